@@ -1,0 +1,3 @@
+"""Certificates and SMTP AUTH accounts for mail relays."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,107 @@
+"""Frozen values shared by the floors above. No input or output, no clock."""
+
+from dataclasses import dataclass, field
+
+from .errors import NameRefusedError
+from .secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """User and group of a file, by number."""
+
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One file to be written: where, what, and who may read it.
+
+    ``content`` may hold secrets, so ``repr`` leaves it out. ``owner`` None means the running user.
+    """
+
+    path: str
+    content: bytes = field(repr=False)
+    mode: int = 0o600
+    owner: Owner | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of a plan: what would be done to which path; ``mode`` where a file is made."""
+
+    action: str
+    target: str
+    mode: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Account:
+    """An identity of Cyrus SASL: authcid and realm, both case-sensitive."""
+
+    authcid: str
+    realm: str
+
+    def __str__(self) -> str:
+        return f"{self.authcid}@{self.realm}"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """An account with its secret and the realm in which the relay looks up bare names."""
+
+    account: Account
+    secret: Secret
+    relay_realm: str
+
+    @property
+    def login(self) -> str:
+        """The authcid as the relay must be given it.
+
+        Cyrus looks a bare name up in the relay's own realm; any other realm is reached as ``user@realm``.
+        """
+        if self.account.realm == self.relay_realm:
+            return self.account.authcid
+        return str(self.account)
+
+
+MAX_ACCOUNT_PART = 255
+_FORBIDDEN = {"\0": "a NUL", "\n": "a line feed", "\r": "a carriage return", ":": "a colon"}
+
+
+def parse_account(text: str, realm: str) -> Account:
+    """Split ``user`` or ``user@realm`` as Cyrus SASL does, at the first ``@``.
+
+    Args:
+        text: what the user typed.
+        realm: the realm of a bare name.
+
+    Raises:
+        NameRefusedError: an empty part, more than one ``@``, or a character that a record key
+            (NUL) or a credential file (line ends, colon) can't hold.
+    """
+    authcid, at, given = text.partition("@")
+    if "@" in given:
+        raise NameRefusedError(_shown(text), "has more than one @; write user or user@realm")
+    if at and not given:
+        raise NameRefusedError(_shown(text), "has no realm behind the @")
+    return Account(_part(authcid, text, "user name"), _part(given or realm, text, "realm"))
+
+
+def _part(value: str, text: str, what: str) -> str:
+    if not value:
+        raise NameRefusedError(_shown(text), f"has an empty {what}")
+    if len(value.encode(errors="surrogateescape")) > MAX_ACCOUNT_PART:
+        raise NameRefusedError(_shown(text), f"{what} is over {MAX_ACCOUNT_PART} octets")
+    for character, name in _FORBIDDEN.items():
+        if character in value:
+            raise NameRefusedError(_shown(text), f"{what} contains {name}")
+    if value != value.strip() or not value.isprintable():
+        raise NameRefusedError(_shown(text), f"{what} has outer spaces or unprintable characters")
+    return value
+
+
+def _shown(text: str) -> str:
+    return (text if text.isprintable() else ascii(text)[1:-1]) or '""'
