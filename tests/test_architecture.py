@@ -1,4 +1,4 @@
-"""The floors of the house: imports point down, rooms of one floor are strangers, each dependency has one home."""
+"""The floors: imports point down, rooms of one floor are strangers, each dependency has one home."""
 
 import ast
 from collections.abc import Iterator
@@ -60,9 +60,7 @@ def imports_of(path: Path) -> Iterator[str]:
 
 def rooms_used(path: Path) -> set[str]:
     dotted = (name.split(".") for name in imports_of(path))
-    return {
-        parts[1] for parts in dotted if parts[0] == "smtpcreds" and len(parts) > 1
-    } & LEVEL.keys()
+    return {parts[1] for parts in dotted if parts[0] == "smtpcreds" and len(parts) > 1} & LEVEL.keys()
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -101,9 +99,7 @@ def test_the_rules_can_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(globals(), "PACKAGE", tmp_path)
     upward = tmp_path / "pki" / "keys.py"
     upward.parent.mkdir()
-    upward.write_text(
-        "from ..authority import issue\nfrom ..sasldb.bdb import decode\nimport click, os\n"
-    )
+    upward.write_text("from ..authority import issue\nfrom ..sasldb.bdb import decode\nimport click, os\n")
     assert rooms_used(upward) == {"authority", "sasldb"}
     with pytest.raises(AssertionError):
         test_imports_point_down(upward)
