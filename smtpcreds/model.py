@@ -7,6 +7,22 @@ from .secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
+class Root:
+    """The directory that stands for ``/`` (``--root``); an empty prefix is the host itself."""
+
+    prefix: str = ""
+
+    def path(self, absolute: str) -> str:
+        """Return where a default path of the host lies under this root."""
+        return self.prefix.rstrip("/") + absolute
+
+    @property
+    def is_host(self) -> bool:
+        """Tell whether this is the running system, not an image or a scratch directory."""
+        return not self.prefix.strip("/")
+
+
+@dataclass(frozen=True, slots=True)
 class Owner:
     """User and group of a file, by number."""
 

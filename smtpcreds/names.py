@@ -1,7 +1,7 @@
 """Host names as certificates and SASL realms need them.
 
-Sources: RFC 1034 section 3.5 and RFC 1123 section 2.1 (letters, digits, hyphens; 63 octets a label, 253 in all),
-RFC 9525 section 6.3 (a wildcard is the whole left label), RFC 5890 (A-labels).
+Sources: RFC 1034 section 3.5 and RFC 1123 section 2.1 (letters, digits, hyphens; 63 octets a label, 253 in
+all), RFC 9525 section 6.3 (a wildcard is the whole left label), RFC 5890 (A-labels).
 """
 
 import re

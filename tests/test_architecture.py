@@ -15,7 +15,8 @@ FLOORS = (
     ("pki", "sasldb", "mta", "sources", "inventory", "smtp"),
     ("authority", "accounts", "deploy", "audit", "probe", "rotate"),
     ("setup",),
-    ("cli", "__main__"),
+    ("cli",),
+    ("__main__",),
 )
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 GROUND = 1

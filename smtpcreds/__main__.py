@@ -1,0 +1,5 @@
+"""``python -m smtpcreds``."""
+
+from .cli import main
+
+main()

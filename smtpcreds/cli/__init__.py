@@ -1,0 +1,22 @@
+"""The command line: parse, one library call, one printer."""
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from .root import smtpcreds
+from .status import exit_status
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit status; messages have been printed."""
+    try:
+        result = smtpcreds.main(arguments, prog_name="smtpcreds", standalone_mode=False)
+    except BaseException as error:  # noqa: BLE001  # the one place that turns any ending into a status
+        return exit_status(error)
+    return result if isinstance(result, int) else 0
+
+
+def main() -> NoReturn:
+    """Entry point of the ``smtpcreds`` program."""
+    sys.exit(run())

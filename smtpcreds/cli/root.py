@@ -1,0 +1,41 @@
+"""The root command and the table of everything below it."""
+
+from typing import Any
+
+import click
+
+from .. import __version__
+from .lazy import LazyGroup, global_options
+from .session import Session
+
+COMMANDS = {
+    "setup": ("setup", "setup", "Make a hub ready: CA, certificate, account, default-auth-info."),
+    "ca": ("ca", "ca", "The certificate authority."),
+    "cert": ("cert", "cert", "Certificates of hosts."),
+    "sasl": ("sasl", "sasl", "Relay accounts."),
+}
+
+EPILOG = """\b
+Start with:
+  smtpcreds setup dmzmail.example.org     everything a hub needs, in one go
+  smtpcreds --root ./try setup dmzmail.example.org    the same, without touching this host
+Manual: man smtpcreds
+"""
+
+
+class Root(LazyGroup):
+    """The program itself."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += global_options(hidden=False)
+
+
+@click.command(
+    cls=Root, table=COMMANDS, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(__version__, message="smtpcreds %(version)s")
+@click.pass_context
+def smtpcreds(ctx: click.Context) -> None:
+    """Certificates and SMTP AUTH accounts for mail relays."""
+    ctx.ensure_object(Session)

@@ -1,0 +1,118 @@
+"""smtpcreds.toml as frozen settings: every key has a default, an unknown key gets a suggestion."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, get_type_hints
+
+from ..errors import ConfigError
+
+DEFAULT_PATH = "/etc/smtpcreds/smtpcreds.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class CaSettings:
+    """Table ``[ca]``: how ``ca init`` makes the authority, and where its passphrase comes from."""
+
+    name: str = ""
+    organization: str = ""
+    key_type: str = "p256"
+    days: int = 3650
+    passphrase: str = ""
+    name_constraints: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CertSettings:
+    """Table ``[cert]``: defaults of ``cert issue``."""
+
+    directory: str = "/etc/mail/certs"
+    days: int = 365
+    key_type: str = "p256"
+    crl_days: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class SaslSettings:
+    """Table ``[sasl]``: the account database of the relay."""
+
+    database: str = "/etc/sasldb2"
+    realm: str = ""
+    account: str = "maildroid"
+    format: str = ""
+    owner: str = ""
+    group: str = ""
+    mode: str = "0600"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole file.
+
+    Attributes:
+        domain: what a short host name is completed with; also the CA's permitted domain.
+        hub: the relay's host name; its full form is the default realm, sendmail's ``$j``.
+        state: directory of the CA and the inventory.
+    """
+
+    domain: str = ""
+    hub: str = ""
+    state: str = "/var/lib/smtpcreds"
+    ca: CaSettings = field(default_factory=CaSettings)
+    cert: CertSettings = field(default_factory=CertSettings)
+    sasl: SaslSettings = field(default_factory=SaslSettings)
+
+
+_TABLES: dict[str, type[CaSettings | CertSettings | SaslSettings]] = {
+    "ca": CaSettings,
+    "cert": CertSettings,
+    "sasl": SaslSettings,
+}
+
+
+def parse_settings(text: str, path: str) -> Settings:
+    """Read TOML.
+
+    Raises:
+        ConfigError: the line that is no TOML, an unknown key with the nearest known one, or a value of
+            the wrong type.
+    """
+    import tomllib
+
+    try:
+        given = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(path, f"is not TOML: {error}") from None
+    tables = {name: _table(kind, given.pop(name, {}), path, f"{name}.") for name, kind in _TABLES.items()}
+    top = _checked(Settings, given, path, "")
+    return Settings(**top, **tables)
+
+
+def _table(kind: type[Any], given: object, path: str, prefix: str) -> Any:
+    if not isinstance(given, dict):
+        raise ConfigError(path, f"{prefix[:-1]}: is a table; write [{prefix[:-1]}]")
+    return kind(**_checked(kind, given, path, prefix))
+
+
+def _checked(kind: type[Any], given: Mapping[str, object], path: str, prefix: str) -> dict[str, Any]:
+    types = get_type_hints(kind)
+    for key, value in given.items():
+        if key not in types:
+            raise ConfigError(path, f"{prefix}{key}: unknown key", _suggestion(key, prefix, kind))
+        if type(value) is not types[key]:
+            raise ConfigError(path, f"{prefix}{key}: takes {_TYPE_NAMES[types[key]]}, not {value!r}")
+    return dict(given)
+
+
+_TYPE_NAMES = {str: "a string", int: "a whole number", bool: "true or false"}
+
+
+def _suggestion(key: str, prefix: str, kind: type[Any]) -> str:
+    from difflib import get_close_matches
+
+    known = [prefix + item.name for item in fields(kind)]
+    everywhere = known + [f"{name}.{item.name}" for name, table in _TABLES.items() for item in fields(table)]
+    near = get_close_matches(prefix + key, everywhere, 1, 0.6)
+    elsewhere = [full for full in everywhere if full.rpartition(".")[2] == key]
+    if near or elsewhere:
+        return f"did you mean {(near or elsewhere)[0]}?"
+    return f"known keys here: {', '.join(known)}"

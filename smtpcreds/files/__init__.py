@@ -1,0 +1,19 @@
+"""The file system as this program wants it: private, atomic, durable, guarded."""
+
+from .explain import explained
+from .guard import check_directory, check_target, read_private, read_public
+from .lock import exclusive
+from .write import ensure_directory, remove, sweep, write_all
+
+__all__ = [
+    "check_directory",
+    "check_target",
+    "ensure_directory",
+    "exclusive",
+    "explained",
+    "read_private",
+    "read_public",
+    "remove",
+    "sweep",
+    "write_all",
+]

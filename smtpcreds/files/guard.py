@@ -1,0 +1,132 @@
+"""What may be trusted on disk: owners, modes and kinds, checked on open descriptors.
+
+Sendmail refuses a key whose directory, or any directory above it, others can write. The same rule is applied
+here before anything secret is read or written, and it holds for the real path, not for a link to it.
+"""
+
+import os
+import stat
+
+from ..errors import DataError, UnsafePathError
+from .explain import explained
+
+GROUP_OR_OTHER_WRITE = 0o022
+ANY_FOREIGN_ACCESS = 0o077
+MAX_READ = 64 * 1024 * 1024
+"""Octets; a certificate bundle of every public CA is a quarter of a megabyte."""
+
+
+def check_directory(path: str) -> None:
+    """Accept a directory of ours, and everything above it, that nobody else can change.
+
+    A sticky directory above it (/tmp) is accepted; others can't rename what we own there.
+
+    Raises:
+        UnsafePathError: the path is a link or no directory, has a foreign owner, or is open to writers.
+        MissingInputError: it does not exist.
+    """
+    with explained(path):
+        found = os.lstat(path)
+    if stat.S_ISLNK(found.st_mode):
+        raise UnsafePathError(path, f"is a symbolic link to {os.readlink(path)}; name the directory itself")
+    if not stat.S_ISDIR(found.st_mode):
+        raise UnsafePathError(path, "is not a directory")
+    if found.st_uid != os.geteuid():
+        raise UnsafePathError(path, f"belongs to {_user(found.st_uid)}", f"chown {os.geteuid()} {path}")
+    if found.st_mode & GROUP_OR_OTHER_WRITE:
+        raise UnsafePathError(path, f"is writable by {_writers(found.st_mode)}", f"chmod 0700 {path}")
+    check_parents(path)
+
+
+def check_parents(path: str) -> None:
+    """Accept a path when no directory above it can be changed by another user."""
+    parent = os.path.dirname(os.path.realpath(path))
+    while True:
+        _check_parent(parent, path)
+        above = os.path.dirname(parent)
+        if above == parent:
+            return
+        parent = above
+
+
+def check_target(path: str) -> os.stat_result | None:
+    """Return the status of the file that a write would replace, or None where there is none.
+
+    Raises:
+        UnsafePathError: something other than a regular file of root or of ours stands in the way.
+    """
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    if stat.S_ISLNK(found.st_mode):
+        raise UnsafePathError(path, "is a symbolic link and is not followed; remove it, or name its target")
+    if not stat.S_ISREG(found.st_mode):
+        raise UnsafePathError(path, "is not a regular file")
+    if found.st_uid not in {0, os.geteuid()}:
+        raise UnsafePathError(path, f"belongs to {_user(found.st_uid)}", f"chown {os.geteuid()} {path}")
+    return found
+
+
+def read_private(path: str) -> bytes:
+    """Return a file's content if only root or the running user can read and write it.
+
+    Raises:
+        UnsafePathError: with the ``chmod`` to type.
+        MissingInputError: there is no such file.
+    """
+    check_parents(path)
+    return _read(path, private=True)
+
+
+def read_public(path: str) -> bytes:
+    """Return the content of a regular file, at most 64 MiB, whoever may read it."""
+    return _read(path, private=False)
+
+
+def _read(path: str, *, private: bool) -> bytes:
+    follow = os.O_NOFOLLOW if private else 0
+    with (
+        explained(path),
+        open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | follow), "rb") as file,
+    ):
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise UnsafePathError(path, "is not a regular file")
+        if private:
+            _check_private(path, found)
+        content = file.read(MAX_READ + 1)
+    if len(content) > MAX_READ:
+        raise DataError(path, f"is over {MAX_READ} octets")
+    return content
+
+
+def _check_private(path: str, found: os.stat_result) -> None:
+    if found.st_uid not in {0, os.geteuid()}:
+        raise UnsafePathError(path, f"belongs to {_user(found.st_uid)}", f"chown {os.geteuid()} {path}")
+    if found.st_mode & ANY_FOREIGN_ACCESS:
+        mode = stat.S_IMODE(found.st_mode)
+        raise UnsafePathError(path, f"has mode {mode:04o}; others may use it", f"chmod 0600 {path}")
+
+
+def _check_parent(parent: str, path: str) -> None:
+    with explained(parent):
+        found = os.stat(parent)
+    if found.st_uid not in {0, os.geteuid()}:
+        raise UnsafePathError(path, f"lies below {parent}, which belongs to {_user(found.st_uid)}")
+    if found.st_mode & GROUP_OR_OTHER_WRITE and not found.st_mode & stat.S_ISVTX:
+        reason = f"lies below {parent}, which is writable by {_writers(found.st_mode)}"
+        raise UnsafePathError(path, reason, f"chmod go-w {parent}")
+
+
+def _writers(mode: int) -> str:
+    return "everybody" if mode & stat.S_IWOTH else "its group"
+
+
+def _user(uid: int) -> str:
+    import pwd
+
+    try:
+        return f"user {pwd.getpwuid(uid).pw_name}"
+    except KeyError:
+        return f"uid {uid}"

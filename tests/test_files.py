@@ -1,0 +1,207 @@
+"""Private, atomic, durable: the promises of smtpcreds.files, on a real file system."""
+
+import multiprocessing
+import os
+import resource
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from smtpcreds import files
+from smtpcreds.errors import LockHeldError, MissingInputError, UnsafePathError, WriteError
+from smtpcreds.model import Artifact
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    old = os.umask(0)
+    directory = tmp_path / "certs"
+    directory.mkdir(0o700)
+    yield directory
+    os.umask(old)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def test_files_are_private_under_any_umask(home: Path) -> None:
+    files.write_all([Artifact(str(home / "key.pem"), b"k"), Artifact(str(home / "cert.pem"), b"c")])
+    assert {p.name: mode(p) for p in home.iterdir()} == {"key.pem": 0o600, "cert.pem": 0o600}
+
+
+def test_a_loose_file_becomes_tight(home: Path) -> None:
+    (home / "key.pem").write_bytes(b"old")
+    (home / "key.pem").chmod(0o666)
+    reader = (home / "key.pem").open("rb")
+    files.write_all([Artifact(str(home / "key.pem"), b"new")])
+    assert mode(home / "key.pem") == 0o600
+    assert reader.read() == b"old", "who had the old file open must not see the new key"
+    reader.close()
+
+
+@pytest.mark.parametrize("obstacle", ["symlink", "dangling", "directory", "fifo"])
+def test_obstacles_are_refused_and_nothing_changes(home: Path, obstacle: str) -> None:
+    victim = home / "victim"
+    victim.write_text("precious")
+    path = home / "key.pem"
+    make: dict[str, Callable[[], None]] = {
+        "symlink": lambda: path.symlink_to(victim),
+        "dangling": lambda: path.symlink_to(home / "nowhere"),
+        "directory": path.mkdir,
+        "fifo": lambda: os.mkfifo(path),
+    }
+    make[obstacle]()
+    before = sorted(os.listdir(home))
+    with pytest.raises(UnsafePathError):
+        files.write_all([Artifact(str(home / "first"), b"x"), Artifact(str(path), b"secret")])
+    assert sorted(os.listdir(home)) == before
+    assert victim.read_text() == "precious"
+
+
+def test_foreign_file_is_refused(home: Path) -> None:
+    path = home / "key.pem"
+    path.write_text("theirs")
+    os.chown(path, 12345, 12345)
+    with pytest.raises(UnsafePathError, match="uid 12345"):
+        files.write_all([Artifact(str(path), b"ours")])
+
+
+@pytest.mark.parametrize(("loose", "who"), [(0o770, "group"), (0o777, "everybody"), (0o702, "everybody")])
+def test_open_directories_are_refused(home: Path, loose: int, who: str) -> None:
+    home.chmod(loose)
+    with pytest.raises(UnsafePathError, match=who) as caught:
+        files.check_directory(str(home))
+    assert caught.value.hint == f"chmod 0700 {home}"
+
+
+def test_directory_that_is_a_link_or_foreign_or_below_an_open_one(home: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(home)
+    with pytest.raises(UnsafePathError, match="symbolic link"):
+        files.check_directory(str(link))
+    inner = home / "inner"
+    inner.mkdir(0o700)
+    home.chmod(0o777)
+    with pytest.raises(UnsafePathError, match="lies below"):
+        files.check_directory(str(inner))
+    home.chmod(0o700)
+    os.chown(inner, 12345, 0)
+    with pytest.raises(UnsafePathError, match="uid 12345"):
+        files.check_directory(str(inner))
+
+
+def test_directories_are_made_closed_and_tightened(home: Path) -> None:
+    target = home / "etc" / "mail" / "certs"
+    assert files.ensure_directory(str(target))
+    assert (mode(target), mode(target.parent)) == (0o700, 0o755)
+    target.chmod(0o755)
+    assert files.ensure_directory(str(target))
+    assert mode(target) == 0o700
+    assert not files.ensure_directory(str(target))
+
+
+def test_private_reads_check_the_open_file(home: Path) -> None:
+    path = home / "secret"
+    path.write_text("s")
+    path.chmod(0o600)
+    assert files.read_private(str(path)) == b"s"
+    path.chmod(0o640)
+    with pytest.raises(UnsafePathError, match="0640") as caught:
+        files.read_private(str(path))
+    assert caught.value.hint == f"chmod 0600 {path}"
+    with pytest.raises(MissingInputError):
+        files.read_private(str(home / "none"))
+    (home / "link").symlink_to(path)
+    with pytest.raises(UnsafePathError):
+        files.read_private(str(home / "link"))
+
+
+def test_full_disk_changes_nothing(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=0700", "tmpfs", disk], check=True)
+    try:
+        files.write_all([Artifact(str(disk / "key"), b"old key"), Artifact(str(disk / "cert"), b"old")])
+        with pytest.raises(WriteError, match="No space left"):
+            files.write_all(
+                [Artifact(str(disk / "key"), b"new"), Artifact(str(disk / "cert"), b"x" * 200_000)]
+            )
+        assert {p.name: p.read_bytes() for p in disk.iterdir()} == {"key": b"old key", "cert": b"old"}
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_short_write_is_completed_or_fails(home: Path) -> None:
+    script = (
+        "import signal, sys; from resource import *\n"
+        "from smtpcreds.files import write_all; from smtpcreds.model import Artifact\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); setrlimit(RLIMIT_FSIZE, (1000, 1000))\n"
+        "write_all([Artifact(sys.argv[1], b'x' * 5000)])"
+    )
+    done = subprocess.run([sys.executable, "-c", script, home / "f"], capture_output=True, text=True)
+    assert "WriteError" in done.stderr
+    assert list(home.iterdir()) == []
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 1000
+
+
+def test_kill_at_every_system_call_leaves_old_or_new(home: Path) -> None:
+    """SIGKILL at the Nth system call that touches a file: each file is whole, old or new."""
+    script = (
+        "import sys; from smtpcreds.files import write_all; from smtpcreds.model import Artifact\n"
+        "write_all([Artifact(sys.argv[1] + '/' + n, b'new' * 2000) for n in ('key', 'cert')])"
+    )
+    new = b"new" * 2000
+    killed = 0
+    for call, number in [(c, n) for c in ("fchmod", "write", "fsync", "rename") for n in (1, 2, 3)]:
+        files.write_all([Artifact(str(home / name), b"old") for name in ("key", "cert")])
+        inject = f"-einject={call}:signal=KILL:when={number}"
+        strace = ["strace", "-f", "-qq", "-o/dev/null", inject]
+        done = subprocess.run([*strace, sys.executable, "-c", script, home], capture_output=True, check=False)
+        killed += done.returncode in {-signal.SIGKILL, 128 + signal.SIGKILL}
+        state = ((home / "key").read_bytes(), (home / "cert").read_bytes())
+        assert state in {(b"old", b"old"), (new, b"old"), (new, new)}, "a certificate before its key"
+        files.sweep(str(home))
+        assert sorted(os.listdir(home)) == ["cert", "key"]
+    assert killed == 9
+
+
+def test_sweep_takes_only_our_temporaries(home: Path) -> None:
+    ours = home / ".key.pem.smtpcreds-0123456789abcdef"
+    for path in (ours, home / ".key.pem.swp", home / "key.pem"):
+        path.write_text("x")
+    assert files.sweep(str(home)) == [str(ours)]
+    assert sorted(os.listdir(home)) == [".key.pem.swp", "key.pem"]
+    assert files.sweep(str(home / "missing")) == []
+
+
+def _hold(path: str, ready: object) -> None:
+    with files.exclusive(path):
+        ready.set()  # type: ignore[attr-defined]
+        signal.pause()
+
+
+def test_lock_waits_names_the_holder_and_dies_with_it(home: Path) -> None:
+    path = str(home / "lock")
+    ready = multiprocessing.get_context("spawn").Event()
+    holder = multiprocessing.get_context("spawn").Process(target=_hold, args=(path, ready))
+    holder.start()
+    assert ready.wait(20)
+    with pytest.raises(LockHeldError, match=f"process {holder.pid} "), files.exclusive(path, patience=0.1):
+        pass
+    os.kill(holder.pid or 0, signal.SIGKILL)
+    holder.join()
+    with files.exclusive(path, patience=5):
+        assert mode(home / "lock") == 0o600
+
+
+def test_lock_through_a_link_is_refused(home: Path) -> None:
+    (home / "lock").symlink_to(home / "victim")
+    with pytest.raises(UnsafePathError), files.exclusive(str(home / "lock")):
+        pass
+    assert not (home / "victim").exists()
