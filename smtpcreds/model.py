@@ -1,9 +1,13 @@
 """Frozen values shared by the floors above. No input or output, no clock."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from .errors import NameRefusedError
 from .secret import Secret
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +19,19 @@ class Root:
     def path(self, absolute: str) -> str:
         """Return where a default path of the host lies under this root."""
         return self.prefix.rstrip("/") + absolute
+
+    def record(self, path: str) -> str:
+        """Return the form in which a path is remembered.
+
+        A path below the root loses the root and its leading slash, so an image keeps its records when it
+        becomes a host; any other path stays absolute.
+        """
+        prefix = self.prefix.rstrip("/") + "/"
+        return path[len(prefix) :] if path.startswith(prefix) else path
+
+    def locate(self, recorded: str) -> str:
+        """Return the path of a record made by :meth:`record`."""
+        return recorded if recorded.startswith("/") else self.path("/" + recorded)
 
     @property
     def is_host(self) -> bool:
@@ -44,6 +61,14 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A symbolic link to be made or replaced; ``target`` is relative to its directory."""
+
+    path: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One line of a plan: what would be done to which path; ``mode`` where a file is made."""
 
@@ -51,6 +76,17 @@ class Step:
     target: str
     mode: int | None = None
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan(Generic[T]):
+    """What a verb would do, and the doing of it.
+
+    ``apply`` checks everything again under its lock; the world may have moved since the plan was made.
+    """
+
+    steps: tuple[Step, ...]
+    apply: Callable[[], T]
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -83,3 +83,8 @@ def _remember(ctx: click.Context, parameter: click.Parameter, value: object) -> 
     if value:
         setattr(ctx.ensure_object(Session), parameter.name or "", value)
     return value
+
+
+def group(name: str, text: str) -> click.Group:
+    """Return a group of verbs that live in one module."""
+    return click.Group(name, help=text, no_args_is_help=True)

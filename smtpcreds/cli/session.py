@@ -2,18 +2,23 @@
 
 import json
 import os
+import stat
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from ..config import DEFAULT_PATH, Settings, Site, parse_settings
-from ..errors import MissingInputError
+from ..errors import MissingInputError, UnsafePathError, UsageError
 from ..files import read_public
-from ..model import Root, Step
+from ..files.guard import ANY_FOREIGN_ACCESS
+from ..model import Plan, Root, Step
 from .status import say
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -53,8 +58,38 @@ class Session:
             for line in lines:
                 click.echo(line)
 
-    def show_plan(self, steps: Iterable[Step]) -> None:
-        """Print what a dry run would do, and that it did nothing."""
+    def carry_out(self, plan: Plan[T]) -> T | None:
+        """Apply the plan and return its result; with ``--dry-run`` print it and return None."""
+        for step in plan.steps:
+            self.note(f"{step.action} {step.target}{_mode(step.mode)}")
+        if not self.dry_run:
+            return plan.apply()
+        self._show_plan(plan.steps)
+        return None
+
+    def reveal(self, content: bytes) -> None:
+        """Write a secret to standard output, unless that is JSON or a file that others can read."""
+        if self.as_json:
+            raise UsageError("--json", "a secret is not printed as JSON", "leave --json out")
+        found = os.fstat(sys.stdout.fileno())
+        if stat.S_ISREG(found.st_mode) and found.st_mode & ANY_FOREIGN_ACCESS:
+            raise UnsafePathError(
+                "standard output", f"is a file of mode {stat.S_IMODE(found.st_mode):04o}", "umask 077 before the redirection"
+            )
+        if not self.dry_run:
+            sys.stdout.buffer.write(content)
+            sys.stdout.buffer.flush()
+
+    def absolute(self, path: str) -> str:
+        """Return a path that the user typed; it is not below ``--root``."""
+        return os.path.abspath(path)
+
+    def described(self, path: str) -> str:
+        """Return ``path  mode owner:group`` as it is on disk."""
+        found = os.stat(path)
+        return f"{path}  {stat.S_IMODE(found.st_mode):04o} {owner(found)}"
+
+    def _show_plan(self, steps: Iterable[Step]) -> None:
         plan = list(steps)
         rows = [
             {"action": s.action, "target": s.target, "mode": _octal(s.mode), "note": s.note} for s in plan
@@ -70,6 +105,21 @@ class Session:
                 raise
             return Settings()
         return parse_settings(text.decode(errors="replace"), path)
+
+
+def owner(found: os.stat_result) -> str:
+    """Return ``user:group`` of a file, numbers where there is no name."""
+    import grp
+    import pwd
+
+    try:
+        user = pwd.getpwuid(found.st_uid).pw_name
+    except KeyError:
+        user = str(found.st_uid)
+    try:
+        return f"{user}:{grp.getgrgid(found.st_gid).gr_name}"
+    except KeyError:
+        return f"{user}:{found.st_gid}"
 
 
 def _octal(mode: int | None) -> str | None:

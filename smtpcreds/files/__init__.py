@@ -1,12 +1,13 @@
 """The file system as this program wants it: private, atomic, durable, guarded."""
 
 from .explain import explained
-from .guard import check_directory, check_target, read_private, read_public
+from .guard import check_directory, check_parents, check_target, read_private, read_public
 from .lock import exclusive
-from .write import ensure_directory, remove, sweep, write_all
+from .write import ensure_directory, remove, sweep, write_all, write_directory
 
 __all__ = [
     "check_directory",
+    "check_parents",
     "check_target",
     "ensure_directory",
     "exclusive",
@@ -16,4 +17,5 @@ __all__ = [
     "remove",
     "sweep",
     "write_all",
+    "write_directory",
 ]

@@ -6,10 +6,13 @@ the first is renamed; renames keep the order they were given in; then their dire
 
 import os
 import re
+import shutil
+import stat
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ..model import Artifact
+from ..errors import UnsafePathError
+from ..model import Artifact, Link
 from .explain import explained
 from .guard import check_directory, check_parents, check_target
 
@@ -33,8 +36,8 @@ class _Staged:
             return  # the sweep of the next run takes it; the first error is the one to report
 
 
-def write_all(artifacts: Sequence[Artifact]) -> None:
-    """Write the files in their order, each atomically; none is touched before all are on disk.
+def write_all(artifacts: Sequence[Artifact | Link]) -> None:
+    """Write the files and links in their order, each atomically; none is touched before all are on disk.
 
     The directories must exist. Put a key before its certificate.
 
@@ -45,8 +48,7 @@ def write_all(artifacts: Sequence[Artifact]) -> None:
     staged: list[_Staged] = []
     try:
         for artifact in artifacts:
-            check_target(artifact.path)
-            staged.append(_stage(artifact))
+            staged.append(_stage_link(artifact) if isinstance(artifact, Link) else _stage(artifact))
         while staged:
             staged[0].publish()
             staged.pop(0)
@@ -56,18 +58,42 @@ def write_all(artifacts: Sequence[Artifact]) -> None:
     flush_directories(os.path.dirname(artifact.path) for artifact in artifacts)
 
 
-def ensure_directory(path: str, mode: int = 0o700) -> bool:
+def write_directory(path: str, artifacts: Sequence[Artifact]) -> None:
+    """Make a directory 0700 that appears with all its files at once; artifact paths are names in it.
+
+    Raises:
+        ExistsError: something with content is there already.
+    """
+    temporary = _temporary(path)
+    try:
+        with explained(path):
+            os.mkdir(temporary, 0o700)
+        write_all([replace(artifact, path=f"{temporary}/{artifact.path}") for artifact in artifacts])
+        with explained(path):
+            os.rename(temporary, path)
+    finally:
+        if os.path.lexists(temporary):
+            shutil.rmtree(temporary, ignore_errors=True)
+    flush_directories([os.path.dirname(path)])
+
+
+def ensure_directory(path: str, mode: int = 0o700, *, tighten: bool = True) -> bool:
     """Make the directory, with missing parents of mode 0755, or bring an own one to the mode.
 
     Returns:
         True when something was made or changed.
+
+    Args:
+        path: absolute.
+        mode: of the last directory.
+        tighten: take excess permissions from a directory that exists.
 
     Raises:
         UnsafePathError: see :func:`smtpcreds.files.guard.check_directory`.
     """
     if os.path.lexists(path):
         check_directory(path)
-        return _tighten(path, mode)
+        return tighten and _tighten(path, mode)
     parent = os.path.dirname(path)
     if not os.path.lexists(parent):
         ensure_directory(parent, 0o755)
@@ -98,7 +124,7 @@ def sweep(directory: str) -> list[str]:
         return []
     stale = [os.path.join(directory, name) for name in names if _TEMPORARY.fullmatch(name)]
     for path in stale:
-        remove(path)
+        _remove_stale(path)
     return stale
 
 
@@ -113,12 +139,33 @@ def flush_directories(directories: Iterable[str]) -> None:
                 os.close(handle)
 
 
+def _temporary(path: str) -> str:
+    directory, name = os.path.split(path)
+    return os.path.join(directory, f".{name[:200]}.smtpcreds-{os.urandom(8).hex()}")
+
+
+def _stage_link(link: Link) -> _Staged:
+    if os.path.lexists(link.path) and not os.path.islink(link.path):
+        raise UnsafePathError(link.path, "is in the way of a symbolic link; remove it")
+    staged = _Staged(_temporary(link.path), link.path)
+    with explained(link.path):
+        os.symlink(link.target, staged.temporary)
+    return staged
+
+
+def _remove_stale(path: str) -> None:
+    with explained(path):
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
+
+
 def _stage(artifact: Artifact) -> _Staged:
-    directory, name = os.path.split(artifact.path)
-    temporary = os.path.join(directory, f".{name[:200]}.smtpcreds-{os.urandom(8).hex()}")
-    staged = _Staged(temporary, artifact.path)
+    check_target(artifact.path)
+    staged = _Staged(_temporary(artifact.path), artifact.path)
     with explained(artifact.path):
-        handle = os.open(temporary, _CREATE, 0o600)
+        handle = os.open(staged.temporary, _CREATE, 0o600)
         try:
             with open(handle, "wb", buffering=0) as file:
                 if artifact.owner is not None:

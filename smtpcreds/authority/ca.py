@@ -1,0 +1,83 @@
+"""The authority on disk: is there one, what is its certificate, open it to sign."""
+
+import os
+from collections.abc import Callable
+
+from ..config import Site
+from ..errors import DamagedFileError, DeniedError, ExistsError, MissingInputError
+from ..files import read_private
+from ..pki.keyfile import decode_key, is_encrypted
+from ..pki.pem import parse_certificate, parse_certificates
+from ..pki.values import Certificate, Issuer
+from ..secret import Secret
+from .layout import CaFiles, ca_files
+
+Passphrase = Callable[[], Secret | None]
+"""Asked at most once, and only when the key is encrypted; None where there is no way to get it."""
+
+
+def no_passphrase() -> None:
+    """Answer that there is none."""
+
+
+def refuse_existing(site: Site) -> None:
+    """Raise ExistsError where an authority, or any part of one, lies in the state directory."""
+    files = ca_files(site)
+    if not os.path.lexists(files.directory):
+        return
+    if os.path.lexists(files.certificate) or os.path.lexists(files.key):
+        raise ExistsError(files.directory, "holds an authority and is never overwritten", "smtpcreds ca show")
+    raise ExistsError(files.directory, "is in the way of a new authority", f"see what it holds: ls -la {files.directory}")
+
+
+def exists(site: Site) -> bool:
+    """Tell whether there is an authority."""
+    return os.path.lexists(ca_files(site).certificate)
+
+
+def certificates(site: Site) -> tuple[Certificate, ...]:
+    """Return the authority's certificate and those above it, nearest first; no key is touched.
+
+    Raises:
+        MissingInputError: there is no authority.
+    """
+    files = require(site)
+    own = parse_certificate(read_private(files.certificate), files.certificate)
+    if not os.path.lexists(files.parents):
+        return (own,)
+    return (own, *parse_certificates(read_private(files.parents), files.parents).certificates)
+
+
+def require(site: Site) -> CaFiles:
+    """Return the files of the authority.
+
+    Raises:
+        MissingInputError: there is none; the hint makes one.
+        DamagedFileError: one half of it is gone.
+    """
+    files = ca_files(site)
+    if not os.path.lexists(files.directory):
+        raise MissingInputError(files.directory, "there is no authority yet", "smtpcreds ca init")
+    for path in (files.certificate, files.key):
+        if not os.path.lexists(path):
+            raise DamagedFileError(path, "is missing from the authority", "put it back from your backup")
+    return files
+
+
+def open_issuer(site: Site, passphrase: Passphrase) -> Issuer:
+    """Return the authority, ready to sign.
+
+    Raises:
+        MissingInputError: there is none.
+        WrongPassphraseError: the passphrase does not open its key.
+        DeniedError: the key is encrypted and there is no passphrase.
+    """
+    files = require(site)
+    own, *parents = certificates(site)
+    pem = read_private(files.key)
+    given = passphrase() if is_encrypted(pem) else None
+    if given is None and is_encrypted(pem):
+        raise DeniedError(
+            files.key, "is encrypted and no passphrase was given", "pass --passphrase SOURCE, or set ca.passphrase"
+        )
+    return Issuer(own, decode_key(pem, given, files.key), tuple(parents))

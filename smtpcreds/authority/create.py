@@ -1,0 +1,142 @@
+"""A new authority: made beside its place, it appears whole with one rename."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from ..config import Site
+from ..errors import UsageError
+from ..files import check_directory, ensure_directory, exclusive, sweep, write_directory
+from ..inventory import open_inventory
+from ..model import Artifact, Plan, Step
+from ..names import parse_host
+from ..pki.dn import ca_name
+from ..pki.issue import make_root, new_serial, sign
+from ..pki.keyfile import encode_key
+from ..pki.keys import KeyType, PrivateKey, generate, parse_key_type
+from ..pki.pem import encode_certificates
+from ..pki.profiles import INTERMEDIATE
+from ..pki.values import Certificate, Issuer, Request, validity
+from ..secret import Secret
+from .ca import refuse_existing
+from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_KEY, ca_files
+from .ledger import enrolled, record
+from .revocations import sign_crl
+
+
+@dataclass(frozen=True, slots=True)
+class NewAuthority:
+    """What ``ca init`` is asked for; :func:`new_authority` fills it from options and settings."""
+
+    name: str
+    organization: str
+    key_type: KeyType
+    days: int
+    permitted_domains: tuple[str, ...]
+    intermediate: bool = False
+
+
+def new_authority(
+    site: Site,
+    *,
+    name: str | None = None,
+    organization: str | None = None,
+    key_type: str | None = None,
+    days: int | None = None,
+    permitted_domains: tuple[str, ...] = (),
+    unconstrained: bool = False,
+    intermediate: bool = False,
+) -> NewAuthority:
+    """Complete the options with the settings and check them.
+
+    Raises:
+        NameRefusedError: a name that is not short ASCII, or a bad domain.
+        UsageError: an unknown key type, or a lifetime of less than a day.
+    """
+    wanted = site.settings.ca
+    chosen = name or wanted.name or f"{site.domain or site.hub} Mail CA"
+    ca_name(chosen, organization if organization is not None else wanted.organization)
+    lifetime = wanted.days if days is None else days
+    if lifetime < 1:
+        raise UsageError("--days", "a CA lives at least one day")
+    domains = permitted_domains or wanted.permitted_domains or ((site.settings.domain,) * bool(site.settings.domain))
+    free = unconstrained or not wanted.name_constraints
+    return NewAuthority(
+        chosen,
+        organization if organization is not None else wanted.organization,
+        parse_key_type(key_type or wanted.key_type),
+        lifetime,
+        () if free else tuple(parse_host(domain) for domain in domains),
+        intermediate,
+    )
+
+
+def plan_create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> Plan[Certificate]:
+    """Plan the authority; applying it returns the certificate that signs.
+
+    Args:
+        site: where.
+        wanted: what.
+        passphrase: encrypts every key of the authority; None leaves them plain.
+
+    Raises:
+        ExistsError: there is an authority, or something in its place.
+    """
+    refuse_existing(site)
+    files = ca_files(site)
+    paths = [files.root_key, files.parents] if wanted.intermediate else []
+    steps = (
+        Step("make", files.directory, 0o700),
+        *(Step("write", path, 0o600) for path in [*paths, files.key, files.certificate, files.crl]),
+        Step("record in", site.inventory, 0o600),
+    )
+    return Plan(steps, lambda: _create(site, wanted, passphrase))
+
+
+def _create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> Certificate:
+    issuer, root_key = _issuer(site, wanted)
+    artifacts = [
+        Artifact(KEY, encode_key(issuer.key, passphrase)),
+        Artifact(CERTIFICATE, encode_certificates([issuer.certificate])),
+        Artifact(CRL, sign_crl(site, issuer, 1, [])),
+    ]
+    if issuer.parents:
+        artifacts += [
+            Artifact(ROOT_KEY, encode_key(root_key, passphrase)),
+            Artifact(PARENTS, encode_certificates(issuer.parents)),
+        ]
+    ensure_directory(site.state)
+    check_directory(site.state)
+    with exclusive(site.lock):
+        sweep(site.state)
+        refuse_existing(site)
+        with open_inventory(site.inventory) as inventory:
+            write_directory(site.ca_directory, artifacts)
+            enrolled(site, inventory, issuer)
+            record(site, inventory, "ca init", wanted.name)
+    return issuer.certificate
+
+
+def _issuer(site: Site, wanted: NewAuthority) -> tuple[Issuer, PrivateKey]:
+    now, lifetime = site.clock(), timedelta(days=wanted.days)
+    root_key = generate(wanted.key_type)
+    root = make_root(
+        f"{wanted.name} Root" if wanted.intermediate else wanted.name,
+        wanted.organization,
+        root_key,
+        new_serial(),
+        validity(now, lifetime),
+        permitted_domains=wanted.permitted_domains,
+        path_length=1 if wanted.intermediate else 0,
+    )
+    top = Issuer(root, root_key)
+    if not wanted.intermediate:
+        return top, root_key
+    key = generate(wanted.key_type)
+    request = Request(
+        wanted.name,
+        key.public_key(),
+        organization=wanted.organization,
+        permitted_domains=wanted.permitted_domains,
+    )
+    own = sign(request, INTERMEDIATE, top, new_serial(), validity(now, lifetime, top))
+    return Issuer(own, key, (root,)), root_key

@@ -1,0 +1,70 @@
+"""What stands beside the pairs in a certificate directory: the CA bundle, the CRL and their hash links."""
+
+import os
+from collections.abc import Iterable
+
+from ..config import Site
+from ..files import check_directory, check_parents, check_target, ensure_directory, read_private
+from ..model import Artifact, Link
+from ..pki.hashlinks import subject_hash
+from ..pki.pem import encode_certificates
+from ..pki.values import Certificate
+from .layout import BUNDLE, CRL
+
+
+def prepare(site: Site, directory: str) -> None:
+    """Make the certificate directory 0700, or bring the configured one to it.
+
+    An existing directory that the user named is only checked: it may be a home directory.
+
+    Raises:
+        UnsafePathError: a link, a foreign owner, or others can write to it or above it.
+    """
+    ensure_directory(directory, tighten=directory == site.certificates)
+
+
+def check(directory: str) -> None:
+    """Raise what :func:`prepare` would, without touching anything."""
+    if os.path.lexists(directory):
+        check_directory(directory)
+    else:
+        above = os.path.dirname(directory)
+        while not os.path.lexists(above):
+            above = os.path.dirname(above)
+        check_parents(f"{above}/")
+
+
+def certificate_file(certificate: Certificate, authorities: Iterable[Certificate]) -> bytes:
+    """Return the certificate with the intermediates above it, without the root, as PEM.
+
+    Sendmail sends only the first one of the file; for its sake the bundle holds the intermediates too.
+    """
+    between = (ca for ca in authorities if ca.subject != ca.issuer)
+    return encode_certificates([certificate, *between])
+
+
+def surroundings(directory: str, authorities: Iterable[Certificate], crl: bytes) -> list[Artifact | Link]:
+    """Return what of bundle, CRL and links is missing or different in the directory.
+
+    Each CA certificate gets its hash link to the bundle: OpenSSL reads every certificate of the file that a
+    link leads to (by_dir.c), and Sendmail searches confCACERT_PATH by these names only.
+    """
+    bundle = tuple(authorities)
+    files = [
+        Artifact(f"{directory}/{BUNDLE}", encode_certificates(bundle)),
+        Artifact(f"{directory}/{CRL}", crl),
+    ]
+    links = [Link(f"{directory}/{subject_hash(ca)}.0", BUNDLE) for ca in bundle]
+    links.append(Link(f"{directory}/{subject_hash(bundle[0])}.r0", CRL))
+    return [file for file in files if not _is_there(file)] + [link for link in links if not _leads(link)]
+
+
+def _is_there(artifact: Artifact) -> bool:
+    found = check_target(artifact.path)
+    if found is None or found.st_mode & 0o777 != artifact.mode:
+        return False
+    return read_private(artifact.path) == artifact.content
+
+
+def _leads(link: Link) -> bool:
+    return os.path.islink(link.path) and os.readlink(link.path) == link.target

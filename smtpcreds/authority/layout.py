@@ -1,0 +1,82 @@
+"""Where the authority and its certificates lie."""
+
+from dataclasses import dataclass
+
+from ..config import Site
+
+KEY = "ca-key.pem"
+CERTIFICATE = "ca-cert.pem"
+ROOT_KEY = "root-key.pem"
+PARENTS = "parents.pem"
+CRL = "crl.pem"
+BUNDLE = "cacert.pem"
+
+
+@dataclass(frozen=True, slots=True)
+class CaFiles:
+    """The files of the authority; the directory appears with all of them at once."""
+
+    directory: str
+
+    @property
+    def key(self) -> str:
+        """The private key that signs."""
+        return f"{self.directory}/{KEY}"
+
+    @property
+    def certificate(self) -> str:
+        """The certificate of that key."""
+        return f"{self.directory}/{CERTIFICATE}"
+
+    @property
+    def parents(self) -> str:
+        """The certificates above it, nearest first; absent for a root."""
+        return f"{self.directory}/{PARENTS}"
+
+    @property
+    def root_key(self) -> str:
+        """The root's private key, until it is taken offline; absent where the root itself signs."""
+        return f"{self.directory}/{ROOT_KEY}"
+
+    @property
+    def crl(self) -> str:
+        """The newest CRL."""
+        return f"{self.directory}/{CRL}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Key and certificate of one host.
+
+    Attributes:
+        stem: path without ``-key.pem``, as it is on this disk.
+    """
+
+    stem: str
+
+    @property
+    def directory(self) -> str:
+        """Where both lie."""
+        return self.stem.rpartition("/")[0]
+
+    @property
+    def key(self) -> str:
+        """The private key, written first."""
+        return f"{self.stem}-key.pem"
+
+    @property
+    def certificate(self) -> str:
+        """The certificate, written last; where it is, its key is."""
+        return f"{self.stem}-cert.pem"
+
+
+def ca_files(site: Site) -> CaFiles:
+    """Return the files of the site's authority."""
+    return CaFiles(site.ca_directory)
+
+
+def pair_of(site: Site, host: str, directory: str | None = None) -> Pair:
+    """Return the pair of a host: ``dmzmail-key.pem`` inside the domain, the full name outside it."""
+    name = host.removesuffix(f".{site.domain}") if site.domain else host
+    short = name if name and "." not in name else host
+    return Pair(f"{directory or site.certificates}/{short}")
