@@ -27,7 +27,9 @@ def refuse_existing(site: Site) -> None:
         return
     if os.path.lexists(files.certificate) or os.path.lexists(files.key):
         raise ExistsError(files.directory, "holds an authority and is never overwritten", "smtpcreds ca show")
-    raise ExistsError(files.directory, "is in the way of a new authority", f"see what it holds: ls -la {files.directory}")
+    raise ExistsError(
+        files.directory, "is in the way of a new authority", f"see what it holds: ls -la {files.directory}"
+    )
 
 
 def exists(site: Site) -> bool:
@@ -78,6 +80,8 @@ def open_issuer(site: Site, passphrase: Passphrase) -> Issuer:
     given = passphrase() if is_encrypted(pem) else None
     if given is None and is_encrypted(pem):
         raise DeniedError(
-            files.key, "is encrypted and no passphrase was given", "pass --passphrase SOURCE, or set ca.passphrase"
+            files.key,
+            "is encrypted and no passphrase was given",
+            "pass --passphrase SOURCE, or set ca.passphrase",
         )
     return Issuer(own, decode_key(pem, given, files.key), tuple(parents))

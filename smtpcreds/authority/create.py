@@ -58,7 +58,11 @@ def new_authority(
     lifetime = wanted.days if days is None else days
     if lifetime < 1:
         raise UsageError("--days", "a CA lives at least one day")
-    domains = permitted_domains or wanted.permitted_domains or ((site.settings.domain,) * bool(site.settings.domain))
+    domains = (
+        permitted_domains
+        or wanted.permitted_domains
+        or ((site.settings.domain,) * bool(site.settings.domain))
+    )
     free = unconstrained or not wanted.name_constraints
     return NewAuthority(
         chosen,

@@ -49,9 +49,7 @@ class _Draft:
 
     @property
     def request(self) -> Request:
-        return Request(
-            self.order.host, self.key.public_key(), self.order.dns_names, self.order.addresses
-        )
+        return Request(self.order.host, self.key.public_key(), self.order.dns_names, self.order.addresses)
 
 
 Outcome = Issued | Refused
@@ -152,7 +150,9 @@ def _sorted_out(
             if order.host in accepted:
                 raise UsageError(order.host, "is named twice")
             if fault := refusal(constraints, Names((order.host, *order.dns_names), order.addresses)):
-                raise NameRefusedError(order.host, fault, "choose another name, or see: smtpcreds ca rollover --help")
+                raise NameRefusedError(
+                    order.host, fault, "choose another name, or see: smtpcreds ca rollover --help"
+                )
             check(order.pair.directory)
             if not force:
                 refuse_standing(order.pair, order.host, site.clock(), inventory)

@@ -1,20 +1,18 @@
 """What ``cert issue`` is asked for, checked before anything else happens."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from ipaddress import ip_address
 
 from ..config import Site
-from ..errors import NameRefusedError, UsageError
+from ..errors import DataError, NameRefusedError, SmtpcredsError, UsageError
+from ..files import read_public
 from ..names import is_qualified
 from ..pki.constraints import Address
 from ..pki.keys import KeyType, parse_key_type
-from ..pki.profiles import Profile
+from ..pki.profiles import RELAY, Profile, parse_profile
 from .layout import Pair, pair_of
-
-LONG_LIFE = 398
-"""Days; public CAs stop there, and a longer life means that nobody remembers how to renew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,41 +33,88 @@ class Order:
         return tuple(dict.fromkeys((self.host, *self.dns_names, *map(str, self.addresses))))
 
 
-def order(
-    site: Site,
-    host: str,
-    profile: Profile,
-    *,
-    alternatives: Iterable[str] = (),
-    days: int | None = None,
-    key_type: str | None = None,
-    directory: str | None = None,
-) -> Order:
-    """Complete and check an order.
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the options say of every host of one run; None means the default.
 
-    Args:
-        site: completes short names and gives defaults.
-        host: the host's name; a short one gets the domain.
-        profile: what for.
+    Attributes:
+        profile: its name.
         alternatives: more names and IP addresses, wildcards allowed.
-        days: lifetime; the authority's end may shorten it.
-        key_type: of the new key.
-        directory: absolute; default is the mail server's certificate directory.
+        days: lifetime; the end of the authority may shorten it.
+        key_type: name of the new key's type.
+        directory: absolute, instead of the mail server's certificate directory.
+    """
+
+    profile: str = RELAY.name
+    alternatives: tuple[str, ...] = ()
+    days: int | None = None
+    key_type: str | None = None
+    directory: str | None = None
+
+
+def orders(site: Site, hosts: Iterable[str], listing: str | None, wishes: Wishes) -> list[Order]:
+    """Return the orders for the hosts named, and for those of a list file.
+
+    Raises:
+        UsageError: no host at all, or a bad option.
+        NameRefusedError: a bad name.
+        DataError: a bad line of the list, by number.
+    """
+    found = [order(site, host, wishes) for host in hosts]
+    if listing:
+        found += _listed(site, listing, wishes)
+    if not found:
+        raise UsageError("cert issue", "names no host", "smtpcreds cert issue HOST")
+    return found
+
+
+def order(site: Site, host: str, wishes: Wishes) -> Order:
+    """Complete and check one order.
 
     Raises:
         NameRefusedError: a bad name.
-        UsageError: an unknown key type, or no lifetime.
+        UsageError: an unknown profile or key type, or no lifetime.
     """
     name = site.qualify(host)
     if not is_qualified(name):
-        site.warn(f"{name}: stands without a domain, and peers check full names; set domain in {site.settings_path}")
-    names, addresses = _alternatives(site, alternatives)
-    lifetime = site.settings.cert.days if days is None else days
-    if lifetime < 1:
-        raise UsageError("--days", "a certificate lives at least one day")
-    kind = parse_key_type(key_type or site.settings.cert.key_type)
-    return Order(
-        name, profile, names, addresses, timedelta(days=lifetime), kind, pair_of(site, name, directory)
+        site.warn(
+            f"{name}: stands without a domain, but peers check full names; set domain in {site.settings_path}"
+        )
+    names, addresses = _alternatives(site, wishes.alternatives)
+    days = site.settings.cert.days if wishes.days is None else wishes.days
+    if days < 1:
+        raise UsageError("days", "a certificate lives at least one day")
+    kind = parse_key_type(wishes.key_type or site.settings.cert.key_type)
+    place = pair_of(site, name, wishes.directory)
+    return Order(name, parse_profile(wishes.profile), names, addresses, timedelta(days=days), kind, place)
+
+
+def _listed(site: Site, path: str, wishes: Wishes) -> Iterator[Order]:
+    """Yield an order for each line ``host[,names[,profile[,days]]]``; names are parted by spaces."""
+    from csv import reader
+
+    text = read_public(path).decode(errors="replace").removeprefix("\ufeff")
+    for number, row in enumerate(reader(text.splitlines()), 1):
+        cells = [cell.strip() for cell in row]
+        if not any(cells) or cells[0].startswith("#") or (number == 1 and cells[0].lower() == "host"):
+            continue
+        try:
+            yield order(site, cells[0], _line_wishes(cells, wishes))
+        except SmtpcredsError as error:
+            raise DataError(f"{path}: line {number}", str(error), error.hint) from None
+
+
+def _line_wishes(cells: list[str], wishes: Wishes) -> Wishes:
+    _, names, profile, days, *more = [*cells, "", "", ""]
+    if any(more):
+        raise UsageError(cells[0], "has more than four fields: host,names,profile,days")
+    if days and not days.isdecimal():
+        raise UsageError(days, "is no number of days")
+    return replace(
+        wishes,
+        alternatives=(*wishes.alternatives, *names.split()),
+        profile=profile or wishes.profile,
+        days=int(days) if days else wishes.days,
     )
 
 

@@ -36,8 +36,10 @@ def _settle(site: Site, inventory: Inventory, row: Certificate) -> None:
 
 def _give_up(site: Site, inventory: Inventory, row: Certificate, why: str) -> None:
     inventory.discard(row.authority, row.serial, why)
-    site.warn(f"{row.host}: an interrupted run began a certificate; it was {why.removeprefix('interrupted ')}, "
-              "so it was given up")
+    site.warn(
+        f"{row.host}: an interrupted run began a certificate; it was {why.removeprefix('interrupted ')}, "
+        "so it was given up"
+    )
 
 
 def _key_id(pair: Pair) -> str | None:

@@ -1,4 +1,4 @@
-"""The authority's CRL: always young, installed beside the certificates."""
+"""The authority's CRL: always young, kept with the authority and installed beside the certificates."""
 
 import os
 from collections.abc import Iterable
@@ -9,11 +9,44 @@ from ..config import Site
 from ..files import read_private, write_all
 from ..inventory import Authority, Crl, Inventory
 from ..model import Artifact
-from ..pki.crl import build_crl, encode_der, encode_pem
+from ..pki.crl import SignedCrl, build_crl, encode_der, encode_pem
 from ..pki.revocation import Revoked, parse_reason
 from ..pki.values import Issuer
 from .layout import ca_files
 
+FRESH = timedelta(days=1)
+"""A CRL younger than this is not signed anew by a command that merely issues."""
 
-def sign_crl(site: Site, issuer: Issuer, number: int, revoked: Iterable[Revoked]) -> tuple[Crl, bytes]:
-    """Return a CRL of the authority, which lives ``cert.crl_days`` days, as its facts and as PEM."""
+
+def sign_crl(site: Site, issuer: Issuer, number: int, revoked: Iterable[Revoked]) -> SignedCrl:
+    """Return a CRL of the authority; it lives ``cert.crl_days`` days."""
+    lifetime = timedelta(days=site.settings.cert.crl_days)
+    return build_crl(issuer.certificate, issuer.key, number, revoked, site.clock(), lifetime)
+
+
+def record_crl(inventory: Inventory, authority: Authority, number: int, crl: SignedCrl) -> None:
+    """Record that the CRL was signed."""
+    digest = sha256(encode_der(crl)).hexdigest()
+    inventory.record_crl(Crl(authority.id, number, crl.last_update_utc, crl.next_update_utc, digest))
+
+
+def renew_crl(site: Site, inventory: Inventory, authority: Authority, issuer: Issuer) -> bytes:
+    """Sign the next CRL, keep it with the authority, and return it as PEM."""
+    number = inventory.next_crl_number(authority.id)
+    rows = inventory.revoked(authority.id, expires_after=site.clock())
+    crl = sign_crl(
+        site, issuer, number, (Revoked(int(row.serial, 16), row.at, parse_reason(row.reason)) for row in rows)
+    )
+    pem = encode_pem(crl)
+    write_all([Artifact(ca_files(site).crl, pem)])
+    record_crl(inventory, authority, number, crl)
+    return pem
+
+
+def current_crl(site: Site, inventory: Inventory, authority: Authority, issuer: Issuer) -> bytes:
+    """Return the CRL as PEM, signed anew if it is a day old, or not the one that was recorded last."""
+    latest = inventory.latest_crl(authority.id)
+    path = ca_files(site).crl
+    if latest and os.path.lexists(path) and site.clock() - latest.this_update < FRESH:
+        return read_private(path)
+    return renew_crl(site, inventory, authority, issuer)

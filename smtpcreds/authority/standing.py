@@ -25,19 +25,33 @@ def refuse_standing(pair: Pair, host: str, now: datetime, inventory: Inventory |
         now: an expired certificate may go.
         inventory: a revoked certificate may go; None where there is no inventory to ask.
     """
+    found = valid_pair(pair, now)
+    if found and not _revoked(found, inventory):
+        until = f"{found.not_valid_after_utc:%Y-%m-%d}"
+        hint = f"smtpcreds cert renew {host}, {REPLACE}"
+        raise ExistsError(
+            host, f"has a certificate until {until}, which was left alone ({pair.certificate})", hint
+        )
+
+
+def valid_pair(pair: Pair, now: datetime) -> Certificate | None:
+    """Return the certificate of a pair that is whole and has not expired, or None.
+
+    Raises:
+        ExistsError: half a pair, or one that does not belong together.
+    """
     key, certificate = os.path.lexists(pair.key), os.path.lexists(pair.certificate)
     if not key and not certificate:
-        return
+        return None
     if not certificate:
         reason = "is a key without its certificate; perhaps it waits for the answer of another CA"
         raise ExistsError(pair.key, reason, f"smtpcreds cert install FILE to complete it, {REPLACE}")
     if not key:
-        raise ExistsError(pair.certificate, "is a certificate without its key", f"put the key back, {REPLACE}")
+        raise ExistsError(
+            pair.certificate, "is a certificate without its key", f"put the key back, {REPLACE}"
+        )
     found = _pair(pair)
-    if found.not_valid_after_utc > now and not _revoked(found, inventory):
-        until = f"{found.not_valid_after_utc:%Y-%m-%d}"
-        hint = f"smtpcreds cert renew {host}, {REPLACE}"
-        raise ExistsError(host, f"has a certificate until {until}, which was left alone ({pair.certificate})", hint)
+    return found if found.not_valid_after_utc > now else None
 
 
 def _pair(pair: Pair) -> Certificate:
@@ -45,9 +59,13 @@ def _pair(pair: Pair) -> Certificate:
         found = parse_certificate(read_private(pair.certificate), pair.certificate)
         key = decode_key(read_private(pair.key), None, pair.key)
     except DataError as error:
-        raise ExistsError(error.subject, f"{error.reason}; it was left alone", f"look at it, {REPLACE}") from None
+        raise ExistsError(
+            error.subject, f"{error.reason}; it was left alone", f"look at it, {REPLACE}"
+        ) from None
     if not matches(found, key):
-        raise ExistsError(pair.certificate, f"does not belong to {pair.key}", f"put the right one back, {REPLACE}")
+        raise ExistsError(
+            pair.certificate, f"does not belong to {pair.key}", f"put the right one back, {REPLACE}"
+        )
     return found
 
 

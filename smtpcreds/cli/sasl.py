@@ -3,16 +3,23 @@
 import click
 
 from .lazy import Verb, group
-from .secrets import new_secret
+from .secrets import account_secret
 from .session import Session, pass_session
 
 sasl = group("sasl", "Relay accounts in the database of Cyrus SASL.")
 
 name_argument = click.argument("name", metavar="NAME[@REALM]")
-realm_option = click.option("--realm", metavar="REALM", help="Realm of a bare NAME; default: the relay's own name.")
-database_option = click.option("--database", metavar="FILE", help="Work on FILE, not on the configured database.")
+realm_option = click.option(
+    "--realm", metavar="REALM", help="Realm of a bare NAME; default: the relay's own name."
+)
+database_option = click.option(
+    "--database", metavar="FILE", help="Work on FILE, not on the configured database."
+)
 password_option = click.option(
-    "--password", metavar="SOURCE", default="generate:", help="Where the secret comes from; default: generate it."
+    "--password",
+    metavar="SOURCE",
+    default="generate:",
+    help="Where the secret comes from; default: generate it.",
 )
 
 
@@ -36,7 +43,7 @@ def add(
 
     book = AccountBook(session.site(), database)
     account = book.parse(name, realm)
-    secret = new_secret(password, f"password for {account}", book.site)
+    secret = account_secret(password, f"password for {account}", book.site)
     change = session.carry_out(book.plan_add(account, secret, allow_login_name=allow_login_name))
     if change:
         entry = book.entry(account)
@@ -62,7 +69,7 @@ def passwd(session: Session, name: str, realm: str | None, password: str, databa
 
     book = AccountBook(session.site(), database)
     account = book.parse(name, realm)
-    secret = new_secret(password, f"new password for {account}", book.site)
+    secret = account_secret(password, f"new password for {account}", book.site)
     change = session.carry_out(book.plan_set_secret(account, secret))
     if change:
         session.show(

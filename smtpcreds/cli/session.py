@@ -4,7 +4,8 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from ..config import DEFAULT_PATH, Settings, Site, parse_settings
-from ..errors import MissingInputError, UnsafePathError, UsageError
+from ..errors import MissingInputError, SmtpcredsError, UnsafePathError, UsageError
 from ..files import read_public
 from ..files.guard import ANY_FOREIGN_ACCESS
 from ..model import Plan, Root, Step
@@ -67,6 +68,23 @@ class Session:
         self._show_plan(plan.steps)
         return None
 
+    @contextmanager
+    def progress(self, length: int) -> Iterator[Callable[[], None]]:
+        """Give a function to call after each of ``length`` pieces; a bar shows on a terminal if they are many."""
+        if length < 20 or self.quiet or self.dry_run or not sys.stderr.isatty():
+            yield lambda: None
+            return
+        with click.progressbar(length=length, file=sys.stderr, update_min_steps=max(1, length // 200)) as bar:
+            yield lambda: bar.update(1)
+
+    def fail(self, errors: Iterable[SmtpcredsError]) -> None:
+        """Print errors that did not stop the run, and end it with the status of the first."""
+        failed = list(errors)
+        for error in failed:
+            say(str(error), error.hint)
+        if failed:
+            raise click.exceptions.Exit(failed[0].exit_status)
+
     def reveal(self, content: bytes) -> None:
         """Write a secret to standard output, unless that is JSON or a file that others can read."""
         if self.as_json:
@@ -74,7 +92,9 @@ class Session:
         found = os.fstat(sys.stdout.fileno())
         if stat.S_ISREG(found.st_mode) and found.st_mode & ANY_FOREIGN_ACCESS:
             raise UnsafePathError(
-                "standard output", f"is a file of mode {stat.S_IMODE(found.st_mode):04o}", "umask 077 before the redirection"
+                "standard output",
+                f"is a file of mode {stat.S_IMODE(found.st_mode):04o}",
+                "umask 077 before the redirection",
             )
         if not self.dry_run:
             sys.stdout.buffer.write(content)

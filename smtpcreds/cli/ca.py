@@ -1,0 +1,57 @@
+"""``smtpcreds ca``: the certificate authority."""
+
+from typing import Any
+
+import click
+
+from .lazy import Verb, group
+from .secrets import new_ca_passphrase, passphrase_option
+from .session import Session, pass_session
+
+ca = group("ca", "The certificate authority that signs for your mail hosts.")
+
+
+@ca.command(cls=Verb)
+@click.option("--name", metavar="TEXT", help="Common name; default: the domain and 'Mail CA'.")
+@click.option("--organization", metavar="TEXT", help="Organisation; default: none, which keeps the DN short.")
+@click.option(
+    "--key-type", metavar="TYPE", help="p256 (default), p384, rsa2048, rsa3072, rsa4096 or ed25519."
+)
+@click.option("--days", type=int, metavar="N", help="Lifetime; default: 3650.")
+@passphrase_option
+@click.option("--no-passphrase", is_flag=True, help="Store the key unencrypted.")
+@click.option("--permit", "permitted_domains", multiple=True, metavar="DOMAIN", help="Certify DOMAIN only.")
+@click.option("--no-name-constraints", "unconstrained", is_flag=True, help="Certify any name.")
+@click.option("--intermediate", is_flag=True, help="Make a root and an issuing CA below it.")
+@pass_session
+def init(session: Session, passphrase: str | None, no_passphrase: bool, **wishes: Any) -> None:
+    """Make the authority: a private key, and the certificate that signs others."""
+    from ..authority.create import new_authority, plan_create, refuse_existing
+    from ..pki.describe import describe
+
+    site = session.site()
+    refuse_existing(site)
+    wanted = new_authority(site, **wishes)
+    secret = None if session.dry_run else new_ca_passphrase(passphrase, site, none=no_passphrase)
+    certificate = session.carry_out(plan_create(site, wanted, secret))
+    if certificate is None:
+        return
+    found = describe(certificate)
+    limits = f"  certifies only {', '.join(found.permitted_domains)}" if found.permitted_domains else ""
+    session.show(
+        {
+            "name": found.title,
+            "key_type": found.key_type,
+            "not_after": found.not_after,
+            "fingerprint": found.fingerprint,
+            "permitted_domains": found.permitted_domains,
+            "encrypted": secret is not None,
+            "directory": site.ca_directory,
+        },
+        [
+            f"{found.title}: certificate authority, {found.key_type}, valid to {found.not_after:%Y-%m-%d}",
+            f"  {session.described(site.ca_directory)}",
+            *([limits] if limits else []),
+            "next: smtpcreds cert issue HOST",
+        ],
+    )

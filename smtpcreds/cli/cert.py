@@ -1,0 +1,103 @@
+"""``smtpcreds cert``: certificates of hosts."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from .lazy import Verb, group
+from .secrets import ca_passphrase, passphrase_option
+from .session import Session, pass_session
+
+if TYPE_CHECKING:
+    from ..authority.issue import Issued
+
+cert = group("cert", "Certificates of mail hosts.")
+
+
+@cert.command(cls=Verb)
+@click.argument("hosts", metavar="HOST...", nargs=-1)
+@click.option(
+    "--from", "listing", metavar="FILE", help="Also the hosts of FILE, a line: host,names,profile,days."
+)
+@click.option("--server", "profile", flag_value="server", help="For the server role only.")
+@click.option("--client", "profile", flag_value="client", help="For the client role only.")
+@click.option(
+    "--san", "alternatives", multiple=True, metavar="NAME", help="One more host name or IP address."
+)
+@click.option("--days", type=int, metavar="N", help="Lifetime; default: 365.")
+@click.option(
+    "--key-type", metavar="TYPE", help="p256 (default), p384, rsa2048, rsa3072, rsa4096 or ed25519."
+)
+@click.option("--to", "target", metavar="DIR", help="Write into DIR, not into /etc/mail/certs.")
+@click.option("--force", is_flag=True, help="Replace what is there.")
+@passphrase_option
+@pass_session
+def issue(
+    session: Session,
+    hosts: tuple[str, ...],
+    listing: str | None,
+    profile: str | None,
+    alternatives: tuple[str, ...],
+    days: int | None,
+    key_type: str | None,
+    target: str | None,
+    force: bool,
+    passphrase: str | None,
+) -> None:
+    """Issue a certificate with a new key for each HOST.
+
+    It serves in both roles, server and client, unless --server or --client says otherwise. A HOST without
+    a domain gets the configured one.
+    """
+    from ..authority.issue import Issued, Refused, plan_issue
+    from ..authority.orders import Wishes, orders
+
+    site = session.site()
+    directory = session.absolute(target) if target else None
+    wishes = Wishes(profile or "relay", alternatives, days, key_type, directory)
+    wanted = orders(site, hosts, session.absolute(listing) if listing else None, wishes)
+    with session.progress(len(wanted)) as advance:
+        plan = plan_issue(site, wanted, ca_passphrase(passphrase, site), force=force, progress=advance)
+        outcomes = session.carry_out(plan)
+    if outcomes is None:
+        return
+    issued = [outcome for outcome in outcomes if isinstance(outcome, Issued)]
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
+    failures = [{"host": outcome.order.host, "error": str(outcome.error)} for outcome in refused]
+    session.show(
+        {"certificates": [issued_row(o) for o in issued], "failed": failures}, issued_lines(session, issued)
+    )
+    session.fail(outcome.error for outcome in refused)
+
+
+def issued_row(issued: "Issued") -> dict[str, object]:
+    """Return what JSON tells of a new certificate."""
+    from ..pki.describe import describe
+
+    found, order = describe(issued.certificate), issued.order
+    return {
+        "host": order.host,
+        "profile": order.profile.name,
+        "names": order.names,
+        "key_type": found.key_type,
+        "serial": found.serial,
+        "not_before": found.not_before,
+        "not_after": found.not_after,
+        "shortened": issued.shortened,
+        "fingerprint": found.fingerprint,
+        "key": order.pair.key,
+        "certificate": order.pair.certificate,
+    }
+
+
+def issued_lines(session: Session, outcomes: Iterable["Issued"]) -> Iterator[str]:
+    """Yield what a person is told of new certificates."""
+    from ..pki.describe import describe
+
+    for issued in outcomes:
+        found, order = describe(issued.certificate), issued.order
+        end = f"valid to {found.not_after:%Y-%m-%d}{' (the end of the CA)' if issued.shortened else ''}"
+        yield f"{order.host}: {order.profile.label}, {found.key_type}, {end}"
+        yield f"  {session.described(order.pair.key)}"
+        yield f"  {session.described(order.pair.certificate)}"

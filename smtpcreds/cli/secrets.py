@@ -1,0 +1,68 @@
+"""From ``--password`` and ``--passphrase`` to secrets that are asked for only when they are needed."""
+
+import sys
+from collections.abc import Callable
+
+import click
+
+from ..config import Site
+from ..secret import Secret
+
+passphrase_option = click.option(
+    "--passphrase",
+    metavar="SOURCE",
+    help="Where the CA key's passphrase comes from; default: asked on a terminal.",
+)
+
+
+def account_secret(source: str, what: str, site: Site) -> Callable[[], Secret]:
+    """Return the question for a new account secret; a chosen one is checked, a generated one needs no check.
+
+    Raises:
+        UsageError: an unknown kind of source; it is parsed at once.
+    """
+    from ..accounts import check_chosen_secret
+    from ..sources import Context, is_generated, parse_source, resolve
+
+    parsed = parse_source(source)
+
+    def ask() -> Secret:
+        secret = resolve(parsed, Context(what, new=True))
+        if not is_generated(parsed):
+            check_chosen_secret(site.root, secret)
+        return secret
+
+    return ask
+
+
+def new_ca_passphrase(source: str | None, site: Site, *, none: bool) -> Secret | None:
+    """Return the passphrase of a new CA key, or None for an unencrypted one.
+
+    From ``--passphrase``, else the configuration, else a person at a terminal, who may answer with nothing.
+    Where there is neither, the key stays unencrypted, which is worth a warning.
+    """
+    from ..sources import Context, parse_source, resolve
+
+    if none:
+        return None
+    chosen = source or site.settings.ca.passphrase or ("prompt:" if sys.stdin.isatty() else "")
+    if not chosen:
+        site.warn(
+            f"the CA key in {site.ca_directory} is not encrypted; to encrypt it: smtpcreds ca passphrase"
+        )
+        return None
+    context = Context(
+        "passphrase of the CA key (empty for none)" if chosen == "prompt:" else "CA passphrase",
+        new=True,
+        may_be_empty=chosen == "prompt:",
+    )
+    return resolve(parse_source(chosen), context) or None
+
+
+def ca_passphrase(source: str | None, site: Site) -> Callable[[], Secret | None]:
+    """Return the question for the passphrase of the CA key, which answers None where nobody can be asked."""
+    from ..sources import Context, parse_source, resolve
+
+    chosen = source or site.settings.ca.passphrase or ("prompt:" if sys.stdin.isatty() else "")
+    parsed = parse_source(chosen) if chosen else None
+    return lambda: resolve(parsed, Context("passphrase of the CA key")) if parsed else None
