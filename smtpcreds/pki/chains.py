@@ -1,0 +1,144 @@
+"""Chains: putting certificates in order, and checking that one closes.
+
+Done here rather than by the library's verifier, because that one refuses Ed25519 and says only "no", while an
+administrator needs the reason. The result was compared with the real verifiers.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+from ..errors import DataError
+from .constraints import Address
+from .dn import title
+from .path_rules import PATH_RULES, Path
+from .profiles import Purpose
+
+MAX_DEPTH = 10
+
+Certificates = tuple[x509.Certificate, ...]
+
+
+class ChainError(DataError):
+    """A certificate that can't be trusted for what it is wanted for."""
+
+
+def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Tell whether the issuer's name and key signed the certificate."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def is_self_signed(certificate: x509.Certificate) -> bool:
+    """Tell whether a certificate is its own issuer, as roots are."""
+    return is_issued_by(certificate, certificate)
+
+
+def order(certificates: Iterable[x509.Certificate]) -> Certificates:
+    """Return a bag of certificates as one chain, host or lowest CA first; repeated ones once.
+
+    Raises:
+        ChainError: empty, or not all of one chain.
+    """
+    left = list(dict.fromkeys(certificates))
+    parents = {child: _parent(child, left) for child in left}
+    lowest = [candidate for candidate in left if candidate not in parents.values()]
+    if len(lowest) != 1:
+        found = ", ".join(map(title, lowest or left)) or "nothing"
+        raise ChainError("chain", f"is not one chain but has several ends ({found})")
+    chain = [lowest[0]]
+    while above := parents[chain[-1]]:
+        chain.append(above)
+    return tuple(chain)
+
+
+def verify_chain(
+    leaf: x509.Certificate,
+    intermediates: Iterable[x509.Certificate],
+    roots: Iterable[x509.Certificate],
+    now: datetime,
+    purposes: Iterable[Purpose] = (),
+    host: str | Address | None = None,
+) -> Certificates:
+    """Return the path from the certificate to a root, if a mail program would accept it.
+
+    Args:
+        leaf: of the host; a CA certificate may be checked too.
+        intermediates: CA certificates between; those not needed are ignored.
+        roots: trusted, self-signed certificates; others among them count as intermediates, as OpenSSL does.
+        now: aware.
+        purposes: roles that it must allow, all of them.
+        host: A-label name or address that it must hold in its alternative names (RFC 9525), or None.
+
+    Raises:
+        ChainError: the plain reason why no path holds.
+    """
+    roots = tuple(roots)
+    anchors = frozenset(root for root in roots if is_self_signed(root))
+    between = tuple(dict.fromkeys((*intermediates, *(root for root in roots if root not in anchors))))
+    first_fault: str | None = None
+    for certificates in _paths((leaf,), (*anchors, *between), anchors):
+        fault = _fault(Path(certificates, now, tuple(purposes), host))
+        if fault is None:
+            return certificates
+        first_fault = first_fault or fault
+    raise ChainError(title(leaf), first_fault or _dead_end(leaf, (*between, *anchors)))
+
+
+def _paths(
+    path: Certificates, known: Certificates, anchors: frozenset[x509.Certificate]
+) -> Iterator[Certificates]:
+    """Yield every path upward that ends in an anchor."""
+    if path[-1] in anchors:
+        yield path
+        return
+    if len(path) > MAX_DEPTH:
+        return
+    for candidate in known:
+        if candidate not in path and is_issued_by(path[-1], candidate):
+            yield from _paths((*path, candidate), known, anchors)
+
+
+def _fault(path: Path) -> str | None:
+    return next(filter(None, (rule(path) for rule in PATH_RULES)), None)
+
+
+def _parent(child: x509.Certificate, known: list[x509.Certificate]) -> x509.Certificate | None:
+    return next((other for other in known if other != child and is_issued_by(child, other)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """The place where the way up ends."""
+
+    child: x509.Certificate
+    namesakes: Certificates
+
+
+def _dead_end(leaf: x509.Certificate, known: Certificates) -> str:
+    gap = _climb(leaf, known)
+    issuer = gap.child.issuer.rfc4514_string()
+    of = "" if gap.child == leaf else f" of {title(gap.child)}"
+    if gap.child.issuer == gap.child.subject and is_self_signed(gap.child):
+        return (
+            "is self-signed and not trusted"
+            if gap.child == leaf
+            else f"ends in {issuer}, which is not trusted"
+        )
+    if gap.namesakes:
+        return f"the signature{of} is not by the key of {issuer} that is at hand"
+    return f"the certificate of the issuer{of} ({issuer}) was not found"
+
+
+def _climb(leaf: x509.Certificate, known: Certificates) -> _Gap:
+    child, seen = leaf, {leaf}
+    while parent := next((c for c in known if c not in seen and is_issued_by(child, c)), None):
+        child = parent
+        seen.add(parent)
+    return _Gap(child, tuple(c for c in known if c.subject == child.issuer and c != child))

@@ -1,0 +1,139 @@
+"""Distinguished names, kept so short and plain that mail programs can match them.
+
+Sendmail looks certificates up in its access map by the text of OpenSSL's X509_NAME_oneline, where it writes
+some characters as ``+HEX`` and of which it keeps about 200 characters; a longer name never matches.
+"""
+
+from cryptography.x509 import (
+    Certificate,
+    DNSName,
+    ExtensionNotFound,
+    Name,
+    NameAttribute,
+    SubjectAlternativeName,
+)
+from cryptography.x509.oid import NameOID
+
+from ..errors import NameRefusedError
+
+MAX_PART = 64
+"""RFC 5280 appendix A.1: ub-common-name, ub-organization-name."""
+
+MAX_DN = 200
+
+_SHORT_NAMES = {
+    NameOID.COMMON_NAME: "CN",
+    NameOID.ORGANIZATION_NAME: "O",
+    NameOID.ORGANIZATIONAL_UNIT_NAME: "OU",
+    NameOID.COUNTRY_NAME: "C",
+    NameOID.STATE_OR_PROVINCE_NAME: "ST",
+    NameOID.LOCALITY_NAME: "L",
+    NameOID.EMAIL_ADDRESS: "emailAddress",
+    NameOID.DOMAIN_COMPONENT: "DC",
+    NameOID.SERIAL_NUMBER: "serialNumber",
+}
+_ENCODED = frozenset(b' \t()<>"+\\')
+
+
+def parse_part(text: str, what: str) -> str:
+    """Return a common or organisation name that every mail program can match.
+
+    Args:
+        text: what the user typed.
+        what: ``CA name`` or ``organization``, for messages.
+
+    Raises:
+        NameRefusedError: empty, not ASCII, outer spaces, control characters, ``/`` or ``+``, over 64 octets.
+    """
+    fault = part_fault(text)
+    if fault:
+        raise NameRefusedError(text if text.isprintable() and text else ascii(text), f"{what} {fault}")
+    return text
+
+
+def part_fault(text: str) -> str | None:
+    """Return what is wrong with a common or organisation name, or None."""
+    if not text or text != text.strip():
+        return "is empty or has outer spaces"
+    if not text.isascii():
+        return "is not ASCII, which Sendmail can't match; transliterate it"
+    if not text.isprintable() or "/" in text or "+" in text:
+        return "has a slash, a plus sign or a control character, which Sendmail can't match"
+    if len(text) > MAX_PART:
+        return f"is {len(text)} octets long; X.509 allows {MAX_PART}"
+    return None
+
+
+def ca_name(common_name: str, organization: str = "") -> Name:
+    """Return the DN of a CA, organisation first.
+
+    Raises:
+        NameRefusedError: as :func:`parse_part`, or too long as Sendmail writes it.
+    """
+    parts = [NameAttribute(NameOID.COMMON_NAME, parse_part(common_name, "CA name"))]
+    if organization:
+        parts.insert(0, NameAttribute(NameOID.ORGANIZATION_NAME, parse_part(organization, "organization")))
+    name = Name(parts)
+    if len(sendmail_dn(name)) > MAX_DN:
+        raise NameRefusedError(common_name, f"makes a DN that Sendmail writes with over {MAX_DN} characters")
+    return name
+
+
+def host_name(host: str) -> Name:
+    """Return the DN of a host: its name as CN, or nothing where the CN can't hold it."""
+    return Name([NameAttribute(NameOID.COMMON_NAME, host)] if len(host) <= MAX_PART else [])
+
+
+def common_name(name: Name) -> str | None:
+    """Return the last common name of a DN, or None."""
+    found = name.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(found[-1].value) if found else None
+
+
+def one_line(name: Name) -> str:
+    """Return the DN as OpenSSL's X509_NAME_oneline writes it: ``/O=Example/CN=Lab Root``."""
+    return "".join(f"/{_short_name(part)}={_escaped(part)}" for part in name)
+
+
+def sendmail_dn(name: Name) -> str:
+    """Return the DN as the keys of Sendmail's access map need it: ``/O=Example/CN=Lab+20Root``."""
+    text = one_line(name).encode("ascii")
+    return "".join(f"+{octet:02X}" if octet in _ENCODED else chr(octet) for octet in text)
+
+
+def title(certificate: Certificate) -> str:
+    """Return what a message calls a certificate: its CN, else its first DNS name, else its DN or serial."""
+    subject = certificate.subject
+    return (
+        common_name(subject)
+        or _first_dns_name(certificate)
+        or subject.rfc4514_string()
+        or _serial(certificate)
+    )
+
+
+def _serial(certificate: Certificate) -> str:
+    return f"serial {certificate.serial_number:x}"
+
+
+def _first_dns_name(certificate: Certificate) -> str | None:
+    try:
+        names = certificate.extensions.get_extension_for_class(SubjectAlternativeName).value
+    except ExtensionNotFound:
+        return None
+    return next(iter(names.get_values_for_type(DNSName)), None)
+
+
+def _short_name(part: "NameAttribute[str | bytes]") -> str:
+    return _SHORT_NAMES.get(part.oid, part.oid.dotted_string)
+
+
+def _escaped(part: "NameAttribute[str | bytes]") -> str:
+    octets = part.value if isinstance(part.value, bytes) else part.value.encode()
+    return "".join(map(_escape, octets))
+
+
+def _escape(octet: int) -> str:
+    if octet in b"/+":
+        return f"\\{chr(octet)}"
+    return chr(octet) if 0x20 <= octet <= 0x7E else f"\\x{octet:02X}"

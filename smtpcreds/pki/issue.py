@@ -1,0 +1,130 @@
+"""Signing: request + profile + issuer make a certificate.
+
+A draft is signed with a throw-away key and linted; then the CA key signs the very bytes that were linted.
+"""
+
+import secrets
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from ..errors import NameRefusedError
+from . import der
+from .constraints import Names, permitted_domains, refusal
+from .dn import ca_name, host_name
+from .drafts import Draft
+from .extensions import Extension, ca_extensions, host_extensions, key_id
+from .keys import PrivateKey, sign_bytes, signature_hash, throw_away
+from .lint import verify_draft
+from .profiles import ROOT, Profile
+from .values import Issuer, Request, Validity
+
+SERIAL_BITS = 159
+"""The most that fit in 20 octets of a positive INTEGER (RFC 5280 section 4.1.2.2)."""
+
+
+def new_serial() -> int:
+    """Return 159 random bits, not zero."""
+    return secrets.randbits(SERIAL_BITS) or new_serial()
+
+
+def sign(
+    request: Request, profile: Profile, issuer: Issuer, serial: int, validity: Validity
+) -> x509.Certificate:
+    """Return a new certificate.
+
+    Args:
+        request: names and public key; host names are lower-case A-labels.
+        profile: what it is for; any but ``ROOT``.
+        issuer: the CA.
+        serial: 1 to 159 bits, never used before by this CA; record it first.
+        validity: from :func:`.values.validity`.
+
+    Raises:
+        NameRefusedError: a name that the CA's name constraints don't permit, or a CA name that mail programs
+            can't match.
+        LintError: the result would break a rule; nothing was signed with the CA key.
+    """
+    subject = _subject(request, profile)
+    _check_permitted(request, profile, issuer, subject)
+    extensions = _extensions(request, profile, issuer, nameless=not len(subject))
+    draft = _draft(issuer.throw_away_key, issuer.name, subject, request, extensions, serial, validity)
+    verify_draft(Draft(draft, request, profile, issuer))
+    return _signed(draft, issuer.key)
+
+
+def make_root(
+    name: str,
+    organization: str,
+    key: PrivateKey,
+    serial: int,
+    validity: Validity,
+    *,
+    permitted_domains: tuple[str, ...] = (),
+    path_length: int | None = 0,
+) -> x509.Certificate:
+    """Return the self-signed certificate of a new CA.
+
+    Args:
+        name: common name.
+        organization: may be empty.
+        key: the CA's private key.
+        serial: 1 to 159 bits.
+        validity: from :func:`.values.validity`.
+        permitted_domains: what it may certify, as lower-case A-labels; empty leaves it free. Java ignores the
+            constraints of a root, so an intermediate repeats them.
+        path_length: how many CA certificates may stand below: 1 for one intermediate, None for any number.
+
+    Raises:
+        NameRefusedError: a name or organisation that mail programs can't match.
+        LintError: the result would break a rule; nothing was signed.
+    """
+    request = Request(name, key.public_key(), organization=organization, permitted_domains=permitted_domains)
+    subject = _subject(request, ROOT)
+    extensions = ca_extensions(request, ROOT, key_id(request.public_key), path_length, permitted_domains)
+    draft = _draft(throw_away(key), subject, subject, request, extensions, serial, validity)
+    verify_draft(Draft(draft, request, ROOT))
+    return _signed(draft, key)
+
+
+def _check_permitted(request: Request, profile: Profile, issuer: Issuer, subject: x509.Name) -> None:
+    hosts = request.permitted_domains if profile.is_ca else request.hosts
+    if fault := refusal(issuer.constraints, Names(hosts, request.addresses, subject)):
+        hint = "add the domain to the configuration before the next ca rollover, or choose another name"
+        raise NameRefusedError(request.name, fault, hint)
+
+
+def _subject(request: Request, profile: Profile) -> x509.Name:
+    return ca_name(request.name, request.organization) if profile.is_ca else host_name(request.name)
+
+
+def _extensions(request: Request, profile: Profile, issuer: Issuer, *, nameless: bool) -> list[Extension]:
+    if profile.is_ca:
+        domains = request.permitted_domains or permitted_domains(issuer.certificate)
+        return ca_extensions(request, profile, issuer.key_identifier, profile.path_length, domains)
+    return host_extensions(request, profile, issuer.key_identifier, nameless=nameless)
+
+
+def _draft(
+    key: PrivateKey,
+    issuer: x509.Name,
+    subject: x509.Name,
+    request: Request,
+    extensions: list[Extension],
+    serial: int,
+    validity: Validity,
+) -> x509.Certificate:
+    # All extensions at once: adding them one by one copies the builder and searches the list each time.
+    builder = x509.CertificateBuilder(issuer, subject, request.public_key, extensions=extensions)
+    builder = builder.serial_number(serial)
+    builder = builder.not_valid_before(validity.not_before).not_valid_after(validity.not_after)
+    return builder.sign(key, signature_hash(key))  # type: ignore[arg-type]  # always one of SHA-2
+
+
+def _signed(draft: x509.Certificate, key: PrivateKey) -> x509.Certificate:
+    """Return the draft under the real signature: Certificate ::= SEQUENCE { tbs, algorithm, signature }."""
+    tbs = draft.tbs_certificate_bytes
+    content = draft.public_bytes(Encoding.DER)
+    algorithm = der.first(content[content.index(tbs) + len(tbs) :])
+    signature = der.bit_string(sign_bytes(key, tbs))
+    return x509.load_der_x509_certificate(der.sequence(tbs, algorithm, signature))

@@ -1,0 +1,145 @@
+"""Certificates as text (RFC 7468) and as DER."""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import Certificate, load_der_x509_certificate
+
+from ..errors import DamagedFileError, ForeignFormatError
+from . import der
+
+_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----[ \t]*\r?\n(.*?)-----END \1-----", re.DOTALL)
+_CERTIFICATE_LABELS = {"CERTIFICATE", "X509 CERTIFICATE"}
+_FOREIGN_LABELS = {
+    "TRUSTED CERTIFICATE": "openssl x509 -in FILE -out NEW",
+    "PKCS7": "openssl pkcs7 -print_certs -in FILE -out NEW",
+    "CMS": "openssl cms -cmsout -print -in FILE",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One encapsulated text: its label, and what stands between the two lines.
+
+    ``repr`` leaves the body out, because it may be a private key.
+    """
+
+    label: str
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"Block({self.label!r})"
+
+    def text(self) -> bytes:
+        """Return the block with its two lines and nothing around it."""
+        label = self.label.encode("ascii")
+        return b"-----BEGIN %b-----\n%b-----END %b-----\n" % (label, self.body, label)
+
+    def decode(self) -> bytes | None:
+        """Return the octets, or None where the body is not base64 of one whole DER value."""
+        try:
+            data = base64.b64decode(b"".join(self.body.split()), validate=True)
+        except binascii.Error:
+            return None
+        return data if der.whole(data) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """The certificates of a file in their order, and the encoding they had: ``PEM`` or ``DER``."""
+
+    certificates: tuple[Certificate, ...]
+    encoding: str
+
+
+def blocks(data: bytes) -> list[Block]:
+    """Return all blocks of a text; whatever stands between them is ignored (RFC 7468 section 2)."""
+    return [Block(found[1].decode("ascii"), found[2]) for found in _BLOCK.finditer(data)]
+
+
+def armor(label: str, content: bytes) -> bytes:
+    """Return DER as text, 64 characters a line."""
+    text = base64.b64encode(content)
+    lines = [text[start : start + 64] for start in range(0, len(text), 64)]
+    return Block(label, b"\n".join(lines) + b"\n").text()
+
+
+def parse_certificates(data: bytes, subject: str) -> Parsed:
+    """Return every certificate of a PEM text, or the one of a DER file.
+
+    Blocks of other kinds (keys, requests, parameters) are passed over, as in the bundles that servers read.
+
+    Args:
+        data: content of the file.
+        subject: name of the file, for messages.
+
+    Raises:
+        DamagedFileError: no certificate, or one that does not decode; the reason gives its place.
+        ForeignFormatError: a container that is not a list of certificates; the hint converts it.
+    """
+    if der.whole(data):
+        return Parsed((_load(data, subject, "the DER certificate"),), "DER")
+    found = blocks(data)
+    if foreign := next((block.label for block in found if block.label in _FOREIGN_LABELS), None):
+        raise ForeignFormatError(subject, f"holds a {foreign} block", f"try {_FOREIGN_LABELS[foreign]}")
+    chosen = [block for block in found if block.label in _CERTIFICATE_LABELS]
+    if not chosen or len(chosen) != _begun(data):
+        raise DamagedFileError(
+            subject, "holds a cut-off certificate" if _begun(data) else "holds no certificate"
+        )
+    places = (f"certificate {place} of {len(chosen)}" for place in range(1, len(chosen) + 1))
+    loaded = (_load(block.decode(), subject, place) for block, place in zip(chosen, places, strict=False))
+    return Parsed(tuple(loaded), "PEM")
+
+
+def parse_certificate(data: bytes, subject: str) -> Certificate:
+    """Return the only certificate of a PEM or DER file.
+
+    Raises:
+        DamagedFileError: none, more than one, or a damaged one.
+        ForeignFormatError: as :func:`parse_certificates`.
+    """
+    certificates = parse_certificates(data, subject).certificates
+    if len(certificates) > 1:
+        raise DamagedFileError(subject, f"holds {len(certificates)} certificates where one is expected")
+    return certificates[0]
+
+
+def encode_certificates(certificates: Iterable[Certificate]) -> bytes:
+    """Return the certificates as PEM, in the given order."""
+    return b"".join(armor("CERTIFICATE", encode_der(certificate)) for certificate in certificates)
+
+
+def encode_der(certificate: Certificate) -> bytes:
+    """Return the certificate as DER."""
+    return certificate.public_bytes(Encoding.DER)
+
+
+def _begun(data: bytes) -> int:
+    return sum(data.count(f"-----BEGIN {label}-----".encode()) for label in _CERTIFICATE_LABELS)
+
+
+def _load(data: bytes | None, subject: str, place: str) -> Certificate:
+    if data is None:
+        raise DamagedFileError(subject, f"{place} is not whole")
+    try:
+        certificate = load_der_x509_certificate(data)
+        # The library decodes on demand; ask for all now, so that damage shows here and not in mid-work.
+        _ = certificate.subject, certificate.issuer, certificate.not_valid_after_utc, certificate.extensions
+        certificate.public_key()
+    except (ValueError, TypeError) as error:
+        raise DamagedFileError(subject, f"{place} does not decode ({_one_line(error)})") from None
+    except UnsupportedAlgorithm:
+        raise ForeignFormatError(
+            subject, f"{place} has a key of a kind that mail programs don't know"
+        ) from None
+    return certificate
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:120]

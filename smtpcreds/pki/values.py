@@ -1,0 +1,165 @@
+"""The values that meet when a certificate is signed: request, validity, issuer.
+
+The fourth, the profile, has its own module.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+
+from cryptography import x509
+
+from ..errors import DataError, UsageError
+from .constraints import Address, constraints_of
+from .dn import title
+from .keys import PrivateKey, PublicKey, matches, throw_away, weakness
+
+BACKDATE = timedelta(minutes=5)
+"""For hosts whose clock is behind ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Who wants a certificate for which key.
+
+    Attributes:
+        name: host name as lower-case A-labels, or the name of a CA.
+        public_key: the key to certify.
+        dns_names: further host names, likewise; the host itself need not be repeated.
+        addresses: IP addresses to certify.
+        organization: of a CA; hosts have none, so that their DN stays short.
+        permitted_domains: of a CA, what it may certify; empty inherits the issuer's.
+    """
+
+    name: str
+    public_key: PublicKey = field(repr=False)
+    dns_names: tuple[str, ...] = ()
+    addresses: tuple[Address, ...] = ()
+    organization: str = ""
+    permitted_domains: tuple[str, ...] = ()
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The host and its further names, each once."""
+        return tuple(dict.fromkeys((self.name, *self.dns_names)))
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """First and last second of a certificate, aware and in UTC; ``shortened`` to the end of its issuer."""
+
+    not_before: datetime
+    not_after: datetime
+    shortened: bool = False
+
+
+@dataclass(frozen=True)
+class Issuer:
+    """A CA certificate with its key and the certificates above it.
+
+    Attributes:
+        certificate: of the CA that signs.
+        key: its private key, or anything with the same interface that signs elsewhere.
+        parents: the CA certificates above, nearest first; empty for a root.
+
+    Raises:
+        DataError: the key is not that of the certificate, the certificate is not a CA's, or its key is weak.
+    """
+
+    certificate: x509.Certificate
+    key: PrivateKey = field(repr=False)
+    parents: tuple[x509.Certificate, ...] = ()
+
+    def __post_init__(self) -> None:
+        if fault := self._fault():
+            raise DataError(title(self.certificate), fault)
+
+    def _fault(self) -> str | None:
+        if not matches(self.certificate, self.key):
+            return "the private key does not belong to the CA certificate"
+        if not self._is_ca():
+            return "is not a CA certificate, so it can't sign others"
+        return weakness(self.certificate.public_key())
+
+    def _is_ca(self) -> bool:
+        try:
+            return self.certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+        except x509.ExtensionNotFound:
+            return False
+
+    @cached_property
+    def key_identifier(self) -> bytes:
+        """The identifier that its certificates repeat (RFC 5280 section 4.2.1.1)."""
+        try:
+            extension = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+        except x509.ExtensionNotFound:
+            return x509.SubjectKeyIdentifier.from_public_key(self.certificate.public_key()).digest
+        return extension.value.digest
+
+    @cached_property
+    def name(self) -> x509.Name:
+        """The subject of the CA certificate."""
+        return self.certificate.subject
+
+    @cached_property
+    def path(self) -> tuple[x509.Certificate, ...]:
+        """The CA certificate and those above it."""
+        return (self.certificate, *self.parents)
+
+    @cached_property
+    def constraints(self) -> tuple[x509.NameConstraints, ...]:
+        """The name constraints of the whole path."""
+        return tuple(found for ca in self.path if (found := constraints_of(ca)) is not None)
+
+    @cached_property
+    def not_before(self) -> datetime:
+        """First second at which the whole path is valid."""
+        return max(ca.not_valid_before_utc for ca in self.path)
+
+    @cached_property
+    def not_after(self) -> datetime:
+        """Last second at which the whole path is valid."""
+        return min(ca.not_valid_after_utc for ca in self.path)
+
+    @cached_property
+    def throw_away_key(self) -> PrivateKey:
+        """A key that signs like the real one, for certificates that are only looked at."""
+        return throw_away(self.key)
+
+
+def validity(now: datetime, lifetime: timedelta, issuer: Issuer | None = None) -> Validity:
+    """Return the time during which a new certificate is valid.
+
+    It starts five minutes back, and ends with the issuer when the lifetime would go beyond.
+
+    Args:
+        now: aware.
+        lifetime: counted from now.
+        issuer: None for a root.
+
+    Raises:
+        UsageError: the lifetime is not positive, or ends after the year 9999.
+        DataError: the issuer has expired or is not valid yet.
+    """
+    start = now.astimezone(UTC).replace(microsecond=0)
+    end = start + _checked(lifetime, start)
+    if issuer is None:
+        return Validity(start - BACKDATE, end)
+    if start > issuer.not_after:
+        hint = "make a new one: smtpcreds ca rollover"
+        raise DataError(
+            title(issuer.certificate), f"this CA expired on {issuer.not_after:%Y-%m-%d %H:%M} UTC", hint
+        )
+    if start < issuer.not_before:
+        begin = f"this CA is not valid before {issuer.not_before:%Y-%m-%d %H:%M} UTC"
+        raise DataError(title(issuer.certificate), begin, "check the clock of this host")
+    not_before = max(start - BACKDATE, issuer.not_before)
+    return Validity(not_before, min(end, issuer.not_after), shortened=end > issuer.not_after)
+
+
+def _checked(lifetime: timedelta, start: datetime) -> timedelta:
+    if lifetime < timedelta(seconds=1):
+        raise UsageError("lifetime", "must be longer than nothing")
+    if lifetime > datetime.max.replace(tzinfo=UTC) - start:
+        raise UsageError("lifetime", f"of {lifetime.days} days ends after the year 9999, the last in X.509")
+    return lifetime
