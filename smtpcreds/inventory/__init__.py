@@ -1,0 +1,35 @@
+"""Facts: what was issued and revoked, by which authority, and who did what.
+
+:class:`Inventory` is the promise, :func:`open_inventory` the way to the SQLite file that keeps it.
+"""
+
+from .port import Inventory
+from .rows import (
+    Authority,
+    AuthorityState,
+    Certificate,
+    Crl,
+    Event,
+    Intent,
+    Revoked,
+    Signed,
+    State,
+    serial_text,
+)
+from .sqlite import SqliteInventory, open_inventory
+
+__all__ = [
+    "Authority",
+    "AuthorityState",
+    "Certificate",
+    "Crl",
+    "Event",
+    "Intent",
+    "Inventory",
+    "Revoked",
+    "Signed",
+    "SqliteInventory",
+    "State",
+    "open_inventory",
+    "serial_text",
+]

@@ -1,0 +1,90 @@
+"""The tables, as numbered migrations.
+
+``PRAGMA user_version`` counts the migrations that a file has been through. A migration that was released is
+never edited: a new one is added. Partial indexes serve conditions that the statements write as literals, for
+SQLite does not match a bound value with an index's WHERE.
+"""
+
+APPLICATION_ID = 0x736D6372
+"""``smcr``, at octet 68 of the file (sqlite.org/fileformat2.html section 1.3)."""
+
+_FIRST = (
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    """
+    CREATE TABLE authorities (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        ski TEXT NOT NULL,
+        fingerprint TEXT NOT NULL UNIQUE,
+        state TEXT NOT NULL CHECK (state IN ('current', 'retired')),
+        created INTEGER NOT NULL,
+        crl_number INTEGER NOT NULL CHECK (crl_number >= 0),
+        der BLOB NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE certificates (
+        id INTEGER PRIMARY KEY,
+        authority INTEGER NOT NULL REFERENCES authorities (id),
+        serial TEXT NOT NULL CHECK (serial <> '' AND serial = lower(serial)),
+        host TEXT NOT NULL,
+        profile TEXT NOT NULL,
+        names TEXT NOT NULL,
+        not_before INTEGER NOT NULL,
+        not_after INTEGER NOT NULL,
+        created INTEGER NOT NULL,
+        directory TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('pending', 'issued', 'revoked', 'discarded')),
+        fingerprint TEXT,
+        key_id TEXT,
+        revoked_at INTEGER,
+        reason TEXT,
+        der BLOB,
+        UNIQUE (serial, authority),
+        CHECK ((state = 'revoked') = (revoked_at IS NOT NULL)),
+        CHECK (state <> 'revoked' OR reason IS NOT NULL),
+        CHECK ((der IS NULL) = (fingerprint IS NULL))
+    )
+    """,
+    "CREATE INDEX certificates_fingerprint ON certificates (fingerprint)",
+    "CREATE INDEX certificates_host ON certificates (host, not_before, id)",
+    "CREATE INDEX certificates_expiry ON certificates (not_after, id)",
+    "CREATE INDEX certificates_pending ON certificates (id) WHERE state = 'pending'",
+    """
+    CREATE INDEX certificates_revoked ON certificates (authority, serial, revoked_at, reason, not_after)
+    WHERE state = 'revoked'
+    """,
+    """
+    CREATE TABLE crls (
+        authority INTEGER NOT NULL REFERENCES authorities (id),
+        number INTEGER NOT NULL,
+        this_update INTEGER NOT NULL,
+        next_update INTEGER NOT NULL,
+        sha256 TEXT NOT NULL,
+        PRIMARY KEY (authority, number)
+    )
+    """,
+    """
+    CREATE TABLE events (
+        id INTEGER PRIMARY KEY,
+        at INTEGER NOT NULL,
+        who TEXT NOT NULL,
+        what TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        detail TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX events_subject ON events (subject, id)",
+    "CREATE INDEX events_at ON events (at, id)",
+    """
+    CREATE TRIGGER events_stay BEFORE UPDATE ON events
+    BEGIN SELECT RAISE(ABORT, 'events are append only'); END
+    """,
+    """
+    CREATE TRIGGER events_remain BEFORE DELETE ON events
+    BEGIN SELECT RAISE(ABORT, 'events are append only'); END
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+"""Statements that lead from each version to the next; the first one starts at an empty file."""

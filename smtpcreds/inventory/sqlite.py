@@ -1,0 +1,254 @@
+"""The inventory in one SQLite file."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from hashlib import sha256
+from typing import TypeVar
+
+from ..errors import DataError, MissingInputError
+from . import statements as sql
+from .columns import (
+    adopted_values,
+    authority_of,
+    certificate_of,
+    crl_of,
+    crl_values,
+    der_of,
+    event_of,
+    event_values,
+    intent_values,
+    number_of,
+    revoked_of,
+    standing_of,
+    text_of,
+)
+from .database import Database, Row, Values, connect
+from .faults import damaged
+from .place import make_private, verify_private
+from .rows import Authority, Certificate, Crl, Event, Intent, Revoked, Signed, State, seconds
+from .which import wanted
+
+T = TypeVar("T")
+
+
+@contextmanager
+def open_inventory(
+    path: str | os.PathLike[str], *, read_only: bool = False, timeout: float = 30.0
+) -> Iterator["SqliteInventory"]:
+    """Open the inventory at this path, and create or migrate it unless reading only.
+
+    Args:
+        path: of the database; its directory is made, 0700, where there is none.
+        read_only: change nothing, not even the version; works on a read-only file system.
+        timeout: seconds to wait for other processes' transactions.
+
+    Raises:
+        UnsafePathError: a link, a foreign owner or a loose mode of the file, its companions or its directory.
+        MissingInputError: reading only, and there is nothing to read.
+        StateVersionError: written by a newer version; unchanged.
+        ForeignFormatError: some other program's database; unchanged.
+        ConfigError: reading only, and the file would have to be migrated.
+        DamagedFileError, LockHeldError, WriteError, DeniedError: as the names say.
+    """
+    name = os.path.abspath(path)
+    if read_only:
+        verify_private(name)
+    else:
+        make_private(name)
+    connection = connect(name, read_only=read_only, timeout=timeout)
+    try:
+        yield SqliteInventory(Database(connection, name), name)
+    finally:
+        connection.close()
+
+
+class SqliteInventory:
+    """See :class:`Inventory`."""
+
+    def __init__(self, database: Database, path: str) -> None:
+        self._database = database
+        self._path = path
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """See :meth:`Inventory.transaction`."""
+        return self._database.transaction()
+
+    def add_authority(
+        self, name: str, *, ski: str, der: bytes, created: datetime, crl_number: int = 0
+    ) -> Authority:
+        """See :meth:`Inventory.add_authority`."""
+        fingerprint = sha256(der).hexdigest()
+        with self.transaction():
+            self._database.write(
+                sql.ADD_AUTHORITY, (name, ski, fingerprint, seconds(created), crl_number, der)
+            )
+            return next(self._database.read(authority_of, sql.AUTHORITY_BY_FINGERPRINT, (fingerprint,)))
+
+    def authorities(self) -> list[Authority]:
+        """See :meth:`Inventory.authorities`."""
+        return list(self._database.read(authority_of, sql.ALL_AUTHORITIES))
+
+    def retire_authority(self, authority: int) -> None:
+        """See :meth:`Inventory.retire_authority`."""
+        with self.transaction():
+            if not self._database.write(sql.RETIRE_AUTHORITY, (authority,)):
+                raise _no_authority(authority)
+
+    def intend(self, intents: Iterable[Intent]) -> None:
+        """See :meth:`Inventory.intend`."""
+        with self.transaction():
+            self._database.write_all(sql.INTEND, map(intent_values, intents))
+
+    def signed(self, authority: int, certificates: Iterable[Signed]) -> None:
+        """See :meth:`Inventory.signed`."""
+        with self.transaction():
+            for item in certificates:
+                fingerprint = sha256(item.der).hexdigest()
+                self._advance(sql.SIGN, (item.key_id, fingerprint, item.der), authority, item.serial)
+
+    def issued(self, authority: int, serials: Iterable[str]) -> None:
+        """See :meth:`Inventory.issued`."""
+        with self.transaction():
+            for serial in serials:
+                self._advance(sql.ISSUE, (), authority, serial)
+
+    def discard(self, authority: int, serial: str, why: str) -> None:
+        """See :meth:`Inventory.discard`."""
+        with self.transaction():
+            self._advance(sql.DISCARD, (why,), authority, serial)
+
+    def pending(self) -> list[Certificate]:
+        """See :meth:`Inventory.pending`."""
+        return list(self._database.read(certificate_of, sql.PENDING))
+
+    def adopt(self, certificates: Iterable[tuple[Certificate, bytes | None]]) -> int:
+        """See :meth:`Inventory.adopt`."""
+        with self.transaction():
+            return self._database.write_all(sql.ADOPT, (adopted_values(*pair) for pair in certificates))
+
+    def revoke(self, authority: int, serial: str, at: datetime, reason: str) -> None:
+        """See :meth:`Inventory.revoke`."""
+        with self.transaction():
+            self._advance(sql.REVOKE, (seconds(at), reason), authority, serial)
+
+    def find(self, which: str) -> list[Certificate]:
+        """See :meth:`Inventory.find`."""
+        asked = wanted(which)
+        values = (asked.host, asked.low, asked.high, asked.low, asked.high)
+        query = sql.where(sql.SELECT_CERTIFICATE, [sql.MEANT], sql.ISSUED_FIRST, None)
+        rows = list(self._database.read(certificate_of, query, values))
+        return [row for row in rows if asked.is_exactly(row)] or rows
+
+    def current(self, host: str, at: datetime, directory: str | None = None) -> Certificate | None:
+        """See :meth:`Inventory.current`."""
+        conditions, values = list(sql.CURRENT), [host, seconds(at)]
+        if directory is not None:
+            conditions.append("directory = ?")
+            values.append(directory)
+        query = sql.where(sql.SELECT_CERTIFICATE, conditions, sql.LATEST_FIRST, 1)
+        return self._database.first(certificate_of, query, (*values, 1))
+
+    def listing(
+        self,
+        *,
+        expires_after: datetime | None = None,
+        expires_before: datetime | None = None,
+        host: str | None = None,
+        state: State | None = None,
+        latest: bool = False,
+        limit: int | None = None,
+    ) -> Iterator[Certificate]:
+        """See :meth:`Inventory.listing`."""
+        bound = {
+            "not_after > ?": expires_after and seconds(expires_after),
+            "not_after <= ?": expires_before and seconds(expires_before),
+            "host = ?": host,
+        }
+        literal = [sql.IN_STATE[state]] if state else []
+        literal += [sql.LATEST] if latest else []
+        return self._select(certificate_of, sql.SELECT_CERTIFICATE, literal, bound, sql.BY_EXPIRY, limit)
+
+    def der(self, authority: int, serial: str) -> bytes:
+        """See :meth:`Inventory.der`."""
+        found = self._database.first(der_of, sql.DER, (serial, authority))
+        if found is None:
+            raise MissingInputError(f"certificate {serial}", "the inventory does not hold it")
+        return found
+
+    def revoked(self, authority: int, expires_after: datetime | None = None) -> Iterator[Revoked]:
+        """See :meth:`Inventory.revoked`."""
+        bound = {
+            "authority = ?": authority,
+            "not_after > ?": expires_after and seconds(expires_after),
+        }
+        return self._select(
+            revoked_of, sql.SELECT_REVOKED, [sql.IN_STATE[State.REVOKED]], bound, sql.BY_SERIAL
+        )
+
+    def next_crl_number(self, authority: int) -> int:
+        """See :meth:`Inventory.next_crl_number`."""
+        with self.transaction():
+            self._database.write(sql.TAKE_CRL_NUMBER, (authority,))
+            number = self._database.first(number_of, sql.CRL_NUMBER, (authority,))
+        if number is None:
+            raise _no_authority(authority)
+        return number
+
+    def record_crl(self, crl: Crl) -> None:
+        """See :meth:`Inventory.record_crl`."""
+        with self.transaction():
+            self._database.write(sql.RECORD_CRL, crl_values(crl))
+
+    def latest_crl(self, authority: int) -> Crl | None:
+        """See :meth:`Inventory.latest_crl`."""
+        return self._database.first(crl_of, sql.LATEST_CRL, (authority,))
+
+    def event(self, event: Event) -> None:
+        """See :meth:`Inventory.event`."""
+        with self.transaction():
+            self._database.write(sql.EVENT, event_values(event))
+
+    def events(
+        self, *, subject: str | None = None, since: datetime | None = None, limit: int | None = None
+    ) -> Iterator[Event]:
+        """See :meth:`Inventory.events`."""
+        bound = {"subject = ?": subject, "at >= ?": since and seconds(since)}
+        return self._select(event_of, sql.SELECT_EVENT, [], bound, sql.NEWEST_FIRST, limit)
+
+    def verify_integrity(self) -> None:
+        """See :meth:`Inventory.verify_integrity`."""
+        verdict = self._database.first(text_of, "PRAGMA integrity_check(1)")
+        if verdict != "ok":
+            raise damaged(self._path, f"{verdict}".replace("\n", " "))
+        if self._database.first(text_of, "PRAGMA foreign_key_check"):
+            raise damaged(self._path, "a certificate or CRL of an authority that is not there")
+
+    def _select(
+        self,
+        make: Callable[[Row], T],
+        select: str,
+        literal: list[str],
+        bound: Mapping[str, object],
+        order: str,
+        limit: int | None = None,
+    ) -> Iterator[T]:
+        """Run a query with those of the bound conditions that have a value."""
+        given = {condition: value for condition, value in bound.items() if value is not None}
+        query = sql.where(select, [*literal, *given], order, limit)
+        return self._database.read(make, query, (*given.values(), *([] if limit is None else [limit])))
+
+    def _advance(self, statement: str, values: Values, authority: int, serial: str) -> None:
+        """Change the one certificate that the statement's condition admits, or say why it does not."""
+        if self._database.write(statement, (*values, serial, authority)):
+            return
+        standing = self._database.first(standing_of, sql.STANDING, (serial, authority))
+        subject = f"certificate {serial}"
+        if standing is None:
+            raise MissingInputError(subject, "is not in the inventory", "list them with: smtpcreds cert list")
+        raise DataError(subject, f"is {standing} and can't change so")
+
+
+def _no_authority(authority: int) -> MissingInputError:
+    return MissingInputError(f"authority {authority}", "is not in the inventory", "see: smtpcreds ca show")
