@@ -105,12 +105,12 @@ class _Reader:
         if item[0] == layout.KEYDATA:
             return item[1:]
         if item[0] == layout.OFF_PAGE and len(item) == 12:
-            return self._overflow(*unpack_from(self._meta.order + "2I", item, 4), origin=pgno)
+            return self._overflow(pgno, *unpack_from(self._meta.order + "2I", item, 4))
         if item[0] in (layout.DUPLICATE, layout.OFF_PAGE_DUPLICATES):
             raise ForeignFormatError(self._subject, f"has several values under one key (page {pgno})")
         raise self._damaged(pgno, f"has an item of unknown type {item[0]}")
 
-    def _overflow(self, pgno: int, length: int, origin: int) -> bytes:
+    def _overflow(self, origin: int, pgno: int, length: int) -> bytes:
         """Join the pieces of an item that lies on pages of its own."""
         if length > len(self._data):
             raise self._damaged(origin, f"has an item of {length} bytes, more than the file")

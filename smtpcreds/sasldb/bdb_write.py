@@ -1,7 +1,7 @@
 """Write a Berkeley DB hash file of version 9 from nothing, so that no byte of older content can be in it.
 
-Layout: page 0 the metadata; a power of two of buckets, bucket b on page b + 1; behind them the further pages of
-full buckets and of long values. libdb opens and edits such files like its own.
+Layout: page 0 the metadata; a power of two of buckets, bucket b on page b + 1; behind them the further pages
+of full buckets and of long values. libdb opens and edits such files like its own.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,9 @@ def encode(
     buckets = _distribute(records, pagesize)
     spill = _Spill(pagesize, first=len(buckets) + 1)
     first_pages = [spill.bucket(number + 1, bucket, records) for number, bucket in enumerate(buckets)]
-    return b"".join((_meta(len(buckets), spill.next - 1, len(records), pagesize, records), *first_pages, *spill.pages))
+    return b"".join(
+        (_meta(len(buckets), spill.next - 1, len(records), pagesize, records), *first_pages, *spill.pages)
+    )
 
 
 def _distribute(records: Mapping[bytes, bytes], pagesize: int) -> list[list[bytes]]:
@@ -87,7 +89,9 @@ class _Spill:
     def _hash_page(self, pgno: int, previous: int, following: int, items: list[bytes]) -> bytes:
         offsets = [self._pagesize - used for used in accumulate(map(len, items))]
         lowest = offsets[-1] if offsets else self._pagesize
-        head = _HEADER.pack(*_NOT_LOGGED, pgno, previous, following, len(items), lowest, 0, layout.SORTED_PAGE)
+        head = _HEADER.pack(
+            *_NOT_LOGGED, pgno, previous, following, len(items), lowest, 0, layout.SORTED_PAGE
+        )
         head += pack(f"<{len(offsets)}H", *offsets)
         return head + bytes(lowest - len(head)) + b"".join(reversed(items))
 

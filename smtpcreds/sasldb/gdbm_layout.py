@@ -1,4 +1,7 @@
-"""What reader and writer of GDBM files share. Source: gdbm 1.23 ``gdbmdefs.h``, ``gdbmconst.h``, ``hash.c``."""
+"""What reader and writer of GDBM files share.
+
+Source: gdbm 1.23 ``gdbmdefs.h``, ``gdbmconst.h``, ``hash.c``.
+"""
 
 import os
 from itertools import cycle
@@ -33,12 +36,12 @@ def elements_of(bucket_size: int) -> int:
 
 
 def host_signs_char() -> bool:
-    """Tell whether C's ``char`` is signed on this machine, on which the hash of other than ASCII keys depends."""
+    """Tell whether C's ``char`` is signed here; the hash of keys that are not ASCII depends on it."""
     return not os.uname().machine.startswith(_UNSIGNED_CHAR)
 
 
 def hashed(key: bytes, *, signed_char: bool) -> int:
     """Return gdbm's 31-bit hash (``_gdbm_hash``)."""
     characters = memoryview(key).cast("b") if signed_char else key
-    value = 0x238F13AF * len(key) + sum(map(lshift, characters, cycle(_SHIFTS)))
+    value: int = 0x238F13AF * len(key) + sum(map(lshift, characters, cycle(_SHIFTS)))
     return 1103515243 * (value & _LOW) + 12345 & _LOW

@@ -35,7 +35,9 @@ def decode(data: bytes, *, subject: str = "GDBM file") -> dict[bytes, bytes]:
     entries = header.directory_size // 8
     addresses = dict.fromkeys(unpack_from(f"{header.order}{entries}q", data, header.directory))
     if len(addresses) * header.bucket_size > len(data):
-        raise DamagedFileError(subject, f"has a directory of {len(addresses)} buckets, more than fit", SALVAGE)
+        raise DamagedFileError(
+            subject, f"has a directory of {len(addresses)} buckets, more than fit", SALVAGE
+        )
     reader = _Reader(data, header, subject)
     for address in addresses:
         reader.bucket(address)

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from ..errors import InexpressibleError, NameRefusedError, PasswordRefusedError
 from ..model import Account
 
-USER_PASSWORD = "userPassword"
+USER_PASSWORD = "userPassword"  # noqa: S105 - the name of a property
 """The clear text; serves every mechanism and wins over all others."""
-AUTH_PASSWORD = "authPassword"
+AUTH_PASSWORD = "authPassword"  # noqa: S105 - as above
 """RFC 5803: one SCRAM verifier, ``SCHEME$iterations:salt$StoredKey:ServerKey``."""
 MECHANISM_SECRETS = tuple(f"cmusaslsecret{m}" for m in ("OTP", "SRP", "CRAM-MD5", "DIGEST-MD5", "PLAIN"))
 """Hashed secrets of Cyrus SASL 1.5, still read by 2.1.28; property names are case-sensitive."""
@@ -55,7 +55,9 @@ def record(account: Account, prop: str, value: bytes) -> tuple[bytes, bytes]:
     """
     key = pack(account, prop)
     if len(value) > MAX_VALUE:
-        raise InexpressibleError(str(account), f"its {prop} has {len(value)} bytes; at most {MAX_VALUE} are read")
+        raise InexpressibleError(
+            str(account), f"its {prop} has {len(value)} bytes; at most {MAX_VALUE} are read"
+        )
     if prop == USER_PASSWORD and not value:
         raise PasswordRefusedError(str(account), "the password is empty")
     if prop == USER_PASSWORD and b"\0" in value:
