@@ -1,0 +1,107 @@
+"""Which format a database has, told from its first bytes, and which one this host's Cyrus SASL reads."""
+
+import glob
+import os
+from collections.abc import Iterable
+from enum import StrEnum
+from struct import pack
+
+from ..errors import DamagedFileError, ForeignFormatError
+from . import bdb_layout, gdbm_layout, lmdb_read
+
+
+class Format(StrEnum):
+    """A record file format; the value is its name on the command line."""
+
+    BDB = "bdb"
+    GDBM = "gdbm"
+    LMDB = "lmdb"
+
+
+HEAD_SIZE = 512
+"""Bytes that :func:`identify` looks at."""
+PLUGIN_DIRECTORIES = (
+    "/usr/lib/*/sasl2",
+    "/usr/lib64/sasl2",
+    "/usr/lib/sasl2",
+    "/usr/local/lib*/sasl2",
+    "/usr/pkg/lib/sasl2",
+)
+"""Where Debian, Fedora, Alpine and Arch, local builds and pkgsrc put ``libsasldb.so``."""
+
+_OLD_BDB = "is a Berkeley DB 1.85 file (BSD ndbm), which holds no sasldb2 that this program can write"
+_OLD_BDB_HINT = (
+    "list its records with the host's own sasldblistusers2 and make a Berkeley DB, GDBM or LMDB file anew"
+)
+_BDB_MAGICS = (
+    bdb_layout.HASH_MAGIC,
+    bdb_layout.BTREE_MAGIC,
+    bdb_layout.QUEUE_MAGIC,
+    bdb_layout.HEAP_MAGIC,
+)
+_NUMBERS = (
+    *((12, magic, Format.BDB) for magic in _BDB_MAGICS),
+    *((0, magic, Format.GDBM) for magic in gdbm_layout.MAGICS + gdbm_layout.NARROW_MAGICS),
+    (lmdb_read.MAGIC_AT, lmdb_read.MAGIC, Format.LMDB),
+)
+_TABLE = tuple((at, pack(order + "I", magic), kind) for at, magic, kind in _NUMBERS for order in "<>")
+_FOREIGN = (
+    (b"\x00\x06\x15\x61", _OLD_BDB, _OLD_BDB_HINT),
+    (b"\x61\x15\x06\x00", _OLD_BDB, _OLD_BDB_HINT),
+    (b"\x00\x05\x31\x62", "is a Berkeley DB 1.85 btree, not a sasldb2", None),
+    (b"\x62\x31\x05\x00", "is a Berkeley DB 1.85 btree, not a sasldb2", None),
+    (b"SQLite format 3\0", "is an SQLite database, not a sasldb2", None),
+    (b"-----BEGIN", "is a PEM file, not a sasldb2", None),
+)
+_LIBRARIES = ((b"libdb-", Format.BDB), (b"libgdbm.so", Format.GDBM), (b"liblmdb.so", Format.LMDB))
+
+
+def identify(head: bytes, subject: str) -> Format:
+    """Return the format of a file.
+
+    Args:
+        head: its first HEAD_SIZE bytes, or all if it is shorter.
+        subject: what error messages call it.
+
+    Raises:
+        DamagedFileError: empty or shorter than any database.
+        ForeignFormatError: something else; the reason says what, where that can be told.
+    """
+    if not head:
+        raise DamagedFileError(
+            subject, "is empty (0 bytes)", "remove it, and adding an account makes it anew"
+        )
+    for start, reason, hint in _FOREIGN:
+        if head.startswith(start):
+            raise ForeignFormatError(subject, reason, hint)
+    for at, magic, kind in _TABLE:
+        if head[at : at + 4] == magic:
+            return kind
+    if len(head) < HEAD_SIZE:
+        raise DamagedFileError(subject, f"has {len(head)} bytes, too few for any database")
+    raise ForeignFormatError(
+        subject, "is no database that Cyrus SASL reads (no Berkeley DB, GDBM or LMDB magic)"
+    )
+
+
+def host_format(directories: Iterable[str] = PLUGIN_DIRECTORIES) -> Format | None:
+    """Return the format that this host's ``sasldb`` plugin is linked to; None if there is no plugin.
+
+    Args:
+        directories: glob patterns, tried in order.
+    """
+    for directory in directories:
+        for path in sorted(glob.glob(os.path.join(directory, "libsasldb.so*"))):
+            if kind := _linked(path):
+                return kind
+    return None
+
+
+def _linked(path: str) -> Format | None:
+    """Return the format whose library a plugin's bytes name; running it is not needed."""
+    try:
+        with open(path, "rb") as plugin:
+            content = plugin.read()
+    except OSError:
+        return None
+    return next((kind for name, kind in _LIBRARIES if name in content), None)

@@ -1,0 +1,47 @@
+"""What reader and writer of GDBM files share.
+
+Source: gdbm 1.23 ``gdbmdefs.h``, ``gdbmconst.h``, ``hash.c``.
+"""
+
+import os
+from itertools import cycle
+from operator import lshift
+from struct import Struct
+
+MAGIC = 0x13579ACF
+OLD_MAGIC = 0x13579ACE
+SYNC_MAGIC = 0x13579AD1
+"""With an extended header, written by programs that open with GDBM_NUMSYNC."""
+MAGICS = (MAGIC, OLD_MAGIC, SYNC_MAGIC)
+NARROW_MAGICS = (0x13579ACD, 0x13579AD0)
+"""Files with 32-bit offsets."""
+
+HEADER = Struct("<Iiq4iq")
+"""Magic, block size, directory's place, its size in bytes, its bits, bucket size, elements, end of file."""
+BUCKET_HEAD = 112
+"""Bytes before a bucket's elements: a table of free space, then bits and count."""
+BUCKET_BITS_AT = 104
+ELEMENT = Struct("<i4sq2i")
+"""Hash (-1 = unused), start of the key, place of the data, key size, value size."""
+MAX_BITS = 31
+
+_SHIFTS = tuple(5 * i % 24 for i in range(24))
+_LOW = 0x7FFFFFFF
+_UNSIGNED_CHAR = ("aarch64", "arm", "ppc", "s390", "riscv")
+
+
+def elements_of(bucket_size: int) -> int:
+    """Return how many elements a bucket has."""
+    return (bucket_size - BUCKET_HEAD - ELEMENT.size) // ELEMENT.size + 1
+
+
+def host_signs_char() -> bool:
+    """Tell whether C's ``char`` is signed here; the hash of keys that are not ASCII depends on it."""
+    return not os.uname().machine.startswith(_UNSIGNED_CHAR)
+
+
+def hashed(key: bytes, *, signed_char: bool) -> int:
+    """Return gdbm's 31-bit hash (``_gdbm_hash``)."""
+    characters = memoryview(key).cast("b") if signed_char else key
+    value: int = 0x238F13AF * len(key) + sum(map(lshift, characters, cycle(_SHIFTS)))
+    return 1103515243 * (value & _LOW) + 12345 & _LOW

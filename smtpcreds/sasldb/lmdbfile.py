@@ -1,0 +1,202 @@
+"""LMDB files, changed in place: a process that has one open (any libsasl2) never sees a renamed-in file.
+
+Reading needs no library and, unlike liblmdb, no write access to the lock file. Writing needs the optional
+package ``lmdb``, whose lock keeps other writers out.
+"""
+
+import os
+import time
+from contextlib import closing
+from typing import Any
+
+from ..errors import DamagedFileError, InexpressibleError, MissingInputError, UnavailableError, WriteError
+from . import lmdb_read
+from .replace import (
+    PRIVATE,
+    Origin,
+    Replacement,
+    Signature,
+    open_regular,
+    os_errors,
+    read_whole,
+    resolve,
+    signature_of,
+)
+from .store import TIMEOUT, Change, Edits, edited, effective
+
+MAX_KEY = 511
+MAP_SIZE = 1 << 20
+"""What Cyrus SASL makes (option sasldb_mapsize); it takes over a larger one that it finds in the file."""
+_ATTEMPTS = 20
+_PAUSE = 0.02
+
+
+class LmdbStore:
+    """A store in one LMDB file without subdirectory, as Cyrus SASL opens it.
+
+    Args:
+        path: of the database; its lock file is ``path-lock``.
+        origin: mode and owner of the file if it does not exist.
+        timeout: seconds to wait for readers before freed pages are overwritten.
+    """
+
+    def __init__(self, path: str, *, origin: Origin = PRIVATE, timeout: float = TIMEOUT) -> None:
+        self.path = path
+        self._origin, self._timeout = origin, timeout
+
+    def load(self) -> dict[bytes, bytes]:
+        """Return all records of one moment; see :class:`~smtpcreds.sasldb.store.Store`."""
+        content = self._content(resolve(self.path))
+        if content is None:
+            raise MissingInputError(self.path, "does not exist", "add an account to make it")
+        return lmdb_read.decode(content, subject=self.path)
+
+    def signature(self) -> Signature | None:
+        """Return what tells this state of the file from any other."""
+        descriptor = open_regular(resolve(self.path))
+        if descriptor is None:
+            return None
+        try:
+            return signature_of(os.fstat(descriptor))
+        finally:
+            os.close(descriptor)
+
+    def apply(self, change: Change) -> Edits:
+        """Change the file in one transaction; see :class:`~smtpcreds.sasldb.store.Store`.
+
+        Every page is written anew and the old ones are overwritten with zeros, so that no old secret stays.
+        If a reader keeps an old state open for longer than the time limit, the next change does that.
+
+        Raises:
+            UnavailableError: the package ``lmdb`` is not installed.
+        """
+        library = _library(self.path)
+        target = resolve(self.path)
+        size = self._prepare(target)
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._change(library, target, size, change)
+            except library.MapFullError:
+                size *= 2
+            except library.Error as error:
+                raise WriteError(self.path, f"liblmdb says {error}; nothing was changed") from error
+        raise WriteError(self.path, "liblmdb found no room for the change; nothing was changed")
+
+    def _prepare(self, target: str) -> int:
+        """Make the file unless it is there, refuse a damaged one, and return the map size to open it with."""
+        content = self._content(target)
+        if content is None:
+            content = lmdb_read.empty(MAP_SIZE)
+            with Replacement(target) as new:
+                new.prepare(content, None, self._origin)
+                if not new.install(None):
+                    return self._prepare(target)
+        lmdb_read.decode(content, subject=self.path)
+        return max(lmdb_read.read_meta(content, self.path).map_size, 4 * len(content))
+
+    def _change(self, library: Any, target: str, size: int, change: Change) -> Edits:
+        with os_errors(self.path):
+            descriptor = os.open(target, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            _make_lock_file(target, os.fstat(descriptor))
+            with closing(library.open(target, subdir=False, create=False, map_size=size)) as environment:
+                if edits := self._transact(environment, change):
+                    self._scrub(environment, descriptor)
+                return edits
+        finally:
+            os.close(descriptor)
+
+    def _transact(self, environment: Any, change: Change) -> Edits:
+        """Write all records to new pages; a plain put would leave old values in the gaps of its page."""
+        with environment.begin(write=True) as transaction, transaction.cursor() as cursor:
+            records = dict(cursor)
+            edits = effective(change(records), records)
+            if not edits:
+                transaction.abort()
+                return edits
+            wanted = edited(records, edits)
+            if refused := next((key for key in wanted if not 0 < len(key) <= MAX_KEY), None):
+                raise InexpressibleError(
+                    self.path, f"can't hold a key of {len(refused)} bytes; LMDB takes up to {MAX_KEY}"
+                )
+            transaction.drop(environment.open_db(txn=transaction), delete=False)
+            cursor.putmulti(sorted(wanted.items()), append=True)
+            return edits
+
+    def _scrub(self, environment: Any, descriptor: int) -> None:
+        """Zero the pages that are free now; the write transaction keeps others from taking them meanwhile."""
+        transaction = environment.begin(write=True)
+        try:
+            if not self._wait_for_readers(environment):
+                return
+            with os_errors(self.path):
+                _zero_free(descriptor, self.path)
+        finally:
+            transaction.abort()
+
+    def _wait_for_readers(self, environment: Any) -> bool:
+        """Tell whether nobody reads an older state (any more)."""
+        limit, newest = time.monotonic() + self._timeout, environment.info()["last_txnid"]
+        while any(seen < newest for seen in _states_read(environment.readers())):
+            if time.monotonic() >= limit:
+                return False
+            time.sleep(_PAUSE)
+        return True
+
+    def _content(self, target: str) -> bytes | None:
+        """Return bytes whose newest state is whole; None if there is no file."""
+        descriptor = open_regular(target)
+        if descriptor is None:
+            return None
+        try:
+            for _ in range(_ATTEMPTS):
+                with os_errors(self.path):
+                    content, _seen = read_whole(descriptor)
+                    head = os.pread(descriptor, lmdb_read.HEAD_SIZE, 0)
+                if not content:
+                    raise DamagedFileError(self.path, "is empty (0 bytes)", "remove it")
+                started, ended = (lmdb_read.generation(part, self.path) for part in (content, head))
+                if started == ended:
+                    return content
+        finally:
+            os.close(descriptor)
+        raise WriteError(self.path, "another program keeps writing to it")
+
+
+def _library(subject: str) -> Any:
+    try:
+        import lmdb
+    except ImportError:
+        hint = "pip install 'smtpcreds[lmdb]'"
+        raise UnavailableError(subject, "writing LMDB needs the Python package lmdb", hint) from None
+    return lmdb
+
+
+def _make_lock_file(target: str, status: os.stat_result) -> None:
+    """Make the lock file as the database's readers need it: they write to it."""
+    with os_errors(target + "-lock"):
+        try:
+            descriptor = os.open(target + "-lock", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            return
+        try:
+            os.fchown(descriptor, status.st_uid, status.st_gid)
+            os.fchmod(descriptor, status.st_mode & 0o666 | (status.st_mode & 0o444) >> 1)
+        finally:
+            os.close(descriptor)
+
+
+def _states_read(table: str) -> list[int]:
+    """Return the transaction number of each active reader; the table's columns are pid, thread, txnid."""
+    numbers = (line.split()[-1] for line in table.splitlines() if line.strip())
+    return [int(number) for number in numbers if number.isdigit()]
+
+
+def _zero_free(descriptor: int, subject: str) -> None:
+    content, _ = read_whole(descriptor)
+    size = lmdb_read.read_meta(content, subject).pagesize
+    zeros = bytes(size)
+    for pgno, used in enumerate(lmdb_read.pages_in_use(content, subject=subject)):
+        if not used and content[pgno * size : (pgno + 1) * size] != zeros:
+            os.pwrite(descriptor, zeros, pgno * size)
+    os.fsync(descriptor)

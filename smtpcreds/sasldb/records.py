@@ -1,0 +1,102 @@
+"""Records of Cyrus SASL's sasldb plugin: ``authcid NUL realm NUL property`` -> raw bytes.
+
+Source: cyrus-sasl ``sasldb/allockey.c``. Names are text with surrogateescape, so that a key that is not UTF-8
+survives reading and writing. Nothing here touches a file.
+"""
+
+from collections.abc import Mapping
+
+from ..errors import InexpressibleError, NameRefusedError, PasswordRefusedError
+from ..model import Account
+
+USER_PASSWORD = "userPassword"  # noqa: S105 - the name of a property
+"""The clear text; serves every mechanism and wins over all others."""
+AUTH_PASSWORD = "authPassword"  # noqa: S105 - as above
+"""RFC 5803: one SCRAM verifier, ``SCHEME$iterations:salt$StoredKey:ServerKey``."""
+MECHANISM_SECRETS = tuple(f"cmusaslsecret{m}" for m in ("OTP", "SRP", "CRAM-MD5", "DIGEST-MD5", "PLAIN"))
+"""Hashed secrets of Cyrus SASL 1.5, still read by 2.1.28; property names are case-sensitive."""
+
+MAX_KEY = 1024
+"""A quarter of a 4096-byte page; longer keys have no consistent order in a Berkeley DB hash page."""
+MAX_VALUE = 8191
+"""The plugin reads into 8192 bytes (``sasldb.c``)."""
+
+
+def pack(account: Account, prop: str) -> bytes:
+    """Return the record key.
+
+    Raises:
+        NameRefusedError: a part holds a NUL: sasldblistusers2 2.1.28 never ends on such a key.
+        InexpressibleError: the key is over MAX_KEY bytes.
+    """
+    parts = [part.encode(errors="surrogateescape") for part in (account.authcid, account.realm, prop)]
+    if any(b"\0" in part for part in parts):
+        raise NameRefusedError(ascii(str(account))[1:-1], "a name in a record key can't hold a NUL")
+    key = b"\0".join(parts)
+    if len(key) > MAX_KEY:
+        raise InexpressibleError(str(account), f"its record key has {len(key)} bytes; at most {MAX_KEY} fit")
+    return key
+
+
+def unpack(key: bytes) -> tuple[Account, str] | None:
+    """Return account and property name of a key, or None for one without exactly two NULs."""
+    if key.count(b"\0") != 2:
+        return None
+    authcid, realm, prop = key.decode(errors="surrogateescape").split("\0")
+    return Account(authcid, realm), prop
+
+
+def record(account: Account, prop: str, value: bytes) -> tuple[bytes, bytes]:
+    """Return a record that every reader takes as it stands.
+
+    Raises:
+        NameRefusedError, InexpressibleError: as :func:`pack`, or the value is over MAX_VALUE bytes.
+        PasswordRefusedError: a userPassword that is empty or holds a NUL, where Cyrus would cut it.
+    """
+    key = pack(account, prop)
+    if len(value) > MAX_VALUE:
+        raise InexpressibleError(
+            str(account), f"its {prop} has {len(value)} bytes; at most {MAX_VALUE} are read"
+        )
+    if prop == USER_PASSWORD and not value:
+        raise PasswordRefusedError(str(account), "the password is empty")
+    if prop == USER_PASSWORD and b"\0" in value:
+        raise PasswordRefusedError(str(account), "the password holds a NUL")
+    return key, value
+
+
+def properties(records: Mapping[bytes, bytes], account: Account) -> dict[str, bytes]:
+    """Return every property of one account, those of unknown names included."""
+    prefix = pack(account, "")
+    found = (key for key in records if key.startswith(prefix) and key.count(b"\0") == 2)
+    return {key[len(prefix) :].decode(errors="surrogateescape"): records[key] for key in found}
+
+
+def by_account(records: Mapping[bytes, bytes]) -> dict[Account, dict[str, bytes]]:
+    """Return all accounts with their properties; keys that are no account's are left out."""
+    accounts: dict[Account, dict[str, bytes]] = {}
+    for key, value in records.items():
+        if named := unpack(key):
+            accounts.setdefault(named[0], {})[named[1]] = value
+    return accounts
+
+
+def strays(records: Mapping[bytes, bytes]) -> list[bytes]:
+    """Return the keys that are no account's; sasldblistusers2 2.1.28 never ends on them."""
+    return [key for key in records if key.count(b"\0") != 2]
+
+
+def replacement(
+    records: Mapping[bytes, bytes], account: Account, values: Mapping[str, bytes]
+) -> dict[bytes, bytes | None]:
+    """Return the edits after which the account has these properties and no others.
+
+    A stale property (``cmusaslsecretOTP``, ``authPassword``) would keep the old password alive. An empty
+    ``values`` deletes the account.
+
+    Raises:
+        NameRefusedError, InexpressibleError, PasswordRefusedError: as :func:`record`.
+    """
+    edits: dict[bytes, bytes | None] = {pack(account, prop): None for prop in properties(records, account)}
+    edits.update(record(account, prop, value) for prop, value in values.items())
+    return edits

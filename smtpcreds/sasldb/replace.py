@@ -1,0 +1,273 @@
+"""Put new content in a file's place so that every reader sees the old or the new one, whole.
+
+The new file takes over owner, mode and extended attributes (ACLs among them) before it has the name.
+"""
+
+import errno
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Self
+
+from ..errors import DeniedError, MissingInputError, SmtpcredsError, UnsafePathError, WriteError
+from ..model import Owner
+
+_KINDS = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+_ACL = "system.posix_acl_access"
+_BOUND_TO_CONTENT = frozenset({"security.ima", "security.evm"})
+_ERRORS: dict[int, type[SmtpcredsError]] = {
+    errno.ENOENT: MissingInputError,
+    errno.ENOTDIR: MissingInputError,
+    errno.EACCES: DeniedError,
+    errno.EPERM: DeniedError,
+    errno.EROFS: DeniedError,
+    errno.ELOOP: UnsafePathError,
+}
+_HINTS = {
+    errno.EACCES: "run it as root",
+    errno.EPERM: "run it as root",
+    errno.ENOSPC: "make room and run it again",
+    errno.EBUSY: "a bind mount of the single file can't be replaced; mount its directory instead",
+}
+_UNCHANGED = "; nothing was changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Which file, and which state of it; two equal ones mean that nobody wrote in between.
+
+    Times are those of the kernel's clock tick (some milliseconds): of two writes within one tick that keep
+    the size, the second can't be told from the first.
+    """
+
+    device: int
+    inode: int
+    mtime_ns: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Mode and owner of a file that does not exist yet; owner None means the running user."""
+
+    mode: int = 0o600
+    owner: Owner | None = None
+
+
+PRIVATE = Origin()
+
+
+@contextmanager
+def os_errors(subject: str, outcome: str = "") -> Iterator[None]:
+    """Turn an OSError into the class that names the way out.
+
+    Args:
+        subject: the path the message is about.
+        outcome: what the user should know about the state of things.
+
+    Raises:
+        MissingInputError, DeniedError, UnsafePathError, WriteError: by the error number.
+    """
+    try:
+        yield
+    except OSError as error:
+        number = error.errno or 0
+        raise _ERRORS.get(number, WriteError)(
+            subject, os.strerror(number) + outcome, _HINTS.get(number)
+        ) from error
+
+
+def resolve(path: str) -> str:
+    """Follow symbolic links to the file that is meant, so that the link itself is never replaced.
+
+    Raises:
+        UnsafePathError: the link leads nowhere or in a circle.
+        MissingInputError, DeniedError: the directory does not exist or can't be entered.
+    """
+    if os.path.islink(path) and not os.path.exists(path):
+        raise UnsafePathError(path, "is a symbolic link that leads nowhere", "remove it or make its target")
+    target = os.path.realpath(path)
+    directory = os.path.dirname(target)
+    with os_errors(directory):
+        if not stat.S_ISDIR(os.stat(directory).st_mode):
+            raise MissingInputError(directory, "is not a directory")
+    return target
+
+
+def signature_of(status: os.stat_result) -> Signature:
+    """Return the signature that belongs to a stat."""
+    return Signature(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+def open_regular(path: str) -> int | None:
+    """Open a file for reading; None if there is none.
+
+    Raises:
+        UnsafePathError: it is a directory, FIFO, socket or device.
+        DeniedError, WriteError: the system refused.
+    """
+    with os_errors(path):
+        try:
+            descriptor = os.open(
+                path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
+            )
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # a socket, or a device without a driver
+                raise UnsafePathError(path, "is a socket or device, not a file") from None
+            raise
+        if not stat.S_ISREG(mode := os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise UnsafePathError(path, f"is {_KINDS.get(stat.S_IFMT(mode), 'no file')}, not a file")
+        return descriptor
+
+
+def read_whole(descriptor: int) -> tuple[bytes, Signature]:
+    """Return the content of an open file and the signature it had before the first byte was read."""
+    status = os.fstat(descriptor)
+    content = b""
+    while piece := os.pread(descriptor, max(status.st_size, 4096), len(content)):
+        content += piece
+    return content, signature_of(status)
+
+
+class Replacement:
+    """A temporary file beside the one it will replace; a context manager that leaves none behind.
+
+    Use: ``prepare`` the content, then ``install`` it. A killed process leaves the temporary file, which is
+    no more readable than the old one; :func:`sweep` removes it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path, self._base = path, os.path.basename(path)
+        self._name = f"{_prefix(self._base)}{secrets.token_hex(8)}"
+        self._directory = self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        with os_errors(os.path.dirname(self._path)):
+            self._directory = os.open(
+                os.path.dirname(self._path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            with suppress(FileNotFoundError):
+                os.unlink(self._name, dir_fd=self._directory)
+        os.close(self._directory)
+
+    def prepare(self, content: bytes, old: int | None, origin: Origin) -> None:
+        """Write the content to disk under the temporary name.
+
+        Args:
+            content: the whole new file.
+            old: descriptor of the file to take owner, mode and attributes from; None for a new one.
+            origin: mode and owner of a new file.
+
+        Raises:
+            DeniedError, WriteError: the system refused; the old file is as it was.
+        """
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os_errors(self._path, _UNCHANGED):
+            self._descriptor = os.open(self._name, flags, 0o600, dir_fd=self._directory)
+            if old is None:
+                _adorn(self._descriptor, origin)
+            else:
+                _imitate(self._descriptor, old)
+            rest = memoryview(content)
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+            os.fsync(self._descriptor)
+
+    def install(self, old: int | None) -> bool:
+        """Give the file its name and make that durable; False if meanwhile somebody else made a new file."""
+        with os_errors(self._path, _UNCHANGED):
+            try:
+                self._rename(old)
+            except FileExistsError:
+                return False
+        with os_errors(self._path, "; it was replaced, but a power cut may bring the old one back"):
+            os.fsync(self._directory)
+        return True
+
+    def _rename(self, old: int | None) -> None:
+        at = self._directory
+        if old is None:  # link, unlike rename, never takes the place of a file that came up meanwhile
+            os.link(self._name, self._base, src_dir_fd=at, dst_dir_fd=at)
+            os.unlink(self._name, dir_fd=at)
+        else:
+            os.rename(self._name, self._base, src_dir_fd=at, dst_dir_fd=at)
+
+
+def wake_readers(old: int, path: str) -> None:
+    """Make long-lived readers of the replaced file notice.
+
+    A running sendmail 8.17 compares the modification time of the map it has open, in whole seconds, with the
+    time it remembers (map.c); so the nameless old file gets one later than the new one's.
+
+    Args:
+        old: descriptor of the replaced file.
+        path: the new file.
+    """
+    with os_errors(path):
+        later = int(os.stat(path).st_mtime) + 1
+        os.utime(old, (later, later))
+
+
+def sweep(path: str) -> None:
+    """Remove temporary files of killed runs; call it only while no other run can be writing."""
+    directory, base = os.path.split(path)
+    pattern = re.compile(re.escape(_prefix(base)) + "[0-9a-f]{16}")
+    with os_errors(directory):
+        for name in os.listdir(directory):
+            if pattern.fullmatch(name):
+                os.unlink(os.path.join(directory, name))
+
+
+def _prefix(base: str) -> str:
+    return f".{base}.smtpcreds-"
+
+
+def _adorn(descriptor: int, origin: Origin) -> None:
+    """Give a new file its owner and exact mode, without what a default ACL of the directory would add."""
+    if _ACL in _attributes(descriptor):
+        os.removexattr(descriptor, _ACL)
+    if origin.owner:
+        os.fchown(descriptor, origin.owner.uid, origin.owner.gid)
+    os.fchmod(descriptor, origin.mode)
+
+
+def _imitate(descriptor: int, old: int) -> None:
+    """Take over owner, extended attributes and mode of the old file."""
+    status, mine = os.fstat(old), os.fstat(descriptor)
+    if (status.st_uid, status.st_gid) != (mine.st_uid, mine.st_gid):
+        os.fchown(descriptor, status.st_uid, status.st_gid)
+    wanted, present = _attributes(old), _attributes(descriptor)
+    if _ACL in present and _ACL not in wanted:
+        os.removexattr(descriptor, _ACL)
+    for name, value in wanted.items():
+        if present.get(name) != value:
+            os.setxattr(descriptor, name, value)
+    os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+
+
+def _attributes(descriptor: int) -> dict[str, bytes]:
+    try:
+        names = os.listxattr(descriptor)
+    except OSError as error:
+        if error.errno == errno.ENOTSUP:
+            return {}
+        raise
+    return {name: os.getxattr(descriptor, name) for name in names if name not in _BOUND_TO_CONTENT}
