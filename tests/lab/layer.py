@@ -1,0 +1,97 @@
+"""The files of a fresh host, below whatever the program under test wrote and above the unpacked packages."""
+
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ACCOUNTS = {"smmta": 120, "smmsp": 121}
+"""System users, each with a group of its own, that the packages' install scripts would have made."""
+
+LOGIN = "polkafan"
+"""A login user, with a mailbox; user and group id 1000."""
+
+MASTER = Path("/usr/share/base-passwd")
+NOBODY_HOME = "/nonexistent"
+
+FOREIGN = (
+    "etc/mail",
+    "etc/sasl",
+    "etc/sasl2",
+    "etc/sasldb2",
+    "etc/smtpcreds",
+    "usr/lib/sasl2/Sendmail.conf",
+    "var/lib/sendmail",
+    "var/lib/smtpcreds",
+    "var/mail",
+    "var/spool/mqueue",
+    "var/spool/mqueue-client",
+)
+"""What this machine may have for mail of its own, and no host of the lab must see."""
+
+
+@dataclass(frozen=True)
+class Software:
+    """A mail program: the packages that bring it, and what their install scripts would have done.
+
+    `lay(unpacked, layer)` gets the directory that holds the unpacked packages, and the one in which it makes
+    or copies etc/, usr/, var/ and run/ files with their owners and modes.
+    """
+
+    packages: tuple[str, ...]
+    lay: Callable[[Path, Path], None]
+
+
+def directory(path: Path, mode: int = 0o755, user: str = "root", group: str = "root") -> None:
+    """Make `path` and its parents with exactly this mode and owner; parents 0755 root."""
+    for parent in reversed(path.parents):
+        if not parent.exists():
+            parent.mkdir()
+            parent.chmod(0o755)
+    path.mkdir(exist_ok=True)
+    own(path, mode, user, group)
+
+
+def own(path: Path, mode: int, user: str = "root", group: str = "root") -> None:
+    """Set owner, then mode (a change of owner clears set-id bits); names as the lab knows them."""
+    ids = {"root": 0, "mail": 8, "shadow": 42, **ACCOUNTS}
+    os.chown(path, ids[user], ids[group])
+    path.chmod(mode)
+
+
+def basics(layer: Path, name: str) -> None:
+    """Fill `layer` with the identity of the host `name`, and with name services that never ask DNS."""
+    etc = layer / "etc"
+    directory(etc)
+    for file, text in _identity(name).items():
+        (etc / file).write_text(text)
+        (etc / file).chmod(0o644)
+    own(etc / "shadow", 0o640, "root", "shadow")
+
+
+def mask(layer: Path) -> None:
+    """Fill `layer` with overlayfs whiteouts, which hide `FOREIGN` in the layers below."""
+    for name in FOREIGN:
+        directory((layer / name).parent)
+        os.mknod(layer / name, stat.S_IFCHR, os.makedev(0, 0))
+
+
+def _identity(name: str) -> dict[str, str]:
+    passwd = (MASTER / "passwd.master").read_text().replace(":*:", ":x:")
+    passwd += "".join(f"{who}:x:{n}:{n}::{NOBODY_HOME}:/usr/sbin/nologin\n" for who, n in ACCOUNTS.items())
+    passwd += f"{LOGIN}:x:1000:1000::{NOBODY_HOME}:/bin/sh\n"
+    group = (MASTER / "group.master").read_text().replace(":*:", ":x:")
+    group += "".join(f"{who}:x:{n}:\n" for who, n in ACCOUNTS.items()) + f"{LOGIN}:x:1000:\n"
+    users = [line.split(":")[0] for line in passwd.splitlines()]
+    databases = ("passwd", "group", "shadow", "hosts", "networks", "protocols", "services")
+    return {
+        "passwd": passwd,
+        "group": group,
+        "shadow": "".join(f"{user}:*:19000:0:99999:7:::\n" for user in users),
+        "hosts": "",
+        "hostname": name.partition(".")[0] + "\n",
+        "mailname": name + "\n",
+        "resolv.conf": "",
+        "nsswitch.conf": "".join(f"{database}: files\n" for database in databases),
+    }

@@ -1,0 +1,58 @@
+"""A listener on a host's /dev/log."""
+
+import re
+import socket
+import threading
+from pathlib import Path
+
+from lab.process import PATIENCE, LabError
+
+PREFIX = re.compile(r"^<\d+>(?:\w{3} [ \d]\d \d\d:\d\d:\d\d )?")
+
+
+class Log:
+    """The lines that programs of one host sent to syslog, as `TAG[PID]: TEXT`, in order of arrival."""
+
+    def __init__(self, path: Path) -> None:
+        self._lines: list[str] = []
+        self._news = threading.Condition()
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        path.chmod(0o666)
+        self._thread = threading.Thread(target=self._receive, daemon=True)
+        self._thread.start()
+
+    def _receive(self) -> None:
+        while datagram := self._socket.recv(65536):
+            line = PREFIX.sub("", datagram.decode(errors="backslashreplace").rstrip("\n\0"))
+            with self._news:
+                self._lines.append(line)
+                self._news.notify_all()
+
+    def close(self) -> None:
+        """Stop listening; the lines stay readable."""
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._socket.close()
+
+    @property
+    def lines(self) -> list[str]:
+        """All lines so far."""
+        with self._news:
+            return list(self._lines)
+
+    def find(self, pattern: str) -> list[re.Match[str]]:
+        """Return the match of each line so far in which the regular expression `pattern` is found."""
+        return [match for line in self.lines if (match := re.search(pattern, line))]
+
+    def wait(self, pattern: str, nth: int = 1) -> re.Match[str]:
+        """Return the `nth` match of `pattern`, waiting for the line if need be.
+
+        Raises:
+            LabError: no such line came; the text holds the log.
+        """
+        with self._news:
+            self._news.wait_for(lambda: len(self.find(pattern)) >= nth, PATIENCE)
+        if len(found := self.find(pattern)) >= nth:
+            return found[nth - 1]
+        raise LabError(f"no log line matches {pattern!r} in:\n" + "\n".join(self.lines))
