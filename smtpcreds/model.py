@@ -27,7 +27,7 @@ class Root:
         becomes a host; any other path stays absolute.
         """
         prefix = self.prefix.rstrip("/") + "/"
-        return path[len(prefix) :] if path.startswith(prefix) else path
+        return path.removeprefix(prefix)
 
     def locate(self, recorded: str) -> str:
         """Return the path of a record made by :meth:`record`."""

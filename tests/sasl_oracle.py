@@ -204,7 +204,9 @@ def _client_callbacks(authcid: str, realm: str, password: bytes) -> list[tuple[i
     name, domain = c_char_p(authcid.encode()), c_char_p(realm.encode())
     packed = ctypes.create_string_buffer(bytes(c_ulong(len(password))) + password)
 
-    def simple(_context: int, _id: int, result: "ctypes.Array[c_char_p]", size: "ctypes.Array[c_uint]") -> int:
+    def simple(
+        _context: int, _id: int, result: "ctypes.Array[c_char_p]", size: "ctypes.Array[c_uint]"
+    ) -> int:
         result[0] = name
         if size:
             size[0] = len(name.value or b"")  # type: ignore[assignment]

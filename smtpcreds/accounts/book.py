@@ -1,16 +1,19 @@
 """The accounts of one relay: add, list, change, delete, read back."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ..config import Site
 from ..errors import ExistsError, NameRefusedError, NoSuchAccountError, PasswordRefusedError
+from ..files import ensure_directory
 from ..model import Account, Credential, Plan, Step, parse_account
+from ..sasldb.opening import open_store
 from ..sasldb.records import USER_PASSWORD, by_account, properties, replacement
-from ..sasldb.store import open_store
 from ..secret import Secret
 from .logins import refuse_login_name
 from .mechanisms import served
+from .origin import origin
 
 Records = Mapping[bytes, bytes]
 
@@ -30,7 +33,6 @@ class Change:
 
     account: Account
     database: str
-    format: str
 
 
 class AccountBook:
@@ -79,13 +81,13 @@ class AccountBook:
 
     def entries(self) -> list[Entry]:
         """Return all accounts, sorted by realm and name."""
-        found = by_account(open_store(self.database).load())
+        found = by_account(self._load())
         order = sorted(found, key=lambda account: (account.realm, account.authcid))
         return [Entry(a, tuple(sorted(found[a])), served(found[a])) for a in order]
 
     def entry(self, account: Account) -> Entry:
         """Return one account."""
-        held = self._require(open_store(self.database).load(), account)
+        held = self._require(self._load(), account)
         return Entry(account, tuple(sorted(held)), served(held))
 
     def credential(self, account: Account) -> Credential:
@@ -95,7 +97,7 @@ class AccountBook:
             NoSuchAccountError: it is not in the database.
             PasswordRefusedError: it is stored without clear text and can't be read back.
         """
-        held = self._require(open_store(self.database).load(), account)
+        held = self._require(self._load(), account)
         if USER_PASSWORD not in held:
             raise PasswordRefusedError(
                 str(account),
@@ -104,6 +106,10 @@ class AccountBook:
             )
         return Credential(account, Secret(held[USER_PASSWORD]), self.site.realm)
 
+    def _load(self) -> Records:
+        """Return all records; a database that was never made is empty."""
+        return open_store(self.database).load() if os.path.lexists(self.database) else {}
+
     def _plan(
         self,
         action: str,
@@ -111,8 +117,7 @@ class AccountBook:
         check: Callable[[Records], object],
         secret: Callable[[], Secret] | None,
     ) -> Plan[Change]:
-        store = open_store(self.database)
-        check(store.load())
+        check(self._load())
 
         def apply() -> Change:
             values = {USER_PASSWORD: secret().reveal()} if secret else {}
@@ -121,10 +126,11 @@ class AccountBook:
                 check(records)
                 return replacement(records, account, values)
 
-            store.apply(edits)
-            return Change(account, self.database, store.format)
+            ensure_directory(os.path.dirname(self.database), 0o755, tighten=False)
+            open_store(self.database, origin=origin(self.site)).apply(edits)
+            return Change(account, self.database)
 
-        return Plan((Step(action, str(account), note=f"{self.database}, {store.format}"),), apply)
+        return Plan((Step(action, str(account), note=self.database),), apply)
 
     def _require(self, records: Records, account: Account) -> dict[str, bytes]:
         held = properties(records, account)

@@ -100,8 +100,9 @@ def _issue(
         except SmtpcredsError:
             recover(replace(site, warn=lambda _: None), inventory)
             raise
-    done = {outcome.order.pair: outcome for outcome in (*issued, *refused)}
-    return [done[order.pair] for order in orders]
+    outcomes: list[Outcome] = [*issued, *refused]
+    done = {outcome.order.host: outcome for outcome in outcomes}
+    return [done[order.host] for order in orders]
 
 
 def _carry_out(

@@ -8,10 +8,9 @@ from ..config import Site
 from ..errors import MissingInputError
 from ..files import ensure_directory, exclusive, sweep
 from ..inventory import Authority, Event, Inventory, open_inventory
-from ..pki.chains import key_identifier
 from ..pki.dn import title
 from ..pki.pem import encode_der
-from ..pki.values import Certificate
+from ..pki.values import Issuer
 from .recover import recover
 
 
@@ -39,12 +38,16 @@ def reading(site: Site) -> Iterator[Inventory]:
         yield inventory
 
 
-def enrolled(site: Site, inventory: Inventory, certificate: Certificate) -> Authority:
+def enrolled(site: Site, inventory: Inventory, issuer: Issuer) -> Authority:
     """Return the inventory's row of the authority, made now if a killed ``ca init`` did not get to it."""
-    der = encode_der(certificate)
+    der = encode_der(issuer.certificate)
     known = next((row for row in inventory.authorities() if row.der == der), None)
     return known or inventory.add_authority(
-        title(certificate), ski=key_identifier(certificate).hex(), der=der, created=site.clock()
+        title(issuer.certificate),
+        ski=issuer.key_identifier.hex(),
+        der=der,
+        created=site.clock(),
+        crl_number=1,
     )
 
 

@@ -7,9 +7,12 @@ from ..errors import SmtpcredsError
 from ..files import read_private, write_all
 from ..inventory import Certificate, Inventory
 from ..model import Artifact
+from ..pki.chains import is_issued_by
 from ..pki.keyfile import decode_key
 from ..pki.keys import public_id
-from ..pki.pem import armor
+from ..pki.pem import parse_certificate
+from .ca import certificates
+from .install import certificate_file
 from .layout import Pair
 
 
@@ -25,9 +28,10 @@ def _settle(site: Site, inventory: Inventory, row: Certificate) -> None:
     elif not row.directory:
         inventory.issued(row.authority, [row.serial])
     elif _key_id(pair := Pair(site.root.locate(row.directory))) == row.key_id:
-        certificate = load_der(inventory.der(row.authority, row.serial), row.host)
-        above = [ca for ca in certificates(site) if ca.subject == certificate.issuer]
-        write_all([Artifact(pair.certificate, certificate_file(certificate, above and certificates(site)))])
+        certificate = parse_certificate(inventory.der(row.authority, row.serial), row.host)
+        chain = certificates(site)
+        above = chain if is_issued_by(certificate, chain[0]) else ()
+        write_all([Artifact(pair.certificate, certificate_file(certificate, above))])
         inventory.issued(row.authority, [row.serial])
         site.warn(f"{row.host}: an interrupted run left its certificate unfinished; it is in place now")
     else:

@@ -24,9 +24,10 @@ ca = group("ca", "The certificate authority that signs for your mail hosts.")
 @click.option("--no-name-constraints", "unconstrained", is_flag=True, help="Certify any name.")
 @click.option("--intermediate", is_flag=True, help="Make a root and an issuing CA below it.")
 @pass_session
-def init(session: Session, passphrase: str | None, no_passphrase: bool, **wishes: Any) -> None:
+def init(session: Session, /, passphrase: str | None, no_passphrase: bool, **wishes: Any) -> None:
     """Make the authority: a private key, and the certificate that signs others."""
-    from ..authority.create import new_authority, plan_create, refuse_existing
+    from ..authority.ca import refuse_existing
+    from ..authority.create import new_authority, plan_create
     from ..pki.describe import describe
 
     site = session.site()

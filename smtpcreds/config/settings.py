@@ -1,6 +1,6 @@
 """smtpcreds.toml as frozen settings: every key has a default, an unknown key gets a suggestion."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, get_type_hints
 
@@ -19,6 +19,7 @@ class CaSettings:
     days: int = 3650
     passphrase: str = ""
     name_constraints: bool = True
+    permitted_domains: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +99,20 @@ def _checked(kind: type[Any], given: Mapping[str, object], path: str, prefix: st
     for key, value in given.items():
         if key not in types:
             raise ConfigError(path, f"{prefix}{key}: unknown key", _suggestion(key, prefix, kind))
-        if type(value) is not types[key]:
-            raise ConfigError(path, f"{prefix}{key}: takes {_TYPE_NAMES[types[key]]}, not {value!r}")
-    return dict(given)
+        if not _KINDS[types[key]][1](value):
+            raise ConfigError(path, f"{prefix}{key}: takes {_KINDS[types[key]][0]}, not {value!r}")
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
 
 
-_TYPE_NAMES = {str: "a string", int: "a whole number", bool: "true or false"}
+_KINDS: dict[Any, tuple[str, Callable[[object], bool]]] = {
+    str: ("a string", lambda value: isinstance(value, str)),
+    int: ("a whole number", lambda value: type(value) is int),
+    bool: ("true or false", lambda value: isinstance(value, bool)),
+    tuple[str, ...]: (
+        "a list of strings",
+        lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
+    ),
+}
 
 
 def _suggestion(key: str, prefix: str, kind: type[Any]) -> str:

@@ -47,8 +47,7 @@ def write_all(artifacts: Sequence[Artifact | Link]) -> None:
     """
     staged: list[_Staged] = []
     try:
-        for artifact in artifacts:
-            staged.append(_stage_link(artifact) if isinstance(artifact, Link) else _stage(artifact))
+        staged.extend(_stage_link(a) if isinstance(a, Link) else _stage(a) for a in artifacts)
         while staged:
             staged[0].publish()
             staged.pop(0)

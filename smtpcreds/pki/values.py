@@ -14,6 +14,8 @@ from .constraints import Address, constraints_of
 from .dn import title
 from .keys import PrivateKey, PublicKey, matches, throw_away, weakness
 
+Certificate = x509.Certificate
+
 BACKDATE = timedelta(minutes=5)
 """For hosts whose clock is behind ours."""
 

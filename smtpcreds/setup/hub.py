@@ -1,4 +1,4 @@
-"""A hub from nothing: configuration, CA, certificate, account, default-auth-info. What is there already stays."""
+"""A hub from nothing: configuration, CA, certificate, account, default-auth-info. What is there stays."""
 
 import os
 from collections.abc import Callable

@@ -1,0 +1,49 @@
+"""Mode and owner of a database that does not exist yet, from the configuration."""
+
+import os
+
+from ..config import Site
+from ..errors import ConfigError
+from ..model import Owner
+from ..sasldb.replace import Origin
+
+
+def origin(site: Site) -> Origin:
+    """Return what ``[sasl]`` says of a new database; an existing one keeps what it has.
+
+    Raises:
+        ConfigError: a mode that is no octal number or opens the file to the world, an unknown user or group.
+    """
+    wanted = site.settings.sasl
+    owner = None
+    if wanted.owner or wanted.group:
+        owner = Owner(_uid(site, wanted.owner), _gid(site, wanted.group))
+    return Origin(_mode(site, wanted.mode), owner)
+
+
+def _mode(site: Site, text: str) -> int:
+    try:
+        mode = int(text, 8)
+    except ValueError:
+        raise ConfigError(site.settings_path, f"sasl.mode: {text!r} is no octal mode, such as 0640") from None
+    if mode & 0o7 or mode & ~0o777:
+        raise ConfigError(site.settings_path, f"sasl.mode: {text} lets everybody read every secret")
+    return mode
+
+
+def _uid(site: Site, name: str) -> int:
+    import pwd
+
+    try:
+        return pwd.getpwnam(name).pw_uid if name else os.geteuid()
+    except KeyError:
+        raise ConfigError(site.settings_path, f"sasl.owner: there is no user {name}") from None
+
+
+def _gid(site: Site, name: str) -> int:
+    import grp
+
+    try:
+        return grp.getgrnam(name).gr_gid if name else os.getegid()
+    except KeyError:
+        raise ConfigError(site.settings_path, f"sasl.group: there is no group {name}") from None
