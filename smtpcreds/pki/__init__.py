@@ -1,0 +1,1 @@
+"""Keys, certificates, requests and revocation lists, as values: no files, no clock."""
