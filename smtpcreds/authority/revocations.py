@@ -27,7 +27,8 @@ def sign_crl(site: Site, issuer: Issuer, number: int, revoked: Iterable[Revoked]
 def record_crl(inventory: Inventory, authority: Authority, number: int, crl: SignedCrl) -> None:
     """Record that the CRL was signed."""
     digest = sha256(encode_der(crl)).hexdigest()
-    inventory.record_crl(Crl(authority.id, number, crl.last_update_utc, crl.next_update_utc, digest))
+    start = crl.last_update_utc
+    inventory.record_crl(Crl(authority.id, number, start, crl.next_update_utc or start, digest))
 
 
 def renew_crl(site: Site, inventory: Inventory, authority: Authority, issuer: Issuer) -> bytes:

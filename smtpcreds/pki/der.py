@@ -1,11 +1,52 @@
-"""The few DER values that have to be written by hand (X.690 section 8 and 10.1)."""
+"""Just enough DER (X.690 sections 8, 10): write the few values that no library writes, take raw fields.
+
+Raw fields matter where a hash covers the bytes as the issuer wrote them: decoding and encoding again changes
+string types and elliptic curve point forms.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 SEQUENCE = 0x30
+SET = 0x31
 INTEGER = 0x02
 BIT_STRING = 0x03
 OCTET_STRING = 0x04
 OBJECT_IDENTIFIER = 0x06
 NULL = bytes((0x05, 0x00))
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One tag, length, value triple: ``raw`` is all of it, ``body`` the value alone."""
+
+    tag: int
+    raw: bytes
+    body: bytes
+
+
+def values(data: bytes) -> Iterator[Value]:
+    """Yield the values that lie side by side in the data.
+
+    Raises:
+        ValueError: a length that runs over the end, an indefinite length, or a tag number above 30.
+    """
+    at = 0
+    while at < len(data):
+        start, end = _bounds(data, at)
+        yield Value(data[at], data[at:end], data[start:end])
+        at = end
+
+
+def first(data: bytes) -> Value:
+    """Return the first value.
+
+    Raises:
+        ValueError: as for :func:`values`, or there is none.
+    """
+    for value in values(data):
+        return value
+    raise ValueError("DER: no value")
 
 
 def tlv(tag: int, content: bytes) -> bytes:
@@ -40,21 +81,22 @@ def object_identifier(dotted: str) -> bytes:
 
 def whole(data: bytes) -> bool:
     """Tell whether the data is exactly one SEQUENCE of the length it announces."""
-    if len(data) < 2 or data[0] != SEQUENCE:
+    try:
+        return data[:1] == bytes((SEQUENCE,)) and first(data).raw == data
+    except ValueError:
         return False
-    return _end(data) == len(data)
 
 
-def first(data: bytes) -> bytes:
-    """Return the first value of the data, with its tag and length."""
-    return data[: _end(data)]
-
-
-def _end(data: bytes) -> int:
-    if data[1] < 0x80:
-        return 2 + data[1]
-    octets = data[1] & 0x7F
-    return 2 + octets + int.from_bytes(data[2 : 2 + octets])
+def _bounds(data: bytes, at: int) -> tuple[int, int]:
+    if data[at] & 0x1F == 0x1F or at + 1 >= len(data):
+        raise ValueError("DER: long tag or no length")
+    size, start = data[at + 1], at + 2
+    if size >= 0x80:
+        start += size & 0x7F
+        size = int.from_bytes(data[at + 2 : start], "big")
+    if (start == at + 2 and data[at + 1] == 0x80) or start + size > len(data):
+        raise ValueError("DER: indefinite length or length over the end")
+    return start, start + size
 
 
 def _base128(number: int) -> bytes:

@@ -118,13 +118,13 @@ def _draft(
     builder = x509.CertificateBuilder(issuer, subject, request.public_key, extensions=extensions)
     builder = builder.serial_number(serial)
     builder = builder.not_valid_before(validity.not_before).not_valid_after(validity.not_after)
-    return builder.sign(key, signature_hash(key))  # type: ignore[arg-type]  # always one of SHA-2
+    return builder.sign(key, signature_hash(key))
 
 
 def _signed(draft: x509.Certificate, key: PrivateKey) -> x509.Certificate:
     """Return the draft under the real signature: Certificate ::= SEQUENCE { tbs, algorithm, signature }."""
     tbs = draft.tbs_certificate_bytes
     content = draft.public_bytes(Encoding.DER)
-    algorithm = der.first(content[content.index(tbs) + len(tbs) :])
+    algorithm = der.first(content[content.index(tbs) + len(tbs) :]).raw
     signature = der.bit_string(sign_bytes(key, tbs))
     return x509.load_der_x509_certificate(der.sequence(tbs, algorithm, signature))

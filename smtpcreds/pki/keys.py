@@ -16,10 +16,15 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519Pri
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 
-MIN_RSA_BITS = 2048
-"""RFC 9325 section 4.5; OpenSSL at Debian's security level 2 refuses smaller keys ("ee key too small")."""
+MIN_RSA_BITS, MAX_RSA_BITS = 2048, 8192
+"""RFC 9325 section 4.5; OpenSSL at Debian's security level 2 refuses smaller keys ("ee key too small"), and a
+handshake with larger ones takes seconds."""
 
-_CURVES: dict[str, tuple[str, hashes.HashAlgorithm]] = {
+MIN_RSA_EXPONENT = 65537
+
+Hash = hashes.SHA256 | hashes.SHA384 | hashes.SHA512
+
+_CURVES: dict[str, tuple[str, Hash]] = {
     "secp256r1": ("P-256", hashes.SHA256()),
     "secp384r1": ("P-384", hashes.SHA384()),
     "secp521r1": ("P-521", hashes.SHA512()),
@@ -93,8 +98,7 @@ def weakness(key: object) -> str | None:
     """Return why mail programs refuse a public or private key of this kind, or None."""
     match key:
         case rsa.RSAPublicKey() | rsa.RSAPrivateKey():
-            small = key.key_size < MIN_RSA_BITS
-            return f"is an RSA key of {key.key_size} bits; {MIN_RSA_BITS} is the least" if small else None
+            return _rsa_weakness(key)
         case ec.EllipticCurvePublicKey() | ec.EllipticCurvePrivateKey():
             known = key.curve.name in _CURVES
             return None if known else f"is on the curve {key.curve.name}; use P-256 or P-384"
@@ -103,7 +107,16 @@ def weakness(key: object) -> str | None:
     return f"is a {key_label(key)} key; use P-256, P-384, RSA or Ed25519"
 
 
-def signature_hash(key: PrivateKey) -> hashes.HashAlgorithm | None:
+def _rsa_weakness(key: rsa.RSAPublicKey | rsa.RSAPrivateKey) -> str | None:
+    if not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
+        return f"is an RSA key of {key.key_size} bits; {MIN_RSA_BITS} to {MAX_RSA_BITS} are accepted"
+    public = key.public_key() if isinstance(key, rsa.RSAPrivateKey) else key
+    if public.public_numbers().e < MIN_RSA_EXPONENT:
+        return f"is an RSA key with an exponent under {MIN_RSA_EXPONENT}"
+    return None
+
+
+def signature_hash(key: PrivateKey) -> Hash | None:
     """Return the hash with which the key signs; None for Ed25519, which has its own (RFC 8032)."""
     match key:
         case ec.EllipticCurvePrivateKey():

@@ -1,0 +1,235 @@
+"""Certificate revocation lists: make them, read them (RFC 5280 section 5).
+
+Sendmail needs PEM, reads only the first CRL of its file, and treats all certificates of a CA as bad once that
+CA's list has expired; a file in DER is logged and then ignored, so revocation silently stops.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import CRLEntryExtensionOID
+
+from ..errors import DamagedFileError, DataError
+from . import armor, fields
+from .keys import PrivateKey, signature_hash
+from .revocation import Reason, Revoked
+
+SignedCrl = x509.CertificateRevocationList
+
+T = TypeVar("T", bound=x509.ExtensionType)
+
+BACKDATE = timedelta(minutes=5)
+"""How far this_update lies in the past, for verifiers whose clock is slow."""
+
+_LIMIT = 1 << 159
+_REASONS = {reason.value: reason for reason in Reason}
+_EXTENSIONS: dict[Reason, list[x509.Extension[x509.ExtensionType]]] = {
+    reason: [
+        x509.Extension(CRLEntryExtensionOID.CRL_REASON, False, x509.CRLReason(x509.ReasonFlags(reason.value)))
+    ]
+    for reason in Reason
+    if reason is not Reason.UNSPECIFIED  # RFC 5280 section 5.3.1: absent rather than "unspecified"
+}
+
+
+def build_crl(
+    issuer: x509.Certificate,
+    key: PrivateKey,
+    number: int,
+    revoked: Iterable[Revoked],
+    now: datetime,
+    lifetime: timedelta,
+) -> x509.CertificateRevocationList:
+    """Return a signed, complete version 2 list with CRLNumber, key identifier and reason codes.
+
+    Args:
+        issuer: the certificate of the CA.
+        key: its private key.
+        number: greater than that of every list before (RFC 5280 section 5.2.3).
+        revoked: in the order in which they are to be listed; may be empty.
+        now: aware; this_update is :data:`BACKDATE` before it.
+        lifetime: from ``now`` to next_update.
+
+    Raises:
+        DataError: the key is not the issuer's, the issuer may not sign CRLs, a serial number is listed twice
+            or out of range, or number or lifetime are.
+    """
+    verify_may_sign(issuer, key)
+    if not 0 <= number < _LIMIT:
+        raise DataError(f"CRL number {number}", "is outside of 0 to 2**159-1 (RFC 5280 section 5.2.3)")
+    if lifetime <= timedelta(0):
+        raise DataError("CRL lifetime", f"must be longer than nothing, not {lifetime}")
+    # add_revoked_certificate() copies the list each time, which takes half an hour for a million entries.
+    builder = x509.CertificateRevocationListBuilder(
+        issuer_name=issuer.subject,
+        last_update=_naive(now - BACKDATE),
+        next_update=_naive(now + lifetime),
+        revoked_certificates=list(_entries(revoked)),
+    )
+    builder = builder.add_extension(x509.CRLNumber(number), critical=False)
+    builder = builder.add_extension(_key_identifier(issuer), critical=False)
+    return builder.sign(key, signature_hash(key))
+
+
+def verify_may_sign(issuer: x509.Certificate, key: PrivateKey) -> None:
+    """Check that a list signed with this key will be accepted as the issuer's.
+
+    Raises:
+        DataError: another key, or a keyUsage without cRLSign.
+    """
+    name = issuer.subject.rfc4514_string()
+    if key.public_key() != issuer.public_key():
+        raise DataError(name, "the private key does not belong to this CA certificate")
+    usage = _extension(issuer.extensions, x509.KeyUsage)
+    if usage is not None and not usage.crl_sign:
+        raise DataError(name, "this certificate may not sign CRLs (keyUsage lacks cRLSign)")
+
+
+def encode_pem(crl: x509.CertificateRevocationList) -> bytes:
+    """Return the list as PEM, which is what mail servers read."""
+    return crl.public_bytes(Encoding.PEM)
+
+
+def encode_der(crl: x509.CertificateRevocationList) -> bytes:
+    """Return the list as DER, which is what is published by HTTP (RFC 2585)."""
+    return crl.public_bytes(Encoding.DER)
+
+
+@dataclass(frozen=True, slots=True)
+class Crl:
+    """What a list says; ``issuer`` in RFC 4514 form, times aware, ``number`` None where the CA gave none."""
+
+    issuer: str
+    number: int | None
+    this_update: datetime
+    next_update: datetime | None
+    count: int
+    parsed: x509.CertificateRevocationList = field(repr=False)
+
+    def find(self, serial: int) -> Revoked | None:
+        """Return the entry of a serial number; a linear search, 50 ms in a million."""
+        entry = self.parsed.get_revoked_certificate_by_serial_number(serial)
+        return None if entry is None else _revoked(entry, self.issuer)
+
+    def is_revoked(self, serial: int) -> bool:
+        """Tell whether the serial number is listed."""
+        return self.parsed.get_revoked_certificate_by_serial_number(serial) is not None
+
+    def is_current(self, now: datetime) -> bool:
+        """Tell whether verifiers accept the list at that time."""
+        return self.this_update <= now and (self.next_update is None or now <= self.next_update)
+
+    def entries(self) -> Iterator[Revoked]:
+        """Yield all entries in the list's order.
+
+        Raises:
+            DamagedFileError: an entry can't be decoded.
+        """
+        return (_revoked(entry, self.issuer) for entry in self.parsed)
+
+
+def read_crl(data: bytes, subject: str, issuer: x509.Certificate | None) -> Crl:
+    """Read one list, PEM or DER.
+
+    Args:
+        data: the file's content.
+        subject: the file's name, for messages.
+        issuer: the CA whose signature must be on it; None reads without any check of origin.
+
+    Raises:
+        ForeignFormatError, DamagedFileError: not a CRL, or a broken one.
+        DataError: more than one list, a critical extension (delta and partitioned lists), or, with an issuer
+            given, another CA's name or signature.
+    """
+    encoded = armor.single(data, ("X509 CRL", "CRL"), "a certificate revocation list", subject)
+    try:
+        crl = x509.load_der_x509_crl(encoded)
+        description = _described(crl, subject)
+    except ValueError as error:
+        raise DamagedFileError(subject, f"is not a readable CRL ({error})") from None
+    if issuer is not None:
+        verify_crl(description, issuer, subject)
+    return description
+
+
+def verify_crl(crl: Crl, issuer: x509.Certificate, subject: str) -> None:
+    """Check name and signature.
+
+    Raises:
+        DataError: another CA's name, or a signature that this CA's key did not make.
+    """
+    if fields.canonical(fields.crl_issuer(crl.parsed)) != fields.canonical(fields.subject(issuer)):
+        raise DataError(subject, f"was issued by {crl.issuer}, not by {issuer.subject.rfc4514_string()}")
+    if not _is_signed_by(crl.parsed, issuer):
+        raise DataError(subject, f"is not signed with the key of {issuer.subject.rfc4514_string()}")
+
+
+def _is_signed_by(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
+    key = issuer.public_key()
+    try:
+        return crl.is_signature_valid(key)  # type: ignore[arg-type]  # other kinds raise TypeError
+    except (TypeError, UnsupportedAlgorithm):
+        return False
+
+
+def _described(crl: x509.CertificateRevocationList, subject: str) -> Crl:
+    for extension in crl.extensions:
+        if extension.critical:
+            name = f"{type(extension.value).__name__} ({extension.oid.dotted_string})"
+            raise DataError(subject, f"has the critical extension {name}; only complete lists are understood")
+    number = _extension(crl.extensions, x509.CRLNumber)
+    return Crl(
+        crl.issuer.rfc4514_string(),
+        None if number is None else number.crl_number,
+        crl.last_update_utc,
+        crl.next_update_utc,
+        len(crl),
+        crl,
+    )
+
+
+def _entries(revoked: Iterable[Revoked]) -> Iterator[x509.RevokedCertificate]:
+    seen: set[int] = set()
+    for entry in revoked:
+        serial = entry.serial
+        if not 0 < serial < _LIMIT:
+            raise DataError(f"serial {serial:x}", "is outside of 1 to 2**159-1 and can't be listed in a CRL")
+        if serial in seen:
+            raise DataError(f"serial {serial:x}", "is to be listed twice in one CRL")
+        seen.add(serial)
+        yield x509.RevokedCertificateBuilder(
+            serial, _naive(entry.at), _EXTENSIONS.get(entry.reason, [])
+        ).build()
+
+
+def _revoked(entry: x509.RevokedCertificate, subject: str) -> Revoked:
+    try:
+        reason = _extension(entry.extensions, x509.CRLReason)
+    except ValueError as error:
+        raise DamagedFileError(subject, f"entry {entry.serial_number:x} is broken ({error})") from None
+    named = Reason.UNSPECIFIED if reason is None else _REASONS.get(reason.reason.value, Reason.UNSPECIFIED)
+    return Revoked(entry.serial_number, entry.revocation_date_utc, named)
+
+
+def _extension(extensions: x509.Extensions, kind: type[T]) -> T | None:
+    try:
+        return extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _key_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    own = _extension(issuer.extensions, x509.SubjectKeyIdentifier)
+    if own is None:
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key())  # type: ignore[arg-type]
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
+
+
+def _naive(moment: datetime) -> datetime:
+    """Whole seconds in UTC without a zone: the builder's constructor takes its fields as they are."""
+    return moment.astimezone(UTC).replace(tzinfo=None, microsecond=0)

@@ -1,0 +1,172 @@
+"""PKCS #12 files (RFC 7292): key, certificate and chain behind a passphrase.
+
+The bags are encrypted by cryptography. It protects the file's integrity with a MAC of 2,048 rounds only, by
+which the passphrase could be guessed hundreds of times faster than through the encryption, so the MAC is
+computed anew here.
+"""
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+from typing import cast, get_args
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
+from cryptography.hazmat.primitives.serialization.pkcs12 import PBES
+
+from ..errors import (
+    DamagedFileError,
+    DataError,
+    ForeignFormatError,
+    PasswordRefusedError,
+    UnavailableError,
+    WrongPassphraseError,
+)
+from ..secret import Secret
+from . import der
+
+_MAC_KEY = 3
+"""Purpose byte of the derived MAC key (RFC 7292 appendix B.3)."""
+
+_BLOCK_SIZE = 64
+_PFX_VERSION = b"\x02\x01\x03"
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    algorithm: PBES
+    digest: str
+    rounds: int
+
+
+_MODERN = _Form(PBES.PBESv2SHA256AndAES256CBC, "sha256", 600_000)
+# .NET's loader refuses more than 300,000 rounds by default; readers that need 3DES are slow ones anyway.
+_COMPATIBLE = _Form(PBES.PBESv1SHA1And3KeyTripleDESCBC, "sha1", 100_000)
+_HASHES: dict[str, hashes.HashAlgorithm] = {"sha256": hashes.SHA256(), "sha1": hashes.SHA1()}  # noqa: S303
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What a file holds; ``name`` is the friendly name, "" when there is none."""
+
+    key: pkcs12.PKCS12PrivateKeyTypes = field(repr=False)
+    certificate: x509.Certificate
+    chain: tuple[x509.Certificate, ...]
+    name: str
+
+
+def write_pkcs12(bundle: Bundle, passphrase: Secret, *, compatible: bool = False) -> bytes:
+    """Return the file: AES-256, SHA-256, 600,000 rounds for both encryption and MAC.
+
+    Args:
+        bundle: key, certificate, chain (issuing CA first) and friendly name.
+        passphrase: printable ASCII, not empty.
+        compatible: 3DES and SHA-1 with 100,000 rounds, for readers that know nothing newer (Windows Server
+            2016, Java before 8u301, macOS before 15).
+
+    Raises:
+        DataError: the key does not belong to the certificate.
+        PasswordRefusedError: a passphrase that programs encode differently, or an empty one.
+        UnavailableError: this build of cryptography has no 3DES.
+    """
+    password = _accepted(passphrase)
+    if bundle.key.public_key() != bundle.certificate.public_key():
+        raise DataError(bundle.name or "PKCS #12", "the private key does not belong to the certificate")
+    form = _COMPATIBLE if compatible else _MODERN
+    encryption = (
+        PrivateFormat.PKCS12.encryption_builder()
+        .kdf_rounds(form.rounds)
+        .key_cert_algorithm(form.algorithm)
+        .hmac_hash(_HASHES[form.digest])
+        .build(password)
+    )
+    try:
+        data = pkcs12.serialize_key_and_certificates(
+            bundle.name.encode() or None, bundle.key, bundle.certificate, bundle.chain or None, encryption
+        )
+    except UnsupportedAlgorithm as error:
+        raise UnavailableError("PKCS #12", f"this cryptography library can't write it: {error}") from None
+    return _with_strong_mac(data, password, form)
+
+
+def read_pkcs12(data: bytes, passphrase: Secret, subject: str) -> Bundle:
+    """Read a file that holds one key and its certificate.
+
+    Args:
+        data: the file's content.
+        passphrase: what was given to whoever wrote it; may be empty.
+        subject: the file's name, for messages.
+
+    Raises:
+        ForeignFormatError: not PKCS #12.
+        WrongPassphraseError: the passphrase does not open it (or, what can't be told apart, it was altered).
+        DamagedFileError: no key, no certificate, or a key and a certificate that do not belong together.
+    """
+    if not _looks_like_pfx(data):
+        raise ForeignFormatError(subject, "is not a PKCS #12 file")
+    try:
+        found = pkcs12.load_pkcs12(data, passphrase.reveal())
+    except ValueError:
+        raise WrongPassphraseError(subject, "the passphrase does not open it, or it was altered") from None
+    except UnsupportedAlgorithm as error:
+        raise ForeignFormatError(subject, f"uses an algorithm that is not supported ({error})") from None
+    if found.key is None or found.cert is None:
+        raise DamagedFileError(subject, "lacks a private key or the certificate that belongs to it")
+    name = (found.cert.friendly_name or b"").decode(errors="replace")
+    chain = tuple(other.certificate for other in found.additional_certs)
+    return Bundle(_usable(found.key, subject), found.cert.certificate, chain, name)
+
+
+def _accepted(passphrase: Secret) -> bytes:
+    password = passphrase.reveal()
+    if not password:
+        raise PasswordRefusedError("PKCS #12", "an empty passphrase protects nothing")
+    if not (password.isascii() and password.decode("ascii").isprintable()):
+        raise PasswordRefusedError(
+            "PKCS #12",
+            "the passphrase has characters that OpenSSL, NSS and Java encode differently",
+            "use letters, digits and punctuation of ASCII",
+        )
+    return password
+
+
+def _usable(key: object, subject: str) -> pkcs12.PKCS12PrivateKeyTypes:
+    if not isinstance(key, get_args(pkcs12.PKCS12PrivateKeyTypes)):
+        raise DamagedFileError(subject, "has a private key of an unknown kind")
+    return cast("pkcs12.PKCS12PrivateKeyTypes", key)
+
+
+def _looks_like_pfx(data: bytes) -> bool:
+    try:
+        return der.first(data).body.startswith(_PFX_VERSION)
+    except ValueError:
+        return False
+
+
+def _with_strong_mac(data: bytes, password: bytes, form: _Form) -> bytes:
+    version, content, old = der.values(der.first(data).body)
+    digest_info, salt, _rounds = der.values(old.body)
+    algorithm, _digest = der.values(digest_info.body)
+    _data_oid, explicit = der.values(content.body)
+    key = _mac_key(password, salt.body, form)
+    mac = hmac.digest(key, der.first(explicit.body).body, form.digest)
+    info = der.tlv(der.SEQUENCE, algorithm.raw + der.tlv(der.OCTET_STRING, mac))
+    protection = der.tlv(der.SEQUENCE, info + salt.raw + der.integer(form.rounds))
+    return der.tlv(der.SEQUENCE, version.raw + content.raw + protection)
+
+
+def _mac_key(password: bytes, salt: bytes, form: _Form) -> bytes:
+    """RFC 7292 appendix B.2 for SHA-1 and SHA-256: one block of output is all a MAC key needs."""
+    text = password.decode("ascii").encode("utf-16-be") + b"\0\0"
+    state = bytes([_MAC_KEY]) * _BLOCK_SIZE + _filled(salt) + _filled(text)
+    new = getattr(hashlib, form.digest)
+    for _ in range(form.rounds):
+        state = new(state).digest()
+    return bytes(state)
+
+
+def _filled(text: bytes) -> bytes:
+    size = -(-len(text) // _BLOCK_SIZE) * _BLOCK_SIZE
+    return (text * size)[:size]

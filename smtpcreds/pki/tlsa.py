@@ -1,0 +1,79 @@
+"""TLSA records for SMTP servers (RFC 6698, RFC 7671, RFC 7672).
+
+Two kinds are made: ``3 1 1`` (DANE-EE, the server's own key; name and expiry are not looked at) and ``2 1 1``
+(DANE-TA, the issuing CA's key; the server must send that CA's certificate, and the name must match).
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import NameRefusedError, UsageError
+from ..names import is_qualified, parse_host
+from . import fields
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+
+DANE_TA, DANE_EE = 2, 3
+_SPKI, _SHA_256 = 1, 1
+_MAX_PORT, _MAX_TTL = 65535, 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Tlsa:
+    """The data of one record: SHA-256 over the DER of a SubjectPublicKeyInfo."""
+
+    usage: int
+    digest: bytes
+
+    def __str__(self) -> str:
+        return f"{self.usage} {_SPKI} {_SHA_256} {self.digest.hex()}"
+
+
+def end_entity(certificate: "x509.Certificate") -> Tlsa:
+    """Return the ``3 1 1`` record of a server certificate."""
+    return _record(DANE_EE, fields.public_key_info(certificate))
+
+
+def end_entity_key(key: "CertificatePublicKeyTypes") -> Tlsa:
+    """Return the ``3 1 1`` record of a public key, before there is a certificate for it.
+
+    A point on a curve is taken uncompressed, as it stands in the certificates that are issued here.
+    """
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    return _record(DANE_EE, key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+
+
+def trust_anchor(certificate: "x509.Certificate") -> Tlsa:
+    """Return the ``2 1 1`` record of an issuing CA's certificate."""
+    return _record(DANE_TA, fields.public_key_info(certificate))
+
+
+def zone_line(record: Tlsa, host: str, port: int = 25, ttl: int | None = None) -> str:
+    """Return the record as a line of a zone file, without line end.
+
+    Args:
+        record: the data.
+        host: the fully qualified name that the MX record points to.
+        port: TCP port.
+        ttl: seconds, or None for the zone's default.
+
+    Raises:
+        NameRefusedError: not a fully qualified host name.
+        UsageError: port or TTL out of range.
+    """
+    name = parse_host(host)
+    if not is_qualified(name):
+        raise NameRefusedError(name, "is not fully qualified; a TLSA record needs the whole name")
+    if not 0 < port <= _MAX_PORT:
+        raise UsageError(f"port {port}", f"is not between 1 and {_MAX_PORT}")
+    if ttl is not None and not 0 <= ttl <= _MAX_TTL:
+        raise UsageError(f"TTL {ttl}", f"is not between 0 and {_MAX_TTL}")
+    return f"_{port}._tcp.{name}. {'' if ttl is None else f'{ttl} '}IN TLSA {record}"
+
+
+def _record(usage: int, public_key_info: bytes) -> Tlsa:
+    return Tlsa(usage, hashlib.sha256(public_key_info).digest())
