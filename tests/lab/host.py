@@ -50,8 +50,7 @@ class Host:
 
     def write(self, inside: str, text: str, mode: int = 0o644) -> None:
         """Write one of the host's configuration files."""
-        self.path(inside).write_text(text)
-        self.path(inside).chmod(mode)
+        layer.write(self.path(inside), text, mode)
 
     def await_port(self, port: int) -> None:
         """Wait until a server listens on the TCP port; `LabError` with the log if none does."""
@@ -98,7 +97,6 @@ class Lab:
             self.sink = Sink(SINK)
         self._exit.callback(self.sink.close)
         self._name_hosts()
-        layer.mask(self._directory / "mask")
 
     def host(self, name: str, software: Software, tree: Path | None = None) -> Host:
         """Add a host that has `software` installed and sees `tree` laid over its root directory.
@@ -116,7 +114,7 @@ class Lab:
         layer.basics(directory / "layer", name)
         software.lay(unpacked, directory / "layer")
         above = [_checked(tree)] if tree else []
-        layers = [*above, directory / "layer", unpacked, self._directory / "mask", Path("/")]
+        layers = [*above, directory / "layer", unpacked]
         namespace = Namespace(self._script(name, directory, layers))
         try:
             self._wire(namespace, address)
@@ -133,7 +131,7 @@ class Lab:
         """Rewrite in place the one hosts file that all hosts see."""
         lines = ["127.0.0.1 localhost", f"{SINK} sink.example.net sink"]
         lines += [f"{h.address} {h.name} {h.name.partition('.')[0]}" for h in self._hosts]
-        (self._directory / "hosts").write_text("\n".join(lines) + "\n")
+        layer.write(self._directory / "hosts", "\n".join(lines) + "\n")
 
     def _script(self, name: str, directory: Path, layers: list[Path]) -> str:
         """The commands that turn a namespace into a host."""
@@ -142,6 +140,7 @@ class Lab:
             for path in (directory / "scratch", self._directory / "hosts", directory / "layer" / "run")
         )
         steps = [f"hostname {name.partition('.')[0]}", f"mount -t tmpfs -o mode=755 scratch {scratch}"]
+        steps += ["umask 022", *layer.mask(f"{scratch}/mask")]
         steps += [_overlay(top, scratch, layers) for top in TOPS]
         return "\n".join(
             [
@@ -179,8 +178,9 @@ def _checked(tree: Path) -> Path:
 
 
 def _overlay(top: str, scratch: str, layers: list[Path]) -> str:
-    """Mount on /`top` a writable union of the layers that have it, the first on top."""
-    lower = ":".join(str(layer / top) for layer in layers if (layer / top).is_dir())
+    """Mount on /`top` a writable union of the layers that have it, the first on top, and this machine's."""
+    parts = [shlex.quote(str(layer / top)) for layer in layers if (layer / top).is_dir()]
     upper, work = f"{scratch}/{top}", f"{scratch}/{top}-work"
-    options = f"lowerdir={shlex.quote(lower)},upperdir={upper},workdir={work}"
+    lower = ":".join([*parts, f"{scratch}/mask/{top}", f"/{top}"])
+    options = f"lowerdir={lower},upperdir={upper},workdir={work}"
     return f"mkdir -m 755 {upper} {work}\nmount -t overlay -o {options} {top} /{top}"

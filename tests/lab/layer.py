@@ -1,7 +1,6 @@
 """The files of a fresh host, below whatever the program under test wrote and above the unpacked packages."""
 
 import os
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +52,12 @@ def directory(path: Path, mode: int = 0o755, user: str = "root", group: str = "r
     own(path, mode, user, group)
 
 
+def write(path: Path, text: str, mode: int = 0o644) -> None:
+    """Write a file with exactly this mode, whatever the umask."""
+    path.write_text(text)
+    path.chmod(mode)
+
+
 def own(path: Path, mode: int, user: str = "root", group: str = "root") -> None:
     """Set owner, then mode (a change of owner clears set-id bits); names as the lab knows them."""
     ids = {"root": 0, "mail": 8, "shadow": 42, **ACCOUNTS}
@@ -65,16 +70,17 @@ def basics(layer: Path, name: str) -> None:
     etc = layer / "etc"
     directory(etc)
     for file, text in _identity(name).items():
-        (etc / file).write_text(text)
-        (etc / file).chmod(0o644)
+        write(etc / file, text)
     own(etc / "shadow", 0o640, "root", "shadow")
 
 
-def mask(layer: Path) -> None:
-    """Fill `layer` with overlayfs whiteouts, which hide `FOREIGN` in the layers below."""
-    for name in FOREIGN:
-        directory((layer / name).parent)
-        os.mknod(layer / name, stat.S_IFCHR, os.makedev(0, 0))
+def mask(layer: str) -> list[str]:
+    """Return the shell commands that fill the directory `layer` with whiteouts of `FOREIGN`.
+
+    They must run where `layer` is on a file system that can hold whiteouts; an overlay cannot.
+    """
+    parents = sorted({f"{layer}/{name.rpartition('/')[0]}" for name in FOREIGN})
+    return [f"mkdir -p {' '.join(parents)}", *(f"mknod {layer}/{name} c 0 0" for name in FOREIGN)]
 
 
 def _identity(name: str) -> dict[str, str]:

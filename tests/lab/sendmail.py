@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lab import mc
 from lab.host import Host
-from lab.layer import Software, directory, own
+from lab.layer import Software, directory, own, write
 
 PROGRAM = "usr/libexec/sendmail/sendmail"
 ALTERNATIVES = ("sbin/sendmail", "sbin/sendmail-mta", "sbin/sendmail-msp", "sbin/newaliases", "bin/mailq")
@@ -40,8 +40,8 @@ def _lay(unpacked: Path, layer: Path) -> None:
     for name, mode, user, group in DIRECTORIES:
         directory(layer / name, mode, user, group)
     for name in EMPTY_FILES:
-        (layer / "etc/mail" / name).touch(0o644)
-    (layer / "etc/mail/service.switch").write_text(NO_DNS)
+        write(layer / "etc/mail" / name, "")
+    write(layer / "etc/mail/service.switch", NO_DNS)
     directory((layer / PROGRAM).parent)
     shutil.copyfile(unpacked / PROGRAM, layer / PROGRAM)
     own(layer / PROGRAM, 0o2755, "root", "smmsp")

@@ -42,7 +42,11 @@ class Log:
             return list(self._lines)
 
     def find(self, pattern: str) -> list[re.Match[str]]:
-        """Return the match of each line so far in which the regular expression `pattern` is found."""
+        """Return the match of each line so far in which the regular expression `pattern` is found.
+
+        Programs log after they have answered: `wait` for what must happen, and for a later line before
+        looking for what must not.
+        """
         return [match for line in self.lines if (match := re.search(pattern, line))]
 
     def wait(self, pattern: str, nth: int = 1) -> re.Match[str]:
