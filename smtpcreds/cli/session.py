@@ -70,7 +70,7 @@ class Session:
 
     @contextmanager
     def progress(self, length: int) -> Iterator[Callable[[], None]]:
-        """Give a function to call after each of ``length`` pieces; a terminal shows a bar if they are many."""
+        """Give a function to call after each of ``length`` pieces; many of them show a bar on a terminal."""
         if length < 20 or self.quiet or self.dry_run or not sys.stderr.isatty():
             yield lambda: None
             return
