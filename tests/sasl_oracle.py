@@ -1,8 +1,8 @@
 """Cyrus SASL itself as the judge: its server, reading a given sasldb, against its own client.
 
-Both ends are the host's libsasl2.so.2 (Debian: libsasl2-2, libsasl2-modules, libsasl2-modules-db), driven through
-<sasl/sasl.h>. The server is set up as sendmail sets it up: its host name is the realm of bare names, and no user_realm.
-Not for several threads at once.
+Both ends are the host's libsasl2.so.2 (Debian: libsasl2-2, libsasl2-modules, libsasl2-modules-db), driven
+through <sasl/sasl.h>. The server is set up as sendmail sets it up: its host name is the realm of bare names,
+and there is no user_realm. Not for several threads at once.
 """
 
 import ctypes
@@ -50,7 +50,7 @@ class _Callback(ctypes.Structure):
 
 
 class OracleError(AssertionError):
-    """libsasl2 could not even begin: a plugin is missing or a call was wrong. Never an answer about a password."""
+    """No answer about a password: no database, no plugin, or a call that was wrong."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Verdict:
 def authenticate(db: Path, mechanism: str, authcid: str, realm: str, password: bytes) -> bool:
     """Tell whether the password opens ``authcid`` in ``realm`` by this mechanism, both ends satisfied.
 
-    Raises OracleError when either side lacks the mechanism.
+    Raises OracleError when there is no such database or it can't be read, or either side lacks the mechanism.
     """
     verdict = exchange(db, mechanism, authcid, realm, password)
     if verdict.accepted:
@@ -96,6 +96,8 @@ def checkpass(db: Path, authcid: str, realm: str, password: bytes) -> bool:
 
 def exchange(db: Path, mechanism: str, authcid: str, realm: str, password: bytes) -> Verdict:
     """Run one whole authentication in memory."""
+    if not db.exists():
+        raise OracleError(f"{db}: no such database")
     log: list[str] = []
     with (
         _Connection(_server_callbacks(db, log), realm, server=True) as server,
@@ -209,11 +211,11 @@ def _client_callbacks(authcid: str, realm: str, password: bytes) -> list[tuple[i
     ) -> int:
         result[0] = name
         if size:
-            size[0] = len(name.value or b"")  # type: ignore[assignment]
+            size[0] = len(name.value or b"")
         return OK
 
     def secret(_conn: int, _context: int, _id: int, result: "ctypes.Array[c_void_p]") -> int:
-        result[0] = ctypes.addressof(packed)  # type: ignore[assignment]
+        result[0] = ctypes.addressof(packed)
         return OK
 
     def choose(_context: int, _id: int, _offered: object, result: "ctypes.Array[c_char_p]") -> int:

@@ -63,16 +63,18 @@ def derive_scram(
     Args:
         secret: the password's octets, taken as they are.
         mechanism: a key of ``SCRAM_MECHANISMS``.
-        salt: raw octets; 16 random ones by default.
+        salt: raw octets, at least one; 16 random ones by default.
         iterations: 4096 to 65536; Dovecot and Cyrus clients repeat them at each login.
 
     Raises:
-        UsageError: an unknown mechanism, or iterations outside the limits.
+        UsageError: an unknown mechanism, iterations outside the limits, or an empty salt.
     """
     if mechanism not in SCRAM_MECHANISMS:
         raise UsageError(mechanism, f"is none of {', '.join(SCRAM_MECHANISMS)}")
     if not MIN_ITERATIONS <= iterations <= MAX_ITERATIONS:
         raise UsageError("iterations", f"{iterations} is not in {MIN_ITERATIONS}..{MAX_ITERATIONS}")
+    if salt == b"":
+        raise UsageError("salt", "is empty, and Cyrus SASL accepts no such secret")
     return _derive(secret, mechanism, os.urandom(SALT_LENGTH) if salt is None else salt, iterations)
 
 
