@@ -85,6 +85,6 @@ def _remember(ctx: click.Context, parameter: click.Parameter, value: object) -> 
     return value
 
 
-def group(name: str, text: str) -> click.Group:
-    """Return a group of verbs that live in one module."""
-    return click.Group(name, help=text, no_args_is_help=True)
+def noun(name: str, text: str, table: Mapping[str, tuple[str, str, str]]) -> LazyGroup:
+    """Return a group of verbs; ``table`` as for :class:`LazyGroup`."""
+    return LazyGroup(name, help=text, table=table, no_args_is_help=True)

@@ -1,21 +1,19 @@
-"""``smtpcreds cert``: certificates of hosts."""
+"""``smtpcreds cert issue``."""
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import click
 
-from .lazy import Verb, group
-from .secrets import ca_passphrase, passphrase_option
-from .session import Session, pass_session
+from ..lazy import Verb
+from ..secrets import ca_passphrase, passphrase_option
+from ..session import Session, pass_session
 
 if TYPE_CHECKING:
-    from ..authority.issue import Issued
-
-cert = group("cert", "Certificates of mail hosts.")
+    from ...authority.issue import Issued
 
 
-@cert.command(cls=Verb)
+@click.command(cls=Verb)
 @click.argument("hosts", metavar="HOST...", nargs=-1)
 @click.option(
     "--from", "listing", metavar="FILE", help="Also the hosts of FILE, a line: host,names,profile,days."
@@ -50,8 +48,8 @@ def issue(
     It serves in both roles, server and client, unless --server or --client says otherwise. A HOST without
     a domain gets the configured one.
     """
-    from ..authority.issue import Issued, Refused, plan_issue
-    from ..authority.orders import Wishes, orders
+    from ...authority.issue import Issued, Refused, plan_issue
+    from ...authority.orders import Wishes, orders
 
     site = session.site()
     directory = session.absolute(target) if target else None
@@ -73,7 +71,7 @@ def issue(
 
 def issued_row(issued: "Issued") -> dict[str, object]:
     """Return what JSON tells of a new certificate."""
-    from ..pki.describe import describe
+    from ...pki.describe import describe
 
     found, order = describe(issued.certificate), issued.order
     return {
@@ -93,7 +91,7 @@ def issued_row(issued: "Issued") -> dict[str, object]:
 
 def issued_lines(session: Session, outcomes: Iterable["Issued"]) -> Iterator[str]:
     """Yield what a person is told of new certificates."""
-    from ..pki.describe import describe
+    from ...pki.describe import describe
 
     for issued in outcomes:
         found, order = describe(issued.certificate), issued.order

@@ -1,17 +1,15 @@
-"""``smtpcreds ca``: the certificate authority."""
+"""``smtpcreds ca init``."""
 
 from typing import Any
 
 import click
 
-from .lazy import Verb, group
-from .secrets import new_ca_passphrase, passphrase_option
-from .session import Session, pass_session
-
-ca = group("ca", "The certificate authority that signs for your mail hosts.")
+from ..lazy import Verb
+from ..secrets import new_ca_passphrase, passphrase_option
+from ..session import Session, pass_session
 
 
-@ca.command(cls=Verb)
+@click.command(cls=Verb)
 @click.option("--name", metavar="TEXT", help="Common name; default: the domain and 'Mail CA'.")
 @click.option("--organization", metavar="TEXT", help="Organisation; default: none, which keeps the DN short.")
 @click.option(
@@ -26,9 +24,9 @@ ca = group("ca", "The certificate authority that signs for your mail hosts.")
 @pass_session
 def init(session: Session, /, passphrase: str | None, no_passphrase: bool, **wishes: Any) -> None:
     """Make the authority: a private key, and the certificate that signs others."""
-    from ..authority.ca import refuse_existing
-    from ..authority.create import new_authority, plan_create
-    from ..pki.describe import describe
+    from ...authority.ca import refuse_existing
+    from ...authority.create import new_authority, plan_create
+    from ...pki.describe import describe
 
     site = session.site()
     refuse_existing(site)

@@ -1,0 +1,11 @@
+"""``smtpcreds ca``: the certificate authority."""
+
+from ..lazy import noun
+
+ca = noun(
+    "ca",
+    "The certificate authority that signs for your mail hosts.",
+    {
+        "init": ("ca.init", "init", "Make the authority: a private key and its certificate."),
+    },
+)

@@ -1,0 +1,16 @@
+"""``smtpcreds sasl``: relay accounts."""
+
+from ..lazy import noun
+
+sasl = noun(
+    "sasl",
+    "Relay accounts in the database of Cyrus SASL.",
+    {
+        "add": ("sasl.change", "add", "Add a relay account with a strong secret."),
+        "list": ("sasl.show", "list_", "List the accounts and the mechanisms that each can serve."),
+        "show": ("sasl.show", "show", "Show one account; its secret only with --reveal."),
+        "passwd": ("sasl.change", "passwd", "Give an account another secret, at once."),
+        "delete": ("sasl.change", "delete", "Delete an account with all its properties."),
+        "auth-info": ("sasl.auth_info", "auth_info", "Produce default-auth-info for client hosts."),
+    },
+)
