@@ -1,7 +1,7 @@
 """The main job on two real sendmails, from nothing but files that smtpcreds wrote.
 
-The walk of a hub and a client host: authority, certificates, account, default-auth-info, and a mail that flows,
-authenticated, with TLS verified by both sides.
+The walk of a hub and a client host: authority, certificates, account, default-auth-info, and a mail that
+flows, authenticated, with TLS verified by both sides.
 """
 
 import re
