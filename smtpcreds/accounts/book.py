@@ -127,7 +127,7 @@ class AccountBook:
                 return replacement(records, account, values)
 
             ensure_directory(os.path.dirname(self.database), 0o755, tighten=False)
-            new = new_format(self.site)
+            new = None if os.path.lexists(self.database) else new_format(self.site)
             open_store(self.database, new=new, origin=origin(self.site)).apply(edits)
             return Change(account, self.database)
 
