@@ -151,7 +151,10 @@ def _verify_possession(request: x509.CertificateSigningRequest, subject: str) ->
     except (ValueError, UnsupportedAlgorithm) as error:
         raise DataError(subject, f"is signed in a way that can't be checked ({error})") from None
     if not proven:
-        raise DataError(subject, "its signature can't be verified with its own key, so possession of the key is not proven")
+        raise DataError(
+            subject,
+            "its signature can't be verified with its own key, so possession of the key is not proven",
+        )
 
 
 def _common_name(common: list[str], subject: str, *, needed: bool) -> str | None:
