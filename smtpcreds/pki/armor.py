@@ -1,4 +1,4 @@
-"""One object out of a file that may be PEM (RFC 7468) or DER."""
+"""PEM (RFC 7468): one object out of a file that may also be DER, and one object into a file."""
 
 import base64
 import binascii
@@ -36,6 +36,13 @@ def single(data: bytes, labels: tuple[str, ...], what: str, subject: str) -> byt
     if len(wanted) > 1:
         raise DataError(subject, f"holds {len(wanted)} objects where one is expected: {what}")
     return _decoded(wanted[0], subject)
+
+
+def wrap(encoded: bytes, label: str) -> bytes:
+    """Return DER as PEM, in lines of 64 characters."""
+    text = binascii.b2a_base64(encoded, newline=False)
+    lines = b"\n".join(text[at : at + 64] for at in range(0, len(text), 64))
+    return b"-----BEGIN %b-----\n%b\n-----END %b-----\n" % (label.encode(), lines, label.encode())
 
 
 def _decoded(text: bytes, subject: str) -> bytes:

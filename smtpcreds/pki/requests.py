@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 from ..errors import DamagedFileError, DataError, NameRefusedError
 from ..names import parse_host
 from . import armor
-from .digests import digest_for
+from .signatures import digest_for
 
 Address = IPv4Address | IPv6Address
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | ed448.Ed448PublicKey
