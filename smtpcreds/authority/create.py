@@ -9,7 +9,7 @@ from ..files import check_directory, ensure_directory, exclusive, sweep, write_d
 from ..inventory import open_inventory
 from ..model import Artifact, Plan, Step
 from ..names import parse_host
-from ..pki.crl import encode_pem
+from ..pki.crl import to_pem
 from ..pki.dn import ca_name
 from ..pki.issue import make_root, new_serial, sign
 from ..pki.keyfile import encode_key
@@ -102,7 +102,7 @@ def _create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> Cert
     artifacts = [
         Artifact(KEY, encode_key(issuer.key, passphrase)),
         Artifact(CERTIFICATE, encode_certificates([issuer.certificate])),
-        Artifact(CRL, encode_pem(sign_crl(site, issuer, 1, []))),
+        Artifact(CRL, to_pem(sign_crl(site, issuer, 1, []))),
     ]
     if issuer.parents:
         artifacts += [
