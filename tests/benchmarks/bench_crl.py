@@ -6,12 +6,14 @@ they come out of the inventory, OpenSSL's are lines of a file.
 """
 
 import datetime
+import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -57,15 +59,31 @@ def revocations(count: int) -> list[Revoked]:
     return [Revoked(n * step + n, NOW - n * SECOND, Reason.SUPERSEDED) for n in range(1, count + 1)]
 
 
-def timed(work: Callable[[], T]) -> tuple[float, T]:
-    start = time.perf_counter()
+@dataclass(frozen=True)
+class Cost:
+    """Seconds on the clock, and of processor time (children included), which a busy machine changes less."""
+
+    wall: float
+    processor: float
+
+    def __str__(self) -> str:
+        return f"{self.wall:.2f} s ({self.processor:.2f} s of processor time)"
+
+
+def processor() -> float:
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
+def timed(work: Callable[[], T]) -> tuple[Cost, T]:
+    start, before = time.perf_counter(), processor()
     result = work()
-    return time.perf_counter() - start, result
+    return Cost(time.perf_counter() - start, processor() - before), result
 
 
 def openssl(
     place: Path, key: ec.EllipticCurvePrivateKey, ca: x509.Certificate, revoked: list[Revoked]
-) -> float:
+) -> Cost:
     (place / "ca.pem").write_bytes(ca.public_bytes(Encoding.PEM))
     (place / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     (place / "crlnumber").write_text("01\n")
@@ -98,8 +116,9 @@ def main() -> None:
     print(
         f"{count:,} entries, PEM of {len(pem) / 1e6:.0f} MB (openssl: {size / 1e6:.0f} MB), {peak} MB at most"
     )
-    print(f"build and sign: {ours:.2f} s; openssl ca -gencrl: {theirs:.2f} s; ratio {ours / theirs:.2f}")
-    print(f"read and verify: {reading:.2f} s; find the last entry: {finding * 1000:.0f} ms")
+    print(f"build, sign, PEM: {ours}")
+    print(f"openssl ca -gencrl: {theirs}; ours is {ours.processor / theirs.processor:.2f} of it")
+    print(f"read and verify: {reading}; find the last entry: {finding}")
 
 
 if __name__ == "__main__":
