@@ -13,7 +13,7 @@ from smtpcreds.errors import MissingInputError, UnsafePathError, WriteError
 from smtpcreds.inventory import open_inventory
 
 from .facts import add_authority, intent, issue, serials
-from .processes import in_namespace
+from .processes import in_namespace, started
 
 
 @pytest.fixture
@@ -180,6 +180,26 @@ def test_a_read_only_view_of_a_live_database_can_be_read(path: Path) -> None:
         issue(inventory, intent(inventory.authorities()[0].id, "02", days=400))
         reading = in_namespace(READ_ONLY_MOUNT, str(path), str(path.parent), TELL % True)
     assert reading.stdout == "01 02\n", reading.stderr
+
+
+KILLED = """
+import os, signal, sys
+from smtpcreds.inventory import open_inventory
+with open_inventory(sys.argv[1]) as inventory:
+    inventory.retire_authority(1)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_read_only_view_of_what_a_killed_process_left_can_be_read(path: Path) -> None:
+    fill(path)
+    started(KILLED, str(path)).communicate()
+    assert sorted(os.listdir(path.parent)) == [path.name, f"{path.name}-shm", f"{path.name}-wal"]
+    reading = in_namespace(READ_ONLY_MOUNT, str(path), str(path.parent), TELL % True)
+    assert reading.stdout == "01\n", reading.stderr
+    Path(f"{path}-shm").unlink()
+    reading = in_namespace(READ_ONLY_MOUNT, str(path), str(path.parent), TELL % True)
+    assert reading.stdout.startswith("WriteError"), reading.stderr
 
 
 def test_reading_where_nothing_is_names_the_first_step(path: Path) -> None:
