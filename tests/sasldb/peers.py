@@ -25,6 +25,11 @@ def db_load(path: Path, records: Records, **settings: int) -> None:
     run("db5.3_load", *options, "-f", "/dev/stdin", str(path), stdin=head + hexed + b"DATA=END\n")
 
 
+def verifies(path: Path) -> bool:
+    """Tell whether db5.3_verify accepts the file."""
+    return subprocess.run(["db5.3_verify", str(path)], capture_output=True, check=False).returncode == 0
+
+
 def db_verify(path: Path) -> None:
     """Require db5.3_verify to accept the file without a word on standard error."""
     done = subprocess.run(["db5.3_verify", str(path)], capture_output=True, check=False, timeout=60)
@@ -143,3 +148,20 @@ def gdbm(path: Path, edits: Mapping[bytes, bytes | None] = {}) -> dict[bytes, by
     pairs = [(key.hex(), None if value is None else value.hex()) for key, value in edits.items()]
     text = run("/usr/bin/python3", "-c", _GDBM, str(path), stdin=json.dumps(pairs).encode())
     return {bytes.fromhex(key): bytes.fromhex(value) for key, value in json.loads(text)}
+
+
+def kill_in_split(path: Path, when: int) -> dict[bytes, bytes]:
+    """Add accounts with saslpasswd2 until a run writes so many pages, and kill that run at the last of them.
+
+    Returns:
+        The records before that run.
+    """
+    kill = f"inject=pwrite64:signal=KILL:when={when}"
+    words = ("strace", "-o", "/dev/null", "-e", "trace=pwrite64", "-e", kill)
+    for number in range(500):
+        before = db_dump(path)
+        command = (*words, "saslpasswd2", "-f", str(path), "-p", "-u", "r", f"{'x' * 30}{number}")
+        done = subprocess.run(command, input=b"p" * 900, capture_output=True, check=False, timeout=60)
+        if done.returncode < 0:
+            return before
+    raise AssertionError("no bucket was split")
