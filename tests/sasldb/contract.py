@@ -19,6 +19,8 @@ from smtpcreds.sasldb.opening import format_at, open_store
 from smtpcreds.sasldb.replace import Origin
 from smtpcreds.sasldb.store import Store
 
+ROUNDS = int(os.environ.get("SMTPCREDS_TEST_ROUNDS", "30"))
+"""Length of random sequences; thousands when somebody has the time."""
 REPOSITORY = Path(__file__).parents[2]
 MAILDROID = Account("maildroid", "dmzmail.polkatistas.org")
 KEY = records.pack(MAILDROID, records.USER_PASSWORD)
@@ -161,7 +163,7 @@ class StoreContract:
         path, dice = directory / "sasldb2", random.Random(self.format)
         store, model = self.open(path), {KEY: b"secret"}
         store.apply(lambda _: dict(model))
-        for round_ in range(60):
+        for round_ in range(ROUNDS):
             edits: dict[bytes, bytes | None] = {}
             for _ in range(dice.randrange(1, 30)):
                 key = b"user%d\0r\0%s" % (dice.randrange(150), dice.choice((b"userPassword", b"x")))
@@ -169,7 +171,7 @@ class StoreContract:
             model = {key: value for key, value in {**model, **edits}.items() if value is not None}
             if dice.random() < 0.5:
                 self.foreign_edit(path, edits)
-                os.utime(path, (round_, round_))  # the past: no wait for the clock to tick
+                os.utime(path, (round_ + 1, round_ + 1))  # the past: no wait for the clock to tick
             else:
                 store.apply(lambda _, edits=edits: edits)  # type: ignore[misc]
             assert store.load() == model, round_

@@ -165,3 +165,12 @@ def kill_in_split(path: Path, when: int) -> dict[bytes, bytes]:
         if done.returncode < 0:
             return before
     raise AssertionError("no bucket was split")
+
+
+def ends(command: list[str], seconds: float) -> bool:
+    """Tell whether a program ends by itself within so many seconds."""
+    try:
+        subprocess.run(command, capture_output=True, check=False, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True

@@ -20,7 +20,9 @@ PAGE_SIZES = (512, 1024, 4096, 65536)
 def accounts(count: int, seed: int = 0, longest: int = 60) -> dict[bytes, bytes]:
     dice = random.Random(seed)
     return {
-        b"user%d\0relay.example\0userPassword" % dice.randrange(10**9): dice.randbytes(dice.randrange(longest))
+        b"user%d\0relay.example\0userPassword" % dice.randrange(10**9): dice.randbytes(
+            dice.randrange(longest)
+        )
         for _ in range(count)
     }
 

@@ -92,9 +92,7 @@ def sound_lmdb(path: Path) -> bytes:
     [(sound_bdb, bdb.decode), (sound_gdbm, gdbm.decode), (sound_lmdb, lmdb_read.decode)],
     ids=["bdb", "gdbm", "lmdb"],
 )
-def test_thousands_of_damaged_files(
-    tmp_path: Path, make: Callable[[Path], bytes], decode: Decode
-) -> None:
+def test_thousands_of_damaged_files(tmp_path: Path, make: Callable[[Path], bytes], decode: Decode) -> None:
     sound = make(tmp_path / "db")
     right = decode(sound)
     refused = 0

@@ -24,7 +24,7 @@ def test_what_libgdbm_wrote_is_read(tmp_path: Path, count: int) -> None:
     assert decode(path.read_bytes()) == records
 
 
-@pytest.mark.parametrize("count", [0, 1, 7, 5000, 60_000])
+@pytest.mark.parametrize("count", [0, 1, 7, 5000, 30_000])
 def test_libgdbm_reads_what_we_write(tmp_path: Path, count: int) -> None:
     path, records = tmp_path / "db", accounts(count)
     path.write_bytes(data := encode(records))
@@ -46,7 +46,9 @@ def test_both_magics_are_read(tmp_path: Path, numsync: bool) -> None:
     peers.gdbm(path, records)
     if numsync:
         peers.run("gdbmtool", "-q", str(path), "upgrade")
-    assert path.read_bytes()[:4] == struct.pack("<I", gdbm_layout.SYNC_MAGIC if numsync else gdbm_layout.MAGIC)
+    assert path.read_bytes()[:4] == struct.pack(
+        "<I", gdbm_layout.SYNC_MAGIC if numsync else gdbm_layout.MAGIC
+    )
     assert decode(path.read_bytes()) == records
 
 

@@ -50,7 +50,9 @@ def test_liblmdb_edits_between_our_edits(tmp_path: Path) -> None:
     store.apply(lambda _: dict(model))
     for _ in range(15):
         edits: dict[bytes, bytes | None] = {
-            b"key%d" % dice.randrange(300): dice.randbytes(dice.choice((1, 50, 5000))) if dice.random() < 0.6 else None
+            b"key%d" % dice.randrange(300): dice.randbytes(dice.choice((1, 50, 5000)))
+            if dice.random() < 0.6
+            else None
             for _ in range(60)
         }
         model = {key: value for key, value in {**model, **edits}.items() if value is not None}
@@ -77,7 +79,8 @@ def test_a_process_that_keeps_the_file_open_sees_the_change(tmp_path: Path) -> N
     with subprocess.Popen(
         [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as reader:
-        assert reader.stdin and reader.stdout
+        assert reader.stdin
+        assert reader.stdout
         seen = []
         for value in (b"old", b"new", b"newer"):
             store.apply(lambda _, v=value: {b"a\0r\0userPassword": v})  # type: ignore[misc]
@@ -99,7 +102,9 @@ def test_a_reader_of_an_older_state_is_not_robbed_of_it(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as reader:
-        assert reader.stdin and reader.stdout and reader.stdout.readline() == "ready\n"
+        assert reader.stdin
+        assert reader.stdout
+        assert reader.stdout.readline() == "ready\n"
         store.apply(lambda found: dict.fromkeys(found))
         print("go", file=reader.stdin, flush=True)
         assert reader.stdout.readline() == "2000\n"

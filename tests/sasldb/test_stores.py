@@ -35,7 +35,10 @@ class TestBerkeleyDB(StoreContract):
     def foreign_edit(self, path: Path, edits: dict[bytes, bytes | None]) -> None:
         with peers.libdb(path, write=True) as db:
             for key, value in edits.items():
-                _ = db.delete(key) if value is None else db.put(key, value)
+                if value is None:
+                    db.delete(key)
+                else:
+                    db.put(key, value)
 
     def reader(self) -> str:
         look = (
