@@ -110,7 +110,7 @@ class _Spill:
 
 
 def _file_id(buckets: list[list[bytes]]) -> bytes:
-    """Return 20 bytes that differ between the files that one process opens; they tell nothing about values."""
+    """Return 20 bytes that tell the files which one process opens apart; they hold nothing of the values."""
     return blake2b(b"".join(bucket[0] for bucket in buckets if bucket), digest_size=20).digest()
 
 

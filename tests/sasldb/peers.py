@@ -143,7 +143,7 @@ with dbm.gnu.open(path, 'c' if edits else 'r') as db:
 """
 
 
-def gdbm(path: Path, edits: Mapping[bytes, bytes | None] = {}) -> dict[bytes, bytes]:  # noqa: B006
+def gdbm(path: Path, edits: Mapping[bytes, bytes | None] = {}) -> dict[bytes, bytes]:
     """Change a file with libgdbm and get every key through it (Debian's python3-gdbm)."""
     pairs = [(key.hex(), None if value is None else value.hex()) for key, value in edits.items()]
     text = run("/usr/bin/python3", "-c", _GDBM, str(path), stdin=json.dumps(pairs).encode())

@@ -114,7 +114,7 @@ def test_liblmdb_never_gets_a_file_that_would_crash_it(tmp_path: Path) -> None:
     crashes, written = [], 0
     with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
         path = Path(directory) / "db"
-        for seed in range(250):
+        for seed in range(120):
             path.write_bytes(damaged(sound, seed))
             if (child := os.fork()) == 0:
                 os._exit(apply_in_child(path))
@@ -123,7 +123,7 @@ def test_liblmdb_never_gets_a_file_that_would_crash_it(tmp_path: Path) -> None:
             if status not in (0, DamagedFileError.exit_status, WriteError.exit_status):
                 crashes.append((seed, status))
     assert crashes == []
-    assert written > 10
+    assert written > 5
 
 
 def apply_in_child(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""LMDB files: what liblmdb writes we read, what we write liblmdb reads; writers in place, readers undisturbed."""
+"""LMDB files: what liblmdb writes we read, what we write liblmdb reads, in place and beside readers."""
 
 import builtins
 import os
