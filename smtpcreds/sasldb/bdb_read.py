@@ -13,8 +13,8 @@ from . import bdb_layout as layout
 from .bdb_meta import SALVAGE, Meta, read_meta
 
 _COUNT_DRIFT = range(2, 4096)
-"""Missing records that mean loss. One is missing where a killed writer had counted first; 4096 and more in maps,
-since makemap and postmap announce that many when they make one."""
+"""How many records may not be missing from the count. One is, where a killed writer had counted first; 4096
+and more are in maps, since makemap and postmap announce that many when they make one."""
 
 
 def decode(data: bytes, *, subject: str = "Berkeley DB file") -> dict[bytes, bytes]:

@@ -70,6 +70,20 @@ def test_a_password_that_cyrus_would_cut_is_refused(password: bytes) -> None:
     assert "nul" not in str(caught.value)
 
 
+@given(
+    st.dictionaries(
+        st.binary(max_size=20) | st.from_regex(rb"[a\xff]\0[b\xc3]\0.{0,2}", fullmatch=True),
+        st.binary(max_size=5),
+    )
+)
+def test_accounts_are_the_keys_taken_apart(found: dict[bytes, bytes]) -> None:
+    expected: dict[Account, dict[str, bytes]] = {}
+    for key, value in found.items():
+        if named := records.unpack(key):
+            expected.setdefault(named[0], {})[named[1]] = value
+    assert records.by_account(found) == expected
+
+
 def test_a_replacement_takes_every_property_of_the_account_and_of_no_other() -> None:
     def key(name: str, realm: str, prop: str) -> bytes:
         return records.pack(Account(name, realm), prop)
