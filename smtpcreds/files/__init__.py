@@ -2,7 +2,7 @@
 
 from .explain import explained
 from .guard import check_directory, check_parents, check_target, read_private, read_public
-from .lock import exclusive
+from .lock import exclusive, flock
 from .write import ensure_directory, remove, sweep, write_all, write_directory
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "ensure_directory",
     "exclusive",
     "explained",
+    "flock",
     "read_private",
     "read_public",
     "remove",

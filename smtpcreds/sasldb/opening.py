@@ -3,10 +3,11 @@
 import os
 
 from ..errors import ForeignFormatError
+from ..files import explained
 from . import bdb, gdbm
 from .detect import HEAD_SIZE, Format, host_format, identify
 from .lmdbfile import LmdbStore
-from .replace import PRIVATE, Origin, open_regular, os_errors, resolve
+from .replace import PRIVATE, Origin, open_regular, resolve
 from .store import TIMEOUT, Codec, ReplacingStore, Store
 
 CODECS: dict[Format, Codec] = {Format.BDB: bdb, Format.GDBM: gdbm}
@@ -24,7 +25,7 @@ def format_at(path: str) -> Format | None:
     if descriptor is None:
         return None
     try:
-        with os_errors(path):
+        with explained(path):
             head = os.pread(descriptor, HEAD_SIZE, 0)
     finally:
         os.close(descriptor)

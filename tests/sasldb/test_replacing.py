@@ -21,6 +21,7 @@ from smtpcreds.errors import (
     UnsafePathError,
     WriteError,
 )
+from smtpcreds.files import explained
 from smtpcreds.sasldb import gdbm, replace
 from smtpcreds.sasldb.detect import Format
 from smtpcreds.sasldb.opening import CODECS, open_store
@@ -167,7 +168,7 @@ def test_a_lock_of_another_run_is_waited_for_and_named(tmp_path: Path) -> None:
     with open(f"{path}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         print(4711, file=lock, flush=True)
-        with pytest.raises(LockHeldError, match="is locked by process 4711"):
+        with pytest.raises(LockHeldError, match="is held by process 4711"):
             put(open_store(str(path), new=Format.BDB, timeout=0.05), b"x")
     put(open_store(str(path), new=Format.BDB), b"x")
     assert stat.S_IMODE(os.stat(f"{path}.lock").st_mode) & 0o077 in (0, 0o044)
@@ -292,7 +293,7 @@ def test_what_the_system_forbids_is_said(tmp_path: Path, kind: Format) -> None:
 
 
 def test_messages_name_the_path_and_the_way_out(tmp_path: Path) -> None:
-    with pytest.raises(WriteError) as caught, replace.os_errors("sasldb2", "; nothing was changed"):
+    with pytest.raises(WriteError) as caught, explained("sasldb2", "; nothing was changed"):
         raise OSError(errno.ENOSPC, "x")
     assert str(caught.value) == "sasldb2: No space left on device; nothing was changed"
     assert caught.value.hint == "make room and run it again"
