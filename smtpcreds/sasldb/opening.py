@@ -57,6 +57,6 @@ def open_store(
             path, f"has format {found}, not {new}", "convert it, or leave the format away"
         )
     kind = found or new or host_format() or Format.BDB
-    if kind is Format.LMDB:
+    if kind == Format.LMDB:
         return LmdbStore(path, origin=origin, timeout=timeout)
     return ReplacingStore(path, CODECS[kind], origin=origin, timeout=timeout)
