@@ -35,7 +35,10 @@ def side_lock(path: str, timeout: float) -> Iterator[None]:
         with os_errors(path):
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
-        yield
+        try:
+            yield
+        finally:
+            os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 
