@@ -20,6 +20,8 @@ _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 def exclusive(path: str, patience: float = PATIENCE) -> Iterator[None]:
     """Hold the lock file for the block. The kernel frees it when the holder dies, however it dies.
 
+    The file names its holder, and is empty when nobody holds it.
+
     Args:
         path: the lock file; made with mode 0600 and left in place.
         patience: seconds to wait for another holder.
@@ -37,7 +39,10 @@ def exclusive(path: str, patience: float = PATIENCE) -> Iterator[None]:
         with explained(path):
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"{os.getpid()} {os.path.basename(sys.argv[0])}\n".encode(errors="replace"), 0)
-        yield
+        try:
+            yield
+        finally:
+            os.ftruncate(handle, 0)
     finally:
         os.close(handle)
 
