@@ -194,7 +194,15 @@ def test_weak_hashes(tmp_path: Path) -> None:
     request = run("openssl", "req", "-new", "-key", tmp_path / "key.pem", "-subj", "/CN=old").stdout
     authority = ("-CA", tmp_path / "ca.pem", "-CAkey", tmp_path / "key.pem", "-set_serial", "1")
     made = run("openssl", "x509", "-req", "-sha1", *authority, input=request).stdout
-    assert why(parse_certificate(made, "old.pem")) == "is signed with a hash that is no longer safe"
+    assert why(parse_certificate(made, "old.pem")) == "the signature uses a hash that is no longer safe"
+
+
+def test_a_root_may_be_old(tmp_path: Path) -> None:
+    (tmp_path / "key.pem").write_bytes(encode_key(key_of("p256", "hand")))
+    made = run("openssl", "req", "-x509", "-sha1", "-key", tmp_path / "key.pem", "-subj", "/CN=Top").stdout
+    root = parse_certificate(made, "old.pem")
+    assert is_self_signed(root)
+    assert verify_chain(made_by_hand("x", TOP), [], [root], NOW)
 
 
 def test_weak_keys() -> None:

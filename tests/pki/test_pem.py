@@ -56,6 +56,7 @@ BAD = {
     "no end": LINES[0] + PEM,
     "not base64": PEM.replace(b"\nMII", b"\n!II", 1),
     "not a certificate": PEM.replace(LINES[1], b"MAA=\n", 1),
+    "extension": encode_der(CHAIN[0]).replace(b"\x82\x12mx.", b"\x82\x7fmx."),
     "der cut": encode_der(CHAIN[0])[:-1],
     "der of another kind": b"\x30\x03\x02\x01\x05",
 }
