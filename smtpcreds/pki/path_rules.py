@@ -64,7 +64,7 @@ def in_time(path: Path) -> str | None:
 
 
 def strong(path: Path) -> str | None:
-    """Keys that OpenSSL's security level 2 takes; signatures by weak hashes did not verify in the first place."""
+    """Keys that OpenSSL's security level 2 takes; weak hashes did not even verify."""
     for certificate in path.certificates:
         if fault := weakness(certificate.public_key()):
             return f"{path.whose(certificate)}has a key that {fault}"
