@@ -79,3 +79,10 @@ def ca_passphrase(source: str | None, site: Site) -> Callable[[], Secret | None]
 
 def _terminal() -> str:
     return "prompt:" if sys.stdin.isatty() else ""
+
+
+def role_password(source: str | None, role: str) -> Secret | None:
+    """Return the password of a database role, which somebody else has set; None without a source."""
+    from ..sources import Context, parse_source, resolve
+
+    return resolve(parse_source(source), Context(f"password of the role {role}")) if source else None
