@@ -3,8 +3,7 @@
 from ..config import Site
 from ..files import write_all
 from ..inventory import Certificate, Inventory
-from ..pki import values
-from ..pki.chains import is_issued_by
+from ..pki.chains import climb
 from ..pki.pem import parse_certificate
 from .ca import certificates, exists
 from .install import trust
@@ -35,21 +34,11 @@ def _complete(site: Site, inventory: Inventory, row: Certificate) -> bool:
     certificate = parse_certificate(inventory.der(row.authority, row.serial), row.host)
     own = certificates(site) if exists(site) else ()
     others = (parse_certificate(ca.der, ca.name) for ca in inventory.authorities())
-    above = _above(certificate, (*own, *others))
+    above = climb(certificate, (*own, *others))[1:]
     if not put_in_place(pair, certificate, above):
         return False
     write_all(trust(pair.directory, (*own, *above)))
     return True
-
-
-def _above(
-    certificate: values.Certificate, known: tuple[values.Certificate, ...]
-) -> tuple[values.Certificate, ...]:
-    """Return the CA certificates above one, nearest first, as far as they are known."""
-    path = [certificate]
-    while issuer := next((ca for ca in known if ca not in path and is_issued_by(path[-1], ca)), None):
-        path.append(issuer)
-    return tuple(path[1:])
 
 
 def _give_up(site: Site, inventory: Inventory, row: Certificate, why: str) -> None:
