@@ -1,12 +1,11 @@
 """Signing the request of a host that keeps its own key: only its names and its key are taken."""
 
-import os
 from dataclasses import dataclass
 from datetime import timedelta
 
 from ..config import Site
-from ..errors import ExistsError, NameRefusedError, SmtpcredsError, UsageError
-from ..files import check_target, read_public, write_all
+from ..errors import NameRefusedError, SmtpcredsError, UsageError
+from ..files import read_public, write_all
 from ..inventory import Authority, Intent, Signed, serial_text
 from ..model import Artifact, Plan, Step
 from ..names import is_qualified
@@ -21,6 +20,7 @@ from .ca import Passphrase, certificates, open_issuer
 from .install import certificate_file
 from .ledger import at_work, enrolled, record
 from .revocations import current_crl
+from .target import verify_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +100,16 @@ def _chosen(asked: Requested, only: tuple[str, ...], path: str) -> tuple[list[st
     RFC 9525 section 6.3: names stand in the subjectAltName; a common name counts where there is none.
     """
     hosts = asked.dns_names or tuple(filter(None, [asked.common_name]))
-    passed = (
-        [f"common name {asked.common_name}"] if asked.common_name and asked.common_name not in hosts else []
-    )
-    if not only:
-        return list(hosts), list(asked.ip_addresses), passed
-    wanted = {name.lower().rstrip(".") for name in only}
-    if missing := wanted - {*hosts, *map(str, asked.ip_addresses)}:
-        known = ", ".join((*hosts, *map(str, asked.ip_addresses)))
-        raise NameRefusedError(path, f"does not ask for {', '.join(sorted(missing))}; it asks for {known}")
-    left = [name for name in hosts if name in wanted]
+    known = [*hosts, *map(str, asked.ip_addresses)]
+    wanted = {name.lower().rstrip(".") for name in only} or set(known)
+    if missing := wanted - set(known):
+        reason = f"does not ask for {', '.join(sorted(missing))}; it asks for {', '.join(known)}"
+        raise NameRefusedError(path, reason)
+    passed = [f"name {name}" for name in known if name not in wanted]
+    if asked.common_name and asked.common_name not in hosts:
+        passed.append(f"common name {asked.common_name}")
     addresses = [address for address in asked.ip_addresses if str(address) in wanted]
-    dropped = [*hosts, *map(str, asked.ip_addresses)]
-    return left, addresses, [*passed, *(f"name {name}" for name in dropped if name not in wanted)]
+    return [name for name in hosts if name in wanted], addresses, passed
 
 
 def plan_sign(
@@ -126,7 +123,7 @@ def plan_sign(
         ExistsError: the target is there and ``force`` is not given.
     """
     _verify_permitted(petition, certificates(site))
-    _verify_target(petition.target, force=force)
+    verify_target(petition.target, force=force)
     note = f"{petition.profile.label} for {', '.join(petition.names)}, {petition.lifetime.days} days"
     steps = [Step("sign", petition.request.name, None, note)]
     if petition.target:
@@ -141,16 +138,9 @@ def _verify_permitted(petition: Petition, chain: tuple[Certificate, ...]) -> Non
         raise NameRefusedError(petition.request.name, fault, "certify the other names with --san NAME")
 
 
-def _verify_target(target: str | None, *, force: bool) -> None:
-    if target and check_target(target) and not force:
-        raise ExistsError(target, "is there and was left alone", "--force to replace it")
-    if target and not os.path.isdir(os.path.dirname(target)):
-        raise UsageError(target, "its directory does not exist")
-
-
 def _sign(site: Site, petition: Petition, issuer: Issuer, *, force: bool) -> Granted:
     with at_work(site) as inventory:
-        _verify_target(petition.target, force=force)
+        verify_target(petition.target, force=force)
         authority = enrolled(site, inventory, issuer)
         serial, span = new_serial(), validity(site.clock(), petition.lifetime, issuer)
         inventory.intend([_intent(site, authority, petition, serial, span)])
