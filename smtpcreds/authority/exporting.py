@@ -144,9 +144,7 @@ def _key(found: Found) -> PrivateKey:
         raise MissingInputError(title(found.certificate), reason)
     key = decode_key(read_private(path), None, path)
     if not matches(found.certificate, key):
-        raise DataError(
-            path, f"is not the key of the certificate {title(found.certificate)} that was asked for"
-        )
+        raise DataError(path, f"is not the key of {title(found.certificate)} as asked for")
     return key
 
 

@@ -136,9 +136,8 @@ def _names(subject: Subject) -> str:
     """RFC 9525: the CN does not count."""
     names = names_of(subject.certificate)
     held = ", ".join((*names.dns_names, *map(str, names.addresses))) or "no name"
-    if subject.host and not any(
-        subject.host == name or covers(name, subject.host) for name in names.dns_names
-    ):
+    host = subject.host
+    if host and not any(host == name or covers(name, host) for name in names.dns_names):
         raise DataError(title(subject.certificate), f"is not for {host}; it holds {held}")
     return held
 

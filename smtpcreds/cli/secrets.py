@@ -78,8 +78,8 @@ def export_password(source: str | None, *, needed: bool, useful: bool) -> Callab
         useful: there is a key to protect.
 
     Raises:
-        UsageError: a password with nothing to protect, a needed one that nobody can be asked for, or a generated
-            one, which nobody would know.
+        UsageError: a password with nothing to protect, a needed one that nobody can be asked for, or a
+            generated one, which nobody would know.
     """
     from ..sources import Context, is_generated, parse_source, resolve
 
