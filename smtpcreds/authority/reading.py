@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from ..config import Site
 from ..errors import MissingInputError
 from ..inventory import Inventory, open_inventory
+from ..postgres import is_url
 
 
 def has_inventory(site: Site) -> bool:
-    """Tell whether there is an inventory to read."""
-    return os.path.lexists(site.inventory)
+    """Tell whether there is an inventory to read; only asking tells of one on a server."""
+    return is_url(site.inventory) or os.path.lexists(site.inventory)
 
 
 @contextmanager

@@ -12,9 +12,18 @@ from .placing import put_in_place
 
 
 def recover(site: Site, inventory: Inventory) -> None:
-    """Settle every pending certificate. Keys are written before certificates, so the key decides."""
+    """Settle every pending certificate. Keys are written before certificates, so the key decides.
+
+    Files that another host of a shared inventory began to write are left to that host.
+    """
     for row in inventory.pending():
-        _settle(site, inventory, row)
+        if site.machine in {"", row.machine} or row.fingerprint is None or not row.directory:
+            _settle(site, inventory, row)
+        else:
+            site.warn(
+                f"{row.host}: an interrupted run on {row.machine} began certificate {row.serial}; "
+                "the next command that signs there settles it"
+            )
 
 
 def _settle(site: Site, inventory: Inventory, row: Certificate) -> None:

@@ -26,6 +26,16 @@ class Inventory(Protocol):
         """
         ...
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep every other host that shares the inventory from working with it; readers go on.
+
+        The lock goes with the connection. It is no lock between processes of one host: those have a file.
+
+        Raises:
+            LockHeldError: naming the process that held it.
+        """
+        ...
+
     def add_authority(
         self,
         name: str,
