@@ -21,7 +21,7 @@ from ..secret import Secret
 from .ca import refuse_existing
 from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_KEY, ca_files
 from .ledger import enrolled, record
-from .revocations import sign_crl
+from .revocations import record_crl, sign_crl
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +99,11 @@ def plan_create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> 
 
 def _create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> Certificate:
     issuer, root_key = _issuer(site, wanted)
+    crl = sign_crl(site, issuer, 1, [])
     artifacts = [
         Artifact(KEY, encode_key(issuer.key, passphrase)),
         Artifact(CERTIFICATE, encode_certificates([issuer.certificate])),
-        Artifact(CRL, encode_pem(sign_crl(site, issuer, 1, []))),
+        Artifact(CRL, encode_pem(crl)),
     ]
     if issuer.parents:
         artifacts += [
@@ -116,7 +117,7 @@ def _create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> Cert
         refuse_existing(site)
         with open_inventory(site.inventory) as inventory:
             write_directory(site.ca_directory, artifacts)
-            enrolled(site, inventory, issuer)
+            record_crl(inventory, enrolled(site, inventory, issuer), 1, crl)
             record(site, inventory, "ca init", wanted.name)
     return issuer.certificate
 

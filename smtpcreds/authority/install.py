@@ -44,18 +44,29 @@ def certificate_file(certificate: Certificate, authorities: Iterable[Certificate
 
 
 def surroundings(directory: str, authorities: Iterable[Certificate], crl: bytes) -> list[Artifact | Link]:
-    """Return what of bundle, CRL and links is missing or different in the directory.
+    """Return what of bundle, CRL and links is missing or different in the directory."""
+    own = tuple(authorities)
+    return [*trust(directory, own), *revocation(directory, own[0], crl)]
+
+
+def trust(directory: str, authorities: Iterable[Certificate]) -> list[Artifact | Link]:
+    """Return what of the CA bundle and its links is missing or different.
 
     Each CA certificate gets its hash link to the bundle: OpenSSL reads every certificate of the file that a
     link leads to (by_dir.c), and Sendmail searches confCACERT_PATH by these names only.
     """
     bundle = tuple(authorities)
-    files = [
-        Artifact(f"{directory}/{BUNDLE}", encode_certificates(bundle)),
-        Artifact(f"{directory}/{CRL}", crl),
-    ]
     links = [Link(f"{directory}/{subject_hash(ca)}.0", BUNDLE) for ca in bundle]
-    links.append(Link(f"{directory}/{subject_hash(bundle[0])}.r0", CRL))
+    return _missing([Artifact(f"{directory}/{BUNDLE}", encode_certificates(bundle))], links)
+
+
+def revocation(directory: str, issuer: Certificate, crl: bytes) -> list[Artifact | Link]:
+    """Return what of the CRL and its link is missing or different."""
+    link = Link(f"{directory}/{subject_hash(issuer)}.r0", CRL)
+    return _missing([Artifact(f"{directory}/{CRL}", crl)], [link])
+
+
+def _missing(files: list[Artifact], links: list[Link]) -> list[Artifact | Link]:
     return [file for file in files if not _is_there(file)] + [link for link in links if not _leads(link)]
 
 

@@ -69,6 +69,16 @@ class Pair:
         """The certificate, written last; where it is, its key is."""
         return f"{self.stem}-cert.pem"
 
+    @property
+    def former_key(self) -> str:
+        """The key before the last renewal."""
+        return f"{self.key}.previous"
+
+    @property
+    def former_certificate(self) -> str:
+        """The certificate before the last renewal."""
+        return f"{self.certificate}.previous"
+
 
 def ca_files(site: Site) -> CaFiles:
     """Return the files of the site's authority."""

@@ -10,7 +10,7 @@ from ..files import ensure_directory, exclusive, sweep
 from ..inventory import Authority, Event, Inventory, open_inventory
 from ..pki.dn import title
 from ..pki.pem import encode_der
-from ..pki.values import Issuer
+from ..pki.values import Certificate, Issuer
 from .recover import recover
 
 
@@ -20,6 +20,7 @@ def at_work(site: Site) -> Iterator[Inventory]:
     ensure_directory(site.state)
     with exclusive(site.lock), open_inventory(site.inventory) as inventory:
         sweep(site.state)
+        sweep(site.ca_directory)
         sweep(site.certificates)
         recover(site, inventory)
         yield inventory
@@ -40,15 +41,19 @@ def reading(site: Site) -> Iterator[Inventory]:
 
 def enrolled(site: Site, inventory: Inventory, issuer: Issuer) -> Authority:
     """Return the inventory's row of the authority, made now if a killed ``ca init`` did not get to it."""
-    der = encode_der(issuer.certificate)
-    known = next((row for row in inventory.authorities() if row.der == der), None)
-    return known or inventory.add_authority(
+    return row_of(inventory, issuer.certificate) or inventory.add_authority(
         title(issuer.certificate),
         ski=issuer.key_identifier.hex(),
-        der=der,
+        der=encode_der(issuer.certificate),
         created=site.clock(),
         crl_number=1,
     )
+
+
+def row_of(inventory: Inventory, certificate: Certificate) -> Authority | None:
+    """Return the inventory's row of an authority, or None."""
+    der = encode_der(certificate)
+    return next((row for row in inventory.authorities() if row.der == der), None)
 
 
 def record(site: Site, inventory: Inventory, what: str, subject: str, detail: str = "") -> None:

@@ -1,25 +1,41 @@
-"""What a killed run left: completed where the key is in place, given up where it is not."""
+"""What a killed run left: completed where the new key is in place, given up where the former pair still is.
 
-import os
+Keys are written before certificates, so the key decides. Where a renewal keeps the key, the certificate does:
+as long as the former one is in place, nothing has changed.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
 
 from ..config import Site
 from ..errors import SmtpcredsError
-from ..files import read_private, write_all
-from ..inventory import Certificate, Inventory
+from ..files import read_private, sweep, write_all
+from ..inventory import AuthorityState, Certificate, Inventory
 from ..model import Artifact
 from ..pki.chains import is_issued_by
+from ..pki.describe import fingerprint
 from ..pki.keyfile import decode_key
 from ..pki.keys import public_id
-from ..pki.pem import parse_certificate
+from ..pki.pem import parse_certificate, parse_certificates
+from ..pki.values import Certificate as Parsed
 from .ca import certificates
 from .install import certificate_file
 from .layout import Pair
+from .revocations import owed
+
+T = TypeVar("T")
 
 
 def recover(site: Site, inventory: Inventory) -> None:
-    """Settle every pending certificate. Keys are written before certificates, so the key decides."""
+    """Settle every pending certificate, and tell of a CRL that is still to be signed."""
     for row in inventory.pending():
         _settle(site, inventory, row)
+    for authority in inventory.authorities():
+        if authority.state is AuthorityState.CURRENT and owed(inventory, authority):
+            site.warn(
+                f"{authority.name}: an interrupted run did not finish its CRL; "
+                "the next command that signs does, or: smtpcreds ca crl"
+            )
 
 
 def _settle(site: Site, inventory: Inventory, row: Certificate) -> None:
@@ -27,29 +43,55 @@ def _settle(site: Site, inventory: Inventory, row: Certificate) -> None:
         _give_up(site, inventory, row, "interrupted before it was signed")
     elif not row.directory:
         inventory.issued(row.authority, [row.serial])
-    elif _key_id(pair := Pair(site.root.locate(row.directory))) == row.key_id:
-        certificate = parse_certificate(inventory.der(row.authority, row.serial), row.host)
-        chain = certificates(site)
-        above = chain if is_issued_by(certificate, chain[0]) else ()
-        write_all([Artifact(pair.certificate, certificate_file(certificate, above))])
-        inventory.issued(row.authority, [row.serial])
-        site.warn(f"{row.host}: an interrupted run left its certificate unfinished; it is in place now")
     else:
+        _settle_pair(site, inventory, row, Pair(site.root.locate(row.directory)))
+
+
+def _settle_pair(site: Site, inventory: Inventory, row: Certificate, pair: Pair) -> None:
+    sweep(pair.directory)
+    standing = _read(lambda: parse_certificates(read_private(pair.certificate), pair.certificate))
+    found = standing.certificates[0] if standing else None
+    if _key_id(pair) != row.key_id:
         _give_up(site, inventory, row, "interrupted before its key was in place")
+    elif found and fingerprint(found) == row.fingerprint:
+        _complete(site, inventory, row)
+    elif found and public_id(found) == row.key_id:
+        _give_up(site, inventory, row, "interrupted before it replaced the former one")
+    else:
+        certificate = parse_certificate(inventory.der(row.authority, row.serial), row.host)
+        write_all([Artifact(pair.certificate, certificate_file(certificate, _above(site, certificate)))])
+        _complete(site, inventory, row)
+
+
+def _above(site: Site, certificate: Parsed) -> tuple[Parsed, ...]:
+    chain = certificates(site)
+    return chain if is_issued_by(certificate, chain[0]) else ()
+
+
+def _complete(site: Site, inventory: Inventory, row: Certificate) -> None:
+    inventory.issued(row.authority, [row.serial])
+    site.warn(
+        f"{row.host}: an interrupted run left its certificate unfinished; it is in place now, "
+        "and the mail server has to read it: reload it"
+    )
 
 
 def _give_up(site: Site, inventory: Inventory, row: Certificate, why: str) -> None:
     inventory.discard(row.authority, row.serial, why)
     site.warn(
-        f"{row.host}: an interrupted run began a certificate; it was {why.removeprefix('interrupted ')}, "
-        "so it was given up"
+        f"{row.host}: an interrupted run began a certificate and ended {why.removeprefix('interrupted ')}; "
+        "it was given up"
     )
 
 
-def _key_id(pair: Pair) -> str | None:
-    if not os.path.lexists(pair.key):
-        return None
+def _read(read: Callable[[], T]) -> T | None:
+    """Return what can be read, or None where nothing is there or it is damaged."""
     try:
-        return public_id(decode_key(read_private(pair.key), None, pair.key))
+        return read()
     except SmtpcredsError:
         return None
+
+
+def _key_id(pair: Pair) -> str | None:
+    key = _read(lambda: decode_key(read_private(pair.key), None, pair.key))
+    return public_id(key) if key else None
