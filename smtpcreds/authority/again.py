@@ -19,7 +19,7 @@ from .batch import Draft
 from .former import Former, key_to_keep, read_former, verify_ours
 from .install import check
 from .issue import verify_permitted
-from .layout import Pair
+from .layout import Pair, lifetime_of
 from .orders import Order
 from .renewals import Renewals
 
@@ -81,7 +81,7 @@ def order_again(site: Site, inventory: Inventory, row: Certificate, wanted: Rene
         parse_profile(row.profile),
         names,
         addresses,
-        _lifetime(site, inventory, row) if wanted.days is None else timedelta(days=wanted.days),
+        _lifetime(site, inventory, row) if wanted.days is None else lifetime_of(wanted.days),
         _key_type(site, inventory, row, wanted),
         Pair(site.root.locate(row.directory)),
     )

@@ -4,7 +4,8 @@ import os
 from collections.abc import Iterable
 
 from ..config import Site
-from ..files import check_directory, check_parents, check_target, ensure_directory, read_private
+from ..files import check_directory, check_parents, check_target, ensure_directory, read_private, read_public
+from ..files.guard import GROUP_OR_OTHER_WRITE
 from ..model import Artifact, Link
 from ..pki.hashlinks import subject_hash
 from ..pki.pem import encode_certificates
@@ -56,8 +57,19 @@ def trust(directory: str, authorities: Iterable[Certificate]) -> list[Artifact |
     link leads to (by_dir.c), and Sendmail searches confCACERT_PATH by these names only.
     """
     bundle = tuple(authorities)
+    path = f"{directory}/{BUNDLE}"
     links = [Link(f"{directory}/{subject_hash(ca)}.0", BUNDLE) for ca in bundle]
-    return _missing([Artifact(f"{directory}/{BUNDLE}", encode_certificates(bundle))], links)
+    return _missing([Artifact(path, _bundle(path, bundle))], links)
+
+
+def _bundle(path: str, authorities: tuple[Certificate, ...]) -> bytes:
+    """Return the bundle as it is if it holds the authorities: an administrator may have added others."""
+    found = check_target(path)
+    if found is not None and not found.st_mode & GROUP_OR_OTHER_WRITE:
+        content = read_public(path)
+        if all(encode_certificates([ca]) in content for ca in authorities):
+            return content
+    return encode_certificates(authorities)
 
 
 def revocation(directory: str, issuer: Certificate, crl: bytes) -> list[Artifact | Link]:

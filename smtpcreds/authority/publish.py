@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
 from ..config import Site
@@ -10,12 +10,11 @@ from ..errors import SmtpcredsError
 from ..files import check_directory, read_private, sweep, write_all
 from ..inventory import Authority, Inventory
 from ..model import Artifact, Link
-from ..pki.crl import SignedCrl, encode_pem
 from ..pki.values import Certificate
 from .install import revocation
 from .layout import CRL, ca_files
 from .office import Office
-from .revocations import next_crl, record_crl
+from .revocations import NewCrl, next_crl, record_crl
 
 Missing = dict[str, list[Artifact | Link]]
 """Directory to what it lacks of the CRL."""
@@ -23,10 +22,9 @@ Missing = dict[str, list[Artifact | Link]]
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A CRL that is in place: its number, itself, where it is kept, and its copies beside certificates."""
+    """A CRL that is in place: itself, where it is kept, and its copies beside certificates."""
 
-    number: int
-    crl: SignedCrl = field(repr=False)
+    crl: NewCrl
     path: str
     copies: tuple[str, ...]
 
@@ -40,14 +38,13 @@ def publish(office: Office, *, number: int | None = None, lifetime: timedelta | 
         lifetime: None is that of the configuration.
     """
     site, inventory, authority, issuer = office.site, office.inventory, office.authority, office.issuer
-    number, crl = next_crl(site, inventory, authority, issuer, number=number, lifetime=lifetime)
-    pem = encode_pem(crl)
-    beside = missing(site, places(site, inventory, authority), issuer.certificate, pem)
+    crl = next_crl(site, inventory, authority, issuer, number=number, lifetime=lifetime)
+    beside = missing(site, places(site, inventory, authority), issuer.certificate, crl.pem)
     _clean(beside)
     kept = ca_files(site).crl
-    write_all([Artifact(kept, pem), *_all(beside)])
-    record_crl(inventory, authority, number, crl)
-    return Published(number, crl, kept, tuple(f"{directory}/{CRL}" for directory in beside))
+    write_all([Artifact(kept, crl.pem), *_all(beside)])
+    record_crl(inventory, authority, crl)
+    return Published(crl, kept, tuple(f"{directory}/{CRL}" for directory in beside))
 
 
 def stale_copies(site: Site, inventory: Inventory, authority: Authority, issuer: Certificate) -> Missing:

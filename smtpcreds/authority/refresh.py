@@ -1,15 +1,15 @@
 """A fresh CRL on request, and a look at the one there is."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ..config import Site
 from ..errors import MissingInputError, UsageError
 from ..files import read_private, write_all
 from ..model import Artifact, Plan, Step
-from ..pki.crl import encode_der, encode_pem, read_crl
+from ..pki.crl import read_crl
 from .ca import Passphrase, certificates, open_issuer, require
-from .layout import ca_files
+from .layout import ca_files, lifetime_of
 from .ledger import reading, record, row_of
 from .office import at_the_office
 from .publish import Published, publish
@@ -32,8 +32,8 @@ class CrlWish:
     der: bool = False
 
     def __post_init__(self) -> None:
-        if self.days is not None and self.days < 1:
-            raise UsageError("--days", "a CRL lives at least one day")
+        if self.days is not None:
+            lifetime_of(self.days)
         if self.der and self.copy is None:
             raise UsageError("--der", "is the form of a copy", "add --to FILE; mail servers read PEM")
 
@@ -67,11 +67,11 @@ def plan_crl(
     def apply() -> Published:
         issuer = open_issuer(site, passphrase)
         with at_the_office(site, issuer) as office:
-            done = publish(office, lifetime=None if wish.days is None else timedelta(days=wish.days))
+            done = publish(office, lifetime=None if wish.days is None else lifetime_of(wish.days))
             if wish.copy:
-                content = encode_der(done.crl) if wish.der else encode_pem(done.crl)
+                content = done.crl.der if wish.der else done.crl.pem
                 write_all([Artifact(wish.copy, content, 0o644)])
-            record(site, office.inventory, "ca crl", office.authority.name, f"number {done.number}")
+            record(site, office.inventory, "ca crl", office.authority.name, f"number {done.crl.number}")
         if hook:
             hook.run()
         return done

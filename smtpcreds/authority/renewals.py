@@ -10,6 +10,7 @@ from ..inventory import AuthorityState, Certificate, Inventory, State
 from ..pki.keys import parse_key_type
 from ..pki.profiles import HOST_PROFILES
 from .due import is_due
+from .layout import lifetime_of
 
 SHOWN = 8
 """Hosts that a message names."""
@@ -40,8 +41,8 @@ class Renewals:
             raise UsageError("--key-type", "needs a new key", f"--new-key --key-type {self.key_type}")
         if self.key_type:
             parse_key_type(self.key_type)
-        if self.days is not None and self.days < 1:
-            raise UsageError("--days", "a certificate lives at least one day")
+        if self.days is not None:
+            lifetime_of(self.days)
 
 
 def due_rows(site: Site, inventory: Inventory, end: datetime) -> list[Certificate]:

@@ -8,15 +8,15 @@ CRL is recorded after it was installed. A number without its record is a CRL tha
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 
 from ..config import Site
-from ..files import read_private, write_all
+from ..files import read_private
 from ..inventory import Authority, AuthorityState, Crl, Inventory
-from ..model import Artifact
-from ..pki.crl import SignedCrl, build_crl, encode_der, encode_pem
+from ..pki.crl import BACKDATE, build_crl, to_pem
 from ..pki.pem import blocks
 from ..pki.revocation import Revoked, parse_reason
 from ..pki.values import Issuer
@@ -27,12 +27,29 @@ FRESH = timedelta(days=1)
 """A CRL younger than this is not signed anew by a command that merely issues."""
 
 
+@dataclass(frozen=True, slots=True)
+class NewCrl:
+    """A CRL that was signed: its number, itself as DER, its first and last second, how many it lists."""
+
+    number: int
+    der: bytes = field(repr=False)
+    this_update: datetime
+    next_update: datetime
+    count: int
+
+    @property
+    def pem(self) -> bytes:
+        """The form that mail servers read."""
+        return to_pem(self.der)
+
+
 def sign_crl(
-    site: Site, issuer: Issuer, number: int, revoked: Iterable[Revoked], lifetime: timedelta | None = None
-) -> SignedCrl:
+    site: Site, issuer: Issuer, number: int, revoked: Sequence[Revoked], lifetime: timedelta | None = None
+) -> NewCrl:
     """Return a CRL of the authority; it lives ``cert.crl_days`` days unless told otherwise."""
-    lifetime = lifetime or timedelta(days=site.settings.cert.crl_days)
-    return build_crl(issuer.certificate, issuer.key, number, revoked, site.clock(), lifetime)
+    now, life = site.clock(), lifetime or timedelta(days=site.settings.cert.crl_days)
+    der = build_crl(issuer.certificate, issuer.key, number, revoked, now, life)
+    return NewCrl(number, der, now - BACKDATE, now + life, len(revoked))
 
 
 def next_crl(
@@ -43,8 +60,8 @@ def next_crl(
     *,
     number: int | None = None,
     lifetime: timedelta | None = None,
-) -> tuple[int, SignedCrl]:
-    """Sign the next CRL and return it with its number; write it, then record it.
+) -> NewCrl:
+    """Sign the next CRL; write it, then record it.
 
     Args:
         site: where.
@@ -56,24 +73,14 @@ def next_crl(
     """
     number = inventory.next_crl_number(authority.id) if number is None else number
     rows = inventory.revoked(authority.id, expires_after=site.clock())
-    entries = (Revoked(int(row.serial, 16), row.at, parse_reason(row.reason)) for row in rows)
-    return number, sign_crl(site, issuer, number, entries, lifetime)
+    revoked = [Revoked(int(row.serial, 16), row.at, parse_reason(row.reason)) for row in rows]
+    return sign_crl(site, issuer, number, revoked, lifetime)
 
 
-def record_crl(inventory: Inventory, authority: Authority, number: int, crl: SignedCrl) -> None:
+def record_crl(inventory: Inventory, authority: Authority, crl: NewCrl) -> None:
     """Record that the CRL is in place."""
-    digest = sha256(encode_der(crl)).hexdigest()
-    start = crl.last_update_utc
-    inventory.record_crl(Crl(authority.id, number, start, crl.next_update_utc or start, digest))
-
-
-def renew_crl(site: Site, inventory: Inventory, authority: Authority, issuer: Issuer) -> bytes:
-    """Sign the next CRL, keep it with the authority, and return it as PEM."""
-    number, crl = next_crl(site, inventory, authority, issuer)
-    pem = encode_pem(crl)
-    write_all([Artifact(ca_files(site).crl, pem)])
-    record_crl(inventory, authority, number, crl)
-    return pem
+    digest = sha256(crl.der).hexdigest()
+    inventory.record_crl(Crl(authority.id, crl.number, crl.this_update, crl.next_update, digest))
 
 
 def owed(inventory: Inventory, authority: Authority) -> bool:

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 def crl_row(done: "Published") -> dict[str, object]:
     """Return what JSON tells of a new CRL."""
     return {
-        "number": done.number,
-        "this_update": done.crl.last_update_utc,
-        "next_update": done.crl.next_update_utc,
-        "count": len(done.crl),
+        "number": done.crl.number,
+        "this_update": done.crl.this_update,
+        "next_update": done.crl.next_update,
+        "count": done.crl.count,
         "path": done.path,
         "copies": done.copies,
     }
@@ -21,6 +21,6 @@ def crl_row(done: "Published") -> dict[str, object]:
 
 def crl_lines(done: "Published") -> Iterator[str]:
     """Yield what a person is told."""
-    listed = f"{len(done.crl)} revoked" if len(done.crl) else "nothing revoked"
-    yield f"CRL number {done.number}: {listed}, valid to {done.crl.next_update_utc:%Y-%m-%d}"
+    crl = done.crl
+    yield f"CRL number {crl.number}: {crl.count or 'nothing'} revoked, valid to {crl.next_update:%Y-%m-%d}"
     yield from (f"  {path}" for path in (done.path, *done.copies))
