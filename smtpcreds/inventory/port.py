@@ -149,7 +149,7 @@ class Inventory(Protocol):
         ...
 
     def places(self, authority: int) -> list[str]:
-        """Return the directories that the authority's issued certificates were installed in.
+        """Return the directories that the authority's certificates were, or were to be, installed in.
 
         Reads a row of an index for each of them: half a second among a million.
         """

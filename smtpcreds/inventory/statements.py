@@ -66,7 +66,7 @@ state = 'issued' AND NOT EXISTS (
 """
 PLACES = """
 SELECT DISTINCT rtrim(directory, replace(directory, '/', '')) FROM certificates
-WHERE authority = ? AND state = 'issued' AND directory <> ''
+WHERE authority = ? AND directory <> ''
 """
 IN_STATE = {
     "pending": "state = 'pending'",
