@@ -17,7 +17,7 @@ from ..pki.values import BACKDATE, Issuer, validity
 from ..pki.values import Certificate as Parsed
 from .batch import Draft
 from .former import Former, key_to_keep, read_former, verify_ours
-from .install import check
+from .install import check, trust
 from .issue import verify_permitted
 from .layout import Pair, lifetime_of
 from .orders import Order
@@ -70,6 +70,7 @@ def job(site: Site, inventory: Inventory, row: Certificate, chain: Sequence[Pars
     check(order.pair.directory)
     former = read_former(order.pair)
     verify_ours(former, row, inventory)
+    trust(order.pair.directory, chain)  # a bundle that can't be kept is this host's fault alone
     return Job(order, former, None if wanted.new_key else key_to_keep(former, row, inventory))
 
 

@@ -21,10 +21,9 @@ from .layout import ca_files
 from .ledger import record
 from .office import Office
 from .orders import Order
-from .publish import Published, publish
+from .publish import Published, keep_fresh
 from .recover import recover
 from .reload import Hook
-from .revocations import crl_is_stale
 from .rollback import Unproven, reload_or_roll_back
 
 
@@ -113,7 +112,7 @@ def carry_out(
     office.inventory.intend(_intent(office, draft) for draft in drafts)
     try:
         pairs, refused = _sign(office, drafts, progress)
-        crl = publish(office) if crl_is_stale(office.site, office.inventory, office.authority) else None
+        crl = keep_fresh(office)
         _install(office, pairs)
         if hook and (pairs or crl):
             reload_or_roll_back(office, hook, _unproven(pairs))

@@ -4,11 +4,19 @@ import os
 from collections.abc import Iterable
 
 from ..config import Site
-from ..files import check_directory, check_parents, check_target, ensure_directory, read_private, read_public
+from ..errors import DamagedFileError, UnsafePathError
+from ..files import (
+    check_directory,
+    check_parents,
+    check_target,
+    ensure_directory,
+    read_private,
+    read_public,
+)
 from ..files.guard import GROUP_OR_OTHER_WRITE
 from ..model import Artifact, Link
 from ..pki.hashlinks import subject_hash
-from ..pki.pem import encode_certificates
+from ..pki.pem import encode_certificates, parse_certificates
 from ..pki.values import Certificate
 from .layout import BUNDLE, CRL
 
@@ -53,29 +61,54 @@ def surroundings(directory: str, authorities: Iterable[Certificate], crl: bytes)
 def trust(directory: str, authorities: Iterable[Certificate]) -> list[Artifact | Link]:
     """Return what of the CA bundle and its links is missing or different.
 
+    What the bundle holds already stays in it, behind the given ones: other CAs, whose answers were installed,
+    and whatever the administrator put there.
+
     Each CA certificate gets its hash link to the bundle: OpenSSL reads every certificate of the file that a
     link leads to (by_dir.c), and Sendmail searches confCACERT_PATH by these names only.
+
+    Raises:
+        DamagedFileError: the bundle that is there can't be read.
+        UnsafePathError: others can write to it, so those that are not among the given ones are doubtful.
     """
-    bundle = tuple(authorities)
-    path = f"{directory}/{BUNDLE}"
+    given = tuple(authorities)
+    bundle = tuple(dict.fromkeys((*given, *_kept(directory, given))))
     links = [Link(f"{directory}/{subject_hash(ca)}.0", BUNDLE) for ca in bundle]
-    return _missing([Artifact(path, _bundle(path, bundle))], links)
-
-
-def _bundle(path: str, authorities: tuple[Certificate, ...]) -> bytes:
-    """Return the bundle as it is if it holds the authorities: an administrator may have added others."""
-    found = check_target(path)
-    if found is not None and not found.st_mode & GROUP_OR_OTHER_WRITE:
-        content = read_public(path)
-        if all(encode_certificates([ca]) in content for ca in authorities):
-            return content
-    return encode_certificates(authorities)
+    return _missing([Artifact(f"{directory}/{BUNDLE}", encode_certificates(bundle))], links) if bundle else []
 
 
 def revocation(directory: str, issuer: Certificate, crl: bytes) -> list[Artifact | Link]:
     """Return what of the CRL and its link is missing or different."""
     link = Link(f"{directory}/{subject_hash(issuer)}.r0", CRL)
     return _missing([Artifact(f"{directory}/{CRL}", crl)], [link])
+
+
+def bundled(directory: str) -> tuple[Certificate, ...]:
+    """Return the CA certificates of the directory's bundle; nothing where there is none.
+
+    Raises:
+        DamagedFileError: it can't be read.
+    """
+    path = f"{directory}/{BUNDLE}"
+    if not os.path.lexists(path):
+        return ()
+    check_target(path)
+    content = read_public(path)
+    try:
+        return parse_certificates(content, path).certificates if content.strip() else ()
+    except DamagedFileError as error:
+        raise DamagedFileError(path, error.reason, "move it away, and what is ours is made anew") from None
+
+
+def _kept(directory: str, given: tuple[Certificate, ...]) -> list[Certificate]:
+    others = [ca for ca in bundled(directory) if ca not in given]
+    path = f"{directory}/{BUNDLE}"
+    if others and os.lstat(path).st_mode & GROUP_OR_OTHER_WRITE:
+        reason = f"others can write to it, and it holds {len(others)} CA certificates that are not ours"
+        raise UnsafePathError(
+            path, reason, f"look at them: smtpcreds cert show {path}; then chmod 0600 {path}"
+        )
+    return others
 
 
 def _missing(files: list[Artifact], links: list[Link]) -> list[Artifact | Link]:

@@ -1,6 +1,5 @@
 """Issuing: which hosts get a certificate with a new key, and which are refused before anything happens."""
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 
 from ..config import Site
@@ -10,16 +9,14 @@ from ..model import Plan, Step
 from ..pki.constraints import Names, constraints_of, refusal
 from ..pki.issue import new_serial
 from ..pki.keys import generate
-from ..pki.pem import encode_der
 from ..pki.values import Certificate, Issuer, validity
 from .batch import Draft, Issued, Outcome, Refused, carry_out
 from .ca import Passphrase, certificates, open_issuer
 from .install import check
-from .layout import BUNDLE
-from .ledger import reading
 from .office import at_the_office
 from .orders import Order
-from .standing import refuse_foreign_bundle, refuse_standing
+from .reading import has_inventory, reading
+from .standing import refuse_standing
 
 __all__ = ["Issued", "Outcome", "Refused", "plan_issue", "verify_permitted"]
 
@@ -72,17 +69,9 @@ def _issue(
 ) -> list[Outcome]:
     with at_the_office(site, issuer) as office:
         accepted, refused = _sorted_out(site, orders, issuer.path, office.inventory, force=force)
-        if not force:
-            _spare_bundles(accepted, issuer, office.inventory)
         drafts = [_draft(site, order, issuer) for order in accepted]
         done, _ = carry_out(office, drafts, "cert issue", progress=progress)
     return _in_order(orders, [*done, *refused])
-
-
-def _spare_bundles(orders: Iterable[Order], issuer: Issuer, inventory: Inventory) -> None:
-    ours = {row.der for row in inventory.authorities()} | {encode_der(ca) for ca in issuer.path}
-    for directory in {order.pair.directory for order in orders}:
-        refuse_foreign_bundle(f"{directory}/{BUNDLE}", ours)
 
 
 def _in_order(orders: Iterable[Order], outcomes: Iterable[Outcome]) -> list[Outcome]:
@@ -97,7 +86,7 @@ def _host(outcome: Outcome) -> str:
 def _looked_over(
     site: Site, orders: Sequence[Order], chain: Iterable[Certificate], *, force: bool
 ) -> tuple[list[Order], list[Refused]]:
-    if not os.path.lexists(site.inventory):
+    if not has_inventory(site):
         return _sorted_out(site, orders, chain, None, force=force)
     with reading(site) as inventory:
         return _sorted_out(site, orders, chain, inventory, force=force)

@@ -81,6 +81,16 @@ class Pair:
         """The certificate before the last renewal."""
         return f"{self.certificate}.previous"
 
+    @property
+    def request(self) -> str:
+        """The request to another CA."""
+        return f"{self.stem}.csr"
+
+    @property
+    def next_key(self) -> str:
+        """A key that waits for its certificate while the pair is in use."""
+        return f"{self.key}.new"
+
 
 def ca_files(site: Site) -> CaFiles:
     """Return the files of the site's authority."""

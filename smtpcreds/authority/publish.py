@@ -14,7 +14,7 @@ from ..pki.values import Certificate
 from .install import revocation
 from .layout import CRL, ca_files
 from .office import Office
-from .revocations import NewCrl, next_crl, record_crl
+from .revocations import NewCrl, crl_is_stale, next_crl, record_crl
 
 Missing = dict[str, list[Artifact | Link]]
 """Directory to what it lacks of the CRL."""
@@ -45,6 +45,11 @@ def publish(office: Office, *, number: int | None = None, lifetime: timedelta | 
     write_all([Artifact(kept, crl.pem), *_all(beside)])
     record_crl(inventory, authority, crl)
     return Published(crl, kept, tuple(f"{directory}/{CRL}" for directory in beside))
+
+
+def keep_fresh(office: Office) -> Published | None:
+    """Sign and install a CRL if there is none, if it is due, or if it is a day old."""
+    return publish(office) if crl_is_stale(office.site, office.inventory, office.authority) else None
 
 
 def stale_copies(site: Site, inventory: Inventory, authority: Authority, issuer: Certificate) -> Missing:

@@ -10,9 +10,10 @@ from ..model import Artifact, Plan, Step
 from ..pki.crl import read_crl
 from .ca import Passphrase, certificates, open_issuer, require
 from .layout import ca_files, lifetime_of
-from .ledger import reading, record, row_of
+from .ledger import record, row_of
 from .office import at_the_office
 from .publish import Published, publish
+from .reading import reading
 from .reload import Hook
 from .revocations import crl_is_due
 

@@ -14,9 +14,10 @@ from .again import Job, job
 from .batch import Outcome, Refused, carry_out
 from .ca import Passphrase, certificates, open_issuer
 from .layout import CRL, Pair, ca_files
-from .ledger import at_work, reading, row_of
+from .ledger import at_work, row_of
 from .office import at_the_office
 from .publish import Published, copy, stale_copies
+from .reading import reading
 from .reload import Hook
 from .renewals import Renewals, due_rows, rows_of
 from .revocations import crl_is_due

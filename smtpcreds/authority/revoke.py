@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..config import Site
-from ..errors import DataError, SmtpcredsError
+from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..inventory import Certificate, Inventory, State
 from ..model import Plan, Step
 from ..pki.describe import fingerprint
@@ -14,9 +14,10 @@ from ..pki.values import Issuer
 from .ca import Passphrase, certificates, open_issuer
 from .former import certificate_in_place, read_former
 from .layout import Pair, ca_files
-from .ledger import reading, record, row_of
+from .ledger import record, row_of
 from .office import Office, at_the_office
 from .publish import Published, publish
+from .reading import reading
 from .reload import Hook
 from .which import ambiguous, meant, of_one_host
 
@@ -108,6 +109,9 @@ def _record(office: Office, rows: Sequence[Certificate], reason: Reason) -> int:
 
 def _chosen(site: Site, inventory: Inventory, wish: Wish) -> list[Certificate]:
     found = meant(site, inventory, wish.which)
+    if not found:
+        reason = "fits no certificate of the inventory"
+        raise MissingInputError(wish.which or '""', reason, "smtpcreds cert list")
     live = _live(found, site.clock())
     if not live:
         raise _nothing_left(found[0])

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from smtpcreds.authority.ledger import reading
-from smtpcreds.authority.revocations import warn_of_crls
+from smtpcreds.authority.due import warn_of_crls
+from smtpcreds.authority.reading import reading
 from smtpcreds.config import Settings, Site
 from smtpcreds.model import Root
 
