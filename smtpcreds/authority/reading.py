@@ -24,5 +24,5 @@ def reading(site: Site) -> Iterator[Inventory]:
     """
     if not has_inventory(site):
         raise MissingInputError(site.inventory, "there is no inventory yet", "smtpcreds ca init")
-    with open_inventory(site.inventory, read_only=True) as inventory:
+    with open_inventory(site.inventory, machine=site.machine, read_only=True) as inventory:
         yield inventory

@@ -26,7 +26,7 @@ def recover(site: Site, inventory: Inventory) -> None:
     """
     ours = [ca for ca in inventory.authorities() if ca.state is not AuthorityState.FOREIGN]
     for row in inventory.pending():
-        if site.machine in {"", row.machine} or row.fingerprint is None or not row.directory:
+        if row.is_on(site.machine) or row.fingerprint is None or not row.directory:
             _settle(site, inventory, row, is_ours=any(row.authority == ca.id for ca in ours))
         else:
             site.warn(

@@ -174,7 +174,7 @@ class Inventory(Protocol):
             expires_before: only those that expire at this time or before.
             host: in A-labels.
             state: only those in this state.
-            latest: only issued ones that no newer one of the same host and directory replaces.
+            latest: only issued ones that no newer one of the same host, machine and directory replaces.
             limit: at most so many.
         """
         ...

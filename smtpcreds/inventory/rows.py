@@ -116,6 +116,10 @@ class Certificate:
     reason: str | None = None
     machine: str = ""
 
+    def is_on(self, machine: str) -> bool:
+        """Tell whether its pair was installed on this host; an empty name is a host that shares nothing."""
+        return bool(self.directory) and machine in {"", self.machine}
+
 
 @dataclass(frozen=True, slots=True)
 class Revoked:

@@ -87,7 +87,11 @@ _FIRST = (
     """,
 )
 
-_MACHINES = ("ALTER TABLE certificates ADD COLUMN machine TEXT NOT NULL DEFAULT ''",)
+_MACHINES = (
+    "ALTER TABLE certificates ADD COLUMN machine TEXT NOT NULL DEFAULT ''",
+    "DROP INDEX certificates_place",
+    "CREATE INDEX certificates_place ON certificates (authority, machine, directory) WHERE directory <> ''",
+)
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _MACHINES)
 """Statements that lead from each version to the next; the first one starts at an empty file."""

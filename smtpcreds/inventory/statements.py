@@ -66,11 +66,12 @@ state = 'issued' AND NOT EXISTS (
     SELECT 1 FROM certificates AS newer
     WHERE newer.host = certificates.host
         AND (newer.not_before, newer.id) > (certificates.not_before, certificates.id)
-        AND newer.directory = certificates.directory AND newer.state = 'issued')
+        AND newer.directory = certificates.directory AND newer.machine = certificates.machine
+        AND newer.state = 'issued')
 """
 PLACES = """
 SELECT DISTINCT rtrim(directory, replace(directory, '/', '')) FROM certificates
-WHERE authority = ? AND directory <> ''
+WHERE authority = ? AND machine = ? AND directory <> ''
 """
 IN_STATE = {
     "pending": "state = 'pending'",

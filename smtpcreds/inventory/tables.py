@@ -21,6 +21,7 @@ from .columns import (
     number_of,
     revoked_of,
     standing_of,
+    text_of,
 )
 from .database import Database, Row, Values
 from .rows import Authority, AuthorityState, Certificate, Crl, Event, Intent, Revoked, Signed, State, seconds
@@ -157,7 +158,7 @@ class TableInventory:
 
     def places(self, authority: int) -> list[str]:
         """See :meth:`Inventory.places`."""
-        found = self._database.read(text_of, sql.PLACES, (authority,))
+        found = self._database.read(text_of, sql.PLACES, (authority, self._machine))
         return sorted(path.rstrip("/") or path for path in found)
 
     def der(self, authority: int, serial: str) -> bytes:

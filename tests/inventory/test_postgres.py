@@ -4,11 +4,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 
 import psycopg
 import pytest
-from postgres_cluster import Cluster
+from postgres_cluster import OWNER, Cluster
 
 from smtpcreds.errors import (
     ConfigError,
@@ -17,14 +16,12 @@ from smtpcreds.errors import (
     ForeignFormatError,
     LockHeldError,
     MissingInputError,
-    SmtpcredsError,
     StateVersionError,
     UnavailableError,
-    UsageError,
     WriteError,
 )
-from smtpcreds.inventory import Event, Inventory, TableInventory, open_inventory, postgres
-from smtpcreds.inventory.postgres_schema import in_postgres
+from smtpcreds.inventory import Event, Inventory, TableInventory, open_inventory
+from smtpcreds.inventory import postgres as module
 from smtpcreds.inventory.schema import MIGRATIONS
 
 from .contract import InventoryContract
@@ -36,7 +33,7 @@ NEWEST = len(MIGRATIONS)
 
 @pytest.fixture
 def name(postgres: Cluster) -> str:
-    return postgres.database()
+    return postgres.emptied()
 
 
 @pytest.fixture
@@ -130,9 +127,7 @@ with open_inventory(sys.argv[1]) as inventory, inventory.alone():
 
 def test_a_killed_host_lets_go(url: str, inventory: TableInventory) -> None:
     command = [sys.executable, "-c", HOLDER, url]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT
-    ) as other:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT) as other:
         assert other.stdout
         assert other.stdout.readline() == b"held\n"
         with (
@@ -150,13 +145,12 @@ def test_a_host_that_lost_its_connection_can_write_no_more(
     postgres: Cluster, name: str, inventory: TableInventory
 ) -> None:
     ca = add_authority(inventory)
-    with pytest.raises(UnavailableError), inventory.alone():
-        postgres.run(
-            name,
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'smtpcreds%'"
-            f" AND datname = '{name}'",
-        )
-        inventory.intend([intent(ca, "01")])
+    with inventory.alone():
+        sessions = f"pg_stat_activity WHERE application_name LIKE 'smtpcreds%' AND datname = '{name}'"
+        assert postgres.run(name, f"SELECT pg_terminate_backend(pid) FROM {sessions}") == [(True,)]
+        with pytest.raises(UnavailableError):
+            inventory.intend([intent(ca, "01")])
+    assert postgres.run(name, "SELECT count(*) FROM smtpcreds.certificates") == [(0,)]
 
 
 TAKER = """
@@ -196,7 +190,7 @@ def test_every_version_is_migrated(
     postgres: Cluster, name: str, url: str, version: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(postgres_module(), "MIGRATIONS", MIGRATIONS[:version])
+        patch.setattr(module, "MIGRATIONS", MIGRATIONS[:version])
         with open_inventory(url):
             pass
     if version:
@@ -208,19 +202,117 @@ def test_every_version_is_migrated(
     assert postgres.run(name, "SELECT number FROM smtpcreds.version") == [(NEWEST,)]
 
 
-def postgres_module() -> object:
-    return postgres
-
-
 def test_a_migration_that_fails_changes_nothing(
     postgres: Cluster, name: str, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open_inventory(url):
         pass
     monkeypatch.setattr(
-        postgres, "MIGRATIONS", (*MIGRATIONS, ("CREATE TABLE accounts (id INTEGER)", "SELECT nonsense"))
+        module, "MIGRATIONS", (*MIGRATIONS, ("CREATE TABLE accounts (id INTEGER)", "SELECT nonsense"))
     )
     with pytest.raises(DamagedFileError, match="nonsense"), open_inventory(url):
         pass
-    assert postgres_tables(postgres, name) == {"authorities", "certificates", "crls", "events", "version"}
-    assert postgres_version(postgres, name) == NEWEST
+    tables = postgres.run(
+        name, "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relname = 'accounts'"
+    )
+    assert (tables, version_of(postgres, name)) == ([], NEWEST)
+
+
+def version_of(postgres: Cluster, name: str) -> object:
+    return postgres.run(name, "SELECT number FROM smtpcreds.version")[0][0]
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_newer_version_is_refused_and_left_as_it_is(
+    postgres: Cluster, name: str, url: str, read_only: bool
+) -> None:
+    with open_inventory(url):
+        pass
+    postgres.run(name, "UPDATE smtpcreds.version SET number = 99")
+    reason = f"is of version 99; this smtpcreds reads up to version {NEWEST}"
+    with pytest.raises(StateVersionError, match=reason), open_inventory(url, read_only=read_only):
+        pass
+    assert version_of(postgres, name) == 99
+
+
+def test_what_can_t_be_an_inventory_is_refused(postgres: Cluster, name: str, url: str) -> None:
+    with pytest.raises(MissingInputError, match="is empty"), open_inventory(url, read_only=True):
+        pass
+    postgres.run(
+        name, "CREATE SCHEMA smtpcreds AUTHORIZATION admin", "CREATE TABLE smtpcreds.events (id int)"
+    )
+    with pytest.raises(ForeignFormatError, match="some other program"), open_inventory(url):
+        pass
+    latin = postgres.url(postgres.database("ENCODING LATIN1 TEMPLATE template0"))
+    with pytest.raises(ForeignFormatError, match="is encoded in LATIN1"), open_inventory(latin):
+        pass
+    assert postgres.run(name, "SELECT count(*) FROM smtpcreds.events") == [(0,)]
+
+
+def test_rights_are_those_of_the_role(postgres: Cluster, name: str, url: str) -> None:
+    stranger = postgres.url(name, postgres.role())
+    with pytest.raises(DeniedError, match="permission denied") as caught, open_inventory(stranger):
+        pass
+    assert "\n" not in f"{caught.value} {caught.value.hint}"
+    with open_inventory(url) as inventory:
+        ca = add_authority(inventory)
+    with pytest.raises(DeniedError), open_inventory(stranger, read_only=True):
+        pass
+    role = stranger.partition("://")[2].partition("@")[0]
+    postgres.run(name, f"GRANT USAGE ON SCHEMA smtpcreds TO {role}")
+    postgres.run(name, f"GRANT SELECT ON ALL TABLES IN SCHEMA smtpcreds TO {role}")
+    with open_inventory(stranger, read_only=True) as reader:
+        assert [row.id for row in reader.authorities()] == [ca]
+
+
+@pytest.mark.parametrize("query", ["user=nobody_of_this_name", "port=1"])
+def test_a_server_that_does_not_answer_is_one_line(url: str, query: str) -> None:
+    with pytest.raises(UnavailableError) as caught, open_inventory(f"{url}&{query}"):
+        pass
+    assert "\n" not in f"{caught.value} {caught.value.hint}"
+    assert caught.value.exit_status == 69
+
+
+def test_a_damaged_row_is_found(postgres: Cluster, name: str, inventory: TableInventory) -> None:
+    issue(inventory, intent(add_authority(inventory), "01"))
+    inventory.verify_integrity()
+    postgres.run(name, "UPDATE smtpcreds.certificates SET der = 'other'")
+    with pytest.raises(DamagedFileError, match="certificate 01 is not the one of its fingerprint"):
+        inventory.verify_integrity()
+
+
+def test_events_can_not_be_rewritten(postgres: Cluster, name: str, inventory: TableInventory) -> None:
+    inventory.event(Event(NOW, "root", "cert issue", HUB))
+    for statement in ("UPDATE events SET who = 'nobody'", "DELETE FROM events", "TRUNCATE events"):
+        with pytest.raises(psycopg.Error, match="append only"):
+            postgres.run(name, "SET search_path = smtpcreds", statement)
+    assert len(list(inventory.events())) == 1
+
+
+def test_commits_are_durable_whatever_the_role_prefers(postgres: Cluster, name: str) -> None:
+    role = postgres.role()
+    postgres.run(name, f"ALTER ROLE {role} SET synchronous_commit = off")
+    postgres.run(name, f"ALTER ROLE {role} SET default_transaction_isolation = 'serializable'")
+    postgres.run(name, f"GRANT CREATE ON DATABASE {name} TO {role}")
+    with open_inventory(postgres.url(name, role)) as inventory:
+        shown = [
+            inventory._database.first(str, f"SHOW {setting}")
+            for setting in ("synchronous_commit", "transaction_isolation", "tcp_keepalives_idle")
+        ]
+    assert shown[:2] == ["('on',)", "('read committed',)"]
+
+
+def test_a_missing_psycopg_says_how_to_get_it(url: str) -> None:
+    code = (
+        "import sys; sys.modules['psycopg'] = None\n"
+        "from smtpcreds.inventory import open_inventory\n"
+        "try:\n with open_inventory(sys.argv[1]): pass\n"
+        "except Exception as error: print(type(error).__name__, error.hint)"
+    )
+    told = subprocess.check_output([sys.executable, "-c", code, url], env=ENVIRONMENT, text=True)
+    assert told.startswith("UnavailableError pip install 'smtpcreds[postgresql]'")
+
+
+def test_importing_is_cheap() -> None:
+    code = "import sys, smtpcreds.inventory, smtpcreds.config; print('psycopg' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], env=ENVIRONMENT, text=True) == "False\n"
