@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import DamagedFileError, InexpressibleError, MissingInputError, UnavailableError, WriteError
 from . import lmdb_read
+from .lock import side_lock
 from .replace import (
     PRIVATE,
     Origin,
@@ -21,6 +22,7 @@ from .replace import (
     read_whole,
     resolve,
     signature_of,
+    sweep,
 )
 from .store import TIMEOUT, Change, Edits, edited, effective
 
@@ -37,7 +39,7 @@ class LmdbStore:
     Args:
         path: of the database; its lock file is ``path-lock``.
         origin: mode and owner of the file if it does not exist.
-        timeout: seconds to wait for readers before freed pages are overwritten.
+        timeout: seconds to wait for our other runs, and for readers before freed pages are overwritten.
     """
 
     def __init__(self, path: str, *, origin: Origin = PRIVATE, timeout: float = TIMEOUT) -> None:
@@ -72,6 +74,11 @@ class LmdbStore:
         """
         library = _library(self.path)
         target = resolve(self.path)
+        with side_lock(target, self._timeout):
+            sweep(target)
+            return self._apply(library, target, change)
+
+    def _apply(self, library: Any, target: str, change: Change) -> Edits:
         size = self._prepare(target)
         for _ in range(_ATTEMPTS):
             try:
@@ -79,7 +86,8 @@ class LmdbStore:
             except library.MapFullError:
                 size *= 2
             except library.Error as error:
-                raise WriteError(self.path, f"liblmdb says {error}; nothing was changed") from error
+                hint = "look whether the disk is full; a change needs room for a second copy"
+                raise WriteError(self.path, f"liblmdb says {error}; nothing was changed", hint) from error
         raise WriteError(self.path, "liblmdb found no room for the change; nothing was changed")
 
     def _prepare(self, target: str) -> int:
