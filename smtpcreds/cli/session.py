@@ -52,8 +52,11 @@ class Session:
         if self.verbose:
             say(text, None)
 
-    def show(self, data: object, lines: Iterable[str]) -> None:
-        """Print the answer: the lines, or with ``--json`` the data and the warnings."""
+    def show(self, data: object, lines: Iterable[str], *, aside: bool = False) -> None:
+        """Print the answer: the lines, or with ``--json`` the data and the warnings.
+
+        ``aside`` sends the lines to standard error, where a secret stands alone on standard output.
+        """
         if self.as_json:
             import json
 
@@ -61,7 +64,7 @@ class Session:
             click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=_plain))
         elif not self.quiet:
             for line in lines:
-                click.echo(line)
+                click.echo(line, err=aside)
 
     def carry_out(self, plan: "Plan[T]") -> T | None:
         """Apply the plan and return its result; with ``--dry-run`` print it and return None."""
@@ -89,8 +92,12 @@ class Session:
         if failed:
             raise click.exceptions.Exit(failed[0].exit_status)
 
-    def reveal(self, content: bytes) -> None:
-        """Write a secret to standard output, unless that is JSON or a file that others can read."""
+    def refuse_reveal(self) -> None:
+        """Refuse to print a secret as JSON or to a file that others can read.
+
+        Raises:
+            UsageError, UnsafePathError: with the way out.
+        """
         from ..files.guard import ANY_FOREIGN_ACCESS
 
         if self.as_json:
@@ -102,6 +109,10 @@ class Session:
                 f"is a file of mode {stat.S_IMODE(found.st_mode):04o}",
                 "umask 077 before the redirection",
             )
+
+    def reveal(self, content: bytes) -> None:
+        """Write a secret to standard output; see :meth:`refuse_reveal`."""
+        self.refuse_reveal()
         if not self.dry_run:
             sys.stdout.buffer.write(content)
             sys.stdout.buffer.flush()
