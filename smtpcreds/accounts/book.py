@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from ..config import Site
 from ..errors import ExistsError, NameRefusedError, NoSuchAccountError, PasswordRefusedError
@@ -13,11 +13,13 @@ from ..sasldb.detect import Format
 from ..sasldb.opening import open_store
 from ..sasldb.records import USER_PASSWORD, by_account, properties, replacement
 from ..secret import Secret
-from .delivery import Delivery
 from .forms import CLEAR, Form, form_of
 from .logins import refuse_login_name
 from .mechanisms import remarks, served
 from .origin import new_format, origin, refuse_other_format
+
+if TYPE_CHECKING:
+    from .delivery import Delivery
 
 Records = Mapping[bytes, bytes]
 
@@ -85,7 +87,7 @@ class AccountBook:
         secret: Callable[[], Secret],
         *,
         form: Form = CLEAR,
-        deliveries: Sequence[Delivery] = (),
+        deliveries: Sequence["Delivery"] = (),
         allow_login_name: bool = False,
     ) -> Plan[Change]:
         """Plan a new account.
@@ -117,7 +119,7 @@ class AccountBook:
         secret: Callable[[], Secret],
         *,
         form: Form | None = None,
-        deliveries: Sequence[Delivery] = (),
+        deliveries: Sequence["Delivery"] = (),
     ) -> Plan[Change]:
         """Plan a new secret. Every other property goes too, since it would keep the old secret alive.
 
@@ -191,7 +193,7 @@ class AccountBook:
         account: Account,
         secret: Callable[[], Secret],
         form: Form,
-        deliveries: Sequence[Delivery],
+        deliveries: Sequence["Delivery"],
     ) -> Plan[Change]:
         """Plan the properties of one account: check, ask, check again, deliver, write."""
         check(self._load())

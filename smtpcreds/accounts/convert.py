@@ -117,8 +117,8 @@ def _refuse_target(source: str, target: str, kind: Format, *, force: bool) -> bo
 
 def _fitting(records: Records, kind: Format) -> dict[bytes, bytes]:
     """Return the records that the format can hold: all of every account."""
-    lost = [key for key in records if not fits(kind, key)]
-    for key in lost:
+    lost = {key for key in records if not fits(kind, key)}
+    for key in sorted(lost):
         if key.count(b"\0") == 2:
             name = key.rpartition(b"\0")[0].replace(b"\0", b"@").decode(errors="replace")
             raise InexpressibleError(

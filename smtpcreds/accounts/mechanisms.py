@@ -50,9 +50,9 @@ def served(properties: Mapping[str, bytes]) -> tuple[str, ...]:
     An ``authPassword`` holds one verifier and serves the one SCRAM variant that it names (RFC 5803); a
     verifier that is cut off serves nothing.
     """
-    clear = properties.get(USER_PASSWORD)
-    if clear and len(properties) == 1 and len(clear) <= MAX_LOGIN:
+    if is_ordinary(properties):
         return _ALL
+    clear = properties.get(USER_PASSWORD)
     found = {mechanism for name in properties for mechanism in _served_by(name, properties)}
     if clear is not None:
         found |= _clear_text(clear)
@@ -71,9 +71,14 @@ _ALL = ordered(CLEAR_TEXT)
 
 def remarks(properties: Mapping[str, bytes]) -> tuple[str, ...]:
     """Return what an administrator should know of an account's properties; usually nothing."""
-    if len(properties) == 1 and USER_PASSWORD in properties:
-        return tuple(_clear_remarks(properties[USER_PASSWORD]))
-    return tuple(_remarks(properties))
+    return () if is_ordinary(properties) else tuple(_remarks(properties))
+
+
+def is_ordinary(properties: Mapping[str, bytes]) -> bool:
+    """Tell whether there is a userPassword, nothing odd about it, and nothing else; most accounts are such."""
+    if len(properties) != 1 or not (clear := properties.get(USER_PASSWORD)):
+        return False
+    return len(clear) <= MAX_LOGIN and not clear.endswith(b"\r") and b"\0" not in clear
 
 
 def _clear_text(value: bytes) -> frozenset[str]:

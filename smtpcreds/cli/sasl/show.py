@@ -23,7 +23,8 @@ def list_(session: Session, database: str | None) -> None:
     entries = AccountBook(session.site(), database).entries()
     width = max((len(str(e.account)) for e in entries), default=0)
     lines = (line for entry in entries for line in _lines(entry, width))
-    session.show({"accounts": [_row(e) for e in entries]}, lines if entries else ["no accounts"])
+    rows = [_row(entry) for entry in entries] if session.as_json else []
+    session.show({"accounts": rows}, lines if entries else ["no accounts"])
 
 
 @click.command(cls=Verb)
