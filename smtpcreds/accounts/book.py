@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING, Self
 
 from ..config import Site
@@ -12,6 +13,7 @@ from ..model import Account, Credential, Plan, Step, parse_account
 from ..sasldb.detect import Format
 from ..sasldb.opening import open_store
 from ..sasldb.records import USER_PASSWORD, by_account, properties, replacement
+from ..sasldb.store import Edits
 from ..secret import Secret
 from .forms import CLEAR, Form, form_of
 from .logins import refuse_login_name
@@ -81,6 +83,10 @@ class AccountBook:
             raise NameRefusedError(text, f"names the realm {account.realm}, and --realm says {realm}")
         return account
 
+    def shown(self, account: Account) -> str:
+        """Return what to type for the account in a shell: the bare name where that means it."""
+        return quote(account.authcid if account.realm == self.site.realm else str(account))
+
     def plan_add(
         self,
         account: Account,
@@ -107,7 +113,7 @@ class AccountBook:
             refuse_login_name(self.site.root, account.authcid)
 
         def check(records: Records) -> None:
-            _refuse_existing(records, account)
+            self._refuse(records, account)
 
         return self._plan_secret(
             Step("add", str(account), note=self.database), check, account, secret, form, deliveries
@@ -137,12 +143,13 @@ class AccountBook:
     def plan_delete(self, account: Account) -> Plan[Change]:
         """Plan the removal of all properties of the account."""
         self.properties(account)
+        write = self._writer(account)
 
-        def edits(records: Records) -> dict[bytes, bytes | None]:
+        def edits(records: Records) -> Edits:
             self._require(records, account)
             return replacement(records, account, {})
 
-        return Plan((Step("delete", str(account), note=self.database),), lambda: self._change(account, edits))
+        return Plan((Step("delete", str(account), note=self.database),), lambda: write(edits))
 
     def entries(self) -> list[Entry]:
         """Return all accounts, sorted by realm and name."""
@@ -178,7 +185,7 @@ class AccountBook:
             raise PasswordRefusedError(
                 str(account),
                 "is stored without clear text; its secret can't be read back",
-                f"give it another one: smtpcreds sasl passwd {account} --auth-info FILE",
+                f"give it another one: smtpcreds sasl passwd {self.shown(account)} --auth-info FILE",
             )
         return Credential(account, Secret(held[USER_PASSWORD]), self.site.realm)
 
@@ -197,6 +204,7 @@ class AccountBook:
     ) -> Plan[Change]:
         """Plan the properties of one account: check, ask, check again, deliver, write."""
         check(self._load())
+        write = self._writer(account)
 
         def apply() -> Change:
             made = secret()
@@ -205,19 +213,30 @@ class AccountBook:
             for delivery in deliveries:
                 delivery.deliver(made)
 
-            def edits(records: Records) -> dict[bytes, bytes | None]:
+            def edits(records: Records) -> Edits:
                 check(records)
                 return replacement(records, account, values)
 
-            return self._change(account, edits)
+            return write(edits)
 
         return Plan((*(delivery.step for delivery in deliveries), step), apply)
 
-    def _change(self, account: Account, edits: Callable[[Records], dict[bytes, bytes | None]]) -> Change:
-        ensure_directory(os.path.dirname(self.database), 0o755, tighten=False)
-        new = None if os.path.lexists(self.database) else self._new or new_format(self.site)
-        open_store(self.database, new=new, origin=origin(self.site)).apply(edits)
-        return Change(account, self.database)
+    def _writer(self, account: Account) -> Callable[[Callable[[Records], Edits]], Change]:
+        """Return what applies edits, with the configuration read before anything is written."""
+        made, kind = origin(self.site), self._new or new_format(self.site)
+
+        def write(edits: Callable[[Records], Edits]) -> Change:
+            ensure_directory(os.path.dirname(self.database), 0o755, tighten=False)
+            new = None if os.path.lexists(self.database) else kind
+            open_store(self.database, new=new, origin=made).apply(edits)
+            return Change(account, self.database)
+
+        return write
+
+    def _refuse(self, records: Records, account: Account) -> None:
+        if properties(records, account):
+            hint = f"smtpcreds sasl passwd {self.shown(account)}"
+            raise ExistsError(str(account), "the account exists; its secret was left alone", hint)
 
     def _require(self, records: Records, account: Account) -> dict[str, bytes]:
         held = properties(records, account)
@@ -225,13 +244,6 @@ class AccountBook:
             return held
         reason = f"no such account in {self.database}"
         raise NoSuchAccountError(str(account), reason, _elsewhere(records, account))
-
-
-def _refuse_existing(records: Records, account: Account) -> None:
-    if properties(records, account):
-        raise ExistsError(
-            str(account), "the account exists; its secret was left alone", f"smtpcreds sasl passwd {account}"
-        )
 
 
 def _elsewhere(records: Records, account: Account) -> str:

@@ -75,7 +75,7 @@ def remarks(properties: Mapping[str, bytes]) -> tuple[str, ...]:
 
 
 def is_ordinary(properties: Mapping[str, bytes]) -> bool:
-    """Tell whether there is a userPassword, nothing odd about it, and nothing else; most accounts are such."""
+    """Tell whether there is a userPassword, not an odd one, and nothing else; most accounts are such."""
     if len(properties) != 1 or not (clear := properties.get(USER_PASSWORD)):
         return False
     return len(clear) <= MAX_LOGIN and not clear.endswith(b"\r") and b"\0" not in clear

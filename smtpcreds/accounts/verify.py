@@ -87,7 +87,7 @@ def credential(book: AccountBook, account: Account, secret: Secret) -> Credentia
         PasswordRefusedError: the secret does not open it.
     """
     if not opens_any(book.properties(account), account, secret):
-        hint = f"give it another one: smtpcreds sasl passwd {account} --auth-info FILE"
+        hint = f"give it another one: smtpcreds sasl passwd {book.shown(account)} --auth-info FILE"
         raise PasswordRefusedError(str(account), "is not opened by this password", hint)
     return Credential(account, secret, book.site.realm)
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ..config import Site
-from ..errors import UsageError
 from ..files import check_directory, ensure_directory, exclusive, sweep, write_directory
 from ..inventory import open_inventory
 from ..model import Artifact, Plan, Step
@@ -19,7 +18,7 @@ from ..pki.profiles import INTERMEDIATE
 from ..pki.values import Certificate, Issuer, Request, validity
 from ..secret import Secret
 from .ca import refuse_existing
-from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_KEY, ca_files
+from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_KEY, ca_files, lifetime_of
 from .ledger import enrolled, record
 from .revocations import sign_crl
 
@@ -31,7 +30,7 @@ class NewAuthority:
     name: str
     organization: str
     key_type: KeyType
-    days: int
+    lifetime: timedelta
     permitted_domains: tuple[str, ...]
     intermediate: bool = False
 
@@ -51,14 +50,12 @@ def new_authority(
 
     Raises:
         NameRefusedError: a name that is not short ASCII, or a bad domain.
-        UsageError: an unknown key type, or a lifetime of less than a day.
+        UsageError: an unknown key type, or an impossible lifetime.
     """
     wanted = site.settings.ca
     chosen = name or wanted.name or f"{site.domain or site.hub} Mail CA"
     ca_name(chosen, organization if organization is not None else wanted.organization)
-    lifetime = wanted.days if days is None else days
-    if lifetime < 1:
-        raise UsageError("--days", "a CA lives at least one day")
+    lifetime = lifetime_of(wanted.days if days is None else days)
     domains = (
         permitted_domains
         or wanted.permitted_domains
@@ -122,7 +119,7 @@ def _create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> Cert
 
 
 def _issuer(site: Site, wanted: NewAuthority) -> tuple[Issuer, PrivateKey]:
-    now, lifetime = site.clock(), timedelta(days=wanted.days)
+    now, lifetime = site.clock(), wanted.lifetime
     root_key = generate(wanted.key_type)
     root = make_root(
         f"{wanted.name} Root" if wanted.intermediate else wanted.name,

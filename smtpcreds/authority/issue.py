@@ -101,8 +101,8 @@ def _issue(
             recover(replace(site, warn=lambda _: None), inventory)
             raise
     outcomes: list[Outcome] = [*issued, *refused]
-    done = {outcome.order.host: outcome for outcome in outcomes}
-    return [done[order.host] for order in orders]
+    done = {id(outcome.order): outcome for outcome in outcomes}
+    return [done[id(order)] for order in orders]
 
 
 def _carry_out(

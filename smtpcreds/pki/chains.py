@@ -9,6 +9,7 @@ from datetime import datetime
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 
 from ..errors import DataError
 from .constraints import Address
@@ -17,6 +18,7 @@ from .path_rules import PATH_RULES, Path
 from .profiles import Purpose
 
 MAX_DEPTH = 10
+WEAK_HASHES = (hashes.SHA1, hashes.MD5)
 
 Certificates = tuple[x509.Certificate, ...]
 
@@ -26,7 +28,7 @@ class ChainError(DataError):
 
 
 def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Tell whether the issuer's name and key signed the certificate."""
+    """Tell whether the issuer's name and key signed the certificate, with a hash that is safe."""
     try:
         certificate.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
@@ -35,8 +37,15 @@ def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
 
 
 def is_self_signed(certificate: x509.Certificate) -> bool:
-    """Tell whether a certificate is its own issuer, as roots are."""
-    return is_issued_by(certificate, certificate)
+    """Tell whether a certificate is its own issuer, as roots are.
+
+    An old root signed by a hash that nobody verifies any more is one too: nothing depends on that signature.
+    """
+    if certificate.subject != certificate.issuer:
+        return False
+    return is_issued_by(certificate, certificate) or isinstance(
+        certificate.signature_hash_algorithm, WEAK_HASHES
+    )
 
 
 def order(certificates: Iterable[x509.Certificate]) -> Certificates:
@@ -55,6 +64,14 @@ def order(certificates: Iterable[x509.Certificate]) -> Certificates:
     while above := parents[chain[-1]]:
         chain.append(above)
     return tuple(chain)
+
+
+def climb(leaf: x509.Certificate, known: Iterable[x509.Certificate]) -> Certificates:
+    """Return the certificate and those above it, as far up as they are known, going by signatures alone."""
+    path, at_hand = [leaf], tuple(known)
+    while parent := next((ca for ca in at_hand if ca not in path and is_issued_by(path[-1], ca)), None):
+        path.append(parent)
+    return tuple(path)
 
 
 def verify_chain(
@@ -114,10 +131,7 @@ def _parent(child: x509.Certificate, known: list[x509.Certificate]) -> x509.Cert
 
 def _dead_end(leaf: x509.Certificate, known: Certificates) -> str:
     """Say where the way up ends when no path reaches an anchor."""
-    child, seen = leaf, {leaf}
-    while parent := next((c for c in known if c not in seen and is_issued_by(child, c)), None):
-        child = parent
-        seen.add(parent)
+    child = climb(leaf, known)[-1]
     issuer = child.issuer.rfc4514_string()
     of = "" if child == leaf else f" of {title(child)}"
     if is_self_signed(child):
@@ -125,6 +139,8 @@ def _dead_end(leaf: x509.Certificate, known: Certificates) -> str:
     namesakes = [c for c in known if c != child and c.subject == child.issuer]
     if any(is_issued_by(child, c) for c in namesakes):
         return "its CAs sign each other; no root is among them"
+    if namesakes and isinstance(child.signature_hash_algorithm, WEAK_HASHES):
+        return f"the signature{of} uses a hash that is no longer safe"
     if namesakes:
         return f"the signature{of} is not by the key of {issuer} that is at hand"
     return f"the certificate of the issuer{of} ({issuer}) was not found"

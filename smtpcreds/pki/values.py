@@ -15,6 +15,7 @@ from .dn import title
 from .keys import PrivateKey, PublicKey, matches, throw_away, weakness
 
 Certificate = x509.Certificate
+"""For rooms that hand certificates on without looking inside."""
 
 BACKDATE = timedelta(minutes=5)
 """For hosts whose clock is behind ours."""
@@ -68,9 +69,9 @@ class Issuer:
         DataError: the key is not that of the certificate, the certificate is not a CA's, or its key is weak.
     """
 
-    certificate: x509.Certificate
+    certificate: Certificate
     key: PrivateKey = field(repr=False)
-    parents: tuple[x509.Certificate, ...] = ()
+    parents: tuple[Certificate, ...] = ()
 
     def __post_init__(self) -> None:
         if fault := self._fault():
@@ -92,11 +93,15 @@ class Issuer:
     @cached_property
     def key_identifier(self) -> bytes:
         """The identifier that its certificates repeat (RFC 5280 section 4.2.1.1)."""
+        return key_identifier(self.certificate)
+
+    @cached_property
+    def key_usage(self) -> x509.KeyUsage | None:
+        """What the key may be used for; None is anything."""
         try:
-            extension = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+            return self.certificate.extensions.get_extension_for_class(x509.KeyUsage).value
         except x509.ExtensionNotFound:
-            return x509.SubjectKeyIdentifier.from_public_key(self.certificate.public_key()).digest
-        return extension.value.digest
+            return None
 
     @cached_property
     def name(self) -> x509.Name:
@@ -104,7 +109,7 @@ class Issuer:
         return self.certificate.subject
 
     @cached_property
-    def path(self) -> tuple[x509.Certificate, ...]:
+    def path(self) -> tuple[Certificate, ...]:
         """The CA certificate and those above it."""
         return (self.certificate, *self.parents)
 
@@ -127,6 +132,14 @@ class Issuer:
     def throw_away_key(self) -> PrivateKey:
         """A key that signs like the real one, for certificates that are only looked at."""
         return throw_away(self.key)
+
+
+def key_identifier(ca: Certificate) -> bytes:
+    """Return the subject key identifier of a CA certificate, computed where it has none."""
+    try:
+        return ca.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    except x509.ExtensionNotFound:
+        return x509.SubjectKeyIdentifier.from_public_key(ca.public_key()).digest
 
 
 def validity(now: datetime, lifetime: timedelta, issuer: Issuer | None = None) -> Validity:

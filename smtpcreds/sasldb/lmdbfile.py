@@ -10,15 +10,14 @@ from contextlib import closing
 from typing import Any
 
 from ..errors import DamagedFileError, InexpressibleError, MissingInputError, UnavailableError, WriteError
+from ..files import exclusive, explained
 from . import lmdb_read
-from .lock import side_lock
 from .replace import (
     PRIVATE,
     Origin,
     Replacement,
     Signature,
     open_regular,
-    os_errors,
     read_whole,
     resolve,
     signature_of,
@@ -74,7 +73,7 @@ class LmdbStore:
         """
         library = _library(self.path)
         target = resolve(self.path)
-        with side_lock(target, self._timeout):
+        with exclusive(target + ".lock", self._timeout):
             sweep(target)
             return self._apply(library, target, change)
 
@@ -103,7 +102,7 @@ class LmdbStore:
         return max(lmdb_read.read_meta(content, self.path).map_size, 4 * len(content))
 
     def _change(self, library: Any, target: str, size: int, change: Change) -> Edits:
-        with os_errors(self.path):
+        with explained(self.path):
             descriptor = os.open(target, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             _make_lock_file(target, os.fstat(descriptor))
@@ -137,7 +136,7 @@ class LmdbStore:
         try:
             if not self._wait_for_readers(environment):
                 return
-            with os_errors(self.path):
+            with explained(self.path):
                 _zero_free(descriptor, self.path)
         finally:
             transaction.abort()
@@ -158,7 +157,7 @@ class LmdbStore:
             return None
         try:
             for _ in range(_ATTEMPTS):
-                with os_errors(self.path):
+                with explained(self.path):
                     content, _seen = read_whole(descriptor)
                     head = os.pread(descriptor, lmdb_read.HEAD_SIZE, 0)
                 if not content:
@@ -182,7 +181,7 @@ def _library(subject: str) -> Any:
 
 def _make_lock_file(target: str, status: os.stat_result) -> None:
     """Make the lock file as the database's readers need it: they write to it."""
-    with os_errors(target + "-lock"):
+    with explained(target + "-lock"):
         try:
             descriptor = os.open(target + "-lock", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except FileExistsError:

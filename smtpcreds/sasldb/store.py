@@ -8,14 +8,13 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from ..errors import DamagedFileError, LockHeldError, MissingInputError, UnsafePathError
-from .lock import flock, side_lock
+from ..files import exclusive, explained, flock
 from .replace import (
     PRIVATE,
     Origin,
     Replacement,
     Signature,
     open_regular,
-    os_errors,
     read_whole,
     resolve,
     signature_of,
@@ -131,7 +130,7 @@ class ReplacingStore:
     def apply(self, change: Change) -> Edits:
         """Read, compute edits, write the whole file anew and rename; see :class:`Store`."""
         target = resolve(self.path)
-        with side_lock(target, self._timeout):
+        with exclusive(target + ".lock", self._timeout):
             sweep(target)
             for _ in range(_ATTEMPTS):
                 edits = self._attempt(target, change)
@@ -188,7 +187,7 @@ class ReplacingStore:
     def _quiet_content(self, old: int) -> tuple[bytes, Signature]:
         """Read a file whose signature any later write will change."""
         for _ in range(_ATTEMPTS):
-            with os_errors(self.path), self._held(old):
+            with explained(self.path), self._held(old):
                 content, seen = read_whole(old)
                 now = signature_of(os.fstat(old))
             age = time.time() - seen.mtime_ns / 1e9
@@ -223,7 +222,7 @@ class ReplacingStore:
 
 
 def _current(target: str) -> Signature | None:
-    with os_errors(target):
+    with explained(target):
         try:
             return signature_of(os.stat(target, follow_symlinks=False))
         except FileNotFoundError:

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from tempfile import TemporaryDirectory
 
 from ..errors import ExistsError
+from ..files import explained
 from . import lmdbfile
 from .bdb_write import PAGE_SIZE
 from .detect import Format
 from .opening import CODECS
-from .replace import PRIVATE, Replacement, open_regular, os_errors, read_whole, resolve
+from .replace import PRIVATE, Replacement, open_regular, read_whole, resolve
 
 _MAX_KEY = {Format.BDB: PAGE_SIZE // 4, Format.LMDB: lmdbfile.MAX_KEY}
 
@@ -52,7 +53,7 @@ def create(path: str, kind: Format, records: Mapping[bytes, bytes], like: str) -
 def _lmdb(target: str, records: Mapping[bytes, bytes]) -> bytes:
     """Return what liblmdb makes of the records, in a directory that nobody else can enter."""
     directory, base = os.path.split(target)
-    with os_errors(directory), TemporaryDirectory(prefix=f".{base}.", dir=directory) as private:
+    with explained(directory), TemporaryDirectory(prefix=f".{base}.", dir=directory) as private:
         path = os.path.join(private, "data")
         lmdbfile.LmdbStore(path).apply(lambda _: dict(records))
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -88,7 +88,7 @@ def passwd(
     secret = account_secret(password, f"new password for {account}", book.site)
     places = deliveries(session, book, account, form, password=password, **storing)
     if session.carry_out(book.plan_set_secret(account, secret, form=form, deliveries=places)):
-        report(session, book, account, "secret changed; client hosts need it now", form, places)
+        report(session, book, account, "secret changed; client hosts need it", form, places, again=True)
 
 
 @click.command(cls=Verb)

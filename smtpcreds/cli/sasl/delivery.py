@@ -161,8 +161,13 @@ def report(
     done: str,
     form: "Form",
     made: "list[Delivery]",
+    *,
+    again: bool = False,
 ) -> None:
-    """Say what was done, where the secret is, and what comes next."""
+    """Say what was done, where the secret is, and what comes next.
+
+    ``again``: client hosts have files with the former secret.
+    """
     from ...accounts.forms import Hashed
 
     entry = book.entry(account)
@@ -181,18 +186,18 @@ def report(
             f"  serves {' '.join(entry.mechanisms)}",
             *(f"  {session.described(file)}" for file in files),
             *(f"  {place}" for place in places if not os.path.isabs(place)),
-            _next(account, form, made),
+            _next(book.shown(account), form, made) + (" --force" if again and not made else ""),
         ],
         aside=any(place.is_print for place in made),
     )
 
 
-def _next(account: "Account", form: "Form", made: "list[Delivery]") -> str:
+def _next(name: str, form: "Form", made: "list[Delivery]") -> str:
     from ...accounts.forms import CLEAR
 
     if any(place.is_print for place in made):
-        return f"the secret is not shown again; another one: smtpcreds sasl passwd {account}"
+        return f"the secret is not shown again; another one: smtpcreds sasl passwd {name}"
     if any(place.is_auth_info for place in made):
         return "next: copy it to /etc/mail/default-auth-info of each client host, mode 0600"
     source = "" if form == CLEAR else " --password SOURCE"
-    return f"next: smtpcreds sasl auth-info {account} --to FILE{source}"
+    return f"next: smtpcreds sasl auth-info {name} --to FILE{source}"

@@ -20,11 +20,12 @@ def list_(session: Session, database: str | None) -> None:
     """List the accounts and the mechanisms that each can serve."""
     from ...accounts import AccountBook
 
-    entries = AccountBook(session.site(), database).entries()
+    book = AccountBook(session.site(), database)
+    entries = book.entries()
     width = max((len(str(e.account)) for e in entries), default=0)
     lines = (line for entry in entries for line in _lines(entry, width))
     rows = [_row(entry) for entry in entries] if session.as_json else []
-    session.show({"accounts": rows}, lines if entries else ["no accounts"])
+    session.show({"accounts": rows}, lines if entries else [f"no accounts in {book.database}"])
 
 
 @click.command(cls=Verb)
