@@ -26,8 +26,8 @@ def plan_file(artifact: Artifact, holds: str, note: str, *, force: bool = False)
     found = check_target(path)
     if found is not None and read(path) == artifact.content:
         return Plan((), lambda: False)
-    if found is not None and not force:
-        raise ExistsError(path, f"holds {holds} and was left alone", "pass --force to replace it")
+    if not force:
+        refuse_existing(path, holds)
 
     def apply() -> bool:
         parent = os.path.dirname(path)
@@ -37,3 +37,13 @@ def plan_file(artifact: Artifact, holds: str, note: str, *, force: bool = False)
         return True
 
     return Plan((Step("write", path, artifact.mode, note),), apply)
+
+
+def refuse_existing(path: str, holds: str) -> None:
+    """Accept a path where no file would be replaced.
+
+    Raises:
+        ExistsError: there is one.
+    """
+    if os.path.lexists(path):
+        raise ExistsError(path, f"holds {holds} and was left alone", "pass --force to replace it")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from postgres_cluster import OWNER, Cluster
+from postgres_cluster import Cluster
 
 from smtpcreds.errors import (
     ConfigError,
