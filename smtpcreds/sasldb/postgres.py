@@ -21,10 +21,6 @@ from .store import TIMEOUT, Change, Edits, effective
 if TYPE_CHECKING:
     from ..postgres.connection import Connection
 
-SELECT_FOR_CYRUS = (
-    "SELECT value FROM public.smtpcreds_sasl WHERE username = '%u' AND realm = '%r' AND prop = '%p'"
-)
-"""The plugin fills in name, realm and property, escaped by PQescapeString."""
 MAX_VALUE = 8189
 """The plugin copies into 8192 bytes and ends a longer value nowhere."""
 
