@@ -17,7 +17,7 @@ from ..pki.values import Certificate, Issuer, Request, Validity, validity
 from .ca import Passphrase, certificates, open_issuer
 from .install import certificate_file, check, prepare, surroundings
 from .layout import BUNDLE
-from .ledger import at_work, enrolled, record
+from .ledger import at_work, enrolled, looking, record, unsettled
 from .orders import Order
 from .recover import recover
 from .revocations import current_crl
@@ -78,7 +78,8 @@ def plan_issue(
         SmtpcredsError: why the only order can't be carried out.
     """
     chain = certificates(site)
-    accepted, refused = _sorted_out(site, orders, chain, None, force=force)
+    with looking(site) as inventory:
+        accepted, refused = _sorted_out(site, orders, chain, inventory, force=force)
     if len(orders) == 1 and refused:
         raise refused[0].error
 
@@ -153,6 +154,7 @@ def _sorted_out(
     force: bool,
 ) -> tuple[list[Order], list[Refused]]:
     constraints = [found for ca in chain if (found := constraints_of(ca))]
+    pending = unsettled(site, inventory)
     accepted: dict[str, Order] = {}
     refused: list[Refused] = []
     for order in orders:
@@ -164,7 +166,7 @@ def _sorted_out(
                     order.host, fault, "choose another name, or see: smtpcreds ca rollover --help"
                 )
             check(order.pair.directory)
-            if not force:
+            if not force and order.pair.stem not in pending:
                 refuse_standing(order.pair, order.host, site.clock(), inventory)
         except SmtpcredsError as error:
             refused.append(Refused(order, error))

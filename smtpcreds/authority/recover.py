@@ -33,17 +33,16 @@ def _settle(site: Site, inventory: Inventory, row: Certificate) -> None:
         above = chain if is_issued_by(certificate, chain[0]) else ()
         write_all([Artifact(pair.certificate, certificate_file(certificate, above))])
         inventory.issued(row.authority, [row.serial])
-        site.warn(f"{row.host}: an interrupted run left its certificate unfinished; it is in place now")
+        site.warn(
+            f"{row.host}: an earlier run was interrupted before its certificate was in place; now it is"
+        )
     else:
         _give_up(site, inventory, row, "interrupted before its key was in place")
 
 
 def _give_up(site: Site, inventory: Inventory, row: Certificate, why: str) -> None:
     inventory.discard(row.authority, row.serial, why)
-    site.warn(
-        f"{row.host}: an interrupted run began a certificate; it was {why.removeprefix('interrupted ')}, "
-        "so it was given up"
-    )
+    site.warn(f"{row.host}: an earlier run was {why}; its certificate was given up")
 
 
 def _key_id(pair: Pair) -> str | None:
