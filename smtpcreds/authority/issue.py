@@ -15,13 +15,13 @@ from ..pki.keys import PrivateKey, generate, public_id
 from ..pki.pem import encode_der
 from ..pki.values import Certificate, Issuer, Request, Validity, validity
 from .ca import Passphrase, certificates, open_issuer
-from .install import certificate_file, check, prepare, surroundings
-from .layout import BUNDLE
-from .ledger import at_work, enrolled, looking, record, unsettled
+from .install import certificate_file, check, prepare, surroundings, trust
+from .ledger import at_work, enrolled, record
 from .orders import Order
+from .reading import looking, unsettled
 from .recover import recover
 from .revocations import current_crl
-from .standing import refuse_foreign_bundle, refuse_standing
+from .standing import refuse_standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +95,6 @@ def _issue(
     with at_work(site) as inventory:
         authority = enrolled(site, inventory, issuer)
         accepted, refused = _sorted_out(site, orders, issuer.path, inventory, force=force)
-        if not force:
-            _spare_bundles(accepted, issuer, inventory)
         drafts = [_draft(site, order, issuer) for order in accepted]
         inventory.intend(_intent(site, authority, draft) for draft in drafts)
         try:
@@ -107,12 +105,6 @@ def _issue(
     outcomes: list[Outcome] = [*issued, *refused]
     done = {id(outcome.order): outcome for outcome in outcomes}
     return [done[id(order)] for order in orders]
-
-
-def _spare_bundles(orders: Iterable[Order], issuer: Issuer, inventory: Inventory) -> None:
-    ours = {row.der for row in inventory.authorities()} | {encode_der(ca) for ca in issuer.path}
-    for directory in {order.pair.directory for order in orders}:
-        refuse_foreign_bundle(f"{directory}/{BUNDLE}", ours)
 
 
 def _carry_out(
@@ -154,6 +146,9 @@ def _sorted_out(
     force: bool,
 ) -> tuple[list[Order], list[Refused]]:
     constraints = [found for ca in chain if (found := constraints_of(ca))]
+    for directory in {order.pair.directory for order in orders}:
+        check(directory)
+        trust(directory, chain)
     pending = unsettled(site, inventory)
     accepted: dict[str, Order] = {}
     refused: list[Refused] = []
@@ -165,7 +160,6 @@ def _sorted_out(
                 raise NameRefusedError(
                     order.host, fault, "choose another name, or see: smtpcreds ca rollover --help"
                 )
-            check(order.pair.directory)
             if not force and order.pair.stem not in pending:
                 refuse_standing(order.pair, order.host, site.clock(), inventory)
         except SmtpcredsError as error:

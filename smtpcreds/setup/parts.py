@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from ..accounts import AccountBook
 from ..authority.ca import certificates, exists
 from ..authority.create import new_authority, plan_create
-from ..authority.install import check
+from ..authority.install import check, trust
 from ..authority.issue import Refused, plan_issue
-from ..authority.layout import BUNDLE, ca_files
-from ..authority.ledger import looking, unsettled
+from ..authority.layout import ca_files
 from ..authority.orders import Wishes, order
-from ..authority.standing import refuse_foreign_bundle, valid_pair
+from ..authority.reading import looking, unsettled
+from ..authority.standing import valid_pair
 from ..deploy import plan_auth_info
 from ..errors import ExistsError, NameRefusedError, NoSuchAccountError, PasswordRefusedError
 from ..files import check_target, ensure_directory, write_all
@@ -82,11 +82,10 @@ def _certificate(wanted: Hub, secrets: Secrets) -> Piece:
     if valid_pair(needed.pair, site.clock()):
         return Piece("certificate", path)
     check(needed.pair.directory)
+    trust(needed.pair.directory, ())
     steps: tuple[Step, ...] = (Step("write", needed.pair.key, 0o600), Step("write", path, 0o600))
     if exists(site):
         steps = plan_issue(site, [needed], secrets.passphrase).steps
-    else:
-        refuse_foreign_bundle(f"{needed.pair.directory}/{BUNDLE}", ())
 
     def make() -> None:
         for outcome in plan_issue(site, [needed], secrets.passphrase).apply():

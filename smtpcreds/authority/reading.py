@@ -1,0 +1,51 @@
+"""The inventory, to look at it only; light enough for the quick verbs."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from ..config import Site
+from ..errors import ConfigError, MissingInputError, StateVersionError
+from ..inventory import Inventory, open_inventory
+
+
+def has_inventory(site: Site) -> bool:
+    """Tell whether there is an inventory to read."""
+    return os.path.lexists(site.inventory)
+
+
+@contextmanager
+def reading(site: Site) -> Iterator[Inventory]:
+    """Open the inventory to look at it.
+
+    Raises:
+        MissingInputError: there is none yet.
+    """
+    if not has_inventory(site):
+        raise MissingInputError(site.inventory, "there is no inventory yet", "smtpcreds ca init")
+    with open_inventory(site.inventory, read_only=True) as inventory:
+        yield inventory
+
+
+@contextmanager
+def looking(site: Site) -> Iterator[Inventory | None]:
+    """Open the inventory for a plan; None where the run itself will make or migrate it.
+
+    Raises:
+        StateVersionError: it is of a newer version.
+    """
+    with ExitStack() as stack:
+        try:
+            inventory = stack.enter_context(reading(site))
+        except StateVersionError:
+            raise
+        except (MissingInputError, ConfigError):
+            yield None
+        else:
+            yield inventory
+
+
+def unsettled(site: Site, inventory: Inventory | None) -> frozenset[str]:
+    """Return the stems of the pairs that a killed run left; the next run settles them before it begins."""
+    rows = inventory.pending() if inventory else []
+    return frozenset(site.root.locate(row.directory) for row in rows if row.directory)
