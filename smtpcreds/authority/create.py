@@ -4,12 +4,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ..config import Site
-from ..errors import UsageError
 from ..files import check_directory, ensure_directory, exclusive, sweep, write_directory
 from ..inventory import open_inventory
 from ..model import Artifact, Plan, Step
 from ..names import parse_host
-from ..pki.crl import encode_pem
 from ..pki.dn import ca_name
 from ..pki.issue import make_root, new_serial, sign
 from ..pki.keyfile import encode_key
@@ -19,9 +17,9 @@ from ..pki.profiles import INTERMEDIATE
 from ..pki.values import Certificate, Issuer, Request, validity
 from ..secret import Secret
 from .ca import refuse_existing
-from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_KEY, ca_files
+from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_KEY, ca_files, lifetime_of
 from .ledger import enrolled, record
-from .revocations import sign_crl
+from .revocations import record_crl, sign_crl
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,7 @@ class NewAuthority:
     name: str
     organization: str
     key_type: KeyType
-    days: int
+    lifetime: timedelta
     permitted_domains: tuple[str, ...]
     intermediate: bool = False
 
@@ -51,14 +49,12 @@ def new_authority(
 
     Raises:
         NameRefusedError: a name that is not short ASCII, or a bad domain.
-        UsageError: an unknown key type, or a lifetime of less than a day.
+        UsageError: an unknown key type, or an impossible lifetime.
     """
     wanted = site.settings.ca
     chosen = name or wanted.name or f"{site.domain or site.hub} Mail CA"
     ca_name(chosen, organization if organization is not None else wanted.organization)
-    lifetime = wanted.days if days is None else days
-    if lifetime < 1:
-        raise UsageError("--days", "a CA lives at least one day")
+    lifetime = lifetime_of(wanted.days if days is None else days)
     domains = (
         permitted_domains
         or wanted.permitted_domains
@@ -99,10 +95,11 @@ def plan_create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> 
 
 def _create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> Certificate:
     issuer, root_key = _issuer(site, wanted)
+    crl = sign_crl(site, issuer, 1, [])
     artifacts = [
         Artifact(KEY, encode_key(issuer.key, passphrase)),
         Artifact(CERTIFICATE, encode_certificates([issuer.certificate])),
-        Artifact(CRL, encode_pem(sign_crl(site, issuer, 1, []))),
+        Artifact(CRL, crl.pem),
     ]
     if issuer.parents:
         artifacts += [
@@ -116,13 +113,13 @@ def _create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> Cert
         refuse_existing(site)
         with open_inventory(site.inventory) as inventory:
             write_directory(site.ca_directory, artifacts)
-            enrolled(site, inventory, issuer)
+            record_crl(inventory, enrolled(site, inventory, issuer), crl)
             record(site, inventory, "ca init", wanted.name)
     return issuer.certificate
 
 
 def _issuer(site: Site, wanted: NewAuthority) -> tuple[Issuer, PrivateKey]:
-    now, lifetime = site.clock(), timedelta(days=wanted.days)
+    now, lifetime = site.clock(), wanted.lifetime
     root_key = generate(wanted.key_type)
     root = make_root(
         f"{wanted.name} Root" if wanted.intermediate else wanted.name,

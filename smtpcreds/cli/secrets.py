@@ -40,17 +40,17 @@ def new_ca_passphrase(source: str | None, site: Site, *, none: bool) -> Secret |
     """Return the passphrase of a new CA key, or None for an unencrypted one.
 
     From ``--passphrase``, else the configuration, else a person at a terminal, who may answer with nothing.
-    Where there is neither, the key stays unencrypted, which is worth a warning.
+    Where there is neither, the key stays unencrypted: see :func:`warn_of_plain_key`.
+
+    Raises:
+        UsageError: a source and ``--no-passphrase``.
     """
     from ..sources import Context, parse_source, resolve
 
-    if none:
-        return None
-    chosen = source or site.settings.ca.passphrase or ("prompt:" if sys.stdin.isatty() else "")
+    if none and source:
+        raise UsageError("--no-passphrase", "contradicts --passphrase; give one of them")
+    chosen = "" if none else source or site.settings.ca.passphrase or _terminal()
     if not chosen:
-        site.warn(
-            f"the CA key in {site.ca_directory} is not encrypted; to encrypt it: smtpcreds ca passphrase"
-        )
         return None
     context = Context(
         "passphrase of the CA key (empty for none)" if chosen == "prompt:" else "CA passphrase",
@@ -60,13 +60,25 @@ def new_ca_passphrase(source: str | None, site: Site, *, none: bool) -> Secret |
     return resolve(parse_source(chosen), context) or None
 
 
+def warn_of_plain_key(site: Site, passphrase: Secret | None, *, none: bool) -> None:
+    """Warn that a new CA key is unencrypted where nobody has chosen that."""
+    if passphrase is None and not none and not _terminal():
+        site.warn(
+            f"the CA key in {site.ca_directory} is not encrypted; to encrypt it: smtpcreds ca passphrase"
+        )
+
+
 def ca_passphrase(source: str | None, site: Site) -> Callable[[], Secret | None]:
     """Return the question for the passphrase of the CA key, which answers None where nobody can be asked."""
     from ..sources import Context, parse_source, resolve
 
-    chosen = source or site.settings.ca.passphrase or ("prompt:" if sys.stdin.isatty() else "")
+    chosen = source or site.settings.ca.passphrase or _terminal()
     parsed = parse_source(chosen) if chosen else None
     return lambda: resolve(parsed, Context("passphrase of the CA key")) if parsed else None
+
+
+def _terminal() -> str:
+    return "prompt:" if sys.stdin.isatty() else ""
 
 
 def export_password(source: str | None, *, needed: bool, useful: bool) -> Callable[[], Secret | None]:

@@ -3,7 +3,7 @@
 import click
 
 from .lazy import Verb
-from .secrets import account_secret, ca_passphrase, new_ca_passphrase, passphrase_option
+from .secrets import account_secret, ca_passphrase, new_ca_passphrase, passphrase_option, warn_of_plain_key
 from .session import Session, pass_session
 
 
@@ -39,11 +39,13 @@ def setup(
     secrets = Secrets(
         made,
         lambda: made() if made.cache_info().currsize else existing(),
-        account_secret(password, f"password for {wanted.account}", site),
+        cache(account_secret(password, f"password for {wanted.account}", site)),
     )
     parts = session.carry_out(plan_hub(wanted, secrets, allow_login_name=allow_login_name))
     if parts is None:
         return
+    if made.cache_info().currsize:
+        warn_of_plain_key(site, made(), none=no_passphrase)
     changed = any(part.made for part in parts)
     width = max(len(part.what) for part in parts)
     session.show(

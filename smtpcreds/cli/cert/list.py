@@ -34,6 +34,7 @@ def list_(session: Session, within: str | None, host: str | None, everything: bo
 
     The exit status is 0 whatever is listed; for a status that says whether something is due, see cert renew.
     """
+    from ...authority.due import warn_of_crls
     from ...authority.listing import Selection, listed
     from ...authority.reading import reading
 
@@ -46,6 +47,7 @@ def list_(session: Session, within: str | None, host: str | None, everything: bo
         # Closed before the inventory is, also when the reader of a pipe has gone.
         closing(listed(site, inventory, Selection(span, name, everything))) as rows,
     ):
+        warn_of_crls(site, inventory)
         if session.as_json:
             session.show({"certificates": [row_data(site, row) for row in rows]}, ())
         else:
