@@ -78,7 +78,7 @@ def test_an_expired_one_stays_in_sight(hub: Desk) -> None:
     assert hosts(long_after) == ["cellar", "dmzmail"]
 
 
-@pytest.mark.parametrize("span", ["", "30", "d", "3m", "1y", "-3d", "30 days", "99999999d"])
+@pytest.mark.parametrize("span", ["30", "d", "3m", "1y", "-3d", "30 days", "99999999d"])
 def test_spans_that_are_none(hub: Desk, span: str) -> None:
     assert "is no span of time" in hub.refuses(64, "cert", "list", f"--expires-within={span}")
 
@@ -173,16 +173,16 @@ def test_show_of_a_renewed_host_is_the_newest_and_the_older_one_has_its_serial(h
 def test_what_fits_several_is_an_error_that_lists_them(hub: Desk, tmp_path: Path) -> None:
     """Serial numbers are random, so a shared beginning is made: another CA gives one number twice."""
     host = desk(tmp_path / "host")
-    number = 0xABCDEF0123456789
+    number = 0xABCDEF0123456780
     for stem, last in (("attic", 1), ("cellar", 2)):
         host.does("cert", "request", stem)
         ca = other_ca(tmp_path / f"ca{last}", f"CA {last}")
         install_with_serial(host, ca, stem, number + last)
     refused = host.refuses(65, "cert", "show", "abcdef0123")
     assert "abcdef0123: fits 2 certificates: " in refused
-    for candidate in ("abcdef012345678a (attic.polkatistas.org", "abcdef012345678b (cellar.polkatistas.org"):
-        assert f"{candidate}, issued)" in refused
-    assert host.json("cert", "show", "abcdef012345678a")["certificates"][0]["host"] == ATTIC
+    for name in ("attic", "cellar"):
+        assert f"abcdef012345 {name}.{DOMAIN}, " in refused
+    assert host.json("cert", "show", "abcdef0123456781")["certificates"][0]["host"] == ATTIC
 
 
 def install_with_serial(host: Desk, ca: OtherCa, stem: str, serial: int) -> None:
