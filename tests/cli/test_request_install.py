@@ -415,7 +415,7 @@ def test_a_request_that_was_killed_between_its_files_goes_on_with_its_key(host: 
     assert public_key(csr(host)) == public_key(key)
 
 
-def test_the_helper_makes_other_keys(tmp_path: Path) -> None:
+def test_the_peer_makes_another_key_each_time(tmp_path: Path) -> None:
     """The tests above would prove nothing if all keys were one."""
     for number in (1, 2):
         openssl(
