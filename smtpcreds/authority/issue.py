@@ -1,6 +1,7 @@
 """Issuing: which hosts get a certificate with a new key, and which are refused before anything happens."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 
 from ..config import Site
 from ..errors import NameRefusedError, SmtpcredsError, UsageError
@@ -100,6 +101,7 @@ def _sorted_out(
     *,
     force: bool,
 ) -> tuple[list[Order], list[Refused]]:
+    check_once = cache(check)
     accepted: dict[str, Order] = {}
     refused: list[Refused] = []
     for order in orders:
@@ -107,7 +109,7 @@ def _sorted_out(
             if order.host in accepted:
                 raise UsageError(order.host, "is named twice")
             verify_permitted(order, chain)
-            check(order.pair.directory)
+            check_once(order.pair.directory)
             if not force:
                 refuse_standing(order.pair, order.host, site.clock(), inventory)
         except SmtpcredsError as error:
