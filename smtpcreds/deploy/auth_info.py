@@ -28,8 +28,8 @@ def plan_auth_info(
     found = check_target(path)
     if found is not None and read_private(path) == content:
         return Plan((), lambda: False)
-    if found is not None and not force:
-        raise ExistsError(path, "holds other credentials and was left alone", "pass --force to replace it")
+    if not force:
+        refuse_auth_info(path)
     artifact = Artifact(path, content, 0o600, Owner(0, 0) if os.geteuid() == 0 else None)
 
     def apply() -> bool:
@@ -39,3 +39,13 @@ def plan_auth_info(
         return True
 
     return Plan((Step("write", path, 0o600, f"credentials of {credential.account}"),), apply)
+
+
+def refuse_auth_info(path: str) -> None:
+    """Accept a path where no file would be replaced.
+
+    Raises:
+        ExistsError: there is one.
+    """
+    if os.path.lexists(path):
+        raise ExistsError(path, "holds other credentials and was left alone", "pass --force to replace it")
