@@ -38,7 +38,8 @@ def test_the_three_fixed_words_do_it(smtpcreds: Program) -> None:
     ran = smtpcreds("sasl", "add", "maildroid")
     database = smtpcreds.path(SASLDB)
     assert ran.out.splitlines() == [
-        f"{ACCOUNT}: relay account; {SERVED}",
+        f"{ACCOUNT}: relay account; clear text",
+        f"  serves {SERVED}",
         f"  {database}  0600 root:root",
         "next: smtpcreds sasl auth-info maildroid --to FILE",
     ]
