@@ -1,10 +1,8 @@
 """Streams, forms and statuses that hold for every command."""
 
-import json
 import os
 import re
 import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +10,7 @@ import pytest
 
 from smtpcreds import __version__
 
-from .runner import ACCOUNT, CERTS, HUB, STATE, Program, environment, snapshot
+from .runner import ACCOUNT, CERTS, HUB, SMTPCREDS, STATE, Program, environment, snapshot
 
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
@@ -82,15 +80,18 @@ def test_version_and_help(bare: Program) -> None:
         (("--verison",), "no such option '--verison'; did you mean --version?\n  hint: smtpcreds --help"),
         (("sasl", "add"), "sasl add: missing argument 'NAME[@REALM]'\n  hint: smtpcreds sasl add --help"),
         (("sasl", "add", "x", "geheim"), "sasl add: got unexpected extra argument"),
-        (("sasl", "add", "x", "--pasword", "y"), "no such option '--pasword'; did you mean --password?"),
+        (
+            ("sasl", "add", "x", "--pasword", "y"),
+            "sasl add: no such option '--pasword'; did you mean --password?",
+        ),
         (("cert", "issue"), "cert issue: names no host\n  hint: smtpcreds cert issue HOST"),
         (("sasl", "list", "--config"), "option '--config' requires an argument"),
-        (("sasl", "list", "--config", ""), "invalid value for '--config': is empty"),
-        (("sasl", "list", "--root", ""), "invalid value for '--root': is empty"),
+        (("sasl", "list", "--config", ""), "sasl list: invalid value for '-c' / '--config': is empty"),
+        (("sasl", "list", "--root", ""), "sasl list: invalid value for '--root': is empty"),
     ],
 )
 def test_misuse(bare: Program, words: tuple[str, ...], said: str) -> None:
-    assert f"smtpcreds: {said}" in bare.refuses(64, *words) or said in bare.refuses(64, *words)
+    assert f"smtpcreds: {said}" in bare.refuses(64, *words)
 
 
 def test_an_empty_root_is_not_the_host(tmp_path: Path) -> None:
@@ -128,48 +129,48 @@ def test_an_answer_that_cannot_be_written_is_an_error(hub: Program) -> None:
                 hub.command(*words), stdout=full, stderr=subprocess.PIPE, text=True, env=environment()
             )
         assert done.returncode == 74, words
-        assert done.stderr == "smtpcreds: standard output: No space left on device\n"
+        assert done.stderr.splitlines()[0] == "smtpcreds: standard output: No space left on device"
 
 
 def test_the_plain_locale_does_not_matter(hub: Program) -> None:
-    ran = hub.run("sasl", "add", "müller", env={"LC_ALL": "C", "PYTHONUTF8": "0"})
+    ran = hub.run("sasl", "add", "müller", env={"LC_ALL": "C"})
     assert (ran.status, ran.err) == (0, "")
     assert f"müller@{HUB}" in hub("sasl", "list").out
 
 
-@pytest.mark.parametrize("verb", [("sasl", "add", "droid"), ("ca", "init"), ("setup", HUB)])
-def test_another_user_than_root_is_told_the_way_out(verb: tuple[str, ...], tmp_path: Path) -> None:
-    """On the host itself, with the default paths, which nobody may not write."""
-    words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-m", "smtpcreds"]
+NOBODY = (
+    *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
+    *(
+        "--inh-caps=+dac_read_search",
+        "--ambient-caps=+dac_read_search",
+    ),  # to find Python and this
+)
+
+
+@pytest.mark.parametrize(
+    "verb", [("sasl", "add", "droid", "--database", "/etc/new"), ("ca", "init"), ("setup", HUB)]
+)
+def test_another_user_than_root_is_told_the_way_out(verb: tuple[str, ...]) -> None:
+    """On the host itself, at the default paths, where only root may write."""
+    empty = 'mount -t tmpfs -o mode=755 x /var/lib && mount -t tmpfs -o mode=755 x /etc && exec "$@"'
     done = subprocess.run(
-        [
-            "unshare",
-            "--mount",
-            "sh",
-            "-c",
-            'mount -t tmpfs -o mode=755 x /var/lib && exec "$@"',
-            "sh",
-            *words,
-            *verb,
-        ],
+        ["unshare", "--mount", "sh", "-c", empty, "sh", *NOBODY, *SMTPCREDS, *verb],
         capture_output=True,
         text=True,
         env=environment(),
         stdin=subprocess.DEVNULL,
     )
     assert done.returncode == 77, done.stderr
-    lines = done.stderr.splitlines()
-    assert lines[0].endswith(": Permission denied"), done.stderr
-    assert lines[1].startswith("  hint: run it as root"), done.stderr
+    first, second = done.stderr.splitlines()
+    assert first.endswith((": Permission denied", ": belongs to root")), done.stderr
+    assert second == "  hint: run it as root, or try it under another root: smtpcreds --root DIR ..."
 
 
 def test_an_ordinary_user_under_a_root_of_his_own(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    for path in (home, *list(tmp_path.parents)[:2], tmp_path):
-        path.chmod(path.stat().st_mode | 0o711)
     os.chown(home, 65534, 65534)
-    program = Program(home / "try", prefix=("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"))
+    program = Program(home / "try", prefix=NOBODY)
     assert program("setup", HUB).out.startswith(f"{HUB}: ready")
     assert {state[1:3] for state in snapshot(program.root).values()} == {(65534, 65534)}
-    assert json.loads(program("setup", HUB, "--json").out)["changed"] is False
+    assert program("setup", HUB, "--json").data["changed"] is False
