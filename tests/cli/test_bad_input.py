@@ -9,8 +9,16 @@ import pytest
 
 from .runner import CERTS, CONFIG, HUB, INVENTORY, SASLDB, STATE, Program, peer
 
-WRITERS = [("sasl", "add", "droid"), ("sasl", "passwd", "maildroid"), ("sasl", "delete", "maildroid")]
-READERS = [("sasl", "list"), ("sasl", "show", "maildroid"), ("sasl", "auth-info", "maildroid")]
+WRITERS: list[tuple[str, ...]] = [
+    ("sasl", "add", "droid"),
+    ("sasl", "passwd", "maildroid"),
+    ("sasl", "delete", "maildroid"),
+]
+READERS: list[tuple[str, ...]] = [
+    ("sasl", "list"),
+    ("sasl", "show", "maildroid"),
+    ("sasl", "auth-info", "maildroid"),
+]
 
 
 @pytest.mark.parametrize(
