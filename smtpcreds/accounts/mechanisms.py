@@ -131,7 +131,7 @@ def _remarks(properties: Mapping[str, bytes]) -> Iterator[str]:
 def _beside(properties: Mapping[str, bytes]) -> Iterator[str]:
     for name in (AUTH_PASSWORD, *MECHANISM_SECRETS):
         if name in _LOOKED_AT_BESIDE and name in properties:
-            yield f"{name} is there beside userPassword and opens the account too, perhaps by an old password"
+            yield f"{name} opens the account too, beside userPassword and perhaps by an old password"
         elif name in properties:
             yield f"{name} is not looked at beside userPassword"
 

@@ -4,7 +4,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ..config import Site
-from ..files import check_directory, ensure_directory, exclusive, sweep, write_directory
+from ..errors import SmtpcredsError
+from ..files import (
+    check_directory,
+    ensure_directory,
+    exclusive,
+    remove_directory,
+    sweep,
+    write_directory,
+)
 from ..inventory import open_inventory
 from ..model import Artifact, Plan, Step
 from ..names import parse_host
@@ -114,8 +122,13 @@ def _create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> Cert
         refuse_existing(site)
         with open_inventory(site.inventory) as inventory:
             write_directory(site.ca_directory, artifacts)
-            record_crl(inventory, enrolled(site, inventory, issuer), crl)
-            record(site, inventory, "ca init", wanted.name)
+            try:
+                with inventory.transaction():
+                    record_crl(inventory, enrolled(site, inventory, issuer), crl)
+                    record(site, inventory, "ca init", wanted.name)
+            except SmtpcredsError:
+                remove_directory(site.ca_directory)  # nobody has seen it yet, and the error says so
+                raise
     return issuer.certificate
 
 

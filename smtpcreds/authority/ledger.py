@@ -25,9 +25,8 @@ def at_work(site: Site) -> Iterator[Inventory]:
         open_inventory(site.inventory, machine=site.machine) as inventory,
         inventory.alone(),
     ):
-        sweep(site.state)
-        sweep(site.ca_directory)
-        sweep(site.certificates)
+        for directory in (site.state, site.ca_directory, site.certificates):
+            sweep(directory)
         recover(site, inventory)
         yield inventory
 

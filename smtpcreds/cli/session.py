@@ -119,9 +119,9 @@ class Session:
     def reveal(self, content: bytes) -> None:
         """Write a secret to standard output; see :meth:`refuse_reveal`."""
         self.refuse_reveal()
-        if not self.dry_run:
-            sys.stdout.buffer.write(content)
-            sys.stdout.buffer.flush()
+        rest = memoryview(b"" if self.dry_run else content)
+        while rest:  # past Python's buffer, which would be tried again at exit if the device is full
+            rest = rest[os.write(sys.stdout.fileno(), rest) :]
 
     def absolute(self, path: str) -> str:
         """Return a path that the user typed; it is not below ``--root``."""

@@ -19,6 +19,7 @@ def plan_auth_info(
 
     Raises:
         ExistsError: the file says something else and ``force`` is not given.
+        UnsafePathError: others could replace it, or what stands there is no file of ours.
         InexpressibleError: see :func:`smtpcreds.mta.auth_info.render`.
     """
     content = auth_info.render(credential, mechanisms)

@@ -3,7 +3,7 @@
 import os
 
 from ..errors import ExistsError
-from ..files import check_target, ensure_directory, read_private, read_public, write_all
+from ..files import check_parents, check_target, ensure_directory, read_private, read_public, write_all
 from ..files.guard import ANY_FOREIGN_ACCESS
 from ..model import Artifact, Plan, Step
 
@@ -22,6 +22,9 @@ def plan_file(artifact: Artifact, holds: str, note: str, *, force: bool = False)
         UnsafePathError: what is there is no file of ours, or open to others though it should be private.
     """
     path = artifact.path
+    parent = os.path.dirname(path)
+    if os.path.isdir(parent):
+        check_parents(path)
     read = read_public if artifact.mode & ANY_FOREIGN_ACCESS else read_private
     found = check_target(path)
     if found is not None and read(path) == artifact.content:
@@ -30,7 +33,6 @@ def plan_file(artifact: Artifact, holds: str, note: str, *, force: bool = False)
         refuse_existing(path, holds)
 
     def apply() -> bool:
-        parent = os.path.dirname(path)
         if not os.path.isdir(parent):
             ensure_directory(parent, 0o755)
         write_all([artifact])

@@ -42,7 +42,8 @@ class Exchange:
         self._sasl, self._realm = library, os.fsencode(request["realm"])
         self._server = _table(_server_callbacks(request["options"]))
         self._client = _table(_client_callbacks(os.fsencode(request["authcid"]), self._realm, password))
-        for code in (library.sasl_client_init(None), library.sasl_server_init(self._server[1], None)):
+        table = self._server[1]
+        for code in (library.sasl_client_init(table), library.sasl_server_init(table, None)):
             if code != _OK:
                 raise SystemExit(1)
 
