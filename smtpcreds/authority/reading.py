@@ -11,8 +11,14 @@ from ..postgres import is_url
 
 
 def has_inventory(site: Site) -> bool:
-    """Tell whether there is an inventory to read; only asking tells of one on a server."""
-    return is_url(site.inventory) or os.path.lexists(site.inventory)
+    """Tell whether there is an inventory to read."""
+    if not is_url(site.inventory):
+        return os.path.lexists(site.inventory)
+    try:
+        with reading(site):
+            return True
+    except MissingInputError:
+        return False
 
 
 @contextmanager
@@ -22,7 +28,7 @@ def reading(site: Site) -> Iterator[Inventory]:
     Raises:
         MissingInputError: there is none yet.
     """
-    if not has_inventory(site):
+    if not is_url(site.inventory) and not has_inventory(site):
         raise MissingInputError(site.inventory, "there is no inventory yet", "smtpcreds ca init")
     with open_inventory(site.inventory, machine=site.machine, read_only=True) as inventory:
         yield inventory

@@ -46,7 +46,8 @@ def postgres_database(url: DatabaseUrl, *, read_only: bool, timeout: float) -> I
     Raises:
         StateVersionError, MissingInputError, ConfigError: see :func:`.database.verify_version`.
         ForeignFormatError: a schema ``smtpcreds`` with tables of some other program.
-        UnavailableError, DeniedError: see :func:`smtpcreds.postgres.connection.connected`.
+        DeniedError: this role lacks a right.
+        UnavailableError: see :func:`smtpcreds.postgres.connection.connected`.
     """
     with connected(url, read_only=read_only, patience=timeout) as connection:
         database = Database(connection, url.text, POSTGRES)

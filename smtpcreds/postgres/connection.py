@@ -41,9 +41,8 @@ def connected(
         patience: seconds after which a lock that another process holds is an error.
 
     Raises:
-        UnavailableError: psycopg is not installed, or the server does not answer or is too old.
-        DeniedError: the server refuses this role.
-        MissingInputError: there is no such database.
+        UnavailableError: psycopg is missing; the server does not answer, knows no such role or database,
+            or is too old.
         ForeignFormatError: the database is not encoded in UTF-8.
     """
     library = _library(url)

@@ -76,8 +76,9 @@ class PostgresStore:
         """Return all records of one moment.
 
         Raises:
-            MissingInputError: no account was ever added, or there is no such database.
-            UnavailableError, DeniedError, ForeignFormatError: see :func:`~smtpcreds.postgres.connected`.
+            MissingInputError: no account was ever added.
+            DeniedError: this role may not read.
+            UnavailableError, ForeignFormatError: see :func:`~smtpcreds.postgres.connection.connected`.
         """
         with self._connected() as connection:
             if not _exists(connection):

@@ -61,6 +61,14 @@ def test_no_file_of_an_inventory_is_made(admins: tuple[Stage, Stage]) -> None:
     assert len(listed(admins[0])) == 2
 
 
+def test_a_file_can_be_looked_at_before_there_is_an_inventory(tmp_path: Path, url: str) -> None:
+    fresh, path = configured(tmp_path / "admin", url), tmp_path / "other.pem"
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "/dev/null")
+    fresh.openssl("req", "-x509", *key, "-subj", "/CN=elsewhere.example", "-out", path)
+    assert "elsewhere.example" in fresh("cert", "show", path)
+    assert "the inventory is empty" in fresh("cert", "list", status=66)
+
+
 def test_both_issue_at_once(postgres: Cluster, name: str, admins: tuple[Stage, Stage]) -> None:
     running = [
         subprocess.Popen(
