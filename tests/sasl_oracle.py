@@ -3,11 +3,17 @@
 Both ends are the host's libsasl2.so.2 (Debian: libsasl2-2, libsasl2-modules, libsasl2-modules-db), driven
 through <sasl/sasl.h>. The server is set up as sendmail sets it up: its host name is the realm of bare names,
 and there is no user_realm. Not for several threads at once.
+
+With a configuration file in place of a database the server reads that file itself, as sendmail and smtpd do;
+a process reads only one in its life, so :func:`configured` asks another process.
 """
 
 import ctypes
 import functools
+import json
+import os
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from ctypes import POINTER, byref, c_char_p, c_int, c_uint, c_ulong, c_void_p
 from dataclasses import dataclass
@@ -32,6 +38,9 @@ REFUSALS = frozenset({-2, -13, -20})
 
 SASL_FAIL (-1) is not among them: that is a database that could not be read.
 """
+
+APPLICATION: bytes | None = None
+"""Name of the configuration file in $SASL_CONF_PATH, without ``.conf``; None for options given here."""
 
 _LIST_END, _GETOPT, _LOG = 0, 1, 2
 _USER, _AUTHNAME, _PASS, _GETREALM = 0x4001, 0x4002, 0x4004, 0x4008
@@ -92,6 +101,23 @@ def checkpass(db: Path, authcid: str, realm: str, password: bytes) -> bool:
     with _Connection(_server_callbacks(db, log), realm, server=True) as server:
         name = authcid.encode()
         return bool(_sasl().sasl_checkpass(server, name, len(name), password, len(password)) == OK)
+
+
+def configured(conf: Path, authcid: str, realm: str, password: bytes) -> frozenset[str]:
+    """The mechanisms of this file's mech_list by which the account can log in to a server that reads it."""
+    offered = [name for name in MECHANISMS if name in conf.read_text().split()]
+    question = {"application": conf.stem, "account": [authcid, realm, password.hex()], "mechanisms": offered}
+    done = subprocess.run(
+        [sys.executable, __file__, str(conf)],
+        input=json.dumps(question),
+        env={**os.environ, "SASL_CONF_PATH": str(conf.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise OracleError(done.stderr)
+    return frozenset(json.loads(done.stdout))
 
 
 def exchange(db: Path, mechanism: str, authcid: str, realm: str, password: bytes) -> Verdict:
@@ -171,7 +197,8 @@ def _table(callbacks: list[tuple[int, object]]) -> "ctypes.Array[_Callback]":
 
 
 def _server_callbacks(db: Path, log: list[str]) -> list[tuple[int, object]]:
-    return [(_GETOPT, _getopt(db)), (_LOG, _logger(log))]
+    options = [] if APPLICATION else [(_GETOPT, _getopt(db))]
+    return [*options, (_LOG, _logger(log))]
 
 
 def _getopt(db: Path) -> object:
@@ -245,7 +272,19 @@ def _sasl() -> ctypes.CDLL:
     # The plugin refuses every later look-up unless its first path was accepted; a missing file is accepted.
     start = _server_callbacks(Path("/nonexistent/sasldb2"), [])
     library.kept = (start, _table(start))  # type: ignore[attr-defined]
-    for code in (library.sasl_client_init(library.kept[1]), library.sasl_server_init(library.kept[1], None)):
+    for code in (
+        library.sasl_client_init(library.kept[1]),
+        library.sasl_server_init(library.kept[1], APPLICATION),
+    ):
         if code != OK:
             raise OracleError(f"libsasl2 does not start: {code}")
     return library
+
+
+if __name__ == "__main__":
+    asked = json.load(sys.stdin)
+    APPLICATION = asked["application"].encode()
+    who, where, secret = asked["account"]
+    tried = asked["mechanisms"]
+    opened = [m for m in tried if authenticate(Path(sys.argv[1]), m, who, where, bytes.fromhex(secret))]
+    json.dump(opened, sys.stdout)

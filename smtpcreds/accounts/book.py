@@ -1,20 +1,24 @@
 """The accounts of one relay: add, list, change, delete, read back."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from shlex import quote
 
 from ..config import Site
-from ..errors import ExistsError, NameRefusedError, NoSuchAccountError, PasswordRefusedError
-from ..files import ensure_directory
+from ..errors import (
+    ExistsError,
+    MissingInputError,
+    NameRefusedError,
+    NoSuchAccountError,
+    PasswordRefusedError,
+)
 from ..model import Account, Credential, Plan, Step, parse_account
 from ..sasldb.opening import open_store
 from ..sasldb.records import USER_PASSWORD, by_account, properties, replacement
 from ..secret import Secret
 from .logins import refuse_login_name
 from .mechanisms import served
-from .origin import new_format, origin
+from .origin import Making, new_format, open_or_make, origin
 
 Records = Mapping[bytes, bytes]
 
@@ -30,7 +34,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What was done to which account in which file."""
+    """What was done to which account in which file or URL."""
 
     account: Account
     database: str
@@ -41,7 +45,7 @@ class AccountBook:
 
     Args:
         site: names the realm of bare names and the default database.
-        database: another file than the configured one.
+        database: another file or ``postgresql://`` URL than the configured one.
     """
 
     def __init__(self, site: Site, database: str | None = None) -> None:
@@ -113,7 +117,10 @@ class AccountBook:
 
     def _load(self) -> Records:
         """Return all records; a database that was never made is empty."""
-        return open_store(self.database).load() if os.path.lexists(self.database) else {}
+        try:
+            return open_store(self.database).load()
+        except MissingInputError:
+            return {}
 
     def _plan(
         self,
@@ -123,7 +130,7 @@ class AccountBook:
         secret: Callable[[], Secret] | None,
     ) -> Plan[Change]:
         check(self._load())
-        made, kind = origin(self.site), new_format(self.site)
+        made = Making(new_format(self.site), origin(self.site))
 
         def apply() -> Change:
             values = {USER_PASSWORD: secret().reveal()} if secret else {}
@@ -132,9 +139,7 @@ class AccountBook:
                 check(records)
                 return replacement(records, account, values)
 
-            ensure_directory(os.path.dirname(self.database), 0o755, tighten=False)
-            new = None if os.path.lexists(self.database) else kind
-            open_store(self.database, new=new, origin=made).apply(edits)
+            open_or_make(self.database, made).apply(edits)
             return Change(account, self.database)
 
         return Plan((Step(action, str(account), note=self.database),), apply)

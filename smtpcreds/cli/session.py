@@ -111,7 +111,11 @@ class Session:
         return os.path.abspath(path)
 
     def described(self, path: str) -> str:
-        """Return ``path  mode owner:group`` as it is on disk."""
+        """Return ``path  mode owner:group`` as it is on disk; a URL as it is."""
+        from ..postgres import is_url
+
+        if is_url(path):
+            return path
         found = os.stat(path)
         return f"{path}  {stat.S_IMODE(found.st_mode):04o} {owner(found)}"
 

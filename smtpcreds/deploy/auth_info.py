@@ -3,10 +3,9 @@
 import os
 from collections.abc import Sequence
 
-from ..errors import ExistsError
-from ..files import check_target, ensure_directory, read_private, write_all
-from ..model import Artifact, Credential, Owner, Plan, Step
+from ..model import Artifact, Credential, Owner, Plan
 from ..mta import auth_info
+from .file import plan_file
 
 
 def plan_auth_info(
@@ -21,18 +20,5 @@ def plan_auth_info(
         InexpressibleError: see :func:`smtpcreds.mta.auth_info.render`.
     """
     content = auth_info.render(credential, mechanisms)
-    found = check_target(path)
-    if found is not None and read_private(path) == content:
-        return Plan((), lambda: False)
-    if found is not None and not force:
-        raise ExistsError(path, "holds other credentials and was left alone", "pass --force to replace it")
     artifact = Artifact(path, content, 0o600, Owner(0, 0) if os.geteuid() == 0 else None)
-
-    def apply() -> bool:
-        parent = os.path.dirname(path)
-        if not os.path.isdir(parent):
-            ensure_directory(parent, 0o755)
-        write_all([artifact])
-        return True
-
-    return Plan((Step("write", path, 0o600, f"credentials of {credential.account}"),), apply)
+    return plan_file(artifact, "other credentials", f"credentials of {credential.account}", force=force)
