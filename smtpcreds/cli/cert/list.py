@@ -33,6 +33,7 @@ def list_(session: Session, within: str | None, host: str | None, everything: bo
 
     The exit status is 0 whatever is listed; for a status that says whether something is due, see cert renew.
     """
+    from ...authority.due import warn_of_crls
     from ...authority.listing import Selection, listed
     from ...authority.reading import reading
 
@@ -41,6 +42,7 @@ def list_(session: Session, within: str | None, host: str | None, everything: bo
     name = site.qualify(host, wildcard=True) if host else None
     now = site.clock()
     with reading(site) as inventory:
+        warn_of_crls(site, inventory)
         rows = listed(site, inventory, Selection(span, name, everything))
         if session.as_json:
             session.show({"certificates": [row_data(site, row) for row in rows]}, ())
