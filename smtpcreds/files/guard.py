@@ -12,6 +12,8 @@ from .explain import explained
 
 GROUP_OR_OTHER_WRITE = 0o022
 ANY_FOREIGN_ACCESS = 0o077
+MAIL_OWNERS = frozenset({"smmta"})
+"""Debian gives /etc/mail to this user, who can put any sendmail.cf there and is trusted with it anyway."""
 MAX_READ = 64 * 1024 * 1024
 """Octets; a certificate bundle of every public CA is a quarter of a megabyte."""
 
@@ -129,7 +131,7 @@ def _check_private(path: str, found: os.stat_result) -> None:
 def _check_parent(parent: str, path: str) -> None:
     with explained(parent):
         found = os.stat(parent)
-    if found.st_uid not in {0, os.geteuid()}:
+    if found.st_uid not in {0, os.geteuid()} and _name(found.st_uid) not in MAIL_OWNERS:
         raise UnsafePathError(path, f"lies below {parent}, which belongs to {_user(found.st_uid)}")
     if found.st_mode & GROUP_OR_OTHER_WRITE and not found.st_mode & stat.S_ISVTX:
         reason = f"lies below {parent}, which is writable by {_writers(found.st_mode)}"
@@ -141,9 +143,14 @@ def _writers(mode: int) -> str:
 
 
 def _user(uid: int) -> str:
+    name = _name(uid)
+    return f"user {name}" if name else f"uid {uid}"
+
+
+def _name(uid: int) -> str | None:
     import pwd
 
     try:
-        return f"user {pwd.getpwuid(uid).pw_name}"
+        return pwd.getpwuid(uid).pw_name
     except KeyError:
-        return f"uid {uid}"
+        return None

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from ..errors import DamagedFileError, InexpressibleError, UsageError
 
 PATH = "/etc/mail/smtpcreds/access"
+FENCE = ("# smtpcreds: begin", "# smtpcreds: end")
+"""Lines around the rules; makemap skips what begins with #."""
 MAX_DN = 200
 """Longer ones are cut by sendmail and never match."""
 
@@ -116,8 +118,9 @@ def relaying(issuer: str, subjects: Iterable[str] | None = None) -> tuple[Rule, 
 
 
 def render(rules: Iterable[Rule]) -> bytes:
-    """Return the source lines."""
-    return "".join(f"{rule.line}\n" for rule in rules).encode("ascii")
+    """Return the source lines in their fence."""
+    lines = (FENCE[0], *(rule.line for rule in rules), FENCE[1])
+    return "".join(f"{line}\n" for line in lines).encode("ascii")
 
 
 def parse(content: bytes, path: str) -> Mapping[str, str]:

@@ -1,8 +1,8 @@
 """FEATURE(authinfo): who a Sendmail client host is, by server, in a map instead of default-auth-info.
 
 Key ``AuthInfo:host``; value ``"U:authzid" "I:authcid" "P=secret" "R:realm" "M:mechanisms"``. ``X:`` takes
-text, in which sendmail's rules would replace ``%1`` and end at ``"``; ``X=`` takes base64 (usersmtp.c, readauth).
-Only names of letters, digits and ``@ . _ + -`` are written as text, and the secret never is.
+text, in which sendmail replaces ``%1`` and which ends at ``"``; ``X=`` takes base64 (usersmtp.c, readauth).
+Names of letters, digits and ``@ . _ + -`` are written as text; other names, and every secret, in base64.
 """
 
 import re

@@ -115,13 +115,21 @@ class Include:
         path: that file.
         lines: exactly.
         where: in words, or empty where any place will do.
-        above: what the lines must stand above: the beginning of a line, or empty.
+        above: beginnings of the lines that they must stand above; empty for any place.
+        fence: comment lines before and behind them, so that lines which are no longer wanted can be told from
+            the administrator's own; or empty.
     """
 
     path: str
     lines: tuple[str, ...]
     where: str = ""
     above: tuple[str, ...] = ()
+    fence: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> tuple[str, ...]:
+        """The lines with their fence."""
+        return (*self.fence[:1], *self.lines, *self.fence[1:]) if self.lines else ()
 
 
 @dataclass(frozen=True, slots=True)

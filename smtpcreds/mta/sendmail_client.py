@@ -7,7 +7,7 @@ from ..model import Credential
 from ..secret import Secret
 from . import access, auth_info, authinfo_map, sendmail_mc
 from .auth_info import AuthInfo
-from .port import Facts, File, Include, Map, Need, Rendered, Role, Work
+from .port import Facts, File, Map, Need, Rendered, Role, Work
 
 NAME = "sendmail-client"
 TITLE = "Sendmail 8.12 or later with Cyrus SASL, relaying through the hub"
@@ -45,9 +45,8 @@ def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
 
 def work(facts: Facts) -> Work:
     """Return the includes, what they are compiled to, and the commands."""
-    lines = tuple(rule.line for rule in _rules(facts))
     return Work(
-        (sendmail_mc.include(FRAGMENT), Include(sendmail_mc.ACCESS, lines)),
+        (sendmail_mc.include(FRAGMENT), sendmail_mc.include_rules(_rules(facts))),
         sendmail_mc.compiled(FRAGMENT, _settings(facts), access=True),
         sendmail_mc.commands(facts, access=True),
     )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from ..errors import UsageError
 from ..secret import Secret
 from . import access, sasl_conf, sendmail_mc
-from .port import Facts, File, Include, Need, Rendered, Role, Work
+from .port import Facts, File, Need, Rendered, Role, Work
 
 NAME = "sendmail-hub"
 TITLE = "Sendmail 8.12 or later with Cyrus SASL, relaying for client hosts"
@@ -37,10 +37,8 @@ def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
 def work(facts: Facts) -> Work:
     """Return the includes, what they are compiled to, and the commands."""
     has_rules = bool(facts.rules)
-    lines = tuple(rule.line for rule in facts.rules)
-    includes = [sendmail_mc.include(FRAGMENT), *([Include(sendmail_mc.ACCESS, lines)] if has_rules else [])]
     return Work(
-        tuple(includes),
+        (sendmail_mc.include(FRAGMENT), sendmail_mc.include_rules(facts.rules)),
         sendmail_mc.compiled(FRAGMENT, _settings(facts), access=has_rules),
         sendmail_mc.commands(facts, access=has_rules),
     )

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from ..errors import DamagedFileError, InexpressibleError
+from .access import FENCE, Rule
 from .port import Compiled, Facts, Include
 
 DIRECTORY = "/etc/mail/smtpcreds"
@@ -25,11 +26,12 @@ Settings = Mapping[str, str]
 
 _WORD = re.compile(r"[A-Za-z0-9/._@:=\[\]-]+")
 _MACRO = re.compile(r"[A-Za-z_]\w*")
-_REPLACED = frozenset(
+_REPLACED_TEXT = (
     "changecom changequote debugfile debugmode divert divnum dnl dumpdef m4exit sysval traceoff traceon "
     "undivert __file__ __gnu__ __line__ __program__ __unix__ unix lower m4 strcasecmp CONCAT DOL DOMAIN "
-    "FEATURE HACK MAILER OSTYPE POPDIVERT PUSHDIVERT SITECONFIG TEMPFILE UUCPSMTP VERSIONID".split()  # noqa: SIM905
+    "FEATURE HACK MAILER OSTYPE POPDIVERT PUSHDIVERT SITECONFIG TEMPFILE UUCPSMTP VERSIONID"
 )
+_REPLACED = frozenset(_REPLACED_TEXT.split())
 """Words that m4 1.4, or the macros of sendmail 8.17, replace though no parenthesis follows (observed)."""
 _SENDMAILS = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]*|_\w*|conf[A-Z]\w*")
 """The forms of all other names that the macros of sendmail define."""
@@ -107,6 +109,11 @@ def include(fragment: str) -> Include:
     """Return the line that brings a fragment into sendmail.mc."""
     where = "above the line MAILER_DEFINITIONS or the first MAILER"
     return Include(SOURCE, (f"include(`{fragment}')dnl",), where, ("MAILER(", "MAILER_DEFINITIONS"))
+
+
+def include_rules(rules: Iterable[Rule]) -> Include:
+    """Return the lines that go into the access map's source."""
+    return Include(ACCESS, tuple(rule.line for rule in rules), fence=FENCE)
 
 
 def compiled(fragment: str, settings: Settings, *, access: bool) -> tuple[Compiled, ...]:
