@@ -15,7 +15,7 @@ from ..model import Artifact, Plan, Root, Step
 from ..mta.port import Facts, Include, Map, Program
 from ..mta.port import octets as with_secrets
 from ..sasldb.replace import open_regular, wake_readers
-from .inspection import missing_files, missing_includes, stale
+from .inspection import added, missing_files, missing_includes, stale
 from .standing import Standing, Status, look, octets_of, wanted_text
 from .written import remember
 
@@ -154,11 +154,7 @@ def _opened(standing: Standing, stack: ExitStack) -> int | None:
 
 def _run(includes: Iterable[Include], commands: Iterable[str]) -> None:
     for include in includes:
-        where = f", {include.where}" if include.where else ""
-        lines = "; ".join(include.lines)
-        raise ConfigError(
-            include.path, f"lacks a line, so no command was run{where and ''}", f"add{where}: {lines}"
-        )
+        raise ConfigError(include.path, "lacks a line, so no command was run", added(include))
     for command in commands:
         Hook(("sh", "-c", command)).run()
 

@@ -11,6 +11,7 @@ from ..session import Session
 if TYPE_CHECKING:
     from ...config import Site
     from ...mta.port import Facts, Program
+    from ...secret import Secret
 
 _OPTIONS = (
     click.argument("name", metavar="PROGRAM"),
@@ -68,22 +69,26 @@ def asked(session: Session, name: str, **options: Any) -> "tuple[Site, Program, 
     wishes = Wishes(
         **options,
         role=role,
-        secret=_secret(password, site),
+        secret=_secret(password),
         role_password=_role_password(role_password, role),
         variants=variants,
     )
     return site, program, gather(site, program, wishes)
 
 
-def _secret(source: str | None, site: "Site") -> Any:
+def _secret(source: str | None) -> "Callable[[], Secret] | None":
+    """Return the question for a secret that exists already; it is asked once."""
     from functools import cache
 
-    from ..secrets import account_secret
+    from ...sources import Context, parse_source, resolve
 
-    return cache(account_secret(source, "secret of the account", site)) if source else None
+    if source is None:
+        return None
+    parsed = parse_source(source)
+    return cache(lambda: resolve(parsed, Context("secret of the account")))
 
 
-def _role_password(source: str | None, role: str | None) -> Any:
+def _role_password(source: str | None, role: str | None) -> "Secret | None":
     from ..secrets import role_password
 
     return role_password(source, role or "root")
