@@ -103,9 +103,10 @@ def _apply(site: Site, program: Program, facts: Facts, *, force: bool, run: bool
     with at_work(site) as inventory:
         found = look(site, program.render(facts), inventory)
         due = _due(found, _see(program), force=force)
-        if due:
-            for standing in due:
+        for standing in found:
+            if standing.is_due or not standing.is_known:
                 remember(site, inventory, standing.path, with_secrets(wanted_text(standing.rendered)))
+        if due:
             _write(due)
             record(site, inventory, "mta apply", program.NAME, f"{len(due)} files")
     includes = missing_includes(site, program, facts)

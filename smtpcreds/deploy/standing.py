@@ -9,6 +9,7 @@ from enum import StrEnum
 from ..config import Site
 from ..errors import DataError
 from ..files import check_target, read_public
+from ..files.owner import owner as file_owner
 from ..inventory import Inventory
 from ..model import Owner
 from ..mta.port import Content, Map, Rendered
@@ -40,6 +41,7 @@ class Standing:
         status: what is there.
         found: what it says, of a map the records as lines; None where there is nothing to read.
         excess: what is wrong with mode and owner, one phrase each.
+        is_known: that this content is ours is remembered already.
     """
 
     rendered: Rendered
@@ -48,6 +50,7 @@ class Standing:
     status: Status
     found: bytes | None = field(repr=False, default=None)
     excess: tuple[str, ...] = ()
+    is_known: bool = False
 
     @property
     def is_due(self) -> bool:
@@ -88,7 +91,13 @@ def _look(site: Site, rendered: Rendered, inventory: Inventory | None) -> Standi
     found = _text(rendered, path)
     known = digests(site, inventory, path)
     return Standing(
-        rendered, path, owner, _status(rendered, found, known), found, _excess(rendered, owner, status)
+        rendered,
+        path,
+        owner,
+        _status(rendered, found, known),
+        found,
+        _excess(rendered, owner, status),
+        is_known=found is not None and digest(found) in known,
     )
 
 
@@ -121,5 +130,5 @@ def _excess(rendered: Rendered, owner: Owner | None, found: os.stat_result) -> t
     if mode & ~rendered.mode:
         faults.append(f"has mode {mode:04o}, more than {rendered.mode:04o}")
     if owner and (found.st_uid, found.st_gid) != (owner.uid, owner.gid):
-        faults.append(f"belongs to {found.st_uid}:{found.st_gid}, not to {rendered.user}:{rendered.group}")
+        faults.append(f"belongs to {file_owner(found)}, not to {rendered.user}:{rendered.group}")
     return tuple(faults)

@@ -13,7 +13,7 @@ from .explain import explained
 GROUP_OR_OTHER_WRITE = 0o022
 ANY_FOREIGN_ACCESS = 0o077
 MAIL_OWNERS = frozenset({"smmta"})
-"""Debian gives /etc/mail to this user, who can put any sendmail.cf there and is trusted with it anyway."""
+"""Debian gives /etc/mail, and makemap gives maps, to this user: who owns sendmail.cf is trusted anyway."""
 MAX_READ = 64 * 1024 * 1024
 """Octets; a certificate bundle of every public CA is a quarter of a megabyte."""
 
@@ -55,7 +55,7 @@ def check_target(path: str) -> os.stat_result | None:
     """Return the status of the file that a write would replace, or None where there is none.
 
     Raises:
-        UnsafePathError: something other than a regular file of root or of ours stands in the way.
+        UnsafePathError: something other than a regular file of root, Sendmail, or our own stands in the way.
     """
     try:
         found = os.lstat(path)
@@ -65,7 +65,7 @@ def check_target(path: str) -> os.stat_result | None:
         raise UnsafePathError(path, "is a symbolic link and is not followed; remove it, or name its target")
     if not stat.S_ISREG(found.st_mode):
         raise UnsafePathError(path, "is not a regular file")
-    if found.st_uid not in {0, os.geteuid()}:
+    if not _is_trusted(found.st_uid):
         raise UnsafePathError(path, f"belongs to {_user(found.st_uid)}", f"chown {os.geteuid()} {path}")
     return found
 
@@ -131,11 +131,15 @@ def _check_private(path: str, found: os.stat_result) -> None:
 def _check_parent(parent: str, path: str) -> None:
     with explained(parent):
         found = os.stat(parent)
-    if found.st_uid not in {0, os.geteuid()} and _name(found.st_uid) not in MAIL_OWNERS:
+    if not _is_trusted(found.st_uid):
         raise UnsafePathError(path, f"lies below {parent}, which belongs to {_user(found.st_uid)}")
     if found.st_mode & GROUP_OR_OTHER_WRITE and not found.st_mode & stat.S_ISVTX:
         reason = f"lies below {parent}, which is writable by {_writers(found.st_mode)}"
         raise UnsafePathError(path, reason, f"chmod go-w {parent}")
+
+
+def _is_trusted(uid: int) -> bool:
+    return uid in {0, os.geteuid()} or _name(uid) in MAIL_OWNERS
 
 
 def _writers(mode: int) -> str:
