@@ -112,11 +112,10 @@ def scene() -> Iterator[Scene]:
         yield Scene(lab)
 
 
-@pytest.mark.parametrize("variant", [(), (MAP,)])
-def test_mail_is_relayed_from_what_apply_wrote(scene: Scene, variant: tuple[str, ...]) -> None:
+def test_mail_is_relayed_from_what_apply_wrote(scene: Scene) -> None:
     scene.hub.apply()
     scene.give_auth_info()
-    scene.client.apply(*variant)
+    scene.client.apply()
     received = scene.relayed()
     assert re.search(rf"from {CLIENT} .*by {HUB} .* with ESMTPSA .*verify=OK", received)
     scene.hub.host.log.wait(rf"AUTH=server, relay={CLIENT} .*authid={ACCOUNT}(@{HUB})?, mech=SCRAM-SHA-256,")
@@ -195,7 +194,7 @@ def test_authinfo_db_is_what_makemap_makes(scene: Scene) -> None:
     assert host.run(("stat", "-c", "%U %a", "/etc/mail/authinfo.db")) == "smmta 640\n"
     complaint = scene.client.refused("mta", "check", "sendmail-client", MAP)
     assert "/etc/mail/authinfo.db has mode 0640, more than 0600" in complaint
-    assert "/etc/mail/authinfo.db belongs to smmta:smmsp, not to root:root" in complaint
+    assert "/etc/mail/authinfo.db belongs to smmta:root, not to root:root" in complaint
     scene.client("mta", "apply", "sendmail-client", MAP)
     assert host.run(("stat", "-c", "%U %a", "/etc/mail/authinfo.db")) == "root 600\n"
     assert ours == host.run(("makemap", "-u", "hash", "/etc/mail/authinfo"))
