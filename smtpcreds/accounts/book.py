@@ -17,6 +17,8 @@ from .mechanisms import served
 from .origin import new_format, origin
 
 Records = Mapping[bytes, bytes]
+Edit = Callable[[Records], Mapping[bytes, bytes | None]]
+"""Computes new values from all records; see :data:`smtpcreds.sasldb.store.Change`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class AccountBook:
 
     def __init__(self, site: Site, database: str | None = None) -> None:
         self.site = site
-        self.database = database or site.sasldb
+        self.database = os.path.abspath(database) if database else site.sasldb
 
     def parse(self, text: str, realm: str | None = None) -> Account:
         """Read ``user`` or ``user@realm``; a bare name gets the realm given, else the relay's own.
@@ -86,13 +88,13 @@ class AccountBook:
 
     def entries(self) -> list[Entry]:
         """Return all accounts, sorted by realm and name."""
-        found = by_account(self._load())
+        found = by_account(self.records())
         order = sorted(found, key=lambda account: (account.realm, account.authcid))
         return [Entry(a, tuple(sorted(found[a])), served(found[a])) for a in order]
 
     def entry(self, account: Account) -> Entry:
         """Return one account."""
-        held = self._require(self._load(), account)
+        held = self._require(self.records(), account)
         return Entry(account, tuple(sorted(held)), served(held))
 
     def credential(self, account: Account) -> Credential:
@@ -102,7 +104,7 @@ class AccountBook:
             NoSuchAccountError: it is not in the database.
             PasswordRefusedError: it is stored without clear text and can't be read back.
         """
-        held = self._require(self._load(), account)
+        held = self._require(self.records(), account)
         if USER_PASSWORD not in held:
             raise PasswordRefusedError(
                 str(account),
@@ -111,9 +113,24 @@ class AccountBook:
             )
         return Credential(account, Secret(held[USER_PASSWORD]), self.site.realm)
 
-    def _load(self) -> Records:
+    def records(self) -> Records:
         """Return all records; a database that was never made is empty."""
         return open_store(self.database).load() if os.path.lexists(self.database) else {}
+
+    def writer(self) -> Callable[[Edit], None]:
+        """Return what makes one change of the database, and the database if there is none.
+
+        Raises:
+            ConfigError: what the configuration says of a new database can't be followed.
+        """
+        made, kind = origin(self.site), new_format(self.site)
+
+        def write(edit: Edit) -> None:
+            ensure_directory(os.path.dirname(self.database), 0o755, tighten=False)
+            new = None if os.path.lexists(self.database) else kind
+            open_store(self.database, new=new, origin=made).apply(edit)
+
+        return write
 
     def _plan(
         self,
@@ -122,8 +139,8 @@ class AccountBook:
         check: Callable[[Records], object],
         secret: Callable[[], Secret] | None,
     ) -> Plan[Change]:
-        check(self._load())
-        made, kind = origin(self.site), new_format(self.site)
+        check(self.records())
+        write = self.writer()
 
         def apply() -> Change:
             values = {USER_PASSWORD: secret().reveal()} if secret else {}
@@ -132,9 +149,7 @@ class AccountBook:
                 check(records)
                 return replacement(records, account, values)
 
-            ensure_directory(os.path.dirname(self.database), 0o755, tighten=False)
-            new = None if os.path.lexists(self.database) else kind
-            open_store(self.database, new=new, origin=made).apply(edits)
+            write(edits)
             return Change(account, self.database)
 
         return Plan((Step(action, str(account), note=self.database),), apply)

@@ -12,5 +12,7 @@ sasl = noun(
         "passwd": ("sasl.change", "passwd", "Give an account another secret, at once."),
         "delete": ("sasl.change", "delete", "Delete an account with all its properties."),
         "auth-info": ("sasl.auth_info", "auth_info", "Produce default-auth-info for client hosts."),
+        "import": ("sasl.import_", "import_", "Import many accounts at once from a file."),
+        "export": ("sasl.export", "export", "Export all accounts; their secrets only with --reveal."),
     },
 )
