@@ -4,10 +4,19 @@ import os
 from collections.abc import Iterable
 
 from ..config import Site
-from ..files import check_directory, check_parents, check_target, ensure_directory, read_private
+from ..errors import DamagedFileError, UnsafePathError
+from ..files import (
+    check_directory,
+    check_parents,
+    check_target,
+    ensure_directory,
+    read_private,
+    read_public,
+)
+from ..files.guard import GROUP_OR_OTHER_WRITE
 from ..model import Artifact, Link
 from ..pki.hashlinks import subject_hash
-from ..pki.pem import encode_certificates
+from ..pki.pem import encode_certificates, parse_certificates
 from ..pki.values import Certificate
 from .layout import BUNDLE, CRL
 
@@ -44,18 +53,65 @@ def certificate_file(certificate: Certificate, authorities: Iterable[Certificate
 
 
 def surroundings(directory: str, authorities: Iterable[Certificate], crl: bytes) -> list[Artifact | Link]:
-    """Return what of bundle, CRL and links is missing or different in the directory.
+    """Return what of bundle, CRL and links is missing or different in the directory."""
+    own = tuple(authorities)
+    return [*trust(directory, own), *revocation(directory, own[0], crl)]
+
+
+def trust(directory: str, authorities: Iterable[Certificate]) -> list[Artifact | Link]:
+    """Return what of the CA bundle and its links is missing or different.
+
+    What the bundle holds already stays in it, behind the given ones: other CAs, whose answers were installed,
+    and whatever the administrator put there.
 
     Each CA certificate gets its hash link to the bundle: OpenSSL reads every certificate of the file that a
     link leads to (by_dir.c), and Sendmail searches confCACERT_PATH by these names only.
+
+    Raises:
+        DamagedFileError: the bundle that is there can't be read.
+        UnsafePathError: others can write to it, so those that are not among the given ones are doubtful.
     """
-    bundle = tuple(authorities)
-    files = [
-        Artifact(f"{directory}/{BUNDLE}", encode_certificates(bundle)),
-        Artifact(f"{directory}/{CRL}", crl),
-    ]
+    given = tuple(authorities)
+    bundle = tuple(dict.fromkeys((*given, *_kept(directory, given))))
     links = [Link(f"{directory}/{subject_hash(ca)}.0", BUNDLE) for ca in bundle]
-    links.append(Link(f"{directory}/{subject_hash(bundle[0])}.r0", CRL))
+    return _missing([Artifact(f"{directory}/{BUNDLE}", encode_certificates(bundle))], links) if bundle else []
+
+
+def revocation(directory: str, issuer: Certificate, crl: bytes) -> list[Artifact | Link]:
+    """Return what of the CRL and its link is missing or different."""
+    link = Link(f"{directory}/{subject_hash(issuer)}.r0", CRL)
+    return _missing([Artifact(f"{directory}/{CRL}", crl)], [link])
+
+
+def bundled(directory: str) -> tuple[Certificate, ...]:
+    """Return the CA certificates of the directory's bundle; nothing where there is none.
+
+    Raises:
+        DamagedFileError: it can't be read.
+    """
+    path = f"{directory}/{BUNDLE}"
+    if not os.path.lexists(path):
+        return ()
+    check_target(path)
+    content = read_public(path)
+    try:
+        return parse_certificates(content, path).certificates if content.strip() else ()
+    except DamagedFileError as error:
+        raise DamagedFileError(path, error.reason, "move it away, and what is ours is made anew") from None
+
+
+def _kept(directory: str, given: tuple[Certificate, ...]) -> list[Certificate]:
+    others = [ca for ca in bundled(directory) if ca not in given]
+    path = f"{directory}/{BUNDLE}"
+    if others and os.lstat(path).st_mode & GROUP_OR_OTHER_WRITE:
+        reason = f"others can write to it, and it holds {len(others)} CA certificates that are not ours"
+        raise UnsafePathError(
+            path, reason, f"look at them: smtpcreds cert show {path}; then chmod 0600 {path}"
+        )
+    return others
+
+
+def _missing(files: list[Artifact], links: list[Link]) -> list[Artifact | Link]:
     return [file for file in files if not _is_there(file)] + [link for link in links if not _leads(link)]
 
 

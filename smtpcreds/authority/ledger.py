@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..config import Site
-from ..errors import MissingInputError
 from ..files import ensure_directory, exclusive, sweep
-from ..inventory import Authority, Event, Inventory, open_inventory
+from ..inventory import Authority, AuthorityState, Event, Inventory, open_inventory
 from ..pki.dn import title
 from ..pki.pem import encode_der
-from ..pki.values import Issuer
+from ..pki.values import Certificate, Issuer, key_identifier
 from .recover import recover
 
 
@@ -25,29 +24,28 @@ def at_work(site: Site) -> Iterator[Inventory]:
         yield inventory
 
 
-@contextmanager
-def reading(site: Site) -> Iterator[Inventory]:
-    """Open the inventory to look at it.
-
-    Raises:
-        MissingInputError: there is none yet.
-    """
-    if not os.path.lexists(site.inventory):
-        raise MissingInputError(site.inventory, "there is no inventory yet", "smtpcreds ca init")
-    with open_inventory(site.inventory, read_only=True) as inventory:
-        yield inventory
-
-
 def enrolled(site: Site, inventory: Inventory, issuer: Issuer) -> Authority:
     """Return the inventory's row of the authority, made now if a killed ``ca init`` did not get to it."""
-    der = encode_der(issuer.certificate)
+    return _enrolled(site, inventory, issuer.certificate, AuthorityState.CURRENT, crl_number=1)
+
+
+def acquainted(site: Site, inventory: Inventory, ca: Certificate) -> Authority:
+    """Return the inventory's row of a CA, made now as another's if it is new."""
+    return _enrolled(site, inventory, ca, AuthorityState.FOREIGN, crl_number=0)
+
+
+def _enrolled(
+    site: Site, inventory: Inventory, ca: Certificate, state: AuthorityState, *, crl_number: int
+) -> Authority:
+    der = encode_der(ca)
     known = next((row for row in inventory.authorities() if row.der == der), None)
     return known or inventory.add_authority(
-        title(issuer.certificate),
-        ski=issuer.key_identifier.hex(),
+        title(ca),
+        ski=key_identifier(ca).hex(),
         der=der,
         created=site.clock(),
-        crl_number=1,
+        crl_number=crl_number,
+        state=state,
     )
 
 

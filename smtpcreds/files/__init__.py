@@ -1,9 +1,10 @@
 """The file system as this program wants it: private, atomic, durable, guarded."""
 
 from .explain import explained
+from .flush import flush_directories
 from .guard import check_directory, check_parents, check_private, check_target, read_private, read_public
 from .lock import exclusive, flock
-from .write import ensure_directory, flush_directories, remove, sweep, write_all, write_directory
+from .write import ensure_directory, remove, sweep, write_all, write_directory
 
 __all__ = [
     "check_directory",
