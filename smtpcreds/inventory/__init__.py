@@ -4,6 +4,7 @@
 """
 
 from .port import Inventory
+from .rotations import Rotation, Rotations, RotationState
 from .rows import (
     Authority,
     AuthorityState,
@@ -27,6 +28,9 @@ __all__ = [
     "Intent",
     "Inventory",
     "Revoked",
+    "Rotation",
+    "RotationState",
+    "Rotations",
     "Signed",
     "SqliteInventory",
     "State",

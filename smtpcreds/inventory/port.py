@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
+from .rotations import Rotations
 from .rows import Authority, AuthorityState, Certificate, Crl, Event, Intent, Revoked, Signed, State
 
 
@@ -24,6 +25,11 @@ class Inventory(Protocol):
 
         A transaction inside another is undone alone when the exception is caught in between.
         """
+        ...
+
+    @property
+    def rotations(self) -> Rotations:
+        """Replacements of accounts."""
         ...
 
     def add_authority(

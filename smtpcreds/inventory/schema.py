@@ -86,5 +86,26 @@ _FIRST = (
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+_ROTATIONS = (
+    """
+    CREATE TABLE rotations (
+        id INTEGER PRIMARY KEY,
+        authcid TEXT NOT NULL,
+        successor TEXT NOT NULL CHECK (successor <> authcid),
+        realm TEXT NOT NULL,
+        sasldb TEXT NOT NULL,
+        clients TEXT NOT NULL,
+        started INTEGER NOT NULL,
+        retire_after INTEGER,
+        state TEXT NOT NULL
+            CHECK (state IN ('begun', 'open', 'retiring', 'abandoning', 'retired', 'abandoned')),
+        ended INTEGER,
+        CHECK ((state IN ('retired', 'abandoned')) = (ended IS NOT NULL))
+    )
+    """,
+    "CREATE UNIQUE INDEX rotations_account ON rotations (authcid, realm, sasldb) WHERE ended IS NULL",
+    "CREATE UNIQUE INDEX rotations_successor ON rotations (successor, realm, sasldb) WHERE ended IS NULL",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _ROTATIONS)
 """Statements that lead from each version to the next; the first one starts at an empty file."""

@@ -27,6 +27,7 @@ from .columns import (
 from .database import Database, Row, Values, connect
 from .faults import damaged
 from .place import make_private, verify_private
+from .rotations import RotationTable
 from .rows import Authority, AuthorityState, Certificate, Crl, Event, Intent, Revoked, Signed, State, seconds
 from .which import wanted
 
@@ -70,6 +71,7 @@ class SqliteInventory:
     def __init__(self, database: Database, path: str) -> None:
         self._database = database
         self._path = path
+        self.rotations = RotationTable(database)
 
     def transaction(self) -> AbstractContextManager[None]:
         """See :meth:`Inventory.transaction`."""

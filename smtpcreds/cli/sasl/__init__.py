@@ -12,6 +12,8 @@ sasl = noun(
         "passwd": ("sasl.change", "passwd", "Give an account another secret, at once."),
         "delete": ("sasl.change", "delete", "Delete an account with all its properties."),
         "auth-info": ("sasl.auth_info", "auth_info", "Produce default-auth-info for client hosts."),
+        "rotate": ("sasl.rotate", "rotate", "Replace an account without an outage, in two steps."),
+        "rotations": ("sasl.rotate", "rotations", "List replacements that are half-way."),
         "import": ("sasl.import_", "import_", "Import many accounts at once from a file."),
         "export": ("sasl.export", "export", "Export all accounts; their secrets only with --reveal."),
     },
