@@ -3,9 +3,10 @@
 import os
 
 from ..config import Site
-from ..errors import ConfigError
+from ..errors import ConfigError, ForeignFormatError
 from ..model import Owner
 from ..sasldb.detect import Format
+from ..sasldb.opening import format_at
 from ..sasldb.replace import Origin
 
 
@@ -21,6 +22,18 @@ def new_format(site: Site) -> Format | None:
     except ValueError:
         known = ", ".join(Format)
         raise ConfigError(site.settings_path, f"sasl.format: {name!r} is none of {known}") from None
+
+
+def refuse_other_format(database: str, wanted: Format) -> None:
+    """Accept a database of the format asked for, or none yet.
+
+    Raises:
+        ForeignFormatError: it has another one.
+    """
+    found = format_at(database)
+    if found not in (None, wanted):
+        hint = f"leave --format out, or: smtpcreds sasl convert --to {wanted} --database {database} NEWFILE"
+        raise ForeignFormatError(database, f"exists and has format {found}, not {wanted}", hint)
 
 
 def origin(site: Site) -> Origin:

@@ -4,11 +4,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ..config import Site
-from ..files import check_directory, ensure_directory, exclusive, sweep, write_directory
+from ..errors import SmtpcredsError
+from ..files import (
+    check_directory,
+    ensure_directory,
+    exclusive,
+    remove_directory,
+    sweep,
+    write_directory,
+)
 from ..inventory import open_inventory
 from ..model import Artifact, Plan, Step
 from ..names import parse_host
-from ..pki.crl import to_pem
 from ..pki.dn import ca_name
 from ..pki.issue import make_root, new_serial, sign
 from ..pki.keyfile import encode_key
@@ -20,7 +27,7 @@ from ..secret import Secret
 from .ca import refuse_existing
 from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_KEY, ca_files, lifetime_of
 from .ledger import enrolled, record
-from .revocations import sign_crl
+from .revocations import record_crl, sign_crl
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +103,11 @@ def plan_create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> 
 
 def _create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> Certificate:
     issuer, root_key = _issuer(site, wanted)
+    crl = sign_crl(site, issuer, 1, [])
     artifacts = [
         Artifact(KEY, encode_key(issuer.key, passphrase)),
         Artifact(CERTIFICATE, encode_certificates([issuer.certificate])),
-        Artifact(CRL, to_pem(sign_crl(site, issuer, 1, []))),
+        Artifact(CRL, crl.pem),
     ]
     if issuer.parents:
         artifacts += [
@@ -113,8 +121,13 @@ def _create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> Cert
         refuse_existing(site)
         with open_inventory(site.inventory) as inventory:
             write_directory(site.ca_directory, artifacts)
-            enrolled(site, inventory, issuer)
-            record(site, inventory, "ca init", wanted.name)
+            try:
+                with inventory.transaction():
+                    record_crl(inventory, enrolled(site, inventory, issuer), crl)
+                    record(site, inventory, "ca init", wanted.name)
+            except SmtpcredsError:
+                remove_directory(site.ca_directory)  # nobody has seen it yet, and the error says so
+                raise
     return issuer.certificate
 
 

@@ -72,6 +72,16 @@ class Pair:
         return f"{self.stem}-cert.pem"
 
     @property
+    def former_key(self) -> str:
+        """The key before the last renewal."""
+        return f"{self.key}.previous"
+
+    @property
+    def former_certificate(self) -> str:
+        """The certificate before the last renewal."""
+        return f"{self.certificate}.previous"
+
+    @property
     def request(self) -> str:
         """The request to another CA."""
         return f"{self.stem}.csr"

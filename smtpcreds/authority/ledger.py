@@ -18,8 +18,8 @@ def at_work(site: Site) -> Iterator[Inventory]:
     """Hold the lock and the inventory; what a killed run left is completed or given up first."""
     ensure_directory(site.state)
     with exclusive(site.lock), open_inventory(site.inventory) as inventory:
-        sweep(site.state)
-        sweep(site.certificates)
+        for directory in (site.state, site.ca_directory, site.certificates):
+            sweep(directory)
         recover(site, inventory)
         yield inventory
 
@@ -37,16 +37,20 @@ def acquainted(site: Site, inventory: Inventory, ca: Certificate) -> Authority:
 def _enrolled(
     site: Site, inventory: Inventory, ca: Certificate, state: AuthorityState, *, crl_number: int
 ) -> Authority:
-    der = encode_der(ca)
-    known = next((row for row in inventory.authorities() if row.der == der), None)
-    return known or inventory.add_authority(
+    return row_of(inventory, ca) or inventory.add_authority(
         title(ca),
         ski=key_identifier(ca).hex(),
-        der=der,
+        der=encode_der(ca),
         created=site.clock(),
         crl_number=crl_number,
         state=state,
     )
+
+
+def row_of(inventory: Inventory, certificate: Certificate) -> Authority | None:
+    """Return the inventory's row of an authority, or None."""
+    der = encode_der(certificate)
+    return next((row for row in inventory.authorities() if row.der == der), None)
 
 
 def record(site: Site, inventory: Inventory, what: str, subject: str, detail: str = "") -> None:

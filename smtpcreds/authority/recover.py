@@ -1,36 +1,66 @@
-"""What a killed run left: completed where the key is in place, given up where it is not."""
+"""What a killed run left: completed where the new key is in place, given up where the former pair still is.
+
+Keys are written before certificates, so the key decides. Where a renewal keeps the key, the certificate does:
+as long as the former one is in place, nothing has changed.
+"""
 
 from ..config import Site
-from ..files import write_all
-from ..inventory import Certificate, Inventory
+from ..files import sweep, write_all
+from ..inventory import AuthorityState, Certificate, Inventory
 from ..pki.chains import climb
+from ..pki.describe import fingerprint
+from ..pki.keys import public_id
 from ..pki.pem import parse_certificate
 from .ca import certificates, exists
+from .former import certificate_in_place, read_former
 from .install import trust
 from .layout import Pair
-from .placing import put_in_place
+from .placing import key_id, put_in_place
+from .revocations import owed
 
 
 def recover(site: Site, inventory: Inventory) -> None:
-    """Settle every pending certificate. Keys are written before certificates, so the key decides."""
+    """Settle every pending certificate, and tell of a CRL that is still to be signed."""
+    ours = [ca for ca in inventory.authorities() if ca.state is not AuthorityState.FOREIGN]
     for row in inventory.pending():
-        _settle(site, inventory, row)
+        _settle(site, inventory, row, is_ours=any(row.authority == ca.id for ca in ours))
+    for authority in ours:
+        if authority.state is AuthorityState.CURRENT and owed(inventory, authority):
+            site.warn(
+                f"{authority.name}: an interrupted run did not finish its CRL; "
+                "the next command that signs does, or: smtpcreds ca crl"
+            )
 
 
-def _settle(site: Site, inventory: Inventory, row: Certificate) -> None:
+def _settle(site: Site, inventory: Inventory, row: Certificate, *, is_ours: bool) -> None:
+    pair = Pair(site.root.locate(row.directory))
+    if row.directory:
+        sweep(pair.directory)
     if row.fingerprint is None:
         _give_up(site, inventory, row, "interrupted before it was signed")
     elif not row.directory:
         inventory.issued(row.authority, [row.serial])
-    elif _complete(site, inventory, row):
+    elif is_ours and _former_stands(pair, row):
+        _give_up(site, inventory, row, "interrupted before it replaced the former one")
+    elif _complete(site, inventory, row, pair):
         inventory.issued(row.authority, [row.serial])
-        site.warn(f"{row.host}: an interrupted run left its certificate unfinished; it is in place now")
+        site.warn(
+            f"{row.host}: an interrupted run left its certificate unfinished; it is in place now, "
+            "and the mail server has to read it: reload it"
+        )
     else:
         _give_up(site, inventory, row, "interrupted before its key was in place")
 
 
-def _complete(site: Site, inventory: Inventory, row: Certificate) -> bool:
-    pair = Pair(site.root.locate(row.directory))
+def _former_stands(pair: Pair, row: Certificate) -> bool:
+    """Tell whether a whole pair with the key of the renewed certificate, but not that one, is in place."""
+    if key_id(pair.key) != row.key_id:
+        return False
+    found = certificate_in_place(read_former(pair))
+    return found is not None and public_id(found) == row.key_id and fingerprint(found) != row.fingerprint
+
+
+def _complete(site: Site, inventory: Inventory, row: Certificate, pair: Pair) -> bool:
     certificate = parse_certificate(inventory.der(row.authority, row.serial), row.host)
     own = certificates(site) if exists(site) else ()
     others = (parse_certificate(ca.der, ca.name) for ca in inventory.authorities())
@@ -44,6 +74,6 @@ def _complete(site: Site, inventory: Inventory, row: Certificate) -> bool:
 def _give_up(site: Site, inventory: Inventory, row: Certificate, why: str) -> None:
     inventory.discard(row.authority, row.serial, why)
     site.warn(
-        f"{row.host}: an interrupted run began a certificate; it was {why.removeprefix('interrupted ')}, "
-        "so it was given up"
+        f"{row.host}: an interrupted run began a certificate and ended {why.removeprefix('interrupted ')}; "
+        "it was given up"
     )

@@ -18,8 +18,9 @@ from ..pki.requests import Requested, read_request
 from ..pki.values import Certificate, Issuer, Request, Validity, validity
 from .ca import Passphrase, certificates, open_issuer
 from .install import certificate_file
-from .ledger import at_work, enrolled, record
-from .revocations import current_crl
+from .ledger import record
+from .office import at_the_office
+from .publish import keep_fresh
 from .target import verify_target
 
 
@@ -139,15 +140,15 @@ def _verify_permitted(petition: Petition, chain: tuple[Certificate, ...]) -> Non
 
 
 def _sign(site: Site, petition: Petition, issuer: Issuer, *, force: bool) -> Granted:
-    with at_work(site) as inventory:
+    with at_the_office(site, issuer) as office:
         verify_target(petition.target, force=force)
-        authority = enrolled(site, inventory, issuer)
+        inventory, authority = office.inventory, office.authority
         serial, span = new_serial(), validity(site.clock(), petition.lifetime, issuer)
         inventory.intend([_intent(site, authority, petition, serial, span)])
         try:
             certificate = sign(petition.request, petition.profile, issuer, serial, span)
             inventory.signed(authority.id, [_signed(certificate)])
-            current_crl(site, inventory, authority, issuer)
+            keep_fresh(office)
             pem = certificate_file(certificate, issuer.path)
             write_all([Artifact(petition.target, pem)] if petition.target else [])
         except SmtpcredsError:

@@ -87,6 +87,15 @@ def write_directory(path: str, artifacts: Sequence[Artifact]) -> None:
     flush_directories([os.path.dirname(path)])
 
 
+def remove_directory(path: str) -> None:
+    """Remove a directory with all its files; it is gone at once, and what a kill leaves is swept."""
+    temporary = _temporary(path)
+    with explained(path):
+        os.rename(path, temporary)
+        shutil.rmtree(temporary)
+    flush_directories([os.path.dirname(path)])
+
+
 def ensure_directory(path: str, mode: int = 0o700, *, tighten: bool = True) -> bool:
     """Make the directory, with missing parents of mode 0755, or bring an own one to the mode.
 

@@ -51,6 +51,8 @@ DEEDS: dict[str, Callable[[SqliteInventory], object]] = {
     "revoked": lambda i: list(i.revoked(1)),
     "revoked, unexpired": lambda i: list(i.revoked(1, NOW)),
     "crl number": lambda i: i.next_crl_number(1),
+    "places": lambda i: i.places(1),
+    "last crl number": lambda i: i.last_crl_number(1),
     "latest crl": lambda i: i.latest_crl(1),
     "events of a subject": lambda i: list(i.events(subject=HUB)),
 }

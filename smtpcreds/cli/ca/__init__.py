@@ -7,5 +7,6 @@ ca = noun(
     "The certificate authority that signs for your mail hosts.",
     {
         "init": ("ca.init", "init", "Make the authority: a private key and its certificate."),
+        "crl": ("ca.crl", "crl", "Sign a fresh list of revoked certificates."),
     },
 )
