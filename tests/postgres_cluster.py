@@ -30,6 +30,7 @@ class Cluster:
 
     directory: Path
     _numbers: "count[int]" = field(default_factory=count)
+    _emptied: str = ""
 
     @property
     def socket(self) -> str:
@@ -42,11 +43,25 @@ class Cluster:
     def url(self, database: str, user: str = OWNER) -> str:
         return f"postgresql://{user}@/{database}?host={self.socket}"
 
-    def database(self, *options: str) -> str:
+    def database(self, options: str = "") -> str:
         """Make an empty database and return its name."""
         name = f"mail{next(self._numbers)}"
-        words = ("createdb", "-h", self.socket, "-U", "super", "-O", OWNER, *options, name)
-        subprocess.run(words, check=True, capture_output=True)
+        self.run("postgres", f"CREATE DATABASE {name} OWNER {OWNER} {options}")
+        return name
+
+    def emptied(self) -> str:
+        """Return the name of a database that is always the same, without anything of ours."""
+        if not self._emptied:
+            self._emptied = self.database()
+        self.run(
+            self._emptied, "DROP SCHEMA IF EXISTS smtpcreds CASCADE", "DROP TABLE IF EXISTS smtpcreds_sasl"
+        )
+        return self._emptied
+
+    def role(self) -> str:
+        """Make a role that may log in, and no more."""
+        name = f"role{next(self._numbers)}"
+        self.run("postgres", f"CREATE ROLE {name} LOGIN")
         return name
 
     def run(self, database: str, *statements: str, user: str = "super") -> list[tuple[object, ...]]:

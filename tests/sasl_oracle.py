@@ -14,7 +14,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from ctypes import POINTER, byref, c_char_p, c_int, c_uint, c_ulong, c_void_p
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,13 +103,18 @@ def checkpass(db: Path, authcid: str, realm: str, password: bytes) -> bool:
         return bool(_sasl().sasl_checkpass(server, name, len(name), password, len(password)) == OK)
 
 
-def configured(conf: Path, authcid: str, realm: str, password: bytes) -> frozenset[str]:
-    """The mechanisms of this file's mech_list by which the account can log in to a server that reads it."""
-    offered = [name for name in MECHANISMS if name in conf.read_text().split()]
-    question = {"application": conf.stem, "account": [authcid, realm, password.hex()], "mechanisms": offered}
+def configured(
+    conf: Path, *logins: tuple[str, str, bytes], mechanisms: Collection[str] = MECHANISMS
+) -> list[frozenset[str]]:
+    """For each authcid, realm and password: the mechanisms of this file that let it in.
+
+    Asked are those of ``mechanisms`` that the file's mech_list offers.
+    """
+    offered = [name for name in mechanisms if name in conf.read_text().split()]
+    hexed = [(authcid, realm, password.hex()) for authcid, realm, password in logins]
     done = subprocess.run(
         [sys.executable, __file__, str(conf)],
-        input=json.dumps(question),
+        input=json.dumps({"logins": hexed, "mechanisms": offered}),
         env={**os.environ, "SASL_CONF_PATH": str(conf.parent)},
         capture_output=True,
         text=True,
@@ -117,7 +122,7 @@ def configured(conf: Path, authcid: str, realm: str, password: bytes) -> frozens
     )
     if done.returncode:
         raise OracleError(done.stderr)
-    return frozenset(json.loads(done.stdout))
+    return [frozenset(opened) for opened in json.loads(done.stdout)]
 
 
 def exchange(db: Path, mechanism: str, authcid: str, realm: str, password: bytes) -> Verdict:
@@ -282,9 +287,10 @@ def _sasl() -> ctypes.CDLL:
 
 
 if __name__ == "__main__":
-    asked = json.load(sys.stdin)
-    APPLICATION = asked["application"].encode()
-    who, where, secret = asked["account"]
-    tried = asked["mechanisms"]
-    opened = [m for m in tried if authenticate(Path(sys.argv[1]), m, who, where, bytes.fromhex(secret))]
-    json.dump(opened, sys.stdout)
+    file, question = Path(sys.argv[1]), json.load(sys.stdin)
+    APPLICATION = file.stem.encode()
+    found = [
+        [m for m in question["mechanisms"] if authenticate(file, m, who, where, bytes.fromhex(secret))]
+        for who, where, secret in question["logins"]
+    ]
+    json.dump(found, sys.stdout)

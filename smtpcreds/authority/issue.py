@@ -12,10 +12,10 @@ from ..pki.keys import generate
 from ..pki.values import Certificate, Issuer, validity
 from .batch import Draft, Issued, Outcome, Refused, carry_out
 from .ca import Passphrase, certificates, open_issuer
-from .install import check
+from .install import check, trust
 from .office import at_the_office
 from .orders import Order
-from .reading import has_inventory, reading
+from .reading import looking, unsettled
 from .standing import refuse_standing
 
 __all__ = ["Issued", "Outcome", "Refused", "plan_issue", "verify_permitted"]
@@ -43,7 +43,8 @@ def plan_issue(
         SmtpcredsError: why the only order can't be carried out.
     """
     chain = certificates(site)
-    accepted, refused = _looked_over(site, orders, chain, force=force)
+    with looking(site) as inventory:
+        accepted, refused = _sorted_out(site, orders, chain, inventory, force=force)
     if len(orders) == 1 and refused:
         raise refused[0].error
 
@@ -83,15 +84,6 @@ def _host(outcome: Outcome) -> str:
     return outcome.order.host if isinstance(outcome, Issued) else outcome.host
 
 
-def _looked_over(
-    site: Site, orders: Sequence[Order], chain: Iterable[Certificate], *, force: bool
-) -> tuple[list[Order], list[Refused]]:
-    if not has_inventory(site):
-        return _sorted_out(site, orders, chain, None, force=force)
-    with reading(site) as inventory:
-        return _sorted_out(site, orders, chain, inventory, force=force)
-
-
 def _sorted_out(
     site: Site,
     orders: Sequence[Order],
@@ -100,6 +92,10 @@ def _sorted_out(
     *,
     force: bool,
 ) -> tuple[list[Order], list[Refused]]:
+    for directory in {order.pair.directory for order in orders}:
+        check(directory)
+        trust(directory, chain)
+    pending = unsettled(site, inventory)
     accepted: dict[str, Order] = {}
     refused: list[Refused] = []
     for order in orders:
@@ -107,8 +103,7 @@ def _sorted_out(
             if order.host in accepted:
                 raise UsageError(order.host, "is named twice")
             verify_permitted(order, chain)
-            check(order.pair.directory)
-            if not force:
+            if not force and order.pair.stem not in pending:
                 refuse_standing(order.pair, order.host, site.clock(), inventory)
         except SmtpcredsError as error:
             refused.append(Refused(order.host, error))

@@ -2,16 +2,17 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from ..config import Site
-from ..errors import MissingInputError
+from ..errors import ConfigError, MissingInputError, StateVersionError
 from ..inventory import Inventory, open_inventory
+from ..postgres import is_url
 
 
 def has_inventory(site: Site) -> bool:
-    """Tell whether there is an inventory to read."""
-    return os.path.lexists(site.inventory)
+    """Tell whether there is an inventory to read; only asking tells of one on a server."""
+    return is_url(site.inventory) or os.path.lexists(site.inventory)
 
 
 @contextmanager
@@ -23,5 +24,29 @@ def reading(site: Site) -> Iterator[Inventory]:
     """
     if not has_inventory(site):
         raise MissingInputError(site.inventory, "there is no inventory yet", "smtpcreds ca init")
-    with open_inventory(site.inventory, read_only=True) as inventory:
+    with open_inventory(site.inventory, machine=site.machine, read_only=True) as inventory:
         yield inventory
+
+
+@contextmanager
+def looking(site: Site) -> Iterator[Inventory | None]:
+    """Open the inventory for a plan; None where the run itself will make or migrate it.
+
+    Raises:
+        StateVersionError: it is of a newer version.
+    """
+    with ExitStack() as stack:
+        try:
+            inventory = stack.enter_context(reading(site))
+        except StateVersionError:
+            raise
+        except (MissingInputError, ConfigError):
+            yield None
+        else:
+            yield inventory
+
+
+def unsettled(site: Site, inventory: Inventory | None) -> frozenset[str]:
+    """Return the stems of the pairs that a killed run left; the next run settles them before it begins."""
+    rows = inventory.pending() if inventory else []
+    return frozenset(site.root.locate(row.directory) for row in rows if row.directory)

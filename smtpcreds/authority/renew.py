@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from ..config import Site
 from ..errors import SmtpcredsError
@@ -13,6 +14,7 @@ from ..pki.values import Issuer
 from .again import Job, job
 from .batch import Outcome, Refused, carry_out
 from .ca import Passphrase, certificates, open_issuer
+from .install import check, trust
 from .layout import CRL, Pair, ca_files
 from .ledger import at_work, row_of
 from .office import at_the_office
@@ -109,9 +111,11 @@ def _look(
     site: Site, inventory: Inventory, authority: Authority | None, chain: Sequence[Parsed], wanted: Renewals
 ) -> _Work:
     rows, refused = _rows(site, inventory, chain, wanted)
+    verified = cache(lambda directory: _verify_place(directory, chain))
     jobs: list[Job] = []
     for row in rows:
         try:
+            verified(Pair(site.root.locate(row.directory)).directory)
             jobs.append(job(site, inventory, row, chain, wanted))
         except SmtpcredsError as error:
             refused.append(Refused(row.host, error))
@@ -121,6 +125,12 @@ def _look(
         return _Work(jobs, refused, crl_is_due=True, lacking=())
     lacking = stale_copies(site, inventory, authority, chain[0])
     return _Work(jobs, refused, crl_is_due(site, inventory, authority), tuple(lacking))
+
+
+def _verify_place(directory: str, chain: Sequence[Parsed]) -> None:
+    """Find out whether directory and bundle can be kept; a fault there concerns its own hosts alone."""
+    check(directory)
+    trust(directory, chain)
 
 
 def _rows(

@@ -82,10 +82,15 @@ def _terminal() -> str:
 
 
 def role_password(source: str | None, role: str) -> Secret | None:
-    """Return the password of a database role, which somebody else has set; None without a source."""
-    from ..sources import Context, parse_source, resolve
+    """Return the password that a database role has already; None without a source."""
+    from ..sources import Context, is_generated, parse_source, resolve
 
-    return resolve(parse_source(source), Context(f"password of the role {role}")) if source else None
+    if not source:
+        return None
+    parsed = parse_source(source)
+    if is_generated(parsed):
+        raise UsageError("--role-password", "a generated one is not that of the role", "file:PATH")
+    return resolve(parsed, Context(f"password of the role {role}"))
 
 
 def export_password(source: str | None, *, needed: bool, useful: bool) -> Callable[[], Secret | None]:

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 from ..model import Artifact, Credential, Owner, Plan
 from ..mta import auth_info
-from .file import plan_file
+from .file import plan_file, refuse_existing
+
+_HOLDS = "other credentials"
 
 
 def plan_auth_info(
@@ -17,8 +19,18 @@ def plan_auth_info(
 
     Raises:
         ExistsError: the file says something else and ``force`` is not given.
+        UnsafePathError: others could replace it, or what stands there is no file of ours.
         InexpressibleError: see :func:`smtpcreds.mta.auth_info.render`.
     """
     content = auth_info.render(credential, mechanisms)
     artifact = Artifact(path, content, 0o600, Owner(0, 0) if os.geteuid() == 0 else None)
-    return plan_file(artifact, "other credentials", f"credentials of {credential.account}", force=force)
+    return plan_file(artifact, _HOLDS, f"credentials of {credential.account}", force=force)
+
+
+def refuse_auth_info(path: str) -> None:
+    """Accept a path where no file would be replaced.
+
+    Raises:
+        ExistsError: there is one.
+    """
+    refuse_existing(path, _HOLDS)

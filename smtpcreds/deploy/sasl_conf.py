@@ -3,12 +3,11 @@
 import os
 
 from ..config import Site
-from ..errors import InexpressibleError, UsageError
+from ..errors import UsageError
 from ..model import Artifact, Owner, Plan
 from ..mta.sasl_conf import Backend, Sasldb, Sql
-from ..postgres import DatabaseUrl, is_url, parse_url
+from ..postgres import is_url, parse_url
 from ..sasldb.opening import refuse_url
-from ..sasldb.postgres import SELECT_FOR_CYRUS
 from ..secret import Secret
 from .file import plan_file
 
@@ -24,12 +23,11 @@ def backend_of(site: Site, database: str | None, role: str, password: Secret | N
 
     Raises:
         ForeignFormatError, UsageError: a URL that Cyrus SASL would read and that accounts are not kept in.
-        InexpressibleError: a URL that says more than the ``sql`` plugin can be told.
     """
     place = database or site.settings.sasl.database
     if is_url(place):
         refuse_url(place)
-        return _sql(parse_url(place), role, password)
+        return Sql(parse_url(place), role, password)
     if password:
         raise UsageError("--role-password", "is for accounts in PostgreSQL, and these are in a file")
     return Sasldb(os.path.abspath(place))
@@ -44,12 +42,3 @@ def plan_sasl_conf(content: bytes, path: str, *, private: bool, force: bool = Fa
     owner = Owner(0, 0) if os.geteuid() == 0 else None
     artifact = Artifact(path, content, 0o600 if private else 0o644, owner)
     return plan_file(artifact, "other settings", "where Cyrus SASL finds the accounts", force=force)
-
-
-def _sql(url: DatabaseUrl, role: str, password: Secret | None) -> Sql:
-    if not url.database:
-        raise InexpressibleError(
-            url.text, "names a service, which Cyrus SASL can't", "write host and database"
-        )
-    remote = any(host and not host.startswith("/") for host, _ in url.hosts)
-    return Sql(url.hosts, url.database, role, SELECT_FOR_CYRUS, remote and url.tls != "disable", password)

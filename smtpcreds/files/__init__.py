@@ -4,7 +4,7 @@ from .explain import explained
 from .flush import flush_directories
 from .guard import check_directory, check_parents, check_private, check_target, read_private, read_public
 from .lock import exclusive, flock
-from .write import ensure_directory, remove, sweep, write_all, write_directory
+from .write import ensure_directory, remove, remove_directory, sweep, write_all, write_directory
 
 __all__ = [
     "check_directory",
@@ -19,6 +19,7 @@ __all__ = [
     "read_private",
     "read_public",
     "remove",
+    "remove_directory",
     "sweep",
     "write_all",
     "write_directory",

@@ -1,4 +1,4 @@
-"""The tables, as numbered migrations.
+"""The tables, as numbered migrations, in SQLite's words; :mod:`.postgres_schema` says them in PostgreSQL's.
 
 ``PRAGMA user_version`` counts the migrations that a file has been through. A migration that was released is
 never edited: a new one is added. Partial indexes serve conditions that the statements write as literals, for
@@ -87,5 +87,11 @@ _FIRST = (
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+_MACHINES = (
+    "ALTER TABLE certificates ADD COLUMN machine TEXT NOT NULL DEFAULT ''",
+    "DROP INDEX certificates_place",
+    "CREATE INDEX certificates_place ON certificates (authority, machine, directory) WHERE directory <> ''",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _MACHINES)
 """Statements that lead from each version to the next; the first one starts at an empty file."""

@@ -2,8 +2,7 @@
 
 libsasl2 2.1.28 (``lib/config.c``) reads ``key: value`` lines of up to 4095 octets with their line feed, and
 refuses the whole file for one line without a colon right behind its key, or without a value; sendmail and
-smtpd then refuse every session. The ``sql`` plugin (``plugins/sql.c``) puts host, user, password and database
-between apostrophes into a conninfo string, and escapes nothing there.
+smtpd then refuse every session.
 """
 
 import re
@@ -11,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..errors import DamagedFileError, InexpressibleError
+from ..postgres import DatabaseUrl
+from ..postgres.cyrus import plugin_options, quotable
 from ..secret import Secret
 
 MECHANISMS = ("SCRAM-SHA-256", "DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN")
@@ -46,19 +47,13 @@ class Sql:
     """Accounts in PostgreSQL.
 
     Attributes:
-        hosts: pairs of host or socket directory, and port; an empty part is libpq's default.
-        database: its name.
+        url: of the database.
         role: that the mail server reads as.
-        select: the statement, with ``%u``, ``%r`` and ``%p`` for name, realm and property.
-        tls: refuse to connect without TLS.
         password: of the role; None where the server needs none, or libpq finds one in ``~/.pgpass``.
     """
 
-    hosts: Sequence[tuple[str, str]]
-    database: str
+    url: DatabaseUrl
     role: str
-    select: str
-    tls: bool = False
     password: Secret | None = None
 
 
@@ -109,53 +104,27 @@ def parse(content: bytes, path: str) -> dict[str, bytes]:
 
 
 def _settings(backend: Backend) -> Iterable[tuple[str, bytes]]:
-    if isinstance(backend, Sasldb):
-        return _auxprop("sasldb", [("sasldb_path", backend.path.encode(errors="surrogateescape"))])
-    if isinstance(backend, Sql):
-        return _auxprop("sql", _sql(backend))
-    mux = [("saslauthd_path", backend.mux.encode(errors="surrogateescape"))] if backend.mux else []
-    return [("pwcheck_method", b"saslauthd"), *mux]
+    if isinstance(backend, Saslauthd):
+        return [("pwcheck_method", b"saslauthd"), *_path("saslauthd_path", backend.mux)]
+    accounts = _sasldb(backend.path) if isinstance(backend, Sasldb) else _sql(backend)
+    return [("pwcheck_method", b"auxprop"), *accounts]
 
 
-def _auxprop(plugin: str, more: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
-    return [("pwcheck_method", b"auxprop"), ("auxprop_plugin", plugin.encode()), *more]
+def _sasldb(path: str) -> Iterable[tuple[str, bytes]]:
+    return [("auxprop_plugin", b"sasldb"), *_path("sasldb_path", path)]
+
+
+def _path(key: str, path: str) -> list[tuple[str, bytes]]:
+    return [(key, path.encode(errors="surrogateescape"))] if path else []
 
 
 def _sql(backend: Sql) -> Iterable[tuple[str, bytes]]:
-    yield "sql_engine", b"pgsql"
-    if hosts := _hosts(backend.hosts):
-        yield "sql_hostnames", hosts.encode()
-    if backend.tls:
-        yield "sql_usessl", b"yes"
-    yield "sql_database", _quotable("sql_database", backend.database.encode())
-    yield "sql_user", _quotable("sql_user", backend.role.encode())
+    for name, value in plugin_options(backend.url, backend.role).items():
+        yield name, value.encode()
     if backend.password:
-        yield "sql_passwd", _quotable("sql_passwd", backend.password.reveal())
-    yield "sql_select", backend.select.encode()
-
-
-def _hosts(hosts: Sequence[tuple[str, str]]) -> str:
-    """Return ``host:port,host``.
-
-    The plugin splits at the first colon, and skips all that is no letter or digit behind a comma.
-    """
-    for place, (host, _) in enumerate(hosts):
-        if ":" in host:
-            raise InexpressibleError(
-                host, "can't stand in sql_hostnames, where : ends a host", "name the host"
-            )
-        if place and not host[:1].isalnum():
-            raise InexpressibleError(
-                host or "sql_hostnames", "can't stand in sql_hostnames behind another host", "name it first"
-            )
-    words = (f"{host}:{port}" if port else host for host, port in hosts)
-    return _quotable("sql_hostnames", ",".join(words).encode()).decode()
-
-
-def _quotable(key: str, value: bytes) -> bytes:
-    if b"'" in value or b"\\" in value:
-        raise InexpressibleError(key, "contains ' or \\, which Cyrus SASL's sql plugin passes on unescaped")
-    return value
+        password = backend.password.reveal()
+        quotable("sql_passwd", password.decode("latin-1"))
+        yield "sql_passwd", password
 
 
 def _line(key: str, value: bytes) -> bytes:

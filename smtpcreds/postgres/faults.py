@@ -74,6 +74,12 @@ def one_line(message: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in message).split())
 
 
+def damaged(subject: str, message: str) -> SmtpcredsError:
+    """Return the error for content that contradicts itself."""
+    kind, reason, hint = _CLASSES["42"]
+    return kind(subject, reason.format(message=one_line(message)), hint)
+
+
 def _known(subject: str, error: "psycopg.Error") -> SmtpcredsError | None:
     import psycopg
 

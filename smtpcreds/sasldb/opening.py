@@ -32,7 +32,10 @@ def format_at(path: str) -> Format | None:
     Raises:
         DamagedFileError, ForeignFormatError: it is none that can be read.
         UnsafePathError, DeniedError, MissingInputError: it can't be opened; or its directory can't.
+        UsageError: a URL, which has no file format.
     """
+    if is_url(path):
+        raise UsageError(path, "is no database file, so it has no format", "name a file")
     descriptor = open_regular(resolve(path))
     if descriptor is None:
         return None

@@ -1,8 +1,8 @@
 """Accounts of several relays in PostgreSQL, read by Cyrus SASL's ``sql`` plugin: one row per property.
 
 The plugin takes the first column of the first row as a C string (cyrus-sasl ``plugins/sql.c``), so values are
-text: of a ``bytea`` it would see hexadecimal digits. One column per property is no choice, for the plugin reads
-a NULL as a password that is empty.
+text: of a ``bytea`` it would see hexadecimal digits. One column per property is no choice, for the plugin
+reads a NULL as a password that is empty.
 
 Values travel by COPY, which keeps them out of the server's log of statements and parameters.
 """
@@ -21,10 +21,6 @@ from .store import TIMEOUT, Change, Edits, effective
 if TYPE_CHECKING:
     from ..postgres.connection import Connection
 
-SELECT_FOR_CYRUS = (
-    "SELECT value FROM public.smtpcreds_sasl WHERE username = '%u' AND realm = '%r' AND prop = '%p'"
-)
-"""The plugin fills in name, realm and property, escaped by PQescapeString."""
 MAX_VALUE = 8189
 """The plugin copies into 8192 bytes and ends a longer value nowhere."""
 

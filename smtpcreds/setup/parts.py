@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from ..accounts import AccountBook
 from ..authority.ca import certificates, exists
 from ..authority.create import new_authority, plan_create
-from ..authority.install import check
+from ..authority.install import check, trust
 from ..authority.issue import Refused, plan_issue
 from ..authority.layout import ca_files
 from ..authority.orders import Wishes, order
+from ..authority.reading import looking, unsettled
 from ..authority.standing import valid_pair
 from ..deploy import plan_auth_info
 from ..errors import ExistsError, NameRefusedError, NoSuchAccountError, PasswordRefusedError
@@ -75,9 +76,13 @@ def _certificate(wanted: Hub, secrets: Secrets) -> Piece:
     site = wanted.site
     needed = order(site, wanted.host, Wishes())
     path = needed.pair.certificate
+    with looking(site) as inventory:
+        if needed.pair.stem in unsettled(site, inventory):
+            return Piece("certificate", path, (Step("finish", path, 0o600),))
     if valid_pair(needed.pair, site.clock()):
         return Piece("certificate", path)
     check(needed.pair.directory)
+    trust(needed.pair.directory, ())
     steps: tuple[Step, ...] = (Step("write", needed.pair.key, 0o600), Step("write", path, 0o600))
     if exists(site):
         steps = plan_issue(site, [needed], secrets.passphrase).steps

@@ -293,3 +293,43 @@ def test_a_command_that_is_not_there_stops_all_at_once(stage: Stage) -> None:
         "cert", "renew", "dmzmail", "--reload", "systemctl-of-old reload x", status=69
     )
     assert snapshot(stage.certs) == before
+
+
+def test_a_place_that_can_not_be_used_concerns_its_own_hosts(stage: Stage) -> None:
+    stage("cert", "issue", "cellar", "--to", stage.root / "clients")
+    (stage.root / "clients/cacert.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    serial = stage.serial()
+    said = stage.at(TWO_THIRDS)("cert", "renew", "--due", status=65)
+    assert "clients/cacert.pem: holds a cut-off certificate" in said
+    assert stage.serial() != serial
+    stage("cert", "renew", "cellar", status=65)
+    (stage.root / "clients/cacert.pem").unlink()
+    stage("cert", "renew", "cellar")
+    stage.verify(stage.root / "clients/cellar-cert.pem")
+
+
+def test_what_another_ca_certified_is_left_to_it(stage: Stage, tmp_path: Path) -> None:
+    stage("cert", "request", "barn")
+    new = ("-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=Other CA", "-days", "900")
+    usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
+    stage.openssl("req", *new, *usage, "-keyout", tmp_path / "ca.key", "-out", tmp_path / "ca.pem")
+    ca = (
+        "-CA",
+        tmp_path / "ca.pem",
+        "-CAkey",
+        tmp_path / "ca.key",
+        "-days",
+        "300",
+        "-copy_extensions",
+        "copy",
+    )
+    stage.openssl("x509", "-req", "-in", stage.certs / "barn.csr", *ca, "-out", tmp_path / "barn.pem")
+    stage("cert", "install", tmp_path / "barn.pem", "--chain", tmp_path / "ca.pem")
+    said = stage("cert", "renew", "barn", status=65)
+    assert "is certified by another CA" in said
+    warned = stage.at("+290 days")("cert", "renew", "--due")
+    assert "barn.polkatistas.org: to be renewed by the CA that signed it" in warned
+    before = (stage.certs / "barn-cert.pem").read_bytes()
+    stage("cert", "renew", "dmzmail")
+    assert (stage.certs / "barn-cert.pem").read_bytes() == before
+    stage.openssl("verify", "-CAfile", stage.certs / "cacert.pem", stage.certs / "barn-cert.pem")
