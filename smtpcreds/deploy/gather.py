@@ -118,7 +118,7 @@ def _credential(site: Site, wishes: Wishes) -> Credential:
     book = AccountBook(site)
     account = book.parse(wishes.account or site.settings.sasl.account)
     if wishes.secret:
-        return Credential(account, wishes.secret(), site.realm)
+        return _verified(book, account, wishes.secret())
     try:
         return book.credential(account)
     except NoSuchAccountError as error:
@@ -128,6 +128,17 @@ def _credential(site: Site, wishes: Wishes) -> Credential:
             hint = f"smtpcreds sasl add {book.shown(account)} on the hub; elsewhere give --password SOURCE"
             raise NoSuchAccountError(str(account), reason, hint) from None
         return Credential(account, installed, site.realm)
+
+
+def _verified(book: AccountBook, account: Account, secret: Secret) -> Credential:
+    """Return the account with a secret that was given; where the account is known, it has to fit."""
+    from ..accounts.verify import credential
+
+    try:
+        book.properties(account)
+    except NoSuchAccountError:
+        return Credential(account, secret, book.site.realm)
+    return credential(book, account, secret)
 
 
 def _installed_secret(site: Site, account: Account) -> Secret | None:
