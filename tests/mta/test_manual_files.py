@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from smtpcreds.mta.port import Program, Work
 from smtpcreds.mta.programs import PROGRAMS
 
@@ -45,7 +46,7 @@ def test_every_file_is_documented_with_mode_and_owner_and_no_other(name: str) ->
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_what_is_left_to_do_is_documented_to_the_letter(name: str) -> None:
-    shown = plain(sections()[name])
+    shown = plain(sections()[name]) + "\n"
     for work in everything(PROGRAMS[name])[1]:
         for command in work.commands:
             assert f".Dl {command}\n" in shown
