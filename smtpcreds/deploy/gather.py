@@ -4,23 +4,17 @@ import os
 from dataclasses import replace
 
 from ..accounts import AccountBook
-from ..authority.ca import certificates, exists
 from ..authority.layout import BUNDLE, CRL, pair_of
-from ..authority.lookup import find
 from ..config import Site
 from ..config.host import first_existing, host_name
 from ..errors import MissingInputError, NoSuchAccountError, UsageError
 from ..files import read_private, read_public
-from ..inventory import State
 from ..model import Account, Credential
 from ..mta import access, auth_info, authinfo_map
 from ..mta.mechanisms import DEFAULT, PLAINTEXT, offer
 from ..mta.port import Facts, Need, Program, Role, Tls
 from ..mta.programs import check_variants
 from ..mta.sasl_conf import PROGRAMS, Backend, Saslauthd
-from ..pki.describe import describe
-from ..pki.pem import parse_certificates
-from ..pki.values import Certificate
 from ..secret import Secret
 from .sasl_conf import backend_of
 from .wishes import Wishes
@@ -84,30 +78,38 @@ def _rules(site: Site, wishes: Wishes, *, is_hub: bool) -> tuple[access.Rule, ..
     further = tuple(access.parse_rule(text) for text in wishes.access)
     if not is_hub or not (wishes.relay_certificates or wishes.relay_hosts):
         return further
-    issuer = describe(_issuer(site)).access_subject
+    issuer = _issuer(site)
     hosts = None if wishes.relay_certificates else [_subject(site, host) for host in wishes.relay_hosts]
     return (*access.relaying(issuer, hosts), *further)
 
 
-def _issuer(site: Site) -> Certificate:
-    """Return the certificate of the CA that issues, from the authority or from the bundle, which it leads."""
+def _issuer(site: Site) -> str:
+    """Return the DN of the CA that issues, from the authority or from the bundle, which it leads."""
+    from ..authority.ca import certificates, exists
+    from ..pki.describe import describe
+    from ..pki.pem import parse_certificates
+
     if exists(site):
-        return certificates(site)[0]
+        return describe(certificates(site)[0]).access_subject
     path = f"{site.certificates}/{BUNDLE}"
-    return parse_certificates(read_public(path), path).certificates[0]
+    return describe(parse_certificates(read_public(path), path).certificates[0]).access_subject
 
 
 def _subject(site: Site, host: str) -> str:
+    """Return the DN of a host's certificate."""
+    from ..authority.lookup import find
+    from ..inventory import State
+    from ..pki.describe import describe
+
     name = site.qualify(host)
+    issue = f"smtpcreds cert issue {name}"
     try:
         found = find(site, name, "")
     except MissingInputError:
-        raise MissingInputError(
-            name, "has no certificate to relay by", f"smtpcreds cert issue {name}"
-        ) from None
+        raise MissingInputError(name, "has no certificate to relay by", issue) from None
     if found.row and found.row.state is not State.ISSUED:
         reason = f"has no valid certificate to relay by; its last one is {found.row.state}"
-        raise MissingInputError(name, reason, f"smtpcreds cert issue {name}")
+        raise MissingInputError(name, reason, issue)
     return describe(found.certificate).access_subject
 
 
@@ -116,7 +118,7 @@ def _credential(site: Site, wishes: Wishes) -> Credential:
     book = AccountBook(site)
     account = book.parse(wishes.account or site.settings.sasl.account)
     if wishes.secret:
-        return Credential(account, wishes.secret(), site.realm)
+        return _verified(book, account, wishes.secret())
     try:
         return book.credential(account)
     except NoSuchAccountError as error:
@@ -126,6 +128,17 @@ def _credential(site: Site, wishes: Wishes) -> Credential:
             hint = f"smtpcreds sasl add {book.shown(account)} on the hub; elsewhere give --password SOURCE"
             raise NoSuchAccountError(str(account), reason, hint) from None
         return Credential(account, installed, site.realm)
+
+
+def _verified(book: AccountBook, account: Account, secret: Secret) -> Credential:
+    """Return the account with a secret that was given; where the account is known, it has to fit."""
+    from ..accounts.verify import credential
+
+    try:
+        book.properties(account)
+    except NoSuchAccountError:
+        return Credential(account, secret, book.site.realm)
+    return credential(book, account, secret)
 
 
 def _installed_secret(site: Site, account: Account) -> Secret | None:

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ..authority.reading import has_inventory, reading
 from ..config import Site
 from ..errors import DataError
 from ..files import check_target, read_public
 from ..files.owner import owner as file_owner
 from ..inventory import Inventory
 from ..model import Owner
-from ..mta.port import Content, Map, Rendered
+from ..mta.port import Content, Facts, Map, Program, Rendered
 from ..mta.port import octets as with_secrets
 from ..sasldb import bdb
 from .owners import owner_of
@@ -56,6 +57,15 @@ class Standing:
     def is_due(self) -> bool:
         """Tell whether it is to be written."""
         return self.status is not Status.CURRENT or bool(self.excess)
+
+
+def standings(site: Site, program: Program, facts: Facts) -> list[Standing]:
+    """Look at the program's files; see :func:`look`."""
+    rendered = program.render(facts)
+    if not has_inventory(site):
+        return look(site, rendered, None)
+    with reading(site) as inventory:
+        return look(site, rendered, inventory)
 
 
 def look(site: Site, rendered: Iterable[Rendered], inventory: Inventory | None) -> list[Standing]:

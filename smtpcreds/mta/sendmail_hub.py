@@ -61,7 +61,7 @@ def _sasl_conf(facts: Facts) -> File:
     if facts.backend is None:
         raise UsageError(NAME, "needs to know where the accounts are")
     text = sasl_conf.render(facts.backend, facts.mechanisms)
-    head, key, rest = text.partition(b"sql_passwd: ")
+    head, key, rest = text.partition(b"\nsql_passwd: ")
     if not key:
         return File(SASL_CONF, (text,))
     password, end, tail = rest.partition(b"\n")

@@ -9,7 +9,7 @@ from smtpcreds.mta.access import parse_rule, relaying
 from smtpcreds.mta.mechanisms import STRONGEST_FIRST, offer
 from smtpcreds.mta.port import Facts, Program, Tls
 from smtpcreds.mta.sasl_conf import Backend, Saslauthd, Sasldb, Sql
-from smtpcreds.postgres.url import parse_url
+from smtpcreds.postgres import parse_url
 from smtpcreds.secret import Secret
 
 HUB = "dmzmail.polkatistas.org"
@@ -32,7 +32,11 @@ FACTS = Facts(
 LABELS = st.sampled_from(["attic", "x", "mail-2", "1a", "polkatistas", "org", "index", "len", "xn--tst-qla"])
 names = st.lists(LABELS, min_size=2, max_size=4).map(".".join)
 backends: st.SearchStrategy[Backend] = st.sampled_from(
-    [Sasldb("/etc/sasldb2"), Saslauthd(), Sql(parse_url("postgresql://db/mail"), "relay", Secret("pass"))]
+    [
+        Sasldb("/etc/sasldb2"),
+        Saslauthd(),
+        Sql(parse_url("postgresql://db.example.org/mail"), "root", Secret("pass")),
+    ]
 )
 
 

@@ -18,7 +18,7 @@ def diff(session: Session, /, **options: Any) -> None:
     In a file with secrets, lines that are not ours are not shown. The exit status is 1 if anything differs.
     """
     from ...deploy.comparison import differences
-    from ...deploy.place import standings
+    from ...deploy.standing import standings
 
     site, program, facts = asked(session, **options)
     found = differences(standings(site, program, facts))
@@ -43,7 +43,7 @@ def check(session: Session, /, **options: Any) -> None:
     The exit status is 1 if anything is wrong.
     """
     from ...deploy.inspection import inspect
-    from ...deploy.place import standings
+    from ...deploy.standing import standings
 
     site, program, facts = asked(session, **options)
     found = inspect(site, program, facts, standings(site, program, facts))

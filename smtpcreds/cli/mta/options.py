@@ -89,6 +89,8 @@ def _secret(source: str | None) -> "Callable[[], Secret] | None":
 
 
 def _role_password(source: str | None, role: str | None) -> "Secret | None":
+    if source is None:
+        return None
     from ..secrets import role_password
 
     return role_password(source, role or "root")

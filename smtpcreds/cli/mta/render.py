@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @pass_session
 def render(session: Session, /, target: str | None, reveal: bool, force: bool, **options: Any) -> None:
     """Print the files of PROGRAM, their secrets left out, or write them below a directory."""
-    from ...deploy.place import plan_copy
+    from ...deploy.writing import plan_copy
     from ...mta.port import masked, octets
 
     site, program, facts = asked(session, **options)
