@@ -108,7 +108,7 @@ def _row(line: str, where: str) -> Row:
     if len(parts) != _FIELDS:
         raise DamagedFileError(where, f"has {len(parts)} fields instead of {_FIELDS}")
     flag, expiry, revocation, serial, name, distinguished = parts
-    if flag not in "VRE" or not flag:
+    if flag not in ("V", "R", "E"):
         raise DamagedFileError(where, f"has the status {flag!r}; known: V, R, E")
     status, number = Status(flag), _hexadecimal(serial, where, "serial number")
     if (status is Status.REVOKED) != bool(revocation):

@@ -1,6 +1,6 @@
 """Where other CA programs keep their files: told from the names alone, as data.
 
-easy-rsa, OpenSSL's CA.pl, mkcert and minica were looked at while they ran; step and certstrap are known from
+easy-rsa, OpenSSL's CA.pl and mkcert were looked at while they ran; step, certstrap and minica are known from
 their documentation.
 """
 
