@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 
 from ..errors import UnsafePathError
 from ..model import Artifact, Link
+from .exchange import exchange
 from .explain import explained
-from .guard import check_directory, check_parents, check_target
+from .guard import check_directory, check_parents, check_target, read_private
 
 _TEMPORARY = re.compile(r"\..+\.smtpcreds-[0-9a-f]{16}")
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -58,22 +59,59 @@ def write_all(artifacts: Sequence[Artifact | Link]) -> None:
 
 
 def write_directory(path: str, artifacts: Sequence[Artifact]) -> None:
-    """Make a directory 0700 that appears with all its files at once; artifact paths are names in it.
+    """Make a directory 0700 that appears with all its files at once.
+
+    Args:
+        path: absolute.
+        artifacts: their paths are names in it, at most one directory down.
 
     Raises:
         ExistsError: something with content is there already.
     """
     temporary = _temporary(path)
     try:
-        with explained(path):
-            os.mkdir(temporary, 0o700)
-        write_all([replace(artifact, path=f"{temporary}/{artifact.path}") for artifact in artifacts])
+        _fill(temporary, path, artifacts)
         with explained(path):
             os.rename(temporary, path)
     finally:
         if os.path.lexists(temporary):
             shutil.rmtree(temporary, ignore_errors=True)
     flush_directories([os.path.dirname(path)])
+
+
+def replace_directory(path: str, artifacts: Sequence[Artifact]) -> None:
+    """Put a new directory in the place of one, whole and in one step; what was in the old one is deleted.
+
+    Args:
+        path: absolute; must exist.
+        artifacts: everything that it shall hold, as for :func:`write_directory`.
+
+    Raises:
+        UnavailableError: the file system can't exchange directories; nothing was changed.
+    """
+    temporary = _temporary(path)
+    try:
+        _fill(temporary, path, artifacts)
+        exchange(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    flush_directories([os.path.dirname(path)])  # the old one may go only when the new one is there to stay
+    shutil.rmtree(temporary, ignore_errors=True)
+
+
+def tree(path: str) -> list[Artifact]:
+    """Return the files of a private directory and those one directory down, named from it.
+
+    Raises:
+        UnsafePathError: a link, a deeper directory, or a file that others may use.
+    """
+    found: list[Artifact] = []
+    for name in _names(path):
+        inner = os.path.join(path, name)
+        below = _names(inner) if os.path.isdir(inner) and not os.path.islink(inner) else [""]
+        found += [_taken(path, os.path.join(name, last) if last else name) for last in below]
+    return found
 
 
 def ensure_directory(path: str, mode: int = 0o700, *, tighten: bool = True) -> bool:
@@ -150,6 +188,26 @@ def _stage_link(link: Link) -> _Staged:
     with explained(link.path):
         os.symlink(link.target, staged.temporary)
     return staged
+
+
+def _fill(temporary: str, path: str, artifacts: Sequence[Artifact]) -> None:
+    """Make and flush a directory of files under its temporary name."""
+    inner = dict.fromkeys(os.path.dirname(artifact.path) for artifact in artifacts)
+    with explained(path):
+        os.mkdir(temporary, 0o700)
+        for name in filter(None, inner):
+            os.mkdir(f"{temporary}/{name}", 0o700)
+    write_all([replace(artifact, path=f"{temporary}/{artifact.path}") for artifact in artifacts])
+    flush_directories([temporary])
+
+
+def _names(path: str) -> list[str]:
+    with explained(path):
+        return sorted(os.listdir(path))
+
+
+def _taken(directory: str, name: str) -> Artifact:
+    return Artifact(name, read_private(f"{directory}/{name}"))
 
 
 def _remove_stale(path: str) -> None:

@@ -92,11 +92,7 @@ class Issuer:
     @cached_property
     def key_identifier(self) -> bytes:
         """The identifier that its certificates repeat (RFC 5280 section 4.2.1.1)."""
-        try:
-            extension = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-        except x509.ExtensionNotFound:
-            return x509.SubjectKeyIdentifier.from_public_key(self.certificate.public_key()).digest
-        return extension.value.digest
+        return key_identifier(self.certificate)
 
     @cached_property
     def name(self) -> x509.Name:
@@ -127,6 +123,14 @@ class Issuer:
     def throw_away_key(self) -> PrivateKey:
         """A key that signs like the real one, for certificates that are only looked at."""
         return throw_away(self.key)
+
+
+def key_identifier(ca: Certificate) -> bytes:
+    """Return the subject key identifier of a CA certificate, computed where it has none."""
+    try:
+        return ca.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    except x509.ExtensionNotFound:
+        return x509.SubjectKeyIdentifier.from_public_key(ca.public_key()).digest  # type: ignore[arg-type]
 
 
 def validity(now: datetime, lifetime: timedelta, issuer: Issuer | None = None) -> Validity:
