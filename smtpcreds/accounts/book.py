@@ -13,7 +13,7 @@ from ..sasldb.records import USER_PASSWORD, by_account, properties, replacement
 from ..secret import Secret
 from .logins import refuse_login_name
 from .mechanisms import served
-from .origin import origin
+from .origin import new_format, origin
 
 Records = Mapping[bytes, bytes]
 
@@ -127,7 +127,8 @@ class AccountBook:
                 return replacement(records, account, values)
 
             ensure_directory(os.path.dirname(self.database), 0o755, tighten=False)
-            open_store(self.database, origin=origin(self.site)).apply(edits)
+            new = None if os.path.lexists(self.database) else new_format(self.site)
+            open_store(self.database, new=new, origin=origin(self.site)).apply(edits)
             return Change(account, self.database)
 
         return Plan((Step(action, str(account), note=self.database),), apply)

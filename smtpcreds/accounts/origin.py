@@ -1,11 +1,26 @@
-"""Mode and owner of a database that does not exist yet, from the configuration."""
+"""Format, mode and owner of a database that does not exist yet, from the configuration."""
 
 import os
 
 from ..config import Site
 from ..errors import ConfigError
 from ..model import Owner
+from ..sasldb.detect import Format
 from ..sasldb.replace import Origin
+
+
+def new_format(site: Site) -> Format | None:
+    """Return the configured format of a new database; None leaves it to this host's Cyrus SASL.
+
+    Raises:
+        ConfigError: an unknown format.
+    """
+    name = site.settings.sasl.format
+    try:
+        return Format(name) if name else None
+    except ValueError:
+        known = ", ".join(Format)
+        raise ConfigError(site.settings_path, f"sasl.format: {name!r} is none of {known}") from None
 
 
 def origin(site: Site) -> Origin:

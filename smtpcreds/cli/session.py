@@ -1,6 +1,5 @@
 """What every command gets: the site it works on and the one printer."""
 
-import json
 import os
 import stat
 import sys
@@ -8,16 +7,16 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..config import DEFAULT_PATH, Settings, Site, parse_settings
 from ..errors import MissingInputError, SmtpcredsError, UnsafePathError, UsageError
-from ..files import read_public
-from ..files.guard import ANY_FOREIGN_ACCESS
-from ..model import Plan, Root, Step
 from .status import say
+
+if TYPE_CHECKING:
+    from ..config import Settings, Site
+    from ..model import Plan, Step
 
 T = TypeVar("T")
 
@@ -34,8 +33,11 @@ class Session:
     verbose: bool = False
     warnings: list[str] = field(default_factory=list)
 
-    def site(self) -> Site:
+    def site(self) -> "Site":
         """Read the configuration and name the installation."""
+        from ..config import DEFAULT_PATH, Site
+        from ..model import Root
+
         root = Root(os.path.abspath(self.root) if self.root else "")
         path = self.config or root.path(DEFAULT_PATH)
         return Site(root, self._settings(path), lambda: datetime.now(UTC), self.warn, path)
@@ -53,13 +55,15 @@ class Session:
     def show(self, data: object, lines: Iterable[str]) -> None:
         """Print the answer: the lines, or with ``--json`` the data and the warnings."""
         if self.as_json:
+            import json
+
             document = {**data, "warnings": self.warnings} if isinstance(data, dict) else data
             click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=_plain))
         elif not self.quiet:
             for line in lines:
                 click.echo(line)
 
-    def carry_out(self, plan: Plan[T]) -> T | None:
+    def carry_out(self, plan: "Plan[T]") -> T | None:
         """Apply the plan and return its result; with ``--dry-run`` print it and return None."""
         for step in plan.steps:
             self.note(f"{step.action} {step.target}{_mode(step.mode)}")
@@ -87,6 +91,8 @@ class Session:
 
     def reveal(self, content: bytes) -> None:
         """Write a secret to standard output, unless that is JSON or a file that others can read."""
+        from ..files.guard import ANY_FOREIGN_ACCESS
+
         if self.as_json:
             raise UsageError("--json", "a secret is not printed as JSON", "leave --json out")
         found = os.fstat(sys.stdout.fileno())
@@ -109,7 +115,7 @@ class Session:
         found = os.stat(path)
         return f"{path}  {stat.S_IMODE(found.st_mode):04o} {owner(found)}"
 
-    def _show_plan(self, steps: Iterable[Step]) -> None:
+    def _show_plan(self, steps: "Iterable[Step]") -> None:
         plan = list(steps)
         rows = [
             {"action": s.action, "target": s.target, "mode": _octal(s.mode), "note": s.note} for s in plan
@@ -117,7 +123,10 @@ class Session:
         lines = (f"would {s.action} {s.target}{_mode(s.mode)}{s.note and f'  ({s.note})'}" for s in plan)
         self.show({"dry_run": True, "plan": rows}, lines if plan else ["nothing to do"])
 
-    def _settings(self, path: str) -> Settings:
+    def _settings(self, path: str) -> "Settings":
+        from ..config import Settings, parse_settings
+        from ..files import read_public
+
         try:
             text = read_public(path)
         except MissingInputError:

@@ -2,14 +2,12 @@
 
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from typing import Any
 
 import click
 
 from ..errors import SmtpcredsError
-from ..files.explain import explain
 
 USAGE = 64
 BUG = 70
@@ -47,6 +45,8 @@ def _refused(error: SmtpcredsError) -> int:
 
 
 def _system(error: OSError) -> int:
+    from ..files.explain import explain
+
     return _refused(explain(error, str(error.filename or "standard output")))
 
 
@@ -71,6 +71,8 @@ def _silenced(_: BaseException) -> int:
 
 
 def _bug(error: BaseException) -> int:
+    import traceback
+
     traceback.print_exception(error)
     say("internal error: this is a bug; nothing you typed should cause it", None)
     return BUG

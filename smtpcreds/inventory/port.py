@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from .rows import Authority, Certificate, Crl, Event, Intent, Revoked, Signed, State
+from .rows import Authority, AuthorityState, Certificate, Crl, Event, Intent, Revoked, Signed, State
 
 
 class Inventory(Protocol):
@@ -27,7 +27,14 @@ class Inventory(Protocol):
         ...
 
     def add_authority(
-        self, name: str, *, ski: str, der: bytes, created: datetime, crl_number: int = 0
+        self,
+        name: str,
+        *,
+        ski: str,
+        der: bytes,
+        created: datetime,
+        crl_number: int = 0,
+        state: AuthorityState = AuthorityState.CURRENT,
     ) -> Authority:
         """Record a CA; ``crl_number`` is the last one that an imported CA has used.
 
@@ -37,7 +44,7 @@ class Inventory(Protocol):
         ...
 
     def authorities(self) -> list[Authority]:
-        """Return all authorities, the newest first, retired ones after current ones."""
+        """Return all authorities by state, current ones first, and in each state the newest first."""
         ...
 
     def retire_authority(self, authority: int) -> None:
@@ -73,6 +80,20 @@ class Inventory(Protocol):
         Raises:
             MissingInputError: a serial number is unknown.
             DataError: a certificate is not pending, or has not been signed.
+        """
+        ...
+
+    def place(self, authority: int, serial: str, directory: str) -> None:
+        """Record that a certificate which exists is about to be installed; it is pending until ``issued``.
+
+        Args:
+            authority: who signed it.
+            serial: its number.
+            directory: where its pair will be, see :attr:`Certificate.directory`.
+
+        Raises:
+            MissingInputError: the serial number is unknown.
+            DataError: the certificate is revoked, or was never signed.
         """
         ...
 

@@ -23,10 +23,12 @@ class State(StrEnum):
 
 
 class AuthorityState(StrEnum):
-    """Whether an authority still signs certificates."""
+    """Whether an authority still signs certificates, and whether it is ours."""
 
     CURRENT = "current"
     RETIRED = "retired"
+    FOREIGN = "foreign"
+    """Another's, who signed a certificate that was installed here; its key was never ours."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ _FIRST = (
         name TEXT NOT NULL,
         ski TEXT NOT NULL,
         fingerprint TEXT NOT NULL UNIQUE,
-        state TEXT NOT NULL CHECK (state IN ('current', 'retired')),
+        state TEXT NOT NULL CHECK (state IN ('current', 'retired', 'foreign')),
         created INTEGER NOT NULL,
         crl_number INTEGER NOT NULL CHECK (crl_number >= 0),
         der BLOB NOT NULL

@@ -27,7 +27,7 @@ from .columns import (
 from .database import Database, Row, Values, connect
 from .faults import damaged
 from .place import make_private, verify_private
-from .rows import Authority, Certificate, Crl, Event, Intent, Revoked, Signed, State, seconds
+from .rows import Authority, AuthorityState, Certificate, Crl, Event, Intent, Revoked, Signed, State, seconds
 from .which import wanted
 
 T = TypeVar("T")
@@ -76,14 +76,20 @@ class SqliteInventory:
         return self._database.transaction()
 
     def add_authority(
-        self, name: str, *, ski: str, der: bytes, created: datetime, crl_number: int = 0
+        self,
+        name: str,
+        *,
+        ski: str,
+        der: bytes,
+        created: datetime,
+        crl_number: int = 0,
+        state: AuthorityState = AuthorityState.CURRENT,
     ) -> Authority:
         """See :meth:`Inventory.add_authority`."""
         fingerprint = sha256(der).hexdigest()
         with self.transaction():
-            self._database.write(
-                sql.ADD_AUTHORITY, (name, ski, fingerprint, seconds(created), crl_number, der)
-            )
+            values = (name, ski, fingerprint, state.value, seconds(created), crl_number, der)
+            self._database.write(sql.ADD_AUTHORITY, values)
             return next(self._database.read(authority_of, sql.AUTHORITY_BY_FINGERPRINT, (fingerprint,)))
 
     def authorities(self) -> list[Authority]:
@@ -113,6 +119,11 @@ class SqliteInventory:
         with self.transaction():
             for serial in serials:
                 self._advance(sql.ISSUE, (), authority, serial)
+
+    def place(self, authority: int, serial: str, directory: str) -> None:
+        """See :meth:`Inventory.place`."""
+        with self.transaction():
+            self._advance(sql.PLACE, (directory,), authority, serial)
 
     def discard(self, authority: int, serial: str, why: str) -> None:
         """See :meth:`Inventory.discard`."""

@@ -5,7 +5,7 @@ Placeholders are ``?``. Text is compared by octets: under PostgreSQL the columns
 
 ADD_AUTHORITY = """
 INSERT INTO authorities (name, ski, fingerprint, state, created, crl_number, der)
-VALUES (?, ?, ?, 'current', ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 SELECT_AUTHORITY = "SELECT id, name, ski, fingerprint, state, created, der FROM authorities"
 AUTHORITY_BY_FINGERPRINT = SELECT_AUTHORITY + " WHERE fingerprint = ?"
@@ -36,6 +36,10 @@ WHERE serial = ? AND authority = ? AND state = 'pending' AND der IS NULL
 ISSUE = """
 UPDATE certificates SET state = 'issued'
 WHERE serial = ? AND authority = ? AND state = 'pending' AND der IS NOT NULL
+"""
+PLACE = """
+UPDATE certificates SET state = 'pending', directory = ?, reason = NULL
+WHERE serial = ? AND authority = ? AND state <> 'revoked' AND der IS NOT NULL
 """
 DISCARD = """
 UPDATE certificates SET state = 'discarded', reason = ?

@@ -5,7 +5,6 @@ administrator needs the reason. The result was compared with the real verifiers.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
@@ -113,32 +112,19 @@ def _parent(child: x509.Certificate, known: list[x509.Certificate]) -> x509.Cert
     return next((other for other in known if other != child and is_issued_by(child, other)), None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Gap:
-    """The place where the way up ends."""
-
-    child: x509.Certificate
-    namesakes: Certificates
-
-
 def _dead_end(leaf: x509.Certificate, known: Certificates) -> str:
-    gap = _climb(leaf, known)
-    issuer = gap.child.issuer.rfc4514_string()
-    of = "" if gap.child == leaf else f" of {title(gap.child)}"
-    if gap.child.issuer == gap.child.subject and is_self_signed(gap.child):
-        return (
-            "is self-signed and not trusted"
-            if gap.child == leaf
-            else f"ends in {issuer}, which is not trusted"
-        )
-    if gap.namesakes:
-        return f"the signature{of} is not by the key of {issuer} that is at hand"
-    return f"the certificate of the issuer{of} ({issuer}) was not found"
-
-
-def _climb(leaf: x509.Certificate, known: Certificates) -> _Gap:
+    """Say where the way up ends when no path reaches an anchor."""
     child, seen = leaf, {leaf}
     while parent := next((c for c in known if c not in seen and is_issued_by(child, c)), None):
         child = parent
         seen.add(parent)
-    return _Gap(child, tuple(c for c in known if c.subject == child.issuer and c != child))
+    issuer = child.issuer.rfc4514_string()
+    of = "" if child == leaf else f" of {title(child)}"
+    if is_self_signed(child):
+        return f"ends in {issuer}, which is not trusted" if of else "is self-signed and not trusted"
+    namesakes = [c for c in known if c != child and c.subject == child.issuer]
+    if any(is_issued_by(child, c) for c in namesakes):
+        return "its CAs sign each other; no root is among them"
+    if namesakes:
+        return f"the signature{of} is not by the key of {issuer} that is at hand"
+    return f"the certificate of the issuer{of} ({issuer}) was not found"

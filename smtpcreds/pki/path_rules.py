@@ -35,7 +35,7 @@ class Path:
     """Certificates from the host's to the root, and what is wanted of the first one."""
 
     certificates: tuple[x509.Certificate, ...]
-    now: datetime
+    moment: datetime
     purposes: tuple[Purpose, ...] = ()
     host: str | Address | None = None
 
@@ -57,9 +57,9 @@ class Path:
 def in_time(path: Path) -> str | None:
     """Every certificate is valid now."""
     for certificate in path.certificates:
-        if path.now > certificate.not_valid_after_utc:
+        if path.moment > certificate.not_valid_after_utc:
             return f"{path.whose(certificate)}expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
-        if path.now < certificate.not_valid_before_utc:
+        if path.moment < certificate.not_valid_before_utc:
             begin = f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M}"
             return f"{path.whose(certificate)}is not valid before {begin} UTC"
     return None

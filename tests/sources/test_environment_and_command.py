@@ -60,7 +60,17 @@ class TestCommand:
         assert read("cmd:echo $HOME `id` > file | cat; true") == b"$HOME `id` > file | cat; true"
 
     def test_its_input_is_empty(self) -> None:
-        assert read(python("import sys; print(repr(sys.stdin.read()))")) == b"''"
+        ours = os.dup(0)
+        reader, writer = os.pipe()
+        os.write(writer, b"a secret for stdin:\n")
+        os.close(writer)
+        os.dup2(reader, 0)
+        try:
+            assert read(python("import sys; print(repr(sys.stdin.read()))")) == b"''"
+        finally:
+            os.dup2(ours, 0)
+            os.close(ours)
+            os.close(reader)
 
     def test_its_errors_pass(self, capfd: pytest.CaptureFixture[str]) -> None:
         assert (

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -6,6 +8,17 @@ import pytest
 from smtpcreds.errors import DataError, DeniedError, MissingInputError, UnsafePathError, WriteError
 from smtpcreds.sources import MAX_SECRET, Context, parse_source, resolve
 
+ROOT = Path(__file__).parent.parent.parent
+AS_NOBODY = """
+import os, sys
+from smtpcreds.errors import SmtpcredsError
+from smtpcreds.sources import Context, parse_source, resolve
+os.setuid(65534)
+try:
+    resolve(parse_source("file:" + sys.argv[1]), Context("passphrase"))
+except SmtpcredsError as error:
+    print(error.exit_status, error)
+"""
 CONTEXT = Context("passphrase of the CA key", may_be_empty=True)
 
 
@@ -73,17 +86,10 @@ def test_link_loop(tmp_path: Path) -> None:
 
 def test_unreadable_file(tmp_path: Path) -> None:
     path = private(tmp_path / "file")
-    for directory in (tmp_path, *tmp_path.parents[:3]):
-        directory.chmod(0o755)
-    pid = os.fork()
-    if pid == 0:
-        os.setuid(4711)
-        try:
-            read(f"file:{path}")
-        except DeniedError as error:
-            os._exit(0 if "Permission denied" in error.reason else 2)
-        os._exit(1)
-    assert os.waitpid(pid, 0)[1] == 0
+    done = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, path], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert done.stdout == f"77 {path}: can't be opened: Permission denied\n"
 
 
 @pytest.mark.parametrize(
