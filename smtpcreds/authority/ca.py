@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import cache
 
 from ..config import Site
 from ..errors import DamagedFileError, DeniedError, ExistsError, MissingInputError
@@ -19,6 +20,11 @@ Passphrase = Callable[[], Secret | None]
 
 def no_passphrase() -> None:
     """Answer that there is none."""
+
+
+def once(passphrase: Passphrase) -> Passphrase:
+    """Return the same question, which remembers its answer: a stream or a person gives it once."""
+    return cache(passphrase)
 
 
 def refuse_existing(site: Site) -> None:
@@ -91,7 +97,17 @@ def open_issuer(site: Site, passphrase: Passphrase, files: CaFiles | None = None
 
 def open_key(path: str, passphrase: Passphrase) -> PrivateKey:
     """Return a private key of the authority; raises as :func:`open_issuer`."""
-    pem = read_private(path)
+    return decrypted(read_private(path), passphrase, path)
+
+
+def decrypted(pem: bytes, passphrase: Passphrase, path: str) -> PrivateKey:
+    """Return the private key of a file's content; the passphrase is asked for if it is encrypted.
+
+    Raises:
+        WrongPassphraseError: it does not open the key.
+        DeniedError: the key is encrypted and there is no passphrase.
+        DamagedFileError, ForeignFormatError, DataError: as :func:`smtpcreds.pki.keyfile.decode_key`.
+    """
     given = passphrase() if is_encrypted(pem) else None
     if given is None and is_encrypted(pem):
         hint = "pass --passphrase SOURCE, or set ca.passphrase"

@@ -98,17 +98,8 @@ def plan_create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> 
 
 
 def _create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> Certificate:
-    issuer, root_key = _issuer(site, wanted)
-    artifacts = [
-        Artifact(KEY, encode_key(issuer.key, passphrase)),
-        Artifact(CERTIFICATE, encode_certificates([issuer.certificate])),
-        Artifact(CRL, encode_pem(sign_crl(site, issuer, 1, []))),
-    ]
-    if issuer.parents:
-        artifacts += [
-            Artifact(ROOT_KEY, encode_key(root_key, passphrase)),
-            Artifact(PARENTS, encode_certificates(issuer.parents)),
-        ]
+    issuer, root_key = make(site, wanted)
+    artifacts = files_for(site, issuer, root_key, passphrase)
     ensure_directory(site.state)
     check_directory(site.state)
     with exclusive(site.lock):
@@ -121,7 +112,31 @@ def _create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> Cert
     return issuer.certificate
 
 
-def _issuer(site: Site, wanted: NewAuthority) -> tuple[Issuer, PrivateKey]:
+def files_for(
+    site: Site, issuer: Issuer, root_key: PrivateKey | None, passphrase: Secret | None
+) -> list[Artifact]:
+    """Return the files of a new authority with its first CRL, named from its directory.
+
+    Args:
+        site: gives the time and the lifetime of the CRL.
+        issuer: the authority.
+        root_key: of the root above it, where that is kept here.
+        passphrase: encrypts each key; None leaves them plain.
+    """
+    artifacts = [
+        Artifact(KEY, encode_key(issuer.key, passphrase)),
+        Artifact(CERTIFICATE, encode_certificates([issuer.certificate])),
+        Artifact(CRL, encode_pem(sign_crl(site, issuer, 1, []))),
+    ]
+    if root_key is not None:
+        artifacts.append(Artifact(ROOT_KEY, encode_key(root_key, passphrase)))
+    if issuer.parents:
+        artifacts.append(Artifact(PARENTS, encode_certificates(issuer.parents)))
+    return artifacts
+
+
+def make(site: Site, wanted: NewAuthority) -> tuple[Issuer, PrivateKey | None]:
+    """Return a new authority, and the key of its root where another key signs."""
     now, lifetime = site.clock(), timedelta(days=wanted.days)
     root_key = generate(wanted.key_type)
     root = make_root(
@@ -134,8 +149,11 @@ def _issuer(site: Site, wanted: NewAuthority) -> tuple[Issuer, PrivateKey]:
         path_length=1 if wanted.intermediate else 0,
     )
     top = Issuer(root, root_key)
-    if not wanted.intermediate:
-        return top, root_key
+    return (make_below(site, wanted, top), root_key) if wanted.intermediate else (top, None)
+
+
+def make_below(site: Site, wanted: NewAuthority, top: Issuer) -> Issuer:
+    """Return a new authority that a CA above it has signed; it ends with that one at the latest."""
     key = generate(wanted.key_type)
     request = Request(
         wanted.name,
@@ -143,5 +161,5 @@ def _issuer(site: Site, wanted: NewAuthority) -> tuple[Issuer, PrivateKey]:
         organization=wanted.organization,
         permitted_domains=wanted.permitted_domains,
     )
-    own = sign(request, INTERMEDIATE, top, new_serial(), validity(now, lifetime, top))
-    return Issuer(own, key, (root,)), root_key
+    span = validity(site.clock(), timedelta(days=wanted.days), top)
+    return Issuer(sign(request, INTERMEDIATE, top, new_serial(), span), key, top.path)

@@ -26,8 +26,13 @@ class Elder:
         return self.path[0]
 
     @property
+    def has_crl(self) -> bool:
+        """Tell whether its CRL is at hand; a new one can be signed where it is not."""
+        return os.path.lexists(self.files.crl)
+
+    @property
     def crl_name(self) -> str:
-        """Name of its CRL in certificate directories: Sendmail reads one CRL of a file, so each has its own."""
+        """Name of its CRL in certificate directories; Sendmail reads only one CRL of a file."""
         return f"crl-{short_id(self.certificate)}.pem"
 
 

@@ -1,7 +1,8 @@
-"""What stands beside the pairs in a certificate directory: the CA bundle, the CRL and their hash links."""
+"""What stands beside the pairs in a certificate directory: the CA bundle, CRLs and their hash links."""
 
 import os
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from ..config import Site
 from ..files import check_directory, check_parents, check_target, ensure_directory, read_private
@@ -9,6 +10,7 @@ from ..model import Artifact, Link
 from ..pki.hashlinks import subject_hash
 from ..pki.pem import encode_certificates
 from ..pki.values import Certificate
+from .elders import Elder
 from .layout import BUNDLE, CRL
 
 
@@ -43,20 +45,43 @@ def certificate_file(certificate: Certificate, authorities: Iterable[Certificate
     return encode_certificates([certificate, *between])
 
 
-def surroundings(directory: str, authorities: Iterable[Certificate], crl: bytes) -> list[Artifact | Link]:
-    """Return what of bundle, CRL and links is missing or different in the directory.
+def surroundings(
+    directory: str, authorities: Iterable[Certificate], crl: bytes, elders: Iterable[Elder] = ()
+) -> list[Artifact | Link]:
+    """Return what of bundle, CRLs and links is missing or different in the directory.
 
     Each CA certificate gets its hash link to the bundle: OpenSSL reads every certificate of the file that a
-    link leads to (by_dir.c), and Sendmail searches confCACERT_PATH by these names only.
+    link leads to (by_dir.c), and Sendmail searches confCACERT_PATH by these names only. It reads only the
+    first CRL of a file, so that of an elder has its own, found through confCRL_PATH.
+
+    Args:
+        directory: that of the pairs.
+        authorities: the CA that signs and those above it.
+        crl: its CRL as PEM.
+        elders: authorities that it replaced and that are still trusted.
     """
-    bundle = tuple(authorities)
-    files = [
-        Artifact(f"{directory}/{BUNDLE}", encode_certificates(bundle)),
-        Artifact(f"{directory}/{CRL}", crl),
-    ]
-    links = [Link(f"{directory}/{subject_hash(ca)}.0", BUNDLE) for ca in bundle]
-    links.append(Link(f"{directory}/{subject_hash(bundle[0])}.r0", CRL))
+    signing, older = tuple(authorities), tuple(elders)
+    bundle = tuple(dict.fromkeys((*signing, *(ca for elder in older for ca in elder.path))))
+    lists = {CRL: crl} | {e.crl_name: read_private(e.files.crl) for e in older if e.has_crl}
+    files = [Artifact(f"{directory}/{BUNDLE}", encode_certificates(bundle))]
+    files += [Artifact(f"{directory}/{name}", content) for name, content in lists.items()]
+    issuers = {CRL: signing[0]} | {elder.crl_name: elder.certificate for elder in older}
+    names = dict.fromkeys((f"{subject_hash(ca)}.0" for ca in bundle), BUNDLE) | _crl_links(
+        {name: issuers[name] for name in lists}
+    )
+    links = [Link(f"{directory}/{name}", target) for name, target in names.items()]
     return [file for file in files if not _is_there(file)] + [link for link in links if not _leads(link)]
+
+
+def _crl_links(issuers: Mapping[str, Certificate]) -> dict[str, str]:
+    """Return link name to CRL name; CAs of one name are counted from 0 without a gap."""
+    taken: Counter[str] = Counter()
+    found: dict[str, str] = {}
+    for name, issuer in issuers.items():
+        stem = subject_hash(issuer)
+        found[f"{stem}.r{taken[stem]}"] = name
+        taken[stem] += 1
+    return found
 
 
 def _is_there(artifact: Artifact) -> bool:

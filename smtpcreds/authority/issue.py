@@ -14,7 +14,9 @@ from ..pki.keyfile import encode_key
 from ..pki.keys import PrivateKey, generate, public_id
 from ..pki.pem import encode_der
 from ..pki.values import Certificate, Issuer, Request, Validity, validity
-from .ca import Passphrase, certificates, open_issuer
+from .ca import Passphrase, certificates, once, open_issuer
+from .elder_crls import refresh_elders
+from .elders import elders
 from .install import certificate_file, check, prepare, surroundings
 from .ledger import at_work, enrolled, record
 from .orders import Order
@@ -82,7 +84,10 @@ def plan_issue(
         raise refused[0].error
 
     def apply() -> list[Outcome]:
-        return _issue(site, orders, open_issuer(site, passphrase), progress, force=force)
+        asked = once(passphrase)
+        issuer = open_issuer(site, asked)
+        refresh_elders(site, asked)
+        return _issue(site, orders, issuer, progress, force=force)
 
     return Plan(tuple(step for order in accepted for step in _steps(order)), apply)
 
@@ -122,7 +127,7 @@ def _carry_out(
     artifacts: list[Artifact | Link] = []
     for directory in dict.fromkeys(draft.order.pair.directory for draft in drafts):
         prepare(site, directory)
-        artifacts += surroundings(directory, issuer.path, crl)
+        artifacts += surroundings(directory, issuer.path, crl, elders(site))
     for draft, certificate in signed:
         pair = draft.order.pair
         artifacts.append(Artifact(pair.key, encode_key(draft.key)))

@@ -6,11 +6,15 @@ from contextlib import contextmanager
 
 from ..config import Site
 from ..errors import MissingInputError
-from ..files import ensure_directory, exclusive, sweep
-from ..inventory import Authority, Event, Inventory, open_inventory
+from ..files import ensure_directory, exclusive, read_private, sweep
+from ..inventory import Authority, AuthorityState, Event, Inventory, open_inventory
+from ..pki.crl import read_crl
 from ..pki.dn import title
 from ..pki.pem import encode_der
-from ..pki.values import Issuer
+from ..pki.values import Certificate, Issuer, key_identifier
+from .ca import certificates, exists
+from .elders import files_of, retired
+from .everywhere import spread
 from .recover import recover
 
 
@@ -20,8 +24,10 @@ def at_work(site: Site) -> Iterator[Inventory]:
     ensure_directory(site.state)
     with exclusive(site.lock), open_inventory(site.inventory) as inventory:
         sweep(site.state)
+        sweep(site.ca_directory)
         sweep(site.certificates)
         recover(site, inventory)
+        _settle(site, inventory)
         yield inventory
 
 
@@ -40,15 +46,48 @@ def reading(site: Site) -> Iterator[Inventory]:
 
 def enrolled(site: Site, inventory: Inventory, issuer: Issuer) -> Authority:
     """Return the inventory's row of the authority, made now if a killed ``ca init`` did not get to it."""
-    der = encode_der(issuer.certificate)
-    known = next((row for row in inventory.authorities() if row.der == der), None)
-    return known or inventory.add_authority(
-        title(issuer.certificate),
-        ski=issuer.key_identifier.hex(),
-        der=der,
+    return enrol(site, inventory, issuer.certificate)
+
+
+def row_of(inventory: Inventory, certificate: Certificate) -> Authority | None:
+    """Return the inventory's row of an authority, or None."""
+    der = encode_der(certificate)
+    return next((row for row in inventory.authorities() if row.der == der), None)
+
+
+def enrol(site: Site, inventory: Inventory, certificate: Certificate) -> Authority:
+    """Return the row of the authority, made now where there is none; it counts on from its CRL on disk."""
+    return row_of(inventory, certificate) or inventory.add_authority(
+        title(certificate),
+        ski=key_identifier(certificate).hex(),
+        der=encode_der(certificate),
         created=site.clock(),
-        crl_number=1,
+        crl_number=_crl_number(files_of(site, certificate).crl),
     )
+
+
+def _crl_number(path: str) -> int:
+    number = read_crl(read_private(path), path, None).number if os.path.lexists(path) else None
+    return 1 if number is None else number
+
+
+def _settle(site: Site, inventory: Inventory) -> None:
+    """Record what a killed run changed about authorities: their directories say what is so."""
+    if not exists(site):
+        return
+    own = certificates(site)[0]
+    if row_of(inventory, own) is None:
+        enrol(site, inventory, own)
+        spread(site, inventory)
+        record(site, inventory, "ca recorded", title(own), "after an interrupted run")
+        site.warn(f"{title(own)}: this authority was not in the inventory; an interrupted run is completed")
+    for elder in retired(site):
+        row = row_of(inventory, elder.certificate)
+        if row and row.state is AuthorityState.CURRENT:
+            spread(site, inventory)
+            inventory.retire_authority(row.id)
+            record(site, inventory, "ca retire", row.name, "after an interrupted run")
+            site.warn(f"{row.name}: an interrupted run began to retire this authority; it is completed")
 
 
 def record(site: Site, inventory: Inventory, what: str, subject: str, detail: str = "") -> None:

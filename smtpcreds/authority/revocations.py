@@ -12,7 +12,7 @@ from ..model import Artifact
 from ..pki.crl import SignedCrl, build_crl, encode_der, encode_pem
 from ..pki.revocation import Revoked, parse_reason
 from ..pki.values import Issuer
-from .layout import ca_files
+from .elders import files_of
 
 FRESH = timedelta(days=1)
 """A CRL younger than this is not signed anew by a command that merely issues."""
@@ -33,21 +33,25 @@ def record_crl(inventory: Inventory, authority: Authority, number: int, crl: Sig
 
 def renew_crl(site: Site, inventory: Inventory, authority: Authority, issuer: Issuer) -> bytes:
     """Sign the next CRL, keep it with the authority, and return it as PEM."""
-    number = inventory.next_crl_number(authority.id)
-    rows = inventory.revoked(authority.id, expires_after=site.clock())
-    crl = sign_crl(
-        site, issuer, number, (Revoked(int(row.serial, 16), row.at, parse_reason(row.reason)) for row in rows)
-    )
+    number, crl = next_crl(site, inventory, authority, issuer)
     pem = encode_pem(crl)
-    write_all([Artifact(ca_files(site).crl, pem)])
+    write_all([Artifact(files_of(site, issuer.certificate).crl, pem)])
     record_crl(inventory, authority, number, crl)
     return pem
+
+
+def next_crl(site: Site, inventory: Inventory, authority: Authority, issuer: Issuer) -> tuple[int, SignedCrl]:
+    """Sign the next CRL and return it with its number, which is taken; write it, then record it."""
+    number = inventory.next_crl_number(authority.id)
+    rows = inventory.revoked(authority.id, expires_after=site.clock())
+    entries = (Revoked(int(row.serial, 16), row.at, parse_reason(row.reason)) for row in rows)
+    return number, sign_crl(site, issuer, number, entries)
 
 
 def current_crl(site: Site, inventory: Inventory, authority: Authority, issuer: Issuer) -> bytes:
     """Return the CRL as PEM, signed anew if it is a day old, or not the one that was recorded last."""
     latest = inventory.latest_crl(authority.id)
-    path = ca_files(site).crl
+    path = files_of(site, issuer.certificate).crl
     if latest and os.path.lexists(path) and site.clock() - latest.this_update < FRESH:
         return read_private(path)
     return renew_crl(site, inventory, authority, issuer)

@@ -2,11 +2,17 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
 from ..config import Site
+from ..errors import UsageError
 from ..secret import Secret
+
+if TYPE_CHECKING:
+    from ..sources import Source
 
 passphrase_option = click.option(
     "--passphrase",
@@ -35,34 +41,110 @@ def account_secret(source: str, what: str, site: Site) -> Callable[[], Secret]:
     return ask
 
 
-def new_ca_passphrase(source: str | None, site: Site, *, none: bool) -> Secret | None:
-    """Return the passphrase of a new CA key, or None for an unencrypted one.
+@dataclass(frozen=True, slots=True)
+class CaPassphrase:
+    """Where the passphrase of the CA key comes from: the option, else the configuration, else a person.
 
-    From ``--passphrase``, else the configuration, else a person at a terminal, who may answer with nothing.
-    Where there is neither, the key stays unencrypted, which is worth a warning.
+    ``source`` was parsed once, because a variable of the environment can be named once only.
     """
-    from ..sources import Context, parse_source, resolve
 
-    if none:
-        return None
+    site: Site
+    source: "Source | None"
+    is_asked: bool
+
+    def new(self, *, none: bool) -> Secret | None:
+        """Return the passphrase of a new key, or None for an unencrypted one.
+
+        A person may answer with nothing. Where there is neither source nor person the key stays unencrypted,
+        which is worth a warning.
+        """
+        from ..sources import Context, resolve
+
+        if none:
+            return None
+        if self.source is None:
+            self.site.warn(
+                f"the CA key in {self.site.ca_directory} is not encrypted; "
+                "to encrypt it: smtpcreds ca passphrase"
+            )
+            return None
+        what = "passphrase of the CA key (empty for none)" if self.is_asked else "CA passphrase"
+        return resolve(self.source, Context(what, new=True, may_be_empty=self.is_asked)) or None
+
+    def present(self) -> Secret | None:
+        """Return the passphrase that the key has; None where nobody can be asked."""
+        from ..sources import Context, resolve
+
+        return resolve(self.source, Context("passphrase of the CA key")) if self.source else None
+
+
+def ca_source(source: str | None, site: Site) -> CaPassphrase:
+    """Parse ``--passphrase``, or the configured source.
+
+    Raises:
+        UsageError: an unknown kind of source.
+    """
+    from ..sources import parse_source
+
     chosen = source or site.settings.ca.passphrase or ("prompt:" if sys.stdin.isatty() else "")
-    if not chosen:
-        site.warn(
-            f"the CA key in {site.ca_directory} is not encrypted; to encrypt it: smtpcreds ca passphrase"
-        )
-        return None
-    context = Context(
-        "passphrase of the CA key (empty for none)" if chosen == "prompt:" else "CA passphrase",
-        new=True,
-        may_be_empty=chosen == "prompt:",
-    )
-    return resolve(parse_source(chosen), context) or None
+    return CaPassphrase(site, parse_source(chosen) if chosen else None, chosen == "prompt:")
+
+
+def new_ca_passphrase(source: str | None, site: Site, *, none: bool) -> Secret | None:
+    """Return the passphrase of a new CA key, see :meth:`CaPassphrase.new`."""
+    return ca_source(source, site).new(none=none)
 
 
 def ca_passphrase(source: str | None, site: Site) -> Callable[[], Secret | None]:
     """Return the question for the passphrase of the CA key, which answers None where nobody can be asked."""
+    return ca_source(source, site).present
+
+
+def changed_ca_passphrase(source: str | None) -> Callable[[], Secret]:
+    """Return the question for the passphrase that the CA key gets instead of the one it has.
+
+    Raises:
+        UsageError: no source, and nobody at a terminal.
+    """
     from ..sources import Context, parse_source, resolve
 
-    chosen = source or site.settings.ca.passphrase or ("prompt:" if sys.stdin.isatty() else "")
-    parsed = parse_source(chosen) if chosen else None
-    return lambda: resolve(parsed, Context("passphrase of the CA key")) if parsed else None
+    if not source and not sys.stdin.isatty():
+        hint = "give --new-passphrase SOURCE, or --remove to store the key unencrypted"
+        raise UsageError("--new-passphrase", "is needed where there is no terminal", hint)
+    parsed = parse_source(source or "prompt:")
+    return lambda: resolve(parsed, Context("new passphrase of the CA key", new=True))
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPassphrases:
+    """The passphrases of an imported CA key: the one that it has, and the one that it gets."""
+
+    given: "Source | None"
+    kept: CaPassphrase
+    none: bool
+
+    def opening(self) -> Secret | None:
+        """Return the passphrase under which the key is now; None where nobody can be asked."""
+        from ..sources import Context, resolve
+
+        source = self.given or self.kept.source
+        return resolve(source, Context("passphrase of the CA key to import")) if source else None
+
+    def keeping(self, opened: Secret | None) -> Secret | None:
+        """Return the passphrase under which it is to be kept: of a named source, else the present one."""
+        if self.none:
+            return None
+        if opened and (self.given is None or self.kept.source is None or self.kept.is_asked):
+            return opened
+        return self.kept.new(none=False)
+
+
+def import_passphrases(opening: str | None, kept: str | None, site: Site, *, none: bool) -> ImportPassphrases:
+    """Parse both sources.
+
+    Raises:
+        UsageError: an unknown kind of source.
+    """
+    from ..sources import parse_source
+
+    return ImportPassphrases(parse_source(opening) if opening else None, ca_source(kept, site), none)

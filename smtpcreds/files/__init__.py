@@ -3,7 +3,7 @@
 from .explain import explained
 from .guard import check_directory, check_parents, check_target, read_private, read_public
 from .lock import exclusive
-from .write import ensure_directory, remove, replace_directory, sweep, tree, write_all, write_directory
+from .write import ensure_directory, move, remove, replace_directory, sweep, tree, write_all, write_directory
 
 __all__ = [
     "check_directory",
@@ -12,6 +12,7 @@ __all__ = [
     "ensure_directory",
     "exclusive",
     "explained",
+    "move",
     "read_private",
     "read_public",
     "remove",

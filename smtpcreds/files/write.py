@@ -153,6 +153,13 @@ def remove(path: str) -> bool:
     return True
 
 
+def move(path: str, target: str) -> None:
+    """Rename a file or directory within one file system, and flush both directories."""
+    with explained(path):
+        os.rename(path, target)
+    flush_directories([os.path.dirname(path), os.path.dirname(target)])
+
+
 def sweep(directory: str) -> list[str]:
     """Remove the temporary files that killed runs left; the caller holds the lock of all writers."""
     try:

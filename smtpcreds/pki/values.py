@@ -130,7 +130,7 @@ def key_identifier(ca: Certificate) -> bytes:
     try:
         return ca.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
     except x509.ExtensionNotFound:
-        return x509.SubjectKeyIdentifier.from_public_key(ca.public_key()).digest  # type: ignore[arg-type]
+        return x509.SubjectKeyIdentifier.from_public_key(ca.public_key()).digest
 
 
 def validity(now: datetime, lifetime: timedelta, issuer: Issuer | None = None) -> Validity:
