@@ -13,6 +13,7 @@ COMMANDS = {
     "ca": ("ca", "ca", "The certificate authority."),
     "cert": ("cert", "cert", "Certificates of hosts."),
     "sasl": ("sasl", "sasl", "Relay accounts."),
+    "inventory": ("inventory", "inventory", "The record of certificates and deeds."),
 }
 
 EPILOG = """\b

@@ -3,7 +3,17 @@
 from .explain import explained
 from .guard import check_directory, check_parents, check_target, read_private, read_public
 from .lock import exclusive
-from .write import ensure_directory, move, remove, replace_directory, sweep, tree, write_all, write_directory
+from .write import (
+    ensure_directory,
+    move,
+    remove,
+    replace_directory,
+    sweep,
+    temporaries,
+    tree,
+    write_all,
+    write_directory,
+)
 
 __all__ = [
     "check_directory",
@@ -18,6 +28,7 @@ __all__ = [
     "remove",
     "replace_directory",
     "sweep",
+    "temporaries",
     "tree",
     "write_all",
     "write_directory",

@@ -162,14 +162,19 @@ def move(path: str, target: str) -> None:
 
 def sweep(directory: str) -> list[str]:
     """Remove the temporary files that killed runs left; the caller holds the lock of all writers."""
-    try:
-        names = os.listdir(directory)
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return []
-    stale = [os.path.join(directory, name) for name in names if _TEMPORARY.fullmatch(name)]
+    stale = temporaries(directory)
     for path in stale:
         _remove_stale(path)
     return stale
+
+
+def temporaries(directory: str) -> list[str]:
+    """Return the temporary files and directories that lie in a directory."""
+    try:
+        names = sorted(os.listdir(directory))
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
+    return [os.path.join(directory, name) for name in names if _TEMPORARY.fullmatch(name)]
 
 
 def flush_directories(directories: Iterable[str]) -> None:

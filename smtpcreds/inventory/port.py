@@ -169,6 +169,13 @@ class Inventory(Protocol):
         """
         ...
 
+    def tally(self, authority: int, at: datetime) -> dict[str, int]:
+        """Return how many certificates of the authority stand where: by name of the state, or ``expired``.
+
+        Issued ones that expired at this time or before are counted apart; nothing stands for none.
+        """
+        ...
+
     def der(self, authority: int, serial: str) -> bytes:
         """Return the certificate itself.
 

@@ -22,6 +22,7 @@ from .columns import (
     number_of,
     revoked_of,
     standing_of,
+    tally_of,
     text_of,
 )
 from .database import Database, Row, Values, connect
@@ -180,6 +181,10 @@ class SqliteInventory:
         literal = [sql.IN_STATE[state]] if state else []
         literal += [sql.LATEST] if latest else []
         return self._select(certificate_of, sql.SELECT_CERTIFICATE, literal, bound, sql.BY_EXPIRY, limit)
+
+    def tally(self, authority: int, at: datetime) -> dict[str, int]:
+        """See :meth:`Inventory.tally`."""
+        return dict(self._database.read(tally_of, sql.TALLY, (seconds(at), authority)))
 
     def der(self, authority: int, serial: str) -> bytes:
         """See :meth:`Inventory.der`."""
