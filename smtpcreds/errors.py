@@ -24,7 +24,7 @@ class SmtpcredsError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.subject}: {self.reason}"
+        return f"{self.subject.removesuffix(':')}: {self.reason}"
 
 
 class UsageError(SmtpcredsError):

@@ -120,7 +120,7 @@ class Credential:
 
 
 MAX_ACCOUNT_PART = 255
-_FORBIDDEN = {"\0": "a NUL", "\n": "a line feed", "\r": "a carriage return", ":": "a colon"}
+_FORBIDDEN = {"\0": "a NUL", "\n": "a line feed", "\r": "a carriage return", ":": "a colon", "@": "an @"}
 
 
 def parse_account(text: str, realm: str) -> Account:

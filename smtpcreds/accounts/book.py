@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from shlex import quote
 
 from ..config import Site
 from ..errors import ExistsError, NameRefusedError, NoSuchAccountError, PasswordRefusedError
@@ -58,6 +59,10 @@ class AccountBook:
             raise NameRefusedError(text, f"names the realm {account.realm}, and --realm says {realm}")
         return account
 
+    def shown(self, account: Account) -> str:
+        """Return what to type for the account in a shell: the bare name where that means it."""
+        return quote(account.authcid if account.realm == self.site.realm else str(account))
+
     def plan_add(
         self, account: Account, secret: Callable[[], Secret], *, allow_login_name: bool = False
     ) -> Plan[Change]:
@@ -69,7 +74,7 @@ class AccountBook:
         """
         if not allow_login_name:
             refuse_login_name(self.site.root, account.authcid)
-        return self._plan("add", account, lambda records: _refuse_existing(records, account), secret)
+        return self._plan("add", account, lambda records: self._refuse(records, account), secret)
 
     def plan_set_secret(self, account: Account, secret: Callable[[], Secret]) -> Plan[Change]:
         """Plan a new secret. Every other property goes too, since it would keep the old secret alive."""
@@ -102,7 +107,7 @@ class AccountBook:
             raise PasswordRefusedError(
                 str(account),
                 "is stored without clear text; its secret can't be read back",
-                f"smtpcreds sasl passwd {account}",
+                f"smtpcreds sasl passwd {self.shown(account)}",
             )
         return Credential(account, Secret(held[USER_PASSWORD]), self.site.realm)
 
@@ -118,6 +123,7 @@ class AccountBook:
         secret: Callable[[], Secret] | None,
     ) -> Plan[Change]:
         check(self._load())
+        made, kind = origin(self.site), new_format(self.site)
 
         def apply() -> Change:
             values = {USER_PASSWORD: secret().reveal()} if secret else {}
@@ -127,11 +133,16 @@ class AccountBook:
                 return replacement(records, account, values)
 
             ensure_directory(os.path.dirname(self.database), 0o755, tighten=False)
-            new = None if os.path.lexists(self.database) else new_format(self.site)
-            open_store(self.database, new=new, origin=origin(self.site)).apply(edits)
+            new = None if os.path.lexists(self.database) else kind
+            open_store(self.database, new=new, origin=made).apply(edits)
             return Change(account, self.database)
 
         return Plan((Step(action, str(account), note=self.database),), apply)
+
+    def _refuse(self, records: Records, account: Account) -> None:
+        if properties(records, account):
+            hint = f"smtpcreds sasl passwd {self.shown(account)}"
+            raise ExistsError(str(account), "the account exists; its secret was left alone", hint)
 
     def _require(self, records: Records, account: Account) -> dict[str, bytes]:
         held = properties(records, account)
@@ -139,13 +150,6 @@ class AccountBook:
             return held
         reason = f"no such account in {self.database}"
         raise NoSuchAccountError(str(account), reason, _elsewhere(records, account))
-
-
-def _refuse_existing(records: Records, account: Account) -> None:
-    if properties(records, account):
-        raise ExistsError(
-            str(account), "the account exists; its secret was left alone", f"smtpcreds sasl passwd {account}"
-        )
 
 
 def _elsewhere(records: Records, account: Account) -> str:

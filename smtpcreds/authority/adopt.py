@@ -7,7 +7,7 @@ from ..config import Site
 from ..files import ensure_directory, read_public, write_directory
 from ..inventory import Authority, Inventory
 from ..model import Artifact, Plan, Step
-from ..pki.crl import encode_pem
+from ..pki.crl import to_pem
 from ..pki.dn import title
 from ..pki.foreign_layouts import Found
 from ..pki.keyfile import encode_key, is_encrypted
@@ -78,8 +78,8 @@ def _adopt(site: Site, found: Found, passphrase: Passphrase, keeping: Keeping) -
         with inventory.transaction():
             authority = _enter(site, inventory, issuer, records)
         number, crl = next_crl(site, inventory, authority, issuer)
-        write_directory(site.ca_directory, [*artifacts, Artifact(CRL, encode_pem(crl))])
-        record_crl(inventory, authority, number, crl)
+        write_directory(site.ca_directory, [*artifacts, Artifact(CRL, to_pem(crl))])
+        record_crl(site, inventory, authority, number, crl)
         record(site, inventory, "ca import", title(issuer.certificate), f"{found.peer}, {found.certificate}")
     return Adopted(
         issuer.certificate, found.peer, len(records.rows), records.revoked, number, secret is not None

@@ -9,8 +9,9 @@ from ..config import Site
 from ..errors import DamagedFileError, SmtpcredsError, UnsafePathError
 from ..files import check_directory, exclusive, read_private, temporaries
 from ..inventory import AuthorityState, Inventory
-from ..pki.crl import encode_der, read_crl
+from ..pki.crl import read_crl
 from ..pki.dn import title
+from ..pki.pem import blocks
 from ..pki.values import Certificate
 from .ca import certificates
 from .check_pairs import pair_faults
@@ -123,7 +124,8 @@ def crls(scene: Scene) -> Iterator[Finding]:
 
 
 def _crl_fault(scene: Scene, files: CaFiles, certificate: Certificate) -> str | None:
-    crl = read_crl(read_private(files.crl), files.crl, certificate)
+    content = read_private(files.crl)
+    crl = read_crl(content, files.crl, certificate)
     if not crl.is_current(scene.site.clock()):
         return f"expired on {crl.next_update:%Y-%m-%d %H:%M} UTC, which stops all certificates of this CA"
     row = row_of(scene.inventory, certificate)
@@ -132,7 +134,7 @@ def _crl_fault(scene: Scene, files: CaFiles, certificate: Certificate) -> str | 
         return None
     if (crl.number or 0) < latest.number:
         return f"is number {crl.number}, but number {latest.number} was signed"
-    same = sha256(encode_der(crl.parsed)).hexdigest() == latest.sha256
+    same = any(sha256(block.decode() or b"").hexdigest() == latest.sha256 for block in blocks(content))
     return None if same else f"is another list than the one that was recorded as number {latest.number}"
 
 

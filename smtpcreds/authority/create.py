@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ..config import Site
-from ..errors import UsageError
 from ..files import check_directory, ensure_directory, exclusive, sweep, write_directory
 from ..inventory import open_inventory
 from ..model import Artifact, Plan, Step
 from ..names import parse_host
-from ..pki.crl import encode_pem
+from ..pki.crl import to_pem
 from ..pki.dn import ca_name
 from ..pki.issue import make_root, new_serial, sign
 from ..pki.keyfile import encode_key
@@ -19,7 +18,7 @@ from ..pki.profiles import INTERMEDIATE
 from ..pki.values import Certificate, Issuer, Request, validity
 from ..secret import Secret
 from .ca import refuse_existing
-from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_KEY, ca_files
+from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_KEY, ca_files, lifetime_of
 from .ledger import enrolled, record
 from .revocations import sign_crl
 
@@ -31,7 +30,7 @@ class NewAuthority:
     name: str
     organization: str
     key_type: KeyType
-    days: int
+    lifetime: timedelta
     permitted_domains: tuple[str, ...]
     intermediate: bool = False
 
@@ -51,14 +50,12 @@ def new_authority(
 
     Raises:
         NameRefusedError: a name that is not short ASCII, or a bad domain.
-        UsageError: an unknown key type, or a lifetime of less than a day.
+        UsageError: an unknown key type, or an impossible lifetime.
     """
     wanted = site.settings.ca
     chosen = name or wanted.name or f"{site.domain or site.hub} Mail CA"
     ca_name(chosen, organization if organization is not None else wanted.organization)
-    lifetime = wanted.days if days is None else days
-    if lifetime < 1:
-        raise UsageError("--days", "a CA lives at least one day")
+    lifetime = lifetime_of(wanted.days if days is None else days)
     domains = (
         permitted_domains
         or wanted.permitted_domains
@@ -126,7 +123,7 @@ def files_for(
     artifacts = [
         Artifact(KEY, encode_key(issuer.key, passphrase)),
         Artifact(CERTIFICATE, encode_certificates([issuer.certificate])),
-        Artifact(CRL, encode_pem(sign_crl(site, issuer, 1, []))),
+        Artifact(CRL, to_pem(sign_crl(site, issuer, 1, []))),
     ]
     if root_key is not None:
         artifacts.append(Artifact(ROOT_KEY, encode_key(root_key, passphrase)))
@@ -137,7 +134,7 @@ def files_for(
 
 def make(site: Site, wanted: NewAuthority) -> tuple[Issuer, PrivateKey | None]:
     """Return a new authority, and the key of its root where another key signs."""
-    now, lifetime = site.clock(), timedelta(days=wanted.days)
+    now, lifetime = site.clock(), wanted.lifetime
     root_key = generate(wanted.key_type)
     root = make_root(
         f"{wanted.name} Root" if wanted.intermediate else wanted.name,
@@ -161,5 +158,5 @@ def make_below(site: Site, wanted: NewAuthority, top: Issuer) -> Issuer:
         organization=wanted.organization,
         permitted_domains=wanted.permitted_domains,
     )
-    span = validity(site.clock(), timedelta(days=wanted.days), top)
+    span = validity(site.clock(), wanted.lifetime, top)
     return Issuer(sign(request, INTERMEDIATE, top, new_serial(), span), key, top.path)

@@ -18,11 +18,12 @@ from .ca import Passphrase, certificates, once, open_issuer
 from .elder_crls import refresh_elders
 from .elders import elders
 from .install import certificate_file, check, prepare, surroundings
+from .layout import BUNDLE
 from .ledger import at_work, enrolled, record
 from .orders import Order
 from .recover import recover
 from .revocations import current_crl
-from .standing import refuse_standing
+from .standing import refuse_foreign_bundle, refuse_standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,8 @@ def _issue(
     with at_work(site) as inventory:
         authority = enrolled(site, inventory, issuer)
         accepted, refused = _sorted_out(site, orders, issuer.path, inventory, force=force)
+        if not force:
+            _spare_bundles(accepted, issuer, inventory)
         drafts = [_draft(site, order, issuer) for order in accepted]
         inventory.intend(_intent(site, authority, draft) for draft in drafts)
         try:
@@ -106,8 +109,14 @@ def _issue(
             recover(replace(site, warn=lambda _: None), inventory)
             raise
     outcomes: list[Outcome] = [*issued, *refused]
-    done = {outcome.order.host: outcome for outcome in outcomes}
-    return [done[order.host] for order in orders]
+    done = {id(outcome.order): outcome for outcome in outcomes}
+    return [done[id(order)] for order in orders]
+
+
+def _spare_bundles(orders: Iterable[Order], issuer: Issuer, inventory: Inventory) -> None:
+    ours = {row.der for row in inventory.authorities()} | {encode_der(ca) for ca in issuer.path}
+    for directory in {order.pair.directory for order in orders}:
+        refuse_foreign_bundle(f"{directory}/{BUNDLE}", ours)
 
 
 def _carry_out(

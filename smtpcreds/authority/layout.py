@@ -1,8 +1,10 @@
-"""Where the authority and its certificates lie."""
+"""Where the authority and its certificates lie, and how long they may live."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
-from ..config import Site
+from ..config import MAX_DAYS, Site
+from ..errors import UsageError
 
 KEY = "ca-key.pem"
 CERTIFICATE = "ca-cert.pem"
@@ -83,3 +85,14 @@ def pair_of(site: Site, host: str, directory: str | None = None) -> Pair:
     name = host.removesuffix(f".{site.domain}") if site.domain else host
     short = name if name and "." not in name else host
     return Pair(f"{directory or site.certificates}/{short}")
+
+
+def lifetime_of(days: int) -> timedelta:
+    """Return the lifetime.
+
+    Raises:
+        UsageError: less than a day, or longer than X.509 can write.
+    """
+    if not 1 <= days <= MAX_DAYS:
+        raise UsageError("--days", f"takes 1 to {MAX_DAYS} days, not {days}")
+    return timedelta(days=days)

@@ -12,7 +12,7 @@ from ..names import is_qualified
 from ..pki.constraints import Address
 from ..pki.keys import KeyType, parse_key_type
 from ..pki.profiles import RELAY, Profile, parse_profile
-from .layout import Pair, pair_of
+from .layout import Pair, lifetime_of, pair_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +82,9 @@ def order(site: Site, host: str, wishes: Wishes) -> Order:
         )
     names, addresses = _alternatives(site, wishes.alternatives)
     days = site.settings.cert.days if wishes.days is None else wishes.days
-    if days < 1:
-        raise UsageError("days", "a certificate lives at least one day")
     kind = parse_key_type(wishes.key_type or site.settings.cert.key_type)
     place = pair_of(site, name, wishes.directory)
-    return Order(name, parse_profile(wishes.profile), names, addresses, timedelta(days=days), kind, place)
+    return Order(name, parse_profile(wishes.profile), names, addresses, lifetime_of(days), kind, place)
 
 
 def _listed(site: Site, path: str, wishes: Wishes) -> Iterator[Order]:

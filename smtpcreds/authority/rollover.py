@@ -15,12 +15,12 @@ from ..pki.constraints import constraints_of, permitted_domains
 from ..pki.dn import ca_name, common_name, organization_of, title
 from ..pki.keyfile import is_encrypted
 from ..pki.keys import KEY_TYPES, key_label, parse_key_type
-from ..pki.values import Certificate, Issuer
+from ..pki.values import BACKDATE, Certificate, Issuer
 from .ca import Passphrase, certificates, once, open_issuer, open_key, require
 from .create import NewAuthority, files_for, make, make_below
 from .elders import short_id
 from .everywhere import spread
-from .layout import ELDER, ROOT_KEY
+from .layout import ELDER, ROOT_KEY, lifetime_of
 from .ledger import at_work, enrol, enrolled, record
 from .retire import hosts_of
 from .revocations import renew_crl
@@ -76,15 +76,13 @@ def successor(
     chosen = name or common_name(path[0].subject) or ""
     group = organization_of(path[0].subject) if organization is None else organization
     ca_name(chosen, group)
-    lifetime = max((ca.not_valid_after_utc - ca.not_valid_before_utc).days for ca in path)
-    if (lifetime if days is None else days) < 1:
-        raise UsageError("--days", "a CA lives at least one day")
+    lifetime = max(ca.not_valid_after_utc - ca.not_valid_before_utc - BACKDATE for ca in path)
     domains = permitted or site.settings.ca.permitted_domains or permitted_domains(path[0])
     return NewAuthority(
         chosen,
         group,
         parse_key_type(key_type or _key_type(site, path[0])),
-        lifetime if days is None else days,
+        lifetime if days is None else lifetime_of(days),
         () if unconstrained else tuple(map(parse_host, domains)),
         intermediate or len(path) > 1,
     )
@@ -106,7 +104,7 @@ def plan_rollover(site: Site, wanted: NewAuthority, passphrase: Passphrase, root
     path = certificates(site)
     above = _root_key(site, path, wanted, root)
     home = f"{site.ca_directory}/{ELDER}{short_id(path[0])}"
-    what = f"{wanted.name}, {wanted.key_type.label}, {wanted.days} days"
+    what = f"{wanted.name}, {wanted.key_type.label}, {wanted.lifetime.days} days"
     steps = (
         Step("replace", site.ca_directory, 0o700, what),
         Step("keep the old authority in", home, 0o700),
@@ -181,7 +179,7 @@ def _warn_of_losses(site: Site, old: Issuer, wanted: NewAuthority, issuer: Issue
     if len(forms) > len(permitted_domains(old.certificate)):
         site.warn(f"{wanted.name}: only permitted domains were taken over of the old name constraints")
     end = issuer.certificate.not_valid_after_utc
-    if end < site.clock() + timedelta(days=wanted.days - 1):
+    if end < site.clock() + wanted.lifetime - timedelta(days=1):
         site.warn(
             f"{wanted.name}: ends on {end:%Y-%m-%d} with the root above it; --new-root makes a longer one"
         )

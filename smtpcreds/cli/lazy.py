@@ -49,15 +49,13 @@ def _unknown(name: str, known: list[str]) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(name, known, 1)
-    return f"no command {name!r}; " + (
-        f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-    )
+    return f"no command {name!r}; " + (f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}")
 
 
 def global_options(*, hidden: bool) -> list[click.Parameter]:
     """Return the options that the root and every verb take; ``hidden`` keeps them out of a verb's help."""
     flags: dict[str, Any] = {"is_flag": True, "expose_value": False, "hidden": hidden, "callback": _remember}
-    words: dict[str, Any] = {"expose_value": False, "hidden": hidden, "callback": _remember}
+    words: dict[str, Any] = {"type": Words(), "expose_value": False, "hidden": hidden, "callback": _remember}
     return [
         click.Option(
             ["-c", "--config"], metavar="FILE", help="Read FILE, not /etc/smtpcreds/smtpcreds.toml.", **words
@@ -70,13 +68,27 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
     ]
 
 
+class Words(click.types.StringParamType):
+    """Text that is not empty: ``--to "$UNSET"`` must not mean the default."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text, if there is any."""
+        text = super().convert(value, param, ctx)
+        return str(text) if text else self.fail("is empty", param, ctx)
+
+
 class Verb(click.Command):
-    """A command that takes the global options behind its own name too."""
+    """A command that takes the global options behind its own name too, and no option with an empty value."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         taken = {name for parameter in self.params for name in parameter.opts}
         self.params += [p for p in global_options(hidden=True) if not taken & set(p.opts)]
+        for option in self.params:
+            if isinstance(option, click.Option) and option.type is click.STRING and not option.is_flag:
+                option.type = Words()
 
 
 def _remember(ctx: click.Context, parameter: click.Parameter, value: object) -> object:

@@ -55,18 +55,12 @@ class CaPassphrase:
     def new(self, *, none: bool) -> Secret | None:
         """Return the passphrase of a new key, or None for an unencrypted one.
 
-        A person may answer with nothing. Where there is neither source nor person the key stays unencrypted,
-        which is worth a warning.
+        A person may answer with nothing. Where there is neither source nor person the key stays unencrypted:
+        see :func:`warn_of_plain_key`.
         """
         from ..sources import Context, resolve
 
-        if none:
-            return None
-        if self.source is None:
-            self.site.warn(
-                f"the CA key in {self.site.ca_directory} is not encrypted; "
-                "to encrypt it: smtpcreds ca passphrase"
-            )
+        if none or self.source is None:
             return None
         what = "passphrase of the CA key (empty for none)" if self.is_asked else "CA passphrase"
         return resolve(self.source, Context(what, new=True, may_be_empty=self.is_asked)) or None
@@ -78,21 +72,31 @@ class CaPassphrase:
         return resolve(self.source, Context("passphrase of the CA key")) if self.source else None
 
 
-def ca_source(source: str | None, site: Site) -> CaPassphrase:
+def ca_source(source: str | None, site: Site, *, none: bool = False) -> CaPassphrase:
     """Parse ``--passphrase``, or the configured source.
 
     Raises:
-        UsageError: an unknown kind of source.
+        UsageError: an unknown kind of source, or a source and ``--no-passphrase``.
     """
     from ..sources import parse_source
 
-    chosen = source or site.settings.ca.passphrase or ("prompt:" if sys.stdin.isatty() else "")
+    if none and source:
+        raise UsageError("--no-passphrase", "contradicts --passphrase; give one of them")
+    chosen = source or site.settings.ca.passphrase or _terminal()
     return CaPassphrase(site, parse_source(chosen) if chosen else None, chosen == "prompt:")
 
 
 def new_ca_passphrase(source: str | None, site: Site, *, none: bool) -> Secret | None:
     """Return the passphrase of a new CA key, see :meth:`CaPassphrase.new`."""
-    return ca_source(source, site).new(none=none)
+    return ca_source(source, site, none=none).new(none=none)
+
+
+def warn_of_plain_key(site: Site, passphrase: Secret | None, *, none: bool) -> None:
+    """Warn that a new CA key is unencrypted where nobody has chosen that."""
+    if passphrase is None and not none and not _terminal():
+        site.warn(
+            f"the CA key in {site.ca_directory} is not encrypted; to encrypt it: smtpcreds ca passphrase"
+        )
 
 
 def ca_passphrase(source: str | None, site: Site) -> Callable[[], Secret | None]:
@@ -108,7 +112,7 @@ def changed_ca_passphrase(source: str | None) -> Callable[[], Secret]:
     """
     from ..sources import Context, parse_source, resolve
 
-    if not source and not sys.stdin.isatty():
+    if not source and not _terminal():
         hint = "give --new-passphrase SOURCE, or --remove to store the key unencrypted"
         raise UsageError("--new-passphrase", "is needed where there is no terminal", hint)
     parsed = parse_source(source or "prompt:")
@@ -143,8 +147,13 @@ def import_passphrases(opening: str | None, kept: str | None, site: Site, *, non
     """Parse both sources.
 
     Raises:
-        UsageError: an unknown kind of source.
+        UsageError: an unknown kind of source, or a source that contradicts ``--no-passphrase``.
     """
     from ..sources import parse_source
 
-    return ImportPassphrases(parse_source(opening) if opening else None, ca_source(kept, site), none)
+    source = parse_source(opening) if opening else None
+    return ImportPassphrases(source, ca_source(kept, site, none=none), none)
+
+
+def _terminal() -> str:
+    return "prompt:" if sys.stdin.isatty() else ""

@@ -3,7 +3,7 @@
 import click
 
 from .lazy import Verb
-from .secrets import account_secret, ca_source, passphrase_option
+from .secrets import account_secret, ca_source, passphrase_option, warn_of_plain_key
 from .session import Session, pass_session
 
 
@@ -34,16 +34,18 @@ def setup(
 
     wanted = hub(session.site(), host, account)
     site = wanted.site
-    source = ca_source(passphrase, site)
+    source = ca_source(passphrase, site, none=no_passphrase)
     made = cache(lambda: source.new(none=no_passphrase))
     secrets = Secrets(
         made,
         lambda: made() if made.cache_info().currsize else source.present(),
-        account_secret(password, f"password for {wanted.account}", site),
+        cache(account_secret(password, f"password for {wanted.account}", site)),
     )
     parts = session.carry_out(plan_hub(wanted, secrets, allow_login_name=allow_login_name))
     if parts is None:
         return
+    if made.cache_info().currsize:
+        warn_of_plain_key(site, made(), none=no_passphrase)
     changed = any(part.made for part in parts)
     width = max(len(part.what) for part in parts)
     session.show(

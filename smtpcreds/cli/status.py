@@ -33,10 +33,18 @@ def _safe(text: str) -> str:
 
 def _usage(error: click.UsageError) -> int:
     path = error.ctx.command_path.partition(" ")[2] if error.ctx else ""
-    message = error.format_message().rstrip(".").replace("\n", " ")
+    message = _option(error) if isinstance(error, click.NoSuchOption) else error.format_message()
+    message = message.rstrip(".").replace("\n", " ")
     prefix = f"{path}: " if path else ""
     say(prefix + message[:1].lower() + message[1:], f"smtpcreds {path}".strip() + " --help")
     return USAGE
+
+
+def _option(error: click.NoSuchOption) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(error.option_name, error.possibilities or [], 1)
+    return f"no such option {error.option_name!r}" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def _refused(error: SmtpcredsError) -> int:

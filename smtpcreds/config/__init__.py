@@ -1,10 +1,11 @@
 """What the administrator wants (smtpcreds.toml), what this host is called, and where things lie."""
 
-from .settings import DEFAULT_PATH, CaSettings, CertSettings, SaslSettings, Settings, parse_settings
+from .settings import DEFAULT_PATH, MAX_DAYS, CaSettings, CertSettings, SaslSettings, Settings, parse_settings
 from .site import Site
 
 __all__ = [
     "DEFAULT_PATH",
+    "MAX_DAYS",
     "CaSettings",
     "CertSettings",
     "SaslSettings",

@@ -4,9 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, get_type_hints
 
-from ..errors import ConfigError
+from ..errors import ConfigError, NameRefusedError
+from ..names import parse_host
 
 DEFAULT_PATH = "/etc/smtpcreds/smtpcreds.toml"
+MAX_DAYS = 999_999
+"""Lifetimes end long before the year 9999, the last that X.509 can write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,8 @@ def _checked(kind: type[Any], given: Mapping[str, object], path: str, prefix: st
             raise ConfigError(path, f"{prefix}{key}: unknown key", _suggestion(key, prefix, kind))
         if not _KINDS[types[key]][1](value):
             raise ConfigError(path, f"{prefix}{key}: takes {_KINDS[types[key]][0]}, not {value!r}")
+        if fault := _RULES.get(prefix + key, _no_fault)(value):
+            raise ConfigError(path, f"{prefix}{key}: {fault}")
     return {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
 
 
@@ -113,6 +118,42 @@ _KINDS: dict[Any, tuple[str, Callable[[object], bool]]] = {
         lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
     ),
 }
+
+
+def _no_fault(_: object) -> str | None:
+    return None
+
+
+def _place_fault(value: Any) -> str | None:
+    return None if value.startswith("/") else f"takes an absolute path, not {value!r}"
+
+
+def _days_fault(value: Any) -> str | None:
+    return None if 1 <= value <= MAX_DAYS else f"takes 1 to {MAX_DAYS} days, not {value}"
+
+
+def _host_fault(value: Any) -> str | None:
+    try:
+        for name in [value] if isinstance(value, str) else value:
+            if name:
+                parse_host(name)
+    except NameRefusedError as error:
+        return str(error)
+    return None
+
+
+_RULES: dict[str, Callable[[Any], str | None]] = {
+    "domain": _host_fault,
+    "hub": _host_fault,
+    "state": _place_fault,
+    "ca.days": _days_fault,
+    "ca.permitted_domains": _host_fault,
+    "cert.directory": _place_fault,
+    "cert.days": _days_fault,
+    "cert.crl_days": _days_fault,
+    "sasl.database": _place_fault,
+}
+"""What is wrong with a value of the right type, by key."""
 
 
 def _suggestion(key: str, prefix: str, kind: type[Any]) -> str:

@@ -1,10 +1,11 @@
 """The file system as this program wants it: private, atomic, durable, guarded."""
 
 from .explain import explained
-from .guard import check_directory, check_parents, check_target, read_private, read_public
-from .lock import exclusive
+from .guard import check_directory, check_parents, check_private, check_target, read_private, read_public
+from .lock import exclusive, flock
 from .write import (
     ensure_directory,
+    flush_directories,
     move,
     remove,
     replace_directory,
@@ -18,10 +19,13 @@ from .write import (
 __all__ = [
     "check_directory",
     "check_parents",
+    "check_private",
     "check_target",
     "ensure_directory",
     "exclusive",
     "explained",
+    "flock",
+    "flush_directories",
     "move",
     "read_private",
     "read_public",

@@ -15,6 +15,7 @@ from ..errors import (
 )
 
 AS_ROOT = "run it as root, or try it under another root: smtpcreds --root DIR ..."
+_BOUND = "a bind mount of the single file can't be replaced; mount its directory instead"
 
 _CLASSES: dict[int, tuple[type[SmtpcredsError], str | None]] = {
     errno.EACCES: (DeniedError, AS_ROOT),
@@ -24,22 +25,29 @@ _CLASSES: dict[int, tuple[type[SmtpcredsError], str | None]] = {
     errno.ENOTDIR: (UnsafePathError, None),
     errno.EISDIR: (UnsafePathError, None),
     errno.ELOOP: (UnsafePathError, None),
-    errno.EEXIST: (ExistsError, None),
     errno.ENAMETOOLONG: (UnsafePathError, None),
+    errno.EEXIST: (ExistsError, None),
+    errno.ENOSPC: (WriteError, "make room and run it again"),
+    errno.EBUSY: (WriteError, _BOUND),
 }
 
 
-def explain(error: OSError, path: str) -> SmtpcredsError:
+def explain(error: OSError, path: str, outcome: str = "") -> SmtpcredsError:
     """Return the error of ours for a failed system call on the path; WriteError when in doubt."""
     leaf, hint = _CLASSES.get(error.errno or 0, (WriteError, None))
     reason = os.strerror(error.errno) if error.errno else str(error)
-    return leaf(path, reason, hint)
+    return leaf(path, reason + outcome, hint)
 
 
 @contextmanager
-def explained(path: str) -> Iterator[None]:
-    """Turn an OSError of the block into the error of ours that names the path."""
+def explained(path: str, outcome: str = "") -> Iterator[None]:
+    """Turn an OSError of the block into the error of ours that names the path.
+
+    Args:
+        path: what the block works on.
+        outcome: what the user should know about the state of things, with its leading punctuation.
+    """
     try:
         yield
     except OSError as error:
-        raise explain(error, path) from error
+        raise explain(error, path, outcome) from error

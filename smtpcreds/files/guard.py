@@ -68,6 +68,23 @@ def check_target(path: str) -> os.stat_result | None:
     return found
 
 
+def check_private(path: str) -> None:
+    """Accept a file that is not there, or one that only root or the running user can reach by any name.
+
+    The file is not opened.
+
+    Raises:
+        UnsafePathError: a link, a second hard link, another kind, a foreign owner, or access for others.
+    """
+    with explained(path):
+        found = check_target(path)
+    if found is None:
+        return
+    if found.st_nlink > 1:
+        raise UnsafePathError(path, f"has {found.st_nlink} hard links", "find and remove the others")
+    _check_private(path, found)
+
+
 def read_private(path: str) -> bytes:
     """Return a file's content if only root or the running user can read and write it.
 

@@ -12,13 +12,15 @@ from .explain import explained
 
 PATIENCE = 30.0
 """Seconds to wait; an RSA-4096 batch of a neighbour takes less."""
-_PAUSE = 0.05
+_PAUSE = 0.01
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 @contextmanager
 def exclusive(path: str, patience: float = PATIENCE) -> Iterator[None]:
     """Hold the lock file for the block. The kernel frees it when the holder dies, however it dies.
+
+    The file names its holder, and is empty when nobody holds it.
 
     Args:
         path: the lock file; made with mode 0600 and left in place.
@@ -32,31 +34,35 @@ def exclusive(path: str, patience: float = PATIENCE) -> Iterator[None]:
     try:
         if os.fstat(handle).st_uid not in {0, os.geteuid()}:
             raise UnsafePathError(path, "belongs to another user")
-        _wait(handle, path, time.monotonic() + patience)
+        if not flock(handle, fcntl.LOCK_EX, patience):
+            raise LockHeldError(path, f"is held by {_holder(handle)}", "try again when it has ended")
         with explained(path):
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"{os.getpid()} {os.path.basename(sys.argv[0])}\n".encode(errors="replace"), 0)
-        yield
+        try:
+            yield
+        finally:
+            os.ftruncate(handle, 0)
     finally:
         os.close(handle)
 
 
-def _wait(handle: int, path: str, deadline: float) -> None:
+def flock(handle: int, kind: int, patience: float) -> bool:
+    """Take ``LOCK_SH`` or ``LOCK_EX`` on an open file; tell whether it came within so many seconds."""
+    deadline = time.monotonic() + patience
     while True:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                raise LockHeldError(
-                    path, f"is held by {_holder(handle)}", "try again when it ended"
-                ) from None
+                return False
             time.sleep(_PAUSE)
         else:
-            return
+            return True
 
 
 def _holder(handle: int) -> str:
-    words = os.pread(handle, 200, 0).decode(errors="replace").split()
-    return (
-        f"process {words[0]} ({' '.join(words[1:])})" if words and words[0].isdigit() else "another process"
-    )
+    number, _, name = os.pread(handle, 200, 0).decode(errors="replace").strip().partition(" ")
+    if not number.isdigit():
+        return "another process"
+    return f"process {number} ({name})" if name else f"process {number}"

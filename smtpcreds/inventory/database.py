@@ -174,11 +174,11 @@ def _verify_version(path: str, version: int, *, read_only: bool) -> None:
 def _readable(path: str) -> str:
     """Return the options with which the file can be read, also where nothing can be created beside it.
 
-    SQLite reads a write-ahead log only through a -shm file (sqlite.org/wal.html section 6). Where there is no
-    log and no way to make that file, nobody writes either, so the file can be taken as immutable.
+    SQLite reads beside a writer only through the -shm file (sqlite.org/wal.html section 6). Where that is not
+    there, can't be made, and no transaction waits in the log, nobody is writing: it is taken as immutable.
     """
-    may_create = os.access(os.path.dirname(path), os.W_OK)
-    return "mode=ro" if may_create or _has_log(path) else "mode=ro&immutable=1"
+    may_share = os.path.exists(path + "-shm") or os.access(os.path.dirname(path), os.W_OK)
+    return "mode=ro" if may_share or _has_log(path) else "mode=ro&immutable=1"
 
 
 def _prepare(connection: "sqlite3.Connection", path: str, timeout: float) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import (
     DamagedFileError,
+    DataError,
     DeniedError,
     ExistsError,
     InexpressibleError,
@@ -34,6 +35,7 @@ _PRIMARY = {
     11: _DAMAGED,
     13: (WriteError, "the disk is full; nothing was changed", "make room in {directory}"),
     14: (WriteError, "{message}", "is {directory} there, and can this user write to it?"),
+    19: (DataError, "the inventory can't hold this ({message})", None),
     23: (DeniedError, "{message}", None),
     26: _DAMAGED,
 }
@@ -44,7 +46,7 @@ _EXTENDED = {
     1555: (ExistsError, "this is recorded already", None),
     2067: (ExistsError, "this is recorded already", None),
 }
-"""Constraints that a caller can run into; the others would be faults of ours."""
+"""Constraints of which more can be said than that one was broken."""
 
 
 @contextmanager
@@ -61,11 +63,18 @@ def translated(path: str) -> Iterator[None]:
         yield
     except (UnicodeEncodeError, OverflowError) as error:
         raise InexpressibleError(path, f"can't hold this value: {error}") from error
+    except UnicodeDecodeError as error:  # SQLite's message quotes the damaged text
+        raise damaged(path, str(error)) from error
     except sqlite3.Error as error:
         known = _known(path, error)
         if known is None:
             raise
         raise known from error
+
+
+def one_line(message: str) -> str:
+    """Return text without line ends and other unprintable characters."""
+    return "".join(character if character.isprintable() else " " for character in message)
 
 
 def damaged(path: str, message: str) -> SmtpcredsError:
@@ -88,6 +97,6 @@ def _filled(path: str, message: str, row: tuple[type[SmtpcredsError], str, str |
     directory = quote(os.path.dirname(path))
     return kind(
         path,
-        reason.format(message=message),
+        reason.format(message=one_line(message)),
         hint and hint.format(path=quote(path), directory=directory),
     )

@@ -4,11 +4,10 @@ The database is never opened here once it exists: closing any descriptor of it w
 that SQLite holds in the same process (sqlite.org/howtocorrupt.html section 2.2).
 """
 
-import errno
 import os
-import stat
 
-from ..errors import DeniedError, MissingInputError, SmtpcredsError, UnsafePathError, WriteError
+from ..errors import MissingInputError
+from ..files import check_directory, check_private, ensure_directory, explained, flush_directories
 
 COMPANIONS = ("-wal", "-shm", "-journal")
 """Suffixes of the files that SQLite keeps beside a database."""
@@ -21,14 +20,12 @@ def make_private(path: str) -> None:
         UnsafePathError: as :func:`verify_private`.
         DeniedError, WriteError: the system refuses; nothing was changed.
     """
-    try:
-        _make_directory(os.path.dirname(path), 0o700)
-        _verify_directory(os.path.dirname(path))
-        _make_file(path)
-    except FileExistsError:
-        pass
-    except OSError as error:
-        raise refusal(path, error) from error
+    directory = os.path.dirname(path)
+    ensure_directory(directory, tighten=False)
+    if not os.path.lexists(path):
+        with explained(path):
+            _make_file(path)
+        flush_directories([directory])
     verify_private(path)
 
 
@@ -40,82 +37,28 @@ def verify_private(path: str) -> None:
         MissingInputError: there is no database.
         DeniedError: the system does not let this user look.
     """
-    try:
-        _verify_directory(os.path.dirname(path))
-        _verify_file(path, os.lstat(path))
-        for suffix in COMPANIONS:
-            if (status := _status(path + suffix)) is not None:
-                _verify_file(path + suffix, status)
-    except FileNotFoundError as error:
-        raise MissingInputError(path, "there is no inventory", "start with: smtpcreds ca init") from error
-    except OSError as error:
-        raise refusal(path, error) from error
+    if not os.path.lexists(path):
+        with explained(path):
+            os.listdir(_nearest(path))
+        raise MissingInputError(path, "there is no inventory", "start with: smtpcreds ca init")
+    check_directory(os.path.dirname(path))
+    for name in (path, *(path + suffix for suffix in COMPANIONS)):
+        check_private(name)
 
 
-def refusal(path: str, error: OSError) -> SmtpcredsError:
-    """Return the error of ours for one of the system."""
-    reason = error.strerror or str(error)
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return DeniedError(path, reason, "run this as the owner of the file, usually root")
-    return WriteError(path, reason)
-
-
-def _make_directory(path: str, mode: int) -> None:
-    if os.path.lexists(path):
-        return
-    _make_directory(os.path.dirname(path), 0o755)
-    os.mkdir(path, mode)
+def _nearest(path: str) -> str:
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    return path
 
 
 def _make_file(path: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return  # another run made it in between
     try:
         os.fchmod(descriptor, 0o600)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    _sync_directory(os.path.dirname(path))
-
-
-def _sync_directory(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _status(path: str) -> os.stat_result | None:
-    try:
-        return os.lstat(path)
-    except FileNotFoundError:
-        return None
-
-
-def _verify_directory(path: str) -> None:
-    status = os.lstat(path)
-    if not stat.S_ISDIR(status.st_mode):
-        raise UnsafePathError(path, f"is {_kind(status)}, not a directory")
-    _verify_owner(path, status)
-    if status.st_mode & 0o022:
-        raise UnsafePathError(path, "can be written by others", f"if nobody has: chmod 700 {path}")
-
-
-def _verify_file(path: str, status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise UnsafePathError(path, f"is {_kind(status)}, not a plain file")
-    _verify_owner(path, status)
-    if status.st_nlink > 1:
-        raise UnsafePathError(path, f"has {status.st_nlink} hard links", "find and remove the others")
-    if status.st_mode & 0o077:
-        mode = stat.S_IMODE(status.st_mode)
-        raise UnsafePathError(path, f"others can open it (mode {mode:04o})", f"cure: chmod 600 {path}")
-
-
-def _verify_owner(path: str, status: os.stat_result) -> None:
-    if status.st_uid not in (0, os.geteuid()):
-        raise UnsafePathError(path, f"belongs to user {status.st_uid}", "run this as that user, or chown it")
-
-
-def _kind(status: os.stat_result) -> str:
-    return "a symbolic link" if stat.S_ISLNK(status.st_mode) else "something else"

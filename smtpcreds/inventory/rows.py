@@ -57,7 +57,7 @@ class Intent:
     """A certificate that is about to be signed.
 
     Attributes:
-        host: the host name it is for, in A-labels.
+        host: the host name it is for, in lower-case A-labels.
         profile: name of the profile.
         names: the subject alternative names as text, in their order.
         directory: where the pair will be installed; empty where the host keeps its own key.

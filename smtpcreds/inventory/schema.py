@@ -53,7 +53,7 @@ _FIRST = (
     "CREATE INDEX certificates_pending ON certificates (id) WHERE state = 'pending'",
     """
     CREATE INDEX certificates_revoked ON certificates (authority, serial, revoked_at, reason, not_after)
-    WHERE state = 'revoked'
+    WHERE revoked_at IS NOT NULL
     """,
     """
     CREATE TABLE crls (

@@ -199,9 +199,7 @@ class SqliteInventory:
             "authority = ?": authority,
             "not_after > ?": expires_after and seconds(expires_after),
         }
-        return self._select(
-            revoked_of, sql.SELECT_REVOKED, [sql.IN_STATE[State.REVOKED]], bound, sql.BY_SERIAL
-        )
+        return self._select(revoked_of, sql.SELECT_REVOKED, [sql.WHICH_REVOKED], bound, sql.BY_SERIAL)
 
     def next_crl_number(self, authority: int) -> int:
         """See :meth:`Inventory.next_crl_number`."""
@@ -237,7 +235,7 @@ class SqliteInventory:
         """See :meth:`Inventory.verify_integrity`."""
         verdict = self._database.first(text_of, "PRAGMA integrity_check(1)")
         if verdict != "ok":
-            raise damaged(self._path, f"{verdict}".replace("\n", " "))
+            raise damaged(self._path, str(verdict))
         if self._database.first(text_of, "PRAGMA foreign_key_check"):
             raise damaged(self._path, "a certificate or CRL of an authority that is not there")
 

@@ -81,6 +81,7 @@ IN_STATE = {
 BY_EXPIRY = " ORDER BY not_after, id"
 
 SELECT_REVOKED = "SELECT serial, revoked_at, reason FROM certificates"
+WHICH_REVOKED = "revoked_at IS NOT NULL"  # not the state: the index then holds all that is read
 BY_SERIAL = " ORDER BY serial"
 
 TAKE_CRL_NUMBER = "UPDATE authorities SET crl_number = crl_number + 1 WHERE id = ?"

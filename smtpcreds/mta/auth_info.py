@@ -5,15 +5,18 @@ Sendmail (usersmtp.c, getauth) skips a line that begins with ``#`` wherever it s
 alone, and reads at most 2046 octets of it. There is no quoting.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from shlex import quote
 
-from ..errors import DamagedFileError, InexpressibleError
+from ..errors import DamagedFileError, InexpressibleError, UsageError
 from ..model import Credential
 from ..secret import Secret
 
 DEFAULT_PATH = "/etc/mail/default-auth-info"
 MAX_LINE = 2046
+_MECHANISM = re.compile(r"[A-Z0-9_-]{1,20}")
 _FORBIDDEN = {b"\n": "a line feed", b"\r": "a carriage return", b"\0": "a NUL"}
 
 
@@ -35,6 +38,7 @@ def render(credential: Credential, mechanisms: Sequence[str] = ()) -> bytes:
 
     Raises:
         InexpressibleError: a value that sendmail would skip, cut or split, named without showing a secret.
+        UsageError: a mechanism that can't be one.
     """
     login = credential.login.encode()
     lines = [
@@ -44,7 +48,7 @@ def render(credential: Credential, mechanisms: Sequence[str] = ()) -> bytes:
         ("the realm", credential.account.realm.encode()),
     ]
     if mechanisms:
-        lines.append(("the mechanism list", " ".join(mechanisms).encode()))
+        lines.append(("the mechanism list", " ".join(map(_mechanism, mechanisms)).encode()))
     for what, value in lines:
         _check(str(credential.account), what, value)
     return b"".join(value + b"\n" for _, value in lines)
@@ -68,13 +72,20 @@ def parse(content: bytes, path: str) -> AuthInfo:
     return AuthInfo(authzid, authcid, Secret(lines[2]), realm, tuple(mechanisms.split()))
 
 
+def _mechanism(name: str) -> str:
+    """Return the name in upper case (RFC 4422 section 3.1)."""
+    if not _MECHANISM.fullmatch(name.upper()):
+        raise UsageError(name, "is no name of a mechanism; such are SCRAM-SHA-256, CRAM-MD5")
+    return name.upper()
+
+
 def _check(subject: str, what: str, value: bytes) -> None:
     fault = _fault(value)
     if fault:
         raise InexpressibleError(
             subject,
             f"{what} {fault}, which default-auth-info can't express",
-            f"smtpcreds sasl passwd {subject}",
+            f"smtpcreds sasl passwd {quote(subject)}" if what == "the secret" else None,
         )
 
 

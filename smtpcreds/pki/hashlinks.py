@@ -25,7 +25,9 @@ def subject_hash(certificate: "x509.Certificate") -> str:
 
 def issuer_hash(crl: "x509.CertificateRevocationList") -> str:
     """Return the eight hexadecimal digits of ``openssl crl -hash``."""
-    return _name_hash(fields.crl_issuer(crl))
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    return _name_hash(fields.crl_issuer(crl.public_bytes(Encoding.DER)))
 
 
 def is_link_name(name: str) -> bool:

@@ -6,7 +6,6 @@ A draft is signed with a throw-away key and linted; then the CA key signs the ve
 import secrets
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from ..errors import NameRefusedError
 from . import der
@@ -14,9 +13,10 @@ from .constraints import Names, permitted_domains, refusal
 from .dn import ca_name, host_name
 from .drafts import Draft
 from .extensions import Extension, ca_extensions, host_extensions, key_id
-from .keys import PrivateKey, sign_bytes, signature_hash, throw_away
+from .keys import PrivateKey, throw_away
 from .lint import verify_draft
 from .profiles import ROOT, Profile
+from .signatures import digest_for, scheme_of
 from .values import Issuer, Request, Validity
 
 SERIAL_BITS = 159
@@ -118,13 +118,11 @@ def _draft(
     builder = x509.CertificateBuilder(issuer, subject, request.public_key, extensions=extensions)
     builder = builder.serial_number(serial)
     builder = builder.not_valid_before(validity.not_before).not_valid_after(validity.not_after)
-    return builder.sign(key, signature_hash(key))
+    return builder.sign(key, digest_for(key))
 
 
 def _signed(draft: x509.Certificate, key: PrivateKey) -> x509.Certificate:
     """Return the draft under the real signature: Certificate ::= SEQUENCE { tbs, algorithm, signature }."""
-    tbs = draft.tbs_certificate_bytes
-    content = draft.public_bytes(Encoding.DER)
-    algorithm = der.first(content[content.index(tbs) + len(tbs) :]).raw
-    signature = der.bit_string(sign_bytes(key, tbs))
-    return x509.load_der_x509_certificate(der.sequence(tbs, algorithm, signature))
+    tbs, scheme = draft.tbs_certificate_bytes, scheme_of(key)
+    signature = der.bit_string(scheme.sign(tbs))
+    return x509.load_der_x509_certificate(der.sequence(tbs, scheme.algorithm, signature))

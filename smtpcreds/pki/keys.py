@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Protocol
 
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ..errors import UsageError
@@ -114,26 +114,6 @@ def _rsa_weakness(key: rsa.RSAPublicKey | rsa.RSAPrivateKey) -> str | None:
     if public.public_numbers().e < MIN_RSA_EXPONENT:
         return f"is an RSA key with an exponent under {MIN_RSA_EXPONENT}"
     return None
-
-
-def signature_hash(key: PrivateKey) -> Hash | None:
-    """Return the hash with which the key signs; None for Ed25519, which has its own (RFC 8032)."""
-    match key:
-        case ec.EllipticCurvePrivateKey():
-            return _CURVES[key.curve.name][1]
-        case rsa.RSAPrivateKey():
-            return hashes.SHA256()
-    return None
-
-
-def sign_bytes(key: PrivateKey, data: bytes) -> bytes:
-    """Return the signature as X.509 holds it (RFC 5758, RFC 4055 section 5, RFC 8410 section 6)."""
-    match key:
-        case ec.EllipticCurvePrivateKey():
-            return key.sign(data, ec.ECDSA(_CURVES[key.curve.name][1]))
-        case rsa.RSAPrivateKey():
-            return key.sign(data, padding.PKCS1v15(), hashes.SHA256())
-    return key.sign(data)
 
 
 def throw_away(key: PrivateKey) -> PrivateKey:

@@ -146,13 +146,9 @@ def issuer_may_sign(draft: Draft) -> str | None:
     """A CA whose keyUsage lacks keyCertSign can't issue."""
     if draft.issuer is None:
         return None
-    try:
-        found = draft.issuer.certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        return None
-    return (
-        None if found.key_cert_sign else "the CA certificate's keyUsage does not allow signing certificates"
-    )
+    found = draft.issuer.key_usage
+    may = found is None or found.key_cert_sign
+    return None if may else "the CA certificate's keyUsage does not allow signing certificates"
 
 
 def purposes(draft: Draft) -> str | None:

@@ -6,7 +6,6 @@ from datetime import datetime
 from functools import cached_property
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 
 from ..names import covers
 from .constraints import Address, constraints_of, names_of, refusal
@@ -15,7 +14,6 @@ from .dn import title
 from .keys import weakness
 from .profiles import Purpose
 
-_WEAK_HASHES = (hashes.SHA1, hashes.MD5)
 _UNDERSTOOD = {
     kind.oid
     for kind in (
@@ -66,13 +64,10 @@ def in_time(path: Path) -> str | None:
 
 
 def strong(path: Path) -> str | None:
-    """Keys and hashes that OpenSSL's security level 2 takes; the hash of a root's own does not matter."""
+    """Keys that OpenSSL's security level 2 takes; weak hashes did not even verify."""
     for certificate in path.certificates:
         if fault := weakness(certificate.public_key()):
             return f"{path.whose(certificate)}has a key that {fault}"
-    for certificate in path.certificates[:-1]:
-        if isinstance(certificate.signature_hash_algorithm, _WEAK_HASHES):
-            return f"{path.whose(certificate)}is signed with a hash that is no longer safe"
     return None
 
 

@@ -3,16 +3,24 @@
 import base64
 import binascii
 import re
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import Certificate, load_der_x509_certificate
+from cryptography.x509 import (
+    Certificate,
+    DuplicateExtension,
+    InvalidVersion,
+    UnsupportedGeneralNameType,
+    load_der_x509_certificate,
+)
 
 from ..errors import DamagedFileError, ForeignFormatError
 from . import der
 
+_DAMAGE = (ValueError, TypeError, InvalidVersion, DuplicateExtension, UnsupportedGeneralNameType)
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----[ \t]*\r?\n(.*?)-----END \1-----", re.DOTALL)
 _CERTIFICATE_LABELS = {"CERTIFICATE", "X509 CERTIFICATE"}
 _FOREIGN_LABELS = {
@@ -128,16 +136,32 @@ def _load(data: bytes | None, subject: str, place: str) -> Certificate:
     if data is None:
         raise DamagedFileError(subject, f"{place} is not whole")
     try:
-        certificate = load_der_x509_certificate(data)
-        # The library decodes on demand; ask for all now, so that damage shows here and not in mid-work.
-        _ = certificate.subject, certificate.issuer, certificate.not_valid_after_utc, certificate.extensions
-        certificate.public_key()
-    except (ValueError, TypeError) as error:
+        certificate = _decode(data)
+    except _DAMAGE as error:
         raise DamagedFileError(subject, f"{place} does not decode ({_one_line(error)})") from None
     except UnsupportedAlgorithm:
         raise ForeignFormatError(
             subject, f"{place} has a key of a kind that mail programs don't know"
         ) from None
+    return certificate
+
+
+def _decode(data: bytes) -> Certificate:
+    """Decode all at once, so that damage shows here: the library would do it on demand, in mid-work."""
+    with warnings.catch_warnings():
+        # Old roots have serial number 0 or odd name lengths; what matters is checked where it is used.
+        warnings.simplefilter("ignore")
+        certificate = load_der_x509_certificate(data)
+        _ = (
+            certificate.subject,
+            certificate.issuer,
+            certificate.extensions,
+            certificate.signature_hash_algorithm,
+        )
+        _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        if certificate.serial_number < 0:
+            raise ValueError("negative serial number")
+    certificate.public_key()
     return certificate
 
 

@@ -14,7 +14,8 @@ from ..names import parse_host
 from . import armor
 from .constraints import Address
 from .dn import MAX_PART
-from .keys import PrivateKey, PublicKey, signature_hash, weakness
+from .keys import PrivateKey, PublicKey, weakness
+from .signatures import digest_for
 
 _EXTENSION_REQUEST = "1.2.840.113549.1.9.14"
 _ATTRIBUTES = {"1.2.840.113549.1.9.7": "challengePassword"}
@@ -58,7 +59,7 @@ def make_request(
     )
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(common))
     builder = builder.add_extension(alternative, critical=not common)
-    return builder.sign(key, signature_hash(key)).public_bytes(Encoding.PEM)
+    return builder.sign(key, digest_for(key)).public_bytes(Encoding.PEM)
 
 
 def read_request(data: bytes, subject: str, *, wildcard: bool = False) -> Requested:

@@ -15,6 +15,7 @@ from .dn import title
 from .keys import PrivateKey, PublicKey, matches, throw_away, weakness
 
 Certificate = x509.Certificate
+"""For rooms that hand certificates on without looking inside."""
 
 BACKDATE = timedelta(minutes=5)
 """For hosts whose clock is behind ours."""
@@ -68,9 +69,9 @@ class Issuer:
         DataError: the key is not that of the certificate, the certificate is not a CA's, or its key is weak.
     """
 
-    certificate: x509.Certificate
+    certificate: Certificate
     key: PrivateKey = field(repr=False)
-    parents: tuple[x509.Certificate, ...] = ()
+    parents: tuple[Certificate, ...] = ()
 
     def __post_init__(self) -> None:
         if fault := self._fault():
@@ -95,12 +96,20 @@ class Issuer:
         return key_identifier(self.certificate)
 
     @cached_property
+    def key_usage(self) -> x509.KeyUsage | None:
+        """What the key may be used for; None is anything."""
+        try:
+            return self.certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+        except x509.ExtensionNotFound:
+            return None
+
+    @cached_property
     def name(self) -> x509.Name:
         """The subject of the CA certificate."""
         return self.certificate.subject
 
     @cached_property
-    def path(self) -> tuple[x509.Certificate, ...]:
+    def path(self) -> tuple[Certificate, ...]:
         """The CA certificate and those above it."""
         return (self.certificate, *self.parents)
 

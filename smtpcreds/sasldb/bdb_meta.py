@@ -26,6 +26,7 @@ class Meta:
         pagesize: bytes of a page.
         last_pgno: number of the last page; the first is 0.
         max_bucket: number of the last bucket; the first is 0.
+        counted: records that the last writer believed to be there.
         spares: what to add to a bucket's number to get its page, by the bit length of the bucket's number.
         header: bytes before the offsets of a page.
     """
@@ -34,6 +35,7 @@ class Meta:
     pagesize: int
     last_pgno: int
     max_bucket: int
+    counted: int
     spares: tuple[int, ...]
     header: int
 
@@ -59,6 +61,7 @@ def read_meta(data: bytes, subject: str) -> Meta:
         pagesize=pagesize,
         last_pgno=unpack_from(order + "I", data, 32)[0],
         max_bucket=unpack_from(order + "I", data, 72)[0],
+        counted=unpack_from(order + "I", data, 88)[0],
         spares=unpack_from(order + "32I", data, 96),
         header=layout.CHECKSUMMED_HEADER if data[26] & 1 else layout.PAGE_HEADER,
     )

@@ -34,10 +34,9 @@ def encode(
         raise InexpressibleError(subject, f"can't hold a key of {len(longest)} bytes; at most {limit} fit")
     buckets = _distribute(records, pagesize)
     spill = _Spill(pagesize, first=len(buckets) + 1)
-    first_pages = [spill.bucket(number + 1, bucket, records) for number, bucket in enumerate(buckets)]
-    return b"".join(
-        (_meta(len(buckets), spill.next - 1, len(records), pagesize, records), *first_pages, *spill.pages)
-    )
+    pages = [spill.bucket(number, bucket, records) for number, bucket in enumerate(buckets, 1)]
+    meta = _meta(len(buckets), spill.next - 1, len(records), pagesize, _file_id(buckets))
+    return b"".join((meta, *pages, *spill.pages))
 
 
 def _distribute(records: Mapping[bytes, bytes], pagesize: int) -> list[list[bytes]]:
@@ -89,9 +88,8 @@ class _Spill:
     def _hash_page(self, pgno: int, previous: int, following: int, items: list[bytes]) -> bytes:
         offsets = [self._pagesize - used for used in accumulate(map(len, items))]
         lowest = offsets[-1] if offsets else self._pagesize
-        head = _HEADER.pack(
-            *_NOT_LOGGED, pgno, previous, following, len(items), lowest, 0, layout.SORTED_PAGE
-        )
+        kind, offset = layout.SORTED_PAGE, lowest & 0xFFFF  # 65536 is written as 0 by libdb, too
+        head = _HEADER.pack(*_NOT_LOGGED, pgno, previous, following, len(items), offset, 0, kind)
         head += pack(f"<{len(offsets)}H", *offsets)
         return head + bytes(lowest - len(head)) + b"".join(reversed(items))
 
@@ -111,13 +109,18 @@ class _Spill:
         return (head + piece).ljust(self._pagesize, b"\0")
 
 
-def _meta(buckets: int, last_pgno: int, records: int, pagesize: int, keys: Mapping[bytes, bytes]) -> bytes:
-    """Return page 0. The file id need only differ between files that one process opens."""
+def _file_id(buckets: list[list[bytes]]) -> bytes:
+    """Return 20 bytes that tell the files which one process opens apart; they hold nothing of the values."""
+    return blake2b(b"".join(bucket[0] for bucket in buckets if bucket), digest_size=20).digest()
+
+
+def _meta(buckets: int, last_pgno: int, records: int, pagesize: int, file_id: bytes) -> bytes:
+    """Return page 0."""
     levels = buckets.bit_length()
     parts = (
         pack("<7I", *_NOT_LOGGED, 0, layout.HASH_MAGIC, layout.VERSION, pagesize, layout.META_PAGE << 8),
         pack("<6I", 0, last_pgno, 0, 0, 0, 0),
-        blake2b(b"".join(keys), digest_size=20).digest(),
+        file_id,
         pack("<6I", buckets - 1, buckets - 1, buckets // 2 - 1, 0, records, layout.CHARKEY),
         pack("<32I", *[1] * levels, *[0] * (32 - levels)),
     )

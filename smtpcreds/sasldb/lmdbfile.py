@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import Any
 
 from ..errors import DamagedFileError, InexpressibleError, MissingInputError, UnavailableError, WriteError
+from ..files import exclusive, explained
 from . import lmdb_read
 from .replace import (
     PRIVATE,
@@ -17,10 +18,10 @@ from .replace import (
     Replacement,
     Signature,
     open_regular,
-    os_errors,
     read_whole,
     resolve,
     signature_of,
+    sweep,
 )
 from .store import TIMEOUT, Change, Edits, edited, effective
 
@@ -37,7 +38,7 @@ class LmdbStore:
     Args:
         path: of the database; its lock file is ``path-lock``.
         origin: mode and owner of the file if it does not exist.
-        timeout: seconds to wait for readers before freed pages are overwritten.
+        timeout: seconds to wait for our other runs, and for readers before freed pages are overwritten.
     """
 
     def __init__(self, path: str, *, origin: Origin = PRIVATE, timeout: float = TIMEOUT) -> None:
@@ -72,6 +73,11 @@ class LmdbStore:
         """
         library = _library(self.path)
         target = resolve(self.path)
+        with exclusive(target + ".lock", self._timeout):
+            sweep(target)
+            return self._apply(library, target, change)
+
+    def _apply(self, library: Any, target: str, change: Change) -> Edits:
         size = self._prepare(target)
         for _ in range(_ATTEMPTS):
             try:
@@ -79,7 +85,8 @@ class LmdbStore:
             except library.MapFullError:
                 size *= 2
             except library.Error as error:
-                raise WriteError(self.path, f"liblmdb says {error}; nothing was changed") from error
+                hint = "look whether the disk is full; a change needs room for a second copy"
+                raise WriteError(self.path, f"liblmdb says {error}; nothing was changed", hint) from error
         raise WriteError(self.path, "liblmdb found no room for the change; nothing was changed")
 
     def _prepare(self, target: str) -> int:
@@ -95,7 +102,7 @@ class LmdbStore:
         return max(lmdb_read.read_meta(content, self.path).map_size, 4 * len(content))
 
     def _change(self, library: Any, target: str, size: int, change: Change) -> Edits:
-        with os_errors(self.path):
+        with explained(self.path):
             descriptor = os.open(target, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             _make_lock_file(target, os.fstat(descriptor))
@@ -129,7 +136,7 @@ class LmdbStore:
         try:
             if not self._wait_for_readers(environment):
                 return
-            with os_errors(self.path):
+            with explained(self.path):
                 _zero_free(descriptor, self.path)
         finally:
             transaction.abort()
@@ -150,7 +157,7 @@ class LmdbStore:
             return None
         try:
             for _ in range(_ATTEMPTS):
-                with os_errors(self.path):
+                with explained(self.path):
                     content, _seen = read_whole(descriptor)
                     head = os.pread(descriptor, lmdb_read.HEAD_SIZE, 0)
                 if not content:
@@ -174,7 +181,7 @@ def _library(subject: str) -> Any:
 
 def _make_lock_file(target: str, status: os.stat_result) -> None:
     """Make the lock file as the database's readers need it: they write to it."""
-    with os_errors(target + "-lock"):
+    with explained(target + "-lock"):
         try:
             descriptor = os.open(target + "-lock", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except FileExistsError:

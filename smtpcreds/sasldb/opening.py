@@ -3,10 +3,11 @@
 import os
 
 from ..errors import ForeignFormatError
+from ..files import explained
 from . import bdb, gdbm
 from .detect import HEAD_SIZE, Format, host_format, identify
 from .lmdbfile import LmdbStore
-from .replace import PRIVATE, Origin, open_regular, os_errors, resolve
+from .replace import PRIVATE, Origin, open_regular, resolve
 from .store import TIMEOUT, Codec, ReplacingStore, Store
 
 CODECS: dict[Format, Codec] = {Format.BDB: bdb, Format.GDBM: gdbm}
@@ -24,7 +25,7 @@ def format_at(path: str) -> Format | None:
     if descriptor is None:
         return None
     try:
-        with os_errors(path):
+        with explained(path):
             head = os.pread(descriptor, HEAD_SIZE, 0)
     finally:
         os.close(descriptor)
@@ -56,6 +57,6 @@ def open_store(
             path, f"has format {found}, not {new}", "convert it, or leave the format away"
         )
     kind = found or new or host_format() or Format.BDB
-    if kind is Format.LMDB:
+    if kind == Format.LMDB:
         return LmdbStore(path, origin=origin, timeout=timeout)
     return ReplacingStore(path, CODECS[kind], origin=origin, timeout=timeout)

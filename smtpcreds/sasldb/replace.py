@@ -8,12 +8,12 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
-from ..errors import DeniedError, MissingInputError, SmtpcredsError, UnsafePathError, WriteError
+from ..errors import MissingInputError, UnsafePathError
+from ..files import explained
 from ..model import Owner
 
 _KINDS = {
@@ -25,20 +25,6 @@ _KINDS = {
 }
 _ACL = "system.posix_acl_access"
 _BOUND_TO_CONTENT = frozenset({"security.ima", "security.evm"})
-_ERRORS: dict[int, type[SmtpcredsError]] = {
-    errno.ENOENT: MissingInputError,
-    errno.ENOTDIR: MissingInputError,
-    errno.EACCES: DeniedError,
-    errno.EPERM: DeniedError,
-    errno.EROFS: DeniedError,
-    errno.ELOOP: UnsafePathError,
-}
-_HINTS = {
-    errno.EACCES: "run it as root",
-    errno.EPERM: "run it as root",
-    errno.ENOSPC: "make room and run it again",
-    errno.EBUSY: "a bind mount of the single file can't be replaced; mount its directory instead",
-}
 _UNCHANGED = "; nothing was changed"
 
 
@@ -67,26 +53,6 @@ class Origin:
 PRIVATE = Origin()
 
 
-@contextmanager
-def os_errors(subject: str, outcome: str = "") -> Iterator[None]:
-    """Turn an OSError into the class that names the way out.
-
-    Args:
-        subject: the path the message is about.
-        outcome: what the user should know about the state of things.
-
-    Raises:
-        MissingInputError, DeniedError, UnsafePathError, WriteError: by the error number.
-    """
-    try:
-        yield
-    except OSError as error:
-        number = error.errno or 0
-        raise _ERRORS.get(number, WriteError)(
-            subject, os.strerror(number) + outcome, _HINTS.get(number)
-        ) from error
-
-
 def resolve(path: str) -> str:
     """Follow symbolic links to the file that is meant, so that the link itself is never replaced.
 
@@ -98,7 +64,7 @@ def resolve(path: str) -> str:
         raise UnsafePathError(path, "is a symbolic link that leads nowhere", "remove it or make its target")
     target = os.path.realpath(path)
     directory = os.path.dirname(target)
-    with os_errors(directory):
+    with explained(directory):
         if not stat.S_ISDIR(os.stat(directory).st_mode):
             raise MissingInputError(directory, "is not a directory")
     return target
@@ -116,7 +82,7 @@ def open_regular(path: str) -> int | None:
         UnsafePathError: it is a directory, FIFO, socket or device.
         DeniedError, WriteError: the system refused.
     """
-    with os_errors(path):
+    with explained(path):
         try:
             descriptor = os.open(
                 path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
@@ -155,7 +121,7 @@ class Replacement:
         self._directory = self._descriptor = -1
 
     def __enter__(self) -> Self:
-        with os_errors(os.path.dirname(self._path)):
+        with explained(os.path.dirname(self._path)):
             self._directory = os.open(
                 os.path.dirname(self._path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
             )
@@ -180,7 +146,7 @@ class Replacement:
             DeniedError, WriteError: the system refused; the old file is as it was.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os_errors(self._path, _UNCHANGED):
+        with explained(self._path, _UNCHANGED):
             self._descriptor = os.open(self._name, flags, 0o600, dir_fd=self._directory)
             if old is None:
                 _adorn(self._descriptor, origin)
@@ -193,12 +159,12 @@ class Replacement:
 
     def install(self, old: int | None) -> bool:
         """Give the file its name and make that durable; False if meanwhile somebody else made a new file."""
-        with os_errors(self._path, _UNCHANGED):
+        with explained(self._path, _UNCHANGED):
             try:
                 self._rename(old)
             except FileExistsError:
                 return False
-        with os_errors(self._path, "; it was replaced, but a power cut may bring the old one back"):
+        with explained(self._path, "; it was replaced, but a power cut may bring the old one back"):
             os.fsync(self._directory)
         return True
 
@@ -221,7 +187,7 @@ def wake_readers(old: int, path: str) -> None:
         old: descriptor of the replaced file.
         path: the new file.
     """
-    with os_errors(path):
+    with explained(path):
         later = int(os.stat(path).st_mtime) + 1
         os.utime(old, (later, later))
 
@@ -230,7 +196,7 @@ def sweep(path: str) -> None:
     """Remove temporary files of killed runs; call it only while no other run can be writing."""
     directory, base = os.path.split(path)
     pattern = re.compile(re.escape(_prefix(base)) + "[0-9a-f]{16}")
-    with os_errors(directory):
+    with explained(directory):
         for name in os.listdir(directory):
             if pattern.fullmatch(name):
                 os.unlink(os.path.join(directory, name))

@@ -8,14 +8,13 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from ..errors import DamagedFileError, LockHeldError, MissingInputError, UnsafePathError
-from .lock import flock, side_lock
+from ..files import exclusive, explained, flock
 from .replace import (
     PRIVATE,
     Origin,
     Replacement,
     Signature,
     open_regular,
-    os_errors,
     read_whole,
     resolve,
     signature_of,
@@ -131,7 +130,7 @@ class ReplacingStore:
     def apply(self, change: Change) -> Edits:
         """Read, compute edits, write the whole file anew and rename; see :class:`Store`."""
         target = resolve(self.path)
-        with side_lock(target, self._timeout):
+        with exclusive(target + ".lock", self._timeout):
             sweep(target)
             for _ in range(_ATTEMPTS):
                 edits = self._attempt(target, change)
@@ -157,7 +156,7 @@ class ReplacingStore:
             return edits if self._install(new, old, seen, target) else None
 
     def _install(self, new: Replacement, old: int | None, seen: Signature | None, target: str) -> bool:
-        with self._held(old, fcntl.LOCK_EX):
+        with self._held(old):
             if _current(target) != seen or not new.install(old):
                 return False
         if self._wake and old is not None:
@@ -188,7 +187,7 @@ class ReplacingStore:
     def _quiet_content(self, old: int) -> tuple[bytes, Signature]:
         """Read a file whose signature any later write will change."""
         for _ in range(_ATTEMPTS):
-            with os_errors(self.path), self._held(old, fcntl.LOCK_SH):
+            with explained(self.path), self._held(old):
                 content, seen = read_whole(old)
                 now = signature_of(os.fstat(old))
             age = time.time() - seen.mtime_ns / 1e9
@@ -205,12 +204,16 @@ class ReplacingStore:
         return self._codec.decode(content, subject=self.path)
 
     @contextmanager
-    def _held(self, old: int | None, kind: int) -> Iterator[None]:
-        """Hold the format's own lock on the old file; where there is none, do nothing."""
+    def _held(self, old: int | None) -> Iterator[None]:
+        """Hold the format's own lock on the old file, where there is one.
+
+        The shared kind keeps writers out as well as the exclusive one would, and lets readers in: libgdbm
+        never waits for a lock, so libsasl2 would turn a login away.
+        """
         if old is None or not self._codec.LOCKED:
             yield
             return
-        if not flock(old, kind, self._timeout):
+        if not flock(old, fcntl.LOCK_SH, self._timeout):
             raise LockHeldError(self.path, "another program holds its lock", "try again when it has ended")
         try:
             yield
@@ -219,7 +222,7 @@ class ReplacingStore:
 
 
 def _current(target: str) -> Signature | None:
-    with os_errors(target):
+    with explained(target):
         try:
             return signature_of(os.stat(target, follow_symlinks=False))
         except FileNotFoundError:

@@ -194,12 +194,20 @@ def test_weak_hashes(tmp_path: Path) -> None:
     request = run("openssl", "req", "-new", "-key", tmp_path / "key.pem", "-subj", "/CN=old").stdout
     authority = ("-CA", tmp_path / "ca.pem", "-CAkey", tmp_path / "key.pem", "-set_serial", "1")
     made = run("openssl", "x509", "-req", "-sha1", *authority, input=request).stdout
-    assert why(parse_certificate(made, "old.pem")) == "is signed with a hash that is no longer safe"
+    assert why(parse_certificate(made, "old.pem")) == "the signature uses a hash that is no longer safe"
+
+
+def test_a_root_may_be_old(tmp_path: Path) -> None:
+    (tmp_path / "key.pem").write_bytes(encode_key(key_of("p256", "hand")))
+    made = run("openssl", "req", "-x509", "-sha1", "-key", tmp_path / "key.pem", "-subj", "/CN=Top").stdout
+    root = parse_certificate(made, "old.pem")
+    assert is_self_signed(root)
+    assert verify_chain(made_by_hand("x", TOP), [], [root], NOW + timedelta(days=1))
 
 
 def test_weak_keys() -> None:
     weak = made_by_hand("x", TOP, key=rsa.generate_private_key(65537, 1024))
-    assert why(weak) == "has a key that is an RSA key of 1024 bits; 2048 is the least"
+    assert why(weak) == "has a key that is an RSA key of 1024 bits; 2048 to 8192 are accepted"
 
 
 def test_constraints_of_every_ca_bind() -> None:

@@ -8,11 +8,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
-from x509_scene import DAY, NOW, Pair, attempt, authority, common_name, leaf, run, sign_with
 
 from smtpcreds.errors import DamagedFileError, DataError, ForeignFormatError, UsageError
-from smtpcreds.pki.crl import BACKDATE, build_crl, encode_der, encode_pem, read_crl, verify_crl
+from smtpcreds.pki.crl import BACKDATE, build_crl, read_crl, to_pem, verify_crl
 from smtpcreds.pki.revocation import Reason, Revoked, parse_reason
+from smtpcreds.pki.signatures import digest_for
+
+from .x509_scene import DAY, KEYS, NOW, Pair, attempt, authority, common_name, leaf, run, sign_with
 
 LINT = Path(sysconfig.get_path("scripts")) / "lint_crl"
 MONTH = 30 * DAY
@@ -20,7 +22,7 @@ ALL_REASONS = [Revoked(0x1000 + n, NOW - DAY, reason) for n, reason in enumerate
 
 
 def pem(ca: Pair, *revoked: Revoked, number: int = 7) -> bytes:
-    return encode_pem(build_crl(ca.certificate, ca.key, number, revoked, NOW, MONTH))
+    return to_pem(build_crl(ca.certificate, ca.key, number, revoked, NOW, MONTH))
 
 
 def lint(path: Path) -> str:
@@ -83,7 +85,7 @@ def test_no_revoked_certificates_field_when_nothing_is_revoked(tmp_path: Path) -
 def test_what_was_written_is_read_back() -> None:
     ca = authority()
     crl = build_crl(ca.certificate, ca.key, 9, ALL_REASONS, NOW, MONTH)
-    for data in (encode_pem(crl), encode_der(crl)):
+    for data in (to_pem(crl), crl):
         read = read_crl(data, "crl.pem", ca.certificate)
         assert (read.number, read.count, read.issuer) == (9, len(ALL_REASONS), "CN=Polkatistas CA")
         assert (read.this_update, read.next_update) == (NOW - BACKDATE, NOW + MONTH)
@@ -98,7 +100,7 @@ def test_times_in_other_zones_are_the_same_instants() -> None:
     ca, east = authority(), datetime.timezone(datetime.timedelta(hours=9))
     entry = Revoked(5, NOW.astimezone(east))
     crl = build_crl(ca.certificate, ca.key, 1, [entry], NOW.astimezone(east), DAY)
-    read = read_crl(encode_der(crl), "crl", ca.certificate)
+    read = read_crl(crl, "crl", ca.certificate)
     assert read.find(5) == Revoked(5, NOW)
     assert read.next_update == NOW + DAY
 
@@ -161,9 +163,7 @@ def test_another_cas_list_is_refused() -> None:
 
 
 def test_one_changed_bit_is_noticed() -> None:
-    data = bytearray(
-        encode_der(build_crl(authority().certificate, authority().key, 1, ALL_REASONS, NOW, DAY))
-    )
+    data = bytearray(build_crl(authority().certificate, authority().key, 1, ALL_REASONS, NOW, DAY))
     data[-1] ^= 1
     unverified = read_crl(bytes(data), "crl", None)
     with pytest.raises(DataError, match="not signed"):
@@ -234,11 +234,34 @@ def test_reasons_have_the_names_of_the_rfc() -> None:
         assert "superseded" in str(caught.value.hint)
 
 
+@pytest.mark.parametrize("kind", KEYS)
+@pytest.mark.parametrize("number", [0, 127, 128, 1 << 64])
+def test_the_encoding_is_that_of_cryptographys_builder(kind: str, number: int) -> None:
+    ca = authority(kind)
+    revoked = [*ALL_REASONS, Revoked(128, NOW.replace(year=2050)), Revoked(1 << 158, NOW.replace(year=1999))]
+    builder = x509.CertificateRevocationListBuilder(ca.certificate.subject, NOW - BACKDATE, NOW + MONTH)
+    builder = builder.add_extension(x509.CRLNumber(number), False)
+    own = x509.SubjectKeyIdentifier.from_public_key(ca.key.public_key())
+    identifier = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
+    builder = builder.add_extension(identifier, False)
+    for entry in revoked:
+        one = x509.RevokedCertificateBuilder(entry.serial, entry.at.replace(tzinfo=None))
+        if entry.reason is not Reason.UNSPECIFIED:
+            one = one.add_extension(x509.CRLReason(x509.ReasonFlags(entry.reason.value)), False)
+        builder = builder.add_revoked_certificate(one.build())
+    theirs = builder.sign(ca.key, digest_for(ca.key))
+    ours = x509.load_der_x509_crl(build_crl(ca.certificate, ca.key, number, revoked, NOW, MONTH))
+    assert ours.tbs_certlist_bytes == theirs.tbs_certlist_bytes
+    assert ours.signature_algorithm_oid == theirs.signature_algorithm_oid
+    assert ours.is_signature_valid(ca.certificate.public_key())  # type: ignore[arg-type]
+    assert to_pem(theirs.public_bytes(Encoding.DER)) == theirs.public_bytes(Encoding.PEM)
+
+
 def test_many_entries_are_listed_once_each() -> None:
     ca, count = authority(), 50_000
     revoked = (Revoked(n, NOW - DAY, Reason.SUPERSEDED) for n in range(1, count + 1))
     crl = build_crl(ca.certificate, ca.key, 1, revoked, NOW, DAY)
-    read = read_crl(encode_pem(crl), "crl", ca.certificate)
+    read = read_crl(to_pem(crl), "crl", ca.certificate)
     assert read.count == count
     assert read.is_revoked(count)
     assert not read.is_revoked(count + 1)

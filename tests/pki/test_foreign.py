@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from x509_scene import NOW, run
 
 from smtpcreds.errors import AmbiguousError, DamagedFileError
 from smtpcreds.pki.crl import read_crl
 from smtpcreds.pki.foreign_index import Row, Status, read_counter, read_index, revocations
 from smtpcreds.pki.foreign_layouts import Found, recognise
 from smtpcreds.pki.revocation import Reason, Revoked
+
+from .x509_scene import NOW, run
 
 EASY_RSA = "/usr/share/easy-rsa"
 CA_PL = ("perl", "/usr/lib/ssl/misc/CA.pl")

@@ -10,10 +10,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from x509_scene import DAY, NOW, Pair, authority, key_of, leaf, run, sign_with
 
-from smtpcreds.pki.crl import build_crl, encode_pem
+from smtpcreds.pki.crl import build_crl
 from smtpcreds.pki.hashlinks import is_link_name, issuer_hash, links, subject_hash
+
+from .x509_scene import DAY, NOW, Pair, authority, key_of, leaf, run, sign_with
 
 NAMES = {
     "plain": "/CN=Polkatistas CA",
@@ -87,12 +88,12 @@ def test_as_openssl_for_any_text(attributes: list[tuple[x509.ObjectIdentifier, s
 
 @cache
 def crl_of(ca: Pair, number: int = 1) -> x509.CertificateRevocationList:
-    return build_crl(ca.certificate, ca.key, number, [], NOW, DAY)
+    return x509.load_der_x509_crl(build_crl(ca.certificate, ca.key, number, [], NOW, DAY))
 
 
 def test_a_list_has_the_hash_of_its_issuer(tmp_path: Path) -> None:
     ca = authority(name="Señores  de la POLKA")
-    (tmp_path / "crl").write_bytes(encode_pem(crl_of(ca)))
+    (tmp_path / "crl").write_bytes(crl_of(ca).public_bytes(Encoding.PEM))
     assert issuer_hash(crl_of(ca)) == subject_hash(ca.certificate)
     assert (
         issuer_hash(crl_of(ca))
@@ -119,7 +120,7 @@ def test_links_of_a_directory_are_those_of_rehash(tmp_path: Path) -> None:
     for name, certificate in certificates.items():
         (tmp_path / name).write_bytes(certificate.public_bytes(Encoding.PEM))
     for name, crl in crls.items():
-        (tmp_path / name).write_bytes(encode_pem(crl))
+        (tmp_path / name).write_bytes(crl.public_bytes(Encoding.PEM))
     run("openssl", "rehash", str(tmp_path))
     made = {
         name: os.readlink(tmp_path / name) for name in os.listdir(tmp_path) if (tmp_path / name).is_symlink()
@@ -132,7 +133,7 @@ def test_links_of_a_directory_are_those_of_rehash(tmp_path: Path) -> None:
 def test_openssl_finds_the_issuer_and_its_list_through_our_links(tmp_path: Path) -> None:
     ca, host = authority(), leaf(authority())
     (tmp_path / "cacert.pem").write_bytes(ca.pem)
-    (tmp_path / "crl.pem").write_bytes(encode_pem(crl_of(ca)))
+    (tmp_path / "crl.pem").write_bytes(crl_of(ca).public_bytes(Encoding.PEM))
     (tmp_path / "host").write_bytes(host.pem)
     for name, target in links({"cacert.pem": ca.certificate}, {"crl.pem": crl_of(ca)}).items():
         (tmp_path / name).symlink_to(target)

@@ -100,6 +100,10 @@ def test_no_certificate_outlives_its_ca(days: int) -> None:
     assert found.shortened is (NOW + timedelta(days=days) > CA.certificate.not_valid_after_utc)
 
 
+def test_to_end_with_the_ca_is_not_to_be_shortened() -> None:
+    assert not validity(NOW, CA.certificate.not_valid_after_utc - NOW, CA).shortened
+
+
 def test_nor_the_root_above_its_ca() -> None:
     short = validity(NOW - YEAR, YEAR * 2)
     key = key_of("p256", "root")

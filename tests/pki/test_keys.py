@@ -251,4 +251,4 @@ def test_der_lengths(content: bytes) -> None:
     assert der.whole(value)
     assert not der.whole(value + b"\0")
     assert not der.whole(value[:-1])
-    assert der.first(value + b"rest") == value
+    assert der.first(value + b"rest").raw == value

@@ -16,8 +16,9 @@ from smtpcreds.pki import der, lint
 from smtpcreds.pki.drafts import Draft
 from smtpcreds.pki.extensions import CERTIFIES, SIGNS_AND_DECRYPTS, Extension, basic_constraints, extension
 from smtpcreds.pki.issue import make_root
-from smtpcreds.pki.keys import generate, parse_key_type, signature_hash
+from smtpcreds.pki.keys import generate, parse_key_type
 from smtpcreds.pki.profiles import INTERMEDIATE, RELAY, ROOT, Profile
+from smtpcreds.pki.signatures import digest_for
 from smtpcreds.pki.values import Issuer, Request, validity
 
 from .cases import DOMAIN, NOW, YEAR, intermediate_of, key_of, leaf, root_of
@@ -63,7 +64,7 @@ def rebuilt(
         "not_valid_after": old.not_valid_after_utc.replace(tzinfo=None),
     }
     builder = x509.CertificateBuilder(**(values | fields), extensions=kept)  # type: ignore[arg-type]
-    made = builder.sign(key, hash_algorithm or signature_hash(key))  # type: ignore[arg-type]
+    made = builder.sign(key, hash_algorithm or digest_for(key))  # type: ignore[arg-type]
     return Draft(made, draft.request, draft.profile, draft.issuer)
 
 

@@ -1,5 +1,6 @@
 """Certificates from files of all sorts."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,11 @@ BAD = {
     "no end": LINES[0] + PEM,
     "not base64": PEM.replace(b"\nMII", b"\n!II", 1),
     "not a certificate": PEM.replace(LINES[1], b"MAA=\n", 1),
+    "extension": encode_der(CHAIN[0]).replace(b"\x82\x12mx.", b"\x82\x7fmx."),
+    "negative serial": re.sub(
+        rb"(?s)(\xa0\x03\x02\x01\x02\x02.).", lambda found: found[1] + b"\x81", encode_der(CHAIN[0]), count=1
+    ),
+    "version 2": encode_der(CHAIN[0]).replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x01", 1),
     "der cut": encode_der(CHAIN[0])[:-1],
     "der of another kind": b"\x30\x03\x02\x01\x05",
 }

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from x509_scene import attempt, authority, leaf, run
 
 from smtpcreds.errors import (
     DamagedFileError,
@@ -16,6 +15,8 @@ from smtpcreds.errors import (
 )
 from smtpcreds.pki.pkcs12 import Bundle, read_pkcs12, write_pkcs12
 from smtpcreds.secret import Secret
+
+from .x509_scene import attempt, authority, leaf, run
 
 HOST = "dmzmail.polkatistas.org"
 WORD = "correct-horse.battery~staple_9"

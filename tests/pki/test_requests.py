@@ -11,10 +11,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
-from x509_scene import KEYS, common_name, key_of, run
 
 from smtpcreds.errors import DamagedFileError, DataError, ForeignFormatError, NameRefusedError
 from smtpcreds.pki.requests import Requested, make_request, read_request
+
+from .x509_scene import KEYS, common_name, key_of, run
 
 HOST = "dmzmail.polkatistas.org"
 LONG = "a" * 60 + ".polkatistas.org"

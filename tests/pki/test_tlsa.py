@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from x509_scene import KEYS, authority, key_of, leaf, run
 
 from smtpcreds.errors import NameRefusedError, UsageError
 from smtpcreds.pki.tlsa import Tlsa, end_entity, end_entity_key, trust_anchor, zone_line
+
+from .x509_scene import KEYS, authority, key_of, leaf, run
 
 HOST = "dmzmail.polkatistas.org"
 _DANETOOL = re.compile(r"(\S+) IN TLSA \( (\d\d) (\d\d) (\d\d) ([0-9a-f]+) \)")

@@ -233,5 +233,5 @@ def test_without_terminal() -> None:
         check=True,
     )
     assert done.stderr == b""
-    assert done.stdout.startswith(b"69 prompt:: there is no terminal to ask for the passphrase")
+    assert done.stdout.startswith(b"69 prompt: there is no terminal to ask for the passphrase")
     assert b"credential:" in done.stdout

@@ -54,10 +54,10 @@ def test_whole_input_without_one_line_feed(given: bytes, secret: bytes) -> None:
 @pytest.mark.parametrize(
     ("given", "answer"),
     [
-        (b"", b"66 stdin:: gives an empty secret"),
-        (b"\n", b"66 stdin:: gives an empty secret"),
-        (b"ge\0heim", b"65 stdin:: gives a NUL"),
-        (b"x" * (MAX_SECRET + 1), b"65 stdin:: gives more than 65536 octets"),
+        (b"", b"66 stdin: gives an empty secret"),
+        (b"\n", b"66 stdin: gives an empty secret"),
+        (b"ge\0heim", b"65 stdin: gives a NUL"),
+        (b"x" * (MAX_SECRET + 1), b"65 stdin: gives more than 65536 octets"),
     ],
 )
 def test_refused(given: bytes, answer: bytes) -> None:
@@ -74,7 +74,7 @@ def test_one_stream_holds_one_secret() -> None:
 def test_terminal_is_refused() -> None:
     master, terminal = os.openpty()
     try:
-        assert read("stdin:", stdin=terminal).startswith(b"77 stdin:: is a terminal")
+        assert read("stdin:", stdin=terminal).startswith(b"77 stdin: is a terminal")
     finally:
         os.close(master)
         os.close(terminal)

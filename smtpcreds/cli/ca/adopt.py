@@ -3,7 +3,7 @@
 import click
 
 from ..lazy import Verb
-from ..secrets import import_passphrases
+from ..secrets import import_passphrases, warn_of_plain_key
 from ..session import Session, pass_session
 
 
@@ -42,6 +42,8 @@ def import_(
     adopted = session.carry_out(plan)
     if adopted is None:
         return
+    if not adopted.encrypted:
+        warn_of_plain_key(site, None, none=no_passphrase)
     found = describe(adopted.certificate)
     end = f"valid to {found.not_after:%Y-%m-%d}"
     session.show(

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from ..lazy import Verb
-from ..secrets import new_ca_passphrase, passphrase_option
+from ..secrets import new_ca_passphrase, passphrase_option, warn_of_plain_key
 from ..session import Session, pass_session
 
 
@@ -35,6 +35,7 @@ def init(session: Session, /, passphrase: str | None, no_passphrase: bool, **wis
     certificate = session.carry_out(plan_create(site, wanted, secret))
     if certificate is None:
         return
+    warn_of_plain_key(site, secret, none=no_passphrase)
     found = describe(certificate)
     limits = f"  certifies only {', '.join(found.permitted_domains)}" if found.permitted_domains else ""
     session.show(

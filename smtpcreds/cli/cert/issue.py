@@ -12,14 +12,22 @@ from ..session import Session, pass_session
 if TYPE_CHECKING:
     from ...authority.issue import Issued
 
+PROFILES = {
+    (False, False): "relay",
+    (True, False): "server",
+    (False, True): "client",
+    (True, True): "relay",
+}
+"""By ``--server`` and ``--client``; both roles together are the relay's."""
+
 
 @click.command(cls=Verb)
 @click.argument("hosts", metavar="HOST...", nargs=-1)
 @click.option(
     "--from", "listing", metavar="FILE", help="Also the hosts of FILE, a line: host,names,profile,days."
 )
-@click.option("--server", "profile", flag_value="server", help="For the server role only.")
-@click.option("--client", "profile", flag_value="client", help="For the client role only.")
+@click.option("--server", is_flag=True, help="For the server role only.")
+@click.option("--client", is_flag=True, help="For the client role only.")
 @click.option(
     "--san", "alternatives", multiple=True, metavar="NAME", help="One more host name or IP address."
 )
@@ -35,7 +43,8 @@ def issue(
     session: Session,
     hosts: tuple[str, ...],
     listing: str | None,
-    profile: str | None,
+    server: bool,
+    client: bool,
     alternatives: tuple[str, ...],
     days: int | None,
     key_type: str | None,
@@ -53,7 +62,8 @@ def issue(
 
     site = session.site()
     directory = session.absolute(target) if target else None
-    wishes = Wishes(profile or "relay", alternatives, days, key_type, directory)
+    profile = PROFILES[server, client]
+    wishes = Wishes(profile, alternatives, days, key_type, directory)
     wanted = orders(site, hosts, session.absolute(listing) if listing else None, wishes)
     with session.progress(len(wanted)) as advance:
         plan = plan_issue(site, wanted, ca_passphrase(passphrase, site), force=force, progress=advance)

@@ -37,7 +37,7 @@ def add(
             [
                 f"{account}: relay account; {' '.join(entry.mechanisms)}",
                 f"  {session.described(change.database)}",
-                f"next: smtpcreds sasl auth-info {name} --to FILE",
+                f"next: smtpcreds sasl auth-info {book.shown(account)} --to FILE",
             ],
         )
 
@@ -61,7 +61,7 @@ def passwd(session: Session, name: str, realm: str | None, password: str, databa
             {"account": str(account), "database": change.database},
             [
                 f"{account}: secret changed; client hosts need it before they relay again",
-                f"next: smtpcreds sasl auth-info {name} --to FILE --force",
+                f"next: smtpcreds sasl auth-info {book.shown(account)} --to FILE --force",
             ],
         )
 

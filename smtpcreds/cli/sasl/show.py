@@ -14,13 +14,14 @@ def list_(session: Session, database: str | None) -> None:
     """List the accounts and the mechanisms that each can serve."""
     from ...accounts import AccountBook
 
-    entries = AccountBook(session.site(), database).entries()
+    book = AccountBook(session.site(), database)
+    entries = book.entries()
     rows = [
         {"account": str(e.account), "properties": e.properties, "mechanisms": e.mechanisms} for e in entries
     ]
     width = max((len(str(e.account)) for e in entries), default=0)
     lines = (f"{e.account!s:{width}}  {' '.join(e.mechanisms) or 'no mechanism'}" for e in entries)
-    session.show({"accounts": rows}, lines if entries else ["no accounts"])
+    session.show({"accounts": rows}, lines if entries else [f"no accounts in {book.database}"])
 
 
 @click.command(cls=Verb)

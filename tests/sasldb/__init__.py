@@ -1,0 +1,1 @@
+"""Record files against the programs and libraries that own their formats."""

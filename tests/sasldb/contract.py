@@ -1,0 +1,232 @@
+"""What every store does, as tests that each format inherits."""
+
+import os
+import random
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from smtpcreds.errors import DamagedFileError, ForeignFormatError, MissingInputError, SmtpcredsError
+from smtpcreds.model import Account, Owner
+from smtpcreds.sasldb import records
+from smtpcreds.sasldb.detect import Format
+from smtpcreds.sasldb.opening import format_at, open_store
+from smtpcreds.sasldb.replace import Origin
+from smtpcreds.sasldb.store import Store
+
+ROUNDS = int(os.environ.get("SMTPCREDS_TEST_ROUNDS", "30"))
+"""Length of random sequences; thousands when somebody has the time."""
+REPOSITORY = Path(__file__).parents[2]
+MAILDROID = Account("maildroid", "dmzmail.polkatistas.org")
+KEY = records.pack(MAILDROID, records.USER_PASSWORD)
+
+ADD_FIFTY = """
+import sys
+from smtpcreds.sasldb.opening import open_store
+path, who = sys.argv[1:]
+store = open_store(path)
+print('ready', flush=True); sys.stdin.readline()
+for n in range(50):
+    store.apply(lambda _: {b'%s%d\\0r\\0userPassword' % (who.encode(), n): b'secret'})
+"""
+
+
+def set_password(store: Store, account: Account, password: bytes | None) -> None:
+    values = {} if password is None else {records.USER_PASSWORD: password}
+    store.apply(lambda found: records.replacement(found, account, values))
+
+
+class StoreContract:
+    """Inherit, set ``format`` and say how a real program reads and edits such a file."""
+
+    format: Format
+
+    def foreign_records(self, path: Path) -> dict[bytes, bytes]:
+        """Return all records, each found through the format's own library."""
+        raise NotImplementedError
+
+    def foreign_edit(self, path: Path, edits: dict[bytes, bytes | None]) -> None:
+        """Change records with the format's own library."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def directory(self) -> Iterator[Path]:
+        """A directory in memory: hundreds of durable writes would wait for a disk."""
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+            yield Path(directory)
+
+    def open(self, path: Path, origin: Origin = Origin()) -> Store:  # noqa: B008
+        return open_store(str(path), new=self.format, origin=origin)
+
+    def test_a_new_file_has_the_format_and_is_private(self, directory: Path) -> None:
+        path = directory / "sasldb2"
+        os.umask(0)
+        set_password(self.open(path), MAILDROID, b"secret")
+        os.umask(0o022)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert format_at(str(path)) is self.format
+        assert self.foreign_records(path) == {KEY: b"secret"}
+
+    def test_mode_and_owner_are_as_asked_for_and_stay(self, directory: Path) -> None:
+        path = directory / "sasldb2"
+        store = self.open(path, Origin(0o640, Owner(os.getuid(), 12345)))
+        for password in (b"secret", b"other"):
+            set_password(store, MAILDROID, password)
+            status = path.stat()
+            assert (stat.S_IMODE(status.st_mode), status.st_gid) == (0o640, 12345)
+
+    def test_a_missing_file_can_t_be_read_and_is_not_made_for_nothing(self, directory: Path) -> None:
+        path = directory / "sasldb2"
+        store = self.open(path)
+        assert store.signature() is None
+        with pytest.raises(MissingInputError, match="sasldb2: does not exist"):
+            store.load()
+
+    def test_edits_without_effect_leave_the_file_alone(self, directory: Path) -> None:
+        path = directory / "sasldb2"
+        store = self.open(path)
+        set_password(store, MAILDROID, b"secret")
+        before = store.signature()
+        assert store.apply(lambda _: {KEY: b"secret", b"none": None}) == {}
+        assert store.signature() == before != None  # noqa: E711
+        set_password(store, MAILDROID, b"other")
+        assert store.signature() != before
+
+    def test_the_file_becomes_empty_and_full_again(self, directory: Path) -> None:
+        path = directory / "sasldb2"
+        store = self.open(path)
+        for password in (b"one", None, b"two"):
+            set_password(store, MAILDROID, password)
+            assert self.foreign_records(path) == store.load() == ({KEY: password} if password else {})
+
+    def test_an_old_secret_is_nowhere_in_the_file(self, directory: Path) -> None:
+        path = directory / "sasldb2"
+        store = self.open(path)
+        others = {b"u%d\0r\0userPassword" % n: b"p%d" % n for n in range(300)}
+        self.foreign_edit(path, {**others, KEY: b"first-old-secret"})
+        self.foreign_edit(path, {KEY: b"second-old-secret-longer", b"u7\0r\0userPassword": None})
+        set_password(store, MAILDROID, b"third-old-secret" * 100)
+        set_password(store, MAILDROID, b"new")
+        assert b"old-secret" not in path.read_bytes()
+        set_password(store, MAILDROID, None)
+        content = path.read_bytes()
+        assert b"maildroid" not in content
+        assert b"u8\0r\0userPassword" in content
+
+    def test_a_failing_change_leaves_the_file_alone(self, directory: Path) -> None:
+        path = directory / "sasldb2"
+        store = self.open(path)
+        set_password(store, MAILDROID, b"secret")
+        before = path.read_bytes()
+
+        def fail(_: object) -> dict[bytes, bytes | None]:
+            raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            store.apply(fail)
+        assert path.read_bytes() == before
+        assert not list(directory.glob(".*"))
+
+    def test_two_processes_lose_nothing(self, directory: Path) -> None:
+        path = directory / "sasldb2"
+        set_password(self.open(path), MAILDROID, b"secret")
+        with open(os.devnull, "rb"):
+            pair = [self.start(path, who) for who in "ab"]
+        for process in pair:
+            assert process.communicate(timeout=60)[0] is not None
+            assert process.returncode == 0
+        assert len(self.open(path).load()) == 101
+        assert len(self.foreign_records(path)) == 101
+
+    def start(self, path: Path, who: str) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [sys.executable, "-c", ADD_FIFTY, str(path), who],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=REPOSITORY,
+        )
+        assert process.stdout
+        assert process.stdin
+        assert process.stdout.readline() == "ready\n"
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        return process
+
+    def test_it_is_a_dict_whoever_writes(self, directory: Path) -> None:
+        """Random edits by us and by the format's own library in turn, against a dict."""
+        path, dice = directory / "sasldb2", random.Random(self.format)
+        store, model = self.open(path), {KEY: b"secret"}
+        store.apply(lambda _: dict(model))
+        for round_ in range(ROUNDS):
+            edits: dict[bytes, bytes | None] = {}
+            for _ in range(dice.randrange(1, 30)):
+                key = b"user%d\0r\0%s" % (dice.randrange(150), dice.choice((b"userPassword", b"x")))
+                edits[key] = dice.randbytes(dice.choice((1, 20, 400, 5000))) if dice.random() < 0.6 else None
+            model = {key: value for key, value in {**model, **edits}.items() if value is not None}
+            if dice.random() < 0.5:
+                self.foreign_edit(path, edits)
+                os.utime(path, (round_ + 1, round_ + 1))  # the past: no wait for the clock to tick
+            else:
+                store.apply(lambda _, edits=edits: edits)  # type: ignore[misc]
+            assert store.load() == model, round_
+        assert self.foreign_records(path) == model
+
+    def test_a_link_is_followed(self, directory: Path) -> None:
+        (directory / "real").mkdir()
+        link = directory / "sasldb2"
+        set_password(self.open(directory / "real" / "db"), MAILDROID, b"old")
+        link.symlink_to("real/db")
+        set_password(self.open(link), MAILDROID, b"new")
+        assert link.is_symlink()
+        assert self.foreign_records(directory / "real" / "db") == {KEY: b"new"}
+
+    def test_a_damaged_file_is_refused_and_left_as_it_is(self, directory: Path) -> None:
+        path = directory / "sasldb2"
+        set_password(self.open(path), MAILDROID, b"secret")
+        sound = path.read_bytes()
+        for damaged in (sound[:700], sound[: len(sound) // 2], sound[:600] + b"\xff" * (len(sound) - 600)):
+            path.write_bytes(damaged)
+            os.utime(path, (1, 1))
+            for use in (lambda s: s.load(), lambda s: set_password(s, MAILDROID, b"x")):
+                with pytest.raises((DamagedFileError, ForeignFormatError)) as caught:
+                    use(open_store(str(path)))
+                assert str(path) in str(caught.value)
+            assert path.read_bytes() == damaged
+
+    def test_a_reader_always_finds_the_account(self, directory: Path) -> None:
+        """Another process reads through the format's own library while we write."""
+        path = directory / "sasldb2"
+        store = self.open(path)
+        set_password(store, MAILDROID, b"secret")
+        others = [Account(f"u{n}", "r") for n in range(40)]
+        with subprocess.Popen(
+            [sys.executable, "-c", self.reader(), str(path), KEY.hex()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=REPOSITORY,
+        ) as reader:
+            assert reader.stdout
+            assert reader.stdout.readline() == "ready\n"
+            for account in others * 3:
+                set_password(store, account, random.randbytes(20).hex().encode())
+            found, missed = map(int, reader.communicate("stop\n")[0].split())
+        assert found > 100
+        assert missed == 0
+
+    def reader(self) -> str:
+        """Return Python text: open the file, get a key (hex), again and again; print found and missed."""
+        raise NotImplementedError
+
+    def test_every_refusal_has_one_line(self, directory: Path) -> None:
+        path = directory / "sasldb2"
+        path.write_bytes(b"")
+        with pytest.raises(SmtpcredsError) as caught:
+            self.open(path)
+        assert "\n" not in f"{caught.value} {caught.value.hint}"

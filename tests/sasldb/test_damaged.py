@@ -1,0 +1,160 @@
+"""Damaged files: a clear error or records, never a hang, a crash or more memory than the file has."""
+
+import os
+import random
+import signal
+import struct
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from smtpcreds.errors import DamagedFileError, ForeignFormatError, SmtpcredsError, WriteError
+from smtpcreds.sasldb import bdb, gdbm, lmdb_read
+from smtpcreds.sasldb.detect import identify
+from smtpcreds.sasldb.lmdbfile import LmdbStore
+
+from . import peers
+from .test_bdb import accounts
+
+Decode = Callable[[bytes], dict[bytes, bytes]]
+ROUNDS = 2500
+FIGURES = (0, 1, 2, 3, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 2**63, 2**64 - 1)
+
+
+@pytest.fixture(autouse=True)
+def _no_hang() -> Iterator[None]:
+    signal.alarm(100)
+    yield
+    signal.alarm(0)
+
+
+def bit_flips(data: bytearray, dice: random.Random) -> None:
+    for _ in range(dice.randrange(1, 9)):
+        data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
+
+
+def truncation(data: bytearray, dice: random.Random) -> None:
+    del data[dice.randrange(len(data)) :]
+
+
+def garbage(data: bytearray, dice: random.Random) -> None:
+    start = dice.randrange(len(data))
+    data[start : start + 100] = dice.randbytes(len(data[start : start + 100]))
+
+
+def wrong_figures(data: bytearray, dice: random.Random) -> None:
+    """Page numbers, counts and lengths, most of which stand at even places in the head of a page."""
+    for _ in range(dice.randrange(1, 4)):
+        page = dice.randrange(len(data) // 512) * 512
+        at = page + 2 * dice.randrange(60)
+        form = dice.choice("HIQ")
+        limit = 1 << 8 * struct.calcsize("<" + form)
+        number = dice.choice((dice.choice(FIGURES), dice.randrange(len(data) // 512 + 2))) % limit
+        struct.pack_into("<" + form, data, min(at, len(data) - 8), number)
+
+
+def exchanged_pages(data: bytearray, dice: random.Random) -> None:
+    size = dice.choice((512, 4096))
+    one, two = (dice.randrange(len(data) // size) * size for _ in range(2))
+    data[one : one + size] = data[two : two + size]
+
+
+DAMAGES = (bit_flips, truncation, garbage, wrong_figures, exchanged_pages)
+
+
+def damaged(sound: bytes, seed: int) -> bytes:
+    dice = random.Random(seed)
+    data = bytearray(sound)
+    DAMAGES[seed % len(DAMAGES)](data, dice)
+    return bytes(data)
+
+
+def sound_bdb(path: Path) -> bytes:
+    peers.db_load(path, accounts(40, longest=700), db_pagesize=512)
+    return path.read_bytes()
+
+
+def sound_gdbm(path: Path) -> bytes:
+    peers.gdbm(path, dict(accounts(400)))
+    return path.read_bytes()
+
+
+def sound_lmdb(path: Path) -> bytes:
+    peers.mdb_load(path, accounts(150, longest=3000))
+    LmdbStore(str(path)).apply(lambda found: dict.fromkeys(list(found)[::3]))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("make", "decode"),
+    [(sound_bdb, bdb.decode), (sound_gdbm, gdbm.decode), (sound_lmdb, lmdb_read.decode)],
+    ids=["bdb", "gdbm", "lmdb"],
+)
+def test_thousands_of_damaged_files(tmp_path: Path, make: Callable[[Path], bytes], decode: Decode) -> None:
+    sound = make(tmp_path / "db")
+    right = decode(sound)
+    refused = 0
+    for seed in range(ROUNDS):
+        data = damaged(sound, seed)
+        try:
+            found = decode(data)
+        except (DamagedFileError, ForeignFormatError) as error:
+            refused += 1
+            assert "\n" not in str(error)  # noqa: PT017
+        else:
+            assert sum(len(key) + len(value) for key, value in found.items()) <= len(data)
+            assert data != sound or found == right
+    assert ROUNDS // 4 < refused < ROUNDS
+
+
+def test_liblmdb_never_gets_a_file_that_would_crash_it(tmp_path: Path) -> None:
+    sound = sound_lmdb(tmp_path / "db")
+    crashes, written = [], 0
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+        path = Path(directory) / "db"
+        for seed in range(120):
+            path.write_bytes(damaged(sound, seed))
+            if (child := os.fork()) == 0:
+                os._exit(apply_in_child(path))
+            status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            written += status == 0
+            if status not in (0, DamagedFileError.exit_status, WriteError.exit_status):
+                crashes.append((seed, status))
+    assert crashes == []
+    assert written > 5
+
+
+def apply_in_child(path: Path) -> int:
+    """Return 0 if the change was made and can be read, else the error's status."""
+    try:
+        LmdbStore(str(path), timeout=0.1).apply(lambda _: {b"new\0r\0userPassword": b"x" * 50})
+        return 0 if lmdb_read.decode(path.read_bytes())[b"new\0r\0userPassword"] else 99
+    except SmtpcredsError as error:
+        return error.exit_status
+    except BaseException:  # noqa: BLE001
+        return 98
+
+
+@pytest.mark.parametrize("size", [0, 1, 13, 511, 512, 4096, 20_000])
+def test_random_bytes_are_no_database(size: int) -> None:
+    dice = random.Random(size)
+    for _ in range(50):
+        with pytest.raises((DamagedFileError, ForeignFormatError)):
+            identify(dice.randbytes(size)[:512], "sasldb2")
+
+
+def test_a_split_that_saslpasswd2_did_not_finish_is_noticed(tmp_path: Path) -> None:
+    """Killed between its page writes, it leaves files that db5.3_verify accepts and that lack accounts."""
+    path = tmp_path / "db"
+    accepted_with_loss = 0
+    for count, when in ((n, when) for n in range(300, 900, 120) for when in (5, 6)):
+        path.unlink(missing_ok=True)
+        peers.db_load(path, accounts(count))
+        before = peers.kill_in_split(path, when)
+        try:
+            assert bdb.decode(path.read_bytes()).items() >= before.items()
+        except DamagedFileError:
+            accepted_with_loss += peers.verifies(path) and len(peers.db_dump(path)) < len(before)
+    assert accepted_with_loss >= 2

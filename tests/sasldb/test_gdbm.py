@@ -1,0 +1,105 @@
+"""GDBM files: what libgdbm writes we read, what we write libgdbm reads, edits and reads again."""
+
+import os
+import random
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from smtpcreds.errors import ForeignFormatError, InexpressibleError
+from smtpcreds.sasldb import gdbm_layout, gdbm_write
+from smtpcreds.sasldb.gdbm import decode, encode
+
+from . import peers
+from .test_bdb import accounts
+
+
+@pytest.mark.parametrize("count", [1, 7, 5000])
+def test_what_libgdbm_wrote_is_read(tmp_path: Path, count: int) -> None:
+    path, records = tmp_path / "db", accounts(count)
+    assert peers.gdbm(path, records) == records
+    assert decode(path.read_bytes()) == records
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 5000, 30_000])
+def test_libgdbm_reads_what_we_write(tmp_path: Path, count: int) -> None:
+    path, records = tmp_path / "db", accounts(count)
+    path.write_bytes(data := encode(records))
+    assert decode(data) == records
+    assert peers.gdbm(path) == records
+
+
+def test_gdbmtool_finds_nothing_to_repair(tmp_path: Path) -> None:
+    path, records = tmp_path / "db", accounts(3000)
+    path.write_bytes(encode(records))
+    report = peers.run("gdbmtool", "-q", str(path), "recover", "force", "summary").decode()
+    assert "Keys recovered: 3000, failed: 0, duplicate: 0" in report
+    assert decode(path.read_bytes()) == records
+
+
+@pytest.mark.parametrize("numsync", [False, True])
+def test_both_magics_are_read(tmp_path: Path, numsync: bool) -> None:
+    path, records = tmp_path / "db", accounts(400)
+    peers.gdbm(path, records)
+    if numsync:
+        peers.run("gdbmtool", "-q", str(path), "upgrade")
+    assert path.read_bytes()[:4] == struct.pack(
+        "<I", gdbm_layout.SYNC_MAGIC if numsync else gdbm_layout.MAGIC
+    )
+    assert decode(path.read_bytes()) == records
+
+
+@given(st.dictionaries(st.binary(max_size=40), st.binary(max_size=60), max_size=300), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_any_records_survive(records: dict[bytes, bytes], signed: bool) -> None:
+    assert decode(encode(records, signed_char=signed)) == records
+
+
+def test_libgdbm_finds_keys_that_are_not_ascii(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    records = {f"élève-{n}\0Zürich\0userPassword".encode(): b"x" for n in range(200)}
+    path.write_bytes(encode(records))
+    assert peers.gdbm(path) == records
+
+
+def test_the_other_sign_of_char_places_them_elsewhere() -> None:
+    key = "élève".encode()
+    here = gdbm_layout.hashed(key, signed_char=True)
+    assert here != gdbm_layout.hashed(key, signed_char=False)
+    assert gdbm_layout.hashed(b"eleve", signed_char=True) == gdbm_layout.hashed(b"eleve", signed_char=False)
+
+
+def test_libgdbm_edits_our_file_and_we_read_it_again(tmp_path: Path) -> None:
+    path, dice = tmp_path / "db", random.Random(5)
+    model = accounts(50)
+    path.write_bytes(encode(model))
+    for round_ in range(12):
+        edits: dict[bytes, bytes | None] = {}
+        for _ in range(300):
+            key = b"key%d" % dice.randrange(2000)
+            edits[key] = dice.randbytes(dice.randrange(200)) if dice.random() < 0.6 else None
+        model = {key: value for key, value in {**model, **edits}.items() if value is not None}
+        assert peers.gdbm(path, edits) == model
+        assert decode(path.read_bytes()) == model
+        if round_ % 3 == 0:
+            path.write_bytes(encode(model))
+
+
+def test_more_equal_hashes_than_a_bucket_holds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gdbm_layout, "hashed", lambda key, signed_char: 7)
+    with pytest.raises(InexpressibleError, match="same hash"):
+        gdbm_write.encode({b"%d" % n: b"" for n in range(167)})
+
+
+def test_32_bit_files_are_told_apart() -> None:
+    data = struct.pack("<I", 0x13579ACD) + encode({})[4:]
+    with pytest.raises(ForeignFormatError, match="32-bit"):
+        decode(data)
+
+
+def test_the_machine_is_known() -> None:
+    unsigned = os.uname().machine.startswith(("aarch64", "arm", "ppc", "s390", "riscv"))
+    assert gdbm_layout.host_signs_char() is not unsigned
