@@ -16,11 +16,11 @@ from ..pki.values import Certificate
 from .ca import certificates
 from .check_pairs import pair_faults
 from .elders import elders
-from .everywhere import directories
+from .everywhere import around, directories
 from .findings import CURE_ALL, Finding, as_finding
-from .install import surroundings
 from .layout import CaFiles, ca_files
-from .ledger import reading, row_of
+from .ledger import row_of
+from .reading import reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +143,11 @@ def installed(scene: Scene) -> Iterator[Finding]:
     site = scene.site
     if not os.path.lexists(ca_files(site).crl):
         return
-    chain, crl, older = certificates(site), read_private(ca_files(site).crl), elders(site)
     for directory in directories(site, scene.inventory):
         if not os.listdir(directory):
             continue
         try:
-            wrong = surroundings(directory, chain, crl, older)
+            wrong = around(site, directory)
         except SmtpcredsError as error:
             yield as_finding(error)
             continue

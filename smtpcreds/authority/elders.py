@@ -56,6 +56,12 @@ def trusted(site: Site) -> tuple[Certificate, ...]:
     return tuple(dict.fromkeys((*certificates(site), *older)))
 
 
+def distrusted(site: Site) -> frozenset[Certificate]:
+    """Return the CA certificates of retired authorities that no other one needs."""
+    gone = {certificate for elder in retired(site) for certificate in elder.path}
+    return frozenset(gone.difference(trusted(site)))
+
+
 def files_of(site: Site, certificate: Certificate) -> CaFiles:
     """Return the files of an authority by its certificate: an elder's, else those of the one that signs."""
     found = (elder.files for elder in elders(site) if elder.certificate == certificate)

@@ -1,19 +1,19 @@
 """Bundle, CRLs and links in every certificate directory of this host, after the authority changed."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from re import compile as pattern
 
 from ..config import Site
 from ..errors import SmtpcredsError
 from ..files import check_directory, read_private, remove, sweep, write_all
 from ..inventory import Inventory, State
+from ..model import Artifact, Link
 from ..pki.hashlinks import is_link_name, subject_hash
-from ..pki.pem import parse_certificates
 from ..pki.values import Certificate
 from .ca import certificates
-from .elders import elders
-from .install import surroundings
+from .elders import distrusted, elders, trusted
+from .install import Listed, bundled, surroundings
 from .layout import BUNDLE, CRL, ca_files
 
 _ELDER_CRL = pattern(r"crl-[0-9a-f]{8}\.pem")
@@ -41,29 +41,52 @@ def spread(site: Site, inventory: Inventory) -> list[str]:
     return changed
 
 
+def around(site: Site, directory: str) -> list[Artifact | Link]:
+    """Return what of bundle, CRLs and links is missing or different in a directory."""
+    return surroundings(directory, trusted(site), crl_lists(site), distrusted(site))
+
+
+def crl_lists(site: Site, fresh: Mapping[Certificate, bytes] | None = None) -> tuple[Listed, ...]:
+    """Return the CRLs of the authority that signs and of its elders, as far as they are there.
+
+    Args:
+        site: where.
+        fresh: those that were signed just now, as PEM, and are not in place yet.
+    """
+    known = {CRL: (ca_files(site), certificates(site)[0])}
+    known |= {elder.crl_name: (elder.files, elder.certificate) for elder in elders(site)}
+    found = []
+    for name, (files, issuer) in known.items():
+        content = (fresh or {}).get(issuer) or _content(files.crl)
+        if content is not None:
+            found.append(Listed(name, issuer, content))
+    return tuple(found)
+
+
+def _content(path: str) -> bytes | None:
+    return read_private(path) if os.path.lexists(path) else None
+
+
 def _freshen(site: Site, directory: str) -> bool:
-    chain, older = certificates(site), elders(site)
     check_directory(directory)
     sweep(directory)
-    artifacts = surroundings(directory, chain, read_private(ca_files(site).crl), older)
+    artifacts = around(site, directory)
     write_all(artifacts)
-    issuers = {CRL: chain[0]} | {elder.crl_name: elder.certificate for elder in older}
-    stale = list(leftovers(directory, issuers))
+    stale = list(leftovers(directory, crl_lists(site)))
     for path in stale:
         remove(path)
     return bool(artifacts or stale)
 
 
-def leftovers(directory: str, issuers: Mapping[str, Certificate]) -> Iterator[str]:
+def leftovers(directory: str, belonging: Iterable[Listed]) -> Iterator[str]:
     """Yield CRLs of authorities that are gone, and hash links that lead to no CRL or CA of that name.
 
     Args:
         directory: with its bundle in place.
-        issuers: names of the CRLs that belong there, and whose they are.
+        belonging: the CRLs that it is to hold.
     """
-    bundle = f"{directory}/{BUNDLE}"
-    lists = {name: {subject_hash(issuer)} for name, issuer in issuers.items()}
-    hashes = {subject_hash(ca) for ca in parse_certificates(read_private(bundle), bundle).certificates}
+    lists = {item.name: {subject_hash(item.issuer)} for item in belonging}
+    hashes = {subject_hash(ca) for ca in bundled(directory)}
     for name in sorted(os.listdir(directory)):
         path = f"{directory}/{name}"
         if os.path.islink(path):

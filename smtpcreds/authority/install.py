@@ -2,16 +2,25 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 
 from ..config import Site
-from ..files import check_directory, check_parents, check_target, ensure_directory, read_private
+from ..errors import DamagedFileError, UnsafePathError
+from ..files import (
+    check_directory,
+    check_parents,
+    check_target,
+    ensure_directory,
+    read_private,
+    read_public,
+)
+from ..files.guard import GROUP_OR_OTHER_WRITE
 from ..model import Artifact, Link
 from ..pki.hashlinks import subject_hash
-from ..pki.pem import encode_certificates
+from ..pki.pem import encode_certificates, parse_certificates
 from ..pki.values import Certificate
-from .elders import Elder
-from .layout import BUNDLE, CRL
+from .layout import BUNDLE
 
 
 def prepare(site: Site, directory: str) -> None:
@@ -45,43 +54,99 @@ def certificate_file(certificate: Certificate, authorities: Iterable[Certificate
     return encode_certificates([certificate, *between])
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A CRL beside certificates: the name of its file, whose it is, and itself as PEM."""
+
+    name: str
+    issuer: Certificate
+    content: bytes
+
+
 def surroundings(
-    directory: str, authorities: Iterable[Certificate], crl: bytes, elders: Iterable[Elder] = ()
+    directory: str,
+    authorities: Iterable[Certificate],
+    lists: Iterable[Listed],
+    without: Collection[Certificate] = (),
 ) -> list[Artifact | Link]:
     """Return what of bundle, CRLs and links is missing or different in the directory.
 
-    Each CA certificate gets its hash link to the bundle: OpenSSL reads every certificate of the file that a
-    link leads to (by_dir.c), and Sendmail searches confCACERT_PATH by these names only. It reads only the
-    first CRL of a file, so that of an elder has its own, found through confCRL_PATH.
-
     Args:
         directory: that of the pairs.
-        authorities: the CA that signs and those above it.
-        crl: its CRL as PEM.
-        elders: authorities that it replaced and that are still trusted.
+        authorities: what :func:`.elders.trusted` says.
+        lists: their CRLs.
+        without: CA certificates that the bundle is to lose.
     """
-    signing, older = tuple(authorities), tuple(elders)
-    bundle = tuple(dict.fromkeys((*signing, *(ca for elder in older for ca in elder.path))))
-    lists = {CRL: crl} | {e.crl_name: read_private(e.files.crl) for e in older if e.has_crl}
-    files = [Artifact(f"{directory}/{BUNDLE}", encode_certificates(bundle))]
-    files += [Artifact(f"{directory}/{name}", content) for name, content in lists.items()]
-    issuers = {CRL: signing[0]} | {elder.crl_name: elder.certificate for elder in older}
-    names = dict.fromkeys((f"{subject_hash(ca)}.0" for ca in bundle), BUNDLE) | _crl_links(
-        {name: issuers[name] for name in lists}
-    )
-    links = [Link(f"{directory}/{name}", target) for name, target in names.items()]
-    return [file for file in files if not _is_there(file)] + [link for link in links if not _leads(link)]
+    return [*trust(directory, authorities, without), *revocation(directory, lists)]
 
 
-def _crl_links(issuers: Mapping[str, Certificate]) -> dict[str, str]:
-    """Return link name to CRL name; CAs of one name are counted from 0 without a gap."""
+def trust(
+    directory: str, authorities: Iterable[Certificate], without: Collection[Certificate] = ()
+) -> list[Artifact | Link]:
+    """Return what of the CA bundle and its links is missing or different.
+
+    What the bundle holds already stays in it, behind the given ones: other CAs, whose answers were installed,
+    and whatever the administrator put there; except those that it is to be without.
+
+    Each CA certificate gets its hash link to the bundle: OpenSSL reads every certificate of the file that a
+    link leads to (by_dir.c), and Sendmail searches confCACERT_PATH by these names only.
+
+    Raises:
+        DamagedFileError: the bundle that is there can't be read.
+        UnsafePathError: others can write to it, so those that are not among the given ones are doubtful.
+    """
+    given = tuple(authorities)
+    bundle = tuple(dict.fromkeys((*given, *_kept(directory, {*given, *without}))))
+    links = [Link(f"{directory}/{stem}.0", BUNDLE) for stem in dict.fromkeys(map(subject_hash, bundle))]
+    return _missing([Artifact(f"{directory}/{BUNDLE}", encode_certificates(bundle))], links) if bundle else []
+
+
+def revocation(directory: str, lists: Iterable[Listed]) -> list[Artifact | Link]:
+    """Return what of the CRLs and their links is missing or different.
+
+    Sendmail reads only the first CRL of a file, so each has its own; confCRL_PATH finds them by these links.
+    Those of CAs with one name, as after a rollover, are counted from 0 without a gap.
+    """
     taken: Counter[str] = Counter()
-    found: dict[str, str] = {}
-    for name, issuer in issuers.items():
-        stem = subject_hash(issuer)
-        found[f"{stem}.r{taken[stem]}"] = name
+    files, links = [], []
+    for item in lists:
+        stem = subject_hash(item.issuer)
+        files.append(Artifact(f"{directory}/{item.name}", item.content))
+        links.append(Link(f"{directory}/{stem}.r{taken[stem]}", item.name))
         taken[stem] += 1
-    return found
+    return _missing(files, links)
+
+
+def bundled(directory: str) -> tuple[Certificate, ...]:
+    """Return the CA certificates of the directory's bundle; nothing where there is none.
+
+    Raises:
+        DamagedFileError: it can't be read.
+    """
+    path = f"{directory}/{BUNDLE}"
+    if not os.path.lexists(path):
+        return ()
+    check_target(path)
+    content = read_public(path)
+    try:
+        return parse_certificates(content, path).certificates if content.strip() else ()
+    except DamagedFileError as error:
+        raise DamagedFileError(path, error.reason, "move it away, and what is ours is made anew") from None
+
+
+def _kept(directory: str, known: Collection[Certificate]) -> list[Certificate]:
+    others = [ca for ca in bundled(directory) if ca not in known]
+    path = f"{directory}/{BUNDLE}"
+    if others and os.lstat(path).st_mode & GROUP_OR_OTHER_WRITE:
+        reason = f"others can write to it, and it holds {len(others)} CA certificates that are not ours"
+        raise UnsafePathError(
+            path, reason, f"look at them: smtpcreds cert show {path}; then chmod 0600 {path}"
+        )
+    return others
+
+
+def _missing(files: list[Artifact], links: list[Link]) -> list[Artifact | Link]:
+    return [file for file in files if not _is_there(file)] + [link for link in links if not _leads(link)]
 
 
 def _is_there(artifact: Artifact) -> bool:

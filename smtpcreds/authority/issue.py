@@ -16,8 +16,8 @@ from ..pki.pem import encode_der
 from ..pki.values import Certificate, Issuer, Request, Validity, validity
 from .ca import Passphrase, certificates, once, open_issuer
 from .elder_crls import refresh_elders
-from .elders import elders
-from .install import certificate_file, check, prepare, surroundings
+from .everywhere import around
+from .install import certificate_file, check, prepare
 from .layout import BUNDLE
 from .ledger import at_work, enrolled, record
 from .orders import Order
@@ -132,11 +132,11 @@ def _carry_out(
         signed.append((draft, sign(draft.request, draft.order.profile, issuer, draft.serial, draft.validity)))
         progress()
     inventory.signed(authority.id, [_signed(draft, certificate) for draft, certificate in signed])
-    crl = current_crl(site, inventory, authority, issuer)
+    current_crl(site, inventory, authority, issuer)
     artifacts: list[Artifact | Link] = []
     for directory in dict.fromkeys(draft.order.pair.directory for draft in drafts):
         prepare(site, directory)
-        artifacts += surroundings(directory, issuer.path, crl, elders(site))
+        artifacts += around(site, directory)
     for draft, certificate in signed:
         pair = draft.order.pair
         artifacts.append(Artifact(pair.key, encode_key(draft.key)))

@@ -74,6 +74,16 @@ class Pair:
         """The certificate, written last; where it is, its key is."""
         return f"{self.stem}-cert.pem"
 
+    @property
+    def request(self) -> str:
+        """The request to another CA."""
+        return f"{self.stem}.csr"
+
+    @property
+    def next_key(self) -> str:
+        """A key that waits for its certificate while the pair is in use."""
+        return f"{self.key}.new"
+
 
 def ca_files(site: Site) -> CaFiles:
     """Return the files of the site's authority."""

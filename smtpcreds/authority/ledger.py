@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..config import Site
-from ..errors import MissingInputError
 from ..files import ensure_directory, exclusive, read_private, sweep
 from ..inventory import Authority, AuthorityState, Event, Inventory, open_inventory
 from ..pki.crl import read_crl
@@ -31,38 +30,38 @@ def at_work(site: Site) -> Iterator[Inventory]:
         yield inventory
 
 
-@contextmanager
-def reading(site: Site) -> Iterator[Inventory]:
-    """Open the inventory to look at it.
-
-    Raises:
-        MissingInputError: there is none yet.
-    """
-    if not os.path.lexists(site.inventory):
-        raise MissingInputError(site.inventory, "there is no inventory yet", "smtpcreds ca init")
-    with open_inventory(site.inventory, read_only=True) as inventory:
-        yield inventory
-
-
 def enrolled(site: Site, inventory: Inventory, issuer: Issuer) -> Authority:
     """Return the inventory's row of the authority, made now if a killed ``ca init`` did not get to it."""
     return enrol(site, inventory, issuer.certificate)
 
 
+def enrol(site: Site, inventory: Inventory, certificate: Certificate) -> Authority:
+    """Return the row of an authority of ours, made now if it is new; it counts on from its CRL on disk."""
+    number = _crl_number(files_of(site, certificate).crl)
+    return _enrolled(site, inventory, certificate, AuthorityState.CURRENT, crl_number=number)
+
+
+def acquainted(site: Site, inventory: Inventory, ca: Certificate) -> Authority:
+    """Return the inventory's row of a CA, made now as another's if it is new."""
+    return _enrolled(site, inventory, ca, AuthorityState.FOREIGN, crl_number=0)
+
+
 def row_of(inventory: Inventory, certificate: Certificate) -> Authority | None:
-    """Return the inventory's row of an authority, or None."""
+    """Return the inventory's row of a CA, or None."""
     der = encode_der(certificate)
     return next((row for row in inventory.authorities() if row.der == der), None)
 
 
-def enrol(site: Site, inventory: Inventory, certificate: Certificate) -> Authority:
-    """Return the row of the authority, made now where there is none; it counts on from its CRL on disk."""
-    return row_of(inventory, certificate) or inventory.add_authority(
-        title(certificate),
-        ski=key_identifier(certificate).hex(),
-        der=encode_der(certificate),
+def _enrolled(
+    site: Site, inventory: Inventory, ca: Certificate, state: AuthorityState, *, crl_number: int
+) -> Authority:
+    return row_of(inventory, ca) or inventory.add_authority(
+        title(ca),
+        ski=key_identifier(ca).hex(),
+        der=encode_der(ca),
         created=site.clock(),
-        crl_number=_crl_number(files_of(site, certificate).crl),
+        crl_number=crl_number,
+        state=state,
     )
 
 

@@ -16,7 +16,8 @@ from ..pki.values import Certificate
 from .ca import certificates, require
 from .elders import elders
 from .layout import CaFiles
-from .ledger import reading, row_of
+from .ledger import row_of
+from .reading import reading
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,15 @@
 """What a killed run left: completed where the key is in place, given up where it is not."""
 
-import os
-
 from ..config import Site
-from ..errors import SmtpcredsError
-from ..files import read_private, write_all
+from ..files import write_all
 from ..inventory import Certificate, Inventory
-from ..model import Artifact
-from ..pki.chains import is_issued_by
-from ..pki.keyfile import decode_key
-from ..pki.keys import public_id
+from ..pki.chains import climb
 from ..pki.pem import parse_certificate
-from .ca import certificates
-from .install import certificate_file
+from .ca import exists
+from .elders import trusted
+from .install import trust
 from .layout import Pair
+from .placing import put_in_place
 
 
 def recover(site: Site, inventory: Inventory) -> None:
@@ -27,15 +23,23 @@ def _settle(site: Site, inventory: Inventory, row: Certificate) -> None:
         _give_up(site, inventory, row, "interrupted before it was signed")
     elif not row.directory:
         inventory.issued(row.authority, [row.serial])
-    elif _key_id(pair := Pair(site.root.locate(row.directory))) == row.key_id:
-        certificate = parse_certificate(inventory.der(row.authority, row.serial), row.host)
-        chain = certificates(site)
-        above = chain if is_issued_by(certificate, chain[0]) else ()
-        write_all([Artifact(pair.certificate, certificate_file(certificate, above))])
+    elif _complete(site, inventory, row):
         inventory.issued(row.authority, [row.serial])
         site.warn(f"{row.host}: an interrupted run left its certificate unfinished; it is in place now")
     else:
         _give_up(site, inventory, row, "interrupted before its key was in place")
+
+
+def _complete(site: Site, inventory: Inventory, row: Certificate) -> bool:
+    pair = Pair(site.root.locate(row.directory))
+    certificate = parse_certificate(inventory.der(row.authority, row.serial), row.host)
+    own = trusted(site) if exists(site) else ()
+    others = (parse_certificate(ca.der, ca.name) for ca in inventory.authorities())
+    above = climb(certificate, (*own, *others))[1:]
+    if not put_in_place(pair, certificate, above):
+        return False
+    write_all(trust(pair.directory, (*own, *above)))
+    return True
 
 
 def _give_up(site: Site, inventory: Inventory, row: Certificate, why: str) -> None:
@@ -44,12 +48,3 @@ def _give_up(site: Site, inventory: Inventory, row: Certificate, why: str) -> No
         f"{row.host}: an interrupted run began a certificate; it was {why.removeprefix('interrupted ')}, "
         "so it was given up"
     )
-
-
-def _key_id(pair: Pair) -> str | None:
-    if not os.path.lexists(pair.key):
-        return None
-    try:
-        return public_id(decode_key(read_private(pair.key), None, pair.key))
-    except SmtpcredsError:
-        return None

@@ -14,7 +14,8 @@ from .ca import certificates
 from .elders import elders, short_id
 from .everywhere import spread
 from .layout import RETIRED
-from .ledger import at_work, reading, record, row_of
+from .ledger import at_work, record, row_of
+from .reading import reading
 
 _SHOWN = 10
 

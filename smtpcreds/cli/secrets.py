@@ -155,5 +155,30 @@ def import_passphrases(opening: str | None, kept: str | None, site: Site, *, non
     return ImportPassphrases(source, ca_source(kept, site, none=none), none)
 
 
+def export_password(source: str | None, *, needed: bool, useful: bool) -> Callable[[], Secret | None]:
+    """Return the question for the password of an exported key; it answers None where there is none.
+
+    Args:
+        source: of ``--password``.
+        needed: the form can't do without; a terminal is asked where no source is given.
+        useful: there is a key to protect.
+
+    Raises:
+        UsageError: a password with nothing to protect, a needed one that nobody can be asked for, or a
+            generated one, which nobody would know.
+    """
+    from ..sources import Context, is_generated, parse_source, resolve
+
+    if source and not useful:
+        raise UsageError("--password", "has no key to protect", "--with-key")
+    chosen = source or (_terminal() if needed else "")
+    if needed and not chosen:
+        raise UsageError("--password", "this form needs one", "--password SOURCE, as in file:PATH")
+    parsed = parse_source(chosen) if chosen else None
+    if parsed and is_generated(parsed):
+        raise UsageError("--password", "nobody would know a generated one", "--password file:PATH")
+    return lambda: resolve(parsed, Context("password of the export", new=True)) if parsed else None
+
+
 def _terminal() -> str:
     return "prompt:" if sys.stdin.isatty() else ""

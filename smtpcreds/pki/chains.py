@@ -66,6 +66,14 @@ def order(certificates: Iterable[x509.Certificate]) -> Certificates:
     return tuple(chain)
 
 
+def climb(leaf: x509.Certificate, known: Iterable[x509.Certificate]) -> Certificates:
+    """Return the certificate and those above it, as far up as they are known, going by signatures alone."""
+    path, at_hand = [leaf], tuple(known)
+    while parent := next((ca for ca in at_hand if ca not in path and is_issued_by(path[-1], ca)), None):
+        path.append(parent)
+    return tuple(path)
+
+
 def verify_chain(
     leaf: x509.Certificate,
     intermediates: Iterable[x509.Certificate],
@@ -123,10 +131,7 @@ def _parent(child: x509.Certificate, known: list[x509.Certificate]) -> x509.Cert
 
 def _dead_end(leaf: x509.Certificate, known: Certificates) -> str:
     """Say where the way up ends when no path reaches an anchor."""
-    child, seen = leaf, {leaf}
-    while parent := next((c for c in known if c not in seen and is_issued_by(child, c)), None):
-        child = parent
-        seen.add(parent)
+    child = climb(leaf, known)[-1]
     issuer = child.issuer.rfc4514_string()
     of = "" if child == leaf else f" of {title(child)}"
     if is_self_signed(child):

@@ -50,7 +50,7 @@ def make_request(
     Raises:
         NameRefusedError: from :func:`smtpcreds.names.parse_host`.
     """
-    names = dict.fromkeys(parse_host(name) for name in (host, *dns_names))
+    names = dict.fromkeys(parse_host(name, wildcard=True) for name in (host, *dns_names))
     common = [
         x509.NameAttribute(NameOID.COMMON_NAME, name) for name in list(names)[:1] if len(name) <= MAX_PART
     ]

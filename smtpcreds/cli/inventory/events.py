@@ -13,7 +13,7 @@ from ..session import Session, pass_session, rfc3339
 @pass_session
 def events(session: Session, since: str | None, subject: str | None, limit: int | None) -> None:
     """List who did what and when, the newest first."""
-    from ...authority.ledger import reading
+    from ...authority.reading import reading
     from ..durations import parse_duration
 
     site = session.site()

@@ -1,0 +1,132 @@
+"""Installing the answer of another CA: its certificate joins the key that waited, its CAs the bundle."""
+
+from dataclasses import dataclass
+
+from ..config import Site
+from ..errors import DataError, SmtpcredsError
+from ..files import check_target, write_all
+from ..inventory import Certificate as Row
+from ..inventory import Inventory, State, serial_text
+from ..model import Artifact, Link, Plan, Step
+from ..pki.constraints import names_of
+from ..pki.describe import fingerprint
+from ..pki.keys import public_id
+from ..pki.pem import encode_der
+from ..pki.values import Certificate
+from .answers import Answer, Sources, read_answer
+from .ca import certificates, exists
+from .elders import trusted
+from .everywhere import crl_lists
+from .install import bundled, check, prepare, surroundings, trust
+from .layout import BUNDLE
+from .ledger import acquainted, at_work, record
+from .placing import put_in_place
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """An answer that is in place; ``added`` are the CA certificates that are new in the bundle."""
+
+    answer: Answer
+    added: tuple[Certificate, ...]
+
+
+def plan_install(site: Site, sources: Sources) -> Plan[Installed]:
+    """Plan the installation of an answer that was checked.
+
+    Raises:
+        SmtpcredsError: as :func:`.answers.read_answer`; a link or a foreign file in its place.
+    """
+    answer = read_answer(site, sources)
+    check(answer.pair.directory)
+    check_target(answer.pair.certificate)
+    note = f"{answer.host}: {sources.profile.label}"
+    steps = [Step("write", answer.pair.certificate, 0o600, note)]
+    if new := _new(answer):
+        names = ", ".join(ca.subject.rfc4514_string() for ca in new)
+        steps.insert(0, Step("write", f"{answer.pair.directory}/{BUNDLE}", 0o600, f"with {names}"))
+    return Plan(tuple(steps), lambda: _install(site, sources))
+
+
+def _install(site: Site, sources: Sources) -> Installed:
+    with at_work(site) as inventory:
+        answer = read_answer(site, sources)
+        added = _new(answer)
+        before = _before(inventory, answer, sources)
+        row = _recorded(site, inventory, answer, sources)
+        try:
+            prepare(site, answer.pair.directory)
+            write_all(_around(site, answer))
+            put_in_place(answer.pair, answer.certificate, answer.above)
+        except SmtpcredsError:
+            _withdraw(inventory, row, before)
+            raise
+        with inventory.transaction():
+            inventory.issued(row.authority, [row.serial])
+            record(site, inventory, "cert install", answer.host, f"serial {row.serial}")
+    return Installed(answer, added)
+
+
+def _before(inventory: Inventory, answer: Answer, sources: Sources) -> Row | None:
+    """Return the row of a certificate that is known already.
+
+    Raises:
+        DataError: it is revoked.
+    """
+    row = next(iter(inventory.find(fingerprint(answer.certificate))), None)
+    if row and row.state is State.REVOKED:
+        raise DataError(sources.answer, "is revoked", f"smtpcreds cert request {answer.host} --new-key")
+    return row
+
+
+def _withdraw(inventory: Inventory, row: Row, before: Row | None) -> None:
+    """Leave the inventory as it was before an installation that failed."""
+    if before is None or before.state is not State.ISSUED:
+        inventory.discard(row.authority, row.serial, "could not be installed")
+        return
+    with inventory.transaction():
+        inventory.place(before.authority, before.serial, before.directory)
+        inventory.issued(before.authority, [before.serial])
+
+
+def _recorded(site: Site, inventory: Inventory, answer: Answer, sources: Sources) -> Row:
+    """Record that the certificate is about to be installed; one that is known already is moved."""
+    own = certificates(site) if exists(site) else ()
+    with inventory.transaction():
+        for ca in answer.above:
+            if ca not in own:
+                acquainted(site, inventory, ca)
+        row = _row(site, answer, sources, acquainted(site, inventory, answer.above[0]).id)
+        inventory.adopt([(row, encode_der(answer.certificate))])
+        inventory.place(row.authority, row.serial, row.directory)
+    return row
+
+
+def _row(site: Site, answer: Answer, sources: Sources, authority: int) -> Row:
+    certificate = answer.certificate
+    names = names_of(certificate)
+    return Row(
+        authority=authority,
+        serial=serial_text(certificate.serial_number),
+        host=answer.host,
+        profile=sources.profile.name,
+        names=(*names.dns_names, *map(str, names.addresses)),
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        created=site.clock(),
+        directory=site.root.record(answer.pair.stem),
+        state=State.PENDING,
+        key_id=public_id(certificate),
+    )
+
+
+def _around(site: Site, answer: Answer) -> list[Artifact | Link]:
+    directory = answer.pair.directory
+    if not exists(site):
+        return trust(directory, answer.above)
+    return surroundings(directory, (*trusted(site), *answer.above), crl_lists(site))
+
+
+def _new(answer: Answer) -> tuple[Certificate, ...]:
+    there = bundled(answer.pair.directory)
+    return tuple(ca for ca in answer.above if ca not in there)

@@ -1,0 +1,129 @@
+"""From the word of a person to one certificate: in the inventory, installed, or in a file."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..config import Site
+from ..errors import AmbiguousError, MissingInputError, NameRefusedError
+from ..files import read_public
+from ..inventory import Certificate as Row
+from ..inventory import Inventory
+from ..pki.describe import fingerprint
+from ..pki.pem import parse_certificate, parse_certificates
+from ..pki.values import Certificate
+from .layout import Pair, pair_of
+from .reading import has_inventory, reading
+
+_SHOWN = 8
+_CERTIFICATE_END = "-cert.pem"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A certificate that was looked up.
+
+    Attributes:
+        certificate: itself.
+        others: what else is in its file.
+        row: what the inventory knows of it; None if nothing.
+        pair: where it is or was installed, as far as is known.
+        path: the file it was read from; None if that was the inventory.
+    """
+
+    certificate: Certificate
+    others: tuple[Certificate, ...] = ()
+    row: Row | None = None
+    pair: Pair | None = None
+    path: str | None = None
+
+
+def find(site: Site, which: str, path: str) -> Found:
+    """Return the certificate that a word means.
+
+    A word with a slash is a file. Any other is a host, a serial number, a fingerprint or the beginning of one
+    in the inventory; else a host with an installed certificate; else a file.
+
+    Args:
+        site: where.
+        which: as typed.
+        path: the word as an absolute path.
+
+    Raises:
+        MissingInputError: none of these.
+        AmbiguousError: several certificates; the reason lists them.
+        SmtpcredsError: a file that can't be read.
+    """
+    if "/" in which:
+        return read_file(site, path)
+    if row := _recorded(site, which):
+        return _of_row(site, row)
+    pair = installed_pair(site, which)
+    if pair:
+        return read_file(site, pair.certificate)
+    if os.path.lexists(path):
+        return read_file(site, path)
+    reason = "is no host, serial number or fingerprint of a certificate here, and no file"
+    raise MissingInputError(which, reason, "smtpcreds cert list --all")
+
+
+def read_file(site: Site, path: str) -> Found:
+    """Return the first certificate of a file, and what is known of it; raises as :func:`find`."""
+    first, *others = parse_certificates(read_public(path), path).certificates
+    row = None
+    if has_inventory(site):
+        with reading(site) as inventory:
+            row = next(iter(inventory.find(fingerprint(first))), None)
+    pair = Pair(path.removesuffix(_CERTIFICATE_END)) if path.endswith(_CERTIFICATE_END) else _place(site, row)
+    return Found(first, tuple(others), row, pair, path)
+
+
+def installed_pair(site: Site, host: str) -> Pair | None:
+    """Return the place of the host in the mail server's directory, if a certificate is there."""
+    try:
+        pair = pair_of(site, site.qualify(host, wildcard=True))
+    except NameRefusedError:
+        return None
+    return pair if os.path.lexists(pair.certificate) else None
+
+
+def choose(site: Site, inventory: Inventory, which: str) -> Row | None:
+    """Return the row that a word means, of several of one host the newest that is issued.
+
+    Raises:
+        AmbiguousError: a prefix that fits several certificates.
+    """
+    name = _qualified(site, which)
+    rows = [row for row in inventory.find(name) if row.host == name] or inventory.find(which)
+    if len(rows) > 1 and any(row.host not in {name, which} for row in rows):
+        raise AmbiguousError(which, f"fits {len(rows)} certificates: {_candidates(rows)}", "give more digits")
+    return rows[0] if rows else None
+
+
+def _recorded(site: Site, which: str) -> Row | None:
+    if not has_inventory(site):
+        return None
+    with reading(site) as inventory:
+        return choose(site, inventory, which)
+
+
+def _of_row(site: Site, row: Row) -> Found:
+    with reading(site) as inventory:
+        der = inventory.der(row.authority, row.serial)
+    return Found(parse_certificate(der, row.host), row=row, pair=_place(site, row))
+
+
+def _place(site: Site, row: Row | None) -> Pair | None:
+    return Pair(site.root.locate(row.directory)) if row and row.directory else None
+
+
+def _qualified(site: Site, which: str) -> str:
+    try:
+        return site.qualify(which, wildcard=True)
+    except NameRefusedError:
+        return which
+
+
+def _candidates(rows: Sequence[Row]) -> str:
+    listed = ", ".join(f"{row.serial[:16]} ({row.host}, {row.state})" for row in rows[:_SHOWN])
+    return listed + (", ..." if len(rows) > _SHOWN else "")
