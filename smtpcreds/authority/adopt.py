@@ -7,7 +7,6 @@ from ..config import Site
 from ..files import ensure_directory, read_public, write_directory
 from ..inventory import Authority, Inventory
 from ..model import Artifact, Plan, Step
-from ..pki.crl import to_pem
 from ..pki.dn import title
 from ..pki.foreign_layouts import Found
 from ..pki.keyfile import encode_key, is_encrypted
@@ -77,12 +76,12 @@ def _adopt(site: Site, found: Found, passphrase: Passphrase, keeping: Keeping) -
         refuse_existing(site)
         with inventory.transaction():
             authority = _enter(site, inventory, issuer, records)
-        number, crl = next_crl(site, inventory, authority, issuer)
-        write_directory(site.ca_directory, [*artifacts, Artifact(CRL, to_pem(crl))])
-        record_crl(site, inventory, authority, number, crl)
+        crl = next_crl(site, inventory, authority, issuer)
+        write_directory(site.ca_directory, [*artifacts, Artifact(CRL, crl.pem)])
+        record_crl(inventory, authority, crl)
         record(site, inventory, "ca import", title(issuer.certificate), f"{found.peer}, {found.certificate}")
     return Adopted(
-        issuer.certificate, found.peer, len(records.rows), records.revoked, number, secret is not None
+        issuer.certificate, found.peer, len(records.rows), records.revoked, crl.number, secret is not None
     )
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from ..config import Site
 from ..errors import SmtpcredsError
 from ..files import read_private
+from ..inventory import AuthorityState, Inventory, State
 from ..inventory import Certificate as Row
-from ..inventory import Inventory, State
 from ..pki.chains import is_issued_by
 from ..pki.describe import fingerprint
 from ..pki.dn import title
@@ -32,6 +32,7 @@ class _Look:
     inventory: Inventory
     expected: Mapping[str, Row]
     authorities: tuple[Certificate, ...]
+    retired: frozenset[int]
 
     def cure(self, host: str, pair: Pair) -> str:
         """Return the command that puts a new pair there."""
@@ -46,7 +47,8 @@ def pair_faults(site: Site, inventory: Inventory) -> Iterator[Finding]:
     """
     rows = inventory.listing(latest=True, expires_after=site.clock())
     expected = {site.root.locate(row.directory): row for row in rows if row.directory}
-    look = _Look(site, inventory, expected, trusted(site))
+    gone = (row.id for row in inventory.authorities() if row.state is AuthorityState.RETIRED)
+    look = _Look(site, inventory, expected, trusted(site), frozenset(gone))
     for stem, row in expected.items():
         yield from _missing(look, Pair(stem), row)
     for directory in directories(site, inventory):
@@ -87,6 +89,8 @@ def _standing_fault(look: _Look, pair: Pair, found: Certificate) -> str | None:
         return f"was revoked on {row.revoked_at:%Y-%m-%d} ({row.reason})"
     if row.state is State.DISCARDED:
         return f"was given up ({row.reason})"
+    if row.authority in look.retired:
+        return "was signed by an authority that is retired, so nobody is to trust it"
     newer = look.expected.get(pair.stem)
     if newer and newer.fingerprint != row.fingerprint:
         return f"was superseded by serial {newer.serial[:16]}, which is not there"

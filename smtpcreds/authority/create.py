@@ -8,7 +8,6 @@ from ..files import check_directory, ensure_directory, exclusive, sweep, write_d
 from ..inventory import open_inventory
 from ..model import Artifact, Plan, Step
 from ..names import parse_host
-from ..pki.crl import to_pem
 from ..pki.dn import ca_name
 from ..pki.issue import make_root, new_serial, sign
 from ..pki.keyfile import encode_key
@@ -20,7 +19,7 @@ from ..secret import Secret
 from .ca import refuse_existing
 from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_KEY, ca_files, lifetime_of
 from .ledger import enrolled, record
-from .revocations import sign_crl
+from .revocations import NewCrl, record_crl, sign_crl
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,8 @@ def plan_create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> 
 
 def _create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> Certificate:
     issuer, root_key = make(site, wanted)
-    artifacts = files_for(site, issuer, root_key, passphrase)
+    crl = sign_crl(site, issuer, 1, [])
+    artifacts = files_for(issuer, root_key, crl, passphrase)
     ensure_directory(site.state)
     check_directory(site.state)
     with exclusive(site.lock):
@@ -104,26 +104,26 @@ def _create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> Cert
         refuse_existing(site)
         with open_inventory(site.inventory) as inventory:
             write_directory(site.ca_directory, artifacts)
-            enrolled(site, inventory, issuer)
+            record_crl(inventory, enrolled(site, inventory, issuer), crl)
             record(site, inventory, "ca init", wanted.name)
     return issuer.certificate
 
 
 def files_for(
-    site: Site, issuer: Issuer, root_key: PrivateKey | None, passphrase: Secret | None
+    issuer: Issuer, root_key: PrivateKey | None, crl: NewCrl, passphrase: Secret | None
 ) -> list[Artifact]:
-    """Return the files of a new authority with its first CRL, named from its directory.
+    """Return the files of a new authority, named from its directory.
 
     Args:
-        site: gives the time and the lifetime of the CRL.
         issuer: the authority.
         root_key: of the root above it, where that is kept here.
+        crl: its first.
         passphrase: encrypts each key; None leaves them plain.
     """
     artifacts = [
         Artifact(KEY, encode_key(issuer.key, passphrase)),
         Artifact(CERTIFICATE, encode_certificates([issuer.certificate])),
-        Artifact(CRL, to_pem(sign_crl(site, issuer, 1, []))),
+        Artifact(CRL, crl.pem),
     ]
     if root_key is not None:
         artifacts.append(Artifact(ROOT_KEY, encode_key(root_key, passphrase)))

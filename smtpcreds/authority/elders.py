@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..config import Site
+from ..inventory import Authority
+from ..pki.pem import parse_certificate
 from ..pki.values import Certificate, key_identifier
 from .ca import certificates, exists, path_of
 from .layout import CERTIFICATE, ELDER, RETIRED, CaFiles, ca_files
@@ -66,6 +68,11 @@ def files_of(site: Site, certificate: Certificate) -> CaFiles:
     """Return the files of an authority by its certificate: an elder's, else those of the one that signs."""
     found = (elder.files for elder in elders(site) if elder.certificate == certificate)
     return next(found, ca_files(site))
+
+
+def files_of_row(site: Site, authority: Authority) -> CaFiles:
+    """Return the files of an authority by its row in the inventory."""
+    return files_of(site, parse_certificate(authority.der, authority.name))
 
 
 def short_id(certificate: Certificate) -> str:

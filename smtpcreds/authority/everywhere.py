@@ -7,7 +7,7 @@ from re import compile as pattern
 from ..config import Site
 from ..errors import SmtpcredsError
 from ..files import check_directory, read_private, remove, sweep, write_all
-from ..inventory import Inventory, State
+from ..inventory import Inventory
 from ..model import Artifact, Link
 from ..pki.hashlinks import is_link_name, subject_hash
 from ..pki.values import Certificate
@@ -20,9 +20,9 @@ _ELDER_CRL = pattern(r"crl-[0-9a-f]{8}\.pem")
 
 
 def directories(site: Site, inventory: Inventory) -> list[str]:
-    """Return the directories that exist and hold, or held, pairs of ours; the mail server's own first."""
-    stems = (row.directory for row in inventory.listing(state=State.ISSUED, latest=True) if row.directory)
-    found = dict.fromkeys([site.certificates, *(os.path.dirname(site.root.locate(stem)) for stem in stems)])
+    """Return the directories that exist and hold, or held, certificates; the mail server's own first."""
+    recorded = (place for authority in inventory.authorities() for place in inventory.places(authority.id))
+    found = dict.fromkeys((site.certificates, *map(site.root.locate, recorded)))
     return [directory for directory in found if os.path.isdir(directory)]
 
 

@@ -7,14 +7,7 @@ from dataclasses import dataclass
 
 from ..config import Site
 from ..errors import DamagedFileError, UnsafePathError
-from ..files import (
-    check_directory,
-    check_parents,
-    check_target,
-    ensure_directory,
-    read_private,
-    read_public,
-)
+from ..files import check_directory, check_parents, check_target, ensure_directory, read_private, read_public
 from ..files.guard import GROUP_OR_OTHER_WRITE
 from ..model import Artifact, Link
 from ..pki.hashlinks import subject_hash

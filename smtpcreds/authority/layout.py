@@ -84,6 +84,16 @@ class Pair:
         """A key that waits for its certificate while the pair is in use."""
         return f"{self.key}.new"
 
+    @property
+    def former_key(self) -> str:
+        """The key before the last renewal."""
+        return f"{self.key}.previous"
+
+    @property
+    def former_certificate(self) -> str:
+        """The certificate before the last renewal."""
+        return f"{self.certificate}.previous"
+
 
 def ca_files(site: Site) -> CaFiles:
     """Return the files of the site's authority."""

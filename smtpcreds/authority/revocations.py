@@ -1,57 +1,133 @@
-"""The authority's CRL: always young, kept with the authority and installed beside the certificates."""
+"""The authority's CRL: signed, recorded when it is in place, always young.
+
+Sendmail refuses every certificate of a CA whose CRL has expired, so each command that signs signs a new CRL
+once a day, and those that only look warn when two thirds of its life are over.
+
+A number is taken before a CRL is signed, in one transaction with the revocations that it is to list, and the
+CRL is recorded after it was installed. A number without its record is a CRL that a killed run still owes.
+"""
 
 import os
-from collections.abc import Iterable
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from ..config import Site
-from ..files import read_private, write_all
-from ..inventory import Authority, Crl, Inventory
-from ..model import Artifact
+from ..files import read_private
+from ..inventory import Authority, AuthorityState, Crl, Inventory
 from ..pki.crl import BACKDATE, build_crl, to_pem
+from ..pki.pem import blocks
 from ..pki.revocation import Revoked, parse_reason
 from ..pki.values import Issuer
-from .elders import files_of
+from .due import is_due
+from .elders import files_of_row
 
 FRESH = timedelta(days=1)
 """A CRL younger than this is not signed anew by a command that merely issues."""
 
 
-def sign_crl(site: Site, issuer: Issuer, number: int, revoked: Iterable[Revoked]) -> bytes:
-    """Return a CRL of the authority as DER; it lives ``cert.crl_days`` days."""
-    lifetime = timedelta(days=site.settings.cert.crl_days)
-    return build_crl(issuer.certificate, issuer.key, number, revoked, site.clock(), lifetime)
+@dataclass(frozen=True, slots=True)
+class NewCrl:
+    """A CRL that was signed: its number, itself as DER, its first and last second, how many it lists."""
+
+    number: int
+    der: bytes = field(repr=False)
+    this_update: datetime
+    next_update: datetime
+    count: int
+
+    @property
+    def pem(self) -> bytes:
+        """The form that mail servers read."""
+        return to_pem(self.der)
 
 
-def renew_crl(site: Site, inventory: Inventory, authority: Authority, issuer: Issuer) -> bytes:
-    """Sign the next CRL, keep it with the authority, and return it as PEM."""
-    number, crl = next_crl(site, inventory, authority, issuer)
-    pem = to_pem(crl)
-    write_all([Artifact(files_of(site, issuer.certificate).crl, pem)])
-    record_crl(site, inventory, authority, number, crl)
-    return pem
+def sign_crl(
+    site: Site, issuer: Issuer, number: int, revoked: Sequence[Revoked], lifetime: timedelta | None = None
+) -> NewCrl:
+    """Return a CRL of the authority; it lives ``cert.crl_days`` days unless told otherwise."""
+    now, life = site.clock(), lifetime or timedelta(days=site.settings.cert.crl_days)
+    der = build_crl(issuer.certificate, issuer.key, number, revoked, now, life)
+    return NewCrl(number, der, now - BACKDATE, now + life, len(revoked))
 
 
-def next_crl(site: Site, inventory: Inventory, authority: Authority, issuer: Issuer) -> tuple[int, bytes]:
-    """Sign the next CRL and return it as DER with its number, which is taken; write it, then record it."""
-    number = inventory.next_crl_number(authority.id)
+def next_crl(
+    site: Site,
+    inventory: Inventory,
+    authority: Authority,
+    issuer: Issuer,
+    *,
+    number: int | None = None,
+    lifetime: timedelta | None = None,
+) -> NewCrl:
+    """Sign the next CRL; write it, then record it.
+
+    Args:
+        site: where.
+        inventory: holds the revocations.
+        authority: the row of the issuer.
+        issuer: signs.
+        number: taken already; None takes the next one.
+        lifetime: None is that of the configuration.
+    """
+    number = inventory.next_crl_number(authority.id) if number is None else number
     rows = inventory.revoked(authority.id, expires_after=site.clock())
-    entries = (Revoked(int(row.serial, 16), row.at, parse_reason(row.reason)) for row in rows)
-    return number, sign_crl(site, issuer, number, entries)
+    revoked = [Revoked(int(row.serial, 16), row.at, parse_reason(row.reason)) for row in rows]
+    return sign_crl(site, issuer, number, revoked, lifetime)
 
 
-def record_crl(site: Site, inventory: Inventory, authority: Authority, number: int, crl: bytes) -> None:
+def record_crl(inventory: Inventory, authority: Authority, crl: NewCrl) -> None:
     """Record that the CRL is in place."""
-    now = site.clock()
-    end = now + timedelta(days=site.settings.cert.crl_days)
-    inventory.record_crl(Crl(authority.id, number, now - BACKDATE, end, sha256(crl).hexdigest()))
+    digest = sha256(crl.der).hexdigest()
+    inventory.record_crl(Crl(authority.id, crl.number, crl.this_update, crl.next_update, digest))
 
 
-def current_crl(site: Site, inventory: Inventory, authority: Authority, issuer: Issuer) -> bytes:
-    """Return the CRL as PEM, signed anew if it is a day old, or not the one that was recorded last."""
+def owed(inventory: Inventory, authority: Authority) -> bool:
+    """Tell whether a CRL number was taken whose CRL is not in place: a killed run may have revoked."""
     latest = inventory.latest_crl(authority.id)
-    path = files_of(site, issuer.certificate).crl
-    if latest and os.path.lexists(path) and site.clock() - latest.this_update < FRESH:
-        return read_private(path)
-    return renew_crl(site, inventory, authority, issuer)
+    return latest is not None and latest.number != inventory.last_crl_number(authority.id)
+
+
+def crl_is_due(site: Site, inventory: Inventory, authority: Authority) -> bool:
+    """Tell whether a CRL has to be signed: none is there, it is not the newest, or past most of its life."""
+    latest = inventory.latest_crl(authority.id)
+    if latest is None or owed(inventory, authority) or not _is_kept(site, authority, latest):
+        return True
+    return latest.this_update > site.clock() or is_due(latest.this_update, latest.next_update, site.clock())
+
+
+def crl_is_stale(site: Site, inventory: Inventory, authority: Authority) -> bool:
+    """Tell whether a command that signs anyhow should sign a CRL too: it is due, or a day old."""
+    latest = inventory.latest_crl(authority.id)
+    if latest is None or crl_is_due(site, inventory, authority):
+        return True
+    return site.clock() - latest.this_update >= FRESH
+
+
+def warn_of_crls(site: Site, inventory: Inventory) -> None:
+    """Warn of every CRL of a signing authority that expired, or has less than a third of its life left."""
+    for authority in inventory.authorities():
+        latest = inventory.latest_crl(authority.id)
+        if authority.state is AuthorityState.CURRENT and latest:
+            _warn_of(site, authority.name, latest.this_update, latest.next_update)
+
+
+def _warn_of(site: Site, name: str, begin: datetime, end: datetime) -> None:
+    now = site.clock()
+    if end <= now:
+        site.warn(
+            f"{name}: the CRL expired on {end:%Y-%m-%d}, so mail servers that read it refuse every "
+            "certificate of this CA; sign a new one: smtpcreds ca crl"
+        )
+    elif is_due(begin, end, now):
+        site.warn(f"{name}: the CRL expires on {end:%Y-%m-%d}; sign a new one: smtpcreds ca crl")
+
+
+def _is_kept(site: Site, authority: Authority, latest: Crl) -> bool:
+    """Tell whether the file is the CRL recorded last; a backup put back may hold an older one."""
+    path = files_of_row(site, authority).crl
+    if not os.path.lexists(path):
+        return False
+    content = next((block.decode() for block in blocks(read_private(path))), None)
+    return content is not None and sha256(content).hexdigest() == latest.sha256

@@ -22,8 +22,10 @@ from .elders import short_id
 from .everywhere import spread
 from .layout import ELDER, ROOT_KEY, lifetime_of
 from .ledger import at_work, enrol, enrolled, record
+from .office import Office
+from .publish import publish
 from .retire import hosts_of
-from .revocations import renew_crl
+from .revocations import record_crl, sign_crl
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +123,21 @@ def _roll(
         old = open_issuer(site, passphrase)
         secret = passphrase() if is_encrypted(read_private(require(site).key)) else None
         row = enrolled(site, inventory, old)
-        renew_crl(site, inventory, row, old)
+        publish(Office(site, inventory, row, old))
         if above:
             key = open_key(above, root.passphrase or passphrase)
             issuer, root_key = make_below(site, wanted, Issuer(old.path[1], key, old.path[2:])), None
         else:
             issuer, root_key = make(site, wanted)
         _warn_of_losses(site, old, wanted, issuer)
+        crl = sign_crl(site, issuer, 1, [])
         artifacts = [
-            *files_for(site, issuer, root_key, secret),
+            *files_for(issuer, root_key, crl, secret),
             *_handed_down(site, old, same_root=bool(above)),
         ]
         replace_directory(site.ca_directory, artifacts)
         changed = spread(site, inventory)
-        enrol(site, inventory, issuer.certificate)
+        record_crl(inventory, enrol(site, inventory, issuer.certificate), crl)
         record(site, inventory, "ca rollover", wanted.name, f"from {title(old.certificate)}")
         return Rolled(issuer.certificate, old.certificate, tuple(changed), _hosts(site, inventory, row.id))
 

@@ -16,10 +16,13 @@ from ..pki.pem import encode_der
 from ..pki.profiles import Profile
 from ..pki.requests import Requested, read_request
 from ..pki.values import Certificate, Issuer, Request, Validity, validity
-from .ca import Passphrase, certificates, open_issuer
+from .ca import Passphrase, certificates, once, open_issuer
+from .elder_crls import refresh_elders
 from .install import certificate_file
 from .ledger import at_work, enrolled, record
-from .revocations import current_crl
+from .office import Office
+from .publish import publish
+from .revocations import crl_is_stale
 from .target import verify_target
 
 
@@ -128,7 +131,14 @@ def plan_sign(
     steps = [Step("sign", petition.request.name, None, note)]
     if petition.target:
         steps.append(Step("write", petition.target, 0o600))
-    return Plan(tuple(steps), lambda: _sign(site, petition, open_issuer(site, passphrase), force=force))
+
+    def apply() -> Granted:
+        asked = once(passphrase)
+        issuer = open_issuer(site, asked)
+        refresh_elders(site, asked)
+        return _sign(site, petition, issuer, force=force)
+
+    return Plan(tuple(steps), apply)
 
 
 def _verify_permitted(petition: Petition, chain: tuple[Certificate, ...]) -> None:
@@ -147,7 +157,8 @@ def _sign(site: Site, petition: Petition, issuer: Issuer, *, force: bool) -> Gra
         try:
             certificate = sign(petition.request, petition.profile, issuer, serial, span)
             inventory.signed(authority.id, [_signed(certificate)])
-            current_crl(site, inventory, authority, issuer)
+            if crl_is_stale(site, inventory, authority):
+                publish(Office(site, inventory, authority, issuer))
             pem = certificate_file(certificate, issuer.path)
             write_all([Artifact(petition.target, pem)] if petition.target else [])
         except SmtpcredsError:

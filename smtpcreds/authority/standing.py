@@ -11,7 +11,7 @@ from ..pki.describe import fingerprint
 from ..pki.dn import title
 from ..pki.keyfile import decode_key
 from ..pki.keys import matches
-from ..pki.pem import encode_der, parse_certificate, parse_certificates
+from ..pki.pem import encode_der, parse_certificates
 from ..pki.values import Certificate
 from .layout import Pair
 
@@ -72,7 +72,7 @@ def valid_pair(pair: Pair, now: datetime) -> Certificate | None:
 
 def _pair(pair: Pair) -> Certificate:
     try:
-        found = parse_certificate(read_private(pair.certificate), pair.certificate)
+        found = parse_certificates(read_private(pair.certificate), pair.certificate).certificates[0]
         key = decode_key(read_private(pair.key), None, pair.key)
     except DataError as error:
         raise ExistsError(

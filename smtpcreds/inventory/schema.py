@@ -51,6 +51,7 @@ _FIRST = (
     "CREATE INDEX certificates_expiry ON certificates (not_after, id)",
     "CREATE INDEX certificates_tally ON certificates (authority, state, not_after)",
     "CREATE INDEX certificates_pending ON certificates (id) WHERE state = 'pending'",
+    "CREATE INDEX certificates_place ON certificates (authority, directory) WHERE state = 'issued'",
     """
     CREATE INDEX certificates_revoked ON certificates (authority, serial, revoked_at, reason, not_after)
     WHERE revoked_at IS NOT NULL

@@ -186,6 +186,11 @@ class SqliteInventory:
         """See :meth:`Inventory.tally`."""
         return dict(self._database.read(tally_of, sql.TALLY, (seconds(at), authority)))
 
+    def places(self, authority: int) -> list[str]:
+        """See :meth:`Inventory.places`."""
+        found = self._database.read(text_of, sql.PLACES, (authority,))
+        return sorted(path.rstrip("/") or path for path in found)
+
     def der(self, authority: int, serial: str) -> bytes:
         """See :meth:`Inventory.der`."""
         found = self._database.first(der_of, sql.DER, (serial, authority))
@@ -205,7 +210,11 @@ class SqliteInventory:
         """See :meth:`Inventory.next_crl_number`."""
         with self.transaction():
             self._database.write(sql.TAKE_CRL_NUMBER, (authority,))
-            number = self._database.first(number_of, sql.CRL_NUMBER, (authority,))
+            return self.last_crl_number(authority)
+
+    def last_crl_number(self, authority: int) -> int:
+        """See :meth:`Inventory.last_crl_number`."""
+        number = self._database.first(number_of, sql.CRL_NUMBER, (authority,))
         if number is None:
             raise _no_authority(authority)
         return number

@@ -72,6 +72,10 @@ state = 'issued' AND NOT EXISTS (
         AND (newer.not_before, newer.id) > (certificates.not_before, certificates.id)
         AND newer.directory = certificates.directory AND newer.state = 'issued')
 """
+PLACES = """
+SELECT DISTINCT rtrim(directory, replace(directory, '/', '')) FROM certificates
+WHERE authority = ? AND state = 'issued' AND directory <> ''
+"""
 IN_STATE = {
     "pending": "state = 'pending'",
     "issued": "state = 'issued'",

@@ -7,6 +7,8 @@ cert = noun(
     "Certificates of mail hosts.",
     {
         "issue": ("cert.issue", "issue", "Issue certificates with new keys."),
+        "renew": ("cert.renew", "renew", "Renew certificates, by name or all that are due."),
+        "revoke": ("cert.revoke", "revoke", "Revoke a certificate and sign a CRL that says so."),
         "request": ("cert.request", "request", "Make a key, and a request to another CA."),
         "install": ("cert.install", "install", "Install the answer of another CA."),
         "sign": ("cert.sign", "sign", "Sign the request of a host that keeps its own key."),

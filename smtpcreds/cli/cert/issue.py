@@ -72,7 +72,7 @@ def issue(
         return
     issued = [outcome for outcome in outcomes if isinstance(outcome, Issued)]
     refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
-    failures = [{"host": outcome.order.host, "error": str(outcome.error)} for outcome in refused]
+    failures = [{"host": outcome.host, "error": str(outcome.error)} for outcome in refused]
     session.show(
         {"certificates": [issued_row(o) for o in issued], "failed": failures}, issued_lines(session, issued)
     )

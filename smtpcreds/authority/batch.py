@@ -1,0 +1,187 @@
+"""One batch of certificates: the intention is recorded, then files are written, then the outcome.
+
+Everything is in place before the mail server is told; if it can't be told, the former pairs come back.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from ..errors import SmtpcredsError
+from ..files import write_all
+from ..inventory import Intent, Signed, serial_text
+from ..model import Artifact, Link
+from ..pki.issue import sign
+from ..pki.keyfile import encode_key
+from ..pki.keys import PrivateKey, public_id
+from ..pki.pem import encode_der
+from ..pki.values import Certificate, Request, Validity
+from .everywhere import around
+from .former import Former
+from .install import certificate_file, prepare
+from .ledger import record
+from .office import Office
+from .orders import Order
+from .publish import Published, publish
+from .recover import recover
+from .reload import Hook
+from .revocations import crl_is_stale
+from .rollback import Unproven, reload_or_roll_back
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A certificate that is in place; ``shortened`` to the end of the authority."""
+
+    order: Order
+    certificate: Certificate
+    shortened: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A host that got no certificate; nothing of it was changed."""
+
+    host: str
+    error: SmtpcredsError
+
+
+Outcome = Issued | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A certificate that is about to be signed.
+
+    Attributes:
+        order: what is wanted.
+        key: the host's, new or kept.
+        serial: never used before.
+        validity: of the certificate.
+        former: what a renewal replaces.
+        keeps_key: the key is in place already.
+    """
+
+    order: Order
+    key: PrivateKey = field(repr=False)
+    serial: int
+    validity: Validity
+    former: Former | None = None
+    keeps_key: bool = False
+
+    @property
+    def serial_text(self) -> str:
+        """The serial number as the inventory has it."""
+        return serial_text(self.serial)
+
+    @property
+    def request(self) -> Request:
+        """Whose names and key are certified."""
+        return Request(self.order.host, self.key.public_key(), self.order.dns_names, self.order.addresses)
+
+    def artifacts(self, certificate: Certificate, chain: Iterable[Certificate]) -> list[Artifact]:
+        """Return the files to be written, in their order."""
+        pair = self.order.pair
+        kept = self.former.copies() if self.former else []
+        key = [] if self.keeps_key else [Artifact(pair.key, encode_key(self.key))]
+        return [*kept, *key, Artifact(pair.certificate, certificate_file(certificate, chain))]
+
+
+Pairs = Sequence[tuple[Draft, Certificate]]
+
+
+def carry_out(
+    office: Office,
+    drafts: Sequence[Draft],
+    verb: str,
+    *,
+    progress: Callable[[], None] = lambda: None,
+    hook: Hook | None = None,
+) -> tuple[list[Outcome], Published | None]:
+    """Sign and install the drafts; return what became of each, and the CRL if a new one was due.
+
+    Args:
+        office: who signs.
+        drafts: may be empty; then only the CRL is looked after.
+        verb: for the record.
+        progress: called after each certificate.
+        hook: run when all is in place, and only if anything changed.
+
+    Raises:
+        UnavailableError: the hook failed; the former pairs are back in place.
+        WriteError, UnsafePathError: nothing was changed.
+    """
+    office.inventory.intend(_intent(office, draft) for draft in drafts)
+    try:
+        pairs, refused = _sign(office, drafts, progress)
+        crl = publish(office) if crl_is_stale(office.site, office.inventory, office.authority) else None
+        _install(office, pairs)
+        if hook and (pairs or crl):
+            reload_or_roll_back(office, hook, _unproven(pairs))
+    except SmtpcredsError:
+        recover(replace(office.site, warn=lambda _: None), office.inventory)
+        raise
+    _record(office, pairs, verb)
+    issued = [Issued(draft.order, certificate, draft.validity.shortened) for draft, certificate in pairs]
+    return [*issued, *refused], crl
+
+
+def _sign(
+    office: Office, drafts: Sequence[Draft], progress: Callable[[], None]
+) -> tuple[Pairs, list[Refused]]:
+    """Sign each draft; one that breaks a rule is given up without harm to the others."""
+    pairs: list[tuple[Draft, Certificate]] = []
+    refused: list[Refused] = []
+    for draft in drafts:
+        try:
+            signed = sign(draft.request, draft.order.profile, office.issuer, draft.serial, draft.validity)
+        except SmtpcredsError as error:
+            office.inventory.discard(office.authority.id, draft.serial_text, str(error))
+            refused.append(Refused(draft.order.host, error))
+        else:
+            pairs.append((draft, signed))
+        progress()
+    office.inventory.signed(office.authority.id, [_signed(*pair) for pair in pairs])
+    return pairs, refused
+
+
+def _install(office: Office, pairs: Pairs) -> None:
+    if not pairs:
+        return
+    artifacts: list[Artifact | Link] = []
+    for directory in dict.fromkeys(draft.order.pair.directory for draft, _ in pairs):
+        prepare(office.site, directory)
+        artifacts += around(office.site, directory)
+    for draft, certificate in pairs:
+        artifacts += draft.artifacts(certificate, office.issuer.path)
+    write_all(artifacts)
+
+
+def _unproven(pairs: Pairs) -> list[Unproven]:
+    renewed = ((draft, draft.former) for draft, _ in pairs)
+    return [Unproven(draft.order.host, draft.serial_text, former) for draft, former in renewed if former]
+
+
+def _record(office: Office, pairs: Pairs, verb: str) -> None:
+    with office.inventory.transaction():
+        office.inventory.issued(office.authority.id, [draft.serial_text for draft, _ in pairs])
+        for draft, _ in pairs:
+            record(office.site, office.inventory, verb, draft.order.host, f"serial {draft.serial_text}")
+
+
+def _intent(office: Office, draft: Draft) -> Intent:
+    order, span = draft.order, draft.validity
+    return Intent(
+        office.authority.id,
+        draft.serial_text,
+        order.host,
+        order.profile.name,
+        order.names,
+        span.not_before,
+        span.not_after,
+        office.site.clock(),
+        office.site.root.record(order.pair.stem),
+    )
+
+
+def _signed(draft: Draft, certificate: Certificate) -> Signed:
+    return Signed(draft.serial_text, public_id(draft.key), encode_der(certificate))
