@@ -5,6 +5,9 @@ Statuses are those of sysexits.h. Status 1 is an answer ("no"), never an error, 
 
 from typing import ClassVar
 
+MAX_SUBJECT = 80
+"""Characters."""
+
 
 class SmtpcredsError(Exception):
     """Root of all errors that a user can cause or cure.
@@ -131,3 +134,10 @@ class ConfigError(SmtpcredsError):
 
 class StateVersionError(ConfigError):
     """State written by a newer version of the program."""
+
+
+def quoted(text: str) -> str:
+    """Return what a user typed as the subject of an error: short, printable, in quotes where it seems empty."""
+    shown = text[:MAX_SUBJECT] if text.isprintable() else ascii(text[:MAX_SUBJECT])[1:-1]
+    shown += "..." * (len(text) > MAX_SUBJECT)
+    return shown if text and text == text.strip() else f'"{shown}"'

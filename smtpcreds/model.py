@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from .errors import NameRefusedError
+from .errors import NameRefusedError, quoted
 from .secret import Secret
 
 T = TypeVar("T")
@@ -136,24 +136,20 @@ def parse_account(text: str, realm: str) -> Account:
     """
     authcid, at, given = text.partition("@")
     if "@" in given:
-        raise NameRefusedError(_shown(text), "has more than one @; write user or user@realm")
+        raise NameRefusedError(quoted(text), "has more than one @; write user or user@realm")
     if at and not given:
-        raise NameRefusedError(_shown(text), "has no realm behind the @")
+        raise NameRefusedError(quoted(text), "has no realm behind the @")
     return Account(_part(authcid, text, "user name"), _part(given or realm, text, "realm"))
 
 
 def _part(value: str, text: str, what: str) -> str:
     if not value:
-        raise NameRefusedError(_shown(text), f"has an empty {what}")
+        raise NameRefusedError(quoted(text), f"has an empty {what}")
     if len(value.encode(errors="surrogateescape")) > MAX_ACCOUNT_PART:
-        raise NameRefusedError(_shown(text), f"{what} is over {MAX_ACCOUNT_PART} octets")
+        raise NameRefusedError(quoted(text), f"{what} is over {MAX_ACCOUNT_PART} octets")
     for character, name in _FORBIDDEN.items():
         if character in value:
-            raise NameRefusedError(_shown(text), f"{what} contains {name}")
+            raise NameRefusedError(quoted(text), f"{what} contains {name}")
     if value != value.strip() or not value.isprintable():
-        raise NameRefusedError(_shown(text), f"{what} has outer spaces or unprintable characters")
+        raise NameRefusedError(quoted(text), f"{what} has outer spaces or unprintable characters")
     return value
-
-
-def _shown(text: str) -> str:
-    return (text if text.isprintable() else ascii(text)[1:-1]) or '""'

@@ -6,7 +6,7 @@ all), RFC 9525 section 6.3 (a wildcard is the whole left label), RFC 5890 (A-lab
 
 import re
 
-from .errors import NameRefusedError
+from .errors import NameRefusedError, quoted
 
 MAX_NAME = 253
 MAX_LABEL = 63
@@ -104,5 +104,4 @@ def _a_label_fault(label: str) -> str | None:
 
 
 def _refused(text: str, fault: str) -> NameRefusedError:
-    shown = text if text.isprintable() and len(text) <= 80 else ascii(text[:77])[1:-1] + "..."
-    return NameRefusedError(shown or '""', f"host name {fault}")
+    return NameRefusedError(quoted(text), f"host name {fault}")

@@ -46,7 +46,7 @@ class AccountBook:
 
     def __init__(self, site: Site, database: str | None = None) -> None:
         self.site = site
-        self.database = database or site.sasldb
+        self.database = os.path.abspath(database) if database else site.sasldb
 
     def parse(self, text: str, realm: str | None = None) -> Account:
         """Read ``user`` or ``user@realm``; a bare name gets the realm given, else the relay's own.

@@ -1,6 +1,5 @@
 """Issuing: which hosts get a certificate with a new key, and which are refused before anything happens."""
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 
 from ..config import Site
@@ -20,7 +19,7 @@ from .install import check
 from .layout import BUNDLE
 from .office import at_the_office
 from .orders import Order
-from .reading import reading
+from .reading import looking, unsettled
 from .standing import refuse_foreign_bundle, refuse_standing
 
 __all__ = ["Issued", "Outcome", "Refused", "plan_issue", "verify_permitted"]
@@ -48,7 +47,8 @@ def plan_issue(
         SmtpcredsError: why the only order can't be carried out.
     """
     chain = certificates(site)
-    accepted, refused = _looked_over(site, orders, chain, force=force)
+    with looking(site) as inventory:
+        accepted, refused = _sorted_out(site, orders, chain, inventory, force=force)
     if len(orders) == 1 and refused:
         raise refused[0].error
 
@@ -99,15 +99,6 @@ def _host(outcome: Outcome) -> str:
     return outcome.order.host if isinstance(outcome, Issued) else outcome.host
 
 
-def _looked_over(
-    site: Site, orders: Sequence[Order], chain: Iterable[Certificate], *, force: bool
-) -> tuple[list[Order], list[Refused]]:
-    if not os.path.lexists(site.inventory):
-        return _sorted_out(site, orders, chain, None, force=force)
-    with reading(site) as inventory:
-        return _sorted_out(site, orders, chain, inventory, force=force)
-
-
 def _sorted_out(
     site: Site,
     orders: Sequence[Order],
@@ -116,6 +107,7 @@ def _sorted_out(
     *,
     force: bool,
 ) -> tuple[list[Order], list[Refused]]:
+    pending = unsettled(site, inventory)
     accepted: dict[str, Order] = {}
     refused: list[Refused] = []
     for order in orders:
@@ -124,7 +116,7 @@ def _sorted_out(
                 raise UsageError(order.host, "is named twice")
             verify_permitted(order, chain)
             check(order.pair.directory)
-            if not force:
+            if not force and order.pair.stem not in pending:
                 refuse_standing(order.pair, order.host, site.clock(), inventory)
         except SmtpcredsError as error:
             refused.append(Refused(order.host, error))

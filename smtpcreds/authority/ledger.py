@@ -22,9 +22,8 @@ def at_work(site: Site) -> Iterator[Inventory]:
     """Hold the lock and the inventory; what a killed run left is completed or given up first."""
     ensure_directory(site.state)
     with exclusive(site.lock), open_inventory(site.inventory) as inventory:
-        sweep(site.state)
-        sweep(site.ca_directory)
-        sweep(site.certificates)
+        for directory in (site.state, site.ca_directory, site.certificates):
+            sweep(directory)
         recover(site, inventory)
         _settle(site, inventory)
         yield inventory

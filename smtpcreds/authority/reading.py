@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from ..config import Site
-from ..errors import MissingInputError
+from ..errors import ConfigError, MissingInputError, StateVersionError
 from ..inventory import Inventory, open_inventory
 
 
@@ -25,3 +25,27 @@ def reading(site: Site) -> Iterator[Inventory]:
         raise MissingInputError(site.inventory, "there is no inventory yet", "smtpcreds ca init")
     with open_inventory(site.inventory, read_only=True) as inventory:
         yield inventory
+
+
+@contextmanager
+def looking(site: Site) -> Iterator[Inventory | None]:
+    """Open the inventory for a plan; None where the run itself will make or migrate it.
+
+    Raises:
+        StateVersionError: it is of a newer version.
+    """
+    with ExitStack() as stack:
+        try:
+            inventory = stack.enter_context(reading(site))
+        except StateVersionError:
+            raise
+        except (MissingInputError, ConfigError):
+            yield None
+        else:
+            yield inventory
+
+
+def unsettled(site: Site, inventory: Inventory | None) -> frozenset[str]:
+    """Return the stems of the pairs that a killed run left; the next run settles them before it begins."""
+    rows = inventory.pending() if inventory else []
+    return frozenset(site.root.locate(row.directory) for row in rows if row.directory)

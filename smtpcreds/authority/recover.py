@@ -85,10 +85,7 @@ def _complete(site: Site, inventory: Inventory, row: Certificate) -> None:
 
 def _give_up(site: Site, inventory: Inventory, row: Certificate, why: str) -> None:
     inventory.discard(row.authority, row.serial, why)
-    site.warn(
-        f"{row.host}: an interrupted run began a certificate and ended {why.removeprefix('interrupted ')}; "
-        "it was given up"
-    )
+    site.warn(f"{row.host}: an earlier run was {why}; its certificate was given up")
 
 
 def _standing(pair: Pair) -> Parsed | None:

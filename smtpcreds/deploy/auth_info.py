@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 
 from ..errors import ExistsError
-from ..files import check_target, ensure_directory, read_private, write_all
+from ..files import check_parents, check_target, ensure_directory, read_private, write_all
 from ..model import Artifact, Credential, Owner, Plan, Step
 from ..mta import auth_info
 
@@ -18,9 +18,13 @@ def plan_auth_info(
 
     Raises:
         ExistsError: the file says something else and ``force`` is not given.
+        UnsafePathError: others could replace it, or what stands there is no file of ours.
         InexpressibleError: see :func:`smtpcreds.mta.auth_info.render`.
     """
     content = auth_info.render(credential, mechanisms)
+    parent = os.path.dirname(path)
+    if os.path.isdir(parent):
+        check_parents(path)
     found = check_target(path)
     if found is not None and read_private(path) == content:
         return Plan((), lambda: False)
@@ -29,7 +33,6 @@ def plan_auth_info(
     artifact = Artifact(path, content, 0o600, Owner(0, 0) if os.geteuid() == 0 else None)
 
     def apply() -> bool:
-        parent = os.path.dirname(path)
         if not os.path.isdir(parent):
             ensure_directory(parent, 0o755)
         write_all([artifact])

@@ -177,7 +177,10 @@ def _readable(path: str) -> str:
     SQLite reads beside a writer only through the -shm file (sqlite.org/wal.html section 6). Where that is not
     there, can't be made, and no transaction waits in the log, nobody is writing: it is taken as immutable.
     """
-    may_share = os.path.exists(path + "-shm") or os.access(os.path.dirname(path), os.W_OK)
+    may_create = os.access(os.path.dirname(path), os.W_OK)
+    if may_create and os.access(path, os.W_OK):
+        return "mode=rw"  # only who may write takes log and -shm file away, when it leaves as the last
+    may_share = os.path.exists(path + "-shm") or may_create
     return "mode=ro" if may_share or _has_log(path) else "mode=ro&immutable=1"
 
 

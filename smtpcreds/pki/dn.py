@@ -14,7 +14,7 @@ from cryptography.x509 import (
 )
 from cryptography.x509.oid import NameOID
 
-from ..errors import NameRefusedError
+from ..errors import NameRefusedError, quoted
 
 MAX_PART = 64
 """RFC 5280 appendix A.1: ub-common-name, ub-organization-name."""
@@ -47,7 +47,7 @@ def parse_part(text: str, what: str) -> str:
     """
     fault = part_fault(text)
     if fault:
-        raise NameRefusedError(text if text.isprintable() and text else ascii(text), f"{what} {fault}")
+        raise NameRefusedError(quoted(text), f"{what} {fault}")
     return text
 
 

@@ -11,6 +11,7 @@ from ..authority.install import check
 from ..authority.issue import Refused, plan_issue
 from ..authority.layout import BUNDLE, ca_files
 from ..authority.orders import Wishes, order
+from ..authority.reading import looking, unsettled
 from ..authority.standing import refuse_foreign_bundle, valid_pair
 from ..deploy import plan_auth_info
 from ..errors import ExistsError, NameRefusedError, NoSuchAccountError, PasswordRefusedError
@@ -75,6 +76,9 @@ def _certificate(wanted: Hub, secrets: Secrets) -> Piece:
     site = wanted.site
     needed = order(site, wanted.host, Wishes())
     path = needed.pair.certificate
+    with looking(site) as inventory:
+        if needed.pair.stem in unsettled(site, inventory):
+            return Piece("certificate", path, (Step("finish", path, 0o600),))
     if valid_pair(needed.pair, site.clock()):
         return Piece("certificate", path)
     check(needed.pair.directory)

@@ -3,6 +3,8 @@
 import os
 from dataclasses import dataclass
 
+from ..authority.ca import exists
+from ..authority.ledger import at_work
 from ..files import ensure_directory, exclusive, sweep
 from ..model import Plan
 from .hub import Hub, Secrets
@@ -34,12 +36,21 @@ def plan_hub(wanted: Hub, secrets: Secrets, *, allow_login_name: bool = False) -
                 piece.ask()
         ensure_directory(wanted.site.state)
         with exclusive(f"{wanted.site.state}/setup.lock"):
-            sweep(os.path.dirname(wanted.auth_info))
+            _tidy(wanted)
             return [_carry_out(piece) for piece in look()]
 
     planned = look()
     steps = tuple(step for piece in planned for step in piece.steps)
     return Plan(steps, apply if steps else lambda: [Part(piece.what, piece.path, False) for piece in planned])
+
+
+def _tidy(wanted: Hub) -> None:
+    """Remove and settle what a killed run left."""
+    for path in (wanted.auth_info, wanted.site.settings_path):
+        sweep(os.path.dirname(path))
+    if exists(wanted.site):
+        with at_work(wanted.site):
+            pass
 
 
 def _carry_out(piece: Piece) -> Part:

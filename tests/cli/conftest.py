@@ -1,0 +1,54 @@
+"""Scratch roots: an empty one, one with an authority, one with a whole hub; the latter are made once."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .runner import HUB, Program
+
+
+@pytest.fixture
+def smtpcreds(tmp_path: Path) -> Program:
+    """The program under an empty root whose configuration names the domain and the hub."""
+    program = Program(tmp_path / "root")
+    program.configure()
+    return program
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Program:
+    """The program under a root that does not exist yet."""
+    return Program(tmp_path / "root")
+
+
+@pytest.fixture(scope="session")
+def authority_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    program = Program(tmp_path_factory.mktemp("authority") / "root")
+    program.configure()
+    program("ca", "init", "--no-passphrase")
+    return program.root
+
+
+@pytest.fixture(scope="session")
+def hub_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    program = Program(tmp_path_factory.mktemp("hub") / "root")
+    program("setup", HUB, "--no-passphrase")
+    return program.root
+
+
+@pytest.fixture
+def authority(authority_tree: Path, tmp_path: Path) -> Program:
+    """A copy of a root with an authority."""
+    return _copy(authority_tree, tmp_path)
+
+
+@pytest.fixture
+def hub(hub_tree: Path, tmp_path: Path) -> Program:
+    """A copy of a root after ``setup``."""
+    return _copy(hub_tree, tmp_path)
+
+
+def _copy(tree: Path, tmp_path: Path) -> Program:
+    subprocess.run(["cp", "-a", tree, tmp_path / "root"], check=True)
+    return Program(tmp_path / "root")

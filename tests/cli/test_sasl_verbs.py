@@ -1,0 +1,338 @@
+"""``sasl add``, ``list``, ``show``, ``passwd`` and ``delete``, judged by Cyrus SASL and Berkeley DB themselves."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import sasl_oracle
+
+from .runner import ACCOUNT, HUB, SASLDB, Program, peer, snapshot
+
+SERVED = "SCRAM-SHA-512 SCRAM-SHA-384 SCRAM-SHA-256 SCRAM-SHA-224 SCRAM-SHA-1 DIGEST-MD5 CRAM-MD5 PLAIN LOGIN"
+LEFTOVERS = ("cmusaslsecretOTP", "cmusaslsecretPLAIN", "cmusaslsecretCRAM-MD5", "authPassword", "xUnknown")
+
+
+def revealed(program: Program, account: str = "maildroid") -> str:
+    return program("sasl", "show", account, "--reveal").out.removesuffix("\n")
+
+
+def opens(program: Program, password: str, user: str = "maildroid", realm: str = HUB) -> bool:
+    return sasl_oracle.authenticate(program.path(SASLDB), "SCRAM-SHA-256", user, realm, password.encode())
+
+
+def listed(program: Program) -> list[str]:
+    return sorted(peer("sasldblistusers2", "-f", program.path(SASLDB)).splitlines())
+
+
+def give_leftovers(program: Program) -> None:
+    """Add properties as other programs leave them, with db5.3_load."""
+    lines = [f"maildroid\\00{HUB}\\00{name}\n old-secret-of-{name}\n" for name in LEFTOVERS]
+    head = "VERSION=3\nformat=print\ntype=hash\nHEADER=END\n "
+    text = head + " ".join(lines) + "DATA=END\n"
+    peer("db5.3_load", "-f", "/dev/stdin", program.path(SASLDB), input=text.encode())
+
+
+def test_the_three_fixed_words_do_it(smtpcreds: Program) -> None:
+    ran = smtpcreds("sasl", "add", "maildroid")
+    database = smtpcreds.path(SASLDB)
+    assert ran.out.splitlines() == [
+        f"{ACCOUNT}: relay account; {SERVED}",
+        f"  {database}  0600 root:root",
+        "next: smtpcreds sasl auth-info maildroid --to FILE",
+    ]
+    assert ran.err == ""
+    assert listed(smtpcreds) == [f"{ACCOUNT}: userPassword"]
+    assert peer("db5.3_verify", database) == f"BDB5105 Verification of {database} succeeded.\n"
+    secret = revealed(smtpcreds)
+    assert re.fullmatch(r"[A-Za-z0-9._~-]{22,}", secret), "128 bits of an alphabet that needs no quoting"
+    assert sasl_oracle.mechanisms(database, "maildroid", HUB, secret.encode()) == set(sasl_oracle.MECHANISMS)
+
+
+def test_generated_secrets_differ(hub: Program) -> None:
+    first = revealed(hub)
+    hub("sasl", "passwd", "maildroid")
+    assert revealed(hub) != first
+    assert opens(hub, revealed(hub))
+    assert not opens(hub, first)
+
+
+@pytest.mark.parametrize("source", ["file:secret", "env:SECRET", "stdin:", "cmd:cat secret", "fd:{}"])
+def test_sources_of_a_password(smtpcreds: Program, source: str) -> None:
+    """The chapter's own password, with a space, a comma and a question mark, ends up byte for byte."""
+    chosen = "Ch1mp? ,03fuzz fl0ppi"
+    smtpcreds.write("secret", f"{chosen}\n")
+    reader, writer = os.pipe()
+    os.write(writer, f"{chosen}\n".encode())
+    os.close(writer)
+    ran = smtpcreds.run(
+        "sasl",
+        "add",
+        "maildroid",
+        "--password",
+        source.format(reader),
+        input=f"{chosen}\n".encode() if source == "stdin:" else None,
+        pass_fds=[reader],
+        SECRET=chosen,
+    )
+    os.close(reader)
+    assert (ran.status, ran.err) == (0, "")
+    assert opens(smtpcreds, chosen)
+    assert revealed(smtpcreds) == chosen
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "said"),
+    [
+        (b"", 66, "secret: gives an empty secret"),
+        (b"\n", 66, "secret: gives an empty secret"),
+        (b"a\0b", 65, "secret: gives a NUL, which no secret can hold"),
+        (b"a\nb", 65, "password: contains a line feed"),
+        (b"crlf\r\n", 65, "password: contains a carriage return"),
+        (b"trailing \n", 65, "password: ends in a space"),
+        (b"x" * 2048, 65, "password: has 2048 octets"),
+        (b"\xff\xfe", 65, "password: is not UTF-8"),
+        ("ﬁ".encode(), 65, "password: would be changed by SASLprep"),
+    ],
+)
+def test_chosen_passwords_that_some_consumer_would_change(
+    smtpcreds: Program, content: bytes, status: int, said: str
+) -> None:
+    smtpcreds.write("secret", content)
+    assert said in smtpcreds.refuses(status, "sasl", "add", "maildroid", "--password", "file:secret")
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"), [(0o640, "has mode 0640, so others may read it\n  hint: chmod 600 secret")]
+)
+def test_a_source_that_others_may_read(smtpcreds: Program, mode: int, said: str) -> None:
+    smtpcreds.write("secret", "x", mode)
+    assert said in smtpcreds.refuses(77, "sasl", "add", "maildroid", "--password", "file:secret")
+
+
+def test_a_mistyped_password_is_not_repeated(smtpcreds: Program) -> None:
+    assert "hunter2" not in smtpcreds.refuses(64, "sasl", "add", "maildroid", "--password", "hunter2")
+    assert "hunter2" not in smtpcreds.refuses(64, "sasl", "add", "maildroid", "--password", "hunter2:x")
+
+
+def test_the_password_of_a_login_account_is_refused(smtpcreds: Program) -> None:
+    login = peer("openssl", "passwd", "-6", "-salt", "abc", "geheim").strip()
+    smtpcreds.write("/etc/shadow", f"polka:{login}:19000:0:99999:7:::\n")
+    smtpcreds.write("secret", "geheim")
+    said = smtpcreds.refuses(65, "sasl", "add", "maildroid", "--password", "file:secret")
+    assert "is that of the login account polka" in said
+
+
+@pytest.mark.parametrize("known", ["etc/passwd of the root", "the host"])
+def test_the_name_of_a_login_account_is_refused(smtpcreds: Program, known: str) -> None:
+    name = "root"
+    if known != "the host":
+        name = "polka"
+        smtpcreds.write("/etc/passwd", "polka:x:1000:1000::/home/polka:/bin/sh\n", 0o644)
+    said = smtpcreds.refuses(65, "sasl", "add", name)
+    assert said.startswith(f"smtpcreds: {name}: is a login account on this host")
+    assert "--allow-login-name" in said
+    smtpcreds("sasl", "add", name, "--allow-login-name")
+    assert listed(smtpcreds) == [f"{name}@{HUB}: userPassword"]
+
+
+@pytest.mark.parametrize(
+    ("words", "realm"),
+    [
+        (["droid@example.net"], "example.net"),
+        (["droid", "--realm", "example.net"], "example.net"),
+        (["droid@example.net", "--realm", "example.net"], "example.net"),
+        (["droid"], HUB),
+    ],
+)
+def test_realms(smtpcreds: Program, words: list[str], realm: str) -> None:
+    ran = smtpcreds("sasl", "add", *words)
+    assert listed(smtpcreds) == [f"droid@{realm}: userPassword"]
+    to_type = "droid" if realm == HUB else f"droid@{realm}"
+    assert ran.out.splitlines()[-1] == f"next: smtpcreds sasl auth-info {to_type} --to FILE", (
+        "what was typed works"
+    )
+    smtpcreds("sasl", "auth-info", to_type, "--to", "out")
+
+
+def test_the_configured_realm(smtpcreds: Program) -> None:
+    smtpcreds.configure('hub = "dmzmail.polkatistas.org"\n[sasl]\nrealm = "polka"\n')
+    assert smtpcreds("sasl", "add", "droid").out.startswith("droid@polka: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["a@b@c"], "a@b@c: has more than one @; write user or user@realm"),
+        (["a", "--realm", "b@c"], "a: realm contains an @"),
+        (["@b"], "@b: has an empty user name"),
+        (["a@"], "a@: has no realm behind the @"),
+        ([""], '"": has an empty user name'),
+        ([" a"], '" a": user name has outer spaces'),
+        (["a\nb"], r"a\nb: user name contains a line feed"),
+        (["a\rb"], r"a\rb: user name contains a carriage return"),
+        (["a:b"], "a:b: user name contains a colon"),
+        (["a\x1bb"], r"a\x1bb: user name has outer spaces or unprintable characters"),
+        (["x" * 256], f"{'x' * 80}...: user name is over 255 octets"),
+        (["ü" * 128], f"{'ü' * 80}...: user name is over 255 octets"),
+        (["a@" + "x" * 256], f"a@{'x' * 78}...: realm is over 255 octets"),
+        (["a@b", "--realm", "c"], "a@b: names the realm b, and --realm says c"),
+    ],
+)
+def test_names_that_cyrus_or_a_file_would_misread(smtpcreds: Program, words: list[str], said: str) -> None:
+    assert f"smtpcreds: {said}" in smtpcreds.refuses(65, "sasl", "add", *words)
+
+
+def test_an_empty_realm_is_not_the_default(smtpcreds: Program) -> None:
+    assert "'--realm': is empty" in smtpcreds.refuses(64, "sasl", "add", "a", "--realm", "")
+
+
+def test_an_account_that_exists_keeps_its_secret(hub: Program) -> None:
+    said = hub.refuses(73, "sasl", "add", "maildroid")
+    assert said == (
+        f"smtpcreds: {ACCOUNT}: the account exists; its secret was left alone\n"
+        "  hint: smtpcreds sasl passwd maildroid"
+    )
+
+
+@pytest.mark.parametrize("verb", ["passwd", "delete", "show", "auth-info"])
+def test_an_account_that_does_not_exist(hub: Program, verb: str) -> None:
+    said = hub.refuses(67, "sasl", verb, "nobody-here")
+    assert said.startswith(f"smtpcreds: nobody-here@{HUB}: no such account in {hub.path(SASLDB)}\n")
+
+
+@pytest.mark.parametrize("verb", ["passwd", "delete", "show", "auth-info"])
+def test_an_account_of_another_realm_is_pointed_at(hub: Program, verb: str) -> None:
+    hub("sasl", "add", "droid@example.net")
+    assert "there is droid@example.net; give the realm" in hub.refuses(67, "sasl", verb, "droid")
+
+
+def test_a_new_password_takes_every_old_property_along(hub: Program) -> None:
+    give_leftovers(hub)
+    old = revealed(hub)
+    assert len(listed(hub)) == 1 + len(LEFTOVERS)
+    hub("sasl", "passwd", "maildroid")
+    assert listed(hub) == [f"{ACCOUNT}: userPassword"]
+    content = hub.path(SASLDB).read_bytes()
+    assert old.encode() not in content
+    assert b"old-secret" not in content
+
+
+def test_deleting_takes_every_property_along(hub: Program) -> None:
+    give_leftovers(hub)
+    secret = revealed(hub)
+    hub("sasl", "add", "other")
+    assert hub("sasl", "delete", "maildroid").out == f"{ACCOUNT}: deleted\n"
+    assert listed(hub) == [f"other@{HUB}: userPassword"]
+    content = hub.path(SASLDB).read_bytes()
+    assert secret.encode() not in content
+    assert b"maildroid" not in content
+
+
+def test_the_last_account_may_go(hub: Program) -> None:
+    hub("sasl", "delete", "maildroid")
+    assert hub("sasl", "list").out == f"no accounts in {hub.path(SASLDB)}\n"
+    peer("db5.3_verify", hub.path(SASLDB))
+    peer("saslpasswd2", "-p", "-f", hub.path(SASLDB), "-u", HUB, "again", input=b"geheim")
+    assert hub("sasl", "list").out == f"again@{HUB}  {SERVED}\n"
+
+
+def test_accounts_that_saslpasswd2_edits_in_our_file(hub: Program) -> None:
+    database = hub.path(SASLDB)
+    for name in ("droid1", "droid2"):
+        peer("saslpasswd2", "-p", "-f", database, "-u", HUB, name, input=b"geheim1\n")
+    peer("saslpasswd2", "-p", "-f", database, "-u", HUB, "maildroid", input=b"geheim2\n")
+    peer("saslpasswd2", "-d", "-f", database, "-u", HUB, "droid2")
+    assert revealed(hub, "droid1") == "geheim1"
+    assert revealed(hub) == "geheim2"
+    hub("sasl", "passwd", "droid1")
+    assert listed(hub) == [f"droid1@{HUB}: userPassword", f"{ACCOUNT}: userPassword"]
+    peer("db5.3_verify", database)
+
+
+def test_list_says_what_each_account_can_serve(hub: Program) -> None:
+    give_leftovers(hub)
+    hub("sasl", "add", "z@a.example.net")
+    ran = hub("sasl", "list", "--json")
+    accounts = {row["account"]: row for row in ran.data["accounts"]}
+    assert list(accounts) == ["z@a.example.net", ACCOUNT], "by realm, then name"
+    assert accounts["z@a.example.net"]["mechanisms"] == SERVED.split()
+    assert accounts[ACCOUNT]["properties"] == sorted([*LEFTOVERS, "userPassword"])
+
+
+def test_show_reveals_only_when_asked(hub: Program) -> None:
+    secret = revealed(hub)
+    assert hub("sasl", "show", "maildroid").out.splitlines() == [
+        ACCOUNT,
+        "  properties  userPassword",
+        f"  mechanisms  {SERVED}",
+    ]
+    assert secret not in hub("sasl", "show", "maildroid", "--json").out
+    assert "a secret is not printed as JSON" in hub.refuses(
+        64, "sasl", "show", "maildroid", "--reveal", "--json"
+    )
+
+
+@pytest.mark.parametrize("verb", [("show", "maildroid", "--reveal"), ("auth-info", "maildroid")])
+@pytest.mark.parametrize(("mode", "status"), [(0o600, 0), (0o644, 77), (0o660, 77)])
+def test_a_secret_does_not_go_into_a_file_that_others_read(
+    hub: Program, verb: tuple[str, ...], mode: int, status: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "out"
+    path.touch()
+    path.chmod(mode)
+    with path.open("wb") as out:
+        done = subprocess.run(
+            hub.command("sasl", *verb),
+            stdout=out,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": "."},
+        )
+    assert done.returncode == status
+    assert bool(path.read_bytes()) == (status == 0)
+    assert status == 0 or b"umask 077" in done.stderr
+
+
+def test_a_database_elsewhere(smtpcreds: Program, tmp_path: Path) -> None:
+    smtpcreds("sasl", "add", "droid", "--database", "other.db")
+    assert peer("sasldblistusers2", "-f", tmp_path / "other.db") == f"droid@{HUB}: userPassword\n"
+    assert not smtpcreds.path(SASLDB).exists()
+    assert "'--database': is empty" in smtpcreds.refuses(64, "sasl", "delete", "droid", "--database", "")
+
+
+def test_mode_and_owner_of_an_existing_database_stay(hub: Program) -> None:
+    database = hub.path(SASLDB)
+    os.chown(database, 0, 8)
+    database.chmod(0o640)
+    hub("sasl", "passwd", "maildroid")
+    found = database.stat()
+    assert (found.st_mode & 0o7777, found.st_uid, found.st_gid) == (0o640, 0, 8)
+
+
+@pytest.mark.parametrize("format_", ["gdbm", "lmdb", "bdb"])
+def test_the_configured_format_of_a_new_database(smtpcreds: Program, format_: str) -> None:
+    smtpcreds.configure(f'hub = "{HUB}"\n[sasl]\nformat = "{format_}"\nmode = "0640"\n')
+    smtpcreds("sasl", "add", "maildroid")
+    smtpcreds("sasl", "add", "second")
+    assert len(smtpcreds("sasl", "list").out.splitlines()) == 2
+    assert smtpcreds.mode(SASLDB) == 0o640
+    magic = {
+        "bdb": (12, b"\x61\x15\x06\x00"),
+        "gdbm": (0, b"\xcf\x9a\x57\x13"),
+        "lmdb": (16, b"\xde\xc0\xef\xbe"),
+    }
+    at, octets = magic[format_]
+    assert smtpcreds.path(SASLDB).read_bytes()[at : at + 4] == octets
+
+
+def test_dry_runs_change_nothing_and_ask_nothing(hub: Program) -> None:
+    before = snapshot(hub.root)
+    database = hub.path(SASLDB)
+    for words, said in [
+        (("add", "new", "--password", "file:/nonexistent"), f"would add new@{HUB}  ({database})\n"),
+        (("passwd", "maildroid", "--password", "prompt:"), f"would change {ACCOUNT}  ({database})\n"),
+        (("delete", "maildroid"), f"would delete {ACCOUNT}  ({database})\n"),
+    ]:
+        assert hub("sasl", *words, "--dry-run").out == said
+    assert snapshot(hub.root) == before

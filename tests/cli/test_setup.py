@@ -1,0 +1,192 @@
+"""``setup``: a hub in one go, again without a change, and refusals before the first write."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from .runner import ACCOUNT, AUTH_INFO, CERTS, CONFIG, HUB, SASLDB, STATE, Program, peer, snapshot
+
+PARTS = ["authority", "certificate", f"account {ACCOUNT}", "default-auth-info", "configuration"]
+
+
+def test_everything_a_hub_needs(bare: Program) -> None:
+    ran = bare("setup", HUB)
+    lines = ran.out.splitlines()
+    assert lines[0] == f"{HUB}: ready"
+    assert [line.partition("  ")[0] for line in (line.strip() for line in lines[1:6])] == PARTS
+    assert lines[6].startswith(f"next: copy {bare.path(AUTH_INFO)} to /etc/mail/default-auth-info")
+    assert len(ran.warnings) == 1
+    assert "is not encrypted" in ran.warnings[0]
+    assert tomllib.loads(bare.path("/etc/smtpcreds/smtpcreds.toml").read_text()) == tomllib.loads(CONFIG)
+    secret = bare("sasl", "show", "maildroid", "--reveal").out
+    assert bare.path(AUTH_INFO).read_text() == f"maildroid\nmaildroid\n{secret}{HUB}\n"
+    modes = {
+        path: bare.mode(path) for path in (STATE, CERTS, SASLDB, AUTH_INFO, "/etc/smtpcreds/smtpcreds.toml")
+    }
+    assert modes == {
+        STATE: 0o700,
+        CERTS: 0o700,
+        SASLDB: 0o600,
+        AUTH_INFO: 0o600,
+        "/etc/smtpcreds/smtpcreds.toml": 0o644,
+    }
+    bundle, leaf = bare.path(f"{CERTS}/cacert.pem"), bare.path(f"{CERTS}/dmzmail-cert.pem")
+    peer("openssl", "verify", "-x509_strict", "-verify_hostname", HUB, "-CAfile", bundle, leaf)
+
+
+def test_a_second_run_changes_nothing_and_says_so(hub: Program) -> None:
+    before = snapshot(hub.root)
+    ran = hub("setup", HUB)
+    assert ran.out.splitlines()[0] == f"{HUB}: was ready; nothing changed"
+    assert ran.out.count("(was there)") == len(PARTS)
+    assert snapshot(hub.root) == before
+    data = hub("setup", "dmzmail", "--json").data
+    assert (data["changed"], [part["made"] for part in data["parts"]]) == (False, [False] * 5)
+    assert snapshot(hub.root) == before
+    assert hub("setup", HUB, "-n").out == "nothing to do\n"
+
+
+@pytest.mark.parametrize(
+    "gone", [f"{CERTS}/dmzmail-*.pem", SASLDB, AUTH_INFO, "/etc/smtpcreds/smtpcreds.toml"]
+)
+def test_what_is_missing_is_made_and_the_rest_stays(hub: Program, gone: str) -> None:
+    before = snapshot(hub.root)
+    for path in list(hub.root.glob(gone.lstrip("/"))):
+        path.unlink()
+    if gone == SASLDB:
+        hub.path(AUTH_INFO).unlink()
+    hub("setup", HUB)
+    after = snapshot(hub.root)
+    assert after.keys() == before.keys()
+    changed = {path for path in before if before[path] != after[path]}
+    own = {
+        path for path in before if Path(path).match(gone.lstrip("/")) or path.endswith("inventory.sqlite3")
+    }
+    assert changed <= own | ({AUTH_INFO.lstrip("/")} if gone == SASLDB else set())
+
+
+def test_a_dry_run_is_the_plan(bare: Program) -> None:
+    lines = bare("setup", HUB, "-n").out.splitlines()
+    assert not bare.root.exists()
+    assert [line.split()[:2] for line in lines] == [
+        ["would", "make"],
+        *[["would", "write"]] * 3,
+        ["would", "record"],
+        ["would", "write"],
+        ["would", "write"],
+        ["would", "add"],
+        ["would", "write"],
+        ["would", "write"],
+    ]
+
+
+def test_another_account_and_a_chosen_password(bare: Program) -> None:
+    bare.write("secret", "Ch1mp? ,03fuzz fl0ppi")
+    bare("setup", HUB, "--account", "droid", "--password", "file:secret", "--no-passphrase")
+    written = bare.path(f"{STATE}/clients/droid/default-auth-info").read_text()
+    assert written == f"droid\ndroid\nCh1mp? ,03fuzz fl0ppi\n{HUB}\n"
+
+
+def test_a_passphrase_is_read_once_and_serves_both_parts(bare: Program) -> None:
+    ran = bare("setup", HUB, "--passphrase", "stdin:", input=b"geheim\n")
+    assert ran.err == ""
+    assert b"ENCRYPTED" in bare.path(f"{STATE}/ca/ca-key.pem").read_bytes()
+    before = snapshot(bare.root)
+    assert bare("setup", HUB).err == "", "a hub that is ready needs no passphrase"
+    assert snapshot(bare.root) == before
+    bare.path(f"{CERTS}/dmzmail-cert.pem").unlink()
+    bare.path(f"{CERTS}/dmzmail-key.pem").unlink()
+    bare.write("wrong", "wrong")
+    bare.path(SASLDB).unlink()
+    bare.path(AUTH_INFO).unlink()
+    assert "does not open this key" in bare.refuses(77, "setup", HUB, "--passphrase", "file:wrong")
+    assert "is encrypted and no passphrase was given" in bare.refuses(77, "setup", HUB)
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "said"),
+    [
+        (65, ["dmz mail.example.net"], "dmz mail.example.net: host name has a character"),
+        (64, [""], "missing argument 'HOST'"),
+        (64, [HUB, "--account", ""], "'--account': is empty"),
+        (65, [HUB, "--account", "../../x"], "../../x: can't name the directory"),
+        (65, [HUB, "--account", "root"], "root: is a login account on this host"),
+        (66, [HUB, "--password", "env:UNSET"], "env:UNSET: is not set"),
+        (64, [HUB, "--password", "geheim"], "secret source: is of no known kind"),
+        (66, [HUB, "--passphrase", "file:/nonexistent"], "/nonexistent: there is no such file"),
+        (64, [HUB, "--passphrase", "stdin:", "--no-passphrase"], "--no-passphrase: contradicts"),
+    ],
+)
+def test_refusals_come_before_the_first_write(
+    bare: Program, status: int, words: list[str], said: str
+) -> None:
+    words = [word for word in words if word] if words == [""] else words
+    assert said in bare.refuses(status, "setup", *words)
+    assert not bare.root.exists()
+
+
+def test_a_short_name_without_a_domain(bare: Program) -> None:
+    bare.write("/etc/hostname", "dmzmail\n", 0o644)
+    assert bare.refuses(65, "setup", "dmzmail") == (
+        "smtpcreds: dmzmail: is no full name\n  hint: smtpcreds setup dmzmail.DOMAIN"
+    )
+
+
+def test_another_hub_than_the_configured_one(hub: Program) -> None:
+    said = hub.refuses(64, "setup", "mx.polkatistas.org")
+    assert (
+        f"mx.polkatistas.org: is not the hub of {hub.path('/etc/smtpcreds/smtpcreds.toml')}, which says {HUB}"
+        in said
+    )
+
+
+def test_a_configuration_without_the_hub_is_pointed_out(bare: Program) -> None:
+    bare.configure('domain = "polkatistas.org"\n')
+    ran = bare("setup", "dmzmail", "--no-passphrase")
+    assert len(ran.warnings) == 1
+    assert f"names no hub, so other commands take " in ran.warnings[0]
+    assert ran.warnings[0].endswith(f'add hub = "{HUB}"')
+
+
+def test_a_hub_outside_the_domain_of_the_new_authority(bare: Program) -> None:
+    bare.configure('domain = "polkatistas.org"\n')
+    assert (
+        "mx.example.net: lies outside what the new CA is to certify"
+        in bare.run("setup", "mx.example.net").problem
+    )
+    assert not bare.path(STATE).exists()
+
+
+@pytest.mark.parametrize("account_is", ["changed", "gone"])
+def test_default_auth_info_with_another_secret_is_not_called_ready(hub: Program, account_is: str) -> None:
+    hub("sasl", {"changed": "passwd", "gone": "delete"}[account_is], "maildroid")
+    said = hub.refuses(73, "setup", HUB)
+    assert said.startswith(f"smtpcreds: {hub.path(AUTH_INFO)}: holds ")
+    if account_is == "changed":
+        words = said.rpartition("hint: smtpcreds ")[2].split()
+        hub(*words)
+    else:
+        hub.path(AUTH_INFO).unlink()
+    assert hub("setup", HUB).out.startswith(f"{HUB}: ")
+
+
+@pytest.mark.parametrize("obstacle", ["link", "group", "bundle", "database", "mode of a new database"])
+def test_obstacles_are_found_before_an_authority_is_made(
+    bare: Program, obstacle: str, tmp_path: Path
+) -> None:
+    certs = bare.path(CERTS)
+    certs.mkdir(parents=True, mode=0o700)
+    if obstacle == "link":
+        certs.rmdir()
+        (tmp_path / "elsewhere").mkdir()
+        certs.symlink_to(tmp_path / "elsewhere")
+    make = {
+        "group": lambda: certs.chmod(0o770),
+        "bundle": lambda: bare.write(f"{CERTS}/cacert.pem", "another one's"),
+        "database": lambda: bare.write(SASLDB, b"\0" * 600),
+        "mode of a new database": lambda: bare.configure('[sasl]\nmode = "0644"\n'),
+    }
+    make.get(obstacle, lambda: None)()
+    status = {"bundle": 73, "database": 65, "mode of a new database": 78}.get(obstacle, 77)
+    bare.refuses(status, "setup", HUB)
