@@ -9,18 +9,15 @@ from ..model import Plan, Step
 from ..pki.constraints import Names, constraints_of, refusal
 from ..pki.issue import new_serial
 from ..pki.keys import generate
-from ..pki.pem import encode_der
 from ..pki.values import Certificate, Issuer, validity
 from .batch import Draft, Issued, Outcome, Refused, carry_out
 from .ca import Passphrase, certificates, once, open_issuer
 from .elder_crls import refresh_elders
-from .elders import trusted
 from .install import check
-from .layout import BUNDLE
 from .office import at_the_office
 from .orders import Order
 from .reading import looking, unsettled
-from .standing import refuse_foreign_bundle, refuse_standing
+from .standing import refuse_standing
 
 __all__ = ["Issued", "Outcome", "Refused", "plan_issue", "verify_permitted"]
 
@@ -77,17 +74,9 @@ def _issue(
 ) -> list[Outcome]:
     with at_the_office(site, issuer) as office:
         accepted, refused = _sorted_out(site, orders, issuer.path, office.inventory, force=force)
-        if not force:
-            _spare_bundles(site, accepted, office.inventory)
         drafts = [_draft(site, order, issuer) for order in accepted]
         done, _ = carry_out(office, drafts, "cert issue", progress=progress)
     return _in_order(orders, [*done, *refused])
-
-
-def _spare_bundles(site: Site, orders: Iterable[Order], inventory: Inventory) -> None:
-    ours = {row.der for row in inventory.authorities()} | {encode_der(ca) for ca in trusted(site)}
-    for directory in {order.pair.directory for order in orders}:
-        refuse_foreign_bundle(f"{directory}/{BUNDLE}", ours)
 
 
 def _in_order(orders: Iterable[Order], outcomes: Iterable[Outcome]) -> list[Outcome]:

@@ -1,17 +1,15 @@
 """What already lies where a pair would be written, and whether it may go."""
 
 import os
-from collections.abc import Container
 from datetime import datetime
 
 from ..errors import DataError, ExistsError
-from ..files import read_private, read_public
+from ..files import read_private
 from ..inventory import Inventory, State
 from ..pki.describe import fingerprint
-from ..pki.dn import title
 from ..pki.keyfile import decode_key
 from ..pki.keys import matches
-from ..pki.pem import encode_der, parse_certificates
+from ..pki.pem import parse_certificates
 from ..pki.values import Certificate
 from .layout import Pair
 
@@ -34,20 +32,6 @@ def refuse_standing(pair: Pair, host: str, now: datetime, inventory: Inventory |
         raise ExistsError(
             host, f"has a certificate until {until}, which was left alone ({pair.certificate})", hint
         )
-
-
-def refuse_foreign_bundle(path: str, known: Container[bytes]) -> None:
-    """Raise ExistsError where a CA bundle holds other certificates than those known, given as DER."""
-    if not os.path.lexists(path):
-        return
-    hint = f"move it away; or smtpcreds cert issue with --to DIR, {REPLACE}"
-    try:
-        found = parse_certificates(read_public(path), path).certificates
-    except DataError as error:
-        raise ExistsError(path, f"{error.reason}; it was left alone", hint) from None
-    for ca in found:
-        if encode_der(ca) not in known:
-            raise ExistsError(path, f"holds another CA's certificate ({title(ca)}); it was left alone", hint)
 
 
 def valid_pair(pair: Pair, now: datetime) -> Certificate | None:

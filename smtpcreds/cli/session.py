@@ -52,12 +52,16 @@ class Session:
         if self.verbose:
             say(text, None)
 
-    def show(self, data: object, lines: Iterable[str]) -> None:
-        """Print the answer: the lines, or with ``--json`` the data and the warnings."""
+    def show(self, data: object | Callable[[], object], lines: Iterable[str]) -> None:
+        """Print the answer: the lines, or with ``--json`` the data and the warnings.
+
+        Long answers come as a function and a generator, so that only what is printed is made.
+        """
         if self.as_json:
             import json
 
-            document = {**data, "warnings": self.warnings} if isinstance(data, dict) else data
+            made = data() if callable(data) else data
+            document = {**made, "warnings": self.warnings} if isinstance(made, dict) else made
             click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=_plain))
         elif not self.quiet:
             for line in lines:

@@ -8,17 +8,22 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import UnsafePathError
 from ..model import Artifact, Link
 from .exchange import exchange
 from .explain import explained
+from .flush import flush_directories, flush_file_systems
 from .guard import check_directory, check_parents, check_target, read_private
 
 _TEMPORARY = re.compile(r"\..+\.smtpcreds-[0-9a-f]{16}")
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+FEW = 16
+"""Files up to this number are flushed one by one; more of them with their whole file system, once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +52,19 @@ def write_all(artifacts: Sequence[Artifact | Link]) -> None:
         UnsafePathError: a link, a directory or a foreign file stands at one of the paths.
     """
     staged: list[_Staged] = []
+    published = 0
+    together = len(artifacts) > FEW
     try:
-        staged.extend(_stage_link(a) if isinstance(a, Link) else _stage(a) for a in artifacts)
-        while staged:
-            staged[0].publish()
-            staged.pop(0)
+        staged.extend(
+            _stage_link(a) if isinstance(a, Link) else _stage(a, flush=not together) for a in artifacts
+        )
+        if together:
+            flush_file_systems(os.path.dirname(artifact.path) for artifact in artifacts)
+        for one in staged:
+            one.publish()
+            published += 1
     finally:
-        for left in staged:
+        for left in staged[published:]:
             left.drop()
     flush_directories(os.path.dirname(artifact.path) for artifact in artifacts)
 
@@ -177,17 +188,6 @@ def temporaries(directory: str) -> list[str]:
     return [os.path.join(directory, name) for name in names if _TEMPORARY.fullmatch(name)]
 
 
-def flush_directories(directories: Iterable[str]) -> None:
-    """Make renames and unlinks in the directories durable."""
-    for directory in dict.fromkeys(directories):
-        with explained(directory):
-            handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-
-
 def _temporary(path: str) -> str:
     directory, name = os.path.split(path)
     return os.path.join(directory, f".{name[:200]}.smtpcreds-{os.urandom(8).hex()}")
@@ -230,7 +230,7 @@ def _remove_stale(path: str) -> None:
             os.unlink(path)
 
 
-def _stage(artifact: Artifact) -> _Staged:
+def _stage(artifact: Artifact, *, flush: bool) -> _Staged:
     check_target(artifact.path)
     staged = _Staged(_temporary(artifact.path), artifact.path)
     with explained(artifact.path):
@@ -241,7 +241,8 @@ def _stage(artifact: Artifact) -> _Staged:
                     os.fchown(file.fileno(), artifact.owner.uid, artifact.owner.gid)
                 os.fchmod(file.fileno(), artifact.mode)
                 _write_whole(file.fileno(), artifact.content)
-                os.fsync(file.fileno())
+                if flush:
+                    os.fsync(file.fileno())
         except BaseException:
             staged.drop()
             raise

@@ -9,10 +9,10 @@ from ..authority.ca import certificates, exists
 from ..authority.create import new_authority, plan_create
 from ..authority.install import check
 from ..authority.issue import Refused, plan_issue
-from ..authority.layout import BUNDLE, ca_files
+from ..authority.layout import ca_files
 from ..authority.orders import Wishes, order
 from ..authority.reading import looking, unsettled
-from ..authority.standing import refuse_foreign_bundle, valid_pair
+from ..authority.standing import valid_pair
 from ..deploy import plan_auth_info
 from ..errors import ExistsError, NameRefusedError, NoSuchAccountError, PasswordRefusedError
 from ..files import check_target, ensure_directory, write_all
@@ -85,8 +85,6 @@ def _certificate(wanted: Hub, secrets: Secrets) -> Piece:
     steps: tuple[Step, ...] = (Step("write", needed.pair.key, 0o600), Step("write", path, 0o600))
     if exists(site):
         steps = plan_issue(site, [needed], secrets.passphrase).steps
-    else:
-        refuse_foreign_bundle(f"{needed.pair.directory}/{BUNDLE}", ())
 
     def make() -> None:
         for outcome in plan_issue(site, [needed], secrets.passphrase).apply():

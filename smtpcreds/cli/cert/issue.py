@@ -74,7 +74,8 @@ def issue(
     refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
     failures = [{"host": outcome.host, "error": str(outcome.error)} for outcome in refused]
     session.show(
-        {"certificates": [issued_row(o) for o in issued], "failed": failures}, issued_lines(session, issued)
+        lambda: {"certificates": [issued_row(o) for o in issued], "failed": failures},
+        issued_lines(session, issued),
     )
     session.fail(outcome.error for outcome in refused)
 
