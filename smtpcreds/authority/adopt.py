@@ -7,6 +7,7 @@ from ..config import Site
 from ..files import ensure_directory, read_public, write_directory
 from ..inventory import Authority, Inventory
 from ..model import Artifact, Plan, Step
+from ..pki.crl import may_sign_crls
 from ..pki.dn import title
 from ..pki.foreign_layouts import Found
 from ..pki.keyfile import encode_key, is_encrypted
@@ -26,13 +27,16 @@ Keeping = Callable[[Secret | None], Secret | None]
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """An authority that was imported: its certificate, what made it, and how much of its past is known."""
+    """An authority that was imported: its certificate, what made it, and how much of its past is known.
+
+    ``crl_number`` is None where it may not sign CRLs.
+    """
 
     certificate: Certificate
     peer: str
     certificates: int
     revoked: int
-    crl_number: int
+    crl_number: int | None
     encrypted: bool
 
 
@@ -76,12 +80,18 @@ def _adopt(site: Site, found: Found, passphrase: Passphrase, keeping: Keeping) -
         refuse_existing(site)
         with inventory.transaction():
             authority = _enter(site, inventory, issuer, records)
-        crl = next_crl(site, inventory, authority, issuer)
-        write_directory(site.ca_directory, [*artifacts, Artifact(CRL, crl.pem)])
-        record_crl(inventory, authority, crl)
+        crl = next_crl(site, inventory, authority, issuer) if may_sign_crls(issuer.certificate) else None
+        write_directory(site.ca_directory, [*artifacts, *([Artifact(CRL, crl.pem)] if crl else [])])
+        if crl:
+            record_crl(inventory, authority, crl)
         record(site, inventory, "ca import", title(issuer.certificate), f"{found.peer}, {found.certificate}")
     return Adopted(
-        issuer.certificate, found.peer, len(records.rows), records.revoked, crl.number, secret is not None
+        issuer.certificate,
+        found.peer,
+        len(records.rows),
+        records.revoked,
+        crl and crl.number,
+        secret is not None,
     )
 
 

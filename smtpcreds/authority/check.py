@@ -9,7 +9,7 @@ from ..config import Site
 from ..errors import DamagedFileError, SmtpcredsError, UnsafePathError
 from ..files import check_directory, exclusive, read_private, temporaries
 from ..inventory import AuthorityState, Inventory
-from ..pki.crl import read_crl
+from ..pki.crl import may_sign_crls, read_crl
 from ..pki.dn import title
 from ..pki.pem import blocks
 from ..pki.values import Certificate
@@ -44,7 +44,7 @@ def findings(site: Site) -> list[Finding]:
         LockHeldError: another run is at work.
     """
     try:
-        with exclusive(site.lock), reading(site) as inventory:
+        with reading(site) as inventory, exclusive(site.lock):
             inventory.verify_integrity()
             scene = Scene(site, inventory)
             return [finding for check in CHECKS for finding in check(scene)]
@@ -112,7 +112,7 @@ def _file_faults(path: str) -> Iterator[Finding]:
 def crls(scene: Scene) -> Iterator[Finding]:
     """Each authority's CRL is its own, valid, and the one that was recorded last."""
     for files, certificate in scene.authorities():
-        if certificate.not_valid_after_utc <= scene.site.clock():
+        if certificate.not_valid_after_utc <= scene.site.clock() or not may_sign_crls(certificate):
             continue
         try:
             fault = _crl_fault(scene, files, certificate)
@@ -141,8 +141,6 @@ def _crl_fault(scene: Scene, files: CaFiles, certificate: Certificate) -> str | 
 def installed(scene: Scene) -> Iterator[Finding]:
     """Bundle, CRLs and hash links beside the pairs are those of the authority."""
     site = scene.site
-    if not os.path.lexists(ca_files(site).crl):
-        return
     for directory in directories(site, scene.inventory):
         if not os.listdir(directory):
             continue

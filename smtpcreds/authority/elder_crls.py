@@ -5,6 +5,7 @@ from datetime import timedelta
 from ..config import Site
 from ..errors import SmtpcredsError
 from ..inventory import Inventory
+from ..pki.crl import may_sign_crls
 from .ca import Passphrase, open_issuer
 from .elders import Elder, elders
 from .ledger import at_work, enrol, row_of
@@ -53,5 +54,5 @@ def elder_is_due(site: Site, inventory: Inventory, elder: Elder) -> bool:
 
 
 def _lives(site: Site, elder: Elder) -> bool:
-    """Tell whether an elder has not expired; one that has needs no CRL."""
-    return elder.certificate.not_valid_after_utc > site.clock()
+    """Tell whether an elder can need a CRL: it has not expired, and may sign one."""
+    return elder.certificate.not_valid_after_utc > site.clock() and may_sign_crls(elder.certificate)

@@ -102,17 +102,17 @@ def _copy(site: Site, copy: KeyCopy, passphrase: Passphrase) -> Exported:
     if copy.new:
         secret = copy.new()
         content = encode_key(key, secret)
-    else:
-        secret = passphrase() if is_encrypted(content) else None
+        _prove(certificate, decode_key(content, secret, copy.path), copy.path)
     with at_work(site) as inventory:
         _refuse(copy.path)
         write_all([Artifact(copy.path, content)])
-        _prove(certificate, decode_key(read_private(copy.path), secret, copy.path), copy.path)
+        if read_private(copy.path) != content:
+            raise DamagedFileError(copy.path, "does not hold what was written; nothing was removed")
         removed = copy.remove and remove(source)
         what = "ca root key" if copy.root else "ca key"
         detail = f"to {copy.path}{', removed from this host' if removed else ''}"
         record(site, inventory, f"{what} exported", title(certificate), detail)
-    return Exported(copy.path, secret is not None, source if removed else None)
+    return Exported(copy.path, is_encrypted(content), source if removed else None)
 
 
 def _key(site: Site, copy: KeyCopy) -> tuple[str, Certificate]:

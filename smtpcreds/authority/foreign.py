@@ -8,7 +8,7 @@ from ..config import Site
 from ..errors import DataError, ForeignFormatError, MissingInputError, UsageError
 from ..files import explained, read_public
 from ..pki.chains import ChainError, is_self_signed, verify_chain
-from ..pki.describe import may_certify
+from ..pki.crl import may_sign_crls
 from ..pki.dn import MAX_DN, part_fault, sendmail_dn, title
 from ..pki.foreign_layouts import Found, recognise
 from ..pki.keys import PrivateKey, matches
@@ -103,10 +103,12 @@ def read_issuer(site: Site, found: Found, passphrase: Passphrase) -> Issuer:
     for path in found.parents:
         above += parse_certificates(read_public(path), path).certificates
     issuer = Issuer(own, key)
-    if not may_certify(own):
+    if issuer.key_usage and not issuer.key_usage.key_cert_sign:
         raise DataError(found.certificate, "may not sign certificates (keyUsage lacks keyCertSign)")
     chain = _chain(own, above, site)
     _warn_of_name(site, own)
+    if not may_sign_crls(own):
+        site.warn(f"{title(own)}: may not sign CRLs, so nothing can be revoked; a successor may: ca rollover")
     return replace(issuer, parents=chain[1:])
 
 

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..config import Site
-from ..errors import MissingInputError, UsageError
+from ..errors import DataError, MissingInputError, UsageError
 from ..files import read_private, write_all
 from ..model import Artifact, Plan, Step
-from ..pki.crl import read_crl
+from ..pki.crl import may_sign_crls, read_crl
+from ..pki.dn import title
 from .ca import Passphrase, certificates, once, open_issuer, require
 from .elder_crls import elders_are_due, refresh_elders
 from .layout import ca_files, lifetime_of
@@ -58,8 +59,12 @@ def plan_crl(
 
     Raises:
         MissingInputError: there is no authority.
+        DataError: its certificate does not allow it to sign CRLs.
     """
     require(site)
+    if not may_sign_crls(certificates(site)[0]):
+        reason = "may not sign CRLs (keyUsage lacks cRLSign)"
+        raise DataError(title(certificates(site)[0]), reason, "smtpcreds ca rollover makes one that may")
     steps = [Step("sign", ca_files(site).crl, 0o600, "and its copies beside the certificates")]
     if wish.copy:
         steps.append(Step("write", wish.copy, 0o644))

@@ -8,6 +8,7 @@ from ..config import Site
 from ..errors import DataError, SmtpcredsError
 from ..inventory import Certificate, Inventory, State
 from ..model import Plan, Step
+from ..pki.crl import may_sign_crls
 from ..pki.describe import fingerprint
 from ..pki.revocation import Reason
 from ..pki.values import Issuer
@@ -124,14 +125,17 @@ def _concerned(site: Site, inventory: Inventory, rows: Sequence[Certificate]) ->
     """Return the files of the authorities that signed these, by the number of the authority's row.
 
     Raises:
-        DataError: one is of an authority that is retired, or not ours.
+        DataError: one is of an authority that is retired, not ours, or may not sign CRLs.
     """
     ours = [(ca_files(site), certificates(site)[0]), *((e.files, e.certificate) for e in elders(site))]
-    known = {row.id: files for files, own in ours if (row := row_of(inventory, own))}
-    if stranger := next((row for row in rows if row.authority not in known), None):
-        reason = f"{stranger.serial} is of an authority that is retired, or not ours"
-        raise DataError(stranger.host, reason)
-    return {row.authority: known[row.authority] for row in rows}
+    known = {ca.id: (files, own) for files, own in ours if (ca := row_of(inventory, own))}
+    for row in rows:
+        if row.authority not in known:
+            raise DataError(row.host, f"{row.serial} is of an authority that is retired, or not ours")
+        if not may_sign_crls(known[row.authority][1]):
+            reason = "its authority may not sign CRLs (keyUsage), so nobody would learn of a revocation"
+            raise DataError(row.host, reason, "smtpcreds ca rollover, then renew, then retire the old one")
+    return {row.authority: known[row.authority][0] for row in rows}
 
 
 def _record(

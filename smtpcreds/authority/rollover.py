@@ -25,7 +25,7 @@ from .ledger import at_work, enrol, enrolled, record
 from .office import Office
 from .publish import publish
 from .retire import hosts_of
-from .revocations import record_crl, sign_crl
+from .revocations import record_crl, sign_crl, signs_crls
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,8 @@ def _roll(
         old = open_issuer(site, passphrase)
         secret = passphrase() if is_encrypted(read_private(require(site).key)) else None
         row = enrolled(site, inventory, old)
-        publish(Office(site, inventory, row, old))
+        if signs_crls(row):
+            publish(Office(site, inventory, row, old))
         if above:
             key = open_key(above, root.passphrase or passphrase)
             issuer, root_key = make_below(site, wanted, Issuer(old.path[1], key, old.path[2:])), None

@@ -109,15 +109,6 @@ def authority_of(certificate: x509.Certificate) -> tuple[bool, int | None]:
     return value.ca, value.path_length
 
 
-def may_certify(certificate: x509.Certificate) -> bool:
-    """Tell whether keyUsage lets a CA sign certificates; one without the extension may (RFC 5280 6.1.4 n)."""
-    try:
-        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        return True
-    return usage.key_cert_sign
-
-
 def purposes_of(certificate: x509.Certificate) -> tuple[Purpose, ...]:
     """Return the TLS roles that a certificate allows; one without extendedKeyUsage allows all."""
     try:

@@ -91,7 +91,7 @@ def _encryption(encrypted: bool | None) -> str:
 
 def _crl(seen: "Generation") -> str:
     if seen.crl is None:
-        return "missing"
+        return "none"
     end = f"{seen.crl.next_update:%Y-%m-%d}" if seen.crl.next_update else "no time that it says"
     return f"number {seen.crl.number}, {seen.crl.revoked} revoked, valid to {end}"
 
