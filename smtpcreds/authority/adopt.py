@@ -90,7 +90,7 @@ def _adopt(site: Site, found: Found, passphrase: Passphrase, keeping: Keeping) -
         found.peer,
         len(records.rows),
         records.revoked,
-        crl and crl.number,
+        crl.number if crl else None,
         secret is not None,
     )
 

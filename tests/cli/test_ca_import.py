@@ -152,10 +152,13 @@ def test_mkcert_may_sign_no_crls_but_goes_on(smtpcreds: Program, tmp_path: Path)
     assert "may not sign CRLs" in smtpcreds.refuses(65, "cert", "revoke", "dmzmail")
     assert "may not sign CRLs" in smtpcreds.refuses(65, "ca", "crl")
     assert smtpcreds("inventory", "check").out == "inventory and disk agree\n"
-    smtpcreds("ca", "rollover", "--name", "Successor", "--key-type", "p256")
-    smtpcreds("cert", "renew", "dmzmail")
-    verified(smtpcreds, certificate)
-    smtpcreds("ca", "rollover", "--retire-old")
+    tomorrow = Program(smtpcreds.root, prefix=("faketime", "1 day"))
+    tomorrow("ca", "rollover", "--name", "Successor", "--key-type", "p256")
+    tomorrow("cert", "renew", "dmzmail")
+    how = ("-CApath", smtpcreds.path(CERTS), "-no-CAfile", "-crl_check")
+    peer("faketime", "1 day", "openssl", "verify", *how, certificate)
+    tomorrow("ca", "rollover", "--retire-old")
+    smtpcreds.prefix = tomorrow.prefix
     assert smtpcreds("inventory", "check").out == "inventory and disk agree\n"
 
 
