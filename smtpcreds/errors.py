@@ -137,7 +137,7 @@ class StateVersionError(ConfigError):
 
 
 def quoted(text: str) -> str:
-    """Return what a user typed as the subject of an error: short, printable, in quotes where it seems empty."""
+    """Return what a user typed as the subject of an error: short, printable, quoted where it seems empty."""
     shown = text[:MAX_SUBJECT] if text.isprintable() else ascii(text[:MAX_SUBJECT])[1:-1]
     shown += "..." * (len(text) > MAX_SUBJECT)
     return shown if text and text == text.strip() else f'"{shown}"'

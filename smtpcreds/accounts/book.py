@@ -1,36 +1,57 @@
 """The accounts of one relay: add, list, change, delete, read back."""
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from shlex import quote
+from typing import TYPE_CHECKING, Self
 
 from ..config import Site
-from ..errors import ExistsError, NameRefusedError, NoSuchAccountError, PasswordRefusedError
-from ..files import ensure_directory
+from ..errors import (
+    ExistsError,
+    MissingInputError,
+    NameRefusedError,
+    NoSuchAccountError,
+    PasswordRefusedError,
+)
 from ..model import Account, Credential, Plan, Step, parse_account
+from ..sasldb.detect import Format
 from ..sasldb.opening import open_store
 from ..sasldb.records import USER_PASSWORD, by_account, properties, replacement
+from ..sasldb.store import Edits
 from ..secret import Secret
+from .forms import CLEAR, Form, form_of
 from .logins import refuse_login_name
-from .mechanisms import served
-from .origin import new_format, origin
+from .mechanisms import remarks, served
+from .origin import Making, new_format, open_or_make, origin, place_of, refuse_other_format
+
+if TYPE_CHECKING:
+    from .delivery import Delivery
 
 Records = Mapping[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One account of the database and what it can do; no secret."""
+    """One account of the database and what it can do; no secret.
+
+    Attributes:
+        remarks: what is odd about its properties, one line each; usually none.
+    """
 
     account: Account
     properties: tuple[str, ...]
     mechanisms: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+    @classmethod
+    def of(cls, account: Account, held: Mapping[str, bytes]) -> Self:
+        """Describe an account by its properties."""
+        return cls(account, tuple(sorted(held)), served(held), remarks(held))
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What was done to which account in which file."""
+    """What was done to which account in which file or URL."""
 
     account: Account
     database: str
@@ -41,12 +62,19 @@ class AccountBook:
 
     Args:
         site: names the realm of bare names and the default database.
-        database: another file than the configured one.
+        database: another file or ``postgresql://`` URL than the configured one.
+        new: format of a database that is to be made, instead of the configured one.
+
+    Raises:
+        ForeignFormatError: the database exists and has another format than ``new``.
     """
 
-    def __init__(self, site: Site, database: str | None = None) -> None:
+    def __init__(self, site: Site, database: str | None = None, *, new: Format | None = None) -> None:
         self.site = site
-        self.database = os.path.abspath(database) if database else site.sasldb
+        self.database = place_of(database) if database else site.sasldb
+        self._new = new
+        if new:
+            refuse_other_format(self.database, new)
 
     def parse(self, text: str, realm: str | None = None) -> Account:
         """Read ``user`` or ``user@realm``; a bare name gets the realm given, else the relay's own.
@@ -64,9 +92,22 @@ class AccountBook:
         return quote(account.authcid if account.realm == self.site.realm else str(account))
 
     def plan_add(
-        self, account: Account, secret: Callable[[], Secret], *, allow_login_name: bool = False
+        self,
+        account: Account,
+        secret: Callable[[], Secret],
+        *,
+        form: Form = CLEAR,
+        deliveries: Sequence["Delivery"] = (),
+        allow_login_name: bool = False,
     ) -> Plan[Change]:
         """Plan a new account.
+
+        Args:
+            account: who.
+            secret: the question for it, asked once, when the plan is applied.
+            form: how it is stored.
+            deliveries: where it goes first.
+            allow_login_name: accept the name of a login of this host.
 
         Raises:
             NameRefusedError: the name is a login of this host (SPEC row 8).
@@ -74,26 +115,67 @@ class AccountBook:
         """
         if not allow_login_name:
             refuse_login_name(self.site.root, account.authcid)
-        return self._plan("add", account, lambda records: self._refuse(records, account), secret)
 
-    def plan_set_secret(self, account: Account, secret: Callable[[], Secret]) -> Plan[Change]:
-        """Plan a new secret. Every other property goes too, since it would keep the old secret alive."""
-        return self._plan("change", account, lambda records: self._require(records, account), secret)
+        def check(records: Records) -> None:
+            self._refuse(records, account)
+
+        return self._plan_secret(
+            Step("add", str(account), note=self.database), check, account, secret, form, deliveries
+        )
+
+    def plan_set_secret(
+        self,
+        account: Account,
+        secret: Callable[[], Secret],
+        *,
+        form: Form | None = None,
+        deliveries: Sequence["Delivery"] = (),
+    ) -> Plan[Change]:
+        """Plan a new secret. Every other property goes too, since it would keep the old secret alive.
+
+        ``form`` None keeps the form that the account has; see :func:`smtpcreds.accounts.forms.form_of`.
+        """
+        chosen = form or self.form(account)
+
+        def check(records: Records) -> None:
+            self._require(records, account)
+
+        return self._plan_secret(
+            Step("change", str(account), note=self.database), check, account, secret, chosen, deliveries
+        )
 
     def plan_delete(self, account: Account) -> Plan[Change]:
         """Plan the removal of all properties of the account."""
-        return self._plan("delete", account, lambda records: self._require(records, account), None)
+        self.properties(account)
+        write = self._writer(account)
+
+        def edits(records: Records) -> Edits:
+            self._require(records, account)
+            return replacement(records, account, {})
+
+        return Plan((Step("delete", str(account), note=self.database),), lambda: write(edits))
 
     def entries(self) -> list[Entry]:
         """Return all accounts, sorted by realm and name."""
         found = by_account(self._load())
         order = sorted(found, key=lambda account: (account.realm, account.authcid))
-        return [Entry(a, tuple(sorted(found[a])), served(found[a])) for a in order]
+        return [Entry.of(account, found[account]) for account in order]
 
     def entry(self, account: Account) -> Entry:
         """Return one account."""
-        held = self._require(self._load(), account)
-        return Entry(account, tuple(sorted(held)), served(held))
+        return Entry.of(account, self.properties(account))
+
+    def form(self, account: Account) -> Form:
+        """Return how the account's secret is stored."""
+        return form_of(account, self.properties(account))
+
+    def properties(self, account: Account) -> dict[str, bytes]:
+        """Return all properties of one account, secrets among them.
+
+        Raises:
+            NoSuchAccountError: it is not in the database.
+        """
+        return self._require(self._load(), account)
 
     def credential(self, account: Account) -> Credential:
         """Return the account with its secret.
@@ -102,42 +184,59 @@ class AccountBook:
             NoSuchAccountError: it is not in the database.
             PasswordRefusedError: it is stored without clear text and can't be read back.
         """
-        held = self._require(self._load(), account)
+        held = self.properties(account)
         if USER_PASSWORD not in held:
             raise PasswordRefusedError(
                 str(account),
                 "is stored without clear text; its secret can't be read back",
-                f"smtpcreds sasl passwd {self.shown(account)}",
+                f"give it another one: smtpcreds sasl passwd {self.shown(account)} --auth-info FILE",
             )
         return Credential(account, Secret(held[USER_PASSWORD]), self.site.realm)
 
     def _load(self) -> Records:
         """Return all records; a database that was never made is empty."""
-        return open_store(self.database).load() if os.path.lexists(self.database) else {}
+        try:
+            return open_store(self.database).load()
+        except MissingInputError:
+            return {}
 
-    def _plan(
+    def _plan_secret(
         self,
-        action: str,
+        step: Step,
+        check: Callable[[Records], None],
         account: Account,
-        check: Callable[[Records], object],
-        secret: Callable[[], Secret] | None,
+        secret: Callable[[], Secret],
+        form: Form,
+        deliveries: Sequence["Delivery"],
     ) -> Plan[Change]:
+        """Plan the properties of one account: check, ask, check again, deliver, write."""
         check(self._load())
-        made, kind = origin(self.site), new_format(self.site)
+        write = self._writer(account)
 
         def apply() -> Change:
-            values = {USER_PASSWORD: secret().reveal()} if secret else {}
+            made = secret()
+            values = form.properties(account, made)
+            check(self._load())
+            for delivery in deliveries:
+                delivery.deliver(made)
 
-            def edits(records: Records) -> dict[bytes, bytes | None]:
+            def edits(records: Records) -> Edits:
                 check(records)
                 return replacement(records, account, values)
 
-            ensure_directory(os.path.dirname(self.database), 0o755, tighten=False)
-            new = None if os.path.lexists(self.database) else kind
-            open_store(self.database, new=new, origin=made).apply(edits)
+            return write(edits)
+
+        return Plan((*(delivery.step for delivery in deliveries), step), apply)
+
+    def _writer(self, account: Account) -> Callable[[Callable[[Records], Edits]], Change]:
+        """Return what applies edits, with the configuration read before anything is written."""
+        made = Making(self._new or new_format(self.site), origin(self.site))
+
+        def write(edits: Callable[[Records], Edits]) -> Change:
+            open_or_make(self.database, made).apply(edits)
             return Change(account, self.database)
 
-        return Plan((Step(action, str(account), note=self.database),), apply)
+        return write
 
     def _refuse(self, records: Records, account: Account) -> None:
         if properties(records, account):

@@ -17,7 +17,6 @@ from ..pki.values import BACKDATE, Issuer, validity
 from ..pki.values import Certificate as Parsed
 from .batch import Draft
 from .former import Former, key_to_keep, read_former, verify_ours
-from .install import check
 from .issue import verify_permitted
 from .layout import Pair, lifetime_of
 from .orders import Order
@@ -63,11 +62,10 @@ def job(site: Site, inventory: Inventory, row: Certificate, chain: Sequence[Pars
     Raises:
         ExistsError: something of another origin stands in the place.
         MissingInputError: the key to be kept is gone.
-        SmtpcredsError: names not permitted, an unsafe directory, a damaged or leaked key.
+        SmtpcredsError: names not permitted, a damaged or leaked key.
     """
     order = order_again(site, inventory, row, wanted)
     verify_permitted(order, chain)
-    check(order.pair.directory)
     former = read_former(order.pair)
     verify_ours(former, row, inventory)
     return Job(order, former, None if wanted.new_key else key_to_keep(former, row, inventory))
@@ -99,6 +97,8 @@ def _key_type(site: Site, inventory: Inventory, row: Certificate, wanted: Renewa
     if wanted.key_type:
         return parse_key_type(wanted.key_type)
     default = parse_key_type(site.settings.cert.key_type)
+    if not wanted.new_key:
+        return default
     try:
         key = parse_certificate(inventory.der(row.authority, row.serial), row.host).public_key()
     except MissingInputError:  # adopted from a ledger that had no certificates

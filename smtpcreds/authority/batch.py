@@ -6,7 +6,7 @@ Everything is in place before the mail server is told; if it can't be told, the 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from ..errors import SmtpcredsError
+from ..errors import SmtpcredsError, WriteError
 from ..files import write_all
 from ..inventory import Intent, Signed, serial_text
 from ..model import Artifact, Link
@@ -21,10 +21,9 @@ from .install import certificate_file, prepare
 from .ledger import record
 from .office import Office
 from .orders import Order
-from .publish import Published, publish
+from .publish import Published, keep_fresh
 from .recover import recover
 from .reload import Hook
-from .revocations import crl_is_stale
 from .rollback import Unproven, reload_or_roll_back
 
 
@@ -113,7 +112,7 @@ def carry_out(
     office.inventory.intend(_intent(office, draft) for draft in drafts)
     try:
         pairs, refused = _sign(office, drafts, progress)
-        crl = publish(office) if crl_is_stale(office.site, office.inventory, office.authority) else None
+        crl = keep_fresh(office)
         _install(office, pairs)
         if hook and (pairs or crl):
             reload_or_roll_back(office, hook, _unproven(pairs))
@@ -162,10 +161,14 @@ def _unproven(pairs: Pairs) -> list[Unproven]:
 
 
 def _record(office: Office, pairs: Pairs, verb: str) -> None:
-    with office.inventory.transaction():
-        office.inventory.issued(office.authority.id, [draft.serial_text for draft, _ in pairs])
-        for draft, _ in pairs:
-            record(office.site, office.inventory, verb, draft.order.host, f"serial {draft.serial_text}")
+    try:
+        with office.inventory.transaction():
+            office.inventory.issued(office.authority.id, [draft.serial_text for draft, _ in pairs])
+            for draft, _ in pairs:
+                record(office.site, office.inventory, verb, draft.order.host, f"serial {draft.serial_text}")
+    except WriteError as error:  # no room even for this; recovery settles it from what is on disk
+        reason = "the certificates are in place, but there was no room to record it; the next command does"
+        raise WriteError(error.subject, reason, error.hint) from error
 
 
 def _intent(office: Office, draft: Draft) -> Intent:

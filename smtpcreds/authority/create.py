@@ -4,7 +4,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ..config import Site
-from ..files import check_directory, ensure_directory, exclusive, sweep, write_directory
+from ..errors import SmtpcredsError
+from ..files import (
+    check_directory,
+    ensure_directory,
+    exclusive,
+    remove_directory,
+    sweep,
+    write_directory,
+)
 from ..inventory import open_inventory
 from ..model import Artifact, Plan, Step
 from ..names import parse_host
@@ -15,6 +23,7 @@ from ..pki.keys import KeyType, PrivateKey, generate, parse_key_type
 from ..pki.pem import encode_certificates
 from ..pki.profiles import INTERMEDIATE
 from ..pki.values import Certificate, Issuer, Request, validity
+from ..postgres import is_url
 from ..secret import Secret
 from .ca import refuse_existing
 from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_KEY, ca_files, lifetime_of
@@ -88,7 +97,7 @@ def plan_create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> 
     steps = (
         Step("make", files.directory, 0o700),
         *(Step("write", path, 0o600) for path in [*paths, files.key, files.certificate, files.crl]),
-        Step("record in", site.inventory, 0o600),
+        Step("record in", site.inventory, None if is_url(site.inventory) else 0o600),
     )
     return Plan(steps, lambda: _create(site, wanted, passphrase))
 
@@ -104,8 +113,13 @@ def _create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> Cert
         refuse_existing(site)
         with open_inventory(site.inventory) as inventory:
             write_directory(site.ca_directory, artifacts)
-            record_crl(inventory, enrolled(site, inventory, issuer), crl)
-            record(site, inventory, "ca init", wanted.name)
+            try:
+                with inventory.transaction():
+                    record_crl(inventory, enrolled(site, inventory, issuer), crl)
+                    record(site, inventory, "ca init", wanted.name)
+            except SmtpcredsError:
+                remove_directory(site.ca_directory)  # nobody has seen it yet, and the error says so
+                raise
     return issuer.certificate
 
 

@@ -13,7 +13,7 @@ from ..pki.hashlinks import is_link_name, subject_hash
 from ..pki.values import Certificate
 from .ca import certificates
 from .elders import distrusted, elders, trusted
-from .install import Listed, bundled, surroundings
+from .install import Listed, bundled, check, surroundings, trust
 from .layout import BUNDLE, CRL, ca_files
 
 _ELDER_CRL = pattern(r"crl-[0-9a-f]{8}\.pem")
@@ -44,6 +44,17 @@ def spread(site: Site, inventory: Inventory) -> list[str]:
 def around(site: Site, directory: str) -> list[Artifact | Link]:
     """Return what of bundle, CRLs and links is missing or different in a directory."""
     return surroundings(directory, trusted(site), crl_lists(site), distrusted(site))
+
+
+def verify_place(site: Site, directory: str) -> None:
+    """Find out whether pairs can be kept in a directory, and the bundle beside them.
+
+    Raises:
+        UnsafePathError: what :func:`.install.check` and :func:`.install.trust` refuse.
+        DamagedFileError: the bundle that is there can't be read.
+    """
+    check(directory)
+    trust(directory, trusted(site), distrusted(site))
 
 
 def crl_lists(site: Site, fresh: Mapping[Certificate, bytes] | None = None) -> tuple[Listed, ...]:

@@ -13,7 +13,7 @@ from ..pki.values import Certificate, Issuer, validity
 from .batch import Draft, Issued, Outcome, Refused, carry_out
 from .ca import Passphrase, certificates, once, open_issuer
 from .elder_crls import refresh_elders
-from .install import check
+from .everywhere import verify_place
 from .office import at_the_office
 from .orders import Order
 from .reading import looking, unsettled
@@ -96,6 +96,8 @@ def _sorted_out(
     *,
     force: bool,
 ) -> tuple[list[Order], list[Refused]]:
+    for directory in {order.pair.directory for order in orders}:
+        verify_place(site, directory)
     pending = unsettled(site, inventory)
     accepted: dict[str, Order] = {}
     refused: list[Refused] = []
@@ -104,7 +106,6 @@ def _sorted_out(
             if order.host in accepted:
                 raise UsageError(order.host, "is named twice")
             verify_permitted(order, chain)
-            check(order.pair.directory)
             if not force and order.pair.stem not in pending:
                 refuse_standing(order.pair, order.host, site.clock(), inventory)
         except SmtpcredsError as error:

@@ -75,16 +75,6 @@ class Pair:
         return f"{self.stem}-cert.pem"
 
     @property
-    def request(self) -> str:
-        """The request to another CA."""
-        return f"{self.stem}.csr"
-
-    @property
-    def next_key(self) -> str:
-        """A key that waits for its certificate while the pair is in use."""
-        return f"{self.key}.new"
-
-    @property
     def former_key(self) -> str:
         """The key before the last renewal."""
         return f"{self.key}.previous"
@@ -93,6 +83,16 @@ class Pair:
     def former_certificate(self) -> str:
         """The certificate before the last renewal."""
         return f"{self.certificate}.previous"
+
+    @property
+    def request(self) -> str:
+        """The request to another CA."""
+        return f"{self.stem}.csr"
+
+    @property
+    def next_key(self) -> str:
+        """A key that waits for its certificate while the pair is in use."""
+        return f"{self.key}.new"
 
 
 def ca_files(site: Site) -> CaFiles:

@@ -1,6 +1,6 @@
 """The list of certificates, from the inventory alone; nothing heavy is imported."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -27,10 +27,10 @@ class Selection:
     everything: bool = False
 
 
-def listed(site: Site, inventory: Inventory, selection: Selection) -> Iterator[Certificate]:
+def listed(site: Site, inventory: Inventory, selection: Selection) -> Generator[Certificate, None, None]:
     """Yield the chosen certificates, those that end next first."""
     now = site.clock()
-    return inventory.listing(
+    yield from inventory.listing(
         expires_after=None if selection.everything and not selection.within else now - REMEMBERED,
         expires_before=None if selection.within is None else later(now, selection.within),
         host=selection.host,
@@ -40,7 +40,7 @@ def listed(site: Site, inventory: Inventory, selection: Selection) -> Iterator[C
 
 def certificate_path(site: Site, row: Certificate) -> str | None:
     """Return the file that a certificate was installed in, or None where its host keeps it."""
-    return Pair(site.root.locate(row.directory)).certificate if row.directory else None
+    return Pair(site.root.locate(row.directory)).certificate if row.is_on(site.machine) else None
 
 
 def later(now: datetime, span: timedelta) -> datetime:

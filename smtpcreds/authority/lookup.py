@@ -1,11 +1,10 @@
 """From the word of a person to one certificate: in the inventory, installed, or in a file."""
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..config import Site
-from ..errors import AmbiguousError, MissingInputError, NameRefusedError
+from ..errors import MissingInputError, NameRefusedError
 from ..files import read_public
 from ..inventory import Certificate as Row
 from ..inventory import Inventory
@@ -14,8 +13,8 @@ from ..pki.pem import parse_certificate, parse_certificates
 from ..pki.values import Certificate
 from .layout import Pair, pair_of
 from .reading import has_inventory, reading
+from .which import ambiguous, meant, names_host
 
-_SHOWN = 8
 _CERTIFICATE_END = "-cert.pem"
 
 
@@ -93,10 +92,9 @@ def choose(site: Site, inventory: Inventory, which: str) -> Row | None:
     Raises:
         AmbiguousError: a prefix that fits several certificates.
     """
-    name = _qualified(site, which)
-    rows = [row for row in inventory.find(name) if row.host == name] or inventory.find(which)
-    if len(rows) > 1 and any(row.host not in {name, which} for row in rows):
-        raise AmbiguousError(which, f"fits {len(rows)} certificates: {_candidates(rows)}", "give more digits")
+    rows = meant(site, inventory, which)
+    if len(rows) > 1 and not names_host(site, which, rows):
+        raise ambiguous(which, rows, "give more digits")
     return rows[0] if rows else None
 
 
@@ -114,16 +112,4 @@ def _of_row(site: Site, row: Row) -> Found:
 
 
 def _place(site: Site, row: Row | None) -> Pair | None:
-    return Pair(site.root.locate(row.directory)) if row and row.directory else None
-
-
-def _qualified(site: Site, which: str) -> str:
-    try:
-        return site.qualify(which, wildcard=True)
-    except NameRefusedError:
-        return which
-
-
-def _candidates(rows: Sequence[Row]) -> str:
-    listed = ", ".join(f"{row.serial[:16]} ({row.host}, {row.state})" for row in rows[:_SHOWN])
-    return listed + (", ..." if len(rows) > _SHOWN else "")
+    return Pair(site.root.locate(row.directory)) if row and row.is_on(site.machine) else None

@@ -13,7 +13,7 @@ from .elders import distrusted, files_of, trusted
 from .everywhere import crl_lists, directories
 from .install import Listed, surroundings
 from .office import Office
-from .revocations import NewCrl, next_crl, record_crl
+from .revocations import NewCrl, crl_is_stale, next_crl, record_crl
 
 Missing = dict[str, list[Artifact | Link]]
 """Directory to what it lacks of bundle, CRLs and links."""
@@ -46,6 +46,11 @@ def publish(office: Office, *, number: int | None = None, lifetime: timedelta | 
     record_crl(inventory, office.authority, crl)
     name = next(item.name for item in lists if item.issuer == certificate)
     return Published(crl, kept, tuple(f"{directory}/{name}" for directory in beside))
+
+
+def keep_fresh(office: Office) -> Published | None:
+    """Sign and install a CRL if there is none, if it is due, or if it is a day old."""
+    return publish(office) if crl_is_stale(office.site, office.inventory, office.authority) else None
 
 
 def stale_copies(site: Site, inventory: Inventory) -> Missing:

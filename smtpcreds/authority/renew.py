@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from ..config import Site
 from ..errors import SmtpcredsError
@@ -14,6 +15,7 @@ from .again import Job, job
 from .batch import Issued, Outcome, Refused, carry_out
 from .ca import Passphrase, certificates, once, open_issuer
 from .elder_crls import elders_are_due, refresh_elders
+from .everywhere import verify_place
 from .layout import CRL, Pair, ca_files
 from .ledger import at_work, row_of
 from .office import at_the_office
@@ -121,9 +123,11 @@ def _look(
     site: Site, inventory: Inventory, authority: Authority | None, chain: Sequence[Parsed], wanted: Renewals
 ) -> _Work:
     rows, refused = _rows(site, inventory, chain, wanted)
+    verified = cache(lambda directory: verify_place(site, directory))
     jobs: list[Job] = []
     for row in rows:
         try:
+            verified(Pair(site.root.locate(row.directory)).directory)
             jobs.append(job(site, inventory, row, chain, wanted))
         except SmtpcredsError as error:
             refused.append(Refused(row.host, error))

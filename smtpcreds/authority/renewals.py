@@ -1,6 +1,5 @@
 """Which certificates a renewal means."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -54,16 +53,28 @@ def due_rows(site: Site, inventory: Inventory, end: datetime) -> list[Certificat
         end: of the authority; what lives as long as it gains nothing by a renewal.
     """
     now = site.clock()
-    due = [row for row in _ours(inventory) if is_due(row.not_before, row.not_after, now)]
+    rows = (row for row in inventory.listing(latest=True) if row.profile in HOST_PROFILES)
+    late = [row for row in rows if is_due(row.not_before, row.not_after, now)]
+    ours = _ours(inventory)
+    foreign = [row.host for row in late if row.authority not in ours and row.not_after > now]
+    if foreign:
+        site.warn(f"{_some(foreign)}: to be renewed by the CA that signed it: smtpcreds cert request HOST")
+    due = [row for row in late if row.authority in ours]
     elsewhere = [row.host for row in due if not row.directory and row.not_after > now]
     if elsewhere:
         site.warn(f"{_some(elsewhere)}: to be renewed where the key is kept: smtpcreds cert sign CSR")
-    last = [row.host for row in due if row.directory and row.not_after >= end]
+    others = [row for row in due if row.directory and not row.is_on(site.machine)]
+    for machine in dict.fromkeys(row.machine for row in others):
+        site.warn(
+            f"{_some([row.host for row in others if row.machine == machine])}: to be renewed on {machine}"
+        )
+    due = [row for row in due if row.is_on(site.machine)]
+    last = [row.host for row in due if row.not_after >= end]
     if last:
         site.warn(
             f"{_some(last)}: ends with the authority on {end:%Y-%m-%d}; see: smtpcreds ca rollover --help"
         )
-    return [row for row in due if row.directory and row.not_after < end]
+    return [row for row in due if row.not_after < end]
 
 
 def rows_of(site: Site, inventory: Inventory, text: str) -> list[Certificate]:
@@ -72,12 +83,17 @@ def rows_of(site: Site, inventory: Inventory, text: str) -> list[Certificate]:
     Raises:
         NameRefusedError: a bad name.
         MissingInputError: the host is unknown; the reason names those that are known.
-        DataError: all that it had was revoked, or its key is kept elsewhere.
+        DataError: all that it had was revoked, its key is kept elsewhere, or another CA certifies it.
     """
     host = site.qualify(text)
     rows = [row for row in inventory.listing(host=host, latest=True) if row.profile in HOST_PROFILES]
-    if found := [row for row in rows if row.directory]:
+    ours = _ours(inventory)
+    if found := [row for row in rows if row.is_on(site.machine) and row.authority in ours]:
         return found
+    if elsewhere := next((row for row in rows if row.directory and row.authority in ours), None):
+        raise DataError(host, f"is installed on {elsewhere.machine}", "renew it there")
+    if any(row.authority not in ours for row in rows):
+        raise DataError(host, "is certified by another CA", f"smtpcreds cert request {host}")
     if rows:
         hint = "make a request there, then here: smtpcreds cert sign CSR"
         raise DataError(host, "keeps its own key, so it can't be renewed here", hint)
@@ -89,14 +105,8 @@ def rows_of(site: Site, inventory: Inventory, text: str) -> list[Certificate]:
     )
 
 
-def _ours(inventory: Inventory) -> Iterator[Certificate]:
-    ours = {authority.id for authority in inventory.authorities() if _is_ours(authority.state)}
-    rows = inventory.listing(latest=True)
-    return (row for row in rows if row.authority in ours and row.profile in HOST_PROFILES)
-
-
-def _is_ours(state: AuthorityState) -> bool:
-    return state in (AuthorityState.CURRENT, AuthorityState.RETIRED)
+def _ours(inventory: Inventory) -> set[int]:
+    return {ca.id for ca in inventory.authorities() if ca.state is not AuthorityState.FOREIGN}
 
 
 def _known(inventory: Inventory, host: str) -> str:

@@ -15,7 +15,7 @@ from hashlib import sha256
 
 from ..config import Site
 from ..files import read_private
-from ..inventory import Authority, AuthorityState, Crl, Inventory
+from ..inventory import Authority, Crl, Inventory
 from ..pki.crl import BACKDATE, build_crl, may_sign_crls, to_pem
 from ..pki.pem import blocks, parse_certificate
 from ..pki.revocation import Revoked, parse_reason
@@ -110,25 +110,6 @@ def crl_is_stale(site: Site, inventory: Inventory, authority: Authority) -> bool
     if latest is None or crl_is_due(site, inventory, authority):
         return signs_crls(authority)
     return site.clock() - latest.this_update >= FRESH
-
-
-def warn_of_crls(site: Site, inventory: Inventory) -> None:
-    """Warn of every CRL of a signing authority that expired, or has less than a third of its life left."""
-    for authority in inventory.authorities():
-        latest = inventory.latest_crl(authority.id)
-        if authority.state is AuthorityState.CURRENT and latest:
-            _warn_of(site, authority.name, latest.this_update, latest.next_update)
-
-
-def _warn_of(site: Site, name: str, begin: datetime, end: datetime) -> None:
-    now = site.clock()
-    if end <= now:
-        site.warn(
-            f"{name}: the CRL expired on {end:%Y-%m-%d}, so mail servers that read it refuse every "
-            "certificate of this CA; sign a new one: smtpcreds ca crl"
-        )
-    elif is_due(begin, end, now):
-        site.warn(f"{name}: the CRL expires on {end:%Y-%m-%d}; sign a new one: smtpcreds ca crl")
 
 
 def _is_kept(site: Site, authority: Authority, latest: Crl) -> bool:

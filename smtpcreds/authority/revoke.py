@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ..config import Site
-from ..errors import DataError, SmtpcredsError
+from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..inventory import Certificate, Inventory, State
 from ..model import Plan, Step
 from ..pki.crl import may_sign_crls
@@ -151,6 +151,9 @@ def _record(
 
 def _chosen(site: Site, inventory: Inventory, wish: Wish) -> list[Certificate]:
     found = meant(site, inventory, wish.which)
+    if not found:
+        reason = "fits no certificate of the inventory"
+        raise MissingInputError(wish.which or '""', reason, "smtpcreds cert list")
     live = _live(found, site.clock())
     if not live:
         raise _nothing_left(found[0])
@@ -193,7 +196,9 @@ def _nothing_left(row: Certificate) -> DataError:
 
 
 def _in_place(site: Site, rows: Sequence[Certificate]) -> tuple[Pair, ...]:
-    of_place = {Pair(site.root.locate(row.directory)): row.fingerprint for row in rows if row.directory}
+    of_place = {
+        Pair(site.root.locate(row.directory)): row.fingerprint for row in rows if row.is_on(site.machine)
+    }
     return tuple(pair for pair, digest in of_place.items() if _holds(pair, {row.fingerprint for row in rows}))
 
 

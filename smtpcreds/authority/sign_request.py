@@ -19,10 +19,9 @@ from ..pki.values import Certificate, Issuer, Request, Validity, validity
 from .ca import Passphrase, certificates, once, open_issuer
 from .elder_crls import refresh_elders
 from .install import certificate_file
-from .ledger import at_work, enrolled, record
-from .office import Office
-from .publish import publish
-from .revocations import crl_is_stale
+from .ledger import record
+from .office import at_the_office
+from .publish import keep_fresh
 from .target import verify_target
 
 
@@ -149,16 +148,15 @@ def _verify_permitted(petition: Petition, chain: tuple[Certificate, ...]) -> Non
 
 
 def _sign(site: Site, petition: Petition, issuer: Issuer, *, force: bool) -> Granted:
-    with at_work(site) as inventory:
+    with at_the_office(site, issuer) as office:
         verify_target(petition.target, force=force)
-        authority = enrolled(site, inventory, issuer)
+        inventory, authority = office.inventory, office.authority
         serial, span = new_serial(), validity(site.clock(), petition.lifetime, issuer)
         inventory.intend([_intent(site, authority, petition, serial, span)])
         try:
             certificate = sign(petition.request, petition.profile, issuer, serial, span)
             inventory.signed(authority.id, [_signed(certificate)])
-            if crl_is_stale(site, inventory, authority):
-                publish(Office(site, inventory, authority, issuer))
+            keep_fresh(office)
             pem = certificate_file(certificate, issuer.path)
             write_all([Artifact(petition.target, pem)] if petition.target else [])
         except SmtpcredsError:

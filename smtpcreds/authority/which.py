@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from ..config import Site
-from ..errors import AmbiguousError, MissingInputError, NameRefusedError
+from ..errors import AmbiguousError, NameRefusedError
 from ..inventory import Certificate, Inventory
 
 SHOWN = 6
@@ -17,14 +17,8 @@ def meant(site: Site, inventory: Inventory, which: str) -> list[Certificate]:
 
     A short host name is completed with the domain. A complete host name, serial number or fingerprint
     outranks prefixes.
-
-    Raises:
-        MissingInputError: it means nothing.
     """
-    found = _of_host(site, inventory, which) or inventory.find(which)
-    if not found:
-        raise MissingInputError(which or '""', "fits no certificate of the inventory", "smtpcreds cert list")
-    return found
+    return _of_host(site, inventory, which) or inventory.find(which)
 
 
 def ambiguous(which: str, rows: list[Certificate], hint: str) -> AmbiguousError:
@@ -45,9 +39,18 @@ def of_one_host(rows: Iterable[Certificate]) -> bool:
     return len({row.host for row in rows}) == 1
 
 
+def names_host(site: Site, which: str, rows: Iterable[Certificate]) -> bool:
+    """Tell whether the word is the name of the host of all of them, short or complete."""
+    return {row.host for row in rows} <= {which, _host(site, which)}
+
+
 def _of_host(site: Site, inventory: Inventory, which: str) -> list[Certificate]:
-    try:
-        host = site.qualify(which, wildcard=True)
-    except NameRefusedError:
-        return []
+    host = _host(site, which)
     return [row for row in inventory.find(host) if row.host == host]
+
+
+def _host(site: Site, which: str) -> str:
+    try:
+        return site.qualify(which, wildcard=True)
+    except NameRefusedError:
+        return which

@@ -31,6 +31,16 @@ class Root(LazyGroup):
         super().__init__(*args, **kwargs)
         self.params += global_options(hidden=False)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a reader that has gone away ends it without a word.
+
+        click would end the program with status 1, which is an answer of ours.
+        """
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise click.exceptions.Exit(0) from None
+
 
 @click.command(
     cls=Root, table=COMMANDS, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]}

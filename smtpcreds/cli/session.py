@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from ..model import Plan, Step
 
 T = TypeVar("T")
+_AT_ONCE = 1000
+"""Lines in one write; line by line, 100,000 accounts would take seconds."""
 
 
 @dataclass
@@ -52,10 +55,11 @@ class Session:
         if self.verbose:
             say(text, None)
 
-    def show(self, data: object | Callable[[], object], lines: Iterable[str]) -> None:
+    def show(self, data: object | Callable[[], object], lines: Iterable[str], *, aside: bool = False) -> None:
         """Print the answer: the lines, or with ``--json`` the data and the warnings.
 
-        Long answers come as a function and a generator, so that only what is printed is made.
+        Long answers come as a function and a generator, so that only what is printed is made. ``aside``
+        sends the lines to standard error, where a secret stands alone on standard output.
         """
         if self.as_json:
             import json
@@ -64,8 +68,9 @@ class Session:
             document = {**made, "warnings": self.warnings} if isinstance(made, dict) else made
             click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=_plain))
         elif not self.quiet:
-            for line in lines:
-                click.echo(line)
+            rest = iter(lines)
+            while some := list(islice(rest, _AT_ONCE)):
+                click.echo("\n".join(some), err=aside)
 
     def carry_out(self, plan: "Plan[T]") -> T | None:
         """Apply the plan and return its result; with ``--dry-run`` print it and return None."""
@@ -93,8 +98,12 @@ class Session:
         if failed:
             raise click.exceptions.Exit(failed[0].exit_status)
 
-    def reveal(self, content: bytes) -> None:
-        """Write a secret to standard output, unless that is JSON or a file that others can read."""
+    def refuse_reveal(self) -> None:
+        """Refuse to print a secret as JSON or to a file that others can read.
+
+        Raises:
+            UsageError, UnsafePathError: with the way out.
+        """
         from ..files.guard import ANY_FOREIGN_ACCESS
 
         if self.as_json:
@@ -106,16 +115,24 @@ class Session:
                 f"is a file of mode {stat.S_IMODE(found.st_mode):04o}",
                 "umask 077 before the redirection",
             )
-        if not self.dry_run:
-            sys.stdout.buffer.write(content)
-            sys.stdout.buffer.flush()
+
+    def reveal(self, content: bytes) -> None:
+        """Write a secret to standard output; see :meth:`refuse_reveal`."""
+        self.refuse_reveal()
+        rest = memoryview(b"" if self.dry_run else content)
+        while rest:  # past Python's buffer, which would be tried again at exit if the device is full
+            rest = rest[os.write(sys.stdout.fileno(), rest) :]
 
     def absolute(self, path: str) -> str:
         """Return a path that the user typed; it is not below ``--root``."""
         return os.path.abspath(path)
 
     def described(self, path: str) -> str:
-        """Return ``path  mode owner:group`` as it is on disk."""
+        """Return ``path  mode owner:group`` as it is on disk; a URL as it is."""
+        from ..postgres import is_url
+
+        if is_url(path):
+            return path
         found = os.stat(path)
         return f"{path}  {stat.S_IMODE(found.st_mode):04o} {owner(found)}"
 

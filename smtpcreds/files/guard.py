@@ -7,8 +7,8 @@ here before anything secret is read or written, and it holds for the real path, 
 import os
 import stat
 
-from ..errors import DataError, UnsafePathError
-from .explain import explained
+from ..errors import DataError, DeniedError, SmtpcredsError, UnsafePathError
+from .explain import AS_ROOT, explained
 
 GROUP_OR_OTHER_WRITE = 0o022
 ANY_FOREIGN_ACCESS = 0o077
@@ -32,7 +32,7 @@ def check_directory(path: str) -> None:
     if not stat.S_ISDIR(found.st_mode):
         raise UnsafePathError(path, "is not a directory")
     if found.st_uid != os.geteuid():
-        raise UnsafePathError(path, f"belongs to {_user(found.st_uid)}", f"chown {os.geteuid()} {path}")
+        raise _foreign(path, found.st_uid)
     if found.st_mode & GROUP_OR_OTHER_WRITE:
         raise UnsafePathError(path, f"is writable by {_writers(found.st_mode)}", f"chmod 0700 {path}")
     check_parents(path)
@@ -64,7 +64,7 @@ def check_target(path: str) -> os.stat_result | None:
     if not stat.S_ISREG(found.st_mode):
         raise UnsafePathError(path, "is not a regular file")
     if found.st_uid not in {0, os.geteuid()}:
-        raise UnsafePathError(path, f"belongs to {_user(found.st_uid)}", f"chown {os.geteuid()} {path}")
+        raise _foreign(path, found.st_uid)
     return found
 
 
@@ -120,7 +120,7 @@ def _read(path: str, *, private: bool) -> bytes:
 
 def _check_private(path: str, found: os.stat_result) -> None:
     if found.st_uid not in {0, os.geteuid()}:
-        raise UnsafePathError(path, f"belongs to {_user(found.st_uid)}", f"chown {os.geteuid()} {path}")
+        raise _foreign(path, found.st_uid)
     if found.st_mode & ANY_FOREIGN_ACCESS:
         mode = stat.S_IMODE(found.st_mode)
         raise UnsafePathError(path, f"has mode {mode:04o}; others may use it", f"chmod 0600 {path}")
@@ -138,6 +138,13 @@ def _check_parent(parent: str, path: str) -> None:
 
 def _writers(mode: int) -> str:
     return "everybody" if mode & stat.S_IWOTH else "its group"
+
+
+def _foreign(path: str, uid: int) -> SmtpcredsError:
+    if uid == 0:
+        return DeniedError(path, "belongs to root", AS_ROOT)
+    me = _user(os.geteuid()).rpartition(" ")[2]
+    return UnsafePathError(path, f"belongs to {_user(uid)}", f"chown {me} {path}")
 
 
 def _user(uid: int) -> str:

@@ -24,7 +24,7 @@ def exclusive(path: str, patience: float = PATIENCE) -> Iterator[None]:
 
     Args:
         path: the lock file; made with mode 0600 and left in place.
-        patience: seconds to wait for another holder.
+        patience: seconds to wait for one holder; a queue that moves may take longer.
 
     Raises:
         LockHeldError: naming the process that held it.
@@ -34,7 +34,7 @@ def exclusive(path: str, patience: float = PATIENCE) -> Iterator[None]:
     try:
         if os.fstat(handle).st_uid not in {0, os.geteuid()}:
             raise UnsafePathError(path, "belongs to another user")
-        if not flock(handle, fcntl.LOCK_EX, patience):
+        if not _queue(handle, patience):
             raise LockHeldError(path, f"is held by {_holder(handle)}", "try again when it has ended")
         with explained(path):
             os.ftruncate(handle, 0)
@@ -45,6 +45,15 @@ def exclusive(path: str, patience: float = PATIENCE) -> Iterator[None]:
             os.ftruncate(handle, 0)
     finally:
         os.close(handle)
+
+
+def _queue(handle: int, patience: float) -> bool:
+    """Take the lock, with fresh patience for each new holder; tell whether it came."""
+    holder = None
+    while holder != (holder := _holder(handle)):
+        if flock(handle, fcntl.LOCK_EX, patience):
+            return True
+    return False
 
 
 def flock(handle: int, kind: int, patience: float) -> bool:

@@ -125,6 +125,15 @@ def tree(path: str) -> list[Artifact]:
     return found
 
 
+def remove_directory(path: str) -> None:
+    """Remove a directory with all its files; it is gone at once, and what a kill leaves is swept."""
+    temporary = _temporary(path)
+    with explained(path):
+        os.rename(path, temporary)
+        shutil.rmtree(temporary)
+    flush_directories([os.path.dirname(path)])
+
+
 def ensure_directory(path: str, mode: int = 0o700, *, tighten: bool = True) -> bool:
     """Make the directory, with missing parents of mode 0755, or bring an own one to the mode.
 
@@ -147,7 +156,10 @@ def ensure_directory(path: str, mode: int = 0o700, *, tighten: bool = True) -> b
         ensure_directory(parent, 0o755)
     check_parents(path)
     with explained(path):
-        os.mkdir(path, 0o700)
+        try:
+            os.mkdir(path, mode)
+        except FileExistsError:  # another run was faster
+            return ensure_directory(path, mode, tighten=tighten)
         os.chmod(path, mode)
     flush_directories([parent])
     return True

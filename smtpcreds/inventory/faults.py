@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _SALVAGE = "restore it from a backup, or salvage what can be read: sqlite3 {path} .recover"
 _WHO = "try again later; to see who holds it: fuser -v {path}"
 _DAMAGED = (DamagedFileError, "is damaged ({message})", _SALVAGE)
+_FULL = (WriteError, "the disk is full; nothing was changed", "make room in {directory}")
 
 _PRIMARY = {
     1: _DAMAGED,  # SQLITE_ERROR: a table or column of ours is missing
@@ -33,7 +34,7 @@ _PRIMARY = {
     8: (WriteError, "can't be written: {message}", None),
     10: (WriteError, "{message}; nothing was changed", "look into the kernel's log for the disk"),
     11: _DAMAGED,
-    13: (WriteError, "the disk is full; nothing was changed", "make room in {directory}"),
+    13: _FULL,
     14: (WriteError, "{message}", "is {directory} there, and can this user write to it?"),
     19: (DataError, "the inventory can't hold this ({message})", None),
     23: (DeniedError, "{message}", None),
@@ -45,8 +46,9 @@ _EXTENDED = {
     787: (MissingInputError, "the inventory knows no such authority", "see: smtpcreds ca show"),
     1555: (ExistsError, "this is recorded already", None),
     2067: (ExistsError, "this is recorded already", None),
+    4874: _FULL,  # SQLITE_IOERR_SHMSIZE: the -shm file can't grow
 }
-"""Constraints of which more can be said than that one was broken."""
+"""Of which more can be said than their primary code tells."""
 
 
 @contextmanager

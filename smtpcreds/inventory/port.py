@@ -26,6 +26,16 @@ class Inventory(Protocol):
         """
         ...
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep every other host that shares the inventory from working with it; readers go on.
+
+        The lock goes with the connection. It is no lock between processes of one host: those have a file.
+
+        Raises:
+            LockHeldError: naming the process that held it.
+        """
+        ...
+
     def add_authority(
         self,
         name: str,
@@ -164,7 +174,7 @@ class Inventory(Protocol):
             expires_before: only those that expire at this time or before.
             host: in A-labels.
             state: only those in this state.
-            latest: only issued ones that no newer one of the same host and directory replaces.
+            latest: only issued ones that no newer one of the same host, machine and directory replaces.
             limit: at most so many.
         """
         ...
@@ -177,7 +187,7 @@ class Inventory(Protocol):
         ...
 
     def places(self, authority: int) -> list[str]:
-        """Return the directories that the authority's issued certificates were installed in.
+        """Return the directories that the authority's certificates were, or were to be, installed in.
 
         Reads a row of an index for each of them: half a second among a million.
         """

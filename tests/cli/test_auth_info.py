@@ -1,6 +1,7 @@
 """``sasl auth-info``: Sendmail's default-auth-info byte for byte, and what it can't express."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -80,12 +81,12 @@ def test_obstacles(hub: Program, tmp_path: Path, obstacle: str, status: int, sai
     path = tmp_path / "place/file"
     path.parent.mkdir()
     victim = hub.write("victim", "precious\n")
-    make = {
+    make: dict[str, Callable[[], object]] = {
         "link": lambda: path.symlink_to(victim),
         "directory": path.mkdir,
         "fifo": lambda: os.mkfifo(path),
         "loose": lambda: hub.write(str(path.relative_to(tmp_path)), "x", 0o644),
-        "foreign": lambda: (path.write_text("x"), path.chmod(0o600), os.chown(path, 65534, -1)),
+        "foreign": lambda: os.chown(hub.write("place/file", "x"), 65534, -1),
         "loose parent": lambda: path.parent.chmod(0o777),
     }
     make[obstacle]()
@@ -117,7 +118,7 @@ def test_an_account_without_clear_text_says_so(hub: Program) -> None:
     open_store(str(hub.path("/etc/sasldb2"))).apply(lambda _: {key: b"salt\0hash"})
     said = hub.refuses(65, "sasl", "auth-info", "hashed")
     assert f"hashed@{HUB}: is stored without clear text; its secret can't be read back" in said
-    assert "hint: smtpcreds sasl passwd hashed" in said
+    assert "hint: give it another one: smtpcreds sasl passwd hashed" in said
 
 
 def test_not_as_json(hub: Program) -> None:

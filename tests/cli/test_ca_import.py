@@ -27,7 +27,7 @@ def easy_rsa(tmp_path_factory: pytest.TempPathFactory) -> Path:
     env |= {"EASYRSA_PASSIN": "env:PASS", "EASYRSA_PASSOUT": "env:PASS", "PASS": "old hills"}
 
     def easyrsa(*words: str) -> None:
-        peer("sh", "-c", f'cd {EASY_RSA} && exec ./easyrsa "$@"', "easyrsa", *words, **env)
+        peer("sh", "-c", f'cd {EASY_RSA} && exec ./easyrsa "$@"', "easyrsa", *words, env=env)
 
     easyrsa("init-pki")
     easyrsa("--req-cn=Polkatistas CA", "build-ca")
@@ -43,15 +43,15 @@ def demo_ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("CA.pl")
     subject = "/C=ES/ST=Polka/O=Polkatistas"
 
-    def at_home(*words: str, input: bytes | None = None) -> None:  # noqa: A002
-        peer("sh", "-c", f'cd {place} && exec "$@"', "sh", *words, input=input)
+    def at_home(*words: str, stdin: bytes = b"") -> None:
+        peer("sh", "-c", f'cd {place} && exec "$@"', "sh", *words, stdin=stdin)
 
     new = " ".join((*EC, "-nodes", "-subj", f"{subject}/CN=Demo"))
-    at_home("perl", CA_PL, "-newca", "-extra-req", new, input=b"\n")
+    at_home("perl", CA_PL, "-newca", "-extra-req", new, stdin=b"\n")
     for host in ("one", "two"):
         new = " ".join((*EC, "-subj", f"{subject}/CN={host}.polkatistas.org"))
         at_home("perl", CA_PL, "-newreq-nodes", "-extra-req", new)
-        at_home("perl", CA_PL, "-sign", input=b"y\ny\n")
+        at_home("perl", CA_PL, "-sign", stdin=b"y\ny\n")
         (place / "newcert.pem").rename(place / f"{host}.pem")
     at_home("openssl", "ca", "-revoke", "one.pem", "-crl_reason", "superseded")
     (place / "demoCA/crlnumber").write_text("07\n")
@@ -90,8 +90,8 @@ def test_easy_rsa_goes_on_with_its_certificates_and_revocations(smtpcreds: Progr
     assert (said["from"], said["certificates"], said["revoked"]) == ("easy-rsa", 3, 1)
     assert (said["encrypted"], said["key_type"]) == (True, "RSA 2048")
     public = ("openssl", "pkey", "-passin", "env:PASS", "-pubout", "-in")
-    ours = peer(*public, smtpcreds.path(f"{CA}/ca-key.pem"), PASS="old hills")
-    assert ours == peer(*public, easy_rsa / "private/ca.key", PASS="old hills")
+    ours = peer(*public, smtpcreds.path(f"{CA}/ca-key.pem"), env={"PASS": "old hills"})
+    assert ours == peer(*public, easy_rsa / "private/ca.key", env={"PASS": "old hills"})
     assert re.search(r"Revoked Certificates:(?s:.*)Key Compromise", crl(smtpcreds))
     smtpcreds("cert", "issue", "cellar", *source)
     verified(smtpcreds, smtpcreds.path(f"{CERTS}/cellar-cert.pem"))
@@ -132,11 +132,8 @@ def test_mkcert_may_sign_no_crls_but_goes_on(smtpcreds: Program, tmp_path: Path)
     yesterday = ("faketime", "1 day ago")
     peer(
         *yesterday,
-        "mkcert",
-        "x.example.org",
-        CAROOT=str(tmp_path / "mkcert"),
-        HOME=str(tmp_path),
-        TRUST_STORES="none",
+        *("mkcert", "-cert-file", tmp_path / "x.pem", "-key-file", tmp_path / "x-key.pem", "x.example.org"),
+        env={"CAROOT": str(tmp_path / "mkcert"), "HOME": str(tmp_path), "TRUST_STORES": "none"},
     )
     key = tmp_path / "mkcert/rootCA-key.pem"
     key.chmod(0o644)
@@ -274,11 +271,11 @@ def test_a_name_that_sendmail_can_not_match_is_a_warning(smtpcreds: Program, pai
 def test_the_passphrase_changes_on_the_way_in(smtpcreds: Program, pair: Made) -> None:
     place = pair(*CA_EXTENSIONS)
     old = ("-traditional", "-aes128", "-passout", "env:OLD")
-    peer("openssl", "ec", "-in", place / "x.key", "-out", place / "x.pem", *old[1:], OLD="one")
+    peer("openssl", "ec", "-in", place / "x.key", "-out", place / "x.pem", *old[1:], env={"OLD": "one"})
     (place / "x.pem").rename(place / "x.key")
     words = ("ca", "import", place, "--import-passphrase", "env:OLD", "--passphrase", "env:NEW")
-    assert smtpcreds.refuses(77, *words, OLD="two", NEW="x").count("\n") == 0
-    smtpcreds(*words, OLD="one", NEW="three")
+    assert smtpcreds.refuses(77, *words, env={"OLD": "two", "NEW": "x"}).count("\n") == 0
+    smtpcreds(*words, env={"OLD": "one", "NEW": "three"})
     assert "BEGIN ENCRYPTED PRIVATE KEY" in smtpcreds.path(f"{CA}/ca-key.pem").read_text()
     peer(
         "openssl",
@@ -288,7 +285,7 @@ def test_the_passphrase_changes_on_the_way_in(smtpcreds: Program, pair: Made) ->
         "-passin",
         "env:NEW",
         "-noout",
-        NEW="three",
+        env={"NEW": "three"},
     )
 
 

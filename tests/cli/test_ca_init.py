@@ -90,7 +90,7 @@ def test_name_and_organisation_from_options_and_configuration(smtpcreds: Program
 
 
 def test_the_key_is_encrypted_as_no_incumbent_does(smtpcreds: Program) -> None:
-    """PBES2, PBKDF2 with HMAC-SHA512 and a million rounds, AES-256: what OpenSSL 3.0 opens at its strongest."""
+    """A million rounds of HMAC-SHA512, then AES-256: the strongest that OpenSSL 3.0 opens."""
     path = smtpcreds.write("pass", "Ch1mp? ,03fuzz fl0ppi\n")
     ran = smtpcreds("ca", "init", "--passphrase", f"file:{path}")
     assert ran.err == ""

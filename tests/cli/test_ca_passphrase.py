@@ -11,7 +11,9 @@ CHANGE = ("ca", "passphrase", "--passphrase", "env:OLD", "--new-passphrase", "en
 
 
 def opens(path: Path, passphrase: str) -> bool:
-    said = peer("openssl", "pkey", "-in", path, "-passin", "env:P", "-noout", P=passphrase, status=None)
+    said = peer(
+        "openssl", "pkey", "-in", path, "-passin", "env:P", "-noout", env={"P": passphrase}, status=None
+    )
     return not said
 
 
@@ -29,7 +31,7 @@ def three_keys(smtpcreds: Program) -> Program:
 
 
 def test_every_key_changes(three_keys: Program) -> None:
-    ran = three_keys("ca", "passphrase", "--new-passphrase", "env:NEW", "--json", NEW="first")
+    ran = three_keys("ca", "passphrase", "--new-passphrase", "env:NEW", "--json", env={"NEW": "first"})
     assert sorted(ran.data["keys"]) == [str(path) for path in keys(three_keys)]
     assert all(b"BEGIN ENCRYPTED" in path.read_bytes() for path in keys(three_keys))
     assert {path.stat().st_mode & 0o777 for path in keys(three_keys)} == {0o600}
@@ -38,14 +40,16 @@ def test_every_key_changes(three_keys: Program) -> None:
 
 def test_the_new_one_opens_and_the_old_one_does_not(authority: Program) -> None:
     key = authority.path(f"{CA}/ca-key.pem")
-    authority("ca", "passphrase", "--new-passphrase", "env:NEW", NEW="first")
+    authority("ca", "passphrase", "--new-passphrase", "env:NEW", env={"NEW": "first"})
     assert "is encrypted and no passphrase was given" in authority.refuses(77, "cert", "issue", "attic")
-    said = authority.refuses(77, *CHANGE, OLD="wrong", NEW="second")
+    said = authority.refuses(77, *CHANGE, env={"OLD": "wrong", "NEW": "second"})
     assert said == f"smtpcreds: {key}: the passphrase does not open this key"
-    authority(*CHANGE, OLD="first", NEW="second")
+    authority(*CHANGE, env={"OLD": "first", "NEW": "second"})
     assert opens(key, "second")
     assert not opens(key, "first")
-    assert authority("ca", "passphrase", "--remove", "--passphrase", "env:P", "--json", P="second").data == {
+    assert authority(
+        "ca", "passphrase", "--remove", "--passphrase", "env:P", "--json", env={"P": "second"}
+    ).data == {
         "keys": [str(key)],
         "encrypted": False,
         "warnings": [],
@@ -57,9 +61,9 @@ def test_the_new_one_opens_and_the_old_one_does_not(authority: Program) -> None:
 
 def test_one_key_of_another_passphrase_stops_all(three_keys: Program) -> None:
     foreign, copy = keys(three_keys)[-1], three_keys.root.parent / "copy.pem"
-    peer("openssl", "pkcs8", "-topk8", "-in", foreign, "-out", copy, "-passout", "env:P", P="other")
+    peer("openssl", "pkcs8", "-topk8", "-in", foreign, "-out", copy, "-passout", "env:P", env={"P": "other"})
     foreign.write_bytes(copy.read_bytes())
-    said = three_keys.refuses(77, "ca", "passphrase", "--remove", "--passphrase", "env:P", P="mine")
+    said = three_keys.refuses(77, "ca", "passphrase", "--remove", "--passphrase", "env:P", env={"P": "mine"})
     assert said == f"smtpcreds: {foreign}: the passphrase does not open this key"
 
 
@@ -71,7 +75,7 @@ def test_words_that_do_not_fit(authority: Program, tmp_path: Path) -> None:
     said = authority.refuses(66, "ca", "passphrase", "--new-passphrase", f"file:{empty}")
     assert "gives an empty secret" in said
     assert "over 1023 octets" in authority.refuses(
-        65, "ca", "passphrase", "--new-passphrase", "env:N", N="x" * 1024
+        65, "ca", "passphrase", "--new-passphrase", "env:N", env={"N": "x" * 1024}
     )
     assert Program(tmp_path / "none").run("ca", "passphrase", "--remove").status == 66
 
@@ -85,7 +89,7 @@ def test_dry_run_names_the_keys_and_asks_for_nothing(three_keys: Program) -> Non
 
 def test_the_configuration_is_mentioned_where_it_names_the_source(authority: Program) -> None:
     authority.configure('[ca]\npassphrase = "env:P"\n')
-    assert "ca.passphrase" in authority("ca", "passphrase", "--remove", P="x").warnings[0]
+    assert "ca.passphrase" in authority("ca", "passphrase", "--remove", env={"P": "x"}).warnings[0]
 
 
 @pytest.mark.parametrize(("call", "stride"), [("fsync", 4), ("renameat2", 1), ("rename", 2), ("unlinkat", 3)])

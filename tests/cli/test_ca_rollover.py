@@ -168,13 +168,13 @@ def test_the_passphrase_goes_on_with_the_new_key(smtpcreds: Program) -> None:
     smtpcreds.env = {"P": "over the hills"}
     opens = ("--passphrase", "env:P")
     smtpcreds("ca", "init", *opens)
-    said = smtpcreds.refuses(77, "ca", "rollover", "--passphrase", "env:W", W="wrong")
+    said = smtpcreds.refuses(77, "ca", "rollover", "--passphrase", "env:W", env={"W": "wrong"})
     assert said.count("\n") == 0
     smtpcreds("ca", "rollover", *opens)
     keys = list(smtpcreds.path(CA).rglob("*-key.pem"))
     assert len(keys) == 2
     for key in keys:
-        peer("openssl", "pkey", "-in", key, "-passin", "env:P", "-noout", P="over the hills")
+        peer("openssl", "pkey", "-in", key, "-passin", "env:P", "-noout", env={"P": "over the hills"})
 
 
 def test_the_directories_of_other_hosts_get_the_new_bundle_too(hub: Program, tmp_path: Path) -> None:

@@ -2,21 +2,22 @@
 
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from .runner import CERTS, HUB, STATE, Program, peer
+from .runner import CERTS, HUB, NO_MORE, STATE, Program, peer
 
 CA = f"{STATE}/ca"
 TWO_KEYS = ("ca", "init", "--intermediate", "--permit", "polkatistas.org")
 PASSPHRASE = ("--passphrase", "env:PASS")
 
 
-def made(place: Path, *words: str, **env: str) -> Path:
+def made(place: Path, *words: str, env: Mapping[str, str] = NO_MORE) -> Path:
     program = Program(place / "root")
     program.configure()
-    program(*words, **env)
+    program(*words, env=env)
     return program.root
 
 
@@ -27,7 +28,7 @@ def plain_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def encrypted_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made(tmp_path_factory.mktemp("encrypted"), *TWO_KEYS, *PASSPHRASE, PASS="over the hills")
+    return made(tmp_path_factory.mktemp("encrypted"), *TWO_KEYS, *PASSPHRASE, env={"PASS": "over the hills"})
 
 
 @pytest.fixture
@@ -104,11 +105,13 @@ def test_the_root_key_goes_offline_under_its_own_passphrase(encrypted: Program, 
     ran = encrypted(
         *("ca", "export", "--root-key", "--to", offline / "root.pem", "--remove", "--json"),
         *(*PASSPHRASE, "--new-passphrase", "env:OTHER"),
-        OTHER="far away",
+        env={"OTHER": "far away"},
     )
     assert ran.data["removed"] == str(encrypted.path(f"{CA}/root-key.pem"))
     assert not encrypted.path(f"{CA}/root-key.pem").exists()
-    public = peer("openssl", "pkey", "-in", offline / "root.pem", "-passin", "env:P", "-pubout", P="far away")
+    public = peer(
+        "openssl", "pkey", "-in", offline / "root.pem", "-passin", "env:P", "-pubout", env={"P": "far away"}
+    )
     assert public == peer("openssl", "x509", "-in", encrypted.path(f"{CA}/parents.pem"), "-noout", "-pubkey")
     assert encrypted("ca", "show", "--json").data["root_key"] is None
     assert "root key     offline" in encrypted("ca", "show").out
@@ -149,7 +152,7 @@ def test_both_certificates_of_two_tiers_are_constrained(two_tier: Program) -> No
 
 def test_a_wrong_passphrase_leaves_the_root_key_where_it_is(encrypted: Program, tmp_path: Path) -> None:
     words = ("ca", "export", "--root-key", "--to", tmp_path / "root.pem", "--remove")
-    said = encrypted.refuses(77, *words, "--passphrase", "env:WRONG", WRONG="under the hills")
+    said = encrypted.refuses(77, *words, "--passphrase", "env:WRONG", env={"WRONG": "under the hills"})
     assert said.count("\n") == 0
     assert not (tmp_path / "root.pem").exists()
 

@@ -50,7 +50,8 @@ def test_the_three_fixed_words_do_it(authority: Program) -> None:
         (HUB, "relay", HUB, "etc/mail/certs/dmzmail", "issued")
     ]
     events = authority.query("SELECT what, subject, detail FROM events ORDER BY id DESC")
-    assert events[0] == ("cert issue", HUB, f"serial {found.serial_number:x}")
+    assert events[0][:2] == ("cert issue", HUB)
+    assert int(events[0][2].removeprefix("serial "), 16) == found.serial_number
 
 
 @pytest.mark.parametrize("purpose", ["server", "client"])
@@ -172,9 +173,10 @@ def test_force_replaces_it_and_both_stay_in_the_inventory(hub: Program) -> None:
     hub("cert", "issue", "dmzmail", "--force")
     after = certificate(hub)
     assert after.public_key() != before.public_key(), "a new key, too"
-    assert hub.query("SELECT serial, state FROM certificates ORDER BY id") == [
-        (f"{before.serial_number:x}", "issued"),
-        (f"{after.serial_number:x}", "issued"),
+    rows = hub.query("SELECT serial, state FROM certificates ORDER BY id")
+    assert [(int(serial, 16), state) for serial, state in rows] == [
+        (before.serial_number, "issued"),
+        (after.serial_number, "issued"),
     ]
 
 
@@ -238,18 +240,18 @@ def test_the_mail_servers_directory_is_tightened(authority: Program) -> None:
     assert authority.mode(CERTS) == 0o700
 
 
-def test_the_bundle_of_another_ca_is_not_lost(authority: Program, hub_tree: Path) -> None:
-    bundle = authority.write(
-        f"{CERTS}/cacert.pem", (hub_tree / f"{CERTS}/cacert.pem".lstrip("/")).read_bytes()
-    )
-    said = authority.refuses(73, "cert", "issue", "dmzmail")
-    assert f"{bundle}: holds another CA's certificate (polkatistas.org Mail CA); it was left alone" in said
-    bundle.write_text("notes")
-    assert f"{bundle}: holds no certificate; it was left alone" in authority.refuses(
-        73, "cert", "issue", "dmzmail"
-    )
-    authority("cert", "issue", "dmzmail", "--force")
-    assert bundle.read_bytes() == authority.path(f"{STATE}/ca/ca-cert.pem").read_bytes()
+def test_the_bundle_of_another_ca_is_kept_behind_ours(authority: Program, hub_tree: Path) -> None:
+    other = (hub_tree / f"{CERTS}/cacert.pem".lstrip("/")).read_bytes()
+    bundle = authority.write(f"{CERTS}/cacert.pem", other)
+    authority.path(CERTS).chmod(0o700)
+    authority("cert", "issue", "dmzmail")
+    assert bundle.read_bytes() == authority.path(f"{STATE}/ca/ca-cert.pem").read_bytes() + other
+
+
+def test_a_bundle_that_cannot_be_read_is_not_lost(authority: Program) -> None:
+    bundle = authority.write(f"{CERTS}/cacert.pem", "notes")
+    authority.path(CERTS).chmod(0o700)
+    assert f"smtpcreds: {bundle}: holds no certificate" in authority.refuses(65, "cert", "issue", "dmzmail")
 
 
 def test_each_of_several_hosts_is_carried_out_or_not(authority: Program) -> None:

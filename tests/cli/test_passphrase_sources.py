@@ -38,7 +38,7 @@ exit $status
 def sealed_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = Program(tmp_path_factory.mktemp("sealed") / "root")
     program.configure()
-    program("ca", "init", "--passphrase", "env:P", P=PASSPHRASE)
+    program("ca", "init", "--passphrase", "env:P", env={"P": PASSPHRASE})
     return program.root
 
 
@@ -64,19 +64,19 @@ def test_file(sealed: Program) -> None:
 
 
 def test_env(sealed: Program) -> None:
-    issues(sealed, "env:P", P=PASSPHRASE)
+    issues(sealed, "env:P", env={"P": PASSPHRASE})
     assert "env:Q: is not set" in sealed.refuses(66, "cert", "issue", "attic", "--passphrase", "env:Q")
 
 
 def test_stdin(sealed: Program) -> None:
-    issues(sealed, "stdin:", input=PASSPHRASE.encode())
+    issues(sealed, "stdin:", stdin=PASSPHRASE.encode())
 
 
 def test_fd(sealed: Program) -> None:
     reader, writer = os.pipe()
     os.write(writer, PASSPHRASE.encode())
     os.close(writer)
-    issues(sealed, f"fd:{reader}", pass_fds=(reader,))
+    issues(sealed, f"fd:{reader}", fds=(reader,))
     os.close(reader)
 
 
@@ -93,7 +93,7 @@ def test_credential(sealed: Program, tmp_path: Path) -> None:
     directory.mkdir(0o700)
     (directory / "ca").write_text(PASSPHRASE)
     (directory / "ca").chmod(0o440)
-    issues(sealed, "credential:ca", CREDENTIALS_DIRECTORY=str(directory))
+    issues(sealed, "credential:ca", env={"CREDENTIALS_DIRECTORY": str(directory)})
     assert "LoadCredential=ca:PATH" in sealed.refuses(
         66, "cert", "issue", "attic", "--passphrase", "credential:ca"
     )
@@ -125,7 +125,7 @@ def test_a_keyring_in_clear_text_is_refused(sealed: Program, tmp_path: Path) -> 
     for found in (packages / "keyrings", *packages.glob("keyrings.alt-*")):
         (place / found.name).symlink_to(found)
     env = {"PYTHONPATH": f"{TOP}:{place}", "PYTHON_KEYRING_BACKEND": "keyrings.alt.file.PlaintextKeyring"}
-    said = sealed.refuses(69, "cert", "issue", "dmzmail", "--passphrase", "keyring:smtpcreds/ca", **env)
+    said = sealed.refuses(69, "cert", "issue", "dmzmail", "--passphrase", "keyring:smtpcreds/ca", env=env)
     assert "no keyring here protects its entries (found: keyrings.alt.file.PlaintextKeyring)" in said
     said = sealed.refuses(69, "cert", "issue", "dmzmail", "--passphrase", "keyring:smtpcreds/ca")
     assert "no keyring here protects its entries" in said
@@ -133,7 +133,7 @@ def test_a_keyring_in_clear_text_is_refused(sealed: Program, tmp_path: Path) -> 
 
 def test_a_wrong_passphrase_is_one_line(sealed: Program) -> None:
     for words in (("cert", "issue", "dmzmail"), ("ca", "crl"), ("ca", "rollover")):
-        said = sealed.refuses(77, *words, "--passphrase", "env:P", P="under the hills")
+        said = sealed.refuses(77, *words, "--passphrase", "env:P", env={"P": "under the hills"})
         assert said == f"smtpcreds: {sealed.path(CA)}/ca-key.pem: the passphrase does not open this key"
 
 
@@ -151,7 +151,7 @@ def test_a_mistyped_source_is_not_repeated(sealed: Program, typo: str) -> None:
 
 
 def test_one_variable_serves_a_whole_set_up(smtpcreds: Program) -> None:
-    smtpcreds("setup", "dmzmail.polkatistas.org", "--passphrase", "env:P", P=PASSPHRASE)
+    smtpcreds("setup", "dmzmail.polkatistas.org", "--passphrase", "env:P", env={"P": PASSPHRASE})
     assert b"ENCRYPTED" in smtpcreds.path(f"{CA}/ca-key.pem").read_bytes()
 
 
@@ -189,7 +189,7 @@ def test_a_new_passphrase_is_asked_for_twice(smtpcreds: Program) -> None:
     assert "Passphrase of the CA key (empty for none): " in screen
     assert PASSPHRASE not in screen
     key = smtpcreds.path(f"{CA}/ca-key.pem")
-    peer("openssl", "pkey", "-in", key, "-passin", "env:P", "-noout", P=PASSPHRASE)
+    peer("openssl", "pkey", "-in", key, "-passin", "env:P", "-noout", env={"P": PASSPHRASE})
     status, screen = typed(smtpcreds, ("cert", "issue", "dmzmail"), (PASSPHRASE,))
     assert status == 0, screen
     assert screen.count("Passphrase of the CA key: ") == 1

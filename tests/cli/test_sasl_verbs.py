@@ -1,4 +1,4 @@
-"""``sasl add``, ``list``, ``show``, ``passwd`` and ``delete``, judged by Cyrus SASL and Berkeley DB themselves."""
+"""``sasl add``, ``list``, ``show``, ``passwd`` and ``delete``, judged by Cyrus SASL and Berkeley DB."""
 
 import os
 import re
@@ -31,14 +31,15 @@ def give_leftovers(program: Program) -> None:
     lines = [f"maildroid\\00{HUB}\\00{name}\n old-secret-of-{name}\n" for name in LEFTOVERS]
     head = "VERSION=3\nformat=print\ntype=hash\nHEADER=END\n "
     text = head + " ".join(lines) + "DATA=END\n"
-    peer("db5.3_load", "-f", "/dev/stdin", program.path(SASLDB), input=text.encode())
+    peer("db5.3_load", "-f", "/dev/stdin", program.path(SASLDB), stdin=text.encode())
 
 
 def test_the_three_fixed_words_do_it(smtpcreds: Program) -> None:
     ran = smtpcreds("sasl", "add", "maildroid")
     database = smtpcreds.path(SASLDB)
     assert ran.out.splitlines() == [
-        f"{ACCOUNT}: relay account; {SERVED}",
+        f"{ACCOUNT}: relay account; clear text",
+        f"  serves {SERVED}",
         f"  {database}  0600 root:root",
         "next: smtpcreds sasl auth-info maildroid --to FILE",
     ]
@@ -72,9 +73,9 @@ def test_sources_of_a_password(smtpcreds: Program, source: str) -> None:
         "maildroid",
         "--password",
         source.format(reader),
-        input=f"{chosen}\n".encode() if source == "stdin:" else None,
-        pass_fds=[reader],
-        SECRET=chosen,
+        stdin=f"{chosen}\n".encode() if source == "stdin:" else b"",
+        fds=[reader],
+        env={"SECRET": chosen},
     )
     os.close(reader)
     assert (ran.status, ran.err) == (0, "")
@@ -234,15 +235,15 @@ def test_the_last_account_may_go(hub: Program) -> None:
     hub("sasl", "delete", "maildroid")
     assert hub("sasl", "list").out == f"no accounts in {hub.path(SASLDB)}\n"
     peer("db5.3_verify", hub.path(SASLDB))
-    peer("saslpasswd2", "-p", "-f", hub.path(SASLDB), "-u", HUB, "again", input=b"geheim")
+    peer("saslpasswd2", "-p", "-f", hub.path(SASLDB), "-u", HUB, "again", stdin=b"geheim")
     assert hub("sasl", "list").out == f"again@{HUB}  {SERVED}\n"
 
 
 def test_accounts_that_saslpasswd2_edits_in_our_file(hub: Program) -> None:
     database = hub.path(SASLDB)
     for name in ("droid1", "droid2"):
-        peer("saslpasswd2", "-p", "-f", database, "-u", HUB, name, input=b"geheim1\n")
-    peer("saslpasswd2", "-p", "-f", database, "-u", HUB, "maildroid", input=b"geheim2\n")
+        peer("saslpasswd2", "-p", "-f", database, "-u", HUB, name, stdin=b"geheim1\n")
+    peer("saslpasswd2", "-p", "-f", database, "-u", HUB, "maildroid", stdin=b"geheim2\n")
     peer("saslpasswd2", "-d", "-f", database, "-u", HUB, "droid2")
     assert revealed(hub, "droid1") == "geheim1"
     assert revealed(hub) == "geheim2"

@@ -1,6 +1,7 @@
 """``setup``: a hub in one go, again without a change, and refusals before the first write."""
 
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,7 @@ def test_another_account_and_a_chosen_password(bare: Program) -> None:
 
 
 def test_a_passphrase_is_read_once_and_serves_both_parts(bare: Program) -> None:
-    ran = bare("setup", HUB, "--passphrase", "stdin:", input=b"geheim\n")
+    ran = bare("setup", HUB, "--passphrase", "stdin:", stdin=b"geheim\n")
     assert ran.err == ""
     assert b"ENCRYPTED" in bare.path(f"{STATE}/ca/ca-key.pem").read_bytes()
     before = snapshot(bare.root)
@@ -145,7 +146,7 @@ def test_a_configuration_without_the_hub_is_pointed_out(bare: Program) -> None:
     bare.configure('domain = "polkatistas.org"\n')
     ran = bare("setup", "dmzmail", "--no-passphrase")
     assert len(ran.warnings) == 1
-    assert f"names no hub, so other commands take " in ran.warnings[0]
+    assert "names no hub, so other commands take " in ran.warnings[0]
     assert ran.warnings[0].endswith(f'add hub = "{HUB}"')
 
 
@@ -181,12 +182,12 @@ def test_obstacles_are_found_before_an_authority_is_made(
         certs.rmdir()
         (tmp_path / "elsewhere").mkdir()
         certs.symlink_to(tmp_path / "elsewhere")
-    make = {
+    make: dict[str, Callable[[], object]] = {
         "group": lambda: certs.chmod(0o770),
         "bundle": lambda: bare.write(f"{CERTS}/cacert.pem", "another one's"),
         "database": lambda: bare.write(SASLDB, b"\0" * 600),
         "mode of a new database": lambda: bare.configure('[sasl]\nmode = "0644"\n'),
     }
-    make.get(obstacle, lambda: None)()
-    status = {"bundle": 73, "database": 65, "mode of a new database": 78}.get(obstacle, 77)
+    make.get(obstacle, bool)()
+    status = {"bundle": 65, "database": 65, "mode of a new database": 78}.get(obstacle, 77)
     bare.refuses(status, "setup", HUB)

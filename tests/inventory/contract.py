@@ -169,10 +169,21 @@ class InventoryContract(QueryContract):
         inventory.revoke(ca, "05", NOW, "keyCompromise")
         assert [r.serial for r in inventory.revoked(ca)] == ["05"]
 
+    def test_places_are_the_directories_of_all_pairs(self, inventory: Inventory) -> None:
+        ca, other = add_authority(inventory), add_authority(inventory, "other")
+        places = ("etc/mail/certs/a", "etc/mail/certs/b", "/srv/relay one/a", "/a", "a", "")
+        rows = [replace(intent(ca, f"0{n}"), directory=place) for n, place in enumerate(places)]
+        issue(inventory, *rows, replace(intent(other, "0a"), directory="/else/where/a"))
+        inventory.revoke(ca, "02", NOW, "superseded")
+        assert inventory.places(ca) == ["", "/", "/srv/relay one", "etc/mail/certs"]
+        assert inventory.places(other) == ["/else/where"]
+
     def test_crl_numbers_are_given_once_per_authority(self, inventory: Inventory) -> None:
         ca = add_authority(inventory)
         imported = inventory.add_authority("old", ski="ff", der=b"old", created=NOW, crl_number=41).id
+        assert inventory.last_crl_number(ca) == 0
         assert [inventory.next_crl_number(ca) for _ in range(3)] == [1, 2, 3]
+        assert inventory.last_crl_number(ca) == 3
         assert inventory.next_crl_number(imported) == 42
         assert inventory.latest_crl(ca) is None
         newest = Crl(ca, 3, NOW, NOW + 30 * DAY, "00ff")

@@ -1,6 +1,7 @@
 """``smtpcreds cert list``."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from datetime import datetime
 from itertools import chain, islice
 from typing import TYPE_CHECKING
@@ -33,15 +34,20 @@ def list_(session: Session, within: str | None, host: str | None, everything: bo
 
     The exit status is 0 whatever is listed; for a status that says whether something is due, see cert renew.
     """
+    from ...authority.due import warn_of_crls
     from ...authority.listing import Selection, listed
     from ...authority.reading import reading
 
     site = session.site()
-    span = parse_duration(within) if within else None
-    name = site.qualify(host, wildcard=True) if host else None
+    span = None if within is None else parse_duration(within)
+    name = site.qualify(host, wildcard=True) if host is not None else None
     now = site.clock()
-    with reading(site) as inventory:
-        rows = listed(site, inventory, Selection(span, name, everything))
+    with (
+        reading(site) as inventory,
+        # Closed before the inventory is, also when the reader of a pipe has gone.
+        closing(listed(site, inventory, Selection(span, name, everything))) as rows,
+    ):
+        warn_of_crls(site, inventory)
         if session.as_json:
             session.show({"certificates": [row_data(site, row) for row in rows]}, ())
         else:

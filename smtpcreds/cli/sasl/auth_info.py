@@ -1,10 +1,16 @@
 """``smtpcreds sasl auth-info``."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from ..lazy import Verb
 from ..session import Session, pass_session
 from .options import database_option, name_argument, realm_option
+
+if TYPE_CHECKING:
+    from ...accounts import AccountBook
+    from ...model import Account, Credential
 
 
 @click.command("auth-info", cls=Verb)
@@ -13,6 +19,7 @@ from .options import database_option, name_argument, realm_option
 @database_option
 @click.option("--to", "target", metavar="FILE", help="Write FILE with mode 0600; default: standard output.")
 @click.option("--mechanism", "mechanisms", multiple=True, metavar="M", help="A mechanism the client may use.")
+@click.option("--password", metavar="SOURCE", help="Where the secret of a hashed account was kept.")
 @click.option("--force", is_flag=True, help="Replace a FILE with other content.")
 @pass_session
 def auth_info(
@@ -22,6 +29,7 @@ def auth_info(
     database: str | None,
     target: str | None,
     mechanisms: tuple[str, ...],
+    password: str | None,
     force: bool,
 ) -> None:
     """Produce default-auth-info, which lets a client host relay as NAME."""
@@ -30,7 +38,7 @@ def auth_info(
     from ...mta.auth_info import render
 
     book = AccountBook(session.site(), database)
-    credential = book.credential(book.parse(name, realm))
+    credential = _credential(book, book.parse(name, realm), password)
     if target is None:
         session.reveal(render(credential, mechanisms))
         return
@@ -45,3 +53,13 @@ def auth_info(
                 "next: copy it to /etc/mail/default-auth-info of the client host, mode 0600",
             ],
         )
+
+
+def _credential(book: "AccountBook", account: "Account", source: str | None) -> "Credential":
+    if source is None:
+        return book.credential(account)
+    from ...accounts.verify import credential
+    from ...sources import Context, parse_source, resolve
+
+    book.properties(account)
+    return credential(book, account, resolve(parse_source(source), Context(f"password of {account}")))

@@ -2,6 +2,8 @@
 
 import click
 
+FORMATS = ("bdb", "gdbm", "lmdb")
+
 name_argument = click.argument("name", metavar="NAME[@REALM]")
 realm_option = click.option(
     "--realm", metavar="REALM", help="Realm of a bare NAME; default: the relay's own name."

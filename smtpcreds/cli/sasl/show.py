@@ -1,10 +1,16 @@
 """``smtpcreds sasl list`` and ``show``."""
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import click
 
 from ..lazy import Verb
 from ..session import Session, pass_session
 from .options import database_option, name_argument, realm_option
+
+if TYPE_CHECKING:
+    from ...accounts import Entry
 
 
 @click.command("list", cls=Verb)
@@ -16,11 +22,9 @@ def list_(session: Session, database: str | None) -> None:
 
     book = AccountBook(session.site(), database)
     entries = book.entries()
-    rows = [
-        {"account": str(e.account), "properties": e.properties, "mechanisms": e.mechanisms} for e in entries
-    ]
     width = max((len(str(e.account)) for e in entries), default=0)
-    lines = (f"{e.account!s:{width}}  {' '.join(e.mechanisms) or 'no mechanism'}" for e in entries)
+    lines = (line for entry in entries for line in _lines(entry, width))
+    rows = [_row(entry) for entry in entries] if session.as_json else []
     session.show({"accounts": rows}, lines if entries else [f"no accounts in {book.database}"])
 
 
@@ -41,10 +45,25 @@ def show(session: Session, name: str, realm: str | None, database: str | None, r
         return
     entry = book.entry(account)
     session.show(
-        {"account": str(account), "properties": entry.properties, "mechanisms": entry.mechanisms},
+        _row(entry),
         [
             str(account),
             f"  properties  {' '.join(entry.properties)}",
             f"  mechanisms  {' '.join(entry.mechanisms) or 'none'}",
+            *(f"  note        {remark}" for remark in entry.remarks),
         ],
     )
+
+
+def _row(entry: "Entry") -> dict[str, object]:
+    return {
+        "account": str(entry.account),
+        "properties": entry.properties,
+        "mechanisms": entry.mechanisms,
+        "remarks": entry.remarks,
+    }
+
+
+def _lines(entry: "Entry", width: int) -> Iterator[str]:
+    yield f"{entry.account!s:{width}}  {' '.join(entry.mechanisms) or 'no mechanism'}"
+    yield from (f"    note: {remark}" for remark in entry.remarks)

@@ -1,0 +1,77 @@
+"""Where a secret that can't be read back goes before it opens anything."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..errors import ExistsError, MissingInputError
+from ..files import check_parents, write_all
+from ..model import Artifact, Step
+from ..secret import Secret
+from ..sources import Context, store_in_keyring
+from ..sources.system_keyring import KeyringEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One place for a new secret.
+
+    ``deliver`` runs before the database changes: a run killed in between leaves a secret too many, which
+    opens nothing, and never an account whose secret nobody has. It raises rather than lose anything.
+    """
+
+    step: Step
+    deliver: Callable[[Secret], object]
+    is_print: bool = False
+    is_auth_info: bool = False
+
+
+def to_file(path: str) -> Delivery:
+    """Keep the secret in a new file of mode 0600, with a final line feed, as ``file:PATH`` reads it.
+
+    Raises:
+        ExistsError: something is there; it is never replaced.
+        UnsafePathError: others can change a directory above it.
+        MissingInputError: there is no such directory.
+    """
+
+    def refuse() -> None:
+        if os.path.lexists(path):
+            hint = f"name another file, or make its content the secret: --password file:{path}"
+            raise ExistsError(path, "is there already and was left alone", hint)
+        check_parents(path)
+
+    def deliver(secret: Secret) -> None:
+        refuse()
+        write_all([Artifact(path, secret.reveal() + b"\n", 0o600)])
+
+    refuse()
+    return Delivery(Step("write", path, 0o600, "the secret"), deliver)
+
+
+def to_keyring(entry: KeyringEntry, replaceable: Callable[[Secret], bool]) -> Delivery:
+    """Keep the secret in the keyring.
+
+    Args:
+        entry: service and name.
+        replaceable: tells whether what the entry holds now may be lost: the account's secret so far may,
+            the passphrase of something else may not.
+    """
+
+    def deliver(secret: Secret) -> None:
+        found = _found(entry)
+        if found is not None and not replaceable(found):
+            hint = (
+                f"keyring del {entry.service} {entry.name}, or make it the secret: --password {entry.subject}"
+            )
+            raise ExistsError(entry.subject, "holds another secret and was left alone", hint)
+        store_in_keyring(entry.service, entry.name, secret)
+
+    return Delivery(Step("store", entry.subject, note="the secret"), deliver)
+
+
+def _found(entry: KeyringEntry) -> Secret | None:
+    try:
+        return entry.read(Context("entry of the keyring"))
+    except MissingInputError:
+        return None

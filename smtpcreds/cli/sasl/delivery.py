@@ -1,0 +1,203 @@
+"""How an account's secret is stored, and where it goes: the options of ``sasl add`` and ``passwd``."""
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..session import Session
+
+if TYPE_CHECKING:
+    from ...accounts import AccountBook
+    from ...accounts.delivery import Delivery
+    from ...accounts.forms import Form, Hashed
+    from ...model import Account
+    from ...secret import Secret
+
+_OPTIONS = (
+    click.option("--hashed", is_flag=True, help="Store verifiers only, no clear text."),
+    click.option(
+        "--scram",
+        type=click.Choice(
+            ["SCRAM-SHA-1", "SCRAM-SHA-224", "SCRAM-SHA-256", "SCRAM-SHA-384", "SCRAM-SHA-512"]
+        ),
+        metavar="M",
+        help="The SCRAM mechanism of --hashed; default: SCRAM-SHA-256.",
+    ),
+    click.option(
+        "--iterations",
+        type=click.IntRange(4096, 65536),
+        metavar="N",
+        help="Iterations of SCRAM, 4096 (default) to 65536.",
+    ),
+    click.option(
+        "--also",
+        multiple=True,
+        type=click.Choice(["CRAM-MD5", "DIGEST-MD5", "PLAIN"], case_sensitive=False),
+        metavar="M",
+        help="A verifier for CRAM-MD5, DIGEST-MD5 or PLAIN too.",
+    ),
+    click.option(
+        "--keep", metavar="PLACE", help="Keep the secret in keyring:SERVICE/NAME or in a new file:PATH."
+    ),
+    click.option(
+        "--auth-info", metavar="FILE", help="Write the secret to FILE as default-auth-info, mode 0600."
+    ),
+    click.option("--force", is_flag=True, help="Replace a FILE of --auth-info with other content."),
+)
+
+
+def storing_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options to a verb, which takes them as ``**storing``."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def hashed_form(
+    *, hashed: bool, scram: str | None, iterations: int | None, also: tuple[str, ...], **_: object
+) -> "Hashed | None":
+    """Return the form that the options ask for; None where they ask for none.
+
+    Raises:
+        UsageError: details without ``--hashed``.
+    """
+    from ...accounts.forms import Hashed
+    from ...errors import UsageError
+
+    details = {"scram": scram, "iterations": iterations, "also": tuple(dict.fromkeys(also))}
+    given = {name: value for name, value in details.items() if value}
+    if not hashed and given:
+        raise UsageError(f"--{next(iter(given))}", "goes with --hashed")
+    return Hashed(**given) if hashed else None  # type: ignore[arg-type]
+
+
+def deliveries(
+    session: Session,
+    book: "AccountBook",
+    account: "Account",
+    form: "Form",
+    *,
+    password: str,
+    keep: str | None,
+    auth_info: str | None,
+    force: bool,
+    **_: object,
+) -> "list[Delivery]":
+    """Return where the new secret goes: where the options say, else on standard output if nobody knows it.
+
+    Raises:
+        UsageError: a place that is none, or JSON where the secret would have to be printed.
+        ExistsError: a file is in the way.
+    """
+    from ...accounts.forms import Hashed
+    from ...sources import is_generated, parse_source
+
+    made = []
+    if keep:
+        made.append(_kept(session, book, account, keep))
+    if auth_info:
+        made.append(_as_auth_info(book, account, session.absolute(auth_info), force=force))
+    if not made and isinstance(form, Hashed) and is_generated(parse_source(password)):
+        made.append(_printed(session))
+    return made
+
+
+def _kept(session: Session, book: "AccountBook", account: "Account", place: str) -> "Delivery":
+    from ...accounts.delivery import to_file, to_keyring
+    from ...errors import NoSuchAccountError, UsageError
+    from ...sources.system_keyring import KeyringEntry
+
+    def is_former(secret: "Secret") -> bool:
+        from ...accounts.verify import opens_any
+
+        try:
+            return opens_any(book.properties(account), account, secret)
+        except NoSuchAccountError:
+            return False
+
+    kind, _, argument = place.partition(":")
+    if kind == "file" and argument:
+        return to_file(session.absolute(argument))
+    if kind == "keyring":
+        return to_keyring(KeyringEntry.parse(argument), is_former)
+    raise UsageError("--keep", "takes keyring:SERVICE/NAME or file:PATH")
+
+
+def _as_auth_info(book: "AccountBook", account: "Account", path: str, *, force: bool) -> "Delivery":
+    from ...accounts.delivery import Delivery
+    from ...deploy import plan_auth_info, refuse_auth_info
+    from ...model import Credential, Step
+
+    if not force:
+        refuse_auth_info(path)
+
+    def write(secret: "Secret") -> None:
+        plan_auth_info(Credential(account, secret, book.site.realm), path, force=force).apply()
+
+    return Delivery(Step("write", path, 0o600, f"credentials of {account}"), write, is_auth_info=True)
+
+
+def _printed(session: Session) -> "Delivery":
+    from ...accounts.delivery import Delivery
+    from ...errors import WriteError
+    from ...model import Step
+
+    def show(secret: "Secret") -> None:
+        try:
+            session.reveal(secret.reveal() + b"\n")
+        except OSError as error:
+            raise WriteError("standard output", f"{error.strerror}; nothing was changed") from None
+
+    session.refuse_reveal()
+    return Delivery(Step("print", "the secret", note="once, on standard output"), show, is_print=True)
+
+
+def report(
+    session: Session,
+    book: "AccountBook",
+    account: "Account",
+    done: str,
+    form: "Form",
+    made: "list[Delivery]",
+    *,
+    again: bool = False,
+) -> None:
+    """Say what was done, where the secret is, and what comes next.
+
+    ``again``: client hosts have files with the former secret.
+    """
+    from ...accounts.forms import Hashed
+
+    entry = book.entry(account)
+    places = [place.step.target for place in made if not place.is_print]
+    files = [book.database, *filter(os.path.isabs, places)]
+    session.show(
+        {
+            "account": str(account),
+            "database": book.database,
+            "stored": "hashed" if isinstance(form, Hashed) else "clear",
+            "mechanisms": entry.mechanisms,
+            "secret": places,
+        },
+        [
+            f"{account}: {done}; {form}",
+            f"  serves {' '.join(entry.mechanisms)}",
+            *(f"  {session.described(file)}" for file in files),
+            *(f"  {place}" for place in places if not os.path.isabs(place)),
+            _next(book.shown(account), form, made) + (" --force" if again and not made else ""),
+        ],
+        aside=any(place.is_print for place in made),
+    )
+
+
+def _next(name: str, form: "Form", made: "list[Delivery]") -> str:
+    from ...accounts.forms import CLEAR
+
+    if any(place.is_print for place in made):
+        return f"the secret is not shown again; another one: smtpcreds sasl passwd {name}"
+    if any(place.is_auth_info for place in made):
+        return "next: copy it to /etc/mail/default-auth-info of each client host, mode 0600"
+    source = "" if form == CLEAR else " --password SOURCE"
+    return f"next: smtpcreds sasl auth-info {name} --to FILE{source}"

@@ -1,0 +1,75 @@
+"""Chosen secrets that a program would change, or that open a login of the host.
+
+Debian: whois, openssl, strace.
+"""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .accounts_scene import SECRET, Admin
+
+
+@pytest.fixture
+def admin(tmp_path: Path) -> Admin:
+    return Admin(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("secret", "reason"),
+    [
+        ("geh\u00adeim", "SASLprep (RFC 4013), which drops an invisible character"),
+        ("geheim\u00a0!", "SASLprep (RFC 4013), which turns an unusual space"),
+        ("gehei\uff4d", "SASLprep (RFC 4013), which replaces a character"),
+        ("geheim\U0001f436", "is refused by SASLprep (RFC 4013)"),
+    ],
+)
+def test_saslprep(admin: Admin, secret: str, reason: str) -> None:
+    ran = admin("add", "maildroid", "--hashed", "--password", "stdin:", stdin=secret.encode(), status=65)
+    assert reason in ran.err
+    assert "geh" not in ran.err
+    assert not admin.database.exists()
+
+
+def test_a_fixed_point_of_saslprep_is_accepted_and_opens(admin: Admin) -> None:
+    admin("add", "maildroid", "--hashed", "--password", "stdin:", stdin="gehéim €".encode())
+    assert admin.opened_by("maildroid", "gehéim €".encode()) == {"SCRAM-SHA-256"}
+
+
+HASHES = {
+    "yescrypt": ("mkpasswd", "-s", "-m", "yescrypt"),
+    "$6$": ("openssl", "passwd", "-6", "-stdin"),
+}
+
+
+@pytest.mark.parametrize("method", HASHES)
+def test_the_password_of_a_login(admin: Admin, method: str) -> None:
+    made = subprocess.run(HASHES[method], input=SECRET + b"\n", capture_output=True, check=True).stdout
+    shadow = admin.root / "etc/shadow"
+    shadow.write_bytes(b"daemon:*:19000::::::\nanna:" + made.strip() + b":19000:0:99999:7:::\n")
+    admin("add", "attic")
+    before = admin.database.read_bytes()
+    for words in (("add", "maildroid"), ("add", "maildroid", "--hashed"), ("passwd", "attic")):
+        ran = admin(*words, "--password", admin.secret("s"), status=65)
+        assert "is that of the login account anna" in ran.err
+        assert SECRET.decode() not in ran.err
+    assert admin.database.read_bytes() == before
+    admin("add", "maildroid", "--password", admin.secret("s", SECRET + b"."))
+
+
+def test_shadow_is_read_for_chosen_secrets_only(admin: Admin) -> None:
+    (admin.root / "etc/shadow").write_text("anna:*:19000::::::\n")
+    trace = admin.home / "trace"
+    before = ("strace", "-f", "-o", str(trace), "-e", "trace=open,openat")
+    for words in (("add", "maildroid"), ("add", "attic", "--hashed"), ("passwd", "attic")):
+        admin(*words, before=before)
+        assert "etc/shadow" not in trace.read_text()
+        assert "sasldb2" in trace.read_text()
+    admin("passwd", "attic", "--password", admin.secret("s"), before=before)
+    assert "etc/shadow" in trace.read_text()
+
+
+def test_a_login_s_name(admin: Admin) -> None:
+    assert "--allow-login-name" in admin("add", "daemon", status=65).err
+    admin("add", "daemon", "--allow-login-name")

@@ -1,0 +1,178 @@
+"""``cert revoke``: the certificate that is meant, a CRL that says so, in every place."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from .stage import HUB, Stage, hub, snapshot
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    stage = hub(tmp_path_factory.mktemp("revoke") / "root")
+    stage("cert", "issue", "attic", "--client", "--to", stage.root / "clients")
+    return stage.root
+
+
+@pytest.fixture
+def stage(template: Path, tmp_path: Path) -> Stage:
+    shutil.copytree(template, tmp_path / "root", symlinks=True)
+    return Stage(tmp_path / "root")
+
+
+def listed(stage: Stage) -> str:
+    return stage.openssl("crl", "-in", stage.crl, "-noout", "-text").lower()
+
+
+def test_a_revoked_host_is_refused_everywhere(stage: Stage) -> None:
+    done = stage.json("cert", "revoke", "attic", "--reason", "superseded")
+    (row,) = done["revoked"]
+    assert (row["host"], done["reason"], done["crl"]["count"]) == ("attic.polkatistas.org", "superseded", 1)
+    copies = [stage.certs / "crl.pem", stage.root / "clients/crl.pem"]
+    assert done["crl"]["copies"] == list(map(str, copies))
+    assert {path.read_bytes() for path in copies} == {stage.crl.read_bytes()}
+    assert "certificate revoked" in stage.verify(stage.root / "clients/attic-cert.pem", status=2)
+    stage.verify(stage.certs / "dmzmail-cert.pem")
+    assert "superseded" in listed(stage)
+    bundle = stage.certs / "cacert.pem"
+    stage.openssl("crl", "-in", stage.crl, "-noout", "-CAfile", bundle)
+
+
+def test_gnutls_reads_the_crl_too(stage: Stage) -> None:
+    import subprocess
+
+    stage("cert", "revoke", "attic")
+    check = ["certtool", "--verify-crl", "--load-ca-certificate", str(stage.certs / "cacert.pem")]
+    done = subprocess.run([*check, "--infile", str(stage.crl)], capture_output=True, text=True)
+    assert (done.returncode, "Verified" in done.stdout) == (0, True), done.stdout + done.stderr
+
+
+def test_the_beginning_of_a_serial_number_or_fingerprint_will_do(stage: Stage) -> None:
+    fingerprint = stage.openssl(
+        "x509", "-in", stage.certs / "dmzmail-cert.pem", "-noout", "-fingerprint", "-sha256"
+    ).partition("=")[2]
+    serial = stage.field(stage.root / "clients/attic-cert.pem", "-serial")
+    stage("cert", "revoke", fingerprint[:17])
+    stage("cert", "revoke", serial[:8].upper())
+    stage.verify(stage.certs / "dmzmail-cert.pem", status=2)
+    stage.verify(stage.root / "clients/attic-cert.pem", status=2)
+
+
+def test_of_two_the_one_that_is_meant(stage: Stage) -> None:
+    old = stage.serial()
+    stage("cert", "renew", "dmzmail")
+    said = stage("cert", "revoke", "dmzmail", status=65)
+    assert "fits 2 certificates" in said
+    assert old[:12] in said
+    assert stage.serial()[:12] in said
+    assert "--all" in said
+    stage("cert", "revoke", old[:12])
+    assert "nothing is due" in stage("cert", "renew", "--due")
+    stage.verify(stage.certs / "dmzmail-cert.pem")
+    stage.verify(stage.certs / "dmzmail-cert.pem.previous", status=2)
+    stage("cert", "revoke", "dmzmail")
+    stage.verify(stage.certs / "dmzmail-cert.pem", status=2)
+
+
+def test_all_of_a_host(stage: Stage) -> None:
+    stage("cert", "renew", "dmzmail", "--new-key")
+    assert (
+        stage.json("cert", "revoke", "dmzmail", "--all", "--reason", "cessationOfOperation")["crl"]["count"]
+        == 2
+    )
+    stage.verify(stage.certs / "dmzmail-cert.pem.previous", status=2)
+
+
+def test_a_leaked_key_takes_every_certificate_that_has_it(stage: Stage) -> None:
+    stage("cert", "renew", "dmzmail")
+    stage("cert", "revoke", stage.serial()[:10], "--reason", "KEYCOMPROMISE")
+    stage.verify(stage.certs / "dmzmail-cert.pem.previous", status=2)
+    assert listed(stage).count("key compromise") == 2
+    stage.verify(stage.root / "clients/attic-cert.pem")
+
+
+def test_twice_is_one_clear_line(stage: Stage) -> None:
+    stage("cert", "revoke", "attic", "--reason", "superseded")
+    crl = stage.crl.read_bytes()
+    done = stage.attempt("cert", "revoke", "attic")
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 65
+    assert "is revoked since" in line
+    assert "(superseded)" in line
+    assert stage.crl.read_bytes() == crl
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "about"),
+    [
+        (("nobody",), 66, "fits no certificate"),
+        (("ffff0000",), 66, "fits no certificate"),
+        (("",), 66, "fits no certificate"),
+        (("dmzmail", "--reason", "boredom"), 64, "known: unspecified, keyCompromise"),
+    ],
+)
+def test_what_can_not_be_revoked(stage: Stage, words: tuple[str, ...], status: int, about: str) -> None:
+    crl = stage.crl.read_bytes()
+    assert about in stage("cert", "revoke", *words, status=status)
+    assert stage.crl.read_bytes() == crl
+
+
+def test_an_expired_one_is_refused_and_leaves_the_crl(stage: Stage) -> None:
+    later = stage.at("+400 days")
+    assert "expired on" in later("cert", "revoke", "attic", status=65)
+    stage("cert", "revoke", "attic")
+    assert later.json("ca", "crl")["count"] == 0, "RFC 5280 section 3.3"
+
+
+def test_the_plan_changes_nothing(stage: Stage) -> None:
+    before, crl = snapshot(stage.certs), stage.crl.read_bytes()
+    said = stage("cert", "revoke", "dmzmail", "--dry-run")
+    assert f"would revoke {stage.serial()} of {HUB}" in said
+    assert (snapshot(stage.certs), stage.crl.read_bytes()) == (before, crl)
+    stage("cert", "revoke", "dmzmail")
+
+
+def test_the_current_pair_is_warned_of_and_can_be_issued_again(stage: Stage) -> None:
+    said = stage("cert", "revoke", "dmzmail")
+    assert f"is revoked and still in place; next: smtpcreds cert issue {HUB}" in said
+    assert "SIGHUP" in said
+    stage("cert", "issue", "dmzmail")
+    stage.verify(stage.certs / "dmzmail-cert.pem")
+    assert "revoked (unspecified)" not in stage("cert", "renew", "dmzmail")
+
+
+def test_a_host_without_valid_certificates_is_sent_to_issue(stage: Stage) -> None:
+    stage("cert", "revoke", "dmzmail", "--reason", "superseded")
+    said = stage("cert", "renew", "dmzmail", status=65)
+    assert "was revoked (superseded)" in said
+    assert f"smtpcreds cert issue {HUB}" in said
+
+
+def test_places_that_are_gone_or_open_do_not_stop_it(stage: Stage) -> None:
+    shutil.rmtree(stage.certs)
+    (stage.root / "clients").chmod(0o777)
+    said = stage("cert", "revoke", "attic")
+    assert "clients: is writable by everybody; no CRL was installed" in said
+    assert not stage.certs.exists()
+    assert "superseded" not in listed(stage)
+    (stage.root / "clients").chmod(0o700)
+    stage("ca", "crl")
+    assert (stage.root / "clients/crl.pem").read_bytes() == stage.crl.read_bytes()
+
+
+def test_a_failing_command_does_not_take_a_revocation_back(stage: Stage) -> None:
+    assert "failed with exit status 1" in stage("cert", "revoke", "attic", "--reload", "false", status=69)
+    stage.verify(stage.root / "clients/attic-cert.pem", status=2)
+
+
+def test_with_the_wrong_passphrase_nothing_is_revoked(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "root")
+    right, wrong = {"CA_SECRET": "squeezebox and more"}, {"CA_SECRET": "concertina"}
+    source = ("--passphrase", "env:CA_SECRET")
+    assert stage.attempt("ca", "init", *source, **right).returncode == 0
+    assert stage.attempt("cert", "issue", HUB, *source, **right).returncode == 0
+    done = stage.attempt("cert", "revoke", HUB, *source, **wrong)
+    assert (done.returncode, "does not open" in done.stderr) == (77, True)
+    assert "0 revoked" in stage("ca", "crl", "--check")
+    assert "nothing is due" in stage("cert", "renew", "--due")
