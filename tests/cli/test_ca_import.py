@@ -23,11 +23,16 @@ Made = Callable[..., Path]
 def easy_rsa(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``pki/`` of easy-rsa with an encrypted RSA key; one of three certificates is revoked."""
     place = tmp_path_factory.mktemp("easy-rsa")
-    env = {"EASYRSA_BATCH": "1", "EASYRSA_PKI": str(place / "pki")}
-    env |= {"EASYRSA_PASSIN": "env:PASS", "EASYRSA_PASSOUT": "env:PASS", "PASS": "old hills"}
 
     def easyrsa(*words: str) -> None:
-        peer("sh", "-c", f'cd {EASY_RSA} && exec ./easyrsa "$@"', "easyrsa", *words, **env)
+        peer(
+            *("sh", "-c", f'cd {EASY_RSA} && exec ./easyrsa "$@"', "easyrsa", *words),
+            EASYRSA_BATCH="1",
+            EASYRSA_PKI=str(place / "pki"),
+            EASYRSA_PASSIN="env:PASS",
+            EASYRSA_PASSOUT="env:PASS",
+            PASS="old hills",
+        )
 
     easyrsa("init-pki")
     easyrsa("--req-cn=Polkatistas CA", "build-ca")

@@ -14,9 +14,9 @@ PASSPHRASE = ("--passphrase", "env:PASS")
 
 
 def made(place: Path, *words: str, **env: str) -> Path:
-    program = Program(place / "root")
+    program = Program(place / "root", env=env)
     program.configure()
-    program(*words, **env)
+    program(*words)
     return program.root
 
 

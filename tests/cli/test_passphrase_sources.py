@@ -124,9 +124,13 @@ def test_a_keyring_in_clear_text_is_refused(sealed: Program, tmp_path: Path) -> 
     packages = Path("/usr/lib/python3/dist-packages")
     for found in (packages / "keyrings", *packages.glob("keyrings.alt-*")):
         (place / found.name).symlink_to(found)
-    env = {"PYTHONPATH": f"{TOP}:{place}", "PYTHON_KEYRING_BACKEND": "keyrings.alt.file.PlaintextKeyring"}
-    said = sealed.refuses(69, "cert", "issue", "dmzmail", "--passphrase", "keyring:smtpcreds/ca", **env)
+    sealed.env = {
+        "PYTHONPATH": f"{TOP}:{place}",
+        "PYTHON_KEYRING_BACKEND": "keyrings.alt.file.PlaintextKeyring",
+    }
+    said = sealed.refuses(69, "cert", "issue", "dmzmail", "--passphrase", "keyring:smtpcreds/ca")
     assert "no keyring here protects its entries (found: keyrings.alt.file.PlaintextKeyring)" in said
+    sealed.env = {}
     said = sealed.refuses(69, "cert", "issue", "dmzmail", "--passphrase", "keyring:smtpcreds/ca")
     assert "no keyring here protects its entries" in said
 
