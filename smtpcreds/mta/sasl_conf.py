@@ -17,7 +17,7 @@ from ..secret import Secret
 MECHANISMS = ("SCRAM-SHA-256", "DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN")
 """Offered by default; what the mail server allows outside TLS is its own setting."""
 MAX_LINE = 4094
-_KEY = re.compile(rb"[A-Za-z0-9_-]+")
+_LINE = re.compile(rb"([A-Za-z0-9_-]*):(.*)", re.DOTALL)
 _SPACE = b" \t\v\f\r"
 
 
@@ -93,13 +93,12 @@ def parse(content: bytes, path: str) -> dict[str, bytes]:
         text = line.lstrip(_SPACE)
         if not text or text.startswith(b"#"):
             continue
-        key = _KEY.match(text)
-        rest = text[key.end() :] if key else b""
-        value = rest.removeprefix(b":").strip(_SPACE)
-        if key is None or not rest.startswith(b":") or not value or len(line) > MAX_LINE:
+        found = _LINE.match(text)
+        value = found[2].strip(_SPACE) if found else b""
+        if not found or not value or len(line) > MAX_LINE:
             reason = f"line {number} is not 'key: value', for which libsasl2 refuses the whole file"
             raise DamagedFileError(path, reason, "correct it, and restart the mail server")
-        settings.setdefault(key[0].decode().lower(), value)
+        settings.setdefault(found[1].decode().lower(), value)
     return settings
 
 

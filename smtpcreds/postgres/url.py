@@ -97,6 +97,8 @@ def _host(place: str) -> tuple[str, str]:
 
 def _shown(text: str) -> str:
     """Return a URL without what may be a password."""
-    scheme, _, rest = text.partition("://")
+    scheme, is_there, rest = text.partition("://")
+    if not is_there:
+        return text
     place = rest.rpartition("@")[2].partition("?")[0]
     return f"{scheme}://{'...@' * ('@' in rest)}{place}"

@@ -11,9 +11,9 @@ sasl = noun(
         "show": ("sasl.show", "show", "Show one account; its secret only with --reveal."),
         "passwd": ("sasl.change", "passwd", "Give an account another secret, at once."),
         "delete": ("sasl.change", "delete", "Delete an account with all its properties."),
-        "conf": ("sasl.conf", "conf", "Produce Sendmail.conf or smtpd.conf for a hub."),
         "verify": ("sasl.verify", "verify", "Tell whether a password opens an account."),
         "convert": ("sasl.convert", "convert", "Write the accounts to a database in another format."),
+        "conf": ("sasl.conf", "conf", "Produce Sendmail.conf or smtpd.conf for a hub."),
         "auth-info": ("sasl.auth_info", "auth_info", "Produce default-auth-info for client hosts."),
     },
 )
