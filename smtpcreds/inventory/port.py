@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
+from .rotations import Rotations
 from .rows import Authority, AuthorityState, Certificate, Crl, Event, Intent, Revoked, Signed, State
 
 
@@ -34,6 +35,11 @@ class Inventory(Protocol):
         Raises:
             LockHeldError: naming the process that held it.
         """
+        ...
+
+    @property
+    def rotations(self) -> Rotations:
+        """Replacements of accounts."""
         ...
 
     def add_authority(

@@ -25,6 +25,7 @@ from .columns import (
     text_of,
 )
 from .database import Database, Row, Values
+from .rotations import RotationTable
 from .rows import Authority, AuthorityState, Certificate, Crl, Event, Intent, Revoked, Signed, State, seconds
 from .which import wanted
 
@@ -42,6 +43,7 @@ class TableInventory:
     def __init__(self, database: Database, machine: str = "") -> None:
         self._database = database
         self._machine = machine
+        self.rotations = RotationTable(database)
 
     def alone(self) -> AbstractContextManager[None]:
         """See :meth:`Inventory.alone`."""
