@@ -185,6 +185,13 @@ class Inventory(Protocol):
         """
         ...
 
+    def tally(self, authority: int, at: datetime) -> dict[str, int]:
+        """Return how many certificates of the authority stand where: by name of the state, or ``expired``.
+
+        Issued ones that expired at this time or before are counted apart; nothing stands for none.
+        """
+        ...
+
     def places(self, authority: int) -> list[str]:
         """Return the directories that the authority's certificates were, or were to be, installed in.
 

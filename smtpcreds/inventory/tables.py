@@ -21,6 +21,7 @@ from .columns import (
     number_of,
     revoked_of,
     standing_of,
+    tally_of,
     text_of,
 )
 from .database import Database, Row, Values
@@ -157,6 +158,10 @@ class TableInventory:
         literal = [sql.IN_STATE[state]] if state else []
         literal += [sql.LATEST] if latest else []
         return self._select(certificate_of, sql.SELECT_CERTIFICATE, literal, bound, sql.BY_EXPIRY, limit)
+
+    def tally(self, authority: int, at: datetime) -> dict[str, int]:
+        """See :meth:`Inventory.tally`."""
+        return dict(self._database.read(tally_of, sql.TALLY, (seconds(at), authority)))
 
     def places(self, authority: int) -> list[str]:
         """See :meth:`Inventory.places`."""
