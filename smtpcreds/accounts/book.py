@@ -1,14 +1,18 @@
 """The accounts of one relay: add, list, change, delete, read back."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING, Self
 
 from ..config import Site
-from ..errors import ExistsError, NameRefusedError, NoSuchAccountError, PasswordRefusedError
-from ..files import ensure_directory
+from ..errors import (
+    ExistsError,
+    MissingInputError,
+    NameRefusedError,
+    NoSuchAccountError,
+    PasswordRefusedError,
+)
 from ..model import Account, Credential, Plan, Step, parse_account
 from ..sasldb.detect import Format
 from ..sasldb.opening import open_store
@@ -18,12 +22,14 @@ from ..secret import Secret
 from .forms import CLEAR, Form, form_of
 from .logins import refuse_login_name
 from .mechanisms import remarks, served
-from .origin import new_format, origin, refuse_other_format
+from .origin import Making, new_format, open_or_make, origin, place_of, refuse_other_format
 
 if TYPE_CHECKING:
     from .delivery import Delivery
 
 Records = Mapping[bytes, bytes]
+Edit = Callable[[Records], Edits]
+"""Computes new values from all records; see :data:`smtpcreds.sasldb.store.Change`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What was done to which account in which file."""
+    """What was done to which account in which file or URL."""
 
     account: Account
     database: str
@@ -58,7 +64,7 @@ class AccountBook:
 
     Args:
         site: names the realm of bare names and the default database.
-        database: another file than the configured one.
+        database: another file or ``postgresql://`` URL than the configured one.
         new: format of a database that is to be made, instead of the configured one.
 
     Raises:
@@ -67,7 +73,7 @@ class AccountBook:
 
     def __init__(self, site: Site, database: str | None = None, *, new: Format | None = None) -> None:
         self.site = site
-        self.database = os.path.abspath(database) if database else site.sasldb
+        self.database = place_of(database) if database else site.sasldb
         self._new = new
         if new:
             refuse_other_format(self.database, new)
@@ -143,17 +149,21 @@ class AccountBook:
     def plan_delete(self, account: Account) -> Plan[Change]:
         """Plan the removal of all properties of the account."""
         self.properties(account)
-        write = self._writer(account)
+        write = self.writer()
 
         def edits(records: Records) -> Edits:
             self._require(records, account)
             return replacement(records, account, {})
 
-        return Plan((Step("delete", str(account), note=self.database),), lambda: write(edits))
+        def apply() -> Change:
+            write(edits)
+            return Change(account, self.database)
+
+        return Plan((Step("delete", str(account), note=self.database),), apply)
 
     def entries(self) -> list[Entry]:
         """Return all accounts, sorted by realm and name."""
-        found = by_account(self._load())
+        found = by_account(self.records())
         order = sorted(found, key=lambda account: (account.realm, account.authcid))
         return [Entry.of(account, found[account]) for account in order]
 
@@ -171,7 +181,7 @@ class AccountBook:
         Raises:
             NoSuchAccountError: it is not in the database.
         """
-        return self._require(self._load(), account)
+        return self._require(self.records(), account)
 
     def credential(self, account: Account) -> Credential:
         """Return the account with its secret.
@@ -189,9 +199,25 @@ class AccountBook:
             )
         return Credential(account, Secret(held[USER_PASSWORD]), self.site.realm)
 
-    def _load(self) -> Records:
+    def records(self) -> Records:
         """Return all records; a database that was never made is empty."""
-        return open_store(self.database).load() if os.path.lexists(self.database) else {}
+        try:
+            return open_store(self.database).load()
+        except MissingInputError:
+            return {}
+
+    def writer(self) -> Callable[[Edit], None]:
+        """Return what makes one change of the database, and the database if there is none.
+
+        Raises:
+            ConfigError: what the configuration says of a new database can't be followed.
+        """
+        made = Making(self._new or new_format(self.site), origin(self.site))
+
+        def write(edit: Edit) -> None:
+            open_or_make(self.database, made).apply(edit)
+
+        return write
 
     def _plan_secret(
         self,
@@ -203,13 +229,13 @@ class AccountBook:
         deliveries: Sequence["Delivery"],
     ) -> Plan[Change]:
         """Plan the properties of one account: check, ask, check again, deliver, write."""
-        check(self._load())
-        write = self._writer(account)
+        check(self.records())
+        write = self.writer()
 
         def apply() -> Change:
             made = secret()
             values = form.properties(account, made)
-            check(self._load())
+            check(self.records())
             for delivery in deliveries:
                 delivery.deliver(made)
 
@@ -217,21 +243,10 @@ class AccountBook:
                 check(records)
                 return replacement(records, account, values)
 
-            return write(edits)
-
-        return Plan((*(delivery.step for delivery in deliveries), step), apply)
-
-    def _writer(self, account: Account) -> Callable[[Callable[[Records], Edits]], Change]:
-        """Return what applies edits, with the configuration read before anything is written."""
-        made, kind = origin(self.site), self._new or new_format(self.site)
-
-        def write(edits: Callable[[Records], Edits]) -> Change:
-            ensure_directory(os.path.dirname(self.database), 0o755, tighten=False)
-            new = None if os.path.lexists(self.database) else kind
-            open_store(self.database, new=new, origin=made).apply(edits)
+            write(edits)
             return Change(account, self.database)
 
-        return write
+        return Plan((*(delivery.step for delivery in deliveries), step), apply)
 
     def _refuse(self, records: Records, account: Account) -> None:
         if properties(records, account):

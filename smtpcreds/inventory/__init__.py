@@ -1,9 +1,12 @@
 """Facts: what was issued and revoked, by which authority, and who did what.
 
-:class:`Inventory` is the promise, :func:`open_inventory` the way to the SQLite file that keeps it.
+:class:`Inventory` is the promise, :func:`open_inventory` the way to the SQLite file or
+PostgreSQL database that keeps it.
 """
 
+from .opening import open_inventory
 from .port import Inventory
+from .rotations import Rotation, Rotations, RotationState
 from .rows import (
     Authority,
     AuthorityState,
@@ -16,7 +19,7 @@ from .rows import (
     State,
     serial_text,
 )
-from .sqlite import SqliteInventory, open_inventory
+from .tables import TableInventory
 
 __all__ = [
     "Authority",
@@ -27,9 +30,12 @@ __all__ = [
     "Intent",
     "Inventory",
     "Revoked",
+    "Rotation",
+    "RotationState",
+    "Rotations",
     "Signed",
-    "SqliteInventory",
     "State",
+    "TableInventory",
     "open_inventory",
     "serial_text",
 ]
