@@ -18,6 +18,7 @@ DOMAIN = "polkatistas.org"
 ACCOUNT = f"maildroid@{HUB}"
 CONFIG = f'domain = "{DOMAIN}"\nhub = "{HUB}"\n'
 SMTPCREDS = (sys.executable, "-m", "smtpcreds")
+PASSPHRASE = "Ch1mp? ,03fuzz fl0ppi"
 PATIENCE = 60
 NO_MORE: Mapping[str, str] = {}
 
