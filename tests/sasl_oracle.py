@@ -3,12 +3,18 @@
 Both ends are the host's libsasl2.so.2 (Debian: libsasl2-2, libsasl2-modules, libsasl2-modules-db), driven
 through <sasl/sasl.h>. The server is set up as sendmail sets it up: its host name is the realm of bare names,
 and there is no user_realm. Not for several threads at once.
+
+With a configuration file in place of a database the server reads that file itself, as sendmail and smtpd do;
+a process reads only one in its life, so :func:`configured` asks another process.
 """
 
 import ctypes
 import functools
+import json
+import os
 import subprocess
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Collection, Iterator, Mapping
 from ctypes import POINTER, byref, c_char_p, c_int, c_uint, c_ulong, c_void_p
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +38,9 @@ REFUSALS = frozenset({-2, -13, -20})
 
 SASL_FAIL (-1) is not among them: that is a database that could not be read.
 """
+
+APPLICATION: bytes | None = None
+"""Name of the configuration file in $SASL_CONF_PATH, without ``.conf``; None for options given here."""
 
 _LIST_END, _GETOPT, _LOG = 0, 1, 2
 _USER, _AUTHNAME, _PASS, _GETREALM = 0x4001, 0x4002, 0x4004, 0x4008
@@ -92,6 +101,28 @@ def checkpass(db: Path, authcid: str, realm: str, password: bytes) -> bool:
     with _Connection(_server_callbacks(db, log), realm, server=True) as server:
         name = authcid.encode()
         return bool(_sasl().sasl_checkpass(server, name, len(name), password, len(password)) == OK)
+
+
+def configured(
+    conf: Path, *logins: tuple[str, str, bytes], mechanisms: Collection[str] = MECHANISMS
+) -> list[frozenset[str]]:
+    """For each authcid, realm and password: the mechanisms of this file that let it in.
+
+    Asked are those of ``mechanisms`` that the file's mech_list offers.
+    """
+    offered = [name for name in mechanisms if name in conf.read_text().split()]
+    hexed = [(authcid, realm, password.hex()) for authcid, realm, password in logins]
+    done = subprocess.run(
+        [sys.executable, __file__, str(conf)],
+        input=json.dumps({"logins": hexed, "mechanisms": offered}),
+        env={**os.environ, "SASL_CONF_PATH": str(conf.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise OracleError(done.stderr)
+    return [frozenset(opened) for opened in json.loads(done.stdout)]
 
 
 def exchange(db: Path, mechanism: str, authcid: str, realm: str, password: bytes) -> Verdict:
@@ -171,7 +202,8 @@ def _table(callbacks: list[tuple[int, object]]) -> "ctypes.Array[_Callback]":
 
 
 def _server_callbacks(db: Path, log: list[str]) -> list[tuple[int, object]]:
-    return [(_GETOPT, _getopt(db)), (_LOG, _logger(log))]
+    options = [] if APPLICATION else [(_GETOPT, _getopt(db))]
+    return [*options, (_LOG, _logger(log))]
 
 
 def _getopt(db: Path) -> object:
@@ -245,7 +277,20 @@ def _sasl() -> ctypes.CDLL:
     # The plugin refuses every later look-up unless its first path was accepted; a missing file is accepted.
     start = _server_callbacks(Path("/nonexistent/sasldb2"), [])
     library.kept = (start, _table(start))  # type: ignore[attr-defined]
-    for code in (library.sasl_client_init(library.kept[1]), library.sasl_server_init(library.kept[1], None)):
+    for code in (
+        library.sasl_client_init(library.kept[1]),
+        library.sasl_server_init(library.kept[1], APPLICATION),
+    ):
         if code != OK:
             raise OracleError(f"libsasl2 does not start: {code}")
     return library
+
+
+if __name__ == "__main__":
+    file, question = Path(sys.argv[1]), json.load(sys.stdin)
+    APPLICATION = file.stem.encode()
+    found = [
+        [m for m in question["mechanisms"] if authenticate(file, m, who, where, bytes.fromhex(secret))]
+        for who, where, secret in question["logins"]
+    ]
+    json.dump(found, sys.stdout)

@@ -10,10 +10,12 @@ PACKAGE = Path(__file__).parent.parent / "smtpcreds"
 
 FLOORS = (
     ("errors", "secret"),
-    ("model", "names"),
+    ("model", "names", "postgres"),
     ("files", "config", "passwords"),
     ("pki", "sasldb", "mta", "sources", "inventory", "smtp"),
-    ("authority", "accounts", "deploy", "audit", "probe", "rotate"),
+    ("authority", "accounts", "probe", "rotate"),
+    ("deploy",),
+    ("audit",),
     ("setup",),
     ("cli",),
     ("__main__",),
@@ -30,7 +32,7 @@ HOMES = {
     "passlib": {"passwords"},
     "keyring": {"sources"},
     "sqlite3": {"inventory"},
-    "psycopg": {"inventory", "sasldb"},
+    "psycopg": {"postgres"},
     "lmdb": {"sasldb"},
     "smtplib": {"smtp"},
     "socket": {"smtp", "config"},

@@ -1,6 +1,5 @@
 """The accounts of one relay: add, list, change, delete, read back."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import starmap
@@ -8,8 +7,13 @@ from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from ..config import Site
-from ..errors import ExistsError, NameRefusedError, NoSuchAccountError, PasswordRefusedError
-from ..files import ensure_directory
+from ..errors import (
+    ExistsError,
+    MissingInputError,
+    NameRefusedError,
+    NoSuchAccountError,
+    PasswordRefusedError,
+)
 from ..model import Account, Credential, Plan, Step, parse_account
 from ..sasldb.detect import Format
 from ..sasldb.opening import open_store
@@ -19,7 +23,7 @@ from ..secret import Secret
 from .forms import CLEAR, Form, form_of
 from .logins import refuse_login_name
 from .mechanisms import ALL, is_ordinary, remarks, served
-from .origin import new_format, origin, refuse_other_format
+from .origin import Making, new_format, open_or_make, origin, place_of, refuse_other_format
 
 if TYPE_CHECKING:
     from .delivery import Delivery
@@ -54,7 +58,7 @@ _ORDINARY = (USER_PASSWORD,)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What was done to which account in which file."""
+    """What was done to which account in which file or URL."""
 
     account: Account
     database: str
@@ -65,7 +69,7 @@ class AccountBook:
 
     Args:
         site: names the realm of bare names and the default database.
-        database: another file than the configured one.
+        database: another file or ``postgresql://`` URL than the configured one.
         new: format of a database that is to be made, instead of the configured one.
 
     Raises:
@@ -74,7 +78,7 @@ class AccountBook:
 
     def __init__(self, site: Site, database: str | None = None, *, new: Format | None = None) -> None:
         self.site = site
-        self.database = os.path.abspath(database) if database else site.sasldb
+        self.database = place_of(database) if database else site.sasldb
         self._new = new
         if new:
             refuse_other_format(self.database, new)
@@ -200,7 +204,10 @@ class AccountBook:
 
     def records(self) -> Records:
         """Return all records; a database that was never made is empty."""
-        return open_store(self.database).load() if os.path.lexists(self.database) else {}
+        try:
+            return open_store(self.database).load()
+        except MissingInputError:
+            return {}
 
     def writer(self) -> Callable[[Edit], None]:
         """Return what makes one change of the database, and the database if there is none.
@@ -208,12 +215,10 @@ class AccountBook:
         Raises:
             ConfigError: what the configuration says of a new database can't be followed.
         """
-        made, kind = origin(self.site), self._new or new_format(self.site)
+        made = Making(self._new or new_format(self.site), origin(self.site))
 
         def write(edit: Edit) -> None:
-            ensure_directory(os.path.dirname(self.database), 0o755, tighten=False)
-            new = None if os.path.lexists(self.database) else kind
-            open_store(self.database, new=new, origin=made).apply(edit)
+            open_or_make(self.database, made).apply(edit)
 
         return write
 

@@ -1,13 +1,39 @@
 """Format, mode and owner of a database that does not exist yet, from the configuration."""
 
 import os
+from dataclasses import dataclass
 
 from ..config import Site
 from ..errors import ConfigError, ForeignFormatError
+from ..files import ensure_directory
 from ..model import Owner
+from ..postgres import is_url
 from ..sasldb.detect import Format
-from ..sasldb.opening import format_at
+from ..sasldb.opening import format_at, open_store
 from ..sasldb.replace import Origin
+from ..sasldb.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """How a database file that does not exist yet is made; None leaves the format to the host."""
+
+    format: Format | None
+    origin: Origin
+
+
+def place_of(database: str) -> str:
+    """Return an absolute path, or a URL as it is."""
+    return database if is_url(database) else os.path.abspath(database)
+
+
+def open_or_make(database: str, making: Making) -> Store:
+    """Return the store to be changed; the directory of a file is made where there is none."""
+    if is_url(database):
+        return open_store(database)
+    ensure_directory(os.path.dirname(database), 0o755, tighten=False)
+    new = None if os.path.lexists(database) else making.format
+    return open_store(database, new=new, origin=making.origin)
 
 
 def new_format(site: Site) -> Format | None:

@@ -15,9 +15,16 @@ from .recover import recover
 
 @contextmanager
 def at_work(site: Site) -> Iterator[Inventory]:
-    """Hold the lock and the inventory; what a killed run left is completed or given up first."""
+    """Hold the lock and the inventory; what a killed run left is completed or given up first.
+
+    A shared inventory is held against all its hosts, so whatever is pending in it was left by a killed run.
+    """
     ensure_directory(site.state)
-    with exclusive(site.lock), open_inventory(site.inventory) as inventory:
+    with (
+        exclusive(site.lock),
+        open_inventory(site.inventory, machine=site.machine) as inventory,
+        inventory.alone(),
+    ):
         for directory in (site.state, site.ca_directory, site.certificates):
             sweep(directory)
         recover(site, inventory)

@@ -40,7 +40,7 @@ def listed(site: Site, inventory: Inventory, selection: Selection) -> Generator[
 
 def certificate_path(site: Site, row: Certificate) -> str | None:
     """Return the file that a certificate was installed in, or None where its host keeps it."""
-    return Pair(site.root.locate(row.directory)).certificate if row.directory else None
+    return Pair(site.root.locate(row.directory)).certificate if row.is_on(site.machine) else None
 
 
 def later(now: datetime, span: timedelta) -> datetime:

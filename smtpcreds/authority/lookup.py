@@ -112,4 +112,4 @@ def _of_row(site: Site, row: Row) -> Found:
 
 
 def _place(site: Site, row: Row | None) -> Pair | None:
-    return Pair(site.root.locate(row.directory)) if row and row.directory else None
+    return Pair(site.root.locate(row.directory)) if row and row.is_on(site.machine) else None

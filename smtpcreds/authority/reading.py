@@ -7,11 +7,12 @@ from contextlib import ExitStack, contextmanager
 from ..config import Site
 from ..errors import ConfigError, MissingInputError, StateVersionError
 from ..inventory import Inventory, open_inventory
+from ..postgres import is_url
 
 
 def has_inventory(site: Site) -> bool:
-    """Tell whether there is an inventory to read."""
-    return os.path.lexists(site.inventory)
+    """Tell whether there is an inventory to read; only asking tells of one on a server."""
+    return is_url(site.inventory) or os.path.lexists(site.inventory)
 
 
 @contextmanager
@@ -23,7 +24,7 @@ def reading(site: Site) -> Iterator[Inventory]:
     """
     if not has_inventory(site):
         raise MissingInputError(site.inventory, "there is no inventory yet", "smtpcreds ca init")
-    with open_inventory(site.inventory, read_only=True) as inventory:
+    with open_inventory(site.inventory, machine=site.machine, read_only=True) as inventory:
         yield inventory
 
 

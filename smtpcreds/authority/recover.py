@@ -20,10 +20,19 @@ from .revocations import owed
 
 
 def recover(site: Site, inventory: Inventory) -> None:
-    """Settle every pending certificate, and tell of a CRL that is still to be signed."""
+    """Settle every pending certificate, and tell of a CRL that is still to be signed.
+
+    Files that another host of a shared inventory began to write are left to that host.
+    """
     ours = [ca for ca in inventory.authorities() if ca.state is not AuthorityState.FOREIGN]
     for row in inventory.pending():
-        _settle(site, inventory, row, is_ours=any(row.authority == ca.id for ca in ours))
+        if row.is_on(site.machine) or row.fingerprint is None or not row.directory:
+            _settle(site, inventory, row, is_ours=any(row.authority == ca.id for ca in ours))
+        else:
+            site.warn(
+                f"{row.host}: an interrupted run on {row.machine} began certificate {row.serial}; "
+                "the next command that signs there settles it"
+            )
     for authority in ours:
         if authority.state is AuthorityState.CURRENT and owed(inventory, authority):
             site.warn(

@@ -63,12 +63,18 @@ def due_rows(site: Site, inventory: Inventory, end: datetime) -> list[Certificat
     elsewhere = [row.host for row in due if not row.directory and row.not_after > now]
     if elsewhere:
         site.warn(f"{_some(elsewhere)}: to be renewed where the key is kept: smtpcreds cert sign CSR")
-    last = [row.host for row in due if row.directory and row.not_after >= end]
+    others = [row for row in due if row.directory and not row.is_on(site.machine)]
+    for machine in dict.fromkeys(row.machine for row in others):
+        site.warn(
+            f"{_some([row.host for row in others if row.machine == machine])}: to be renewed on {machine}"
+        )
+    due = [row for row in due if row.is_on(site.machine)]
+    last = [row.host for row in due if row.not_after >= end]
     if last:
         site.warn(
             f"{_some(last)}: ends with the authority on {end:%Y-%m-%d}; see: smtpcreds ca rollover --help"
         )
-    return [row for row in due if row.directory and row.not_after < end]
+    return [row for row in due if row.not_after < end]
 
 
 def rows_of(site: Site, inventory: Inventory, text: str) -> list[Certificate]:
@@ -82,8 +88,10 @@ def rows_of(site: Site, inventory: Inventory, text: str) -> list[Certificate]:
     host = site.qualify(text)
     rows = [row for row in inventory.listing(host=host, latest=True) if row.profile in HOST_PROFILES]
     ours = _ours(inventory)
-    if found := [row for row in rows if row.directory and row.authority in ours]:
+    if found := [row for row in rows if row.is_on(site.machine) and row.authority in ours]:
         return found
+    if elsewhere := next((row for row in rows if row.directory and row.authority in ours), None):
+        raise DataError(host, f"is installed on {elsewhere.machine}", "renew it there")
     if any(row.authority not in ours for row in rows):
         raise DataError(host, "is certified by another CA", f"smtpcreds cert request {host}")
     if rows:

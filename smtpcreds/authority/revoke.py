@@ -154,7 +154,9 @@ def _nothing_left(row: Certificate) -> DataError:
 
 
 def _in_place(site: Site, rows: Sequence[Certificate]) -> tuple[Pair, ...]:
-    of_place = {Pair(site.root.locate(row.directory)): row.fingerprint for row in rows if row.directory}
+    of_place = {
+        Pair(site.root.locate(row.directory)): row.fingerprint for row in rows if row.is_on(site.machine)
+    }
     return tuple(pair for pair, digest in of_place.items() if _holds(pair, {row.fingerprint for row in rows}))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from .root import smtpcreds
-from .status import exit_status
+from .status import exit_status, flushed
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -19,4 +19,4 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> NoReturn:
     """Entry point of the ``smtpcreds`` program."""
-    sys.exit(run())
+    sys.exit(flushed(run()))

@@ -13,6 +13,7 @@ COMMANDS = {
     "ca": ("ca", "ca", "The certificate authority."),
     "cert": ("cert", "cert", "Certificates of hosts."),
     "sasl": ("sasl", "sasl", "Relay accounts."),
+    "mta": ("mta", "mta", "The files of mail programs."),
 }
 
 EPILOG = """\b
@@ -29,6 +30,16 @@ class Root(LazyGroup):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params += global_options(hidden=False)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a reader that has gone away ends it without a word.
+
+        click would end the program with status 1, which is an answer of ours.
+        """
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise click.exceptions.Exit(0) from None
 
 
 @click.command(

@@ -81,6 +81,18 @@ def _terminal() -> str:
     return "prompt:" if sys.stdin.isatty() else ""
 
 
+def role_password(source: str | None, role: str) -> Secret | None:
+    """Return the password that a database role has already; None without a source."""
+    from ..sources import Context, is_generated, parse_source, resolve
+
+    if not source:
+        return None
+    parsed = parse_source(source)
+    if is_generated(parsed):
+        raise UsageError("--role-password", "a generated one is not that of the role", "file:PATH")
+    return resolve(parsed, Context(f"password of the role {role}"))
+
+
 def export_password(source: str | None, *, needed: bool, useful: bool) -> Callable[[], Secret | None]:
     """Return the question for the password of an exported key; it answers None where there is none.
 

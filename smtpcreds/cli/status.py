@@ -20,6 +20,17 @@ def exit_status(error: BaseException) -> int:
     return answer(error)
 
 
+def flushed(status: int) -> int:
+    """Return the status of a run once its answer has left; the interpreter then has nothing to add."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, sys.stdout.fileno())
+        return status or exit_status(error)
+    return status
+
+
 def say(text: str, hint: str | None) -> None:
     """Print ``smtpcreds: text`` and the hint to standard error, control characters escaped."""
     click.echo(f"smtpcreds: {_safe(text)}", err=True)
@@ -73,8 +84,6 @@ def _exit(error: SystemExit) -> int:
 
 
 def _silenced(_: BaseException) -> int:
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, sys.stdout.fileno())
     return 0
 
 

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, get_type_hints
 
-from ..errors import ConfigError, NameRefusedError
+from ..errors import ConfigError, NameRefusedError, UsageError
 from ..names import parse_host
+from ..postgres import is_postgres, is_url, parse_url
 
 DEFAULT_PATH = "/etc/smtpcreds/smtpcreds.toml"
 MAX_DAYS = 999_999
@@ -49,6 +50,20 @@ class SaslSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MtaSettings:
+    """Table ``[mta]``: what the mail programs' files say beyond what follows from the rest."""
+
+    mechanisms: tuple[str, ...] = ()
+    plaintext: bool = False
+    external: bool = False
+    saslauthd: bool = False
+    relay_certificates: bool = False
+    relay_hosts: tuple[str, ...] = ()
+    access: tuple[str, ...] = ()
+    authinfo_map: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The whole file.
 
@@ -56,20 +71,24 @@ class Settings:
         domain: what a short host name is completed with; also the CA's permitted domain.
         hub: the relay's host name; its full form is the default realm, sendmail's ``$j``.
         state: directory of the CA and the inventory.
+        inventory: URL of a PostgreSQL database that several hosts share; empty for a file of this host alone.
     """
 
     domain: str = ""
     hub: str = ""
     state: str = "/var/lib/smtpcreds"
+    inventory: str = ""
     ca: CaSettings = field(default_factory=CaSettings)
     cert: CertSettings = field(default_factory=CertSettings)
     sasl: SaslSettings = field(default_factory=SaslSettings)
+    mta: MtaSettings = field(default_factory=MtaSettings)
 
 
-_TABLES: dict[str, type[CaSettings | CertSettings | SaslSettings]] = {
+_TABLES: dict[str, type[CaSettings | CertSettings | SaslSettings | MtaSettings]] = {
     "ca": CaSettings,
     "cert": CertSettings,
     "sasl": SaslSettings,
+    "mta": MtaSettings,
 }
 
 
@@ -128,6 +147,23 @@ def _place_fault(value: Any) -> str | None:
     return None if value.startswith("/") else f"takes an absolute path, not {value!r}"
 
 
+def _database_fault(value: Any) -> str | None:
+    """Accept a path, or a URL; of what kind the database may be is known where it is opened."""
+    return _url_fault(value) if is_postgres(value) else None if is_url(value) else _place_fault(value)
+
+
+def _inventory_fault(value: Any) -> str | None:
+    return _url_fault(value) if value else None
+
+
+def _url_fault(value: Any) -> str | None:
+    try:
+        parse_url(value)
+    except UsageError as error:
+        return str(error)
+    return None
+
+
 def _days_fault(value: Any) -> str | None:
     return None if 1 <= value <= MAX_DAYS else f"takes 1 to {MAX_DAYS} days, not {value}"
 
@@ -146,12 +182,14 @@ _RULES: dict[str, Callable[[Any], str | None]] = {
     "domain": _host_fault,
     "hub": _host_fault,
     "state": _place_fault,
+    "inventory": _inventory_fault,
     "ca.days": _days_fault,
     "ca.permitted_domains": _host_fault,
     "cert.directory": _place_fault,
     "cert.days": _days_fault,
     "cert.crl_days": _days_fault,
-    "sasl.database": _place_fault,
+    "sasl.database": _database_fault,
+    "mta.relay_hosts": _host_fault,
 }
 """What is wrong with a value of the right type, by key."""
 

@@ -1,5 +1,6 @@
 """One installation: root, settings and clock, and what follows from them."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +8,7 @@ from functools import cached_property
 
 from ..model import Root
 from ..names import is_qualified, parse_host
+from ..postgres import is_url
 from .host import host_domain, host_name
 from .settings import DEFAULT_PATH, Settings
 
@@ -45,8 +47,16 @@ class Site:
 
     @property
     def inventory(self) -> str:
-        """The SQLite file of what was issued."""
-        return self.path(self.settings.state, "inventory.sqlite3")
+        """What was issued: the SQLite file, or the URL of the database that several hosts share."""
+        return self.settings.inventory or self.path(self.settings.state, "inventory.sqlite3")
+
+    @property
+    def machine(self) -> str:
+        """Which of the hosts that share the inventory this is; empty where nobody shares it.
+
+        The kernel's name of the host, which needs no name server, and the state directory.
+        """
+        return f"{os.uname().nodename}:{self.state}" if self.settings.inventory else ""
 
     @property
     def lock(self) -> str:
@@ -60,8 +70,9 @@ class Site:
 
     @property
     def sasldb(self) -> str:
-        """The account database."""
-        return self.path(self.settings.sasl.database)
+        """The account database: a file below the root, or a URL."""
+        database = self.settings.sasl.database
+        return database if is_url(database) else self.path(database)
 
     @cached_property
     def domain(self) -> str:

@@ -3,10 +3,11 @@
 import os
 from collections.abc import Sequence
 
-from ..errors import ExistsError
-from ..files import check_parents, check_target, ensure_directory, read_private, write_all
-from ..model import Artifact, Credential, Owner, Plan, Step
+from ..model import Artifact, Credential, Owner, Plan
 from ..mta import auth_info
+from .file import plan_file, refuse_existing
+
+_HOLDS = "other credentials"
 
 
 def plan_auth_info(
@@ -22,23 +23,8 @@ def plan_auth_info(
         InexpressibleError: see :func:`smtpcreds.mta.auth_info.render`.
     """
     content = auth_info.render(credential, mechanisms)
-    parent = os.path.dirname(path)
-    if os.path.isdir(parent):
-        check_parents(path)
-    found = check_target(path)
-    if found is not None and read_private(path) == content:
-        return Plan((), lambda: False)
-    if not force:
-        refuse_auth_info(path)
     artifact = Artifact(path, content, 0o600, Owner(0, 0) if os.geteuid() == 0 else None)
-
-    def apply() -> bool:
-        if not os.path.isdir(parent):
-            ensure_directory(parent, 0o755)
-        write_all([artifact])
-        return True
-
-    return Plan((Step("write", path, 0o600, f"credentials of {credential.account}"),), apply)
+    return plan_file(artifact, _HOLDS, f"credentials of {credential.account}", force=force)
 
 
 def refuse_auth_info(path: str) -> None:
@@ -47,5 +33,4 @@ def refuse_auth_info(path: str) -> None:
     Raises:
         ExistsError: there is one.
     """
-    if os.path.lexists(path):
-        raise ExistsError(path, "holds other credentials and was left alone", "pass --force to replace it")
+    refuse_existing(path, _HOLDS)

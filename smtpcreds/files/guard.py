@@ -7,11 +7,13 @@ here before anything secret is read or written, and it holds for the real path, 
 import os
 import stat
 
-from ..errors import DataError, UnsafePathError
-from .explain import explained
+from ..errors import DataError, DeniedError, SmtpcredsError, UnsafePathError
+from .explain import AS_ROOT, explained
 
 GROUP_OR_OTHER_WRITE = 0o022
 ANY_FOREIGN_ACCESS = 0o077
+MAIL_OWNERS = frozenset({"smmta"})
+"""Debian gives /etc/mail, and makemap gives maps, to this user: who owns sendmail.cf is trusted anyway."""
 MAX_READ = 64 * 1024 * 1024
 """Octets; a certificate bundle of every public CA is a quarter of a megabyte."""
 
@@ -32,7 +34,7 @@ def check_directory(path: str) -> None:
     if not stat.S_ISDIR(found.st_mode):
         raise UnsafePathError(path, "is not a directory")
     if found.st_uid != os.geteuid():
-        raise UnsafePathError(path, f"belongs to {_user(found.st_uid)}", f"chown {os.geteuid()} {path}")
+        raise _foreign(path, found.st_uid)
     if found.st_mode & GROUP_OR_OTHER_WRITE:
         raise UnsafePathError(path, f"is writable by {_writers(found.st_mode)}", f"chmod 0700 {path}")
     check_parents(path)
@@ -53,7 +55,7 @@ def check_target(path: str) -> os.stat_result | None:
     """Return the status of the file that a write would replace, or None where there is none.
 
     Raises:
-        UnsafePathError: something other than a regular file of root or of ours stands in the way.
+        UnsafePathError: something other than a regular file of root, Sendmail, or our own stands in the way.
     """
     try:
         found = os.lstat(path)
@@ -63,8 +65,8 @@ def check_target(path: str) -> os.stat_result | None:
         raise UnsafePathError(path, "is a symbolic link and is not followed; remove it, or name its target")
     if not stat.S_ISREG(found.st_mode):
         raise UnsafePathError(path, "is not a regular file")
-    if found.st_uid not in {0, os.geteuid()}:
-        raise UnsafePathError(path, f"belongs to {_user(found.st_uid)}", f"chown {os.geteuid()} {path}")
+    if not _is_trusted(found.st_uid):
+        raise _foreign(path, found.st_uid)
     return found
 
 
@@ -120,7 +122,7 @@ def _read(path: str, *, private: bool) -> bytes:
 
 def _check_private(path: str, found: os.stat_result) -> None:
     if found.st_uid not in {0, os.geteuid()}:
-        raise UnsafePathError(path, f"belongs to {_user(found.st_uid)}", f"chown {os.geteuid()} {path}")
+        raise _foreign(path, found.st_uid)
     if found.st_mode & ANY_FOREIGN_ACCESS:
         mode = stat.S_IMODE(found.st_mode)
         raise UnsafePathError(path, f"has mode {mode:04o}; others may use it", f"chmod 0600 {path}")
@@ -129,21 +131,37 @@ def _check_private(path: str, found: os.stat_result) -> None:
 def _check_parent(parent: str, path: str) -> None:
     with explained(parent):
         found = os.stat(parent)
-    if found.st_uid not in {0, os.geteuid()}:
+    if not _is_trusted(found.st_uid):
         raise UnsafePathError(path, f"lies below {parent}, which belongs to {_user(found.st_uid)}")
     if found.st_mode & GROUP_OR_OTHER_WRITE and not found.st_mode & stat.S_ISVTX:
         reason = f"lies below {parent}, which is writable by {_writers(found.st_mode)}"
         raise UnsafePathError(path, reason, f"chmod go-w {parent}")
 
 
+def _is_trusted(uid: int) -> bool:
+    return uid in {0, os.geteuid()} or _name(uid) in MAIL_OWNERS
+
+
 def _writers(mode: int) -> str:
     return "everybody" if mode & stat.S_IWOTH else "its group"
 
 
+def _foreign(path: str, uid: int) -> SmtpcredsError:
+    if uid == 0:
+        return DeniedError(path, "belongs to root", AS_ROOT)
+    me = _user(os.geteuid()).rpartition(" ")[2]
+    return UnsafePathError(path, f"belongs to {_user(uid)}", f"chown {me} {path}")
+
+
 def _user(uid: int) -> str:
+    name = _name(uid)
+    return f"user {name}" if name else f"uid {uid}"
+
+
+def _name(uid: int) -> str | None:
     import pwd
 
     try:
-        return f"user {pwd.getpwuid(uid).pw_name}"
+        return pwd.getpwuid(uid).pw_name
     except KeyError:
-        return f"uid {uid}"
+        return None

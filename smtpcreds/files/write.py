@@ -118,7 +118,10 @@ def ensure_directory(path: str, mode: int = 0o700, *, tighten: bool = True) -> b
         ensure_directory(parent, 0o755)
     check_parents(path)
     with explained(path):
-        os.mkdir(path, 0o700)
+        try:
+            os.mkdir(path, mode)
+        except FileExistsError:  # another run was faster
+            return ensure_directory(path, mode, tighten=tighten)
         os.chmod(path, mode)
     flush_directories([parent])
     return True

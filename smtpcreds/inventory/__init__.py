@@ -1,8 +1,10 @@
 """Facts: what was issued and revoked, by which authority, and who did what.
 
-:class:`Inventory` is the promise, :func:`open_inventory` the way to the SQLite file that keeps it.
+:class:`Inventory` is the promise, :func:`open_inventory` the way to the SQLite file or
+PostgreSQL database that keeps it.
 """
 
+from .opening import open_inventory
 from .port import Inventory
 from .rotations import Rotation, Rotations, RotationState
 from .rows import (
@@ -17,7 +19,7 @@ from .rows import (
     State,
     serial_text,
 )
-from .sqlite import SqliteInventory, open_inventory
+from .tables import TableInventory
 
 __all__ = [
     "Authority",
@@ -32,8 +34,8 @@ __all__ = [
     "RotationState",
     "Rotations",
     "Signed",
-    "SqliteInventory",
     "State",
+    "TableInventory",
     "open_inventory",
     "serial_text",
 ]

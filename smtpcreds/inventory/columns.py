@@ -23,9 +23,9 @@ from .rows import (
 Row = tuple[Any, ...]
 
 
-def intent_values(intent: Intent) -> Row:
+def intent_values(intent: Intent, machine: str) -> Row:
     """Return the columns of INTEND."""
-    return _common_values(intent)
+    return *_common_values(intent), machine
 
 
 def adopted_values(certificate: Certificate, der: bytes | None) -> Row:
@@ -81,6 +81,7 @@ def certificate_of(row: Row) -> Certificate:
         key_id,
         revoked_at,
         reason,
+        machine,
     ) = row
     return Certificate(
         authority=authority,
@@ -97,6 +98,7 @@ def certificate_of(row: Row) -> Certificate:
         key_id=key_id,
         revoked_at=None if revoked_at is None else moment(revoked_at),
         reason=reason,
+        machine=machine,
     )
 
 

@@ -1,64 +1,103 @@
-"""The seam to SQLite: opening, migrating, transactions. Nothing here knows what the rows mean."""
+"""The seam to a database: statements and transactions. Nothing here knows what the rows mean."""
 
-import os
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from ..errors import ConfigError, ForeignFormatError, MissingInputError, StateVersionError, WriteError
-from .faults import damaged, translated
-from .schema import APPLICATION_ID, MIGRATIONS
-
-if TYPE_CHECKING:
-    import sqlite3
+from ..errors import ConfigError, MissingInputError, SmtpcredsError, StateVersionError, WriteError
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
 Values = Sequence[object]
 
 
-class Database:
-    """One connection, used by one thread."""
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What differs between databases.
 
-    def __init__(self, connection: "sqlite3.Connection", path: str) -> None:
+    Attributes:
+        begin: statements that start a transaction which no other writer can enter.
+        is_open: tell whether the connection is inside a transaction.
+        is_sound: tell whether that transaction can be committed.
+        native: a statement of :mod:`.statements` as this database reads it.
+        translated: the context in which its errors become ours; takes the subject.
+        damaged: the error for content that contradicts itself, from subject and message.
+        alone: the lock of :meth:`.port.Inventory.alone`; takes connection and subject.
+        verify: read everything, and raise for the first contradiction.
+    """
+
+    begin: tuple[str, ...]
+    is_open: Callable[[Any], bool]
+    is_sound: Callable[[Any], bool]
+    native: Callable[[str], str]
+    translated: Callable[[str], AbstractContextManager[None]]
+    damaged: Callable[[str, str], SmtpcredsError]
+    alone: Callable[[Any, str], AbstractContextManager[None]]
+    verify: Callable[["Database"], None]
+
+
+class Database:
+    """One connection, used by one thread.
+
+    Args:
+        connection: of the standard library's kind (PEP 249), each statement its own transaction.
+        path: what messages call the database.
+        dialect: what it understands.
+    """
+
+    def __init__(self, connection: Any, path: str, dialect: Dialect) -> None:
         self._connection = connection
-        self._path = path
+        self.path = path
+        self._dialect = dialect
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep other hosts from working with the database."""
+        return self._dialect.alone(self._connection, self.path)
+
+    def verify(self) -> None:
+        """Read everything, and raise DamagedFileError for the first contradiction."""
+        self._dialect.verify(self)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit what is done inside, or nothing of it; inner ones are savepoints."""
-        inner = self._connection.in_transaction
-        self.write("SAVEPOINT deed" if inner else "BEGIN IMMEDIATE")
+        inner = self._dialect.is_open(self._connection)
         try:
+            for statement in ("SAVEPOINT deed",) if inner else self._dialect.begin:
+                self.write(statement)
             yield
             self._verify_open()
-            self.write("RELEASE deed" if inner else "COMMIT")
+            self.write("RELEASE SAVEPOINT deed" if inner else "COMMIT")
         except BaseException:
             self._undo(inner=inner)
             raise
 
     def _verify_open(self) -> None:
-        if (
-            not self._connection.in_transaction
-        ):  # a full disk may end all of it (sqlite.org/lang_transaction.html)
-            raise WriteError(self._path, "an earlier error ended the transaction; nothing was changed")
+        """Raise if an error was caught inside that ended all of it.
+
+        On a full disk SQLite may roll back by itself (sqlite.org/lang_transaction.html); PostgreSQL answers a
+        COMMIT after any error with a rollback.
+        """
+        if not self._dialect.is_sound(self._connection):
+            raise WriteError(self.path, "an earlier error ended the transaction; nothing was changed")
 
     def _undo(self, *, inner: bool) -> None:
-        if not self._connection.in_transaction:
+        if not self._dialect.is_open(self._connection):
             return
-        for statement in ("ROLLBACK TO deed", "RELEASE deed") if inner else ("ROLLBACK",):
+        for statement in ("ROLLBACK TO SAVEPOINT deed", "RELEASE SAVEPOINT deed") if inner else ("ROLLBACK",):
             self.write(statement)
 
     def write(self, sql: str, values: Values = ()) -> int:
         """Run one statement inside the open transaction; return how many rows it changed."""
-        with translated(self._path):
-            return self._connection.execute(sql, values).rowcount
+        with self._dialect.translated(self.path):
+            return int(self._connection.execute(self._dialect.native(sql), values).rowcount)
 
     def write_all(self, sql: str, rows: Iterator[Values]) -> int:
         """Run a statement for each row of values; return how many rows were changed in all."""
-        with translated(self._path):
-            return self._connection.executemany(sql, rows).rowcount
+        with self._dialect.translated(self.path), closing(self._connection.cursor()) as cursor:
+            cursor.executemany(self._dialect.native(sql), rows)
+            return int(cursor.rowcount)
 
     def read(self, make: Callable[[Row], T], sql: str, values: Values = ()) -> Iterator[T]:
         """Yield rows as ``make`` parses them; the statement runs while they are consumed.
@@ -66,8 +105,8 @@ class Database:
         Raises:
             DamagedFileError: a row that ``make`` can't parse.
         """
-        with translated(self._path):
-            cursor = self._connection.execute(sql, values)
+        with self._dialect.translated(self.path):
+            cursor = self._connection.execute(self._dialect.native(sql), values)
             try:
                 for row in cursor:
                     yield self._parsed(make, row)
@@ -82,141 +121,22 @@ class Database:
         try:
             return make(row)
         except (ValueError, TypeError, AttributeError, OverflowError, OSError) as error:
-            raise damaged(self._path, f"a row can't be read: {error}") from error
+            raise self._dialect.damaged(self.path, f"a row can't be read: {error}") from error
 
 
-def connect(path: str, *, read_only: bool, timeout: float) -> "sqlite3.Connection":
-    """Open a verified path, at the newest version of the schema.
-
-    Args:
-        path: absolute; :func:`place.verify_private` has passed.
-        read_only: change nothing.
-        timeout: seconds to wait for other processes' transactions.
+def verify_version(path: str, version: int, *, newest: int, read_only: bool) -> None:
+    """Accept a version that can be worked with, or migrated and then worked with.
 
     Raises:
-        StateVersionError: the file is of a newer version; its bytes are unchanged.
-        ForeignFormatError: some other program's database; its bytes are unchanged.
-        ConfigError: reading only, and the file is of an older version.
-        MissingInputError: reading only, and nothing was ever recorded.
-        DamagedFileError, LockHeldError, WriteError: as the names say.
+        StateVersionError: a newer version.
+        MissingInputError: reading only, and there is nothing yet.
+        ConfigError: reading only, and it would have to be migrated.
     """
-    with translated(path):
-        _verify_version(path, _peek(path, timeout), read_only=read_only)
-        connection = _connect(path, _readable(path) if read_only else "mode=rw", timeout)
-        try:
-            if read_only:
-                connection.execute("PRAGMA query_only = ON")
-            else:
-                _prepare(connection, path, timeout)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-
-def _connect(path: str, options: str, timeout: float) -> "sqlite3.Connection":
-    import sqlite3
-
-    name = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    return sqlite3.connect(f"file:{name}?{options}", uri=True, timeout=timeout, isolation_level=None)
-
-
-def _has_log(path: str) -> bool:
-    """Tell whether transactions wait in the write-ahead log."""
-    try:
-        return os.path.getsize(path + "-wal") > 0
-    except FileNotFoundError:
-        return False
-
-
-def _peek(path: str, timeout: float) -> int:
-    """Return the version, creating no file beside a database of ours that is at rest.
-
-    Raises:
-        ForeignFormatError: tables of another program.
-    """
-    # a run that was killed while it made the file leaves a journal, which only a writer can roll back
-    shared = "mode=rw" if os.path.exists(path + "-journal") else "mode=ro"
-    at_rest = shared == "mode=ro" and not _has_log(path)
-    with closing(_connect(path, "mode=ro&immutable=1" if at_rest else shared, timeout)) as look:
-        if _number(look, "PRAGMA application_id") == APPLICATION_ID:
-            return _number(look, "PRAGMA user_version")
-    with closing(_connect(path, shared, timeout)) as look:
-        return _version_of_ours(look, path)
-
-
-def _version_of_ours(look: "sqlite3.Connection", path: str) -> int:
-    look.execute("BEGIN")  # one moment for all three: another process may be creating it
-    objects = _number(look, "SELECT count(*) FROM sqlite_master")
-    if objects and _number(look, "PRAGMA application_id") != APPLICATION_ID:
-        raise ForeignFormatError(path, "is a database of some other program", "move it out of the way")
-    return _number(look, "PRAGMA user_version")
-
-
-def _number(connection: "sqlite3.Connection", sql: str) -> int:
-    return int(connection.execute(sql).fetchone()[0])
-
-
-def _verify_version(path: str, version: int, *, read_only: bool) -> None:
-    newest = len(MIGRATIONS)
     if version > newest:
         reason = f"is of version {version}; this smtpcreds reads up to version {newest}"
         raise StateVersionError(path, reason, "use the newer smtpcreds that wrote it")
-    if version < 0:
-        raise damaged(path, f"version {version}")
     if read_only and version == 0:
         raise MissingInputError(path, "the inventory is empty", "start with: smtpcreds ca init")
     if read_only and version < newest:
         reason = f"is of version {version} and has to be migrated to {newest}, which reading only can't do"
-        raise ConfigError(path, reason, "run a command that writes, as the owner of the file")
-
-
-def _readable(path: str) -> str:
-    """Return the options with which the file can be read, also where nothing can be created beside it.
-
-    SQLite reads beside a writer only through the -shm file (sqlite.org/wal.html section 6). Where that is not
-    there, can't be made, and no transaction waits in the log, nobody is writing: it is taken as immutable.
-    """
-    may_create = os.access(os.path.dirname(path), os.W_OK)
-    if may_create and os.access(path, os.W_OK):
-        return "mode=rw"  # only who may write takes log and -shm file away, when it leaves as the last
-    may_share = os.path.exists(path + "-shm") or may_create
-    return "mode=ro" if may_share or _has_log(path) else "mode=ro&immutable=1"
-
-
-def _prepare(connection: "sqlite3.Connection", path: str, timeout: float) -> None:
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA trusted_schema = OFF")
-    _enter_wal(connection, path, timeout)
-    connection.execute("PRAGMA synchronous = FULL")
-    if _number(connection, "PRAGMA user_version") != len(MIGRATIONS):
-        _migrate(connection, path)
-
-
-def _enter_wal(connection: "sqlite3.Connection", path: str, timeout: float) -> None:
-    """Switch to the write-ahead log; two processes that do so at once get SQLITE_BUSY without waiting."""
-    import sqlite3
-
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-            break
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-    if mode != "wal":
-        raise WriteError(
-            path, "this file system has no shared memory for a write-ahead log", "keep it on a local disk"
-        )
-
-
-def _migrate(connection: "sqlite3.Connection", path: str) -> None:
-    with Database(connection, path).transaction():
-        version = _number(connection, "PRAGMA user_version")
-        _verify_version(path, version, read_only=False)  # another process may have migrated meanwhile
-        for statements in MIGRATIONS[version:]:
-            for statement in statements:
-                connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        raise ConfigError(path, reason, "run a command that writes, as the owner of the inventory")

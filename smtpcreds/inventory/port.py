@@ -27,6 +27,16 @@ class Inventory(Protocol):
         """
         ...
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep every other host that shares the inventory from working with it; readers go on.
+
+        The lock goes with the connection. It is no lock between processes of one host: those have a file.
+
+        Raises:
+            LockHeldError: naming the process that held it.
+        """
+        ...
+
     @property
     def rotations(self) -> Rotations:
         """Replacements of accounts."""
@@ -170,7 +180,7 @@ class Inventory(Protocol):
             expires_before: only those that expire at this time or before.
             host: in A-labels.
             state: only those in this state.
-            latest: only issued ones that no newer one of the same host and directory replaces.
+            latest: only issued ones that no newer one of the same host, machine and directory replaces.
             limit: at most so many.
         """
         ...

@@ -97,6 +97,7 @@ class Certificate:
         key_id: SHA-256 of its SubjectPublicKeyInfo, lower-case hex; None before signing.
         revoked_at: set exactly when the state is REVOKED.
         reason: why it was revoked (RFC 5280 section 5.3.1 name) or discarded (free text).
+        machine: which of the hosts that share the inventory began it; empty where nobody shares it.
     """
 
     authority: int
@@ -113,6 +114,11 @@ class Certificate:
     key_id: str | None = None
     revoked_at: datetime | None = None
     reason: str | None = None
+    machine: str = ""
+
+    def is_on(self, machine: str) -> bool:
+        """Tell whether its pair was installed on this host; an empty name is a host that shares nothing."""
+        return bool(self.directory) and machine in {"", self.machine}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The tables, as numbered migrations.
+"""The tables, as numbered migrations, in SQLite's words; :mod:`.postgres_schema` says them in PostgreSQL's.
 
 ``PRAGMA user_version`` counts the migrations that a file has been through. A migration that was released is
 never edited: a new one is added. Partial indexes serve conditions that the statements write as literals, for
@@ -87,6 +87,12 @@ _FIRST = (
     """,
 )
 
+_MACHINES = (
+    "ALTER TABLE certificates ADD COLUMN machine TEXT NOT NULL DEFAULT ''",
+    "DROP INDEX certificates_place",
+    "CREATE INDEX certificates_place ON certificates (authority, machine, directory) WHERE directory <> ''",
+)
+
 _ROTATIONS = (
     """
     CREATE TABLE rotations (
@@ -108,5 +114,5 @@ _ROTATIONS = (
     "CREATE UNIQUE INDEX rotations_successor ON rotations (successor, realm, sasldb) WHERE ended IS NULL",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _ROTATIONS)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _MACHINES, _ROTATIONS)
 """Statements that lead from each version to the next; the first one starts at an empty file."""

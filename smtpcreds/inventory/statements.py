@@ -1,6 +1,6 @@
 """Every statement about rows, in words that SQLite (3.34 and newer) and PostgreSQL both read.
 
-Placeholders are ``?``. Text is compared by octets: under PostgreSQL the columns need ``COLLATE "C"``.
+Placeholders are ``?``. Text is compared by octets: PostgreSQL's columns have ``COLLATE "C"``.
 """
 
 ADD_AUTHORITY = """
@@ -14,13 +14,13 @@ RETIRE_AUTHORITY = "UPDATE authorities SET state = 'retired' WHERE id = ?"
 
 SELECT_CERTIFICATE = """
 SELECT authority, serial, host, profile, names, not_before, not_after, created, directory, state,
-    fingerprint, key_id, revoked_at, reason
+    fingerprint, key_id, revoked_at, reason, machine
 FROM certificates
 """
 INTEND = """
 INSERT INTO certificates
-    (authority, serial, host, profile, names, not_before, not_after, created, directory, state)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')
+    (authority, serial, host, profile, names, not_before, not_after, created, directory, machine, state)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')
 """
 ADOPT = """
 INSERT INTO certificates
@@ -38,7 +38,7 @@ UPDATE certificates SET state = 'issued'
 WHERE serial = ? AND authority = ? AND state = 'pending' AND der IS NOT NULL
 """
 PLACE = """
-UPDATE certificates SET state = 'pending', directory = ?, reason = NULL
+UPDATE certificates SET state = 'pending', directory = ?, machine = ?, reason = NULL
 WHERE serial = ? AND authority = ? AND state <> 'revoked' AND der IS NOT NULL
 """
 DISCARD = """
@@ -66,11 +66,12 @@ state = 'issued' AND NOT EXISTS (
     SELECT 1 FROM certificates AS newer
     WHERE newer.host = certificates.host
         AND (newer.not_before, newer.id) > (certificates.not_before, certificates.id)
-        AND newer.directory = certificates.directory AND newer.state = 'issued')
+        AND newer.directory = certificates.directory AND newer.machine = certificates.machine
+        AND newer.state = 'issued')
 """
 PLACES = """
 SELECT DISTINCT rtrim(directory, replace(directory, '/', '')) FROM certificates
-WHERE authority = ? AND directory <> ''
+WHERE authority = ? AND machine = ? AND directory <> ''
 """
 IN_STATE = {
     "pending": "state = 'pending'",

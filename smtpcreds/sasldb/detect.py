@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from struct import pack
 
@@ -90,11 +90,20 @@ def host_format(directories: Iterable[str] = PLUGIN_DIRECTORIES) -> Format | Non
     Args:
         directories: glob patterns, tried in order.
     """
-    for directory in directories:
-        for path in sorted(glob.glob(os.path.join(directory, "libsasldb.so*"))):
-            if kind := _linked(path):
-                return kind
+    for path in _plugins("libsasldb.so", directories):
+        if kind := _linked(path):
+            return kind
     return None
+
+
+def has_plugin(name: str, directories: Iterable[str] = PLUGIN_DIRECTORIES) -> bool:
+    """Tell whether this host's Cyrus SASL has a plugin of this file name."""
+    return any(_plugins(name, directories))
+
+
+def _plugins(name: str, directories: Iterable[str]) -> Iterator[str]:
+    for directory in directories:
+        yield from sorted(glob.glob(os.path.join(directory, f"{name}*")))
 
 
 def _linked(path: str) -> Format | None:

@@ -11,9 +11,12 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ..errors import InexpressibleError
 from ..model import Account
+from ..postgres import is_url, parse_url
+from ..postgres.cyrus import plugin_options
 from ..secret import Secret
-from .detect import host_format
+from .detect import has_plugin, host_format
 from .libsasl_child import NO_LIBRARY
 from .opening import format_at
 
@@ -36,15 +39,16 @@ def ask(database: str, account: Account, secret: Secret, mechanisms: Sequence[st
     """Let the server and the client of libsasl2 authenticate to each other, over no network.
 
     Args:
-        database: of any format; libsasl2 reads the one that its plugin is linked to.
+        database: a URL, or a file of any format; libsasl2 reads the one that its plugin is linked to.
         account: looked up in its own realm.
         secret: what the client is given.
         mechanisms: in the order in which they are tried.
     """
-    if reason := _obstacle(database):
+    reason, options = _url_options(database) if is_url(database) else _file_options(database)
+    if reason:
         return dict.fromkeys(mechanisms, Answer(None, reason))
     request = {
-        "database": database,
+        "options": {"pwcheck_method": "auxprop", **options},
         "authcid": account.authcid,
         "realm": account.realm,
         "mechanisms": list(mechanisms),
@@ -54,12 +58,25 @@ def ask(database: str, account: Account, secret: Secret, mechanisms: Sequence[st
     return {mechanism: found.get(mechanism, Answer(None, reason)) for mechanism in mechanisms}
 
 
-def _obstacle(database: str) -> str | None:
-    """Return why libsasl2 need not be asked."""
+def _file_options(database: str) -> tuple[str, dict[str, str]]:
+    """Return why libsasl2 need not be asked, or the options with which it finds the accounts."""
     here, there = host_format(), format_at(database)
     if here is None:
-        return "this host's libsasl2 has no sasldb plugin"
-    return None if here == there else f"this host's libsasl2 reads {here}, and the database is {there}"
+        return "this host's libsasl2 has no sasldb plugin", {}
+    if here != there:
+        return f"this host's libsasl2 reads {here}, and the database is {there}", {}
+    return "", {"auxprop_plugin": "sasldb", "sasldb_path": database}
+
+
+def _url_options(database: str) -> tuple[str, dict[str, str]]:
+    """Return the same of a URL; the plugin reads as the role that the URL names."""
+    if not has_plugin("libsql.so"):
+        return "this host's libsasl2 has no sql plugin", {}
+    url = parse_url(database)
+    try:
+        return "", plugin_options(url, url.user)
+    except InexpressibleError as error:
+        return str(error), {}
 
 
 def _run(request: bytes) -> tuple[str, list[bytes]]:

@@ -1,6 +1,6 @@
 """Both ends of libsasl2, authenticating to each other in memory. Run as a script, in a process of its own.
 
-Standard input: a line of JSON (database, authcid, realm, mechanisms), then the password's octets to the end.
+Standard input: a line of JSON (options, authcid, realm, mechanisms), then the password's octets to the end.
 Standard output: for each mechanism, as soon as it is known, a line of JSON: its name, then the codes of
 <sasl/sasl.h> that server and client ended with. Exit status NO_LIBRARY: there is no libsasl2.
 
@@ -36,11 +36,11 @@ class _Callback(ctypes.Structure):
 
 
 class Exchange:
-    """libsasl2 with both sides initialised for one database and one client."""
+    """libsasl2 with both sides initialised for one set of options and one client."""
 
     def __init__(self, library: ctypes.CDLL, request: dict[str, Any], password: bytes) -> None:
         self._sasl, self._realm = library, os.fsencode(request["realm"])
-        self._server = _table(_server_callbacks(os.fsencode(request["database"])))
+        self._server = _table(_server_callbacks(request["options"]))
         self._client = _table(_client_callbacks(os.fsencode(request["authcid"]), self._realm, password))
         table = self._server[1]
         for code in (library.sasl_client_init(table), library.sasl_server_init(table, None)):
@@ -120,12 +120,8 @@ def _table(callbacks: dict[int, Any]) -> tuple[dict[int, Any], Any]:
     return callbacks, (_Callback * (len(entries) + 1))(*entries, _Callback(_LIST_END))
 
 
-def _server_callbacks(database: bytes) -> dict[int, Any]:
-    options = {
-        b"sasldb_path": database,
-        b"auxprop_plugin": b"sasldb",
-        b"pwcheck_method": b"auxprop",
-    }
+def _server_callbacks(given: dict[str, str]) -> dict[int, Any]:
+    options = {os.fsencode(name): os.fsencode(value) for name, value in given.items()}
     kept = {name: c_char_p(value) for name, value in options.items()}
 
     def option(_context: object, _plugin: object, name: bytes, result: Any, size: Any) -> int:

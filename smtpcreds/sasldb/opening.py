@@ -1,9 +1,10 @@
-"""From a path to the store that fits the file there, or a new one."""
+"""From a path or URL to the store that fits what is there, or a new one."""
 
 import os
 
-from ..errors import ForeignFormatError
+from ..errors import ForeignFormatError, UsageError
 from ..files import explained
+from ..postgres.url import is_url, parse_url, scheme_of
 from . import bdb, gdbm
 from .detect import HEAD_SIZE, Format, host_format, identify
 from .lmdbfile import LmdbStore
@@ -13,6 +14,17 @@ from .store import TIMEOUT, Codec, ReplacingStore, Store
 CODECS: dict[Format, Codec] = {Format.BDB: bdb, Format.GDBM: gdbm}
 """Formats that are replaced whole."""
 
+_INJECTION = (
+    "Cyrus SASL's sqlite3 engine lets whoever knows SQL log in without a password: "
+    "it escapes ' as \\', which SQLite does not understand"
+)
+REFUSED = {
+    "sqlite": (ForeignFormatError, _INJECTION),
+    "sqlite3": (ForeignFormatError, _INJECTION),
+    "mysql": (UsageError, "MySQL is not supported"),
+}
+"""Databases that Cyrus SASL's ``sql`` plugin would read and that accounts are not kept in, by scheme."""
+
 
 def format_at(path: str) -> Format | None:
     """Return the format of an existing database; None if there is no file.
@@ -20,7 +32,10 @@ def format_at(path: str) -> Format | None:
     Raises:
         DamagedFileError, ForeignFormatError: it is none that can be read.
         UnsafePathError, DeniedError, MissingInputError: it can't be opened; or its directory can't.
+        UsageError: a URL, which has no file format.
     """
+    if is_url(path):
+        raise UsageError(path, "is no database file, so it has no format", "name a file")
     descriptor = open_regular(resolve(path))
     if descriptor is None:
         return None
@@ -42,7 +57,7 @@ def open_store(
     """Return the store for a database that exists or is to be made.
 
     Args:
-        path: of the database; a symbolic link is followed.
+        path: of the database; a symbolic link is followed. Or a ``postgresql://`` URL.
         new: format of a new one; None is what this host's Cyrus SASL reads, else Berkeley DB.
         origin: mode and owner of a new one.
         timeout: seconds to wait for locks.
@@ -50,7 +65,10 @@ def open_store(
     Raises:
         ForeignFormatError: the file exists and has another format than ``new``, or none that can be read.
         DamagedFileError, UnsafePathError, DeniedError, MissingInputError: as :func:`format_at`.
+        UsageError: a URL that can't be used, or one with a password inside.
     """
+    if is_url(path):
+        return _open_url(path, timeout)
     found = format_at(path)
     if found and new and found != new:
         raise ForeignFormatError(
@@ -60,3 +78,24 @@ def open_store(
     if kind == Format.LMDB:
         return LmdbStore(path, origin=origin, timeout=timeout)
     return ReplacingStore(path, CODECS[kind], origin=origin, timeout=timeout)
+
+
+def refuse_url(url: str) -> None:
+    """Raise for a database that Cyrus SASL would read and that no accounts should be kept in.
+
+    Raises:
+        ForeignFormatError, UsageError: with the reason.
+    """
+    scheme = scheme_of(url)
+    if scheme in REFUSED:
+        kind, reason = REFUSED[scheme]
+        raise kind(
+            f"{scheme}:", reason, "keep the accounts in /etc/sasldb2, or in postgresql://HOST/DATABASE"
+        )
+
+
+def _open_url(url: str, timeout: float) -> Store:
+    from .postgres import PostgresStore
+
+    refuse_url(url)
+    return PostgresStore(parse_url(url), timeout=timeout)

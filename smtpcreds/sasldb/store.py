@@ -38,11 +38,11 @@ _SETTLE = 0.05
 
 
 class Store(Protocol):
-    """A record file at a path."""
+    """A record file at a path, or a table at a URL."""
 
     @property
     def path(self) -> str:
-        """The path as it was given."""
+        """The path or URL as it was given."""
 
     def load(self) -> dict[bytes, bytes]:
         """Return all records of one moment.
@@ -64,8 +64,8 @@ class Store(Protocol):
             InexpressibleError: a record that the format can't hold.
         """
 
-    def signature(self) -> Signature | None:
-        """Return what tells this state of the file from any other; None if there is no file."""
+    def signature(self) -> object | None:
+        """Return what tells this state from any other, by comparison; None if there is nothing yet."""
 
 
 class Codec(Protocol):

@@ -79,11 +79,11 @@ class Stage:
     def public_key(self, path: Path) -> str:
         return self.openssl("x509", "-in", path, "-noout", "-pubkey")
 
-    def verify(self, certificate: Path, status: int = 0) -> str:
+    def verify(self, certificate: Path, *more: Path, status: int = 0) -> str:
         """Ask OpenSSL as a mail server does: the directory's hash links lead to CA bundle and CRL."""
         directory = certificate.parent
         how = ("-CApath", directory, "-no-CAfile", "-crl_check", "-x509_strict")
-        return self.openssl("verify", *how, certificate, status=status)
+        return self.openssl("verify", *how, certificate, *more, status=status)
 
     def is_pair(self, host: str = "dmzmail", suffix: str = "") -> bool:
         key, certificate = (self.certs / f"{host}-{kind}.pem{suffix}" for kind in ("key", "cert"))

@@ -14,7 +14,7 @@ from smtpcreds.errors import (
     StateVersionError,
     WriteError,
 )
-from smtpcreds.inventory import Event, SqliteInventory, open_inventory
+from smtpcreds.inventory import Event, TableInventory, open_inventory
 
 from .facts import HUB, NOW, add_authority, intent, issue
 
@@ -30,7 +30,7 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def use(inventory: SqliteInventory) -> None:
+def use(inventory: TableInventory) -> None:
     inventory.authorities()
     inventory.find(HUB)
     inventory.find("0002")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from smtpcreds.errors import InexpressibleError, LockHeldError
-from smtpcreds.inventory import Inventory, SqliteInventory, open_inventory, serial_text
+from smtpcreds.inventory import Inventory, TableInventory, open_inventory, serial_text
 
 from .contract import InventoryContract
 from .facts import HUB, NOW, add_authority, intent, issue, serials
@@ -22,16 +22,16 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def inventory(path: Path) -> Iterator[SqliteInventory]:
+def inventory(path: Path) -> Iterator[TableInventory]:
     with open_inventory(path) as opened:
         yield opened
 
 
-class TestSqliteInventory(InventoryContract):
+class TestTableInventory(InventoryContract):
     pass
 
 
-def test_it_fits_the_protocol(inventory: SqliteInventory) -> None:
+def test_it_fits_the_protocol(inventory: TableInventory) -> None:
     promised: Inventory = inventory  # mypy holds the two together
     assert promised.pending() == []
 
@@ -120,7 +120,7 @@ def test_crl_numbers_are_given_once_among_processes(path: Path) -> None:
     assert sorted(numbers) == list(range(1, 101))
 
 
-def test_commits_are_durable(inventory: SqliteInventory) -> None:
+def test_commits_are_durable(inventory: TableInventory) -> None:
     connection = inventory._database._connection
     settings = {
         name: connection.execute(f"PRAGMA {name}").fetchone()[0]

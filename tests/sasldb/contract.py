@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import pytest
 
@@ -19,6 +20,7 @@ from smtpcreds.sasldb.opening import format_at, open_store
 from smtpcreds.sasldb.replace import Origin
 from smtpcreds.sasldb.store import Store
 
+P = TypeVar("P")
 ROUNDS = int(os.environ.get("SMTPCREDS_TEST_ROUNDS", "30"))
 """Length of random sequences; thousands when somebody has the time."""
 REPOSITORY = Path(__file__).parents[2]
@@ -41,18 +43,134 @@ def set_password(store: Store, account: Account, password: bytes | None) -> None
     store.apply(lambda found: records.replacement(found, account, values))
 
 
-class StoreContract:
-    """Inherit, set ``format`` and say how a real program reads and edits such a file."""
+class RecordContract(Generic[P]):
+    """What keeps records: give a fixture ``place``, and say how a real program reads and edits it."""
 
-    format: Format
-
-    def foreign_records(self, path: Path) -> dict[bytes, bytes]:
+    def foreign_records(self, place: P) -> dict[bytes, bytes]:
         """Return all records, each found through the format's own library."""
         raise NotImplementedError
 
-    def foreign_edit(self, path: Path, edits: dict[bytes, bytes | None]) -> None:
+    def foreign_edit(self, place: P, edits: dict[bytes, bytes | None]) -> None:
         """Change records with the format's own library."""
         raise NotImplementedError
+
+    def reader(self) -> str:
+        """Return Python text: open the place, get a key (hex), again and again; print found and missed."""
+        raise NotImplementedError
+
+    def settle(self, place: P, round_: int) -> None:
+        """Let a foreign edit become old, so that nobody waits for the clock to tick."""
+
+    def value(self, dice: random.Random) -> bytes:
+        """Return a value that the format can hold."""
+        return dice.randbytes(dice.choice((1, 20, 400, 5000)))
+
+    def open(self, place: P) -> Store:
+        return open_store(str(place))
+
+    def test_nothing_can_t_be_read_and_is_not_made_for_nothing(self, place: P) -> None:
+        store = self.open(place)
+        assert store.signature() is None
+        with pytest.raises(MissingInputError):
+            store.load()
+
+    def test_edits_without_effect_change_nothing(self, place: P) -> None:
+        store = self.open(place)
+        set_password(store, MAILDROID, b"secret")
+        before = store.signature()
+        assert store.apply(lambda _: {KEY: b"secret", b"none": None}) == {}
+        assert store.signature() == before != None  # noqa: E711
+        set_password(store, MAILDROID, b"other")
+        assert store.signature() != before
+
+    def test_it_becomes_empty_and_full_again(self, place: P) -> None:
+        store = self.open(place)
+        for password in (b"one", None, b"two"):
+            set_password(store, MAILDROID, password)
+            assert self.foreign_records(place) == store.load() == ({KEY: password} if password else {})
+
+    def test_a_failing_change_changes_nothing(self, place: P) -> None:
+        store = self.open(place)
+        set_password(store, MAILDROID, b"secret")
+        before = store.signature()
+
+        def fail(_: object) -> dict[bytes, bytes | None]:
+            raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            store.apply(fail)
+        assert store.signature() == before
+        assert self.foreign_records(place) == {KEY: b"secret"}
+
+    def test_two_processes_lose_nothing(self, place: P) -> None:
+        set_password(self.open(place), MAILDROID, b"secret")
+        with open(os.devnull, "rb"):
+            pair = [self.start(place, who) for who in "ab"]
+        for process in pair:
+            assert process.communicate(timeout=60)[0] is not None
+            assert process.returncode == 0
+        assert len(self.open(place).load()) == 101
+        assert len(self.foreign_records(place)) == 101
+
+    def start(self, place: P, who: str) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [sys.executable, "-c", ADD_FIFTY, str(place), who],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=REPOSITORY,
+        )
+        assert process.stdout
+        assert process.stdin
+        assert process.stdout.readline() == "ready\n"
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        return process
+
+    def test_it_is_a_dict_whoever_writes(self, place: P) -> None:
+        """Random edits by us and by the format's own library in turn, against a dict."""
+        dice = random.Random(type(self).__name__)
+        store, model = self.open(place), {KEY: b"secret"}
+        store.apply(lambda _: dict(model))
+        for round_ in range(ROUNDS):
+            edits: dict[bytes, bytes | None] = {}
+            for _ in range(dice.randrange(1, 30)):
+                key = b"user%d\0r\0%s" % (dice.randrange(150), dice.choice((b"userPassword", b"x")))
+                edits[key] = self.value(dice) if dice.random() < 0.6 else None
+            model = {key: value for key, value in {**model, **edits}.items() if value is not None}
+            if dice.random() < 0.5:
+                self.foreign_edit(place, edits)
+                self.settle(place, round_)
+            else:
+                store.apply(lambda _, edits=edits: edits)  # type: ignore[misc]
+            assert store.load() == model, round_
+        assert self.foreign_records(place) == model
+
+    def test_a_reader_always_finds_the_account(self, place: P) -> None:
+        """Another process reads through the format's own library while we write."""
+        store = self.open(place)
+        set_password(store, MAILDROID, b"secret")
+        others = [Account(f"u{n}", "r") for n in range(40)]
+        with subprocess.Popen(
+            [sys.executable, "-c", self.reader(), str(place), KEY.hex()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=REPOSITORY,
+        ) as reader:
+            assert reader.stdout
+            assert reader.stdout.readline() == "ready\n"
+            for account in others * 3:
+                set_password(store, account, random.randbytes(20).hex().encode())
+            found, missed = map(int, reader.communicate("stop\n")[0].split())
+        assert found > 100
+        assert missed == 0
+
+
+class StoreContract(RecordContract[Path]):
+    """A file of one format: set ``format``."""
+
+    format: Format
 
     @pytest.fixture
     def directory(self) -> Iterator[Path]:
@@ -60,8 +178,29 @@ class StoreContract:
         with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
             yield Path(directory)
 
-    def open(self, path: Path, origin: Origin = Origin()) -> Store:  # noqa: B008
-        return open_store(str(path), new=self.format, origin=origin)
+    @pytest.fixture
+    def place(self, directory: Path) -> Path:
+        return directory / "sasldb2"
+
+    def settle(self, place: Path, round_: int) -> None:
+        os.utime(place, (round_ + 1, round_ + 1))
+
+    def open(self, place: Path, origin: Origin = Origin()) -> Store:  # noqa: B008
+        return open_store(str(place), new=self.format, origin=origin)
+
+    def test_a_missing_file_is_named(self, place: Path) -> None:
+        with pytest.raises(MissingInputError, match="sasldb2: does not exist"):
+            self.open(place).load()
+        assert not place.exists()
+
+    def test_a_failing_change_leaves_the_file_alone(self, place: Path) -> None:
+        store = self.open(place)
+        set_password(store, MAILDROID, b"secret")
+        before = place.read_bytes()
+        with pytest.raises(ZeroDivisionError):
+            store.apply(lambda _: {KEY: bytes(1 // 0)})
+        assert place.read_bytes() == before
+        assert not list(place.parent.glob(".*"))
 
     def test_a_new_file_has_the_format_and_is_private(self, directory: Path) -> None:
         path = directory / "sasldb2"
@@ -80,30 +219,6 @@ class StoreContract:
             status = path.stat()
             assert (stat.S_IMODE(status.st_mode), status.st_gid) == (0o640, 12345)
 
-    def test_a_missing_file_can_t_be_read_and_is_not_made_for_nothing(self, directory: Path) -> None:
-        path = directory / "sasldb2"
-        store = self.open(path)
-        assert store.signature() is None
-        with pytest.raises(MissingInputError, match="sasldb2: does not exist"):
-            store.load()
-
-    def test_edits_without_effect_leave_the_file_alone(self, directory: Path) -> None:
-        path = directory / "sasldb2"
-        store = self.open(path)
-        set_password(store, MAILDROID, b"secret")
-        before = store.signature()
-        assert store.apply(lambda _: {KEY: b"secret", b"none": None}) == {}
-        assert store.signature() == before != None  # noqa: E711
-        set_password(store, MAILDROID, b"other")
-        assert store.signature() != before
-
-    def test_the_file_becomes_empty_and_full_again(self, directory: Path) -> None:
-        path = directory / "sasldb2"
-        store = self.open(path)
-        for password in (b"one", None, b"two"):
-            set_password(store, MAILDROID, password)
-            assert self.foreign_records(path) == store.load() == ({KEY: password} if password else {})
-
     def test_an_old_secret_is_nowhere_in_the_file(self, directory: Path) -> None:
         path = directory / "sasldb2"
         store = self.open(path)
@@ -117,65 +232,6 @@ class StoreContract:
         content = path.read_bytes()
         assert b"maildroid" not in content
         assert b"u8\0r\0userPassword" in content
-
-    def test_a_failing_change_leaves_the_file_alone(self, directory: Path) -> None:
-        path = directory / "sasldb2"
-        store = self.open(path)
-        set_password(store, MAILDROID, b"secret")
-        before = path.read_bytes()
-
-        def fail(_: object) -> dict[bytes, bytes | None]:
-            raise RuntimeError
-
-        with pytest.raises(RuntimeError):
-            store.apply(fail)
-        assert path.read_bytes() == before
-        assert not list(directory.glob(".*"))
-
-    def test_two_processes_lose_nothing(self, directory: Path) -> None:
-        path = directory / "sasldb2"
-        set_password(self.open(path), MAILDROID, b"secret")
-        with open(os.devnull, "rb"):
-            pair = [self.start(path, who) for who in "ab"]
-        for process in pair:
-            assert process.communicate(timeout=60)[0] is not None
-            assert process.returncode == 0
-        assert len(self.open(path).load()) == 101
-        assert len(self.foreign_records(path)) == 101
-
-    def start(self, path: Path, who: str) -> "subprocess.Popen[str]":
-        process = subprocess.Popen(
-            [sys.executable, "-c", ADD_FIFTY, str(path), who],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=REPOSITORY,
-        )
-        assert process.stdout
-        assert process.stdin
-        assert process.stdout.readline() == "ready\n"
-        process.stdin.write("go\n")
-        process.stdin.flush()
-        return process
-
-    def test_it_is_a_dict_whoever_writes(self, directory: Path) -> None:
-        """Random edits by us and by the format's own library in turn, against a dict."""
-        path, dice = directory / "sasldb2", random.Random(self.format)
-        store, model = self.open(path), {KEY: b"secret"}
-        store.apply(lambda _: dict(model))
-        for round_ in range(ROUNDS):
-            edits: dict[bytes, bytes | None] = {}
-            for _ in range(dice.randrange(1, 30)):
-                key = b"user%d\0r\0%s" % (dice.randrange(150), dice.choice((b"userPassword", b"x")))
-                edits[key] = dice.randbytes(dice.choice((1, 20, 400, 5000))) if dice.random() < 0.6 else None
-            model = {key: value for key, value in {**model, **edits}.items() if value is not None}
-            if dice.random() < 0.5:
-                self.foreign_edit(path, edits)
-                os.utime(path, (round_ + 1, round_ + 1))  # the past: no wait for the clock to tick
-            else:
-                store.apply(lambda _, edits=edits: edits)  # type: ignore[misc]
-            assert store.load() == model, round_
-        assert self.foreign_records(path) == model
 
     def test_a_link_is_followed(self, directory: Path) -> None:
         (directory / "real").mkdir()
@@ -198,31 +254,6 @@ class StoreContract:
                     use(open_store(str(path)))
                 assert str(path) in str(caught.value)
             assert path.read_bytes() == damaged
-
-    def test_a_reader_always_finds_the_account(self, directory: Path) -> None:
-        """Another process reads through the format's own library while we write."""
-        path = directory / "sasldb2"
-        store = self.open(path)
-        set_password(store, MAILDROID, b"secret")
-        others = [Account(f"u{n}", "r") for n in range(40)]
-        with subprocess.Popen(
-            [sys.executable, "-c", self.reader(), str(path), KEY.hex()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=REPOSITORY,
-        ) as reader:
-            assert reader.stdout
-            assert reader.stdout.readline() == "ready\n"
-            for account in others * 3:
-                set_password(store, account, random.randbytes(20).hex().encode())
-            found, missed = map(int, reader.communicate("stop\n")[0].split())
-        assert found > 100
-        assert missed == 0
-
-    def reader(self) -> str:
-        """Return Python text: open the file, get a key (hex), again and again; print found and missed."""
-        raise NotImplementedError
 
     def test_every_refusal_has_one_line(self, directory: Path) -> None:
         path = directory / "sasldb2"

@@ -13,6 +13,7 @@ sasl = noun(
         "delete": ("sasl.change", "delete", "Delete an account with all its properties."),
         "verify": ("sasl.verify", "verify", "Tell whether a password opens an account."),
         "convert": ("sasl.convert", "convert", "Write the accounts to a database in another format."),
+        "conf": ("sasl.conf", "conf", "Produce Sendmail.conf or smtpd.conf for a hub."),
         "auth-info": ("sasl.auth_info", "auth_info", "Produce default-auth-info for client hosts."),
         "rotate": ("sasl.rotate", "rotate", "Replace an account without an outage, in two steps."),
         "rotations": ("sasl.rotate", "rotations", "List replacements that are half-way."),

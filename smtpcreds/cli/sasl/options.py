@@ -9,7 +9,7 @@ realm_option = click.option(
     "--realm", metavar="REALM", help="Realm of a bare NAME; default: the relay's own name."
 )
 database_option = click.option(
-    "--database", metavar="FILE", help="Work on FILE, not on the configured database."
+    "--database", metavar="FILE", help="Work on FILE or a URL, not on the configured database."
 )
 password_option = click.option(
     "--password",

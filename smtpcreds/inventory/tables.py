@@ -1,8 +1,7 @@
-"""The inventory in one SQLite file."""
+"""The inventory in the tables of a database, of whatever kind."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 from hashlib import sha256
 from typing import TypeVar
@@ -24,9 +23,7 @@ from .columns import (
     standing_of,
     text_of,
 )
-from .database import Database, Row, Values, connect
-from .faults import damaged
-from .place import make_private, verify_private
+from .database import Database, Row, Values
 from .rotations import RotationTable
 from .rows import Authority, AuthorityState, Certificate, Crl, Event, Intent, Revoked, Signed, State, seconds
 from .which import wanted
@@ -34,44 +31,22 @@ from .which import wanted
 T = TypeVar("T")
 
 
-@contextmanager
-def open_inventory(
-    path: str | os.PathLike[str], *, read_only: bool = False, timeout: float = 30.0
-) -> Iterator["SqliteInventory"]:
-    """Open the inventory at this path, and create or migrate it unless reading only.
+class TableInventory:
+    """See :class:`Inventory`.
 
     Args:
-        path: of the database; its directory is made, 0700, where there is none.
-        read_only: change nothing, not even the version; works on a read-only file system.
-        timeout: seconds to wait for other processes' transactions.
-
-    Raises:
-        UnsafePathError: a link, a foreign owner or a loose mode of the file, its companions or its directory.
-        MissingInputError: reading only, and there is nothing to read.
-        StateVersionError: written by a newer version; unchanged.
-        ForeignFormatError: some other program's database; unchanged.
-        ConfigError: reading only, and the file would have to be migrated.
-        DamagedFileError, LockHeldError, WriteError, DeniedError: as the names say.
+        database: with our tables.
+        machine: which of the hosts that share the database this is; empty where nobody shares it.
     """
-    name = os.path.abspath(path)
-    if read_only:
-        verify_private(name)
-    else:
-        make_private(name)
-    connection = connect(name, read_only=read_only, timeout=timeout)
-    try:
-        yield SqliteInventory(Database(connection, name), name)
-    finally:
-        connection.close()
 
-
-class SqliteInventory:
-    """See :class:`Inventory`."""
-
-    def __init__(self, database: Database, path: str) -> None:
+    def __init__(self, database: Database, machine: str = "") -> None:
         self._database = database
-        self._path = path
+        self._machine = machine
         self.rotations = RotationTable(database)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """See :meth:`Inventory.alone`."""
+        return self._database.alone()
 
     def transaction(self) -> AbstractContextManager[None]:
         """See :meth:`Inventory.transaction`."""
@@ -107,7 +82,7 @@ class SqliteInventory:
     def intend(self, intents: Iterable[Intent]) -> None:
         """See :meth:`Inventory.intend`."""
         with self.transaction():
-            self._database.write_all(sql.INTEND, map(intent_values, intents))
+            self._database.write_all(sql.INTEND, (intent_values(intent, self._machine) for intent in intents))
 
     def signed(self, authority: int, certificates: Iterable[Signed]) -> None:
         """See :meth:`Inventory.signed`."""
@@ -125,7 +100,7 @@ class SqliteInventory:
     def place(self, authority: int, serial: str, directory: str) -> None:
         """See :meth:`Inventory.place`."""
         with self.transaction():
-            self._advance(sql.PLACE, (directory,), authority, serial)
+            self._advance(sql.PLACE, (directory, self._machine), authority, serial)
 
     def discard(self, authority: int, serial: str, why: str) -> None:
         """See :meth:`Inventory.discard`."""
@@ -185,7 +160,7 @@ class SqliteInventory:
 
     def places(self, authority: int) -> list[str]:
         """See :meth:`Inventory.places`."""
-        found = self._database.read(text_of, sql.PLACES, (authority,))
+        found = self._database.read(text_of, sql.PLACES, (authority, self._machine))
         return sorted(path.rstrip("/") or path for path in found)
 
     def der(self, authority: int, serial: str) -> bytes:
@@ -239,11 +214,7 @@ class SqliteInventory:
 
     def verify_integrity(self) -> None:
         """See :meth:`Inventory.verify_integrity`."""
-        verdict = self._database.first(text_of, "PRAGMA integrity_check(1)")
-        if verdict != "ok":
-            raise damaged(self._path, str(verdict))
-        if self._database.first(text_of, "PRAGMA foreign_key_check"):
-            raise damaged(self._path, "a certificate or CRL of an authority that is not there")
+        self._database.verify()
 
     def _select(
         self,

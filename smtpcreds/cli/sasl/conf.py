@@ -1,0 +1,77 @@
+"""``smtpcreds sasl conf``."""
+
+import click
+
+from ...mta.sasl_conf import PROGRAMS
+from ..lazy import Verb
+from ..session import Session, pass_session
+from .options import database_option
+
+
+@click.command(cls=Verb)
+@click.option(
+    "--program",
+    type=click.Choice(list(PROGRAMS)),
+    default="sendmail",
+    show_default=True,
+    help="The mail server that reads it.",
+)
+@database_option
+@click.option("--mechanism", "mechanisms", multiple=True, metavar="M", help="A mechanism to offer.")
+@click.option("--saslauthd", is_flag=True, help="Ask saslauthd (PAM and others) instead of the accounts.")
+@click.option(
+    "--role", metavar="ROLE", help="That reads PostgreSQL; default: the user that the mail server runs as."
+)
+@click.option("--role-password", metavar="SOURCE", help="Where its password comes from; default: none.")
+@click.option("--grants", is_flag=True, help="Print the SQL statements that let the role read accounts.")
+@click.option("--to", "target", metavar="FILE", help="Write FILE; default: standard output.")
+@click.option("--force", is_flag=True, help="Replace a FILE with other content.")
+@pass_session
+def conf(
+    session: Session,
+    program: str,
+    database: str | None,
+    mechanisms: tuple[str, ...],
+    saslauthd: bool,
+    role: str | None,
+    role_password: str | None,
+    grants: bool,
+    target: str | None,
+    force: bool,
+) -> None:
+    """Produce Sendmail.conf or smtpd.conf, which tells Cyrus SASL where the accounts are."""
+    from ...deploy.sasl_conf import backend_of, plan_sasl_conf
+    from ...mta.sasl_conf import Saslauthd, render
+    from ..secrets import role_password as ask
+
+    reader = role or PROGRAMS[program].user
+    if grants:
+        _show_grants(session, reader)
+        return
+    password = ask(role_password, reader)
+    backend = Saslauthd() if saslauthd else backend_of(session.site(), database, reader, password)
+    content = render(backend, mechanisms)
+    if target is None and password:
+        session.reveal(content)
+    elif target is None:
+        lines = content.decode(errors="replace").splitlines()
+        session.show({"program": program, "file": PROGRAMS[program].conf, "lines": lines}, lines)
+    else:
+        path = session.absolute(target)
+        written = session.carry_out(plan_sasl_conf(content, path, private=bool(password), force=force))
+        if written is not None:
+            session.show(
+                {"program": program, "file": path, "changed": written},
+                [
+                    f"{program}: where Cyrus SASL finds the accounts",
+                    f"  {session.described(path)}{'' if written else '  (unchanged)'}",
+                    f"next: {program} reads {PROGRAMS[program].conf} when it starts",
+                ],
+            )
+
+
+def _show_grants(session: Session, role: str) -> None:
+    from ...sasldb.postgres import grants
+
+    statements = grants(role)
+    session.show({"role": role, "statements": statements}, statements)

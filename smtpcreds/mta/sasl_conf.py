@@ -1,0 +1,136 @@
+"""Sendmail.conf and smtpd.conf: where Cyrus SASL, in sendmail and in Postfix's smtpd, looks accounts up.
+
+libsasl2 2.1.28 (``lib/config.c``) reads ``key: value`` lines of up to 4095 octets with their line feed, and
+refuses the whole file for one line without a colon right behind its key, or without a value; sendmail and
+smtpd then refuse every session.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ..errors import DamagedFileError, InexpressibleError
+from ..postgres import DatabaseUrl
+from ..postgres.cyrus import plugin_options, quotable
+from ..secret import Secret
+
+MECHANISMS = ("SCRAM-SHA-256", "DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN")
+"""Offered by default; what the mail server allows outside TLS is its own setting."""
+MAX_LINE = 4094
+_LINE = re.compile(rb"([A-Za-z0-9_-]*):(.*)", re.DOTALL)
+_SPACE = b" \t\v\f\r"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A mail server: the file it reads on Debian, and the user that its SASL library runs as."""
+
+    conf: str
+    user: str
+
+
+PROGRAMS = {
+    "sendmail": Program("/etc/sasl2/Sendmail.conf", "root"),
+    "postfix": Program("/etc/postfix/sasl/smtpd.conf", "postfix"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sasldb:
+    """Accounts in a file."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """Accounts in PostgreSQL.
+
+    Attributes:
+        url: of the database.
+        role: that the mail server reads as.
+        password: of the role; None where the server needs none, or libpq finds one in ``~/.pgpass``.
+    """
+
+    url: DatabaseUrl
+    role: str
+    password: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Saslauthd:
+    """Login accounts, asked of saslauthd through its socket; PLAIN and LOGIN only."""
+
+    mux: str = ""
+
+
+Backend = Sasldb | Sql | Saslauthd
+
+
+def render(backend: Backend, mechanisms: Sequence[str] = ()) -> bytes:
+    """Return the file's octets.
+
+    Args:
+        backend: where the accounts are.
+        mechanisms: to be offered; empty for the default of the backend.
+
+    Raises:
+        InexpressibleError: a value that libsasl2 or its plugin would misread.
+    """
+    offered = mechanisms or (MECHANISMS[-2:] if isinstance(backend, Saslauthd) else MECHANISMS)
+    lines = [*_settings(backend), ("mech_list", " ".join(offered).encode())]
+    return b"".join(_line(key, value) for key, value in lines)
+
+
+def parse(content: bytes, path: str) -> dict[str, bytes]:
+    """Read the file as libsasl2 does: the first line of a key counts.
+
+    Raises:
+        DamagedFileError: a line that stops the mail server, by its number.
+    """
+    settings: dict[str, bytes] = {}
+    for number, line in enumerate(content.removesuffix(b"\n").split(b"\n"), 1):
+        text = line.lstrip(_SPACE)
+        if not text or text.startswith(b"#"):
+            continue
+        found = _LINE.match(text)
+        value = found[2].strip(_SPACE) if found else b""
+        if not found or not value or len(line) > MAX_LINE:
+            reason = f"line {number} is not 'key: value', for which libsasl2 refuses the whole file"
+            raise DamagedFileError(path, reason, "correct it, and restart the mail server")
+        settings.setdefault(found[1].decode().lower(), value)
+    return settings
+
+
+def _settings(backend: Backend) -> Iterable[tuple[str, bytes]]:
+    if isinstance(backend, Saslauthd):
+        return [("pwcheck_method", b"saslauthd"), *_path("saslauthd_path", backend.mux)]
+    accounts = _sasldb(backend.path) if isinstance(backend, Sasldb) else _sql(backend)
+    return [("pwcheck_method", b"auxprop"), *accounts]
+
+
+def _sasldb(path: str) -> Iterable[tuple[str, bytes]]:
+    return [("auxprop_plugin", b"sasldb"), *_path("sasldb_path", path)]
+
+
+def _path(key: str, path: str) -> list[tuple[str, bytes]]:
+    return [(key, path.encode(errors="surrogateescape"))] if path else []
+
+
+def _sql(backend: Sql) -> Iterable[tuple[str, bytes]]:
+    for name, value in plugin_options(backend.url, backend.role).items():
+        yield name, value.encode()
+    if backend.password:
+        password = backend.password.reveal()
+        quotable("sql_passwd", password.decode("latin-1"))
+        yield "sql_passwd", password
+
+
+def _line(key: str, value: bytes) -> bytes:
+    line = key.encode() + b": " + value
+    if not value or value != value.strip() or any(octet < 32 or octet == 127 for octet in value):
+        reason = "is empty, or contains a control character or outer spaces, which libsasl2 can't read"
+        raise InexpressibleError(key, reason)
+    if len(line) > MAX_LINE:
+        raise InexpressibleError(key, f"makes a line of over {MAX_LINE} octets")
+    return line + b"\n"

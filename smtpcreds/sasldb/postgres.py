@@ -1,0 +1,179 @@
+"""Accounts of several relays in PostgreSQL, read by Cyrus SASL's ``sql`` plugin: one row per property.
+
+The plugin takes the first column of the first row as a C string (cyrus-sasl ``plugins/sql.c``), so values are
+text: of a ``bytea`` it would see hexadecimal digits. One column per property is no choice, for the plugin
+reads a NULL as a password that is empty.
+
+Values travel by COPY, which keeps them out of the server's log of statements and parameters.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, LiteralString
+
+from ..errors import InexpressibleError, MissingInputError
+from ..postgres.connection import LOCKS, connected
+from ..postgres.faults import translated
+from ..postgres.url import DatabaseUrl
+from .records import unpack
+from .store import TIMEOUT, Change, Edits, effective
+
+if TYPE_CHECKING:
+    from ..postgres.connection import Connection
+
+MAX_VALUE = 8189
+"""The plugin copies into 8192 bytes and ends a longer value nowhere."""
+
+_LOCK = f"SELECT pg_advisory_xact_lock({LOCKS}, 4)"
+_CREATE: LiteralString = """
+CREATE TABLE public.smtpcreds_sasl (
+    username TEXT COLLATE "C" NOT NULL CHECK (username <> ''),
+    realm TEXT COLLATE "C" NOT NULL,
+    prop TEXT COLLATE "C" NOT NULL CHECK (prop <> ''),
+    value TEXT NOT NULL CHECK (value <> ''),
+    PRIMARY KEY (username, realm, prop)
+)
+"""
+_EXISTS = "SELECT to_regclass('public.smtpcreds_sasl') IS NOT NULL"
+_RESERVE: LiteralString = "LOCK TABLE public.smtpcreds_sasl IN SHARE ROW EXCLUSIVE MODE"
+"""Readers go on; every other writer waits, psql too. So nothing has to be tried again."""
+_SELECT: LiteralString = "SELECT username, realm, prop, value FROM public.smtpcreds_sasl"
+_DELETE: LiteralString = """
+DELETE FROM public.smtpcreds_sasl AS kept
+USING unnest(%s::text[], %s::text[], %s::text[]) AS gone (username, realm, prop)
+WHERE (kept.username, kept.realm, kept.prop) = (gone.username, gone.realm, gone.prop)
+"""
+_COPY: LiteralString = "COPY public.smtpcreds_sasl (username, realm, prop, value) FROM STDIN"
+_STATE: LiteralString = "SELECT count(*), coalesce(max(xmin::text::bigint), 0) FROM public.smtpcreds_sasl"
+"""Of two states with one newest row, the later one has fewer rows."""
+
+
+def grants(role: str) -> tuple[str, ...]:
+    """Return the statements that let a mail server's role read accounts, and nothing else.
+
+    They are for a superuser, usually ``postgres``, after the first account was added.
+    """
+    name, text = '"' + role.replace('"', '""') + '"', "'" + role.replace("'", "''") + "'"
+    create = (
+        f"IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {text}) THEN CREATE ROLE {name} LOGIN; END IF"
+    )
+    return (f"DO $grant$ BEGIN {create}; END $grant$;", f"GRANT SELECT ON public.smtpcreds_sasl TO {name};")
+
+
+class PostgresStore:
+    """A store in one table of a PostgreSQL database; see :class:`~smtpcreds.sasldb.store.Store`.
+
+    Args:
+        url: of the database.
+        timeout: seconds to wait for other writers.
+    """
+
+    def __init__(self, url: DatabaseUrl, *, timeout: float = TIMEOUT) -> None:
+        self.path = url.text
+        self._url, self._timeout = url, timeout
+
+    def load(self) -> dict[bytes, bytes]:
+        """Return all records of one moment.
+
+        Raises:
+            MissingInputError: no account was ever added, or there is no such database.
+            UnavailableError, DeniedError, ForeignFormatError: see :func:`~smtpcreds.postgres.connected`.
+        """
+        with self._connected() as connection:
+            if not _exists(connection):
+                raise MissingInputError(
+                    self.path, "holds no accounts yet", "add an account to make the table"
+                )
+            return _records(connection)
+
+    def signature(self) -> tuple[int, int] | None:
+        """Return what tells this state of the table from any other; None if there is no table."""
+        with self._connected() as connection:
+            row = connection.execute(_STATE).fetchone() if _exists(connection) else None
+            return None if row is None else (row[0], row[1])
+
+    def apply(self, change: Change) -> Edits:
+        """Read, compute edits and write them in one transaction; make the table if there is none.
+
+        Raises:
+            LockHeldError: another writer held the table for too long.
+            InexpressibleError: a record that the plugin would misread.
+            WriteError, UnavailableError, DeniedError: the server refused or went away; nothing was changed.
+        """
+        with self._connected() as connection, connection.transaction():
+            connection.execute(_LOCK)
+            there = _exists(connection)
+            if there:
+                connection.execute(_RESERVE)
+            records = _records(connection) if there else {}
+            edits = effective(change(records), records)
+            rows = [self._row(key, value) for key, value in edits.items()]
+            if edits:
+                if not there:
+                    connection.execute(_CREATE)
+                _write(connection, rows)
+            return edits
+
+    @contextmanager
+    def _connected(self) -> "Iterator[Connection]":
+        with connected(self._url, patience=self._timeout) as connection, translated(self.path):
+            yield connection
+
+    def _row(self, key: bytes, value: bytes | None) -> tuple[tuple[str, str, str], str | None]:
+        """Return key and value as columns.
+
+        Raises:
+            InexpressibleError: no account's key, a value that is empty, binary or too long, a name that is no
+                UTF-8.
+        """
+        named = unpack(key)
+        if named is None:
+            raise InexpressibleError(self.path, f"can't hold the record {key!r}, which is no account's")
+        account, prop = named
+        shown = ascii(f"{account}: {prop}")[1:-1]
+        if not account.authcid or not prop or not _is_unicode(key):
+            raise InexpressibleError(shown, "has a name that is empty or no UTF-8")
+        return (account.authcid, account.realm, prop), None if value is None else _text(shown, value)
+
+
+def _text(subject: str, value: bytes) -> str:
+    if not _is_unicode(value) or b"\0" in value:
+        raise InexpressibleError(
+            subject,
+            "is binary, and Cyrus SASL reads only text from PostgreSQL",
+            "keep the clear text (userPassword) or a SCRAM verifier (authPassword)",
+        )
+    if not value:
+        raise InexpressibleError(subject, "is empty, which the plugin takes for a password")
+    if len(value) > MAX_VALUE:
+        raise InexpressibleError(subject, f"has {len(value)} bytes; Cyrus SASL reads {MAX_VALUE} from SQL")
+    return value.decode()
+
+
+def _is_unicode(octets: bytes) -> bool:
+    try:
+        octets.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _exists(connection: "Connection") -> bool:
+    row = connection.execute(_EXISTS).fetchone()
+    return bool(row and row[0])
+
+
+def _records(connection: "Connection") -> dict[bytes, bytes]:
+    rows = connection.execute(_SELECT)
+    return {"\0".join(names).encode(): value.encode() for *names, value in rows}
+
+
+def _write(connection: "Connection", rows: list[tuple[tuple[str, str, str], str | None]]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _DELETE, [list(column) for column in zip(*(columns for columns, _ in rows), strict=True)]
+        )
+        with cursor.copy(_COPY) as copy:
+            for columns, value in rows:
+                if value is not None:
+                    copy.write_row((*columns, value))

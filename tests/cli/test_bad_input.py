@@ -1,0 +1,270 @@
+"""Issue 2's list of bad input: one clear line, its exit status, nothing changed on disk."""
+
+import os
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .runner import CERTS, CONFIG, HUB, INVENTORY, SASLDB, STATE, Program, peer
+
+WRITERS: list[tuple[str, ...]] = [
+    ("sasl", "add", "droid"),
+    ("sasl", "passwd", "maildroid"),
+    ("sasl", "delete", "maildroid"),
+]
+READERS: list[tuple[str, ...]] = [
+    ("sasl", "list"),
+    ("sasl", "show", "maildroid"),
+    ("sasl", "auth-info", "maildroid"),
+]
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("dmz mail", "dmz mail: host name has a character that host names can't have"),
+        (" dmzmail", '" dmzmail": host name has a character'),
+        ("", '"": host name is empty'),
+        (".", ".: host name is empty"),
+        ("dmz_mail", "dmz_mail: host name has an underscore"),
+        ("dmz..mail", "dmz..mail: host name has an empty label"),
+        (".mail", ".mail: host name has an empty label"),
+        ("mail..", "mail..: host name has an empty label"),
+        ("-mail", "-mail: host name has a label that starts or ends with a hyphen"),
+        ("x" * 64, "has a label of 64 octets; a label has at most 63"),
+        (".".join(["x" * 50] * 5), "is 254 octets long; a host name has at most 253"),
+        ("ü" * 60 + ".example.net", "is not an IDNA 2008 name"),
+        ("☃.example.net", "☃.example.net: host name is not an IDNA 2008 name"),
+        ("xn--999999999", "has a label that is not valid Punycode"),
+        ("192.0.2.1", "192.0.2.1: host name ends in a number, as addresses do"),
+        ("*.polkatistas.org", "*.polkatistas.org: host name has a character"),
+        ("dmzmail\n", r'"dmzmail\n": host name has a character'),
+        ("../../etc/x", "../../etc/x: host name has"),
+        ("mail.example.net", "lies outside what the CA may certify (polkatistas.org)"),
+    ],
+)
+def test_host_names(authority: Program, host: str, said: str) -> None:
+    assert said in authority.refuses(65, "cert", "issue", "--", host)
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (("--san", "a b"), 65, "a b: host name has a character"),
+        (("--san", "0.0.0.0"), 65, "0.0.0.0: is no address of one host"),
+        (("--san", "mail.example.net"), 65, "lies outside what the CA may certify"),
+        (("--san", "192.0.2.300"), 65, "192.0.2.300: host name ends in a number"),
+        (("--days", "0"), 64, "--days: takes 1 to 999999 days, not 0"),
+        (("--days", "99999999999999"), 64, "--days: takes 1 to 999999 days"),
+        (("--key-type", "dsa"), 64, "dsa: is not a key type"),
+        (("--to", ""), 64, "'--to': is empty"),
+        (("--to", "file"), 77, "file: is not a directory"),
+        (("--to", "file/below"), 77, "file"),
+        (("--from", "/nonexistent"), 66, "/nonexistent: No such file or directory"),
+        (("--from", "file"), 65, "file: line 1"),
+    ],
+)
+def test_options_of_cert_issue(authority: Program, words: tuple[str, ...], status: int, said: str) -> None:
+    authority.write("file", "dmz_mail\n")
+    assert said in authority.refuses(status, "cert", "issue", "dmzmail", *words)
+
+
+def test_a_certificate_before_there_is_an_authority(smtpcreds: Program) -> None:
+    assert smtpcreds.refuses(66, "cert", "issue", "dmzmail") == (
+        f"smtpcreds: {smtpcreds.path(STATE)}/ca: there is no authority yet\n  hint: smtpcreds ca init"
+    )
+
+
+def test_half_an_authority(authority: Program) -> None:
+    authority.path(f"{STATE}/ca/ca-key.pem").unlink()
+    said = authority.refuses(65, "cert", "issue", "dmzmail")
+    assert "ca-key.pem: is missing from the authority\n  hint: put it back from your backup" in said
+
+
+@pytest.mark.parametrize(("mode", "said"), [(0o644, "has mode 0644"), (0o620, "has mode 0620")])
+def test_an_authority_key_that_others_can_use(authority: Program, mode: int, said: str) -> None:
+    authority.path(f"{STATE}/ca/ca-key.pem").chmod(mode)
+    assert said in authority.refuses(77, "cert", "issue", "dmzmail")
+
+
+def test_a_passphrase_that_does_not_open_the_authority(smtpcreds: Program) -> None:
+    smtpcreds.write("right", "Ch1mp?")
+    smtpcreds.write("wrong", "chimp")
+    smtpcreds.write("empty", "")
+    smtpcreds("ca", "init", "--passphrase", "file:right")
+    key = smtpcreds.path(f"{STATE}/ca/ca-key.pem")
+    issue = ("cert", "issue", "dmzmail")
+    said = smtpcreds.refuses(77, *issue, "--passphrase", "file:wrong")
+    assert f"smtpcreds: {key}: the passphrase does not open this key" in said
+    assert "chimp" not in said
+    assert "is encrypted and no passphrase was given" in smtpcreds.refuses(77, *issue)
+    assert "empty: gives an empty secret" in smtpcreds.refuses(66, *issue, "--passphrase", "file:empty")
+    assert "it only makes new secrets" in smtpcreds.refuses(64, *issue, "--passphrase", "generate:")
+    smtpcreds.configure(CONFIG + '[ca]\npassphrase = "file:right"\n')
+    smtpcreds(*issue)
+
+
+Place = Callable[[Path], object]
+
+
+@pytest.mark.parametrize(
+    ("prepare", "said"),
+    [
+        (lambda certs: (certs.rmdir(), certs.symlink_to("/tmp")), "is a symbolic link to /tmp"),
+        (lambda certs: (certs.rmdir(), certs.symlink_to("nowhere")), "is a symbolic link to nowhere"),
+        (lambda certs: os.chown(certs, 65534, 0), "belongs to user nobody\n  hint: chown root "),
+        (lambda certs: certs.chmod(0o770), "is writable by its group\n  hint: chmod 0700 "),
+        (lambda certs: certs.chmod(0o777), "is writable by everybody\n  hint: chmod 0700 "),
+        (
+            lambda certs: certs.parent.chmod(0o775),
+            "mail, which is writable by its group\n  hint: chmod go-w ",
+        ),
+        (lambda certs: os.chown(certs.parent, 65534, 0), "mail, which belongs to user nobody"),
+        (lambda certs: (certs.rmdir(), certs.touch()), "is not a directory"),
+        (lambda certs: os.symlink("x", certs / "cacert.pem"), "cacert.pem: is a symbolic link"),
+    ],
+)
+def test_certificate_directories(authority: Program, prepare: Place, said: str) -> None:
+    certs = authority.path(CERTS)
+    certs.mkdir(parents=True)
+    certs.chmod(0o700)
+    prepare(certs)
+    assert said in authority.refuses(77, "cert", "issue", "dmzmail")
+
+
+def bdb_185() -> bytes:
+    """The head of a Berkeley DB 1.85 hash, as ndbm and FreeBSD write it, big endian."""
+    return struct.pack(">II", 0x061561, 2) + bytes(4088)
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "said"),
+    [
+        (b"", 65, "is empty (0 bytes)\n  hint: remove it"),
+        (bdb_185(), 65, "is a Berkeley DB 1.85 file (BSD ndbm)"),
+        (b"\x13" * 100, 65, "has 100 bytes, too few for any database"),
+        (bytes(range(256)) * 40, 65, "is no database that Cyrus SASL reads"),
+        (b"SQLite format 3\0" + bytes(4080), 65, "is an SQLite database, not a sasldb2"),
+        (struct.pack("<I", 0x13579ACF) + bytes(600), 65, "sasldb2: "),
+        (b"truncated", 65, "is cut off: "),
+        (b"damaged", 65, "sasldb2: "),
+    ],
+)
+@pytest.mark.parametrize("words", [WRITERS[0], READERS[0]])
+def test_databases(hub: Program, content: bytes, status: int, said: str, words: tuple[str, ...]) -> None:
+    whole = hub.path(SASLDB).read_bytes()
+    cut = {b"truncated": whole[:5000], b"damaged": whole[:4096] + b"\xff" * 26 + whole[4122:]}
+    hub.write(SASLDB, cut.get(content, content))
+    assert said in hub.refuses(status, *words)
+
+
+@pytest.mark.parametrize("words", WRITERS[1:] + READERS[1:])
+def test_every_verb_leaves_a_damaged_database_alone(hub: Program, words: tuple[str, ...]) -> None:
+    hub.write(SASLDB, hub.path(SASLDB).read_bytes()[:5000])
+    assert f"smtpcreds: {hub.path(SASLDB)}: is cut off" in hub.refuses(65, *words)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "said"),
+    [
+        (lambda path: path.symlink_to("nowhere"), "is a symbolic link that leads nowhere"),
+        (lambda path: path.mkdir(), "is a directory, not a file"),
+        (lambda path: os.mkfifo(path), "is a FIFO, not a file"),
+    ],
+)
+def test_what_is_no_database_file(smtpcreds: Program, prepare: Place, said: str) -> None:
+    smtpcreds.path("/etc").mkdir(exist_ok=True)
+    prepare(smtpcreds.path(SASLDB))
+    assert said in smtpcreds.refuses(77, "sasl", "add", "droid")
+
+
+def test_a_second_name_of_the_database_would_keep_old_passwords(hub: Program) -> None:
+    os.link(hub.path(SASLDB), hub.root.parent / "second")
+    said = hub.run("sasl", "passwd", "maildroid").problem
+    assert "has a second name (hard link), which would keep the old passwords" in said
+
+
+def test_an_empty_database_of_the_real_format_is_no_bad_input(smtpcreds: Program) -> None:
+    empty = b"VERSION=3\nformat=bytevalue\ntype=hash\nHEADER=END\nDATA=END\n"
+    smtpcreds.path("/etc").mkdir(exist_ok=True)
+    peer("db5.3_load", "-f", "/dev/stdin", smtpcreds.path(SASLDB), stdin=empty)
+    smtpcreds("sasl", "add", "maildroid")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('domian = "x.org"', "domian: unknown key\n  hint: did you mean domain?"),
+        ('[ca]\nnmae = "x"', "ca.nmae: unknown key\n  hint: did you mean ca.name?"),
+        ('[sals]\nrealm = "x"', "sals: unknown key"),
+        ("domain = 3", "domain: takes a string, not 3"),
+        ('domain = "bad domain"', "domain: bad domain: host name has a character"),
+        ('hub = "a..b"', "hub: a..b: host name has an empty label"),
+        ('domain = "x.org', "is not TOML: "),
+        ("ca = 3", "ca: is a table; write [ca]"),
+        ("[ca]\ndays = 0", "ca.days: takes 1 to 999999 days, not 0"),
+        ("[cert]\ncrl_days = -1", "cert.crl_days: takes 1 to 999999 days, not -1"),
+        ("[cert]\ndays = true", "cert.days: takes a whole number, not True"),
+        ('state = "var/lib"', "state: takes an absolute path, not 'var/lib'"),
+        ('[cert]\ndirectory = "certs"', "cert.directory: takes an absolute path"),
+        ('[sasl]\ndatabase = ""', "sasl.database: takes an absolute path"),
+        ('[ca]\npermitted_domains = ["x..y"]', "ca.permitted_domains: x..y: host name has an empty label"),
+        ('[sasl]\nmode = "0644"', "sasl.mode: 0644 lets everybody read every secret"),
+        ('[sasl]\nmode = "rw"', "sasl.mode: 'rw' is no octal mode"),
+        ('[sasl]\nowner = "nosuch"', "sasl.owner: there is no user nosuch"),
+        ('[sasl]\nformat = "ndbm"', "sasl.format: 'ndbm' is none of bdb, gdbm, lmdb"),
+    ],
+)
+def test_configurations(smtpcreds: Program, text: str, said: str) -> None:
+    smtpcreds.configure(text)
+    path = smtpcreds.path("/etc/smtpcreds/smtpcreds.toml")
+    assert f"smtpcreds: {path}: {said}" in smtpcreds.refuses(78, "sasl", "add", "maildroid")
+
+
+def test_a_configuration_that_was_named_must_be_there(bare: Program) -> None:
+    said = bare.refuses(66, "--config", "nowhere.toml", "sasl", "list")
+    assert said == "smtpcreds: nowhere.toml: No such file or directory"
+    assert ": Is a directory" in bare.refuses(77, "--config", ".", "sasl", "list")
+
+
+def test_a_root_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "root").write_text("x")
+    ran = Program(tmp_path / "root").run("setup", HUB)
+    assert (ran.status, ran.out) == (77, "")
+    assert ran.problem.endswith(": Not a directory")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("cert", "issue", "mx"), ("setup", HUB, "--account", "droid"), ("ca", "init", "--no-passphrase")],
+)
+def test_a_state_directory_of_a_newer_version(hub: Program, words: tuple[str, ...]) -> None:
+    if words[0] == "ca":
+        for path in hub.path(f"{STATE}/ca").iterdir():
+            path.unlink()
+        hub.path(f"{STATE}/ca").rmdir()
+    import sqlite3
+
+    database = sqlite3.connect(hub.path(INVENTORY))
+    database.execute("PRAGMA journal_mode = DELETE")
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+    said = hub.refuses(78, *words)
+    assert f"smtpcreds: {hub.path(INVENTORY)}: is of version 99; this smtpcreds reads up to version " in said
+    assert "hint: use the newer smtpcreds that wrote it" in said
+
+
+@pytest.mark.parametrize(
+    ("prepare", "status", "said"),
+    [
+        (lambda path: path.write_bytes(b"no database" * 100), 65, "is damaged"),
+        (lambda path: path.chmod(0o640), 77, "mode 0640"),
+        (lambda path: path.parent.chmod(0o770), 77, "writable by its group"),
+        (lambda path: os.chown(path, 65534, 0), 77, "belongs to user"),
+    ],
+)
+def test_inventories(hub: Program, prepare: Place, status: int, said: str) -> None:
+    prepare(hub.path(INVENTORY))
+    assert said in hub.refuses(status, "cert", "issue", "mx")

@@ -1,0 +1,173 @@
+"""SIGKILL before a file gets its name, and several runs at once: the same command again ends the job."""
+
+import re
+import signal
+import subprocess
+from collections.abc import Sequence
+
+import pytest
+
+from .runner import (
+    ACCOUNT,
+    AUTH_INFO,
+    CERTS,
+    HUB,
+    PATIENCE,
+    SASLDB,
+    STATE,
+    Program,
+    Ran,
+    environment,
+    peer,
+    snapshot,
+)
+
+KEY, CERTIFICATE = f"{CERTS}/dmzmail-key.pem", f"{CERTS}/dmzmail-cert.pem"
+CONFIG = "/etc/smtpcreds/smtpcreds.toml"
+
+
+Renames = Sequence[str]
+
+
+@pytest.fixture(scope="module")
+def renames(tmp_path_factory: pytest.TempPathFactory) -> Renames:
+    """The targets of a set-up's renames, in their order, below the root."""
+    program = Program(
+        tmp_path_factory.mktemp("trace") / "root", prefix=("strace", "-qq", "-e", "trace=rename")
+    )
+    said = program("setup", HUB, "--no-passphrase").err
+    return re.findall(rf'^rename\(".*", "{program.root}(.*)"\) = 0$', said, re.MULTILINE)
+
+
+def kill(program: Program, when: str, *words: str, renames: Renames = ()) -> None:
+    """Run the command and kill it as it enters a call: ``CALL=NTH``, or the rename to a target."""
+    call, _, nth = when.partition("=")
+    if call.startswith("/"):
+        call, nth = "rename", str(renames.index(call) + 1)
+    inject = f"inject={call}:signal=KILL:when={nth}"
+    traced = Program(program.root, prefix=("strace", "-f", "-qq", "-o", "/dev/null", "-e", inject))
+    assert traced.run(*words).status in {-signal.SIGKILL, 128 + signal.SIGKILL}, f"{when} never came"
+
+
+def leftovers(program: Program) -> list[str]:
+    return [path for path in snapshot(program.root) if ".smtpcreds-" in path]
+
+
+@pytest.mark.parametrize("when", ["mkdir=2", "rename=1", f"{STATE}/ca", "fdatasync=9", "unlink=2"])
+def test_ca_init(bare: Program, when: str, renames: Renames) -> None:
+    kill(bare, when, "ca", "init", "--no-passphrase", renames=renames)
+    there = bare.path(f"{STATE}/ca").exists()
+    ran = bare.run("ca", "init", "--no-passphrase")
+    if there:
+        assert (ran.status, "holds an authority" in ran.problem) == (73, True)
+    else:
+        assert (ran.status, ran.err) == (0, "")
+    bare("cert", "issue", HUB)
+    leaf, bundle = bare.path(f"{CERTS}/{HUB}-cert.pem"), bare.path(f"{CERTS}/cacert.pem")
+    short = bare.path(CERTIFICATE)
+    peer("openssl", "verify", "-x509_strict", "-CAfile", bundle, leaf if leaf.exists() else short)
+    assert leftovers(bare) == []
+    assert bare.query("SELECT count(*) FROM authorities") == [(1,)]
+
+
+@pytest.mark.parametrize("when", ["fsync=1", "linkat=1", "unlinkat=1", "fsync=2"])
+def test_the_first_account(smtpcreds: Program, when: str) -> None:
+    kill(smtpcreds, when, "sasl", "add", "maildroid")
+    there = smtpcreds.path(SASLDB).exists()
+    ran = smtpcreds.run("sasl", "add", "maildroid")
+    assert ran.status == (73 if there else 0)
+    smtpcreds("sasl", "add", "second")
+    assert leftovers(smtpcreds) == []
+    listed = peer("sasldblistusers2", "-f", smtpcreds.path(SASLDB)).splitlines()
+    assert sorted(listed) == [f"{ACCOUNT}: userPassword", f"second@{HUB}: userPassword"]
+
+
+@pytest.mark.parametrize("when", ["fsync=1", "renameat=1", "fsync=2"])
+def test_another_secret(hub: Program, when: str) -> None:
+    old = hub("sasl", "show", "maildroid", "--reveal").out
+    kill(hub, when, "sasl", "passwd", "maildroid")
+    peer("db5.3_verify", hub.path(SASLDB))
+    assert (hub("sasl", "show", "maildroid", "--reveal").out == old) == (when != "fsync=2"), (
+        "old or new, whole"
+    )
+    hub("sasl", "passwd", "maildroid")
+    assert leftovers(hub) == []
+
+
+@pytest.mark.parametrize(
+    ("when", "warned"),
+    [
+        (f"{STATE}/ca", 0),
+        (f"{CERTS}/crl.pem", 1),
+        (f"{KEY}", 1),
+        (f"{CERTIFICATE}", 1),
+        ("linkat=1", 0),
+        ("unlinkat=1", 0),
+        (f"{AUTH_INFO}", 0),
+        (f"{CONFIG}", 0),
+    ],
+)
+def test_setup(bare: Program, when: str, warned: int, renames: Renames) -> None:
+    kill(bare, when, "setup", HUB, "--no-passphrase", renames=renames)
+    ran = bare("setup", HUB, "--no-passphrase")
+    assert len(ran.warnings) == warned, ran.err
+    assert all(f"{HUB}: an interrupted run " in warning for warning in ran.warnings)
+    assert ran.out.startswith(f"{HUB}: ready\n")
+    assert leftovers(bare) == [] or when == "unlinkat=1", (
+        "a second name of the new database, until the next change"
+    )
+    before = snapshot(bare.root)
+    again = bare("setup", HUB)
+    assert (again.err, again.out.splitlines()[0]) == ("", f"{HUB}: was ready; nothing changed")
+    assert snapshot(bare.root) == before
+    assert bare.query("SELECT count(*) FROM certificates WHERE state = 'issued'") == [(1,)]
+    peer(
+        "openssl", "verify", "-x509_strict", "-CApath", bare.path(CERTS), "-crl_check", bare.path(CERTIFICATE)
+    )
+
+
+def at_once(program: Program, commands: Sequence[Sequence[str]]) -> list[Ran]:
+    started = [
+        subprocess.Popen(
+            program.command(*words),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+            start_new_session=True,
+        )
+        for words in commands
+    ]
+    ended = [process.communicate(timeout=PATIENCE) for process in started]
+    return [Ran(process.returncode, *said) for process, said in zip(started, ended, strict=True)]
+
+
+def test_eight_accounts_at_once(smtpcreds: Program) -> None:
+    names = [f"droid{number}" for number in range(8)]
+    ran = at_once(smtpcreds, [("sasl", "add", name) for name in names])
+    assert [(each.status, each.err) for each in ran] == [(0, "")] * 8
+    listed = sorted(peer("sasldblistusers2", "-f", smtpcreds.path(SASLDB)).splitlines())
+    assert listed == [f"{name}@{HUB}: userPassword" for name in names]
+
+
+def test_one_account_eight_times_at_once(smtpcreds: Program) -> None:
+    ran = at_once(smtpcreds, [("sasl", "add", "maildroid")] * 8)
+    assert sorted(each.status for each in ran) == [0] + [73] * 7
+    assert all("the account exists" in each.problem for each in ran if each.status)
+
+
+def test_two_set_ups_at_once(bare: Program) -> None:
+    ran = at_once(bare, [("setup", HUB, "--no-passphrase")] * 2)
+    assert [(each.status, each.err) for each in ran] == [(0, "")] * 2
+    assert sorted(each.out.splitlines()[0] for each in ran) == [
+        f"{HUB}: ready",
+        f"{HUB}: was ready; nothing changed",
+    ]
+    assert bare.query("SELECT count(*) FROM certificates") == [(1,)]
+
+
+def test_two_authorities_at_once(bare: Program) -> None:
+    ran = at_once(bare, [("ca", "init", "--no-passphrase")] * 2)
+    assert sorted(each.status for each in ran) == [0, 73]
+    assert bare.query("SELECT count(*) FROM authorities") == [(1,)]

@@ -1,0 +1,192 @@
+"""Two admin hosts, two roots with a copy of one authority, and one inventory in PostgreSQL."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from postgres_cluster import Cluster
+
+from smtpcreds.inventory import Intent, State, open_inventory
+
+from .stage import DOMAIN, HUB, Stage
+
+HOSTS = 8
+
+
+@pytest.fixture
+def name(postgres: Cluster) -> str:
+    return postgres.emptied()
+
+
+@pytest.fixture
+def url(postgres: Cluster, name: str) -> str:
+    return postgres.url(name)
+
+
+@pytest.fixture
+def admins(tmp_path: Path, url: str) -> tuple[Stage, Stage]:
+    """The first makes the authority; the second gets a copy of it."""
+    first, second = (configured(tmp_path / which, url) for which in ("admin1", "admin2"))
+    first("ca", "init", "--no-passphrase", "--permit", DOMAIN)
+    second.state.mkdir(parents=True, mode=0o700)
+    shutil.copytree(first.state / "ca", second.state / "ca")
+    return first, second
+
+
+def configured(root: Path, url: str) -> Stage:
+    (root / "etc/smtpcreds").mkdir(parents=True)
+    text = f'domain = "{DOMAIN}"\nhub = "{HUB}"\ninventory = "{url}"\n[sasl]\ndatabase = "{url}"\n'
+    (root / "etc/smtpcreds/smtpcreds.toml").write_text(text)
+    return Stage(root)
+
+
+def listed(stage: Stage) -> dict[str, str]:
+    return {row["host"]: row["serial"] for row in stage.json("cert", "list")["certificates"]}
+
+
+def crl_number(stage: Stage) -> int:
+    return int(stage.openssl("crl", "-in", stage.crl, "-noout", "-crlnumber").partition("=")[2], 16)
+
+
+def test_no_file_of_an_inventory_is_made(admins: tuple[Stage, Stage]) -> None:
+    for admin in admins:
+        admin("cert", "issue", f"a{admin.root.name}")
+        assert not list(admin.state.glob("inventory*"))
+    assert listed(admins[0]) == listed(admins[1])
+    assert len(listed(admins[0])) == 2
+
+
+def test_both_issue_at_once(postgres: Cluster, name: str, admins: tuple[Stage, Stage]) -> None:
+    running = [
+        subprocess.Popen(
+            admin.command("cert", "issue", f"h{number}.{admin.root.name}.{DOMAIN}"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for number in range(HOSTS)
+        for admin in admins
+    ]
+    for process in running:
+        told = process.communicate()[0]
+        assert process.returncode == 0, told
+    found = listed(admins[0])
+    assert len(found) == len(set(found.values())) == 2 * HOSTS
+    for admin in admins:
+        issued = sorted(admin.certs.glob("*-cert.pem"))
+        assert len(issued) == HOSTS
+        admin.verify(*issued)
+    states = postgres.run(name, "SELECT DISTINCT state FROM smtpcreds.certificates")
+    assert states == [("issued",)]
+
+
+def test_crl_numbers_never_repeat(postgres: Cluster, name: str, admins: tuple[Stage, Stage]) -> None:
+    seen = []
+    for turn in range(4):
+        admin = admins[turn % 2]
+        admin("ca", "crl")
+        seen.append(crl_number(admin))
+    assert seen == sorted(set(seen))
+    rows = postgres.run(name, "SELECT number FROM smtpcreds.crls ORDER BY number")
+    assert [row[0] for row in rows][-4:] == seen
+
+
+def test_a_revocation_by_one_is_in_the_next_crl_of_the_other(admins: tuple[Stage, Stage]) -> None:
+    first, second = admins
+    first("cert", "issue", "dmzmail")
+    second("cert", "issue", "attic")
+    serial = first.serial()
+    second("cert", "revoke", serial, "--reason", "keyCompromise")
+    first("cert", "issue", "cellar")
+    assert serial.lstrip("0") in first.openssl("crl", "-in", first.crl, "-noout", "-text").lower()
+    assert "revoked" in first.verify(first.certs / "dmzmail-cert.pem", status=2)
+
+
+HOLDER = """
+import sys
+from smtpcreds.inventory import open_inventory
+with open_inventory(sys.argv[1]) as inventory, inventory.alone():
+    print('held', flush=True); sys.stdin.readline()
+"""
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory' AND application_name LIKE %s"
+
+
+def test_one_host_waits_while_another_works(
+    postgres: Cluster, name: str, url: str, admins: tuple[Stage, Stage]
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == b"held\n"
+        with subprocess.Popen(
+            admins[1].command("cert", "issue", "attic"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as waiting:
+            is_waiting = WAITING.replace("%s", f"'smtpcreds process {waiting.pid} on %'")
+            while postgres.run(name, is_waiting) != [(1,)]:
+                assert waiting.poll() is None, waiting.communicate()
+            assert not admins[1].certs.exists()
+            holder.communicate(b"go\n")
+            assert waiting.wait() == 0
+    assert admins[1].is_pair("attic")
+
+
+def test_what_a_killed_host_began_is_left_to_it(url: str, admins: tuple[Stage, Stage]) -> None:
+    first, second = admins
+    first("cert", "issue", "cellar")
+    assert first.killed("rename:signal=KILL:when=2", "cert", "issue", "dmzmail")
+    assert (first.certs / "dmzmail-key.pem").exists()
+    with open_inventory(url, read_only=True) as inventory:
+        (row,) = inventory.pending()
+    assert row.machine.endswith(f":{first.state}")
+    told = second("cert", "issue", "attic")
+    assert f"{HUB}: an interrupted run on {row.machine} began certificate {row.serial}" in told
+    with open_inventory(url, read_only=True) as inventory:
+        assert inventory.pending() == [row]
+    assert "it is in place now" in first("cert", "issue", "kitchen")
+    first.verify(first.certs / "dmzmail-cert.pem")
+    with open_inventory(url, read_only=True) as inventory:
+        assert inventory.pending() == []
+
+
+def test_what_was_never_signed_is_given_up_by_anybody(url: str, admins: tuple[Stage, Stage]) -> None:
+    now = datetime.now(UTC)
+    with open_inventory(url, machine="gone:/state") as inventory:
+        authority = inventory.authorities()[0].id
+        lost = Intent(
+            authority, "0abc", HUB, "relay", (HUB,), now, now + timedelta(1), now, "etc/mail/certs/x"
+        )
+        inventory.intend([lost])
+    assert "ended before it was signed" in admins[1]("cert", "issue", "attic")
+    with open_inventory(url, read_only=True) as inventory:
+        assert [row.state for row in inventory.find("0abc")] == [State.DISCARDED]
+
+
+def test_each_host_renews_its_own(admins: tuple[Stage, Stage]) -> None:
+    first, second = admins
+    first("cert", "issue", "dmzmail", "--days", "30")
+    second("cert", "issue", "attic", "--days", "30")
+    later = second.at("+25 days")
+    told = later("cert", "renew", "--due")
+    assert re.search(rf"{HUB}: to be renewed on \S+:{first.state}\n", told)
+    assert not (second.certs / "dmzmail-cert.pem").exists()
+    assert f"is installed on {os.uname().nodename}:{first.state}" in later(
+        "cert", "renew", "dmzmail", status=65
+    )
+    assert "dmzmail" in first.at("+25 days")("cert", "renew", "dmzmail")
+
+
+def test_the_inventory_s_server_is_away(admins: tuple[Stage, Stage]) -> None:
+    first, _ = admins
+    path = first.root / "etc/smtpcreds/smtpcreds.toml"
+    path.write_text(path.read_text().replace("?host=/dev/shm/", "?host=/nowhere/"))
+    for words in (("cert", "issue", "attic"), ("cert", "list"), ("sasl", "list")):
+        done = first.attempt(*words)
+        assert done.returncode == 69, done.stderr
+        assert done.stderr.count("\n") == 2
+    assert not first.certs.exists()

@@ -1,0 +1,47 @@
+"""What the quick calls import, and that help needs none of the heavy libraries."""
+
+import json
+import sys
+
+import pytest
+
+from .runner import Program, peer
+
+HEAVY = {"cryptography", "keyring", "passlib", "sqlite3", "asyncio", "ssl", "idna", "email", "subprocess"}
+REPORT = """
+import json, sys
+try:
+    from smtpcreds.cli import main
+    main()
+finally:
+    top = {{name.partition(".")[0] for name in sys.modules}}
+    sys.stderr.write(json.dumps(sorted(top & {heavy!r})))
+"""
+
+
+def imported(program: Program, *words: str) -> set[str]:
+    said = peer(sys.executable, "-c", REPORT.format(heavy=HEAVY), "--root", program.root, *words)
+    return set(json.loads(said[said.rindex("[") :]))
+
+
+@pytest.mark.parametrize(
+    ("words", "allowed"),
+    [
+        (("--help",), set()),
+        (("--version",), set()),
+        (("sasl", "--help"), set()),
+        (("cert", "issue", "--help"), set()),
+        (("setup", "--help"), set()),
+        (("sasl", "list"), set()),
+        (("sasl", "show", "maildroid"), set()),
+        (("sasl", "auth-info", "maildroid"), set()),
+        (("sasl", "delete", "maildroid"), {"sqlite3"}),
+        (("sasl", "add", "droid"), {"sqlite3"}),
+    ],
+)
+def test_imports(hub: Program, words: tuple[str, ...], allowed: set[str]) -> None:
+    assert imported(hub, *words) <= allowed
+
+
+def test_the_report_can_fail(hub: Program) -> None:
+    assert {"cryptography", "sqlite3"} <= imported(hub, "cert", "issue", "mx")

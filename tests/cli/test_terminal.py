@@ -1,0 +1,135 @@
+"""A person at a terminal: asked twice for what is new, once for what exists, and nothing is echoed."""
+
+import os
+import select
+import subprocess
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from .runner import PATIENCE, STATE, Program, environment
+
+NEW = b"Passphrase of the CA key (empty for none): "
+AGAIN = b"Passphrase of the CA key (empty for none), again: "
+OLD = b"Passphrase of the CA key: "
+
+
+class Person:
+    """Has the program on a pseudo-terminal of its own, sees what is shown, and types."""
+
+    def __init__(self, program: Program, words: Sequence[str]) -> None:
+        self.master, terminal = os.openpty()
+        self.child = subprocess.Popen(
+            ["setsid", "--ctty", "--wait", *program.command(*words)],
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            env=environment(),
+            cwd=program.root.parent,
+        )
+        os.close(terminal)
+        self.screen = b""
+
+    def answers(self, question: bytes, line: str) -> None:
+        while not self.screen.endswith(question):
+            assert self._see(), f"{question!r} never came, only {self.screen!r}"
+        os.write(self.master, f"{line}\n".encode())
+
+    def ends(self) -> tuple[int, str]:
+        while self._see():
+            pass
+        return self.child.wait(PATIENCE), self.screen.decode().replace("\r\n", "\n")
+
+    def _see(self) -> bool:
+        ready, _, _ = select.select([self.master], [], [], PATIENCE)
+        assert ready, f"nothing more came after {self.screen!r}"
+        try:
+            part = os.read(self.master, 4096)
+        except OSError:  # EIO: the program has ended
+            return False
+        self.screen += part
+        return bool(part)
+
+    def leaves(self) -> None:
+        os.close(self.master)
+        self.child.kill()
+        self.child.wait()
+
+
+@pytest.fixture
+def people() -> Iterator[list[Person]]:
+    there: list[Person] = []
+    yield there
+    for person in there:
+        person.leaves()
+
+
+def start(people: list[Person], program: Program, *words: str) -> Person:
+    people.append(Person(program, words))
+    return people[-1]
+
+
+def is_encrypted(program: Program) -> bool:
+    return b"ENCRYPTED" in program.path(f"{STATE}/ca/ca-key.pem").read_bytes()
+
+
+def test_a_new_passphrase_is_asked_for_twice_and_then_once(smtpcreds: Program, people: list[Person]) -> None:
+    person = start(people, smtpcreds, "ca", "init")
+    person.answers(NEW, "Ch1mp?")
+    person.answers(AGAIN, "Ch1mp?")
+    status, screen = person.ends()
+    assert status == 0, screen
+    assert is_encrypted(smtpcreds)
+    assert "Ch1mp" not in screen
+    assert "warning" not in screen
+    person = start(people, smtpcreds, "cert", "issue", "dmzmail")
+    person.answers(OLD, "Ch1mp?")
+    status, screen = person.ends()
+    assert status == 0, screen
+
+
+def test_nothing_typed_means_no_passphrase(smtpcreds: Program, people: list[Person]) -> None:
+    person = start(people, smtpcreds, "ca", "init")
+    person.answers(NEW, "")
+    person.answers(AGAIN, "")
+    status, screen = person.ends()
+    assert (status, "warning" in screen) == (0, False), screen
+    assert not is_encrypted(smtpcreds)
+
+
+def test_two_different_entries(smtpcreds: Program, people: list[Person]) -> None:
+    person = start(people, smtpcreds, "ca", "init")
+    person.answers(NEW, "Ch1mp?")
+    person.answers(AGAIN, "Ch1mp")
+    status, screen = person.ends()
+    assert status == 65
+    assert screen.endswith("the two entries differ\n")
+    assert "Ch1mp" not in screen
+    assert not smtpcreds.path(STATE).exists()
+
+
+def test_an_interrupt_at_the_prompt(smtpcreds: Program, people: list[Person]) -> None:
+    person = start(people, smtpcreds, "ca", "init")
+    person.answers(NEW, "\x03")
+    status, screen = person.ends()
+    assert (status, screen.splitlines()[-1]) == (130, "smtpcreds: interrupted")
+    assert not smtpcreds.path(STATE).exists()
+
+
+@pytest.mark.parametrize(
+    "verb", [("ca", "init", "-n"), ("ca", "init", "--no-passphrase"), ("sasl", "add", "droid")]
+)
+def test_no_question_where_none_is_needed(
+    smtpcreds: Program, people: list[Person], verb: tuple[str, ...]
+) -> None:
+    status, screen = start(people, smtpcreds, *verb).ends()
+    assert (status, "assphrase" in screen) == (0, False)
+
+
+def test_a_password_that_is_typed(smtpcreds: Program, people: list[Person]) -> None:
+    person = start(people, smtpcreds, "sasl", "add", "maildroid", "--password", "prompt:")
+    person.answers(b"Password for maildroid@dmzmail.polkatistas.org: ", "geheim")
+    person.answers(b"Password for maildroid@dmzmail.polkatistas.org, again: ", "geheim")
+    status, screen = person.ends()
+    assert (status, "geheim" in screen) == (0, False)
+    assert smtpcreds("sasl", "show", "maildroid", "--reveal").out == "geheim\n"
