@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ..errors import ExistsError, InexpressibleError, PasswordRefusedError, UsageError
 from ..files import check_target, write_all
 from ..model import Account, Artifact, Plan, Step
-from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, by_account
+from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, in_order
 from .book import AccountBook
 from .mechanisms import served
 from .readers.table import ENCODED
@@ -27,9 +27,7 @@ Writer = Callable[[Sequence[Holding]], str]
 
 def holdings(book: AccountBook) -> list[Holding]:
     """Return all accounts, sorted by realm and name."""
-    found = by_account(book.records())
-    order = sorted(found, key=lambda account: (account.realm, account.authcid))
-    return [Holding(account, found[account]) for account in order]
+    return [Holding(account, held) for account, held in in_order(book.records())]
 
 
 def plain_text(found: Sequence[Holding], kind: str) -> str:

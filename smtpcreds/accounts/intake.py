@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from ..errors import NameRefusedError, SmtpcredsError
 from ..model import Account, parse_account
+from ..passwords import check_chosen
 from ..sasldb.records import USER_PASSWORD, record
 from ..secret import Secret
 from .book import AccountBook
@@ -86,13 +87,13 @@ class _Check:
             SmtpcredsError
         ) as error:  # without the name, which in a file of another format may hold a secret
             return Fault(row.where, error.reason)
+        if not row.properties:
+            return Fault(row.where, f"{account} has no secret")
         try:
-            if not row.properties:
-                return Fault(row.where, f"{account} has no secret")
-            self._check_secret(account, row.properties.get(USER_PASSWORD))
+            self._check_secret(row.properties.get(USER_PASSWORD))
             records = dict(record(account, name, value) for name, value in row.properties.items())
         except SmtpcredsError as error:
-            return Fault(row.where, str(error))
+            return Fault(row.where, f"{account}: {error.reason}")
         return Candidate(row.where, account, records)
 
     def _account(self, row: Row) -> Account:
@@ -105,6 +106,10 @@ class _Check:
             refuse_login_name(self._root, account.authcid)
         return account
 
-    def _check_secret(self, account: Account, secret: bytes | None) -> None:
-        if secret is not None:
-            check_chosen_secret(self._root, Secret(secret), str(account), logins=self._rules.check_logins)
+    def _check_secret(self, secret: bytes | None) -> None:
+        if secret is None:
+            return
+        if self._rules.check_logins:
+            check_chosen_secret(self._root, Secret(secret))
+        else:
+            check_chosen(Secret(secret))

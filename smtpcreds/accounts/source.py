@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..errors import DataError, UnsafePathError, UsageError
 from ..files import explained, read_private
 from ..sasldb.opening import format_at, open_store
-from ..sasldb.records import by_account, strays
+from ..sasldb.records import in_order, strays
 from .readers import KINDS, Fault, Row, detect
 
 SASLDB = "sasldb"
@@ -68,7 +68,7 @@ def _of_database(path: str) -> Iterator[Row | Fault]:
         reason = f"has mode {stat.S_IMODE(mode):04o}; everybody may use it"
         raise UnsafePathError(path, reason, f"chmod o-rwx {path}")
     records = open_store(path).load()
-    for account, properties in by_account(records).items():
+    for account, properties in in_order(records):
         yield Row(f"account {ascii(str(account))[1:-1]}", account.authcid, account.realm, properties)
     for key in strays(records):
         yield Fault("database", f"a record's key is no account's: {ascii(key)[2:-1]}")

@@ -30,6 +30,10 @@ KINDS = {
 }
 
 
+_SAMPLE = 65536
+"""Octets that tell the format of a longer file."""
+
+
 def detect(content: bytes, subject: str) -> Kind:
     """Return the one kind that a file can be.
 
@@ -39,7 +43,8 @@ def detect(content: bytes, subject: str) -> Kind:
     """
     if not content.strip():
         raise DataError(subject, "is empty; there is nothing to import")
-    fitting = [name for name, kind in KINDS.items() if kind.is_certain(content)]
+    sample = content if len(content) <= _SAMPLE else content[:_SAMPLE].rpartition(b"\n")[0] + b"\n"
+    fitting = [name for name, kind in KINDS.items() if kind.is_certain(sample)]
     if len(fitting) == 1:
         return KINDS[fitting[0]]
     reason = f"could be {' or '.join(fitting)}" if fitting else "is of no format that can be told for certain"

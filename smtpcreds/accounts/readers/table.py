@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from io import StringIO
 
 from ...sasldb.records import USER_PASSWORD
@@ -11,23 +12,34 @@ USER_COLUMNS = ("user", "account")
 PASSWORD, REALM = "password", "realm"
 ENCODED = ":base64"
 """Ends the name of a column that holds another property than the password, as in ``authPassword:base64``."""
-_PLAIN = ("user", PASSWORD, REALM)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Where a line has what; the user comes first. ``encoded`` are the properties in Base64 by column."""
+
+    count: int
+    password: int | None
+    realm: int | None
+    encoded: Mapping[int, str]
+
+
+_PLAIN = Columns(3, 1, 2, {})
 
 
 def read(content: bytes) -> Iterator[Row | Fault]:
     """Give the accounts; see :data:`.rows.Reader`. Empty lines are skipped."""
-    columns: Sequence[str] | None = None
-    for where, cells in _lines(text_of(content)):
+    columns = _PLAIN
+    for number, (where, cells) in enumerate(_lines(text_of(content))):
         if isinstance(cells, Fault):
             yield cells
-        elif columns is None and is_header(cells):
-            columns = [cell if cell.endswith(ENCODED) else cell.lower() for cell in cells]
-            if fault := _header_fault(columns):
-                yield Fault(where, fault)
-                return
-        else:
-            columns = columns or _PLAIN
+        elif number or not is_header(cells):
             yield _row(where, columns, cells)
+        elif fault := _header_fault(names := _names(cells)):
+            yield Fault(where, fault)
+            return
+        else:
+            columns = _columns(names)
 
 
 def is_header(cells: Sequence[str]) -> bool:
@@ -61,31 +73,38 @@ def _lines(text: str) -> Iterator[tuple[str, Sequence[str] | Fault]]:
                 yield where, cells
 
 
-def _header_fault(columns: Sequence[str]) -> str | None:
-    for number, name in enumerate(columns, 1):
-        if name not in (*USER_COLUMNS, PASSWORD, REALM) and not name.endswith(ENCODED):
-            return f"column {number} is none of user, password, realm, PROPERTY{ENCODED}"
-        if name in columns[: number - 1] or (name in USER_COLUMNS and number > 1):
+def _names(cells: Sequence[str]) -> list[str]:
+    return [cell if cell.endswith(ENCODED) else cell.lower() for cell in cells]
+
+
+def _header_fault(names: Sequence[str]) -> str | None:
+    for number, name in enumerate(names[1:], 2):
+        if name in names[: number - 1] or name in USER_COLUMNS:
             return f"column {number} comes twice"
-    return None if len(columns) > 1 else "has no column for secrets, such as password"
+        if name not in (PASSWORD, REALM) and not name.endswith(ENCODED):
+            return f"column {number} is none of user, password, realm, PROPERTY{ENCODED}"
+    return None if len(names) > 1 else "has no column for secrets, such as password"
 
 
-def _row(where: str, columns: Sequence[str], cells: Sequence[str]) -> Row | Fault:
-    if len(cells) != len(columns) and not (columns is _PLAIN and len(cells) == 2):
-        expected = "2 or 3" if columns is _PLAIN else str(len(columns))
-        return Fault(where, f"has {len(cells)} fields, not {expected}")
-    return _named(where, dict(zip(columns, cells, strict=False)))
+def _columns(names: Sequence[str]) -> Columns:
+    at = {name: number for number, name in enumerate(names)}
+    encoded = {at[name]: name.removesuffix(ENCODED) for name in names if name.endswith(ENCODED)}
+    return Columns(len(names), at.get(PASSWORD), at.get(REALM), encoded)
 
 
-def _named(where: str, cells: Mapping[str, str]) -> Row | Fault:
+def _row(where: str, columns: Columns, cells: Sequence[str]) -> Row | Fault:
+    if len(cells) != columns.count:
+        if columns is not _PLAIN or len(cells) != 2:
+            expected = "2 or 3" if columns is _PLAIN else str(columns.count)
+            return Fault(where, f"has {len(cells)} fields, not {expected}")
+        cells = (*cells, "")
     properties: dict[str, bytes] = {}
-    for column, cell in cells.items():
-        if column.endswith(ENCODED) and cell:
-            value = binary(cell)
-            if value is None:
-                return Fault(where, f"its {column.removesuffix(ENCODED)} is not Base64")
-            properties[column.removesuffix(ENCODED)] = value
-    if secret := cells.get(PASSWORD):
-        properties[USER_PASSWORD] = octets(secret)
-    name = next(cells[column] for column in USER_COLUMNS if column in cells)
-    return Row(where, name, cells.get(REALM, ""), properties)
+    if columns.password is not None and cells[columns.password]:
+        properties[USER_PASSWORD] = octets(cells[columns.password])
+    for number, name in columns.encoded.items():
+        value = binary(cells[number])
+        if value is None:
+            return Fault(where, f"its {name} is not Base64")
+        if value:
+            properties[name] = value
+    return Row(where, cells[0], cells[columns.realm] if columns.realm is not None else "", properties)
