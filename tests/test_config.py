@@ -26,7 +26,11 @@ def test_every_key_has_a_default() -> None:
         ("domian = 'x'", "domian: unknown key", "did you mean domain?"),
         ("[cert]\ndirectroy = 'x'", "cert.directroy: unknown key", "did you mean cert.directory?"),
         ("organization = 'x'", "organization: unknown key", "did you mean ca.organization?"),
-        ("qqq = 1", "qqq: unknown key", "known keys here: domain, hub, state, inventory, ca, cert, sasl"),
+        (
+            "qqq = 1",
+            "qqq: unknown key",
+            "known keys here: domain, hub, state, inventory, ca, cert, sasl, mta",
+        ),
         ("domain = 1", "domain: takes a string, not 1", None),
         ("[cert]\ndays = true", "cert.days: takes a whole number, not True", None),
         ("ca = 1", "ca: is a table", None),

@@ -10,7 +10,7 @@ import pytest
 
 from smtpcreds import errors
 from smtpcreds.cli.root import smtpcreds
-from smtpcreds.config import CaSettings, CertSettings, SaslSettings, Settings
+from smtpcreds.config import CaSettings, CertSettings, MtaSettings, SaslSettings, Settings
 
 TOP = Path(__file__).parent.parent
 PAGE = (TOP / "man/smtpcreds.1").read_text()
@@ -95,10 +95,11 @@ def test_readme_shows_every_setting_with_its_default() -> None:
 
     text = README.partition("these are the defaults:\n")[2].partition("\n## ")[0]
     shown = tomllib.loads(re.sub(r"^    ", "", text, flags=re.MULTILINE))
-    tables = {"ca": CaSettings(), "cert": CertSettings(), "sasl": SaslSettings()}
+    tables = {"ca": CaSettings(), "cert": CertSettings(), "sasl": SaslSettings(), "mta": MtaSettings()}
     top = {name: value for name, value in vars_of(Settings()).items() if name not in tables}
     defaults = top | {name: vars_of(table) for name, table in tables.items()}
-    shown["ca"]["permitted_domains"] = tuple(shown["ca"]["permitted_domains"])
+    for table in filter(lambda value: isinstance(value, dict), shown.values()):
+        table |= {key: tuple(value) for key, value in table.items() if isinstance(value, list)}
     assert shown == defaults
 
 

@@ -1,9 +1,10 @@
 """The accounts of one relay: add, list, change, delete, read back."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from shlex import quote
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from ..config import Site
 from ..errors import (
@@ -16,22 +17,23 @@ from ..errors import (
 from ..model import Account, Credential, Plan, Step, parse_account
 from ..sasldb.detect import Format
 from ..sasldb.opening import open_store
-from ..sasldb.records import USER_PASSWORD, by_account, properties, replacement
+from ..sasldb.records import USER_PASSWORD, by_account, in_order, properties, replacement
 from ..sasldb.store import Edits
 from ..secret import Secret
 from .forms import CLEAR, Form, form_of
 from .logins import refuse_login_name
-from .mechanisms import remarks, served
+from .mechanisms import ALL, is_ordinary, remarks, served
 from .origin import Making, new_format, open_or_make, origin, place_of, refuse_other_format
 
 if TYPE_CHECKING:
     from .delivery import Delivery
 
 Records = Mapping[bytes, bytes]
+Edit = Callable[[Records], Edits]
+"""Computes new values from all records; see :data:`smtpcreds.sasldb.store.Change`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One account of the database and what it can do; no secret.
 
     Attributes:
@@ -46,7 +48,12 @@ class Entry:
     @classmethod
     def of(cls, account: Account, held: Mapping[str, bytes]) -> Self:
         """Describe an account by its properties."""
+        if is_ordinary(held):
+            return cls(account, _ORDINARY, ALL, ())
         return cls(account, tuple(sorted(held)), served(held), remarks(held))
+
+
+_ORDINARY = (USER_PASSWORD,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,19 +154,21 @@ class AccountBook:
     def plan_delete(self, account: Account) -> Plan[Change]:
         """Plan the removal of all properties of the account."""
         self.properties(account)
-        write = self._writer(account)
+        write = self.writer()
 
         def edits(records: Records) -> Edits:
             self._require(records, account)
             return replacement(records, account, {})
 
-        return Plan((Step("delete", str(account), note=self.database),), lambda: write(edits))
+        def apply() -> Change:
+            write(edits)
+            return Change(account, self.database)
 
-    def entries(self) -> list[Entry]:
-        """Return all accounts, sorted by realm and name."""
-        found = by_account(self._load())
-        order = sorted(found, key=lambda account: (account.realm, account.authcid))
-        return [Entry.of(account, found[account]) for account in order]
+        return Plan((Step("delete", str(account), note=self.database),), apply)
+
+    def entries(self) -> Iterator[Entry]:
+        """Give all accounts, sorted by realm and name."""
+        return starmap(Entry.of, in_order(self.records()))
 
     def entry(self, account: Account) -> Entry:
         """Return one account."""
@@ -175,7 +184,7 @@ class AccountBook:
         Raises:
             NoSuchAccountError: it is not in the database.
         """
-        return self._require(self._load(), account)
+        return self._require(self.records(), account)
 
     def credential(self, account: Account) -> Credential:
         """Return the account with its secret.
@@ -193,12 +202,25 @@ class AccountBook:
             )
         return Credential(account, Secret(held[USER_PASSWORD]), self.site.realm)
 
-    def _load(self) -> Records:
+    def records(self) -> Records:
         """Return all records; a database that was never made is empty."""
         try:
             return open_store(self.database).load()
         except MissingInputError:
             return {}
+
+    def writer(self) -> Callable[[Edit], None]:
+        """Return what makes one change of the database, and the database if there is none.
+
+        Raises:
+            ConfigError: what the configuration says of a new database can't be followed.
+        """
+        made = Making(self._new or new_format(self.site), origin(self.site))
+
+        def write(edit: Edit) -> None:
+            open_or_make(self.database, made).apply(edit)
+
+        return write
 
     def _plan_secret(
         self,
@@ -210,13 +232,13 @@ class AccountBook:
         deliveries: Sequence["Delivery"],
     ) -> Plan[Change]:
         """Plan the properties of one account: check, ask, check again, deliver, write."""
-        check(self._load())
-        write = self._writer(account)
+        check(self.records())
+        write = self.writer()
 
         def apply() -> Change:
             made = secret()
             values = form.properties(account, made)
-            check(self._load())
+            check(self.records())
             for delivery in deliveries:
                 delivery.deliver(made)
 
@@ -224,19 +246,10 @@ class AccountBook:
                 check(records)
                 return replacement(records, account, values)
 
-            return write(edits)
-
-        return Plan((*(delivery.step for delivery in deliveries), step), apply)
-
-    def _writer(self, account: Account) -> Callable[[Callable[[Records], Edits]], Change]:
-        """Return what applies edits, with the configuration read before anything is written."""
-        made = Making(self._new or new_format(self.site), origin(self.site))
-
-        def write(edits: Callable[[Records], Edits]) -> Change:
-            open_or_make(self.database, made).apply(edits)
+            write(edits)
             return Change(account, self.database)
 
-        return write
+        return Plan((*(delivery.step for delivery in deliveries), step), apply)
 
     def _refuse(self, records: Records, account: Account) -> None:
         if properties(records, account):

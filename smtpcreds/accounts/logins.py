@@ -22,6 +22,24 @@ def refuse_login_name(root: Root, name: str) -> None:
         )
 
 
+def login_names(root: Root) -> frozenset[str]:
+    """Return the names that the system under the root lists, in one question.
+
+    A directory that does not let itself be listed (LDAP as sssd has it) keeps its names; see
+    :func:`refuse_login_name`, which asks for one name.
+    """
+    import pwd
+
+    if not root.is_host:
+        try:
+            lines = read_public(root.path("/etc/passwd")).splitlines()
+        except MissingInputError:
+            pass
+        else:
+            return frozenset(line.partition(b":")[0].decode(errors="surrogateescape") for line in lines)
+    return frozenset(entry.pw_name for entry in pwd.getpwall())
+
+
 def _is_login(root: Root, name: str) -> bool:
     from ..passwords import is_login_account
 

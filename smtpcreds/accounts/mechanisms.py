@@ -51,7 +51,7 @@ def served(properties: Mapping[str, bytes]) -> tuple[str, ...]:
     verifier that is cut off serves nothing.
     """
     if is_ordinary(properties):
-        return _ALL
+        return ALL
     clear = properties.get(USER_PASSWORD)
     found = {mechanism for name in properties for mechanism in _served_by(name, properties)}
     if clear is not None:
@@ -66,7 +66,8 @@ def ordered(mechanisms: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(mechanisms, key=STRONGEST_FIRST.index))
 
 
-_ALL = ordered(CLEAR_TEXT)
+ALL = ordered(CLEAR_TEXT)
+"""What an ordinary account can be served by."""
 
 
 def remarks(properties: Mapping[str, bytes]) -> tuple[str, ...]:

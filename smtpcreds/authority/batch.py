@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..errors import SmtpcredsError, WriteError
-from ..files import read_private, write_all
+from ..files import write_all
 from ..inventory import Intent, Signed, serial_text
 from ..model import Artifact, Link
 from ..pki.issue import sign
@@ -15,9 +15,9 @@ from ..pki.keyfile import encode_key
 from ..pki.keys import PrivateKey, public_id
 from ..pki.pem import encode_der
 from ..pki.values import Certificate, Request, Validity
+from .everywhere import around
 from .former import Former
-from .install import certificate_file, prepare, surroundings
-from .layout import ca_files
+from .install import certificate_file, prepare
 from .ledger import record
 from .office import Office
 from .orders import Order
@@ -146,11 +146,10 @@ def _sign(
 def _install(office: Office, pairs: Pairs) -> None:
     if not pairs:
         return
-    crl = read_private(ca_files(office.site).crl)
     artifacts: list[Artifact | Link] = []
     for directory in dict.fromkeys(draft.order.pair.directory for draft, _ in pairs):
         prepare(office.site, directory)
-        artifacts += surroundings(directory, office.issuer.path, crl)
+        artifacts += around(office.site, directory)
     for draft, certificate in pairs:
         artifacts += draft.artifacts(certificate, office.issuer.path)
     write_all(artifacts)

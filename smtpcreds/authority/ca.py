@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Callable
+from functools import cache
 
 from ..config import Site
 from ..errors import DamagedFileError, DeniedError, ExistsError, MissingInputError
 from ..files import read_private
 from ..pki.keyfile import decode_key, is_encrypted
+from ..pki.keys import PrivateKey
 from ..pki.pem import parse_certificate, parse_certificates
 from ..pki.values import Certificate, Issuer
 from ..secret import Secret
@@ -18,6 +20,11 @@ Passphrase = Callable[[], Secret | None]
 
 def no_passphrase() -> None:
     """Answer that there is none."""
+
+
+def once(passphrase: Passphrase) -> Passphrase:
+    """Return the same question, which remembers its answer: a stream or a person gives it once."""
+    return cache(passphrase)
 
 
 def refuse_existing(site: Site) -> None:
@@ -43,7 +50,11 @@ def certificates(site: Site) -> tuple[Certificate, ...]:
     Raises:
         MissingInputError: there is no authority.
     """
-    files = require(site)
+    return path_of(require(site))
+
+
+def path_of(files: CaFiles) -> tuple[Certificate, ...]:
+    """Return the certificate of an authority whose files are known, and those above it, nearest first."""
     own = parse_certificate(read_private(files.certificate), files.certificate)
     if not os.path.lexists(files.parents):
         return (own,)
@@ -66,22 +77,39 @@ def require(site: Site) -> CaFiles:
     return files
 
 
-def open_issuer(site: Site, passphrase: Passphrase) -> Issuer:
+def open_issuer(site: Site, passphrase: Passphrase, files: CaFiles | None = None) -> Issuer:
     """Return the authority, ready to sign.
+
+    Args:
+        site: where.
+        passphrase: asked if the key is encrypted.
+        files: of an authority that was replaced; None is the one that signs.
 
     Raises:
         MissingInputError: there is none.
         WrongPassphraseError: the passphrase does not open its key.
         DeniedError: the key is encrypted and there is no passphrase.
     """
-    files = require(site)
-    own, *parents = certificates(site)
-    pem = read_private(files.key)
+    files = files or require(site)
+    own, *parents = path_of(files)
+    return Issuer(own, open_key(files.key, passphrase), tuple(parents))
+
+
+def open_key(path: str, passphrase: Passphrase) -> PrivateKey:
+    """Return a private key of the authority; raises as :func:`open_issuer`."""
+    return decrypted(read_private(path), passphrase, path)
+
+
+def decrypted(pem: bytes, passphrase: Passphrase, path: str) -> PrivateKey:
+    """Return the private key of a file's content; the passphrase is asked for if it is encrypted.
+
+    Raises:
+        WrongPassphraseError: it does not open the key.
+        DeniedError: the key is encrypted and there is no passphrase.
+        DamagedFileError, ForeignFormatError, DataError: as :func:`smtpcreds.pki.keyfile.decode_key`.
+    """
     given = passphrase() if is_encrypted(pem) else None
     if given is None and is_encrypted(pem):
-        raise DeniedError(
-            files.key,
-            "is encrypted and no passphrase was given",
-            "pass --passphrase SOURCE, or set ca.passphrase",
-        )
-    return Issuer(own, decode_key(pem, given, files.key), tuple(parents))
+        hint = "pass --passphrase SOURCE, or set ca.passphrase"
+        raise DeniedError(path, "is encrypted and no passphrase was given", hint)
+    return decode_key(pem, given, path)

@@ -28,7 +28,7 @@ from ..secret import Secret
 from .ca import refuse_existing
 from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_KEY, ca_files, lifetime_of
 from .ledger import enrolled, record
-from .revocations import record_crl, sign_crl
+from .revocations import NewCrl, record_crl, sign_crl
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +103,9 @@ def plan_create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> 
 
 
 def _create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> Certificate:
-    issuer, root_key = _issuer(site, wanted)
+    issuer, root_key = make(site, wanted)
     crl = sign_crl(site, issuer, 1, [])
-    artifacts = [
-        Artifact(KEY, encode_key(issuer.key, passphrase)),
-        Artifact(CERTIFICATE, encode_certificates([issuer.certificate])),
-        Artifact(CRL, crl.pem),
-    ]
-    if issuer.parents:
-        artifacts += [
-            Artifact(ROOT_KEY, encode_key(root_key, passphrase)),
-            Artifact(PARENTS, encode_certificates(issuer.parents)),
-        ]
+    artifacts = files_for(issuer, root_key, crl, passphrase)
     ensure_directory(site.state)
     check_directory(site.state)
     with exclusive(site.lock):
@@ -132,7 +123,31 @@ def _create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> Cert
     return issuer.certificate
 
 
-def _issuer(site: Site, wanted: NewAuthority) -> tuple[Issuer, PrivateKey]:
+def files_for(
+    issuer: Issuer, root_key: PrivateKey | None, crl: NewCrl, passphrase: Secret | None
+) -> list[Artifact]:
+    """Return the files of a new authority, named from its directory.
+
+    Args:
+        issuer: the authority.
+        root_key: of the root above it, where that is kept here.
+        crl: its first.
+        passphrase: encrypts each key; None leaves them plain.
+    """
+    artifacts = [
+        Artifact(KEY, encode_key(issuer.key, passphrase)),
+        Artifact(CERTIFICATE, encode_certificates([issuer.certificate])),
+        Artifact(CRL, crl.pem),
+    ]
+    if root_key is not None:
+        artifacts.append(Artifact(ROOT_KEY, encode_key(root_key, passphrase)))
+    if issuer.parents:
+        artifacts.append(Artifact(PARENTS, encode_certificates(issuer.parents)))
+    return artifacts
+
+
+def make(site: Site, wanted: NewAuthority) -> tuple[Issuer, PrivateKey | None]:
+    """Return a new authority, and the key of its root where another key signs."""
     now, lifetime = site.clock(), wanted.lifetime
     root_key = generate(wanted.key_type)
     root = make_root(
@@ -145,8 +160,11 @@ def _issuer(site: Site, wanted: NewAuthority) -> tuple[Issuer, PrivateKey]:
         path_length=1 if wanted.intermediate else 0,
     )
     top = Issuer(root, root_key)
-    if not wanted.intermediate:
-        return top, root_key
+    return (make_below(site, wanted, top), root_key) if wanted.intermediate else (top, None)
+
+
+def make_below(site: Site, wanted: NewAuthority, top: Issuer) -> Issuer:
+    """Return a new authority that a CA above it has signed; it ends with that one at the latest."""
     key = generate(wanted.key_type)
     request = Request(
         wanted.name,
@@ -154,5 +172,5 @@ def _issuer(site: Site, wanted: NewAuthority) -> tuple[Issuer, PrivateKey]:
         organization=wanted.organization,
         permitted_domains=wanted.permitted_domains,
     )
-    own = sign(request, INTERMEDIATE, top, new_serial(), validity(now, lifetime, top))
-    return Issuer(own, key, (root,)), root_key
+    span = validity(site.clock(), wanted.lifetime, top)
+    return Issuer(sign(request, INTERMEDIATE, top, new_serial(), span), key, top.path)

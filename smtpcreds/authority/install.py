@@ -1,24 +1,19 @@
-"""What stands beside the pairs in a certificate directory: the CA bundle, the CRL and their hash links."""
+"""What stands beside the pairs in a certificate directory: the CA bundle, CRLs and their hash links."""
 
 import os
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 
 from ..config import Site
 from ..errors import DamagedFileError, UnsafePathError
-from ..files import (
-    check_directory,
-    check_parents,
-    check_target,
-    ensure_directory,
-    read_private,
-    read_public,
-)
+from ..files import check_directory, check_parents, check_target, ensure_directory, read_private, read_public
 from ..files.guard import GROUP_OR_OTHER_WRITE
 from ..model import Artifact, Link
 from ..pki.hashlinks import subject_hash
 from ..pki.pem import encode_certificates, parse_certificates
 from ..pki.values import Certificate
-from .layout import BUNDLE, CRL
+from .layout import BUNDLE
 
 
 def prepare(site: Site, directory: str) -> None:
@@ -52,17 +47,39 @@ def certificate_file(certificate: Certificate, authorities: Iterable[Certificate
     return encode_certificates([certificate, *between])
 
 
-def surroundings(directory: str, authorities: Iterable[Certificate], crl: bytes) -> list[Artifact | Link]:
-    """Return what of bundle, CRL and links is missing or different in the directory."""
-    own = tuple(authorities)
-    return [*trust(directory, own), *revocation(directory, own[0], crl)]
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A CRL beside certificates: the name of its file, whose it is, and itself as PEM."""
+
+    name: str
+    issuer: Certificate
+    content: bytes
 
 
-def trust(directory: str, authorities: Iterable[Certificate]) -> list[Artifact | Link]:
+def surroundings(
+    directory: str,
+    authorities: Iterable[Certificate],
+    lists: Iterable[Listed],
+    without: Collection[Certificate] = (),
+) -> list[Artifact | Link]:
+    """Return what of bundle, CRLs and links is missing or different in the directory.
+
+    Args:
+        directory: that of the pairs.
+        authorities: what :func:`.elders.trusted` says.
+        lists: their CRLs.
+        without: CA certificates that the bundle is to lose.
+    """
+    return [*trust(directory, authorities, without), *revocation(directory, lists)]
+
+
+def trust(
+    directory: str, authorities: Iterable[Certificate], without: Collection[Certificate] = ()
+) -> list[Artifact | Link]:
     """Return what of the CA bundle and its links is missing or different.
 
     What the bundle holds already stays in it, behind the given ones: other CAs, whose answers were installed,
-    and whatever the administrator put there.
+    and whatever the administrator put there; except those that it is to be without.
 
     Each CA certificate gets its hash link to the bundle: OpenSSL reads every certificate of the file that a
     link leads to (by_dir.c), and Sendmail searches confCACERT_PATH by these names only.
@@ -72,15 +89,25 @@ def trust(directory: str, authorities: Iterable[Certificate]) -> list[Artifact |
         UnsafePathError: others can write to it, so those that are not among the given ones are doubtful.
     """
     given = tuple(authorities)
-    bundle = tuple(dict.fromkeys((*given, *_kept(directory, given))))
-    links = [Link(f"{directory}/{subject_hash(ca)}.0", BUNDLE) for ca in bundle]
+    bundle = tuple(dict.fromkeys((*given, *_kept(directory, {*given, *without}))))
+    links = [Link(f"{directory}/{stem}.0", BUNDLE) for stem in dict.fromkeys(map(subject_hash, bundle))]
     return _missing([Artifact(f"{directory}/{BUNDLE}", encode_certificates(bundle))], links) if bundle else []
 
 
-def revocation(directory: str, issuer: Certificate, crl: bytes) -> list[Artifact | Link]:
-    """Return what of the CRL and its link is missing or different."""
-    link = Link(f"{directory}/{subject_hash(issuer)}.r0", CRL)
-    return _missing([Artifact(f"{directory}/{CRL}", crl)], [link])
+def revocation(directory: str, lists: Iterable[Listed]) -> list[Artifact | Link]:
+    """Return what of the CRLs and their links is missing or different.
+
+    Sendmail reads only the first CRL of a file, so each has its own; confCRL_PATH finds them by these links.
+    Those of CAs with one name, as after a rollover, are counted from 0 without a gap.
+    """
+    taken: Counter[str] = Counter()
+    files, links = [], []
+    for item in lists:
+        stem = subject_hash(item.issuer)
+        files.append(Artifact(f"{directory}/{item.name}", item.content))
+        links.append(Link(f"{directory}/{stem}.r{taken[stem]}", item.name))
+        taken[stem] += 1
+    return _missing(files, links)
 
 
 def bundled(directory: str) -> tuple[Certificate, ...]:
@@ -100,8 +127,8 @@ def bundled(directory: str) -> tuple[Certificate, ...]:
         raise DamagedFileError(path, error.reason, "move it away, and what is ours is made anew") from None
 
 
-def _kept(directory: str, given: tuple[Certificate, ...]) -> list[Certificate]:
-    others = [ca for ca in bundled(directory) if ca not in given]
+def _kept(directory: str, known: Collection[Certificate]) -> list[Certificate]:
+    others = [ca for ca in bundled(directory) if ca not in known]
     path = f"{directory}/{BUNDLE}"
     if others and os.lstat(path).st_mode & GROUP_OR_OTHER_WRITE:
         reason = f"others can write to it, and it holds {len(others)} CA certificates that are not ours"

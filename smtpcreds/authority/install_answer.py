@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ..config import Site
 from ..errors import DataError, SmtpcredsError
-from ..files import check_target, read_private, write_all
+from ..files import check_target, write_all
 from ..inventory import Certificate as Row
 from ..inventory import Inventory, State, serial_text
 from ..model import Artifact, Link, Plan, Step
@@ -15,8 +15,10 @@ from ..pki.pem import encode_der
 from ..pki.values import Certificate
 from .answers import Answer, Sources, read_answer
 from .ca import certificates, exists
-from .install import bundled, check, prepare, revocation, trust
-from .layout import BUNDLE, ca_files
+from .elders import trusted
+from .everywhere import crl_lists
+from .install import bundled, check, prepare, surroundings, trust
+from .layout import BUNDLE
 from .ledger import acquainted, at_work, record
 from .placing import put_in_place
 
@@ -122,9 +124,7 @@ def _around(site: Site, answer: Answer) -> list[Artifact | Link]:
     directory = answer.pair.directory
     if not exists(site):
         return trust(directory, answer.above)
-    own = certificates(site)
-    crl = read_private(ca_files(site).crl)
-    return [*trust(directory, (*own, *answer.above)), *revocation(directory, own[0], crl)]
+    return surroundings(directory, (*trusted(site), *answer.above), crl_lists(site))
 
 
 def _new(answer: Answer) -> tuple[Certificate, ...]:

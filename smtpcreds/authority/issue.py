@@ -11,8 +11,9 @@ from ..pki.issue import new_serial
 from ..pki.keys import generate
 from ..pki.values import Certificate, Issuer, validity
 from .batch import Draft, Issued, Outcome, Refused, carry_out
-from .ca import Passphrase, certificates, open_issuer
-from .install import check, trust
+from .ca import Passphrase, certificates, once, open_issuer
+from .elder_crls import refresh_elders
+from .everywhere import verify_place
 from .office import at_the_office
 from .orders import Order
 from .reading import looking, unsettled
@@ -49,7 +50,10 @@ def plan_issue(
         raise refused[0].error
 
     def apply() -> list[Outcome]:
-        return _issue(site, orders, open_issuer(site, passphrase), progress, force=force)
+        asked = once(passphrase)
+        issuer = open_issuer(site, asked)
+        refresh_elders(site, asked)
+        return _issue(site, orders, issuer, progress, force=force)
 
     return Plan(tuple(step for order in accepted for step in _steps(order)), apply)
 
@@ -93,8 +97,7 @@ def _sorted_out(
     force: bool,
 ) -> tuple[list[Order], list[Refused]]:
     for directory in {order.pair.directory for order in orders}:
-        check(directory)
-        trust(directory, chain)
+        verify_place(site, directory)
     pending = unsettled(site, inventory)
     accepted: dict[str, Order] = {}
     refused: list[Refused] = []

@@ -12,6 +12,9 @@ ROOT_KEY = "root-key.pem"
 PARENTS = "parents.pem"
 CRL = "crl.pem"
 BUNDLE = "cacert.pem"
+ELDER = "old-"
+RETIRED = "retired-"
+"""Directories below the authority's own: of those it replaced, trusted still or no more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,23 +1,22 @@
-"""The CRL beside the certificates: in every directory that holds some of this authority's."""
+"""The CRLs beside the certificates, in every directory that holds some; and the CA bundle with them."""
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
 from ..config import Site
 from ..errors import SmtpcredsError
-from ..files import check_directory, read_private, sweep, write_all
-from ..inventory import Authority, Inventory
+from ..files import check_directory, sweep, write_all
+from ..inventory import Inventory
 from ..model import Artifact, Link
-from ..pki.values import Certificate
-from .install import revocation
-from .layout import CRL, ca_files
+from .elders import distrusted, files_of, trusted
+from .everywhere import crl_lists, directories
+from .install import Listed, surroundings
 from .office import Office
 from .revocations import NewCrl, crl_is_stale, next_crl, record_crl
 
 Missing = dict[str, list[Artifact | Link]]
-"""Directory to what it lacks of the CRL."""
+"""Directory to what it lacks of bundle, CRLs and links."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +36,16 @@ def publish(office: Office, *, number: int | None = None, lifetime: timedelta | 
         number: taken already; None takes the next one.
         lifetime: None is that of the configuration.
     """
-    site, inventory, authority, issuer = office.site, office.inventory, office.authority, office.issuer
-    crl = next_crl(site, inventory, authority, issuer, number=number, lifetime=lifetime)
-    beside = missing(site, places(site, inventory, authority), issuer.certificate, crl.pem)
+    site, inventory, certificate = office.site, office.inventory, office.issuer.certificate
+    crl = next_crl(site, inventory, office.authority, office.issuer, number=number, lifetime=lifetime)
+    lists = crl_lists(site, {certificate: crl.pem})
+    beside = _missing(site, directories(site, inventory), lists)
     _clean(beside)
-    kept = ca_files(site).crl
+    kept = files_of(site, certificate).crl
     write_all([Artifact(kept, crl.pem), *_all(beside)])
-    record_crl(inventory, authority, crl)
-    return Published(crl, kept, tuple(f"{directory}/{CRL}" for directory in beside))
+    record_crl(inventory, office.authority, crl)
+    name = next(item.name for item in lists if item.issuer == certificate)
+    return Published(crl, kept, tuple(f"{directory}/{name}" for directory in beside))
 
 
 def keep_fresh(office: Office) -> Published | None:
@@ -52,12 +53,9 @@ def keep_fresh(office: Office) -> Published | None:
     return publish(office) if crl_is_stale(office.site, office.inventory, office.authority) else None
 
 
-def stale_copies(site: Site, inventory: Inventory, authority: Authority, issuer: Certificate) -> Missing:
-    """Return the directories whose copy is not the authority's CRL, with what they lack."""
-    if not os.path.lexists(ca_files(site).crl):
-        return {}
-    pem = read_private(ca_files(site).crl)
-    found = missing(site, places(site, inventory, authority), issuer, pem)
+def stale_copies(site: Site, inventory: Inventory) -> Missing:
+    """Return the directories that lack something of what the authority has, with what they lack."""
+    found = _missing(site, directories(site, inventory), crl_lists(site))
     return {directory: artifacts for directory, artifacts in found.items() if artifacts}
 
 
@@ -67,22 +65,14 @@ def copy(beside: Missing) -> None:
     write_all(list(_all(beside)))
 
 
-def places(site: Site, inventory: Inventory, authority: Authority) -> Iterator[str]:
-    """Yield the directories with certificates of the authority, the mail server's own first.
-
-    Those that are gone are left out.
-    """
-    recorded = (site.root.locate(place) for place in inventory.places(authority.id))
-    return filter(os.path.isdir, dict.fromkeys((site.certificates, *recorded)))
-
-
-def missing(site: Site, directories: Iterable[str], issuer: Certificate, crl: bytes) -> Missing:
-    """Return what each directory lacks of the CRL and its link; of those that others can change, warn."""
+def _missing(site: Site, places: Iterable[str], lists: Iterable[Listed]) -> Missing:
+    """Return what each directory lacks; of those that others can change, warn."""
+    known, gone, belonging = trusted(site), distrusted(site), tuple(lists)
     found: Missing = {}
-    for directory in directories:
+    for directory in places:
         try:
             check_directory(directory)
-            found[directory] = revocation(directory, issuer, crl)
+            found[directory] = surroundings(directory, known, belonging, gone)
         except SmtpcredsError as error:
             site.warn(f"{error}; no CRL was installed in {directory}")
     return found

@@ -1,7 +1,7 @@
 """What a killed run left: completed where the new key is in place, given up where the former pair still is.
 
 Keys are written before certificates, so the key decides. Where a renewal keeps the key, the certificate does:
-as long as the former one is in place, nothing has changed.
+as long as the former one is in place, nothing has changed. Answers of other CAs are completed.
 """
 
 from ..config import Site
@@ -11,7 +11,8 @@ from ..pki.chains import climb
 from ..pki.describe import fingerprint
 from ..pki.keys import public_id
 from ..pki.pem import parse_certificate
-from .ca import certificates, exists
+from .ca import exists
+from .elders import trusted
 from .former import certificate_in_place, read_former
 from .install import trust
 from .layout import Pair
@@ -71,7 +72,7 @@ def _former_stands(pair: Pair, row: Certificate) -> bool:
 
 def _complete(site: Site, inventory: Inventory, row: Certificate, pair: Pair) -> bool:
     certificate = parse_certificate(inventory.der(row.authority, row.serial), row.host)
-    own = certificates(site) if exists(site) else ()
+    own = trusted(site) if exists(site) else ()
     others = (parse_certificate(ca.der, ca.name) for ca in inventory.authorities())
     above = climb(certificate, (*own, *others))[1:]
     if not put_in_place(pair, certificate, above):

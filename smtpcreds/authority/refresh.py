@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..config import Site
-from ..errors import MissingInputError, UsageError
+from ..errors import DataError, MissingInputError, UsageError
 from ..files import read_private, write_all
 from ..model import Artifact, Plan, Step
-from ..pki.crl import read_crl
-from .ca import Passphrase, certificates, open_issuer, require
+from ..pki.crl import may_sign_crls, read_crl
+from ..pki.dn import title
+from .ca import Passphrase, certificates, once, open_issuer, require
+from .elder_crls import elders_are_due, refresh_elders
 from .layout import ca_files, lifetime_of
 from .ledger import record, row_of
 from .office import at_the_office
@@ -53,12 +55,16 @@ class CrlStanding:
 def plan_crl(
     site: Site, wish: CrlWish, passphrase: Passphrase, *, hook: Hook | None = None
 ) -> Plan[Published]:
-    """Plan a fresh CRL, installed beside all certificates.
+    """Plan a fresh CRL of the authority and each of its elders, installed beside all certificates.
 
     Raises:
         MissingInputError: there is no authority.
+        DataError: its certificate does not allow it to sign CRLs.
     """
     require(site)
+    if not may_sign_crls(certificates(site)[0]):
+        reason = "may not sign CRLs (keyUsage lacks cRLSign)"
+        raise DataError(title(certificates(site)[0]), reason, "smtpcreds ca rollover makes one that may")
     steps = [Step("sign", ca_files(site).crl, 0o600, "and its copies beside the certificates")]
     if wish.copy:
         steps.append(Step("write", wish.copy, 0o644))
@@ -66,9 +72,11 @@ def plan_crl(
         steps.append(Step("run", str(hook)))
 
     def apply() -> Published:
-        issuer = open_issuer(site, passphrase)
+        asked, lifetime = once(passphrase), None if wish.days is None else lifetime_of(wish.days)
+        issuer = open_issuer(site, asked)
+        refresh_elders(site, asked, every=True, lifetime=lifetime)
         with at_the_office(site, issuer) as office:
-            done = publish(office, lifetime=None if wish.days is None else lifetime_of(wish.days))
+            done = publish(office, lifetime=lifetime)
             if wish.copy:
                 content = done.crl.der if wish.der else done.crl.pem
                 write_all([Artifact(wish.copy, content, 0o644)])
@@ -99,4 +107,5 @@ def is_current(site: Site) -> bool:
     """Tell whether the CRL is the newest, and has more than a third of its life left."""
     with reading(site) as inventory:
         authority = row_of(inventory, certificates(site)[0])
-        return authority is not None and not crl_is_due(site, inventory, authority)
+        due = authority is None or crl_is_due(site, inventory, authority)
+        return not due and not elders_are_due(site, inventory)

@@ -12,9 +12,10 @@ from ..model import Plan, Step
 from ..pki.values import Certificate as Parsed
 from ..pki.values import Issuer
 from .again import Job, job
-from .batch import Outcome, Refused, carry_out
-from .ca import Passphrase, certificates, open_issuer
-from .install import check, trust
+from .batch import Issued, Outcome, Refused, carry_out
+from .ca import Passphrase, certificates, once, open_issuer
+from .elder_crls import elders_are_due, refresh_elders
+from .everywhere import verify_place
 from .layout import CRL, Pair, ca_files
 from .ledger import at_work, row_of
 from .office import at_the_office
@@ -79,8 +80,11 @@ def plan_renew(
 
     def apply() -> Renewed:
         if work.jobs or work.crl_is_due:
-            return _renew(site, wanted, open_issuer(site, passphrase), hook, progress)
-        return Renewed(list(work.refused), None, _copy(site, chain[0], hook))
+            asked = once(passphrase)
+            issuer = open_issuer(site, asked)
+            older = refresh_elders(site, asked)
+            return _told(_renew(site, wanted, issuer, hook, progress), older, hook)
+        return Renewed(list(work.refused), None, _copy(site, hook))
 
     return Plan(tuple(_steps(site, work, hook)), apply)
 
@@ -96,11 +100,19 @@ def _renew(
     return Renewed([*outcomes, *work.refused], crl)
 
 
-def _copy(site: Site, issuer: Parsed, hook: Hook | None) -> tuple[str, ...]:
-    """Install the CRL where it is missing, which takes no key; return the directories."""
+def _told(done: Renewed, older: Sequence[Published], hook: Hook | None) -> Renewed:
+    """Tell the mail server of new CRLs of elders, where it was told of nothing else."""
+    if not older or done.crl or any(isinstance(outcome, Issued) for outcome in done.outcomes):
+        return done
+    if hook:
+        hook.run()
+    return replace(done, crl=older[0])
+
+
+def _copy(site: Site, hook: Hook | None) -> tuple[str, ...]:
+    """Install bundle and CRLs where they are missing, which takes no key; return the directories."""
     with at_work(site) as inventory:
-        authority = row_of(inventory, issuer)
-        beside = stale_copies(site, inventory, authority, issuer) if authority else {}
+        beside = stale_copies(site, inventory)
         copy(beside)
         if hook and beside:
             hook.run()
@@ -111,7 +123,7 @@ def _look(
     site: Site, inventory: Inventory, authority: Authority | None, chain: Sequence[Parsed], wanted: Renewals
 ) -> _Work:
     rows, refused = _rows(site, inventory, chain, wanted)
-    verified = cache(lambda directory: _verify_place(directory, chain))
+    verified = cache(lambda directory: verify_place(site, directory))
     jobs: list[Job] = []
     for row in rows:
         try:
@@ -123,14 +135,8 @@ def _look(
         return _Work(jobs, refused, crl_is_due=False, lacking=())
     if authority is None:  # a killed run got no further than its files
         return _Work(jobs, refused, crl_is_due=True, lacking=())
-    lacking = stale_copies(site, inventory, authority, chain[0])
-    return _Work(jobs, refused, crl_is_due(site, inventory, authority), tuple(lacking))
-
-
-def _verify_place(directory: str, chain: Sequence[Parsed]) -> None:
-    """Find out whether directory and bundle can be kept; a fault there concerns its own hosts alone."""
-    check(directory)
-    trust(directory, chain)
+    due = crl_is_due(site, inventory, authority) or elders_are_due(site, inventory)
+    return _Work(jobs, refused, due, tuple(stale_copies(site, inventory)))
 
 
 def _rows(

@@ -16,12 +16,12 @@ from hashlib import sha256
 from ..config import Site
 from ..files import read_private
 from ..inventory import Authority, Crl, Inventory
-from ..pki.crl import BACKDATE, build_crl, to_pem
-from ..pki.pem import blocks
+from ..pki.crl import BACKDATE, build_crl, may_sign_crls, to_pem
+from ..pki.pem import blocks, parse_certificate
 from ..pki.revocation import Revoked, parse_reason
 from ..pki.values import Issuer
 from .due import is_due
-from .layout import ca_files
+from .elders import files_of_row
 
 FRESH = timedelta(days=1)
 """A CRL younger than this is not signed anew by a command that merely issues."""
@@ -83,6 +83,11 @@ def record_crl(inventory: Inventory, authority: Authority, crl: NewCrl) -> None:
     inventory.record_crl(Crl(authority.id, crl.number, crl.this_update, crl.next_update, digest))
 
 
+def signs_crls(authority: Authority) -> bool:
+    """Tell whether an authority may sign CRLs; some that were imported may not."""
+    return may_sign_crls(parse_certificate(authority.der, authority.name))
+
+
 def owed(inventory: Inventory, authority: Authority) -> bool:
     """Tell whether a CRL number was taken whose CRL is not in place: a killed run may have revoked."""
     latest = inventory.latest_crl(authority.id)
@@ -91,8 +96,10 @@ def owed(inventory: Inventory, authority: Authority) -> bool:
 
 def crl_is_due(site: Site, inventory: Inventory, authority: Authority) -> bool:
     """Tell whether a CRL has to be signed: none is there, it is not the newest, or past most of its life."""
+    if not signs_crls(authority):
+        return False
     latest = inventory.latest_crl(authority.id)
-    if latest is None or owed(inventory, authority) or not _is_kept(site, latest):
+    if latest is None or owed(inventory, authority) or not _is_kept(site, authority, latest):
         return True
     return latest.this_update > site.clock() or is_due(latest.this_update, latest.next_update, site.clock())
 
@@ -101,13 +108,13 @@ def crl_is_stale(site: Site, inventory: Inventory, authority: Authority) -> bool
     """Tell whether a command that signs anyhow should sign a CRL too: it is due, or a day old."""
     latest = inventory.latest_crl(authority.id)
     if latest is None or crl_is_due(site, inventory, authority):
-        return True
+        return signs_crls(authority)
     return site.clock() - latest.this_update >= FRESH
 
 
-def _is_kept(site: Site, latest: Crl) -> bool:
+def _is_kept(site: Site, authority: Authority, latest: Crl) -> bool:
     """Tell whether the file is the CRL recorded last; a backup put back may hold an older one."""
-    path = ca_files(site).crl
+    path = files_of_row(site, authority).crl
     if not os.path.lexists(path):
         return False
     content = next((block.decode() for block in blocks(read_private(path))), None)

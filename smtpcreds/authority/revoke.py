@@ -1,21 +1,23 @@
 """Revoking: which certificates, and the CRL that says so, in one deed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..inventory import Certificate, Inventory, State
 from ..model import Plan, Step
+from ..pki.crl import may_sign_crls
 from ..pki.describe import fingerprint
 from ..pki.revocation import Reason
 from ..pki.values import Issuer
-from .ca import Passphrase, certificates, open_issuer
+from .ca import Passphrase, certificates, once, open_issuer, require
+from .elders import elders
 from .former import certificate_in_place, read_former
-from .layout import Pair, ca_files
-from .ledger import record, row_of
-from .office import Office, at_the_office
+from .layout import CaFiles, Pair, ca_files
+from .ledger import at_work, enrolled, record, row_of
+from .office import Office
 from .publish import Published, publish
 from .reading import reading
 from .reload import Hook
@@ -28,12 +30,12 @@ class Revocation:
 
     Attributes:
         certificates: the rows as they were before.
-        crl: that lists them.
+        crls: that list them, one of each authority concerned.
         in_place: pairs that still hold one of them.
     """
 
     certificates: tuple[Certificate, ...]
-    crl: Published
+    crls: tuple[Published, ...]
     in_place: tuple[Pair, ...]
 
 
@@ -68,43 +70,83 @@ def plan_revoke(
         AmbiguousError: more than one fits; the reason lists them.
         DataError: it is revoked already, expired, or of another authority.
     """
-    issuer = certificates(site)[0]
+    require(site)
     with reading(site) as inventory:
         rows = _chosen(site, inventory, wish)
-        ours = row_of(inventory, issuer)
-        if stranger := next((row for row in rows if ours is None or row.authority != ours.id), None):
-            raise DataError(stranger.host, f"{stranger.serial} is not from the authority that signs now")
+        concerned = _concerned(site, inventory, rows)
     steps = [Step("revoke", f"{row.serial} of {row.host}", note=wish.reason.value) for row in rows]
-    steps.append(Step("sign", ca_files(site).crl, 0o600, "a CRL that lists it, and its copies"))
+    steps += [
+        Step("sign", files.crl, 0o600, "a CRL that lists it, and its copies") for files in concerned.values()
+    ]
     if hook:
         steps.append(Step("run", str(hook)))
-    return Plan(tuple(steps), lambda: _revoke(site, wish, open_issuer(site, passphrase), hook))
+
+    def apply() -> Revocation:
+        opened = _Opened(site, once(passphrase))
+        for files in concerned.values():  # a person is asked before the lock is held
+            opened.issuer(files)
+        return _revoke(site, wish, opened, hook)
+
+    return Plan(tuple(steps), apply)
 
 
-def _revoke(site: Site, wish: Wish, issuer: Issuer, hook: Hook | None) -> Revocation:
-    with at_the_office(site, issuer) as office:
-        rows = _chosen(site, office.inventory, wish)
-        number = _record(office, rows, wish.reason)
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """Authorities whose keys were opened, each once."""
+
+    site: Site
+    passphrase: Passphrase
+    issuers: dict[str, Issuer] = field(default_factory=dict)
+
+    def issuer(self, files: CaFiles) -> Issuer:
+        if files.key not in self.issuers:
+            self.issuers[files.key] = open_issuer(self.site, self.passphrase, files)
+        return self.issuers[files.key]
+
+
+def _revoke(site: Site, wish: Wish, opened: _Opened, hook: Hook | None) -> Revocation:
+    with at_work(site) as inventory:
+        rows = _chosen(site, inventory, wish)
+        issuers = map(opened.issuer, _concerned(site, inventory, rows).values())
+        offices = [Office(site, inventory, enrolled(site, inventory, issuer), issuer) for issuer in issuers]
+        numbers = _record(site, inventory, rows, wish.reason, [office.authority.id for office in offices])
         try:
-            crl = publish(office, number=number)
+            crls = [publish(office, number=number) for office, number in zip(offices, numbers, strict=True)]
         except SmtpcredsError:
             site.warn("the revocation is recorded, but the CRL is not in place yet: smtpcreds ca crl")
             raise
-        done = Revocation(tuple(rows), crl, _in_place(site, rows))
+        done = Revocation(tuple(rows), tuple(crls), _in_place(site, rows))
     if hook:
         hook.run()
     return done
 
 
-def _record(office: Office, rows: Sequence[Certificate], reason: Reason) -> int:
-    """Record the revocations and take the number of their CRL, in one transaction."""
-    now = office.site.clock()
-    with office.inventory.transaction():
+def _concerned(site: Site, inventory: Inventory, rows: Sequence[Certificate]) -> dict[int, CaFiles]:
+    """Return the files of the authorities that signed these, by the number of the authority's row.
+
+    Raises:
+        DataError: one is of an authority that is retired, not ours, or may not sign CRLs.
+    """
+    ours = [(ca_files(site), certificates(site)[0]), *((e.files, e.certificate) for e in elders(site))]
+    known = {ca.id: (files, own) for files, own in ours if (ca := row_of(inventory, own))}
+    for row in rows:
+        if row.authority not in known:
+            raise DataError(row.host, f"{row.serial} is of an authority that is retired, or not ours")
+        if not may_sign_crls(known[row.authority][1]):
+            reason = "its authority may not sign CRLs (keyUsage), so nobody would learn of a revocation"
+            raise DataError(row.host, reason, "smtpcreds ca rollover, then renew, then retire the old one")
+    return {row.authority: known[row.authority][0] for row in rows}
+
+
+def _record(
+    site: Site, inventory: Inventory, rows: Sequence[Certificate], reason: Reason, authorities: Sequence[int]
+) -> list[int]:
+    """Record the revocations and take the numbers of their CRLs, in one transaction."""
+    with inventory.transaction():
         for row in rows:
-            office.inventory.revoke(row.authority, row.serial, now, reason.value)
-            detail = f"serial {row.serial}, {reason.value}"
-            record(office.site, office.inventory, "cert revoke", row.host, detail)
-        return office.inventory.next_crl_number(office.authority.id)
+            inventory.revoke(row.authority, row.serial, site.clock(), reason.value)
+            record(site, inventory, "cert revoke", row.host, f"serial {row.serial}, {reason.value}")
+        return [inventory.next_crl_number(authority) for authority in authorities]
 
 
 def _chosen(site: Site, inventory: Inventory, wish: Wish) -> list[Certificate]:

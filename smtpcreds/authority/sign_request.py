@@ -16,7 +16,8 @@ from ..pki.pem import encode_der
 from ..pki.profiles import Profile
 from ..pki.requests import Requested, read_request
 from ..pki.values import Certificate, Issuer, Request, Validity, validity
-from .ca import Passphrase, certificates, open_issuer
+from .ca import Passphrase, certificates, once, open_issuer
+from .elder_crls import refresh_elders
 from .install import certificate_file
 from .ledger import record
 from .office import at_the_office
@@ -129,7 +130,14 @@ def plan_sign(
     steps = [Step("sign", petition.request.name, None, note)]
     if petition.target:
         steps.append(Step("write", petition.target, 0o600))
-    return Plan(tuple(steps), lambda: _sign(site, petition, open_issuer(site, passphrase), force=force))
+
+    def apply() -> Granted:
+        asked = once(passphrase)
+        issuer = open_issuer(site, asked)
+        refresh_elders(site, asked)
+        return _sign(site, petition, issuer, force=force)
+
+    return Plan(tuple(steps), apply)
 
 
 def _verify_permitted(petition: Petition, chain: tuple[Certificate, ...]) -> None:

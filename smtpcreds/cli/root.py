@@ -13,6 +13,8 @@ COMMANDS = {
     "ca": ("ca", "ca", "The certificate authority."),
     "cert": ("cert", "cert", "Certificates of hosts."),
     "sasl": ("sasl", "sasl", "Relay accounts."),
+    "mta": ("mta", "mta", "The files of mail programs."),
+    "inventory": ("inventory", "inventory", "The record of certificates and deeds."),
 }
 
 EPILOG = """\b

@@ -2,12 +2,17 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
 from ..config import Site
 from ..errors import UsageError
 from ..secret import Secret
+
+if TYPE_CHECKING:
+    from ..sources import Source
 
 passphrase_option = click.option(
     "--passphrase",
@@ -36,28 +41,54 @@ def account_secret(source: str, what: str, site: Site) -> Callable[[], Secret]:
     return ask
 
 
-def new_ca_passphrase(source: str | None, site: Site, *, none: bool) -> Secret | None:
-    """Return the passphrase of a new CA key, or None for an unencrypted one.
+@dataclass(frozen=True, slots=True)
+class CaPassphrase:
+    """Where the passphrase of the CA key comes from: the option, else the configuration, else a person.
 
-    From ``--passphrase``, else the configuration, else a person at a terminal, who may answer with nothing.
-    Where there is neither, the key stays unencrypted: see :func:`warn_of_plain_key`.
+    ``source`` was parsed once, because a variable of the environment can be named once only.
+    """
+
+    site: Site
+    source: "Source | None"
+    is_asked: bool
+
+    def new(self, *, none: bool) -> Secret | None:
+        """Return the passphrase of a new key, or None for an unencrypted one.
+
+        A person may answer with nothing. Where there is neither source nor person the key stays unencrypted:
+        see :func:`warn_of_plain_key`.
+        """
+        from ..sources import Context, resolve
+
+        if none or self.source is None:
+            return None
+        what = "passphrase of the CA key (empty for none)" if self.is_asked else "CA passphrase"
+        return resolve(self.source, Context(what, new=True, may_be_empty=self.is_asked)) or None
+
+    def present(self) -> Secret | None:
+        """Return the passphrase that the key has; None where nobody can be asked."""
+        from ..sources import Context, resolve
+
+        return resolve(self.source, Context("passphrase of the CA key")) if self.source else None
+
+
+def ca_source(source: str | None, site: Site, *, none: bool = False) -> CaPassphrase:
+    """Parse ``--passphrase``, or the configured source.
 
     Raises:
-        UsageError: a source and ``--no-passphrase``.
+        UsageError: an unknown kind of source, or a source and ``--no-passphrase``.
     """
-    from ..sources import Context, parse_source, resolve
+    from ..sources import parse_source
 
     if none and source:
         raise UsageError("--no-passphrase", "contradicts --passphrase; give one of them")
-    chosen = "" if none else source or site.settings.ca.passphrase or _terminal()
-    if not chosen:
-        return None
-    context = Context(
-        "passphrase of the CA key (empty for none)" if chosen == "prompt:" else "CA passphrase",
-        new=True,
-        may_be_empty=chosen == "prompt:",
-    )
-    return resolve(parse_source(chosen), context) or None
+    chosen = source or site.settings.ca.passphrase or _terminal()
+    return CaPassphrase(site, parse_source(chosen) if chosen else None, chosen == "prompt:")
+
+
+def new_ca_passphrase(source: str | None, site: Site, *, none: bool) -> Secret | None:
+    """Return the passphrase of a new CA key, see :meth:`CaPassphrase.new`."""
+    return ca_source(source, site, none=none).new(none=none)
 
 
 def warn_of_plain_key(site: Site, passphrase: Secret | None, *, none: bool) -> None:
@@ -70,15 +101,58 @@ def warn_of_plain_key(site: Site, passphrase: Secret | None, *, none: bool) -> N
 
 def ca_passphrase(source: str | None, site: Site) -> Callable[[], Secret | None]:
     """Return the question for the passphrase of the CA key, which answers None where nobody can be asked."""
+    return ca_source(source, site).present
+
+
+def changed_ca_passphrase(source: str | None) -> Callable[[], Secret]:
+    """Return the question for the passphrase that the CA key gets instead of the one it has.
+
+    Raises:
+        UsageError: no source, and nobody at a terminal.
+    """
     from ..sources import Context, parse_source, resolve
 
-    chosen = source or site.settings.ca.passphrase or _terminal()
-    parsed = parse_source(chosen) if chosen else None
-    return lambda: resolve(parsed, Context("passphrase of the CA key")) if parsed else None
+    if not source and not _terminal():
+        hint = "give --new-passphrase SOURCE, or --remove to store the key unencrypted"
+        raise UsageError("--new-passphrase", "is needed where there is no terminal", hint)
+    parsed = parse_source(source or "prompt:")
+    return lambda: resolve(parsed, Context("new passphrase of the CA key", new=True))
 
 
-def _terminal() -> str:
-    return "prompt:" if sys.stdin.isatty() else ""
+@dataclass(frozen=True, slots=True)
+class ImportPassphrases:
+    """The passphrases of an imported CA key: the one that it has, and the one that it gets."""
+
+    given: "Source | None"
+    kept: CaPassphrase
+    none: bool
+
+    def opening(self) -> Secret | None:
+        """Return the passphrase under which the key is now; None where nobody can be asked."""
+        from ..sources import Context, resolve
+
+        source = self.given or self.kept.source
+        return resolve(source, Context("passphrase of the CA key to import")) if source else None
+
+    def keeping(self, opened: Secret | None) -> Secret | None:
+        """Return the passphrase under which it is to be kept: of a named source, else the present one."""
+        if self.none:
+            return None
+        if opened and (self.given is None or self.kept.source is None or self.kept.is_asked):
+            return opened
+        return self.kept.new(none=False)
+
+
+def import_passphrases(opening: str | None, kept: str | None, site: Site, *, none: bool) -> ImportPassphrases:
+    """Parse both sources.
+
+    Raises:
+        UsageError: an unknown kind of source, or a source that contradicts ``--no-passphrase``.
+    """
+    from ..sources import parse_source
+
+    source = parse_source(opening) if opening else None
+    return ImportPassphrases(source, ca_source(kept, site, none=none), none)
 
 
 def role_password(source: str | None, role: str) -> Secret | None:
@@ -109,10 +183,14 @@ def export_password(source: str | None, *, needed: bool, useful: bool) -> Callab
 
     if source and not useful:
         raise UsageError("--password", "has no key to protect", "--with-key")
-    chosen = source or ("prompt:" if needed and sys.stdin.isatty() else "")
+    chosen = source or (_terminal() if needed else "")
     if needed and not chosen:
         raise UsageError("--password", "this form needs one", "--password SOURCE, as in file:PATH")
     parsed = parse_source(chosen) if chosen else None
     if parsed and is_generated(parsed):
         raise UsageError("--password", "nobody would know a generated one", "--password file:PATH")
     return lambda: resolve(parsed, Context("password of the export", new=True)) if parsed else None
+
+
+def _terminal() -> str:
+    return "prompt:" if sys.stdin.isatty() else ""

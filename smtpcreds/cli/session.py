@@ -133,6 +133,8 @@ class Session:
 
         if is_url(path):
             return path
+        from ..files.owner import owner
+
         found = os.stat(path)
         return f"{path}  {stat.S_IMODE(found.st_mode):04o} {owner(found)}"
 
@@ -155,21 +157,6 @@ class Session:
                 raise
             return Settings()
         return parse_settings(text.decode(errors="replace"), path)
-
-
-def owner(found: os.stat_result) -> str:
-    """Return ``user:group`` of a file, numbers where there is no name."""
-    import grp
-    import pwd
-
-    try:
-        user = pwd.getpwuid(found.st_uid).pw_name
-    except KeyError:
-        user = str(found.st_uid)
-    try:
-        return f"{user}:{grp.getgrgid(found.st_gid).gr_name}"
-    except KeyError:
-        return f"{user}:{found.st_gid}"
 
 
 def _octal(mode: int | None) -> str | None:

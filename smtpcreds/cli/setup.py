@@ -3,7 +3,7 @@
 import click
 
 from .lazy import Verb
-from .secrets import account_secret, ca_passphrase, new_ca_passphrase, passphrase_option, warn_of_plain_key
+from .secrets import account_secret, ca_source, passphrase_option, warn_of_plain_key
 from .session import Session, pass_session
 
 
@@ -34,11 +34,11 @@ def setup(
 
     wanted = hub(session.site(), host, account)
     site = wanted.site
-    made = cache(lambda: new_ca_passphrase(passphrase, site, none=no_passphrase))
-    existing = ca_passphrase(passphrase, site)
+    source = ca_source(passphrase, site, none=no_passphrase)
+    made = cache(lambda: source.new(none=no_passphrase))
     secrets = Secrets(
         made,
-        lambda: made() if made.cache_info().currsize else existing(),
+        lambda: made() if made.cache_info().currsize else source.present(),
         cache(account_secret(password, f"password for {wanted.account}", site)),
     )
     parts = session.carry_out(plan_hub(wanted, secrets, allow_login_name=allow_login_name))

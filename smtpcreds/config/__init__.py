@@ -1,6 +1,15 @@
 """What the administrator wants (smtpcreds.toml), what this host is called, and where things lie."""
 
-from .settings import DEFAULT_PATH, MAX_DAYS, CaSettings, CertSettings, SaslSettings, Settings, parse_settings
+from .settings import (
+    DEFAULT_PATH,
+    MAX_DAYS,
+    CaSettings,
+    CertSettings,
+    MtaSettings,
+    SaslSettings,
+    Settings,
+    parse_settings,
+)
 from .site import Site
 
 __all__ = [
@@ -8,6 +17,7 @@ __all__ = [
     "MAX_DAYS",
     "CaSettings",
     "CertSettings",
+    "MtaSettings",
     "SaslSettings",
     "Settings",
     "Site",

@@ -1,6 +1,8 @@
 """What this host is called, asked as sendmail and Debian's tools ask."""
 
+import os
 import socket
+from collections.abc import Sequence
 
 from ..errors import NameRefusedError
 from ..model import Root
@@ -25,6 +27,11 @@ def host_domain(root: Root) -> str:
         first, _, rest = mail_name.partition(".")
         return rest if first == own.partition(".")[0] and is_qualified(rest) else mail_name
     return own.partition(".")[2]
+
+
+def first_existing(root: Root, candidates: Sequence[str]) -> str:
+    """Return the first of the host's default paths that exists under the root, else the first."""
+    return next((path for path in candidates if os.path.exists(root.path(path))), candidates[0])
 
 
 def _canonical_name() -> str:

@@ -50,6 +50,20 @@ class SaslSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MtaSettings:
+    """Table ``[mta]``: what the mail programs' files say beyond what follows from the rest."""
+
+    mechanisms: tuple[str, ...] = ()
+    plaintext: bool = False
+    external: bool = False
+    saslauthd: bool = False
+    relay_certificates: bool = False
+    relay_hosts: tuple[str, ...] = ()
+    access: tuple[str, ...] = ()
+    authinfo_map: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The whole file.
 
@@ -67,12 +81,14 @@ class Settings:
     ca: CaSettings = field(default_factory=CaSettings)
     cert: CertSettings = field(default_factory=CertSettings)
     sasl: SaslSettings = field(default_factory=SaslSettings)
+    mta: MtaSettings = field(default_factory=MtaSettings)
 
 
-_TABLES: dict[str, type[CaSettings | CertSettings | SaslSettings]] = {
+_TABLES: dict[str, type[CaSettings | CertSettings | SaslSettings | MtaSettings]] = {
     "ca": CaSettings,
     "cert": CertSettings,
     "sasl": SaslSettings,
+    "mta": MtaSettings,
 }
 
 
@@ -173,6 +189,7 @@ _RULES: dict[str, Callable[[Any], str | None]] = {
     "cert.days": _days_fault,
     "cert.crl_days": _days_fault,
     "sasl.database": _database_fault,
+    "mta.relay_hosts": _host_fault,
 }
 """What is wrong with a value of the right type, by key."""
 

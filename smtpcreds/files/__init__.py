@@ -4,7 +4,18 @@ from .explain import explained
 from .flush import flush_directories
 from .guard import check_directory, check_parents, check_private, check_target, read_private, read_public
 from .lock import exclusive, flock
-from .write import ensure_directory, remove, remove_directory, sweep, write_all, write_directory
+from .write import (
+    ensure_directory,
+    move,
+    remove,
+    remove_directory,
+    replace_directory,
+    sweep,
+    temporaries,
+    tree,
+    write_all,
+    write_directory,
+)
 
 __all__ = [
     "check_directory",
@@ -16,11 +27,15 @@ __all__ = [
     "explained",
     "flock",
     "flush_directories",
+    "move",
     "read_private",
     "read_public",
     "remove",
     "remove_directory",
+    "replace_directory",
     "sweep",
+    "temporaries",
+    "tree",
     "write_all",
     "write_directory",
 ]

@@ -12,6 +12,8 @@ from .explain import AS_ROOT, explained
 
 GROUP_OR_OTHER_WRITE = 0o022
 ANY_FOREIGN_ACCESS = 0o077
+MAIL_OWNERS = frozenset({"smmta"})
+"""Debian gives /etc/mail, and makemap gives maps, to this user: who owns sendmail.cf is trusted anyway."""
 MAX_READ = 64 * 1024 * 1024
 """Octets; a certificate bundle of every public CA is a quarter of a megabyte."""
 
@@ -53,7 +55,7 @@ def check_target(path: str) -> os.stat_result | None:
     """Return the status of the file that a write would replace, or None where there is none.
 
     Raises:
-        UnsafePathError: something other than a regular file of root or of ours stands in the way.
+        UnsafePathError: something other than a regular file of root, Sendmail, or our own stands in the way.
     """
     try:
         found = os.lstat(path)
@@ -63,7 +65,7 @@ def check_target(path: str) -> os.stat_result | None:
         raise UnsafePathError(path, "is a symbolic link and is not followed; remove it, or name its target")
     if not stat.S_ISREG(found.st_mode):
         raise UnsafePathError(path, "is not a regular file")
-    if found.st_uid not in {0, os.geteuid()}:
+    if not _is_trusted(found.st_uid):
         raise _foreign(path, found.st_uid)
     return found
 
@@ -129,11 +131,15 @@ def _check_private(path: str, found: os.stat_result) -> None:
 def _check_parent(parent: str, path: str) -> None:
     with explained(parent):
         found = os.stat(parent)
-    if found.st_uid not in {0, os.geteuid()}:
+    if not _is_trusted(found.st_uid):
         raise UnsafePathError(path, f"lies below {parent}, which belongs to {_user(found.st_uid)}")
     if found.st_mode & GROUP_OR_OTHER_WRITE and not found.st_mode & stat.S_ISVTX:
         reason = f"lies below {parent}, which is writable by {_writers(found.st_mode)}"
         raise UnsafePathError(path, reason, f"chmod go-w {parent}")
+
+
+def _is_trusted(uid: int) -> bool:
+    return uid in {0, os.geteuid()} or _name(uid) in MAIL_OWNERS
 
 
 def _writers(mode: int) -> str:
@@ -148,9 +154,14 @@ def _foreign(path: str, uid: int) -> SmtpcredsError:
 
 
 def _user(uid: int) -> str:
+    name = _name(uid)
+    return f"user {name}" if name else f"uid {uid}"
+
+
+def _name(uid: int) -> str | None:
     import pwd
 
     try:
-        return f"user {pwd.getpwuid(uid).pw_name}"
+        return pwd.getpwuid(uid).pw_name
     except KeyError:
-        return f"uid {uid}"
+        return None

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 
 from ..errors import UnsafePathError
 from ..model import Artifact, Link
+from .exchange import exchange
 from .explain import explained
 from .flush import flush_directories, flush_file_systems
-from .guard import check_directory, check_parents, check_target
+from .guard import check_directory, check_parents, check_target, read_private
 
 _TEMPORARY = re.compile(r"\..+\.smtpcreds-[0-9a-f]{16}")
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -69,22 +70,59 @@ def write_all(artifacts: Sequence[Artifact | Link]) -> None:
 
 
 def write_directory(path: str, artifacts: Sequence[Artifact]) -> None:
-    """Make a directory 0700 that appears with all its files at once; artifact paths are names in it.
+    """Make a directory 0700 that appears with all its files at once.
+
+    Args:
+        path: absolute.
+        artifacts: their paths are names in it, at most one directory down.
 
     Raises:
         ExistsError: something with content is there already.
     """
     temporary = _temporary(path)
     try:
-        with explained(path):
-            os.mkdir(temporary, 0o700)
-        write_all([replace(artifact, path=f"{temporary}/{artifact.path}") for artifact in artifacts])
+        _fill(temporary, path, artifacts)
         with explained(path):
             os.rename(temporary, path)
     finally:
         if os.path.lexists(temporary):
             shutil.rmtree(temporary, ignore_errors=True)
     flush_directories([os.path.dirname(path)])
+
+
+def replace_directory(path: str, artifacts: Sequence[Artifact]) -> None:
+    """Put a new directory in the place of one, whole and in one step; what was in the old one is deleted.
+
+    Args:
+        path: absolute; must exist.
+        artifacts: everything that it shall hold, as for :func:`write_directory`.
+
+    Raises:
+        UnavailableError: the file system can't exchange directories; nothing was changed.
+    """
+    temporary = _temporary(path)
+    try:
+        _fill(temporary, path, artifacts)
+        exchange(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    flush_directories([os.path.dirname(path)])  # the old one may go only when the new one is there to stay
+    shutil.rmtree(temporary, ignore_errors=True)
+
+
+def tree(path: str) -> list[Artifact]:
+    """Return the files of a private directory and those one directory down, named from it.
+
+    Raises:
+        UnsafePathError: a link, a deeper directory, or a file that others may use.
+    """
+    found: list[Artifact] = []
+    for name in _names(path):
+        inner = os.path.join(path, name)
+        below = _names(inner) if os.path.isdir(inner) and not os.path.islink(inner) else [""]
+        found += [_taken(path, os.path.join(name, last) if last else name) for last in below]
+    return found
 
 
 def remove_directory(path: str) -> None:
@@ -138,16 +176,28 @@ def remove(path: str) -> bool:
     return True
 
 
+def move(path: str, target: str) -> None:
+    """Rename a file or directory within one file system, and flush both directories."""
+    with explained(path):
+        os.rename(path, target)
+    flush_directories([os.path.dirname(path), os.path.dirname(target)])
+
+
 def sweep(directory: str) -> list[str]:
     """Remove the temporary files that killed runs left; the caller holds the lock of all writers."""
-    try:
-        names = os.listdir(directory)
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return []
-    stale = [os.path.join(directory, name) for name in names if _TEMPORARY.fullmatch(name)]
+    stale = temporaries(directory)
     for path in stale:
         _remove_stale(path)
     return stale
+
+
+def temporaries(directory: str) -> list[str]:
+    """Return the temporary files and directories that lie in a directory."""
+    try:
+        names = sorted(os.listdir(directory))
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
+    return [os.path.join(directory, name) for name in names if _TEMPORARY.fullmatch(name)]
 
 
 def _temporary(path: str) -> str:
@@ -162,6 +212,26 @@ def _stage_link(link: Link) -> _Staged:
     with explained(link.path):
         os.symlink(link.target, staged.temporary)
     return staged
+
+
+def _fill(temporary: str, path: str, artifacts: Sequence[Artifact]) -> None:
+    """Make and flush a directory of files under its temporary name."""
+    inner = dict.fromkeys(os.path.dirname(artifact.path) for artifact in artifacts)
+    with explained(path):
+        os.mkdir(temporary, 0o700)
+        for name in filter(None, inner):
+            os.mkdir(f"{temporary}/{name}", 0o700)
+    write_all([replace(artifact, path=f"{temporary}/{artifact.path}") for artifact in artifacts])
+    flush_directories([temporary])
+
+
+def _names(path: str) -> list[str]:
+    with explained(path):
+        return sorted(os.listdir(path))
+
+
+def _taken(directory: str, name: str) -> Artifact:
+    return Artifact(name, read_private(f"{directory}/{name}"))
 
 
 def _remove_stale(path: str) -> None:

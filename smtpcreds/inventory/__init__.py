@@ -6,6 +6,7 @@ PostgreSQL database that keeps it.
 
 from .opening import open_inventory
 from .port import Inventory
+from .rotations import Rotation, Rotations, RotationState
 from .rows import (
     Authority,
     AuthorityState,
@@ -29,6 +30,9 @@ __all__ = [
     "Intent",
     "Inventory",
     "Revoked",
+    "Rotation",
+    "RotationState",
+    "Rotations",
     "Signed",
     "State",
     "TableInventory",

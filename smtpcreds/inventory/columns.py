@@ -142,6 +142,12 @@ def standing_of(row: Row) -> str:
     return f"{State(state)}, {'signed' if is_signed else 'not signed'}"
 
 
+def tally_of(row: Row) -> tuple[str, int]:
+    """Parse a row of TALLY."""
+    standing, number = row
+    return str(standing), int(number)
+
+
 def der_of(row: Row) -> bytes:
     """Parse a row of DER."""
     return bytes(row[0])

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
+from .rotations import Rotations
 from .rows import Authority, AuthorityState, Certificate, Crl, Event, Intent, Revoked, Signed, State
 
 
@@ -34,6 +35,11 @@ class Inventory(Protocol):
         Raises:
             LockHeldError: naming the process that held it.
         """
+        ...
+
+    @property
+    def rotations(self) -> Rotations:
+        """Replacements of accounts."""
         ...
 
     def add_authority(
@@ -176,6 +182,13 @@ class Inventory(Protocol):
             state: only those in this state.
             latest: only issued ones that no newer one of the same host, machine and directory replaces.
             limit: at most so many.
+        """
+        ...
+
+    def tally(self, authority: int, at: datetime) -> dict[str, int]:
+        """Return how many certificates of the authority stand where: by name of the state, or ``expired``.
+
+        Issued ones that expired at this time or before are counted apart; nothing stands for none.
         """
         ...
 

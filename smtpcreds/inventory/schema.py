@@ -49,6 +49,7 @@ _FIRST = (
     "CREATE INDEX certificates_fingerprint ON certificates (fingerprint)",
     "CREATE INDEX certificates_host ON certificates (host, not_before, id)",
     "CREATE INDEX certificates_expiry ON certificates (not_after, id)",
+    "CREATE INDEX certificates_tally ON certificates (authority, state, not_after)",
     "CREATE INDEX certificates_pending ON certificates (id) WHERE state = 'pending'",
     "CREATE INDEX certificates_place ON certificates (authority, directory) WHERE directory <> ''",
     """
@@ -93,5 +94,26 @@ _MACHINES = (
     "CREATE INDEX certificates_place ON certificates (authority, machine, directory) WHERE directory <> ''",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _MACHINES)
+_ROTATIONS = (
+    """
+    CREATE TABLE rotations (
+        id INTEGER PRIMARY KEY,
+        authcid TEXT NOT NULL,
+        successor TEXT NOT NULL CHECK (successor <> authcid),
+        realm TEXT NOT NULL,
+        sasldb TEXT NOT NULL,
+        clients TEXT NOT NULL,
+        started INTEGER NOT NULL,
+        retire_after INTEGER,
+        state TEXT NOT NULL
+            CHECK (state IN ('begun', 'open', 'retiring', 'abandoning', 'retired', 'abandoned')),
+        ended INTEGER,
+        CHECK ((state IN ('retired', 'abandoned')) = (ended IS NOT NULL))
+    )
+    """,
+    "CREATE UNIQUE INDEX rotations_account ON rotations (authcid, realm, sasldb) WHERE ended IS NULL",
+    "CREATE UNIQUE INDEX rotations_successor ON rotations (successor, realm, sasldb) WHERE ended IS NULL",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _MACHINES, _ROTATIONS)
 """Statements that lead from each version to the next; the first one starts at an empty file."""

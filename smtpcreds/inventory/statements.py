@@ -50,6 +50,10 @@ UPDATE certificates SET state = 'revoked', revoked_at = ?, reason = ?
 WHERE serial = ? AND authority = ?
     AND (state = 'issued' OR (state IN ('pending', 'discarded') AND der IS NOT NULL))
 """
+TALLY = """
+SELECT CASE WHEN state = 'issued' AND not_after <= ? THEN 'expired' ELSE state END AS standing, count(*)
+FROM certificates WHERE authority = ? GROUP BY standing
+"""
 STANDING = "SELECT state, der IS NOT NULL FROM certificates WHERE serial = ? AND authority = ?"
 DER = "SELECT der FROM certificates WHERE serial = ? AND authority = ? AND der IS NOT NULL"
 PENDING = SELECT_CERTIFICATE + " WHERE state = 'pending' ORDER BY id"

@@ -21,9 +21,11 @@ from .columns import (
     number_of,
     revoked_of,
     standing_of,
+    tally_of,
     text_of,
 )
 from .database import Database, Row, Values
+from .rotations import RotationTable
 from .rows import Authority, AuthorityState, Certificate, Crl, Event, Intent, Revoked, Signed, State, seconds
 from .which import wanted
 
@@ -41,6 +43,7 @@ class TableInventory:
     def __init__(self, database: Database, machine: str = "") -> None:
         self._database = database
         self._machine = machine
+        self.rotations = RotationTable(database)
 
     def alone(self) -> AbstractContextManager[None]:
         """See :meth:`Inventory.alone`."""
@@ -155,6 +158,10 @@ class TableInventory:
         literal = [sql.IN_STATE[state]] if state else []
         literal += [sql.LATEST] if latest else []
         return self._select(certificate_of, sql.SELECT_CERTIFICATE, literal, bound, sql.BY_EXPIRY, limit)
+
+    def tally(self, authority: int, at: datetime) -> dict[str, int]:
+        """See :meth:`Inventory.tally`."""
+        return dict(self._database.read(tally_of, sql.TALLY, (seconds(at), authority)))
 
     def places(self, authority: int) -> list[str]:
         """See :meth:`Inventory.places`."""

@@ -16,6 +16,13 @@ from ..secret import Secret
 
 DEFAULT_PATH = "/etc/mail/default-auth-info"
 MAX_LINE = 2046
+_LINES = (
+    "the authorization id",
+    "the authentication id",
+    "the secret",
+    "the realm",
+    "the mechanism list",
+)
 _MECHANISM = re.compile(r"[A-Z0-9_-]{1,20}")
 _FORBIDDEN = {b"\n": "a line feed", b"\r": "a carriage return", b"\0": "a NUL"}
 
@@ -32,7 +39,13 @@ class AuthInfo:
 
 
 def render(credential: Credential, mechanisms: Sequence[str] = ()) -> bytes:
-    """Return the file's octets.
+    """Return the file's octets; see :func:`pieces`."""
+    head, secret, tail = pieces(credential, mechanisms)
+    return head + secret.reveal() + tail
+
+
+def pieces(credential: Credential, mechanisms: Sequence[str] = ()) -> tuple[bytes, Secret, bytes]:
+    """Return what stands before the secret, the secret, and what stands behind it.
 
     Both ids are ``user@realm`` when the relay would look the bare name up in another realm.
 
@@ -41,17 +54,13 @@ def render(credential: Credential, mechanisms: Sequence[str] = ()) -> bytes:
         UsageError: a mechanism that can't be one.
     """
     login = credential.login.encode()
-    lines = [
-        ("the authorization id", login),
-        ("the authentication id", login),
-        ("the secret", credential.secret.reveal()),
-        ("the realm", credential.account.realm.encode()),
-    ]
-    if mechanisms:
-        lines.append(("the mechanism list", " ".join(map(_mechanism, mechanisms)).encode()))
-    for what, value in lines:
+    realm = credential.account.realm.encode()
+    tail = [realm, " ".join(map(_mechanism, mechanisms)).encode()] if mechanisms else [realm]
+    lines = (login, login, credential.secret.reveal(), *tail)
+    for what, value in zip(_LINES, lines, strict=False):
         _check(str(credential.account), what, value)
-    return b"".join(value + b"\n" for _, value in lines)
+    end = b"".join(b"\n" + value for value in tail)
+    return login + b"\n" + login + b"\n", credential.secret, end + b"\n"
 
 
 def parse(content: bytes, path: str) -> AuthInfo:

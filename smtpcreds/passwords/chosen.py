@@ -11,6 +11,7 @@ MAX_PASSWORD = 2047
 """Octets."""
 
 _HINT = "choose another one, or use generate: to have one made"
+_CONTROLS = bytes((*range(0x20), 0x7F))
 _LINE_BREAKERS = {0: "a NUL", 10: "a line feed", 13: "a carriage return", 9: "a TAB"}
 
 
@@ -32,11 +33,9 @@ def _octet_fault(value: bytes) -> str | None:
         return "is empty"
     if len(value) > MAX_PASSWORD:
         return f"has {len(value)} octets; saslpasswd2 and others read at most {MAX_PASSWORD}"
-    for octet, name in _LINE_BREAKERS.items():
-        if octet in value:
-            return f"contains {name}"
-    if any(octet < 0x20 or octet == 0x7F for octet in value):
-        return "contains a control character"
+    if len(value.translate(None, _CONTROLS)) != len(value):
+        names = (name for octet, name in _LINE_BREAKERS.items() if octet in value)
+        return f"contains {next(names, 'a control character')}"
     return "ends in a space, which several mail programs drop" if value.endswith(b" ") else None
 
 

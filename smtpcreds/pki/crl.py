@@ -60,6 +60,12 @@ def build_crl(
     return crl_encoding.signed(body, scheme.algorithm, scheme.sign(body))
 
 
+def may_sign_crls(issuer: x509.Certificate) -> bool:
+    """Tell whether verifiers take CRLs of this CA; mkcert makes CAs whose keyUsage lacks cRLSign."""
+    usage = _extension(issuer.extensions, x509.KeyUsage)
+    return usage is None or usage.crl_sign
+
+
 def verify_may_sign(issuer: x509.Certificate, key: PrivateKey) -> None:
     """Check that a list signed with this key will be accepted as the issuer's.
 

@@ -90,6 +90,12 @@ def common_name(name: Name) -> str | None:
     return str(found[-1].value) if found else None
 
 
+def organization_of(name: Name) -> str:
+    """Return the first organisation of a DN, or nothing."""
+    found = name.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    return str(found[0].value) if found else ""
+
+
 def one_line(name: Name) -> str:
     """Return the DN as OpenSSL's X509_NAME_oneline writes it: ``/O=Example/CN=Lab Root``."""
     return "".join(f"/{_short_name(part)}={_escaped(part)}" for part in name)

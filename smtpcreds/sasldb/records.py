@@ -4,7 +4,7 @@ Source: cyrus-sasl ``sasldb/allockey.c``. Names are text with surrogateescape, s
 survives reading and writing. Nothing here touches a file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from ..errors import InexpressibleError, NameRefusedError, PasswordRefusedError
 from ..model import Account
@@ -29,10 +29,9 @@ def pack(account: Account, prop: str) -> bytes:
         NameRefusedError: a part holds a NUL: sasldblistusers2 2.1.28 never ends on such a key.
         InexpressibleError: the key is over MAX_KEY bytes.
     """
-    parts = [part.encode(errors="surrogateescape") for part in (account.authcid, account.realm, prop)]
-    if any(b"\0" in part for part in parts):
+    key = f"{account.authcid}\0{account.realm}\0{prop}".encode(errors="surrogateescape")
+    if key.count(b"\0") != 2:
         raise NameRefusedError(ascii(str(account))[1:-1], "a name in a record key can't hold a NUL")
-    key = b"\0".join(parts)
     if len(key) > MAX_KEY:
         raise InexpressibleError(str(account), f"its record key has {len(key)} bytes; at most {MAX_KEY} fit")
     return key
@@ -73,17 +72,25 @@ def properties(records: Mapping[bytes, bytes], account: Account) -> dict[str, by
 
 
 def by_account(records: Mapping[bytes, bytes]) -> dict[Account, dict[str, bytes]]:
-    """Return all accounts with their properties; keys that are no account's are left out."""
-    keys = [key for key in records if key.count(b"\0") == 2]
+    """Return all accounts with their properties, in the order of :func:`in_order`."""
+    return dict(in_order(records))
+
+
+def in_order(records: Mapping[bytes, bytes]) -> Iterator[tuple[Account, dict[str, bytes]]]:
+    """Give each account with its properties, by realm and name; keys that are no account's are left out."""
+    keys = sorted(key for key in records if key.count(b"\0") == 2)  # the keys of an account come together
+    keys.sort(key=lambda key: key.split(b"\0", 2)[1])
     parts = b"\0".join(keys).decode(errors="surrogateescape").split("\0")  # thrice as fast as key by key
-    accounts: dict[tuple[str, str], dict[str, bytes]] = {}
-    for authcid, realm, prop, key in zip(parts[::3], parts[1::3], parts[2::3], keys, strict=False):
-        who = authcid, realm
-        if who in accounts:
-            accounts[who][prop] = records[key]
-        else:
-            accounts[who] = {prop: records[key]}
-    return {Account(*who): values for who, values in accounts.items()}
+    user = realm = None
+    held: dict[str, bytes] = {}
+    for authcid, place, prop, key in zip(parts[::3], parts[1::3], parts[2::3], keys, strict=False):
+        if authcid != user or place != realm:
+            if user is not None and realm is not None:
+                yield Account(user, realm), held
+            user, realm, held = authcid, place, {}
+        held[prop] = records[key]
+    if user is not None and realm is not None:
+        yield Account(user, realm), held
 
 
 def strays(records: Mapping[bytes, bytes]) -> list[bytes]:

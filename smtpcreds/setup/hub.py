@@ -11,6 +11,7 @@ from ..errors import NameRefusedError, UsageError
 from ..model import Account
 from ..names import is_qualified, parse_host
 from ..secret import Secret
+from .clients import auth_info_for_clients
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Hub:
     @property
     def auth_info(self) -> str:
         """The file for client hosts, kept under the state directory."""
-        return f"{self.site.state}/clients/{self.account.authcid}/default-auth-info"
+        return auth_info_for_clients(self.site, self.account)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,5 @@ def hub(site: Site, host: str, account: str | None = None) -> Hub:
     domain = settings.domain or name.partition(".")[2]
     here = replace(site, settings=replace(settings, hub=name, domain=parse_host(domain)))
     client = AccountBook(here).parse(account or settings.sasl.account)
-    if "/" in client.authcid or client.authcid in {".", ".."}:
-        raise NameRefusedError(client.authcid, "can't name the directory of its default-auth-info")
+    auth_info_for_clients(here, client)
     return Hub(here, name, client)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .runner import HUB, Program
+from .runner import HUB, PASSPHRASE, Program
 
 
 @pytest.fixture
@@ -31,6 +31,15 @@ def authority_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def locked_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    program = Program(tmp_path_factory.mktemp("locked") / "root")
+    program.configure()
+    path = program.write("passphrase", f"{PASSPHRASE}\n")
+    assert program("ca", "init", "--passphrase", f"file:{path}").err == ""
+    return program.root
+
+
+@pytest.fixture(scope="session")
 def hub_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = Program(tmp_path_factory.mktemp("hub") / "root")
     program("setup", HUB, "--no-passphrase")
@@ -41,6 +50,12 @@ def hub_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def authority(authority_tree: Path, tmp_path: Path) -> Program:
     """A copy of a root with an authority."""
     return _copy(authority_tree, tmp_path)
+
+
+@pytest.fixture
+def locked(locked_tree: Path, tmp_path: Path) -> Program:
+    """A copy of a root with an authority whose key is encrypted."""
+    return _copy(locked_tree, tmp_path)
 
 
 @pytest.fixture

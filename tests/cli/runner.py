@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ DOMAIN = "polkatistas.org"
 ACCOUNT = f"maildroid@{HUB}"
 CONFIG = f'domain = "{DOMAIN}"\nhub = "{HUB}"\n'
 SMTPCREDS = (sys.executable, "-m", "smtpcreds")
+PASSPHRASE = "Ch1mp? ,03fuzz fl0ppi"
 PATIENCE = 60
 NO_MORE: Mapping[str, str] = {}
 
@@ -79,12 +80,17 @@ def _state(path: Path) -> tuple[str, int, int, str]:
     return mode, status.st_uid, status.st_gid, content
 
 
-def peer(*command: str | Path, stdin: bytes = b"") -> str:
-    """Run a program of the host and return what it prints; one that is missing or fails, fails the test."""
+def peer(
+    *command: str | Path, stdin: bytes = b"", env: Mapping[str, str] = NO_MORE, status: int | None = 0
+) -> str:
+    """Run a program of the host and return what it prints.
+
+    One that is missing, or ends with another status, fails the test; None expects no certain one.
+    """
     words = [str(word) for word in command]
-    done = subprocess.run(words, input=stdin, capture_output=True, env=environment(), timeout=PATIENCE)
+    done = subprocess.run(words, input=stdin, capture_output=True, env=environment(**env), timeout=PATIENCE)
     text = (done.stdout + done.stderr).decode(errors="backslashreplace")
-    assert done.returncode == 0, text
+    assert status is None or done.returncode == status, text
     return text
 
 
@@ -94,6 +100,7 @@ class Program:
 
     root: Path
     prefix: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
 
     def command(self, *words: str | Path) -> list[str]:
         return [*self.prefix, *SMTPCREDS, "--root", str(self.root), *map(str, words)]
@@ -109,7 +116,7 @@ class Program:
             self.command(*words),
             input=stdin,
             capture_output=True,
-            env=environment(**env),
+            env=environment(**{**self.env, **env}),
             cwd=self.root.parent,
             start_new_session=True,
             umask=0,
@@ -119,18 +126,20 @@ class Program:
         assert b"Traceback" not in done.stderr, done.stderr.decode()
         return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def __call__(self, *words: str | Path, stdin: bytes = b"") -> Ran:
-        ran = self.run(*words, stdin=stdin)
+    def __call__(self, *words: str | Path, stdin: bytes = b"", env: Mapping[str, str] = NO_MORE) -> Ran:
+        ran = self.run(*words, stdin=stdin, env=env)
         assert ran.status == 0, ran.err
         return ran
 
-    def refuses(self, status: int, *words: str | Path, stdin: bytes = b"") -> str:
+    def refuses(
+        self, status: int, *words: str | Path, stdin: bytes = b"", env: Mapping[str, str] = NO_MORE
+    ) -> str:
         """Run what must fail so, with one clear line, an empty stdout and nothing changed.
 
         Returns the line, and its hint behind it.
         """
         before = snapshot(self.root)
-        ran = self.run(*words, stdin=stdin)
+        ran = self.run(*words, stdin=stdin, env=env)
         assert ran.status == status, (ran.status, ran.err)
         assert ran.out == ""
         assert snapshot(self.root) == before

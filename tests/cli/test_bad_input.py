@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .runner import CERTS, CONFIG, HUB, INVENTORY, SASLDB, STATE, Program, peer
+from .runner import CERTS, CONFIG, HUB, INVENTORY, PASSPHRASE, SASLDB, STATE, Program, peer
 
 WRITERS: list[tuple[str, ...]] = [
     ("sasl", "add", "droid"),
@@ -26,20 +26,14 @@ READERS: list[tuple[str, ...]] = [
     [
         ("dmz mail", "dmz mail: host name has a character that host names can't have"),
         (" dmzmail", '" dmzmail": host name has a character'),
-        ("", '"": host name is empty'),
         (".", ".: host name is empty"),
         ("dmz_mail", "dmz_mail: host name has an underscore"),
         ("dmz..mail", "dmz..mail: host name has an empty label"),
-        (".mail", ".mail: host name has an empty label"),
-        ("mail..", "mail..: host name has an empty label"),
         ("-mail", "-mail: host name has a label that starts or ends with a hyphen"),
-        ("x" * 64, "has a label of 64 octets; a label has at most 63"),
         (".".join(["x" * 50] * 5), "is 254 octets long; a host name has at most 253"),
         ("ü" * 60 + ".example.net", "is not an IDNA 2008 name"),
-        ("☃.example.net", "☃.example.net: host name is not an IDNA 2008 name"),
         ("xn--999999999", "has a label that is not valid Punycode"),
         ("192.0.2.1", "192.0.2.1: host name ends in a number, as addresses do"),
-        ("*.polkatistas.org", "*.polkatistas.org: host name has a character"),
         ("dmzmail\n", r'"dmzmail\n": host name has a character'),
         ("../../etc/x", "../../etc/x: host name has"),
         ("mail.example.net", "lies outside what the CA may certify (polkatistas.org)"),
@@ -52,11 +46,8 @@ def test_host_names(authority: Program, host: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        (("--san", "a b"), 65, "a b: host name has a character"),
         (("--san", "0.0.0.0"), 65, "0.0.0.0: is no address of one host"),
         (("--san", "mail.example.net"), 65, "lies outside what the CA may certify"),
-        (("--san", "192.0.2.300"), 65, "192.0.2.300: host name ends in a number"),
-        (("--days", "0"), 64, "--days: takes 1 to 999999 days, not 0"),
         (("--days", "99999999999999"), 64, "--days: takes 1 to 999999 days"),
         (("--key-type", "dsa"), 64, "dsa: is not a key type"),
         (("--to", ""), 64, "'--to': is empty"),
@@ -89,21 +80,21 @@ def test_an_authority_key_that_others_can_use(authority: Program, mode: int, sai
     assert said in authority.refuses(77, "cert", "issue", "dmzmail")
 
 
-def test_a_passphrase_that_does_not_open_the_authority(smtpcreds: Program) -> None:
-    smtpcreds.write("right", "Ch1mp?")
-    smtpcreds.write("wrong", "chimp")
-    smtpcreds.write("empty", "")
-    smtpcreds("ca", "init", "--passphrase", "file:right")
-    key = smtpcreds.path(f"{STATE}/ca/ca-key.pem")
+def test_a_passphrase_that_does_not_open_the_authority(locked: Program) -> None:
+    locked.write("wrong", "chimp")
+    key = locked.path(f"{STATE}/ca/ca-key.pem")
     issue = ("cert", "issue", "dmzmail")
-    said = smtpcreds.refuses(77, *issue, "--passphrase", "file:wrong")
+    said = locked.refuses(77, *issue, "--passphrase", "file:wrong")
     assert f"smtpcreds: {key}: the passphrase does not open this key" in said
     assert "chimp" not in said
-    assert "is encrypted and no passphrase was given" in smtpcreds.refuses(77, *issue)
-    assert "empty: gives an empty secret" in smtpcreds.refuses(66, *issue, "--passphrase", "file:empty")
-    assert "it only makes new secrets" in smtpcreds.refuses(64, *issue, "--passphrase", "generate:")
-    smtpcreds.configure(CONFIG + '[ca]\npassphrase = "file:right"\n')
-    smtpcreds(*issue)
+    assert "is encrypted and no passphrase was given" in locked.refuses(77, *issue)
+    assert "it only makes new secrets" in locked.refuses(64, *issue, "--passphrase", "generate:")
+
+
+def test_a_passphrase_whose_source_is_configured(locked: Program) -> None:
+    locked.write("right", PASSPHRASE)
+    locked.configure(CONFIG + '[ca]\npassphrase = "file:right"\n')
+    locked("cert", "issue", "dmzmail")
 
 
 Place = Callable[[Path], object]
@@ -113,10 +104,8 @@ Place = Callable[[Path], object]
     ("prepare", "said"),
     [
         (lambda certs: (certs.rmdir(), certs.symlink_to("/tmp")), "is a symbolic link to /tmp"),
-        (lambda certs: (certs.rmdir(), certs.symlink_to("nowhere")), "is a symbolic link to nowhere"),
         (lambda certs: os.chown(certs, 65534, 0), "belongs to user nobody\n  hint: chown root "),
         (lambda certs: certs.chmod(0o770), "is writable by its group\n  hint: chmod 0700 "),
-        (lambda certs: certs.chmod(0o777), "is writable by everybody\n  hint: chmod 0700 "),
         (
             lambda certs: certs.parent.chmod(0o775),
             "mail, which is writable by its group\n  hint: chmod go-w ",
@@ -152,15 +141,14 @@ def bdb_185() -> bytes:
         (b"damaged", 65, "sasldb2: "),
     ],
 )
-@pytest.mark.parametrize("words", [WRITERS[0], READERS[0]])
-def test_databases(hub: Program, content: bytes, status: int, said: str, words: tuple[str, ...]) -> None:
+def test_databases(hub: Program, content: bytes, status: int, said: str) -> None:
     whole = hub.path(SASLDB).read_bytes()
     cut = {b"truncated": whole[:5000], b"damaged": whole[:4096] + b"\xff" * 26 + whole[4122:]}
     hub.write(SASLDB, cut.get(content, content))
-    assert said in hub.refuses(status, *words)
+    assert said in hub.refuses(status, "sasl", "add", "droid")
 
 
-@pytest.mark.parametrize("words", WRITERS[1:] + READERS[1:])
+@pytest.mark.parametrize("words", WRITERS + READERS)
 def test_every_verb_leaves_a_damaged_database_alone(hub: Program, words: tuple[str, ...]) -> None:
     hub.write(SASLDB, hub.path(SASLDB).read_bytes()[:5000])
     assert f"smtpcreds: {hub.path(SASLDB)}: is cut off" in hub.refuses(65, *words)
@@ -198,21 +186,14 @@ def test_an_empty_database_of_the_real_format_is_no_bad_input(smtpcreds: Program
     [
         ('domian = "x.org"', "domian: unknown key\n  hint: did you mean domain?"),
         ('[ca]\nnmae = "x"', "ca.nmae: unknown key\n  hint: did you mean ca.name?"),
-        ('[sals]\nrealm = "x"', "sals: unknown key"),
         ("domain = 3", "domain: takes a string, not 3"),
         ('domain = "bad domain"', "domain: bad domain: host name has a character"),
-        ('hub = "a..b"', "hub: a..b: host name has an empty label"),
         ('domain = "x.org', "is not TOML: "),
-        ("ca = 3", "ca: is a table; write [ca]"),
         ("[ca]\ndays = 0", "ca.days: takes 1 to 999999 days, not 0"),
-        ("[cert]\ncrl_days = -1", "cert.crl_days: takes 1 to 999999 days, not -1"),
-        ("[cert]\ndays = true", "cert.days: takes a whole number, not True"),
         ('state = "var/lib"', "state: takes an absolute path, not 'var/lib'"),
         ('[cert]\ndirectory = "certs"', "cert.directory: takes an absolute path"),
-        ('[sasl]\ndatabase = ""', "sasl.database: takes an absolute path"),
         ('[ca]\npermitted_domains = ["x..y"]', "ca.permitted_domains: x..y: host name has an empty label"),
         ('[sasl]\nmode = "0644"', "sasl.mode: 0644 lets everybody read every secret"),
-        ('[sasl]\nmode = "rw"', "sasl.mode: 'rw' is no octal mode"),
         ('[sasl]\nowner = "nosuch"', "sasl.owner: there is no user nosuch"),
         ('[sasl]\nformat = "ndbm"', "sasl.format: 'ndbm' is none of bdb, gdbm, lmdb"),
     ],

@@ -7,7 +7,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from .runner import STATE, Program, peer
+from .runner import PASSPHRASE, STATE, Program, peer
 
 KEY = f"{STATE}/ca/ca-key.pem"
 CERTIFICATE = f"{STATE}/ca/ca-cert.pem"
@@ -89,18 +89,16 @@ def test_name_and_organisation_from_options_and_configuration(smtpcreds: Program
     assert found.public_key().public_numbers().curve.name == "secp384r1"  # type: ignore[union-attr]
 
 
-def test_the_key_is_encrypted_as_no_incumbent_does(smtpcreds: Program) -> None:
+def test_the_key_is_encrypted_as_no_incumbent_does(locked: Program) -> None:
     """A million rounds of HMAC-SHA512, then AES-256: the strongest that OpenSSL 3.0 opens."""
-    path = smtpcreds.write("pass", "Ch1mp? ,03fuzz fl0ppi\n")
-    ran = smtpcreds("ca", "init", "--passphrase", f"file:{path}")
-    assert ran.err == ""
-    key = smtpcreds.path(KEY)
+    path = locked.write("passphrase", f"{PASSPHRASE}\n")
+    key = locked.path(KEY)
     assert key.read_text().startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----\n")
     structure = peer("openssl", "asn1parse", "-in", key)
     for word in ("PBES2", "PBKDF2", "hmacWithSHA512", "aes-256-cbc", ":0F4240"):
         assert word in structure, word
     opened = peer("openssl", "pkey", "-in", key, "-passin", f"file:{path}", "-pubout")
-    assert opened == peer("openssl", "x509", "-in", smtpcreds.path(CERTIFICATE), "-noout", "-pubkey")
+    assert opened == peer("openssl", "x509", "-in", locked.path(CERTIFICATE), "-noout", "-pubkey")
 
 
 def test_no_passphrase_is_a_choice_and_needs_no_warning(smtpcreds: Program) -> None:
@@ -134,17 +132,14 @@ def test_a_dry_run_makes_nothing_and_asks_for_nothing(bare: Program) -> None:
         (65, ("--name", " "), '" ": CA name is empty or has outer spaces'),
         (64, ("--name", ""), "'--name': is empty"),
         (64, ("--key-type", "dsa"), "dsa: is not a key type\n  hint: known are p256"),
-        (64, ("--days", "0"), "--days: takes 1 to 999999 days, not 0"),
         (64, ("--days", "99999999999999999999"), "--days: takes 1 to"),
         (64, ("--days", "ten"), "'ten' is not a valid integer"),
-        (65, ("--permit", "bad domain"), "bad domain: host name has a character"),
         (64, ("--passphrase", ""), "'--passphrase': is empty"),
         (64, ("--passphrase", "hunter2"), "secret source: is of no known kind"),
         (64, ("--passphrase", "env:X", "--no-passphrase"), "--no-passphrase: contradicts --passphrase"),
         (66, ("--passphrase", "env:X"), "env:X: is not set"),
         (66, ("--passphrase", "file:/nonexistent"), "/nonexistent: there is no such file"),
         (69, ("--passphrase", "prompt:"), "prompt: there is no terminal to ask for"),
-        (69, ("--passphrase", "cmd:false"), "cmd:false: failed with exit status 1"),
     ],
 )
 def test_refusals(bare: Program, status: int, words: tuple[str, ...], said: str) -> None:

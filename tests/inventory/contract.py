@@ -17,10 +17,11 @@ from smtpcreds.inventory import (
 )
 
 from .contract_queries import QueryContract
+from .contract_rotations import RotationContract
 from .facts import CERTS, DAY, HUB, NOW, add_authority, fingerprint, intent, issue, serials, sign
 
 
-class InventoryContract(QueryContract):
+class InventoryContract(QueryContract, RotationContract):
     """Subclasses give a fixture ``inventory``: empty, open for writing."""
 
     def test_an_intent_becomes_an_issued_certificate(self, inventory: Inventory) -> None:

@@ -42,13 +42,13 @@ def revoke(
                 for r in done.certificates
             ],
             "reason": wish.reason.value,
-            "crl": crl_row(done.crl),
+            "crls": [crl_row(crl) for crl in done.crls],
             "in_place": [pair.certificate for pair in done.in_place],
             "reloaded": hook is not None,
         },
         [
             *(f"{row.host}: revoked {row.serial} ({wish.reason.value})" for row in done.certificates),
-            *crl_lines(done.crl),
+            *(line for crl in done.crls for line in crl_lines(crl)),
             *([] if hook else [RELOAD]),
         ],
     )

@@ -1,6 +1,7 @@
 """``smtpcreds sasl list`` and ``show``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 import click
@@ -21,11 +22,12 @@ def list_(session: Session, database: str | None) -> None:
     from ...accounts import AccountBook
 
     book = AccountBook(session.site(), database)
-    entries = book.entries()
-    width = max((len(str(e.account)) for e in entries), default=0)
-    lines = (line for entry in entries for line in _lines(entry, width))
-    rows = [_row(entry) for entry in entries] if session.as_json else []
-    session.show({"accounts": rows}, lines if entries else [f"no accounts in {book.database}"])
+    entries = list(book.entries())
+    width = max((len(e.account.authcid) + len(e.account.realm) + 1 for e in entries), default=0)
+    session.show(
+        lambda: {"accounts": [_row(entry) for entry in entries]},
+        _lines(entries, width) if entries else [f"no accounts in {book.database}"],
+    )
 
 
 @click.command(cls=Verb)
@@ -64,6 +66,13 @@ def _row(entry: "Entry") -> dict[str, object]:
     }
 
 
-def _lines(entry: "Entry", width: int) -> Iterator[str]:
-    yield f"{entry.account!s:{width}}  {' '.join(entry.mechanisms) or 'no mechanism'}"
-    yield from (f"    note: {remark}" for remark in entry.remarks)
+def _lines(entries: "Iterable[Entry]", width: int) -> Iterator[str]:
+    for account, _, mechanisms, remarks in entries:
+        yield f"{account!s:{width}}  {_words(mechanisms)}"
+        for remark in remarks:
+            yield f"    note: {remark}"
+
+
+@cache
+def _words(mechanisms: tuple[str, ...]) -> str:
+    return " ".join(mechanisms) or "no mechanism"

@@ -1,0 +1,112 @@
+"""Many accounts into a database at once: one change, all of it or nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ..errors import ExistsError
+from ..model import Account, Plan, Step
+from .book import AccountBook, Records
+from .intake import Candidate, Intake
+from .readers import Fault
+
+
+class OnConflict(StrEnum):
+    """What becomes of an account that the database has with other content."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did, or would do; ``skipped`` were there already, or came twice in the file."""
+
+    database: str
+    added: tuple[Account, ...]
+    replaced: tuple[Account, ...]
+    skipped: tuple[Account, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """How candidates meet a database: edits by key, and each account in one of four groups."""
+
+    edits: Mapping[bytes, bytes | None]
+    added: tuple[Account, ...]
+    replaced: tuple[Account, ...]
+    skipped: tuple[Account, ...]
+    conflicts: tuple[Fault, ...]
+
+
+def merge(records: Records, accepted: tuple[Candidate, ...], on_conflict: OnConflict) -> Merge:
+    """Compare the candidates with the records of a database.
+
+    An account that the database has with the very same properties is skipped, whatever is asked for. One that
+    is replaced loses every property that the file does not give, since it would keep an old secret alive.
+    """
+    held = _keys_by_account(records)
+    edits: dict[bytes, bytes | None] = {}
+    added, replaced, skipped, conflicts = [], [], [], []
+    for candidate in accepted:
+        old = held.get(_prefix(candidate))
+        if old is None:
+            added.append(candidate.account)
+            edits.update(candidate.records)
+        elif on_conflict is OnConflict.SKIP or candidate.records == {key: records[key] for key in old}:
+            skipped.append(candidate.account)
+        elif on_conflict is OnConflict.REPLACE:
+            replaced.append(candidate.account)
+            edits.update(dict.fromkeys(old) | dict(candidate.records))
+        else:
+            conflicts.append(Fault(candidate.where, f"{candidate.account} exists with other content"))
+    return Merge(edits, tuple(added), tuple(replaced), tuple(skipped), tuple(conflicts))
+
+
+def plan_import(book: AccountBook, intake: Intake, on_conflict: OnConflict) -> tuple[Plan[Imported], Merge]:
+    """Plan what the accepted accounts change; conflicts are left out of the plan.
+
+    Applying it raises ExistsError when another program has made one of the accounts in the meantime.
+    """
+    planned = merge(book.records(), intake.accepted, on_conflict)
+    write = book.writer()
+    wanted = {*planned.added, *planned.replaced}
+    accepted = tuple(candidate for candidate in intake.accepted if candidate.account in wanted)
+
+    def apply() -> Imported:
+        done = planned
+
+        def edits(records: Records) -> Mapping[bytes, bytes | None]:
+            nonlocal done
+            done = merge(records, accepted, on_conflict)
+            if done.conflicts:
+                raise ExistsError(book.database, f"{done.conflicts[0].reason}; nothing was imported")
+            return done.edits
+
+        if accepted:
+            write(edits)
+        skipped = (*planned.skipped, *(done.skipped if accepted else ()))
+        return Imported(book.database, done.added, done.replaced, skipped)
+
+    return Plan(_steps(planned, book.database), apply), planned
+
+
+def _steps(planned: Merge, database: str) -> tuple[Step, ...]:
+    groups = (("add", planned.added), ("replace", planned.replaced))
+    return tuple(
+        Step(action, str(account), note=database) for action, accounts in groups for account in accounts
+    )
+
+
+def _prefix(candidate: Candidate) -> bytes:
+    return next(iter(candidate.records)).rpartition(b"\0")[0]
+
+
+def _keys_by_account(records: Records) -> dict[bytes, list[bytes]]:
+    """Group the keys by ``authcid NUL realm``."""
+    held: dict[bytes, list[bytes]] = {}
+    for key in records:
+        if key.count(b"\0") == 2:
+            held.setdefault(key.rpartition(b"\0")[0], []).append(key)
+    return held

@@ -1,0 +1,167 @@
+"""Accounts as text, for people and for other programs; ``import`` reads each form back."""
+
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..errors import ExistsError, InexpressibleError, PasswordRefusedError, UsageError
+from ..files import check_target, write_all
+from ..model import Account, Artifact, Plan, Step
+from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, in_order
+from .book import AccountBook
+from .mechanisms import served
+from .readers.table import ENCODED
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One account with everything that the database has of it; ``properties`` are secrets."""
+
+    account: Account
+    properties: Mapping[str, bytes] = field(repr=False)
+
+
+Writer = Callable[[Sequence[Holding]], str]
+"""Returns the text of a whole file, in which octets that are not UTF-8 are surrogates."""
+
+
+def holdings(book: AccountBook) -> list[Holding]:
+    """Return all accounts, sorted by realm and name."""
+    return [Holding(account, held) for account, held in in_order(book.records())]
+
+
+def plain_text(found: Sequence[Holding], kind: str) -> str:
+    """Return accounts, mechanisms and names of properties; no secret.
+
+    Raises:
+        UsageError: an unknown format, or one that is nothing without secrets.
+    """
+    return _chosen(_PLAIN, kind, "; without --reveal there is csv or jsonl")(found)
+
+
+def revealing_text(found: Sequence[Holding], kind: str) -> str:
+    """Return everything, secrets too, so that ``import`` makes the same accounts of it.
+
+    Raises:
+        UsageError: an unknown format.
+        InexpressibleError, PasswordRefusedError: an account that the format can't hold.
+    """
+    return _chosen(_REVEALING, kind, "")(found)
+
+
+def plan_file(text: str, path: str, note: str) -> Plan[str]:
+    """Plan a new file, mode 0600; applying it returns the path.
+
+    Raises:
+        ExistsError: the file is there; it is never replaced.
+    """
+    _refuse_existing(path)
+
+    def apply() -> str:
+        _refuse_existing(path)
+        write_all([Artifact(path, text.encode(errors="surrogateescape"), 0o600)])
+        return path
+
+    return Plan((Step("write", path, 0o600, note),), apply)
+
+
+def _refuse_existing(path: str) -> None:
+    if check_target(path) is not None:
+        raise ExistsError(path, "is there already and was left alone", "name a new file, or remove that one")
+
+
+def _chosen(writers: Mapping[str, Writer], kind: str, more: str) -> Writer:
+    if kind not in writers:
+        raise UsageError(kind, f"is none of {', '.join(writers)}{more}")
+    return writers[kind]
+
+
+def _plain_table(found: Sequence[Holding]) -> str:
+    rows = (
+        (h.account.authcid, h.account.realm, " ".join(served(h.properties)), " ".join(sorted(h.properties)))
+        for h in found
+    )
+    return _csv(("user", "realm", "mechanisms", "properties"), rows)
+
+
+def _plain_lines(found: Sequence[Holding]) -> str:
+    return _json(
+        {
+            "user": h.account.authcid,
+            "realm": h.account.realm,
+            "mechanisms": served(h.properties),
+            "properties": sorted(h.properties),
+        }
+        for h in found
+    )
+
+
+def _whole_table(found: Sequence[Holding]) -> str:
+    """One column for each property that some account has, all but the password in Base64."""
+    others = sorted({name for h in found for name in h.properties} - {USER_PASSWORD})
+    header = ("user", "password", "realm", *(name + ENCODED for name in others))
+    return _csv(header, (_cells(h, others) for h in found))
+
+
+def _cells(holding: Holding, others: Sequence[str]) -> Iterator[str]:
+    values = holding.properties
+    yield holding.account.authcid
+    yield values.get(USER_PASSWORD, b"").decode(errors="surrogateescape")
+    yield holding.account.realm
+    yield from (b64encode(values.get(name, b"")).decode() for name in others)
+
+
+def _whole_lines(found: Sequence[Holding]) -> str:
+    return _json(map(_object, found))
+
+
+def _object(holding: Holding) -> dict[str, object]:
+    values = dict(holding.properties)
+    whole: dict[str, object] = {"user": holding.account.authcid, "realm": holding.account.realm}
+    secret = values.pop(USER_PASSWORD, None)
+    if secret is not None:
+        whole["password"] = secret.decode(errors="surrogateescape")
+    if values:
+        whole["properties"] = {name: b64encode(value).decode() for name, value in sorted(values.items())}
+    return whole
+
+
+def _passwd_file(found: Sequence[Holding]) -> str:
+    return "".join(f"{h.account}:{_dovecot_secret(h)}\n" for h in found)
+
+
+def _dovecot_secret(holding: Holding) -> str:
+    """Return the field of a passwd-file. Clear text goes before a verifier, as it does in Cyrus SASL."""
+    from ..passwords import parse_scram
+
+    name = str(holding.account)
+    if any(mark in name for mark in ":\r\n") or name.startswith("#"):
+        raise InexpressibleError(ascii(name)[1:-1], "has a name that a passwd-file can't hold")
+    values = holding.properties
+    if USER_PASSWORD in values:
+        return f"{{PLAIN.b64}}{b64encode(values[USER_PASSWORD]).decode()}"
+    if AUTH_PASSWORD in values:
+        return parse_scram(values[AUTH_PASSWORD]).dovecot()
+    reason = "has neither clear text nor a SCRAM verifier, so Dovecot can't serve it"
+    raise PasswordRefusedError(name, reason, "export it as csv or jsonl")
+
+
+def _csv(header: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
+    return "".join(",".join(map(_cell, row)) + "\n" for row in (header, *rows))
+
+
+def _cell(text: str) -> str:
+    """Quote where RFC 4180 asks for it; the standard library's writer leaves a lone CR bare."""
+    if any(mark in text for mark in ',"\r\n') or text != text.strip():
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def _json(rows: Iterable[Mapping[str, object]]) -> str:
+    import json
+
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+_PLAIN: dict[str, Writer] = {"csv": _plain_table, "jsonl": _plain_lines}
+_REVEALING: dict[str, Writer] = {"csv": _whole_table, "jsonl": _whole_lines, "dovecot": _passwd_file}

@@ -1,0 +1,53 @@
+"""What a reader gives for each account of a file, before anything of it is checked."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One account as its file tells it.
+
+    Attributes:
+        where: what messages call the place, such as ``line 3``.
+        name: ``user`` or ``user@realm``, with surrogates where it is not UTF-8.
+        realm: empty where the file says nothing of it.
+        properties: octets by the property's name; they are secrets.
+    """
+
+    where: str
+    name: str
+    realm: str
+    properties: Mapping[str, bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A place of a file that gives no account, or none that may be had; the reason shows no secret."""
+
+    where: str
+    reason: str
+
+
+Reader = Callable[[bytes], Iterator[Row | Fault]]
+"""From a whole file to its accounts, in order; never raises for what the file says."""
+
+
+def text_of(content: bytes) -> str:
+    """Return the file's text without a byte order mark; other octets than UTF-8 become surrogates."""
+    return content.removeprefix(b"\xef\xbb\xbf").decode(errors="surrogateescape")
+
+
+def octets(text: str) -> bytes:
+    """Return the octets that :func:`text_of` read."""
+    return text.encode(errors="surrogateescape")
+
+
+def binary(text: str) -> bytes | None:
+    """Return the octets of strict Base64 (RFC 4648 section 4); None for any other text."""
+    from base64 import b64decode
+
+    try:
+        return b64decode(text, validate=True)
+    except ValueError:
+        return None

@@ -1,0 +1,74 @@
+"""From a file's name to the accounts in it."""
+
+import os
+import stat
+from collections.abc import Iterator
+
+from ..errors import DataError, UnsafePathError, UsageError
+from ..files import explained, read_private
+from ..sasldb.opening import format_at, open_store
+from ..sasldb.records import in_order, strays
+from .readers import KINDS, Fault, Row, detect
+
+SASLDB = "sasldb"
+FORMATS = (*KINDS, SASLDB)
+"""Names of the formats on the command line."""
+
+
+def accounts_of(path: str, kind: str | None) -> Iterator[Row | Fault]:
+    """Read the accounts of a file.
+
+    Args:
+        path: of the file.
+        kind: one of FORMATS; None to tell it from the content.
+
+    Raises:
+        UsageError: there is no such format.
+        UnsafePathError: others may read it.
+        MissingInputError, DataError, AmbiguousError: it is not there, empty, or of no certain format.
+        DamagedFileError, ForeignFormatError: a database that can't be read.
+    """
+    _verify_kind(kind)
+    if kind == SASLDB or (kind is None and _is_sasldb(path)):
+        return _of_database(path)
+    return accounts_in(read_private(path), kind, path)
+
+
+def accounts_in(content: bytes, kind: str | None, subject: str) -> Iterator[Row | Fault]:
+    """Read the accounts of a text; see :func:`accounts_of`.
+
+    Raises:
+        UsageError: there is no such format.
+        DataError: a database, which only a file can be, or nothing.
+        AmbiguousError: the format can't be told.
+    """
+    _verify_kind(kind)
+    if kind == SASLDB:
+        raise DataError(subject, "a database is read from a file, not from standard input")
+    return (KINDS[kind] if kind else detect(content, subject)).read(content)
+
+
+def _verify_kind(kind: str | None) -> None:
+    if kind is not None and kind not in FORMATS:
+        raise UsageError(kind, f"is none of {', '.join(FORMATS)}")
+
+
+def _is_sasldb(path: str) -> bool:
+    try:
+        return format_at(path) is not None
+    except DataError:
+        return False
+
+
+def _of_database(path: str) -> Iterator[Row | Fault]:
+    """Give the accounts of a database, which its server's group may read, but not everybody."""
+    with explained(path):
+        mode = os.stat(path).st_mode
+    if mode & (stat.S_IROTH | stat.S_IWOTH):
+        reason = f"has mode {stat.S_IMODE(mode):04o}; everybody may use it"
+        raise UnsafePathError(path, reason, f"chmod o-rwx {path}")
+    records = open_store(path).load()
+    for account, properties in in_order(records):
+        yield Row(f"account {ascii(str(account))[1:-1]}", account.authcid, account.realm, properties)
+    for key in strays(records):
+        yield Fault("database", f"a record's key is no account's: {ascii(key)[2:-1]}")

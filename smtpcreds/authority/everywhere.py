@@ -1,0 +1,115 @@
+"""Bundle, CRLs and links in every certificate directory of this host, after the authority changed."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from re import compile as pattern
+
+from ..config import Site
+from ..errors import SmtpcredsError
+from ..files import check_directory, read_private, remove, sweep, write_all
+from ..inventory import Inventory
+from ..model import Artifact, Link
+from ..pki.hashlinks import is_link_name, subject_hash
+from ..pki.values import Certificate
+from .ca import certificates
+from .elders import distrusted, elders, trusted
+from .install import Listed, bundled, check, surroundings, trust
+from .layout import BUNDLE, CRL, ca_files
+
+_ELDER_CRL = pattern(r"crl-[0-9a-f]{8}\.pem")
+
+
+def directories(site: Site, inventory: Inventory) -> list[str]:
+    """Return the directories that exist and hold, or held, certificates; the mail server's own first."""
+    recorded = (place for authority in inventory.authorities() for place in inventory.places(authority.id))
+    found = dict.fromkeys((site.certificates, *map(site.root.locate, recorded)))
+    return [directory for directory in found if os.path.isdir(directory)]
+
+
+def spread(site: Site, inventory: Inventory) -> list[str]:
+    """Bring bundle, CRLs and links of every directory up to date without any key; return the changed ones.
+
+    A directory that can't be changed gets a warning, for what the authority is has been decided before.
+    """
+    changed = []
+    for directory in directories(site, inventory):
+        try:
+            if _freshen(site, directory):
+                changed.append(directory)
+        except SmtpcredsError as error:
+            site.warn(f"{error}; what stands in {directory} about the CA is of before")
+    return changed
+
+
+def around(site: Site, directory: str) -> list[Artifact | Link]:
+    """Return what of bundle, CRLs and links is missing or different in a directory."""
+    return surroundings(directory, trusted(site), crl_lists(site), distrusted(site))
+
+
+def verify_place(site: Site, directory: str) -> None:
+    """Find out whether pairs can be kept in a directory, and the bundle beside them.
+
+    Raises:
+        UnsafePathError: what :func:`.install.check` and :func:`.install.trust` refuse.
+        DamagedFileError: the bundle that is there can't be read.
+    """
+    check(directory)
+    trust(directory, trusted(site), distrusted(site))
+
+
+def crl_lists(site: Site, fresh: Mapping[Certificate, bytes] | None = None) -> tuple[Listed, ...]:
+    """Return the CRLs of the authority that signs and of its elders, as far as they are there.
+
+    Args:
+        site: where.
+        fresh: those that were signed just now, as PEM, and are not in place yet.
+    """
+    known = {CRL: (ca_files(site), certificates(site)[0])}
+    known |= {elder.crl_name: (elder.files, elder.certificate) for elder in elders(site)}
+    found = []
+    for name, (files, issuer) in known.items():
+        content = (fresh or {}).get(issuer) or _content(files.crl)
+        if content is not None:
+            found.append(Listed(name, issuer, content))
+    return tuple(found)
+
+
+def _content(path: str) -> bytes | None:
+    return read_private(path) if os.path.lexists(path) else None
+
+
+def _freshen(site: Site, directory: str) -> bool:
+    check_directory(directory)
+    sweep(directory)
+    artifacts = around(site, directory)
+    write_all(artifacts)
+    stale = list(leftovers(directory, crl_lists(site)))
+    for path in stale:
+        remove(path)
+    return bool(artifacts or stale)
+
+
+def leftovers(directory: str, belonging: Iterable[Listed]) -> Iterator[str]:
+    """Yield CRLs of authorities that are gone, and hash links that lead to no CRL or CA of that name.
+
+    Args:
+        directory: with its bundle in place.
+        belonging: the CRLs that it is to hold.
+    """
+    lists = {item.name: {subject_hash(item.issuer)} for item in belonging}
+    hashes = {subject_hash(ca) for ca in bundled(directory)}
+    for name in sorted(os.listdir(directory)):
+        path = f"{directory}/{name}"
+        if os.path.islink(path):
+            stale = is_link_name(name) and _is_stale(path, lists | {BUNDLE: hashes})
+        else:
+            stale = bool(_ELDER_CRL.fullmatch(name)) and name not in lists
+        if stale:
+            yield path
+
+
+def _is_stale(link: str, hashes: Mapping[str, set[str]]) -> bool:
+    target, stem = os.readlink(link), os.path.basename(link).partition(".")[0]
+    if target in hashes:
+        return stem not in hashes[target]
+    return bool(_ELDER_CRL.fullmatch(target))

@@ -1,0 +1,120 @@
+"""What an administrator reads of the authority: everything but secrets, without the passphrase."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..config import Site
+from ..files import read_private
+from ..inventory import AuthorityState, Inventory
+from ..pki.crl import read_crl
+from ..pki.describe import Description, describe
+from ..pki.keyfile import is_encrypted
+from ..pki.pem import parse_certificate
+from ..pki.values import Certificate
+from .ca import certificates, require
+from .elders import elders
+from .layout import CaFiles
+from .ledger import row_of
+from .reading import reading
+
+
+@dataclass(frozen=True, slots=True)
+class CrlStanding:
+    """The CRL that lies with an authority."""
+
+    number: int | None
+    this_update: datetime
+    next_update: datetime | None
+    revoked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One authority.
+
+    Attributes:
+        found: its certificate in words.
+        above: the CAs above it in words, nearest first.
+        key: path of its key.
+        encrypted: whether that needs a passphrase; None where there is no key.
+        root_key: path of the key of the root above it; None where that is offline, or there is none above.
+        crl: None where there is none.
+        counts: certificates by where they stand, see :meth:`smtpcreds.inventory.Inventory.tally`.
+    """
+
+    found: Description
+    above: tuple[Description, ...]
+    key: str
+    encrypted: bool | None
+    root_key: str | None
+    crl: CrlStanding | None
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The authority that signs, those that it replaced, and certificates of those that are retired."""
+
+    signing: Generation
+    elders: tuple[Generation, ...]
+    retired: tuple[Description, ...]
+
+
+def overview(site: Site) -> Overview:
+    """Look at the authority.
+
+    Raises:
+        MissingInputError: there is none.
+        DamagedFileError, UnsafePathError: one of its files can't be trusted.
+    """
+    files, path = require(site), certificates(site)
+    if not os.path.lexists(site.inventory):
+        return _overview(site, files, path, None)
+    with reading(site) as inventory:
+        return _overview(site, files, path, inventory)
+
+
+def _overview(
+    site: Site, files: CaFiles, path: tuple[Certificate, ...], inventory: Inventory | None
+) -> Overview:
+    def generation(files: CaFiles, path: tuple[Certificate, ...]) -> Generation:
+        return _generation(files, path, _counts(site, inventory, path[0]))
+
+    return Overview(
+        generation(files, path),
+        tuple(generation(elder.files, elder.path) for elder in elders(site)),
+        tuple(_retired(inventory)) if inventory else (),
+    )
+
+
+def _generation(files: CaFiles, path: tuple[Certificate, ...], counts: Mapping[str, int]) -> Generation:
+    found, *above = map(describe, path)
+    return Generation(
+        found,
+        tuple(above),
+        files.key,
+        is_encrypted(read_private(files.key)) if os.path.lexists(files.key) else None,
+        files.root_key if os.path.lexists(files.root_key) else None,
+        _crl(files.crl),
+        counts,
+    )
+
+
+def _retired(inventory: Inventory) -> Iterator[Description]:
+    for row in inventory.authorities():
+        if row.state is AuthorityState.RETIRED:
+            yield describe(parse_certificate(row.der, row.name))
+
+
+def _counts(site: Site, inventory: Inventory | None, certificate: Certificate) -> dict[str, int]:
+    row = row_of(inventory, certificate) if inventory else None
+    return inventory.tally(row.id, site.clock()) if inventory and row else {}
+
+
+def _crl(path: str) -> CrlStanding | None:
+    if not os.path.lexists(path):
+        return None
+    crl = read_crl(read_private(path), path, None)
+    return CrlStanding(crl.number, crl.this_update, crl.next_update, crl.count)

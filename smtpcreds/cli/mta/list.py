@@ -1,0 +1,20 @@
+"""``smtpcreds mta list``."""
+
+import click
+
+from ..lazy import Verb
+from ..session import Session, pass_session
+
+
+@click.command("list", cls=Verb)
+@pass_session
+def list_(session: Session) -> None:
+    """List the mail programs, each in one role."""
+    from ...mta.programs import PROGRAMS
+
+    programs = PROGRAMS.values()
+    width = max(map(len, PROGRAMS))
+    session.show(
+        {"programs": [{"name": p.NAME, "role": p.ROLE.value, "title": p.TITLE} for p in programs]},
+        [f"{p.NAME:{width}}  {p.TITLE}" for p in programs],
+    )

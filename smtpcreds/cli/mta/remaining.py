@@ -1,0 +1,28 @@
+"""What people and JSON are told of what is left to do by hand."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ...mta.port import Include
+
+
+def remaining_row(includes: "Iterable[Include]", commands: Iterable[str]) -> dict[str, object]:
+    """Return what JSON tells."""
+    return {
+        "include": [{"file": i.path, "lines": i.text, "where": i.where} for i in includes],
+        "commands": list(commands),
+    }
+
+
+def remaining_lines(
+    includes: "Iterable[Include]", commands: Iterable[str], then: str = "then run:"
+) -> Iterator[str]:
+    """Yield what a person is told: lines to add, and commands, each ready to be copied."""
+    for include in includes:
+        yield f"add to {include.path}{include.where and f', {include.where}'}:"
+        yield from (f"  {line}" for line in include.text)
+    found = list(commands)
+    if found:
+        yield then
+        yield from (f"  {command}" for command in found)

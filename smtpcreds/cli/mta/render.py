@@ -1,0 +1,86 @@
+"""``smtpcreds mta render``."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..lazy import Verb
+from ..session import Session, pass_session
+from .options import asked, program_options
+from .remaining import remaining_lines, remaining_row
+
+if TYPE_CHECKING:
+    from ...mta.port import Rendered
+
+
+@click.command(cls=Verb)
+@program_options
+@click.option("--to", "target", metavar="DIR", help="Write the files below DIR, as they lie on the host.")
+@click.option("--reveal", is_flag=True, help="Print secrets too.")
+@click.option("--force", is_flag=True, help="Replace other files below DIR.")
+@pass_session
+def render(session: Session, /, target: str | None, reveal: bool, force: bool, **options: Any) -> None:
+    """Print the files of PROGRAM, their secrets left out, or write them below a directory."""
+    from ...deploy.writing import plan_copy
+    from ...mta.port import masked, octets
+
+    site, program, facts = asked(session, **options)
+    work = program.work(facts)
+    if target:
+        directory = session.absolute(target)
+        written = session.carry_out(plan_copy(site, program, facts, directory, force=force))
+        if written is not None:
+            session.show(
+                {"program": program.NAME, "host": facts.host, "files": [s.path for s in written]},
+                [
+                    f"{program.NAME}: files for {facts.host}",
+                    *(f"  {session.described(standing.path)}" for standing in written),
+                    f"next: carry what is below {directory} to {facts.host}, with owners and modes",
+                    *remaining_lines(work.includes, work.commands),
+                ],
+            )
+        return
+    rendered = program.render(facts)
+    if reveal:
+        session.reveal(b"\n".join(_heading(r).encode() + b"\n" + octets(_text(r)) for r in rendered))
+        return
+    session.show(
+        {
+            "program": program.NAME,
+            "host": facts.host,
+            "files": [_row(item) for item in rendered],
+            **remaining_row(work.includes, work.commands),
+        },
+        [*_lines(rendered, masked), *remaining_lines(work.includes, work.commands)],
+    )
+
+
+def _lines(rendered: "tuple[Rendered, ...]", shown: Any) -> Iterator[str]:
+    for item in rendered:
+        yield _heading(item)
+        yield shown(_text(item)).decode(errors="backslashreplace")
+
+
+def _heading(item: "Rendered") -> str:
+    return f"==> {item.path}  {item.mode:04o} {item.user}:{item.group}"
+
+
+def _text(item: "Rendered") -> Any:
+    from ...deploy.standing import wanted_text
+
+    return wanted_text(item)
+
+
+def _row(item: "Rendered") -> dict[str, object]:
+    from ...mta.port import Map, is_secret, masked
+
+    content = _text(item)
+    return {
+        "path": item.path,
+        "mode": f"{item.mode:04o}",
+        "owner": f"{item.user}:{item.group}",
+        "kind": "map" if isinstance(item, Map) else "text",
+        "secret": is_secret(content),
+        "content": masked(content).decode(errors="backslashreplace"),
+    }

@@ -1,0 +1,108 @@
+"""``smtpcreds sasl import``."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from ...errors import DataError, DeniedError
+from ..lazy import Verb
+from ..session import Session, pass_session
+from .options import database_option
+
+if TYPE_CHECKING:
+    from ...accounts.bulk import Imported
+    from ...accounts.readers import Fault, Row
+
+STDIN = "-"
+
+
+@click.command("import", cls=Verb)
+@click.argument("source", metavar="FILE|-")
+@click.option(
+    "--as",
+    "kind",
+    metavar="FORMAT",
+    help="csv, jsonl, auth-info, sasldb, dovecot or postfix; default: told from the content.",
+)
+@click.option("--realm", metavar="REALM", help="Realm of bare names; default: the relay's own name.")
+@click.option(
+    "--on-conflict",
+    type=click.Choice(["fail", "skip", "replace"]),
+    default="fail",
+    help="What becomes of accounts that exist with other content; default: fail.",
+)
+@click.option("--skip-bad", is_flag=True, help="Import the rest when some accounts are refused.")
+@click.option("--check-logins", is_flag=True, help="Try each secret on this host's logins; slow.")
+@click.option("--allow-login-names", is_flag=True, help="Accept names of login accounts of this host.")
+@database_option
+@pass_session
+def import_(
+    session: Session,
+    source: str,
+    kind: str | None,
+    realm: str | None,
+    on_conflict: str,
+    skip_bad: bool,
+    check_logins: bool,
+    allow_login_names: bool,
+    database: str | None,
+) -> None:
+    """Import the accounts of FILE, all of them or none."""
+    from ...accounts import AccountBook
+    from ...accounts.bulk import OnConflict, plan_import
+    from ...accounts.intake import Rules, take_in
+
+    book = AccountBook(session.site(), database)
+    rows = list(_rows(session, source, kind))
+    with session.progress(len(rows)) as advance:
+        intake = take_in(book, rows, Rules(realm, check_logins, allow_login_names), advance)
+    plan, merge = plan_import(book, intake, OnConflict(on_conflict))
+    refused = (*intake.refused, *merge.conflicts)
+    if refused and not skip_bad:
+        session.show({"imported": False, "refused": _refused(refused)}, [])
+        session.fail(_errors(source, refused))
+    for fault in intake.repeated:
+        session.note(f"{source}: {fault.where}: {fault.reason}")
+    for fault in refused:
+        session.warn(f"{source}: {fault.where}: {fault.reason}")
+    done = session.carry_out(plan)
+    if done:
+        session.show({**_document(done), "refused": _refused(refused)}, _lines(session, done, len(refused)))
+
+
+def _rows(session: Session, source: str, kind: str | None) -> "Iterator[Row | Fault]":
+    from ...accounts.source import accounts_in, accounts_of
+
+    if source != STDIN:
+        return accounts_of(session.absolute(source), kind)
+    if sys.stdin.isatty():
+        raise DeniedError("standard input", "is a terminal, which would show secrets", "name a file")
+    return accounts_in(sys.stdin.buffer.read(), kind, "standard input")
+
+
+def _errors(source: str, refused: "Iterable[Fault]") -> Iterator[DataError]:
+    faults = list(refused)
+    for number, fault in enumerate(faults, 1):
+        hint = "nothing was imported; mend the file, or pass --skip-bad" if number == len(faults) else None
+        yield DataError(source, f"{fault.where}: {fault.reason}", hint)
+
+
+def _refused(refused: "Iterable[Fault]") -> list[dict[str, str]]:
+    return [{"where": fault.where, "reason": fault.reason} for fault in refused]
+
+
+def _document(done: "Imported") -> dict[str, object]:
+    groups = {"added": done.added, "replaced": done.replaced, "skipped": done.skipped}
+    names = {group: [str(account) for account in accounts] for group, accounts in groups.items()}
+    return {"imported": True, "database": done.database, **names}
+
+
+def _lines(session: Session, done: "Imported", refused: int) -> Iterator[str]:
+    yield (
+        f"{len(done.added)} added, {len(done.replaced)} replaced, "
+        f"{len(done.skipped)} skipped, {refused} refused"
+    )
+    if done.added or done.replaced:
+        yield f"  {session.described(done.database)}"

@@ -1,0 +1,147 @@
+"""Whether the files of a mail program are right, included, and effective."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from ..config import Site
+from ..errors import DataError, MissingInputError, SmtpcredsError
+from ..files import read_public
+from ..mta.port import Compiled, Facts, File, Include, Need, Program
+from ..mta.port import octets as with_secrets
+from .standing import Standing, Status
+
+_WRONG = {
+    Status.MISSING: "is missing",
+    Status.OUTDATED: "is as smtpcreds wrote it once; now it would be different",
+    Status.EDITED: "was edited since smtpcreds wrote it",
+    Status.FOREIGN: "was not written by smtpcreds",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: where, what, and the way out."""
+
+    path: str
+    what: str
+    hint: str
+
+
+def inspect(site: Site, program: Program, facts: Facts, standings: list[Standing]) -> list[Finding]:
+    """Return what is wrong, in the order in which to put it right."""
+    apply = f"smtpcreds mta apply {program.NAME}"
+    missing = [Finding(e.subject, e.reason, e.hint or "") for e in missing_files(site, program, facts)]
+    files = [finding for standing in standings for finding in _of_file(program, standing, apply)]
+    includes = [
+        Finding(site.path(i.path), "lacks a line" if len(i.lines) == 1 else "lacks lines", added(i))
+        for i in missing_includes(site, program, facts)
+    ]
+    includes += [
+        Finding(path, f"has a line that is no longer wanted: {line}", "remove it, and compile the file again")
+        for path, line in superfluous(site, program, facts)
+    ]
+    results = [Finding(path, what, f"{apply} --run") for path, what in stale(site, program, facts)]
+    return [*missing, *files, *includes, *results]
+
+
+def added(include: Include) -> str:
+    """Return in words what to add where."""
+    where = f" {include.where}" if include.where else ""
+    return f"add{where}: {'; '.join(include.text)}"
+
+
+def missing_files(site: Site, program: Program, facts: Facts) -> Iterator[MissingInputError]:
+    """Yield an error for each file that the program's files refer to and that is not there."""
+    if Need.PAIR not in program.NEEDS:
+        return
+    issue = f"smtpcreds cert issue {facts.host}"
+    for path in (facts.tls.key, facts.tls.certificate, facts.tls.bundle, facts.tls.crl):
+        if not os.path.exists(site.path(path)):
+            yield MissingInputError(
+                site.path(path), f"is missing, so {facts.host} has no TLS to speak of", issue
+            )
+
+
+def missing_includes(site: Site, program: Program, facts: Facts) -> tuple[Include, ...]:
+    """Return what the administrator has still to add to files of their own; only the lines that lack."""
+    return tuple(
+        replace(include, lines=lacking)
+        for include in program.work(facts).includes
+        if (lacking := _lacking(_content(site.path(include.path)), include))
+    )
+
+
+def superfluous(site: Site, program: Program, facts: Facts) -> Iterator[tuple[str, str]]:
+    """Yield path and line of what stands in a fence of ours and is no longer wanted."""
+    for include in program.work(facts).includes:
+        path = site.path(include.path)
+        inside = False
+        for line in _content(path).splitlines():
+            inside = line.rstrip() not in include.fence[1:] and (inside or line.rstrip() in include.fence[:1])
+            if (
+                inside
+                and line.strip()
+                and not line.startswith("#")
+                and _words(line) not in map(_words, include.lines)
+            ):
+                yield path, line
+
+
+def stale(site: Site, program: Program, facts: Facts) -> list[tuple[str, str]]:
+    """Return path and fault of each compiled file that does not say what its sources do."""
+    return [fault for result in program.work(facts).compiled for fault in _stale(site, result)]
+
+
+def _stale(site: Site, result: Compiled) -> Iterator[tuple[str, str]]:
+    path = site.path(result.path)
+    if not os.path.exists(path):
+        yield path, "is missing"
+        return
+    for source in map(site.path, result.sources):
+        if os.path.exists(source) and os.stat(source).st_mtime > os.stat(path).st_mtime:
+            yield path, f"is older than {source}"
+    yield from ((path, fault) for fault in result.faults(_content(path)))
+
+
+def _lacking(text: str, include: Include) -> tuple[str, ...]:
+    """Return the lines that do not stand in the file, or stand too far down."""
+    lines = [line.rstrip() for line in text.splitlines()]
+    end = next(
+        (n for n, line in enumerate(lines) if include.above and line.startswith(include.above)), len(lines)
+    )
+    present = set(map(_words, lines[:end]))
+    return tuple(line for line in include.lines if _words(line) not in present)
+
+
+def _words(line: str) -> str:
+    """Return a line as programs read it, blanks of any number being one."""
+    return " ".join(line.split())
+
+
+def _of_file(program: Program, standing: Standing, apply: str) -> Iterator[Finding]:
+    if standing.status in _WRONG:
+        force = " --force" if standing.status in {Status.EDITED, Status.FOREIGN} else ""
+        yield Finding(standing.path, _WRONG[standing.status] + _detail(program, standing), apply + force)
+    yield from (Finding(standing.path, fault, apply) for fault in standing.excess)
+
+
+def _detail(program: Program, standing: Standing) -> str:
+    """Return which settings differ, by name only: a value may be a secret."""
+    wanted = standing.rendered
+    if standing.found is None or not isinstance(wanted, File):
+        return ""
+    ours = program.parse(wanted.path, with_secrets(wanted.content))
+    try:
+        theirs = program.parse(wanted.path, standing.found)
+    except DataError as error:
+        return f" ({error.reason})"
+    names = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
+    return f" (differs in {', '.join(names)})" if names else ""
+
+
+def _content(path: str) -> str:
+    try:
+        return read_public(path).decode(errors="replace")
+    except SmtpcredsError:
+        return ""

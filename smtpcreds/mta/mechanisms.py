@@ -1,0 +1,48 @@
+"""Which SASL mechanisms are offered or tried, parsed at the door and put in order."""
+
+from collections.abc import Iterable
+
+from ..errors import UsageError
+
+EXTERNAL = "EXTERNAL"
+PLAINTEXT = ("PLAIN", "LOGIN")
+"""They show the secret to the other side; never outside TLS (RFC 4616 section 6)."""
+STRONGEST_FIRST = (
+    EXTERNAL,
+    "SCRAM-SHA-512",
+    "SCRAM-SHA-384",
+    "SCRAM-SHA-256",
+    "SCRAM-SHA-224",
+    "SCRAM-SHA-1",
+    "DIGEST-MD5",
+    "CRAM-MD5",
+    *PLAINTEXT,
+)
+DEFAULT = ("SCRAM-SHA-256", "DIGEST-MD5", "CRAM-MD5")
+"""None of them shows the secret on the wire."""
+
+
+def offer(
+    chosen: Iterable[str] = (),
+    *,
+    default: Iterable[str] = DEFAULT,
+    plaintext: bool = False,
+    external: bool = False,
+) -> tuple[str, ...]:
+    """Return the mechanisms, the strongest first.
+
+    Args:
+        chosen: names in any case; empty for the default.
+        default: what is offered when nothing is chosen.
+        plaintext: add PLAIN and LOGIN, which every program offers inside TLS only.
+        external: add EXTERNAL, by which a verified client certificate logs in.
+
+    Raises:
+        UsageError: an unknown mechanism; the hint lists the known ones.
+    """
+    wanted = {name.upper() for name in chosen} or set(default)
+    wanted |= set(PLAINTEXT) if plaintext else set()
+    wanted |= {EXTERNAL} if external else set()
+    for name in sorted(wanted - set(STRONGEST_FIRST)):
+        raise UsageError(name, "is no mechanism that can be offered", f"known: {', '.join(STRONGEST_FIRST)}")
+    return tuple(name for name in STRONGEST_FIRST if name in wanted)

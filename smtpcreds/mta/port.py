@@ -1,0 +1,210 @@
+"""What a mail program in a role is told, and what it answers: files, and what there is to do with them.
+
+Paths are those of the host that the files are for; another root is the business of whoever writes them.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from ..model import Credential
+from ..secret import Secret
+from .access import Rule
+from .sasl_conf import Backend
+
+Content = tuple[bytes | Secret, ...]
+"""The octets of a file in pieces, so that it can be shown with its secrets left out."""
+
+MASK = b"<secret>"
+
+
+class Role(StrEnum):
+    """Which end of the relaying a program is."""
+
+    HUB = "hub"
+    CLIENT = "client"
+
+
+class Need(StrEnum):
+    """What must exist before a program's files are of use."""
+
+    PAIR = "pair"
+    CREDENTIAL = "credential"
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Where the certificates of the host lie.
+
+    Attributes:
+        key: private key, PEM, mode 0600.
+        certificate: its certificate and those between it and the root.
+        bundle: the CA's certificates.
+        directory: holds hash links to the bundle and the CRL.
+        crl: of the CA that issues.
+    """
+
+    key: str
+    certificate: str
+    bundle: str
+    directory: str
+    crl: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that a program may be told; each takes what it can express, and refuses what it can't.
+
+    Attributes:
+        host: full name of the host that the files are for.
+        hub: full name of the relay.
+        realm: in which the relay looks up bare names.
+        mechanisms: of SASL, the strongest first, as :func:`smtpcreds.mta.mechanisms.offer` gives them.
+        tls: the host's certificates.
+        pid_file: of the daemon, for commands that tell it to reload.
+        backend: where a hub finds accounts.
+        credential: what a client host logs in with.
+        rules: lines of Sendmail's access map.
+        variants: names of the choices that were made, of those that the program knows.
+    """
+
+    host: str
+    hub: str
+    realm: str
+    mechanisms: tuple[str, ...]
+    tls: Tls
+    pid_file: str
+    backend: Backend | None = None
+    credential: Credential | None = None
+    rules: tuple[Rule, ...] = ()
+    variants: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of text. User and group are names; they become numbers where it is written."""
+
+    path: str
+    content: Content = field(repr=False)
+    mode: int = 0o644
+    user: str = "root"
+    group: str = "root"
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """A Berkeley DB hash file as makemap writes it from ``source``, but made without makemap."""
+
+    path: str
+    records: Mapping[bytes, Content] = field(repr=False)
+    source: str
+    mode: int = 0o600
+    user: str = "root"
+    group: str = "root"
+
+
+Rendered = File | Map
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """Lines that the administrator adds to a file of their own, once; it is never edited for them.
+
+    Attributes:
+        path: that file.
+        lines: exactly.
+        where: in words, or empty where any place will do.
+        above: beginnings of the lines that they must stand above; empty for any place.
+        fence: comment lines before and behind them, so that lines which are no longer wanted can be told from
+            the administrator's own; or empty.
+    """
+
+    path: str
+    lines: tuple[str, ...]
+    where: str = ""
+    above: tuple[str, ...] = ()
+    fence: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> tuple[str, ...]:
+        """The lines with their fence."""
+        return (*self.fence[:1], *self.lines, *self.fence[1:]) if self.lines else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A file that a command makes from others.
+
+    Attributes:
+        path: the result.
+        sources: must not be newer.
+        faults: finds what the result lacks or has too much, one phrase each.
+    """
+
+    path: str
+    sources: tuple[str, ...]
+    faults: Callable[[str], Iterable[str]] = lambda _: ()
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is left to do once the files are in place.
+
+    Attributes:
+        includes: what the administrator adds by hand.
+        compiled: what the commands make.
+        commands: lines for a POSIX shell, run by root in this order.
+    """
+
+    includes: tuple[Include, ...] = ()
+    compiled: tuple[Compiled, ...] = ()
+    commands: tuple[str, ...] = ()
+
+
+class Program(Protocol):
+    """A mail program in one role; the modules ``sendmail_hub`` and ``sendmail_client`` are such.
+
+    To add one: a module with these names, a row in the table of ``programs``, a section of the manual.
+    """
+
+    NAME: str
+    """What the command line calls it."""
+    TITLE: str
+    """One line for people."""
+    ROLE: Role
+    NEEDS: frozenset[Need]
+    VARIANTS: frozenset[str]
+    """Choices that it knows."""
+
+    def render(self, facts: Facts) -> tuple[Rendered, ...]:
+        """Return its files, those with secrets first.
+
+        Raises:
+            InexpressibleError: a fact that one of the formats can't hold, named without showing a secret.
+        """
+
+    def parse(self, path: str, content: bytes) -> Mapping[str, str | Secret]:
+        """Read one of its files back: setting to value.
+
+        Raises:
+            DamagedFileError: a line that the program or we can't read, by its number.
+        """
+
+    def work(self, facts: Facts) -> Work:
+        """Return what is left to do once the files are in place."""
+
+
+def octets(content: Content) -> bytes:
+    """Return the content with its secrets."""
+    return b"".join(piece.reveal() if isinstance(piece, Secret) else piece for piece in content)
+
+
+def masked(content: Content) -> bytes:
+    """Return the content with MASK in the place of each secret."""
+    return b"".join(MASK if isinstance(piece, Secret) else piece for piece in content)
+
+
+def is_secret(content: Content) -> bool:
+    """Tell whether the content holds a secret."""
+    return any(isinstance(piece, Secret) for piece in content)

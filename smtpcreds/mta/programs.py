@@ -1,0 +1,25 @@
+"""The table of mail programs."""
+
+from ..errors import UsageError
+from . import sendmail_client, sendmail_hub
+from .port import Program
+
+_ALL: tuple[Program, ...] = (sendmail_hub, sendmail_client)
+PROGRAMS = {program.NAME: program for program in _ALL}
+
+
+def program_named(name: str) -> Program:
+    """Return a program.
+
+    Raises:
+        UsageError: an unknown one; the hint lists the known.
+    """
+    if name not in PROGRAMS:
+        raise UsageError(name, "is no mail program in a role that is known", f"known: {', '.join(PROGRAMS)}")
+    return PROGRAMS[name]
+
+
+def check_variants(program: Program, variants: frozenset[str]) -> None:
+    """Raise UsageError for a choice that the program does not know."""
+    for name in sorted(variants - program.VARIANTS):
+        raise UsageError(f"--{name}", f"is nothing that {program.NAME} knows")

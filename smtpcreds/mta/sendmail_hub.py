@@ -1,0 +1,68 @@
+"""Sendmail as the hub: STARTTLS and AUTH, relaying for who authenticated or shows a certificate."""
+
+from collections.abc import Mapping
+
+from ..errors import UsageError
+from ..secret import Secret
+from . import access, sasl_conf, sendmail_mc
+from .port import Facts, File, Need, Rendered, Role, Work
+
+NAME = "sendmail-hub"
+TITLE = "Sendmail 8.12 or later with Cyrus SASL, relaying for client hosts"
+ROLE = Role.HUB
+NEEDS = frozenset({Need.PAIR})
+VARIANTS: frozenset[str] = frozenset()
+
+FRAGMENT = f"{sendmail_mc.DIRECTORY}/hub.m4"
+SASL_CONF = sasl_conf.PROGRAMS["sendmail"].conf
+
+
+def render(facts: Facts) -> tuple[Rendered, ...]:
+    """Return Sendmail.conf, the fragment, and the lines for the access map."""
+    fragment = File(FRAGMENT, (sendmail_mc.render(TITLE, _settings(facts)),))
+    rules = (File(access.PATH, (access.render(facts.rules),)),) if facts.rules else ()
+    return (_sasl_conf(facts), fragment, *rules)
+
+
+def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
+    """Read one of the files."""
+    if path == SASL_CONF:
+        found = sasl_conf.parse(content, path)
+        shown = {name: value.decode(errors="replace") for name, value in found.items()}
+        return {name: Secret(found[name]) if name == "sql_passwd" else value for name, value in shown.items()}
+    reader = access.parse if path == access.PATH else sendmail_mc.parse
+    return dict(reader(content, path))
+
+
+def work(facts: Facts) -> Work:
+    """Return the includes, what they are compiled to, and the commands."""
+    has_rules = bool(facts.rules)
+    return Work(
+        (sendmail_mc.include(FRAGMENT), sendmail_mc.include_rules(facts.rules)),
+        sendmail_mc.compiled(FRAGMENT, _settings(facts), access=has_rules),
+        sendmail_mc.commands(facts, access=has_rules),
+    )
+
+
+def _settings(facts: Facts) -> sendmail_mc.Settings:
+    """Return the settings; one list gives both the mechanisms that are offered and those that are trusted."""
+    mechanisms = " ".join(facts.mechanisms)
+    realm = {"confAUTH_REALM": facts.realm} if facts.realm != facts.host else {}
+    return {
+        **sendmail_mc.tls_settings(facts),
+        "confAUTH_MECHANISMS": mechanisms,
+        "TRUST_AUTH_MECH": mechanisms,
+        "confAUTH_OPTIONS": sendmail_mc.AUTH_OPTIONS,
+        **realm,
+    }
+
+
+def _sasl_conf(facts: Facts) -> File:
+    if facts.backend is None:
+        raise UsageError(NAME, "needs to know where the accounts are")
+    text = sasl_conf.render(facts.backend, facts.mechanisms)
+    head, key, rest = text.partition(b"\nsql_passwd: ")
+    if not key:
+        return File(SASL_CONF, (text,))
+    password, end, tail = rest.partition(b"\n")
+    return File(SASL_CONF, (head + key, Secret(password), end + tail), 0o600)

@@ -1,0 +1,17 @@
+"""Where the files for client hosts lie below the state directory."""
+
+from ..config import Site
+from ..errors import NameRefusedError
+from ..model import Account
+
+
+def auth_info_for_clients(site: Site, account: Account) -> str:
+    """Return the path of an account's default-auth-info.
+
+    Raises:
+        NameRefusedError: the account's name can't name a directory.
+    """
+    name = account.authcid if account.realm == site.realm else str(account)
+    if "/" in name or name in {".", ".."}:
+        raise NameRefusedError(name, "can't name the directory of its default-auth-info")
+    return f"{site.state}/clients/{name}/default-auth-info"

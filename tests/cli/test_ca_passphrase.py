@@ -1,0 +1,110 @@
+"""``ca passphrase``: every key changes, or none; OpenSSL opens them with the new one."""
+
+from pathlib import Path
+
+import pytest
+
+from .runner import STATE, Program, peer, snapshot
+
+CA = f"{STATE}/ca"
+CHANGE = ("ca", "passphrase", "--passphrase", "env:OLD", "--new-passphrase", "env:NEW")
+
+
+def opens(path: Path, passphrase: str) -> bool:
+    said = peer(
+        "openssl", "pkey", "-in", path, "-passin", "env:P", "-noout", env={"P": passphrase}, status=None
+    )
+    return not said
+
+
+def keys(program: Program) -> list[Path]:
+    return sorted(path for path in program.path(CA).rglob("*-key.pem"))
+
+
+@pytest.fixture
+def three_keys(smtpcreds: Program) -> Program:
+    """An issuing CA, the root above it, and an issuing CA that was replaced: three unencrypted keys."""
+    smtpcreds("ca", "init", "--intermediate", "--no-passphrase")
+    smtpcreds("ca", "rollover")
+    assert len(keys(smtpcreds)) == 3
+    return smtpcreds
+
+
+def test_every_key_changes(three_keys: Program) -> None:
+    ran = three_keys("ca", "passphrase", "--new-passphrase", "env:NEW", "--json", env={"NEW": "first"})
+    assert sorted(ran.data["keys"]) == [str(path) for path in keys(three_keys)]
+    assert all(b"BEGIN ENCRYPTED" in path.read_bytes() for path in keys(three_keys))
+    assert {path.stat().st_mode & 0o777 for path in keys(three_keys)} == {0o600}
+    assert opens(keys(three_keys)[1], "first")
+
+
+def test_the_new_one_opens_and_the_old_one_does_not(authority: Program) -> None:
+    key = authority.path(f"{CA}/ca-key.pem")
+    authority("ca", "passphrase", "--new-passphrase", "env:NEW", env={"NEW": "first"})
+    assert "is encrypted and no passphrase was given" in authority.refuses(77, "cert", "issue", "attic")
+    said = authority.refuses(77, *CHANGE, env={"OLD": "wrong", "NEW": "second"})
+    assert said == f"smtpcreds: {key}: the passphrase does not open this key"
+    authority(*CHANGE, env={"OLD": "first", "NEW": "second"})
+    assert opens(key, "second")
+    assert not opens(key, "first")
+    assert authority(
+        "ca", "passphrase", "--remove", "--passphrase", "env:P", "--json", env={"P": "second"}
+    ).data == {
+        "keys": [str(key)],
+        "encrypted": False,
+        "warnings": [],
+    }
+    authority("cert", "issue", "attic")
+    events = [row[0] for row in authority.query("SELECT what FROM events ORDER BY id")]
+    assert events[1:] == ["ca passphrase", "ca passphrase", "ca passphrase removed", "cert issue"]
+
+
+def test_one_key_of_another_passphrase_stops_all(three_keys: Program) -> None:
+    foreign, copy = keys(three_keys)[-1], three_keys.root.parent / "copy.pem"
+    peer("openssl", "pkcs8", "-topk8", "-in", foreign, "-out", copy, "-passout", "env:P", env={"P": "other"})
+    foreign.write_bytes(copy.read_bytes())
+    said = three_keys.refuses(77, "ca", "passphrase", "--remove", "--passphrase", "env:P", env={"P": "mine"})
+    assert said == f"smtpcreds: {foreign}: the passphrase does not open this key"
+
+
+def test_words_that_do_not_fit(authority: Program, tmp_path: Path) -> None:
+    assert "--new-passphrase SOURCE" in authority.refuses(64, "ca", "passphrase")
+    both = ("ca", "passphrase", "--remove", "--new-passphrase", "env:NEW")
+    assert "--remove" in authority.refuses(64, *both)
+    empty = authority.write("empty", "")
+    said = authority.refuses(66, "ca", "passphrase", "--new-passphrase", f"file:{empty}")
+    assert "gives an empty secret" in said
+    assert "over 1023 octets" in authority.refuses(
+        65, "ca", "passphrase", "--new-passphrase", "env:N", env={"N": "x" * 1024}
+    )
+    assert Program(tmp_path / "none").run("ca", "passphrase", "--remove").status == 66
+
+
+def test_dry_run_names_the_keys_and_asks_for_nothing(three_keys: Program) -> None:
+    before = snapshot(three_keys.root)
+    said = three_keys("ca", "passphrase", "--dry-run").out
+    assert said.splitlines() == [f"would encrypt anew {path}  0600" for path in sorted(keys(three_keys))]
+    assert snapshot(three_keys.root) == before
+
+
+def test_the_configuration_is_mentioned_where_it_names_the_source(authority: Program) -> None:
+    authority.configure('[ca]\npassphrase = "env:P"\n')
+    assert "ca.passphrase" in authority("ca", "passphrase", "--remove", env={"P": "x"}).warnings[0]
+
+
+@pytest.mark.parametrize(("call", "stride"), [("fsync", 4), ("renameat2", 1), ("rename", 2), ("unlinkat", 3)])
+def test_a_kill_leaves_all_keys_old_or_all_new(three_keys: Program, call: str, stride: int) -> None:
+    killed = 0
+    before = {path.read_bytes() for path in keys(three_keys)}
+    while True:
+        when = f"-einject={call}:signal=KILL:when={1 + killed * stride}"
+        program = Program(three_keys.root, prefix=("strace", "-f", "-qq", "-o/dev/null", when))
+        if program.run("ca", "passphrase", "--remove").status != -9:
+            break
+        killed += 1
+        after = {path.read_bytes() for path in keys(three_keys)}
+        assert after == before or not after & before
+        before = after
+    assert killed
+    three_keys("cert", "issue", "attic")
+    assert not list(three_keys.path(STATE).glob(".*smtpcreds-*"))

@@ -1,0 +1,273 @@
+"""``ca rollover``: both authorities are trusted until the old one is retired, whatever kills the change."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from .runner import CERTS, HUB, STATE, Program, peer
+
+CA = f"{STATE}/ca"
+DMZMAIL = f"{CERTS}/dmzmail-cert.pem"
+
+
+def fingerprint(path: Path) -> str:
+    said = peer("openssl", "x509", "-in", path, "-noout", "-fingerprint", "-sha256")
+    return said.partition("=")[2].strip().replace(":", "").lower()
+
+
+def verify(program: Program, certificate: Path, status: int = 0, purpose: str = "sslserver") -> str:
+    """As Sendmail: bundle and CRLs through the hash links of its directory."""
+    how = ("-x509_strict", "-purpose", purpose, "-CApath", program.path(CERTS), "-no-CAfile", "-crl_check")
+    return peer(*program.prefix, "openssl", "verify", *how, certificate, status=status)
+
+
+def gnutls_accepts(program: Program, certificate: Path) -> None:
+    bundle = program.path(f"{CERTS}/cacert.pem")
+    peer("certtool", "--verify", "--load-ca-certificate", bundle, "--infile", certificate)
+
+
+def agrees(program: Program) -> bool:
+    return program("inventory", "check").out == "inventory and disk agree\n"
+
+
+def kept(hub: Program, name: str = "old.pem") -> Path:
+    """A copy of the hub's certificate of today, as a client host may hold it."""
+    copy = hub.root.parent / name
+    copy.write_bytes(hub.path(DMZMAIL).read_bytes())
+    return copy
+
+
+def test_both_authorities_are_trusted_until_the_old_one_is_retired(hub: Program) -> None:
+    old, before = kept(hub), fingerprint(hub.path(f"{CA}/ca-cert.pem"))
+    rolled = hub("ca", "rollover", "--json").data
+    assert (rolled["old_fingerprint"], rolled["hosts"]) == (before, [HUB])
+    assert rolled["fingerprint"] == fingerprint(hub.path(f"{CA}/ca-cert.pem")) != before
+    seen = hub("ca", "show", "--json").data
+    assert [elder["fingerprint"] for elder in seen["elders"]] == [before]
+    assert (seen["name"], seen["permitted_domains"]) == ("polkatistas.org Mail CA", ["polkatistas.org"])
+    hub("cert", "issue", "attic")
+    for certificate in (old, hub.path(f"{CERTS}/attic-cert.pem")):
+        verify(hub, certificate)
+        verify(hub, certificate, purpose="sslclient")
+        gnutls_accepts(hub, certificate)
+    assert agrees(hub)
+
+    said = hub.refuses(77, "ca", "rollover", "--retire-old")
+    assert f"polkatistas.org Mail CA: still certifies {HUB}" in said
+    assert f"smtpcreds cert renew {HUB}" in said
+    hub("cert", "renew", "dmzmail")
+    assert hub("ca", "rollover", "--retire-old", "--json").data["retired"] == ["polkatistas.org Mail CA"]
+    verify(hub, hub.path(DMZMAIL))
+    assert "unable to get local issuer" in verify(hub, old, status=2)
+    assert {path.name for path in hub.path(CERTS).glob("crl*.pem")} == {"crl.pem"}
+    assert not [path for path in hub.path(CERTS).iterdir() if path.is_symlink() and not path.exists()]
+    assert hub("ca", "show", "--json").data["retired"] == [
+        {"name": "polkatistas.org Mail CA", "fingerprint": before}
+    ]
+    assert agrees(hub)
+    assert hub("ca", "rollover", "--retire-old").out == "no authority to retire\n"
+
+
+@pytest.mark.parametrize("name", ["polkatistas.org Mail CA", "polkatistas.org Mail CA G2"])
+def test_revocation_works_across_the_change(hub: Program, name: str) -> None:
+    """With one name for both CAs their CRLs are found as HASH.r0 and HASH.r1."""
+    old = kept(hub)
+    hub("ca", "rollover", "--name", name)
+    hub("cert", "renew", "dmzmail")
+    revoked = hub("cert", "revoke", "dmzmail", "--all", "--reason", "keyCompromise", "--json").data
+    assert len(revoked["revoked"]) == 2, "the renewed certificate has the key of the old one"
+    assert [Path(crl["copies"][0]).name for crl in revoked["crls"]] == ["crl.pem", elder_crl(hub).name] or [
+        Path(crl["copies"][0]).name for crl in revoked["crls"]
+    ] == [elder_crl(hub).name, "crl.pem"]
+    for certificate in (old, hub.path(DMZMAIL)):
+        assert "certificate revoked" in verify(hub, certificate, status=2)
+    hub("cert", "issue", "dmzmail", "--force")
+    verify(hub, hub.path(DMZMAIL))
+    hub("ca", "rollover", "--retire-old")
+    verify(hub, hub.path(DMZMAIL))
+    assert agrees(hub)
+
+
+def elder_crl(program: Program) -> Path:
+    return next(program.path(CERTS).glob("crl-*.pem"))
+
+
+def test_the_old_crl_is_kept_young(hub: Program) -> None:
+    """Sendmail refuses every certificate of a CA whose CRL has expired."""
+    old = kept(hub)
+    hub("ca", "rollover")
+    first = elder_crl(hub).read_bytes()
+    for day, words in (
+        (21, ("cert", "issue", "attic")),
+        (42, ("cert", "renew", "--due")),
+        (63, ("ca", "crl")),
+    ):
+        later = Program(hub.root, prefix=("faketime", f"{day} days"))
+        if words[0] == "cert":
+            assert later.run("ca", "crl", "--check").status == 1
+        later(*words)
+        assert later.run("ca", "crl", "--check").status == 0
+        verify(later, old)
+        assert elder_crl(hub).read_bytes() != first
+        first = elder_crl(hub).read_bytes()
+    assert agrees(Program(hub.root, prefix=("faketime", "63 days")))
+
+
+def test_other_settings_may_come_with_the_new_one(hub: Program) -> None:
+    words = ("--name", "Polka G2", "--organization", "Polka", "--key-type", "p384", "--days", "1000")
+    hub("ca", "rollover", *words, "--permit", "example.net", "--permit", "polkatistas.org")
+    seen = hub("ca", "show", "--json").data
+    assert (seen["subject"], seen["key_type"], seen["days_left"]) == ("CN=Polka G2,O=Polka", "P-384", 999)
+    assert seen["permitted_domains"] == ["example.net", "polkatistas.org"]
+    hub("cert", "issue", "mx.example.net")
+    verify(hub, hub.path(f"{CERTS}/mx.example.net-cert.pem"))
+
+
+def test_rollovers_in_a_row_keep_each_other(hub: Program) -> None:
+    copies = []
+    for number in range(3):
+        copies.append(kept(hub, f"{number}.pem"))
+        hub("ca", "rollover")
+        hub("cert", "renew", "dmzmail")
+    for certificate in (*copies, hub.path(DMZMAIL)):
+        verify(hub, certificate)
+        gnutls_accepts(hub, certificate)
+    assert len(list(hub.path(CERTS).glob("*.r[0-9]"))) == 4
+    assert len(hub("ca", "rollover", "--retire-old", "--json").data["retired"]) == 3
+    assert len(list(hub.path(CERTS).glob("*.r[0-9]"))) == 1
+    verify(hub, hub.path(DMZMAIL))
+
+
+def test_a_new_issuing_ca_below_the_same_root(smtpcreds: Program, tmp_path: Path) -> None:
+    smtpcreds("ca", "init", "--intermediate", "--no-passphrase")
+    smtpcreds("cert", "issue", "dmzmail")
+    old, root = kept(smtpcreds), smtpcreds.path(f"{CA}/parents.pem").read_bytes()
+    smtpcreds("ca", "export", "--root-key", "--to", tmp_path / "root.pem", "--remove")
+    said = smtpcreds.refuses(66, "ca", "rollover")
+    assert "--root-key FILE, or --new-root" in said
+    smtpcreds("ca", "rollover", "--root-key", tmp_path / "root.pem")
+    assert smtpcreds.path(f"{CA}/parents.pem").read_bytes() == root
+    assert not smtpcreds.path(f"{CA}/root-key.pem").exists(), "it stays offline"
+    smtpcreds("cert", "issue", "attic")
+    for certificate in (old, smtpcreds.path(f"{CERTS}/attic-cert.pem")):
+        verify(smtpcreds, certificate)
+        gnutls_accepts(smtpcreds, certificate)
+        (tmp_path / "only-root.pem").write_bytes(root)
+        peer(
+            "openssl", "verify", "-CAfile", tmp_path / "only-root.pem", "-untrusted", certificate, certificate
+        )
+    smtpcreds("ca", "rollover", "--new-root", "--name", "Polka G3")
+    assert smtpcreds.path(f"{CA}/root-key.pem").exists()
+    verify(smtpcreds, old)
+    assert len(re.findall("BEGIN", smtpcreds.path(f"{CERTS}/cacert.pem").read_text())) == 5
+    assert agrees(smtpcreds)
+
+
+def test_the_passphrase_goes_on_with_the_new_key(smtpcreds: Program) -> None:
+    smtpcreds.env = {"P": "over the hills"}
+    opens = ("--passphrase", "env:P")
+    smtpcreds("ca", "init", *opens)
+    said = smtpcreds.refuses(77, "ca", "rollover", "--passphrase", "env:W", env={"W": "wrong"})
+    assert said.count("\n") == 0
+    smtpcreds("ca", "rollover", *opens)
+    keys = list(smtpcreds.path(CA).rglob("*-key.pem"))
+    assert len(keys) == 2
+    for key in keys:
+        peer("openssl", "pkey", "-in", key, "-passin", "env:P", "-noout", env={"P": "over the hills"})
+
+
+def test_the_directories_of_other_hosts_get_the_new_bundle_too(hub: Program, tmp_path: Path) -> None:
+    attic = tmp_path / "attic"
+    hub("cert", "issue", "attic", "--to", attic)
+    rolled = hub("ca", "rollover", "--json").data
+    assert rolled["directories"] == [str(hub.path(CERTS)), str(attic)]
+    assert (attic / "cacert.pem").read_bytes() == hub.path(f"{CERTS}/cacert.pem").read_bytes()
+    attic.chmod(0o777)
+    ran = hub("ca", "rollover")
+    assert any(str(attic) in warning for warning in ran.warnings)
+    assert agrees_but_for(hub, str(attic))
+
+
+def agrees_but_for(program: Program, place: str) -> bool:
+    found = program.run("inventory", "check", "--json").data["findings"]
+    return bool(found) and all(finding["subject"].startswith(place) for finding in found)
+
+
+def test_strangers_in_the_bundle_stay(hub: Program, tmp_path: Path) -> None:
+    stranger = tmp_path / "stranger.pem"
+    peer(
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ed25519",
+        "-nodes",
+        "-subj",
+        "/CN=Stranger",
+        "-keyout",
+        tmp_path / "k",
+        "-out",
+        stranger,
+    )
+    bundle = hub.path(f"{CERTS}/cacert.pem")
+    bundle.write_bytes(bundle.read_bytes() + stranger.read_bytes())
+    hub("ca", "rollover")
+    assert stranger.read_bytes().strip() in bundle.read_bytes()
+    hub("ca", "rollover", "--retire-old", "--force")
+    assert stranger.read_bytes().strip() in bundle.read_bytes()
+    verify(hub, stranger, status=2)
+    assert len(re.findall("BEGIN", bundle.read_text())) == 2
+
+
+def test_words_that_do_not_fit(hub: Program, tmp_path: Path) -> None:
+    assert "goes with --retire-old" in hub.refuses(64, "ca", "rollover", "--force")
+    assert "is not needed" in hub.refuses(64, "ca", "rollover", "--root-key", tmp_path / "k")
+    assert "takes 1 to" in hub.refuses(64, "ca", "rollover", "--days", "0")
+    assert Program(tmp_path / "none").run("ca", "rollover").status == 66
+    plan = hub("ca", "rollover", "--dry-run", "--json").data["plan"]
+    assert [step["action"] for step in plan][:2] == ["replace", "keep the old authority in"]
+
+
+@pytest.mark.parametrize(
+    ("call", "stride"), [("fsync", 3), ("rename", 2), ("mkdir", 1), ("renameat2", 1), ("unlinkat", 4)]
+)
+def test_a_kill_leaves_the_old_or_the_new_authority(hub: Program, call: str, stride: int) -> None:
+    whole = hub.root.parent / "whole"
+    peer("cp", "-a", hub.root, whole)
+    old, before = kept(hub), fingerprint(hub.path(f"{CA}/ca-cert.pem"))
+    killed = 0
+    while Program(hub.root, prefix=killer(call, 1 + killed * stride)).run("ca", "rollover").status == -9:
+        killed += 1
+        changed = fingerprint(hub.path(f"{CA}/ca-cert.pem")) != before
+        recorded = len(hub.query("SELECT id FROM authorities")) == 2
+        ran = hub("cert", "issue", "attic")
+        if changed and not recorded:
+            assert any("an interrupted run is completed" in warning for warning in ran.warnings)
+        assert len(hub("ca", "show", "--json").data["elders"]) == changed
+        for certificate in (old, hub.path(f"{CERTS}/attic-cert.pem")):
+            verify(hub, certificate)
+        assert agrees(hub)
+        peer("rm", "-r", hub.root)
+        peer("cp", "-a", whole, hub.root)
+    assert killed
+
+
+@pytest.mark.parametrize("call", ["rename", "unlink", "fsync"])
+def test_a_killed_retirement_is_completed(hub: Program, call: str) -> None:
+    hub("ca", "rollover")
+    hub("cert", "renew", "dmzmail")
+    for number in (1, 2, 3):
+        Program(hub.root, prefix=killer(call, number)).run("ca", "rollover", "--retire-old")
+    hub("cert", "issue", "attic")
+    hub("ca", "rollover", "--retire-old")
+    assert [row[0] for row in hub.query("SELECT state FROM authorities ORDER BY id")] == [
+        "retired",
+        "current",
+    ]
+    verify(hub, hub.path(DMZMAIL))
+    assert agrees(hub)
+
+
+def killer(call: str, number: int) -> tuple[str, ...]:
+    return ("strace", "-f", "-qq", "-o/dev/null", f"-einject={call}:signal=KILL:when={number}")

@@ -1,0 +1,236 @@
+"""Where the CA passphrase may come from, through the program: each kind seals a key, and opens it."""
+
+import os
+import pty
+import select
+import stat
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from .runner import PATIENCE, STATE, TOP, Program, environment, peer
+
+CA = f"{STATE}/ca"
+PASSPHRASE = "over the hills, and far away"
+SERVICE = """
+printf master | gnome-keyring-daemon --foreground --unlock --components=secrets >/dev/null 2>&1 &
+daemon=$!
+i=0
+owned() {
+    dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.NameHasOwner \\
+        string:org.freedesktop.secrets | grep -q true
+}
+until owned || [ $i -ge 100 ]; do
+    i=$((i + 1)); sleep 0.1
+done
+"$@"
+status=$?
+kill $daemon
+wait $daemon
+exit $status
+"""
+
+
+@pytest.fixture(scope="module")
+def sealed_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    program = Program(tmp_path_factory.mktemp("sealed") / "root")
+    program.configure()
+    program("ca", "init", "--passphrase", "env:P", env={"P": PASSPHRASE})
+    return program.root
+
+
+@pytest.fixture
+def sealed(sealed_tree: Path, tmp_path: Path) -> Program:
+    """An authority whose key is encrypted."""
+    peer("cp", "-a", sealed_tree, tmp_path)
+    return Program(tmp_path / "root")
+
+
+def issues(program: Program, source: str, **more: object) -> None:
+    ran = program.run("cert", "issue", "dmzmail", "--passphrase", source, **more)  # type: ignore[arg-type]
+    assert ran.status == 0, ran.err
+    assert PASSPHRASE not in ran.out + ran.err
+
+
+def test_file(sealed: Program) -> None:
+    path = sealed.write("pass", PASSPHRASE + "\n")
+    issues(sealed, f"file:{path}")
+    path.chmod(0o640)
+    said = sealed.refuses(77, "cert", "issue", "attic", "--passphrase", f"file:{path}")
+    assert f"chmod 600 {path}" in said
+
+
+def test_env(sealed: Program) -> None:
+    issues(sealed, "env:P", env={"P": PASSPHRASE})
+    assert "env:Q: is not set" in sealed.refuses(66, "cert", "issue", "attic", "--passphrase", "env:Q")
+
+
+def test_stdin(sealed: Program) -> None:
+    issues(sealed, "stdin:", stdin=PASSPHRASE.encode())
+
+
+def test_fd(sealed: Program) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, PASSPHRASE.encode())
+    os.close(writer)
+    issues(sealed, f"fd:{reader}", fds=(reader,))
+    os.close(reader)
+
+
+def test_cmd(sealed: Program) -> None:
+    script = sealed.write("say", f"#!/bin/sh\necho '{PASSPHRASE}'\n", 0o700)
+    issues(sealed, f"cmd:{script}")
+    assert "failed with exit status 3" in sealed.refuses(
+        69, "ca", "crl", "--passphrase", "cmd:sh -c 'exit 3'"
+    )
+
+
+def test_credential(sealed: Program, tmp_path: Path) -> None:
+    directory = tmp_path / "credentials"
+    directory.mkdir(0o700)
+    (directory / "ca").write_text(PASSPHRASE)
+    (directory / "ca").chmod(0o440)
+    issues(sealed, "credential:ca", env={"CREDENTIALS_DIRECTORY": str(directory)})
+    assert "LoadCredential=ca:PATH" in sealed.refuses(
+        66, "cert", "issue", "attic", "--passphrase", "credential:ca"
+    )
+
+
+def test_the_configuration_names_a_source(sealed: Program) -> None:
+    path = sealed.write("pass", PASSPHRASE)
+    sealed.configure(f'domain = "polkatistas.org"\n[ca]\npassphrase = "file:{path}"\n')
+    sealed("cert", "issue", "dmzmail")
+
+
+def test_a_keyring_that_protects_what_it_stores(sealed: Program, tmp_path: Path) -> None:
+    """GNOME's, over D-Bus, as on an administrator's desktop."""
+    runtime = tmp_path / "runtime"
+    runtime.mkdir(0o700)
+    sealed.env = {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(runtime)}
+    store = f"import keyring; keyring.set_password('smtpcreds', 'ca', {PASSPHRASE!r})"
+    seal = ("dbus-run-session", "--", "sh", "-c", SERVICE, "sh")
+    python = sealed.command()[0]
+    both = f'{python} -c "$1" && shift && "$@"'
+    sealed.prefix = (*seal, "sh", "-c", both, "sh", store)
+    issues(sealed, "keyring:smtpcreds/ca")
+
+
+def test_a_keyring_in_clear_text_is_refused(sealed: Program, tmp_path: Path) -> None:
+    place = tmp_path / "alt"
+    place.mkdir()
+    packages = Path("/usr/lib/python3/dist-packages")
+    for found in (packages / "keyrings", *packages.glob("keyrings.alt-*")):
+        (place / found.name).symlink_to(found)
+    env = {"PYTHONPATH": f"{TOP}:{place}", "PYTHON_KEYRING_BACKEND": "keyrings.alt.file.PlaintextKeyring"}
+    said = sealed.refuses(69, "cert", "issue", "dmzmail", "--passphrase", "keyring:smtpcreds/ca", env=env)
+    assert "no keyring here protects its entries (found: keyrings.alt.file.PlaintextKeyring)" in said
+    said = sealed.refuses(69, "cert", "issue", "dmzmail", "--passphrase", "keyring:smtpcreds/ca")
+    assert "no keyring here protects its entries" in said
+
+
+def test_a_wrong_passphrase_is_one_line(sealed: Program) -> None:
+    for words in (("cert", "issue", "dmzmail"), ("ca", "crl"), ("ca", "rollover")):
+        said = sealed.refuses(77, *words, "--passphrase", "env:P", env={"P": "under the hills"})
+        assert said == f"smtpcreds: {sealed.path(CA)}/ca-key.pem: the passphrase does not open this key"
+
+
+def test_without_source_and_terminal(sealed: Program) -> None:
+    said = sealed.refuses(77, "cert", "issue", "dmzmail")
+    assert "is encrypted and no passphrase was given" in said
+    assert "--passphrase SOURCE" in said
+
+
+@pytest.mark.parametrize("typo", ["hunter2", "File:/x", "prompt", "file:", "generate:"])
+def test_a_mistyped_source_is_not_repeated(sealed: Program, typo: str) -> None:
+    ran = sealed.run("cert", "issue", "dmzmail", "--passphrase", typo)
+    assert ran.status == 64
+    assert "hunter2" not in ran.err
+
+
+def test_one_variable_serves_a_whole_set_up(smtpcreds: Program) -> None:
+    smtpcreds("setup", "dmzmail.polkatistas.org", "--passphrase", "env:P", env={"P": PASSPHRASE})
+    assert b"ENCRYPTED" in smtpcreds.path(f"{CA}/ca-key.pem").read_bytes()
+
+
+def typed(program: Program, words: Sequence[str | Path], answers: Sequence[str]) -> tuple[int, str]:
+    """Run a command on a terminal of its own, and type one answer for each question."""
+    child, terminal = pty.fork()
+    if child == 0:
+        command = program.command(*words)
+        os.execve(command[0], command, environment())
+    screen = "".join(_conversation(terminal, answers))
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), screen
+
+
+def _conversation(terminal: int, answers: Sequence[str]) -> Iterator[str]:
+    left, end = list(answers), time.monotonic() + PATIENCE
+    while time.monotonic() < end and (part := _read(terminal, end)):
+        yield part
+        if left and part.rstrip(" ").endswith(":"):
+            os.write(terminal, left.pop(0).encode() + b"\n")
+    os.close(terminal)
+    assert not left, f"not asked for {len(left)} answers"
+
+
+def _read(terminal: int, end: float) -> str:
+    select.select([terminal], [], [], max(0, end - time.monotonic()))
+    try:
+        return os.read(terminal, 4096).decode()
+    except OSError:  # EIO: the other side is closed
+        return ""
+
+
+def test_a_new_passphrase_is_asked_for_twice(smtpcreds: Program) -> None:
+    status, screen = typed(smtpcreds, ("ca", "init"), (PASSPHRASE, PASSPHRASE))
+    assert status == 0, screen
+    assert "Passphrase of the CA key (empty for none): " in screen
+    assert PASSPHRASE not in screen
+    key = smtpcreds.path(f"{CA}/ca-key.pem")
+    peer("openssl", "pkey", "-in", key, "-passin", "env:P", "-noout", env={"P": PASSPHRASE})
+    status, screen = typed(smtpcreds, ("cert", "issue", "dmzmail"), (PASSPHRASE,))
+    assert status == 0, screen
+    assert screen.count("Passphrase of the CA key: ") == 1
+    assert typed(smtpcreds, ("cert", "issue", "attic"), ("wrong",))[0] == 77
+
+
+def test_nothing_typed_means_none(smtpcreds: Program) -> None:
+    status, screen = typed(smtpcreds, ("ca", "init"), ("", ""))
+    assert status == 0, screen
+    assert b"BEGIN PRIVATE KEY" in smtpcreds.path(f"{CA}/ca-key.pem").read_bytes()
+
+
+def test_two_different_entries(smtpcreds: Program) -> None:
+    status, screen = typed(smtpcreds, ("ca", "init"), ("one", "two"))
+    assert status == 65
+    assert "the two entries differ" in screen
+    assert not smtpcreds.path(CA).exists()
+
+
+def test_the_key_is_never_open_to_others(sealed: Program) -> None:
+    assert stat.S_IMODE(sealed.path(f"{CA}/ca-key.pem").stat().st_mode) == 0o600
+
+
+def test_no_secret_in_arguments_or_environment_of_children(sealed: Program, tmp_path: Path) -> None:
+    """What ps(1) would show of every process that was started."""
+    log = tmp_path / "log"
+    sealed.prefix = ("strace", "-f", "-qq", "-v", "-s", "4096", "-e", "trace=execve", "-o", str(log))
+    hook = sealed.write("hook", "#!/bin/sh\nexec /bin/true\n", 0o700)
+    path = sealed.write("pass", PASSPHRASE)
+    sealed("ca", "crl", "--passphrase", f"file:{path}", "--reload", str(hook))
+    started = [line for line in log.read_text().splitlines() if "execve(" in line and "= 0" in line]
+    assert len(started) >= 3
+    assert not [line for line in started if PASSPHRASE in line]
+
+
+def test_the_keyring_library_is_loaded_for_keyring_only(sealed: Program) -> None:
+    code = (
+        "import sys; sys.argv = ['smtpcreds', *sys.argv[1:]]\n"
+        "from smtpcreds.cli import run\n"
+        "status = run(); print('keyring' in sys.modules, status)"
+    )
+    command = [sealed.command()[0], "-c", code, "--root", str(sealed.root), "ca", "show"]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=PATIENCE)
+    assert done.stdout.splitlines()[-1] == "False 0"

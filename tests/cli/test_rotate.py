@@ -1,0 +1,307 @@
+"""Replacing an account without an outage, as an administrator does it, and as kills interrupt it."""
+
+import shutil
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sasl_oracle import checkpass
+
+from smtpcreds.cli import run
+from smtpcreds.cli.session import Session
+from smtpcreds.inventory import Rotation, open_inventory
+from smtpcreds.inventory.rotations import RotationTable
+from smtpcreds.model import Account
+from smtpcreds.mta.auth_info import parse
+from smtpcreds.setup import rotation
+
+from .bulk_scene import HUB, Admin, key
+
+OLD, NEW = f"maildroid@{HUB}", f"maildroid-2@{HUB}"
+
+
+@pytest.fixture
+def admin(tmp_path: Path) -> Admin:
+    admin = Admin(tmp_path)
+    admin("sasl", "add", "maildroid")
+    return admin
+
+
+def client_file(admin: Admin, name: str) -> Path:
+    return admin.root / "var/lib/smtpcreds/clients" / name / "default-auth-info"
+
+
+def opens(admin: Admin, path: Path) -> bool:
+    """Tell whether the client host with this file is let in by the real libsasl2."""
+    info = parse(path.read_bytes(), str(path))
+    return checkpass(admin.database, info.authcid, HUB, info.secret.reveal())
+
+
+def unfinished(admin: Admin) -> list[Rotation]:
+    with open_inventory(admin.root / "var/lib/smtpcreds/inventory.sqlite3", read_only=True) as inventory:
+        return inventory.rotations.unfinished()
+
+
+def events(admin: Admin) -> list[str]:
+    with open_inventory(admin.root / "var/lib/smtpcreds/inventory.sqlite3", read_only=True) as inventory:
+        return [f"{event.subject} {event.detail}" for event in inventory.events()][::-1]
+
+
+def test_both_accounts_work_until_the_old_one_is_retired(admin: Admin) -> None:
+    admin("sasl", "auth-info", "maildroid", "--to", "old")
+    done = admin("--json", "sasl", "rotate", "maildroid", "--client", "attic", "--client", "cellar")
+    document = done.document
+    assert (document["account"], document["successor"], document["state"]) == (OLD, NEW, "open")
+    assert document["clients"] == ["attic.polkatistas.org", "cellar.polkatistas.org"]
+    new = client_file(admin, "maildroid-2")
+    assert document["file"] == str(new)
+    assert new.stat().st_mode & 0o777 == 0o600
+    assert opens(admin, new)
+    assert opens(admin, admin.directory / "old")
+    assert admin.records()[key("maildroid-2")].decode() not in done.out + done.err
+    standing = admin("sasl", "rotations").out
+    assert f"{OLD} -> {NEW}: open today" in standing
+    assert "attic.polkatistas.org, cellar.polkatistas.org" in standing
+    done = admin("sasl", "rotate", "maildroid", "--retire")
+    assert f"{OLD}: deleted; {NEW} stays" in done.out
+    assert 'account = "maildroid-2"' in done.err
+    assert opens(admin, new)
+    assert not opens(admin, admin.directory / "old")
+    assert admin.records().keys() == {key("maildroid-2")}
+    assert admin("--json", "sasl", "rotations").document["rotations"] == []
+    assert events(admin) == [f"{OLD} successor {NEW}", f"{OLD} retired {OLD}"]
+
+
+def test_successors_are_numbered(admin: Admin) -> None:
+    admin("sasl", "add", "maildroid-3")
+    for old, new in (("maildroid", "maildroid-2"), ("maildroid-2", "maildroid-4")):
+        admin("sasl", "rotate", old)
+        admin("sasl", "rotate", old, "--retire")
+        assert not client_file(admin, old).exists()
+        assert client_file(admin, new).exists()
+    assert {account.partition(b"\0")[0] for account in admin.records()} == {b"maildroid-3", b"maildroid-4"}
+
+
+def test_an_abandoned_successor_leaves_nothing(admin: Admin) -> None:
+    before = admin.records()
+    admin("sasl", "rotate", "maildroid", "--successor", "polkabox")
+    admin("sasl", "rotate", "maildroid", "--abandon")
+    assert admin.records() == before
+    assert not client_file(admin, "polkabox").exists()
+    admin("sasl", "rotate", "maildroid")
+    assert events(admin)[1:] == [f"{OLD} abandoned polkabox@{HUB}", f"{OLD} successor {NEW}"]
+
+
+def test_an_account_goes_when_its_date_has_come(admin: Admin) -> None:
+    assert admin("sasl", "rotate", "--due").out == "nothing is due\n"
+    admin("sasl", "rotate", "maildroid", "--after", "30d")
+    assert admin.run("sasl", "rotate", "--due", "--dry-run").status == 0
+    admin("sasl", "rotate", "maildroid", "--retire", "--after", "10d")
+    due = ("faketime", "-f", "+239h"), ("faketime", "-f", "+241h")
+    for admin.prefix, is_due in zip(due, (False, True), strict=True):
+        dry = admin.run("sasl", "rotate", "--due", "--dry-run")
+        assert (dry.status, f"would delete {OLD}" in dry.out) == (int(is_due), is_due)
+        assert key("maildroid") in admin.records()
+        done = admin("--json", "sasl", "rotate", "--due")
+        assert len(done.document["retired"]) == int(is_due)
+        assert (key("maildroid") in admin.records()) is not is_due
+    assert admin.run("sasl", "rotate", "--due", "--dry-run").status == 0
+
+
+def test_one_that_can_not_be_retired_does_not_hold_up_the_others(admin: Admin) -> None:
+    for name in ("maildroid", "attic"):
+        admin.run("sasl", "add", name)
+        admin("sasl", "rotate", name, "--after", "0d")
+    admin("sasl", "delete", "maildroid-2")
+    admin.prefix = ("faketime", "-f", "+1d")
+    done = admin.run("--json", "sasl", "rotate", "--due")
+    assert (done.status, len(done.document["retired"]), len(done.document["failed"])) == (67, 1, 1)
+    assert admin.records().keys() == {key("maildroid"), key("attic-2")}
+
+
+def test_a_dry_run_changes_nothing(admin: Admin) -> None:
+    done = admin("sasl", "rotate", "maildroid", "--dry-run")
+    assert f"would add {NEW}" in done.out
+    assert f"would write {client_file(admin, 'maildroid-2')}  0600" in done.out
+    assert not (admin.root / "var").exists()
+
+
+def test_another_database_and_another_realm(admin: Admin) -> None:
+    admin("sasl", "add", "maildroid@other.example", "--database", "db")
+    admin("sasl", "rotate", "maildroid@other.example", "--database", "db")
+    assert opens_elsewhere(admin, client_file(admin, "maildroid-2@other.example"))
+    assert admin.run("sasl", "rotate", "maildroid@other.example", "--retire").status == 66
+    admin("sasl", "rotate", "maildroid", "--realm", "other.example", "--database", "db", "--retire")
+    assert admin.records(admin.directory / "db").keys() == {key("maildroid-2", "other.example")}
+    assert admin.records().keys() == {key("maildroid")}
+
+
+def opens_elsewhere(admin: Admin, path: Path) -> bool:
+    info = parse(path.read_bytes(), str(path))
+    return checkpass(admin.directory / "db", info.authcid, HUB, info.secret.reveal())
+
+
+REFUSED = (
+    (67, ("nobody",), "nothing to replace"),
+    (66, ("maildroid", "--retire"), "is not being replaced"),
+    (66, ("maildroid", "--abandon"), "is not being replaced"),
+    (73, ("maildroid", "--successor", "attic"), "the account exists"),
+    (65, ("maildroid", "--successor", "polkafan"), "is a login account"),
+    (65, ("maildroid", "--successor", "a@elsewhere"), "names the realm elsewhere"),
+    (65, ("maildroid", "--successor", "../x"), "can't name the directory"),
+    (65, ("maildroid", "--successor", "#x"), "begins with #"),
+    (65, ("maildroid", "--client", "a_b"), "underscore"),
+    (73, ("maildroid", "--successor", "maildroid"), "the account exists"),
+    (64, (), "is missing"),
+    (64, ("maildroid", "--due"), "takes no NAME"),
+    (64, ("maildroid", "--retire", "--abandon"), "three different steps"),
+    (64, ("maildroid", "--retire", "--client", "attic"), "belong to the first step"),
+    (64, ("maildroid", "--abandon", "--after", "1d"), "goes with the first step"),
+    (64, ("maildroid", "--after", "soon"), "neither days"),
+    (64, ("maildroid", "--after", "2001-01-01"), "is over"),
+)
+
+
+def test_nonsense_is_refused_and_changes_nothing(admin: Admin, capsys: pytest.CaptureFixture[str]) -> None:
+    admin("sasl", "add", "attic")
+    before = admin.records()
+    for status, words, reason in REFUSED:
+        assert run(["--root", str(admin.root), "sasl", "rotate", *words]) == status, words
+        out, err = capsys.readouterr()
+        assert (out, reason in err) == ("", True), (words, err)
+    assert admin.records() == before
+    assert not (admin.root / "var").exists()
+
+
+def test_states_that_contradict_a_step_are_explained(admin: Admin) -> None:
+    admin("sasl", "rotate", "maildroid")
+    for words, status, reason in (
+        (("maildroid",), 73, f"is being replaced by {NEW}"),
+        (("maildroid-2",), 65, f"is the successor of {OLD}, which still works"),
+        (("maildroid-2", "--retire"), 66, f"is the successor of {OLD}; name that one"),
+    ):
+        done = admin.run("sasl", "rotate", *words)
+        assert (done.status, reason in done.err, "hint: smtpcreds sasl rotate" in done.err) == (
+            status,
+            True,
+            True,
+        )
+    admin("sasl", "delete", "maildroid")
+    done = admin.run("sasl", "rotate", "maildroid", "--abandon")
+    assert (done.status, "leave clients without" in done.err) == (67, True)
+    admin("sasl", "rotate", "maildroid", "--retire")
+    assert admin.records().keys() == {key("maildroid-2")}
+
+
+BOTH = {"maildroid", "maildroid-2"}
+OUTCOMES = {
+    "begin": ((set(), {"maildroid"}), ({"open"}, BOTH)),
+    "retire": (({"open"}, BOTH), (set(), {"maildroid-2"})),
+    "abandon": (({"open"}, BOTH), (set(), {"maildroid"})),
+}
+"""Of each step: states of rotations and names of accounts, before it and after it."""
+
+
+class Crash(BaseException):
+    """Ends a run as a kill does: nothing catches it."""
+
+
+class Crashing:
+    """Lets a run end before or after the n-th call of those that change something."""
+
+    DEEDS = (
+        (RotationTable, ("begin", "advance")),
+        (rotation.ClientAccounts, ("add", "hand_out", "remove")),
+        (rotation, ("record",)),
+    )
+
+    def __init__(self, patch: pytest.MonkeyPatch, when: int, *, after: bool) -> None:
+        self.rest, self.after = when, after
+        for owner, names in self.DEEDS:
+            for name in names:
+                patch.setattr(owner, name, self.wrapped(getattr(owner, name)))
+
+    def wrapped(self, deed: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*words: object) -> object:
+            self.rest -= 1
+            if self.rest < 0 and not self.after:
+                raise Crash
+            result = deed(*words)
+            if self.rest < 0:
+                raise Crash
+            return result
+
+        return call
+
+
+@pytest.mark.parametrize("step", OUTCOMES)
+def test_a_crash_anywhere_is_completed_or_given_up_by_the_next_run(admin: Admin, step: str) -> None:
+    warnings: list[str] = []
+    site = replace(Session(root=str(admin.root)).site(), warn=warnings.append)
+    wanted = rotation.request(site, Account("maildroid", HUB), None)
+    plan = {"begin": rotation.plan_begin, "retire": rotation.plan_retire, "abandon": rotation.plan_abandon}[
+        step
+    ]
+    if step != "begin":
+        rotation.plan_begin(site, wanted).apply()
+    shutil.copytree(admin.root, admin.directory / "start")
+    seen = []
+    for when, after in product(range(10), (False, True)):
+        shutil.rmtree(admin.root)
+        shutil.copytree(admin.directory / "start", admin.root)
+        with pytest.MonkeyPatch.context() as patch:
+            Crashing(patch, when, after=after)
+            try:
+                plan(site, wanted).apply()
+            except Crash:
+                pass
+            else:
+                break
+        warnings.clear()
+        with rotation._desk(site):
+            pass
+        names = {name.partition(b"\0")[0].decode() for name in admin.records()}
+        outcome = {row.state.value for row in unfinished(admin)}, names
+        assert outcome in OUTCOMES[step], (when, after)
+        assert client_file(admin, "maildroid-2").exists() is ("maildroid-2" in names)
+        seen.append((OUTCOMES[step].index(outcome), any("interrupted run" in text for text in warnings)))
+    assert len(seen) in {8, 10}
+    assert set(seen) >= {(0, step == "begin"), (1, True), (1, False)}
+    assert [which for which, _ in seen] == sorted(which for which, _ in seen)
+
+
+def killed_at(call: str) -> tuple[str, ...]:
+    return ("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={call}:signal=KILL:when=1")
+
+
+def test_a_step_that_the_next_run_completes_is_done(admin: Admin) -> None:
+    for words, call, state in (
+        (("maildroid",), "rename", "begun"),
+        (("maildroid", "--retire"), "renameat", "retiring"),
+    ):
+        admin.prefix = killed_at(call)
+        assert admin.run("sasl", "rotate", *words).status == -signal.SIGKILL
+        admin.prefix = ()
+        assert f": {state} today" in admin("sasl", "rotations").out
+        dry = admin("sasl", "rotate", *words, "--dry-run")
+        assert f"would settle {OLD}  (an interrupted run left it {state})" in dry.out
+        assert f"{OLD}: an interrupted run" in admin("sasl", "rotate", *words).err
+        assert client_file(admin, "maildroid-2").exists()
+    assert admin.records().keys() == {key("maildroid-2")}
+
+
+def test_an_inventory_of_an_older_version_is_migrated_first(admin: Admin) -> None:
+    import sqlite3
+    from contextlib import closing
+
+    admin("sasl", "rotate", "maildroid")
+    admin("sasl", "rotate", "maildroid", "--abandon")
+    with closing(sqlite3.connect(admin.root / "var/lib/smtpcreds/inventory.sqlite3")) as database:
+        database.executescript("DROP TABLE rotations; PRAGMA user_version = 1")
+    assert "would migrate" in admin("sasl", "rotate", "maildroid", "--dry-run").out
+    admin("sasl", "rotate", "maildroid")
+    assert key("maildroid-2") in admin.records()

@@ -1,0 +1,118 @@
+"""What every mail program in the table promises."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smtpcreds.errors import DamagedFileError, InexpressibleError, UsageError
+from smtpcreds.model import Account, Credential
+from smtpcreds.mta.mechanisms import PLAINTEXT
+from smtpcreds.mta.port import File, Map, Program, Rendered, is_secret, masked, octets
+from smtpcreds.mta.programs import PROGRAMS, check_variants, program_named
+from smtpcreds.secret import Secret
+
+from .facts import FACTS, HUB, SECRET, facts
+
+LINE = re.compile(r"line \d+|lines")
+
+
+def variants(program: Program) -> Iterator[frozenset[str]]:
+    yield frozenset()
+    yield from (frozenset({name}) for name in program.VARIANTS)
+
+
+def rendered(program: Program) -> Iterator[Rendered]:
+    for chosen in variants(program):
+        yield from program.render(replace(FACTS, variants=chosen))
+
+
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
+class TestProgram:
+    def test_is_found_by_its_name(self, program: Program) -> None:
+        assert program_named(program.NAME) is program
+        assert program.TITLE
+        assert "\n" not in program.TITLE
+
+    def test_refuses_variants_that_it_does_not_know(self, program: Program) -> None:
+        check_variants(program, program.VARIANTS)
+        with pytest.raises(UsageError, match=program.NAME):
+            check_variants(program, frozenset({"brass-band"}))
+
+    def test_files_are_absolute_and_closed_to_writers(self, program: Program) -> None:
+        for item in rendered(program):
+            assert item.path.startswith("/etc/")
+            assert not item.mode & 0o022
+
+    def test_secrets_are_in_closed_files_and_shown_nowhere(self, program: Program) -> None:
+        for item in rendered(program):
+            for content in [item.content] if isinstance(item, File) else item.records.values():
+                assert not is_secret(content) or item.mode == 0o600
+                assert SECRET not in masked(content)
+            assert SECRET.decode() not in repr(item)
+
+    def test_damage_is_reported_by_line(self, program: Program) -> None:
+        for item in rendered(program):
+            if isinstance(item, File):
+                with pytest.raises(DamagedFileError, match=LINE):
+                    program.parse(item.path, b"\xffnonsense\n")
+
+    def test_commands_name_no_secret_and_includes_name_the_files(self, program: Program) -> None:
+        work = program.work(FACTS)
+        assert work.commands
+        assert work.includes
+        for text in (*work.commands, *(line for include in work.includes for line in include.text)):
+            assert SECRET.decode() not in text
+            assert "\n" not in text
+
+    @given(data=st.data())
+    def test_what_is_written_is_read_back_and_keeps_the_rules(
+        self, program: Program, data: st.DataObject
+    ) -> None:
+        """SPEC rows 11 and 12: what is trusted is offered; PLAIN and LOGIN wait for TLS."""
+        given = data.draw(facts(program))
+        for item in program.render(given):
+            if isinstance(item, Map):
+                continue
+            found = program.parse(item.path, octets(item.content))
+            assert not is_secret(item.content) or any(isinstance(value, Secret) for value in found.values())
+            if "secret" in found:
+                assert given.credential
+                assert found["secret"] == given.credential.secret
+                assert found["authcid"] == given.credential.login
+            if "confAUTH_MECHANISMS" in found:
+                offered = str(found["confAUTH_MECHANISMS"]).split()
+                assert offered == list(given.mechanisms)
+                assert set(str(found.get("TRUST_AUTH_MECH", "")).split()) <= set(offered)
+                assert not set(PLAINTEXT) & set(offered) or "p" in str(found["confAUTH_OPTIONS"]).split()
+
+    def test_a_place_that_can_not_be_written_is_refused(self, program: Program) -> None:
+        for path in (
+            "/etc/mail/a b/key.pem",
+            "/etc/mail/it's/key.pem",
+            "/etc/mail/dnl/key.pem",
+            "/a,b",
+            "/ü",
+        ):
+            with pytest.raises(InexpressibleError):
+                program.render(replace(FACTS, tls=replace(FACTS.tls, key=path)))
+
+
+@pytest.mark.parametrize("secret", [b"#hash", b"two\nlines", b"", b"nul\0", b"x" * 2047])
+def test_a_secret_that_can_not_be_written_is_refused_by_account(secret: bytes) -> None:
+    client = program_named("sendmail-client")
+    credential = Credential(Account("maildroid", HUB), Secret(secret), HUB)
+    with pytest.raises(
+        InexpressibleError, match=f"maildroid@{HUB}: the secret .*default-auth-info"
+    ) as refusal:
+        client.render(replace(FACTS, credential=credential))
+    assert not secret or secret.decode() not in str(refusal.value)
+
+
+def test_an_unknown_program_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(UsageError) as refusal:
+        program_named("qmail")
+    assert refusal.value.hint == f"known: {', '.join(PROGRAMS)}"
