@@ -17,6 +17,7 @@ from ..inventory import Rotation, RotationState
 from ..model import Account, Credential, Plan, Step
 from ..mta.auth_info import render
 from ..passwords import generate
+from ..postgres import is_url
 from ..rotate import Desk, Request
 from ..secret import Secret
 from .clients import auth_info_for_clients
@@ -78,7 +79,16 @@ def request(
     book = AccountBook(site, database)
     named = book.parse(successor, account.realm) if successor else None
     hosts = tuple(site.qualify(host) for host in dict.fromkeys(clients))
-    return Request(account, named, site.root.record(book.database), hosts, retire_after)
+    return Request(account, named, _recorded(site, book.database), hosts, retire_after)
+
+
+def database_of(site: Site, recorded: str) -> str:
+    """Return the path or URL of a recorded database."""
+    return recorded if is_url(recorded) else site.root.locate(recorded)
+
+
+def _recorded(site: Site, database: str) -> str:
+    return database if is_url(database) else site.root.record(database)
 
 
 def unfinished(site: Site) -> list[Rotation]:
@@ -94,7 +104,7 @@ def plan_begin(site: Site, wanted: Request) -> Plan[Rotation]:
 
     def look(rows: Sequence[Rotation]) -> Iterator[Step]:
         successor = rotate.check_begin(rows, _accounts(site)(wanted.sasldb), wanted)
-        yield Step("add", str(successor), note=site.root.locate(wanted.sasldb))
+        yield Step("add", str(successor), note=database_of(site, wanted.sasldb))
         path = auth_info_for_clients(site, successor)
         yield Step("write", path, 0o600, f"credentials of {successor}")
 
@@ -185,11 +195,11 @@ def _known(site: Site) -> tuple[list[Rotation], tuple[Step, ...]]:
 
 
 def _deletion(site: Site, row: Rotation, account: Account) -> Step:
-    return Step("delete", str(account), note=site.root.locate(row.sasldb))
+    return Step("delete", str(account), note=database_of(site, row.sasldb))
 
 
 def _accounts(site: Site) -> Callable[[str], ClientAccounts]:
-    return lambda sasldb: ClientAccounts(site, site.root.locate(sasldb))
+    return lambda sasldb: ClientAccounts(site, database_of(site, sasldb))
 
 
 @contextmanager

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from postgres_cluster import Cluster
 from sasl_oracle import checkpass
 
 from smtpcreds.cli import run
 from smtpcreds.cli.session import Session
-from smtpcreds.inventory import Rotation, open_inventory
+from smtpcreds.inventory import Rotation, open_inventory, sqlite_file
 from smtpcreds.inventory.rotations import RotationTable
+from smtpcreds.inventory.schema import MIGRATIONS
 from smtpcreds.model import Account
 from smtpcreds.mta.auth_info import parse
 from smtpcreds.setup import rotation
@@ -294,14 +296,24 @@ def test_a_step_that_the_next_run_completes_is_done(admin: Admin) -> None:
     assert admin.records().keys() == {key("maildroid-2")}
 
 
-def test_an_inventory_of_an_older_version_is_migrated_first(admin: Admin) -> None:
-    import sqlite3
-    from contextlib import closing
-
-    admin("sasl", "rotate", "maildroid")
-    admin("sasl", "rotate", "maildroid", "--abandon")
-    with closing(sqlite3.connect(admin.root / "var/lib/smtpcreds/inventory.sqlite3")) as database:
-        database.executescript("DROP TABLE rotations; PRAGMA user_version = 1")
+def test_an_inventory_of_an_older_version_is_migrated_first(
+    admin: Admin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite_file, "MIGRATIONS", MIGRATIONS[:1])
+        with open_inventory(admin.root / "var/lib/smtpcreds/inventory.sqlite3"):
+            pass
     assert "would migrate" in admin("sasl", "rotate", "maildroid", "--dry-run").out
     admin("sasl", "rotate", "maildroid")
     assert key("maildroid-2") in admin.records()
+
+
+def test_accounts_in_postgresql_are_replaced_too(admin: Admin, postgres: Cluster) -> None:
+    url = postgres.url(postgres.emptied())
+    admin("sasl", "add", "maildroid", "--database", url)
+    row = admin("--json", "sasl", "rotate", "maildroid", "--database", url).document
+    assert row["database"] == url
+    admin("sasl", "rotate", "maildroid", "--database", url, "--retire")
+    listed = admin("--json", "sasl", "list", "--database", url).document["accounts"]
+    assert [entry["account"] for entry in listed] == [NEW]
+    assert admin.records().keys() == {key("maildroid")}

@@ -194,6 +194,7 @@ def _day(when: datetime | None) -> str:
 
 def _document(site: "Site", row: "Rotation") -> dict[str, object]:
     from ...setup.clients import auth_info_for_clients
+    from ...setup.rotation import database_of
 
     return {
         "account": str(row.account),
@@ -203,6 +204,6 @@ def _document(site: "Site", row: "Rotation") -> dict[str, object]:
         "retire_after": row.retire_after,
         "ended": row.ended,
         "clients": row.clients,
-        "database": site.root.locate(row.sasldb),
+        "database": database_of(site, row.sasldb),
         "file": auth_info_for_clients(site, row.successor),
     }
