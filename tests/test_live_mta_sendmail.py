@@ -144,10 +144,8 @@ def apply_password(scene: Scene, secret: bytes, *options: str) -> str:
 
 
 TORTURE = {
-    "the chapter's": (b"Ch1mp? ,03fuzz fl0ppi", "", ""),
-    "punctuation": (b"a\"b'c`d <e>(f)@g,h;i:j %1%%2 $1 $& ${x} $| \\", "", ""),
-    "blanks and controls": (b"  lead\x01\x7fand trail \t", "", ""),
-    "utf-8 and not": ("Ümläut €".encode() + b"\xfcml\xe4ut\xff", "", ""),
+    "punctuation": (b"Ch1mp? ,03fuzz a\"b'c`d <e>(f)@g;h:i %1%%2 $1 $& ${x} $| \\", "", ""),
+    "octets": (b"  lead\x01\x7f \xc3\xbc \xfc\xff trail \t", "", ""),
     "hash": (b"#begins with", "begins with #", ""),
     "line feed": (b"two\nlines", "contains a line feed", ""),
     "189": (b"x" * 189, "", ""),

@@ -3,6 +3,7 @@
 import re
 import subprocess
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,13 @@ def test_the_ruleset_that_disables_default_auth_info_gets_another_name(macros: P
     assert "Sauthinfo" in stock
     assert "Sauthinfo" not in cured
     assert f"DS[{HUB}]" in cured
+
+
+@pytest.mark.parametrize(("realm", "line"), [(HUB, 0), ("polkatistas.org", 1)])
+def test_a_realm_is_named_only_where_it_is_not_the_hubs_own_name(macros: Path, realm: str, line: int) -> None:
+    facts = replace(FACTS, host=HUB, realm=realm)
+    fragments = [
+        f for f in sendmail_hub.render(facts) if f.path == sendmail_hub.FRAGMENT and isinstance(f, File)
+    ]
+    text = octets(fragments[0].content).decode()
+    assert m4(macros, HEAD + ACCESS + text + TAIL).splitlines().count(f"O AuthRealm={realm}") == line

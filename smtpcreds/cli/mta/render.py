@@ -11,7 +11,8 @@ from .options import asked, program_options
 from .remaining import remaining_lines, remaining_row
 
 if TYPE_CHECKING:
-    from ...mta.port import Rendered
+    from ...config import Site
+    from ...mta.port import Facts, Program, Rendered
 
 
 @click.command(cls=Verb)
@@ -22,29 +23,17 @@ if TYPE_CHECKING:
 @pass_session
 def render(session: Session, /, target: str | None, reveal: bool, force: bool, **options: Any) -> None:
     """Print the files of PROGRAM, their secrets left out, or write them below a directory."""
-    from ...deploy.writing import plan_copy
     from ...mta.port import masked, octets
 
     site, program, facts = asked(session, **options)
-    work = program.work(facts)
     if target:
-        directory = session.absolute(target)
-        written = session.carry_out(plan_copy(site, program, facts, directory, force=force))
-        if written is not None:
-            session.show(
-                {"program": program.NAME, "host": facts.host, "files": [s.path for s in written]},
-                [
-                    f"{program.NAME}: files for {facts.host}",
-                    *(f"  {session.described(standing.path)}" for standing in written),
-                    f"next: carry what is below {directory} to {facts.host}, with owners and modes",
-                    *remaining_lines(work.includes, work.commands),
-                ],
-            )
+        _copy(session, site, program, facts, session.absolute(target), force=force)
         return
     rendered = program.render(facts)
     if reveal:
         session.reveal(b"\n".join(_heading(r).encode() + b"\n" + octets(_text(r)) for r in rendered))
         return
+    work = program.work(facts)
     session.show(
         {
             "program": program.NAME,
@@ -53,6 +42,32 @@ def render(session: Session, /, target: str | None, reveal: bool, force: bool, *
             **remaining_row(work.includes, work.commands),
         },
         [*_lines(rendered, masked), *remaining_lines(work.includes, work.commands)],
+    )
+
+
+def _copy(
+    session: Session, site: "Site", program: "Program", facts: "Facts", directory: str, *, force: bool
+) -> None:
+    """Write the files below a directory, and tell what to do with them."""
+    from ...deploy.writing import plan_copy
+
+    written = session.carry_out(plan_copy(site, program, facts, directory, force=force))
+    if written is None:
+        return
+    work = program.work(facts)
+    session.show(
+        {
+            "program": program.NAME,
+            "host": facts.host,
+            "files": [standing.path for standing in written],
+            **remaining_row(work.includes, work.commands),
+        },
+        [
+            f"{program.NAME}: files for {facts.host}",
+            *(f"  {session.described(standing.path)}" for standing in written),
+            f"next: carry what is below {directory} to {facts.host}, with owners and modes; there",
+            *remaining_lines(work.includes, work.commands),
+        ],
     )
 
 
