@@ -19,6 +19,7 @@ from .foreign import read_issuer
 from .foreign_records import Records, read_records
 from .layout import CERTIFICATE, CRL, KEY, PARENTS, ca_files
 from .ledger import at_work, record, row_of
+from .reading import recording
 from .revocations import next_crl, record_crl
 
 Keeping = Callable[[Secret | None], Secret | None]
@@ -59,7 +60,7 @@ def plan_import(site: Site, found: Found, passphrase: Passphrase, keeping: Keepi
         Step("read", found.certificate, note=found.peer),
         Step("make", files.directory, 0o700),
         *(Step("write", path, 0o600) for path in (files.key, files.certificate, files.crl)),
-        Step("record in", site.inventory, 0o600, f"{len(found.issued)} files of certificates"),
+        recording(site, f"{len(found.issued)} files of certificates"),
     )
     return Plan(steps, lambda: _adopt(site, found, once(passphrase), keeping))
 

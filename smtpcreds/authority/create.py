@@ -23,11 +23,11 @@ from ..pki.keys import KeyType, PrivateKey, generate, parse_key_type
 from ..pki.pem import encode_certificates
 from ..pki.profiles import INTERMEDIATE
 from ..pki.values import Certificate, Issuer, Request, validity
-from ..postgres import is_url
 from ..secret import Secret
 from .ca import refuse_existing
 from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_KEY, ca_files, lifetime_of
 from .ledger import enrolled, record
+from .reading import recording
 from .revocations import NewCrl, record_crl, sign_crl
 
 
@@ -97,7 +97,7 @@ def plan_create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> 
     steps = (
         Step("make", files.directory, 0o700),
         *(Step("write", path, 0o600) for path in [*paths, files.key, files.certificate, files.crl]),
-        Step("record in", site.inventory, None if is_url(site.inventory) else 0o600),
+        recording(site),
     )
     return Plan(steps, lambda: _create(site, wanted, passphrase))
 

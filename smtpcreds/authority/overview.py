@@ -17,7 +17,7 @@ from .ca import certificates, require
 from .elders import elders
 from .layout import CaFiles
 from .ledger import row_of
-from .reading import reading
+from .reading import has_inventory, reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def overview(site: Site) -> Overview:
         DamagedFileError, UnsafePathError: one of its files can't be trusted.
     """
     files, path = require(site), certificates(site)
-    if not os.path.lexists(site.inventory):
+    if not has_inventory(site):
         return _overview(site, files, path, None)
     with reading(site) as inventory:
         return _overview(site, files, path, inventory)

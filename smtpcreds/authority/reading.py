@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from ..config import Site
 from ..errors import ConfigError, MissingInputError, StateVersionError
 from ..inventory import Inventory, open_inventory
+from ..model import Step
 from ..postgres import is_url
 
 
@@ -19,6 +20,11 @@ def has_inventory(site: Site) -> bool:
             return True
     except MissingInputError:
         return False
+
+
+def recording(site: Site, note: str = "") -> Step:
+    """Return the line of a plan that writes to the inventory; only a file has a mode."""
+    return Step("record in", site.inventory, None if is_url(site.inventory) else 0o600, note)
 
 
 @contextmanager

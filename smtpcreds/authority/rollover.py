@@ -24,6 +24,7 @@ from .layout import ELDER, ROOT_KEY, lifetime_of
 from .ledger import at_work, enrol, enrolled, record
 from .office import Office
 from .publish import publish
+from .reading import recording
 from .retire import hosts_of
 from .revocations import record_crl, sign_crl, signs_crls
 
@@ -111,7 +112,7 @@ def plan_rollover(site: Site, wanted: NewAuthority, passphrase: Passphrase, root
         Step("replace", site.ca_directory, 0o700, what),
         Step("keep the old authority in", home, 0o700),
         Step("write both CAs to", f"{site.certificates}/cacert.pem", 0o600),
-        Step("record in", site.inventory, 0o600),
+        recording(site),
     )
     return Plan(steps, lambda: _roll(site, wanted, once(passphrase), above, root))
 
