@@ -44,9 +44,10 @@ def pair_faults(site: Site, inventory: Inventory) -> Iterator[Finding]:
     """Yield what is wrong with pairs in use.
 
     A directory of ``--to`` that is gone was taken to its host, so nothing is missed there.
+    Pairs of other hosts that share the inventory are theirs to look at.
     """
     rows = inventory.listing(latest=True, expires_after=site.clock())
-    expected = {site.root.locate(row.directory): row for row in rows if row.directory}
+    expected = {site.root.locate(row.directory): row for row in rows if row.is_on(site.machine)}
     gone = (row.id for row in inventory.authorities() if row.state is AuthorityState.RETIRED)
     look = _Look(site, inventory, expected, trusted(site), frozenset(gone))
     for stem, row in expected.items():
