@@ -28,9 +28,13 @@ def listed(stage: Stage) -> str:
 def test_a_revoked_host_is_refused_everywhere(stage: Stage) -> None:
     done = stage.json("cert", "revoke", "attic", "--reason", "superseded")
     (row,) = done["revoked"]
-    assert (row["host"], done["reason"], done["crl"]["count"]) == ("attic.polkatistas.org", "superseded", 1)
+    assert (row["host"], done["reason"], done["crls"][0]["count"]) == (
+        "attic.polkatistas.org",
+        "superseded",
+        1,
+    )
     copies = [stage.certs / "crl.pem", stage.root / "clients/crl.pem"]
-    assert done["crl"]["copies"] == list(map(str, copies))
+    assert done["crls"][0]["copies"] == list(map(str, copies))
     assert {path.read_bytes() for path in copies} == {stage.crl.read_bytes()}
     assert "certificate revoked" in stage.verify(stage.root / "clients/attic-cert.pem", status=2)
     stage.verify(stage.certs / "dmzmail-cert.pem")
@@ -78,7 +82,9 @@ def test_of_two_the_one_that_is_meant(stage: Stage) -> None:
 def test_all_of_a_host(stage: Stage) -> None:
     stage("cert", "renew", "dmzmail", "--new-key")
     assert (
-        stage.json("cert", "revoke", "dmzmail", "--all", "--reason", "cessationOfOperation")["crl"]["count"]
+        stage.json("cert", "revoke", "dmzmail", "--all", "--reason", "cessationOfOperation")["crls"][0][
+            "count"
+        ]
         == 2
     )
     stage.verify(stage.certs / "dmzmail-cert.pem.previous", status=2)
