@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 def remaining_row(includes: "Iterable[Include]", commands: Iterable[str]) -> dict[str, object]:
     """Return what JSON tells."""
     return {
-        "include": [{"file": i.path, "lines": i.text, "where": i.where} for i in includes],
+        "include": [{"file": i.path, "lines": i.text, "where": i.where} for i in includes if i.text],
         "commands": list(commands),
     }
 
@@ -20,6 +20,8 @@ def remaining_lines(
 ) -> Iterator[str]:
     """Yield what a person is told: lines to add, and commands, each ready to be copied."""
     for include in includes:
+        if not include.text:
+            continue
         yield f"add to {include.path}{include.where and f', {include.where}'}:"
         yield from (f"  {line}" for line in include.text)
     found = list(commands)
