@@ -41,6 +41,7 @@ class SaslSettings:
     """Table ``[sasl]``: the account database of the relay."""
 
     database: str = "/etc/sasldb2"
+    copies: tuple[str, ...] = ()
     realm: str = ""
     account: str = "maildroid"
     format: str = ""
@@ -149,6 +150,10 @@ def _place_fault(value: Any) -> str | None:
     return None if value.startswith("/") else f"takes an absolute path, not {value!r}"
 
 
+def _places_fault(value: Any) -> str | None:
+    return next(filter(None, map(_place_fault, value)), None)
+
+
 def _database_fault(value: Any) -> str | None:
     """Accept a path, or a URL; of what kind the database may be is known where it is opened."""
     return _url_fault(value) if is_postgres(value) else None if is_url(value) else _place_fault(value)
@@ -195,6 +200,7 @@ _RULES: dict[str, Callable[[Any], str | None]] = {
     "cert.days": _days_fault,
     "cert.crl_days": _days_fault,
     "sasl.database": _database_fault,
+    "sasl.copies": _places_fault,
     "mta.relay_hosts": _host_fault,
     "mta.port": _port_fault,
 }

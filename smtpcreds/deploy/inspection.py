@@ -9,6 +9,7 @@ from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..files import read_public
 from ..mta.port import Compiled, Facts, File, Include, Need, Program
 from ..mta.port import octets as with_secrets
+from .copies import configuration, copy_faults
 from .standing import Standing, Status
 
 _WRONG = {
@@ -42,7 +43,15 @@ def inspect(site: Site, program: Program, facts: Facts, standings: list[Standing
         for path, line in superfluous(site, program, facts)
     ]
     results = [Finding(path, what, f"{apply} --run") for path, what in stale(site, program, facts)]
-    return [*missing, *files, *includes, *results]
+    copies = [Finding(path, what, apply) for path, what in copy_faults(site, program.work(facts).copies)]
+    return [*missing, *files, *includes, *results, *copies, *_unmet(site, program, facts)]
+
+
+def _unmet(site: Site, program: Program, facts: Facts) -> Iterator[Finding]:
+    """Yield what is not so in files that are none of ours."""
+    for premise in program.work(facts).premises:
+        path = site.path(premise.path)
+        yield from (Finding(path, what, hint) for what, hint in premise.faults(_content(path)))
 
 
 def added(include: Include) -> str:
@@ -65,11 +74,13 @@ def missing_files(site: Site, program: Program, facts: Facts) -> Iterator[Missin
 
 def missing_includes(site: Site, program: Program, facts: Facts) -> tuple[Include, ...]:
     """Return what the administrator has still to add to files of their own; only the lines that lack."""
-    return tuple(
-        replace(include, lines=lacking)
-        for include in program.work(facts).includes
-        if (lacking := _lacking(_content(site.path(include.path)), include))
-    )
+    work = program.work(facts)
+    lacking = [
+        replace(include, lines=lines)
+        for include in work.includes
+        if (lines := _lacking(_content(site.path(include.path)), include))
+    ]
+    return (*lacking, *configuration(site, work.copies))
 
 
 def superfluous(site: Site, program: Program, facts: Facts) -> Iterator[tuple[str, str]]:
@@ -105,7 +116,9 @@ def _stale(site: Site, result: Compiled) -> Iterator[tuple[str, str]]:
 
 
 def _lacking(text: str, include: Include) -> tuple[str, ...]:
-    """Return the lines that do not stand in the file, or stand too far down."""
+    """Return the lines that do not stand in the file, or stand too far down, or have no effect."""
+    if include.lacking:
+        return include.lacking(text)
     lines = [line.rstrip() for line in text.splitlines()]
     end = next(
         (n for n, line in enumerate(lines) if include.above and line.startswith(include.above)), len(lines)

@@ -1,10 +1,10 @@
 """The table of mail programs."""
 
 from ..errors import UsageError
-from . import sendmail_client, sendmail_hub
+from . import postfix_client, postfix_hub, sendmail_client, sendmail_hub
 from .port import Program
 
-_ALL: tuple[Program, ...] = (sendmail_hub, sendmail_client)
+_ALL: tuple[Program, ...] = (sendmail_hub, sendmail_client, postfix_hub, postfix_client)
 PROGRAMS = {program.NAME: program for program in _ALL}
 
 

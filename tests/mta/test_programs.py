@@ -17,6 +17,8 @@ from smtpcreds.secret import Secret
 
 from .facts import FACTS, HUB, SECRET, facts
 
+PLACES = {"sendmail": ("/etc/mail/dnl/key.pem",), "postfix": ("/etc/$mydomain/key.pem",)}
+"""What only one family of programs would misread."""
 LINE = re.compile(r"line \d+|lines")
 
 
@@ -92,14 +94,18 @@ class TestProgram:
                 assert offered == list(given.mechanisms)
                 assert set(str(found.get("TRUST_AUTH_MECH", "")).split()) <= set(offered)
                 assert not set(PLAINTEXT) & set(offered) or "p" in str(found["confAUTH_OPTIONS"]).split()
+            if "mech_list" in found:
+                assert str(found["mech_list"]).split() == list(given.mechanisms)
+            if "smtpd_sasl_auth_enable" in found:
+                assert found["smtpd_tls_auth_only"] == "yes"
 
     def test_a_place_that_can_not_be_written_is_refused(self, program: Program) -> None:
         for path in (
             "/etc/mail/a b/key.pem",
             "/etc/mail/it's/key.pem",
-            "/etc/mail/dnl/key.pem",
             "/a,b",
             "/ü",
+            *PLACES[program.FAMILY],
         ):
             with pytest.raises(InexpressibleError):
                 program.render(replace(FACTS, tls=replace(FACTS.tls, key=path)))
