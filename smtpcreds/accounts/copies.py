@@ -117,24 +117,23 @@ def _nothing(_: Records) -> Edits:
 
 
 def _put(place: _Place, records: Records) -> None:
-    """Give a copy exactly these records; what is there and can't be read is replaced."""
-    check_target(place.path)
+    """Give a copy exactly these records; one of another format, or that can't be read, is made anew."""
+    origin = place.origin
+    status = check_target(place.path)
+    if status and not _is_readable(place):
+        origin = Origin(status.st_mode & 0o777, Owner(status.st_uid, status.st_gid))
+        with explained(place.path):
+            os.unlink(place.path)
+    store = open_store(place.path, new=place.kind, origin=origin)
+    store.apply(lambda old: {**dict.fromkeys(old), **records})
+
+
+def _is_readable(place: _Place) -> bool:
     try:
-        found = format_at(place.path)
-        if found == (place.kind or found):
-            _store(place, found).apply(lambda old: {**dict.fromkeys(old), **records})
-            return
+        open_store(place.path, new=place.kind).load()
     except DataError:
-        pass
-    status = os.stat(place.path)
-    origin = Origin(status.st_mode & 0o777, Owner(status.st_uid, status.st_gid))
-    with explained(place.path):
-        os.unlink(place.path)
-    _store(_Place(place.path, place.kind, origin), None).apply(lambda _: records)
-
-
-def _store(place: _Place, found: Format | None) -> Store:
-    return open_store(place.path, new=None if found else place.kind, origin=place.origin)
+        return False
+    return True
 
 
 def _adorn(path: str, origin: Origin) -> None:

@@ -83,7 +83,7 @@ def include(fragment: str, settings: Settings) -> Include:
             _line(name, value) for name, value in settings.items() if found.get(name) != _words(value)
         )
 
-    where = f"at its end, as by: cat {fragment} >> {MAIN}"
+    where = f"at its end (cat {fragment} >> {MAIN}), and delete earlier lines with these names"
     return Include(MAIN, tuple(_lines(settings)), where, fence=fence(fragment), lacking=lacking)
 
 
