@@ -83,9 +83,9 @@ class PostfixMachine(Machine):
         fragment = self.program.replace("postfix-", "/etc/postfix/smtpcreds/") + ".cf"
         self.host.run(("sh", "-c", f"cat {fragment} >> /etc/postfix/main.cf"))
         reloads = len(self.log.find(RELOADED))
+        self.postfix.settle()
         self("mta", "apply", self.program, *options, "--run")
-        if len(self.log.find(RELOADED)) == reloads:
-            self.postfix.reload()
+        self.log.wait(RELOADED, reloads + 1)
         assert "ok" in self("mta", "check", self.program, *options)
 
     def send(self) -> str:
@@ -171,7 +171,18 @@ def test_postfix_relays_by_every_mechanism_until_the_account_is_deleted(lab: Lab
     received(lab)
     hub("sasl", "delete", ACCOUNT)
     assert REFUSED_LOGIN in client.send()
+    client.host.run(("postsuper", "-d", "ALL"))
     assert lab.sink.empty()
+    assert not hub.log.find("[Pp]ermission denied|differ$|fatal:|unknown password verifier")
+
+    hub("sasl", "add", ACCOUNT)
+    hub.change("--plaintext", "--with", "unchrooted")
+    hub.host.run(("chmod", "0600", "/etc/postfix/sasl/smtpd.conf"))  # as one with a password of a role is
+    hub.postfix.reload()
+    give_secret(hub, client)
+    client("mta", "apply", "postfix-client", *SECRET, "--mechanism", "LOGIN", "--run")
+    assert "status=sent" in client.send()
+    assert hub.host.run(("stat", "-c", "%U:%G %a", "/etc/sasldb2")) == "root:postfix 640\n"
 
 
 def test_postfix_relays_for_sendmail_by_account_and_then_by_certificate_until_it_is_revoked(lab: Lab) -> None:
@@ -192,7 +203,9 @@ def test_postfix_relays_for_sendmail_by_account_and_then_by_certificate_until_it
     assert re.search(r"verified OK.*with ESMTPS ", received(lab))
 
     hub("cert", "revoke", CLIENT)
-    assert "is as smtpcreds wrote it once" in hub.refused("mta", "check", "postfix-hub", "--relay-host", CLIENT)
+    assert "is as smtpcreds wrote it once" in hub.refused(
+        "mta", "check", "postfix-hub", "--relay-host", CLIENT
+    )
     hub.change("--relay-host", CLIENT)
     assert "dsn=5.7.1" in client.send()
     assert lab.sink.empty()

@@ -1,12 +1,13 @@
 """What we take Postfix's files to mean, against Postfix's own parsers: postmap and postconf."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from lab import Host, Lab
-from lab.postfix import POSTFIX, SKELETON
+from lab.postfix import POSTFIX, SKELETON, Postfix
 from mta.facts import FACTS, HUB
 
 from smtpcreds.deploy.standing import octets_of
@@ -52,8 +53,13 @@ REFUSED = {**CHANGED, "empty": b"", "control character": b"a\x01b", "DEL": b"a\x
 def host() -> Iterator[Host]:
     with Lab() as lab:
         host = lab.host(HUB, POSTFIX)
-        host.write("/etc/postfix/main.cf", SKELETON.format(name=HUB))
+        configure(host, SKELETON.format(name=HUB))
         yield host
+
+
+def configure(host: Host, text: str) -> None:
+    host.write("/etc/postfix/main.cf", text)
+    Postfix(host).settle()
 
 
 def query(host: Host, table: str, key: str) -> bytes:
@@ -67,6 +73,7 @@ def values(host: Host, kind: str, secrets: dict[str, bytes]) -> dict[str, bytes]
     entries = {keys[name]: (b"droid:", Secret(secret)) for name, secret in secrets.items()}
     for file in Table(NAME, kind, entries, 0o600).files:
         host.path(file.path).write_bytes(octets_of(file))
+        os.utime(host.path(file.path), (0, 0))
     if kind == "lmdb":
         subprocess.run(host.namespace.command(("postmap", f"lmdb:{NAME}")), check=False, capture_output=True)
     return {name: query(host, f"{kind}:{NAME}", key) for name, key in keys.items()}
@@ -83,7 +90,9 @@ def test_every_kind_of_table_keeps_what_is_not_refused(host: Host, kind: str) ->
 def test_what_is_refused_is_named_without_being_shown(name: str) -> None:
     secret = REFUSED[name] and b"S3cret" + REFUSED[name]
     credential = Credential(Account("maildroid", HUB), Secret(secret), HUB)
-    with pytest.raises(InexpressibleError, match=f"maildroid@{HUB}: the secret .*table of Postfix") as refusal:
+    with pytest.raises(
+        InexpressibleError, match=f"maildroid@{HUB}: the secret .*table of Postfix"
+    ) as refusal:
         postfix_client.render(replace(FACTS, credential=credential))
     assert not secret or secret.decode("latin-1") not in str(refusal.value)
 
@@ -118,7 +127,7 @@ MAINS = [
 @pytest.mark.parametrize("lines", MAINS)
 def test_main_cf_means_what_postconf_says(host: Host, lines: str) -> None:
     text = SKELETON.format(name=HUB) + lines
-    host.write("/etc/postfix/main.cf", text)
+    configure(host, text)
     shown = host.run(("postconf", "-h", "relayhost")).strip()
     assert postfix_cf.in_force(text).get("relayhost") == " ".join(shown.replace(",", " ").split())
 
@@ -132,7 +141,7 @@ def test_a_later_line_takes_ours_back(host: Host) -> None:
     assert include.lacking(ours) == ()
     assert include.lacking(ours + "smtp_tls_security_level=may\n") == ("smtp_tls_security_level = secure",)
     assert include.lacking(ours + "smtp_tls_security_level\n\t=\n secure\n") == ()
-    host.write("/etc/postfix/main.cf", SKELETON.format(name=HUB) + ours)
+    configure(host, SKELETON.format(name=HUB) + ours)
     names = [line.partition(" = ")[0] for line in include.lines]
     assert tuple(host.run(("postconf", *names)).splitlines()) == include.lines
 

@@ -54,7 +54,7 @@ def plan_apply(
     due = due_files(standings(site, program, facts), _see(program), force=force)
     work = program.work(facts)
     copies = due_copies(site, work.copies)
-    effects = work.commands if run and (due or stale(site, program, facts)) else ()
+    effects = _effects(site, program, facts, run=run, changed=bool(due)) if run else ()
     steps = (
         *map(step_of, due),
         *(step_of_copy(site, copy) for copy in copies),
@@ -76,12 +76,18 @@ def _apply(site: Site, program: Program, facts: Facts, *, force: bool, run: bool
     copies = due_copies(site, program.work(facts).copies)
     write_copies(site, copies)
     includes = missing_includes(site, program, facts)
-    commands = program.work(facts).commands if due or stale(site, program, facts) else ()
+    commands = _effects(site, program, facts, run=run, changed=bool(due))
     if run:
         _run(includes, commands)
     files = [(s.path, s.is_due) for s in found]
     files += [(site.path(copy.path), copy in copies) for copy in program.work(facts).copies]
     return Applied(tuple(files), includes, () if run else commands, commands if run else ())
+
+
+def _effects(site: Site, program: Program, facts: Facts, *, run: bool, changed: bool) -> tuple[str, ...]:
+    """Return the commands, if anything needs them or could."""
+    work = program.work(facts)
+    return work.commands if changed or (run and work.untraced) or stale(site, program, facts) else ()
 
 
 def _see(program: Program) -> str:

@@ -53,6 +53,7 @@ def work(facts: Facts) -> Work:
         (postfix_cf.include(FRAGMENT, _settings(facts)),),
         tuple(result for table in tables for result in table.compiled),
         (*(command for table in tables for command in table.commands), postfix_cf.RELOAD),
+        untraced=True,
     )
 
 

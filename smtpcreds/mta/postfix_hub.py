@@ -66,6 +66,7 @@ def work(facts: Facts) -> Work:
         (*table.commands, *_leave_chroot(facts), postfix_cf.RELOAD),
         (chroot,) if isinstance(database, Sasldb) or UNCHROOTED in facts.variants else (),
         (Copy(postfix_cf.QUEUE + SASLDB, 0o640, "root", "postfix"),) if _is_copied(facts) else (),
+        untraced=True,
     )
 
 

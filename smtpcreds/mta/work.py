@@ -86,6 +86,7 @@ class Work:
         commands: lines for a POSIX shell, run by root in this order.
         premises: what has to be so besides.
         copies: of the account database.
+        untraced: whether no file tells that the commands were run, so that ``--run`` always runs them.
     """
 
     includes: tuple[Include, ...] = ()
@@ -93,3 +94,4 @@ class Work:
     commands: tuple[str, ...] = ()
     premises: tuple[Premise, ...] = ()
     copies: tuple[Copy, ...] = ()
+    untraced: bool = False
