@@ -1,4 +1,4 @@
-"""Real Postfixes run from what ``smtpcreds mta apply`` wrote, plus the lines that it told the administrator to add.
+"""Real Postfixes run from what ``smtpcreds mta apply`` wrote, plus the lines that it told people to add.
 
 The commands are typed on the hosts of the lab themselves; smtpd is chrooted, as on any Debian.
 """

@@ -11,10 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from ..config import Site
-from ..errors import ConfigError, DataError, MissingInputError, SmtpcredsError
+from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..files import check_target, explained
 from ..model import Owner
-from ..postgres import is_url
 from ..sasldb.detect import Format
 from ..sasldb.opening import format_at, open_store
 from ..sasldb.replace import PRIVATE, Origin
@@ -33,17 +32,10 @@ class _Place:
 
 
 def copies_of(site: Site, database: str) -> tuple[str, ...]:
-    """Return the paths of the copies that the configuration wants of a database; those that exist.
-
-    Raises:
-        ConfigError: copies of what is no file.
-    """
-    wanted = site.settings.sasl.copies
-    if not wanted or database != site.sasldb:
+    """Return the paths of the copies that the configuration wants of a database; those that exist."""
+    if database != site.sasldb:
         return ()
-    if is_url(database):
-        raise ConfigError(site.settings_path, "sasl.copies: are of a file, and sasl.database is a URL")
-    paths = tuple(map(site.path, wanted))
+    paths = tuple(map(site.path, site.settings.sasl.copies))
     for path in paths:
         if not os.path.lexists(path):
             site.warn(f"{path}: is missing; 'smtpcreds mta apply' of the program that reads it makes it")

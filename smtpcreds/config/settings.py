@@ -110,7 +110,10 @@ def parse_settings(text: str, path: str) -> Settings:
         raise ConfigError(path, f"is not TOML: {error}") from None
     tables = {name: _table(kind, given.pop(name, {}), path, f"{name}.") for name, kind in _TABLES.items()}
     top = _checked(Settings, given, path, "")
-    return Settings(**top, **tables)
+    settings = Settings(**top, **tables)
+    if settings.sasl.copies and is_url(settings.sasl.database):
+        raise ConfigError(path, "sasl.copies: are of a file, and sasl.database is a URL")
+    return settings
 
 
 def _table(kind: type[Any], given: object, path: str, prefix: str) -> Any:
