@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def template_in_step(template: Path) -> Path:
 @pytest.fixture
 def in_step(template_in_step: Path, tmp_path: Path) -> Stage:
     """A hub whose copy is made and configured."""
-    shutil.copytree(template_in_step, tmp_path / "root", symlinks=True)
+    subprocess.run(["cp", "-a", template_in_step, tmp_path / "root"], check=True)
     return Stage(tmp_path / "root")
 
 
