@@ -1,7 +1,7 @@
 """The state directory at work: one run at a time, nothing left half-done by the one before."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from ..config import Site
@@ -97,12 +97,20 @@ def _settle(site: Site, inventory: Inventory) -> None:
 
 def record(site: Site, inventory: Inventory, what: str, subject: str, detail: str = "") -> None:
     """Write an event to the inventory and to syslog's authpriv, where auditors look."""
+    record_all(site, inventory, what, [(subject, detail)])
+
+
+def record_all(site: Site, inventory: Inventory, what: str, deeds: Iterable[tuple[str, str]]) -> None:
+    """Write an event for each subject and detail; see :func:`record`."""
     import syslog
 
-    who = os.environ.get("SUDO_USER") or _user()
-    inventory.event(Event(site.clock(), who, what, subject, detail))
+    who, now = os.environ.get("SUDO_USER") or _user(), site.clock()
+    events = [Event(now, who, what, subject, detail) for subject, detail in deeds]
+    inventory.event(*events)
     syslog.openlog("smtpcreds", syslog.LOG_PID, syslog.LOG_AUTHPRIV)
-    syslog.syslog(syslog.LOG_NOTICE, f"{what} {subject} by {who}{detail and f': {detail}'}")
+    for event in events:
+        detail = event.detail and f": {event.detail}"
+        syslog.syslog(syslog.LOG_NOTICE, f"{what} {event.subject} by {who}{detail}")
 
 
 def _user() -> str:
