@@ -13,6 +13,7 @@ from ..errors import (
     NoSuchAccountError,
     PasswordRefusedError,
 )
+from ..files import announce
 from ..model import Account, Credential, Plan, Step, parse_account
 from ..sasldb.detect import Format
 from ..sasldb.opening import open_store
@@ -138,6 +139,7 @@ class AccountBook:
 
         def apply() -> Change:
             write(edits)
+            announce("sasl delete", [(str(account), self.database)])
             return Change(account, self.database)
 
         return Plan((Step("delete", str(account), note=self.database),), apply)
@@ -223,6 +225,7 @@ class AccountBook:
                 return replacement(records, account, values)
 
             write(edits)
+            announce(f"sasl {step.action}", [(str(account), self.database)])
             return Change(account, self.database)
 
         return Plan((*(delivery.step for delivery in deliveries), step), apply)
