@@ -84,9 +84,14 @@ class Codec(Protocol):
         """Return the file that holds exactly these records."""
 
 
+_MANY = 1000
+"""Edits from which on it is cheaper to have all records at hand."""
+
+
 def effective(edits: Edits, records: Mapping[bytes, bytes]) -> dict[bytes, bytes | None]:
     """Return the edits that make a difference."""
-    return {key: value for key, value in edits.items() if records.get(key) != value}
+    held = records if len(edits) < _MANY else dict(records.items())
+    return {key: value for key, value in edits.items() if held.get(key) != value}
 
 
 def edited(records: Mapping[bytes, bytes], edits: Edits) -> dict[bytes, bytes]:
