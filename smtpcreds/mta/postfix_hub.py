@@ -130,8 +130,10 @@ def _inside(path: str) -> str:
 def _database(facts: Facts) -> sasl_conf.Backend | None:
     """Return where smtpd finds the accounts, as it sees them; None where it asks Dovecot."""
     backend = facts.backend
-    if DOVECOT in facts.variants or UNCHROOTED in facts.variants:
-        return backend if DOVECOT not in facts.variants else None
+    if DOVECOT in facts.variants:
+        return None
+    if UNCHROOTED in facts.variants:
+        return backend
     if isinstance(backend, Sql) and any(not host or host.startswith("/") for host, _ in backend.url.hosts):
         hint = f"name a host in the URL, or choose --with {UNCHROOTED}"
         raise InexpressibleError(str(backend.url), "is reached by a socket, which smtpd's chroot hides", hint)
