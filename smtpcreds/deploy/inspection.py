@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..files import read_public
-from ..mta.port import Compiled, Facts, File, Include, Need, Program
+from ..mta.port import Compiled, Facts, File, Include, Need, Program, Work
 from ..mta.port import octets as with_secrets
 from .copies import configuration, copy_faults
 from .standing import Standing, Status
@@ -39,17 +39,24 @@ def inspect(site: Site, program: Program, facts: Facts, standings: list[Standing
         for i in missing_includes(site, program, facts)
     ]
     includes += [
-        Finding(path, f"has a line that is no longer wanted: {line}", "remove it, and compile the file again")
+        Finding(path, f"has a line that is no longer wanted: {line}", f"remove it, then {apply} --run")
         for path, line in superfluous(site, program, facts)
     ]
     results = [Finding(path, what, f"{apply} --run") for path, what in stale(site, program, facts)]
-    copies = [Finding(path, what, apply) for path, what in copy_faults(site, program.work(facts).copies)]
-    return [*missing, *files, *includes, *results, *copies, *_unmet(site, program, facts)]
+    work = program.work(facts)
+    return [*missing, *files, *includes, *results, *_of_copies(site, work, apply), *_unmet(site, work)]
 
 
-def _unmet(site: Site, program: Program, facts: Facts) -> Iterator[Finding]:
+def _of_copies(site: Site, work: Work, apply: str) -> Iterator[Finding]:
+    for path, what in copy_faults(site, work.copies):
+        yield Finding(path, what, apply)
+    for include in configuration(site, work.copies):
+        yield Finding(include.path, "lets changes of accounts not reach their copy", added(include))
+
+
+def _unmet(site: Site, work: Work) -> Iterator[Finding]:
     """Yield what is not so in files that are none of ours."""
-    for premise in program.work(facts).premises:
+    for premise in work.premises:
         path = site.path(premise.path)
         yield from (Finding(path, what, hint) for what, hint in premise.faults(_content(path)))
 
@@ -74,13 +81,11 @@ def missing_files(site: Site, program: Program, facts: Facts) -> Iterator[Missin
 
 def missing_includes(site: Site, program: Program, facts: Facts) -> tuple[Include, ...]:
     """Return what the administrator has still to add to files of their own; only the lines that lack."""
-    work = program.work(facts)
-    lacking = [
-        replace(include, lines=lines)
-        for include in work.includes
-        if (lines := _lacking(_content(site.path(include.path)), include))
-    ]
-    return (*lacking, *configuration(site, work.copies))
+    return tuple(
+        replace(include, lines=lacking)
+        for include in program.work(facts).includes
+        if (lacking := _lacking(_content(site.path(include.path)), include))
+    )
 
 
 def superfluous(site: Site, program: Program, facts: Facts) -> Iterator[tuple[str, str]]:

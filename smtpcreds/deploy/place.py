@@ -10,7 +10,7 @@ from ..errors import ConfigError, UsageError
 from ..model import Plan, Step
 from ..mta.port import Facts, Include, Program
 from ..mta.port import octets as with_secrets
-from .copies import due_copies, step_of_copy, write_copies
+from .copies import configuration, due_copies, step_of_copy, write_copies
 from .inspection import added, missing_files, missing_includes, stale
 from .standing import look, standings, wanted_text
 from .writing import due_files, step_of, write_files
@@ -75,7 +75,7 @@ def _apply(site: Site, program: Program, facts: Facts, *, force: bool, run: bool
             record(site, inventory, "mta apply", program.NAME, f"{len(due)} files")
     copies = due_copies(site, program.work(facts).copies)
     write_copies(site, copies)
-    includes = missing_includes(site, program, facts)
+    includes = (*missing_includes(site, program, facts), *configuration(site, program.work(facts).copies))
     commands = _effects(site, program, facts, run=run, changed=bool(due))
     if run:
         _run(includes, commands)

@@ -77,6 +77,10 @@ def test_apply_makes_the_copy_closed_and_says_what_keeps_it_in_step(stage: Stage
     done = stage.json("mta", "apply", "postfix-hub")
     includes = {Path(i["file"]).name: i["lines"] for i in done["include"]}
     assert includes["smtpcreds.toml"] == [f'copies = ["{COPY}"]']
+    assert faults(stage) == ["lets changes of accounts not reach their copy"]
+    assert f"BAD  {stage.root}/etc/smtpcreds/smtpcreds.toml lets" in stage(
+        "mta", "check", "postfix-hub", status=1
+    )
     assert records(copy(stage)) == records(stage.root / DATABASE)
     found = copy(stage).stat()
     assert stat.S_IMODE(found.st_mode) == 0o640
