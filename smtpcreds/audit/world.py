@@ -4,10 +4,11 @@ Everything is read when a check first asks for it, and once; no program is run.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from ..accounts import AccountBook
 from ..authority.ca import certificates, exists
 from ..authority.elders import trusted
 from ..authority.everywhere import directories
@@ -20,6 +21,7 @@ from ..names import is_qualified
 from ..pki.values import Certificate
 from ..postgres import is_url
 from . import uses
+from .holdings import Holding, holdings_of
 from .uses import Use
 
 SENDMAIL_CF = "/etc/mail/sendmail.cf"
@@ -142,6 +144,11 @@ class World:
         return tuple(place for place in self.places if not place.startswith(shared))
 
     @cached_property
+    def holdings(self) -> tuple[Holding, ...]:
+        """Every certificate under audit that can be read."""
+        return holdings_of(self)
+
+    @cached_property
     def authorities(self) -> tuple[Certificate, ...]:
         """The CA certificates of our own authority and of its elders; none where there is no authority."""
         return trusted(self.site) if exists(self.site) else ()
@@ -156,10 +163,11 @@ class World:
         """Tell whether the accounts are in a file that is there."""
         return not is_url(self.site.sasldb) and os.path.exists(self.site.sasldb)
 
+    @cached_property
+    def records(self) -> Mapping[bytes, bytes]:
+        """The records of the account database; none where there is no database."""
+        return AccountBook(self.site).records()
+
     def names(self, directory: str) -> list[str]:
         """Return the names in a directory in order; none where it is not there."""
         return sorted(os.listdir(directory)) if os.path.isdir(directory) else []
-
-    def subject(self, absolute: str) -> str:
-        """Return what a finding calls a file of the host: its path on this disk."""
-        return self.path(absolute)
