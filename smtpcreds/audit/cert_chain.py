@@ -20,7 +20,9 @@ def closes(world: World) -> Iterator[Finding]:
         try:
             verify_chain(holding.leaf, holding.others, holding.known, at)
         except ChainError as error:
-            cure = f"append the missing CA certificate to the CA file; see smtpcreds cert verify {holding.path}"
+            cure = (
+                f"append the missing CA certificate to the CA file; see smtpcreds cert verify {holding.path}"
+            )
             yield found("CERT003", holding.path, error.reason, cure)
 
 

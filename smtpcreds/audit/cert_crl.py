@@ -39,7 +39,9 @@ def readable(world: World) -> Iterator[Finding]:
             yield found("CERT017", path, f"{what}, so Sendmail revokes nothing", CURE)
         elif len(lists) > 1:
             reason = f"holds {len(lists)} CRLs, of which Sendmail reads the first"
-            yield found("CERT018", path, reason, "give each a file of its own in confCRL_PATH, and openssl rehash")
+            yield found(
+                "CERT018", path, reason, "give each a file of its own in confCRL_PATH, and openssl rehash"
+            )
 
 
 def current(world: World) -> Iterator[Finding]:

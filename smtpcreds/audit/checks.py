@@ -2,8 +2,26 @@
 
 from collections.abc import Callable, Iterator
 
-from . import cert_chain, cert_crl, cert_life, cert_links, cert_names, cert_pair
-from . import perm_accounts, perm_paths, perm_state, perm_tls, sasl_conf, sasl_records
+from . import (
+    cert_chain,
+    cert_crl,
+    cert_life,
+    cert_links,
+    cert_names,
+    cert_pair,
+    mta_daemon,
+    mta_deployed,
+    mta_others,
+    mta_postfix,
+    mta_sendmail_cf,
+    mta_sendmail_files,
+    perm_accounts,
+    perm_paths,
+    perm_state,
+    perm_tls,
+    sasl_conf,
+    sasl_records,
+)
 from .finding import Finding
 from .world import World
 
@@ -49,4 +67,25 @@ CHECKS: tuple[Callable[[World], Iterator[Finding]], ...] = (
     sasl_conf.databases,
     sasl_conf.plugins,
     sasl_conf.offers,
+    mta_sendmail_cf.authorities,
+    mta_sendmail_cf.paths,
+    mta_sendmail_cf.digest,
+    mta_sendmail_cf.mechanisms,
+    mta_sendmail_cf.dead_credentials,
+    mta_sendmail_cf.fallback,
+    mta_sendmail_cf.names,
+    mta_sendmail_files.credentials,
+    mta_sendmail_files.authinfo,
+    mta_sendmail_files.rules,
+    mta_sendmail_files.maps,
+    mta_sendmail_files.compiled,
+    mta_deployed.written,
+    mta_daemon.running,
+    mta_postfix.server,
+    mta_postfix.client,
+    mta_postfix.chroot,
+    mta_postfix.revocation,
+    mta_postfix.chains,
+    mta_others.exim,
+    mta_others.dovecot,
 )

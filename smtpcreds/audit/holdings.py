@@ -138,8 +138,6 @@ def certificates_in(path: str) -> tuple[Certificate, ...]:
         return ()
 
 
-
-
 def hosts(holdings: tuple[Holding, ...]) -> Iterator[tuple[Holding, str]]:
     """Yield each with the name of its host: the inventory's, else the first name that it holds."""
     from ..pki.dn import title

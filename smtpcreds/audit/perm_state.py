@@ -91,4 +91,6 @@ def _needs(world: World) -> Iterator[tuple[User, str]]:
 
 def _asks_sasldb(world: World) -> bool:
     main = world.postfix
-    return main is not None and main.is_on("smtpd_sasl_auth_enable") and main.value("smtpd_sasl_type") == "cyrus"
+    return (
+        main is not None and main.is_on("smtpd_sasl_auth_enable") and main.value("smtpd_sasl_type") == "cyrus"
+    )

@@ -37,7 +37,9 @@ def others(world: World) -> Iterator[Finding]:
 
 def directories(world: World) -> Iterator[Finding]:
     """Certificate directories are closed to others, by mode and by ACL."""
-    shared = {os.path.dirname(world.path(key)) for use in world.uses if use.user != "root" for key in use.keys}
+    shared = {
+        os.path.dirname(world.path(key)) for use in world.uses if use.user != "root" for key in use.keys
+    }
     for path in world.own_places:
         mode = stat.S_IMODE(os.stat(path).st_mode)
         excess = 0o007 if path in shared else 0o077

@@ -74,7 +74,9 @@ def methods(world: World) -> Iterator[Finding]:
     for conf in confs(world):
         for method in conf.settings.get("pwcheck_method", "auxprop").lower().split():
             if method not in METHODS:
-                reason = f"says pwcheck_method: {method}, which Cyrus SASL 2 does not know: PLAIN and LOGIN fail"
+                reason = (
+                    f"says pwcheck_method: {method}, which Cyrus SASL 2 does not know: PLAIN and LOGIN fail"
+                )
                 better = "saslauthd" if method in {"pam", "shadow", "kerberos_v4"} else "auxprop"
                 cure = f"write pwcheck_method: {better} in {conf.path}"
                 yield found("SASL009", conf.path, reason, cure)
@@ -86,7 +88,9 @@ def engines(world: World) -> Iterator[Finding]:
         engine = conf.settings.get("sql_engine", "").lower()
         if engine.startswith("sqlite") and "sql" in conf.backends:
             reason = f"says sql_engine: {engine}, by which SQL in a login name opens any account"
-            yield found("SASL011", conf.path, reason, "smtpcreds sasl conf --to FILE, for sasldb2 or PostgreSQL")
+            yield found(
+                "SASL011", conf.path, reason, "smtpcreds sasl conf --to FILE, for sasldb2 or PostgreSQL"
+            )
 
 
 def databases(world: World) -> Iterator[Finding]:

@@ -9,7 +9,11 @@ SENDMAIL_CONFS = (
     "/usr/lib/sasl2/Sendmail.conf",
 )
 """In the order in which Debian's sendmail searches (observed); the first that is there counts."""
-DEAD_SENDMAIL_CONFS = ("/usr/lib/sasl/Sendmail.conf", "/etc/mail/sasl/Sendmail.conf", "/etc/mail/Sendmail.conf")
+DEAD_SENDMAIL_CONFS = (
+    "/usr/lib/sasl/Sendmail.conf",
+    "/etc/mail/sasl/Sendmail.conf",
+    "/etc/mail/Sendmail.conf",
+)
 """Where books and habits put it, and nobody reads it."""
 SMTPD_CONFS = ("/etc/postfix/sasl/smtpd.conf",)
 """Debian's Postfix, which takes no notice of cyrus_sasl_config_path (observed)."""

@@ -88,7 +88,6 @@ def _realms(world: World) -> set[str]:
     return found - {""}
 
 
-
 def _faults(held: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
     is_beside = USER_PASSWORD in held
     if is_beside and AUTH_PASSWORD in held:
@@ -109,5 +108,3 @@ def _rewrite(path: str) -> None:
     store = open_store(path)
     if isinstance(store, ReplacingStore):
         store.apply(lambda _: {}, anew=True)
-
-

@@ -95,7 +95,9 @@ class World:
             return None
         directory = f"{os.path.dirname(DOVECOT_CONF)}/conf.d"
         names = [name for name in self.names(self.path(directory)) if name.endswith(".conf")]
-        return dovecot_conf.parse("\n".join([text, *(self.text(f"{directory}/{name}") or "" for name in names)]))
+        return dovecot_conf.parse(
+            "\n".join([text, *(self.text(f"{directory}/{name}") or "" for name in names)])
+        )
 
     @cached_property
     def uses(self) -> tuple[Use, ...]:

@@ -24,12 +24,12 @@ _LEVELS = ("note", "warning", "error")
     default="warning",
     help="Exit 1 from this severity on: note, warning (the default), error.",
 )
-@click.option("--only", metavar="CODE", multiple=True, help="Look for this code, or family, alone; repeatable.")
+@click.option(
+    "--only", metavar="CODE", multiple=True, help="Look for this code, or family, alone; repeatable."
+)
 @click.option("--ignore", metavar="CODE", multiple=True, help="Leave this code, or family, out; repeatable.")
 @pass_session
-def audit(
-    session: Session, fix: bool, fail_on: str, only: tuple[str, ...], ignore: tuple[str, ...]
-) -> None:
+def audit(session: Session, fix: bool, fail_on: str, only: tuple[str, ...], ignore: tuple[str, ...]) -> None:
     """Look for whatever exposes a credential or keeps it from working.
 
     Exits 1 when something is found. What the codes mean: man smtpcreds-audit
