@@ -13,7 +13,7 @@ from .finding import Finding, found
 from .holdings import Holding
 from .world import World
 
-_PROFILES = {
+_PROFILES: dict[tuple[Purpose, ...], str] = {
     (Purpose.SERVER,): "server",
     (Purpose.CLIENT,): "client",
 }
@@ -35,7 +35,7 @@ def names(world: World) -> Iterator[Finding]:
 
 
 def roles(world: World) -> Iterator[Finding]:
-    """extendedKeyUsage and keyUsage allow what the certificate is configured for."""
+    """The extendedKeyUsage and keyUsage allow what the certificate is configured for."""
     for holding in world.holdings:
         path = Path((holding.leaf,), world.site.clock(), holding.roles)
         fault = fit_for_purpose(path) or signs_handshakes(path)

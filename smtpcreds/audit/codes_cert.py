@@ -14,8 +14,10 @@ CERT = table(
     (
         "CERT002",
         _E,
-        "a key, certificate or CA file that is configured and that the mail server can't load: missing, "
-        "empty, encrypted, or not PEM; there is no TLS",
+        (
+            "a key, certificate or CA file that is configured and that the mail server can't load: missing, "
+            "empty, encrypted, or not PEM; there is no TLS"
+        ),
         "smtpcreds cert issue HOST",
     ),
     (
@@ -41,15 +43,19 @@ CERT = table(
     (
         "CERT008",
         _N,
-        "a server certificate whose common name is not the host's, so that VERIFY+CN of other Sendmails "
-        "refuses it",
+        (
+            "a server certificate whose common name is not the host's, so that VERIFY+CN of other Sendmails "
+            "refuses it"
+        ),
         "smtpcreds cert issue HOST --force",
     ),
     (
         "CERT009",
         _E,
-        "a certificate that is not for the role in which it is configured (extendedKeyUsage, keyUsage); the "
-        "other side does not believe it",
+        (
+            "a certificate that is not for the role in which it is configured (extendedKeyUsage, keyUsage); the "
+            "other side does not believe it"
+        ),
         "smtpcreds cert issue HOST --profile relay --force",
     ),
     (
@@ -73,7 +79,7 @@ CERT = table(
     (
         "CERT013",
         _W,
-        "no CRL of the CA is configured, or it is missing, so nobody learns of revocations; nothing is logged",
+        "no CRL is configured, or it is missing, so nobody learns of revocations; nothing is logged",
         "smtpcreds ca crl, and define confCRL",
     ),
     (
@@ -116,15 +122,19 @@ CERT = table(
     (
         "CERT021",
         _E,
-        "an intermediate certificate that Sendmail will not send: it reads only the first certificate of its "
-        "certificate file, and the intermediate is neither in confCACERT nor hashed in confCACERT_PATH",
+        (
+            "an intermediate certificate that Sendmail will not send: it reads only the first certificate of its "
+            "certificate file, and the intermediate is neither in confCACERT nor hashed in confCACERT_PATH"
+        ),
         "append the intermediate to the file of confCACERT",
     ),
     (
         "CERT022",
         _N,
-        "a certificate of a private CA on a host that takes mail from strangers, who don't know that CA; with "
-        "MTA-STS they would not deliver",
+        (
+            "a certificate of a private CA on a host that takes mail from strangers, who don't know the CA; with "
+            "MTA-STS they would not deliver"
+        ),
         "smtpcreds cert request HOST, and have a public CA sign it",
     ),
     (

@@ -1,4 +1,4 @@
-"""Codes of the mail programs' configuration: Sendmail below 100, Postfix below 200, Exim below 300, Dovecot."""
+"""Codes of mail programs: Sendmail below 100, Postfix from 101, Exim from 201, Dovecot from 301."""
 
 from .code import Severity, table
 
@@ -20,29 +20,37 @@ MTA = table(
     (
         "MTA003",
         _E,
-        "a default-auth-info that is never read, because sendmail.cf has a ruleset authinfo or a map of "
-        "credentials; mail goes unauthenticated, and nothing is logged",
+        (
+            "a default-auth-info that is never read, because sendmail.cf has a ruleset authinfo or a map of "
+            "credentials; mail goes unauthenticated, and nothing is logged"
+        ),
         "smtpcreds mta apply sendmail-client, or use FEATURE(`authinfo')",
     ),
     (
         "MTA004",
         _E,
-        "certificates are configured, but confCACERT_PATH or confCACERT is not; there is no TLS, and nothing "
-        "is logged",
+        (
+            "certificates are configured, but confCACERT_PATH or confCACERT is not; there is no TLS, and nothing "
+            "is logged"
+        ),
         "define(`confCACERT_PATH', `/etc/mail/certs')dnl in sendmail.mc, and confCACERT",
     ),
     (
         "MTA005",
         _E,
-        "a path of a certificate, key, CA or CRL that does not begin with a slash; there is no TLS, and "
-        "nothing is logged",
+        (
+            "a path of a certificate, key, CA or CRL that does not begin with a slash; there is no TLS, and "
+            "nothing is logged"
+        ),
         "write the whole path in sendmail.mc",
     ),
     (
         "MTA006",
         _E,
-        "more than one certificate in confSERVER_CERT or confCLIENT_CERT, with a blank between them, or not "
-        "as many keys; there is no TLS",
+        (
+            "more than one certificate in confSERVER_CERT or confCLIENT_CERT, with a blank between them, or not "
+            "as many keys; there is no TLS"
+        ),
         "separate them by a comma alone, and name the keys in the same order",
     ),
     (
@@ -72,14 +80,16 @@ MTA = table(
     (
         "MTA011",
         _E,
-        "a certificate fingerprint algorithm that OpenSSL does not know; there is no TLS, and nothing is logged",
+        "a fingerprint algorithm that OpenSSL does not know; there is no TLS, and nothing is logged",
         "define(`confCERT_FINGERPRINT_ALGORITHM', `sha256')dnl in sendmail.mc",
     ),
     (
         "MTA012",
         _E,
-        "a default-auth-info that does not say what was meant: too few lines, a line that ends in a carriage "
-        "return, or a bare name in another realm than the relay's; mail goes unauthenticated",
+        (
+            "a default-auth-info that does not say what was meant: too few lines, a line that ends in a carriage "
+            "return, or a bare name in another realm than the relay's; mail goes unauthenticated"
+        ),
         "smtpcreds sasl auth-info ACCOUNT --to FILE --force",
     ),
     (
@@ -97,8 +107,10 @@ MTA = table(
     (
         "MTA015",
         _E,
-        "an entry of the authinfo map that Sendmail drops, or a key that it never looks up; mail goes "
-        "unauthenticated, and nothing is logged",
+        (
+            "an entry of the authinfo map that Sendmail drops, or a key that it never looks up; mail goes "
+            "unauthenticated, and nothing is logged"
+        ),
         "smtpcreds mta apply sendmail-client --authinfo-map",
     ),
     (
@@ -146,15 +158,19 @@ MTA = table(
     (
         "MTA104",
         _E,
-        "smtpd runs in a chroot, and the account database lies outside; every login fails, and nothing is "
-        "logged",
+        (
+            "smtpd runs in a chroot, and the account database lies outside; every login fails, and nothing is "
+            "logged"
+        ),
         "set chroot to n for smtpd in master.cf",
     ),
     (
         "MTA105",
         _E,
-        "no key of smtp_sasl_password_maps is the relayhost as it is written; mail goes unauthenticated, and "
-        "nothing is logged",
+        (
+            "no key of smtp_sasl_password_maps is the relayhost as it is written; mail goes unauthenticated, and "
+            "nothing is logged"
+        ),
         "use the very words of relayhost as the key",
     ),
     (
@@ -184,8 +200,10 @@ MTA = table(
     (
         "MTA202",
         _E,
-        "Exim's authenticator external without a check that a certificate was verified; a client without one "
-        "ends the process",
+        (
+            "Exim's authenticator external without a check that a certificate was verified; a client without one "
+            "ends the process"
+        ),
         "server_advertise_condition = ${if bool{$tls_in_certificate_verified}}",
     ),
     (

@@ -20,8 +20,10 @@ PERM = table(
     (
         "PERM003",
         _E,
-        "a directory, on the way to a credential, that its group or others can change; Sendmail refuses all "
-        "files below it, also where the directory is sticky",
+        (
+            "a directory, on the way to a credential, that its group or others can change; Sendmail refuses all "
+            "files below it, also where the directory is sticky"
+        ),
         "chmod go-w DIRECTORY",
     ),
     ("PERM004", _W, "a certificate directory that others can enter", "chmod 0700 DIRECTORY"),
@@ -34,8 +36,10 @@ PERM = table(
     (
         "PERM006",
         _W,
-        "a key or certificate that is a symbolic link; Sendmail follows it and does not check the directory "
-        "where it leads",
+        (
+            "a key or certificate that is a symbolic link; Sendmail follows it and does not check the directory "
+            "where it leads"
+        ),
         "put the file itself there",
     ),
     (
@@ -66,7 +70,7 @@ PERM = table(
     (
         "PERM012",
         _E,
-        "an authinfo map, or its source, that others can read; Sendmail takes it in any mode and says nothing",
+        "an authinfo map, or its source, that others can read; Sendmail takes any mode and says nothing",
         "chmod 0600 FILE",
     ),
     ("PERM013", _E, "a sasl_passwd map of Postfix, or its source, that others can read", "chmod 0600 FILE"),
@@ -91,8 +95,10 @@ PERM = table(
     (
         "PERM017",
         _E,
-        "a configuration file that others can change; Sendmail skips such a Sendmail.conf and goes on with "
-        "defaults",
+        (
+            "a configuration file that others can change; Sendmail skips such a Sendmail.conf and goes on with "
+            "defaults"
+        ),
         "chmod go-w FILE",
     ),
     (
@@ -104,8 +110,10 @@ PERM = table(
     (
         "PERM019",
         _W,
-        "a directory, on the way to a credential, that belongs to an ordinary user, who can put other files "
-        "there; Sendmail accepts it",
+        (
+            "a directory, on the way to a credential, that belongs to an ordinary user, who can put other files "
+            "there; Sendmail accepts it"
+        ),
         "chown root DIRECTORY",
     ),
 )

@@ -11,7 +11,7 @@ from .codes import CODES
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What ``--fix`` does: one line of its plan, and the doing, which looks again before it changes a thing."""
+    """What ``--fix`` does: one line of its plan, and the doing, which looks again first."""
 
     step: Step
     apply: Callable[[], object]

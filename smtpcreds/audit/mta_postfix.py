@@ -61,12 +61,10 @@ def chroot(world: World) -> Iterator[Finding]:
     for conf in confs(world) if inside else ():
         database = conf.settings.get("sasldb_path", "/etc/sasldb2")
         jail = main.value("queue_directory")
-        if conf.program == "postfix" and "sasldb" in conf.backends:
-            if not os.path.exists(world.path(jail + database)):
-                reason = (
-                    f"runs smtpd in the chroot {jail}, where there is no {database}, so every login fails"
-                )
-                yield found("MTA104", world.path(MASTER_CF), reason, "postconf -F smtp/inet/chroot=n")
+        here = conf.program == "postfix" and "sasldb" in conf.backends
+        if here and not os.path.exists(world.path(jail + database)):
+            reason = f"runs smtpd in the chroot {jail}, where there is no {database}, so every login fails"
+            yield found("MTA104", world.path(MASTER_CF), reason, "postconf -F smtp/inet/chroot=n")
 
 
 def revocation(world: World) -> Iterator[Finding]:

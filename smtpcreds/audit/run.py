@@ -39,7 +39,7 @@ def choice(only: Collection[str], ignore: Collection[str]) -> Choice:
     return Choice(_codes(only), _codes(ignore))
 
 
-def audit(site: Site, wanted: Choice = Choice()) -> list[Finding]:  # noqa: B008 - frozen
+def audit(site: Site, wanted: Choice = Choice()) -> list[Finding]:
     """Return what is wrong, each thing once, in the order of the checks.
 
     What one check can't look at is a finding of its own, and the others go on.
@@ -49,7 +49,7 @@ def audit(site: Site, wanted: Choice = Choice()) -> list[Finding]:  # noqa: B008
     return [finding for finding in dict.fromkeys(found) if wanted.takes(finding)]
 
 
-def plan_fix(site: Site, wanted: Choice = Choice()) -> Plan[int]:  # noqa: B008 - frozen
+def plan_fix(site: Site, wanted: Choice = Choice()) -> Plan[int]:
     """Plan the repairs that are safe; applying it returns how many were made.
 
     A repair that fails is a warning, and its finding stays.

@@ -109,6 +109,7 @@ def databases(world: World) -> Iterator[Finding]:
 
 def places(world: World) -> Iterator[Finding]:
     """No configuration lies where nobody reads it while none lies where it is read."""
+    searched: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...]
     searched = (("Sendmail", DEAD_SENDMAIL_CONFS, SENDMAIL_CONFS, "SASL013"),)
     if world.postfix is not None:
         searched += (("Postfix", DEAD_SMTPD_CONFS, SMTPD_CONFS, "MTA107"),)

@@ -6,7 +6,7 @@ MAX_LINE = 1023
 
 
 def records(content: bytes, path: str) -> dict[bytes, bytes]:
-    """Return the records: keys folded to lower case, values the rest of the line; of a repeated key the first.
+    """Return the records: keys in lower case, values the rest of the line; of a repeated key the first.
 
     Raises:
         DamagedFileError: a line that makemap refuses, by its number.

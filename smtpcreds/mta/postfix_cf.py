@@ -7,6 +7,7 @@ master.cf gives to one service with ``-o``, except where a function says so.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ..errors import DamagedFileError
 
@@ -125,7 +126,7 @@ def _service(line: str, path: str) -> Service:
     if len(fields) < 8:
         raise DamagedFileError(path, f"has a line with fewer than eight fields: {fields[0]}")
     name, kind, _, _, chroot, _, _, command, *arguments = fields
-    pairs = zip(arguments, arguments[1:], strict=False)
+    pairs = pairwise(arguments)
     settings = (word.partition("=") for flag, word in pairs if flag == "-o")
     return Service(name, kind, chroot == "y", command, {key: value for key, _, value in settings})
 

@@ -1,7 +1,7 @@
-"""sendmail.cf as sendmail reads it: options, classes, macros, maps and names of rulesets; rules are passed over.
+"""What sendmail.cf says in options, classes, macros, maps and names of rulesets; rules are passed over.
 
-The last line of an option counts; names of options are the same in upper and lower case (readcf.c). Options of
-one letter, macros inside values, and files of classes are not followed.
+The last line of an option counts; names of options are the same in upper and lower case (readcf.c).
+Options of one letter, macros inside values, and files of classes are not followed.
 """
 
 import re
