@@ -15,8 +15,8 @@ CERT = table(
         "CERT002",
         _E,
         (
-            "a key, certificate or CA file that is configured and that the mail server can't load: missing, "
-            "empty, encrypted, or not PEM; there is no TLS"
+            "a key, certificate or CA file that is configured and that the mail server can't load: "
+            "missing, empty, encrypted, or not PEM; there is no TLS"
         ),
         "smtpcreds cert issue HOST",
     ),
@@ -26,14 +26,24 @@ CERT = table(
         "a certificate whose chain does not lead to a root that is at hand",
         "put the missing CA certificate into the bundle",
     ),
-    ("CERT004", _E, "a certificate that has expired", "smtpcreds cert renew HOST"),
+    (
+        "CERT004",
+        _E,
+        "a certificate that has expired",
+        "smtpcreds cert renew HOST",
+    ),
     (
         "CERT005",
         _W,
         "a certificate that has less than a third of its life left",
         "smtpcreds cert renew HOST",
     ),
-    ("CERT006", _E, "a certificate that is not valid yet", "set the clock right, or issue it again"),
+    (
+        "CERT006",
+        _E,
+        "a certificate that is not valid yet",
+        "set the clock right, or issue it again",
+    ),
     (
         "CERT007",
         _W,
@@ -44,8 +54,8 @@ CERT = table(
         "CERT008",
         _N,
         (
-            "a server certificate whose common name is not the host's, so that VERIFY+CN of other Sendmails "
-            "refuses it"
+            "a server certificate whose common name is not the host's, so that VERIFY+CN of other "
+            "Sendmails refuses it"
         ),
         "smtpcreds cert issue HOST --force",
     ),
@@ -53,8 +63,8 @@ CERT = table(
         "CERT009",
         _E,
         (
-            "a certificate that is not for the role in which it is configured (extendedKeyUsage, keyUsage); the "
-            "other side does not believe it"
+            "a certificate that is not for the role in which it is configured (extendedKeyUsage, "
+            "keyUsage); the other side does not believe it"
         ),
         "smtpcreds cert issue HOST --profile relay --force",
     ),
@@ -88,7 +98,12 @@ CERT = table(
         "a CRL that has expired or is not valid yet; Sendmail then refuses every certificate of that CA",
         "smtpcreds ca crl",
     ),
-    ("CERT015", _W, "a CRL that has less than a third of its life left", "smtpcreds ca crl"),
+    (
+        "CERT015",
+        _W,
+        "a CRL that has less than a third of its life left",
+        "smtpcreds ca crl",
+    ),
     (
         "CERT016",
         _E,
@@ -123,8 +138,9 @@ CERT = table(
         "CERT021",
         _E,
         (
-            "an intermediate certificate that Sendmail will not send: it reads only the first certificate of its "
-            "certificate file, and the intermediate is neither in confCACERT nor hashed in confCACERT_PATH"
+            "an intermediate certificate that Sendmail will not send: it reads only the first certificate"
+            " of its certificate file, and the intermediate is neither in confCACERT nor hashed in "
+            "confCACERT_PATH"
         ),
         "append the intermediate to the file of confCACERT",
     ),
@@ -132,8 +148,8 @@ CERT = table(
         "CERT022",
         _N,
         (
-            "a certificate of a private CA on a host that takes mail from strangers, who don't know the CA; with "
-            "MTA-STS they would not deliver"
+            "a certificate of a private CA on a host that takes mail from strangers, who don't know the "
+            "CA; with MTA-STS they would not deliver"
         ),
         "smtpcreds cert request HOST, and have a public CA sign it",
     ),

@@ -21,8 +21,8 @@ MTA = table(
         "MTA003",
         _E,
         (
-            "a default-auth-info that is never read, because sendmail.cf has a ruleset authinfo or a map of "
-            "credentials; mail goes unauthenticated, and nothing is logged"
+            "a default-auth-info that is never read, because sendmail.cf has a ruleset authinfo or a map "
+            "of credentials; mail goes unauthenticated, and nothing is logged"
         ),
         "smtpcreds mta apply sendmail-client, or use FEATURE(`authinfo')",
     ),
@@ -30,8 +30,8 @@ MTA = table(
         "MTA004",
         _E,
         (
-            "certificates are configured, but confCACERT_PATH or confCACERT is not; there is no TLS, and nothing "
-            "is logged"
+            "certificates are configured, but confCACERT_PATH or confCACERT is not; there is no TLS, and "
+            "nothing is logged"
         ),
         "define(`confCACERT_PATH', `/etc/mail/certs')dnl in sendmail.mc, and confCACERT",
     ),
@@ -39,8 +39,8 @@ MTA = table(
         "MTA005",
         _E,
         (
-            "a path of a certificate, key, CA or CRL that does not begin with a slash; there is no TLS, and "
-            "nothing is logged"
+            "a path of a certificate, key, CA or CRL that does not begin with a slash; there is no TLS, "
+            "and nothing is logged"
         ),
         "write the whole path in sendmail.mc",
     ),
@@ -48,8 +48,8 @@ MTA = table(
         "MTA006",
         _E,
         (
-            "more than one certificate in confSERVER_CERT or confCLIENT_CERT, with a blank between them, or not "
-            "as many keys; there is no TLS"
+            "more than one certificate in confSERVER_CERT or confCLIENT_CERT, with a blank between them, "
+            "or not as many keys; there is no TLS"
         ),
         "separate them by a comma alone, and name the keys in the same order",
     ),
@@ -87,8 +87,8 @@ MTA = table(
         "MTA012",
         _E,
         (
-            "a default-auth-info that does not say what was meant: too few lines, a line that ends in a carriage "
-            "return, or a bare name in another realm than the relay's; mail goes unauthenticated"
+            "a default-auth-info that does not say what was meant: too few lines, a line that ends in a "
+            "carriage return, or a bare name in another realm than the relay's; mail goes unauthenticated"
         ),
         "smtpcreds sasl auth-info ACCOUNT --to FILE --force",
     ),
@@ -108,8 +108,8 @@ MTA = table(
         "MTA015",
         _E,
         (
-            "an entry of the authinfo map that Sendmail drops, or a key that it never looks up; mail goes "
-            "unauthenticated, and nothing is logged"
+            "an entry of the authinfo map that Sendmail drops, or a key that it never looks up; mail goes"
+            " unauthenticated, and nothing is logged"
         ),
         "smtpcreds mta apply sendmail-client --authinfo-map",
     ),
@@ -159,8 +159,8 @@ MTA = table(
         "MTA104",
         _E,
         (
-            "smtpd runs in a chroot, and the account database lies outside; every login fails, and nothing is "
-            "logged"
+            "smtpd runs in a chroot, and the account database lies outside; every login fails, and "
+            "nothing is logged"
         ),
         "set chroot to n for smtpd in master.cf",
     ),
@@ -168,8 +168,8 @@ MTA = table(
         "MTA105",
         _E,
         (
-            "no key of smtp_sasl_password_maps is the relayhost as it is written; mail goes unauthenticated, and "
-            "nothing is logged"
+            "no key of smtp_sasl_password_maps is the relayhost as it is written; mail goes "
+            "unauthenticated, and nothing is logged"
         ),
         "use the very words of relayhost as the key",
     ),
@@ -201,8 +201,8 @@ MTA = table(
         "MTA202",
         _E,
         (
-            "Exim's authenticator external without a check that a certificate was verified; a client without one "
-            "ends the process"
+            "Exim's authenticator external without a check that a certificate was verified; a client "
+            "without one ends the process"
         ),
         "server_advertise_condition = ${if bool{$tls_in_certificate_verified}}",
     ),

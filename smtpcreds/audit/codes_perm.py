@@ -8,7 +8,7 @@ PERM = table(
     (
         "PERM001",
         _E,
-        "a private key that its group or others can read; Sendmail refuses it, and mail goes unencrypted",
+        ("a private key that its group or others can read; Sendmail refuses it, and mail goes unencrypted"),
         "chmod 0600 KEY; if others could read it for long, issue a new one",
     ),
     (
@@ -21,31 +21,36 @@ PERM = table(
         "PERM003",
         _E,
         (
-            "a directory, on the way to a credential, that its group or others can change; Sendmail refuses all "
-            "files below it, also where the directory is sticky"
+            "a directory, on the way to a credential, that its group or others can change; Sendmail "
+            "refuses all files below it, also where the directory is sticky"
         ),
         "chmod go-w DIRECTORY",
     ),
-    ("PERM004", _W, "a certificate directory that others can enter", "chmod 0700 DIRECTORY"),
+    (
+        "PERM004",
+        _W,
+        "a certificate directory that others can enter",
+        "chmod 0700 DIRECTORY",
+    ),
     (
         "PERM005",
         _E,
-        "a credential, certificate or database that belongs to neither root nor the mail server's own user",
+        ("a credential, certificate or database that belongs to neither root nor the mail server's own user"),
         "chown root FILE",
     ),
     (
         "PERM006",
         _W,
         (
-            "a key or certificate that is a symbolic link; Sendmail follows it and does not check the directory "
-            "where it leads"
+            "a key or certificate that is a symbolic link; Sendmail follows it and does not check the "
+            "directory where it leads"
         ),
         "put the file itself there",
     ),
     (
         "PERM007",
         _E,
-        "a symbolic link to a key or certificate in a directory that others can change; nothing is logged",
+        ("a symbolic link to a key or certificate in a directory that others can change; nothing is logged"),
         "put the file itself in place of the link, and issue a new key",
     ),
     (
@@ -54,11 +59,19 @@ PERM = table(
         "a file with a secret that has a second name (hard link), where other rules may hold",
         "find the other name with find -inum, and remove it",
     ),
-    ("PERM009", _E, "an ACL that gives others access to a secret or its directory", "setfacl -b FILE"),
+    (
+        "PERM009",
+        _E,
+        "an ACL that gives others access to a secret or its directory",
+        "setfacl -b FILE",
+    ),
     (
         "PERM010",
         _E,
-        "an account database that others can read or change; Sendmail takes it in any mode and says nothing",
+        (
+            "an account database that others can read or change; Sendmail takes it in any mode and says "
+            "nothing"
+        ),
         "chmod o-rwx FILE, and change the secrets that could be read",
     ),
     (
@@ -73,7 +86,12 @@ PERM = table(
         "an authinfo map, or its source, that others can read; Sendmail takes any mode and says nothing",
         "chmod 0600 FILE",
     ),
-    ("PERM013", _E, "a sasl_passwd map of Postfix, or its source, that others can read", "chmod 0600 FILE"),
+    (
+        "PERM013",
+        _E,
+        "a sasl_passwd map of Postfix, or its source, that others can read",
+        "chmod 0600 FILE",
+    ),
     (
         "PERM014",
         _E,
@@ -83,7 +101,7 @@ PERM = table(
     (
         "PERM015",
         _E,
-        "the CA's private key in a directory of the mail server; who breaks into that signs certificates",
+        ("the CA's private key in a directory of the mail server; who breaks into that signs certificates"),
         "move it away; if it was there for long, smtpcreds ca rollover",
     ),
     (
@@ -96,23 +114,23 @@ PERM = table(
         "PERM017",
         _E,
         (
-            "a configuration file that others can change; Sendmail skips such a Sendmail.conf and goes on with "
-            "defaults"
+            "a configuration file that others can change; Sendmail skips such a Sendmail.conf and goes on"
+            " with defaults"
         ),
         "chmod go-w FILE",
     ),
     (
         "PERM018",
         _E,
-        "a configuration file of Cyrus SASL that holds a password of the database and that others can read",
+        ("a configuration file of Cyrus SASL that holds a password of the database and that others can read"),
         "chmod 0600 FILE, and change that password",
     ),
     (
         "PERM019",
         _W,
         (
-            "a directory, on the way to a credential, that belongs to an ordinary user, who can put other files "
-            "there; Sendmail accepts it"
+            "a directory, on the way to a credential, that belongs to an ordinary user, who can put other"
+            " files there; Sendmail accepts it"
         ),
         "chown root DIRECTORY",
     ),

@@ -21,8 +21,8 @@ SASL = table(
         "SASL003",
         _E,
         (
-            "a secret of Cyrus SASL 1.5 (cmusaslsecret) beside a userPassword; it can open the account by an "
-            "older password"
+            "a secret of Cyrus SASL 1.5 (cmusaslsecret) beside a userPassword; it can open the account by"
+            " an older password"
         ),
         "smtpcreds sasl passwd ACCOUNT",
     ),
@@ -72,8 +72,8 @@ SASL = table(
         "SASL011",
         _E,
         (
-            "accounts read through the sqlite3 engine of the sql plugin, by which SQL in a login name opens any "
-            "account"
+            "accounts read through the sqlite3 engine of the sql plugin, by which SQL in a login name "
+            "opens any account"
         ),
         "move the accounts to sasldb2 or PostgreSQL",
     ),
