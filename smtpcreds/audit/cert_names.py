@@ -22,16 +22,15 @@ _PROFILES: dict[tuple[Purpose, ...], str] = {
 def names(world: World) -> Iterator[Finding]:
     """A server's certificate is for its name (RFC 9525), and its common name too, for VERIFY+CN."""
     for holding in world.holdings:
-        host = _host(world, holding)
-        if host is None:
-            continue
+        wanted = _hosts(world, holding)
         held = names_of(holding.leaf).dns_names
-        if not any(host == name or covers(name, host) for name in held):
-            reason = f"is not for {host}; it holds {', '.join(held) or 'no name'}"
-            yield found("CERT007", holding.path, reason, issue(world, holding.path, host))
-        elif holding.serves("sendmail") and title(holding.leaf) != host:
-            reason = f"has the common name {title(holding.leaf)}, and the host is {host}"
-            yield found("CERT008", holding.path, reason, issue(world, holding.path, host))
+        fitting = [host for host in wanted if any(host == name or covers(name, host) for name in held)]
+        if wanted and not fitting:
+            reason = f"is not for {' or '.join(wanted)}; it holds {', '.join(held) or 'no name'}"
+            yield found("CERT007", holding.path, reason, issue(world, holding.path, wanted[-1]))
+        elif fitting and holding.serves("sendmail") and title(holding.leaf) not in fitting:
+            reason = f"has the common name {title(holding.leaf)}, and the host is {fitting[0]}"
+            yield found("CERT008", holding.path, reason, issue(world, holding.path, fitting[0]))
 
 
 def roles(world: World) -> Iterator[Finding]:
@@ -58,15 +57,16 @@ def public(world: World) -> Iterator[Finding]:
             yield found("CERT022", holding.path, reason, f"smtpcreds cert request {world.host}")
 
 
-def _host(world: World, holding: Holding) -> str | None:
-    """Return the name that clients ask for; None for a certificate that serves no clients."""
+def _hosts(world: World, holding: Holding) -> tuple[str, ...]:
+    """Return the names that clients may ask for; none for a certificate that serves no clients."""
     if holding.serves("sendmail"):
-        return world.host
+        return world.hosts
     if holding.serves("postfix") and world.postfix:
-        return world.postfix.value("myhostname") or world.host
+        own = world.postfix.value("myhostname")
+        return (own,) if own else world.hosts
     if holding.place.uses or not holding.row or Purpose.SERVER not in holding.roles:
-        return None
-    return holding.row.host
+        return ()
+    return (holding.row.host,)
 
 
 def _received(world: World) -> set[str]:

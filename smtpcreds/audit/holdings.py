@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..authority.layout import Pair
+from ..authority.layout import BUNDLE, Pair
 from ..authority.reading import has_inventory, reading
 from ..errors import SmtpcredsError
 from ..files import read_public
@@ -115,8 +115,7 @@ def _known(world: "World", place: Place) -> tuple[Certificate, ...]:
     found: list[Certificate] = []
     for use in place.uses:
         found += trusted_by(world, use)
-    if not place.uses:
-        found += certificates_in(f"{os.path.dirname(place.certificate)}/cacert.pem")
+    found += certificates_in(f"{os.path.dirname(place.certificate)}/{BUNDLE}")
     return tuple(dict.fromkeys((*found, *certificates_in(world.path(SYSTEM_ROOTS)))))
 
 

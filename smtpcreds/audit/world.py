@@ -14,6 +14,7 @@ from ..authority.elders import trusted
 from ..authority.everywhere import directories
 from ..authority.reading import has_inventory, reading
 from ..config import Site
+from ..config.host import host_name
 from ..errors import MissingInputError
 from ..files import read_public
 from ..mta import dovecot_conf, exim_conf, postfix_cf, sendmail_cf
@@ -122,10 +123,17 @@ class World:
         return next((name for name in EXIM_USERS if user_of(self.site.root, name)), EXIM_USERS[0])
 
     @cached_property
-    def host(self) -> str:
-        """What Sendmail calls itself (``$j``) where its configuration says so, else the hub's name."""
+    def hosts(self) -> tuple[str, ...]:
+        """What Sendmail may call itself: ``$j`` where that is set, else this host's name, or the hub's."""
         name = self.sendmail.macros.get("j", "") if self.sendmail else ""
-        return name if name and "$" not in name and is_qualified(name) else self.site.hub
+        if name and "$" not in name and is_qualified(name):
+            return (name.lower(),)
+        return tuple(dict.fromkeys((self.site.qualify(host_name(self.site.root)), self.site.hub)))
+
+    @property
+    def host(self) -> str:
+        """The one of its names that clients know."""
+        return self.hosts[-1]
 
     @cached_property
     def places(self) -> tuple[str, ...]:
