@@ -7,12 +7,13 @@ from ..authority.ca import exists
 from ..authority.everywhere import around
 from ..authority.install import trust
 from ..authority.layout import BUNDLE
-from ..errors import SmtpcredsError
+from ..errors import SmtpcredsError, UnsafePathError
 from ..files import read_public
 from ..model import Link
 from ..pki.crl import read_crl
 from ..pki.describe import authority_of
 from ..pki.hashlinks import is_link_name, issuer_hash, subject_hash
+from ..pki.pem import blocks
 from ..pki.values import Certificate
 from .finding import Finding, found
 from .holdings import CERTIFICATE_END, certificates_in
@@ -23,7 +24,10 @@ from .world import World
 def missing(world: World) -> Iterator[Finding]:
     """Every CA certificate and CRL of ours has its link."""
     for directory in world.own_places:
-        wanted = around(world.site, directory) if exists(world.site) else trust(directory, ())
+        try:
+            wanted = around(world.site, directory) if exists(world.site) else trust(directory, ())
+        except UnsafePathError:
+            continue  # PERM says so, of the bundle or of a directory above it
         links = [link for link in wanted if isinstance(link, Link)]
         for link in (*links, *_of_others(world, directory)):
             target = f"{directory}/{link.target}"
@@ -71,13 +75,17 @@ def _fault(path: str, name: str) -> str | None:
         return f"leads to {os.readlink(path)}, which is not there"
     stem = name.partition(".")[0]
     if ".r" in name:
-        return None if stem == _crl_hash(path) else f"leads to {os.readlink(path)}, which is of another name"
+        return (
+            None if stem in _crl_hashes(path) else f"leads to {os.readlink(path)}, which is of another name"
+        )
     held = {subject_hash(certificate) for certificate in certificates_in(path)}
     return None if stem in held else f"leads to {os.readlink(path)}, which holds nothing of that name"
 
 
-def _crl_hash(path: str) -> str | None:
-    try:
-        return issuer_hash(read_crl(read_public(path), path, None).parsed)
-    except SmtpcredsError:
-        return None
+def _crl_hashes(path: str) -> Iterator[str]:
+    """Yield the hash of each CRL that can be read; OpenSSL reads all of a file that a link leads to."""
+    for block in blocks(read_public(path)):
+        try:
+            yield issuer_hash(read_crl(block.text(), path, None).parsed)
+        except SmtpcredsError:
+            continue
