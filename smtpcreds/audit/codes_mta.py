@@ -159,8 +159,8 @@ MTA = table(
         "MTA104",
         _E,
         (
-            "smtpd runs in a chroot, and the account database lies outside; every login fails, and "
-            "nothing is logged"
+            "an smtpd that runs in a chroot, while the account database lies outside; every login fails, "
+            "and nothing is logged"
         ),
         "set chroot to n for smtpd in master.cf",
     ),

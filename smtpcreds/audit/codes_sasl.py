@@ -36,7 +36,7 @@ SASL = table(
         "SASL005",
         _E,
         "a record whose key is no account's; sasldblistusers2 never ends on it",
-        "smtpcreds sasl convert FILE, which leaves it out",
+        "smtpcreds audit --fix --only SASL005, which removes that record",
     ),
     (
         "SASL006",
@@ -48,7 +48,7 @@ SASL = table(
         "SASL007",
         _E,
         "an account database in a format that this host's Cyrus SASL does not read",
-        "smtpcreds sasl convert --to-format FORMAT",
+        "smtpcreds sasl convert NEW --to FORMAT, and put NEW in its place",
     ),
     (
         "SASL008",
@@ -81,7 +81,7 @@ SASL = table(
         "SASL012",
         _W,
         "old secrets left readable in unused space of the database",
-        "smtpcreds sasl convert, which writes the file anew",
+        "smtpcreds audit --fix --only SASL012, which writes the file anew",
     ),
     (
         "SASL013",

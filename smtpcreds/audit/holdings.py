@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..authority.layout import BUNDLE, Pair
-from ..authority.reading import has_inventory, reading
+from ..authority.reading import reading
 from ..errors import SmtpcredsError
 from ..files import read_public
 from ..inventory import Certificate as Row
@@ -105,10 +105,11 @@ def _holding(world: "World", place: Place) -> Holding | None:
 
 
 def _row(world: "World", leaf: Certificate) -> Row | None:
-    if not has_inventory(world.site):
-        return None
-    with reading(world.site) as inventory:
-        return next(iter(inventory.find(fingerprint(leaf))), None)
+    def look() -> Row | None:
+        with reading(world.site) as inventory:
+            return next(iter(inventory.find(fingerprint(leaf))), None)
+
+    return world.attempt(look, None)
 
 
 def _known(world: "World", place: Place) -> tuple[Certificate, ...]:

@@ -45,7 +45,8 @@ def audit(site: Site, wanted: Choice = Choice()) -> list[Finding]:
     What one check can't look at is a finding of its own, and the others go on.
     """
     world = World(site)
-    found = (finding for check in CHECKS for finding in _run(check, world))
+    found = [finding for check in CHECKS for finding in _run(check, world)]
+    found += map(unchecked, world.unread)
     return [finding for finding in dict.fromkeys(found) if wanted.takes(finding)]
 
 

@@ -1,21 +1,23 @@
 """What an audit looks at: the installation, and the configuration of mail programs that is found there.
 
-Everything is read when a check first asks for it, and once; no program is run.
+Everything is read when a check first asks for it, and once; no program is run. What can't be read is remembered,
+and taken as if it were not there.
 """
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeVar
 
 from ..accounts import AccountBook
-from ..authority.ca import certificates, exists
+from ..authority.ca import exists
 from ..authority.elders import trusted
 from ..authority.everywhere import directories
-from ..authority.reading import has_inventory, reading
+from ..authority.reading import reading
 from ..config import Site
 from ..config.host import host_name
-from ..errors import MissingInputError
+from ..errors import MissingInputError, SmtpcredsError
 from ..files import read_public
 from ..mta import dovecot_conf, exim_conf, postfix_cf, sendmail_cf
 from ..names import is_qualified
@@ -25,6 +27,7 @@ from . import uses
 from .holdings import Holding, holdings_of
 from .uses import Use
 
+T = TypeVar("T")
 SENDMAIL_CF = "/etc/mail/sendmail.cf"
 SENDMAIL_MC = "/etc/mail/sendmail.mc"
 MAIN_CF = "/etc/postfix/main.cf"
@@ -36,9 +39,15 @@ DOVECOT_CONF = "/etc/dovecot/dovecot.conf"
 
 @dataclass(frozen=True)
 class World:
-    """One installation under audit."""
+    """One installation under audit.
+
+    Attributes:
+        site: which.
+        unread: why something could not be read, in the order in which it was tried.
+    """
 
     site: Site
+    unread: list[SmtpcredsError] = field(default_factory=list, compare=False)
 
     @property
     def top(self) -> str:
@@ -50,18 +59,24 @@ class World:
         return self.site.path(absolute)
 
     def content(self, path: str) -> bytes | None:
-        """Return a file of this disk, or None where there is none.
+        """Return a file of this disk; None where there is none, or one that can't be read."""
+        return self.attempt(lambda: read_public(path), None)
 
-        Raises:
-            SmtpcredsError: there is one that can't be read.
+    def attempt(self, look: Callable[[], T], otherwise: T) -> T:
+        """Return what a look gives; where it fails, that is remembered, and the checks go on without.
+
+        What is simply missing is not remembered.
         """
         try:
-            return read_public(path)
+            return look()
         except MissingInputError:
-            return None
+            return otherwise
+        except SmtpcredsError as error:
+            self.unread.append(error)
+            return otherwise
 
     def text(self, absolute: str) -> str | None:
-        """Return a text file of the host, or None; raises as :meth:`content`."""
+        """Return a text file of the host, or None; see :meth:`content`."""
         found = self.content(self.path(absolute))
         return None if found is None else found.decode(errors="replace")
 
@@ -74,13 +89,14 @@ class World:
     @cached_property
     def postfix(self) -> postfix_cf.MainCf | None:
         """Postfix's main.cf, or None."""
-        text = self.text(MAIN_CF)
-        return None if text is None else postfix_cf.parse(text, self.path(MAIN_CF))
+        text, path = self.text(MAIN_CF), self.path(MAIN_CF)
+        return None if text is None else self.attempt(lambda: postfix_cf.parse(text, path), None)
 
     @cached_property
     def services(self) -> tuple[postfix_cf.Service, ...]:
         """Postfix's master.cf."""
-        return postfix_cf.parse_master(self.text(MASTER_CF) or "", self.path(MASTER_CF))
+        text, path = self.text(MASTER_CF) or "", self.path(MASTER_CF)
+        return self.attempt(lambda: postfix_cf.parse_master(text, path), ())
 
     @cached_property
     def exim(self) -> tuple[str, exim_conf.EximConf] | None:
@@ -138,14 +154,15 @@ class World:
     @cached_property
     def places(self) -> tuple[str, ...]:
         """The directories that hold certificates, of ours and of the mail programs, as they lie on disk."""
-        own = [self.site.certificates]
-        if has_inventory(self.site):
-            with reading(self.site) as inventory:
-                own += directories(self.site, inventory)
+        own = [self.site.certificates, *self.attempt(self._recorded, [])]
         named = [os.path.dirname(path) for use in self.uses for path in (*use.keys, *use.certificates)]
         named += [use.ca_path for use in self.uses] + [use.crl_path for use in self.uses]
         found = dict.fromkeys((*own, *(self.path(directory) for directory in named if directory)))
         return tuple(directory for directory in found if os.path.isdir(directory))
+
+    def _recorded(self) -> list[str]:
+        with reading(self.site) as inventory:
+            return directories(self.site, inventory)
 
     @cached_property
     def own_places(self) -> tuple[str, ...]:
@@ -161,12 +178,7 @@ class World:
     @cached_property
     def authorities(self) -> tuple[Certificate, ...]:
         """The CA certificates of our own authority and of its elders; none where there is no authority."""
-        return trusted(self.site) if exists(self.site) else ()
-
-    @cached_property
-    def issuer(self) -> Certificate | None:
-        """The CA certificate that signs here, or None."""
-        return certificates(self.site)[0] if exists(self.site) else None
+        return self.attempt(lambda: trusted(self.site), ()) if exists(self.site) else ()
 
     @cached_property
     def has_accounts_in_file(self) -> bool:
@@ -176,7 +188,7 @@ class World:
     @cached_property
     def records(self) -> Mapping[bytes, bytes]:
         """The records of the account database; none where there is no database."""
-        return AccountBook(self.site).records()
+        return self.attempt(AccountBook(self.site).records, {})
 
     def names(self, directory: str) -> list[str]:
         """Return the names in a directory in order; none where it is not there."""

@@ -1,4 +1,4 @@
-"""Every code is found where something is broken so, nothing else is, and what ``--fix`` offers does end it."""
+"""Every code is found where something is broken so, nothing else is, and what ``--fix`` offers ends it."""
 
 import os
 
