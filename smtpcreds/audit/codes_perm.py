@@ -2,7 +2,7 @@
 
 from .code import Severity, table
 
-_E, _W = Severity.ERROR, Severity.WARNING
+_E, _W, _N = Severity.ERROR, Severity.WARNING, Severity.NOTE
 
 PERM = table(
     (
@@ -40,7 +40,7 @@ PERM = table(
     ),
     (
         "PERM006",
-        _W,
+        _N,
         (
             "a key or certificate that is a symbolic link; Sendmail follows it and does not check the "
             "directory where it leads"

@@ -1,7 +1,7 @@
 """What an audit looks at: the installation, and the configuration of mail programs that is found there.
 
-Everything is read when a check first asks for it, and once; no program is run. What can't be read is remembered,
-and taken as if it were not there.
+Everything is read when a check first asks for it, and once; no program is run. What can't be read is
+remembered, and taken as if it were not there.
 """
 
 import os
@@ -151,24 +151,18 @@ class World:
         """The one of its names that clients know."""
         return self.hosts[-1]
 
-    @cached_property
-    def places(self) -> tuple[str, ...]:
-        """The directories that hold certificates, of ours and of the mail programs, as they lie on disk."""
-        own = [self.site.certificates, *self.attempt(self._recorded, [])]
-        named = [os.path.dirname(path) for use in self.uses for path in (*use.keys, *use.certificates)]
-        named += [use.ca_path for use in self.uses] + [use.crl_path for use in self.uses]
-        found = dict.fromkeys((*own, *(self.path(directory) for directory in named if directory)))
-        return tuple(directory for directory in found if os.path.isdir(directory))
-
-    def _recorded(self) -> list[str]:
+    def _recorded(self) -> tuple[str, ...]:
         with reading(self.site) as inventory:
-            return directories(self.site, inventory)
+            return tuple(directories(self.site, inventory))
 
     @cached_property
     def own_places(self) -> tuple[str, ...]:
-        """Those of the places that hold what smtpcreds installed; system-wide stores are not among them."""
+        """Those that hold what smtpcreds installed, or that Sendmail alone is told of."""
         shared = self.path("/etc/ssl"), self.path("/usr"), self.path("/etc/pki")
-        return tuple(place for place in self.places if not place.startswith(shared))
+        named = (self.path(use.ca_path) for use in self.uses if use.program == "sendmail" and use.ca_path)
+        recorded = self.attempt(self._recorded, ())
+        found = (self.site.certificates, *recorded, *(path for path in named if not path.startswith(shared)))
+        return tuple(directory for directory in dict.fromkeys(found) if os.path.isdir(directory))
 
     @cached_property
     def holdings(self) -> tuple[Holding, ...]:

@@ -170,6 +170,11 @@ def acl_on_the_directory(host: Host) -> None:
     setfacl("u:mail:rx", host.cert(""))
 
 
+@breaks("PERM009", "hub", "PERM003")
+def acl_above(host: Host) -> None:
+    setfacl("u:mail:rwx", host.path("/etc/mail"))
+
+
 @breaks("PERM010")
 def readable_database(host: Host) -> None:
     host.path(SASLDB).chmod(0o666)

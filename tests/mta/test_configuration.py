@@ -78,7 +78,8 @@ def test_sendmail_cf() -> None:
 
 def test_exim() -> None:
     conf = exim_conf.parse(
-        "tls_certificate = /a\nbegin transports\nlmtp:\n driver = lmtp\nsmtp:\n hide tls_certificate = \\\n  /b\n"
+        "tls_certificate = /a\nbegin transports\n"
+        "lmtp:\n driver = lmtp\nsmtp:\n hide tls_certificate = \\\n  /b\n"
         "begin authenticators\nplain:\n public_name = PLAIN\n # public_name = X\n"
     )
     assert (conf.server.certificate, conf.client.certificate) == ("/a", "/b")
