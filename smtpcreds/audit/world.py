@@ -28,6 +28,7 @@ from .holdings import Holding, holdings_of
 from .uses import Use
 
 T = TypeVar("T")
+NOTHING: tuple[str, ...] = ()
 SENDMAIL_CF = "/etc/mail/sendmail.cf"
 SENDMAIL_MC = "/etc/mail/sendmail.mc"
 MAIN_CF = "/etc/postfix/main.cf"
@@ -160,7 +161,7 @@ class World:
         """Those that hold what smtpcreds installed, or that Sendmail alone is told of."""
         shared = self.path("/etc/ssl"), self.path("/usr"), self.path("/etc/pki")
         named = (self.path(use.ca_path) for use in self.uses if use.program == "sendmail" and use.ca_path)
-        recorded = self.attempt(self._recorded, ())
+        recorded = self.attempt(self._recorded, NOTHING)
         found = (self.site.certificates, *recorded, *(path for path in named if not path.startswith(shared)))
         return tuple(directory for directory in dict.fromkeys(found) if os.path.isdir(directory))
 

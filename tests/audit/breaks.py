@@ -170,7 +170,7 @@ def acl_on_the_directory(host: Host) -> None:
     setfacl("u:mail:rx", host.cert(""))
 
 
-@breaks("PERM009", "hub", "PERM003")
+@breaks("PERM003", "hub", "PERM009")
 def acl_above(host: Host) -> None:
     setfacl("u:mail:rwx", host.path("/etc/mail"))
 
