@@ -8,6 +8,7 @@ from ..files.owner import owner as owner_name
 from .finding import Finding, found
 from .modes import acl, words
 from .perm_accounts import secrets
+from .perm_state import CONFIGURATION
 from .perm_tls import key_files
 from .repairs import close
 from .trust import owners
@@ -44,7 +45,8 @@ def _directories(world: World) -> Iterator[str]:
     """Yield the directories above what is configured, what lies there, and what is ours; deepest first."""
     named = (world.path(path) for use in world.uses for path in (*use.paths, use.config))
     own = (f"{world.site.state}/any", f"{world.site.certificates}/any", world.path(SENDMAIL_CF))
-    watched = (*named, *key_files(world), *secrets(world), *own)
+    read = filter(os.path.exists, map(world.path, CONFIGURATION))
+    watched = (*named, *key_files(world), *secrets(world), *own, *read)
     found = dict.fromkeys(directory for path in watched for directory in above(path, world.top))
     yield from sorted(filter(os.path.isdir, found), key=lambda path: (-path.count("/"), path))
 

@@ -16,7 +16,7 @@ from .trust import owners
 from .users import User, obstacle, user_of
 from .world import DOVECOT_CONF, MAIN_CF, MASTER_CF, SENDMAIL_CF, SENDMAIL_MC, World
 
-_CONFIGURATION = (
+CONFIGURATION = (
     DEFAULT_PATH,
     SENDMAIL_CF,
     SENDMAIL_MC,
@@ -32,7 +32,7 @@ _CONFIGURATION = (
 
 def state(world: World) -> Iterator[Finding]:
     """The state directory, the CA's key in it among others, is for its owner alone."""
-    for directory, _, files in os.walk(world.site.state):
+    for directory, _, files in os.walk(world.site.state, onerror=_raise):
         mode = stat.S_IMODE(os.stat(directory).st_mode)
         is_closed = directory == world.site.state or directory.startswith(world.site.ca_directory)
         excess = 0o077 if is_closed else 0o022
@@ -44,9 +44,14 @@ def state(world: World) -> Iterator[Finding]:
             yield from judge(f"{directory}/{name}", Rule("PERM014", 0o077, owners(world)))
 
 
+def _raise(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
 def configuration(world: World) -> Iterator[Finding]:
     """Whoever writes a configuration file decides what the mail server believes."""
-    for path in map(world.path, _CONFIGURATION):
+    for path in map(world.path, CONFIGURATION):
         rule = Rule("PERM017", 0o022, owners(world), "who writes it decides what the mail server does")
         yield from judge(path, rule)
 

@@ -1,12 +1,15 @@
 """Every check over one installation, and the repairs that are safe."""
 
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from ..authority.ledger import at_work, record
 from ..authority.reading import has_inventory
 from ..config import Site
 from ..errors import SmtpcredsError, UsageError
+from ..files import exclusive, explained
 from ..files.explain import explain
 from ..model import Plan
 from .checks import CHECKS
@@ -60,20 +63,31 @@ def plan_fix(site: Site, wanted: Choice = Choice()) -> Plan[int]:
 
 
 def _apply(site: Site, repairs: list[Repair]) -> int:
-    done = sum(_repaired(site, repair) for repair in repairs)
-    if done and has_inventory(site):
-        with at_work(site) as inventory:
-            record(site, inventory, "audit fix", f"{done} repairs")
+    with exclusive(site.lock) if os.path.isdir(site.state) else nullcontext():
+        done = sum(_repaired(site, repair) for repair in repairs)
+    if done:
+        _record(site, done)
     return done
 
 
 def _repaired(site: Site, repair: Repair) -> bool:
     try:
-        repair.apply()
+        with explained(repair.step.target):
+            repair.apply()
     except SmtpcredsError as error:
         site.warn(str(error))
         return False
     return True
+
+
+def _record(site: Site, done: int) -> None:
+    """Record the deed, where there is an inventory; what keeps it from being opened may be found still."""
+    try:
+        if has_inventory(site):
+            with at_work(site) as inventory:
+                record(site, inventory, "audit fix", f"{done} repairs")
+    except SmtpcredsError as error:
+        site.warn(f"the repairs were not recorded: {error}")
 
 
 def _run(check: Check, world: World) -> Iterable[Finding]:

@@ -131,6 +131,11 @@ def sticky_directory(host: Host) -> None:
     host.path("/etc/mail").chmod(0o1777)
 
 
+@breaks("PERM003")
+def open_directory_of_sasl(host: Host) -> None:
+    host.path("/etc/sasl2").chmod(0o777)
+
+
 @breaks("PERM004")
 def open_directory(host: Host) -> None:
     host.cert("").chmod(0o755)

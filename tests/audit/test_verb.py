@@ -117,8 +117,10 @@ def test_a_second_name_is_not_changed_by_way_of_the_first(host: Host, program: P
     elsewhere = host.write("/etc/other", "of somebody\n", 0o644)
     host.path(KEY).unlink()
     os.link(elsewhere, host.path(KEY))
+    host.path("/etc/sasldb2").chmod(0o666)
     ran = program.run("audit", "--fix")
     assert any("2 hard links and was left alone" in warning for warning in ran.warnings)
+    assert ran.out.startswith("repaired: 1\n"), "what can't be repaired does not keep the rest from it"
     assert program.mode("/etc/other") == 0o644
 
 
@@ -186,3 +188,11 @@ def test_one_check_that_fails_does_not_stop_the_others(host: Host, program: Prog
     unread = {f["subject"].removeprefix(str(host.root)) for f in found if f["code"] == "AUDIT001"}
     state = "/var/lib/smtpcreds"
     assert unread == {"/etc/postfix/main.cf", f"{state}/inventory.sqlite3", f"{state}/ca/ca-cert.pem"}
+
+
+def test_a_repair_without_an_inventory_is_made_too(host: Host, program: Program) -> None:
+    host.write("/var/lib/smtpcreds/inventory.sqlite3", b"nonsense" * 1000, 0o600)
+    host.path(KEY).chmod(0o644)
+    ran = program.run("audit", "--fix")
+    assert program.mode(KEY) == 0o600
+    assert ran.warnings[0].startswith("the repairs were not recorded")
