@@ -7,8 +7,7 @@ from ..mta import auth_info, authinfo_map
 from ..postgres import is_url
 from .finding import Finding
 from .modes import Rule, judge
-from .trust import owners
-from .users import group_of
+from .users import group_of, user_of
 from .world import World
 
 _MAP_ENDS = ("", ".db", ".lmdb", ".cdb", ".dir", ".pag")
@@ -22,13 +21,15 @@ def databases(world: World) -> Iterator[Finding]:
     for path in databases_of(world):
         if os.path.exists(path):
             excess = 0o007 if os.stat(path).st_gid in groups else 0o077
-            rule = Rule("PERM010", excess, owners(world, settings.owner), "Sendmail says nothing about it")
+            rule = Rule(
+                "PERM010", excess, world.owners | owner_of_accounts(world), "Sendmail says nothing about it"
+            )
             yield from judge(path, rule)
 
 
 def credentials(world: World) -> Iterator[Finding]:
     """What client hosts log in with."""
-    own = owners(world)
+    own = world.owners
     rule = Rule("PERM011", 0o077, own, "Sendmail refuses it and defers the mail")
     yield from judge(default_auth_info(world), rule)
     for path in _maps(world.path(_authinfo(world))):
@@ -36,6 +37,12 @@ def credentials(world: World) -> Iterator[Finding]:
         yield from judge(path, Rule("PERM012", excess, own, "Sendmail says nothing about it"))
     for path in sasl_passwd(world):
         yield from judge(path, Rule("PERM013", 0o037 if _is_of_root(path) else 0o077, own))
+
+
+def owner_of_accounts(world: World) -> frozenset[int]:
+    """Return the number of the user that the configuration gives the account database to."""
+    user = user_of(world.site.root, world.site.settings.sasl.owner)
+    return frozenset({user.uid} if user else ())
 
 
 def secrets(world: World) -> list[str]:

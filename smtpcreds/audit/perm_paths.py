@@ -7,18 +7,17 @@ from collections.abc import Iterator
 from ..files.owner import owner as owner_name
 from .finding import Finding, found
 from .modes import acl, words
-from .perm_accounts import secrets
+from .perm_accounts import owner_of_accounts, secrets
 from .perm_state import CONFIGURATION
 from .perm_tls import key_files
 from .repairs import close
-from .trust import owners
 from .users import above
 from .world import SENDMAIL_CF, World
 
 
 def parents(world: World) -> Iterator[Finding]:
     """Who can change a directory can put another file in the place of each one below it."""
-    known = owners(world, world.site.settings.sasl.owner)
+    known = world.owners | owner_of_accounts(world)
     for directory in _directories(world):
         status = os.stat(directory)
         mode = stat.S_IMODE(status.st_mode)

@@ -12,7 +12,6 @@ from .finding import Finding, found
 from .modes import Rule, judge
 from .repairs import close
 from .sasl_files import SENDMAIL_CONFS, SMTPD_CONFS
-from .trust import owners
 from .users import User, obstacle, user_of
 from .world import DOVECOT_CONF, MAIN_CF, MASTER_CF, SENDMAIL_CF, SENDMAIL_MC, World
 
@@ -41,7 +40,7 @@ def state(world: World) -> Iterator[Finding]:
             reason = f"mode {mode:04o}; others may look into it or change it"
             yield found("PERM014", directory, reason, cure, close(directory, excess))
         for name in sorted(files):
-            yield from judge(f"{directory}/{name}", Rule("PERM014", 0o077, owners(world)))
+            yield from judge(f"{directory}/{name}", Rule("PERM014", 0o077, world.owners))
 
 
 def _raise(error: OSError) -> None:
@@ -52,7 +51,7 @@ def _raise(error: OSError) -> None:
 def configuration(world: World) -> Iterator[Finding]:
     """Whoever writes a configuration file decides what the mail server believes."""
     for path in map(world.path, CONFIGURATION):
-        rule = Rule("PERM017", 0o022, owners(world), "who writes it decides what the mail server does")
+        rule = Rule("PERM017", 0o022, world.owners, "who writes it decides what the mail server does")
         yield from judge(path, rule)
 
 

@@ -12,7 +12,6 @@ from ..pki.keys import public_id
 from .finding import Finding, found
 from .modes import Rule, acl, judge, words
 from .repairs import close, drop_acl
-from .trust import owners
 from .world import World
 
 _KEY_MARK = b"PRIVATE KEY-----"
@@ -24,7 +23,7 @@ def keys(world: World) -> Iterator[Finding]:
     group_may = {world.path(key) for use in world.uses if use.group_may_read for key in use.keys}
     for path in key_files(world):
         excess = 0o037 if path in group_may else 0o077
-        yield from judge(path, Rule("PERM001", excess, owners(world), _REFUSED))
+        yield from judge(path, Rule("PERM001", excess, world.owners, _REFUSED))
 
 
 def others(world: World) -> Iterator[Finding]:
@@ -32,7 +31,7 @@ def others(world: World) -> Iterator[Finding]:
     secret = set(key_files(world))
     for path in dict.fromkeys((*_configured(world), *_lying_around(world))):
         if path not in secret:
-            yield from judge(path, Rule("PERM002", 0o022, owners(world), "Sendmail refuses it"))
+            yield from judge(path, Rule("PERM002", 0o022, world.owners, "Sendmail refuses it"))
 
 
 def directories(world: World) -> Iterator[Finding]:

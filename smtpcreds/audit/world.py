@@ -19,12 +19,14 @@ from ..config import Site
 from ..config.host import host_name
 from ..errors import MissingInputError, SmtpcredsError
 from ..files import read_public
+from ..files.guard import MAIL_OWNERS
 from ..mta import dovecot_conf, exim_conf, postfix_cf, sendmail_cf
 from ..names import is_qualified
 from ..pki.values import Certificate
 from ..postgres import is_url
 from . import uses
 from .holdings import Holding, holdings_of
+from .users import user_of
 from .uses import Use
 
 T = TypeVar("T")
@@ -133,10 +135,16 @@ class World:
             yield from uses.of_dovecot(self.dovecot, DOVECOT_CONF)
 
     @cached_property
+    def owners(self) -> frozenset[int]:
+        """The numbers of root, of who runs the audit, and of Sendmail's own users."""
+        options = ("TrustedUser", "RunAsUser")
+        told = [self.sendmail.option(name).partition(":")[0] for name in options] if self.sendmail else []
+        found = (user_of(self.site.root, name) for name in (*MAIL_OWNERS, *told) if name)
+        return frozenset({0, os.geteuid(), *(user.uid for user in found if user)})
+
+    @cached_property
     def exim_user(self) -> str:
         """Who Exim runs as: the first of the distributions' names that the root knows."""
-        from .users import user_of
-
         return next((name for name in EXIM_USERS if user_of(self.site.root, name)), EXIM_USERS[0])
 
     @cached_property
