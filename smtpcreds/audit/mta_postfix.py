@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from ..mta.postfix_cf import MainCf
+from ..mta.main_cf import MainCf
 from .finding import Finding, found
 from .sasl_conf import confs
 from .world import MAIN_CF, MASTER_CF, World

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ..mta.dovecot_conf import DovecotConf
 from ..mta.exim_conf import EximConf
-from ..mta.postfix_cf import MainCf
+from ..mta.main_cf import MainCf
 from ..mta.sendmail_cf import SendmailCf
 from ..pki.profiles import Purpose
 

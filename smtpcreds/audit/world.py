@@ -20,7 +20,7 @@ from ..config.host import host_name
 from ..errors import MissingInputError, SmtpcredsError
 from ..files import read_public
 from ..files.guard import MAIL_OWNERS
-from ..mta import dovecot_conf, exim_conf, postfix_cf, sendmail_cf
+from ..mta import dovecot_conf, exim_conf, main_cf, sendmail_cf
 from ..names import is_qualified
 from ..pki.values import Certificate
 from ..postgres import is_url
@@ -90,16 +90,16 @@ class World:
         return None if text is None else sendmail_cf.parse(text)
 
     @cached_property
-    def postfix(self) -> postfix_cf.MainCf | None:
+    def postfix(self) -> main_cf.MainCf | None:
         """Postfix's main.cf, or None."""
         text, path = self.text(MAIN_CF), self.path(MAIN_CF)
-        return None if text is None else self.attempt(lambda: postfix_cf.parse(text, path), None)
+        return None if text is None else self.attempt(lambda: main_cf.parse(text, path), None)
 
     @cached_property
-    def services(self) -> tuple[postfix_cf.Service, ...]:
+    def services(self) -> tuple[main_cf.Service, ...]:
         """Postfix's master.cf."""
         text, path = self.text(MASTER_CF) or "", self.path(MASTER_CF)
-        return self.attempt(lambda: postfix_cf.parse_master(text, path), ())
+        return self.attempt(lambda: main_cf.parse_master(text, path), ())
 
     @cached_property
     def exim(self) -> tuple[str, exim_conf.EximConf] | None:

@@ -6,7 +6,7 @@ import pytest
 from lab.debs import unpacked
 
 from smtpcreds.errors import DamagedFileError
-from smtpcreds.mta import dovecot_conf, exim_conf, makemap, postfix_cf, sendmail_cf
+from smtpcreds.mta import dovecot_conf, exim_conf, main_cf, makemap, sendmail_cf
 
 MAIN = """\
 # comment
@@ -43,17 +43,17 @@ def postconf(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {name: value.strip() for name, _, value in lines}
 
 
-@pytest.mark.parametrize("name", sorted({*postfix_cf.DEFAULTS} - {"config_directory"}))
+@pytest.mark.parametrize("name", sorted({*main_cf.DEFAULTS} - {"config_directory"}))
 def test_parameters_are_what_postconf_says(postconf: dict[str, str], name: str) -> None:
-    assert postfix_cf.parse(MAIN, "main.cf").value(name).split() == postconf[name].split()
+    assert main_cf.parse(MAIN, "main.cf").value(name).split() == postconf[name].split()
 
 
 def test_master_cf() -> None:
     text = "smtp inet n - y - - smtpd\nsubmission inet n - - - - smtpd\n  -o a=b -v\n  -o c=d\n#x\n"
-    smtp, submission = postfix_cf.parse_master(text, "master.cf")
+    smtp, submission = main_cf.parse_master(text, "master.cf")
     assert (smtp.chroot, submission.chroot, submission.options) == (True, False, {"a": "b", "c": "d"})
     with pytest.raises(DamagedFileError, match="fewer than eight fields: smtp"):
-        postfix_cf.parse_master("smtp inet\n", "master.cf")
+        main_cf.parse_master("smtp inet\n", "master.cf")
 
 
 def test_sendmail_cf() -> None:
