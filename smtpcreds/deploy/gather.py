@@ -119,6 +119,17 @@ def _credential(site: Site, wishes: Wishes) -> Credential:
     account = book.parse(wishes.account or site.settings.sasl.account)
     if wishes.secret:
         return _verified(book, account, wishes.secret())
+    return held_credential(site, account)
+
+
+def held_credential(site: Site, account: Account) -> Credential:
+    """Return the account with its secret: of the database, or what this host logs in with.
+
+    Raises:
+        NoSuchAccountError: neither is here.
+        PasswordRefusedError: the database has no clear text of it.
+    """
+    book = AccountBook(site)
     try:
         return book.credential(account)
     except NoSuchAccountError as error:
