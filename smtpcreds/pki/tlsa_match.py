@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..errors import DataError, UsageError, quoted
@@ -10,15 +10,15 @@ from . import fields
 from .chains import climb
 from .dn import title
 from .pem import encode_der
-from .tlsa import DANE_EE, DANE_TA
+from .tlsa import DANE_EE, DANE_TA, end_entity
 from .values import Certificate
 
 _RECORD = re.compile(r"([0-3]) ([01]) ([0-2]) ([0-9A-Fa-f]{2}[0-9A-Fa-f ]*)")
 _LENGTHS = {1: 32, 2: 64}
-_DIGESTS = {
+_DIGESTS: dict[int, Callable[[bytes], bytes]] = {
     0: lambda value: value,
     1: lambda value: hashlib.sha256(value).digest(),
-    2: lambda v: hashlib.sha512(v).digest(),
+    2: lambda value: hashlib.sha512(value).digest(),
 }
 
 
@@ -48,7 +48,7 @@ def parse_association(text: str) -> Association:
     """
     found = _RECORD.fullmatch(" ".join(text.split()))
     if not found:
-        raise UsageError(quoted(text), "is no TLSA record", "write it as in '3 1 1 HEX': smtpcreds cert show")
+        raise UsageError(quoted(text), "is no TLSA record", "write it as in '3 1 1 HEX'")
     usage, selector, matching = (int(number) for number in found.groups()[:3])
     try:
         data = bytes.fromhex(found[4])
@@ -74,4 +74,4 @@ def match(records: Sequence[Association], presented: Sequence[Certificate]) -> s
         candidates = path[:1] if record.usage == DANE_EE else path[1:]
         if found := next(filter(record.fits, candidates), None):
             return f"{record} is {title(found)}"
-    raise DataError("TLSA", "no matching TLSA record: " + ", ".join(map(str, usable)))
+    raise DataError("TLSA", f"no matching TLSA record; the server's own is {end_entity(leaf)}")

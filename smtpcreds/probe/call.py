@@ -1,7 +1,7 @@
 """One connection to the target, in stages: each can be a step of its own, or all be gone through at once."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from ..errors import ProtocolError
@@ -31,29 +31,30 @@ class Line:
     endpoints: list[Endpoint]
     patience: Patience
 
-    def call(self, *, verify: bool, client: ClientFiles | None = None) -> "Call":
-        """Return a connection that is yet to be made.
+    def open(self, client: ClientFiles | None = None) -> "Call":
+        """Return a connection to look at whoever answers; ``client`` is presented."""
+        return Call(self, unverified(client), is_checked=False)
 
-        Args:
-            verify: end it unless the server's certificate holds, for OpenSSL and for our own checks.
-            client: certificate and key to present.
-        """
-        context = verified(self.asked.trust.anchors(), client) if verify else unverified(client)
-        return Call(self, context, verify=verify)
+    def by_openssl(self) -> "Call":
+        """Return a connection that OpenSSL ends unless the server's certificate holds."""
+        context = verified(self.asked.trust.anchors(), self.asked.client)
+        return Call(self, context, is_checked=False)
 
     def trusted(self) -> "Call":
-        """Return a connection for secrets: verified, unless told otherwise, and with our certificate."""
-        verify = not self.asked.insecure
-        if verify and self.asked.target.security is Security.CLEAR:
+        """Return a connection for secrets: checked by OpenSSL and by us, unless told otherwise."""
+        if self.asked.insecure:
+            return self.open(self.asked.client)
+        if self.asked.target.security is Security.CLEAR:
             raise DowngradeError(str(self.asked.target), "no password is sent without TLS")
-        return self.call(verify=verify, client=self.asked.client)
+        return replace(self.by_openssl(), is_checked=True)
 
 
 @dataclass
 class Call:
-    """A connection; leaving its context closes it.
+    """A connection that is yet to be made; leaving its context closes it.
 
     Attributes:
+        is_checked: it ends unless our own checks of the server's certificate hold.
         before: what EHLO offered before TLS.
         after: what the last EHLO offered.
         session: of TLS, once it stands.
@@ -62,7 +63,7 @@ class Call:
 
     line: Line
     context: Context
-    verify: bool
+    is_checked: bool
     before: Capabilities = NOTHING
     after: Capabilities = NOTHING
     session: Session | None = None
@@ -123,7 +124,7 @@ class Call:
         name = str(self.line.asked.trust.name)
         self.session = session_of(self.connection.secure(self.context, name))
         self.presented = tuple(parse_certificate(der, self.connection.peer) for der in self.session.presented)
-        if self.verify:
+        if self.is_checked:
             self.line.asked.trust.check(self.presented)
         return f"{self.session.version}, {self.session.cipher}, {self.session.bits} bits"
 

@@ -1,10 +1,12 @@
 """AUTH with each mechanism that the account should serve, each on a connection of its own."""
 
+from functools import partial
+
 from ..secret import Secret
 from ..smtp.sasl import EXTERNAL, MECHANISMS, PLUS, Login
 from .asked import Asked, Identity
 from .call import Line
-from .look import Seen
+from .look import OfferError, Seen
 from .step import Record
 
 NOBODY = Identity(Login("", Secret(b"")))
@@ -21,7 +23,14 @@ def log_in(line: Line, record: Record, seen: Seen) -> list[str]:
     if not (seen.is_verified or asked.insecure):
         record.skip("auth", UNVERIFIED)
         return []
-    return [name for name in _wanted(asked, seen) if _try(line, record, name)]
+    wanted = _wanted(asked, seen)
+    usable = [name for name in wanted if _is_served(asked, name)]
+    for name in wanted:
+        if name not in usable:
+            record.skip(f"auth {name}", "the account has no secret for it")
+    if not usable:
+        record.run("auth", partial(_nothing_in_common, seen))
+    return [name for name in usable if record.run(f"auth {name}", partial(_attempt, line, name))]
 
 
 def _wanted(asked: Asked, seen: Seen) -> list[str]:
@@ -37,14 +46,19 @@ def _by_certificate(asked: Asked, seen: Seen) -> bool:
     return EXTERNAL in seen.mechanisms or EXTERNAL in asked.mechanisms
 
 
-def _try(line: Line, record: Record, mechanism: str) -> bool:
-    asked = line.asked
+def _is_served(asked: Asked, mechanism: str) -> bool:
     served = asked.identity.served if asked.identity else None
-    plain_name = mechanism.removesuffix(PLUS)
-    if served is not None and mechanism != EXTERNAL and plain_name not in served:
-        record.skip(f"auth {mechanism}", "the account has no secret for it")
-        return False
-    return record.run(f"auth {mechanism}", lambda: attempt(line, mechanism, asked.identity or NOBODY))
+    return served is None or mechanism == EXTERNAL or mechanism.removesuffix(PLUS) in served
+
+
+def _nothing_in_common(seen: Seen) -> str:
+    raise OfferError(
+        "AUTH", f"no mechanism in common; the server offers {' '.join(seen.mechanisms) or 'none'}"
+    )
+
+
+def _attempt(line: Line, mechanism: str) -> str:
+    return attempt(line, mechanism, line.asked.identity or NOBODY)
 
 
 def attempt(line: Line, mechanism: str, identity: Identity) -> str:

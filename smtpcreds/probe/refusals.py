@@ -43,7 +43,7 @@ def plain_before_tls(line: Line) -> str:
     """Offer a name and a password that nobody has, without TLS, and see whether they are looked at."""
     login = Login(f"probe-{secrets.token_hex(4)}", Secret(secrets.token_urlsafe(24)))
     try:
-        with line.call(verify=False) as call:
+        with line.open() as call:
             call.through(*CLEAR)
             reply = call.log_in("PLAIN", Identity(login))
     except RefusedError as error:
@@ -95,7 +95,7 @@ def revoked_certificate(line: Line) -> str:
 
 def privileges(line: Line, client: ClientFiles | None) -> set[str]:
     """Return what a connection with this certificate, or none, may do without a password."""
-    with line.call(verify=False, client=client) as call:
+    with line.open(client) as call:
         call.through()
         return {name for name, attempt_ in _PRIVILEGES.items() if _may(attempt_, call)}
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
+from ..errors import UsageError
 from ..model import Plan
 from ..model import Step as Planned
 from ..smtp.connection import resolve
@@ -18,8 +19,14 @@ from .target import Security
 
 
 def plan_probe(asked: Asked, tell: Callable[[Step], None]) -> Plan[list[Step]]:
-    """Plan a probe; ``tell`` is given each step as it ends."""
+    """Plan a probe; ``tell`` is given each step as it ends.
+
+    Raises:
+        UsageError: somebody is to log in without TLS, and nobody has said that it may be insecure.
+    """
     identity, letter = asked.identity, asked.letter
+    if identity and asked.target.security is Security.CLEAR and not asked.insecure:
+        raise UsageError("--no-tls", "no password is sent without TLS", "--insecure-send-password sends it")
     steps = [Planned("connect to", str(asked.target), note=asked.target.security)]
     if identity:
         steps.append(Planned("log in as", identity.login.authcid))

@@ -60,10 +60,16 @@ def resolve(host: str, port: int) -> list[Endpoint]:
 
 
 class Connection:
-    """A conversation with a server; :meth:`close` ends it, as does leaving the context."""
+    """A conversation with a server; :meth:`close` ends it, as does leaving the context.
+
+    Attributes:
+        peer: address and port, for messages.
+        hidden: octets that are masked in replies which are expected to have certain codes, and so are shown.
+    """
 
     def __init__(self, peer: str, handle: socket.socket, patience: Patience) -> None:
         self.peer = peer
+        self.hidden: list[bytes] = []
         self._handle = handle
         self._patience = patience
         self._replies = Replies(peer)
@@ -123,9 +129,10 @@ class Connection:
     def expect(self, *accepted: int) -> Reply:
         """Return the next reply, which has to have one of these codes, if any are given."""
         reply = self.reply()
+        shown = reply.without(self.hidden) if accepted else reply
         if accepted and reply.code not in accepted:
-            raise RefusedError(self.peer, reply)
-        return reply
+            raise RefusedError(self.peer, shown)
+        return shown
 
     def discard(self) -> int:
         """Forget what came and was not read; return how many octets that were."""

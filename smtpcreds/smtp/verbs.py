@@ -54,22 +54,30 @@ def authenticate(
         RefusedError: the server says no.
         SaslError: its challenge makes no sense, or it says yes before it has proved itself.
     """
-    message, told = next(exchange), [*secrets]
+    connection.hidden += secrets
+    message = next(exchange)
     try:
         reply = _begin(connection, mechanism, message)
         while reply.code == 334:
             message = _next(connection, exchange, reply, message)
-            told.append(encoded := b64encode(message.data))
-            reply = connection.command(encoded)
+            reply = connection.command(_encoded(connection, message))
     except SaslError:
         with suppress(ProtocolError):
             connection.command(b"*")
         raise
+    shown = reply.without(connection.hidden)
     if reply.code != 235:
-        raise RefusedError(connection.peer, reply.without(told))
+        raise RefusedError(connection.peer, shown)
     if not message.last:
         raise SaslError(connection.peer, f"says {reply.code} before it has proved to know the secret")
-    return reply.without(told)
+    return shown
+
+
+def _encoded(connection: Connection, message: Message) -> bytes:
+    """Return a message as it is sent; the server may repeat it, and is not to be quoted then."""
+    encoded = b64encode(message.data)
+    connection.hidden.append(encoded)
+    return encoded
 
 
 def _begin(connection: Connection, mechanism: str, first: Message) -> Reply:
@@ -77,11 +85,12 @@ def _begin(connection: Connection, mechanism: str, first: Message) -> Reply:
     command = b"AUTH " + mechanism.encode()
     if first is WAIT:
         return connection.command(command)
-    initial = command + b" " + (b64encode(first.data) or b"=")
+    encoded = _encoded(connection, first)
+    initial = command + b" " + (encoded or b"=")
     if len(initial) + 2 <= MAX_COMMAND:
         return connection.command(initial)
     reply = connection.command(command)
-    return connection.command(b64encode(first.data)) if reply.code == 334 else reply
+    return connection.command(encoded) if reply.code == 334 else reply
 
 
 def _next(connection: Connection, exchange: Exchange, reply: Reply, message: Message) -> Message:

@@ -26,7 +26,7 @@ ROWS = (
         "name|openssl",
         "is not for|mismatch|not valid for",
         "the certificate has another name than the server is called by",
-        "issue one with it (smtpcreds cert issue {host}), or probe by its name, or say --name NAME",
+        "probe by its name, or say --name NAME, or add it: smtpcreds cert issue HOST --san {host}",
     ),
     Symptom(
         "purpose|openssl",
@@ -54,7 +54,7 @@ ROWS = (
         "tlsa",
         "no matching",
         "the record is of another key, or 2 x x and the server does not send that CA",
-        "publish the record that smtpcreds cert show {host} prints, beside the old one until it has gone",
+        "publish that record too, if the certificate is right, and drop the old one when caches forgot it",
     ),
     Symptom("tlsa", "not for SMTP", "only usages 2 and 3 are used by mail servers", "publish 3 1 1"),
 )

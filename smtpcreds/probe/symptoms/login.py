@@ -29,6 +29,12 @@ ROWS = (
     # AUTH
     Symptom(
         "auth",
+        "no mechanism in common",
+        "the account has secrets for other mechanisms than the server offers, or those can't be tried here",
+        "smtpcreds sasl show NAME tells its mechanisms; offer one of them, PLAIN inside TLS if need be",
+    ),
+    Symptom(
+        "auth",
         "454.*connection lost|435",
         "Dovecot delays after failures, restarted, or its socket can't be reached",
         "try again; look at owner and mode of Dovecot's auth socket",
@@ -71,9 +77,15 @@ ROWS = (
     ),
     Symptom(
         "auth",
-        "did not prove|before it has proved",
+        "did not prove|before it has proved|did not extend",
         "the server does not know the secret and pretends to: an impostor, or another password there",
         "trust nothing it says; compare its certificate's fingerprint with the authority's",
+    ),
+    Symptom(
+        "auth",
+        "not base64|asks for more|challenge|first message",
+        "the server's side of this mechanism is broken",
+        "take it out of the server's mech_list, or update the server",
     ),
     Symptom(
         "auth",
