@@ -75,22 +75,30 @@ def no_certificate(line: Line) -> str:
         free = privileges(line, None)
     except REFUSAL as error:
         return f"refused: {error}"
-    if free:
-        raise GrantedError("no certificate", f"and still {_list(free)}")
-    return "earns nothing"
+    if EXTERNAL in free:
+        raise GrantedError("no certificate", "and still EXTERNAL logs in")
+    return Note(f"earns nothing, but everybody may write to {_recipient(line)}") if free else "earns nothing"
 
 
 def revoked_certificate(line: Line) -> str:
-    """Ask with a revoked certificate for what certificates earn."""
+    """Ask with a revoked certificate for what certificates earn; what everybody may do does not count."""
     try:
         granted = privileges(line, line.asked.revoked)
     except REFUSAL as error:
         return f"refused: {error}"
-    if granted:
-        raise GrantedError("revoked certificate", f"and still {_list(granted)}")
-    if not (line.asked.client and privileges(line, line.asked.client)):
-        return Note("earns nothing, but no good certificate is known to earn more")
-    return "earns nothing"
+    try:
+        free = privileges(line, None)
+    except REFUSAL:
+        raise GrantedError("revoked certificate", "opens a session that nobody without one gets") from None
+    if granted - free:
+        raise GrantedError("revoked certificate", f"and still {_list(granted - free)}")
+    if line.asked.client and privileges(line, line.asked.client) - free:
+        return "earns nothing"
+    return Note("earns nothing, but no good certificate is known to earn more")
+
+
+def _recipient(line: Line) -> str:
+    return line.asked.letter.recipient if line.asked.letter else "anybody"
 
 
 def privileges(line: Line, client: ClientFiles | None) -> set[str]:

@@ -119,7 +119,11 @@ class Connection:
         """Send octets as they are."""
         with self._explained(until := self._patience.until()):
             self._handle.settimeout(max(0.001, until - monotonic()))
-            self._handle.sendall(octets)
+            try:
+                self._handle.sendall(octets)
+            except (ssl.SSLEOFError, ConnectionError):
+                self._handle.recv(_CHUNK)  # an alert that says why has perhaps arrived before
+                raise
 
     def command(self, line: bytes, *accepted: int) -> Reply:
         """Send a line and return its reply; where codes are given, another one raises RefusedError."""
@@ -189,5 +193,5 @@ def _words(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message.rstrip(".")
     if isinstance(error, ssl.SSLEOFError):
-        return "the connection was closed in the TLS handshake"
+        return "the connection was closed in the middle of TLS"
     return (error.reason or str(error)).replace("_", " ").lower()

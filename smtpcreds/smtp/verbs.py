@@ -6,7 +6,7 @@ from binascii import a2b_base64
 from collections.abc import Iterable
 from contextlib import suppress
 
-from ..errors import ProtocolError
+from ..errors import ProtocolError, UnavailableError
 from .connection import Connection
 from .dialogue import Capabilities, Reply, ReplyError, capabilities
 from .faults import RefusedError, SaslError
@@ -62,7 +62,7 @@ def authenticate(
             message = _next(connection, exchange, reply, message)
             reply = connection.command(_encoded(connection, message))
     except SaslError:
-        with suppress(ProtocolError):
+        with suppress(ProtocolError, UnavailableError):
             connection.command(b"*")
         raise
     shown = reply.without(connection.hidden)
@@ -112,10 +112,16 @@ def admitted(connection: Connection, sender: str, recipient: str) -> Reply:
     Raises:
         RefusedError: sender or recipient is refused.
     """
+    try:
+        return _envelope(connection, sender, recipient)
+    finally:
+        with suppress(ProtocolError, UnavailableError):
+            connection.command(b"RSET")
+
+
+def _envelope(connection: Connection, sender: str, recipient: str) -> Reply:
     connection.command(b"MAIL FROM:<" + sender.encode() + b">", 250)
-    reply = connection.command(b"RCPT TO:<" + recipient.encode() + b">", 250, 251)
-    connection.command(b"RSET")
-    return reply
+    return connection.command(b"RCPT TO:<" + recipient.encode() + b">", 250, 251)
 
 
 def deliver(connection: Connection, sender: str, recipient: str, content: bytes) -> Reply:
@@ -127,8 +133,7 @@ def deliver(connection: Connection, sender: str, recipient: str, content: bytes)
         recipient: likewise.
         content: lines that end in CRLF.
     """
-    connection.command(b"MAIL FROM:<" + sender.encode() + b">", 250)
-    connection.command(b"RCPT TO:<" + recipient.encode() + b">", 250, 251)
+    _envelope(connection, sender, recipient)
     connection.command(b"DATA", 354)
     stuffed = content.replace(b"\r\n.", b"\r\n..")
     return connection.command(stuffed + b".", 250)

@@ -68,7 +68,7 @@ ROWS = (
     ),
     Symptom(
         "tls|openssl",
-        "closed in the TLS handshake|connection broke|handshake failure|no shared cipher"
+        "closed in the middle of TLS|connection broke|handshake failure|no shared cipher"
         "|no protocols available|unsupported protocol|protocol version",
         "the two sides have no TLS version or cipher in common, or the server has no usable certificate",
         "offer TLS 1.2 or newer there (smtpd_tls_protocols); on {host}: smtpcreds cert verify {host}",
