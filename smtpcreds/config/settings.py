@@ -61,6 +61,8 @@ class MtaSettings:
     relay_hosts: tuple[str, ...] = ()
     access: tuple[str, ...] = ()
     authinfo_map: bool = False
+    port: int = 25
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,10 @@ def _host_fault(value: Any) -> str | None:
     return None
 
 
+def _port_fault(value: Any) -> str | None:
+    return None if 1 <= value <= 65535 else f"takes a port from 1 to 65535, not {value}"
+
+
 _RULES: dict[str, Callable[[Any], str | None]] = {
     "domain": _host_fault,
     "hub": _host_fault,
@@ -190,6 +196,7 @@ _RULES: dict[str, Callable[[Any], str | None]] = {
     "cert.crl_days": _days_fault,
     "sasl.database": _database_fault,
     "mta.relay_hosts": _host_fault,
+    "mta.port": _port_fault,
 }
 """What is wrong with a value of the right type, by key."""
 

@@ -3,19 +3,20 @@
 import os
 from dataclasses import replace
 
-from ..accounts import AccountBook
 from ..authority.layout import BUNDLE, CRL, pair_of
+from ..authority.reading import has_inventory, reading
 from ..config import Site
 from ..config.host import first_existing, host_name
-from ..errors import MissingInputError, NoSuchAccountError, UsageError
+from ..errors import MissingInputError, UsageError
 from ..files import read_private, read_public
-from ..model import Account, Credential
-from ..mta import access, auth_info, authinfo_map
+from ..mta import access
 from ..mta.mechanisms import DEFAULT, PLAINTEXT, offer
-from ..mta.port import Facts, Need, Program, Role, Tls
+from ..mta.port import Facts, Material, Need, Program, Role, Tls
 from ..mta.programs import check_variants
 from ..mta.sasl_conf import PROGRAMS, Backend, Saslauthd
 from ..secret import Secret
+from .credentials import credential, held
+from .relaying import clients, rules
 from .sasl_conf import backend_of
 from .wishes import Wishes
 
@@ -31,6 +32,8 @@ def gather(site: Site, program: Program, options: Wishes) -> Facts:
         MissingInputError, NoSuchAccountError: something must be made first; the hint says how.
     """
     check_variants(program, options.variants)
+    if options.access and Need.RULES not in program.NEEDS:
+        raise UsageError("--access", f"is for Sendmail; {program.NAME} has no access map")
     wishes = options.over(site.settings.mta, program.VARIANTS)
     here = replace(site, settings=replace(site.settings, hub=wishes.hub)) if wishes.hub else site
     host = _host(here, program, wishes)
@@ -45,10 +48,15 @@ def gather(site: Site, program: Program, options: Wishes) -> Facts:
         ),
         tls=_tls(here, host),
         pid_file=first_existing(here.root, PID_FILES),
-        backend=_backend(here, wishes) if is_hub else None,
-        credential=_credential(here, wishes) if Need.CREDENTIAL in program.NEEDS else None,
-        rules=_rules(here, wishes, is_hub=is_hub),
+        backend=_backend(here, program, wishes) if is_hub else None,
+        credential=credential(here, program, wishes) if Need.CREDENTIAL in program.NEEDS else None,
+        rules=_rules(here, program, wishes),
         variants=wishes.variants,
+        port=wishes.port or 25,
+        material=_material(here, host) if Need.MATERIAL in program.NEEDS else None,
+        accounts=held(here) if Need.ACCOUNTS in program.NEEDS else (),
+        clients=clients(here, wishes) if Need.CLIENTS in program.NEEDS else (),
+        fingerprint=_fingerprint(here, wishes) if Need.FINGERPRINT in program.NEEDS else "",
     )
 
 
@@ -68,98 +76,60 @@ def _tls(site: Site, host: str) -> Tls:
     return Tls(pair.key, pair.certificate, f"{directory}/{BUNDLE}", directory, f"{directory}/{CRL}")
 
 
-def _backend(site: Site, wishes: Wishes) -> Backend:
+def _backend(site: Site, program: Program, wishes: Wishes) -> Backend:
     if wishes.saslauthd:
         return Saslauthd()
-    return backend_of(site, None, wishes.role or PROGRAMS["sendmail"].user, wishes.role_password)
+    user = PROGRAMS[program.FAMILY].user if program.FAMILY in PROGRAMS else "root"
+    return backend_of(site, None, wishes.role or user, wishes.role_password)
 
 
-def _rules(site: Site, wishes: Wishes, *, is_hub: bool) -> tuple[access.Rule, ...]:
-    further = tuple(access.parse_rule(text) for text in wishes.access)
-    if not is_hub or not (wishes.relay_certificates or wishes.relay_hosts):
-        return further
-    issuer = _issuer(site)
-    hosts = None if wishes.relay_certificates else [_subject(site, host) for host in wishes.relay_hosts]
-    return (*access.relaying(issuer, hosts), *further)
+def _rules(site: Site, program: Program, wishes: Wishes) -> tuple[access.Rule, ...]:
+    if Need.RULES in program.NEEDS:
+        return rules(site, wishes, is_hub=program.ROLE is Role.HUB)
+    return ()
 
 
-def _issuer(site: Site) -> str:
-    """Return the DN of the CA that issues, from the authority or from the bundle, which it leads."""
-    from ..authority.ca import certificates, exists
-    from ..pki.describe import describe
-    from ..pki.pem import parse_certificates
-
-    if exists(site):
-        return describe(certificates(site)[0]).access_subject
-    path = f"{site.certificates}/{BUNDLE}"
-    return describe(parse_certificates(read_public(path), path).certificates[0]).access_subject
-
-
-def _subject(site: Site, host: str) -> str:
-    """Return the DN of a host's certificate."""
-    from ..authority.lookup import find
-    from ..inventory import State
-    from ..pki.describe import describe
-
-    name = site.qualify(host)
-    issue = f"smtpcreds cert issue {name}"
-    try:
-        found = find(site, name, "")
-    except MissingInputError:
-        raise MissingInputError(name, "has no certificate to relay by", issue) from None
-    if found.row and found.row.state is not State.ISSUED:
-        reason = f"has no valid certificate to relay by; its last one is {found.row.state}"
-        raise MissingInputError(name, reason, issue)
-    return describe(found.certificate).access_subject
-
-
-def _credential(site: Site, wishes: Wishes) -> Credential:
-    """Return the account with its secret: given, of the database, or what this host logs in with."""
-    book = AccountBook(site)
-    account = book.parse(wishes.account or site.settings.sasl.account)
-    if wishes.secret:
-        return _verified(book, account, wishes.secret())
-    return held_credential(site, account)
-
-
-def held_credential(site: Site, account: Account) -> Credential:
-    """Return the account with its secret: of the database, or what this host logs in with.
+def _material(site: Site, host: str) -> Material:
+    """Return what the host's files say.
 
     Raises:
-        NoSuchAccountError: neither is here.
-        PasswordRefusedError: the database has no clear text of it.
+        MissingInputError: one of them is not there.
     """
-    book = AccountBook(site)
-    try:
-        return book.credential(account)
-    except NoSuchAccountError as error:
-        installed = _installed_secret(site, account)
-        if installed is None:
-            reason = f"has no secret here: {error.reason}, and none is installed"
-            hint = f"smtpcreds sasl add {book.shown(account)} on the hub; elsewhere give --password SOURCE"
-            raise NoSuchAccountError(str(account), reason, hint) from None
-        return Credential(account, installed, site.realm)
+    directory = site.certificates
+    pair = pair_of(site, host)
+    for path in (pair.key, pair.certificate, f"{directory}/{BUNDLE}", f"{directory}/{CRL}"):
+        if not os.path.lexists(path):
+            raise MissingInputError(
+                path, f"is missing, so {host} has no TLS to speak of", f"smtpcreds cert issue {host}"
+            )
+    return Material(
+        Secret(read_private(pair.key)),
+        read_public(pair.certificate),
+        read_public(f"{directory}/{BUNDLE}"),
+        read_public(f"{directory}/{CRL}"),
+    )
 
 
-def _verified(book: AccountBook, account: Account, secret: Secret) -> Credential:
-    """Return the account with a secret that was given; where the account is known, it has to fit."""
-    from ..accounts.verify import credential
+def _fingerprint(site: Site, wishes: Wishes) -> str:
+    """Return the fingerprint of the hub's certificate, given or from the inventory.
 
-    try:
-        book.properties(account)
-    except NoSuchAccountError:
-        return Credential(account, secret, book.site.realm)
-    return credential(book, account, secret)
+    Raises:
+        UsageError: what was given is no SHA-256 in hex.
+        MissingInputError: none was given, and the inventory knows no certificate of the hub.
+    """
+    if wishes.fingerprint:
+        return _parse_fingerprint(wishes.fingerprint)
+    if has_inventory(site):
+        with reading(site) as inventory:
+            current = inventory.current(site.hub, site.clock())
+        if current and current.fingerprint:
+            return current.fingerprint
+    hint = f"on the hub: smtpcreds cert show {site.hub}; here: --fingerprint HEX"
+    raise MissingInputError(site.hub, "has no certificate that is known here", hint)
 
 
-def _installed_secret(site: Site, account: Account) -> Secret | None:
-    """Return the secret that this host has for the account in default-auth-info or in the authinfo map."""
-    found = []
-    path = site.path(auth_info.DEFAULT_PATH)
-    if os.path.lexists(path):
-        found.append(auth_info.parse(read_private(path), path))
-    path = site.path(authinfo_map.DEFAULT_PATH)
-    if os.path.lexists(path):
-        found += authinfo_map.parse(read_private(path), path).values()
-    names = {account.authcid, str(account)}
-    return next((info.secret for info in found if info.authcid in names), None)
+def _parse_fingerprint(text: str) -> str:
+    plain = text.replace(":", "").lower()
+    if len(plain) != 64 or set(plain) - set("0123456789abcdef"):
+        raise UsageError("--fingerprint", "takes a SHA-256: 64 hex digits, colons between them or not")
+    return plain

@@ -27,6 +27,8 @@ class Wishes:
         relay_hosts: these hosts may, by their certificates.
         access: further rules, ``TAG:SUBJECT VALUE``.
         variants: choices that only some programs know.
+        port: of the hub.
+        fingerprint: SHA-256 of the hub's certificate, where the inventory does not know it.
     """
 
     host: str | None = None
@@ -43,6 +45,8 @@ class Wishes:
     relay_hosts: tuple[str, ...] = ()
     access: tuple[str, ...] = ()
     variants: frozenset[str] = frozenset()
+    port: int | None = None
+    fingerprint: str | None = None
 
     def over(self, settings: MtaSettings, known: frozenset[str]) -> Self:
         """Complete the options from the table ``[mta]``.
@@ -53,7 +57,7 @@ class Wishes:
         """
         from dataclasses import replace
 
-        configured = frozenset({"authinfo-map"}) if settings.authinfo_map else frozenset()
+        configured = {*settings.choices, *(["authinfo-map"] if settings.authinfo_map else [])}
         return replace(
             self,
             mechanisms=self.mechanisms or settings.mechanisms,
@@ -64,4 +68,5 @@ class Wishes:
             relay_hosts=self.relay_hosts or settings.relay_hosts,
             access=self.access or settings.access,
             variants=self.variants | (configured & known),
+            port=self.port or settings.port,
         )

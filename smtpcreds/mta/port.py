@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from ..model import Credential
+from ..model import Account, Credential
 from ..secret import Secret
 from .access import Rule
 from .sasl_conf import Backend
@@ -31,6 +31,16 @@ class Need(StrEnum):
 
     PAIR = "pair"
     CREDENTIAL = "credential"
+    MATERIAL = "material"
+    """Copies of the pair and the CA's files, for a program that can't read those of root."""
+    ACCOUNTS = "accounts"
+    """What the account database holds, for a program that has a file of its own."""
+    CLIENTS = "clients"
+    """Which client certificates may relay, for a program that lists them."""
+    RULES = "rules"
+    """Lines of Sendmail's access map."""
+    FINGERPRINT = "fingerprint"
+    """Of the hub's certificate, for a program that can verify nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +63,46 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True)
+class Material:
+    """What the files of :class:`Tls` say, PEM.
+
+    Attributes:
+        key: private key, unencrypted PKCS #8.
+        certificate: its certificate and those between it and the root.
+        bundle: the CA's certificates.
+        crl: of the CA that issues.
+    """
+
+    key: Secret
+    certificate: bytes
+    bundle: bytes
+    crl: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A host that may relay by its certificate; several may have one key, and a host several certificates.
+
+    Attributes:
+        host: full name.
+        key_id: SHA-256 of the SubjectPublicKeyInfo, lower-case hex; survives a renewal with the same key.
+        fingerprint: SHA-256 of the certificate's DER, lower-case hex.
+    """
+
+    host: str
+    key_id: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An account and the properties that Cyrus SASL has for it, as ``userPassword`` and ``authPassword``."""
+
+    account: Account
+    properties: Mapping[str, Secret]
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """All that a program may be told; each takes what it can express, and refuses what it can't.
 
@@ -67,6 +117,11 @@ class Facts:
         credential: what a client host logs in with.
         rules: lines of Sendmail's access map.
         variants: names of the choices that were made, of those that the program knows.
+        port: of the hub, that client hosts connect to.
+        material: what the files of ``tls`` say.
+        accounts: of the hub, by name.
+        clients: certificates that may relay without AUTH; none of them revoked or expired.
+        fingerprint: SHA-256 of the hub's certificate, lower-case hex.
     """
 
     host: str
@@ -79,6 +134,11 @@ class Facts:
     credential: Credential | None = None
     rules: tuple[Rule, ...] = ()
     variants: frozenset[str] = frozenset()
+    port: int = 25
+    material: Material | None = None
+    accounts: tuple[Held, ...] = ()
+    clients: tuple[Client, ...] = ()
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +233,13 @@ class Program(Protocol):
     TITLE: str
     """One line for people."""
     ROLE: Role
+    FAMILY: str
+    """The mail program without its role."""
     NEEDS: frozenset[Need]
     VARIANTS: frozenset[str]
     """Choices that it knows."""
+    SECRET_FILES: tuple[str, ...]
+    """Paths of its files that hold a client's credential; parsed, they have ``authcid`` and ``secret``."""
 
     def render(self, facts: Facts) -> tuple[Rendered, ...]:
         """Return its files, those with secrets first.

@@ -22,4 +22,5 @@ def program_named(name: str) -> Program:
 def check_variants(program: Program, variants: frozenset[str]) -> None:
     """Raise UsageError for a choice that the program does not know."""
     for name in sorted(variants - program.VARIANTS):
-        raise UsageError(f"--{name}", f"is nothing that {program.NAME} knows")
+        known = ", ".join(sorted(program.VARIANTS))
+        raise UsageError(name, f"is no choice of {program.NAME}", f"its choices: {known}" if known else None)

@@ -12,10 +12,12 @@ from .port import Facts, File, Map, Need, Rendered, Role, Work
 NAME = "sendmail-client"
 TITLE = "Sendmail 8.12 or later with Cyrus SASL, relaying through the hub"
 ROLE = Role.CLIENT
-NEEDS = frozenset({Need.PAIR, Need.CREDENTIAL})
+FAMILY = "sendmail"
+NEEDS = frozenset({Need.PAIR, Need.CREDENTIAL, Need.RULES})
 MAP = "authinfo-map"
 """FEATURE(authinfo) instead of default-auth-info: the secret is then for the hub alone."""
 VARIANTS = frozenset({MAP})
+SECRET_FILES: tuple[str, ...] = (auth_info.DEFAULT_PATH, authinfo_map.DEFAULT_PATH)
 
 FRAGMENT = f"{sendmail_mc.DIRECTORY}/client.m4"
 

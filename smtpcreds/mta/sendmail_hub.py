@@ -10,8 +10,10 @@ from .port import Facts, File, Need, Rendered, Role, Work
 NAME = "sendmail-hub"
 TITLE = "Sendmail 8.12 or later with Cyrus SASL, relaying for client hosts"
 ROLE = Role.HUB
-NEEDS = frozenset({Need.PAIR})
+FAMILY = "sendmail"
+NEEDS = frozenset({Need.PAIR, Need.RULES})
 VARIANTS: frozenset[str] = frozenset()
+SECRET_FILES: tuple[str, ...] = ()
 
 FRAGMENT = f"{sendmail_mc.DIRECTORY}/hub.m4"
 SASL_CONF = sasl_conf.PROGRAMS["sendmail"].conf

@@ -8,11 +8,12 @@ from ..accounts import AccountBook
 from ..accounts.mechanisms import served
 from ..authority.layout import pair_of
 from ..config import Site
-from ..deploy.gather import held_credential
+from ..deploy.credentials import held_credential
 from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..files import read_private, read_public
 from ..model import Account, Credential
 from ..mta import auth_info
+from ..mta.programs import PROGRAMS
 from ..pki.keyfile import decode_key, is_encrypted
 from ..pki.keys import matches
 from ..pki.pem import parse_certificates
@@ -30,7 +31,11 @@ def of_account(site: Site, text: str, secret: Callable[[], Secret] | None) -> Id
     """
     book = AccountBook(site)
     account = book.parse(text)
-    credential = Credential(account, secret(), site.realm) if secret else held_credential(site, account)
+    credential = (
+        Credential(account, secret(), site.realm)
+        if secret
+        else held_credential(site, PROGRAMS.values(), account)
+    )
     login = Login(credential.login, credential.secret)
     return Identity(login, account.realm, _served(book, account))
 

@@ -15,6 +15,15 @@ def list_(session: Session) -> None:
     programs = PROGRAMS.values()
     width = max(map(len, PROGRAMS))
     session.show(
-        {"programs": [{"name": p.NAME, "role": p.ROLE.value, "title": p.TITLE} for p in programs]},
-        [f"{p.NAME:{width}}  {p.TITLE}" for p in programs],
+        {
+            "programs": [
+                {"name": p.NAME, "role": p.ROLE.value, "title": p.TITLE, "choices": sorted(p.VARIANTS)}
+                for p in programs
+            ]
+        },
+        [
+            f"{p.NAME:{width}}  {p.TITLE}"
+            + (f"; --with {', '.join(sorted(p.VARIANTS))}" if p.VARIANTS else "")
+            for p in programs
+        ],
     )

@@ -43,6 +43,15 @@ _OPTIONS = (
         "--access", multiple=True, metavar="RULE", help="A line of the access map: 'TAG:SUBJECT VALUE'."
     ),
     click.option("--authinfo-map", is_flag=True, help="FEATURE(authinfo) instead of default-auth-info."),
+    click.option(
+        "--with",
+        "choices",
+        multiple=True,
+        metavar="CHOICE",
+        help="One of the choices that 'mta list' shows for PROGRAM.",
+    ),
+    click.option("--port", type=click.IntRange(1, 65535), help="The hub's port, for clients; default: 25."),
+    click.option("--fingerprint", metavar="HEX", help="SHA-256 of the hub's certificate."),
 )
 
 
@@ -64,7 +73,9 @@ def asked(session: Session, name: str, **options: Any) -> "tuple[Site, Program, 
 
     program = program_named(name)
     site = session.site()
-    variants = frozenset({"authinfo-map"} if options.pop("authinfo_map") else ())
+    variants = frozenset(
+        [*options.pop("choices"), *(["authinfo-map"] if options.pop("authinfo_map") else [])]
+    )
     password, role, role_password = (options.pop(name) for name in ("password", "role", "role_password"))
     wishes = Wishes(
         **options,
