@@ -124,7 +124,10 @@ def _quoted(value: bytes) -> bytes:
 
 
 def _latin(value: bytes) -> bytes:
-    """Names and passwords are hashed as ISO 8859-1 where they fit into it."""
+    """Names and passwords are hashed as ISO 8859-1 where they fit into it.
+
+    Dovecot 2.3 hashes UTF-8 as it is, and so refuses a password such as ``Bücher`` (observed).
+    """
     try:
         return value.decode().encode("latin-1")
     except UnicodeError:
