@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from ..errors import DamagedFileError, InexpressibleError
+from . import main_cf
 from .port import Include, Premise, Tls
 
 DIRECTORY = "/etc/postfix/smtpcreds"
@@ -64,9 +65,12 @@ def parse(content: bytes, path: str) -> Settings:
 
 
 def in_force(text: str) -> Settings:
-    """Return what a main.cf says: the last line for each name, with the lines that continue it."""
-    settings = (_SETTING.fullmatch(line) for line in _logical_lines(text))
-    return {setting[1]: _words(setting[2]) for setting in settings if setting}
+    """Return what a main.cf says, lists with spaces only; nothing if Postfix can't read it."""
+    try:
+        found = main_cf.parse(text, MAIN).settings
+    except DamagedFileError:
+        return {}
+    return {name: _words(value) for name, value in found.items()}
 
 
 def include(fragment: str, settings: Settings) -> Include:
@@ -110,36 +114,20 @@ def chroot(wanted: str) -> Premise:
     """Return the premise that every smtpd of the network is in the chroot (``y``) or not (``n``)."""
 
     def faults(text: str) -> Iterator[tuple[str, str]]:
-        for service, kind, column, command in _services(text):
-            is_chrooted = column == "y"
-            if kind == "inet" and command == "smtpd" and is_chrooted != (wanted == "y"):
-                place = "in" if is_chrooted else "outside"
-                what = f"runs {service}/{kind} {place} the chroot, where it finds no accounts"
-                yield what, f"postconf -F {service}/{kind}/chroot={wanted} && {RELOAD}"
+        for service in _services(text):
+            if service.kind == "inet" and service.command == "smtpd" and service.chroot != (wanted == "y"):
+                place = "in" if service.chroot else "outside"
+                what = f"runs {service.name}/inet {place} the chroot, where it finds no accounts"
+                yield what, f"postconf -F {service.name}/inet/chroot={wanted} && {RELOAD}"
 
     return Premise(MASTER, faults)
 
 
-def _services(text: str) -> Iterator[tuple[str, str, str, str]]:
-    """Yield name, type, chroot and command of each service; ``-`` is ``n`` from compatibility level 1."""
-    for line in _logical_lines(text):
-        fields = line.split()
-        if len(fields) > 7:
-            yield fields[0], fields[1], fields[4], fields[7]
-
-
-def _logical_lines(text: str) -> Iterator[str]:
-    """Yield lines, each with those that begin with a space and so continue it; comments are left out."""
-    pending = ""
-    for line in text.split("\n"):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        if line[0].isspace():
-            pending += " " + line.strip()
-            continue
-        yield pending.rstrip()
-        pending = line
-    yield pending.rstrip()
+def _services(text: str) -> tuple[main_cf.Service, ...]:
+    try:
+        return main_cf.parse_master(text, MASTER)
+    except DamagedFileError:
+        return ()
 
 
 def _words(value: str) -> str:
