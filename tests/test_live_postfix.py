@@ -25,7 +25,7 @@ ACCOUNT = "maildroid"
 FOREIGN = "accordion@example.net"
 CONFIGURATION = f'domain = "polkatistas.org"\nhub = "{HUB}"\n'
 REFUSED_LOGIN = "status=deferred (SASL authentication failed"
-SECRET = ("--password", "file:/root/secret")
+SECRET = ("--password", "file:/var/lib/secret")
 
 
 class Machine:
@@ -125,7 +125,7 @@ def equip(hub: Machine, client: Machine) -> None:
 
 
 def give_secret(hub: Machine, client: Machine) -> None:
-    client.host.write("/root/secret", hub("sasl", "show", ACCOUNT, "--reveal"), 0o600)
+    client.host.write("/var/lib/secret", hub("sasl", "show", ACCOUNT, "--reveal"), 0o600)
 
 
 @pytest.fixture
@@ -231,8 +231,8 @@ def test_sendmail_relays_for_postfix_that_gives_nothing_to_another_hub(lab: Lab)
     hub.log.wait(rf"AUTH=server, relay={CLIENT} .*authid={ACCOUNT}(@{HUB})?, mech=SCRAM-SHA-256,")
     client.log.wait(rf"Verified TLS connection established to {HUB}")
 
-    hub("--root", "/root/other", "setup", HUB, "--no-passphrase")
-    pair = "/root/other/etc/mail/certs/dmzmail-key.pem /root/other/etc/mail/certs/dmzmail-cert.pem"
+    hub("--root", "/var/lib/other", "setup", HUB, "--no-passphrase")
+    pair = " ".join(f"/var/lib/other/etc/mail/certs/dmzmail-{part}.pem" for part in ("key", "cert"))
     hub.host.run(("sh", "-c", f"cp {pair} /etc/mail/certs"))
     hub.sendmail.reload()
     assert "status=deferred (Server certificate not verified)" in client.send()

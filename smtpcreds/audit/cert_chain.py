@@ -1,12 +1,16 @@
 """CERT: the way up from a certificate, and what of it the mail server will send."""
 
+import os
 from collections.abc import Iterator
 
+from ..authority.ca import exists
+from ..authority.layout import BUNDLE
 from ..pki.chains import WEAK_HASHES, ChainError, climb, is_self_signed, verify_chain
 from ..pki.dn import title
 from ..pki.keys import weakness
+from .cert_pair import issue_again
 from .finding import Finding, found
-from .holdings import Holding, trusted_by
+from .holdings import Holding, is_makeshift, trusted_by
 from .world import World
 
 
@@ -15,15 +19,10 @@ def closes(world: World) -> Iterator[Finding]:
     for holding in world.holdings:
         if _is_weak(holding):
             continue
-        begin, end = holding.leaf.not_valid_before_utc, holding.leaf.not_valid_after_utc
-        at = min(max(world.site.clock(), begin), end)
         try:
-            verify_chain(holding.leaf, holding.others, holding.known, at)
+            verify_chain(holding.leaf, holding.others, holding.known, world.site.clock(), undated=True)
         except ChainError as error:
-            cure = (
-                f"append the missing CA certificate to the CA file; see smtpcreds cert verify {holding.path}"
-            )
-            yield found("CERT003", holding.path, error.reason, cure)
+            yield _open_ended(world, holding, error.reason)
 
 
 def sent(world: World) -> Iterator[Finding]:
@@ -38,6 +37,20 @@ def sent(world: World) -> Iterator[Finding]:
                 reason = f"holds {title(missing)}, which Sendmail does not send, so peers find no chain"
                 cure = f"append {title(missing)} to {world.path(use.ca_file)}"
                 yield found("CERT021", holding.path, reason, cure)
+
+
+def _open_ended(world: World, holding: Holding, reason: str) -> Finding:
+    if is_makeshift(world, holding):
+        reason = "is self-signed: enough for strangers, who verify nothing, and for nobody who does"
+        return found("CERT024", holding.path, reason, issue_again(world, holding))
+    bundle = next((use.ca_file for use in holding.place.uses if use.ca_file), "")
+    bundle = world.path(bundle) if bundle else f"{os.path.dirname(holding.path)}/{BUNDLE}"
+    issuer = holding.leaf.issuer.rfc4514_string()
+    if exists(world.site):
+        cure = f"{issue_again(world, holding)}, or append the certificate of {issuer} to {bundle}"
+    else:
+        cure = f"copy {BUNDLE} of the authority to {bundle}, or append the certificate of {issuer}"
+    return found("CERT003", holding.path, reason, cure)
 
 
 def _is_weak(holding: Holding) -> bool:

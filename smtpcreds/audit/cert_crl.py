@@ -11,12 +11,12 @@ from ..pki.crl import Crl, read_crl, verify_crl
 from ..pki.hashlinks import subject_hash
 from ..pki.pem import blocks
 from ..pki.values import Certificate
+from .cert_pair import at_authority
 from .finding import Finding, found
 from .holdings import certificates_in, trusted_by
 from .uses import Use
 from .world import World
 
-CURE = "smtpcreds ca crl"
 _LABELS = {"X509 CRL", "CRL"}
 
 
@@ -24,7 +24,7 @@ def present(world: World) -> Iterator[Finding]:
     """Sendmail is told of a CRL, and finds it; else it believes revoked certificates without a word."""
     for use in world.uses:
         if use.program == "sendmail" and (why := _absent(world, use)):
-            yield found("CERT013", world.path(use.config), why, f"{CURE}, and define confCRL")
+            yield found("CERT013", world.path(use.config), why, f"{_cure(world)}, and define confCRL")
 
 
 def readable(world: World) -> Iterator[Finding]:
@@ -36,7 +36,7 @@ def readable(world: World) -> Iterator[Finding]:
         lists = [block for block in blocks(content) if block.label in _LABELS]
         if not lists or any(block.decode() is None for block in lists):
             what = "is empty" if not content else "is no PEM of a CRL"
-            yield found("CERT017", path, f"{what}, so Sendmail revokes nothing", CURE)
+            yield found("CERT017", path, f"{what}, so Sendmail revokes nothing", _cure(world))
         elif len(lists) > 1:
             reason = f"holds {len(lists)} CRLs, of which Sendmail reads the first"
             yield found(
@@ -51,9 +51,15 @@ def current(world: World) -> Iterator[Finding]:
         begin, end = crl.this_update, crl.next_update
         if not crl.is_current(now):
             fault = f"expired on {end:%Y-%m-%d %H:%M} UTC" if end and now > end else "is not valid yet"
-            yield found("CERT014", path, f"{fault}, so every certificate of its CA is refused", CURE)
+            reason = f"{fault}, so Sendmail refuses every certificate of its CA"
+            yield found("CERT014", path, reason, _cure(world))
         elif end and is_due(begin, end, now):
-            yield found("CERT015", path, f"expires on {end:%Y-%m-%d}, in {(end - now).days} days", CURE)
+            yield found(
+                "CERT015",
+                path,
+                f"expires on {end:%Y-%m-%d}, in {(end - now).days} days",
+                _cure(world),
+            )
 
 
 def issued(world: World) -> Iterator[Finding]:
@@ -64,7 +70,7 @@ def issued(world: World) -> Iterator[Finding]:
             authorities += trusted_by(world, use)
         if authorities and not any(_is_of(crl, ca, path) for ca in dict.fromkeys(authorities)):
             reason = f"is not signed by a CA that is believed here, but by {crl.issuer}"
-            yield found("CERT016", path, reason, CURE)
+            yield found("CERT016", path, reason, _cure(world))
 
 
 def crls_in(world: World, directory: str) -> Iterator[tuple[str, Crl]]:
@@ -76,6 +82,10 @@ def crls_in(world: World, directory: str) -> Iterator[tuple[str, Crl]]:
                 yield path, read_crl(read_public(path), path, None)
             except SmtpcredsError:
                 continue  # CERT017
+
+
+def _cure(world: World) -> str:
+    return at_authority(world, "smtpcreds ca crl")
 
 
 def _absent(world: World, use: Use) -> str | None:

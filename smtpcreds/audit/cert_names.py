@@ -10,7 +10,7 @@ from ..pki.path_rules import Path, fit_for_purpose, signs_handshakes
 from ..pki.profiles import Purpose
 from .cert_pair import issue, issue_again
 from .finding import Finding, found
-from .holdings import Holding
+from .holdings import Holding, is_makeshift
 from .world import World
 
 _PROFILES: dict[tuple[Purpose, ...], str] = {
@@ -59,6 +59,8 @@ def public(world: World) -> Iterator[Finding]:
 
 def _hosts(world: World, holding: Holding) -> tuple[str, ...]:
     """Return the names that clients may ask for; none for a certificate that serves no clients."""
+    if is_makeshift(world, holding):
+        return ()
     if holding.serves("sendmail"):
         return world.hosts
     if holding.serves("postfix") and world.postfix:

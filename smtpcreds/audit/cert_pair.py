@@ -4,6 +4,8 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator
 
+from ..authority.ca import exists
+from ..authority.layout import pair_of
 from ..errors import MissingInputError, SmtpcredsError
 from ..files import read_public
 from ..pki.chains import WEAK_HASHES, is_self_signed
@@ -21,11 +23,11 @@ _NO_TLS = "so there is no TLS"
 def loadable(world: World) -> Iterator[Finding]:
     """Every file that is configured, or named like a pair, is there and in the form that is read."""
     for place in places_of(world):
-        yield from _certificate(place)
+        yield from _certificate(world, place)
         if not _is_weak(world, place):
-            yield from _key(place)
+            yield from _key(world, place)
     for path in dict.fromkeys(world.path(use.ca_file) for use in world.uses if use.ca_file):
-        yield from _authorities(path)
+        yield from _authorities(world, path)
 
 
 def belongs(world: World) -> Iterator[Finding]:
@@ -72,15 +74,24 @@ def issue_again(world: World, holding: Holding, profile: str = "") -> str:
 
 
 def issue(world: World, path: str, host: str, profile: str = "") -> str:
-    """Return the command for a pair at a path."""
+    """Return the command for a pair at a path, or of files to be configured instead of that path."""
     directory = os.path.dirname(path)
-    to = "" if directory == world.site.certificates else f" --to {directory}"
-    return f"smtpcreds cert issue {host}{to}{profile and f' --profile {profile}'} --force"
+    pair = pair_of(world.site, host, directory)
+    command = f"smtpcreds cert issue {host}{profile and f' --profile {profile}'} --force"
+    if path not in {pair.certificate, pair.key}:
+        return f"{at_authority(world, command)}, and configure its files instead of {path}"
+    here = directory == world.site.certificates or not exists(world.site)
+    return at_authority(world, command if here else f"{command} --to {directory}")
 
 
-def _certificate(place: Place) -> Iterator[Finding]:
+def at_authority(world: World, command: str) -> str:
+    """Return a command of the authority, for this host or for the one where that is."""
+    return command if exists(world.site) else f"on the authority: {command}; then copy the files here"
+
+
+def _certificate(world: World, place: Place) -> Iterator[Finding]:
     path = place.certificate
-    cure = "smtpcreds cert issue HOST, or correct the path"
+    cure = f"{issue(world, path, world.host)}, or correct the path"
     try:
         parsed = parse_certificates(read_public(path), path)
     except MissingInputError:
@@ -93,12 +104,12 @@ def _certificate(place: Place) -> Iterator[Finding]:
             yield found("CERT002", path, f"is DER where PEM is read, {_NO_TLS}", cure)
 
 
-def _key(place: Place) -> Iterator[Finding]:
+def _key(world: World, place: Place) -> Iterator[Finding]:
     path = place.key
     if not path:
         yield found("CERT002", place.certificate, f"has no key configured, {_NO_TLS}", "configure its key")
         return
-    cure = "put the key back from a backup, or smtpcreds cert issue HOST --force"
+    cure = f"{issue(world, path, world.host)}, or put the key back from a backup"
     try:
         decode_key(read_public(path), None, path)
     except MissingInputError:
@@ -107,8 +118,8 @@ def _key(place: Place) -> Iterator[Finding]:
         yield found("CERT002", path, f"{error.reason}, {_NO_TLS}", cure)
 
 
-def _authorities(path: str) -> Iterator[Finding]:
-    cure = "smtpcreds ca crl, which installs the bundle; or correct the path"
+def _authorities(world: World, path: str) -> Iterator[Finding]:
+    cure = f"{at_authority(world, 'smtpcreds ca crl')}, or correct the path"
     try:
         parse_certificates(read_public(path), path)
     except MissingInputError:

@@ -159,4 +159,13 @@ CERT = table(
         "a certificate that is revoked",
         "smtpcreds cert issue HOST --force",
     ),
+    (
+        "CERT024",
+        _N,
+        (
+            "a self-signed certificate, such as Debian's snakeoil, on a host that is not the hub: enough for "
+            "strangers, who verify nothing, and for nobody who does"
+        ),
+        "smtpcreds cert issue HOST, and configure its files",
+    ),
 )

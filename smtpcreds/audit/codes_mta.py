@@ -88,7 +88,8 @@ MTA = table(
         _E,
         (
             "a default-auth-info that does not say what was meant: too few lines, a line that ends in a "
-            "carriage return, or a bare name in another realm than the relay's; mail goes unauthenticated"
+            "carriage return, a bare name in another realm than the relay's, or mechanisms of which none "
+            "may be used; mail goes unauthenticated"
         ),
         "smtpcreds sasl auth-info ACCOUNT --to FILE --force",
     ),

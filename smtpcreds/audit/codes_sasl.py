@@ -101,4 +101,19 @@ SASL = table(
         "a mechanism that the mail server is to offer and that mech_list leaves out",
         "name the same mechanisms in both",
     ),
+    (
+        "SASL016",
+        _E,
+        "an account database that is empty, damaged, or none at all; every login fails",
+        "put it back from a backup; or move it away, and smtpcreds sasl add ACCOUNT",
+    ),
+    (
+        "SASL017",
+        _E,
+        (
+            "a copy of the account database that does not hold the accounts as they are, perhaps because "
+            "saslpasswd2 changed the database; who was deleted can still log in"
+        ),
+        "smtpcreds audit --fix --only SASL017, which makes it anew",
+    ),
 )

@@ -138,6 +138,17 @@ def certificates_in(path: str) -> tuple[Certificate, ...]:
         return ()
 
 
+def is_makeshift(world: "World", holding: Holding) -> bool:
+    """Tell whether it is a self-signed certificate, like Debian's snakeoil, on a host that is not the hub.
+
+    A host to which nobody relays shows it to strangers only, who verify nothing.
+    """
+    from ..pki.chains import is_self_signed
+
+    is_server = holding.roles == (Purpose.SERVER,)
+    return is_server and world.name != world.site.hub and is_self_signed(holding.leaf)
+
+
 def hosts(holdings: tuple[Holding, ...]) -> Iterator[tuple[Holding, str]]:
     """Yield each with the name of its host: the inventory's, else the first name that it holds."""
     from ..pki.dn import title

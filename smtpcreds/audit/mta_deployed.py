@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 from ..authority.reading import has_inventory, reading
+from ..config import Site
 from ..deploy.gather import gather
 from ..deploy.inspection import missing_includes, stale
 from ..deploy.standing import Standing, Status, look
@@ -53,13 +54,16 @@ def _of_program(world: World, program: Program, inventory: Inventory) -> Iterato
     known = [s for s in standings if digests(site, inventory, s.path)]
     for standing in known:
         if standing.status in _FAULTS:
-            yield _finding(program, standing)
-    if known:
+            yield _finding(site, program, standing)
+    if known and not any(s.status is Status.OUTDATED for s in known):
         yield from _in_force(world, program, facts)
 
 
 def _in_force(world: World, program: Program, facts: Facts) -> Iterator[Finding]:
-    """Look at the compiled file, where there is one: settings that are not there were not included."""
+    """Look at the compiled file, where there is one: settings that are not there were not included.
+
+    Not asked where files are to be written anew, for what is in force can be what they say now.
+    """
     check = f"smtpcreds mta check {program.NAME}"
     for include in missing_includes(world.site, program, facts):
         path = world.path(include.path)
@@ -70,7 +74,10 @@ def _in_force(world: World, program: Program, facts: Facts) -> Iterator[Finding]
             yield found("MTA017", path, fault, check)
 
 
-def _finding(program: Program, standing: Standing) -> Finding:
+def _finding(site: Site, program: Program, standing: Standing) -> Finding:
+    """Options of ``mta apply`` are not remembered, so an outdated file may well be right."""
     force = " --force" if standing.status is Status.EDITED else ""
     cure = f"smtpcreds mta diff {program.NAME}; smtpcreds mta apply {program.NAME}{force}"
+    if standing.status is Status.OUTDATED:
+        cure += f", or keep the options that it was made with in [mta] of {site.settings_path}"
     return found("MTA009", standing.path, _FAULTS[standing.status], cure)

@@ -9,6 +9,7 @@ from .sasl_conf import confs
 from .world import MAIN_CF, MASTER_CF, World
 
 _VERIFYING = frozenset({"verify", "secure", "fingerprint", "dane-only"})
+_RELOAD = "postfix reload"
 _RESTRICTIONS = (
     "smtpd_relay_restrictions",
     "smtpd_recipient_restrictions",
@@ -25,14 +26,14 @@ def server(world: World) -> Iterator[Finding]:
     level = main.value("smtpd_tls_security_level") or ("may" if main.is_on("smtpd_use_tls") else "")
     if has_pair and level in {"", "none"}:
         reason = "has a server certificate and no smtpd_tls_security_level, so there is no TLS"
-        yield found("MTA102", path, reason, "postconf -e smtpd_tls_security_level=may")
+        yield found("MTA102", path, reason, f"postconf -e smtpd_tls_security_level=may && {_RELOAD}")
     guarded = main.is_on("smtpd_tls_auth_only") or level == "encrypt"
     guarded = guarded or "noplaintext" in main.words("smtpd_sasl_security_options")
     if main.is_on("smtpd_sasl_auth_enable") and not guarded and _plaintext(world, main):
         reason = (
             "has smtpd_sasl_auth_enable without smtpd_tls_auth_only, so PLAIN and LOGIN are offered in clear"
         )
-        yield found("MTA101", path, reason, "postconf -e smtpd_tls_auth_only=yes")
+        yield found("MTA101", path, reason, f"postconf -e smtpd_tls_auth_only=yes && {_RELOAD}")
 
 
 def client(world: World) -> Iterator[Finding]:
@@ -43,13 +44,13 @@ def client(world: World) -> Iterator[Finding]:
     level = main.value("smtp_tls_security_level") or "none"
     if level not in _VERIFYING and not main.value("smtp_tls_policy_maps"):
         reason = f"has smtp_tls_security_level={level}, so the password goes to whoever answers"
-        yield found("MTA103", path, reason, "postconf -e smtp_tls_security_level=secure")
+        yield found("MTA103", path, reason, f"postconf -e smtp_tls_security_level=secure && {_RELOAD}")
     relay = main.value("relayhost")
     for source in _password_sources(world, main):
         keys = _keys(world, source)
         if relay and keys is not None and not _looked_up(relay) & keys:
             reason = f"has no key {relay}, so Postfix does not log in there"
-            yield found("MTA105", source, reason, f"write {relay} as the key, and postmap {source}")
+            yield found("MTA105", source, reason, f"write {relay} as the key, postmap {source}, {_RELOAD}")
 
 
 def chroot(world: World) -> Iterator[Finding]:
@@ -57,14 +58,17 @@ def chroot(world: World) -> Iterator[Finding]:
     main = world.postfix
     if main is None or not main.is_on("smtpd_sasl_auth_enable") or main.value("smtpd_sasl_type") != "cyrus":
         return
-    inside = any(s.chroot and s.kind == "inet" and s.command == "smtpd" for s in world.services)
+    inside = [s.name for s in world.services if s.chroot and s.kind == "inet" and s.command == "smtpd"]
     for conf in confs(world) if inside else ():
         database = conf.settings.get("sasldb_path", "/etc/sasldb2")
         jail = main.value("queue_directory")
         here = conf.program == "postfix" and "sasldb" in conf.backends
         if here and not os.path.exists(world.path(jail + database)):
             reason = f"runs smtpd in the chroot {jail}, where there is no {database}, so every login fails"
-            yield found("MTA104", world.path(MASTER_CF), reason, "postconf -F smtp/inet/chroot=n")
+            is_copied = jail + database in world.site.settings.sasl.copies
+            leave = [f"postconf -F {name}/inet/chroot=n" for name in inside]
+            cure = "smtpcreds mta apply postfix-hub" if is_copied else " && ".join([*leave, _RELOAD])
+            yield found("MTA104", world.path(MASTER_CF), reason, cure)
 
 
 def revocation(world: World) -> Iterator[Finding]:
@@ -85,7 +89,9 @@ def chains(world: World) -> Iterator[Finding]:
         kinds = [_kind(world, file) for file in files]
         if files and not _alternates(kinds):
             reason = f"has {name} in which a certificate stands before its key"
-            yield found("MTA108", world.path(MAIN_CF), reason, f"postconf -e '{name}=KEY, CERTIFICATE'")
+            yield found(
+                "MTA108", world.path(MAIN_CF), reason, f"postconf -e '{name}=KEY, CERTIFICATE' && {_RELOAD}"
+            )
 
 
 def _plaintext(world: World, main: MainCf) -> bool:

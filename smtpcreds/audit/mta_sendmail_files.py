@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
+from ..config.host import first_existing
+from ..deploy.gather import PID_FILES
 from ..errors import DamagedFileError, SmtpcredsError
 from ..mta import access, authinfo_map, makemap, sendmail_mc
 from .finding import Finding, found
@@ -27,10 +29,11 @@ def compiled(world: World) -> Iterator[Finding]:
     text = world.text(SENDMAIL_MC)
     if text is None or not os.path.exists(result):
         return
+    pid_file = first_existing(world.site.root, PID_FILES)
     sources = [SENDMAIL_MC, *(path for path in _INCLUDED.findall(text) if path.startswith("/etc/"))]
     for source in map(world.path, sources):
         if _is_newer(source, result):
-            cure = f"m4 {world.path(SENDMAIL_MC)} > {result}.new && mv {result}.new {result}, and restart"
+            cure = " && ".join(sendmail_mc.rebuild(world.path(SENDMAIL_MC), result, pid_file))
             yield found("MTA008", result, f"is older than {source}", cure)
 
 
@@ -55,11 +58,13 @@ def credentials(world: World) -> Iterator[Finding]:
     lines = [line for line in content.removesuffix(b"\n").split(b"\n") if not line.startswith(b"#")]
     account = world.site.settings.sasl.account
     cure = f"smtpcreds sasl auth-info {account} --to {path} --force"
+    if not world.records:
+        cure = f"on the hub: smtpcreds sasl auth-info {account} --to FILE; then copy it to {path}"
     if len(lines) < 3 or not all(lines[:3]):
         yield found("MTA012", path, f"has {len(lines)} lines that count; three are needed", cure)
     elif any(line.endswith(b"\r") for line in lines):
         yield found("MTA012", path, "has a line that ends in a carriage return, which belongs to it", cure)
-    elif why := _foreign_realm(world, lines):
+    elif why := _foreign_realm(world, lines) or _unusable(world, lines):
         yield found("MTA012", path, why, cure)
 
 
@@ -111,6 +116,15 @@ def _foreign_realm(world: World, lines: list[bytes]) -> str | None:
     if not realm or "@" in authcid or not world.site.settings.hub or realm == world.site.realm:
         return None
     return f"names {authcid} of realm {realm}, and the relay looks bare names up in {world.site.realm}"
+
+
+def _unusable(world: World, lines: list[bytes]) -> str | None:
+    """Sendmail tries what stands in both lists, its own and that of the file."""
+    named = set(lines[4].decode(errors="replace").upper().split()) if len(lines) > 4 else set()
+    own = {name.upper() for name in world.sendmail.words("AuthMechanisms")} if world.sendmail else set()
+    if not named or not own or named & own:
+        return None
+    return f"names {' '.join(sorted(named))}, and none of it is in confAUTH_MECHANISMS"
 
 
 def _entry_fault(line: bytes) -> str | None:

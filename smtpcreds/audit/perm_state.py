@@ -75,8 +75,7 @@ def readers(world: World) -> Iterator[Finding]:
     """Programs that are not root can read what they need."""
     for user, path in dict.fromkeys(_needs(world)):
         if os.path.exists(path) and (why := obstacle(user, path, world.top)):
-            group = f"chgrp {user.name} {path} && chmod 0640 {path}"
-            yield found("PERM016", path, why, group)
+            yield found("PERM016", path, *why)
 
 
 def _needs(world: World) -> Iterator[tuple[User, str]]:

@@ -16,14 +16,21 @@ from .world import World
 
 _KEY_MARK = b"PRIVATE KEY-----"
 _REFUSED = "Sendmail refuses it, and mail goes unencrypted"
+_READ = "who reads it can pose as this host"
 
 
 def keys(world: World) -> Iterator[Finding]:
-    """Judge every private key that is configured, or lies among certificates."""
+    """Judge every private key that is configured, or lies among certificates.
+
+    Debian keeps keys for several programs where a group can read them; Sendmail alone refuses those.
+    """
     group_may = {world.path(key) for use in world.uses if use.group_may_read for key in use.keys}
+    refused = {world.path(key) for use in world.uses if use.program == "sendmail" for key in use.keys}
     for path in key_files(world):
-        excess = 0o037 if path in group_may else 0o077
-        yield from judge(path, Rule("PERM001", excess, world.owners, _REFUSED))
+        is_ours = path in refused or os.path.dirname(path) in world.own_places
+        excess = 0o037 if path in group_may or not is_ours else 0o077
+        effect = _REFUSED if path in refused else _READ
+        yield from judge(path, Rule("PERM001", excess, world.owners, effect))
 
 
 def others(world: World) -> Iterator[Finding]:

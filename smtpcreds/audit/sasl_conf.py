@@ -25,7 +25,10 @@ _MECHANISM_PLUGINS = {
     "GSSAPI": "libgssapiv2.so",
     **{f"SCRAM-SHA-{size}": "libscram.so" for size in (1, 224, 256, 384, 512)},
 }
+_MECHANISM_PACKAGES = {"GSSAPI": "libsasl2-modules-gssapi-mit", "OTP": "libsasl2-modules-otp"}
+"""Debian's; the others are in libsasl2-modules."""
 _BACKEND_PLUGINS = {"sasldb": "libsasldb.so", "sql": "libsql.so", "ldapdb": "libldapdb.so"}
+_BACKEND_PACKAGES = {"sql": "libsasl2-modules-sql", "ldapdb": "libsasl2-modules-ldap"}
 _FINE = "pwcheck_method: auxprop"
 
 
@@ -133,15 +136,15 @@ def plugins(world: World) -> Iterator[Finding]:
         plugin = _MECHANISM_PLUGINS.get(mechanism)
         if plugin and not any(name.startswith(plugin) for name in installed):
             reason = f"names {mechanism}, and its plugin {plugin} is not installed"
-            yield found("SASL008", path, reason, "apt-get install libsasl2-modules")
+            package = _MECHANISM_PACKAGES.get(mechanism, "libsasl2-modules")
+            yield found("SASL008", path, reason, f"apt-get install {package}")
     for conf in confs(world):
         for backend in conf.backends:
             plugin = _BACKEND_PLUGINS.get(backend, f"lib{backend}.so")
             if not any(name.startswith(plugin) for name in installed):
                 reason = f"names auxprop_plugin {backend}, and its plugin {plugin} is not installed"
-                package = {"sql": "libsasl2-modules-sql", "ldapdb": "libsasl2-modules-ldap"}
-                cure = f"apt-get install {package.get(backend, 'libsasl2-modules-db')}"
-                yield found("SASL008", conf.path, reason, cure)
+                package = _BACKEND_PACKAGES.get(backend, "libsasl2-modules-db")
+                yield found("SASL008", conf.path, reason, f"apt-get install {package}")
 
 
 def offers(world: World) -> Iterator[Finding]:

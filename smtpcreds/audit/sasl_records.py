@@ -1,17 +1,13 @@
-"""SASL: the accounts themselves, and the file that they are in."""
+"""SASL: the accounts themselves."""
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 
 from ..accounts import AccountBook
 from ..accounts.logins import login_names
 from ..accounts.mechanisms import remarks, served
 from ..model import Step
-from ..sasldb.detect import PLUGIN_DIRECTORIES, Format, host_format
-from ..sasldb.opening import format_at, open_store
+from ..sasldb.opening import open_store
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, in_order, strays
-from ..sasldb.slack import leftovers
-from ..sasldb.store import ReplacingStore
 from .finding import Finding, Repair, found
 from .world import World
 
@@ -57,28 +53,6 @@ def logins(world: World) -> Iterator[Finding]:
             yield found("SASL006", str(account), reason, cure)
 
 
-def backend(world: World) -> Iterator[Finding]:
-    """The database has the format of this host's Cyrus SASL."""
-    if not world.has_accounts_in_file:
-        return
-    path = world.site.sasldb
-    here, there = host_format([world.path(pattern) for pattern in PLUGIN_DIRECTORIES]), format_at(path)
-    if here and there and here is not there:
-        reason = f"has format {there}, and the plugin sasldb of this host reads {here}"
-        yield found("SASL007", path, reason, f"smtpcreds sasl convert {path}.new --to {here}")
-
-
-def slack(world: World) -> Iterator[Finding]:
-    """Nothing readable is left of secrets that were replaced; only Berkeley DB files are looked at."""
-    path = world.site.sasldb
-    if not world.has_accounts_in_file or format_at(path) is not Format.BDB:
-        return
-    if number := leftovers(world.content(path) or b"", path):
-        reason = f"still holds {number} pieces of records that were deleted or replaced"
-        cure = "smtpcreds audit --fix --only SASL012"
-        yield found("SASL012", path, reason, cure, Repair(Step("rewrite", path), partial(_rewrite, path)))
-
-
 def _realms(world: World) -> set[str]:
     found = {world.site.realm}
     if world.sendmail:
@@ -102,9 +76,3 @@ def _faults(held: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
 
 def _without(path: str, key: bytes) -> Repair:
     return Repair(Step("remove a record from", path), lambda: open_store(path).apply(lambda _: {key: None}))
-
-
-def _rewrite(path: str) -> None:
-    store = open_store(path)
-    if isinstance(store, ReplacingStore):
-        store.apply(lambda _: {}, anew=True)

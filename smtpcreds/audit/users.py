@@ -42,15 +42,21 @@ def group_of(root: Root, name: str) -> int | None:
     return next((int(number) for number in found if number.isdecimal()), None)
 
 
-def obstacle(user: User, path: str, top: str) -> str | None:
-    """Return why the user can't read the file, or None; directories are asked from ``top`` downwards."""
+def obstacle(user: User, path: str, top: str) -> tuple[str, str] | None:
+    """Return why the user can't read the file, and what ends it, or None; directories are asked too."""
     for directory in above(path, top):
         if not user.may(os.stat(directory), 1):
-            return f"{user.name} can't enter {directory}"
+            return f"{user.name} can't enter {directory}", _open_to(user, directory, "x")
     status = os.stat(path)
     if user.may(status, 4):
         return None
-    return f"mode {stat.S_IMODE(status.st_mode):04o} does not let {user.name} read it"
+    mode = stat.S_IMODE(status.st_mode)
+    return f"mode {mode:04o} does not let {user.name} read it", _open_to(user, path, "r")
+
+
+def _open_to(user: User, path: str, right: str) -> str:
+    """Return the command; a user of the mail server has a group of the same name."""
+    return f"chgrp {user.name} {path} && chmod g+{right} {path}"
 
 
 def above(path: str, top: str) -> Iterator[str]:

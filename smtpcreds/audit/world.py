@@ -17,7 +17,7 @@ from ..authority.everywhere import directories
 from ..authority.reading import reading
 from ..config import Site
 from ..config.host import host_name
-from ..errors import MissingInputError, SmtpcredsError
+from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..files import read_public
 from ..files.guard import MAIL_OWNERS
 from ..mta import dovecot_conf, exim_conf, main_cf, sendmail_cf
@@ -65,15 +65,19 @@ class World:
         """Return a file of this disk; None where there is none, or one that can't be read."""
         return self.attempt(lambda: read_public(path), None)
 
-    def attempt(self, look: Callable[[], T], otherwise: T) -> T:
+    def attempt(
+        self, look: Callable[[], T], otherwise: T, *, but: type[SmtpcredsError] = MissingInputError
+    ) -> T:
         """Return what a look gives; where it fails, that is remembered, and the checks go on without.
 
-        What is simply missing is not remembered.
+        What is simply missing is not remembered; errors of the class ``but`` are the caller's.
         """
         try:
             return look()
         except MissingInputError:
             return otherwise
+        except but:
+            raise
         except SmtpcredsError as error:
             self.unread.append(error)
             return otherwise
@@ -153,7 +157,12 @@ class World:
         name = self.sendmail.macros.get("j", "") if self.sendmail else ""
         if name and "$" not in name and is_qualified(name):
             return (name.lower(),)
-        return tuple(dict.fromkeys((self.site.qualify(host_name(self.site.root)), self.site.hub)))
+        return tuple(dict.fromkeys((self.name, self.site.hub)))
+
+    @cached_property
+    def name(self) -> str:
+        """This host's full name."""
+        return self.site.qualify(host_name(self.site.root))
 
     @property
     def host(self) -> str:
@@ -188,10 +197,22 @@ class World:
         """Tell whether the accounts are in a file that is there."""
         return not is_url(self.site.sasldb) and os.path.exists(self.site.sasldb)
 
-    @cached_property
+    @property
     def records(self) -> Mapping[bytes, bytes]:
-        """The records of the account database; none where there is no database."""
-        return self.attempt(AccountBook(self.site).records, {})
+        """The records of the account database; none where there is no database, or a damaged one."""
+        return self._accounts[0]
+
+    @property
+    def damage(self) -> DataError | None:
+        """Why the account database is none; what else keeps us from reading it is remembered."""
+        return self._accounts[1]
+
+    @cached_property
+    def _accounts(self) -> tuple[Mapping[bytes, bytes], DataError | None]:
+        try:
+            return self.attempt(AccountBook(self.site).records, {}, but=DataError), None
+        except DataError as error:
+            return {}, error
 
     def names(self, directory: str) -> list[str]:
         """Return the names in a directory in order; none where it is not there."""

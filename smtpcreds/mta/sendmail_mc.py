@@ -130,9 +130,15 @@ def compiled(fragment: str, settings: Settings, *, access: bool) -> tuple[Compil
 
 def commands(facts: Facts, *, access: bool) -> tuple[str, ...]:
     """Return how the fragments become effective; each leaves the old result where it fails."""
-    rebuild = f"(umask 022; m4 {SOURCE} > {RESULT}.new) && mv -f {RESULT}.new {RESULT}"
+    compile_, restart = rebuild(SOURCE, RESULT, facts.pid_file)
     table = (f"makemap hash {ACCESS} < {ACCESS}",) if access else ()
-    return (rebuild, *table, f'kill -HUP "$(head -n 1 {facts.pid_file})"')
+    return (compile_, *table, restart)
+
+
+def rebuild(source: str, result: str, pid_file: str) -> tuple[str, str]:
+    """Return how sendmail.cf is made anew, and how the daemon comes to read it."""
+    compile_ = f"(umask 022; m4 {source} > {result}.new) && mv -f {result}.new {result}"
+    return compile_, f'kill -HUP "$(head -n 1 {pid_file})"'
 
 
 def _faults(text: str, settings: Settings, *, access: bool) -> Iterable[str]:

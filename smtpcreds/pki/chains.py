@@ -81,6 +81,8 @@ def verify_chain(
     now: datetime,
     purposes: Iterable[Purpose] = (),
     host: str | Address | None = None,
+    *,
+    undated: bool = False,
 ) -> Certificates:
     """Return the path from the certificate to a root, if a mail program would accept it.
 
@@ -91,6 +93,7 @@ def verify_chain(
         now: aware.
         purposes: roles that it must allow, all of them.
         host: A-label name or address that it must hold in its alternative names (RFC 9525), or None.
+        undated: the leaf's own dates are another question.
 
     Raises:
         ChainError: the plain reason why no path holds.
@@ -100,7 +103,7 @@ def verify_chain(
     between = tuple(dict.fromkeys((*intermediates, *(root for root in roots if root not in anchors))))
     first_fault: str | None = None
     for certificates in _paths((leaf,), (*anchors, *between), anchors):
-        fault = _fault(Path(certificates, now, tuple(purposes), host))
+        fault = _fault(Path(certificates, now, tuple(purposes), host, undated))
         if fault is None:
             return certificates
         first_fault = first_fault or fault

@@ -36,6 +36,8 @@ class Path:
     moment: datetime
     purposes: tuple[Purpose, ...] = ()
     host: str | Address | None = None
+    undated: bool = False
+    """Whether the dates of the first certificate are another question."""
 
     @property
     def leaf(self) -> x509.Certificate:
@@ -54,7 +56,7 @@ class Path:
 
 def in_time(path: Path) -> str | None:
     """Every certificate is valid now."""
-    for certificate in path.certificates:
+    for certificate in path.authorities if path.undated else path.certificates:
         if path.moment > certificate.not_valid_after_utc:
             return f"{path.whose(certificate)}expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
         if path.moment < certificate.not_valid_before_utc:

@@ -21,7 +21,7 @@ class Identity:
     Attributes:
         login: for the mechanisms.
         realm: of the account.
-        served: mechanisms that the account has a secret for; None where the database is not here.
+        served: mechanisms that the account has a secret for, or its file names; None for no limit known.
     """
 
     login: Login

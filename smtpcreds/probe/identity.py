@@ -41,14 +41,14 @@ def of_account(site: Site, text: str, secret: Callable[[], Secret] | None) -> Id
 
 
 def of_file(path: str) -> Identity:
-    """Return what a default-auth-info says.
+    """Return what a default-auth-info says; its mechanism list limits what is tried, as in Sendmail.
 
     Raises:
         UnsafePathError, MissingInputError, DamagedFileError: about the file.
     """
     found = auth_info.parse(read_private(path), path)
     authzid = "" if found.authzid == found.authcid else found.authzid
-    return Identity(Login(found.authcid, found.secret, authzid), found.realm)
+    return Identity(Login(found.authcid, found.secret, authzid), found.realm, found.mechanisms or None)
 
 
 def of_pair(certificate: str, key: str) -> ClientFiles:

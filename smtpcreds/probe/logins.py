@@ -20,6 +20,9 @@ def log_in(line: Line, record: Record, seen: Seen) -> list[str]:
     if not asked.identity and not (asked.client and _by_certificate(asked, seen)):
         record.skip("auth", "no account given")
         return []
+    if not (seen.mechanisms or asked.mechanisms):
+        record.skip("auth", "no mechanism is offered")
+        return []
     if not (seen.is_verified or asked.insecure):
         record.skip("auth", UNVERIFIED)
         return []
@@ -27,7 +30,7 @@ def log_in(line: Line, record: Record, seen: Seen) -> list[str]:
     usable = [name for name in wanted if _is_served(asked, name)]
     for name in wanted:
         if name not in usable:
-            record.skip(f"auth {name}", "the account has no secret for it")
+            record.skip(f"auth {name}", "the account, or its file, does not serve it")
     if not usable:
         record.run("auth", partial(_nothing_in_common, seen))
     return [name for name in usable if record.run(f"auth {name}", partial(_attempt, line, name))]

@@ -12,6 +12,8 @@ from .target import Security
 from .trust import CHECKS
 
 CLEAR_TEXT = {"PLAIN", "LOGIN"}
+UNCONFIGURED = {"NTLM", "SCRAM-SHA-512"}
+"""Together the mark of a Cyrus SASL without mech_list (observed); others offer one of them at most."""
 
 
 class OfferError(DataError):
@@ -87,6 +89,8 @@ def _after(line: Line, call: Call) -> str:
     offered = call.after.mechanisms
     if "ANONYMOUS" in offered:
         raise OfferError("AUTH", f"ANONYMOUS among {' '.join(offered)}")
+    if set(offered) >= UNCONFIGURED:
+        raise OfferError("AUTH", f"NTLM among {' '.join(offered)}")
     if not offered and line.asked.identity:
         raise OfferError("AUTH", "none offered")
     return " ".join(offered) if offered else Note("none")

@@ -86,8 +86,7 @@ def _chain(trust: Trust, presented: Sequence[Certificate]) -> str:
 
 def _path(trust: Trust, presented: Sequence[Certificate]) -> Certificates:
     leaf, *others = presented
-    at = min(max(trust.now, leaf.not_valid_before_utc), leaf.not_valid_after_utc)
-    return verify_chain(leaf, others, trust.authorities, at)
+    return verify_chain(leaf, others, trust.authorities, trust.now, undated=True)
 
 
 def _name(trust: Trust, presented: Sequence[Certificate]) -> str:
@@ -129,7 +128,7 @@ def _listed(trust: Trust, child: Certificate, issuer: Certificate) -> Crl | None
         return None
     if not crl.is_current(trust.now):
         until = f"{crl.next_update:%Y-%m-%d %H:%M} UTC" if crl.next_update else "no time"
-        raise DataError(path, f"CRL has expired (until {until})", "smtpcreds ca crl")
+        raise DataError(path, f"CRL has expired (until {until})")
     if entry := crl.find(child.serial_number):
         raise DataError(title(child), f"was revoked on {entry.at:%Y-%m-%d} ({entry.reason.value})")
     return crl

@@ -17,6 +17,7 @@ from .scene import (
     CF,
     DOVECOT,
     EXIM,
+    JAILED,
     MAIN,
     MASTER,
     MC,
@@ -109,8 +110,8 @@ def account(name: bytes, prop: bytes, realm: bytes = HUB.encode()) -> bytes:
 
 
 @breaks("AUDIT001")
-def damaged_database(host: Host) -> None:
-    host.write(SASLDB, b"\0" * 4096, 0o600)
+def main_cf_that_is_none(host: Host) -> None:
+    host.write(MAIN, "nonsense\n")
 
 
 # --- PERM
@@ -285,7 +286,7 @@ def expiring(host: Host) -> None:
     host.ahead = timedelta(days=300)
 
 
-@breaks("CERT006", "hub", "CERT014")
+@breaks("CERT006", "hub", "CERT003", "CERT014")
 def clock_behind(host: Host) -> None:
     host.ahead = timedelta(days=-30)
 
@@ -420,6 +421,22 @@ def strangers(host: Host) -> None:
         file.write("Fw/etc/mail/local-host-names\n")
 
 
+@breaks("CERT024", "client")
+def certificate_as_debian_makes_one(host: Host) -> None:
+    """Debian's Postfix has it from the start, with a key for its group ssl-cert."""
+    key, certificate = "/etc/ssl/private/ssl-cert-snakeoil.key", "/etc/ssl/certs/ssl-cert-snakeoil.pem"
+    for path in (key, certificate):
+        host.path(path).parent.mkdir(parents=True, exist_ok=True)
+    openssl(
+        *("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=attic", "-days", "3650"),
+        *("-addext", "subjectAltName=DNS:attic", "-addext", "basicConstraints=CA:FALSE"),
+        *("-keyout", host.path(key), "-out", host.path(certificate)),
+    )
+    host.path(key).chmod(0o640)
+    names = f"smtpd_tls_cert_file = {certificate}\nsmtpd_tls_key_file = {key}\n"
+    host.write(MAIN, f"myhostname = attic.polkatistas.org\n{names}smtpd_tls_security_level = may\n")
+
+
 @breaks("CERT023")
 def revoked(host: Host) -> None:
     kept = {name: host.cert(name).read_bytes() for name in (KEY, CERT)}
@@ -516,6 +533,26 @@ def another_database(host: Host) -> None:
 @breaks("SASL015", "hub", "MTA009")
 def mechanism_left_out(host: Host) -> None:
     host.replace(SASL_CONF, " DIGEST-MD5", "")
+
+
+@breaks("SASL016")
+def damaged_database(host: Host) -> None:
+    host.write(SASLDB, b"\0" * 4096, 0o600)
+
+
+@breaks("SASL016")
+def empty_database(host: Host) -> None:
+    host.path(SASLDB).write_bytes(b"")
+
+
+@breaks("SASL017", "jailed", "SASL012")
+def account_deleted_by_another_program(host: Host) -> None:
+    peer("saslpasswd2", "-d", "-f", host.path(SASLDB), "-u", HUB, "maildroid")
+
+
+@breaks("SASL017", "jailed")
+def empty_copy(host: Host) -> None:
+    host.path(JAILED).write_bytes(b"")
 
 
 # --- MTA: Sendmail
@@ -621,6 +658,12 @@ def another_realm(host: Host) -> None:
     host.path(AUTH_INFO).write_text("maildroid\nmaildroid\ngeheim\nexample.net\n")
 
 
+@breaks("MTA012", "client", "MTA009")
+def mechanism_that_is_not_tried(host: Host) -> None:
+    with host.path(AUTH_INFO).open("a") as file:
+        file.write("GSSAPI\n")
+
+
 @breaks("MTA013")
 def subject_without_issuer(host: Host) -> None:
     host.replace(ACCESS, "127.0.0.1\tRELAY\n", "CertSubject:/CN=attic RELAY\n")
@@ -692,6 +735,11 @@ def postfix_does_not_verify(host: Host) -> None:
 @breaks("MTA104", "postfix")
 def postfix_in_a_chroot(host: Host) -> None:
     host.replace(MASTER, "inet  n       -       n", "inet  n       -       y")
+
+
+@breaks("MTA104", "jailed")
+def postfix_without_its_copy(host: Host) -> None:
+    host.path(JAILED).unlink()
 
 
 @breaks("MTA105", "postfix")

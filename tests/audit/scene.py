@@ -36,6 +36,7 @@ ACCESS, AUTH_INFO, AUTHINFO = "/etc/mail/access", "/etc/mail/default-auth-info",
 SASL_CONF = "/etc/sasl2/Sendmail.conf"
 MAIN, MASTER = "/etc/postfix/main.cf", "/etc/postfix/master.cf"
 SMTPD_CONF = "/etc/postfix/sasl/smtpd.conf"
+JAILED = "/var/spool/postfix/etc/postfix/sasldb2"
 EXIM, DOVECOT = "/etc/exim4/exim4.conf", "/etc/dovecot/dovecot.conf"
 
 
@@ -221,6 +222,19 @@ smtp_sasl_password_maps = texthash:/etc/postfix/sasl_passwd
     return host
 
 
+def jailed(root: Path) -> Host:
+    """The same with smtpd in a chroot, where it has a copy of the accounts."""
+    host = postfix(root)
+    with host.path("/etc/smtpcreds/smtpcreds.toml").open("a") as file:
+        file.write(f'copies = ["{JAILED}"]\n')
+    host.write(MASTER, "smtp      inet  n       -       y       -       -       smtpd\n")
+    with host.path(SMTPD_CONF).open("a") as file:
+        file.write("sasldb_path: /etc/postfix/sasldb2\n")
+    host.path(JAILED).parent.mkdir(parents=True)
+    subprocess.run(["cp", "-a", host.path("/etc/sasldb2"), host.path(JAILED)], check=True)
+    return host
+
+
 def exim(root: Path) -> Host:
     """A host with Exim, whose user reads the key through its group."""
     host = base(root)
@@ -273,5 +287,5 @@ ssl_key = </etc/mail/certs/dmzmail-key.pem
 
 
 SCENES: dict[str, Callable[[Path], Host]] = {
-    made.__name__: made for made in (hub, tiered, client, mapped, postfix, exim, dovecot)
+    made.__name__: made for made in (hub, tiered, client, mapped, postfix, jailed, exim, dovecot)
 }

@@ -15,6 +15,8 @@ MASTER = Path("/usr/share/base-passwd")
 NOBODY_HOME = "/nonexistent"
 
 FOREIGN = (
+    "etc/dovecot",
+    "etc/exim4",
     "etc/mail",
     "etc/postfix",
     "etc/sasl",

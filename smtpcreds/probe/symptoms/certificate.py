@@ -6,7 +6,8 @@ ROWS = (
     # Our verification of the server
     Symptom(
         "chain|openssl",
-        "was not found|unable to get (local )?issuer|unable to verify the first|issuer certificate",
+        "was not found|unable to get (local )?issuer|unable to verify the first|issuer certificate"
+        "|in certificate chain",
         "the server does not send its intermediate CA, or is of another CA than cacert.pem",
         "put the intermediate into the server's chain (Sendmail: confCACERT), or name its CA: --ca FILE",
     ),
@@ -19,26 +20,26 @@ ROWS = (
     Symptom(
         "chain|openssl",
         "not trusted|not by the key|sign each other",
-        "cacert.pem here is of another, or an older, CA of that name",
-        "copy cacert.pem from the authority, or name the right one: --ca FILE",
+        "the server's certificate is of another CA than cacert.pem here, or one of both is older",
+        f"copy cacert.pem from the authority, or name the right one: --ca FILE; if that is right: {REISSUE}",
     ),
     Symptom(
         "name|openssl",
         "is not for|mismatch|not valid for",
         "the certificate has another name than the server is called by",
-        "probe by its name, or say --name NAME, or add it: smtpcreds cert issue HOST --san {host}",
+        "probe by its name, or say --name NAME, or add it: smtpcreds cert issue HOST --san {host} --force",
     ),
     Symptom(
         "purpose|openssl",
         "extendedKeyUsage|purpose|keyUsage",
         "a client's certificate serves as the server's",
-        "smtpcreds cert issue {host} --server, and install it there",
+        "smtpcreds cert issue {host} --server --force on the authority; install the pair, reload the server",
     ),
     Symptom(
         "dates|openssl|chain",
         "expired",
         "it was not renewed, or the server was not reloaded since",
-        "smtpcreds cert renew {host}; then reload the mail server",
+        "smtpcreds cert renew {host} on the authority; install the pair on the server and reload it",
     ),
     Symptom(
         "dates|openssl|chain", "not (yet )?valid", "a clock is wrong, here or at the authority", "timedatectl"

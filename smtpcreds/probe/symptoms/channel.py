@@ -1,6 +1,6 @@
 """The way to the server, TLS, and what a server says of a client certificate."""
 
-from .row import REISSUE, Symptom
+from .row import AUDIT, REISSUE, Symptom
 
 ROWS = (
     # The way there
@@ -20,8 +20,9 @@ ROWS = (
     Symptom(
         "banner|ehlo",
         "did not answer in time",
-        "a port for TLS from the start (465), or a server that is overloaded or asks DNS and ident first",
-        "for port 465 use smtps://; else look at the server's log, or give --timeout SECONDS",
+        "a port for TLS from the start (465), or a server that ends as soon as it starts (fatal: in "
+        "Postfix's log), is overloaded, or asks DNS and ident first",
+        f"for port 465 use smtps://; else {AUDIT}, and look at its log; or give --timeout SECONDS",
     ),
     Symptom(
         "banner",
@@ -40,13 +41,13 @@ ROWS = (
         "starttls",
         "not offered",
         "TLS is not configured, or its key or CA file can't be used, or somebody in between hides it",
-        "on {host}: smtpcreds mta check PROGRAM; look for STARTTLS= in its log (CACertPath missing, unsafe)",
+        f"{AUDIT}, and look for STARTTLS= in its log",
     ),
     Symptom(
         "starttls",
         "454|421|TLS not available|TLS currently unavailable",
         "the server's key does not fit its certificate, is missing, encrypted or unreadable",
-        "on {host}: smtpcreds cert verify {host}; then reload the mail server",
+        f"{AUDIT}; then reload the mail server",
     ),
     Symptom(
         "starttls",
@@ -71,7 +72,7 @@ ROWS = (
         "closed in the middle of TLS|connection broke|handshake failure|no shared cipher"
         "|no protocols available|unsupported protocol|protocol version",
         "the two sides have no TLS version or cipher in common, or the server has no usable certificate",
-        "offer TLS 1.2 or newer there (smtpd_tls_protocols); on {host}: smtpcreds cert verify {host}",
+        f"{AUDIT}; offer TLS 1.2 or newer there (smtpd_tls_protocols)",
     ),
     Symptom(
         "tls|openssl",

@@ -1,6 +1,6 @@
 """AUTH, what must be refused, and messages."""
 
-from .row import Symptom
+from .row import AUDIT, Symptom
 
 _CLEAR = (
     "the server takes passwords in clear text",
@@ -16,21 +16,22 @@ ROWS = (
     ),
     Symptom(
         "mechanisms",
-        "anonymous",
+        "anonymous|NTLM",
         "the server's SASL configuration was not found, so it offers all it has",
-        "Sendmail.conf in /etc/sasl2, smtpd.conf in /etc/postfix/sasl (Debian), with mech_list",
+        f"{AUDIT}; Sendmail.conf in /etc/sasl2, smtpd.conf in /etc/postfix/sasl (Debian), with mech_list",
     ),
     Symptom(
         "mechanisms",
         "none",
         "AUTH is not configured, or no SASL plugin of the list is installed, or this port does not offer it",
-        "install libsasl2-modules; check mech_list and confAUTH_MECHANISMS; try port 587",
+        f"{AUDIT}; check mech_list and confAUTH_MECHANISMS, install libsasl2-modules; try port 587",
     ),
     # AUTH
     Symptom(
         "auth",
         "no mechanism in common",
-        "the account has secrets for other mechanisms than the server offers, or those can't be tried here",
+        "the account has secrets for other mechanisms than the server offers, or its file names others, or "
+        "those can't be tried here",
         "smtpcreds sasl show NAME tells its mechanisms; offer one of them, PLAIN inside TLS if need be",
     ),
     Symptom(
@@ -43,13 +44,13 @@ ROWS = (
         "auth",
         "454",
         "the server can't read its account database: owner, mode, directory or format",
-        "on {host}: smtpcreds sasl list; chown root:postfix and chmod 0640 for Postfix, then look at its log",
+        f"{AUDIT}; look for 'unable to open' in its log",
     ),
     Symptom(
         "auth",
         "no mechanism available|mechanism .*not (available|supported)|504|unrecognized authentication type",
         "offered and then refused: the plugin is missing, or pwcheck_method is of SASL 1 or of saslauthd",
-        "pwcheck_method: auxprop and auxprop_plugin: sasldb; install libsasl2-modules-db",
+        f"{AUDIT}; pwcheck_method: auxprop and auxprop_plugin: sasldb; install libsasl2-modules-db",
     ),
     Symptom(
         "auth .*-PLUS",
@@ -72,8 +73,9 @@ ROWS = (
     Symptom(
         "auth",
         "535|authentication failed|incorrect authentication",
-        "the password, the account or its realm is not what the server has, or its database is elsewhere",
-        "compare smtpcreds sasl list on {host}; log in as NAME@REALM; chroot: Postfix looks below its jail",
+        "the password, the account or its realm is not what the server has, or its database is elsewhere, "
+        "or can't be read",
+        f"{AUDIT}; smtpcreds sasl list shows NAME@REALM, which always works as a login",
     ),
     Symptom(
         "auth",

@@ -20,4 +20,5 @@ class Symptom:
     cure: str
 
 
-REISSUE = "smtpcreds cert issue {host} on the authority; install the pair on the server and reload it"
+REISSUE = "smtpcreds cert issue {host} --force on the authority; install the pair on the server and reload it"
+AUDIT = "on {host}: smtpcreds audit"
