@@ -8,7 +8,7 @@ from ..authority.layout import BUNDLE
 from ..pki.chains import WEAK_HASHES, ChainError, climb, is_self_signed, verify_chain
 from ..pki.dn import title
 from ..pki.keys import weakness
-from .cert_pair import issue_again
+from .cert_pair import issue, issue_again
 from .finding import Finding, found
 from .holdings import Holding, is_makeshift, trusted_by
 from .world import World
@@ -42,7 +42,7 @@ def sent(world: World) -> Iterator[Finding]:
 def _open_ended(world: World, holding: Holding, reason: str) -> Finding:
     if is_makeshift(world, holding):
         reason = "is self-signed: enough for strangers, who verify nothing, and for nobody who does"
-        return found("CERT024", holding.path, reason, issue_again(world, holding))
+        return found("CERT024", holding.path, reason, issue(world, holding.path, world.name))
     bundle = next((use.ca_file for use in holding.place.uses if use.ca_file), "")
     bundle = world.path(bundle) if bundle else f"{os.path.dirname(holding.path)}/{BUNDLE}"
     issuer = holding.leaf.issuer.rfc4514_string()

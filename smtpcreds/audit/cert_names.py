@@ -13,10 +13,11 @@ from .finding import Finding, found
 from .holdings import Holding, is_makeshift
 from .world import World
 
-_PROFILES: dict[tuple[Purpose, ...], str] = {
-    (Purpose.SERVER,): "server",
-    (Purpose.CLIENT,): "client",
+_OPTIONS: dict[tuple[Purpose, ...], str] = {
+    (Purpose.SERVER,): "--server",
+    (Purpose.CLIENT,): "--client",
 }
+"""Of ``cert issue``, which without them is for both."""
 
 
 def names(world: World) -> Iterator[Finding]:
@@ -41,8 +42,8 @@ def roles(world: World) -> Iterator[Finding]:
         if fault:
             where = ", ".join(dict.fromkeys(f"{u.program} as {u.role.value}" for u in holding.place.uses))
             reason = fault + (f", and is configured in {where}" if where else "")
-            profile = _PROFILES.get(holding.roles, "relay")
-            yield found("CERT009", holding.path, reason, issue_again(world, holding, profile))
+            option = _OPTIONS.get(holding.roles, "")
+            yield found("CERT009", holding.path, reason, issue_again(world, holding, option))
 
 
 def public(world: World) -> Iterator[Finding]:

@@ -68,16 +68,16 @@ def shared(world: World) -> Iterator[Finding]:
             yield found("CERT012", holding.path, reason, issue_again(world, holding))
 
 
-def issue_again(world: World, holding: Holding, profile: str = "") -> str:
+def issue_again(world: World, holding: Holding, option: str = "") -> str:
     """Return the command that makes a new pair in the same place."""
-    return issue(world, holding.path, next(hosts((holding,)))[1], profile)
+    return issue(world, holding.path, next(hosts((holding,)))[1], option)
 
 
-def issue(world: World, path: str, host: str, profile: str = "") -> str:
+def issue(world: World, path: str, host: str, option: str = "") -> str:
     """Return the command for a pair at a path, or of files to be configured instead of that path."""
     directory = os.path.dirname(path)
     pair = pair_of(world.site, host, directory)
-    command = f"smtpcreds cert issue {host}{profile and f' --profile {profile}'} --force"
+    command = " ".join(filter(None, ("smtpcreds cert issue", host, option, "--force")))
     if path not in {pair.certificate, pair.key}:
         return f"{at_authority(world, command)}, and configure its files instead of {path}"
     here = directory == world.site.certificates or not exists(world.site)

@@ -66,7 +66,7 @@ CERT = table(
             "a certificate that is not for the role in which it is configured (extendedKeyUsage, "
             "keyUsage); the other side does not believe it"
         ),
-        "smtpcreds cert issue HOST --profile relay --force",
+        "smtpcreds cert issue HOST --force",
     ),
     (
         "CERT010",

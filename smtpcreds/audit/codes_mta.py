@@ -97,7 +97,7 @@ MTA = table(
         "MTA013",
         _W,
         "a line of the access map about certificates that never has an effect; nothing is logged",
-        "write it as smtpcreds mta render sendmail-hub --relay-host does",
+        "write it as it stands in: smtpcreds mta render sendmail-hub --relay-host HOST",
     ),
     (
         "MTA014",

@@ -92,7 +92,9 @@ def rules(world: World) -> Iterator[Finding]:
     kinds = [tuple(_RELAY.split(f"{line.partition(':')[0]} {line.split()[-1]}".lower())) for _, line in about]
     if ("certsubject", "relay") in kinds and ("certissuer", "subject") not in kinds:
         reason = "has CertSubject without a CertIssuer of value SUBJECT, so that nobody relays by it"
-        yield found("MTA013", path, reason, "smtpcreds mta render sendmail-hub --relay-host HOST shows both")
+        yield found(
+            "MTA013", path, reason, "both are in: smtpcreds mta render sendmail-hub --relay-host HOST"
+        )
 
 
 def _sources(world: World) -> Iterator[tuple[str, str]]:

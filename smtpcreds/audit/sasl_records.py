@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from ..accounts import AccountBook
 from ..accounts.logins import login_names
 from ..accounts.mechanisms import remarks, served
-from ..model import Step
+from ..model import Account, Step
 from ..sasldb.opening import open_store
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, in_order, strays
 from .finding import Finding, Repair, found
-from .world import World
+from .world import SENDMAIL_MC, World
 
 _BESIDE = "beside userPassword"
 """In the remarks that SASL002 and SASL003 are about."""
@@ -22,8 +22,7 @@ def realms(world: World) -> Iterator[Finding]:
         if account.realm not in known:
             where = " or ".join(sorted(known))
             reason = f"is in a realm where nobody looks bare names up; that is {where}"
-            cure = f"smtpcreds sasl add {account.authcid}, or log in as {account}"
-            yield found("SASL001", str(account), reason, cure)
+            yield found("SASL001", str(account), reason, _moved(world, account))
 
 
 def properties(world: World) -> Iterator[Finding]:
@@ -54,12 +53,27 @@ def logins(world: World) -> Iterator[Finding]:
 
 
 def _realms(world: World) -> set[str]:
-    found = {world.site.realm}
+    """Return the realms of the servers here, and where none is known, that of our configuration."""
+    found = set()
     if world.sendmail:
         found.add(world.sendmail.option("AuthRealm") or world.host)
     if world.postfix and world.postfix.is_on("smtpd_sasl_auth_enable"):
         found.add(world.postfix.value("smtpd_sasl_local_domain") or world.postfix.value("myhostname"))
-    return found - {""}
+    return found - {""} or {world.site.realm}
+
+
+def _moved(world: World, account: Account) -> str:
+    """Return the command that brings account and server together; clients then need the new secret."""
+    realm = world.site.realm
+    if account.realm == realm and world.postfix:
+        command = f"postconf -e smtpd_sasl_local_domain={realm} && postfix reload"
+    elif account.realm == realm:
+        command = f"define(`confAUTH_REALM', `{realm}')dnl in {world.path(SENDMAIL_MC)}"
+    elif any(other == (account.authcid, realm) for other, _ in in_order(world.records)):
+        command = f"smtpcreds sasl delete {account}"
+    else:
+        command = f"smtpcreds sasl add {account.authcid} && smtpcreds sasl delete {account}"
+    return f"{command}, or log in as {account}"
 
 
 def _faults(held: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:

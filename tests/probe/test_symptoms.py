@@ -1,6 +1,7 @@
 """The table of symptoms: every row can be reached, and says something."""
 
 import pytest
+from cures import unknown
 
 from smtpcreds.errors import ProtocolError
 from smtpcreds.probe.symptoms import SYMPTOMS, explain
@@ -56,6 +57,10 @@ def test_the_cure_names_the_host_and_what_is_unknown_has_one_too() -> None:
     assert explain("connect", ProtocolError("x", "timed out"), "h.example")[1].endswith("ping h.example")
     assert explain("never", error, "h.example") == ("", "look at the log of h.example")
     assert explain("tlsa", ProtocolError("x", "no matching", "do this"), "h")[1] == "do this"
+
+
+def test_cures_name_commands_that_exist() -> None:
+    assert [fault for row in SYMPTOMS for fault in unknown(row.cure)] == []
 
 
 def test_rows_are_one_line_each() -> None:

@@ -33,13 +33,13 @@ ROWS = (
         "purpose|openssl",
         "extendedKeyUsage|purpose|keyUsage",
         "a client's certificate serves as the server's",
-        "smtpcreds cert issue {host} --server --force on the authority; install the pair, reload the server",
+        REISSUE,
     ),
     Symptom(
         "dates|openssl|chain",
         "expired",
         "it was not renewed, or the server was not reloaded since",
-        "smtpcreds cert renew {host} on the authority; install the pair on the server and reload it",
+        "on the authority: smtpcreds cert renew {host}; install the pair on the server and reload it",
     ),
     Symptom(
         "dates|openssl|chain", "not (yet )?valid", "a clock is wrong, here or at the authority", "timedatectl"
@@ -48,7 +48,7 @@ ROWS = (
         "revocation",
         "CRL has expired",
         "the CRL was not signed anew, and verifiers refuse every certificate of the CA",
-        "smtpcreds ca crl on the authority; copy crl.pem",
+        "on the authority: smtpcreds ca crl; copy crl.pem from there",
     ),
     Symptom("revocation", "was revoked", "the server still uses a revoked certificate", REISSUE),
     Symptom(

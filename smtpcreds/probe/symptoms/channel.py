@@ -97,13 +97,13 @@ ROWS = (
         "tls|ehlo|client|auth",
         "alert certificate revoked",
         "the client certificate is revoked",
-        "smtpcreds cert issue HOST for the client, and install it",
+        "on the authority: smtpcreds cert issue HOST --force; install the pair on the client",
     ),
     Symptom(
         "tls|ehlo|client|auth",
         "alert certificate expired",
         "the client certificate has expired, or the server's clock is wrong",
-        "smtpcreds cert renew HOST for the client, and install it",
+        "on the authority: smtpcreds cert renew HOST; install the pair on the client",
     ),
     Symptom(
         "tls|ehlo|client|auth",

@@ -32,7 +32,7 @@ ROWS = (
         "no mechanism in common",
         "the account has secrets for other mechanisms than the server offers, or its file names others, or "
         "those can't be tried here",
-        "smtpcreds sasl show NAME tells its mechanisms; offer one of them, PLAIN inside TLS if need be",
+        "see smtpcreds sasl show NAME; offer one of its mechanisms, PLAIN inside TLS if need be",
     ),
     Symptom(
         "auth",
@@ -62,7 +62,7 @@ ROWS = (
         "auth (DIGEST|SCRAM)",
         "user not found|canonify",
         "the server does not know the account in this realm",
-        "log in as NAME@REALM as smtpcreds sasl list shows it",
+        "log in as NAME@REALM; see smtpcreds sasl list",
     ),
     Symptom(
         "auth EXTERNAL",
@@ -75,7 +75,7 @@ ROWS = (
         "535|authentication failed|incorrect authentication",
         "the password, the account or its realm is not what the server has, or its database is elsewhere, "
         "or can't be read",
-        f"{AUDIT}; smtpcreds sasl list shows NAME@REALM, which always works as a login",
+        f"{AUDIT}; smtpcreds sasl list; NAME@REALM always works as a login",
     ),
     Symptom(
         "auth",

@@ -20,5 +20,5 @@ class Symptom:
     cure: str
 
 
-REISSUE = "smtpcreds cert issue {host} --force on the authority; install the pair on the server and reload it"
+REISSUE = "on the authority: smtpcreds cert issue {host} --force; install the pair on the server; reload it"
 AUDIT = "on {host}: smtpcreds audit"
