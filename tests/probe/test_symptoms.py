@@ -12,6 +12,7 @@ SEEN = [
     ("starttls", "454 4.7.0 TLS not available due to local problem", "key does not fit"),
     ("starttls", "454 TLS currently unavailable", "key does not fit"),
     ("tls", "wrong version number", "spoken to a port that waits"),
+    ("ehlo inside TLS", "closed the connection without a reply", "Postfix does where SASL has no mechanism"),
     ("ehlo inside TLS", "tlsv1 alert unknown ca", "does not trust the CA of the client"),
     ("ehlo inside TLS", "sslv3 alert certificate revoked", "client certificate is revoked"),
     ("ehlo inside TLS", "tlsv13 alert certificate required", "wants a client certificate"),

@@ -80,6 +80,12 @@ ROWS = (
         "key or signature is weaker than OpenSSL's security level 2 takes",
         REISSUE,
     ),
+    Symptom(
+        "ehlo inside",
+        "closed the connection|connection broke",
+        "the server ended: Postfix does where SASL has no mechanism to offer (fatal: in its log)",
+        f"{AUDIT}, and look at its log; check mech_list",
+    ),
     # The client certificate, in the server's words
     Symptom(
         "tls|ehlo|client|auth",
