@@ -15,7 +15,7 @@ FLOORS = (
     ("pki", "sasldb", "mta", "sources", "inventory", "smtp"),
     ("authority", "accounts", "probe", "rotate"),
     ("deploy",),
-    ("audit",),
+    ("audit", "bundle"),
     ("setup",),
     ("cli",),
     ("__main__",),
@@ -34,6 +34,7 @@ HOMES = {
     "sqlite3": {"inventory"},
     "psycopg": {"postgres"},
     "lmdb": {"sasldb"},
+    "pyrage": {"bundle"},
     "smtplib": {"smtp"},
     "socket": {"smtp", "config"},
 }
