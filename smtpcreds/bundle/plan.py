@@ -1,7 +1,7 @@
 """One plan for a bundle: the certificate if one is needed, the archive, the record of who got it."""
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from ..authority.ca import Passphrase, certificates, once, open_issuer
 from ..authority.elder_crls import refresh_elders
@@ -181,13 +181,21 @@ def _finish(site: Site, wanted: Wanted, choice: Choice, papers: Papers, delivery
     """Make the archive and deliver it."""
     around = elsewhere(site, site.settings.cert.directory)
     files = {item.path.rpartition("/")[2]: item.content for item in around if isinstance(item, Artifact)}
-    crl_end = read_crl(files[CRL], CRL, None).next_update or papers.certificate.not_valid_after_utc
+    crl_end = _crl_end(site, files[CRL])
     material = Material(papers.key or Secret(b""), papers.pem, files[BUNDLE], files[CRL])
     facts = gather(site, wanted.program, wanted.wishes, material)
     packed = _members(site, wanted, facts, papers, around, crl_end)
     delivery.deliver(pack(Label(facts.host, wanted.program.NAME, facts.fingerprint), packed, site.clock()))
     former = _serial(choice) if choice.is_signed else ""
     return Bundled(papers, choice.origin, former, facts, tuple(member.path for member in packed), crl_end)
+
+
+def _crl_end(site: Site, content: bytes) -> datetime:
+    crl = read_crl(content, CRL, None)
+    if not crl.is_current(site.clock()):
+        reason = "has ended, and with it every certificate counts as bad"
+        raise DataError(f"{site.ca_directory}/{CRL}", reason, "smtpcreds ca crl")
+    return crl.next_update or datetime.max.replace(tzinfo=UTC)
 
 
 def _members(

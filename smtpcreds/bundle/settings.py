@@ -60,19 +60,18 @@ def read_settings(text: bytes, subject: str) -> Settings:
 
 def merged(own: Settings, given: Settings) -> tuple[Settings, list[str]]:
     """Return the host's settings with those that the hub gave, and the lines that the host's file lacks."""
-    news = _differing(Settings(), given)
-    for table, keys in _differing(own, given).items():
-        news[table] = {key: value for key, value in news.get(table, {}).items() if key in keys}
-    changed = {table: keys for table, keys in news.items() if keys and table in _differing(own, given)}
-    tables: dict[str, Any] = {
-        table: replace(getattr(own, table), **keys) for table, keys in changed.items() if table
-    }
-    top: dict[str, Any] = changed.get("", {})
-    return replace(own, **top, **tables), [
-        f"{'.'.join(filter(None, (table, key)))} = {_toml(value)}"
-        for table, keys in changed.items()
+    differing = _differing(own, given)
+    changed = [
+        (table, key, value)
+        for table, keys in _differing(Settings(), given).items()
         for key, value in keys.items()
+        if key in differing.get(table, {})
     ]
+    made = own
+    for table, key, value in changed:
+        one: dict[str, Any] = {key: value}
+        made = replace(made, **({table: replace(getattr(made, table), **one)} if table else one))
+    return made, [f"{'.'.join(filter(None, where))} = {_toml(value)}" for *where, value in changed]
 
 
 def _differing(one: Any, other: Any) -> Values:
