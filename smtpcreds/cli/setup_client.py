@@ -40,9 +40,9 @@ def setup_client(
     program = program_for(mta, Role.CLIENT) if mta else None
     name = "standard input" if source == STREAM else session.absolute(source)
     opened = open_bundle(site, _content(name, source, passphrase), name)
-    if host and site.qualify(host) not in {host, opened.label.host}:
-        raise UsageError(host, f"is not the host of the bundle, which is {opened.label.host}")
     wanted = client(site, opened, program)
+    if host and wanted.site.qualify(host) != opened.label.host:
+        raise UsageError(host, f"is not the host of the bundle, which is {opened.label.host}")
     done = session.carry_out(plan_client(wanted, force=force))
     if done is not None:
         _show(session, wanted, done)

@@ -17,7 +17,7 @@ from ..deploy.gather import gather
 from ..deploy.place import Applied
 from ..deploy.wishes import Wishes
 from ..errors import DataError, UsageError
-from ..files import ensure_directory, write_all
+from ..files import ensure_directory, sweep, write_all
 from ..model import Artifact, Plan, Step
 from ..mta.port import Material, Need, Program
 from ..pki.pem import encode_certificates
@@ -118,6 +118,7 @@ def plan_client(wanted: Client, *, force: bool = False) -> Plan[Ready]:
                 install_pair(site, inventory, wanted.answer, wanted.opened, force=force)
         if configuration:
             ensure_directory(os.path.dirname(site.settings_path), 0o755, tighten=False)
+            sweep(os.path.dirname(site.settings_path))
             write_all([_settings_file(wanted)])
         parts = (
             Part("certificate", wanted.answer.pair.certificate, bool(pair)),
