@@ -18,6 +18,8 @@ _WRONG = {
     Status.FOREIGN: "was not written by smtpcreds",
 }
 
+_REMOVE = "remove it, and do what else mta apply tells"
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -38,8 +40,13 @@ def inspect(site: Site, program: Program, facts: Facts, standings: list[Standing
         for i in missing_includes(site, program, facts)
     ]
     includes += [
-        Finding(path, f"has a line that is no longer wanted: {line}", "remove it, and compile the file again")
+        Finding(path, f"has a line that is no longer wanted: {line}", _REMOVE)
         for path, line in superfluous(site, program, facts)
+    ]
+    includes += [
+        Finding(site.path(i.path), fault, added(i))
+        for i in program.work(facts).includes
+        for fault in i.faults(_content(site.path(i.path)))
     ]
     results = [Finding(path, what, f"{apply} --run") for path, what in stale(site, program, facts)]
     return [*missing, *files, *includes, *results]

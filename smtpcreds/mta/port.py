@@ -140,6 +140,11 @@ class Facts:
     clients: tuple[Client, ...] = ()
     fingerprint: str = ""
 
+    @property
+    def is_tls_from_the_start(self) -> bool:
+        """Tell whether the port is that of submission over TLS, without STARTTLS (RFC 8314 section 7.3)."""
+        return self.port == 465
+
 
 @dataclass(frozen=True, slots=True)
 class File:
@@ -178,6 +183,7 @@ class Include:
         above: beginnings of the lines that they must stand above; empty for any place.
         fence: comment lines before and behind them, so that lines which are no longer wanted can be told from
             the administrator's own; or empty.
+        faults: finds what else in the file works against the lines, one phrase each.
     """
 
     path: str
@@ -185,6 +191,7 @@ class Include:
     where: str = ""
     above: tuple[str, ...] = ()
     fence: tuple[str, ...] = ()
+    faults: Callable[[str], Iterable[str]] = lambda _: ()
 
     @property
     def text(self) -> tuple[str, ...]:
@@ -215,11 +222,13 @@ class Work:
         includes: what the administrator adds by hand.
         compiled: what the commands make.
         commands: lines for a POSIX shell, run by root in this order.
+        usage: of a program that people call with our file: command lines, words to be replaced in capitals.
     """
 
     includes: tuple[Include, ...] = ()
     compiled: tuple[Compiled, ...] = ()
     commands: tuple[str, ...] = ()
+    usage: tuple[str, ...] = ()
 
 
 class Program(Protocol):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from smtpcreds.model import Account, Credential
 from smtpcreds.mta.access import parse_rule, relaying
 from smtpcreds.mta.mechanisms import STRONGEST_FIRST, offer
-from smtpcreds.mta.port import Facts, Program, Tls
+from smtpcreds.mta.port import Facts, Material, Program, Tls
 from smtpcreds.mta.sasl_conf import Backend, Saslauthd, Sasldb, Sql
 from smtpcreds.postgres import parse_url
 from smtpcreds.secret import Secret
@@ -15,11 +15,18 @@ from smtpcreds.secret import Secret
 HUB = "dmzmail.polkatistas.org"
 CERTS = "/etc/mail/certs"
 SECRET = b"Ch1mp? ,03fuzz fl0ppi"
+
+
+def pem(label: str) -> bytes:
+    """Return something in the form of PEM."""
+    return f"-----BEGIN {label}-----\nUG9sa2E=\n-----END {label}-----\n".encode()
+
+
 FACTS = Facts(
     host="attic.polkatistas.org",
     hub=HUB,
     realm=HUB,
-    mechanisms=offer(),
+    mechanisms=offer(plaintext=True),
     tls=Tls(
         f"{CERTS}/attic-key.pem", f"{CERTS}/attic-cert.pem", f"{CERTS}/cacert.pem", CERTS, f"{CERTS}/crl.pem"
     ),
@@ -27,6 +34,10 @@ FACTS = Facts(
     backend=Sasldb("/etc/sasldb2"),
     credential=Credential(Account("maildroid", HUB), Secret(SECRET), HUB),
     rules=(*relaying("/CN=Lab+20CA", ["/CN=attic"]), parse_rule("TLS_Clt:attic.polkatistas.org VERIFY:112")),
+    material=Material(
+        Secret(pem("PRIVATE KEY")), pem("CERTIFICATE"), pem("CERTIFICATE") * 2, pem("X509 CRL")
+    ),
+    fingerprint="5e" * 32,
 )
 
 LABELS = st.sampled_from(["attic", "x", "mail-2", "1a", "polkatistas", "org", "index", "len", "xn--tst-qla"])
@@ -38,15 +49,19 @@ backends: st.SearchStrategy[Backend] = st.sampled_from(
         Sql(parse_url("postgresql://db.example.org/mail"), "root", Secret("pass")),
     ]
 )
+secrets = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1).map(str.encode)
+"""Among them such as only some formats can hold."""
 
 
 @st.composite
 def facts(draw: st.DrawFn, program: Program) -> Facts:
-    """Any facts that the program can express."""
+    """Facts of all kinds; most programs can express them."""
     chosen = draw(st.lists(st.sampled_from(STRONGEST_FIRST)))
-    mechanisms = offer(chosen, plaintext=draw(st.booleans()), external=draw(st.booleans()))
+    mechanisms = offer(chosen, plaintext=draw(st.integers(0, 3)) > 0, external=draw(st.booleans()))
     hub, realm = draw(names), draw(names)
-    secret = draw(st.binary(min_size=1, max_size=100).filter(lambda b: not set(b) & set(b"\0\n\r#")))
+    secret = draw(
+        secrets | st.binary(min_size=1, max_size=100).filter(lambda b: not set(b) & set(b"\0\n\r#"))
+    )
     return replace(
         FACTS,
         hub=hub,
@@ -54,6 +69,7 @@ def facts(draw: st.DrawFn, program: Program) -> Facts:
         mechanisms=mechanisms,
         backend=draw(backends),
         credential=Credential(Account("maildroid", draw(names)), Secret(secret), realm),
+        port=draw(st.sampled_from([25, 465, 587])),
         rules=draw(st.sampled_from([(), FACTS.rules])),
         variants=frozenset(
             draw(st.sets(st.sampled_from(sorted(program.VARIANTS)))) if program.VARIANTS else ()
