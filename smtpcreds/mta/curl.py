@@ -2,7 +2,7 @@
 
 Between double quotes curl reads a backslash and the character behind it as one; ``t``, ``n``, ``r`` and ``v``
 mean control characters (tool_parsecfg.c of curl 7.88). ``capath`` is given because curl would else add the
-system's certificates to those of ``cacert``.
+system's certificates to those of ``cacert``; ``crlf`` because Sendmail refuses messages with bare LF.
 """
 
 import re
@@ -41,7 +41,7 @@ def render(facts: Facts) -> tuple[Rendered, ...]:
         name.encode() + b' = "' + _quoted(_TEXT.text(name, value)) + b'"\n'
         for name, value in _settings(facts).items()
     )
-    head += b"ssl-reqd\n" + lines + b'user = "' + _quoted(_LOGIN.login(facts.credential)) + b":"
+    head += b"ssl-reqd\ncrlf\n" + lines + b'user = "' + _quoted(_LOGIN.login(facts.credential)) + b":"
     secret = Secret(_quoted(_SECRET.secret(facts.credential).reveal()))
     return (File(PATH, (head, secret, b'"\n'), 0o600),)
 
