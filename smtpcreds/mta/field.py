@@ -78,7 +78,7 @@ class Field:
             (
                 f"{verb} {name}"
                 for verb, found, names in (
-                    ("contains", bytes.__contains__, {**NEVER, **self.inside}),
+                    ("contains", bytes.__contains__, {**self.inside, **NEVER}),
                     ("begins with", bytes.startswith, self.first),
                     ("ends in", bytes.endswith, self.last),
                     ("is", bytes.__eq__, self.whole),

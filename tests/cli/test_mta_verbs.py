@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from smtpcreds.mta.programs import PROGRAMS
+
 from .stage import HUB, Stage, hub
 
 CLIENT = ("sendmail-client", "--host", "attic")
@@ -40,7 +42,7 @@ def mode(path: Path) -> int:
 
 def test_list_names_every_program(stage: Stage) -> None:
     programs = [program["name"] for program in stage.json("mta", "list")["programs"]]
-    assert programs == ["sendmail-hub", "sendmail-client"]
+    assert programs == list(PROGRAMS)
     assert all(name in stage("mta", "list") for name in programs)
 
 

@@ -11,7 +11,7 @@ from lab.sender import message
 CONTROL = "usr/sbin/smtpctl"
 ALTERNATIVES = ("sbin/sendmail", "sbin/newaliases", "bin/mailq")
 PID_FILE = "/run/smtpd.pid"
-RESULT = r"mta delivery .*result="
+RESULT = r"mta (delivery .*result|error reason)="
 EXIT = r"smtpd\[\d+\]: Exiting"
 
 

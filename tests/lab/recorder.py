@@ -5,6 +5,7 @@ import socketserver
 import ssl
 import threading
 from base64 import b64decode
+from contextlib import suppress
 from pathlib import Path
 
 from lab.process import PATIENCE, LabError
@@ -68,6 +69,11 @@ class _Session(socketserver.BaseRequestHandler):
             )(words)
             if verb == b"QUIT":
                 return
+
+    def finish(self) -> None:
+        with suppress(OSError):
+            self.stream.close()
+        self.request.close()
 
     def reply(self, text: str) -> None:
         self.stream.write(f"{text}\r\n".encode())
