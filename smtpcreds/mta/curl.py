@@ -12,7 +12,8 @@ from ..errors import DamagedFileError, UsageError
 from ..secret import Secret
 from .field import Field
 from .mechanisms import usable
-from .port import Facts, File, Need, Rendered, Role, Work
+from .port import Facts, File, Need, Rendered, Role
+from .work import Work
 
 NAME = "curl"
 TITLE = "curl, to send a message from a script or by hand"

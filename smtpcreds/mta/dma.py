@@ -14,7 +14,8 @@ from ..secret import Secret
 from .access import FENCE
 from .field import Field
 from .mechanisms import usable
-from .port import Content, Facts, File, Include, Need, Rendered, Role, Work
+from .port import Content, Facts, File, Need, Rendered, Role
+from .work import Include, Premise, Work
 
 NAME = "dma"
 TITLE = "DragonFly Mail Agent 0.13, which knows the hub by its fingerprint"
@@ -31,9 +32,10 @@ MECHANISMS = ("CRAM-MD5", "LOGIN")
 MAX_LINE = 2046
 _LOGIN = Field("auth.conf", 255, {b"|": "a bar", b":": "a colon"}, {b"#": "#"})
 _WEAK = {
-    "OPPORTUNISTIC_TLS": "lets dma send the mail without TLS",
-    "INSECURE": "lets dma send the secret without TLS",
+    "OPPORTUNISTIC_TLS": "which lets dma send the mail without TLS",
+    "INSECURE": "which lets dma send the secret without TLS",
 }
+_SMTPS = {"STARTTLS": "which port 465 does not know"}
 
 
 def render(facts: Facts) -> tuple[Rendered, ...]:
@@ -64,8 +66,29 @@ def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
 
 def work(facts: Facts) -> Work:
     """Return the lines of dma.conf, of which the last of a name counts."""
-    lines = tuple(f"{name} {value}".rstrip() for name, value in _settings(facts).items())
-    return Work((Include(CONFIGURATION, lines, "at the end", fence=FENCE, faults=_Faults(facts)),))
+    wanted = _settings(facts)
+
+    def lacking(text: str) -> tuple[str, ...]:
+        found = _in_force(text)
+        return tuple(_line(*item) for item in wanted.items() if item not in found.items())
+
+    def faults(text: str) -> Iterator[tuple[str, str]]:
+        undone = {**_WEAK, **_SMTPS} if facts.is_tls_from_the_start else _WEAK
+        names = [name for name in undone if name in _in_force(text)]
+        yield from ((f"has {name}, {undone[name]}", f"remove the line {name}") for name in names)
+
+    lines = tuple(map(_line, wanted, wanted.values()))
+    include = Include(CONFIGURATION, lines, "at the end", fence=FENCE, lacking=lacking)
+    return Work((include,), premises=(Premise(CONFIGURATION, faults),))
+
+
+def _line(name: str, value: str) -> str:
+    return f"{name} {value}".rstrip()
+
+
+def _in_force(text: str) -> Mapping[str, str]:
+    lines = (line.partition("#")[0].replace("\t", " ").partition(" ") for line in text.splitlines())
+    return {name: value.strip() for name, _, value in lines if name}
 
 
 def _settings(facts: Facts) -> Mapping[str, str]:
@@ -78,23 +101,6 @@ def _settings(facts: Facts) -> Mapping[str, str]:
         **starttls,
         "FINGERPRINT": facts.fingerprint.upper(),
     }
-
-
-class _Faults:
-    """What in dma.conf works against the lines."""
-
-    def __init__(self, facts: Facts) -> None:
-        self._wanted = _settings(facts)
-
-    def __call__(self, text: str) -> Iterator[str]:
-        lines = (line.partition("#")[0].replace("\t", " ").partition(" ") for line in text.splitlines())
-        found = {name: value.strip() for name, _, value in lines if name}
-        for name, value in self._wanted.items():
-            if name in found and found[name] != value:
-                yield f"sets {name} to another value further down"
-        if "STARTTLS" in found and "STARTTLS" not in self._wanted:
-            yield "has STARTTLS, which port 465 does not know"
-        yield from (f"has {name}, which {why}" for name, why in _WEAK.items() if name in found)
 
 
 def _account(facts: Facts, credential: Credential) -> Content:

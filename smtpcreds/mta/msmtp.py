@@ -15,7 +15,8 @@ from ..secret import Secret
 from .copies import Copies
 from .field import Field
 from .mechanisms import usable
-from .port import Content, Facts, File, Need, Rendered, Role, Work
+from .port import Content, Facts, File, Need, Rendered, Role
+from .work import Work
 
 NAME = "msmtp"
 TITLE = "msmtp 1.8, for programs that call /usr/sbin/sendmail or msmtp"

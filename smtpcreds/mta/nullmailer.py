@@ -16,7 +16,8 @@ from ..secret import Secret
 from .copies import Copies
 from .field import Field
 from .mechanisms import PLAINTEXT, usable
-from .port import Content, Facts, File, Need, Rendered, Role, Work
+from .port import Content, Facts, File, Need, Rendered, Role
+from .work import Work
 
 NAME = "nullmailer"
 TITLE = "nullmailer 2, which sends what local programs queue"

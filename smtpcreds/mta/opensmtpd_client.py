@@ -14,7 +14,8 @@ from ..secret import Secret
 from .copies import Copies, material
 from .field import BLANKS, Field
 from .mechanisms import PLAINTEXT, usable
-from .port import Content, Facts, File, Include, Need, Rendered, Role, Work
+from .port import Content, Facts, File, Need, Rendered, Role
+from .work import Include, Work
 
 NAME = "opensmtpd-client"
 TITLE = "OpenSMTPD 6.8 or later, relaying through the hub"
@@ -68,7 +69,7 @@ def work(_: Facts) -> Work:
     where = 'above the line "match from local for any", which it takes the place of'
     above = ("match from local for any", "match for any", "match from any for any")
     include = Include(CONFIGURATION, (f'include "{FRAGMENT}"',), where, above)
-    return Work((include,), commands=("smtpd -n && systemctl restart opensmtpd",))
+    return Work((include,), commands=("smtpd -n && systemctl restart opensmtpd",), untraced=True)
 
 
 def _fragment(facts: Facts) -> str:

@@ -1,12 +1,25 @@
 """The table of mail programs."""
 
 from ..errors import UsageError
-from . import curl, dma, msmtp, nullmailer, opensmtpd_client, sendmail_client, sendmail_hub, swaks
+from . import (
+    curl,
+    dma,
+    msmtp,
+    nullmailer,
+    opensmtpd_client,
+    postfix_client,
+    postfix_hub,
+    sendmail_client,
+    sendmail_hub,
+    swaks,
+)
 from .port import Program
 
 _ALL: tuple[Program, ...] = (
     sendmail_hub,
     sendmail_client,
+    postfix_hub,
+    postfix_client,
     opensmtpd_client,
     msmtp,
     nullmailer,

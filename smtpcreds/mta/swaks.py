@@ -11,7 +11,8 @@ from ..errors import DamagedFileError, UsageError
 from ..secret import Secret
 from .field import Field
 from .mechanisms import usable
-from .port import Facts, File, Need, Rendered, Role, Work
+from .port import Facts, File, Need, Rendered, Role
+from .work import Work
 
 NAME = "swaks"
 TITLE = "swaks, to test the hub by hand; does not check its name"

@@ -4,8 +4,7 @@ Layout: page 0 the metadata; a power of two of buckets, bucket b on page b + 1; 
 of full buckets and of long values. libdb opens and edits such files like its own.
 """
 
-from collections.abc import Mapping
-from hashlib import blake2b
+from collections.abc import Iterable, Mapping
 from itertools import accumulate
 from struct import Struct, pack
 
@@ -33,24 +32,32 @@ def encode(
     if longest := next((key for key in records if len(key) > limit), None):
         raise InexpressibleError(subject, f"can't hold a key of {len(longest)} bytes; at most {limit} fit")
     buckets = _distribute(records, pagesize)
-    spill = _Spill(pagesize, first=len(buckets) + 1)
+    spill = Spill(pagesize, first=len(buckets) + 1)
     pages = [spill.bucket(number, bucket, records) for number, bucket in enumerate(buckets, 1)]
-    meta = _meta(len(buckets), spill.next - 1, len(records), pagesize, _file_id(buckets))
-    return b"".join((meta, *pages, *spill.pages))
+    identity = file_id(bucket[0] for bucket in buckets if bucket)
+    return b"".join(
+        (meta(len(buckets), spill.next - 1, len(records), pagesize, identity), *pages, *spill.pages)
+    )
 
 
 def _distribute(records: Mapping[bytes, bytes], pagesize: int) -> list[list[bytes]]:
     """Spread the keys over buckets by the low bits of their hash."""
-    size = sum(map(len, records)) + sum(map(len, records.values())) + _PAIR_OVERHEAD * len(records)
-    wanted = max(2, int(size / ((pagesize - layout.PAGE_HEADER) * _FILL)) + 1)
-    buckets: list[list[bytes]] = [[] for _ in range(1 << (wanted - 1).bit_length())]
+    size = sum(map(len, records)) + sum(map(len, records.values()))
+    buckets: list[list[bytes]] = [[] for _ in range(bucket_count(size, len(records), pagesize))]
     mask = len(buckets) - 1
     for key, value in layout.hashed(records):
         buckets[value & mask].append(key)
     return buckets
 
 
-class _Spill:
+def bucket_count(size: int, records: int, pagesize: int) -> int:
+    """Return how many buckets a file has, a power of two; ``size`` is of all keys and values together."""
+    room = (pagesize - layout.PAGE_HEADER) * _FILL
+    wanted = max(2, int((size + _PAIR_OVERHEAD * records) / room) + 1)
+    return 1 << (wanted - 1).bit_length()
+
+
+class Spill:
     """The pages behind the buckets, numbered as they are made."""
 
     def __init__(self, pagesize: int, first: int) -> None:
@@ -109,18 +116,24 @@ class _Spill:
         return (head + piece).ljust(self._pagesize, b"\0")
 
 
-def _file_id(buckets: list[list[bytes]]) -> bytes:
-    """Return 20 bytes that tell the files which one process opens apart; they hold nothing of the values."""
-    return blake2b(b"".join(bucket[0] for bucket in buckets if bucket), digest_size=20).digest()
+def file_id(firsts: Iterable[bytes]) -> bytes:
+    """Return 20 bytes that tell the files which one process opens apart; they hold nothing of the values.
+
+    Args:
+        firsts: the first key of each bucket that has one.
+    """
+    from hashlib import blake2b
+
+    return blake2b(b"".join(firsts), digest_size=20).digest()
 
 
-def _meta(buckets: int, last_pgno: int, records: int, pagesize: int, file_id: bytes) -> bytes:
+def meta(buckets: int, last_pgno: int, records: int, pagesize: int, identity: bytes) -> bytes:
     """Return page 0."""
     levels = buckets.bit_length()
     parts = (
         pack("<7I", *_NOT_LOGGED, 0, layout.HASH_MAGIC, layout.VERSION, pagesize, layout.META_PAGE << 8),
         pack("<6I", 0, last_pgno, 0, 0, 0, 0),
-        file_id,
+        identity,
         pack("<6I", buckets - 1, buckets - 1, buckets // 2 - 1, 0, records, layout.CHARKEY),
         pack("<32I", *[1] * levels, *[0] * (32 - levels)),
     )

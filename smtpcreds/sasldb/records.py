@@ -4,7 +4,8 @@ Source: cyrus-sasl ``sasldb/allockey.c``. Names are text with surrogateescape, s
 survives reading and writing. Nothing here touches a file.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 from ..errors import InexpressibleError, NameRefusedError, PasswordRefusedError
 from ..model import Account
@@ -20,6 +21,14 @@ MAX_KEY = 1024
 """A quarter of a 4096-byte page; longer keys have no consistent order in a Berkeley DB hash page."""
 MAX_VALUE = 8191
 """The plugin reads into 8192 bytes (``sasldb.c``)."""
+
+
+@runtime_checkable
+class Searchable(Protocol):
+    """Records among which those of one account are found without reading all."""
+
+    def starting(self, prefix: bytes) -> Iterable[bytes]:
+        """Return the keys that begin with the prefix."""
 
 
 def pack(account: Account, prop: str) -> bytes:
@@ -67,7 +76,8 @@ def record(account: Account, prop: str, value: bytes) -> tuple[bytes, bytes]:
 def properties(records: Mapping[bytes, bytes], account: Account) -> dict[str, bytes]:
     """Return every property of one account, those of unknown names included."""
     prefix = pack(account, "")
-    found = (key for key in records if key.startswith(prefix) and key.count(b"\0") == 2)
+    keys = records.starting(prefix) if isinstance(records, Searchable) else records
+    found = (key for key in keys if key.startswith(prefix) and key.count(b"\0") == 2)
     return {key[len(prefix) :].decode(errors="surrogateescape"): records[key] for key in found}
 
 
@@ -78,19 +88,28 @@ def by_account(records: Mapping[bytes, bytes]) -> dict[Account, dict[str, bytes]
 
 def in_order(records: Mapping[bytes, bytes]) -> Iterator[tuple[Account, dict[str, bytes]]]:
     """Give each account with its properties, by realm and name; keys that are no account's are left out."""
-    keys = sorted(key for key in records if key.count(b"\0") == 2)  # the keys of an account come together
+    values = records if isinstance(records, dict) else dict(records.items())
+    keys = sorted(key for key in values if key.count(b"\0") == 2)  # the keys of an account come together
     keys.sort(key=lambda key: key.split(b"\0", 2)[1])
-    parts = b"\0".join(keys).decode(errors="surrogateescape").split("\0")  # thrice as fast as key by key
     user = realm = None
     held: dict[str, bytes] = {}
-    for authcid, place, prop, key in zip(parts[::3], parts[1::3], parts[2::3], keys, strict=False):
+    for authcid, place, prop, key in zip(*split_keys(keys), keys, strict=True):
         if authcid != user or place != realm:
             if user is not None and realm is not None:
                 yield Account(user, realm), held
             user, realm, held = authcid, place, {}
-        held[prop] = records[key]
+        held[prop] = values[key]
     if user is not None and realm is not None:
         yield Account(user, realm), held
+
+
+def split_keys(keys: Sequence[bytes]) -> tuple[list[str], list[str], list[str]]:
+    """Return authcid, realm and property of each key, all of which have two NULs.
+
+    Thrice as fast as key by key.
+    """
+    parts = b"\0".join(keys).decode(errors="surrogateescape").split("\0") if keys else []
+    return parts[::3], parts[1::3], parts[2::3]
 
 
 def strays(records: Mapping[bytes, bytes]) -> list[bytes]:

@@ -44,7 +44,7 @@ class Store(Protocol):
     def path(self) -> str:
         """The path or URL as it was given."""
 
-    def load(self) -> dict[bytes, bytes]:
+    def load(self) -> Mapping[bytes, bytes]:
         """Return all records of one moment.
 
         Raises:
@@ -74,21 +74,29 @@ class Codec(Protocol):
     LOCKED: bool
     """Whether the format's own library holds flock on the file."""
 
-    def decode(self, data: bytes, *, subject: str) -> dict[bytes, bytes]:
+    def look(self, data: bytes, *, subject: str) -> Mapping[bytes, bytes]:
         """Return all records of a whole file, which messages call ``subject``."""
+
+    def amend(self, records: Mapping[bytes, bytes], edits: Edits) -> bytes | None:
+        """Return the file after few edits of what :meth:`look` gave, or None to have it written whole."""
 
     def encode(self, records: Mapping[bytes, bytes], *, subject: str) -> bytes:
         """Return the file that holds exactly these records."""
 
 
+_MANY = 1000
+"""Edits from which on it is cheaper to have all records at hand."""
+
+
 def effective(edits: Edits, records: Mapping[bytes, bytes]) -> dict[bytes, bytes | None]:
     """Return the edits that make a difference."""
-    return {key: value for key, value in edits.items() if records.get(key) != value}
+    held = records if len(edits) < _MANY else dict(records.items())
+    return {key: value for key, value in edits.items() if held.get(key) != value}
 
 
 def edited(records: Mapping[bytes, bytes], edits: Edits) -> dict[bytes, bytes]:
     """Return the records after the edits."""
-    merged = {**records, **edits}
+    merged: dict[bytes, bytes | None] = {**dict(records.items()), **edits}
     return {key: value for key, value in merged.items() if value is not None}
 
 
@@ -115,7 +123,7 @@ class ReplacingStore:
         self.path = path
         self._codec, self._origin, self._timeout, self._wake = codec, origin, timeout, wake
 
-    def load(self) -> dict[bytes, bytes]:
+    def load(self) -> Mapping[bytes, bytes]:
         """Return all records of one moment; see :class:`Store`."""
         with self._old_file(resolve(self.path)) as old:
             if old is None:
@@ -127,23 +135,28 @@ class ReplacingStore:
         with self._old_file(resolve(self.path)) as old:
             return None if old is None else signature_of(os.fstat(old))
 
-    def apply(self, change: Change) -> Edits:
-        """Read, compute edits, write the whole file anew and rename; see :class:`Store`."""
+    def apply(self, change: Change, *, anew: bool = False) -> Edits:
+        """Read, compute edits, write the whole file anew and rename; see :class:`Store`.
+
+        Args:
+            change: gives the edits.
+            anew: write also where they make no difference, so that nothing is left in unused space.
+        """
         target = resolve(self.path)
         with exclusive(target + ".lock", self._timeout):
             sweep(target)
             for _ in range(_ATTEMPTS):
-                edits = self._attempt(target, change)
+                edits = self._attempt(target, change, anew=anew)
                 if edits is not None:
                     return edits
         raise LockHeldError(self.path, f"another program changed it {_ATTEMPTS} times meanwhile")
 
-    def _attempt(self, target: str, change: Change) -> Edits | None:
+    def _attempt(self, target: str, change: Change, *, anew: bool) -> Edits | None:
         """Make the change once; None if a foreign writer came in between."""
         with self._old_file(target) as old, Replacement(target) as new:
             records, seen = ({}, None) if old is None else self._read(old)
             edits = effective(change(records), records)
-            if not edits:
+            if not edits and not (anew and old is not None):
                 return edits
             if old is not None and os.fstat(old).st_nlink > 1:
                 raise UnsafePathError(
@@ -151,7 +164,9 @@ class ReplacingStore:
                     "has a second name (hard link), which would keep the old passwords",
                     "make the other name a symbolic link",
                 )
-            content = self._codec.encode(edited(records, edits), subject=self.path)
+            content = self._codec.amend(records, edits) if old is not None else None
+            if content is None:
+                content = self._codec.encode(edited(records, edits), subject=self.path)
             new.prepare(content, old, self._origin)
             return edits if self._install(new, old, seen, target) else None
 
@@ -172,12 +187,12 @@ class ReplacingStore:
             if descriptor is not None:
                 os.close(descriptor)
 
-    def _read(self, old: int) -> tuple[dict[bytes, bytes], Signature]:
+    def _read(self, old: int) -> tuple[Mapping[bytes, bytes], Signature]:
         """Read until nobody wrote meanwhile; only then does damage count."""
         for _ in range(_ATTEMPTS):
             content, seen = self._quiet_content(old)
             try:
-                return self._decode(content), seen
+                return self._look(content), seen
             except DamagedFileError:
                 time.sleep(_SETTLE)
                 if signature_of(os.fstat(old)) == seen:
@@ -196,12 +211,12 @@ class ReplacingStore:
             time.sleep(_TICK)
         raise LockHeldError(self.path, "another program keeps writing to it")
 
-    def _decode(self, content: bytes) -> dict[bytes, bytes]:
+    def _look(self, content: bytes) -> Mapping[bytes, bytes]:
         if not content:
             raise DamagedFileError(
                 self.path, "is empty (0 bytes)", "remove it, and adding an account makes it anew"
             )
-        return self._codec.decode(content, subject=self.path)
+        return self._codec.look(content, subject=self.path)
 
     @contextmanager
     def _held(self, old: int | None) -> Iterator[None]:

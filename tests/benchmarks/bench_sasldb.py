@@ -61,6 +61,44 @@ def show(what: str, ours: float, peer: float, name: str) -> None:
     print(f"{what:44} {ours:9.4f} s   {name:24} {peer:9.4f} s   ratio {ours / peer:7.4f}")
 
 
+def program(*words: str) -> None:
+    """Run the whole program under a scratch root."""
+    run(sys.executable, "-m", "smtpcreds", "--root", str(Path(words[-1]).parent), *words)
+
+
+def whole_program(directory: Path) -> None:
+    """The verbs as they are typed; what the same verb takes on an empty database is start-up."""
+    full, numbers = directory / "full", iter(range(1000))
+    open_store(str(full), new=Format.BDB).apply(lambda _: accounts(10_000))
+
+    def add(path: Path) -> None:
+        program("sasl", "add", f"new{next(numbers)}", "--realm", NEW.realm, "--database", str(path))
+
+    peer = seconds(lambda: run("saslpasswd2", "-f", str(full), "-p", "-u", "r", "x", stdin=b"secret"), 9)
+    add(full)  # after saslpasswd2, the first write is a whole one
+    ours, start = seconds(lambda: add(full), 9), seconds(lambda: add(directory / "empty"), 9)
+    show("sasl add into 10,000, whole program", ours, peer, "saslpasswd2")
+    show("  less its start on a small database", ours - start, peer, "saslpasswd2")
+    many = directory / "many"
+    found = accounts(100_000)
+    open_store(str(many), new=Format.BDB).apply(lambda _: found)
+    lister = seconds(lambda: run("sasldblistusers2", "-f", str(many)), 3)
+    listing = seconds(lambda: program("sasl", "list", "--database", str(many)), 3)
+    show("sasl list of 100,000, whole program", listing, lister, "sasldblistusers2")
+    table = directory / "many.csv"
+    table.touch(0o600)
+    table.write_text("".join(f"user{n:08d},generated-secret-{n:08d}\n" for n in range(100_000)))
+    loader, new = load_with_db_load(directory / "loaded-many", found), directory / "imported"
+
+    def fill() -> None:
+        new.unlink(missing_ok=True)
+        program("sasl", "import", str(table), "--realm", NEW.realm, "--database", str(new))
+
+    importing = seconds(fill, 3)
+    show("sasl import of 100,000, whole program", importing, loader, "db5.3_load")
+    show("  against one by one", importing, peer * 100_000, "saslpasswd2, extrapolated")
+
+
 def add_one(directory: Path) -> None:
     """One account into ten thousand."""
     path = directory / "ten-thousand"
@@ -108,6 +146,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         add_one(directory)
+        whole_program(directory)
         for count in (10_000, 100_000, *([1_000_000] if "--million" in sys.argv else [])):
             bulk(directory, count)
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

@@ -63,7 +63,7 @@ class Admin:
 
     def records(self, path: Path | None = None) -> dict[bytes, bytes]:
         path = path or self.database
-        return open_store(str(path)).load() if path.exists() else {}
+        return dict(open_store(str(path)).load()) if path.exists() else {}
 
 
 def key(user: str, realm: str = HUB, prop: str = "userPassword") -> bytes:

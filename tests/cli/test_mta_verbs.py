@@ -195,7 +195,7 @@ def findings(stage: Stage, *options: str) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     ("words", "status", "told"),
     [
-        (("apply", "qmail"), 64, "known: sendmail-hub, sendmail-client"),
+        (("apply", "qmail"), 64, "known: sendmail-hub, sendmail-client, "),
         (("apply", "sendmail-hub", MAP), 64, "authinfo-map: is no choice of sendmail-hub"),
         (("apply", "sendmail-hub", "--run"), 64, "leave --run or --root out"),
         (("apply", "sendmail-hub", "--mechanism", "NTLM"), 64, "known: EXTERNAL, SCRAM-SHA-512"),

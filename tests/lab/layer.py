@@ -5,7 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-ACCOUNTS = {"smmta": 120, "smmsp": 121, "opensmtpd": 122, "opensmtpq": 123}
+ACCOUNTS = {
+    "smmta": 120,
+    "smmsp": 121,
+    "postfix": 122,
+    "postdrop": 123,
+    "opensmtpd": 124,
+    "opensmtpq": 125,
+}
 """System users, each with a group of its own, that the packages' install scripts would have made."""
 
 LOGIN = "polkafan"
@@ -19,6 +26,7 @@ FOREIGN = (
     "etc/mail",
     "etc/msmtprc",
     "etc/nullmailer",
+    "etc/postfix",
     "etc/sasl",
     "etc/sasl2",
     "etc/sasldb2",
@@ -26,6 +34,7 @@ FOREIGN = (
     "etc/smtpd.conf",
     "etc/ssl/smtpcreds",
     "usr/lib/sasl2/Sendmail.conf",
+    "var/lib/postfix",
     "var/lib/sendmail",
     "var/lib/smtpcreds",
     "var/mail",
@@ -34,6 +43,7 @@ FOREIGN = (
     "var/spool/mqueue-client",
     "var/spool/nullmailer",
     "var/spool/smtpd",
+    "var/spool/postfix",
 )
 """What this machine may have for mail of its own, and no host of the lab must see."""
 
