@@ -18,7 +18,7 @@ from .port import Content, Facts, File, Need, Rendered, Role
 from .work import Include, Work
 
 NAME = "opensmtpd-client"
-TITLE = "OpenSMTPD 6.8 or later, relaying through the hub"
+TITLE = "OpenSMTPD 6.8, relaying through the hub"
 ROLE = Role.CLIENT
 FAMILY = "opensmtpd"
 NEEDS = frozenset({Need.PAIR, Need.MATERIAL, Need.CREDENTIAL})
