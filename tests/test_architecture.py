@@ -13,9 +13,9 @@ FLOORS = (
     ("model", "names", "postgres"),
     ("files", "config", "passwords"),
     ("pki", "sasldb", "mta", "sources", "inventory", "smtp"),
-    ("authority", "accounts", "probe", "rotate"),
+    ("authority", "accounts", "rotate"),
     ("deploy",),
-    ("audit", "bundle"),
+    ("audit", "bundle", "probe"),
     ("setup",),
     ("cli",),
     ("__main__",),
@@ -36,6 +36,7 @@ HOMES = {
     "lmdb": {"sasldb"},
     "pyrage": {"bundle"},
     "smtplib": {"smtp"},
+    "ssl": {"smtp"},
     "socket": {"smtp", "config"},
 }
 MAX_LINES = 300

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from ..config import Site
-from ..files import ensure_directory, exclusive, read_private, sweep
+from ..files import actor, announce, ensure_directory, exclusive, read_private, sweep
 from ..inventory import Authority, AuthorityState, Event, Inventory, open_inventory
 from ..pki.crl import read_crl
 from ..pki.dn import title
@@ -102,21 +102,6 @@ def record(site: Site, inventory: Inventory, what: str, subject: str, detail: st
 
 def record_all(site: Site, inventory: Inventory, what: str, deeds: Iterable[tuple[str, str]]) -> None:
     """Write an event for each subject and detail; see :func:`record`."""
-    import syslog
-
-    who, now = os.environ.get("SUDO_USER") or _user(), site.clock()
-    events = [Event(now, who, what, subject, detail) for subject, detail in deeds]
-    inventory.event(*events)
-    syslog.openlog("smtpcreds", syslog.LOG_PID, syslog.LOG_AUTHPRIV)
-    for event in events:
-        detail = event.detail and f": {event.detail}"
-        syslog.syslog(syslog.LOG_NOTICE, f"{what} {event.subject} by {who}{detail}")
-
-
-def _user() -> str:
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())
+    who, now, listed = actor(), site.clock(), list(deeds)
+    inventory.event(*(Event(now, who, what, subject, detail) for subject, detail in listed))
+    announce(what, listed)

@@ -43,10 +43,11 @@ def _work(program: Program, facts: Facts) -> Iterator[str]:
     work = program.work(facts)
     for include in work.includes:
         yield from _include(include)
-    if work.commands:
-        yield ""
-        yield "Then run as root:"
-        yield from (f"    {command}" for command in work.commands)
+    for heading, lines in (("Then run as root:", work.commands), ("Use it as:", work.usage)):
+        if lines:
+            yield ""
+            yield heading
+            yield from (f"    {line}" for line in lines)
 
 
 def _include(include: Include) -> Iterator[str]:
@@ -59,6 +60,7 @@ def _include(include: Include) -> Iterator[str]:
 def _checks(program: Program, facts: Facts) -> Iterator[str]:
     yield ""
     yield "To check, where smtpcreds is installed:"
-    yield f"    smtpcreds -c /{SETTINGS} mta check {program.NAME}"
+    fingerprint = facts.fingerprint and f" --fingerprint {facts.fingerprint}"
+    yield f"    smtpcreds -c /{SETTINGS} mta check {program.NAME}{fingerprint}"
     yield f"    smtpcreds -c /{SETTINGS} probe smtp://{facts.hub}:{facts.port} --client {facts.host}"
     yield "Without it, send a message to an address outside; the log of the hub then shows AUTH=server."

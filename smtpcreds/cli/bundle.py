@@ -9,6 +9,7 @@ import click
 from ..errors import DataError, UsageError
 from .lazy import Verb
 from .mta.options import client_options, wishes_of
+from .mta.remaining import remaining_row
 from .secrets import bundle_passphrase, ca_passphrase
 from .session import Session, pass_session
 
@@ -186,8 +187,7 @@ def _show(session: Session, wanted: "Wanted", done: "Bundled", path: str | None)
             "with_key": papers.key is not None,
             "crl_next_update": done.crl_end,
             "members": done.paths,
-            "include": [{"file": i.path, "lines": i.text, "where": i.where} for i in work.includes if i.text],
-            "commands": work.commands,
+            **remaining_row(work.includes, work.commands, work.usage),
         }
         if path
         else {},

@@ -84,7 +84,7 @@ def _show(session: Session, wanted: "Client", done: "Ready") -> None:
             "changed": done.changed,
             "parts": [{"what": part.what, "path": part.path, "made": part.made} for part in done.parts],
             "files": [{"path": path, "written": written} for path, written in done.applied.files],
-            **remaining_row(done.applied.includes, done.applied.commands),
+            **remaining_row(done.applied.includes, done.applied.commands, done.usage),
         },
         _lines(session, wanted, done),
     )
@@ -98,5 +98,7 @@ def _lines(session: Session, wanted: "Client", done: "Ready") -> Iterator[str]:
     width = max(len(what) for what, _, _ in rows)
     for what, path, made in rows:
         yield f"  {what:{width}}  {session.described(path)}{'' if made else '  (was there)'}"
-    yield from remaining_lines(done.applied.includes, done.applied.commands)
-    yield f"check with: smtpcreds mta check {wanted.program.NAME}"
+    yield from remaining_lines(done.applied.includes, done.applied.commands, done.usage)
+    fingerprint = wanted.wishes.fingerprint
+    option = f" --fingerprint {fingerprint}" if fingerprint else ""
+    yield f"check with: smtpcreds mta check {wanted.program.NAME}{option}"

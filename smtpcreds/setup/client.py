@@ -58,10 +58,11 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A client host that stands: its parts, and what is left to do by hand."""
+    """A client host that stands: its parts, what is left to do by hand, and how its program is used."""
 
     parts: tuple[Part, ...]
     applied: Applied
+    usage: tuple[str, ...]
 
     @property
     def changed(self) -> bool:
@@ -124,7 +125,9 @@ def plan_client(wanted: Client, *, force: bool = False) -> Plan[Ready]:
             Part("certificate", wanted.answer.pair.certificate, bool(pair)),
             Part("configuration", site.settings_path, bool(configuration)),
         )
-        return Ready(parts, program.apply())
+        applied = program.apply()
+        facts = gather(site, wanted.program, wanted.wishes)
+        return Ready(parts, applied, wanted.program.work(facts).usage)
 
     return Plan(steps, apply)
 

@@ -52,6 +52,8 @@ def plan_program(
 
 def _as_it_is(site: Site, program: Program, facts: Facts) -> Applied:
     """Return what is left to do where every file is right."""
-    files = tuple((site.path(item.path), False) for item in program.render(facts))
-    commands = program.work(facts).commands if stale(site, program, facts) else ()
+    work = program.work(facts)
+    paths = (*(item.path for item in program.render(facts)), *(copy.path for copy in work.copies))
+    commands = work.commands if stale(site, program, facts) else ()
+    files = tuple((site.path(path), False) for path in paths)
     return Applied(files, missing_includes(site, program, facts), commands, ())

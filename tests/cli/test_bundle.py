@@ -182,6 +182,24 @@ def test_options_reach_the_files_and_the_settings(hub: Program, tmp_path: Path) 
     assert settings["mta"] == {"choices": ["authinfo-map"], "mechanisms": ["cram-md5"], "port": 587}
 
 
+def test_owners_go_by_name_and_by_the_number_of_root(hub: Program, tmp_path: Path) -> None:
+    """msmtp reads its files as the group mail, whose number is this host's own business."""
+    hub("bundle", "attic", "--mta", "msmtp")
+    owners = [
+        {
+            line.split()[5]: line.split()[1]
+            for line in peer("tar", *how, "-tvf", tmp_path / "attic.tar").splitlines()
+        }
+        for how in ((), ("--numeric-owner",))
+    ]
+    assert [found["etc/msmtprc"] for found in owners] == ["root/mail", "0/0"]
+    assert [found["etc/mail/certs/attic-key.pem"] for found in owners] == ["root/root", "0/0"]
+    there = extracted(tmp_path / "attic.tar", tmp_path / "attic")
+    assert there["etc/ssl/smtpcreds/key.pem"][3] == there[KEY][3], "its own copy of the key"
+    said = hub.refuses(64, "bundle", "attic", "--mta", "msmtp", "--no-key", "--force")
+    assert "msmtp: needs a copy of the private key, and only attic.polkatistas.org has it" in said
+
+
 def test_standard_output(hub: Program, tmp_path: Path) -> None:
     target = tmp_path / "attic"
     target.mkdir()

@@ -162,6 +162,28 @@ def test_a_host_with_its_own_key(attic: Program, hub: Program, tmp_path: Path) -
     assert "is not the key of the certificate in " in other.refuses(66, "setup", "--client", bundle)
 
 
+@pytest.mark.parametrize(
+    ("program", "option"),
+    [("msmtp", ()), ("dma", ()), ("swaks", ()), ("nullmailer", ("--plaintext",)), ("postfix", ())],
+)
+def test_other_mail_programs(
+    attic: Program, hub: Program, program: str, option: tuple[str, ...], tmp_path: Path
+) -> None:
+    for name in ("passwd", "group"):
+        attic.write(f"/etc/{name}", Path(f"/etc/{name}").read_text() + "".join(GROUPS[name]), 0o644)
+    bundle = tmp_path / "other.tar"
+    Desk(hub.root).does("bundle", "attic", "--new-key", "--mta", program, "-o", bundle, *option)
+    desk = Desk(attic.root)
+    said = desk.does("setup", "--client", bundle, "--mta", program)
+    assert desk.does("setup", "--client", bundle, "-n") == "nothing to do\n"
+    check = said.rpartition("check with: smtpcreds ")[2].split()
+    assert set(re.findall(r"(?m)^BAD  \S+ (\w+)", desk(*check).stdout)) <= {"lacks"}, "but for the includes"
+
+
+GROUPS = {"passwd": ["nullmailer:x:990:990::/:/bin/false\n"], "group": ["nullmailer:x:990:\n"]}
+"""What a package would have added."""
+
+
 def test_files_of_others_are_left_alone(attic: Program, bundle: Path) -> None:
     attic.write(AUTH_INFO, "somebody\nsomebody\nelse\n", 0o600)
     said = attic.refuses(73, "setup", "--client", bundle)
