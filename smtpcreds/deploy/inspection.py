@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..files import read_public
 from ..mta.port import Compiled, Facts, File, Include, Need, Program
 from ..mta.port import octets as with_secrets
+from .finding import Finding
+from .reading_rights import unreadable
 from .standing import Standing, Status
 
 _WRONG = {
@@ -17,15 +19,6 @@ _WRONG = {
     Status.EDITED: "was edited since smtpcreds wrote it",
     Status.FOREIGN: "was not written by smtpcreds",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong: where, what, and the way out."""
-
-    path: str
-    what: str
-    hint: str
 
 
 def inspect(site: Site, program: Program, facts: Facts, standings: list[Standing]) -> list[Finding]:
@@ -42,7 +35,7 @@ def inspect(site: Site, program: Program, facts: Facts, standings: list[Standing
         for path, line in superfluous(site, program, facts)
     ]
     results = [Finding(path, what, f"{apply} --run") for path, what in stale(site, program, facts)]
-    return [*missing, *files, *includes, *results]
+    return [*missing, *files, *unreadable(site, program.work(facts).readers), *includes, *results]
 
 
 def added(include: Include) -> str:
@@ -105,13 +98,18 @@ def _stale(site: Site, result: Compiled) -> Iterator[tuple[str, str]]:
 
 
 def _lacking(text: str, include: Include) -> tuple[str, ...]:
-    """Return the lines that do not stand in the file, or stand too far down."""
+    """Return the lines that do not stand in the file, or stand too far up or down."""
     lines = [line.rstrip() for line in text.splitlines()]
-    end = next(
-        (n for n, line in enumerate(lines) if include.above and line.startswith(include.above)), len(lines)
-    )
-    present = set(map(_words, lines[:end]))
+    start = _first(lines, include.below) + 1 if include.below else 0
+    end = start + _first(lines[start:], include.above)
+    present = set(map(_words, lines[start:end]))
     return tuple(line for line in include.lines if _words(line) not in present)
+
+
+def _first(lines: list[str], beginning: str | tuple[str, ...]) -> int:
+    """Return the number of the first line that begins so, or of lines where none does."""
+    found = (n for n, line in enumerate(lines) if beginning and line.startswith(beginning))
+    return next(found, len(lines))
 
 
 def _words(line: str) -> str:

@@ -35,6 +35,8 @@ class Need(StrEnum):
     """Copies of the pair and the CA's files, for a program that can't read those of root."""
     ACCOUNTS = "accounts"
     """What the account database holds, for a program that has a file of its own."""
+    VERIFIERS = "verifiers"
+    """The same, each account as a field of Dovecot's passwd-file."""
     CLIENTS = "clients"
     """Which client certificates may relay, for a program that lists them."""
     RULES = "rules"
@@ -120,6 +122,7 @@ class Facts:
         port: of the hub, that client hosts connect to.
         material: what the files of ``tls`` say.
         accounts: of the hub, by name.
+        verifiers: full name of each account to its field of a passwd-file, scheme included.
         clients: certificates that may relay without AUTH; none of them revoked or expired.
         fingerprint: SHA-256 of the hub's certificate, lower-case hex.
     """
@@ -137,6 +140,7 @@ class Facts:
     port: int = 25
     material: Material | None = None
     accounts: tuple[Held, ...] = ()
+    verifiers: Mapping[str, Secret] = field(default_factory=dict)
     clients: tuple[Client, ...] = ()
     fingerprint: str = ""
 
@@ -176,6 +180,7 @@ class Include:
         lines: exactly.
         where: in words, or empty where any place will do.
         above: beginnings of the lines that they must stand above; empty for any place.
+        below: beginning of the line that they must stand below; empty for any place.
         fence: comment lines before and behind them, so that lines which are no longer wanted can be told from
             the administrator's own; or empty.
     """
@@ -184,6 +189,7 @@ class Include:
     lines: tuple[str, ...]
     where: str = ""
     above: tuple[str, ...] = ()
+    below: str = ""
     fence: tuple[str, ...] = ()
 
     @property
@@ -208,6 +214,14 @@ class Compiled:
 
 
 @dataclass(frozen=True, slots=True)
+class Reader:
+    """A file that belongs to others, and the user without privileges that the program reads it as."""
+
+    path: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """What is left to do once the files are in place.
 
@@ -215,11 +229,13 @@ class Work:
         includes: what the administrator adds by hand.
         compiled: what the commands make.
         commands: lines for a POSIX shell, run by root in this order.
+        readers: files of others that the program must be able to read.
     """
 
     includes: tuple[Include, ...] = ()
     compiled: tuple[Compiled, ...] = ()
     commands: tuple[str, ...] = ()
+    readers: tuple[Reader, ...] = ()
 
 
 class Program(Protocol):

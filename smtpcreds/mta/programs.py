@@ -1,10 +1,10 @@
 """The table of mail programs."""
 
 from ..errors import UsageError
-from . import sendmail_client, sendmail_hub
+from . import exim_client, exim_hub, sendmail_client, sendmail_hub
 from .port import Program
 
-_ALL: tuple[Program, ...] = (sendmail_hub, sendmail_client)
+_ALL: tuple[Program, ...] = (sendmail_hub, sendmail_client, exim_hub, exim_client)
 PROGRAMS = {program.NAME: program for program in _ALL}
 
 

@@ -1,4 +1,4 @@
-"""Sendmail.conf and smtpd.conf: where Cyrus SASL, in sendmail and in Postfix's smtpd, looks accounts up.
+"""Sendmail.conf, smtpd.conf, exim.conf: where Cyrus SASL, inside each mail server, looks accounts up.
 
 libsasl2 2.1.28 (``lib/config.c``) reads ``key: value`` lines of up to 4095 octets with their line feed, and
 refuses the whole file for one line without a colon right behind its key, or without a value; sendmail and
@@ -32,6 +32,7 @@ class Program:
 PROGRAMS = {
     "sendmail": Program("/etc/sasl2/Sendmail.conf", "root"),
     "postfix": Program("/etc/postfix/sasl/smtpd.conf", "postfix"),
+    "exim": Program("/etc/sasl2/exim.conf", "Debian-exim"),
 }
 
 

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-from ..errors import UsageError
 from ..secret import Secret
-from . import access, sasl_conf, sendmail_mc
+from . import access, sasl_conf, sasl_file, sendmail_mc
 from .port import Facts, File, Need, Rendered, Role, Work
 
 NAME = "sendmail-hub"
@@ -23,15 +22,13 @@ def render(facts: Facts) -> tuple[Rendered, ...]:
     """Return Sendmail.conf, the fragment, and the lines for the access map."""
     fragment = File(FRAGMENT, (sendmail_mc.render(TITLE, _settings(facts)),))
     rules = (File(access.PATH, (access.render(facts.rules),)),) if facts.rules else ()
-    return (_sasl_conf(facts), fragment, *rules)
+    return (sasl_file.render("sendmail", facts), fragment, *rules)
 
 
 def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
     """Read one of the files."""
     if path == SASL_CONF:
-        found = sasl_conf.parse(content, path)
-        shown = {name: value.decode(errors="replace") for name, value in found.items()}
-        return {name: Secret(found[name]) if name == "sql_passwd" else value for name, value in shown.items()}
+        return sasl_file.parse(path, content)
     reader = access.parse if path == access.PATH else sendmail_mc.parse
     return dict(reader(content, path))
 
@@ -57,14 +54,3 @@ def _settings(facts: Facts) -> sendmail_mc.Settings:
         "confAUTH_OPTIONS": sendmail_mc.AUTH_OPTIONS,
         **realm,
     }
-
-
-def _sasl_conf(facts: Facts) -> File:
-    if facts.backend is None:
-        raise UsageError(NAME, "needs to know where the accounts are")
-    text = sasl_conf.render(facts.backend, facts.mechanisms)
-    head, key, rest = text.partition(b"\nsql_passwd: ")
-    if not key:
-        return File(SASL_CONF, (text,))
-    password, end, tail = rest.partition(b"\n")
-    return File(SASL_CONF, (head + key, Secret(password), end + tail), 0o600)

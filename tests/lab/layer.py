@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-ACCOUNTS = {"smmta": 120, "smmsp": 121}
+ACCOUNTS = {"smmta": 120, "smmsp": 121, "Debian-exim": 122, "dovecot": 123, "dovenull": 124}
 """System users, each with a group of its own, that the packages' install scripts would have made."""
 
 LOGIN = "polkafan"
@@ -15,15 +15,22 @@ MASTER = Path("/usr/share/base-passwd")
 NOBODY_HOME = "/nonexistent"
 
 FOREIGN = (
+    "etc/aliases",
+    "etc/dovecot",
+    "etc/exim4",
     "etc/mail",
     "etc/sasl",
     "etc/sasl2",
     "etc/sasldb2",
     "etc/smtpcreds",
     "usr/lib/sasl2/Sendmail.conf",
+    "var/lib/dovecot",
+    "var/lib/exim4",
     "var/lib/sendmail",
     "var/lib/smtpcreds",
+    "var/log/exim4",
     "var/mail",
+    "var/spool/exim4",
     "var/spool/mqueue",
     "var/spool/mqueue-client",
 )
@@ -60,7 +67,7 @@ def write(path: Path, text: str, mode: int = 0o644) -> None:
 
 def own(path: Path, mode: int, user: str = "root", group: str = "root") -> None:
     """Set owner, then mode (a change of owner clears set-id bits); names as the lab knows them."""
-    ids = {"root": 0, "mail": 8, "shadow": 42, **ACCOUNTS}
+    ids = {"root": 0, "adm": 4, "mail": 8, "shadow": 42, **ACCOUNTS}
     os.chown(path, ids[user], ids[group])
     path.chmod(mode)
 

@@ -1,0 +1,134 @@
+"""Exim as the hub: STARTTLS and AUTH, relaying for who authenticated or shows a certificate.
+
+Debian's lists accept who authenticated by any authenticator, so ours are all that is trusted; another one is
+the administrator's own. None of ours is offered outside TLS.
+"""
+
+import re
+from collections.abc import Mapping
+
+from ..errors import DamagedFileError
+from ..secret import Secret
+from . import exim, exim_places, sasl_conf, sasl_file
+from .exim import Options
+from .exim_places import Fragment
+from .mechanisms import EXTERNAL
+from .port import Facts, File, Need, Reader, Rendered, Role, Work
+
+NAME = "exim-hub"
+TITLE = "Exim 4.92 or later with Cyrus SASL or Dovecot, relaying for client hosts"
+ROLE = Role.HUB
+FAMILY = "exim"
+NEEDS = frozenset({Need.MATERIAL, Need.CLIENTS})
+DOVECOT = "dovecot"
+"""Dovecot checks the accounts, not Cyrus SASL."""
+VARIANTS = exim_places.STYLES | {DOVECOT}
+SECRET_FILES: tuple[str, ...] = ()
+
+SASL_CONF = sasl_conf.PROGRAMS["exim"].conf
+CLIENTS = f"{exim.DIRECTORY}/clients"
+SOCKET = "/var/spool/exim4/dovecot.auth-client"
+"""That Debian's examples name for Dovecot."""
+
+_NAMES = "${certextract{subj_altname,dns,>:}{$tls_in_peercert}}"
+_LISTED = f"${{if forany{{{_NAMES}}}{{bool{{${{lookup{{${{lc:$item}}}}lsearch{{{CLIENTS}}}{{yes}}{{no}}}}}}}}}}"
+_IN_TLS = "${if def:tls_in_cipher}"
+_VERIFIED = "${if bool{$tls_in_certificate_verified}}"
+"""Without it, Exim 4.96 dies of a client that has no certificate (observed)."""
+
+_IS_NAMED = "${if and{{!eq{$auth2}{}}{or{{eq{$auth1}{}}{inlisti{$auth1}{$auth2}}}}}}"
+_CLIENT = re.compile(r"([a-z0-9.-]+): yes")
+
+
+def render(facts: Facts) -> tuple[Rendered, ...]:
+    """Return copies of key and certificates, where the accounts are, the fragments, and who may relay."""
+    exim_places.check_style(facts)
+    clients = (File(CLIENTS, (_clients(facts),)),) if facts.clients else ()
+    accounts = () if DOVECOT in facts.variants else (sasl_file.render("exim", facts, exim.USER),)
+    fragments = exim_places.render(TITLE, ROLE, facts, _fragments(facts))
+    return (*exim.copies(facts), *accounts, *clients, *fragments)
+
+
+def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
+    """Read one of the files."""
+    if path == SASL_CONF:
+        return sasl_file.parse(path, content)
+    return _parse_clients(path, content) if path == CLIENTS else exim.parse(path, content)
+
+
+def work(facts: Facts) -> Work:
+    """Return the lines to add, the commands, and that Exim must be able to read the accounts."""
+    made = exim_places.work(ROLE, facts, _fragments(facts))
+    if DOVECOT in facts.variants or not isinstance(facts.backend, sasl_conf.Sasldb):
+        return made
+    return Work(made.includes, made.compiled, made.commands, (Reader(facts.backend.path, exim.USER),))
+
+
+def _fragments(facts: Facts) -> tuple[Fragment, ...]:
+    by_certificate = Fragment(
+        exim_places.ACL,
+        {"": {"accept verify": "certificate", "condition": _LISTED}},
+    )
+    return (
+        Fragment(exim_places.MAIN, {"": _main(facts)}),
+        *((by_certificate,) if facts.clients else ()),
+        Fragment(exim_places.AUTHENTICATORS, dict(_authenticator(name, facts) for name in facts.mechanisms)),
+    )
+
+
+def _main(facts: Facts) -> Options:
+    """Return TLS options; Debian's files set most of them from macros, and none may be set twice."""
+    files = {
+        "tls_certificate": exim.CERTIFICATE,
+        "tls_privatekey": exim.KEY,
+        "tls_verify_certificates": exim.BUNDLE,
+        "tls_try_verify_hosts": "*",
+    }
+    if exim_places.HAND_WRITTEN in facts.variants:
+        return {"tls_advertise_hosts": "*", **files, "tls_crl": exim.CRL}
+    macros = {f"MAIN_{name.upper()}": value for name, value in files.items()}
+    return {"MAIN_TLS_ENABLE": "yes", **macros, "tls_crl": exim.CRL}
+
+
+def _authenticator(mechanism: str, facts: Facts) -> tuple[str, Options]:
+    """Return name and options.
+
+    The identity that comes with EXTERNAL must be a name of the certificate, or empty for its first name.
+    """
+    name = exim.driver_name(mechanism)
+    if mechanism == EXTERNAL:
+        return name, {
+            "driver": "external",
+            "public_name": EXTERNAL,
+            "server_advertise_condition": _VERIFIED,
+            "server_param2": _NAMES,
+            "server_condition": _IS_NAMED,
+            "server_set_id": "${if eq{$auth1}{}{${extract{1}{:}{$auth2}}}{$auth1}}",
+        }
+    driver = (
+        {"driver": "dovecot", "server_socket": SOCKET}
+        if DOVECOT in facts.variants
+        else {"driver": "cyrus_sasl", "server_realm": exim.word(facts.realm)}
+    )
+    return name, {
+        **driver,
+        "public_name": mechanism,
+        "server_advertise_condition": _IN_TLS,
+        "server_set_id": "$auth1",
+    }
+
+
+def _clients(facts: Facts) -> bytes:
+    """Return the hosts whose certificates may relay, for lsearch."""
+    hosts = dict.fromkeys(client.host for client in facts.clients)
+    return "".join(f"{exim.word(host)}: yes\n" for host in hosts).encode()
+
+
+def _parse_clients(path: str, content: bytes) -> Mapping[str, str | Secret]:
+    found: dict[str, str | Secret] = {}
+    for number, line in enumerate(content.decode(errors="replace").splitlines(), 1):
+        client = _CLIENT.fullmatch(line)
+        if not client:
+            raise DamagedFileError(path, f"line {number} is not 'host: yes'")
+        found[client[1]] = "yes"
+    return found
