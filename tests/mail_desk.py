@@ -1,13 +1,14 @@
 """A host of the lab whose administrator types commands of smtpcreds and adds the lines that these print."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from lab import Exim, Host, LabError
+from lab import Host, LabError
 
 TOP = Path(__file__).parent.parent
 HUB = "dmzmail.polkatistas.org"
@@ -17,14 +18,28 @@ SENDER = f"polkafan@{CLIENT}"
 FOREIGN = "accordion@example.net"
 CONFIGURATION = f'domain = "polkatistas.org"\nhub = "{HUB}"\n'
 
-ANCHORS = {
-    "above the first 'begin'": "",
-    "as the first line of the list that acl_smtp_rcpt names": "acl_check_rcpt:\n",
-    "below 'begin transports'": "begin transports\n",
-    "below 'begin authenticators'": "begin authenticators\n",
-    "below 'begin routers', above the router for the mail of other hosts": "begin routers\n",
+PLACES = {
+    "above the first 'begin'": r"(?=^begin |\Z)",
+    "as the first line of the list that acl_smtp_rcpt names": r"(?<=^acl_check_rcpt:\n)",
+    "below 'begin transports'": r"(?<=^begin transports\n)",
+    "below 'begin authenticators', in place of those with the same public_name": (
+        r"(?:(?<=^begin authenticators\n)|\Z)"
+    ),
+    "below 'begin routers', above the router for the mail of other hosts": r"(?<=^begin routers\n)",
+    "": r"\Z",
 }
-"""What an administrator makes of the words: the line above, or empty for the top of the file."""
+"""What an administrator makes of the words."""
+
+STOCK_CLIENTS = re.compile(r"^cram_md5:\n.*?(?=^#####|\Z)", re.MULTILINE | re.DOTALL)
+"""Debian's client authenticators cram_md5, plain and login."""
+
+
+def added(text: str, lines: list[str], where: str) -> str:
+    """Return a configuration file with the lines where the words say."""
+    if "in place of" in where:
+        text = STOCK_CLIENTS.sub("", text)
+    new = "".join(f"{line}\n" for line in lines)
+    return re.sub(PLACES[where], lambda _: new, text, count=1, flags=re.MULTILINE)
 
 
 class Desk:
@@ -50,8 +65,7 @@ class Desk:
         for include in done["include"]:
             path = self.host.path(include["file"])
             text = path.read_text() if path.exists() else ""
-            head, anchor, tail = text.partition(ANCHORS[include["where"]]) if text else ("", "", "")
-            path.write_text(head + anchor + "".join(f"{line}\n" for line in include["lines"]) + tail)
+            path.write_text(added(text, include["lines"], include["where"]))
         return done
 
 
@@ -65,8 +79,3 @@ def issue(hub: Desk, client: Desk, name: str = CLIENT) -> None:
     hub("cert", "issue", name, "--to", f"/var/lib/{name}")
     client.host.run(("sh", "-c", "mkdir -p -m 700 /etc/mail/certs"))
     carry(hub.host, f"/var/lib/{name}/.", client.host, "/etc/mail/certs")
-
-
-def restart(exim: Exim) -> None:
-    """Start Exim, or let the running one read everything again."""
-    exim.start()

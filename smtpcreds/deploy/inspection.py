@@ -66,11 +66,13 @@ def missing_includes(site: Site, program: Program, facts: Facts) -> tuple[Includ
 
 
 def superfluous(site: Site, program: Program, facts: Facts) -> Iterator[tuple[str, str]]:
-    """Yield path and line of what stands in a fence of ours and is no longer wanted."""
+    """Yield path and line of what is no longer wanted: in a fence of ours, or beside our lines."""
     for include in program.work(facts).includes:
         path = site.path(include.path)
         inside = False
         for line in _content(path).splitlines():
+            if line.rstrip() in include.instead:
+                yield path, line
             inside = line.rstrip() not in include.fence[1:] and (inside or line.rstrip() in include.fence[:1])
             if (
                 inside

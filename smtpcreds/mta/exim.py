@@ -1,8 +1,7 @@
 """What Exim's files have in common in both roles.
 
 Exim reads certificates, keys and credentials as a user without privileges, so it gets copies. Lines are
-``name = value``; a value is expanded, and so holds no ``$``, ``\\``, ``{`` or ``}`` that is not ours. A name
-that an administrator gave to a macro would be replaced in it; such names begin with a capital letter.
+``name = value``. Exim expands a value, so what we are told may hold letters, digits and ``. _ -`` only.
 
 Source: the Exim specification, chapters 6, 15, 17, 33 and 43, and update-exim4.conf(8) of Debian.
 """

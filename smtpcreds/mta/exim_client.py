@@ -65,10 +65,12 @@ def work(facts: Facts) -> Work:
 
 
 def _fragments(facts: Facts) -> tuple[Fragment, ...]:
+    authenticators = _authenticators(facts)
+    stock = tuple(f"{name.removeprefix(exim.driver_name(''))}:" for name in authenticators)
     return (
         Fragment(exim_places.ROUTERS, {_HUB: _router(facts)}),
         Fragment(exim_places.TRANSPORTS, {_HUB: _transport(facts)}),
-        Fragment(exim_places.AUTHENTICATORS, _authenticators(facts)),
+        Fragment(exim_places.AUTHENTICATORS, authenticators, stock),
     )
 
 

@@ -30,6 +30,7 @@ class _Place:
         above: in Debian's files, and in those of others, beginnings of lines further down.
         template: the file of Debian that gets the line.
         split: the file of the split configuration that gets the line, where there is no drop-in.
+        split_below: as ``below``, in that file.
         hand_written: as ``below``, in the files of others.
     """
 
@@ -39,6 +40,7 @@ class _Place:
     above: tuple[str, ...] = ()
     template: str = TEMPLATE
     split: str = ""
+    split_below: str = ""
     hand_written: str = ""
 
 
@@ -52,6 +54,7 @@ _PLACES = {
         "acl_check_rcpt:",
         ("begin ",),
         split="/etc/exim4/conf.d/acl/30_exim4-config_check_rcpt",
+        split_below="acl_check_rcpt:",
         hand_written="begin acl",
     ),
     ROUTERS: _Place(
@@ -62,39 +65,50 @@ _PLACES = {
     ),
     TRANSPORTS: _Place("15_smtpcreds", "below 'begin transports'", "begin transports", ("begin ",)),
     AUTHENTICATORS: _Place(
-        "15_smtpcreds", "below 'begin authenticators'", "begin authenticators", ("begin ",)
+        "15_smtpcreds",
+        "below 'begin authenticators', in place of those with the same public_name",
+        "begin authenticators",
+        ("begin ",),
+        split="/etc/exim4/conf.d/auth/30_exim4-config_examples",
     ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """Lines for one section of the configuration."""
+    """Lines for one section of the configuration.
+
+    ``instead`` are lines of Debian's that Exim does not accept beside them.
+    """
 
     section: str
     groups: Groups
+    instead: tuple[str, ...] = ()
 
     def path(self, role: Role, variants: frozenset[str]) -> str:
         """Return where it lies."""
         drop_in = _PLACES[self.section].drop_in
-        if SPLIT in variants and drop_in:
+        if SPLIT in variants and drop_in and not self.instead:
             return f"/etc/exim4/conf.d/{self.section}/{drop_in}-{role.value}"
         return f"{DIRECTORY}/{role.value}-{self.section}.conf"
 
     def include(self, role: Role, variants: frozenset[str]) -> Include | None:
         """Return the line that brings it into the configuration; None where that happens by itself."""
-        place, lines = _PLACES[self.section], (f".include {self.path(role, variants)}",)
+        place, path = _PLACES[self.section], self.path(role, variants)
+        lines = (f".include {path}",)
         if HAND_WRITTEN in variants:
             below = place.hand_written or place.below
-            return Include(CONFIGURATION, lines, place.where, place.above, below)
+            return Include(CONFIGURATION, lines, place.where, place.above, below, self.instead)
         if SPLIT not in variants:
-            return Include(place.template, lines, place.where, place.above, place.below)
-        return Include(place.split, lines, place.where, (), place.below) if place.split else None
+            return Include(place.template, lines, place.where, place.above, place.below, self.instead)
+        if not path.startswith(DIRECTORY):
+            return None
+        return Include(place.split, lines, place.where, below=place.split_below, instead=self.instead)
 
 
 def check_style(facts: Facts) -> None:
     """Raise UsageError where two styles of configuration were chosen."""
-    if STYLES <= facts.variants:
+    if facts.variants >= STYLES:
         raise UsageError(" and ".join(sorted(STYLES)), "are two ways to keep a configuration; choose one")
 
 

@@ -181,6 +181,7 @@ class Include:
         where: in words, or empty where any place will do.
         above: beginnings of the lines that they must stand above; empty for any place.
         below: beginning of the line that they must stand below; empty for any place.
+        instead: lines that must not be there beside them.
         fence: comment lines before and behind them, so that lines which are no longer wanted can be told from
             the administrator's own; or empty.
     """
@@ -190,6 +191,7 @@ class Include:
     where: str = ""
     above: tuple[str, ...] = ()
     below: str = ""
+    instead: tuple[str, ...] = ()
     fence: tuple[str, ...] = ()
 
     @property

@@ -1,10 +1,10 @@
 """The table of mail programs."""
 
 from ..errors import UsageError
-from . import exim_client, exim_hub, sendmail_client, sendmail_hub
+from . import dovecot_hub, exim_client, exim_hub, sendmail_client, sendmail_hub
 from .port import Program
 
-_ALL: tuple[Program, ...] = (sendmail_hub, sendmail_client, exim_hub, exim_client)
+_ALL: tuple[Program, ...] = (sendmail_hub, sendmail_client, exim_hub, exim_client, dovecot_hub)
 PROGRAMS = {program.NAME: program for program in _ALL}
 
 

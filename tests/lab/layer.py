@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-ACCOUNTS = {"smmta": 120, "smmsp": 121, "Debian-exim": 122, "dovecot": 123, "dovenull": 124}
+ACCOUNTS = {"smmta": 120, "smmsp": 121, "Debian-exim": 122, "dovecot": 123, "dovenull": 124, "postfix": 125}
 """System users, each with a group of its own, that the packages' install scripts would have made."""
 
 LOGIN = "polkafan"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from smtpcreds.model import Account, Credential
 from smtpcreds.mta.access import parse_rule, relaying
 from smtpcreds.mta.mechanisms import STRONGEST_FIRST, offer
-from smtpcreds.mta.port import Facts, Program, Tls
+from smtpcreds.mta.port import Client, Facts, Held, Material, Program, Tls
 from smtpcreds.mta.sasl_conf import Backend, Saslauthd, Sasldb, Sql
 from smtpcreds.postgres import parse_url
 from smtpcreds.secret import Secret
@@ -15,18 +15,26 @@ from smtpcreds.secret import Secret
 HUB = "dmzmail.polkatistas.org"
 CERTS = "/etc/mail/certs"
 SECRET = b"Ch1mp? ,03fuzz fl0ppi"
+ACCOUNT = Account("maildroid", HUB)
+PEM = "-----BEGIN {0}-----\nAAAA\n-----END {0}-----\n"
+CERTIFICATE, CRL = PEM.format("CERTIFICATE").encode(), PEM.format("X509 CRL").encode()
+KEY = PEM.format("PRIVATE KEY")
 FACTS = Facts(
     host="attic.polkatistas.org",
     hub=HUB,
     realm=HUB,
-    mechanisms=offer(),
+    mechanisms=offer(plaintext=True),
     tls=Tls(
         f"{CERTS}/attic-key.pem", f"{CERTS}/attic-cert.pem", f"{CERTS}/cacert.pem", CERTS, f"{CERTS}/crl.pem"
     ),
     pid_file="/run/sendmail/mta/sendmail.pid",
     backend=Sasldb("/etc/sasldb2"),
-    credential=Credential(Account("maildroid", HUB), Secret(SECRET), HUB),
+    credential=Credential(ACCOUNT, Secret(SECRET), HUB),
     rules=(*relaying("/CN=Lab+20CA", ["/CN=attic"]), parse_rule("TLS_Clt:attic.polkatistas.org VERIFY:112")),
+    material=Material(Secret(KEY), CERTIFICATE, CERTIFICATE, CRL),
+    accounts=(Held(ACCOUNT, {"userPassword": Secret(SECRET)}),),
+    verifiers={str(ACCOUNT): Secret("{SCRAM-SHA-256}4096,c2FsdA==,AAAA,BBBB")},
+    clients=(Client("attic.polkatistas.org", "00" * 32, "11" * 32),),
 )
 
 LABELS = st.sampled_from(["attic", "x", "mail-2", "1a", "polkatistas", "org", "index", "len", "xn--tst-qla"])

@@ -1,0 +1,94 @@
+"""A real Dovecot judges what ``smtpcreds mta apply dovecot-hub`` wrote."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from lab import DOVECOT, Dovecot, Lab
+from mail_desk import ACCOUNT, HUB, Desk
+
+pytestmark = pytest.mark.live
+
+SOCKET = "/var/spool/postfix/private/auth"
+USERS = "/etc/dovecot/smtpcreds-users"
+TORTURE = "Ch1mp? ,03fuzz a\"b'c`d:e #f %u $1 ${x} \\ {PLAIN}x <ü>"
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    with Lab() as lab:
+        desk = Desk(lab.host(HUB, DOVECOT))
+        desk("sasl", "add", ACCOUNT)
+        yield desk
+
+
+def started(desk: Desk, *options: str) -> Dovecot:
+    desk.apply("dovecot-hub", *options)
+    assert "ok" in desk("mta", "check", "dovecot-hub", *options)
+    dovecot = Dovecot(desk.host)
+    dovecot.start(SOCKET)
+    return dovecot
+
+
+def secret(desk: Desk, account: str = ACCOUNT) -> str:
+    return desk("sasl", "show", account, "--reveal").removesuffix("\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "scheme"),
+    [
+        ((), "{SCRAM-SHA-256}"),
+        (("--with", "sha512-crypt", "--plaintext"), "{SHA512-CRYPT}"),
+        (("--with", "argon2id", "--plaintext"), "{ARGON2ID}"),
+        (("--with", "clear"), "{PLAIN.b64}"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_each_scheme_lets_the_account_in_and_nobody_else(
+    desk: Desk, options: tuple[str, ...], scheme: str
+) -> None:
+    desk("sasl", "add", "tuba", "--password", "stdin:", stdin=TORTURE + "\n")
+    dovecot = started(desk, *options, "--plaintext")
+    assert desk.host.path(USERS).read_text().count(scheme) == 4
+    for login, right in ((ACCOUNT, secret(desk)), ("tuba", TORTURE)):
+        for name in (login, f"{login}@{HUB}"):
+            assert dovecot.lets_in(SOCKET, name, right), desk.host.log.lines
+            assert not dovecot.lets_in(SOCKET, name, right + "x")
+    assert not dovecot.lets_in(SOCKET, f"{ACCOUNT}@example.org", secret(desk))
+
+
+def test_a_second_apply_changes_nothing_and_a_changed_account_follows(desk: Desk) -> None:
+    desk("sasl", "add", "tuba")
+    desk("sasl", "add", "hashed", "--hashed", "--password", "stdin:", stdin="geheimnis ohne Wert\n")
+    options = ("--plaintext", "--with", "argon2id")
+    dovecot = started(desk, *options)
+    before = desk.host.path(USERS).read_text().splitlines()
+    assert not json.loads(desk("--json", "mta", "apply", "dovecot-hub", *options))["changed"]
+    assert desk.host.run(("stat", "-c", "%a %U:%G", USERS)) == "640 root:dovecot\n"
+    assert dovecot.lets_in(SOCKET, "hashed", "geheimnis ohne Wert")
+
+    old = secret(desk)
+    desk("sasl", "passwd", ACCOUNT)
+    desk("sasl", "delete", "tuba")
+    assert "now it would be different" in desk.refused("mta", "check", "dovecot-hub", *options)
+    desk("mta", "apply", "dovecot-hub", *options, "--run")
+    after = desk.host.path(USERS).read_text().splitlines()
+    assert {line.partition(":")[0] for line in set(after) - set(before)} == {ACCOUNT, f"{ACCOUNT}@{HUB}"}
+    assert dovecot.lets_in(SOCKET, ACCOUNT, secret(desk))
+    assert not dovecot.lets_in(SOCKET, ACCOUNT, old)
+    assert not dovecot.lets_in(SOCKET, "tuba", old)
+
+
+def test_what_can_not_be_served_is_refused_by_name(desk: Desk) -> None:
+    assert "SHA512-CRYPT serves PLAIN, LOGIN only" in desk.refused(
+        "mta", "apply", "dovecot-hub", "--with", "sha512-crypt"
+    )
+    both = ("--with", "clear", "--with", "argon2id")
+    assert "choose one" in desk.refused("mta", "apply", "dovecot-hub", *both)
+    desk("sasl", "add", "Tuba")
+    assert f"Tuba@{HUB}: has a name with capitals" in desk.refused("mta", "apply", "dovecot-hub")
+    desk("sasl", "delete", "Tuba")
+    words = ("sasl", "add", "horn", "--hashed", "--scram", "SCRAM-SHA-512", "--password", "stdin:")
+    desk(*words, stdin="geheimnis\n")
+    complaint = desk.refused("mta", "apply", "dovecot-hub")
+    assert f"horn@{HUB}: has neither clear text nor a verifier for SCRAM-SHA-256 or SCRAM-SHA-1" in complaint
