@@ -59,8 +59,10 @@ def _subject(site: Site, host: str) -> str:
 def clients(site: Site, wishes: Wishes) -> tuple[Client, ...]:
     """Return the certificates that may relay, each key once; what is revoked or expired is left out.
 
+    A host that has no valid certificate any more is no error: the list without it must still get out.
+
     Raises:
-        MissingInputError: a host that may relay has no valid certificate, or there is no inventory.
+        MissingInputError: a host that may relay never had a certificate, or there is no inventory.
     """
     if not (wishes.relay_certificates or wishes.relay_hosts):
         return ()
@@ -68,13 +70,18 @@ def clients(site: Site, wishes: Wishes) -> tuple[Client, ...]:
     if not wishes.relay_certificates:
         wanted = {site.qualify(host) for host in wishes.relay_hosts}
         for host in sorted(wanted - {row.host for row in valid}):
-            issue = f"smtpcreds cert issue {host}"
-            raise MissingInputError(host, "has no valid certificate to relay by", issue)
+            _require_known(site, host)
         valid = [row for row in valid if row.host in wanted]
     found = {
         (row.host, row.key_id): Client(row.host, row.key_id or "", row.fingerprint or "") for row in valid
     }
     return tuple(found[key] for key in sorted(found))
+
+
+def _require_known(site: Site, host: str) -> None:
+    with reading(site) as inventory:
+        if not any(inventory.listing(host=host)):
+            raise MissingInputError(host, "has no certificate to relay by", f"smtpcreds cert issue {host}")
 
 
 def _valid(site: Site) -> list[Certificate]:

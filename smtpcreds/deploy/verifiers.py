@@ -19,7 +19,8 @@ def verifiers(site: Site, accounts: Iterable[Held], variants: frozenset[str]) ->
     """Return the password field of each account: in the chosen scheme, or the verifier that it is held as.
 
     Raises:
-        InexpressibleError: an account without clear text or a SCRAM verifier that Dovecot knows.
+        InexpressibleError: a secret that Dovecot never accepts; an account that has neither clear text nor a
+            SCRAM verifier that Dovecot knows.
         UnavailableError: ARGON2ID, where OpenSSL does not know it.
     """
     scheme = dovecot_users.scheme_of(variants)
@@ -33,6 +34,7 @@ def _field(held: Held, scheme: str, installed: str | Secret | None) -> str:
     clear = held.properties.get(USER_PASSWORD)
     if clear is None:
         return _verifier(held)
+    dovecot_users.check_secret(held.account, clear)
     if isinstance(installed, Secret):
         field = installed.reveal().decode()
         if is_dovecot_of(field, clear, scheme):

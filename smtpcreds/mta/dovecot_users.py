@@ -6,6 +6,7 @@ outside of ``auth_username_chars``; both are settings of the whole server, and s
 
 import re
 from collections.abc import Mapping, Sequence
+from shlex import quote
 
 from ..errors import DamagedFileError, InexpressibleError, UsageError
 from ..model import Account
@@ -23,11 +24,18 @@ MECHANISMS = {
     "PLAIN.b64": ("SCRAM-SHA-256", "SCRAM-SHA-1", "DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN"),
 }
 """What each scheme can serve."""
-MAX_LINE = 8000
-"""Octets; Dovecot 2.3 skips lines over 8192."""
-
+_FORBIDDEN = {0: "a NUL", 1: "the octet 1", 9: "a TAB", 10: "a line feed", 13: "a carriage return"}
 _NAME = re.compile(r"[a-z0-9._-]+@[a-z0-9._-]+")
 _LINE = re.compile(r"([^:\s#][^:]*):(\{[A-Za-z0-9.-]+\}[^:]*)")
+
+
+def check_secret(account: Account, secret: Secret) -> None:
+    """Raise InexpressibleError for a secret that Dovecot accepts from nobody, by PLAIN or LOGIN at least."""
+    value = secret.reveal()
+    for octet, name in _FORBIDDEN.items():
+        if octet in value:
+            reason = f"the secret contains {name}, which Dovecot never accepts"
+            raise InexpressibleError(str(account), reason, f"smtpcreds sasl passwd {quote(str(account))}")
 
 
 def scheme_of(variants: frozenset[str]) -> str:

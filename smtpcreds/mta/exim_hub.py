@@ -38,16 +38,16 @@ _VERIFIED = "${if bool{$tls_in_certificate_verified}}"
 """Without it, Exim 4.96 dies of a client that has no certificate (observed)."""
 
 _IS_NAMED = "${if and{{!eq{$auth2}{}}{or{{eq{$auth1}{}}{inlisti{$auth1}{$auth2}}}}}}"
+_HEAD = "# hosts that relay by certificate; written by smtpcreds, do not edit\n"
 _CLIENT = re.compile(r"([a-z0-9.-]+): yes")
 
 
 def render(facts: Facts) -> tuple[Rendered, ...]:
     """Return copies of key and certificates, where the accounts are, the fragments, and who may relay."""
     exim_places.check_style(facts)
-    clients = (File(CLIENTS, (_clients(facts),)),) if facts.clients else ()
     accounts = () if DOVECOT in facts.variants else (sasl_file.render("exim", facts, exim.USER),)
     fragments = exim_places.render(TITLE, ROLE, facts, _fragments(facts))
-    return (*exim.copies(facts), *accounts, *clients, *fragments)
+    return (*exim.copies(facts), *accounts, File(CLIENTS, (_clients(facts),)), *fragments)
 
 
 def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
@@ -59,20 +59,19 @@ def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
 
 def work(facts: Facts) -> Work:
     """Return the lines to add, the commands, and that Exim must be able to read the accounts."""
-    made = exim_places.work(ROLE, facts, _fragments(facts))
+    main, by_certificate, authenticators = _fragments(facts)
+    wanted = (main, by_certificate, authenticators) if facts.clients else (main, authenticators)
+    made = exim_places.work(ROLE, facts, wanted)
     if DOVECOT in facts.variants or not isinstance(facts.backend, sasl_conf.Sasldb):
         return made
     return Work(made.includes, made.compiled, made.commands, (Reader(facts.backend.path, exim.USER),))
 
 
-def _fragments(facts: Facts) -> tuple[Fragment, ...]:
-    by_certificate = Fragment(
-        exim_places.ACL,
-        {"": {"accept verify": "certificate", "condition": _LISTED}},
-    )
+def _fragments(facts: Facts) -> tuple[Fragment, Fragment, Fragment]:
+    """Return all, also where nobody may relay by certificate: what was included once follows."""
     return (
         Fragment(exim_places.MAIN, {"": _main(facts)}),
-        *((by_certificate,) if facts.clients else ()),
+        Fragment(exim_places.ACL, {"": {"accept verify": "certificate", "condition": _LISTED}}),
         Fragment(exim_places.AUTHENTICATORS, dict(_authenticator(name, facts) for name in facts.mechanisms)),
     )
 
@@ -122,12 +121,14 @@ def _authenticator(mechanism: str, facts: Facts) -> tuple[str, Options]:
 def _clients(facts: Facts) -> bytes:
     """Return the hosts whose certificates may relay, for lsearch."""
     hosts = dict.fromkeys(client.host for client in facts.clients)
-    return "".join(f"{exim.word(host)}: yes\n" for host in hosts).encode()
+    return "".join((_HEAD, *(f"{exim.word(host)}: yes\n" for host in hosts))).encode()
 
 
 def _parse_clients(path: str, content: bytes) -> Mapping[str, str | Secret]:
     found: dict[str, str | Secret] = {}
     for number, line in enumerate(content.decode(errors="replace").splitlines(), 1):
+        if line.startswith("#"):
+            continue
         client = _CLIENT.fullmatch(line)
         if not client:
             raise DamagedFileError(path, f"line {number} is not 'host: yes'")

@@ -22,7 +22,7 @@ def parse(content: bytes, path: str) -> Mapping[str, str | Secret]:
         if begin := _BEGIN.fullmatch(line.strip()):
             label, start = begin[1], number
         elif label and line.strip() == f"-----END {label}-----":
-            text = "\n".join(lines[start:number - 1])
+            text = "\n".join(lines[start : number - 1])
             found[f"{label} {len(found) + 1}"] = Secret(text) if "PRIVATE KEY" in label else text
             label = ""
     if label or not found:

@@ -7,7 +7,7 @@ from ..secret import Secret
 from . import sasl_conf
 from .port import Facts, File
 
-_SECRET_KEY = "sql_passwd"
+_ROLES = "sql_passwd"
 
 
 def render(program: str, facts: Facts, group: str = "root") -> File:
@@ -22,7 +22,7 @@ def render(program: str, facts: Facts, group: str = "root") -> File:
     if facts.backend is None:
         raise UsageError(program, "needs to know where the accounts are")
     text = sasl_conf.render(facts.backend, facts.mechanisms)
-    head, key, rest = text.partition(f"\n{_SECRET_KEY}: ".encode())
+    head, key, rest = text.partition(f"\n{_ROLES}: ".encode())
     if not key:
         return File(path, (text,))
     password, end, tail = rest.partition(b"\n")
@@ -38,4 +38,4 @@ def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
     """
     found = sasl_conf.parse(content, path)
     shown = {name: value.decode(errors="replace") for name, value in found.items()}
-    return {name: Secret(found[name]) if name == _SECRET_KEY else value for name, value in shown.items()}
+    return {name: Secret(found[name]) if name == _ROLES else value for name, value in shown.items()}
