@@ -10,7 +10,19 @@ from dataclasses import replace
 
 import pytest
 from lab import EXIM, Lab
-from mail_desk import ACCOUNT, CLIENT, FOREIGN, HUB, SENDER, Desk
+from mail_desk import (
+    ACCOUNT,
+    CLIENT,
+    FOREIGN,
+    HAND_WRITTEN,
+    HUB,
+    SENDER,
+    Desk,
+    EximClient,
+    EximHub,
+    SendmailClient,
+    SendmailHub,
+)
 from mta.facts import FACTS
 
 from smtpcreds.errors import InexpressibleError
@@ -29,7 +41,7 @@ def lab() -> Iterator[Lab]:
         yield found
 
 
-def assert_relayed(lab: Lab, hub: Desk, client: "EximClient") -> None:
+def assert_relayed(lab: Lab, hub: Desk, client: EximClient) -> None:
     answer = client.send()
     assert re.search("=> .* R=smtpcreds_hub .* CV=yes .*A=smtpcreds_cram_md5", answer), hub.host.log.lines
     hub.host.log.wait(rf"STARTTLS=server, relay={CLIENT} .*verify=OK")
