@@ -1,5 +1,6 @@
 """Frozen values shared by the floors above. No input or output, no clock."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
@@ -122,6 +123,7 @@ class Credential:
 
 
 MAX_ACCOUNT_PART = 255
+_PLAIN = re.compile(r"[a-zA-Z0-9._-]{1,255}")
 _FORBIDDEN = {"\0": "a NUL", "\n": "a line feed", "\r": "a carriage return", ":": "a colon", "@": "an @"}
 
 
@@ -145,6 +147,8 @@ def parse_account(text: str, realm: str) -> Account:
 
 
 def _part(value: str, text: str, what: str) -> str:
+    if _PLAIN.fullmatch(value):
+        return value
     if not value:
         raise NameRefusedError(quoted(text), f"has an empty {what}")
     if len(value.encode(errors="surrogateescape")) > MAX_ACCOUNT_PART:

@@ -13,9 +13,9 @@ FLOORS = (
     ("model", "names", "postgres"),
     ("files", "config", "passwords"),
     ("pki", "sasldb", "mta", "sources", "inventory", "smtp"),
-    ("authority", "accounts", "probe", "rotate"),
+    ("authority", "accounts", "rotate"),
     ("deploy",),
-    ("audit",),
+    ("audit", "probe"),
     ("setup",),
     ("cli",),
     ("__main__",),
@@ -35,6 +35,7 @@ HOMES = {
     "psycopg": {"postgres"},
     "lmdb": {"sasldb"},
     "smtplib": {"smtp"},
+    "ssl": {"smtp"},
     "socket": {"smtp", "config"},
 }
 MAX_LINES = 300

@@ -1,10 +1,9 @@
 """The accounts of one relay: add, list, change, delete, read back."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import starmap
 from shlex import quote
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING
 
 from ..config import Site
 from ..errors import (
@@ -14,15 +13,16 @@ from ..errors import (
     NoSuchAccountError,
     PasswordRefusedError,
 )
+from ..files import announce
 from ..model import Account, Credential, Plan, Step, parse_account
 from ..sasldb.detect import Format
 from ..sasldb.opening import open_store
-from ..sasldb.records import USER_PASSWORD, by_account, in_order, properties, replacement
+from ..sasldb.records import USER_PASSWORD, by_account, properties, replacement
 from ..sasldb.store import Edits
 from ..secret import Secret
+from .entries import Entry, Listing, listing
 from .forms import CLEAR, Form, form_of
 from .logins import refuse_login_name
-from .mechanisms import ALL, is_ordinary, remarks, served
 from .origin import Making, new_format, open_or_make, origin, place_of, refuse_other_format
 
 if TYPE_CHECKING:
@@ -31,29 +31,6 @@ if TYPE_CHECKING:
 Records = Mapping[bytes, bytes]
 Edit = Callable[[Records], Edits]
 """Computes new values from all records; see :data:`smtpcreds.sasldb.store.Change`."""
-
-
-class Entry(NamedTuple):
-    """One account of the database and what it can do; no secret.
-
-    Attributes:
-        remarks: what is odd about its properties, one line each; usually none.
-    """
-
-    account: Account
-    properties: tuple[str, ...]
-    mechanisms: tuple[str, ...]
-    remarks: tuple[str, ...]
-
-    @classmethod
-    def of(cls, account: Account, held: Mapping[str, bytes]) -> Self:
-        """Describe an account by its properties."""
-        if is_ordinary(held):
-            return cls(account, _ORDINARY, ALL, ())
-        return cls(account, tuple(sorted(held)), served(held), remarks(held))
-
-
-_ORDINARY = (USER_PASSWORD,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +139,14 @@ class AccountBook:
 
         def apply() -> Change:
             write(edits)
+            announce("sasl delete", [(str(account), self.database)])
             return Change(account, self.database)
 
         return Plan((Step("delete", str(account), note=self.database),), apply)
 
-    def entries(self) -> Iterator[Entry]:
-        """Give all accounts, sorted by realm and name."""
-        return starmap(Entry.of, in_order(self.records()))
+    def listing(self) -> Listing:
+        """Return all accounts, sorted by realm and name."""
+        return listing(self.records())
 
     def entry(self, account: Account) -> Entry:
         """Return one account."""
@@ -247,6 +225,7 @@ class AccountBook:
                 return replacement(records, account, values)
 
             write(edits)
+            announce(f"sasl {step.action}", [(str(account), self.database)])
             return Change(account, self.database)
 
         return Plan((*(delivery.step for delivery in deliveries), step), apply)

@@ -1,11 +1,13 @@
 """Many accounts into a database at once: one change, all of it or nothing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from ..errors import ExistsError
+from ..files import announce
 from ..model import Account, Plan, Step
+from ..sasldb.records import split_keys
 from .book import AccountBook, Records
 from .intake import Candidate, Intake
 from .readers import Fault
@@ -50,7 +52,7 @@ def merge(records: Records, accepted: tuple[Candidate, ...], on_conflict: OnConf
     edits: dict[bytes, bytes | None] = {}
     added, replaced, skipped, conflicts = [], [], [], []
     for candidate in accepted:
-        old = held.get(_prefix(candidate))
+        old = held.get(candidate.account)
         if old is None:
             added.append(candidate.account)
             edits.update(candidate.records)
@@ -69,7 +71,8 @@ def plan_import(book: AccountBook, intake: Intake, on_conflict: OnConflict) -> t
 
     Applying it raises ExistsError when another program has made one of the accounts in the meantime.
     """
-    planned = merge(book.records(), intake.accepted, on_conflict)
+    before = dict(book.records().items())
+    planned = merge(before, intake.accepted, on_conflict)
     write = book.writer()
     wanted = {*planned.added, *planned.replaced}
     accepted = tuple(candidate for candidate in intake.accepted if candidate.account in wanted)
@@ -79,6 +82,9 @@ def plan_import(book: AccountBook, intake: Intake, on_conflict: OnConflict) -> t
 
         def edits(records: Records) -> Mapping[bytes, bytes | None]:
             nonlocal done
+            if len(records) == len(before) and dict(records.items()) == before:
+                done = replace(planned, skipped=())
+                return planned.edits
             done = merge(records, accepted, on_conflict)
             if done.conflicts:
                 raise ExistsError(book.database, f"{done.conflicts[0].reason}; nothing was imported")
@@ -86,6 +92,9 @@ def plan_import(book: AccountBook, intake: Intake, on_conflict: OnConflict) -> t
 
         if accepted:
             write(edits)
+            announce(
+                "sasl import", [(book.database, f"{len(done.added)} added, {len(done.replaced)} replaced")]
+            )
         skipped = (*planned.skipped, *(done.skipped if accepted else ()))
         return Imported(book.database, done.added, done.replaced, skipped)
 
@@ -99,14 +108,11 @@ def _steps(planned: Merge, database: str) -> tuple[Step, ...]:
     )
 
 
-def _prefix(candidate: Candidate) -> bytes:
-    return next(iter(candidate.records)).rpartition(b"\0")[0]
-
-
-def _keys_by_account(records: Records) -> dict[bytes, list[bytes]]:
-    """Group the keys by ``authcid NUL realm``."""
-    held: dict[bytes, list[bytes]] = {}
-    for key in records:
-        if key.count(b"\0") == 2:
-            held.setdefault(key.rpartition(b"\0")[0], []).append(key)
+def _keys_by_account(records: Records) -> dict[Account, list[bytes]]:
+    """Group the keys of accounts."""
+    held: dict[Account, list[bytes]] = {}
+    keys = [key for key in records if key.count(b"\0") == 2]
+    authcids, realms, _ = split_keys(keys)
+    for account, key in zip(map(Account, authcids, realms), keys, strict=True):
+        held.setdefault(account, []).append(key)
     return held

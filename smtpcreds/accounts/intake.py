@@ -91,7 +91,7 @@ class _Check:
             return Fault(row.where, f"{account} has no secret")
         try:
             self._check_secret(row.properties.get(USER_PASSWORD))
-            records = dict(record(account, name, value) for name, value in row.properties.items())
+            records = dict([record(account, name, value) for name, value in row.properties.items()])
         except SmtpcredsError as error:
             return Fault(row.where, f"{account}: {error.reason}")
         return Candidate(row.where, account, records)

@@ -1,6 +1,6 @@
 """What Cyrus SASL 2.1.28 makes of the properties an account has: mechanisms to serve, and oddities."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from ..errors import DataError
 from ..passwords import MIN_ITERATIONS, parse_scram
@@ -77,9 +77,18 @@ def remarks(properties: Mapping[str, bytes]) -> tuple[str, ...]:
 
 def is_ordinary(properties: Mapping[str, bytes]) -> bool:
     """Tell whether there is a userPassword, not an odd one, and nothing else; most accounts are such."""
-    if len(properties) != 1 or not (clear := properties.get(USER_PASSWORD)):
-        return False
-    return len(clear) <= MAX_LOGIN and not clear.endswith(b"\r") and b"\0" not in clear
+    return len(properties) == 1 and USER_PASSWORD in properties and are_ordinary(properties.values())
+
+
+def are_ordinary(values: Collection[bytes]) -> bool:
+    """Tell whether there is nothing odd about any of these clear passwords."""
+    joined = b"\0".join((*values, b""))
+    return (
+        all(values)
+        and joined.count(b"\0") == len(values)
+        and b"\r\0" not in joined
+        and max(map(len, values), default=0) <= MAX_LOGIN
+    )
 
 
 def _clear_text(value: bytes) -> frozenset[str]:

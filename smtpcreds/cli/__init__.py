@@ -1,11 +1,15 @@
 """The command line: parse, one library call, one printer."""
 
+import gc
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from .root import smtpcreds
 from .status import exit_status, flushed
+
+_FEW_CYCLES = 100_000
+"""Objects between two looks for cycles; Python's 700 make a list of 100,000 accounts a fifth slower."""
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -19,4 +23,5 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> NoReturn:
     """Entry point of the ``smtpcreds`` program."""
+    gc.set_threshold(_FEW_CYCLES)
     sys.exit(flushed(run()))

@@ -14,6 +14,8 @@ COMMANDS = {
     "cert": ("cert", "cert", "Certificates of hosts."),
     "sasl": ("sasl", "sasl", "Relay accounts."),
     "mta": ("mta", "mta", "The files of mail programs."),
+    "audit": ("audit", "audit", "Find what exposes a credential or keeps it from working."),
+    "probe": ("probe", "probe", "Try a mail server over a real connection."),
     "inventory": ("inventory", "inventory", "The record of certificates and deeds."),
 }
 

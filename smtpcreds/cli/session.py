@@ -74,7 +74,7 @@ class Session:
 
     def carry_out(self, plan: "Plan[T]") -> T | None:
         """Apply the plan and return its result; with ``--dry-run`` print it and return None."""
-        for step in plan.steps:
+        for step in plan.steps if self.verbose else ():
             self.note(f"{step.action} {step.target}{_mode(step.mode)}")
         if not self.dry_run:
             return plan.apply()

@@ -1,7 +1,6 @@
 """What this host is called, asked as sendmail and Debian's tools ask."""
 
 import os
-import socket
 from collections.abc import Sequence
 
 from ..errors import NameRefusedError
@@ -35,6 +34,8 @@ def first_existing(root: Root, candidates: Sequence[str]) -> str:
 
 
 def _canonical_name() -> str:
+    import socket
+
     name = socket.gethostname()
     if is_qualified(name):
         return name

@@ -1,6 +1,7 @@
 """What a client host logs in with, and what the accounts of a hub hold."""
 
 import os
+from collections.abc import Iterable
 
 from ..accounts import AccountBook
 from ..config import Site
@@ -28,15 +29,27 @@ def credential(site: Site, program: Program, wishes: Wishes) -> Credential:
     account = book.parse(wishes.account or site.settings.sasl.account)
     if wishes.secret:
         return _verified(book, account, wishes.secret())
+    return held_credential(site, (program,), account)
+
+
+def held_credential(site: Site, programs: Iterable[Program], account: Account) -> Credential:
+    """Return the account with its secret: of the database, or what one of the programs logs in with here.
+
+    Raises:
+        NoSuchAccountError: neither is here.
+        PasswordRefusedError: the database has no clear text of it.
+    """
+    book = AccountBook(site)
     try:
         return book.credential(account)
     except NoSuchAccountError as error:
-        installed = _installed_secret(site, program, account)
-        if installed is None:
+        installed = (_installed_secret(site, program, account) for program in programs)
+        secret = next(filter(None, installed), None)
+        if secret is None:
             reason = f"has no secret here: {error.reason}, and none is installed"
             hint = f"smtpcreds sasl add {book.shown(account)} on the hub; elsewhere give --password SOURCE"
             raise NoSuchAccountError(str(account), reason, hint) from None
-        return Credential(account, installed, site.realm)
+        return Credential(account, secret, site.realm)
 
 
 def _verified(book: AccountBook, account: Account, secret: Secret) -> Credential:

@@ -6,7 +6,6 @@ the first is renamed; renames keep the order they were given in; then their dire
 
 import os
 import re
-import shutil
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -86,7 +85,7 @@ def write_directory(path: str, artifacts: Sequence[Artifact]) -> None:
             os.rename(temporary, path)
     finally:
         if os.path.lexists(temporary):
-            shutil.rmtree(temporary, ignore_errors=True)
+            _remove_tree(temporary, ignore_errors=True)
     flush_directories([os.path.dirname(path)])
 
 
@@ -105,10 +104,10 @@ def replace_directory(path: str, artifacts: Sequence[Artifact]) -> None:
         _fill(temporary, path, artifacts)
         exchange(temporary, path)
     except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _remove_tree(temporary, ignore_errors=True)
         raise
     flush_directories([os.path.dirname(path)])  # the old one may go only when the new one is there to stay
-    shutil.rmtree(temporary, ignore_errors=True)
+    _remove_tree(temporary, ignore_errors=True)
 
 
 def tree(path: str) -> list[Artifact]:
@@ -130,7 +129,7 @@ def remove_directory(path: str) -> None:
     temporary = _temporary(path)
     with explained(path):
         os.rename(path, temporary)
-        shutil.rmtree(temporary)
+        _remove_tree(temporary)
     flush_directories([os.path.dirname(path)])
 
 
@@ -237,7 +236,7 @@ def _taken(directory: str, name: str) -> Artifact:
 def _remove_stale(path: str) -> None:
     with explained(path):
         if stat.S_ISDIR(os.lstat(path).st_mode):
-            shutil.rmtree(path)
+            _remove_tree(path)
         else:
             os.unlink(path)
 
@@ -273,3 +272,9 @@ def _tighten(path: str, mode: int) -> bool:
         if loose:
             os.chmod(path, mode)
     return bool(loose)
+
+
+def _remove_tree(path: str, *, ignore_errors: bool = False) -> None:
+    import shutil
+
+    shutil.rmtree(path, ignore_errors=ignore_errors)

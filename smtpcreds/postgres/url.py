@@ -6,7 +6,6 @@ passwords from ``~/.pgpass``, and needs none with peer authentication or a clien
 
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ..errors import UsageError
 
@@ -60,6 +59,8 @@ def parse_url(text: str) -> DatabaseUrl:
     Raises:
         UsageError: another scheme, a password inside, or no name of a database.
     """
+    from urllib.parse import parse_qsl, unquote, urlsplit
+
     if not is_postgres(text):
         raise UsageError(_shown(text), "is no PostgreSQL URL", "write postgresql://HOST/DATABASE")
     try:
@@ -88,6 +89,8 @@ def _hosts(places: str, query: dict[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 def _host(place: str) -> tuple[str, str]:
+    from urllib.parse import unquote
+
     if place.startswith("["):
         address, _, port = place[1:].partition("]")
         return unquote(address), port.removeprefix(":")

@@ -20,6 +20,7 @@ Edits = Mapping[bytes, bytes | None]
 
 _PAGE = Struct(f"<5I2H2B{PAGE_SIZE - layout.PAGE_HEADER}x")
 _ZEROS = bytes(PAGE_SIZE)
+_PLAIN = bytes((layout.KEYDATA,))
 _LIMIT = PAGE_SIZE // 4
 _FEW = 16
 """More edits than this are made by writing the file whole."""
@@ -162,8 +163,20 @@ class CleanFile(Mapping[bytes, bytes]):
 
     def _all(self) -> dict[bytes, bytes]:
         if self._whole is None:
-            self._whole = decode(self._data, subject=self._subject)
+            self._whole = self._plain() or decode(self._data, subject=self._subject)
         return self._whole
+
+    def _plain(self) -> dict[bytes, bytes] | None:
+        """Return all records of pages found tidy; None where there is more to say."""
+        found: dict[bytes, bytes] = {}
+        for start in range(PAGE_SIZE, len(self._data), PAGE_SIZE):
+            page = self._data[start : start + PAGE_SIZE]
+            edges = _edges(page)
+            if bytes(map(page.__getitem__, edges[1:])).strip(_PLAIN):
+                return None
+            pairs = zip(edges[::2], edges[1::2], edges[2::2], strict=False)
+            found |= {page[at + 1 : end]: page[low + 1 : at] for end, at, low in pairs}
+        return found if len(found) == self._pages.count else None
 
     def _numbers(self, keys: Iterable[bytes]) -> list[int]:
         """Return the first page of each key's bucket."""

@@ -5,7 +5,6 @@ of full buckets and of long values. libdb opens and edits such files like its ow
 """
 
 from collections.abc import Iterable, Mapping
-from hashlib import blake2b
 from itertools import accumulate
 from struct import Struct, pack
 
@@ -123,6 +122,8 @@ def file_id(firsts: Iterable[bytes]) -> bytes:
     Args:
         firsts: the first key of each bucket that has one.
     """
+    from hashlib import blake2b
+
     return blake2b(b"".join(firsts), digest_size=20).digest()
 
 

@@ -5,13 +5,11 @@ import os
 from ..errors import ForeignFormatError, UsageError
 from ..files import explained
 from ..postgres.url import is_url, parse_url, scheme_of
-from . import bdb, gdbm
 from .detect import HEAD_SIZE, Format, host_format, identify
-from .lmdbfile import LmdbStore
 from .replace import PRIVATE, Origin, open_regular, resolve
 from .store import TIMEOUT, Codec, ReplacingStore, Store
 
-CODECS: dict[Format, Codec] = {Format.BDB: bdb, Format.GDBM: gdbm}
+REPLACED = (Format.BDB, Format.GDBM)
 """Formats that are replaced whole."""
 
 _INJECTION = (
@@ -76,8 +74,21 @@ def open_store(
         )
     kind = found or new or host_format() or Format.BDB
     if kind == Format.LMDB:
+        from .lmdbfile import LmdbStore
+
         return LmdbStore(path, origin=origin, timeout=timeout)
-    return ReplacingStore(path, CODECS[kind], origin=origin, timeout=timeout)
+    return ReplacingStore(path, codec_of(kind), origin=origin, timeout=timeout)
+
+
+def codec_of(kind: Format) -> Codec:
+    """Return the codec of a format that is replaced whole."""
+    if kind is Format.GDBM:
+        from . import gdbm
+
+        return gdbm
+    from . import bdb
+
+    return bdb
 
 
 def refuse_url(url: str) -> None:

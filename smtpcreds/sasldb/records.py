@@ -4,7 +4,7 @@ Source: cyrus-sasl ``sasldb/allockey.c``. Names are text with surrogateescape, s
 survives reading and writing. Nothing here touches a file.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from ..errors import InexpressibleError, NameRefusedError, PasswordRefusedError
@@ -91,10 +91,9 @@ def in_order(records: Mapping[bytes, bytes]) -> Iterator[tuple[Account, dict[str
     values = records if isinstance(records, dict) else dict(records.items())
     keys = sorted(key for key in values if key.count(b"\0") == 2)  # the keys of an account come together
     keys.sort(key=lambda key: key.split(b"\0", 2)[1])
-    parts = b"\0".join(keys).decode(errors="surrogateescape").split("\0")  # thrice as fast as key by key
     user = realm = None
     held: dict[str, bytes] = {}
-    for authcid, place, prop, key in zip(parts[::3], parts[1::3], parts[2::3], keys, strict=False):
+    for authcid, place, prop, key in zip(*split_keys(keys), keys, strict=True):
         if authcid != user or place != realm:
             if user is not None and realm is not None:
                 yield Account(user, realm), held
@@ -102,6 +101,15 @@ def in_order(records: Mapping[bytes, bytes]) -> Iterator[tuple[Account, dict[str
         held[prop] = values[key]
     if user is not None and realm is not None:
         yield Account(user, realm), held
+
+
+def split_keys(keys: Sequence[bytes]) -> tuple[list[str], list[str], list[str]]:
+    """Return authcid, realm and property of each key, all of which have two NULs.
+
+    Thrice as fast as key by key.
+    """
+    parts = b"\0".join(keys).decode(errors="surrogateescape").split("\0") if keys else []
+    return parts[::3], parts[1::3], parts[2::3]
 
 
 def strays(records: Mapping[bytes, bytes]) -> list[bytes]:

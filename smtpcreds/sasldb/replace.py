@@ -6,7 +6,6 @@ The new file takes over owner, mode and extended attributes (ACLs among them) be
 import errno
 import os
 import re
-import secrets
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
@@ -117,7 +116,7 @@ class Replacement:
 
     def __init__(self, path: str) -> None:
         self._path, self._base = path, os.path.basename(path)
-        self._name = f"{_prefix(self._base)}{secrets.token_hex(8)}"
+        self._name = f"{_prefix(self._base)}{os.urandom(8).hex()}"
         self._directory = self._descriptor = -1
 
     def __enter__(self) -> Self:

@@ -9,7 +9,7 @@ from ..files import explained
 from . import lmdbfile
 from .bdb_write import PAGE_SIZE
 from .detect import Format
-from .opening import CODECS
+from .opening import codec_of
 from .replace import PRIVATE, Replacement, open_regular, read_whole, resolve
 
 _MAX_KEY = {Format.BDB: PAGE_SIZE // 4, Format.LMDB: lmdbfile.MAX_KEY}
@@ -36,7 +36,7 @@ def create(path: str, kind: Format, records: Mapping[bytes, bytes], like: str) -
         DeniedError, WriteError, MissingInputError: the system refused.
     """
     target = resolve(path)
-    content = _lmdb(target, records) if kind is Format.LMDB else CODECS[kind].encode(records, subject=path)
+    content = _lmdb(target, records) if kind is Format.LMDB else codec_of(kind).encode(records, subject=path)
     old = open_regular(resolve(like))
     try:
         with Replacement(target) as new:

@@ -49,13 +49,15 @@ def is_header(cells: Sequence[str]) -> bool:
 
 def is_table(content: bytes) -> bool:
     """Tell whether a file can only be this: there is a header, or each line has a user and a password."""
-    lines = [cells for _, cells in _lines(text_of(content))]
-    rows = [cells for cells in lines if not isinstance(cells, Fault)]
-    if not rows or len(rows) != len(lines):
+    lines = (cells for _, cells in _lines(text_of(content)))
+    first = next(lines, None)
+    if first is None or isinstance(first, Fault):
         return False
-    return (len(rows[0]) > 1 and is_header(rows[0])) or all(
-        2 <= len(row) <= 3 and ":" not in row[0] for row in rows
-    )
+    return (len(first) > 1 and is_header(first)) or all(map(_is_pair, (first, *lines)))
+
+
+def _is_pair(cells: Sequence[str] | Fault) -> bool:
+    return not isinstance(cells, Fault) and 2 <= len(cells) <= 3 and ":" not in cells[0]
 
 
 def _lines(text: str) -> Iterator[tuple[str, Sequence[str] | Fault]]:

@@ -1,7 +1,6 @@
 """``smtpcreds sasl list`` and ``show``."""
 
-from collections.abc import Iterable, Iterator
-from functools import cache
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +10,7 @@ from ..session import Session, pass_session
 from .options import database_option, name_argument, realm_option
 
 if TYPE_CHECKING:
-    from ...accounts import Entry
+    from ...accounts import Entry, Listing
 
 
 @click.command("list", cls=Verb)
@@ -22,11 +21,10 @@ def list_(session: Session, database: str | None) -> None:
     from ...accounts import AccountBook
 
     book = AccountBook(session.site(), database)
-    entries = list(book.entries())
-    width = max((len(e.account.authcid) + len(e.account.realm) + 1 for e in entries), default=0)
+    found = book.listing()
     session.show(
-        lambda: {"accounts": [_row(entry) for entry in entries]},
-        _lines(entries, width) if entries else [f"no accounts in {book.database}"],
+        lambda: {"accounts": _rows(found)},
+        _lines(found) if found.names else [f"no accounts in {book.database}"],
     )
 
 
@@ -58,21 +56,34 @@ def show(session: Session, name: str, realm: str | None, database: str | None, r
 
 
 def _row(entry: "Entry") -> dict[str, object]:
-    return {
-        "account": str(entry.account),
-        "properties": entry.properties,
-        "mechanisms": entry.mechanisms,
-        "remarks": entry.remarks,
-    }
+    return {**entry._asdict(), "account": str(entry.account)}
 
 
-def _lines(entries: "Iterable[Entry]", width: int) -> Iterator[str]:
-    for account, _, mechanisms, remarks in entries:
-        yield f"{account!s:{width}}  {_words(mechanisms)}"
-        for remark in remarks:
+def _rows(found: "Listing") -> list[dict[str, object]]:
+    from ...accounts.entries import ORDINARY
+    from ...accounts.mechanisms import ALL
+
+    usual = {"properties": ORDINARY, "mechanisms": ALL, "remarks": ()}
+    return [
+        _row(found.others[name]) if name in found.others else {"account": name, **usual}
+        for name in found.names
+    ]
+
+
+def _lines(found: "Listing") -> Iterator[str]:
+    from ...accounts.mechanisms import ALL
+
+    width = max(map(len, found.names))
+    end = f"  {_words(ALL)}"
+    for name in found.names:
+        entry = found.others.get(name)
+        if entry is None:
+            yield name.ljust(width) + end
+            continue
+        yield f"{name:{width}}  {_words(entry.mechanisms)}"
+        for remark in entry.remarks:
             yield f"    note: {remark}"
 
 
-@cache
 def _words(mechanisms: tuple[str, ...]) -> str:
     return " ".join(mechanisms) or "no mechanism"
