@@ -34,6 +34,11 @@ def inspect(site: Site, program: Program, facts: Facts, standings: list[Standing
         Finding(path, f"has a line that is no longer wanted: {line}", "remove it, and compile the file again")
         for path, line in superfluous(site, program, facts)
     ]
+    includes += [
+        Finding(site.path(i.path), fault, added(i))
+        for i in program.work(facts).includes
+        for fault in i.faults(_content(site.path(i.path)))
+    ]
     results = [Finding(path, what, f"{apply} --run") for path, what in stale(site, program, facts)]
     return [*missing, *files, *unreadable(site, program.work(facts).readers), *includes, *results]
 
@@ -66,13 +71,11 @@ def missing_includes(site: Site, program: Program, facts: Facts) -> tuple[Includ
 
 
 def superfluous(site: Site, program: Program, facts: Facts) -> Iterator[tuple[str, str]]:
-    """Yield path and line of what is no longer wanted: in a fence of ours, or beside our lines."""
+    """Yield path and line of what stands in a fence of ours and is no longer wanted."""
     for include in program.work(facts).includes:
         path = site.path(include.path)
         inside = False
         for line in _content(path).splitlines():
-            if line.rstrip() in include.instead:
-                yield path, line
             inside = line.rstrip() not in include.fence[1:] and (inside or line.rstrip() in include.fence[:1])
             if (
                 inside
@@ -100,18 +103,15 @@ def _stale(site: Site, result: Compiled) -> Iterator[tuple[str, str]]:
 
 
 def _lacking(text: str, include: Include) -> tuple[str, ...]:
-    """Return the lines that do not stand in the file, or stand too far up or down."""
+    """Return the lines that do not stand in the file, or stand too far down, or have no effect."""
+    if include.lacking:
+        return include.lacking(text)
     lines = [line.rstrip() for line in text.splitlines()]
-    start = _first(lines, include.below) + 1 if include.below else 0
-    end = start + _first(lines[start:], include.above)
-    present = set(map(_words, lines[start:end]))
+    end = next(
+        (n for n, line in enumerate(lines) if include.above and line.startswith(include.above)), len(lines)
+    )
+    present = set(map(_words, lines[:end]))
     return tuple(line for line in include.lines if _words(line) not in present)
-
-
-def _first(lines: list[str], beginning: str | tuple[str, ...]) -> int:
-    """Return the number of the first line that begins so, or of lines where none does."""
-    found = (n for n, line in enumerate(lines) if beginning and line.startswith(beginning))
-    return next(found, len(lines))
 
 
 def _words(line: str) -> str:

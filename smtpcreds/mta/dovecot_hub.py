@@ -7,9 +7,10 @@ mail server's session is in TLS, so it is the mail server that lets PLAIN and LO
 import re
 from collections.abc import Iterator, Mapping
 
-from ..errors import DamagedFileError, UsageError
+from ..errors import DamagedFileError
 from ..secret import Secret
 from . import dovecot_users
+from .mechanisms import usable
 from .port import Facts, File, Include, Need, Rendered, Role, Work
 
 NAME = "dovecot-hub"
@@ -86,11 +87,7 @@ def _mechanisms(facts: Facts) -> tuple[str, ...]:
     """
     scheme = dovecot_users.scheme_of(facts.variants)
     known = dovecot_users.MECHANISMS[scheme]
-    found = tuple(name for name in facts.mechanisms if name in known)
-    if not found:
-        reason = f"stored as {scheme} serves {', '.join(known)} only, and none of these is wanted"
-        raise UsageError("a password", reason, "--plaintext, which is offered inside TLS only")
-    return found
+    return usable(f"Dovecot with passwords stored as {scheme}", known, facts.mechanisms)
 
 
 def _settings(content: bytes, path: str) -> Iterator[tuple[str, str]]:

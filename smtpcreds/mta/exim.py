@@ -9,14 +9,13 @@ Source: the Exim specification, chapters 6, 15, 17, 33 and 43, and update-exim4.
 import re
 from collections.abc import Mapping
 
-from ..errors import DamagedFileError, InexpressibleError, UsageError
+from ..errors import DamagedFileError, InexpressibleError
 from ..secret import Secret
-from .pem_copy import parse as parse_pem
-from .port import Facts, File
+from .copies import Copies
 
 USER = "Debian-exim"
 DIRECTORY = "/etc/exim4/smtpcreds"
-KEY, CERTIFICATE, BUNDLE, CRL = (f"{DIRECTORY}/{name}.pem" for name in ("key", "cert", "cacert", "crl"))
+COPIES = Copies(DIRECTORY, USER)
 
 Options = Mapping[str, str]
 Groups = Mapping[str, Options]
@@ -44,27 +43,14 @@ def word(value: str) -> str:
     return value
 
 
-def copies(facts: Facts) -> tuple[File, ...]:
-    """Return the host's key, its certificates, the CA's, and the CRL, as Exim can read them."""
-    material = facts.material
-    if material is None:
-        raise UsageError("Exim", "needs the host's certificate", f"smtpcreds cert issue {facts.host}")
-    return (
-        File(KEY, (material.key,), 0o640, group=USER),
-        File(CERTIFICATE, (material.certificate,)),
-        File(BUNDLE, (material.bundle,)),
-        File(CRL, (material.crl,)),
-    )
-
-
 def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
     """Read a fragment, to ``group.option``, or a copy.
 
     Raises:
         DamagedFileError: a line of a kind that is never rendered, by its number.
     """
-    if path.endswith(".pem"):
-        return parse_pem(content, path)
+    if path in COPIES.paths:
+        return COPIES.parse(path, content)
     found: dict[str, str | Secret] = {}
     group = ""
     for number, line in enumerate(content.decode(errors="replace").splitlines(), 1):

@@ -14,6 +14,7 @@ from ..secret import Secret
 from . import exim, exim_places
 from .exim import Options
 from .exim_places import Fragment
+from .mechanisms import usable
 from .port import Content, Facts, File, Need, Rendered, Role, Work
 
 NAME = "exim-client"
@@ -45,7 +46,12 @@ def render(facts: Facts) -> tuple[Rendered, ...]:
     if facts.credential is None:
         raise UsageError(NAME, "needs an account to log in with")
     credentials = File(CREDENTIALS, _line(facts.hub, facts.credential), 0o640, group=exim.USER)
-    return (credentials, *exim.copies(facts), *exim_places.render(TITLE, ROLE, facts, _fragments(facts)))
+    return (
+        credentials,
+        exim.COPIES.key_file(facts),
+        *exim.COPIES.public_files(facts),
+        *exim_places.render(TITLE, ROLE, facts, _fragments(facts)),
+    )
 
 
 def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
@@ -93,10 +99,10 @@ def _transport(facts: Facts) -> Options:
         "protocol": "smtps" if facts.port == SUBMISSIONS else "smtp",
         "hosts_require_tls": "*",
         "hosts_try_auth" if BY_CERTIFICATE in facts.variants else "hosts_require_auth": "*",
-        "tls_certificate": exim.CERTIFICATE,
-        "tls_privatekey": exim.KEY,
-        "tls_verify_certificates": exim.BUNDLE,
-        "tls_crl": exim.CRL,
+        "tls_certificate": exim.COPIES.certificate,
+        "tls_privatekey": exim.COPIES.key,
+        "tls_verify_certificates": exim.COPIES.bundle,
+        "tls_crl": exim.COPIES.crl,
         "tls_verify_hosts": "*",
         "tls_verify_cert_hostnames": "*",
         "tls_sni": exim.word(facts.hub),
@@ -117,13 +123,9 @@ def _authenticators(facts: Facts) -> Mapping[str, Options]:
         "PLAIN": {"driver": "plaintext", "client_send": f"<; ^{sent_user}^{sent_secret}"},
         "LOGIN": {"driver": "plaintext", "client_send": f"<; ; {sent_user} ; {sent_secret}"},
     }
-    wanted = [name for name in facts.mechanisms if name in known]
-    if not wanted:
-        reason = f"logs in by {', '.join(known)} only, and none of these is wanted"
-        raise UsageError(NAME, reason, "--mechanism CRAM-MD5, or --plaintext")
     return {
         exim.driver_name(name): {**known[name], "public_name": name, "client_condition": _CONDITION}
-        for name in wanted
+        for name in usable(NAME, known, facts.mechanisms)
     }
 
 

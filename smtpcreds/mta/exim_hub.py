@@ -7,9 +7,9 @@ the administrator's own. None of ours is offered outside TLS.
 import re
 from collections.abc import Mapping
 
-from ..errors import DamagedFileError
+from ..errors import DamagedFileError, UsageError
 from ..secret import Secret
-from . import exim, exim_places, sasl_conf, sasl_file
+from . import exim, exim_places, sasl_conf
 from .exim import Options
 from .exim_places import Fragment
 from .mechanisms import EXTERNAL
@@ -45,15 +45,21 @@ _CLIENT = re.compile(r"([a-z0-9.-]+): yes")
 def render(facts: Facts) -> tuple[Rendered, ...]:
     """Return copies of key and certificates, where the accounts are, the fragments, and who may relay."""
     exim_places.check_style(facts)
-    accounts = () if DOVECOT in facts.variants else (sasl_file.render("exim", facts, exim.USER),)
+    accounts = () if DOVECOT in facts.variants else (_sasl_conf(facts),)
     fragments = exim_places.render(TITLE, ROLE, facts, _fragments(facts))
-    return (*exim.copies(facts), *accounts, File(CLIENTS, (_clients(facts),)), *fragments)
+    return (
+        exim.COPIES.key_file(facts),
+        *exim.COPIES.public_files(facts),
+        *accounts,
+        File(CLIENTS, (_clients(facts),)),
+        *fragments,
+    )
 
 
 def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
     """Read one of the files."""
     if path == SASL_CONF:
-        return sasl_file.parse(path, content)
+        return sasl_conf.shown(sasl_conf.parse(content, path))
     return _parse_clients(path, content) if path == CLIENTS else exim.parse(path, content)
 
 
@@ -79,15 +85,15 @@ def _fragments(facts: Facts) -> tuple[Fragment, Fragment, Fragment]:
 def _main(facts: Facts) -> Options:
     """Return TLS options; Debian's files set most of them from macros, and none may be set twice."""
     files = {
-        "tls_certificate": exim.CERTIFICATE,
-        "tls_privatekey": exim.KEY,
-        "tls_verify_certificates": exim.BUNDLE,
+        "tls_certificate": exim.COPIES.certificate,
+        "tls_privatekey": exim.COPIES.key,
+        "tls_verify_certificates": exim.COPIES.bundle,
         "tls_try_verify_hosts": "*",
     }
     if exim_places.HAND_WRITTEN in facts.variants:
-        return {"tls_advertise_hosts": "*", **files, "tls_crl": exim.CRL}
+        return {"tls_advertise_hosts": "*", **files, "tls_crl": exim.COPIES.crl}
     macros = {f"MAIN_{name.upper()}": value for name, value in files.items()}
-    return {"MAIN_TLS_ENABLE": "yes", **macros, "tls_crl": exim.CRL}
+    return {"MAIN_TLS_ENABLE": "yes", **macros, "tls_crl": exim.COPIES.crl}
 
 
 def _authenticator(mechanism: str, facts: Facts) -> tuple[str, Options]:
@@ -116,6 +122,15 @@ def _authenticator(mechanism: str, facts: Facts) -> tuple[str, Options]:
         "server_advertise_condition": _IN_TLS,
         "server_set_id": "$auth1",
     }
+
+
+def _sasl_conf(facts: Facts) -> File:
+    if facts.backend is None:
+        raise UsageError(NAME, "needs to know where the accounts are")
+    content = sasl_conf.pieces(facts.backend, facts.mechanisms)
+    if len(content) == 1:
+        return File(SASL_CONF, content)
+    return File(SASL_CONF, content, 0o640, group=exim.USER)
 
 
 def _clients(facts: Facts) -> bytes:

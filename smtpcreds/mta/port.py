@@ -180,19 +180,20 @@ class Include:
         lines: exactly.
         where: in words, or empty where any place will do.
         above: beginnings of the lines that they must stand above; empty for any place.
-        below: beginning of the line that they must stand below; empty for any place.
-        instead: lines that must not be there beside them.
         fence: comment lines before and behind them, so that lines which are no longer wanted can be told from
             the administrator's own; or empty.
+        lacking: finds which of the lines have no effect in a text, for a file whose own rules decide that;
+            None for one in which it is enough that they stand there.
+        faults: finds what else in the file works against the lines, one phrase each.
     """
 
     path: str
     lines: tuple[str, ...]
     where: str = ""
     above: tuple[str, ...] = ()
-    below: str = ""
-    instead: tuple[str, ...] = ()
     fence: tuple[str, ...] = ()
+    lacking: Callable[[str], tuple[str, ...]] | None = None
+    faults: Callable[[str], Iterable[str]] = lambda _: ()
 
     @property
     def text(self) -> tuple[str, ...]:

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
+from ..errors import UsageError
 from ..secret import Secret
-from . import access, sasl_conf, sasl_file, sendmail_mc
+from . import access, sasl_conf, sendmail_mc
 from .port import Facts, File, Need, Rendered, Role, Work
 
 NAME = "sendmail-hub"
@@ -22,13 +23,13 @@ def render(facts: Facts) -> tuple[Rendered, ...]:
     """Return Sendmail.conf, the fragment, and the lines for the access map."""
     fragment = File(FRAGMENT, (sendmail_mc.render(TITLE, _settings(facts)),))
     rules = (File(access.PATH, (access.render(facts.rules),)),) if facts.rules else ()
-    return (sasl_file.render("sendmail", facts), fragment, *rules)
+    return (_sasl_conf(facts), fragment, *rules)
 
 
 def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
     """Read one of the files."""
     if path == SASL_CONF:
-        return sasl_file.parse(path, content)
+        return sasl_conf.shown(sasl_conf.parse(content, path))
     reader = access.parse if path == access.PATH else sendmail_mc.parse
     return dict(reader(content, path))
 
@@ -54,3 +55,10 @@ def _settings(facts: Facts) -> sendmail_mc.Settings:
         "confAUTH_OPTIONS": sendmail_mc.AUTH_OPTIONS,
         **realm,
     }
+
+
+def _sasl_conf(facts: Facts) -> File:
+    if facts.backend is None:
+        raise UsageError(NAME, "needs to know where the accounts are")
+    content = sasl_conf.pieces(facts.backend, facts.mechanisms)
+    return File(SASL_CONF, content, 0o600 if len(content) > 1 else 0o644)

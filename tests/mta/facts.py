@@ -1,5 +1,6 @@
 """Facts to render from."""
 
+from base64 import b64encode
 from dataclasses import replace
 
 from hypothesis import strategies as st
@@ -15,10 +16,13 @@ from smtpcreds.secret import Secret
 HUB = "dmzmail.polkatistas.org"
 CERTS = "/etc/mail/certs"
 SECRET = b"Ch1mp? ,03fuzz fl0ppi"
-ACCOUNT = Account("maildroid", HUB)
-PEM = "-----BEGIN {0}-----\nAAAA\n-----END {0}-----\n"
-CERTIFICATE, CRL = PEM.format("CERTIFICATE").encode(), PEM.format("X509 CRL").encode()
-KEY = PEM.format("PRIVATE KEY")
+
+
+def pem(label: str) -> bytes:
+    """Return something in the form of PEM."""
+    return f"-----BEGIN {label}-----\nUG9sa2E=\n-----END {label}-----\n".encode()
+
+
 FACTS = Facts(
     host="attic.polkatistas.org",
     hub=HUB,
@@ -29,12 +33,15 @@ FACTS = Facts(
     ),
     pid_file="/run/sendmail/mta/sendmail.pid",
     backend=Sasldb("/etc/sasldb2"),
-    credential=Credential(ACCOUNT, Secret(SECRET), HUB),
+    credential=Credential(Account("maildroid", HUB), Secret(SECRET), HUB),
     rules=(*relaying("/CN=Lab+20CA", ["/CN=attic"]), parse_rule("TLS_Clt:attic.polkatistas.org VERIFY:112")),
-    material=Material(Secret(KEY), CERTIFICATE, CERTIFICATE, CRL),
-    accounts=(Held(ACCOUNT, {"userPassword": Secret(SECRET)}),),
-    verifiers={str(ACCOUNT): Secret("{SCRAM-SHA-256}4096,c2FsdA==,AAAA,BBBB")},
-    clients=(Client("attic.polkatistas.org", "00" * 32, "11" * 32),),
+    material=Material(
+        Secret(pem("PRIVATE KEY")), pem("CERTIFICATE"), pem("CERTIFICATE") * 2, pem("X509 CRL")
+    ),
+    fingerprint="5e" * 32,
+    accounts=(Held(Account("maildroid", HUB), {"userPassword": Secret(SECRET)}),),
+    verifiers={f"maildroid@{HUB}": Secret("{PLAIN.b64}" + b64encode(SECRET).decode())},
+    clients=(Client("attic.polkatistas.org", "ab" * 32, "cd" * 32),),
 )
 
 LABELS = st.sampled_from(["attic", "x", "mail-2", "1a", "polkatistas", "org", "index", "len", "xn--tst-qla"])
@@ -46,15 +53,19 @@ backends: st.SearchStrategy[Backend] = st.sampled_from(
         Sql(parse_url("postgresql://db.example.org/mail"), "root", Secret("pass")),
     ]
 )
+secrets = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1).map(str.encode)
+"""Among them such as only some formats can hold."""
 
 
 @st.composite
 def facts(draw: st.DrawFn, program: Program) -> Facts:
-    """Any facts that the program can express."""
+    """Facts of all kinds; most programs can express them."""
     chosen = draw(st.lists(st.sampled_from(STRONGEST_FIRST)))
-    mechanisms = offer(chosen, plaintext=draw(st.booleans()), external=draw(st.booleans()))
+    mechanisms = offer(chosen, plaintext=draw(st.integers(0, 3)) > 0, external=draw(st.booleans()))
     hub, realm = draw(names), draw(names)
-    secret = draw(st.binary(min_size=1, max_size=100).filter(lambda b: not set(b) & set(b"\0\n\r#")))
+    secret = draw(
+        secrets | st.binary(min_size=1, max_size=100).filter(lambda b: not set(b) & set(b"\0\n\r#"))
+    )
     return replace(
         FACTS,
         hub=hub,
@@ -62,6 +73,7 @@ def facts(draw: st.DrawFn, program: Program) -> Facts:
         mechanisms=mechanisms,
         backend=draw(backends),
         credential=Credential(Account("maildroid", draw(names)), Secret(secret), realm),
+        port=draw(st.sampled_from([25, 465, 587])),
         rules=draw(st.sampled_from([(), FACTS.rules])),
         variants=frozenset(
             draw(st.sets(st.sampled_from(sorted(program.VARIANTS)))) if program.VARIANTS else ()

@@ -1,22 +1,24 @@
 """What every mail program in the table promises."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from smtpcreds.errors import DamagedFileError, InexpressibleError, UsageError
 from smtpcreds.model import Account, Credential
 from smtpcreds.mta.mechanisms import PLAINTEXT
-from smtpcreds.mta.port import File, Map, Program, Rendered, is_secret, masked, octets
+from smtpcreds.mta.port import File, Map, Program, Rendered, Role, is_secret, masked, octets
 from smtpcreds.mta.programs import PROGRAMS, check_variants, program_named
 from smtpcreds.secret import Secret
 
 from .facts import FACTS, HUB, SECRET, facts
 
+PLACES = ("/etc/mail/a b/key.pem", "/etc/mail/it's/key.pem", "/etc/mail/dnl/key.pem", "/a,b", "/ü", '/"\\')
 LINE = re.compile(r"line \d+|lines")
 
 
@@ -66,9 +68,9 @@ class TestProgram:
 
     def test_commands_name_no_secret_and_includes_name_the_files(self, program: Program) -> None:
         work = program.work(FACTS)
-        assert work.commands
-        assert work.includes
-        for text in (*work.commands, *(line for include in work.includes for line in include.text)):
+        assert all(include.lines for include in work.includes)
+        lines = [line for include in work.includes for line in include.text]
+        for text in (*work.commands, *lines):
             assert SECRET.decode() not in text
             assert "\n" not in text
 
@@ -78,7 +80,11 @@ class TestProgram:
     ) -> None:
         """SPEC rows 11 and 12: what is trusted is offered; PLAIN and LOGIN wait for TLS."""
         given = data.draw(facts(program))
-        for item in program.render(given):
+        try:
+            files = program.render(given)
+        except (InexpressibleError, UsageError):
+            reject()
+        for item in files:
             if isinstance(item, Map):
                 continue
             found = program.parse(item.path, octets(item.content))
@@ -92,17 +98,35 @@ class TestProgram:
                 assert offered == list(given.mechanisms)
                 assert set(str(found.get("TRUST_AUTH_MECH", "")).split()) <= set(offered)
                 assert not set(PLAINTEXT) & set(offered) or "p" in str(found["confAUTH_OPTIONS"]).split()
+            for name, mechanism in found.items():
+                driver, _, option = name.partition(".")
+                if option == "public_name":
+                    assert mechanism in given.mechanisms
+                    guard = "client_condition" if program.ROLE is Role.CLIENT else "server_advertise_condition"
+                    assert re.search("def:tls_(in|out)_cipher|tls_in_cert", str(found[f"{driver}.{guard}"]))
+            if "auth_mechanisms" in found:
+                assert set(str(found["auth_mechanisms"]).upper().split()) <= set(given.mechanisms)
+                assert found["disable_plaintext_auth"] == "yes"
 
-    def test_a_place_that_can_not_be_written_is_refused(self, program: Program) -> None:
-        for path in (
-            "/etc/mail/a b/key.pem",
-            "/etc/mail/it's/key.pem",
-            "/etc/mail/dnl/key.pem",
-            "/a,b",
-            "/ü",
-        ):
-            with pytest.raises(InexpressibleError):
-                program.render(replace(FACTS, tls=replace(FACTS.tls, key=path)))
+    def test_a_place_is_read_back_as_it_was_given_or_refused(self, program: Program) -> None:
+        def values(path: str) -> set[object]:
+            files = program.render(replace(FACTS, tls=replace(FACTS.tls, key=path)))
+            texts = [item for item in files if isinstance(item, File)]
+            found = [program.parse(item.path, octets(item.content)).values() for item in texts]
+            return {value for some in found for value in some if isinstance(value, str)}
+
+        if "/plain" not in values("/plain"):
+            return
+        for path in PLACES:
+            with contextlib.suppress(InexpressibleError):
+                assert path in values(path)
+
+
+@pytest.mark.parametrize("name", ["sendmail-hub", "sendmail-client"])
+def test_a_place_that_m4_would_change_is_refused(name: str) -> None:
+    for path in PLACES:
+        with pytest.raises(InexpressibleError):
+            program_named(name).render(replace(FACTS, tls=replace(FACTS.tls, key=path)))
 
 
 @pytest.mark.parametrize("secret", [b"#hash", b"two\nlines", b"", b"nul\0", b"x" * 2047])
