@@ -7,11 +7,12 @@ mail server's session is in TLS, so it is the mail server that lets PLAIN and LO
 import re
 from collections.abc import Iterator, Mapping
 
-from ..errors import DamagedFileError
+from ..errors import DamagedFileError, UsageError
 from ..secret import Secret
 from . import dovecot_users
 from .mechanisms import usable
 from .port import Facts, File, Include, Need, Rendered, Role, Work
+from .sasl_conf import Saslauthd
 
 NAME = "dovecot-hub"
 TITLE = "Dovecot 2.3, checking accounts for Postfix or Exim"
@@ -37,6 +38,8 @@ _SETTING = re.compile(r"\s*(\w+) = (.+)")
 
 def render(facts: Facts) -> tuple[Rendered, ...]:
     """Return the passwd-file and the fragment."""
+    if isinstance(facts.backend, Saslauthd):
+        raise UsageError("--saslauthd", "is for Cyrus SASL; Dovecot asks PAM by itself")
     accounts = [held.account for held in facts.accounts]
     users = dovecot_users.pieces(accounts, facts.verifiers, facts.realm)
     return (

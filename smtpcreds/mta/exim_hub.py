@@ -128,9 +128,7 @@ def _sasl_conf(facts: Facts) -> File:
     if facts.backend is None:
         raise UsageError(NAME, "needs to know where the accounts are")
     content = sasl_conf.pieces(facts.backend, facts.mechanisms)
-    if len(content) == 1:
-        return File(SASL_CONF, content)
-    return File(SASL_CONF, content, 0o640, group=exim.USER)
+    return File(SASL_CONF, content) if len(content) == 1 else File(SASL_CONF, content, 0o640, group=exim.USER)
 
 
 def _clients(facts: Facts) -> bytes:

@@ -23,16 +23,23 @@ _SPACE = b" \t\v\f\r"
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A mail server: the file it reads on Debian, and the user that its SASL library runs as."""
+    """A mail server.
+
+    Attributes:
+        conf: the file it reads on Debian.
+        user: that its SASL library runs as.
+        group: that reads the file.
+    """
 
     conf: str
     user: str
+    group: str = "root"
 
 
 PROGRAMS = {
     "sendmail": Program("/etc/sasl2/Sendmail.conf", "root"),
     "postfix": Program("/etc/postfix/sasl/smtpd.conf", "postfix"),
-    "exim": Program("/etc/sasl2/exim.conf", "Debian-exim"),
+    "exim": Program("/etc/sasl2/exim.conf", "Debian-exim", "Debian-exim"),
 }
 
 
