@@ -20,6 +20,7 @@ from ..sasldb.opening import open_store
 from ..sasldb.records import USER_PASSWORD, by_account, properties, replacement
 from ..sasldb.store import Edits
 from ..secret import Secret
+from .copies import apply_with, copies_of
 from .entries import Entry, Listing, listing
 from .forms import CLEAR, Form, form_of
 from .logins import refuse_login_name
@@ -194,9 +195,10 @@ class AccountBook:
             ConfigError: what the configuration says of a new database can't be followed.
         """
         made = Making(self._new or new_format(self.site), origin(self.site))
+        copies = copies_of(self.site, self.database)
 
         def write(edit: Edit) -> None:
-            open_or_make(self.database, made).apply(edit)
+            apply_with(copies, open_or_make(self.database, made), edit)
 
         return write
 

@@ -88,9 +88,18 @@ def _needs(world: World) -> Iterator[tuple[User, str]]:
         return
     run_as = world.sendmail.option("RunAsUser").partition(":")[0] if world.sendmail else ""
     smtpd = world.postfix.value("mail_owner") if _asks_sasldb(world) and world.postfix else ""
-    for name in (run_as, smtpd):
+    for name, database in ((run_as, world.site.sasldb), (smtpd, _of_smtpd(world))):
         if name and (user := user_of(root, name)):
-            yield user, world.site.sasldb
+            yield user, database
+
+
+def _of_smtpd(world: World) -> str:
+    """Return the database that smtpd opens: in its chroot a copy, if there is one that is kept in step."""
+    copies = world.site.settings.sasl.copies
+    jail = world.postfix.value("queue_directory") if world.postfix else ""
+    chrooted = any(s.chroot and s.kind == "inet" and s.command == "smtpd" for s in world.services)
+    inside = [path for path in copies if path.startswith(f"{jail}/")] if chrooted else []
+    return world.path(inside[0]) if inside else world.site.sasldb
 
 
 def _asks_sasldb(world: World) -> bool:

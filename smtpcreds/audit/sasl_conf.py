@@ -94,12 +94,14 @@ def engines(world: World) -> Iterator[Finding]:
 
 
 def databases(world: World) -> Iterator[Finding]:
-    """The mail server reads the database that is kept here."""
-    kept = world.site.settings.sasl.database
+    """The mail server reads the database that is kept here, or a copy that is kept in step with it."""
+    kept, copies = world.site.settings.sasl.database, world.site.settings.sasl.copies
+    jail = world.postfix.value("queue_directory") if world.postfix else ""
     for conf in confs(world):
         if "sasldb" in conf.backends:
             read = conf.settings.get("sasldb_path", "/etc/sasldb2")
-            if read != kept:
+            inside = {jail + read} if conf.program == "postfix" else set()
+            if not {read, *inside} & {kept, *copies}:
                 reason = f"looks accounts up in {read}, and they are kept in {kept.partition('?')[0]}"
                 yield found("SASL014", conf.path, reason, f"set sasldb_path in {conf.path}")
         elif "sql" in conf.backends and not is_url(kept):

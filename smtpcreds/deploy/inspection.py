@@ -7,8 +7,9 @@ from dataclasses import replace
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..files import read_public
-from ..mta.port import Compiled, Facts, File, Include, Need, Program
+from ..mta.port import Compiled, Facts, File, Include, Need, Program, Work
 from ..mta.port import octets as with_secrets
+from .copies import configuration, copy_faults
 from .finding import Finding
 from .reading_rights import unreadable
 from .standing import Standing, Status
@@ -31,16 +32,27 @@ def inspect(site: Site, program: Program, facts: Facts, standings: list[Standing
         for i in missing_includes(site, program, facts)
     ]
     includes += [
-        Finding(path, f"has a line that is no longer wanted: {line}", "remove it, and compile the file again")
+        Finding(path, f"has a line that is no longer wanted: {line}", f"remove it, then {apply} --run")
         for path, line in superfluous(site, program, facts)
     ]
-    includes += [
-        Finding(site.path(i.path), fault, added(i))
-        for i in program.work(facts).includes
-        for fault in i.faults(_content(site.path(i.path)))
-    ]
     results = [Finding(path, what, f"{apply} --run") for path, what in stale(site, program, facts)]
-    return [*missing, *files, *unreadable(site, program.work(facts).readers), *includes, *results]
+    work = program.work(facts)
+    rights = (*_of_copies(site, work, apply), *unreadable(site, work.readers))
+    return [*missing, *files, *includes, *results, *rights, *_unmet(site, work)]
+
+
+def _of_copies(site: Site, work: Work, apply: str) -> Iterator[Finding]:
+    for path, what in copy_faults(site, work.copies):
+        yield Finding(path, what, apply)
+    for include in configuration(site, work.copies):
+        yield Finding(include.path, "lets changes of accounts not reach their copy", added(include))
+
+
+def _unmet(site: Site, work: Work) -> Iterator[Finding]:
+    """Yield what is not so in files that are none of ours."""
+    for premise in work.premises:
+        path = site.path(premise.path)
+        yield from (Finding(path, what, hint) for what, hint in premise.faults(_content(path)))
 
 
 def added(include: Include) -> str:

@@ -58,7 +58,7 @@ def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
 def work(facts: Facts) -> Work:  # noqa: ARG001
     """Return the line to add, and the commands. Dovecot sees a new passwd-file by itself."""
     include = Include(CONFIGURATION, (f"!include {FRAGMENT}",))
-    return Work((include,), (), ("doveconf > /dev/null", "doveadm reload"))
+    return Work((include,), commands=("doveconf > /dev/null", "doveadm reload"), untraced=True)
 
 
 def _fragment(facts: Facts) -> bytes:

@@ -6,6 +6,7 @@ the administrator's own. None of ours is offered outside TLS.
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ..errors import DamagedFileError, UsageError
 from ..secret import Secret
@@ -70,7 +71,7 @@ def work(facts: Facts) -> Work:
     made = exim_places.work(ROLE, facts, wanted)
     if DOVECOT in facts.variants or not isinstance(facts.backend, sasl_conf.Sasldb):
         return made
-    return Work(made.includes, made.compiled, made.commands, (Reader(facts.backend.path, exim.USER),))
+    return replace(made, readers=(Reader(facts.backend.path, exim.USER),))
 
 
 def _fragments(facts: Facts) -> tuple[Fragment, Fragment, Fragment]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ..errors import UsageError
 from .exim import DIRECTORY, Groups, text_of
-from .port import Compiled, Facts, File, Include, Role, Work
+from .port import Compiled, Facts, File, Include, Premise, Role, Work
 
 SPLIT = "split"
 HAND_WRITTEN = "hand-written"
@@ -129,18 +129,13 @@ class Fragment:
         lines = (f".include {path}",)
         if not path.startswith(DIRECTORY):
             return None
-        return Include(
-            spot.path,
-            lines,
-            section.where,
-            lacking=lambda text: spot.lacking(text, lines),
-            faults=self._doubles,
-        )
+        return Include(spot.path, lines, section.where, lacking=lambda text: spot.lacking(text, lines))
 
-    def _doubles(self, text: str) -> Iterable[str]:
+    def doubles(self, text: str) -> Iterable[tuple[str, str]]:
+        """Return what Exim does not accept beside our lines, and the way out."""
         there = {line.rstrip() for line in text.splitlines()}
         return (
-            f"has the authenticator {line} which Exim does not accept beside ours"
+            (f"has the authenticator {line} which Exim does not accept beside ours", "remove it")
             for line in self.instead
             if line in there
         )
@@ -159,16 +154,17 @@ def render(title: str, role: Role, facts: Facts, fragments: Iterable[Fragment]) 
 
 def work(role: Role, facts: Facts, fragments: Sequence[Fragment]) -> Work:
     """Return the lines to add, what Debian makes of them, and the commands; a faulty result is not used."""
-    found = (f.include(role, facts.variants) for f in fragments)
-    includes = tuple(include for include in found if include)
+    found = [(f, f.include(role, facts.variants)) for f in fragments]
+    includes = tuple(include for _, include in found if include)
+    premises = tuple(Premise(include.path, f.doubles) for f, include in found if include)
     if HAND_WRITTEN in facts.variants:
-        return Work(includes, (), ("exim4 -bV > /dev/null", RELOAD))
+        return Work(includes, (), ("exim4 -bV > /dev/null", RELOAD), premises, untraced=True)
     own = (f.path(role, facts.variants) for f in fragments)
     drop_ins = (path for path in own if not path.startswith(DIRECTORY))
     sources = (*dict.fromkeys(include.path for include in includes), *drop_ins)
     lines = [line for include in includes for line in include.lines]
     made = Compiled(GENERATED, sources, lambda text: _faults(text, lines))
-    return Work(includes, (made,), ("update-exim4.conf", RELOAD))
+    return Work(includes, (made,), ("update-exim4.conf", RELOAD), premises, untraced=True)
 
 
 def _faults(text: str, lines: Iterable[str]) -> Iterable[str]:

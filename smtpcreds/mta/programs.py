@@ -1,10 +1,26 @@
 """The table of mail programs."""
 
 from ..errors import UsageError
-from . import dovecot_hub, exim_client, exim_hub, sendmail_client, sendmail_hub
+from . import (
+    dovecot_hub,
+    exim_client,
+    exim_hub,
+    postfix_client,
+    postfix_hub,
+    sendmail_client,
+    sendmail_hub,
+)
 from .port import Program
 
-_ALL: tuple[Program, ...] = (sendmail_hub, sendmail_client, exim_hub, exim_client, dovecot_hub)
+_ALL: tuple[Program, ...] = (
+    sendmail_hub,
+    sendmail_client,
+    postfix_hub,
+    postfix_client,
+    exim_hub,
+    exim_client,
+    dovecot_hub,
+)
 PROGRAMS = {program.NAME: program for program in _ALL}
 
 

@@ -5,7 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-ACCOUNTS = {"smmta": 120, "smmsp": 121, "Debian-exim": 122, "dovecot": 123, "dovenull": 124, "postfix": 125}
+ACCOUNTS = {
+    "smmta": 120,
+    "smmsp": 121,
+    "postfix": 122,
+    "postdrop": 123,
+    "Debian-exim": 126,
+    "dovecot": 127,
+    "dovenull": 128,
+}
 """System users, each with a group of its own, that the packages' install scripts would have made."""
 
 LOGIN = "polkafan"
@@ -19,6 +27,7 @@ FOREIGN = (
     "etc/dovecot",
     "etc/exim4",
     "etc/mail",
+    "etc/postfix",
     "etc/sasl",
     "etc/sasl2",
     "etc/sasldb2",
@@ -26,6 +35,7 @@ FOREIGN = (
     "usr/lib/sasl2/Sendmail.conf",
     "var/lib/dovecot",
     "var/lib/exim4",
+    "var/lib/postfix",
     "var/lib/sendmail",
     "var/lib/smtpcreds",
     "var/log/exim4",
@@ -33,6 +43,7 @@ FOREIGN = (
     "var/spool/exim4",
     "var/spool/mqueue",
     "var/spool/mqueue-client",
+    "var/spool/postfix",
 )
 """What this machine may have for mail of its own, and no host of the lab must see."""
 

@@ -3,11 +3,12 @@
 from base64 import b64encode
 from dataclasses import replace
 
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from smtpcreds.model import Account, Credential
 from smtpcreds.mta.access import parse_rule, relaying
-from smtpcreds.mta.mechanisms import STRONGEST_FIRST, offer
+from smtpcreds.mta.mechanisms import EXTERNAL, STRONGEST_FIRST, offer
 from smtpcreds.mta.port import Client, Facts, Held, Material, Program, Tls
 from smtpcreds.mta.sasl_conf import Backend, Saslauthd, Sasldb, Sql
 from smtpcreds.postgres import parse_url
@@ -53,19 +54,27 @@ backends: st.SearchStrategy[Backend] = st.sampled_from(
         Sql(parse_url("postgresql://db.example.org/mail"), "root", Secret("pass")),
     ]
 )
-secrets = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1).map(str.encode)
-"""Among them such as only some formats can hold."""
+octets = st.binary(min_size=1, max_size=100).filter(lambda b: not set(b) & set(b"\0\n\r#"))
+utf_8 = st.text(
+    st.characters(min_codepoint=33, exclude_characters="\x7f", exclude_categories=["Cs"]), min_size=1
+)
+SECRETS = {"postfix": utf_8.map(lambda text: f" {text[:50]} {text}".encode())}
+"""What a family of programs can hold, where that is not `octets`."""
+NEVER_EXTERNAL = {"postfix-hub"}
+ALTERNATIVES = ({"hash", "lmdb"}, {"split", "hand-written"})
 
 
 @st.composite
 def facts(draw: st.DrawFn, program: Program) -> Facts:
-    """Facts of all kinds; most programs can express them."""
-    chosen = draw(st.lists(st.sampled_from(STRONGEST_FIRST)))
-    mechanisms = offer(chosen, plaintext=draw(st.integers(0, 3)) > 0, external=draw(st.booleans()))
+    """Any facts that the program can express."""
+    has_external = program.NAME not in NEVER_EXTERNAL
+    chosen = draw(st.lists(st.sampled_from([m for m in STRONGEST_FIRST if has_external or m != EXTERNAL])))
+    external = has_external and draw(st.booleans())
+    mechanisms = offer(["CRAM-MD5", *chosen], plaintext=draw(st.booleans()), external=external)
     hub, realm = draw(names), draw(names)
-    secret = draw(
-        secrets | st.binary(min_size=1, max_size=100).filter(lambda b: not set(b) & set(b"\0\n\r#"))
-    )
+    secret = draw(SECRETS.get(program.FAMILY, octets))
+    variants = draw(st.sets(st.sampled_from(sorted(program.VARIANTS)))) if program.VARIANTS else set()
+    assume(not any(both <= variants for both in ALTERNATIVES))
     return replace(
         FACTS,
         hub=hub,
@@ -75,7 +84,6 @@ def facts(draw: st.DrawFn, program: Program) -> Facts:
         credential=Credential(Account("maildroid", draw(names)), Secret(secret), realm),
         port=draw(st.sampled_from([25, 465, 587])),
         rules=draw(st.sampled_from([(), FACTS.rules])),
-        variants=frozenset(
-            draw(st.sets(st.sampled_from(sorted(program.VARIANTS)))) if program.VARIANTS else ()
-        ),
+        variants=frozenset(variants),
+        clients=draw(st.sampled_from([(), FACTS.clients])),
     )
