@@ -91,7 +91,8 @@ class Desk:
         for include in done["include"]:
             path = self.host.path(include["file"])
             text = path.read_text() if path.exists() else ""
-            path.write_text(added(text, include["lines"], include["where"]))
+            if include["where"] in PLACES:
+                path.write_text(added(text, include["lines"], include["where"]))
         return done
 
 

@@ -1,12 +1,16 @@
 """A real Dovecot judges what ``smtpcreds mta apply dovecot-hub`` wrote."""
 
 import json
+import smtplib
+import ssl
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from lab import DOVECOT, EXIM, Dovecot, Lab
 from lab.layer import Software
+from lab.postfix import POSTFIX, Postfix
 from mail_desk import ACCOUNT, FOREIGN, HUB, SENDER, Desk, EximHub, SendmailClient
 
 pytestmark = pytest.mark.live
@@ -81,6 +85,35 @@ def test_hub_exim_asks_dovecot_by_scram(lab: Lab) -> None:
     hub("sasl", "delete", ACCOUNT)
     hub("mta", "apply", "dovecot-hub", "--with", "exim", "--run")
     assert "dsn=5" in client.send()
+
+
+def _lay_postfix(unpacked: Path, layer: Path) -> None:
+    POSTFIX.lay(unpacked, layer)
+    DOVECOT.lay(unpacked, layer)
+
+
+def test_hub_postfix_asks_dovecot_inside_tls_only(lab: Lab) -> None:
+    hub = Desk(lab.host(HUB, Software((*POSTFIX.packages, *DOVECOT.packages), _lay_postfix)))
+    postfix = Postfix(hub.host)
+    hub("setup", HUB, "--no-passphrase")
+    postfix.configure()
+    hub.apply("dovecot-hub", "--plaintext")
+    include = hub.apply("postfix-hub", "--plaintext", "--with", "dovecot")["include"]
+    postfix.configure("".join(f"{line}\n" for i in include for line in i["lines"]))
+    postfix.start()
+    Dovecot(hub.host).start(SOCKET)
+    context = ssl.create_default_context(cafile=hub.host.path("/etc/mail/certs/cacert.pem"))
+    for right in (True, False):
+        with hub.host.namespace.network(), smtplib.SMTP(hub.host.address, 25) as session:
+            session._host = HUB  # type: ignore[attr-defined]
+            session.ehlo()
+            assert not session.has_extn("auth")
+            session.starttls(context=context)
+            session.ehlo()
+            assert set(session.esmtp_features["auth"].split()) == {"SCRAM-SHA-256", "PLAIN", "LOGIN"}
+            password = secret(hub) if right else "wrong"
+            said = b64encode(f"\0{ACCOUNT}\0{password}".encode()).decode()
+            assert session.docmd("AUTH", f"PLAIN {said}")[0] == (235 if right else 535), hub.host.log.lines
 
 
 def test_a_second_apply_changes_nothing_and_a_changed_account_follows(desk: Desk) -> None:

@@ -50,7 +50,7 @@ class Dovecot:
 
     def start(self, socket: str) -> None:
         """Start the daemon, and wait for the listener that mail servers ask."""
-        directory(self.host.path(socket).parent)
+        self.host.run(("mkdir", "-p", str(Path(socket).parent)))
         # The daemon keeps the outputs that it inherits; what it has to say goes to syslog.
         self.host.run(("sh", "-c", "/usr/sbin/dovecot > /dev/null 2>&1"))
         deadline = time.monotonic() + PATIENCE
