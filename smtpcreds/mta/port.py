@@ -170,6 +170,11 @@ class Facts:
     clients: tuple[Client, ...] = ()
     fingerprint: str = ""
 
+    @property
+    def is_tls_from_the_start(self) -> bool:
+        """Tell whether the port is that of submission over TLS, without STARTTLS (RFC 8314 section 7.3)."""
+        return self.port == 465
+
 
 @dataclass(frozen=True, slots=True)
 class File:

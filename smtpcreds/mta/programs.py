@@ -2,13 +2,19 @@
 
 from ..errors import UsageError
 from . import (
+    curl,
+    dma,
     dovecot_hub,
     exim_client,
     exim_hub,
+    msmtp,
+    nullmailer,
+    opensmtpd_client,
     postfix_client,
     postfix_hub,
     sendmail_client,
     sendmail_hub,
+    swaks,
 )
 from .port import Program
 
@@ -20,6 +26,12 @@ _ALL: tuple[Program, ...] = (
     exim_hub,
     exim_client,
     dovecot_hub,
+    opensmtpd_client,
+    msmtp,
+    nullmailer,
+    dma,
+    curl,
+    swaks,
 )
 PROGRAMS = {program.NAME: program for program in _ALL}
 

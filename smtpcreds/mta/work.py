@@ -95,6 +95,7 @@ class Work:
         premises: what has to be so besides.
         copies: of the account database.
         readers: files of others that the program must be able to read.
+        usage: of a program that people call with our file: command lines, words to be replaced in capitals.
         untraced: whether no file tells that the commands were run, so that ``--run`` always runs them.
     """
 
@@ -104,4 +105,5 @@ class Work:
     premises: tuple[Premise, ...] = ()
     copies: tuple[Copy, ...] = ()
     readers: tuple[Reader, ...] = ()
+    usage: tuple[str, ...] = ()
     untraced: bool = False

@@ -13,6 +13,8 @@ ACCOUNTS = {
     "Debian-exim": 126,
     "dovecot": 127,
     "dovenull": 128,
+    "opensmtpd": 124,
+    "opensmtpq": 125,
 }
 """System users, each with a group of its own, that the packages' install scripts would have made."""
 
@@ -26,12 +28,17 @@ FOREIGN = (
     "etc/aliases",
     "etc/dovecot",
     "etc/exim4",
+    "etc/dma",
     "etc/mail",
+    "etc/msmtprc",
+    "etc/nullmailer",
     "etc/postfix",
     "etc/sasl",
     "etc/sasl2",
     "etc/sasldb2",
     "etc/smtpcreds",
+    "etc/smtpd.conf",
+    "etc/ssl/smtpcreds",
     "usr/lib/sasl2/Sendmail.conf",
     "var/lib/dovecot",
     "var/lib/exim4",
@@ -41,8 +48,11 @@ FOREIGN = (
     "var/log/exim4",
     "var/mail",
     "var/spool/exim4",
+    "var/spool/dma",
     "var/spool/mqueue",
     "var/spool/mqueue-client",
+    "var/spool/nullmailer",
+    "var/spool/smtpd",
     "var/spool/postfix",
 )
 """What this machine may have for mail of its own, and no host of the lab must see."""

@@ -1,5 +1,6 @@
 """Facts to render from."""
 
+import re
 from base64 import b64encode
 from dataclasses import replace
 
@@ -54,12 +55,22 @@ backends: st.SearchStrategy[Backend] = st.sampled_from(
         Sql(parse_url("postgresql://db.example.org/mail"), "root", Secret("pass")),
     ]
 )
+
 octets = st.binary(min_size=1, max_size=100).filter(lambda b: not set(b) & set(b"\0\n\r#"))
 utf_8 = st.text(
     st.characters(min_codepoint=33, exclude_characters="\x7f", exclude_categories=["Cs"]), min_size=1
 )
-SECRETS = {"postfix": utf_8.map(lambda text: f" {text[:50]} {text}".encode())}
+printable = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=100)
+SECRETS = {
+    "postfix": utf_8.map(lambda text: f" {text[:50]} {text}".encode()),
+    "opensmtpd": octets.map(lambda secret: b" \t:" + secret + b"x"),
+    "msmtp": printable.map(str.encode),
+    "nullmailer": printable.map(lambda text: re.sub(r" {2,}|[\\:\[\]]", "'", text).encode()),
+    "exim": octets.map(lambda secret: b" x" + secret + b"x"),
+    "swaks": octets.map(lambda secret: b"x" + secret),
+}
 """What a family of programs can hold, where that is not `octets`."""
+ONLY_PLAINTEXT = {"opensmtpd", "nullmailer"}
 NEVER_EXTERNAL = {"postfix-hub"}
 ALTERNATIVES = ({"hash", "lmdb"}, {"split", "hand-written"})
 
@@ -70,7 +81,8 @@ def facts(draw: st.DrawFn, program: Program) -> Facts:
     has_external = program.NAME not in NEVER_EXTERNAL
     chosen = draw(st.lists(st.sampled_from([m for m in STRONGEST_FIRST if has_external or m != EXTERNAL])))
     external = has_external and draw(st.booleans())
-    mechanisms = offer(["CRAM-MD5", *chosen], plaintext=draw(st.booleans()), external=external)
+    plaintext = program.FAMILY in ONLY_PLAINTEXT or draw(st.booleans())
+    mechanisms = offer(["CRAM-MD5", *chosen], plaintext=plaintext, external=external)
     hub, realm = draw(names), draw(names)
     secret = draw(SECRETS.get(program.FAMILY, octets))
     variants = draw(st.sets(st.sampled_from(sorted(program.VARIANTS)))) if program.VARIANTS else set()
