@@ -15,7 +15,7 @@ FLOORS = (
     ("pki", "sasldb", "mta", "sources", "inventory", "smtp"),
     ("authority", "accounts", "probe", "rotate"),
     ("deploy",),
-    ("audit",),
+    ("audit", "status"),
     ("setup",),
     ("cli",),
     ("__main__",),

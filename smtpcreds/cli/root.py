@@ -10,6 +10,7 @@ from .session import Session
 
 COMMANDS = {
     "setup": ("setup", "setup", "Make a hub ready: CA, certificate, account, default-auth-info."),
+    "status": ("overview", "status", "How everything stands: days left, what is half-way or due."),
     "ca": ("ca", "ca", "The certificate authority."),
     "cert": ("cert", "cert", "Certificates of hosts."),
     "sasl": ("sasl", "sasl", "Relay accounts."),
