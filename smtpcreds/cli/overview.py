@@ -11,7 +11,6 @@ from .lazy import Verb
 from .session import Session, pass_session
 
 if TYPE_CHECKING:
-    from ..config import Site
     from ..status import Status
 
 NO = 1

@@ -22,7 +22,7 @@ def accounts(site: Site, inventory: Inventory | None) -> Accounts:
     return Accounts(book.database, len(names), tuple(shown))
 
 
-def account_changes(site: Site, inventory: Inventory | None) -> Iterator[Change]:
+def account_changes(inventory: Inventory | None) -> Iterator[Change]:
     """Yield the replacements that are half-way; an interrupted one is to be settled at once."""
     for row in inventory.rotations.unfinished() if inventory else ():
         is_open = row.state is RotationState.OPEN
@@ -33,7 +33,7 @@ def account_changes(site: Site, inventory: Inventory | None) -> Iterator[Change]
             old=str(row.account),
             new=str(row.successor),
             since=row.started,
-            until=row.retire_after if is_open else row.started,
+            until=until,
             note="both accounts work" if is_open else f"an interrupted run left it {row.state}",
             next=f"smtpcreds sasl rotate {step}",
         )

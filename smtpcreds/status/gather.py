@@ -38,7 +38,7 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
     authorities = _authorities(site)
     found = _certificates(site, inventory, authorities) if inventory else []
     certificates = tuple(found[:LOOK])
-    changes = (*_rollovers(authorities), *account_changes(site, inventory))
+    changes = (*_rollovers(authorities), *account_changes(inventory))
     begun = interrupted(now, inventory.pending() if inventory else ())
     return Status(
         at=now,
@@ -62,7 +62,7 @@ def _authorities(site: Site) -> tuple[Authority, ...]:
 
 def _authority(seen: Generation, *, signs: bool) -> Authority:
     found, crl = seen.found, seen.crl
-    standing = crl and Crl(crl.number, crl.this_update, crl.next_update, crl.revoked)
+    standing = Crl(crl.number, crl.this_update, crl.next_update, crl.revoked) if crl else None
     return Authority(
         found.title, found.fingerprint, found.not_before, found.not_after, signs, standing, seen.counts
     )

@@ -50,7 +50,9 @@ def _verdict(status: Status) -> tuple[str, str]:
     ended = [row.not_after for row in status.certificates] + [ca.not_after for ca in status.authorities]
     ended += [ca.crl.next_update for ca in status.authorities if ca.crl and ca.crl.next_update]
     over, due = sum(end <= status.at for end in ended), sum(item.count for item in status.due)
-    return ("bad", f"{over} expired") if over else ("due", f"{due} due") if due else ("good", "nothing is due")
+    return (
+        ("bad", f"{over} expired") if over else ("due", f"{due} due") if due else ("good", "nothing is due")
+    )
 
 
 def _section(title: str, content: Iterable[str]) -> Iterator[str]:
@@ -63,7 +65,8 @@ def _section(title: str, content: Iterable[str]) -> Iterator[str]:
 
 def _due(items: Iterable[Due]) -> list[str]:
     rows = [
-        f"<li><strong>{_safe(item.subject)}</strong>: {_safe(item.reason)}<br><code>{_safe(item.cure)}</code></li>"
+        f"<li><strong>{_safe(item.subject)}</strong>: {_safe(item.reason)}<br>"
+        f"<code>{_safe(item.cure)}</code></li>"
         for item in items
     ]
     return ["<ul>", *rows, "</ul>"] if rows else []
@@ -73,13 +76,13 @@ def _ends(status: Status, limit: int) -> Iterator[str]:
     if status.authorities or status.certificates:
         yield '<div class="scroll">'
         yield from timeline(status, limit=limit)
-        yield "</div><p>The paler end of a bar is when it should be renewed.</p>"
+        yield "</div><p>In the paler part of its bar a thing is due.</p>"
 
 
 def _authorities(status: Status) -> list[str]:
     if not status.authorities:
         return []
-    head = ("name", "valid to", "certificates", "CRL", "CRL valid to")
+    head = ("name", "valid to", "certificates", "CRL valid to")
     return _table(head, (_authority(status, ca) for ca in status.authorities))
 
 
@@ -88,9 +91,8 @@ def _authority(status: Status, ca: Authority) -> Iterator[str]:
     yield _safe(ca.name) + ("" if ca.signs else ' <span class="faint">replaced</span>')
     yield _until(status, ca.not_after, late=late)
     yield ", ".join(f"{number} {_safe(name)}" for name, number in sorted(ca.counts.items())) or "none"
-    yield f"number {crl.number}, {crl.revoked} revoked" if crl else "none"
     late = status.is_due(Kind.CRL, ca.name)
-    yield _until(status, crl.next_update, late=late) if crl and crl.next_update else ""
+    yield _until(status, crl.next_update, late=late) if crl and crl.next_update else "none"
 
 
 def _certificates(status: Status, limit: int) -> list[str]:
@@ -99,7 +101,10 @@ def _certificates(status: Status, limit: int) -> list[str]:
         return []
     more = status.has_more or len(rows) < len(status.certificates)
     note = ["<p>And more that end later: <code>smtpcreds cert list</code></p>"] if more else []
-    return [*_table(("host", "role", "valid to", "serial"), (_certificate(status, row) for row in rows)), *note]
+    return [
+        *_table(("host", "role", "valid to", "serial"), (_certificate(status, row) for row in rows)),
+        *note,
+    ]
 
 
 def _certificate(status: Status, row: Certificate) -> Iterator[str]:

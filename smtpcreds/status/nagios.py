@@ -93,12 +93,11 @@ def _faults(status: Status, thresholds: Thresholds) -> Iterator[Found]:
 def _data(status: Status, thresholds: Thresholds) -> Iterator[str]:
     """Yield ``label=value;warn;crit``; a threshold is met below its range, hence the colon."""
     marks = f"{thresholds.warning}:;{thresholds.critical}:"
-    ends = {
-        "certificate_days": [(row.not_after, marks) for row in status.certificates[:1]],
-        "authority_days": [(ca.not_after, marks) for ca in status.authorities[:1]],
-        "crl_days": [(ca.crl.next_update, "") for ca in status.authorities[:1] if ca.crl],
-    }
-    for label, found in ends.items():
-        yield from (f"{label}={status.days_left(end)};{limits}" for end, limits in found if end)
+    ends: list[tuple[str, datetime | None, str]] = [
+        *(("certificate_days", row.not_after, marks) for row in status.certificates[:1]),
+        *(("authority_days", ca.not_after, marks) for ca in status.authorities[:1]),
+        *(("crl_days", ca.crl.next_update, "") for ca in status.authorities[:1] if ca.crl),
+    ]
+    yield from (f"{label}={status.days_left(end)};{limits}" for label, end, limits in ends if end)
     yield f"due={sum(item.count for item in status.due)};;;0"
     yield f"accounts={status.accounts.total};;;0"

@@ -18,7 +18,8 @@ time { color: var(--faint); }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 10px;
   padding: 16px 20px; margin-bottom: 16px; }
 .pill { margin-left: auto; padding: 3px 14px; border-radius: 99px; font-weight: 600; color: var(--card); }
-.pill.good { background: var(--good); } .pill.due { background: var(--due); } .pill.bad { background: var(--bad); }
+.pill.good { background: var(--good); } .pill.due { background: var(--due); }
+.pill.bad { background: var(--bad); }
 ul { list-style: none; margin: 0; padding: 0; }
 li { padding: 8px 0; border-top: 1px solid var(--line); overflow-wrap: anywhere; }
 li:first-child { border-top: 0; padding-top: 0; } li:last-child { padding-bottom: 0; }
@@ -26,13 +27,16 @@ code { font: 13px/1.5 ui-monospace, "DejaVu Sans Mono", monospace; background: v
   padding: 1px 6px; border-radius: 5px; }
 table { width: 100%; border-collapse: collapse; }
 th { text-align: left; font-size: 13px; font-weight: 500; color: var(--faint); }
-th, td { padding: 6px 16px 6px 0; border-top: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
+th, td { padding: 6px 16px 6px 0; border-top: 1px solid var(--line);
+  vertical-align: top; overflow-wrap: break-word; }
+th, .toned { white-space: nowrap; }
 tr:first-child > * { border-top: 0; }
 p { margin: 10px 0 0; color: var(--faint); } .faint { color: var(--faint); }
 .good { --tone: var(--good); } .due { --tone: var(--due); } .bad { --tone: var(--bad); }
 .toned { color: var(--tone); font-weight: 600; }
 svg { display: block; width: 100%; height: auto; font-size: 13px; }
-svg text { fill: var(--ink); } svg .name { text-anchor: end; } svg .end { fill: var(--tone); font-weight: 600; }
+svg text { fill: var(--ink); } svg .name { text-anchor: end; }
+svg .end { fill: var(--tone); font-weight: 600; }
 svg .scale { fill: var(--faint); text-anchor: middle; font-size: 11.5px; }
 svg .today { fill: var(--now); font-weight: 650; }
 svg .tick { stroke: var(--line); } svg .now { stroke: var(--now); stroke-width: 1.5; stroke-dasharray: 3 3; }

@@ -95,7 +95,7 @@ def _grid(status: Status, axis: Axis, height: int) -> Iterator[str]:
     for at in _ticks(axis):
         x = axis.place(at)
         yield f'<line class="tick" x1="{x:.1f}" y1="{HEAD - 8}" x2="{x:.1f}" y2="{height}"/>'
-        if abs(x - axis.place(status.at)) > 40:
+        if abs(x - axis.place(status.at)) > 54:
             yield f'<text class="scale" x="{x:.1f}" y="{HEAD - 16}">{_label(axis, at)}</text>'
     yield f'<text class="scale today" x="{axis.place(status.at):.1f}" y="{HEAD - 16}">today</text>'
 
@@ -133,11 +133,15 @@ def _row(status: Status, axis: Axis, bar: Bar, top: int) -> Iterator[str]:
     yield f'<text class="name" x="{NAMES - 14}" y="{base}">{escape(short)}</text>'
     yield _box("life", start, due, y)
     yield _box("late", max(start, due), end, y)
-    yield f'<text class="end" x="{WIDTH - ENDS + 14}" y="{base}">{_end(status, bar.end)}</text></g>'
+    if bar.end > axis.begin + axis.span:
+        yield f'<path class="life" d="M{end + 3:.1f} {y}l7 {BAR / 2}l-7 {BAR / 2}z"/>'
+    yield f'<text class="end" x="{WIDTH - ENDS + 18}" y="{base}">{_end(status, bar.end)}</text></g>'
 
 
 def _box(kind: str, begin: float, end: float, y: float) -> str:
-    return f'<rect class="{kind}" x="{begin:.1f}" y="{y}" width="{max(0.0, end - begin):.1f}" height="{BAR}"/>'
+    return (
+        f'<rect class="{kind}" x="{begin:.1f}" y="{y}" width="{max(0.0, end - begin):.1f}" height="{BAR}"/>'
+    )
 
 
 def _end(status: Status, end: datetime) -> str:
