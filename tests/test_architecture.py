@@ -12,9 +12,9 @@ FLOORS = (
     ("errors", "secret"),
     ("model", "names", "postgres"),
     ("files", "config", "passwords"),
-    ("pki", "sasldb", "mta", "sources", "inventory", "smtp"),
+    ("pki", "sasldb", "mta", "sources", "inventory", "smtp", "dns"),
     ("authority", "accounts", "probe", "rotate"),
-    ("deploy",),
+    ("deploy", "dane"),
     ("audit", "status"),
     ("setup",),
     ("cli",),
@@ -35,6 +35,7 @@ HOMES = {
     "psycopg": {"postgres"},
     "lmdb": {"sasldb"},
     "smtplib": {"smtp"},
+    "dns": {"dns"},
     "socket": {"smtp", "config"},
 }
 MAX_LINES = 300

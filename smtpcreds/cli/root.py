@@ -15,6 +15,7 @@ COMMANDS = {
     "cert": ("cert", "cert", "Certificates of hosts."),
     "sasl": ("sasl", "sasl", "Relay accounts."),
     "mta": ("mta", "mta", "The files of mail programs."),
+    "tlsa": ("tlsa", "tlsa", "TLSA records (DANE), and new keys for them."),
     "inventory": ("inventory", "inventory", "The record of certificates and deeds."),
 }
 

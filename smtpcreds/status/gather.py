@@ -11,11 +11,15 @@ from ..authority.listing import Selection, certificate_path, listed
 from ..authority.overview import Generation, overview
 from ..authority.reading import has_inventory, reading
 from ..config import Site
+from ..dane import Stage, rollovers
 from ..inventory import AuthorityState, Inventory
 from ..inventory import Certificate as Row
 from .accounts import account_changes, accounts
 from .due import due_work, interrupted
 from .values import Authority, Certificate, Change, Crl, Cure, Kind, Status
+
+KEY = 8
+"""Hex digits of a key."""
 
 LOOK = 1000
 """Certificates that are read, those that end next; there may be a million."""
@@ -38,7 +42,7 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
     authorities = _authorities(site)
     found = _certificates(site, inventory, authorities) if inventory else []
     certificates = tuple(found[:LOOK])
-    changes = (*_rollovers(authorities), *account_changes(inventory))
+    changes = (*_rollovers(authorities), *account_changes(inventory), *_new_keys(site, inventory))
     begun = interrupted(now, inventory.pending() if inventory else ())
     return Status(
         at=now,
@@ -73,6 +77,22 @@ def _rollovers(authorities: Sequence[Authority]) -> Iterator[Change]:
         new = authorities[0]
         note, retire = "both are trusted", "smtpcreds ca rollover --retire-old"
         yield Change(Kind.AUTHORITY, elder.name, new.name, new.not_before, None, note, retire)
+
+
+def _new_keys(site: Site, inventory: Inventory | None) -> Iterator[Change]:
+    for half in rollovers(site, inventory) if inventory else ():
+        host, begun = half.begun.host, half.begun
+        note, step = _KEYS[half.stage]
+        old, new = (f"TLSA 3 1 1 {key[:KEY]} of {host}" for key in (begun.old, begun.new))
+        command = f"smtpcreds tlsa {step} {host}"
+        yield Change(Kind.TLSA, old, new, begun.at, half.ready_at, note, command)
+
+
+_KEYS = {
+    Stage.PUBLISHING: ("both are to be published", "switch"),
+    Stage.SWITCHED: ("the new key is in use, both are to be published", "retire"),
+    Stage.ASTRAY: ("neither key waits as it should", "plan"),
+}
 
 
 def _certificates(site: Site, inventory: Inventory, authorities: Sequence[Authority]) -> list[Certificate]:
