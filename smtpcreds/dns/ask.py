@@ -1,5 +1,6 @@
 """TLSA records as one name server gives them now."""
 
+import re
 from dataclasses import dataclass
 from importlib import import_module
 from ipaddress import ip_address
@@ -8,9 +9,11 @@ from typing import Any
 from ..errors import UnavailableError, UsageError
 
 PORT = 53
-PATIENCE = 10.0
+PATIENCE = 5.0
 """Seconds to wait for an answer, retries included."""
 
+_BRACKETED = re.compile(r"\[([0-9a-fA-F:.]+)\](?::([0-9]{1,5}))?")
+_WITH_PORT = re.compile(r"([0-9.]+):([0-9]{1,5})")
 _INSTALL = "pip install 'smtpcreds[dns]' (Debian: python3-dnspython)"
 
 
@@ -53,7 +56,9 @@ class Resolver:
             raise UnavailableError(str(self), f"did not answer: {_reason(error)}") from None
         code = said.rcode()
         if code not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-            raise UnavailableError(str(self), f"answered {dns.rcode.to_text(code)} for {name}")
+            raise UnavailableError(
+                str(self), f"answered the question for {name} TLSA with {dns.rcode.to_text(code)}"
+            )
         found = (item for rows in said.answer if rows.rdtype == dns.rdatatype.TLSA for item in rows)
         records = frozenset((item.usage, item.selector, item.mtype, item.cert) for item in found)
         return Answer(records, bool(said.flags & (dns.flags.AA | dns.flags.AD)))
@@ -65,7 +70,8 @@ def parse_resolver(text: str) -> Resolver:
     Raises:
         UsageError: no address of that form; a name would need a resolver to be found.
     """
-    address, port = _parted(text)
+    found = _BRACKETED.fullmatch(text) or _WITH_PORT.fullmatch(text)
+    address, port = (found[1], found[2] or PORT) if found else (text, PORT)
     try:
         return Resolver(str(ip_address(address)), _port(port))
     except ValueError:
@@ -73,24 +79,14 @@ def parse_resolver(text: str) -> Resolver:
         raise UsageError(text, "is no IP address of a name server, with or without a port", hint) from None
 
 
-def _parted(text: str) -> tuple[str, str]:
-    if text.startswith("["):
-        address, _, rest = text[1:].partition("]")
-        return address, rest.removeprefix(":") or str(PORT)
-    if text.count(":") == 1:
-        address, _, port = text.partition(":")
-        return address, port
-    return text, str(PORT)
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise ValueError(text)
-    return int(text)
+def _port(value: str | int) -> int:
+    if not 0 < int(value) < 65536:
+        raise ValueError(value)
+    return int(value)
 
 
 def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
 def _library() -> Any:
