@@ -13,9 +13,9 @@ FLOORS = (
     ("model", "names", "postgres"),
     ("files", "config", "passwords"),
     ("pki", "sasldb", "mta", "sources", "inventory", "smtp", "dns"),
-    ("authority", "accounts", "probe", "rotate"),
+    ("authority", "accounts", "rotate"),
     ("deploy", "dane"),
-    ("audit", "status"),
+    ("audit", "probe", "status"),
     ("setup",),
     ("cli",),
     ("__main__",),
@@ -36,6 +36,7 @@ HOMES = {
     "lmdb": {"sasldb"},
     "smtplib": {"smtp"},
     "dns": {"dns"},
+    "ssl": {"smtp"},
     "socket": {"smtp", "config"},
 }
 MAX_LINES = 300

@@ -13,12 +13,14 @@ from ..errors import (
     NoSuchAccountError,
     PasswordRefusedError,
 )
+from ..files import announce
 from ..model import Account, Credential, Plan, Step, parse_account
 from ..sasldb.detect import Format
 from ..sasldb.opening import open_store
 from ..sasldb.records import USER_PASSWORD, by_account, properties, replacement
 from ..sasldb.store import Edits
 from ..secret import Secret
+from .copies import apply_with, copies_of
 from .entries import Entry, Listing, listing
 from .forms import CLEAR, Form, form_of
 from .logins import refuse_login_name
@@ -138,6 +140,7 @@ class AccountBook:
 
         def apply() -> Change:
             write(edits)
+            announce("sasl delete", [(str(account), self.database)])
             return Change(account, self.database)
 
         return Plan((Step("delete", str(account), note=self.database),), apply)
@@ -192,9 +195,10 @@ class AccountBook:
             ConfigError: what the configuration says of a new database can't be followed.
         """
         made = Making(self._new or new_format(self.site), origin(self.site))
+        copies = copies_of(self.site, self.database)
 
         def write(edit: Edit) -> None:
-            open_or_make(self.database, made).apply(edit)
+            apply_with(copies, open_or_make(self.database, made), edit)
 
         return write
 
@@ -223,6 +227,7 @@ class AccountBook:
                 return replacement(records, account, values)
 
             write(edits)
+            announce(f"sasl {step.action}", [(str(account), self.database)])
             return Change(account, self.database)
 
         return Plan((*(delivery.step for delivery in deliveries), step), apply)

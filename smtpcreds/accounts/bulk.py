@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from ..errors import ExistsError
+from ..files import announce
 from ..model import Account, Plan, Step
 from ..sasldb.records import split_keys
 from .book import AccountBook, Records
@@ -91,6 +92,9 @@ def plan_import(book: AccountBook, intake: Intake, on_conflict: OnConflict) -> t
 
         if accepted:
             write(edits)
+            announce(
+                "sasl import", [(book.database, f"{len(done.added)} added, {len(done.replaced)} replaced")]
+            )
         skipped = (*planned.skipped, *(done.skipped if accepted else ()))
         return Imported(book.database, done.added, done.replaced, skipped)
 

@@ -18,7 +18,7 @@ from ..pki.values import Certificate, Request, Validity
 from .everywhere import around
 from .former import Former
 from .install import certificate_file, prepare
-from .ledger import record
+from .ledger import record_all
 from .office import Office
 from .orders import Order
 from .publish import Published, keep_fresh
@@ -169,8 +169,8 @@ def _record(office: Office, pairs: Pairs, verb: str) -> None:
     try:
         with office.inventory.transaction():
             office.inventory.issued(office.authority.id, [draft.serial_text for draft, _ in pairs])
-            for draft, _ in pairs:
-                record(office.site, office.inventory, verb, draft.order.host, f"serial {draft.serial_text}")
+            deeds = [(draft.order.host, f"serial {draft.serial_text}") for draft, _ in pairs]
+            record_all(office.site, office.inventory, verb, deeds)
     except WriteError as error:  # no room even for this; recovery settles it from what is on disk
         reason = "the certificates are in place, but there was no room to record it; the next command does"
         raise WriteError(error.subject, reason, error.hint) from error

@@ -1,11 +1,11 @@
 """The state directory at work: one run at a time, nothing left half-done by the one before."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from ..config import Site
-from ..files import ensure_directory, exclusive, read_private, sweep
+from ..files import actor, announce, ensure_directory, exclusive, read_private, sweep
 from ..inventory import Authority, AuthorityState, Event, Inventory, open_inventory
 from ..pki.crl import read_crl
 from ..pki.dn import title
@@ -97,18 +97,11 @@ def _settle(site: Site, inventory: Inventory) -> None:
 
 def record(site: Site, inventory: Inventory, what: str, subject: str, detail: str = "") -> None:
     """Write an event to the inventory and to syslog's authpriv, where auditors look."""
-    import syslog
-
-    who = os.environ.get("SUDO_USER") or _user()
-    inventory.event(Event(site.clock(), who, what, subject, detail))
-    syslog.openlog("smtpcreds", syslog.LOG_PID, syslog.LOG_AUTHPRIV)
-    syslog.syslog(syslog.LOG_NOTICE, f"{what} {subject} by {who}{detail and f': {detail}'}")
+    record_all(site, inventory, what, [(subject, detail)])
 
 
-def _user() -> str:
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())
+def record_all(site: Site, inventory: Inventory, what: str, deeds: Iterable[tuple[str, str]]) -> None:
+    """Write an event for each subject and detail; see :func:`record`."""
+    who, now, listed = actor(), site.clock(), list(deeds)
+    inventory.event(*(Event(now, who, what, subject, detail) for subject, detail in listed))
+    announce(what, listed)

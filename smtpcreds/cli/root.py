@@ -16,6 +16,8 @@ COMMANDS = {
     "sasl": ("sasl", "sasl", "Relay accounts."),
     "mta": ("mta", "mta", "The files of mail programs."),
     "tlsa": ("tlsa", "tlsa", "TLSA records (DANE), and new keys for them."),
+    "audit": ("audit", "audit", "Find what exposes a credential or keeps it from working."),
+    "probe": ("probe", "probe", "Try a mail server over a real connection."),
     "inventory": ("inventory", "inventory", "The record of certificates and deeds."),
 }
 

@@ -41,6 +41,7 @@ class SaslSettings:
     """Table ``[sasl]``: the account database of the relay."""
 
     database: str = "/etc/sasldb2"
+    copies: tuple[str, ...] = ()
     realm: str = ""
     account: str = "maildroid"
     format: str = ""
@@ -109,7 +110,10 @@ def parse_settings(text: str, path: str) -> Settings:
         raise ConfigError(path, f"is not TOML: {error}") from None
     tables = {name: _table(kind, given.pop(name, {}), path, f"{name}.") for name, kind in _TABLES.items()}
     top = _checked(Settings, given, path, "")
-    return Settings(**top, **tables)
+    settings = Settings(**top, **tables)
+    if settings.sasl.copies and is_url(settings.sasl.database):
+        raise ConfigError(path, "sasl.copies: are of a file, and sasl.database is a URL")
+    return settings
 
 
 def _table(kind: type[Any], given: object, path: str, prefix: str) -> Any:
@@ -147,6 +151,10 @@ def _no_fault(_: object) -> str | None:
 
 def _place_fault(value: Any) -> str | None:
     return None if value.startswith("/") else f"takes an absolute path, not {value!r}"
+
+
+def _places_fault(value: Any) -> str | None:
+    return next(filter(None, map(_place_fault, value)), None)
 
 
 def _database_fault(value: Any) -> str | None:
@@ -195,6 +203,7 @@ _RULES: dict[str, Callable[[Any], str | None]] = {
     "cert.days": _days_fault,
     "cert.crl_days": _days_fault,
     "sasl.database": _database_fault,
+    "sasl.copies": _places_fault,
     "mta.relay_hosts": _host_fault,
     "mta.port": _port_fault,
 }

@@ -1,11 +1,12 @@
 """What a client host logs in with, and what the accounts of a hub hold."""
 
 import os
+from collections.abc import Iterable
 
 from ..accounts import AccountBook
 from ..config import Site
 from ..errors import NoSuchAccountError
-from ..files import read_private
+from ..files import check_parents, check_target, read_public
 from ..model import Account, Credential
 from ..mta.port import Held, Program
 from ..sasldb.records import by_account
@@ -28,15 +29,27 @@ def credential(site: Site, program: Program, wishes: Wishes) -> Credential:
     account = book.parse(wishes.account or site.settings.sasl.account)
     if wishes.secret:
         return _verified(book, account, wishes.secret())
+    return held_credential(site, (program,), account)
+
+
+def held_credential(site: Site, programs: Iterable[Program], account: Account) -> Credential:
+    """Return the account with its secret: of the database, or what one of the programs logs in with here.
+
+    Raises:
+        NoSuchAccountError: neither is here.
+        PasswordRefusedError: the database has no clear text of it.
+    """
+    book = AccountBook(site)
     try:
         return book.credential(account)
     except NoSuchAccountError as error:
-        installed = _installed_secret(site, program, account)
-        if installed is None:
+        installed = (_installed_secret(site, program, account) for program in programs)
+        secret = next(filter(None, installed), None)
+        if secret is None:
             reason = f"has no secret here: {error.reason}, and none is installed"
             hint = f"smtpcreds sasl add {book.shown(account)} on the hub; elsewhere give --password SOURCE"
             raise NoSuchAccountError(str(account), reason, hint) from None
-        return Credential(account, installed, site.realm)
+        return Credential(account, secret, site.realm)
 
 
 def _verified(book: AccountBook, account: Account, secret: Secret) -> Credential:
@@ -55,8 +68,15 @@ def _installed_secret(site: Site, program: Program, account: Account) -> Secret 
     names = {account.authcid, str(account)}
     for name in program.SECRET_FILES:
         path = site.path(name)
-        found = program.parse(name, read_private(path)) if os.path.lexists(path) else {}
+        found = program.parse(name, _read(path)) if os.path.lexists(path) else {}
         secret = found.get("secret")
         if found.get("authcid") in names and isinstance(secret, Secret):
             return secret
     return None
+
+
+def _read(path: str) -> bytes:
+    """Return what a file of ours says; the program's own group may read some of them."""
+    check_parents(path)
+    check_target(path)
+    return read_public(path)

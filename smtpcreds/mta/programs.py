@@ -1,10 +1,32 @@
 """The table of mail programs."""
 
 from ..errors import UsageError
-from . import sendmail_client, sendmail_hub
+from . import (
+    curl,
+    dma,
+    msmtp,
+    nullmailer,
+    opensmtpd_client,
+    postfix_client,
+    postfix_hub,
+    sendmail_client,
+    sendmail_hub,
+    swaks,
+)
 from .port import Program
 
-_ALL: tuple[Program, ...] = (sendmail_hub, sendmail_client)
+_ALL: tuple[Program, ...] = (
+    sendmail_hub,
+    sendmail_client,
+    postfix_hub,
+    postfix_client,
+    opensmtpd_client,
+    msmtp,
+    nullmailer,
+    dma,
+    curl,
+    swaks,
+)
 PROGRAMS = {program.NAME: program for program in _ALL}
 
 

@@ -6,7 +6,7 @@ smtpd then refuse every session.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import DamagedFileError, InexpressibleError
@@ -80,6 +80,24 @@ def render(backend: Backend, mechanisms: Sequence[str] = ()) -> bytes:
     offered = mechanisms or (MECHANISMS[-2:] if isinstance(backend, Saslauthd) else MECHANISMS)
     lines = [*_settings(backend), ("mech_list", " ".join(offered).encode())]
     return b"".join(_line(key, value) for key, value in lines)
+
+
+def pieces(backend: Backend, mechanisms: Sequence[str] = ()) -> tuple[bytes | Secret, ...]:
+    """Return what :func:`render` does, in three pieces around the password if there is one."""
+    text = render(backend, mechanisms)
+    head, key, rest = text.partition(b"\nsql_passwd: ")
+    if not key:
+        return (text,)
+    password, end, tail = rest.partition(b"\n")
+    return head + key, Secret(password), end + tail
+
+
+def shown(settings: Mapping[str, bytes]) -> dict[str, str | Secret]:
+    """Return settings as text, the password as a secret."""
+    return {
+        name: Secret(value) if name == "sql_passwd" else value.decode(errors="replace")
+        for name, value in settings.items()
+    }
 
 
 def parse(content: bytes, path: str) -> dict[str, bytes]:

@@ -29,9 +29,7 @@ def render(facts: Facts) -> tuple[Rendered, ...]:
 def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
     """Read one of the files."""
     if path == SASL_CONF:
-        found = sasl_conf.parse(content, path)
-        shown = {name: value.decode(errors="replace") for name, value in found.items()}
-        return {name: Secret(found[name]) if name == "sql_passwd" else value for name, value in shown.items()}
+        return sasl_conf.shown(sasl_conf.parse(content, path))
     reader = access.parse if path == access.PATH else sendmail_mc.parse
     return dict(reader(content, path))
 
@@ -62,9 +60,5 @@ def _settings(facts: Facts) -> sendmail_mc.Settings:
 def _sasl_conf(facts: Facts) -> File:
     if facts.backend is None:
         raise UsageError(NAME, "needs to know where the accounts are")
-    text = sasl_conf.render(facts.backend, facts.mechanisms)
-    head, key, rest = text.partition(b"\nsql_passwd: ")
-    if not key:
-        return File(SASL_CONF, (text,))
-    password, end, tail = rest.partition(b"\n")
-    return File(SASL_CONF, (head + key, Secret(password), end + tail), 0o600)
+    content = sasl_conf.pieces(facts.backend, facts.mechanisms)
+    return File(SASL_CONF, content, 0o600 if len(content) > 1 else 0o644)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
 from .constraints import names_of, permitted_domains
 from .dn import sendmail_dn, title
@@ -117,3 +117,13 @@ def purposes_of(certificate: x509.Certificate) -> tuple[Purpose, ...]:
         return tuple(Purpose)
     allowed = {purpose for usage in listed for purpose in _ROLES.get(usage, ())}
     return tuple(purpose for purpose in Purpose if purpose in allowed)
+
+
+def ocsp_responders(certificate: x509.Certificate) -> tuple[str, ...]:
+    """Return the URLs of OCSP responders that a certificate names (RFC 5280 section 4.2.2.1)."""
+    try:
+        access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    except x509.ExtensionNotFound:
+        return ()
+    ocsp = (item for item in access if item.access_method == AuthorityInformationAccessOID.OCSP)
+    return tuple(str(item.access_location.value) for item in ocsp)

@@ -135,23 +135,28 @@ class ReplacingStore:
         with self._old_file(resolve(self.path)) as old:
             return None if old is None else signature_of(os.fstat(old))
 
-    def apply(self, change: Change) -> Edits:
-        """Read, compute edits, write the whole file anew and rename; see :class:`Store`."""
+    def apply(self, change: Change, *, anew: bool = False) -> Edits:
+        """Read, compute edits, write the whole file anew and rename; see :class:`Store`.
+
+        Args:
+            change: gives the edits.
+            anew: write also where they make no difference, so that nothing is left in unused space.
+        """
         target = resolve(self.path)
         with exclusive(target + ".lock", self._timeout):
             sweep(target)
             for _ in range(_ATTEMPTS):
-                edits = self._attempt(target, change)
+                edits = self._attempt(target, change, anew=anew)
                 if edits is not None:
                     return edits
         raise LockHeldError(self.path, f"another program changed it {_ATTEMPTS} times meanwhile")
 
-    def _attempt(self, target: str, change: Change) -> Edits | None:
+    def _attempt(self, target: str, change: Change, *, anew: bool) -> Edits | None:
         """Make the change once; None if a foreign writer came in between."""
         with self._old_file(target) as old, Replacement(target) as new:
             records, seen = ({}, None) if old is None else self._read(old)
             edits = effective(change(records), records)
-            if not edits:
+            if not edits and not (anew and old is not None):
                 return edits
             if old is not None and os.fstat(old).st_nlink > 1:
                 raise UnsafePathError(

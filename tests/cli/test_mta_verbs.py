@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from smtpcreds.mta.programs import PROGRAMS
+
 from .stage import HUB, Stage, hub
 
 CLIENT = ("sendmail-client", "--host", "attic")
@@ -40,7 +42,7 @@ def mode(path: Path) -> int:
 
 def test_list_names_every_program(stage: Stage) -> None:
     programs = [program["name"] for program in stage.json("mta", "list")["programs"]]
-    assert programs == ["sendmail-hub", "sendmail-client"]
+    assert programs == list(PROGRAMS)
     assert all(name in stage("mta", "list") for name in programs)
 
 
@@ -193,7 +195,7 @@ def findings(stage: Stage, *options: str) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     ("words", "status", "told"),
     [
-        (("apply", "qmail"), 64, "known: sendmail-hub, sendmail-client"),
+        (("apply", "qmail"), 64, "known: sendmail-hub, sendmail-client, "),
         (("apply", "sendmail-hub", MAP), 64, "authinfo-map: is no choice of sendmail-hub"),
         (("apply", "sendmail-hub", "--run"), 64, "leave --run or --root out"),
         (("apply", "sendmail-hub", "--mechanism", "NTLM"), 64, "known: EXTERNAL, SCRAM-SHA-512"),

@@ -107,6 +107,7 @@ def test_a_whole_set_up(watch: Watch, bare: Program) -> None:
     assert_closed_from_the_start(seen)
     said = "\n".join(watch.log.lines)
     assert f"cert issue {HUB} by root" in said
+    assert f"sasl add maildroid@{HUB} by root: {bare.path(SASLDB)}" in said
     assert CHOSEN not in said
     files = (path for path in bare.root.rglob("*") if path.is_file())
     holders = {path for path in files if CHOSEN.encode() in path.read_bytes()}

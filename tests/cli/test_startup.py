@@ -32,6 +32,7 @@ def imported(program: Program, *words: str) -> set[str]:
         (("sasl", "--help"), set()),
         (("cert", "issue", "--help"), set()),
         (("setup", "--help"), set()),
+        (("probe", "--help"), set()),
         (("sasl", "list"), set()),
         (("sasl", "show", "maildroid"), set()),
         (("sasl", "auth-info", "maildroid"), set()),

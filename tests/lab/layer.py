@@ -5,7 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-ACCOUNTS = {"smmta": 120, "smmsp": 121}
+ACCOUNTS = {
+    "smmta": 120,
+    "smmsp": 121,
+    "postfix": 122,
+    "postdrop": 123,
+    "opensmtpd": 124,
+    "opensmtpq": 125,
+}
 """System users, each with a group of its own, that the packages' install scripts would have made."""
 
 LOGIN = "polkafan"
@@ -15,17 +22,28 @@ MASTER = Path("/usr/share/base-passwd")
 NOBODY_HOME = "/nonexistent"
 
 FOREIGN = (
+    "etc/dma",
     "etc/mail",
+    "etc/msmtprc",
+    "etc/nullmailer",
+    "etc/postfix",
     "etc/sasl",
     "etc/sasl2",
     "etc/sasldb2",
     "etc/smtpcreds",
+    "etc/smtpd.conf",
+    "etc/ssl/smtpcreds",
     "usr/lib/sasl2/Sendmail.conf",
+    "var/lib/postfix",
     "var/lib/sendmail",
     "var/lib/smtpcreds",
     "var/mail",
+    "var/spool/dma",
     "var/spool/mqueue",
     "var/spool/mqueue-client",
+    "var/spool/nullmailer",
+    "var/spool/smtpd",
+    "var/spool/postfix",
 )
 """What this machine may have for mail of its own, and no host of the lab must see."""
 

@@ -30,8 +30,9 @@ def everything(program: Program) -> tuple[dict[str, str], list[Work]]:
     """Return each file that the program may have, with mode and owner; and for each variant what is to do."""
     choices = [frozenset[str](), *(frozenset({name}) for name in sorted(program.VARIANTS))]
     asked = [replace(FACTS, variants=chosen) for chosen in choices]
-    files = {f.path: f"{f.mode:04o} {f.user}:{f.group}" for facts in asked for f in program.render(facts)}
-    return files, [program.work(facts) for facts in asked]
+    work = [program.work(facts) for facts in asked]
+    written = [*(f for facts in asked for f in program.render(facts)), *(c for w in work for c in w.copies)]
+    return {f.path: f"{f.mode:04o} {f.user}:{f.group}" for f in written}, work
 
 
 def test_every_program_has_its_section_in_the_order_of_the_table() -> None:
@@ -48,7 +49,7 @@ def test_every_file_is_documented_with_mode_and_owner_and_no_other(name: str) ->
 def test_what_is_left_to_do_is_documented_to_the_letter(name: str) -> None:
     shown = plain(sections()[name]) + "\n"
     for work in everything(PROGRAMS[name])[1]:
-        for command in work.commands:
+        for command in (*work.commands, *work.usage):
             assert f".Dl {command}\n" in shown
         for include in work.includes:
             assert f".Pa {include.path}" in shown

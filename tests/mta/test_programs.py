@@ -1,5 +1,6 @@
 """What every mail program in the table promises."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,6 +18,9 @@ from smtpcreds.secret import Secret
 
 from .facts import FACTS, HUB, SECRET, facts
 
+PLACES = ("/etc/mail/a b/key.pem", "/etc/mail/it's/key.pem", "/a,b", "/ü", '/"\\')
+MISREAD = {"sendmail": ("/etc/mail/dnl/key.pem",), "postfix": ("/etc/$mydomain/key.pem",)}
+"""Also refused, by families of programs that would read something else."""
 LINE = re.compile(r"line \d+|lines")
 
 
@@ -66,9 +70,9 @@ class TestProgram:
 
     def test_commands_name_no_secret_and_includes_name_the_files(self, program: Program) -> None:
         work = program.work(FACTS)
-        assert work.commands
-        assert work.includes
-        for text in (*work.commands, *(line for include in work.includes for line in include.text)):
+        assert all(include.lines for include in work.includes)
+        lines = [line for include in work.includes for line in include.text]
+        for text in (*work.commands, *work.usage, *lines):
             assert SECRET.decode() not in text
             assert "\n" not in text
 
@@ -92,17 +96,30 @@ class TestProgram:
                 assert offered == list(given.mechanisms)
                 assert set(str(found.get("TRUST_AUTH_MECH", "")).split()) <= set(offered)
                 assert not set(PLAINTEXT) & set(offered) or "p" in str(found["confAUTH_OPTIONS"]).split()
+            if "mech_list" in found:
+                assert str(found["mech_list"]).split() == list(given.mechanisms)
+            if "smtpd_sasl_auth_enable" in found:
+                assert found["smtpd_tls_auth_only"] == "yes"
 
-    def test_a_place_that_can_not_be_written_is_refused(self, program: Program) -> None:
-        for path in (
-            "/etc/mail/a b/key.pem",
-            "/etc/mail/it's/key.pem",
-            "/etc/mail/dnl/key.pem",
-            "/a,b",
-            "/ü",
-        ):
-            with pytest.raises(InexpressibleError):
-                program.render(replace(FACTS, tls=replace(FACTS.tls, key=path)))
+    def test_a_place_is_read_back_as_it_was_given_or_refused(self, program: Program) -> None:
+        def values(path: str) -> set[object]:
+            files = program.render(replace(FACTS, tls=replace(FACTS.tls, key=path)))
+            texts = [item for item in files if isinstance(item, File)]
+            found = [program.parse(item.path, octets(item.content)).values() for item in texts]
+            return {value for some in found for value in some if isinstance(value, str)}
+
+        if "/plain" not in values("/plain"):
+            return
+        for path in PLACES:
+            with contextlib.suppress(InexpressibleError):
+                assert path in values(path)
+
+
+@pytest.mark.parametrize("name", [name for name in PROGRAMS if PROGRAMS[name].FAMILY in MISREAD])
+def test_a_place_that_would_be_misread_is_refused(name: str) -> None:
+    for path in (*PLACES, *MISREAD[program_named(name).FAMILY]):
+        with pytest.raises(InexpressibleError):
+            program_named(name).render(replace(FACTS, tls=replace(FACTS.tls, key=path)))
 
 
 @pytest.mark.parametrize("secret", [b"#hash", b"two\nlines", b"", b"nul\0", b"x" * 2047])

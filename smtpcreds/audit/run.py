@@ -1,0 +1,112 @@
+"""Every check over one installation, and the repairs that are safe."""
+
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+from ..authority.ledger import at_work, record
+from ..authority.reading import has_inventory
+from ..config import Site
+from ..errors import SmtpcredsError, UsageError
+from ..files import exclusive, explained
+from ..files.explain import explain
+from ..model import Plan
+from .checks import CHECKS
+from .codes import CODES
+from .finding import Finding, Repair, unchecked
+from .world import World
+
+Check = Callable[[World], Iterator[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which codes are asked for: those of ``only``, or all; without those of ``ignore``."""
+
+    only: frozenset[str] = frozenset()
+    ignore: frozenset[str] = frozenset()
+
+    def takes(self, finding: Finding) -> bool:
+        """Tell whether a finding is asked for."""
+        name = finding.code.name
+        return name not in self.ignore and (not self.only or name in self.only)
+
+
+def choice(only: Collection[str], ignore: Collection[str]) -> Choice:
+    """Parse codes as typed; upper and lower case are the same, and a family stands for its codes.
+
+    Raises:
+        UsageError: no such code.
+    """
+    return Choice(_codes(only), _codes(ignore))
+
+
+def audit(site: Site, wanted: Choice = Choice()) -> list[Finding]:
+    """Return what is wrong, each thing once, in the order of the checks.
+
+    What one check can't look at is a finding of its own, and the others go on.
+    """
+    world = World(site)
+    found = [finding for check in CHECKS for finding in _run(check, world)]
+    found += map(unchecked, world.unread)
+    return [finding for finding in dict.fromkeys(found) if wanted.takes(finding)]
+
+
+def plan_fix(site: Site, wanted: Choice = Choice()) -> Plan[int]:
+    """Plan the repairs that are safe; applying it returns how many were made.
+
+    A repair that fails is a warning, and its finding stays.
+    """
+    repairs = [finding.repair for finding in audit(site, wanted) if finding.repair]
+    return Plan(tuple(repair.step for repair in repairs), lambda: _apply(site, repairs))
+
+
+def _apply(site: Site, repairs: list[Repair]) -> int:
+    with exclusive(site.lock) if os.path.isdir(site.state) else nullcontext():
+        done = sum(_repaired(site, repair) for repair in repairs)
+    if done:
+        _record(site, done)
+    return done
+
+
+def _repaired(site: Site, repair: Repair) -> bool:
+    try:
+        with explained(repair.step.target):
+            repair.apply()
+    except SmtpcredsError as error:
+        site.warn(str(error))
+        return False
+    return True
+
+
+def _record(site: Site, done: int) -> None:
+    """Record the deed, where there is an inventory; what keeps it from being opened may be found still."""
+    try:
+        if has_inventory(site):
+            with at_work(site) as inventory:
+                record(site, inventory, "audit fix", f"{done} repairs")
+    except SmtpcredsError as error:
+        site.warn(f"the repairs were not recorded: {error}")
+
+
+def _run(check: Check, world: World) -> Iterable[Finding]:
+    found: list[Finding] = []
+    try:
+        found.extend(check(world))
+    except SmtpcredsError as error:
+        found.append(unchecked(error))
+    except OSError as error:
+        found.append(unchecked(explain(error, str(error.filename or check.__name__))))
+    return found
+
+
+def _codes(given: Collection[str]) -> frozenset[str]:
+    found: set[str] = set()
+    for text in given:
+        name = text.upper()
+        matching = {code for code in CODES if name in {code, code.rstrip("0123456789")}}
+        if not matching:
+            raise UsageError(text, "is no code of the audit", "man smtpcreds-audit lists them")
+        found |= matching
+    return frozenset(found)

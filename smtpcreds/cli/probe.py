@@ -1,0 +1,197 @@
+"""``smtpcreds probe``."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .lazy import Verb
+from .session import Session, pass_session
+
+if TYPE_CHECKING:
+    from ..config import Site
+    from ..probe.asked import Asked, Identity, Letter
+    from ..probe.step import Step
+    from ..smtp.tls import ClientFiles
+
+MAX_SECONDS = 3600
+_MARKS = {"ok": "ok", "failed": "FAIL", "skipped": "-", "note": "note"}
+
+
+@click.command(cls=Verb)
+@click.argument("url")
+@click.option("--account", metavar="NAME[@REALM]", help="Log in as this account; also NAME@ in the URL.")
+@click.option("--password", metavar="SOURCE", help="Its secret; default: the database's, or this host's.")
+@click.option("--auth-info", metavar="FILE", help="Log in as a default-auth-info says.")
+@click.option("--client", metavar="HOST", help="Present the installed certificate of HOST.")
+@click.option("--cert", metavar="FILE", help="Present this certificate.")
+@click.option("--key", metavar="FILE", help="Its key.")
+@click.option("--revoked-cert", metavar="FILE", help="A revoked certificate, which must be refused.")
+@click.option("--revoked-key", metavar="FILE", help="Its key.")
+@click.option("--ca", metavar="FILE", help="Trust these CAs; default: cacert.pem of this host.")
+@click.option("--crl", metavar="FILE", help="Their CRL; default: crl.pem of this host.")
+@click.option("--name", metavar="NAME", help="The certificate must be for NAME, not for the URL's host.")
+@click.option("--tlsa", metavar="'U S M HEX'", multiple=True, help="A TLSA record that must fit.")
+@click.option("--mechanism", "mechanisms", metavar="M", multiple=True, help="Try M only.")
+@click.option(
+    "--negative/--no-negative", default=None, help="Try what must be refused; default with a login."
+)
+@click.option("--send", is_flag=True, help="Deliver a marked message.")
+@click.option("--from", "sender", metavar="ADDRESS", help="Its sender; default: postmaster of this host.")
+@click.option("--to", "recipient", metavar="ADDRESS", help="Its recipient.")
+@click.option("--no-tls", is_flag=True, help="Do not begin TLS.")
+@click.option("--insecure-send-password", is_flag=True, help="Send the password to whoever answers.")
+@click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(0, MAX_SECONDS, min_open=True),
+    default=30.0,
+    help="Patience with each step; default: 30.",
+)
+@pass_session
+def probe(session: Session, /, url: str, **options: Any) -> None:
+    """Try the server at URL over a real connection, step by step.
+
+    URL is smtp://HOST[:PORT] or smtp+tls://HOST[:PORT] for STARTTLS, or smtps://HOST[:PORT]. The exit status
+    is 1 if any step fails.
+    """
+    from ..probe.run import plan_probe
+    from ..probe.step import Outcome
+
+    asked = _asked(session.site(), url, options)
+    steps = session.carry_out(plan_probe(asked, lambda step: session.note(_line(step, 0))))
+    if steps is None:
+        return
+    failed = sum(step.outcome is Outcome.FAILED for step in steps)
+    session.show(_data(asked, steps, failed), _lines(asked, steps, failed))
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+def _asked(site: "Site", url: str, options: dict[str, Any]) -> "Asked":
+    from ..config.host import host_name
+    from ..pki.tlsa_match import parse_association
+    from ..probe.asked import Asked, parse_mechanism
+    from ..probe.target import parse_name, parse_target
+    from ..probe.trust import gather
+
+    target = parse_target(site, url, clear=options["no_tls"])
+    mechanisms = tuple(map(parse_mechanism, options["mechanisms"]))
+    tlsa = tuple(map(parse_association, options["tlsa"]))
+    letter = _letter(site, options)
+    client = _client(site, options)
+    revoked = _pair(options, "revoked_cert", "revoked_key")
+    trust = gather(site, parse_name(site, options["name"] or target.host), options["ca"], options["crl"])
+    identity = _identity(site, target.account, options)
+    negative = options["negative"]
+    return Asked(
+        target=target,
+        trust=trust,
+        hello=host_name(site.root),
+        identity=identity,
+        client=client,
+        revoked=revoked,
+        tlsa=tlsa,
+        mechanisms=mechanisms,
+        negative=bool(identity or client or revoked) if negative is None else negative,
+        insecure=options["insecure_send_password"],
+        letter=letter,
+        seconds=options["timeout"],
+    )
+
+
+def _identity(site: "Site", named: str, options: dict[str, Any]) -> "Identity | None":
+    from ..errors import UsageError
+    from ..probe.identity import of_account, of_file
+    from ..sources import Context, parse_source, resolve
+
+    account = options["account"] or named
+    source = parse_source(options["password"]) if options["password"] else None
+    if options["account"] and named:
+        raise UsageError("--account", "contradicts the account in the URL; give one of them")
+    if options["auth_info"]:
+        if account or source:
+            raise UsageError("--auth-info", "names the account and its secret; give nothing else")
+        return of_file(options["auth_info"])
+    if not account:
+        if source:
+            raise UsageError("--password", "is of no account", "--account NAME")
+        return None
+    context = Context(f"password of {account}")
+    return of_account(site, account, (lambda: resolve(source, context)) if source else None)
+
+
+def _client(site: "Site", options: dict[str, Any]) -> "ClientFiles | None":
+    from ..errors import UsageError
+    from ..probe.identity import of_host
+
+    pair = _pair(options, "cert", "key")
+    if pair and options["client"]:
+        raise UsageError("--client", "contradicts --cert; give one of them")
+    return of_host(site, options["client"]) if options["client"] else pair
+
+
+def _pair(options: dict[str, Any], certificate: str, key: str) -> "ClientFiles | None":
+    from ..errors import UsageError
+    from ..probe.identity import of_pair
+
+    given = options[certificate], options[key]
+    if not any(given):
+        return None
+    if not all(given):
+        names = (f"--{name.replace('_', '-')}" for name in (certificate, key))
+        raise UsageError(" and ".join(names), "go together; give both")
+    return of_pair(*given)
+
+
+def _letter(site: "Site", options: dict[str, Any]) -> "Letter | None":
+    from ..config.host import host_name
+    from ..errors import UsageError
+    from ..probe.asked import Letter, parse_mailbox
+
+    sender, recipient = options["sender"], options["recipient"]
+    if not options["send"]:
+        if sender or recipient:
+            raise UsageError("--from and --to", "are of a message", "--send")
+        return None
+    if not recipient:
+        raise UsageError("--send", "needs a recipient", "--to ADDRESS")
+    return Letter(parse_mailbox(sender or f"postmaster@{host_name(site.root)}"), parse_mailbox(recipient))
+
+
+def _data(asked: "Asked", steps: "list[Step]", failed: int) -> dict[str, object]:
+    return {
+        "target": str(asked.target),
+        "name": str(asked.trust.name),
+        "account": asked.identity.login.authcid if asked.identity else None,
+        "ok": not failed,
+        "steps": [
+            {
+                "step": step.name,
+                "outcome": step.outcome,
+                "detail": step.detail,
+                "milliseconds": step.milliseconds,
+                "cause": step.cause or None,
+                "cure": step.cure or None,
+            }
+            for step in steps
+        ],
+    }
+
+
+def _lines(asked: "Asked", steps: "list[Step]", failed: int) -> list[str]:
+    who = f" as {asked.identity.login.authcid}" if asked.identity else ""
+    width = max(len(step.name) for step in steps)
+    lines = [f"{asked.target}, {asked.target.security}{who}"]
+    for step in steps:
+        lines.append(_line(step, width))
+        lines += [f"      {word}: {text}" for word, text in _explained(step) if text]
+    ran = sum(step.outcome != "skipped" for step in steps)
+    return [*lines, f"{failed} of {ran} steps failed" if failed else f"all {ran} steps are as they should be"]
+
+
+def _explained(step: "Step") -> tuple[tuple[str, str], ...]:
+    return ("cause", step.cause), ("cure", step.cure)
+
+
+def _line(step: "Step", width: int) -> str:
+    return f"{_MARKS[step.outcome]:4}  {step.name:{width}}  {step.milliseconds:7.1f} ms  {step.detail}"

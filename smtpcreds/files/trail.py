@@ -1,0 +1,24 @@
+"""Deeds in syslog's authpriv, where auditors look; no secrets."""
+
+import os
+from collections.abc import Iterable
+
+
+def actor() -> str:
+    """Return who acts: behind sudo the person, else the name of the running user."""
+    import pwd
+
+    try:
+        return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def announce(what: str, deeds: Iterable[tuple[str, str]]) -> None:
+    """Log a deed, as ``sasl add``, to each subject with its detail, which may be empty."""
+    import syslog
+
+    who = actor()
+    syslog.openlog("smtpcreds", syslog.LOG_PID, syslog.LOG_AUTHPRIV)
+    for subject, detail in deeds:
+        syslog.syslog(syslog.LOG_NOTICE, f"{what} {subject} by {who}{detail and f': {detail}'}")

@@ -1,0 +1,147 @@
+"""main.cf and master.cf as Postfix reads them, as far as credentials depend on them (postconf(5), master(5)).
+
+Defaults are those of Postfix 3.7. Not followed: ``${name?value}``, ``include``-like maps, and parameters that
+master.cf gives to one service with ``-o``, except where a function says so.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+from ..errors import DamagedFileError
+
+DEFAULTS = {
+    "smtpd_sasl_auth_enable": "no",
+    "smtpd_sasl_type": "cyrus",
+    "smtpd_sasl_path": "smtpd",
+    "smtpd_sasl_local_domain": "",
+    "smtpd_sasl_security_options": "noanonymous",
+    "smtpd_tls_auth_only": "no",
+    "smtpd_tls_security_level": "",
+    "smtpd_use_tls": "no",
+    "smtpd_enforce_tls": "no",
+    "smtpd_tls_cert_file": "",
+    "smtpd_tls_key_file": "$smtpd_tls_cert_file",
+    "smtpd_tls_chain_files": "",
+    "smtpd_tls_CAfile": "",
+    "smtpd_tls_CApath": "",
+    "smtp_sasl_auth_enable": "no",
+    "smtp_sasl_password_maps": "",
+    "smtp_tls_security_level": "",
+    "smtp_use_tls": "no",
+    "smtp_enforce_tls": "no",
+    "smtp_tls_policy_maps": "",
+    "smtp_tls_cert_file": "",
+    "smtp_tls_key_file": "$smtp_tls_cert_file",
+    "smtp_tls_chain_files": "",
+    "smtp_tls_CAfile": "",
+    "smtp_tls_CApath": "",
+    "relayhost": "",
+    "mail_owner": "postfix",
+    "queue_directory": "/var/spool/postfix",
+    "config_directory": "/etc/postfix",
+    "mydestination": "",
+    "myhostname": "",
+    "default_database_type": "hash",
+}
+_NAME = re.compile(r"\$(?:\{(\w+)\}|\((\w+)\)|(\w+))")
+_DEPTH = 20
+
+
+@dataclass(frozen=True, slots=True)
+class MainCf:
+    """The parameters that are set, each as it stands in the file."""
+
+    settings: Mapping[str, str]
+
+    def value(self, name: str) -> str:
+        """Return a parameter, the default where it is not set, with others put in for ``$name``."""
+        return self._expanded(self._raw(name), _DEPTH)
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """Return the words of a parameter that holds a list."""
+        return tuple(self.value(name).replace(",", " ").split())
+
+    def is_on(self, name: str) -> bool:
+        """Tell whether a parameter is ``yes``."""
+        return self.value(name).lower() == "yes"
+
+    def _raw(self, name: str) -> str:
+        return self.settings.get(name, DEFAULTS.get(name, ""))
+
+    def _expanded(self, text: str, depth: int) -> str:
+        if depth == 0:
+            return text
+        return _NAME.sub(
+            lambda found: self._expanded(self._raw(found[1] or found[2] or found[3]), depth - 1), text
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One line of master.cf.
+
+    Attributes:
+        name: as ``smtp`` or ``submission``.
+        kind: as ``inet``.
+        chroot: whether it runs inside the queue directory.
+        command: the program.
+        options: what ``-o`` sets for it.
+    """
+
+    name: str
+    kind: str
+    chroot: bool
+    command: str
+    options: Mapping[str, str]
+
+
+def parse(text: str, path: str) -> MainCf:
+    """Read main.cf; the last line of a parameter counts.
+
+    Raises:
+        DamagedFileError: a line that is no ``name = value``, by its beginning.
+    """
+    settings = {}
+    for line in _lines(text):
+        name, sign, value = line.partition("=")
+        if not sign or not name.strip():
+            raise DamagedFileError(path, f"has a line that is not 'name = value': {line.split()[0]}")
+        settings[name.strip()] = value.strip()
+    return MainCf(settings)
+
+
+def parse_master(text: str, path: str) -> tuple[Service, ...]:
+    """Read master.cf.
+
+    Raises:
+        DamagedFileError: a line with fewer than eight fields.
+    """
+    return tuple(_service(line, path) for line in _lines(text))
+
+
+def _service(line: str, path: str) -> Service:
+    fields = line.split()
+    if len(fields) < 8:
+        raise DamagedFileError(path, f"has a line with fewer than eight fields: {fields[0]}")
+    name, kind, _, _, chroot, _, _, command, *arguments = fields
+    pairs = pairwise(arguments)
+    settings = (word.partition("=") for flag, word in pairs if flag == "-o")
+    return Service(name, kind, chroot == "y", command, {key: value for key, _, value in settings})
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Yield logical lines: comments and empty lines go, and one that begins with a blank continues."""
+    held = ""
+    for line in text.splitlines():
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if line[0] in " \t":
+            held += " " + line.strip()
+            continue
+        if held:
+            yield held
+        held = line.strip()
+    if held:
+        yield held

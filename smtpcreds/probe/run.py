@@ -1,0 +1,80 @@
+"""A whole probe: the order of its steps."""
+
+from collections.abc import Callable
+from functools import partial
+
+from ..errors import UsageError
+from ..model import Plan
+from ..model import Step as Planned
+from ..smtp.connection import resolve
+from ..smtp.sasl import EXTERNAL
+from . import refusals
+from .asked import Asked
+from .call import Line
+from .logins import log_in
+from .look import Seen, look
+from .message import send
+from .step import Record, Step
+from .target import Security
+
+
+def plan_probe(asked: Asked, tell: Callable[[Step], None]) -> Plan[list[Step]]:
+    """Plan a probe; ``tell`` is given each step as it ends.
+
+    Raises:
+        UsageError: somebody is to log in without TLS, and nobody has said that it may be insecure.
+    """
+    identity, letter = asked.identity, asked.letter
+    if identity and asked.target.security is Security.CLEAR and not asked.insecure:
+        raise UsageError("--no-tls", "no password is sent without TLS", "--insecure-send-password sends it")
+    steps = [Planned("connect to", str(asked.target), note=asked.target.security)]
+    if identity:
+        steps.append(Planned("log in as", identity.login.authcid))
+    if letter:
+        steps.append(Planned("send a message to", letter.recipient))
+    return Plan(tuple(steps), lambda: probe(asked, tell))
+
+
+def probe(asked: Asked, tell: Callable[[Step], None]) -> list[Step]:
+    """Run all steps that make sense and return them."""
+    record = Record(asked.target.host, tell)
+    line = Line(asked, [], asked.patience())
+    if record.run("resolve", partial(_resolve, line)) and (seen := look(line, record)):
+        if asked.client and asked.target.security is not Security.CLEAR:
+            record.run("client certificate", partial(refusals.client_certificate, line))
+        opened = log_in(line, record, seen)
+        if asked.negative:
+            _refusals(line, record, opened)
+        _send(line, record, seen, opened)
+    return record.steps
+
+
+def _resolve(line: Line) -> str:
+    line.endpoints += resolve(line.asked.target.host, line.asked.target.port)
+    return ", ".join(map(str, line.endpoints))
+
+
+def _refusals(line: Line, record: Record, opened: list[str]) -> None:
+    asked = line.asked
+    if asked.identity:
+        for mechanism in (name for name in opened if name != EXTERNAL):
+            deed = partial(refusals.wrong_password, line, mechanism, asked.identity)
+            record.run(f"wrong password, {mechanism}", deed)
+    if asked.target.security is Security.STARTTLS:
+        record.run("PLAIN before TLS", partial(refusals.plain_before_tls, line))
+    if asked.client or asked.revoked:
+        record.run("no certificate", partial(refusals.no_certificate, line))
+    if asked.revoked:
+        record.run("revoked certificate", partial(refusals.revoked_certificate, line))
+
+
+def _send(line: Line, record: Record, seen: Seen, opened: list[str]) -> None:
+    asked = line.asked
+    if asked.letter is None:
+        return
+    if asked.identity and not opened:
+        record.skip("send", "no login worked")
+    elif not (seen.is_verified or asked.insecure):
+        record.skip("send", "the server is not verified")
+    else:
+        record.run("send", partial(send, line, asked.letter, opened[0] if opened else None))

@@ -1,0 +1,49 @@
+"""Text in the unused space of a Berkeley DB hash file: what a deletion or a new password left readable.
+
+libdb moves items together and unlinks them, and overwrites nothing. Copies of what is still there do no harm
+and are not counted.
+"""
+
+import re
+from collections.abc import Iterator
+from struct import unpack_from
+
+from . import bdb_layout as layout
+from .bdb_meta import read_meta
+
+_TEXT = re.compile(rb"[\x20-\x7e\x80-\xff]{6,}")
+"""Shorter runs are offsets and page numbers."""
+_FREE = 0
+
+
+def leftovers(data: bytes, subject: str) -> int:
+    """Return how many pieces of text lie in unused space and nowhere else in the file.
+
+    Raises:
+        DamagedFileError, ForeignFormatError: as :func:`smtpcreds.sasldb.bdb.decode`.
+    """
+    meta = read_meta(data, subject)
+    used, unused = [], []
+    for at in range(meta.pagesize, len(data), meta.pagesize):
+        page = data[at : at + meta.pagesize]
+        low, high = _gap(page, meta.order, meta.header)
+        used.append(page[:low] + b"\0" + page[high:])
+        unused.append(page[low:high])
+    alive = b"\0".join(used)
+    return sum(1 for text in _texts(unused) if text not in alive)
+
+
+def _texts(regions: list[bytes]) -> Iterator[bytes]:
+    for region in regions:
+        yield from _TEXT.findall(region)
+
+
+def _gap(page: bytes, order: str, header: int) -> tuple[int, int]:
+    """Return where the unused space of a page begins and ends."""
+    entries, offset = unpack_from(order + "2H", page, 20)
+    kind = page[layout.TYPE_AT]
+    if kind in (layout.SORTED_PAGE, layout.UNSORTED_PAGE):
+        return header + 2 * entries, offset or len(page)
+    if kind == layout.OVERFLOW_PAGE:
+        return header + offset, len(page)
+    return (header, len(page)) if kind == _FREE else (len(page), len(page))

@@ -1,0 +1,1 @@
+"""One client connection: replies, TLS, SASL. Knows nothing of authorities, accounts and files."""

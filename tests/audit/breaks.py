@@ -1,0 +1,751 @@
+"""For every code a way to bring it about on a clean host, by the hands and the tools of an administrator."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from cli.runner import HUB, peer
+
+from .scene import (
+    ACCESS,
+    AUTH_INFO,
+    AUTHINFO,
+    CF,
+    DOVECOT,
+    EXIM,
+    MAIN,
+    MASTER,
+    MC,
+    PLUGINS,
+    SASL_CONF,
+    SMTPD_CONF,
+    Host,
+    compile_cf,
+    openssl,
+)
+
+KEY, CERT, BUNDLE, CRL = "dmzmail-key.pem", "dmzmail-cert.pem", "cacert.pem", "crl.pem"
+CA = "/var/lib/smtpcreds/ca"
+SASLDB = "/etc/sasldb2"
+
+
+@dataclass(frozen=True)
+class Break:
+    """One row.
+
+    Attributes:
+        code: that must be found.
+        scene: which host.
+        do: breaks it.
+        also: codes that are found with it, because they are true too.
+    """
+
+    code: str
+    scene: str
+    do: Callable[[Host], object]
+    also: frozenset[str] = field(default_factory=frozenset)
+
+
+BREAKS: list[Break] = []
+Breaker = Callable[[Host], object]
+
+
+def breaks(code: str, scene: str = "hub", *also: str) -> Callable[[Breaker], Breaker]:
+    def row(do: Breaker) -> Breaker:
+        BREAKS.append(Break(code, scene, do, frozenset(also)))
+        return do
+
+    return row
+
+
+def touch(path: Path, ahead: int) -> None:
+    """Make a file newer or older, by seconds."""
+    at = path.stat().st_mtime + ahead
+    os.utime(path, (at, at))
+
+
+def setfacl(words: str, path: Path) -> None:
+    peer("setfacl", "-m", words, path)
+
+
+def sign(
+    host: Host, *how: str, name: str = HUB, cn: str = HUB, key: Path | None = None, to: str = CERT
+) -> None:
+    """Have OpenSSL sign a certificate with the CA's key, for the key of the host or another one."""
+    request, extensions = host.root / "x.csr", host.root / "x.cnf"
+    usage = next(
+        (word.partition("eku:")[2] for word in how if word.startswith("eku:")), "serverAuth,clientAuth"
+    )
+    extensions.write_text(f"subjectAltName=DNS:{name}\nextendedKeyUsage={usage}\nkeyUsage=digitalSignature\n")
+    openssl("req", "-new", "-key", key or host.cert(KEY), "-subj", f"/CN={cn}", "-out", request)
+    ca = host.path(CA)
+    issuer = ("-CA", ca / "ca-cert.pem", "-CAkey", ca / "ca-key.pem", "-set_serial", "4711")
+    words = [word for word in how if not word.startswith("eku:")]
+    target = host.cert(to)
+    openssl(
+        "x509", "-req", "-in", request, *issuer, "-days", "90", "-extfile", extensions, "-out", target, *words
+    )
+    target.chmod(0o600)
+    request.unlink()
+    extensions.unlink()
+
+
+def records(host: Host, *new: tuple[bytes, bytes]) -> None:
+    """Put records into sasldb2 with Berkeley DB's own tool."""
+    lines = b"".join(b" %s\n %s\n" % (key.hex().encode(), value.hex().encode()) for key, value in new)
+    head = b"VERSION=3\nformat=bytevalue\ntype=hash\nHEADER=END\n"
+    peer("db5.3_load", host.path(SASLDB), stdin=head + lines + b"DATA=END\n")
+
+
+def account(name: bytes, prop: bytes, realm: bytes = HUB.encode()) -> bytes:
+    return b"\0".join((name, realm, prop))
+
+
+# --- AUDIT
+
+
+@breaks("AUDIT001")
+def damaged_database(host: Host) -> None:
+    host.write(SASLDB, b"\0" * 4096, 0o600)
+
+
+# --- PERM
+
+
+@breaks("PERM001")
+def readable_key(host: Host) -> None:
+    host.cert(KEY).chmod(0o644)
+
+
+@breaks("PERM002")
+def writable_bundle(host: Host) -> None:
+    host.cert(BUNDLE).chmod(0o664)
+
+
+@breaks("PERM003")
+def sticky_directory(host: Host) -> None:
+    host.path("/etc/mail").chmod(0o1777)
+
+
+@breaks("PERM003")
+def open_directory_of_sasl(host: Host) -> None:
+    host.path("/etc/sasl2").chmod(0o777)
+
+
+@breaks("PERM004")
+def open_directory(host: Host) -> None:
+    host.cert("").chmod(0o755)
+
+
+@breaks("PERM005")
+def foreign_key(host: Host) -> None:
+    os.chown(host.cert(KEY), 8, 8)
+
+
+@breaks("PERM006")
+def linked_key(host: Host) -> None:
+    elsewhere = host.path("/etc/keys")
+    elsewhere.mkdir(mode=0o700)
+    host.cert(KEY).rename(elsewhere / KEY)
+    host.cert(KEY).symlink_to(elsewhere / KEY)
+
+
+@breaks("PERM007")
+def key_linked_into_an_open_directory(host: Host) -> None:
+    linked_key(host)
+    host.path("/etc/keys").chmod(0o777)
+
+
+@breaks("PERM008")
+def second_name(host: Host) -> None:
+    os.link(host.cert(KEY), host.path("/etc/key"))
+
+
+@breaks("PERM009")
+def acl_on_the_key(host: Host) -> None:
+    setfacl("u:mail:r", host.cert(KEY))
+
+
+@breaks("PERM009")
+def acl_on_the_directory(host: Host) -> None:
+    setfacl("u:mail:rx", host.cert(""))
+
+
+@breaks("PERM003", "hub", "PERM009")
+def acl_above(host: Host) -> None:
+    setfacl("u:mail:rwx", host.path("/etc/mail"))
+
+
+@breaks("PERM010")
+def readable_database(host: Host) -> None:
+    host.path(SASLDB).chmod(0o666)
+
+
+@breaks("PERM011", "client")
+def readable_auth_info(host: Host) -> None:
+    host.path(AUTH_INFO).chmod(0o640)
+
+
+@breaks("PERM012", "mapped")
+def readable_map(host: Host) -> None:
+    host.path(f"{AUTHINFO}.db").chmod(0o666)
+
+
+@breaks("PERM013", "postfix")
+def readable_sasl_passwd(host: Host) -> None:
+    host.path("/etc/postfix/sasl_passwd").chmod(0o644)
+
+
+@breaks("PERM014")
+def readable_state(host: Host) -> None:
+    host.path(f"{CA}/ca-key.pem").chmod(0o640)
+
+
+@breaks("PERM014")
+def open_state(host: Host) -> None:
+    host.path("/var/lib/smtpcreds").chmod(0o755)
+
+
+@breaks("PERM015")
+def ca_key_among_the_others(host: Host) -> None:
+    shutil.copy(host.path(f"{CA}/ca-key.pem"), host.cert("old.pem"))
+
+
+@breaks("PERM016", "exim")
+def key_that_exim_cannot_read(host: Host) -> None:
+    host.cert(KEY).chmod(0o600)
+
+
+@breaks("PERM016", "postfix")
+def database_that_postfix_cannot_read(host: Host) -> None:
+    host.path(SASLDB).chmod(0o600)
+
+
+@breaks("PERM017")
+def writable_sasl_conf(host: Host) -> None:
+    host.path(SASL_CONF).chmod(0o666)
+
+
+@breaks("PERM018", "hub", "MTA009", "SASL008")
+def readable_password_of_the_database(host: Host) -> None:
+    host.path(f"{PLUGINS}/libsql.so").unlink()
+    text = "pwcheck_method: auxprop\nauxprop_plugin: sasldb sql\nsql_passwd: geheim\n"
+    host.write(SASL_CONF, text, 0o644)
+
+
+@breaks("PERM019")
+def directory_of_a_user(host: Host) -> None:
+    os.chown(host.path("/etc/mail"), 8, 8)
+
+
+# --- CERT
+
+
+@breaks("CERT001")
+def another_key(host: Host) -> None:
+    openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", host.cert(KEY))
+
+
+@breaks("CERT002")
+def missing_key(host: Host) -> None:
+    host.cert(KEY).unlink()
+
+
+@breaks("CERT002")
+def encrypted_key(host: Host) -> None:
+    plain = host.cert(KEY).rename(host.root / "plain")
+    openssl("pkey", "-in", plain, "-aes256", "-passout", "pass:x", "-out", host.cert(KEY))
+    plain.unlink()
+
+
+@breaks("CERT002")
+def der_certificate(host: Host) -> None:
+    openssl("x509", "-in", host.cert(CERT), "-outform", "DER", "-out", host.cert(CERT))
+
+
+@breaks("CERT003", "hub", "CERT019", "CERT020")
+def another_authority(host: Host) -> None:
+    openssl(
+        *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x"),
+        *("-keyout", "/dev/null", "-out", host.cert(BUNDLE)),
+    )
+
+
+@breaks("CERT004", "hub", "CERT014")
+def expired(host: Host) -> None:
+    host.ahead = timedelta(days=400)
+
+
+@breaks("CERT005", "hub", "CERT014")
+def expiring(host: Host) -> None:
+    host.ahead = timedelta(days=300)
+
+
+@breaks("CERT006", "hub", "CERT014")
+def clock_behind(host: Host) -> None:
+    host.ahead = timedelta(days=-30)
+
+
+@breaks("CERT007")
+def for_another_host(host: Host) -> None:
+    sign(host, name="other.polkatistas.org", cn="other.polkatistas.org")
+
+
+@breaks("CERT008")
+def another_common_name(host: Host) -> None:
+    sign(host, cn="Gateway")
+
+
+@breaks("CERT009")
+def server_certificate_as_client(host: Host) -> None:
+    sign(host, "eku:serverAuth")
+
+
+@breaks("CERT010")
+def weak_key(host: Host) -> None:
+    openssl("genrsa", "-out", host.cert(KEY), "1024")
+    sign(host)
+
+
+@breaks("CERT011")
+def weak_signature(host: Host) -> None:
+    sign(host, "-sha1")
+
+
+@breaks("CERT012")
+def one_key_for_two(host: Host) -> None:
+    sign(host, name="attic.polkatistas.org", cn="attic.polkatistas.org", to="attic-cert.pem")
+    shutil.copy(host.cert(KEY), host.cert("attic-key.pem"))
+
+
+@breaks("CERT013")
+def no_crl(host: Host) -> None:
+    host.cert(CRL).unlink()
+    for link in host.cert("").glob("*.r0"):
+        link.unlink()
+
+
+@breaks("CERT013", "hub", "MTA017")
+def crl_not_configured(host: Host) -> None:
+    host.replace(CF, "O CRLFile=/etc/mail/certs/crl.pem", "#")
+
+
+@breaks("CERT013", "hub", "MTA017")
+def crl_directory_without_links(host: Host) -> None:
+    host.path("/etc/mail/crls").mkdir(mode=0o700)
+    host.replace(CF, "O CRLFile=/etc/mail/certs/crl.pem", "O CRLPath=/etc/mail/crls")
+
+
+@breaks("CERT014")
+def expired_crl(host: Host) -> None:
+    host.ahead = timedelta(days=31)
+
+
+@breaks("CERT015")
+def expiring_crl(host: Host) -> None:
+    host.ahead = timedelta(days=25)
+
+
+def _foreign_crl(host: Host) -> Path:
+    """Return a CRL of another CA, made by OpenSSL."""
+    work = host.root / "foreign"
+    work.mkdir()
+    (work / "index").touch()
+    (work / "cnf").write_text(f"[ca]\ndefault_ca=c\n[c]\ndatabase={work}/index\ndefault_md=sha256\n")
+    pair = ("-keyout", work / "key", "-out", work / "crt")
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=Other CA", *pair)
+    how = ("-config", work / "cnf", "-keyfile", work / "key", "-cert", work / "crt", "-crldays", "30")
+    openssl("ca", "-gencrl", *how, "-out", work / "crl")
+    return work / "crl"
+
+
+@breaks("CERT016", "hub", "CERT020")
+def crl_of_another_authority(host: Host) -> None:
+    host.cert(CRL).write_bytes(_foreign_crl(host).read_bytes())
+
+
+@breaks("CERT017")
+def crl_in_der(host: Host) -> None:
+    openssl("crl", "-in", host.cert(CRL), "-outform", "DER", "-out", host.cert(CRL))
+
+
+@breaks("CERT017")
+def empty_crl(host: Host) -> None:
+    host.cert(CRL).write_bytes(b"")
+
+
+@breaks("CERT018")
+def two_crls_in_a_file(host: Host) -> None:
+    with host.cert(CRL).open("ab") as file:
+        file.write(_foreign_crl(host).read_bytes())
+
+
+@breaks("CERT019")
+def missing_link(host: Host) -> None:
+    next(host.cert("").glob("*.0")).unlink()
+
+
+@breaks("CERT019")
+def another_authority_without_a_link(host: Host) -> None:
+    _foreign_crl(host)
+    shutil.copy(host.root / "foreign/crt", host.cert("other.pem"))
+
+
+@breaks("CERT020")
+def dangling_link(host: Host) -> None:
+    host.cert("0badcafe.0").symlink_to("gone.pem")
+
+
+@breaks("CERT020")
+def link_of_another_name(host: Host) -> None:
+    host.cert("0badcafe.0").symlink_to(BUNDLE)
+
+
+@breaks("CERT021", "tiered", "CERT020")
+def intermediate_in_the_certificate_file_alone(host: Host) -> None:
+    text = host.cert(BUNDLE).read_text()
+    end = "-----END CERTIFICATE-----\n"
+    host.cert(BUNDLE).write_text(text.split(end)[1] + end)
+    assert text.count(end) == 2
+
+
+@breaks("CERT022")
+def strangers(host: Host) -> None:
+    host.write("/etc/mail/local-host-names", "polkatistas.org\n")
+    with host.path(CF).open("a") as file:
+        file.write("Fw/etc/mail/local-host-names\n")
+
+
+@breaks("CERT023")
+def revoked(host: Host) -> None:
+    kept = {name: host.cert(name).read_bytes() for name in (KEY, CERT)}
+    host.program()("cert", "revoke", HUB, "--reason", "superseded")
+    for name, content in kept.items():
+        host.write(f"/etc/mail/certs/{name}", content, 0o600)
+
+
+# --- SASL
+
+
+@breaks("SASL001")
+def realm_that_nobody_asks(host: Host) -> None:
+    peer("saslpasswd2", "-p", "-c", "-f", host.path(SASLDB), "-u", "dmzmail", "droid", stdin=b"geheim")
+
+
+@breaks("SASL002")
+def old_verifier(host: Host) -> None:
+    old = b"SCRAM-SHA-256$4096:c2FsdA==$" + b"A" * 43 + b"=:" + b"B" * 43 + b"="
+    records(host, (account(b"maildroid", b"authPassword"), old))
+
+
+@breaks("SASL003")
+def old_secret(host: Host) -> None:
+    records(host, (account(b"maildroid", b"cmusaslsecretPLAIN"), b"0123456789abcdef\0" + b"x" * 16))
+
+
+@breaks("SASL004")
+def property_that_serves_nothing(host: Host) -> None:
+    records(host, (account(b"droid", b"authPassword"), b"MD5$nonsense"))
+
+
+@breaks("SASL005")
+def key_of_no_account(host: Host) -> None:
+    records(host, (b"droid\0somewhere", b"x"))
+
+
+@breaks("SASL006")
+def login_name(host: Host) -> None:
+    peer("saslpasswd2", "-p", "-c", "-f", host.path(SASLDB), "-u", HUB, "mail", stdin=b"geheim")
+
+
+@breaks("SASL007")
+def format_of_another_system(host: Host) -> None:
+    host.program()("sasl", "convert", host.path("/etc/new"), "--to", "gdbm")
+    host.path("/etc/new").rename(host.path(SASLDB))
+
+
+@breaks("SASL008")
+def missing_plugin(host: Host) -> None:
+    host.path(f"{PLUGINS}/libscram.so").unlink()
+
+
+@breaks("SASL008")
+def missing_backend(host: Host) -> None:
+    host.path(f"{PLUGINS}/libsasldb.so").unlink()
+
+
+@breaks("SASL009", "hub", "MTA009")
+def method_of_the_book(host: Host) -> None:
+    host.replace(SASL_CONF, "pwcheck_method: auxprop", "pwcheck_method: sasldb")
+
+
+@breaks("SASL010", "hub", "MTA009")
+def malformed_line(host: Host) -> None:
+    host.replace(SASL_CONF, "pwcheck_method: auxprop", "pwcheck_method auxprop")
+
+
+@breaks("SASL011", "hub", "MTA009", "SASL014")
+def sqlite(host: Host) -> None:
+    host.write(SASL_CONF, "pwcheck_method: auxprop\nauxprop_plugin: sql\nsql_engine: sqlite3\n")
+
+
+@breaks("SASL012")
+def slack(host: Host) -> None:
+    words = ("-f", host.path(SASLDB), "-u", HUB)
+    for name, secret in (("anna", b"Quetschkommode"), ("bert", b"Ziehharmonika-und-Bandoneon")):
+        peer("saslpasswd2", "-p", "-c", *words, name, stdin=secret)
+    peer("saslpasswd2", "-d", *words, "bert")
+    peer("saslpasswd2", "-d", *words, "anna")
+
+
+@breaks("SASL013", "hub", "MTA009")
+def where_the_book_puts_it(host: Host) -> None:
+    host.path("/usr/lib/sasl").mkdir()
+    host.path(SASL_CONF).rename(host.path("/usr/lib/sasl/Sendmail.conf"))
+
+
+@breaks("SASL014", "hub", "MTA009")
+def another_database(host: Host) -> None:
+    host.replace(SASL_CONF, "sasldb_path: /etc/sasldb2", "sasldb_path: /var/lib/sasl/sasldb2")
+
+
+@breaks("SASL015", "hub", "MTA009")
+def mechanism_left_out(host: Host) -> None:
+    host.replace(SASL_CONF, " DIGEST-MD5", "")
+
+
+# --- MTA: Sendmail
+
+
+@breaks("MTA001", "hub", "MTA017")
+def trusted_and_not_offered(host: Host) -> None:
+    host.replace(CF, "C{TrustAuthMech}SCRAM-SHA-256", "C{TrustAuthMech}PLAIN SCRAM-SHA-256")
+
+
+@breaks("MTA002", "hub", "MTA009", "MTA017", "SASL015")
+def plain_outside_tls(host: Host) -> None:
+    host.replace("/etc/mail/smtpcreds/hub.m4", "`p y'", "`y'")
+    host.replace("/etc/mail/smtpcreds/hub.m4", "CRAM-MD5'", "CRAM-MD5 PLAIN'")
+    compile_cf(host)
+
+
+@breaks("MTA003", "client", "MTA009", "MTA017")
+def dead_auth_info(host: Host) -> None:
+    host.replace("/etc/mail/smtpcreds/client.m4", "define(`Sauthinfo', `Sauthinfo_unused')dnl\n", "")
+    compile_cf(host)
+
+
+@breaks("MTA003", "mapped")
+def auth_info_beside_a_map(host: Host) -> None:
+    host.write(AUTH_INFO, f"maildroid\nmaildroid\ngeheim\n{HUB}\n", 0o600)
+
+
+@breaks("MTA004", "hub", "MTA009", "MTA017")
+def no_ca_path(host: Host) -> None:
+    host.replace("/etc/mail/smtpcreds/hub.m4", "define(`confCACERT_PATH', `/etc/mail/certs')dnl\n", "")
+    compile_cf(host)
+
+
+@breaks("MTA005", "hub", "MTA009", "MTA017")
+def relative_path(host: Host) -> None:
+    host.replace("/etc/mail/smtpcreds/hub.m4", "`/etc/mail/certs/dmzmail-key.pem'", "`certs/dmzmail-key.pem'")
+    compile_cf(host)
+
+
+@breaks("MTA006", "hub", "MTA017")
+def blank_in_a_list(host: Host) -> None:
+    path = "/etc/mail/certs/dmzmail-cert.pem"
+    host.replace(CF, f"O ServerCertFile={path}", f"O ServerCertFile={path}, {path}")
+
+
+@breaks("MTA006", "hub", "MTA017")
+def fewer_keys_than_certificates(host: Host) -> None:
+    path = "/etc/mail/certs/dmzmail-cert.pem"
+    host.replace(CF, f"O ServerCertFile={path}", f"O ServerCertFile={path},{path}")
+
+
+@breaks("MTA007")
+def stale_map(host: Host) -> None:
+    touch(host.path(f"{ACCESS}.db"), -60)
+
+
+@breaks("MTA007", "mapped", "MTA009")
+def missing_map(host: Host) -> None:
+    host.path(f"{AUTHINFO}.db").unlink()
+
+
+@breaks("MTA008")
+def stale_cf(host: Host) -> None:
+    touch(host.path(MC), 60)
+
+
+@breaks("MTA008")
+def stale_fragment(host: Host) -> None:
+    touch(host.path("/etc/mail/smtpcreds/hub.m4"), 60)
+
+
+@breaks("MTA009")
+def edited(host: Host) -> None:
+    host.replace("/etc/mail/smtpcreds/hub.m4", "dnl Sendmail", "dnl Mine; Sendmail")
+
+
+@breaks("MTA011")
+def unknown_digest(host: Host) -> None:
+    line = "define(`confCERT_FINGERPRINT_ALGORITHM', `sha265')dnl\n"
+    host.replace(MC, "FEATURE(`access_db')dnl\n", "FEATURE(`access_db')dnl\n" + line)
+    compile_cf(host)
+
+
+@breaks("MTA012", "client", "MTA009")
+def two_lines(host: Host) -> None:
+    host.path(AUTH_INFO).write_text("maildroid\nmaildroid\n")
+
+
+@breaks("MTA012", "client", "MTA009")
+def secret_that_is_a_comment(host: Host) -> None:
+    host.path(AUTH_INFO).write_text("maildroid\nmaildroid\n#geheim\n")
+
+
+@breaks("MTA012", "client", "MTA009")
+def edited_elsewhere(host: Host) -> None:
+    text = host.path(AUTH_INFO).read_bytes()
+    host.path(AUTH_INFO).write_bytes(text.replace(b"\n", b"\r\n"))
+
+
+@breaks("MTA012", "client", "MTA009")
+def another_realm(host: Host) -> None:
+    host.path(AUTH_INFO).write_text("maildroid\nmaildroid\ngeheim\nexample.net\n")
+
+
+@breaks("MTA013")
+def subject_without_issuer(host: Host) -> None:
+    host.replace(ACCESS, "127.0.0.1\tRELAY\n", "CertSubject:/CN=attic RELAY\n")
+
+
+@breaks("MTA013")
+def name_with_a_blank(host: Host) -> None:
+    host.replace(ACCESS, "127.0.0.1\tRELAY\n", "CertIssuer:/CN=Our Mail CA\tRELAY\n")
+
+
+@breaks("MTA014", "hub", "MTA009")
+def offered_and_not_trusted(host: Host) -> None:
+    host.replace("/etc/mail/smtpcreds/hub.m4", "TRUST_AUTH_MECH(`SCRAM-SHA-256 ", "TRUST_AUTH_MECH(`")
+    compile_cf(host)
+
+
+@breaks("MTA015", "mapped", "MTA009")
+def too_long_for_the_map(host: Host) -> None:
+    host.path(AUTHINFO).write_text(f'AuthInfo:{HUB}\t"U:maildroid" "I:maildroid" "P={"QUFB" * 64}"\n')
+    touch(host.path(AUTHINFO), -60)
+
+
+@breaks("MTA015", "mapped", "MTA009")
+def key_that_is_never_looked_up(host: Host) -> None:
+    host.replace(AUTHINFO, f"AuthInfo:{HUB}", f"AuthInfo:[{HUB}]")
+
+
+@breaks("MTA016")
+def name_that_does_not_exist(host: Host) -> None:
+    host.replace(MC, "FEATURE(", "define(`confCIPHER_SUITES', `TLS_AES_256_GCM_SHA384')dnl\nFEATURE(")
+
+
+@breaks("MTA017")
+def fragment_not_included(host: Host) -> None:
+    host.replace(MC, "include(`/etc/mail/smtpcreds/hub.m4')dnl\n", "")
+    compile_cf(host)
+
+
+@breaks("MTA018")
+def clear_text_fallback(host: Host) -> None:
+    line = "define(`confTLS_FALLBACK_TO_CLEAR', `true')dnl\n"
+    host.replace(MC, "FEATURE(`access_db')dnl\n", "FEATURE(`access_db')dnl\n" + line)
+    compile_cf(host)
+
+
+@breaks("MTA019", "hub", "MTA009")
+def nothing_in_common(host: Host) -> None:
+    host.replace(SASL_CONF, "mech_list: SCRAM-SHA-256 DIGEST-MD5 CRAM-MD5", "mech_list: PLAIN LOGIN")
+
+
+# --- MTA: the others
+
+
+@breaks("MTA101", "postfix")
+def postfix_plain_outside_tls(host: Host) -> None:
+    host.replace(MAIN, "smtpd_tls_auth_only = yes", "smtpd_tls_auth_only = no")
+
+
+@breaks("MTA102", "postfix")
+def postfix_tls_off(host: Host) -> None:
+    host.replace(MAIN, "smtpd_tls_security_level = may\n", "")
+
+
+@breaks("MTA103", "postfix")
+def postfix_does_not_verify(host: Host) -> None:
+    host.replace(MAIN, "smtp_tls_security_level = secure", "smtp_tls_security_level = encrypt")
+
+
+@breaks("MTA104", "postfix")
+def postfix_in_a_chroot(host: Host) -> None:
+    host.replace(MASTER, "inet  n       -       n", "inet  n       -       y")
+
+
+@breaks("MTA105", "postfix")
+def postfix_key_that_is_not_the_relay(host: Host) -> None:
+    host.replace("/etc/postfix/sasl_passwd", "[mx.example.net]:587", "[mx.example.net]")
+
+
+@breaks("MTA106", "postfix")
+def postfix_trusts_every_certificate(host: Host) -> None:
+    host.replace(
+        MAIN,
+        "relayhost",
+        "smtpd_relay_restrictions = permit_mynetworks,\n  permit_tls_all_clientcerts, reject\nrelayhost",
+    )
+
+
+@breaks("MTA107", "postfix", "MTA101")
+def postfix_conf_elsewhere(host: Host) -> None:
+    host.replace(MAIN, "smtpd_tls_auth_only = yes", "smtpd_tls_auth_only = no")
+    host.path("/etc/sasl2").mkdir()
+    host.path(SMTPD_CONF).rename(host.path("/etc/sasl2/smtpd.conf"))
+
+
+@breaks("MTA108", "postfix", "CERT002")
+def postfix_certificate_first(host: Host) -> None:
+    certs = "/etc/mail/certs/dmzmail"
+    host.replace(MAIN, f"{certs}-key.pem, {certs}-cert.pem", f"{certs}-cert.pem, {certs}-key.pem")
+
+
+@breaks("MTA201", "exim")
+def exim_plain_outside_tls(host: Host) -> None:
+    host.replace(EXIM, "  server_advertise_condition = ${if def:tls_in_cipher}\n", "")
+
+
+@breaks("MTA202", "exim")
+def exim_external_unguarded(host: Host) -> None:
+    condition = "  server_advertise_condition = ${if bool{$tls_in_certificate_verified}}\n"
+    host.replace(EXIM, condition, "")
+
+
+@breaks("MTA301", "dovecot")
+def dovecot_plain_outside_tls(host: Host) -> None:
+    host.replace("/etc/dovecot/conf.d/10-auth.conf", "= yes", "= no")
+    host.replace(DOVECOT, "ssl = required", "ssl = yes")
+
+
+# --- a daemon
+
+
+def daemon(host: Host) -> "subprocess.Popen[bytes]":
+    """Start a process that is called like the daemon, with its pid file; it ends with its input."""
+    program = host.path("/usr/sbin/sendmail-mta")
+    program.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy("/bin/cat", program)
+    running = subprocess.Popen([program], stdin=subprocess.PIPE)
+    host.write("/run/sendmail/mta/sendmail.pid", f"{running.pid}\n/usr/sbin/sendmail-mta -bd\n")
+    return running

@@ -1,0 +1,53 @@
+"""Every code is found where something is broken so, nothing else is, and what ``--fix`` offers ends it."""
+
+import os
+
+import pytest
+
+from smtpcreds.audit.codes import CODES
+
+from .breaks import BREAKS, Break, daemon
+from .conftest import Made
+
+ELSEWHERE = {"MTA010"}
+"""Needs a process that runs."""
+REPAIRED = {
+    *("PERM001", "PERM002", "PERM004", "PERM005", "PERM009", "PERM010", "PERM011", "PERM012", "PERM013"),
+    *("PERM014", "PERM017", "PERM018", "CERT019", "CERT020", "SASL005", "SASL012", "MTA007"),
+}
+ROWS = [pytest.param(row, id=f"{row.code}-{row.do.__name__}") for row in BREAKS]
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_what_is_broken_is_found_and_nothing_else(scene: Made, row: Break) -> None:
+    host = scene(row.scene)
+    row.do(host)
+    found = host.findings()
+    assert {f.code.name for f in found} == {row.code} | row.also, "\n".join(map(str, found))
+    assert all(f.cure and f.subject and not f.reason.endswith(".") for f in found)
+    repairable = [f for f in found if f.repair]
+    assert any(f.code.name == row.code for f in repairable) == (row.code in REPAIRED)
+    if repairable:
+        assert host.fix(row.code) >= (row.code in REPAIRED)
+        assert row.code not in REPAIRED & host.codes()
+
+
+def test_every_code_has_a_row() -> None:
+    assert {row.code for row in BREAKS} | ELSEWHERE == set(CODES)
+
+
+def test_a_daemon_that_started_before_the_certificate_changed(scene: Made) -> None:
+    host = scene("hub")
+    running = daemon(host)
+    try:
+        assert "MTA010" not in host.codes()
+        certificate, pid_file = host.cert("dmzmail-cert.pem"), host.path("/run/sendmail/mta/sendmail.pid")
+        later = pid_file.stat().st_mtime + 60
+        os.utime(certificate, (later, later))
+        assert [f.subject for f in host.findings("MTA010")] == [str(certificate)]
+        os.utime(pid_file, (later + 1, later + 1))
+        assert host.codes() == set(), "a daemon that ran itself again after SIGHUP writes its pid file anew"
+    finally:
+        running.communicate()
+    os.utime(certificate, (later + 60, later + 60))
+    assert host.codes() == set(), "nobody runs"

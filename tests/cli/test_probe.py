@@ -1,0 +1,189 @@
+"""``probe`` as a process: what it refuses before it connects, how it answers, and what it never says."""
+
+import json
+import socket
+from base64 import b64encode
+from pathlib import Path
+
+import pytest
+from smtp.peer import Peer, Talk, honest
+
+from .runner import AUTH_INFO, CERTS, HUB, Program
+from .runner import peer as peer_program
+
+PLAIN = "AUTH PLAIN"
+
+
+def accounts(*secrets: str) -> "object":
+    """The answer to AUTH PLAIN of a server that knows maildroid with these secrets."""
+    known = [b64encode(f"\0{name}\0{word}".encode()).decode() for name in NAMES for word in secrets]
+
+    def answer(talk: Talk, line: str) -> None:
+        good = talk.tls and line.split()[2] in known
+        talk.say("235 2.7.0 yes" if good else "535 5.7.8 no" if talk.tls else "538 5.7.11 not without TLS")
+
+    return answer
+
+
+NAMES = ("maildroid", f"maildroid@{HUB}")
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("smtp://maildroid:s3cr3t@dmzmail",), "every user of this host sees"),
+        (("smtp://maildroid:s3/cr@3t@dmzmail",), "every user of this host sees"),
+        (("smtps://dmzmail", "--no-tls"), "contradicts"),
+        (("smtp://maildroid@dmzmail", "--no-tls"), "no password is sent without TLS"),
+        (("smtp://maildroid@dmzmail", "--account", "x"), "contradicts the account in the URL"),
+        (("smtp://dmzmail", "--password", "stdin:"), "is of no account"),
+        (("smtp://x@dmzmail", "--auth-info", "f"), "give nothing else"),
+        (("smtp://dmzmail", "--mechanism", "GSSAPI"), "is no mechanism that can be tried"),
+        (("smtp://dmzmail", "--cert", "f"), "go together"),
+        (("smtp://dmzmail", "--send"), "needs a recipient"),
+        (("smtp://dmzmail", "--to", "a@example.net"), "are of a message"),
+        (("smtp://dmzmail", "--send", "--to", "a>b@example.net"), "is no address"),
+    ],
+)
+def test_what_makes_no_sense(hub: Program, words: tuple[str, ...], complaint: str) -> None:
+    problem = hub.refuses(64, "probe", *words)
+    assert complaint in problem
+    assert "s3" not in problem
+
+
+def test_files_that_will_not_do(hub: Program, tmp_path: Path) -> None:
+    hub("cert", "issue", "attic")
+    certs = hub.path(CERTS)
+    pair = ("--cert", certs / "attic-cert.pem", "--key")
+    assert "is not the key of" in hub.refuses(65, "probe", "smtp://x", *pair, certs / "dmzmail-key.pem")
+    assert "has no certificate in" in hub.refuses(66, "probe", "smtp://x", "--client", "nobody")
+    (certs / "attic-key.pem").chmod(0o644)
+    assert "others may use it" in hub.refuses(77, "probe", "smtp://x", *pair, certs / "attic-key.pem")
+
+
+def test_without_a_bundle_nothing_can_be_verified(smtpcreds: Program) -> None:
+    problem = smtpcreds.refuses(66, "probe", "smtp://dmzmail")
+    assert "no certificate can be verified" in problem
+    assert "--ca FILE" in problem
+
+
+def test_a_server_that_is_not_there_is_an_answer(hub: Program) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    ran = hub.run("probe", f"smtp://127.0.0.1:{port}")
+    assert (ran.status, ran.err) == (1, "")
+    assert "FAIL  connect" in ran.out
+    assert "connection refused" in ran.out
+    assert "cause: nothing listens on this port" in ran.out
+    ran = hub.run("--json", "probe", "smtp://nobody.invalid")
+    assert ran.status == 1
+    assert [step["outcome"] for step in ran.data["steps"]] == ["failed"]
+
+
+def test_dry_run_does_not_connect(hub: Program) -> None:
+    with Peer(honest()) as peer:
+        url = f"smtp://maildroid@127.0.0.1:{peer.port}"
+        ran = hub("probe", url, "--send", "--to", "a@example.net", "--dry-run")
+        assert not peer.heard
+    lines = ran.out.splitlines()
+    assert lines[0] == f"would connect to 127.0.0.1:{peer.port}  (STARTTLS)"
+    assert lines[1:] == ["would log in as maildroid", "would send a message to a@example.net"]
+
+
+def context_of(hub: Program) -> object:
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certs = hub.path(CERTS)
+    context.load_cert_chain(certs / "dmzmail-cert.pem", certs / "dmzmail-key.pem")
+    return context
+
+
+@pytest.mark.parametrize("way", ["database", "installed", "auth-info", "password"])
+def test_where_the_secret_comes_from(hub: Program, way: str) -> None:
+    secret = hub.path(AUTH_INFO).read_text().splitlines()[2]
+    words: dict[str, tuple[str | Path, ...]] = {
+        "database": ("--account", "maildroid"),
+        "installed": ("--account", "maildroid"),
+        "auth-info": ("--auth-info", hub.path(AUTH_INFO)),
+        "password": ("--account", "maildroid", "--password", "stdin:"),
+    }
+    if way == "installed":
+        hub("sasl", "delete", "maildroid")
+        hub.write("/etc/mail/default-auth-info", hub.path(AUTH_INFO).read_text())
+    with Peer(honest(accounts(secret)), context_of(hub)) as peer:  # type: ignore[arg-type]
+        url = f"smtp+tls://127.0.0.1:{peer.port}"
+        ran = hub("--json", "probe", url, "--name", "dmzmail", *words[way], stdin=secret.encode())
+    outcome = {step["step"]: step["outcome"] for step in ran.data["steps"]}
+    assert outcome["auth PLAIN"] == outcome["wrong password, PLAIN"] == outcome["PLAIN before TLS"] == "ok"
+    assert ran.data["ok"] is True
+    assert (ran.data["name"], ran.data["account"]) == (HUB, "maildroid")
+    assert secret not in ran.out + ran.err
+    assert b64encode(f"\0maildroid\0{secret}".encode()).decode() not in json.dumps(ran.data)
+
+
+def test_a_wrong_password_is_an_answer_with_a_cure(hub: Program) -> None:
+    with Peer(honest(accounts("other")), context_of(hub)) as peer:  # type: ignore[arg-type]
+        ran = hub.run("probe", f"smtp://maildroid@127.0.0.1:{peer.port}", "--name", HUB, "--no-negative")
+    lines = ran.out.splitlines()
+    assert ran.status == 1
+    assert lines[0] == f"127.0.0.1:{peer.port}, STARTTLS as maildroid"
+    at = next(number for number, line in enumerate(lines) if line.startswith("FAIL"))
+    assert "535 5.7.8 no" in lines[at]
+    assert lines[at + 1].startswith("      cause: the password, the account or its realm")
+    assert lines[at + 2].startswith("      cure: compare smtpcreds sasl list")
+    assert lines[-1].startswith("1 of ")
+
+
+def test_a_marked_message_is_delivered(hub: Program) -> None:
+    secret = hub.path(AUTH_INFO).read_text().splitlines()[2]
+    content: list[str] = []
+
+    def auth(talk: Talk, line: str) -> None:
+        accounts(secret)(talk, line)  # type: ignore[operator]
+        while (line := talk.hear()) != "DATA":
+            if not line or line == "QUIT":
+                return
+            content.append(line)
+            talk.say("250 ok")
+        talk.say("354 go on")
+        while (line := talk.hear()) != ".":
+            content.append(line)
+        talk.say("250 2.0.0 queued as polka")
+
+    with Peer(honest(auth), context_of(hub)) as peer:  # type: ignore[arg-type]
+        url = f"smtp://maildroid@127.0.0.1:{peer.port}"
+        ran = hub("probe", url, "--name", HUB, "--send", "--to", "accordion@example.net", "--from", "a@b.c")
+    assert "250 2.0.0 queued as polka; marked X-Smtpcreds-Probe: " in ran.out
+    mark = ran.out.partition("X-Smtpcreds-Probe: ")[2].splitlines()[0]
+    assert content[:2] == ["MAIL FROM:<a@b.c>", "RCPT TO:<accordion@example.net>"]
+    assert f"X-Smtpcreds-Probe: {mark}" in content
+    assert f"Subject: smtpcreds probe {mark}" in content
+
+
+def test_tlsa(hub: Program) -> None:
+    cert = hub.path(CERTS) / "dmzmail-cert.pem"
+    record = peer_program("danetool", "--tlsa-rr", "--load-certificate", cert, "--host", HUB, "--port", "25")
+    record = " ".join(
+        f"{int(part):d}" if len(part) == 2 else part for part in record.split("(")[1].split(")")[0].split()
+    )
+    with Peer(honest(), context_of(hub)) as peer:  # type: ignore[arg-type]
+        url = f"smtp://127.0.0.1:{peer.port}"
+        old = "3 1 1 " + "00" * 32
+        assert "ok    tlsa" in hub("probe", url, "--name", HUB, "--tlsa", old, "--tlsa", record).out
+        ran = hub.run("probe", url, "--name", HUB, "--tlsa", old)
+        assert ran.status == 1
+        assert f"no matching TLSA record; the server's own is {record}" in ran.out
+        assert "is not for SMTP" in hub.run("probe", url, "--name", HUB, "--tlsa", f"1{old[1:]}").out
+
+
+def test_smtps_and_ipv6(hub: Program) -> None:
+    def script(talk: Talk) -> None:
+        talk.secure()
+        honest()(talk)
+
+    with Peer(script, context_of(hub)) as peer:  # type: ignore[arg-type]
+        assert "smtps" not in hub("probe", f"smtps://localhost:{peer.port}", "--name", HUB).out
+    ran = hub.run("probe", "smtp://[::1]:1")
+    assert "[::1]:1, STARTTLS" in ran.out
+    assert ran.status == 1

@@ -1,0 +1,101 @@
+"""Readers of configuration files, held to what the programs themselves say of the same file."""
+
+import subprocess
+
+import pytest
+from lab.debs import unpacked
+
+from smtpcreds.errors import DamagedFileError
+from smtpcreds.mta import dovecot_conf, exim_conf, main_cf, makemap, sendmail_cf
+
+MAIN = """\
+# comment
+myhostname = mx.example.net
+ # a comment inside
+smtpd_tls_cert_file = /etc/${mail_owner}/c.pem
+smtpd_tls_key_file=$smtpd_tls_cert_file
+relayhost = [a.example.net]:587
+relayhost=[b.example.net]
+smtpd_sasl_auth_enable =
+    yes
+mydestination = $myhostname,
+\tlocalhost,  # no comment
+  $(myhostname)
+smtp_tls_security_level =
+"""
+
+
+@pytest.fixture(scope="module")
+def postconf(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return what postconf says of the file."""
+    directory = tmp_path_factory.mktemp("postfix")
+    (directory / "main.cf").write_text(MAIN)
+    (directory / "master.cf").touch()
+    tree = unpacked("postfix")
+    done = subprocess.run(
+        [tree / "usr/sbin/postconf", "-x", "-c", directory],
+        env={"LD_LIBRARY_PATH": f"{tree}/usr/lib/postfix"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = (line.partition(" =") for line in done.stdout.splitlines())
+    return {name: value.strip() for name, _, value in lines}
+
+
+@pytest.mark.parametrize("name", sorted({*main_cf.DEFAULTS} - {"config_directory"}))
+def test_parameters_are_what_postconf_says(postconf: dict[str, str], name: str) -> None:
+    assert main_cf.parse(MAIN, "main.cf").value(name).split() == postconf[name].split()
+
+
+def test_master_cf() -> None:
+    text = "smtp inet n - y - - smtpd\nsubmission inet n - - - - smtpd\n  -o a=b -v\n  -o c=d\n#x\n"
+    smtp, submission = main_cf.parse_master(text, "master.cf")
+    assert (smtp.chroot, submission.chroot, submission.options) == (True, False, {"a": "b", "c": "d"})
+    with pytest.raises(DamagedFileError, match="fewer than eight fields: smtp"):
+        main_cf.parse_master("smtp inet\n", "master.cf")
+
+
+def test_sendmail_cf() -> None:
+    cf = sendmail_cf.parse(
+        "Djmx.example.net\nO AuthOptions = a\nO authoptions=p,y\nCwlocalhost\nC{w}a b\nFw-o /etc/mail/names\n"
+        "Kaccess hash -o -T<TMPF> /etc/mail/access\nKseq sequence a b\nSauthinfo\nR$*\t$: x\nO Two=1\n 2\n"
+        "# O Comment=1\nO DontBlameSendmail=GroupReadableKeyFile,safe\n"
+    )
+    assert (cf.macros["j"], cf.option("AUTHOPTIONS"), cf.words("AuthOptions")) == (
+        "mx.example.net",
+        "p,y",
+        ("p", "y"),
+    )
+    assert cf.classes["w"] == {"localhost", "a", "b"}
+    assert cf.class_files == {"w": "/etc/mail/names"}
+    assert (cf.map_file("access"), cf.map_file("seq"), cf.map_file("none")) == ("/etc/mail/access", "", "")
+    assert cf.rulesets == {"authinfo"}
+    assert cf.option("Two") == "1 2"
+    assert "comment" not in cf.options
+    assert cf.has_flag("groupreadablekeyfile")
+
+
+def test_exim() -> None:
+    conf = exim_conf.parse(
+        "tls_certificate = /a\nbegin transports\n"
+        "lmtp:\n driver = lmtp\nsmtp:\n hide tls_certificate = \\\n  /b\n"
+        "begin authenticators\nplain:\n public_name = PLAIN\n # public_name = X\n"
+    )
+    assert (conf.server.certificate, conf.client.certificate) == ("/a", "/b")
+    assert conf.authenticators == {"plain": {"public_name": "PLAIN"}}
+
+
+def test_dovecot() -> None:
+    conf = dovecot_conf.parse("ssl = no\nssl=required # all\nservice x {\n ssl_cert = </c\n}\nssl_key=< /k\n")
+    assert (conf.ssl, conf.certificate, conf.key, conf.mechanisms) == ("required", "/c", "/k", ("plain",))
+
+
+@pytest.mark.parametrize("line", [b"key", b" key value", b"k" * 1000 + b" " + b"v" * 100])
+def test_lines_that_makemap_refuses(line: bytes) -> None:
+    with pytest.raises(DamagedFileError, match="line 2 is not"):
+        makemap.records(b"a b\n" + line + b"\n", "map")
+
+
+def test_of_a_repeated_key_the_first_counts() -> None:
+    assert makemap.records(b"A b c \na d\n# e f\n", "map") == {b"a": b"b c "}

@@ -1,0 +1,176 @@
+"""``smtpcreds probe`` against real sendmails, typed on a client host of the laboratory."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lab import Lab
+from test_live_mta_sendmail import ACCOUNT, FOREIGN, HUB, Machine, Scene
+
+pytestmark = pytest.mark.live
+
+TOP = Path(__file__).parent.parent
+URL = f"smtp://{ACCOUNT}@dmzmail"
+CERTS = "/etc/mail/certs"
+HASHED = ("SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1", "DIGEST-MD5", "CRAM-MD5")
+MECHANISMS = (*HASHED, "PLAIN", "LOGIN")
+
+
+@pytest.fixture(scope="module")
+def scene() -> Iterator[Scene]:
+    """A hub that offers every mechanism, and a client host that has its certificate and default-auth-info."""
+    with Lab() as lab:
+        made = Scene(lab)
+        made.hub.apply(
+            *(word for name in HASHED for word in ("--mechanism", name)), "--plaintext", "--external"
+        )
+        made.give_auth_info()
+        yield made
+
+
+def probe(
+    machine: Machine, *words: str, status: int = 0, stdin: str = "", later: str = "+0d"
+) -> dict[str, dict[str, Any]]:
+    """Type the command on a host; return the steps by name."""
+    python = ("env", f"PYTHONPATH={TOP}", "faketime", "-f", later, sys.executable)
+    command = machine.host.namespace.command((*python, "-m", "smtpcreds", "--json", "probe", *words))
+    done = subprocess.run(command, capture_output=True, text=True, input=stdin)
+    assert done.returncode == status, done.stdout + done.stderr
+    return {step["step"]: step for step in json.loads(done.stdout)["steps"]}
+
+
+def failed(steps: dict[str, dict[str, Any]]) -> set[str]:
+    bad = {name for name, step in steps.items() if step["outcome"] == "failed"}
+    assert all(steps[name]["cause"] and steps[name]["cure"] for name in bad)
+    return bad
+
+
+def test_all_is_well(scene: Scene) -> None:
+    steps = probe(scene.client, URL, "--client", "attic", "--send", "--to", FOREIGN)
+    assert not failed(steps)
+    for mechanism in MECHANISMS:
+        assert steps[f"auth {mechanism}"]["outcome"] == "ok"
+        assert steps[f"wrong password, {mechanism}"]["detail"] == "refused: 535 5.7.0 authentication failed"
+        scene.hub.host.log.wait(rf"AUTH=server, .*authid={ACCOUNT}(@{HUB})?, mech={mechanism},")
+        scene.hub.host.log.wait(rf"AUTH failure \({mechanism}\)")
+    scene.hub.host.log.wait(r"AUTH=server, .*authid=.*, mech=EXTERNAL,")
+    assert steps["client certificate"]["detail"] == "accepted; it earns EXTERNAL"
+    assert steps["no certificate"]["detail"] == "earns nothing"
+    assert "504 5.3.3 AUTH mechanism PLAIN not available" in steps["PLAIN before TLS"]["detail"]
+    assert steps["mechanisms before TLS"]["detail"].split() == list(HASHED)
+
+    message = scene.lab.sink.receive()
+    assert message.recipients == (FOREIGN,)
+    assert message.headers["X-Smtpcreds-Probe"] in steps["send"]["detail"]
+    received = " ".join(message.headers["Received"].split())
+    assert " with ESMTPSA " in received
+    assert "verify=OK" in received
+
+
+def test_the_secret_appears_nowhere(scene: Scene) -> None:
+    secret = scene.client.host.path("/etc/mail/default-auth-info").read_text().splitlines()[2]
+    said = scene.client("probe", URL)
+    assert secret not in said
+    assert not scene.hub.host.log.find(secret)
+
+
+def test_a_wrong_password_and_an_unknown_account(scene: Scene) -> None:
+    words = ("--no-negative", "--password", "stdin:")
+    expected = {f"auth {mechanism}" for mechanism in MECHANISMS}
+    assert failed(probe(scene.client, URL, *words, stdin="not it", status=1)) == expected
+    assert failed(probe(scene.client, "smtp://nobody@dmzmail", *words, stdin="x", status=1)) == expected
+
+
+def test_an_account_serves_what_it_has_secrets_for(scene: Scene) -> None:
+    hub = scene.hub
+    hub("sasl", "add", "droid", "--password", "stdin:", "--hashed", stdin="Ch1mp?03fuzz")
+    steps = probe(hub, "smtp://droid@dmzmail", "--password", "stdin:", stdin="Ch1mp?03fuzz")
+    tried = {name: step["outcome"] for name, step in steps.items() if name.startswith("auth ")}
+    assert tried.pop("auth SCRAM-SHA-256") == "ok"
+    assert set(tried.values()) == {"skipped"}
+
+
+def test_without_credentials_it_looks_only(scene: Scene) -> None:
+    steps = probe(scene.client, "smtp://dmzmail")
+    assert steps["auth"]["outcome"] == "skipped"
+    assert not any(name.startswith(("wrong password", "PLAIN")) for name in steps)
+
+
+def test_a_revoked_certificate_is_refused_once_the_hub_knows(scene: Scene) -> None:
+    scene.hub("cert", "issue", "fallen", "--to", "/var/lib/fallen")
+    scene.client.host.run(("mkdir", "-m", "700", "/var/lib/fallen"))
+    scene.copy("/var/lib/fallen/.", "/var/lib/fallen")
+    fallen = (
+        "--revoked-cert",
+        "/var/lib/fallen/fallen-cert.pem",
+        "--revoked-key",
+        "/var/lib/fallen/fallen-key.pem",
+    )
+    words = ("smtp://dmzmail", "--client", "attic", *fallen)
+    assert failed(probe(scene.client, *words, status=1)) == {"revoked certificate"}
+    scene.hub("cert", "revoke", "fallen")
+    scene.hub.sendmail.reload()
+    steps = probe(scene.client, *words)
+    assert steps["revoked certificate"]["detail"] == "earns nothing"
+    assert steps["auth EXTERNAL"]["outcome"] == "ok"
+
+
+def present(scene: Scene, directory: str, stem: str) -> None:
+    """Have the hub use another pair as its own."""
+    files = f"cp {directory}/{stem}-$f.pem {CERTS}/dmzmail-$f.pem"
+    scene.hub.host.run(("sh", "-c", f"for f in key cert; do {files}; done"))
+    scene.hub.sendmail.reload()
+
+
+@pytest.mark.parametrize(
+    ("issue", "expected"),
+    [
+        (("impostor",), {"name", "openssl"}),
+        (("dmzmail", "--client"), {"purpose", "openssl"}),
+        (("dmzmail", "--days", "1"), {"dates", "openssl"}),
+    ],
+    ids=["name", "purpose", "expired"],
+)
+def test_a_hub_with_a_wrong_certificate(scene: Scene, issue: tuple[str, ...], expected: set[str]) -> None:
+    later = "+2d" if "--days" in issue else "+0d"
+    scene.hub.host.run(("rm", "-rf", "/var/lib/other", "/var/lib/own"))
+    scene.hub.host.run(("cp", "-a", CERTS, "/var/lib/own"))
+    scene.hub("cert", "issue", *issue, "--to", "/var/lib/other")
+    try:
+        present(scene, "/var/lib/other", issue[0])
+        steps = probe(scene.client, URL, status=1, later=later)
+    finally:
+        present(scene, "/var/lib/own", "dmzmail")
+    assert failed(steps) - {"PLAIN before TLS"} == expected
+    assert steps["auth"]["outcome"] == "skipped"
+
+
+def test_a_client_that_trusts_another_ca(scene: Scene) -> None:
+    scene.client("--root", "/var/lib/another", "ca", "init", "--no-passphrase", "--name", "Another CA")
+    steps = probe(scene.client, URL, "--ca", "/var/lib/another/var/lib/smtpcreds/ca/ca-cert.pem", status=1)
+    assert failed(steps) == {"chain", "openssl"}
+    assert steps["auth"]["outcome"] == "skipped"
+
+
+def test_a_hub_whose_tls_is_broken(scene: Scene) -> None:
+    """Sendmail then says nothing of STARTTLS at all."""
+    scene.hub.host.run(("chmod", "0644", f"{CERTS}/dmzmail-key.pem"))
+    try:
+        scene.hub.sendmail.reload()
+        steps = probe(scene.client, URL, status=1)
+    finally:
+        scene.hub.host.run(("chmod", "0600", f"{CERTS}/dmzmail-key.pem"))
+        scene.hub.sendmail.reload()
+    assert list(steps)[-1] == "starttls"
+    assert "STARTTLS is not offered" in steps["starttls"]["detail"]
+    assert failed(steps) == {"starttls"}
+
+
+def test_a_port_of_another_kind(scene: Scene) -> None:
+    assert failed(probe(scene.client, "smtps://dmzmail:25", status=1)) == {"tls"}
+    assert failed(probe(scene.client, "smtp://dmzmail:587", status=1)) == {"connect"}
+    assert failed(probe(scene.client, "smtp://192.0.2.1", status=1)) == {"starttls"}
