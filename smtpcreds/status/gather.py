@@ -83,7 +83,7 @@ def _new_keys(site: Site, inventory: Inventory | None) -> Iterator[Change]:
     for half in rollovers(site, inventory) if inventory else ():
         host, begun = half.begun.host, half.begun
         note, step = _KEYS[half.stage]
-        old, new = (f"TLSA 3 1 1 {key[:KEY]} of {host}" for key in (begun.old, begun.new))
+        old, new = f"{host} 3 1 1 {begun.old[:KEY]}", f"3 1 1 {begun.new[:KEY]}"
         command = f"smtpcreds tlsa {step} {host}"
         yield Change(Kind.TLSA, old, new, begun.at, half.ready_at, note, command)
 

@@ -103,7 +103,7 @@ def _certificates(status: Status, paint: Paint, width: int, limit: int) -> Itera
         yield paint("certificates", Tone.HEAD) + "  none"
         return
     scale = max(1, *(status.days_left(row.not_after) for row in rows))
-    names = [printable(row.host) for row in rows]
+    names = [_cut(printable(row.host), width // 2) for row in rows]
     room = max(map(len, names))
     digits = max(len(str(status.days_left(row.not_after))) for row in rows)
     bar = max(10, width - room - digits - 15)
@@ -112,6 +112,10 @@ def _certificates(status: Status, paint: Paint, width: int, limit: int) -> Itera
         yield f"  {name:{room}}  {_bar(status, row, paint, (digits, bar, scale))}"
     if status.has_more or len(rows) < len(status.certificates):
         yield "  and more that end later: smtpcreds cert list"
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else text[: room - 3] + "..."
 
 
 def _bar(status: Status, row: Certificate, paint: Paint, sizes: tuple[int, int, int]) -> str:

@@ -11,7 +11,7 @@ from .values import Kind, Status
 WIDTH, ROW, HEAD, FOOT = 960, 30, 34, 12
 NAMES, ENDS = 250, 118
 """Columns on the left and right, in user units as all sizes here."""
-LETTERS = 34
+LETTERS = 31
 """Of a name, as many as fit into its column; the whole name is the row's title."""
 BAR = 12
 PAST = 0.06

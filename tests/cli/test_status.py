@@ -135,6 +135,14 @@ def test_colour_is_for_terminals_that_want_it(scene: Program, more: dict[str, st
     assert ("\x1b[32m" in on_a_terminal(scene, more)) is coloured
 
 
+def test_a_long_name_leaves_room_for_its_bar(hub: Program) -> None:
+    host = f"{'a-long-name.' * 8}polkatistas.org"
+    hub("cert", "issue", host)
+    lines = [line for line in hub("status").out.splitlines() if " d  " in line]
+    assert len(lines) == 2
+    assert all(len(line) <= 80 and line.count("#") > 10 for line in lines)
+
+
 def test_no_colour_in_a_pipe(scene: Program) -> None:
     assert "\x1b" not in scene("status").out
 
