@@ -9,7 +9,8 @@ from .lazy import LazyGroup, global_options
 from .session import Session
 
 COMMANDS = {
-    "setup": ("setup", "setup", "Make a hub ready: CA, certificate, account, default-auth-info."),
+    "setup": ("setup", "setup", "Make a hub ready, or a client host from a bundle."),
+    "bundle": ("bundle", "bundle", "Put all that a client host needs into one archive."),
     "status": ("overview", "status", "How everything stands: days left, what is half-way or due."),
     "ca": ("ca", "ca", "The certificate authority."),
     "cert": ("cert", "cert", "Certificates of hosts."),

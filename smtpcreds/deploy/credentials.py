@@ -1,7 +1,7 @@
 """What a client host logs in with, and what the accounts of a hub hold."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ..accounts import AccountBook
 from ..config import Site
@@ -65,10 +65,25 @@ def _verified(book: AccountBook, account: Account, secret: Secret) -> Credential
 
 def _installed_secret(site: Site, program: Program, account: Account) -> Secret | None:
     """Return the secret that this host has for the account in the program's own files."""
+    paths = {name: site.path(name) for name in program.SECRET_FILES}
+    files = {name: _read(path) for name, path in paths.items() if os.path.lexists(path)}
+    return secret_for(program, account, files)
+
+
+def secret_for(program: Program, account: Account, files: Mapping[str, bytes]) -> Secret | None:
+    """Return the secret that the program's files have for the account, or None.
+
+    Args:
+        program: whose files.
+        account: it stands there by its bare or its full name.
+        files: content by the path on the host.
+
+    Raises:
+        DamagedFileError: one can't be read.
+    """
     names = {account.authcid, str(account)}
     for name in program.SECRET_FILES:
-        path = site.path(name)
-        found = program.parse(name, _read(path)) if os.path.lexists(path) else {}
+        found = program.parse(name, files[name]) if name in files else {}
         secret = found.get("secret")
         if found.get("authcid") in names and isinstance(secret, Secret):
             return secret

@@ -24,8 +24,14 @@ PID_FILES = ("/run/sendmail/mta/sendmail.pid", "/run/sendmail.pid", "/var/run/se
 """Debian's, Fedora's, and what sendmail is built with."""
 
 
-def gather(site: Site, program: Program, options: Wishes) -> Facts:
+def gather(site: Site, program: Program, options: Wishes, material: Material | None = None) -> Facts:
     """Return what the program is told.
+
+    Args:
+        site: where.
+        program: it is told what it needs and no more.
+        options: what is wanted of it.
+        material: what the host's certificate files will say, where they do not lie on this disk.
 
     Raises:
         UsageError: a choice the program does not know, or a client host that is the hub itself.
@@ -53,7 +59,7 @@ def gather(site: Site, program: Program, options: Wishes) -> Facts:
         rules=_rules(here, program, wishes),
         variants=wishes.variants,
         port=wishes.port or 25,
-        material=_material(here, host) if Need.MATERIAL in program.NEEDS else None,
+        material=(material or _material(here, host)) if Need.MATERIAL in program.NEEDS else None,
         accounts=held(here) if Need.ACCOUNTS in program.NEEDS else (),
         clients=clients(here, wishes) if Need.CLIENTS in program.NEEDS else (),
         fingerprint=_fingerprint(here, wishes) if Need.FINGERPRINT in program.NEEDS else "",
