@@ -33,12 +33,18 @@ class Thresholds:
         Of a short life, as that of a CRL, a quarter counts instead of the days to warn, and an eighth
         instead of the critical ones: it is renewed when a third is left.
         """
-        life = end - begin
-        if end - now <= min(timedelta(days=self.critical), life / 8):
+        warning, critical = self.spans(end - begin)
+        if end - now <= critical:
             return Grade.CRITICAL
-        if end - now <= min(timedelta(days=self.warning), life / 4):
-            return Grade.WARNING
-        return Grade.OK
+        return Grade.WARNING if end - now <= warning else Grade.OK
+
+    def spans(self, life: timedelta) -> tuple[timedelta, timedelta]:
+        """Return before which end there is a warning, and what is critical, of what lives so long."""
+        return min(timedelta(days=self.warning), life / 4), min(timedelta(days=self.critical), life / 8)
+
+    def marks(self, life: timedelta) -> str:
+        """Return both as performance data: met below the range, hence the colons."""
+        return ";".join(f"{span.days}:" for span in self.spans(life))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +97,14 @@ def _faults(status: Status, thresholds: Thresholds) -> Iterator[Found]:
 
 
 def _data(status: Status, thresholds: Thresholds) -> Iterator[str]:
-    """Yield ``label=value;warn;crit``; a threshold is met below its range, hence the colon."""
-    marks = f"{thresholds.warning}:;{thresholds.critical}:"
-    ends: list[tuple[str, datetime | None, str]] = [
-        *(("certificate_days", row.not_after, marks) for row in status.certificates[:1]),
-        *(("authority_days", ca.not_after, marks) for ca in status.authorities[:1]),
-        *(("crl_days", ca.crl.next_update, "") for ca in status.authorities[:1] if ca.crl),
+    """Yield ``label=value;warn;crit``."""
+    lives: list[tuple[str, datetime, datetime | None]] = [
+        *(("certificate_days", row.not_before, row.not_after) for row in status.certificates[:1]),
+        *(("authority_days", ca.not_before, ca.not_after) for ca in status.authorities[:1]),
+        *(("crl_days", ca.crl.this_update, ca.crl.next_update) for ca in status.authorities[:1] if ca.crl),
     ]
-    yield from (f"{label}={status.days_left(end)};{limits}" for label, end, limits in ends if end)
+    for label, begin, end in lives:
+        if end:
+            yield f"{label}={status.days_left(end)};{thresholds.marks(end - begin)}"
     yield f"due={sum(item.count for item in status.due)};;;0"
     yield f"accounts={status.accounts.total};;;0"
