@@ -28,7 +28,7 @@ PURE = ("pki", "mta", "model", "names")
 IMPURE = {"os", "time", "socket", "subprocess", "pathlib", "shutil", "tempfile", "random"}
 HOMES = {
     "click": {"cli"},
-    "cryptography": {"pki"},
+    "cryptography": {"pki", "passwords"},
     "passlib": {"passwords"},
     "keyring": {"sources"},
     "sqlite3": {"inventory"},

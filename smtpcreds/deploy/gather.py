@@ -18,6 +18,7 @@ from ..secret import Secret
 from .credentials import credential, held
 from .relaying import clients, rules
 from .sasl_conf import backend_of
+from .verifiers import verifiers
 from .wishes import Wishes
 
 PID_FILES = ("/run/sendmail/mta/sendmail.pid", "/run/sendmail.pid", "/var/run/sendmail.pid")
@@ -45,6 +46,7 @@ def gather(site: Site, program: Program, options: Wishes, material: Material | N
     host = _host(here, program, wishes)
     is_hub = program.ROLE is Role.HUB
     default = PLAINTEXT if is_hub and wishes.saslauthd else DEFAULT
+    accounts = held(here) if program.NEEDS & {Need.ACCOUNTS, Need.VERIFIERS} else ()
     return Facts(
         host=host,
         hub=here.hub,
@@ -60,7 +62,8 @@ def gather(site: Site, program: Program, options: Wishes, material: Material | N
         variants=wishes.variants,
         port=wishes.port or 25,
         material=(material or _material(here, host)) if Need.MATERIAL in program.NEEDS else None,
-        accounts=held(here) if Need.ACCOUNTS in program.NEEDS else (),
+        accounts=accounts,
+        verifiers=verifiers(here, accounts, wishes.variants) if Need.VERIFIERS in program.NEEDS else {},
         clients=clients(here, wishes) if Need.CLIENTS in program.NEEDS else (),
         fingerprint=_fingerprint(here, wishes) if Need.FINGERPRINT in program.NEEDS else "",
     )

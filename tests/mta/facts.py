@@ -1,6 +1,7 @@
 """Facts to render from."""
 
 import re
+from base64 import b64encode
 from dataclasses import replace
 
 from hypothesis import assume
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from smtpcreds.model import Account, Credential
 from smtpcreds.mta.access import parse_rule, relaying
 from smtpcreds.mta.mechanisms import EXTERNAL, STRONGEST_FIRST, offer
-from smtpcreds.mta.port import Client, Facts, Material, Program, Tls
+from smtpcreds.mta.port import Client, Facts, Held, Material, Program, Tls
 from smtpcreds.mta.sasl_conf import Backend, Saslauthd, Sasldb, Sql
 from smtpcreds.postgres import parse_url
 from smtpcreds.secret import Secret
@@ -40,6 +41,8 @@ FACTS = Facts(
         Secret(pem("PRIVATE KEY")), pem("CERTIFICATE"), pem("CERTIFICATE") * 2, pem("X509 CRL")
     ),
     fingerprint="5e" * 32,
+    accounts=(Held(Account("maildroid", HUB), {"userPassword": Secret(SECRET)}),),
+    verifiers={f"maildroid@{HUB}": Secret("{PLAIN.b64}" + b64encode(SECRET).decode())},
     clients=(Client("attic.polkatistas.org", "ab" * 32, "cd" * 32),),
 )
 
@@ -63,12 +66,13 @@ SECRETS = {
     "opensmtpd": octets.map(lambda secret: b" \t:" + secret + b"x"),
     "msmtp": printable.map(str.encode),
     "nullmailer": printable.map(lambda text: re.sub(r" {2,}|[\\:\[\]]", "'", text).encode()),
+    "exim": octets.map(lambda secret: b" x" + secret + b"x"),
     "swaks": octets.map(lambda secret: b"x" + secret),
 }
 """What a family of programs can hold, where that is not `octets`."""
 ONLY_PLAINTEXT = {"opensmtpd", "nullmailer"}
 NEVER_EXTERNAL = {"postfix-hub"}
-ALTERNATIVES = ({"hash", "lmdb"},)
+ALTERNATIVES = ({"hash", "lmdb"}, {"split", "hand-written"})
 
 
 @st.composite

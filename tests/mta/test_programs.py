@@ -2,17 +2,18 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from smtpcreds.errors import DamagedFileError, InexpressibleError, UsageError
 from smtpcreds.model import Account, Credential
+from smtpcreds.mta import dovecot_users
 from smtpcreds.mta.mechanisms import PLAINTEXT
-from smtpcreds.mta.port import File, Map, Program, Rendered, is_secret, masked, octets
+from smtpcreds.mta.port import Facts, File, Map, Program, Rendered, Role, is_secret, masked, octets
 from smtpcreds.mta.programs import PROGRAMS, check_variants, program_named
 from smtpcreds.secret import Secret
 
@@ -82,7 +83,11 @@ class TestProgram:
     ) -> None:
         """SPEC rows 11 and 12: what is trusted is offered; PLAIN and LOGIN wait for TLS."""
         given = data.draw(facts(program))
-        for item in program.render(given):
+        try:
+            files = program.render(given)
+        except (InexpressibleError, UsageError):
+            reject()
+        for item in files:
             if isinstance(item, Map):
                 continue
             found = program.parse(item.path, octets(item.content))
@@ -120,6 +125,47 @@ def test_a_place_that_would_be_misread_is_refused(name: str) -> None:
     for path in (*PLACES, *MISREAD[program_named(name).FAMILY]):
         with pytest.raises(InexpressibleError):
             program_named(name).render(replace(FACTS, tls=replace(FACTS.tls, key=path)))
+
+
+def assert_exim_waits_for_tls(program: Program, given: Facts, found: Mapping[str, object]) -> None:
+    guard = "client_condition" if program.ROLE is Role.CLIENT else "server_advertise_condition"
+    for name, mechanism in found.items():
+        driver, _, option = name.partition(".")
+        if option == "public_name":
+            assert mechanism in given.mechanisms
+            condition = str(found[f"{driver}.{guard}"])
+            assert re.search(r"def:tls_(in|out)_cipher|tls_in_certificate_verified", condition)
+
+
+@pytest.mark.parametrize("name", ["exim-hub", "exim-client"])
+@given(data=st.data())
+def test_no_authenticator_of_exim_works_outside_tls(name: str, data: st.DataObject) -> None:
+    program = program_named(name)
+    given = data.draw(facts(program))
+    try:
+        files = program.render(given)
+    except (InexpressibleError, UsageError):
+        reject()
+    fragments = [item for item in files if isinstance(item, File) and "auth" in item.path]
+    assert fragments
+    for item in fragments:
+        assert_exim_waits_for_tls(program, given, program.parse(item.path, octets(item.content)))
+
+
+@given(data=st.data())
+def test_dovecot_offers_what_is_wanted_and_its_scheme_serves(data: st.DataObject) -> None:
+    program = program_named("dovecot-hub")
+    given = data.draw(facts(program))
+    try:
+        conf = program.render(given)[-1]
+    except (InexpressibleError, UsageError):
+        reject()
+    assert isinstance(conf, File)
+    found = program.parse(conf.path, octets(conf.content))
+    offered = set(str(found["auth_mechanisms"]).upper().split())
+    scheme = dovecot_users.scheme_of(given.variants)
+    assert offered == set(given.mechanisms) & set(dovecot_users.MECHANISMS[scheme])
+    assert found["disable_plaintext_auth"] == "yes"
 
 
 @pytest.mark.parametrize("secret", [b"#hash", b"two\nlines", b"", b"nul\0", b"x" * 2047])
