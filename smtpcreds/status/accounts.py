@@ -5,6 +5,7 @@ from itertools import islice
 
 from ..accounts import AccountBook
 from ..config import Site
+from ..deploy.handed_out import handovers
 from ..inventory import Inventory, Rotation, RotationState
 from ..postgres import is_url
 from .values import Account, Accounts, Change, Kind
@@ -12,12 +13,22 @@ from .values import Account, Accounts, Change, Kind
 SHOWN = 1000
 
 
-def accounts(site: Site, inventory: Inventory | None) -> Accounts:
-    """Return the accounts of the configured database; one that does not exist yet is empty."""
+def accounts(site: Site, inventory: Inventory | None, hosts: Iterable[str]) -> Accounts:
+    """Return the accounts of the configured database; one that does not exist yet is empty.
+
+    Args:
+        site: where.
+        inventory: says who was given which account.
+        hosts: that may have been given a bundle.
+    """
     book = AccountBook(site)
     names = book.listing().names
     recorded = book.database if is_url(book.database) else site.root.record(book.database)
-    clients = _clients(inventory.rotations.history(), recorded) if inventory else {}
+    clients: dict[str, list[str]] = {}
+    if inventory:
+        clients = _clients(inventory.rotations.history(), recorded)
+        for host in dict.fromkeys(hosts):
+            _add_handover(clients, inventory, host)
     shown = (Account(name, tuple(clients.get(name, ()))) for name in islice(names, SHOWN))
     return Accounts(book.database, len(names), tuple(shown))
 
@@ -50,3 +61,10 @@ def _clients(history: Iterable[Rotation], database: str) -> dict[str, list[str]]
             for account in (row.successor, row.account):
                 found.setdefault(str(account), list(row.clients))
     return found
+
+
+def _add_handover(clients: dict[str, list[str]], inventory: Inventory, host: str) -> None:
+    """Add a host to the account that its last bundle had."""
+    given = handovers(inventory.events(subject=host)).get(host)
+    if given and host not in (known := clients.setdefault(given.account, [])):
+        known.append(host)

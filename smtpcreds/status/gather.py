@@ -50,7 +50,7 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
         authorities=authorities,
         certificates=certificates,
         has_more=len(found) > LOOK,
-        accounts=accounts(site, inventory),
+        accounts=accounts(site, inventory, [row.host for row in certificates]),
         changes=changes,
         due=(*begun, *due_work(now, authorities, certificates, changes, lifetime)),
         lifetime=lifetime,

@@ -89,6 +89,12 @@ def test_json_has_the_same_content(scene: Program) -> None:
     assert scene("status", "--json", "--limit", "2").data["more_certificates"] is True
 
 
+def test_a_bundle_makes_its_host_a_client(hub: Program, tmp_path: Path) -> None:
+    hub("bundle", "cellar", "--output", tmp_path / "cellar.tar")
+    (account,) = hub("status", "--json").data["accounts"]["shown"]
+    assert account == {"name": f"maildroid@{HUB}", "clients": ["cellar.polkatistas.org"]}
+
+
 def test_a_limit_leaves_out_what_ends_later_and_says_so(scene: Program) -> None:
     out = scene("status", "--limit", "2").out
     assert len(bars(out)) == 2
