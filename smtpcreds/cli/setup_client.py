@@ -91,6 +91,8 @@ def _show(session: Session, wanted: "Client", done: "Ready") -> None:
 
 
 def _lines(session: Session, wanted: "Client", done: "Ready") -> Iterator[str]:
+    from ..config.host import host_name
+
     state = "ready" if done.changed else "was ready; nothing changed"
     yield f"{wanted.opened.label.host}: {state}"
     rows = [(part.what, part.path, part.made) for part in done.parts]
@@ -99,6 +101,8 @@ def _lines(session: Session, wanted: "Client", done: "Ready") -> Iterator[str]:
     for what, path, made in rows:
         yield f"  {what:{width}}  {session.described(path)}{'' if made else '  (was there)'}"
     yield from remaining_lines(done.applied.includes, done.applied.commands, done.usage)
-    fingerprint = wanted.wishes.fingerprint
-    option = f" --fingerprint {fingerprint}" if fingerprint else ""
-    yield f"check with: smtpcreds mta check {wanted.program.NAME}{option}"
+    host, fingerprint = wanted.opened.label.host, wanted.wishes.fingerprint
+    here = wanted.site.qualify(host_name(wanted.site.root))
+    options = [f" --host {host}"] if host != here else []
+    options += [f" --fingerprint {fingerprint}"] if fingerprint else []
+    yield f"check with: smtpcreds mta check {wanted.program.NAME}{''.join(options)}"
