@@ -39,7 +39,7 @@ def setup_client(
     site = session.site()
     program = program_for(mta, Role.CLIENT) if mta else None
     name = "standard input" if source == STREAM else session.absolute(source)
-    opened = open_bundle(site, _content(name, source, passphrase), name)
+    opened = open_bundle(site, bundle_content(name, source, passphrase), name)
     wanted = client(site, opened, program)
     if host and wanted.site.qualify(host) != opened.label.host:
         raise UsageError(host, f"is not the host of the bundle, which is {opened.label.host}")
@@ -48,7 +48,17 @@ def setup_client(
         _show(session, wanted, done)
 
 
-def _content(name: str, source: str, passphrase: str | None) -> bytes:
+def bundle_content(name: str, source: str, passphrase: str | None) -> bytes:
+    """Return the archive, decrypted if need be.
+
+    Args:
+        name: for messages.
+        source: absolute path, or ``-`` for standard input.
+        passphrase: where it comes from.
+
+    Raises:
+        WrongPassphraseError: the passphrase does not open it.
+    """
     from ..bundle import sealing
 
     data = _read(name, source)

@@ -12,7 +12,6 @@ NARROW, WIDE = 60, 120
 """Columns that are used at least and at most."""
 
 
-
 class Tone(Enum):
     """What a colour says, as parameters of SGR (ECMA-48 section 8.3.117)."""
 
