@@ -106,6 +106,12 @@ class LockHeldError(SmtpcredsError):
     exit_status = 75
 
 
+class TooEarlyError(SmtpcredsError):
+    """What was asked would be right later; the reason says when (EX_TEMPFAIL)."""
+
+    exit_status = 75
+
+
 class ProtocolError(SmtpcredsError):
     """A peer on the network broke its protocol (EX_PROTOCOL)."""
 

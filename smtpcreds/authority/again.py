@@ -16,7 +16,7 @@ from ..pki.profiles import parse_profile
 from ..pki.values import BACKDATE, Issuer, validity
 from ..pki.values import Certificate as Parsed
 from .batch import Draft
-from .former import Former, key_to_keep, read_former, verify_ours
+from .former import Former, key_that_waits, key_to_keep, read_former, verify_ours
 from .issue import verify_permitted
 from .layout import Pair, lifetime_of
 from .orders import Order
@@ -30,12 +30,14 @@ class Job:
     Attributes:
         order: what is wanted.
         former: what is in place.
-        key: to be kept; None makes a new one.
+        key: to be kept, or the one that waited; None makes a new one.
+        waited: the key waits beside the pair.
     """
 
     order: Order
     former: Former
     key: PrivateKey | None = field(repr=False)
+    waited: bool = False
 
     def draft(self, site: Site, issuer: Issuer) -> Draft:
         """Return what is to be signed."""
@@ -45,7 +47,8 @@ class Job:
             new_serial(),
             validity(site.clock(), self.order.lifetime, issuer),
             self.former,
-            keeps_key=self.key is not None,
+            keeps_key=self.key is not None and not self.waited,
+            waited=self.waited,
         )
 
 
@@ -68,6 +71,8 @@ def job(site: Site, inventory: Inventory, row: Certificate, chain: Sequence[Pars
     verify_permitted(order, chain)
     former = read_former(order.pair)
     verify_ours(former, row, inventory)
+    if wanted.next_key:
+        return Job(order, former, key_that_waits(order.pair), waited=True)
     return Job(order, former, None if wanted.new_key else key_to_keep(former, row, inventory))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..errors import SmtpcredsError, WriteError
-from ..files import write_all
+from ..files import remove, write_all
 from ..inventory import Intent, Signed, serial_text
 from ..model import Artifact, Link
 from ..pki.issue import sign
@@ -58,6 +58,7 @@ class Draft:
         validity: of the certificate.
         former: what a renewal replaces.
         keeps_key: the key is in place already.
+        waited: the key waited beside the pair, and waits no more once all is in place.
     """
 
     order: Order
@@ -66,6 +67,7 @@ class Draft:
     validity: Validity
     former: Former | None = None
     keeps_key: bool = False
+    waited: bool = False
 
     @property
     def serial_text(self) -> str:
@@ -119,6 +121,9 @@ def carry_out(
     except SmtpcredsError:
         recover(replace(office.site, warn=lambda _: None), office.inventory)
         raise
+    for draft, _ in pairs:
+        if draft.waited:
+            remove(draft.order.pair.next_key)
     _record(office, pairs, verb)
     issued = [Issued(draft.order, certificate, draft.validity.shortened) for draft, certificate in pairs]
     return [*issued, *refused], crl

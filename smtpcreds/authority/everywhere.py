@@ -13,7 +13,7 @@ from ..pki.hashlinks import is_link_name, subject_hash
 from ..pki.values import Certificate
 from .ca import certificates
 from .elders import distrusted, elders, trusted
-from .install import Listed, bundled, check, surroundings, trust
+from .install import Listed, bundled, check, complete, surroundings, trust
 from .layout import BUNDLE, CRL, ca_files
 
 _ELDER_CRL = pattern(r"crl-[0-9a-f]{8}\.pem")
@@ -44,6 +44,11 @@ def spread(site: Site, inventory: Inventory) -> list[str]:
 def around(site: Site, directory: str) -> list[Artifact | Link]:
     """Return what of bundle, CRLs and links is missing or different in a directory."""
     return surroundings(directory, trusted(site), crl_lists(site), distrusted(site))
+
+
+def elsewhere(site: Site, directory: str) -> list[Artifact | Link]:
+    """Return all of bundle, CRLs and links for a directory of another host."""
+    return complete(directory, trusted(site), crl_lists(site))
 
 
 def verify_place(site: Site, directory: str) -> None:

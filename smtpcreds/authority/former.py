@@ -92,6 +92,18 @@ def key_to_keep(former: Former, row: Row, inventory: Inventory) -> PrivateKey:
     return key
 
 
+def key_that_waits(pair: Pair) -> PrivateKey:
+    """Return the next key of a pair.
+
+    Raises:
+        MissingInputError: none waits.
+        DataError: it can't be read.
+    """
+    if not os.path.lexists(pair.next_key):
+        raise MissingInputError(pair.next_key, "there is no next key", "smtpcreds tlsa next HOST")
+    return decode_key(read_private(pair.next_key), None, pair.next_key)
+
+
 def _leaked(inventory: Inventory, host: str) -> set[str | None]:
     revoked = inventory.listing(host=host, state=State.REVOKED)
     return {row.key_id for row in revoked if row.reason == Reason.KEY_COMPROMISE.value and row.key_id}

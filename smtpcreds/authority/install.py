@@ -90,8 +90,7 @@ def trust(
     """
     given = tuple(authorities)
     bundle = tuple(dict.fromkeys((*given, *_kept(directory, {*given, *without}))))
-    links = [Link(f"{directory}/{stem}.0", BUNDLE) for stem in dict.fromkeys(map(subject_hash, bundle))]
-    return _missing([Artifact(f"{directory}/{BUNDLE}", encode_certificates(bundle))], links) if bundle else []
+    return _missing(*_trusting(directory, bundle)) if bundle else []
 
 
 def revocation(directory: str, lists: Iterable[Listed]) -> list[Artifact | Link]:
@@ -100,6 +99,24 @@ def revocation(directory: str, lists: Iterable[Listed]) -> list[Artifact | Link]
     Sendmail reads only the first CRL of a file, so each has its own; confCRL_PATH finds them by these links.
     Those of CAs with one name, as after a rollover, are counted from 0 without a gap.
     """
+    return _missing(*_revoking(directory, lists))
+
+
+def complete(
+    directory: str, authorities: Iterable[Certificate], lists: Iterable[Listed]
+) -> list[Artifact | Link]:
+    """Return all that stands beside pairs, for a directory of another host, whatever is in ours."""
+    files, links = _trusting(directory, tuple(authorities))
+    more, more_links = _revoking(directory, lists)
+    return [*files, *links, *more, *more_links]
+
+
+def _trusting(directory: str, bundle: Collection[Certificate]) -> tuple[list[Artifact], list[Link]]:
+    links = [Link(f"{directory}/{stem}.0", BUNDLE) for stem in dict.fromkeys(map(subject_hash, bundle))]
+    return [Artifact(f"{directory}/{BUNDLE}", encode_certificates(bundle))], links
+
+
+def _revoking(directory: str, lists: Iterable[Listed]) -> tuple[list[Artifact], list[Link]]:
     taken: Counter[str] = Counter()
     files, links = [], []
     for item in lists:
@@ -107,7 +124,7 @@ def revocation(directory: str, lists: Iterable[Listed]) -> list[Artifact | Link]
         files.append(Artifact(f"{directory}/{item.name}", item.content))
         links.append(Link(f"{directory}/{stem}.r{taken[stem]}", item.name))
         taken[stem] += 1
-    return _missing(files, links)
+    return files, links
 
 
 def bundled(directory: str) -> tuple[Certificate, ...]:

@@ -1,5 +1,6 @@
 """Installing the answer of another CA: its certificate joins the key that waited, its CAs the bundle."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..config import Site
@@ -12,6 +13,7 @@ from ..pki.constraints import names_of
 from ..pki.describe import fingerprint
 from ..pki.keys import public_id
 from ..pki.pem import encode_der
+from ..pki.profiles import Profile
 from ..pki.values import Certificate
 from .answers import Answer, Sources, read_answer
 from .ca import certificates, exists
@@ -52,31 +54,51 @@ def _install(site: Site, sources: Sources) -> Installed:
     with at_work(site) as inventory:
         answer = read_answer(site, sources)
         added = _new(answer)
-        before = _before(inventory, answer, sources)
-        row = _recorded(site, inventory, answer, sources)
-        try:
-            prepare(site, answer.pair.directory)
-            write_all(_around(site, answer))
-            put_in_place(answer.pair, answer.certificate, answer.above)
-        except SmtpcredsError:
-            _withdraw(inventory, row, before)
-            raise
-        with inventory.transaction():
-            inventory.issued(row.authority, [row.serial])
-            record(site, inventory, "cert install", answer.host, f"serial {row.serial}")
+        _refuse_revoked(inventory, answer, sources.answer)
+        install(site, inventory, answer, sources.profile, _around(site, answer), "cert install")
     return Installed(answer, added)
 
 
-def _before(inventory: Inventory, answer: Answer, sources: Sources) -> Row | None:
-    """Return the row of a certificate that is known already.
+def install(
+    site: Site,
+    inventory: Inventory,
+    answer: Answer,
+    profile: Profile,
+    around: Sequence[Artifact | Link],
+    verb: str,
+) -> None:
+    """Put a certificate that was checked beside its key, and record it.
 
-    Raises:
-        DataError: it is revoked.
+    Args:
+        site: where.
+        inventory: open for writing, under the lock.
+        answer: its key is in place or waits.
+        profile: the roles in which the host will use it.
+        around: what is to stand beside the pair.
+        verb: for the record.
     """
-    row = next(iter(inventory.find(fingerprint(answer.certificate))), None)
+    before = _known(inventory, answer)
+    row = _recorded(site, inventory, answer, profile)
+    try:
+        prepare(site, answer.pair.directory)
+        write_all(around)
+        put_in_place(answer.pair, answer.certificate, answer.above)
+    except SmtpcredsError:
+        _withdraw(inventory, row, before)
+        raise
+    with inventory.transaction():
+        inventory.issued(row.authority, [row.serial])
+        record(site, inventory, verb, answer.host, f"serial {row.serial}")
+
+
+def _known(inventory: Inventory, answer: Answer) -> Row | None:
+    return next(iter(inventory.find(fingerprint(answer.certificate))), None)
+
+
+def _refuse_revoked(inventory: Inventory, answer: Answer, subject: str) -> None:
+    row = _known(inventory, answer)
     if row and row.state is State.REVOKED:
-        raise DataError(sources.answer, "is revoked", f"smtpcreds cert request {answer.host} --new-key")
-    return row
+        raise DataError(subject, "is revoked", f"smtpcreds cert request {answer.host} --new-key")
 
 
 def _withdraw(inventory: Inventory, row: Row, before: Row | None) -> None:
@@ -89,27 +111,27 @@ def _withdraw(inventory: Inventory, row: Row, before: Row | None) -> None:
         inventory.issued(before.authority, [before.serial])
 
 
-def _recorded(site: Site, inventory: Inventory, answer: Answer, sources: Sources) -> Row:
+def _recorded(site: Site, inventory: Inventory, answer: Answer, profile: Profile) -> Row:
     """Record that the certificate is about to be installed; one that is known already is moved."""
     own = certificates(site) if exists(site) else ()
     with inventory.transaction():
         for ca in answer.above:
             if ca not in own:
                 acquainted(site, inventory, ca)
-        row = _row(site, answer, sources, acquainted(site, inventory, answer.above[0]).id)
+        row = _row(site, answer, profile, acquainted(site, inventory, answer.above[0]).id)
         inventory.adopt([(row, encode_der(answer.certificate))])
         inventory.place(row.authority, row.serial, row.directory)
     return row
 
 
-def _row(site: Site, answer: Answer, sources: Sources, authority: int) -> Row:
+def _row(site: Site, answer: Answer, profile: Profile, authority: int) -> Row:
     certificate = answer.certificate
     names = names_of(certificate)
     return Row(
         authority=authority,
         serial=serial_text(certificate.serial_number),
         host=answer.host,
-        profile=sources.profile.name,
+        profile=profile.name,
         names=(*names.dns_names, *map(str, names.addresses)),
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,

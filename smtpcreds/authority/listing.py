@@ -27,14 +27,17 @@ class Selection:
     everything: bool = False
 
 
-def listed(site: Site, inventory: Inventory, selection: Selection) -> Generator[Certificate, None, None]:
-    """Yield the chosen certificates, those that end next first."""
+def listed(
+    site: Site, inventory: Inventory, selection: Selection, limit: int | None = None
+) -> Generator[Certificate, None, None]:
+    """Yield the chosen certificates, those that end next first; at most ``limit``."""
     now = site.clock()
     yield from inventory.listing(
         expires_after=None if selection.everything and not selection.within else now - REMEMBERED,
         expires_before=None if selection.within is None else later(now, selection.within),
         host=selection.host,
         latest=not selection.everything,
+        limit=limit,
     )
 
 

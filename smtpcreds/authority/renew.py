@@ -96,7 +96,8 @@ def _renew(
         quiet = replace(site, warn=lambda _: None)  # the plan has warned
         work = _look(quiet, office.inventory, office.authority, issuer.path, wanted)
         drafts = [job.draft(site, issuer) for job in work.jobs]
-        outcomes, crl = carry_out(office, drafts, "cert renew", progress=progress, hook=hook)
+        verb = "tlsa switch" if wanted.next_key else "cert renew"
+        outcomes, crl = carry_out(office, drafts, verb, progress=progress, hook=hook)
     return Renewed([*outcomes, *work.refused], crl)
 
 
@@ -153,13 +154,18 @@ def _rows(
             found |= {(row.authority, row.serial): row for row in rows_of(site, inventory, host)}
         except SmtpcredsError as error:
             refused.append(Refused(host, error))
-    return list(found.values()), refused
+    rows = [row for row in found.values() if not wanted.next_key or _next_key_waits(site, row)]
+    return rows, refused
 
 
 def _is_there(site: Site, row: Certificate) -> bool:
     """Tell whether anything of the pair is left; nobody depends on one that expired and is gone."""
     pair = Pair(site.root.locate(row.directory))
     return os.path.lexists(pair.key) or os.path.lexists(pair.certificate)
+
+
+def _next_key_waits(site: Site, row: Certificate) -> bool:
+    return os.path.lexists(Pair(site.root.locate(row.directory)).next_key)
 
 
 def _steps(site: Site, work: _Work, hook: Hook | None) -> Iterator[Step]:
@@ -178,8 +184,8 @@ def _steps(site: Site, work: _Work, hook: Hook | None) -> Iterator[Step]:
 def _job_steps(item: Job) -> Iterator[Step]:
     order = item.order
     yield from (Step("write", kept.path, kept.mode) for kept in item.former.copies())
-    if item.key is None:
+    if item.key is None or item.waited:
         yield Step("write", order.pair.key, 0o600)
-    key = "same key" if item.key else f"new {order.key_type.label} key"
+    key = "next key" if item.waited else "same key" if item.key else f"new {order.key_type.label} key"
     note = f"{order.host}: {order.profile.label}, {key}, {order.lifetime.days} days"
     yield Step("write", order.pair.certificate, 0o600, note)

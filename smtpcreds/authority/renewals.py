@@ -23,6 +23,7 @@ class Renewals:
         hosts: names; empty with ``due``.
         due: everything past two thirds of its life.
         new_key: make new keys; otherwise the keys stay.
+        next_key: take the keys that wait beside the pairs; only where one waits.
         key_type: of the new keys; None is that of the former one.
         days: lifetime; None is that of the former certificate.
     """
@@ -30,6 +31,7 @@ class Renewals:
     hosts: tuple[str, ...] = ()
     due: bool = False
     new_key: bool = False
+    next_key: bool = False
     key_type: str | None = None
     days: int | None = None
 

@@ -1,5 +1,6 @@
 """Signing the request of a host that keeps its own key: only its names and its key are taken."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -20,7 +21,7 @@ from .ca import Passphrase, certificates, once, open_issuer
 from .elder_crls import refresh_elders
 from .install import certificate_file
 from .ledger import record
-from .office import at_the_office
+from .office import Office, at_the_office
 from .publish import keep_fresh
 from .target import verify_target
 
@@ -124,7 +125,7 @@ def plan_sign(
         NameRefusedError: a name that it may not certify.
         ExistsError: the target is there and ``force`` is not given.
     """
-    _verify_permitted(petition, certificates(site))
+    verify_petition(petition, certificates(site))
     verify_target(petition.target, force=force)
     note = f"{petition.profile.label} for {', '.join(petition.names)}, {petition.lifetime.days} days"
     steps = [Step("sign", petition.request.name, None, note)]
@@ -140,7 +141,8 @@ def plan_sign(
     return Plan(tuple(steps), apply)
 
 
-def _verify_permitted(petition: Petition, chain: tuple[Certificate, ...]) -> None:
+def verify_petition(petition: Petition, chain: tuple[Certificate, ...]) -> None:
+    """Raise NameRefusedError where the name constraints of the authorities forbid one of the names."""
     constraints = [found for ca in chain if (found := constraints_of(ca))]
     names = Names(petition.request.hosts, petition.request.addresses)
     if fault := refusal(constraints, names):
@@ -148,24 +150,41 @@ def _verify_permitted(petition: Petition, chain: tuple[Certificate, ...]) -> Non
 
 
 def _sign(site: Site, petition: Petition, issuer: Issuer, *, force: bool) -> Granted:
+    def deliver(granted: Granted) -> None:
+        write_all([Artifact(petition.target, granted.pem)] if petition.target else [])
+
     with at_the_office(site, issuer) as office:
         verify_target(petition.target, force=force)
-        inventory, authority = office.inventory, office.authority
-        serial, span = new_serial(), validity(site.clock(), petition.lifetime, issuer)
-        inventory.intend([_intent(site, authority, petition, serial, span)])
-        try:
-            certificate = sign(petition.request, petition.profile, issuer, serial, span)
-            inventory.signed(authority.id, [_signed(certificate)])
-            keep_fresh(office)
-            pem = certificate_file(certificate, issuer.path)
-            write_all([Artifact(petition.target, pem)] if petition.target else [])
-        except SmtpcredsError:
-            inventory.discard(authority.id, serial_text(serial), "could not be signed or written")
-            raise
-        with inventory.transaction():
-            inventory.issued(authority.id, [serial_text(serial)])
-            record(site, inventory, "cert sign", petition.request.name, f"serial {serial_text(serial)}")
-    return Granted(petition, certificate, span.shortened, pem)
+        return grant(office, petition, deliver)
+
+
+def grant(
+    office: Office, petition: Petition, deliver: Callable[[Granted], object], verb: str = "cert sign"
+) -> Granted:
+    """Sign, deliver and record the certificate of a petition.
+
+    Args:
+        office: who signs.
+        petition: its target is the business of ``deliver``.
+        deliver: brings the certificate to where it is wanted; where that fails, it is given up.
+        verb: for the record.
+    """
+    site, inventory, authority, issuer = office.site, office.inventory, office.authority, office.issuer
+    serial, span = new_serial(), validity(site.clock(), petition.lifetime, issuer)
+    inventory.intend([_intent(site, authority, petition, serial, span)])
+    try:
+        certificate = sign(petition.request, petition.profile, issuer, serial, span)
+        inventory.signed(authority.id, [_signed(certificate)])
+        keep_fresh(office)
+        granted = Granted(petition, certificate, span.shortened, certificate_file(certificate, issuer.path))
+        deliver(granted)
+    except SmtpcredsError:
+        inventory.discard(authority.id, serial_text(serial), "could not be signed or written")
+        raise
+    with inventory.transaction():
+        inventory.issued(authority.id, [serial_text(serial)])
+        record(site, inventory, verb, petition.request.name, f"serial {serial_text(serial)}")
+    return granted
 
 
 def _intent(site: Site, authority: Authority, petition: Petition, serial: int, span: Validity) -> Intent:

@@ -1,33 +1,79 @@
-"""``smtpcreds setup``: everything a hub needs."""
+"""``smtpcreds setup``: everything a hub needs, or a client host from a bundle."""
+
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import UsageError
 from .lazy import Verb
+from .mta.remaining import remaining_lines, remaining_row
 from .secrets import account_secret, ca_source, passphrase_option, warn_of_plain_key
 from .session import Session, pass_session
 
+if TYPE_CHECKING:
+    from ..deploy.place import Applied
+    from ..model import Plan
+    from ..setup import Hub, Part
+
+_OF_HUBS = ("account", "password", "allow_login_name", "no_passphrase")
+
 
 @click.command(cls=Verb)
-@click.argument("host")
+@click.argument("host", required=False)
+@click.option("--client", "source", metavar="BUNDLE", help="Make this host a client host, from BUNDLE or -.")
+@click.option("--mta", metavar="PROGRAM", help="Also the files of PROGRAM; of a client, what BUNDLE is for.")
 @click.option("--account", metavar="NAME", help="The client hosts' account; default: maildroid.")
-@click.option("--password", metavar="SOURCE", default="generate:", help="Its secret; default: generate it.")
+@click.option("--password", metavar="SOURCE", help="Its secret; default: generate it.")
 @click.option("--allow-login-name", is_flag=True, help="Accept the name of a login account of this host.")
 @passphrase_option
 @click.option("--no-passphrase", is_flag=True, help="Store the CA key unencrypted.")
+@click.option(
+    "--force", is_flag=True, help="Replace PROGRAM's files that are not ours, or another certificate."
+)
 @pass_session
+@click.pass_context
 def setup(
+    context: click.Context,
     session: Session,
-    host: str,
-    account: str | None,
-    password: str,
-    allow_login_name: bool,
+    /,
+    host: str | None,
+    source: str | None,
+    mta: str | None,
     passphrase: str | None,
-    no_passphrase: bool,
+    force: bool,
+    **of_hubs: Any,
 ) -> None:
     """Make the hub HOST ready: CA, certificate, relay account, default-auth-info.
 
+    With --client, make this host a client host instead, from what smtpcreds bundle made on the hub.
     What is there already is left as it is; a second run changes nothing.
     """
+    if source:
+        from .setup_client import setup_client
+
+        for name in filter(of_hubs.get, _OF_HUBS):
+            raise UsageError(f"--{name.replace('_', '-')}", "is for a hub, and --client makes a client host")
+        setup_client(session, source, host, mta, passphrase, force=force)
+    elif host is None:
+        raise click.MissingParameter(ctx=context, param_hint="'HOST'", param_type="argument")
+    elif force and not mta:
+        raise UsageError("--force", "replaces files of a mail program, and none is named", "--mta PROGRAM")
+    else:
+        _setup_hub(session, host, mta, passphrase, force=force, **of_hubs)
+
+
+def _setup_hub(
+    session: Session,
+    host: str,
+    mta: str | None,
+    passphrase: str | None,
+    *,
+    account: str | None,
+    password: str | None,
+    allow_login_name: bool,
+    no_passphrase: bool,
+    force: bool,
+) -> None:
     from functools import cache
 
     from ..setup import Secrets, hub, plan_hub
@@ -39,29 +85,59 @@ def setup(
     secrets = Secrets(
         made,
         lambda: made() if made.cache_info().currsize else source.present(),
-        cache(account_secret(password, f"password for {wanted.account}", site)),
+        cache(account_secret(password or "generate:", f"password for {wanted.account}", site)),
     )
-    parts = session.carry_out(plan_hub(wanted, secrets, allow_login_name=allow_login_name))
-    if parts is None:
+    plan = plan_hub(wanted, secrets, allow_login_name=allow_login_name)
+    done = session.carry_out(_with_program(wanted, plan, mta, force=force))
+    if done is None:
         return
     if made.cache_info().currsize:
         warn_of_plain_key(site, made(), none=no_passphrase)
-    changed = any(part.made for part in parts)
-    width = max(len(part.what) for part in parts)
+    _show(session, wanted, *done)
+
+
+def _with_program(
+    wanted: "Hub", plan: "Plan[list[Part]]", mta: str | None, *, force: bool
+) -> "Plan[tuple[list[Part], Applied | None]]":
+    """Return the plan of the hub, and of its mail program if one is named."""
+    from ..deploy.wishes import Wishes
+    from ..model import Plan
+    from ..mta.port import Role
+    from ..mta.programs import program_for
+    from ..setup.program import plan_program
+
+    if mta is None:
+        return Plan(plan.steps, lambda: (plan.apply(), None))
+    program = program_for(mta, Role.HUB)
+    files = plan_program(wanted.site, program, Wishes(), force=force, follows=bool(plan.steps))
+    return Plan((*plan.steps, *files.steps), lambda: (plan.apply(), files.apply()))
+
+
+def _show(session: Session, wanted: "Hub", parts: "list[Part]", applied: "Applied | None") -> None:
+    files = applied.files if applied else ()
+    changed = any(part.made for part in parts) or any(written for _, written in files)
+    found = [(part.what, part.path, part.made) for part in parts]
+    found += [("mail program", path, written) for path, written in files]
+    width = max(len(what) for what, _, _ in found)
+    left = (applied.includes, applied.commands) if applied else ((), ())
     session.show(
         {
             "host": wanted.host,
             "account": str(wanted.account),
             "changed": changed,
             "parts": [{"what": part.what, "path": part.path, "made": part.made} for part in parts],
+            "files": [{"path": path, "written": written} for path, written in files],
+            **remaining_row(*left),
         },
         [
             f"{wanted.host}: {'ready' if changed else 'was ready; nothing changed'}",
             *(
-                f"  {part.what:{width}}  {session.described(part.path)}{'' if part.made else '  (was there)'}"
-                for part in parts
+                f"  {what:{width}}  {session.described(path)}{'' if made else '  (was there)'}"
+                for what, path, made in found
             ),
+            *remaining_lines(*left),
             f"next: copy {wanted.auth_info} to /etc/mail/default-auth-info of each client host, mode 0600",
             "      smtpcreds cert issue HOST --to DIR    for each client host's own certificate",
+            "      or both, and all else that it needs: smtpcreds bundle HOST",
         ],
     )

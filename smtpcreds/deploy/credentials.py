@@ -1,12 +1,12 @@
 """What a client host logs in with, and what the accounts of a hub hold."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ..accounts import AccountBook
 from ..config import Site
 from ..errors import NoSuchAccountError
-from ..files import read_private
+from ..files import check_parents, check_target, read_public
 from ..model import Account, Credential
 from ..mta.port import Held, Program
 from ..sasldb.records import by_account
@@ -65,11 +65,33 @@ def _verified(book: AccountBook, account: Account, secret: Secret) -> Credential
 
 def _installed_secret(site: Site, program: Program, account: Account) -> Secret | None:
     """Return the secret that this host has for the account in the program's own files."""
+    paths = {name: site.path(name) for name in program.SECRET_FILES}
+    files = {name: _read(path) for name, path in paths.items() if os.path.lexists(path)}
+    return secret_for(program, account, files)
+
+
+def secret_for(program: Program, account: Account, files: Mapping[str, bytes]) -> Secret | None:
+    """Return the secret that the program's files have for the account, or None.
+
+    Args:
+        program: whose files.
+        account: it stands there by its bare or its full name.
+        files: content by the path on the host.
+
+    Raises:
+        DamagedFileError: one can't be read.
+    """
     names = {account.authcid, str(account)}
     for name in program.SECRET_FILES:
-        path = site.path(name)
-        found = program.parse(name, read_private(path)) if os.path.lexists(path) else {}
+        found = program.parse(name, files[name]) if name in files else {}
         secret = found.get("secret")
         if found.get("authcid") in names and isinstance(secret, Secret):
             return secret
     return None
+
+
+def _read(path: str) -> bytes:
+    """Return what a file of ours says; the program's own group may read some of them."""
+    check_parents(path)
+    check_target(path)
+    return read_public(path)

@@ -18,14 +18,21 @@ from ..secret import Secret
 from .credentials import credential, held
 from .relaying import clients, rules
 from .sasl_conf import backend_of
+from .verifiers import verifiers
 from .wishes import Wishes
 
 PID_FILES = ("/run/sendmail/mta/sendmail.pid", "/run/sendmail.pid", "/var/run/sendmail.pid")
 """Debian's, Fedora's, and what sendmail is built with."""
 
 
-def gather(site: Site, program: Program, options: Wishes) -> Facts:
+def gather(site: Site, program: Program, options: Wishes, material: Material | None = None) -> Facts:
     """Return what the program is told.
+
+    Args:
+        site: where.
+        program: it is told what it needs and no more.
+        options: what is wanted of it.
+        material: what the host's certificate files will say, where they do not lie on this disk.
 
     Raises:
         UsageError: a choice the program does not know, or a client host that is the hub itself.
@@ -39,6 +46,7 @@ def gather(site: Site, program: Program, options: Wishes) -> Facts:
     host = _host(here, program, wishes)
     is_hub = program.ROLE is Role.HUB
     default = PLAINTEXT if is_hub and wishes.saslauthd else DEFAULT
+    accounts = held(here) if program.NEEDS & {Need.ACCOUNTS, Need.VERIFIERS} else ()
     return Facts(
         host=host,
         hub=here.hub,
@@ -53,8 +61,9 @@ def gather(site: Site, program: Program, options: Wishes) -> Facts:
         rules=_rules(here, program, wishes),
         variants=wishes.variants,
         port=wishes.port or 25,
-        material=_material(here, host) if Need.MATERIAL in program.NEEDS else None,
-        accounts=held(here) if Need.ACCOUNTS in program.NEEDS else (),
+        material=(material or _material(here, host)) if Need.MATERIAL in program.NEEDS else None,
+        accounts=accounts,
+        verifiers=verifiers(here, accounts, wishes.variants) if Need.VERIFIERS in program.NEEDS else {},
         clients=clients(here, wishes) if Need.CLIENTS in program.NEEDS else (),
         fingerprint=_fingerprint(here, wishes) if Need.FINGERPRINT in program.NEEDS else "",
     )

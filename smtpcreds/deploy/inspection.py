@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError
@@ -10,6 +10,8 @@ from ..files import read_public
 from ..mta.port import Compiled, Facts, File, Include, Need, Program, Work
 from ..mta.port import octets as with_secrets
 from .copies import configuration, copy_faults
+from .finding import Finding
+from .reading_rights import unreadable
 from .standing import Standing, Status
 
 _WRONG = {
@@ -18,15 +20,6 @@ _WRONG = {
     Status.EDITED: "was edited since smtpcreds wrote it",
     Status.FOREIGN: "was not written by smtpcreds",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong: where, what, and the way out."""
-
-    path: str
-    what: str
-    hint: str
 
 
 def inspect(site: Site, program: Program, facts: Facts, standings: list[Standing]) -> list[Finding]:
@@ -44,7 +37,8 @@ def inspect(site: Site, program: Program, facts: Facts, standings: list[Standing
     ]
     results = [Finding(path, what, f"{apply} --run") for path, what in stale(site, program, facts)]
     work = program.work(facts)
-    return [*missing, *files, *includes, *results, *_of_copies(site, work, apply), *_unmet(site, work)]
+    rights = (*_of_copies(site, work, apply), *unreadable(site, work.readers))
+    return [*missing, *files, *includes, *results, *rights, *_unmet(site, work)]
 
 
 def _of_copies(site: Site, work: Work, apply: str) -> Iterator[Finding]:

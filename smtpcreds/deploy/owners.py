@@ -20,6 +20,14 @@ def owner_of(root: Root, user: str, group: str) -> Owner | None:
     return Owner(_number(root, "passwd", user), _number(root, "group", group))
 
 
+def groups_of(root: Root, user: str) -> set[int]:
+    """Return the groups that a user is a member of, beyond its own, by number."""
+    path = root.path("/etc/group")
+    text = read_public(path).decode(errors="replace") if os.path.exists(path) else ""
+    rows = ([*line.split(":"), "", "", ""] for line in text.splitlines())
+    return {int(row[2]) for row in rows if row[2].isdecimal() and user in row[3].split(",")}
+
+
 def _number(root: Root, database: str, name: str) -> int:
     if name == "root":
         return 0

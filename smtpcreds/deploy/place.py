@@ -35,9 +35,23 @@ class Applied:
 
 
 def plan_apply(
-    site: Site, program: Program, facts: Facts, *, force: bool = False, run: bool = False
+    site: Site,
+    program: Program,
+    facts: Facts,
+    *,
+    force: bool = False,
+    run: bool = False,
+    pair_follows: bool = False,
 ) -> Plan[Applied]:
     """Plan the files, and with ``run`` the commands that make them effective.
+
+    Args:
+        site: where.
+        program: whose files.
+        facts: what they say.
+        force: replace files that are not ours or were edited.
+        run: the commands.
+        pair_follows: the host's certificate is not there yet, but will be before the plan is applied.
 
     Raises:
         MissingInputError: the host's certificate is not there yet, or no account database to be copied.
@@ -49,7 +63,7 @@ def plan_apply(
         raise UsageError(
             "--run", "runs commands of this host, not of another root", "leave --run or --root out"
         )
-    for error in missing_files(site, program, facts):
+    for error in () if pair_follows else missing_files(site, program, facts):
         raise error
     due = due_files(standings(site, program, facts), _see(program), force=force)
     work = program.work(facts)

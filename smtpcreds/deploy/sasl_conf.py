@@ -4,12 +4,13 @@ import os
 
 from ..config import Site
 from ..errors import UsageError
-from ..model import Artifact, Owner, Plan
+from ..model import Artifact, Plan, Root
 from ..mta.sasl_conf import Backend, Sasldb, Sql
 from ..postgres import is_url, parse_url
 from ..sasldb.opening import refuse_url
 from ..secret import Secret
 from .file import plan_file
+from .owners import owner_of
 
 
 def backend_of(site: Site, database: str | None, role: str, password: Secret | None = None) -> Backend:
@@ -33,12 +34,22 @@ def backend_of(site: Site, database: str | None, role: str, password: Secret | N
     return Sasldb(os.path.abspath(place))
 
 
-def plan_sasl_conf(content: bytes, path: str, *, private: bool, force: bool = False) -> Plan[bool]:
-    """Plan the file: 0644, or 0600 where it holds a password; owned by root when root writes it.
+def plan_sasl_conf(
+    root: Root, content: bytes, path: str, *, group: str | None = None, force: bool = False
+) -> Plan[bool]:
+    """Plan the file, owned by root when root writes it.
+
+    Args:
+        root: whose groups are meant.
+        content: of the file.
+        path: of the file.
+        group: that alone may read it, since it holds a password; None for everybody.
+        force: replace another content.
 
     Raises:
         ExistsError: the file says something else and ``force`` is not given.
+        UnavailableError: there is no such group.
     """
-    owner = Owner(0, 0) if os.geteuid() == 0 else None
-    artifact = Artifact(path, content, 0o600 if private else 0o644, owner)
+    mode = 0o644 if group is None else 0o600 if group == "root" else 0o640
+    artifact = Artifact(path, content, mode, owner_of(root, "root", group or "root"))
     return plan_file(artifact, "other settings", "where Cyrus SASL finds the accounts", force=force)

@@ -13,6 +13,7 @@ from .explain import explained
 PATIENCE = 30.0
 """Seconds to wait; an RSA-4096 batch of a neighbour takes less."""
 _PAUSE = 0.01
+_AFTERWARDS = "it waits for this very command; run this one after it, not as its --reload"
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
@@ -35,7 +36,8 @@ def exclusive(path: str, patience: float = PATIENCE) -> Iterator[None]:
         if os.fstat(handle).st_uid not in {0, os.geteuid()}:
             raise UnsafePathError(path, "belongs to another user")
         if not _queue(handle, patience):
-            raise LockHeldError(path, f"is held by {_holder(handle)}", "try again when it has ended")
+            hint = _AFTERWARDS if _waits_for_us(handle) else "try again when it has ended"
+            raise LockHeldError(path, f"is held by {_holder(handle)}", hint)
         with explained(path):
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"{os.getpid()} {os.path.basename(sys.argv[0])}\n".encode(errors="replace"), 0)
@@ -51,9 +53,27 @@ def _queue(handle: int, patience: float) -> bool:
     """Take the lock, with fresh patience for each new holder; tell whether it came."""
     holder = None
     while holder != (holder := _holder(handle)):
-        if flock(handle, fcntl.LOCK_EX, patience):
+        if flock(handle, fcntl.LOCK_EX, 0 if _waits_for_us(handle) else patience):
             return True
     return False
+
+
+def _waits_for_us(handle: int) -> bool:
+    """Tell whether the holder is an ancestor of this process, which can't end before it: a ``--reload``."""
+    number = _holder_number(handle)
+    ancestor = os.getppid()
+    while number and ancestor > 1 and ancestor != number:
+        ancestor = _parent(ancestor)
+    return bool(number) and ancestor == number
+
+
+def _parent(process: int) -> int:
+    """Return the number of a process's parent; 0 if there is no telling (proc(5), ``stat``)."""
+    try:
+        with open(f"/proc/{process}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def flock(handle: int, kind: int, patience: float) -> bool:
@@ -71,7 +91,16 @@ def flock(handle: int, kind: int, patience: float) -> bool:
 
 
 def _holder(handle: int) -> str:
-    number, _, name = os.pread(handle, 200, 0).decode(errors="replace").strip().partition(" ")
+    number, _, name = _holder_line(handle).partition(" ")
     if not number.isdigit():
         return "another process"
     return f"process {number} ({name})" if name else f"process {number}"
+
+
+def _holder_number(handle: int) -> int:
+    number = _holder_line(handle).partition(" ")[0]
+    return int(number) if number.isdigit() else 0
+
+
+def _holder_line(handle: int) -> str:
+    return os.pread(handle, 200, 0).decode(errors="replace").strip()

@@ -46,3 +46,18 @@ def offer(
     for name in sorted(wanted - set(STRONGEST_FIRST)):
         raise UsageError(name, "is no mechanism that can be offered", f"known: {', '.join(STRONGEST_FIRST)}")
     return tuple(name for name in STRONGEST_FIRST if name in wanted)
+
+
+def usable(program: str, known: Iterable[str], wanted: Iterable[str]) -> tuple[str, ...]:
+    """Return those of the wanted mechanisms that a program knows, in the order of ``wanted``.
+
+    Raises:
+        UsageError: none of them; the hint says what to offer.
+    """
+    names = tuple(known)
+    found = tuple(name for name in wanted if name in names)
+    if not found:
+        hint = "give --plaintext, also to the program of the hub; it offers them inside TLS only"
+        reason = f"knows of mechanisms only {', '.join(names)}, and none of them is to be tried"
+        raise UsageError(program, reason, hint if set(names) & set(PLAINTEXT) else f"--mechanism {names[0]}")
+    return found

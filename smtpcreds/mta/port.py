@@ -12,7 +12,7 @@ from ..model import Account, Credential
 from ..secret import Secret
 from .access import Rule
 from .sasl_conf import Backend
-from .work import Compiled, Copy, Include, Premise, Work
+from .work import Compiled, Copy, Include, Premise, Reader, Work
 
 __all__ = [
     "MASK",
@@ -29,6 +29,7 @@ __all__ = [
     "Need",
     "Premise",
     "Program",
+    "Reader",
     "Rendered",
     "Role",
     "Tls",
@@ -60,6 +61,8 @@ class Need(StrEnum):
     """Copies of the pair and the CA's files, for a program that can't read those of root."""
     ACCOUNTS = "accounts"
     """What the account database holds, for a program that has a file of its own."""
+    VERIFIERS = "verifiers"
+    """The same, each account as a field of Dovecot's passwd-file."""
     CLIENTS = "clients"
     """Which client certificates may relay, for a program that lists them."""
     RULES = "rules"
@@ -145,6 +148,7 @@ class Facts:
         port: of the hub, that client hosts connect to.
         material: what the files of ``tls`` say.
         accounts: of the hub, by name.
+        verifiers: full name of each account to its field of a passwd-file, scheme included.
         clients: certificates that may relay without AUTH; none of them revoked or expired.
         fingerprint: SHA-256 of the hub's certificate, lower-case hex.
     """
@@ -162,8 +166,14 @@ class Facts:
     port: int = 25
     material: Material | None = None
     accounts: tuple[Held, ...] = ()
+    verifiers: Mapping[str, Secret] = field(default_factory=dict)
     clients: tuple[Client, ...] = ()
     fingerprint: str = ""
+
+    @property
+    def is_tls_from_the_start(self) -> bool:
+        """Tell whether the port is that of submission over TLS, without STARTTLS (RFC 8314 section 7.3)."""
+        return self.port == 465
 
 
 @dataclass(frozen=True, slots=True)

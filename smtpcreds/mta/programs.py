@@ -1,10 +1,38 @@
 """The table of mail programs."""
 
-from ..errors import UsageError
-from . import postfix_client, postfix_hub, sendmail_client, sendmail_hub
-from .port import Program
+from ..errors import UsageError, quoted
+from . import (
+    curl,
+    dma,
+    dovecot_hub,
+    exim_client,
+    exim_hub,
+    msmtp,
+    nullmailer,
+    opensmtpd_client,
+    postfix_client,
+    postfix_hub,
+    sendmail_client,
+    sendmail_hub,
+    swaks,
+)
+from .port import Program, Role
 
-_ALL: tuple[Program, ...] = (sendmail_hub, sendmail_client, postfix_hub, postfix_client)
+_ALL: tuple[Program, ...] = (
+    sendmail_hub,
+    sendmail_client,
+    postfix_hub,
+    postfix_client,
+    exim_hub,
+    exim_client,
+    dovecot_hub,
+    opensmtpd_client,
+    msmtp,
+    nullmailer,
+    dma,
+    curl,
+    swaks,
+)
 PROGRAMS = {program.NAME: program for program in _ALL}
 
 
@@ -17,6 +45,20 @@ def program_named(name: str) -> Program:
     if name not in PROGRAMS:
         raise UsageError(name, "is no mail program in a role that is known", f"known: {', '.join(PROGRAMS)}")
     return PROGRAMS[name]
+
+
+def program_for(name: str, role: Role) -> Program:
+    """Return a program in a role, by its own name or that of its family (``sendmail``).
+
+    Raises:
+        UsageError: an unknown one, or one in the other role; the hint lists the known.
+    """
+    fitting = [program for program in _ALL if program.ROLE is role]
+    for program in fitting:
+        if name in {program.NAME, program.FAMILY}:
+            return program
+    known = ", ".join(program.NAME for program in fitting)
+    raise UsageError(quoted(name), f"is no mail program of a {role} that is known", f"known: {known}")
 
 
 def check_variants(program: Program, variants: frozenset[str]) -> None:

@@ -1,4 +1,4 @@
-"""Sendmail.conf and smtpd.conf: where Cyrus SASL, in sendmail and in Postfix's smtpd, looks accounts up.
+"""Sendmail.conf, smtpd.conf, exim.conf: where Cyrus SASL, inside each mail server, looks accounts up.
 
 libsasl2 2.1.28 (``lib/config.c``) reads ``key: value`` lines of up to 4095 octets with their line feed, and
 refuses the whole file for one line without a colon right behind its key, or without a value; sendmail and
@@ -23,15 +23,23 @@ _SPACE = b" \t\v\f\r"
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A mail server: the file it reads on Debian, and the user that its SASL library runs as."""
+    """A mail server.
+
+    Attributes:
+        conf: the file it reads on Debian.
+        user: that its SASL library runs as.
+        group: that reads the file.
+    """
 
     conf: str
     user: str
+    group: str = "root"
 
 
 PROGRAMS = {
     "sendmail": Program("/etc/sasl2/Sendmail.conf", "root"),
     "postfix": Program("/etc/postfix/sasl/smtpd.conf", "postfix"),
+    "exim": Program("/etc/sasl2/exim.conf", "Debian-exim", "Debian-exim"),
 }
 
 

@@ -64,6 +64,14 @@ class Premise:
 
 
 @dataclass(frozen=True, slots=True)
+class Reader:
+    """A file that belongs to others, and the user without privileges that the program reads it as."""
+
+    path: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
 class Copy:
     """The account database once more, where a program can reach it; changes of accounts change it too.
 
@@ -86,6 +94,8 @@ class Work:
         commands: lines for a POSIX shell, run by root in this order.
         premises: what has to be so besides.
         copies: of the account database.
+        readers: files of others that the program must be able to read.
+        usage: of a program that people call with our file: command lines, words to be replaced in capitals.
         untraced: whether no file tells that the commands were run, so that ``--run`` always runs them.
     """
 
@@ -94,4 +104,6 @@ class Work:
     commands: tuple[str, ...] = ()
     premises: tuple[Premise, ...] = ()
     copies: tuple[Copy, ...] = ()
+    readers: tuple[Reader, ...] = ()
+    usage: tuple[str, ...] = ()
     untraced: bool = False

@@ -9,7 +9,7 @@ from .cyrus import (
     is_plain_of,
     plain_secret,
 )
-from .dovecot import DOVECOT_SCHEMES, dovecot_secret
+from .dovecot import DOVECOT_SCHEMES, dovecot_secret, is_dovecot_of
 from .generation import ALPHABET, MIN_BITS, generate, generate_words
 from .logins import is_login_account, login_password_of
 from .scram import (
@@ -43,6 +43,7 @@ __all__ = [
     "generate_words",
     "is_cram_md5_of",
     "is_digest_md5_of",
+    "is_dovecot_of",
     "is_login_account",
     "is_plain_of",
     "is_scram_of",

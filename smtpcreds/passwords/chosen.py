@@ -24,7 +24,7 @@ def check_chosen(secret: Secret, subject: str = "password") -> None:
         PasswordRefusedError: empty, too long, not UTF-8, control characters, trailing space,
             or not a fixed point of SASLprep.
     """
-    if fault := _octet_fault(secret.reveal()) or _text_fault(secret.reveal()):
+    if fault := _octet_fault(secret.reveal()) or text_fault(secret.reveal()):
         raise PasswordRefusedError(subject, fault, _HINT)
 
 
@@ -39,7 +39,8 @@ def _octet_fault(value: bytes) -> str | None:
     return "ends in a space, which several mail programs drop" if value.endswith(b" ") else None
 
 
-def _text_fault(value: bytes) -> str | None:
+def text_fault(value: bytes) -> str | None:
+    """Return why mechanisms that apply SASLprep would use another secret or none, or None."""
     if value.isascii():
         return None
     try:

@@ -1,13 +1,28 @@
 """Passwords as Dovecot's passwd-file stores them: a scheme in braces, then its value.
 
-Source: Dovecot 2.3, ``doveadm pw -l``. ARGON2ID would need one more dependency and is left out.
+Source: Dovecot 2.3, ``doveadm pw -l``. ARGON2ID is made by cryptography, from the OpenSSL that it is built
+with (3.2 or later).
 """
 
+import os
+import re
+from base64 import b64decode, b64encode
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from ..errors import UsageError
+from ..errors import UnavailableError, UsageError
 from ..secret import Secret
 from .scram import derive_scram
+
+_FIELD = re.compile(r"\{([A-Za-z0-9.-]+)\}(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """How a value is made, freshly salted, and whether a stored one was made from a secret."""
+
+    make: Callable[[Secret], str]
+    is_of: Callable[[str, Secret], bool]
 
 
 def _sha512_crypt(secret: Secret) -> str:
@@ -15,23 +30,91 @@ def _sha512_crypt(secret: Secret) -> str:
 
     # 5000 rounds is what Dovecot and crypt(3) use themselves; the server repeats them at every login.
     handler = sha512_crypt.using(rounds=5000)  # type: ignore[no-untyped-call]
-    return f"{{SHA512-CRYPT}}{handler.hash(secret.reveal())}"
+    return str(handler.hash(secret.reveal()))
 
 
-DOVECOT_SCHEMES: dict[str, Callable[[Secret], str]] = {
-    "SHA512-CRYPT": _sha512_crypt,
-    "SCRAM-SHA-256": lambda secret: derive_scram(secret, "SCRAM-SHA-256").dovecot(),
-    "SCRAM-SHA-1": lambda secret: derive_scram(secret, "SCRAM-SHA-1").dovecot(),
+def _is_sha512_crypt(value: str, secret: Secret) -> bool:
+    from passlib.hash import sha512_crypt
+
+    return bool(sha512_crypt.verify(secret.reveal(), value))
+
+
+def _argon2id(secret: Secret) -> str:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+    try:
+        # RFC 9106 section 4, second choice, but with one lane; the memory is in KiB.
+        made = Argon2id(salt=os.urandom(16), length=32, iterations=3, lanes=1, memory_cost=65536)
+        return made.derive_phc_encoded(secret.reveal())
+    except UnsupportedAlgorithm:
+        reason = "is not in the OpenSSL that Python's cryptography uses"
+        raise UnavailableError("ARGON2ID", reason, "choose another scheme, as SCRAM-SHA-256") from None
+
+
+def _is_argon2id(value: str, secret: Secret) -> bool:
+    from cryptography.exceptions import InvalidKey
+    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+    try:
+        Argon2id.verify_phc_encoded(secret.reveal(), value)
+    except InvalidKey:
+        return False
+    return True
+
+
+def _scram(mechanism: str) -> Scheme:
+    prefix = f"{{{mechanism}}}"
+
+    def is_of(value: str, secret: Secret) -> bool:
+        iterations, salt, *_ = value.split(",")
+        made = derive_scram(secret, mechanism, b64decode(salt), int(iterations))
+        return made.dovecot() == prefix + value
+
+    return Scheme(lambda secret: derive_scram(secret, mechanism).dovecot().removeprefix(prefix), is_of)
+
+
+def _plain(secret: Secret) -> str:
+    return b64encode(secret.reveal()).decode()
+
+
+_SCHEMES = {
+    "SHA512-CRYPT": Scheme(_sha512_crypt, _is_sha512_crypt),
+    "SCRAM-SHA-256": _scram("SCRAM-SHA-256"),
+    "SCRAM-SHA-1": _scram("SCRAM-SHA-1"),
+    "ARGON2ID": Scheme(_argon2id, _is_argon2id),
+    "PLAIN.b64": Scheme(_plain, lambda value, secret: value == _plain(secret)),
 }
-"""Scheme to the function that makes its value, prefix included. SHA512-CRYPT serves PLAIN and LOGIN."""
+DOVECOT_SCHEMES = tuple(_SCHEMES)
+"""SHA512-CRYPT and ARGON2ID serve PLAIN and LOGIN, SCRAM also its own mechanism, PLAIN.b64 every one."""
 
 
 def dovecot_secret(secret: Secret, scheme: str = "SHA512-CRYPT") -> str:
-    """Return the password field of a passwd-file, freshly salted.
+    """Return the password field of a passwd-file, prefix included, freshly salted.
+
+    Raises:
+        UsageError: a scheme that is not made here.
+        UnavailableError: ARGON2ID, where OpenSSL does not know it.
+    """
+    return f"{{{scheme}}}{_scheme(scheme).make(secret)}"
+
+
+def is_dovecot_of(field: str, secret: Secret, scheme: str) -> bool:
+    """Tell whether a password field is of this scheme and was made from this secret.
 
     Raises:
         UsageError: a scheme that is not made here.
     """
-    if scheme not in DOVECOT_SCHEMES:
-        raise UsageError(scheme, f"is none of {', '.join(DOVECOT_SCHEMES)}")
-    return DOVECOT_SCHEMES[scheme](secret)
+    made, found = _scheme(scheme), _FIELD.fullmatch(field)
+    if not found or found[1] != scheme:
+        return False
+    try:
+        return made.is_of(found[2], secret)
+    except (ValueError, UsageError):
+        return False
+
+
+def _scheme(name: str) -> Scheme:
+    if name not in _SCHEMES:
+        raise UsageError(name, f"is none of {', '.join(_SCHEMES)}")
+    return _SCHEMES[name]

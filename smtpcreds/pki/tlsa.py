@@ -28,6 +28,11 @@ class Tlsa:
     usage: int
     digest: bytes
 
+    @property
+    def fields(self) -> tuple[int, int, int, bytes]:
+        """Usage, selector, matching type and data (RFC 6698 section 2.1)."""
+        return self.usage, _SPKI, _SHA_256, self.digest
+
     def __str__(self) -> str:
         return f"{self.usage} {_SPKI} {_SHA_256} {self.digest.hex()}"
 
@@ -65,14 +70,24 @@ def zone_line(record: Tlsa, host: str, port: int = 25, ttl: int | None = None) -
         NameRefusedError: not a fully qualified host name.
         UsageError: port or TTL out of range.
     """
+    owner = owner_name(host, port)
+    if ttl is not None and not 0 <= ttl <= _MAX_TTL:
+        raise UsageError(f"TTL {ttl}", f"is not between 0 and {_MAX_TTL}")
+    return f"{owner} {'' if ttl is None else f'{ttl} '}IN TLSA {record}"
+
+
+def owner_name(host: str, port: int = 25) -> str:
+    """Return the name that the records of a port have, with its final dot (RFC 6698 section 3).
+
+    Raises:
+        NameRefusedError, UsageError: as :func:`zone_line`.
+    """
     name = parse_host(host)
     if not is_qualified(name):
         raise NameRefusedError(name, "is not fully qualified; a TLSA record needs the whole name")
     if not 0 < port <= _MAX_PORT:
         raise UsageError(f"port {port}", f"is not between 1 and {_MAX_PORT}")
-    if ttl is not None and not 0 <= ttl <= _MAX_TTL:
-        raise UsageError(f"TTL {ttl}", f"is not between 0 and {_MAX_TTL}")
-    return f"_{port}._tcp.{name}. {'' if ttl is None else f'{ttl} '}IN TLSA {record}"
+    return f"_{port}._tcp.{name}."
 
 
 def _record(usage: int, public_key_info: bytes) -> Tlsa:

@@ -23,6 +23,8 @@ FORKS.set_forkserver_preload(
         "smtpcreds.authority.install_answer",
         "smtpcreds.authority.issue",
         "smtpcreds.authority.create",
+        "smtpcreds.bundle.plan",
+        "smtpcreds.setup.client",
         "smtpcreds.cli",
     ]
 )

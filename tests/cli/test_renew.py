@@ -1,6 +1,7 @@
 """``cert renew``: what stays, what changes, what is due, and the way back when the mail server balks."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -333,3 +334,14 @@ def test_what_another_ca_certified_is_left_to_it(stage: Stage, tmp_path: Path) -
     stage("cert", "renew", "dmzmail")
     assert (stage.certs / "barn-cert.pem").read_bytes() == before
     stage.openssl("verify", "-CAfile", stage.certs / "cacert.pem", stage.certs / "barn-cert.pem")
+
+
+def test_a_command_of_ours_is_told_at_once_that_it_would_wait_for_itself(stage: Stage) -> None:
+    serial = stage.serial()
+    repository = Path(__file__).parents[2]
+    ours = f"env PYTHONPATH={repository} {sys.executable} -m smtpcreds --root {stage.root} ca crl"
+    done = stage.attempt("cert", "renew", "dmzmail", "--reload", ours)
+    assert done.returncode == 69
+    assert "run this one after it, not as its --reload" in done.stderr
+    assert f"the former pair of {HUB} is back in place" in done.stderr
+    assert stage.serial() == serial

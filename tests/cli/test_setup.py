@@ -191,3 +191,56 @@ def test_obstacles_are_found_before_an_authority_is_made(
     make.get(obstacle, bool)()
     status = {"bundle": 65, "database": 65, "mode of a new database": 78}.get(obstacle, 77)
     bare.refuses(status, "setup", HUB)
+
+
+FRAGMENT = "/etc/mail/smtpcreds/hub.m4"
+
+
+def test_the_mail_program_of_a_new_hub_comes_last(bare: Program) -> None:
+    planned = bare("setup", HUB, "--mta", "sendmail", "-n").out.splitlines()
+    assert not bare.root.exists()
+    assert [line.split()[2] for line in planned[-2:]] == [
+        str(bare.path("/etc/sasl2/Sendmail.conf")),
+        str(bare.path(FRAGMENT)),
+    ]
+    out = bare("setup", HUB, "--mta", "sendmail", "--no-passphrase").out
+    assert "  include(`/etc/mail/smtpcreds/hub.m4')dnl" in out
+    assert '  kill -HUP "$(head -n 1 ' in out
+    before = snapshot(bare.root)
+    again = bare("setup", HUB, "--mta", "sendmail-hub")
+    assert again.out.splitlines()[0] == f"{HUB}: was ready; nothing changed"
+    assert "  include(`/etc/mail/smtpcreds/hub.m4')dnl" in again.out, "it is still to be done"
+    assert bare("setup", HUB, "--mta", "sendmail", "--json").data["files"] == [
+        {"path": str(bare.path("/etc/sasl2/Sendmail.conf")), "written": False},
+        {"path": str(bare.path(FRAGMENT)), "written": False},
+    ]
+    assert snapshot(bare.root) == before
+
+
+def test_facts_that_only_the_new_hub_has(bare: Program) -> None:
+    """Who may relay by certificate is known when there is an authority."""
+    bare.configure(CONFIG + "[mta]\nrelay_certificates = true\n")
+    assert "would apply sendmail-hub" in bare("setup", HUB, "--mta", "sendmail", "-n").out
+    out = bare("setup", HUB, "--mta", "sendmail", "--no-passphrase").out
+    assert "CertIssuer:" in out
+    assert "CertIssuer:" in bare.path("/etc/mail/smtpcreds/access").read_text()
+
+
+def test_the_mail_programs_files_of_others_are_found_first(bare: Program) -> None:
+    bare.write(FRAGMENT, "dnl mine\n", 0o644)
+    said = bare.refuses(73, "setup", HUB, "--mta", "sendmail", "--no-passphrase")
+    assert "was not written by smtpcreds, and was left alone" in said
+    bare("setup", HUB, "--mta", "sendmail", "--no-passphrase", "--force")
+    assert "mine" not in bare.path(FRAGMENT).read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--mta", "sendmail-client"], "sendmail-client: is no mail program of a hub that is known"),
+        (["--mta", "qmail"], "qmail: is no mail program of a hub"),
+        (["--force"], "--force: replaces files of a mail program, and none is named"),
+    ],
+)
+def test_words_about_a_mail_program_that_do_not_fit(bare: Program, words: list[str], said: str) -> None:
+    assert said in bare.refuses(64, "setup", HUB, *words)

@@ -9,8 +9,10 @@ host's, so programs run as they do in production. All of it needs root, and ends
         hub.start(mc.hub(fragment, smart_host=lab.sink.address))
 """
 
+from lab.dovecot import DOVECOT, Dovecot
+from lab.exim import EXIM, Exim
 from lab.host import Host, Lab
 from lab.process import LabError
 from lab.sendmail import SENDMAIL, Sendmail
 
-__all__ = ["SENDMAIL", "Host", "Lab", "LabError", "Sendmail"]
+__all__ = ["DOVECOT", "EXIM", "SENDMAIL", "Dovecot", "Exim", "Host", "Lab", "LabError", "Sendmail"]

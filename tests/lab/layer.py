@@ -5,7 +5,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-ACCOUNTS = {"smmta": 120, "smmsp": 121, "postfix": 122, "postdrop": 123}
+ACCOUNTS = {
+    "smmta": 120,
+    "smmsp": 121,
+    "postfix": 122,
+    "postdrop": 123,
+    "Debian-exim": 126,
+    "dovecot": 127,
+    "dovenull": 128,
+    "opensmtpd": 124,
+    "opensmtpq": 125,
+}
 """System users, each with a group of its own, that the packages' install scripts would have made."""
 
 LOGIN = "polkafan"
@@ -15,21 +25,34 @@ MASTER = Path("/usr/share/base-passwd")
 NOBODY_HOME = "/nonexistent"
 
 FOREIGN = (
+    "etc/aliases",
     "etc/dovecot",
     "etc/exim4",
+    "etc/dma",
     "etc/mail",
+    "etc/msmtprc",
+    "etc/nullmailer",
     "etc/postfix",
     "etc/sasl",
     "etc/sasl2",
     "etc/sasldb2",
     "etc/smtpcreds",
+    "etc/smtpd.conf",
+    "etc/ssl/smtpcreds",
     "usr/lib/sasl2/Sendmail.conf",
+    "var/lib/dovecot",
+    "var/lib/exim4",
     "var/lib/postfix",
     "var/lib/sendmail",
     "var/lib/smtpcreds",
+    "var/log/exim4",
     "var/mail",
+    "var/spool/exim4",
+    "var/spool/dma",
     "var/spool/mqueue",
     "var/spool/mqueue-client",
+    "var/spool/nullmailer",
+    "var/spool/smtpd",
     "var/spool/postfix",
 )
 """What this machine may have for mail of its own, and no host of the lab must see."""
@@ -65,7 +88,7 @@ def write(path: Path, text: str, mode: int = 0o644) -> None:
 
 def own(path: Path, mode: int, user: str = "root", group: str = "root") -> None:
     """Set owner, then mode (a change of owner clears set-id bits); names as the lab knows them."""
-    ids = {"root": 0, "mail": 8, "shadow": 42, **ACCOUNTS}
+    ids = {"root": 0, "adm": 4, "mail": 8, "shadow": 42, **ACCOUNTS}
     os.chown(path, ids[user], ids[group])
     path.chmod(mode)
 

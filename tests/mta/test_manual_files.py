@@ -49,7 +49,7 @@ def test_every_file_is_documented_with_mode_and_owner_and_no_other(name: str) ->
 def test_what_is_left_to_do_is_documented_to_the_letter(name: str) -> None:
     shown = plain(sections()[name]) + "\n"
     for work in everything(PROGRAMS[name])[1]:
-        for command in work.commands:
+        for command in (*work.commands, *work.usage):
             assert f".Dl {command}\n" in shown
         for include in work.includes:
             assert f".Pa {include.path}" in shown

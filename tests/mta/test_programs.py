@@ -1,24 +1,27 @@
 """What every mail program in the table promises."""
 
+import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from smtpcreds.errors import DamagedFileError, InexpressibleError, UsageError
 from smtpcreds.model import Account, Credential
+from smtpcreds.mta import dovecot_users
 from smtpcreds.mta.mechanisms import PLAINTEXT
-from smtpcreds.mta.port import File, Map, Program, Rendered, is_secret, masked, octets
+from smtpcreds.mta.port import Facts, File, Map, Program, Rendered, Role, is_secret, masked, octets
 from smtpcreds.mta.programs import PROGRAMS, check_variants, program_named
 from smtpcreds.secret import Secret
 
 from .facts import FACTS, HUB, SECRET, facts
 
-PLACES = {"sendmail": ("/etc/mail/dnl/key.pem",), "postfix": ("/etc/$mydomain/key.pem",)}
-"""What only one family of programs would misread."""
+PLACES = ("/etc/mail/a b/key.pem", "/etc/mail/it's/key.pem", "/a,b", "/ü", '/"\\')
+MISREAD = {"sendmail": ("/etc/mail/dnl/key.pem",), "postfix": ("/etc/$mydomain/key.pem",)}
+"""Also refused, by families of programs that would read something else."""
 LINE = re.compile(r"line \d+|lines")
 
 
@@ -68,9 +71,9 @@ class TestProgram:
 
     def test_commands_name_no_secret_and_includes_name_the_files(self, program: Program) -> None:
         work = program.work(FACTS)
-        assert work.commands
-        assert work.includes
-        for text in (*work.commands, *(line for include in work.includes for line in include.text)):
+        assert all(include.lines for include in work.includes)
+        lines = [line for include in work.includes for line in include.text]
+        for text in (*work.commands, *work.usage, *lines):
             assert SECRET.decode() not in text
             assert "\n" not in text
 
@@ -80,7 +83,11 @@ class TestProgram:
     ) -> None:
         """SPEC rows 11 and 12: what is trusted is offered; PLAIN and LOGIN wait for TLS."""
         given = data.draw(facts(program))
-        for item in program.render(given):
+        try:
+            files = program.render(given)
+        except (InexpressibleError, UsageError):
+            reject()
+        for item in files:
             if isinstance(item, Map):
                 continue
             found = program.parse(item.path, octets(item.content))
@@ -99,16 +106,66 @@ class TestProgram:
             if "smtpd_sasl_auth_enable" in found:
                 assert found["smtpd_tls_auth_only"] == "yes"
 
-    def test_a_place_that_can_not_be_written_is_refused(self, program: Program) -> None:
-        for path in (
-            "/etc/mail/a b/key.pem",
-            "/etc/mail/it's/key.pem",
-            "/a,b",
-            "/ü",
-            *PLACES[program.FAMILY],
-        ):
-            with pytest.raises(InexpressibleError):
-                program.render(replace(FACTS, tls=replace(FACTS.tls, key=path)))
+    def test_a_place_is_read_back_as_it_was_given_or_refused(self, program: Program) -> None:
+        def values(path: str) -> set[object]:
+            files = program.render(replace(FACTS, tls=replace(FACTS.tls, key=path)))
+            texts = [item for item in files if isinstance(item, File)]
+            found = [program.parse(item.path, octets(item.content)).values() for item in texts]
+            return {value for some in found for value in some if isinstance(value, str)}
+
+        if "/plain" not in values("/plain"):
+            return
+        for path in PLACES:
+            with contextlib.suppress(InexpressibleError):
+                assert path in values(path)
+
+
+@pytest.mark.parametrize("name", [name for name in PROGRAMS if PROGRAMS[name].FAMILY in MISREAD])
+def test_a_place_that_would_be_misread_is_refused(name: str) -> None:
+    for path in (*PLACES, *MISREAD[program_named(name).FAMILY]):
+        with pytest.raises(InexpressibleError):
+            program_named(name).render(replace(FACTS, tls=replace(FACTS.tls, key=path)))
+
+
+def assert_exim_waits_for_tls(program: Program, given: Facts, found: Mapping[str, object]) -> None:
+    guard = "client_condition" if program.ROLE is Role.CLIENT else "server_advertise_condition"
+    for name, mechanism in found.items():
+        driver, _, option = name.partition(".")
+        if option == "public_name":
+            assert mechanism in given.mechanisms
+            condition = str(found[f"{driver}.{guard}"])
+            assert re.search(r"def:tls_(in|out)_cipher|tls_in_certificate_verified", condition)
+
+
+@pytest.mark.parametrize("name", ["exim-hub", "exim-client"])
+@given(data=st.data())
+def test_no_authenticator_of_exim_works_outside_tls(name: str, data: st.DataObject) -> None:
+    program = program_named(name)
+    given = data.draw(facts(program))
+    try:
+        files = program.render(given)
+    except (InexpressibleError, UsageError):
+        reject()
+    fragments = [item for item in files if isinstance(item, File) and "auth" in item.path]
+    assert fragments
+    for item in fragments:
+        assert_exim_waits_for_tls(program, given, program.parse(item.path, octets(item.content)))
+
+
+@given(data=st.data())
+def test_dovecot_offers_what_is_wanted_and_its_scheme_serves(data: st.DataObject) -> None:
+    program = program_named("dovecot-hub")
+    given = data.draw(facts(program))
+    try:
+        conf = program.render(given)[-1]
+    except (InexpressibleError, UsageError):
+        reject()
+    assert isinstance(conf, File)
+    found = program.parse(conf.path, octets(conf.content))
+    offered = set(str(found["auth_mechanisms"]).upper().split())
+    scheme = dovecot_users.scheme_of(given.variants)
+    assert offered == set(given.mechanisms) & set(dovecot_users.MECHANISMS[scheme])
+    assert found["disable_plaintext_auth"] == "yes"
 
 
 @pytest.mark.parametrize("secret", [b"#hash", b"two\nlines", b"", b"nul\0", b"x" * 2047])

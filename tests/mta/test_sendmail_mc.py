@@ -11,9 +11,13 @@ from lab import SENDMAIL, debs
 
 from smtpcreds.errors import InexpressibleError
 from smtpcreds.mta import sendmail_client, sendmail_hub, sendmail_mc
+from smtpcreds.mta.mechanisms import offer
 from smtpcreds.mta.port import File, Program, octets
 
-from .facts import FACTS, HUB
+from .facts import FACTS as ANY
+from .facts import HUB
+
+FACTS = replace(ANY, mechanisms=offer())
 
 HEAD = (
     "include(`m4/cf.m4')dnl\ninclude(`debian/autoconf.m4')dnl\nOSTYPE(`debian')dnl\nDOMAIN(`debian-mta')dnl\n"

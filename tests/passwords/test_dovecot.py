@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from smtpcreds.errors import UsageError
-from smtpcreds.passwords import DOVECOT_SCHEMES, dovecot_secret
+from smtpcreds.passwords import DOVECOT_SCHEMES, dovecot_secret, is_dovecot_of
 from smtpcreds.secret import Secret
 
 
@@ -25,10 +25,19 @@ def test_dovecot_accepts_the_right_password_only(scheme: str, password: str) -> 
     assert not is_accepted(value, password + "x")
 
 
+@pytest.mark.parametrize("scheme", DOVECOT_SCHEMES)
+def test_a_value_is_known_again_by_its_scheme_and_password(scheme: str) -> None:
+    value = dovecot_secret(Secret("geheim"), scheme)
+    assert is_dovecot_of(value, Secret("geheim"), scheme)
+    assert not is_dovecot_of(value, Secret("Geheim"), scheme)
+    assert not is_dovecot_of(value, Secret("geheim"), "PLAIN.b64" if scheme != "PLAIN.b64" else "ARGON2ID")
+    assert not is_dovecot_of(f"{{{scheme}}}brass", Secret("geheim"), scheme)
+
+
 def test_values_are_salted() -> None:
     assert dovecot_secret(Secret("geheim")) != dovecot_secret(Secret("geheim"))
 
 
 def test_other_schemes_are_refused() -> None:
     with pytest.raises(UsageError, match="SHA512-CRYPT"):
-        dovecot_secret(Secret("geheim"), "ARGON2ID")
+        dovecot_secret(Secret("geheim"), "BRASS")

@@ -11,6 +11,7 @@ from ..session import Session, pass_session
 
 if TYPE_CHECKING:
     from ...authority.issue import Issued
+    from ...config import Site
 
 PROFILES = {
     (False, False): "relay",
@@ -75,9 +76,17 @@ def issue(
     failures = [{"host": outcome.host, "error": str(outcome.error)} for outcome in refused]
     session.show(
         lambda: {"certificates": [issued_row(o) for o in issued], "failed": failures},
-        issued_lines(session, issued),
+        [*issued_lines(session, issued), *_next(site, issued, is_elsewhere=directory is not None)],
     )
     session.fail(outcome.error for outcome in refused)
+
+
+def _next(site: "Site", issued: "list[Issued]", *, is_elsewhere: bool) -> Iterator[str]:
+    """Yield what to do with a single certificate."""
+    if len(issued) != 1 or is_elsewhere:
+        return
+    host = issued[0].order.host
+    yield "next: smtpcreds mta render sendmail-hub" if host == site.hub else f"next: smtpcreds bundle {host}"
 
 
 def issued_row(issued: "Issued") -> dict[str, object]:

@@ -48,7 +48,7 @@ def renew(
     from ...authority.renew import plan_renew
     from ...authority.renewals import Renewals
 
-    wanted = Renewals(hosts, due, new_key, key_type, days)
+    wanted = Renewals(hosts, due, new_key, key_type=key_type, days=days)
     hook = reload_hook(reload)
     site = session.site()
     with session.progress(len(hosts)) as advance:

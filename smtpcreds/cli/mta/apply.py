@@ -28,6 +28,7 @@ def apply(session: Session, /, run: bool, force: bool, **options: Any) -> None:
     applied = session.carry_out(plan_apply(site, program, facts, force=force, run=run))
     if applied is None:
         return
+    usage = program.work(facts).usage
     session.show(
         {
             "program": program.NAME,
@@ -35,7 +36,7 @@ def apply(session: Session, /, run: bool, force: bool, **options: Any) -> None:
             "changed": any(written for _, written in applied.files),
             "files": [{"path": path, "written": written} for path, written in applied.files],
             "ran": applied.ran,
-            **remaining_row(applied.includes, applied.commands),
+            **remaining_row(applied.includes, applied.commands, usage),
         },
         [
             f"{program.NAME}: files for {facts.host}",
@@ -44,6 +45,6 @@ def apply(session: Session, /, run: bool, force: bool, **options: Any) -> None:
                 for p, written in applied.files
             ),
             *(f"ran: {command}" for command in applied.ran),
-            *remaining_lines(applied.includes, applied.commands, "then run, or let --run do it:"),
+            *remaining_lines(applied.includes, applied.commands, usage, "then run, or let --run do it:"),
         ],
     )

@@ -39,9 +39,9 @@ def render(session: Session, /, target: str | None, reveal: bool, force: bool, *
             "program": program.NAME,
             "host": facts.host,
             "files": [_row(item) for item in rendered],
-            **remaining_row(work.includes, work.commands),
+            **remaining_row(work.includes, work.commands, work.usage),
         },
-        [*_lines(rendered, masked), *remaining_lines(work.includes, work.commands)],
+        [*_lines(rendered, masked), *remaining_lines(work.includes, work.commands, work.usage)],
     )
 
 
@@ -60,13 +60,13 @@ def _copy(
             "program": program.NAME,
             "host": facts.host,
             "files": [standing.path for standing in written],
-            **remaining_row(work.includes, work.commands),
+            **remaining_row(work.includes, work.commands, work.usage),
         },
         [
             f"{program.NAME}: files for {facts.host}",
             *(f"  {session.described(standing.path)}" for standing in written),
             f"next: carry what is below {directory} to {facts.host}, with owners and modes; there",
-            *remaining_lines(work.includes, work.commands),
+            *remaining_lines(work.includes, work.commands, work.usage),
         ],
     )
 

@@ -58,7 +58,9 @@ def conf(
         session.show({"program": program, "file": PROGRAMS[program].conf, "lines": lines}, lines)
     else:
         path = session.absolute(target)
-        written = session.carry_out(plan_sasl_conf(content, path, private=bool(password), force=force))
+        group = PROGRAMS[program].group if password else None
+        root = session.site().root
+        written = session.carry_out(plan_sasl_conf(root, content, path, group=group, force=force))
         if written is not None:
             session.show(
                 {"program": program, "file": path, "changed": written},

@@ -1,0 +1,1 @@
+"""All that a client host needs, as one archive: made on the hub, opened on the host."""

@@ -1,0 +1,213 @@
+"""``smtpcreds bundle``."""
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import DataError, UsageError
+from .lazy import Verb
+from .mta.options import client_options, wishes_of
+from .mta.remaining import remaining_row
+from .secrets import bundle_passphrase, ca_passphrase
+from .session import Session, pass_session
+
+if TYPE_CHECKING:
+    from ..authority.sign_request import Petition
+    from ..bundle.delivery import Delivery, Seal
+    from ..bundle.plan import Bundled, Wanted
+    from ..config import Site
+
+STREAM = "-"
+
+
+@click.command(cls=Verb)
+@click.argument("host")
+@click.option(
+    "--mta", metavar="PROGRAM", default="sendmail", help="The host's mail program; default: Sendmail."
+)
+@click.option("--csr", metavar="FILE", help="Sign this request of HOST, which keeps its own key.")
+@click.option("--no-key", is_flag=True, help="Put in the certificate that HOST has, without a key.")
+@click.option("--new-key", is_flag=True, help="Issue another certificate, with a new key.")
+@click.option("--days", type=int, metavar="N", help="Lifetime of a new certificate; default: 365.")
+@client_options
+@click.option("-o", "--output", metavar="FILE", help="Write FILE, mode 0600, or - for standard output.")
+@click.option("--passphrase", metavar="SOURCE", help="Encrypt the archive as age does, under a passphrase.")
+@click.option(
+    "--recipient", "recipients", multiple=True, metavar="KEY", help="Encrypt it for this age or SSH key."
+)
+@click.option("--ca-passphrase", metavar="SOURCE", help="Where the CA key's passphrase comes from.")
+@click.option("--force", is_flag=True, help="Replace FILE.")
+@pass_session
+def bundle(
+    session: Session,
+    /,
+    host: str,
+    mta: str,
+    csr: str | None,
+    no_key: bool,
+    new_key: bool,
+    days: int | None,
+    output: str | None,
+    passphrase: str | None,
+    recipients: tuple[str, ...],
+    ca_passphrase: str | None,
+    force: bool,
+    **options: Any,
+) -> None:
+    """Put all that the client host HOST needs into one archive: CA, certificate and key, account, README.
+
+    It is extracted at / of that host: tar -xpf FILE -C /. A key that is made for it is kept nowhere else.
+    """
+    from ..bundle.papers import Terms
+    from ..bundle.plan import plan_bundle
+
+    site = session.site()
+    if sum((bool(csr), no_key, new_key)) > 1:
+        raise UsageError("--csr, --no-key, --new-key", "contradict each other; give one of them")
+    seal = _seal(passphrase, recipients)
+    wanted = _wanted(session, site, host, mta, csr, Terms(bool(csr), new_key, not no_key), days, options)
+    path = _path(session, output, wanted, sealed=bool(passphrase or recipients))
+    delivery = _delivery(session, path, seal, force=force)
+    done = session.carry_out(plan_bundle(site, wanted, _ca(ca_passphrase, site), delivery))
+    if done is not None and not (path is None and session.quiet):
+        _show(session, wanted, done, path)
+
+
+_ca = ca_passphrase
+"""The option's parameter hides the function's name."""
+
+
+def _wanted(
+    session: Session,
+    site: "Site",
+    host: str,
+    mta: str,
+    csr: str | None,
+    terms: Any,
+    days: int | None,
+    options: dict[str, Any],
+) -> "Wanted":
+    from ..authority.orders import Wishes, order
+    from ..bundle.plan import Wanted
+    from ..mta.port import Role
+    from ..mta.programs import program_for
+
+    wishes = wishes_of(host=host, **options)
+    wanted = order(site, host, Wishes(days=days))
+    petition = _petition(session, site, csr, wanted.host, days) if csr else None
+    return Wanted(wanted, program_for(mta, Role.CLIENT), wishes, terms, petition)
+
+
+def _petition(session: Session, site: "Site", csr: str, host: str, days: int | None) -> "Petition":
+    """Read the request.
+
+    Raises:
+        DataError: it is another host's.
+    """
+    from ..authority.sign_request import read_petition
+    from ..pki.profiles import RELAY
+
+    petition = read_petition(site, session.absolute(csr), RELAY, days=days)
+    if petition.request.name != host:
+        raise DataError(csr, f"asks for {petition.request.name}, not for {host}")
+    for item in petition.ignored:
+        session.warn(f"{csr}: ignored: {item}")
+    return petition
+
+
+def _seal(passphrase: str | None, recipients: tuple[str, ...]) -> "Seal":
+    """Return how the archive is encrypted.
+
+    Raises:
+        UsageError: two ways at once, or no key of age or SSH.
+    """
+    from functools import cache
+
+    from ..bundle import sealing
+    from ..bundle.delivery import Seal
+
+    if passphrase and recipients:
+        raise UsageError("--recipient", "age opens a file by keys or by a passphrase, not by both")
+    if recipients:
+        sealing.check_recipients(recipients)
+        return Seal(seal=lambda data: sealing.seal_to(data, recipients))
+    if passphrase:
+        sealing.check_available()
+        ask = cache(bundle_passphrase(passphrase, new=True))
+        return Seal(
+            lambda: sealing.check_passphrase(ask()), lambda data: sealing.seal_by_passphrase(data, ask())
+        )
+    return Seal()
+
+
+def _path(session: Session, output: str | None, wanted: "Wanted", *, sealed: bool) -> str | None:
+    from ..bundle.sealing import SUFFIX
+
+    if output == STREAM:
+        return None
+    return session.absolute(output or f"{wanted.order.host.partition('.')[0]}.tar{SUFFIX if sealed else ''}")
+
+
+def _delivery(session: Session, path: str | None, seal: "Seal", *, force: bool) -> "Delivery":
+    from ..bundle.delivery import to_file, to_stream
+    from ..files import explained
+
+    if path:
+        return to_file(path, seal, force=force)
+    if not session.dry_run:
+        if sys.stdout.isatty():
+            raise UsageError("standard output", "is a terminal, and an archive is no text", "-o FILE")
+        session.refuse_reveal()
+
+    def write(data: bytes) -> None:
+        with explained("standard output"):
+            session.reveal(data)
+
+    return to_stream(write, seal)
+
+
+def _show(session: Session, wanted: "Wanted", done: "Bundled", path: str | None) -> None:
+    facts, papers = done.facts, done.papers
+    account = str(facts.credential.account) if facts.credential else None
+    work = wanted.program.work(facts)
+    session.show(
+        {
+            "host": facts.host,
+            "program": wanted.program.NAME,
+            "account": account,
+            "file": path,
+            "certificate": {
+                "serial": papers.serial,
+                "not_after": papers.certificate.not_valid_after_utc,
+                "origin": done.origin.name.lower(),
+                "former": done.former or None,
+            },
+            "with_key": papers.key is not None,
+            "crl_next_update": done.crl_end,
+            "members": done.paths,
+            **remaining_row(work.includes, work.commands, work.usage),
+        }
+        if path
+        else {},
+        _lines(session, wanted, done, path),
+        aside=path is None,
+    )
+
+
+def _lines(session: Session, wanted: "Wanted", done: "Bundled", path: str | None) -> Iterator[str]:
+    from ..bundle.member import README
+
+    facts, papers = done.facts, done.papers
+    key = "with its key" if papers.key else "without a key"
+    end = f"{papers.certificate.not_valid_after_utc:%Y-%m-%d}"
+    yield f"{facts.host}: {wanted.program.NAME}, certificate valid to {end}, {key}"
+    if facts.credential:
+        yield f"  account {facts.credential.account}"
+    if path:
+        yield f"  {session.described(path)}"
+        yield f"next: tar -xpf {path.rpartition('/')[2]} -C / on {facts.host}, then what /{README} says"
+    yield f"      its CRL ends on {done.crl_end:%Y-%m-%d}; copy a new one there before"
+    if done.former:
+        yield f"      once the new certificate is in use: smtpcreds cert revoke {done.former}"

@@ -1,0 +1,160 @@
+"""``smtpcreds tlsa plan``, ``next``, ``switch`` and ``retire``."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from ..cert.issue import issued_lines, issued_row
+from ..lazy import Verb
+from ..reload import RELOAD, reload_hook, reload_option
+from ..secrets import ca_passphrase, passphrase_option
+from ..session import Session, pass_session
+from .show import port_option, show_zone
+
+if TYPE_CHECKING:
+    from ...dane import Rollover, Zone
+
+DAY = 86400
+
+
+@click.command("next", cls=Verb)
+@click.argument("host")
+@port_option
+@click.option(
+    "--ttl", type=int, default=DAY, metavar="SECONDS", help="TTL of the records; default: 86400, a day."
+)
+@click.option("--key-type", metavar="TYPE", help="Type of the key; default: that of the one in use.")
+@click.option("--force", is_flag=True, help="Let a new key take the place of one that waits.")
+@pass_session
+def next_(
+    session: Session, host: str, ports: tuple[int, ...], ttl: int, key_type: str | None, force: bool
+) -> None:
+    """Make the next key of HOST beside the one in use, and print the records of both.
+
+    Publish them at once: the switch is refused until twice the TTL has passed from now.
+    """
+    from ...dane import plan_next, zone
+    from ...dane.rollover import NextKey
+
+    site = session.site()
+    wanted = NextKey(host, timedelta(seconds=ttl), key_type, force)
+    if session.carry_out(plan_next(site, wanted)) is None:
+        return
+    found = zone(site, host, session.absolute(host))
+    more = [f"publish all of these; then, from {_ready(found)} on: smtpcreds tlsa switch {found.host}"]
+    show_zone(session, found, ports, more)
+
+
+@click.command(cls=Verb)
+@click.argument("host")
+@port_option
+@click.option("--resolver", metavar="ADDRESS[:PORT]", help="Ask this name server for the new record first.")
+@reload_option
+@passphrase_option
+@pass_session
+def switch(
+    session: Session,
+    host: str,
+    ports: tuple[int, ...],
+    resolver: str | None,
+    reload: str | None,
+    passphrase: str | None,
+) -> None:
+    """Renew the certificate of HOST with its next key.
+
+    Refused until twice the TTL has passed since tlsa next, and while the resolver does not give the record.
+    """
+    from ...dane import plan_switch
+    from ...dns import parse_resolver
+
+    hook, asked = reload_hook(reload), parse_resolver(resolver) if resolver else None
+    site = session.site()
+    question, wanted = ca_passphrase(passphrase, site), tuple(dict.fromkeys(ports))
+    plan = plan_switch(site, host, question, hook=hook, resolver=asked, ports=wanted)
+    issued = session.carry_out(plan)
+    if issued is None:
+        return
+    retire = f"      smtpcreds tlsa plan {issued.order.host}    tells when the old record can go"
+    session.show(
+        {"certificate": issued_row(issued), "reloaded": hook is not None},
+        [*issued_lines(session, [issued]), *([] if hook else [RELOAD]), retire],
+    )
+
+
+@click.command(cls=Verb)
+@click.argument("host")
+@port_option
+@click.option("--at-once", is_flag=True, help="Though twice the TTL has not passed since the switch.")
+@pass_session
+def retire(session: Session, host: str, ports: tuple[int, ...], at_once: bool) -> None:
+    """Forget the old key of HOST, and print the records without it."""
+    from ...dane import plan_retire, zone
+
+    site = session.site()
+    if session.carry_out(plan_retire(site, host, at_once=at_once)) is None:
+        return
+    show_zone(session, zone(site, host, session.absolute(host)), ports)
+
+
+@click.command(cls=Verb)
+@click.argument("host")
+@pass_session
+def plan(session: Session, host: str) -> None:
+    """Tell how far the new key of HOST is, and what comes next, and when."""
+    from ...dane import zone
+
+    site = session.site()
+    found = zone(site, host, session.absolute(host))
+    session.show(_document(found), _lines(found))
+
+
+def _document(found: "Zone") -> dict[str, object]:
+    half = found.rollover
+    return {
+        "host": found.host,
+        "stage": half.stage.value if half else "settled",
+        "since": half and half.since,
+        "ready_at": half and half.ready_at,
+        "ttl": half and half.begun.ttl // timedelta(seconds=1),
+        "old": half and f"3 1 1 {half.begun.old}",
+        "new": half and f"3 1 1 {half.begun.new}",
+        "next": _step(found),
+    }
+
+
+def _lines(found: "Zone") -> Iterator[str]:
+    half = found.rollover
+    yield f"{found.host}: {_SAID[half.stage.value if half else 'settled']}"
+    if half:
+        yield f"  old  3 1 1 {half.begun.old}"
+        yield f"  new  3 1 1 {half.begun.new}, since {half.begun.at:%Y-%m-%d %H:%M} UTC"
+        yield f"  TTL  {half.begun.ttl}"
+    when = f"    from {_ready(found)} on" if half and half.stage.value in _STEPS else ""
+    yield f"next: {_step(found)}{when}"
+    yield from (f"then: smtpcreds tlsa {step} {found.host}" for step in _after(half))
+
+
+_SAID = {
+    "settled": "no new key is half-way",
+    "publishing": "the next key waits; the records of both are to be published",
+    "switched": "the next key is in use; the record of the old one is still to be published",
+    "astray": "the next key is gone, or another one is in use; publish what tlsa show prints",
+}
+_STEPS = {"publishing": "switch", "switched": "retire"}
+
+
+def _step(found: "Zone") -> str:
+    step = _STEPS.get(found.rollover.stage.value, "next") if found.rollover else "next"
+    return f"smtpcreds tlsa {step} {found.host}"
+
+
+def _after(half: "Rollover | None") -> list[str]:
+    steps = ["next", "switch", "retire"]
+    step = _STEPS.get(half.stage.value, "next") if half else "next"
+    return steps[steps.index(step) + 1 :]
+
+
+def _ready(found: "Zone") -> str:
+    return f"{found.rollover.ready_at:%Y-%m-%d %H:%M} UTC" if found.rollover else ""

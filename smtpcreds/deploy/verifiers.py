@@ -1,0 +1,69 @@
+"""What Dovecot's passwd-file says of each account. Values are salted, so those that still hold are kept."""
+
+import os
+from collections.abc import Iterable, Mapping
+from shlex import quote
+
+from ..accounts.forms import first_value
+from ..config import Site
+from ..errors import DataError, InexpressibleError
+from ..files import read_public
+from ..mta import dovecot_users
+from ..mta.port import Held
+from ..passwords import dovecot_secret, is_dovecot_of, parse_scram
+from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD
+from ..secret import Secret
+
+
+def verifiers(site: Site, accounts: Iterable[Held], variants: frozenset[str]) -> Mapping[str, Secret]:
+    """Return the password field of each account: in the chosen scheme, or the verifier that it is held as.
+
+    Raises:
+        InexpressibleError: a secret that Dovecot never accepts; an account that has neither clear text nor a
+            SCRAM verifier that Dovecot knows.
+        UnavailableError: ARGON2ID, where OpenSSL does not know it.
+    """
+    scheme = dovecot_users.scheme_of(variants)
+    installed = _installed(site)
+    return {
+        str(held.account): Secret(_field(held, scheme, installed.get(str(held.account)))) for held in accounts
+    }
+
+
+def _field(held: Held, scheme: str, installed: str | Secret | None) -> str:
+    clear = held.properties.get(USER_PASSWORD)
+    if clear is None:
+        return _verifier(held)
+    dovecot_users.check_secret(held.account, clear)
+    if isinstance(installed, Secret):
+        field = installed.reveal().decode()
+        if is_dovecot_of(field, clear, scheme):
+            return field
+    return dovecot_secret(clear, scheme)
+
+
+def _verifier(held: Held) -> str:
+    stored = held.properties.get(AUTH_PASSWORD)
+    try:
+        keys = parse_scram(first_value(stored.reveal())) if stored else None
+    except DataError:
+        keys = None
+    if keys is None or keys.mechanism not in _KNOWN:
+        name = str(held.account)
+        reason = f"has neither clear text nor a verifier for {' or '.join(_KNOWN)}, so Dovecot can't serve it"
+        raise InexpressibleError(name, reason, f"smtpcreds sasl passwd {quote(name)} --hashed, or --clear")
+    return keys.dovecot()
+
+
+_KNOWN = ("SCRAM-SHA-256", "SCRAM-SHA-1")
+
+
+def _installed(site: Site) -> Mapping[str, str | Secret]:
+    """Return what the file on this disk says; one that is not there, or not ours, says nothing."""
+    path = site.path(dovecot_users.PATH)
+    if not os.path.lexists(path):
+        return {}
+    try:
+        return dovecot_users.parse(read_public(path), path)
+    except DataError:
+        return {}

@@ -1,0 +1,108 @@
+"""Dovecot as the SASL server of Postfix or Exim: it checks the accounts, they relay.
+
+Each mechanism that is offered can be served from what the passwd-file holds. Dovecot does not see whether the
+mail server's session is in TLS, so it is the mail server that lets PLAIN and LOGIN wait for it.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from ..errors import DamagedFileError, UsageError
+from ..secret import Secret
+from . import dovecot_users
+from .mechanisms import usable
+from .port import Facts, File, Include, Need, Rendered, Role, Work
+from .sasl_conf import Saslauthd
+
+NAME = "dovecot-hub"
+TITLE = "Dovecot 2.3, checking accounts for Postfix or Exim"
+ROLE = Role.HUB
+FAMILY = "dovecot"
+NEEDS = frozenset({Need.VERIFIERS})
+EXIM = "exim"
+"""The mail server is Exim, not Postfix."""
+VARIANTS = frozenset({EXIM, *dovecot_users.SCHEMES})
+SECRET_FILES: tuple[str, ...] = ()
+
+GROUP = "dovecot"
+FRAGMENT = "/etc/dovecot/smtpcreds-auth.conf"
+CONFIGURATION = "/etc/dovecot/local.conf"
+
+_LISTENERS = {
+    False: ("/var/spool/postfix/private/auth", "postfix"),
+    True: ("/var/spool/exim4/dovecot.auth-client", "Debian-exim"),
+}
+_BLOCK = re.compile(r"\s*(\w+(?: \S+)?) \{")
+_SETTING = re.compile(r"\s*(\w+) = (.+)")
+
+
+def render(facts: Facts) -> tuple[Rendered, ...]:
+    """Return the passwd-file and the fragment."""
+    if isinstance(facts.backend, Saslauthd):
+        raise UsageError("--saslauthd", "is for Cyrus SASL; Dovecot asks PAM by itself")
+    accounts = [held.account for held in facts.accounts]
+    users = dovecot_users.pieces(accounts, facts.verifiers, facts.realm)
+    return (
+        File(dovecot_users.PATH, users, 0o640, group=GROUP),
+        File(FRAGMENT, (_fragment(facts),)),
+    )
+
+
+def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
+    """Read one of the files; settings in blocks are ``block/setting``."""
+    if path == dovecot_users.PATH:
+        return dovecot_users.parse(content, path)
+    return dict(_settings(content, path))
+
+
+def work(facts: Facts) -> Work:  # noqa: ARG001
+    """Return the line to add, and the commands. Dovecot sees a new passwd-file by itself."""
+    include = Include(CONFIGURATION, (f"!include {FRAGMENT}",))
+    return Work((include,), commands=("doveconf > /dev/null", "doveadm reload"), untraced=True)
+
+
+def _fragment(facts: Facts) -> bytes:
+    socket, user = _LISTENERS[EXIM in facts.variants]
+    lines = [
+        f"# {TITLE}; written by smtpcreds, do not edit",
+        f"auth_mechanisms = {' '.join(_mechanisms(facts)).lower()}",
+        "disable_plaintext_auth = yes",
+        "passdb {",
+        "  driver = passwd-file",
+        f"  args = {dovecot_users.PATH}",
+        "}",
+        "service auth {",
+        f"  unix_listener {socket} {{",
+        "    mode = 0660",
+        f"    user = {user}",
+        f"    group = {user}",
+        "  }",
+        "}",
+    ]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _mechanisms(facts: Facts) -> tuple[str, ...]:
+    """Return those wanted that the scheme can serve.
+
+    Raises:
+        UsageError: there is none.
+    """
+    scheme = dovecot_users.scheme_of(facts.variants)
+    known = dovecot_users.MECHANISMS[scheme]
+    return usable(f"Dovecot with passwords stored as {scheme}", known, facts.mechanisms)
+
+
+def _settings(content: bytes, path: str) -> Iterator[tuple[str, str]]:
+    blocks: list[str] = []
+    for number, line in enumerate(content.decode(errors="replace").splitlines(), 1):
+        if setting := _SETTING.fullmatch(line):
+            yield "/".join((*blocks, setting[1])), setting[2]
+        elif block := _BLOCK.fullmatch(line):
+            blocks.append(block[1])
+        elif blocks and line.strip() == "}":
+            blocks.pop()
+        elif line.strip() and not line.startswith("#"):
+            raise DamagedFileError(path, f"line {number} is none that smtpcreds writes")
+    if blocks:
+        raise DamagedFileError(path, f"ends inside {blocks[-1]}, whose last lines are missing")

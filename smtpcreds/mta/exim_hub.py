@@ -1,0 +1,150 @@
+"""Exim as the hub: STARTTLS and AUTH, relaying for who authenticated or shows a certificate.
+
+Debian's lists accept who authenticated by any authenticator, so ours are all that is trusted; another one is
+the administrator's own. None of ours is offered outside TLS.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ..errors import DamagedFileError, UsageError
+from ..secret import Secret
+from . import exim, exim_places, sasl_conf
+from .exim import Options
+from .exim_places import Fragment
+from .mechanisms import EXTERNAL
+from .port import Facts, File, Need, Reader, Rendered, Role, Work
+
+NAME = "exim-hub"
+TITLE = "Exim 4.92 or later with Cyrus SASL or Dovecot, relaying for client hosts"
+ROLE = Role.HUB
+FAMILY = "exim"
+NEEDS = frozenset({Need.MATERIAL, Need.CLIENTS})
+DOVECOT = "dovecot"
+"""Dovecot checks the accounts, not Cyrus SASL."""
+VARIANTS = exim_places.STYLES | {DOVECOT}
+SECRET_FILES: tuple[str, ...] = ()
+
+SASL_CONF = sasl_conf.PROGRAMS["exim"].conf
+CLIENTS = f"{exim.DIRECTORY}/clients"
+SOCKET = "/var/spool/exim4/dovecot.auth-client"
+"""That Debian's examples name for Dovecot."""
+
+_NAMES = "${certextract{subj_altname,dns,>:}{$tls_in_peercert}}"
+_FOUND = f"${{lookup{{${{lc:$item}}}}lsearch{{{CLIENTS}}}{{yes}}{{no}}}}"
+_LISTED = f"${{if forany{{{_NAMES}}}{{bool{{{_FOUND}}}}}}}"
+_IN_TLS = "${if def:tls_in_cipher}"
+_VERIFIED = "${if bool{$tls_in_certificate_verified}}"
+"""Without it, Exim 4.96 dies of a client that has no certificate (observed)."""
+
+_IS_NAMED = "${if and{{!eq{$auth2}{}}{or{{eq{$auth1}{}}{inlisti{$auth1}{$auth2}}}}}}"
+_HEAD = "# hosts that relay by certificate; written by smtpcreds, do not edit\n"
+_CLIENT = re.compile(r"([a-z0-9.-]+): yes")
+
+
+def render(facts: Facts) -> tuple[Rendered, ...]:
+    """Return copies of key and certificates, where the accounts are, the fragments, and who may relay."""
+    exim_places.check_style(facts)
+    accounts = () if DOVECOT in facts.variants else (_sasl_conf(facts),)
+    fragments = exim_places.render(TITLE, ROLE, facts, _fragments(facts))
+    return (
+        exim.COPIES.key_file(facts),
+        *exim.COPIES.public_files(facts),
+        *accounts,
+        File(CLIENTS, (_clients(facts),)),
+        *fragments,
+    )
+
+
+def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
+    """Read one of the files."""
+    if path == SASL_CONF:
+        return sasl_conf.shown(sasl_conf.parse(content, path))
+    return _parse_clients(path, content) if path == CLIENTS else exim.parse(path, content)
+
+
+def work(facts: Facts) -> Work:
+    """Return the lines to add, the commands, and that Exim must be able to read the accounts."""
+    main, by_certificate, authenticators = _fragments(facts)
+    wanted = (main, by_certificate, authenticators) if facts.clients else (main, authenticators)
+    made = exim_places.work(ROLE, facts, wanted)
+    if DOVECOT in facts.variants or not isinstance(facts.backend, sasl_conf.Sasldb):
+        return made
+    return replace(made, readers=(Reader(facts.backend.path, exim.USER),))
+
+
+def _fragments(facts: Facts) -> tuple[Fragment, Fragment, Fragment]:
+    """Return all, also where nobody may relay by certificate: what was included once follows."""
+    return (
+        Fragment(exim_places.MAIN, {"": _main(facts)}),
+        Fragment(exim_places.ACL, {"": {"accept verify": "certificate", "condition": _LISTED}}),
+        Fragment(exim_places.AUTHENTICATORS, dict(_authenticator(name, facts) for name in facts.mechanisms)),
+    )
+
+
+def _main(facts: Facts) -> Options:
+    """Return TLS options; Debian's files set most of them from macros, and none may be set twice."""
+    files = {
+        "tls_certificate": exim.COPIES.certificate,
+        "tls_privatekey": exim.COPIES.key,
+        "tls_verify_certificates": exim.COPIES.bundle,
+        "tls_try_verify_hosts": "*",
+    }
+    if exim_places.HAND_WRITTEN in facts.variants:
+        return {"tls_advertise_hosts": "*", **files, "tls_crl": exim.COPIES.crl}
+    macros = {f"MAIN_{name.upper()}": value for name, value in files.items()}
+    return {"MAIN_TLS_ENABLE": "yes", **macros, "tls_crl": exim.COPIES.crl}
+
+
+def _authenticator(mechanism: str, facts: Facts) -> tuple[str, Options]:
+    """Return name and options.
+
+    The identity that comes with EXTERNAL must be a name of the certificate, or empty for its first name.
+    """
+    name = exim.driver_name(mechanism)
+    if mechanism == EXTERNAL:
+        return name, {
+            "driver": "external",
+            "public_name": EXTERNAL,
+            "server_advertise_condition": _VERIFIED,
+            "server_param2": _NAMES,
+            "server_condition": _IS_NAMED,
+            "server_set_id": "${if eq{$auth1}{}{${extract{1}{:}{$auth2}}}{$auth1}}",
+        }
+    driver = (
+        {"driver": "dovecot", "server_socket": SOCKET}
+        if DOVECOT in facts.variants
+        else {"driver": "cyrus_sasl", "server_realm": exim.word(facts.realm)}
+    )
+    return name, {
+        **driver,
+        "public_name": mechanism,
+        "server_advertise_condition": _IN_TLS,
+        "server_set_id": "$auth1",
+    }
+
+
+def _sasl_conf(facts: Facts) -> File:
+    if facts.backend is None:
+        raise UsageError(NAME, "needs to know where the accounts are")
+    content = sasl_conf.pieces(facts.backend, facts.mechanisms)
+    return File(SASL_CONF, content) if len(content) == 1 else File(SASL_CONF, content, 0o640, group=exim.USER)
+
+
+def _clients(facts: Facts) -> bytes:
+    """Return the hosts whose certificates may relay, for lsearch."""
+    hosts = dict.fromkeys(client.host for client in facts.clients)
+    return "".join((_HEAD, *(f"{exim.word(host)}: yes\n" for host in hosts))).encode()
+
+
+def _parse_clients(path: str, content: bytes) -> Mapping[str, str | Secret]:
+    found: dict[str, str | Secret] = {}
+    for number, line in enumerate(content.decode(errors="replace").splitlines(), 1):
+        if line.startswith("#"):
+            continue
+        client = _CLIENT.fullmatch(line)
+        if not client:
+            raise DamagedFileError(path, f"line {number} is not 'host: yes'")
+        found[client[1]] = "yes"
+    return found

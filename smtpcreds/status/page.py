@@ -1,0 +1,44 @@
+"""A status that others read: a file of mode 0644 that is whole at every moment."""
+
+import os
+
+from ..errors import ExistsError, MissingInputError, UsageError
+from ..files import check_target, read_public, write_all
+from ..model import Artifact, Plan, Step
+
+MODE = 0o644
+
+
+def plan_page(path: str, lines: list[str], end: str, *, force: bool = False) -> Plan[bool]:
+    """Plan to write a file, or to replace the one that an earlier run wrote.
+
+    Args:
+        path: absolute.
+        lines: its content; the first one is always the same, and tells our files from others.
+        end: how its name must end; collectors read no other files.
+        force: replace a file that is not ours.
+
+    Raises:
+        UsageError: another name.
+        MissingInputError: there is no such directory.
+        ExistsError: something else is there.
+        UnsafePathError: a link or someone else's file.
+    """
+    if not path.endswith(end):
+        raise UsageError(path, f"does not end in {end}, so the collector would not read it")
+    if not os.path.isdir(os.path.dirname(path)):
+        raise MissingInputError(os.path.dirname(path), "is no directory")
+    _refuse_others(path, lines[0], force=force)
+
+    def apply() -> bool:
+        _refuse_others(path, lines[0], force=force)
+        content = "".join(f"{line}\n" for line in lines).encode(errors="backslashreplace")
+        write_all([Artifact(path, content, MODE)])
+        return True
+
+    return Plan((Step("write", path, MODE),), apply)
+
+
+def _refuse_others(path: str, mark: str, *, force: bool) -> None:
+    if check_target(path) and not force and not read_public(path).startswith(mark.encode()):
+        raise ExistsError(path, "was not written by this command and was left alone", "--force to replace it")

@@ -1,0 +1,184 @@
+"""The screen of a terminal: plain characters, colour only on demand."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from enum import Enum
+
+from .values import Account, Authority, Certificate, Change, Due, Kind, Status
+
+CERTIFICATES = 20
+ACCOUNTS = 10
+NARROW, WIDE = 60, 120
+"""Columns that are used at least and at most."""
+
+
+class Tone(Enum):
+    """What a colour says, as parameters of SGR (ECMA-48 section 8.3.117)."""
+
+    GOOD = "32"
+    DUE = "33"
+    BAD = "31"
+    HEAD = "1"
+    FAINT = "2"
+
+
+Paint = Callable[[str, Tone], str]
+
+
+def render(status: Status, *, width: int = 80, colour: bool = False, limit: int = CERTIFICATES) -> list[str]:
+    """Return the lines of the screen.
+
+    Args:
+        status: what to show.
+        width: columns.
+        colour: use escape sequences.
+        limit: certificates and accounts that are shown.
+    """
+    paint = _coloured if colour else _plain
+    columns = max(NARROW, min(width, WIDE))
+    blocks = (
+        _head(status, paint),
+        _certificates(status, paint, columns, limit),
+        _accounts(status, paint, min(limit, ACCOUNTS)),
+        _changes(status, paint),
+        _due(status, paint),
+    )
+    return [line for block in blocks for line in block]
+
+
+def printable(text: str) -> str:
+    """Return the text with control characters escaped; names of imported certificates may be anything."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def left(status: Status, end: datetime) -> str:
+    """Return the time until then in words."""
+    days, ago = status.days_left(end), (status.at - end).days
+    if days < 0:
+        return {0: "expired today", 1: "expired yesterday"}.get(ago, f"expired {ago} days ago")
+    return "1 day left" if days == 1 else f"{days} days left"
+
+
+def without_authority(status: Status) -> str:
+    """Return what is said where there is none: of a client host, which needs none, and of any other."""
+    if status.certificates:
+        return "no authority here; the hub's signs"
+    return "no authority here yet; to make everything that a hub needs: smtpcreds setup HOST"
+
+
+def _head(status: Status, paint: Paint) -> Iterator[str]:
+    yield paint(f"{status.hub}, {status.at:%Y-%m-%d %H:%M} UTC", Tone.HEAD)
+    if not status.authorities:
+        yield without_authority(status)
+    for authority in status.authorities:
+        yield from _authority(status, authority, paint)
+
+
+def _authority(status: Status, authority: Authority, paint: Paint) -> Iterator[str]:
+    ended = authority.not_after <= status.at
+    tone = Tone.BAD if ended else Tone.DUE if status.is_due(Kind.AUTHORITY, authority.name) else Tone.GOOD
+    life = paint(left(status, authority.not_after), tone)
+    counts = ", ".join(f"{number} {printable(name)}" for name, number in sorted(authority.counts.items()))
+    replaced = "" if authority.signs else "  (replaced)"
+    yield ""
+    yield f"{paint('CA', Tone.HEAD)}   {printable(authority.name)}{replaced}"
+    yield f"     valid to {authority.not_after:%Y-%m-%d}, {life}; {counts or 'no certificates'}"
+    yield f"{paint('CRL', Tone.HEAD)}  {_crl(status, authority, paint)}"
+
+
+def _crl(status: Status, authority: Authority, paint: Paint) -> str:
+    crl = authority.crl
+    if crl is None:
+        return "none"
+    number = "without a number" if crl.number is None else f"number {crl.number}"
+    age = (status.at - crl.this_update).days
+    signed = {0: "today", 1: "yesterday"}.get(age, f"{age} days ago")
+    said = f"{number}, signed {signed}, {crl.revoked} revoked"
+    if crl.next_update is None:
+        return said
+    ended = crl.next_update <= status.at
+    tone = Tone.BAD if ended else Tone.DUE if status.is_due(Kind.CRL, authority.name) else Tone.GOOD
+    return f"{said}; valid to {crl.next_update:%Y-%m-%d}, {paint(left(status, crl.next_update), tone)}"
+
+
+def _certificates(status: Status, paint: Paint, width: int, limit: int) -> Iterator[str]:
+    rows = status.certificates[:limit]
+    yield ""
+    if not rows:
+        yield paint("certificates", Tone.HEAD) + "  none"
+        return
+    scale = max(1, *(status.days_left(row.not_after) for row in rows))
+    names = [_cut(printable(row.host), width // 2) for row in rows]
+    room = max(map(len, names))
+    digits = max(len(str(status.days_left(row.not_after))) for row in rows)
+    bar = max(10, width - room - digits - 15)
+    yield paint("certificates", Tone.HEAD) + f"  by days left; a full bar is {scale}"
+    for row, name in zip(rows, names, strict=True):
+        yield f"  {name:{room}}  {_bar(status, row, paint, (digits, bar, scale))}"
+    if status.has_more or len(rows) < len(status.certificates):
+        yield "  and more that end later: smtpcreds cert list"
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else text[: room - 3] + "..."
+
+
+def _bar(status: Status, row: Certificate, paint: Paint, sizes: tuple[int, int, int]) -> str:
+    digits, bar, scale = sizes
+    days = status.days_left(row.not_after)
+    filled = 0 if days < 0 else max(1, round(days * bar / scale))
+    tone = Tone.BAD if days < 0 else Tone.DUE if status.at >= row.due_at() else Tone.GOOD
+    word = {Tone.BAD: "  expired", Tone.DUE: "  due"}.get(tone, "")
+    drawn = paint("#" * filled, tone) + paint("." * (bar - filled), Tone.FAINT)
+    return f"{days:>{digits}} d  {drawn}{paint(word, tone) if word else ''}"
+
+
+def _accounts(status: Status, paint: Paint, limit: int) -> Iterator[str]:
+    found = status.accounts
+    yield ""
+    yield f"{paint('accounts', Tone.HEAD)}  {found.total or 'none'} in {printable(found.database)}"
+    yield from (_account(account) for account in found.shown[:limit])
+    if found.total > min(limit, len(found.shown)):
+        yield "  and more: smtpcreds sasl list"
+
+
+def _account(account: Account) -> str:
+    hosts = ", ".join(map(printable, account.clients))
+    return f"  {printable(account.name)}{hosts and f'  used by {hosts}'}"
+
+
+def _changes(status: Status, paint: Paint) -> Iterator[str]:
+    if status.changes:
+        yield ""
+        yield paint("half-way", Tone.HEAD)
+    for change in status.changes:
+        yield from _change(change)
+
+
+def _change(change: Change) -> Iterator[str]:
+    when = f" from {change.until:%Y-%m-%d %H:%M} UTC on" if change.until else ""
+    yield f"  {printable(change.old)} -> {printable(change.new)} since {change.since:%Y-%m-%d}: {change.note}"
+    yield f"    next: {printable(change.next)}{when}"
+
+
+def _due(status: Status, paint: Paint) -> Iterable[str]:
+    yield ""
+    if not status.due:
+        yield paint("nothing is due", Tone.GOOD)
+        return
+    yield paint("due", Tone.DUE)
+    for item in status.due:
+        yield from _item(item)
+
+
+def _item(item: Due) -> Iterator[str]:
+    yield f"  {printable(item.subject)}: {item.reason}"
+    yield f"    {printable(item.cure)}"
+
+
+def _coloured(text: str, tone: Tone) -> str:
+    return f"\x1b[{tone.value}m{text}\x1b[0m" if text else ""
+
+
+def _plain(text: str, _: Tone) -> str:
+    return text

@@ -1,0 +1,336 @@
+"""``bundle``: one archive that any tar extracts, with a key that is kept nowhere else."""
+
+import os
+import pty
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from .runner import ACCOUNT, CERTS, CONFIG, HUB, STATE, Program, Tree, environment, peer, snapshot
+
+HOST = "attic.polkatistas.org"
+KEY = "etc/mail/certs/attic-key.pem"
+AUTH_INFO = "etc/mail/default-auth-info"
+README = "etc/smtpcreds/README.bundle"
+MODES = {
+    "etc/mail/certs": "drwx------",
+    "etc/mail/certs/attic-cert.pem": "-rw-------",
+    "etc/mail/certs/cacert.pem": "-rw-------",
+    "etc/mail/certs/crl.pem": "-rw-------",
+    KEY: "-rw-------",
+    AUTH_INFO: "-rw-------",
+    "etc/mail/smtpcreds": "drwxr-xr-x",
+    "etc/mail/smtpcreds/access": "-rw-r--r--",
+    "etc/mail/smtpcreds/client.m4": "-rw-r--r--",
+    "etc/smtpcreds": "drwxr-xr-x",
+    README: "-rw-r--r--",
+    "etc/smtpcreds/client.toml": "-rw-r--r--",
+}
+
+
+def extracted(archive: Path, target: Path) -> Tree:
+    """Extract as the manual says, onto a host that has /etc and /etc/mail with modes of its own."""
+    for path, mode in ((target, 0o755), (target / "etc", 0o751), (target / "etc/mail", 0o2755)):
+        path.mkdir(exist_ok=True)
+        path.chmod(mode)
+    assert peer("tar", "-xpf", archive, "-C", target) == "", "tar has nothing to complain about"
+    return snapshot(target)
+
+
+def bundled(hub: Program, *words: str | Path) -> Path:
+    hub("bundle", "attic", *words)
+    path = hub.root.parent / "attic.tar"
+    assert path.stat().st_mode & 0o7777 == 0o600
+    return path
+
+
+def test_what_is_in_it_and_how_it_lies_on_the_host(hub: Program, tmp_path: Path) -> None:
+    there = extracted(bundled(hub), tmp_path / "attic")
+    links = {path for path, (mode, *_) in there.items() if mode.startswith("l")}
+    assert {path: state[0] for path, state in there.items() if path not in links} == MODES | {
+        "etc": "drwxr-x--x",
+        "etc/mail": "drwxr-sr-x",
+        "etc/mail/certs": "drwx--S---",
+    }, "tar leaves the bit that a new directory inherits from Debian's /etc/mail; it opens nothing"
+    assert {there[path][3] for path in links} == {"cacert.pem", "crl.pem"}
+    assert {state[1:3] for state in there.values()} == {(0, 0)}
+    certs = tmp_path / "attic/etc/mail/certs"
+    how = ("-x509_strict", "-crl_check", "-no-CAfile", "-CApath", certs)
+    for purpose in ("sslclient", "sslserver"):
+        peer(
+            "openssl", "verify", *how, "-purpose", purpose, "-verify_hostname", HOST, certs / "attic-cert.pem"
+        )
+    public = peer("openssl", "x509", "-in", certs / "attic-cert.pem", "-noout", "-pubkey")
+    assert peer("openssl", "pkey", "-in", certs / "attic-key.pem", "-pubout") == public
+    given = hub.path(f"{STATE}/clients/maildroid/default-auth-info").read_bytes()
+    assert (tmp_path / "attic" / AUTH_INFO).read_bytes() == given
+    said = (tmp_path / "attic" / README).read_text()
+    assert "include(`/etc/mail/smtpcreds/client.m4')dnl" in said
+    assert "mta check sendmail-client" in said
+    secret = given.splitlines()[2].decode()
+    assert secret not in said
+    assert tomllib.loads((tmp_path / "attic/etc/smtpcreds/client.toml").read_text()) == tomllib.loads(CONFIG)
+
+
+def test_directories_stand_before_what_is_in_them_and_names_go_with_the_owners(hub: Program) -> None:
+    listed = peer("tar", "-tvf", bundled(hub)).splitlines()
+    names = [line.split()[5].rstrip("/") for line in listed]
+    assert {line.split()[1] for line in listed} == {"root/root"}
+    for directory in ("etc/mail/certs", "etc/mail/smtpcreds", "etc/smtpcreds"):
+        assert names.index(directory) < min(i for i, n in enumerate(names) if n.startswith(f"{directory}/"))
+    assert names.index(KEY) < names.index("etc/mail/certs/attic-cert.pem")
+    assert not {"etc", "etc/mail"} & set(names), "modes of shared directories are not ours"
+
+
+def test_the_key_is_nowhere_on_the_hub(hub: Program, tmp_path: Path) -> None:
+    extracted(bundled(hub), tmp_path / "attic")
+    key = (tmp_path / "attic" / KEY).read_text().splitlines()[1]
+    for path in hub.root.rglob("*"):
+        assert not path.is_file() or key.encode() not in path.read_bytes(), path
+    assert not list(hub.path(CERTS).glob("attic*"))
+
+
+def test_the_certificate_and_who_got_what_are_on_record(hub: Program) -> None:
+    hub("bundle", "attic")
+    row = next(row for row in hub("cert", "list", "--json").data["certificates"] if row["host"] == HOST)
+    event = hub("inventory", "events", "--json").data["events"][0]
+    assert (event["what"], event["subject"]) == ("bundle", HOST)
+    assert event["detail"] == (
+        f"account {ACCOUNT}, program sendmail-client, certificate {row['serial']} with its key"
+    )
+    from smtpcreds.deploy.handed_out import handovers
+    from smtpcreds.inventory import open_inventory
+
+    with open_inventory(str(hub.path(f"{STATE}/inventory.sqlite3")), machine="", read_only=True) as inventory:
+        given = handovers(inventory.events())
+    assert list(given) == [HOST]
+    assert (given[HOST].account, given[HOST].program, given[HOST].with_key) == (
+        ACCOUNT,
+        "sendmail-client",
+        True,
+    )
+
+
+def test_a_second_one_needs_a_word_about_the_key(hub: Program, tmp_path: Path) -> None:
+    hub("bundle", "attic")
+    said = hub.refuses(73, "bundle", "attic", "--force")
+    assert "only attic.polkatistas.org has its key" in said
+    assert "attic.tar: is there and was left alone" in hub.refuses(73, "bundle", "attic", "--no-key")
+
+    hub("bundle", "attic", "--no-key", "--force")
+    there = extracted(tmp_path / "attic.tar", tmp_path / "one")
+    assert KEY not in there
+    assert "etc/mail/certs/attic-cert.pem" in there
+    first = hub("cert", "list", "--json").data["certificates"]
+
+    ran = hub("bundle", "attic", "--new-key", "--force")
+    there = extracted(tmp_path / "attic.tar", tmp_path / "two")
+    assert KEY in there
+    former = next(row["serial"] for row in first if row["host"] == HOST)
+    assert f"smtpcreds cert revoke {former}" in ran.out
+    hub("cert", "revoke", former)
+
+
+def test_a_pair_that_lies_on_the_hub_is_taken(hub: Program, tmp_path: Path) -> None:
+    hub("cert", "issue", "attic", "--to", tmp_path / "own")
+    data = hub("bundle", "attic", "--json").data
+    assert data["certificate"]["origin"] == "pair"
+    extracted(tmp_path / "attic.tar", tmp_path / "attic")
+    for name in ("attic-key.pem", "attic-cert.pem"):
+        assert (tmp_path / "attic/etc/mail/certs" / name).read_bytes() == (
+            tmp_path / "own" / name
+        ).read_bytes()
+    (tmp_path / "own/attic-key.pem").write_bytes(hub.path(f"{CERTS}/dmzmail-key.pem").read_bytes())
+    assert "is not the key of the certificate" in hub.refuses(65, "bundle", "attic", "--force")
+
+
+def test_a_host_that_keeps_its_own_key(hub: Program, tmp_path: Path) -> None:
+    key, csr = tmp_path / "attic.key", tmp_path / "attic.csr"
+    new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", key, "-out", csr)
+    peer("openssl", "req", "-new", *new, "-subj", f"/CN={HOST}")
+    assert "asks for attic.polkatistas.org, not for tuba" in hub.refuses(65, "bundle", "tuba", "--csr", csr)
+    hub("bundle", "attic", "--csr", csr)
+    there = extracted(tmp_path / "attic.tar", tmp_path / "attic")
+    assert KEY not in there
+    public = peer(
+        "openssl", "x509", "-in", tmp_path / "attic/etc/mail/certs/attic-cert.pem", "-noout", "-pubkey"
+    )
+    assert peer("openssl", "pkey", "-in", key, "-pubout") == public
+    said = (tmp_path / "attic" / README).read_text()
+    assert f"belongs in {CERTS}/attic-key.pem, mode 0600" in said
+
+
+def test_options_reach_the_files_and_the_settings(hub: Program, tmp_path: Path) -> None:
+    hub("sasl", "add", "droid@polka.example")
+    options = (
+        "--account",
+        "droid@polka.example",
+        "--port",
+        "587",
+        "--mechanism",
+        "cram-md5",
+        "--with",
+        "authinfo-map",
+    )
+    there = extracted(bundled(hub, *options), tmp_path / "attic")
+    assert AUTH_INFO not in there
+    assert there["etc/mail/authinfo.db"][0] == "-rw-------"
+    settings = tomllib.loads((tmp_path / "attic/etc/smtpcreds/client.toml").read_text())
+    assert settings["sasl"] == {"account": "droid@polka.example"}
+    assert settings["mta"] == {"choices": ["authinfo-map"], "mechanisms": ["cram-md5"], "port": 587}
+
+
+def test_owners_go_by_name_and_by_the_number_of_root(hub: Program, tmp_path: Path) -> None:
+    """msmtp reads its files as the group mail, whose number is this host's own business."""
+    hub("bundle", "attic", "--mta", "msmtp")
+    owners = [
+        {
+            line.split()[5]: line.split()[1]
+            for line in peer("tar", *how, "-tvf", tmp_path / "attic.tar").splitlines()
+        }
+        for how in ((), ("--numeric-owner",))
+    ]
+    assert [found["etc/msmtprc"] for found in owners] == ["root/mail", "0/0"]
+    assert [found["etc/mail/certs/attic-key.pem"] for found in owners] == ["root/root", "0/0"]
+    there = extracted(tmp_path / "attic.tar", tmp_path / "attic")
+    assert there["etc/ssl/smtpcreds/key.pem"][3] == there[KEY][3], "its own copy of the key"
+    said = hub.refuses(64, "bundle", "attic", "--mta", "msmtp", "--no-key", "--force")
+    assert "msmtp: needs a copy of the private key, and only attic.polkatistas.org has it" in said
+
+
+def test_standard_output(hub: Program, tmp_path: Path) -> None:
+    target = tmp_path / "attic"
+    target.mkdir()
+    words = hub.command("bundle", "attic", "-o", "-")
+    with subprocess.Popen(words, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as made:
+        subprocess.run(["tar", "-xpf", "-", "-C", target], stdin=made.stdout, check=True)
+        assert made.stderr is not None
+        assert b"certificate valid to" in made.stderr.read()
+    assert made.returncode == 0
+    assert (target / KEY).exists()
+    assert not (tmp_path / "attic.tar").exists()
+
+    with (tmp_path / "open").open("wb") as file:
+        (tmp_path / "open").chmod(0o644)
+        words = hub.command("bundle", "tuba", "-o", "-")
+        done = subprocess.run(words, env=environment(), stdout=file, stderr=subprocess.PIPE)
+    assert (done.returncode, (tmp_path / "open").read_bytes()) == (77, b"")
+    assert b"standard output: is a file of mode 0644" in done.stderr
+    assert "a secret is not printed as JSON" in hub.refuses(64, "bundle", "tuba", "-o", "-", "--json")
+    assert "tuba" not in hub("cert", "list", "--all").out
+
+
+def test_nobody_listens(hub: Program) -> None:
+    """A pipe that breaks: the certificate whose key got lost is given up."""
+    read, write = os.pipe()
+    os.close(read)
+    words = hub.command("bundle", "attic", "-o", "-")
+    done = subprocess.run(words, env=environment(), stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert (done.returncode, b"standard output: Broken pipe" in done.stderr) == (74, True)
+    assert hub("cert", "list", "--json", "--all").data["certificates"][-1]["state"] != "issued"
+    hub("bundle", "attic")
+
+
+def test_a_dry_run_changes_nothing(hub: Program) -> None:
+    before = snapshot(hub.root)
+    lines = hub("bundle", "attic", "-n").out.splitlines()
+    assert [line.split()[:3] for line in lines] == [
+        ["would", "issue", HOST],
+        ["would", "write", str(hub.root.parent / "attic.tar")],
+    ]
+    assert snapshot(hub.root) == before
+    assert not (hub.root.parent / "attic.tar").exists()
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "said"),
+    [
+        (64, ["dmzmail"], f"{HUB}: is the hub itself"),
+        (
+            64,
+            ["attic", "--mta", "sendmail-hub"],
+            "sendmail-hub: is no mail program of a client that is known",
+        ),
+        (64, ["attic", "--mta", "qmail"], "qmail: is no mail program of a client"),
+        (64, ["attic", "--with", "nonsense"], "nonsense: is no choice of sendmail-client"),
+        (67, ["attic", "--account", "nobody-there"], "nobody-there"),
+        (64, ["attic", "--no-key", "--new-key"], "contradict each other"),
+        (66, ["attic", "--no-key"], "has no valid certificate"),
+        (65, ["attic.example.net"], "attic.example.net: "),
+        (66, ["attic", "-o", "nowhere/attic.tar"], "nowhere: is no directory"),
+        (66, ["attic", "--csr", "/nonexistent"], "/nonexistent: No such file"),
+        (64, ["attic", "--passphrase", "generate:"], "nobody would know a generated one"),
+        (64, ["attic", "--recipient", "age1nonsense"], "--recipient: takes age1... or ssh-ed25519"),
+        (64, ["attic", "--days", "0"], "--days: takes 1 to"),
+    ],
+)
+def test_refusals_change_nothing(hub: Program, status: int, words: list[str], said: str) -> None:
+    assert said in hub.refuses(status, "bundle", *words)
+    assert not list(hub.root.parent.glob("*.tar*"))
+
+
+def test_without_an_authority(smtpcreds: Program) -> None:
+    assert "there is no authority yet" in smtpcreds.refuses(66, "bundle", "attic")
+
+
+def typed(passphrase: str, *words: str | Path) -> bytes:
+    """Run a program that asks its terminal for a passphrase, and return what it prints."""
+    master, slave = pty.openpty()
+
+    def own_terminal() -> None:
+        import fcntl
+        import termios
+
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    child = subprocess.Popen(
+        [str(word) for word in words],
+        stdin=slave,
+        stdout=subprocess.PIPE,
+        stderr=slave,
+        start_new_session=True,
+        preexec_fn=own_terminal,
+    )
+    os.close(slave)
+    asked = b""
+    while b":" not in asked:
+        asked += os.read(master, 100)
+    os.write(master, passphrase.encode() + b"\n")
+    out, _ = child.communicate(timeout=60)
+    os.close(master)
+    assert child.returncode == 0, (asked, out)
+    return out
+
+
+def test_age_opens_what_is_encrypted_under_a_passphrase(hub: Program, tmp_path: Path) -> None:
+    hub.write("secret", "Ch1mp? ,03fuzz fl0ppi")
+    hub("bundle", "attic", "--passphrase", "file:secret")
+    sealed = tmp_path / "attic.tar.age"
+    assert sealed.stat().st_mode & 0o7777 == 0o600
+    assert sealed.read_bytes().startswith(b"age-encryption.org/v1\n-> scrypt ")
+    (tmp_path / "plain.tar").write_bytes(typed("Ch1mp? ,03fuzz fl0ppi", "age", "-d", sealed))
+    assert KEY in extracted(tmp_path / "plain.tar", tmp_path / "attic")
+
+
+@pytest.mark.parametrize("kind", ["age", "ssh"])
+def test_age_opens_what_is_encrypted_for_a_key(hub: Program, tmp_path: Path, kind: str) -> None:
+    identity = tmp_path / "identity"
+    if kind == "age":
+        peer("age-keygen", "-o", identity)
+        recipient = peer("age-keygen", "-y", identity).strip()
+    else:
+        peer("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", identity)
+        recipient = identity.with_suffix(".pub").read_text().strip()
+    hub("bundle", "attic", "--recipient", recipient, "-o", tmp_path / "sealed")
+    peer("age", "-d", "-i", identity, "-o", tmp_path / "plain.tar", tmp_path / "sealed")
+    assert KEY in extracted(tmp_path / "plain.tar", tmp_path / "attic")
+
+
+def test_an_encrypted_authority_asks_under_its_own_name(locked: Program) -> None:
+    locked.write("secret", "Ch1mp? ,03fuzz fl0ppi")
+    locked("sasl", "add", "maildroid")
+    assert "is encrypted and no passphrase was given" in locked.refuses(77, "bundle", "attic")
+    locked("bundle", "attic", "--ca-passphrase", "file:secret")

@@ -1,0 +1,471 @@
+"""``setup --client``: a client host from a bundle; and bundles that no hub would make."""
+
+import hashlib
+import io
+import re
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .desk import Desk
+from .runner import CERTS, CONFIG, HUB, STATE, Program, peer, snapshot
+
+HOST = "attic.polkatistas.org"
+KEY = "etc/mail/certs/attic-key.pem"
+CERT = "etc/mail/certs/attic-cert.pem"
+AUTH_INFO = "/etc/mail/default-auth-info"
+PASSPHRASE = "Ch1mp? ,03fuzz fl0ppi"
+
+
+@pytest.fixture(scope="session")
+def hub_and_bundle(hub_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a hub and a bundle of it, both made once."""
+    directory = tmp_path_factory.mktemp("bundle")
+    subprocess.run(["cp", "-a", hub_tree, directory / "root"], check=True)
+    Program(directory / "root")("bundle", "attic")
+    return directory
+
+
+@pytest.fixture
+def bundle(hub_and_bundle: Path) -> Path:
+    return hub_and_bundle / "attic.tar"
+
+
+@pytest.fixture
+def hub(hub_and_bundle: Path, tmp_path: Path) -> Program:
+    (tmp_path / "hub").mkdir()
+    subprocess.run(["cp", "-a", hub_and_bundle / "root", tmp_path / "hub/root"], check=True)
+    return Program(tmp_path / "hub/root")
+
+
+@pytest.fixture
+def attic(tmp_path: Path) -> Program:
+    """A host with a name, and nothing else."""
+    program = Program(tmp_path / "attic")
+    program.write("/etc/hostname", "attic\n", 0o644)
+    program.write("/etc/mailname", f"{HOST}\n", 0o644)
+    return program
+
+
+def test_a_client_host_from_nothing(attic: Program, bundle: Path) -> None:
+    ran = attic("setup", "--client", bundle)
+    assert ran.err == ""
+    assert ran.out.splitlines()[0] == f"{HOST}: ready"
+    assert "  include(`/etc/mail/smtpcreds/client.m4')dnl" in ran.out
+    assert "  makemap hash /etc/mail/access < /etc/mail/access" in ran.out
+    modes = {path: attic.mode(path) for path in (CERTS, f"/{KEY}", f"/{CERT}", AUTH_INFO)}
+    assert modes == {CERTS: 0o700, f"/{KEY}": 0o600, f"/{CERT}": 0o600, AUTH_INFO: 0o600}
+    assert attic.path("/etc/smtpcreds/smtpcreds.toml").read_text() == CONFIG
+    certs = attic.path(CERTS)
+    peer(
+        "openssl",
+        "verify",
+        "-crl_check",
+        "-no-CAfile",
+        "-CApath",
+        certs,
+        "-verify_hostname",
+        HOST,
+        f"{certs}/attic-cert.pem",
+    )
+    assert "BAD" not in attic("cert", "verify", "attic").out
+    assert not list(certs.glob("*.new"))
+    assert [row["host"] for row in attic("cert", "list", "--json").data["certificates"]] == [HOST]
+
+
+def test_it_leaves_what_tar_leaves(attic: Program, bundle: Path, tmp_path: Path) -> None:
+    """But for what is for people, and for what is for smtpcreds itself."""
+    attic("setup", "--client", bundle)
+    (tmp_path / "tar").mkdir()
+    peer("tar", "-xpf", bundle, "-C", tmp_path / "tar")
+    ours, theirs = snapshot(attic.path("/etc/mail")), snapshot(tmp_path / "tar/etc/mail")
+    assert ours == theirs
+
+
+def test_after_tar_it_finds_everything_in_place(attic: Program, bundle: Path) -> None:
+    peer("tar", "-xpf", bundle, "-C", attic.root)
+    before, settings = snapshot(attic.path("/etc/mail")), attic.path("/etc/smtpcreds/smtpcreds.toml")
+    assert attic("setup", "--client", bundle, "-n").out.splitlines() == [
+        f'would write {settings}  0644  (domain = "polkatistas.org"; hub = "{HUB}")'
+    ]
+    attic("setup", "--client", bundle)
+    assert snapshot(attic.path("/etc/mail")) == before
+    faults = attic.run("-c", attic.path("/etc/smtpcreds/client.toml"), "mta", "check", "sendmail-client").out
+    assert {line.split()[1].rpartition("/")[2] for line in faults.splitlines() if line.startswith("BAD")} == {
+        "sendmail.mc",
+        "access",
+        "sendmail.cf",
+        "access.db",
+    }, "only what is done by hand is missing"
+
+
+def test_a_second_run_changes_nothing_and_says_so(attic: Program, bundle: Path) -> None:
+    attic("setup", "--client", bundle)
+    before = snapshot(attic.root)
+    ran = attic("setup", "--client", bundle)
+    assert ran.out.splitlines()[0] == f"{HOST}: was ready; nothing changed"
+    assert "add to /etc/mail/sendmail.mc" in ran.out, "what is left to do by hand is said again"
+    data = attic("setup", "--client", bundle, "--json").data
+    assert (data["changed"], data["hub"], data["program"]) == (False, HUB, "sendmail-client")
+    assert attic("setup", "--client", bundle, "-n").out == "nothing to do\n"
+    assert snapshot(attic.root) == before
+
+
+def test_a_dry_run_is_the_plan(attic: Program, bundle: Path) -> None:
+    before = snapshot(attic.root)
+    planned = {line.split()[2] for line in attic("setup", "--client", bundle, "-n").out.splitlines()}
+    assert snapshot(attic.root) == before
+    attic("setup", "--client", bundle)
+    made = {str(attic.root / path) for path in snapshot(attic.root).keys() - before.keys()}
+    assert {path for path in made if not Path(path).is_dir() and STATE not in path} == planned
+
+
+def test_from_standard_input(attic: Program, bundle: Path) -> None:
+    attic("setup", HOST, "--client", "-", stdin=bundle.read_bytes())
+    assert attic.mode(f"/{KEY}") == 0o600
+
+
+def test_a_new_bundle_replaces_the_secret_and_asks_about_the_key(
+    attic: Program, bundle: Path, hub: Program
+) -> None:
+    attic("setup", "--client", bundle)
+    hub("sasl", "passwd", "maildroid")
+    hub("bundle", "attic", "--no-key", "-o", "renewed.tar")
+    key = attic.path(f"/{KEY}").read_bytes()
+    attic("setup", "--client", hub.root.parent / "renewed.tar")
+    secret = hub("sasl", "show", "maildroid", "--reveal").out.strip()
+    assert attic.path(AUTH_INFO).read_text().splitlines()[2] == secret
+    assert attic.path(f"/{KEY}").read_bytes() == key
+
+    hub("bundle", "attic", "--new-key", "-o", "rekeyed.tar")
+    said = attic.refuses(73, "setup", "--client", hub.root.parent / "rekeyed.tar")
+    assert "has a certificate until" in said
+    attic("setup", "--client", hub.root.parent / "rekeyed.tar", "--force")
+    assert attic.path(f"/{KEY}").read_bytes() != key
+    assert "BAD" not in attic("cert", "verify", "attic").out
+
+
+def test_a_host_with_its_own_key(attic: Program, hub: Program, tmp_path: Path) -> None:
+    attic("cert", "request", HOST)
+    hub("bundle", "attic", "--csr", attic.path(f"{CERTS}/attic.csr"), "-o", "own.tar")
+    bundle = hub.root.parent / "own.tar"
+    key = attic.path(f"/{KEY}").read_bytes()
+    attic("setup", "--client", bundle)
+    assert attic.path(f"/{KEY}").read_bytes() == key
+    assert "BAD" not in attic("cert", "verify", "attic").out
+
+    other = Program(tmp_path / "other")
+    other.write("/etc/hostname", f"{HOST}\n", 0o644)
+    assert "is not the key of the certificate in " in other.refuses(66, "setup", "--client", bundle)
+
+
+@pytest.mark.parametrize(
+    ("program", "option"),
+    [("msmtp", ()), ("dma", ()), ("swaks", ()), ("nullmailer", ("--plaintext",)), ("postfix", ())],
+)
+def test_other_mail_programs(
+    attic: Program, hub: Program, program: str, option: tuple[str, ...], tmp_path: Path
+) -> None:
+    for name in ("passwd", "group"):
+        attic.write(f"/etc/{name}", Path(f"/etc/{name}").read_text() + "".join(GROUPS[name]), 0o644)
+    bundle = tmp_path / "other.tar"
+    Desk(hub.root).does("bundle", "attic", "--new-key", "--mta", program, "-o", bundle, *option)
+    desk = Desk(attic.root)
+    said = desk.does("setup", "--client", bundle, "--mta", program)
+    assert desk.does("setup", "--client", bundle, "-n") == "nothing to do\n"
+    check = said.rpartition("check with: smtpcreds ")[2].split()
+    assert set(re.findall(r"(?m)^BAD  \S+ (\w+)", desk(*check).stdout)) <= {"lacks"}, "but for the includes"
+
+
+GROUPS = {"passwd": ["nullmailer:x:990:990::/:/bin/false\n"], "group": ["nullmailer:x:990:\n"]}
+"""What a package would have added."""
+
+
+def test_files_of_others_are_left_alone(attic: Program, bundle: Path) -> None:
+    attic.write(AUTH_INFO, "somebody\nsomebody\nelse\n", 0o600)
+    said = attic.refuses(73, "setup", "--client", bundle)
+    assert f"{attic.path(AUTH_INFO)}: was not written by smtpcreds, and was left alone" in said
+    attic("setup", "--client", bundle, "--force")
+    assert "somebody" not in attic.path(AUTH_INFO).read_text()
+
+
+def test_a_newer_crl_and_more_authorities_stay(
+    attic: Program, bundle: Path, hub: Program, tmp_path: Path
+) -> None:
+    attic("setup", "--client", bundle)
+    crl, trusted = attic.path(f"{CERTS}/crl.pem"), attic.path(f"{CERTS}/cacert.pem")
+    hub("ca", "crl", "--to", tmp_path / "newer.der", "--der")
+    newer = hub.path(f"{CERTS}/crl.pem").read_bytes()
+    crl.write_bytes(newer)
+    new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", tmp_path / "key")
+    peer("openssl", "req", "-x509", *new, "-subj", "/CN=Other", "-out", tmp_path / "other.pem")
+    trusted.write_bytes(trusted.read_bytes() + (tmp_path / "other.pem").read_bytes())
+    attic("setup", "--client", bundle)
+    assert crl.read_bytes() == newer
+    assert trusted.read_bytes().count(b"BEGIN CERTIFICATE") == 2
+
+
+def test_settings_of_the_host_count_and_lines_that_lack_are_named(attic: Program, hub: Program) -> None:
+    hub("bundle", "attic", "--new-key", "--port", "587", "-o", "port.tar")
+    bundle = hub.root.parent / "port.tar"
+    attic.configure('domain = "polkatistas.org"\n')
+    ran = attic("setup", "--client", bundle)
+    assert len(ran.warnings) == 1
+    assert ran.warnings[0].endswith(f'other commands need what the hub says: hub = "{HUB}"; mta.port = 587')
+    assert attic.path("/etc/smtpcreds/smtpcreds.toml").read_text() == 'domain = "polkatistas.org"\n'
+    attic.configure(CONFIG.replace("dmzmail", "mx"))
+    assert "mx.polkatistas.org, and the bundle is of dmzmail" in attic.refuses(
+        64, "setup", "--client", bundle
+    )
+
+
+def test_another_host_than_this_one(attic: Program, bundle: Path) -> None:
+    assert f"is not the host of the bundle, which is {HOST}" in attic.refuses(
+        64, "setup", "tuba.polkatistas.org", "--client", bundle
+    )
+    attic.write("/etc/hostname", "tuba\n", 0o644)
+    assert attic("setup", "--client", bundle).warnings == [
+        f"{bundle}: is for {HOST}, and this host is tuba.polkatistas.org"
+    ]
+
+
+def test_an_encrypted_bundle(attic: Program, hub: Program, tmp_path: Path) -> None:
+    attic.write("secret", PASSPHRASE)
+    attic.write("wrong", "fl0ppi")
+    sealed = hub.root.parent / "sealed"
+    hub("bundle", "attic", "--new-key", "-o", sealed, "--passphrase", f"file:{tmp_path}/secret")
+    words = ("setup", "--client", sealed)
+    assert "the passphrase does not open it" in attic.refuses(77, *words, "--passphrase", "file:wrong")
+    assert "--passphrase: is needed to open the bundle" in attic.refuses(64, *words)
+    data = bytearray(sealed.read_bytes())
+    data[-500] ^= 4
+    (tmp_path / "bent").write_bytes(data)
+    assert "it was altered" in attic.refuses(
+        77, "setup", "--client", tmp_path / "bent", "--passphrase", "file:secret"
+    )
+    attic(*words, "--passphrase", "file:secret")
+    assert attic.mode(f"/{KEY}") == 0o600
+
+
+def test_a_bundle_for_a_key_is_opened_by_age(attic: Program, hub: Program, tmp_path: Path) -> None:
+    identity = tmp_path / "identity"
+    peer("age-keygen", "-o", identity)
+    sealed = tmp_path / "sealed"
+    hub(
+        "bundle",
+        "attic",
+        "--new-key",
+        "-o",
+        sealed,
+        "--recipient",
+        peer("age-keygen", "-y", identity).strip(),
+    )
+    said = attic.refuses(
+        65, "setup", "--client", sealed, "--passphrase", f"file:{attic.write('secret', 'x')}"
+    )
+    assert "was encrypted for a key, not under a passphrase" in said
+    opened = subprocess.run(["age", "-d", "-i", identity, sealed], capture_output=True, check=True).stdout
+    attic("setup", "--client", "-", stdin=opened)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--account", "droid"], "--account: is for a hub"),
+        (["--no-passphrase"], "--no-passphrase: is for a hub"),
+        (["--mta", "sendmail-hub"], "sendmail-hub: is no mail program of a client"),
+        (["--passphrase", "stdin:"], "is not encrypted"),
+    ],
+)
+def test_words_that_do_not_fit(attic: Program, bundle: Path, words: list[str], said: str) -> None:
+    assert said in attic.refuses(64, "setup", "--client", bundle, *words)
+
+
+@pytest.mark.parametrize("count", [1, 2, 6, 7, 8, 9, 11, 12])
+def test_a_kill_at_any_rename_is_completed_by_the_next_run(desk: Desk, bundle: Path, count: int) -> None:
+    assert desk.killed(f"rename:signal=KILL:when={count}", "setup", "--client", bundle) == (count < 12)
+    desk.does("setup", "--client", bundle)
+    assert "BAD" not in desk.does("cert", "verify", "attic")
+    assert desk.does("setup", "--client", bundle, "-n") == "nothing to do\n"
+    assert not list(desk.root.rglob("*.smtpcreds-*"))
+    assert not list(desk.certs.glob("*.new"))
+
+
+Crafted = list[tuple[tarfile.TarInfo, bytes]]
+
+
+def members(bundle: Path) -> Crafted:
+    with tarfile.open(bundle) as archive:
+        files = [(info, archive.extractfile(info) if info.isreg() else None) for info in archive]
+        return [(info, file.read() if file else b"") for info, file in files]
+
+
+def crafted(bundle: Path, changed: Crafted) -> bytes:
+    """Return a bundle with other members whose label is right: whoever can change one can do that."""
+    body = io.BytesIO()
+    with tarfile.open(fileobj=body, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for info, content in changed:
+            info.pax_headers = {}
+            archive.addfile(info, io.BytesIO(content))
+    return labelled(bundle, body.getvalue())
+
+
+def labelled(bundle: Path, body: bytes) -> bytes:
+    head, digest = bundle.read_bytes()[:1024], hashlib.sha256(body).hexdigest()
+    return re.sub(rb"sha256=\w{64}", f"sha256={digest}".encode(), head) + body
+
+
+def entry(name: str, content: bytes = b"", **more: object) -> tuple[tarfile.TarInfo, bytes]:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = len(content), 0o600
+    for attribute, value in more.items():
+        setattr(info, attribute, value)
+    return info, content
+
+
+def with_more(*more: tuple[tarfile.TarInfo, bytes]) -> Callable[[Crafted], Crafted]:
+    return lambda found: [*found, *more]
+
+
+def with_content(path: str, change: Callable[[bytes], bytes]) -> Callable[[Crafted], Crafted]:
+    def edit(found: Crafted) -> Crafted:
+        edited = [(info, change(content) if info.name == path else content) for info, content in found]
+        for info, content in edited:
+            info.size = len(content)
+        return edited
+
+    return edit
+
+
+def without(path: str) -> Callable[[Crafted], Crafted]:
+    return lambda found: [item for item in found if item[0].name != path]
+
+
+LINK, HARD, DEVICE, PIPE = tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE
+SETTINGS = "etc/smtpcreds/client.toml"
+HOSTILE: dict[str, tuple[Callable[[Crafted], Crafted], str]] = {
+    "up": (with_more(entry("../x")), "leads elsewhere"),
+    "up inside": (with_more(entry("etc/mail/certs/../../../x")), "leads elsewhere"),
+    "absolute": (with_more(entry("/etc/cron.d/x")), "is no plain relative path"),
+    "not of the program": (
+        with_more(entry("etc/cron.d/x", b"* * * * *")),
+        "etc/cron.d/x is no file of sendmail-client",
+    ),
+    "not of the directory": (
+        with_more(entry("etc/mail/certs/evil.pem")),
+        "is no file that a certificate directory",
+    ),
+    "unprintable": (with_more(entry("etc/\x1b[2Jx")), "is no plain relative path"),
+    "link": (
+        with_more(entry("etc/mail/access", type=LINK, linkname="/etc/shadow")),
+        "is a symbolic link to /etc/shadow",
+    ),
+    "hash link": (
+        with_more(entry("etc/mail/certs/00000000.0", type=LINK, linkname="../../shadow")),
+        "is a symbolic link to ../../shadow",
+    ),
+    "hard link": (with_more(entry("etc/mail/x", type=HARD, linkname="etc/shadow")), "is a hard link"),
+    "device": (with_more(entry("etc/mail/x", type=DEVICE)), "is a device"),
+    "pipe": (with_more(entry("etc/mail/x", type=PIPE)), "is a pipe"),
+    "sparse": (with_more(entry("etc/mail/x", type=tarfile.GNUTYPE_SPARSE)), "of a kind that no bundle has"),
+    "long name": (
+        with_more(entry("x", b"y" * 200, type=tarfile.GNUTYPE_LONGNAME)),
+        "of a kind that no bundle has",
+    ),
+    "directory": (with_more(entry("etc/mail", type=tarfile.DIRTYPE, mode=0o777)), "has mode 0777"),
+    "shared directory": (with_more(entry("etc/mail", type=tarfile.DIRTYPE, mode=0o700)), "is a directory"),
+    "set-uid": (with_more(entry("etc/mail/x", mode=0o4755)), "has mode 4755"),
+    "twice": (with_more(entry(SETTINGS)), "is in it twice"),
+    "many": (with_more(*(entry(f"etc/x{n}") for n in range(600))), "has over 500 members"),
+    "no certificate": (without(CERT), f"lacks {CERT}"),
+    "no secret": (without(AUTH_INFO[1:]), "has no secret of maildroid"),
+    "no fragment": (without("etc/mail/smtpcreds/client.m4"), "lacks etc/mail/smtpcreds/client.m4"),
+    "half a secret": (with_content(AUTH_INFO[1:], lambda text: text[:9]), "default-auth-info"),
+    "another account": (
+        with_content(AUTH_INFO[1:], lambda text: text.replace(b"maildroid", b"root")),
+        "has no secret",
+    ),
+    "no key": (with_content(KEY, lambda _: b"no key"), KEY),
+    "bent certificate": (with_content(CERT, lambda text: text.replace(b"A", b"B", 1)), CERT),
+    "settings of the state": (
+        with_content(SETTINGS, lambda text: b'state = "/etc"\n' + text),
+        "says state, which no hub does",
+    ),
+    "settings of the directory": (
+        with_content(SETTINGS, lambda text: text + b'[cert]\ndirectory = "/etc"\n'),
+        "has certificates for /etc",
+    ),
+    "settings of the passphrase": (
+        with_content(SETTINGS, lambda text: text + b'[ca]\npassphrase = "cmd:/bin/sh"\n'),
+        "says ca.passphrase, which no hub does",
+    ),
+    "no settings": (with_content(SETTINGS, lambda _: b"\xff["), "is not TOML"),
+}
+
+
+@pytest.fixture
+def desk(attic: Program) -> Desk:
+    """The same host, with processes that have their imports behind them."""
+    return Desk(attic.root)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_bundle_is_refused_in_one_line(desk: Desk, bundle: Path, name: str, tmp_path: Path) -> None:
+    change, said = HOSTILE[name]
+    bad = tmp_path / "bad.tar"
+    bad.write_bytes(crafted(bundle, change(members(bundle))))
+    outside = snapshot(tmp_path)
+    assert said in desk.refuses(78 if name == "no settings" else 65, "setup", "--client", bad)
+    assert snapshot(tmp_path) == outside
+
+
+def test_crafting_alone_is_not_what_is_refused(attic: Program, bundle: Path) -> None:
+    attic("setup", "--client", "-", stdin=crafted(bundle, members(bundle)))
+
+
+def test_another_key_than_that_of_the_certificate(attic: Program, bundle: Path, hub: Program) -> None:
+    key = hub.path(f"{CERTS}/dmzmail-key.pem").read_bytes()
+    data = crafted(bundle, with_content(KEY, lambda _: key)(members(bundle)))
+    said = attic.refuses(65, "setup", "--client", "-", stdin=data)
+    assert "its private key does not belong to its certificate" in said
+
+
+def test_another_authority_than_that_of_the_certificate(attic: Program, bundle: Path, tmp_path: Path) -> None:
+    new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", tmp_path / "key")
+    peer("openssl", "req", "-x509", *new, "-subj", "/CN=Other", "-out", tmp_path / "other.pem")
+    other = (tmp_path / "other.pem").read_bytes()
+    data = crafted(bundle, with_content("etc/mail/certs/cacert.pem", lambda _: other)(members(bundle)))
+    assert "was not found" in attic.refuses(65, "setup", "--client", "-", stdin=data)
+
+
+def test_another_host_than_that_of_the_certificate(desk: Desk, bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad").write_bytes(bundle.read_bytes().replace(b"host=attic.", b"host=tuba2.", 1))
+    assert "lacks etc/mail/certs/tuba2-cert.pem" in desk.refuses(65, "setup", "--client", tmp_path / "bad")
+
+
+def test_sizes_that_are_not_there(desk: Desk, bundle: Path, tmp_path: Path) -> None:
+    """Headers of exabytes, and of less than nothing; no memory is taken for either."""
+    for size in (b"\x80" + (1 << 62).to_bytes(11, "big"), b"\xff" * 12, b"77777777777\0"):
+        block = bytearray(entry("etc/mail/x")[0].tobuf(tarfile.USTAR_FORMAT))
+        block[124:136] = size
+        block[148:156] = b" " * 8
+        block[148:156] = f"{sum(block):06o}\0 ".encode()
+        (tmp_path / "bad").write_bytes(labelled(bundle, bytes(block)))
+        assert "etc/mail/x claims" in desk.refuses(65, "setup", "--client", tmp_path / "bad")
+
+
+@pytest.mark.parametrize("length", [0, 1, 512, 1023, 1024, 5000, -512, -1])
+def test_a_cut_archive(desk: Desk, bundle: Path, length: int, tmp_path: Path) -> None:
+    (tmp_path / "bad").write_bytes(bundle.read_bytes()[:length])
+    assert desk.refuses(65, "setup", "--client", tmp_path / "bad")
+
+
+@pytest.mark.parametrize("place", [560, 700, 1030, 1180, 2000, 9000, -1])
+def test_a_flipped_bit(desk: Desk, bundle: Path, place: int, tmp_path: Path) -> None:
+    bent = bytearray(bundle.read_bytes())
+    bent[place] ^= 1
+    (tmp_path / "bad").write_bytes(bent)
+    assert desk.refuses(65, "setup", "--client", tmp_path / "bad")

@@ -1,0 +1,68 @@
+"""Debian's Dovecot on a host of the lab."""
+
+import subprocess
+import time
+from pathlib import Path
+
+from lab.host import Host
+from lab.layer import Software, directory, write
+from lab.process import PATIENCE, LabError
+
+CONFIGURATION = "/etc/dovecot/dovecot.conf"
+LOCAL = "/etc/dovecot/local.conf"
+SKELETON = """\
+protocols =
+ssl = no
+log_path = syslog
+auth_verbose = yes
+auth_failure_delay = 0
+service anvil {
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
+!include_try local.conf
+"""
+"""No login services, and no delay after failures."""
+
+DIRECTORIES = (
+    ("etc/dovecot", 0o755, "root", "root"),
+    ("var/lib/dovecot", 0o755, "root", "root"),
+    ("run/dovecot", 0o755, "root", "root"),
+)
+
+
+def lay(unpacked: Path, layer: Path) -> None:
+    """Do what the install scripts of the package do, with a configuration for accounts only."""
+    for name, mode, user, group in DIRECTORIES:
+        directory(layer / name, mode, user, group)
+    write(layer / CONFIGURATION.lstrip("/"), SKELETON)
+
+
+DOVECOT = Software(("dovecot-core",), lay)
+
+
+class Dovecot:
+    """The daemon of one host."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    def start(self, socket: str) -> None:
+        """Start the daemon, and wait for the listener that mail servers ask."""
+        self.host.run(("mkdir", "-p", str(Path(socket).parent)))
+        # The daemon keeps the outputs that it inherits; what it has to say goes to syslog.
+        self.host.run(("sh", "-c", "/usr/sbin/dovecot > /dev/null 2>&1"))
+        deadline = time.monotonic() + PATIENCE
+        while not self.host.path(socket).exists():
+            if time.monotonic() > deadline:
+                raise LabError(f"no {socket}; log:\n" + "\n".join(self.host.log.lines))
+            time.sleep(0.01)
+
+    def lets_in(self, socket: str, login: str, secret: str) -> bool:
+        """Ask the running daemon by PLAIN, as a mail server inside TLS does."""
+        words = ("doveadm", "auth", "test", "-a", socket, "-x", "service=smtp", login, secret)
+        done = subprocess.run(self.host.namespace.command(words), capture_output=True, text=True)
+        if "auth succeeded" in done.stdout or "auth failed" in done.stdout:
+            return done.returncode == 0
+        raise LabError(f"doveadm auth test: {done.stdout}{done.stderr}")

@@ -1,0 +1,82 @@
+"""Debian's Exim on a host of the lab."""
+
+import re
+import shutil
+import uuid
+from pathlib import Path
+
+from lab.host import Host
+from lab.layer import Software, directory, own, write
+
+PROGRAM = "usr/sbin/exim4"
+USER = "Debian-exim"
+DIRECTORIES = (
+    ("etc/exim4", 0o755, "root", "root"),
+    ("run/exim4", 0o750, USER, USER),
+    ("var/lib/exim4", 0o755, "root", "root"),
+    ("var/log/exim4", 0o2750, USER, "adm"),
+    ("var/mail", 0o2775, "root", "mail"),
+    ("var/spool/exim4", 0o750, USER, USER),
+    ("var/spool/exim4/db", 0o750, USER, USER),
+    ("var/spool/exim4/input", 0o750, USER, USER),
+    ("var/spool/exim4/msglog", 0o750, USER, USER),
+)
+"""As the install scripts of exim4-base 4.96 make them."""
+
+TO_SYSLOG = "log_file_path = syslog\nsyslog_timestamp = false\n"
+"""Options that leave nothing out of the lab's log; they stand in the main section."""
+
+ANSWERS = "/etc/exim4/update-exim4.conf.conf"
+MACROS = "/etc/exim4/exim4.conf.localmacros"
+SPLIT_MACROS = "/etc/exim4/conf.d/main/00_localmacros"
+
+
+def _lay(unpacked: Path, layer: Path) -> None:
+    """Do what the install scripts of the packages do, and let Exim tell syslog."""
+    for name, mode, user, group in DIRECTORIES:
+        directory(layer / name, mode, user, group)
+    write(layer / "etc/aliases", "")
+    for name in (MACROS, SPLIT_MACROS):
+        directory((layer / name.lstrip("/")).parent)
+        write(layer / name.lstrip("/"), TO_SYSLOG)
+    directory((layer / PROGRAM).parent)
+    shutil.copyfile(unpacked / PROGRAM, layer / PROGRAM)
+    own(layer / PROGRAM, 0o4755, "root", "root")
+
+
+EXIM = Software(("exim4-daemon-heavy", "exim4-base", "exim4-config"), _lay)
+
+
+class Exim:
+    """The daemon and the submission program of one host; it is told to log to syslog."""
+
+    def __init__(self, host: Host, *, split: bool = False, smart_host: str = "", networks: str = "") -> None:
+        self.host = host
+        self.log = host.log
+        kind = "smarthost" if smart_host else "internet"
+        answers = {
+            "dc_eximconfig_configtype": kind,
+            "dc_smarthost": smart_host,
+            "dc_other_hostnames": host.name,
+            "dc_local_interfaces": "",
+            "dc_relay_nets": networks,
+            "dc_use_split_config": "true" if split else "false",
+            "dc_localdelivery": "mail_spool",
+            "dc_minimaldns": "true",
+        }
+        text = "".join(f"{name}='{value}'\n" for name, value in answers.items())
+        host.write(ANSWERS, text)
+
+    def start(self) -> None:
+        """Make the configuration and start the daemon on port 25."""
+        self.host.run(("update-exim4.conf",))
+        self.host.run(("/usr/sbin/exim4", "-bd", "-oP", "/run/exim4/exim.pid"))
+        self.host.await_port(25)
+
+    def send(self, sender: str, recipient: str, text: str = "Rosamunde") -> str:
+        """Submit a message as a user of the host would, and return the log line on its first delivery."""
+        identity = f"{uuid.uuid4().hex}@{self.host.name}"
+        message = f"From: {sender}\nTo: {recipient}\nMessage-ID: <{identity}>\nSubject: polka\n\n{text}\n"
+        self.host.run(("/usr/sbin/exim4", "-i", "-f", sender, recipient), stdin=message)
+        queued = self.log.wait(rf"exim\[\d+\]: (\S+) <= .* id={re.escape(identity)}")
+        return self.log.wait(rf"{queued[1]} (?:=>|==|\*\*) .*").string

@@ -1,0 +1,206 @@
+"""A host of the lab whose administrator types commands of smtpcreds and adds the lines that these print."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lab import EXIM, SENDMAIL, Exim, Host, Lab, LabError, Sendmail, mc
+from lab.exim import TO_SYSLOG
+from lab.layer import Software
+
+TOP = Path(__file__).parent.parent
+HUB = "dmzmail.polkatistas.org"
+CLIENT = "attic.polkatistas.org"
+ACCOUNT = "maildroid"
+SENDER = f"polkafan@{CLIENT}"
+FOREIGN = "accordion@example.net"
+CONFIGURATION = f'domain = "polkatistas.org"\nhub = "{HUB}"\n'
+
+PLACES = {
+    "above the first 'begin'": r"(?=^begin |\Z)",
+    "as the first line of the list that acl_smtp_rcpt names": r"(?<=^acl_check_rcpt:\n)",
+    "below 'begin transports'": r"(?<=^begin transports\n)",
+    "below 'begin authenticators', in place of those with the same public_name": (
+        r"(?:(?<=^begin authenticators\n)|\Z)"
+    ),
+    "below 'begin routers', above the router for the mail of other hosts": r"(?<=^begin routers\n)",
+    "": r"\Z",
+}
+"""What an administrator makes of the words."""
+
+STOCK_CLIENTS = re.compile(r"^cram_md5:\n.*?(?=^#####|\Z)", re.MULTILINE | re.DOTALL)
+"""Debian's client authenticators cram_md5, plain and login."""
+
+
+def added(text: str, lines: list[str], where: str) -> str:
+    """Return a configuration file with the lines where the words say."""
+    if "in place of" in where:
+        text = STOCK_CLIENTS.sub("", text)
+    new = "".join(f"{line}\n" for line in lines)
+    return re.sub(PLACES[where], lambda _: new, text, count=1, flags=re.MULTILINE)
+
+
+READABLE = '[sasl]\ngroup = "Debian-exim"\nmode = "0640"\n'
+HAND_WRITTEN = """\
+primary_hostname = {name}
+domainlist local_domains = @
+acl_smtp_rcpt = acl_check_rcpt
+{options}
+begin acl
+acl_check_rcpt:
+  accept hosts = :
+  accept authenticated = *
+  deny message = relay not permitted
+begin routers
+outward:
+  driver = manualroute
+  domains = ! +local_domains
+  transport = outward
+  route_list = * {sink}
+begin transports
+outward:
+  driver = smtp
+begin authenticators
+"""
+
+
+class Desk:
+    """Commands typed on one host."""
+
+    def __init__(self, host: Host, more: str = "") -> None:
+        self.host = host
+        host.run(("mkdir", "-p", "/etc/smtpcreds"))
+        host.write("/etc/smtpcreds/smtpcreds.toml", CONFIGURATION + more)
+
+    def __call__(self, *words: str, stdin: str = "") -> str:
+        path = ("env", f"PYTHONPATH={TOP}", sys.executable, "-m", "smtpcreds")
+        return self.host.run((*path, *words), stdin=stdin)
+
+    def refused(self, *words: str, stdin: str = "") -> str:
+        with pytest.raises(LabError) as refusal:
+            self(*words, stdin=stdin)
+        return str(refusal.value)
+
+    def apply(self, program: str, *options: str, stdin: str = "") -> Any:
+        """Write the files, and add the lines that are missing as the words say."""
+        done = json.loads(self("--json", "mta", "apply", program, *options, stdin=stdin))
+        for include in done["include"]:
+            path = self.host.path(include["file"])
+            text = path.read_text() if path.exists() else ""
+            if include["where"] in PLACES:
+                path.write_text(added(text, include["lines"], include["where"]))
+        return done
+
+
+def carry(source: Host, path: str, target: Host, to: str) -> None:
+    """Copy files between hosts with owners and modes; a source may end in ``/.``."""
+    subprocess.run(("cp", "-a", f"{source.path('/')}{path}", f"{target.path('/')}{to}"), check=True)
+
+
+def issue(hub: Desk, client: Desk, name: str = CLIENT) -> None:
+    """Give a client host its certificate."""
+    hub("cert", "issue", name, "--to", f"/var/lib/{name}")
+    client.host.run(("sh", "-c", "mkdir -p -m 700 /etc/mail/certs"))
+    carry(hub.host, f"/var/lib/{name}/.", client.host, "/etc/mail/certs")
+
+
+class SendmailHub(Desk):
+    """A hub with Sendmail."""
+
+    def __init__(self, lab: Lab) -> None:
+        super().__init__(lab.host(HUB, SENDMAIL))
+        self.sendmail = Sendmail(self.host)
+        self("setup", HUB, "--no-passphrase")
+        include = mc.include("/etc/mail/smtpcreds/hub.m4")
+        outward = f"define(`SMART_HOST', `[{lab.sink.address}]')dnl\nFEATURE(`access_db', , `skip')dnl\n"
+        self.text = mc.HEAD + outward + include + mc.TAIL
+        self.host.write("/etc/mail/sendmail.mc", self.text)
+        self.host.write("/etc/mail/access", "")
+
+    def start(self, *options: str) -> None:
+        self.apply("sendmail-hub", *options)
+        compiled = "m4 sendmail.mc > sendmail.cf && makemap hash access < access"
+        self.host.run(("sh", "-c", f"cd /etc/mail && {compiled}"))
+        self.sendmail.start(self.text)
+
+    def secret(self) -> str:
+        return self("sasl", "show", ACCOUNT, "--reveal")
+
+
+class EximClient(Desk):
+    """A client host with Exim, kept in one of the three styles."""
+
+    def __init__(self, lab: Lab, hub: Desk, style: str = "") -> None:
+        super().__init__(lab.host(CLIENT, EXIM))
+        self.exim = Exim(self.host, split=style == "split")
+        self.style = ("--with", style) if style else ()
+        if style == "hand-written":
+            text = HAND_WRITTEN.format(name=CLIENT, options=TO_SYSLOG, sink=lab.sink.address)
+            self.host.write("/etc/exim4/exim4.conf", text)
+        issue(hub, self)
+
+    def start(self, secret: str, *options: str) -> None:
+        words = ("exim-client", *self.style, "--password", "stdin:", *options)
+        self.apply(*words, stdin=secret)
+        self.exim.start()
+        assert "ok" in self("mta", "check", *words, stdin=secret)
+
+    def send(self) -> str:
+        return self.exim.send(SENDER, FOREIGN)
+
+
+STARTED = r"exim 4\.\d+ daemon started"
+
+
+class EximHub(Desk):
+    """A hub with Exim."""
+
+    def __init__(self, lab: Lab, style: str = "", software: Software = EXIM) -> None:
+        super().__init__(lab.host(HUB, software), READABLE)
+        self.exim = Exim(self.host, split=style == "split", smart_host=lab.sink.address)
+        self.style = ("--with", style) if style else ()
+        if style == "hand-written":
+            text = HAND_WRITTEN.format(name=HUB, options=TO_SYSLOG, sink=lab.sink.address)
+            self.host.write("/etc/exim4/exim4.conf", text)
+        self("setup", HUB, "--no-passphrase")
+
+    def start(self, *options: str) -> None:
+        self.apply("exim-hub", *self.style, *options)
+        self.exim.start()
+        assert "ok" in self("mta", "check", "exim-hub", *self.style, *options)
+
+    def again(self, *options: str) -> None:
+        """Apply once more, with the daemon running, and wait until it has read everything."""
+        starts = len(self.host.log.find(STARTED))
+        self("mta", "apply", "exim-hub", *self.style, *options, "--run")
+        self.host.log.wait(STARTED, starts + 1)
+        self.host.await_port(25)
+
+
+class SendmailClient(Desk):
+    """A client host with Sendmail."""
+
+    def __init__(self, lab: Lab, hub: Desk) -> None:
+        super().__init__(lab.host(CLIENT, SENDMAIL))
+        self.sendmail = Sendmail(self.host)
+        issue(hub, self)
+        carry(hub.host, f"/var/lib/smtpcreds/clients/{ACCOUNT}/default-auth-info", self.host, "/etc/mail")
+        self("mta", "apply", "sendmail-client")
+        self.host.write("/etc/mail/access", self.host.path("/etc/mail/smtpcreds/access").read_text())
+        text = (
+            mc.HEAD
+            + "FEATURE(`access_db', , `skip')dnl\n"
+            + mc.include("/etc/mail/smtpcreds/client.m4")
+            + mc.TAIL
+        )
+        self.host.write("/etc/mail/sendmail.mc", text)
+        compiled = "m4 sendmail.mc > sendmail.cf && makemap hash access < access"
+        self.host.run(("sh", "-c", f"cd /etc/mail && {compiled}"))
+        self.sendmail.start(text)
+
+    def send(self) -> str:
+        return self.sendmail.send(SENDER, FOREIGN)
