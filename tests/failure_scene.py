@@ -3,17 +3,19 @@
 import json
 import re
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from failure_table import CERTS, Failure
-from lab import Lab
+from lab import Host, Lab
 from test_live_postfix import (
     ACCOUNT,
     CLIENT,
     HUB,
     SECRET,
+    TOP,
     Machine,
     PostfixMachine,
     SendmailMachine,
@@ -73,11 +75,14 @@ class Seen:
     steps: dict[str, dict[str, Any]]
 
 
+Server = SendmailMachine | PostfixMachine
+
+
 class Pair:
     """One hub and one client host that run the same mail program."""
 
     def __init__(self, lab: Lab, family: str) -> None:
-        kind = {"sendmail": SendmailMachine, "postfix": PostfixMachine}[family]
+        kind: type[Server] = SendmailMachine if family == "sendmail" else PostfixMachine
         outward = {
             "sendmail": f"define(`SMART_HOST', `[{lab.sink.address}]')dnl\n",
             "postfix": f"relayhost = [{lab.sink.address}]\nservice_throttle_time = 1s\n",
@@ -97,7 +102,7 @@ class Pair:
             machine.host.run(("sh", "-c", KEEP))
 
     @property
-    def machines(self) -> tuple[SendmailMachine | PostfixMachine, ...]:
+    def machines(self) -> tuple[Server, ...]:
         return self.hub, self.client
 
     def shell(self, machine: Machine, script: str) -> None:
@@ -105,7 +110,7 @@ class Pair:
         words = " ".join(machine.command())
         machine.host.run(("sh", "-c", f'smtpcreds() {{ {words} "$@"; }}\n{SIGN}\n{script}'))
 
-    def reload(self, machine: SendmailMachine | PostfixMachine) -> None:
+    def reload(self, machine: Server) -> None:
         if isinstance(machine, SendmailMachine):
             machine.sendmail.reload()
         else:
@@ -120,7 +125,7 @@ class Pair:
             self.client.host.run(("sh", "-c", "postsuper -d ALL 2> /dev/null"))
         return answer
 
-    def at(self, where: str) -> SendmailMachine | PostfixMachine:
+    def at(self, where: str) -> Server:
         return self.hub if where == "hub" else self.client
 
     def witness(self, failure: Failure) -> Seen:
@@ -147,9 +152,7 @@ class Pair:
         steps: list[dict[str, Any]] = answer(self.client, "probe", url, "--no-negative", *words)["steps"]
         return steps
 
-    def cure(
-        self, machine: SendmailMachine | PostfixMachine, found: list[dict[str, Any]]
-    ) -> list[dict[str, Any]]:
+    def cure(self, machine: Server, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Type what audit said, and says then, three times at most; return what is left."""
         for _ in range(3):
             if not found:
@@ -171,7 +174,7 @@ class Pair:
             run = " --run" if "mta apply" in command else ""
             self.shell(machine, f"{{ {command}{run}; }} || true")
 
-    def restore(self, machine: SendmailMachine | PostfixMachine) -> None:
+    def restore(self, machine: Server) -> None:
         """Put everything back; a Postfix that found its relay dead forgets that."""
         machine.host.run(("sh", "-c", BACK))
         self.reload(machine)
@@ -179,9 +182,17 @@ class Pair:
             self.client.postfix.reload()
 
 
-def answer(machine: Machine, *words: str) -> Any:
+class Desk(Protocol):
+    """A host where commands are typed."""
+
+    @property
+    def host(self) -> Host: ...
+
+
+def answer(desk: Desk, *words: str) -> Any:
     """Type a question and return what it says; neither yes nor no is an error."""
-    command = machine.host.namespace.command(machine.command("--json", *words))
+    program = ("env", f"PYTHONPATH={TOP}", sys.executable, "-m", "smtpcreds", "--json")
+    command = desk.host.namespace.command((*program, *words))
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode in {0, 1}, done.stderr
     return json.loads(done.stdout)

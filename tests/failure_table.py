@@ -31,7 +31,6 @@ class Failure:
 
     Attributes:
         name: what people call it.
-        family: the mail program on both hosts.
         script: lines for a shell that break a host; see ``SIGN`` for ``sign``.
         log: the characteristic line; empty where nothing is logged.
         silence: what no line says then.
@@ -46,7 +45,6 @@ class Failure:
     """
 
     name: str
-    family: str
     script: str
     log: str
     delivery: str
@@ -72,7 +70,6 @@ _FAIL = "STARTTLS=client, relay=dmzmail.*, verify=FAIL"
 SENDMAIL = (
     Failure(
         "wrong realm",
-        "sendmail",
         OTHER_REALM,
         r"AUTH failure \(SCRAM-SHA-256\): user not found .*unable to canonify user and get auxprops",
         _DENIED,
@@ -82,7 +79,6 @@ SENDMAIL = (
     ),
     Failure(
         "unreadable sasldb",
-        "sendmail",
         ": > /etc/sasldb2",
         "unable to open Berkeley db /etc/sasldb2: Invalid argument",
         _DENIED,
@@ -92,7 +88,6 @@ SENDMAIL = (
     ),
     Failure(
         "wrong CA",
-        "sendmail",
         ANOTHER_CA,
         _FAIL,
         _UNBELIEVED,
@@ -103,7 +98,6 @@ SENDMAIL = (
     ),
     Failure(
         "expired",
-        "sendmail",
         EXPIRED,
         _FAIL,
         _UNBELIEVED,
@@ -114,7 +108,6 @@ SENDMAIL = (
     ),
     Failure(
         "name mismatch",
-        "sendmail",
         ANOTHER_NAME,
         f"reject=454 4.7.0 CN impostor.polkatistas.org does not match {HUB}",
         "stat=Deferred: 454 4.7.0 CN impostor",
@@ -125,7 +118,6 @@ SENDMAIL = (
     ),
     Failure(
         "missing EKU",
-        "sendmail",
         NO_SERVER,
         _FAIL,
         _UNBELIEVED,
@@ -136,7 +128,6 @@ SENDMAIL = (
     ),
     Failure(
         "key mismatch",
-        "sendmail",
         ANOTHER_KEY,
         rf"STARTTLS=server, error: SSL_CTX_check_private_key failed\({KEY}\): 0",
         _UNENCRYPTED,
@@ -146,7 +137,6 @@ SENDMAIL = (
     ),
     Failure(
         "no common mechanism",
-        "sendmail",
         "sed -i 's/^mech_list:.*/mech_list: PLAIN LOGIN/' /etc/sasl2/Sendmail.conf",
         "",
         _DENIED,
@@ -157,7 +147,6 @@ SENDMAIL = (
     ),
     Failure(
         "no common mechanism, by the client",
-        "sendmail",
         "echo GSSAPI >> /etc/mail/default-auth-info",
         "AUTH=client, available mechanisms=.* do not fulfill requirements",
         _DENIED,
@@ -170,7 +159,6 @@ SENDMAIL = (
     ),
     Failure(
         "expired CRL",
-        "sendmail",
         OLD_CRL,
         "STARTTLS=server, relay=attic.*, verify=FAIL",
         "stat=Sent",
@@ -178,7 +166,6 @@ SENDMAIL = (
     ),
     Failure(
         "dead default-auth-info",
-        "sendmail",
         "sed -i /Sauthinfo/d /etc/mail/smtpcreds/client.m4\nm4 /etc/mail/sendmail.mc > /etc/mail/sendmail.cf",
         "",
         _DENIED,
@@ -195,7 +182,6 @@ _UNVERIFIED = r"status=deferred \(Server certificate not verified\)"
 POSTFIX = (
     Failure(
         "wrong realm",
-        "postfix",
         "postconf -e smtpd_sasl_local_domain=example.org 2> /dev/null",
         "SASL SCRAM-SHA-256 authentication failed: .*, sasl_username=maildroid@example.org",
         _REFUSED + "535 5.7.8",
@@ -205,7 +191,6 @@ POSTFIX = (
     ),
     Failure(
         "unreadable sasldb",
-        "postfix",
         "chmod 0600 /var/spool/postfix/etc/postfix/sasldb2",
         "SASL authentication problem: unable to open Berkeley db /etc/postfix/sasldb2: Permission denied",
         _REFUSED + "454 4.7.0 Temporary authentication failure: generic failure",
@@ -215,7 +200,6 @@ POSTFIX = (
     ),
     Failure(
         "wrong CA",
-        "postfix",
         ANOTHER_CA,
         "certificate verification failed for .*: untrusted issuer /CN=",
         _UNVERIFIED,
@@ -227,7 +211,6 @@ POSTFIX = (
     ),
     Failure(
         "expired",
-        "postfix",
         EXPIRED,
         "server certificate verification failed for .*: certificate has expired",
         _UNVERIFIED,
@@ -239,7 +222,6 @@ POSTFIX = (
     ),
     Failure(
         "name mismatch",
-        "postfix",
         ANOTHER_NAME,
         "server certificate verification failed for .*: num=62:hostname mismatch",
         _UNVERIFIED,
@@ -251,7 +233,6 @@ POSTFIX = (
     ),
     Failure(
         "missing EKU",
-        "postfix",
         NO_SERVER,
         "certificate verification failed for .*: not designated for use as a server certificate",
         _UNVERIFIED,
@@ -263,7 +244,6 @@ POSTFIX = (
     ),
     Failure(
         "key mismatch",
-        "postfix",
         ANOTHER_KEY,
         "error loading private keys and certificates from: .*: disabling TLS support",
         r"status=deferred \(TLS is required, but host .* refused to start TLS: 454 4.7.0 TLS not available",
@@ -274,7 +254,6 @@ POSTFIX = (
     ),
     Failure(
         "no common mechanism",
-        "postfix",
         "sed -i 's/^mech_list:.*/mech_list: GSSAPI/' /etc/postfix/sasl/smtpd.conf",
         "fatal: no SASL authentication mechanisms",
         r"status=deferred \(lost connection with .* while performing the EHLO handshake\)",
@@ -285,7 +264,6 @@ POSTFIX = (
     ),
     Failure(
         "expired CRL",
-        "postfix",
         OLD_CRL,
         "",
         "status=sent",
@@ -295,7 +273,6 @@ POSTFIX = (
     ),
     Failure(
         "dead password (as default-auth-info)",
-        "postfix",
         f"sed -i 's/^.{HUB}.:25/[{HUB}]/' /etc/postfix/smtpcreds/sasl_passwd",
         "",
         r"dsn=5.7.1, status=bounced \(.* 554 5.7.1 .*Relay access denied",

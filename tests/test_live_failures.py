@@ -14,7 +14,9 @@ from lab import Lab
 pytestmark = pytest.mark.live
 
 FAMILIES = {"sendmail": SENDMAIL, "postfix": POSTFIX}
-ROWS = [pytest.param(row.family, row, id=f"{row.family}-{row.name}") for row in (*SENDMAIL, *POSTFIX)]
+ROWS = [
+    pytest.param(family, row, id=f"{family}-{row.name}") for family, rows in FAMILIES.items() for row in rows
+]
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +59,13 @@ def main() -> None:
         with Lab() as lab:
             pair = Pair(lab, family)
             for failure in rows:
-                show(failure, pair.witness(failure))
+                show(family, failure, pair.witness(failure))
                 pair.restore(pair.at(failure.at))
 
 
-def show(failure: Failure, seen: Seen) -> None:
+def show(family: str, failure: Failure, seen: Seen) -> None:
     """Print one row."""
-    print(f"## {failure.name} ({failure.family}, {failure.at})")
+    print(f"## {failure.name} ({family}, {failure.at})")
     print(f"log    {seen.log if failure.log else 'nothing'}")
     print(f"mail   {seen.delivery}")
     for code, finding in seen.findings.items():

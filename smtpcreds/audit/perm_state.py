@@ -87,7 +87,8 @@ def _needs(world: World) -> Iterator[tuple[User, str]]:
         return
     run_as = world.sendmail.option("RunAsUser").partition(":")[0] if world.sendmail else ""
     smtpd = world.postfix.value("mail_owner") if _asks_sasldb(world) and world.postfix else ""
-    for name, database in ((run_as, world.site.sasldb), (smtpd, _of_smtpd(world))):
+    exim = world.exim_user if _exim_asks_sasldb(world) else ""
+    for name, database in ((run_as, world.site.sasldb), (smtpd, _of_smtpd(world)), (exim, world.site.sasldb)):
         if name and (user := user_of(root, name)):
             yield user, database
 
@@ -99,6 +100,11 @@ def _of_smtpd(world: World) -> str:
     chrooted = any(s.chroot and s.kind == "inet" and s.command == "smtpd" for s in world.services)
     inside = [path for path in copies if path.startswith(f"{jail}/")] if chrooted else []
     return world.path(inside[0]) if inside else world.site.sasldb
+
+
+def _exim_asks_sasldb(world: World) -> bool:
+    authenticators = world.exim[1].authenticators.values() if world.exim else ()
+    return any(options.get("driver") == "cyrus_sasl" for options in authenticators)
 
 
 def _asks_sasldb(world: World) -> bool:

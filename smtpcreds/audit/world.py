@@ -109,7 +109,9 @@ class World:
     def exim(self) -> tuple[str, exim_conf.EximConf] | None:
         """Exim's configuration and its path on the host, or None."""
         path = next((path for path in EXIM_CONF if os.path.exists(self.path(path))), None)
-        return None if path is None else (path, exim_conf.parse(self.text(path) or ""))
+        if path is None:
+            return None
+        return path, exim_conf.parse(exim_conf.expand(self.text(path) or "", self.text))
 
     @cached_property
     def dovecot(self) -> dovecot_conf.DovecotConf | None:

@@ -221,6 +221,13 @@ def key_that_exim_cannot_read(host: Host) -> None:
     host.cert(KEY).chmod(0o600)
 
 
+@breaks("PERM016", "exim")
+def database_that_exim_cannot_read(host: Host) -> None:
+    authenticator = "scram:\n  driver = cyrus_sasl\n  public_name = SCRAM-SHA-256\n"
+    host.replace(EXIM, "begin authenticators\n", f"begin authenticators\n{authenticator}")
+    host.path(SASLDB).chmod(0o600)
+
+
 @breaks("PERM016", "postfix")
 def database_that_postfix_cannot_read(host: Host) -> None:
     host.path(SASLDB).chmod(0o600)
