@@ -47,6 +47,13 @@ sign() {{  # NAME EKU FROM DAYS: a certificate for the key of the host, by OpenS
 }}
 """
 
+OLD_CRL = "/var/lib/old-crl.pem"
+SIGN_CRL = f"""
+cd /var/lib
+printf "[ca]\\ndefault_ca=c\\n[c]\\ndatabase=/var/lib/index\\ndefault_md=sha256\\n" > crl.cnf && : > index
+faketime -f -60d openssl ca -config crl.cnf -gencrl -crldays 30 -keyfile smtpcreds/ca/ca-key.pem \\
+  -cert smtpcreds/ca/ca-cert.pem -out {OLD_CRL}
+"""
 AWAY = re.compile(r"on the (?:authority|hub): (.*); then copy (?:the files here|it to (\S+))")
 GIVEN = "/var/lib/given"
 SNAKEOIL = """
@@ -98,6 +105,9 @@ class Pair:
         give_secret(self.hub, self.client)
         self.client.apply(*SECRET)
         self.hub("--root", "/var/lib/other", "setup", HUB, "--no-passphrase")
+        self.shell(self.hub, SIGN_CRL)
+        there = self.client.host.path(OLD_CRL)
+        subprocess.run(("cp", self.hub.host.path(OLD_CRL), there), check=True)
         for machine in self.machines:
             machine.host.run(("sh", "-c", KEEP))
 

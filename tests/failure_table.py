@@ -12,10 +12,7 @@ EXPIRED = f"sign {HUB} serverAuth,clientAuth -40d 30"
 ANOTHER_NAME = "sign impostor.polkatistas.org serverAuth,clientAuth +0d 300"
 NO_SERVER = f"sign {HUB} clientAuth +0d 300"
 ANOTHER_KEY = f"openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out {KEY}"
-OLD_CRL = f"""cd /var/lib
-printf "[ca]\\ndefault_ca=c\\n[c]\\ndatabase=/var/lib/index\\ndefault_md=sha256\\n" > crl.cnf && : > index
-faketime -f -60d openssl ca -config crl.cnf -gencrl -crldays 30 -keyfile smtpcreds/ca/ca-key.pem \
-  -cert smtpcreds/ca/ca-cert.pem -out {CERTS}/crl.pem"""
+OLD_CRL = f"cat /var/lib/old-crl.pem > {CERTS}/crl.pem"
 OTHER_REALM = f"saslpasswd2 -d -u {HUB} maildroid; echo geheim | saslpasswd2 -p -c maildroid"
 
 NOT_AS_THE_SERVER = "not what the server has"
@@ -163,6 +160,17 @@ SENDMAIL = (
         "STARTTLS=server, relay=attic.*, verify=FAIL",
         "stat=Sent",
         _set("CERT014"),
+    ),
+    Failure(
+        "expired CRL, at the client",
+        OLD_CRL,
+        _FAIL,
+        _UNBELIEVED,
+        _set("CERT014"),
+        _set("revocation"),
+        "the CRL was not signed anew",
+        at="client",
+        logged_at="client",
     ),
     Failure(
         "dead default-auth-info",
