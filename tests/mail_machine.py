@@ -87,5 +87,5 @@ def postfix_hub(lab: Lab, more: str = "") -> PostfixMachine:
 
 
 def give_secret(hub: Machine, client: Machine) -> None:
-    """Carry the secret of the account to a client host, for ``--password file:/root/secret``."""
-    client.host.write("/root/secret", hub("sasl", "show", ACCOUNT, "--reveal"), 0o600)
+    """Carry the secret of the account to a client host, for ``--password file:/var/lib/secret``."""
+    client.host.write("/var/lib/secret", hub("sasl", "show", ACCOUNT, "--reveal"), 0o600)

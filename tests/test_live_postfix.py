@@ -14,7 +14,7 @@ from mail_machine import PostfixMachine, SendmailMachine, give_secret, postfix_h
 pytestmark = pytest.mark.live
 
 REFUSED_LOGIN = "status=deferred (SASL authentication failed"
-SECRET = ("--password", "file:/root/secret")
+SECRET = ("--password", "file:/var/lib/secret")
 
 
 @pytest.fixture
@@ -114,8 +114,8 @@ def test_sendmail_relays_for_postfix_that_gives_nothing_to_another_hub(lab: Lab)
     hub.log.wait(rf"AUTH=server, relay={CLIENT} .*authid={ACCOUNT}(@{HUB})?, mech=SCRAM-SHA-256,")
     client.log.wait(rf"Verified TLS connection established to {HUB}")
 
-    hub("--root", "/root/other", "setup", HUB, "--no-passphrase")
-    pair = "/root/other/etc/mail/certs/dmzmail-key.pem /root/other/etc/mail/certs/dmzmail-cert.pem"
+    hub("--root", "/var/lib/other", "setup", HUB, "--no-passphrase")
+    pair = "/var/lib/other/etc/mail/certs/dmzmail-key.pem /var/lib/other/etc/mail/certs/dmzmail-cert.pem"
     hub.host.run(("sh", "-c", f"cp {pair} /etc/mail/certs"))
     hub.sendmail.reload()
     assert "status=deferred (Server certificate not verified)" in client.send()

@@ -73,7 +73,7 @@ class Scene:
         machine = SendmailMachine(self.lab, f"sendmail-client.{DOMAIN}", "sendmail-client")
         issue(self.hub, machine, machine.host.name)
         give_secret(self.hub, machine)
-        machine.apply("--authinfo-map", "--password", "file:/root/secret")
+        machine.apply("--authinfo-map", "--password", "file:/var/lib/secret")
         return Queueing(machine.host, machine.send, "stat=Sent")
 
     def _exim(self) -> Sender:
