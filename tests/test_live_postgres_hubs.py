@@ -54,6 +54,7 @@ def assert_relayed(lab: Lab, client: Client) -> None:
 
 def refuse_at_once(hub: Desk, client: Client, logged: str) -> None:
     """Delete the account, and see that nothing gets out any more."""
+    assert "nothing found" in hub("audit")
     hub("sasl", "delete", ACCOUNT)
     with pytest.raises(LabError):
         client.send()
