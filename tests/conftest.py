@@ -1,9 +1,19 @@
 """What tests of several rooms share."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 from postgres_cluster import Cluster, cluster
+
+for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(_number) is signal.SIG_IGN:  # a run in the background would hand that on
+        signal.signal(_number, signal.SIG_DFL)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the modules that take longest, so that no process is left alone with them at the end."""
+    items.sort(key=lambda item: not item.path.name.startswith("test_live_"))
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,14 @@ from .session import Session, pass_session
 
 if TYPE_CHECKING:
     from ..config import Site
+    from ..pki.constraints import Address
     from ..probe.asked import Asked, Identity, Letter
     from ..probe.step import Step
     from ..smtp.tls import ClientFiles
+    from .probe_bundle import Given
 
 MAX_SECONDS = 3600
+_IN_BUNDLE = ("account", "password", "auth_info", "client", "cert", "key", "ca", "crl")
 _MARKS = {"ok": "ok", "failed": "FAIL", "skipped": "-", "note": "note"}
 
 
@@ -22,6 +25,8 @@ _MARKS = {"ok": "ok", "failed": "FAIL", "skipped": "-", "note": "note"}
 @click.option("--account", metavar="NAME[@REALM]", help="Log in as this account; also NAME@ in the URL.")
 @click.option("--password", metavar="SOURCE", help="Its secret; default: the database's, or this host's.")
 @click.option("--auth-info", metavar="FILE", help="Log in as a default-auth-info says.")
+@click.option("--bundle", metavar="FILE", help="Log in, present and trust what a bundle holds.")
+@click.option("--passphrase", metavar="SOURCE", help="Opens an encrypted bundle.")
 @click.option("--client", metavar="HOST", help="Present the installed certificate of HOST.")
 @click.option("--cert", metavar="FILE", help="Present this certificate.")
 @click.option("--key", metavar="FILE", help="Its key.")
@@ -57,7 +62,7 @@ def probe(session: Session, /, url: str, **options: Any) -> None:
     from ..probe.run import plan_probe
     from ..probe.step import Outcome
 
-    asked = _asked(session.site(), url, options)
+    asked = _asked(session, session.site(), url, options)
     steps = session.carry_out(plan_probe(asked, lambda step: session.note(_line(step, 0))))
     if steps is None:
         return
@@ -67,21 +72,19 @@ def probe(session: Session, /, url: str, **options: Any) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _asked(site: "Site", url: str, options: dict[str, Any]) -> "Asked":
+def _asked(session: Session, site: "Site", url: str, options: dict[str, Any]) -> "Asked":
     from ..config.host import host_name
     from ..pki.tlsa_match import parse_association
     from ..probe.asked import Asked, parse_mechanism
     from ..probe.target import parse_name, parse_target
-    from ..probe.trust import gather
 
     target = parse_target(site, url, clear=options["no_tls"])
     mechanisms = tuple(map(parse_mechanism, options["mechanisms"]))
     tlsa = tuple(map(parse_association, options["tlsa"]))
     letter = _letter(site, options)
-    client = _client(site, options)
+    name = parse_name(site, options["name"] or target.host)
+    identity, client, trust = _given(session, site, name, target.account, options)
     revoked = _pair(options, "revoked_cert", "revoked_key")
-    trust = gather(site, parse_name(site, options["name"] or target.host), options["ca"], options["crl"])
-    identity = _identity(site, target.account, options)
     negative = options["negative"]
     return Asked(
         target=target,
@@ -97,6 +100,26 @@ def _asked(site: "Site", url: str, options: dict[str, Any]) -> "Asked":
         letter=letter,
         seconds=options["timeout"],
     )
+
+
+def _given(
+    session: Session, site: "Site", name: "str | Address", account: str, options: dict[str, Any]
+) -> "Given":
+    """Return who logs in, with which certificate, and whom to trust."""
+    from ..errors import UsageError
+    from ..probe.trust import gather
+    from .probe_bundle import Given, from_bundle
+
+    if options["bundle"]:
+        others = [option for option in _IN_BUNDLE if options[option]]
+        if others or account:
+            what = f"--{others[0].replace('_', '-')}" if others else "the account in the URL"
+            raise UsageError("--bundle", f"brings account, certificate and CA; leave {what} out")
+        return from_bundle(site, session.absolute(options["bundle"]), options["passphrase"], name)
+    if options["passphrase"]:
+        raise UsageError("--passphrase", "opens a bundle", "--bundle FILE")
+    trust = gather(site, name, options["ca"], options["crl"])
+    return Given(_identity(site, account, options), _client(site, options), trust)
 
 
 def _identity(site: "Site", named: str, options: dict[str, Any]) -> "Identity | None":

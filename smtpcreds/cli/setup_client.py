@@ -39,7 +39,7 @@ def setup_client(
     site = session.site()
     program = program_for(mta, Role.CLIENT) if mta else None
     name = "standard input" if source == STREAM else session.absolute(source)
-    opened = open_bundle(site, _content(name, source, passphrase), name)
+    opened = open_bundle(site, bundle_content(name, source, passphrase), name)
     wanted = client(site, opened, program)
     if host and wanted.site.qualify(host) != opened.label.host:
         raise UsageError(host, f"is not the host of the bundle, which is {opened.label.host}")
@@ -48,7 +48,17 @@ def setup_client(
         _show(session, wanted, done)
 
 
-def _content(name: str, source: str, passphrase: str | None) -> bytes:
+def bundle_content(name: str, source: str, passphrase: str | None) -> bytes:
+    """Return the archive, decrypted if need be.
+
+    Args:
+        name: for messages.
+        source: absolute path, or ``-`` for standard input.
+        passphrase: where it comes from.
+
+    Raises:
+        WrongPassphraseError: the passphrase does not open it.
+    """
     from ..bundle import sealing
 
     data = _read(name, source)
@@ -91,6 +101,8 @@ def _show(session: Session, wanted: "Client", done: "Ready") -> None:
 
 
 def _lines(session: Session, wanted: "Client", done: "Ready") -> Iterator[str]:
+    from ..config.host import host_name
+
     state = "ready" if done.changed else "was ready; nothing changed"
     yield f"{wanted.opened.label.host}: {state}"
     rows = [(part.what, part.path, part.made) for part in done.parts]
@@ -99,6 +111,8 @@ def _lines(session: Session, wanted: "Client", done: "Ready") -> Iterator[str]:
     for what, path, made in rows:
         yield f"  {what:{width}}  {session.described(path)}{'' if made else '  (was there)'}"
     yield from remaining_lines(done.applied.includes, done.applied.commands, done.usage)
-    fingerprint = wanted.wishes.fingerprint
-    option = f" --fingerprint {fingerprint}" if fingerprint else ""
-    yield f"check with: smtpcreds mta check {wanted.program.NAME}{option}"
+    host, fingerprint = wanted.opened.label.host, wanted.wishes.fingerprint
+    here = wanted.site.qualify(host_name(wanted.site.root))
+    options = [f" --host {host}"] if host != here else []
+    options += [f" --fingerprint {fingerprint}"] if fingerprint else []
+    yield f"check with: smtpcreds mta check {wanted.program.NAME}{''.join(options)}"

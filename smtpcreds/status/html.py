@@ -5,7 +5,7 @@ from datetime import datetime
 from html import escape
 
 from .style import STYLE
-from .text import NOTHING, left, printable
+from .text import left, printable, without_authority
 from .timeline import timeline
 from .values import Authority, Certificate, Change, Due, Kind, Status
 
@@ -43,7 +43,7 @@ def _head(status: Status) -> Iterator[str]:
     yield f"<header><h1>{_safe(status.hub)}</h1><time>{at}</time>"
     yield f'<span class="pill {tone}">{said}</span></header>'
     if not status.authorities:
-        yield f"<section>{_safe(NOTHING)}</section>"
+        yield f"<section>{_safe(without_authority(status))}</section>"
 
 
 def _verdict(status: Status) -> tuple[str, str]:

@@ -11,8 +11,6 @@ ACCOUNTS = 10
 NARROW, WIDE = 60, 120
 """Columns that are used at least and at most."""
 
-NOTHING = "no authority here yet; to make everything that a hub needs: smtpcreds setup HOST"
-
 
 class Tone(Enum):
     """What a colour says, as parameters of SGR (ECMA-48 section 8.3.117)."""
@@ -61,10 +59,17 @@ def left(status: Status, end: datetime) -> str:
     return "1 day left" if days == 1 else f"{days} days left"
 
 
+def without_authority(status: Status) -> str:
+    """Return what is said where there is none: of a client host, which needs none, and of any other."""
+    if status.certificates:
+        return "no authority here; the hub's signs"
+    return "no authority here yet; to make everything that a hub needs: smtpcreds setup HOST"
+
+
 def _head(status: Status, paint: Paint) -> Iterator[str]:
     yield paint(f"{status.hub}, {status.at:%Y-%m-%d %H:%M} UTC", Tone.HEAD)
     if not status.authorities:
-        yield NOTHING
+        yield without_authority(status)
     for authority in status.authorities:
         yield from _authority(status, authority, paint)
 

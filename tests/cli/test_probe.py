@@ -187,3 +187,35 @@ def test_smtps_and_ipv6(hub: Program) -> None:
     ran = hub.run("probe", "smtp://[::1]:1")
     assert "[::1]:1, STARTTLS" in ran.out
     assert ran.status == 1
+
+
+@pytest.mark.parametrize("program", ["sendmail-client", "postfix-client"])
+def test_all_of_a_client_host_comes_from_its_bundle(hub: Program, tmp_path: Path, program: str) -> None:
+    import ssl
+
+    secret = hub.path(AUTH_INFO).read_text().splitlines()[2]
+    archive = tmp_path / "attic.tar"
+    hub("bundle", "attic", "--mta", program, "-o", archive)
+    context = context_of(hub)
+    assert isinstance(context, ssl.SSLContext)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(hub.path(CERTS) / "cacert.pem")
+    elsewhere = Program(tmp_path / "elsewhere")
+    with Peer(honest(accounts(secret)), context) as peer:  # type: ignore[arg-type]
+        url = f"smtp+tls://127.0.0.1:{peer.port}"
+        ran = elsewhere("--json", "probe", url, "--name", HUB, "--bundle", archive, "--no-negative")
+    outcome = {step["step"]: step["outcome"] for step in ran.data["steps"]}
+    assert outcome["auth PLAIN"] == outcome["chain"] == outcome["revocation"] == "ok"
+    assert secret not in ran.out + ran.err
+    assert not list((tmp_path / "elsewhere").rglob("*.pem"))
+
+
+def test_a_bundle_brings_everything_and_must_be_whole(hub: Program, tmp_path: Path) -> None:
+    archive = tmp_path / "attic.tar"
+    hub("bundle", "attic", "-o", archive)
+    taken = hub.refuses(64, "probe", "smtp://dmzmail", "--bundle", archive, "--auth-info", "f")
+    assert "leave --auth-info out" in taken
+    assert "leave the account in the URL out" in hub.refuses(64, "probe", "smtp://x@y", "--bundle", archive)
+    assert "opens a bundle" in hub.refuses(64, "probe", "smtp://y", "--passphrase", "stdin:")
+    archive.write_bytes(archive.read_bytes()[:-2000])
+    hub.refuses(65, "probe", "smtp://dmzmail", "--bundle", archive)
