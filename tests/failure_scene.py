@@ -10,19 +10,10 @@ from typing import Any, Protocol
 
 from failure_table import CERTS, Failure
 from lab import Host, Lab
-from test_live_postfix import (
-    ACCOUNT,
-    CLIENT,
-    HUB,
-    SECRET,
-    TOP,
-    Machine,
-    PostfixMachine,
-    SendmailMachine,
-    equip,
-    give_secret,
-)
+from mail_desk import ACCOUNT, CLIENT, HUB, TOP, issue
+from mail_machine import Machine, PostfixMachine, SendmailMachine, give_secret
 
+SECRET = ("--password", "file:/var/lib/secret")
 KEPT = "etc/mail etc/postfix etc/sasl2 etc/sasldb2 etc/smtpcreds var/lib/smtpcreds"
 JAILED = "var/spool/postfix/etc/postfix"
 """What is put back; smtpd's chroot with it."""
@@ -100,7 +91,7 @@ class Pair:
         self.hub("setup", HUB, "--no-passphrase")
         if isinstance(self.client, PostfixMachine):
             self.client.host.run(("sh", "-c", SNAKEOIL))
-        equip(self.hub, self.client)
+        issue(self.hub, self.client, self.client.host.name)
         self.hub.apply()
         give_secret(self.hub, self.client)
         self.client.apply(*SECRET)

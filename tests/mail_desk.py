@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,18 +78,23 @@ class Desk:
         host.run(("mkdir", "-p", "/etc/smtpcreds"))
         host.write("/etc/smtpcreds/smtpcreds.toml", CONFIGURATION + more)
 
+    def command(self, *words: str) -> tuple[str, ...]:
+        return ("env", f"PYTHONPATH={TOP}", sys.executable, "-m", "smtpcreds", *words)
+
     def __call__(self, *words: str, stdin: str = "") -> str:
-        path = ("env", f"PYTHONPATH={TOP}", sys.executable, "-m", "smtpcreds")
-        return self.host.run((*path, *words), stdin=stdin)
+        return self.host.run(self.command(*words), stdin=stdin)
+
+    def json(self, *words: str, stdin: str = "") -> Any:
+        return json.loads(self("--json", *words, stdin=stdin))
 
     def refused(self, *words: str, stdin: str = "") -> str:
         with pytest.raises(LabError) as refusal:
             self(*words, stdin=stdin)
         return str(refusal.value)
 
-    def apply(self, program: str, *options: str, stdin: str = "") -> Any:
+    def equip(self, program: str, *options: str, stdin: str = "") -> Any:
         """Write the files, and add the lines that are missing as the words say."""
-        done = json.loads(self("--json", "mta", "apply", program, *options, stdin=stdin))
+        done = self.json("mta", "apply", program, *options, stdin=stdin)
         for include in done["include"]:
             path = self.host.path(include["file"])
             text = path.read_text() if path.exists() else ""
@@ -108,6 +115,25 @@ def issue(hub: Desk, client: Desk, name: str = CLIENT) -> None:
     carry(hub.host, f"/var/lib/{name}/.", client.host, "/etc/mail/certs")
 
 
+@contextmanager
+def showing(hub: Desk, pair: str, reload: Callable[[], None]) -> Iterator[None]:
+    """Let a hub use another key and certificate, given by the beginning of their paths."""
+    mine = "/etc/mail/certs/dmzmail"
+
+    def copy(source: str, target: str) -> None:
+        for kind in ("key", "cert"):
+            hub.host.run(("cp", "-p", f"{source}-{kind}.pem", f"{target}-{kind}.pem"))
+
+    copy(mine, "/var/lib/mine")
+    copy(pair, mine)
+    reload()
+    try:
+        yield
+    finally:
+        copy("/var/lib/mine", mine)
+        reload()
+
+
 class SendmailHub(Desk):
     """A hub with Sendmail."""
 
@@ -122,7 +148,7 @@ class SendmailHub(Desk):
         self.host.write("/etc/mail/access", "")
 
     def start(self, *options: str) -> None:
-        self.apply("sendmail-hub", *options)
+        self.equip("sendmail-hub", *options)
         compiled = "m4 sendmail.mc > sendmail.cf && makemap hash access < access"
         self.host.run(("sh", "-c", f"cd /etc/mail && {compiled}"))
         self.sendmail.start(self.text)
@@ -134,18 +160,18 @@ class SendmailHub(Desk):
 class EximClient(Desk):
     """A client host with Exim, kept in one of the three styles."""
 
-    def __init__(self, lab: Lab, hub: Desk, style: str = "") -> None:
-        super().__init__(lab.host(CLIENT, EXIM))
+    def __init__(self, lab: Lab, hub: Desk, style: str = "", name: str = CLIENT) -> None:
+        super().__init__(lab.host(name, EXIM))
         self.exim = Exim(self.host, split=style == "split")
         self.style = ("--with", style) if style else ()
         if style == "hand-written":
-            text = HAND_WRITTEN.format(name=CLIENT, options=TO_SYSLOG, sink=lab.sink.address)
+            text = HAND_WRITTEN.format(name=name, options=TO_SYSLOG, sink=lab.sink.address)
             self.host.write("/etc/exim4/exim4.conf", text)
-        issue(hub, self)
+        issue(hub, self, name)
 
     def start(self, secret: str, *options: str) -> None:
         words = ("exim-client", *self.style, "--password", "stdin:", *options)
-        self.apply(*words, stdin=secret)
+        self.equip(*words, stdin=secret)
         self.exim.start()
         assert "ok" in self("mta", "check", *words, stdin=secret)
 
@@ -169,7 +195,7 @@ class EximHub(Desk):
         self("setup", HUB, "--no-passphrase")
 
     def start(self, *options: str) -> None:
-        self.apply("exim-hub", *self.style, *options)
+        self.equip("exim-hub", *self.style, *options)
         self.exim.start()
         assert "ok" in self("mta", "check", "exim-hub", *self.style, *options)
 

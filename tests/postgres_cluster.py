@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 
 import psycopg
+from lab.postgresql import programs
 
 OWNER = "admin"
 """The role that owns every database of the tests; no superuser."""
@@ -81,13 +82,12 @@ class Cluster:
 @contextmanager
 def cluster() -> Iterator[Cluster]:
     """Start a server in memory and stop it afterwards."""
-    programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="pg") as name:
         directory = Path(name)
         _as_server(directory, "chown")
         data = str(directory / "data")
         made = (
-            str(programs / "initdb"),
+            str(programs() / "initdb"),
             "--no-sync",
             "-U",
             "super",
@@ -100,7 +100,7 @@ def cluster() -> Iterator[Cluster]:
         _as_server(directory, *made, "--locale=C", "-D", data)
         with open(f"{data}/postgresql.conf", "a", encoding="ascii") as file:
             file.write(_CONFIGURATION + f"unix_socket_directories = '{directory}'\n")
-        control = (str(programs / "pg_ctl"), "-D", data, "-w")
+        control = (str(programs() / "pg_ctl"), "-D", data, "-w")
         _as_server(directory, *control, "-l", f"{directory}/log", "start")
         try:
             running = Cluster(directory)

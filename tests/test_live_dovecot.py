@@ -34,7 +34,7 @@ def desk(lab: Lab) -> Desk:
 
 
 def started(desk: Desk, *options: str) -> Dovecot:
-    desk.apply("dovecot-hub", *options)
+    desk.equip("dovecot-hub", *options)
     assert "ok" in desk("mta", "check", "dovecot-hub", *options)
     dovecot = Dovecot(desk.host)
     dovecot.start(SOCKET)
@@ -75,7 +75,7 @@ def _lay(unpacked: Path, layer: Path) -> None:
 def test_hub_exim_asks_dovecot_by_scram(lab: Lab) -> None:
     """Sendmail's SASL library is the client, so a second implementation judges the verifier."""
     hub = EximHub(lab, software=Software((*EXIM.packages, *DOVECOT.packages), _lay))
-    hub.apply("dovecot-hub", "--with", "exim")
+    hub.equip("dovecot-hub", "--with", "exim")
     Dovecot(hub.host).start("/var/spool/exim4/dovecot.auth-client")
     hub.start("--with", "dovecot", "--mechanism", "SCRAM-SHA-256")
     client = SendmailClient(lab, hub)
@@ -97,8 +97,8 @@ def test_hub_postfix_asks_dovecot_inside_tls_only(lab: Lab) -> None:
     postfix = Postfix(hub.host)
     hub("setup", HUB, "--no-passphrase")
     postfix.configure()
-    hub.apply("dovecot-hub", "--plaintext")
-    include = hub.apply("postfix-hub", "--plaintext", "--with", "dovecot")["include"]
+    hub.equip("dovecot-hub", "--plaintext")
+    include = hub.equip("postfix-hub", "--plaintext", "--with", "dovecot")["include"]
     postfix.configure("".join(f"{line}\n" for i in include for line in i["lines"]))
     postfix.start()
     Dovecot(hub.host).start(SOCKET)

@@ -68,7 +68,7 @@ def test_client_exim_logs_in_at_hub_sendmail_but_not_at_an_impostor(lab: Lab) ->
 def test_client_exim_in_split_files_can_relay_by_certificate_alone(lab: Lab) -> None:
     hub = SendmailHub(lab)
     client = EximClient(lab, hub, "split")
-    hub.apply("sendmail-hub", "--relay-host", CLIENT)
+    hub.equip("sendmail-hub", "--relay-host", CLIENT)
     hub.host.write("/etc/mail/access", hub.host.path("/etc/mail/smtpcreds/access").read_text())
     hub.start("--relay-host", CLIENT)
     client.start(hub.secret(), "--with", "auth-optional")

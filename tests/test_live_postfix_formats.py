@@ -22,7 +22,7 @@ from smtpcreds.secret import Secret
 
 pytestmark = pytest.mark.live
 
-NAME = "/root/table"
+NAME = "/var/lib/table"
 KEPT = {
     "default alphabet": ALPHABET.encode(),
     "chapter": b"Ch1mp? ,03fuzz fl0ppi",
@@ -110,9 +110,9 @@ def test_our_hash_file_has_the_records_of_postmaps(host: Host) -> None:
     table = Table(NAME, "hash", {f"[{HUB.upper()}]:25": (b"droid:secret",), "AA:BB": (b"attic",)})
     source, ours = table.files
     assert isinstance(source, File)
-    host.path("/root/theirs").write_bytes(octets(source.content))
-    host.run(("postmap", "hash:/root/theirs"))
-    theirs = host.path("/root/theirs.db").read_bytes()
+    host.path("/var/lib/theirs").write_bytes(octets(source.content))
+    host.run(("postmap", "hash:/var/lib/theirs"))
+    theirs = host.path("/var/lib/theirs.db").read_bytes()
     assert dict(bdb.decode(theirs, subject="theirs")) == dict(bdb.decode(octets_of(ours), subject="ours"))
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from failure_scene import answer
 from lab import Lab
-from test_live_postfix import ACCOUNT, CLIENT, FOREIGN, HUB, Machine, PostfixMachine, equip, postfix_hub
+from mail_desk import ACCOUNT, CLIENT, FOREIGN, HUB, issue
+from mail_machine import Machine, PostfixMachine, postfix_hub
 from test_live_probe import failed
 
 pytestmark = pytest.mark.live
@@ -34,7 +35,7 @@ def client(lab: Lab) -> Machine:
 def hub(lab: Lab, client: Machine) -> PostfixMachine:
     """A hub that offers all it can, and relays for the certificate of the client host."""
     hub = postfix_hub(lab)
-    equip(hub, client)
+    issue(hub, client, client.host.name)
     hub.apply(*OFFER, "--relay-host", CLIENT)
     client.host.write("/var/lib/secret", hub("sasl", "show", ACCOUNT, "--reveal"), 0o600)
     return hub

@@ -1,41 +1,27 @@
 """The small senders, as Debian has them, run from the files that ``smtpcreds mta render`` wrote, and from
 nothing else but what their packages bring and the lines that it told to add."""
 
-import json
 import re
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
 
 import pytest
-from lab import SENDMAIL, Host, Lab, LabError, Sendmail, debs, mc
-from lab.commands import CURL, SWAKS, Curl, Swaks
-from lab.dma import DMA, Dma
-from lab.layer import Software
-from lab.msmtp import MSMTP, Msmtp
-from lab.nullmailer import NULLMAILER, Nullmailer
-from lab.opensmtpd import OPENSMTPD, OpenSmtpd
+from lab import SENDMAIL, Lab, LabError, Sendmail, mc
 from lab.recorder import Recorder
-from lab.sender import Sender
+from mail_desk import ACCOUNT, HUB, Desk, showing
 from mta.facts import FACTS
+from small_senders import KINDS, Client
 
 from smtpcreds.errors import InexpressibleError
 from smtpcreds.model import Account, Credential
-from smtpcreds.mta import curl, swaks
 from smtpcreds.mta.port import File, octets
 from smtpcreds.mta.programs import program_named
 from smtpcreds.secret import Secret
 
 pytestmark = pytest.mark.live
 
-TOP = Path(__file__).parent.parent
-DOMAIN = "polkatistas.org"
-HUB = f"dmzmail.{DOMAIN}"
-ACCOUNT = "maildroid"
-FOREIGN = "accordion@example.net"
 SKELETON = (
     mc.HEAD
     + "DAEMON_OPTIONS(`Family=inet, Name=MSA, Port=587')dnl\n"
@@ -44,59 +30,14 @@ SKELETON = (
     + mc.include("/etc/mail/smtpcreds/hub.m4")
     + mc.TAIL
 )
-MATCH = 'match from local for any action "relay"\n'
 
 
-def include_in_smtpd_conf(host: Host, lines: list[str]) -> None:
-    stock = (debs.unpacked(*OPENSMTPD.packages) / "etc/smtpd.conf").read_text()
-    assert MATCH in stock
-    host.write("/etc/smtpd.conf", stock.replace(MATCH, "\n".join([*lines, MATCH])))
-
-
-def append_to_dma_conf(host: Host, lines: list[str]) -> None:
-    stock = host.path("/usr/share/dma/dma.conf").read_text()
-    host.write("/etc/dma/dma.conf", stock + "\n".join(lines) + "\n")
-
-
-@dataclass(frozen=True)
-class Kind:
-    """How the lab has a program: its packages, its class, and how its lines are added."""
-
-    software: Software
-    make: Callable[[Host], Sender]
-    add: Callable[[Host, list[str]], None] | None = None
-    checks_names: bool = True
-
-
-KINDS = {
-    "opensmtpd-client": Kind(OPENSMTPD, OpenSmtpd, include_in_smtpd_conf),
-    "msmtp": Kind(MSMTP, Msmtp),
-    "nullmailer": Kind(NULLMAILER, Nullmailer),
-    "dma": Kind(DMA, Dma, append_to_dma_conf),
-    "curl": Kind(
-        CURL,
-        lambda host: Curl(
-            host, f"curl -q -K {curl.PATH} --mail-from SENDER --mail-rcpt RECIPIENT --upload-file MESSAGE"
-        ),
-    ),
-    "swaks": Kind(
-        SWAKS,
-        lambda host: Swaks(host, f"swaks --config {swaks.PATH} --from SENDER --to RECIPIENT"),
-        checks_names=False,
-    ),
-}
-
-
-class Hub:
+class Hub(Desk):
     """Sendmail with an authority, whose administrator types commands."""
 
     def __init__(self, lab: Lab) -> None:
-        self.host = lab.host(HUB, SENDMAIL)
+        super().__init__(lab.host(HUB, SENDMAIL), "[mta]\nplaintext = true\n")
         self.sendmail = Sendmail(self.host)
-        self.host.run(("mkdir", "-p", "/etc/smtpcreds"))
-        self.host.write(
-            "/etc/smtpcreds/smtpcreds.toml", f'domain = "{DOMAIN}"\nhub = "{HUB}"\n[mta]\nplaintext = true\n'
-        )
         self("setup", HUB, "--no-passphrase")
         self("mta", "apply", "sendmail-hub")
         self.host.write("/etc/mail/access", "")
@@ -112,75 +53,8 @@ class Hub:
         for port in (25, 465, 587):
             self.host.await_port(port)
 
-    def __call__(self, *words: str) -> str:
-        path = ("env", f"PYTHONPATH={TOP}", sys.executable, "-m", "smtpcreds")
-        return self.host.run((*path, *words))
-
-    @contextmanager
-    def shows(self, pair: str) -> Iterator[None]:
-        """Let it use another key and certificate, given by the beginning of their paths."""
-        mine = "/etc/mail/certs/dmzmail"
-        self._copy_pair(mine, "/var/lib/mine")
-        self._copy_pair(pair, mine)
-        try:
-            yield
-        finally:
-            self._copy_pair("/var/lib/mine", mine)
-
-    def _copy_pair(self, source: str, target: str) -> None:
-        for kind in ("key", "cert"):
-            self.host.run(("cp", "-p", f"{source}-{kind}.pem", f"{target}-{kind}.pem"))
-        if target.startswith("/etc"):
-            self.sendmail.reload()
-
-
-class Client:
-    """A host with one of the programs."""
-
-    def __init__(self, lab: Lab, hub: Hub, name: str) -> None:
-        self.name = name
-        self.kind = KINDS[name]
-        self.hub = hub
-        self.host = lab.host(f"{name}.{DOMAIN}", self.kind.software)
-        self.sender = self.kind.make(self.host)
-
-    def take(self, *options: str) -> None:
-        """Carry what the hub renders for this host to it, and add the lines that it tells to add."""
-        tree = f"/var/lib/{self.name}"
-        words = ("--json", "mta", "render", self.name, "--host", self.name, "--to", tree, "--force", *options)
-        told = json.loads(self.hub(*words))
-        self.copy(f"{tree}/.", "/")
-        for include in told["include"]:
-            assert self.kind.add
-            self.kind.add(self.host, include["lines"])
-
-    def give(self, secret: bytes) -> None:
-        """Let the file that holds the account hold another secret, with PLAIN and LOGIN at the recorder."""
-        program = program_named(self.name)
-        certs = "/etc/mail/certs"
-        facts = replace(
-            FACTS,
-            host=self.host.name,
-            port=PORT,
-            mechanisms=PLAINTEXT,
-            tls=replace(
-                FACTS.tls, key=f"{certs}/{self.name}-key.pem", certificate=f"{certs}/{self.name}-cert.pem"
-            ),
-            credential=Credential(Account(ACCOUNT, HUB), Secret(secret), HUB),
-        )
-        for file in program.render(facts):
-            if file.path in program.SECRET_FILES:
-                assert isinstance(file, File)
-                self.host.path(file.path).write_bytes(octets(file.content))
-
-    def copy(self, source: str, target: str) -> None:
-        """Carry files from the hub with owners and modes."""
-        self.host.run(("mkdir", "-p", target))
-        there = f"{self.hub.host.path('/')}{source}", self.host.path(target)
-        subprocess.run(("cp", "-a", *there), check=True)
-
-    def send(self) -> str:
-        return self.sender.send(f"polkafan@{self.host.name}", FOREIGN)
+    def shows(self, pair: str) -> AbstractContextManager[None]:
+        return showing(self, pair, self.sendmail.reload)
 
 
 class Scene:
@@ -385,6 +259,26 @@ def recorder(scene: Scene) -> Iterator[Recorder]:
     server.close()
 
 
+def give(client: Client, secret: bytes) -> None:
+    """Let the file that holds the account hold another secret, with PLAIN and LOGIN at the recorder."""
+    program = program_named(client.name)
+    certs = "/etc/mail/certs"
+    facts = replace(
+        FACTS,
+        host=client.host.name,
+        port=PORT,
+        mechanisms=PLAINTEXT,
+        tls=replace(
+            FACTS.tls, key=f"{certs}/{client.name}-key.pem", certificate=f"{certs}/{client.name}-cert.pem"
+        ),
+        credential=Credential(Account(ACCOUNT, HUB), Secret(secret), HUB),
+    )
+    for file in program.render(facts):
+        if file.path in program.SECRET_FILES:
+            assert isinstance(file, File)
+            client.host.path(file.path).write_bytes(octets(file.content))
+
+
 @each
 def test_each_secret_arrives_or_is_refused_by_name(scene: Scene, recorder: Recorder, name: str) -> None:
     client = scene.clients[name]
@@ -392,9 +286,9 @@ def test_each_secret_arrives_or_is_refused_by_name(scene: Scene, recorder: Recor
     for kind, secret in TORTURE.items():
         if expected := {**NOBODY, **REFUSED[name]}.get(kind):
             with pytest.raises(InexpressibleError, match=rf"{ACCOUNT}@{HUB}: the secret {expected}"):
-                client.give(secret)
+                give(client, secret)
             continue
-        client.give(secret)
+        give(client, secret)
         client.send()
         assert recorder.login() == (ACCOUNT.encode(), secret), kind
 

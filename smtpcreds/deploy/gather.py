@@ -13,11 +13,11 @@ from ..mta import access
 from ..mta.mechanisms import DEFAULT, PLAINTEXT, offer
 from ..mta.port import Facts, Material, Need, Program, Role, Tls
 from ..mta.programs import check_variants
-from ..mta.sasl_conf import PROGRAMS, Backend, Saslauthd
+from ..mta.sasl_conf import Backend, Saslauthd
 from ..secret import Secret
 from .credentials import credential, held
 from .relaying import clients, rules
-from .sasl_conf import backend_of
+from .sasl_conf import backend_of_hub
 from .verifiers import verifiers
 from .wishes import Wishes
 
@@ -88,8 +88,7 @@ def _tls(site: Site, host: str) -> Tls:
 def _backend(site: Site, program: Program, wishes: Wishes) -> Backend:
     if wishes.saslauthd:
         return Saslauthd()
-    user = PROGRAMS[program.FAMILY].user if program.FAMILY in PROGRAMS else "root"
-    return backend_of(site, None, wishes.role or user, wishes.role_password)
+    return backend_of_hub(site, program.FAMILY, wishes)
 
 
 def _rules(site: Site, program: Program, wishes: Wishes) -> tuple[access.Rule, ...]:

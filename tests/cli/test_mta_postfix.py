@@ -208,6 +208,33 @@ def test_a_database_behind_a_socket_is_refused_in_the_chroot(stage: Stage) -> No
     assert "sql_hostnames" in stage("mta", "render", "postfix-hub", "--with", "unchrooted")
 
 
+def test_the_password_of_a_role_stays_with_its_role_and_database(stage: Stage, tmp_path: Path) -> None:
+    """It stands in smtpd.conf alone, which whoever applies again without it must not lose."""
+    password = tmp_path / "password"
+    password.write_text("P0lka-role\n")
+    password.chmod(0o600)
+    configure(stage, '[sasl]\ndatabase = "postgresql://db.polkatistas.org/mail"\n')
+    stage("mta", "apply", "postfix-hub", "--role", "reader", "--role-password", f"file:{password}")
+    conf = stage.root / "etc/postfix/sasl/smtpd.conf"
+    written = conf.read_text()
+    assert "\nsql_user: reader\n" in written
+    assert "\nsql_passwd: P0lka-role\n" in written
+
+    stage("mta", "apply", "postfix-hub")
+    assert conf.read_text() == written
+    assert "sql_passwd: <secret>\n" in stage("mta", "render", "postfix-hub")
+    assert stage("mta", "check", "postfix-hub", status=1).count("smtpd.conf") == 0
+    password.write_text("other-P0lka\n")
+    stage("mta", "apply", "postfix-hub", "--role-password", f"file:{password}")
+    assert conf.read_text() == written.replace("P0lka-role", "other-P0lka")
+    assert "sql_passwd" not in stage("mta", "render", "postfix-hub", "--role", "postfix")
+    settings = stage.root / "etc/smtpcreds/smtpcreds.toml"
+    settings.write_text(settings.read_text().replace("db.polkatistas", "elsewhere.polkatistas"))
+    moved = stage("mta", "render", "postfix-hub")
+    assert "sql_user: postfix\n" in moved
+    assert "sql_passwd" not in moved
+
+
 def test_one_name_for_the_hub_in_all_files(stage: Stage) -> None:
     shown = stage("mta", "render", *CLIENT, "--port", "465")
     assert f"relayhost = [{HUB}]:465\n" in shown

@@ -15,6 +15,7 @@ ACCOUNTS = {
     "dovenull": 128,
     "opensmtpd": 124,
     "opensmtpq": 125,
+    "postgres": 129,
 }
 """System users, each with a group of its own, that the packages' install scripts would have made."""
 
@@ -43,6 +44,7 @@ FOREIGN = (
     "var/lib/dovecot",
     "var/lib/exim4",
     "var/lib/postfix",
+    "var/lib/postgresql",
     "var/lib/sendmail",
     "var/lib/smtpcreds",
     "var/log/exim4",

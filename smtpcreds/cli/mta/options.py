@@ -44,7 +44,9 @@ _OPTIONS = (
     *_CLIENT_OPTIONS,
     click.option("--saslauthd", is_flag=True, help="Accounts are login accounts, asked of saslauthd (PAM)."),
     click.option("--role", metavar="ROLE", help="That the hub reads accounts in PostgreSQL as."),
-    click.option("--role-password", metavar="SOURCE", help="Where its password comes from; default: none."),
+    click.option(
+        "--role-password", metavar="SOURCE", help="Where its password comes from; default: the installed one."
+    ),
     click.option(
         "--relay-certificates", is_flag=True, help="Relay for every certificate of the CA, without AUTH."
     ),
