@@ -192,6 +192,6 @@ class Connection:
 def _words(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message.rstrip(".")
-    if isinstance(error, ssl.SSLEOFError):
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):  # Python 3.11.2 says the second
         return "the connection was closed in the middle of TLS"
     return (error.reason or str(error)).replace("_", " ").lower()
