@@ -1,7 +1,7 @@
 """Frozen values shared by the floors above. No input or output, no clock."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
@@ -86,7 +86,7 @@ class Plan(Generic[T]):
     ``apply`` checks everything again under its lock; the world may have moved since the plan was made.
     """
 
-    steps: tuple[Step, ...]
+    steps: Sequence[Step]
     apply: Callable[[], T]
 
 

@@ -1,8 +1,9 @@
 """Many accounts into a database at once: one change, all of it or nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import overload
 
 from ..errors import ExistsError
 from ..files import announce
@@ -56,7 +57,7 @@ def merge(records: Records, accepted: tuple[Candidate, ...], on_conflict: OnConf
         if old is None:
             added.append(candidate.account)
             edits.update(candidate.records)
-        elif on_conflict is OnConflict.SKIP or candidate.records == {key: records[key] for key in old}:
+        elif on_conflict is OnConflict.SKIP or dict(candidate.records) == {key: records[key] for key in old}:
             skipped.append(candidate.account)
         elif on_conflict is OnConflict.REPLACE:
             replaced.append(candidate.account)
@@ -98,14 +99,29 @@ def plan_import(book: AccountBook, intake: Intake, on_conflict: OnConflict) -> t
         skipped = (*planned.skipped, *(done.skipped if accepted else ()))
         return Imported(book.database, done.added, done.replaced, skipped)
 
-    return Plan(_steps(planned, book.database), apply), planned
+    return Plan(_Steps(planned, book.database), apply), planned
 
 
-def _steps(planned: Merge, database: str) -> tuple[Step, ...]:
-    groups = (("add", planned.added), ("replace", planned.replaced))
-    return tuple(
-        Step(action, str(account), note=database) for action, accounts in groups for account in accounts
-    )
+class _Steps(Sequence[Step]):
+    """A step for each account, made when it is looked at: there may be a million."""
+
+    def __init__(self, planned: Merge, database: str) -> None:
+        self._planned, self._database = planned, database
+
+    def __len__(self) -> int:
+        return len(self._planned.added) + len(self._planned.replaced)
+
+    @overload
+    def __getitem__(self, at: int) -> Step: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Step]: ...
+    def __getitem__(self, at: int | slice) -> Step | Sequence[Step]:
+        if isinstance(at, slice):
+            return [self[number] for number in range(*at.indices(len(self)))]
+        at = range(len(self))[at]
+        added, replaced = self._planned.added, self._planned.replaced
+        action, account = ("add", added[at]) if at < len(added) else ("replace", replaced[at - len(added)])
+        return Step(action, str(account), note=self._database)
 
 
 def _keys_by_account(records: Records) -> dict[Account, list[bytes]]:

@@ -1,6 +1,6 @@
 """Accounts of a file, each checked by itself and against the others, before any database is looked at."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ..errors import NameRefusedError, SmtpcredsError
@@ -32,11 +32,11 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An account that passed; ``records`` are its keys and values as the database has them."""
+    """An account that passed; ``records`` are its sorted keys and values as the database has them."""
 
     where: str
     account: Account
-    records: Mapping[bytes, bytes] = field(repr=False)
+    records: tuple[tuple[bytes, bytes], ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class _Check:
             return Fault(row.where, f"{account} has no secret")
         try:
             self._check_secret(row.properties.get(USER_PASSWORD))
-            records = dict([record(account, name, value) for name, value in row.properties.items()])
+            records = tuple(sorted(record(account, name, value) for name, value in row.properties.items()))
         except SmtpcredsError as error:
             return Fault(row.where, f"{account}: {error.reason}")
         return Candidate(row.where, account, records)

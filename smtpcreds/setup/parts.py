@@ -1,7 +1,7 @@
 """The parts of a hub, each with what is missing of it and how to make that."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..accounts import AccountBook
@@ -39,7 +39,7 @@ class Piece:
 
     what: str
     path: str
-    steps: tuple[Step, ...] = ()
+    steps: Sequence[Step] = ()
     make: Callable[[], object] = nothing
     ask: Callable[[], object] = nothing
 
@@ -83,7 +83,7 @@ def _certificate(wanted: Hub, secrets: Secrets) -> Piece:
         return Piece("certificate", path)
     check(needed.pair.directory)
     trust(needed.pair.directory, ())
-    steps: tuple[Step, ...] = (Step("write", needed.pair.key, 0o600), Step("write", path, 0o600))
+    steps: Sequence[Step] = (Step("write", needed.pair.key, 0o600), Step("write", path, 0o600))
     if exists(site):
         steps = plan_issue(site, [needed], secrets.passphrase).steps
 
