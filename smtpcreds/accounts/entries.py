@@ -50,7 +50,7 @@ class Listing:
 def listing(records: Mapping[bytes, bytes]) -> Listing:
     """Return all accounts; keys that are no account's are left out."""
     found = dict(records.items())
-    ordinary = [key for key in found if key.endswith(_END)]
+    ordinary = [key for key in found if key.endswith(_END) and key.count(b"\0") == 2]
     others: dict[str, Entry] = {}
     if len(ordinary) < len(found) or not are_ordinary(found.values()):
         rest = _others(found)

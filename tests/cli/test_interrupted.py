@@ -22,7 +22,7 @@ from .runner import (
     snapshot,
 )
 
-CERTIFICATE = f"{CERTS}/dmzmail-cert.pem"
+KEY, CERTIFICATE = f"{CERTS}/dmzmail-key.pem", f"{CERTS}/dmzmail-cert.pem"
 CONFIG = "/etc/smtpcreds/smtpcreds.toml"
 
 
@@ -98,7 +98,10 @@ def test_another_secret(hub: Program, when: str) -> None:
     ("when", "warned"),
     [
         (f"{STATE}/ca", 0),
+        (f"{CERTS}/crl.pem", 1),
+        (f"{KEY}", 1),
         (f"{CERTIFICATE}", 1),
+        ("linkat=1", 0),
         ("unlinkat=1", 0),
         (f"{AUTH_INFO}", 0),
         (f"{CONFIG}", 0),

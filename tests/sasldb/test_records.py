@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smtpcreds.accounts.entries import listing
 from smtpcreds.errors import InexpressibleError, NameRefusedError, PasswordRefusedError
 from smtpcreds.model import Account
 from smtpcreds.sasldb import bdb, records
@@ -102,3 +103,15 @@ def test_a_replacement_takes_every_property_of_the_account_and_of_no_other() -> 
     assert edits == {**dict.fromkeys(mine), records.pack(MAILDROID, records.AUTH_PASSWORD): b"new"}
     assert records.properties({**theirs, **mine}, MAILDROID)["unknownProperty"] == b"old"
     assert records.replacement(theirs, MAILDROID, {}) == {}
+
+
+def test_a_listing_is_not_confused_by_keys_of_no_account() -> None:
+    """They may look like a userPassword; two of them may even have the right number of NULs together."""
+    ordinary = {b"a\0r\0userPassword": b"x", b"b\0q\0userPassword": b"y"}
+    strange = {b"a\0r\0s\0userPassword": b"x", b"c\0userPassword": b"z"}
+    for stray in ({}, strange, *({key: value} for key, value in strange.items())):
+        assert listing({**ordinary, **stray}).names == ["b@q", "a@r"]
+        assert not listing({**ordinary, **stray}).others
+    odd = {b"b\0r\0userPassword": b"x\r", b"b\0r\0authPassword": b"z"}
+    assert listing({**ordinary, **strange, **odd}).names == ["b@q", "a@r", "b@r"]
+    assert list(listing({**ordinary, **odd}).others) == ["b@r"]
