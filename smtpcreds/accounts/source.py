@@ -69,6 +69,10 @@ def _of_database(path: str) -> Iterator[Row | Fault]:
         raise UnsafePathError(path, reason, f"chmod o-rwx {path}")
     records = open_store(path).load()
     for account, properties in in_order(records):
-        yield Row(f"account {ascii(str(account))[1:-1]}", account.authcid, account.realm, properties)
+        where = f"account {ascii(str(account))[1:-1]}"
+        if account.realm:
+            yield Row(where, account.authcid, account.realm, properties)
+        else:
+            yield Fault(where, "has an empty realm")
     for key in strays(records):
         yield Fault("database", f"a record's key is no account's: {ascii(key)[2:-1]}")

@@ -308,6 +308,46 @@ def test_a_passwd_file_refuses_what_it_can_not_hold(admin: Admin) -> None:
     assert not (admin.directory / "users").exists()
 
 
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-512", "SCRAM-SHA-384", "SCRAM-SHA-224"])
+def test_a_passwd_file_has_verifiers_that_dovecot_knows_only(admin: Admin, mechanism: str) -> None:
+    known = subprocess.run(["doveadm", "-c", "/dev/null", "pw", "-l"], capture_output=True, check=True).stdout
+    assert mechanism not in known.decode().split()
+    open_store(str(admin.database)).apply(
+        lambda _: {key("horn", HUB, "authPassword"): derive_scram(Secret("x"), mechanism).cyrus()}
+    )
+    done = admin.run("sasl", "export", "--as", "dovecot", "--reveal", "--to", "users")
+    assert (done.status, f"horn@{HUB}: has neither" in done.err) == (65, True)
+
+
+def test_of_several_verifiers_dovecot_gets_the_one_that_cyrus_reads(admin: Admin) -> None:
+    several = SCRAM.cyrus() + b" " + derive_scram(Secret("other"), "SCRAM-SHA-1").cyrus()
+    open_store(str(admin.database)).apply(lambda _: {key("horn", HUB, "authPassword"): several})
+    admin("sasl", "export", "--as", "dovecot", "--reveal", "--to", "users")
+    assert (admin.directory / "users").read_text() == f"horn@{HUB}:{SCRAM.dovecot()}\n"
+
+
+ODD = {
+    "an empty property": {key("odd"): b"x", key("odd", HUB, "mail"): b""},
+    "a property with a line end": {key("odd", HUB, "a\nb"): b"1"},
+    "a name that is not UTF-8": {b"caf\xe9\0" + HUB.encode() + b"\0userPassword": b"x"},
+    "a password that is not UTF-8": {key("odd"): b"caf\xe9"},
+    "an empty realm": {key("odd", ""): b"x"},
+    "separators of lines": {key("odd", HUB, "\x85\u2028\x0b"): b"1"},
+}
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "sasldb"])
+@pytest.mark.parametrize("name", ODD)
+def test_odd_records_come_back_as_they_were_or_not_at_all(admin: Admin, name: str, kind: str) -> None:
+    open_store(str(admin.database)).apply(lambda _: ODD[name])
+    file, new = admin.directory / "all", admin.directory / "new"
+    done = admin.run("sasl", "export", "--as", kind, "--reveal", "--to", file) if kind != "sasldb" else None
+    if done is None or done.status == 0:
+        done = admin.run("sasl", "import", file if done else admin.database, "--database", new)
+    assert admin.records(new) == (ODD[name] if done.status == 0 else {})
+    assert done.status == 0 or (done.status, len(done.err.splitlines())) == (65, 2)
+
+
 def test_ten_thousand_come_in_one_rewrite(admin: Admin) -> None:
     admin.file("many", b"".join(b"user%d,secret-%d\n" % (n, n) for n in range(10_000)))
     admin.prefix = ("strace", "-f", "-qq", "-e", "trace=rename,renameat,renameat2,link,linkat", "-o", "trace")
