@@ -1,6 +1,7 @@
 """What every command gets: the site it works on and the one printer."""
 
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -13,13 +14,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..errors import MissingInputError, SmtpcredsError, UnsafePathError, UsageError
-from .status import say
+from .status import say, shown
 
 if TYPE_CHECKING:
     from ..config import Settings, Site
     from ..model import Plan, Step
 
 T = TypeVar("T")
+_BEYOND_ASCII = re.compile(r"[^\0-~]+")
 _AT_ONCE = 1000
 """Lines in one write; line by line, 100,000 accounts would take seconds."""
 
@@ -62,15 +64,13 @@ class Session:
         sends the lines to standard error, where a secret stands alone on standard output.
         """
         if self.as_json:
-            import json
-
             made = data() if callable(data) else data
-            document = {**made, "warnings": self.warnings} if isinstance(made, dict) else made
-            click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=_plain))
+            click.echo(_json({**made, "warnings": self.warnings} if isinstance(made, dict) else made))
         elif not self.quiet:
-            rest = iter(lines)
+            is_seen = (sys.stderr if aside else sys.stdout).isatty()
+            rest = iter(map(shown, lines) if is_seen else lines)
             while some := list(islice(rest, _AT_ONCE)):
-                click.echo("\n".join(some), err=aside)
+                click.echo("\n".join(some), err=aside, color=True)  # True: take nothing out of names
 
     def carry_out(self, plan: "Plan[T]") -> T | None:
         """Apply the plan and return its result; with ``--dry-run`` print it and return None."""
@@ -165,6 +165,21 @@ def _octal(mode: int | None) -> str | None:
 
 def _mode(mode: int | None) -> str:
     return "" if mode is None else f"  {mode:04o}"
+
+
+def _json(document: object) -> str:
+    """Return JSON without octets that are not UTF-8, and without what a terminal would obey."""
+    import json
+
+    is_unicode = sys.stdout.encoding.lower().startswith("utf")
+    text = json.dumps(document, indent=2, ensure_ascii=not is_unicode, default=_plain)
+    return text if text.isascii() else _BEYOND_ASCII.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    import json
+
+    return found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1]
 
 
 def _plain(value: Any) -> str:

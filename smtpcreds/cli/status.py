@@ -33,13 +33,16 @@ def flushed(status: int) -> int:
 
 def say(text: str, hint: str | None) -> None:
     """Print ``smtpcreds: text`` and the hint to standard error, control characters escaped."""
-    click.echo(f"smtpcreds: {_safe(text)}", err=True)
+    click.echo(f"smtpcreds: {shown(text)}", err=True)
     if hint:
-        click.echo(f"  hint: {_safe(hint)}", err=True)
+        click.echo(f"  hint: {shown(hint)}", err=True)
 
 
-def _safe(text: str) -> str:
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+def shown(text: str) -> str:
+    """Return a line without what a terminal would obey; a TAB stays."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\t" else ascii(c)[1:-1] for c in text)
 
 
 def _usage(error: click.UsageError) -> int:

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from .runner import PASSPHRASE, PATIENCE, STATE, Program, environment
+from smtpcreds.sasldb.opening import open_store
+
+from .runner import HUB, PASSPHRASE, PATIENCE, STATE, Program, environment
 
 NEW = b"Passphrase of the CA key (empty for none): "
 AGAIN = b"Passphrase of the CA key (empty for none), again: "
@@ -134,3 +136,14 @@ def test_a_password_that_is_typed(smtpcreds: Program, people: list[Person]) -> N
     status, screen = person.ends()
     assert (status, "geheim" in screen) == (0, False)
     assert smtpcreds("sasl", "show", "maildroid", "--reveal").out == "geheim\n"
+
+
+def test_a_name_in_the_database_gives_a_terminal_no_orders(smtpcreds: Program, people: list[Person]) -> None:
+    """saslpasswd2 stores any octets."""
+    name = "bell\x07\x1b]0;title\x1b[31m\u202e"
+    records = {f"{name}\0{HUB}\0userPassword".encode(): b"x"}
+    open_store(str(smtpcreds.path("/etc/sasldb2"))).apply(lambda _: records)
+    for words in (("sasl", "list"), ("sasl", "list", "--json"), ("sasl", "export"), ("status",)):
+        status, screen = start(people, smtpcreds, *words).ends()
+        assert (status, "bell" in screen) == (0, True)
+        assert screen.replace("\n", "").isprintable(), words
