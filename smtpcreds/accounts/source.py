@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
+from shlex import quote
 
 from ..errors import DataError, UnsafePathError, UsageError
 from ..files import explained, read_private
@@ -13,6 +14,8 @@ from .readers import KINDS, Fault, Row, detect
 SASLDB = "sasldb"
 FORMATS = (*KINDS, SASLDB)
 """Names of the formats on the command line."""
+MAX_TEXT = 1 << 30
+"""Octets; a million hashed accounts are a quarter of it as lines of JSON."""
 
 
 def accounts_of(path: str, kind: str | None) -> Iterator[Row | Fault]:
@@ -29,9 +32,12 @@ def accounts_of(path: str, kind: str | None) -> Iterator[Row | Fault]:
         DamagedFileError, ForeignFormatError: a database that can't be read.
     """
     _verify_kind(kind)
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        reason = "is not a regular file"
+        raise UnsafePathError(path, reason, "give a pipe as standard input: smtpcreds sasl import -")
     if kind == SASLDB or (kind is None and _is_sasldb(path)):
         return _of_database(path)
-    return accounts_in(read_private(path), kind, path)
+    return accounts_in(read_private(path, MAX_TEXT), kind, path)
 
 
 def accounts_in(content: bytes, kind: str | None, subject: str) -> Iterator[Row | Fault]:
@@ -66,7 +72,7 @@ def _of_database(path: str) -> Iterator[Row | Fault]:
         mode = os.stat(path).st_mode
     if mode & (stat.S_IROTH | stat.S_IWOTH):
         reason = f"has mode {stat.S_IMODE(mode):04o}; everybody may use it"
-        raise UnsafePathError(path, reason, f"chmod o-rwx {path}")
+        raise UnsafePathError(path, reason, f"chmod o-rwx {quote(path)}")
     records = open_store(path).load()
     for account, properties in in_order(records):
         where = f"account {ascii(str(account))[1:-1]}"

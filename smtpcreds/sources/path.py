@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from shlex import quote
 from typing import Self
 
 from ..errors import DeniedError, MissingInputError, UnsafePathError, UsageError
@@ -108,8 +109,8 @@ def _require_private(path: str, status: os.stat_result) -> None:
     _require_regular(path, status)
     if status.st_uid not in {0, os.geteuid()}:
         raise UnsafePathError(
-            path, f"belongs to user {status.st_uid}, who could change it", f"chown root {path}"
+            path, f"belongs to user {status.st_uid}, who could change it", f"chown root {quote(path)}"
         )
     if status.st_mode & 0o077:
         mode = stat.S_IMODE(status.st_mode)
-        raise UnsafePathError(path, f"has mode {mode:04o}, so others may read it", f"chmod 600 {path}")
+        raise UnsafePathError(path, f"has mode {mode:04o}, so others may read it", f"chmod 600 {quote(path)}")
