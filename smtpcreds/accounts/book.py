@@ -16,7 +16,7 @@ from ..errors import (
 from ..files import announce
 from ..model import Account, Credential, Plan, Step, parse_account
 from ..sasldb.detect import Format
-from ..sasldb.opening import open_store
+from ..sasldb.opening import kind_of, open_store
 from ..sasldb.records import USER_PASSWORD, by_account, properties, replacement
 from ..sasldb.store import Edits
 from ..secret import Secret
@@ -187,6 +187,10 @@ class AccountBook:
             return open_store(self.database).load()
         except MissingInputError:
             return {}
+
+    def kind(self) -> str:
+        """Return what the database is, or would be made as; see :func:`smtpcreds.sasldb.opening.kind_of`."""
+        return kind_of(self.database, self._new or new_format(self.site))
 
     def writer(self) -> Callable[[Edit], None]:
         """Return what makes one change of the database, and the database if there is none.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from ..errors import NameRefusedError, SmtpcredsError
 from ..model import Account, parse_account
 from ..passwords import check_chosen
+from ..sasldb.limits import rule_of
 from ..sasldb.records import USER_PASSWORD, record
 from ..secret import Secret
 from .book import AccountBook
@@ -76,6 +77,7 @@ class _Check:
 
     def __init__(self, book: AccountBook, rules: Rules) -> None:
         self._root, self._rules = book.site.root, rules
+        self._misfit_of = rule_of(book.kind())
         self._realm = rules.realm or book.site.realm
         self._logins = frozenset() if rules.allow_login_names else login_names(self._root)
 
@@ -92,6 +94,7 @@ class _Check:
         try:
             self._check_secret(row.properties.get(USER_PASSWORD))
             records = tuple(sorted(record(account, name, value) for name, value in row.properties.items()))
+            self._require_room(records)
         except SmtpcredsError as error:
             return Fault(row.where, f"{account}: {error.reason}")
         return Candidate(row.where, account, records)
@@ -105,6 +108,11 @@ class _Check:
         ):
             refuse_login_name(self._root, account.authcid)
         return account
+
+    def _require_room(self, records: Iterable[tuple[bytes, bytes]]) -> None:
+        for key, value in records:
+            if misfit := self._misfit_of(key, value):
+                raise misfit
 
     def _check_secret(self, secret: bytes | None) -> None:
         if secret is None:

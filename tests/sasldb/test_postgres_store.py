@@ -28,8 +28,9 @@ from smtpcreds.mta.sasl_conf import Sql, render
 from smtpcreds.passwords import scram_secret
 from smtpcreds.postgres import parse_url
 from smtpcreds.sasldb import records
+from smtpcreds.sasldb.limits import MAX_SQL_VALUE
 from smtpcreds.sasldb.opening import open_store
-from smtpcreds.sasldb.postgres import MAX_VALUE, grants
+from smtpcreds.sasldb.postgres import grants
 from smtpcreds.secret import Secret
 
 from .contract import KEY, MAILDROID, RecordContract, set_password
@@ -153,12 +154,12 @@ def test_a_new_password_and_a_deletion_hold_at_once(url: str, conf: Path) -> Non
 
 
 def test_a_long_value_is_read_whole_or_refused(url: str, conf: Path) -> None:
-    long = b"p" * MAX_VALUE
+    long = b"p" * MAX_SQL_VALUE
     set_password(open_store(url), MAILDROID, long)
     logins = ("maildroid", REALM, long), ("maildroid", REALM, long[:-1] + b"x")
     found = sasl_oracle.configured(conf, *logins, mechanisms=["CRAM-MD5"])
     assert found == [frozenset({"CRAM-MD5"}), frozenset()]
-    with pytest.raises(InexpressibleError, match=f"{MAX_VALUE + 1} bytes"):
+    with pytest.raises(InexpressibleError, match=f"{MAX_SQL_VALUE + 1} bytes"):
         set_password(open_store(url), MAILDROID, long + b"p")
 
 
