@@ -124,6 +124,7 @@ class Credential:
 
 MAX_ACCOUNT_PART = 255
 _PLAIN = re.compile(r"[a-zA-Z0-9._-]{1,255}")
+"""Names that nothing speaks against, nearly all; only the others are looked at closely."""
 _FORBIDDEN = {"\0": "a NUL", "\n": "a line feed", "\r": "a carriage return", ":": "a colon", "@": "an @"}
 
 
@@ -139,16 +140,17 @@ def parse_account(text: str, realm: str) -> Account:
             (NUL) or a credential file (line ends, colon) can't hold.
     """
     authcid, at, given = text.partition("@")
+    named = given if at else realm
+    if _PLAIN.fullmatch(authcid) and _PLAIN.fullmatch(named):
+        return Account(authcid, named)
     if "@" in given:
         raise NameRefusedError(quoted(text), "has more than one @; write user or user@realm")
     if at and not given:
         raise NameRefusedError(quoted(text), "has no realm behind the @")
-    return Account(_part(authcid, text, "user name"), _part(given or realm, text, "realm"))
+    return Account(_part(authcid, text, "user name"), _part(named, text, "realm"))
 
 
 def _part(value: str, text: str, what: str) -> str:
-    if _PLAIN.fullmatch(value):
-        return value
     if not value:
         raise NameRefusedError(quoted(text), f"has an empty {what}")
     if len(value.encode(errors="surrogateescape")) > MAX_ACCOUNT_PART:

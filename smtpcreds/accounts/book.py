@@ -24,6 +24,7 @@ from .copies import apply_with, copies_of
 from .entries import Entry, Listing, listing
 from .forms import CLEAR, Form, form_of
 from .logins import refuse_login_name
+from .mechanisms import served
 from .origin import Making, new_format, open_or_make, origin, place_of, refuse_other_format
 
 if TYPE_CHECKING:
@@ -36,10 +37,11 @@ Edit = Callable[[Records], Edits]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What was done to which account in which file or URL."""
+    """What was done to which account in which file or URL, and the mechanisms that serve it since."""
 
     account: Account
     database: str
+    mechanisms: tuple[str, ...] = ()
 
 
 class AccountBook:
@@ -192,6 +194,12 @@ class AccountBook:
         """Return what the database is, or would be made as; see :func:`smtpcreds.sasldb.opening.kind_of`."""
         return kind_of(self.database, self._new or new_format(self.site))
 
+    def _state(self) -> object | None:
+        try:
+            return open_store(self.database).signature()
+        except MissingInputError:
+            return None
+
     def writer(self) -> Callable[[Edit], None]:
         """Return what makes one change of the database, and the database if there is none.
 
@@ -215,14 +223,16 @@ class AccountBook:
         form: Form,
         deliveries: Sequence["Delivery"],
     ) -> Plan[Change]:
-        """Plan the properties of one account: check, ask, check again, deliver, write."""
+        """Plan the properties of one account: check, ask, check again what changed, deliver, write."""
+        seen = self._state()
         check(self.records())
         write = self.writer()
 
         def apply() -> Change:
             made = secret()
             values = form.properties(account, made)
-            check(self.records())
+            if self._state() != seen:
+                check(self.records())
             for delivery in deliveries:
                 delivery.deliver(made)
 
@@ -232,7 +242,7 @@ class AccountBook:
 
             write(edits)
             announce(f"sasl {step.action}", [(str(account), self.database)])
-            return Change(account, self.database)
+            return Change(account, self.database, served(values))
 
         return Plan((*(delivery.step for delivery in deliveries), step), apply)
 

@@ -20,7 +20,6 @@ Edits = Mapping[bytes, bytes | None]
 
 _PAGE = Struct(f"<5I2H2B{PAGE_SIZE - layout.PAGE_HEADER}x")
 _ZEROS = bytes(PAGE_SIZE)
-_PLAIN = bytes((layout.KEYDATA,))
 _LIMIT = PAGE_SIZE // 4
 _FEW = 16
 """More edits than this are made by writing the file whole."""
@@ -170,12 +169,8 @@ class CleanFile(Mapping[bytes, bytes]):
         """Return all records of pages found tidy; None where there is more to say."""
         found: dict[bytes, bytes] = {}
         for start in range(PAGE_SIZE, len(self._data), PAGE_SIZE):
-            page = self._data[start : start + PAGE_SIZE]
-            edges = _edges(page)
-            if bytes(map(page.__getitem__, edges[1:])).strip(_PLAIN):
+            if not _take(self._data[start : start + PAGE_SIZE], found):
                 return None
-            pairs = zip(edges[::2], edges[1::2], edges[2::2], strict=False)
-            found |= {page[at + 1 : end]: page[low + 1 : at] for end, at, low in pairs}
         return found if len(found) == self._pages.count else None
 
     def _numbers(self, keys: Iterable[bytes]) -> list[int]:
@@ -188,14 +183,22 @@ class CleanFile(Mapping[bytes, bytes]):
         """Return the records of a bucket; None where an item is not on its page."""
         held: dict[bytes, bytes] = {}
         while number:
-            page = self._data[number * PAGE_SIZE : (number + 1) * PAGE_SIZE]
-            edges = _edges(page)
-            if any(page[at] != layout.KEYDATA for at in edges[1:]):
+            if not _take(self._data[number * PAGE_SIZE : (number + 1) * PAGE_SIZE], held):
                 return None
-            for end, at, low in zip(edges[::2], edges[1::2], edges[2::2], strict=False):
-                held[page[at + 1 : end]] = page[low + 1 : at]
             number = self._pages.following[number]
         return held
+
+
+def _take(page: bytes, found: dict[bytes, bytes]) -> bool:
+    """Add the records of a tidy page; False where an item is not on it."""
+    end, *edges = _edges(page)
+    pairs = iter(edges)
+    for at, low in zip(pairs, pairs, strict=True):
+        if not page[at] == page[low] == layout.KEYDATA:
+            return False
+        found[page[at + 1 : end]] = page[low + 1 : at]
+        end = low
+    return True
 
 
 def _edges(page: bytes) -> tuple[int, ...]:
