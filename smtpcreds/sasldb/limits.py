@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from ..errors import InexpressibleError
 from .detect import Format
-from .records import MAX_KEY, unpack
+from .records import MAX_KEY
 
 SQL = "postgresql"
 """The kind of a database that is named by a URL; every other kind is a :class:`.detect.Format`."""
@@ -19,6 +19,7 @@ MAX_SQL_VALUE = 8189
 Rule = Callable[[bytes, bytes], InexpressibleError | None]
 """From key and value to the error that says what is wrong with them; it is about the account."""
 
+_BINARY = "is binary, and Cyrus SASL reads only text from PostgreSQL"
 _BINARY_HINT = "keep the clear text (userPassword) or a SCRAM verifier (authPassword)"
 
 
@@ -29,8 +30,12 @@ def rule_of(kind: str) -> Rule:
 
 def name_of(key: bytes) -> str:
     """Return whose record this is, printable: ``user@realm``, or the key where it is no account's."""
-    parts = key.split(b"\0")
-    text = b"@".join(parts[:2] if len(parts) == 3 else parts).decode(errors="surrogateescape")
+    authcid, *others = key.split(b"\0")
+    return _printable(authcid + b"@" + others[0] if len(others) == 2 else key)
+
+
+def _printable(octets: bytes) -> str:
+    text = octets.decode(errors="surrogateescape")
     return text if text.isprintable() else ascii(text)[1:-1]
 
 
@@ -48,38 +53,40 @@ def _any_key(_key: bytes, _value: bytes) -> None:
 
 
 def _sql(key: bytes, value: bytes) -> InexpressibleError | None:
-    fault = _fault_of_key(key)
-    if fault:
+    if fault := _fault_of_key(key):
         return InexpressibleError(name_of(key), fault)
-    prop = key.decode().rpartition("\0")[2]
-    if _text(value) is None:
-        reason = f"its {prop} is binary, and Cyrus SASL reads only text from PostgreSQL"
-        return InexpressibleError(name_of(key), reason, _BINARY_HINT)
-    if not value:
-        return InexpressibleError(name_of(key), f"its {prop} is empty, which the plugin takes for a password")
-    if len(value) > MAX_SQL_VALUE:
-        reason = f"its {prop} has {len(value)} bytes; Cyrus SASL reads {MAX_SQL_VALUE} from SQL"
-        return InexpressibleError(name_of(key), reason)
+    if fault := _fault_of_value(value):
+        prop = _printable(key.rpartition(b"\0")[2])
+        hint = _BINARY_HINT if fault == _BINARY else None
+        return InexpressibleError(name_of(key), f"its {prop} {fault}", hint)
     return None
 
 
 def _fault_of_key(key: bytes) -> str | None:
-    named = unpack(key)
-    if named is None:
+    if key.count(b"\0") != 2:
         return "is no account's key"
-    account, prop = named
-    if not account.authcid or not prop or _text(key.replace(b"\0", b"")) is None:
+    if key.startswith(b"\0") or key.endswith(b"\0") or not _is_utf8(key):
         return "has a name that is empty or no UTF-8"
     if len(key) > MAX_KEY:  # PostgreSQL's own refusal would show the secret in its log
         return f"has a key of {len(key)} octets, too long for {SQL}"
     return None
 
 
-def _text(octets: bytes) -> str | None:
+def _fault_of_value(value: bytes) -> str | None:
+    if b"\0" in value or not _is_utf8(value):
+        return _BINARY
+    if not value:
+        return "is empty, which the plugin takes for a password"
+    if len(value) > MAX_SQL_VALUE:
+        return f"has {len(value)} bytes; Cyrus SASL reads {MAX_SQL_VALUE} from SQL"
+    return None
+
+
+def _is_utf8(octets: bytes) -> bool:
     try:
-        return None if b"\0" in octets else octets.decode()
+        return octets.isascii() or bool(octets.decode())
     except UnicodeDecodeError:
-        return None
+        return False
 
 
 _RULES: Mapping[str, Rule] = {

@@ -8,6 +8,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 import sasl_oracle
 from postgres_cluster import Cluster
@@ -236,6 +237,7 @@ def test_a_bytea_would_be_read_as_its_digits(postgres: Cluster, name: str, url: 
         (b"a\0b\0c\0d", b"x", "no account's"),
         (b"\xff\0r\0userPassword", b"x", "no UTF-8"),
         (b"\0r\0userPassword", b"x", "empty"),
+        (b"u" * 1010 + b"\0r\0userPassword", b"x", "too long"),
     ],
 )
 def test_what_the_plugin_would_misread_is_refused(url: str, key: bytes, value: bytes, reason: str) -> None:
@@ -258,6 +260,19 @@ def test_no_secret_is_in_the_server_s_log(postgres: Cluster, url: str) -> None:
     assert "very-secret" not in log
 
 
+def test_what_an_index_of_the_administrator_s_refuses_is_reported_without_the_secret(
+    postgres: Cluster, name: str, url: str
+) -> None:
+    store = open_store(url)
+    set_password(store, MAILDROID, b"one")
+    postgres.run(name, "CREATE INDEX ON smtpcreds_sasl (value)")
+    secret = random.Random(url).randbytes(4000).hex()
+    with pytest.raises(InexpressibleError, match="index row size") as caught:
+        set_password(store, MAILDROID, secret.encode())
+    assert secret not in f"{caught.value}{caught.value.hint}"
+    assert store.load() == {KEY: b"one"}
+
+
 def test_another_writer_is_waited_for_and_then_reported(postgres: Cluster, name: str, url: str) -> None:
     set_password(open_store(url), MAILDROID, b"one")
     code = (
@@ -276,6 +291,19 @@ def test_another_writer_is_waited_for_and_then_reported(postgres: Cluster, name:
         assert open_store(url).load() == {KEY: b"one"}
         other.communicate(b"go\n")
     assert open_store(url).load() == {KEY: b"two"}
+
+
+def test_a_transaction_that_began_before_another_and_ended_after_it_is_noticed(
+    postgres: Cluster, name: str, url: str
+) -> None:
+    store = open_store(url)
+    store.apply(lambda _: {KEY: b"one", b"other\0r\0userPassword": b"one"})
+    script = "UPDATE smtpcreds_sasl SET value = 'two' WHERE username = '{}'"
+    with psycopg.connect(url) as early:
+        early.execute(script.format("other").encode())
+        postgres.psql(name, script.format(MAILDROID.authcid))
+        seen = store.signature()
+    assert store.signature() != seen
 
 
 def test_a_standby_is_no_place_to_write(postgres: Cluster, name: str, url: str) -> None:
