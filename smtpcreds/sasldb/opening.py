@@ -49,6 +49,7 @@ def format_at(path: str) -> Format | None:
         UsageError: a URL, which has no file format.
     """
     if is_url(path):
+        _open_url(path, TIMEOUT)
         raise UsageError(path, "is no database file, so it has no format", "name a file")
     descriptor = open_regular(resolve(path))
     if descriptor is None:

@@ -1,7 +1,7 @@
 """Accounts in bulk into PostgreSQL and out of it, beside psql's own ``\\copy`` on the same server in one run.
 
-Run: ``PYTHONPATH=.:tests python tests/benchmarks/bench_postgres.py``. It needs Debian's postgresql. What counts
-are the ratios: to psql, and of a hundred thousand accounts to ten thousand.
+Run: ``PYTHONPATH=.:tests python tests/benchmarks/bench_postgres.py``. It needs Debian's postgresql. What
+counts are the ratios: to psql, and of a hundred thousand accounts to ten thousand.
 """
 
 import subprocess

@@ -191,6 +191,16 @@ def test_it_is_one_transaction_whose_secrets_the_server_does_not_log(
     assert not [value for value in RECORDS.values() if value.decode() in log]
 
 
+def test_every_record_is_compared(admin: Admin, postgres: Cluster, name: str, url: str) -> None:
+    open_store(url).apply(lambda _: OLD)
+    body = "BEGIN IF NEW.username = 'user7' THEN NEW.value = upper(NEW.value); END IF; RETURN NEW; END"
+    made = f"CREATE OR REPLACE FUNCTION change() RETURNS trigger LANGUAGE plpgsql AS $${body}$$"
+    trigger = "CREATE TRIGGER change BEFORE INSERT ON smtpcreds_sasl FOR EACH ROW EXECUTE FUNCTION change()"
+    postgres.run(name, made, trigger)
+    MAKE["bdb"](admin.database, RECORDS)
+    assert "reads back with 1 other records" in admin("convert", url, "--force", status=65).err
+
+
 def test_a_dry_run_makes_nothing(admin: Admin, postgres: Cluster, name: str, url: str) -> None:
     MAKE["bdb"](admin.database, RECORDS)
     note = f"({len(RECORDS)} records of {admin.database} as postgresql)"

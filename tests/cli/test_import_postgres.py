@@ -122,3 +122,10 @@ def test_ten_thousand_come_in_with_as_many_statements_as_two(
         assert len(held(postgres, name)) == number
     assert counts[0] == counts[1] < 40
     assert "secret-9999" not in postgres.log
+
+
+def test_a_password_in_a_url_is_never_shown(admin: Admin) -> None:
+    url = "postgresql://u:pw5ecret@db/mail"
+    for words in (("list",), ("add", "x", "--format", "bdb"), ("import", "-"), ("export",)):
+        done = admin.run("sasl", *words, "--database", url, given=b"maildroid,secret\n")
+        assert (done.status, "carries a password" in done.err, "pw5ecret" in done.err) == (64, True, False)

@@ -15,7 +15,7 @@ sasl = noun(
         "convert": (
             "sasl.convert",
             "convert",
-            "Write the accounts to a file in another format, or to PostgreSQL.",
+            "Write the accounts in another format, or to PostgreSQL.",
         ),
         "conf": ("sasl.conf", "conf", "Produce Sendmail.conf or smtpd.conf for a hub."),
         "auth-info": ("sasl.auth_info", "auth_info", "Produce default-auth-info for client hosts."),
