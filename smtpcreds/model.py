@@ -11,8 +11,7 @@ from .secret import Secret
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(NamedTuple):
     """The directory that stands for ``/`` (``--root``); an empty prefix is the host itself."""
 
     prefix: str = ""
@@ -40,8 +39,7 @@ class Root:
         return not self.prefix.strip("/")
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(NamedTuple):
     """User and group of a file, by number."""
 
     uid: int
@@ -61,16 +59,14 @@ class Artifact:
     owner: Owner | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """A symbolic link to be made or replaced; ``target`` is relative to its directory."""
 
     path: str
     target: str
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One line of a plan: what would be done to which path; ``mode`` where a file is made."""
 
     action: str

@@ -1,9 +1,8 @@
 """The accounts of one relay: add, list, change, delete, read back."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..config import Site
 from ..errors import (
@@ -35,8 +34,7 @@ Edit = Callable[[Records], Edits]
 """Computes new values from all records; see :data:`smtpcreds.sasldb.store.Change`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What was done to which account in which file or URL, and the mechanisms that serve it since."""
 
     account: Account

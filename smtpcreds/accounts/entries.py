@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 from ..model import Account
@@ -33,8 +32,7 @@ class Entry(NamedTuple):
         return cls(account, tuple(sorted(held)), served(held), remarks(held))
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(NamedTuple):
     """All accounts, by realm and name.
 
     Most have nothing but a ``userPassword``; they are kept as names alone, since there may be a million.

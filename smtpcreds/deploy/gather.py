@@ -43,7 +43,7 @@ def gather(site: Site, program: Program, options: Wishes, material: Material | N
     if options.access and Need.RULES not in program.NEEDS:
         raise UsageError("--access", f"is for Sendmail; {program.NAME} has no access map")
     wishes = options.over(site.settings.mta, program.VARIANTS)
-    here = replace(site, settings=replace(site.settings, hub=wishes.hub)) if wishes.hub else site
+    here = replace(site, settings=site.settings._replace(hub=wishes.hub)) if wishes.hub else site
     host = _host(here, program, wishes)
     is_hub = program.ROLE is Role.HUB
     default = PLAINTEXT if is_hub and wishes.saslauthd else DEFAULT

@@ -6,9 +6,9 @@ left. :func:`look` tells such files from others, which are read and written whol
 """
 
 from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
-from dataclasses import dataclass
 from operator import gt
 from struct import Struct, unpack_from
+from typing import NamedTuple
 
 from ..errors import DamagedFileError
 from . import bdb_layout as layout
@@ -36,14 +36,13 @@ def amend(records: Mapping[bytes, bytes], edits: Edits) -> bytes | None:
     return records.amended(edits) if isinstance(records, CleanFile) else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Pages:
+class _Pages(NamedTuple):
     """Of a clean file: buckets, the page behind each page (0 for none), octets of items, records."""
 
     buckets: int
     following: list[int]
     size: int
-    count: int
+    records: int
 
 
 def _clean_pages(data: bytes, found: Meta) -> _Pages | None:
@@ -93,7 +92,7 @@ class CleanFile(Mapping[bytes, bytes]):
         self._whole: dict[bytes, bytes] | None = None
 
     def __len__(self) -> int:
-        return self._pages.count
+        return self._pages.records
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._all())
@@ -148,7 +147,7 @@ class CleanFile(Mapping[bytes, bytes]):
             [self._data[at : at + PAGE_SIZE] for at in range(0, len(self._data), PAGE_SIZE)],
             self._pages,
         )
-        size, count, spill = old.size, old.count, Spill(PAGE_SIZE, first=len(pages))
+        size, count, spill = old.size, old.records, Spill(PAGE_SIZE, first=len(pages))
         for number, held in changed.items():
             made = spill.bucket(number, list(held), held)
             before, after = _edges(pages[number]), _edges(made)
@@ -171,7 +170,7 @@ class CleanFile(Mapping[bytes, bytes]):
         for start in range(PAGE_SIZE, len(self._data), PAGE_SIZE):
             if not _take(self._data[start : start + PAGE_SIZE], found):
                 return None
-        return found if len(found) == self._pages.count else None
+        return found if len(found) == self._pages.records else None
 
     def _numbers(self, keys: Iterable[bytes]) -> list[int]:
         """Return the first page of each key's bucket."""
