@@ -15,8 +15,9 @@ from ..errors import (
 from ..files import announce
 from ..model import Account, Credential, Plan, Step, parse_account
 from ..sasldb.detect import Format
+from ..sasldb.limits import refuse_misfits
 from ..sasldb.opening import kind_of, open_store
-from ..sasldb.records import USER_PASSWORD, by_account, properties, replacement
+from ..sasldb.records import USER_PASSWORD, by_account, properties, record, replacement
 from ..sasldb.store import Edits
 from ..secret import Secret
 from .copies import apply_with, copies_of
@@ -229,6 +230,7 @@ class AccountBook:
         def apply() -> Change:
             made = secret()
             values = form.properties(account, made)
+            refuse_misfits(self.kind(), (record(account, *prop) for prop in values.items()))
             if self._state() != seen:
                 check(self.records())
             for delivery in deliveries:

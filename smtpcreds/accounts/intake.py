@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ..errors import NameRefusedError, SmtpcredsError
 from ..model import Account, parse_account
 from ..passwords import chosen_fault
-from ..sasldb.limits import rule_of
+from ..sasldb.limits import refuse_misfits
 from ..sasldb.records import USER_PASSWORD, record
 from ..secret import Secret
 from .book import AccountBook
@@ -80,7 +80,7 @@ class _Check:
 
     def __init__(self, book: AccountBook, rules: Rules) -> None:
         self._root, self._rules = book.site.root, rules
-        self._misfit_of = rule_of(book.kind())
+        self._kind = book.kind()
         self._realm = rules.realm or book.site.realm
         self._logins = frozenset() if rules.allow_login_names else login_names(self._root)
         self._asks = rules.check_logins and not rules.allow_login_names
@@ -98,7 +98,7 @@ class _Check:
             if fault := self._secret_fault(values.get(USER_PASSWORD)):
                 return Fault(where, f"{account}: {fault}")
             records = [record(account, name, value) for name, value in values.items()]
-            self._require_room(records)
+            refuse_misfits(self._kind, records)
         except SmtpcredsError as error:
             return Fault(where, f"{account}: {error.reason}")
         records.sort()
@@ -111,11 +111,6 @@ class _Check:
         if account.authcid in self._logins or self._asks:
             refuse_login_name(self._root, account.authcid)
         return account
-
-    def _require_room(self, records: Iterable[tuple[bytes, bytes]]) -> None:
-        for key, value in records:
-            if misfit := self._misfit_of(key, value):
-                raise misfit
 
     def _secret_fault(self, secret: bytes | None) -> str | None:
         if secret is not None and self._rules.check_logins:

@@ -4,7 +4,7 @@ Cyrus SASL's ``sql`` plugin takes a value as a C string, and of a ``bytea`` it w
 (cyrus-sasl ``plugins/sql.c``); so PostgreSQL holds text, of accounts alone.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from ..errors import InexpressibleError
 from .detect import Format
@@ -26,6 +26,18 @@ _BINARY_HINT = "keep the clear text (userPassword) or a SCRAM verifier (authPass
 def rule_of(kind: str) -> Rule:
     """Return the rule of a kind of database: ``SQL`` or a format."""
     return _RULES[kind]
+
+
+def refuse_misfits(kind: str, records: Iterable[tuple[bytes, bytes]]) -> None:
+    """Accept keys and values that a kind of database can hold.
+
+    Raises:
+        InexpressibleError: about the first that it can't.
+    """
+    misfit_of = rule_of(kind)
+    for key, value in records:
+        if misfit := misfit_of(key, value):
+            raise misfit
 
 
 def name_of(key: bytes) -> str:

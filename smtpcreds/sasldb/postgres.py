@@ -14,7 +14,7 @@ from ..errors import MissingInputError
 from ..postgres.connection import LOCKS, connected
 from ..postgres.faults import translated
 from ..postgres.url import DatabaseUrl
-from .limits import SQL, rule_of
+from .limits import SQL, refuse_misfits
 from .records import split_keys
 from .store import TIMEOUT, Change, Edits, effective
 
@@ -109,7 +109,7 @@ class PostgresStore:
             records = _records(connection) if there else {}
             edits = effective(change(records), records)
             written = {key: value for key, value in edits.items() if value is not None}
-            _verify(written)
+            refuse_misfits(SQL, written.items())
             if not edits:
                 return edits
             if not there:
@@ -122,13 +122,6 @@ class PostgresStore:
     def _connected(self) -> "Iterator[Connection]":
         with connected(self._url, patience=self._timeout) as connection, translated(self.path):
             yield connection
-
-
-def _verify(records: Mapping[bytes, bytes]) -> None:
-    misfit_of = rule_of(SQL)
-    for key, value in records.items():
-        if misfit := misfit_of(key, value):
-            raise misfit
 
 
 def _exists(connection: "Connection") -> bool:
