@@ -11,8 +11,7 @@ from .secret import Secret
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(NamedTuple):
     """The directory that stands for ``/`` (``--root``); an empty prefix is the host itself."""
 
     prefix: str = ""
@@ -40,8 +39,7 @@ class Root:
         return not self.prefix.strip("/")
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(NamedTuple):
     """User and group of a file, by number."""
 
     uid: int
@@ -61,16 +59,14 @@ class Artifact:
     owner: Owner | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """A symbolic link to be made or replaced; ``target`` is relative to its directory."""
 
     path: str
     target: str
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One line of a plan: what would be done to which path; ``mode`` where a file is made."""
 
     action: str
@@ -124,6 +120,7 @@ class Credential:
 
 MAX_ACCOUNT_PART = 255
 _PLAIN = re.compile(r"[a-zA-Z0-9._-]{1,255}")
+"""Names that nothing speaks against, nearly all; only the others are looked at closely."""
 _FORBIDDEN = {"\0": "a NUL", "\n": "a line feed", "\r": "a carriage return", ":": "a colon", "@": "an @"}
 
 
@@ -139,16 +136,17 @@ def parse_account(text: str, realm: str) -> Account:
             (NUL) or a credential file (line ends, colon) can't hold.
     """
     authcid, at, given = text.partition("@")
+    named = given if at else realm
+    if _PLAIN.fullmatch(authcid) and _PLAIN.fullmatch(named):
+        return Account(authcid, named)
     if "@" in given:
         raise NameRefusedError(quoted(text), "has more than one @; write user or user@realm")
     if at and not given:
         raise NameRefusedError(quoted(text), "has no realm behind the @")
-    return Account(_part(authcid, text, "user name"), _part(given or realm, text, "realm"))
+    return Account(_part(authcid, text, "user name"), _part(named, text, "realm"))
 
 
 def _part(value: str, text: str, what: str) -> str:
-    if _PLAIN.fullmatch(value):
-        return value
     if not value:
         raise NameRefusedError(quoted(text), f"has an empty {what}")
     if len(value.encode(errors="surrogateescape")) > MAX_ACCOUNT_PART:

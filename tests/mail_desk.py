@@ -134,6 +134,22 @@ def showing(hub: Desk, pair: str, reload: Callable[[], None]) -> Iterator[None]:
         reload()
 
 
+@contextmanager
+def showing_other_authority(hub: Desk, reload: Callable[[], None]) -> Iterator[None]:
+    """Let a hub show a certificate for its name, by an authority that nobody trusts."""
+    hub("--root", "/var/lib/other", "setup", HUB, "--no-passphrase")
+    with showing(hub, "/var/lib/other/etc/mail/certs/dmzmail", reload):
+        yield
+
+
+@contextmanager
+def without_account(hub: Desk) -> Iterator[None]:
+    """Let the clients have an account that the hub has no more."""
+    hub("sasl", "delete", ACCOUNT)
+    yield
+    hub("sasl", "add", ACCOUNT)
+
+
 class SendmailHub(Desk):
     """A hub with Sendmail."""
 

@@ -7,7 +7,7 @@ from typing import Protocol
 import pytest
 from lab import Host, Lab, LabError
 from lab.sender import message
-from mail_desk import ACCOUNT, FOREIGN, HUB, EximClient, issue, showing
+from mail_desk import ACCOUNT, FOREIGN, HUB, EximClient, issue, showing_other_authority, without_account
 from mail_machine import SendmailMachine, give_secret, postfix_hub
 from small_senders import DOMAIN, KINDS, Client
 
@@ -116,18 +116,14 @@ def test_mail_is_relayed(scene: Scene, name: str) -> None:
 
 @pytest.fixture(scope="class")
 def other_authority(scene: Scene) -> Iterator[None]:
-    """Let the hub show a certificate for its name, by an authority that nobody trusts."""
-    scene.hub("--root", "/var/lib/other", "setup", HUB, "--no-passphrase")
-    with showing(scene.hub, "/var/lib/other/etc/mail/certs/dmzmail", scene.hub.postfix.reload):
+    with showing_other_authority(scene.hub, scene.hub.postfix.reload):
         yield
 
 
 @pytest.fixture(scope="class")
 def deleted(scene: Scene) -> Iterator[None]:
-    """Let the clients have an account that the hub has no more."""
-    scene.hub("sasl", "delete", ACCOUNT)
-    yield
-    scene.hub("sasl", "add", ACCOUNT)
+    with without_account(scene.hub):
+        yield
 
 
 @pytest.mark.usefixtures("other_authority")

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from lab import SENDMAIL, Lab, LabError, Sendmail, mc
 from lab.recorder import Recorder
-from mail_desk import ACCOUNT, HUB, Desk, showing
+from mail_desk import ACCOUNT, HUB, Desk, showing, showing_other_authority, without_account
 from mta.facts import FACTS
 from small_senders import KINDS, Client
 
@@ -94,9 +94,7 @@ def test_mail_is_relayed(scene: Scene, name: str, port: int) -> None:
 
 @pytest.fixture(scope="class")
 def other_authority(scene: Scene) -> Iterator[None]:
-    """Let the hub show a certificate for its name, by an authority that nobody trusts."""
-    scene.hub("--root", "/var/lib/other", "setup", HUB, "--no-passphrase")
-    with scene.hub.shows("/var/lib/other/etc/mail/certs/dmzmail"):
+    with showing_other_authority(scene.hub, scene.hub.sendmail.reload):
         yield
 
 
@@ -122,10 +120,8 @@ def revoked(scene: Scene) -> Iterator[None]:
 
 @pytest.fixture(scope="class")
 def deleted(scene: Scene) -> Iterator[None]:
-    """Let the clients have an account that the hub has no more."""
-    scene.hub("sasl", "delete", ACCOUNT)
-    yield
-    scene.hub("sasl", "add", ACCOUNT)
+    with without_account(scene.hub):
+        yield
 
 
 @pytest.mark.usefixtures("other_authority")

@@ -1,9 +1,8 @@
 """The accounts of one relay: add, list, change, delete, read back."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..config import Site
 from ..errors import (
@@ -16,14 +15,16 @@ from ..errors import (
 from ..files import announce
 from ..model import Account, Credential, Plan, Step, parse_account
 from ..sasldb.detect import Format
-from ..sasldb.opening import open_store
-from ..sasldb.records import USER_PASSWORD, by_account, properties, replacement
+from ..sasldb.limits import refuse_misfits
+from ..sasldb.opening import kind_of, open_store
+from ..sasldb.records import USER_PASSWORD, by_account, properties, record, replacement
 from ..sasldb.store import Edits
 from ..secret import Secret
 from .copies import apply_with, copies_of
 from .entries import Entry, Listing, listing
 from .forms import CLEAR, Form, form_of
 from .logins import refuse_login_name
+from .mechanisms import served
 from .origin import Making, new_format, open_or_make, origin, place_of, refuse_other_format
 
 if TYPE_CHECKING:
@@ -34,12 +35,12 @@ Edit = Callable[[Records], Edits]
 """Computes new values from all records; see :data:`smtpcreds.sasldb.store.Change`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What was done to which account in which file or URL."""
+class Change(NamedTuple):
+    """What was done to which account in which file or URL, and the mechanisms that serve it since."""
 
     account: Account
     database: str
+    mechanisms: tuple[str, ...] = ()
 
 
 class AccountBook:
@@ -188,6 +189,16 @@ class AccountBook:
         except MissingInputError:
             return {}
 
+    def kind(self) -> str:
+        """Return what the database is, or would be made as; see :func:`smtpcreds.sasldb.opening.kind_of`."""
+        return kind_of(self.database, self._new or new_format(self.site))
+
+    def _state(self) -> object | None:
+        try:
+            return open_store(self.database).signature()
+        except MissingInputError:
+            return None
+
     def writer(self) -> Callable[[Edit], None]:
         """Return what makes one change of the database, and the database if there is none.
 
@@ -211,14 +222,17 @@ class AccountBook:
         form: Form,
         deliveries: Sequence["Delivery"],
     ) -> Plan[Change]:
-        """Plan the properties of one account: check, ask, check again, deliver, write."""
+        """Plan the properties of one account: check, ask, check again what changed, deliver, write."""
+        seen = self._state()
         check(self.records())
         write = self.writer()
 
         def apply() -> Change:
             made = secret()
             values = form.properties(account, made)
-            check(self.records())
+            refuse_misfits(self.kind(), (record(account, *prop) for prop in values.items()))
+            if self._state() != seen:
+                check(self.records())
             for delivery in deliveries:
                 delivery.deliver(made)
 
@@ -228,7 +242,7 @@ class AccountBook:
 
             write(edits)
             announce(f"sasl {step.action}", [(str(account), self.database)])
-            return Change(account, self.database)
+            return Change(account, self.database, served(values))
 
         return Plan((*(delivery.step for delivery in deliveries), step), apply)
 

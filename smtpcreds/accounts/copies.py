@@ -8,7 +8,7 @@ alone. A run that fails puts the copies back.
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError
@@ -22,8 +22,7 @@ from ..sasldb.store import Change, Edits, Store, edited
 Records = Mapping[bytes, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """A copy that is to exist; ``kind`` None keeps the format that it has."""
 
     path: str

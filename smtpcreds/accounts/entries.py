@@ -1,11 +1,11 @@
 """What a database holds, account by account, without secrets."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Self
 
 from ..model import Account
-from ..sasldb.records import USER_PASSWORD, in_order, split_keys
+from ..sasldb.records import USER_PASSWORD, in_order
 from .mechanisms import ALL, are_ordinary, is_ordinary, remarks, served
 
 ORDINARY = (USER_PASSWORD,)
@@ -32,8 +32,7 @@ class Entry(NamedTuple):
         return cls(account, tuple(sorted(held)), served(held), remarks(held))
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(NamedTuple):
     """All accounts, by realm and name.
 
     Most have nothing but a ``userPassword``; they are kept as names alone, since there may be a million.
@@ -50,22 +49,32 @@ class Listing:
 def listing(records: Mapping[bytes, bytes]) -> Listing:
     """Return all accounts; keys that are no account's are left out."""
     found = dict(records.items())
-    ordinary = [key for key in found if key.endswith(_END) and key.count(b"\0") == 2]
+    groups = _grouped(found)
     others: dict[str, Entry] = {}
-    if len(ordinary) < len(found) or not are_ordinary(found.values()):
+    if not (all(map(_is_usual, groups)) and are_ordinary(found.values())):
         rest = _others(found)
         others = {str(account): Entry.of(account, held) for account, held in in_order(rest)}
-        ordinary = [key for key in ordinary if key not in rest]
+        groups = _grouped(key for key in found if key not in rest)
     realms: dict[str, list[str]] = {entry.account.realm: [] for entry in others.values()}
-    authcids, places, _ = split_keys(ordinary)
-    if len(set(places)) == 1:
-        realms.setdefault(places[0], []).extend(authcids)
-    else:
-        for authcid, realm in zip(authcids, places, strict=True):
-            realms.setdefault(realm, []).append(authcid)
+    for end, users in groups.items():
+        realm = end.partition(b"\0")[0].decode(errors="surrogateescape")
+        realms.setdefault(realm, []).extend(b"\0".join(users).decode(errors="surrogateescape").split("\0"))
     for entry in others.values():
         realms[entry.account.realm].append(entry.account.authcid)
     return Listing([f"{name}@{realm}" for realm in sorted(realms) for name in sorted(realms[realm])], others)
+
+
+def _grouped(keys: Iterable[bytes]) -> dict[bytes, list[bytes]]:
+    """Return the user names of the keys by what follows them: realm, NUL, property."""
+    groups: dict[bytes, list[bytes]] = defaultdict(list)
+    for key in keys:
+        user, _, end = key.partition(b"\0")
+        groups[end].append(user)
+    return groups
+
+
+def _is_usual(end: bytes) -> bool:
+    return end.endswith(_END) and end.count(b"\0") == 1
 
 
 def _others(records: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
@@ -73,6 +82,6 @@ def _others(records: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
     odd = {
         key.rpartition(b"\0")[0]
         for key, value in records.items()
-        if not (key.endswith(_END) and key.count(b"\0") == 2 and are_ordinary((value,)))
+        if not (_is_usual(key.partition(b"\0")[2]) and are_ordinary((value,)))
     }
     return {key: value for key, value in records.items() if key.rpartition(b"\0")[0] in odd}

@@ -1,11 +1,13 @@
 """Accounts of a file, each checked by itself and against the others, before any database is looked at."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import NameRefusedError, SmtpcredsError
 from ..model import Account, parse_account
-from ..passwords import check_chosen
+from ..passwords import chosen_fault
+from ..sasldb.limits import rule_of
 from ..sasldb.records import USER_PASSWORD, record
 from ..secret import Secret
 from .book import AccountBook
@@ -30,13 +32,15 @@ class Rules:
     allow_login_names: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """An account that passed; ``records`` are its sorted keys and values as the database has them."""
 
     where: str
     account: Account
-    records: tuple[tuple[bytes, bytes], ...] = field(repr=False)
+    records: tuple[tuple[bytes, bytes], ...]
+
+    def __repr__(self) -> str:
+        return f"<{self.account}, {self.where}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,40 +80,41 @@ class _Check:
 
     def __init__(self, book: AccountBook, rules: Rules) -> None:
         self._root, self._rules = book.site.root, rules
+        self._misfit_of = rule_of(book.kind())
         self._realm = rules.realm or book.site.realm
         self._logins = frozenset() if rules.allow_login_names else login_names(self._root)
+        self._asks = rules.check_logins and not rules.allow_login_names
 
     def candidate(self, row: Row) -> Candidate | Fault:
         """Return the account, or why it may not come in."""
+        where, _, _, values = row
         try:
             account = self._account(row)
-        except (
-            SmtpcredsError
-        ) as error:  # without the name, which in a file of another format may hold a secret
-            return Fault(row.where, error.reason)
-        if not row.properties:
-            return Fault(row.where, f"{account} has no secret")
+        except SmtpcredsError as error:  # its subject, in a file of another format, may be a secret
+            return Fault(where, error.reason)
+        if not values:
+            return Fault(where, f"{account} has no secret")
         try:
-            self._check_secret(row.properties.get(USER_PASSWORD))
-            records = tuple(sorted(record(account, name, value) for name, value in row.properties.items()))
+            if fault := self._secret_fault(values.get(USER_PASSWORD)):
+                return Fault(where, f"{account}: {fault}")
+            records = [record(account, name, value) for name, value in values.items()]
+            for key, value in records:
+                if misfit := self._misfit_of(key, value):
+                    raise misfit
         except SmtpcredsError as error:
-            return Fault(row.where, f"{account}: {error.reason}")
-        return Candidate(row.where, account, records)
+            return Fault(where, f"{account}: {error.reason}")
+        records.sort()
+        return Candidate(where, account, tuple(records))
 
     def _account(self, row: Row) -> Account:
         account = parse_account(row.name, row.realm or self._realm)
         if row.realm and account.realm != row.realm:
             raise NameRefusedError(row.name, "names one realm, and the realm beside it is another")
-        if account.authcid in self._logins or (
-            self._rules.check_logins and not self._rules.allow_login_names
-        ):
+        if account.authcid in self._logins or self._asks:
             refuse_login_name(self._root, account.authcid)
         return account
 
-    def _check_secret(self, secret: bytes | None) -> None:
-        if secret is None:
-            return
-        if self._rules.check_logins:
+    def _secret_fault(self, secret: bytes | None) -> str | None:
+        if secret is not None and self._rules.check_logins:
             check_chosen_secret(self._root, Secret(secret))
-        else:
-            check_chosen(Secret(secret))
+        return None if secret is None else chosen_fault(secret)

@@ -1,7 +1,7 @@
 """Format, mode and owner of a database that does not exist yet, from the configuration."""
 
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..config import Site
 from ..errors import ConfigError, ForeignFormatError
@@ -14,8 +14,7 @@ from ..sasldb.replace import Origin
 from ..sasldb.store import Store
 
 
-@dataclass(frozen=True, slots=True)
-class Making:
+class Making(NamedTuple):
     """How a database file that does not exist yet is made; None leaves the format to the host."""
 
     format: Format | None

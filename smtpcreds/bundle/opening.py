@@ -132,7 +132,7 @@ def _of_domain(site: Site, settings: Settings) -> Site:
     """Return the site as the hub names its hosts."""
     from dataclasses import replace
 
-    return replace(site, settings=replace(site.settings, domain=settings.domain))
+    return replace(site, settings=site.settings._replace(domain=settings.domain))
 
 
 def _list(content: bytes, file: str, trust: Iterable[Certificate], name: str) -> Listed:

@@ -1,6 +1,6 @@
 """One plan for a bundle: the certificate if one is needed, the archive, the record of who got it."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from ..authority.ca import Passphrase, certificates, once, open_issuer
@@ -103,7 +103,7 @@ def plan_bundle(site: Site, wanted: Wanted, passphrase: Passphrase, delivery: De
         with at_work(site) as office:
             return _put_together(site, wanted, choice, office, delivery)
 
-    steps = [_step_of(wanted.order, choice), replace(delivery.step, note=_note(wanted, len(rendered)))]
+    steps = [_step_of(wanted.order, choice), delivery.step._replace(note=_note(wanted, len(rendered)))]
     return Plan(tuple(steps), apply)
 
 

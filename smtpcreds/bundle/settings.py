@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from ..config import Settings, Site, parse_settings
+from ..config import TABLES, Settings, Site, parse_settings
 from ..deploy.wishes import Wishes
 from ..errors import DataError
 from ..mta.port import Facts, Program
@@ -70,26 +69,22 @@ def merged(own: Settings, given: Settings) -> tuple[Settings, list[str]]:
     made = own
     for table, key, value in changed:
         one: dict[str, Any] = {key: value}
-        made = replace(made, **({table: replace(getattr(made, table), **one)} if table else one))
+        made = made._replace(**({table: getattr(made, table)._replace(**one)} if table else one))
     return made, [f"{'.'.join(filter(None, where))} = {_toml(value)}" for *where, value in changed]
 
 
 def _differing(one: Any, other: Any) -> Values:
     """Return what the other says differently, by table."""
     found: Values = {}
-    for item in fields(one):
-        before, after = getattr(one, item.name), getattr(other, item.name)
-        if is_dataclass(before):
-            keys = {f.name: getattr(after, f.name) for f in fields(before) if _changed(before, after, f.name)}
+    for name in one._fields:
+        before, after = getattr(one, name), getattr(other, name)
+        if name in TABLES:
+            keys = _differing(before, after).get("", {})
             if keys:
-                found[item.name] = keys
+                found[name] = keys
         elif before != after:
-            found.setdefault("", {})[item.name] = after
+            found.setdefault("", {})[name] = after
     return found
-
-
-def _changed(before: Any, after: Any, name: str) -> bool:
-    return bool(getattr(before, name) != getattr(after, name))
 
 
 def _lines(values: Values) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from .settings import (
     DEFAULT_PATH,
     MAX_DAYS,
+    TABLES,
     CaSettings,
     CertSettings,
     MtaSettings,
@@ -15,6 +16,7 @@ from .site import Site
 __all__ = [
     "DEFAULT_PATH",
     "MAX_DAYS",
+    "TABLES",
     "CaSettings",
     "CertSettings",
     "MtaSettings",

@@ -1,8 +1,7 @@
 """smtpcreds.toml as frozen settings: every key has a default, an unknown key gets a suggestion."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 
 from ..errors import ConfigError, NameRefusedError, UsageError
 from ..names import parse_host
@@ -13,8 +12,7 @@ MAX_DAYS = 999_999
 """Lifetimes end long before the year 9999, the last that X.509 can write."""
 
 
-@dataclass(frozen=True, slots=True)
-class CaSettings:
+class CaSettings(NamedTuple):
     """Table ``[ca]``: how ``ca init`` makes the authority, and where its passphrase comes from."""
 
     name: str = ""
@@ -26,8 +24,7 @@ class CaSettings:
     permitted_domains: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CertSettings:
+class CertSettings(NamedTuple):
     """Table ``[cert]``: defaults of ``cert issue``."""
 
     directory: str = "/etc/mail/certs"
@@ -36,8 +33,7 @@ class CertSettings:
     crl_days: int = 30
 
 
-@dataclass(frozen=True, slots=True)
-class SaslSettings:
+class SaslSettings(NamedTuple):
     """Table ``[sasl]``: the account database of the relay."""
 
     database: str = "/etc/sasldb2"
@@ -50,8 +46,7 @@ class SaslSettings:
     mode: str = "0600"
 
 
-@dataclass(frozen=True, slots=True)
-class MtaSettings:
+class MtaSettings(NamedTuple):
     """Table ``[mta]``: what the mail programs' files say beyond what follows from the rest."""
 
     mechanisms: tuple[str, ...] = ()
@@ -66,8 +61,7 @@ class MtaSettings:
     choices: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """The whole file.
 
     Attributes:
@@ -81,13 +75,13 @@ class Settings:
     hub: str = ""
     state: str = "/var/lib/smtpcreds"
     inventory: str = ""
-    ca: CaSettings = field(default_factory=CaSettings)
-    cert: CertSettings = field(default_factory=CertSettings)
-    sasl: SaslSettings = field(default_factory=SaslSettings)
-    mta: MtaSettings = field(default_factory=MtaSettings)
+    ca: CaSettings = CaSettings()
+    cert: CertSettings = CertSettings()
+    sasl: SaslSettings = SaslSettings()
+    mta: MtaSettings = MtaSettings()
 
 
-_TABLES: dict[str, type[CaSettings | CertSettings | SaslSettings | MtaSettings]] = {
+TABLES: dict[str, type[CaSettings | CertSettings | SaslSettings | MtaSettings]] = {
     "ca": CaSettings,
     "cert": CertSettings,
     "sasl": SaslSettings,
@@ -108,7 +102,7 @@ def parse_settings(text: str, path: str) -> Settings:
         given = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(path, f"is not TOML: {error}") from None
-    tables = {name: _table(kind, given.pop(name, {}), path, f"{name}.") for name, kind in _TABLES.items()}
+    tables = {name: _table(kind, given.pop(name, {}), path, f"{name}.") for name, kind in TABLES.items()}
     top = _checked(Settings, given, path, "")
     settings = Settings(**top, **tables)
     if settings.sasl.copies and is_url(settings.sasl.database):
@@ -213,8 +207,8 @@ _RULES: dict[str, Callable[[Any], str | None]] = {
 def _suggestion(key: str, prefix: str, kind: type[Any]) -> str:
     from difflib import get_close_matches
 
-    known = [prefix + item.name for item in fields(kind)]
-    everywhere = known + [f"{name}.{item.name}" for name, table in _TABLES.items() for item in fields(table)]
+    known = [prefix + name for name in kind._fields]
+    everywhere = known + [f"{name}.{key}" for name, table in TABLES.items() for key in table._fields]
     near = get_close_matches(prefix + key, everywhere, 1, 0.6)
     elsewhere = [full for full in everywhere if full.rpartition(".")[2] == key]
     if near or elsewhere:

@@ -9,8 +9,9 @@ from ..config import Site
 from ..config.host import first_existing, host_name
 from ..errors import MissingInputError, UsageError
 from ..files import read_private, read_public
+from ..mechanisms import PLAINTEXT
 from ..mta import access
-from ..mta.mechanisms import DEFAULT, PLAINTEXT, offer
+from ..mta.mechanisms import DEFAULT, offer
 from ..mta.port import Facts, Material, Need, Program, Role, Tls
 from ..mta.programs import check_variants
 from ..mta.sasl_conf import Backend, Saslauthd
@@ -42,7 +43,7 @@ def gather(site: Site, program: Program, options: Wishes, material: Material | N
     if options.access and Need.RULES not in program.NEEDS:
         raise UsageError("--access", f"is for Sendmail; {program.NAME} has no access map")
     wishes = options.over(site.settings.mta, program.VARIANTS)
-    here = replace(site, settings=replace(site.settings, hub=wishes.hub)) if wishes.hub else site
+    here = replace(site, settings=site.settings._replace(hub=wishes.hub)) if wishes.hub else site
     host = _host(here, program, wishes)
     is_hub = program.ROLE is Role.HUB
     default = PLAINTEXT if is_hub and wishes.saslauthd else DEFAULT

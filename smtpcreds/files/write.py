@@ -8,7 +8,8 @@ import os
 import re
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from ..errors import UnsafePathError
 from ..model import Artifact, Link
@@ -25,8 +26,7 @@ FEW = 16
 """Files up to this number are flushed one by one; more of them with their whole file system, once."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Staged:
+class _Staged(NamedTuple):
     temporary: str
     target: str
 

@@ -1,6 +1,6 @@
 """Passwords: generation, acceptance, the forms in which servers store them, logins that share them."""
 
-from .chosen import MAX_PASSWORD, check_chosen
+from .chosen import MAX_PASSWORD, check_chosen, chosen_fault
 from .cyrus import (
     cram_md5_secret,
     digest_md5_secret,
@@ -36,6 +36,7 @@ __all__ = [
     "SCRAM_MECHANISMS",
     "ScramKeys",
     "check_chosen",
+    "chosen_fault",
     "cram_md5_secret",
     "derive_scram",
     "digest_md5_secret",

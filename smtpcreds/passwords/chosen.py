@@ -4,12 +4,16 @@ Sources: RFC 4013 (SASLprep), which SCRAM and PLAIN clients apply and Cyrus SASL
 at most 2048 octets; Postfix, Exim and OpenSMTPD lose trailing spaces of their credential files.
 """
 
+import re
+
 from ..errors import PasswordRefusedError
 from ..secret import Secret
 
 MAX_PASSWORD = 2047
 """Octets."""
 
+_SOUND = re.compile(rb"[ -~]{0,2046}[!-~]")
+"""No reason speaks against these, nearly all; only the others are looked at closely."""
 _HINT = "choose another one, or use generate: to have one made"
 _CONTROLS = bytes((*range(0x20), 0x7F))
 _LINE_BREAKERS = {0: "a NUL", 10: "a line feed", 13: "a carriage return", 9: "a TAB"}
@@ -24,8 +28,13 @@ def check_chosen(secret: Secret, subject: str = "password") -> None:
         PasswordRefusedError: empty, too long, not UTF-8, control characters, trailing space,
             or not a fixed point of SASLprep.
     """
-    if fault := _octet_fault(secret.reveal()) or text_fault(secret.reveal()):
+    if fault := chosen_fault(secret.reveal()):
         raise PasswordRefusedError(subject, fault, _HINT)
+
+
+def chosen_fault(value: bytes) -> str | None:
+    """Return why :func:`check_chosen` would refuse a secret, without its characters, or None."""
+    return None if _SOUND.fullmatch(value) else _octet_fault(value) or text_fault(value)
 
 
 def _octet_fault(value: bytes) -> str | None:

@@ -8,7 +8,7 @@ import os
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import DataError, UnavailableError, UsageError
 from ..secret import Secret
@@ -17,8 +17,7 @@ from .scram import derive_scram, parse_scram
 _FIELD = re.compile(r"\{([A-Za-z0-9.-]+)\}(.*)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Scheme:
+class Scheme(NamedTuple):
     """How a value is made, freshly salted, and whether a stored one was made from a secret."""
 
     make: Callable[[Secret], str]

@@ -5,7 +5,7 @@ passwords from ``~/.pgpass``, and needs none with peer authentication or a clien
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import UsageError
 
@@ -15,8 +15,7 @@ _SECRET = frozenset({"password", "sslpassword"})
 _CURE = "put it into ~/.pgpass, mode 0600 (or use a service file, peer authentication, a client certificate)"
 
 
-@dataclass(frozen=True, slots=True)
-class DatabaseUrl:
+class DatabaseUrl(NamedTuple):
     """One database.
 
     Attributes:

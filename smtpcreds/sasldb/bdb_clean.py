@@ -6,9 +6,9 @@ left. :func:`look` tells such files from others, which are read and written whol
 """
 
 from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
-from dataclasses import dataclass
 from operator import gt
 from struct import Struct, unpack_from
+from typing import NamedTuple
 
 from ..errors import DamagedFileError
 from . import bdb_layout as layout
@@ -20,7 +20,6 @@ Edits = Mapping[bytes, bytes | None]
 
 _PAGE = Struct(f"<5I2H2B{PAGE_SIZE - layout.PAGE_HEADER}x")
 _ZEROS = bytes(PAGE_SIZE)
-_PLAIN = bytes((layout.KEYDATA,))
 _LIMIT = PAGE_SIZE // 4
 _FEW = 16
 """More edits than this are made by writing the file whole."""
@@ -37,14 +36,13 @@ def amend(records: Mapping[bytes, bytes], edits: Edits) -> bytes | None:
     return records.amended(edits) if isinstance(records, CleanFile) else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Pages:
+class _Pages(NamedTuple):
     """Of a clean file: buckets, the page behind each page (0 for none), octets of items, records."""
 
     buckets: int
     following: list[int]
     size: int
-    count: int
+    records: int
 
 
 def _clean_pages(data: bytes, found: Meta) -> _Pages | None:
@@ -94,7 +92,7 @@ class CleanFile(Mapping[bytes, bytes]):
         self._whole: dict[bytes, bytes] | None = None
 
     def __len__(self) -> int:
-        return self._pages.count
+        return self._pages.records
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._all())
@@ -149,7 +147,7 @@ class CleanFile(Mapping[bytes, bytes]):
             [self._data[at : at + PAGE_SIZE] for at in range(0, len(self._data), PAGE_SIZE)],
             self._pages,
         )
-        size, count, spill = old.size, old.count, Spill(PAGE_SIZE, first=len(pages))
+        size, count, spill = old.size, old.records, Spill(PAGE_SIZE, first=len(pages))
         for number, held in changed.items():
             made = spill.bucket(number, list(held), held)
             before, after = _edges(pages[number]), _edges(made)
@@ -170,13 +168,9 @@ class CleanFile(Mapping[bytes, bytes]):
         """Return all records of pages found tidy; None where there is more to say."""
         found: dict[bytes, bytes] = {}
         for start in range(PAGE_SIZE, len(self._data), PAGE_SIZE):
-            page = self._data[start : start + PAGE_SIZE]
-            edges = _edges(page)
-            if bytes(map(page.__getitem__, edges[1:])).strip(_PLAIN):
+            if not _take(self._data[start : start + PAGE_SIZE], found):
                 return None
-            pairs = zip(edges[::2], edges[1::2], edges[2::2], strict=False)
-            found |= {page[at + 1 : end]: page[low + 1 : at] for end, at, low in pairs}
-        return found if len(found) == self._pages.count else None
+        return found if len(found) == self._pages.records else None
 
     def _numbers(self, keys: Iterable[bytes]) -> list[int]:
         """Return the first page of each key's bucket."""
@@ -188,14 +182,22 @@ class CleanFile(Mapping[bytes, bytes]):
         """Return the records of a bucket; None where an item is not on its page."""
         held: dict[bytes, bytes] = {}
         while number:
-            page = self._data[number * PAGE_SIZE : (number + 1) * PAGE_SIZE]
-            edges = _edges(page)
-            if any(page[at] != layout.KEYDATA for at in edges[1:]):
+            if not _take(self._data[number * PAGE_SIZE : (number + 1) * PAGE_SIZE], held):
                 return None
-            for end, at, low in zip(edges[::2], edges[1::2], edges[2::2], strict=False):
-                held[page[at + 1 : end]] = page[low + 1 : at]
             number = self._pages.following[number]
         return held
+
+
+def _take(page: bytes, found: dict[bytes, bytes]) -> bool:
+    """Add the records of a tidy page; False where an item is not on it."""
+    end, *edges = _edges(page)
+    pairs = iter(edges)
+    for at, low in zip(pairs, pairs, strict=True):
+        if not page[at] == page[low] == layout.KEYDATA:
+            return False
+        found[page[at + 1 : end]] = page[low + 1 : at]
+        end = low
+    return True
 
 
 def _edges(page: bytes) -> tuple[int, ...]:

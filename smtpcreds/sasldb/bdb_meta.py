@@ -1,7 +1,7 @@
 """The first page of a Berkeley DB hash file, checked against the file's size."""
 
-from dataclasses import dataclass
 from struct import unpack_from
+from typing import NamedTuple
 
 from ..errors import DamagedFileError, ForeignFormatError
 from . import bdb_layout as layout
@@ -17,8 +17,7 @@ _FLAGS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Meta:
+class Meta(NamedTuple):
     """What is needed to find the records.
 
     Attributes:

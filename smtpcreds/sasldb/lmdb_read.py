@@ -5,8 +5,8 @@ bytes read from the file are sound if :func:`generation` is the same before and 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from struct import pack, unpack_from
+from typing import NamedTuple
 
 from ..errors import DamagedFileError, ForeignFormatError
 
@@ -21,8 +21,7 @@ _NO_PAGE = 0xFFFFFFFFFFFFFFFF
 SALVAGE = "restore it from a backup"
 
 
-@dataclass(frozen=True, slots=True)
-class Meta:
+class Meta(NamedTuple):
     """A committed state: where its two trees start."""
 
     order: str

@@ -66,10 +66,8 @@ def record(account: Account, prop: str, value: bytes) -> tuple[bytes, bytes]:
         raise InexpressibleError(
             str(account), f"its {prop} has {len(value)} bytes; at most {MAX_VALUE} are read"
         )
-    if prop == USER_PASSWORD and not value:
-        raise PasswordRefusedError(str(account), "the password is empty")
-    if prop == USER_PASSWORD and b"\0" in value:
-        raise PasswordRefusedError(str(account), "the password holds a NUL")
+    if prop == USER_PASSWORD and (not value or b"\0" in value):
+        raise PasswordRefusedError(str(account), f"the password {'holds a NUL' if value else 'is empty'}")
     return key, value
 
 

@@ -8,8 +8,7 @@ import os
 import re
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from ..errors import MissingInputError, UnsafePathError
 from ..files import explained
@@ -27,8 +26,7 @@ _BOUND_TO_CONTENT = frozenset({"security.ima", "security.evm"})
 _UNCHANGED = "; nothing was changed"
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """Which file, and which state of it; two equal ones mean that nobody wrote in between.
 
     Times are those of the kernel's clock tick (some milliseconds): of two writes within one tick that keep
@@ -41,8 +39,7 @@ class Signature:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Mode and owner of a file that does not exist yet; owner None means the running user."""
 
     mode: int = 0o600

@@ -68,7 +68,7 @@ def hub(site: Site, host: str, account: str | None = None) -> Hub:
             f'{site.settings_path}: names no hub, so other commands take {site.hub}; add hub = "{name}"'
         )
     domain = settings.domain or name.partition(".")[2]
-    here = replace(site, settings=replace(settings, hub=name, domain=parse_host(domain)))
+    here = replace(site, settings=settings._replace(hub=name, domain=parse_host(domain)))
     client = AccountBook(here).parse(account or settings.sasl.account)
     auth_info_for_clients(here, client)
     return Hub(here, name, client)

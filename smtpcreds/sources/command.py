@@ -1,7 +1,6 @@
 """Secrets that another program prints: ``cmd:COMMAND``."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from ..errors import UnavailableError, UsageError
 from ..secret import Secret
@@ -12,8 +11,7 @@ if TYPE_CHECKING:
     from subprocess import Popen
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """Standard output of a program, run without a shell.
 
     Its standard error is ours, its input is empty (a program that asks opens the terminal), and there is no

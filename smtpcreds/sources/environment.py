@@ -2,8 +2,7 @@
 
 import os
 import re
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from ..errors import MissingInputError, UsageError
 from ..secret import Secret
@@ -13,8 +12,7 @@ from .protocol import Context
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(NamedTuple):
     """The value of a variable, taken out of the environment when it is named.
 
     Taking it at the door means that no child process gets it, in whatever order sources are read. It stays

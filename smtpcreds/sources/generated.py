@@ -1,8 +1,7 @@
 """Secrets made on the spot: ``generate:`` and ``generate:words``."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from ..errors import UsageError
 from ..passwords import generate, generate_words
@@ -12,8 +11,7 @@ from .protocol import Context
 _MAKERS: dict[str, Callable[[], Secret]] = {"": generate, "words": generate_words}
 
 
-@dataclass(frozen=True, slots=True)
-class Generated:
+class Generated(NamedTuple):
     """A new random secret, as characters or as words."""
 
     style: str

@@ -4,9 +4,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from shlex import quote
-from typing import Self
+from typing import NamedTuple, Self
 
 from ..errors import DeniedError, MissingInputError, UnsafePathError, UsageError
 from ..secret import Secret
@@ -16,8 +15,7 @@ from .protocol import Context
 _DIRECTORY = "CREDENTIALS_DIRECTORY"
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(NamedTuple):
     """A regular file of root or this user that nobody else may read; a symbolic link is followed."""
 
     path: str
@@ -47,8 +45,7 @@ class File:
             return read_all(descriptor, self.path)
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(NamedTuple):
     """A file in the directory that systemd passes to a service (systemd.exec(5), CREDENTIALS).
 
     systemd guards the directory; the files' group bits may be the mask of an ACL for ``User=``, so only

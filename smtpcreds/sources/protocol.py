@@ -1,7 +1,6 @@
 """What a kind of source is, and what is known when it is asked."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ..secret import Secret
 
@@ -9,8 +8,7 @@ MAX_SECRET = 65536
 """Octets that are read from any source; more is a mistaken file, not a secret."""
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """What the secret is for.
 
     Attributes:

@@ -1,8 +1,7 @@
 """Secrets from descriptors that the caller has opened: ``stdin:`` and ``fd:N``."""
 
 import os
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from ..errors import DeniedError, MissingInputError, UsageError
 from ..secret import Secret
@@ -12,8 +11,7 @@ from .protocol import Context
 MAX_DESCRIPTOR = 65535
 
 
-@dataclass(frozen=True, slots=True)
-class Descriptor:
+class Descriptor(NamedTuple):
     """Everything up to the end of an open descriptor.
 
     It gives one secret: at a second reading it is at its end, which is refused as empty. A terminal is

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from ..errors import InexpressibleError, MissingInputError, SmtpcredsError, UnavailableError, UsageError
 from ..secret import Secret
@@ -18,8 +17,7 @@ _REFUSED_CLASSES = {"PlaintextKeyring"}
 """keyrings.alt has several of this name; their files hold the password in base64."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyringEntry:
+class KeyringEntry(NamedTuple):
     """One entry of the keyring, through the backend that the ``keyring`` library selects."""
 
     service: str

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 import sasl_oracle
+from desktop import session
 
 from smtpcreds.accounts.forms import ALSO, CLEAR, Hashed, form_of
 from smtpcreds.accounts.mechanisms import CLEAR_TEXT, ordered
@@ -232,11 +233,6 @@ def test_dry_run_tells_and_does_nothing(admin: Admin) -> None:
 
 
 KEYRING = """
-printf master | gnome-keyring-daemon --foreground --unlock --components=secrets >/dev/null 2>&1 &
-daemon=$!
-i=0
-until dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.NameHasOwner \\
-    string:org.freedesktop.secrets | grep -q true || [ $i -ge 100 ]; do i=$((i + 1)); sleep 0.1; done
 sc() { "$@" || echo "status $?"; }
 entry=keyring:relays/maildroid
 sc "$@" add maildroid --hashed --keep $entry
@@ -245,8 +241,6 @@ sc "$@" add attic --hashed --keep $entry
 sc "$@" list
 sc "$@" passwd maildroid --keep $entry
 sc "$@" verify maildroid --password $entry
-kill $daemon
-wait $daemon
 """
 
 
@@ -255,7 +249,7 @@ def test_kept_in_the_keyring(admin: Admin) -> None:
     runtime = admin.home / "runtime"
     runtime.mkdir(mode=0o700)
     settings = (f"HOME={admin.home}", f"XDG_RUNTIME_DIR={runtime}")
-    before = ("env", *settings, "dbus-run-session", "--", "sh", "-c", KEYRING, "sh")
+    before = ("env", *settings, *session(KEYRING))
     out = admin(before=before).out.decode().splitlines()
     assert [line for line in out if line.startswith(("status", f"maildroid@{HUB}", f"attic@{HUB}"))] == [
         f"maildroid@{HUB}: relay account; hashed (SCRAM-SHA-256, 4096 iterations)",

@@ -10,28 +10,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from desktop import session
 
 from .runner import PATIENCE, STATE, TOP, Program, environment, peer
 
 CA = f"{STATE}/ca"
 PASSPHRASE = "over the hills, and far away"
-SERVICE = """
-printf master | gnome-keyring-daemon --foreground --unlock --components=secrets >/dev/null 2>&1 &
-daemon=$!
-i=0
-owned() {
-    dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.NameHasOwner \\
-        string:org.freedesktop.secrets | grep -q true
-}
-until owned || [ $i -ge 100 ]; do
-    i=$((i + 1)); sleep 0.1
-done
-"$@"
-status=$?
-kill $daemon
-wait $daemon
-exit $status
-"""
 
 
 @pytest.fixture(scope="module")
@@ -111,10 +95,9 @@ def test_a_keyring_that_protects_what_it_stores(sealed: Program, tmp_path: Path)
     runtime.mkdir(0o700)
     sealed.env = {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(runtime)}
     store = f"import keyring; keyring.set_password('smtpcreds', 'ca', {PASSPHRASE!r})"
-    seal = ("dbus-run-session", "--", "sh", "-c", SERVICE, "sh")
     python = sealed.command()[0]
     both = f'{python} -c "$1" && shift && "$@"'
-    sealed.prefix = (*seal, "sh", "-c", both, "sh", store)
+    sealed.prefix = (*session(), "sh", "-c", both, "sh", store)
     issues(sealed, "keyring:smtpcreds/ca")
 
 

@@ -3,12 +3,12 @@
 import queue
 import socketserver
 import ssl
-import threading
 from base64 import b64decode
 from contextlib import suppress
 from pathlib import Path
 
 from lab.process import PATIENCE, LabError
+from lab.server import Server
 
 MAX_LINE = 12290
 """RFC 4954 section 4: lines of AUTH may have 12288 octets before their end."""
@@ -22,14 +22,8 @@ class Recorder:
         self._server = _Server((address, port), _Session)
         self._server.context.load_cert_chain(certificate, key)
         self._server.logins = self._logins
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._server.start()
+        self.close = self._server.close
 
     def login(self) -> tuple[bytes, bytes]:
         """Return authcid and secret of the oldest login not asked for yet.
@@ -43,9 +37,7 @@ class Recorder:
             raise LabError("nobody logged in") from None
 
 
-class _Server(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-    allow_reuse_address = True
+class _Server(Server):
     logins: queue.Queue[tuple[bytes, bytes]]
 
     def __init__(self, address: tuple[str, int], handler: type[socketserver.BaseRequestHandler]) -> None:

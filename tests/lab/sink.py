@@ -4,12 +4,12 @@ import email
 import email.message
 import queue
 import socketserver
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 from lab.process import PATIENCE, LabError
+from lab.server import Server
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,8 @@ class Sink:
         self.address = address
         self._arrivals: queue.Queue[Message] = queue.Queue()
         self._server = _Server((address, 25), self._arrivals.put)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._server.start()
+        self.close = self._server.close
 
     def empty(self) -> bool:
         """Tell whether everything that arrived was received already."""
@@ -58,10 +52,7 @@ class Sink:
             raise LabError("no message left the lab") from None
 
 
-class _Server(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-    allow_reuse_address = True
-
+class _Server(Server):
     def __init__(self, address: tuple[str, int], accept: Callable[[Message], None]) -> None:
         super().__init__(address, _Session)
         self.accept = accept

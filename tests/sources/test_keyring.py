@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from desktop import session
 
 ROOT = Path(__file__).parent.parent.parent
 ALT = Path("/usr/lib/python3/dist-packages")
@@ -27,21 +28,6 @@ def read(text):
     show(lambda: resolve(parse_source(text), Context("password")))
 def store(service, name, value):
     show(lambda: store_in_keyring(service, name, Secret(value)))
-"""
-SESSION = """
-printf master | gnome-keyring-daemon --foreground --unlock --components=secrets >/dev/null 2>&1 &
-daemon=$!
-i=0
-owned() {
-    dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.NameHasOwner \\
-        string:org.freedesktop.secrets | grep -q true
-}
-until owned || [ $i -ge 100 ]; do
-    i=$((i + 1)); sleep 0.1
-done
-"$@"
-kill $daemon
-wait $daemon
 """
 
 
@@ -63,7 +49,7 @@ def run(code: str, home: dict[str, str], *wrapper: str) -> list[str]:
 
 
 def in_session(code: str, home: dict[str, str]) -> list[str]:
-    return run(code, home, "dbus-run-session", "--", "sh", "-c", SESSION, "sh")
+    return run(code, home, *session())
 
 
 def with_alt(home: dict[str, str], tmp_path: Path) -> dict[str, str]:

@@ -1,12 +1,11 @@
 """What a reader gives for each account of a file, before anything of it is checked."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One account as its file tells it.
+class Row(NamedTuple):
+    """One account as its file tells it; a tuple, since a file may hold a million of them.
 
     Attributes:
         where: what messages call the place, such as ``line 3``.
@@ -18,11 +17,13 @@ class Row:
     where: str
     name: str
     realm: str
-    properties: Mapping[str, bytes] = field(repr=False)
+    properties: Mapping[str, bytes]
+
+    def __repr__(self) -> str:
+        return f"<{self.where}>"
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """A place of a file that gives no account, or none that may be had; the reason shows no secret."""
 
     where: str

@@ -61,18 +61,19 @@ def _is_pair(cells: Sequence[str] | Fault) -> bool:
 
 
 def _lines(text: str) -> Iterator[tuple[str, Sequence[str] | Fault]]:
+    """Give each line that is not empty with its place; a bad one does not end the file."""
     reader = csv.reader(StringIO(text, newline=""), strict=True)
     while True:
-        where = f"line {reader.line_num + 1}"
+        start = reader.line_num + 1
         try:
-            cells = next(reader)
-        except StopIteration:
-            return
+            for cells in reader:
+                if cells:
+                    yield f"line {start}", cells
+                start = reader.line_num + 1
         except csv.Error as error:
-            yield where, Fault(where, f"is no CSV: {error}")
+            yield (where := f"line {start}"), Fault(where, f"is no CSV: {error}")
         else:
-            if cells:
-                yield where, cells
+            return
 
 
 def _names(cells: Sequence[str]) -> list[str]:

@@ -48,8 +48,9 @@ def add(
     secret = account_secret(password, f"password for {account}", book.site)
     places = deliveries(session, book, account, form, password=password, **storing)
     plan = book.plan_add(account, secret, form=form, deliveries=places, allow_login_name=allow_login_name)
-    if session.carry_out(plan):
-        report(session, book, account, "relay account", form, places)
+    change = session.carry_out(plan)
+    if change:
+        report(session, book, change, "relay account", form, places)
 
 
 @click.command(cls=Verb)
@@ -87,8 +88,9 @@ def passwd(
     form = CLEAR if clear else wanted or book.form(account)
     secret = account_secret(password, f"new password for {account}", book.site)
     places = deliveries(session, book, account, form, password=password, **storing)
-    if session.carry_out(book.plan_set_secret(account, secret, form=form, deliveries=places)):
-        report(session, book, account, "secret changed; client hosts need it", form, places, again=True)
+    change = session.carry_out(book.plan_set_secret(account, secret, form=form, deliveries=places))
+    if change:
+        report(session, book, change, "secret changed; client hosts need it", form, places, again=True)
 
 
 @click.command(cls=Verb)

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ...mechanisms import SCRAM
 from ..session import Session
 
 if TYPE_CHECKING:
     from ...accounts import AccountBook
+    from ...accounts.book import Change
     from ...accounts.delivery import Delivery
     from ...accounts.forms import Form, Hashed
     from ...model import Account
@@ -19,9 +21,7 @@ _OPTIONS = (
     click.option("--hashed", is_flag=True, help="Store verifiers only, no clear text."),
     click.option(
         "--scram",
-        type=click.Choice(
-            ["SCRAM-SHA-1", "SCRAM-SHA-224", "SCRAM-SHA-256", "SCRAM-SHA-384", "SCRAM-SHA-512"]
-        ),
+        type=click.Choice(SCRAM[::-1]),
         metavar="M",
         help="The SCRAM mechanism of --hashed; default: SCRAM-SHA-256.",
     ),
@@ -157,7 +157,7 @@ def _printed(session: Session) -> "Delivery":
 def report(
     session: Session,
     book: "AccountBook",
-    account: "Account",
+    change: "Change",
     done: str,
     form: "Form",
     made: "list[Delivery]",
@@ -170,7 +170,7 @@ def report(
     """
     from ...accounts.forms import Hashed
 
-    entry = book.entry(account)
+    account, mechanisms = change.account, change.mechanisms
     places = [place.step.target for place in made if not place.is_print]
     files = [book.database, *filter(os.path.isabs, places)]
     session.show(
@@ -178,12 +178,12 @@ def report(
             "account": str(account),
             "database": book.database,
             "stored": "hashed" if isinstance(form, Hashed) else "clear",
-            "mechanisms": entry.mechanisms,
+            "mechanisms": mechanisms,
             "secret": places,
         },
         [
             f"{account}: {done}; {form}",
-            f"  serves {' '.join(entry.mechanisms)}",
+            f"  serves {' '.join(mechanisms)}",
             *(f"  {session.described(file)}" for file in files),
             *(f"  {place}" for place in places if not os.path.isabs(place)),
             _next(book.shown(account), form, made) + (" --force" if again and not made else ""),
