@@ -6,7 +6,6 @@ here before anything secret is read or written, and it holds for the real path, 
 
 import os
 import stat
-from shlex import quote
 
 from ..errors import DataError, DeniedError, SmtpcredsError, UnsafePathError
 from .explain import AS_ROOT, explained
@@ -37,7 +36,7 @@ def check_directory(path: str) -> None:
     if found.st_uid != os.geteuid():
         raise _foreign(path, found.st_uid)
     if found.st_mode & GROUP_OR_OTHER_WRITE:
-        raise UnsafePathError(path, f"is writable by {_writers(found.st_mode)}", f"chmod 0700 {quote(path)}")
+        raise UnsafePathError(path, f"is writable by {_writers(found.st_mode)}", f"chmod 0700 {_typed(path)}")
     check_parents(path)
 
 
@@ -129,7 +128,7 @@ def _check_private(path: str, found: os.stat_result) -> None:
         raise _foreign(path, found.st_uid)
     if found.st_mode & ANY_FOREIGN_ACCESS:
         mode = stat.S_IMODE(found.st_mode)
-        raise UnsafePathError(path, f"has mode {mode:04o}; others may use it", f"chmod 0600 {quote(path)}")
+        raise UnsafePathError(path, f"has mode {mode:04o}; others may use it", f"chmod 0600 {_typed(path)}")
 
 
 def _check_parent(parent: str, path: str) -> None:
@@ -139,7 +138,7 @@ def _check_parent(parent: str, path: str) -> None:
         raise UnsafePathError(path, f"lies below {parent}, which belongs to {_user(found.st_uid)}")
     if found.st_mode & GROUP_OR_OTHER_WRITE and not found.st_mode & stat.S_ISVTX:
         reason = f"lies below {parent}, which is writable by {_writers(found.st_mode)}"
-        raise UnsafePathError(path, reason, f"chmod go-w {quote(parent)}")
+        raise UnsafePathError(path, reason, f"chmod go-w {_typed(parent)}")
 
 
 def _is_trusted(uid: int) -> bool:
@@ -154,7 +153,13 @@ def _foreign(path: str, uid: int) -> SmtpcredsError:
     if uid == 0:
         return DeniedError(path, "belongs to root", AS_ROOT)
     me = _user(os.geteuid()).rpartition(" ")[2]
-    return UnsafePathError(path, f"belongs to {_user(uid)}", f"chown {me} {quote(path)}")
+    return UnsafePathError(path, f"belongs to {_user(uid)}", f"chown {me} {_typed(path)}")
+
+
+def _typed(path: str) -> str:
+    from shlex import quote
+
+    return quote(path)
 
 
 def _user(uid: int) -> str:

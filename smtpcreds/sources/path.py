@@ -4,7 +4,6 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from shlex import quote
 from typing import NamedTuple, Self
 
 from ..errors import DeniedError, MissingInputError, UnsafePathError, UsageError
@@ -103,6 +102,8 @@ def _require_regular(path: str, status: os.stat_result) -> None:
 
 
 def _require_private(path: str, status: os.stat_result) -> None:
+    from shlex import quote
+
     _require_regular(path, status)
     if status.st_uid not in {0, os.geteuid()}:
         raise UnsafePathError(
