@@ -330,3 +330,26 @@ def test_dry_runs_change_nothing_and_ask_nothing(hub: Program) -> None:
     ]:
         assert hub("sasl", *words, "--dry-run").out == said
     assert snapshot(hub.root) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--mechanism", "x y"), "no name of a mechanism"),
+        (("--mechanism", "PLAIN\nsasldb_path: /tmp/mine"), "no name of a mechanism"),
+        (("--saslauthd", "--mechanism", "SCRAM-SHA-256"), "can check PLAIN and LOGIN only"),
+        (("--saslauthd", "--database", "/etc/sasldb2"), "asks no database"),
+    ],
+)
+def test_conf_that_would_let_nobody_in(hub: Program, words: tuple[str, ...], said: str) -> None:
+    assert said in hub.refuses(64, "sasl", "conf", *words)
+
+
+def test_conf_says_where_the_mail_server_looks(hub: Program) -> None:
+    there = hub.path("/etc/sasl2/other.conf")
+    there.parent.mkdir(exist_ok=True)
+    out = hub("sasl", "conf", "--mechanism", "plain", "--to", there).out
+    assert "next: copy it to /etc/sasl2/Sendmail.conf; sendmail reads that when it starts" in out
+    assert there.read_text().endswith("mech_list: PLAIN\n")
+    out = hub("sasl", "conf", "--to", hub.path("/etc/sasl2/Sendmail.conf"), "--force").out
+    assert "next: sendmail reads it when it starts" in out
