@@ -179,6 +179,18 @@ def test_nonsense_is_refused_and_changes_nothing(admin: Admin, capsys: pytest.Ca
     assert not (admin.root / "var").exists()
 
 
+def test_a_name_too_long_for_its_directory_is_refused_before_anything_is_made(admin: Admin) -> None:
+    long = "x" * 254
+    admin("sasl", "add", long)
+    before = admin.records()
+    done = admin.run("sasl", "rotate", long)
+    assert (done.status, "can't name the directory" in done.err) == (65, True)
+    assert admin.records() == before
+    assert not (admin.root / "var").exists()
+    admin("sasl", "rotate", long, "--successor", "y" * 255)
+    assert client_file(admin, "y" * 255).exists()
+
+
 def test_states_that_contradict_a_step_are_explained(admin: Admin) -> None:
     admin("sasl", "rotate", "maildroid")
     for words, status, reason in (
