@@ -11,7 +11,7 @@ from ..authority.ledger import at_work, record
 from ..authority.reading import has_inventory, reading
 from ..config import Site
 from ..deploy import plan_auth_info
-from ..errors import ConfigError, NoSuchAccountError, SmtpcredsError, StateVersionError
+from ..errors import ConfigError, NameRefusedError, NoSuchAccountError, SmtpcredsError, StateVersionError
 from ..files import ensure_directory, remove, sweep
 from ..inventory import Rotation, RotationState
 from ..model import Account, Credential, Plan, Step
@@ -58,9 +58,10 @@ class ClientAccounts:
         """See :meth:`smtpcreds.rotate.Accounts.remove`."""
         with suppress(NoSuchAccountError):
             self._book.plan_delete(account).apply()
-        path = auth_info_for_clients(self._site, account)
-        if os.path.isdir(os.path.dirname(path)):
-            remove(path)
+        with suppress(NameRefusedError):  # such an account never had a file
+            path = auth_info_for_clients(self._site, account)
+            if os.path.isdir(os.path.dirname(path)):
+                remove(path)
 
 
 def request(
