@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..errors import MissingInputError, SmtpcredsError, UnsafePathError, UsageError
-from .status import say, shown
+from ..errors import MissingInputError, SmtpcredsError, UnsafePathError, UsageError, shown
+from .status import say
 
 if TYPE_CHECKING:
     from ..config import Settings, Site

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..errors import SmtpcredsError
+from ..errors import SmtpcredsError, shown
 
 USAGE = 64
 BUG = 70
@@ -36,13 +36,6 @@ def say(text: str, hint: str | None) -> None:
     click.echo(f"smtpcreds: {shown(text)}", err=True)
     if hint:
         click.echo(f"  hint: {shown(hint)}", err=True)
-
-
-def shown(text: str) -> str:
-    """Return a line without what a terminal would obey; a TAB stays."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c == "\t" else ascii(c)[1:-1] for c in text)
 
 
 def _usage(error: click.UsageError) -> int:

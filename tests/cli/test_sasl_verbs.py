@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import sasl_oracle
 
+from smtpcreds.sasldb.opening import open_store
+
 from .runner import ACCOUNT, HUB, SASLDB, Program, peer, snapshot
 
 SERVED = "SCRAM-SHA-512 SCRAM-SHA-384 SCRAM-SHA-256 SCRAM-SHA-224 SCRAM-SHA-1 DIGEST-MD5 CRAM-MD5 PLAIN LOGIN"
@@ -243,6 +245,38 @@ def test_accounts_that_saslpasswd2_edits_in_our_file(hub: Program) -> None:
     hub("sasl", "passwd", "droid1")
     assert listed(hub) == [f"droid1@{HUB}: userPassword", f"{ACCOUNT}: userPassword"]
     peer("db5.3_verify", database)
+
+
+ODD_NAMES = (
+    b"caf\xe9\0" + HUB.encode(),
+    b"esc\x1b[31mred\0" + HUB.encode(),
+    b"co:lon\0" + HUB.encode(),
+    b"space \0" + HUB.encode(),
+    b"realmless\0",
+    b"a@b\0" + HUB.encode(),
+    b"\0nameless",
+)
+
+
+def test_whatever_other_programs_made_can_be_shown_and_deleted(hub: Program) -> None:
+    store = open_store(str(hub.path(SASLDB)))
+    before = dict(store.load())
+    store.apply(lambda _: {name + b"\0userPassword": b"x" for name in ODD_NAMES})
+    for name in ODD_NAMES:
+        account = os.fsdecode(name.replace(b"\0", b"@"))
+        typed = account if b"@" in name else account.removesuffix(f"@{HUB}")
+        assert hub("sasl", "show", typed, "--json").data["account"] == account
+        assert hub("sasl", "show", account, "--json").data["account"] == account
+        hub.refuses(65, "sasl", "show", account, "--realm", "elsewhere")
+        hub("-q", "sasl", "delete", typed)
+        hub.refuses(65, "sasl", "delete", typed)
+    assert dict(store.load()) == before
+
+
+def test_a_path_that_is_not_utf_8(smtpcreds: Program, tmp_path: Path) -> None:
+    place = os.fsdecode(bytes(tmp_path) + b"/caf\xe9")
+    for words in (("add", "droid"), ("passwd", "droid"), ("delete", "droid")):
+        assert smtpcreds("-q", "sasl", *words, "--database", place).err == ""
 
 
 def test_list_says_what_each_account_can_serve(hub: Program) -> None:

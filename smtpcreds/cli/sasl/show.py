@@ -39,7 +39,7 @@ def show(session: Session, name: str, realm: str | None, database: str | None, r
     from ...accounts import AccountBook
 
     book = AccountBook(session.site(), database)
-    account = book.parse(name, realm)
+    account = book.existing(name, realm)
     if reveal:
         session.reveal(book.credential(account).secret.reveal() + b"\n")
         return
