@@ -57,18 +57,26 @@ class Session:
         if self.verbose:
             say(text, None)
 
-    def show(self, data: object | Callable[[], object], lines: Iterable[str], *, aside: bool = False) -> None:
+    def show(
+        self,
+        data: object | Callable[[], object],
+        lines: Iterable[str],
+        *,
+        aside: bool = False,
+        coloured: bool = False,
+    ) -> None:
         """Print the answer: the lines, or with ``--json`` the data and the warnings.
 
         Long answers come as a function and a generator, so that only what is printed is made. ``aside``
-        sends the lines to standard error, where a secret stands alone on standard output.
+        sends the lines to standard error, where a secret stands alone on standard output. What a terminal
+        would obey is escaped, except in lines that are ``coloured`` for one.
         """
         if self.as_json:
             made = data() if callable(data) else data
             click.echo(_json({**made, "warnings": self.warnings} if isinstance(made, dict) else made))
         elif not self.quiet:
             is_seen = (sys.stderr if aside else sys.stdout).isatty()
-            rest = iter(map(shown, lines) if is_seen else lines)
+            rest = iter(map(_harmless, lines) if is_seen and not coloured else lines)
             while some := list(islice(rest, _AT_ONCE)):
                 click.echo("\n".join(some), err=aside, color=True)  # True: take nothing out of names
 
@@ -165,6 +173,11 @@ def _octal(mode: int | None) -> str | None:
 
 def _mode(mode: int | None) -> str:
     return "" if mode is None else f"  {mode:04o}"
+
+
+def _harmless(text: str) -> str:
+    """Escape what a terminal would obey, but no line feed: an answer such as PEM may come as one text."""
+    return "\n".join(map(shown, text.split("\n")))
 
 
 def _json(document: object) -> str:

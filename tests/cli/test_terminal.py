@@ -1,6 +1,7 @@
 """A person at a terminal: asked twice for what is new, once for what exists, and nothing is echoed."""
 
 import os
+import re
 import select
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -146,4 +147,10 @@ def test_a_name_in_the_database_gives_a_terminal_no_orders(smtpcreds: Program, p
     for words in (("sasl", "list"), ("sasl", "list", "--json"), ("sasl", "export"), ("status",)):
         status, screen = start(people, smtpcreds, *words).ends()
         assert (status, "bell" in screen) == (0, True)
-        assert screen.replace("\n", "").isprintable(), words
+        uncoloured = re.sub(r"\x1b\[[0-9;]*m", "", screen)
+        assert uncoloured.replace("\n", "").isprintable(), words
+
+
+def test_an_answer_of_several_lines_keeps_them(authority: Program, people: list[Person]) -> None:
+    status, screen = start(people, authority, "ca", "export").ends()
+    assert (status, screen) == (0, authority("ca", "export").out)
