@@ -154,3 +154,12 @@ def test_a_name_in_the_database_gives_a_terminal_no_orders(smtpcreds: Program, p
 def test_an_answer_of_several_lines_keeps_them(authority: Program, people: list[Person]) -> None:
     status, screen = start(people, authority, "ca", "export").ends()
     assert (status, screen) == (0, authority("ca", "export").out)
+
+
+def test_an_import_shows_how_far_it_is(smtpcreds: Program, people: list[Person]) -> None:
+    file = str(smtpcreds.write("many", "".join(f"user{number},secret\n" for number in range(50))))
+    status, screen = start(people, smtpcreds, "sasl", "import", file).ends()
+    assert (status, "100%" in screen, "50 added" in screen) == (0, True, True)
+    for words in (("-q", "sasl", "import", file), ("sasl", "import", file, "--dry-run")):
+        status, screen = start(people, smtpcreds, *words).ends()
+        assert (status, "%" in screen) == (0, False)
