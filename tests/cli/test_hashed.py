@@ -4,6 +4,7 @@ Debian: libsasl2-2, libsasl2-modules, libsasl2-modules-db, db5.3-util, strace, g
 """
 
 import os
+import shlex
 import stat
 import subprocess
 from pathlib import Path
@@ -175,6 +176,17 @@ def test_kept_in_a_file(admin: Admin) -> None:
     assert admin.opened_by("maildroid", secret) == {"SCRAM-SHA-256"}
     assert secret not in ran.out
     admin("verify", "maildroid", "--password", f"file:{path}")
+
+
+def test_the_next_step_can_be_typed(admin: Admin) -> None:
+    for words in (
+        ("add", "maildroid", "--hashed", "--keep", "file:kept 1"),
+        ("passwd", "maildroid", "--keep", "file:2"),
+    ):
+        step = admin(*words).out.decode().splitlines()[-1].removeprefix("next: smtpcreds sasl ")
+        admin(*shlex.split(step.replace("FILE", "info")))
+    secret = (admin.home / "2").read_bytes()
+    assert secret in (admin.home / "info").read_bytes()
 
 
 def test_a_kept_secret_never_takes_the_place_of_a_file(admin: Admin) -> None:
