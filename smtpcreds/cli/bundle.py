@@ -15,6 +15,8 @@ from .secrets import bundle_passphrase, ca_passphrase
 from .session import Session, pass_session
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from ..authority.sign_request import Petition
     from ..bundle.delivery import Delivery, Seal
     from ..bundle.plan import Bundled, Wanted
@@ -219,6 +221,15 @@ def _lines(
     if path:
         yield f"  {session.described(path)}"
         yield f"next: {opened} on {facts.host}, then what /{README} says"
-    yield f"      its CRL ends on {done.crl_end:%Y-%m-%d}; copy a new one there before"
+    yield from _of_crl(done, session.site().clock())
     if done.former:
         yield f"      once the new certificate is in use: smtpcreds cert revoke {done.former}"
+
+
+def _of_crl(done: "Bundled", now: "datetime") -> Iterator[str]:
+    """Say what keeps mail going if the CRL ends before the certificate does."""
+    end = done.papers.certificate.not_valid_after_utc
+    if done.crl_end < end:
+        days = (end - now).days + 2
+        yield f"      its CRL ends on {done.crl_end:%Y-%m-%d}, and mail stops: copy a new one there before,"
+        yield f"      or smtpcreds ca crl --days {days}, and bundle again"

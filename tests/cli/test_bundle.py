@@ -316,6 +316,18 @@ def test_age_opens_what_is_encrypted_under_a_passphrase(hub: Program, tmp_path: 
     assert KEY in extracted(tmp_path / "plain.tar", tmp_path / "attic")
 
 
+def test_a_crl_that_ends_before_the_certificate(hub: Program) -> None:
+    said = hub("bundle", "attic").out
+    command = said.split("      or smtpcreds ")[1].split(",")[0].split()
+    assert command[:3] == ["ca", "crl", "--days"]
+    archive = hub.root.parent / "attic.tar"
+    assert "scp -p" in peer("tar", "-xOf", archive, README)
+    hub(*command)
+    again = hub("bundle", "attic", "--new-key", "--force").out
+    assert "its CRL" not in again
+    assert "scp -p" not in peer("tar", "-xOf", archive, README)
+
+
 @pytest.mark.parametrize("kind", ["age", "ssh"])
 def test_age_opens_what_is_encrypted_for_a_key(hub: Program, tmp_path: Path, kind: str) -> None:
     identity = tmp_path / "identity"
