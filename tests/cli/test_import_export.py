@@ -55,7 +55,7 @@ FORMATS = {
     "jsonl": b'{"user": "maildroid", "password": "Ch1mp? ,03fuzz fl0ppi"}\n\n'
     b'{"account": "attic@other.example", "password": "a\\"b"}\n',
     "dovecot": b"# users\nmaildroid:{PLAIN}Ch1mp? ,03fuzz fl0ppi:1000:1000::/home:/bin/sh\n"
-    b"attic@other.example:{plain.b64}YSJi::::::userdb_home=/nologin user=nologin\n",
+    b"attic@other.example:{plain.b64}YSJi::::::nologin x_allow_nets=a user=allow_nets\n",
     "postfix": b"# relays\n[mx.example.net]:587  maildroid:Ch1mp? ,03fuzz fl0ppi  \n"
     b'mx.example.net\n  maildroid:Ch1mp? ,03fuzz fl0ppi\n[b]:25 attic@other.example:a"b\n',
 }
@@ -224,7 +224,7 @@ FAULTS = {
         (b"e:{PLAIN.b64}***", "is no PLAIN.B64 value"),
         (b"f", "has no colon"),
         (b"g:{PLAIN}", "is empty"),
-        (b"h:{PLAIN}x:1:1::/home/h:/bin/sh:nologin", "is limited by nologin"),
+        (b"h:{PLAIN}x:1:1::/home/h:/bin/sh:allow_real_nets=::1", "is limited by allow_real_nets"),
         (b"i:{PLAIN}x::::::userdb_mail=a:b allow_nets=10.0.0.0/8", "is limited by allow_nets"),
     ),
     "postfix": ((b"[mx]:25", "is not [host]:port user:password"), (b"[mx]:25 user", "is not [host]:port")),

@@ -16,7 +16,8 @@ _FIELD = re.compile(r"\{([^}]*)\}(.*)", re.DOTALL)
 _SCHEME = re.compile(r"[A-Z0-9.-]{2,20}")
 _EXTRA_FIELDS = 6
 """Behind password, uid, gid, gecos, home and shell."""
-_RESTRICTION = re.compile(r"(?:^|\s)(nologin|allow_nets|allow_real_nets)(?==|\s|$)")
+_RESTRICTION = re.compile(r"(?:^|\s)(allow_nets|allow_real_nets)=")
+"""Not nologin: it stops Dovecot's own logins, and not those that a mail server asks it about (observed)."""
 _LINE = re.compile(r"[^:\s][^:]*:\{[A-Za-z0-9.-]+\}[^:]*(:.*)?", re.DOTALL)
 
 
