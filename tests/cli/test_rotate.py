@@ -19,7 +19,7 @@ from smtpcreds.inventory.rotations import RotationTable
 from smtpcreds.inventory.schema import MIGRATIONS
 from smtpcreds.model import Account
 from smtpcreds.mta.auth_info import parse
-from smtpcreds.setup import rotation
+from smtpcreds.setup import client_accounts, rotation
 
 from .bulk_scene import HUB, Admin, key
 
@@ -217,7 +217,7 @@ class Crashing:
 
     DEEDS = (
         (RotationTable, ("begin", "advance")),
-        (rotation.ClientAccounts, ("add", "hand_out", "remove")),
+        (client_accounts.ClientAccounts, ("hand_out", "withdraw", "remove")),
         (rotation, ("record",)),
     )
 
