@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from postgres_cluster import Cluster
-from sasl_oracle import checkpass
+from sasl_oracle import authenticate, checkpass
 
+from smtpcreds.accounts import book
 from smtpcreds.cli import run
 from smtpcreds.cli.session import Session
 from smtpcreds.inventory import Rotation, open_inventory, sqlite_file
@@ -41,6 +42,11 @@ def opens(admin: Admin, path: Path) -> bool:
     """Tell whether the client host with this file is let in by the real libsasl2."""
     info = parse(path.read_bytes(), str(path))
     return checkpass(admin.database, info.authcid, HUB, info.secret.reveal())
+
+
+def opens_by_scram(admin: Admin, path: Path) -> bool:
+    info = parse(path.read_bytes(), str(path))
+    return authenticate(admin.database, "SCRAM-SHA-256", info.authcid, HUB, info.secret.reveal())
 
 
 def unfinished(admin: Admin) -> list[Rotation]:
@@ -136,7 +142,7 @@ def test_another_database_and_another_realm(admin: Admin) -> None:
     admin("sasl", "add", "maildroid@other.example", "--database", "db")
     admin("sasl", "rotate", "maildroid@other.example", "--database", "db")
     assert opens_elsewhere(admin, client_file(admin, "maildroid-2@other.example"))
-    assert admin.run("sasl", "rotate", "maildroid@other.example", "--retire").status == 66
+    assert admin.run("sasl", "rotate", "maildroid@other.example", "--retire").status == 67
     admin("sasl", "rotate", "maildroid", "--realm", "other.example", "--database", "db", "--retire")
     assert admin.records(admin.directory / "db").keys() == {key("maildroid-2", "other.example")}
     assert admin.records().keys() == {key("maildroid")}
@@ -164,6 +170,13 @@ REFUSED = (
     (64, ("maildroid", "--retire", "--client", "attic"), "belong to the first step"),
     (64, ("maildroid", "--abandon", "--after", "1d"), "goes with the first step"),
     (64, ("maildroid", "--after", "soon"), "neither days"),
+    (64, ("maildroid", "--retire", "--hashed"), "belong to the first step"),
+    (64, ("maildroid", "--abandon", "--password", "generate:"), "belong to the first step"),
+    (64, ("maildroid", "--hashed", "--clear"), "contradicts --hashed"),
+    (64, ("maildroid", "--scram", "SCRAM-SHA-1"), "goes with --hashed"),
+    (64, ("maildroid", "--keep", "attic"), "takes keyring:SERVICE/NAME"),
+    (66, ("maildroid", "--keep", "file:/nonexistent/kept"), "No such file"),
+    (67, ("nobody", "--retire"), "there is no such account"),
     (64, ("maildroid", "--after", "2001-01-01"), "is over"),
 )
 
@@ -217,7 +230,8 @@ class Crashing:
 
     DEEDS = (
         (RotationTable, ("begin", "advance")),
-        (client_accounts.ClientAccounts, ("hand_out", "withdraw", "remove")),
+        (client_accounts.ClientAccounts, ("_write", "withdraw", "remove")),
+        (book, ("apply_with",)),
         (rotation, ("record",)),
     )
 
@@ -240,8 +254,14 @@ class Crashing:
         return call
 
 
+@pytest.mark.parametrize("hashed", [False, True])
 @pytest.mark.parametrize("step", OUTCOMES)
-def test_a_crash_anywhere_is_completed_or_given_up_by_the_next_run(admin: Admin, step: str) -> None:
+def test_a_crash_anywhere_is_completed_or_given_up_by_the_next_run(
+    admin: Admin, step: str, hashed: bool
+) -> None:
+    """While both accounts are there, the file for client hosts has the successor's secret."""
+    if hashed:
+        admin("sasl", "passwd", "maildroid", "--hashed", "--keep", "file:kept")
     warnings: list[str] = []
     site = replace(Session(root=str(admin.root)).site(), warn=warnings.append)
     wanted = rotation.request(site, Account("maildroid", HUB), None)
@@ -269,9 +289,12 @@ def test_a_crash_anywhere_is_completed_or_given_up_by_the_next_run(admin: Admin,
         names = {name.partition(b"\0")[0].decode() for name in admin.records()}
         outcome = {row.state.value for row in unfinished(admin)}, names
         assert outcome in OUTCOMES[step], (when, after)
-        assert client_file(admin, "maildroid-2").exists() is ("maildroid-2" in names)
+        path = client_file(admin, "maildroid-2")
+        assert path.exists() is (names == BOTH if hashed else "maildroid-2" in names)
+        assert not path.exists() or opens_by_scram(admin, path)
+        assert not list((admin.root / "var").rglob(".*.smtpcreds-*"))
         seen.append((OUTCOMES[step].index(outcome), any("interrupted run" in text for text in warnings)))
-    assert len(seen) in {8, 10}
+    assert len(seen) == {"begin": 10, "retire": 14 if hashed else 12, "abandon": 12}[step]
     assert set(seen) >= {(0, step == "begin"), (1, True), (1, False)}
     assert [which for which, _ in seen] == sorted(which for which, _ in seen)
 
@@ -314,6 +337,12 @@ def test_accounts_in_postgresql_are_replaced_too(admin: Admin, postgres: Cluster
     row = admin("--json", "sasl", "rotate", "maildroid", "--database", url).document
     assert row["database"] == url
     admin("sasl", "rotate", "maildroid", "--database", url, "--retire")
+    admin(
+        "sasl", "passwd", "maildroid-2", "--database", url, "--hashed", "--also", "PLAIN", "--keep", "file:k"
+    )
+    admin("sasl", "rotate", "maildroid-2", "--database", url)
+    admin("sasl", "rotate", "maildroid-2", "--database", url, "--retire")
     listed = admin("--json", "sasl", "list", "--database", url).document["accounts"]
-    assert [entry["account"] for entry in listed] == [NEW]
+    assert [entry["account"] for entry in listed] == [f"maildroid-3@{HUB}"]
+    assert listed[0]["mechanisms"] == ["SCRAM-SHA-256", "PLAIN", "LOGIN"]
     assert admin.records().keys() == {key("maildroid")}

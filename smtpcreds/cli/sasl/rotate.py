@@ -198,15 +198,15 @@ def _outcome(site: "Site", row: "Rotation") -> Iterator[str]:
     is_retired = row.state is RotationState.RETIRED
     gone, stays = (row.account, row.successor) if is_retired else (row.successor, row.account)
     yield f"{gone}: deleted; {stays} stays"
-    if is_retired and not places_of(site, row) and not _is_readable(site, row):
+    if is_retired and not places_of(site, row) and _is_hashed(site, row):
         yield "  it is hashed, and the file for client hosts, which had its secret, is deleted too"
 
 
-def _is_readable(site: "Site", row: "Rotation") -> bool:
+def _is_hashed(site: "Site", row: "Rotation") -> bool:
     from ...deploy.clients import is_readable
 
     try:
-        return is_readable(book_of(site, row), row.successor)
+        return not is_readable(book_of(site, row), row.successor)
     except SmtpcredsError:
         return False
 
