@@ -3,7 +3,6 @@
 import os
 
 from ..accounts import AccountBook
-from ..accounts.verify import opens_any
 from ..config import Site
 from ..errors import DamagedFileError, NameRefusedError, PasswordRefusedError
 from ..files import read_private
@@ -61,6 +60,8 @@ def is_handed_out(book: AccountBook, account: Account) -> bool:
 
 
 def _handed_out(book: AccountBook, account: Account) -> Credential | None:
+    from ..accounts.verify import opens_any
+
     try:
         path = auth_info_for_clients(book.site, account)
     except NameRefusedError:

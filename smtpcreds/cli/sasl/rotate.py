@@ -1,5 +1,6 @@
 """``smtpcreds sasl rotate``."""
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -111,10 +112,10 @@ def _making(
     from ...setup.client_accounts import Making
     from ...sources import is_generated, parse_source
 
-    source = password or "generate:"
+    wanted, source = hashed_form(**storing), password or "generate:"
     return Making(
         secret=account_secret(source, f"password for the successor of {account}", site),
-        form=CLEAR if clear else hashed_form(**storing),
+        form=CLEAR if clear else wanted,
         places=lambda book, successor: named_places(session, book, successor, **storing),
         is_chosen=not is_generated(parse_source(source)),
     )
@@ -147,7 +148,7 @@ def _begin(session: Session, site: "Site", wanted: "Request", making: "Making") 
 
 def _described(session: Session, place: str) -> str:
     path = place.removeprefix("file:")
-    return session.described(path) if path.startswith("/") else place
+    return session.described(path) if os.path.lexists(path) else place
 
 
 def _end(session: Session, site: "Site", wanted: "Request", *, abandon: bool) -> None:
