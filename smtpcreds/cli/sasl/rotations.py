@@ -63,7 +63,8 @@ def next_steps(site: "Site", row: "Rotation") -> Iterator[str]:
     """Say what remains of an open one: the secret to the client hosts, then the end of the old account."""
     book = book_of(site, row)
     hosts = ", ".join(row.clients) or "each client host"
-    ways = [_hand_out(book, row, place, hosts) for place in places_of(site, row)]
+    places = sorted(places_of(site, row), key=os.path.isabs, reverse=True)  # a file to copy needs no command
+    ways = [_hand_out(book, row, place, hosts) for place in places]
     ways = ways if row.places or _is_handed_out(book, row) else [_remedy(book, row)]
     yield f"next: {ways[0]}"
     yield from (f"      or {way}" for way in ways[1:])
