@@ -276,10 +276,11 @@ def test_kept_in_the_keyring(admin: Admin) -> None:
 @pytest.mark.parametrize(
     ("verb", "call", "delivered", "written"),
     [
-        ("add", "rename", False, False),
+        ("add", "link", False, False),
+        ("add", "unlink", True, False),
         ("add", "linkat", True, False),
         ("add", "unlinkat", True, True),
-        ("passwd", "rename", False, False),
+        ("passwd", "link", False, False),
         ("passwd", "renameat", True, False),
     ],
 )
