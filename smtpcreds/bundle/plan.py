@@ -1,8 +1,11 @@
 """One plan for a bundle: the certificate if one is needed, the archive, the record of who got it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from ..accounts import AccountBook
+from ..accounts.origin import database_of
 from ..authority.ca import Passphrase, certificates, once, open_issuer
 from ..authority.elder_crls import refresh_elders
 from ..authority.everywhere import elsewhere
@@ -18,8 +21,8 @@ from ..deploy.gather import gather
 from ..deploy.handed_out import Handover, record_handover
 from ..deploy.wishes import Wishes
 from ..errors import DataError, UsageError
-from ..inventory import Inventory
-from ..model import Artifact, Link, Plan, Step
+from ..inventory import Inventory, RotationState
+from ..model import Account, Artifact, Link, Plan, Step
 from ..mta.port import Facts, Material, Need, Program
 from ..pki.crl import read_crl
 from ..pki.keys import PrivateKey, generate
@@ -90,9 +93,11 @@ def plan_bundle(site: Site, wanted: Wanted, passphrase: Passphrase, delivery: De
     chain = certificates(site)
     with looking(site) as inventory:
         choice = choose(site, inventory, wanted.order.host, wanted.terms)
+        replaced = _being_replaced(site, inventory)
     _verify_key(wanted, choice)
     _verify_permitted(wanted, choice, chain)
     facts = gather(site, wanted.program, wanted.wishes, _LATER)
+    _warn_of_rotation(site, facts, replaced)
     rendered = wanted.program.render(facts)
     render_settings(site, wanted.program, facts, wanted.wishes)
 
@@ -105,6 +110,20 @@ def plan_bundle(site: Site, wanted: Wanted, passphrase: Passphrase, delivery: De
 
     steps = [_step_of(wanted.order, choice), delivery.step._replace(note=_note(wanted, len(rendered)))]
     return Plan(tuple(steps), apply)
+
+
+def _being_replaced(site: Site, inventory: Inventory | None) -> dict[Account, Account]:
+    """Return the successors of accounts whose replacement is half-way."""
+    rows = inventory.rotations.unfinished() if inventory else []
+    found = (row for row in rows if row.state is RotationState.OPEN)
+    return {row.account: row.successor for row in found if database_of(site, row.sasldb) == site.sasldb}
+
+
+def _warn_of_rotation(site: Site, facts: Facts, replaced: Mapping[Account, Account]) -> None:
+    successor = replaced.get(facts.credential.account) if facts.credential else None
+    if facts.credential and successor:
+        account, name = facts.credential.account, AccountBook(site).shown(successor)
+        site.warn(f"{account} is being replaced by {successor}; to hand out that one: --account {name}")
 
 
 def _step_of(order: Order, choice: Choice) -> Step:

@@ -1,5 +1,6 @@
 """Replacing an account without an outage, as an administrator does it."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,23 @@ def opens(admin: Admin, path: Path) -> bool:
 def events(admin: Admin) -> list[str]:
     with open_inventory(admin.root / "var/lib/smtpcreds/inventory.sqlite3", read_only=True) as inventory:
         return [f"{event.subject} {event.detail}" for event in inventory.events()][::-1]
+
+
+def test_a_bundle_hands_out_the_successor(admin: Admin) -> None:
+    """By the command that the rotation prints; one of the old account says what it is."""
+    admin("ca", "init", "--no-passphrase")
+    said = admin("sasl", "rotate", "maildroid", "--client", "attic").out
+    assert "is being replaced by" in admin("bundle", "attic", "-o", "old.tar").err
+    command = said.split("      or smtpcreds ")[1].splitlines()[0]
+    assert command == "bundle attic.polkatistas.org --account maildroid-2"
+    done = admin(*command.split(), "--new-key", "-o", "new.tar")
+    assert "is being replaced" not in done.err
+    words = ["tar", "-xOf", str(admin.directory / "new.tar"), "etc/mail/default-auth-info"]
+    info = parse(subprocess.run(words, capture_output=True, check=True).stdout, "new.tar")
+    assert checkpass(admin.database, info.authcid, HUB, info.secret.reveal())
+    assert info.authcid == "maildroid-2"
+    admin("sasl", "rotate", "maildroid", "--abandon")
+    assert "is being replaced" not in admin("bundle", "attic", "--new-key", "-o", "again.tar").err
 
 
 def test_both_accounts_work_until_the_old_one_is_retired(admin: Admin) -> None:

@@ -68,6 +68,11 @@ def next_steps(site: "Site", row: "Rotation") -> Iterator[str]:
     ways = ways if row.places or _is_handed_out(book, row) else [_remedy(book, row)]
     yield f"next: {ways[0]}"
     yield from (f"      or {way}" for way in ways[1:])
+    if _can_be_bundled(site, book, row):
+        account = book.shown(row.successor)
+        yield from (
+            f"      or smtpcreds bundle {host} --account {account}" for host in row.clients or ["HOST"]
+        )
     if row.retire_after is None:
         account = book.shown(row.account)
         yield f"      smtpcreds sasl rotate {account} --retire    once all relay by the new one"
@@ -101,6 +106,17 @@ def _is_handed_out(book: "AccountBook", row: "Rotation") -> bool:
 
     try:
         return is_handed_out(book, row.successor)
+    except SmtpcredsError:
+        return False
+
+
+def _can_be_bundled(site: "Site", book: "AccountBook", row: "Rotation") -> bool:
+    """Tell whether ``bundle`` finds the successor's secret, in the configured database or in its file."""
+    from ...deploy.clients import readable_credential
+    from ...errors import SmtpcredsError
+
+    try:
+        return book.database == site.sasldb and bool(readable_credential(book, row.successor))
     except SmtpcredsError:
         return False
 
