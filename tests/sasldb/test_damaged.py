@@ -109,6 +109,17 @@ def test_thousands_of_damaged_files(tmp_path: Path, make: Callable[[Path], bytes
     assert ROUNDS // 4 < refused < ROUNDS
 
 
+@pytest.mark.parametrize("size", [0, 4, 7])
+def test_a_list_of_free_pages_without_its_length(tmp_path: Path, size: int) -> None:
+    data = bytearray(sound_lmdb(tmp_path / "db"))
+    meta = lmdb_read.read_meta(bytes(data), "db")
+    page = meta.free_root * meta.pagesize
+    (node,) = struct.unpack_from("<H", data, page + lmdb_read.PAGE_HEADER)
+    struct.pack_into("<2H", data, page + node, size, 0)
+    with pytest.raises(DamagedFileError, match="list of free pages that is cut off"):
+        lmdb_read.decode(bytes(data))
+
+
 def test_liblmdb_never_gets_a_file_that_would_crash_it(tmp_path: Path) -> None:
     sound = sound_lmdb(tmp_path / "db")
     crashes, written = [], 0
