@@ -1,5 +1,6 @@
 """Private, atomic, durable: the promises of smtpcreds.files, on a real file system."""
 
+import errno
 import multiprocessing
 import os
 import resource
@@ -13,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from smtpcreds import files
-from smtpcreds.errors import LockHeldError, MissingInputError, UnsafePathError, WriteError
+from smtpcreds.errors import DeniedError, LockHeldError, MissingInputError, UnsafePathError, WriteError
+from smtpcreds.files.explain import explained
 from smtpcreds.model import Artifact
 
 
@@ -77,7 +79,7 @@ def test_open_directories_are_refused(home: Path, loose: int, who: str) -> None:
     home.chmod(loose)
     with pytest.raises(UnsafePathError, match=who) as caught:
         files.check_directory(str(home))
-    assert caught.value.hint == f"chmod 0700 {home}"
+    assert caught.value.hint == f"chmod go-w {home}"
 
 
 def test_directory_that_is_a_link_or_foreign_or_below_an_open_one(home: Path, tmp_path: Path) -> None:
@@ -205,3 +207,11 @@ def test_lock_through_a_link_is_refused(home: Path) -> None:
     with pytest.raises(UnsafePathError), files.exclusive(str(home / "lock")):
         pass
     assert not (home / "victim").exists()
+
+
+@pytest.mark.parametrize(("user", "hint"), [(0, "lsattr"), (1000, "run it as root")])
+def test_root_is_not_told_to_become_root(monkeypatch: pytest.MonkeyPatch, user: int, hint: str) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    with pytest.raises(DeniedError) as caught, explained("sasldb2"):
+        raise PermissionError(errno.EPERM, "Operation not permitted")  # an immutable file
+    assert hint in (caught.value.hint or "")
