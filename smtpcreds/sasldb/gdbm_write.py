@@ -36,7 +36,7 @@ def encode(
         InexpressibleError: more keys of one hash than a bucket holds.
     """
     signed = layout.host_signs_char() if signed_char is None else signed_char
-    keys = sorted((layout.hashed(key, signed_char=signed), key) for key in records)
+    keys = sorted((value, key) for key, value in layout.hashes(records, signed_char=signed))
     buckets = list(_split(keys, 0, 0, subject))
     bits = max(_initial_bits(), *(bucket.bits for bucket in buckets))
     buckets_at = BLOCK + -(-(8 << bits) // BLOCK) * BLOCK

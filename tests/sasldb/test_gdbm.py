@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smtpcreds.errors import ForeignFormatError, InexpressibleError
+from smtpcreds.errors import DamagedFileError, ForeignFormatError, InexpressibleError
 from smtpcreds.sasldb import gdbm_layout, gdbm_write
 from smtpcreds.sasldb.gdbm import decode, encode
 
@@ -72,6 +72,44 @@ def test_the_other_sign_of_char_places_them_elsewhere() -> None:
     assert gdbm_layout.hashed(b"eleve", signed_char=True) == gdbm_layout.hashed(b"eleve", signed_char=False)
 
 
+@given(st.lists(st.binary(max_size=50)), st.booleans())
+def test_many_hashes_are_those_of_each(keys: list[bytes], signed: bool) -> None:
+    made = dict(gdbm_layout.hashes(keys, signed_char=signed))
+    assert made == {key: gdbm_layout.hashed(key, signed_char=signed) for key in keys}
+
+
+def test_a_file_of_a_machine_with_the_other_sign_is_read() -> None:
+    records = {"élève".encode(): b"x", b"eleve": b"y"}
+    for signed in (True, False):
+        assert decode(encode(records, signed_char=signed)) == records
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (b"key7\0tail", b"key7\0tall", "not the one that was stored"),
+        (b"key7\0tail", b"kex7\0tail", "begins otherwise"),
+    ],
+)
+def test_a_key_that_libgdbm_would_not_find_is_damage(
+    tmp_path: Path, old: bytes, new: bytes, reason: str
+) -> None:
+    path = tmp_path / "db"
+    peers.gdbm(path, {b"key%d\0tail" % n: b"secret" for n in range(9)})
+    path.write_bytes(path.read_bytes().replace(old, new))
+    with pytest.raises(DamagedFileError, match=reason):
+        decode(path.read_bytes())
+
+
+def test_a_record_in_a_wrong_bucket_is_damage() -> None:
+    data = bytearray(encode({b"key%d" % n: b"x" for n in range(400)}))
+    size = 8 << gdbm_layout.HEADER.unpack_from(data)[4]
+    directory = data[gdbm_write.BLOCK : gdbm_write.BLOCK + size]
+    data[gdbm_write.BLOCK : gdbm_write.BLOCK + size] = directory[8:] + directory[:8]
+    with pytest.raises(DamagedFileError, match="belongs to another one"):
+        decode(bytes(data))
+
+
 def test_libgdbm_edits_our_file_and_we_read_it_again(tmp_path: Path) -> None:
     path, dice = tmp_path / "db", random.Random(5)
     model = accounts(50)
@@ -89,7 +127,7 @@ def test_libgdbm_edits_our_file_and_we_read_it_again(tmp_path: Path) -> None:
 
 
 def test_more_equal_hashes_than_a_bucket_holds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gdbm_layout, "hashed", lambda key, signed_char: 7)
+    monkeypatch.setattr(gdbm_layout, "hashes", lambda keys, signed_char: ((key, 7) for key in keys))
     with pytest.raises(InexpressibleError, match="same hash"):
         gdbm_write.encode({b"%d" % n: b"" for n in range(167)})
 
