@@ -4,10 +4,11 @@ Source: gdbm 1.23 ``gdbmdefs.h``, ``gdbmconst.h``, ``hash.c``.
 """
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import cycle
 from operator import lshift
-from struct import Struct, unpack
+from struct import calcsize, unpack
 
 MAGIC = 0x13579ACF
 OLD_MAGIC = 0x13579ACE
@@ -17,13 +18,16 @@ MAGICS = (MAGIC, OLD_MAGIC, SYNC_MAGIC)
 NARROW_MAGICS = (0x13579ACD, 0x13579AD0)
 """Files with 32-bit offsets."""
 
-HEADER = Struct("<Iiq4iq")
+HOST_ORDER = "<" if sys.byteorder == "little" else ">"
+HEADER = "Iiq4iq"
 """Magic, block size, directory's place, its size in bytes, its bits, bucket size, elements, end of file."""
+HEADER_SIZE = calcsize("<" + HEADER)
 BUCKET_HEAD = 112
 """Bytes before a bucket's elements: a table of free space, then bits and count."""
 BUCKET_BITS_AT = 104
-ELEMENT = Struct("<i4sq2i")
+ELEMENT = "i4sq2i"
 """Hash (-1 = unused), start of the key, place of the data, key size, value size."""
+ELEMENT_SIZE = calcsize("<" + ELEMENT)
 MAX_BITS = 31
 
 _SHIFTS = tuple(5 * i % 24 for i in range(24))
@@ -34,7 +38,7 @@ _UNSIGNED_CHAR = ("aarch64", "arm", "ppc", "s390", "riscv")
 
 def elements_of(bucket_size: int) -> int:
     """Return how many elements a bucket has."""
-    return (bucket_size - BUCKET_HEAD - ELEMENT.size) // ELEMENT.size + 1
+    return (bucket_size - BUCKET_HEAD - ELEMENT_SIZE) // ELEMENT_SIZE + 1
 
 
 def host_signs_char() -> bool:

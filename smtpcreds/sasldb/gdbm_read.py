@@ -47,10 +47,10 @@ def decode(data: bytes, *, subject: str = "GDBM file") -> dict[bytes, bytes]:
 
 
 def _header(data: bytes, subject: str) -> _Header:
-    if len(data) < layout.HEADER.size:
+    if len(data) < layout.HEADER_SIZE:
         raise DamagedFileError(subject, f"is cut off after {len(data)} bytes of the header", SALVAGE)
     order = _byte_order(data, subject)
-    fields = Struct(order + "Iiq4iq").unpack_from(data)
+    fields = unpack_from(order + layout.HEADER, data)
     header = _Header(order, *fields[2:7])
     if not 0 <= header.bits < layout.MAX_BITS or header.directory_size != 8 << header.bits:
         raise DamagedFileError(subject, f"has a directory of {header.directory_size} bytes", SALVAGE)
@@ -79,7 +79,7 @@ class _Reader:
         self._data, self._header, self._subject = data, header, subject
         self._directory, self._shift = directory, layout.MAX_BITS - header.bits
         self._hashes: dict[bytes, int] = {}
-        self._element = Struct(header.order + "i4sq2i")
+        self._element = Struct(header.order + layout.ELEMENT)
         self._left = len(data)
         self.found: dict[bytes, bytes] = {}
 
@@ -90,7 +90,7 @@ class _Reader:
         (count,) = unpack_from(self._header.order + "i", self._data, address + layout.BUCKET_BITS_AT + 4)
         before = len(self.found)
         start = address + layout.BUCKET_HEAD
-        table = self._data[start : start + self._header.elements * layout.ELEMENT.size]
+        table = self._data[start : start + self._header.elements * layout.ELEMENT_SIZE]
         for value, beginning, place, key_size, data_size in self._element.iter_unpack(table):
             if value == -1:
                 continue

@@ -1,8 +1,10 @@
 """GDBM files: what libgdbm writes we read, what we write libgdbm reads, edits and reads again."""
 
+import base64
 import os
 import random
 import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -78,6 +80,38 @@ def test_many_hashes_are_those_of_each(keys: list[bytes], signed: bool) -> None:
     assert made == {key: gdbm_layout.hashed(key, signed_char=signed) for key in keys}
 
 
+S390X = (
+    b"c-rmQF>1n400!V!iiJ|pK)|70Jc0(?y+CJYhip!YrC0C@9zbyS1|GmOxOfLasd*-)2(C(%?}NPm@n;DS@)BO!pRGekLMf@P@LJ`("
+    b"?0a$82LJ#7;EuJVlu}A5rIb=i`PlhX&Kujm^MLmIl@1!7e+rjw==FO2z4U2)IbAJ=zx!n~?rm`|wLW^iUa!Ap-~HU|CgXfmeUIW$E3"
+    b"Oyoqu1ZQ|2Ukzk8l6=eT>i8`5Fu-c_&V@(=;poY`+5l008hHj$^^*Zv"
+)
+"""Made by Debian's gdbmtool 1.23-3 for s390x: ``store user1 value1``, ``store user2 value2``,
+``store él x``."""
+
+
+def test_a_big_endian_machine_s_file_is_read_and_made() -> None:
+    """That machine's gdbmtool also found all in files of ours with up to 5001 records."""
+    theirs = zlib.decompress(base64.b85decode(S390X))
+    records = {b"user1": b"value1", b"user2": b"value2", "él".encode(): b"x"}
+    assert decode(theirs) == records
+    ours = encode(records, order=">", signed_char=False)
+    assert ours[:32] == theirs[:32]
+    assert decode(ours) == records
+    place = struct.unpack_from(">q", theirs, 4096)[0], struct.unpack_from(">q", ours, 4096)[0]
+    assert _elements(theirs, place[0]) == _elements(ours, place[1])
+
+
+def _elements(data: bytes, bucket: int) -> list[tuple[object, ...]]:
+    """Return hash, start of the key and sizes of each element; where the data lie is another matter."""
+    table = data[bucket + gdbm_layout.BUCKET_HEAD : bucket + 4096 - 4]
+    whole = struct.iter_unpack(">" + gdbm_layout.ELEMENT, table[: len(table) // 24 * 24])
+    return [(value, key, *sizes) for value, key, _, *sizes in whole if value != -1]
+
+
+def test_a_file_is_for_this_machine() -> None:
+    assert encode({})[:4] == struct.pack("=I", gdbm_layout.MAGIC)
+
+
 def test_a_file_of_a_machine_with_the_other_sign_is_read() -> None:
     records = {"élève".encode(): b"x", b"eleve": b"y"}
     for signed in (True, False):
@@ -103,7 +137,7 @@ def test_a_key_that_libgdbm_would_not_find_is_damage(
 
 def test_a_record_in_a_wrong_bucket_is_damage() -> None:
     data = bytearray(encode({b"key%d" % n: b"x" for n in range(400)}))
-    size = 8 << gdbm_layout.HEADER.unpack_from(data)[4]
+    size = 8 << struct.unpack_from(gdbm_layout.HOST_ORDER + gdbm_layout.HEADER, data)[4]
     directory = data[gdbm_write.BLOCK : gdbm_write.BLOCK + size]
     data[gdbm_write.BLOCK : gdbm_write.BLOCK + size] = directory[8:] + directory[:8]
     with pytest.raises(DamagedFileError, match="belongs to another one"):
