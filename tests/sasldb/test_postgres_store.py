@@ -225,6 +225,40 @@ def test_a_bytea_would_be_read_as_its_digits(postgres: Cluster, name: str, url: 
     assert sasl_oracle.configured(conf, *logins, mechanisms=FEW) == [frozenset(), frozenset(FEW)]
 
 
+NAMED = "username TEXT, realm TEXT, prop TEXT"
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "TABLE {name} (number INT)",
+        f"TABLE {{name}} ({NAMED}, value TEXT)",
+        f"TABLE {{name}} ({NAMED}, value BYTEA NOT NULL, PRIMARY KEY (username, realm, prop))",
+        f"TABLE {{name}} ({NAMED} NOT NULL, value TEXT NOT NULL, PRIMARY KEY (username, realm))",
+        "VIEW {name} AS SELECT ''::text AS username, ''::text AS realm, ''::text AS prop, ''::text AS value",
+    ],
+)
+def test_a_table_of_some_other_program_is_left_alone(
+    postgres: Cluster, name: str, url: str, definition: str
+) -> None:
+    made = "public.smtpcreds_sasl"
+    postgres.run(name, f"CREATE {definition.format(name=made)}", f"ALTER TABLE {made} OWNER TO admin")
+    for use in (lambda s: s.load(), lambda s: s.signature(), lambda s: set_password(s, MAILDROID, b"x")):
+        with pytest.raises(ForeignFormatError, match="not the one this program makes"):
+            use(open_store(url))
+    postgres.run(name, f"DROP {definition.partition(' ')[0]} {made}")
+
+
+def test_rows_that_a_policy_hides_are_not_taken_for_none(postgres: Cluster, name: str, url: str) -> None:
+    set_password(open_store(url), MAILDROID, b"secret")
+    role = postgres.role()
+    postgres.psql(name, "\n".join(grants(role)))
+    postgres.run(name, "ALTER TABLE smtpcreds_sasl ENABLE ROW LEVEL SECURITY")
+    with pytest.raises(DeniedError, match="row-level security"):
+        open_store(postgres.url(name, role)).load()
+    assert open_store(url).load() == {KEY: b"secret"}
+
+
 @pytest.mark.parametrize(
     ("key", "value", "reason"),
     [
