@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "smtpcreds"
 
 FLOORS = (
-    ("errors", "secret"),
+    ("errors", "secret", "mechanisms"),
     ("model", "names", "postgres"),
     ("files", "config", "passwords"),
     ("pki", "sasldb", "mta", "sources", "inventory", "smtp", "dns"),
@@ -24,7 +24,7 @@ LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 GROUND = 1
 """Up to this level a room may use its neighbours."""
 
-PURE = ("pki", "mta", "model", "names")
+PURE = ("pki", "mta", "model", "names", "mechanisms")
 IMPURE = {"os", "time", "socket", "subprocess", "pathlib", "shutil", "tempfile", "random"}
 HOMES = {
     "click": {"cli"},

@@ -104,4 +104,4 @@ def test_readme_shows_every_setting_with_its_default() -> None:
 
 
 def vars_of(value: object) -> dict[str, object]:
-    return {name: getattr(value, name) for name in value.__slots__}  # type: ignore[attr-defined]
+    return {name: getattr(value, name) for name in value._fields}  # type: ignore[attr-defined]

@@ -15,8 +15,9 @@ from ..errors import (
 from ..files import announce
 from ..model import Account, Credential, Plan, Step, parse_account
 from ..sasldb.detect import Format
-from ..sasldb.opening import open_store
-from ..sasldb.records import USER_PASSWORD, by_account, properties, replacement
+from ..sasldb.limits import refuse_misfits
+from ..sasldb.opening import kind_of, open_store
+from ..sasldb.records import USER_PASSWORD, by_account, properties, record, replacement
 from ..sasldb.store import Edits
 from ..secret import Secret
 from .copies import apply_with, copies_of
@@ -188,6 +189,10 @@ class AccountBook:
         except MissingInputError:
             return {}
 
+    def kind(self) -> str:
+        """Return what the database is, or would be made as; see :func:`smtpcreds.sasldb.opening.kind_of`."""
+        return kind_of(self.database, self._new or new_format(self.site))
+
     def _state(self) -> object | None:
         try:
             return open_store(self.database).signature()
@@ -225,6 +230,7 @@ class AccountBook:
         def apply() -> Change:
             made = secret()
             values = form.properties(account, made)
+            refuse_misfits(self.kind(), (record(account, *prop) for prop in values.items()))
             if self._state() != seen:
                 check(self.records())
             for delivery in deliveries:

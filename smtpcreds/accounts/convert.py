@@ -1,18 +1,23 @@
-"""A database in another format, compared record by record.
+"""A database of another kind, compared record by record.
 
-Distributions moved between them: Fedora and RHEL from Berkeley DB to GDBM, upstream Cyrus SASL to LMDB.
+Distributions moved between the file formats: Fedora and RHEL from Berkeley DB to GDBM, upstream Cyrus SASL to
+LMDB. Who grows from one hub to several moves to PostgreSQL.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import DamagedFileError, ExistsError, InexpressibleError, MissingInputError, UsageError
+from ..files import announce
 from ..model import Plan, Step
+from ..postgres import is_url
 from ..sasldb.detect import Format
+from ..sasldb.limits import SQL, rule_of
 from ..sasldb.opening import format_at, open_store
 from ..sasldb.records import by_account, strays
-from ..sasldb.whole import create, fits
+from ..sasldb.replace import Origin
+from ..sasldb.whole import create
 
 Records = Mapping[bytes, bytes]
 
@@ -22,69 +27,105 @@ class Conversion:
     """What was written where.
 
     Attributes:
-        source: path of the database that was read.
-        source_format: its format.
-        target: path of the one that was written.
+        source: path or URL of the database that was read.
+        source_format: its format; ``postgresql`` for a URL.
+        target: path or URL of the one that was written.
         target_format: its format.
         records: how many it holds, each compared after writing.
         accounts: how many of the source's; all of them are in the target.
         carried: keys that are no account's and were written all the same.
-        refused: keys that are no account's and that the new format can't hold.
+        refused: keys that are no account's and that the target can't hold.
     """
 
     source: str
-    source_format: Format
+    source_format: str
     target: str
-    target_format: Format
+    target_format: str
     records: int
     accounts: int
     carried: tuple[bytes, ...]
     refused: tuple[bytes, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to become what.
+
+    Attributes:
+        source: path or URL of the database to read.
+        target: path or URL of the one to write.
+        kind: the target's format; ``postgresql`` for a URL, see :func:`kind_of_target`.
+        origin: mode and owner of a new file that comes from a URL; another file's are taken over.
+        force: replace all records of an existing database of this kind.
+    """
+
+    source: str
+    target: str
+    kind: str
+    origin: Origin
+    force: bool = False
+
+
+def kind_of_target(target: str, wanted: str | None) -> str:
+    """Return the kind of a database to be written: a format for a path, ``postgresql`` for a URL.
+
+    Raises:
+        UsageError: what is wanted is none, or does not fit.
+        ForeignFormatError: a URL that accounts are not kept in.
+    """
+    if is_url(target):
+        open_store(target)
+        if wanted not in (None, SQL):
+            raise UsageError("--to", f"says {wanted}, and the target is PostgreSQL", "leave --to out")
+        return SQL
+    if wanted is None:
+        raise UsageError("--to", "is missing", f"name the format of the new file: {', '.join(Format)}")
+    if wanted == SQL:
+        raise UsageError(target, "is no URL", "write postgresql://HOST/DATABASE")
+    return wanted
+
+
 def plan_convert(
-    source: str, target: str, kind: Format, warn: Callable[[str], None], *, force: bool = False
-) -> Plan[Conversion]:
-    """Plan a database in another format; the old one stays.
+    wish: Wish, warn: Callable[[str], None]
+) -> tuple[Plan[Conversion], Sequence[InexpressibleError]]:
+    """Plan a database of another kind; the old one stays.
 
     A new file gets owner, mode and ACL of the old one. An existing database keeps its own, and is changed in
-    place where libsasl2 keeps it open (LMDB).
+    place where libsasl2 keeps it open (LMDB). PostgreSQL is changed in one transaction.
 
     Args:
-        source: the database to read.
-        target: the file to write.
-        kind: its format.
+        wish: what is to be done.
         warn: takes a line of what the administrator should know.
-        force: replace all records of an existing database of this format.
+
+    Returns:
+        The plan, and the records of accounts that the target can't hold. Where there are any, applying the
+        plan raises the first.
 
     Raises:
         MissingInputError: there is no source.
         ExistsError: the target exists, and ``force`` is not given or it has another format.
-        UsageError: both are one file.
-        InexpressibleError: the new format can't hold an account's key.
+        UsageError: both are one.
     """
-    found = format_at(source)
-    if found is None:
-        raise MissingInputError(source, "does not exist", "name another one: --database FILE")
-    exists = _refuse_target(source, target, kind, force=force)
-    step = _step(target, source, kind, exists=exists, count=len(_fitting(open_store(source).load(), kind)))
+    found = _kind_of_source(wish.source)
+    exists = _refuse_target(wish)
+    planned, refused = _sifted(dict(open_store(wish.source).load().items()), wish.kind)
 
     def apply() -> Conversion:
-        store = open_store(source)
-        seen, records = store.signature(), store.load()
-        wanted = _fitting(records, kind)
-        if exists:
-            open_store(target, new=kind).apply(lambda old: {**dict.fromkeys(old), **wanted})
-        else:
-            create(target, kind, wanted, like=source)
-        _compare(target, wanted)
+        store = open_store(wish.source)
+        seen, records = store.signature(), dict(store.load().items())
+        wanted, misfits = _sifted(records, wish.kind)
+        if misfits:
+            raise misfits[0]
+        _write(wish, wanted, exists=exists)
+        _compare(wish.target, wanted)
+        announce("sasl convert", [(wish.target, f"{len(wanted)} records of {wish.source}")])
         if store.signature() != seen:
-            warn(f"{source} was changed meanwhile; convert it again")
-        if kind is Format.GDBM and not all(map(bytes.isascii, wanted)):
+            warn(f"{wish.source} was changed meanwhile; convert it again")
+        if wish.kind == Format.GDBM and not all(map(bytes.isascii, wanted)):
             warn(_NOT_ASCII)
-        return _conversion(source, found, target, kind, records)
+        return _conversion(wish, found, records, wanted)
 
-    return Plan((step,), apply)
+    return Plan((_step(wish, exists=exists, count=len(planned)),), apply), refused
 
 
 _NOT_ASCII = (
@@ -93,50 +134,96 @@ _NOT_ASCII = (
 )
 
 
-def _step(target: str, source: str, kind: Format, *, exists: bool, count: int) -> Step:
-    mode = None if exists else os.stat(source).st_mode & 0o7777
-    return Step("replace" if exists else "write", target, mode, f"{count} records of {source} as {kind}")
+def _kind_of_source(source: str) -> str:
+    if is_url(source):
+        return SQL
+    found = format_at(source)
+    if found is None:
+        raise MissingInputError(source, "does not exist", "name another one: --database FILE")
+    return found
 
 
-def _refuse_target(source: str, target: str, kind: Format, *, force: bool) -> bool:
-    """Tell whether the target exists and may be written."""
-    if os.path.realpath(source) == os.path.realpath(target):
-        raise UsageError(
-            target, "is the database itself", "name a new file, and move it into place afterwards"
-        )
-    there = format_at(target)
+def _step(wish: Wish, *, exists: bool, count: int) -> Step:
+    mode = None
+    if not exists and not is_url(wish.target):
+        mode = wish.origin.mode if is_url(wish.source) else os.stat(wish.source).st_mode & 0o7777
+    note = f"{count} records of {wish.source} as {wish.kind}"
+    return Step("replace" if exists else "write", wish.target, mode, note)
+
+
+def _refuse_target(wish: Wish) -> bool:
+    """Tell whether there is something in the target, which may be replaced."""
+    if _is_same(wish.source, wish.target):
+        raise UsageError(wish.target, "is the database itself", "name a new one, and put it in place later")
+    if is_url(wish.target):
+        held = _records_at(wish.target)
+        _refuse_full(wish, held)
+        return bool(held)
+    there = format_at(wish.target)
     if there is None:
         return False
-    if not force:
-        raise ExistsError(target, "exists and was left alone", "name another file, or pass --force")
-    if there is not kind:
-        reason = f"has format {there}; --force replaces only a database of format {kind}"
-        raise ExistsError(target, reason, "remove it, or name another file")
+    if not wish.force:
+        raise ExistsError(wish.target, "exists and was left alone", "name another file, or pass --force")
+    if there != wish.kind:
+        reason = f"has format {there}; --force replaces only a database of format {wish.kind}"
+        raise ExistsError(wish.target, reason, "remove it, or name another file")
     return True
 
 
-def _fitting(records: Records, kind: Format) -> dict[bytes, bytes]:
-    """Return the records that the format can hold: all of every account."""
-    lost = {key for key in records if not fits(kind, key)}
-    for key in sorted(lost):
-        if key.count(b"\0") == 2:
-            name = key.rpartition(b"\0")[0].replace(b"\0", b"@").decode(errors="replace")
-            raise InexpressibleError(
-                name, f"has a key of {len(key)} octets, too long for {kind}; nothing was written"
-            )
-    return {key: value for key, value in records.items() if key not in lost}
+def _is_same(source: str, target: str) -> bool:
+    """Tell whether both are one; of a database with two URLs that is not seen."""
+    if is_url(source) or is_url(target):
+        return source == target
+    return os.path.realpath(source) == os.path.realpath(target)
+
+
+def _refuse_full(wish: Wish, held: Records) -> None:
+    if held and not wish.force:
+        reason = f"holds {len(held)} records already, which were left alone"
+        raise ExistsError(wish.target, reason, "name another database, or pass --force to replace them all")
+
+
+def _write(wish: Wish, wanted: Records, *, exists: bool) -> None:
+    def replaced(old: Records) -> dict[bytes, bytes | None]:
+        _refuse_full(wish, old)
+        return {**dict.fromkeys(old), **wanted}
+
+    if is_url(wish.target):
+        open_store(wish.target).apply(replaced)
+    elif exists:
+        open_store(wish.target, new=Format(wish.kind)).apply(replaced)
+    else:
+        like = wish.origin if is_url(wish.source) else wish.source
+        create(wish.target, Format(wish.kind), wanted, like)
+
+
+def _records_at(place: str) -> Records:
+    """Return all records; a table that was never made has none."""
+    try:
+        return open_store(place).load()
+    except MissingInputError:
+        return {}
+
+
+def _sifted(records: Records, kind: str) -> tuple[dict[bytes, bytes], list[InexpressibleError]]:
+    """Return the records that the target can hold, and what is wrong with others of accounts, by key."""
+    fault_of = rule_of(kind)
+    faults = {key: fault for key, value in records.items() if (fault := fault_of(key, value))}
+    fitting = {key: value for key, value in records.items() if key not in faults}
+    return fitting, [faults[key] for key in sorted(faults) if key.count(b"\0") == 2]
 
 
 def _compare(target: str, wanted: Records) -> None:
-    written = open_store(target).load()
+    written = _records_at(target)
     if written != wanted:
         count = sum(written.get(key) != wanted.get(key) for key in {*written, *wanted})
-        raise DamagedFileError(target, f"reads back with {count} other records than were written")
+        reason = f"reads back with {count} other records than were written"
+        raise DamagedFileError(target, reason, "unless another program changed it meanwhile, convert again")
 
 
-def _conversion(source: str, found: Format, target: str, kind: Format, records: Records) -> Conversion:
+def _conversion(wish: Wish, found: str, records: Records, wanted: Records) -> Conversion:
     foreign = strays(records)
-    carried = tuple(key for key in foreign if fits(kind, key))
-    refused = tuple(key for key in foreign if not fits(kind, key))
-    count = len(records) - len(refused)
-    return Conversion(source, found, target, kind, count, len(by_account(records)), carried, refused)
+    carried = tuple(key for key in foreign if key in wanted)
+    refused = tuple(key for key in foreign if key not in wanted)
+    accounts = len(by_account(records))
+    return Conversion(wish.source, found, wish.target, wish.kind, len(wanted), accounts, carried, refused)

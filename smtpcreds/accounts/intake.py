@@ -7,6 +7,7 @@ from typing import NamedTuple
 from ..errors import NameRefusedError, SmtpcredsError
 from ..model import Account, parse_account
 from ..passwords import chosen_fault
+from ..sasldb.limits import rule_of
 from ..sasldb.records import USER_PASSWORD, record
 from ..secret import Secret
 from .book import AccountBook
@@ -79,6 +80,7 @@ class _Check:
 
     def __init__(self, book: AccountBook, rules: Rules) -> None:
         self._root, self._rules = book.site.root, rules
+        self._misfit_of = rule_of(book.kind())
         self._realm = rules.realm or book.site.realm
         self._logins = frozenset() if rules.allow_login_names else login_names(self._root)
         self._asks = rules.check_logins and not rules.allow_login_names
@@ -96,6 +98,9 @@ class _Check:
             if fault := self._secret_fault(values.get(USER_PASSWORD)):
                 return Fault(where, f"{account}: {fault}")
             records = [record(account, name, value) for name, value in values.items()]
+            for key, value in records:
+                if misfit := self._misfit_of(key, value):
+                    raise misfit
         except SmtpcredsError as error:
             return Fault(where, f"{account}: {error.reason}")
         records.sort()

@@ -3,26 +3,14 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from ..errors import DataError
+from ..mechanisms import BY_PASSWORD
 from ..passwords import MIN_ITERATIONS, parse_scram
 from ..sasldb.records import AUTH_PASSWORD, MECHANISM_SECRETS, USER_PASSWORD
 from .forms import first_value
 
-STRONGEST_FIRST = (
-    "SCRAM-SHA-512",
-    "SCRAM-SHA-384",
-    "SCRAM-SHA-256",
-    "SCRAM-SHA-224",
-    "SCRAM-SHA-1",
-    "DIGEST-MD5",
-    "CRAM-MD5",
-    "PLAIN",
-    "LOGIN",
-    "OTP",
-    "SRP",
-)
-"""In the order in which Cyrus clients prefer them (observed), with the two that need clear text last."""
+STRONGEST_FIRST = (*BY_PASSWORD, "OTP", "SRP")
 
-CLEAR_TEXT = frozenset(STRONGEST_FIRST[:9])
+CLEAR_TEXT = frozenset(BY_PASSWORD)
 """What a ``userPassword`` serves."""
 MAX_LOGIN = 1024
 """Octets; the plugin of LOGIN refuses more from the client."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ..errors import DataError, UnsafePathError, UsageError
 from ..files import explained, read_private
+from ..postgres import is_url
 from ..sasldb.opening import format_at, open_store
 from ..sasldb.records import in_order, strays
 from .readers import KINDS, Fault, Row, detect
@@ -16,20 +17,23 @@ FORMATS = (*KINDS, SASLDB)
 
 
 def accounts_of(path: str, kind: str | None) -> Iterator[Row | Fault]:
-    """Read the accounts of a file.
+    """Read the accounts of a file, or of a database in PostgreSQL.
 
     Args:
-        path: of the file.
+        path: of the file, or a URL.
         kind: one of FORMATS; None to tell it from the content.
 
     Raises:
-        UsageError: there is no such format.
+        UsageError: there is no such format; or a URL that can't be used, or is said to be a text.
         UnsafePathError: others may read it.
         MissingInputError, DataError, AmbiguousError: it is not there, empty, or of no certain format.
         DamagedFileError, ForeignFormatError: a database that can't be read.
     """
     _verify_kind(kind)
+    if is_url(path):
+        return _of_url(path, kind)
     if kind == SASLDB or (kind is None and _is_sasldb(path)):
+        _refuse_public(path)
         return _of_database(path)
     return accounts_in(read_private(path), kind, path)
 
@@ -60,13 +64,23 @@ def _is_sasldb(path: str) -> bool:
         return False
 
 
-def _of_database(path: str) -> Iterator[Row | Fault]:
-    """Give the accounts of a database, which its server's group may read, but not everybody."""
+def _of_url(url: str, kind: str | None) -> Iterator[Row | Fault]:
+    open_store(url)
+    if kind not in (None, SASLDB):
+        raise UsageError("--as", f"says {kind}, and the source is PostgreSQL", "leave --as out")
+    return _of_database(url)
+
+
+def _refuse_public(path: str) -> None:
+    """Accept a database that its server's group may read, but not everybody."""
     with explained(path):
         mode = os.stat(path).st_mode
     if mode & (stat.S_IROTH | stat.S_IWOTH):
         reason = f"has mode {stat.S_IMODE(mode):04o}; everybody may use it"
         raise UnsafePathError(path, reason, f"chmod o-rwx {path}")
+
+
+def _of_database(path: str) -> Iterator[Row | Fault]:
     records = open_store(path).load()
     for account, properties in in_order(records):
         yield Row(f"account {ascii(str(account))[1:-1]}", account.authcid, account.realm, properties)

@@ -93,7 +93,7 @@ SASL = table(
         "SASL014",
         _E,
         "a mail server that looks accounts up in another database than the one that is kept here",
-        "set sasldb_path, or sasl.database in smtpcreds.toml",
+        "set sasldb_path, or sasl.database or sasl.copies in smtpcreds.toml",
     ),
     (
         "SASL015",

@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ..errors import DamagedFileError
@@ -103,13 +103,23 @@ def databases(world: World) -> Iterator[Finding]:
     for conf in confs(world):
         if "sasldb" in conf.backends:
             read = conf.settings.get("sasldb_path", "/etc/sasldb2")
-            inside = {jail + read} if conf.program == "postfix" else set()
-            if not {read, *inside} & {kept, *copies}:
+            places = (read, jail + read) if conf.program == "postfix" else (read,)
+            if not {kept, *copies}.intersection(places):
                 reason = f"looks accounts up in {read}, and they are kept in {kept.partition('?')[0]}"
-                yield found("SASL014", conf.path, reason, f"set sasldb_path in {conf.path}")
+                yield found("SASL014", conf.path, reason, _cure_of_place(world, conf.path, places))
         elif "sql" in conf.backends and not is_url(kept):
             reason = f"looks accounts up by the sql plugin, and they are kept in {kept}"
             yield found("SASL014", conf.path, reason, f"set auxprop_plugin: sasldb in {conf.path}")
+
+
+def _cure_of_place(world: World, conf: str, places: Iterable[str]) -> str:
+    """Return how the place that is read comes to be kept: as a copy, if there is a database."""
+    there = [place for place in places if os.path.exists(world.path(place))]
+    if not there or is_url(world.site.settings.sasl.database):
+        return f"set sasldb_path in {conf}"
+    site = world.site
+    copies = ", ".join(f'"{path}"' for path in (*site.settings.sasl.copies, there[-1]))
+    return f"write copies = [{copies}] in table [sasl] of {site.settings_path}, or set sasldb_path in {conf}"
 
 
 def places(world: World) -> Iterator[Finding]:

@@ -34,9 +34,10 @@ def _ends(facts: Facts, papers: Papers, crl_end: datetime) -> Iterator[str]:
     yield f"Its certificate (serial {papers.serial}) is valid to {end:%Y-%m-%d}."
     if papers.key is None:
         yield f"The private key was made here and never left: it belongs in {facts.tls.key}, mode 0600."
-    yield f"The list of revoked certificates beside it is valid to {crl_end:%Y-%m-%d}. Mail stops"
-    yield "when it ends, so copy a new one from the hub well before, for example each night:"
-    yield f"    scp -p root@{facts.hub}:{facts.tls.crl} {facts.tls.crl}"
+    yield f"The list of revoked certificates beside it is valid to {crl_end:%Y-%m-%d}."
+    if crl_end < end:
+        yield "Mail stops when it ends, so copy a new one from the hub well before, for example each night:"
+        yield f"    scp -p root@{facts.hub}:{facts.tls.crl} {facts.tls.crl}"
 
 
 def _work(program: Program, facts: Facts) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,8 @@ from .secrets import bundle_passphrase, ca_passphrase
 from .session import Session, pass_session
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from ..authority.sign_request import Petition
     from ..bundle.delivery import Delivery, Seal
     from ..bundle.plan import Bundled, Wanted
@@ -72,7 +75,7 @@ def bundle(
     delivery = _delivery(session, path, seal, force=force)
     done = session.carry_out(plan_bundle(site, wanted, _ca(ca_passphrase, site), delivery))
     if done is not None and not (path is None and session.quiet):
-        _show(session, wanted, done, path)
+        _show(session, wanted, done, path, _opened(path, passphrase, recipients))
 
 
 _ca = ca_passphrase
@@ -168,7 +171,15 @@ def _delivery(session: Session, path: str | None, seal: "Seal", *, force: bool) 
     return to_stream(write, seal)
 
 
-def _show(session: Session, wanted: "Wanted", done: "Bundled", path: str | None) -> None:
+def _opened(path: str | None, passphrase: str | None, recipients: tuple[str, ...]) -> str:
+    """Return the command that unpacks the archive, on the client host."""
+    name = quote((path or STREAM).rpartition("/")[2])
+    if passphrase or recipients:
+        return f"age -d {'-i KEY ' if recipients else ''}{name} | tar -xpf - -C /"
+    return f"tar -xpf {name} -C /"
+
+
+def _show(session: Session, wanted: "Wanted", done: "Bundled", path: str | None, opened: str) -> None:
     facts, papers = done.facts, done.papers
     account = str(facts.credential.account) if facts.credential else None
     work = wanted.program.work(facts)
@@ -191,12 +202,14 @@ def _show(session: Session, wanted: "Wanted", done: "Bundled", path: str | None)
         }
         if path
         else {},
-        _lines(session, wanted, done, path),
+        _lines(session, wanted, done, path, opened),
         aside=path is None,
     )
 
 
-def _lines(session: Session, wanted: "Wanted", done: "Bundled", path: str | None) -> Iterator[str]:
+def _lines(
+    session: Session, wanted: "Wanted", done: "Bundled", path: str | None, opened: str
+) -> Iterator[str]:
     from ..bundle.member import README
 
     facts, papers = done.facts, done.papers
@@ -207,7 +220,16 @@ def _lines(session: Session, wanted: "Wanted", done: "Bundled", path: str | None
         yield f"  account {facts.credential.account}"
     if path:
         yield f"  {session.described(path)}"
-        yield f"next: tar -xpf {path.rpartition('/')[2]} -C / on {facts.host}, then what /{README} says"
-    yield f"      its CRL ends on {done.crl_end:%Y-%m-%d}; copy a new one there before"
+        yield f"next: {opened} on {facts.host}, then what /{README} says"
+    yield from _of_crl(done, session.site().clock())
     if done.former:
         yield f"      once the new certificate is in use: smtpcreds cert revoke {done.former}"
+
+
+def _of_crl(done: "Bundled", now: "datetime") -> Iterator[str]:
+    """Say what keeps mail going if the CRL ends before the certificate does."""
+    end = done.papers.certificate.not_valid_after_utc
+    if done.crl_end < end:
+        days = (end - now).days + 2
+        yield f"      its CRL ends on {done.crl_end:%Y-%m-%d}, and mail stops: copy a new one there before,"
+        yield f"      or smtpcreds ca crl --days {days}, and bundle again"

@@ -105,12 +105,13 @@ def _with_program(
     from ..mta.port import Role
     from ..mta.programs import program_for
     from ..setup.program import plan_program
+    from ..setup.settings import completed
 
     if mta is None:
         return Plan(plan.steps, lambda: (plan.apply(), None))
     program = program_for(mta, Role.HUB)
     files = plan_program(wanted.site, program, Wishes(), force=force, follows=bool(plan.steps))
-    return Plan((*plan.steps, *files.steps), lambda: (plan.apply(), files.apply()))
+    return Plan((*plan.steps, *files.steps), lambda: (plan.apply(), completed(wanted.site, files.apply())))
 
 
 def _show(session: Session, wanted: "Hub", parts: "list[Part]", applied: "Applied | None") -> None:

@@ -9,8 +9,9 @@ from ..config import Site
 from ..config.host import first_existing, host_name
 from ..errors import MissingInputError, UsageError
 from ..files import read_private, read_public
+from ..mechanisms import PLAINTEXT
 from ..mta import access
-from ..mta.mechanisms import DEFAULT, PLAINTEXT, offer
+from ..mta.mechanisms import DEFAULT, offer
 from ..mta.port import Facts, Material, Need, Program, Role, Tls
 from ..mta.programs import check_variants
 from ..mta.sasl_conf import Backend, Saslauthd

@@ -3,21 +3,10 @@
 from collections.abc import Iterable
 
 from ..errors import UsageError
+from ..mechanisms import BY_PASSWORD, PLAINTEXT
 
 EXTERNAL = "EXTERNAL"
-PLAINTEXT = ("PLAIN", "LOGIN")
-"""They show the secret to the other side; never outside TLS (RFC 4616 section 6)."""
-STRONGEST_FIRST = (
-    EXTERNAL,
-    "SCRAM-SHA-512",
-    "SCRAM-SHA-384",
-    "SCRAM-SHA-256",
-    "SCRAM-SHA-224",
-    "SCRAM-SHA-1",
-    "DIGEST-MD5",
-    "CRAM-MD5",
-    *PLAINTEXT,
-)
+STRONGEST_FIRST = (EXTERNAL, *BY_PASSWORD)
 DEFAULT = ("SCRAM-SHA-256", "DIGEST-MD5", "CRAM-MD5")
 """None of them shows the secret on the wire."""
 

@@ -11,11 +11,12 @@ import re
 from collections.abc import Mapping
 
 from ..errors import DamagedFileError, UsageError
+from ..mechanisms import PLAINTEXT
 from ..model import Credential
 from ..secret import Secret
 from .copies import Copies
 from .field import Field
-from .mechanisms import PLAINTEXT, usable
+from .mechanisms import usable
 from .port import Content, Facts, File, Need, Rendered, Role
 from .work import Work
 

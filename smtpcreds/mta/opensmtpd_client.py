@@ -10,10 +10,11 @@ import re
 from collections.abc import Mapping
 
 from ..errors import DamagedFileError, UsageError
+from ..mechanisms import PLAINTEXT
 from ..secret import Secret
 from .copies import Copies, material
 from .field import BLANKS, Field
-from .mechanisms import PLAINTEXT, usable
+from .mechanisms import usable
 from .port import Content, Facts, File, Need, Rendered, Role
 from .work import Include, Work
 

@@ -39,6 +39,7 @@ _CLASSES: dict[str, Fault] = {
     "40": (LockHeldError, "another process changed it at the same time", "run it again"),
     "42": (DamagedFileError, "is damaged ({message})", "restore it from a backup"),
     "53": (WriteError, "{message}; nothing was changed", "make room on the database server"),
+    "54": (InexpressibleError, "can't hold this value: {message}", None),
     "57": (UnavailableError, "{message}", "run it again when the database server is back"),
     "58": (WriteError, "{message}; nothing was changed", "look into the database server's log"),
     "XX": (DamagedFileError, "is damaged ({message})", "look into the database server's log"),

@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import DamagedFileError, InexpressibleError, MissingInputError, UnavailableError, WriteError
 from ..files import exclusive, explained
 from . import lmdb_read
+from .limits import MAX_LMDB_KEY
 from .replace import (
     PRIVATE,
     Origin,
@@ -25,7 +26,6 @@ from .replace import (
 )
 from .store import TIMEOUT, Change, Edits, edited, effective
 
-MAX_KEY = 511
 _LOCK_SIZE = 8192
 """For 126 readers, liblmdb's default."""
 MAP_SIZE = 1 << 20
@@ -125,9 +125,9 @@ class LmdbStore:
                 transaction.abort()
                 return edits
             wanted = edited(records, edits)
-            if refused := next((key for key in wanted if not 0 < len(key) <= MAX_KEY), None):
+            if refused := next((key for key in wanted if not 0 < len(key) <= MAX_LMDB_KEY), None):
                 raise InexpressibleError(
-                    self.path, f"can't hold a key of {len(refused)} bytes; LMDB takes up to {MAX_KEY}"
+                    self.path, f"can't hold a key of {len(refused)} bytes; LMDB takes up to {MAX_LMDB_KEY}"
                 )
             transaction.drop(environment.open_db(txn=transaction), delete=False)
             cursor.putmulti(sorted(wanted.items()), append=True)

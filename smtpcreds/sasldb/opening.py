@@ -6,6 +6,7 @@ from ..errors import ForeignFormatError, UsageError
 from ..files import explained
 from ..postgres.url import is_url, parse_url, scheme_of
 from .detect import HEAD_SIZE, Format, host_format, identify
+from .limits import SQL
 from .replace import PRIVATE, Origin, open_regular, resolve
 from .store import TIMEOUT, Codec, ReplacingStore, Store
 
@@ -24,6 +25,21 @@ REFUSED = {
 """Databases that Cyrus SASL's ``sql`` plugin would read and that accounts are not kept in, by scheme."""
 
 
+def kind_of(path: str, new: Format | None) -> str:
+    """Return what a database is, or would be made as: ``SQL`` for a URL, else a format.
+
+    Args:
+        path: of the database, or a URL.
+        new: format of a new one; None is what this host's Cyrus SASL reads, else Berkeley DB.
+
+    Raises:
+        DamagedFileError, ForeignFormatError, UnsafePathError, DeniedError: as :func:`format_at`.
+    """
+    if is_url(path):
+        return SQL
+    return (format_at(path) if os.path.lexists(path) else None) or _format_of_new(new)
+
+
 def format_at(path: str) -> Format | None:
     """Return the format of an existing database; None if there is no file.
 
@@ -33,6 +49,7 @@ def format_at(path: str) -> Format | None:
         UsageError: a URL, which has no file format.
     """
     if is_url(path):
+        _open_url(path, TIMEOUT)
         raise UsageError(path, "is no database file, so it has no format", "name a file")
     descriptor = open_regular(resolve(path))
     if descriptor is None:
@@ -72,12 +89,16 @@ def open_store(
         raise ForeignFormatError(
             path, f"has format {found}, not {new}", "convert it, or leave the format away"
         )
-    kind = found or new or host_format() or Format.BDB
+    kind = found or _format_of_new(new)
     if kind == Format.LMDB:
         from .lmdbfile import LmdbStore
 
         return LmdbStore(path, origin=origin, timeout=timeout)
     return ReplacingStore(path, codec_of(kind), origin=origin, timeout=timeout)
+
+
+def _format_of_new(wanted: Format | None) -> Format:
+    return wanted or host_format() or Format.BDB
 
 
 def codec_of(kind: Format) -> Codec:

@@ -1,28 +1,25 @@
 """Accounts of several relays in PostgreSQL, read by Cyrus SASL's ``sql`` plugin: one row per property.
 
-The plugin takes the first column of the first row as a C string (cyrus-sasl ``plugins/sql.c``), so values are
-text: of a ``bytea`` it would see hexadecimal digits. One column per property is no choice, for the plugin
-reads a NULL as a password that is empty.
+Values are text; :mod:`.limits` says which records there can be. One column per property is no choice, for the
+plugin reads a NULL as a password that is empty.
 
 Values travel by COPY, which keeps them out of the server's log of statements and parameters.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, LiteralString
 
-from ..errors import ForeignFormatError, InexpressibleError, MissingInputError
+from ..errors import ForeignFormatError, MissingInputError
 from ..postgres.connection import LOCKS, connected
 from ..postgres.faults import translated
 from ..postgres.url import DatabaseUrl
-from .records import unpack
+from .limits import SQL, refuse_misfits
+from .records import split_keys
 from .store import TIMEOUT, Change, Edits, effective
 
 if TYPE_CHECKING:
     from ..postgres.connection import Connection
-
-MAX_VALUE = 8189
-"""The plugin copies into 8192 bytes and ends a longer value nowhere."""
 
 _LOCK = f"SELECT pg_advisory_xact_lock({LOCKS}, 4)"
 _CREATE: LiteralString = """
@@ -51,8 +48,11 @@ USING unnest(%s::text[], %s::text[], %s::text[]) AS gone (username, realm, prop)
 WHERE (kept.username, kept.realm, kept.prop) = (gone.username, gone.realm, gone.prop)
 """
 _COPY: LiteralString = "COPY public.smtpcreds_sasl (username, realm, prop, value) FROM STDIN"
-_STATE: LiteralString = "SELECT count(*), coalesce(max(xmin::text::bigint), 0) FROM public.smtpcreds_sasl"
-"""Of two states with one newest row, the later one has fewer rows."""
+_STATE: LiteralString = "SELECT count(*), coalesce(sum(xmin::text::bigint), 0) FROM public.smtpcreds_sasl"
+"""Written again, a row has a higher xmin; so of two states with as many rows the later one has a higher sum.
+
+The highest would not tell: it may be of a transaction that began later and ended earlier than another.
+"""
 
 
 def grants(role: str) -> tuple[str, ...]:
@@ -116,11 +116,14 @@ class PostgresStore:
                 connection.execute(_RESERVE)
             records = _records(connection) if there else {}
             edits = effective(change(records), records)
-            rows = [self._row(key, value) for key, value in edits.items()]
-            if edits:
-                if not there:
-                    connection.execute(_CREATE)
-                _write(connection, rows)
+            written = {key: value for key, value in edits.items() if value is not None}
+            refuse_misfits(SQL, written.items())
+            if not edits:
+                return edits
+            if not there:
+                connection.execute(_CREATE)
+            _delete(connection, [key for key in edits if key in records])
+            _copy(connection, written)
             return edits
 
     @contextmanager
@@ -135,56 +138,18 @@ class PostgresStore:
             raise ForeignFormatError(self.path, reason, "rename that table, or use another database")
         return bool(there)
 
-    def _row(self, key: bytes, value: bytes | None) -> tuple[tuple[str, str, str], str | None]:
-        """Return key and value as columns.
-
-        Raises:
-            InexpressibleError: no account's key, a value that is empty, binary or too long, a name that is no
-                UTF-8.
-        """
-        named = unpack(key)
-        if named is None:
-            raise InexpressibleError(self.path, f"can't hold the record {key!r}, which is no account's")
-        account, prop = named
-        shown = ascii(f"{account}: {prop}")[1:-1]
-        if not account.authcid or not prop or not _is_unicode(key):
-            raise InexpressibleError(shown, "has a name that is empty or no UTF-8")
-        return (account.authcid, account.realm, prop), None if value is None else _text(shown, value)
-
-
-def _text(subject: str, value: bytes) -> str:
-    if not _is_unicode(value) or b"\0" in value:
-        raise InexpressibleError(
-            subject,
-            "is binary, and Cyrus SASL reads only text from PostgreSQL",
-            "keep the clear text (userPassword) or a SCRAM verifier (authPassword)",
-        )
-    if not value:
-        raise InexpressibleError(subject, "is empty, which the plugin takes for a password")
-    if len(value) > MAX_VALUE:
-        raise InexpressibleError(subject, f"has {len(value)} bytes; Cyrus SASL reads {MAX_VALUE} from SQL")
-    return value.decode()
-
-
-def _is_unicode(octets: bytes) -> bool:
-    try:
-        octets.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
 
 def _records(connection: "Connection") -> dict[bytes, bytes]:
     rows = connection.execute(_SELECT)
     return {"\0".join(names).encode(): value.encode() for *names, value in rows}
 
 
-def _write(connection: "Connection", rows: list[tuple[tuple[str, str, str], str | None]]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _DELETE, [list(column) for column in zip(*(columns for columns, _ in rows), strict=True)]
-        )
-        with cursor.copy(_COPY) as copy:
-            for columns, value in rows:
-                if value is not None:
-                    copy.write_row((*columns, value))
+def _delete(connection: "Connection", keys: Sequence[bytes]) -> None:
+    if keys:
+        connection.execute(_DELETE, split_keys(keys))
+
+
+def _copy(connection: "Connection", records: Mapping[bytes, bytes]) -> None:
+    with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+        for key, value in records.items():
+            copy.write_row((*key.decode().split("\0"), value.decode()))

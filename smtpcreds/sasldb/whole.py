@@ -6,28 +6,20 @@ from collections.abc import Mapping
 from ..errors import ExistsError, SmtpcredsError
 from ..files import exclusive, explained
 from . import lmdbfile
-from .bdb_write import PAGE_SIZE
 from .detect import Format
 from .opening import codec_of
-from .replace import PRIVATE, Replacement, open_regular, read_whole, resolve, sweep, temporary_name
+from .replace import PRIVATE, Origin, Replacement, open_regular, read_whole, resolve, sweep, temporary_name
 from .store import TIMEOUT
 
-_MAX_KEY = {Format.BDB: PAGE_SIZE // 4, Format.LMDB: lmdbfile.MAX_KEY}
 
-
-def fits(kind: Format, key: bytes) -> bool:
-    """Tell whether the format can hold the key."""
-    return len(key) <= _MAX_KEY.get(kind, len(key)) and (kind is not Format.LMDB or bool(key))
-
-
-def create(path: str, kind: Format, records: Mapping[bytes, bytes], like: str) -> None:
-    """Make a database with exactly these records, and owner, mode, ACL and other attributes of another file.
+def create(path: str, kind: Format, records: Mapping[bytes, bytes], like: str | Origin) -> None:
+    """Make a database with exactly these records.
 
     Args:
         path: of the new file; its directory exists.
         kind: its format.
         records: what to write.
-        like: the file to take the rest from.
+        like: the file to take owner, mode, ACL and other attributes from; or owner and mode alone.
 
     Raises:
         ExistsError: something has the name already.
@@ -44,12 +36,12 @@ def create(path: str, kind: Format, records: Mapping[bytes, bytes], like: str) -
         lmdbfile.LmdbStore(target).apply(lambda _: {})  # makes the lock file as its readers need it
 
 
-def _create(target: str, path: str, kind: Format, records: Mapping[bytes, bytes], like: str) -> None:
+def _create(target: str, path: str, kind: Format, records: Mapping[bytes, bytes], like: str | Origin) -> None:
     content = _lmdb(target, records) if kind is Format.LMDB else codec_of(kind).encode(records, subject=path)
-    old = open_regular(resolve(like))
+    origin, old = (like, None) if isinstance(like, Origin) else (PRIVATE, open_regular(resolve(like)))
     try:
         with Replacement(target) as new:
-            new.prepare(content, old, PRIVATE)
+            new.prepare(content, old, origin)
             if not new.install(None):
                 raise ExistsError(path, "was made meanwhile by somebody else and was left alone")
     finally:

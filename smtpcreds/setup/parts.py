@@ -19,6 +19,7 @@ from ..files import check_target, ensure_directory, write_all
 from ..model import Artifact, Plan, Step
 from ..names import is_within
 from .hub import Hub, Secrets
+from .settings import settings_text
 
 
 def nothing() -> None:
@@ -137,7 +138,7 @@ def _write_auth_info(wanted: Hub) -> None:
 def _configuration(wanted: Hub) -> Piece:
     site = wanted.site
     path = site.settings_path
-    text = f'domain = "{site.settings.domain}"\nhub = "{site.settings.hub}"\n'
+    text = settings_text(site)
 
     def make() -> None:
         ensure_directory(os.path.dirname(path), 0o755, tighten=False)

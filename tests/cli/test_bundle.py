@@ -307,12 +307,25 @@ def typed(passphrase: str, *words: str | Path) -> bytes:
 
 def test_age_opens_what_is_encrypted_under_a_passphrase(hub: Program, tmp_path: Path) -> None:
     hub.write("secret", "Ch1mp? ,03fuzz fl0ppi")
-    hub("bundle", "attic", "--passphrase", "file:secret")
+    said = hub("bundle", "attic", "--passphrase", "file:secret").out
+    assert f"next: age -d attic.tar.age | tar -xpf - -C / on {HOST}," in said
     sealed = tmp_path / "attic.tar.age"
     assert sealed.stat().st_mode & 0o7777 == 0o600
     assert sealed.read_bytes().startswith(b"age-encryption.org/v1\n-> scrypt ")
     (tmp_path / "plain.tar").write_bytes(typed("Ch1mp? ,03fuzz fl0ppi", "age", "-d", sealed))
     assert KEY in extracted(tmp_path / "plain.tar", tmp_path / "attic")
+
+
+def test_a_crl_that_ends_before_the_certificate(hub: Program) -> None:
+    said = hub("bundle", "attic").out
+    command = said.split("      or smtpcreds ")[1].split(",")[0].split()
+    assert command[:3] == ["ca", "crl", "--days"]
+    archive = hub.root.parent / "attic.tar"
+    assert "scp -p" in peer("tar", "-xOf", archive, README)
+    hub(*command)
+    again = hub("bundle", "attic", "--new-key", "--force").out
+    assert "its CRL" not in again
+    assert "scp -p" not in peer("tar", "-xOf", archive, README)
 
 
 @pytest.mark.parametrize("kind", ["age", "ssh"])
@@ -324,9 +337,13 @@ def test_age_opens_what_is_encrypted_for_a_key(hub: Program, tmp_path: Path, kin
     else:
         peer("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", identity)
         recipient = identity.with_suffix(".pub").read_text().strip()
-    hub("bundle", "attic", "--recipient", recipient, "-o", tmp_path / "sealed")
-    peer("age", "-d", "-i", identity, "-o", tmp_path / "plain.tar", tmp_path / "sealed")
-    assert KEY in extracted(tmp_path / "plain.tar", tmp_path / "attic")
+    said = hub("bundle", "attic", "--recipient", recipient, "-o", tmp_path / "attic's").out
+    command = said.split("next: ")[1].split(f" on {HOST},")[0]
+    there = command.replace("-i KEY", f"-i {identity}").replace("-C /", "-C attic")
+    assert there != command.replace("-C /", "-C attic")
+    (tmp_path / "attic").mkdir()
+    peer("sh", "-c", f"cd {tmp_path}; {there}")
+    assert KEY in snapshot(tmp_path / "attic")
 
 
 def test_an_encrypted_authority_asks_under_its_own_name(locked: Program) -> None:

@@ -155,7 +155,7 @@ def test_an_account_that_does_not_fit_stops_everything(admin: Admin, new: str, s
     admin("convert", "--to", new, "fits")
     MAKE["gdbm"](admin.database, {b"u" + key: SECRET})
     refused = admin("convert", "--to", new, "new", status=65)
-    assert f"@r: has a key of {size + 1} octets, too long for {new}; nothing was written" in refused.err
+    assert f"@r: has a key of {size + 1} octets, too long for {new}\n  hint: nothing was" in refused.err
     assert not (admin.home / "new").exists()
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from .runner import ACCOUNT, AUTH_INFO, CERTS, CONFIG, HUB, SASLDB, STATE, Program, peer, snapshot
 
+SETTINGS = "/etc/smtpcreds/smtpcreds.toml"
 PARTS = ["authority", "certificate", f"account {ACCOUNT}", "default-auth-info", "configuration"]
 
 
@@ -19,18 +20,16 @@ def test_everything_a_hub_needs(bare: Program) -> None:
     assert lines[6].startswith(f"next: copy {bare.path(AUTH_INFO)} to /etc/mail/default-auth-info")
     assert len(ran.warnings) == 1
     assert "is not encrypted" in ran.warnings[0]
-    assert tomllib.loads(bare.path("/etc/smtpcreds/smtpcreds.toml").read_text()) == tomllib.loads(CONFIG)
+    assert tomllib.loads(bare.path(SETTINGS).read_text()) == tomllib.loads(CONFIG)
     secret = bare("sasl", "show", "maildroid", "--reveal").out
     assert bare.path(AUTH_INFO).read_text() == f"maildroid\nmaildroid\n{secret}{HUB}\n"
-    modes = {
-        path: bare.mode(path) for path in (STATE, CERTS, SASLDB, AUTH_INFO, "/etc/smtpcreds/smtpcreds.toml")
-    }
+    modes = {path: bare.mode(path) for path in (STATE, CERTS, SASLDB, AUTH_INFO, SETTINGS)}
     assert modes == {
         STATE: 0o700,
         CERTS: 0o700,
         SASLDB: 0o600,
         AUTH_INFO: 0o600,
-        "/etc/smtpcreds/smtpcreds.toml": 0o644,
+        SETTINGS: 0o644,
     }
     bundle, leaf = bare.path(f"{CERTS}/cacert.pem"), bare.path(f"{CERTS}/dmzmail-cert.pem")
     peer("openssl", "verify", "-x509_strict", "-verify_hostname", HUB, "-CAfile", bundle, leaf)
@@ -48,9 +47,7 @@ def test_a_second_run_changes_nothing_and_says_so(hub: Program) -> None:
     assert hub("setup", HUB, "-n").out == "nothing to do\n"
 
 
-@pytest.mark.parametrize(
-    "gone", [f"{CERTS}/dmzmail-*.pem", SASLDB, AUTH_INFO, "/etc/smtpcreds/smtpcreds.toml"]
-)
+@pytest.mark.parametrize("gone", [f"{CERTS}/dmzmail-*.pem", SASLDB, AUTH_INFO, SETTINGS])
 def test_what_is_missing_is_made_and_the_rest_stays(hub: Program, gone: str) -> None:
     before = snapshot(hub.root)
     for path in list(hub.root.glob(gone.lstrip("/"))):
@@ -215,6 +212,41 @@ def test_the_mail_program_of_a_new_hub_comes_last(bare: Program) -> None:
         {"path": str(bare.path(FRAGMENT)), "written": False},
     ]
     assert snapshot(bare.root) == before
+
+
+COPY = "/var/spool/postfix/etc/postfix/sasldb2"
+KEPT = f'copies = ["{COPY}"]'
+
+
+def installed(host: Program) -> None:
+    """What Debian's package of Postfix brings, as far as it is looked at."""
+    host.write("/etc/group", "postfix:x:12345:\n", 0o644)
+    host.write("/etc/postfix/main.cf", "compatibility_level = 3.6\n", 0o644)
+
+
+def test_the_configuration_keeps_the_copy_of_postfix_in_step(bare: Program) -> None:
+    installed(bare)
+    out = bare("setup", HUB, "--mta", "postfix", "--no-passphrase").out
+    assert KEPT not in out, "nothing is left to do there"
+    assert tomllib.loads(bare.path(SETTINGS).read_text())["sasl"] == {"copies": [COPY]}
+    findings = bare.run("audit", "--json").data["findings"]
+    assert [f["code"] for f in findings] == ["MTA017"], "main.cf lacks all"
+    bare("sasl", "add", "tuba")
+    assert bare.path(COPY).read_bytes() == bare.path("/etc/sasldb2").read_bytes()
+    before = snapshot(bare.root)
+    assert "was ready; nothing changed" in bare("setup", HUB, "--mta", "postfix").out
+    assert snapshot(bare.root) == before
+
+
+def test_a_configuration_that_was_edited_is_the_administrators(bare: Program) -> None:
+    installed(bare)
+    bare.configure(CONFIG + "# mine\n")
+    assert f"  {KEPT}\n" in bare("setup", HUB, "--mta", "postfix", "--no-passphrase").out
+    assert bare.path(SETTINGS).read_text() == CONFIG + "# mine\n"
+    cure = next(f["cure"] for f in bare.run("audit", "--json").data["findings"] if f["code"] == "SASL014")
+    assert cure.startswith(f"write {KEPT} in table [sasl] of {bare.path(SETTINGS)}, or set ")
+    bare.configure(f"{CONFIG}# mine\n[sasl]\n{KEPT}\n")
+    assert "SASL014" not in bare.run("audit").out
 
 
 def test_facts_that_only_the_new_hub_has(bare: Program) -> None:

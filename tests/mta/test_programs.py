@@ -10,9 +10,9 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from smtpcreds.errors import DamagedFileError, InexpressibleError, UsageError
+from smtpcreds.mechanisms import PLAINTEXT
 from smtpcreds.model import Account, Credential
 from smtpcreds.mta import dovecot_users
-from smtpcreds.mta.mechanisms import PLAINTEXT
 from smtpcreds.mta.port import Facts, File, Map, Program, Rendered, Role, is_secret, masked, octets
 from smtpcreds.mta.programs import PROGRAMS, check_variants, program_named
 from smtpcreds.secret import Secret

@@ -8,6 +8,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 import sasl_oracle
 from postgres_cluster import Cluster
@@ -28,8 +29,9 @@ from smtpcreds.mta.sasl_conf import Sql, render
 from smtpcreds.passwords import scram_secret
 from smtpcreds.postgres import parse_url
 from smtpcreds.sasldb import records
+from smtpcreds.sasldb.limits import MAX_SQL_VALUE
 from smtpcreds.sasldb.opening import open_store
-from smtpcreds.sasldb.postgres import MAX_VALUE, grants
+from smtpcreds.sasldb.postgres import grants
 from smtpcreds.secret import Secret
 
 from .contract import KEY, MAILDROID, RecordContract, set_password
@@ -153,12 +155,12 @@ def test_a_new_password_and_a_deletion_hold_at_once(url: str, conf: Path) -> Non
 
 
 def test_a_long_value_is_read_whole_or_refused(url: str, conf: Path) -> None:
-    long = b"p" * MAX_VALUE
+    long = b"p" * MAX_SQL_VALUE
     set_password(open_store(url), MAILDROID, long)
     logins = ("maildroid", REALM, long), ("maildroid", REALM, long[:-1] + b"x")
     found = sasl_oracle.configured(conf, *logins, mechanisms=["CRAM-MD5"])
     assert found == [frozenset({"CRAM-MD5"}), frozenset()]
-    with pytest.raises(InexpressibleError, match=f"{MAX_VALUE + 1} bytes"):
+    with pytest.raises(InexpressibleError, match=f"{MAX_SQL_VALUE + 1} bytes"):
         set_password(open_store(url), MAILDROID, long + b"p")
 
 
@@ -269,6 +271,7 @@ def test_rows_that_a_policy_hides_are_not_taken_for_none(postgres: Cluster, name
         (b"a\0b\0c\0d", b"x", "no account's"),
         (b"\xff\0r\0userPassword", b"x", "no UTF-8"),
         (b"\0r\0userPassword", b"x", "empty"),
+        (b"u" * 1010 + b"\0r\0userPassword", b"x", "too long"),
     ],
 )
 def test_what_the_plugin_would_misread_is_refused(url: str, key: bytes, value: bytes, reason: str) -> None:
@@ -291,6 +294,19 @@ def test_no_secret_is_in_the_server_s_log(postgres: Cluster, url: str) -> None:
     assert "very-secret" not in log
 
 
+def test_what_an_index_of_the_administrator_s_refuses_is_reported_without_the_secret(
+    postgres: Cluster, name: str, url: str
+) -> None:
+    store = open_store(url)
+    set_password(store, MAILDROID, b"one")
+    postgres.run(name, "CREATE INDEX ON smtpcreds_sasl (value)")
+    secret = random.Random(url).randbytes(4000).hex()
+    with pytest.raises(InexpressibleError, match="index row size") as caught:
+        set_password(store, MAILDROID, secret.encode())
+    assert secret not in f"{caught.value}{caught.value.hint}"
+    assert store.load() == {KEY: b"one"}
+
+
 def test_another_writer_is_waited_for_and_then_reported(postgres: Cluster, name: str, url: str) -> None:
     set_password(open_store(url), MAILDROID, b"one")
     code = (
@@ -309,6 +325,19 @@ def test_another_writer_is_waited_for_and_then_reported(postgres: Cluster, name:
         assert open_store(url).load() == {KEY: b"one"}
         other.communicate(b"go\n")
     assert open_store(url).load() == {KEY: b"two"}
+
+
+def test_a_transaction_that_began_before_another_and_ended_after_it_is_noticed(
+    postgres: Cluster, name: str, url: str
+) -> None:
+    store = open_store(url)
+    store.apply(lambda _: {KEY: b"one", b"other\0r\0userPassword": b"one"})
+    script = "UPDATE smtpcreds_sasl SET value = 'two' WHERE username = '{}'"
+    with psycopg.connect(url) as early:
+        early.execute(script.format("other").encode())
+        postgres.psql(name, script.format(MAILDROID.authcid))
+        seen = store.signature()
+    assert store.signature() != seen
 
 
 def test_a_standby_is_no_place_to_write(postgres: Cluster, name: str, url: str) -> None:

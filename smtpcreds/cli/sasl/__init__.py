@@ -12,7 +12,11 @@ sasl = noun(
         "passwd": ("sasl.change", "passwd", "Give an account another secret, at once."),
         "delete": ("sasl.change", "delete", "Delete an account with all its properties."),
         "verify": ("sasl.verify", "verify", "Tell whether a password opens an account."),
-        "convert": ("sasl.convert", "convert", "Write the accounts to a database in another format."),
+        "convert": (
+            "sasl.convert",
+            "convert",
+            "Write the accounts in another format, or to PostgreSQL.",
+        ),
         "conf": ("sasl.conf", "conf", "Produce Sendmail.conf or smtpd.conf for a hub."),
         "auth-info": ("sasl.auth_info", "auth_info", "Produce default-auth-info for client hosts."),
         "rotate": ("sasl.rotate", "rotate", "Replace an account without an outage, in two steps."),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ...mechanisms import SCRAM
 from ..session import Session
 
 if TYPE_CHECKING:
@@ -20,9 +21,7 @@ _OPTIONS = (
     click.option("--hashed", is_flag=True, help="Store verifiers only, no clear text."),
     click.option(
         "--scram",
-        type=click.Choice(
-            ["SCRAM-SHA-1", "SCRAM-SHA-224", "SCRAM-SHA-256", "SCRAM-SHA-384", "SCRAM-SHA-512"]
-        ),
+        type=click.Choice(SCRAM[::-1]),
         metavar="M",
         help="The SCRAM mechanism of --hashed; default: SCRAM-SHA-256.",
     ),

@@ -49,13 +49,13 @@ def import_(
     allow_login_names: bool,
     database: str | None,
 ) -> None:
-    """Import the accounts of FILE, all of them or none."""
+    """Import the accounts of FILE or a PostgreSQL URL, all of them or none."""
     from ...accounts import AccountBook
     from ...accounts.bulk import OnConflict, plan_import
     from ...accounts.intake import Rules, take_in
 
     book = AccountBook(session.site(), database)
-    rows = list(_rows(session, source, kind))
+    rows = list(_rows(source, kind))
     with session.progress(len(rows)) as advance:
         intake = take_in(book, _drained(rows), Rules(realm, check_logins, allow_login_names), advance)
     plan, merge = plan_import(book, intake, OnConflict(on_conflict))
@@ -79,11 +79,12 @@ def _drained(rows: "list[Row | Fault]") -> "Iterator[Row | Fault]":
         yield rows.pop()
 
 
-def _rows(session: Session, source: str, kind: str | None) -> "Iterator[Row | Fault]":
+def _rows(source: str, kind: str | None) -> "Iterator[Row | Fault]":
+    from ...accounts.origin import place_of
     from ...accounts.source import accounts_in, accounts_of
 
     if source != STDIN:
-        return accounts_of(session.absolute(source), kind)
+        return accounts_of(place_of(source), kind)
     if sys.stdin.isatty():
         raise DeniedError("standard input", "is a terminal, which would show secrets", "name a file")
     return accounts_in(sys.stdin.buffer.read(), kind, "standard input")

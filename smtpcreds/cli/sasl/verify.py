@@ -4,24 +4,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ...mechanisms import BY_PASSWORD
 from ..lazy import Verb
 from ..session import Session, pass_session
 from .options import database_option, name_argument, realm_option
 
 if TYPE_CHECKING:
     from ...accounts.verify import Verdict
-
-MECHANISMS = (
-    "SCRAM-SHA-512",
-    "SCRAM-SHA-384",
-    "SCRAM-SHA-256",
-    "SCRAM-SHA-224",
-    "SCRAM-SHA-1",
-    "DIGEST-MD5",
-    "CRAM-MD5",
-    "PLAIN",
-    "LOGIN",
-)
 
 _WORDS = {True: "yes", False: "no", None: "-"}
 
@@ -38,7 +27,7 @@ _WORDS = {True: "yes", False: "no", None: "-"}
     "--mechanism",
     "mechanisms",
     multiple=True,
-    type=click.Choice(MECHANISMS, case_sensitive=False),
+    type=click.Choice(BY_PASSWORD, case_sensitive=False),
     metavar="M",
     help="Only by mechanism M; default: all that the account serves.",
 )
