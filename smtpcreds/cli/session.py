@@ -66,7 +66,10 @@ class Session:
 
             made = data() if callable(data) else data
             document = {**made, "warnings": self.warnings} if isinstance(made, dict) else made
-            click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=_plain))
+            text = json.dumps(document, indent=2, ensure_ascii=False, default=_plain)
+            if not _is_unicode(text):  # a name that is no UTF-8, from somebody else's database
+                text = json.dumps(document, indent=2, default=_plain)
+            click.echo(text)
         elif not self.quiet:
             rest = iter(lines)
             while some := list(islice(rest, _AT_ONCE)):
@@ -171,6 +174,14 @@ def _plain(value: Any) -> str:
     if isinstance(value, datetime):
         return rfc3339(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def rfc3339(moment: datetime) -> str:

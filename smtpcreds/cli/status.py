@@ -33,13 +33,14 @@ def flushed(status: int) -> int:
 
 def say(text: str, hint: str | None) -> None:
     """Print ``smtpcreds: text`` and the hint to standard error, control characters escaped."""
-    click.echo(f"smtpcreds: {_safe(text)}", err=True)
+    click.echo(f"smtpcreds: {printable(text)}", err=True)
     if hint:
-        click.echo(f"  hint: {_safe(hint)}", err=True)
+        click.echo(f"  hint: {printable(hint)}", err=True)
 
 
-def _safe(text: str) -> str:
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+def printable(text: str) -> str:
+    """Return text with control characters, which could forge a line, and octets that are no UTF-8 escaped."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1].replace(r"\udc", r"\x") for c in text)
 
 
 def _usage(error: click.UsageError) -> int:

@@ -7,6 +7,7 @@ import click
 
 from ..lazy import Verb
 from ..session import Session, pass_session
+from ..status import printable
 from .options import database_option, name_argument, realm_option
 
 if TYPE_CHECKING:
@@ -73,14 +74,15 @@ def _rows(found: "Listing") -> list[dict[str, object]]:
 def _lines(found: "Listing") -> Iterator[str]:
     from ...accounts.mechanisms import ALL
 
-    width = max(map(len, found.names))
+    shown = found.names if "".join(found.names).isprintable() else [*map(printable, found.names)]
+    width = max(map(len, shown))
     end = f"  {_words(ALL)}"
-    for name in found.names:
+    for name, text in zip(found.names, shown, strict=True):
         entry = found.others.get(name)
         if entry is None:
-            yield name.ljust(width) + end
+            yield text.ljust(width) + end
             continue
-        yield f"{name:{width}}  {_words(entry.mechanisms)}"
+        yield f"{text:{width}}  {_words(entry.mechanisms)}"
         for remark in entry.remarks:
             yield f"    note: {remark}"
 
