@@ -5,6 +5,7 @@ of full buckets and of long values. libdb opens and edits such files like its ow
 """
 
 from collections.abc import Iterable, Mapping
+from io import BytesIO
 from itertools import accumulate
 from struct import Struct, pack
 
@@ -33,11 +34,14 @@ def encode(
         raise InexpressibleError(subject, f"can't hold a key of {len(longest)} bytes; at most {limit} fit")
     buckets = _distribute(records, pagesize)
     spill = Spill(pagesize, first=len(buckets) + 1)
-    pages = [spill.bucket(number, bucket, records) for number, bucket in enumerate(buckets, 1)]
+    file = BytesIO(bytes(pagesize))
+    file.seek(pagesize)
+    file.writelines(spill.bucket(number, bucket, records) for number, bucket in enumerate(buckets, 1))
+    file.writelines(spill.pages)
     identity = file_id(bucket[0] for bucket in buckets if bucket)
-    return b"".join(
-        (meta(len(buckets), spill.next - 1, len(records), pagesize, identity), *pages, *spill.pages)
-    )
+    file.seek(0)
+    file.write(meta(len(buckets), spill.next - 1, len(records), pagesize, identity))
+    return file.getvalue()
 
 
 def _distribute(records: Mapping[bytes, bytes], pagesize: int) -> list[list[bytes]]:

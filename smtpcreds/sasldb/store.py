@@ -96,7 +96,7 @@ def effective(edits: Edits, records: Mapping[bytes, bytes]) -> dict[bytes, bytes
 
 def edited(records: Mapping[bytes, bytes], edits: Edits) -> dict[bytes, bytes]:
     """Return the records after the edits."""
-    merged: dict[bytes, bytes | None] = {**dict(records.items()), **edits}
+    merged = {**dict(records.items()), **edits} if records else edits
     return {key: value for key, value in merged.items() if value is not None}
 
 
