@@ -202,6 +202,14 @@ def test_lock_waits_names_the_holder_and_dies_with_it(home: Path) -> None:
         assert mode(home / "lock") == 0o600
 
 
+def test_lock_of_another_user_is_refused_with_the_way_out(home: Path) -> None:
+    (home / "lock").touch(0o600)
+    os.chown(home / "lock", 12345, 12345)
+    with pytest.raises(UnsafePathError) as caught, files.exclusive(str(home / "lock")):
+        raise AssertionError
+    assert "remove it" in (caught.value.hint or "")
+
+
 def test_lock_through_a_link_is_refused(home: Path) -> None:
     (home / "lock").symlink_to(home / "victim")
     with pytest.raises(UnsafePathError), files.exclusive(str(home / "lock")):
