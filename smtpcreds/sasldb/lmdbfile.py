@@ -54,13 +54,15 @@ class LmdbStore:
             raise MissingInputError(self.path, "does not exist", "add an account to make it")
         return lmdb_read.decode(content, subject=self.path)
 
-    def signature(self) -> Signature | None:
-        """Return what tells this state of the file from any other."""
+    def signature(self) -> tuple[Signature, int] | None:
+        """Return what tells this state from any other; times alone don't tell two commits of one tick."""
         descriptor = open_regular(resolve(self.path))
         if descriptor is None:
             return None
         try:
-            return signature_of(os.fstat(descriptor))
+            with explained(self.path):
+                head = os.pread(descriptor, lmdb_read.HEAD_SIZE, 0)
+                return signature_of(os.fstat(descriptor)), lmdb_read.generation(head, self.path)
         finally:
             os.close(descriptor)
 

@@ -153,6 +153,18 @@ def test_what_others_left_in_free_pages_goes_even_if_nothing_changes(tmp_path: P
     assert b"old-secret" not in path.read_bytes()
 
 
+def test_two_commits_of_one_moment_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    store = LmdbStore(str(path))
+    seen = set()
+    for value in (b"one", b"two", b"six"):
+        store.apply(lambda _, value=value: {b"a\0r\0userPassword": value})  # type: ignore[misc]
+        os.truncate(path, 1 << 15)
+        os.utime(path, (1, 1))
+        seen.add(store.signature())
+    assert len(seen) == 3
+
+
 def test_the_map_grows_when_it_must(tmp_path: Path) -> None:
     path, records = tmp_path / "db", accounts(30_000)
     LmdbStore(str(path)).apply(lambda _: records)
