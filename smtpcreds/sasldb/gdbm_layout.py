@@ -24,6 +24,8 @@ HEADER = "Iiq4iq"
 HEADER_SIZE = calcsize("<" + HEADER)
 BUCKET_HEAD = 112
 """Bytes before a bucket's elements: a table of free space, then bits and count."""
+PACKED_HEAD = 84
+"""The same where numbers of 64 bits lie at multiples of 4: 32-bit x86."""
 BUCKET_BITS_AT = 104
 ELEMENT = "i4sq2i"
 """Hash (-1 = unused), start of the key, place of the data, key size, value size."""
@@ -36,9 +38,9 @@ _LANES = 1024
 _UNSIGNED_CHAR = ("aarch64", "arm", "ppc", "s390", "riscv")
 
 
-def elements_of(bucket_size: int) -> int:
-    """Return how many elements a bucket has."""
-    return (bucket_size - BUCKET_HEAD - ELEMENT_SIZE) // ELEMENT_SIZE + 1
+def elements_of(bucket_size: int, head: int = BUCKET_HEAD) -> int:
+    """Return how many elements a bucket has behind its head."""
+    return (bucket_size - head - ELEMENT_SIZE) // ELEMENT_SIZE + 1
 
 
 def host_signs_char() -> bool:

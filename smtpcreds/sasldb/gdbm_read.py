@@ -6,6 +6,7 @@ from struct import Struct, unpack_from
 from ..errors import DamagedFileError, ForeignFormatError
 from . import gdbm_layout as layout
 
+_ELSEWHERE = "on the machine that wrote it run `gdbm_dump FILE` and load that here with `gdbm_load`"
 SALVAGE = "restore it from a backup, or salvage what is left with `gdbmtool FILE recover`"
 
 
@@ -56,6 +57,8 @@ def _header(data: bytes, subject: str) -> _Header:
         raise DamagedFileError(subject, f"has a directory of {header.directory_size} bytes", SALVAGE)
     if not 0 < header.directory <= len(data) - header.directory_size:
         raise DamagedFileError(subject, "is cut off: its directory lies behind its end", SALVAGE)
+    if header.elements == layout.elements_of(header.bucket_size, layout.PACKED_HEAD):
+        raise ForeignFormatError(subject, "is a GDBM file of a 32-bit x86 machine", _ELSEWHERE)
     if header.bucket_size < layout.BUCKET_HEAD or header.elements != layout.elements_of(header.bucket_size):
         raise DamagedFileError(subject, f"has buckets of {header.bucket_size} bytes", SALVAGE)
     return header
@@ -67,8 +70,7 @@ def _byte_order(data: bytes, subject: str) -> str:
         if magic in layout.MAGICS:
             return order
         if magic in layout.NARROW_MAGICS:
-            hint = "on the machine that wrote it run `gdbm_dump FILE` and load that here with `gdbm_load`"
-            raise ForeignFormatError(subject, "is a GDBM file with 32-bit offsets", hint)
+            raise ForeignFormatError(subject, "is a GDBM file with 32-bit offsets", _ELSEWHERE)
     raise ForeignFormatError(subject, "is not a GDBM file")
 
 

@@ -172,6 +172,16 @@ def test_32_bit_files_are_told_apart() -> None:
         decode(data)
 
 
+def test_a_file_of_32_bit_x86_is_told_apart() -> None:
+    """First bytes of one by Debian's gdbmtool 1.23-3 for i386."""
+    head = bytes.fromhex(
+        "cf9a5713 00100000 00100000 00000000 00100000 09000000 00100000 a7000000 00400000 00000000"
+    )
+    with pytest.raises(ForeignFormatError, match="32-bit x86") as caught:
+        decode(head.ljust(16384, b"\0"))
+    assert "gdbm_dump" in (caught.value.hint or "")
+
+
 def test_the_machine_is_known() -> None:
     unsigned = os.uname().machine.startswith(("aarch64", "arm", "ppc", "s390", "riscv"))
     assert gdbm_layout.host_signs_char() is not unsigned
