@@ -74,8 +74,9 @@ class AccountBook:
         return account
 
     def shown(self, account: Account) -> str:
-        """Return what to type for the account in a shell: the bare name where that means it."""
-        return quote(account.authcid if account.realm == self.site.realm else str(account))
+        """Return what to type in a shell: the bare name and no database where those mean the account."""
+        name = quote(account.authcid if account.realm == self.site.realm else str(account))
+        return name if self.database == self.site.sasldb else f"{name} --database {quote(self.database)}"
 
     def plan_add(
         self,

@@ -18,12 +18,17 @@ class Delivery:
 
     ``deliver`` runs before the database changes: a run killed in between leaves a secret too many, which
     opens nothing, and never an account whose secret nobody has. It raises rather than lose anything.
+
+    Attributes:
+        place: by which it is found again: the path of a default-auth-info, else a source of the secret,
+            as ``keyring:SERVICE/NAME``; empty where nobody named one.
     """
 
     step: Step
     deliver: Callable[[Secret], object]
     is_print: bool = False
     is_auth_info: bool = False
+    place: str = ""
 
 
 def to_file(path: str) -> Delivery:
@@ -46,7 +51,7 @@ def to_file(path: str) -> Delivery:
         write_all([Artifact(path, secret.reveal() + b"\n", 0o600)])
 
     refuse()
-    return Delivery(Step("write", path, 0o600, "the secret"), deliver)
+    return Delivery(Step("write", path, 0o600, "the secret"), deliver, place=f"file:{path}")
 
 
 def to_keyring(entry: KeyringEntry, replaceable: Callable[[Secret], bool]) -> Delivery:
@@ -67,7 +72,7 @@ def to_keyring(entry: KeyringEntry, replaceable: Callable[[Secret], bool]) -> De
             raise ExistsError(entry.subject, "holds another secret and was left alone", hint)
         store_in_keyring(entry.service, entry.name, secret)
 
-    return Delivery(Step("store", entry.subject, note="the secret"), deliver)
+    return Delivery(Step("store", entry.subject, note="the secret"), deliver, place=entry.subject)
 
 
 def _found(entry: KeyringEntry) -> Secret | None:

@@ -26,6 +26,11 @@ def place_of(database: str) -> str:
     return database if is_url(database) else os.path.abspath(database)
 
 
+def database_of(site: Site, recorded: str) -> str:
+    """Return the path or URL of a database that the inventory recorded."""
+    return recorded if is_url(recorded) else site.root.locate(recorded)
+
+
 def open_or_make(database: str, making: Making) -> Store:
     """Return the store to be changed; the directory of a file is made where there is none."""
     if is_url(database):

@@ -137,8 +137,18 @@ def _show(session: Session, wanted: "Hub", parts: "list[Part]", applied: "Applie
                 for what, path, made in found
             ),
             *remaining_lines(*left),
-            f"next: copy {wanted.auth_info} to /etc/mail/default-auth-info of each client host, mode 0600",
+            _hand_out(wanted, parts),
             "      smtpcreds cert issue HOST --to DIR    for each client host's own certificate",
             "      or both, and all else that it needs: smtpcreds bundle HOST",
         ],
     )
+
+
+def _hand_out(wanted: "Hub", parts: "list[Part]") -> str:
+    """Say where the client hosts' secret is; of a hashed account only they may have it."""
+    from ..accounts import AccountBook
+
+    if any(part.path == wanted.auth_info for part in parts):
+        return f"next: copy {wanted.auth_info} to /etc/mail/default-auth-info of each client host, mode 0600"
+    name = AccountBook(wanted.site).shown(wanted.account)
+    return f"next: smtpcreds sasl auth-info {name} --to FILE --password SOURCE    for each client host"

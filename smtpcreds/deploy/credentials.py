@@ -11,6 +11,7 @@ from ..model import Account, Credential
 from ..mta.port import Held, Program
 from ..sasldb.records import by_account
 from ..secret import Secret
+from .clients import readable_credential
 from .wishes import Wishes
 
 
@@ -37,11 +38,11 @@ def held_credential(site: Site, programs: Iterable[Program], account: Account) -
 
     Raises:
         NoSuchAccountError: neither is here.
-        PasswordRefusedError: the database has no clear text of it.
+        PasswordRefusedError: as :func:`.clients.readable_credential`.
     """
     book = AccountBook(site)
     try:
-        return book.credential(account)
+        return readable_credential(book, account)
     except NoSuchAccountError as error:
         installed = (_installed_secret(site, program, account) for program in programs)
         secret = next(filter(None, installed), None)

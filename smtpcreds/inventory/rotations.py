@@ -1,6 +1,6 @@
 """Replacements of relay accounts that are under way: one table, and the moves that a row may make."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -37,6 +37,8 @@ class Rotation:
         clients: hosts that need the successor's secret, in A-labels.
         retire_after: when the old account is due to go; None until somebody says so.
         ended: set exactly when the state is RETIRED or ABANDONED.
+        places: where somebody wanted the successor's secret to go, never the secret: absolute paths of
+            default-auth-info, and sources as ``keyring:SERVICE/NAME``. Empty for the file for client hosts.
     """
 
     account: Account
@@ -48,6 +50,7 @@ class Rotation:
     state: RotationState = RotationState.BEGUN
     ended: datetime | None = None
     id: int = 0
+    places: tuple[str, ...] = ()
 
 
 class Rotations(Protocol):
@@ -99,11 +102,12 @@ _BEFORE = {
 _ENDS = (RotationState.RETIRED, RotationState.ABANDONED)
 
 _BEGIN = """
-INSERT INTO rotations (authcid, successor, realm, sasldb, clients, started, retire_after, state)
-VALUES (?, ?, ?, ?, ?, ?, ?, 'begun')
+INSERT INTO rotations (authcid, successor, realm, sasldb, clients, started, retire_after, places, state)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'begun')
 """
 _SELECT = """
-SELECT id, authcid, successor, realm, sasldb, clients, started, retire_after, state, ended FROM rotations
+SELECT id, authcid, successor, realm, sasldb, clients, started, retire_after, state, ended, places
+FROM rotations
 """
 _UNFINISHED = _SELECT + " WHERE ended IS NULL ORDER BY id"
 _SAME = _SELECT + " WHERE ended IS NULL AND authcid = ? AND realm = ? AND sasldb = ?"
@@ -122,9 +126,11 @@ class RotationTable:
         """See :meth:`Rotations.begin`."""
         who = rotation.account
         due = None if rotation.retire_after is None else seconds(rotation.retire_after)
-        places = (rotation.sasldb, _joined(rotation.clients), seconds(rotation.started), due)
+        clients = _joined(rotation.clients, "is no host name that can be listed")
+        places = _joined(rotation.places, "is no place that can be listed")
+        rest = (rotation.sasldb, clients, seconds(rotation.started), due, places)
         with self._database.transaction():
-            self._database.write(_BEGIN, (who.authcid, rotation.successor.authcid, who.realm, *places))
+            self._database.write(_BEGIN, (who.authcid, rotation.successor.authcid, who.realm, *rest))
             return next(self._database.read(_rotation_of, _SAME, (who.authcid, who.realm, rotation.sasldb)))
 
     def advance(self, number: int, state: RotationState, at: datetime) -> None:
@@ -151,23 +157,28 @@ class RotationTable:
                 raise DataError(f"rotation {number}", "is not in the state that this step begins with")
 
 
-def _joined(clients: Iterable[str]) -> str:
-    for name in clients:
-        if not name or "\n" in name:
-            raise InexpressibleError(ascii(name), "is no host name that can be listed")
-    return "\n".join(clients)
+def _joined(lines: Sequence[str], fault: str) -> str:
+    for line in lines:
+        if not line or "\n" in line:
+            raise InexpressibleError(ascii(line), fault)
+    return "\n".join(lines)
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(text.split("\n")) if text else ()
 
 
 def _rotation_of(row: tuple[Any, ...]) -> Rotation:
-    number, authcid, successor, realm, sasldb, clients, started, due, state, ended = row
+    number, authcid, successor, realm, sasldb, clients, started, due, state, ended, places = row
     return Rotation(
         account=Account(authcid, realm),
         successor=Account(successor, realm),
         sasldb=sasldb,
-        clients=tuple(clients.split("\n")) if clients else (),
+        clients=_lines(clients),
         started=moment(started),
         retire_after=None if due is None else moment(due),
         state=RotationState(state),
         ended=None if ended is None else moment(ended),
         id=number,
+        places=_lines(places),
     )

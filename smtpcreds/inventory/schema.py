@@ -115,5 +115,7 @@ _ROTATIONS = (
     "CREATE UNIQUE INDEX rotations_successor ON rotations (successor, realm, sasldb) WHERE ended IS NULL",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _MACHINES, _ROTATIONS)
+_PLACES = ("ALTER TABLE rotations ADD COLUMN places TEXT NOT NULL DEFAULT ''",)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _MACHINES, _ROTATIONS, _PLACES)
 """Statements that lead from each version to the next; the first one starts at an empty file."""

@@ -4,10 +4,11 @@ The caller holds the lock of the state directory, and has called :func:`settle`.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from ..errors import SmtpcredsError
+from ..errors import PasswordRefusedError, SmtpcredsError
 from ..inventory import Rotation, RotationState
 from .desk import Desk
 from .rules import Request, check_abandon, check_begin, check_retire, due, open_rotation
@@ -16,19 +17,36 @@ _VERB = "sasl rotate"
 
 
 def begin(desk: Desk, request: Request) -> Rotation:
-    """Make the successor and its file for client hosts; :func:`.rules.check_begin` says what is refused."""
-    successor = check_begin(desk.rotations.unfinished(), desk.accounts(request.sasldb), request)
+    """Deliver the successor's secret and make it; :func:`.rules.check_begin` says what is refused.
+
+    Raises:
+        SmtpcredsError: a secret, a place for it or the database failed; then the rotation is given up.
+    """
+    accounts = desk.accounts(request.sasldb)
+    addition = check_begin(desk.rotations.unfinished(), accounts, request)
     intended = Rotation(
-        request.account, successor, request.sasldb, request.clients, desk.clock(), request.retire_after
+        account=request.account,
+        successor=addition.account,
+        sasldb=request.sasldb,
+        clients=request.clients,
+        started=desk.clock(),
+        retire_after=request.retire_after,
+        places=addition.places,
     )
     row = desk.rotations.begin(intended)
-    desk.accounts(row.sasldb).add(successor)
+    try:
+        addition.plan.apply()
+    except SmtpcredsError:
+        with suppress(SmtpcredsError):
+            if not accounts.exists(row.successor):
+                _give_up(desk, row)
+        raise
     return _open(desk, row)
 
 
 def postpone(desk: Desk, request: Request, retire_after: datetime) -> Rotation:
     """Say when the old account is to go."""
-    row = open_rotation(desk.rotations.unfinished(), request.account, request.sasldb)
+    row = _wanted(desk, request)
     desk.record(_VERB, str(row.account), f"to be retired after {retire_after:%Y-%m-%dT%H:%M:%SZ}")
     desk.rotations.postpone(row.id, retire_after)
     return replace(row, retire_after=retire_after)
@@ -36,7 +54,7 @@ def postpone(desk: Desk, request: Request, retire_after: datetime) -> Rotation:
 
 def retire(desk: Desk, request: Request) -> Rotation:
     """Delete the old account; see :func:`.rules.check_retire` for what is refused."""
-    return _retire(desk, open_rotation(desk.rotations.unfinished(), request.account, request.sasldb))
+    return _retire(desk, _wanted(desk, request))
 
 
 def retire_due(desk: Desk) -> Iterator[Rotation | SmtpcredsError]:
@@ -50,7 +68,7 @@ def retire_due(desk: Desk) -> Iterator[Rotation | SmtpcredsError]:
 
 def abandon(desk: Desk, request: Request) -> Rotation:
     """Delete the successor, and keep the account as it is."""
-    row = open_rotation(desk.rotations.unfinished(), request.account, request.sasldb)
+    row = _wanted(desk, request)
     check_abandon(desk.accounts(row.sasldb), row)
     desk.rotations.advance(row.id, RotationState.ABANDONING, desk.clock())
     return _abandon(desk, row)
@@ -74,13 +92,23 @@ def settle(desk: Desk) -> list[Rotation]:
 
 
 def _settle_begun(desk: Desk, row: Rotation) -> tuple[Rotation, str]:
-    if desk.accounts(row.sasldb).exists(row.successor):
-        return _open(
-            desk, row
-        ), f"an interrupted run left its successor {row.successor} unfinished; it is in place now"
-    return _end(
-        desk, row, RotationState.ABANDONED
-    ), "an interrupted run had made no successor, so that was given up"
+    """The secret is delivered before the account is made, so one that was made has it delivered."""
+    places = ", ".join(row.places)
+    if not desk.accounts(row.sasldb).exists(row.successor):
+        words = "an interrupted run had made no successor, so that was given up"
+        left = f"; if {places} has a secret, it opens nothing" if places else ""
+        return _give_up(desk, row), words + left
+    if not places:
+        _hand_out(desk, row)
+    words = f"an interrupted run left its successor {row.successor} unfinished; it is in place now"
+    return _open(desk, row), words + (f", its secret in {places}" if places else "")
+
+
+def _hand_out(desk: Desk, row: Rotation) -> None:
+    try:
+        desk.accounts(row.sasldb).hand_out(row.successor)
+    except PasswordRefusedError as error:
+        desk.warn(f"{error}; {error.hint}")
 
 
 def _settle_retiring(desk: Desk, row: Rotation) -> tuple[Rotation, str]:
@@ -100,8 +128,11 @@ _SETTLE = {
 }
 
 
+def _wanted(desk: Desk, request: Request) -> Rotation:
+    return open_rotation(desk.rotations.unfinished(), desk.accounts(request.sasldb), request)
+
+
 def _open(desk: Desk, row: Rotation) -> Rotation:
-    desk.accounts(row.sasldb).hand_out(row.successor)
     desk.record(_VERB, str(row.account), f"successor {row.successor}")
     desk.rotations.advance(row.id, RotationState.OPEN, desk.clock())
     return replace(row, state=RotationState.OPEN)
@@ -114,12 +145,20 @@ def _retire(desk: Desk, row: Rotation) -> Rotation:
 
 
 def _finish(desk: Desk, row: Rotation) -> Rotation:
-    desk.accounts(row.sasldb).remove(row.account)
+    accounts = desk.accounts(row.sasldb)
+    accounts.remove(row.account)
+    if accounts.is_file_spare(row.successor):
+        accounts.withdraw(row.successor)
     return _end(desk, row, RotationState.RETIRED)
 
 
 def _abandon(desk: Desk, row: Rotation) -> Rotation:
     desk.accounts(row.sasldb).remove(row.successor)
+    return _end(desk, row, RotationState.ABANDONED)
+
+
+def _give_up(desk: Desk, row: Rotation) -> Rotation:
+    desk.accounts(row.sasldb).withdraw(row.successor)
     return _end(desk, row, RotationState.ABANDONED)
 
 

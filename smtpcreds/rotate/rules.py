@@ -4,12 +4,11 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from shlex import quote
 
 from ..errors import DataError, ExistsError, MissingInputError, NoSuchAccountError
 from ..inventory import Rotation, RotationState
 from ..model import Account
-from .desk import Accounts
+from .desk import Accounts, Addition
 
 _NUMBERED = re.compile(r"(.+)-([0-9]{1,9})")
 
@@ -32,30 +31,34 @@ class Request:
     retire_after: datetime | None = None
 
 
-def check_begin(unfinished: Sequence[Rotation], accounts: Accounts, request: Request) -> Account:
-    """Return the successor.
+def check_begin(unfinished: Sequence[Rotation], accounts: Accounts, request: Request) -> Addition:
+    """Return the successor that may be made.
 
     Raises:
         NoSuchAccountError: there is nothing to replace.
-        ExistsError: the account is being replaced already, or the successor is there.
+        ExistsError: the account is being replaced already, or something is where the successor is to be.
         DataError: the account is itself a successor whose predecessor still works.
         NameRefusedError: the successor's name.
+        PasswordRefusedError: the account is stored in a way that can't be made here.
     """
     account = request.account
     for row in _of(unfinished, request.sasldb):
         if row.account == account:
             reason = f"is being replaced by {row.successor} since {row.started:%Y-%m-%d}"
-            raise ExistsError(str(account), reason, _ways_on(row))
+            raise ExistsError(str(account), reason, _ways_on(accounts, row))
         if row.successor == account:
             reason = f"is the successor of {row.account}, which still works"
-            raise DataError(str(account), reason, _retire(row))
+            raise DataError(str(account), reason, _retire(accounts, row))
     if not accounts.exists(account):
         raise NoSuchAccountError(
             str(account), "no such account, so there is nothing to replace", "smtpcreds sasl list"
         )
-    successor = request.successor or successor_of(account, accounts.exists)
-    accounts.check_new(successor)
-    return successor
+    elsewhere = {row.successor: row for row in unfinished if row.sasldb != request.sasldb}
+    successor = request.successor or successor_of(account, lambda a: a in elsewhere or accounts.exists(a))
+    if other := elsewhere.get(successor):
+        reason = f"is a successor in {other.sasldb} too, and both would have one file for client hosts"
+        raise ExistsError(str(successor), reason, "name another one: --successor NAME")
+    return accounts.addition(successor, account)
 
 
 def successor_of(account: Account, is_taken: Callable[[Account], bool]) -> Account:
@@ -67,20 +70,24 @@ def successor_of(account: Account, is_taken: Callable[[Account], bool]) -> Accou
     return successor
 
 
-def open_rotation(unfinished: Sequence[Rotation], account: Account, sasldb: str) -> Rotation:
+def open_rotation(unfinished: Sequence[Rotation], accounts: Accounts, request: Request) -> Rotation:
     """Return the open replacement of an account.
 
     Raises:
         MissingInputError: there is none.
+        NoSuchAccountError: nor is there such an account.
     """
-    for row in _of(unfinished, sasldb):
+    account = request.account
+    for row in _of(unfinished, request.sasldb):
         if row.account == account and row.state is RotationState.OPEN:
             return row
         if row.successor == account:
-            raise MissingInputError(
-                str(account), f"is the successor of {row.account}; name that one", _ways_on(row)
-            )
-    hint = f"smtpcreds sasl rotate {quote(str(account))}"
+            reason = f"is the successor of {row.account}; name that one"
+            raise MissingInputError(str(account), reason, _ways_on(accounts, row))
+    if not accounts.exists(account):
+        reason = "is not being replaced, and there is no such account"
+        raise NoSuchAccountError(str(account), reason, "smtpcreds sasl list")
+    hint = f"smtpcreds sasl rotate {accounts.shown(account)}"
     raise MissingInputError(str(account), "is not being replaced", hint)
 
 
@@ -94,7 +101,7 @@ def check_retire(accounts: Accounts, row: Rotation) -> None:
         reason = (
             f"the successor of {row.account} is gone, so retiring that would leave clients without account"
         )
-        raise NoSuchAccountError(str(row.successor), reason, _abandon(row))
+        raise NoSuchAccountError(str(row.successor), reason, _abandon(accounts, row))
 
 
 def check_abandon(accounts: Accounts, row: Rotation) -> None:
@@ -105,7 +112,7 @@ def check_abandon(accounts: Accounts, row: Rotation) -> None:
     """
     if not accounts.exists(row.account) and accounts.exists(row.successor):
         reason = f"is gone, so abandoning {row.successor} would leave clients without account"
-        raise NoSuchAccountError(str(row.account), reason, _retire(row))
+        raise NoSuchAccountError(str(row.account), reason, _retire(accounts, row))
 
 
 def due(unfinished: Sequence[Rotation], now: datetime) -> list[Rotation]:
@@ -121,13 +128,13 @@ def _of(rows: Sequence[Rotation], sasldb: str) -> list[Rotation]:
     return [row for row in rows if row.sasldb == sasldb]
 
 
-def _retire(row: Rotation) -> str:
-    return f"smtpcreds sasl rotate {quote(str(row.account))} --retire"
+def _retire(accounts: Accounts, row: Rotation) -> str:
+    return f"smtpcreds sasl rotate {accounts.shown(row.account)} --retire"
 
 
-def _abandon(row: Rotation) -> str:
-    return f"smtpcreds sasl rotate {quote(str(row.account))} --abandon"
+def _abandon(accounts: Accounts, row: Rotation) -> str:
+    return f"smtpcreds sasl rotate {accounts.shown(row.account)} --abandon"
 
 
-def _ways_on(row: Rotation) -> str:
-    return f"{_retire(row)}, or --abandon"
+def _ways_on(accounts: Accounts, row: Rotation) -> str:
+    return f"{_retire(accounts, row)}, or --abandon"

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from ..accounts import AccountBook
 from ..authority.ca import Passphrase
 from ..config import Site
+from ..deploy.clients import auth_info_for_clients
 from ..errors import NameRefusedError, UsageError
 from ..model import Account
 from ..names import is_qualified, parse_host
 from ..secret import Secret
-from .clients import auth_info_for_clients
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The parts of a hub, each with what is missing of it and how to make that."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..accounts import AccountBook
@@ -14,6 +14,7 @@ from ..authority.orders import Wishes, order
 from ..authority.reading import looking, unsettled
 from ..authority.standing import valid_pair
 from ..deploy import plan_auth_info
+from ..deploy.clients import is_readable
 from ..errors import ExistsError, NameRefusedError, NoSuchAccountError, PasswordRefusedError
 from ..files import check_target, ensure_directory, write_all
 from ..model import Artifact, Plan, Step
@@ -47,11 +48,12 @@ class Piece:
 
 def pieces(wanted: Hub, secrets: Secrets, *, allow_login_name: bool) -> list[Piece]:
     """Look at every part, in the order of making; the first to need a passphrase comes first."""
+    before = [_authority(wanted, secrets), _certificate(wanted, secrets)]
+    account = _account(wanted, secrets, allow_login_name=allow_login_name)
     return [
-        _authority(wanted, secrets),
-        _certificate(wanted, secrets),
-        account := _account(wanted, secrets, allow_login_name=allow_login_name),
-        _auth_info(wanted, is_new=bool(account.steps)),
+        *before,
+        account,
+        *_auth_info(wanted, is_new=bool(account.steps)),
         _configuration(wanted),
     ]
 
@@ -107,13 +109,16 @@ def _account(wanted: Hub, secrets: Secrets, *, allow_login_name: bool) -> Piece:
     return Piece(what, book.database)
 
 
-def _auth_info(wanted: Hub, *, is_new: bool) -> Piece:
+def _auth_info(wanted: Hub, *, is_new: bool) -> Iterator[Piece]:
+    """Yield the file for client hosts; nothing where it is gone and a hashed account can't give it back."""
     path = wanted.auth_info
+    if not (is_new or os.path.lexists(path) or is_readable(AccountBook(wanted.site), wanted.account)):
+        return
     if check_target(path) is not None and is_new:
         reason = f"holds a secret of {wanted.account}, which is not in the database; it was left alone"
         raise ExistsError(path, reason, "remove it to have a new secret made")
     steps = (Step("write", path, 0o600),) if is_new else _plan_auth_info(wanted).steps
-    return Piece("default-auth-info", path, steps, lambda: _write_auth_info(wanted))
+    yield Piece("default-auth-info", path, steps, lambda: _write_auth_info(wanted))
 
 
 def _plan_auth_info(wanted: Hub) -> Plan[bool]:
@@ -121,8 +126,6 @@ def _plan_auth_info(wanted: Hub) -> Plan[bool]:
     try:
         return plan_auth_info(book.credential(wanted.account), path)
     except PasswordRefusedError:
-        if not os.path.lexists(path):
-            raise
         return Plan((), lambda: False)
     except ExistsError:
         reason = f"holds other credentials than those of {wanted.account}, and was left alone"

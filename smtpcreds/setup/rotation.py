@@ -1,66 +1,26 @@
 """Rotations put together: accounts, files for client hosts, the inventory under its lock."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
+from functools import cache
 
 from .. import rotate
 from ..accounts import AccountBook
+from ..accounts.origin import database_of
 from ..authority.ledger import at_work, record
 from ..authority.reading import has_inventory, reading
 from ..config import Site
-from ..deploy import plan_auth_info
-from ..errors import ConfigError, NoSuchAccountError, SmtpcredsError, StateVersionError
-from ..files import ensure_directory, remove, sweep
+from ..deploy.clients import auth_info_for_clients
+from ..errors import ConfigError, SmtpcredsError, StateVersionError
 from ..inventory import Rotation, RotationState
-from ..model import Account, Credential, Plan, Step
-from ..mta.auth_info import render
-from ..passwords import generate
+from ..model import Account, Plan, Step
 from ..postgres import is_url
 from ..rotate import Desk, Request
-from ..secret import Secret
-from .clients import auth_info_for_clients
+from .client_accounts import ClientAccounts, Making
 
-
-class ClientAccounts:
-    """See :class:`smtpcreds.rotate.Accounts`."""
-
-    def __init__(self, site: Site, database: str) -> None:
-        self._site, self._book = site, AccountBook(site, database)
-
-    def exists(self, account: Account) -> bool:
-        """See :meth:`smtpcreds.rotate.Accounts.exists`."""
-        try:
-            self._book.entry(account)
-        except NoSuchAccountError:
-            return False
-        return True
-
-    def check_new(self, account: Account) -> None:
-        """See :meth:`smtpcreds.rotate.Accounts.check_new`."""
-        auth_info_for_clients(self._site, account)
-        render(Credential(account, Secret("any"), self._site.realm))
-        self._book.plan_add(account, generate)
-
-    def add(self, account: Account) -> None:
-        """See :meth:`smtpcreds.rotate.Accounts.add`."""
-        self._book.plan_add(account, generate).apply()
-
-    def hand_out(self, account: Account) -> None:
-        """See :meth:`smtpcreds.rotate.Accounts.hand_out`."""
-        path = auth_info_for_clients(self._site, account)
-        ensure_directory(os.path.dirname(path))
-        sweep(os.path.dirname(path))
-        plan_auth_info(self._book.credential(account), path, force=True).apply()
-
-    def remove(self, account: Account) -> None:
-        """See :meth:`smtpcreds.rotate.Accounts.remove`."""
-        with suppress(NoSuchAccountError):
-            self._book.plan_delete(account).apply()
-        path = auth_info_for_clients(self._site, account)
-        if os.path.isdir(os.path.dirname(path)):
-            remove(path)
+_AS_USUAL = Making()
 
 
 def request(
@@ -82,11 +42,6 @@ def request(
     return Request(account, named, _recorded(site, book.database), hosts, retire_after)
 
 
-def database_of(site: Site, recorded: str) -> str:
-    """Return the path or URL of a recorded database."""
-    return recorded if is_url(recorded) else site.root.locate(recorded)
-
-
 def _recorded(site: Site, database: str) -> str:
     return database if is_url(database) else site.root.record(database)
 
@@ -99,25 +54,31 @@ def unfinished(site: Site) -> list[Rotation]:
         return inventory.rotations.unfinished()
 
 
-def plan_begin(site: Site, wanted: Request) -> Plan[Rotation]:
-    """Plan a successor; see :func:`smtpcreds.rotate.begin`."""
+def plan_begin(site: Site, wanted: Request, making: Making = _AS_USUAL) -> Plan[Rotation]:
+    """Plan a successor; see :func:`smtpcreds.rotate.begin`. Nobody is asked while the lock is held."""
+    asked = replace(making, secret=cache(making.secret))
 
     def look(rows: Sequence[Rotation]) -> Iterator[Step]:
-        successor = rotate.check_begin(rows, _accounts(site)(wanted.sasldb), wanted)
-        yield Step("add", str(successor), note=database_of(site, wanted.sasldb))
-        path = auth_info_for_clients(site, successor)
-        yield Step("write", path, 0o600, f"credentials of {successor}")
+        yield from rotate.check_begin(rows, _accounts(site, asked)(wanted.sasldb), wanted).plan.steps
 
-    return _plan(site, wanted, RotationState.OPEN, look, lambda desk: rotate.begin(desk, wanted))
+    end = None if making.is_chosen else RotationState.OPEN
+    plan = _plan(site, wanted, end, look, lambda desk: rotate.begin(desk, wanted), asked)
+
+    def apply() -> Rotation:
+        asked.secret()
+        return plan.apply()
+
+    return Plan(plan.steps, apply)
 
 
 def plan_retire(site: Site, wanted: Request) -> Plan[Rotation]:
     """Plan the end of the old account; see :func:`smtpcreds.rotate.retire`."""
 
     def look(rows: Sequence[Rotation]) -> Iterator[Step]:
-        row = rotate.open_rotation(rows, wanted.account, wanted.sasldb)
-        rotate.check_retire(_accounts(site)(row.sasldb), row)
-        yield _deletion(site, row, row.account)
+        accounts = _accounts(site)(wanted.sasldb)
+        row = rotate.open_rotation(rows, accounts, wanted)
+        rotate.check_retire(accounts, row)
+        yield from _retirement(site, row)
 
     return _plan(site, wanted, RotationState.RETIRED, look, lambda desk: rotate.retire(desk, wanted))
 
@@ -126,7 +87,7 @@ def plan_postpone(site: Site, wanted: Request, when: datetime) -> Plan[Rotation]
     """Plan the date of the old account's end; see :func:`smtpcreds.rotate.postpone`."""
 
     def look(rows: Sequence[Rotation]) -> Iterator[Step]:
-        row = rotate.open_rotation(rows, wanted.account, wanted.sasldb)
+        row = rotate.open_rotation(rows, _accounts(site)(wanted.sasldb), wanted)
         yield Step("retire", str(row.account), note=f"after {when:%Y-%m-%d %H:%M} UTC")
 
     return _plan(site, wanted, RotationState.RETIRED, look, lambda desk: rotate.postpone(desk, wanted, when))
@@ -136,8 +97,9 @@ def plan_abandon(site: Site, wanted: Request) -> Plan[Rotation]:
     """Plan the end of the successor; see :func:`smtpcreds.rotate.abandon`."""
 
     def look(rows: Sequence[Rotation]) -> Iterator[Step]:
-        row = rotate.open_rotation(rows, wanted.account, wanted.sasldb)
-        rotate.check_abandon(_accounts(site)(row.sasldb), row)
+        accounts = _accounts(site)(wanted.sasldb)
+        row = rotate.open_rotation(rows, accounts, wanted)
+        rotate.check_abandon(accounts, row)
         yield _deletion(site, row, row.successor)
 
     return _plan(site, wanted, RotationState.ABANDONED, look, lambda desk: rotate.abandon(desk, wanted))
@@ -146,7 +108,8 @@ def plan_abandon(site: Site, wanted: Request) -> Plan[Rotation]:
 def plan_due(site: Site) -> Plan[list[Rotation | SmtpcredsError]]:
     """Plan the end of every account whose date has come; without any, applying it changes nothing."""
     rows, first = _known(site)
-    steps = [*first, *(_deletion(site, row, row.account) for row in rotate.due(rows, site.clock()))]
+    due = rotate.due(rows, site.clock())
+    steps = [*first, *(step for row in due for step in _retirement(site, row))]
 
     def apply() -> list[Rotation | SmtpcredsError]:
         with _desk(site) as (desk, _):
@@ -158,18 +121,19 @@ def plan_due(site: Site) -> Plan[list[Rotation | SmtpcredsError]]:
 def _plan(
     site: Site,
     wanted: Request,
-    end: RotationState,
+    end: RotationState | None,
     look: Callable[[Sequence[Rotation]], Iterable[Step]],
     deed: Callable[[Desk], Rotation],
+    making: Making = _AS_USUAL,
 ) -> Plan[Rotation]:
     """Plan a deed that leads one rotation to a state.
 
     What a killed run left is settled first, and only then can be told what else there is to do: such a plan
-    says no more. Where settling has done the very thing, it is done.
+    says no more. Where settling has done the very thing, it is done; ``end`` None if it can't have.
     """
 
     def apply() -> Rotation:
-        with _desk(site) as (desk, settled):
+        with _desk(site, making) as (desk, settled):
             done = (row for row in settled if _is_of(row, wanted) and row.state is end)
             return next(done, None) or deed(desk)
 
@@ -194,21 +158,29 @@ def _known(site: Site) -> tuple[list[Rotation], tuple[Step, ...]]:
     return rows, tuple(Step("settle", str(row.account), note=note) for row, note in notes)
 
 
+def _retirement(site: Site, row: Rotation) -> Iterator[Step]:
+    yield _deletion(site, row, row.account)
+    with suppress(SmtpcredsError):  # a database that can't be read stops this one's retirement, not the plan
+        if _accounts(site)(row.sasldb).is_file_spare(row.successor):
+            path = auth_info_for_clients(site, row.successor)
+            yield Step("delete", path, note=f"credentials of {row.successor}, which is hashed")
+
+
 def _deletion(site: Site, row: Rotation, account: Account) -> Step:
     return Step("delete", str(account), note=database_of(site, row.sasldb))
 
 
-def _accounts(site: Site) -> Callable[[str], ClientAccounts]:
-    return lambda sasldb: ClientAccounts(site, database_of(site, sasldb))
+def _accounts(site: Site, making: Making = _AS_USUAL) -> Callable[[str], ClientAccounts]:
+    return lambda sasldb: ClientAccounts(site, database_of(site, sasldb), making)
 
 
 @contextmanager
-def _desk(site: Site) -> Iterator[tuple[Desk, list[Rotation]]]:
+def _desk(site: Site, making: Making = _AS_USUAL) -> Iterator[tuple[Desk, list[Rotation]]]:
     """Take the lock, and settle what a killed run left; give what that was."""
     with at_work(site) as inventory:
         desk = Desk(
             inventory.rotations,
-            _accounts(site),
+            _accounts(site, making),
             site.clock,
             lambda what, subject, detail: record(site, inventory, what, subject, detail),
             site.warn,

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from ..accounts import AccountBook
+from ..accounts.origin import database_of
 from ..config import Site
 from ..deploy.handed_out import handovers
 from ..inventory import Inventory, Rotation, RotationState
@@ -33,11 +34,12 @@ def accounts(site: Site, inventory: Inventory | None, hosts: Iterable[str]) -> A
     return Accounts(book.database, len(names), tuple(shown))
 
 
-def account_changes(inventory: Inventory | None) -> Iterator[Change]:
+def account_changes(site: Site, inventory: Inventory | None) -> Iterator[Change]:
     """Yield the replacements that are half-way; an interrupted one is to be settled at once."""
     for row in inventory.rotations.unfinished() if inventory else ():
         is_open = row.state is RotationState.OPEN
-        step = "--due" if row.retire_after or not is_open else f"{row.account} --retire"
+        account = AccountBook(site, database_of(site, row.sasldb)).shown(row.account)
+        step = "--due" if row.retire_after or not is_open else f"{account} --retire"
         until = row.retire_after if is_open else row.started
         yield Change(
             kind=Kind.ACCOUNT,

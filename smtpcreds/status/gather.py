@@ -42,7 +42,7 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
     authorities = _authorities(site)
     found = _certificates(site, inventory, authorities) if inventory else []
     certificates = tuple(found[:LOOK])
-    changes = (*_rollovers(authorities), *account_changes(inventory), *_new_keys(site, inventory))
+    changes = (*_rollovers(authorities), *account_changes(site, inventory), *_new_keys(site, inventory))
     begun = interrupted(now, inventory.pending() if inventory else ())
     return Status(
         at=now,

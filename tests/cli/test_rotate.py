@@ -1,25 +1,15 @@
-"""Replacing an account without an outage, as an administrator does it, and as kills interrupt it."""
+"""Replacing an account without an outage, as an administrator does it."""
 
-import shutil
-import signal
-from collections.abc import Callable
-from dataclasses import replace
-from itertools import product
 from pathlib import Path
-from typing import Any
 
 import pytest
 from postgres_cluster import Cluster
 from sasl_oracle import checkpass
 
 from smtpcreds.cli import run
-from smtpcreds.cli.session import Session
-from smtpcreds.inventory import Rotation, open_inventory, sqlite_file
-from smtpcreds.inventory.rotations import RotationTable
+from smtpcreds.inventory import open_inventory, sqlite_file
 from smtpcreds.inventory.schema import MIGRATIONS
-from smtpcreds.model import Account
 from smtpcreds.mta.auth_info import parse
-from smtpcreds.setup import rotation
 
 from .bulk_scene import HUB, Admin, key
 
@@ -41,11 +31,6 @@ def opens(admin: Admin, path: Path) -> bool:
     """Tell whether the client host with this file is let in by the real libsasl2."""
     info = parse(path.read_bytes(), str(path))
     return checkpass(admin.database, info.authcid, HUB, info.secret.reveal())
-
-
-def unfinished(admin: Admin) -> list[Rotation]:
-    with open_inventory(admin.root / "var/lib/smtpcreds/inventory.sqlite3", read_only=True) as inventory:
-        return inventory.rotations.unfinished()
 
 
 def events(admin: Admin) -> list[str]:
@@ -136,7 +121,7 @@ def test_another_database_and_another_realm(admin: Admin) -> None:
     admin("sasl", "add", "maildroid@other.example", "--database", "db")
     admin("sasl", "rotate", "maildroid@other.example", "--database", "db")
     assert opens_elsewhere(admin, client_file(admin, "maildroid-2@other.example"))
-    assert admin.run("sasl", "rotate", "maildroid@other.example", "--retire").status == 66
+    assert admin.run("sasl", "rotate", "maildroid@other.example", "--retire").status == 67
     admin("sasl", "rotate", "maildroid", "--realm", "other.example", "--database", "db", "--retire")
     assert admin.records(admin.directory / "db").keys() == {key("maildroid-2", "other.example")}
     assert admin.records().keys() == {key("maildroid")}
@@ -164,6 +149,14 @@ REFUSED = (
     (64, ("maildroid", "--retire", "--client", "attic"), "belong to the first step"),
     (64, ("maildroid", "--abandon", "--after", "1d"), "goes with the first step"),
     (64, ("maildroid", "--after", "soon"), "neither days"),
+    (64, ("maildroid", "--retire", "--hashed"), "belong to the first step"),
+    (64, ("maildroid", "--abandon", "--password", "generate:"), "belong to the first step"),
+    (64, ("maildroid", "--hashed", "--clear"), "contradicts --hashed"),
+    (64, ("maildroid", "--scram", "SCRAM-SHA-1"), "goes with --hashed"),
+    (64, ("maildroid", "--clear", "--also", "PLAIN"), "goes with --hashed"),
+    (64, ("maildroid", "--keep", "attic"), "takes keyring:SERVICE/NAME"),
+    (66, ("maildroid", "--keep", "file:/nonexistent/kept"), "No such file"),
+    (67, ("nobody", "--retire"), "there is no such account"),
     (64, ("maildroid", "--after", "2001-01-01"), "is over"),
 )
 
@@ -199,103 +192,6 @@ def test_states_that_contradict_a_step_are_explained(admin: Admin) -> None:
     assert admin.records().keys() == {key("maildroid-2")}
 
 
-BOTH = {"maildroid", "maildroid-2"}
-OUTCOMES = {
-    "begin": ((set(), {"maildroid"}), ({"open"}, BOTH)),
-    "retire": (({"open"}, BOTH), (set(), {"maildroid-2"})),
-    "abandon": (({"open"}, BOTH), (set(), {"maildroid"})),
-}
-"""Of each step: states of rotations and names of accounts, before it and after it."""
-
-
-class Crash(BaseException):
-    """Ends a run as a kill does: nothing catches it."""
-
-
-class Crashing:
-    """Lets a run end before or after the n-th call of those that change something."""
-
-    DEEDS = (
-        (RotationTable, ("begin", "advance")),
-        (rotation.ClientAccounts, ("add", "hand_out", "remove")),
-        (rotation, ("record",)),
-    )
-
-    def __init__(self, patch: pytest.MonkeyPatch, when: int, *, after: bool) -> None:
-        self.rest, self.after = when, after
-        for owner, names in self.DEEDS:
-            for name in names:
-                patch.setattr(owner, name, self.wrapped(getattr(owner, name)))
-
-    def wrapped(self, deed: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*words: object) -> object:
-            self.rest -= 1
-            if self.rest < 0 and not self.after:
-                raise Crash
-            result = deed(*words)
-            if self.rest < 0:
-                raise Crash
-            return result
-
-        return call
-
-
-@pytest.mark.parametrize("step", OUTCOMES)
-def test_a_crash_anywhere_is_completed_or_given_up_by_the_next_run(admin: Admin, step: str) -> None:
-    warnings: list[str] = []
-    site = replace(Session(root=str(admin.root)).site(), warn=warnings.append)
-    wanted = rotation.request(site, Account("maildroid", HUB), None)
-    plan = {"begin": rotation.plan_begin, "retire": rotation.plan_retire, "abandon": rotation.plan_abandon}[
-        step
-    ]
-    if step != "begin":
-        rotation.plan_begin(site, wanted).apply()
-    shutil.copytree(admin.root, admin.directory / "start")
-    seen = []
-    for when, after in product(range(10), (False, True)):
-        shutil.rmtree(admin.root)
-        shutil.copytree(admin.directory / "start", admin.root)
-        with pytest.MonkeyPatch.context() as patch:
-            Crashing(patch, when, after=after)
-            try:
-                plan(site, wanted).apply()
-            except Crash:
-                pass
-            else:
-                break
-        warnings.clear()
-        with rotation._desk(site):
-            pass
-        names = {name.partition(b"\0")[0].decode() for name in admin.records()}
-        outcome = {row.state.value for row in unfinished(admin)}, names
-        assert outcome in OUTCOMES[step], (when, after)
-        assert client_file(admin, "maildroid-2").exists() is ("maildroid-2" in names)
-        seen.append((OUTCOMES[step].index(outcome), any("interrupted run" in text for text in warnings)))
-    assert len(seen) in {8, 10}
-    assert set(seen) >= {(0, step == "begin"), (1, True), (1, False)}
-    assert [which for which, _ in seen] == sorted(which for which, _ in seen)
-
-
-def killed_at(call: str) -> tuple[str, ...]:
-    return ("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={call}:signal=KILL:when=1")
-
-
-def test_a_step_that_the_next_run_completes_is_done(admin: Admin) -> None:
-    for words, call, state in (
-        (("maildroid",), "rename", "begun"),
-        (("maildroid", "--retire"), "renameat", "retiring"),
-    ):
-        admin.prefix = killed_at(call)
-        assert admin.run("sasl", "rotate", *words).status == -signal.SIGKILL
-        admin.prefix = ()
-        assert f": {state} today" in admin("sasl", "rotations").out
-        dry = admin("sasl", "rotate", *words, "--dry-run")
-        assert f"would settle {OLD}  (an interrupted run left it {state})" in dry.out
-        assert f"{OLD}: an interrupted run" in admin("sasl", "rotate", *words).err
-        assert client_file(admin, "maildroid-2").exists()
-    assert admin.records().keys() == {key("maildroid-2")}
-
-
 def test_an_inventory_of_an_older_version_is_migrated_first(
     admin: Admin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,6 +210,10 @@ def test_accounts_in_postgresql_are_replaced_too(admin: Admin, postgres: Cluster
     row = admin("--json", "sasl", "rotate", "maildroid", "--database", url).document
     assert row["database"] == url
     admin("sasl", "rotate", "maildroid", "--database", url, "--retire")
+    admin("sasl", "passwd", "maildroid-2", "--database", url, "--hashed", "--keep", "file:k")
+    admin("sasl", "rotate", "maildroid-2", "--database", url)
+    admin("sasl", "rotate", "maildroid-2", "--database", url, "--retire")
     listed = admin("--json", "sasl", "list", "--database", url).document["accounts"]
-    assert [entry["account"] for entry in listed] == [NEW]
+    assert [entry["account"] for entry in listed] == [f"maildroid-3@{HUB}"]
+    assert listed[0]["mechanisms"] == ["SCRAM-SHA-256"]
     assert admin.records().keys() == {key("maildroid")}

@@ -23,8 +23,10 @@ class RotationContract:
     """Subclasses give a fixture ``inventory``: empty, open for writing."""
 
     def test_a_rotation_is_remembered(self, inventory: Inventory) -> None:
-        row = inventory.rotations.begin(replace(PLANNED, retire_after=NOW + DAY))
-        assert row == replace(PLANNED, retire_after=NOW + DAY, id=row.id)
+        places = ("/srv/attic info", "keyring:relays/maildroid-2")
+        planned = replace(PLANNED, retire_after=NOW + DAY, places=places)
+        row = inventory.rotations.begin(planned)
+        assert row == replace(planned, id=row.id)
         assert row.id > 0
         assert inventory.rotations.unfinished() == [row] == inventory.rotations.history()
 
@@ -77,7 +79,8 @@ class RotationContract:
 
     def test_what_has_no_form_in_a_rotation_is_refused(self, inventory: Inventory) -> None:
         faults = (replace(PLANNED, clients=("a\nb",)), replace(PLANNED, clients=("",)))
-        for fault in (*faults, replace(PLANNED, sasldb="\udcff")):
+        others = (replace(PLANNED, sasldb="\udcff"), replace(PLANNED, places=("/a\nb",)))
+        for fault in (*faults, *others):
             with pytest.raises(InexpressibleError):
                 inventory.rotations.begin(fault)
         with pytest.raises(DataError):

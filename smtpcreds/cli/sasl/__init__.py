@@ -20,7 +20,7 @@ sasl = noun(
         "conf": ("sasl.conf", "conf", "Produce Sendmail.conf or smtpd.conf for a hub."),
         "auth-info": ("sasl.auth_info", "auth_info", "Produce default-auth-info for client hosts."),
         "rotate": ("sasl.rotate", "rotate", "Replace an account without an outage, in two steps."),
-        "rotations": ("sasl.rotate", "rotations", "List replacements that are half-way."),
+        "rotations": ("sasl.rotations", "rotations", "List replacements that are half-way."),
         "import": ("sasl.import_", "import_", "Import many accounts at once from a file."),
         "export": ("sasl.export", "export", "Export all accounts; their secrets only with --reveal."),
     },

@@ -57,7 +57,9 @@ def auth_info(
 
 def _credential(book: "AccountBook", account: "Account", source: str | None) -> "Credential":
     if source is None:
-        return book.credential(account)
+        from ...deploy.clients import readable_credential
+
+        return readable_credential(book, account)
     from ...accounts.verify import credential
     from ...sources import Context, parse_source, resolve
 

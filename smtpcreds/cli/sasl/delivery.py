@@ -94,13 +94,33 @@ def deliveries(
     from ...accounts.forms import Hashed
     from ...sources import is_generated, parse_source
 
+    made = named_places(session, book, account, keep=keep, auth_info=auth_info, force=force)
+    if not made and isinstance(form, Hashed) and is_generated(parse_source(password)):
+        made.append(_printed(session))
+    return made
+
+
+def named_places(
+    session: Session,
+    book: "AccountBook",
+    account: "Account",
+    *,
+    keep: str | None,
+    auth_info: str | None,
+    force: bool,
+    **_: object,
+) -> "list[Delivery]":
+    """Return where the options say that the new secret goes.
+
+    Raises:
+        UsageError: a place that is none.
+        ExistsError: a file is in the way.
+    """
     made = []
     if keep:
         made.append(_kept(session, book, account, keep))
     if auth_info:
         made.append(_as_auth_info(book, account, session.absolute(auth_info), force=force))
-    if not made and isinstance(form, Hashed) and is_generated(parse_source(password)):
-        made.append(_printed(session))
     return made
 
 
@@ -136,7 +156,8 @@ def _as_auth_info(book: "AccountBook", account: "Account", path: str, *, force: 
     def write(secret: "Secret") -> None:
         plan_auth_info(Credential(account, secret, book.site.realm), path, force=force).apply()
 
-    return Delivery(Step("write", path, 0o600, f"credentials of {account}"), write, is_auth_info=True)
+    step = Step("write", path, 0o600, f"credentials of {account}")
+    return Delivery(step, write, is_auth_info=True, place=path)
 
 
 def _printed(session: Session) -> "Delivery":

@@ -1,21 +1,25 @@
-"""``smtpcreds sasl rotate`` and ``rotations``."""
+"""``smtpcreds sasl rotate``."""
 
+import os
 from collections.abc import Iterator
-from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ...errors import SmtpcredsError, UsageError
 from ..lazy import Verb
+from ..secrets import account_secret
 from ..session import Session, pass_session
+from .delivery import hashed_form, named_places, storing_options
 from .options import database_option, realm_option
+from .rotations import book_of, day, document, next_steps, places_of
 
 if TYPE_CHECKING:
     from ...config import Site
     from ...inventory import Rotation
-    from ...model import Plan
+    from ...model import Account, Plan
     from ...rotate import Request
+    from ...setup.client_accounts import Making
 
 NO = 1
 
@@ -26,6 +30,9 @@ NO = 1
     "--successor", metavar="NAME", help="Name of the new account; default: NAME-2, or the next number."
 )
 @click.option("--client", "clients", multiple=True, metavar="HOST", help="A host that needs the new secret.")
+@click.option("--password", metavar="SOURCE", help="Where the new secret comes from; default: generate it.")
+@storing_options
+@click.option("--clear", is_flag=True, help="Store clear text, even if the old account is hashed.")
 @click.option("--after", metavar="DATE|Nd", help="When the old account is to go: 2026-12-01, or 30d.")
 @click.option("--retire", is_flag=True, help="Delete the old account, at once or --after a date.")
 @click.option("--abandon", is_flag=True, help="Delete the successor, and keep the account.")
@@ -35,22 +42,31 @@ NO = 1
 @pass_session
 def rotate(
     session: Session,
+    /,
     name: str | None,
     successor: str | None,
     clients: tuple[str, ...],
+    password: str | None,
+    clear: bool,
     after: str | None,
     retire: bool,
     abandon: bool,
     due: bool,
     realm: str | None,
     database: str | None,
+    **storing: Any,
 ) -> None:
-    """Replace the account NAME without an outage: a successor now, its own end later."""
+    """Replace the account NAME without an outage: a successor now, its own end later.
+
+    The successor is stored as NAME is, in clear text or hashed, unless --clear or --hashed says otherwise.
+    Its secret goes to --keep and --auth-info, else into a file for client hosts below the state directory.
+    """
     from ...accounts import AccountBook
     from ...rotate import parse_after
     from ...setup.rotation import request
 
     begins = not (retire or abandon or due)
+    of_secret = (password, clear, *storing.values())
     _verify_words(
         (
             sum((retire, abandon, due)) > 1,
@@ -65,7 +81,9 @@ def rotate(
         ),
         (not due and name is None, "NAME", "is missing; only --due goes without"),
         (not begins and (successor or clients), "--successor and --client", "belong to the first step"),
+        (not begins and any(of_secret), "options of the new secret", "belong to the first step"),
         ((abandon or due) and after, "--after", "goes with the first step or with --retire"),
+        (clear and storing["hashed"], "--clear", "contradicts --hashed"),
     )
     site = session.site()
     if due or name is None:
@@ -75,21 +93,9 @@ def rotate(
     account = AccountBook(site, database).parse(name, realm)
     wanted = request(site, account, database, successor, clients, when)
     if begins:
-        _begin(session, site, wanted)
+        _begin(session, site, wanted, _making(session, site, account, password, clear=clear, **storing))
     else:
         _end(session, site, wanted, abandon=abandon)
-
-
-@click.command(cls=Verb)
-@pass_session
-def rotations(session: Session) -> None:
-    """List replacements that are half-way, and what remains to be done."""
-    from ...setup.rotation import unfinished
-
-    site = session.site()
-    rows = unfinished(site)
-    lines = [line for row in rows for line in _standing(site, row)]
-    session.show({"rotations": [_document(site, row) for row in rows]}, lines or ["nothing is half-way"])
 
 
 def _verify_words(*rules: tuple[object, str, str]) -> None:
@@ -98,15 +104,51 @@ def _verify_words(*rules: tuple[object, str, str]) -> None:
             raise UsageError(subject, reason, "smtpcreds sasl rotate --help")
 
 
-def _begin(session: Session, site: "Site", wanted: "Request") -> None:
-    from ...setup.clients import auth_info_for_clients
+def _making(
+    session: Session, site: "Site", account: "Account", password: str | None, *, clear: bool, **storing: Any
+) -> "Making":
+    """Return how the successor is to be made; the old account's form is looked up when it is."""
+    from ...accounts.forms import CLEAR
+    from ...setup.client_accounts import Making
+    from ...sources import is_generated, parse_source
+
+    wanted, source = hashed_form(**storing), password or "generate:"
+    return Making(
+        secret=account_secret(source, f"password for the successor of {account}", site),
+        form=CLEAR if clear else wanted,
+        places=lambda book, successor: named_places(session, book, successor, **storing),
+        is_chosen=not is_generated(parse_source(source)),
+    )
+
+
+def _begin(session: Session, site: "Site", wanted: "Request", making: "Making") -> None:
+    from ...accounts.forms import Hashed, form_of
     from ...setup.rotation import plan_begin
 
-    row = session.carry_out(plan_begin(site, wanted))
-    if row:
-        path = auth_info_for_clients(site, row.successor)
-        lines = [f"{row.account}: successor {row.successor}; both work until the old one is retired"]
-        session.show(_document(site, row), [*lines, f"  {session.described(path)}", *_next(site, row)])
+    row = session.carry_out(plan_begin(site, wanted, making))
+    if not row:
+        return
+    book = book_of(site, row)
+    form = form_of(row.successor, book.properties(row.successor))
+    is_hashed = isinstance(form, Hashed)
+    session.show(
+        {
+            **document(site, row),
+            "stored": "hashed" if is_hashed else "clear",
+            "mechanisms": book.entry(row.successor).mechanisms,
+        },
+        [
+            f"{row.account}: successor {row.successor}, {form}; both work until the old one is retired",
+            *(f"  {_described(session, place)}" for place in places_of(site, row)),
+            *(_ONLY_COPY if is_hashed and not row.places else ()),
+            *next_steps(site, row),
+        ],
+    )
+
+
+def _described(session: Session, place: str) -> str:
+    path = place.removeprefix("file:")
+    return session.described(path) if os.path.lexists(path) else place
 
 
 def _end(session: Session, site: "Site", wanted: "Request", *, abandon: bool) -> None:
@@ -115,12 +157,11 @@ def _end(session: Session, site: "Site", wanted: "Request", *, abandon: bool) ->
         return
     if row.ended is None:
         session.show(
-            _document(site, row), [f"{row.account}: to be retired after {_day(row.retire_after)}", *_CRON]
+            document(site, row), [f"{row.account}: to be retired after {day(row.retire_after)}", *_CRON]
         )
         return
-    gone, stays = (row.successor, row.account) if abandon else (row.account, row.successor)
-    _warn_of_settings(session, site, row)
-    session.show(_document(site, row), [f"{gone}: deleted; {stays} stays"])
+    _warn(session, site, row)
+    session.show(document(site, row), list(_outcome(site, row)))
 
 
 def _plan_end(site: "Site", wanted: "Request", *, abandon: bool) -> "Plan[Rotation]":
@@ -143,67 +184,47 @@ def _retire_due(session: Session, site: "Site") -> None:
     failed = [outcome for outcome in outcomes if isinstance(outcome, SmtpcredsError)]
     rows = [outcome for outcome in outcomes if not isinstance(outcome, SmtpcredsError)]
     for row in rows:
-        _warn_of_settings(session, site, row)
+        _warn(session, site, row)
     session.show(
-        {"retired": [_document(site, row) for row in rows], "failed": [str(error) for error in failed]},
-        [f"{row.account}: deleted; {row.successor} stays" for row in rows] or ["nothing is due"],
+        {"retired": [document(site, row) for row in rows], "failed": [str(error) for error in failed]},
+        [line for row in rows for line in _outcome(site, row)] or ["nothing is due"],
     )
     session.fail(failed)
 
 
-def _warn_of_settings(session: Session, site: "Site", row: "Rotation") -> None:
-    """A hub's set-up would make the account anew."""
+def _outcome(site: "Site", row: "Rotation") -> Iterator[str]:
+    """Say which account is gone, and whether this hub still has the other one's secret."""
     from ...inventory import RotationState
 
-    if row.state is RotationState.RETIRED and row.account.authcid == site.settings.sasl.account:
+    is_retired = row.state is RotationState.RETIRED
+    gone, stays = (row.account, row.successor) if is_retired else (row.successor, row.account)
+    yield f"{gone}: deleted; {stays} stays"
+    if is_retired and not places_of(site, row) and _is_hashed(site, row):
+        yield "  it is hashed, and the file for client hosts, which had its secret, is deleted too"
+
+
+def _is_hashed(site: "Site", row: "Rotation") -> bool:
+    from ...deploy.clients import is_readable
+
+    try:
+        return not is_readable(book_of(site, row), row.successor)
+    except SmtpcredsError:
+        return False
+
+
+def _warn(session: Session, site: "Site", row: "Rotation") -> None:
+    """Say what an end leaves behind: a hub's set-up would make the account anew, a place keeps a secret."""
+    from ...inventory import RotationState
+
+    is_retired = row.state is RotationState.RETIRED
+    if is_retired and row.account.authcid == site.settings.sasl.account:
         session.warn(
             f'setup would make {row.account.authcid} anew; set account = "{row.successor.authcid}" '
             f"in table [sasl] of {site.settings_path}"
         )
+    for place in () if is_retired else row.places:
+        session.warn(f"{place}: has the secret of {row.successor}, which opens nothing now")
 
 
 _CRON = ("next: smtpcreds sasl rotate --due    daily, from cron or a timer",)
-
-
-def _next(site: "Site", row: "Rotation") -> Iterator[str]:
-    from ...setup.clients import auth_info_for_clients
-
-    path, hosts = auth_info_for_clients(site, row.successor), ", ".join(row.clients) or "each client host"
-    yield f"next: copy {path} to /etc/mail/default-auth-info of {hosts}, mode 0600"
-    if row.retire_after is None:
-        yield f"      smtpcreds sasl rotate {row.account} --retire    once all relay by the new one"
-    else:
-        yield f"      smtpcreds sasl rotate --due    from {_day(row.retire_after)} on"
-
-
-def _standing(site: "Site", row: "Rotation") -> Iterator[str]:
-    from ...inventory import RotationState
-
-    age = (site.clock() - row.started).days
-    days = {0: "today", 1: "since yesterday"}.get(age, f"for {age} days")
-    yield f"{row.account} -> {row.successor}: {row.state} {days}"
-    if row.state is RotationState.OPEN:
-        yield from (f"  {line}" for line in _next(site, row))
-    else:
-        yield "  interrupted; next: smtpcreds sasl rotate --due    settles it"
-
-
-def _day(when: datetime | None) -> str:
-    return f"{when:%Y-%m-%d %H:%M} UTC" if when else ""
-
-
-def _document(site: "Site", row: "Rotation") -> dict[str, object]:
-    from ...setup.clients import auth_info_for_clients
-    from ...setup.rotation import database_of
-
-    return {
-        "account": str(row.account),
-        "successor": str(row.successor),
-        "state": row.state.value,
-        "started": row.started,
-        "retire_after": row.retire_after,
-        "ended": row.ended,
-        "clients": row.clients,
-        "database": database_of(site, row.sasldb),
-        "file": auth_info_for_clients(site, row.successor),
-    }
+_ONLY_COPY = ("  the database can't give the secret back; this file has it until the old account is retired",)

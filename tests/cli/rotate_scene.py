@@ -1,0 +1,80 @@
+"""A hub whose accounts are replaced, and what libsasl2 says of them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sasl_oracle
+
+from smtpcreds.accounts.forms import CLEAR, Form, Hashed, form_of
+from smtpcreds.cli import run
+from smtpcreds.inventory import open_inventory
+from smtpcreds.model import Account
+from smtpcreds.mta.auth_info import parse
+from smtpcreds.sasldb.opening import open_store
+from smtpcreds.sasldb.records import properties
+
+from .bulk_scene import HUB, Admin
+
+OLD, NEW = f"maildroid@{HUB}", f"maildroid-2@{HUB}"
+SECRET = b"Ch1mp? ,03fuzz fl0ppi"
+ALL = set(sasl_oracle.MECHANISMS)
+STORED: dict[tuple[str, ...], tuple[Form, set[str]]] = {
+    (): (CLEAR, ALL),
+    ("--hashed",): (Hashed(), {"SCRAM-SHA-256"}),
+    ("--hashed", "--also", "CRAM-MD5"): (Hashed(also=("CRAM-MD5",)), {"SCRAM-SHA-256", "CRAM-MD5"}),
+    ("--hashed", "--also", "PLAIN"): (Hashed(also=("PLAIN",)), {"SCRAM-SHA-256", "PLAIN", "LOGIN"}),
+    (
+        *("--hashed", "--scram", "SCRAM-SHA-512", "--iterations", "5000"),
+        *("--also", "CRAM-MD5", "--also", "DIGEST-MD5", "--also", "PLAIN"),
+    ): (
+        Hashed("SCRAM-SHA-512", 5000, ("CRAM-MD5", "DIGEST-MD5", "PLAIN")),
+        {"SCRAM-SHA-512", "CRAM-MD5", "DIGEST-MD5", "PLAIN", "LOGIN"},
+    ),
+}
+
+
+class Hub(Admin):
+    """An administrator whose commands run in this process, where only an answer is asked for."""
+
+    def __init__(self, directory: Path, capture: pytest.CaptureFixture[str]) -> None:
+        super().__init__(directory)
+        self.capture = capture
+        self.kept = self.file("kept", SECRET)
+
+    def sasl(self, *words: object, status: int = 0) -> str:
+        """Return all that was said."""
+        self.capture.readouterr()
+        ended = run(["--root", str(self.root), "sasl", *map(str, words)])
+        said = "".join(self.capture.readouterr())
+        assert ended == status, said
+        return said
+
+    def data(self, *words: object) -> Any:
+        return json.loads(self.sasl(*words, "--json"))
+
+    def add(self, *words: object) -> None:
+        self.sasl("add", "maildroid", *words, "--password", f"file:{self.kept}")
+
+    def client(self, name: str = "maildroid-2") -> Path:
+        return self.root / "var/lib/smtpcreds/clients" / name / "default-auth-info"
+
+    def held(self, name: str = "maildroid-2") -> dict[str, bytes]:
+        return properties(open_store(str(self.database)).load(), Account(name, HUB))
+
+    def form(self, name: str = "maildroid-2") -> Form:
+        return form_of(Account(name, HUB), self.held(name))
+
+    def opened(self, secret: bytes, name: str = "maildroid-2") -> set[str]:
+        return set(sasl_oracle.mechanisms(self.database, name, HUB, secret))
+
+    def states(self) -> list[str]:
+        path = self.root / "var/lib/smtpcreds/inventory.sqlite3"
+        with open_inventory(path, read_only=True) as inventory:
+            return [row.state.value for row in inventory.rotations.history()][::-1]
+
+
+def secret_in(path: Path) -> bytes:
+    assert path.stat().st_mode & 0o777 == 0o600
+    return parse(path.read_bytes(), str(path)).secret.reveal()

@@ -1,0 +1,225 @@
+"""Replacements of accounts that a kill interrupts. Debian: libsasl2-modules-db, strace."""
+
+import shutil
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from shlex import split
+from typing import Any
+
+import pytest
+
+from smtpcreds.accounts import book
+from smtpcreds.cli.session import Session
+from smtpcreds.inventory.rotations import RotationTable
+from smtpcreds.model import Account
+from smtpcreds.setup import client_accounts, rotation
+
+from .bulk_scene import HUB, key
+from .rotate_scene import NEW, OLD, SECRET, Hub, secret_in
+
+
+@pytest.fixture
+def hub(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Hub:
+    return Hub(tmp_path, capfd)
+
+
+def killed_at(call: str) -> tuple[str, ...]:
+    inject = f"inject={call}:signal=KILL:when=1"
+    environment = ("env", "PYTHONDONTWRITEBYTECODE=1")
+    return (*environment, "strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject)
+
+
+def interrupt(hub: Hub, call: str, *words: object) -> None:
+    hub.prefix = killed_at(call)
+    assert hub.run("sasl", "rotate", "maildroid", *map(str, words)).status == -signal.SIGKILL
+    hub.prefix = ()
+
+
+def test_killed_before_the_account_is_made(hub: Hub) -> None:
+    """The secret that was delivered opens nothing, and is deleted or named."""
+    hub.add("--hashed")
+    place = hub.directory / "place"
+    for call, words, path in (
+        ("rename", (), None),
+        ("renameat", (), hub.client()),
+        ("renameat", ("--keep", f"file:{place}"), place),
+    ):
+        interrupt(hub, call, *words)
+        assert path is None or path.exists()
+        assert hub.held() == {}
+        assert ": begun today" in hub.sasl("rotations")
+        said = hub.sasl("rotate", "--due")
+        assert "had made no successor, so that was given up" in said
+        assert (f"; if file:{place} has a secret, it opens nothing" in said) is (path == place)
+        assert not hub.client().parent.exists()
+    assert hub.states() == ["abandoned"] * 3
+    hub.sasl("rotate", "maildroid", "--password", f"file:{place}")
+    assert hub.opened(place.read_bytes()[:-1]) == {"SCRAM-SHA-256"}
+
+
+def die_before_the_event(hub: Hub, *words: object) -> None:
+    """As a kill does: the account is made, and the inventory says ``begun``."""
+
+    def die(*_: object) -> None:
+        raise SystemError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("smtpcreds.setup.rotation.record", die)
+        hub.sasl("rotate", "maildroid", *words, status=70)
+    assert (hub.states(), bool(hub.held())) == (["begun"], True)
+
+
+def test_killed_after_the_account_was_made(hub: Hub) -> None:
+    hub.add("--hashed")
+    die_before_the_event(hub)
+    said = hub.sasl("rotate", "maildroid")
+    assert f"its successor {NEW} unfinished; it is in place now" in said
+    assert f"next: copy {hub.client()} to" in said
+    assert hub.opened(secret_in(hub.client())) == {"SCRAM-SHA-256"}
+
+
+def test_killed_with_a_place_of_its_own(hub: Hub) -> None:
+    hub.add("--hashed")
+    place = hub.directory / "place"
+    die_before_the_event(hub, "--keep", f"file:{place}")
+    assert f"it is in place now, its secret in file:{place}" in hub.sasl("rotate", "maildroid")
+    assert hub.opened(place.read_bytes()[:-1]) == {"SCRAM-SHA-256"}
+
+
+def test_a_chosen_secret_is_not_taken_for_the_one_of_a_killed_run(hub: Hub) -> None:
+    hub.add("--hashed")
+    die_before_the_event(hub)
+    chosen = hub.file("chosen", b"another old polka record")
+    said = hub.sasl("rotate", "maildroid", "--password", f"file:{chosen}", status=73)
+    assert f"is being replaced by {NEW}" in said
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "gone": Path.unlink,
+    "cut off": lambda path: path.write_text("maildroid-2\n"),
+    "another account's": lambda path: path.write_text("attic\nattic\nanother secret\nhub\n"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_secret_that_nobody_has_is_replaced_by_the_command_that_is_said(hub: Hub, damage: str) -> None:
+    hub.add("--hashed")
+    die_before_the_event(hub)
+    DAMAGES[damage](hub.client())
+    warning = next(line for line in hub.sasl("rotate", "--due").splitlines() if "another one: " in line)
+    assert f"{NEW}: is stored without clear text, and {hub.client()} has not its secret" in warning
+    assert "sasl passwd maildroid-2 --auth-info FILE" in hub.sasl("rotations")
+    hub.sasl(*split(warning.partition("another one: ")[2])[2:])
+    assert hub.opened(secret_in(hub.client())) == {"SCRAM-SHA-256"}
+    assert f"next: copy {hub.client()} to" in hub.sasl("rotations")
+
+
+def test_killed_while_the_old_account_was_retired(hub: Hub) -> None:
+    hub.add("--hashed")
+    hub.sasl("rotate", "maildroid")
+    secret = secret_in(hub.client())
+    interrupt(hub, "renameat", "--retire")
+    assert hub.states() == ["retiring"]
+    assert hub.opened(secret) == {"SCRAM-SHA-256"} == hub.opened(SECRET, "maildroid")
+    assert "it is deleted now" in hub.sasl("rotate", "--due")
+    assert not hub.client().parent.exists()
+    assert hub.opened(secret) == {"SCRAM-SHA-256"}
+    assert hub.opened(SECRET, "maildroid") == set()
+
+
+BOTH = {"maildroid", "maildroid-2"}
+OUTCOMES = {
+    "begin": ((set(), {"maildroid"}), ({"open"}, BOTH)),
+    "retire": (({"open"}, BOTH), (set(), {"maildroid-2"})),
+    "abandon": (({"open"}, BOTH), (set(), {"maildroid"})),
+}
+"""Of each step: states of rotations and names of accounts, before it and after it."""
+
+
+class Crash(BaseException):
+    """Ends a run as a kill does: nothing catches it."""
+
+
+class Crashing:
+    """Lets a run end before or after the n-th call of those that change something."""
+
+    DEEDS = (
+        (RotationTable, ("begin", "advance")),
+        (client_accounts.ClientAccounts, ("_write", "withdraw", "remove")),
+        (book, ("apply_with",)),
+        (rotation, ("record",)),
+    )
+
+    def __init__(self, patch: pytest.MonkeyPatch, when: int, *, after: bool) -> None:
+        self.rest, self.after = when, after
+        for owner, names in self.DEEDS:
+            for name in names:
+                patch.setattr(owner, name, self.wrapped(getattr(owner, name)))
+
+    def wrapped(self, deed: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*words: object) -> object:
+            self.rest -= 1
+            if self.rest < 0 and not self.after:
+                raise Crash
+            result = deed(*words)
+            if self.rest < 0:
+                raise Crash
+            return result
+
+        return call
+
+
+@pytest.mark.parametrize("hashed", [False, True])
+@pytest.mark.parametrize("step", OUTCOMES)
+def test_a_crash_anywhere_is_completed_or_given_up_by_the_next_run(hub: Hub, step: str, hashed: bool) -> None:
+    """While both accounts are there, the file for client hosts has the successor's secret."""
+    hub.add(*(["--hashed"] if hashed else []))
+    warnings: list[str] = []
+    site = replace(Session(root=str(hub.root)).site(), warn=warnings.append)
+    wanted = rotation.request(site, Account("maildroid", HUB), None)
+    plan = {"begin": rotation.plan_begin, "retire": rotation.plan_retire, "abandon": rotation.plan_abandon}[
+        step
+    ]
+    if step != "begin":
+        rotation.plan_begin(site, wanted).apply()
+    shutil.copytree(hub.root, hub.directory / "start")
+    seen = []
+    for when, after in product(range(10), (False, True)):
+        shutil.rmtree(hub.root)
+        shutil.copytree(hub.directory / "start", hub.root)
+        with pytest.MonkeyPatch.context() as patch:
+            Crashing(patch, when, after=after)
+            try:
+                plan(site, wanted).apply()
+            except Crash:
+                pass
+            else:
+                break
+        warnings.clear()
+        with rotation._desk(site):
+            pass
+        names = {name.partition(b"\0")[0].decode() for name in hub.records()}
+        outcome = set(hub.states()) - {"retired", "abandoned"}, names
+        assert outcome in OUTCOMES[step], (when, after)
+        assert hub.client().exists() is (names == BOTH if hashed else "maildroid-2" in names)
+        assert not hub.client().exists() or "SCRAM-SHA-256" in hub.opened(secret_in(hub.client()))
+        assert not list((hub.root / "var").rglob(".*.smtpcreds-*"))
+        seen.append((OUTCOMES[step].index(outcome), any("interrupted run" in text for text in warnings)))
+    assert len(seen) == {"begin": 10, "retire": 14 if hashed else 12, "abandon": 12}[step]
+    assert set(seen) >= {(0, step == "begin"), (1, True), (1, False)}
+    assert [which for which, _ in seen] == sorted(which for which, _ in seen)
+
+
+def test_a_step_that_the_next_run_completes_is_done(hub: Hub) -> None:
+    hub.add()
+    for words, call, state in (((), "rename", "begun"), (("--retire",), "renameat", "retiring")):
+        interrupt(hub, call, *words)
+        assert f": {state} today" in hub.sasl("rotations")
+        plan = hub.sasl("rotate", "maildroid", *words, "--dry-run")
+        assert f"would settle {OLD}  (an interrupted run left it {state})" in plan
+        assert f"{OLD}: an interrupted run" in hub.sasl("rotate", "maildroid", *words)
+        assert hub.client().exists()
+    assert hub.records().keys() == {key("maildroid-2")}
