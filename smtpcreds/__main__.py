@@ -1,5 +1,19 @@
-"""``python -m smtpcreds``."""
+"""``python -m smtpcreds``, and the program itself."""
 
-from .cli import main
+import signal
+from typing import NoReturn
 
-main()
+
+def main() -> NoReturn:
+    """Run the program; Ctrl-C while it is still being loaded ends it without a traceback."""
+    former = signal.getsignal(signal.SIGINT)
+    if former is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from .cli import main as run
+
+    signal.signal(signal.SIGINT, former)
+    run()
+
+
+if __name__ == "__main__":
+    main()

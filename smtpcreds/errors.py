@@ -147,3 +147,13 @@ def quoted(text: str) -> str:
     shown = text[:MAX_SUBJECT] if text.isprintable() else ascii(text[:MAX_SUBJECT])[1:-1]
     shown += "..." * (len(text) > MAX_SUBJECT)
     return shown if text and text == text.strip() else f'"{shown}"'
+
+
+def shown(text: str) -> str:
+    """Return a line without what a terminal or a log would obey, and without octets that are not UTF-8.
+
+    A TAB stays.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\t" else ascii(c)[1:-1] for c in text)

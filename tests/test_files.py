@@ -9,12 +9,20 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from smtpcreds import files
-from smtpcreds.errors import DeniedError, LockHeldError, MissingInputError, UnsafePathError, WriteError
+from smtpcreds.errors import (
+    DeniedError,
+    ExistsError,
+    LockHeldError,
+    MissingInputError,
+    UnsafePathError,
+    WriteError,
+)
 from smtpcreds.files.explain import explained
 from smtpcreds.model import Artifact
 
@@ -35,6 +43,27 @@ def mode(path: Path) -> int:
 def test_files_are_private_under_any_umask(home: Path) -> None:
     files.write_all([Artifact(str(home / "key.pem"), b"k"), Artifact(str(home / "cert.pem"), b"c")])
     assert {p.name: mode(p) for p in home.iterdir()} == {"key.pem": 0o600, "cert.pem": 0o600}
+
+
+def test_a_new_file_has_one_writer(home: Path) -> None:
+    """Of several at once, whose checks all found the name free."""
+    path = home / "secret"
+
+    def write(number: int) -> bool:
+        try:
+            files.write_new(Artifact(str(path), b"%d" % number))
+        except ExistsError:
+            return False
+        return True
+
+    for _ in range(20):
+        with ThreadPoolExecutor(4) as pool:
+            won = list(pool.map(write, range(4)))
+        assert path.read_bytes() == b"%d" % won.index(True)
+        assert sum(won) == 1
+        assert not write(5)
+        assert [p.name for p in home.iterdir()] == ["secret"]
+        path.unlink()
 
 
 def test_a_loose_file_becomes_tight(home: Path) -> None:

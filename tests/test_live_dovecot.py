@@ -151,3 +151,17 @@ def test_what_can_not_be_served_is_refused_by_name(desk: Desk) -> None:
     desk(*words, stdin="geheimnis\n")
     complaint = desk.refused("mta", "apply", "dovecot-hub")
     assert f"horn@{HUB}: has neither clear text nor a verifier for SCRAM-SHA-256 or SCRAM-SHA-1" in complaint
+
+
+def test_an_import_lets_in_whom_dovecot_lets_in(desk: Desk) -> None:
+    """Cyrus SASL knows no networks; nologin stops IMAP and POP3 only."""
+    right, dovecot = secret(desk), started(desk, "--plaintext")
+    field = desk.host.path(USERS).read_text().partition(":")[2].partition("\n")[0]
+    extra = {"tuba": "nologin", "horn": "nologin=y", "flute": "allow_nets=192.0.2.0/24", "drum": "x=y"}
+    lines = [f"{name}:{field}::::::{words}\n" for name, words in extra.items()]
+    with desk.host.path(USERS).open("a") as users:
+        users.writelines(lines)
+    desk("sasl", "import", "-", "--as", "dovecot", "--skip-bad", stdin="".join(lines))
+    there = desk("sasl", "list")
+    for name in extra:
+        assert dovecot.lets_in(SOCKET, name, right) is (f"{name}@{HUB}" in there), name

@@ -73,6 +73,22 @@ class AccountBook:
             raise NameRefusedError(text, f"names the realm {account.realm}, and --realm says {realm}")
         return account
 
+    def existing(self, text: str, realm: str | None = None) -> Account:
+        """Read the name of an account that is there; other programs make some that :meth:`parse` refuses.
+
+        Raises:
+            NameRefusedError: as :meth:`parse`, and there is no such account, or more than one.
+        """
+        try:
+            return self.parse(text, realm)
+        except NameRefusedError:
+            bare = Account(text, realm or self.site.realm)
+            named = (a for a in by_account(self.records()) if realm in (None, a.realm))
+            found = [account for account in named if account == bare or str(account) == text]
+            if len(found) != 1:
+                raise
+            return found[0]
+
     def shown(self, account: Account) -> str:
         """Return what to type in a shell: the bare name and no database where those mean the account."""
         name = quote(account.authcid if account.realm == self.site.realm else str(account))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..errors import ExistsError, MissingInputError
-from ..files import check_parents, write_all
+from ..files import check_parents, write_new
 from ..model import Artifact, Step
 from ..secret import Secret
 from ..sources import Context, store_in_keyring
@@ -39,16 +39,23 @@ def to_file(path: str) -> Delivery:
         UnsafePathError: others can change a directory above it.
         MissingInputError: there is no such directory.
     """
+    taken = ExistsError(
+        path,
+        "is there already and was left alone",
+        f"name another file, or make its content the secret: --password file:{path}",
+    )
 
     def refuse() -> None:
         if os.path.lexists(path):
-            hint = f"name another file, or make its content the secret: --password file:{path}"
-            raise ExistsError(path, "is there already and was left alone", hint)
+            raise taken
         check_parents(path)
 
     def deliver(secret: Secret) -> None:
         refuse()
-        write_all([Artifact(path, secret.reveal() + b"\n", 0o600)])
+        try:
+            write_new(Artifact(path, secret.reveal() + b"\n", 0o600))
+        except ExistsError:
+            raise taken from None
 
     refuse()
     return Delivery(Step("write", path, 0o600, "the secret"), deliver, place=f"file:{path}")

@@ -9,6 +9,7 @@ from ..files import check_target, write_all
 from ..model import Account, Artifact, Plan, Step
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, in_order
 from .book import AccountBook
+from .forms import first_value
 from .mechanisms import served
 from .readers.table import ENCODED
 
@@ -46,6 +47,12 @@ def revealing_text(found: Sequence[Holding], kind: str) -> str:
         UsageError: an unknown format.
         InexpressibleError, PasswordRefusedError: an account that the format can't hold.
     """
+    for holding in found:
+        if not holding.account.realm:
+            reason = "has an empty realm, and would come back in that of the relay that imports it"
+            raise InexpressibleError(
+                str(holding.account), reason, "copy the database: smtpcreds sasl convert"
+            )
     return _chosen(_REVEALING, kind, "")(found)
 
 
@@ -105,6 +112,9 @@ def _whole_table(found: Sequence[Holding]) -> str:
 
 def _cells(holding: Holding, others: Sequence[str]) -> Iterator[str]:
     values = holding.properties
+    if empty := [name for name, value in values.items() if not value]:
+        reason = f"has an empty {empty[0]}, which csv can't tell from none"
+        raise InexpressibleError(str(holding.account), reason, "export it as jsonl")
     yield holding.account.authcid
     yield values.get(USER_PASSWORD, b"").decode(errors="surrogateescape")
     yield holding.account.realm
@@ -132,7 +142,7 @@ def _passwd_file(found: Sequence[Holding]) -> str:
 
 def _dovecot_secret(holding: Holding) -> str:
     """Return the field of a passwd-file. Clear text goes before a verifier, as it does in Cyrus SASL."""
-    from ..passwords import parse_scram
+    from ..passwords import DOVECOT_SCRAM, dovecot_verifier
 
     name = str(holding.account)
     if any(mark in name for mark in ":\r\n") or name.startswith("#"):
@@ -140,9 +150,11 @@ def _dovecot_secret(holding: Holding) -> str:
     values = holding.properties
     if USER_PASSWORD in values:
         return f"{{PLAIN.b64}}{b64encode(values[USER_PASSWORD]).decode()}"
-    if AUTH_PASSWORD in values:
-        return parse_scram(values[AUTH_PASSWORD]).dovecot()
-    reason = "has neither clear text nor a SCRAM verifier, so Dovecot can't serve it"
+    if field := dovecot_verifier(first_value(values.get(AUTH_PASSWORD, b""))):
+        return field
+    reason = (
+        f"has neither clear text nor a verifier for {' or '.join(DOVECOT_SCRAM)}, so Dovecot can't serve it"
+    )
     raise PasswordRefusedError(name, reason, "export it as csv or jsonl")
 
 
@@ -158,9 +170,11 @@ def _cell(text: str) -> str:
 
 
 def _json(rows: Iterable[Mapping[str, object]]) -> str:
-    import json
+    """Return a line for each; all ASCII where it holds what is not UTF-8, or what a terminal would obey."""
+    from json import dumps
 
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    lines = ((dumps(row, ensure_ascii=False), row) for row in rows)
+    return "".join((line if line.isprintable() else dumps(row)) + "\n" for line, row in lines)
 
 
 _PLAIN: dict[str, Writer] = {"csv": _plain_table, "jsonl": _plain_lines}

@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
+from shlex import quote
 
 from ..errors import DataError, UnsafePathError, UsageError
 from ..files import explained, read_private
@@ -14,6 +15,8 @@ from .readers import KINDS, Fault, Row, detect
 SASLDB = "sasldb"
 FORMATS = (*KINDS, SASLDB)
 """Names of the formats on the command line."""
+MAX_TEXT = 1 << 30
+"""Octets; a million hashed accounts are a quarter of it as lines of JSON."""
 
 
 def accounts_of(path: str, kind: str | None) -> Iterator[Row | Fault]:
@@ -32,10 +35,13 @@ def accounts_of(path: str, kind: str | None) -> Iterator[Row | Fault]:
     _verify_kind(kind)
     if is_url(path):
         return _of_url(path, kind)
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        reason = "is not a regular file"
+        raise UnsafePathError(path, reason, "give a pipe as standard input: smtpcreds sasl import -")
     if kind == SASLDB or (kind is None and _is_sasldb(path)):
         _refuse_public(path)
         return _of_database(path)
-    return accounts_in(read_private(path), kind, path)
+    return accounts_in(read_private(path, MAX_TEXT), kind, path)
 
 
 def accounts_in(content: bytes, kind: str | None, subject: str) -> Iterator[Row | Fault]:
@@ -77,12 +83,16 @@ def _refuse_public(path: str) -> None:
         mode = os.stat(path).st_mode
     if mode & (stat.S_IROTH | stat.S_IWOTH):
         reason = f"has mode {stat.S_IMODE(mode):04o}; everybody may use it"
-        raise UnsafePathError(path, reason, f"chmod o-rwx {path}")
+        raise UnsafePathError(path, reason, f"chmod o-rwx {quote(path)}")
 
 
 def _of_database(path: str) -> Iterator[Row | Fault]:
     records = open_store(path).load()
     for account, properties in in_order(records):
-        yield Row(f"account {ascii(str(account))[1:-1]}", account.authcid, account.realm, properties)
+        where = f"account {ascii(str(account))[1:-1]}"
+        if account.realm:
+            yield Row(where, account.authcid, account.realm, properties)
+        else:
+            yield Fault(where, "has an empty realm")
     for key in strays(records):
         yield Fault("database", f"a record's key is no account's: {ascii(key)[2:-1]}")

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from .process import settle
 from .root import smtpcreds
 from .status import exit_status, flushed
 
@@ -24,4 +25,5 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def main() -> NoReturn:
     """Entry point of the ``smtpcreds`` program."""
     gc.set_threshold(_FEW_CYCLES)
+    settle()
     sys.exit(flushed(run()))

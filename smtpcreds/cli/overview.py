@@ -70,8 +70,9 @@ def _screen(session: Session, shown: int) -> None:
     from ..status.text import render
 
     found = gather(session.site())
-    lines = render(found, width=_columns(), colour=_is_colourful(), limit=shown)
-    session.show(document(found, limit=shown), lines)
+    colour = _is_colourful()
+    lines = render(found, width=_columns(), colour=colour, limit=shown)
+    session.show(document(found, limit=shown), lines, coloured=colour)
     if found.due:
         raise click.exceptions.Exit(NO)
 

@@ -1,6 +1,7 @@
 """What every command gets: the site it works on and the one printer."""
 
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..errors import MissingInputError, SmtpcredsError, UnsafePathError, UsageError
+from ..errors import MissingInputError, SmtpcredsError, UnsafePathError, UsageError, shown
 from .status import say
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ..model import Plan, Step
 
 T = TypeVar("T")
+_BEYOND_ASCII = re.compile(r"[^\0-~]+")
 _AT_ONCE = 1000
 """Lines in one write; line by line, 100,000 accounts would take seconds."""
 
@@ -55,25 +57,28 @@ class Session:
         if self.verbose:
             say(text, None)
 
-    def show(self, data: object | Callable[[], object], lines: Iterable[str], *, aside: bool = False) -> None:
+    def show(
+        self,
+        data: object | Callable[[], object],
+        lines: Iterable[str],
+        *,
+        aside: bool = False,
+        coloured: bool = False,
+    ) -> None:
         """Print the answer: the lines, or with ``--json`` the data and the warnings.
 
         Long answers come as a function and a generator, so that only what is printed is made. ``aside``
-        sends the lines to standard error, where a secret stands alone on standard output.
+        sends the lines to standard error, where a secret stands alone on standard output. What a terminal
+        would obey is escaped, except in lines that are ``coloured`` for one.
         """
         if self.as_json:
-            import json
-
             made = data() if callable(data) else data
-            document = {**made, "warnings": self.warnings} if isinstance(made, dict) else made
-            text = json.dumps(document, indent=2, ensure_ascii=False, default=_plain)
-            if not _is_unicode(text):  # a name that is no UTF-8, from somebody else's database
-                text = json.dumps(document, indent=2, default=_plain)
-            click.echo(text)
+            click.echo(_json({**made, "warnings": self.warnings} if isinstance(made, dict) else made))
         elif not self.quiet:
-            rest = iter(lines)
+            is_seen = (sys.stderr if aside else sys.stdout).isatty()
+            rest = iter(map(_harmless, lines) if is_seen and not coloured else lines)
             while some := list(islice(rest, _AT_ONCE)):
-                click.echo("\n".join(some), err=aside)
+                click.echo("\n".join(some), err=aside, color=True)  # True: take nothing out of names
 
     def carry_out(self, plan: "Plan[T]") -> T | None:
         """Apply the plan and return its result; with ``--dry-run`` print it and return None."""
@@ -170,18 +175,30 @@ def _mode(mode: int | None) -> str:
     return "" if mode is None else f"  {mode:04o}"
 
 
+def _harmless(text: str) -> str:
+    """Escape what a terminal would obey, but no line feed: an answer such as PEM may come as one text."""
+    return "\n".join(map(shown, text.split("\n")))
+
+
+def _json(document: object) -> str:
+    """Return JSON without octets that are not UTF-8, and without what a terminal would obey."""
+    import json
+
+    is_unicode = sys.stdout.encoding.lower().startswith("utf")
+    text = json.dumps(document, indent=2, ensure_ascii=not is_unicode, default=_plain)
+    return text if text.isascii() else _BEYOND_ASCII.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    import json
+
+    return found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1]
+
+
 def _plain(value: Any) -> str:
     if isinstance(value, datetime):
         return rfc3339(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def rfc3339(moment: datetime) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..errors import SmtpcredsError
+from ..errors import SmtpcredsError, shown
 
 USAGE = 64
 BUG = 70
@@ -33,14 +33,9 @@ def flushed(status: int) -> int:
 
 def say(text: str, hint: str | None) -> None:
     """Print ``smtpcreds: text`` and the hint to standard error, control characters escaped."""
-    click.echo(f"smtpcreds: {printable(text)}", err=True)
+    click.echo(f"smtpcreds: {shown(text)}", err=True)
     if hint:
-        click.echo(f"  hint: {printable(hint)}", err=True)
-
-
-def printable(text: str) -> str:
-    """Return text with control characters, which could forge a line, and octets that are no UTF-8 escaped."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1].replace(r"\udc", r"\x") for c in text)
+        click.echo(f"  hint: {shown(hint)}", err=True)
 
 
 def _usage(error: click.UsageError) -> int:

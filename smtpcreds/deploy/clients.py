@@ -11,6 +11,9 @@ from ..mta.auth_info import parse
 from ..sasldb.records import USER_PASSWORD
 from ..secret import Secret
 
+NAME_MAX = 255
+"""Octets of a directory's name on every file system of Linux (limits.h)."""
+
 
 def auth_info_for_clients(site: Site, account: Account) -> str:
     """Return the path of an account's default-auth-info.
@@ -19,7 +22,7 @@ def auth_info_for_clients(site: Site, account: Account) -> str:
         NameRefusedError: the account's name can't name a directory.
     """
     name = account.authcid if account.realm == site.realm else str(account)
-    if "/" in name or name in {".", ".."}:
+    if "/" in name or name in {".", ".."} or len(name.encode(errors="surrogateescape")) > NAME_MAX:
         raise NameRefusedError(name, "can't name the directory of its default-auth-info")
     return f"{site.state}/clients/{name}/default-auth-info"
 
@@ -42,10 +45,11 @@ def readable_credential(book: AccountBook, account: Account) -> Credential:
     """
     try:
         return book.credential(account)
-    except PasswordRefusedError:
+    except PasswordRefusedError as error:
         found = _handed_out(book, account)
         if found is None:
-            raise
+            hint = f"name the place that keeps it by --password SOURCE, or {error.hint}"
+            raise PasswordRefusedError(error.subject, error.reason, hint) from None
         return found
 
 

@@ -10,7 +10,7 @@ from ..errors import DataError, InexpressibleError
 from ..files import read_public
 from ..mta import dovecot_users
 from ..mta.port import Held
-from ..passwords import dovecot_secret, is_dovecot_of, parse_scram
+from ..passwords import DOVECOT_SCRAM, dovecot_secret, dovecot_verifier, is_dovecot_of
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD
 from ..secret import Secret
 
@@ -44,18 +44,12 @@ def _field(held: Held, scheme: str, installed: str | Secret | None) -> str:
 
 def _verifier(held: Held) -> str:
     stored = held.properties.get(AUTH_PASSWORD)
-    try:
-        keys = parse_scram(first_value(stored.reveal())) if stored else None
-    except DataError:
-        keys = None
-    if keys is None or keys.mechanism not in _KNOWN:
-        name = str(held.account)
-        reason = f"has neither clear text nor a verifier for {' or '.join(_KNOWN)}, so Dovecot can't serve it"
+    field = dovecot_verifier(first_value(stored.reveal())) if stored else None
+    if field is None:
+        name, known = str(held.account), " or ".join(DOVECOT_SCRAM)
+        reason = f"has neither clear text nor a verifier for {known}, so Dovecot can't serve it"
         raise InexpressibleError(name, reason, f"smtpcreds sasl passwd {quote(name)} --hashed, or --clear")
-    return keys.dovecot()
-
-
-_KNOWN = ("SCRAM-SHA-256", "SCRAM-SHA-1")
+    return field
 
 
 def _installed(site: Site) -> Mapping[str, str | Secret]:

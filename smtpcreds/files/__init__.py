@@ -16,6 +16,7 @@ from .write import (
     tree,
     write_all,
     write_directory,
+    write_new,
 )
 
 __all__ = [
@@ -41,4 +42,5 @@ __all__ = [
     "tree",
     "write_all",
     "write_directory",
+    "write_new",
 ]

@@ -36,7 +36,7 @@ def check_directory(path: str) -> None:
     if found.st_uid != os.geteuid():
         raise _foreign(path, found.st_uid)
     if found.st_mode & GROUP_OR_OTHER_WRITE:
-        raise UnsafePathError(path, f"is writable by {_writers(found.st_mode)}", f"chmod go-w {path}")
+        raise UnsafePathError(path, f"is writable by {_writers(found.st_mode)}", f"chmod go-w {_typed(path)}")
     check_parents(path)
 
 
@@ -87,23 +87,26 @@ def check_private(path: str) -> None:
     _check_private(path, found)
 
 
-def read_private(path: str) -> bytes:
-    """Return a file's content if only root or the running user can read and write it.
+def read_private(path: str, most: int = MAX_READ) -> bytes:
+    """Return a file's content, at most ``most`` octets, if only root or the running user can use it.
 
     Raises:
-        UnsafePathError: with the ``chmod`` to type.
+        UnsafePathError: with the ``chmod`` to type; a symbolic link is not followed.
         MissingInputError: there is no such file.
+        DataError: it is longer.
     """
     check_parents(path)
-    return _read(path, private=True)
+    if os.path.islink(path):
+        raise UnsafePathError(path, "is a symbolic link and is not followed; name its target")
+    return _read(path, most, private=True)
 
 
 def read_public(path: str) -> bytes:
     """Return the content of a regular file, at most 64 MiB, whoever may read it."""
-    return _read(path, private=False)
+    return _read(path, MAX_READ, private=False)
 
 
-def _read(path: str, *, private: bool) -> bytes:
+def _read(path: str, most: int, *, private: bool) -> bytes:
     follow = os.O_NOFOLLOW if private else 0
     with (
         explained(path),
@@ -114,9 +117,9 @@ def _read(path: str, *, private: bool) -> bytes:
             raise UnsafePathError(path, "is not a regular file")
         if private:
             _check_private(path, found)
-        content = file.read(MAX_READ + 1)
-    if len(content) > MAX_READ:
-        raise DataError(path, f"is over {MAX_READ} octets")
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise DataError(path, f"is over {most} octets")
     return content
 
 
@@ -125,7 +128,7 @@ def _check_private(path: str, found: os.stat_result) -> None:
         raise _foreign(path, found.st_uid)
     if found.st_mode & ANY_FOREIGN_ACCESS:
         mode = stat.S_IMODE(found.st_mode)
-        raise UnsafePathError(path, f"has mode {mode:04o}; others may use it", f"chmod 0600 {path}")
+        raise UnsafePathError(path, f"has mode {mode:04o}; others may use it", f"chmod 0600 {_typed(path)}")
 
 
 def _check_parent(parent: str, path: str) -> None:
@@ -135,7 +138,7 @@ def _check_parent(parent: str, path: str) -> None:
         raise UnsafePathError(path, f"lies below {parent}, which belongs to {_user(found.st_uid)}")
     if found.st_mode & GROUP_OR_OTHER_WRITE and not found.st_mode & stat.S_ISVTX:
         reason = f"lies below {parent}, which is writable by {_writers(found.st_mode)}"
-        raise UnsafePathError(path, reason, f"chmod go-w {parent}")
+        raise UnsafePathError(path, reason, f"chmod go-w {_typed(parent)}")
 
 
 def _is_trusted(uid: int) -> bool:
@@ -150,7 +153,13 @@ def _foreign(path: str, uid: int) -> SmtpcredsError:
     if uid == 0:
         return DeniedError(path, "belongs to root", AS_ROOT)
     me = _user(os.geteuid()).rpartition(" ")[2]
-    return UnsafePathError(path, f"belongs to {_user(uid)}", f"chown {me} {path}")
+    return UnsafePathError(path, f"belongs to {_user(uid)}", f"chown {me} {_typed(path)}")
+
+
+def _typed(path: str) -> str:
+    from shlex import quote
+
+    return quote(path)
 
 
 def _user(uid: int) -> str:

@@ -3,6 +3,8 @@
 import os
 from collections.abc import Iterable
 
+from ..errors import shown
+
 
 def actor() -> str:
     """Return who acts: behind sudo the person, else the name of the running user."""
@@ -21,4 +23,4 @@ def announce(what: str, deeds: Iterable[tuple[str, str]]) -> None:
     who = actor()
     syslog.openlog("smtpcreds", syslog.LOG_PID, syslog.LOG_AUTHPRIV)
     for subject, detail in deeds:
-        syslog.syslog(syslog.LOG_NOTICE, f"{what} {subject} by {who}{detail and f': {detail}'}")
+        syslog.syslog(syslog.LOG_NOTICE, shown(f"{what} {subject} by {who}{detail and f': {detail}'}"))

@@ -68,6 +68,22 @@ def write_all(artifacts: Sequence[Artifact | Link]) -> None:
     flush_directories(os.path.dirname(artifact.path) for artifact in artifacts)
 
 
+def write_new(artifact: Artifact) -> None:
+    """Write a file whose name is free; of two runs at once, one gets it.
+
+    Raises:
+        ExistsError: something has the name.
+        WriteError: the disk refused; nothing was changed.
+    """
+    staged = _stage(artifact, flush=True)
+    try:
+        with explained(artifact.path):
+            os.link(staged.temporary, artifact.path)
+    finally:
+        staged.drop()
+    flush_directories([os.path.dirname(artifact.path)])
+
+
 def write_directory(path: str, artifacts: Sequence[Artifact]) -> None:
     """Make a directory 0700 that appears with all its files at once.
 

@@ -5,14 +5,14 @@ Sendmail (usersmtp.c, getauth) skips a line that begins with ``#`` wherever it s
 alone, and reads at most 2046 octets of it. There is no quoting.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from shlex import quote
 
-from ..errors import DamagedFileError, InexpressibleError, UsageError
+from ..errors import DamagedFileError, InexpressibleError
 from ..model import Credential
 from ..secret import Secret
+from .mechanisms import named
 
 DEFAULT_PATH = "/etc/mail/default-auth-info"
 MAX_LINE = 2046
@@ -23,7 +23,6 @@ _LINES = (
     "the realm",
     "the mechanism list",
 )
-_MECHANISM = re.compile(r"[A-Z0-9_-]{1,20}")
 _FORBIDDEN = {b"\n": "a line feed", b"\r": "a carriage return", b"\0": "a NUL"}
 
 
@@ -55,7 +54,7 @@ def pieces(credential: Credential, mechanisms: Sequence[str] = ()) -> tuple[byte
     """
     login = credential.login.encode()
     realm = credential.account.realm.encode()
-    tail = [realm, " ".join(map(_mechanism, mechanisms)).encode()] if mechanisms else [realm]
+    tail = [realm, " ".join(map(named, mechanisms)).encode()] if mechanisms else [realm]
     lines = (login, login, credential.secret.reveal(), *tail)
     for what, value in zip(_LINES, lines, strict=False):
         _check(str(credential.account), what, value)
@@ -79,13 +78,6 @@ def parse(content: bytes, path: str) -> AuthInfo:
         raise DamagedFileError(path, "has an id or realm that is not UTF-8") from None
     realm, mechanisms = [*rest, "", ""][:2]
     return AuthInfo(authzid, authcid, Secret(lines[2]), realm, tuple(mechanisms.split()))
-
-
-def _mechanism(name: str) -> str:
-    """Return the name in upper case (RFC 4422 section 3.1)."""
-    if not _MECHANISM.fullmatch(name.upper()):
-        raise UsageError(name, "is no name of a mechanism; such are SCRAM-SHA-256, CRAM-MD5")
-    return name.upper()
 
 
 def _check(subject: str, what: str, value: bytes) -> None:

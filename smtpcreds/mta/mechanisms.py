@@ -1,5 +1,6 @@
 """Which SASL mechanisms are offered or tried, parsed at the door and put in order."""
 
+import re
 from collections.abc import Iterable
 
 from ..errors import UsageError
@@ -9,6 +10,18 @@ EXTERNAL = "EXTERNAL"
 STRONGEST_FIRST = (EXTERNAL, *BY_PASSWORD)
 DEFAULT = ("SCRAM-SHA-256", "DIGEST-MD5", "CRAM-MD5")
 """None of them shows the secret on the wire."""
+_NAME = re.compile(r"[A-Z0-9_-]{1,20}")
+
+
+def named(name: str) -> str:
+    """Return a name of any mechanism, known here or not, in upper case (RFC 4422 section 3.1).
+
+    Raises:
+        UsageError: it can't be one.
+    """
+    if not _NAME.fullmatch(name.upper()):
+        raise UsageError(name, "is no name of a mechanism; such are SCRAM-SHA-256, CRAM-MD5")
+    return name.upper()
 
 
 def offer(

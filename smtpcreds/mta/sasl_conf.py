@@ -10,9 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import DamagedFileError, InexpressibleError
+from ..mechanisms import PLAINTEXT
 from ..postgres import DatabaseUrl
 from ..postgres.cyrus import plugin_options, quotable
 from ..secret import Secret
+from .mechanisms import named
 
 MECHANISMS = ("SCRAM-SHA-256", "DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN")
 """Offered by default; what the mail server allows outside TLS is its own setting."""
@@ -84,9 +86,10 @@ def render(backend: Backend, mechanisms: Sequence[str] = ()) -> bytes:
 
     Raises:
         InexpressibleError: a value that libsasl2 or its plugin would misread.
+        UsageError: what is no name of a mechanism.
     """
-    offered = mechanisms or (MECHANISMS[-2:] if isinstance(backend, Saslauthd) else MECHANISMS)
-    lines = [*_settings(backend), ("mech_list", " ".join(offered).encode())]
+    offered = mechanisms or (PLAINTEXT if isinstance(backend, Saslauthd) else MECHANISMS)
+    lines = [*_settings(backend), ("mech_list", " ".join(map(named, offered)).encode())]
     return b"".join(_line(key, value) for key, value in lines)
 
 

@@ -9,7 +9,7 @@ from .cyrus import (
     is_plain_of,
     plain_secret,
 )
-from .dovecot import DOVECOT_SCHEMES, dovecot_secret, is_dovecot_of
+from .dovecot import DOVECOT_SCHEMES, DOVECOT_SCRAM, dovecot_secret, dovecot_verifier, is_dovecot_of
 from .generation import ALPHABET, MIN_BITS, generate, generate_words
 from .logins import is_login_account, login_password_of
 from .scram import (
@@ -28,6 +28,7 @@ __all__ = [
     "ALPHABET",
     "DEFAULT_ITERATIONS",
     "DOVECOT_SCHEMES",
+    "DOVECOT_SCRAM",
     "MAX_ITERATIONS",
     "MAX_PASSWORD",
     "MIN_BITS",
@@ -40,6 +41,7 @@ __all__ = [
     "derive_scram",
     "digest_md5_secret",
     "dovecot_secret",
+    "dovecot_verifier",
     "generate",
     "generate_words",
     "is_cram_md5_of",

@@ -28,10 +28,10 @@ def cram_md5_secret(secret: Secret) -> bytes:
 def digest_md5_secret(account: Account, secret: Secret) -> bytes:
     """Return ``cmusaslsecretDIGEST-MD5``: MD5 of ``authcid:realm:password``, 16 octets.
 
-    Name and password are hashed as ISO 8859-1 where they fit into it (RFC 2831 section 2.1.2.1).
+    Each of the three is hashed as ISO 8859-1 where it fits into it (RFC 2831 section 2.1.2.1).
     """
-    parts = (_latin(account.authcid.encode()), account.realm.encode(), _latin(secret.reveal()))
-    return _md5(b":".join(parts))
+    parts = (account.authcid.encode(), account.realm.encode(), secret.reveal())
+    return _md5(b":".join(map(_latin, parts)))
 
 
 def plain_secret(secret: Secret, salt: bytes | None = None) -> bytes:

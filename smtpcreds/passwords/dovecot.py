@@ -10,9 +10,9 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..errors import UnavailableError, UsageError
+from ..errors import DataError, UnavailableError, UsageError
 from ..secret import Secret
-from .scram import derive_scram
+from .scram import derive_scram, parse_scram
 
 _FIELD = re.compile(r"\{([A-Za-z0-9.-]+)\}(.*)", re.DOTALL)
 
@@ -84,6 +84,7 @@ _SCHEMES = {
     "ARGON2ID": Scheme(_argon2id, _is_argon2id),
     "PLAIN.b64": Scheme(_plain, lambda value, secret: value == _plain(secret)),
 }
+DOVECOT_SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-1")
 DOVECOT_SCHEMES = tuple(_SCHEMES)
 """SHA512-CRYPT and ARGON2ID serve PLAIN and LOGIN, SCRAM also its own mechanism, PLAIN.b64 every one."""
 
@@ -96,6 +97,15 @@ def dovecot_secret(secret: Secret, scheme: str = "SHA512-CRYPT") -> str:
         UnavailableError: ARGON2ID, where OpenSSL does not know it.
     """
     return f"{{{scheme}}}{_scheme(scheme).make(secret)}"
+
+
+def dovecot_verifier(stored: bytes) -> str | None:
+    """Return the password field for a value of ``authPassword``; None where Dovecot can't use it."""
+    try:
+        keys = parse_scram(stored)
+    except DataError:
+        return None
+    return keys.dovecot() if keys.mechanism in DOVECOT_SCRAM else None
 
 
 def is_dovecot_of(field: str, secret: Secret, scheme: str) -> bool:

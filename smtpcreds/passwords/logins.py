@@ -51,13 +51,18 @@ def login_password_of(secret: Secret, shadow: str | os.PathLike[str]) -> str | N
 def _hashes(shadow: str | os.PathLike[str]) -> Iterator[tuple[str, bytes]]:
     """Login and hash of each line that has a usable one."""
     try:
-        with open(shadow, "rb") as lines:
+        with open(shadow, "rb", opener=_opened) as lines:
             fields = [line.rstrip(b"\n").split(b":") for line in lines]
     except (FileNotFoundError, PermissionError):
         return
     for name, stored, *_ in (line for line in fields if len(line) > 1):
         if stored and not stored.startswith((b"!", b"*")):
             yield os.fsdecode(name), stored
+
+
+def _opened(path: str, flags: int) -> int:
+    """Open without waiting for the writer of a FIFO, which an image may have in the place of a file."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _crypt() -> Callable[[bytes, bytes], bytes | None] | None:

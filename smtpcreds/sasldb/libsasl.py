@@ -65,7 +65,8 @@ def _file_options(database: str) -> tuple[str, dict[str, str]]:
         return "this host's libsasl2 has no sasldb plugin", {}
     if here != there:
         return f"this host's libsasl2 reads {here}, and the database is {there}", {}
-    return "", {"auxprop_plugin": "sasldb", "sasldb_path": database}
+    path = os.fsencode(database).decode(errors="surrogateescape")
+    return "", {"auxprop_plugin": "sasldb", "sasldb_path": path}
 
 
 def _url_options(database: str) -> tuple[str, dict[str, str]]:

@@ -1,6 +1,7 @@
 """Both ends of libsasl2, authenticating to each other in memory. Run as a script, in a process of its own.
 
 Standard input: a line of JSON (options, authcid, realm, mechanisms), then the password's octets to the end.
+Octets that are not UTF-8, as paths may have, are surrogates in it.
 Standard output: for each mechanism, as soon as it is known, a line of JSON: its name, then the codes of
 <sasl/sasl.h> that server and client ended with. Exit status NO_LIBRARY: there is no libsasl2.
 
@@ -39,9 +40,9 @@ class Exchange:
     """libsasl2 with both sides initialised for one set of options and one client."""
 
     def __init__(self, library: ctypes.CDLL, request: dict[str, Any], password: bytes) -> None:
-        self._sasl, self._realm = library, os.fsencode(request["realm"])
+        self._sasl, self._realm = library, _octets(request["realm"])
         self._server = _table(_server_callbacks(request["options"]))
-        self._client = _table(_client_callbacks(os.fsencode(request["authcid"]), self._realm, password))
+        self._client = _table(_client_callbacks(_octets(request["authcid"]), self._realm, password))
         table = self._server[1]
         for code in (library.sasl_client_init(table), library.sasl_server_init(table, None)):
             if code != _OK:
@@ -121,7 +122,7 @@ def _table(callbacks: dict[int, Any]) -> tuple[dict[int, Any], Any]:
 
 
 def _server_callbacks(given: dict[str, str]) -> dict[int, Any]:
-    options = {os.fsencode(name): os.fsencode(value) for name, value in given.items()}
+    options = {_octets(name): _octets(value) for name, value in given.items()}
     kept = {name: c_char_p(value) for name, value in options.items()}
 
     def option(_context: object, _plugin: object, name: bytes, result: Any, size: Any) -> int:
@@ -161,6 +162,11 @@ def _client_callbacks(authcid: bytes, realm: bytes, password: bytes) -> dict[int
         _GETREALM: _GetRealm(choose),
         _LOG: _Log(_silent),
     }
+
+
+def _octets(text: str) -> bytes:
+    """Return UTF-8, which is what records are looked up by, whatever the locale."""
+    return text.encode(errors="surrogateescape")
 
 
 def _silent(_context: object, _level: int, _message: object) -> int:

@@ -102,11 +102,13 @@ def _require_regular(path: str, status: os.stat_result) -> None:
 
 
 def _require_private(path: str, status: os.stat_result) -> None:
+    from shlex import quote
+
     _require_regular(path, status)
     if status.st_uid not in {0, os.geteuid()}:
         raise UnsafePathError(
-            path, f"belongs to user {status.st_uid}, who could change it", f"chown root {path}"
+            path, f"belongs to user {status.st_uid}, who could change it", f"chown root {quote(path)}"
         )
     if status.st_mode & 0o077:
         mode = stat.S_IMODE(status.st_mode)
-        raise UnsafePathError(path, f"has mode {mode:04o}, so others may read it", f"chmod 600 {path}")
+        raise UnsafePathError(path, f"has mode {mode:04o}, so others may read it", f"chmod 600 {quote(path)}")

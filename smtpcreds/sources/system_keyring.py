@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from ..errors import InexpressibleError, MissingInputError, UnavailableError, UsageError
+from ..errors import InexpressibleError, MissingInputError, SmtpcredsError, UnavailableError, UsageError
 from ..secret import Secret
 from .octets import one_secret
 from .protocol import Context
@@ -80,12 +80,12 @@ def store_in_keyring(service: str, name: str, secret: Secret) -> None:
 
 @contextmanager
 def _plainly(subject: str) -> Iterator[None]:
-    """Make one line of what backends raise: KeyringError, D-Bus and file errors, a wrong master password."""
-    from keyring.errors import KeyringError
-
+    """Make one line of what backends raise: errors of D-Bus and files, a wrong master password or setting."""
     try:
         yield
-    except (KeyringError, RuntimeError, OSError, ValueError) as error:
+    except SmtpcredsError:
+        raise
+    except Exception as error:  # noqa: BLE001  # backends are plug-ins, named in a file of the user's
         lines = str(error).splitlines() or [type(error).__name__]
         raise UnavailableError(subject, f"the keyring failed: {lines[0]}", _OTHERS) from None
 

@@ -10,7 +10,7 @@ import select
 import signal
 import termios
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 MAX_LINE = 4096
@@ -78,8 +78,9 @@ def _silence(terminal: int) -> Iterator[None]:
         termios.tcsetattr(terminal, termios.TCSAFLUSH, silent)
         yield
     finally:
-        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
-        os.write(terminal, b"\n")
+        with suppress(termios.error, OSError):  # EIO: the other end hung up
+            termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+            os.write(terminal, b"\n")
 
 
 @contextmanager

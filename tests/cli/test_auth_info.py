@@ -118,7 +118,7 @@ def test_an_account_without_clear_text_says_so(hub: Program) -> None:
     open_store(str(hub.path("/etc/sasldb2"))).apply(lambda _: {key: b"salt\0hash"})
     said = hub.refuses(65, "sasl", "auth-info", "hashed")
     assert f"hashed@{HUB}: is stored without clear text; its secret can't be read back" in said
-    assert "hint: give it another one: smtpcreds sasl passwd hashed" in said
+    assert "hint: name the place that keeps it by --password SOURCE, or give it another one: " in said
 
 
 def test_not_as_json(hub: Program) -> None:

@@ -4,6 +4,7 @@ Debian: libsasl2-2, libsasl2-modules, libsasl2-modules-db, db5.3-util, strace, g
 """
 
 import os
+import shlex
 import stat
 import subprocess
 from pathlib import Path
@@ -177,6 +178,17 @@ def test_kept_in_a_file(admin: Admin) -> None:
     admin("verify", "maildroid", "--password", f"file:{path}")
 
 
+def test_the_next_step_can_be_typed(admin: Admin) -> None:
+    for words in (
+        ("add", "maildroid", "--hashed", "--keep", "file:kept 1"),
+        ("passwd", "maildroid", "--keep", "file:2"),
+    ):
+        step = admin(*words).out.decode().splitlines()[-1].removeprefix("next: smtpcreds sasl ")
+        admin(*shlex.split(step.replace("FILE", "info")))
+    secret = (admin.home / "2").read_bytes()
+    assert secret in (admin.home / "info").read_bytes()
+
+
 def test_a_kept_secret_never_takes_the_place_of_a_file(admin: Admin) -> None:
     path = admin.home / "kept"
     path.write_text("something else")
@@ -264,10 +276,11 @@ def test_kept_in_the_keyring(admin: Admin) -> None:
 @pytest.mark.parametrize(
     ("verb", "call", "delivered", "written"),
     [
-        ("add", "rename", False, False),
+        ("add", "link", False, False),
+        ("add", "unlink", True, False),
         ("add", "linkat", True, False),
         ("add", "unlinkat", True, True),
-        ("passwd", "rename", False, False),
+        ("passwd", "link", False, False),
         ("passwd", "renameat", True, False),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 from lab.debs import unpacked
 from sasl_oracle import mechanisms
 
+from smtpcreds.cli import run
 from smtpcreds.passwords import derive_scram
 from smtpcreds.sasldb.detect import Format
 from smtpcreds.sasldb.opening import open_store
@@ -54,7 +55,7 @@ FORMATS = {
     "jsonl": b'{"user": "maildroid", "password": "Ch1mp? ,03fuzz fl0ppi"}\n\n'
     b'{"account": "attic@other.example", "password": "a\\"b"}\n',
     "dovecot": b"# users\nmaildroid:{PLAIN}Ch1mp? ,03fuzz fl0ppi:1000:1000::/home:/bin/sh\n"
-    b"attic@other.example:{plain.b64}YSJi\n",
+    b"attic@other.example:{plain.b64}YSJi::::::nologin x_allow_nets=a user=allow_nets\n",
     "postfix": b"# relays\n[mx.example.net]:587  maildroid:Ch1mp? ,03fuzz fl0ppi  \n"
     b'mx.example.net\n  maildroid:Ch1mp? ,03fuzz fl0ppi\n[b]:25 attic@other.example:a"b\n',
 }
@@ -184,6 +185,17 @@ def test_the_good_ones_come_in_when_bad_ones_may_be_skipped(admin: Admin) -> Non
     assert len(done.document["refused"]) == len(refusals(done.err, "bad")) == len(LINES) - 3
 
 
+def test_a_hundred_refusals_are_named_and_the_rest_counted(admin: Admin) -> None:
+    admin.file("bad", b"maildroid,fine\n" + b"onlyuser\n" * 1000)
+    words = ("sasl", "import", "bad", "--as", "csv")
+    for more in ((), ("--skip-bad",)):
+        done = admin.run(*words, *more)
+        assert refusals(done.err, "bad").keys() == {*range(2, 102)}
+        assert "bad: 900 more are refused; --json names them all" in done.err
+    found = admin.run(*words, "--json").document["refused"]
+    assert [row["where"] for row in found] == [f"line {number}" for number in range(2, 1002)]
+
+
 FAULTS = {
     "jsonl": (
         (b'{"user": "a", "pasword": "x"}', "'pasword' is none of"),
@@ -195,6 +207,11 @@ FAULTS = {
         (b'{"user": "a", "properties": ["x"]}', "is no object"),
         (b'{"password": "x"}', "empty user name"),
         (b"[" * 100_000, "is no JSON object"),
+        (b'{"user": "a", "password": "half \\ud83d"}', "password is no text"),
+        (b'{"user": "\\ud83d", "password": "x"}', "user is no text"),
+        (b'{"user": "a", "realm": "\\ud83d", "password": "x"}', "realm is no text"),
+        (b'{"user": "a", "properties": {"\\ud83d": "eA=="}}', "is no object of Base64 texts"),
+        (b'{"user": "a", "password": "x", "properties": {"userPassword": "eA=="}}', "both password and"),
     ),
     "dovecot": (
         (b"a:{SHA512-CRYPT}$6$x$y:1:1", "scheme SHA512-CRYPT, which Cyrus SASL can't serve"),
@@ -207,24 +224,29 @@ FAULTS = {
         (b"e:{PLAIN.b64}***", "is no PLAIN.B64 value"),
         (b"f", "has no colon"),
         (b"g:{PLAIN}", "is empty"),
+        (b"h:{PLAIN}x:1:1::/home/h:/bin/sh:allow_real_nets=::1", "is limited by allow_real_nets"),
+        (b"i:{PLAIN}x::::::userdb_mail=a:b allow_nets=10.0.0.0/8", "is limited by allow_nets"),
     ),
     "postfix": ((b"[mx]:25", "is not [host]:port user:password"), (b"[mx]:25 user", "is not [host]:port")),
     "auth-info": ((b"maildroid\nmaildroid", "has 2 lines"),),
     "csv": ((b"user,pass", "column 2 is none of"),),
+    "csv ": ((b"user,userPassword:base64,password", "has both password and userPassword:base64"),),
 }
 
 
 @pytest.mark.parametrize("kind", FAULTS)
 def test_what_a_format_can_not_say_is_refused_by_line(admin: Admin, kind: str) -> None:
     admin.file("bad", b"\n".join(line for line, _ in FAULTS[kind]))
-    done = admin.run("sasl", "import", "bad", "--as", kind)
+    done = admin.run("sasl", "import", "bad", "--as", kind.strip())
     reasons = refusals(done.err, "bad")
     assert (done.status, len(reasons)) == (65, len(FAULTS[kind])), done.err
     for number, (_, reason) in enumerate(FAULTS[kind], 1):
         assert reason in reasons[number]
 
 
-@pytest.mark.parametrize("content", [b"maildroid secret", b"a,b\nc", b"a\nb\nc", b"a:b", b"\x00\x01"])
+@pytest.mark.parametrize(
+    "content", [b"maildroid secret", b"a,b\nc", b"a\nb\nc", b"a:b", b"\x00\x01", b'{"a":' * 5000]
+)
 def test_an_uncertain_format_is_asked_for(admin: Admin, content: bytes) -> None:
     done = admin.run("sasl", "import", "-", given=content)
     assert (done.status, done.out) == (65, "")
@@ -267,6 +289,28 @@ def test_files_with_secrets_have_to_be_private(admin: Admin) -> None:
     assert (done.status, "hint: chmod o-rwx" in done.err) == (77, True)
 
 
+def test_what_is_no_plain_file_has_its_own_way_in(admin: Admin) -> None:
+    os.mkfifo(admin.directory / "pipe", 0o600)
+    (admin.directory / "link").symlink_to(admin.file("file", b"maildroid,secret\n"))
+    for name in ("pipe", "/dev/fd/0"):
+        done = admin.run("sasl", "import", name, given=b"maildroid,secret\n")
+        assert (done.status, "hint: give a pipe as standard input" in done.err) == (77, True)
+    assert "symbolic link and is not followed; name its target" in admin.run("sasl", "import", "link").err
+    loose = admin.file("open to all", b"maildroid,secret\n", 0o644)
+    hint = admin.run("sasl", "import", loose).err.partition("hint: ")[2]
+    subprocess.run(["sh", "-c", hint], check=True)
+    admin("sasl", "import", loose)
+
+
+def test_a_file_may_hold_a_million_accounts(admin: Admin) -> None:
+    """As lines of JSON with long names they are over 64 MiB, which is the limit of configuration files."""
+    path = admin.file("many", b'{"user": "maildroid", "password": "x"}\n')
+    with path.open("ab") as file:
+        file.write((b" " * 1023 + b"\n") * 65 * 1024)
+    admin("sasl", "import", path)
+    assert admin.records() == {key("maildroid"): b"x"}
+
+
 def test_login_passwords_are_tried_when_asked_for(admin: Admin) -> None:
     made = subprocess.run(["mkpasswd", "-m", "sha512crypt", "login secret"], capture_output=True, check=True)
     shadow = admin.root / "etc/shadow"
@@ -306,6 +350,49 @@ def test_a_passwd_file_refuses_what_it_can_not_hold(admin: Admin) -> None:
     done = admin.run("sasl", "export", "--as", "dovecot", "--reveal", "--to", "users")
     assert (done.status, f"otp@{HUB}: has neither" in done.err) == (65, True)
     assert not (admin.directory / "users").exists()
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-512", "SCRAM-SHA-384", "SCRAM-SHA-224"])
+def test_a_passwd_file_has_verifiers_that_dovecot_knows_only(admin: Admin, mechanism: str) -> None:
+    known = subprocess.run(["doveadm", "-c", "/dev/null", "pw", "-l"], capture_output=True, check=True).stdout
+    assert mechanism not in known.decode().split()
+    open_store(str(admin.database)).apply(
+        lambda _: {key("horn", HUB, "authPassword"): derive_scram(Secret("x"), mechanism).cyrus()}
+    )
+    done = admin.run("sasl", "export", "--as", "dovecot", "--reveal", "--to", "users")
+    assert (done.status, f"horn@{HUB}: has neither" in done.err) == (65, True)
+
+
+def test_of_several_verifiers_dovecot_gets_the_one_that_cyrus_reads(admin: Admin) -> None:
+    several = SCRAM.cyrus() + b" " + derive_scram(Secret("other"), "SCRAM-SHA-1").cyrus()
+    open_store(str(admin.database)).apply(lambda _: {key("horn", HUB, "authPassword"): several})
+    admin("sasl", "export", "--as", "dovecot", "--reveal", "--to", "users")
+    assert (admin.directory / "users").read_text() == f"horn@{HUB}:{SCRAM.dovecot()}\n"
+
+
+ODD = {
+    "an empty property": {key("odd"): b"x", key("odd", HUB, "mail"): b""},
+    "a property with a line end": {key("odd", HUB, "a\nb"): b"1"},
+    "a name that is not UTF-8": {b"caf\xe9\0" + HUB.encode() + b"\0userPassword": b"x"},
+    "a password that is not UTF-8": {key("odd"): b"caf\xe9"},
+    "an empty realm": {key("odd", ""): b"x"},
+    "separators of lines": {key("odd", HUB, "\x85\u2028\x0b"): b"1"},
+}
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "sasldb"])
+@pytest.mark.parametrize("name", ODD)
+def test_odd_records_come_back_as_they_were_or_not_at_all(admin: Admin, name: str, kind: str) -> None:
+    open_store(str(admin.database)).apply(lambda _: ODD[name])
+    sasl = ("--root", str(admin.root), "sasl")
+    file, new = admin.directory / "all", admin.directory / "new"
+    status = 0
+    if kind == "sasldb":
+        file = admin.database
+    else:
+        status = run([*sasl, "export", "--as", kind, "--reveal", "--to", str(file)])
+    status = status or run([*sasl, "import", str(file), "--database", str(new)])
+    assert (status, admin.records(new)) in ((0, ODD[name]), (65, {}))
 
 
 def test_ten_thousand_come_in_one_rewrite(admin: Admin) -> None:

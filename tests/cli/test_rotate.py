@@ -172,6 +172,27 @@ def test_nonsense_is_refused_and_changes_nothing(admin: Admin, capsys: pytest.Ca
     assert not (admin.root / "var").exists()
 
 
+def test_a_name_too_long_for_its_directory_is_refused_before_anything_is_made(admin: Admin) -> None:
+    long = "x" * 254
+    admin("sasl", "add", long)
+    before = admin.records()
+    done = admin.run("sasl", "rotate", long)
+    assert (done.status, "can't name the directory" in done.err) == (65, True)
+    assert admin.records() == before
+    assert not (admin.root / "var").exists()
+    admin("sasl", "rotate", long, "--successor", "y" * 255)
+    assert client_file(admin, "y" * 255).exists()
+
+
+@pytest.mark.parametrize("name", ["a/b", f"{'x' * 200}@{'y' * 200}"])
+def test_an_account_that_never_had_a_file_can_go(admin: Admin, name: str) -> None:
+    admin("sasl", "add", name)
+    admin("sasl", "rotate", name, "--successor", "short" if "@" not in name else f"short@{'y' * 200}")
+    admin("sasl", "rotate", name, "--retire")
+    assert admin("--json", "sasl", "rotations").document["rotations"] == []
+    assert {key.partition(b"\0")[0] for key in admin.records()} == {b"maildroid", b"short"}
+
+
 def test_states_that_contradict_a_step_are_explained(admin: Admin) -> None:
     admin("sasl", "rotate", "maildroid")
     for words, status, reason in (

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import sasl_oracle
 
+from smtpcreds.sasldb.opening import open_store
+
 from .runner import ACCOUNT, HUB, SASLDB, Program, peer, snapshot
 
 SERVED = "SCRAM-SHA-512 SCRAM-SHA-384 SCRAM-SHA-256 SCRAM-SHA-224 SCRAM-SHA-1 DIGEST-MD5 CRAM-MD5 PLAIN LOGIN"
@@ -248,6 +250,38 @@ def test_accounts_that_saslpasswd2_edits_in_our_file(hub: Program) -> None:
     peer("db5.3_verify", database)
 
 
+ODD_NAMES = (
+    b"caf\xe9\0" + HUB.encode(),
+    b"esc\x1b[31mred\0" + HUB.encode(),
+    b"co:lon\0" + HUB.encode(),
+    b"space \0" + HUB.encode(),
+    b"realmless\0",
+    b"a@b\0" + HUB.encode(),
+    b"\0nameless",
+)
+
+
+def test_whatever_other_programs_made_can_be_shown_and_deleted(hub: Program) -> None:
+    store = open_store(str(hub.path(SASLDB)))
+    before = dict(store.load())
+    store.apply(lambda _: {name + b"\0userPassword": b"x" for name in ODD_NAMES})
+    for name in ODD_NAMES:
+        account = os.fsdecode(name.replace(b"\0", b"@"))
+        typed = account if b"@" in name else account.removesuffix(f"@{HUB}")
+        assert hub("sasl", "show", typed, "--json").data["account"] == account
+        assert hub("sasl", "show", account, "--json").data["account"] == account
+        hub.refuses(65, "sasl", "show", account, "--realm", "elsewhere")
+        hub("-q", "sasl", "delete", typed)
+        hub.refuses(65, "sasl", "delete", typed)
+    assert dict(store.load()) == before
+
+
+def test_a_path_that_is_not_utf_8(smtpcreds: Program, tmp_path: Path) -> None:
+    place = os.fsdecode(bytes(tmp_path) + b"/caf\xe9")
+    for words in (("add", "droid"), ("passwd", "droid"), ("delete", "droid")):
+        assert smtpcreds("-q", "sasl", *words, "--database", place).err == ""
+
+
 def test_list_says_what_each_account_can_serve(hub: Program) -> None:
     give_leftovers(hub)
     hub("sasl", "add", "z@a.example.net")
@@ -268,7 +302,7 @@ def test_names_of_other_programs_forge_no_line_and_no_json(hub: Program, tmp_pat
         ["script", "-qec", typed, "/dev/null"], capture_output=True, check=True, cwd=REPOSITORY
     )
     lines = done.stdout.splitlines()
-    assert [line.split()[0] for line in lines] == [rb"a\x1b[31mred@r", rb"two\nlines@r", rb"\xff@r"]
+    assert [line.split()[0] for line in lines] == [rb"a\x1b[31mred@r", rb"two\nlines@r", rb"\udcff@r"]
     listed = json.loads(hub("sasl", "list", "--json", "--database", path).out)
     assert [entry["account"] for entry in listed["accounts"]] == [f"{name}@r" for name in names]
 
@@ -348,3 +382,26 @@ def test_dry_runs_change_nothing_and_ask_nothing(hub: Program) -> None:
     ]:
         assert hub("sasl", *words, "--dry-run").out == said
     assert snapshot(hub.root) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--mechanism", "x y"), "no name of a mechanism"),
+        (("--mechanism", "PLAIN\nsasldb_path: /tmp/mine"), "no name of a mechanism"),
+        (("--saslauthd", "--mechanism", "SCRAM-SHA-256"), "can check PLAIN and LOGIN only"),
+        (("--saslauthd", "--database", "/etc/sasldb2"), "asks no database"),
+    ],
+)
+def test_conf_that_would_let_nobody_in(hub: Program, words: tuple[str, ...], said: str) -> None:
+    assert said in hub.refuses(64, "sasl", "conf", *words)
+
+
+def test_conf_says_where_the_mail_server_looks(hub: Program) -> None:
+    there = hub.path("/etc/sasl2/other.conf")
+    there.parent.mkdir(exist_ok=True)
+    out = hub("sasl", "conf", "--mechanism", "plain", "--to", there).out
+    assert "next: copy it to /etc/sasl2/Sendmail.conf; sendmail reads that when it starts" in out
+    assert there.read_text().endswith("mech_list: PLAIN\n")
+    out = hub("sasl", "conf", "--to", hub.path("/etc/sasl2/Sendmail.conf"), "--force").out
+    assert "next: sendmail reads it when it starts" in out

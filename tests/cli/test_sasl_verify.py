@@ -1,8 +1,11 @@
 """``sasl verify``: the records, and the host's own libsasl2, say the same as libsasl2 driven by the tests.
 
-Debian: libsasl2-2, libsasl2-modules, libsasl2-modules-db, db5.3-util, strace, util-linux.
+Debian: libsasl2-2, libsasl2-modules, libsasl2-modules-db, db5.3-util, locales, strace, util-linux.
 """
 
+import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -90,6 +93,21 @@ def test_yes_is_0_and_no_is_1(admin: Admin) -> None:
         "  PLAIN          records no   libsasl2 no",
         "  LOGIN          records no   libsasl2 no",
     ]
+
+
+def test_another_locale_than_utf_8(tmp_path: Path) -> None:
+    """Names are typed in ISO 8859-1, and so is a directory on the way; records are UTF-8."""
+    locale = tmp_path / "de_DE.ISO-8859-1"
+    subprocess.run(["localedef", "-i", "de_DE", "-f", "ISO-8859-1", locale], check=True)
+    admin = Admin(Path(os.fsdecode(bytes(tmp_path) + b"/k\xe4se")))
+    name = os.fsdecode(b"k\xe4se")
+    before = ("env", f"LOCPATH={tmp_path}", f"LC_ALL={locale.name}")
+    admin("add", name, "--password", admin.secret("s"), before=before)
+    copy = shutil.copy(admin.database, tmp_path)
+    assert admin.opened_by("käse", SECRET, Path(copy)) >= {"SCRAM-SHA-256", "DIGEST-MD5"}
+    found = admin("verify", name, "--password", admin.secret("s"), "--json", before=before).data
+    assert found["account"] == f"käse@{HUB}"
+    assert all(row["libsasl2"] for row in found["mechanisms"])
 
 
 def test_one_mechanism(admin: Admin) -> None:

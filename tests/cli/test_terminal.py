@@ -1,13 +1,16 @@
 """A person at a terminal: asked twice for what is new, once for what exists, and nothing is echoed."""
 
 import os
+import re
 import select
 import subprocess
 from collections.abc import Iterator, Sequence
 
 import pytest
 
-from .runner import PASSPHRASE, PATIENCE, STATE, Program, environment
+from smtpcreds.sasldb.opening import open_store
+
+from .runner import HUB, PASSPHRASE, PATIENCE, STATE, Program, environment
 
 NEW = b"Passphrase of the CA key (empty for none): "
 AGAIN = b"Passphrase of the CA key (empty for none), again: "
@@ -134,3 +137,29 @@ def test_a_password_that_is_typed(smtpcreds: Program, people: list[Person]) -> N
     status, screen = person.ends()
     assert (status, "geheim" in screen) == (0, False)
     assert smtpcreds("sasl", "show", "maildroid", "--reveal").out == "geheim\n"
+
+
+def test_a_name_in_the_database_gives_a_terminal_no_orders(smtpcreds: Program, people: list[Person]) -> None:
+    """saslpasswd2 stores any octets."""
+    name = "bell\x07\x1b]0;title\x1b[31m\u202e"
+    records = {f"{name}\0{HUB}\0userPassword".encode(): b"x"}
+    open_store(str(smtpcreds.path("/etc/sasldb2"))).apply(lambda _: records)
+    for words in (("sasl", "list"), ("sasl", "list", "--json"), ("sasl", "export"), ("status",)):
+        status, screen = start(people, smtpcreds, *words).ends()
+        assert (status, "bell" in screen) == (0, True)
+        uncoloured = re.sub(r"\x1b\[[0-9;]*m", "", screen)
+        assert uncoloured.replace("\n", "").isprintable(), words
+
+
+def test_an_answer_of_several_lines_keeps_them(authority: Program, people: list[Person]) -> None:
+    status, screen = start(people, authority, "ca", "export").ends()
+    assert (status, screen) == (0, authority("ca", "export").out)
+
+
+def test_an_import_shows_how_far_it_is(smtpcreds: Program, people: list[Person]) -> None:
+    file = str(smtpcreds.write("many", "".join(f"user{number},secret\n" for number in range(50))))
+    status, screen = start(people, smtpcreds, "sasl", "import", file).ends()
+    assert (status, "100%" in screen, "50 added" in screen) == (0, True, True)
+    for words in (("-q", "sasl", "import", file), ("sasl", "import", file, "--dry-run")):
+        status, screen = start(people, smtpcreds, *words).ends()
+        assert (status, "%" in screen) == (0, False)

@@ -95,6 +95,16 @@ def test_cyrus_serves_exactly_the_mechanism_of_the_property(tmp_path: Path, prop
     assert served == SECRETS[prop][1]
 
 
+@pytest.mark.parametrize("realm", ["Ü.example", "€.example", "a b"])
+@pytest.mark.parametrize("name", ["ÿ", "中"])
+def test_digest_md5_in_realms_beyond_ascii(tmp_path: Path, name: str, realm: str) -> None:
+    account, db = Account(name, realm), tmp_path / "sasldb2"
+    made = digest_md5_secret(account, Secret("pässwörd"))
+    sasl_oracle.write_sasldb(db, sasl_oracle.record(name, realm, "cmusaslsecretDIGEST-MD5", made))
+    assert sasl_oracle.mechanisms(db, name, realm, "pässwörd".encode()) == {"DIGEST-MD5"}
+    assert sasl_oracle.mechanisms(db, name, realm, b"passwort") == set()
+
+
 def test_all_together_serve_every_mechanism_without_clear_text(tmp_path: Path) -> None:
     db = tmp_path / "sasldb2"
     sasl_oracle.write_sasldb(db, stored(ACCOUNT, "geheim", *SECRETS))

@@ -1,5 +1,6 @@
 """Hashes made by ``mkpasswd`` (Debian: whois, which uses libxcrypt) and by OpenSSL."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,11 @@ def test_nul_does_not_cut_the_secret(tmp_path: Path) -> None:
 
 def test_missing_shadow_tells_nothing(tmp_path: Path) -> None:
     assert login_password_of(Secret("geheim"), tmp_path / "nowhere") is None
+
+
+def test_a_fifo_in_its_place_tells_nothing(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "shadow")
+    assert login_password_of(Secret("geheim"), tmp_path / "shadow") is None
 
 
 def test_unreadable_shadow_tells_nothing(tmp_path: Path) -> None:

@@ -124,3 +124,20 @@ def test_broken_bus_is_one_line(home: dict[str, str]) -> None:
     }
     (line,) = run('read("keyring:smtpcreds/ca")', home)
     assert line.startswith("69 keyring:smtpcreds/ca: the keyring failed: ")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ("[backend]\ndefault-keyring=nosuch.Keyring\n", "No module named 'nosuch'"),
+        ("[backend]\ndefault-keyring=keyring.backends.Nosuch\n", "Nosuch"),
+        ("garbage", "File contains no section headers"),
+    ],
+)
+def test_wrong_settings_are_one_line(home: dict[str, str], tmp_path: Path, settings: str, said: str) -> None:
+    file = tmp_path / ".config/python_keyring/keyringrc.cfg"
+    file.parent.mkdir(parents=True)
+    file.write_text(settings)
+    for line in run('read("keyring:smtpcreds/ca"); store("smtpcreds", "ca", "x")', home):
+        assert line.startswith("69 keyring:smtpcreds/ca: the keyring failed: ")
+        assert said in line

@@ -235,3 +235,20 @@ def test_without_terminal() -> None:
     assert done.stderr == b""
     assert done.stdout.startswith(b"69 prompt: there is no terminal to ask for the passphrase")
     assert b"credential:" in done.stdout
+
+
+@pytest.mark.parametrize("before", ["", "signal.signal(signal.SIGHUP, signal.SIG_IGN)"])
+def test_a_line_that_is_cut_off(before: str) -> None:
+    """The terminal hangs up; whoever ignores that, as nohup(1) does, learns of it all the same."""
+    with person(before=before) as someone:
+        someone.sees(b"Passphrase: ")
+        someone.types(b"half a pass")
+        os.close(someone.terminal)
+        os.close(someone.master)
+        someone.terminal = someone.master = -1
+        out, err = someone.child.communicate(timeout=20)
+        assert err == b""
+        if before:
+            assert out.startswith(b"66 passphrase: the terminal was closed before the line was complete")
+        else:
+            assert (someone.child.returncode, out) == (-signal.SIGHUP, b"")

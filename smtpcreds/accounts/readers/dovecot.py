@@ -14,6 +14,10 @@ from .rows import Fault, Row, octets, text_of
 
 _FIELD = re.compile(r"\{([^}]*)\}(.*)", re.DOTALL)
 _SCHEME = re.compile(r"[A-Z0-9.-]{2,20}")
+_EXTRA_FIELDS = 6
+"""Behind password, uid, gid, gecos, home and shell."""
+_RESTRICTION = re.compile(r"(?:^|\s)(allow_nets|allow_real_nets)=")
+"""Not nologin: it stops Dovecot's own logins, and not those that a mail server asks it about (observed)."""
 _LINE = re.compile(r"[^:\s][^:]*:\{[A-Za-z0-9.-]+\}[^:]*(:.*)?", re.DOTALL)
 
 
@@ -45,6 +49,8 @@ def _row(where: str, line: str) -> Row | Fault:
     if convert is None:
         shown = f"scheme {scheme}" if _SCHEME.fullmatch(scheme) else "an unknown scheme"
         return Fault(where, f"its secret is of {shown}, which Cyrus SASL can't serve")
+    if limit := _RESTRICTION.search("".join(rest.split(":", _EXTRA_FIELDS)[_EXTRA_FIELDS:])):
+        return Fault(where, f"is limited by {limit[1]}, and Cyrus SASL would let it in everywhere")
     try:
         prop, secret = convert(scheme, value)
     except (ValueError, DataError):

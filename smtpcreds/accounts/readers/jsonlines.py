@@ -22,7 +22,7 @@ def is_lines_of_json(content: bytes) -> bool:
     first = text_of(content).lstrip().partition("\n")[0]
     try:
         return isinstance(json.loads(first), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 
@@ -40,6 +40,8 @@ def _row(where: str, line: str) -> Row | Fault:
         return Fault(where, f"its {wrong!a} is not Base64")
     values = {name: value for name, value in properties.items() if value is not None}
     if secret := found.get("password"):
+        if USER_PASSWORD in values:
+            return Fault(where, f"has both password and {USER_PASSWORD}")
         values[USER_PASSWORD] = octets(secret)
     return Row(where, found.get("user") or found.get("account") or "", found.get("realm", ""), values)
 
@@ -57,9 +59,17 @@ def _shape_fault(found: Mapping[str, object]) -> str | None:
     if "user" in found and "account" in found:
         return "has both user and account"
     for name in _TEXTS:
-        if not isinstance(found.get(name, ""), str):
+        if not _is_text(found.get(name, "")):
             return f"{name} is no text"
     properties = found.get(PROPERTIES, {})
-    if not isinstance(properties, dict) or not all(isinstance(text, str) for text in properties.values()):
+    if not isinstance(properties, dict) or not all(map(_is_text, (*properties, *properties.values()))):
         return f"{PROPERTIES} is no object of Base64 texts"
     return None
+
+
+def _is_text(value: object) -> bool:
+    """Tell whether octets can be made of it: JSON can name half a character (RFC 8259 section 8.2)."""
+    try:
+        return isinstance(value, str) and octets(value) is not None
+    except UnicodeEncodeError:
+        return False

@@ -86,6 +86,8 @@ def _header_fault(names: Sequence[str]) -> str | None:
             return f"column {number} comes twice"
         if name not in (PASSWORD, REALM) and not name.endswith(ENCODED):
             return f"column {number} is none of user, password, realm, PROPERTY{ENCODED}"
+    if {PASSWORD, USER_PASSWORD + ENCODED} <= set(names):
+        return f"has both {PASSWORD} and {USER_PASSWORD}{ENCODED}"
     return None if len(names) > 1 else "has no column for secrets, such as password"
 
 

@@ -103,7 +103,7 @@ def delete(session: Session, name: str, realm: str | None, database: str | None)
     from ...accounts import AccountBook
 
     book = AccountBook(session.site(), database)
-    account = book.parse(name, realm)
+    account = book.existing(name, realm)
     change = session.carry_out(book.plan_delete(account))
     if change:
         session.show({"account": str(account), "database": change.database}, [f"{account}: deleted"])

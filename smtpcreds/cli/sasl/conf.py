@@ -48,6 +48,8 @@ def conf(
     if grants:
         _show_grants(session, reader)
         return
+    if saslauthd:
+        _verify_saslauthd(mechanisms, database or role_password)
     password = ask(role_password, reader)
     backend = Saslauthd() if saslauthd else backend_of(session.site(), database, reader, password)
     content = render(backend, mechanisms)
@@ -67,9 +69,25 @@ def conf(
                 [
                     f"{program}: where Cyrus SASL finds the accounts",
                     f"  {session.described(path)}{'' if written else '  (unchanged)'}",
-                    f"next: {program} reads {PROGRAMS[program].conf} when it starts",
+                    _next(program, path),
                 ],
             )
+
+
+def _verify_saslauthd(mechanisms: tuple[str, ...], accounts: str | None) -> None:
+    from ...errors import UsageError
+    from ...mechanisms import PLAINTEXT
+
+    if accounts:
+        raise UsageError("--saslauthd", "asks no database; leave --database and --role-password out")
+    if not {name.upper() for name in mechanisms} <= set(PLAINTEXT):
+        raise UsageError("--saslauthd", f"can check {' and '.join(PLAINTEXT)} only")
+
+
+def _next(program: str, path: str) -> str:
+    conf = PROGRAMS[program].conf
+    copied = "" if path.endswith(conf) else f"copy it to {conf}; "
+    return f"next: {copied}{program} reads {'that' if copied else 'it'} when it starts"
 
 
 def _show_grants(session: Session, role: str) -> None:

@@ -207,18 +207,21 @@ def report(
             f"  serves {' '.join(mechanisms)}",
             *(f"  {session.described(file)}" for file in files),
             *(f"  {place}" for place in places if not os.path.isabs(place)),
-            _next(book.shown(account), form, made) + (" --force" if again and not made else ""),
+            _next(book.shown(account), form, made, again=again),
         ],
         aside=any(place.is_print for place in made),
     )
 
 
-def _next(name: str, form: "Form", made: "list[Delivery]") -> str:
+def _next(name: str, form: "Form", made: "list[Delivery]", *, again: bool) -> str:
+    from shlex import quote
+
     from ...accounts.forms import CLEAR
 
     if any(place.is_print for place in made):
         return f"the secret is not shown again; another one: smtpcreds sasl passwd {name}"
     if any(place.is_auth_info for place in made):
         return "next: copy it to /etc/mail/default-auth-info of each client host, mode 0600"
-    source = "" if form == CLEAR else " --password SOURCE"
-    return f"next: smtpcreds sasl auth-info {name} --to FILE{source}"
+    kept = quote(made[0].place) if made else "SOURCE"
+    source = "" if form == CLEAR else f" --password {kept}"
+    return f"next: smtpcreds sasl auth-info {name} --to FILE{source}{' --force' * again}"

@@ -29,7 +29,7 @@ def export(session: Session, kind: str, target: str | None, reveal: bool, databa
     found = holdings(AccountBook(session.site(), database))
     text = (revealing_text if reveal else plain_text)(found, kind)
     if target is None:
-        session.show({"accounts": [_row(holding) for holding in found]}, text.splitlines())
+        session.show({"accounts": [_row(holding) for holding in found]}, text.split("\n")[:-1])
         return
     what = f"{len(found)} accounts {'with' if reveal else 'without'} their secrets"
     path = session.carry_out(plan_file(text, session.absolute(target), what))

@@ -1,7 +1,7 @@
 """``smtpcreds sasl import``."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ...accounts.readers import Fault, Row
 
 STDIN = "-"
+_NAMED = 100
+"""Refusals that get a line of their own: a file of another kind may have a million. JSON has all."""
 
 
 @click.command("import", cls=Verb)
@@ -65,8 +67,8 @@ def import_(
         session.fail(_errors(source, refused))
     for fault in intake.repeated:
         session.note(f"{source}: {fault.where}: {fault.reason}")
-    for fault in refused:
-        session.warn(f"{source}: {fault.where}: {fault.reason}")
+    for line in _named(refused):
+        session.warn(f"{source}: {line}")
     done = session.carry_out(plan)
     if done:
         session.show({**_document(done), "refused": _refused(refused)}, _lines(session, done, len(refused)))
@@ -91,10 +93,16 @@ def _rows(source: str, kind: str | None) -> "Iterator[Row | Fault]":
 
 
 def _errors(source: str, refused: "Iterable[Fault]") -> Iterator[DataError]:
-    faults = list(refused)
-    for number, fault in enumerate(faults, 1):
-        hint = "nothing was imported; mend the file, or pass --skip-bad" if number == len(faults) else None
-        yield DataError(source, f"{fault.where}: {fault.reason}", hint)
+    lines = list(_named(tuple(refused)))
+    for number, line in enumerate(lines, 1):
+        hint = "nothing was imported; mend the file, or pass --skip-bad" if number == len(lines) else None
+        yield DataError(source, line, hint)
+
+
+def _named(refused: "Sequence[Fault]") -> Iterator[str]:
+    yield from (f"{fault.where}: {fault.reason}" for fault in refused[:_NAMED])
+    if (more := len(refused) - _NAMED) > 0:
+        yield f"{more} more are refused; --json names them all"
 
 
 def _refused(refused: "Iterable[Fault]") -> list[dict[str, str]]:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ...errors import shown
 from ..lazy import Verb
 from ..session import Session, pass_session
-from ..status import printable
 from .options import database_option, name_argument, realm_option
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def show(session: Session, name: str, realm: str | None, database: str | None, r
     from ...accounts import AccountBook
 
     book = AccountBook(session.site(), database)
-    account = book.parse(name, realm)
+    account = book.existing(name, realm)
     if reveal:
         session.reveal(book.credential(account).secret.reveal() + b"\n")
         return
@@ -74,10 +74,10 @@ def _rows(found: "Listing") -> list[dict[str, object]]:
 def _lines(found: "Listing") -> Iterator[str]:
     from ...accounts.mechanisms import ALL
 
-    shown = found.names if "".join(found.names).isprintable() else [*map(printable, found.names)]
-    width = max(map(len, shown))
+    names = [*map(_on_one_line, found.names)] if "\n" in "".join(found.names) else found.names
+    width = max(map(len, names))
     end = f"  {_words(ALL)}"
-    for name, text in zip(found.names, shown, strict=True):
+    for name, text in zip(found.names, names, strict=True):
         entry = found.others.get(name)
         if entry is None:
             yield text.ljust(width) + end
@@ -85,6 +85,10 @@ def _lines(found: "Listing") -> Iterator[str]:
         yield f"{text:{width}}  {_words(entry.mechanisms)}"
         for remark in entry.remarks:
             yield f"    note: {remark}"
+
+
+def _on_one_line(name: str) -> str:
+    return shown(name) if "\n" in name else name
 
 
 def _words(mechanisms: tuple[str, ...]) -> str:
