@@ -1,5 +1,6 @@
 """Private, atomic, durable: the promises of smtpcreds.files, on a real file system."""
 
+import errno
 import multiprocessing
 import os
 import resource
@@ -14,7 +15,15 @@ from pathlib import Path
 import pytest
 
 from smtpcreds import files
-from smtpcreds.errors import ExistsError, LockHeldError, MissingInputError, UnsafePathError, WriteError
+from smtpcreds.errors import (
+    DeniedError,
+    ExistsError,
+    LockHeldError,
+    MissingInputError,
+    UnsafePathError,
+    WriteError,
+)
+from smtpcreds.files.explain import explained
 from smtpcreds.model import Artifact
 
 
@@ -99,7 +108,7 @@ def test_open_directories_are_refused(home: Path, loose: int, who: str) -> None:
     home.chmod(loose)
     with pytest.raises(UnsafePathError, match=who) as caught:
         files.check_directory(str(home))
-    assert caught.value.hint == f"chmod 0700 {home}"
+    assert caught.value.hint == f"chmod go-w {home}"
 
 
 def test_directory_that_is_a_link_or_foreign_or_below_an_open_one(home: Path, tmp_path: Path) -> None:
@@ -222,8 +231,24 @@ def test_lock_waits_names_the_holder_and_dies_with_it(home: Path) -> None:
         assert mode(home / "lock") == 0o600
 
 
+def test_lock_of_another_user_is_refused_with_the_way_out(home: Path) -> None:
+    (home / "lock").touch(0o600)
+    os.chown(home / "lock", 12345, 12345)
+    with pytest.raises(UnsafePathError) as caught, files.exclusive(str(home / "lock")):
+        raise AssertionError
+    assert "remove it" in (caught.value.hint or "")
+
+
 def test_lock_through_a_link_is_refused(home: Path) -> None:
     (home / "lock").symlink_to(home / "victim")
     with pytest.raises(UnsafePathError), files.exclusive(str(home / "lock")):
         pass
     assert not (home / "victim").exists()
+
+
+@pytest.mark.parametrize(("user", "hint"), [(0, "lsattr"), (1000, "run it as root")])
+def test_root_is_not_told_to_become_root(monkeypatch: pytest.MonkeyPatch, user: int, hint: str) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    with pytest.raises(DeniedError) as caught, explained("sasldb2"):
+        raise PermissionError(errno.EPERM, "Operation not permitted")  # an immutable file
+    assert hint in (caught.value.hint or "")

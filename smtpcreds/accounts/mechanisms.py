@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from ..errors import DataError
 from ..mechanisms import BY_PASSWORD
 from ..passwords import MIN_ITERATIONS, parse_scram
-from ..sasldb.records import AUTH_PASSWORD, MECHANISM_SECRETS, USER_PASSWORD
+from ..sasldb.records import AUTH_PASSWORD, MAX_VALUE, MECHANISM_SECRETS, USER_PASSWORD
 from .forms import first_value
 
 STRONGEST_FIRST = (*BY_PASSWORD, "OTP", "SRP")
@@ -82,6 +82,8 @@ def are_ordinary(values: Collection[bytes]) -> bool:
 def _clear_text(value: bytes) -> frozenset[str]:
     if not value:
         return frozenset({"PLAIN", "LOGIN"})
+    if len(value) > MAX_VALUE:
+        return frozenset()
     return CLEAR_TEXT if len(value) <= MAX_LOGIN else CLEAR_TEXT - {"LOGIN"}
 
 
@@ -110,7 +112,9 @@ def _clear_remarks(value: bytes) -> Iterator[str]:
         yield "userPassword holds a NUL, and servers read it up to there"
     if value.endswith(b"\r"):
         yield "userPassword ends in a carriage return, which clients would have to send"
-    if len(value) > MAX_LOGIN:
+    if len(value) > MAX_VALUE:
+        yield f"userPassword is over {MAX_VALUE} octets, which no server reads, and serves nothing"
+    elif len(value) > MAX_LOGIN:
         yield f"userPassword is over {MAX_LOGIN} octets, too long for LOGIN"
 
 

@@ -6,9 +6,9 @@ from typing import NamedTuple
 from ..config import Site
 from ..errors import ConfigError, ForeignFormatError
 from ..files import ensure_directory
-from ..model import Owner
+from ..model import Owner, Root
 from ..postgres import is_url
-from ..sasldb.detect import Format
+from ..sasldb.detect import PLUGIN_DIRECTORIES, Format, host_format
 from ..sasldb.opening import format_at, open_store
 from ..sasldb.replace import Origin
 from ..sasldb.store import Store
@@ -41,17 +41,23 @@ def open_or_make(database: str, making: Making) -> Store:
 
 
 def new_format(site: Site) -> Format | None:
-    """Return the configured format of a new database; None leaves it to this host's Cyrus SASL.
+    """Return the configured format of a new database, else what an image's own Cyrus SASL reads.
+
+    None leaves it to this host's Cyrus SASL.
 
     Raises:
         ConfigError: an unknown format.
     """
     name = site.settings.sasl.format
     try:
-        return Format(name) if name else None
+        return Format(name) if name else _image_format(site.root)
     except ValueError:
         known = ", ".join(Format)
         raise ConfigError(site.settings_path, f"sasl.format: {name!r} is none of {known}") from None
+
+
+def _image_format(root: Root) -> Format | None:
+    return None if root.is_host else host_format(root.path(pattern) for pattern in PLUGIN_DIRECTORIES)
 
 
 def refuse_other_format(database: str, wanted: Format) -> None:

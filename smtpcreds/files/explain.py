@@ -15,6 +15,7 @@ from ..errors import (
 )
 
 AS_ROOT = "run it as root, or try it under another root: smtpcreds --root DIR ..."
+_EVEN_ROOT = "root is refused too: does 'lsattr -d' of it or its directory show i or a, or is it a mount?"
 _BOUND = "a bind mount of the single file can't be replaced; mount its directory instead"
 
 _CLASSES: dict[int, tuple[type[SmtpcredsError], str | None]] = {
@@ -35,6 +36,8 @@ _CLASSES: dict[int, tuple[type[SmtpcredsError], str | None]] = {
 def explain(error: OSError, path: str, outcome: str = "") -> SmtpcredsError:
     """Return the error of ours for a failed system call on the path; WriteError when in doubt."""
     leaf, hint = _CLASSES.get(error.errno or 0, (WriteError, None))
+    if hint is AS_ROOT and os.geteuid() == 0:
+        hint = _EVEN_ROOT
     reason = os.strerror(error.errno) if error.errno else str(error)
     return leaf(path, reason + outcome, hint)
 

@@ -36,7 +36,7 @@ def check_directory(path: str) -> None:
     if found.st_uid != os.geteuid():
         raise _foreign(path, found.st_uid)
     if found.st_mode & GROUP_OR_OTHER_WRITE:
-        raise UnsafePathError(path, f"is writable by {_writers(found.st_mode)}", f"chmod 0700 {_typed(path)}")
+        raise UnsafePathError(path, f"is writable by {_writers(found.st_mode)}", f"chmod go-w {_typed(path)}")
     check_parents(path)
 
 

@@ -34,7 +34,9 @@ def exclusive(path: str, patience: float = PATIENCE) -> Iterator[None]:
         handle = os.open(path, _FLAGS, 0o600)
     try:
         if os.fstat(handle).st_uid not in {0, os.geteuid()}:
-            raise UnsafePathError(path, "belongs to another user")
+            raise UnsafePathError(
+                path, "belongs to another user", "remove it, unless a run of that user holds it"
+            )
         if not _queue(handle, patience):
             hint = _AFTERWARDS if _waits_for_us(handle) else "try again when it has ended"
             raise LockHeldError(path, f"is held by {_holder(handle)}", hint)

@@ -48,7 +48,9 @@ class _Pages(NamedTuple):
 def _clean_pages(data: bytes, found: Meta) -> _Pages | None:
     """Return what is needed to find records, or None for a file that is not just as we would write it."""
     buckets, last = found.max_bucket + 1, found.last_pgno
-    if found.pagesize != PAGE_SIZE or len(data) != (last + 1) * PAGE_SIZE or buckets & found.max_bucket:
+    if found.pagesize != PAGE_SIZE or len(data) != (last + 1) * PAGE_SIZE:
+        return None
+    if not found.max_bucket or buckets & found.max_bucket:
         return None
     if data[:PAGE_SIZE] != meta(buckets, last, found.counted, PAGE_SIZE, data[52:72]):
         return None

@@ -45,13 +45,18 @@ _NUMBERS = (
     (lmdb_read.MAGIC_AT, lmdb_read.MAGIC, Format.LMDB),
 )
 _TABLE = tuple((at, pack(order + "I", magic), kind) for at, magic, kind in _NUMBERS for order in "<>")
+_NARROW_LMDB = (
+    "is an LMDB file of a 32-bit machine",
+    "there run `mdb_dump -n FILE`, and here `mdb_load -n NEWFILE` on its output",
+)
 _FOREIGN = (
-    (b"\x00\x06\x15\x61", _OLD_BDB, _OLD_BDB_HINT),
-    (b"\x61\x15\x06\x00", _OLD_BDB, _OLD_BDB_HINT),
-    (b"\x00\x05\x31\x62", "is a Berkeley DB 1.85 btree, not a sasldb2", None),
-    (b"\x62\x31\x05\x00", "is a Berkeley DB 1.85 btree, not a sasldb2", None),
-    (b"SQLite format 3\0", "is an SQLite database, not a sasldb2", None),
-    (b"-----BEGIN", "is a PEM file, not a sasldb2", None),
+    (0, b"\x00\x06\x15\x61", _OLD_BDB, _OLD_BDB_HINT),
+    (0, b"\x61\x15\x06\x00", _OLD_BDB, _OLD_BDB_HINT),
+    (0, b"\x00\x05\x31\x62", "is a Berkeley DB 1.85 btree, not a sasldb2", None),
+    (0, b"\x62\x31\x05\x00", "is a Berkeley DB 1.85 btree, not a sasldb2", None),
+    *((12, pack(order + "I", lmdb_read.MAGIC), *_NARROW_LMDB) for order in "<>"),
+    (0, b"SQLite format 3\0", "is an SQLite database, not a sasldb2", None),
+    (0, b"-----BEGIN", "is a PEM file, not a sasldb2", None),
 )
 _LIBRARIES = ((b"libdb-", Format.BDB), (b"libgdbm.so", Format.GDBM), (b"liblmdb.so", Format.LMDB))
 
@@ -71,8 +76,8 @@ def identify(head: bytes, subject: str) -> Format:
         raise DamagedFileError(
             subject, "is empty (0 bytes)", "remove it, and adding an account makes it anew"
         )
-    for start, reason, hint in _FOREIGN:
-        if head.startswith(start):
+    for at, magic, reason, hint in _FOREIGN:
+        if head.startswith(magic, at):
             raise ForeignFormatError(subject, reason, hint)
     for at, magic, kind in _TABLE:
         if head[at : at + 4] == magic:

@@ -3,14 +3,14 @@
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from struct import pack
+from struct import Struct, pack
 
 from ..errors import InexpressibleError
 from . import gdbm_layout as layout
 
 BLOCK = 4096
 _AVAIL_HEAD = 16
-_EMPTY = layout.ELEMENT.pack(-1, b"", 0, 0, 0)
+_EMPTY = pack("<" + layout.ELEMENT, -1, b"", 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,18 @@ class _Bucket:
 
 
 def encode(
-    records: Mapping[bytes, bytes], *, signed_char: bool | None = None, subject: str = "GDBM file"
+    records: Mapping[bytes, bytes],
+    *,
+    order: str | None = None,
+    signed_char: bool | None = None,
+    subject: str = "GDBM file",
 ) -> bytes:
-    """Return the file that holds exactly these records, in little-endian order.
+    """Return the file that holds exactly these records.
 
     Args:
         records: what to write.
+        order: ``<`` or ``>``, the byte order of the machine that will read it, since libgdbm reads no other;
+            None is this machine.
         signed_char: whether C's ``char`` is signed on the machine that will read it (x86 yes, ARM and POWER
             no); None is this machine. It decides where keys with other than ASCII characters are found.
         subject: what error messages call it.
@@ -36,18 +42,19 @@ def encode(
         InexpressibleError: more keys of one hash than a bucket holds.
     """
     signed = layout.host_signs_char() if signed_char is None else signed_char
-    keys = sorted((layout.hashed(key, signed_char=signed), key) for key in records)
+    order = order or layout.HOST_ORDER
+    keys = sorted((value, key) for key, value in layout.hashes(records, signed_char=signed))
     buckets = list(_split(keys, 0, 0, subject))
     bits = max(_initial_bits(), *(bucket.bits for bucket in buckets))
     buckets_at = BLOCK + -(-(8 << bits) // BLOCK) * BLOCK
     data_at = buckets_at + len(buckets) * BLOCK
     directory, pages, data = bytearray(), [], _Data(data_at, records)
     for number, bucket in enumerate(buckets):
-        directory += pack("<q", buckets_at + number * BLOCK) * (1 << (bits - bucket.bits))
-        pages.append(_bucket_page(bucket, data))
+        directory += pack(order + "q", buckets_at + number * BLOCK) * (1 << (bits - bucket.bits))
+        pages.append(_bucket_page(bucket, data, order))
     body = b"".join((*pages, *data.pieces))
     end = buckets_at + -(-len(body) // BLOCK) * BLOCK
-    head = _header(bits, end) + bytes(directory).ljust(buckets_at - BLOCK, b"\0")
+    head = _header(bits, end, order) + bytes(directory).ljust(buckets_at - BLOCK, b"\0")
     return head + body.ljust(end - buckets_at, b"\0")
 
 
@@ -84,22 +91,22 @@ def _split(keys: list[tuple[int, bytes]], prefix: int, bits: int, subject: str) 
     yield from _split(keys[cut:], 2 * prefix + 1, bits + 1, subject)
 
 
-def _bucket_page(bucket: _Bucket, data: _Data) -> bytes:
-    size = layout.elements_of(BLOCK)
+def _bucket_page(bucket: _Bucket, data: _Data, order: str) -> bytes:
+    size, element = layout.elements_of(BLOCK), Struct(order + layout.ELEMENT)
     slots = [_EMPTY] * size
     for value, key in bucket.keys:
         slot = value % size
         while slots[slot] is not _EMPTY:
             slot = (slot + 1) % size
         place, length = data.place(key)
-        slots[slot] = layout.ELEMENT.pack(value, key[:4], place, len(key), length)
-    head = bytes(layout.BUCKET_BITS_AT) + pack("<2i", bucket.bits, len(bucket.keys))
+        slots[slot] = element.pack(value, key[:4], place, len(key), length)
+    head = bytes(layout.BUCKET_BITS_AT) + pack(order + "2i", bucket.bits, len(bucket.keys))
     return (head + b"".join(slots)).ljust(BLOCK, b"\0")
 
 
-def _header(bits: int, end: int) -> bytes:
+def _header(bits: int, end: int, order: str) -> bytes:
     """Return the first block, with an empty table of free space."""
     size = layout.elements_of(BLOCK)
-    avail = pack("<2iq", (BLOCK - layout.HEADER.size - _AVAIL_HEAD) // 16, 0, 0)
-    head = layout.HEADER.pack(layout.MAGIC, BLOCK, BLOCK, 8 << bits, bits, BLOCK, size, end)
+    avail = pack(order + "2iq", (BLOCK - layout.HEADER_SIZE - _AVAIL_HEAD) // 16, 0, 0)
+    head = pack(order + layout.HEADER, layout.MAGIC, BLOCK, BLOCK, 8 << bits, bits, BLOCK, size, end)
     return (head + avail).ljust(BLOCK, b"\0")

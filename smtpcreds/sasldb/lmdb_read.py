@@ -187,7 +187,7 @@ class _Reader:
         listed = bytearray(len(self.used))
         for ids in lists:
             count = unpack_from(self._meta.order + "Q", ids)[0] if len(ids) >= 8 else -1
-            if not 0 <= 8 * (count + 1) <= len(ids):
+            if not 8 <= 8 * (count + 1) <= len(ids):
                 raise self._damaged(self._meta.free_root, "has a list of free pages that is cut off")
             for pgno in unpack_from(f"{self._meta.order}{count}Q", ids, 8):
                 if not 1 < pgno <= self._meta.last_pgno or self.used[pgno] or listed[pgno]:

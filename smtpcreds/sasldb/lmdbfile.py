@@ -26,6 +26,8 @@ from .replace import (
 )
 from .store import TIMEOUT, Change, Edits, edited, effective
 
+_LOCK_SIZE = 8192
+"""For 126 readers, liblmdb's default."""
 MAP_SIZE = 1 << 20
 """What Cyrus SASL makes (option sasldb_mapsize); it takes over a larger one that it finds in the file."""
 _ATTEMPTS = 20
@@ -52,13 +54,15 @@ class LmdbStore:
             raise MissingInputError(self.path, "does not exist", "add an account to make it")
         return lmdb_read.decode(content, subject=self.path)
 
-    def signature(self) -> Signature | None:
-        """Return what tells this state of the file from any other."""
+    def signature(self) -> tuple[Signature, int] | None:
+        """Return what tells this state from any other; times alone don't tell two commits of one tick."""
         descriptor = open_regular(resolve(self.path))
         if descriptor is None:
             return None
         try:
-            return signature_of(os.fstat(descriptor))
+            with explained(self.path):
+                head = os.pread(descriptor, lmdb_read.HEAD_SIZE, 0)
+                return signature_of(os.fstat(descriptor)), lmdb_read.generation(head, self.path)
         finally:
             os.close(descriptor)
 
@@ -66,7 +70,7 @@ class LmdbStore:
         """Change the file in one transaction; see :class:`~smtpcreds.sasldb.store.Store`.
 
         Every page is written anew and the old ones are overwritten with zeros, so that no old secret stays.
-        If a reader keeps an old state open for longer than the time limit, the next change does that.
+        If a reader keeps an old state open for longer than the time limit, the next run does that.
 
         Raises:
             UnavailableError: the package ``lmdb`` is not installed.
@@ -75,6 +79,7 @@ class LmdbStore:
         target = resolve(self.path)
         with exclusive(target + ".lock", self._timeout):
             sweep(target)
+            sweep(target + "-lock")
             return self._apply(library, target, change)
 
     def _apply(self, library: Any, target: str, change: Change) -> Edits:
@@ -105,10 +110,10 @@ class LmdbStore:
         with explained(self.path):
             descriptor = os.open(target, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            _make_lock_file(target, os.fstat(descriptor))
+            _make_lock_file(target, descriptor)
             with closing(library.open(target, subdir=False, create=False, map_size=size)) as environment:
-                if edits := self._transact(environment, change):
-                    self._scrub(environment, descriptor)
+                edits = self._transact(environment, change)
+                self._scrub(environment, descriptor)
                 return edits
         finally:
             os.close(descriptor)
@@ -131,18 +136,24 @@ class LmdbStore:
             return edits
 
     def _scrub(self, environment: Any, descriptor: int) -> None:
-        """Zero the pages that are free now; the write transaction keeps others from taking them meanwhile."""
+        """Zero the pages that are free now; the write transaction keeps others from taking them meanwhile.
+
+        Also what a killed run, or one that met a slow reader, had to leave.
+        """
         transaction = environment.begin(write=True)
         try:
-            if not self._wait_for_readers(environment):
-                return
-            with explained(self.path):
-                _zero_free(descriptor, self.path)
+            with explained(self.path, "; the accounts are as they should be, but old secrets are left in it"):
+                size, stale = _stale_pages(descriptor, self.path)
+                if stale and self._wait_for_readers(environment):
+                    for pgno in stale:
+                        os.pwrite(descriptor, bytes(size), pgno * size)
+                    os.fsync(descriptor)
         finally:
             transaction.abort()
 
     def _wait_for_readers(self, environment: Any) -> bool:
-        """Tell whether nobody reads an older state (any more)."""
+        """Tell whether nobody reads an older state (any more); readers that were killed don't count."""
+        environment.reader_check()
         limit, newest = time.monotonic() + self._timeout, environment.info()["last_txnid"]
         while any(seen < newest for seen in _states_read(environment.readers())):
             if time.monotonic() >= limit:
@@ -179,18 +190,18 @@ def _library(subject: str) -> Any:
     return lmdb
 
 
-def _make_lock_file(target: str, status: os.stat_result) -> None:
-    """Make the lock file as the database's readers need it: they write to it."""
-    with explained(target + "-lock"):
-        try:
-            descriptor = os.open(target + "-lock", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        except FileExistsError:
-            return
-        try:
-            os.fchown(descriptor, status.st_uid, status.st_gid)
-            os.fchmod(descriptor, status.st_mode & 0o666 | (status.st_mode & 0o444) >> 1)
-        finally:
-            os.close(descriptor)
+def _make_lock_file(target: str, database: int) -> None:
+    """Make the lock file as the database's readers need it: they write to it.
+
+    It is whole before it has its name: liblmdb would map a file with holes, and on a full disk the process
+    dies of SIGBUS.
+    """
+    path = target + "-lock"
+    if not os.path.lexists(path):
+        with Replacement(path) as new:
+            new.prepare(bytes(_LOCK_SIZE), database, PRIVATE)
+            new.let_readers_write()
+            new.install(None)
 
 
 def _states_read(table: str) -> list[int]:
@@ -199,11 +210,9 @@ def _states_read(table: str) -> list[int]:
     return [int(number) for number in numbers if number.isdigit()]
 
 
-def _zero_free(descriptor: int, subject: str) -> None:
+def _stale_pages(descriptor: int, subject: str) -> tuple[int, list[int]]:
+    """Return the page size, and the pages that no state needs and that are not all zero."""
     content, _ = read_whole(descriptor)
     size = lmdb_read.read_meta(content, subject).pagesize
-    zeros = bytes(size)
-    for pgno, used in enumerate(lmdb_read.pages_in_use(content, subject=subject)):
-        if not used and content[pgno * size : (pgno + 1) * size] != zeros:
-            os.pwrite(descriptor, zeros, pgno * size)
-    os.fsync(descriptor)
+    used, zeros = lmdb_read.pages_in_use(content, subject=subject), bytes(size)
+    return size, [n for n in range(len(used)) if not used[n] and content[n * size : (n + 1) * size] != zeros]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, LiteralString
 
-from ..errors import MissingInputError
+from ..errors import ForeignFormatError, MissingInputError
 from ..postgres.connection import LOCKS, connected
 from ..postgres.faults import translated
 from ..postgres.url import DatabaseUrl
@@ -31,7 +31,14 @@ CREATE TABLE public.smtpcreds_sasl (
     PRIMARY KEY (username, realm, prop)
 )
 """
-_EXISTS = "SELECT to_regclass('public.smtpcreds_sasl') IS NOT NULL"
+_EXISTS: LiteralString = """
+SELECT to_regclass('public.smtpcreds_sasl') IS NOT NULL, 4 = (
+    SELECT count(*) FROM pg_attribute JOIN pg_index ON indrelid = attrelid AND indisprimary
+    WHERE attrelid = to_regclass('public.smtpcreds_sasl') AND atttypid = 'text'::regtype AND attnotnull
+        AND attname = ANY ('{username,realm,prop,value}') AND (attname = 'value' OR attnum = ANY (indkey))
+)
+"""
+"""Whether there is a table of that name, and whether its columns and its primary key are those of ours."""
 _RESERVE: LiteralString = "LOCK TABLE public.smtpcreds_sasl IN SHARE ROW EXCLUSIVE MODE"
 """Readers go on; every other writer waits, psql too. So nothing has to be tried again."""
 _SELECT: LiteralString = "SELECT username, realm, prop, value FROM public.smtpcreds_sasl"
@@ -77,11 +84,12 @@ class PostgresStore:
 
         Raises:
             MissingInputError: no account was ever added.
-            DeniedError: this role may not read.
-            UnavailableError, ForeignFormatError: see :func:`~smtpcreds.postgres.connection.connected`.
+            DeniedError: this role may not read, or not all rows.
+            ForeignFormatError: the table is of some other program.
+            UnavailableError: see :func:`~smtpcreds.postgres.connection.connected`.
         """
         with self._connected() as connection:
-            if not _exists(connection):
+            if not self._exists(connection):
                 raise MissingInputError(
                     self.path, "holds no accounts yet", "add an account to make the table"
                 )
@@ -90,7 +98,7 @@ class PostgresStore:
     def signature(self) -> tuple[int, int] | None:
         """Return what tells this state of the table from any other; None if there is no table."""
         with self._connected() as connection:
-            row = connection.execute(_STATE).fetchone() if _exists(connection) else None
+            row = connection.execute(_STATE).fetchone() if self._exists(connection) else None
             return None if row is None else (row[0], row[1])
 
     def apply(self, change: Change) -> Edits:
@@ -103,7 +111,7 @@ class PostgresStore:
         """
         with self._connected() as connection, connection.transaction():
             connection.execute(_LOCK)
-            there = _exists(connection)
+            there = self._exists(connection)
             if there:
                 connection.execute(_RESERVE)
             records = _records(connection) if there else {}
@@ -123,10 +131,12 @@ class PostgresStore:
         with connected(self._url, patience=self._timeout) as connection, translated(self.path):
             yield connection
 
-
-def _exists(connection: "Connection") -> bool:
-    row = connection.execute(_EXISTS).fetchone()
-    return bool(row and row[0])
+    def _exists(self, connection: "Connection") -> bool:
+        there, ours = connection.execute(_EXISTS).fetchone() or (False, False)
+        if there and not ours:
+            reason = "has a table public.smtpcreds_sasl that is not the one this program makes"
+            raise ForeignFormatError(self.path, reason, "rename that table, or use another database")
+        return bool(there)
 
 
 def _records(connection: "Connection") -> dict[bytes, bytes]:

@@ -8,6 +8,7 @@ import os
 import re
 import stat
 from contextlib import suppress
+from struct import Struct
 from typing import NamedTuple, Self
 
 from ..errors import MissingInputError, UnsafePathError
@@ -22,6 +23,7 @@ _KINDS = {
     stat.S_IFBLK: "a device",
 }
 _ACL = "system.posix_acl_access"
+_ACL_HEAD, _ACL_ENTRY = 4, Struct("<HHI")
 _BOUND_TO_CONTENT = frozenset({"security.ima", "security.evm"})
 _UNCHANGED = "; nothing was changed"
 
@@ -113,7 +115,7 @@ class Replacement:
 
     def __init__(self, path: str) -> None:
         self._path, self._base = path, os.path.basename(path)
-        self._name = f"{_prefix(self._base)}{os.urandom(8).hex()}"
+        self._name = os.path.basename(temporary_name(path))
         self._directory = self._descriptor = -1
 
     def __enter__(self) -> Self:
@@ -153,6 +155,16 @@ class Replacement:
                 rest = rest[os.write(self._descriptor, rest) :]
             os.fsync(self._descriptor)
 
+    def let_readers_write(self) -> None:
+        """Give whoever may read the prepared file the right to write to it, by mode or ACL."""
+        with explained(self._path, _UNCHANGED):
+            access = _attributes(self._descriptor).get(_ACL)
+            if access:
+                os.setxattr(self._descriptor, _ACL, _writable(access))
+            else:
+                mode = stat.S_IMODE(os.fstat(self._descriptor).st_mode)
+                os.fchmod(self._descriptor, mode & 0o666 | (mode & 0o444) >> 1)
+
     def install(self, old: int | None) -> bool:
         """Give the file its name and make that durable; False if meanwhile somebody else made a new file."""
         with explained(self._path, _UNCHANGED):
@@ -189,13 +201,28 @@ def wake_readers(old: int, path: str) -> None:
 
 
 def sweep(path: str) -> None:
-    """Remove temporary files of killed runs; call it only while no other run can be writing."""
+    """Remove temporary files and directories of killed runs; call it only while no other can be writing."""
     directory, base = os.path.split(path)
     pattern = re.compile(re.escape(_prefix(base)) + "[0-9a-f]{16}")
     with explained(directory):
         for name in os.listdir(directory):
             if pattern.fullmatch(name):
-                os.unlink(os.path.join(directory, name))
+                _remove(os.path.join(directory, name))
+
+
+def temporary_name(path: str) -> str:
+    """Return a name beside a file that :func:`sweep` of the file knows."""
+    directory, base = os.path.split(path)
+    return os.path.join(directory, f"{_prefix(base)}{os.urandom(8).hex()}")
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except IsADirectoryError:
+        import shutil
+
+        shutil.rmtree(path)
 
 
 def _prefix(base: str) -> str:
@@ -223,6 +250,14 @@ def _imitate(descriptor: int, old: int) -> None:
         if present.get(name) != value:
             os.setxattr(descriptor, name, value)
     os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+
+
+def _writable(access: bytes) -> bytes:
+    """Return an ACL with w beside each r (linux/posix_acl_xattr.h: version, then tag, permissions, id)."""
+    entries = _ACL_ENTRY.iter_unpack(access[_ACL_HEAD:])
+    return access[:_ACL_HEAD] + b"".join(
+        _ACL_ENTRY.pack(tag, rights | (rights & 4) >> 1, who) for tag, rights, who in entries
+    )
 
 
 def _attributes(descriptor: int) -> dict[str, bytes]:

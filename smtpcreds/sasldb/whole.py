@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Mapping
-from tempfile import TemporaryDirectory
 
-from ..errors import ExistsError
-from ..files import explained
+from ..errors import ExistsError, SmtpcredsError
+from ..files import exclusive, explained
 from . import lmdbfile
 from .detect import Format
 from .opening import codec_of
-from .replace import PRIVATE, Origin, Replacement, open_regular, read_whole, resolve
+from .replace import PRIVATE, Origin, Replacement, open_regular, read_whole, resolve, sweep, temporary_name
+from .store import TIMEOUT
 
 
 def create(path: str, kind: Format, records: Mapping[bytes, bytes], like: str | Origin) -> None:
@@ -25,9 +25,18 @@ def create(path: str, kind: Format, records: Mapping[bytes, bytes], like: str | 
         ExistsError: something has the name already.
         InexpressibleError: a key that the format can't hold.
         UnavailableError: LMDB, and the package ``lmdb`` is not installed.
+        LockHeldError: another run writes this file.
         DeniedError, WriteError, MissingInputError: the system refused.
     """
     target = resolve(path)
+    with exclusive(target + ".lock", TIMEOUT):
+        sweep(target)
+        _create(target, path, kind, records, like)
+    if kind is Format.LMDB:
+        lmdbfile.LmdbStore(target).apply(lambda _: {})  # makes the lock file as its readers need it
+
+
+def _create(target: str, path: str, kind: Format, records: Mapping[bytes, bytes], like: str | Origin) -> None:
     content = _lmdb(target, records) if kind is Format.LMDB else codec_of(kind).encode(records, subject=path)
     origin, old = (like, None) if isinstance(like, Origin) else (PRIVATE, open_regular(resolve(like)))
     try:
@@ -38,14 +47,14 @@ def create(path: str, kind: Format, records: Mapping[bytes, bytes], like: str | 
     finally:
         if old is not None:
             os.close(old)
-    if kind is Format.LMDB:
-        lmdbfile.LmdbStore(target).apply(lambda _: {})  # makes the lock file as its readers need it
 
 
 def _lmdb(target: str, records: Mapping[bytes, bytes]) -> bytes:
     """Return what liblmdb makes of the records, in a directory that nobody else can enter."""
-    directory, base = os.path.split(target)
-    with explained(directory), TemporaryDirectory(prefix=f".{base}.", dir=directory) as private:
+    private = temporary_name(target)
+    with explained(target):
+        os.mkdir(private, 0o700)
+    try:
         path = os.path.join(private, "data")
         lmdbfile.LmdbStore(path).apply(lambda _: dict(records))
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -53,3 +62,7 @@ def _lmdb(target: str, records: Mapping[bytes, bytes]) -> bytes:
             return read_whole(descriptor)[0]
         finally:
             os.close(descriptor)
+    except SmtpcredsError as error:
+        raise type(error)(target, error.reason, error.hint) from error
+    finally:
+        sweep(target)

@@ -105,7 +105,7 @@ Place = Callable[[Path], object]
     [
         (lambda certs: (certs.rmdir(), certs.symlink_to("/tmp")), "is a symbolic link to /tmp"),
         (lambda certs: os.chown(certs, 65534, 0), "belongs to user nobody\n  hint: chown root "),
-        (lambda certs: certs.chmod(0o770), "is writable by its group\n  hint: chmod 0700 "),
+        (lambda certs: certs.chmod(0o770), "is writable by its group\n  hint: chmod go-w "),
         (
             lambda certs: certs.parent.chmod(0o775),
             "mail, which is writable by its group\n  hint: chmod go-w ",

@@ -33,6 +33,7 @@ CASES = {
     "carriage return": ({"userPassword": NEW + b"\r"}, 1),
     "NUL": ({"userPassword": NEW + b"\0rest"}, 1),
     "over 1024 octets": ({"userPassword": b"x" * 1025}, 1),
+    "over 8191 octets": ({"userPassword": b"x" * 9000}, 1),
     "1024 octets": ({"userPassword": b"x" * 1024}, 0),
     "short CRAM-MD5": ({CRAM: HASHED[CRAM][:31]}, 1),
     "long CRAM-MD5": ({CRAM: HASHED[CRAM] + b"x"}, 0),
@@ -47,7 +48,7 @@ CASES = {
     "another scheme": ({"authPassword": b"{SSHA}c2FsdA=="}, 1),
     "nothing": ({"mail": b"maildroid@polkatistas.org"}, 0),
 }
-PASSWORDS = (OLD, NEW, NEW + b"\r", b"x" * 1024, b"x" * 1025, b"")
+PASSWORDS = (OLD, NEW, NEW + b"\r", b"x" * 1024, b"x" * 1025, b"x" * 9000, b"")
 
 
 def lets_in(path: Path, mechanism: str) -> bool:

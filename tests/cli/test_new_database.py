@@ -48,6 +48,15 @@ def test_default_is_what_this_host_s_cyrus_reads(tmp_path: Path) -> None:
     assert len(admin.opened_by("maildroid", SECRET)) == 9
 
 
+def test_in_an_image_it_is_what_the_image_s_cyrus_reads(tmp_path: Path) -> None:
+    admin = Admin(tmp_path)
+    plugin = admin.root / "usr/lib64/sasl2/libsasldb.so.3"
+    plugin.parent.mkdir(parents=True)
+    plugin.write_bytes(b"\0libgdbm.so.6\0")
+    admin("add", "maildroid", "--password", admin.secret("s"))
+    assert READ["gdbm"](admin.database) == {KEY: SECRET}
+
+
 @pytest.mark.parametrize("there", READ)
 def test_another_format_than_that_of_the_file_is_refused_with_the_way_out(tmp_path: Path, there: str) -> None:
     admin = Admin(tmp_path)

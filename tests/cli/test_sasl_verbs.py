@@ -1,8 +1,10 @@
 """``sasl add``, ``list``, ``show``, ``passwd`` and ``delete``, judged by Cyrus SASL and Berkeley DB."""
 
+import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from smtpcreds.sasldb.opening import open_store
 from .runner import ACCOUNT, HUB, SASLDB, Program, peer, snapshot
 
 SERVED = "SCRAM-SHA-512 SCRAM-SHA-384 SCRAM-SHA-256 SCRAM-SHA-224 SCRAM-SHA-1 DIGEST-MD5 CRAM-MD5 PLAIN LOGIN"
+REPOSITORY = Path(__file__).parents[2]
 LEFTOVERS = ("cmusaslsecretOTP", "cmusaslsecretPLAIN", "cmusaslsecretCRAM-MD5", "authPassword", "xUnknown")
 
 
@@ -287,6 +290,21 @@ def test_list_says_what_each_account_can_serve(hub: Program) -> None:
     assert list(accounts) == ["z@a.example.net", ACCOUNT], "by realm, then name"
     assert accounts["z@a.example.net"]["mechanisms"] == SERVED.split()
     assert accounts[ACCOUNT]["properties"] == sorted([*LEFTOVERS, "userPassword"])
+
+
+def test_names_of_other_programs_forge_no_line_and_no_json(hub: Program, tmp_path: Path) -> None:
+    """saslpasswd2 takes any name; on a terminal nothing would strip what moves the cursor."""
+    path, names = tmp_path / "db", ("a\x1b[31mred", "two\nlines", b"\xff".decode(errors="surrogateescape"))
+    for name in names:
+        peer("saslpasswd2", "-f", path, "-p", "-u", "r", name, stdin=b"secret")
+    typed = f"{sys.executable} -m smtpcreds --root {hub.root} sasl list --database {path}"
+    done = subprocess.run(
+        ["script", "-qec", typed, "/dev/null"], capture_output=True, check=True, cwd=REPOSITORY
+    )
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == [rb"a\x1b[31mred@r", rb"two\nlines@r", rb"\udcff@r"]
+    listed = json.loads(hub("sasl", "list", "--json", "--database", path).out)
+    assert [entry["account"] for entry in listed["accounts"]] == [f"{name}@r" for name in names]
 
 
 def test_show_reveals_only_when_asked(hub: Program) -> None:

@@ -6,8 +6,11 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 Records = Mapping[bytes, bytes]
+SYSTEM_PYTHON = "/usr/bin/python3"
+"""Debian's, which has dbm.gnu; not every build of Python does."""
 
 
 def run(*command: str, stdin: bytes = b"") -> bytes:
@@ -133,21 +136,43 @@ def libdb(path: Path, *, write: bool = False) -> Iterator[Libdb]:
 
 _GDBM = """
 import dbm.gnu, json, sys
-path, edits = sys.argv[1], json.load(sys.stdin)
-with dbm.gnu.open(path, 'c' if edits else 'r') as db:
-    for key, value in edits:
-        key = bytes.fromhex(key)
-        if value is not None: db[key] = bytes.fromhex(value)
-        elif key in db: del db[key]
-    json.dump([(key.hex(), db[key].hex()) for key in db.keys()], sys.stdout)
+for line in sys.stdin:
+    path, edits = json.loads(line)
+    with dbm.gnu.open(path, 'c' if edits else 'r') as db:
+        for key, value in edits:
+            key = bytes.fromhex(key)
+            if value is not None: db[key] = bytes.fromhex(value)
+            elif key in db: del db[key]
+        found = [(key.hex(), db[key].hex()) for key in db.keys()]
+    print(json.dumps(found), flush=True)
 """
 
 
+class Libgdbm:
+    """libgdbm in a process of its own (Debian's python3-gdbm); a context manager."""
+
+    def __enter__(self) -> Self:
+        command = (SYSTEM_PYTHON, "-c", _GDBM)
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def __call__(self, path: Path, edits: Mapping[bytes, bytes | None]) -> dict[bytes, bytes]:
+        """Change a file and get every key of it."""
+        assert self._process.stdin
+        assert self._process.stdout
+        pairs = [(key.hex(), None if value is None else value.hex()) for key, value in edits.items()]
+        print(json.dumps([str(path), pairs]), file=self._process.stdin, flush=True)
+        found = json.loads(self._process.stdout.readline())
+        return {bytes.fromhex(key): bytes.fromhex(value) for key, value in found}
+
+
 def gdbm(path: Path, edits: Mapping[bytes, bytes | None] = {}) -> dict[bytes, bytes]:
-    """Change a file with libgdbm and get every key through it (Debian's python3-gdbm)."""
-    pairs = [(key.hex(), None if value is None else value.hex()) for key, value in edits.items()]
-    text = run("/usr/bin/python3", "-c", _GDBM, str(path), stdin=json.dumps(pairs).encode())
-    return {bytes.fromhex(key): bytes.fromhex(value) for key, value in json.loads(text)}
+    """Change a file with libgdbm and get every key through it."""
+    with Libgdbm() as libgdbm:
+        return libgdbm(path, edits)
 
 
 def kill_in_split(path: Path, when: int) -> dict[bytes, bytes]:

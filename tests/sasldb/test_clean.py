@@ -1,6 +1,7 @@
 """Files of our own layout, changed page by page: the very bytes that writing the whole file gives."""
 
 import random
+import struct
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,14 @@ def test_damage_is_refused_or_does_no_more_harm() -> None:
         if made is not None:
             assert dict(bdb.decode(made)) == edited(whole, edits)
     assert clean
+
+
+def test_a_single_bucket_is_no_layout_of_ours() -> None:
+    """libdb makes two at least; a flipped bit left one."""
+    data = bytearray(bdb.encode(accounts(10)))
+    struct.pack_into("<I", data, 72, 0)
+    with pytest.raises(DamagedFileError):
+        look(bytes(data))
 
 
 def test_a_key_in_a_wrong_bucket_is_refused() -> None:

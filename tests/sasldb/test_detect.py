@@ -69,6 +69,14 @@ def test_berkeley_db_1_85_is_named(tmp_path: Path) -> None:
             identify(head.ljust(512, b"\0"), "sasldb2")
 
 
+def test_lmdb_of_a_32_bit_machine_is_named() -> None:
+    """First bytes of one by Debian's mdb_load 0.9.24 for i386."""
+    head = bytes.fromhex("00000000 00000800 00000000 dec0efbe 01000000 00000000 00001000 00100000")
+    with pytest.raises(ForeignFormatError, match="LMDB file of a 32-bit machine") as caught:
+        identify(head.ljust(12288, b"\0")[:512], "sasldb2")
+    assert "mdb_dump" in (caught.value.hint or "")
+
+
 def test_other_files_are_named(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "sqlite") as database:
         database.execute("CREATE TABLE t (x)")

@@ -3,6 +3,8 @@
 import builtins
 import os
 import random
+import re
+import signal
 import stat
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from smtpcreds.sasldb.lmdbfile import LmdbStore
 from smtpcreds.sasldb.replace import Origin
 
 from . import peers
+from .contract import REPOSITORY
 from .test_bdb import accounts
 
 
@@ -111,6 +114,57 @@ def test_a_reader_of_an_older_state_is_not_robbed_of_it(tmp_path: Path) -> None:
     assert store.load() == {}
 
 
+KEEPER = (
+    "import lmdb, os, sys\n"
+    "env = lmdb.open(sys.argv[1], subdir=False, readonly=True)\n"
+    "with env.begin() as txn:\n"
+    "    if sys.argv[2:]: os.kill(os.getpid(), 9)\n"
+    "print('ready', flush=True); sys.stdin.readline()\n"
+)
+
+
+def test_a_reader_that_was_killed_keeps_no_old_secret_alive(tmp_path: Path) -> None:
+    """Its entry in the lock file stays as long as any process has the database open."""
+    path, key = tmp_path / "db", b"a\0r\0userPassword"
+    store = LmdbStore(str(path), timeout=0.05)
+    store.apply(lambda _: {key: b"old-secret"})
+    with subprocess.Popen(
+        [sys.executable, "-c", KEEPER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as keeper:
+        assert keeper.stdout
+        assert keeper.stdout.readline() == "ready\n"
+        killed = subprocess.run([sys.executable, "-c", KEEPER, str(path), "die"], check=False)
+        assert killed.returncode == -signal.SIGKILL
+        with lmdb.open(str(path), subdir=False, readonly=True) as env:
+            assert re.search(r"\d \d+$", env.readers(), re.MULTILINE)
+        store.apply(lambda _: {key: b"new"})
+        assert b"old-secret" not in path.read_bytes()
+        keeper.communicate("go\n")
+
+
+def test_what_others_left_in_free_pages_goes_even_if_nothing_changes(tmp_path: Path) -> None:
+    path, key = tmp_path / "db", b"a\0r\0userPassword"
+    store = LmdbStore(str(path))
+    store.apply(lambda _: {key: b"old-secret"})
+    with lmdb.open(str(path), subdir=False, map_size=1 << 20) as env, env.begin(write=True) as txn:
+        txn.put(key, b"new")
+    assert b"old-secret" in path.read_bytes()
+    assert store.apply(lambda _: {key: b"new"}) == {}
+    assert b"old-secret" not in path.read_bytes()
+
+
+def test_two_commits_of_one_moment_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    store = LmdbStore(str(path))
+    seen = set()
+    for value in (b"one", b"two", b"six"):
+        store.apply(lambda _, value=value: {b"a\0r\0userPassword": value})  # type: ignore[misc]
+        os.truncate(path, 1 << 15)
+        os.utime(path, (1, 1))
+        seen.add(store.signature())
+    assert len(seen) == 3
+
+
 def test_the_map_grows_when_it_must(tmp_path: Path) -> None:
     path, records = tmp_path / "db", accounts(30_000)
     LmdbStore(str(path)).apply(lambda _: records)
@@ -123,6 +177,44 @@ def test_readers_of_the_database_can_write_its_lock_file(tmp_path: Path) -> None
     LmdbStore(str(path), origin=Origin(0o640)).apply(lambda _: {b"a": b"b"})
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert stat.S_IMODE((tmp_path / "db-lock").stat().st_mode) == 0o660
+
+
+def test_readers_by_acl_can_write_the_lock_file_too(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    store = LmdbStore(str(path))
+    store.apply(lambda _: {b"a": b"b"})
+    (tmp_path / "db-lock").unlink()
+    peers.run("setfacl", "-m", "u:12345:r--,g:12345:r--", str(path))
+    store.apply(lambda _: {b"a": b"c"})
+    lock = peers.run("getfacl", "-cnE", "-p", str(tmp_path / "db-lock")).split()
+    assert {b"user:12345:rw-", b"group:12345:rw-", b"other::---"} <= set(lock)
+    assert b"user:12345:r--" in peers.run("getfacl", "-cnE", "-p", str(path))
+
+
+def test_a_disk_without_room_for_the_lock_file_is_an_error_and_no_crash(tmp_path: Path) -> None:
+    """liblmdb maps the lock file; in a hole that the disk has no room to fill, the process dies of SIGBUS."""
+    code = (
+        "import os\n"
+        "from smtpcreds.errors import WriteError\n"
+        "from smtpcreds.sasldb.lmdbfile import LmdbStore\n"
+        "store = LmdbStore('db')\n"
+        "store.apply(lambda _: {b'a': b'old'})\n"
+        "os.unlink('db-lock')\n"
+        "free = os.statvfs('.').f_bavail * os.statvfs('.').f_frsize\n"
+        "open('filler', 'wb').write(bytes(free - 4096))\n"
+        "try:\n"
+        "    store.apply(lambda _: {b'a': b'new'})\n"
+        "except WriteError as error:\n"
+        "    print(error, store.load(), os.path.exists('db-lock'))\n"
+    )
+    script = (
+        f'mount -t tmpfs -o size=96k none "{tmp_path}" && cd "{tmp_path}" && '
+        f'PYTHONPATH="{REPOSITORY}" exec "{sys.executable}" -c "$0"'
+    )
+    said = peers.run("unshare", "-rm", "sh", "-c", script, code).decode()
+    assert said == "db-lock: No space left on device; nothing was changed {b'a': b'old'} False\n".replace(
+        "db-lock:", f"{tmp_path}/db-lock:"
+    )
 
 
 def test_a_key_over_511_bytes_is_refused_and_nothing_changed(tmp_path: Path) -> None:

@@ -65,12 +65,12 @@ def conf(postgres: Cluster, name: str, url: str, tmp_path: Path) -> Path:
 
 
 READER = """
-import select, subprocess, sys, psycopg
+import sys, psycopg
 url, key = sys.argv[1], bytes.fromhex(sys.argv[2]).decode().split('\\0')
 counts = [0, 0]
 with psycopg.connect(url, autocommit=True) as reader:
     print('ready', flush=True)
-    while not select.select([sys.stdin], [], [], 0)[0]:
+    for _ in range(int(sys.argv[3])):
         found = reader.execute(
             'SELECT value FROM public.smtpcreds_sasl WHERE username = %s AND realm = %s AND prop = %s', key
         ).fetchall()
@@ -225,6 +225,40 @@ def test_a_bytea_would_be_read_as_its_digits(postgres: Cluster, name: str, url: 
     postgres.run(name, f"ALTER TABLE {table} ALTER value TYPE bytea USING convert_to(value, 'UTF8')")
     logins = ("first", "r", b"x"), ("first", "r", b"\\x78")
     assert sasl_oracle.configured(conf, *logins, mechanisms=FEW) == [frozenset(), frozenset(FEW)]
+
+
+NAMED = "username TEXT, realm TEXT, prop TEXT"
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "TABLE {name} (number INT)",
+        f"TABLE {{name}} ({NAMED}, value TEXT)",
+        f"TABLE {{name}} ({NAMED}, value BYTEA NOT NULL, PRIMARY KEY (username, realm, prop))",
+        f"TABLE {{name}} ({NAMED} NOT NULL, value TEXT NOT NULL, PRIMARY KEY (username, realm))",
+        "VIEW {name} AS SELECT ''::text AS username, ''::text AS realm, ''::text AS prop, ''::text AS value",
+    ],
+)
+def test_a_table_of_some_other_program_is_left_alone(
+    postgres: Cluster, name: str, url: str, definition: str
+) -> None:
+    made = "public.smtpcreds_sasl"
+    postgres.run(name, f"CREATE {definition.format(name=made)}", f"ALTER TABLE {made} OWNER TO admin")
+    for use in (lambda s: s.load(), lambda s: s.signature(), lambda s: set_password(s, MAILDROID, b"x")):
+        with pytest.raises(ForeignFormatError, match="not the one this program makes"):
+            use(open_store(url))
+    postgres.run(name, f"DROP {definition.partition(' ')[0]} {made}")
+
+
+def test_rows_that_a_policy_hides_are_not_taken_for_none(postgres: Cluster, name: str, url: str) -> None:
+    set_password(open_store(url), MAILDROID, b"secret")
+    role = postgres.role()
+    postgres.psql(name, "\n".join(grants(role)))
+    postgres.run(name, "ALTER TABLE smtpcreds_sasl ENABLE ROW LEVEL SECURITY")
+    with pytest.raises(DeniedError, match="row-level security"):
+        open_store(postgres.url(name, role)).load()
+    assert open_store(url).load() == {KEY: b"secret"}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ...errors import shown
 from ..lazy import Verb
 from ..session import Session, pass_session
 from .options import database_option, name_argument, realm_option
@@ -73,16 +74,21 @@ def _rows(found: "Listing") -> list[dict[str, object]]:
 def _lines(found: "Listing") -> Iterator[str]:
     from ...accounts.mechanisms import ALL
 
-    width = max(map(len, found.names))
+    names = [*map(_on_one_line, found.names)] if "\n" in "".join(found.names) else found.names
+    width = max(map(len, names))
     end = f"  {_words(ALL)}"
-    for name in found.names:
+    for name, text in zip(found.names, names, strict=True):
         entry = found.others.get(name)
         if entry is None:
-            yield name.ljust(width) + end
+            yield text.ljust(width) + end
             continue
-        yield f"{name:{width}}  {_words(entry.mechanisms)}"
+        yield f"{text:{width}}  {_words(entry.mechanisms)}"
         for remark in entry.remarks:
             yield f"    note: {remark}"
+
+
+def _on_one_line(name: str) -> str:
+    return shown(name) if "\n" in name else name
 
 
 def _words(mechanisms: tuple[str, ...]) -> str:
