@@ -273,11 +273,11 @@ class AccountBook:
         if held:
             return held
         reason = f"no such account in {self.database}"
-        raise NoSuchAccountError(str(account), reason, _elsewhere(records, account))
+        raise NoSuchAccountError(str(account), reason, self._elsewhere(records, account))
 
-
-def _elsewhere(records: Records, account: Account) -> str:
-    realms = sorted(a.realm for a in by_account(records) if a.authcid == account.authcid)
-    if realms:
-        return f"there is {account.authcid}@{realms[0]}; give the realm"
-    return "smtpcreds sasl list"
+    def _elsewhere(self, records: Records, account: Account) -> str:
+        realms = sorted(a.realm for a in by_account(records) if a.authcid == account.authcid)
+        if realms:
+            return f"there is {account.authcid}@{realms[0]}; give the realm"
+        usual = self.database == self.site.sasldb
+        return "smtpcreds sasl list" if usual else f"smtpcreds sasl list --database {quote(self.database)}"

@@ -229,6 +229,14 @@ def test_deleting_takes_every_property_along(hub: Program) -> None:
     assert b"maildroid" not in content
 
 
+def test_a_database_that_is_named_has_to_be_there(hub: Program) -> None:
+    said = hub.refuses(66, "sasl", "list", "--database", "typo")
+    assert "typo: does not exist" in said
+    hub("sasl", "add", "tuba", "--database", "other one")
+    said = hub.refuses(67, "sasl", "show", "nobody-here", "--database", "other one")
+    assert f"hint: smtpcreds sasl list --database '{hub.root.parent / 'other one'}'" in said
+
+
 def test_the_last_account_may_go(hub: Program) -> None:
     hub("sasl", "delete", "maildroid")
     assert hub("sasl", "list").out == f"no accounts in {hub.path(SASLDB)}\n"

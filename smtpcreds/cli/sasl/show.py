@@ -1,11 +1,12 @@
 """``smtpcreds sasl list`` and ``show``."""
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
-from ...errors import shown
+from ...errors import MissingInputError, shown
 from ..lazy import Verb
 from ..session import Session, pass_session
 from .options import database_option, name_argument, realm_option
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
 def list_(session: Session, database: str | None) -> None:
     """List the accounts and the mechanisms that each can serve."""
     from ...accounts import AccountBook
+    from ...postgres import is_url
 
     book = AccountBook(session.site(), database)
+    if database and not (is_url(book.database) or os.path.lexists(book.database)):
+        raise MissingInputError(book.database, "does not exist", "smtpcreds sasl list, of the usual one")
     found = book.listing()
     session.show(
         lambda: {"accounts": _rows(found)},
