@@ -81,6 +81,9 @@ def _lines(found: "Listing") -> Iterator[str]:
     names = [*map(_on_one_line, found.names)] if "\n" in "".join(found.names) else found.names
     width = max(map(len, names))
     end = f"  {_words(ALL)}"
+    if not found.others:
+        yield from (text.ljust(width) + end for text in names)
+        return
     for name, text in zip(found.names, names, strict=True):
         entry = found.others.get(name)
         if entry is None:
