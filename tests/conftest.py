@@ -21,3 +21,15 @@ def postgres() -> Iterator[Cluster]:
     """A private PostgreSQL server, one for each process of the tests that needs it."""
     with cluster() as running:
         yield running
+
+
+@pytest.fixture
+def name(postgres: Cluster) -> str:
+    """Name an empty database there."""
+    return postgres.emptied()
+
+
+@pytest.fixture
+def url(postgres: Cluster, name: str) -> str:
+    """Return its URL."""
+    return postgres.url(name)

@@ -59,6 +59,11 @@ class Cluster:
         )
         return self._emptied
 
+    def accounts(self, database: str) -> dict[bytes, bytes]:
+        """Return the records of the table of accounts."""
+        rows = self.run(database, "SELECT username, realm, prop, value FROM smtpcreds_sasl")
+        return {"\0".join(map(str, row[:3])).encode(): str(row[3]).encode() for row in rows}
+
     def role(self) -> str:
         """Make a role that may log in, and no more."""
         name = f"role{next(self._numbers)}"

@@ -6,6 +6,8 @@ Source: libdb 5.3 ``dbinc/db_page.h``, ``hash/hash_func.c``, ``hash/hash_page.c`
 from collections.abc import Iterable, Iterator
 from struct import unpack
 
+from .lanes import groups
+
 HASH_MAGIC = 0x061561
 BTREE_MAGIC = 0x053162
 QUEUE_MAGIC = 0x042253
@@ -25,7 +27,6 @@ INVALID, UNSORTED_PAGE, OVERFLOW_PAGE, META_PAGE, SORTED_PAGE = 0, 2, 7, 8, 13
 KEYDATA, DUPLICATE, OFF_PAGE, OFF_PAGE_DUPLICATES = 1, 2, 3, 4
 
 _PRIME = 16777619
-_LANES = 1024
 
 
 def order(key: bytes) -> str:
@@ -38,13 +39,8 @@ def order(key: bytes) -> str:
 
 def hashed(keys: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
     """Give each key with its hash (``__ham_func5``: FNV-1 from 0, 32 bits), in no particular order."""
-    by_length: dict[int, list[bytes]] = {}
-    for key in keys:
-        by_length.setdefault(len(key), []).append(key)
-    for length, alike in by_length.items():
-        for start in range(0, len(alike), _LANES):
-            some = alike[start : start + _LANES]
-            yield from zip(some, _hashes(some, length), strict=True)
+    for length, some in groups(keys):
+        yield from zip(some, _hashes(some, length), strict=True)
 
 
 def _hashes(keys: list[bytes], length: int) -> tuple[int, ...]:

@@ -10,6 +10,8 @@ from itertools import cycle
 from operator import lshift
 from struct import calcsize, unpack
 
+from .lanes import groups
+
 MAGIC = 0x13579ACF
 OLD_MAGIC = 0x13579ACE
 SYNC_MAGIC = 0x13579AD1
@@ -34,7 +36,6 @@ MAX_BITS = 31
 
 _SHIFTS = tuple(5 * i % 24 for i in range(24))
 _LOW = 0x7FFFFFFF
-_LANES = 1024
 _UNSIGNED_CHAR = ("aarch64", "arm", "ppc", "s390", "riscv")
 
 
@@ -57,17 +58,12 @@ def hashed(key: bytes, *, signed_char: bool) -> int:
 
 def hashes(keys: Iterable[bytes], *, signed_char: bool) -> Iterator[tuple[bytes, int]]:
     """Give each key with its hash, in no particular order; :func:`hashed` for many, and faster."""
-    by_length: dict[int, list[bytes]] = {}
-    for key in keys:
-        by_length.setdefault(len(key), []).append(key)
-    for length, alike in by_length.items():
-        for start in range(0, len(alike), _LANES):
-            some = alike[start : start + _LANES]
-            text = b"".join(some)
-            if signed_char and not text.isascii():
-                yield from ((key, hashed(key, signed_char=True)) for key in some)
-            else:
-                yield from zip(some, _side_by_side(text, length, len(some)), strict=True)
+    for length, some in groups(keys):
+        text = b"".join(some)
+        if signed_char and not text.isascii():
+            yield from ((key, hashed(key, signed_char=True)) for key in some)
+        else:
+            yield from zip(some, _side_by_side(text, length, len(some)), strict=True)
 
 
 def _side_by_side(text: bytes, length: int, count: int) -> tuple[int, ...]:

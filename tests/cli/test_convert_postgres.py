@@ -23,7 +23,7 @@ from sasldb import peers
 from smtpcreds.sasldb.opening import open_store
 
 from .accounts_scene import HUB, SECRET, TOP, Admin, Ran
-from .test_convert import MAKE, READ, Records
+from .test_convert import MAKE, READ
 
 PASSWORD = f"maildroid\0{HUB}\0userPassword".encode()
 RECORDS = {
@@ -43,22 +43,6 @@ def admin(tmp_path: Path) -> Admin:
     return Admin(tmp_path)
 
 
-@pytest.fixture
-def name(postgres: Cluster) -> str:
-    return postgres.emptied()
-
-
-@pytest.fixture
-def url(postgres: Cluster, name: str) -> str:
-    return postgres.url(name)
-
-
-def held(postgres: Cluster, name: str) -> Records:
-    """Return what the table has, as PostgreSQL tells it."""
-    rows = postgres.run(name, "SELECT username, realm, prop, value FROM smtpcreds_sasl")
-    return {"\0".join(map(str, row[:3])).encode(): str(row[3]).encode() for row in rows}
-
-
 @pytest.mark.parametrize("kind", MAKE)
 def test_every_format_there_and_back(
     tmp_path: Path, postgres: Cluster, name: str, url: str, kind: str
@@ -72,7 +56,7 @@ def test_every_format_there_and_back(
     figures: dict[str, object] = {"records": len(RECORDS), "accounts": len(RECORDS), "compared": True}
     figures |= {"carried": [], "refused": []}
     assert report == {"source": file, "target": table, **figures, "warnings": []}
-    assert held(postgres, name) == RECORDS
+    assert postgres.accounts(name) == RECORDS
     assert admin.database.read_bytes() == before
 
     report = admin("convert", "--database", url, "--to", kind, "back", "--json").data
@@ -80,7 +64,7 @@ def test_every_format_there_and_back(
     assert len(report.pop("warnings")) == (kind == "gdbm")
     assert report == {"source": table, "target": {"path": str(back), "format": kind}, **figures}
     assert READ[kind](back) == RECORDS
-    assert held(postgres, name) == RECORDS
+    assert postgres.accounts(name) == RECORDS
     found = back.stat()
     assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (1, 8, 0o640)
     assert {path.name for path in admin.home.iterdir()} <= {"root", "back", "back-lock", "back.lock"}
@@ -152,7 +136,7 @@ def test_keys_of_no_account_stay_behind_and_are_listed(
     report = admin("convert", url, "--json").data
     assert (report["records"], report["accounts"], report["carried"]) == (len(RECORDS), len(RECORDS), [])
     assert sorted(report["refused"]) == ["", "a key of nobody", r"a\x00b\x00c\x00d"]
-    assert held(postgres, name) == RECORDS
+    assert postgres.accounts(name) == RECORDS
 
 
 def test_what_is_in_the_table_is_replaced_only_by_force(
@@ -162,9 +146,9 @@ def test_what_is_in_the_table_is_replaced_only_by_force(
     MAKE["bdb"](admin.database, RECORDS)
     refused = admin("convert", url, status=73)
     assert "holds 2 records already, which were left alone\n  hint: name another database" in refused.err
-    assert held(postgres, name) == {**OLD, PASSWORD: b"an older secret"}
+    assert postgres.accounts(name) == {**OLD, PASSWORD: b"an older secret"}
     assert admin("convert", url, "--force", "-v").err.startswith(f"smtpcreds: replace {url}\n")
-    assert held(postgres, name) == RECORDS
+    assert postgres.accounts(name) == RECORDS
 
 
 def test_all_of_it_or_nothing(admin: Admin, postgres: Cluster, name: str, url: str) -> None:
@@ -174,7 +158,7 @@ def test_all_of_it_or_nothing(admin: Admin, postgres: Cluster, name: str, url: s
     refused = admin("convert", url, "--force", status=65)
     assert "violates check constraint" in refused.err
     assert "secret299" not in refused.err
-    assert held(postgres, name) == OLD
+    assert postgres.accounts(name) == OLD
 
 
 def test_it_is_one_transaction_whose_secrets_the_server_does_not_log(
@@ -301,7 +285,7 @@ def test_a_change_of_the_file_meanwhile_is_noticed(
         until(lambda: waiting(postgres, name) == 1)
         peers.run("saslpasswd2", "-p", "-c", "-f", str(admin.database), "-u", "r", "late", stdin=b"too late")
     ran = ended(process)
-    assert (ran.status, held(postgres, name)) == (0, RECORDS)
+    assert (ran.status, postgres.accounts(name)) == (0, RECORDS)
     assert f"warning: {admin.database} was changed meanwhile; convert it again" in ran.err
 
 
@@ -333,4 +317,4 @@ def test_of_two_at_once_the_second_finds_the_table_full(
         until(lambda: waiting(postgres, name) == 2)
     statuses = sorted(ended(process).status for process in pair)
     assert statuses == [0, 73]
-    assert held(postgres, name) == RECORDS
+    assert postgres.accounts(name) == RECORDS

@@ -28,22 +28,6 @@ def admin(tmp_path: Path) -> Admin:
     return Admin(tmp_path)
 
 
-@pytest.fixture
-def name(postgres: Cluster) -> str:
-    return postgres.emptied()
-
-
-@pytest.fixture
-def url(postgres: Cluster, name: str) -> str:
-    return postgres.url(name)
-
-
-def held(postgres: Cluster, name: str) -> dict[bytes, bytes]:
-    """Return what the table has, as PostgreSQL tells it."""
-    rows = postgres.run(name, "SELECT username, realm, prop, value FROM smtpcreds_sasl")
-    return {"\0".join(map(str, row[:3])).encode(): str(row[3]).encode() for row in rows}
-
-
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 def test_an_export_imports_to_the_same_table(
     admin: Admin, postgres: Cluster, name: str, url: str, kind: str
@@ -53,7 +37,7 @@ def test_an_export_imports_to_the_same_table(
     postgres.run(name, "DROP TABLE smtpcreds_sasl")
     done = admin("--json", "sasl", "import", "all", "--database", url).document
     assert (done["database"], len(done["added"]), done["refused"]) == (url, 4, [])
-    assert held(postgres, name) == EVERYTHING
+    assert postgres.accounts(name) == EVERYTHING
 
 
 def test_a_table_is_imported_like_a_database_file(admin: Admin, url: str) -> None:
@@ -76,12 +60,12 @@ def test_conflicts(admin: Admin, postgres: Cluster, name: str, url: str) -> None
     words = ("sasl", "import", admin.file("new", b"new,fresh\nmaildroid,changed\nattic,same\n"))
     failed = admin.run(*words, "--database", url)
     assert (failed.status, f"maildroid@{HUB} exists with other content" in failed.err) == (65, True)
-    assert held(postgres, name) == old
+    assert postgres.accounts(name) == old
     done = admin("--json", *words, "--database", url, "--on-conflict", "replace").document
     counts = {group: len(done[group]) for group in ("added", "replaced", "skipped")}
     assert counts == {"added": 1, "replaced": 1, "skipped": 1}
     new = {key("new"): b"fresh", key("maildroid"): b"changed", key("attic"): b"same"}
-    assert held(postgres, name) == new
+    assert postgres.accounts(name) == new
 
 
 def test_what_the_table_can_t_hold_is_refused_by_line(
@@ -95,7 +79,7 @@ def test_what_the_table_can_t_hold_is_refused_by_line(
     assert postgres.run(name, "SELECT to_regclass('smtpcreds_sasl')") == [(None,)]
     done = admin(*words, "--skip-bad")
     assert f"warning: {admin.directory}/{reason}" in done.err
-    assert held(postgres, name) == {key("good"): b"fine-s3cret"}
+    assert postgres.accounts(name) == {key("good"): b"fine-s3cret"}
     assert "s3cret" not in done.err + done.out + postgres.log
 
 
@@ -119,7 +103,7 @@ def test_ten_thousand_come_in_with_as_many_statements_as_two(
         admin("sasl", "import", "many", "--database", url)
         log = postgres.log[before:]
         counts.append(len(re.findall(r"(?:statement|execute [^:]*):", log)))
-        assert len(held(postgres, name)) == number
+        assert len(postgres.accounts(name)) == number
     assert counts[0] == counts[1] < 40
     assert "secret-9999" not in postgres.log
 

@@ -19,16 +19,6 @@ HOSTS = 8
 
 
 @pytest.fixture
-def name(postgres: Cluster) -> str:
-    return postgres.emptied()
-
-
-@pytest.fixture
-def url(postgres: Cluster, name: str) -> str:
-    return postgres.url(name)
-
-
-@pytest.fixture
 def admins(tmp_path: Path, url: str) -> tuple[Stage, Stage]:
     """The first makes the authority; the second gets a copy of it."""
     first, second = (configured(tmp_path / which, url) for which in ("admin1", "admin2"))

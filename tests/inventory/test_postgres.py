@@ -32,16 +32,6 @@ NEWEST = len(MIGRATIONS)
 
 
 @pytest.fixture
-def name(postgres: Cluster) -> str:
-    return postgres.emptied()
-
-
-@pytest.fixture
-def url(postgres: Cluster, name: str) -> str:
-    return postgres.url(name)
-
-
-@pytest.fixture
 def inventory(url: str) -> Iterator[TableInventory]:
     with open_inventory(url, machine="admin1:/state") as opened:
         yield opened

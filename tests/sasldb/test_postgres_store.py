@@ -44,16 +44,6 @@ FEW = ("PLAIN", "CRAM-MD5", "SCRAM-SHA-256")
 
 
 @pytest.fixture
-def name(postgres: Cluster) -> str:
-    return postgres.emptied()
-
-
-@pytest.fixture
-def url(postgres: Cluster, name: str) -> str:
-    return postgres.url(name)
-
-
-@pytest.fixture
 def conf(postgres: Cluster, name: str, url: str, tmp_path: Path) -> Path:
     """What sendmail reads, with a role that may do no more than it has to; the table is there."""
     open_store(url).apply(lambda _: {b"first\0r\0userPassword": b"x"})
