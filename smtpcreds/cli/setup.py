@@ -111,7 +111,14 @@ def _with_program(
         return Plan(plan.steps, lambda: (plan.apply(), None))
     program = program_for(mta, Role.HUB)
     files = plan_program(wanted.site, program, Wishes(), force=force, follows=bool(plan.steps))
-    return Plan((*plan.steps, *files.steps), lambda: (plan.apply(), completed(wanted.site, files.apply())))
+
+    def apply() -> "tuple[list[Part], Applied | None]":
+        parts = plan.apply()
+        applied = files.apply()
+        is_new = any(part.made and part.path == wanted.site.settings_path for part in parts)
+        return parts, completed(wanted.site, applied) if is_new else applied
+
+    return Plan((*plan.steps, *files.steps), apply)
 
 
 def _show(session: Session, wanted: "Hub", parts: "list[Part]", applied: "Applied | None") -> None:

@@ -1,6 +1,7 @@
 """The last part of a hub or a client host: the files of its mail program."""
 
 from ..config import Site
+from ..deploy.copies import configuration
 from ..deploy.gather import gather
 from ..deploy.inspection import missing_includes, stale
 from ..deploy.place import Applied, plan_apply
@@ -56,4 +57,5 @@ def _as_it_is(site: Site, program: Program, facts: Facts) -> Applied:
     paths = (*(item.path for item in program.render(facts)), *(copy.path for copy in work.copies))
     commands = work.commands if stale(site, program, facts) else ()
     files = tuple((site.path(path), False) for path in paths)
-    return Applied(files, missing_includes(site, program, facts), commands, ())
+    includes = (*missing_includes(site, program, facts), *configuration(site, work.copies))
+    return Applied(files, includes, commands, ())

@@ -14,9 +14,9 @@ def settings_text(site: Site) -> str:
 
 
 def completed(site: Site, applied: Applied) -> Applied:
-    """Add to the file what the mail program's copies need, and return what is still to be added by hand.
+    """Add to the file that this run made what the mail program's copies need; return what is left to add.
 
-    A file that says anything else than a set-up made it say is the administrator's, and never edited.
+    If it says anything else by now, somebody edited it, and it is left alone.
     """
     lacking = [include for include in applied.includes if include.path == site.settings_path]
     text = settings_text(site)

@@ -238,6 +238,16 @@ def test_the_configuration_keeps_the_copy_of_postfix_in_step(bare: Program) -> N
     assert snapshot(bare.root) == before
 
 
+def test_a_configuration_of_an_earlier_run_is_not_changed_behind_the_plan(bare: Program) -> None:
+    installed(bare)
+    bare("setup", HUB, "--no-passphrase")
+    before = bare.path(SETTINGS).read_bytes()
+    assert SETTINGS not in bare("setup", HUB, "--mta", "postfix", "-n").out
+    for _ in range(2):
+        assert f"  {KEPT}\n" in bare("setup", HUB, "--mta", "postfix").out
+        assert bare.path(SETTINGS).read_bytes() == before
+
+
 def test_a_configuration_that_was_edited_is_the_administrators(bare: Program) -> None:
     installed(bare)
     bare.configure(CONFIG + "# mine\n")
