@@ -66,6 +66,21 @@ class Link(NamedTuple):
     target: str
 
 
+class Change(NamedTuple):
+    """One deed of a run: what was done, or in a preview would be, to which path, account or database.
+
+    Attributes:
+        action: ``make``, ``write``, ``link``, ``remove``, ``record in``, ``run`` and the like.
+        mode: of a file or directory that is made.
+        note: reason or detail.
+    """
+
+    action: str
+    target: str
+    mode: int | None = None
+    note: str = ""
+
+
 class Step(NamedTuple):
     """One line of a plan: what would be done to which path; ``mode`` where a file is made."""
 

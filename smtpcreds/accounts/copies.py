@@ -6,13 +6,14 @@ alone. A run that fails puts the copies back.
 """
 
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError
-from ..files import check_target, explained
+from ..files import check_target, exists, explained, remove, set_mode, set_owner
 from ..model import Owner
 from ..sasldb.detect import Format
 from ..sasldb.opening import format_at, open_store
@@ -36,9 +37,9 @@ def copies_of(site: Site, database: str) -> tuple[str, ...]:
         return ()
     paths = tuple(map(site.path, site.settings.sasl.copies))
     for path in paths:
-        if not os.path.lexists(path):
+        if not exists(path):
             site.warn(f"{path}: is missing; 'smtpcreds mta apply' of the program that reads it makes it")
-    return tuple(filter(os.path.lexists, paths))
+    return tuple(filter(exists, paths))
 
 
 def apply_with(copies: Sequence[str], store: Store, change: Change) -> None:
@@ -113,8 +114,7 @@ def _put(place: _Place, records: Records) -> None:
     status = check_target(place.path)
     if status and not _is_readable(place):
         origin = Origin(status.st_mode & 0o777, Owner(status.st_uid, status.st_gid))
-        with explained(place.path):
-            os.unlink(place.path)
+        remove(place.path)
     store = open_store(place.path, new=place.kind, origin=origin)
     store.apply(lambda old: {**dict.fromkeys(old), **records})
 
@@ -129,7 +129,10 @@ def _is_readable(place: _Place) -> bool:
 
 def _adorn(path: str, origin: Origin) -> None:
     """Set owner and mode; a reader that loses access loses it first."""
-    os.chmod(path, os.stat(path).st_mode & origin.mode)
-    if origin.owner:
-        os.chown(path, origin.owner.uid, origin.owner.gid)
-    os.chmod(path, origin.mode)
+    found = os.stat(path)
+    if found.st_mode & 0o777 & ~origin.mode:
+        set_mode(path, stat.S_IMODE(found.st_mode) & origin.mode)
+    if origin.owner and origin.owner != (found.st_uid, found.st_gid):
+        set_owner(path, origin.owner.uid, origin.owner.gid)
+    if stat.S_IMODE(found.st_mode) != origin.mode:
+        set_mode(path, origin.mode)

@@ -1,11 +1,10 @@
 """Where a secret that can't be read back goes before it opens anything."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..errors import ExistsError, MissingInputError
-from ..files import check_parents, write_new
+from ..files import check_parents, exists, write_new
 from ..model import Artifact, Step
 from ..secret import Secret
 from ..sources import Context, store_in_keyring
@@ -46,7 +45,7 @@ def to_file(path: str) -> Delivery:
     )
 
     def refuse() -> None:
-        if os.path.lexists(path):
+        if exists(path):
             raise taken
         check_parents(path)
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ..config import Site
 from ..errors import ConfigError, ForeignFormatError
-from ..files import ensure_directory
+from ..files import ensure_directory, exists
 from ..model import Owner, Root
 from ..postgres import is_url
 from ..sasldb.detect import PLUGIN_DIRECTORIES, Format, host_format
@@ -36,7 +36,7 @@ def open_or_make(database: str, making: Making) -> Store:
     if is_url(database):
         return open_store(database)
     ensure_directory(os.path.dirname(database), 0o755, tighten=False)
-    new = None if os.path.lexists(database) else making.format
+    new = None if exists(database) else making.format
     return open_store(database, new=new, origin=making.origin)
 
 

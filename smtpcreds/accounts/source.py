@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from shlex import quote
 
 from ..errors import DataError, UnsafePathError, UsageError
-from ..files import explained, read_private
+from ..files import explained, is_directory, is_file, read_private
 from ..postgres import is_url
 from ..sasldb.opening import format_at, open_store
 from ..sasldb.records import in_order, strays
@@ -35,7 +35,7 @@ def accounts_of(path: str, kind: str | None) -> Iterator[Row | Fault]:
     _verify_kind(kind)
     if is_url(path):
         return _of_url(path, kind)
-    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+    if os.path.exists(path) and not (is_file(path) or is_directory(path)):
         reason = "is not a regular file"
         raise UnsafePathError(path, reason, "give a pipe as standard input: smtpcreds sasl import -")
     if kind == SASLDB or (kind is None and _is_sasldb(path)):

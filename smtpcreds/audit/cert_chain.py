@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from ..authority.ca import exists
+from ..authority.ca import has_authority
 from ..authority.layout import BUNDLE
 from ..pki.chains import WEAK_HASHES, ChainError, climb, is_self_signed, verify_chain
 from ..pki.dn import title
@@ -46,7 +46,7 @@ def _open_ended(world: World, holding: Holding, reason: str) -> Finding:
     bundle = next((use.ca_file for use in holding.place.uses if use.ca_file), "")
     bundle = world.path(bundle) if bundle else f"{os.path.dirname(holding.path)}/{BUNDLE}"
     issuer = holding.leaf.issuer.rfc4514_string()
-    if exists(world.site):
+    if has_authority(world.site):
         cure = f"{issue_again(world, holding)}, or append the certificate of {issuer} to {bundle}"
     else:
         cure = f"copy {BUNDLE} of the authority to {bundle}, or append the certificate of {issuer}"

@@ -4,7 +4,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator
 
-from ..authority.ca import exists
+from ..authority.ca import has_authority
 from ..authority.layout import pair_of
 from ..errors import MissingInputError, SmtpcredsError
 from ..files import read_public
@@ -80,13 +80,13 @@ def issue(world: World, path: str, host: str, option: str = "") -> str:
     command = " ".join(filter(None, ("smtpcreds cert issue", host, option, "--force")))
     if path not in {pair.certificate, pair.key}:
         return f"{at_authority(world, command)}, and configure its files instead of {path}"
-    here = directory == world.site.certificates or not exists(world.site)
+    here = directory == world.site.certificates or not has_authority(world.site)
     return at_authority(world, command if here else f"{command} --to {directory}")
 
 
 def at_authority(world: World, command: str) -> str:
     """Return a command of the authority, for this host or for the one where that is."""
-    return command if exists(world.site) else f"on the authority: {command}; then copy the files here"
+    return command if has_authority(world.site) else f"on the authority: {command}; then copy the files here"
 
 
 def _certificate(world: World, place: Place) -> Iterator[Finding]:

@@ -11,7 +11,6 @@ from ..sasldb.detect import PLUGIN_DIRECTORIES, Format, host_format
 from ..sasldb.opening import format_at, open_store
 from ..sasldb.replace import Origin
 from ..sasldb.slack import leftovers
-from ..sasldb.store import ReplacingStore
 from .finding import Finding, Repair, found
 from .world import World
 
@@ -73,6 +72,4 @@ def _copy(database: str, path: str) -> None:
 
 
 def _rewrite(path: str) -> None:
-    store = open_store(path)
-    if isinstance(store, ReplacingStore):
-        store.apply(lambda _: {}, anew=True)
+    open_store(path).rewrite()

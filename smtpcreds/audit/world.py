@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from ..accounts import AccountBook
-from ..authority.ca import exists
+from ..authority.ca import has_authority
 from ..authority.elders import trusted
 from ..authority.everywhere import directories
 from ..authority.reading import reading
@@ -192,7 +192,7 @@ class World:
     @cached_property
     def authorities(self) -> tuple[Certificate, ...]:
         """The CA certificates of our own authority and of its elders; none where there is no authority."""
-        return self.attempt(lambda: trusted(self.site), ()) if exists(self.site) else ()
+        return self.attempt(lambda: trusted(self.site), ()) if has_authority(self.site) else ()
 
     @cached_property
     def has_accounts_in_file(self) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..config import Site
 from ..errors import DataError, MissingInputError
-from ..files import read_private, read_public
+from ..files import exists, is_directory, names_in, read_private, read_public
 from ..pki.chains import ChainError, climb, is_self_signed, verify_chain
 from ..pki.describe import purposes_of
 from ..pki.keyfile import decode_key
@@ -14,7 +14,7 @@ from ..pki.keys import public_id
 from ..pki.pem import parse_certificates
 from ..pki.profiles import CLIENT, SERVER, Profile
 from ..pki.values import Certificate
-from .ca import certificates, exists
+from .ca import certificates, has_authority
 from .install import bundled
 from .layout import Pair, pair_of
 from .placing import key_id
@@ -73,7 +73,7 @@ def read_answer(site: Site, sources: Sources) -> Answer:
     host = site.qualify(sources.host or os.path.basename(pair.stem))
     _verify_roles(sources, certificate, host)
     others = [ca for path in sources.more for ca in _read(path)]
-    own = certificates(site) if exists(site) else ()
+    own = certificates(site) if has_authority(site) else ()
     pool = [ca for ca in (*own, *bundled(pair.directory), *others, *held) if ca != certificate]
     try:
         path = verify_chain(certificate, (), pool, site.clock(), sources.profile.purposes, host)
@@ -103,7 +103,7 @@ def _matched(site: Site, sources: Sources, held: Iterable[Certificate]) -> tuple
 def _named_key(site: Site, sources: Sources) -> dict[str, Pair]:
     host = site.qualify(sources.host or "")
     pair = pair_of(site, host, sources.directory)
-    paths = [path for path in (pair.key, pair.next_key) if os.path.lexists(path)]
+    paths = [path for path in (pair.key, pair.next_key) if exists(path)]
     if not paths:
         raise MissingInputError(
             pair.key, "there is no key to install it with", f"smtpcreds cert request {host}"
@@ -113,7 +113,7 @@ def _named_key(site: Site, sources: Sources) -> dict[str, Pair]:
 
 def _keys_in(directory: str) -> dict[str, Pair]:
     """Return every key of a directory that can be used, by the SHA-256 of its public key."""
-    names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
+    names = sorted(names_in(directory)) if is_directory(directory) else []
     paths = [(f"{directory}/{name}", end) for name in names for end in _KEY_ENDS if name.endswith(end)]
     return {found: Pair(path.removesuffix(end)) for path, end in paths if (found := key_id(path))}
 

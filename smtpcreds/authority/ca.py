@@ -1,14 +1,13 @@
 """The authority on disk: is there one, what is its certificate, open it to sign."""
 
-import os
 from collections.abc import Callable
 from functools import cache
 
 from ..config import Site
 from ..errors import DamagedFileError, DeniedError, ExistsError, MissingInputError
-from ..files import read_private
+from ..files import disk, exists, read_private
 from ..pki.keyfile import decode_key, is_encrypted
-from ..pki.keys import PrivateKey
+from ..pki.keys import KEY_TYPES, PrivateKey, generate
 from ..pki.pem import parse_certificate, parse_certificates
 from ..pki.values import Certificate, Issuer
 from ..secret import Secret
@@ -30,18 +29,18 @@ def once(passphrase: Passphrase) -> Passphrase:
 def refuse_existing(site: Site) -> None:
     """Raise ExistsError where an authority, or any part of one, lies in the state directory."""
     files = ca_files(site)
-    if not os.path.lexists(files.directory):
+    if not exists(files.directory):
         return
-    if os.path.lexists(files.certificate) or os.path.lexists(files.key):
+    if exists(files.certificate) or exists(files.key):
         raise ExistsError(files.directory, "holds an authority and is never overwritten", "smtpcreds ca show")
     raise ExistsError(
         files.directory, "is in the way of a new authority", f"see what it holds: ls -la {files.directory}"
     )
 
 
-def exists(site: Site) -> bool:
+def has_authority(site: Site) -> bool:
     """Tell whether there is an authority."""
-    return os.path.lexists(ca_files(site).certificate)
+    return exists(ca_files(site).certificate)
 
 
 def certificates(site: Site) -> tuple[Certificate, ...]:
@@ -56,7 +55,7 @@ def certificates(site: Site) -> tuple[Certificate, ...]:
 def path_of(files: CaFiles) -> tuple[Certificate, ...]:
     """Return the certificate of an authority whose files are known, and those above it, nearest first."""
     own = parse_certificate(read_private(files.certificate), files.certificate)
-    if not os.path.lexists(files.parents):
+    if not exists(files.parents):
         return (own,)
     return (own, *parse_certificates(read_private(files.parents), files.parents).certificates)
 
@@ -69,10 +68,10 @@ def require(site: Site) -> CaFiles:
         DamagedFileError: one half of it is gone.
     """
     files = ca_files(site)
-    if not os.path.lexists(files.directory):
+    if not exists(files.directory):
         raise MissingInputError(files.directory, "there is no authority yet", "smtpcreds ca init")
     for path in (files.certificate, files.key):
-        if not os.path.lexists(path):
+        if not exists(path):
             raise DamagedFileError(path, "is missing from the authority", "put it back from your backup")
     return files
 
@@ -92,6 +91,9 @@ def open_issuer(site: Site, passphrase: Passphrase, files: CaFiles | None = None
     """
     files = files or require(site)
     own, *parents = path_of(files)
+    if disk().is_preview:
+        read_private(files.key)
+        return Issuer.trial(own, tuple(parents))
     return Issuer(own, open_key(files.key, passphrase), tuple(parents))
 
 
@@ -108,6 +110,8 @@ def decrypted(pem: bytes, passphrase: Passphrase, path: str) -> PrivateKey:
         DeniedError: the key is encrypted and there is no passphrase.
         DamagedFileError, ForeignFormatError, DataError: as :func:`smtpcreds.pki.keyfile.decode_key`.
     """
+    if disk().is_preview and is_encrypted(pem):
+        return generate(KEY_TYPES["p256"])
     given = passphrase() if is_encrypted(pem) else None
     if given is None and is_encrypted(pem):
         hint = "pass --passphrase SOURCE, or set ca.passphrase"

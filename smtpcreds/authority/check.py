@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from ..config import Site
 from ..errors import DamagedFileError, SmtpcredsError, UnsafePathError
-from ..files import check_directory, exclusive, read_private, temporaries
+from ..files import check_directory, exclusive, is_directory, link_target, names_in, read_private, temporaries
 from ..inventory import AuthorityState, Inventory
 from ..pki.crl import may_sign_crls, read_crl
 from ..pki.dn import title
@@ -86,9 +86,9 @@ def private(scene: Scene) -> Iterator[Finding]:
     for directory in dict.fromkeys((site.state, *below, *directories(site, scene.inventory))):
         yield from _directory_faults(directory)
     for files, _ in scene.authorities():
-        for name in sorted(os.listdir(files.directory)):
+        for name in sorted(names_in(files.directory)):
             path = f"{files.directory}/{name}"
-            if not os.path.isdir(path) or os.path.islink(path):
+            if not is_directory(path) or (link_target(path) is not None):
                 yield from _file_faults(path)
 
 
@@ -142,7 +142,7 @@ def installed(scene: Scene) -> Iterator[Finding]:
     """Bundle, CRLs and hash links beside the pairs are those of the authority."""
     site = scene.site
     for directory in directories(site, scene.inventory):
-        if not os.listdir(directory):
+        if not names_in(directory):
             continue
         try:
             wrong = around(site, directory)

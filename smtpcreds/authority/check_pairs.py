@@ -1,12 +1,11 @@
 """Pairs of key and certificate: what the inventory says is installed, against what is."""
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ..config import Site
 from ..errors import SmtpcredsError
-from ..files import read_private
+from ..files import exists, is_directory, names_in, read_private
 from ..inventory import AuthorityState, Inventory, State
 from ..inventory import Certificate as Row
 from ..pki.chains import is_issued_by
@@ -53,23 +52,23 @@ def pair_faults(site: Site, inventory: Inventory) -> Iterator[Finding]:
     for stem, row in expected.items():
         yield from _missing(look, Pair(stem), row)
     for directory in directories(site, inventory):
-        for name in sorted(os.listdir(directory)):
+        for name in sorted(names_in(directory)):
             if name.endswith(_SUFFIX):
                 yield from _faults(look, Pair(f"{directory}/{name.removesuffix(_SUFFIX)}"))
 
 
 def _missing(look: _Look, pair: Pair, row: Row) -> Iterator[Finding]:
-    if not os.path.isdir(pair.directory) and pair.directory != look.site.certificates:
+    if not is_directory(pair.directory) and pair.directory != look.site.certificates:
         return
     for path in (pair.key, pair.certificate):
-        if not os.path.lexists(path):
+        if not exists(path):
             yield Finding(path, f"is missing; {row.host} has no whole pair", look.cure(row.host, pair))
 
 
 def _faults(look: _Look, pair: Pair) -> Iterator[Finding]:
     try:
         found = parse_certificates(read_private(pair.certificate), pair.certificate).certificates[0]
-        key = decode_key(read_private(pair.key), None, pair.key) if os.path.lexists(pair.key) else None
+        key = decode_key(read_private(pair.key), None, pair.key) if exists(pair.key) else None
     except SmtpcredsError as error:
         yield as_finding(error)
         return

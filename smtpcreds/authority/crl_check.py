@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 from ..config import Site
 from ..errors import DataError
-from ..files import read_private
+from ..files import is_directory, names_in, read_private
 from ..pki.chains import is_issued_by
 from ..pki.crl import Crl, read_crl, verify_crl
 from ..pki.dn import title
 from ..pki.values import Certificate
-from .ca import certificates, exists
+from .ca import certificates, has_authority
 from .install import bundled
 from .layout import CRL
 
@@ -26,7 +26,7 @@ def crl_says(site: Site, certificate: Certificate, directory: str) -> str:
         DataError: it is revoked, the CRL is not current, or our own CA has none there.
         SmtpcredsError: a CRL that can't be read.
     """
-    own = certificates(site) if exists(site) else ()
+    own = certificates(site) if has_authority(site) else ()
     known = (*bundled(directory), *own)
     issuer = next((ca for ca in known if is_issued_by(certificate, ca)), None)
     found = next((item for item in _crls(directory) if issuer and _is_of(item[1], issuer)), None)
@@ -45,7 +45,7 @@ def crl_says(site: Site, certificate: Certificate, directory: str) -> str:
 
 
 def _crls(directory: str) -> Iterator[tuple[str, Crl]]:
-    names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
+    names = sorted(names_in(directory)) if is_directory(directory) else []
     for name in names:
         if name.startswith(_STEM) and name.endswith(_END):
             path = f"{directory}/{name}"

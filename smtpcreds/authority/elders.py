@@ -3,15 +3,15 @@
 The directories say what is trusted; the inventory's rows follow them (:func:`.ledger.at_work`).
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..config import Site
+from ..files import exists, names_in
 from ..inventory import Authority
 from ..pki.pem import parse_certificate
 from ..pki.values import Certificate, key_identifier
-from .ca import certificates, exists, path_of
+from .ca import certificates, has_authority, path_of
 from .layout import CERTIFICATE, ELDER, RETIRED, CaFiles, ca_files
 
 
@@ -30,7 +30,7 @@ class Elder:
     @property
     def has_crl(self) -> bool:
         """Tell whether its CRL is at hand; a new one can be signed where it is not."""
-        return os.path.lexists(self.files.crl)
+        return exists(self.files.crl)
 
     @property
     def crl_name(self) -> str:
@@ -81,11 +81,11 @@ def short_id(certificate: Certificate) -> str:
 
 
 def _elders(site: Site, prefix: str) -> Iterator[Elder]:
-    if not exists(site):
+    if not has_authority(site):
         return
-    for name in os.listdir(site.ca_directory):
+    for name in names_in(site.ca_directory):
         files = CaFiles(f"{site.ca_directory}/{name}")
-        if name.startswith(prefix) and os.path.lexists(f"{files.directory}/{CERTIFICATE}"):
+        if name.startswith(prefix) and exists(f"{files.directory}/{CERTIFICATE}"):
             yield Elder(files, path_of(files))
 
 

@@ -6,7 +6,17 @@ from re import compile as pattern
 
 from ..config import Site
 from ..errors import SmtpcredsError
-from ..files import check_directory, read_private, remove, sweep, write_all
+from ..files import (
+    check_directory,
+    exists,
+    is_directory,
+    link_target,
+    names_in,
+    read_private,
+    remove,
+    sweep,
+    write_all,
+)
 from ..inventory import Inventory
 from ..model import Artifact, Link
 from ..pki.hashlinks import is_link_name, subject_hash
@@ -23,7 +33,7 @@ def directories(site: Site, inventory: Inventory) -> list[str]:
     """Return the directories that exist and hold, or held, certificates; the mail server's own first."""
     recorded = (place for authority in inventory.authorities() for place in inventory.places(authority.id))
     found = dict.fromkeys((site.certificates, *map(site.root.locate, recorded)))
-    return [directory for directory in found if os.path.isdir(directory)]
+    return [directory for directory in found if is_directory(directory)]
 
 
 def spread(site: Site, inventory: Inventory) -> list[str]:
@@ -80,7 +90,7 @@ def crl_lists(site: Site, fresh: Mapping[Certificate, bytes] | None = None) -> t
 
 
 def _content(path: str) -> bytes | None:
-    return read_private(path) if os.path.lexists(path) else None
+    return read_private(path) if exists(path) else None
 
 
 def _freshen(site: Site, directory: str) -> bool:
@@ -103,9 +113,9 @@ def leftovers(directory: str, belonging: Iterable[Listed]) -> Iterator[str]:
     """
     lists = {item.name: {subject_hash(item.issuer)} for item in belonging}
     hashes = {subject_hash(ca) for ca in bundled(directory)}
-    for name in sorted(os.listdir(directory)):
+    for name in sorted(names_in(directory)):
         path = f"{directory}/{name}"
-        if os.path.islink(path):
+        if link_target(path) is not None:
             stale = is_link_name(name) and _is_stale(path, lists | {BUNDLE: hashes})
         else:
             stale = bool(_ELDER_CRL.fullmatch(name)) and name not in lists
@@ -114,7 +124,7 @@ def leftovers(directory: str, belonging: Iterable[Listed]) -> Iterator[str]:
 
 
 def _is_stale(link: str, hashes: Mapping[str, set[str]]) -> bool:
-    target, stem = os.readlink(link), os.path.basename(link).partition(".")[0]
+    target, stem = link_target(link) or "", os.path.basename(link).partition(".")[0]
     if target in hashes:
         return stem not in hashes[target]
     return bool(_ELDER_CRL.fullmatch(target))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..config import Site
 from ..errors import DamagedFileError, ExistsError, MissingInputError
-from ..files import check_parents, read_private, remove, write_all
+from ..files import check_parents, exists, is_directory, read_private, remove, write_all
 from ..model import Artifact, Plan, Step
 from ..pki.dn import title
 from ..pki.keyfile import decode_key, encode_key, is_encrypted
@@ -124,7 +124,7 @@ def _key(site: Site, copy: KeyCopy) -> tuple[str, Certificate]:
         raise MissingInputError(
             files.key, "is the root's key itself, which signs and can't go offline", "export it with --key"
         )
-    if not os.path.lexists(files.root_key):
+    if not exists(files.root_key):
         raise MissingInputError(files.root_key, "is not there; the root key is offline already")
     return files.root_key, path[-1]
 
@@ -136,8 +136,8 @@ def _prove(certificate: Certificate, key: PrivateKey, path: str) -> None:
 
 def _refuse(path: str) -> None:
     directory = os.path.dirname(path)
-    if not os.path.isdir(directory):
+    if not is_directory(directory):
         raise MissingInputError(directory, "there is no such directory")
-    if os.path.lexists(path):
+    if exists(path):
         raise ExistsError(path, "is there and is never overwritten", "name another file")
     check_parents(path)

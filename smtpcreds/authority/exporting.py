@@ -1,12 +1,11 @@
 """A certificate in another form, for programs that do not read ours."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..config import Site
 from ..errors import DataError, MissingInputError, UsageError
-from ..files import read_private, write_all
+from ..files import exists, read_private, write_all
 from ..model import Artifact, Plan, Step
 from ..pki.chains import climb, is_self_signed
 from ..pki.dn import title
@@ -139,7 +138,7 @@ def plan_export(
 
 def _key(found: Found) -> PrivateKey:
     path = found.pair.key if found.pair else ""
-    if not path or not os.path.lexists(path):
+    if not path or not exists(path):
         reason = f"its key is not in {path}" if path else "its key is not on this host"
         raise MissingInputError(title(found.certificate), reason)
     key = decode_key(read_private(path), None, path)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from ..config import Site
 from ..errors import DataError, ForeignFormatError, MissingInputError, UsageError
-from ..files import explained, read_public
+from ..files import explained, names_in, read_public
 from ..pki.chains import ChainError, is_self_signed, verify_chain
 from ..pki.crl import may_sign_crls
 from ..pki.dn import MAX_DN, part_fault, sendmail_dn, title
@@ -82,7 +82,7 @@ def _recognised(directory: str) -> Found:
 
 def _names(directory: str) -> list[str]:
     with explained(directory):
-        os.listdir(directory)
+        names_in(directory)
     walk = os.walk(directory)
     return [os.path.relpath(f"{place}/{name}", directory) for place, _, files in walk for name in files]
 

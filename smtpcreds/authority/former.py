@@ -1,10 +1,9 @@
 """What a renewal replaces: read and checked before, kept beside the new pair, put back when that fails."""
 
-import os
 from dataclasses import dataclass, field
 
 from ..errors import DataError, ExistsError, MissingInputError
-from ..files import read_private, remove, write_all
+from ..files import exists, read_private, remove, write_all
 from ..inventory import Certificate as Row
 from ..inventory import Inventory, State
 from ..model import Artifact
@@ -99,7 +98,7 @@ def key_that_waits(pair: Pair) -> PrivateKey:
         MissingInputError: none waits.
         DataError: it can't be read.
     """
-    if not os.path.lexists(pair.next_key):
+    if not exists(pair.next_key):
         raise MissingInputError(pair.next_key, "there is no next key", "smtpcreds tlsa next HOST")
     return decode_key(read_private(pair.next_key), None, pair.next_key)
 
@@ -110,4 +109,4 @@ def _leaked(inventory: Inventory, host: str) -> set[str | None]:
 
 
 def _content(path: str) -> bytes | None:
-    return read_private(path) if os.path.lexists(path) else None
+    return read_private(path) if exists(path) else None

@@ -1,11 +1,10 @@
 """What can be said of one certificate: itself, the way up from it, where it stands and where it lies."""
 
-import os
 from dataclasses import dataclass
 
 from ..config import Site
 from ..errors import SmtpcredsError
-from ..files import read_public
+from ..files import exists, read_public
 from ..inventory import Certificate as Row
 from ..inventory import State
 from ..pki.chains import ChainError, verify_chain
@@ -13,7 +12,7 @@ from ..pki.describe import Description, describe
 from ..pki.dn import title
 from ..pki.pem import parse_certificates
 from ..pki.values import Certificate
-from .ca import certificates, exists
+from .ca import certificates, has_authority
 from .install import bundled
 from .layout import Pair
 from .lookup import Found
@@ -52,7 +51,7 @@ def views(site: Site, found: Found) -> list[View]:
 
 def trust_anchors(site: Site, pair: Pair | None) -> tuple[Certificate, ...]:
     """Return what is trusted where the pair lies: our own CA, if there is one, and the bundle."""
-    own = certificates(site) if exists(site) else ()
+    own = certificates(site) if has_authority(site) else ()
     try:
         bundle = bundled(pair.directory if pair else site.certificates)
     except SmtpcredsError as error:
@@ -87,7 +86,7 @@ def _view(
 def _installed(found: Found) -> str | None:
     """Return the file that holds the certificate, if it can be read and still does."""
     path = found.path or (found.pair and found.pair.certificate)
-    if not path or not os.path.lexists(path):
+    if not path or not exists(path):
         return None
     try:
         held = parse_certificates(read_public(path), path).certificates

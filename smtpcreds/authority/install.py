@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 from ..config import Site
 from ..errors import DamagedFileError, UnsafePathError
-from ..files import check_directory, check_parents, check_target, ensure_directory, read_private, read_public
+from ..files import (
+    check_directory,
+    check_parents,
+    check_target,
+    ensure_directory,
+    exists,
+    link_target,
+    read_private,
+    read_public,
+)
 from ..files.guard import GROUP_OR_OTHER_WRITE
 from ..model import Artifact, Link
 from ..pki.hashlinks import subject_hash
@@ -29,11 +38,11 @@ def prepare(site: Site, directory: str) -> None:
 
 def check(directory: str) -> None:
     """Raise what :func:`prepare` would, without touching anything."""
-    if os.path.lexists(directory):
+    if exists(directory):
         check_directory(directory)
     else:
         above = os.path.dirname(directory)
-        while not os.path.lexists(above):
+        while not exists(above):
             above = os.path.dirname(above)
         check_parents(f"{above}/")
 
@@ -134,7 +143,7 @@ def bundled(directory: str) -> tuple[Certificate, ...]:
         DamagedFileError: it can't be read.
     """
     path = f"{directory}/{BUNDLE}"
-    if not os.path.lexists(path):
+    if not exists(path):
         return ()
     check_target(path)
     content = read_public(path)
@@ -167,4 +176,4 @@ def _is_there(artifact: Artifact) -> bool:
 
 
 def _leads(link: Link) -> bool:
-    return os.path.islink(link.path) and os.readlink(link.path) == link.target
+    return (link_target(link.path) is not None) and link_target(link.path) == link.target

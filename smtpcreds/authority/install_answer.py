@@ -16,7 +16,7 @@ from ..pki.pem import encode_der
 from ..pki.profiles import Profile
 from ..pki.values import Certificate
 from .answers import Answer, Sources, read_answer
-from .ca import certificates, exists
+from .ca import certificates, has_authority
 from .elders import trusted
 from .everywhere import crl_lists
 from .install import bundled, check, prepare, surroundings, trust
@@ -113,7 +113,7 @@ def _withdraw(inventory: Inventory, row: Row, before: Row | None) -> None:
 
 def _recorded(site: Site, inventory: Inventory, answer: Answer, profile: Profile) -> Row:
     """Record that the certificate is about to be installed; one that is known already is moved."""
-    own = certificates(site) if exists(site) else ()
+    own = certificates(site) if has_authority(site) else ()
     with inventory.transaction():
         for ca in answer.above:
             if ca not in own:
@@ -144,7 +144,7 @@ def _row(site: Site, answer: Answer, profile: Profile, authority: int) -> Row:
 
 def _around(site: Site, answer: Answer) -> list[Artifact | Link]:
     directory = answer.pair.directory
-    if not exists(site):
+    if not has_authority(site):
         return trust(directory, answer.above)
     return surroundings(directory, (*trusted(site), *answer.above), crl_lists(site))
 

@@ -1,17 +1,16 @@
 """The state directory at work: one run at a time, nothing left half-done by the one before."""
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from ..config import Site
-from ..files import actor, announce, ensure_directory, exclusive, read_private, sweep
+from ..files import actor, announce, ensure_directory, exclusive, exists, read_private, sweep
 from ..inventory import Authority, AuthorityState, Event, Inventory, open_inventory
 from ..pki.crl import read_crl
 from ..pki.dn import title
 from ..pki.pem import encode_der
 from ..pki.values import Certificate, Issuer, key_identifier
-from .ca import certificates, exists
+from .ca import certificates, has_authority
 from .elders import files_of, retired
 from .everywhere import spread
 from .recover import recover
@@ -72,13 +71,13 @@ def _enrolled(
 
 
 def _crl_number(path: str) -> int:
-    number = read_crl(read_private(path), path, None).number if os.path.lexists(path) else None
+    number = read_crl(read_private(path), path, None).number if exists(path) else None
     return 1 if number is None else number
 
 
 def _settle(site: Site, inventory: Inventory) -> None:
     """Record what a killed run changed about authorities: their directories say what is so."""
-    if not exists(site):
+    if not has_authority(site):
         return
     own = certificates(site)[0]
     if row_of(inventory, own) is None:

@@ -1,11 +1,10 @@
 """From the word of a person to one certificate: in the inventory, installed, or in a file."""
 
-import os
 from dataclasses import dataclass
 
 from ..config import Site
 from ..errors import MissingInputError, NameRefusedError
-from ..files import read_public
+from ..files import exists, read_public
 from ..inventory import Certificate as Row
 from ..inventory import Inventory
 from ..pki.describe import fingerprint
@@ -60,7 +59,7 @@ def find(site: Site, which: str, path: str) -> Found:
     pair = installed_pair(site, which)
     if pair:
         return read_file(site, pair.certificate)
-    if os.path.lexists(path):
+    if exists(path):
         return read_file(site, path)
     reason = "is no host, serial number or fingerprint of a certificate here, and no file"
     raise MissingInputError(which, reason, "smtpcreds cert list --all")
@@ -83,7 +82,7 @@ def installed_pair(site: Site, host: str) -> Pair | None:
         pair = pair_of(site, site.qualify(host, wildcard=True))
     except NameRefusedError:
         return None
-    return pair if os.path.lexists(pair.certificate) else None
+    return pair if exists(pair.certificate) else None
 
 
 def choose(site: Site, inventory: Inventory, which: str) -> Row | None:

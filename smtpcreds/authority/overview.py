@@ -1,12 +1,11 @@
 """What an administrator reads of the authority: everything but secrets, without the passphrase."""
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from ..config import Site
-from ..files import read_private
+from ..files import exists, read_private
 from ..inventory import AuthorityState, Inventory
 from ..pki.crl import read_crl
 from ..pki.describe import Description, describe
@@ -95,8 +94,8 @@ def _generation(files: CaFiles, path: tuple[Certificate, ...], counts: Mapping[s
         found,
         tuple(above),
         files.key,
-        is_encrypted(read_private(files.key)) if os.path.lexists(files.key) else None,
-        files.root_key if os.path.lexists(files.root_key) else None,
+        is_encrypted(read_private(files.key)) if exists(files.key) else None,
+        files.root_key if exists(files.root_key) else None,
         _crl(files.crl),
         counts,
     )
@@ -114,7 +113,7 @@ def _counts(site: Site, inventory: Inventory | None, certificate: Certificate) -
 
 
 def _crl(path: str) -> CrlStanding | None:
-    if not os.path.lexists(path):
+    if not exists(path):
         return None
     crl = read_crl(read_private(path), path, None)
     return CrlStanding(crl.number, crl.this_update, crl.next_update, crl.count)

@@ -1,10 +1,9 @@
 """A certificate joins the key that waits for it."""
 
-import os
 from collections.abc import Iterable
 
 from ..errors import SmtpcredsError
-from ..files import read_private, remove, write_all
+from ..files import exists, read_private, remove, write_all
 from ..model import Artifact
 from ..pki.keyfile import decode_key
 from ..pki.keys import PrivateKey, public_id
@@ -45,7 +44,7 @@ def key_id(path: str) -> str | None:
 
 def usable_key(path: str) -> PrivateKey | None:
     """Return the unencrypted private key of a file, or None where there is none that can be used."""
-    if not os.path.lexists(path):
+    if not exists(path):
         return None
     try:
         return decode_key(read_private(path), None, path)

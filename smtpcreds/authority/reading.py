@@ -1,11 +1,11 @@
 """The inventory, to look at it only; light enough for the quick verbs."""
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from ..config import Site
 from ..errors import ConfigError, MissingInputError, StateVersionError
+from ..files import exists
 from ..inventory import Inventory, open_inventory
 from ..model import Step
 from ..postgres import is_url
@@ -14,7 +14,7 @@ from ..postgres import is_url
 def has_inventory(site: Site) -> bool:
     """Tell whether there is an inventory to read."""
     if not is_url(site.inventory):
-        return os.path.lexists(site.inventory)
+        return exists(site.inventory)
     try:
         with reading(site):
             return True

@@ -11,7 +11,7 @@ from ..pki.chains import climb
 from ..pki.describe import fingerprint
 from ..pki.keys import public_id
 from ..pki.pem import parse_certificate
-from .ca import exists
+from .ca import has_authority
 from .elders import trusted
 from .former import certificate_in_place, read_former
 from .install import trust
@@ -72,7 +72,7 @@ def _former_stands(pair: Pair, row: Certificate) -> bool:
 
 def _complete(site: Site, inventory: Inventory, row: Certificate, pair: Pair) -> bool:
     certificate = parse_certificate(inventory.der(row.authority, row.serial), row.host)
-    own = trusted(site) if exists(site) else ()
+    own = trusted(site) if has_authority(site) else ()
     others = (parse_certificate(ca.der, ca.name) for ca in inventory.authorities())
     above = climb(certificate, (*own, *others))[1:]
     if not put_in_place(pair, certificate, above):

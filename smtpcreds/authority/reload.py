@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from ..errors import UnavailableError, UsageError
+from ..files import disk
 
 TIME_LIMIT = 300.0
 """Seconds; other runs wait while it works."""
@@ -53,6 +54,9 @@ class Hook:
         """
         from subprocess import DEVNULL, TimeoutExpired, run
 
+        disk().note("run", str(self))
+        if disk().is_preview:
+            return
         kept = {name: value for name, value in os.environ.items() if _is_passed_on(name)}
         try:
             done = run(self.words, stdin=DEVNULL, stdout=2, env=kept, timeout=TIME_LIMIT, check=False)

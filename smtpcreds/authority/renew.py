@@ -1,12 +1,12 @@
 """Renewing: the same certificate once more, with the key that is in place or a new one."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
 from ..config import Site
 from ..errors import SmtpcredsError
+from ..files import exists
 from ..inventory import Authority, Certificate, Inventory
 from ..model import Plan, Step
 from ..pki.values import Certificate as Parsed
@@ -161,11 +161,11 @@ def _rows(
 def _is_there(site: Site, row: Certificate) -> bool:
     """Tell whether anything of the pair is left; nobody depends on one that expired and is gone."""
     pair = Pair(site.root.locate(row.directory))
-    return os.path.lexists(pair.key) or os.path.lexists(pair.certificate)
+    return exists(pair.key) or exists(pair.certificate)
 
 
 def _next_key_waits(site: Site, row: Certificate) -> bool:
-    return os.path.lexists(Pair(site.root.locate(row.directory)).next_key)
+    return exists(Pair(site.root.locate(row.directory)).next_key)
 
 
 def _steps(site: Site, work: _Work, hook: Hook | None) -> Iterator[Step]:

@@ -1,11 +1,10 @@
 """Requests to another CA: a key that waits on this host, and what that CA is to certify."""
 
-import os
 from dataclasses import dataclass
 
 from ..config import Site
 from ..errors import ExistsError, SmtpcredsError
-from ..files import read_private, write_all
+from ..files import exists, read_private, write_all
 from ..model import Artifact, Plan, Step
 from ..pki.keyfile import decode_key, encode_key
 from ..pki.keys import KeyType, PrivateKey, generate, key_label
@@ -98,7 +97,7 @@ def _ask(site: Site, wish: Wish) -> Asked:
 def _standing(wish: Wish) -> _Found | None:
     """Return the key that is to be certified, if it is there: the one that waits, else the one in use."""
     pair = wish.order.pair
-    path = next((path for path in (pair.next_key, pair.key) if os.path.lexists(path)), None)
+    path = next((path for path in (pair.next_key, pair.key) if exists(path)), None)
     if path is None or wish.new_key:
         return None
     key = decode_key(read_private(path), None, path)
@@ -110,8 +109,8 @@ def _standing(wish: Wish) -> _Found | None:
 
 def _new_path(wish: Wish) -> str:
     pair = wish.order.pair
-    path = pair.next_key if os.path.lexists(pair.certificate) else pair.key
-    if os.path.lexists(path) and not wish.force:
+    path = pair.next_key if exists(pair.certificate) else pair.key
+    if exists(path) and not wish.force:
         reason = "waits for the answer of another CA, which could not be installed without it"
         raise ExistsError(path, reason, "smtpcreds cert install FILE, or --force to replace the key")
     return path

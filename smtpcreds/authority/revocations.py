@@ -7,14 +7,13 @@ A number is taken before a CRL is signed, in one transaction with the revocation
 CRL is recorded after it was installed. A number without its record is a CRL that a killed run still owes.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 
 from ..config import Site
-from ..files import read_private
+from ..files import exists, read_private
 from ..inventory import Authority, Crl, Inventory
 from ..pki.crl import BACKDATE, build_crl, may_sign_crls, to_pem
 from ..pki.pem import blocks, parse_certificate
@@ -115,7 +114,7 @@ def crl_is_stale(site: Site, inventory: Inventory, authority: Authority) -> bool
 def _is_kept(site: Site, authority: Authority, latest: Crl) -> bool:
     """Tell whether the file is the CRL recorded last; a backup put back may hold an older one."""
     path = files_of_row(site, authority).crl
-    if not os.path.lexists(path):
+    if not exists(path):
         return False
     content = next((block.decode() for block in blocks(read_private(path))), None)
     return content is not None and sha256(content).hexdigest() == latest.sha256

@@ -1,13 +1,12 @@
 """A new authority takes over: it appears in the place of the old one, with that one inside, in one step."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
 from ..config import Site
 from ..errors import MissingInputError, UsageError
-from ..files import read_private, replace_directory, tree
+from ..files import is_file, read_private, replace_directory, tree
 from ..inventory import Inventory
 from ..model import Artifact, Plan, Step
 from ..names import parse_host
@@ -164,7 +163,7 @@ def _root_key(site: Site, path: tuple[Certificate, ...], wanted: NewAuthority, r
         return None
     own = require(site).root_key
     found = root.path or own
-    if not os.path.isfile(found):
+    if not is_file(found):
         raise MissingInputError(
             found,
             f"is not there, and only the key of {title(path[1])} can sign {wanted.name}",

@@ -1,10 +1,9 @@
 """What already lies where a pair would be written, and whether it may go."""
 
-import os
 from datetime import datetime
 
 from ..errors import DataError, ExistsError
-from ..files import read_private
+from ..files import exists, read_private
 from ..inventory import Inventory, State
 from ..pki.describe import fingerprint
 from ..pki.keyfile import decode_key
@@ -40,7 +39,7 @@ def valid_pair(pair: Pair, now: datetime) -> Certificate | None:
     Raises:
         ExistsError: half a pair, or one that does not belong together.
     """
-    key, certificate = os.path.lexists(pair.key), os.path.lexists(pair.certificate)
+    key, certificate = exists(pair.key), exists(pair.certificate)
     if not key and not certificate:
         return None
     if not certificate:

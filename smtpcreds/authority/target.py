@@ -3,7 +3,7 @@
 import os
 
 from ..errors import ExistsError, MissingInputError
-from ..files import check_target
+from ..files import check_target, is_directory
 
 
 def verify_target(path: str | None, *, force: bool) -> None:
@@ -16,7 +16,7 @@ def verify_target(path: str | None, *, force: bool) -> None:
     """
     if path is None:
         return
-    if not os.path.isdir(os.path.dirname(path)):
+    if not is_directory(os.path.dirname(path)):
         raise MissingInputError(os.path.dirname(path), "is no directory")
     if check_target(path) and not force:
         raise ExistsError(path, "is there and was left alone", "--force to replace it")

@@ -1,13 +1,12 @@
 """Does what is installed work: each thing that a mail server or its peers would stumble over, by name."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError
-from ..files import check_directory, read_private
+from ..files import check_directory, exists, read_private
 from ..inventory import State
 from ..model import Link
 from ..names import covers
@@ -80,7 +79,7 @@ def subject(
         MissingInputError: no such pair, and no such file.
     """
     installed = None if "/" in which else installed_pair(site, which)
-    if installed is None and not os.path.lexists(path):
+    if installed is None and not exists(path):
         reason = f"has no certificate in {site.certificates}, and there is no such file"
         raise MissingInputError(which, reason, f"smtpcreds cert issue {which}")
     found = read_file(site, installed.certificate if installed else path)
@@ -111,7 +110,7 @@ def _run(name: str, check: Callable[[], str]) -> Check:
 def _files(pair: Pair) -> str:
     check_directory(pair.directory)
     beside = (f"{pair.directory}/{name}" for name in (BUNDLE, CRL))
-    for path in (pair.key, pair.certificate, *filter(os.path.lexists, beside)):
+    for path in (pair.key, pair.certificate, *filter(exists, beside)):
         read_private(path)
     return f"{pair.directory} and its files are closed to others"
 

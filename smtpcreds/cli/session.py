@@ -18,7 +18,7 @@ from .status import say
 
 if TYPE_CHECKING:
     from ..config import Settings, Site
-    from ..model import Plan, Step
+    from ..model import Change, Plan
 
 T = TypeVar("T")
 _BEYOND_ASCII = re.compile(r"[^\0-~]+")
@@ -82,11 +82,15 @@ class Session:
 
     def carry_out(self, plan: "Plan[T]") -> T | None:
         """Apply the plan and return its result; with ``--dry-run`` print it and return None."""
-        for step in plan.steps if self.verbose else ():
-            self.note(f"{step.action} {step.target}{_mode(step.mode)}")
+        from ..files import Disk, PreviewDisk, using
+
+        with using(PreviewDisk() if self.dry_run else Disk()) as run:
+            done = plan.apply()
+        for change in run.changes if self.verbose and not self.dry_run else ():
+            self.note(f"{change.action} {change.target}{_mode(change.mode)}")
         if not self.dry_run:
-            return plan.apply()
-        self._show_plan(plan.steps)
+            return done
+        self._show_changes(run.changes)
         return None
 
     @contextmanager
@@ -146,8 +150,8 @@ class Session:
         found = os.stat(path)
         return f"{path}  {stat.S_IMODE(found.st_mode):04o} {owner(found)}"
 
-    def _show_plan(self, steps: "Iterable[Step]") -> None:
-        plan = list(steps)
+    def _show_changes(self, changes: "Iterable[Change]") -> None:
+        plan = list(dict.fromkeys(changes))
         rows = [
             {"action": s.action, "target": s.target, "mode": _octal(s.mode), "note": s.note} for s in plan
         ]

@@ -1,6 +1,5 @@
 """The steps of a rollover: a next key, the switch to it, the end of the old record."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +17,7 @@ from ..authority.renewals import Renewals
 from ..config import Site
 from ..dns import Resolver
 from ..errors import DataError, MissingInputError, TooEarlyError, UsageError
-from ..files import remove, write_all
+from ..files import exists, remove, write_all
 from ..inventory import Inventory
 from ..model import Artifact, Plan, Step
 from ..pki.keyfile import encode_key
@@ -112,7 +111,7 @@ def _standing(inventory: Inventory, place: Place, wanted: NextKey) -> Begun | No
 def _waiting(place: Place, wanted: NextKey) -> str | None:
     """Return the public id of the key that waits and is taken again; one in use was left by a killed run."""
     path = place.pair.next_key
-    if wanted.force or not os.path.lexists(path) or key_id(path) == place.row.key_id:
+    if wanted.force or not exists(path) or key_id(path) == place.row.key_id:
         return None
     key = usable_key(path)
     if key is None:

@@ -1,11 +1,9 @@
 """Files for client hosts below the state directory: what is handed out, and the hub's own copy of it."""
 
-import os
-
 from ..accounts import AccountBook
 from ..config import Site
 from ..errors import DamagedFileError, NameRefusedError, PasswordRefusedError
-from ..files import read_private
+from ..files import exists, read_private
 from ..model import Account, Credential
 from ..mta.auth_info import parse
 from ..sasldb.records import USER_PASSWORD
@@ -70,7 +68,7 @@ def _handed_out(book: AccountBook, account: Account) -> Credential | None:
         path = auth_info_for_clients(book.site, account)
     except NameRefusedError:
         return None
-    if not os.path.lexists(path):
+    if not exists(path):
         return None
     secret = _secret(path)
     if secret and opens_any(book.properties(account), account, secret):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from ..accounts.copies import is_copy, make_copy
 from ..config import Site
 from ..errors import MissingInputError
-from ..files import check_target, ensure_directory
+from ..files import check_target, ensure_directory, exists
 from ..files.owner import owner as file_owner
 from ..model import Step
 from ..mta.port import Copy, Include
@@ -39,7 +39,7 @@ def due_copies(site: Site, copies: Iterable[Copy]) -> tuple[Copy, ...]:
         MissingInputError: there is no account database yet.
     """
     due = tuple(copy for copy in copies if any(_faults(site, copy, site.path(copy.path))))
-    if due and not os.path.lexists(site.sasldb):
+    if due and not exists(site.sasldb):
         account = site.settings.sasl.account
         raise MissingInputError(site.sasldb, "does not exist", f"smtpcreds sasl add {account}")
     return due

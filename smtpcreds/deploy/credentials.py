@@ -1,12 +1,11 @@
 """What a client host logs in with, and what the accounts of a hub hold."""
 
-import os
 from collections.abc import Iterable, Mapping
 
 from ..accounts import AccountBook
 from ..config import Site
 from ..errors import NoSuchAccountError
-from ..files import check_parents, check_target, read_public
+from ..files import check_parents, check_target, exists, read_public
 from ..model import Account, Credential
 from ..mta.port import Held, Program
 from ..sasldb.records import by_account
@@ -67,7 +66,7 @@ def _verified(book: AccountBook, account: Account, secret: Secret) -> Credential
 def _installed_secret(site: Site, program: Program, account: Account) -> Secret | None:
     """Return the secret that this host has for the account in the program's own files."""
     paths = {name: site.path(name) for name in program.SECRET_FILES}
-    files = {name: _read(path) for name, path in paths.items() if os.path.lexists(path)}
+    files = {name: _read(path) for name, path in paths.items() if exists(path)}
     return secret_for(program, account, files)
 
 

@@ -3,7 +3,16 @@
 import os
 
 from ..errors import ExistsError
-from ..files import check_parents, check_target, ensure_directory, read_private, read_public, write_all
+from ..files import (
+    check_parents,
+    check_target,
+    ensure_directory,
+    exists,
+    is_directory,
+    read_private,
+    read_public,
+    write_all,
+)
 from ..files.guard import ANY_FOREIGN_ACCESS
 from ..model import Artifact, Plan, Step
 
@@ -23,7 +32,7 @@ def plan_file(artifact: Artifact, holds: str, note: str, *, force: bool = False)
     """
     path = artifact.path
     parent = os.path.dirname(path)
-    if os.path.isdir(parent):
+    if is_directory(parent):
         check_parents(path)
     read = read_public if artifact.mode & ANY_FOREIGN_ACCESS else read_private
     found = check_target(path)
@@ -33,7 +42,7 @@ def plan_file(artifact: Artifact, holds: str, note: str, *, force: bool = False)
         refuse_existing(path, holds)
 
     def apply() -> bool:
-        if not os.path.isdir(parent):
+        if not is_directory(parent):
             ensure_directory(parent, 0o755)
         write_all([artifact])
         return True
@@ -47,5 +56,5 @@ def refuse_existing(path: str, holds: str) -> None:
     Raises:
         ExistsError: there is one.
     """
-    if os.path.lexists(path):
+    if exists(path):
         raise ExistsError(path, f"holds {holds} and was left alone", "pass --force to replace it")

@@ -1,6 +1,5 @@
 """The facts of one host for one mail program, from the authority, the accounts and the configuration."""
 
-import os
 from dataclasses import replace
 
 from ..authority.layout import BUNDLE, CRL, pair_of
@@ -8,7 +7,7 @@ from ..authority.reading import has_inventory, reading
 from ..config import Site
 from ..config.host import first_existing, host_name
 from ..errors import MissingInputError, UsageError
-from ..files import read_private, read_public
+from ..files import exists, read_private, read_public
 from ..mechanisms import PLAINTEXT
 from ..mta import access
 from ..mta.mechanisms import DEFAULT, offer
@@ -107,7 +106,7 @@ def _material(site: Site, host: str) -> Material:
     directory = site.certificates
     pair = pair_of(site, host)
     for path in (pair.key, pair.certificate, f"{directory}/{BUNDLE}", f"{directory}/{CRL}"):
-        if not os.path.lexists(path):
+        if not exists(path):
             raise MissingInputError(
                 path, f"is missing, so {host} has no TLS to speak of", f"smtpcreds cert issue {host}"
             )

@@ -29,11 +29,11 @@ def rules(site: Site, wishes: Wishes, *, is_hub: bool) -> tuple[access.Rule, ...
 
 def _issuer(site: Site) -> str:
     """Return the DN of the CA that issues, from the authority or from the bundle, which it leads."""
-    from ..authority.ca import certificates, exists
+    from ..authority.ca import certificates, has_authority
     from ..pki.describe import describe
     from ..pki.pem import parse_certificates
 
-    if exists(site):
+    if has_authority(site):
         return describe(certificates(site)[0]).access_subject
     path = f"{site.certificates}/{BUNDLE}"
     return describe(parse_certificates(read_public(path), path).certificates[0]).access_subject

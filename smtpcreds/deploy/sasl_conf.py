@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ..config import Site
 from ..errors import DamagedFileError, UsageError
-from ..files import check_parents, check_target, read_public
+from ..files import check_parents, check_target, exists, read_public
 from ..model import Artifact, Plan, Root
 from ..mta.sasl_conf import PROGRAMS, Backend, Sasldb, Sql, parse, shown
 from ..postgres import is_url, parse_url
@@ -68,7 +68,7 @@ def backend_of_hub(site: Site, family: str, wishes: Wishes) -> Backend:
 
 def _installed(path: str) -> Mapping[str, str | Secret]:
     """Return the settings of a file; of a damaged one or none, nothing."""
-    if not os.path.lexists(path):
+    if not exists(path):
         return {}
     check_parents(path)
     check_target(path)

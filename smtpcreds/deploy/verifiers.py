@@ -1,13 +1,12 @@
 """What Dovecot's passwd-file says of each account. Values are salted, so those that still hold are kept."""
 
-import os
 from collections.abc import Iterable, Mapping
 from shlex import quote
 
 from ..accounts.forms import first_value
 from ..config import Site
 from ..errors import DataError, InexpressibleError
-from ..files import read_public
+from ..files import exists, read_public
 from ..mta import dovecot_users
 from ..mta.port import Held
 from ..passwords import DOVECOT_SCRAM, dovecot_secret, dovecot_verifier, is_dovecot_of
@@ -55,7 +54,7 @@ def _verifier(held: Held) -> str:
 def _installed(site: Site) -> Mapping[str, str | Secret]:
     """Return what the file on this disk says; one that is not there, or not ours, says nothing."""
     path = site.path(dovecot_users.PATH)
-    if not os.path.lexists(path):
+    if not exists(path):
         return {}
     try:
         return dovecot_users.parse(read_public(path), path)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..config import Site
 from ..errors import ExistsError
-from ..files import check_parents, ensure_directory, sweep, write_all
+from ..files import check_parents, ensure_directory, is_directory, sweep, write_all
 from ..model import Artifact, Plan, Root, Step
 from ..mta.port import Facts, Map, Program
 from ..sasldb.replace import open_regular, wake_readers
@@ -56,7 +56,7 @@ def due_files(found: Iterable[Standing], hint: str, *, force: bool) -> list[Stan
 def write_files(due: list[Standing]) -> None:
     """Write the files; daemons that have a replaced map open notice."""
     for directory in dict.fromkeys(os.path.dirname(s.path) for s in due):
-        if not os.path.isdir(directory):
+        if not is_directory(directory):
             ensure_directory(directory, 0o755)
         sweep(directory)
     for standing in due:

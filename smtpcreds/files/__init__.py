@@ -1,45 +1,74 @@
-"""The file system as this program wants it: private, atomic, durable, guarded."""
+"""The file system as this program wants it: private, atomic, durable, guarded; every change is noted."""
 
-from .explain import explained
-from .flush import flush_directories
-from .guard import check_directory, check_parents, check_private, check_target, read_private, read_public
-from .lock import exclusive, flock
-from .trail import actor, announce
-from .write import (
+from .disk import (
+    Disk,
+    check_directory,
+    check_parents,
+    check_target,
+    disk,
     ensure_directory,
+    exists,
+    is_directory,
+    is_file,
+    link_target,
     move,
+    names_in,
+    read_if_there,
+    read_private,
+    read_public,
     remove,
     remove_directory,
     replace_directory,
+    set_mode,
+    set_owner,
     sweep,
-    temporaries,
     tree,
+    using,
     write_all,
     write_directory,
     write_new,
 )
+from .explain import explained
+from .flush import flush_directories
+from .guard import check_private
+from .lock import exclusive, flock
+from .preview import PreviewDisk
+from .trail import actor, announce
+from .write import temporaries
 
 __all__ = [
+    "Disk",
+    "PreviewDisk",
     "actor",
     "announce",
     "check_directory",
     "check_parents",
     "check_private",
     "check_target",
+    "disk",
     "ensure_directory",
     "exclusive",
+    "exists",
     "explained",
     "flock",
     "flush_directories",
+    "is_directory",
+    "is_file",
+    "link_target",
     "move",
+    "names_in",
+    "read_if_there",
     "read_private",
     "read_public",
     "remove",
     "remove_directory",
     "replace_directory",
+    "set_mode",
+    "set_owner",
     "sweep",
     "temporaries",
     "tree",
+    "using",
     "write_all",
     "write_directory",
     "write_new",

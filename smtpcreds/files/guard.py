@@ -14,6 +14,7 @@ GROUP_OR_OTHER_WRITE = 0o022
 ANY_FOREIGN_ACCESS = 0o077
 MAIL_OWNERS = frozenset({"smmta"})
 """Debian gives /etc/mail, and makemap gives maps, to this user: who owns sendmail.cf is trusted anyway."""
+LINK_IN_THE_WAY = "is a symbolic link and is not followed; remove it, or name its target"
 MAX_READ = 64 * 1024 * 1024
 """Octets; a certificate bundle of every public CA is a quarter of a megabyte."""
 
@@ -62,7 +63,7 @@ def check_target(path: str) -> os.stat_result | None:
     except FileNotFoundError:
         return None
     if stat.S_ISLNK(found.st_mode):
-        raise UnsafePathError(path, "is a symbolic link and is not followed; remove it, or name its target")
+        raise UnsafePathError(path, LINK_IN_THE_WAY)
     if not stat.S_ISREG(found.st_mode):
         raise UnsafePathError(path, "is not a regular file")
     if not _is_trusted(found.st_uid):

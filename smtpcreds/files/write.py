@@ -198,6 +198,18 @@ def move(path: str, target: str) -> None:
     flush_directories([os.path.dirname(path), os.path.dirname(target)])
 
 
+def set_mode(path: str, mode: int) -> None:
+    """Give a file of ours a mode; a symbolic link is not followed."""
+    with explained(path):
+        os.chmod(path, mode, follow_symlinks=os.chmod not in os.supports_follow_symlinks)
+
+
+def set_owner(path: str, uid: int, gid: int) -> None:
+    """Give a file of ours an owner and a group; a symbolic link is not followed."""
+    with explained(path):
+        os.chown(path, uid, gid, follow_symlinks=False)
+
+
 def sweep(directory: str) -> list[str]:
     """Remove the temporary files that killed runs left; the caller holds the lock of all writers."""
     stale = temporaries(directory)

@@ -1,11 +1,13 @@
 """The seam to a database: statements and transactions. Nothing here knows what the rows mean."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..errors import ConfigError, MissingInputError, SmtpcredsError, StateVersionError, WriteError
+from ..files import disk
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -37,6 +39,9 @@ class Dialect:
     verify: Callable[["Database"], None]
 
 
+_DEEDS = {"INSERT": "added", "UPDATE": "changed", "DELETE": "deleted"}
+
+
 class Database:
     """One connection, used by one thread.
 
@@ -50,10 +55,18 @@ class Database:
         self._connection = connection
         self.path = path
         self._dialect = dialect
+        self._tally: Counter[tuple[str, str]] = Counter()
 
     def alone(self) -> AbstractContextManager[None]:
         """Keep other hosts from working with the database."""
-        return self._dialect.alone(self._connection, self.path)
+        return nullcontext() if disk().is_preview else self._dialect.alone(self._connection, self.path)
+
+    def note_changes(self) -> None:
+        """Note for the run how many rows of which tables were added, changed and deleted."""
+        parts = [f"{table}: {count} {deed}" for (table, deed), count in sorted(self._tally.items()) if count]
+        if parts:
+            disk().note("record in", self.path, note=", ".join(parts))
+        self._tally.clear()
 
     def verify(self) -> None:
         """Read everything, and raise DamagedFileError for the first contradiction."""
@@ -63,6 +76,7 @@ class Database:
     def transaction(self) -> Iterator[None]:
         """Commit what is done inside, or nothing of it; inner ones are savepoints."""
         inner = self._dialect.is_open(self._connection)
+        before = self._tally.copy()
         try:
             for statement in ("SAVEPOINT deed",) if inner else self._dialect.begin:
                 self.write(statement)
@@ -71,6 +85,7 @@ class Database:
             self.write("RELEASE SAVEPOINT deed" if inner else "COMMIT")
         except BaseException:
             self._undo(inner=inner)
+            self._tally = before
             raise
 
     def _verify_open(self) -> None:
@@ -91,13 +106,13 @@ class Database:
     def write(self, sql: str, values: Values = ()) -> int:
         """Run one statement inside the open transaction; return how many rows it changed."""
         with self._dialect.translated(self.path):
-            return int(self._connection.execute(self._dialect.native(sql), values).rowcount)
+            return self._counted(sql, self._connection.execute(self._dialect.native(sql), values).rowcount)
 
     def write_all(self, sql: str, rows: Iterator[Values]) -> int:
         """Run a statement for each row of values; return how many rows were changed in all."""
         with self._dialect.translated(self.path), closing(self._connection.cursor()) as cursor:
             cursor.executemany(self._dialect.native(sql), rows)
-            return int(cursor.rowcount)
+            return self._counted(sql, cursor.rowcount)
 
     def read(self, make: Callable[[Row], T], sql: str, values: Values = ()) -> Iterator[T]:
         """Yield rows as ``make`` parses them; the statement runs while they are consumed.
@@ -116,6 +131,13 @@ class Database:
     def first(self, make: Callable[[Row], T], sql: str, values: Values = ()) -> T | None:
         """Return the first row or None."""
         return next(self.read(make, sql, values), None)
+
+    def _counted(self, sql: str, rows: int) -> int:
+        deed, *words = sql.split(maxsplit=3)
+        if deed in _DEEDS and rows > 0:
+            table = words[0] if deed == "UPDATE" else words[1]
+            self._tally[table, _DEEDS[deed]] += rows
+        return rows
 
     def _parsed(self, make: Callable[[Row], T], row: Row) -> T:
         try:

@@ -4,7 +4,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ..files import PreviewDisk, disk
 from ..postgres import is_url, parse_url
+from .database import Database
 from .tables import TableInventory
 
 
@@ -31,6 +33,10 @@ def open_inventory(
         DamagedFileError, LockHeldError, WriteError, DeniedError: as the names say.
     """
     name = os.fspath(place)
+    run = disk()
+    if isinstance(run, PreviewDisk) and (not read_only or f"inventory {name}" in run.held):
+        yield TableInventory(_previewed(run, name, timeout), machine)
+        return
     if is_url(name):
         from .postgres import postgres_database
 
@@ -41,3 +47,22 @@ def open_inventory(
         opened = sqlite_database(os.path.abspath(name), read_only=read_only, timeout=timeout)
     with opened as database:
         yield TableInventory(database, machine)
+        database.note_changes()
+
+
+def _previewed(run: PreviewDisk, name: str, timeout: float) -> Database:
+    """Return what the whole preview works on: a copy in memory, or a transaction that is rolled back."""
+    held = run.held.get(f"inventory {name}")
+    if isinstance(held, Database):
+        return held
+    if is_url(name):
+        from .postgres import postgres_preview
+
+        database = run.closing.enter_context(postgres_preview(parse_url(name), timeout=timeout))
+    else:
+        from .sqlite_file import sqlite_preview
+
+        database = run.closing.enter_context(sqlite_preview(os.path.abspath(name), timeout=timeout))
+    run.held[f"inventory {name}"] = database
+    run.closing.callback(database.note_changes)
+    return database

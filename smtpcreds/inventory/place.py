@@ -7,7 +7,7 @@ that SQLite holds in the same process (sqlite.org/howtocorrupt.html section 2.2)
 import os
 
 from ..errors import MissingInputError
-from ..files import check_directory, check_private, ensure_directory, explained, flush_directories
+from ..files import check_directory, check_private, disk, ensure_directory, explained, flush_directories
 
 COMPANIONS = ("-wal", "-shm", "-journal")
 """Suffixes of the files that SQLite keeps beside a database."""
@@ -26,6 +26,7 @@ def make_private(path: str) -> None:
         with explained(path):
             _make_file(path)
         flush_directories([directory])
+        disk().note("write", path, 0o600)
     verify_private(path)
 
 

@@ -59,6 +59,23 @@ def postgres_database(url: DatabaseUrl, *, read_only: bool, timeout: float) -> I
         yield database
 
 
+@contextmanager
+def postgres_preview(url: DatabaseUrl, *, timeout: float) -> Iterator[Database]:
+    """Give the database inside a transaction that is rolled back at the end."""
+    with connected(url, read_only=False, patience=timeout) as connection:
+        database = Database(connection, url.text, POSTGRES)
+        database.write("BEGIN")
+        database.write(_SCHEMA)
+        version = _version(database)
+        verify_version(url.text, version, newest=len(MIGRATIONS), read_only=False)
+        if version < len(MIGRATIONS):
+            _migrate(database)
+        try:
+            yield database
+        finally:
+            database.write("ROLLBACK")
+
+
 def _version(database: Database) -> int:
     """Return how many migrations the tables have been through."""
     if database.first(number_of, _HAS_VERSION):

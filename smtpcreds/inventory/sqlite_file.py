@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from ..errors import ForeignFormatError, WriteError
+from ..files import disk
 from .columns import text_of
 from .database import Database, Dialect, verify_version
 from .faults import damaged, translated
@@ -26,6 +27,38 @@ def sqlite_database(path: str, *, read_only: bool, timeout: float) -> Iterator[D
         make_private(path)
     with closing(connect(path, read_only=read_only, timeout=timeout)) as connection:
         yield Database(connection, path, SQLITE)
+
+
+@contextmanager
+def sqlite_preview(path: str, *, timeout: float) -> Iterator[Database]:
+    """Give a copy in memory of the file at an absolute path, or of a new one; no file is touched."""
+    import sqlite3
+
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection, translated(path):
+        if os.path.lexists(path):
+            verify_private(path)
+            _accept(path, _peek(path, timeout), read_only=False)
+            _copy(path, connection, timeout)
+        else:
+            disk().ensure_directory(os.path.dirname(path), 0o700, tighten=False)
+            disk().note("write", path, 0o600)
+        connection.execute("PRAGMA foreign_keys = ON")
+        if _number(connection, "PRAGMA user_version") != len(MIGRATIONS):
+            _migrate(connection, path)
+        yield Database(connection, path, SQLITE)
+
+
+def _copy(path: str, target: "sqlite3.Connection", timeout: float) -> None:
+    """Copy the database of one moment; one at rest is read without the files that SQLite keeps beside it."""
+    before = os.stat(path)
+    if not _has_log(path):
+        with closing(_connect(path, "mode=ro&immutable=1", timeout)) as source:
+            source.backup(target)
+        after = os.stat(path)
+        if not _has_log(path) and (before.st_mtime_ns, before.st_ino) == (after.st_mtime_ns, after.st_ino):
+            return
+    with closing(_connect(path, _readable(path), timeout)) as source:
+        source.backup(target)
 
 
 def _is_open(connection: "sqlite3.Connection") -> bool:

@@ -116,12 +116,12 @@ def _rsa_weakness(key: rsa.RSAPublicKey | rsa.RSAPrivateKey) -> str | None:
     return None
 
 
-def throw_away(key: PrivateKey) -> PrivateKey:
+def throw_away(key: PrivateKey | PublicKey) -> PrivateKey:
     """Return a new key that signs by the same algorithm; an RSA one has the least size, being a dummy."""
     match key:
-        case ec.EllipticCurvePrivateKey():
+        case ec.EllipticCurvePrivateKey() | ec.EllipticCurvePublicKey():
             return ec.generate_private_key(key.curve)
-        case rsa.RSAPrivateKey():
+        case rsa.RSAPrivateKey() | rsa.RSAPublicKey():
             return rsa.generate_private_key(65537, MIN_RSA_BITS)
     return ed25519.Ed25519PrivateKey.generate()
 

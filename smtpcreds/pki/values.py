@@ -64,6 +64,7 @@ class Issuer:
         certificate: of the CA that signs.
         key: its private key, or anything with the same interface that signs elsewhere.
         parents: the CA certificates above, nearest first; empty for a root.
+        is_trial: the key is a throw-away one, so that nothing it signs verifies anywhere.
 
     Raises:
         DataError: the key is not that of the certificate, the certificate is not a CA's, or its key is weak.
@@ -72,13 +73,19 @@ class Issuer:
     certificate: Certificate
     key: PrivateKey = field(repr=False)
     parents: tuple[Certificate, ...] = ()
+    is_trial: bool = False
+
+    @classmethod
+    def trial(cls, certificate: Certificate, parents: tuple[Certificate, ...] = ()) -> "Issuer":
+        """Return an issuer that signs like the CA, with a throw-away key, for a preview."""
+        return cls(certificate, throw_away(certificate.public_key()), parents, is_trial=True)  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
         if fault := self._fault():
             raise DataError(title(self.certificate), fault)
 
     def _fault(self) -> str | None:
-        if not matches(self.certificate, self.key):
+        if not self.is_trial and not matches(self.certificate, self.key):
             return "the private key does not belong to the CA certificate"
         if not self._is_ca():
             return "is not a CA certificate, so it can't sign others"

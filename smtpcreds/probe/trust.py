@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from ..authority.ca import certificates, exists
+from ..authority.ca import certificates, has_authority
 from ..authority.layout import BUNDLE, CRL
 from ..config import Site
 from ..errors import DataError, MissingInputError
@@ -67,7 +67,7 @@ def gather(site: Site, name: str | Address, bundle: str | None, crl: str | None)
 def _authorities(site: Site, bundle: str | None) -> tuple[Certificate, ...]:
     path = bundle or f"{site.certificates}/{BUNDLE}"
     if not bundle and not os.path.lexists(path):
-        if exists(site):
+        if has_authority(site):
             return certificates(site)
         hint = "copy it from the hub, or name another: --ca FILE"
         raise MissingInputError(path, "is not there, so no certificate can be verified", hint)

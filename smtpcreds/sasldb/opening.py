@@ -3,10 +3,11 @@
 import os
 
 from ..errors import ForeignFormatError, UsageError
-from ..files import explained
+from ..files import exists, explained
 from ..postgres.url import is_url, parse_url, scheme_of
 from .detect import HEAD_SIZE, Format, host_format, identify
 from .limits import SQL
+from .observed import Observed, made_as, observed
 from .replace import PRIVATE, Origin, open_regular, resolve
 from .store import TIMEOUT, Codec, ReplacingStore, Store
 
@@ -37,7 +38,7 @@ def kind_of(path: str, new: Format | None) -> str:
     """
     if is_url(path):
         return SQL
-    return (format_at(path) if os.path.lexists(path) else None) or _format_of_new(new)
+    return (format_at(path) if exists(path) else None) or _format_of_new(new)
 
 
 def format_at(path: str) -> Format | None:
@@ -51,6 +52,8 @@ def format_at(path: str) -> Format | None:
     if is_url(path):
         _open_url(path, TIMEOUT)
         raise UsageError(path, "is no database file, so it has no format", "name a file")
+    if (made := made_as(path)) is not None:
+        return made
     descriptor = open_regular(resolve(path))
     if descriptor is None:
         return None
@@ -68,7 +71,7 @@ def open_store(
     new: Format | None = None,
     origin: Origin = PRIVATE,
     timeout: float = TIMEOUT,
-) -> Store:
+) -> Observed:
     """Return the store for a database that exists or is to be made.
 
     Args:
@@ -82,8 +85,12 @@ def open_store(
         DamagedFileError, UnsafePathError, DeniedError, MissingInputError: as :func:`format_at`.
         UsageError: a URL that can't be used, or one with a password inside.
     """
+    return observed(*_store(path, new, origin, timeout), origin.mode)
+
+
+def _store(path: str, new: Format | None, origin: Origin, timeout: float) -> tuple[Store, Format | None]:
     if is_url(path):
-        return _open_url(path, timeout)
+        return _open_url(path, timeout), None
     found = format_at(path)
     if found and new and found != new:
         raise ForeignFormatError(
@@ -93,8 +100,8 @@ def open_store(
     if kind == Format.LMDB:
         from .lmdbfile import LmdbStore
 
-        return LmdbStore(path, origin=origin, timeout=timeout)
-    return ReplacingStore(path, codec_of(kind), origin=origin, timeout=timeout)
+        return LmdbStore(path, origin=origin, timeout=timeout), kind
+    return ReplacingStore(path, codec_of(kind), origin=origin, timeout=timeout), kind
 
 
 def _format_of_new(wanted: Format | None) -> Format:

@@ -1,12 +1,14 @@
 """A whole new database in any format: made under another name, given its own when it is complete."""
 
 import os
+import stat
 from collections.abc import Mapping
 
 from ..errors import ExistsError, SmtpcredsError
-from ..files import exclusive, explained
+from ..files import disk, exclusive, explained
 from . import lmdbfile
 from .detect import Format
+from .observed import hold
 from .opening import codec_of
 from .replace import PRIVATE, Origin, Replacement, open_regular, read_whole, resolve, sweep, temporary_name
 from .store import TIMEOUT
@@ -29,6 +31,11 @@ def create(path: str, kind: Format, records: Mapping[bytes, bytes], like: str | 
         DeniedError, WriteError, MissingInputError: the system refused.
     """
     target = resolve(path)
+    mode = like.mode if isinstance(like, Origin) else stat.S_IMODE(os.stat(resolve(like)).st_mode)
+    disk().note("write", path, mode, f"{len(records)} records")
+    if disk().is_preview:
+        hold(path, records, kind)
+        return
     with exclusive(target + ".lock", TIMEOUT):
         sweep(target)
         _create(target, path, kind, records, like)

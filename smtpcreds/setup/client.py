@@ -17,7 +17,7 @@ from ..deploy.gather import gather
 from ..deploy.place import Applied
 from ..deploy.wishes import Wishes
 from ..errors import DataError, UsageError
-from ..files import ensure_directory, sweep, write_all
+from ..files import ensure_directory, exists, sweep, write_all
 from ..model import Artifact, Plan, Step
 from ..mta.port import Material, Need, Program
 from ..pki.pem import encode_certificates
@@ -161,13 +161,13 @@ def _warn(wanted: Client) -> None:
     here = site.qualify(host_name(site.root))
     if here != host:
         site.warn(f"{wanted.opened.name}: is for {host}, and this host is {here}")
-    if os.path.lexists(site.settings_path) and wanted.lacking:
+    if exists(site.settings_path) and wanted.lacking:
         site.warn(f"{site.settings_path}: other commands need what the hub says: {'; '.join(wanted.lacking)}")
 
 
 def _configuration(wanted: Client) -> tuple[Step, ...]:
     path = wanted.site.settings_path
-    return () if os.path.lexists(path) else (Step("write", path, 0o644, "; ".join(wanted.lacking)),)
+    return () if exists(path) else (Step("write", path, 0o644, "; ".join(wanted.lacking)),)
 
 
 def _settings_file(wanted: Client) -> Artifact:

@@ -12,7 +12,7 @@ from ..config import Site
 from ..deploy import plan_auth_info
 from ..deploy.clients import auth_info_for_clients, is_readable, readable_credential
 from ..errors import NameRefusedError, NoSuchAccountError, PasswordRefusedError
-from ..files import ensure_directory, remove, sweep
+from ..files import ensure_directory, exists, is_directory, names_in, remove, remove_directory, sweep
 from ..model import Account, Credential, Step
 from ..mta.auth_info import render
 from ..passwords import generate
@@ -75,17 +75,17 @@ class ClientAccounts:
     def is_file_spare(self, account: Account) -> bool:
         """See :meth:`smtpcreds.rotate.Accounts.is_file_spare`."""
         path = auth_info_for_clients(self._site, account)
-        return os.path.lexists(path) and not (self.exists(account) and is_readable(self._book, account))
+        return exists(path) and not (self.exists(account) and is_readable(self._book, account))
 
     def withdraw(self, account: Account) -> None:
         """See :meth:`smtpcreds.rotate.Accounts.withdraw`."""
         with suppress(NameRefusedError):  # such an account never had a file
             path = auth_info_for_clients(self._site, account)
-            if os.path.isdir(os.path.dirname(path)):
+            if is_directory(os.path.dirname(path)):
                 sweep(os.path.dirname(path))
                 remove(path)
-                with suppress(OSError):  # not empty
-                    os.rmdir(os.path.dirname(path))
+                if not names_in(os.path.dirname(path)):
+                    remove_directory(os.path.dirname(path))
 
     def remove(self, account: Account) -> None:
         """See :meth:`smtpcreds.rotate.Accounts.remove`."""

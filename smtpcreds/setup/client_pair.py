@@ -1,6 +1,5 @@
 """The certificate directory of a client host: CA, CRLs, key and certificate of a bundle."""
 
-import os
 from collections.abc import Iterator
 
 from ..authority.answers import Answer
@@ -11,7 +10,7 @@ from ..authority.standing import refuse_standing
 from ..bundle.opening import Opened
 from ..config import Site
 from ..errors import ExistsError, MissingInputError
-from ..files import check_target, read_private, write_all
+from ..files import check_target, exists, read_private, write_all
 from ..inventory import Inventory
 from ..model import Artifact, Link, Step
 from ..pki.crl import Crl, read_crl
@@ -83,7 +82,7 @@ def _number(crl: Crl) -> int:
 
 def _is_in_place(answer: Answer, opened: Opened) -> bool:
     pair = answer.pair
-    if not os.path.lexists(pair.certificate) or key_id(pair.key) != public_id(opened.certificate):
+    if not exists(pair.certificate) or key_id(pair.key) != public_id(opened.certificate):
         return False
     return read_private(pair.certificate) == certificate_file(answer.certificate, answer.above)
 
@@ -98,7 +97,7 @@ def _verify_place(site: Site, answer: Answer, opened: Opened, *, force: bool) ->
         return
     if force:
         return
-    if os.path.lexists(pair.next_key) and key_id(pair.next_key) != wanted:
+    if exists(pair.next_key) and key_id(pair.next_key) != wanted:
         raise ExistsError(pair.next_key, "is a key that waits for its certificate", "--force to replace it")
     if key_id(pair.key) != wanted:
         refuse_standing(pair, answer.host, site.clock(), None)

@@ -1,6 +1,5 @@
 """Which hub is wanted, and where its secrets come from."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -9,6 +8,7 @@ from ..authority.ca import Passphrase
 from ..config import Site
 from ..deploy.clients import auth_info_for_clients
 from ..errors import NameRefusedError, UsageError
+from ..files import exists
 from ..model import Account
 from ..names import is_qualified, parse_host
 from ..secret import Secret
@@ -63,7 +63,7 @@ def hub(site: Site, host: str, account: str | None = None) -> Hub:
     if settings.hub and site.hub != name:
         reason = f"is not the hub of {site.settings_path}, which says {site.hub}"
         raise UsageError(name, reason, "change hub there, or set this one up under a --root of its own")
-    if site.hub != name and os.path.lexists(site.settings_path):
+    if site.hub != name and exists(site.settings_path):
         site.warn(
             f'{site.settings_path}: names no hub, so other commands take {site.hub}; add hub = "{name}"'
         )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..accounts import AccountBook
-from ..authority.ca import certificates, exists
+from ..authority.ca import certificates, has_authority
 from ..authority.create import new_authority, plan_create
 from ..authority.install import check, trust
 from ..authority.issue import Refused, plan_issue
@@ -16,7 +16,7 @@ from ..authority.standing import valid_pair
 from ..deploy import plan_auth_info
 from ..deploy.clients import is_readable
 from ..errors import ExistsError, NameRefusedError, NoSuchAccountError, PasswordRefusedError
-from ..files import check_target, ensure_directory, write_all
+from ..files import check_target, ensure_directory, exists, write_all
 from ..model import Artifact, Plan, Step
 from ..names import is_within
 from .hub import Hub, Secrets
@@ -61,7 +61,7 @@ def pieces(wanted: Hub, secrets: Secrets, *, allow_login_name: bool) -> list[Pie
 def _authority(wanted: Hub, secrets: Secrets) -> Piece:
     site = wanted.site
     path = ca_files(site).certificate
-    if exists(site):
+    if has_authority(site):
         certificates(site)
         return Piece("authority", path)
     new = new_authority(site)
@@ -87,7 +87,7 @@ def _certificate(wanted: Hub, secrets: Secrets) -> Piece:
     check(needed.pair.directory)
     trust(needed.pair.directory, ())
     steps: Sequence[Step] = (Step("write", needed.pair.key, 0o600), Step("write", path, 0o600))
-    if exists(site):
+    if has_authority(site):
         steps = plan_issue(site, [needed], secrets.passphrase).steps
 
     def make() -> None:
@@ -112,7 +112,7 @@ def _account(wanted: Hub, secrets: Secrets, *, allow_login_name: bool) -> Piece:
 def _auth_info(wanted: Hub, *, is_new: bool) -> Iterator[Piece]:
     """Yield the file for client hosts; nothing where it is gone and a hashed account can't give it back."""
     path = wanted.auth_info
-    if not (is_new or os.path.lexists(path) or is_readable(AccountBook(wanted.site), wanted.account)):
+    if not (is_new or exists(path) or is_readable(AccountBook(wanted.site), wanted.account)):
         return
     if check_target(path) is not None and is_new:
         reason = f"holds a secret of {wanted.account}, which is not in the database; it was left alone"
@@ -147,7 +147,7 @@ def _configuration(wanted: Hub) -> Piece:
         ensure_directory(os.path.dirname(path), 0o755, tighten=False)
         write_all([Artifact(path, text.encode(), 0o644)])
 
-    if not os.path.lexists(path):
+    if not exists(path):
         note = text.replace("\n", "; ").rstrip("; ")
         return Piece("configuration", path, (Step("write", path, 0o644, note),), make)
     return Piece("configuration", path)

@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from ..authority.ca import exists
+from ..authority.ca import has_authority
 from ..authority.ledger import at_work
 from ..files import ensure_directory, exclusive, sweep
 from ..model import Plan
@@ -48,7 +48,7 @@ def _tidy(wanted: Hub) -> None:
     """Remove and settle what a killed run left."""
     for path in (wanted.auth_info, wanted.site.settings_path):
         sweep(os.path.dirname(path))
-    if exists(wanted.site):
+    if has_authority(wanted.site):
         with at_work(wanted.site):
             pass
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from ..errors import InexpressibleError, MissingInputError, SmtpcredsError, UnavailableError, UsageError
+from ..files import disk
 from ..secret import Secret
 from .octets import one_secret
 from .protocol import Context
@@ -66,6 +67,9 @@ def store_in_keyring(service: str, name: str, secret: Secret) -> None:
         UnavailableError: no keyring that protects what it stores, or it did not take the secret.
     """
     entry = KeyringEntry(service, name)
+    disk().note("store", entry.subject, note="the secret")
+    if disk().is_preview:
+        return
     try:
         value = secret.reveal().decode()
     except UnicodeDecodeError:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from datetime import datetime, timedelta
 
-from ..authority.ca import exists
+from ..authority.ca import has_authority
 from ..authority.layout import Pair
 from ..authority.listing import Selection, certificate_path, listed
 from ..authority.overview import Generation, overview
@@ -58,7 +58,7 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
 
 
 def _authorities(site: Site) -> tuple[Authority, ...]:
-    if not exists(site):
+    if not has_authority(site):
         return ()
     seen = overview(site)
     return (_authority(seen.signing, signs=True), *(_authority(one, signs=False) for one in seen.elders))

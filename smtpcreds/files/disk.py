@@ -1,0 +1,332 @@
+"""The disk of one run: it does what is asked and keeps a list of it; a preview only keeps the list.
+
+Every writing function of this room acts on the current disk, so that nothing in a preview writes past it.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+
+from ..errors import MissingInputError
+from ..model import Artifact, Change, Link
+from . import guard, write
+from .explain import explained
+
+
+class Disk:
+    """The file system itself.
+
+    Attributes:
+        changes: what was done, in order.
+        is_preview: nothing is done; see :class:`.preview.PreviewDisk`.
+        closing: ends what the run keeps open.
+    """
+
+    is_preview = False
+
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+        self.closing = ExitStack()
+
+    def note(self, action: str, target: str, mode: int | None = None, note: str = "") -> None:
+        """Add to the list what was done to a path, an account, a command."""
+        self.changes.append(Change(action, target, mode, note))
+
+    def exists(self, path: str) -> bool:
+        """Tell whether anything has the name, be it a link that leads nowhere."""
+        return os.path.lexists(path)
+
+    def is_directory(self, path: str) -> bool:
+        """Tell whether the path leads to a directory."""
+        return os.path.isdir(path)
+
+    def is_file(self, path: str) -> bool:
+        """Tell whether the path leads to a regular file."""
+        return os.path.isfile(path)
+
+    def link_target(self, path: str) -> str | None:
+        """Return what a symbolic link says; None where there is no link."""
+        return os.readlink(path) if os.path.islink(path) else None
+
+    def names(self, path: str) -> list[str]:
+        """Return the sorted names in a directory."""
+        with explained(path):
+            return sorted(os.listdir(path))
+
+    def read_private(self, path: str, most: int) -> bytes:
+        """See :func:`.guard.read_private`."""
+        return guard.read_private(path, most)
+
+    def read_public(self, path: str) -> bytes:
+        """See :func:`.guard.read_public`."""
+        return guard.read_public(path)
+
+    def check_directory(self, path: str) -> None:
+        """See :func:`.guard.check_directory`."""
+        guard.check_directory(path)
+
+    def check_parents(self, path: str) -> None:
+        """See :func:`.guard.check_parents`."""
+        guard.check_parents(path)
+
+    def check_target(self, path: str) -> os.stat_result | None:
+        """See :func:`.guard.check_target`."""
+        return guard.check_target(path)
+
+    def write_all(self, artifacts: Sequence[Artifact | Link]) -> None:
+        """See :func:`.write.write_all`."""
+        write.write_all(artifacts)
+        self._note_written(artifacts)
+
+    def write_new(self, artifact: Artifact) -> None:
+        """See :func:`.write.write_new`."""
+        write.write_new(artifact)
+        self._note_written([artifact])
+
+    def write_directory(self, path: str, artifacts: Sequence[Artifact]) -> None:
+        """See :func:`.write.write_directory`."""
+        write.write_directory(path, artifacts)
+        self._note_directory("make", path, artifacts)
+
+    def replace_directory(self, path: str, artifacts: Sequence[Artifact]) -> None:
+        """See :func:`.write.replace_directory`."""
+        gone = self._lost(path, artifacts)
+        write.replace_directory(path, artifacts)
+        self._note_replaced(path, artifacts, gone)
+
+    def remove_directory(self, path: str) -> None:
+        """See :func:`.write.remove_directory`."""
+        write.remove_directory(path)
+        self.note("remove", path)
+
+    def ensure_directory(self, path: str, mode: int, *, tighten: bool) -> bool:
+        """See :func:`.write.ensure_directory`."""
+        missing = self._missing(path)
+        changed = write.ensure_directory(path, mode, tighten=tighten)
+        if changed:
+            self._note_made(path, missing, mode)
+        return changed
+
+    def remove(self, path: str) -> bool:
+        """See :func:`.write.remove`."""
+        removed = write.remove(path)
+        if removed:
+            self.note("remove", path)
+        return removed
+
+    def move(self, path: str, target: str) -> None:
+        """See :func:`.write.move`."""
+        write.move(path, target)
+        self.note("move", path, note=f"to {target}")
+
+    def set_mode(self, path: str, mode: int) -> None:
+        """See :func:`.write.set_mode`."""
+        write.set_mode(path, mode)
+        self.note("chmod", path, mode)
+
+    def set_owner(self, path: str, uid: int, gid: int) -> None:
+        """See :func:`.write.set_owner`."""
+        write.set_owner(path, uid, gid)
+        self.note("chown", path, note=f"{uid}:{gid}")
+
+    def sweep(self, directory: str) -> list[str]:
+        """See :func:`.write.sweep`."""
+        stale = write.sweep(directory)
+        self._note_swept(stale)
+        return stale
+
+    def tree(self, path: str) -> list[Artifact]:
+        """See :func:`.write.tree`."""
+        return write.tree(path)
+
+    def _missing(self, path: str) -> list[str]:
+        """Return what of a path is not there, the topmost first."""
+        missing: list[str] = []
+        while not self.exists(path):
+            missing.insert(0, path)
+            path = os.path.dirname(path)
+        return missing
+
+    def _lost(self, path: str, artifacts: Sequence[Artifact]) -> list[str]:
+        kept = {artifact.path for artifact in artifacts}
+        return [file.path for file in self.tree(path) if file.path not in kept]
+
+    def _note_written(self, artifacts: Sequence[Artifact | Link], directory: str = "") -> None:
+        for one in artifacts:
+            if isinstance(one, Link):
+                self.note("link", one.path, note=f"to {one.target}")
+            else:
+                self.note("write", directory + one.path, one.mode)
+
+    def _note_directory(self, action: str, path: str, artifacts: Sequence[Artifact]) -> None:
+        self.note(action, path, 0o700)
+        for inner in dict.fromkeys(os.path.dirname(artifact.path) for artifact in artifacts):
+            if inner:
+                self.note("make", f"{path}/{inner}", 0o700)
+        self._note_written(artifacts, f"{path}/")
+
+    def _note_replaced(self, path: str, artifacts: Sequence[Artifact], gone: Sequence[str]) -> None:
+        self._note_directory("replace", path, artifacts)
+        for name in gone:
+            self.note("remove", f"{path}/{name}")
+
+    def _note_made(self, path: str, missing: Sequence[str], mode: int) -> None:
+        for one in missing:
+            self.note("make", one, mode if one == path else 0o755)
+        if not missing:
+            self.note("chmod", path, mode)
+
+    def _note_swept(self, stale: Sequence[str]) -> None:
+        for path in stale:
+            self.note("remove", path, note="left by an interrupted run")
+
+
+_current: ContextVar[Disk] = ContextVar("disk")
+
+
+def disk() -> Disk:
+    """Return the disk of this run."""
+    found = _current.get(None)
+    if found is None:
+        _current.set(found := Disk())
+    return found
+
+
+@contextmanager
+def using(chosen: Disk) -> Iterator[Disk]:
+    """Let everything inside the block read and write this disk."""
+    before = _current.set(chosen)
+    try:
+        with chosen.closing:
+            yield chosen
+    finally:
+        _current.reset(before)
+
+
+def exists(path: str) -> bool:
+    """Tell whether anything has the name, be it a link that leads nowhere."""
+    return disk().exists(path)
+
+
+def is_directory(path: str) -> bool:
+    """Tell whether the path leads to a directory."""
+    return disk().is_directory(path)
+
+
+def is_file(path: str) -> bool:
+    """Tell whether the path leads to a regular file."""
+    return disk().is_file(path)
+
+
+def link_target(path: str) -> str | None:
+    """Return what a symbolic link says; None where there is no link."""
+    return disk().link_target(path)
+
+
+def names_in(path: str) -> list[str]:
+    """Return the sorted names in a directory.
+
+    Raises:
+        MissingInputError, DeniedError: it can't be listed.
+    """
+    return disk().names(path)
+
+
+def read_private(path: str, most: int = guard.MAX_READ) -> bytes:
+    """Return a file's content, at most ``most`` octets, if only root or the running user can use it.
+
+    Raises:
+        UnsafePathError: with the ``chmod`` to type; a symbolic link is not followed.
+        MissingInputError: there is no such file.
+        DataError: it is longer.
+    """
+    return disk().read_private(path, most)
+
+
+def read_if_there(path: str) -> bytes | None:
+    """Return what :func:`read_private` does; None where there is no file."""
+    try:
+        return disk().read_private(path, guard.MAX_READ)
+    except MissingInputError:
+        return None
+
+
+def read_public(path: str) -> bytes:
+    """Return the content of a regular file, at most 64 MiB, whoever may read it."""
+    return disk().read_public(path)
+
+
+def check_directory(path: str) -> None:
+    """Accept a directory that nobody else can change; see :func:`.guard.check_directory`."""
+    disk().check_directory(path)
+
+
+def check_parents(path: str) -> None:
+    """Accept a path when no directory above it can be changed by another user."""
+    disk().check_parents(path)
+
+
+def check_target(path: str) -> os.stat_result | None:
+    """Return the status of what a write would replace, or None; see :func:`.guard.check_target`."""
+    return disk().check_target(path)
+
+
+def write_all(artifacts: Sequence[Artifact | Link]) -> None:
+    """Write files and links in their order, each atomically; see :func:`.write.write_all`."""
+    disk().write_all(artifacts)
+
+
+def write_new(artifact: Artifact) -> None:
+    """Write a file whose name is free; see :func:`.write.write_new`."""
+    disk().write_new(artifact)
+
+
+def write_directory(path: str, artifacts: Sequence[Artifact]) -> None:
+    """Make a directory that appears with all its files at once; see :func:`.write.write_directory`."""
+    disk().write_directory(path, artifacts)
+
+
+def replace_directory(path: str, artifacts: Sequence[Artifact]) -> None:
+    """Put a new directory in the place of one, in one step; see :func:`.write.replace_directory`."""
+    disk().replace_directory(path, artifacts)
+
+
+def remove_directory(path: str) -> None:
+    """Remove a directory with all its files; see :func:`.write.remove_directory`."""
+    disk().remove_directory(path)
+
+
+def ensure_directory(path: str, mode: int = 0o700, *, tighten: bool = True) -> bool:
+    """Make the directory and its parents, or tighten an own one; see :func:`.write.ensure_directory`."""
+    return disk().ensure_directory(path, mode, tighten=tighten)
+
+
+def remove(path: str) -> bool:
+    """Unlink a file and flush its directory; False when there was none."""
+    return disk().remove(path)
+
+
+def move(path: str, target: str) -> None:
+    """Rename a file or directory within one file system, and flush both directories."""
+    disk().move(path, target)
+
+
+def set_mode(path: str, mode: int) -> None:
+    """Give a file of ours a mode."""
+    disk().set_mode(path, mode)
+
+
+def set_owner(path: str, uid: int, gid: int) -> None:
+    """Give a file of ours an owner and a group."""
+    disk().set_owner(path, uid, gid)
+
+
+def sweep(directory: str) -> list[str]:
+    """Remove the temporary files that killed runs left; the caller holds the lock of all writers."""
+    return disk().sweep(directory)
+
+
+def tree(path: str) -> list[Artifact]:
+    """Return the files of a private directory and those one directory down; see :func:`.write.tree`."""
+    return disk().tree(path)

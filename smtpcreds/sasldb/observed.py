@@ -1,0 +1,130 @@
+"""A store whose changes are noted for the run; in a preview they are only noted, and read back."""
+
+from collections.abc import Iterable, Mapping
+
+from ..errors import MissingInputError
+from ..files import disk
+from ..files.preview import PreviewDisk
+from ..model import Account
+from .detect import Format
+from .records import properties, unpack
+from .store import Change, Edits, ReplacingStore, Store, edited, effective
+
+_NAMED = 100
+"""Accounts of one change up to which each is named; of more, their number."""
+
+
+class Observed:
+    """See :class:`.store.Store`.
+
+    Args:
+        store: the database itself.
+        kind: its format; None for a table.
+        mode: of its file if it is made.
+    """
+
+    def __init__(self, store: Store, kind: Format | None, mode: int) -> None:
+        self._store, self._kind, self._mode = store, kind, mode
+
+    @property
+    def path(self) -> str:
+        """The path or URL as it was given."""
+        return self._store.path
+
+    def load(self) -> Mapping[bytes, bytes]:
+        """Return all records of one moment, in a preview with its own changes."""
+        held = _held(self.path)
+        return self._store.load() if held is None else held
+
+    def signature(self) -> object | None:
+        """Return what tells this state from any other; see :class:`.store.Store`."""
+        return self._store.signature()
+
+    def apply(self, change: Change) -> Edits:
+        """Read, compute edits and write them as one durable step; see :class:`.store.Store`."""
+        seen: Mapping[bytes, bytes] = {}
+
+        def remembered(records: Mapping[bytes, bytes]) -> Edits:
+            nonlocal seen
+            seen = records
+            return change(records)
+
+        run = disk()
+        is_new = not (run.is_preview and _held(self.path) is not None) and self._store.signature() is None
+        edits = self._preview(remembered) if run.is_preview else self._store.apply(remembered)
+        if is_new:
+            run.note("write", self.path, self._mode)
+        elif edits:
+            run.note("change", self.path)
+        self._note(seen, edits)
+        return edits
+
+    def rewrite(self) -> None:
+        """Write a file that is replaced whole anew, so that nothing is left in its unused space."""
+        disk().note("write", self.path, note="anew, without what was deleted")
+        if isinstance(self._store, ReplacingStore) and not disk().is_preview:
+            self._store.apply(lambda _: {}, anew=True)
+
+    def _preview(self, change: Change) -> Edits:
+        try:
+            records = self.load()
+        except MissingInputError:
+            records = {}
+        edits = effective(change(records), records)
+        hold(self.path, edited(records, edits), self._kind)
+        return edits
+
+    def _note(self, seen: Mapping[bytes, bytes], edits: Edits) -> None:
+        accounts = dict.fromkeys(found[0] for key in edits if (found := unpack(key)))
+        if len(accounts) > _NAMED:
+            disk().note("change", f"{len(accounts)} accounts", note=self.path)
+            return
+        for account in accounts:
+            disk().note(_action(seen, edits, account), str(account), note=self.path)
+
+
+def observed(store: Store, kind: Format | None, mode: int) -> Observed:
+    """Return the store, with its changes noted."""
+    return Observed(store, kind, mode)
+
+
+def hold(path: str, records: Mapping[bytes, bytes], kind: Format | None) -> None:
+    """Let a preview find these records in a database from now on."""
+    run = disk()
+    if isinstance(run, PreviewDisk):
+        run.held[f"accounts {path}"] = dict(records)
+        run.held[f"format {path}"] = kind
+
+
+def made_as(path: str) -> Format | None:
+    """Return the format of a file that this preview has written to; None for any other."""
+    run = disk()
+    found = run.held.get(f"format {path}") if isinstance(run, PreviewDisk) else None
+    return found if isinstance(found, Format) else None
+
+
+def _held(path: str) -> Mapping[bytes, bytes] | None:
+    run = disk()
+    found = run.held.get(f"accounts {path}") if isinstance(run, PreviewDisk) else None
+    return found if isinstance(found, dict) else None
+
+
+def _action(seen: Mapping[bytes, bytes], edits: Edits, account: Account) -> str:
+    before = properties(seen, account)
+    if not before:
+        return "add"
+    after = {prop for prop in before if edits.get(_key(account, prop), b"") is not None}
+    return "change" if after or _sets(edits, account) else "delete"
+
+
+def _sets(edits: Edits, account: Account) -> bool:
+    return any(value is not None for value in _of(edits, account))
+
+
+def _of(edits: Edits, account: Account) -> Iterable[bytes | None]:
+    prefix = _key(account, "")
+    return (value for key, value in edits.items() if key.startswith(prefix))
+
+
+def _key(account: Account, prop: str) -> bytes:
+    return f"{account.authcid}\0{account.realm}\0{prop}".encode(errors="surrogateescape")
