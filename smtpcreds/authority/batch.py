@@ -4,7 +4,7 @@ Everything is in place before the mail server is told; if it can't be told, the 
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ..errors import SmtpcredsError, WriteError
 from ..files import remove, write_all
@@ -14,15 +14,13 @@ from ..pki.issue import sign
 from ..pki.keyfile import encode_key
 from ..pki.keys import PrivateKey, public_id
 from ..pki.pem import encode_der
-from ..pki.values import Certificate, Request, Validity
+from ..pki.values import Certificate, Issuer, Request, Validity
+from ..transaction import Transaction
 from .everywhere import around
 from .former import Former
 from .install import certificate_file, prepare
-from .ledger import record_all
-from .office import Office
 from .orders import Order
 from .publish import Published, keep_fresh
-from .recover import recover
 from .reload import Hook
 from .rollback import Unproven, reload_or_roll_back
 
@@ -91,7 +89,8 @@ Pairs = Sequence[tuple[Draft, Certificate]]
 
 
 def carry_out(
-    office: Office,
+    work: Transaction,
+    issuer: Issuer,
     drafts: Sequence[Draft],
     verb: str,
     *,
@@ -101,7 +100,8 @@ def carry_out(
     """Sign and install the drafts; return what became of each, and the CRL if a new one was due.
 
     Args:
-        office: who signs.
+        work: where.
+        issuer: who signs.
         drafts: may be empty; then only the CRL is looked after.
         verb: for the record.
         progress: called after each certificate.
@@ -111,52 +111,54 @@ def carry_out(
         UnavailableError: the hook failed; the former pairs are back in place.
         WriteError, UnsafePathError: nothing was changed.
     """
-    office.inventory.intend(_intent(office, draft) for draft in drafts)
+    authority = work.row(issuer.certificate).id
+    work.inventory.intend(_intent(work, authority, draft) for draft in drafts)
     try:
-        pairs, refused = _sign(office, drafts, progress)
-        crl = keep_fresh(office)
-        _install(office, pairs)
+        pairs, refused = _sign(work, issuer, drafts, progress)
+        crl = keep_fresh(work, issuer)
+        _install(work, issuer, pairs)
         if hook and (pairs or crl):
-            reload_or_roll_back(office, hook, _unproven(pairs))
+            reload_or_roll_back(work, issuer, hook, _unproven(pairs))
     except SmtpcredsError:
-        recover(replace(office.site, warn=lambda _: None), office.inventory)
+        work.recover()
         raise
     for draft, _ in pairs:
         if draft.waited:
             remove(draft.order.pair.next_key)
-    _record(office, pairs, verb)
+    _record(work, issuer, pairs, verb)
     issued = [Issued(draft.order, certificate, draft.validity.shortened) for draft, certificate in pairs]
     return [*issued, *refused], crl
 
 
 def _sign(
-    office: Office, drafts: Sequence[Draft], progress: Callable[[], None]
+    work: Transaction, issuer: Issuer, drafts: Sequence[Draft], progress: Callable[[], None]
 ) -> tuple[Pairs, list[Refused]]:
     """Sign each draft; one that breaks a rule is given up without harm to the others."""
+    authority = work.row(issuer.certificate).id
     pairs: list[tuple[Draft, Certificate]] = []
     refused: list[Refused] = []
     for draft in drafts:
         try:
-            signed = sign(draft.request, draft.order.profile, office.issuer, draft.serial, draft.validity)
+            signed = sign(draft.request, draft.order.profile, issuer, draft.serial, draft.validity)
         except SmtpcredsError as error:
-            office.inventory.discard(office.authority.id, draft.serial_text, str(error))
+            work.inventory.discard(authority, draft.serial_text, str(error))
             refused.append(Refused(draft.order.host, error))
         else:
             pairs.append((draft, signed))
         progress()
-    office.inventory.signed(office.authority.id, [_signed(*pair) for pair in pairs])
+    work.inventory.signed(authority, [_signed(*pair) for pair in pairs])
     return pairs, refused
 
 
-def _install(office: Office, pairs: Pairs) -> None:
+def _install(work: Transaction, issuer: Issuer, pairs: Pairs) -> None:
     if not pairs:
         return
     artifacts: list[Artifact | Link] = []
     for directory in dict.fromkeys(draft.order.pair.directory for draft, _ in pairs):
-        prepare(office.site, directory)
-        artifacts += around(office.site, directory)
+        prepare(work.site, directory)
+        artifacts += around(work.ca, directory)
     for draft, certificate in pairs:
-        artifacts += draft.artifacts(certificate, office.issuer.path)
+        artifacts += draft.artifacts(certificate, issuer.path)
     write_all(artifacts)
 
 
@@ -165,29 +167,29 @@ def _unproven(pairs: Pairs) -> list[Unproven]:
     return [Unproven(draft.order.host, draft.serial_text, former) for draft, former in renewed if former]
 
 
-def _record(office: Office, pairs: Pairs, verb: str) -> None:
+def _record(work: Transaction, issuer: Issuer, pairs: Pairs, verb: str) -> None:
     try:
-        with office.inventory.transaction():
-            office.inventory.issued(office.authority.id, [draft.serial_text for draft, _ in pairs])
+        with work.inventory.transaction():
+            work.inventory.issued(work.row(issuer.certificate).id, [draft.serial_text for draft, _ in pairs])
             deeds = [(draft.order.host, f"serial {draft.serial_text}") for draft, _ in pairs]
-            record_all(office.site, office.inventory, verb, deeds)
+            work.record_all(verb, deeds)
     except WriteError as error:  # no room even for this; recovery settles it from what is on disk
         reason = "the certificates are in place, but there was no room to record it; the next command does"
         raise WriteError(error.subject, reason, error.hint) from error
 
 
-def _intent(office: Office, draft: Draft) -> Intent:
+def _intent(work: Transaction, authority: int, draft: Draft) -> Intent:
     order, span = draft.order, draft.validity
     return Intent(
-        office.authority.id,
+        authority,
         draft.serial_text,
         order.host,
         order.profile.name,
         order.names,
         span.not_before,
         span.not_after,
-        office.site.clock(),
-        office.site.root.record(order.pair.stem),
+        work.now,
+        work.site.root.record(order.pair.stem),
     )
 
 

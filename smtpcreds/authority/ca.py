@@ -1,17 +1,19 @@
-"""The authority on disk: is there one, what is its certificate, open it to sign."""
+"""The authority on disk with those it replaced: read once, kept for the run."""
 
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 from ..config import Site
 from ..errors import DamagedFileError, DeniedError, ExistsError, MissingInputError
-from ..files import disk, exists, read_private
+from ..files import disk, exists, names_in, read_if_there, read_private
+from ..inventory import Authority
 from ..pki.keyfile import decode_key, is_encrypted
 from ..pki.keys import KEY_TYPES, PrivateKey, generate
-from ..pki.pem import parse_certificate, parse_certificates
-from ..pki.values import Certificate, Issuer
+from ..pki.pem import encode_der, parse_certificate, parse_certificates
+from ..pki.values import Certificate, Issuer, key_identifier
 from ..secret import Secret
-from .layout import CaFiles, ca_files
+from .layout import CERTIFICATE, CRL, ELDER, RETIRED, CaFiles, ca_files
 
 Passphrase = Callable[[], Secret | None]
 """Asked at most once, and only when the key is encrypted; None where there is no way to get it."""
@@ -21,99 +23,219 @@ def no_passphrase() -> None:
     """Answer that there is none."""
 
 
-def once(passphrase: Passphrase) -> Passphrase:
-    """Return the same question, which remembers its answer: a stream or a person gives it once."""
-    return cache(passphrase)
+@dataclass(frozen=True, slots=True)
+class Elder:
+    """One authority that was replaced: its files, and its certificate with those above it."""
+
+    files: CaFiles
+    path: tuple[Certificate, ...]
+
+    @property
+    def certificate(self) -> Certificate:
+        """The certificate whose key signed before."""
+        return self.path[0]
+
+    @property
+    def has_crl(self) -> bool:
+        """Tell whether its CRL is at hand; a new one can be signed where it is not."""
+        return exists(self.files.crl)
+
+    @property
+    def crl_name(self) -> str:
+        """Name of its CRL in certificate directories; Sendmail reads only one CRL of a file."""
+        return f"crl-{short_id(self.certificate)}.pem"
 
 
-def refuse_existing(site: Site) -> None:
-    """Raise ExistsError where an authority, or any part of one, lies in the state directory."""
-    files = ca_files(site)
-    if not exists(files.directory):
-        return
-    if exists(files.certificate) or exists(files.key):
-        raise ExistsError(files.directory, "holds an authority and is never overwritten", "smtpcreds ca show")
-    raise ExistsError(
-        files.directory, "is in the way of a new authority", f"see what it holds: ls -la {files.directory}"
-    )
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A CRL beside certificates: the name of its file, whose it is, and itself as PEM."""
+
+    name: str
+    issuer: Certificate
+    content: bytes
 
 
-def has_authority(site: Site) -> bool:
-    """Tell whether there is an authority."""
-    return exists(ca_files(site).certificate)
+class CA:
+    """The authority that signs, and those that it replaced. No key is touched but by :meth:`issuer`.
 
+    The directories say what is trusted; the inventory's rows follow them. What was read is kept: after a
+    change of the authority's directory call :meth:`forget`.
 
-def certificates(site: Site) -> tuple[Certificate, ...]:
-    """Return the authority's certificate and those above it, nearest first; no key is touched.
-
-    Raises:
-        MissingInputError: there is no authority.
+    Args:
+        site: whose.
     """
-    return path_of(require(site))
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self.files = ca_files(site)
+
+    def forget(self) -> None:
+        """Read everything anew when it is asked for."""
+        for name in ("chain", "elders", "retired", "trusted", "distrusted"):
+            self.__dict__.pop(name, None)
+
+    @property
+    def is_there(self) -> bool:
+        """Tell whether there is an authority."""
+        return "chain" in self.__dict__ or exists(self.files.certificate)
+
+    @cached_property
+    def chain(self) -> tuple[Certificate, ...]:
+        """The authority's certificate and those above it, nearest first.
+
+        Raises:
+            MissingInputError: there is no authority; the hint makes one.
+            DamagedFileError: one half of it is gone.
+        """
+        files = self.files
+        if not exists(files.directory):
+            raise MissingInputError(files.directory, "there is no authority yet", "smtpcreds ca init")
+        for path in (files.certificate, files.key):
+            if not exists(path):
+                raise DamagedFileError(path, "is missing from the authority", "put it back from your backup")
+        return path_of(files)
+
+    @property
+    def certificate(self) -> Certificate:
+        """The certificate whose key signs; raises as :attr:`chain`."""
+        return self.chain[0]
+
+    @cached_property
+    def elders(self) -> tuple[Elder, ...]:
+        """The replaced authorities that are still trusted, the newest first."""
+        return self._replaced(ELDER)
+
+    @cached_property
+    def retired(self) -> tuple[Elder, ...]:
+        """Those whose files are kept although nobody is to trust them, the newest first."""
+        return self._replaced(RETIRED)
+
+    @cached_property
+    def trusted(self) -> tuple[Certificate, ...]:
+        """Every CA certificate that clients need: of the authority that signs, then of its elders."""
+        older = (certificate for elder in self.elders for certificate in elder.path)
+        return tuple(dict.fromkeys((*self.chain, *older)))
+
+    @cached_property
+    def distrusted(self) -> frozenset[Certificate]:
+        """The CA certificates of retired authorities that no other one needs."""
+        gone = {certificate for elder in self.retired for certificate in elder.path}
+        return frozenset(gone.difference(self.trusted))
+
+    def files_of(self, certificate: Certificate) -> CaFiles:
+        """Return the files of an authority by its certificate: an elder's, else those of the one that signs."""
+        found = (elder.files for elder in self.elders if elder.certificate == certificate)
+        return next(found, self.files)
+
+    def files_of_row(self, authority: Authority) -> CaFiles:
+        """Return the files of an authority by its row in the inventory."""
+        found = (elder.files for elder in self.elders if encode_der(elder.certificate) == authority.der)
+        return next(found, self.files)
+
+    def crl_lists(self, fresh: Mapping[Certificate, bytes] | None = None) -> tuple[Listed, ...]:
+        """Return the CRLs of the authority that signs and of its elders, as far as they are there.
+
+        Args:
+            fresh: those that were signed just now, as PEM, and are not in place yet.
+        """
+        known = {CRL: (self.files, self.certificate)}
+        known |= {elder.crl_name: (elder.files, elder.certificate) for elder in self.elders}
+        found = []
+        for name, (files, issuer) in known.items():
+            content = (fresh or {}).get(issuer) or read_if_there(files.crl)
+            if content is not None:
+                found.append(Listed(name, issuer, content))
+        return tuple(found)
+
+    def issuer(self, passphrase: Passphrase, files: CaFiles | None = None) -> Issuer:
+        """Return an authority, ready to sign; in a preview with a throw-away key.
+
+        Args:
+            passphrase: asked if the key is encrypted.
+            files: of an authority that was replaced; None is the one that signs.
+
+        Raises:
+            MissingInputError: there is none.
+            WrongPassphraseError: the passphrase does not open its key.
+            DeniedError: the key is encrypted and there is no passphrase.
+        """
+        own, *parents = self.chain if files in (None, self.files) else path_of(files or self.files)
+        path = (files or self.files).key
+        if disk().is_preview:
+            open_key(path, passphrase)
+            return Issuer.trial(own, tuple(parents))
+        return Issuer(own, open_key(path, passphrase), tuple(parents))
+
+    def refuse_existing(self) -> None:
+        """Raise ExistsError where an authority, or any part of one, lies in the state directory."""
+        files = self.files
+        if not exists(files.directory):
+            return
+        if exists(files.certificate) or exists(files.key):
+            reason = "holds an authority and is never overwritten"
+            raise ExistsError(files.directory, reason, "smtpcreds ca show")
+        hint = f"see what it holds: ls -la {files.directory}"
+        raise ExistsError(files.directory, "is in the way of a new authority", hint)
+
+    def _replaced(self, prefix: str) -> tuple[Elder, ...]:
+        if not self.is_there:
+            return ()
+        found = (CaFiles(f"{self.files.directory}/{name}") for name in self._names if name.startswith(prefix))
+        whole = [
+            Elder(files, path_of(files)) for files in found if exists(f"{files.directory}/{CERTIFICATE}")
+        ]
+        return tuple(sorted(whole, key=_beginning, reverse=True))
+
+    @property
+    def _names(self) -> list[str]:
+        return names_in(self.files.directory)
 
 
 def path_of(files: CaFiles) -> tuple[Certificate, ...]:
     """Return the certificate of an authority whose files are known, and those above it, nearest first."""
     own = parse_certificate(read_private(files.certificate), files.certificate)
-    if not exists(files.parents):
-        return (own,)
-    return (own, *parse_certificates(read_private(files.parents), files.parents).certificates)
+    above = read_if_there(files.parents)
+    return (own,) if above is None else (own, *parse_certificates(above, files.parents).certificates)
 
 
-def require(site: Site) -> CaFiles:
-    """Return the files of the authority.
-
-    Raises:
-        MissingInputError: there is none; the hint makes one.
-        DamagedFileError: one half of it is gone.
-    """
-    files = ca_files(site)
-    if not exists(files.directory):
-        raise MissingInputError(files.directory, "there is no authority yet", "smtpcreds ca init")
-    for path in (files.certificate, files.key):
-        if not exists(path):
-            raise DamagedFileError(path, "is missing from the authority", "put it back from your backup")
-    return files
-
-
-def open_issuer(site: Site, passphrase: Passphrase, files: CaFiles | None = None) -> Issuer:
-    """Return the authority, ready to sign.
-
-    Args:
-        site: where.
-        passphrase: asked if the key is encrypted.
-        files: of an authority that was replaced; None is the one that signs.
-
-    Raises:
-        MissingInputError: there is none.
-        WrongPassphraseError: the passphrase does not open its key.
-        DeniedError: the key is encrypted and there is no passphrase.
-    """
-    files = files or require(site)
-    own, *parents = path_of(files)
-    if disk().is_preview:
-        read_private(files.key)
-        return Issuer.trial(own, tuple(parents))
-    return Issuer(own, open_key(files.key, passphrase), tuple(parents))
+def short_id(certificate: Certificate) -> str:
+    """Return eight hex digits of the key identifier, by which files of elders are named."""
+    return key_identifier(certificate).hex()[:8]
 
 
 def open_key(path: str, passphrase: Passphrase) -> PrivateKey:
-    """Return a private key of the authority; raises as :func:`open_issuer`."""
+    """Return a private key of the authority; raises as :meth:`CA.issuer`."""
     return decrypted(read_private(path), passphrase, path)
 
 
 def decrypted(pem: bytes, passphrase: Passphrase, path: str) -> PrivateKey:
     """Return the private key of a file's content; the passphrase is asked for if it is encrypted.
 
+    A preview asks too, so that the caller learns that it will be asked, and takes a throw-away key.
+
     Raises:
         WrongPassphraseError: it does not open the key.
         DeniedError: the key is encrypted and there is no passphrase.
         DamagedFileError, ForeignFormatError, DataError: as :func:`smtpcreds.pki.keyfile.decode_key`.
     """
-    if disk().is_preview and is_encrypted(pem):
-        return generate(KEY_TYPES["p256"])
     given = passphrase() if is_encrypted(pem) else None
     if given is None and is_encrypted(pem):
         hint = "pass --passphrase SOURCE, or set ca.passphrase"
         raise DeniedError(path, "is encrypted and no passphrase was given", hint)
+    if given is not None and disk().is_preview:
+        return generate(KEY_TYPES["p256"])
     return decode_key(pem, given, path)
+
+
+def _beginning(elder: Elder) -> float:
+    return elder.certificate.not_valid_before_utc.timestamp()
+
+
+def has_authority(site: Site) -> bool:
+    """Tell whether there is an authority."""
+    return CA(site).is_there
+
+
+def certificates(site: Site) -> tuple[Certificate, ...]:
+    """Return the authority's certificate and those above it; see :attr:`CA.chain`."""
+    return CA(site).chain

@@ -8,11 +8,9 @@ from ..config import Site
 from ..errors import SmtpcredsError
 from ..files import (
     check_directory,
-    exists,
     is_directory,
     link_target,
     names_in,
-    read_private,
     remove,
     sweep,
     write_all,
@@ -20,11 +18,9 @@ from ..files import (
 from ..inventory import Inventory
 from ..model import Artifact, Link
 from ..pki.hashlinks import is_link_name, subject_hash
-from ..pki.values import Certificate
-from .ca import certificates
-from .elders import distrusted, elders, trusted
-from .install import Listed, bundled, check, complete, surroundings, trust
-from .layout import BUNDLE, CRL, ca_files
+from .ca import CA, Listed
+from .install import bundled, check, complete, surroundings, trust
+from .layout import BUNDLE
 
 _ELDER_CRL = pattern(r"crl-[0-9a-f]{8}\.pem")
 
@@ -36,7 +32,7 @@ def directories(site: Site, inventory: Inventory) -> list[str]:
     return [directory for directory in found if is_directory(directory)]
 
 
-def spread(site: Site, inventory: Inventory) -> list[str]:
+def spread(site: Site, inventory: Inventory, ca: CA) -> list[str]:
     """Bring bundle, CRLs and links of every directory up to date without any key; return the changed ones.
 
     A directory that can't be changed gets a warning, for what the authority is has been decided before.
@@ -44,24 +40,24 @@ def spread(site: Site, inventory: Inventory) -> list[str]:
     changed = []
     for directory in directories(site, inventory):
         try:
-            if _freshen(site, directory):
+            if _freshen(ca, directory):
                 changed.append(directory)
         except SmtpcredsError as error:
             site.warn(f"{error}; what stands in {directory} about the CA is of before")
     return changed
 
 
-def around(site: Site, directory: str) -> list[Artifact | Link]:
+def around(ca: CA, directory: str) -> list[Artifact | Link]:
     """Return what of bundle, CRLs and links is missing or different in a directory."""
-    return surroundings(directory, trusted(site), crl_lists(site), distrusted(site))
+    return surroundings(directory, ca.trusted, ca.crl_lists(), ca.distrusted)
 
 
-def elsewhere(site: Site, directory: str) -> list[Artifact | Link]:
+def elsewhere(ca: CA, directory: str) -> list[Artifact | Link]:
     """Return all of bundle, CRLs and links for a directory of another host."""
-    return complete(directory, trusted(site), crl_lists(site))
+    return complete(directory, ca.trusted, ca.crl_lists())
 
 
-def verify_place(site: Site, directory: str) -> None:
+def verify_place(ca: CA, directory: str) -> None:
     """Find out whether pairs can be kept in a directory, and the bundle beside them.
 
     Raises:
@@ -69,36 +65,15 @@ def verify_place(site: Site, directory: str) -> None:
         DamagedFileError: the bundle that is there can't be read.
     """
     check(directory)
-    trust(directory, trusted(site), distrusted(site))
+    trust(directory, ca.trusted, ca.distrusted)
 
 
-def crl_lists(site: Site, fresh: Mapping[Certificate, bytes] | None = None) -> tuple[Listed, ...]:
-    """Return the CRLs of the authority that signs and of its elders, as far as they are there.
-
-    Args:
-        site: where.
-        fresh: those that were signed just now, as PEM, and are not in place yet.
-    """
-    known = {CRL: (ca_files(site), certificates(site)[0])}
-    known |= {elder.crl_name: (elder.files, elder.certificate) for elder in elders(site)}
-    found = []
-    for name, (files, issuer) in known.items():
-        content = (fresh or {}).get(issuer) or _content(files.crl)
-        if content is not None:
-            found.append(Listed(name, issuer, content))
-    return tuple(found)
-
-
-def _content(path: str) -> bytes | None:
-    return read_private(path) if exists(path) else None
-
-
-def _freshen(site: Site, directory: str) -> bool:
+def _freshen(ca: CA, directory: str) -> bool:
     check_directory(directory)
     sweep(directory)
-    artifacts = around(site, directory)
+    artifacts = around(ca, directory)
     write_all(artifacts)
-    stale = list(leftovers(directory, crl_lists(site)))
+    stale = list(leftovers(directory, ca.crl_lists()))
     for path in stale:
         remove(path)
     return bool(artifacts or stale)

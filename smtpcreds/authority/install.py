@@ -3,7 +3,6 @@
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 
 from ..config import Site
 from ..errors import DamagedFileError, UnsafePathError
@@ -22,6 +21,7 @@ from ..model import Artifact, Link
 from ..pki.hashlinks import subject_hash
 from ..pki.pem import encode_certificates, parse_certificates
 from ..pki.values import Certificate
+from .ca import Listed
 from .layout import BUNDLE
 
 
@@ -54,15 +54,6 @@ def certificate_file(certificate: Certificate, authorities: Iterable[Certificate
     """
     between = (ca for ca in authorities if ca.subject != ca.issuer)
     return encode_certificates([certificate, *between])
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A CRL beside certificates: the name of its file, whose it is, and itself as PEM."""
-
-    name: str
-    issuer: Certificate
-    content: bytes
 
 
 def surroundings(

@@ -2,40 +2,33 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from ..config import Site
 from ..errors import NameRefusedError, SmtpcredsError, UsageError
-from ..inventory import Inventory
-from ..model import Plan, Step
 from ..pki.constraints import Names, constraints_of, refusal
 from ..pki.issue import new_serial
 from ..pki.keys import generate
 from ..pki.values import Certificate, Issuer, validity
+from ..transaction import Transaction
 from .batch import Draft, Issued, Outcome, Refused, carry_out
-from .ca import Passphrase, certificates, once, open_issuer
-from .elder_crls import refresh_elders
 from .everywhere import verify_place
-from .office import at_the_office
 from .orders import Order
-from .reading import looking, unsettled
+from .publish import refresh_elders
 from .standing import refuse_standing
 
-__all__ = ["Issued", "Outcome", "Refused", "plan_issue", "verify_permitted"]
+__all__ = ["Issued", "Outcome", "Refused", "issue", "verify_permitted"]
 
 
-def plan_issue(
-    site: Site,
+def issue(
+    work: Transaction,
     orders: Sequence[Order],
-    passphrase: Passphrase,
     *,
     force: bool = False,
     progress: Callable[[], None] = lambda: None,
-) -> Plan[list[Outcome]]:
-    """Plan certificates with new keys; each order is carried out whole or not at all.
+) -> list[Outcome]:
+    """Issue certificates with new keys; each order is carried out whole or not at all.
 
     Args:
-        site: whose authority signs.
+        work: whose authority signs.
         orders: what is wanted.
-        passphrase: asked once if the CA key is encrypted.
         force: replace valid pairs and half pairs.
         progress: called after each certificate.
 
@@ -43,19 +36,14 @@ def plan_issue(
         MissingInputError: there is no authority.
         SmtpcredsError: why the only order can't be carried out.
     """
-    chain = certificates(site)
-    with looking(site) as inventory:
-        accepted, refused = _sorted_out(site, orders, chain, inventory, force=force)
+    accepted, refused = _sorted_out(work, orders, force=force)
     if len(orders) == 1 and refused:
         raise refused[0].error
-
-    def apply() -> list[Outcome]:
-        asked = once(passphrase)
-        issuer = open_issuer(site, asked)
-        refresh_elders(site, asked)
-        return _issue(site, orders, issuer, progress, force=force)
-
-    return Plan(tuple(step for order in accepted for step in _steps(order)), apply)
+    issuer = work.issuer()
+    refresh_elders(work)
+    drafts = [_draft(work, order, issuer) for order in accepted]
+    done, _ = carry_out(work, issuer, drafts, "cert issue", progress=progress)
+    return _in_order(orders, [*done, *refused])
 
 
 def verify_permitted(order: Order, chain: Iterable[Certificate]) -> None:
@@ -69,16 +57,6 @@ def verify_permitted(order: Order, chain: Iterable[Certificate]) -> None:
         raise NameRefusedError(order.host, fault, "choose another name, or see: smtpcreds ca rollover --help")
 
 
-def _issue(
-    site: Site, orders: Sequence[Order], issuer: Issuer, progress: Callable[[], None], *, force: bool
-) -> list[Outcome]:
-    with at_the_office(site, issuer) as office:
-        accepted, refused = _sorted_out(site, orders, issuer.path, office.inventory, force=force)
-        drafts = [_draft(site, order, issuer) for order in accepted]
-        done, _ = carry_out(office, drafts, "cert issue", progress=progress)
-    return _in_order(orders, [*done, *refused])
-
-
 def _in_order(orders: Iterable[Order], outcomes: Iterable[Outcome]) -> list[Outcome]:
     hosts = {host: place for place, host in enumerate(dict.fromkeys(order.host for order in orders))}
     return sorted(outcomes, key=lambda outcome: hosts[_host(outcome)])
@@ -89,16 +67,11 @@ def _host(outcome: Outcome) -> str:
 
 
 def _sorted_out(
-    site: Site,
-    orders: Sequence[Order],
-    chain: Iterable[Certificate],
-    inventory: Inventory | None,
-    *,
-    force: bool,
+    work: Transaction, orders: Sequence[Order], *, force: bool
 ) -> tuple[list[Order], list[Refused]]:
+    chain = work.ca.chain
     for directory in {order.pair.directory for order in orders}:
-        verify_place(site, directory)
-    pending = unsettled(site, inventory)
+        verify_place(work.ca, directory)
     accepted: dict[str, Order] = {}
     refused: list[Refused] = []
     for order in orders:
@@ -106,8 +79,8 @@ def _sorted_out(
             if order.host in accepted:
                 raise UsageError(order.host, "is named twice")
             verify_permitted(order, chain)
-            if not force and order.pair.stem not in pending:
-                refuse_standing(order.pair, order.host, site.clock(), inventory)
+            if not force:
+                refuse_standing(order.pair, order.host, work.now, work.known_inventory)
         except SmtpcredsError as error:
             refused.append(Refused(order.host, error))
         else:
@@ -115,12 +88,5 @@ def _sorted_out(
     return list(accepted.values()), refused
 
 
-def _draft(site: Site, order: Order, issuer: Issuer) -> Draft:
-    return Draft(
-        order, generate(order.key_type), new_serial(), validity(site.clock(), order.lifetime, issuer)
-    )
-
-
-def _steps(order: Order) -> Iterable[Step]:
-    note = f"{order.host}: {order.profile.label}, {order.key_type.label}, {order.lifetime.days} days"
-    return (Step("write", order.pair.key, 0o600, note), Step("write", order.pair.certificate, 0o600))
+def _draft(work: Transaction, order: Order, issuer: Issuer) -> Draft:
+    return Draft(order, generate(order.key_type), new_serial(), validity(work.now, order.lifetime, issuer))

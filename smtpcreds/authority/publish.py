@@ -4,16 +4,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from ..config import Site
 from ..errors import SmtpcredsError
 from ..files import check_directory, sweep, write_all
-from ..inventory import Inventory
 from ..model import Artifact, Link
-from .elders import distrusted, files_of, trusted
-from .everywhere import crl_lists, directories
-from .install import Listed, surroundings
-from .office import Office
-from .revocations import NewCrl, crl_is_stale, next_crl, record_crl
+from ..pki.crl import may_sign_crls
+from ..pki.values import Issuer
+from ..transaction import Transaction
+from .ca import Elder, Listed
+from .everywhere import directories
+from .install import surroundings
+from .ledger import row_of
+from .revocations import NewCrl, crl_is_due, crl_is_stale, next_crl, record_crl
 
 Missing = dict[str, list[Artifact | Link]]
 """Directory to what it lacks of bundle, CRLs and links."""
@@ -28,53 +29,95 @@ class Published:
     copies: tuple[str, ...]
 
 
-def publish(office: Office, *, number: int | None = None, lifetime: timedelta | None = None) -> Published:
+def publish(
+    work: Transaction, issuer: Issuer, *, number: int | None = None, lifetime: timedelta | None = None
+) -> Published:
     """Sign a CRL, install it with the authority and beside its certificates, and record it.
 
     Args:
-        office: whose CRL.
+        work: where.
+        issuer: whose CRL.
         number: taken already; None takes the next one.
         lifetime: None is that of the configuration.
     """
-    site, inventory, certificate = office.site, office.inventory, office.issuer.certificate
-    crl = next_crl(site, inventory, office.authority, office.issuer, number=number, lifetime=lifetime)
-    lists = crl_lists(site, {certificate: crl.pem})
-    beside = _missing(site, directories(site, inventory), lists)
+    certificate = issuer.certificate
+    authority = work.row(certificate)
+    crl = next_crl(work.site, work.inventory, authority, issuer, number=number, lifetime=lifetime)
+    lists = work.ca.crl_lists({certificate: crl.pem})
+    beside = _missing(work, lists)
     _clean(beside)
-    kept = files_of(site, certificate).crl
+    kept = work.ca.files_of(certificate).crl
     write_all([Artifact(kept, crl.pem), *_all(beside)])
-    record_crl(inventory, office.authority, crl)
+    record_crl(work.inventory, authority, crl)
     name = next(item.name for item in lists if item.issuer == certificate)
     return Published(crl, kept, tuple(f"{directory}/{name}" for directory in beside))
 
 
-def keep_fresh(office: Office) -> Published | None:
+def keep_fresh(work: Transaction, issuer: Issuer) -> Published | None:
     """Sign and install a CRL if there is none, if it is due, or if it is a day old."""
-    return publish(office) if crl_is_stale(office.site, office.inventory, office.authority) else None
+    is_stale = crl_is_stale(work.site, work.inventory, work.ca, work.row(issuer.certificate))
+    return publish(work, issuer) if is_stale else None
 
 
-def stale_copies(site: Site, inventory: Inventory) -> Missing:
+def refresh_elders(
+    work: Transaction, *, every: bool = False, lifetime: timedelta | None = None
+) -> list[Published]:
+    """Sign the CRLs of elders that are due, since an expired one stops all their certificates; return them.
+
+    An elder whose key can't be used gets a warning: the authority that signs goes on without it.
+
+    Args:
+        work: where; the passphrase opens the keys of elders too, and is asked only when a CRL is to be signed.
+        every: also those that are not due.
+        lifetime: None is that of the configuration.
+    """
+    done = []
+    for elder in work.ca.elders:
+        if _lives(work, elder) and (every or _elder_is_due(work, elder)):
+            try:
+                done.append(publish(work, work.issuer(elder.files), lifetime=lifetime))
+            except SmtpcredsError as error:
+                work.warn(f"{error}; the CRL of this old authority was not signed anew")
+    return done
+
+
+def elders_are_due(work: Transaction) -> bool:
+    """Tell whether any elder needs a new CRL."""
+    return any(_lives(work, elder) and _elder_is_due(work, elder) for elder in work.ca.elders)
+
+
+def stale_copies(work: Transaction) -> Missing:
     """Return the directories that lack something of what the authority has, with what they lack."""
-    found = _missing(site, directories(site, inventory), crl_lists(site))
+    found = _missing(work, work.ca.crl_lists())
     return {directory: artifacts for directory, artifacts in found.items() if artifacts}
 
 
 def copy(beside: Missing) -> None:
-    """Install what the directories lack; the caller holds the lock."""
+    """Install what the directories lack."""
     _clean(beside)
     write_all(list(_all(beside)))
 
 
-def _missing(site: Site, places: Iterable[str], lists: Iterable[Listed]) -> Missing:
+def _elder_is_due(work: Transaction, elder: Elder) -> bool:
+    row = row_of(work.inventory, elder.certificate)
+    return row is None or crl_is_due(work.site, work.inventory, work.ca, row)
+
+
+def _lives(work: Transaction, elder: Elder) -> bool:
+    """Tell whether an elder can need a CRL: it has not expired, and may sign one."""
+    return elder.certificate.not_valid_after_utc > work.now and may_sign_crls(elder.certificate)
+
+
+def _missing(work: Transaction, lists: Iterable[Listed]) -> Missing:
     """Return what each directory lacks; of those that others can change, warn."""
-    known, gone, belonging = trusted(site), distrusted(site), tuple(lists)
+    ca, belonging = work.ca, tuple(lists)
     found: Missing = {}
-    for directory in places:
+    for directory in directories(work.site, work.inventory):
         try:
             check_directory(directory)
-            found[directory] = surroundings(directory, known, belonging, gone)
+            found[directory] = surroundings(directory, ca.trusted, belonging, ca.distrusted)
         except SmtpcredsError as error:
-            site.warn(f"{error}; no CRL was installed in {directory}")
+            work.warn(f"{error}; no CRL was installed in {directory}")
     return found
 
 

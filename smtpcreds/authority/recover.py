@@ -11,8 +11,7 @@ from ..pki.chains import climb
 from ..pki.describe import fingerprint
 from ..pki.keys import public_id
 from ..pki.pem import parse_certificate
-from .ca import has_authority
-from .elders import trusted
+from .ca import CA
 from .former import certificate_in_place, read_former
 from .install import trust
 from .layout import Pair
@@ -20,15 +19,15 @@ from .placing import key_id, put_in_place
 from .revocations import owed
 
 
-def recover(site: Site, inventory: Inventory) -> None:
+def recover(site: Site, inventory: Inventory, ca: CA) -> None:
     """Settle every pending certificate, and tell of a CRL that is still to be signed.
 
     Files that another host of a shared inventory began to write are left to that host.
     """
-    ours = [ca for ca in inventory.authorities() if ca.state is not AuthorityState.FOREIGN]
+    ours = [row for row in inventory.authorities() if row.state is not AuthorityState.FOREIGN]
     for row in inventory.pending():
         if row.is_on(site.machine) or row.fingerprint is None or not row.directory:
-            _settle(site, inventory, row, is_ours=any(row.authority == ca.id for ca in ours))
+            _settle(site, inventory, ca, row, is_ours=any(row.authority == own.id for own in ours))
         else:
             site.warn(
                 f"{row.host}: an interrupted run on {row.machine} began certificate {row.serial}; "
@@ -42,7 +41,7 @@ def recover(site: Site, inventory: Inventory) -> None:
             )
 
 
-def _settle(site: Site, inventory: Inventory, row: Certificate, *, is_ours: bool) -> None:
+def _settle(site: Site, inventory: Inventory, ca: CA, row: Certificate, *, is_ours: bool) -> None:
     pair = Pair(site.root.locate(row.directory))
     if row.directory:
         sweep(pair.directory)
@@ -52,7 +51,7 @@ def _settle(site: Site, inventory: Inventory, row: Certificate, *, is_ours: bool
         inventory.issued(row.authority, [row.serial])
     elif is_ours and _former_stands(pair, row):
         _give_up(site, inventory, row, "interrupted before it replaced the former one")
-    elif _complete(site, inventory, row, pair):
+    elif _complete(inventory, ca, row, pair):
         inventory.issued(row.authority, [row.serial])
         site.warn(
             f"{row.host}: an interrupted run left its certificate unfinished; it is in place now, "
@@ -70,10 +69,10 @@ def _former_stands(pair: Pair, row: Certificate) -> bool:
     return found is not None and public_id(found) == row.key_id and fingerprint(found) != row.fingerprint
 
 
-def _complete(site: Site, inventory: Inventory, row: Certificate, pair: Pair) -> bool:
+def _complete(inventory: Inventory, ca: CA, row: Certificate, pair: Pair) -> bool:
     certificate = parse_certificate(inventory.der(row.authority, row.serial), row.host)
-    own = trusted(site) if has_authority(site) else ()
-    others = (parse_certificate(ca.der, ca.name) for ca in inventory.authorities())
+    own = ca.trusted if ca.is_there else ()
+    others = (parse_certificate(other.der, other.name) for other in inventory.authorities())
     above = climb(certificate, (*own, *others))[1:]
     if not put_in_place(pair, certificate, above):
         return False

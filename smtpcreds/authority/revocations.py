@@ -13,14 +13,14 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from ..config import Site
-from ..files import exists, read_private
+from ..files import read_if_there
 from ..inventory import Authority, Crl, Inventory
 from ..pki.crl import BACKDATE, build_crl, may_sign_crls, to_pem
 from ..pki.pem import blocks, parse_certificate
 from ..pki.revocation import Revoked, parse_reason
 from ..pki.values import Issuer
+from .ca import CA
 from .due import is_due
-from .elders import files_of_row
 
 FRESH = timedelta(days=1)
 """A CRL younger than this is not signed anew by a command that merely issues."""
@@ -93,28 +93,26 @@ def owed(inventory: Inventory, authority: Authority) -> bool:
     return latest is not None and latest.number != inventory.last_crl_number(authority.id)
 
 
-def crl_is_due(site: Site, inventory: Inventory, authority: Authority) -> bool:
+def crl_is_due(site: Site, inventory: Inventory, ca: CA, authority: Authority) -> bool:
     """Tell whether a CRL has to be signed: none is there, it is not the newest, or past most of its life."""
     if not signs_crls(authority):
         return False
     latest = inventory.latest_crl(authority.id)
-    if latest is None or owed(inventory, authority) or not _is_kept(site, authority, latest):
+    if latest is None or owed(inventory, authority) or not _is_kept(ca, authority, latest):
         return True
     return latest.this_update > site.clock() or is_due(latest.this_update, latest.next_update, site.clock())
 
 
-def crl_is_stale(site: Site, inventory: Inventory, authority: Authority) -> bool:
+def crl_is_stale(site: Site, inventory: Inventory, ca: CA, authority: Authority) -> bool:
     """Tell whether a command that signs anyhow should sign a CRL too: it is due, or a day old."""
     latest = inventory.latest_crl(authority.id)
-    if latest is None or crl_is_due(site, inventory, authority):
+    if latest is None or crl_is_due(site, inventory, ca, authority):
         return signs_crls(authority)
     return site.clock() - latest.this_update >= FRESH
 
 
-def _is_kept(site: Site, authority: Authority, latest: Crl) -> bool:
+def _is_kept(ca: CA, authority: Authority, latest: Crl) -> bool:
     """Tell whether the file is the CRL recorded last; a backup put back may hold an older one."""
-    path = files_of_row(site, authority).crl
-    if not exists(path):
-        return False
-    content = next((block.decode() for block in blocks(read_private(path))), None)
+    kept = read_if_there(ca.files_of_row(authority).crl)
+    content = None if kept is None else next((block.decode() for block in blocks(kept)), None)
     return content is not None and sha256(content).hexdigest() == latest.sha256

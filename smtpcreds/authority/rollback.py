@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import UnavailableError
+from ..pki.values import Issuer
+from ..transaction import Transaction
 from .former import Former
-from .ledger import record
-from .office import Office
 from .reload import Hook
 
 
@@ -24,7 +24,7 @@ class Unproven:
     former: Former
 
 
-def reload_or_roll_back(office: Office, hook: Hook, unproven: Sequence[Unproven]) -> None:
+def reload_or_roll_back(work: Transaction, issuer: Issuer, hook: Hook, unproven: Sequence[Unproven]) -> None:
     """Run the hook; if it fails, bring the former pairs back and run it again.
 
     Raises:
@@ -35,16 +35,19 @@ def reload_or_roll_back(office: Office, hook: Hook, unproven: Sequence[Unproven]
     except UnavailableError as error:
         if not unproven:
             raise
-        raise UnavailableError(str(hook), f"{error.reason}; {_roll_back(office, hook, unproven)}") from None
+        raise UnavailableError(
+            str(hook), f"{error.reason}; {_roll_back(work, issuer, hook, unproven)}"
+        ) from None
 
 
-def _roll_back(office: Office, hook: Hook, unproven: Sequence[Unproven]) -> str:
+def _roll_back(work: Transaction, issuer: Issuer, hook: Hook, unproven: Sequence[Unproven]) -> str:
     for item in unproven:
         item.former.put_back()
-    with office.inventory.transaction():
+    authority = work.row(issuer.certificate)
+    with work.inventory.transaction():
         for item in unproven:
-            office.inventory.discard(office.authority.id, item.serial, f"rolled back: {hook} failed")
-            record(office.site, office.inventory, "cert roll back", item.host, f"serial {item.serial}")
+            work.inventory.discard(authority.id, item.serial, f"rolled back: {hook} failed")
+            work.record("cert roll back", item.host, f"serial {item.serial}")
     hosts = ", ".join(item.host for item in unproven)
     again = "and it was run again with that" if _ran(hook) else "but run again with that it failed again"
     return f"the former pair of {hosts} is back in place, {again}"

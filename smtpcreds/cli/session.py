@@ -19,6 +19,7 @@ from .status import say
 if TYPE_CHECKING:
     from ..config import Settings, Site
     from ..model import Change, Plan
+    from ..transaction import Question, Transaction
 
 T = TypeVar("T")
 _BEYOND_ASCII = re.compile(r"[^\0-~]+")
@@ -92,6 +93,48 @@ class Session:
             return done
         self._show_changes(run.changes)
         return None
+
+    def run(
+        self, site: "Site", verb: "Callable[[Transaction], T]", passphrase: "Question | None" = None
+    ) -> T | None:
+        """Run a verb and return its result; with ``--dry-run`` print what it would change and return None.
+
+        Where a person would be asked for a secret, the verb is previewed first: what can be refused is refused
+        before the question, and nobody is asked while others wait for the lock.
+
+        Args:
+            site: where.
+            verb: the one function of the command.
+            passphrase: the question for that of the CA key; None answers that there is none.
+        """
+        from ..authority.ca import no_passphrase
+        from ..transaction import transaction
+
+        question = passphrase or no_passphrase
+        if self.dry_run:
+            with transaction(site, preview=True, passphrase=question) as work:
+                verb(work)
+            self._show_changes(work.changes)
+            return None
+        answers = self._answers(site, verb, question) if sys.stdin.isatty() else {}
+        with transaction(site, passphrase=question, answers=answers) as work:
+            done = verb(work)
+        for change in work.changes if self.verbose else ():
+            self.note(f"{change.action} {change.target}{_mode(change.mode)}")
+        return done
+
+    def _answers(
+        self, site: "Site", verb: "Callable[[Transaction], T]", question: "Question"
+    ) -> "dict[Question, Any]":
+        """Return the answers to what the verb asks, which a preview of it finds out."""
+        from dataclasses import replace
+
+        from ..transaction import transaction
+
+        quiet = replace(site, warn=lambda _: None)
+        with transaction(quiet, preview=True, passphrase=question) as work:
+            verb(work)
+        return {asked: asked() for asked in work.questions}
 
     @contextmanager
     def progress(self, length: int) -> Iterator[Callable[[], None]]:

@@ -58,7 +58,8 @@ def issue(
     It serves in both roles, server and client, unless --server or --client says otherwise. A HOST without
     a domain gets the configured one.
     """
-    from ...authority.issue import Issued, Refused, plan_issue
+    from ...authority.issue import Issued, Refused
+    from ...authority.issue import issue as carry_out
     from ...authority.orders import Wishes, orders
 
     site = session.site()
@@ -67,8 +68,11 @@ def issue(
     wishes = Wishes(profile, alternatives, days, key_type, directory)
     wanted = orders(site, hosts, session.absolute(listing) if listing else None, wishes)
     with session.progress(len(wanted)) as advance:
-        plan = plan_issue(site, wanted, ca_passphrase(passphrase, site), force=force, progress=advance)
-        outcomes = session.carry_out(plan)
+        outcomes = session.run(
+            site,
+            lambda work: carry_out(work, wanted, force=force, progress=advance),
+            ca_passphrase(passphrase, site),
+        )
     if outcomes is None:
         return
     issued = [outcome for outcome in outcomes if isinstance(outcome, Issued)]

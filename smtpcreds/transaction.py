@@ -1,0 +1,185 @@
+"""One run that changes something: lock, recovery, inventory, authority, clock and the record of deeds.
+
+A verb is one function on a transaction. A dry run calls the same function while the disk, the databases and the
+keys only record; see :class:`smtpcreds.files.PreviewDisk`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from typing import Any, Self, TypeVar
+
+from .authority.ca import CA, Passphrase, no_passphrase
+from .authority.layout import CaFiles
+from .authority.ledger import ensure_authority, record_all, recover_authorities
+from .authority.recover import recover
+from .config import Site
+from .files import Disk, PreviewDisk, ensure_directory, exclusive, exists, sweep, using
+from .inventory import Authority, Inventory, open_inventory
+from .model import Change
+from .pki.values import Certificate, Issuer
+from .secret import Secret
+
+T = TypeVar("T")
+Question = Callable[[], Any]
+
+
+class Transaction:
+    """What a verb works on; made by :func:`transaction`.
+
+    The lock is taken when the block begins, or, where nothing was ever written, with the first use of
+    :attr:`inventory`: a verb that refuses on a fresh host leaves no trace. What a killed run left is completed or
+    given up before anything else.
+
+    Attributes:
+        site: where, and what time it is there.
+        ca: the authority and those it replaced.
+    """
+
+    def __init__(
+        self, site: Site, disk: Disk, passphrase: Passphrase, answers: Mapping[Question, Any]
+    ) -> None:
+        self.site = site
+        self.ca = CA(site)
+        self._disk, self._passphrase = disk, passphrase
+        self._answers = dict(answers)
+        self._issuers: dict[str, Issuer] = {}
+        self._open = ExitStack()
+        self._inventory: Inventory | None = None
+        self._is_locked = False
+
+    def __enter__(self) -> Self:
+        if exists(self.site.lock):
+            with self._unwinding():
+                self._begin()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._open.__exit__(*failure)
+
+    @property
+    def is_preview(self) -> bool:
+        """Tell whether nothing is done; a verb may only ask this to leave work out that nobody would see."""
+        return self._disk.is_preview
+
+    @property
+    def changes(self) -> list[Change]:
+        """What was done so far, in order."""
+        return self._disk.changes
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """The questions that were asked."""
+        return tuple(self._answers)
+
+    @property
+    def inventory(self) -> Inventory:
+        """The record of certificates, open for writing; made where there is none."""
+        if self._inventory is None:
+            with self._unwinding():
+                self._begin()
+                self._inventory = self._inventory or self._opened()
+        return self._inventory
+
+    @property
+    def known_inventory(self) -> Inventory | None:
+        """The record of certificates, where there is one; a verb that may still refuse makes none."""
+        return self._inventory
+
+    @property
+    def now(self) -> datetime:
+        """The present, aware, in UTC."""
+        return self.site.clock()
+
+    def warn(self, text: str) -> None:
+        """Tell the administrator something, and go on."""
+        self.site.warn(text)
+
+    def ask(self, question: Callable[[], T]) -> T:
+        """Return the answer to a question about a secret; each is asked once in a run."""
+        if question not in self._answers:
+            self._answers[question] = question()
+        answer: T = self._answers[question]
+        return answer
+
+    def passphrase(self) -> Secret | None:
+        """Return the passphrase of the authority's keys; it is asked for once."""
+        return self.ask(self._passphrase)
+
+    def issuer(self, files: CaFiles | None = None) -> Issuer:
+        """Return an authority ready to sign, each opened once; see :meth:`.authority.ca.CA.issuer`."""
+        key = (files or self.ca.files).key
+        if key not in self._issuers:
+            self._issuers[key] = self.ca.issuer(self.passphrase, files)
+        return self._issuers[key]
+
+    def renewed_authority(self) -> None:
+        """Forget what was read of the authority, whose directory has changed."""
+        self.ca.forget()
+        self._issuers.clear()
+
+    def row(self, certificate: Certificate) -> Authority:
+        """Return the inventory's row of an authority of ours; a killed ``ca init`` may not have got to it."""
+        return ensure_authority(self.site, self.inventory, self.ca, certificate)
+
+    def record(self, what: str, subject: str, detail: str = "") -> None:
+        """Write an event to the inventory and to syslog's authpriv, where auditors look."""
+        self.record_all(what, [(subject, detail)])
+
+    def record_all(self, what: str, deeds: Iterable[tuple[str, str]]) -> None:
+        """Write an event for each subject and detail; see :meth:`record`."""
+        record_all(self.site, self.inventory, what, deeds)
+
+    def recover(self) -> None:
+        """Complete or give up what a failure of this very run left, without a word."""
+        from dataclasses import replace
+
+        recover(replace(self.site, warn=lambda _: None), self.inventory, self.ca)
+
+    @contextmanager
+    def _unwinding(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._open.close()
+            raise
+
+    def _begin(self) -> None:
+        if self._is_locked:
+            return
+        site = self.site
+        ensure_directory(site.state)
+        self._open.enter_context(exclusive(site.lock))
+        self._is_locked = True
+        for directory in (site.state, site.ca_directory, site.certificates):
+            sweep(directory)
+        if site.settings.inventory or exists(site.inventory):
+            self._inventory = self._opened()
+            recover(site, self._inventory, self.ca)
+            recover_authorities(site, self._inventory, self.ca)
+
+    def _opened(self) -> Inventory:
+        inventory = self._open.enter_context(open_inventory(self.site.inventory, machine=self.site.machine))
+        self._open.enter_context(inventory.alone())
+        return inventory
+
+
+@contextmanager
+def transaction(
+    site: Site,
+    *,
+    preview: bool = False,
+    passphrase: Passphrase = no_passphrase,
+    answers: Mapping[Question, Any] | None = None,
+) -> Iterator[Transaction]:
+    """Give what one verb works on.
+
+    Args:
+        site: where.
+        preview: change nothing, lock nothing, ask nobody; only record what would be done.
+        passphrase: the question for that of the authority's keys.
+        answers: to questions that were asked before the lock was taken.
+    """
+    with using(PreviewDisk() if preview else Disk()) as disk:
+        with Transaction(site, disk, passphrase, answers or {}) as work:
+            yield work
