@@ -1,7 +1,7 @@
 """One run that changes something: lock, recovery, inventory, authority, clock and the record of deeds.
 
-A verb is one function on a transaction. A dry run calls the same function while the disk, the databases and the
-keys only record; see :class:`smtpcreds.files.PreviewDisk`.
+A verb is one function on a transaction. A dry run calls the same function while the disk, the databases and
+the keys only record; see :class:`smtpcreds.files.PreviewDisk`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,8 +28,8 @@ class Transaction:
     """What a verb works on; made by :func:`transaction`.
 
     The lock is taken when the block begins, or, where nothing was ever written, with the first use of
-    :attr:`inventory`: a verb that refuses on a fresh host leaves no trace. What a killed run left is completed or
-    given up before anything else.
+    :attr:`inventory`: a verb that refuses on a fresh host leaves no trace. What a killed run left is completed
+    or given up before anything else.
 
     Attributes:
         site: where, and what time it is there.
@@ -180,6 +180,8 @@ def transaction(
         passphrase: the question for that of the authority's keys.
         answers: to questions that were asked before the lock was taken.
     """
-    with using(PreviewDisk() if preview else Disk()) as disk:
-        with Transaction(site, disk, passphrase, answers or {}) as work:
-            yield work
+    with (
+        using(PreviewDisk() if preview else Disk()) as disk,
+        Transaction(site, disk, passphrase, answers or {}) as work,
+    ):
+        yield work

@@ -13,7 +13,7 @@ from ..pki.keys import KEY_TYPES, PrivateKey, generate
 from ..pki.pem import encode_der, parse_certificate, parse_certificates
 from ..pki.values import Certificate, Issuer, key_identifier
 from ..secret import Secret
-from .layout import CERTIFICATE, CRL, ELDER, RETIRED, CaFiles, ca_files
+from .layout import CRL, ELDER, RETIRED, CaFiles, ca_files
 
 Passphrase = Callable[[], Secret | None]
 """Asked at most once, and only when the key is encrypted; None where there is no way to get it."""
@@ -71,7 +71,7 @@ class CA:
 
     def forget(self) -> None:
         """Read everything anew when it is asked for."""
-        for name in ("chain", "elders", "retired", "trusted", "distrusted"):
+        for name in ("chain", "elders", "retired", "trusted", "distrusted", "_names"):
             self.__dict__.pop(name, None)
 
     @property
@@ -123,7 +123,7 @@ class CA:
         return frozenset(gone.difference(self.trusted))
 
     def files_of(self, certificate: Certificate) -> CaFiles:
-        """Return the files of an authority by its certificate: an elder's, else those of the one that signs."""
+        """Return the files of an authority by its certificate: an elder's, or the one that signs."""
         found = (elder.files for elder in self.elders if elder.certificate == certificate)
         return next(found, self.files)
 
@@ -180,13 +180,12 @@ class CA:
     def _replaced(self, prefix: str) -> tuple[Elder, ...]:
         if not self.is_there:
             return ()
-        found = (CaFiles(f"{self.files.directory}/{name}") for name in self._names if name.startswith(prefix))
-        whole = [
-            Elder(files, path_of(files)) for files in found if exists(f"{files.directory}/{CERTIFICATE}")
-        ]
+        names = (name for name in self._names if name.startswith(prefix))
+        found = [CaFiles(f"{self.files.directory}/{name}") for name in names]
+        whole = [Elder(files, path_of(files)) for files in found if exists(files.certificate)]
         return tuple(sorted(whole, key=_beginning, reverse=True))
 
-    @property
+    @cached_property
     def _names(self) -> list[str]:
         return names_in(self.files.directory)
 

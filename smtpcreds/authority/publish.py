@@ -67,7 +67,7 @@ def refresh_elders(
     An elder whose key can't be used gets a warning: the authority that signs goes on without it.
 
     Args:
-        work: where; the passphrase opens the keys of elders too, and is asked only when a CRL is to be signed.
+        work: where; its passphrase opens the keys of elders too.
         every: also those that are not due.
         lifetime: None is that of the configuration.
     """

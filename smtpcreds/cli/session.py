@@ -99,8 +99,8 @@ class Session:
     ) -> T | None:
         """Run a verb and return its result; with ``--dry-run`` print what it would change and return None.
 
-        Where a person would be asked for a secret, the verb is previewed first: what can be refused is refused
-        before the question, and nobody is asked while others wait for the lock.
+        Where a person may be asked for a secret, the verb is previewed first: refusals come before the
+        question, and nobody is asked while others wait for the lock.
 
         Args:
             site: where.
