@@ -29,7 +29,7 @@ class Transaction:
 
     The lock is taken when the block begins, or, where nothing was ever written, with the first use of
     :attr:`inventory`: a verb that refuses on a fresh host leaves no trace. What a killed run left is completed
-    or given up before anything else.
+    or given up before anything else. Verbs that never use the inventory (``state=False``) take no lock.
 
     Attributes:
         site: where, and what time it is there.
@@ -37,7 +37,13 @@ class Transaction:
     """
 
     def __init__(
-        self, site: Site, disk: Disk, passphrase: Passphrase, answers: Mapping[Question, Any]
+        self,
+        site: Site,
+        disk: Disk,
+        passphrase: Passphrase,
+        answers: Mapping[Question, Any],
+        *,
+        state: bool = True,
     ) -> None:
         self.site = site
         self.ca = CA(site)
@@ -46,10 +52,10 @@ class Transaction:
         self._issuers: dict[str, Issuer] = {}
         self._open = ExitStack()
         self._inventory: Inventory | None = None
-        self._is_locked = False
+        self._state, self._is_locked = state, False
 
     def __enter__(self) -> Self:
-        if exists(self.site.lock):
+        if self._state and exists(self.site.lock):
             with self._unwinding():
                 self._begin()
         return self
@@ -169,6 +175,7 @@ def transaction(
     site: Site,
     *,
     preview: bool = False,
+    state: bool = True,
     passphrase: Passphrase = no_passphrase,
     answers: Mapping[Question, Any] | None = None,
 ) -> Iterator[Transaction]:
@@ -177,11 +184,12 @@ def transaction(
     Args:
         site: where.
         preview: change nothing, lock nothing, ask nobody; only record what would be done.
+        state: the verb uses the state directory; False for accounts, which have a lock of their own.
         passphrase: the question for that of the authority's keys.
         answers: to questions that were asked before the lock was taken.
     """
     with (
         using(PreviewDisk() if preview else Disk()) as disk,
-        Transaction(site, disk, passphrase, answers or {}) as work,
+        Transaction(site, disk, passphrase, answers or {}, state=state) as work,
     ):
         yield work
