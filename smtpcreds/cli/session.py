@@ -38,6 +38,8 @@ class Session:
     quiet: bool = False
     verbose: bool = False
     warnings: list[str] = field(default_factory=list)
+    would_change: bool = False
+    """What a dry run found."""
 
     def site(self) -> "Site":
         """Read the configuration and name the installation."""
@@ -115,6 +117,7 @@ class Session:
             with transaction(site, preview=True, passphrase=question) as work:
                 verb(work)
             self._show_changes(work.changes)
+            self.would_change = bool(work.changes)
             return None
         answers = self._answers(site, verb, question) if sys.stdin.isatty() else {}
         with transaction(site, passphrase=question, answers=answers) as work:
