@@ -86,5 +86,5 @@ def _issuers(site: Site, found: Found) -> Iterator[Certificate]:
     beside = bundled(directory) if directory else ()
     above = climb(found.certificate, (*found.others, *ours, *beside))[1:2]
     yield from above
-    if any(ca in ours for ca in above):
-        yield certificates(site)[0]
+    if any(one in ours for one in above):
+        yield ca.certificate
