@@ -5,6 +5,7 @@ import shlex
 from dataclasses import dataclass
 from typing import Self
 
+from ..config import Site
 from ..errors import UnavailableError, UsageError
 from ..files import disk, exists, write
 from ..model import Artifact
@@ -80,13 +81,13 @@ def _fate(status: int) -> str:
 
 def is_owed(work: Transaction, hook: Hook | None) -> bool:
     """Tell whether a mail server still has to be told of what a killed run changed, and can be now."""
-    return hook is not None and (exists(_mark(work)) or bool(work.recovered))
+    return hook is not None and (exists(_mark(work.site)) or bool(work.recovered))
 
 
 def owe(work: Transaction, hook: Hook | None) -> None:
     """Say on disk, before the first change, that the mail server will have to be told."""
-    if hook and not work.is_preview and not exists(_mark(work)):
-        write.write_all([Artifact(_mark(work), b"")])
+    if hook and not work.is_preview and not exists(_mark(work.site)):
+        write.write_all([Artifact(_mark(work.site), b"")])
 
 
 def tell(work: Transaction, hook: Hook | None) -> None:
@@ -103,8 +104,13 @@ def tell(work: Transaction, hook: Hook | None) -> None:
 def settle(work: Transaction) -> None:
     """Forget that the mail server had to be told."""
     if not work.is_preview:
-        write.remove(_mark(work))
+        write.remove(_mark(work.site))
 
 
-def _mark(work: Transaction) -> str:
-    return f"{work.site.state}/reload-owed"
+def was_not_told(site: Site) -> bool:
+    """Tell whether a killed run with ``--reload`` changed something of which the mail server was not told."""
+    return exists(_mark(site))
+
+
+def _mark(site: Site) -> str:
+    return f"{site.state}/reload-owed"

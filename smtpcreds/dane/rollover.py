@@ -8,7 +8,7 @@ from ..authority.install import check, prepare
 from ..authority.issue import Issued, Refused
 from ..authority.layout import Pair
 from ..authority.placing import key_id, usable_key
-from ..authority.reload import Hook, tell
+from ..authority.reload import Hook, is_owed, tell
 from ..authority.renew import Renewed, reissued, renew
 from ..authority.renewals import Renewals
 from ..config import Site
@@ -137,7 +137,7 @@ def switch(
     """
     inventory = work.require_inventory()
     place = place_of(work.site, inventory, host)
-    if (row := _completed(work, place)) is not None:
+    if (row := _completed(work, place, hook)) is not None:
         tell(work, hook)
         return reissued(work, row)
     half = _half_way(inventory, place, Stage.PUBLISHING)
@@ -148,13 +148,14 @@ def switch(
     return _only(renew(work, Renewals((half.begun.host,), next_key=True), hook=hook))
 
 
-def _completed(work: Transaction, place: Place) -> Certificate | None:
-    """Return the certificate with the next key, where this very run completed what a killed one began."""
+def _completed(work: Transaction, place: Place, hook: Hook | None) -> Certificate | None:
+    """Return the certificate with the next key, where a killed run came that far, and told nobody."""
     half = rollover_of(work.inventory, place)
     if half is None or half.stage is not Stage.SWITCHED:
         return None
     here = (place.row.authority, place.row.serial)
-    return next((row for row in work.recovered if (row.authority, row.serial) == here), None)
+    is_recovered = any((row.authority, row.serial) == here for row in work.recovered)
+    return place.row if is_recovered or is_owed(work, hook) else None
 
 
 def _only(done: Renewed) -> Issued:

@@ -107,10 +107,14 @@ def retire(session: Session, host: str, ports: tuple[int, ...], at_once: bool) -
 @pass_session
 def plan(session: Session, host: str) -> None:
     """Tell how far the new key of HOST is, and what comes next, and when."""
+    from ...authority.reload import was_not_told
     from ...dane import zone
 
     site = session.site()
     found = zone(site, host, session.absolute(host))
+    if found.rollover and was_not_told(site):
+        again = f"smtpcreds tlsa switch {found.host} --reload COMMAND"
+        site.warn(f"an interrupted run did not tell the mail server of its new files: {again}")
     session.show(_document(found), _lines(found))
 
 
