@@ -45,6 +45,7 @@ def build_crl(
         revoked: in the order in which they are to be listed; may be empty.
         now: aware; this_update is :data:`BACKDATE` before it.
         lifetime: from ``now`` to next_update.
+        is_trial: the key is a throw-away one of :meth:`.values.Issuer.trial`.
 
     Raises:
         DataError: the key is not the issuer's, the issuer may not sign CRLs, a serial number is listed twice
