@@ -14,8 +14,10 @@ from .authority.layout import CaFiles
 from .authority.ledger import ensure_authority, record_all, recover_authorities
 from .authority.recover import recover
 from .config import Site
+from .errors import MissingInputError
 from .files import Disk, PreviewDisk, ensure_directory, exclusive, exists, sweep, using
 from .inventory import Authority, Inventory, open_inventory
+from .inventory import Certificate as Row
 from .model import Change
 from .pki.values import Certificate, Issuer
 from .secret import Secret
@@ -27,13 +29,15 @@ Question = Callable[[], Any]
 class Transaction:
     """What a verb works on; made by :func:`transaction`.
 
-    The lock is taken when the block begins, or, where nothing was ever written, with the first use of
-    :attr:`inventory`: a verb that refuses on a fresh host leaves no trace. What a killed run left is completed
-    or given up before anything else. Verbs that never use the inventory (``state=False``) take no lock.
+    The lock is taken when the block begins; where nothing was ever written, with the first use of
+    :attr:`inventory`: a verb that refuses on a fresh host leaves no trace. What a killed run left is
+    completed or given up before anything else. Verbs that never use the inventory (``state=False``) take
+    no lock.
 
     Attributes:
         site: where, and what time it is there.
         ca: the authority and those it replaced.
+        recovered: certificates that a killed run left and that were completed now; they count as changed.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class Transaction:
     ) -> None:
         self.site = site
         self.ca = CA(site)
+        self.recovered: tuple[Row, ...] = ()
         self._disk, self._passphrase = disk, passphrase
         self._answers = dict(answers)
         self._issuers: dict[str, Issuer] = {}
@@ -61,7 +66,7 @@ class Transaction:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        self._open.__exit__(*failure)
+        self._open.close()
 
     @property
     def is_preview(self) -> bool:
@@ -91,6 +96,16 @@ class Transaction:
     def known_inventory(self) -> Inventory | None:
         """The record of certificates, where there is one; a verb that may still refuse makes none."""
         return self._inventory
+
+    def require_inventory(self) -> Inventory:
+        """Return the record of certificates.
+
+        Raises:
+            MissingInputError: there is none yet; the hint begins one.
+        """
+        if self._inventory is None and not self.site.settings.inventory and not exists(self.site.inventory):
+            raise MissingInputError(self.site.inventory, "there is no inventory yet", "smtpcreds ca init")
+        return self.inventory
 
     @property
     def now(self) -> datetime:
@@ -161,7 +176,7 @@ class Transaction:
             sweep(directory)
         if site.settings.inventory or exists(site.inventory):
             self._inventory = self._opened()
-            recover(site, self._inventory, self.ca)
+            self.recovered = tuple(recover(site, self._inventory, self.ca))
             recover_authorities(site, self._inventory, self.ca)
 
     def _opened(self) -> Inventory:

@@ -211,6 +211,24 @@ def test_sweep_takes_only_our_temporaries(home: Path) -> None:
     assert files.sweep(str(home / "missing")) == []
 
 
+def test_sweep_target_takes_what_a_dead_run_left_of_that_file_only(home: Path) -> None:
+    script = (
+        "import os, sys; from smtpcreds import files, model\n"
+        "files.write_all([model.Artifact(sys.argv[1] + '/attic.tar', b'secret', 0o600)])"
+    )
+    strace = ["strace", "-f", "-qq", "-o/dev/null", "-einject=rename:signal=KILL:when=1"]
+    subprocess.run([*strace, sys.executable, "-c", script, home], capture_output=True, check=False)
+    (left,) = os.listdir(home)
+    (home / f".attic.tar.smtpcreds-{os.getppid():08x}01234567").write_text("of a run that lives")
+    (home / ".attic.smtpcreds-0123456789abcdef").write_text("of another file")
+    with files.using(files.PreviewDisk()) as preview:
+        assert preview.sweep_target(f"{home}/attic.tar") == [f"{home}/{left}"]
+    assert left in os.listdir(home)
+    assert files.sweep_target(f"{home}/attic.tar") == [f"{home}/{left}"]
+    assert len(os.listdir(home)) == 2
+    assert files.sweep_target(str(home / "missing" / "file")) == []
+
+
 def _hold(path: str, ready: object) -> None:
     with files.exclusive(path):
         ready.set()  # type: ignore[attr-defined]

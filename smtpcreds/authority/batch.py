@@ -21,7 +21,7 @@ from .former import Former
 from .install import certificate_file, prepare
 from .orders import Order
 from .publish import Published, keep_fresh
-from .reload import Hook
+from .reload import Hook, settle
 from .rollback import Unproven, reload_or_roll_back
 
 
@@ -96,6 +96,7 @@ def carry_out(
     *,
     progress: Callable[[], None] = lambda: None,
     hook: Hook | None = None,
+    changed: bool = False,
 ) -> tuple[list[Outcome], Published | None]:
     """Sign and install the drafts; return what became of each, and the CRL if a new one was due.
 
@@ -106,6 +107,7 @@ def carry_out(
         verb: for the record.
         progress: called after each certificate.
         hook: run when all is in place, and only if anything changed.
+        changed: something else did already.
 
     Raises:
         UnavailableError: the hook failed; the former pairs are back in place.
@@ -117,7 +119,7 @@ def carry_out(
         pairs, refused = _sign(work, issuer, drafts, progress)
         crl = keep_fresh(work, issuer)
         _install(work, issuer, pairs)
-        if hook and (pairs or crl):
+        if hook and (pairs or crl or changed):
             reload_or_roll_back(work, issuer, hook, _unproven(pairs))
     except SmtpcredsError:
         work.recover()
@@ -126,6 +128,8 @@ def carry_out(
         if draft.waited:
             remove(draft.order.pair.next_key)
     _record(work, issuer, pairs, verb)
+    if hook:
+        settle(work)
     issued = [Issued(draft.order, certificate, draft.validity.shortened) for draft, certificate in pairs]
     return [*issued, *refused], crl
 

@@ -8,7 +8,7 @@ from ..config import Site
 from ..errors import DamagedFileError, DeniedError, ExistsError, MissingInputError
 from ..files import disk, exists, names_in, read_if_there, read_private
 from ..inventory import Authority
-from ..pki.keyfile import decode_key, is_encrypted
+from ..pki.keyfile import KDF_ROUNDS, decode_key, encode_key, is_encrypted
 from ..pki.keys import KEY_TYPES, PrivateKey, generate
 from ..pki.pem import encode_der, parse_certificate, parse_certificates
 from ..pki.values import Certificate, Issuer, key_identifier
@@ -224,6 +224,15 @@ def decrypted(pem: bytes, passphrase: Passphrase, path: str) -> PrivateKey:
     if given is not None and disk().is_preview:
         return generate(KEY_TYPES["p256"])
     return decode_key(pem, given, path)
+
+
+def encrypted(key: PrivateKey, passphrase: Secret | None) -> bytes:
+    """Return a key of the authority as a file; a preview spares itself the half second of the encryption.
+
+    Raises:
+        PasswordRefusedError: the passphrase is empty or too long.
+    """
+    return encode_key(key, passphrase, rounds=1 if disk().is_preview else KDF_ROUNDS)
 
 
 def _beginning(elder: Elder) -> float:

@@ -1,33 +1,24 @@
 """A new authority: made beside its place, it appears whole with one rename."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 from ..config import Site
 from ..errors import SmtpcredsError
-from ..files import (
-    check_directory,
-    ensure_directory,
-    exclusive,
-    remove_directory,
-    sweep,
-    write_directory,
-)
-from ..inventory import open_inventory
-from ..model import Artifact, Plan, Step
+from ..files import remove_directory, write_directory
+from ..model import Artifact
 from ..names import parse_host
 from ..pki.dn import ca_name
 from ..pki.issue import make_root, new_serial, sign
-from ..pki.keyfile import encode_key
 from ..pki.keys import KeyType, PrivateKey, generate, parse_key_type
 from ..pki.pem import encode_certificates
 from ..pki.profiles import INTERMEDIATE
 from ..pki.values import Certificate, Issuer, Request, validity
 from ..secret import Secret
-from .ca import refuse_existing
-from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_KEY, ca_files, lifetime_of
-from .ledger import enrolled, record
-from .reading import recording
+from ..transaction import Transaction
+from .ca import encrypted
+from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_KEY, lifetime_of
 from .revocations import NewCrl, record_crl, sign_crl
 
 
@@ -41,6 +32,14 @@ class NewAuthority:
     lifetime: timedelta
     permitted_domains: tuple[str, ...]
     intermediate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A new authority: the certificate that signs, and whether its keys are encrypted."""
+
+    certificate: Certificate
+    is_encrypted: bool
 
 
 def new_authority(
@@ -80,47 +79,34 @@ def new_authority(
     )
 
 
-def plan_create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> Plan[Certificate]:
-    """Plan the authority; applying it returns the certificate that signs.
+def create(work: Transaction, wanted: NewAuthority, passphrase: Callable[[], Secret | None]) -> Created:
+    """Make the authority; its directory appears whole.
 
     Args:
-        site: where.
+        work: where.
         wanted: what.
-        passphrase: encrypts every key of the authority; None leaves them plain.
+        passphrase: the question for what encrypts every key of the authority; None leaves them plain.
 
     Raises:
         ExistsError: there is an authority, or something in its place.
     """
-    refuse_existing(site)
-    files = ca_files(site)
-    paths = [files.root_key, files.parents] if wanted.intermediate else []
-    steps = (
-        Step("make", files.directory, 0o700),
-        *(Step("write", path, 0o600) for path in [*paths, files.key, files.certificate, files.crl]),
-        recording(site),
-    )
-    return Plan(steps, lambda: _create(site, wanted, passphrase))
-
-
-def _create(site: Site, wanted: NewAuthority, passphrase: Secret | None) -> Certificate:
-    issuer, root_key = make(site, wanted)
-    crl = sign_crl(site, issuer, 1, [])
-    artifacts = files_for(issuer, root_key, crl, passphrase)
-    ensure_directory(site.state)
-    check_directory(site.state)
-    with exclusive(site.lock):
-        sweep(site.state)
-        refuse_existing(site)
-        with open_inventory(site.inventory) as inventory:
-            write_directory(site.ca_directory, artifacts)
-            try:
-                with inventory.transaction():
-                    record_crl(inventory, enrolled(site, inventory, issuer), crl)
-                    record(site, inventory, "ca init", wanted.name)
-            except SmtpcredsError:
-                remove_directory(site.ca_directory)  # nobody has seen it yet, and the error says so
-                raise
-    return issuer.certificate
+    work.ca.refuse_existing()
+    secret = work.ask(passphrase)
+    issuer, root_key = make(work.site, wanted)
+    crl = sign_crl(work.site, issuer, 1, [])
+    artifacts = files_for(issuer, root_key, crl, secret)
+    inventory = work.inventory
+    work.ca.refuse_existing()  # before the lock was taken, another run may have made one
+    write_directory(work.ca.files.directory, artifacts)
+    work.renewed_authority()
+    try:
+        with inventory.transaction():
+            record_crl(inventory, work.row(issuer.certificate), crl)
+            work.record("ca init", wanted.name)
+    except SmtpcredsError:
+        remove_directory(work.ca.files.directory)  # nobody has seen it yet, and the error says so
+        raise
+    return Created(issuer.certificate, secret is not None)
 
 
 def files_for(
@@ -135,12 +121,12 @@ def files_for(
         passphrase: encrypts each key; None leaves them plain.
     """
     artifacts = [
-        Artifact(KEY, encode_key(issuer.key, passphrase)),
+        Artifact(KEY, encrypted(issuer.key, passphrase)),
         Artifact(CERTIFICATE, encode_certificates([issuer.certificate])),
         Artifact(CRL, crl.pem),
     ]
     if root_key is not None:
-        artifacts.append(Artifact(ROOT_KEY, encode_key(root_key, passphrase)))
+        artifacts.append(Artifact(ROOT_KEY, encrypted(root_key, passphrase)))
     if issuer.parents:
         artifacts.append(Artifact(PARENTS, encode_certificates(issuer.parents)))
     return artifacts

@@ -86,9 +86,10 @@ def ca_source(source: str | None, site: Site, *, none: bool = False) -> CaPassph
     return CaPassphrase(site, parse_source(chosen) if chosen else None, chosen == "prompt:")
 
 
-def new_ca_passphrase(source: str | None, site: Site, *, none: bool) -> Secret | None:
-    """Return the passphrase of a new CA key, see :meth:`CaPassphrase.new`."""
-    return ca_source(source, site, none=none).new(none=none)
+def new_ca_passphrase(source: str | None, site: Site, *, none: bool) -> Callable[[], Secret | None]:
+    """Return the question for the passphrase of a new CA key; see :meth:`CaPassphrase.new`."""
+    asked = ca_source(source, site, none=none)
+    return lambda: asked.new(none=none)
 
 
 def warn_of_plain_key(site: Site, passphrase: Secret | None, *, none: bool) -> None:

@@ -136,6 +136,12 @@ class Disk:
         self._note_swept(stale)
         return stale
 
+    def sweep_target(self, path: str) -> list[str]:
+        """See :func:`.write.sweep_target`."""
+        stale = write.sweep_target(path)
+        self._note_swept(stale)
+        return stale
+
     def tree(self, path: str) -> list[Artifact]:
         """See :func:`.write.tree`."""
         return write.tree(path)
@@ -325,6 +331,11 @@ def set_owner(path: str, uid: int, gid: int) -> None:
 def sweep(directory: str) -> list[str]:
     """Remove the temporary files that killed runs left; the caller holds the lock of all writers."""
     return disk().sweep(directory)
+
+
+def sweep_target(path: str) -> list[str]:
+    """Remove what killed runs left of one file; see :func:`.write.sweep_target`."""
+    return disk().sweep_target(path)
 
 
 def tree(path: str) -> list[Artifact]:

@@ -201,10 +201,10 @@ class PreviewDisk(Disk):
     def sweep(self, directory: str) -> list[str]:
         if not isinstance(self._find(directory), str):
             return []
-        stale = [path for path in write.temporaries(directory) if self.exists(path)]
-        self._nodes.update((path, _Gone()) for path in stale)
-        self._note_swept(stale)
-        return stale
+        return self._swept(write.temporaries(directory))
+
+    def sweep_target(self, path: str) -> list[str]:
+        return self._swept(write.leftovers(path))
 
     def tree(self, path: str) -> list[Artifact]:
         found: list[Artifact] = []
@@ -229,6 +229,12 @@ class PreviewDisk(Disk):
             if parent == above:
                 return path
             above, rest = parent, f"/{name}{rest}"
+
+    def _swept(self, temporaries: Sequence[str]) -> list[str]:
+        stale = [path for path in temporaries if self.exists(path)]
+        self._nodes.update((path, _Gone()) for path in stale)
+        self._note_swept(stale)
+        return stale
 
     def _content(self, path: str, found: _Node) -> bytes:
         if isinstance(found, _File):

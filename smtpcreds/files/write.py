@@ -218,6 +218,25 @@ def sweep(directory: str) -> list[str]:
     return stale
 
 
+def sweep_target(path: str) -> list[str]:
+    """Remove what killed runs left of one file, in whatever directory it lies; call it before writing there.
+
+    What a run that still lives is writing stays, and so does what belongs to others.
+    """
+    stale = leftovers(path)
+    for one in stale:
+        _remove_stale(one)
+    return stale
+
+
+def leftovers(path: str) -> list[str]:
+    """Return the temporary files of a target whose writer has ended."""
+    prefix = _prefix(path)
+    return [
+        one for one in temporaries(os.path.dirname(path)) if one.startswith(prefix) and _is_abandoned(one)
+    ]
+
+
 def temporaries(directory: str) -> list[str]:
     """Return the temporary files and directories that lie in a directory."""
     try:
@@ -228,8 +247,31 @@ def temporaries(directory: str) -> list[str]:
 
 
 def _temporary(path: str) -> str:
+    """Return a new name beside a path; the first half of its digits is the number of this process."""
+    return f"{_prefix(path)}{os.getpid():08x}{os.urandom(4).hex()}"
+
+
+def _prefix(path: str) -> str:
     directory, name = os.path.split(path)
-    return os.path.join(directory, f".{name[:200]}.smtpcreds-{os.urandom(8).hex()}")
+    return os.path.join(directory, f".{name[:200]}.smtpcreds-")
+
+
+def _is_abandoned(temporary: str) -> bool:
+    """Tell whether a temporary file is ours, and no other process is at work on it."""
+    try:
+        if os.lstat(temporary).st_uid != os.geteuid():
+            return False
+        writer = int(temporary[-16:-8], 16)
+        if writer not in (0, os.getpid()):
+            os.kill(writer, 0)
+            return False
+    except PermissionError:  # another user's process has the number
+        return False
+    except (ProcessLookupError, OverflowError):
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _stage_link(link: Link) -> _Staged:

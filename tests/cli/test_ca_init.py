@@ -118,10 +118,14 @@ def test_nor_is_half_of_one_nor_what_stands_in_its_place(smtpcreds: Program, lef
     smtpcreds.refuses(73, "ca", "init", "--no-passphrase")
 
 
-def test_a_dry_run_makes_nothing_and_asks_for_nothing(bare: Program) -> None:
-    ran = bare("ca", "init", "-n", "--passphrase", "file:/nonexistent")
+def test_a_dry_run_makes_nothing_asks_nobody_and_refuses_as_the_run(bare: Program, tmp_path: Path) -> None:
+    ran = bare("ca", "init", "-n", "--passphrase", f"cmd:touch {tmp_path}/asked")
     assert f"would write {bare.path(KEY)}  0600\n" in ran.out
+    assert "there is no such file" in bare.refuses(
+        66, "ca", "init", "-n", "--passphrase", "file:/nonexistent"
+    )
     assert not bare.root.exists()
+    assert not (tmp_path / "asked").exists()
 
 
 @pytest.mark.parametrize(

@@ -24,19 +24,18 @@ from ..session import Session, pass_session
 @pass_session
 def init(session: Session, /, passphrase: str | None, no_passphrase: bool, **wishes: Any) -> None:
     """Make the authority: a private key, and the certificate that signs others."""
-    from ...authority.ca import refuse_existing
-    from ...authority.create import new_authority, plan_create
+    from ...authority.create import create, new_authority
     from ...pki.describe import describe
 
     site = session.site()
-    refuse_existing(site)
     wanted = new_authority(site, **wishes)
-    secret = None if session.dry_run else new_ca_passphrase(passphrase, site, none=no_passphrase)
-    certificate = session.carry_out(plan_create(site, wanted, secret))
-    if certificate is None:
+    secret = new_ca_passphrase(passphrase, site, none=no_passphrase)
+    created = session.run(site, lambda work: create(work, wanted, secret))
+    if created is None:
         return
-    warn_of_plain_key(site, secret, none=no_passphrase)
-    found = describe(certificate)
+    if not created.is_encrypted:
+        warn_of_plain_key(site, None, none=no_passphrase)
+    found = describe(created.certificate)
     limits = f"  certifies only {', '.join(found.permitted_domains)}" if found.permitted_domains else ""
     session.show(
         {
@@ -45,7 +44,7 @@ def init(session: Session, /, passphrase: str | None, no_passphrase: bool, **wis
             "not_after": found.not_after,
             "fingerprint": found.fingerprint,
             "permitted_domains": found.permitted_domains,
-            "encrypted": secret is not None,
+            "encrypted": created.is_encrypted,
             "directory": site.ca_directory,
         },
         [
