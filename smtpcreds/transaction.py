@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
+from .accounts.book import AccountBook
 from .authority.ca import CA, Passphrase, no_passphrase
 from .authority.layout import CaFiles
 from .authority.ledger import ensure_authority, record_all, recover_authorities
@@ -20,6 +21,7 @@ from .inventory import Authority, Inventory, open_inventory
 from .inventory import Certificate as Row
 from .model import Change
 from .pki.values import Certificate, Issuer
+from .sasldb.detect import Format
 from .secret import Secret
 
 T = TypeVar("T")
@@ -111,6 +113,10 @@ class Transaction:
     def now(self) -> datetime:
         """The present, aware, in UTC."""
         return self.site.clock()
+
+    def accounts(self, database: str | None = None, *, new: Format | None = None) -> AccountBook:
+        """Return the accounts of a database; see :class:`.accounts.book.AccountBook`."""
+        return AccountBook(self.site, database, new=new, ask=self.ask)
 
     def warn(self, text: str) -> None:
         """Tell the administrator something, and go on."""
