@@ -105,6 +105,10 @@ class Transaction:
         """The present, aware, in UTC."""
         return self.site.clock()
 
+    def note(self, action: str, target: str, note: str = "") -> None:
+        """Add to the list of changes what no path or row says by itself."""
+        self._disk.note(action, target, note=note)
+
     def warn(self, text: str) -> None:
         """Tell the administrator something, and go on."""
         self.site.warn(text)

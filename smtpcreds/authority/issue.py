@@ -39,6 +39,8 @@ def issue(
     accepted, refused = _sorted_out(work, orders, force=force)
     if len(orders) == 1 and refused:
         raise refused[0].error
+    for one in refused:
+        work.note("leave", one.host, str(one.error))
     issuer = work.issuer()
     refresh_elders(work)
     drafts = [_draft(work, order, issuer) for order in accepted]

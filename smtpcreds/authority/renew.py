@@ -61,6 +61,8 @@ def renew(
     jobs, refused = _jobs(work, chain, wanted)
     if len(wanted.hosts) == 1 and refused and not jobs:
         raise refused[0].error
+    for one in refused:
+        work.note("leave", one.host, str(one.error))
     if not (jobs or (wanted.due and _crls_are_due(work, chain[0]))):
         return Renewed(list(refused), None, _copy(work, hook))
     issuer = work.issuer()
