@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Any, Self, TypeVar
 
 from .authority.ca import CA, Passphrase, no_passphrase
+from .authority.everywhere import around
+from .authority.install import check
 from .authority.layout import CaFiles
 from .authority.ledger import ensure_authority, record_all, recover_authorities
 from .authority.recover import recover
@@ -18,7 +20,7 @@ from .errors import MissingInputError
 from .files import Disk, PreviewDisk, ensure_directory, exclusive, exists, sweep, using
 from .inventory import Authority, Inventory, open_inventory
 from .inventory import Certificate as Row
-from .model import Change
+from .model import Artifact, Change, Link
 from .pki.values import Certificate, Issuer
 from .secret import Secret
 
@@ -48,6 +50,8 @@ class Transaction:
         self._disk, self._passphrase = disk, passphrase
         self._answers = dict(answers)
         self._issuers: dict[str, Issuer] = {}
+        self._rows: dict[Certificate, Authority] = {}
+        self._beside: dict[str, list[Artifact | Link]] = {}
         self._open = ExitStack()
         self._inventory: Inventory | None = None
         self._is_locked = False
@@ -135,10 +139,30 @@ class Transaction:
         """Forget what was read of the authority, whose directory has changed."""
         self.ca.forget()
         self._issuers.clear()
+        self._rows.clear()
+        self._beside.clear()
 
     def row(self, certificate: Certificate) -> Authority:
         """Return the inventory's row of an authority of ours; a killed ``ca init`` may not have got to it."""
-        return ensure_authority(self.site, self.inventory, self.ca, certificate)
+        if certificate not in self._rows:
+            self._rows[certificate] = ensure_authority(self.site, self.inventory, self.ca, certificate)
+        return self._rows[certificate]
+
+    def beside(self, directory: str) -> list[Artifact | Link]:
+        """Return what of bundle, CRLs and links is missing or different in a certificate directory.
+
+        Raises:
+            UnsafePathError: pairs can't be kept there.
+            DamagedFileError: the bundle that is there can't be read.
+        """
+        if directory not in self._beside:
+            check(directory)
+            self._beside[directory] = around(self.ca, directory)
+        return self._beside[directory]
+
+    def published(self) -> None:
+        """Look at the certificate directories anew, which have changed."""
+        self._beside.clear()
 
     def record(self, what: str, subject: str, detail: str = "") -> None:
         """Write an event to the inventory and to syslog's authpriv, where auditors look."""

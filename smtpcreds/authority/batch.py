@@ -17,7 +17,6 @@ from ..pki.keys import PrivateKey, key_label, public_id
 from ..pki.pem import encode_der
 from ..pki.values import Certificate, Issuer, Request, Validity
 from ..transaction import Transaction
-from .everywhere import around
 from .former import Former
 from .install import certificate_file, prepare
 from .orders import Order
@@ -169,10 +168,11 @@ def _install(work: Transaction, issuer: Issuer, pairs: Pairs) -> None:
     artifacts: list[Artifact | Link] = []
     for directory in dict.fromkeys(draft.order.pair.directory for draft, _ in pairs):
         prepare(work.site, directory)
-        artifacts += around(work.ca, directory)
+        artifacts += work.beside(directory)
     for draft, certificate in pairs:
         artifacts += draft.artifacts(certificate, issuer.path)
     write_all(artifacts)
+    work.published()
 
 
 def _unproven(pairs: Pairs) -> list[Unproven]:

@@ -9,7 +9,6 @@ from ..pki.keys import generate
 from ..pki.values import Certificate, Issuer, validity
 from ..transaction import Transaction
 from .batch import Draft, Issued, Outcome, Refused, carry_out
-from .everywhere import verify_place
 from .orders import Order
 from .publish import refresh_elders
 from .standing import refuse_standing
@@ -73,7 +72,7 @@ def _sorted_out(
 ) -> tuple[list[Order], list[Refused]]:
     chain = work.ca.chain
     for directory in {order.pair.directory for order in orders}:
-        verify_place(work.ca, directory)
+        work.beside(directory)
     accepted: dict[str, Order] = {}
     refused: list[Refused] = []
     for order in orders:
