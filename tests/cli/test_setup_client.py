@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from admin import CERTS, CONFIG, HUB, STATE, Admin, peer, snapshot
 
 from .desk import Desk
-from .runner import CERTS, CONFIG, HUB, STATE, Program, peer, snapshot
 
 HOST = "attic.polkatistas.org"
 KEY = "etc/mail/certs/attic-key.pem"
@@ -25,7 +25,7 @@ def hub_and_bundle(hub_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """A directory with a hub and a bundle of it, both made once."""
     directory = tmp_path_factory.mktemp("bundle")
     subprocess.run(["cp", "-a", hub_tree, directory / "root"], check=True)
-    Program(directory / "root")("bundle", "attic")
+    Admin(directory / "root")("bundle", "attic")
     return directory
 
 
@@ -35,22 +35,22 @@ def bundle(hub_and_bundle: Path) -> Path:
 
 
 @pytest.fixture
-def hub(hub_and_bundle: Path, tmp_path: Path) -> Program:
+def hub(hub_and_bundle: Path, tmp_path: Path) -> Admin:
     (tmp_path / "hub").mkdir()
     subprocess.run(["cp", "-a", hub_and_bundle / "root", tmp_path / "hub/root"], check=True)
-    return Program(tmp_path / "hub/root")
+    return Admin(tmp_path / "hub/root")
 
 
 @pytest.fixture
-def attic(tmp_path: Path) -> Program:
+def attic(tmp_path: Path) -> Admin:
     """A host with a name, and nothing else."""
-    program = Program(tmp_path / "attic")
+    program = Admin(tmp_path / "attic")
     program.write("/etc/hostname", "attic\n", 0o644)
     program.write("/etc/mailname", f"{HOST}\n", 0o644)
     return program
 
 
-def test_a_client_host_from_nothing(attic: Program, bundle: Path) -> None:
+def test_a_client_host_from_nothing(attic: Admin, bundle: Path) -> None:
     ran = attic("setup", "--client", bundle)
     assert ran.err == ""
     assert ran.out.splitlines()[0] == f"{HOST}: ready"
@@ -76,7 +76,7 @@ def test_a_client_host_from_nothing(attic: Program, bundle: Path) -> None:
     assert [row["host"] for row in attic("cert", "list", "--json").data["certificates"]] == [HOST]
 
 
-def test_it_leaves_what_tar_leaves(attic: Program, bundle: Path, tmp_path: Path) -> None:
+def test_it_leaves_what_tar_leaves(attic: Admin, bundle: Path, tmp_path: Path) -> None:
     """But for what is for people, and for what is for smtpcreds itself."""
     attic("setup", "--client", bundle)
     (tmp_path / "tar").mkdir()
@@ -85,7 +85,7 @@ def test_it_leaves_what_tar_leaves(attic: Program, bundle: Path, tmp_path: Path)
     assert ours == theirs
 
 
-def test_after_tar_it_finds_everything_in_place(attic: Program, bundle: Path) -> None:
+def test_after_tar_it_finds_everything_in_place(attic: Admin, bundle: Path) -> None:
     peer("tar", "-xpf", bundle, "-C", attic.root)
     before, settings = snapshot(attic.path("/etc/mail")), attic.path("/etc/smtpcreds/smtpcreds.toml")
     assert attic("setup", "--client", bundle, "-n").out.splitlines() == [
@@ -102,7 +102,7 @@ def test_after_tar_it_finds_everything_in_place(attic: Program, bundle: Path) ->
     }, "only what is done by hand is missing"
 
 
-def test_a_second_run_changes_nothing_and_says_so(attic: Program, bundle: Path) -> None:
+def test_a_second_run_changes_nothing_and_says_so(attic: Admin, bundle: Path) -> None:
     attic("setup", "--client", bundle)
     before = snapshot(attic.root)
     ran = attic("setup", "--client", bundle)
@@ -114,7 +114,7 @@ def test_a_second_run_changes_nothing_and_says_so(attic: Program, bundle: Path) 
     assert snapshot(attic.root) == before
 
 
-def test_a_dry_run_is_the_plan(attic: Program, bundle: Path) -> None:
+def test_a_dry_run_is_the_plan(attic: Admin, bundle: Path) -> None:
     before = snapshot(attic.root)
     planned = {line.split()[2] for line in attic("setup", "--client", bundle, "-n").out.splitlines()}
     assert snapshot(attic.root) == before
@@ -123,13 +123,13 @@ def test_a_dry_run_is_the_plan(attic: Program, bundle: Path) -> None:
     assert {path for path in made if not Path(path).is_dir() and STATE not in path} == planned
 
 
-def test_from_standard_input(attic: Program, bundle: Path) -> None:
+def test_from_standard_input(attic: Admin, bundle: Path) -> None:
     attic("setup", HOST, "--client", "-", stdin=bundle.read_bytes())
     assert attic.mode(f"/{KEY}") == 0o600
 
 
 def test_a_new_bundle_replaces_the_secret_and_asks_about_the_key(
-    attic: Program, bundle: Path, hub: Program
+    attic: Admin, bundle: Path, hub: Admin
 ) -> None:
     attic("setup", "--client", bundle)
     hub("sasl", "passwd", "maildroid")
@@ -148,7 +148,7 @@ def test_a_new_bundle_replaces_the_secret_and_asks_about_the_key(
     assert "BAD" not in attic("cert", "verify", "attic").out
 
 
-def test_a_host_with_its_own_key(attic: Program, hub: Program, tmp_path: Path) -> None:
+def test_a_host_with_its_own_key(attic: Admin, hub: Admin, tmp_path: Path) -> None:
     attic("cert", "request", HOST)
     hub("bundle", "attic", "--csr", attic.path(f"{CERTS}/attic.csr"), "-o", "own.tar")
     bundle = hub.root.parent / "own.tar"
@@ -157,7 +157,7 @@ def test_a_host_with_its_own_key(attic: Program, hub: Program, tmp_path: Path) -
     assert attic.path(f"/{KEY}").read_bytes() == key
     assert "BAD" not in attic("cert", "verify", "attic").out
 
-    other = Program(tmp_path / "other")
+    other = Admin(tmp_path / "other")
     other.write("/etc/hostname", f"{HOST}\n", 0o644)
     assert "is not the key of the certificate in " in other.refuses(66, "setup", "--client", bundle)
 
@@ -167,7 +167,7 @@ def test_a_host_with_its_own_key(attic: Program, hub: Program, tmp_path: Path) -
     [("msmtp", ()), ("dma", ()), ("swaks", ()), ("nullmailer", ("--plaintext",)), ("postfix", ())],
 )
 def test_other_mail_programs(
-    attic: Program, hub: Program, program: str, option: tuple[str, ...], tmp_path: Path
+    attic: Admin, hub: Admin, program: str, option: tuple[str, ...], tmp_path: Path
 ) -> None:
     for name in ("passwd", "group"):
         attic.write(f"/etc/{name}", Path(f"/etc/{name}").read_text() + "".join(GROUPS[name]), 0o644)
@@ -184,7 +184,7 @@ GROUPS = {"passwd": ["nullmailer:x:990:990::/:/bin/false\n"], "group": ["nullmai
 """What a package would have added."""
 
 
-def test_files_of_others_are_left_alone(attic: Program, bundle: Path) -> None:
+def test_files_of_others_are_left_alone(attic: Admin, bundle: Path) -> None:
     attic.write(AUTH_INFO, "somebody\nsomebody\nelse\n", 0o600)
     said = attic.refuses(73, "setup", "--client", bundle)
     assert f"{attic.path(AUTH_INFO)}: was not written by smtpcreds, and was left alone" in said
@@ -193,7 +193,7 @@ def test_files_of_others_are_left_alone(attic: Program, bundle: Path) -> None:
 
 
 def test_a_newer_crl_and_more_authorities_stay(
-    attic: Program, bundle: Path, hub: Program, tmp_path: Path
+    attic: Admin, bundle: Path, hub: Admin, tmp_path: Path
 ) -> None:
     attic("setup", "--client", bundle)
     crl, trusted = attic.path(f"{CERTS}/crl.pem"), attic.path(f"{CERTS}/cacert.pem")
@@ -208,7 +208,7 @@ def test_a_newer_crl_and_more_authorities_stay(
     assert trusted.read_bytes().count(b"BEGIN CERTIFICATE") == 2
 
 
-def test_settings_of_the_host_count_and_lines_that_lack_are_named(attic: Program, hub: Program) -> None:
+def test_settings_of_the_host_count_and_lines_that_lack_are_named(attic: Admin, hub: Admin) -> None:
     hub("bundle", "attic", "--new-key", "--port", "587", "-o", "port.tar")
     bundle = hub.root.parent / "port.tar"
     attic.configure('domain = "polkatistas.org"\n')
@@ -222,7 +222,7 @@ def test_settings_of_the_host_count_and_lines_that_lack_are_named(attic: Program
     )
 
 
-def test_another_host_than_this_one(attic: Program, bundle: Path) -> None:
+def test_another_host_than_this_one(attic: Admin, bundle: Path) -> None:
     assert f"is not the host of the bundle, which is {HOST}" in attic.refuses(
         64, "setup", "tuba.polkatistas.org", "--client", bundle
     )
@@ -232,7 +232,7 @@ def test_another_host_than_this_one(attic: Program, bundle: Path) -> None:
     ]
 
 
-def test_an_encrypted_bundle(attic: Program, hub: Program, tmp_path: Path) -> None:
+def test_an_encrypted_bundle(attic: Admin, hub: Admin, tmp_path: Path) -> None:
     attic.write("secret", PASSPHRASE)
     attic.write("wrong", "fl0ppi")
     sealed = hub.root.parent / "sealed"
@@ -250,7 +250,7 @@ def test_an_encrypted_bundle(attic: Program, hub: Program, tmp_path: Path) -> No
     assert attic.mode(f"/{KEY}") == 0o600
 
 
-def test_a_bundle_for_a_key_is_opened_by_age(attic: Program, hub: Program, tmp_path: Path) -> None:
+def test_a_bundle_for_a_key_is_opened_by_age(attic: Admin, hub: Admin, tmp_path: Path) -> None:
     identity = tmp_path / "identity"
     peer("age-keygen", "-o", identity)
     sealed = tmp_path / "sealed"
@@ -280,7 +280,7 @@ def test_a_bundle_for_a_key_is_opened_by_age(attic: Program, hub: Program, tmp_p
         (["--passphrase", "stdin:"], "is not encrypted"),
     ],
 )
-def test_words_that_do_not_fit(attic: Program, bundle: Path, words: list[str], said: str) -> None:
+def test_words_that_do_not_fit(attic: Admin, bundle: Path, words: list[str], said: str) -> None:
     assert said in attic.refuses(64, "setup", "--client", bundle, *words)
 
 
@@ -407,7 +407,7 @@ HOSTILE: dict[str, tuple[Callable[[Crafted], Crafted], str]] = {
 
 
 @pytest.fixture
-def desk(attic: Program) -> Desk:
+def desk(attic: Admin) -> Desk:
     """The same host, with processes that have their imports behind them."""
     return Desk(attic.root)
 
@@ -422,18 +422,18 @@ def test_a_hostile_bundle_is_refused_in_one_line(desk: Desk, bundle: Path, name:
     assert snapshot(tmp_path) == outside
 
 
-def test_crafting_alone_is_not_what_is_refused(attic: Program, bundle: Path) -> None:
+def test_crafting_alone_is_not_what_is_refused(attic: Admin, bundle: Path) -> None:
     attic("setup", "--client", "-", stdin=crafted(bundle, members(bundle)))
 
 
-def test_another_key_than_that_of_the_certificate(attic: Program, bundle: Path, hub: Program) -> None:
+def test_another_key_than_that_of_the_certificate(attic: Admin, bundle: Path, hub: Admin) -> None:
     key = hub.path(f"{CERTS}/dmzmail-key.pem").read_bytes()
     data = crafted(bundle, with_content(KEY, lambda _: key)(members(bundle)))
     said = attic.refuses(65, "setup", "--client", "-", stdin=data)
     assert "its private key does not belong to its certificate" in said
 
 
-def test_another_authority_than_that_of_the_certificate(attic: Program, bundle: Path, tmp_path: Path) -> None:
+def test_another_authority_than_that_of_the_certificate(attic: Admin, bundle: Path, tmp_path: Path) -> None:
     new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", tmp_path / "key")
     peer("openssl", "req", "-x509", *new, "-subj", "/CN=Other", "-out", tmp_path / "other.pem")
     other = (tmp_path / "other.pem").read_bytes()
