@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import signal
 import sqlite3
 import stat
@@ -18,9 +17,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
+import sasl_oracle
 from kills import CALLS, Point, attached, points
 from warm import MARK, Warm
 from warm import TOP as TOP
+
+from smtpcreds.sasldb.opening import open_store
 
 DOMAIN = "polkatistas.org"
 HUB = f"dmzmail.{DOMAIN}"
@@ -171,7 +173,8 @@ class Admin:
 
     def copy(self, root: Path) -> "Admin":
         """Return another root that is as this one is now; what is recorded is relative to it."""
-        shutil.copytree(self.root, root, symlinks=True)
+        root.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["cp", "-a", self.root, root], check=True)
         return replace(self, root=root)
 
     def arguments(self, *words: Word) -> list[str]:
@@ -247,6 +250,10 @@ class Admin:
         """Return the answer as JSON."""
         return self("--json", *words, status=status, stdin=stdin, env=env).data
 
+    def sasl(self, *words: object, status: int = 0, stdin: bytes = b"", before: tuple[str, ...] = ()) -> Ran:
+        """Run a command for accounts, started by other words."""
+        return self.behind(*before)("sasl", *map(str, words), status=status, stdin=stdin)
+
     def refuses(self, status: int, *words: Word, stdin: bytes = b"", env: Mapping[str, str] = NO_MORE) -> str:
         """Run what must fail so, with one clear line, an empty stdout and nothing changed.
 
@@ -278,7 +285,8 @@ class Admin:
     def killed(self, inject: str, *words: Word) -> bool:
         """Run a command that dies at a system call; tell whether it got that far."""
         strace = ("strace", "-f", "-qq", "-o/dev/null", f"-einject={inject}")
-        return replace(self, prefix=(*strace, *self.prefix)).run(*words).status in KILLED
+        traced = self.behind(*strace, *self.prefix)
+        return traced.run(*words, env={"PYTHONDONTWRITEBYTECODE": "1"}).status in KILLED
 
     def kill_points(self, *words: Word, env: Mapping[str, str] = NO_MORE) -> list[Point]:
         """Run a command to its end; return each call of it that changes files, in their order."""
@@ -341,6 +349,15 @@ class Admin:
         """Return the source of a secret that lies in a private file beside the root."""
         return f"file:{self.write(name, value)}"
 
+    def records(self, path: Path | None = None) -> dict[bytes, bytes]:
+        """Return what a database holds, the host's own unless another is named; nothing if there is none."""
+        path = path or self.database
+        return dict(open_store(str(path)).load()) if path.exists() else {}
+
+    def opened_by(self, name: str, password: bytes, database: Path | None = None) -> set[str]:
+        """Return the mechanisms by which libsasl2 lets the password in."""
+        return set(sasl_oracle.mechanisms(database or self.database, name, HUB, password))
+
     def configure(self, text: str = CONFIG) -> None:
         self.write(SETTINGS, text, 0o644)
 
@@ -390,6 +407,13 @@ def _piped(content: bytes) -> Iterator[int]:
 def _fill(writer: int, content: bytes) -> None:
     with suppress(BrokenPipeError), open(writer, "wb") as file:
         file.write(content)
+
+
+def relay(directory: Path, settings: str = "") -> Admin:
+    """Return a hub without an authority, for accounts alone; its root is in the directory."""
+    admin = Admin(directory / "root")
+    admin.configure(f'hub = "{HUB}"\n{settings}')
+    return admin
 
 
 def issued_hub(root: Path) -> Admin:

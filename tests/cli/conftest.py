@@ -1,6 +1,5 @@
 """Scratch roots: an empty one, one with an authority, one with a whole hub; the latter are made once."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -48,21 +47,16 @@ def hub_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def authority(authority_tree: Path, tmp_path: Path) -> Admin:
     """A copy of a root with an authority."""
-    return _copy(authority_tree, tmp_path)
+    return Admin(authority_tree).copy(tmp_path / "root")
 
 
 @pytest.fixture
 def locked(locked_tree: Path, tmp_path: Path) -> Admin:
     """A copy of a root with an authority whose key is encrypted."""
-    return _copy(locked_tree, tmp_path)
+    return Admin(locked_tree).copy(tmp_path / "root")
 
 
 @pytest.fixture
 def hub(hub_tree: Path, tmp_path: Path) -> Admin:
     """A copy of a root after ``setup``."""
-    return _copy(hub_tree, tmp_path)
-
-
-def _copy(tree: Path, tmp_path: Path) -> Admin:
-    subprocess.run(["cp", "-a", tree, tmp_path / "root"], check=True)
-    return Admin(tmp_path / "root")
+    return Admin(hub_tree).copy(tmp_path / "root")

@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 from admin import CERTS, CONFIG, HUB, STATE, Admin, peer, snapshot
 
-from .desk import Desk
-
 HOST = "attic.polkatistas.org"
 KEY = "etc/mail/certs/attic-key.pem"
 CERT = "etc/mail/certs/attic-cert.pem"
@@ -172,12 +170,11 @@ def test_other_mail_programs(
     for name in ("passwd", "group"):
         attic.write(f"/etc/{name}", Path(f"/etc/{name}").read_text() + "".join(GROUPS[name]), 0o644)
     bundle = tmp_path / "other.tar"
-    Desk(hub.root).does("bundle", "attic", "--new-key", "--mta", program, "-o", bundle, *option)
-    desk = Desk(attic.root)
-    said = desk.does("setup", "--client", bundle, "--mta", program)
-    assert desk.does("setup", "--client", bundle, "-n") == "nothing to do\n"
+    hub("bundle", "attic", "--new-key", "--mta", program, "-o", bundle, *option)
+    said = attic("setup", "--client", bundle, "--mta", program).out
+    assert attic("setup", "--client", bundle, "-n").out == "nothing to do\n"
     check = said.rpartition("check with: smtpcreds ")[2].split()
-    assert set(re.findall(r"(?m)^BAD  \S+ (\w+)", desk(*check).stdout)) <= {"lacks"}, "but for the includes"
+    assert set(re.findall(r"(?m)^BAD  \S+ (\w+)", attic.run(*check).out)) <= {"lacks"}, "but for the includes"
 
 
 GROUPS = {"passwd": ["nullmailer:x:990:990::/:/bin/false\n"], "group": ["nullmailer:x:990:\n"]}
@@ -285,13 +282,13 @@ def test_words_that_do_not_fit(attic: Admin, bundle: Path, words: list[str], sai
 
 
 @pytest.mark.parametrize("count", [1, 2, 6, 7, 8, 9, 11, 12])
-def test_a_kill_at_any_rename_is_completed_by_the_next_run(desk: Desk, bundle: Path, count: int) -> None:
-    assert desk.killed(f"rename:signal=KILL:when={count}", "setup", "--client", bundle) == (count < 12)
-    desk.does("setup", "--client", bundle)
-    assert "BAD" not in desk.does("cert", "verify", "attic")
-    assert desk.does("setup", "--client", bundle, "-n") == "nothing to do\n"
-    assert not list(desk.root.rglob("*.smtpcreds-*"))
-    assert not list(desk.certs.glob("*.new"))
+def test_a_kill_at_any_rename_is_completed_by_the_next_run(attic: Admin, bundle: Path, count: int) -> None:
+    assert attic.killed(f"rename:signal=KILL:when={count}", "setup", "--client", bundle) == (count < 12)
+    attic("setup", "--client", bundle)
+    assert "BAD" not in attic("cert", "verify", "attic").out
+    assert attic("setup", "--client", bundle, "-n").out == "nothing to do\n"
+    assert not list(attic.root.rglob("*.smtpcreds-*"))
+    assert not list(attic.certs.glob("*.new"))
 
 
 Crafted = list[tuple[tarfile.TarInfo, bytes]]
@@ -406,19 +403,15 @@ HOSTILE: dict[str, tuple[Callable[[Crafted], Crafted], str]] = {
 }
 
 
-@pytest.fixture
-def desk(attic: Admin) -> Desk:
-    """The same host, with processes that have their imports behind them."""
-    return Desk(attic.root)
-
-
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_bundle_is_refused_in_one_line(desk: Desk, bundle: Path, name: str, tmp_path: Path) -> None:
+def test_a_hostile_bundle_is_refused_in_one_line(
+    attic: Admin, bundle: Path, name: str, tmp_path: Path
+) -> None:
     change, said = HOSTILE[name]
     bad = tmp_path / "bad.tar"
     bad.write_bytes(crafted(bundle, change(members(bundle))))
     outside = snapshot(tmp_path)
-    assert said in desk.refuses(78 if name == "no settings" else 65, "setup", "--client", bad)
+    assert said in attic.refuses(78 if name == "no settings" else 65, "setup", "--client", bad)
     assert snapshot(tmp_path) == outside
 
 
@@ -441,12 +434,12 @@ def test_another_authority_than_that_of_the_certificate(attic: Admin, bundle: Pa
     assert "was not found" in attic.refuses(65, "setup", "--client", "-", stdin=data)
 
 
-def test_another_host_than_that_of_the_certificate(desk: Desk, bundle: Path, tmp_path: Path) -> None:
+def test_another_host_than_that_of_the_certificate(attic: Admin, bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "bad").write_bytes(bundle.read_bytes().replace(b"host=attic.", b"host=tuba2.", 1))
-    assert "lacks etc/mail/certs/tuba2-cert.pem" in desk.refuses(65, "setup", "--client", tmp_path / "bad")
+    assert "lacks etc/mail/certs/tuba2-cert.pem" in attic.refuses(65, "setup", "--client", tmp_path / "bad")
 
 
-def test_sizes_that_are_not_there(desk: Desk, bundle: Path, tmp_path: Path) -> None:
+def test_sizes_that_are_not_there(attic: Admin, bundle: Path, tmp_path: Path) -> None:
     """Headers of exabytes, and of less than nothing; no memory is taken for either."""
     for size in (b"\x80" + (1 << 62).to_bytes(11, "big"), b"\xff" * 12, b"77777777777\0"):
         block = bytearray(entry("etc/mail/x")[0].tobuf(tarfile.USTAR_FORMAT))
@@ -454,18 +447,18 @@ def test_sizes_that_are_not_there(desk: Desk, bundle: Path, tmp_path: Path) -> N
         block[148:156] = b" " * 8
         block[148:156] = f"{sum(block):06o}\0 ".encode()
         (tmp_path / "bad").write_bytes(labelled(bundle, bytes(block)))
-        assert "etc/mail/x claims" in desk.refuses(65, "setup", "--client", tmp_path / "bad")
+        assert "etc/mail/x claims" in attic.refuses(65, "setup", "--client", tmp_path / "bad")
 
 
 @pytest.mark.parametrize("length", [0, 1, 512, 1023, 1024, 5000, -512, -1])
-def test_a_cut_archive(desk: Desk, bundle: Path, length: int, tmp_path: Path) -> None:
+def test_a_cut_archive(attic: Admin, bundle: Path, length: int, tmp_path: Path) -> None:
     (tmp_path / "bad").write_bytes(bundle.read_bytes()[:length])
-    assert desk.refuses(65, "setup", "--client", tmp_path / "bad")
+    assert attic.refuses(65, "setup", "--client", tmp_path / "bad")
 
 
 @pytest.mark.parametrize("place", [560, 700, 1030, 1180, 2000, 9000, -1])
-def test_a_flipped_bit(desk: Desk, bundle: Path, place: int, tmp_path: Path) -> None:
+def test_a_flipped_bit(attic: Admin, bundle: Path, place: int, tmp_path: Path) -> None:
     bent = bytearray(bundle.read_bytes())
     bent[place] ^= 1
     (tmp_path / "bad").write_bytes(bent)
-    assert desk.refuses(65, "setup", "--client", tmp_path / "bad")
+    assert attic.refuses(65, "setup", "--client", tmp_path / "bad")

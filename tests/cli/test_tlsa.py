@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from admin import CERTS, DOMAIN, HUB, STATE, Admin
 
-from .desk import other_ca
+from .other_ca import other_ca
 from .tlsa_scene import CERT, by_danetool, records
 
 

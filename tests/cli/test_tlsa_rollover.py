@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from admin import CERTS, HUB, Admin
 
-from .desk import other_ca
+from .other_ca import other_ca
 from .status_scene import later
 from .tlsa_scene import CERT, KEY, NEXT, by_danetool, of_key, records
 
