@@ -10,13 +10,17 @@ from datetime import datetime
 from typing import Any, Self, TypeVar
 
 from .authority.ca import CA, Passphrase, no_passphrase
+from .authority.everywhere import around
+from .authority.install import check
 from .authority.layout import CaFiles
 from .authority.ledger import ensure_authority, record_all, recover_authorities
 from .authority.recover import recover
 from .config import Site
+from .errors import MissingInputError
 from .files import Disk, PreviewDisk, ensure_directory, exclusive, exists, sweep, using
 from .inventory import Authority, Inventory, open_inventory
-from .model import Change
+from .inventory import Certificate as Row
+from .model import Artifact, Change, Link
 from .pki.values import Certificate, Issuer
 from .secret import Secret
 
@@ -34,6 +38,7 @@ class Transaction:
     Attributes:
         site: where, and what time it is there.
         ca: the authority and those it replaced.
+        recovered: certificates that a killed run left and that were completed now; they count as changed.
     """
 
     def __init__(
@@ -41,9 +46,12 @@ class Transaction:
     ) -> None:
         self.site = site
         self.ca = CA(site)
+        self.recovered: tuple[Row, ...] = ()
         self._disk, self._passphrase = disk, passphrase
         self._answers = dict(answers)
         self._issuers: dict[str, Issuer] = {}
+        self._rows: dict[Certificate, Authority] = {}
+        self._beside: dict[str, list[Artifact | Link]] = {}
         self._open = ExitStack()
         self._inventory: Inventory | None = None
         self._is_locked, self._is_apart = False, is_apart
@@ -55,7 +63,7 @@ class Transaction:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        self._open.__exit__(*failure)
+        self._open.close()
 
     @property
     def is_preview(self) -> bool:
@@ -89,10 +97,24 @@ class Transaction:
             self._inventory = self._inventory or self._opened()
         return self._inventory
 
+    def require_inventory(self) -> Inventory:
+        """Return the record of certificates.
+
+        Raises:
+            MissingInputError: there is none yet; the hint begins one.
+        """
+        if self._inventory is None and not self.site.settings.inventory and not exists(self.site.inventory):
+            raise MissingInputError(self.site.inventory, "there is no inventory yet", "smtpcreds ca init")
+        return self.inventory
+
     @property
     def now(self) -> datetime:
         """The present, aware, in UTC."""
         return self.site.clock()
+
+    def note(self, action: str, target: str, note: str = "") -> None:
+        """Add to the list of changes what no path or row says by itself."""
+        self._disk.note(action, target, note=note)
 
     def warn(self, text: str) -> None:
         """Tell the administrator something, and go on."""
@@ -120,10 +142,30 @@ class Transaction:
         """Forget what was read of the authority, whose directory has changed."""
         self.ca.forget()
         self._issuers.clear()
+        self._rows.clear()
+        self._beside.clear()
 
     def row(self, certificate: Certificate) -> Authority:
         """Return the inventory's row of an authority of ours; a killed ``ca init`` may not have got to it."""
-        return ensure_authority(self.site, self.inventory, self.ca, certificate)
+        if certificate not in self._rows:
+            self._rows[certificate] = ensure_authority(self.site, self.inventory, self.ca, certificate)
+        return self._rows[certificate]
+
+    def beside(self, directory: str) -> list[Artifact | Link]:
+        """Return what of bundle, CRLs and links is missing or different in a certificate directory.
+
+        Raises:
+            UnsafePathError: pairs can't be kept there.
+            DamagedFileError: the bundle that is there can't be read.
+        """
+        if directory not in self._beside:
+            check(directory)
+            self._beside[directory] = around(self.ca, directory)
+        return self._beside[directory]
+
+    def published(self) -> None:
+        """Look at the certificate directories anew, which have changed."""
+        self._beside.clear()
 
     def record(self, what: str, subject: str, detail: str = "") -> None:
         """Write an event to the inventory and to syslog's authpriv, where auditors look."""
@@ -158,7 +200,7 @@ class Transaction:
             sweep(directory)
         if site.settings.inventory or exists(site.inventory):
             self._inventory = self._opened()
-            recover(site, self._inventory, self.ca)
+            self.recovered = tuple(recover(site, self._inventory, self.ca))
             recover_authorities(site, self._inventory, self.ca)
 
     def _opened(self) -> Inventory:

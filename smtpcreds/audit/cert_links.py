@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from ..authority.ca import has_authority
+from ..authority.ca import CA
 from ..authority.everywhere import around
 from ..authority.install import trust
 from ..authority.layout import BUNDLE
@@ -25,7 +25,7 @@ def missing(world: World) -> Iterator[Finding]:
     """Every CA certificate and CRL of ours has its link."""
     for directory in world.own_places:
         try:
-            wanted = around(world.site, directory) if has_authority(world.site) else trust(directory, ())
+            wanted = around(CA(world.site), directory) if CA(world.site).is_there else trust(directory, ())
         except UnsafePathError:
             continue  # PERM says so, of the bundle or of a directory above it
         links = [link for link in wanted if isinstance(link, Link)]

@@ -11,8 +11,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from ..accounts import AccountBook
-from ..authority.ca import has_authority
-from ..authority.elders import trusted
+from ..authority.ca import CA
 from ..authority.everywhere import directories
 from ..authority.reading import reading
 from ..config import Site
@@ -192,7 +191,7 @@ class World:
     @cached_property
     def authorities(self) -> tuple[Certificate, ...]:
         """The CA certificates of our own authority and of its elders; none where there is no authority."""
-        return self.attempt(lambda: trusted(self.site), ()) if has_authority(self.site) else ()
+        return self.attempt(lambda: CA(self.site).trusted, ()) if CA(self.site).is_there else ()
 
     @cached_property
     def has_accounts_in_file(self) -> bool:

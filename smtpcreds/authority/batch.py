@@ -5,6 +5,7 @@ Everything is in place before the mail server is told; if it can't be told, the 
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from ..errors import SmtpcredsError, WriteError
 from ..files import remove, write_all
@@ -12,16 +13,15 @@ from ..inventory import Intent, Signed, serial_text
 from ..model import Artifact, Link
 from ..pki.issue import sign
 from ..pki.keyfile import encode_key
-from ..pki.keys import PrivateKey, public_id
+from ..pki.keys import PrivateKey, key_label, public_id
 from ..pki.pem import encode_der
 from ..pki.values import Certificate, Issuer, Request, Validity
 from ..transaction import Transaction
-from .everywhere import around
 from .former import Former
 from .install import certificate_file, prepare
 from .orders import Order
 from .publish import Published, keep_fresh
-from .reload import Hook
+from .reload import Hook, settle
 from .rollback import Unproven, reload_or_roll_back
 
 
@@ -82,7 +82,15 @@ class Draft:
         pair = self.order.pair
         kept = self.former.copies() if self.former else []
         key = [] if self.keeps_key else [Artifact(pair.key, encode_key(self.key))]
-        return [*kept, *key, Artifact(pair.certificate, certificate_file(certificate, chain))]
+        content = certificate_file(certificate, chain)
+        return [*kept, *key, Artifact(pair.certificate, content, note=self._note())]
+
+    def _note(self) -> str:
+        key = (
+            "next key" if self.waited else "same key" if self.keeps_key else f"new {key_label(self.key)} key"
+        )
+        days = round(self.order.lifetime / timedelta(days=1))
+        return f"{self.order.host}: {self.order.profile.label}, {key}, {days} days"
 
 
 Pairs = Sequence[tuple[Draft, Certificate]]
@@ -96,6 +104,7 @@ def carry_out(
     *,
     progress: Callable[[], None] = lambda: None,
     hook: Hook | None = None,
+    changed: bool = False,
 ) -> tuple[list[Outcome], Published | None]:
     """Sign and install the drafts; return what became of each, and the CRL if a new one was due.
 
@@ -106,6 +115,7 @@ def carry_out(
         verb: for the record.
         progress: called after each certificate.
         hook: run when all is in place, and only if anything changed.
+        changed: something else did already.
 
     Raises:
         UnavailableError: the hook failed; the former pairs are back in place.
@@ -117,7 +127,7 @@ def carry_out(
         pairs, refused = _sign(work, issuer, drafts, progress)
         crl = keep_fresh(work, issuer)
         _install(work, issuer, pairs)
-        if hook and (pairs or crl):
+        if hook and (pairs or crl or changed):
             reload_or_roll_back(work, issuer, hook, _unproven(pairs))
     except SmtpcredsError:
         work.recover()
@@ -126,6 +136,8 @@ def carry_out(
         if draft.waited:
             remove(draft.order.pair.next_key)
     _record(work, issuer, pairs, verb)
+    if hook:
+        settle(work)
     issued = [Issued(draft.order, certificate, draft.validity.shortened) for draft, certificate in pairs]
     return [*issued, *refused], crl
 
@@ -156,10 +168,11 @@ def _install(work: Transaction, issuer: Issuer, pairs: Pairs) -> None:
     artifacts: list[Artifact | Link] = []
     for directory in dict.fromkeys(draft.order.pair.directory for draft, _ in pairs):
         prepare(work.site, directory)
-        artifacts += around(work.ca, directory)
+        artifacts += work.beside(directory)
     for draft, certificate in pairs:
         artifacts += draft.artifacts(certificate, issuer.path)
     write_all(artifacts)
+    work.published()
 
 
 def _unproven(pairs: Pairs) -> list[Unproven]:

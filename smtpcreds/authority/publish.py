@@ -4,13 +4,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from ..config import Site
 from ..errors import SmtpcredsError
 from ..files import check_directory, sweep, write_all
+from ..inventory import Inventory
 from ..model import Artifact, Link
 from ..pki.crl import may_sign_crls
 from ..pki.values import Issuer
 from ..transaction import Transaction
-from .ca import Elder, Listed
+from .ca import CA, Elder, Listed
 from .everywhere import directories
 from .install import surroundings
 from .ledger import row_of
@@ -48,6 +50,7 @@ def publish(
     _clean(beside)
     kept = work.ca.files_of(certificate).crl
     write_all([Artifact(kept, crl.pem), *_all(beside)])
+    work.published()
     record_crl(work.inventory, authority, crl)
     name = next(item.name for item in lists if item.issuer == certificate)
     return Published(crl, kept, tuple(f"{directory}/{name}" for directory in beside))
@@ -73,7 +76,7 @@ def refresh_elders(
     """
     done = []
     for elder in work.ca.elders:
-        if _lives(work, elder) and (every or _elder_is_due(work, elder)):
+        if _lives(work.site, elder) and (every or _elder_is_due(work.site, work.inventory, work.ca, elder)):
             try:
                 done.append(publish(work, work.issuer(elder.files), lifetime=lifetime))
             except SmtpcredsError as error:
@@ -81,9 +84,9 @@ def refresh_elders(
     return done
 
 
-def elders_are_due(work: Transaction) -> bool:
+def elders_are_due(site: Site, inventory: Inventory, ca: CA) -> bool:
     """Tell whether any elder needs a new CRL."""
-    return any(_lives(work, elder) and _elder_is_due(work, elder) for elder in work.ca.elders)
+    return any(_lives(site, elder) and _elder_is_due(site, inventory, ca, elder) for elder in ca.elders)
 
 
 def stale_copies(work: Transaction) -> Missing:
@@ -98,14 +101,14 @@ def copy(beside: Missing) -> None:
     write_all(list(_all(beside)))
 
 
-def _elder_is_due(work: Transaction, elder: Elder) -> bool:
-    row = row_of(work.inventory, elder.certificate)
-    return row is None or crl_is_due(work.site, work.inventory, work.ca, row)
+def _elder_is_due(site: Site, inventory: Inventory, ca: CA, elder: Elder) -> bool:
+    row = row_of(inventory, elder.certificate)
+    return row is None or crl_is_due(site, inventory, ca, row)
 
 
-def _lives(work: Transaction, elder: Elder) -> bool:
+def _lives(site: Site, elder: Elder) -> bool:
     """Tell whether an elder can need a CRL: it has not expired, and may sign one."""
-    return elder.certificate.not_valid_after_utc > work.now and may_sign_crls(elder.certificate)
+    return elder.certificate.not_valid_after_utc > site.clock() and may_sign_crls(elder.certificate)
 
 
 def _missing(work: Transaction, lists: Iterable[Listed]) -> Missing:

@@ -19,15 +19,17 @@ from .placing import key_id, put_in_place
 from .revocations import owed
 
 
-def recover(site: Site, inventory: Inventory, ca: CA) -> None:
-    """Settle every pending certificate, and tell of a CRL that is still to be signed.
+def recover(site: Site, inventory: Inventory, ca: CA) -> list[Certificate]:
+    """Settle what is pending, and tell of a CRL that is still to be signed; return what was completed.
 
     Files that another host of a shared inventory began to write are left to that host.
     """
     ours = [row for row in inventory.authorities() if row.state is not AuthorityState.FOREIGN]
+    completed = []
     for row in inventory.pending():
         if row.is_on(site.machine) or row.fingerprint is None or not row.directory:
-            _settle(site, inventory, ca, row, is_ours=any(row.authority == own.id for own in ours))
+            if _settle(site, inventory, ca, row, is_ours=any(row.authority == own.id for own in ours)):
+                completed.append(row)
         else:
             site.warn(
                 f"{row.host}: an interrupted run on {row.machine} began certificate {row.serial}; "
@@ -39,9 +41,10 @@ def recover(site: Site, inventory: Inventory, ca: CA) -> None:
                 f"{authority.name}: an interrupted run did not finish its CRL; "
                 "the next command that signs does, or: smtpcreds ca crl"
             )
+    return completed
 
 
-def _settle(site: Site, inventory: Inventory, ca: CA, row: Certificate, *, is_ours: bool) -> None:
+def _settle(site: Site, inventory: Inventory, ca: CA, row: Certificate, *, is_ours: bool) -> bool:
     pair = Pair(site.root.locate(row.directory))
     if row.directory:
         sweep(pair.directory)
@@ -57,8 +60,10 @@ def _settle(site: Site, inventory: Inventory, ca: CA, row: Certificate, *, is_ou
             f"{row.host}: an interrupted run left its certificate unfinished; it is in place now, "
             "and the mail server has to read it: reload it"
         )
+        return True
     else:
         _give_up(site, inventory, row, "interrupted before its key was in place")
+    return False
 
 
 def _former_stands(pair: Pair, row: Certificate) -> bool:

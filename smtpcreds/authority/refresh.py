@@ -6,17 +6,16 @@ from datetime import datetime
 from ..config import Site
 from ..errors import DataError, MissingInputError, UsageError
 from ..files import read_private, write_all
-from ..model import Artifact, Plan, Step
+from ..model import Artifact
 from ..pki.crl import may_sign_crls, read_crl
 from ..pki.dn import title
-from .ca import Passphrase, certificates, once, open_issuer, require
-from .elder_crls import elders_are_due, refresh_elders
-from .layout import ca_files, lifetime_of
-from .ledger import record, row_of
-from .office import at_the_office
-from .publish import Published, publish
+from ..transaction import Transaction
+from .ca import CA
+from .layout import lifetime_of
+from .ledger import row_of
+from .publish import Published, elders_are_due, publish, refresh_elders
 from .reading import reading
-from .reload import Hook
+from .reload import Hook, owe, tell
 from .revocations import crl_is_due
 
 
@@ -52,40 +51,27 @@ class CrlStanding:
     count: int
 
 
-def plan_crl(
-    site: Site, wish: CrlWish, passphrase: Passphrase, *, hook: Hook | None = None
-) -> Plan[Published]:
-    """Plan a fresh CRL of the authority and each of its elders, installed beside all certificates.
+def refresh_crl(work: Transaction, wish: CrlWish, *, hook: Hook | None = None) -> Published:
+    """Sign a fresh CRL of the authority and of each of its elders, and install them beside all certificates.
 
     Raises:
         MissingInputError: there is no authority.
         DataError: its certificate does not allow it to sign CRLs.
     """
-    require(site)
-    if not may_sign_crls(certificates(site)[0]):
+    certificate = work.ca.chain[0]
+    if not may_sign_crls(certificate):
         reason = "may not sign CRLs (keyUsage lacks cRLSign)"
-        raise DataError(title(certificates(site)[0]), reason, "smtpcreds ca rollover makes one that may")
-    steps = [Step("sign", ca_files(site).crl, 0o600, "and its copies beside the certificates")]
+        raise DataError(title(certificate), reason, "smtpcreds ca rollover makes one that may")
+    lifetime = None if wish.days is None else lifetime_of(wish.days)
+    issuer = work.issuer()
+    owe(work, hook)
+    refresh_elders(work, every=True, lifetime=lifetime)
+    done = publish(work, issuer, lifetime=lifetime)
     if wish.copy:
-        steps.append(Step("write", wish.copy, 0o644))
-    if hook:
-        steps.append(Step("run", str(hook)))
-
-    def apply() -> Published:
-        asked, lifetime = once(passphrase), None if wish.days is None else lifetime_of(wish.days)
-        issuer = open_issuer(site, asked)
-        refresh_elders(site, asked, every=True, lifetime=lifetime)
-        with at_the_office(site, issuer) as office:
-            done = publish(office, lifetime=lifetime)
-            if wish.copy:
-                content = done.crl.der if wish.der else done.crl.pem
-                write_all([Artifact(wish.copy, content, 0o644)])
-            record(site, office.inventory, "ca crl", office.authority.name, f"number {done.crl.number}")
-        if hook:
-            hook.run()
-        return done
-
-    return Plan(tuple(steps), apply)
+        write_all([Artifact(wish.copy, done.crl.der if wish.der else done.crl.pem, 0o644)])
+    work.record("ca crl", work.row(certificate).name, f"number {done.crl.number}")
+    tell(work, hook)
+    return done
 
 
 def standing_crl(site: Site) -> CrlStanding:
@@ -95,7 +81,8 @@ def standing_crl(site: Site) -> CrlStanding:
         MissingInputError: there is no authority, or no CRL.
         DataError: the file is damaged, or of another authority.
     """
-    issuer, path = certificates(site)[0], ca_files(site).crl
+    ca = CA(site)
+    issuer, path = ca.certificate, ca.files.crl
     try:
         found = read_crl(read_private(path), path, issuer)
     except MissingInputError as error:
@@ -105,7 +92,8 @@ def standing_crl(site: Site) -> CrlStanding:
 
 def is_current(site: Site) -> bool:
     """Tell whether the CRL is the newest, and has more than a third of its life left."""
+    ca = CA(site)
     with reading(site) as inventory:
-        authority = row_of(inventory, certificates(site)[0])
-        due = authority is None or crl_is_due(site, inventory, authority)
-        return not due and not elders_are_due(site, inventory)
+        authority = row_of(inventory, ca.certificate)
+        due = authority is None or crl_is_due(site, inventory, ca, authority)
+        return not due and not elders_are_due(site, inventory, ca)

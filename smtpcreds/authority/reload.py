@@ -5,8 +5,11 @@ import shlex
 from dataclasses import dataclass
 from typing import Self
 
+from ..config import Site
 from ..errors import UnavailableError, UsageError
-from ..files import disk
+from ..files import disk, exists, write
+from ..model import Artifact
+from ..transaction import Transaction
 
 TIME_LIMIT = 300.0
 """Seconds; other runs wait while it works."""
@@ -74,3 +77,40 @@ def _is_passed_on(name: str) -> bool:
 
 def _fate(status: int) -> str:
     return f"failed with exit status {status}" if status > 0 else f"was killed by signal {-status}"
+
+
+def is_owed(work: Transaction, hook: Hook | None) -> bool:
+    """Tell whether a mail server still has to be told of what a killed run changed, and can be now."""
+    return hook is not None and (exists(_mark(work.site)) or bool(work.recovered))
+
+
+def owe(work: Transaction, hook: Hook | None) -> None:
+    """Say on disk, before the first change, that the mail server will have to be told."""
+    if hook and not work.is_preview and not exists(_mark(work.site)):
+        write.write_all([Artifact(_mark(work.site), b"")])
+
+
+def tell(work: Transaction, hook: Hook | None) -> None:
+    """Run the hook; only when it has succeeded is nothing owed any more.
+
+    Raises:
+        UnavailableError: see :meth:`Hook.run`.
+    """
+    if hook:
+        hook.run()
+        settle(work)
+
+
+def settle(work: Transaction) -> None:
+    """Forget that the mail server had to be told."""
+    if not work.is_preview:
+        write.remove(_mark(work.site))
+
+
+def was_not_told(site: Site) -> bool:
+    """Tell whether a killed run with ``--reload`` changed something of which the mail server was not told."""
+    return exists(_mark(site))
+
+
+def _mark(site: Site) -> str:
+    return f"{site.state}/reload-owed"

@@ -1,27 +1,21 @@
 """Renewing: the same certificate once more, with the key that is in place or a new one."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from ..config import Site
 from ..errors import SmtpcredsError
 from ..files import exists
-from ..inventory import Authority, Certificate, Inventory
-from ..model import Plan, Step
+from ..inventory import Certificate
+from ..pki.pem import parse_certificate
 from ..pki.values import Certificate as Parsed
-from ..pki.values import Issuer
-from .again import Job, job
+from ..transaction import Transaction
+from .again import Job, job, order_again
 from .batch import Issued, Outcome, Refused, carry_out
-from .ca import Passphrase, certificates, once, open_issuer
-from .elder_crls import elders_are_due, refresh_elders
-from .everywhere import verify_place
-from .layout import CRL, Pair, ca_files
-from .ledger import at_work, row_of
-from .office import at_the_office
-from .publish import Published, copy, stale_copies
-from .reading import reading
-from .reload import Hook
+from .layout import Pair
+from .ledger import row_of
+from .publish import Published, copy, elders_are_due, refresh_elders, stale_copies
+from .reload import Hook, is_owed, owe, tell
 from .renewals import Renewals, due_rows, rows_of
 from .revocations import crl_is_due
 
@@ -41,112 +35,86 @@ class Renewed:
     copied: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    jobs: list[Job]
-    refused: list[Refused]
-    crl_is_due: bool
-    lacking: tuple[str, ...]
-    """Directories without the newest CRL."""
-
-
-def plan_renew(
-    site: Site,
+def renew(
+    work: Transaction,
     wanted: Renewals,
-    passphrase: Passphrase,
     *,
     hook: Hook | None = None,
     progress: Callable[[], None] = lambda: None,
-) -> Plan[Renewed]:
-    """Plan renewals; each is carried out whole or not at all, and the plan is empty when nothing is due.
+) -> Renewed:
+    """Renew certificates; each is carried out whole or not at all.
 
     Args:
-        site: whose authority signs.
+        work: whose authority signs; its passphrase is asked for only if there is something to sign.
         wanted: what is to be renewed, and how.
-        passphrase: asked once if the CA key is encrypted and there is something to sign.
-        hook: tells the mail server when everything is in place.
+        hook: tells the mail server when everything is in place and anything changed.
         progress: called after each certificate.
 
     Raises:
         MissingInputError: there is no authority, or no such host.
         SmtpcredsError: why the only host can't be renewed.
     """
-    chain = certificates(site)
-    with reading(site) as inventory:
-        authority = row_of(inventory, chain[0])
-        work = _look(site, inventory, authority, chain, wanted)
-    if len(wanted.hosts) == 1 and work.refused and not work.jobs:
-        raise work.refused[0].error
-
-    def apply() -> Renewed:
-        if work.jobs or work.crl_is_due:
-            asked = once(passphrase)
-            issuer = open_issuer(site, asked)
-            older = refresh_elders(site, asked)
-            return _told(_renew(site, wanted, issuer, hook, progress), older, hook)
-        return Renewed(list(work.refused), None, _copy(site, hook))
-
-    return Plan(tuple(_steps(site, work, hook)), apply)
-
-
-def _renew(
-    site: Site, wanted: Renewals, issuer: Issuer, hook: Hook | None, progress: Callable[[], None]
-) -> Renewed:
-    with at_the_office(site, issuer) as office:
-        quiet = replace(site, warn=lambda _: None)  # the plan has warned
-        work = _look(quiet, office.inventory, office.authority, issuer.path, wanted)
-        drafts = [job.draft(site, issuer) for job in work.jobs]
-        verb = "tlsa switch" if wanted.next_key else "cert renew"
-        outcomes, crl = carry_out(office, drafts, verb, progress=progress, hook=hook)
-    return Renewed([*outcomes, *work.refused], crl)
+    chain = work.ca.chain
+    work.require_inventory()
+    jobs, refused = _jobs(work, chain, wanted)
+    if len(wanted.hosts) == 1 and refused and not jobs:
+        raise refused[0].error
+    for one in refused:
+        work.note("leave", one.host, str(one.error))
+    if not (jobs or (wanted.due and _crls_are_due(work, chain[0]))):
+        return Renewed(list(refused), None, _copy(work, hook))
+    issuer = work.issuer()
+    changed = is_owed(work, hook)
+    owe(work, hook)
+    older = refresh_elders(work)
+    drafts = [job.draft(work.site, issuer) for job in jobs]
+    verb = "tlsa switch" if wanted.next_key else "cert renew"
+    changed = changed or bool(older)
+    outcomes, crl = carry_out(work, issuer, drafts, verb, progress=progress, hook=hook, changed=changed)
+    return Renewed([*outcomes, *refused], crl or next(iter(older), None))
 
 
-def _told(done: Renewed, older: Sequence[Published], hook: Hook | None) -> Renewed:
-    """Tell the mail server of new CRLs of elders, where it was told of nothing else."""
-    if not older or done.crl or any(isinstance(outcome, Issued) for outcome in done.outcomes):
-        return done
-    if hook:
-        hook.run()
-    return replace(done, crl=older[0])
-
-
-def _copy(site: Site, hook: Hook | None) -> tuple[str, ...]:
+def _copy(work: Transaction, hook: Hook | None) -> tuple[str, ...]:
     """Install bundle and CRLs where they are missing, which takes no key; return the directories."""
-    with at_work(site) as inventory:
-        beside = stale_copies(site, inventory)
+    beside = stale_copies(work)
+    is_told = bool(beside) or is_owed(work, hook)
+    if beside:
+        owe(work, hook)
         copy(beside)
-        if hook and beside:
-            hook.run()
+    if is_told:
+        tell(work, hook)
     return tuple(beside)
 
 
-def _look(
-    site: Site, inventory: Inventory, authority: Authority | None, chain: Sequence[Parsed], wanted: Renewals
-) -> _Work:
-    rows, refused = _rows(site, inventory, chain, wanted)
-    verified = cache(lambda directory: verify_place(site, directory))
+def _crls_are_due(work: Transaction, own: Parsed) -> bool:
+    authority = row_of(work.inventory, own)
+    if authority is None:  # a killed run got no further than its files
+        return True
+    return crl_is_due(work.site, work.inventory, work.ca, authority) or elders_are_due(
+        work.site, work.inventory, work.ca
+    )
+
+
+def _jobs(work: Transaction, chain: Sequence[Parsed], wanted: Renewals) -> tuple[list[Job], list[Refused]]:
+    rows, refused = _rows(work, chain, wanted)
     jobs: list[Job] = []
     for row in rows:
         try:
-            verified(Pair(site.root.locate(row.directory)).directory)
-            jobs.append(job(site, inventory, row, chain, wanted))
+            work.beside(Pair(work.site.root.locate(row.directory)).directory)
+            jobs.append(job(work.site, work.inventory, row, chain, wanted))
         except SmtpcredsError as error:
             refused.append(Refused(row.host, error))
-    if not wanted.due:
-        return _Work(jobs, refused, crl_is_due=False, lacking=())
-    if authority is None:  # a killed run got no further than its files
-        return _Work(jobs, refused, crl_is_due=True, lacking=())
-    due = crl_is_due(site, inventory, authority) or elders_are_due(site, inventory)
-    return _Work(jobs, refused, due, tuple(stale_copies(site, inventory)))
+    return jobs, refused
 
 
 def _rows(
-    site: Site, inventory: Inventory, chain: Sequence[Parsed], wanted: Renewals
+    work: Transaction, chain: Sequence[Parsed], wanted: Renewals
 ) -> tuple[list[Certificate], list[Refused]]:
+    site, inventory = work.site, work.inventory
     if wanted.due:
         end = min(ca.not_valid_after_utc for ca in chain)
         rows = due_rows(site, inventory, end)
-        return [row for row in rows if row.not_after > site.clock() or _is_there(site, row)], []
+        return [row for row in rows if row.not_after > work.now or _is_there(site, row)], []
     found: dict[tuple[int, str], Certificate] = {}
     refused: list[Refused] = []
     for host in wanted.hosts:
@@ -168,24 +136,7 @@ def _next_key_waits(site: Site, row: Certificate) -> bool:
     return exists(Pair(site.root.locate(row.directory)).next_key)
 
 
-def _steps(site: Site, work: _Work, hook: Hook | None) -> Iterator[Step]:
-    for item in work.jobs:
-        yield from _job_steps(item)
-    for refused in work.refused:
-        yield Step("leave", refused.host, note=str(refused.error))
-    if work.crl_is_due:
-        yield Step("sign", ca_files(site).crl, 0o600, "a new CRL")
-    for directory in work.lacking:
-        yield Step("write", f"{directory}/{CRL}", 0o600)
-    if hook and (work.jobs or work.crl_is_due or work.lacking):
-        yield Step("run", str(hook))
-
-
-def _job_steps(item: Job) -> Iterator[Step]:
-    order = item.order
-    yield from (Step("write", kept.path, kept.mode) for kept in item.former.copies())
-    if item.key is None or item.waited:
-        yield Step("write", order.pair.key, 0o600)
-    key = "next key" if item.waited else "same key" if item.key else f"new {order.key_type.label} key"
-    note = f"{order.host}: {order.profile.label}, {key}, {order.lifetime.days} days"
-    yield Step("write", order.pair.certificate, 0o600, note)
+def reissued(work: Transaction, row: Certificate) -> Issued:
+    """Return a certificate that this run completed as one that it issued."""
+    certificate = parse_certificate(work.inventory.der(row.authority, row.serial), row.host)
+    return Issued(order_again(work.site, work.inventory, row, Renewals((row.host,))), certificate, False)

@@ -47,7 +47,7 @@ def sign_crl(
 ) -> NewCrl:
     """Return a CRL of the authority; it lives ``cert.crl_days`` days unless told otherwise."""
     now, life = site.clock(), lifetime or timedelta(days=site.settings.cert.crl_days)
-    der = build_crl(issuer.certificate, issuer.key, number, revoked, now, life)
+    der = build_crl(issuer.certificate, issuer.key, number, revoked, now, life, is_trial=issuer.is_trial)
     return NewCrl(number, der, now - BACKDATE, now + life, len(revoked))
 
 

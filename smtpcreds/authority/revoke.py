@@ -1,26 +1,22 @@
 """Revoking: which certificates, and the CRL that says so, in one deed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError
-from ..inventory import Certificate, Inventory, State
-from ..model import Plan, Step
+from ..inventory import Certificate, State
 from ..pki.crl import may_sign_crls
 from ..pki.describe import fingerprint
 from ..pki.revocation import Reason
-from ..pki.values import Issuer
-from .ca import Passphrase, certificates, once, open_issuer, require
-from .elders import elders
+from ..pki.values import Certificate as Parsed
+from ..transaction import Transaction
 from .former import certificate_in_place, read_former
-from .layout import CaFiles, Pair, ca_files
-from .ledger import at_work, enrolled, record, row_of
-from .office import Office
+from .layout import CaFiles, Pair
+from .ledger import row_of
 from .publish import Published, publish
-from .reading import reading
-from .reload import Hook
+from .reload import Hook, owe, tell
 from .which import ambiguous, meant, of_one_host
 
 
@@ -54,15 +50,12 @@ class Wish:
     every: bool = False
 
 
-def plan_revoke(
-    site: Site, wish: Wish, passphrase: Passphrase, *, hook: Hook | None = None
-) -> Plan[Revocation]:
-    """Plan a revocation with its CRL.
+def revoke(work: Transaction, wish: Wish, *, hook: Hook | None = None) -> Revocation:
+    """Revoke certificates, and publish the CRLs that say so.
 
     Args:
-        site: whose authority revokes.
+        work: whose authority revokes.
         wish: what, and why.
-        passphrase: asked once if the CA key is encrypted.
         hook: tells the mail server when the CRL is in place; a failure takes nothing back.
 
     Raises:
@@ -70,65 +63,31 @@ def plan_revoke(
         AmbiguousError: more than one fits; the reason lists them.
         DataError: it is revoked already, expired, or of another authority.
     """
-    require(site)
-    with reading(site) as inventory:
-        rows = _chosen(site, inventory, wish)
-        concerned = _concerned(site, inventory, rows)
-    steps = [Step("revoke", f"{row.serial} of {row.host}", note=wish.reason.value) for row in rows]
-    steps += [
-        Step("sign", files.crl, 0o600, "a CRL that lists it, and its copies") for files in concerned.values()
-    ]
-    if hook:
-        steps.append(Step("run", str(hook)))
-
-    def apply() -> Revocation:
-        opened = _Opened(site, once(passphrase))
-        for files in concerned.values():  # a person is asked before the lock is held
-            opened.issuer(files)
-        return _revoke(site, wish, opened, hook)
-
-    return Plan(tuple(steps), apply)
+    own = work.ca.chain[0]
+    work.require_inventory()
+    rows = _chosen(work, wish)
+    issuers = [work.issuer(files) for files in _concerned(work, own, rows).values()]
+    for row in rows:
+        work.note("revoke", f"{row.serial} of {row.host}", wish.reason.value)
+    owe(work, hook)
+    numbers = _record(work, rows, wish.reason, [work.row(issuer.certificate).id for issuer in issuers])
+    try:
+        crls = [publish(work, issuer, number=n) for issuer, n in zip(issuers, numbers, strict=True)]
+    except SmtpcredsError:
+        work.warn("the revocation is recorded, but the CRL is not in place yet: smtpcreds ca crl")
+        raise
+    tell(work, hook)
+    return Revocation(tuple(rows), tuple(crls), _in_place(work.site, rows))
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """Authorities whose keys were opened, each once."""
-
-    site: Site
-    passphrase: Passphrase
-    issuers: dict[str, Issuer] = field(default_factory=dict)
-
-    def issuer(self, files: CaFiles) -> Issuer:
-        if files.key not in self.issuers:
-            self.issuers[files.key] = open_issuer(self.site, self.passphrase, files)
-        return self.issuers[files.key]
-
-
-def _revoke(site: Site, wish: Wish, opened: _Opened, hook: Hook | None) -> Revocation:
-    with at_work(site) as inventory:
-        rows = _chosen(site, inventory, wish)
-        issuers = map(opened.issuer, _concerned(site, inventory, rows).values())
-        offices = [Office(site, inventory, enrolled(site, inventory, issuer), issuer) for issuer in issuers]
-        numbers = _record(site, inventory, rows, wish.reason, [office.authority.id for office in offices])
-        try:
-            crls = [publish(office, number=number) for office, number in zip(offices, numbers, strict=True)]
-        except SmtpcredsError:
-            site.warn("the revocation is recorded, but the CRL is not in place yet: smtpcreds ca crl")
-            raise
-        done = Revocation(tuple(rows), tuple(crls), _in_place(site, rows))
-    if hook:
-        hook.run()
-    return done
-
-
-def _concerned(site: Site, inventory: Inventory, rows: Sequence[Certificate]) -> dict[int, CaFiles]:
+def _concerned(work: Transaction, signing: Parsed, rows: Sequence[Certificate]) -> dict[int, CaFiles]:
     """Return the files of the authorities that signed these, by the number of the authority's row.
 
     Raises:
         DataError: one is of an authority that is retired, not ours, or may not sign CRLs.
     """
-    ours = [(ca_files(site), certificates(site)[0]), *((e.files, e.certificate) for e in elders(site))]
-    known = {ca.id: (files, own) for files, own in ours if (ca := row_of(inventory, own))}
+    ours = [(work.ca.files, signing), *((elder.files, elder.certificate) for elder in work.ca.elders)]
+    known = {own.id: (files, ca) for files, ca in ours if (own := row_of(work.inventory, ca))}
     for row in rows:
         if row.authority not in known:
             raise DataError(row.host, f"{row.serial} is of an authority that is retired, or not ours")
@@ -139,28 +98,28 @@ def _concerned(site: Site, inventory: Inventory, rows: Sequence[Certificate]) ->
 
 
 def _record(
-    site: Site, inventory: Inventory, rows: Sequence[Certificate], reason: Reason, authorities: Sequence[int]
+    work: Transaction, rows: Sequence[Certificate], reason: Reason, authorities: Sequence[int]
 ) -> list[int]:
     """Record the revocations and take the numbers of their CRLs, in one transaction."""
-    with inventory.transaction():
+    with work.inventory.transaction():
         for row in rows:
-            inventory.revoke(row.authority, row.serial, site.clock(), reason.value)
-            record(site, inventory, "cert revoke", row.host, f"serial {row.serial}, {reason.value}")
-        return [inventory.next_crl_number(authority) for authority in authorities]
+            work.inventory.revoke(row.authority, row.serial, work.now, reason.value)
+            work.record("cert revoke", row.host, f"serial {row.serial}, {reason.value}")
+        return [work.inventory.next_crl_number(authority) for authority in authorities]
 
 
-def _chosen(site: Site, inventory: Inventory, wish: Wish) -> list[Certificate]:
-    found = meant(site, inventory, wish.which)
+def _chosen(work: Transaction, wish: Wish) -> list[Certificate]:
+    found = meant(work.site, work.inventory, wish.which)
     if not found:
         reason = "fits no certificate of the inventory"
         raise MissingInputError(wish.which or '""', reason, "smtpcreds cert list")
-    live = _live(found, site.clock())
+    live = _live(found, work.now)
     if not live:
         raise _nothing_left(found[0])
     rows = live
     if wish.reason is Reason.KEY_COMPROMISE and _has_one_key(live):
-        of_host = list(inventory.listing(host=live[0].host))
-        rows = [row for row in of_host if row in live or _shares_key(row, live[0], site.clock())]
+        of_host = list(work.inventory.listing(host=live[0].host))
+        rows = [row for row in of_host if row in live or _shares_key(row, live[0], work.now)]
     elif len(live) > 1 and not (wish.every and of_one_host(live)):
         hint = "name one by its serial number" + (", or all of them: --all" if of_one_host(live) else "")
         raise ambiguous(wish.which, live, hint)

@@ -59,13 +59,16 @@ def probe(session: Session, /, url: str, **options: Any) -> None:
     URL is smtp://HOST[:PORT] or smtp+tls://HOST[:PORT] for STARTTLS, or smtps://HOST[:PORT]. The exit status
     is 1 if any step fails.
     """
-    from ..probe.run import plan_probe
+    from ..probe.run import intended, verify_allowed
+    from ..probe.run import probe as carry_out
     from ..probe.step import Outcome
 
     asked = _asked(session, session.site(), url, options)
-    steps = session.carry_out(plan_probe(asked, lambda step: session.note(_line(step, 0))))
-    if steps is None:
+    if session.dry_run:
+        verify_allowed(asked)
+        session.show_changes(intended(asked))
         return
+    steps = carry_out(asked, lambda step: session.note(_line(step, 0)))
     failed = sum(step.outcome is Outcome.FAILED for step in steps)
     session.show(_data(asked, steps, failed), _lines(asked, steps, failed))
     if failed:

@@ -38,6 +38,8 @@ class Session:
     quiet: bool = False
     verbose: bool = False
     warnings: list[str] = field(default_factory=list)
+    would_change: bool = False
+    """What a dry run found."""
 
     def site(self) -> "Site":
         """Read the configuration and name the installation."""
@@ -81,6 +83,15 @@ class Session:
             while some := list(islice(rest, _AT_ONCE)):
                 click.echo("\n".join(some), err=aside, color=True)  # True: take nothing out of names
 
+    def show_changes(self, changes: "Iterable[Change]") -> None:
+        """Print what would be done."""
+        plan = list(dict.fromkeys(changes))
+        rows = [
+            {"action": s.action, "target": s.target, "mode": _octal(s.mode), "note": s.note} for s in plan
+        ]
+        lines = (f"would {s.action} {s.target}{_mode(s.mode)}{s.note and f'  ({s.note})'}" for s in plan)
+        self.show({"dry_run": True, "plan": rows}, lines if plan else ["nothing to do"])
+
     def carry_out(self, plan: "Plan[T]") -> T | None:
         """Apply the plan and return its result; with ``--dry-run`` print it and return None."""
         from ..files import Disk, PreviewDisk, using
@@ -91,7 +102,7 @@ class Session:
             self.note(f"{change.action} {change.target}{_mode(change.mode)}")
         if not self.dry_run:
             return done
-        self._show_changes(run.changes)
+        self.show_changes(run.changes)
         return None
 
     def run(
@@ -120,7 +131,8 @@ class Session:
         if self.dry_run:
             with transaction(site, preview=True, passphrase=question, is_apart=is_apart) as work:
                 verb(work)
-            self._show_changes(work.changes)
+            self.show_changes(work.changes)
+            self.would_change = bool(work.changes)
             return None
         answers = self._answers(site, verb, question) if sys.stdin.isatty() else {}
         with transaction(site, passphrase=question, answers=answers, is_apart=is_apart) as work:
@@ -198,14 +210,6 @@ class Session:
 
         found = os.stat(path)
         return f"{path}  {stat.S_IMODE(found.st_mode):04o} {owner(found)}"
-
-    def _show_changes(self, changes: "Iterable[Change]") -> None:
-        plan = list(dict.fromkeys(changes))
-        rows = [
-            {"action": s.action, "target": s.target, "mode": _octal(s.mode), "note": s.note} for s in plan
-        ]
-        lines = (f"would {s.action} {s.target}{_mode(s.mode)}{s.note and f'  ({s.note})'}" for s in plan)
-        self.show({"dry_run": True, "plan": rows}, lines if plan else ["nothing to do"])
 
     def _settings(self, path: str) -> "Settings":
         from ..config import Settings, parse_settings

@@ -1,7 +1,6 @@
 """TLSA records of hosts, and a new key without a moment in which none of them fits (RFC 7671 section 8.1)."""
 
 from .records import Zone, zone
-from .rollover import plan_next, plan_retire, plan_switch
 from .state import Rollover, Stage, rollovers
 
-__all__ = ["Rollover", "Stage", "Zone", "plan_next", "plan_retire", "plan_switch", "rollovers", "zone"]
+__all__ = ["Rollover", "Stage", "Zone", "rollovers", "zone"]

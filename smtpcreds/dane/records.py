@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from ..authority.ca import certificates, has_authority
-from ..authority.elders import trusted
+from ..authority.ca import CA
 from ..authority.install import bundled
 from ..authority.lookup import Found, find
 from ..authority.reading import has_inventory, reading
@@ -81,10 +80,11 @@ def _half_way(site: Site, host: str) -> Rollover | None:
 
 def _issuers(site: Site, found: Found) -> Iterator[Certificate]:
     """Yield the CA that signed, and ours where that one was replaced: it signs the next certificate."""
-    ours = trusted(site) if has_authority(site) else ()
+    ca = CA(site)
+    ours = ca.trusted if ca.is_there else ()
     directory = os.path.dirname(found.path) if found.path else found.pair.directory if found.pair else ""
     beside = bundled(directory) if directory else ()
     above = climb(found.certificate, (*found.others, *ours, *beside))[1:2]
     yield from above
-    if any(ca in ours for ca in above):
-        yield certificates(site)[0]
+    if any(one in ours for one in above):
+        yield ca.certificate

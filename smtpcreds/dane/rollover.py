@@ -4,25 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ..authority.ca import Passphrase
 from ..authority.install import check, prepare
 from ..authority.issue import Issued, Refused
 from ..authority.layout import Pair
-from ..authority.ledger import at_work, record
 from ..authority.placing import key_id, usable_key
-from ..authority.reading import reading
-from ..authority.reload import Hook
-from ..authority.renew import Renewed, plan_renew
+from ..authority.reload import Hook, is_owed, tell
+from ..authority.renew import Renewed, reissued, renew
 from ..authority.renewals import Renewals
 from ..config import Site
 from ..dns import Resolver
 from ..errors import DataError, MissingInputError, TooEarlyError, UsageError
 from ..files import exists, remove, write_all
-from ..inventory import Inventory
-from ..model import Artifact, Plan, Step
+from ..inventory import Certificate, Inventory
+from ..model import Artifact
 from ..pki.keyfile import encode_key
 from ..pki.keys import KEY_TYPES, KeyType, generate, key_label, parse_key_type, public_id
 from ..pki.tlsa import DANE_EE, Tlsa, owner_name
+from ..transaction import Transaction
 from .memory import Begun, forget, remember
 from .state import Place, Rollover, Stage, place_of, rollover_of
 
@@ -53,43 +51,28 @@ class NextKey:
             parse_key_type(self.key_type)
 
 
-def plan_next(site: Site, wanted: NextKey) -> Plan[Begun]:
-    """Plan the next key of a host, beside the one in use; one that waits already is taken again.
+def next_key(work: Transaction, wanted: NextKey) -> Begun:
+    """Make the next key of a host, beside the one in use; one that waits already is taken again.
 
     Raises:
         MissingInputError, AmbiguousError: as :func:`.state.place_of`.
         DataError: the last rollover has not ended, or the key that waits can't be used.
     """
-    with reading(site) as inventory:
-        place = place_of(site, inventory, wanted.host)
-        standing = _standing(inventory, place, wanted)
+    site, inventory = work.site, work.require_inventory()
+    place = place_of(site, inventory, wanted.host)
+    if standing := _standing(inventory, place, wanted):
+        return standing
     check(place.pair.directory)
-    if standing:
-        return Plan((), lambda: standing)
-    kept = _waiting(place, wanted)
-    path = place.pair.next_key
-    steps = [] if kept else [Step("write", path, 0o600, f"{_key_type(place.pair, wanted).label} key")]
-    note = f"its record is published from now on, TTL {wanted.ttl}"
-    return Plan(
-        (*steps, Step("begin", f"key rollover of {place.host}", note=note)), lambda: _next(site, wanted)
-    )
-
-
-def _next(site: Site, wanted: NextKey) -> Begun:
-    with at_work(site) as inventory:
-        place = place_of(site, inventory, wanted.host)
-        if standing := _standing(inventory, place, wanted):
-            return standing
-        new = _waiting(place, wanted)
-        if new is None:
-            key = generate(_key_type(place.pair, wanted))
-            new = public_id(key)
-            prepare(site, place.pair.directory)
-            write_all([Artifact(place.pair.next_key, encode_key(key))])
-        begun = Begun(place.host, new, place.row.key_id or "", wanted.ttl, site.clock())
-        with inventory.transaction():
-            remember(inventory, begun)
-            record(site, inventory, "tlsa next", place.host, f"3 1 1 {new}")
+    new = _waiting(place, wanted)
+    if new is None:
+        key = generate(_key_type(place.pair, wanted))
+        new = public_id(key)
+        prepare(site, place.pair.directory)
+        write_all([Artifact(place.pair.next_key, encode_key(key))])
+    begun = Begun(place.host, new, place.row.key_id or "", wanted.ttl, work.now)
+    with inventory.transaction():
+        remember(inventory, begun)
+        work.record("tlsa next", place.host, f"3 1 1 {new}")
     return begun
 
 
@@ -129,21 +112,19 @@ def _key_type(pair: Pair, wanted: NextKey) -> KeyType:
     return next((kind for kind in KEY_TYPES.values() if key and kind.label == key_label(key)), default)
 
 
-def plan_switch(
-    site: Site,
+def switch(
+    work: Transaction,
     host: str,
-    passphrase: Passphrase,
     *,
     hook: Hook | None = None,
     resolver: Resolver | None = None,
     ports: Sequence[int] = (),
-) -> Plan[Issued]:
-    """Plan to renew the certificate of a host with its next key.
+) -> Issued:
+    """Renew the certificate of a host with its next key; one that a killed run began is completed.
 
     Args:
-        site: whose authority signs.
+        work: whose authority signs.
         host: as typed.
-        passphrase: of the authority's key.
         hook: tells the mail server.
         resolver: is asked whether the next key's record is published.
         ports: for which it has to be.
@@ -154,15 +135,27 @@ def plan_switch(
         TooEarlyError: twice the TTL has not passed, or the resolver does not give the record.
         UnavailableError: the resolver does not answer.
     """
-    with reading(site) as inventory:
-        half = _half_way(inventory, place_of(site, inventory, host), Stage.PUBLISHING)
-    _refuse_early(half, site.clock(), "switch")
+    inventory = work.require_inventory()
+    place = place_of(work.site, inventory, host)
+    if (row := _completed(work, place, hook)) is not None:
+        tell(work, hook)
+        return reissued(work, row)
+    half = _half_way(inventory, place, Stage.PUBLISHING)
+    _refuse_early(half, work.now, "switch")
     if resolver:
         for port in ports:
-            _refuse_unseen(site, half, port, resolver)
-    wanted = Renewals((half.begun.host,), next_key=True)
-    plan = plan_renew(site, wanted, passphrase, hook=hook)
-    return Plan(plan.steps, lambda: _only(plan.apply()))
+            _refuse_unseen(work.site, half, port, resolver)
+    return _only(renew(work, Renewals((half.begun.host,), next_key=True), hook=hook))
+
+
+def _completed(work: Transaction, place: Place, hook: Hook | None) -> Certificate | None:
+    """Return the certificate with the next key, where a killed run came that far, and told nobody."""
+    half = rollover_of(work.inventory, place)
+    if half is None or half.stage is not Stage.SWITCHED:
+        return None
+    here = (place.row.authority, place.row.serial)
+    is_recovered = any((row.authority, row.serial) == here for row in work.recovered)
+    return place.row if is_recovered or is_owed(work, hook) else None
 
 
 def _only(done: Renewed) -> Issued:
@@ -173,30 +166,25 @@ def _only(done: Renewed) -> Issued:
     raise MissingInputError("next key", "is gone", "smtpcreds tlsa next HOST")
 
 
-def plan_retire(site: Site, host: str, *, at_once: bool = False) -> Plan[str]:
-    """Plan the end of a rollover: the old key's record is published no more. Applying it returns the host.
+def retire(work: Transaction, host: str, *, at_once: bool = False) -> str:
+    """End a rollover: the old key's record is published no more. Returns the host.
 
     Raises:
         MissingInputError: nothing is half-way.
         DataError: the host still uses the old key.
         TooEarlyError: twice the TTL has not passed since the switch, unless ``at_once``.
     """
-    with reading(site) as inventory:
-        half = _half_way(inventory, place_of(site, inventory, host), Stage.SWITCHED)
+    inventory = work.require_inventory()
+    place = place_of(work.site, inventory, host)
+    half = _half_way(inventory, place, Stage.SWITCHED)
     if not at_once:
-        _refuse_early(half, site.clock(), "retire")
-
-    def apply() -> str:
-        with at_work(site) as inventory:
-            place = place_of(site, inventory, host)
-            if key_id(place.pair.next_key) == place.row.key_id:
-                remove(place.pair.next_key)
-            with inventory.transaction():
-                forget(site, inventory, place.host)
-                record(site, inventory, "tlsa retire", place.host, f"3 1 1 {half.begun.old}")
-        return half.begun.host
-
-    return Plan((Step("retire", f"3 1 1 {half.begun.old}", note=half.begun.host),), apply)
+        _refuse_early(half, work.now, "retire")
+    if key_id(place.pair.next_key) == place.row.key_id:
+        remove(place.pair.next_key)
+    with inventory.transaction():
+        forget(work.site, inventory, place.host)
+        work.record("tlsa retire", place.host, f"3 1 1 {half.begun.old}")
+    return half.begun.host
 
 
 def _half_way(inventory: Inventory, place: Place, stage: Stage) -> Rollover:

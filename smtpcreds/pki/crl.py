@@ -33,6 +33,8 @@ def build_crl(
     revoked: Iterable[Revoked],
     now: datetime,
     lifetime: timedelta,
+    *,
+    is_trial: bool = False,
 ) -> bytes:
     """Return the DER of a signed, complete version 2 list with CRLNumber, key identifier and reason codes.
 
@@ -43,12 +45,13 @@ def build_crl(
         revoked: in the order in which they are to be listed; may be empty.
         now: aware; this_update is :data:`BACKDATE` before it.
         lifetime: from ``now`` to next_update.
+        is_trial: the key is a throw-away one of :meth:`.values.Issuer.trial`.
 
     Raises:
         DataError: the key is not the issuer's, the issuer may not sign CRLs, a serial number is listed twice
             or out of range, or number or lifetime are.
     """
-    verify_may_sign(issuer, key)
+    verify_may_sign(issuer, key, is_trial=is_trial)
     if not 0 <= number < crl_encoding.SERIAL_LIMIT:
         raise DataError(f"CRL number {number}", "is outside of 0 to 2**159-1 (RFC 5280 section 5.2.3)")
     if lifetime <= timedelta(0):
@@ -66,14 +69,14 @@ def may_sign_crls(issuer: x509.Certificate) -> bool:
     return usage is None or usage.crl_sign
 
 
-def verify_may_sign(issuer: x509.Certificate, key: PrivateKey) -> None:
-    """Check that a list signed with this key will be accepted as the issuer's.
+def verify_may_sign(issuer: x509.Certificate, key: PrivateKey, *, is_trial: bool = False) -> None:
+    """Check that a list signed with this key will be accepted as the issuer's; that of a trial never is.
 
     Raises:
         DataError: another key, or a keyUsage without cRLSign.
     """
     name = issuer.subject.rfc4514_string()
-    if key.public_key() != issuer.public_key():
+    if not is_trial and key.public_key() != issuer.public_key():
         raise DataError(name, "the private key does not belong to this CA certificate")
     usage = _extension(issuer.extensions, x509.KeyUsage)
     if usage is not None and not usage.crl_sign:

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from ..errors import UsageError
-from ..model import Plan
-from ..model import Step as Planned
+from ..model import Change
 from ..smtp.connection import resolve
 from ..smtp.sasl import EXTERNAL
 from . import refusals
@@ -18,25 +17,30 @@ from .step import Record, Step
 from .target import Security
 
 
-def plan_probe(asked: Asked, tell: Callable[[Step], None]) -> Plan[list[Step]]:
-    """Plan a probe; ``tell`` is given each step as it ends.
+def intended(asked: Asked) -> list[Change]:
+    """Return what a probe would do out there."""
+    identity, letter = asked.identity, asked.letter
+    found = [Change("connect to", str(asked.target), note=asked.target.security)]
+    if identity:
+        found.append(Change("log in as", identity.login.authcid))
+    if letter:
+        found.append(Change("send a message to", letter.recipient))
+    return found
+
+
+def verify_allowed(asked: Asked) -> None:
+    """Refuse to send a password to whoever listens.
 
     Raises:
         UsageError: somebody is to log in without TLS, and nobody has said that it may be insecure.
     """
-    identity, letter = asked.identity, asked.letter
-    if identity and asked.target.security is Security.CLEAR and not asked.insecure:
+    if asked.identity and asked.target.security is Security.CLEAR and not asked.insecure:
         raise UsageError("--no-tls", "no password is sent without TLS", "--insecure-send-password sends it")
-    steps = [Planned("connect to", str(asked.target), note=asked.target.security)]
-    if identity:
-        steps.append(Planned("log in as", identity.login.authcid))
-    if letter:
-        steps.append(Planned("send a message to", letter.recipient))
-    return Plan(tuple(steps), lambda: probe(asked, tell))
 
 
 def probe(asked: Asked, tell: Callable[[Step], None]) -> list[Step]:
-    """Run all steps that make sense and return them."""
+    """Run all steps that make sense and return them; ``tell`` is given each as it ends."""
+    verify_allowed(asked)
     record = Record(asked.target.host, tell)
     line = Line(asked, [], asked.patience())
     if record.run("resolve", partial(_resolve, line)) and (seen := look(line, record)):

@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID as Use
 from cryptography.x509.oid import NameOID
 
-from .runner import CERTS, HUB, STATE, Program, peer, snapshot
+from .runner import CERTS, HUB, INVENTORY, STATE, Program, peer, snapshot
 
 KEY = f"{CERTS}/dmzmail-key.pem"
 CERTIFICATE = f"{CERTS}/dmzmail-cert.pem"
@@ -281,9 +281,14 @@ def test_a_list_of_hosts(authority: Program) -> None:
 def test_a_dry_run_changes_nothing(authority: Program) -> None:
     before = snapshot(authority.root)
     ran = authority("-n", "cert", "issue", "dmzmail")
-    assert ran.out.splitlines() == [
-        f"would write {authority.path(KEY)}  0600  ({HUB}: relay certificate, P-256, 365 days)",
-        f"would write {authority.path(CERTIFICATE)}  0600",
+    what = f"{HUB}: relay certificate, new P-256 key, 365 days"
+    rows = "certificates: 1 added, 2 changed; events: 1 added"
+    beside = ran.out.splitlines()[:-3]
+    assert [line.split()[1] for line in beside] == ["make", "write", "link", "write", "link"]
+    assert ran.out.splitlines()[-3:] == [
+        f"would write {authority.path(KEY)}  0600",
+        f"would write {authority.path(CERTIFICATE)}  0600  ({what})",
+        f"would record in {authority.path(INVENTORY)}  ({rows})",
     ]
     assert snapshot(authority.root) == before
 

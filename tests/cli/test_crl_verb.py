@@ -65,7 +65,9 @@ def test_check_answers_with_its_status(stage: Stage) -> None:
 
 def test_a_plan_signs_nothing(stage: Stage) -> None:
     before = stage.crl.read_bytes()
-    assert "would sign" in stage("ca", "crl", "-n")
+    said = stage("ca", "crl", "-n")
+    assert f"would write {stage.crl}  0600" in said
+    assert f"would write {stage.certs}/crl.pem  0600" in said
     assert stage.crl.read_bytes() == before
 
 

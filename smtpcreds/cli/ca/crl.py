@@ -35,7 +35,7 @@ def crl(
     passphrase: str | None,
 ) -> None:
     """Sign a fresh list of revoked certificates and install it beside the certificates."""
-    from ...authority.refresh import CrlWish, plan_crl
+    from ...authority.refresh import CrlWish, refresh_crl
 
     wish = CrlWish(days, session.absolute(target) if target else None, der)
     hook = reload_hook(reload)
@@ -43,7 +43,7 @@ def crl(
     if check:
         _check(session, site)
         return
-    done = session.carry_out(plan_crl(site, wish, ca_passphrase(passphrase, site), hook=hook))
+    done = session.run(site, lambda work: refresh_crl(work, wish, hook=hook), ca_passphrase(passphrase, site))
     if done is None:
         return
     lines = [*crl_lines(done), *([f"  {wish.copy}"] if wish.copy else []), *([] if hook else [RELOAD])]

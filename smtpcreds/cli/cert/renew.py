@@ -45,17 +45,20 @@ def renew(
     --due --dry-run the exit status is 1 when something is due.
     """
     from ...authority.batch import Issued, Refused
-    from ...authority.renew import plan_renew
+    from ...authority.renew import renew as carry_out
     from ...authority.renewals import Renewals
 
     wanted = Renewals(hosts, due, new_key, key_type=key_type, days=days)
     hook = reload_hook(reload)
     site = session.site()
     with session.progress(len(hosts)) as advance:
-        plan = plan_renew(site, wanted, ca_passphrase(passphrase, site), hook=hook, progress=advance)
-        done = session.carry_out(plan)
+        done = session.run(
+            site,
+            lambda work: carry_out(work, wanted, hook=hook, progress=advance),
+            ca_passphrase(passphrase, site),
+        )
     if done is None:
-        raise click.exceptions.Exit(DUE if due and plan.steps else 0)
+        raise click.exceptions.Exit(DUE if due and session.would_change else 0)
     renewed = [outcome for outcome in done.outcomes if isinstance(outcome, Issued)]
     refused = [outcome for outcome in done.outcomes if isinstance(outcome, Refused)]
     session.show(

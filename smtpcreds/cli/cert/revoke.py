@@ -23,13 +23,14 @@ def revoke(
 
     WHICH is a host name, or the beginning of a serial number or of a fingerprint.
     """
-    from ...authority.revoke import Wish, plan_revoke
+    from ...authority.revoke import Wish
+    from ...authority.revoke import revoke as carry_out
     from ...pki.revocation import parse_reason
 
     wish = Wish(which, parse_reason(reason), every)
     hook = reload_hook(reload)
     site = session.site()
-    done = session.carry_out(plan_revoke(site, wish, ca_passphrase(passphrase, site), hook=hook))
+    done = session.run(site, lambda work: carry_out(work, wish, hook=hook), ca_passphrase(passphrase, site))
     if done is None:
         return
     hosts = list(dict.fromkeys(row.host for row in done.certificates))

@@ -35,12 +35,12 @@ def next_(
 
     Publish them at once: the switch is refused until twice the TTL has passed from now.
     """
-    from ...dane import plan_next, zone
-    from ...dane.rollover import NextKey
+    from ...dane import zone
+    from ...dane.rollover import NextKey, next_key
 
     site = session.site()
     wanted = NextKey(host, timedelta(seconds=ttl), key_type, force)
-    if session.carry_out(plan_next(site, wanted)) is None:
+    if session.run(site, lambda work: next_key(work, wanted)) is None:
         return
     found = zone(site, host, session.absolute(host))
     more = [f"publish all of these; then, from {_ready(found)} on: smtpcreds tlsa switch {found.host}"]
@@ -66,14 +66,17 @@ def switch(
 
     Refused until twice the TTL has passed since tlsa next, and while the resolver does not give the record.
     """
-    from ...dane import plan_switch
+    from ...dane.rollover import switch as carry_out
     from ...dns import parse_resolver
 
     hook, asked = reload_hook(reload), parse_resolver(resolver) if resolver else None
     site = session.site()
-    question, wanted = ca_passphrase(passphrase, site), tuple(dict.fromkeys(ports))
-    plan = plan_switch(site, host, question, hook=hook, resolver=asked, ports=wanted)
-    issued = session.carry_out(plan)
+    wanted = tuple(dict.fromkeys(ports))
+    issued = session.run(
+        site,
+        lambda work: carry_out(work, host, hook=hook, resolver=asked, ports=wanted),
+        ca_passphrase(passphrase, site),
+    )
     if issued is None:
         return
     retire = f"      smtpcreds tlsa plan {issued.order.host}    tells when the old record can go"
@@ -90,10 +93,11 @@ def switch(
 @pass_session
 def retire(session: Session, host: str, ports: tuple[int, ...], at_once: bool) -> None:
     """Forget the old key of HOST, and print the records without it."""
-    from ...dane import plan_retire, zone
+    from ...dane import zone
+    from ...dane.rollover import retire as carry_out
 
     site = session.site()
-    if session.carry_out(plan_retire(site, host, at_once=at_once)) is None:
+    if session.run(site, lambda work: carry_out(work, host, at_once=at_once)) is None:
         return
     show_zone(session, zone(site, host, session.absolute(host)), ports)
 
@@ -103,10 +107,14 @@ def retire(session: Session, host: str, ports: tuple[int, ...], at_once: bool) -
 @pass_session
 def plan(session: Session, host: str) -> None:
     """Tell how far the new key of HOST is, and what comes next, and when."""
+    from ...authority.reload import was_not_told
     from ...dane import zone
 
     site = session.site()
     found = zone(site, host, session.absolute(host))
+    if found.rollover and was_not_told(site):
+        again = f"smtpcreds tlsa switch {found.host} --reload COMMAND"
+        site.warn(f"an interrupted run did not tell the mail server of its new files: {again}")
     session.show(_document(found), _lines(found))
 
 
