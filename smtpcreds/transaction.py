@@ -31,9 +31,9 @@ Question = Callable[[], Any]
 class Transaction:
     """What a verb works on; made by :func:`transaction`.
 
-    The lock is taken when the block begins; where nothing was ever written, with the first use of
-    :attr:`inventory`: a verb that refuses on a fresh host leaves no trace. What a killed run left is
-    completed or given up before anything else.
+    The lock is taken when the block begins, or, where nothing was ever written, with :meth:`begin`: a verb
+    that refuses on a fresh host leaves no trace. What a killed run left is completed or given up before
+    anything else.
 
     Attributes:
         site: where, and what time it is there.
@@ -42,7 +42,7 @@ class Transaction:
     """
 
     def __init__(
-        self, site: Site, disk: Disk, passphrase: Passphrase, answers: Mapping[Question, Any]
+        self, site: Site, disk: Disk, passphrase: Passphrase, answers: Mapping[Question, Any], is_apart: bool
     ) -> None:
         self.site = site
         self.ca = CA(site)
@@ -54,10 +54,10 @@ class Transaction:
         self._beside: dict[str, list[Artifact | Link]] = {}
         self._open = ExitStack()
         self._inventory: Inventory | None = None
-        self._is_locked = False
+        self._is_locked, self._is_apart = False, is_apart
 
     def __enter__(self) -> Self:
-        if exists(self.site.lock):
+        if not self._is_apart and exists(self.site.lock):
             with self._unwinding():
                 self._begin()
         return self
@@ -83,15 +83,18 @@ class Transaction:
     @property
     def inventory(self) -> Inventory:
         """The record of certificates, open for writing; made where there is none."""
-        if self._inventory is None:
-            with self._unwinding():
-                self._begin()
-                self._inventory = self._inventory or self._opened()
-        return self._inventory
+        return self._inventory or self.begin()
 
     @property
     def known_inventory(self) -> Inventory | None:
         """The record of certificates, where there is one; a verb that may still refuse makes none."""
+        return self._inventory
+
+    def begin(self) -> Inventory:
+        """Take the lock and open the inventory, which a verb does before its first change at the latest."""
+        with self._unwinding():
+            self._begin()
+            self._inventory = self._inventory or self._opened()
         return self._inventory
 
     def require_inventory(self) -> Inventory:
@@ -213,6 +216,7 @@ def transaction(
     preview: bool = False,
     passphrase: Passphrase = no_passphrase,
     answers: Mapping[Question, Any] | None = None,
+    is_apart: bool = False,
 ) -> Iterator[Transaction]:
     """Give what one verb works on.
 
@@ -221,9 +225,10 @@ def transaction(
         preview: change nothing, lock nothing, ask nobody; only record what would be done.
         passphrase: the question for that of the authority's keys.
         answers: to questions that were asked before the lock was taken.
+        is_apart: the verb writes elsewhere, and can do without the lock where it does without the inventory.
     """
     with (
         using(PreviewDisk() if preview else Disk()) as disk,
-        Transaction(site, disk, passphrase, answers or {}) as work,
+        Transaction(site, disk, passphrase, answers or {}, is_apart) as work,
     ):
         yield work

@@ -236,6 +236,18 @@ def decrypted(pem: bytes, passphrase: Passphrase, path: str) -> PrivateKey:
     return decode_key(pem, given, path)
 
 
+def proven(passphrase: Passphrase, path: str) -> Passphrase:
+    """Return the question with a proof on a key file; a later one is then asked only if this was right."""
+
+    def ask() -> Secret | None:
+        secret = passphrase()
+        if secret is not None and not disk().is_preview:
+            decode_key(read_private(path), secret, path)
+        return secret
+
+    return ask
+
+
 def encrypted(key: PrivateKey, passphrase: Secret | None) -> bytes:
     """Return a key of the authority as a file; a preview spares itself the half second of the encryption.
 

@@ -106,7 +106,12 @@ class Session:
         return None
 
     def run(
-        self, site: "Site", verb: "Callable[[Transaction], T]", passphrase: "Question | None" = None
+        self,
+        site: "Site",
+        verb: "Callable[[Transaction], T]",
+        passphrase: "Question | None" = None,
+        *,
+        is_apart: bool = False,
     ) -> T | None:
         """Run a verb and return its result; with ``--dry-run`` print what it would change and return None.
 
@@ -117,19 +122,20 @@ class Session:
             site: where.
             verb: the one function of the command.
             passphrase: the question for that of the CA key; None answers that there is none.
+            is_apart: see :func:`smtpcreds.transaction.transaction`.
         """
         from ..authority.ca import no_passphrase
         from ..transaction import transaction
 
         question = passphrase or no_passphrase
         if self.dry_run:
-            with transaction(site, preview=True, passphrase=question) as work:
+            with transaction(site, preview=True, passphrase=question, is_apart=is_apart) as work:
                 verb(work)
             self.show_changes(work.changes)
             self.would_change = bool(work.changes)
             return None
         answers = self._answers(site, verb, question) if sys.stdin.isatty() else {}
-        with transaction(site, passphrase=question, answers=answers) as work:
+        with transaction(site, passphrase=question, answers=answers, is_apart=is_apart) as work:
             done = verb(work)
         for change in work.changes if self.verbose else ():
             self.note(f"{change.action} {change.target}{_mode(change.mode)}")

@@ -79,11 +79,25 @@ def test_words_that_do_not_fit(authority: Admin, tmp_path: Path) -> None:
     assert Admin(tmp_path / "none").run("ca", "passphrase", "--remove").status == 66
 
 
+<<<<<<< HEAD
 def test_dry_run_names_the_keys_and_asks_for_nothing(three_keys: Admin) -> None:
     before = snapshot(three_keys.root)
     said = three_keys("ca", "passphrase", "--dry-run").out
     assert said.splitlines() == [f"would encrypt anew {path}  0600" for path in sorted(keys(three_keys))]
+=======
+def test_dry_run_names_all_that_is_written_and_asks_nobody(three_keys: Program) -> None:
+    before, asked = snapshot(three_keys.root), three_keys.root.parent / "asked"
+    words = ("ca", "passphrase", "--dry-run")
+    said = three_keys(*words, "--new-passphrase", f"cmd:touch {asked}").out.splitlines()
+    assert said[0] == f"would replace {three_keys.path(CA)}  0700"
+    written = {line.split()[2] for line in said if line.startswith("would write ")}
+    assert written == {str(path) for path in three_keys.path(CA).rglob("*.pem")}
+    assert written >= {str(path) for path in keys(three_keys)}
+    assert said[-1].endswith("inventory.sqlite3  (events: 1 added)")
+    assert "is needed where there is no terminal" in three_keys.refuses(64, *words)
+>>>>>>> ca2
     assert snapshot(three_keys.root) == before
+    assert not asked.exists()
 
 
 def test_the_configuration_is_mentioned_where_it_names_the_source(authority: Admin) -> None:
