@@ -79,13 +79,7 @@ def test_words_that_do_not_fit(authority: Admin, tmp_path: Path) -> None:
     assert Admin(tmp_path / "none").run("ca", "passphrase", "--remove").status == 66
 
 
-<<<<<<< HEAD
-def test_dry_run_names_the_keys_and_asks_for_nothing(three_keys: Admin) -> None:
-    before = snapshot(three_keys.root)
-    said = three_keys("ca", "passphrase", "--dry-run").out
-    assert said.splitlines() == [f"would encrypt anew {path}  0600" for path in sorted(keys(three_keys))]
-=======
-def test_dry_run_names_all_that_is_written_and_asks_nobody(three_keys: Program) -> None:
+def test_dry_run_names_all_that_is_written_and_asks_nobody(three_keys: Admin) -> None:
     before, asked = snapshot(three_keys.root), three_keys.root.parent / "asked"
     words = ("ca", "passphrase", "--dry-run")
     said = three_keys(*words, "--new-passphrase", f"cmd:touch {asked}").out.splitlines()
@@ -95,7 +89,6 @@ def test_dry_run_names_all_that_is_written_and_asks_nobody(three_keys: Program) 
     assert written >= {str(path) for path in keys(three_keys)}
     assert said[-1].endswith("inventory.sqlite3  (events: 1 added)")
     assert "is needed where there is no terminal" in three_keys.refuses(64, *words)
->>>>>>> ca2
     assert snapshot(three_keys.root) == before
     assert not asked.exists()
 
