@@ -31,9 +31,10 @@ Question = Callable[[], Any]
 class Transaction:
     """What a verb works on; made by :func:`transaction`.
 
-    The lock is taken when the block begins, or, where nothing was ever written, with :meth:`begin`: a verb
-    that refuses on a fresh host leaves no trace. What a killed run left is completed or given up before
-    anything else.
+    The lock is taken when the block begins; where nothing was ever written, with the first use of
+    :attr:`inventory`: a verb that refuses on a fresh host leaves no trace. What a killed run left is
+    completed or given up before anything else. Verbs that never use the inventory (``state=False``) take
+    no lock.
 
     Attributes:
         site: where, and what time it is there.
@@ -42,7 +43,13 @@ class Transaction:
     """
 
     def __init__(
-        self, site: Site, disk: Disk, passphrase: Passphrase, answers: Mapping[Question, Any], is_apart: bool
+        self,
+        site: Site,
+        disk: Disk,
+        passphrase: Passphrase,
+        answers: Mapping[Question, Any],
+        *,
+        state: bool = True,
     ) -> None:
         self.site = site
         self.ca = CA(site)
@@ -54,10 +61,10 @@ class Transaction:
         self._beside: dict[str, list[Artifact | Link]] = {}
         self._open = ExitStack()
         self._inventory: Inventory | None = None
-        self._is_locked, self._is_apart = False, is_apart
+        self._state, self._is_locked = state, False
 
     def __enter__(self) -> Self:
-        if not self._is_apart and exists(self.site.lock):
+        if self._state and exists(self.site.lock):
             with self._unwinding():
                 self._begin()
         return self
@@ -214,21 +221,22 @@ def transaction(
     site: Site,
     *,
     preview: bool = False,
+    state: bool = True,
     passphrase: Passphrase = no_passphrase,
     answers: Mapping[Question, Any] | None = None,
-    is_apart: bool = False,
 ) -> Iterator[Transaction]:
     """Give what one verb works on.
 
     Args:
         site: where.
         preview: change nothing, lock nothing, ask nobody; only record what would be done.
+        state: the verb uses the state directory; False for accounts, which have a lock of their own, and for
+            what is written elsewhere.
         passphrase: the question for that of the authority's keys.
         answers: to questions that were asked before the lock was taken.
-        is_apart: the verb writes elsewhere, and can do without the lock where it does without the inventory.
     """
     with (
         using(PreviewDisk() if preview else Disk()) as disk,
-        Transaction(site, disk, passphrase, answers or {}, is_apart) as work,
+        Transaction(site, disk, passphrase, answers or {}, state=state) as work,
     ):
         yield work

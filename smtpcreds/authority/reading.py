@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from ..config import Site
-from ..errors import ConfigError, MissingInputError, StateVersionError
+from ..errors import ConfigError, MissingInputError, SmtpcredsError, StateVersionError
 from ..files import exists
 from ..inventory import Inventory, open_inventory
 from ..model import Step
@@ -12,14 +12,14 @@ from ..postgres import is_url
 
 
 def has_inventory(site: Site) -> bool:
-    """Tell whether there is an inventory to read."""
-    if not is_url(site.inventory):
-        return exists(site.inventory)
+    """Tell whether there is an inventory to read; one that a killed run was making counts as none."""
     try:
         with reading(site):
             return True
     except MissingInputError:
         return False
+    except SmtpcredsError:  # whoever reads it is told
+        return True
 
 
 def recording(site: Site, note: str = "") -> Step:
@@ -34,7 +34,7 @@ def reading(site: Site) -> Iterator[Inventory]:
     Raises:
         MissingInputError: there is none yet.
     """
-    if not is_url(site.inventory) and not has_inventory(site):
+    if not is_url(site.inventory) and not exists(site.inventory):
         raise MissingInputError(site.inventory, "there is no inventory yet", "smtpcreds ca init")
     with open_inventory(site.inventory, machine=site.machine, read_only=True) as inventory:
         yield inventory
