@@ -12,7 +12,7 @@ from .model import Account, Change, Root
 from .secret import Secret
 
 if TYPE_CHECKING:
-    from .audit.run import Finding
+    from .audit.finding import Finding
     from .authority.batch import Issued
     from .authority.publish import Published
     from .authority.renew import Renewed
