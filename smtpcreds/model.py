@@ -50,13 +50,15 @@ class Owner(NamedTuple):
 class Artifact:
     """One file to be written: where, what, and who may read it.
 
-    ``content`` may hold secrets, so ``repr`` leaves it out. ``owner`` None means the running user.
+    ``content`` may hold secrets, so ``repr`` leaves it out. ``owner`` None means the running user; ``note``
+    tells a person what is in it.
     """
 
     path: str
     content: bytes = field(repr=False)
     mode: int = 0o600
     owner: Owner | None = None
+    note: str = ""
 
 
 class Link(NamedTuple):

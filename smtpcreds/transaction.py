@@ -11,6 +11,8 @@ from typing import Any, Self, TypeVar
 
 from .accounts.book import AccountBook
 from .authority.ca import CA, Passphrase, no_passphrase
+from .authority.everywhere import around
+from .authority.install import check
 from .authority.layout import CaFiles
 from .authority.ledger import ensure_authority, record_all, recover_authorities
 from .authority.recover import recover
@@ -19,7 +21,7 @@ from .errors import MissingInputError
 from .files import Disk, PreviewDisk, ensure_directory, exclusive, exists, sweep, using
 from .inventory import Authority, Inventory, open_inventory
 from .inventory import Certificate as Row
-from .model import Change
+from .model import Artifact, Change, Link
 from .pki.values import Certificate, Issuer
 from .sasldb.detect import Format
 from .secret import Secret
@@ -57,6 +59,8 @@ class Transaction:
         self._disk, self._passphrase = disk, passphrase
         self._answers = dict(answers)
         self._issuers: dict[str, Issuer] = {}
+        self._rows: dict[Certificate, Authority] = {}
+        self._beside: dict[str, list[Artifact | Link]] = {}
         self._open = ExitStack()
         self._inventory: Inventory | None = None
         self._state, self._is_locked = state, False
@@ -88,15 +92,18 @@ class Transaction:
     @property
     def inventory(self) -> Inventory:
         """The record of certificates, open for writing; made where there is none."""
-        if self._inventory is None:
-            with self._unwinding():
-                self._begin()
-                self._inventory = self._inventory or self._opened()
-        return self._inventory
+        return self._inventory or self.begin()
 
     @property
     def known_inventory(self) -> Inventory | None:
         """The record of certificates, where there is one; a verb that may still refuse makes none."""
+        return self._inventory
+
+    def begin(self) -> Inventory:
+        """Take the lock and open the inventory, which a verb does before its first change at the latest."""
+        with self._unwinding():
+            self._begin()
+            self._inventory = self._inventory or self._opened()
         return self._inventory
 
     def require_inventory(self) -> Inventory:
@@ -117,6 +124,10 @@ class Transaction:
     def accounts(self, database: str | None = None, *, new: Format | None = None) -> AccountBook:
         """Return the accounts of a database; see :class:`.accounts.book.AccountBook`."""
         return AccountBook(self.site, database, new=new, ask=self.ask)
+
+    def note(self, action: str, target: str, note: str = "") -> None:
+        """Add to the list of changes what no path or row says by itself."""
+        self._disk.note(action, target, note=note)
 
     def warn(self, text: str) -> None:
         """Tell the administrator something, and go on."""
@@ -144,10 +155,30 @@ class Transaction:
         """Forget what was read of the authority, whose directory has changed."""
         self.ca.forget()
         self._issuers.clear()
+        self._rows.clear()
+        self._beside.clear()
 
     def row(self, certificate: Certificate) -> Authority:
         """Return the inventory's row of an authority of ours; a killed ``ca init`` may not have got to it."""
-        return ensure_authority(self.site, self.inventory, self.ca, certificate)
+        if certificate not in self._rows:
+            self._rows[certificate] = ensure_authority(self.site, self.inventory, self.ca, certificate)
+        return self._rows[certificate]
+
+    def beside(self, directory: str) -> list[Artifact | Link]:
+        """Return what of bundle, CRLs and links is missing or different in a certificate directory.
+
+        Raises:
+            UnsafePathError: pairs can't be kept there.
+            DamagedFileError: the bundle that is there can't be read.
+        """
+        if directory not in self._beside:
+            check(directory)
+            self._beside[directory] = around(self.ca, directory)
+        return self._beside[directory]
+
+    def published(self) -> None:
+        """Look at the certificate directories anew, which have changed."""
+        self._beside.clear()
 
     def record(self, what: str, subject: str, detail: str = "") -> None:
         """Write an event to the inventory and to syslog's authpriv, where auditors look."""
@@ -205,7 +236,8 @@ def transaction(
     Args:
         site: where.
         preview: change nothing, lock nothing, ask nobody; only record what would be done.
-        state: the verb uses the state directory; False for accounts, which have a lock of their own.
+        state: the verb uses the state directory; False for accounts, which have a lock of their own, and for
+            what is written elsewhere.
         passphrase: the question for that of the authority's keys.
         answers: to questions that were asked before the lock was taken.
     """

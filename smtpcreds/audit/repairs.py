@@ -5,7 +5,7 @@ import stat
 from collections.abc import Callable
 
 from ..errors import UnsafePathError
-from ..files import explained, read_public, remove, write_all
+from ..files import disk, explained, read_public, remove, write_all
 from ..model import Artifact, Link, Owner, Step
 from ..sasldb import bdb
 from ..sasldb.replace import open_regular, wake_readers
@@ -98,6 +98,9 @@ def _on(path: str, step: Step, change: Callable[[int], None]) -> Repair:
     """
 
     def apply() -> None:
+        disk().note(*step)
+        if disk().is_preview:
+            return
         with explained(path):
             descriptor = os.open(path, _OPEN)
             try:

@@ -5,6 +5,7 @@ Everything is in place before the mail server is told; if it can't be told, the 
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from ..errors import SmtpcredsError, WriteError
 from ..files import remove, write_all
@@ -12,11 +13,10 @@ from ..inventory import Intent, Signed, serial_text
 from ..model import Artifact, Link
 from ..pki.issue import sign
 from ..pki.keyfile import encode_key
-from ..pki.keys import PrivateKey, public_id
+from ..pki.keys import PrivateKey, key_label, public_id
 from ..pki.pem import encode_der
 from ..pki.values import Certificate, Issuer, Request, Validity
 from ..transaction import Transaction
-from .everywhere import around
 from .former import Former
 from .install import certificate_file, prepare
 from .orders import Order
@@ -82,7 +82,15 @@ class Draft:
         pair = self.order.pair
         kept = self.former.copies() if self.former else []
         key = [] if self.keeps_key else [Artifact(pair.key, encode_key(self.key))]
-        return [*kept, *key, Artifact(pair.certificate, certificate_file(certificate, chain))]
+        content = certificate_file(certificate, chain)
+        return [*kept, *key, Artifact(pair.certificate, content, note=self._note())]
+
+    def _note(self) -> str:
+        key = (
+            "next key" if self.waited else "same key" if self.keeps_key else f"new {key_label(self.key)} key"
+        )
+        days = round(self.order.lifetime / timedelta(days=1))
+        return f"{self.order.host}: {self.order.profile.label}, {key}, {days} days"
 
 
 Pairs = Sequence[tuple[Draft, Certificate]]
@@ -160,10 +168,11 @@ def _install(work: Transaction, issuer: Issuer, pairs: Pairs) -> None:
     artifacts: list[Artifact | Link] = []
     for directory in dict.fromkeys(draft.order.pair.directory for draft, _ in pairs):
         prepare(work.site, directory)
-        artifacts += around(work.ca, directory)
+        artifacts += work.beside(directory)
     for draft, certificate in pairs:
         artifacts += draft.artifacts(certificate, issuer.path)
     write_all(artifacts)
+    work.published()
 
 
 def _unproven(pairs: Pairs) -> list[Unproven]:

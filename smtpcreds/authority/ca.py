@@ -1,6 +1,6 @@
 """The authority on disk with those it replaced: read once, kept for the run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -159,12 +159,8 @@ class CA:
             WrongPassphraseError: the passphrase does not open its key.
             DeniedError: the key is encrypted and there is no passphrase.
         """
-        own, *parents = self.chain if files in (None, self.files) else path_of(files or self.files)
-        path = (files or self.files).key
-        if disk().is_preview:
-            open_key(path, passphrase)
-            return Issuer.trial(own, tuple(parents))
-        return Issuer(own, open_key(path, passphrase), tuple(parents))
+        chain = self.chain if files in (None, self.files) else path_of(files or self.files)
+        return opened((files or self.files).key, chain, passphrase)
 
     def refuse_existing(self) -> None:
         """Raise ExistsError where an authority, or any part of one, lies in the state directory."""
@@ -202,9 +198,23 @@ def short_id(certificate: Certificate) -> str:
     return key_identifier(certificate).hex()[:8]
 
 
-def open_key(path: str, passphrase: Passphrase) -> PrivateKey:
-    """Return a private key of the authority; raises as :meth:`CA.issuer`."""
-    return decrypted(read_private(path), passphrase, path)
+def opened(path: str, chain: Sequence[Certificate], passphrase: Passphrase) -> Issuer:
+    """Return a CA ready to sign with a key file, in a preview with a throw-away key; see :meth:`CA.issuer`.
+
+    Args:
+        path: of the key.
+        chain: the CA's certificate and those above it, nearest first.
+        passphrase: asked if the key is encrypted.
+
+    Raises:
+        DataError: the key is another CA's; a preview can't tell where the key is encrypted.
+    """
+    (own, *parents), pem = chain, read_private(path)
+    key = decrypted(pem, passphrase, path)
+    if disk().is_preview and is_encrypted(pem):
+        return Issuer.trial(own, tuple(parents))
+    issuer = Issuer(own, key, tuple(parents))
+    return Issuer.trial(own, issuer.parents) if disk().is_preview else issuer
 
 
 def decrypted(pem: bytes, passphrase: Passphrase, path: str) -> PrivateKey:
@@ -224,6 +234,18 @@ def decrypted(pem: bytes, passphrase: Passphrase, path: str) -> PrivateKey:
     if given is not None and disk().is_preview:
         return generate(KEY_TYPES["p256"])
     return decode_key(pem, given, path)
+
+
+def proven(passphrase: Passphrase, path: str) -> Passphrase:
+    """Return the question with a proof on a key file; a later one is then asked only if this was right."""
+
+    def ask() -> Secret | None:
+        secret = passphrase()
+        if secret is not None and not disk().is_preview:
+            decode_key(read_private(path), secret, path)
+        return secret
+
+    return ask
 
 
 def encrypted(key: PrivateKey, passphrase: Secret | None) -> bytes:

@@ -13,12 +13,11 @@ from ..pki.crl import may_sign_crls, read_crl
 from ..pki.dn import title
 from ..pki.pem import blocks
 from ..pki.values import Certificate
-from .ca import certificates
+from .ca import CA
 from .check_pairs import pair_faults
-from .elders import elders
 from .everywhere import around, directories
 from .findings import CURE_ALL, Finding, as_finding
-from .layout import CaFiles, ca_files
+from .layout import CaFiles
 from .ledger import row_of
 from .reading import reading
 
@@ -29,11 +28,12 @@ class Scene:
 
     site: Site
     inventory: Inventory
+    ca: CA
 
     def authorities(self) -> Iterator[tuple[CaFiles, Certificate]]:
         """Yield the files and certificates of the authority that signs, and of its elders."""
-        yield ca_files(self.site), certificates(self.site)[0]
-        yield from ((elder.files, elder.certificate) for elder in elders(self.site))
+        yield self.ca.files, self.ca.certificate
+        yield from ((elder.files, elder.certificate) for elder in self.ca.elders)
 
 
 def findings(site: Site) -> list[Finding]:
@@ -46,7 +46,7 @@ def findings(site: Site) -> list[Finding]:
     try:
         with reading(site) as inventory, exclusive(site.lock):
             inventory.verify_integrity()
-            scene = Scene(site, inventory)
+            scene = Scene(site, inventory, CA(site))
             return [finding for check in CHECKS for finding in check(scene)]
     except (DamagedFileError, UnsafePathError) as error:
         return [as_finding(error)]
@@ -145,7 +145,7 @@ def installed(scene: Scene) -> Iterator[Finding]:
         if not names_in(directory):
             continue
         try:
-            wrong = around(site, directory)
+            wrong = around(scene.ca, directory)
         except SmtpcredsError as error:
             yield as_finding(error)
             continue
@@ -155,7 +155,7 @@ def installed(scene: Scene) -> Iterator[Finding]:
 
 def pairs(scene: Scene) -> Iterator[Finding]:
     """Each certificate in use is on disk, and each on disk is in use; see :mod:`.check_pairs`."""
-    return pair_faults(scene.site, scene.inventory)
+    return pair_faults(scene.site, scene.inventory, scene.ca)
 
 
 CHECKS: tuple[Callable[[Scene], Iterator[Finding]], ...] = (

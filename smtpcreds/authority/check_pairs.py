@@ -15,7 +15,7 @@ from ..pki.keyfile import decode_key
 from ..pki.keys import matches
 from ..pki.pem import parse_certificates
 from ..pki.values import Certificate
-from .elders import trusted
+from .ca import CA
 from .everywhere import directories
 from .findings import Finding, as_finding
 from .layout import Pair
@@ -39,7 +39,7 @@ class _Look:
         return f"smtpcreds cert issue {host}{to} --force"
 
 
-def pair_faults(site: Site, inventory: Inventory) -> Iterator[Finding]:
+def pair_faults(site: Site, inventory: Inventory, ca: CA) -> Iterator[Finding]:
     """Yield what is wrong with pairs in use.
 
     A directory of ``--to`` that is gone was taken to its host, so nothing is missed there.
@@ -48,7 +48,7 @@ def pair_faults(site: Site, inventory: Inventory) -> Iterator[Finding]:
     rows = inventory.listing(latest=True, expires_after=site.clock())
     expected = {site.root.locate(row.directory): row for row in rows if row.is_on(site.machine)}
     gone = (row.id for row in inventory.authorities() if row.state is AuthorityState.RETIRED)
-    look = _Look(site, inventory, expected, trusted(site), frozenset(gone))
+    look = _Look(site, inventory, expected, ca.trusted, frozenset(gone))
     for stem, row in expected.items():
         yield from _missing(look, Pair(stem), row)
     for directory in directories(site, inventory):

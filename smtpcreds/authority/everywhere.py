@@ -19,7 +19,7 @@ from ..inventory import Inventory
 from ..model import Artifact, Link
 from ..pki.hashlinks import is_link_name, subject_hash
 from .ca import CA, Listed
-from .install import bundled, check, complete, surroundings, trust
+from .install import bundled, complete, surroundings
 from .layout import BUNDLE
 
 _ELDER_CRL = pattern(r"crl-[0-9a-f]{8}\.pem")
@@ -55,17 +55,6 @@ def around(ca: CA, directory: str) -> list[Artifact | Link]:
 def elsewhere(ca: CA, directory: str) -> list[Artifact | Link]:
     """Return all of bundle, CRLs and links for a directory of another host."""
     return complete(directory, ca.trusted, ca.crl_lists())
-
-
-def verify_place(ca: CA, directory: str) -> None:
-    """Find out whether pairs can be kept in a directory, and the bundle beside them.
-
-    Raises:
-        UnsafePathError: what :func:`.install.check` and :func:`.install.trust` refuse.
-        DamagedFileError: the bundle that is there can't be read.
-    """
-    check(directory)
-    trust(directory, ca.trusted, ca.distrusted)
 
 
 def _freshen(ca: CA, directory: str) -> bool:

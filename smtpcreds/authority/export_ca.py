@@ -4,19 +4,17 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..config import Site
 from ..errors import DamagedFileError, ExistsError, MissingInputError
-from ..files import check_parents, exists, is_directory, read_private, remove, write_all
-from ..model import Artifact, Plan, Step
+from ..files import check_parents, exists, is_directory, read_private, remove, sweep_target, write_all
+from ..model import Artifact
 from ..pki.dn import title
-from ..pki.keyfile import decode_key, encode_key, is_encrypted
+from ..pki.keyfile import decode_key, is_encrypted
 from ..pki.keys import PrivateKey, matches
 from ..pki.pem import encode_certificates
 from ..pki.values import Certificate
 from ..secret import Secret
-from .ca import Passphrase, certificates, decrypted, once, require
-from .elders import trusted
-from .ledger import at_work, record
+from ..transaction import Transaction
+from .ca import CA, decrypted, encrypted
 
 PUBLIC_MODE = 0o644
 """Of a CA bundle on its way to client hosts; it holds no secret."""
@@ -48,76 +46,66 @@ class Exported:
     removed: str | None
 
 
-def bundle(site: Site) -> bytes:
+def bundle(ca: CA) -> bytes:
     """Return all CA certificates that clients need, as PEM.
 
     Raises:
         MissingInputError: there is no authority.
     """
-    return encode_certificates(trusted(site))
+    return encode_certificates(ca.trusted)
 
 
-def plan_bundle(site: Site, path: str) -> Plan[str]:
-    """Plan to write the bundle to a new file.
+def export_bundle(work: Transaction, path: str) -> str:
+    """Write the bundle to a new file; return its path.
 
     Raises:
         ExistsError: there is something at that path.
         MissingInputError: there is no authority, or no such directory.
     """
-    content = bundle(site)
+    content = bundle(work.ca)
     _refuse(path)
-
-    def apply() -> str:
-        write_all([Artifact(path, content, PUBLIC_MODE)])
-        return path
-
-    return Plan((Step("write", path, PUBLIC_MODE),), apply)
+    sweep_target(path)
+    write_all([Artifact(path, content, PUBLIC_MODE)])
+    return path
 
 
-def plan_key_copy(site: Site, copy: KeyCopy, passphrase: Passphrase) -> Plan[Exported]:
-    """Plan to copy a key, and perhaps to take it off this host.
+def export_key(work: Transaction, copy: KeyCopy) -> Exported:
+    """Copy a key, proven by its certificate, and perhaps take it off this host.
 
     Args:
-        site: whose authority.
+        work: whose authority; its passphrase opens the key.
         copy: which key, and where to.
-        passphrase: opens the key, which proves the copy.
 
     Raises:
         MissingInputError: there is no such key here.
         ExistsError: there is something at the target.
         UnsafePathError: others could change the target's directory.
     """
-    source, _ = _key(site, copy)
+    source, certificate = _key(work.ca, copy)
     _refuse(copy.path)
-    steps = [Step("write", copy.path, 0o600)]
-    steps += [Step("remove", source)] if copy.remove else []
-    return Plan(tuple(steps), lambda: _copy(site, copy, once(passphrase)))
-
-
-def _copy(site: Site, copy: KeyCopy, passphrase: Passphrase) -> Exported:
-    source, certificate = _key(site, copy)
     content = read_private(source)
-    key = decrypted(content, passphrase, source)
-    _prove(certificate, key, source)
+    is_trial = work.is_preview and is_encrypted(content)
+    key = decrypted(content, work.passphrase, source)
+    _prove(certificate, key, source, is_trial=is_trial)
     if copy.new:
-        secret = copy.new()
-        content = encode_key(key, secret)
-        _prove(certificate, decode_key(content, secret, copy.path), copy.path)
-    with at_work(site) as inventory:
-        _refuse(copy.path)
-        write_all([Artifact(copy.path, content)])
-        if read_private(copy.path) != content:
-            raise DamagedFileError(copy.path, "does not hold what was written; nothing was removed")
-        removed = copy.remove and remove(source)
-        what = "ca root key" if copy.root else "ca key"
-        detail = f"to {copy.path}{', removed from this host' if removed else ''}"
-        record(site, inventory, f"{what} exported", title(certificate), detail)
+        secret = work.ask(copy.new)
+        content = encrypted(key, secret)
+        _prove(certificate, decode_key(content, secret, copy.path), copy.path, is_trial=is_trial)
+    work.begin()
+    sweep_target(copy.path)
+    write_all([Artifact(copy.path, content)])
+    if read_private(copy.path) != content:
+        raise DamagedFileError(copy.path, "does not hold what was written; nothing was removed")
+    removed = copy.remove and remove(source)
+    what = "ca root key" if copy.root else "ca key"
+    detail = f"to {copy.path}{', removed from this host' if removed else ''}"
+    work.record(f"{what} exported", title(certificate), detail)
     return Exported(copy.path, is_encrypted(content), source if removed else None)
 
 
-def _key(site: Site, copy: KeyCopy) -> tuple[str, Certificate]:
+def _key(ca: CA, copy: KeyCopy) -> tuple[str, Certificate]:
     """Return the path of the key on this host, and its certificate."""
-    files, path = require(site), certificates(site)
+    files, path = ca.files, ca.chain
     if not copy.root:
         return files.key, path[0]
     if len(path) == 1:
@@ -129,8 +117,8 @@ def _key(site: Site, copy: KeyCopy) -> tuple[str, Certificate]:
     return files.root_key, path[-1]
 
 
-def _prove(certificate: Certificate, key: PrivateKey, path: str) -> None:
-    if not matches(certificate, key):
+def _prove(certificate: Certificate, key: PrivateKey, path: str, *, is_trial: bool) -> None:
+    if not is_trial and not matches(certificate, key):
         raise DamagedFileError(path, f"is not the key of {title(certificate)}; nothing was removed")
 
 

@@ -9,7 +9,6 @@ from ..pki.keys import generate
 from ..pki.values import Certificate, Issuer, validity
 from ..transaction import Transaction
 from .batch import Draft, Issued, Outcome, Refused, carry_out
-from .everywhere import verify_place
 from .orders import Order
 from .publish import refresh_elders
 from .standing import refuse_standing
@@ -39,6 +38,8 @@ def issue(
     accepted, refused = _sorted_out(work, orders, force=force)
     if len(orders) == 1 and refused:
         raise refused[0].error
+    for one in refused:
+        work.note("leave", one.host, str(one.error))
     issuer = work.issuer()
     refresh_elders(work)
     drafts = [_draft(work, order, issuer) for order in accepted]
@@ -71,7 +72,7 @@ def _sorted_out(
 ) -> tuple[list[Order], list[Refused]]:
     chain = work.ca.chain
     for directory in {order.pair.directory for order in orders}:
-        verify_place(work.ca, directory)
+        work.beside(directory)
     accepted: dict[str, Order] = {}
     refused: list[Refused] = []
     for order in orders:

@@ -15,13 +15,15 @@ from .everywhere import spread
 
 def ensure_authority(site: Site, inventory: Inventory, ca: CA, certificate: Certificate) -> Authority:
     """Return the row of an authority of ours, made now if it is new; it counts on from its CRL on disk."""
-    number = _crl_number(ca.files_of(certificate).crl)
-    return _ensured(site, inventory, certificate, AuthorityState.CURRENT, crl_number=number)
+    known = row_of(inventory, certificate)
+    return known or _added(
+        site, inventory, certificate, AuthorityState.CURRENT, _crl_number(ca.files_of(certificate).crl)
+    )
 
 
 def ensure_external_authority(site: Site, inventory: Inventory, ca: Certificate) -> Authority:
     """Return the inventory's row of a CA, made now as another's if it is new."""
-    return _ensured(site, inventory, ca, AuthorityState.FOREIGN, crl_number=0)
+    return row_of(inventory, ca) or _added(site, inventory, ca, AuthorityState.FOREIGN, 0)
 
 
 def row_of(inventory: Inventory, certificate: Certificate) -> Authority | None:
@@ -56,10 +58,10 @@ def record_all(site: Site, inventory: Inventory, what: str, deeds: Iterable[tupl
     announce(what, listed)
 
 
-def _ensured(
-    site: Site, inventory: Inventory, ca: Certificate, state: AuthorityState, *, crl_number: int
+def _added(
+    site: Site, inventory: Inventory, ca: Certificate, state: AuthorityState, crl_number: int
 ) -> Authority:
-    return row_of(inventory, ca) or inventory.add_authority(
+    return inventory.add_authority(
         title(ca),
         ski=key_identifier(ca).hex(),
         der=encode_der(ca),

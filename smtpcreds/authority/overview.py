@@ -1,6 +1,6 @@
 """What an administrator reads of the authority: everything but secrets, without the passphrase."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,8 +12,7 @@ from ..pki.describe import Description, describe
 from ..pki.keyfile import is_encrypted
 from ..pki.pem import parse_certificate
 from ..pki.values import Certificate
-from .ca import certificates, require
-from .elders import elders
+from .ca import CA
 from .layout import CaFiles
 from .ledger import row_of
 from .reading import has_inventory, reading
@@ -68,24 +67,19 @@ def overview(site: Site) -> Overview:
         MissingInputError: there is none.
         DamagedFileError, UnsafePathError: one of its files can't be trusted.
     """
-    files, path = require(site), certificates(site)
+    ca = CA(site)
+    known = [(ca.files, ca.chain), *((elder.files, elder.path) for elder in ca.elders)]
     if not has_inventory(site):
-        return _overview(site, files, path, None)
+        return _overview(site, known, None)
     with reading(site) as inventory:
-        return _overview(site, files, path, inventory)
+        return _overview(site, known, inventory)
 
 
 def _overview(
-    site: Site, files: CaFiles, path: tuple[Certificate, ...], inventory: Inventory | None
+    site: Site, known: Iterable[tuple[CaFiles, tuple[Certificate, ...]]], inventory: Inventory | None
 ) -> Overview:
-    def generation(files: CaFiles, path: tuple[Certificate, ...]) -> Generation:
-        return _generation(files, path, _counts(site, inventory, path[0]))
-
-    return Overview(
-        generation(files, path),
-        tuple(generation(elder.files, elder.path) for elder in elders(site)),
-        tuple(_retired(inventory)) if inventory else (),
-    )
+    signing, *elders = (_generation(*one, _counts(site, inventory, one[1][0])) for one in known)
+    return Overview(signing, tuple(elders), tuple(_retired(inventory)) if inventory else ())
 
 
 def _generation(files: CaFiles, path: tuple[Certificate, ...], counts: Mapping[str, int]) -> Generation:

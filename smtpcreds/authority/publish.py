@@ -50,6 +50,7 @@ def publish(
     _clean(beside)
     kept = work.ca.files_of(certificate).crl
     write_all([Artifact(kept, crl.pem), *_all(beside)])
+    work.published()
     record_crl(work.inventory, authority, crl)
     name = next(item.name for item in lists if item.issuer == certificate)
     return Published(crl, kept, tuple(f"{directory}/{name}" for directory in beside))

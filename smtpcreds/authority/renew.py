@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from ..config import Site
 from ..errors import SmtpcredsError
@@ -13,7 +12,6 @@ from ..pki.values import Certificate as Parsed
 from ..transaction import Transaction
 from .again import Job, job, order_again
 from .batch import Issued, Outcome, Refused, carry_out
-from .everywhere import verify_place
 from .layout import Pair
 from .ledger import row_of
 from .publish import Published, copy, elders_are_due, refresh_elders, stale_copies
@@ -61,6 +59,8 @@ def renew(
     jobs, refused = _jobs(work, chain, wanted)
     if len(wanted.hosts) == 1 and refused and not jobs:
         raise refused[0].error
+    for one in refused:
+        work.note("leave", one.host, str(one.error))
     if not (jobs or (wanted.due and _crls_are_due(work, chain[0]))):
         return Renewed(list(refused), None, _copy(work, hook))
     issuer = work.issuer()
@@ -97,11 +97,10 @@ def _crls_are_due(work: Transaction, own: Parsed) -> bool:
 
 def _jobs(work: Transaction, chain: Sequence[Parsed], wanted: Renewals) -> tuple[list[Job], list[Refused]]:
     rows, refused = _rows(work, chain, wanted)
-    verified = cache(lambda directory: verify_place(work.ca, directory))
     jobs: list[Job] = []
     for row in rows:
         try:
-            verified(Pair(work.site.root.locate(row.directory)).directory)
+            work.beside(Pair(work.site.root.locate(row.directory)).directory)
             jobs.append(job(work.site, work.inventory, row, chain, wanted))
         except SmtpcredsError as error:
             refused.append(Refused(row.host, error))

@@ -1,21 +1,18 @@
 """The end of elders: out of every bundle, once no certificate of theirs is needed."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..config import Site
-from ..errors import DeniedError
+from ..errors import DeniedError, MissingInputError
 from ..files import move
 from ..inventory import Authority, AuthorityState, Inventory
-from ..model import Plan, Step
-from ..pki.values import Certificate
-from .ca import certificates
-from .elders import elders, short_id
+from ..pki.pem import encode_der
+from ..transaction import Transaction
+from .ca import short_id
 from .everywhere import spread
 from .layout import RETIRED
-from .ledger import at_work, record, row_of
-from .reading import reading
+from .reading import has_inventory
 
 _SHOWN = 10
 
@@ -28,25 +25,37 @@ class Retirement:
     directories: tuple[str, ...]
 
 
-def plan_retire(site: Site, *, force: bool = False) -> Plan[Retirement]:
-    """Plan to trust the authorities no more that were replaced; their files are kept as ``retired-*``.
+def retire(work: Transaction, *, force: bool = False) -> Retirement:
+    """Trust the authorities no more that were replaced; their files are kept as ``retired-*``.
 
     Args:
-        site: where.
+        work: where.
         force: although hosts still use certificates of theirs.
 
     Raises:
-        MissingInputError: there is no authority, or no inventory.
+        MissingInputError: there is no authority, or no inventory that tells who needs them.
         DeniedError: hosts still use them; the reason lists them.
     """
-    with reading(site) as inventory:
-        _refuse_needed(site, inventory, force=force)
-    older = elders(site)
-    steps = [
-        Step("move", elder.files.directory, 0o700, f"to {_home(site, elder.certificate)}") for elder in older
+    own, site = work.ca.certificate, work.site
+    if work.known_inventory is None and not has_inventory(site):
+        raise MissingInputError(site.inventory, "there is no inventory yet", "smtpcreds ca init")
+    inventory = work.inventory
+    rows = [
+        row
+        for row in inventory.authorities()
+        if row.state is AuthorityState.CURRENT and row.der != encode_der(own)
     ]
-    steps += [Step("take the old CA out of", f"{site.certificates}/cacert.pem", 0o600)] if older else []
-    return Plan(tuple(steps), lambda: _retire(site, force=force))
+    if not force:
+        _refuse_needed(work, rows)
+    for elder in work.ca.elders:
+        move(elder.files.directory, f"{work.ca.files.directory}/{RETIRED}{short_id(elder.certificate)}")
+    work.renewed_authority()
+    changed = spread(site, inventory, work.ca)
+    with inventory.transaction():
+        for row in rows:
+            inventory.retire_authority(row.id)
+        work.record_all("ca retire", [(row.name, f"key identifier {row.ski}") for row in rows])
+    return Retirement(tuple(row.name for row in rows), tuple(changed))
 
 
 def hosts_of(inventory: Inventory, authorities: Collection[int], now: datetime) -> Iterator[str]:
@@ -55,31 +64,9 @@ def hosts_of(inventory: Inventory, authorities: Collection[int], now: datetime) 
     yield from dict.fromkeys(row.host for row in rows if row.authority in authorities)
 
 
-def superseded(site: Site, inventory: Inventory) -> list[Authority]:
-    """Return the rows of authorities of ours that are not retired and do not sign."""
-    own = row_of(inventory, certificates(site)[0])
-    rows = (row for row in inventory.authorities() if row.state is AuthorityState.CURRENT)
-    return [row for row in rows if own is None or row.id != own.id]
-
-
-def _retire(site: Site, *, force: bool) -> Retirement:
-    with at_work(site) as inventory:
-        _refuse_needed(site, inventory, force=force)
-        rows = superseded(site, inventory)
-        for elder in elders(site):
-            move(elder.files.directory, _home(site, elder.certificate))
-        changed = spread(site, inventory)
-        with inventory.transaction():
-            for row in rows:
-                inventory.retire_authority(row.id)
-                record(site, inventory, "ca retire", row.name, f"key identifier {row.ski}")
-        return Retirement(tuple(row.name for row in rows), tuple(changed))
-
-
-def _refuse_needed(site: Site, inventory: Inventory, *, force: bool) -> None:
-    rows = superseded(site, inventory)
-    needed = list(hosts_of(inventory, {row.id for row in rows}, site.clock()))
-    if not needed or force:
+def _refuse_needed(work: Transaction, rows: Sequence[Authority]) -> None:
+    needed = list(hosts_of(work.inventory, {row.id for row in rows}, work.now))
+    if not needed:
         return
     more = f" and {len(needed) - _SHOWN} more" if len(needed) > _SHOWN else ""
     raise DeniedError(
@@ -87,7 +74,3 @@ def _refuse_needed(site: Site, inventory: Inventory, *, force: bool) -> None:
         f"still certifies {', '.join(needed[:_SHOWN])}{more}",
         f"smtpcreds cert renew {needed[0]}, and so on; or --force, which stops their certificates",
     )
-
-
-def _home(site: Site, certificate: Certificate) -> str:
-    return f"{site.ca_directory}/{RETIRED}{short_id(certificate)}"

@@ -67,6 +67,8 @@ def revoke(work: Transaction, wish: Wish, *, hook: Hook | None = None) -> Revoca
     work.require_inventory()
     rows = _chosen(work, wish)
     issuers = [work.issuer(files) for files in _concerned(work, own, rows).values()]
+    for row in rows:
+        work.note("revoke", f"{row.serial} of {row.host}", wish.reason.value)
     owe(work, hook)
     numbers = _record(work, rows, wish.reason, [work.row(issuer.certificate).id for issuer in issuers])
     try:

@@ -7,23 +7,19 @@ from datetime import timedelta
 from ..config import Site
 from ..errors import MissingInputError, UsageError
 from ..files import is_file, read_private, replace_directory, tree
-from ..inventory import Inventory
-from ..model import Artifact, Plan, Step
+from ..model import Artifact
 from ..names import parse_host
 from ..pki.constraints import constraints_of, permitted_domains
 from ..pki.dn import ca_name, common_name, organization_of, title
 from ..pki.keyfile import is_encrypted
-from ..pki.keys import KEY_TYPES, key_label, parse_key_type
+from ..pki.keys import KEY_TYPES, PrivateKey, key_label, parse_key_type
 from ..pki.values import BACKDATE, Certificate, Issuer
-from .ca import Passphrase, certificates, once, open_issuer, open_key, require
+from ..transaction import Transaction
+from .ca import CA, Passphrase, opened, short_id
 from .create import NewAuthority, files_for, make, make_below
-from .elders import short_id
 from .everywhere import spread
 from .layout import ELDER, ROOT_KEY, lifetime_of
-from .ledger import at_work, enrol, enrolled, record
-from .office import Office
 from .publish import publish
-from .reading import recording
 from .retire import hosts_of
 from .revocations import record_crl, sign_crl, signs_crls
 
@@ -55,7 +51,7 @@ class Rolled:
 
 
 def successor(
-    site: Site,
+    work: Transaction,
     *,
     name: str | None = None,
     organization: str | None = None,
@@ -74,7 +70,7 @@ def successor(
         NameRefusedError: a name that mail programs can't match, as imported authorities may have.
         UsageError: an unknown key type, or a lifetime of less than a day.
     """
-    path = certificates(site)
+    path, site = work.ca.chain, work.site
     chosen = name or common_name(path[0].subject) or ""
     group = organization_of(path[0].subject) if organization is None else organization
     ca_name(chosen, group)
@@ -90,83 +86,71 @@ def successor(
     )
 
 
-def plan_rollover(site: Site, wanted: NewAuthority, passphrase: Passphrase, root: RootKey) -> Plan[Rolled]:
-    """Plan a new authority; the present one becomes its elder, trusted until it is retired.
+def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey) -> Rolled:
+    """Make a new authority; the present one becomes its elder, trusted until it is retired.
+
+    The passphrase that opens the present key encrypts the new one.
 
     Args:
-        site: where.
+        work: where.
         wanted: from :func:`successor`.
-        passphrase: opens the present key, and encrypts the new one if it was encrypted.
         root: the key that signs an intermediate; not needed for a new root.
 
     Raises:
         MissingInputError: there is no authority, or the root's key is not on this host.
         UsageError: a root key where none is needed.
     """
-    path = certificates(site)
-    above = _root_key(site, path, wanted, root)
-    home = f"{site.ca_directory}/{ELDER}{short_id(path[0])}"
-    what = f"{wanted.name}, {wanted.key_type.label}, {wanted.lifetime.days} days"
-    steps = (
-        Step("replace", site.ca_directory, 0o700, what),
-        Step("keep the old authority in", home, 0o700),
-        Step("write both CAs to", f"{site.certificates}/cacert.pem", 0o600),
-        recording(site),
+    above = _root_key(work.ca, wanted, root)
+    old = work.issuer()
+    secret = work.passphrase() if is_encrypted(read_private(work.ca.files.key)) else None
+    issuer, root_key = _made(work, wanted, above, root)
+    _warn_of_losses(work, old, wanted, issuer)
+    row = work.row(old.certificate)
+    if signs_crls(row):
+        publish(work, old)
+    crl = sign_crl(work.site, issuer, 1, [])
+    handed_down = _handed_down(work.ca, same_root=bool(above))
+    replace_directory(work.ca.files.directory, [*files_for(issuer, root_key, crl, secret), *handed_down])
+    work.renewed_authority()
+    changed = spread(work.site, work.inventory, work.ca)
+    record_crl(work.inventory, work.row(issuer.certificate), crl)
+    work.record("ca rollover", wanted.name, f"from {title(old.certificate)}")
+    hosts = hosts_of(work.inventory, {row.id}, work.now)
+    return Rolled(issuer.certificate, old.certificate, tuple(changed), tuple(hosts))
+
+
+def _made(
+    work: Transaction, wanted: NewAuthority, above: str | None, root: RootKey
+) -> tuple[Issuer, PrivateKey | None]:
+    """Return the new authority, and the key of its root if that is new too and does not sign."""
+    if above is None:
+        return make(work.site, wanted)
+    question = root.passphrase
+    top = opened(
+        above, work.ca.chain[1:], work.passphrase if question is None else lambda: work.ask(question)
     )
-    return Plan(steps, lambda: _roll(site, wanted, once(passphrase), above, root))
+    return make_below(work.site, wanted, top), None
 
 
-def _roll(
-    site: Site, wanted: NewAuthority, passphrase: Passphrase, above: str | None, root: RootKey
-) -> Rolled:
-    with at_work(site) as inventory:
-        old = open_issuer(site, passphrase)
-        secret = passphrase() if is_encrypted(read_private(require(site).key)) else None
-        row = enrolled(site, inventory, old)
-        if signs_crls(row):
-            publish(Office(site, inventory, row, old))
-        if above:
-            key = open_key(above, root.passphrase or passphrase)
-            issuer, root_key = make_below(site, wanted, Issuer(old.path[1], key, old.path[2:])), None
-        else:
-            issuer, root_key = make(site, wanted)
-        _warn_of_losses(site, old, wanted, issuer)
-        crl = sign_crl(site, issuer, 1, [])
-        artifacts = [
-            *files_for(issuer, root_key, crl, secret),
-            *_handed_down(site, old, same_root=bool(above)),
-        ]
-        replace_directory(site.ca_directory, artifacts)
-        changed = spread(site, inventory)
-        record_crl(inventory, enrol(site, inventory, issuer.certificate), crl)
-        record(site, inventory, "ca rollover", wanted.name, f"from {title(old.certificate)}")
-        return Rolled(issuer.certificate, old.certificate, tuple(changed), _hosts(site, inventory, row.id))
-
-
-def _hosts(site: Site, inventory: Inventory, authority: int) -> tuple[str, ...]:
-    return tuple(hosts_of(inventory, {authority}, site.clock()))
-
-
-def _handed_down(site: Site, old: Issuer, *, same_root: bool) -> Iterator[Artifact]:
+def _handed_down(ca: CA, *, same_root: bool) -> Iterator[Artifact]:
     """Yield the files of today under their new names; a root that stays keeps its key on top."""
-    home = f"{ELDER}{short_id(old.certificate)}"
-    for file in tree(site.ca_directory):
+    home = f"{ELDER}{short_id(ca.certificate)}"
+    for file in tree(ca.files.directory):
         stays = "/" in file.path or (same_root and file.path == ROOT_KEY)
         yield file if stays else Artifact(f"{home}/{file.path}", file.content)
 
 
-def _root_key(site: Site, path: tuple[Certificate, ...], wanted: NewAuthority, root: RootKey) -> str | None:
+def _root_key(ca: CA, wanted: NewAuthority, root: RootKey) -> str | None:
     """Return the path of the key that signs the new certificate, or None for a new root."""
-    if root.new or len(path) == 1:
+    if root.new or len(ca.chain) == 1:
         if root.path:
             raise UsageError("--root-key", "is not needed: the new authority has a root of its own")
         return None
-    own = require(site).root_key
-    found = root.path or own
+    found = root.path or ca.files.root_key
     if not is_file(found):
         raise MissingInputError(
             found,
-            f"is not there, and only the key of {title(path[1])} can sign {wanted.name}",
+            f"is not there, and only the key of {title(ca.chain[1])} can sign {wanted.name}",
             "give --root-key FILE, or --new-root to make a new root as well",
         )
     return found
@@ -177,13 +161,13 @@ def _key_type(site: Site, certificate: Certificate) -> str:
     return next((kind.name for kind in KEY_TYPES.values() if kind.label == label), site.settings.ca.key_type)
 
 
-def _warn_of_losses(site: Site, old: Issuer, wanted: NewAuthority, issuer: Issuer) -> None:
+def _warn_of_losses(work: Transaction, old: Issuer, wanted: NewAuthority, issuer: Issuer) -> None:
     found = constraints_of(old.certificate)
     forms = [*(found.permitted_subtrees or ()), *(found.excluded_subtrees or ())] if found else []
     if len(forms) > len(permitted_domains(old.certificate)):
-        site.warn(f"{wanted.name}: only permitted domains were taken over of the old name constraints")
+        work.warn(f"{wanted.name}: only permitted domains were taken over of the old name constraints")
     end = issuer.certificate.not_valid_after_utc
-    if end < site.clock() + wanted.lifetime - timedelta(days=1):
-        site.warn(
+    if end < work.now + wanted.lifetime - timedelta(days=1):
+        work.warn(
             f"{wanted.name}: ends on {end:%Y-%m-%d} with the root above it; --new-root makes a longer one"
         )

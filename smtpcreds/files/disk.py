@@ -163,7 +163,7 @@ class Disk:
             if isinstance(one, Link):
                 self.note("link", one.path, note=f"to {one.target}")
             else:
-                self.note("write", directory + one.path, one.mode)
+                self.note("write", directory + one.path, one.mode, one.note)
 
     def _note_directory(self, action: str, path: str, artifacts: Sequence[Artifact]) -> None:
         self.note(action, path, 0o700)

@@ -63,9 +63,12 @@ class Database:
 
     def note_changes(self) -> None:
         """Note for the run how many rows of which tables were added, changed and deleted."""
-        parts = [f"{table}: {count} {deed}" for (table, deed), count in sorted(self._tally.items()) if count]
-        if parts:
-            disk().note("record in", self.path, note=", ".join(parts))
+        tables: dict[str, list[str]] = {}
+        for (table, deed), count in sorted(self._tally.items()):
+            tables.setdefault(table, []).append(f"{count} {deed}")
+        if tables:
+            rows = "; ".join(f"{table}: {', '.join(deeds)}" for table, deeds in tables.items())
+            disk().note("record in", self.path, note=rows)
         self._tally.clear()
 
     def verify(self) -> None:

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cli.runner import CONFIG, HUB, Program, peer
+from admin import CONFIG, HUB, Admin, peer
 from lab.debs import unpacked
 from lab.mc import client as client_mc
 from lab.mc import hub as hub_mc
@@ -69,8 +69,8 @@ class Host:
         path.write_text(text.replace(old, new))
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
-    def program(self) -> Program:
-        return Program(self.root)
+    def program(self) -> Admin:
+        return Admin(self.root)
 
     def site(self) -> Site:
         site = Session(root=str(self.root)).site()

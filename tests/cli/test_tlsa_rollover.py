@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import pytest
+from admin import CERTS, HUB, Admin
 
-from .desk import other_ca
-from .runner import CERTS, HUB, Program
+from .other_ca import other_ca
 from .status_scene import later
 from .tlsa_scene import CERT, KEY, NEXT, by_danetool, of_key, records
 
 
-def test_the_whole_way(hub: Program) -> None:
+def test_the_whole_way(hub: Admin) -> None:
     first = of_key(hub.path(KEY))
     assert hub("tlsa", "plan", "dmzmail").out.startswith(f"{HUB}: no new key is half-way\n")
     out = hub("tlsa", "next", "dmzmail", "--ttl", "3600").out
@@ -43,7 +43,7 @@ def test_the_whole_way(hub: Program) -> None:
     assert hub("tlsa", "plan", "dmzmail", "--json").data["stage"] == "settled"
 
 
-def test_a_second_next_changes_nothing(hub: Program) -> None:
+def test_a_second_next_changes_nothing(hub: Admin) -> None:
     out = hub("tlsa", "next", "dmzmail").out
     key = hub.path(NEXT).read_bytes()
     assert hub("tlsa", "next", "dmzmail").out == out
@@ -56,7 +56,7 @@ def test_a_second_next_changes_nothing(hub: Program) -> None:
     assert "is a RSA 2048 key that waits" in hub.refuses(65, *another)
 
 
-def test_another_ttl_begins_the_wait_again(hub: Program) -> None:
+def test_another_ttl_begins_the_wait_again(hub: Admin) -> None:
     hub("tlsa", "next", "dmzmail", "--ttl", "3600")
     then = later(hub, "+60 minutes")
     then("tlsa", "next", "dmzmail", "--ttl", "7200")
@@ -66,7 +66,7 @@ def test_another_ttl_begins_the_wait_again(hub: Program) -> None:
     later(hub, "+302 minutes")("tlsa", "switch", "dmzmail", "-n")
 
 
-def test_retire_at_once(hub: Program) -> None:
+def test_retire_at_once(hub: Admin) -> None:
     hub("tlsa", "next", "dmzmail", "--ttl", "60")
     then = later(hub, "+3 minutes")
     then("tlsa", "switch", "dmzmail")
@@ -76,7 +76,7 @@ def test_retire_at_once(hub: Program) -> None:
 
 
 @pytest.mark.parametrize(("call", "number"), [("rename", 3), ("rename", 4), ("unlink", 1)])
-def test_a_killed_switch_is_completed(hub: Program, call: str, number: int) -> None:
+def test_a_killed_switch_is_completed(hub: Admin, call: str, number: int) -> None:
     """Killed before the key is in place, before the certificate is, or before the next key waits no more."""
     hub("tlsa", "next", "dmzmail", "--ttl", "60")
     second = of_key(hub.path(NEXT))
@@ -84,7 +84,7 @@ def test_a_killed_switch_is_completed(hub: Program, call: str, number: int) -> N
     only = ("-P", str(hub.path(NEXT))) if call == "unlink" else ()
     where = (*only, f"-einject={call}:signal=SIGKILL:when={number}")
     strace = ("strace", "-f", "-qq", "-o/dev/null", *where)
-    killed = Program(hub.root, prefix=(*strace, *then.prefix)).run("tlsa", "switch", "dmzmail")
+    killed = Admin(hub.root, prefix=(*strace, *then.prefix)).run("tlsa", "switch", "dmzmail")
     assert "Caught Killed" in killed.err, "as faketime calls it"
     then("ca", "crl")
     assert of_key(hub.path(KEY)) == second
@@ -95,7 +95,7 @@ def test_a_killed_switch_is_completed(hub: Program, call: str, number: int) -> N
     assert later(hub, "+9 minutes")("inventory", "check").out == "inventory and disk agree\n"
 
 
-def test_a_server_that_does_not_take_it_keeps_the_old_key(hub: Program) -> None:
+def test_a_server_that_does_not_take_it_keeps_the_old_key(hub: Admin) -> None:
     first = of_key(hub.path(KEY))
     hub("tlsa", "next", "dmzmail", "--ttl", "60")
     then = later(hub, "+3 minutes")
@@ -107,7 +107,7 @@ def test_a_server_that_does_not_take_it_keeps_the_old_key(hub: Program) -> None:
     assert of_key(hub.path(KEY)) != first
 
 
-def test_another_new_key_behind_its_back_is_noticed(hub: Program) -> None:
+def test_another_new_key_behind_its_back_is_noticed(hub: Admin) -> None:
     hub("tlsa", "next", "dmzmail")
     hub("cert", "renew", "dmzmail", "--new-key")
     ran = hub("tlsa", "dmzmail")
@@ -119,7 +119,7 @@ def test_another_new_key_behind_its_back_is_noticed(hub: Program) -> None:
     assert hub("tlsa", "dmzmail").err == ""
 
 
-def test_the_answer_of_another_ca_is_a_switch(smtpcreds: Program, tmp_path: Path) -> None:
+def test_the_answer_of_another_ca_is_a_switch(smtpcreds: Admin, tmp_path: Path) -> None:
     ca = other_ca(tmp_path / "other")
     smtpcreds("cert", "request", "dmzmail")
     request = smtpcreds.path(f"{CERTS}/dmzmail.csr")
@@ -132,7 +132,7 @@ def test_the_answer_of_another_ca_is_a_switch(smtpcreds: Program, tmp_path: Path
     assert smtpcreds("tlsa", "plan", "dmzmail", "--json").data["stage"] == "switched"
 
 
-def test_status_knows_what_is_half_way_and_when_it_is_due(hub: Program) -> None:
+def test_status_knows_what_is_half_way_and_when_it_is_due(hub: Admin) -> None:
     hub("tlsa", "next", "dmzmail", "--ttl", "60")
     data = hub("status", "--json").data
     assert [(change["kind"], change["next"]) for change in data["half_way"]] == [
@@ -144,5 +144,5 @@ def test_status_knows_what_is_half_way_and_when_it_is_due(hub: Program) -> None:
 
 
 @pytest.mark.parametrize("ttl", ["0", "99999999"])
-def test_times_to_live_that_are_none(hub: Program, ttl: str) -> None:
+def test_times_to_live_that_are_none(hub: Admin, ttl: str) -> None:
     assert "--ttl: takes 1 to" in hub.refuses(64, "tlsa", "next", "dmzmail", "--ttl", ttl)

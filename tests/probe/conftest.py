@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cli.runner import HUB, Program
+from admin import HUB, Admin
 from smtp.peer import Peer
 
 from smtpcreds.config import Settings, Site
@@ -25,7 +25,7 @@ LATER = timedelta(days=400)
 class House:
     """A root with an authority."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Admin) -> None:
         self.program = program
         self.certs = program.root / "etc/mail/certs"
 
@@ -60,7 +60,7 @@ class House:
 
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> House:
-    program = Program(tmp_path_factory.mktemp("house") / "root")
+    program = Admin(tmp_path_factory.mktemp("house") / "root")
     program("setup", HUB, "--no-passphrase")
     return House(program)
 

@@ -36,14 +36,16 @@ def export(
 
 
 def _certificates(session: Session, target: str | None) -> None:
-    from ...authority.export_ca import bundle, plan_bundle
+    from ...authority.ca import CA
+    from ...authority.export_ca import bundle, export_bundle
 
     site = session.site()
     if target is None:
-        text = bundle(site).decode()
+        text = bundle(CA(site)).decode()
         session.show({"certificates": text}, [text.removesuffix("\n")])
         return
-    path = session.carry_out(plan_bundle(site, session.absolute(target)))
+    place = session.absolute(target)
+    path = session.run(site, lambda work: export_bundle(work, place), state=False)
     if path is not None:
         session.show({"file": path}, [session.described(path)])
 
@@ -56,15 +58,18 @@ def _key(
     new_passphrase: str | None,
     passphrase: str | None,
 ) -> None:
-    from ...authority.export_ca import KeyCopy, plan_key_copy
+    from ...authority.ca import proven
+    from ...authority.export_ca import KeyCopy, export_key
+    from ...authority.layout import ca_files
 
     if target is None:
         raise UsageError("ca export", "writes a private key to a file only", "give --to FILE")
     site = session.site()
-    opens = ca_passphrase(passphrase, site)
+    files = ca_files(site)
+    opens = proven(ca_passphrase(passphrase, site), files.root_key if root else files.key)
     new = changed_ca_passphrase(new_passphrase) if new_passphrase else None
     copy = KeyCopy(root, session.absolute(target), new, remove)
-    exported = session.carry_out(plan_key_copy(site, copy, opens))
+    exported = session.run(site, lambda work: export_key(work, copy), opens)
     if exported is None:
         return
     if not exported.encrypted:

@@ -15,14 +15,16 @@ from ..session import Session, pass_session
 @pass_session
 def passphrase(session: Session, new_passphrase: str | None, remove: bool, passphrase: str | None) -> None:
     """Encrypt every key of the authority under another passphrase, all of them or none."""
-    from ...authority.rekey import plan_passphrase
+    from ...authority.ca import proven
+    from ...authority.layout import ca_files
+    from ...authority.rekey import change_passphrase
 
     if remove and new_passphrase:
         raise UsageError("--remove", "leaves no place for --new-passphrase")
     site = session.site()
-    opens = ca_passphrase(passphrase, site)
-    new = (lambda: None) if remove or session.dry_run else changed_ca_passphrase(new_passphrase)
-    paths = session.carry_out(plan_passphrase(site, opens, new))
+    opens = proven(ca_passphrase(passphrase, site), ca_files(site).key)
+    new = (lambda: None) if remove else changed_ca_passphrase(new_passphrase)
+    paths = session.run(site, lambda work: change_passphrase(work, new), opens)
     if paths is None:
         return
     if site.settings.ca.passphrase:

@@ -53,7 +53,7 @@ def rollover(
     if retire_old:
         _retire(session, force=force)
         return
-    from ...authority.rollover import RootKey, plan_rollover, successor
+    from ...authority.rollover import RootKey, roll_over, successor
 
     site = session.site()
     opens = ca_passphrase(passphrase, site)
@@ -62,7 +62,7 @@ def rollover(
         ca_passphrase(root_passphrase, site) if root_passphrase else None,
         new_root,
     )
-    rolled = session.carry_out(plan_rollover(site, successor(site, **wishes), opens, root))
+    rolled = session.run(site, lambda work: roll_over(work, successor(work, **wishes), root), opens)
     if rolled is not None:
         _show(session, rolled)
 
@@ -96,9 +96,9 @@ def _show(session: Session, rolled: "Rolled") -> None:
 
 
 def _retire(session: Session, *, force: bool) -> None:
-    from ...authority.retire import plan_retire
+    from ...authority.retire import retire
 
-    done = session.carry_out(plan_retire(session.site(), force=force))
+    done = session.run(session.site(), lambda work: retire(work, force=force))
     if done is None:
         return
     session.show(
