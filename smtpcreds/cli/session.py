@@ -124,8 +124,7 @@ class Session:
             passphrase: the question for that of the CA key; None answers that there is none.
             state: see :func:`smtpcreds.transaction.transaction`.
         """
-        from ..authority.ca import no_passphrase
-        from ..transaction import transaction
+        from ..transaction import no_passphrase, transaction
 
         question = passphrase or no_passphrase
         if self.dry_run:
