@@ -9,9 +9,9 @@ from ..errors import SmtpcredsError
 from ..files import remove_directory, write_directory
 from ..model import Artifact
 from ..names import parse_host
-from ..pki.dn import ca_name
+from ..pki.dn import ca_name, title
 from ..pki.issue import make_root, new_serial, sign
-from ..pki.keys import KeyType, PrivateKey, generate, parse_key_type
+from ..pki.keys import KeyType, PrivateKey, generate, key_label, parse_key_type
 from ..pki.pem import encode_certificates
 from ..pki.profiles import INTERMEDIATE
 from ..pki.values import Certificate, Issuer, Request, validity
@@ -122,7 +122,7 @@ def files_for(
     """
     artifacts = [
         Artifact(KEY, encrypted(issuer.key, passphrase)),
-        Artifact(CERTIFICATE, encode_certificates([issuer.certificate])),
+        Artifact(CERTIFICATE, encode_certificates([issuer.certificate]), note=_note(issuer.certificate)),
         Artifact(CRL, crl.pem),
     ]
     if root_key is not None:
@@ -130,6 +130,11 @@ def files_for(
     if issuer.parents:
         artifacts.append(Artifact(PARENTS, encode_certificates(issuer.parents)))
     return artifacts
+
+
+def _note(certificate: Certificate) -> str:
+    end = f"{certificate.not_valid_after_utc:%Y-%m-%d}"
+    return f"{title(certificate)}, {key_label(certificate.public_key())}, valid to {end}"
 
 
 def make(site: Site, wanted: NewAuthority) -> tuple[Issuer, PrivateKey | None]:
