@@ -110,21 +110,22 @@ def create(work: Transaction, wanted: NewAuthority, passphrase: Callable[[], Sec
 
 
 def files_for(
-    issuer: Issuer, root_key: PrivateKey | None, crl: NewCrl, passphrase: Secret | None
+    issuer: Issuer, root_key: PrivateKey | None, crl: NewCrl | None, passphrase: Secret | None
 ) -> list[Artifact]:
     """Return the files of a new authority, named from its directory.
 
     Args:
         issuer: the authority.
         root_key: of the root above it, where that is kept here.
-        crl: its first.
+        crl: None where it may not sign any.
         passphrase: encrypts each key; None leaves them plain.
     """
     artifacts = [
         Artifact(KEY, encrypted(issuer.key, passphrase)),
         Artifact(CERTIFICATE, encode_certificates([issuer.certificate]), note=_note(issuer.certificate)),
-        Artifact(CRL, crl.pem),
     ]
+    if crl is not None:
+        artifacts.append(Artifact(CRL, crl.pem))
     if root_key is not None:
         artifacts.append(Artifact(ROOT_KEY, encrypted(root_key, passphrase)))
     if issuer.parents:
