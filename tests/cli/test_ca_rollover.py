@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from admin import CERTS, HUB, STATE, Admin, peer
+from admin import CERTS, HUB, STATE, Admin, peer, snapshot
 
 CA = f"{STATE}/ca"
 DMZMAIL = f"{CERTS}/dmzmail-cert.pem"
@@ -224,8 +224,13 @@ def test_words_that_do_not_fit(hub: Admin, tmp_path: Path) -> None:
     assert "is not needed" in hub.refuses(64, "ca", "rollover", "--root-key", tmp_path / "k")
     assert "takes 1 to" in hub.refuses(64, "ca", "rollover", "--days", "0")
     assert Admin(tmp_path / "none").run("ca", "rollover").status == 66
-    plan = hub("ca", "rollover", "--dry-run", "--json").data["plan"]
-    assert [step["action"] for step in plan][:2] == ["replace", "keep the old authority in"]
+    named = {(step["action"], step["target"]) for step in hub("ca", "rollover", "-n", "--json").data["plan"]}
+    before = {path: fingerprint for path, (*_, fingerprint) in snapshot(hub.root).items()}
+    hub("ca", "rollover")
+    changed = {path for path, (*_, content) in snapshot(hub.root).items() if before.get(path) != content}
+    assert ("replace", str(hub.path(CA))) in named
+    kinds = {"write", "link", "make", "replace", "record in"}
+    assert changed <= {target.removeprefix(f"{hub.root}/") for action, target in named if action in kinds}
 
 
 @pytest.mark.parametrize(
