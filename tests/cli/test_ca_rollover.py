@@ -18,7 +18,7 @@ def fingerprint(path: Path) -> str:
 def verify(program: Admin, certificate: Path, status: int = 0, purpose: str = "sslserver") -> str:
     """As Sendmail: bundle and CRLs through the hash links of its directory."""
     how = ("-x509_strict", "-purpose", purpose, "-CApath", program.path(CERTS), "-no-CAfile", "-crl_check")
-    return peer(*program.prefix, "openssl", "verify", *how, certificate, status=status)
+    return program.openssl("verify", *how, certificate, status=status)
 
 
 def gnutls_accepts(program: Admin, certificate: Path) -> None:
@@ -102,7 +102,7 @@ def test_the_old_crl_is_kept_young(hub: Admin) -> None:
         (42, ("cert", "renew", "--due")),
         (63, ("ca", "crl")),
     ):
-        later = Admin(hub.root, prefix=("faketime", f"{day} days"))
+        later = hub.at(f"{day} days")
         if words[0] == "cert":
             assert later.run("ca", "crl", "--check").status == 1
         later(*words)
@@ -110,7 +110,7 @@ def test_the_old_crl_is_kept_young(hub: Admin) -> None:
         verify(later, old)
         assert elder_crl(hub).read_bytes() != first
         first = elder_crl(hub).read_bytes()
-    assert agrees(Admin(hub.root, prefix=("faketime", "63 days")))
+    assert agrees(hub.at("63 days"))
 
 
 def test_other_settings_may_come_with_the_new_one(hub: Admin) -> None:
@@ -241,7 +241,7 @@ def test_a_kill_leaves_the_old_or_the_new_authority(hub: Admin, call: str, strid
     peer("cp", "-a", hub.root, whole)
     old, before = kept(hub), fingerprint(hub.path(f"{CA}/ca-cert.pem"))
     killed = 0
-    while Admin(hub.root, prefix=killer(call, 1 + killed * stride)).run("ca", "rollover").status == -9:
+    while hub.killed(f"{call}:signal=KILL:when={1 + killed * stride}", "ca", "rollover"):
         killed += 1
         changed = fingerprint(hub.path(f"{CA}/ca-cert.pem")) != before
         recorded = len(hub.query("SELECT id FROM authorities")) == 2
@@ -262,7 +262,7 @@ def test_a_killed_retirement_is_completed(hub: Admin, call: str) -> None:
     hub("ca", "rollover")
     hub("cert", "renew", "dmzmail")
     for number in (1, 2, 3):
-        Admin(hub.root, prefix=killer(call, number)).run("ca", "rollover", "--retire-old")
+        hub.killed(f"{call}:signal=KILL:when={number}", "ca", "rollover", "--retire-old")
     hub("cert", "issue", "attic")
     hub("ca", "rollover", "--retire-old")
     assert [row[0] for row in hub.query("SELECT state FROM authorities ORDER BY id")] == [
@@ -271,7 +271,3 @@ def test_a_killed_retirement_is_completed(hub: Admin, call: str) -> None:
     ]
     verify(hub, hub.path(DMZMAIL))
     assert agrees(hub)
-
-
-def killer(call: str, number: int) -> tuple[str, ...]:
-    return ("strace", "-f", "-qq", "-o/dev/null", f"-einject={call}:signal=KILL:when={number}")
