@@ -59,6 +59,7 @@ class Transaction:
         self.recovered: tuple[Row, ...] = ()
         self._disk, self._passphrase = disk, passphrase
         self._answers = dict(answers)
+        self._asked: dict[Question, None] = {}
         self._issuers: dict[str, Issuer] = {}
         self._rows: dict[Certificate, Authority] = {}
         self._beside: dict[str, list[Artifact | Link]] = {}
@@ -95,7 +96,7 @@ class Transaction:
     @property
     def questions(self) -> tuple[Question, ...]:
         """The questions that were asked."""
-        return tuple(self._answers)
+        return tuple(self._asked)
 
     @property
     def inventory(self) -> "Inventory":
@@ -146,6 +147,7 @@ class Transaction:
     def ask(self, question: Callable[[], T]) -> T:
         """Return the answer to a question about a secret; each is asked once in a run."""
         if question not in self._answers:
+            self._asked[question] = None
             self._answers[question] = question()
         answer: T = self._answers[question]
         return answer
@@ -153,6 +155,10 @@ class Transaction:
     def passphrase(self) -> Secret | None:
         """Return the passphrase of the authority's keys; it is asked for once."""
         return self.ask(self._passphrase)
+
+    def take_passphrase(self, passphrase: Secret | None) -> None:
+        """Go on with the passphrase that the authority's keys have got just now."""
+        self._answers[self._passphrase] = passphrase
 
     def issuer(self, files: "CaFiles | None" = None) -> "Issuer":
         """Return an authority ready to sign, each opened once; see :meth:`.authority.ca.CA.issuer`."""
