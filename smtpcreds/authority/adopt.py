@@ -3,27 +3,24 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ..config import Site
-from ..files import ensure_directory, read_public, write_directory
-from ..inventory import Authority, Inventory
-from ..model import Artifact, Plan, Step
+from ..files import read_public, write_directory
+from ..inventory import Authority
 from ..pki.crl import may_sign_crls
 from ..pki.dn import title
 from ..pki.foreign_layouts import Found
-from ..pki.keyfile import encode_key, is_encrypted
-from ..pki.pem import encode_certificates, encode_der
+from ..pki.keyfile import is_encrypted
+from ..pki.pem import encode_der
 from ..pki.values import Certificate, Issuer, key_identifier
-from ..secret import Secret
-from .ca import Passphrase, once, refuse_existing
+from ..transaction import Transaction
+from .ca import Passphrase
+from .create import files_for
 from .foreign import read_issuer
 from .foreign_records import Records, read_records
-from .layout import CERTIFICATE, CRL, KEY, PARENTS, ca_files
-from .ledger import at_work, record, row_of
-from .reading import recording
+from .ledger import row_of
 from .revocations import next_crl, record_crl
 
-Keeping = Callable[[Secret | None], Secret | None]
-"""From the passphrase that opened the key, if any, to the one under which it is to be kept, if any."""
+Keeping = Callable[[bool], Passphrase | None]
+"""From whether the key is encrypted to the question for its passphrase from now on; None: what opened it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,51 +38,33 @@ class Adopted:
     encrypted: bool
 
 
-def plan_import(site: Site, found: Found, passphrase: Passphrase, keeping: Keeping) -> Plan[Adopted]:
-    """Plan to take over an authority; its own files stay as they are.
+def adopt(work: Transaction, found: Found, keeping: Keeping) -> Adopted:
+    """Take over an authority; its own files stay as they are.
 
     Args:
-        site: where.
+        work: where; its passphrase opens the key.
         found: the files of the authority, from :func:`.foreign.survey`.
-        passphrase: opens its key.
-        keeping: gives the passphrase that encrypts it from now on.
+        keeping: what encrypts the key from now on.
 
     Raises:
         ExistsError: there is an authority already.
     """
-    refuse_existing(site)
-    files = ca_files(site)
-    steps = (
-        Step("read", found.key or ""),
-        Step("read", found.certificate, note=found.peer),
-        Step("make", files.directory, 0o700),
-        *(Step("write", path, 0o600) for path in (files.key, files.certificate, files.crl)),
-        recording(site, f"{len(found.issued)} files of certificates"),
-    )
-    return Plan(steps, lambda: _adopt(site, found, once(passphrase), keeping))
-
-
-def _adopt(site: Site, found: Found, passphrase: Passphrase, keeping: Keeping) -> Adopted:
-    issuer = read_issuer(site, found, passphrase)
-    records = read_records(site, found, issuer.certificate)
-    opened = passphrase() if is_encrypted(read_public(found.key or "")) else None
-    secret = keeping(opened)
-    artifacts = [
-        Artifact(KEY, encode_key(issuer.key, secret)),
-        Artifact(CERTIFICATE, encode_certificates([issuer.certificate])),
-    ]
-    if issuer.parents:
-        artifacts.append(Artifact(PARENTS, encode_certificates(issuer.parents)))
-    ensure_directory(site.state)
-    with at_work(site) as inventory:
-        refuse_existing(site)
-        with inventory.transaction():
-            authority = _enter(site, inventory, issuer, records)
-        crl = next_crl(site, inventory, authority, issuer) if may_sign_crls(issuer.certificate) else None
-        write_directory(site.ca_directory, [*artifacts, *([Artifact(CRL, crl.pem)] if crl else [])])
-        if crl:
-            record_crl(inventory, authority, crl)
-        record(site, inventory, "ca import", title(issuer.certificate), f"{found.peer}, {found.certificate}")
+    work.ca.refuse_existing()
+    issuer = read_issuer(work.site, found, work.passphrase)
+    records = read_records(work.site, found, issuer.certificate)
+    was_encrypted = is_encrypted(read_public(found.key or ""))
+    question = keeping(was_encrypted)
+    secret = work.ask(question) if question else work.passphrase()
+    inventory = work.begin()
+    work.ca.refuse_existing()  # before the lock was taken, another run may have made one
+    with inventory.transaction():
+        authority = _enter(work, issuer, records)
+    crl = next_crl(work.site, inventory, authority, issuer) if may_sign_crls(issuer.certificate) else None
+    write_directory(work.ca.files.directory, files_for(issuer, None, crl, secret))
+    work.renewed_authority()
+    if crl:
+        record_crl(inventory, authority, crl)
+    work.record("ca import", title(issuer.certificate), f"{found.peer}, {found.certificate}")
     return Adopted(
         issuer.certificate,
         found.peer,
@@ -96,13 +75,14 @@ def _adopt(site: Site, found: Found, passphrase: Passphrase, keeping: Keeping) -
     )
 
 
-def _enter(site: Site, inventory: Inventory, issuer: Issuer, records: Records) -> Authority:
+def _enter(work: Transaction, issuer: Issuer, records: Records) -> Authority:
     """Record authority and certificates; what an earlier import recorded stays, but no revocation is lost."""
+    inventory = work.inventory
     authority = row_of(inventory, issuer.certificate) or inventory.add_authority(
         title(issuer.certificate),
         ski=key_identifier(issuer.certificate).hex(),
         der=encode_der(issuer.certificate),
-        created=site.clock(),
+        created=work.now,
         crl_number=records.crl_number,
     )
     inventory.adopt((replace(row, authority=authority.id), der) for row, der in records.rows)

@@ -9,9 +9,9 @@ from ..errors import SmtpcredsError
 from ..files import remove_directory, write_directory
 from ..model import Artifact
 from ..names import parse_host
-from ..pki.dn import ca_name
+from ..pki.dn import ca_name, title
 from ..pki.issue import make_root, new_serial, sign
-from ..pki.keys import KeyType, PrivateKey, generate, parse_key_type
+from ..pki.keys import KeyType, PrivateKey, generate, key_label, parse_key_type
 from ..pki.pem import encode_certificates
 from ..pki.profiles import INTERMEDIATE
 from ..pki.values import Certificate, Issuer, Request, validity
@@ -99,6 +99,7 @@ def create(work: Transaction, wanted: NewAuthority, passphrase: Callable[[], Sec
     work.ca.refuse_existing()  # before the lock was taken, another run may have made one
     write_directory(work.ca.files.directory, artifacts)
     work.renewed_authority()
+    work.take_passphrase(secret)
     try:
         with inventory.transaction():
             record_crl(inventory, work.row(issuer.certificate), crl)
@@ -110,26 +111,32 @@ def create(work: Transaction, wanted: NewAuthority, passphrase: Callable[[], Sec
 
 
 def files_for(
-    issuer: Issuer, root_key: PrivateKey | None, crl: NewCrl, passphrase: Secret | None
+    issuer: Issuer, root_key: PrivateKey | None, crl: NewCrl | None, passphrase: Secret | None
 ) -> list[Artifact]:
     """Return the files of a new authority, named from its directory.
 
     Args:
         issuer: the authority.
         root_key: of the root above it, where that is kept here.
-        crl: its first.
+        crl: None where it may not sign any.
         passphrase: encrypts each key; None leaves them plain.
     """
     artifacts = [
         Artifact(KEY, encrypted(issuer.key, passphrase)),
-        Artifact(CERTIFICATE, encode_certificates([issuer.certificate])),
-        Artifact(CRL, crl.pem),
+        Artifact(CERTIFICATE, encode_certificates([issuer.certificate]), note=_note(issuer.certificate)),
     ]
+    if crl is not None:
+        artifacts.append(Artifact(CRL, crl.pem))
     if root_key is not None:
         artifacts.append(Artifact(ROOT_KEY, encrypted(root_key, passphrase)))
     if issuer.parents:
         artifacts.append(Artifact(PARENTS, encode_certificates(issuer.parents)))
     return artifacts
+
+
+def _note(certificate: Certificate) -> str:
+    end = f"{certificate.not_valid_after_utc:%Y-%m-%d}"
+    return f"{title(certificate)}, {key_label(certificate.public_key())}, valid to {end}"
 
 
 def make(site: Site, wanted: NewAuthority) -> tuple[Issuer, PrivateKey | None]:

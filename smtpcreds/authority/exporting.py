@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..config import Site
 from ..errors import DataError, MissingInputError, UsageError
-from ..files import exists, read_private, write_all
-from ..model import Artifact, Plan, Step
+from ..files import exists, read_private, sweep_target, write_all
+from ..model import Artifact
 from ..pki.chains import climb, is_self_signed
 from ..pki.dn import title
 from ..pki.keyfile import decode_key, encode_key
@@ -15,8 +14,8 @@ from ..pki.pem import encode_certificates, encode_der
 from ..pki.pkcs12 import Bundle, write_pkcs12
 from ..pki.values import Certificate
 from ..secret import Secret
+from ..transaction import Transaction
 from .inspection import trust_anchors
-from .ledger import at_work, record
 from .lookup import Found
 from .target import verify_target
 
@@ -89,8 +88,8 @@ FORMS = {
 }
 
 
-def plan_export(
-    site: Site,
+def export(
+    work: Transaction,
     found: Found,
     form: Form,
     password: Callable[[], Secret | None],
@@ -98,14 +97,14 @@ def plan_export(
     with_key: bool = False,
     target: str | None = None,
     force: bool = False,
-) -> Plan[bytes]:
-    """Plan an export; applying it writes the target, if there is one, and returns the content.
+) -> bytes:
+    """Return a certificate in another form; write it to the target, if there is one.
 
     Args:
-        site: where.
+        work: where.
         found: the certificate.
         form: one of :data:`FORMS`.
-        password: protects the key; asked once if the form has a use for it.
+        password: protects the key; asked for if the form has a use for it.
         with_key: hold the private key too.
         target: file, absolute; None is none.
         force: replace the target.
@@ -120,20 +119,16 @@ def plan_export(
         raise UsageError("--with-key", f"{form.name} holds a certificate and nothing else")
     verify_target(target, force=force)
     key = _key(found) if with_key or form.has_key else None
-    anchors = trust_anchors(site, found.pair)
+    anchors = trust_anchors(work.site, found.pair)
     chain = climb(found.certificate, (*found.others, *anchors))[1:]
-    contents = Contents(found.certificate, chain, key, password)
-
-    def apply() -> bytes:
-        content = form.write(contents)
-        if target:
-            write_all([Artifact(target, content)])
-        if key:
-            _record(site, found, form, target)
-        return content
-
-    what = f"{title(found.certificate)}{', with its key' if key else ''}"
-    return Plan((Step("write", target or "standard output", 0o600 if target else None, what),), apply)
+    content = form.write(Contents(found.certificate, chain, key, lambda: work.ask(password)))
+    name, where = title(found.certificate), target or "standard output"
+    if target:
+        sweep_target(target)
+        write_all([Artifact(target, content, note=f"{name}{', with its key' if key else ''}")])
+    if key:
+        work.record("cert export", name, f"key as {form.name} to {where}")
+    return content
 
 
 def _key(found: Found) -> PrivateKey:
@@ -145,9 +140,3 @@ def _key(found: Found) -> PrivateKey:
     if not matches(found.certificate, key):
         raise DataError(path, f"is not the key of {title(found.certificate)} as asked for")
     return key
-
-
-def _record(site: Site, found: Found, form: Form, target: str | None) -> None:
-    with at_work(site) as inventory:
-        where = target or "standard output"
-        record(site, inventory, "cert export", title(found.certificate), f"key as {form.name} to {where}")

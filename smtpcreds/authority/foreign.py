@@ -2,15 +2,17 @@
 
 import os
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..config import Site
 from ..errors import DataError, ForeignFormatError, MissingInputError, UsageError
-from ..files import explained, names_in, read_public
+from ..files import disk, explained, names_in, read_public
 from ..pki.chains import ChainError, is_self_signed, verify_chain
 from ..pki.crl import may_sign_crls
 from ..pki.dn import MAX_DN, part_fault, sendmail_dn, title
 from ..pki.foreign_layouts import Found, recognise
+from ..pki.keyfile import is_encrypted
 from ..pki.keys import PrivateKey, matches
 from ..pki.pem import parse_certificates
 from ..pki.values import Certificate, Issuer
@@ -94,15 +96,18 @@ def read_issuer(site: Site, found: Found, passphrase: Passphrase) -> Issuer:
         WrongPassphraseError, DeniedError: the key does not open.
         DataError: another key's certificate, no CA certificate, expired, weak, or without its issuers.
     """
-    key = _read_key(site, found.key or "", passphrase)
+    path = found.key or ""
+    pem = _read_key(site, path)
+    key = decrypted(pem, passphrase, path)
     certificates = parse_certificates(read_public(found.certificate), found.certificate).certificates
-    own = next((certificate for certificate in certificates if matches(certificate, key)), None)
-    if own is None:
-        raise DataError(found.key or "", f"is not the key of {found.certificate}")
+    if disk().is_preview and is_encrypted(pem):
+        issuer = Issuer.trial(certificates[0])
+    else:
+        issuer = Issuer(_owned(certificates, key, found), key)
+    own = issuer.certificate
     above = [ca for ca in certificates if ca != own]
-    for path in found.parents:
-        above += parse_certificates(read_public(path), path).certificates
-    issuer = Issuer(own, key)
+    for parent in found.parents:
+        above += parse_certificates(read_public(parent), parent).certificates
     if issuer.key_usage and not issuer.key_usage.key_cert_sign:
         raise DataError(found.certificate, "may not sign certificates (keyUsage lacks keyCertSign)")
     chain = _chain(own, above, site)
@@ -110,6 +115,13 @@ def read_issuer(site: Site, found: Found, passphrase: Passphrase) -> Issuer:
     if not may_sign_crls(own):
         site.warn(f"{title(own)}: may not sign CRLs, so nothing can be revoked; a successor may: ca rollover")
     return replace(issuer, parents=chain[1:])
+
+
+def _owned(certificates: Sequence[Certificate], key: PrivateKey, found: Found) -> Certificate:
+    own = next((certificate for certificate in certificates if matches(certificate, key)), None)
+    if own is None:
+        raise DataError(found.key or "", f"is not the key of {found.certificate}")
+    return own
 
 
 def _chain(own: Certificate, above: list[Certificate], site: Site) -> tuple[Certificate, ...]:
@@ -121,13 +133,13 @@ def _chain(own: Certificate, above: list[Certificate], site: Site) -> tuple[Cert
         raise DataError(error.subject, error.reason, hint) from None
 
 
-def _read_key(site: Site, path: str, passphrase: Passphrase) -> PrivateKey:
-    """Read the key wherever it lay; others may have read it too, which is worth a warning."""
+def _read_key(site: Site, path: str) -> bytes:
+    """Read the key file wherever it lay; others may have read it too, which is worth a warning."""
     with explained(path):
         mode = stat.S_IMODE(os.stat(path).st_mode)
     if mode & 0o077:
         site.warn(f"{path}: has mode {mode:04o}, so others may have read this CA key")
-    return decrypted(read_public(path), passphrase, path)
+    return read_public(path)
 
 
 def _warn_of_name(site: Site, own: Certificate) -> None:

@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass
 
-from ..config import Site
 from ..errors import ExistsError, SmtpcredsError
 from ..files import exists, read_private, write_all
-from ..model import Artifact, Plan, Step
+from ..model import Artifact
 from ..pki.keyfile import decode_key, encode_key
 from ..pki.keys import KeyType, PrivateKey, generate, key_label
 from ..pki.requests import make_request, read_request
+from ..transaction import Transaction
 from .install import check, prepare
-from .ledger import at_work, record
 from .orders import Order
 
 
@@ -57,8 +56,8 @@ class _Found:
     key: PrivateKey
 
 
-def plan_request(site: Site, wish: Wish) -> Plan[Asked]:
-    """Plan a key, unless there is one, and a request.
+def request(work: Transaction, wish: Wish) -> Asked:
+    """Make a key, unless there is one, and a request.
 
     A key that waits for its certificate is taken again, and so is the one in use; a pair in use is never
     touched: its next key waits beside it.
@@ -68,29 +67,18 @@ def plan_request(site: Site, wish: Wish) -> Plan[Asked]:
         SmtpcredsError: the key that is there can't be used.
         NameRefusedError: a name that a request can't hold.
     """
-    pair = wish.order.pair
+    order, pair = wish.order, wish.order.pair
     check(pair.directory)
     found = _standing(wish)
-    steps = [] if found else [Step("write", _new_path(wish), 0o600, f"{wish.order.key_type.label} key")]
-    if not (found and _standing_request(wish.order, found.key)):
-        steps.append(Step("write", pair.request, 0o600, ", ".join(wish.order.names)))
-    return Plan(tuple(steps), lambda: _ask(site, wish))
-
-
-def _ask(site: Site, wish: Wish) -> Asked:
-    order, pair = wish.order, wish.order.pair
-    with at_work(site) as inventory:
-        prepare(site, pair.directory)
-        found = _standing(wish)
-        path, key = (found.path, found.key) if found else (_new_path(wish), generate(order.key_type))
-        standing = _standing_request(order, key) if found else None
-        pem = standing or make_request(key, order.host, order.dns_names, order.addresses)
-        files = [] if found else [Artifact(path, encode_key(key))]
-        if not standing:
-            write_all([*files, Artifact(pair.request, pem)])
-            record(
-                site, inventory, "cert request", order.host, f"{'new key' if files else 'same key'} {path}"
-            )
+    path, key = (found.path, found.key) if found else (_new_path(wish), generate(order.key_type))
+    standing = _standing_request(order, key) if found else None
+    pem = standing or make_request(key, order.host, order.dns_names, order.addresses)
+    if not standing:
+        work.begin()
+        prepare(work.site, pair.directory)
+        files = [] if found else [Artifact(path, encode_key(key), note=f"{order.key_type.label} key")]
+        write_all([*files, Artifact(pair.request, pem, note=", ".join(order.names))])
+        work.record("cert request", order.host, f"{'new key' if files else 'same key'} {path}")
     return Asked(order, path, key_label(key), not found, not standing, pem)
 
 

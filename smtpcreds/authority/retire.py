@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..errors import DeniedError, MissingInputError
+from ..errors import DeniedError
 from ..files import move
 from ..inventory import Authority, AuthorityState, Inventory
 from ..pki.pem import encode_der
@@ -12,7 +12,6 @@ from ..transaction import Transaction
 from .ca import short_id
 from .everywhere import spread
 from .layout import RETIRED
-from .reading import has_inventory
 
 _SHOWN = 10
 
@@ -36,10 +35,7 @@ def retire(work: Transaction, *, force: bool = False) -> Retirement:
         MissingInputError: there is no authority, or no inventory that tells who needs them.
         DeniedError: hosts still use them; the reason lists them.
     """
-    own, site = work.ca.certificate, work.site
-    if work.known_inventory is None and not has_inventory(site):
-        raise MissingInputError(site.inventory, "there is no inventory yet", "smtpcreds ca init")
-    inventory = work.inventory
+    own, inventory = work.ca.certificate, work.require_inventory()
     rows = [
         row
         for row in inventory.authorities()
@@ -50,7 +46,7 @@ def retire(work: Transaction, *, force: bool = False) -> Retirement:
     for elder in work.ca.elders:
         move(elder.files.directory, f"{work.ca.files.directory}/{RETIRED}{short_id(elder.certificate)}")
     work.renewed_authority()
-    changed = spread(site, inventory, work.ca)
+    changed = spread(work.site, inventory, work.ca)
     with inventory.transaction():
         for row in rows:
             inventory.retire_authority(row.id)

@@ -135,13 +135,13 @@ class ImportPassphrases:
         source = self.given or self.kept.source
         return resolve(source, Context("passphrase of the CA key to import")) if source else None
 
-    def keeping(self, opened: Secret | None) -> Secret | None:
-        """Return the passphrase under which it is to be kept: of a named source, else the present one."""
-        if self.none:
-            return None
-        if opened and (self.given is None or self.kept.source is None or self.kept.is_asked):
-            return opened
-        return self.kept.new(none=False)
+    def keeping(self, is_encrypted: bool) -> Callable[[], Secret | None] | None:
+        """Return the question for the passphrase under which it is to be kept; None keeps the present one."""
+        is_named = self.given and self.kept.source and not self.kept.is_asked
+        return None if is_encrypted and not (is_named or self.none) else self._kept
+
+    def _kept(self) -> Secret | None:
+        return self.kept.new(none=self.none)
 
 
 def import_passphrases(opening: str | None, kept: str | None, site: Site, *, none: bool) -> ImportPassphrases:

@@ -112,6 +112,7 @@ class Session:
         passphrase: "Question | None" = None,
         *,
         state: bool = True,
+        look_first: bool = False,
     ) -> T | None:
         """Run a verb and return its result; with ``--dry-run`` print what it would change and return None.
 
@@ -123,9 +124,9 @@ class Session:
             verb: the one function of the command.
             passphrase: the question for that of the CA key; None answers that there is none.
             state: see :func:`smtpcreds.transaction.transaction`.
+            look_first: preview it in any case, so that refusals come before the first change.
         """
-        from ..authority.ca import no_passphrase
-        from ..transaction import transaction
+        from ..transaction import no_passphrase, transaction
 
         question = passphrase or no_passphrase
         if self.dry_run:
@@ -134,7 +135,7 @@ class Session:
             self.show_changes(work.changes)
             self.would_change = bool(work.changes)
             return None
-        answers = self._answers(site, verb, question, state=state) if sys.stdin.isatty() else {}
+        answers = self._answers(site, verb, question, state=state) if look_first or sys.stdin.isatty() else {}
         with transaction(site, state=state, passphrase=question, answers=answers) as work:
             done = verb(work)
         for change in work.changes if self.verbose else ():

@@ -173,7 +173,7 @@ def test_no_secret_is_shown(host: Host, program: Admin) -> None:
 
 def test_another_clock(host: Host) -> None:
     """The process, not only the library, goes by the clock of the system."""
-    later = Admin(host.root, prefix=("faketime", "+31 days"))
+    later = Admin(host.root).at("+31 days")
     ran = later.run("audit", "--json")
     assert {finding["code"] for finding in ran.data["findings"]} == {"CERT014"}
 

@@ -10,11 +10,6 @@ CA_NAME = '"Mail" <b>CA \\n'
 ACCOUNT = "<img src=x onerror=alert(1)>"
 
 
-def later(program: Admin, span: str) -> Admin:
-    """Return the same installation on another day."""
-    return Admin(program.root, prefix=("faketime", span))
-
-
 def inhabited(program: Admin) -> Admin:
     """Give a hub client hosts with certificates of 40, 120 and 200 days, and a replacement half-way."""
     for host, days in (("attic", "40"), ("cellar", "120"), ("barn", "200")):

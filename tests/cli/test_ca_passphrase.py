@@ -103,9 +103,8 @@ def test_a_kill_leaves_all_keys_old_or_all_new(three_keys: Admin, call: str, str
     killed = 0
     before = {path.read_bytes() for path in keys(three_keys)}
     while True:
-        when = f"-einject={call}:signal=KILL:when={1 + killed * stride}"
-        program = Admin(three_keys.root, prefix=("strace", "-f", "-qq", "-o/dev/null", when))
-        if program.run("ca", "passphrase", "--remove").status != -9:
+        inject = f"{call}:signal=KILL:when={1 + killed * stride}"
+        if not three_keys.killed(inject, "ca", "passphrase", "--remove"):
             break
         killed += 1
         after = {path.read_bytes() for path in keys(three_keys)}

@@ -69,7 +69,7 @@ def test_show_counts_what_was_issued(hub: Admin) -> None:
     seen = hub("ca", "show", "--json").data
     assert seen["certificates"] == {"issued": 2, "revoked": 1}
     assert seen["encrypted"] is False
-    later = Admin(hub.root, prefix=("faketime", "400 days"))
+    later = hub.at("400 days")
     assert later("ca", "show", "--json").data["certificates"] == {"expired": 2, "revoked": 1}
 
 
@@ -180,8 +180,7 @@ def test_a_kill_never_loses_the_root_key(two_tier: Admin, tmp_path: Path, calls:
     words = ("ca", "export", "--root-key", "--remove", "--to", tmp_path / "root.pem")
     kept = [two_tier.path(f"{CA}/root-key.pem"), tmp_path / "root.pem"]
     for number in (1, 2):
-        killer = ("strace", "-f", "-qq", "-o/dev/null", f"-einject={calls}:signal=KILL:when={number}")
-        Admin(two_tier.root, prefix=killer).run(*words)
+        two_tier.killed(f"{calls}:signal=KILL:when={number}", *words)
         assert any(path.exists() and b"END PRIVATE KEY" in path.read_bytes() for path in kept), number
         if not kept[0].exists():
             break

@@ -181,13 +181,13 @@ def test_force_replaces_it_and_both_stay_in_the_inventory(hub: Admin) -> None:
 
 def test_an_expired_certificate_is_replaced_without_force(hub: Admin) -> None:
     before = certificate(hub).serial_number
-    later = Admin(hub.root, prefix=("faketime", "-f", "+400d"))
+    later = hub.at("+400 days")
     later("cert", "issue", "dmzmail")
     assert certificate(hub).serial_number != before
 
 
 def test_an_expired_authority_issues_nothing(authority: Admin) -> None:
-    later = Admin(authority.root, prefix=("faketime", "-f", "+4000d"))
+    later = authority.at("+4000 days")
     assert "polkatistas.org Mail CA: this CA expired on 20" in later.run("cert", "issue", "dmzmail").problem
     assert not authority.path(CERTIFICATE).exists()
 

@@ -1,7 +1,6 @@
 """SIGKILL before a file gets its name, and several runs at once: the same command again ends the job."""
 
 import re
-import signal
 from collections.abc import Sequence
 
 import pytest
@@ -37,9 +36,7 @@ def kill(program: Admin, when: str, *words: str, renames: Renames = ()) -> None:
     call, _, nth = when.partition("=")
     if call.startswith("/"):
         call, nth = "rename", str(renames.index(call) + 1)
-    inject = f"inject={call}:signal=KILL:when={nth}"
-    traced = Admin(program.root, prefix=("strace", "-f", "-qq", "-o", "/dev/null", "-e", inject))
-    assert traced.run(*words).status in {-signal.SIGKILL, 128 + signal.SIGKILL}, f"{when} never came"
+    assert program.killed(f"{call}:signal=KILL:when={nth}", *words), f"{when} never came"
 
 
 def leftovers(program: Admin) -> list[str]:

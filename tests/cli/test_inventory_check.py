@@ -133,8 +133,7 @@ def test_a_fault_is_found_and_its_cure_cures_it(
 
 
 def test_an_interrupted_issue_is_found(hub: Admin) -> None:
-    killer = ("strace", "-f", "-qq", "-o/dev/null", "-einject=rename:signal=KILL:when=1")
-    assert Admin(hub.root, prefix=killer).run("cert", "issue", "attic").status == -9
+    assert hub.killed("rename:signal=KILL:when=1", "cert", "issue", "attic")
     found = check(hub)
     assert any("was begun by an interrupted run" in fault for _, fault, _ in found)
     assert any(".smtpcreds-" in subject for subject, _, _ in found)
@@ -142,7 +141,7 @@ def test_an_interrupted_issue_is_found(hub: Admin) -> None:
 
 
 def test_an_expired_crl_is_found(hub: Admin) -> None:
-    later = Admin(hub.root, prefix=("faketime", "31 days"))
+    later = hub.at("31 days")
     found = check(later)
     assert [(subject, "expired on" in fault) for subject, fault, _ in found] == [
         (f"{hub.path(CA)}/crl.pem", True)
@@ -207,7 +206,7 @@ def test_events_tell_who_did_what(hub: Admin) -> None:
     assert [row["what"] for row in rows] == ["cert issue", "cert issue", "ca init"]
     assert len(hub("inventory", "events", "--limit", "1", "--json").data["events"]) == 1
     assert len(hub("inventory", "events", "--subject", "attic.polkatistas.org").out.splitlines()) == 1
-    later = Admin(hub.root, prefix=("faketime", "8 days"))
+    later = hub.at("8 days")
     assert later("inventory", "events", "--since", "7d").out == "no events\n"
     assert len(later("inventory", "events", "--since", "2w").out.splitlines()) == 3
     assert "12h, 30d, 4w" in hub.refuses(64, "inventory", "events", "--since", "soon")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from admin import HUB, SASLDB, Admin, environment, snapshot
 
-from .status_scene import HOSTILE, hostile, inhabited, later
+from .status_scene import HOSTILE, hostile, inhabited
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_bars_are_as_long_as_what_is_left(scene: Admin) -> None:
 
 
 def test_what_is_due_is_said_with_its_cure(scene: Admin) -> None:
-    ran = later(scene, "+41 days").run("status")
+    ran = scene.at("+41 days").run("status")
     assert ran.status == 1
     drawn = bars(ran.out)
     assert drawn["attic.polkatistas.org"] == (-2, 0, "expired")
@@ -64,12 +64,12 @@ def test_what_is_due_is_said_with_its_cure(scene: Admin) -> None:
     assert "attic.polkatistas.org: past two thirds of life, 1 of them expired" in due
     assert "smtpcreds cert renew --due" in due
     assert "smtpcreds sasl rotate --due" in due
-    assert bars(later(scene, "+85 days").run("status").out)["cellar.polkatistas.org"][2] == "due"
+    assert bars(scene.at("+85 days").run("status").out)["cellar.polkatistas.org"][2] == "due"
 
 
 def test_the_cures_are_right(hub: Admin) -> None:
     hub("cert", "issue", "attic", "--days", "40")
-    then = later(hub, "+28 days")
+    then = hub.at("+28 days")
     assert {item["kind"] for item in then.run("status", "--json").data["due"]} == {"crl", "certificate"}
     then("cert", "renew", "--due")
     assert then("status").out.endswith("nothing is due\n")
@@ -118,14 +118,12 @@ def test_an_authority_that_cuts_certificates_short_is_due(smtpcreds: Admin) -> N
 
 
 def test_what_an_interrupted_run_left_is_due_once_it_is_old(hub: Admin) -> None:
-    inject = "-einject=rename:signal=SIGKILL:when=1"
-    strace = ("strace", "-f", "-qq", "-o/dev/null", inject)
-    Admin(hub.root, prefix=strace).run("cert", "issue", "attic")
+    assert hub.killed("rename:signal=KILL:when=1", "cert", "issue", "attic")
     assert hub("status", "--json").data["due"] == []
-    (due,) = later(hub, "+2 hours").run("status", "--json").data["due"]
+    (due,) = hub.at("+2 hours").run("status", "--json").data["due"]
     assert (due["kind"], due["subject"]) == ("interrupted", "attic.polkatistas.org")
-    later(hub, "+2 hours")("ca", "crl")
-    assert later(hub, "+2 hours")("status", "--json").data["due"] == []
+    hub.at("+2 hours")("ca", "crl")
+    assert hub.at("+2 hours")("status", "--json").data["due"] == []
 
 
 def test_control_characters_of_names_do_not_reach_the_terminal(smtpcreds: Admin) -> None:

@@ -8,7 +8,7 @@ import pytest
 from admin import CERTS, Admin, peer
 from lab import browser, debs
 
-from .status_scene import HOSTILE, hostile, inhabited, later
+from .status_scene import HOSTILE, hostile, inhabited
 
 PROM, HTML = ("status", "--format", "prometheus"), ("status", "--format", "html")
 NAGIOS = ("status", "--format", "nagios")
@@ -95,7 +95,7 @@ def test_the_collector_reads_no_other_names(scene: Admin, tmp_path: Path) -> Non
     ],
 )
 def test_nagios(scene: Admin, span: str, more: tuple[str, ...], status: int, word: str, said: str) -> None:
-    ran = later(scene, span).run(*NAGIOS, *more)
+    ran = scene.at(span).run(*NAGIOS, *more)
     assert ran.status == status
     match = PLUGIN.fullmatch(ran.out)
     assert match, ran.out
@@ -107,7 +107,7 @@ def test_nagios(scene: Admin, span: str, more: tuple[str, ...], status: int, wor
 
 
 def test_nagios_by_days(hub: Admin) -> None:
-    then = later(hub, "+350 days")
+    then = hub.at("+350 days")
     then("ca", "crl")
     assert then.run(*NAGIOS).out.startswith(
         "SMTPCREDS WARNING - dmzmail.polkatistas.org: certificate, 14 days left|"
@@ -129,14 +129,14 @@ def test_nagios_does_not_know_what_it_can_not_read(hub: Admin) -> None:
 
 
 def test_nagios_keeps_its_line_whatever_the_names(smtpcreds: Admin) -> None:
-    program = later(hostile(smtpcreds), "+364 days")
+    program = hostile(smtpcreds).at("+364 days")
     out = program.run(*NAGIOS).out
     assert PLUGIN.fullmatch(out), out
 
 
 def test_a_browser_shows_the_page(scene: Admin, tmp_path: Path) -> None:
     page = tmp_path / "status.html"
-    later(scene, "+31 days")(*HTML, "--output", page)
+    scene.at("+31 days")(*HTML, "--output", page)
     shown = browser.dom(page)
     assert shown.count('<rect class="life"') == 6, "an authority, its CRL and four certificates"
     assert 'class="pill bad">1 expired<' in shown

@@ -6,8 +6,6 @@ import pytest
 from admin import CERTS, DOMAIN, HUB, TOP, Admin
 from lab import nsd
 
-from .status_scene import later
-
 NEXT = f"{CERTS}/dmzmail-key.pem.new"
 SWITCH = ("tlsa", "switch", "dmzmail", "--resolver")
 
@@ -16,7 +14,7 @@ SWITCH = ("tlsa", "switch", "dmzmail", "--resolver")
 def half_way(hub: Admin) -> tuple[Admin, list[str]]:
     """A hub two minutes after ``tlsa next`` with a TTL of one, and the lines for its zone."""
     lines = hub("tlsa", "next", "dmzmail", "--ttl", "60", "--port", "25", "--port", "587").out.splitlines()
-    return later(hub, "+3 minutes"), lines
+    return hub.at("+3 minutes"), lines
 
 
 def test_the_switch_waits_for_the_record(half_way: tuple[Admin, list[str]], tmp_path: Path) -> None:

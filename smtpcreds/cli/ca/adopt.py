@@ -31,15 +31,15 @@ def import_(
     DIR is of easy-rsa (pki), openssl ca (demoCA), step, mkcert, minica or certstrap. Certificates,
     revocations and the CRL number that are found there go on from where they are. DIR is not changed.
     """
-    from ...authority.adopt import plan_import
+    from ...authority.adopt import adopt
     from ...authority.foreign import Named, survey
     from ...pki.describe import describe
 
     site = session.site()
     paths = (path and session.absolute(path) for path in (directory, key, certificate, chain))
     secrets = import_passphrases(import_passphrase, passphrase, site, none=no_passphrase)
-    plan = plan_import(site, survey(Named(*paths)), secrets.opening, secrets.keeping)
-    adopted = session.carry_out(plan)
+    theirs = survey(Named(*paths))
+    adopted = session.run(site, lambda work: adopt(work, theirs, secrets.keeping), secrets.opening)
     if adopted is None:
         return
     if not adopted.encrypted:

@@ -36,7 +36,8 @@ def export(
     pem has the certificate and those between it and the root, der the certificate alone. p12 is PKCS #12 with
     the key and everything above, p12-compat the same in the weak encryption that old programs need.
     """
-    from ...authority.exporting import FORMS, plan_export
+    from ...authority.exporting import FORMS
+    from ...authority.exporting import export as exported
     from ...authority.lookup import find
     from ...pki.dn import title
 
@@ -47,8 +48,10 @@ def export(
     if path is None:
         _verify_output(session, secret=secret, text=chosen.is_text)
     found = find(site, which, session.absolute(which))
-    content = session.carry_out(
-        plan_export(site, found, chosen, ask, with_key=with_key, target=path, force=force)
+    content = session.run(
+        site,
+        lambda work: exported(work, found, chosen, ask, with_key=with_key, target=path, force=force),
+        state=False,
     )
     if content is not None:
         _show(session, title(found.certificate), form, content, path, secret=secret)

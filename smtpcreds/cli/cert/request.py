@@ -32,14 +32,16 @@ def request(
     A key that is there is taken again. The answer is installed with cert install.
     """
     from ...authority.orders import Wishes, order
-    from ...authority.requests import Wish, plan_request
+    from ...authority.requests import Wish
+    from ...authority.requests import request as ask
     from ...pki.keys import parse_key_type
 
     site = session.site()
     directory = session.absolute(target) if target else None
     wanted = order(site, host, Wishes(alternatives=alternatives, key_type=key_type, directory=directory))
     asked_type = parse_key_type(key_type) if key_type else None
-    asked = session.carry_out(plan_request(site, Wish(wanted, asked_type, new_key or force, force)))
+    wish = Wish(wanted, asked_type, new_key or force, force)
+    asked = session.run(site, lambda work: ask(work, wish))
     if asked is None:
         return
     path = wanted.pair.request
