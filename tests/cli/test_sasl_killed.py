@@ -1,0 +1,73 @@
+"""Accounts: a verb that was killed leaves no secret that it does not remove then; no lock of the CA is taken."""
+
+import fcntl
+import shutil
+from pathlib import Path
+
+import pytest
+from admin import NOBODY, Admin, relay
+
+WORDS = {
+    "add scanner --keep file:{here}/place": 9,
+    "add scanner --hashed --auth-info {here}/place": 9,
+    "passwd maildroid --auth-info {here}/place --force": 9,
+    "auth-info maildroid --to {here}/place": 1,
+    "export --reveal --to {here}/place": 1,
+    "conf --to {here}/place": 1,
+}
+"""Of how many kill points one is tried."""
+
+
+@pytest.fixture
+def admin(tmp_path: Path) -> Admin:
+    return relay(tmp_path)
+
+
+@pytest.mark.parametrize("line", WORDS)
+def test_killed_anywhere_the_same_command_leaves_nothing_behind(
+    admin: Admin, tmp_path: Path, line: str
+) -> None:
+    admin.sasl("add", "maildroid")
+    words = ("sasl", *line.format(here=tmp_path).split())
+    start = admin.copy(tmp_path / "start/root")
+    for point in admin.kill_points(*words)[:: WORDS[line]]:
+        shutil.rmtree(admin.root)
+        (tmp_path / "place").unlink(missing_ok=True)
+        start.copy(admin.root)
+        assert admin.killed_at(point, *words), point
+        ran = admin.run(*words)
+        assert ran.status in (0, 73), (point, ran)
+        assert (tmp_path / "place").exists(), point
+        assert not list(tmp_path.rglob(".*.smtpcreds-*")), point
+
+
+def test_a_run_that_lives_keeps_its_temporary_file(admin: Admin, tmp_path: Path) -> None:
+    admin.sasl("add", "maildroid")
+    beside = tmp_path / ".place.smtpcreds-00000001deadbeef"  # process 1 lives
+    dead = tmp_path / ".place.smtpcreds-7fffffffdeadbeef"
+    other = tmp_path / ".another.smtpcreds-7fffffffdeadbeef"
+    for path in (beside, dead, other):
+        path.touch(0o600)
+    admin.sasl("auth-info", "maildroid", "--to", tmp_path / "place")
+    assert (beside.exists(), dead.exists(), other.exists()) == (True, False, True)
+
+
+def test_accounts_wait_for_no_lock_of_the_ca(admin: Admin) -> None:
+    admin("ca", "init", "--no-passphrase")
+    with (admin.state / "lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        admin.sasl("add", "maildroid")
+        admin.sasl("passwd", "maildroid", "--keep", "file:kept")
+        admin.sasl("delete", "maildroid")
+
+
+def test_an_ordinary_user_has_a_database_of_its_own(admin: Admin, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    shutil.chown(home, NOBODY, NOBODY)
+    admin("ca", "init", "--no-passphrase")
+    for path in (*tmp_path.parents[:2], tmp_path, admin.root, *(admin.root / "etc").rglob("*")):
+        path.chmod(path.stat().st_mode | 0o055)
+    nobody = admin.as_user(NOBODY)
+    nobody("sasl", "add", "maildroid", "--database", str(home / "db"))
+    assert "maildroid@" in nobody("sasl", "list", "--database", str(home / "db")).out
