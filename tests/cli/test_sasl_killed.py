@@ -1,4 +1,4 @@
-"""Accounts: a verb that was killed leaves no secret that it does not remove then; no lock of the CA is taken."""
+"""Accounts: no secret is left that the verb does not remove when it runs again; no lock of the CA is taken."""
 
 import fcntl
 import shutil
@@ -66,7 +66,7 @@ def test_an_ordinary_user_has_a_database_of_its_own(admin: Admin, tmp_path: Path
     home.mkdir()
     shutil.chown(home, NOBODY, NOBODY)
     admin("ca", "init", "--no-passphrase")
-    for path in (*tmp_path.parents[:2], tmp_path, admin.root, *(admin.root / "etc").rglob("*")):
+    for path in (*tmp_path.parents[:3], tmp_path, admin.root, *(admin.root / "etc").rglob("*")):
         path.chmod(path.stat().st_mode | 0o055)
     nobody = admin.as_user(NOBODY)
     nobody("sasl", "add", "maildroid", "--database", str(home / "db"))
