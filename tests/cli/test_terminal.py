@@ -93,11 +93,8 @@ def test_an_existing_passphrase_is_asked_for_once(locked: Admin, people: list[Pe
     assert (status, PASSPHRASE in screen) == (0, False), screen
 
 
-<<<<<<< HEAD
-def test_nothing_typed_means_no_passphrase(smtpcreds: Admin, people: list[Person]) -> None:
-=======
 def test_a_wrong_passphrase_is_told_before_the_new_one_is_asked_for(
-    locked: Program, people: list[Person]
+    locked: Admin, people: list[Person]
 ) -> None:
     copy = ("ca", "export", "--key", "--to", str(locked.root.parent / "key"), "--new-passphrase", "prompt:")
     for words in (("ca", "passphrase"), copy):
@@ -114,8 +111,7 @@ def test_a_wrong_passphrase_is_told_before_the_new_one_is_asked_for(
     assert (status, "encrypted with the new passphrase" in screen) == (0, True), screen
 
 
-def test_nothing_typed_means_no_passphrase(smtpcreds: Program, people: list[Person]) -> None:
->>>>>>> ca2
+def test_nothing_typed_means_no_passphrase(smtpcreds: Admin, people: list[Person]) -> None:
     person = start(people, smtpcreds, "ca", "init")
     person.answers(NEW, "")
     person.answers(AGAIN, "")
