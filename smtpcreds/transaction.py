@@ -113,6 +113,8 @@ class Transaction:
         with self._unwinding():
             self._begin()
             if self._inventory is None:
+                from .authority.ledger import recover_authorities
+
                 self._inventory = self._opened()
                 recover_authorities(self.site, self._inventory, self.ca)
         return self._inventory
