@@ -232,7 +232,7 @@ PLACES: dict[tuple[str, ...], int] = {
 
 @pytest.mark.parametrize("place", PLACES, ids=str)
 def test_killed_anywhere_the_same_command_goes_on(hub: Hub, tmp_path: Path, place: tuple[str, ...]) -> None:
-    """The first use of the state directory: a half-made inventory is none, and what was delivered is no obstacle."""
+    """The first use of the state directory: half an inventory is none, what was delivered no obstacle."""
     hub.add("--hashed")
     words = ("sasl", "rotate", "maildroid", *(word.format(here=hub.directory) for word in place))
     start = hub.copy(tmp_path / "start/root")
