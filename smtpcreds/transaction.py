@@ -112,7 +112,11 @@ class Transaction:
         """Take the lock and open the inventory, which a verb does before its first change at the latest."""
         with self._unwinding():
             self._begin()
-            self._inventory = self._inventory or self._opened()
+            if self._inventory is None:
+                from .authority.ledger import recover_authorities
+
+                self._inventory = self._opened()
+                recover_authorities(self.site, self._inventory, self.ca)
         return self._inventory
 
     def require_inventory(self) -> "Inventory":

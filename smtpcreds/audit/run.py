@@ -68,7 +68,7 @@ def fix(work: Transaction, wanted: Choice = Choice()) -> int:
 
 def _repaired(work: Transaction, repair: Repair) -> bool:
     try:
-        with explained(repair.step.target):
+        with explained(repair.path):
             repair.apply()
     except SmtpcredsError as error:
         work.warn(str(error))

@@ -14,7 +14,7 @@ from ..pki.keys import public_id
 from ..pki.pem import parse_certificates
 from ..pki.profiles import CLIENT, SERVER, Profile
 from ..pki.values import Certificate
-from .ca import certificates, has_authority
+from .ca import CA
 from .install import bundled
 from .layout import Pair, pair_of
 from .placing import key_id
@@ -59,8 +59,8 @@ class Answer:
     above: tuple[Certificate, ...]
 
 
-def read_answer(site: Site, sources: Sources) -> Answer:
-    """Read and check an answer.
+def read_answer(site: Site, ca: CA, sources: Sources) -> Answer:
+    """Read and check an answer; roots of our own authority are trusted too.
 
     Raises:
         MissingInputError: no such file, or no key of the host.
@@ -72,9 +72,9 @@ def read_answer(site: Site, sources: Sources) -> Answer:
     pair, certificate = _matched(site, sources, held)
     host = site.qualify(sources.host or os.path.basename(pair.stem))
     _verify_roles(sources, certificate, host)
-    others = [ca for path in sources.more for ca in _read(path)]
-    own = certificates(site) if has_authority(site) else ()
-    pool = [ca for ca in (*own, *bundled(pair.directory), *others, *held) if ca != certificate]
+    others = [one for path in sources.more for one in _read(path)]
+    own = ca.chain if ca.is_there else ()
+    pool = [one for one in (*own, *bundled(pair.directory), *others, *held) if one != certificate]
     try:
         path = verify_chain(certificate, (), pool, site.clock(), sources.profile.purposes, host)
     except ChainError as error:

@@ -119,7 +119,7 @@ def export(
         raise UsageError("--with-key", f"{form.name} holds a certificate and nothing else")
     verify_target(target, force=force)
     key = _key(found) if with_key or form.has_key else None
-    anchors = trust_anchors(work.site, found.pair)
+    anchors = trust_anchors(work.site, work.ca, found.pair)
     chain = climb(found.certificate, (*found.others, *anchors))[1:]
     content = form.write(Contents(found.certificate, chain, key, lambda: work.ask(password)))
     name, where = title(found.certificate), target or "standard output"

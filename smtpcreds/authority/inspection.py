@@ -12,7 +12,7 @@ from ..pki.describe import Description, describe
 from ..pki.dn import title
 from ..pki.pem import parse_certificates
 from ..pki.values import Certificate
-from .ca import certificates, has_authority
+from .ca import CA
 from .install import bundled
 from .layout import Pair
 from .lookup import Found
@@ -43,15 +43,15 @@ class View:
 
 def views(site: Site, found: Found) -> list[View]:
     """Return a view of the certificate, and of each other one that its file holds."""
-    anchors = trust_anchors(site, found.pair)
+    anchors = trust_anchors(site, CA(site), found.pair)
     held = (found.certificate, *found.others)
     first = _view(site, found.certificate, held, anchors, found.row, _installed(found))
     return [first, *(_view(site, other, held, anchors, None, found.path) for other in found.others)]
 
 
-def trust_anchors(site: Site, pair: Pair | None) -> tuple[Certificate, ...]:
+def trust_anchors(site: Site, ca: CA, pair: Pair | None) -> tuple[Certificate, ...]:
     """Return what is trusted where the pair lies: our own CA, if there is one, and the bundle."""
-    own = certificates(site) if has_authority(site) else ()
+    own = ca.chain if ca.is_there else ()
     try:
         bundle = bundled(pair.directory if pair else site.certificates)
     except SmtpcredsError as error:

@@ -8,20 +8,18 @@ from ..errors import DataError, SmtpcredsError
 from ..files import check_target, write_all
 from ..inventory import Certificate as Row
 from ..inventory import Inventory, State, serial_text
-from ..model import Artifact, Link, Plan, Step
+from ..model import Artifact, Link
 from ..pki.constraints import names_of
 from ..pki.describe import fingerprint
 from ..pki.keys import public_id
 from ..pki.pem import encode_der
 from ..pki.profiles import Profile
 from ..pki.values import Certificate
+from ..transaction import Transaction
 from .answers import Answer, Sources, read_answer
-from .ca import certificates, has_authority
-from .elders import trusted
-from .everywhere import crl_lists
+from .ca import CA
 from .install import bundled, check, prepare, surroundings, trust
-from .layout import BUNDLE
-from .ledger import acquainted, at_work, record
+from .ledger import ensure_external_authority
 from .placing import put_in_place
 
 
@@ -33,54 +31,42 @@ class Installed:
     added: tuple[Certificate, ...]
 
 
-def plan_install(site: Site, sources: Sources) -> Plan[Installed]:
-    """Plan the installation of an answer that was checked.
+def install_answer(work: Transaction, sources: Sources) -> Installed:
+    """Install an answer of another CA, once it is checked.
 
     Raises:
         SmtpcredsError: as :func:`.answers.read_answer`; a link or a foreign file in its place.
+        DataError: it was revoked.
     """
-    answer = read_answer(site, sources)
+    answer = read_answer(work.site, work.ca, sources)
     check(answer.pair.directory)
     check_target(answer.pair.certificate)
-    note = f"{answer.host}: {sources.profile.label}"
-    steps = [Step("write", answer.pair.certificate, 0o600, note)]
-    if new := _new(answer):
-        names = ", ".join(ca.subject.rfc4514_string() for ca in new)
-        steps.insert(0, Step("write", f"{answer.pair.directory}/{BUNDLE}", 0o600, f"with {names}"))
-    return Plan(tuple(steps), lambda: _install(site, sources))
-
-
-def _install(site: Site, sources: Sources) -> Installed:
-    with at_work(site) as inventory:
-        answer = read_answer(site, sources)
-        added = _new(answer)
-        _refuse_revoked(inventory, answer, sources.answer)
-        install(site, inventory, answer, sources.profile, _around(site, answer), "cert install")
+    there = bundled(answer.pair.directory)
+    added = tuple(ca for ca in answer.above if ca not in there)
+    _refuse_revoked(work.begin(), answer, sources.answer)
+    for ca in added:
+        work.note("trust", ca.subject.rfc4514_string())
+    install(work, answer, sources.profile, _around(work.ca, answer), "cert install")
     return Installed(answer, added)
 
 
 def install(
-    site: Site,
-    inventory: Inventory,
-    answer: Answer,
-    profile: Profile,
-    around: Sequence[Artifact | Link],
-    verb: str,
+    work: Transaction, answer: Answer, profile: Profile, around: Sequence[Artifact | Link], verb: str
 ) -> None:
     """Put a certificate that was checked beside its key, and record it.
 
     Args:
-        site: where.
-        inventory: open for writing, under the lock.
+        work: where.
         answer: its key is in place or waits.
         profile: the roles in which the host will use it.
         around: what is to stand beside the pair.
         verb: for the record.
     """
+    inventory = work.inventory
     before = _known(inventory, answer)
-    row = _recorded(site, inventory, answer, profile)
+    row = _recorded(work, answer, profile)
     try:
-        prepare(site, answer.pair.directory)
+        prepare(work.site, answer.pair.directory)
         write_all(around)
         put_in_place(answer.pair, answer.certificate, answer.above)
     except SmtpcredsError:
@@ -88,7 +74,7 @@ def install(
         raise
     with inventory.transaction():
         inventory.issued(row.authority, [row.serial])
-        record(site, inventory, verb, answer.host, f"serial {row.serial}")
+        work.record(verb, answer.host, f"serial {row.serial}")
 
 
 def _known(inventory: Inventory, answer: Answer) -> Row | None:
@@ -111,14 +97,15 @@ def _withdraw(inventory: Inventory, row: Row, before: Row | None) -> None:
         inventory.issued(before.authority, [before.serial])
 
 
-def _recorded(site: Site, inventory: Inventory, answer: Answer, profile: Profile) -> Row:
+def _recorded(work: Transaction, answer: Answer, profile: Profile) -> Row:
     """Record that the certificate is about to be installed; one that is known already is moved."""
-    own = certificates(site) if has_authority(site) else ()
+    site, inventory = work.site, work.inventory
+    own = work.ca.chain if work.ca.is_there else ()
     with inventory.transaction():
         for ca in answer.above:
             if ca not in own:
-                acquainted(site, inventory, ca)
-        row = _row(site, answer, profile, acquainted(site, inventory, answer.above[0]).id)
+                ensure_external_authority(site, inventory, ca)
+        row = _row(site, answer, profile, ensure_external_authority(site, inventory, answer.above[0]).id)
         inventory.adopt([(row, encode_der(answer.certificate))])
         inventory.place(row.authority, row.serial, row.directory)
     return row
@@ -142,13 +129,8 @@ def _row(site: Site, answer: Answer, profile: Profile, authority: int) -> Row:
     )
 
 
-def _around(site: Site, answer: Answer) -> list[Artifact | Link]:
+def _around(ca: CA, answer: Answer) -> list[Artifact | Link]:
     directory = answer.pair.directory
-    if not has_authority(site):
+    if not ca.is_there:
         return trust(directory, answer.above)
-    return surroundings(directory, (*trusted(site), *answer.above), crl_lists(site))
-
-
-def _new(answer: Answer) -> tuple[Certificate, ...]:
-    there = bundled(answer.pair.directory)
-    return tuple(ca for ca in answer.above if ca not in there)
+    return surroundings(directory, (*ca.trusted, *answer.above), ca.crl_lists())

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ..errors import ExistsError, SmtpcredsError
-from ..files import exists, read_private, write_all
+from ..files import exists, read_private, sweep_target, write_all
 from ..model import Artifact
 from ..pki.keyfile import decode_key, encode_key
 from ..pki.keys import KeyType, PrivateKey, generate, key_label
@@ -76,6 +76,8 @@ def request(work: Transaction, wish: Wish) -> Asked:
     if not standing:
         work.begin()
         prepare(work.site, pair.directory)
+        for target in (path, pair.request):
+            sweep_target(target)
         files = [] if found else [Artifact(path, encode_key(key), note=f"{order.key_type.label} key")]
         write_all([*files, Artifact(pair.request, pem, note=", ".join(order.names))])
         work.record("cert request", order.host, f"{'new key' if files else 'same key'} {path}")

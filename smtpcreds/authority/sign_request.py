@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ..config import Site
 from ..errors import NameRefusedError, SmtpcredsError, UsageError
-from ..files import read_public, write_all
-from ..inventory import Authority, Intent, Signed, serial_text
-from ..model import Artifact, Plan, Step
+from ..files import read_public, sweep_target, write_all
+from ..inventory import Intent, Signed, serial_text
+from ..model import Artifact
 from ..names import is_qualified
 from ..pki.constraints import Address, Names, constraints_of, refusal
 from ..pki.issue import new_serial, sign
@@ -17,12 +17,9 @@ from ..pki.pem import encode_der
 from ..pki.profiles import Profile
 from ..pki.requests import Requested, read_request
 from ..pki.values import Certificate, Issuer, Request, Validity, validity
-from .ca import Passphrase, certificates, once, open_issuer
-from .elder_crls import refresh_elders
+from ..transaction import Transaction
 from .install import certificate_file
-from .ledger import record
-from .office import Office, at_the_office
-from .publish import keep_fresh
+from .publish import keep_fresh, refresh_elders
 from .target import verify_target
 
 
@@ -115,30 +112,25 @@ def _chosen(asked: Requested, only: tuple[str, ...], path: str) -> tuple[list[st
     return [name for name in hosts if name in wanted], addresses, passed
 
 
-def plan_sign(
-    site: Site, petition: Petition, passphrase: Passphrase, *, force: bool = False
-) -> Plan[Granted]:
-    """Plan the certificate of a host that keeps its own key.
+def sign_request(work: Transaction, petition: Petition, *, force: bool = False) -> Granted:
+    """Sign the certificate of a host that keeps its own key.
 
     Raises:
         MissingInputError: there is no authority.
         NameRefusedError: a name that it may not certify.
         ExistsError: the target is there and ``force`` is not given.
     """
-    verify_petition(petition, certificates(site))
+
+    def deliver(granted: Granted) -> None:
+        if petition.target:
+            sweep_target(petition.target)
+            write_all([Artifact(petition.target, granted.pem)])
+
+    verify_petition(petition, work.ca.chain)
     verify_target(petition.target, force=force)
-    note = f"{petition.profile.label} for {', '.join(petition.names)}, {petition.lifetime.days} days"
-    steps = [Step("sign", petition.request.name, None, note)]
-    if petition.target:
-        steps.append(Step("write", petition.target, 0o600))
-
-    def apply() -> Granted:
-        asked = once(passphrase)
-        issuer = open_issuer(site, asked)
-        refresh_elders(site, asked)
-        return _sign(site, petition, issuer, force=force)
-
-    return Plan(tuple(steps), apply)
+    issuer = work.issuer()
+    refresh_elders(work)
+    return grant(work, issuer, petition, deliver)
 
 
 def verify_petition(petition: Petition, chain: tuple[Certificate, ...]) -> None:
@@ -149,56 +141,54 @@ def verify_petition(petition: Petition, chain: tuple[Certificate, ...]) -> None:
         raise NameRefusedError(petition.request.name, fault, "certify the other names with --san NAME")
 
 
-def _sign(site: Site, petition: Petition, issuer: Issuer, *, force: bool) -> Granted:
-    def deliver(granted: Granted) -> None:
-        write_all([Artifact(petition.target, granted.pem)] if petition.target else [])
-
-    with at_the_office(site, issuer) as office:
-        verify_target(petition.target, force=force)
-        return grant(office, petition, deliver)
-
-
 def grant(
-    office: Office, petition: Petition, deliver: Callable[[Granted], object], verb: str = "cert sign"
+    work: Transaction,
+    issuer: Issuer,
+    petition: Petition,
+    deliver: Callable[[Granted], object],
+    verb: str = "cert sign",
 ) -> Granted:
     """Sign, deliver and record the certificate of a petition.
 
     Args:
-        office: who signs.
+        work: where.
+        issuer: who signs.
         petition: its target is the business of ``deliver``.
         deliver: brings the certificate to where it is wanted; where that fails, it is given up.
         verb: for the record.
     """
-    site, inventory, authority, issuer = office.site, office.inventory, office.authority, office.issuer
-    serial, span = new_serial(), validity(site.clock(), petition.lifetime, issuer)
-    inventory.intend([_intent(site, authority, petition, serial, span)])
+    inventory, authority = work.inventory, work.row(issuer.certificate).id
+    serial, span = new_serial(), validity(work.now, petition.lifetime, issuer)
+    host, number = petition.request.name, serial_text(serial)
+    work.note(
+        "sign",
+        host,
+        f"{petition.profile.label} for {', '.join(petition.names)}, {petition.lifetime.days} days",
+    )
+    inventory.intend([_intent(work.now, authority, petition, number, span)])
     try:
         certificate = sign(petition.request, petition.profile, issuer, serial, span)
-        inventory.signed(authority.id, [_signed(certificate)])
-        keep_fresh(office)
+        inventory.signed(authority, [Signed(number, public_id(certificate), encode_der(certificate))])
+        keep_fresh(work, issuer)
         granted = Granted(petition, certificate, span.shortened, certificate_file(certificate, issuer.path))
         deliver(granted)
     except SmtpcredsError:
-        inventory.discard(authority.id, serial_text(serial), "could not be signed or written")
+        inventory.discard(authority, number, "could not be signed or written")
         raise
     with inventory.transaction():
-        inventory.issued(authority.id, [serial_text(serial)])
-        record(site, inventory, verb, petition.request.name, f"serial {serial_text(serial)}")
+        inventory.issued(authority, [number])
+        work.record(verb, host, f"serial {number}")
     return granted
 
 
-def _intent(site: Site, authority: Authority, petition: Petition, serial: int, span: Validity) -> Intent:
+def _intent(now: datetime, authority: int, petition: Petition, number: str, span: Validity) -> Intent:
     return Intent(
-        authority.id,
-        serial_text(serial),
+        authority,
+        number,
         petition.request.name,
         petition.profile.name,
         petition.names,
         span.not_before,
         span.not_after,
-        site.clock(),
+        now,
     )
-
-
-def _signed(certificate: Certificate) -> Signed:
-    return Signed(serial_text(certificate.serial_number), public_id(certificate), encode_der(certificate))

@@ -18,7 +18,7 @@ from .status import say
 
 if TYPE_CHECKING:
     from ..config import Settings, Site
-    from ..model import Change, Plan
+    from ..model import Change
     from ..transaction import Question, Transaction
 
 T = TypeVar("T")
@@ -91,19 +91,6 @@ class Session:
         ]
         lines = (f"would {s.action} {s.target}{_mode(s.mode)}{s.note and f'  ({s.note})'}" for s in plan)
         self.show({"dry_run": True, "plan": rows}, lines if plan else ["nothing to do"])
-
-    def carry_out(self, plan: "Plan[T]") -> T | None:
-        """Apply the plan and return its result; with ``--dry-run`` print it and return None."""
-        from ..files import Disk, PreviewDisk, using
-
-        with using(PreviewDisk() if self.dry_run else Disk()) as run:
-            done = plan.apply()
-        for change in run.changes if self.verbose and not self.dry_run else ():
-            self.note(f"{change.action} {change.target}{_mode(change.mode)}")
-        if not self.dry_run:
-            return done
-        self.show_changes(run.changes)
-        return None
 
     def run(
         self,

@@ -17,9 +17,10 @@ from lab.mc import hub as hub_mc
 from lab.mc import include
 
 from smtpcreds.audit.finding import Finding
-from smtpcreds.audit.run import audit, choice, plan_fix
+from smtpcreds.audit.run import audit, choice, fix
 from smtpcreds.cli.session import Session
 from smtpcreds.config import Site
+from smtpcreds.transaction import transaction
 
 PACKAGES = ("sendmail-bin", "sendmail-base", "sendmail-cf")
 PLUGINS = "/usr/lib/x86_64-linux-gnu/sasl2"
@@ -83,7 +84,8 @@ class Host:
         return {finding.code.name for finding in self.findings()}
 
     def fix(self, *only: str) -> int:
-        return plan_fix(self.site(), choice(only, ())).apply()
+        with transaction(self.site(), state=False) as work:
+            return fix(work, choice(only, ()))
 
 
 def openssl(*words: str | Path) -> str:

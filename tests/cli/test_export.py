@@ -210,7 +210,8 @@ def test_an_older_certificate_by_its_serial(hub: Admin) -> None:
 
 def test_dry_run(hub_once: Admin, tmp_path: Path) -> None:
     words = ("cert", "export", "dmzmail", "--with-key", "--to", tmp_path / "x")
-    (step,) = hub_once.json("--dry-run", *words)["plan"]
+    step, row = hub_once.json("--dry-run", *words)["plan"]
+    assert (row["action"], row["note"]) == ("record in", "events: 1 added")
     assert (step["action"], step["target"], step["mode"]) == ("write", str(tmp_path / "x"), "0600")
     assert not (tmp_path / "x").exists()
     assert stat.S_ISDIR(tmp_path.stat().st_mode)

@@ -110,11 +110,15 @@ def test_a_waiting_key_is_replaced_by_force_only(host: Admin) -> None:
 
 def test_dry_run_says_what_and_does_nothing(host: Admin) -> None:
     plan = host.json("--dry-run", "cert", "request", "dmzmail")["plan"]
-    assert [(step["target"], step["mode"]) for step in plan] == [
+    assert [(step["target"], step["mode"]) for step in plan if step["action"] == "write"] == [
+        (f"{host.root}/var/lib/smtpcreds/lock", "0600"),
+        (f"{host.root}/var/lib/smtpcreds/inventory.sqlite3", "0600"),
         (f"{host.certs}/dmzmail-key.pem", "0600"),
         (f"{host.certs}/dmzmail.csr", "0600"),
     ]
+    assert (str(host.certs), "0700") in [(step["target"], step["mode"]) for step in plan]
     assert not host.certs.exists()
+    assert not (host.root / "var").exists()
 
 
 def test_a_damaged_key_is_not_replaced_by_a_new_one(host: Admin) -> None:

@@ -1,4 +1,4 @@
-"""Accounts: no secret is left that the verb does not remove when it runs again; no lock of the CA is taken."""
+"""Accounts: a verb removes the secrets that a killed run of it left; the CA's lock is not taken."""
 
 import fcntl
 import shutil

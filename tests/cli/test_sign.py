@@ -187,7 +187,10 @@ def test_a_file_that_is_there_stays_unless_forced(hub: Admin, tmp_path: Path) ->
 def test_dry_run_signs_nothing(hub: Admin, tmp_path: Path) -> None:
     request, answer = request_of(tmp_path, f"/CN={LAB}"), tmp_path / "lab.pem"
     plan = hub.json("--dry-run", "cert", "sign", request, "--to", answer)["plan"]
-    assert [(step["action"], step["target"]) for step in plan] == [("sign", LAB), ("write", str(answer))]
+    *files, row = [(step["action"], step["target"]) for step in plan]
+    assert files == [("sign", LAB), ("write", str(answer))]
+    assert row == ("record in", str(hub.root / "var/lib/smtpcreds/inventory.sqlite3"))
+    assert plan[-1]["note"] == "certificates: 1 added, 2 changed; events: 1 added"
     assert not answer.exists()
     assert hub.json("cert", "list", "--all")["certificates"] == []
 
@@ -206,6 +209,30 @@ def test_killed_before_the_answer_is_written_it_can_still_be_had(hub: Admin, tmp
     assert not answer.exists()
     hub("cert", "issue", "dmzmail")
     assert public_key_of(hub("cert", "export", "lab").out) == public_key(request)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("cert", "sign", "REQUEST", "--to"),
+        ("cert", "export", "dmzmail", "--with-key", "--to"),
+        ("ca", "export", "--key", "--to"),
+        ("ca", "export", "--to"),
+    ],
+)
+def test_what_a_killed_run_left_beside_its_target_goes_with_the_same_command(
+    hub: Admin, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    hub("cert", "issue", "dmzmail")
+    request = request_of(tmp_path, f"/CN={LAB}")
+    there = sorted(tmp_path.iterdir())
+    command = [request if word == "REQUEST" else word for word in words] + [tmp_path / "target.pem"]
+    assert hub.killed("rename:signal=KILL:when=1", *command)
+    left = sorted(set(tmp_path.iterdir()).difference(there))
+    assert len(left) == 1
+    assert left[0].name.startswith(".target.pem.smtpcreds-")
+    hub(*command)
+    assert sorted(set(tmp_path.iterdir()).difference(there)) == [tmp_path / "target.pem"]
 
 
 def public_key_of(pem: str) -> str:

@@ -93,6 +93,24 @@ def test_an_existing_passphrase_is_asked_for_once(locked: Admin, people: list[Pe
     assert (status, PASSPHRASE in screen) == (0, False), screen
 
 
+def test_a_wrong_passphrase_is_told_before_the_new_one_is_asked_for(
+    locked: Admin, people: list[Person]
+) -> None:
+    copy = ("ca", "export", "--key", "--to", str(locked.root.parent / "key"), "--new-passphrase", "prompt:")
+    for words in (("ca", "passphrase"), copy):
+        person = start(people, locked, *words)
+        person.answers(OLD, "wrong")
+        status, screen = person.ends()
+        assert (status, "does not open this key" in screen) == (77, True)
+        assert "ew passphrase" not in screen
+    person = start(people, locked, "ca", "passphrase")
+    person.answers(OLD, PASSPHRASE)
+    person.answers(b"New passphrase of the CA key: ", "another")
+    person.answers(b"New passphrase of the CA key, again: ", "another")
+    status, screen = person.ends()
+    assert (status, "encrypted with the new passphrase" in screen) == (0, True), screen
+
+
 def test_nothing_typed_means_no_passphrase(smtpcreds: Admin, people: list[Person]) -> None:
     person = start(people, smtpcreds, "ca", "init")
     person.answers(NEW, "")

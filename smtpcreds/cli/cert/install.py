@@ -35,14 +35,14 @@ def install(
     --chain or --ca, or one that is trusted already. Nothing is changed unless all of that holds.
     """
     from ...authority.answers import Sources
-    from ...authority.install_answer import plan_install
+    from ...authority.install_answer import install_answer
     from ...pki.profiles import parse_profile
 
     site = session.site()
     more = tuple(session.absolute(path) for path in (chain, ca) if path)
     directory = session.absolute(target) if target else None
     sources = Sources(session.absolute(file), parse_profile(profile or "relay"), host, directory, more)
-    installed = session.carry_out(plan_install(site, sources))
+    installed = session.run(site, lambda work: install_answer(work, sources))
     if installed is not None:
         _show(session, installed, sources.profile.name, sources.profile.label)
 

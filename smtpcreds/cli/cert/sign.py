@@ -39,7 +39,7 @@ def sign(
     Names and key are taken from it, after proof that the host has the key. All else follows from the roles:
     both, server and client, unless --server or --client says otherwise.
     """
-    from ...authority.sign_request import plan_sign, read_petition
+    from ...authority.sign_request import read_petition, sign_request
     from ...pki.profiles import parse_profile
 
     site = session.site()
@@ -53,7 +53,9 @@ def sign(
     )
     for item in petition.ignored:
         session.warn(f"{csr}: ignored: {item}")
-    granted = session.carry_out(plan_sign(site, petition, ca_passphrase(passphrase, site), force=force))
+    granted = session.run(
+        site, lambda work: sign_request(work, petition, force=force), ca_passphrase(passphrase, site)
+    )
     if granted is not None:
         _show(session, granted)
 
