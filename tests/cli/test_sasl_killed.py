@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from admin import NOBODY, Admin, relay
+from admin import Admin, relay
 
 WORDS = {
     "add scanner --keep file:{here}/place": 9,
@@ -59,15 +59,3 @@ def test_accounts_wait_for_no_lock_of_the_ca(admin: Admin) -> None:
         admin.sasl("add", "maildroid")
         admin.sasl("passwd", "maildroid", "--keep", "file:kept")
         admin.sasl("delete", "maildroid")
-
-
-def test_an_ordinary_user_has_a_database_of_its_own(admin: Admin, tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
-    shutil.chown(home, NOBODY, NOBODY)
-    admin("ca", "init", "--no-passphrase")
-    for path in (*tmp_path.parents[:3], tmp_path, admin.root, *(admin.root / "etc").rglob("*")):
-        path.chmod(path.stat().st_mode | 0o055)
-    nobody = admin.as_user(NOBODY)
-    nobody("sasl", "add", "maildroid", "--database", str(home / "db"))
-    assert "maildroid@" in nobody("sasl", "list", "--database", str(home / "db")).out
