@@ -1,9 +1,8 @@
 """Frozen values shared by the floors above. No input or output, no clock."""
 
 import re
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from .errors import NameRefusedError, quoted
 from .secret import Secret
@@ -81,26 +80,6 @@ class Change(NamedTuple):
     target: str
     mode: int | None = None
     note: str = ""
-
-
-class Step(NamedTuple):
-    """One line of a plan: what would be done to which path; ``mode`` where a file is made."""
-
-    action: str
-    target: str
-    mode: int | None = None
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan(Generic[T]):
-    """What a verb would do, and the doing of it.
-
-    ``apply`` checks everything again under its lock; the world may have moved since the plan was made.
-    """
-
-    steps: Sequence[Step]
-    apply: Callable[[], T]
 
 
 class Account(NamedTuple):

@@ -7,63 +7,81 @@ the keys only record; see :class:`smtpcreds.files.PreviewDisk`.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
-from typing import Any, Self, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from .authority.ca import CA, Passphrase, no_passphrase
-from .authority.everywhere import around
-from .authority.install import check
-from .authority.layout import CaFiles
-from .authority.ledger import ensure_authority, record_all, recover_authorities
-from .authority.recover import recover
 from .config import Site
 from .errors import MissingInputError
 from .files import Disk, PreviewDisk, ensure_directory, exclusive, exists, sweep, using
-from .inventory import Authority, Inventory, open_inventory
-from .inventory import Certificate as Row
 from .model import Artifact, Change, Link
-from .pki.values import Certificate, Issuer
 from .secret import Secret
+
+if TYPE_CHECKING:  # imported where they are used: an account needs no cryptography, a certificate no sasldb
+    from .accounts.book import AccountBook
+    from .authority.ca import CA
+    from .authority.layout import CaFiles
+    from .inventory import Authority, Inventory
+    from .inventory import Certificate as Row
+    from .pki.values import Certificate, Issuer
+    from .sasldb.detect import Format
 
 T = TypeVar("T")
 Question = Callable[[], Any]
 
 
+def no_passphrase() -> None:
+    """Answer that there is none."""
+
+
 class Transaction:
     """What a verb works on; made by :func:`transaction`.
 
-    The lock is taken when the block begins, or, where nothing was ever written, with :meth:`begin`: a verb
-    that refuses on a fresh host leaves no trace. What a killed run left is completed or given up before
-    anything else.
+    The lock is taken when the block begins; where nothing was ever written, with the first use of
+    :attr:`inventory`: a verb that refuses on a fresh host leaves no trace. What a killed run left is
+    completed or given up before anything else. Verbs that never use the inventory (``state=False``) take
+    no lock.
 
     Attributes:
         site: where, and what time it is there.
-        ca: the authority and those it replaced.
         recovered: certificates that a killed run left and that were completed now; they count as changed.
     """
 
     def __init__(
-        self, site: Site, disk: Disk, passphrase: Passphrase, answers: Mapping[Question, Any], is_apart: bool
+        self,
+        site: Site,
+        disk: Disk,
+        passphrase: "Callable[[], Secret | None]",
+        answers: Mapping[Question, Any],
+        *,
+        state: bool = True,
     ) -> None:
         self.site = site
-        self.ca = CA(site)
         self.recovered: tuple[Row, ...] = ()
         self._disk, self._passphrase = disk, passphrase
         self._answers = dict(answers)
+        self._asked: dict[Question, None] = {}
         self._issuers: dict[str, Issuer] = {}
         self._rows: dict[Certificate, Authority] = {}
         self._beside: dict[str, list[Artifact | Link]] = {}
         self._open = ExitStack()
         self._inventory: Inventory | None = None
-        self._is_locked, self._is_apart = False, is_apart
+        self._state, self._is_locked = state, False
 
     def __enter__(self) -> Self:
-        if not self._is_apart and exists(self.site.lock):
+        if self._state and exists(self.site.lock):
             with self._unwinding():
                 self._begin()
         return self
 
     def __exit__(self, *failure: object) -> None:
         self._open.close()
+
+    @cached_property
+    def ca(self) -> "CA":
+        """The authority and those it replaced."""
+        from .authority.ca import CA
+
+        return CA(self.site)
 
     @property
     def is_preview(self) -> bool:
@@ -78,28 +96,30 @@ class Transaction:
     @property
     def questions(self) -> tuple[Question, ...]:
         """The questions that were asked."""
-        return tuple(self._answers)
+        return tuple(self._asked)
 
     @property
-    def inventory(self) -> Inventory:
+    def inventory(self) -> "Inventory":
         """The record of certificates, open for writing; made where there is none."""
         return self._inventory or self.begin()
 
     @property
-    def known_inventory(self) -> Inventory | None:
+    def known_inventory(self) -> "Inventory | None":
         """The record of certificates, where there is one; a verb that may still refuse makes none."""
         return self._inventory
 
-    def begin(self) -> Inventory:
+    def begin(self) -> "Inventory":
         """Take the lock and open the inventory, which a verb does before its first change at the latest."""
         with self._unwinding():
             self._begin()
             if self._inventory is None:
+                from .authority.ledger import recover_authorities
+
                 self._inventory = self._opened()
                 recover_authorities(self.site, self._inventory, self.ca)
         return self._inventory
 
-    def require_inventory(self) -> Inventory:
+    def require_inventory(self) -> "Inventory":
         """Return the record of certificates.
 
         Raises:
@@ -118,6 +138,12 @@ class Transaction:
         """Add to the list of changes what no path or row says by itself."""
         self._disk.note(action, target, note=note)
 
+    def accounts(self, database: str | None = None, *, new: "Format | None" = None) -> "AccountBook":
+        """Return the accounts of a database; see :class:`.accounts.book.AccountBook`."""
+        from .accounts.book import AccountBook
+
+        return AccountBook(self.site, database, new=new, ask=self.ask)
+
     def warn(self, text: str) -> None:
         """Tell the administrator something, and go on."""
         self.site.warn(text)
@@ -125,6 +151,7 @@ class Transaction:
     def ask(self, question: Callable[[], T]) -> T:
         """Return the answer to a question about a secret; each is asked once in a run."""
         if question not in self._answers:
+            self._asked[question] = None
             self._answers[question] = question()
         answer: T = self._answers[question]
         return answer
@@ -133,7 +160,11 @@ class Transaction:
         """Return the passphrase of the authority's keys; it is asked for once."""
         return self.ask(self._passphrase)
 
-    def issuer(self, files: CaFiles | None = None) -> Issuer:
+    def take_passphrase(self, passphrase: Secret | None) -> None:
+        """Go on with the passphrase that the authority's keys have got just now."""
+        self._answers[self._passphrase] = passphrase
+
+    def issuer(self, files: "CaFiles | None" = None) -> "Issuer":
         """Return an authority ready to sign, each opened once; see :meth:`.authority.ca.CA.issuer`."""
         key = (files or self.ca.files).key
         if key not in self._issuers:
@@ -147,8 +178,10 @@ class Transaction:
         self._rows.clear()
         self._beside.clear()
 
-    def row(self, certificate: Certificate) -> Authority:
+    def row(self, certificate: "Certificate") -> "Authority":
         """Return the inventory's row of an authority of ours; a killed ``ca init`` may not have got to it."""
+        from .authority.ledger import ensure_authority
+
         if certificate not in self._rows:
             self._rows[certificate] = ensure_authority(self.site, self.inventory, self.ca, certificate)
         return self._rows[certificate]
@@ -160,6 +193,9 @@ class Transaction:
             UnsafePathError: pairs can't be kept there.
             DamagedFileError: the bundle that is there can't be read.
         """
+        from .authority.everywhere import around
+        from .authority.install import check
+
         if directory not in self._beside:
             check(directory)
             self._beside[directory] = around(self.ca, directory)
@@ -175,11 +211,15 @@ class Transaction:
 
     def record_all(self, what: str, deeds: Iterable[tuple[str, str]]) -> None:
         """Write an event for each subject and detail; see :meth:`record`."""
+        from .authority.ledger import record_all
+
         record_all(self.site, self.inventory, what, deeds)
 
     def recover(self) -> None:
         """Complete or give up what a failure of this very run left, without a word."""
         from dataclasses import replace
+
+        from .authority.recover import recover
 
         recover(replace(self.site, warn=lambda _: None), self.inventory, self.ca)
 
@@ -201,11 +241,16 @@ class Transaction:
         for directory in (site.state, site.ca_directory, site.certificates):
             sweep(directory)
         if site.settings.inventory or exists(site.inventory):
+            from .authority.ledger import recover_authorities
+            from .authority.recover import recover
+
             self._inventory = self._opened()
             self.recovered = tuple(recover(site, self._inventory, self.ca))
             recover_authorities(site, self._inventory, self.ca)
 
-    def _opened(self) -> Inventory:
+    def _opened(self) -> "Inventory":
+        from .inventory import open_inventory
+
         inventory = self._open.enter_context(open_inventory(self.site.inventory, machine=self.site.machine))
         self._open.enter_context(inventory.alone())
         return inventory
@@ -216,21 +261,22 @@ def transaction(
     site: Site,
     *,
     preview: bool = False,
-    passphrase: Passphrase = no_passphrase,
+    state: bool = True,
+    passphrase: "Callable[[], Secret | None]" = no_passphrase,
     answers: Mapping[Question, Any] | None = None,
-    is_apart: bool = False,
 ) -> Iterator[Transaction]:
     """Give what one verb works on.
 
     Args:
         site: where.
         preview: change nothing, lock nothing, ask nobody; only record what would be done.
+        state: the verb uses the state directory; False for accounts, which have a lock of their own, and for
+            what is written elsewhere.
         passphrase: the question for that of the authority's keys.
         answers: to questions that were asked before the lock was taken.
-        is_apart: the verb writes elsewhere, and can do without the lock where it does without the inventory.
     """
     with (
         using(PreviewDisk() if preview else Disk()) as disk,
-        Transaction(site, disk, passphrase, answers or {}, is_apart) as work,
+        Transaction(site, disk, passphrase, answers or {}, state=state) as work,
     ):
         yield work

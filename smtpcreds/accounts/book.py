@@ -13,7 +13,7 @@ from ..errors import (
     PasswordRefusedError,
 )
 from ..files import announce
-from ..model import Account, Credential, Plan, Step, parse_account
+from ..model import Account, Credential, parse_account
 from ..sasldb.detect import Format
 from ..sasldb.limits import refuse_misfits
 from ..sasldb.opening import kind_of, open_store
@@ -25,7 +25,7 @@ from .entries import Entry, Listing, listing
 from .forms import CLEAR, Form, form_of
 from .logins import refuse_login_name
 from .mechanisms import served
-from .origin import Making, new_format, open_or_make, origin, place_of, refuse_other_format
+from .origin import new_format, open_or_make, origin, place_of, refuse_other_format
 
 if TYPE_CHECKING:
     from .delivery import Delivery
@@ -33,34 +33,54 @@ if TYPE_CHECKING:
 Records = Mapping[bytes, bytes]
 Edit = Callable[[Records], Edits]
 """Computes new values from all records; see :data:`smtpcreds.sasldb.store.Change`."""
+Ask = Callable[[Callable[[], Secret]], Secret]
 
 
 class Change(NamedTuple):
-    """What was done to which account in which file or URL, and the mechanisms that serve it since."""
+    """What was done to which account in which file or URL.
+
+    Attributes:
+        mechanisms: that serve the account since.
+        form: how its secret is stored.
+        deliveries: where that went.
+    """
 
     account: Account
     database: str
     mechanisms: tuple[str, ...] = ()
+    form: Form = CLEAR
+    deliveries: Sequence["Delivery"] = ()
+
+
+def _at_once(question: Callable[[], Secret]) -> Secret:
+    return question()
 
 
 class AccountBook:
-    """The database of one relay.
+    """The database of one relay; its records are loaded once, and again after a change.
 
     Args:
         site: names the realm of bare names and the default database.
         database: another file or ``postgresql://`` URL than the configured one.
         new: format of a database that is to be made, instead of the configured one.
+        ask: gets the answer to a question about a secret, as :meth:`smtpcreds.transaction.Transaction.ask`.
 
     Raises:
         ForeignFormatError: the database exists and has another format than ``new``.
     """
 
-    def __init__(self, site: Site, database: str | None = None, *, new: Format | None = None) -> None:
+    def __init__(
+        self, site: Site, database: str | None = None, *, new: Format | None = None, ask: Ask = _at_once
+    ) -> None:
         self.site = site
         self.database = place_of(database) if database else site.sasldb
-        self._new = new
+        self._new, self.ask = new, ask
+        self._loaded: tuple[object | None, Records] | None = None
         if new:
             refuse_other_format(self.database, new)
+
+    def __contains__(self, account: Account) -> bool:
+        return bool(properties(self.records(), account))
 
     def parse(self, text: str, realm: str | None = None) -> Account:
         """Read ``user`` or ``user@realm``; a bare name gets the realm given, else the relay's own.
@@ -94,7 +114,7 @@ class AccountBook:
         name = quote(account.authcid if account.realm == self.site.realm else str(account))
         return name if self.database == self.site.sasldb else f"{name} --database {quote(self.database)}"
 
-    def plan_add(
+    def add(
         self,
         account: Account,
         secret: Callable[[], Secret],
@@ -102,12 +122,12 @@ class AccountBook:
         form: Form = CLEAR,
         deliveries: Sequence["Delivery"] = (),
         allow_login_name: bool = False,
-    ) -> Plan[Change]:
-        """Plan a new account.
+    ) -> Change:
+        """Make a new account.
 
         Args:
             account: who.
-            secret: the question for it, asked once, when the plan is applied.
+            secret: the question for it.
             form: how it is stored.
             deliveries: where it goes first.
             allow_login_name: accept the name of a login of this host.
@@ -116,52 +136,41 @@ class AccountBook:
             NameRefusedError: the name is a login of this host (SPEC row 8).
             ExistsError: the account is there already.
         """
+        self.check_new(account, allow_login_name=allow_login_name)
+        return self._set("sasl add", self._refuse, account, secret, form, deliveries)
+
+    def check_new(self, account: Account, *, allow_login_name: bool = False) -> None:
+        """Accept an account that may be made; see :meth:`add` for what is raised."""
         if not allow_login_name:
             refuse_login_name(self.site.root, account.authcid)
+        self._refuse(self.records(), account)
 
-        def check(records: Records) -> None:
-            self._refuse(records, account)
-
-        return self._plan_secret(
-            Step("add", str(account), note=self.database), check, account, secret, form, deliveries
-        )
-
-    def plan_set_secret(
+    def set_secret(
         self,
         account: Account,
         secret: Callable[[], Secret],
         *,
         form: Form | None = None,
         deliveries: Sequence["Delivery"] = (),
-    ) -> Plan[Change]:
-        """Plan a new secret. Every other property goes too, since it would keep the old secret alive.
+    ) -> Change:
+        """Give an account a new secret. Every other property goes too: it would keep the old secret alive.
 
         ``form`` None keeps the form that the account has; see :func:`smtpcreds.accounts.forms.form_of`.
         """
         chosen = form or self.form(account)
+        return self._set("sasl change", self._require, account, secret, chosen, deliveries)
 
-        def check(records: Records) -> None:
-            self._require(records, account)
-
-        return self._plan_secret(
-            Step("change", str(account), note=self.database), check, account, secret, chosen, deliveries
-        )
-
-    def plan_delete(self, account: Account) -> Plan[Change]:
-        """Plan the removal of all properties of the account."""
+    def delete(self, account: Account) -> Change:
+        """Remove all properties of the account."""
         self.properties(account)
-        write = self.writer()
 
         def edits(records: Records) -> Edits:
             self._require(records, account)
             return replacement(records, account, {})
 
-        def apply() -> Change:
-            write(edits)
-            announce("sasl delete", [(str(account), self.database)])
-            return Change(account, self.database)
-
-        return Plan((Step("delete", str(account), note=self.database),), apply)
+        self.writer()(edits)
+        announce("sasl delete", [(str(account), self.database)])
+        return Change(account, self.database)
 
     def listing(self) -> Listing:
         """Return all accounts, sorted by realm and name."""
@@ -201,20 +210,17 @@ class AccountBook:
 
     def records(self) -> Records:
         """Return all records; a database that was never made is empty."""
-        try:
-            return open_store(self.database).load()
-        except MissingInputError:
-            return {}
+        if self._loaded is None:
+            state = self._state()
+            try:
+                self._loaded = state, open_store(self.database).load()
+            except MissingInputError:
+                self._loaded = state, {}
+        return self._loaded[1]
 
     def kind(self) -> str:
         """Return what the database is, or would be made as; see :func:`smtpcreds.sasldb.opening.kind_of`."""
         return kind_of(self.database, self._new or new_format(self.site))
-
-    def _state(self) -> object | None:
-        try:
-            return open_store(self.database).signature()
-        except MissingInputError:
-            return None
 
     def writer(self) -> Callable[[Edit], None]:
         """Return what makes one change of the database, and the database if there is none.
@@ -222,46 +228,49 @@ class AccountBook:
         Raises:
             ConfigError: what the configuration says of a new database can't be followed.
         """
-        made = Making(self._new or new_format(self.site), origin(self.site))
+        kind, made = self._new or new_format(self.site), origin(self.site)
         copies = copies_of(self.site, self.database)
 
         def write(edit: Edit) -> None:
-            apply_with(copies, open_or_make(self.database, made), edit)
+            apply_with(copies, open_or_make(self.database, kind, made), edit)
+            self._loaded = None
 
         return write
 
-    def _plan_secret(
+    def _state(self) -> object | None:
+        try:
+            return open_store(self.database).signature()
+        except MissingInputError:
+            return None
+
+    def _set(
         self,
-        step: Step,
-        check: Callable[[Records], None],
+        what: str,
+        check: Callable[[Records, Account], object],
         account: Account,
         secret: Callable[[], Secret],
         form: Form,
         deliveries: Sequence["Delivery"],
-    ) -> Plan[Change]:
-        """Plan the properties of one account: check, ask, check again what changed, deliver, write."""
-        seen = self._state()
-        check(self.records())
+    ) -> Change:
+        """Set the properties of one account: check, ask, check again what changed, deliver, write."""
+        check(self.records(), account)
         write = self.writer()
+        made = self.ask(secret)
+        values = form.properties(account, made)
+        refuse_misfits(self.kind(), (record(account, *prop) for prop in values.items()))
+        if self._loaded and self._state() != self._loaded[0]:
+            self._loaded = None
+            check(self.records(), account)
+        for delivery in deliveries:
+            delivery.deliver(made)
 
-        def apply() -> Change:
-            made = secret()
-            values = form.properties(account, made)
-            refuse_misfits(self.kind(), (record(account, *prop) for prop in values.items()))
-            if self._state() != seen:
-                check(self.records())
-            for delivery in deliveries:
-                delivery.deliver(made)
+        def edits(records: Records) -> Edits:
+            check(records, account)
+            return replacement(records, account, values)
 
-            def edits(records: Records) -> Edits:
-                check(records)
-                return replacement(records, account, values)
-
-            write(edits)
-            announce(f"sasl {step.action}", [(str(account), self.database)])
-            return Change(account, self.database, served(values))
-
-        return Plan((*(delivery.step for delivery in deliveries), step), apply)
+        write(edits)
+        announce(what, [(str(account), self.database)])
+        return Change(account, self.database, served(values), form, deliveries)
 
     def _refuse(self, records: Records, account: Account) -> None:
         if properties(records, account):

@@ -1,13 +1,12 @@
 """Many accounts into a database at once: one change, all of it or nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import overload
 
 from ..errors import ExistsError
 from ..files import announce
-from ..model import Account, Plan, Step
+from ..model import Account
 from ..sasldb.records import split_keys
 from .book import AccountBook, Records
 from .intake import Candidate, Intake
@@ -24,12 +23,13 @@ class OnConflict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did, or would do; ``skipped`` were there already, or came twice in the file."""
+    """What an import did; ``skipped`` were there already with the same content."""
 
     database: str
     added: tuple[Account, ...]
     replaced: tuple[Account, ...]
     skipped: tuple[Account, ...]
+    refused: tuple[Fault, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,61 +67,41 @@ def merge(records: Records, accepted: tuple[Candidate, ...], on_conflict: OnConf
     return Merge(edits, tuple(added), tuple(replaced), tuple(skipped), tuple(conflicts))
 
 
-def plan_import(book: AccountBook, intake: Intake, on_conflict: OnConflict) -> tuple[Plan[Imported], Merge]:
-    """Plan what the accepted accounts change; conflicts are left out of the plan.
+def import_accounts(
+    book: AccountBook, intake: Intake, on_conflict: OnConflict, refuse: Callable[[tuple[Fault, ...]], None]
+) -> Imported:
+    """Bring the accepted accounts into the database, in one change.
 
-    Applying it raises ExistsError when another program has made one of the accounts in the meantime.
+    Args:
+        book: the database.
+        intake: what the file gives.
+        on_conflict: what becomes of accounts that exist.
+        refuse: gets what is refused, where anything is, and raises unless the rest is to be imported.
+
+    Raises:
+        ExistsError: another program has made one of the accounts in the meantime.
     """
     before = dict(book.records().items())
-    planned = merge(before, intake.accepted, on_conflict)
+    found = merge(before, intake.accepted, on_conflict)
+    if refused := (*intake.refused, *found.conflicts):
+        refuse(refused)
     write = book.writer()
-    wanted = {*planned.added, *planned.replaced}
+    wanted = {*found.added, *found.replaced}
     accepted = tuple(candidate for candidate in intake.accepted if candidate.account in wanted)
+    unchanged = done = replace(found, skipped=(), conflicts=())
 
-    def apply() -> Imported:
-        done = planned
+    def edits(records: Records) -> Mapping[bytes, bytes | None]:
+        nonlocal done
+        is_same = len(records) == len(before) and dict(records.items()) == before
+        done = unchanged if is_same else merge(records, accepted, on_conflict)
+        if done.conflicts:
+            raise ExistsError(book.database, f"{done.conflicts[0].reason}; nothing was imported")
+        return done.edits
 
-        def edits(records: Records) -> Mapping[bytes, bytes | None]:
-            nonlocal done
-            if len(records) == len(before) and dict(records.items()) == before:
-                done = replace(planned, skipped=())
-                return planned.edits
-            done = merge(records, accepted, on_conflict)
-            if done.conflicts:
-                raise ExistsError(book.database, f"{done.conflicts[0].reason}; nothing was imported")
-            return done.edits
-
-        if accepted:
-            write(edits)
-            announce(
-                "sasl import", [(book.database, f"{len(done.added)} added, {len(done.replaced)} replaced")]
-            )
-        skipped = (*planned.skipped, *(done.skipped if accepted else ()))
-        return Imported(book.database, done.added, done.replaced, skipped)
-
-    return Plan(_Steps(planned, book.database), apply), planned
-
-
-class _Steps(Sequence[Step]):
-    """A step for each account, made when it is looked at: there may be a million."""
-
-    def __init__(self, planned: Merge, database: str) -> None:
-        self._planned, self._database = planned, database
-
-    def __len__(self) -> int:
-        return len(self._planned.added) + len(self._planned.replaced)
-
-    @overload
-    def __getitem__(self, at: int) -> Step: ...
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[Step]: ...
-    def __getitem__(self, at: int | slice) -> Step | Sequence[Step]:
-        if isinstance(at, slice):
-            return [self[number] for number in range(*at.indices(len(self)))]
-        at = range(len(self))[at]
-        added, replaced = self._planned.added, self._planned.replaced
-        action, account = ("add", added[at]) if at < len(added) else ("replace", replaced[at - len(added)])
-        return Step(action, str(account), note=self._database)
+    if accepted:
+        write(edits)
+        announce("sasl import", [(book.database, f"{len(done.added)} added, {len(done.replaced)} replaced")])
+    return Imported(book.database, done.added, done.replaced, (*found.skipped, *done.skipped), refused)
 
 
 def _keys_by_account(records: Records) -> dict[Account, list[bytes]]:

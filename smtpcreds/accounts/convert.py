@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from ..errors import DamagedFileError, ExistsError, InexpressibleError, MissingInputError, UsageError
 from ..files import announce
-from ..model import Plan, Step
 from ..postgres import is_url
 from ..sasldb.detect import Format
 from ..sasldb.limits import SQL, rule_of
@@ -85,10 +84,10 @@ def kind_of_target(target: str, wanted: str | None) -> str:
     return wanted
 
 
-def plan_convert(
-    wish: Wish, warn: Callable[[str], None]
-) -> tuple[Plan[Conversion], Sequence[InexpressibleError]]:
-    """Plan a database of another kind; the old one stays.
+def convert(
+    wish: Wish, warn: Callable[[str], None], refuse: Callable[[Sequence[InexpressibleError]], None]
+) -> Conversion:
+    """Write a database of another kind; the old one stays.
 
     A new file gets owner, mode and ACL of the old one. An existing database keeps its own, and is changed in
     place where libsasl2 keeps it open (LMDB). PostgreSQL is changed in one transaction.
@@ -96,10 +95,7 @@ def plan_convert(
     Args:
         wish: what is to be done.
         warn: takes a line of what the administrator should know.
-
-    Returns:
-        The plan, and the records of accounts that the target can't hold. Where there are any, applying the
-        plan raises the first.
+        refuse: gets the records of accounts that the target can't hold, and raises.
 
     Raises:
         MissingInputError: there is no source.
@@ -108,24 +104,19 @@ def plan_convert(
     """
     found = _kind_of_source(wish.source)
     exists = _refuse_target(wish)
-    planned, refused = _sifted(dict(open_store(wish.source).load().items()), wish.kind)
-
-    def apply() -> Conversion:
-        store = open_store(wish.source)
-        seen, records = store.signature(), dict(store.load().items())
-        wanted, misfits = _sifted(records, wish.kind)
-        if misfits:
-            raise misfits[0]
-        _write(wish, wanted, exists=exists)
-        _compare(wish.target, wanted)
-        announce("sasl convert", [(wish.target, f"{len(wanted)} records of {wish.source}")])
-        if store.signature() != seen:
-            warn(f"{wish.source} was changed meanwhile; convert it again")
-        if wish.kind == Format.GDBM and not all(map(bytes.isascii, wanted)):
-            warn(_NOT_ASCII)
-        return _conversion(wish, found, records, wanted)
-
-    return Plan((_step(wish, exists=exists, count=len(planned)),), apply), refused
+    store = open_store(wish.source)
+    seen, records = store.signature(), dict(store.load().items())
+    wanted, misfits = _sifted(records, wish.kind)
+    if misfits:
+        refuse(misfits)
+    _write(wish, wanted, exists=exists)
+    _compare(wish.target, wanted)
+    announce("sasl convert", [(wish.target, f"{len(wanted)} records of {wish.source}")])
+    if store.signature() != seen:
+        warn(f"{wish.source} was changed meanwhile; convert it again")
+    if wish.kind == Format.GDBM and not all(map(bytes.isascii, wanted)):
+        warn(_NOT_ASCII)
+    return _conversion(wish, found, records, wanted)
 
 
 _NOT_ASCII = (
@@ -141,14 +132,6 @@ def _kind_of_source(source: str) -> str:
     if found is None:
         raise MissingInputError(source, "does not exist", "name another one: --database FILE")
     return found
-
-
-def _step(wish: Wish, *, exists: bool, count: int) -> Step:
-    mode = None
-    if not exists and not is_url(wish.target):
-        mode = wish.origin.mode if is_url(wish.source) else os.stat(wish.source).st_mode & 0o7777
-    note = f"{count} records of {wish.source} as {wish.kind}"
-    return Step("replace" if exists else "write", wish.target, mode, note)
 
 
 def _refuse_target(wish: Wish) -> bool:

@@ -1,11 +1,12 @@
 """Where a secret that can't be read back goes before it opens anything."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..errors import ExistsError, MissingInputError
-from ..files import check_parents, exists, write_new
-from ..model import Artifact, Step
+from ..files import check_parents, disk, exists, sweep_target, write_new
+from ..model import Artifact
 from ..secret import Secret
 from ..sources import Context, store_in_keyring
 from ..sources.system_keyring import KeyringEntry
@@ -19,15 +20,24 @@ class Delivery:
     opens nothing, and never an account whose secret nobody has. It raises rather than lose anything.
 
     Attributes:
+        target: a path, or what the place is called; empty for standard output.
         place: by which it is found again: the path of a default-auth-info, else a source of the secret,
             as ``keyring:SERVICE/NAME``; empty where nobody named one.
     """
 
-    step: Step
     deliver: Callable[[Secret], object]
-    is_print: bool = False
-    is_auth_info: bool = False
+    target: str = ""
     place: str = ""
+
+    @property
+    def is_print(self) -> bool:
+        """Tell whether a person reads the secret."""
+        return not self.target
+
+    @property
+    def is_auth_info(self) -> bool:
+        """Tell whether it is a default-auth-info."""
+        return os.path.isabs(self.target) and not self.place.startswith("file:")
 
 
 def to_file(path: str) -> Delivery:
@@ -45,6 +55,7 @@ def to_file(path: str) -> Delivery:
     )
 
     def refuse() -> None:
+        sweep_target(path)
         if exists(path):
             raise taken
         check_parents(path)
@@ -57,7 +68,7 @@ def to_file(path: str) -> Delivery:
             raise taken from None
 
     refuse()
-    return Delivery(Step("write", path, 0o600, "the secret"), deliver, place=f"file:{path}")
+    return Delivery(deliver, path, f"file:{path}")
 
 
 def to_keyring(entry: KeyringEntry, replaceable: Callable[[Secret], bool]) -> Delivery:
@@ -70,7 +81,7 @@ def to_keyring(entry: KeyringEntry, replaceable: Callable[[Secret], bool]) -> De
     """
 
     def deliver(secret: Secret) -> None:
-        found = _found(entry)
+        found = None if disk().is_preview else _found(entry)  # to read it may ask a person
         if found is not None and not replaceable(found):
             hint = (
                 f"keyring del {entry.service} {entry.name}, or make it the secret: --password {entry.subject}"
@@ -78,7 +89,7 @@ def to_keyring(entry: KeyringEntry, replaceable: Callable[[Secret], bool]) -> De
             raise ExistsError(entry.subject, "holds another secret and was left alone", hint)
         store_in_keyring(entry.service, entry.name, secret)
 
-    return Delivery(Step("store", entry.subject, note="the secret"), deliver, place=entry.subject)
+    return Delivery(deliver, entry.subject, entry.subject)
 
 
 def _found(entry: KeyringEntry) -> Secret | None:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import ExistsError, InexpressibleError, PasswordRefusedError, UsageError
-from ..files import check_target, write_all
-from ..model import Account, Artifact, Plan, Step
+from ..files import check_target, sweep_target, write_new
+from ..model import Account, Artifact
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, in_order
 from .book import AccountBook
 from .forms import first_value
@@ -56,25 +56,24 @@ def revealing_text(found: Sequence[Holding], kind: str) -> str:
     return _chosen(_REVEALING, kind, "")(found)
 
 
-def plan_file(text: str, path: str, note: str) -> Plan[str]:
-    """Plan a new file, mode 0600; applying it returns the path.
+def write_text(text: str, path: str) -> str:
+    """Write a new file, mode 0600, and return its path.
 
     Raises:
         ExistsError: the file is there; it is never replaced.
     """
-    _refuse_existing(path)
-
-    def apply() -> str:
-        _refuse_existing(path)
-        write_all([Artifact(path, text.encode(errors="surrogateescape"), 0o600)])
-        return path
-
-    return Plan((Step("write", path, 0o600, note),), apply)
-
-
-def _refuse_existing(path: str) -> None:
+    sweep_target(path)
     if check_target(path) is not None:
-        raise ExistsError(path, "is there already and was left alone", "name a new file, or remove that one")
+        raise _taken(path)
+    try:
+        write_new(Artifact(path, text.encode(errors="surrogateescape"), 0o600))
+    except ExistsError:
+        raise _taken(path) from None
+    return path
+
+
+def _taken(path: str) -> ExistsError:
+    return ExistsError(path, "is there already and was left alone", "name a new file, or remove that one")
 
 
 def _chosen(writers: Mapping[str, Writer], kind: str, more: str) -> Writer:

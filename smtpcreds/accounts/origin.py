@@ -1,7 +1,6 @@
 """Format, mode and owner of a database that does not exist yet, from the configuration."""
 
 import os
-from typing import NamedTuple
 
 from ..config import Site
 from ..errors import ConfigError, ForeignFormatError
@@ -14,13 +13,6 @@ from ..sasldb.replace import Origin
 from ..sasldb.store import Store
 
 
-class Making(NamedTuple):
-    """How a database file that does not exist yet is made; None leaves the format to the host."""
-
-    format: Format | None
-    origin: Origin
-
-
 def place_of(database: str) -> str:
     """Return an absolute path, or a URL as it is."""
     return database if is_url(database) else os.path.abspath(database)
@@ -31,13 +23,18 @@ def database_of(site: Site, recorded: str) -> str:
     return recorded if is_url(recorded) else site.root.locate(recorded)
 
 
-def open_or_make(database: str, making: Making) -> Store:
-    """Return the store to be changed; the directory of a file is made where there is none."""
+def open_or_make(database: str, new: Format | None, made: Origin) -> Store:
+    """Return the store to be changed; the directory of a file is made where there is none.
+
+    Args:
+        database: path or URL.
+        new: format of a new file; None leaves it to the host.
+        made: mode and owner of a new file.
+    """
     if is_url(database):
         return open_store(database)
     ensure_directory(os.path.dirname(database), 0o755, tighten=False)
-    new = None if exists(database) else making.format
-    return open_store(database, new=new, origin=making.origin)
+    return open_store(database, new=None if exists(database) else new, origin=made)
 
 
 def new_format(site: Site) -> Format | None:

@@ -4,16 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..errors import SmtpcredsError
-from ..model import Step
 from .code import Code
 from .codes import CODES
 
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What ``--fix`` does: one line of its plan, and the doing, which looks again first."""
+    """What ``--fix`` does to a path; it looks again first."""
 
-    step: Step
+    path: str
     apply: Callable[[], object]
 
 

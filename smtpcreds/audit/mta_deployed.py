@@ -64,12 +64,12 @@ def _in_force(world: World, program: Program, facts: Facts) -> Iterator[Finding]
 
     Not asked where files are to be written anew, for what is in force can be what they say now.
     """
-    check = f"smtpcreds mta check {program.NAME}"
-    for include in missing_includes(world.site, program, facts):
+    check, tasks = f"smtpcreds mta check {program.NAME}", program.work(facts)
+    for include in missing_includes(world.site, tasks):
         path = world.path(include.path)
         if include.lines and os.path.exists(path):
             yield found("MTA017", path, f"lacks {'; '.join(include.lines)}", check)
-    for path, fault in stale(world.site, program, facts):
+    for path, fault in stale(world.site, tasks):
         if os.path.exists(path) and _AGE not in fault:
             yield found("MTA017", path, fault, check)
 

@@ -5,8 +5,8 @@ import stat
 from collections.abc import Callable
 
 from ..errors import UnsafePathError
-from ..files import explained, read_public, remove, write_all
-from ..model import Artifact, Link, Owner, Step
+from ..files import disk, explained, read_public, remove, write_all
+from ..model import Artifact, Change, Link, Owner
 from ..sasldb import bdb
 from ..sasldb.replace import open_regular, wake_readers
 from .finding import Repair
@@ -24,7 +24,7 @@ def close(path: str, excess: int) -> Repair:
             os.fchmod(descriptor, mode & ~excess)
 
     mode = stat.S_IMODE(os.lstat(path).st_mode) & ~excess
-    return _on(path, Step("chmod", path, mode), apply)
+    return _on(path, Change("chmod", path, mode), apply)
 
 
 def give(path: str, owner: Owner) -> Repair | None:
@@ -35,7 +35,7 @@ def give(path: str, owner: Owner) -> Repair | None:
     def apply(descriptor: int) -> None:
         os.fchown(descriptor, owner.uid, owner.gid)
 
-    return _on(path, Step("chown", path, note=f"to {owner.uid}:{owner.gid}"), apply)
+    return _on(path, Change("chown", path, note=f"to {owner.uid}:{owner.gid}"), apply)
 
 
 def drop_acl(path: str) -> Repair:
@@ -47,12 +47,12 @@ def drop_acl(path: str) -> Repair:
         mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
         os.fchmod(descriptor, mode & 0o700)
 
-    return _on(path, Step("remove the ACL of", path), apply)
+    return _on(path, Change("remove the ACL of", path), apply)
 
 
 def relink(link: Link) -> Repair:
     """Make a hash link."""
-    return Repair(Step("link", link.path, note=f"to {link.target}"), lambda: write_all([link]))
+    return Repair(link.path, lambda: write_all([link]))
 
 
 def unlink(path: str) -> Repair:
@@ -62,7 +62,7 @@ def unlink(path: str) -> Repair:
         if os.path.islink(path):
             remove(path)
 
-    return Repair(Step("remove", path), apply)
+    return Repair(path, apply)
 
 
 def rebuild(path: str, source: str, records: Callable[[bytes], dict[bytes, bytes]]) -> Repair:
@@ -88,16 +88,19 @@ def rebuild(path: str, source: str, records: Callable[[bytes], dict[bytes, bytes
             if old is not None:
                 os.close(old)
 
-    return Repair(Step("rebuild", path, note=f"from {source}"), apply)
+    return Repair(path, apply)
 
 
-def _on(path: str, step: Step, change: Callable[[int], None]) -> Repair:
+def _on(path: str, step: Change, change: Callable[[int], None]) -> Repair:
     """Change a file or directory through a descriptor of it.
 
     A second name may lie in a directory where somebody else put it, to have a foreign file changed.
     """
 
     def apply() -> None:
+        disk().note(*step)
+        if disk().is_preview:
+            return
         with explained(path):
             descriptor = os.open(path, _OPEN)
             try:
@@ -108,4 +111,4 @@ def _on(path: str, step: Step, change: Callable[[int], None]) -> Repair:
             finally:
                 os.close(descriptor)
 
-    return Repair(step, apply)
+    return Repair(path, apply)

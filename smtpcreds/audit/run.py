@@ -1,17 +1,15 @@
 """Every check over one installation, and the repairs that are safe."""
 
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from ..authority.ledger import at_work, record
 from ..authority.reading import has_inventory
 from ..config import Site
 from ..errors import SmtpcredsError, UsageError
-from ..files import exclusive, explained
+from ..files import exclusive, explained, is_directory
 from ..files.explain import explain
-from ..model import Plan
+from ..transaction import Transaction
 from .checks import CHECKS
 from .codes import CODES
 from .finding import Finding, Repair, unchecked
@@ -53,41 +51,38 @@ def audit(site: Site, wanted: Choice = Choice()) -> list[Finding]:
     return [finding for finding in dict.fromkeys(found) if wanted.takes(finding)]
 
 
-def plan_fix(site: Site, wanted: Choice = Choice()) -> Plan[int]:
-    """Plan the repairs that are safe; applying it returns how many were made.
+def fix(work: Transaction, wanted: Choice = Choice()) -> int:
+    """Make the repairs that are safe; return how many were made.
 
-    A repair that fails is a warning, and its finding stays.
+    A repair that fails is a warning, and its finding stays. The transaction is one that takes no lock by
+    itself, since what keeps the inventory from being opened may be found.
     """
+    site = work.site
     repairs = [finding.repair for finding in audit(site, wanted) if finding.repair]
-    return Plan(tuple(repair.step for repair in repairs), lambda: _apply(site, repairs))
-
-
-def _apply(site: Site, repairs: list[Repair]) -> int:
-    with exclusive(site.lock) if os.path.isdir(site.state) else nullcontext():
-        done = sum(_repaired(site, repair) for repair in repairs)
+    with exclusive(site.lock) if repairs and is_directory(site.state) else nullcontext():
+        done = sum(_repaired(work, repair) for repair in repairs)
     if done:
-        _record(site, done)
+        _record(work, done)
     return done
 
 
-def _repaired(site: Site, repair: Repair) -> bool:
+def _repaired(work: Transaction, repair: Repair) -> bool:
     try:
-        with explained(repair.step.target):
+        with explained(repair.path):
             repair.apply()
     except SmtpcredsError as error:
-        site.warn(str(error))
+        work.warn(str(error))
         return False
     return True
 
 
-def _record(site: Site, done: int) -> None:
+def _record(work: Transaction, done: int) -> None:
     """Record the deed, where there is an inventory; what keeps it from being opened may be found still."""
     try:
-        if has_inventory(site):
-            with at_work(site) as inventory:
-                record(site, inventory, "audit fix", f"{done} repairs")
+        if has_inventory(work.site):
+            work.record("audit fix", f"{done} repairs")
     except SmtpcredsError as error:
-        site.warn(f"the repairs were not recorded: {error}")
+        work.warn(f"the repairs were not recorded: {error}")
 
 
 def _run(check: Check, world: World) -> Iterable[Finding]:

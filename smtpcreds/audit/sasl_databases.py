@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from ..accounts.copies import is_copy, make_copy
-from ..model import Owner, Step
+from ..model import Owner
 from ..sasldb.detect import PLUGIN_DIRECTORIES, Format, host_format
 from ..sasldb.opening import format_at, open_store
 from ..sasldb.replace import Origin
@@ -44,7 +44,7 @@ def slack(world: World) -> Iterator[Finding]:
     if number := leftovers(world.content(path) or b"", path):
         reason = f"still holds {number} pieces of records that were deleted or replaced"
         cure = "smtpcreds audit --fix --only SASL012"
-        yield found("SASL012", path, reason, cure, Repair(Step("rewrite", path), partial(_rewrite, path)))
+        yield found("SASL012", path, reason, cure, Repair(path, partial(_rewrite, path)))
 
 
 def copies(world: World) -> Iterator[Finding]:
@@ -56,7 +56,7 @@ def copies(world: World) -> Iterator[Finding]:
         if os.path.exists(path) and not is_copy(database, path):
             reason = f"is no copy of {database} as it is now; who reads it lets others in"
             cure = "smtpcreds audit --fix --only SASL017"
-            repair = Repair(Step("copy", path, note=f"of {database}"), partial(_copy, database, path))
+            repair = Repair(path, partial(_copy, database, path))
             yield found("SASL017", path, reason, cure, repair)
 
 

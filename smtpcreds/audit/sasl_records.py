@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from ..accounts import AccountBook
 from ..accounts.logins import login_names
 from ..accounts.mechanisms import remarks, served
-from ..model import Account, Step
+from ..model import Account
 from ..sasldb.opening import open_store
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, in_order, strays
 from .finding import Finding, Repair, found
@@ -89,4 +89,4 @@ def _faults(held: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
 
 
 def _without(path: str, key: bytes) -> Repair:
-    return Repair(Step("remove a record from", path), lambda: open_store(path).apply(lambda _: {key: None}))
+    return Repair(path, lambda: open_store(path).apply(lambda _: {key: None}))

@@ -99,6 +99,7 @@ def create(work: Transaction, wanted: NewAuthority, passphrase: Callable[[], Sec
     work.ca.refuse_existing()  # before the lock was taken, another run may have made one
     write_directory(work.ca.files.directory, artifacts)
     work.renewed_authority()
+    work.take_passphrase(secret)
     try:
         with inventory.transaction():
             record_crl(inventory, work.row(issuer.certificate), crl)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ..authority.install import Listed
+from ..authority.ca import Listed
 from ..authority.layout import BUNDLE, pair_of
 from ..config import Settings, Site
 from ..errors import DamagedFileError, DataError, UsageError

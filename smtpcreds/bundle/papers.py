@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
-from ..authority.elders import trusted
+from ..authority.ca import CA
 from ..authority.install import certificate_file
 from ..authority.layout import Pair
 from ..authority.sign_request import Granted
@@ -112,7 +112,7 @@ def choose(site: Site, inventory: Inventory | None, host: str, terms: Terms) -> 
     return Choice(Origin.PAIR, row, pair)
 
 
-def standing(site: Site, inventory: Inventory, row: Row, pair: Pair | None) -> Papers:
+def standing(ca: CA, inventory: Inventory, row: Row, pair: Pair | None) -> Papers:
     """Return the papers that exist.
 
     Raises:
@@ -121,7 +121,7 @@ def standing(site: Site, inventory: Inventory, row: Row, pair: Pair | None) -> P
     """
     certificate = parse_certificate(inventory.der(row.authority, row.serial), row.host)
     key = _key_of(pair, certificate, row.host) if pair else None
-    above = climb(certificate, trusted(site))[1:]
+    above = climb(certificate, ca.trusted)[1:]
     return Papers(certificate, certificate_file(certificate, above), key)
 
 

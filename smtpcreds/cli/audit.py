@@ -36,10 +36,11 @@ def audit(session: Session, fix: bool, fail_on: str, only: tuple[str, ...], igno
     """
     from ..audit.code import Severity
     from ..audit.run import audit as look
-    from ..audit.run import choice, plan_fix
+    from ..audit.run import choice
+    from ..audit.run import fix as repair
 
     site, wanted = session.site(), choice(only, ignore)
-    repaired = session.carry_out(plan_fix(site, wanted)) if fix else 0
+    repaired = session.run(site, lambda work: repair(work, wanted), state=False) if fix else 0
     if repaired is None:
         return
     findings = look(site, wanted)

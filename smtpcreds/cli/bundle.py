@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..authority.sign_request import Petition
     from ..bundle.delivery import Delivery, Seal
-    from ..bundle.plan import Bundled, Wanted
+    from ..bundle.make import Bundled, Wanted
     from ..config import Site
 
 STREAM = "-"
@@ -63,8 +63,8 @@ def bundle(
 
     It is extracted at / of that host: tar -xpf FILE -C /. A key that is made for it is kept nowhere else.
     """
+    from ..bundle.make import make_bundle
     from ..bundle.papers import Terms
-    from ..bundle.plan import plan_bundle
 
     site = session.site()
     if sum((bool(csr), no_key, new_key)) > 1:
@@ -73,7 +73,12 @@ def bundle(
     wanted = _wanted(session, site, host, mta, csr, Terms(bool(csr), new_key, not no_key), days, options)
     path = _path(session, output, wanted, sealed=bool(passphrase or recipients))
     delivery = _delivery(session, path, seal, force=force)
-    done = session.carry_out(plan_bundle(site, wanted, _ca(ca_passphrase, site), delivery))
+    done = session.run(
+        site,
+        lambda work: make_bundle(work, wanted, delivery),
+        _ca(ca_passphrase, site),
+        look_first=path is None,
+    )
     if done is not None and not (path is None and session.quiet):
         _show(session, wanted, done, path, _opened(path, passphrase, recipients))
 
@@ -93,7 +98,7 @@ def _wanted(
     options: dict[str, Any],
 ) -> "Wanted":
     from ..authority.orders import Wishes, order
-    from ..bundle.plan import Wanted
+    from ..bundle.make import Wanted
     from ..mta.port import Role
     from ..mta.programs import program_for
 
@@ -126,8 +131,6 @@ def _seal(passphrase: str | None, recipients: tuple[str, ...]) -> "Seal":
     Raises:
         UsageError: two ways at once, or no key of age or SSH.
     """
-    from functools import cache
-
     from ..bundle import sealing
     from ..bundle.delivery import Seal
 
@@ -135,14 +138,9 @@ def _seal(passphrase: str | None, recipients: tuple[str, ...]) -> "Seal":
         raise UsageError("--recipient", "age opens a file by keys or by a passphrase, not by both")
     if recipients:
         sealing.check_recipients(recipients)
-        return Seal(seal=lambda data: sealing.seal_to(data, recipients))
     if passphrase:
         sealing.check_available()
-        ask = cache(bundle_passphrase(passphrase, new=True))
-        return Seal(
-            lambda: sealing.check_passphrase(ask()), lambda data: sealing.seal_by_passphrase(data, ask())
-        )
-    return Seal()
+    return Seal(bundle_passphrase(passphrase, new=True) if passphrase else None, recipients)
 
 
 def _path(session: Session, output: str | None, wanted: "Wanted", *, sealed: bool) -> str | None:
@@ -154,11 +152,11 @@ def _path(session: Session, output: str | None, wanted: "Wanted", *, sealed: boo
 
 
 def _delivery(session: Session, path: str | None, seal: "Seal", *, force: bool) -> "Delivery":
-    from ..bundle.delivery import to_file, to_stream
+    from ..bundle.delivery import Delivery
     from ..files import explained
 
     if path:
-        return to_file(path, seal, force=force)
+        return Delivery(seal, path, force)
     if not session.dry_run:
         if sys.stdout.isatty():
             raise UsageError("standard output", "is a terminal, and an archive is no text", "-o FILE")
@@ -168,7 +166,7 @@ def _delivery(session: Session, path: str | None, seal: "Seal", *, force: bool) 
         with explained("standard output"):
             session.reveal(data)
 
-    return to_stream(write, seal)
+    return Delivery(seal, write=write)
 
 
 def _opened(path: str | None, passphrase: str | None, recipients: tuple[str, ...]) -> str:

@@ -62,7 +62,7 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         ),
         click.Option(["--root"], metavar="DIR", help="Let DIR stand for / in every default path.", **words),
         click.Option(["--json", "as_json"], help="Print the answer as JSON.", **flags),
-        click.Option(["-n", "--dry-run"], help="Print the plan and change nothing.", **flags),
+        click.Option(["-n", "--dry-run"], help="Print what a run would change; change nothing.", **flags),
         click.Option(["-q", "--quiet"], help="Print warnings and errors only.", **flags),
         click.Option(["-v", "--verbose"], help="Tell on standard error what happens.", **flags),
     ]

@@ -79,16 +79,17 @@ def _screen(session: Session, shown: int) -> None:
 
 def _publish(session: Session, form: str, shown: int, output: str | None, *, force: bool) -> None:
     from ..status import gather
-    from ..status.page import plan_page
+    from ..status.page import write_page
 
-    found = gather(session.site())
+    site = session.site()
+    found = gather(site)
     lines = _document(found, form, shown)
     if output is None:
         session.show({}, lines)
         return
     path = session.absolute(output)
     end = {PROMETHEUS: ".prom", HTML: ""}[form]
-    if session.carry_out(plan_page(path, lines, end, force=force)) is not None:
+    if session.run(site, lambda _: write_page(path, lines, end, force=force), state=False) is not None:
         session.show({}, [session.described(path)])
 
 

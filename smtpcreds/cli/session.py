@@ -18,7 +18,7 @@ from .status import say
 
 if TYPE_CHECKING:
     from ..config import Settings, Site
-    from ..model import Change, Plan
+    from ..model import Change
     from ..transaction import Question, Transaction
 
 T = TypeVar("T")
@@ -92,26 +92,14 @@ class Session:
         lines = (f"would {s.action} {s.target}{_mode(s.mode)}{s.note and f'  ({s.note})'}" for s in plan)
         self.show({"dry_run": True, "plan": rows}, lines if plan else ["nothing to do"])
 
-    def carry_out(self, plan: "Plan[T]") -> T | None:
-        """Apply the plan and return its result; with ``--dry-run`` print it and return None."""
-        from ..files import Disk, PreviewDisk, using
-
-        with using(PreviewDisk() if self.dry_run else Disk()) as run:
-            done = plan.apply()
-        for change in run.changes if self.verbose and not self.dry_run else ():
-            self.note(f"{change.action} {change.target}{_mode(change.mode)}")
-        if not self.dry_run:
-            return done
-        self.show_changes(run.changes)
-        return None
-
     def run(
         self,
         site: "Site",
         verb: "Callable[[Transaction], T]",
         passphrase: "Question | None" = None,
         *,
-        is_apart: bool = False,
+        state: bool = True,
+        look_first: bool = False,
     ) -> T | None:
         """Run a verb and return its result; with ``--dry-run`` print what it would change and return None.
 
@@ -122,27 +110,27 @@ class Session:
             site: where.
             verb: the one function of the command.
             passphrase: the question for that of the CA key; None answers that there is none.
-            is_apart: see :func:`smtpcreds.transaction.transaction`.
+            state: see :func:`smtpcreds.transaction.transaction`.
+            look_first: preview it in any case, so that refusals come before the first change.
         """
-        from ..authority.ca import no_passphrase
-        from ..transaction import transaction
+        from ..transaction import no_passphrase, transaction
 
         question = passphrase or no_passphrase
         if self.dry_run:
-            with transaction(site, preview=True, passphrase=question, is_apart=is_apart) as work:
+            with transaction(site, preview=True, state=state, passphrase=question) as work:
                 verb(work)
             self.show_changes(work.changes)
             self.would_change = bool(work.changes)
             return None
-        answers = self._answers(site, verb, question) if sys.stdin.isatty() else {}
-        with transaction(site, passphrase=question, answers=answers, is_apart=is_apart) as work:
+        answers = self._answers(site, verb, question, state=state) if look_first or sys.stdin.isatty() else {}
+        with transaction(site, state=state, passphrase=question, answers=answers) as work:
             done = verb(work)
         for change in work.changes if self.verbose else ():
             self.note(f"{change.action} {change.target}{_mode(change.mode)}")
         return done
 
     def _answers(
-        self, site: "Site", verb: "Callable[[Transaction], T]", question: "Question"
+        self, site: "Site", verb: "Callable[[Transaction], T]", question: "Question", *, state: bool
     ) -> "dict[Question, Any]":
         """Return the answers to what the verb asks, which a preview of it finds out."""
         from dataclasses import replace
@@ -150,7 +138,7 @@ class Session:
         from ..transaction import transaction
 
         quiet = replace(site, warn=lambda _: None)
-        with transaction(quiet, preview=True, passphrase=question) as work:
+        with transaction(quiet, preview=True, state=state, passphrase=question) as work:
             verb(work)
         return {asked: asked() for asked in work.questions}
 

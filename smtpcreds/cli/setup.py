@@ -12,8 +12,7 @@ from .session import Session, pass_session
 
 if TYPE_CHECKING:
     from ..deploy.place import Applied
-    from ..model import Plan
-    from ..setup import Hub, Part
+    from ..setup.hub import Hub, Part
 
 _OF_HUBS = ("account", "password", "allow_login_name", "no_passphrase")
 
@@ -74,51 +73,29 @@ def _setup_hub(
     no_passphrase: bool,
     force: bool,
 ) -> None:
-    from functools import cache
-
-    from ..setup import Secrets, hub, plan_hub
+    from ..mta.port import Role
+    from ..mta.programs import program_for
+    from ..setup.hub import Secrets, hub, set_up
 
     wanted = hub(session.site(), host, account)
     site = wanted.site
     source = ca_source(passphrase, site, none=no_passphrase)
-    made = cache(lambda: source.new(none=no_passphrase))
     secrets = Secrets(
-        made,
-        lambda: made() if made.cache_info().currsize else source.present(),
-        cache(account_secret(password or "generate:", f"password for {wanted.account}", site)),
+        lambda: source.new(none=no_passphrase),
+        account_secret(password or "generate:", f"password for {wanted.account}", site),
     )
-    plan = plan_hub(wanted, secrets, allow_login_name=allow_login_name)
-    done = session.carry_out(_with_program(wanted, plan, mta, force=force))
+    program = program_for(mta, Role.HUB) if mta else None
+    done = session.run(
+        site,
+        lambda work: set_up(work, wanted, secrets, program, allow_login_name=allow_login_name, force=force),
+        source.present,
+        look_first=True,
+    )
     if done is None:
         return
-    if made.cache_info().currsize:
-        warn_of_plain_key(site, made(), none=no_passphrase)
-    _show(session, wanted, *done)
-
-
-def _with_program(
-    wanted: "Hub", plan: "Plan[list[Part]]", mta: str | None, *, force: bool
-) -> "Plan[tuple[list[Part], Applied | None]]":
-    """Return the plan of the hub, and of its mail program if one is named."""
-    from ..deploy.wishes import Wishes
-    from ..model import Plan
-    from ..mta.port import Role
-    from ..mta.programs import program_for
-    from ..setup.program import plan_program
-    from ..setup.settings import completed
-
-    if mta is None:
-        return Plan(plan.steps, lambda: (plan.apply(), None))
-    program = program_for(mta, Role.HUB)
-    files = plan_program(wanted.site, program, Wishes(), force=force, follows=bool(plan.steps))
-
-    def apply() -> "tuple[list[Part], Applied | None]":
-        parts = plan.apply()
-        applied = files.apply()
-        is_new = any(part.made and part.path == wanted.site.settings_path for part in parts)
-        return parts, completed(wanted.site, applied) if is_new else applied
-
-    return Plan((*plan.steps, *files.steps), apply)
+    if done.is_plain:
+        warn_of_plain_key(site, None, none=no_passphrase)
+    _show(session, wanted, done.parts, done.applied)
 
 
 def _show(session: Session, wanted: "Hub", parts: "list[Part]", applied: "Applied | None") -> None:

@@ -34,7 +34,7 @@ def setup_client(
     from ..bundle.opening import open_bundle
     from ..mta.port import Role
     from ..mta.programs import program_for
-    from ..setup.client import client, plan_client
+    from ..setup.client import client, set_up_client
 
     site = session.site()
     program = program_for(mta, Role.CLIENT) if mta else None
@@ -43,7 +43,7 @@ def setup_client(
     wanted = client(site, opened, program)
     if host and wanted.site.qualify(host) != opened.label.host:
         raise UsageError(host, f"is not the host of the bundle, which is {opened.label.host}")
-    done = session.carry_out(plan_client(wanted, force=force))
+    done = session.run(wanted.site, lambda work: set_up_client(work, wanted, force=force), look_first=True)
     if done is not None:
         _show(session, wanted, done)
 

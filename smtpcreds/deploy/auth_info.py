@@ -3,19 +3,20 @@
 import os
 from collections.abc import Sequence
 
-from ..model import Artifact, Credential, Owner, Plan
+from ..model import Artifact, Credential, Owner
 from ..mta import auth_info
-from .file import plan_file, refuse_existing
+from .file import refuse_existing, write_file
 
 _HOLDS = "other credentials"
 
 
-def plan_auth_info(
+def write_auth_info(
     credential: Credential, path: str, mechanisms: Sequence[str] = (), *, force: bool = False
-) -> Plan[bool]:
-    """Plan the file for one client host: mode 0600, and owner root when root writes it.
+) -> bool:
+    """Write the file for one client host: mode 0600, and owner root when root writes it.
 
-    The plan is empty when the file is there with this very content. Applying it returns whether it wrote.
+    Returns:
+        False where it was there with this very content.
 
     Raises:
         ExistsError: the file says something else and ``force`` is not given.
@@ -23,8 +24,8 @@ def plan_auth_info(
         InexpressibleError: see :func:`smtpcreds.mta.auth_info.render`.
     """
     content = auth_info.render(credential, mechanisms)
-    artifact = Artifact(path, content, 0o600, Owner(0, 0) if os.geteuid() == 0 else None)
-    return plan_file(artifact, _HOLDS, f"credentials of {credential.account}", force=force)
+    owner = Owner(0, 0) if os.geteuid() == 0 else None
+    return write_file(Artifact(path, content, 0o600, owner), _HOLDS, force=force)
 
 
 def refuse_auth_info(path: str) -> None:

@@ -9,7 +9,6 @@ from ..config import Site
 from ..errors import MissingInputError
 from ..files import check_target, ensure_directory, exists
 from ..files.owner import owner as file_owner
-from ..model import Step
 from ..mta.port import Copy, Include
 from ..sasldb.replace import Origin
 from .owners import owner_of
@@ -51,11 +50,6 @@ def write_copies(site: Site, copies: Iterable[Copy]) -> None:
         path = site.path(copy.path)
         ensure_directory(os.path.dirname(path), 0o755, tighten=False)
         make_copy(site.sasldb, path, Origin(copy.mode, owner_of(site.root, copy.user, copy.group)))
-
-
-def step_of_copy(site: Site, copy: Copy) -> Step:
-    """Return the line of the plan."""
-    return Step("copy", site.path(copy.path), copy.mode, f"of {site.sasldb}")
 
 
 def _faults(site: Site, copy: Copy, path: str) -> Iterator[str]:

@@ -11,19 +11,19 @@ from ..files import (
     is_directory,
     read_private,
     read_public,
+    sweep_target,
     write_all,
 )
 from ..files.guard import ANY_FOREIGN_ACCESS
-from ..model import Artifact, Plan, Step
+from ..model import Artifact
 
 
-def plan_file(artifact: Artifact, holds: str, note: str, *, force: bool = False) -> Plan[bool]:
-    """Plan a file; applying it returns whether it was written. The plan is empty where nothing would change.
+def write_file(artifact: Artifact, holds: str, *, force: bool = False) -> bool:
+    """Write a file and return True; where it is there with this very content, do nothing.
 
     Args:
         artifact: the file.
         holds: what another content is ("other credentials"), for the message.
-        note: for the line of the plan.
         force: replace another content.
 
     Raises:
@@ -34,20 +34,16 @@ def plan_file(artifact: Artifact, holds: str, note: str, *, force: bool = False)
     parent = os.path.dirname(path)
     if is_directory(parent):
         check_parents(path)
+        sweep_target(path)
     read = read_public if artifact.mode & ANY_FOREIGN_ACCESS else read_private
-    found = check_target(path)
-    if found is not None and read(path) == artifact.content:
-        return Plan((), lambda: False)
+    if check_target(path) is not None and read(path) == artifact.content:
+        return False
     if not force:
         refuse_existing(path, holds)
-
-    def apply() -> bool:
-        if not is_directory(parent):
-            ensure_directory(parent, 0o755)
-        write_all([artifact])
-        return True
-
-    return Plan((Step("write", path, artifact.mode, note),), apply)
+    if not is_directory(parent):
+        ensure_directory(parent, 0o755)
+    write_all([artifact])
+    return True
 
 
 def refuse_existing(path: str, holds: str) -> None:

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..authority.ledger import record
-from ..config import Site
-from ..inventory import Event, Inventory
+from ..inventory import Event
+from ..transaction import Transaction
 
 WHAT = "bundle"
 _DETAIL = re.compile(r"account (.*), program (\S+), certificate ([0-9a-f]+) (with its|without a) key")
@@ -34,11 +33,11 @@ class Handover:
     with_key: bool
 
 
-def record_handover(site: Site, inventory: Inventory, handover: Handover) -> None:
+def record_handover(work: Transaction, handover: Handover) -> None:
     """Record that a host was given something; no secret is among it."""
     key = "with its" if handover.with_key else "without a"
     what = f"account {handover.account}, program {handover.program}"
-    record(site, inventory, WHAT, handover.host, f"{what}, certificate {handover.serial} {key} key")
+    work.record(WHAT, handover.host, f"{what}, certificate {handover.serial} {key} key")
 
 
 def handovers(events: Iterable[Event]) -> dict[str, Handover]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError
-from ..files import read_public
+from ..files import exists, read_public
 from ..mta.port import Compiled, Facts, File, Include, Need, Program, Work
 from ..mta.port import octets as with_secrets
 from .copies import configuration, copy_faults
@@ -25,20 +25,20 @@ _WRONG = {
 def inspect(site: Site, program: Program, facts: Facts, standings: list[Standing]) -> list[Finding]:
     """Return what is wrong, in the order in which to put it right."""
     apply = f"smtpcreds mta apply {program.NAME}"
+    tasks = program.work(facts)
     missing = [Finding(e.subject, e.reason, e.hint or "") for e in missing_files(site, program, facts)]
     files = [finding for standing in standings for finding in _of_file(program, standing, apply)]
     includes = [
         Finding(site.path(i.path), "lacks a line" if len(i.lines) == 1 else "lacks lines", added(i))
-        for i in missing_includes(site, program, facts)
+        for i in missing_includes(site, tasks)
     ]
     includes += [
         Finding(path, f"has a line that is no longer wanted: {line}", f"remove it, then {apply} --run")
-        for path, line in superfluous(site, program, facts)
+        for path, line in superfluous(site, tasks)
     ]
-    results = [Finding(path, what, f"{apply} --run") for path, what in stale(site, program, facts)]
-    work = program.work(facts)
-    rights = (*_of_copies(site, work, apply), *unreadable(site, work.readers))
-    return [*missing, *files, *includes, *results, *rights, *_unmet(site, work)]
+    results = [Finding(path, what, f"{apply} --run") for path, what in stale(site, tasks)]
+    rights = (*_of_copies(site, tasks, apply), *unreadable(site, tasks.readers))
+    return [*missing, *files, *includes, *results, *rights, *_unmet(site, tasks)]
 
 
 def _of_copies(site: Site, work: Work, apply: str) -> Iterator[Finding]:
@@ -67,24 +67,24 @@ def missing_files(site: Site, program: Program, facts: Facts) -> Iterator[Missin
         return
     issue = f"smtpcreds cert issue {facts.host}"
     for path in (facts.tls.key, facts.tls.certificate, facts.tls.bundle, facts.tls.crl):
-        if not os.path.exists(site.path(path)):
+        if not exists(site.path(path)):
             yield MissingInputError(
                 site.path(path), f"is missing, so {facts.host} has no TLS to speak of", issue
             )
 
 
-def missing_includes(site: Site, program: Program, facts: Facts) -> tuple[Include, ...]:
+def missing_includes(site: Site, tasks: Work) -> tuple[Include, ...]:
     """Return what the administrator has still to add to files of their own; only the lines that lack."""
     return tuple(
         replace(include, lines=lacking)
-        for include in program.work(facts).includes
+        for include in tasks.includes
         if (lacking := _lacking(_content(site.path(include.path)), include))
     )
 
 
-def superfluous(site: Site, program: Program, facts: Facts) -> Iterator[tuple[str, str]]:
+def superfluous(site: Site, tasks: Work) -> Iterator[tuple[str, str]]:
     """Yield path and line of what stands in a fence of ours and is no longer wanted."""
-    for include in program.work(facts).includes:
+    for include in tasks.includes:
         path = site.path(include.path)
         inside = False
         for line in _content(path).splitlines():
@@ -98,14 +98,14 @@ def superfluous(site: Site, program: Program, facts: Facts) -> Iterator[tuple[st
                 yield path, line
 
 
-def stale(site: Site, program: Program, facts: Facts) -> list[tuple[str, str]]:
+def stale(site: Site, tasks: Work) -> list[tuple[str, str]]:
     """Return path and fault of each compiled file that does not say what its sources do."""
-    return [fault for result in program.work(facts).compiled for fault in _stale(site, result)]
+    return [fault for result in tasks.compiled for fault in _stale(site, result)]
 
 
 def _stale(site: Site, result: Compiled) -> Iterator[tuple[str, str]]:
     path = site.path(result.path)
-    if not os.path.exists(path):
+    if not exists(path):
         yield path, "is missing"
         return
     for source in map(site.path, result.sources):

@@ -3,17 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..authority.ledger import at_work, record
 from ..authority.reload import Hook
-from ..config import Site
 from ..errors import ConfigError, UsageError
-from ..model import Plan, Step
 from ..mta.port import Facts, Include, Program
 from ..mta.port import octets as with_secrets
-from .copies import configuration, due_copies, step_of_copy, write_copies
+from ..transaction import Transaction
+from .copies import configuration, due_copies, write_copies
 from .inspection import added, missing_files, missing_includes, stale
-from .standing import look, standings, wanted_text
-from .writing import due_files, step_of, write_files
+from .standing import look, wanted_text
+from .writing import due_files, write_files
 from .written import remember
 
 
@@ -34,24 +32,17 @@ class Applied:
     ran: tuple[str, ...]
 
 
-def plan_apply(
-    site: Site,
-    program: Program,
-    facts: Facts,
-    *,
-    force: bool = False,
-    run: bool = False,
-    pair_follows: bool = False,
-) -> Plan[Applied]:
-    """Plan the files, and with ``run`` the commands that make them effective.
+def apply(
+    work: Transaction, program: Program, facts: Facts, *, force: bool = False, run: bool = False
+) -> Applied:
+    """Write the files of a mail program, and with ``run`` run the commands that make them effective.
 
     Args:
-        site: where.
+        work: where.
         program: whose files.
         facts: what they say.
         force: replace files that are not ours or were edited.
         run: the commands.
-        pair_follows: the host's certificate is not there yet, but will be before the plan is applied.
 
     Raises:
         MissingInputError: the host's certificate is not there yet, or no account database to be copied.
@@ -59,53 +50,32 @@ def plan_apply(
         UsageError: commands under another root.
         InexpressibleError: a fact that a format can't hold.
     """
+    site = work.site
     if run and not site.root.is_host:
         raise UsageError(
             "--run", "runs commands of this host, not of another root", "leave --run or --root out"
         )
-    for error in () if pair_follows else missing_files(site, program, facts):
+    for error in missing_files(site, program, facts):
         raise error
-    due = due_files(standings(site, program, facts), _see(program), force=force)
-    work = program.work(facts)
-    copies = due_copies(site, work.copies)
-    effects = _effects(site, program, facts, run=run, changed=bool(due)) if run else ()
-    steps = (
-        *map(step_of, due),
-        *(step_of_copy(site, copy) for copy in copies),
-        *(Step("run", command) for command in effects),
-    )
-    return Plan(steps, lambda: _apply(site, program, facts, force=force, run=run))
-
-
-def _apply(site: Site, program: Program, facts: Facts, *, force: bool, run: bool) -> Applied:
-    with at_work(site) as inventory:
-        found = look(site, program.render(facts), inventory)
-        due = due_files(found, _see(program), force=force)
-        for standing in found:
-            if standing.is_due or not standing.is_known:
-                remember(site, inventory, standing.path, with_secrets(wanted_text(standing.rendered)))
-        if due:
-            write_files(due)
-            record(site, inventory, "mta apply", program.NAME, f"{len(due)} files")
-    copies = due_copies(site, program.work(facts).copies)
+    tasks = program.work(facts)
+    found = look(site, program.render(facts), work.known_inventory)
+    due = due_files(found, f"see smtpcreds mta diff {program.NAME}; --force replaces it", force=force)
+    copies = due_copies(site, tasks.copies)
+    unknown = [standing for standing in found if standing.is_due or not standing.is_known]
+    for standing in unknown:
+        remember(site, work.inventory, standing.path, with_secrets(wanted_text(standing.rendered)))
+    if due:
+        write_files(due)
+        work.record("mta apply", program.NAME, f"{len(due)} files")
     write_copies(site, copies)
-    includes = (*missing_includes(site, program, facts), *configuration(site, program.work(facts).copies))
-    commands = _effects(site, program, facts, run=run, changed=bool(due))
+    includes = (*missing_includes(site, tasks), *configuration(site, tasks.copies))
+    is_due = bool(due) or (run and tasks.untraced) or bool(stale(site, tasks))
+    commands = tasks.commands if is_due else ()
     if run:
         _run(includes, commands)
-    files = [(s.path, s.is_due) for s in found]
-    files += [(site.path(copy.path), copy in copies) for copy in program.work(facts).copies]
+    files = [(standing.path, standing.is_due) for standing in found]
+    files += [(site.path(copy.path), copy in copies) for copy in tasks.copies]
     return Applied(tuple(files), includes, () if run else commands, commands if run else ())
-
-
-def _effects(site: Site, program: Program, facts: Facts, *, run: bool, changed: bool) -> tuple[str, ...]:
-    """Return the commands, if anything needs them or could."""
-    work = program.work(facts)
-    return work.commands if changed or (run and work.untraced) or stale(site, program, facts) else ()
-
-
-def _see(program: Program) -> str:
-    return f"see smtpcreds mta diff {program.NAME}; --force replaces it"
 
 
 def _run(includes: Iterable[Include], commands: Iterable[str]) -> None:

@@ -7,13 +7,13 @@ from dataclasses import replace
 from ..config import Site
 from ..errors import DamagedFileError, UsageError
 from ..files import check_parents, check_target, exists, read_public
-from ..model import Artifact, Plan, Root
+from ..model import Artifact, Root
 from ..mta.sasl_conf import PROGRAMS, Backend, Sasldb, Sql, parse, shown
 from ..postgres import is_url, parse_url
 from ..postgres.cyrus import plugin_options
 from ..sasldb.opening import refuse_url
 from ..secret import Secret
-from .file import plan_file
+from .file import write_file
 from .owners import owner_of
 from .wishes import Wishes
 
@@ -78,10 +78,10 @@ def _installed(path: str) -> Mapping[str, str | Secret]:
         return {}
 
 
-def plan_sasl_conf(
+def write_sasl_conf(
     root: Root, content: bytes, path: str, *, group: str | None = None, force: bool = False
-) -> Plan[bool]:
-    """Plan the file, owned by root when root writes it.
+) -> bool:
+    """Write the file, owned by root when root writes it; return False where it was there as it is to be.
 
     Args:
         root: whose groups are meant.
@@ -96,4 +96,4 @@ def plan_sasl_conf(
     """
     mode = 0o644 if group is None else 0o600 if group == "root" else 0o640
     artifact = Artifact(path, content, mode, owner_of(root, "root", group or "root"))
-    return plan_file(artifact, "other settings", "where Cyrus SASL finds the accounts", force=force)
+    return write_file(artifact, "other settings", force=force)

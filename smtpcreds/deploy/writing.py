@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 
-from ..config import Site
 from ..errors import ExistsError
 from ..files import check_parents, ensure_directory, is_directory, sweep, write_all
-from ..model import Artifact, Plan, Root, Step
+from ..model import Artifact, Root
 from ..mta.port import Facts, Map, Program
 from ..sasldb.replace import open_regular, wake_readers
+from ..transaction import Transaction
 from .standing import Standing, Status, look, octets_of
 
 _REASONS = {
@@ -19,29 +19,20 @@ _REASONS = {
 }
 
 
-def plan_copy(
-    site: Site, program: Program, facts: Facts, directory: str, *, force: bool = False
-) -> Plan[list[Standing]]:
-    """Plan the files below another directory, to be carried to the host that they are for.
-
-    Applying it returns the files that were written.
+def copy_to(
+    work: Transaction, program: Program, facts: Facts, directory: str, *, force: bool = False
+) -> list[Standing]:
+    """Write the files below another directory, to be carried to the host that they are for; return them.
 
     Raises:
         ExistsError: another file is there, and ``force`` is not given.
         InexpressibleError: a fact that a format can't hold.
     """
-    there = replace(site, root=Root(directory))
-
-    def found() -> list[Standing]:
-        return look(there, program.render(facts), None)
-
-    def apply() -> list[Standing]:
-        due = due_files(found(), "another directory, or --force to replace it", force=force)
-        write_files(due)
-        return due
-
-    due = due_files(found(), "another directory, or --force to replace it", force=force)
-    return Plan(tuple(map(step_of, due)), apply)
+    there = replace(work.site, root=Root(directory))
+    found = look(there, program.render(facts), None)
+    due = due_files(found, "another directory, or --force to replace it", force=force)
+    write_files(due)
+    return due
 
 
 def due_files(found: Iterable[Standing], hint: str, *, force: bool) -> list[Standing]:
@@ -74,9 +65,3 @@ def _opened(standing: Standing, stack: ExitStack) -> int | None:
     if old is not None:
         stack.callback(os.close, old)
     return old
-
-
-def step_of(standing: Standing) -> Step:
-    """Return the line of the plan for a file that is to be written."""
-    action = "write" if standing.status is Status.MISSING else "replace"
-    return Step(action, standing.path, standing.rendered.mode, "; ".join(standing.excess))

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ..accounts import AccountBook
 from ..errors import DataError, ExistsError, MissingInputError, NoSuchAccountError
 from ..inventory import Rotation, RotationState
 from ..model import Account
-from .desk import Accounts, Addition
 
 _NUMBERED = re.compile(r"(.+)-([0-9]{1,9})")
 
@@ -31,34 +31,34 @@ class Request:
     retire_after: datetime | None = None
 
 
-def check_begin(unfinished: Sequence[Rotation], accounts: Accounts, request: Request) -> Addition:
+def check_begin(unfinished: Sequence[Rotation], book: AccountBook, request: Request) -> Account:
     """Return the successor that may be made.
 
     Raises:
         NoSuchAccountError: there is nothing to replace.
         ExistsError: the account is being replaced already, or something is where the successor is to be.
         DataError: the account is itself a successor whose predecessor still works.
-        NameRefusedError: the successor's name.
-        PasswordRefusedError: the account is stored in a way that can't be made here.
+        NameRefusedError: a login of this host.
     """
     account = request.account
     for row in _of(unfinished, request.sasldb):
         if row.account == account:
             reason = f"is being replaced by {row.successor} since {row.started:%Y-%m-%d}"
-            raise ExistsError(str(account), reason, _ways_on(accounts, row))
+            raise ExistsError(str(account), reason, _ways_on(book, row))
         if row.successor == account:
             reason = f"is the successor of {row.account}, which still works"
-            raise DataError(str(account), reason, _retire(accounts, row))
-    if not accounts.exists(account):
+            raise DataError(str(account), reason, _retire(book, row))
+    if account not in book:
         raise NoSuchAccountError(
             str(account), "no such account, so there is nothing to replace", "smtpcreds sasl list"
         )
     elsewhere = {row.successor: row for row in unfinished if row.sasldb != request.sasldb}
-    successor = request.successor or successor_of(account, lambda a: a in elsewhere or accounts.exists(a))
+    successor = request.successor or successor_of(account, lambda a: a in elsewhere or a in book)
     if other := elsewhere.get(successor):
         reason = f"is a successor in {other.sasldb} too, and both would have one file for client hosts"
         raise ExistsError(str(successor), reason, "name another one: --successor NAME")
-    return accounts.addition(successor, account)
+    book.check_new(successor)
+    return successor
 
 
 def successor_of(account: Account, is_taken: Callable[[Account], bool]) -> Account:
@@ -70,7 +70,7 @@ def successor_of(account: Account, is_taken: Callable[[Account], bool]) -> Accou
     return successor
 
 
-def open_rotation(unfinished: Sequence[Rotation], accounts: Accounts, request: Request) -> Rotation:
+def open_rotation(unfinished: Sequence[Rotation], book: AccountBook, request: Request) -> Rotation:
     """Return the open replacement of an account.
 
     Raises:
@@ -83,36 +83,36 @@ def open_rotation(unfinished: Sequence[Rotation], accounts: Accounts, request: R
             return row
         if row.successor == account:
             reason = f"is the successor of {row.account}; name that one"
-            raise MissingInputError(str(account), reason, _ways_on(accounts, row))
-    if not accounts.exists(account):
+            raise MissingInputError(str(account), reason, _ways_on(book, row))
+    if account not in book:
         reason = "is not being replaced, and there is no such account"
         raise NoSuchAccountError(str(account), reason, "smtpcreds sasl list")
-    hint = f"smtpcreds sasl rotate {accounts.shown(account)}"
+    hint = f"smtpcreds sasl rotate {book.shown(account)}"
     raise MissingInputError(str(account), "is not being replaced", hint)
 
 
-def check_retire(accounts: Accounts, row: Rotation) -> None:
+def check_retire(book: AccountBook, row: Rotation) -> None:
     """Refuse to retire an account whose successor is gone.
 
     Raises:
         NoSuchAccountError: clients would have no account at all.
     """
-    if not accounts.exists(row.successor):
+    if row.successor not in book:
         reason = (
             f"the successor of {row.account} is gone, so retiring that would leave clients without account"
         )
-        raise NoSuchAccountError(str(row.successor), reason, _abandon(accounts, row))
+        raise NoSuchAccountError(str(row.successor), reason, _abandon(book, row))
 
 
-def check_abandon(accounts: Accounts, row: Rotation) -> None:
+def check_abandon(book: AccountBook, row: Rotation) -> None:
     """Refuse to abandon the successor of an account that is gone.
 
     Raises:
         NoSuchAccountError: clients would have no account at all.
     """
-    if not accounts.exists(row.account) and accounts.exists(row.successor):
+    if row.account not in book and row.successor in book:
         reason = f"is gone, so abandoning {row.successor} would leave clients without account"
-        raise NoSuchAccountError(str(row.account), reason, _retire(accounts, row))
+        raise NoSuchAccountError(str(row.account), reason, _retire(book, row))
 
 
 def due(unfinished: Sequence[Rotation], now: datetime) -> list[Rotation]:
@@ -128,13 +128,13 @@ def _of(rows: Sequence[Rotation], sasldb: str) -> list[Rotation]:
     return [row for row in rows if row.sasldb == sasldb]
 
 
-def _retire(accounts: Accounts, row: Rotation) -> str:
-    return f"smtpcreds sasl rotate {accounts.shown(row.account)} --retire"
+def _retire(book: AccountBook, row: Rotation) -> str:
+    return f"smtpcreds sasl rotate {book.shown(row.account)} --retire"
 
 
-def _abandon(accounts: Accounts, row: Rotation) -> str:
-    return f"smtpcreds sasl rotate {accounts.shown(row.account)} --abandon"
+def _abandon(book: AccountBook, row: Rotation) -> str:
+    return f"smtpcreds sasl rotate {book.shown(row.account)} --abandon"
 
 
-def _ways_on(accounts: Accounts, row: Rotation) -> str:
-    return f"{_retire(accounts, row)}, or --abandon"
+def _ways_on(book: AccountBook, row: Rotation) -> str:
+    return f"{_retire(book, row)}, or --abandon"

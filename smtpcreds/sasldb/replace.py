@@ -197,6 +197,8 @@ def wake_readers(old: int, path: str) -> None:
         old: descriptor of the replaced file.
         path: the new file.
     """
+    if disk().is_preview:
+        return
     with explained(path):
         later = int(os.stat(path).st_mtime) + 1
         os.utime(old, (later, later))

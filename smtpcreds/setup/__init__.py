@@ -1,6 +1,1 @@
-"""Journeys: several use cases in one go."""
-
-from .hub import Hub, Secrets, hub
-from .plan import Part, plan_hub
-
-__all__ = ["Hub", "Part", "Secrets", "hub", "plan_hub"]
+"""Several verbs in one go: a whole hub, a client host from a bundle."""

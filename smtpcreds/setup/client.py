@@ -7,24 +7,23 @@ from ..accounts import AccountBook
 from ..authority.answers import Answer
 from ..authority.install import certificate_file
 from ..authority.layout import CRL, pair_of
-from ..authority.ledger import at_work
 from ..bundle.opening import Opened
 from ..bundle.settings import merged
 from ..config import Site
 from ..config.host import host_name
 from ..deploy.credentials import secret_for
 from ..deploy.gather import gather
-from ..deploy.place import Applied
+from ..deploy.place import Applied, apply
 from ..deploy.wishes import Wishes
 from ..errors import DataError, UsageError
 from ..files import ensure_directory, exists, sweep, write_all
-from ..model import Artifact, Plan, Step
+from ..model import Artifact
 from ..mta.port import Material, Need, Program
 from ..pki.pem import encode_certificates
 from ..secret import Secret
-from .client_pair import install_pair, pair_steps, warn_of_ended_lists
-from .plan import Part
-from .program import plan_program
+from ..transaction import Transaction
+from .client_pair import install_pair, warn_of_ended_lists
+from .hub import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,38 +97,22 @@ def client(site: Site, opened: Opened, program: Program | None = None) -> Client
     return made
 
 
-def plan_client(wanted: Client, *, force: bool = False) -> Plan[Ready]:
-    """Plan what is missing; the plan of a finished client host is empty.
+def set_up_client(work: Transaction, wanted: Client, *, force: bool = False) -> Ready:
+    """Put in place what is missing; of a finished client host nothing.
 
     Raises:
         ExistsError: another valid certificate, or a file that is not ours, and ``force`` is not given.
         MissingInputError: the bundle has no key, and neither has this host.
     """
     site = wanted.site
-    pair = pair_steps(site, wanted.answer, wanted.opened, force=force)
-    configuration = _configuration(wanted)
-    program = plan_program(
-        site, wanted.program, wanted.wishes, force=force, follows=bool(pair), material=wanted.material
+    is_new = install_pair(work, wanted.answer, wanted.opened, force=force)
+    parts = (
+        Part("certificate", wanted.answer.pair.certificate, is_new),
+        Part("configuration", site.settings_path, _configured(wanted)),
     )
-    steps = (*pair, *configuration, *program.steps)
-
-    def apply() -> Ready:
-        if pair:
-            with at_work(site) as inventory:
-                install_pair(site, inventory, wanted.answer, wanted.opened, force=force)
-        if configuration:
-            ensure_directory(os.path.dirname(site.settings_path), 0o755, tighten=False)
-            sweep(os.path.dirname(site.settings_path))
-            write_all([_settings_file(wanted)])
-        parts = (
-            Part("certificate", wanted.answer.pair.certificate, bool(pair)),
-            Part("configuration", site.settings_path, bool(configuration)),
-        )
-        applied = program.apply()
-        facts = gather(site, wanted.program, wanted.wishes)
-        return Ready(parts, applied, wanted.program.work(facts).usage)
-
-    return Plan(steps, apply)
+    facts = gather(site, wanted.program, wanted.wishes)
+    applied = apply(work, wanted.program, facts, force=force)
+    return Ready(parts, applied, wanted.program.work(facts).usage)
 
 
 def _wishes(site: Site, opened: Opened) -> Wishes:
@@ -165,10 +148,13 @@ def _warn(wanted: Client) -> None:
         site.warn(f"{site.settings_path}: other commands need what the hub says: {'; '.join(wanted.lacking)}")
 
 
-def _configuration(wanted: Client) -> tuple[Step, ...]:
+def _configured(wanted: Client) -> bool:
+    """Write the configuration of a host that has none; tell whether it had none."""
     path = wanted.site.settings_path
-    return () if exists(path) else (Step("write", path, 0o644, "; ".join(wanted.lacking)),)
-
-
-def _settings_file(wanted: Client) -> Artifact:
-    return Artifact(wanted.site.settings_path, wanted.opened.settings_text, 0o644)
+    if exists(path):
+        return False
+    ensure_directory(os.path.dirname(path), 0o755, tighten=False)
+    sweep(os.path.dirname(path))
+    content = wanted.opened.settings_text
+    write_all([Artifact(path, content, 0o644, note="; ".join(wanted.lacking))])
+    return True

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from ..authority.answers import Answer
-from ..authority.install import Listed, certificate_file, check, prepare, surroundings
+from ..authority.ca import Listed
+from ..authority.install import certificate_file, check, prepare, surroundings
 from ..authority.install_answer import install
 from ..authority.placing import key_id
 from ..authority.standing import refuse_standing
@@ -11,48 +12,42 @@ from ..bundle.opening import Opened
 from ..config import Site
 from ..errors import ExistsError, MissingInputError
 from ..files import check_target, exists, read_private, write_all
-from ..inventory import Inventory
-from ..model import Artifact, Link, Step
+from ..model import Artifact, Link
 from ..pki.crl import Crl, read_crl
 from ..pki.describe import purposes_of
 from ..pki.keys import public_id
 from ..pki.profiles import HOST_PROFILES, RELAY
+from ..transaction import Transaction
 
 _BY_ROLES = {profile.purposes: profile for profile in HOST_PROFILES.values()}
 
 
-def pair_steps(site: Site, answer: Answer, opened: Opened, *, force: bool) -> tuple[Step, ...]:
-    """Return what is missing of the directory; empty where all is in place.
+def install_pair(work: Transaction, answer: Answer, opened: Opened, *, force: bool) -> bool:
+    """Write what is missing, and record the certificate; tell whether anything was.
+
+    The key waits beside the one in use until its certificate is there, so that a killed run is completed.
 
     Raises:
         ExistsError: another valid certificate, another key that waits, and ``force`` is not given.
         MissingInputError: no key, neither in the bundle nor here.
         UnsafePathError: others can change the directory, or a link stands in the way.
     """
+    site = work.site
     check(answer.pair.directory)
-    around = [Step("write", item.path, getattr(item, "mode", None)) for item in _around(site, opened)]
-    if _is_in_place(answer, opened):
-        return tuple(around)
-    _verify_place(site, answer, opened, force=force)
-    key = [Step("write", answer.pair.key, 0o600)] if opened.key else []
-    return (*around, *key, Step("write", answer.pair.certificate, 0o600))
-
-
-def install_pair(site: Site, inventory: Inventory, answer: Answer, opened: Opened, *, force: bool) -> None:
-    """Write what is missing, and record the certificate; the caller holds the lock.
-
-    The key waits beside the one in use until its certificate is there, so that a killed run is completed.
-    """
     around = _around(site, opened)
-    prepare(site, answer.pair.directory)
     if _is_in_place(answer, opened):
-        write_all(around)
-        return
+        if around:
+            prepare(site, answer.pair.directory)
+            write_all(around)
+        return bool(around)
     _verify_place(site, answer, opened, force=force)
+    _ = work.inventory
+    prepare(site, answer.pair.directory)
     if opened.key:
         write_all([Artifact(answer.pair.next_key, opened.key.reveal())])
     profile = _BY_ROLES.get(purposes_of(opened.certificate), RELAY)
-    install(site, inventory, answer, profile, around, "setup")
+    install(work, answer, profile, around, "setup")
+    return True
 
 
 def _around(site: Site, opened: Opened) -> list[Artifact | Link]:

@@ -51,9 +51,14 @@ def resolve(source: Source, context: Context) -> Secret:
     Raises:
         SmtpcredsError: the class depends on the kind; the message never holds what was read.
     """
-    if disk().is_preview and not isinstance(source, File | Credential | Generated):
+    if not is_answered(source):
         return Generated("").read(Context(context.what, new=True))
     return source.read(context)
+
+
+def is_answered(source: Source) -> bool:
+    """Tell whether the source itself answers in this run; a preview makes up what others would say."""
+    return not disk().is_preview or isinstance(source, File | Credential | Generated)
 
 
 def is_generated(source: Source) -> bool:

@@ -3,14 +3,14 @@
 import os
 
 from ..errors import ExistsError, MissingInputError, UsageError
-from ..files import check_target, read_public, write_all
-from ..model import Artifact, Plan, Step
+from ..files import check_target, read_public, sweep_target, write_all
+from ..model import Artifact
 
 MODE = 0o644
 
 
-def plan_page(path: str, lines: list[str], end: str, *, force: bool = False) -> Plan[bool]:
-    """Plan to write a file, or to replace the one that an earlier run wrote.
+def write_page(path: str, lines: list[str], end: str, *, force: bool = False) -> bool:
+    """Write a file, or replace the one that an earlier run wrote.
 
     Args:
         path: absolute.
@@ -29,14 +29,10 @@ def plan_page(path: str, lines: list[str], end: str, *, force: bool = False) -> 
     if not os.path.isdir(os.path.dirname(path)):
         raise MissingInputError(os.path.dirname(path), "is no directory")
     _refuse_others(path, lines[0], force=force)
-
-    def apply() -> bool:
-        _refuse_others(path, lines[0], force=force)
-        content = "".join(f"{line}\n" for line in lines).encode(errors="backslashreplace")
-        write_all([Artifact(path, content, MODE)])
-        return True
-
-    return Plan((Step("write", path, MODE),), apply)
+    content = "".join(f"{line}\n" for line in lines).encode(errors="backslashreplace")
+    sweep_target(path)
+    write_all([Artifact(path, content, MODE)])
+    return True
 
 
 def _refuse_others(path: str, mark: str, *, force: bool) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from cli.runner import HUB, peer
+from admin import HUB, peer
 
 from .scene import (
     ACCESS,

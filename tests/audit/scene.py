@@ -10,16 +10,17 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cli.runner import CONFIG, HUB, Program, peer
+from admin import CONFIG, HUB, Admin, peer
 from lab.debs import unpacked
 from lab.mc import client as client_mc
 from lab.mc import hub as hub_mc
 from lab.mc import include
 
 from smtpcreds.audit.finding import Finding
-from smtpcreds.audit.run import audit, choice, plan_fix
+from smtpcreds.audit.run import audit, choice, fix
 from smtpcreds.cli.session import Session
 from smtpcreds.config import Site
+from smtpcreds.transaction import transaction
 
 PACKAGES = ("sendmail-bin", "sendmail-base", "sendmail-cf")
 PLUGINS = "/usr/lib/x86_64-linux-gnu/sasl2"
@@ -69,8 +70,8 @@ class Host:
         path.write_text(text.replace(old, new))
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
-    def program(self) -> Program:
-        return Program(self.root)
+    def program(self) -> Admin:
+        return Admin(self.root)
 
     def site(self) -> Site:
         site = Session(root=str(self.root)).site()
@@ -83,7 +84,8 @@ class Host:
         return {finding.code.name for finding in self.findings()}
 
     def fix(self, *only: str) -> int:
-        return plan_fix(self.site(), choice(only, ())).apply()
+        with transaction(self.site(), state=False) as work:
+            return fix(work, choice(only, ()))
 
 
 def openssl(*words: str | Path) -> str:

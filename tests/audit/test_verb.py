@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cli.runner import HUB, Program, peer, snapshot
+from admin import HUB, Admin, peer, snapshot
 
 from .conftest import Made
 from .scene import Host
@@ -19,11 +19,11 @@ def host(scene: Made) -> Host:
 
 
 @pytest.fixture
-def program(host: Host) -> Program:
+def program(host: Host) -> Admin:
     return host.program()
 
 
-def test_a_clean_host(program: Program) -> None:
+def test_a_clean_host(program: Admin) -> None:
     before = snapshot(program.root)
     assert program("audit").out == "nothing found\n"
     assert program("audit", "--json").data == {"findings": [], "repaired": 0, "warnings": []}
@@ -31,13 +31,13 @@ def test_a_clean_host(program: Program) -> None:
 
 
 def test_an_empty_root(tmp_path: Path) -> None:
-    empty = Program(tmp_path / "root")
+    empty = Admin(tmp_path / "root")
     empty.configure()
     assert empty("audit").out == "nothing found\n"
     assert not empty.path("/var").exists()
 
 
-def test_text_and_json_say_the_same(host: Host, program: Program) -> None:
+def test_text_and_json_say_the_same(host: Host, program: Admin) -> None:
     host.path(KEY).chmod(0o644)
     key = str(host.path(KEY))
     ran = program.run("audit")
@@ -85,11 +85,11 @@ def test_the_exit_status_depends_on_what_is_asked(host: Host, words: tuple[str, 
         (("--fail-on", "fatal"), "--fail-on"),
     ],
 )
-def test_bad_usage(program: Program, words: tuple[str, ...], said: str) -> None:
+def test_bad_usage(program: Admin, words: tuple[str, ...], said: str) -> None:
     assert said in program.refuses(64, "audit", *words)
 
 
-def test_fix_is_planned_done_and_recorded(host: Host, program: Program) -> None:
+def test_fix_is_planned_done_and_recorded(host: Host, program: Admin) -> None:
     host.path(KEY).chmod(0o644)
     host.path("/etc/mail").chmod(0o775)
     before = snapshot(host.root)
@@ -105,14 +105,14 @@ def test_fix_is_planned_done_and_recorded(host: Host, program: Program) -> None:
     assert program("audit", "--fix").out == "nothing found\n"
 
 
-def test_only_narrows_what_is_repaired(host: Host, program: Program) -> None:
+def test_only_narrows_what_is_repaired(host: Host, program: Admin) -> None:
     host.path(KEY).chmod(0o644)
     host.path("/etc/sasldb2").chmod(0o666)
     program("audit", "--fix", "--only", "PERM010")
     assert (program.mode("/etc/sasldb2"), program.mode(KEY)) == (0o660, 0o644)
 
 
-def test_a_second_name_is_not_changed_by_way_of_the_first(host: Host, program: Program) -> None:
+def test_a_second_name_is_not_changed_by_way_of_the_first(host: Host, program: Admin) -> None:
     """Who can write to the directory could otherwise have any file of the system given to root, or closed."""
     elsewhere = host.write("/etc/other", "of somebody\n", 0o644)
     host.path(KEY).unlink()
@@ -124,7 +124,7 @@ def test_a_second_name_is_not_changed_by_way_of_the_first(host: Host, program: P
     assert program.mode("/etc/other") == 0o644
 
 
-def test_the_repair_of_a_database_keeps_every_account(host: Host, program: Program) -> None:
+def test_the_repair_of_a_database_keeps_every_account(host: Host, program: Admin) -> None:
     secret = program("sasl", "show", "maildroid", "--reveal").out
     words = ("-f", host.path("/etc/sasldb2"), "-u", HUB)
     for name, old in (("anna", b"Quetschkommode"), ("bert", b"Ziehharmonika-und-Bandoneon")):
@@ -140,7 +140,7 @@ def test_the_repair_of_a_database_keeps_every_account(host: Host, program: Progr
     assert "mail" not in peer("getfacl", "-p", host.path("/etc/sasldb2"))
 
 
-def test_a_map_that_was_made_anew_is_what_makemap_makes(host: Host, program: Program) -> None:
+def test_a_map_that_was_made_anew_is_what_makemap_makes(host: Host, program: Admin) -> None:
     source, path = host.path("/etc/mail/access"), host.path("/etc/mail/access.db")
     source.write_text(
         "# a comment\n\n127.0.0.1\tRELAY\nTLS_Srv:MX.example.net  VERIFY\nConnect:10 REJECT no\n"
@@ -161,7 +161,7 @@ def test_a_map_that_was_made_anew_is_what_makemap_makes(host: Host, program: Pro
     ]
 
 
-def test_no_secret_is_shown(host: Host, program: Program) -> None:
+def test_no_secret_is_shown(host: Host, program: Admin) -> None:
     host.write("/etc/mail/default-auth-info", "maildroid\nmaildroid\ngeheimnis\nexample.net\n", 0o644)
     line = 'AuthInfo:x "U:maildroid" "P:geheimnis" oops\n'
     host.write("/etc/mail/authinfo", line, 0o644)
@@ -173,12 +173,12 @@ def test_no_secret_is_shown(host: Host, program: Program) -> None:
 
 def test_another_clock(host: Host) -> None:
     """The process, not only the library, goes by the clock of the system."""
-    later = Program(host.root, prefix=("faketime", "+31 days"))
+    later = Admin(host.root).at("+31 days")
     ran = later.run("audit", "--json")
     assert {finding["code"] for finding in ran.data["findings"]} == {"CERT014"}
 
 
-def test_one_check_that_fails_does_not_stop_the_others(host: Host, program: Program) -> None:
+def test_one_check_that_fails_does_not_stop_the_others(host: Host, program: Admin) -> None:
     host.write("/etc/postfix/main.cf", "nonsense\n")
     host.write("/var/lib/smtpcreds/inventory.sqlite3", b"nonsense" * 1000, 0o600)
     host.write("/var/lib/smtpcreds/ca/ca-cert.pem", "nonsense", 0o600)
@@ -190,7 +190,7 @@ def test_one_check_that_fails_does_not_stop_the_others(host: Host, program: Prog
     assert unread == {"/etc/postfix/main.cf", f"{state}/inventory.sqlite3", f"{state}/ca/ca-cert.pem"}
 
 
-def test_a_repair_without_an_inventory_is_made_too(host: Host, program: Program) -> None:
+def test_a_repair_without_an_inventory_is_made_too(host: Host, program: Admin) -> None:
     host.write("/var/lib/smtpcreds/inventory.sqlite3", b"nonsense" * 1000, 0o600)
     host.path(KEY).chmod(0o644)
     ran = program.run("audit", "--fix")

@@ -1,30 +1,28 @@
 """Scratch roots: an empty one, one with an authority, one with a whole hub; the latter are made once."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
-
-from .runner import HUB, PASSPHRASE, Program
+from admin import HUB, PASSPHRASE, Admin
 
 
 @pytest.fixture
-def smtpcreds(tmp_path: Path) -> Program:
+def smtpcreds(tmp_path: Path) -> Admin:
     """The program under an empty root whose configuration names the domain and the hub."""
-    program = Program(tmp_path / "root")
+    program = Admin(tmp_path / "root")
     program.configure()
     return program
 
 
 @pytest.fixture
-def bare(tmp_path: Path) -> Program:
+def bare(tmp_path: Path) -> Admin:
     """The program under a root that does not exist yet."""
-    return Program(tmp_path / "root")
+    return Admin(tmp_path / "root")
 
 
 @pytest.fixture(scope="session")
 def authority_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    program = Program(tmp_path_factory.mktemp("authority") / "root")
+    program = Admin(tmp_path_factory.mktemp("authority") / "root")
     program.configure()
     program("ca", "init", "--no-passphrase")
     return program.root
@@ -32,7 +30,7 @@ def authority_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def locked_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    program = Program(tmp_path_factory.mktemp("locked") / "root")
+    program = Admin(tmp_path_factory.mktemp("locked") / "root")
     program.configure()
     path = program.write("passphrase", f"{PASSPHRASE}\n")
     assert program("ca", "init", "--passphrase", f"file:{path}").err == ""
@@ -41,29 +39,24 @@ def locked_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def hub_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    program = Program(tmp_path_factory.mktemp("hub") / "root")
+    program = Admin(tmp_path_factory.mktemp("hub") / "root")
     program("setup", HUB, "--no-passphrase")
     return program.root
 
 
 @pytest.fixture
-def authority(authority_tree: Path, tmp_path: Path) -> Program:
+def authority(authority_tree: Path, tmp_path: Path) -> Admin:
     """A copy of a root with an authority."""
-    return _copy(authority_tree, tmp_path)
+    return Admin(authority_tree).copy(tmp_path / "root")
 
 
 @pytest.fixture
-def locked(locked_tree: Path, tmp_path: Path) -> Program:
+def locked(locked_tree: Path, tmp_path: Path) -> Admin:
     """A copy of a root with an authority whose key is encrypted."""
-    return _copy(locked_tree, tmp_path)
+    return Admin(locked_tree).copy(tmp_path / "root")
 
 
 @pytest.fixture
-def hub(hub_tree: Path, tmp_path: Path) -> Program:
+def hub(hub_tree: Path, tmp_path: Path) -> Admin:
     """A copy of a root after ``setup``."""
-    return _copy(hub_tree, tmp_path)
-
-
-def _copy(tree: Path, tmp_path: Path) -> Program:
-    subprocess.run(["cp", "-a", tree, tmp_path / "root"], check=True)
-    return Program(tmp_path / "root")
+    return Admin(hub_tree).copy(tmp_path / "root")

@@ -4,21 +4,19 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 import sasl_oracle
+from admin import HUB, Admin
 
 from smtpcreds.accounts.forms import CLEAR, Form, Hashed, form_of
-from smtpcreds.cli import run
 from smtpcreds.inventory import open_inventory
 from smtpcreds.model import Account
 from smtpcreds.mta.auth_info import parse
 from smtpcreds.sasldb.opening import open_store
 from smtpcreds.sasldb.records import properties
 
-from .bulk_scene import HUB, Admin
+from .bulk_scene import bulk_hub
 
 OLD, NEW = f"maildroid@{HUB}", f"maildroid-2@{HUB}"
-SECRET = b"Ch1mp? ,03fuzz fl0ppi"
 ALL = set(sasl_oracle.MECHANISMS)
 STORED: dict[tuple[str, ...], tuple[Form, set[str]]] = {
     (): (CLEAR, ALL),
@@ -36,26 +34,13 @@ STORED: dict[tuple[str, ...], tuple[Form, set[str]]] = {
 
 
 class Hub(Admin):
-    """An administrator whose commands run in this process, where only an answer is asked for."""
-
-    def __init__(self, directory: Path, capture: pytest.CaptureFixture[str]) -> None:
-        super().__init__(directory)
-        self.capture = capture
-        self.kept = self.file("kept", SECRET)
-
-    def sasl(self, *words: object, status: int = 0) -> str:
-        """Return all that was said."""
-        self.capture.readouterr()
-        ended = run(["--root", str(self.root), "sasl", *map(str, words)])
-        said = "".join(self.capture.readouterr())
-        assert ended == status, said
-        return said
+    """A hub with an administrator who replaces accounts."""
 
     def data(self, *words: object) -> Any:
         return json.loads(self.sasl(*words, "--json"))
 
     def add(self, *words: object) -> None:
-        self.sasl("add", "maildroid", *words, "--password", f"file:{self.kept}")
+        self.sasl("add", "maildroid", *words, "--password", self.secret("kept"))
 
     def client(self, name: str = "maildroid-2") -> Path:
         return self.root / "var/lib/smtpcreds/clients" / name / "default-auth-info"
@@ -67,12 +52,16 @@ class Hub(Admin):
         return form_of(Account(name, HUB), self.held(name))
 
     def opened(self, secret: bytes, name: str = "maildroid-2") -> set[str]:
-        return set(sasl_oracle.mechanisms(self.database, name, HUB, secret))
+        return self.opened_by(name, secret)
 
     def states(self) -> list[str]:
         path = self.root / "var/lib/smtpcreds/inventory.sqlite3"
         with open_inventory(path, read_only=True) as inventory:
             return [row.state.value for row in inventory.rotations.history()][::-1]
+
+
+def rotating_hub(directory: Path) -> Hub:
+    return Hub(bulk_hub(directory).root)
 
 
 def secret_in(path: Path) -> bytes:

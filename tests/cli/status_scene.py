@@ -3,19 +3,14 @@
 import sqlite3
 from contextlib import closing
 
-from .runner import INVENTORY, Program
+from admin import INVENTORY, Admin
 
 HOSTILE = '<script>alert("1")</script>\\n"x"\n</svg>'
 CA_NAME = '"Mail" <b>CA \\n'
 ACCOUNT = "<img src=x onerror=alert(1)>"
 
 
-def later(program: Program, span: str) -> Program:
-    """Return the same installation on another day."""
-    return Program(program.root, prefix=("faketime", span))
-
-
-def inhabited(program: Program) -> Program:
+def inhabited(program: Admin) -> Admin:
     """Give a hub client hosts with certificates of 40, 120 and 200 days, and a replacement half-way."""
     for host, days in (("attic", "40"), ("cellar", "120"), ("barn", "200")):
         program("cert", "issue", host, "--client", "--days", days)
@@ -23,7 +18,7 @@ def inhabited(program: Program) -> Program:
     return program
 
 
-def hostile(program: Program) -> Program:
+def hostile(program: Admin) -> Admin:
     """Put an authority, an account and a host in place whose names are code in other languages."""
     program("ca", "init", "--no-passphrase", "--name", CA_NAME)
     program("cert", "issue", "dmzmail", "attic")

@@ -5,31 +5,30 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from admin import ACCOUNT, HUB, Admin, snapshot
 
-from .runner import ACCOUNT, HUB, Program, snapshot
 
-
-def secret(program: Program, account: str = "maildroid") -> str:
+def secret(program: Admin, account: str = "maildroid") -> str:
     return program("sasl", "show", account, "--reveal").out.removesuffix("\n")
 
 
-def test_four_lines(hub: Program) -> None:
+def test_four_lines(hub: Admin) -> None:
     assert hub("sasl", "auth-info", "maildroid").out == f"maildroid\nmaildroid\n{secret(hub)}\n{HUB}\n"
 
 
-def test_a_fifth_line_on_request(hub: Program) -> None:
+def test_a_fifth_line_on_request(hub: Admin) -> None:
     ran = hub("sasl", "auth-info", "maildroid", "--mechanism", "SCRAM-SHA-256", "--mechanism", "cram-md5")
     assert ran.out.splitlines()[4:] == ["SCRAM-SHA-256 CRAM-MD5"]
 
 
 @pytest.mark.parametrize("name", ["SCRAM SHA", "x" * 21, "PLAIN,LOGIN", "\n"])
-def test_what_is_no_mechanism(hub: Program, name: str) -> None:
+def test_what_is_no_mechanism(hub: Admin, name: str) -> None:
     assert "is no name of a mechanism" in hub.refuses(
         64, "sasl", "auth-info", "maildroid", "--mechanism", name
     )
 
 
-def test_another_realm_than_the_relays_is_written_into_the_ids(hub: Program) -> None:
+def test_another_realm_than_the_relays_is_written_into_the_ids(hub: Admin) -> None:
     hub("sasl", "add", "droid@example.net")
     whole = "droid@example.net"
     expected = f"{whole}\n{whole}\n{secret(hub, whole)}\nexample.net\n"
@@ -37,7 +36,7 @@ def test_another_realm_than_the_relays_is_written_into_the_ids(hub: Program) -> 
     assert hub("sasl", "auth-info", "droid", "--realm", "example.net").out == expected
 
 
-def test_to_a_file(hub: Program) -> None:
+def test_to_a_file(hub: Admin) -> None:
     path = hub.root.parent / "new/dir/default-auth-info"
     ran = hub("sasl", "auth-info", "maildroid", "--to", path)
     found = path.stat()
@@ -55,7 +54,7 @@ def test_to_a_file(hub: Program) -> None:
     }
 
 
-def test_other_credentials_are_left_alone_without_force(hub: Program) -> None:
+def test_other_credentials_are_left_alone_without_force(hub: Admin) -> None:
     path = hub.write("default-auth-info", "somebody\nsomebody\nelse\n")
     said = hub.refuses(73, "sasl", "auth-info", "maildroid", "--to", path)
     assert said == (
@@ -77,7 +76,7 @@ def test_other_credentials_are_left_alone_without_force(hub: Program) -> None:
         ("loose parent", 77, "which is writable by everybody"),
     ],
 )
-def test_obstacles(hub: Program, tmp_path: Path, obstacle: str, status: int, said: str) -> None:
+def test_obstacles(hub: Admin, tmp_path: Path, obstacle: str, status: int, said: str) -> None:
     path = tmp_path / "place/file"
     path.parent.mkdir()
     victim = hub.write("victim", "precious\n")
@@ -102,7 +101,7 @@ def test_obstacles(hub: Program, tmp_path: Path, obstacle: str, status: int, sai
         ("#droid", "geheim", "the authorization id begins with #"),
     ],
 )
-def test_what_the_format_cannot_express(hub: Program, account: str, password: str, said: str) -> None:
+def test_what_the_format_cannot_express(hub: Admin, account: str, password: str, said: str) -> None:
     hub.write("secret", password)
     hub("sasl", "add", account, "--password", "file:secret")
     refused = hub.refuses(65, "sasl", "auth-info", account)
@@ -111,7 +110,7 @@ def test_what_the_format_cannot_express(hub: Program, account: str, password: st
     assert password not in refused.replace(account, "")
 
 
-def test_an_account_without_clear_text_says_so(hub: Program) -> None:
+def test_an_account_without_clear_text_says_so(hub: Admin) -> None:
     from smtpcreds.sasldb.opening import open_store
 
     key = f"hashed\0{HUB}\0cmusaslsecretPLAIN".encode()
@@ -121,11 +120,11 @@ def test_an_account_without_clear_text_says_so(hub: Program) -> None:
     assert "hint: name the place that keeps it by --password SOURCE, or give it another one: " in said
 
 
-def test_not_as_json(hub: Program) -> None:
+def test_not_as_json(hub: Admin) -> None:
     assert "a secret is not printed as JSON" in hub.refuses(64, "sasl", "auth-info", "maildroid", "--json")
 
 
-def test_a_dry_run_writes_nothing(hub: Program, tmp_path: Path) -> None:
+def test_a_dry_run_writes_nothing(hub: Admin, tmp_path: Path) -> None:
     ran = hub("sasl", "auth-info", "maildroid", "--to", "out", "-n")
     assert ran.out == f"would write {tmp_path}/out  0600  (credentials of {ACCOUNT})\n"
     assert not (tmp_path / "out").exists()

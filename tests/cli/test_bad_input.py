@@ -6,8 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from .runner import CERTS, CONFIG, HUB, INVENTORY, PASSPHRASE, SASLDB, STATE, Program, peer
+from admin import CERTS, CONFIG, HUB, INVENTORY, PASSPHRASE, SASLDB, STATE, Admin, peer
 
 WRITERS: list[tuple[str, ...]] = [
     ("sasl", "add", "droid"),
@@ -39,7 +38,7 @@ READERS: list[tuple[str, ...]] = [
         ("mail.example.net", "lies outside what the CA may certify (polkatistas.org)"),
     ],
 )
-def test_host_names(authority: Program, host: str, said: str) -> None:
+def test_host_names(authority: Admin, host: str, said: str) -> None:
     assert said in authority.refuses(65, "cert", "issue", "--", host)
 
 
@@ -57,30 +56,30 @@ def test_host_names(authority: Program, host: str, said: str) -> None:
         (("--from", "file"), 65, "file: line 1"),
     ],
 )
-def test_options_of_cert_issue(authority: Program, words: tuple[str, ...], status: int, said: str) -> None:
+def test_options_of_cert_issue(authority: Admin, words: tuple[str, ...], status: int, said: str) -> None:
     authority.write("file", "dmz_mail\n")
     assert said in authority.refuses(status, "cert", "issue", "dmzmail", *words)
 
 
-def test_a_certificate_before_there_is_an_authority(smtpcreds: Program) -> None:
+def test_a_certificate_before_there_is_an_authority(smtpcreds: Admin) -> None:
     assert smtpcreds.refuses(66, "cert", "issue", "dmzmail") == (
         f"smtpcreds: {smtpcreds.path(STATE)}/ca: there is no authority yet\n  hint: smtpcreds ca init"
     )
 
 
-def test_half_an_authority(authority: Program) -> None:
+def test_half_an_authority(authority: Admin) -> None:
     authority.path(f"{STATE}/ca/ca-key.pem").unlink()
     said = authority.refuses(65, "cert", "issue", "dmzmail")
     assert "ca-key.pem: is missing from the authority\n  hint: put it back from your backup" in said
 
 
 @pytest.mark.parametrize(("mode", "said"), [(0o644, "has mode 0644"), (0o620, "has mode 0620")])
-def test_an_authority_key_that_others_can_use(authority: Program, mode: int, said: str) -> None:
+def test_an_authority_key_that_others_can_use(authority: Admin, mode: int, said: str) -> None:
     authority.path(f"{STATE}/ca/ca-key.pem").chmod(mode)
     assert said in authority.refuses(77, "cert", "issue", "dmzmail")
 
 
-def test_a_passphrase_that_does_not_open_the_authority(locked: Program) -> None:
+def test_a_passphrase_that_does_not_open_the_authority(locked: Admin) -> None:
     locked.write("wrong", "chimp")
     key = locked.path(f"{STATE}/ca/ca-key.pem")
     issue = ("cert", "issue", "dmzmail")
@@ -91,7 +90,7 @@ def test_a_passphrase_that_does_not_open_the_authority(locked: Program) -> None:
     assert "it only makes new secrets" in locked.refuses(64, *issue, "--passphrase", "generate:")
 
 
-def test_a_passphrase_whose_source_is_configured(locked: Program) -> None:
+def test_a_passphrase_whose_source_is_configured(locked: Admin) -> None:
     locked.write("right", PASSPHRASE)
     locked.configure(CONFIG + '[ca]\npassphrase = "file:right"\n')
     locked("cert", "issue", "dmzmail")
@@ -115,7 +114,7 @@ Place = Callable[[Path], object]
         (lambda certs: os.symlink("x", certs / "cacert.pem"), "cacert.pem: is a symbolic link"),
     ],
 )
-def test_certificate_directories(authority: Program, prepare: Place, said: str) -> None:
+def test_certificate_directories(authority: Admin, prepare: Place, said: str) -> None:
     certs = authority.path(CERTS)
     certs.mkdir(parents=True)
     certs.chmod(0o700)
@@ -141,7 +140,7 @@ def bdb_185() -> bytes:
         (b"damaged", 65, "sasldb2: "),
     ],
 )
-def test_databases(hub: Program, content: bytes, status: int, said: str) -> None:
+def test_databases(hub: Admin, content: bytes, status: int, said: str) -> None:
     whole = hub.path(SASLDB).read_bytes()
     cut = {b"truncated": whole[:5000], b"damaged": whole[:4096] + b"\xff" * 26 + whole[4122:]}
     hub.write(SASLDB, cut.get(content, content))
@@ -149,7 +148,7 @@ def test_databases(hub: Program, content: bytes, status: int, said: str) -> None
 
 
 @pytest.mark.parametrize("words", WRITERS + READERS)
-def test_every_verb_leaves_a_damaged_database_alone(hub: Program, words: tuple[str, ...]) -> None:
+def test_every_verb_leaves_a_damaged_database_alone(hub: Admin, words: tuple[str, ...]) -> None:
     hub.write(SASLDB, hub.path(SASLDB).read_bytes()[:5000])
     assert f"smtpcreds: {hub.path(SASLDB)}: is cut off" in hub.refuses(65, *words)
 
@@ -162,19 +161,19 @@ def test_every_verb_leaves_a_damaged_database_alone(hub: Program, words: tuple[s
         (lambda path: os.mkfifo(path), "is a FIFO, not a file"),
     ],
 )
-def test_what_is_no_database_file(smtpcreds: Program, prepare: Place, said: str) -> None:
+def test_what_is_no_database_file(smtpcreds: Admin, prepare: Place, said: str) -> None:
     smtpcreds.path("/etc").mkdir(exist_ok=True)
     prepare(smtpcreds.path(SASLDB))
     assert said in smtpcreds.refuses(77, "sasl", "add", "droid")
 
 
-def test_a_second_name_of_the_database_would_keep_old_passwords(hub: Program) -> None:
+def test_a_second_name_of_the_database_would_keep_old_passwords(hub: Admin) -> None:
     os.link(hub.path(SASLDB), hub.root.parent / "second")
     said = hub.run("sasl", "passwd", "maildroid").problem
     assert "has a second name (hard link), which would keep the old passwords" in said
 
 
-def test_an_empty_database_of_the_real_format_is_no_bad_input(smtpcreds: Program) -> None:
+def test_an_empty_database_of_the_real_format_is_no_bad_input(smtpcreds: Admin) -> None:
     empty = b"VERSION=3\nformat=bytevalue\ntype=hash\nHEADER=END\nDATA=END\n"
     smtpcreds.path("/etc").mkdir(exist_ok=True)
     peer("db5.3_load", "-f", "/dev/stdin", smtpcreds.path(SASLDB), stdin=empty)
@@ -198,13 +197,13 @@ def test_an_empty_database_of_the_real_format_is_no_bad_input(smtpcreds: Program
         ('[sasl]\nformat = "ndbm"', "sasl.format: 'ndbm' is none of bdb, gdbm, lmdb"),
     ],
 )
-def test_configurations(smtpcreds: Program, text: str, said: str) -> None:
+def test_configurations(smtpcreds: Admin, text: str, said: str) -> None:
     smtpcreds.configure(text)
     path = smtpcreds.path("/etc/smtpcreds/smtpcreds.toml")
     assert f"smtpcreds: {path}: {said}" in smtpcreds.refuses(78, "sasl", "add", "maildroid")
 
 
-def test_a_configuration_that_was_named_must_be_there(bare: Program) -> None:
+def test_a_configuration_that_was_named_must_be_there(bare: Admin) -> None:
     said = bare.refuses(66, "--config", "nowhere.toml", "sasl", "list")
     assert said == "smtpcreds: nowhere.toml: No such file or directory"
     assert ": Is a directory" in bare.refuses(77, "--config", ".", "sasl", "list")
@@ -212,7 +211,7 @@ def test_a_configuration_that_was_named_must_be_there(bare: Program) -> None:
 
 def test_a_root_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "root").write_text("x")
-    ran = Program(tmp_path / "root").run("setup", HUB)
+    ran = Admin(tmp_path / "root").run("setup", HUB)
     assert (ran.status, ran.out) == (77, "")
     assert ran.problem.endswith(": Not a directory")
 
@@ -221,7 +220,7 @@ def test_a_root_that_is_a_file(tmp_path: Path) -> None:
     "words",
     [("cert", "issue", "mx"), ("setup", HUB, "--account", "droid"), ("ca", "init", "--no-passphrase")],
 )
-def test_a_state_directory_of_a_newer_version(hub: Program, words: tuple[str, ...]) -> None:
+def test_a_state_directory_of_a_newer_version(hub: Admin, words: tuple[str, ...]) -> None:
     if words[0] == "ca":
         for path in hub.path(f"{STATE}/ca").iterdir():
             path.unlink()
@@ -246,6 +245,6 @@ def test_a_state_directory_of_a_newer_version(hub: Program, words: tuple[str, ..
         (lambda path: os.chown(path, 65534, 0), 77, "belongs to user"),
     ],
 )
-def test_inventories(hub: Program, prepare: Place, status: int, said: str) -> None:
+def test_inventories(hub: Admin, prepare: Place, status: int, said: str) -> None:
     prepare(hub.path(INVENTORY))
     assert said in hub.refuses(status, "cert", "issue", "mx")

@@ -7,8 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-
-from .runner import ACCOUNT, CERTS, CONFIG, HUB, STATE, Program, Tree, environment, peer, snapshot
+from admin import ACCOUNT, CERTS, CONFIG, HUB, STATE, Admin, Tree, environment, peer, snapshot
 
 HOST = "attic.polkatistas.org"
 KEY = "etc/mail/certs/attic-key.pem"
@@ -39,14 +38,14 @@ def extracted(archive: Path, target: Path) -> Tree:
     return snapshot(target)
 
 
-def bundled(hub: Program, *words: str | Path) -> Path:
+def bundled(hub: Admin, *words: str | Path) -> Path:
     hub("bundle", "attic", *words)
     path = hub.root.parent / "attic.tar"
     assert path.stat().st_mode & 0o7777 == 0o600
     return path
 
 
-def test_what_is_in_it_and_how_it_lies_on_the_host(hub: Program, tmp_path: Path) -> None:
+def test_what_is_in_it_and_how_it_lies_on_the_host(hub: Admin, tmp_path: Path) -> None:
     there = extracted(bundled(hub), tmp_path / "attic")
     links = {path for path, (mode, *_) in there.items() if mode.startswith("l")}
     assert {path: state[0] for path, state in there.items() if path not in links} == MODES | {
@@ -74,7 +73,7 @@ def test_what_is_in_it_and_how_it_lies_on_the_host(hub: Program, tmp_path: Path)
     assert tomllib.loads((tmp_path / "attic/etc/smtpcreds/client.toml").read_text()) == tomllib.loads(CONFIG)
 
 
-def test_directories_stand_before_what_is_in_them_and_names_go_with_the_owners(hub: Program) -> None:
+def test_directories_stand_before_what_is_in_them_and_names_go_with_the_owners(hub: Admin) -> None:
     listed = peer("tar", "-tvf", bundled(hub)).splitlines()
     names = [line.split()[5].rstrip("/") for line in listed]
     assert {line.split()[1] for line in listed} == {"root/root"}
@@ -84,7 +83,7 @@ def test_directories_stand_before_what_is_in_them_and_names_go_with_the_owners(h
     assert not {"etc", "etc/mail"} & set(names), "modes of shared directories are not ours"
 
 
-def test_the_key_is_nowhere_on_the_hub(hub: Program, tmp_path: Path) -> None:
+def test_the_key_is_nowhere_on_the_hub(hub: Admin, tmp_path: Path) -> None:
     extracted(bundled(hub), tmp_path / "attic")
     key = (tmp_path / "attic" / KEY).read_text().splitlines()[1]
     for path in hub.root.rglob("*"):
@@ -92,7 +91,7 @@ def test_the_key_is_nowhere_on_the_hub(hub: Program, tmp_path: Path) -> None:
     assert not list(hub.path(CERTS).glob("attic*"))
 
 
-def test_the_certificate_and_who_got_what_are_on_record(hub: Program) -> None:
+def test_the_certificate_and_who_got_what_are_on_record(hub: Admin) -> None:
     hub("bundle", "attic")
     row = next(row for row in hub("cert", "list", "--json").data["certificates"] if row["host"] == HOST)
     event = hub("inventory", "events", "--json").data["events"][0]
@@ -113,7 +112,7 @@ def test_the_certificate_and_who_got_what_are_on_record(hub: Program) -> None:
     )
 
 
-def test_a_second_one_needs_a_word_about_the_key(hub: Program, tmp_path: Path) -> None:
+def test_a_second_one_needs_a_word_about_the_key(hub: Admin, tmp_path: Path) -> None:
     hub("bundle", "attic")
     said = hub.refuses(73, "bundle", "attic", "--force")
     assert "only attic.polkatistas.org has its key" in said
@@ -133,7 +132,7 @@ def test_a_second_one_needs_a_word_about_the_key(hub: Program, tmp_path: Path) -
     hub("cert", "revoke", former)
 
 
-def test_a_pair_that_lies_on_the_hub_is_taken(hub: Program, tmp_path: Path) -> None:
+def test_a_pair_that_lies_on_the_hub_is_taken(hub: Admin, tmp_path: Path) -> None:
     hub("cert", "issue", "attic", "--to", tmp_path / "own")
     data = hub("bundle", "attic", "--json").data
     assert data["certificate"]["origin"] == "pair"
@@ -146,7 +145,7 @@ def test_a_pair_that_lies_on_the_hub_is_taken(hub: Program, tmp_path: Path) -> N
     assert "is not the key of the certificate" in hub.refuses(65, "bundle", "attic", "--force")
 
 
-def test_a_host_that_keeps_its_own_key(hub: Program, tmp_path: Path) -> None:
+def test_a_host_that_keeps_its_own_key(hub: Admin, tmp_path: Path) -> None:
     key, csr = tmp_path / "attic.key", tmp_path / "attic.csr"
     new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", key, "-out", csr)
     peer("openssl", "req", "-new", *new, "-subj", f"/CN={HOST}")
@@ -162,7 +161,7 @@ def test_a_host_that_keeps_its_own_key(hub: Program, tmp_path: Path) -> None:
     assert f"belongs in {CERTS}/attic-key.pem, mode 0600" in said
 
 
-def test_options_reach_the_files_and_the_settings(hub: Program, tmp_path: Path) -> None:
+def test_options_reach_the_files_and_the_settings(hub: Admin, tmp_path: Path) -> None:
     hub("sasl", "add", "droid@polka.example")
     options = (
         "--account",
@@ -182,7 +181,7 @@ def test_options_reach_the_files_and_the_settings(hub: Program, tmp_path: Path) 
     assert settings["mta"] == {"choices": ["authinfo-map"], "mechanisms": ["cram-md5"], "port": 587}
 
 
-def test_owners_go_by_name_and_by_the_number_of_root(hub: Program, tmp_path: Path) -> None:
+def test_owners_go_by_name_and_by_the_number_of_root(hub: Admin, tmp_path: Path) -> None:
     """msmtp reads its files as the group mail, whose number is this host's own business."""
     hub("bundle", "attic", "--mta", "msmtp")
     owners = [
@@ -200,7 +199,7 @@ def test_owners_go_by_name_and_by_the_number_of_root(hub: Program, tmp_path: Pat
     assert "msmtp: needs a copy of the private key, and only attic.polkatistas.org has it" in said
 
 
-def test_standard_output(hub: Program, tmp_path: Path) -> None:
+def test_standard_output(hub: Admin, tmp_path: Path) -> None:
     target = tmp_path / "attic"
     target.mkdir()
     words = hub.command("bundle", "attic", "-o", "-")
@@ -222,7 +221,7 @@ def test_standard_output(hub: Program, tmp_path: Path) -> None:
     assert "tuba" not in hub("cert", "list", "--all").out
 
 
-def test_nobody_listens(hub: Program) -> None:
+def test_nobody_listens(hub: Admin) -> None:
     """A pipe that breaks: the certificate whose key got lost is given up."""
     read, write = os.pipe()
     os.close(read)
@@ -234,7 +233,7 @@ def test_nobody_listens(hub: Program) -> None:
     hub("bundle", "attic")
 
 
-def test_a_dry_run_changes_nothing(hub: Program) -> None:
+def test_a_dry_run_changes_nothing(hub: Admin) -> None:
     before = snapshot(hub.root)
     lines = hub("bundle", "attic", "-n").out.splitlines()
     assert [line.split()[:3] for line in lines] == [
@@ -267,12 +266,12 @@ def test_a_dry_run_changes_nothing(hub: Program) -> None:
         (64, ["attic", "--days", "0"], "--days: takes 1 to"),
     ],
 )
-def test_refusals_change_nothing(hub: Program, status: int, words: list[str], said: str) -> None:
+def test_refusals_change_nothing(hub: Admin, status: int, words: list[str], said: str) -> None:
     assert said in hub.refuses(status, "bundle", *words)
     assert not list(hub.root.parent.glob("*.tar*"))
 
 
-def test_without_an_authority(smtpcreds: Program) -> None:
+def test_without_an_authority(smtpcreds: Admin) -> None:
     assert "there is no authority yet" in smtpcreds.refuses(66, "bundle", "attic")
 
 
@@ -305,7 +304,7 @@ def typed(passphrase: str, *words: str | Path) -> bytes:
     return out
 
 
-def test_age_opens_what_is_encrypted_under_a_passphrase(hub: Program, tmp_path: Path) -> None:
+def test_age_opens_what_is_encrypted_under_a_passphrase(hub: Admin, tmp_path: Path) -> None:
     hub.write("secret", "Ch1mp? ,03fuzz fl0ppi")
     said = hub("bundle", "attic", "--passphrase", "file:secret").out
     assert f"next: age -d attic.tar.age | tar -xpf - -C / on {HOST}," in said
@@ -316,7 +315,7 @@ def test_age_opens_what_is_encrypted_under_a_passphrase(hub: Program, tmp_path: 
     assert KEY in extracted(tmp_path / "plain.tar", tmp_path / "attic")
 
 
-def test_a_crl_that_ends_before_the_certificate(hub: Program) -> None:
+def test_a_crl_that_ends_before_the_certificate(hub: Admin) -> None:
     said = hub("bundle", "attic").out
     command = said.split("      or smtpcreds ")[1].split(",")[0].split()
     assert command[:3] == ["ca", "crl", "--days"]
@@ -329,7 +328,7 @@ def test_a_crl_that_ends_before_the_certificate(hub: Program) -> None:
 
 
 @pytest.mark.parametrize("kind", ["age", "ssh"])
-def test_age_opens_what_is_encrypted_for_a_key(hub: Program, tmp_path: Path, kind: str) -> None:
+def test_age_opens_what_is_encrypted_for_a_key(hub: Admin, tmp_path: Path, kind: str) -> None:
     identity = tmp_path / "identity"
     if kind == "age":
         peer("age-keygen", "-o", identity)
@@ -346,7 +345,7 @@ def test_age_opens_what_is_encrypted_for_a_key(hub: Program, tmp_path: Path, kin
     assert KEY in snapshot(tmp_path / "attic")
 
 
-def test_an_encrypted_authority_asks_under_its_own_name(locked: Program) -> None:
+def test_an_encrypted_authority_asks_under_its_own_name(locked: Admin) -> None:
     locked.write("secret", "Ch1mp? ,03fuzz fl0ppi")
     locked("sasl", "add", "maildroid")
     assert "is encrypted and no passphrase was given" in locked.refuses(77, "bundle", "attic")

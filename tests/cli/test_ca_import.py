@@ -5,8 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from .runner import CERTS, STATE, Program, peer
+from admin import CERTS, STATE, Admin, peer
 
 CA = f"{STATE}/ca"
 EASY_RSA = Path("/usr/share/easy-rsa")
@@ -74,16 +73,16 @@ def pair(tmp_path: Path) -> Made:
     return make
 
 
-def verified(program: Program, certificate: Path, status: int = 0) -> str:
+def verified(program: Admin, certificate: Path, status: int = 0) -> str:
     how = ("-CApath", program.path(CERTS), "-no-CAfile", "-crl_check")
     return peer("openssl", "verify", *how, certificate, status=status)
 
 
-def crl(program: Program) -> str:
+def crl(program: Admin) -> str:
     return peer("openssl", "crl", "-in", program.path(f"{CA}/crl.pem"), "-noout", "-text")
 
 
-def test_easy_rsa_goes_on_with_its_certificates_and_revocations(smtpcreds: Program, easy_rsa: Path) -> None:
+def test_easy_rsa_goes_on_with_its_certificates_and_revocations(smtpcreds: Admin, easy_rsa: Path) -> None:
     source = ("--passphrase", "env:PASS")
     smtpcreds.env = {"PASS": "old hills"}
     said = smtpcreds("ca", "import", easy_rsa, *source, "--json").data
@@ -111,7 +110,7 @@ def test_easy_rsa_goes_on_with_its_certificates_and_revocations(smtpcreds: Progr
     assert smtpcreds("inventory", "check").out == "inventory and disk agree\n"
 
 
-def test_openssl_ca_goes_on_counting_its_crls(smtpcreds: Program, demo_ca: Path) -> None:
+def test_openssl_ca_goes_on_counting_its_crls(smtpcreds: Admin, demo_ca: Path) -> None:
     ran = smtpcreds("ca", "import", demo_ca, "--no-passphrase", "--json")
     assert (ran.data["from"], ran.data["certificates"], ran.data["revoked"]) == ("OpenSSL CA.pl", 2, 1)
     assert ran.data["crl_number"] == 8, "CRL 7 is out there"
@@ -128,7 +127,7 @@ def test_openssl_ca_goes_on_counting_its_crls(smtpcreds: Program, demo_ca: Path)
     )
 
 
-def test_mkcert_may_sign_no_crls_but_goes_on(smtpcreds: Program, tmp_path: Path) -> None:
+def test_mkcert_may_sign_no_crls_but_goes_on(smtpcreds: Admin, tmp_path: Path) -> None:
     yesterday = ("faketime", "1 day ago")
     peer(
         *yesterday,
@@ -149,18 +148,17 @@ def test_mkcert_may_sign_no_crls_but_goes_on(smtpcreds: Program, tmp_path: Path)
     assert "may not sign CRLs" in smtpcreds.refuses(65, "cert", "revoke", "dmzmail")
     assert "may not sign CRLs" in smtpcreds.refuses(65, "ca", "crl")
     assert smtpcreds("inventory", "check").out == "inventory and disk agree\n"
-    tomorrow = Program(smtpcreds.root, prefix=("faketime", "1 day"))
+    tomorrow = smtpcreds.at("1 day")
     tomorrow("ca", "rollover", "--name", "Successor", "--key-type", "p256")
     tomorrow("cert", "renew", "dmzmail")
     how = ("-CApath", smtpcreds.path(CERTS), "-no-CAfile", "-crl_check")
     peer("faketime", "1 day", "openssl", "verify", *how, certificate)
     tomorrow("ca", "rollover", "--retire-old")
-    smtpcreds.prefix = tomorrow.prefix
-    assert smtpcreds("inventory", "check").out == "inventory and disk agree\n"
+    assert tomorrow("inventory", "check").out == "inventory and disk agree\n"
 
 
 def test_an_intermediate_needs_the_certificates_above_it(
-    smtpcreds: Program, pair: Made, tmp_path: Path
+    smtpcreds: Admin, pair: Made, tmp_path: Path
 ) -> None:
     root = pair(*CA_EXTENSIONS, name="Root")
     step = tmp_path / "step"
@@ -227,14 +225,14 @@ def test_an_intermediate_needs_the_certificates_above_it(
     ],
 )
 def test_what_mail_programs_would_refuse_is_refused(
-    smtpcreds: Program, pair: Made, more: tuple[str, ...], change: dict[str, tuple[str, ...]], reason: str
+    smtpcreds: Admin, pair: Made, more: tuple[str, ...], change: dict[str, tuple[str, ...]], reason: str
 ) -> None:
     place = pair(*more, **change)
     said = smtpcreds.refuses(65, "ca", "import", "--key", place / "x.key", "--cert", place / "x.crt")
     assert reason in said
 
 
-def test_a_foreign_key_and_files_that_are_none(smtpcreds: Program, pair: Made, tmp_path: Path) -> None:
+def test_a_foreign_key_and_files_that_are_none(smtpcreds: Admin, pair: Made, tmp_path: Path) -> None:
     place = pair(*CA_EXTENSIONS)
     other = tmp_path / "other.key"
     peer("openssl", "genpkey", "-algorithm", "ed25519", "-out", other)
@@ -253,13 +251,13 @@ def test_a_foreign_key_and_files_that_are_none(smtpcreds: Program, pair: Made, t
     assert "name it with --key FILE" in smtpcreds.refuses(66, "ca", "import", place)
 
 
-def test_an_authority_that_is_there_stays(authority: Program, pair: Made) -> None:
+def test_an_authority_that_is_there_stays(authority: Admin, pair: Made) -> None:
     place = pair(*CA_EXTENSIONS)
     said = authority.refuses(73, "ca", "import", "--key", place / "x.key", "--cert", place / "x.crt")
     assert "holds an authority and is never overwritten" in said
 
 
-def test_a_name_that_sendmail_can_not_match_is_a_warning(smtpcreds: Program, pair: Made) -> None:
+def test_a_name_that_sendmail_can_not_match_is_a_warning(smtpcreds: Admin, pair: Made) -> None:
     place = pair(*CA_EXTENSIONS, name="Autorità di Polka è qui")
     ran = smtpcreds("ca", "import", place, "--no-passphrase")
     assert ran.warnings[0].startswith("Autorità di Polka è qui: its DN is not ASCII")
@@ -268,7 +266,7 @@ def test_a_name_that_sendmail_can_not_match_is_a_warning(smtpcreds: Program, pai
     verified(smtpcreds, smtpcreds.path(f"{CERTS}/dmzmail-cert.pem"))
 
 
-def test_the_passphrase_changes_on_the_way_in(smtpcreds: Program, pair: Made) -> None:
+def test_the_passphrase_changes_on_the_way_in(smtpcreds: Admin, pair: Made) -> None:
     place = pair(*CA_EXTENSIONS)
     old = ("-traditional", "-aes128", "-passout", "env:OLD")
     peer("openssl", "ec", "-in", place / "x.key", "-out", place / "x.pem", *old[1:], env={"OLD": "one"})
@@ -290,7 +288,7 @@ def test_the_passphrase_changes_on_the_way_in(smtpcreds: Program, pair: Made) ->
 
 
 def test_a_ledger_with_one_serial_twice_is_not_guessed_at(
-    smtpcreds: Program, demo_ca: Path, tmp_path: Path
+    smtpcreds: Admin, demo_ca: Path, tmp_path: Path
 ) -> None:
     peer("cp", "-a", demo_ca / "demoCA", tmp_path)
     index = tmp_path / "demoCA/index.txt"
@@ -304,11 +302,9 @@ def test_a_ledger_with_one_serial_twice_is_not_guessed_at(
 @pytest.mark.parametrize(
     "point", ["fsync:when=1", "fsync:when=3", "fsync:when=5", "fsync:when=8", "rename:when=4"]
 )
-def test_a_killed_import_is_done_again(smtpcreds: Program, demo_ca: Path, point: str) -> None:
+def test_a_killed_import_is_done_again(smtpcreds: Admin, demo_ca: Path, point: str) -> None:
     call, _, when = point.partition(":")
-    killer = ("strace", "-f", "-qq", "-o/dev/null", f"-einject={call}:signal=KILL:{when}")
-    ran = Program(smtpcreds.root, prefix=killer).run("ca", "import", demo_ca, "--no-passphrase")
-    assert ran.status == -9
+    assert smtpcreds.killed(f"{call}:signal=KILL:{when}", "ca", "import", demo_ca, "--no-passphrase")
     if not smtpcreds.path(CA).exists():
         smtpcreds("ca", "import", demo_ca, "--no-passphrase")
     smtpcreds("cert", "issue", "dmzmail")

@@ -4,20 +4,19 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from admin import PASSPHRASE, STATE, Admin, peer
 from cryptography import x509
 from cryptography.x509.oid import NameOID
-
-from .runner import PASSPHRASE, STATE, Program, peer
 
 KEY = f"{STATE}/ca/ca-key.pem"
 CERTIFICATE = f"{STATE}/ca/ca-cert.pem"
 
 
-def certificate(program: Program) -> x509.Certificate:
+def certificate(program: Admin) -> x509.Certificate:
     return x509.load_pem_x509_certificate(program.path(CERTIFICATE).read_bytes())
 
 
-def test_the_bare_call_always_works(bare: Program) -> None:
+def test_the_bare_call_always_works(bare: Admin) -> None:
     ran = bare("ca", "init")
     assert ran.out.splitlines()[-1] == "next: smtpcreds cert issue HOST"
     assert len(ran.warnings) == 1
@@ -36,7 +35,7 @@ def test_the_bare_call_always_works(bare: Program) -> None:
     peer("openssl", "pkey", "-in", bare.path(KEY), "-noout")
 
 
-def test_the_certificate(authority: Program) -> None:
+def test_the_certificate(authority: Admin) -> None:
     found = certificate(authority)
     basic = found.extensions.get_extension_for_class(x509.BasicConstraints)
     usage = found.extensions.get_extension_for_class(x509.KeyUsage)
@@ -51,7 +50,7 @@ def test_the_certificate(authority: Program) -> None:
     found.verify_directly_issued_by(found)
 
 
-def test_peers_take_it_as_a_root(authority: Program) -> None:
+def test_peers_take_it_as_a_root(authority: Admin) -> None:
     path = authority.path(CERTIFICATE)
     assert peer("openssl", "verify", "-x509_strict", "-CAfile", path, path) == f"{path}: OK\n"
     text = peer("openssl", "x509", "-in", path, "-noout", "-text")
@@ -68,14 +67,14 @@ def test_peers_take_it_as_a_root(authority: Program) -> None:
         ("ed25519", "ED25519 Public-Key"),
     ],
 )
-def test_key_types(smtpcreds: Program, key_type: str, said: str) -> None:
+def test_key_types(smtpcreds: Admin, key_type: str, said: str) -> None:
     smtpcreds("ca", "init", "--no-passphrase", "--key-type", key_type)
     path = smtpcreds.path(CERTIFICATE)
     assert said in peer("openssl", "x509", "-in", path, "-noout", "-text")
     peer("openssl", "verify", "-x509_strict", "-CAfile", path, path)
 
 
-def test_name_and_organisation_from_options_and_configuration(smtpcreds: Program) -> None:
+def test_name_and_organisation_from_options_and_configuration(smtpcreds: Admin) -> None:
     smtpcreds.configure(
         '[ca]\nname = "Polka CA"\norganization = "Configured"\ndays = 30\nkey_type = "p384"\n'
     )
@@ -89,7 +88,7 @@ def test_name_and_organisation_from_options_and_configuration(smtpcreds: Program
     assert found.public_key().public_numbers().curve.name == "secp384r1"  # type: ignore[union-attr]
 
 
-def test_the_key_is_encrypted_as_no_incumbent_does(locked: Program) -> None:
+def test_the_key_is_encrypted_as_no_incumbent_does(locked: Admin) -> None:
     """A million rounds of HMAC-SHA512, then AES-256: the strongest that OpenSSL 3.0 opens."""
     path = locked.write("passphrase", f"{PASSPHRASE}\n")
     key = locked.path(KEY)
@@ -101,24 +100,24 @@ def test_the_key_is_encrypted_as_no_incumbent_does(locked: Program) -> None:
     assert opened == peer("openssl", "x509", "-in", locked.path(CERTIFICATE), "-noout", "-pubkey")
 
 
-def test_no_passphrase_is_a_choice_and_needs_no_warning(smtpcreds: Program) -> None:
+def test_no_passphrase_is_a_choice_and_needs_no_warning(smtpcreds: Admin) -> None:
     assert smtpcreds("ca", "init", "--no-passphrase").err == ""
 
 
-def test_an_authority_is_never_overwritten(authority: Program) -> None:
+def test_an_authority_is_never_overwritten(authority: Admin) -> None:
     said = authority.refuses(73, "ca", "init", "--no-passphrase")
     assert f"{authority.path(STATE)}/ca: holds an authority and is never overwritten" in said
 
 
 @pytest.mark.parametrize("left", ["ca-key.pem", "ca-cert.pem", "notes.txt", ""])
-def test_nor_is_half_of_one_nor_what_stands_in_its_place(smtpcreds: Program, left: str) -> None:
+def test_nor_is_half_of_one_nor_what_stands_in_its_place(smtpcreds: Admin, left: str) -> None:
     smtpcreds.path(f"{STATE}/ca").mkdir(parents=True, mode=0o700)
     if left:
         smtpcreds.write(f"{STATE}/ca/{left}", "precious")
     smtpcreds.refuses(73, "ca", "init", "--no-passphrase")
 
 
-def test_a_dry_run_makes_nothing_asks_nobody_and_refuses_as_the_run(bare: Program, tmp_path: Path) -> None:
+def test_a_dry_run_makes_nothing_asks_nobody_and_refuses_as_the_run(bare: Admin, tmp_path: Path) -> None:
     ran = bare("ca", "init", "-n", "--passphrase", f"cmd:touch {tmp_path}/asked")
     assert f"would write {bare.path(KEY)}  0600\n" in ran.out
     assert "there is no such file" in bare.refuses(
@@ -146,14 +145,14 @@ def test_a_dry_run_makes_nothing_asks_nobody_and_refuses_as_the_run(bare: Progra
         (69, ("--passphrase", "prompt:"), "prompt: there is no terminal to ask for"),
     ],
 )
-def test_refusals(bare: Program, status: int, words: tuple[str, ...], said: str) -> None:
+def test_refusals(bare: Admin, status: int, words: tuple[str, ...], said: str) -> None:
     assert said in bare.refuses(status, "ca", "init", *words)
     assert not bare.root.exists(), "not even a directory is left"
 
 
 @pytest.mark.parametrize(("mode", "content", "status"), [(0o644, "x", 77), (0o620, "x", 77), (0o600, "", 66)])
 def test_a_source_that_others_can_read_or_that_is_empty(
-    bare: Program, mode: int, content: str, status: int, tmp_path: Path
+    bare: Admin, mode: int, content: str, status: int, tmp_path: Path
 ) -> None:
     path = bare.write("pass", content, mode)
     assert str(path) in bare.refuses(status, "ca", "init", "--passphrase", f"file:{path}")

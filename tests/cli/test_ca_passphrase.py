@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-
-from .runner import STATE, Program, peer, snapshot
+from admin import STATE, Admin, peer, snapshot
 
 CA = f"{STATE}/ca"
 CHANGE = ("ca", "passphrase", "--passphrase", "env:OLD", "--new-passphrase", "env:NEW")
@@ -17,12 +16,12 @@ def opens(path: Path, passphrase: str) -> bool:
     return not said
 
 
-def keys(program: Program) -> list[Path]:
+def keys(program: Admin) -> list[Path]:
     return sorted(path for path in program.path(CA).rglob("*-key.pem"))
 
 
 @pytest.fixture
-def three_keys(smtpcreds: Program) -> Program:
+def three_keys(smtpcreds: Admin) -> Admin:
     """An issuing CA, the root above it, and an issuing CA that was replaced: three unencrypted keys."""
     smtpcreds("ca", "init", "--intermediate", "--no-passphrase")
     smtpcreds("ca", "rollover")
@@ -30,7 +29,7 @@ def three_keys(smtpcreds: Program) -> Program:
     return smtpcreds
 
 
-def test_every_key_changes(three_keys: Program) -> None:
+def test_every_key_changes(three_keys: Admin) -> None:
     ran = three_keys("ca", "passphrase", "--new-passphrase", "env:NEW", "--json", env={"NEW": "first"})
     assert sorted(ran.data["keys"]) == [str(path) for path in keys(three_keys)]
     assert all(b"BEGIN ENCRYPTED" in path.read_bytes() for path in keys(three_keys))
@@ -38,7 +37,7 @@ def test_every_key_changes(three_keys: Program) -> None:
     assert opens(keys(three_keys)[1], "first")
 
 
-def test_the_new_one_opens_and_the_old_one_does_not(authority: Program) -> None:
+def test_the_new_one_opens_and_the_old_one_does_not(authority: Admin) -> None:
     key = authority.path(f"{CA}/ca-key.pem")
     authority("ca", "passphrase", "--new-passphrase", "env:NEW", env={"NEW": "first"})
     assert "is encrypted and no passphrase was given" in authority.refuses(77, "cert", "issue", "attic")
@@ -59,7 +58,7 @@ def test_the_new_one_opens_and_the_old_one_does_not(authority: Program) -> None:
     assert events[1:] == ["ca passphrase", "ca passphrase", "ca passphrase removed", "cert issue"]
 
 
-def test_one_key_of_another_passphrase_stops_all(three_keys: Program) -> None:
+def test_one_key_of_another_passphrase_stops_all(three_keys: Admin) -> None:
     foreign, copy = keys(three_keys)[-1], three_keys.root.parent / "copy.pem"
     peer("openssl", "pkcs8", "-topk8", "-in", foreign, "-out", copy, "-passout", "env:P", env={"P": "other"})
     foreign.write_bytes(copy.read_bytes())
@@ -67,7 +66,7 @@ def test_one_key_of_another_passphrase_stops_all(three_keys: Program) -> None:
     assert said == f"smtpcreds: {foreign}: the passphrase does not open this key"
 
 
-def test_words_that_do_not_fit(authority: Program, tmp_path: Path) -> None:
+def test_words_that_do_not_fit(authority: Admin, tmp_path: Path) -> None:
     assert "--new-passphrase SOURCE" in authority.refuses(64, "ca", "passphrase")
     both = ("ca", "passphrase", "--remove", "--new-passphrase", "env:NEW")
     assert "--remove" in authority.refuses(64, *both)
@@ -77,10 +76,10 @@ def test_words_that_do_not_fit(authority: Program, tmp_path: Path) -> None:
     assert "over 1023 octets" in authority.refuses(
         65, "ca", "passphrase", "--new-passphrase", "env:N", env={"N": "x" * 1024}
     )
-    assert Program(tmp_path / "none").run("ca", "passphrase", "--remove").status == 66
+    assert Admin(tmp_path / "none").run("ca", "passphrase", "--remove").status == 66
 
 
-def test_dry_run_names_all_that_is_written_and_asks_nobody(three_keys: Program) -> None:
+def test_dry_run_names_all_that_is_written_and_asks_nobody(three_keys: Admin) -> None:
     before, asked = snapshot(three_keys.root), three_keys.root.parent / "asked"
     words = ("ca", "passphrase", "--dry-run")
     said = three_keys(*words, "--new-passphrase", f"cmd:touch {asked}").out.splitlines()
@@ -94,19 +93,18 @@ def test_dry_run_names_all_that_is_written_and_asks_nobody(three_keys: Program) 
     assert not asked.exists()
 
 
-def test_the_configuration_is_mentioned_where_it_names_the_source(authority: Program) -> None:
+def test_the_configuration_is_mentioned_where_it_names_the_source(authority: Admin) -> None:
     authority.configure('[ca]\npassphrase = "env:P"\n')
     assert "ca.passphrase" in authority("ca", "passphrase", "--remove", env={"P": "x"}).warnings[0]
 
 
 @pytest.mark.parametrize(("call", "stride"), [("fsync", 4), ("renameat2", 1), ("rename", 2), ("unlinkat", 3)])
-def test_a_kill_leaves_all_keys_old_or_all_new(three_keys: Program, call: str, stride: int) -> None:
+def test_a_kill_leaves_all_keys_old_or_all_new(three_keys: Admin, call: str, stride: int) -> None:
     killed = 0
     before = {path.read_bytes() for path in keys(three_keys)}
     while True:
-        when = f"-einject={call}:signal=KILL:when={1 + killed * stride}"
-        program = Program(three_keys.root, prefix=("strace", "-f", "-qq", "-o/dev/null", when))
-        if program.run("ca", "passphrase", "--remove").status != -9:
+        inject = f"{call}:signal=KILL:when={1 + killed * stride}"
+        if not three_keys.killed(inject, "ca", "passphrase", "--remove"):
             break
         killed += 1
         after = {path.read_bytes() for path in keys(three_keys)}

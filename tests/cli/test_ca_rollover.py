@@ -4,8 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-
-from .runner import CERTS, HUB, STATE, Program, peer, snapshot
+from admin import CERTS, HUB, STATE, Admin, peer, snapshot
 
 CA = f"{STATE}/ca"
 DMZMAIL = f"{CERTS}/dmzmail-cert.pem"
@@ -16,29 +15,29 @@ def fingerprint(path: Path) -> str:
     return said.partition("=")[2].strip().replace(":", "").lower()
 
 
-def verify(program: Program, certificate: Path, status: int = 0, purpose: str = "sslserver") -> str:
+def verify(program: Admin, certificate: Path, status: int = 0, purpose: str = "sslserver") -> str:
     """As Sendmail: bundle and CRLs through the hash links of its directory."""
     how = ("-x509_strict", "-purpose", purpose, "-CApath", program.path(CERTS), "-no-CAfile", "-crl_check")
-    return peer(*program.prefix, "openssl", "verify", *how, certificate, status=status)
+    return program.openssl("verify", *how, certificate, status=status)
 
 
-def gnutls_accepts(program: Program, certificate: Path) -> None:
+def gnutls_accepts(program: Admin, certificate: Path) -> None:
     bundle = program.path(f"{CERTS}/cacert.pem")
     peer("certtool", "--verify", "--load-ca-certificate", bundle, "--infile", certificate)
 
 
-def agrees(program: Program) -> bool:
+def agrees(program: Admin) -> bool:
     return program("inventory", "check").out == "inventory and disk agree\n"
 
 
-def kept(hub: Program, name: str = "old.pem") -> Path:
+def kept(hub: Admin, name: str = "old.pem") -> Path:
     """A copy of the hub's certificate of today, as a client host may hold it."""
     copy = hub.root.parent / name
     copy.write_bytes(hub.path(DMZMAIL).read_bytes())
     return copy
 
 
-def test_both_authorities_are_trusted_until_the_old_one_is_retired(hub: Program) -> None:
+def test_both_authorities_are_trusted_until_the_old_one_is_retired(hub: Admin) -> None:
     old, before = kept(hub), fingerprint(hub.path(f"{CA}/ca-cert.pem"))
     rolled = hub("ca", "rollover", "--json").data
     assert (rolled["old_fingerprint"], rolled["hosts"]) == (before, [HUB])
@@ -70,7 +69,7 @@ def test_both_authorities_are_trusted_until_the_old_one_is_retired(hub: Program)
 
 
 @pytest.mark.parametrize("name", ["polkatistas.org Mail CA", "polkatistas.org Mail CA G2"])
-def test_revocation_works_across_the_change(hub: Program, name: str) -> None:
+def test_revocation_works_across_the_change(hub: Admin, name: str) -> None:
     """With one name for both CAs their CRLs are found as HASH.r0 and HASH.r1."""
     old = kept(hub)
     hub("ca", "rollover", "--name", name)
@@ -89,11 +88,11 @@ def test_revocation_works_across_the_change(hub: Program, name: str) -> None:
     assert agrees(hub)
 
 
-def elder_crl(program: Program) -> Path:
+def elder_crl(program: Admin) -> Path:
     return next(program.path(CERTS).glob("crl-*.pem"))
 
 
-def test_the_old_crl_is_kept_young(hub: Program) -> None:
+def test_the_old_crl_is_kept_young(hub: Admin) -> None:
     """Sendmail refuses every certificate of a CA whose CRL has expired."""
     old = kept(hub)
     hub("ca", "rollover")
@@ -103,7 +102,7 @@ def test_the_old_crl_is_kept_young(hub: Program) -> None:
         (42, ("cert", "renew", "--due")),
         (63, ("ca", "crl")),
     ):
-        later = Program(hub.root, prefix=("faketime", f"{day} days"))
+        later = hub.at(f"{day} days")
         if words[0] == "cert":
             assert later.run("ca", "crl", "--check").status == 1
         later(*words)
@@ -111,10 +110,10 @@ def test_the_old_crl_is_kept_young(hub: Program) -> None:
         verify(later, old)
         assert elder_crl(hub).read_bytes() != first
         first = elder_crl(hub).read_bytes()
-    assert agrees(Program(hub.root, prefix=("faketime", "63 days")))
+    assert agrees(hub.at("63 days"))
 
 
-def test_other_settings_may_come_with_the_new_one(hub: Program) -> None:
+def test_other_settings_may_come_with_the_new_one(hub: Admin) -> None:
     words = ("--name", "Polka G2", "--organization", "Polka", "--key-type", "p384", "--days", "1000")
     hub("ca", "rollover", *words, "--permit", "example.net", "--permit", "polkatistas.org")
     seen = hub("ca", "show", "--json").data
@@ -124,7 +123,7 @@ def test_other_settings_may_come_with_the_new_one(hub: Program) -> None:
     verify(hub, hub.path(f"{CERTS}/mx.example.net-cert.pem"))
 
 
-def test_rollovers_in_a_row_keep_each_other(hub: Program) -> None:
+def test_rollovers_in_a_row_keep_each_other(hub: Admin) -> None:
     copies = []
     for number in range(3):
         copies.append(kept(hub, f"{number}.pem"))
@@ -139,7 +138,7 @@ def test_rollovers_in_a_row_keep_each_other(hub: Program) -> None:
     verify(hub, hub.path(DMZMAIL))
 
 
-def test_a_new_issuing_ca_below_the_same_root(smtpcreds: Program, tmp_path: Path) -> None:
+def test_a_new_issuing_ca_below_the_same_root(smtpcreds: Admin, tmp_path: Path) -> None:
     smtpcreds("ca", "init", "--intermediate", "--no-passphrase")
     smtpcreds("cert", "issue", "dmzmail")
     old, root = kept(smtpcreds), smtpcreds.path(f"{CA}/parents.pem").read_bytes()
@@ -164,7 +163,7 @@ def test_a_new_issuing_ca_below_the_same_root(smtpcreds: Program, tmp_path: Path
     assert agrees(smtpcreds)
 
 
-def test_the_passphrase_goes_on_with_the_new_key(smtpcreds: Program) -> None:
+def test_the_passphrase_goes_on_with_the_new_key(smtpcreds: Admin) -> None:
     smtpcreds.env = {"P": "over the hills"}
     opens = ("--passphrase", "env:P")
     smtpcreds("ca", "init", *opens)
@@ -177,7 +176,7 @@ def test_the_passphrase_goes_on_with_the_new_key(smtpcreds: Program) -> None:
         peer("openssl", "pkey", "-in", key, "-passin", "env:P", "-noout", env={"P": "over the hills"})
 
 
-def test_the_directories_of_other_hosts_get_the_new_bundle_too(hub: Program, tmp_path: Path) -> None:
+def test_the_directories_of_other_hosts_get_the_new_bundle_too(hub: Admin, tmp_path: Path) -> None:
     attic = tmp_path / "attic"
     hub("cert", "issue", "attic", "--to", attic)
     rolled = hub("ca", "rollover", "--json").data
@@ -189,12 +188,12 @@ def test_the_directories_of_other_hosts_get_the_new_bundle_too(hub: Program, tmp
     assert agrees_but_for(hub, str(attic))
 
 
-def agrees_but_for(program: Program, place: str) -> bool:
+def agrees_but_for(program: Admin, place: str) -> bool:
     found = program.run("inventory", "check", "--json").data["findings"]
     return bool(found) and all(finding["subject"].startswith(place) for finding in found)
 
 
-def test_strangers_in_the_bundle_stay(hub: Program, tmp_path: Path) -> None:
+def test_strangers_in_the_bundle_stay(hub: Admin, tmp_path: Path) -> None:
     stranger = tmp_path / "stranger.pem"
     peer(
         "openssl",
@@ -220,11 +219,11 @@ def test_strangers_in_the_bundle_stay(hub: Program, tmp_path: Path) -> None:
     assert len(re.findall("BEGIN", bundle.read_text())) == 2
 
 
-def test_words_that_do_not_fit(hub: Program, tmp_path: Path) -> None:
+def test_words_that_do_not_fit(hub: Admin, tmp_path: Path) -> None:
     assert "goes with --retire-old" in hub.refuses(64, "ca", "rollover", "--force")
     assert "is not needed" in hub.refuses(64, "ca", "rollover", "--root-key", tmp_path / "k")
     assert "takes 1 to" in hub.refuses(64, "ca", "rollover", "--days", "0")
-    assert Program(tmp_path / "none").run("ca", "rollover").status == 66
+    assert Admin(tmp_path / "none").run("ca", "rollover").status == 66
     named = {(step["action"], step["target"]) for step in hub("ca", "rollover", "-n", "--json").data["plan"]}
     before = {path: fingerprint for path, (*_, fingerprint) in snapshot(hub.root).items()}
     hub("ca", "rollover")
@@ -237,12 +236,12 @@ def test_words_that_do_not_fit(hub: Program, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("call", "stride"), [("fsync", 3), ("rename", 2), ("mkdir", 1), ("renameat2", 1), ("unlinkat", 4)]
 )
-def test_a_kill_leaves_the_old_or_the_new_authority(hub: Program, call: str, stride: int) -> None:
+def test_a_kill_leaves_the_old_or_the_new_authority(hub: Admin, call: str, stride: int) -> None:
     whole = hub.root.parent / "whole"
     peer("cp", "-a", hub.root, whole)
     old, before = kept(hub), fingerprint(hub.path(f"{CA}/ca-cert.pem"))
     killed = 0
-    while Program(hub.root, prefix=killer(call, 1 + killed * stride)).run("ca", "rollover").status == -9:
+    while hub.killed(f"{call}:signal=KILL:when={1 + killed * stride}", "ca", "rollover"):
         killed += 1
         changed = fingerprint(hub.path(f"{CA}/ca-cert.pem")) != before
         recorded = len(hub.query("SELECT id FROM authorities")) == 2
@@ -259,11 +258,11 @@ def test_a_kill_leaves_the_old_or_the_new_authority(hub: Program, call: str, str
 
 
 @pytest.mark.parametrize("call", ["rename", "unlink", "fsync"])
-def test_a_killed_retirement_is_completed(hub: Program, call: str) -> None:
+def test_a_killed_retirement_is_completed(hub: Admin, call: str) -> None:
     hub("ca", "rollover")
     hub("cert", "renew", "dmzmail")
     for number in (1, 2, 3):
-        Program(hub.root, prefix=killer(call, number)).run("ca", "rollover", "--retire-old")
+        hub.killed(f"{call}:signal=KILL:when={number}", "ca", "rollover", "--retire-old")
     hub("cert", "issue", "attic")
     hub("ca", "rollover", "--retire-old")
     assert [row[0] for row in hub.query("SELECT state FROM authorities ORDER BY id")] == [
@@ -272,7 +271,3 @@ def test_a_killed_retirement_is_completed(hub: Program, call: str) -> None:
     ]
     verify(hub, hub.path(DMZMAIL))
     assert agrees(hub)
-
-
-def killer(call: str, number: int) -> tuple[str, ...]:
-    return ("strace", "-f", "-qq", "-o/dev/null", f"-einject={call}:signal=KILL:when={number}")

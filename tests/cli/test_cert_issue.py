@@ -4,18 +4,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from admin import CERTS, HUB, INVENTORY, STATE, Admin, peer, snapshot
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID as Use
 from cryptography.x509.oid import NameOID
-
-from .runner import CERTS, HUB, INVENTORY, STATE, Program, peer, snapshot
 
 KEY = f"{CERTS}/dmzmail-key.pem"
 CERTIFICATE = f"{CERTS}/dmzmail-cert.pem"
 BOTH = {Use.SERVER_AUTH, Use.CLIENT_AUTH}
 
 
-def certificate(program: Program, path: str = CERTIFICATE) -> x509.Certificate:
+def certificate(program: Admin, path: str = CERTIFICATE) -> x509.Certificate:
     return x509.load_pem_x509_certificate(program.path(path).read_bytes())
 
 
@@ -32,7 +31,7 @@ def common_name(found: x509.Certificate) -> str:
     return str(found.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
 
 
-def test_the_three_fixed_words_do_it(authority: Program) -> None:
+def test_the_three_fixed_words_do_it(authority: Admin) -> None:
     ran = authority("cert", "issue", "dmzmail")
     assert ran.out.startswith(f"{HUB}: relay certificate, P-256, valid to 20")
     assert ran.err == ""
@@ -55,7 +54,7 @@ def test_the_three_fixed_words_do_it(authority: Program) -> None:
 
 
 @pytest.mark.parametrize("purpose", ["server", "client"])
-def test_peers_accept_the_chain(hub: Program, purpose: str) -> None:
+def test_peers_accept_the_chain(hub: Admin, purpose: str) -> None:
     bundle, leaf = hub.path(f"{CERTS}/cacert.pem"), hub.path(CERTIFICATE)
     strict = ("openssl", "verify", "-x509_strict", "-purpose", f"ssl{purpose}", "-verify_hostname", HUB)
     assert peer(*strict, "-CAfile", bundle, leaf) == f"{leaf}: OK\n"
@@ -72,7 +71,7 @@ def test_peers_accept_the_chain(hub: Program, purpose: str) -> None:
     )
 
 
-def test_key_and_certificate_belong_together(hub: Program) -> None:
+def test_key_and_certificate_belong_together(hub: Admin) -> None:
     public = peer("openssl", "pkey", "-in", hub.path(KEY), "-pubout")
     assert public == peer("openssl", "x509", "-in", hub.path(CERTIFICATE), "-noout", "-pubkey")
 
@@ -86,13 +85,13 @@ def test_key_and_certificate_belong_together(hub: Program) -> None:
     ],
 )
 def test_profiles(
-    authority: Program, flags: list[str], label: str, expected: set[x509.ObjectIdentifier]
+    authority: Admin, flags: list[str], label: str, expected: set[x509.ObjectIdentifier]
 ) -> None:
     assert label in authority("cert", "issue", "dmzmail", *flags).out
     assert uses(certificate(authority)) == expected
 
 
-def test_more_names_and_addresses(authority: Program) -> None:
+def test_more_names_and_addresses(authority: Admin) -> None:
     more = ["mail", "*.polkatistas.org", "192.0.2.25", "[2001:db8::25]", "dmzmail"]
     ran = authority(
         "cert", "issue", "dmzmail", "--json", *(word for name in more for word in ("--san", name))
@@ -111,14 +110,14 @@ def test_more_names_and_addresses(authority: Program) -> None:
         ("DMZmail.", HUB),
     ],
 )
-def test_names_become_a_labels_in_lower_case(authority: Program, typed: str, host: str) -> None:
+def test_names_become_a_labels_in_lower_case(authority: Admin, typed: str, host: str) -> None:
     ran = authority("cert", "issue", typed)
     assert ran.out.startswith(f"{host}: ")
     short = host.partition(".")[0]
     assert common_name(certificate(authority, f"{CERTS}/{short}-cert.pem")) == host
 
 
-def test_a_name_outside_the_domain_keeps_all_of_it_in_the_file_name(bare: Program) -> None:
+def test_a_name_outside_the_domain_keeps_all_of_it_in_the_file_name(bare: Admin) -> None:
     bare("ca", "init", "--no-passphrase", "--no-name-constraints")
     bare("cert", "issue", "mail.example.net")
     assert bare.path(f"{CERTS}/mail.example.net-cert.pem").is_file()
@@ -127,7 +126,7 @@ def test_a_name_outside_the_domain_keeps_all_of_it_in_the_file_name(bare: Progra
 @pytest.mark.parametrize(
     ("mail_name", "host"), [("polkatistas.org\n", HUB), ("dmzmail.example.net\n", "dmzmail.example.net")]
 )
-def test_a_short_name_gets_the_domain_of_etc_mailname(bare: Program, mail_name: str, host: str) -> None:
+def test_a_short_name_gets_the_domain_of_etc_mailname(bare: Admin, mail_name: str, host: str) -> None:
     bare.write("/etc/hostname", "dmzmail\n", 0o644)
     bare.write("/etc/mailname", mail_name, 0o644)
     bare("ca", "init", "--no-passphrase")
@@ -135,7 +134,7 @@ def test_a_short_name_gets_the_domain_of_etc_mailname(bare: Program, mail_name: 
     assert (ran.err, common_name(certificate(bare))) == ("", host)
 
 
-def test_where_there_is_no_domain_it_stands_alone_with_a_warning(bare: Program) -> None:
+def test_where_there_is_no_domain_it_stands_alone_with_a_warning(bare: Admin) -> None:
     bare.write("/etc/hostname", "dmzmail\n", 0o644)
     bare("ca", "init", "--no-passphrase")
     ran = bare("cert", "issue", "dmzmail")
@@ -146,7 +145,7 @@ def test_where_there_is_no_domain_it_stands_alone_with_a_warning(bare: Program) 
     assert names(certificate(bare)) == ["dmzmail"]
 
 
-def test_a_certificate_never_outlives_its_authority(smtpcreds: Program) -> None:
+def test_a_certificate_never_outlives_its_authority(smtpcreds: Admin) -> None:
     smtpcreds("ca", "init", "--no-passphrase", "--days", "100")
     rows = smtpcreds("cert", "issue", "dmzmail", "mx", "--days", "1000", "--json").data["certificates"]
     end = certificate(smtpcreds, f"{CERTS}/cacert.pem").not_valid_after_utc
@@ -161,14 +160,14 @@ def test_a_certificate_never_outlives_its_authority(smtpcreds: Program) -> None:
     )
 
 
-def test_a_valid_certificate_is_left_alone(hub: Program) -> None:
+def test_a_valid_certificate_is_left_alone(hub: Admin) -> None:
     said = hub.refuses(73, "cert", "issue", "dmzmail")
     assert f"{HUB}: has a certificate until " in said
     assert "which was left alone" in said
     assert "--force to replace it" in said
 
 
-def test_force_replaces_it_and_both_stay_in_the_inventory(hub: Program) -> None:
+def test_force_replaces_it_and_both_stay_in_the_inventory(hub: Admin) -> None:
     before = certificate(hub)
     hub("cert", "issue", "dmzmail", "--force")
     after = certificate(hub)
@@ -180,15 +179,15 @@ def test_force_replaces_it_and_both_stay_in_the_inventory(hub: Program) -> None:
     ]
 
 
-def test_an_expired_certificate_is_replaced_without_force(hub: Program) -> None:
+def test_an_expired_certificate_is_replaced_without_force(hub: Admin) -> None:
     before = certificate(hub).serial_number
-    later = Program(hub.root, prefix=("faketime", "-f", "+400d"))
+    later = hub.at("+400 days")
     later("cert", "issue", "dmzmail")
     assert certificate(hub).serial_number != before
 
 
-def test_an_expired_authority_issues_nothing(authority: Program) -> None:
-    later = Program(authority.root, prefix=("faketime", "-f", "+4000d"))
+def test_an_expired_authority_issues_nothing(authority: Admin) -> None:
+    later = authority.at("+4000 days")
     assert "polkatistas.org Mail CA: this CA expired on 20" in later.run("cert", "issue", "dmzmail").problem
     assert not authority.path(CERTIFICATE).exists()
 
@@ -200,7 +199,7 @@ def test_an_expired_authority_issues_nothing(authority: Program) -> None:
         (KEY, "is a certificate without its key"),
     ],
 )
-def test_half_a_pair_is_explained(hub: Program, gone: str, said: str) -> None:
+def test_half_a_pair_is_explained(hub: Admin, gone: str, said: str) -> None:
     hub.path(gone).unlink()
     assert said in hub.refuses(73, "cert", "issue", "dmzmail")
     hub("cert", "issue", "dmzmail", "--force")
@@ -210,14 +209,14 @@ def test_half_a_pair_is_explained(hub: Program, gone: str, said: str) -> None:
     }
 
 
-def test_a_pair_that_does_not_belong_together_is_explained(hub: Program) -> None:
+def test_a_pair_that_does_not_belong_together_is_explained(hub: Admin) -> None:
     peer("openssl", "genpkey", "-algorithm", "ed25519", "-out", hub.path(KEY))
     hub.path(KEY).chmod(0o600)
     assert "does not belong to" in hub.refuses(73, "cert", "issue", "dmzmail")
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o700, 0o711])
-def test_a_directory_of_the_users_own_keeps_its_mode(authority: Program, mode: int) -> None:
+def test_a_directory_of_the_users_own_keeps_its_mode(authority: Admin, mode: int) -> None:
     home = authority.root.parent / "home"
     home.mkdir(mode=mode)
     authority("cert", "issue", "dmzmail", "--to", home)
@@ -226,21 +225,21 @@ def test_a_directory_of_the_users_own_keeps_its_mode(authority: Program, mode: i
     assert not authority.path(CERTS).exists()
 
 
-def test_a_directory_that_is_made_is_private(authority: Program) -> None:
+def test_a_directory_that_is_made_is_private(authority: Admin) -> None:
     authority("cert", "issue", "dmzmail", "--to", "fresh/certs")
     assert (authority.root.parent / "fresh/certs").stat().st_mode & 0o777 == 0o700, (
         "relative to here, not the root"
     )
 
 
-def test_the_mail_servers_directory_is_tightened(authority: Program) -> None:
+def test_the_mail_servers_directory_is_tightened(authority: Admin) -> None:
     authority.path(CERTS).mkdir(parents=True)
     authority.path(CERTS).chmod(0o755)
     authority("cert", "issue", "dmzmail")
     assert authority.mode(CERTS) == 0o700
 
 
-def test_the_bundle_of_another_ca_is_kept_behind_ours(authority: Program, hub_tree: Path) -> None:
+def test_the_bundle_of_another_ca_is_kept_behind_ours(authority: Admin, hub_tree: Path) -> None:
     other = (hub_tree / f"{CERTS}/cacert.pem".lstrip("/")).read_bytes()
     bundle = authority.write(f"{CERTS}/cacert.pem", other)
     authority.path(CERTS).chmod(0o700)
@@ -248,13 +247,13 @@ def test_the_bundle_of_another_ca_is_kept_behind_ours(authority: Program, hub_tr
     assert bundle.read_bytes() == authority.path(f"{STATE}/ca/ca-cert.pem").read_bytes() + other
 
 
-def test_a_bundle_that_cannot_be_read_is_not_lost(authority: Program) -> None:
+def test_a_bundle_that_cannot_be_read_is_not_lost(authority: Admin) -> None:
     bundle = authority.write(f"{CERTS}/cacert.pem", "notes")
     authority.path(CERTS).chmod(0o700)
     assert f"smtpcreds: {bundle}: holds no certificate" in authority.refuses(65, "cert", "issue", "dmzmail")
 
 
-def test_each_of_several_hosts_is_carried_out_or_not(authority: Program) -> None:
+def test_each_of_several_hosts_is_carried_out_or_not(authority: Admin) -> None:
     ran = authority.run("cert", "issue", "--json", "mx1", "mx2", "mx1", "mx.example.net")
     assert ran.status == 64, "of the first that failed"
     assert [row["host"] for row in ran.data["certificates"]] == ["mx1.polkatistas.org", "mx2.polkatistas.org"]
@@ -266,7 +265,7 @@ def test_each_of_several_hosts_is_carried_out_or_not(authority: Program) -> None
     }
 
 
-def test_a_list_of_hosts(authority: Program) -> None:
+def test_a_list_of_hosts(authority: Admin) -> None:
     path = authority.write(
         "hosts.csv", "host,names,profile,days\n# comment\nmx1,mail 192.0.2.1,client,30\n\nmx2\n"
     )
@@ -278,7 +277,7 @@ def test_a_list_of_hosts(authority: Program) -> None:
     ]
 
 
-def test_a_dry_run_changes_nothing(authority: Program) -> None:
+def test_a_dry_run_changes_nothing(authority: Admin) -> None:
     before = snapshot(authority.root)
     ran = authority("-n", "cert", "issue", "dmzmail")
     what = f"{HUB}: relay certificate, new P-256 key, 365 days"
@@ -293,5 +292,5 @@ def test_a_dry_run_changes_nothing(authority: Program) -> None:
     assert snapshot(authority.root) == before
 
 
-def test_the_inventory_is_sound(hub: Program) -> None:
+def test_the_inventory_is_sound(hub: Admin) -> None:
     assert hub.query("PRAGMA integrity_check") == [("ok",)]

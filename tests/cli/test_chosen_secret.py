@@ -7,13 +7,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
-from .accounts_scene import SECRET, Admin
+from admin import SECRET, Admin, relay
 
 
 @pytest.fixture
 def admin(tmp_path: Path) -> Admin:
-    return Admin(tmp_path)
+    return relay(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -26,14 +25,14 @@ def admin(tmp_path: Path) -> Admin:
     ],
 )
 def test_saslprep(admin: Admin, secret: str, reason: str) -> None:
-    ran = admin("add", "maildroid", "--hashed", "--password", "stdin:", stdin=secret.encode(), status=65)
+    ran = admin.sasl("add", "maildroid", "--hashed", "--password", "stdin:", stdin=secret.encode(), status=65)
     assert reason in ran.err
     assert "geh" not in ran.err
     assert not admin.database.exists()
 
 
 def test_a_fixed_point_of_saslprep_is_accepted_and_opens(admin: Admin) -> None:
-    admin("add", "maildroid", "--hashed", "--password", "stdin:", stdin="gehéim €".encode())
+    admin.sasl("add", "maildroid", "--hashed", "--password", "stdin:", stdin="gehéim €".encode())
     assert admin.opened_by("maildroid", "gehéim €".encode()) == {"SCRAM-SHA-256"}
 
 
@@ -48,28 +47,28 @@ def test_the_password_of_a_login(admin: Admin, method: str) -> None:
     made = subprocess.run(HASHES[method], input=SECRET + b"\n", capture_output=True, check=True).stdout
     shadow = admin.root / "etc/shadow"
     shadow.write_bytes(b"daemon:*:19000::::::\nanna:" + made.strip() + b":19000:0:99999:7:::\n")
-    admin("add", "attic")
+    admin.sasl("add", "attic")
     before = admin.database.read_bytes()
     for words in (("add", "maildroid"), ("add", "maildroid", "--hashed"), ("passwd", "attic")):
-        ran = admin(*words, "--password", admin.secret("s"), status=65)
+        ran = admin.sasl(*words, "--password", admin.secret("s"), status=65)
         assert "is that of the login account anna" in ran.err
         assert SECRET.decode() not in ran.err
     assert admin.database.read_bytes() == before
-    admin("add", "maildroid", "--password", admin.secret("s", SECRET + b"."))
+    admin.sasl("add", "maildroid", "--password", admin.secret("s", SECRET + b"."))
 
 
 def test_shadow_is_read_for_chosen_secrets_only(admin: Admin) -> None:
     (admin.root / "etc/shadow").write_text("anna:*:19000::::::\n")
-    trace = admin.home / "trace"
+    trace = admin.directory / "trace"
     before = ("strace", "-f", "-o", str(trace), "-e", "trace=open,openat")
     for words in (("add", "maildroid"), ("add", "attic", "--hashed"), ("passwd", "attic")):
-        admin(*words, before=before)
+        admin.sasl(*words, before=before)
         assert "etc/shadow" not in trace.read_text()
         assert "sasldb2" in trace.read_text()
-    admin("passwd", "attic", "--password", admin.secret("s"), before=before)
+    admin.sasl("passwd", "attic", "--password", admin.secret("s"), before=before)
     assert "etc/shadow" in trace.read_text()
 
 
 def test_a_login_s_name(admin: Admin) -> None:
-    assert "--allow-login-name" in admin("add", "daemon", status=65).err
-    admin("add", "daemon", "--allow-login-name")
+    assert "--allow-login-name" in admin.sasl("add", "daemon", status=65).err
+    admin.sasl("add", "daemon", "--allow-login-name")

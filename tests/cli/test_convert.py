@@ -11,11 +11,10 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
+from admin import HUB, SECRET, Admin, relay
 from sasldb import peers
 
 from smtpcreds.sasldb.opening import open_store
-
-from .accounts_scene import HUB, SECRET, Admin
 
 Records = dict[bytes, bytes]
 
@@ -42,15 +41,15 @@ RECORDS = {
 
 @pytest.fixture
 def admin(tmp_path: Path) -> Admin:
-    return Admin(tmp_path)
+    return relay(tmp_path)
 
 
 @pytest.mark.parametrize(("old", "new"), [*permutations(MAKE, 2)])
 def test_every_format_into_every_other(admin: Admin, old: str, new: str) -> None:
     MAKE[old](admin.database, RECORDS)
     before = admin.database.read_bytes()
-    report = admin("convert", "--to", new, "new", "--json").data
-    target = admin.home / "new"
+    report = admin.sasl("convert", "--to", new, "new", "--json").data
+    target = admin.directory / "new"
     assert READ[new](target) == RECORDS
     warnings = report.pop("warnings")
     assert report == {
@@ -74,30 +73,30 @@ def test_every_format_into_every_other(admin: Admin, old: str, new: str) -> None
 def test_gdbm_s_own_tools_accept_the_file(admin: Admin) -> None:
     records = {key: value for key, value in RECORDS.items() if key.isascii()}
     MAKE["bdb"](admin.database, records)
-    assert admin("convert", "--to", "gdbm", "new").err == ""
-    target = admin.home / "new"
+    assert admin.sasl("convert", "--to", "gdbm", "new").err == ""
+    target = admin.directory / "new"
     assert peers.run("gdbmtool", "-r", str(target), "count").split()[2] == b"%d" % len(records)
-    dump = admin.home / "dump"
+    dump = admin.directory / "dump"
     peers.run("gdbm_dump", str(target), str(dump))
-    peers.run("gdbm_load", "-n", str(dump), str(admin.home / "again"))
-    assert peers.gdbm(admin.home / "again") == records
+    peers.run("gdbm_load", "-n", str(dump), str(admin.directory / "again"))
+    assert peers.gdbm(admin.directory / "again") == records
 
 
 @pytest.mark.parametrize("new", MAKE)
 def test_owner_mode_and_acl_are_the_old_one_s(admin: Admin, new: str) -> None:
-    admin("add", "maildroid")
+    admin.sasl("add", "maildroid")
     os.chown(admin.database, 1, 2)
     admin.database.chmod(0o600)
     subprocess.run(["setfacl", "-m", "u:daemon:rw,u:mail:r,g:mail:r,g::---", admin.database], check=True)
-    admin("convert", "--to", new, "new")
-    target = admin.home / "new"
+    admin.sasl("convert", "--to", new, "new")
+    target = admin.directory / "new"
     assert (target.stat().st_uid, target.stat().st_gid) == (1, 2)
     assert target.stat().st_mode == admin.database.stat().st_mode
     assert _acl(target) == _acl(admin.database)
     if new == "lmdb":
-        lock = (admin.home / "new-lock").stat()
+        lock = (admin.directory / "new-lock").stat()
         assert (lock.st_uid, lock.st_gid, stat.S_IMODE(lock.st_mode)) == (1, 2, 0o660)
-    assert {path.name for path in admin.home.iterdir()} <= {"root", "new", "new-lock", "new.lock"}
+    assert {path.name for path in admin.directory.iterdir()} <= {"root", "new", "new-lock", "new.lock"}
 
 
 def _acl(path: Path) -> list[bytes]:
@@ -105,31 +104,33 @@ def _acl(path: Path) -> list[bytes]:
 
 
 def test_nothing_is_overwritten(admin: Admin) -> None:
-    admin("add", "maildroid")
-    target = admin.home / "new"
-    admin("convert", "--to", "gdbm", target)
+    admin.sasl("add", "maildroid")
+    target = admin.directory / "new"
+    admin.sasl("convert", "--to", "gdbm", target)
     before = target.read_bytes()
-    assert "pass --force" in admin("convert", "--to", "gdbm", target, status=73).err
-    refused = admin("convert", "--to", "lmdb", target, "--force", status=73)
+    assert "pass --force" in admin.sasl("convert", "--to", "gdbm", target, status=73).err
+    refused = admin.sasl("convert", "--to", "lmdb", target, "--force", status=73)
     assert "--force replaces only a database of format lmdb" in refused.err
-    (admin.home / "link").symlink_to(admin.database)
-    for same in (admin.database, admin.home / "link"):
-        assert "is the database itself" in admin("convert", "--to", "gdbm", same, "--force", status=64).err
-    key = admin.home / "key.pem"
+    (admin.directory / "link").symlink_to(admin.database)
+    for same in (admin.database, admin.directory / "link"):
+        assert (
+            "is the database itself" in admin.sasl("convert", "--to", "gdbm", same, "--force", status=64).err
+        )
+    key = admin.directory / "key.pem"
     key.write_text("-----BEGIN PRIVATE KEY-----\n" * 30)
-    admin("convert", "--to", "bdb", key, "--force", status=65)
+    admin.sasl("convert", "--to", "bdb", key, "--force", status=65)
     assert (target.read_bytes(), key.read_text()[:10]) == (before, "-----BEGIN")
 
 
 @pytest.mark.parametrize("new", MAKE)
 def test_force_replaces_the_records_and_keeps_owner_and_mode(admin: Admin, new: str) -> None:
-    target = admin.home / "new"
+    target = admin.directory / "new"
     MAKE[new](target, {b"old\0r\0userPassword": b"an old secret"})
     os.chown(target, 1, 2)
     target.chmod(0o640)
     inode = target.stat().st_ino
     MAKE["bdb"](admin.database, RECORDS)
-    admin("convert", "--to", new, target, "--force")
+    admin.sasl("convert", "--to", new, target, "--force")
     assert READ[new](target) == RECORDS
     found = target.stat()
     assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (1, 2, 0o640)
@@ -140,11 +141,11 @@ def test_force_replaces_the_records_and_keeps_owner_and_mode(admin: Admin, new: 
 def test_what_lmdb_can_t_hold(admin: Admin) -> None:
     stray = b"s" * 600
     MAKE["gdbm"](admin.database, {PASSWORD: SECRET, stray: b"x", b"": b"empty key"})
-    report = admin("convert", "--to", "lmdb", "new", "--json").data
+    report = admin.sasl("convert", "--to", "lmdb", "new", "--json").data
     assert (report["records"], report["accounts"]) == (1, 1)
     assert sorted(report["refused"]) == ["", "s" * 600]
-    assert peers.mdb_dump(admin.home / "new") == {PASSWORD: SECRET}
-    assert b"refused, though no account's: sss" in admin("convert", "--to", "lmdb", "other").out
+    assert peers.mdb_dump(admin.directory / "new") == {PASSWORD: SECRET}
+    assert b"refused, though no account's: sss" in admin.sasl("convert", "--to", "lmdb", "other").octets
 
 
 @pytest.mark.parametrize(("new", "size"), [("lmdb", 511), ("bdb", 1024)])
@@ -152,38 +153,38 @@ def test_an_account_that_does_not_fit_stops_everything(admin: Admin, new: str, s
     key = b"u" * (size - 15) + b"\0r\0userPassword"
     MAKE["gdbm"](admin.database, {PASSWORD: SECRET, key: SECRET})
     assert len(key) == size
-    admin("convert", "--to", new, "fits")
+    admin.sasl("convert", "--to", new, "fits")
     MAKE["gdbm"](admin.database, {b"u" + key: SECRET})
-    refused = admin("convert", "--to", new, "new", status=65)
+    refused = admin.sasl("convert", "--to", new, "new", status=65)
     assert f"@r: has a key of {size + 1} octets, too long for {new}\n  hint: nothing was" in refused.err
-    assert not (admin.home / "new").exists()
+    assert not (admin.directory / "new").exists()
 
 
 def test_no_source_and_no_directory(admin: Admin) -> None:
-    assert "--database FILE" in admin("convert", "--to", "gdbm", "new", status=66).err
-    admin("add", "maildroid")
+    assert "--database FILE" in admin.sasl("convert", "--to", "gdbm", "new", status=66).err
+    admin.sasl("add", "maildroid")
     for new in MAKE:
-        admin("convert", "--to", new, "missing/new", status=66)
-    admin("convert", "new", status=64)
-    admin("convert", "--to", "ndbm", "new", status=64)
+        admin.sasl("convert", "--to", new, "missing/new", status=66)
+    admin.sasl("convert", "new", status=64)
+    admin.sasl("convert", "--to", "ndbm", "new", status=64)
 
 
 def test_dry_run(admin: Admin) -> None:
-    admin("add", "maildroid")
-    out = admin("convert", "--to", "gdbm", "new", "-n").out.decode()
-    assert out == f"would write {admin.home}/new  0600  (1 records of {admin.database} as gdbm)\n"
-    assert not (admin.home / "new").exists()
+    admin.sasl("add", "maildroid")
+    out = admin.sasl("convert", "--to", "gdbm", "new", "-n").out
+    assert out == f"would write {admin.directory}/new  0600  (1 records of {admin.database} as gdbm)\n"
+    assert not (admin.directory / "new").exists()
 
 
 @pytest.mark.parametrize(("new", "when"), [("bdb", 1), ("gdbm", 1), ("lmdb", 1), ("lmdb", 2), ("lmdb", 3)])
 def test_killed_before_it_has_its_name_there_is_no_target(admin: Admin, new: str, when: int) -> None:
     """LMDB makes a database of its own first, and that one's lock file."""
-    admin("add", "maildroid")
-    target = str(admin.home / "new")
+    admin.sasl("add", "maildroid")
+    target = str(admin.directory / "new")
     kill = ("strace", "-f", "-o", "/dev/null", "-e", "trace=linkat", "-e", "inject=linkat:signal=KILL:when=")
-    admin("convert", "--to", new, target, before=(*kill[:-1], f"{kill[-1]}{when}"), status=-9)
-    assert not (admin.home / "new").exists()
-    assert all(path.stat().st_mode & 0o077 == 0 for path in admin.home.iterdir() if ".new" in path.name)
-    admin("convert", "--to", new, target)
+    admin.sasl("convert", "--to", new, target, before=(*kill[:-1], f"{kill[-1]}{when}"), status=-9)
+    assert not (admin.directory / "new").exists()
+    assert all(path.stat().st_mode & 0o077 == 0 for path in admin.directory.iterdir() if ".new" in path.name)
+    admin.sasl("convert", "--to", new, target)
     assert len(open_store(target).load()) == 1
-    assert not [path.name for path in admin.home.iterdir() if path.name.startswith(".")]
+    assert not [path.name for path in admin.directory.iterdir() if path.name.startswith(".")]

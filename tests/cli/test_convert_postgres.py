@@ -8,7 +8,6 @@ import os
 import re
 import stat
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,12 +16,12 @@ from pathlib import Path
 import psycopg
 import pytest
 import sasl_oracle
+from admin import HUB, PATIENCE, SECRET, Admin, Ran, environment, relay
 from postgres_cluster import Cluster
 from sasldb import peers
 
 from smtpcreds.sasldb.opening import open_store
 
-from .accounts_scene import HUB, SECRET, TOP, Admin, Ran
 from .test_convert import MAKE, READ
 
 PASSWORD = f"maildroid\0{HUB}\0userPassword".encode()
@@ -40,17 +39,17 @@ OLD = {b"old\0r\0userPassword": b"an old secret"}
 
 @pytest.fixture
 def admin(tmp_path: Path) -> Admin:
-    return Admin(tmp_path)
+    return relay(tmp_path)
 
 
 @pytest.mark.parametrize("kind", MAKE)
 def test_every_format_there_and_back(
     tmp_path: Path, postgres: Cluster, name: str, url: str, kind: str
 ) -> None:
-    admin = Admin(tmp_path, '[sasl]\nmode = "0640"\nowner = "daemon"\ngroup = "mail"\n')
+    admin = relay(tmp_path, '[sasl]\nmode = "0640"\nowner = "daemon"\ngroup = "mail"\n')
     MAKE[kind](admin.database, RECORDS)
     before = admin.database.read_bytes()
-    report = admin("convert", url, "--json").data
+    report = admin.sasl("convert", url, "--json").data
     file = {"path": str(admin.database), "format": kind}
     table = {"path": url, "format": "postgresql"}
     figures: dict[str, object] = {"records": len(RECORDS), "accounts": len(RECORDS), "compared": True}
@@ -59,15 +58,15 @@ def test_every_format_there_and_back(
     assert postgres.accounts(name) == RECORDS
     assert admin.database.read_bytes() == before
 
-    report = admin("convert", "--database", url, "--to", kind, "back", "--json").data
-    back = admin.home / "back"
+    report = admin.sasl("convert", "--database", url, "--to", kind, "back", "--json").data
+    back = admin.directory / "back"
     assert len(report.pop("warnings")) == (kind == "gdbm")
     assert report == {"source": table, "target": {"path": str(back), "format": kind}, **figures}
     assert READ[kind](back) == RECORDS
     assert postgres.accounts(name) == RECORDS
     found = back.stat()
     assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (1, 8, 0o640)
-    assert {path.name for path in admin.home.iterdir()} <= {"root", "back", "back-lock", "back.lock"}
+    assert {path.name for path in admin.directory.iterdir()} <= {"root", "back", "back-lock", "back.lock"}
 
 
 def test_accounts_of_saslpasswd2_open_from_the_table_and_from_the_way_back(
@@ -76,12 +75,12 @@ def test_accounts_of_saslpasswd2_open_from_the_table_and_from_the_way_back(
     admin.database.parent.mkdir(exist_ok=True)
     for who, secret in (("maildroid", SECRET), ("o'brien", b"another one")):
         peers.run("saslpasswd2", "-p", "-c", "-f", str(admin.database), "-u", HUB, who, stdin=secret)
-    admin("add", "hashed", "--hashed", "--password", admin.secret("chosen", b"scram only"))
-    admin("convert", url, "--to", "postgresql")
+    admin.sasl("add", "hashed", "--hashed", "--password", admin.secret("chosen", b"scram only"))
+    admin.sasl("convert", url, "--to", "postgresql")
     role = postgres.role()
-    postgres.psql(name, admin("conf", "--grants", "--role", role).out.decode())
-    conf = admin.home / "Sendmail.conf"
-    admin("conf", "--database", url, "--role", role, "--to", conf)
+    postgres.psql(name, admin.sasl("conf", "--grants", "--role", role).out)
+    conf = admin.directory / "Sendmail.conf"
+    admin.sasl("conf", "--database", url, "--role", role, "--to", conf)
     right = [("maildroid", HUB, SECRET), ("o'brien", HUB, b"another one"), ("hashed", HUB, b"scram only")]
     offered = frozenset({"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-256"})
     opened = [offered, offered, {"SCRAM-SHA-256"}]
@@ -89,8 +88,8 @@ def test_accounts_of_saslpasswd2_open_from_the_table_and_from_the_way_back(
     wrong = [(who, HUB, b"wrong") for who, _, _ in right]
     assert sasl_oracle.configured(conf, *wrong) == [frozenset()] * 3
 
-    kept = admin.home / "kept"
-    admin("convert", "--database", url, "--to", "bdb", kept)
+    kept = admin.directory / "kept"
+    admin.sasl("convert", "--database", url, "--to", "bdb", kept)
     peers.db_verify(kept)
     assert [sasl_oracle.mechanisms(kept, *login) & offered for login in right] == opened
 
@@ -114,9 +113,9 @@ def test_accounts_that_text_can_t_hold_are_all_named_and_nothing_is_written(
 ) -> None:
     MAKE["gdbm"](admin.database, RECORDS | {key: value for key, (value, _) in UNFIT.items()})
     before = len(postgres.log)
-    told = admin("convert", url, "--json", status=65)
-    refused = admin("convert", url, "--dry-run", status=65)
-    assert (told.data["converted"], refused.out) == (False, b"")
+    told = admin.sasl("convert", url, "--json", status=65)
+    refused = admin.sasl("convert", url, "--dry-run", status=65)
+    assert (told.data["converted"], refused.octets) == (False, b"")
     *lines, hint = refused.err.splitlines()
     assert hint.startswith("  hint: nothing was written; ")
     starts = [f"smtpcreds: {reason}" for _, reason in UNFIT.values()]
@@ -125,7 +124,7 @@ def test_accounts_that_text_can_t_hold_are_all_named_and_nothing_is_written(
     rows = {f"{row['account']}: {row['reason']}" for row in told.data["refused"]}
     assert {line.removeprefix("smtpcreds: ") for line in lines} == rows
     assert postgres.run(name, "SELECT to_regclass('smtpcreds_sasl')") == [(None,)]
-    assert "s3cret" not in refused.err + told.out.decode() + postgres.log[before:]
+    assert "s3cret" not in refused.err + told.out + postgres.log[before:]
 
 
 def test_keys_of_no_account_stay_behind_and_are_listed(
@@ -133,7 +132,7 @@ def test_keys_of_no_account_stay_behind_and_are_listed(
 ) -> None:
     strays = {b"a key of nobody": b"x", b"a\0b\0c\0d": b"\xff", b"": b"x"}
     MAKE["gdbm"](admin.database, RECORDS | strays)
-    report = admin("convert", url, "--json").data
+    report = admin.sasl("convert", url, "--json").data
     assert (report["records"], report["accounts"], report["carried"]) == (len(RECORDS), len(RECORDS), [])
     assert sorted(report["refused"]) == ["", "a key of nobody", r"a\x00b\x00c\x00d"]
     assert postgres.accounts(name) == RECORDS
@@ -144,10 +143,10 @@ def test_what_is_in_the_table_is_replaced_only_by_force(
 ) -> None:
     open_store(url).apply(lambda _: {**OLD, PASSWORD: b"an older secret"})
     MAKE["bdb"](admin.database, RECORDS)
-    refused = admin("convert", url, status=73)
+    refused = admin.sasl("convert", url, status=73)
     assert "holds 2 records already, which were left alone\n  hint: name another database" in refused.err
     assert postgres.accounts(name) == {**OLD, PASSWORD: b"an older secret"}
-    assert admin("convert", url, "--force", "-v").err.startswith(f"smtpcreds: replace {url}\n")
+    assert admin.sasl("convert", url, "--force", "-v").err.startswith(f"smtpcreds: replace {url}\n")
     assert postgres.accounts(name) == RECORDS
 
 
@@ -155,7 +154,7 @@ def test_all_of_it_or_nothing(admin: Admin, postgres: Cluster, name: str, url: s
     open_store(url).apply(lambda _: OLD)
     postgres.run(name, "ALTER TABLE smtpcreds_sasl ADD CHECK (username <> 'user299')")
     MAKE["bdb"](admin.database, RECORDS)
-    refused = admin("convert", url, "--force", status=65)
+    refused = admin.sasl("convert", url, "--force", status=65)
     assert "violates check constraint" in refused.err
     assert "secret299" not in refused.err
     assert postgres.accounts(name) == OLD
@@ -167,8 +166,8 @@ def test_it_is_one_transaction_whose_secrets_the_server_does_not_log(
     open_store(url).apply(lambda _: OLD)
     MAKE["bdb"](admin.database, RECORDS)
     before = len(postgres.log)
-    admin("convert", url, "--force")
-    admin("convert", "--database", url, "--to", "bdb", "back")
+    admin.sasl("convert", url, "--force")
+    admin.sasl("convert", "--database", url, "--to", "bdb", "back")
     log = postgres.log[before:]
     deeds = re.findall(r"(?:statement|execute [^:]*): +\s*(BEGIN|LOCK|DELETE|COPY|COMMIT)", log)
     assert deeds == ["BEGIN", "LOCK", "DELETE", "COPY", "COMMIT"]
@@ -182,36 +181,39 @@ def test_every_record_is_compared(admin: Admin, postgres: Cluster, name: str, ur
     trigger = "CREATE TRIGGER change BEFORE INSERT ON smtpcreds_sasl FOR EACH ROW EXECUTE FUNCTION change()"
     postgres.run(name, made, trigger)
     MAKE["bdb"](admin.database, RECORDS)
-    assert "reads back with 1 other records" in admin("convert", url, "--force", status=65).err
+    assert "reads back with 1 other records" in admin.sasl("convert", url, "--force", status=65).err
 
 
 def test_a_dry_run_makes_nothing(admin: Admin, postgres: Cluster, name: str, url: str) -> None:
     MAKE["bdb"](admin.database, RECORDS)
     note = f"({len(RECORDS)} records of {admin.database} as postgresql)"
-    assert admin("convert", url, "-n").out.decode() == f"would write {url}  {note}\n"
+    assert admin.sasl("convert", url, "-n").out == f"would write {url}  {note}\n"
     assert postgres.run(name, "SELECT to_regclass('smtpcreds_sasl')") == [(None,)]
     open_store(url).apply(lambda _: RECORDS)
     note = f"({len(RECORDS)} records of {url} as bdb)"
-    planned = admin("convert", "--database", url, "--to", "bdb", "new", "-n").out.decode()
-    assert planned == f"would write {admin.home}/new  0600  {note}\n"
-    assert not (admin.home / "new").exists()
+    planned = admin.sasl("convert", "--database", url, "--to", "bdb", "new", "-n").out
+    assert planned == f"would write {admin.directory}/new  0600  {note}\n"
+    assert not (admin.directory / "new").exists()
 
 
 def test_nothing_is_converted_into_nothing(admin: Admin, url: str) -> None:
-    assert "holds no accounts yet" in admin("convert", "--database", url, "--to", "bdb", "new", status=66).err
+    assert (
+        "holds no accounts yet"
+        in admin.sasl("convert", "--database", url, "--to", "bdb", "new", status=66).err
+    )
     MAKE["bdb"](admin.database, {})
-    assert admin("convert", url, "--json").data["records"] == 0
+    assert admin.sasl("convert", url, "--json").data["records"] == 0
 
 
 def test_an_existing_file_is_replaced_by_force_and_keeps_its_own(admin: Admin, url: str) -> None:
     open_store(url).apply(lambda _: RECORDS)
-    target = admin.home / "new"
+    target = admin.directory / "new"
     MAKE["bdb"](target, OLD)
     os.chown(target, 1, 2)
     target.chmod(0o660)
     words = ("convert", "--database", url, "--to", "bdb", target)
-    assert "pass --force" in admin(*words, status=73).err
-    admin(*words, "--force")
+    assert "pass --force" in admin.sasl(*words, status=73).err
+    admin.sasl(*words, "--force")
     found = target.stat()
     assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (1, 2, 0o660)
     assert peers.db_dump(target) == RECORDS
@@ -230,32 +232,30 @@ def test_an_existing_file_is_replaced_by_force_and_keeps_its_own(admin: Admin, u
 )
 def test_what_can_t_be_meant(admin: Admin, words: tuple[str, ...], status: int, reason: str) -> None:
     MAKE["bdb"](admin.database, RECORDS)
-    refused = admin("convert", *words, status=status)
+    refused = admin.sasl("convert", *words, status=status)
     assert reason in refused.err
     assert "pw5ecret" not in refused.err
-    assert not (admin.home / "new").exists()
+    assert not (admin.directory / "new").exists()
 
 
-def started(admin: Admin, *words: object) -> "subprocess.Popen[str]":
+def started(admin: Admin, *words: object) -> "subprocess.Popen[bytes]":
     """Start a conversion that something will hold up."""
-    command = [sys.executable, "-m", "smtpcreds", "--root", str(admin.root), "sasl", "convert"]
     return subprocess.Popen(
-        [*command, *map(str, words)],
+        admin.command("sasl", "convert", *map(str, words)),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
-        cwd=admin.home,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(TOP)},
+        cwd=admin.directory,
+        env=environment(),
     )
 
 
-def ended(process: "subprocess.Popen[str]") -> Ran:
-    out, err = process.communicate(timeout=60)
-    return Ran(process.returncode, out.encode(), err)
+def ended(process: "subprocess.Popen[bytes]") -> Ran:
+    out, err = process.communicate(timeout=PATIENCE)
+    return Ran(process.returncode, out, err)
 
 
 def until(condition: Callable[[], bool]) -> None:
-    for _ in range(1000):
+    for _ in range(100 * PATIENCE):
         if condition():
             return
         time.sleep(0.01)
@@ -293,7 +293,7 @@ def test_a_change_of_the_table_meanwhile_is_noticed(
     admin: Admin, postgres: Cluster, name: str, url: str
 ) -> None:
     open_store(url).apply(lambda _: RECORDS)
-    target = admin.home / "new"
+    target = admin.directory / "new"
     MAKE["bdb"](target, OLD)
     before = len(postgres.log)
     with open(f"{target}.lock", "w", encoding="ascii") as lock:

@@ -1,35 +1,32 @@
 """``ca crl``, and the CRL that every command which signs keeps young."""
 
-import shutil
 from pathlib import Path
 
 import pytest
+from admin import HUB, Admin, issued_hub
 
 from smtpcreds.authority.due import warn_of_crls
 from smtpcreds.authority.reading import reading
 from smtpcreds.config import Settings, Site
 from smtpcreds.model import Root
 
-from .stage import HUB, Stage, hub
-
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return hub(tmp_path_factory.mktemp("crl") / "root").root
+    return issued_hub(tmp_path_factory.mktemp("crl") / "root").root
 
 
 @pytest.fixture
-def stage(template: Path, tmp_path: Path) -> Stage:
-    shutil.copytree(template, tmp_path / "root", symlinks=True)
-    return Stage(tmp_path / "root")
+def stage(template: Path, tmp_path: Path) -> Admin:
+    return Admin(template).copy(tmp_path / "root")
 
 
-def number(stage: Stage, path: Path, form: str = "PEM") -> int:
+def number(stage: Admin, path: Path, form: str = "PEM") -> int:
     said = stage.openssl("crl", "-in", path, "-inform", form, "-noout", "-crlnumber")
     return int(said.partition("=")[2].strip(), 16)
 
 
-def test_numbers_rise_and_copies_follow(stage: Stage, tmp_path: Path) -> None:
+def test_numbers_rise_and_copies_follow(stage: Admin, tmp_path: Path) -> None:
     first = number(stage, stage.crl)
     copy = tmp_path / "public.crl"
     done = stage.json("ca", "crl", "--to", copy, "--der")
@@ -42,7 +39,7 @@ def test_numbers_rise_and_copies_follow(stage: Stage, tmp_path: Path) -> None:
     assert link.name == stage.openssl("crl", "-in", stage.crl, "-noout", "-hash").split()[0] + ".r0"
 
 
-def test_days_say_how_long(stage: Stage) -> None:
+def test_days_say_how_long(stage: Admin) -> None:
     stage("ca", "crl", "--days", "90")
     stage.at("+89 days").verify(stage.certs / "dmzmail-cert.pem")
     assert "CRL has expired" in stage.at("+91 days").verify(stage.certs / "dmzmail-cert.pem", status=2)
@@ -51,11 +48,11 @@ def test_days_say_how_long(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("words", "status"), [(("--days", "0"), 64), (("--der",), 64), (("--to", "/dev/null"), 77)]
 )
-def test_words_that_do_not_fit(stage: Stage, words: tuple[str, ...], status: int) -> None:
+def test_words_that_do_not_fit(stage: Admin, words: tuple[str, ...], status: int) -> None:
     stage("ca", "crl", *words, status=status)
 
 
-def test_check_answers_with_its_status(stage: Stage) -> None:
+def test_check_answers_with_its_status(stage: Admin) -> None:
     assert "valid to" in stage("ca", "crl", "--check")
     assert "time for a new one" in stage.at("+21 days")("ca", "crl", "--check", status=1)
     stage.at("+40 days")("ca", "crl", "--check", status=1)
@@ -63,7 +60,7 @@ def test_check_answers_with_its_status(stage: Stage) -> None:
     stage.at("+40 days")("ca", "crl", "--check")
 
 
-def test_a_plan_signs_nothing(stage: Stage) -> None:
+def test_a_plan_signs_nothing(stage: Admin) -> None:
     before = stage.crl.read_bytes()
     said = stage("ca", "crl", "-n")
     assert f"would write {stage.crl}  0600" in said
@@ -71,7 +68,7 @@ def test_a_plan_signs_nothing(stage: Stage) -> None:
     assert stage.crl.read_bytes() == before
 
 
-def test_commands_that_sign_refresh_it_once_a_day(stage: Stage) -> None:
+def test_commands_that_sign_refresh_it_once_a_day(stage: Admin) -> None:
     before = number(stage, stage.crl)
     stage("cert", "issue", "attic")
     assert number(stage, stage.crl) == before
@@ -81,7 +78,7 @@ def test_commands_that_sign_refresh_it_once_a_day(stage: Stage) -> None:
     assert number(stage, stage.certs / "crl.pem") == before + 2
 
 
-def test_a_list_from_the_future_is_replaced_when_the_clock_is_right_again(stage: Stage) -> None:
+def test_a_list_from_the_future_is_replaced_when_the_clock_is_right_again(stage: Admin) -> None:
     stage.at("+60 days")("ca", "crl")
     stage.verify(stage.certs / "dmzmail-cert.pem", status=2)
     stage("ca", "crl", "--check", status=1)
@@ -89,7 +86,7 @@ def test_a_list_from_the_future_is_replaced_when_the_clock_is_right_again(stage:
     stage.verify(stage.certs / "dmzmail-cert.pem")
 
 
-def test_an_older_list_put_back_from_a_backup_is_noticed(stage: Stage) -> None:
+def test_an_older_list_put_back_from_a_backup_is_noticed(stage: Admin) -> None:
     backup = stage.crl.read_bytes()
     stage("cert", "revoke", "dmzmail")
     stage.crl.write_bytes(backup)
@@ -99,13 +96,13 @@ def test_an_older_list_put_back_from_a_backup_is_noticed(stage: Stage) -> None:
 
 
 def test_without_an_authority_there_is_none(tmp_path: Path) -> None:
-    stage = Stage(tmp_path / "root")
+    stage = Admin(tmp_path / "root")
     for words in ((), ("--check",)):
         assert "smtpcreds ca init" in stage("ca", "crl", *words, status=66)
 
 
 @pytest.mark.parametrize(("days", "about"), [(1, None), (19, None), (21, "expires on"), (31, "expired on")])
-def test_whoever_looks_is_warned_long_before_it_expires(stage: Stage, days: int, about: str | None) -> None:
+def test_whoever_looks_is_warned_long_before_it_expires(stage: Admin, days: int, about: str | None) -> None:
     from datetime import UTC, datetime, timedelta
 
     said: list[str] = []

@@ -5,23 +5,25 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from admin import DOMAIN, Admin
+from admin import HUB as HOST
 
-from .desk import DOMAIN, HOST, Desk, copy, desk, mode, openssl, public_key, run
+from .other_ca import host_of_domain, mode, openssl, public_key, run
 
 PASSWORD = "correct-horse.battery~staple"
 
 
 @pytest.fixture(scope="module")
-def hub_once(tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    hub = desk(tmp_path_factory.mktemp("hub") / "host")
-    hub.does("ca", "init", "--intermediate", "--no-passphrase")
-    hub.does("cert", "issue", "dmzmail", "attic")
+def hub_once(tmp_path_factory: pytest.TempPathFactory) -> Admin:
+    hub = host_of_domain(tmp_path_factory.mktemp("hub") / "host")
+    hub("ca", "init", "--intermediate", "--no-passphrase")
+    hub("cert", "issue", "dmzmail", "attic")
     return hub
 
 
 @pytest.fixture
-def hub(hub_once: Desk, tmp_path: Path) -> Desk:
-    return copy(hub_once, tmp_path / "hub")
+def hub(hub_once: Admin, tmp_path: Path) -> Admin:
+    return hub_once.copy(tmp_path / "hub")
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def password(tmp_path: Path) -> str:
     return f"file:{path}"
 
 
-def exported(hub: Desk, target: Path, *words: str) -> Path:
+def exported(hub: Admin, target: Path, *words: str) -> Path:
     said = hub.json("cert", "export", "dmzmail", *words, "--to", str(target))
     assert said["file"] == str(target)
     assert mode(target) == 0o600
@@ -43,48 +45,48 @@ def certificates(text: str) -> int:
     return text.count("-----BEGIN CERTIFICATE-----")
 
 
-def test_pem_is_what_is_installed(hub_once: Desk) -> None:
+def test_pem_is_what_is_installed(hub_once: Admin) -> None:
     installed = (hub_once.certs / "dmzmail-cert.pem").read_text()
-    assert hub_once.does("cert", "export", "dmzmail") == installed
-    assert hub_once.does("--quiet", "cert", "export", "dmzmail") == installed
+    assert hub_once("cert", "export", "dmzmail").out == installed
+    assert hub_once("--quiet", "cert", "export", "dmzmail").out == installed
     assert hub_once.json("cert", "export", "dmzmail")["pem"] == installed
     assert certificates(installed) == 2
 
 
-def test_pem_with_the_key_first(hub: Desk, tmp_path: Path) -> None:
+def test_pem_with_the_key_first(hub: Admin, tmp_path: Path) -> None:
     target = exported(hub, tmp_path / "all.pem", "--with-key")
     key = (hub.certs / "dmzmail-key.pem").read_bytes()
     assert target.read_bytes() == key + (hub.certs / "dmzmail-cert.pem").read_bytes()
 
 
-def test_pem_with_an_encrypted_key(hub: Desk, tmp_path: Path, password: str) -> None:
+def test_pem_with_an_encrypted_key(hub: Admin, tmp_path: Path, password: str) -> None:
     target = exported(hub, tmp_path / "all.pem", "--with-key", "--password", password)
     assert target.read_text().startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----")
     opened = openssl("pkey", "-in", target, "-passin", password, "-pubout")
     assert opened == public_key(hub.certs / "dmzmail-cert.pem")
 
 
-def test_der(hub: Desk, tmp_path: Path) -> None:
+def test_der(hub: Admin, tmp_path: Path) -> None:
     target = exported(hub, tmp_path / "host.cer", "--format", "der")
     pem = openssl("x509", "-inform", "DER", "-in", target)
     assert (hub.certs / "dmzmail-cert.pem").read_text().startswith(pem)
-    words = hub.words(("cert", "export", "dmzmail", "--format", "der"))
+    words = hub.command("cert", "export", "dmzmail", "--format", "der")
     done = subprocess.run([str(word) for word in words], capture_output=True, check=True)
     assert done.stdout == target.read_bytes()
 
 
 @pytest.fixture(scope="module")
-def bundles(hub_once: Desk, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def bundles(hub_once: Admin, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     directory = tmp_path_factory.mktemp("p12")
     forms = ("p12", "p12-compat")
     for form in forms:
         words = ("cert", "export", "dmzmail", "--format", form, "--to", directory / form)
-        hub_once.does(*words, "--password", "env:EXPORT", EXPORT=PASSWORD)
+        hub_once(*words, "--password", "env:EXPORT", env={"EXPORT": PASSWORD})
     return {form: directory / form for form in forms}
 
 
 @pytest.mark.parametrize(("form", "legacy"), [("p12", []), ("p12-compat", ["-legacy"])])
-def test_pkcs12_for_openssl(hub_once: Desk, bundles: dict[str, Path], form: str, legacy: list[str]) -> None:
+def test_pkcs12_for_openssl(hub_once: Admin, bundles: dict[str, Path], form: str, legacy: list[str]) -> None:
     text = openssl("pkcs12", "-in", bundles[form], *legacy, "-passin", f"pass:{PASSWORD}", "-noenc")
     assert certificates(text) == 3
     assert f"friendlyName: {HOST}" in text
@@ -113,7 +115,7 @@ def test_pkcs12_for_gnutls_java_and_nss(bundles: dict[str, Path], form: str, tmp
     assert HOST in run("certutil", "-K", "-d", nss).stdout
 
 
-def test_an_export_with_the_key_is_recorded(hub: Desk, tmp_path: Path) -> None:
+def test_an_export_with_the_key_is_recorded(hub: Admin, tmp_path: Path) -> None:
     from smtpcreds.inventory import open_inventory
 
     exported(hub, tmp_path / "with.pem", "--with-key")
@@ -125,8 +127,8 @@ def test_an_export_with_the_key_is_recorded(hub: Desk, tmp_path: Path) -> None:
     assert event.detail == f"key as pem to {tmp_path}/with.pem"
 
 
-def test_a_key_goes_to_standard_output_only_where_nobody_reads_it(hub: Desk, tmp_path: Path) -> None:
-    words = [str(word) for word in hub.words(("cert", "export", "dmzmail", "--with-key"))]
+def test_a_key_goes_to_standard_output_only_where_nobody_reads_it(hub: Admin, tmp_path: Path) -> None:
+    words = hub.command("cert", "export", "dmzmail", "--with-key")
     piped = subprocess.run(words, capture_output=True, text=True, check=True)
     assert piped.stdout.startswith("-----BEGIN PRIVATE KEY-----")
     assert piped.stderr == ""
@@ -143,7 +145,7 @@ def test_a_key_goes_to_standard_output_only_where_nobody_reads_it(hub: Desk, tmp
     )
 
 
-def test_what_does_not_fit_together(hub_once: Desk, tmp_path: Path, password: str) -> None:
+def test_what_does_not_fit_together(hub_once: Admin, tmp_path: Path, password: str) -> None:
     """Without a terminal, nobody can be asked for a password."""
     for words, reason in {
         ("--format", "p12"): "this form needs one",
@@ -160,7 +162,7 @@ def test_what_does_not_fit_together(hub_once: Desk, tmp_path: Path, password: st
 
 
 @pytest.mark.parametrize("secret", ["pass\u00f6rd", "two\nlines"])
-def test_passwords_that_programs_disagree_on(hub_once: Desk, tmp_path: Path, secret: str) -> None:
+def test_passwords_that_programs_disagree_on(hub_once: Admin, tmp_path: Path, secret: str) -> None:
     words = (
         "cert",
         "export",
@@ -172,12 +174,12 @@ def test_passwords_that_programs_disagree_on(hub_once: Desk, tmp_path: Path, sec
         "--password",
         "env:EXPORT",
     )
-    refused = hub_once.refuses(65, *words, EXPORT=secret)
+    refused = hub_once.refuses(65, *words, env={"EXPORT": secret})
     assert secret not in refused
     assert not (tmp_path / "x").exists()
 
 
-def test_a_file_that_is_there_stays_unless_forced(hub: Desk, tmp_path: Path) -> None:
+def test_a_file_that_is_there_stays_unless_forced(hub: Admin, tmp_path: Path) -> None:
     target = tmp_path / "x"
     target.write_text("mine")
     target.chmod(0o644)
@@ -186,7 +188,7 @@ def test_a_file_that_is_there_stays_unless_forced(hub: Desk, tmp_path: Path) -> 
     exported(hub, target, "--with-key", "--force")
 
 
-def test_the_key_must_be_here_and_belong(hub: Desk, tmp_path: Path) -> None:
+def test_the_key_must_be_here_and_belong(hub: Admin, tmp_path: Path) -> None:
     key = hub.certs / "dmzmail-key.pem"
     key.write_bytes((hub.certs / "attic-key.pem").read_bytes())
     words = ("cert", "export", "dmzmail", "--with-key", "--to", tmp_path / "x")
@@ -196,17 +198,17 @@ def test_the_key_must_be_here_and_belong(hub: Desk, tmp_path: Path) -> None:
     assert not (tmp_path / "x").exists()
 
 
-def test_an_older_certificate_by_its_serial(hub: Desk) -> None:
+def test_an_older_certificate_by_its_serial(hub: Admin) -> None:
     before = (hub.certs / "attic-cert.pem").read_text()
     serial = (
         openssl("x509", "-in", hub.certs / "attic-cert.pem", "-noout", "-serial").strip().partition("=")[2]
     )
-    hub.does("cert", "issue", "attic", "--force")
-    assert hub.does("cert", "export", serial) == before
-    assert hub.does("cert", "export", f"attic.{DOMAIN}") != before
+    hub("cert", "issue", "attic", "--force")
+    assert hub("cert", "export", serial).out == before
+    assert hub("cert", "export", f"attic.{DOMAIN}").out != before
 
 
-def test_dry_run(hub_once: Desk, tmp_path: Path) -> None:
+def test_dry_run(hub_once: Admin, tmp_path: Path) -> None:
     words = ("cert", "export", "dmzmail", "--with-key", "--to", tmp_path / "x")
     step, row = hub_once.json("--dry-run", *words)["plan"]
     assert (row["action"], row["note"]) == ("record in", "events: 1 added")

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from admin import CERTS, HUB, INVENTORY, SASLDB, STATE, Admin, Ran, Tree, snapshot
 from lab.namespace import Namespace
-
-from .runner import CERTS, HUB, INVENTORY, SASLDB, STATE, Program, Ran, Tree, snapshot
 
 PAGE = 4096
 SIZE = 2 << 20
@@ -28,7 +27,7 @@ class Disk:
         self.namespace = Namespace(f"mount -t tmpfs -o size={SIZE},mode=755 disk {place}")
         self.outside = self.namespace.path(f"{place}/root")
         self.filler = self.outside.parent / "filler"
-        self.program = Program(place / "root", prefix=self.namespace.command(()))
+        self.program = Admin(place / "root", prefix=self.namespace.command(()))
 
     def holds(self, tree: Path | None) -> None:
         """Begin anew with a copy of the tree, or with nothing."""

@@ -5,16 +5,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from admin import HUB, Admin
 from lab.debs import unpacked
 from sasl_oracle import mechanisms
 
-from smtpcreds.cli import run
 from smtpcreds.passwords import derive_scram
 from smtpcreds.sasldb.detect import Format
 from smtpcreds.sasldb.opening import open_store
 from smtpcreds.secret import Secret
 
-from .bulk_scene import HUB, Admin, key
+from .bulk_scene import bulk_hub, key
 
 CHAPTER = b"Ch1mp? ,03fuzz fl0ppi"
 TORTURE = (
@@ -44,7 +44,7 @@ EVERYTHING = {
 
 @pytest.fixture
 def admin(tmp_path: Path) -> Admin:
-    return Admin(tmp_path)
+    return bulk_hub(tmp_path)
 
 
 SCRAM = derive_scram(Secret("scram-secret"))
@@ -64,9 +64,9 @@ EXPECTED = {key("maildroid"): CHAPTER, key("attic", "other.example"): b'a"b'}
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_formats_are_told_from_their_content(admin: Admin, name: str) -> None:
-    done = admin("--json", "sasl", "import", "-", given=FORMATS[name])
+    done = admin("--json", "sasl", "import", "-", stdin=FORMATS[name])
     assert admin.records() == EXPECTED
-    assert done.document["added"] == [f"maildroid@{HUB}", "attic@other.example"]
+    assert done.data["added"] == [f"maildroid@{HUB}", "attic@other.example"]
 
 
 def test_default_auth_info_that_this_program_writes_is_read_back(admin: Admin) -> None:
@@ -92,7 +92,7 @@ def test_an_export_imports_to_the_same_database(admin: Admin, kind: str) -> None
     admin("sasl", "export", "--as", kind, "--reveal", "--to", "all")
     assert (admin.directory / "all").stat().st_mode & 0o777 == 0o600
     done = admin("--json", "sasl", "import", "all", "--database", "new")
-    assert len(done.document["added"]) == len(TORTURE) + 3
+    assert len(done.data["added"]) == len(TORTURE) + 3
     assert admin.records(admin.directory / "new") == EVERYTHING
 
 
@@ -115,7 +115,7 @@ def test_dovecot_s_own_verifiers_open_the_account_in_cyrus(admin: Admin) -> None
     for scheme in ("SCRAM-SHA-256", "SCRAM-SHA-1"):
         command = ["doveadm", "-c", "/dev/null", "pw", "-s", scheme, "-p", "right"]
         value = subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()
-        admin("sasl", "import", "-", "--on-conflict", "replace", given=f"maildroid:{value}::::::\n".encode())
+        admin("sasl", "import", "-", "--on-conflict", "replace", stdin=f"maildroid:{value}::::::\n".encode())
         assert mechanisms(admin.database, "maildroid", HUB, b"right") == {scheme}
         assert not mechanisms(admin.database, "maildroid", HUB, b"wrong")
 
@@ -123,7 +123,7 @@ def test_dovecot_s_own_verifiers_open_the_account_in_cyrus(admin: Admin) -> None
 def test_postfix_reads_its_file_as_we_do(admin: Admin, tmp_path: Path) -> None:
     tree = unpacked("postfix")
     lines = b"".join(b"[mx%d]:25 user%d:%s\n" % (n, n, secret) for n, secret in enumerate(TORTURE))
-    table = admin.file(
+    table = admin.write(
         "sasl_passwd", b"  # comment\n" + lines + b"[last]:25\n\n # in between\n\tlast:in:two lines \n"
     )
     (tmp_path / "main.cf").write_text("compatibility_level = 3.6\nmail_owner = daemon\nsetgid_group = mail\n")
@@ -167,7 +167,7 @@ def refusals(err: str, source: str) -> dict[int, str]:
 
 
 def test_every_bad_line_is_named_and_nothing_is_written(admin: Admin) -> None:
-    admin.file("bad", b"\n".join(line for line, _ in LINES))
+    admin.write("bad", b"\n".join(line for line, _ in LINES))
     done = admin.run("sasl", "import", "bad", "--as", "csv")
     assert (done.status, done.out, admin.database.exists()) == (65, "", False)
     reasons = refusals(done.err, "bad")
@@ -179,20 +179,20 @@ def test_every_bad_line_is_named_and_nothing_is_written(admin: Admin) -> None:
 
 
 def test_the_good_ones_come_in_when_bad_ones_may_be_skipped(admin: Admin) -> None:
-    admin.file("bad", b"\n".join(line for line, _ in LINES))
+    admin.write("bad", b"\n".join(line for line, _ in LINES))
     done = admin("--json", "sasl", "import", "bad", "--as", "csv", "--skip-bad")
     assert admin.records() == {key("maildroid"): b"fine", key("attic"): b"fine"}
-    assert len(done.document["refused"]) == len(refusals(done.err, "bad")) == len(LINES) - 3
+    assert len(done.data["refused"]) == len(refusals(done.err, "bad")) == len(LINES) - 3
 
 
 def test_a_hundred_refusals_are_named_and_the_rest_counted(admin: Admin) -> None:
-    admin.file("bad", b"maildroid,fine\n" + b"onlyuser\n" * 1000)
+    admin.write("bad", b"maildroid,fine\n" + b"onlyuser\n" * 1000)
     words = ("sasl", "import", "bad", "--as", "csv")
     for more in ((), ("--skip-bad",)):
         done = admin.run(*words, *more)
         assert refusals(done.err, "bad").keys() == {*range(2, 102)}
         assert "bad: 900 more are refused; --json names them all" in done.err
-    found = admin.run(*words, "--json").document["refused"]
+    found = admin.run(*words, "--json").data["refused"]
     assert [row["where"] for row in found] == [f"line {number}" for number in range(2, 1002)]
 
 
@@ -236,7 +236,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("kind", FAULTS)
 def test_what_a_format_can_not_say_is_refused_by_line(admin: Admin, kind: str) -> None:
-    admin.file("bad", b"\n".join(line for line, _ in FAULTS[kind]))
+    admin.write("bad", b"\n".join(line for line, _ in FAULTS[kind]))
     done = admin.run("sasl", "import", "bad", "--as", kind.strip())
     reasons = refusals(done.err, "bad")
     assert (done.status, len(reasons)) == (65, len(FAULTS[kind])), done.err
@@ -248,24 +248,24 @@ def test_what_a_format_can_not_say_is_refused_by_line(admin: Admin, kind: str) -
     "content", [b"maildroid secret", b"a,b\nc", b"a\nb\nc", b"a:b", b"\x00\x01", b'{"a":' * 5000]
 )
 def test_an_uncertain_format_is_asked_for(admin: Admin, content: bytes) -> None:
-    done = admin.run("sasl", "import", "-", given=content)
+    done = admin.run("sasl", "import", "-", stdin=content)
     assert (done.status, done.out) == (65, "")
     assert "hint: name it: --as csv or" in done.err
-    assert "is empty" in admin.run("sasl", "import", "-", given=b"\n").err
+    assert "is empty" in admin.run("sasl", "import", "-", stdin=b"\n").err
 
 
 def test_conflicts(admin: Admin) -> None:
     old = {key("maildroid"): b"old", key("maildroid", HUB, "cmusaslsecretOTP"): b"otp", key("attic"): b"same"}
     open_store(str(admin.database)).apply(lambda _: old)
-    file = admin.file("new", b"new,fresh\nmaildroid,changed\nattic,same\n")
+    file = admin.write("new", b"new,fresh\nmaildroid,changed\nattic,same\n")
     failed = admin.run("sasl", "import", file)
     assert failed.status == 65
     assert refusals(failed.err, str(file)) == {2: f"maildroid@{HUB} exists with other content"}
     assert admin.records() == old
-    skipped = admin("--json", "sasl", "import", file, "--on-conflict", "skip").document
+    skipped = admin("--json", "sasl", "import", file, "--on-conflict", "skip").data
     assert (len(skipped["added"]), len(skipped["skipped"])) == (1, 2)
     assert admin.records() == old | {key("new"): b"fresh"}
-    replaced = admin("--json", "sasl", "import", file, "--on-conflict", "replace").document
+    replaced = admin("--json", "sasl", "import", file, "--on-conflict", "replace").data
     assert (replaced["added"], replaced["replaced"]) == ([], [f"maildroid@{HUB}"])
     assert admin.records() == {key("new"): b"fresh", key("maildroid"): b"changed", key("attic"): b"same"}
     before = admin.database.stat()
@@ -274,13 +274,13 @@ def test_conflicts(admin: Admin) -> None:
 
 
 def test_a_dry_run_is_the_plan(admin: Admin) -> None:
-    done = admin("sasl", "import", "-", "--dry-run", given=b"maildroid,secret\n")
+    done = admin("sasl", "import", "-", "--dry-run", stdin=b"maildroid,secret\n")
     assert done.out == f"would add maildroid@{HUB}  ({admin.database})\n"
     assert not admin.database.exists()
 
 
 def test_files_with_secrets_have_to_be_private(admin: Admin) -> None:
-    loose = admin.file("loose", b"maildroid,secret\n", 0o644)
+    loose = admin.write("loose", b"maildroid,secret\n", 0o644)
     done = admin.run("sasl", "import", loose)
     assert (done.status, f"hint: chmod 0600 {loose}" in done.err) == (77, True)
     open_store(str(admin.directory / "db")).apply(lambda _: EVERYTHING)
@@ -291,12 +291,12 @@ def test_files_with_secrets_have_to_be_private(admin: Admin) -> None:
 
 def test_what_is_no_plain_file_has_its_own_way_in(admin: Admin) -> None:
     os.mkfifo(admin.directory / "pipe", 0o600)
-    (admin.directory / "link").symlink_to(admin.file("file", b"maildroid,secret\n"))
+    (admin.directory / "link").symlink_to(admin.write("file", b"maildroid,secret\n"))
     for name in ("pipe", "/dev/fd/0"):
-        done = admin.run("sasl", "import", name, given=b"maildroid,secret\n")
+        done = admin.run("sasl", "import", name, stdin=b"maildroid,secret\n")
         assert (done.status, "hint: give a pipe as standard input" in done.err) == (77, True)
     assert "symbolic link and is not followed; name its target" in admin.run("sasl", "import", "link").err
-    loose = admin.file("open to all", b"maildroid,secret\n", 0o644)
+    loose = admin.write("open to all", b"maildroid,secret\n", 0o644)
     hint = admin.run("sasl", "import", loose).err.partition("hint: ")[2]
     subprocess.run(["sh", "-c", hint], check=True)
     admin("sasl", "import", loose)
@@ -304,7 +304,7 @@ def test_what_is_no_plain_file_has_its_own_way_in(admin: Admin) -> None:
 
 def test_a_file_may_hold_a_million_accounts(admin: Admin) -> None:
     """As lines of JSON with long names they are over 64 MiB, which is the limit of configuration files."""
-    path = admin.file("many", b'{"user": "maildroid", "password": "x"}\n')
+    path = admin.write("many", b'{"user": "maildroid", "password": "x"}\n')
     with path.open("ab") as file:
         file.write((b" " * 1023 + b"\n") * 65 * 1024)
     admin("sasl", "import", path)
@@ -315,14 +315,14 @@ def test_login_passwords_are_tried_when_asked_for(admin: Admin) -> None:
     made = subprocess.run(["mkpasswd", "-m", "sha512crypt", "login secret"], capture_output=True, check=True)
     shadow = admin.root / "etc/shadow"
     shadow.write_bytes(b"polkafan:" + made.stdout.strip() + b":::::::\n")
-    file = admin.file("new", b"maildroid,login secret\npolkafan,other secret\n")
+    file = admin.write("new", b"maildroid,login secret\npolkafan,other secret\n")
     done = admin.run("sasl", "import", file, "--check-logins", "--allow-login-names")
     assert refusals(done.err, str(file)).keys() == {1}
     admin("sasl", "import", file, "--allow-login-names")
 
 
 def test_secrets_leave_only_to_a_new_file(admin: Admin) -> None:
-    admin("sasl", "import", "-", given=b"maildroid,s3cret\n")
+    admin("sasl", "import", "-", stdin=b"maildroid,s3cret\n")
     refused: tuple[tuple[str, ...], ...] = (
         ("--reveal",),
         ("--reveal", "--json"),
@@ -337,12 +337,12 @@ def test_secrets_leave_only_to_a_new_file(admin: Admin) -> None:
         done = admin("sasl", "export", *words)
         assert "maildroid" in done.out
         assert "s3cret" not in done.out + done.err
-    taken = admin.file("taken", b"mine")
+    taken = admin.write("taken", b"mine")
     assert admin.run("sasl", "export", "--reveal", "--to", taken).status == 73
     assert taken.read_bytes() == b"mine"
     done = admin("sasl", "export", "--reveal", "--to", "new", "--json")
     assert "s3cret" not in done.out + done.err
-    assert done.document["accounts"] == 1
+    assert done.data["accounts"] == 1
 
 
 def test_a_passwd_file_refuses_what_it_can_not_hold(admin: Admin) -> None:
@@ -384,19 +384,18 @@ ODD = {
 @pytest.mark.parametrize("name", ODD)
 def test_odd_records_come_back_as_they_were_or_not_at_all(admin: Admin, name: str, kind: str) -> None:
     open_store(str(admin.database)).apply(lambda _: ODD[name])
-    sasl = ("--root", str(admin.root), "sasl")
     file, new = admin.directory / "all", admin.directory / "new"
     status = 0
     if kind == "sasldb":
         file = admin.database
     else:
-        status = run([*sasl, "export", "--as", kind, "--reveal", "--to", str(file)])
-    status = status or run([*sasl, "import", str(file), "--database", str(new)])
+        status = admin.run("sasl", "export", "--as", kind, "--reveal", "--to", file).status
+    status = status or admin.run("sasl", "import", file, "--database", new).status
     assert (status, admin.records(new)) in ((0, ODD[name]), (65, {}))
 
 
 def test_ten_thousand_come_in_one_rewrite(admin: Admin) -> None:
-    admin.file("many", b"".join(b"user%d,secret-%d\n" % (n, n) for n in range(10_000)))
+    admin.write("many", b"".join(b"user%d,secret-%d\n" % (n, n) for n in range(10_000)))
     admin.prefix = ("strace", "-f", "-qq", "-e", "trace=rename,renameat,renameat2,link,linkat", "-o", "trace")
     admin("sasl", "import", "many")
     calls = (admin.directory / "trace").read_text().splitlines()

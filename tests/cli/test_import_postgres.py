@@ -4,13 +4,14 @@ import re
 from pathlib import Path
 
 import pytest
+from admin import HUB, Admin
 from postgres_cluster import Cluster
 
 from smtpcreds.passwords import derive_scram
 from smtpcreds.sasldb.opening import open_store
 from smtpcreds.secret import Secret
 
-from .bulk_scene import HUB, Admin, key
+from .bulk_scene import bulk_hub, key
 
 EVERYTHING = {
     key("maildroid"): b"Ch1mp? ,03fuzz fl0ppi",
@@ -25,7 +26,7 @@ GOOD = b'{"user": "good", "password": "fine-s3cret"}\n'
 
 @pytest.fixture
 def admin(tmp_path: Path) -> Admin:
-    return Admin(tmp_path)
+    return bulk_hub(tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
@@ -35,7 +36,7 @@ def test_an_export_imports_to_the_same_table(
     open_store(url).apply(lambda _: EVERYTHING)
     admin("sasl", "export", "--database", url, "--as", kind, "--reveal", "--to", "all")
     postgres.run(name, "DROP TABLE smtpcreds_sasl")
-    done = admin("--json", "sasl", "import", "all", "--database", url).document
+    done = admin("--json", "sasl", "import", "all", "--database", url).data
     assert (done["database"], len(done["added"]), done["refused"]) == (url, 4, [])
     assert postgres.accounts(name) == EVERYTHING
 
@@ -57,11 +58,11 @@ def test_conflicts(admin: Admin, postgres: Cluster, name: str, url: str) -> None
     otp = key("maildroid", HUB, "cmusaslsecretOTP")
     old = {key("maildroid"): b"old", otp: b"otp", key("attic"): b"same"}
     open_store(url).apply(lambda _: old)
-    words = ("sasl", "import", admin.file("new", b"new,fresh\nmaildroid,changed\nattic,same\n"))
+    words = ("sasl", "import", admin.write("new", b"new,fresh\nmaildroid,changed\nattic,same\n"))
     failed = admin.run(*words, "--database", url)
     assert (failed.status, f"maildroid@{HUB} exists with other content" in failed.err) == (65, True)
     assert postgres.accounts(name) == old
-    done = admin("--json", *words, "--database", url, "--on-conflict", "replace").document
+    done = admin("--json", *words, "--database", url, "--on-conflict", "replace").data
     counts = {group: len(done[group]) for group in ("added", "replaced", "skipped")}
     assert counts == {"added": 1, "replaced": 1, "skipped": 1}
     new = {key("new"): b"fresh", key("maildroid"): b"changed", key("attic"): b"same"}
@@ -71,7 +72,7 @@ def test_conflicts(admin: Admin, postgres: Cluster, name: str, url: str) -> None
 def test_what_the_table_can_t_hold_is_refused_by_line(
     admin: Admin, postgres: Cluster, name: str, url: str
 ) -> None:
-    words = ("sasl", "import", admin.file("some", BINARY + GOOD), "--database", url)
+    words = ("sasl", "import", admin.write("some", BINARY + GOOD), "--database", url)
     reason = f"some: line 1: binary@{HUB}: its cmusaslsecretPLAIN is binary"
     for more in ((), ("-n",)):
         refused = admin.run(*words, *more)
@@ -87,7 +88,7 @@ def test_what_lmdb_can_t_hold_is_refused_by_line(admin: Admin) -> None:
     settings = admin.root / "etc/smtpcreds/smtpcreds.toml"
     settings.write_text(settings.read_text() + '[sasl]\nformat = "lmdb"\n')
     user, realm = "u" * 250, "r" * 250
-    refused = admin.run("sasl", "import", "-", given=f"{user},secret,{realm}\n".encode())
+    refused = admin.run("sasl", "import", "-", stdin=f"{user},secret,{realm}\n".encode())
     assert refused.status == 65
     assert f"line 1: {user}@{realm}: has a key of 514 octets, too long for lmdb" in refused.err
 
@@ -98,7 +99,7 @@ def test_ten_thousand_come_in_with_as_many_statements_as_two(
     counts = []
     for number in (2, 10_000):
         postgres.emptied()
-        admin.file("many", b"".join(b"user%d,secret-%d\n" % (n, n) for n in range(number)))
+        admin.write("many", b"".join(b"user%d,secret-%d\n" % (n, n) for n in range(number)))
         before = len(postgres.log)
         admin("sasl", "import", "many", "--database", url)
         log = postgres.log[before:]
@@ -111,5 +112,5 @@ def test_ten_thousand_come_in_with_as_many_statements_as_two(
 def test_a_password_in_a_url_is_never_shown(admin: Admin) -> None:
     url = "postgresql://u:pw5ecret@db/mail"
     for words in (("list",), ("add", "x", "--format", "bdb"), ("import", "-"), ("export",)):
-        done = admin.run("sasl", *words, "--database", url, given=b"maildroid,secret\n")
+        done = admin.run("sasl", *words, "--database", url, stdin=b"maildroid,secret\n")
         assert (done.status, "carries a password" in done.err, "pw5ecret" in done.err) == (64, True, False)

@@ -1,23 +1,17 @@
 """SIGKILL before a file gets its name, and several runs at once: the same command again ends the job."""
 
 import re
-import signal
-import subprocess
 from collections.abc import Sequence
 
 import pytest
-
-from .runner import (
+from admin import (
     ACCOUNT,
     AUTH_INFO,
     CERTS,
     HUB,
-    PATIENCE,
     SASLDB,
     STATE,
-    Program,
-    Ran,
-    environment,
+    Admin,
     peer,
     snapshot,
 )
@@ -32,29 +26,25 @@ Renames = Sequence[str]
 @pytest.fixture(scope="module")
 def renames(tmp_path_factory: pytest.TempPathFactory) -> Renames:
     """The targets of a set-up's renames, in their order, below the root."""
-    program = Program(
-        tmp_path_factory.mktemp("trace") / "root", prefix=("strace", "-qq", "-e", "trace=rename")
-    )
+    program = Admin(tmp_path_factory.mktemp("trace") / "root", prefix=("strace", "-qq", "-e", "trace=rename"))
     said = program("setup", HUB, "--no-passphrase").err
     return re.findall(rf'^rename\(".*", "{program.root}(.*)"\) = 0$', said, re.MULTILINE)
 
 
-def kill(program: Program, when: str, *words: str, renames: Renames = ()) -> None:
+def kill(program: Admin, when: str, *words: str, renames: Renames = ()) -> None:
     """Run the command and kill it as it enters a call: ``CALL=NTH``, or the rename to a target."""
     call, _, nth = when.partition("=")
     if call.startswith("/"):
         call, nth = "rename", str(renames.index(call) + 1)
-    inject = f"inject={call}:signal=KILL:when={nth}"
-    traced = Program(program.root, prefix=("strace", "-f", "-qq", "-o", "/dev/null", "-e", inject))
-    assert traced.run(*words).status in {-signal.SIGKILL, 128 + signal.SIGKILL}, f"{when} never came"
+    assert program.killed(f"{call}:signal=KILL:when={nth}", *words), f"{when} never came"
 
 
-def leftovers(program: Program) -> list[str]:
+def leftovers(program: Admin) -> list[str]:
     return [path for path in snapshot(program.root) if ".smtpcreds-" in path]
 
 
 @pytest.mark.parametrize("when", ["mkdir=2", "rename=1", f"{STATE}/ca", "fdatasync=9", "unlink=2"])
-def test_ca_init(bare: Program, when: str, renames: Renames) -> None:
+def test_ca_init(bare: Admin, when: str, renames: Renames) -> None:
     kill(bare, when, "ca", "init", "--no-passphrase", renames=renames)
     there = bare.path(f"{STATE}/ca").exists()
     ran = bare.run("ca", "init", "--no-passphrase")
@@ -71,7 +61,7 @@ def test_ca_init(bare: Program, when: str, renames: Renames) -> None:
 
 
 @pytest.mark.parametrize("when", ["fsync=1", "linkat=1", "unlinkat=1", "fsync=2"])
-def test_the_first_account(smtpcreds: Program, when: str) -> None:
+def test_the_first_account(smtpcreds: Admin, when: str) -> None:
     kill(smtpcreds, when, "sasl", "add", "maildroid")
     there = smtpcreds.path(SASLDB).exists()
     ran = smtpcreds.run("sasl", "add", "maildroid")
@@ -83,7 +73,7 @@ def test_the_first_account(smtpcreds: Program, when: str) -> None:
 
 
 @pytest.mark.parametrize("when", ["fsync=1", "renameat=1", "fsync=2"])
-def test_another_secret(hub: Program, when: str) -> None:
+def test_another_secret(hub: Admin, when: str) -> None:
     old = hub("sasl", "show", "maildroid", "--reveal").out
     kill(hub, when, "sasl", "passwd", "maildroid")
     peer("db5.3_verify", hub.path(SASLDB))
@@ -107,7 +97,7 @@ def test_another_secret(hub: Program, when: str) -> None:
         (f"{CONFIG}", 0),
     ],
 )
-def test_setup(bare: Program, when: str, warned: int, renames: Renames) -> None:
+def test_setup(bare: Admin, when: str, warned: int, renames: Renames) -> None:
     kill(bare, when, "setup", HUB, "--no-passphrase", renames=renames)
     ran = bare("setup", HUB, "--no-passphrase")
     assert len(ran.warnings) == warned, ran.err
@@ -126,39 +116,22 @@ def test_setup(bare: Program, when: str, warned: int, renames: Renames) -> None:
     )
 
 
-def at_once(program: Program, commands: Sequence[Sequence[str]]) -> list[Ran]:
-    started = [
-        subprocess.Popen(
-            program.command(*words),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment(),
-            start_new_session=True,
-        )
-        for words in commands
-    ]
-    ended = [process.communicate(timeout=PATIENCE) for process in started]
-    return [Ran(process.returncode, *said) for process, said in zip(started, ended, strict=True)]
-
-
-def test_eight_accounts_at_once(smtpcreds: Program) -> None:
+def test_eight_accounts_at_once(smtpcreds: Admin) -> None:
     names = [f"droid{number}" for number in range(8)]
-    ran = at_once(smtpcreds, [("sasl", "add", name) for name in names])
+    ran = smtpcreds.at_once(*(("sasl", "add", name) for name in names))
     assert [(each.status, each.err) for each in ran] == [(0, "")] * 8
     listed = sorted(peer("sasldblistusers2", "-f", smtpcreds.path(SASLDB)).splitlines())
     assert listed == [f"{name}@{HUB}: userPassword" for name in names]
 
 
-def test_one_account_eight_times_at_once(smtpcreds: Program) -> None:
-    ran = at_once(smtpcreds, [("sasl", "add", "maildroid")] * 8)
+def test_one_account_eight_times_at_once(smtpcreds: Admin) -> None:
+    ran = smtpcreds.at_once(*[("sasl", "add", "maildroid")] * 8)
     assert sorted(each.status for each in ran) == [0] + [73] * 7
     assert all("the account exists" in each.problem for each in ran if each.status)
 
 
-def test_two_set_ups_at_once(bare: Program) -> None:
-    ran = at_once(bare, [("setup", HUB, "--no-passphrase")] * 2)
+def test_two_set_ups_at_once(bare: Admin) -> None:
+    ran = bare.at_once(*[("setup", HUB, "--no-passphrase")] * 2)
     assert [(each.status, each.err) for each in ran] == [(0, "")] * 2
     assert sorted(each.out.splitlines()[0] for each in ran) == [
         f"{HUB}: ready",
@@ -167,7 +140,7 @@ def test_two_set_ups_at_once(bare: Program) -> None:
     assert bare.query("SELECT count(*) FROM certificates") == [(1,)]
 
 
-def test_two_authorities_at_once(bare: Program) -> None:
-    ran = at_once(bare, [("ca", "init", "--no-passphrase")] * 2)
+def test_two_authorities_at_once(bare: Admin) -> None:
+    ran = bare.at_once(*[("ca", "init", "--no-passphrase")] * 2)
     assert sorted(each.status for each in ran) == [0, 73]
     assert bare.query("SELECT count(*) FROM authorities") == [(1,)]

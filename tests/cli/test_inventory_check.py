@@ -6,15 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from .runner import CERTS, INVENTORY, STATE, Program, peer
+from admin import CERTS, INVENTORY, STATE, Admin, peer
 
 CA = f"{STATE}/ca"
 KEY, CERTIFICATE = (f"{CERTS}/dmzmail-{kind}.pem" for kind in ("key", "cert"))
 Found = list[tuple[str, str, str]]
 
 
-def check(program: Program) -> Found:
+def check(program: Admin) -> Found:
     ran = program.run("inventory", "check", "--json")
     rows = [(row["subject"], row["fault"], row["cure"]) for row in ran.data["findings"]]
     assert ran.status == bool(rows)
@@ -23,7 +22,7 @@ def check(program: Program) -> Found:
     return rows
 
 
-def cure(program: Program, found: Found) -> None:
+def cure(program: Admin, found: Found) -> None:
     """Type what the findings say, and expect that they are gone."""
     for line in dict.fromkeys(cure for _, _, cure in found):
         words = shlex.split(line)
@@ -34,44 +33,44 @@ def cure(program: Program, found: Found) -> None:
     assert check(program) == []
 
 
-def remove_key(program: Program) -> None:
+def remove_key(program: Admin) -> None:
     program.path(KEY).unlink()
 
 
-def remove_both(program: Program) -> None:
+def remove_both(program: Admin) -> None:
     program.path(KEY).unlink()
     program.path(CERTIFICATE).unlink()
 
 
-def loosen_key(program: Program) -> None:
+def loosen_key(program: Admin) -> None:
     program.path(KEY).chmod(0o644)
 
 
-def loosen_directory(program: Program) -> None:
+def loosen_directory(program: Admin) -> None:
     program.path(CERTS).chmod(0o755)
 
 
-def loosen_ca_key(program: Program) -> None:
+def loosen_ca_key(program: Admin) -> None:
     program.path(f"{CA}/ca-key.pem").chmod(0o640)
 
 
-def exchange_key(program: Program) -> None:
+def exchange_key(program: Admin) -> None:
     program("cert", "issue", "attic")
     program.path(KEY).write_bytes(program.path(f"{CERTS}/attic-key.pem").read_bytes())
 
 
-def revoke(program: Program) -> None:
+def revoke(program: Admin) -> None:
     program("cert", "revoke", "dmzmail")
 
 
-def put_back_the_former(program: Program) -> None:
+def put_back_the_former(program: Admin) -> None:
     former = program.path(KEY).read_bytes(), program.path(CERTIFICATE).read_bytes()
     program("cert", "issue", "dmzmail", "--force")
     program.path(KEY).write_bytes(former[0])
     program.path(CERTIFICATE).write_bytes(former[1])
 
 
-def sign_behind_its_back(program: Program) -> None:
+def sign_behind_its_back(program: Admin) -> None:
     """With a copy of the CA key, which ends in a certificate that nobody recorded."""
     ca = ("-CA", program.path(f"{CA}/ca-cert.pem"), "-CAkey", program.path(f"{CA}/ca-key.pem"))
     request = ("openssl", "req", "-new", "-key", program.path(KEY), "-subj", "/CN=dmzmail.polkatistas.org")
@@ -79,27 +78,27 @@ def sign_behind_its_back(program: Program) -> None:
     peer("openssl", "x509", "-req", "-in", csr, *ca, "-days", "9", "-out", program.path(CERTIFICATE))
 
 
-def old_crl(program: Program) -> None:
+def old_crl(program: Admin) -> None:
     before = program.path(f"{CA}/crl.pem").read_bytes()
     program("ca", "crl")
     program.path(f"{CA}/crl.pem").write_bytes(before)
 
 
-def lose_crl(program: Program) -> None:
+def lose_crl(program: Admin) -> None:
     program.path(f"{CA}/crl.pem").unlink()
 
 
-def lose_links(program: Program) -> None:
+def lose_links(program: Admin) -> None:
     for path in program.path(CERTS).iterdir():
         if path.is_symlink():
             path.unlink()
 
 
-def truncate_bundle(program: Program) -> None:
+def truncate_bundle(program: Admin) -> None:
     program.path(f"{CERTS}/cacert.pem").write_bytes(b"")
 
 
-def retire_by_force(program: Program) -> None:
+def retire_by_force(program: Admin) -> None:
     program("ca", "rollover")
     program("ca", "rollover", "--retire-old", "--force")
 
@@ -124,7 +123,7 @@ def retire_by_force(program: Program) -> None:
     ],
 )
 def test_a_fault_is_found_and_its_cure_cures_it(
-    hub: Program, harm: Callable[[Program], None], fault: str
+    hub: Admin, harm: Callable[[Admin], None], fault: str
 ) -> None:
     assert check(hub) == []
     harm(hub)
@@ -133,17 +132,16 @@ def test_a_fault_is_found_and_its_cure_cures_it(
     cure(hub, found)
 
 
-def test_an_interrupted_issue_is_found(hub: Program) -> None:
-    killer = ("strace", "-f", "-qq", "-o/dev/null", "-einject=rename:signal=KILL:when=1")
-    assert Program(hub.root, prefix=killer).run("cert", "issue", "attic").status == -9
+def test_an_interrupted_issue_is_found(hub: Admin) -> None:
+    assert hub.killed("rename:signal=KILL:when=1", "cert", "issue", "attic")
     found = check(hub)
     assert any("was begun by an interrupted run" in fault for _, fault, _ in found)
     assert any(".smtpcreds-" in subject for subject, _, _ in found)
     cure(hub, found)
 
 
-def test_an_expired_crl_is_found(hub: Program) -> None:
-    later = Program(hub.root, prefix=("faketime", "31 days"))
+def test_an_expired_crl_is_found(hub: Admin) -> None:
+    later = hub.at("31 days")
     found = check(later)
     assert [(subject, "expired on" in fault) for subject, fault, _ in found] == [
         (f"{hub.path(CA)}/crl.pem", True)
@@ -151,7 +149,7 @@ def test_an_expired_crl_is_found(hub: Program) -> None:
     cure(later, found)
 
 
-def test_an_authority_without_files_is_found(hub: Program, tmp_path: Path) -> None:
+def test_an_authority_without_files_is_found(hub: Admin, tmp_path: Path) -> None:
     hub("ca", "rollover")
     hub("cert", "renew", "dmzmail")
     elder = next(hub.path(CA).glob("old-*"))
@@ -163,7 +161,7 @@ def test_an_authority_without_files_is_found(hub: Program, tmp_path: Path) -> No
     assert check(hub) == []
 
 
-def test_a_lost_inventory_is_begun_anew_above_the_old_crl(hub: Program) -> None:
+def test_a_lost_inventory_is_begun_anew_above_the_old_crl(hub: Admin) -> None:
     hub("ca", "crl")
     for path in hub.path(STATE).glob("inventory.sqlite3*"):
         path.unlink()
@@ -176,7 +174,7 @@ def test_a_lost_inventory_is_begun_anew_above_the_old_crl(hub: Program) -> None:
     cure(hub, found)
 
 
-def test_a_damaged_inventory_is_one_finding(hub: Program) -> None:
+def test_a_damaged_inventory_is_one_finding(hub: Admin) -> None:
     path = hub.path(INVENTORY)
     hub("ca", "crl")
     content = bytearray(path.read_bytes())
@@ -187,7 +185,7 @@ def test_a_damaged_inventory_is_one_finding(hub: Program) -> None:
     assert "is damaged" in ran.data["findings"][0]["fault"]
 
 
-def test_directories_that_went_to_their_host_are_not_missed(hub: Program, tmp_path: Path) -> None:
+def test_directories_that_went_to_their_host_are_not_missed(hub: Admin, tmp_path: Path) -> None:
     hub("cert", "issue", "attic", "--to", tmp_path / "attic")
     assert check(hub) == []
     (tmp_path / "attic/attic-key.pem").unlink()
@@ -196,7 +194,7 @@ def test_directories_that_went_to_their_host_are_not_missed(hub: Program, tmp_pa
     assert check(hub) == []
 
 
-def test_events_tell_who_did_what(hub: Program) -> None:
+def test_events_tell_who_did_what(hub: Admin) -> None:
     hub.env = {"SUDO_USER": "aneta"}
     hub("cert", "issue", "attic")
     rows = hub("inventory", "events", "--json").data["events"]
@@ -208,11 +206,11 @@ def test_events_tell_who_did_what(hub: Program) -> None:
     assert [row["what"] for row in rows] == ["cert issue", "cert issue", "ca init"]
     assert len(hub("inventory", "events", "--limit", "1", "--json").data["events"]) == 1
     assert len(hub("inventory", "events", "--subject", "attic.polkatistas.org").out.splitlines()) == 1
-    later = Program(hub.root, prefix=("faketime", "8 days"))
+    later = hub.at("8 days")
     assert later("inventory", "events", "--since", "7d").out == "no events\n"
     assert len(later("inventory", "events", "--since", "2w").out.splitlines()) == 3
     assert "12h, 30d, 4w" in hub.refuses(64, "inventory", "events", "--since", "soon")
 
 
-def test_nothing_to_check(smtpcreds: Program) -> None:
+def test_nothing_to_check(smtpcreds: Admin) -> None:
     assert "smtpcreds ca init" in smtpcreds.refuses(66, "inventory", "check")

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import pytest
 import sasl_oracle
+from admin import HUB, relay
 
 from smtpcreds.accounts.mechanisms import CLEAR_TEXT, remarks, served
 from smtpcreds.model import Account
 from smtpcreds.passwords import cram_md5_secret, digest_md5_secret, plain_secret, scram_secret
 from smtpcreds.secret import Secret
-
-from .accounts_scene import HUB, Admin
 
 OLD, NEW = b"old secret", b"new secret"
 ACCOUNT = Account("maildroid", HUB)
@@ -93,7 +92,7 @@ def test_few_iterations_are_worth_a_note() -> None:
 
 
 def test_list_and_show_print_the_notes_and_passwd_ends_them(tmp_path: Path) -> None:
-    admin = Admin(tmp_path)
+    admin = relay(tmp_path)
     held = CLEAR | {"authPassword": SCRAM, PLAIN: HASHED[PLAIN], "cmusaslsecretOTP": b"md5\t0499\tseed"}
     records: dict[bytes, bytes] = {}
     for prop, value in held.items():
@@ -104,11 +103,9 @@ def test_list_and_show_print_the_notes_and_passwd_ends_them(tmp_path: Path) -> N
         "cmusaslsecretOTP opens the account too, beside userPassword and perhaps by an old password",
         "cmusaslsecretPLAIN opens the account too, beside userPassword and perhaps by an old password",
     ]
-    assert admin("show", "maildroid", "--json").data["remarks"] == notes
-    assert [line.strip() for line in admin("list").out.decode().splitlines()[1:]] == [
-        f"note: {n}" for n in notes
-    ]
+    assert admin.sasl("show", "maildroid", "--json").data["remarks"] == notes
+    assert [line.strip() for line in admin.sasl("list").out.splitlines()[1:]] == [f"note: {n}" for n in notes]
     assert {"PLAIN", "LOGIN"} == admin.opened_by("maildroid", OLD)
-    admin("passwd", "maildroid")
+    admin.sasl("passwd", "maildroid")
     assert admin.opened_by("maildroid", OLD) == set()
-    assert admin("show", "maildroid", "--json").data["properties"] == ["userPassword"]
+    assert admin.sasl("show", "maildroid", "--json").data["properties"] == ["userPassword"]

@@ -1,12 +1,10 @@
 """``smtpcreds mta`` for Exim and Dovecot: what is added by hand is checked, users and rights are known."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
-
-from .stage import HUB, Stage, hub
+from admin import HUB, Admin, issued_hub
 
 CLIENT = ("exim-client", "--host", "attic")
 USERS = {"Debian-exim": 122, "dovecot": 123}
@@ -27,7 +25,7 @@ begin authenticators
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    stage = hub(tmp_path_factory.mktemp("mta") / "root")
+    stage = issued_hub(tmp_path_factory.mktemp("mta") / "root")
     stage("sasl", "add", "maildroid")
     stage("cert", "issue", "attic")
     for name, form in (("passwd", "{0}:x:{1}:{1}::/:/bin/false\n"), ("group", "{0}:x:{1}:\n")):
@@ -36,9 +34,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def stage(template: Path, tmp_path: Path) -> Stage:
-    shutil.copytree(template, tmp_path / "root", symlinks=True)
-    return Stage(tmp_path / "root")
+def stage(template: Path, tmp_path: Path) -> Admin:
+    return Admin(template).copy(tmp_path / "root")
 
 
 def owner(path: Path) -> tuple[str, int]:
@@ -46,7 +43,7 @@ def owner(path: Path) -> tuple[str, int]:
     return f"{found.st_mode & 0o777:o}", found.st_gid
 
 
-def test_files_belong_to_whom_exim_and_dovecot_run_as(stage: Stage) -> None:
+def test_files_belong_to_whom_exim_and_dovecot_run_as(stage: Admin) -> None:
     stage("mta", "apply", *CLIENT)
     stage("mta", "apply", "dovecot-hub")
     for name in (SECRETS, "etc/exim4/smtpcreds/key.pem"):
@@ -56,7 +53,7 @@ def test_files_belong_to_whom_exim_and_dovecot_run_as(stage: Stage) -> None:
     assert "knows no Debian-exim" in stage("mta", "apply", *CLIENT, "--plaintext", status=69)
 
 
-def test_a_client_host_without_database_takes_what_is_installed(stage: Stage) -> None:
+def test_a_client_host_without_database_takes_what_is_installed(stage: Admin) -> None:
     stage("mta", "apply", *CLIENT)
     (stage.root / "etc/sasldb2").unlink()
     assert not stage.json("mta", "apply", *CLIENT)["changed"]
@@ -64,7 +61,7 @@ def test_a_client_host_without_database_takes_what_is_installed(stage: Stage) ->
     assert "smtpcreds sasl add maildroid on the hub" in stage("mta", "apply", *CLIENT, status=67)
 
 
-def test_no_secret_is_shown_and_no_verifier(stage: Stage) -> None:
+def test_no_secret_is_shown_and_no_verifier(stage: Admin) -> None:
     secret = stage("sasl", "show", "maildroid", "--reveal").strip()
     told = stage("mta", "render", *CLIENT) + stage("mta", "render", "dovecot-hub", "--with", "clear")
     told += stage("mta", "diff", *CLIENT, status=1) + stage("mta", "diff", "dovecot-hub", status=1)
@@ -72,7 +69,7 @@ def test_no_secret_is_shown_and_no_verifier(stage: Stage) -> None:
     assert all(text not in told for text in (secret, "PRIVATE KEY", "{PLAIN.b64}", "{SCRAM-SHA-256}"))
 
 
-def test_check_finds_lines_at_the_wrong_place_and_what_is_beside_them(stage: Stage) -> None:
+def test_check_finds_lines_at_the_wrong_place_and_what_is_beside_them(stage: Admin) -> None:
     options = (*CLIENT, "--with", "hand-written")
     stage("mta", "apply", *options)
     conf = stage.root / "etc/exim4/exim4.conf"
@@ -91,7 +88,7 @@ def test_check_finds_lines_at_the_wrong_place_and_what_is_beside_them(stage: Sta
     assert "has the authenticator cram_md5: which Exim does not accept beside ours" in told
 
 
-def test_check_follows_who_may_read_the_accounts(stage: Stage) -> None:
+def test_check_follows_who_may_read_the_accounts(stage: Admin) -> None:
     stage("mta", "apply", "exim-hub")
     database = stage.root / "etc/sasldb2"
     closed = f"{database} is closed to Debian-exim"
@@ -106,7 +103,7 @@ def test_check_follows_who_may_read_the_accounts(stage: Stage) -> None:
     assert f"{stage.root}/etc is closed to Debian-exim" in stage("mta", "check", "exim-hub", status=1)
 
 
-def test_who_may_relay_ends_with_the_certificate(stage: Stage) -> None:
+def test_who_may_relay_ends_with_the_certificate(stage: Admin) -> None:
     options = ("exim-hub", "--relay-host", "attic")
     clients = stage.root / "etc/exim4/smtpcreds/clients"
     stage("mta", "apply", *options)
@@ -127,11 +124,11 @@ def test_who_may_relay_ends_with_the_certificate(stage: Stage) -> None:
         (("dovecot-hub", "--with", "sha512-crypt"), "give --plaintext"),
     ],
 )
-def test_what_does_not_fit_together_is_refused(stage: Stage, words: tuple[str, ...], told: str) -> None:
+def test_what_does_not_fit_together_is_refused(stage: Admin, words: tuple[str, ...], told: str) -> None:
     assert told in stage("mta", "apply", *words, status=64)
 
 
-def test_sasl_conf_for_exim_is_readable_by_it(stage: Stage) -> None:
+def test_sasl_conf_for_exim_is_readable_by_it(stage: Admin) -> None:
     with (stage.root / "etc/smtpcreds/smtpcreds.toml").open("a") as file:
         file.write('[sasl]\ndatabase = "postgresql://db.polkatistas.org/mail"\n')
     path, password = stage.root / "exim.conf", stage.root / "password"

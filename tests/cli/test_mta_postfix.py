@@ -1,6 +1,5 @@
 """``smtpcreds mta`` for Postfix: its copy of the accounts, its list of keys, its lines in main.cf."""
 
-import json
 import os
 import shutil
 import stat
@@ -8,10 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from admin import HUB, Admin, issued_hub
 
 from smtpcreds.sasldb.opening import format_at, open_store
-
-from .stage import HUB, Stage, hub
 
 CLIENT = ("postfix-client", "--host", "attic")
 COPY = "/var/spool/postfix/etc/postfix/sasldb2"
@@ -22,7 +20,7 @@ CALLS = ("rename", "fsync")
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    stage = hub(tmp_path_factory.mktemp("mta") / "root")
+    stage = issued_hub(tmp_path_factory.mktemp("mta") / "root")
     (stage.root / "etc/group").write_text("postfix:x:12345:\n")
     stage("sasl", "add", "maildroid")
     stage("cert", "issue", "attic")
@@ -30,33 +28,32 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def stage(template: Path, tmp_path: Path) -> Stage:
-    shutil.copytree(template, tmp_path / "root", symlinks=True)
-    return Stage(tmp_path / "root")
+def stage(template: Path, tmp_path: Path) -> Admin:
+    return Admin(template).copy(tmp_path / "root")
 
 
 @pytest.fixture(scope="module")
 def template_in_step(template: Path) -> Path:
     shutil.copytree(template, template.parent / "in-step", symlinks=True)
-    stage = Stage(template.parent / "in-step")
+    stage = Admin(template.parent / "in-step")
     stage("mta", "apply", "postfix-hub")
     configure(stage, f'[sasl]\ncopies = ["{COPY}"]\n')
     return stage.root
 
 
 @pytest.fixture
-def in_step(template_in_step: Path, tmp_path: Path) -> Stage:
+def in_step(template_in_step: Path, tmp_path: Path) -> Admin:
     """A hub whose copy is made and configured."""
     subprocess.run(["cp", "-a", template_in_step, tmp_path / "root"], check=True)
-    return Stage(tmp_path / "root")
+    return Admin(tmp_path / "root")
 
 
-def configure(stage: Stage, text: str) -> None:
+def configure(stage: Admin, text: str) -> None:
     with (stage.root / "etc/smtpcreds/smtpcreds.toml").open("a") as file:
         file.write(text)
 
 
-def copy(stage: Stage) -> Path:
+def copy(stage: Admin) -> Path:
     return stage.root / COPY[1:]
 
 
@@ -64,14 +61,14 @@ def records(path: Path) -> dict[bytes, bytes]:
     return dict(open_store(str(path)).load())
 
 
-def faults(stage: Stage, *options: str) -> list[str]:
-    done = stage.attempt("--json", "mta", "check", "postfix-hub", *options)
-    findings = json.loads(done.stdout)["findings"]
-    assert done.returncode == bool(findings)
+def faults(stage: Admin, *options: str) -> list[str]:
+    done = stage.run("--json", "mta", "check", "postfix-hub", *options)
+    findings = done.data["findings"]
+    assert done.status == bool(findings)
     return [f["what"] for f in findings if not f["path"].endswith("main.cf")]
 
 
-def test_apply_makes_the_copy_closed_and_says_what_keeps_it_in_step(stage: Stage) -> None:
+def test_apply_makes_the_copy_closed_and_says_what_keeps_it_in_step(stage: Admin) -> None:
     planned = stage.json("-n", "mta", "apply", "postfix-hub")["plan"]
     assert [step["target"] for step in planned if step["action"] == "copy"] == [str(copy(stage))]
     done = stage.json("mta", "apply", "postfix-hub")
@@ -90,7 +87,7 @@ def test_apply_makes_the_copy_closed_and_says_what_keeps_it_in_step(stage: Stage
     assert (again["changed"], [Path(i["file"]).name for i in again["include"]]) == (False, ["main.cf"])
 
 
-def test_every_change_of_an_account_reaches_the_copy(in_step: Stage) -> None:
+def test_every_change_of_an_account_reaches_the_copy(in_step: Admin) -> None:
     seen = [records(copy(in_step))]
     for words in (("add", "tuba"), ("passwd", "tuba"), ("passwd", "maildroid"), ("delete", "maildroid")):
         in_step("sasl", *words)
@@ -100,7 +97,7 @@ def test_every_change_of_an_account_reaches_the_copy(in_step: Stage) -> None:
     assert stat.S_IMODE(copy(in_step).stat().st_mode) == 0o640
 
 
-def test_what_others_did_to_the_copy_is_found_and_put_right(in_step: Stage) -> None:
+def test_what_others_did_to_the_copy_is_found_and_put_right(in_step: Admin) -> None:
     path, database = copy(in_step), in_step.root / DATABASE
     open_store(str(database)).apply(lambda _: {b"x\0r\0userPassword": b"by saslpasswd2"})
     assert faults(in_step) == [f"is no copy of {database} as it is now"]
@@ -120,7 +117,7 @@ def test_what_others_did_to_the_copy_is_found_and_put_right(in_step: Stage) -> N
     assert faults(in_step) == []
 
 
-def test_a_killed_delete_is_completed_by_the_same_words(in_step: Stage) -> None:
+def test_a_killed_delete_is_completed_by_the_same_words(in_step: Admin) -> None:
     """Whatever it was killed at, the account is not gone from the database while it is in the copy."""
     path, database = copy(in_step), in_step.root / DATABASE
     kept = {place: place.read_bytes() for place in (path, database)}
@@ -139,20 +136,20 @@ def test_a_killed_delete_is_completed_by_the_same_words(in_step: Stage) -> None:
     assert kills >= 4
 
 
-def test_a_change_that_fails_leaves_the_copy_as_it_was(in_step: Stage) -> None:
+def test_a_change_that_fails_leaves_the_copy_as_it_was(in_step: Admin) -> None:
     before = records(copy(in_step))
     (in_step.root / "etc/hard-link").hardlink_to(in_step.root / DATABASE)
     assert "hard link" in in_step("sasl", "delete", "maildroid", status=77)
     assert records(copy(in_step)) == before == records(in_step.root / DATABASE)
 
 
-def test_without_accounts_apply_says_how_to_make_one(stage: Stage) -> None:
+def test_without_accounts_apply_says_how_to_make_one(stage: Admin) -> None:
     (stage.root / DATABASE).unlink()
     assert "smtpcreds sasl add maildroid" in stage("mta", "apply", "postfix-hub", status=66)
     assert "smtpcreds sasl add maildroid" in stage("mta", "render", *CLIENT, status=67)
 
 
-def test_a_database_inside_the_chroot_needs_no_copy(stage: Stage) -> None:
+def test_a_database_inside_the_chroot_needs_no_copy(stage: Admin) -> None:
     inside = stage.root / "var/spool/postfix/etc/sasldb2"
     inside.parent.mkdir(parents=True)
     (stage.root / DATABASE).rename(inside)
@@ -162,12 +159,12 @@ def test_a_database_inside_the_chroot_needs_no_copy(stage: Stage) -> None:
     assert "sasldb_path: /etc/sasldb2\n" in (stage.root / "etc/postfix/sasl/smtpd.conf").read_text()
 
 
-def test_copies_of_a_table_are_refused(in_step: Stage) -> None:
+def test_copies_of_a_table_are_refused(in_step: Admin) -> None:
     configure(in_step, 'database = "postgresql://db.example.org/mail"\n')
     assert "sasl.copies: are of a file" in in_step("sasl", "add", "tuba", status=78)
 
 
-def test_a_revoked_key_leaves_the_list_whatever_is_wished(stage: Stage) -> None:
+def test_a_revoked_key_leaves_the_list_whatever_is_wished(stage: Admin) -> None:
     wish = ("postfix-hub", "--relay-host", "attic")
     stage("mta", "apply", *wish)
     assert "attic.polkatistas.org" in (stage.root / CLIENTS).read_text()
@@ -179,7 +176,7 @@ def test_a_revoked_key_leaves_the_list_whatever_is_wished(stage: Stage) -> None:
     )
 
 
-def test_the_list_is_emptied_when_nobody_may_relay_any_more(stage: Stage) -> None:
+def test_the_list_is_emptied_when_nobody_may_relay_any_more(stage: Admin) -> None:
     stage("mta", "apply", "postfix-hub", "--relay-certificates", "--with", "hash")
     stage("mta", "apply", "postfix-hub", "--with", "hash")
     assert (stage.root / CLIENTS).read_text() == ""
@@ -195,20 +192,20 @@ def test_the_list_is_emptied_when_nobody_may_relay_any_more(stage: Stage) -> Non
         (("postfix-hub", "--access", "Try_TLS:old.example.org NO"), "has no access map"),
     ],
 )
-def test_what_postfix_can_not_do_is_refused(stage: Stage, words: tuple[str, ...], told: str) -> None:
-    done = stage.attempt("mta", "render", *words)
-    assert done.returncode in {64, 65}
-    assert told in done.stderr
+def test_what_postfix_can_not_do_is_refused(stage: Admin, words: tuple[str, ...], told: str) -> None:
+    done = stage.run("mta", "render", *words)
+    assert done.status in {64, 65}
+    assert told in done.err
 
 
-def test_a_database_behind_a_socket_is_refused_in_the_chroot(stage: Stage) -> None:
+def test_a_database_behind_a_socket_is_refused_in_the_chroot(stage: Admin) -> None:
     configure(stage, '[sasl]\ndatabase = "postgresql:///mail?host=/run/postgresql"\n')
     told = stage("mta", "render", "postfix-hub", status=65)
     assert "--with unchrooted" in told
     assert "sql_hostnames" in stage("mta", "render", "postfix-hub", "--with", "unchrooted")
 
 
-def test_the_password_of_a_role_stays_with_its_role_and_database(stage: Stage, tmp_path: Path) -> None:
+def test_the_password_of_a_role_stays_with_its_role_and_database(stage: Admin, tmp_path: Path) -> None:
     """It stands in smtpd.conf alone, which whoever applies again without it must not lose."""
     password = tmp_path / "password"
     password.write_text("P0lka-role\n")
@@ -235,7 +232,7 @@ def test_the_password_of_a_role_stays_with_its_role_and_database(stage: Stage, t
     assert "sql_passwd" not in moved
 
 
-def test_one_name_for_the_hub_in_all_files(stage: Stage) -> None:
+def test_one_name_for_the_hub_in_all_files(stage: Admin) -> None:
     shown = stage("mta", "render", *CLIENT, "--port", "465")
     assert f"relayhost = [{HUB}]:465\n" in shown
     assert f"\n[{HUB}]:465\tmaildroid:<secret>\n" in shown

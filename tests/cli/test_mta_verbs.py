@@ -1,16 +1,14 @@
 """``smtpcreds mta``: nothing of others is replaced, no secret is shown, the answer is in the exit status."""
 
-import json
 import os
 import shutil
 import stat
 from pathlib import Path
 
 import pytest
+from admin import HUB, Admin, issued_hub
 
 from smtpcreds.mta.programs import PROGRAMS
-
-from .stage import HUB, Stage, hub
 
 CLIENT = ("sendmail-client", "--host", "attic")
 MAP = "--authinfo-map"
@@ -20,19 +18,18 @@ AUTH_INFO = "etc/mail/default-auth-info"
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    stage = hub(tmp_path_factory.mktemp("mta") / "root")
+    stage = issued_hub(tmp_path_factory.mktemp("mta") / "root")
     stage("sasl", "add", "maildroid")
     stage("cert", "issue", "attic")
     return stage.root
 
 
 @pytest.fixture
-def stage(template: Path, tmp_path: Path) -> Stage:
-    shutil.copytree(template, tmp_path / "root", symlinks=True)
-    return Stage(tmp_path / "root")
+def stage(template: Path, tmp_path: Path) -> Admin:
+    return Admin(template).copy(tmp_path / "root")
 
 
-def secret(stage: Stage) -> str:
+def secret(stage: Admin) -> str:
     return stage("sasl", "show", "maildroid", "--reveal").strip()
 
 
@@ -40,14 +37,14 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_list_names_every_program(stage: Stage) -> None:
+def test_list_names_every_program(stage: Admin) -> None:
     programs = [program["name"] for program in stage.json("mta", "list")["programs"]]
     assert programs == list(PROGRAMS)
     assert all(name in stage("mta", "list") for name in programs)
 
 
 @pytest.mark.parametrize("variant", [(), (MAP,)])
-def test_secrets_are_shown_on_request_only(stage: Stage, variant: tuple[str, ...]) -> None:
+def test_secrets_are_shown_on_request_only(stage: Admin, variant: tuple[str, ...]) -> None:
     hidden = secret(stage)
     for words in (("mta", "render", *CLIENT, *variant), ("--json", "mta", "render", *CLIENT, *variant)):
         shown = stage(*words)
@@ -59,7 +56,7 @@ def test_secrets_are_shown_on_request_only(stage: Stage, variant: tuple[str, ...
     stage("--json", "mta", "render", *CLIENT, "--reveal", status=64)
 
 
-def test_render_writes_a_tree_for_another_host(stage: Stage, tmp_path: Path) -> None:
+def test_render_writes_a_tree_for_another_host(stage: Admin, tmp_path: Path) -> None:
     attic = tmp_path / "attic"
     stage("mta", "render", *CLIENT, "--to", attic)
     assert secret(stage) in (attic / AUTH_INFO).read_text().splitlines()
@@ -72,7 +69,7 @@ def test_render_writes_a_tree_for_another_host(stage: Stage, tmp_path: Path) -> 
     assert str(attic) not in (attic / "etc/mail/smtpcreds/client.m4").read_text()
 
 
-def test_apply_is_planned_done_once_and_then_left_alone(stage: Stage) -> None:
+def test_apply_is_planned_done_once_and_then_left_alone(stage: Admin) -> None:
     plan = stage.json("-n", "mta", "apply", "sendmail-hub")["plan"]
     assert [step["target"].removeprefix(f"{stage.root}/") for step in plan] == [
         "etc/sasl2/Sendmail.conf",
@@ -90,7 +87,7 @@ def test_apply_is_planned_done_once_and_then_left_alone(stage: Stage) -> None:
     assert stage("mta", "diff", "sendmail-hub") == ""
 
 
-def test_what_smtpcreds_wrote_is_replaced_and_what_was_edited_is_not(stage: Stage) -> None:
+def test_what_smtpcreds_wrote_is_replaced_and_what_was_edited_is_not(stage: Admin) -> None:
     stage("mta", "apply", "sendmail-hub")
     stage("mta", "apply", "sendmail-hub", "--plaintext")
     fragment = stage.root / FRAGMENT
@@ -107,7 +104,7 @@ def test_what_smtpcreds_wrote_is_replaced_and_what_was_edited_is_not(stage: Stag
     assert "confMINE" not in fragment.read_text()
 
 
-def test_a_file_of_somebody_else_is_left_alone(stage: Stage) -> None:
+def test_a_file_of_somebody_else_is_left_alone(stage: Admin) -> None:
     conf = stage.root / "etc/sasl2/Sendmail.conf"
     conf.parent.mkdir()
     conf.write_text("pwcheck_method: saslauthd\n")
@@ -118,7 +115,7 @@ def test_a_file_of_somebody_else_is_left_alone(stage: Stage) -> None:
     assert "auxprop" in conf.read_text()
 
 
-def test_the_same_file_from_elsewhere_is_adopted(stage: Stage) -> None:
+def test_the_same_file_from_elsewhere_is_adopted(stage: Admin) -> None:
     stage("sasl", "auth-info", "maildroid", "--to", stage.root / AUTH_INFO)
     assert str(stage.root / AUTH_INFO) in stage("mta", "apply", *CLIENT)
     stage("sasl", "passwd", "maildroid")
@@ -126,7 +123,7 @@ def test_the_same_file_from_elsewhere_is_adopted(stage: Stage) -> None:
     assert secret(stage) in (stage.root / AUTH_INFO).read_text()
 
 
-def test_diff_hides_lines_that_are_not_ours_in_files_with_secrets(stage: Stage) -> None:
+def test_diff_hides_lines_that_are_not_ours_in_files_with_secrets(stage: Admin) -> None:
     stage("mta", "apply", *CLIENT)
     (stage.root / AUTH_INFO).write_text(f"maildroid\nmaildroid\nold,secret\n{HUB}\n")
     shown = stage("mta", "diff", *CLIENT, status=1)
@@ -139,7 +136,7 @@ def test_diff_hides_lines_that_are_not_ours_in_files_with_secrets(stage: Stage) 
     assert secret(stage) not in told
 
 
-def test_files_that_became_readable_are_reported_and_closed(stage: Stage) -> None:
+def test_files_that_became_readable_are_reported_and_closed(stage: Admin) -> None:
     stage("mta", "apply", *CLIENT, MAP)
     files = [stage.root / name for name in ("etc/mail/authinfo", "etc/mail/authinfo.db")]
     for path in files:
@@ -150,7 +147,7 @@ def test_files_that_became_readable_are_reported_and_closed(stage: Stage) -> Non
     assert [mode(path) for path in files] == [0o600, 0o600]
 
 
-def test_check_says_no_until_everything_is_in_place(stage: Stage) -> None:
+def test_check_says_no_until_everything_is_in_place(stage: Admin) -> None:
     rules = ("--access", "Try_TLS:old.example.org NO")
     mail = stage.root / "etc/mail"
     stage("mta", "apply", "sendmail-hub", *rules)
@@ -185,10 +182,10 @@ def test_check_says_no_until_everything_is_in_place(stage: Stage) -> None:
     assert "no longer wanted: Try_TLS:old.example.org" in stage("mta", "check", "sendmail-hub", status=1)
 
 
-def findings(stage: Stage, *options: str) -> list[dict[str, str]]:
-    done = stage.attempt("--json", "mta", "check", "sendmail-hub", *options)
-    assert done.returncode == 1
-    found: list[dict[str, str]] = json.loads(done.stdout)["findings"]
+def findings(stage: Admin, *options: str) -> list[dict[str, str]]:
+    done = stage.run("--json", "mta", "check", "sendmail-hub", *options)
+    assert done.status == 1
+    found: list[dict[str, str]] = done.data["findings"]
     return found
 
 
@@ -208,14 +205,14 @@ def findings(stage: Stage, *options: str) -> list[dict[str, str]]:
     ],
 )
 def test_what_can_not_be_done_names_the_way_out(
-    stage: Stage, words: tuple[str, ...], status: int, told: str
+    stage: Admin, words: tuple[str, ...], status: int, told: str
 ) -> None:
     answer = stage("mta", *words, status=status)
     assert told in answer
     assert "Traceback" not in answer
 
 
-def test_the_configuration_says_what_options_say(stage: Stage) -> None:
+def test_the_configuration_says_what_options_say(stage: Admin) -> None:
     with (stage.root / "etc/smtpcreds/smtpcreds.toml").open("a") as file:
         file.write('[mta]\nplaintext = true\nrelay_hosts = ["attic"]\nauthinfo_map = true\n')
     shown = stage("mta", "render", "sendmail-hub")
@@ -224,7 +221,7 @@ def test_the_configuration_says_what_options_say(stage: Stage) -> None:
     assert "etc/mail/authinfo.db" in stage("mta", "render", *CLIENT)
 
 
-def test_a_client_host_without_database_takes_what_is_installed(stage: Stage, tmp_path: Path) -> None:
+def test_a_client_host_without_database_takes_what_is_installed(stage: Admin, tmp_path: Path) -> None:
     stage("sasl", "auth-info", "maildroid", "--to", tmp_path / "default-auth-info")
     (stage.root / "etc/sasldb2").unlink()
     stage("mta", "render", *CLIENT, status=67)
@@ -235,7 +232,7 @@ def test_a_client_host_without_database_takes_what_is_installed(stage: Stage, tm
 
 
 @pytest.mark.parametrize("number", [1, 3])
-def test_a_killed_run_leaves_nothing_that_the_next_one_does_not_know(stage: Stage, number: int) -> None:
+def test_a_killed_run_leaves_nothing_that_the_next_one_does_not_know(stage: Admin, number: int) -> None:
     assert stage.killed(f"rename:signal=KILL:when={number}", "mta", "apply", *CLIENT)
     stage("mta", "apply", *CLIENT)
     assert stage("mta", "diff", *CLIENT) == ""

@@ -10,9 +10,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from admin import HUB, SECRET, relay
 from sasldb import peers
 
-from .accounts_scene import HUB, SECRET, Admin
 from .test_convert import READ
 
 KEY = f"maildroid\0{HUB}\0userPassword".encode()
@@ -25,59 +25,59 @@ def status(path: Path) -> tuple[int, int, int]:
 
 @pytest.mark.parametrize("kind", READ)
 def test_format_asked_for_whatever_is_configured(tmp_path: Path, kind: str) -> None:
-    admin = Admin(tmp_path, '[sasl]\nformat = "gdbm"\n')
-    admin("add", "maildroid", "--format", kind, "--password", admin.secret("s"))
+    admin = relay(tmp_path, '[sasl]\nformat = "gdbm"\n')
+    admin.sasl("add", "maildroid", "--format", kind, "--password", admin.secret("s"))
     assert READ[kind](admin.database) == {KEY: SECRET}
     assert status(admin.database) == (os.getuid(), os.getgid(), 0o600)
-    admin("add", "attic", "--format", kind)
-    admin("add", "barn")
+    admin.sasl("add", "attic", "--format", kind)
+    admin.sasl("add", "barn")
     assert len(READ[kind](admin.database)) == 3
 
 
 @pytest.mark.parametrize("kind", READ)
 def test_configured_format(tmp_path: Path, kind: str) -> None:
-    admin = Admin(tmp_path, f'[sasl]\nformat = "{kind}"\n')
-    admin("add", "maildroid", "--password", admin.secret("s"))
+    admin = relay(tmp_path, f'[sasl]\nformat = "{kind}"\n')
+    admin.sasl("add", "maildroid", "--password", admin.secret("s"))
     assert READ[kind](admin.database) == {KEY: SECRET}
 
 
 def test_default_is_what_this_host_s_cyrus_reads(tmp_path: Path) -> None:
-    admin = Admin(tmp_path)
-    admin("add", "maildroid", "--password", admin.secret("s"))
+    admin = relay(tmp_path)
+    admin.sasl("add", "maildroid", "--password", admin.secret("s"))
     assert peers.listed(admin.database) == [f"maildroid@{HUB}: userPassword"]
     assert len(admin.opened_by("maildroid", SECRET)) == 9
 
 
 def test_in_an_image_it_is_what_the_image_s_cyrus_reads(tmp_path: Path) -> None:
-    admin = Admin(tmp_path)
+    admin = relay(tmp_path)
     plugin = admin.root / "usr/lib64/sasl2/libsasldb.so.3"
     plugin.parent.mkdir(parents=True)
     plugin.write_bytes(b"\0libgdbm.so.6\0")
-    admin("add", "maildroid", "--password", admin.secret("s"))
+    admin.sasl("add", "maildroid", "--password", admin.secret("s"))
     assert READ["gdbm"](admin.database) == {KEY: SECRET}
 
 
 @pytest.mark.parametrize("there", READ)
 def test_another_format_than_that_of_the_file_is_refused_with_the_way_out(tmp_path: Path, there: str) -> None:
-    admin = Admin(tmp_path)
-    admin("add", "maildroid", "--format", there, "--password", admin.secret("s"))
+    admin = relay(tmp_path)
+    admin.sasl("add", "maildroid", "--format", there, "--password", admin.secret("s"))
     before = admin.database.read_bytes()
     wanted = next(kind for kind in READ if kind != there)
-    ran = admin("add", "attic", "--format", wanted, status=65)
+    ran = admin.sasl("add", "attic", "--format", wanted, status=65)
     assert f"exists and has format {there}, not {wanted}" in ran.err
     assert admin.database.read_bytes() == before
     way_out = ran.err.partition("smtpcreds sasl ")[2].replace("NEWFILE", str(tmp_path / "new")).split()
-    admin(*way_out)
+    admin.sasl(*way_out)
     assert READ[wanted](tmp_path / "new") == {KEY: SECRET}
 
 
 @pytest.mark.parametrize("kind", READ)
 def test_owner_group_and_mode_of_a_new_one(tmp_path: Path, kind: str) -> None:
-    admin = Admin(tmp_path, '[sasl]\nowner = "daemon"\ngroup = "sasl"\nmode = "0640"\n')
-    admin("add", "maildroid", "--format", kind)
+    admin = relay(tmp_path, '[sasl]\nowner = "daemon"\ngroup = "sasl"\nmode = "0640"\n')
+    admin.sasl("add", "maildroid", "--format", kind)
     group = grp.getgrnam("sasl").gr_gid
     assert status(admin.database) == (1, group, 0o640)
-    admin("add", "attic")
+    admin.sasl("add", "attic")
     assert status(admin.database) == (1, group, 0o640)
     if kind == "lmdb":
         assert status(admin.database.with_name("sasldb2-lock")) == (1, group, 0o660)
@@ -94,15 +94,15 @@ def test_owner_group_and_mode_of_a_new_one(tmp_path: Path, kind: str) -> None:
     ],
 )
 def test_settings_that_are_refused(tmp_path: Path, setting: str, reason: str) -> None:
-    admin = Admin(tmp_path, f"[sasl]\n{setting}\n")
-    assert reason in admin("add", "maildroid", status=78).err
+    admin = relay(tmp_path, f"[sasl]\n{setting}\n")
+    assert reason in admin.sasl("add", "maildroid", status=78).err
     assert not admin.database.exists()
 
 
 @pytest.mark.parametrize("kind", READ)
 def test_an_existing_one_keeps_everything(tmp_path: Path, kind: str) -> None:
-    admin = Admin(tmp_path, '[sasl]\nowner = "root"\ngroup = "root"\nmode = "0600"\n')
-    admin("add", "maildroid", "--format", kind)
+    admin = relay(tmp_path, '[sasl]\nowner = "root"\ngroup = "root"\nmode = "0600"\n')
+    admin.sasl("add", "maildroid", "--format", kind)
     os.chown(admin.database, 1, grp.getgrnam("sasl").gr_gid)
     admin.database.chmod(0o640)
     subprocess.run(["setfacl", "-m", "u:mail:r,g:daemon:r", admin.database], check=True)
@@ -113,7 +113,7 @@ def test_an_existing_one_keeps_everything(tmp_path: Path, kind: str) -> None:
         ("passwd", "maildroid", "--hashed", "--password", admin.secret("s")),
         ("delete", "attic"),
     ):
-        admin(*words)
+        admin.sasl(*words)
         assert _everything(admin.database) == before, words
     assert len(READ[kind](admin.database)) == 1
 
@@ -125,6 +125,6 @@ def _everything(path: Path) -> tuple[object, ...]:
 
 
 def test_a_relative_database_lies_where_it_was_typed(tmp_path: Path) -> None:
-    admin = Admin(tmp_path)
-    admin("add", "maildroid", "--database", "mydb")
+    admin = relay(tmp_path)
+    admin.sasl("add", "maildroid", "--database", "mydb")
     assert peers.listed(tmp_path / "mydb") == [f"maildroid@{HUB}: userPassword"]

@@ -7,15 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from admin import ACCOUNT, CERTS, HUB, SMTPCREDS, STATE, Admin, environment, snapshot
 
 from smtpcreds import __version__
-
-from .runner import ACCOUNT, CERTS, HUB, SMTPCREDS, STATE, Program, environment, snapshot
 
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
-def test_json_of_ca_init(smtpcreds: Program) -> None:
+def test_json_of_ca_init(smtpcreds: Admin) -> None:
     ran = smtpcreds("--json", "ca", "init")
     data = ran.data
     assert {
@@ -33,7 +32,7 @@ def test_json_of_ca_init(smtpcreds: Program) -> None:
     assert len(ran.warnings) == 1
 
 
-def test_json_of_cert_issue(authority: Program) -> None:
+def test_json_of_cert_issue(authority: Admin) -> None:
     data = authority("cert", "issue", "dmzmail", "--json").data
     (row,) = data["certificates"]
     assert re.fullmatch(r"[0-9a-f]+", row["serial"]), "text, since JSON numbers have 53 bits"
@@ -46,17 +45,17 @@ def test_json_of_cert_issue(authority: Program) -> None:
     assert (data["failed"], data["warnings"]) == ([], [])
 
 
-def test_an_error_stays_on_standard_error_with_json(authority: Program) -> None:
+def test_an_error_stays_on_standard_error_with_json(authority: Admin) -> None:
     assert "host name has an underscore" in authority.refuses(65, "--json", "cert", "issue", "dmz_mail")
 
 
-def test_global_options_are_taken_before_and_behind_the_verb(hub: Program) -> None:
+def test_global_options_are_taken_before_and_behind_the_verb(hub: Admin) -> None:
     behind = hub("sasl", "list", "--json").data
     assert hub("--json", "sasl", "list").data == behind
     assert behind["accounts"][0]["account"] == ACCOUNT
 
 
-def test_quiet_keeps_warnings_and_verbose_tells_steps(bare: Program) -> None:
+def test_quiet_keeps_warnings_and_verbose_tells_steps(bare: Admin) -> None:
     quiet = bare("-q", "ca", "init")
     assert (quiet.out, len(quiet.warnings)) == ("", 1)
     verbose = bare("-v", "cert", "issue", HUB)
@@ -64,7 +63,7 @@ def test_quiet_keeps_warnings_and_verbose_tells_steps(bare: Program) -> None:
     assert verbose.out.startswith(f"{HUB}: ")
 
 
-def test_version_and_help(bare: Program) -> None:
+def test_version_and_help(bare: Admin) -> None:
     assert bare("--version").out == f"smtpcreds {__version__}\n"
     for words in (("--help",), ("-h",), ("sasl", "--help"), ("sasl", "add", "-h")):
         ran = bare(*words)
@@ -90,24 +89,24 @@ def test_version_and_help(bare: Program) -> None:
         (("sasl", "list", "--root", ""), "sasl list: invalid value for '--root': is empty"),
     ],
 )
-def test_misuse(bare: Program, words: tuple[str, ...], said: str) -> None:
+def test_misuse(bare: Admin, words: tuple[str, ...], said: str) -> None:
     assert f"smtpcreds: {said}" in bare.refuses(64, *words)
 
 
 def test_an_empty_root_is_not_the_host(tmp_path: Path) -> None:
-    program = Program(tmp_path / "root")
+    program = Admin(tmp_path / "root")
     words = [*program.command()[:-1], "", "-n", "setup", HUB]
     done = subprocess.run(words, capture_output=True, text=True, env=environment())
     assert (done.returncode, done.stdout) == (64, "")
 
 
-def test_control_characters_in_messages_are_shown_harmless(hub: Program) -> None:
+def test_control_characters_in_messages_are_shown_harmless(hub: Admin) -> None:
     said = hub.refuses(65, "sasl", "add", "a\x1b[31m\nsmtpcreds: all is well")
     assert "\x1b" not in said
     assert r"a\x1b[31m\nsmtpcreds" in said
 
 
-def test_a_reader_that_goes_away_is_no_error(hub: Program) -> None:
+def test_a_reader_that_goes_away_is_no_error(hub: Admin) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
@@ -117,7 +116,7 @@ def test_a_reader_that_goes_away_is_no_error(hub: Program) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_an_answer_that_cannot_be_written_is_an_error(hub: Program) -> None:
+def test_an_answer_that_cannot_be_written_is_an_error(hub: Admin) -> None:
     for words in (
         ("sasl", "list"),
         ("sasl", "auth-info", "maildroid"),
@@ -132,7 +131,7 @@ def test_an_answer_that_cannot_be_written_is_an_error(hub: Program) -> None:
         assert done.stderr.splitlines()[0] == "smtpcreds: standard output: No space left on device"
 
 
-def test_the_plain_locale_does_not_matter(hub: Program) -> None:
+def test_the_plain_locale_does_not_matter(hub: Admin) -> None:
     ran = hub.run("sasl", "add", "müller", env={"LC_ALL": "C"})
     assert (ran.status, ran.err) == (0, "")
     assert f"müller@{HUB}" in hub("sasl", "list").out
@@ -170,7 +169,7 @@ def test_an_ordinary_user_under_a_root_of_his_own(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     os.chown(home, 65534, 65534)
-    program = Program(home / "try", prefix=NOBODY)
+    program = Admin(home / "try", prefix=NOBODY)
     assert program("setup", HUB).out.startswith(f"{HUB}: ready")
     assert {state[1:3] for state in snapshot(program.root).values()} == {(65534, 65534)}
     assert program("setup", HUB, "--json").data["changed"] is False

@@ -10,9 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from admin import PATIENCE, STATE, TOP, Admin, environment, peer
 from desktop import session
-
-from .runner import PATIENCE, STATE, TOP, Program, environment, peer
 
 CA = f"{STATE}/ca"
 PASSPHRASE = "over the hills, and far away"
@@ -20,26 +19,26 @@ PASSPHRASE = "over the hills, and far away"
 
 @pytest.fixture(scope="module")
 def sealed_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    program = Program(tmp_path_factory.mktemp("sealed") / "root")
+    program = Admin(tmp_path_factory.mktemp("sealed") / "root")
     program.configure()
     program("ca", "init", "--passphrase", "env:P", env={"P": PASSPHRASE})
     return program.root
 
 
 @pytest.fixture
-def sealed(sealed_tree: Path, tmp_path: Path) -> Program:
+def sealed(sealed_tree: Path, tmp_path: Path) -> Admin:
     """An authority whose key is encrypted."""
     peer("cp", "-a", sealed_tree, tmp_path)
-    return Program(tmp_path / "root")
+    return Admin(tmp_path / "root")
 
 
-def issues(program: Program, source: str, **more: object) -> None:
+def issues(program: Admin, source: str, **more: object) -> None:
     ran = program.run("cert", "issue", "dmzmail", "--passphrase", source, **more)  # type: ignore[arg-type]
     assert ran.status == 0, ran.err
     assert PASSPHRASE not in ran.out + ran.err
 
 
-def test_file(sealed: Program) -> None:
+def test_file(sealed: Admin) -> None:
     path = sealed.write("pass", PASSPHRASE + "\n")
     issues(sealed, f"file:{path}")
     path.chmod(0o640)
@@ -47,16 +46,16 @@ def test_file(sealed: Program) -> None:
     assert f"chmod 600 {path}" in said
 
 
-def test_env(sealed: Program) -> None:
+def test_env(sealed: Admin) -> None:
     issues(sealed, "env:P", env={"P": PASSPHRASE})
     assert "env:Q: is not set" in sealed.refuses(66, "cert", "issue", "attic", "--passphrase", "env:Q")
 
 
-def test_stdin(sealed: Program) -> None:
+def test_stdin(sealed: Admin) -> None:
     issues(sealed, "stdin:", stdin=PASSPHRASE.encode())
 
 
-def test_fd(sealed: Program) -> None:
+def test_fd(sealed: Admin) -> None:
     reader, writer = os.pipe()
     os.write(writer, PASSPHRASE.encode())
     os.close(writer)
@@ -64,7 +63,7 @@ def test_fd(sealed: Program) -> None:
     os.close(reader)
 
 
-def test_cmd(sealed: Program) -> None:
+def test_cmd(sealed: Admin) -> None:
     script = sealed.write("say", f"#!/bin/sh\necho '{PASSPHRASE}'\n", 0o700)
     issues(sealed, f"cmd:{script}")
     assert "failed with exit status 3" in sealed.refuses(
@@ -72,7 +71,7 @@ def test_cmd(sealed: Program) -> None:
     )
 
 
-def test_credential(sealed: Program, tmp_path: Path) -> None:
+def test_credential(sealed: Admin, tmp_path: Path) -> None:
     directory = tmp_path / "credentials"
     directory.mkdir(0o700)
     (directory / "ca").write_text(PASSPHRASE)
@@ -83,13 +82,13 @@ def test_credential(sealed: Program, tmp_path: Path) -> None:
     )
 
 
-def test_the_configuration_names_a_source(sealed: Program) -> None:
+def test_the_configuration_names_a_source(sealed: Admin) -> None:
     path = sealed.write("pass", PASSPHRASE)
     sealed.configure(f'domain = "polkatistas.org"\n[ca]\npassphrase = "file:{path}"\n')
     sealed("cert", "issue", "dmzmail")
 
 
-def test_a_keyring_that_protects_what_it_stores(sealed: Program, tmp_path: Path) -> None:
+def test_a_keyring_that_protects_what_it_stores(sealed: Admin, tmp_path: Path) -> None:
     """GNOME's, over D-Bus, as on an administrator's desktop."""
     runtime = tmp_path / "runtime"
     runtime.mkdir(0o700)
@@ -101,7 +100,7 @@ def test_a_keyring_that_protects_what_it_stores(sealed: Program, tmp_path: Path)
     issues(sealed, "keyring:smtpcreds/ca")
 
 
-def test_a_keyring_in_clear_text_is_refused(sealed: Program, tmp_path: Path) -> None:
+def test_a_keyring_in_clear_text_is_refused(sealed: Admin, tmp_path: Path) -> None:
     place = tmp_path / "alt"
     place.mkdir()
     packages = Path("/usr/lib/python3/dist-packages")
@@ -114,31 +113,31 @@ def test_a_keyring_in_clear_text_is_refused(sealed: Program, tmp_path: Path) -> 
     assert "no keyring here protects its entries" in said
 
 
-def test_a_wrong_passphrase_is_one_line(sealed: Program) -> None:
+def test_a_wrong_passphrase_is_one_line(sealed: Admin) -> None:
     for words in (("cert", "issue", "dmzmail"), ("ca", "crl"), ("ca", "rollover")):
         said = sealed.refuses(77, *words, "--passphrase", "env:P", env={"P": "under the hills"})
         assert said == f"smtpcreds: {sealed.path(CA)}/ca-key.pem: the passphrase does not open this key"
 
 
-def test_without_source_and_terminal(sealed: Program) -> None:
+def test_without_source_and_terminal(sealed: Admin) -> None:
     said = sealed.refuses(77, "cert", "issue", "dmzmail")
     assert "is encrypted and no passphrase was given" in said
     assert "--passphrase SOURCE" in said
 
 
 @pytest.mark.parametrize("typo", ["hunter2", "File:/x", "prompt", "file:", "generate:"])
-def test_a_mistyped_source_is_not_repeated(sealed: Program, typo: str) -> None:
+def test_a_mistyped_source_is_not_repeated(sealed: Admin, typo: str) -> None:
     ran = sealed.run("cert", "issue", "dmzmail", "--passphrase", typo)
     assert ran.status == 64
     assert "hunter2" not in ran.err
 
 
-def test_one_variable_serves_a_whole_set_up(smtpcreds: Program) -> None:
+def test_one_variable_serves_a_whole_set_up(smtpcreds: Admin) -> None:
     smtpcreds("setup", "dmzmail.polkatistas.org", "--passphrase", "env:P", env={"P": PASSPHRASE})
     assert b"ENCRYPTED" in smtpcreds.path(f"{CA}/ca-key.pem").read_bytes()
 
 
-def typed(program: Program, words: Sequence[str | Path], answers: Sequence[str]) -> tuple[int, str]:
+def typed(program: Admin, words: Sequence[str | Path], answers: Sequence[str]) -> tuple[int, str]:
     """Run a command on a terminal of its own, and type one answer for each question."""
     child, terminal = pty.fork()
     if child == 0:
@@ -166,7 +165,7 @@ def _read(terminal: int, end: float) -> str:
         return ""
 
 
-def test_a_new_passphrase_is_asked_for_twice(smtpcreds: Program) -> None:
+def test_a_new_passphrase_is_asked_for_twice(smtpcreds: Admin) -> None:
     status, screen = typed(smtpcreds, ("ca", "init"), (PASSPHRASE, PASSPHRASE))
     assert status == 0, screen
     assert "Passphrase of the CA key (empty for none): " in screen
@@ -179,24 +178,24 @@ def test_a_new_passphrase_is_asked_for_twice(smtpcreds: Program) -> None:
     assert typed(smtpcreds, ("cert", "issue", "attic"), ("wrong",))[0] == 77
 
 
-def test_nothing_typed_means_none(smtpcreds: Program) -> None:
+def test_nothing_typed_means_none(smtpcreds: Admin) -> None:
     status, screen = typed(smtpcreds, ("ca", "init"), ("", ""))
     assert status == 0, screen
     assert b"BEGIN PRIVATE KEY" in smtpcreds.path(f"{CA}/ca-key.pem").read_bytes()
 
 
-def test_two_different_entries(smtpcreds: Program) -> None:
+def test_two_different_entries(smtpcreds: Admin) -> None:
     status, screen = typed(smtpcreds, ("ca", "init"), ("one", "two"))
     assert status == 65
     assert "the two entries differ" in screen
     assert not smtpcreds.path(CA).exists()
 
 
-def test_the_key_is_never_open_to_others(sealed: Program) -> None:
+def test_the_key_is_never_open_to_others(sealed: Admin) -> None:
     assert stat.S_IMODE(sealed.path(f"{CA}/ca-key.pem").stat().st_mode) == 0o600
 
 
-def test_no_secret_in_arguments_or_environment_of_children(sealed: Program, tmp_path: Path) -> None:
+def test_no_secret_in_arguments_or_environment_of_children(sealed: Admin, tmp_path: Path) -> None:
     """What ps(1) would show of every process that was started."""
     log = tmp_path / "log"
     sealed.prefix = ("strace", "-f", "-qq", "-v", "-s", "4096", "-e", "trace=execve", "-o", str(log))
@@ -208,7 +207,7 @@ def test_no_secret_in_arguments_or_environment_of_children(sealed: Program, tmp_
     assert not [line for line in started if PASSPHRASE in line]
 
 
-def test_the_keyring_library_is_loaded_for_keyring_only(sealed: Program) -> None:
+def test_the_keyring_library_is_loaded_for_keyring_only(sealed: Admin) -> None:
     code = (
         "import sys; sys.argv = ['smtpcreds', *sys.argv[1:]]\n"
         "from smtpcreds.cli import run\n"

@@ -6,10 +6,9 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
+from admin import AUTH_INFO, CERTS, HUB, Admin
+from admin import peer as peer_program
 from smtp.peer import Peer, Talk, honest
-
-from .runner import AUTH_INFO, CERTS, HUB, Program
-from .runner import peer as peer_program
 
 PLAIN = "AUTH PLAIN"
 
@@ -45,13 +44,13 @@ NAMES = ("maildroid", f"maildroid@{HUB}")
         (("smtp://dmzmail", "--send", "--to", "a>b@example.net"), "is no address"),
     ],
 )
-def test_what_makes_no_sense(hub: Program, words: tuple[str, ...], complaint: str) -> None:
+def test_what_makes_no_sense(hub: Admin, words: tuple[str, ...], complaint: str) -> None:
     problem = hub.refuses(64, "probe", *words)
     assert complaint in problem
     assert "s3" not in problem
 
 
-def test_files_that_will_not_do(hub: Program, tmp_path: Path) -> None:
+def test_files_that_will_not_do(hub: Admin, tmp_path: Path) -> None:
     hub("cert", "issue", "attic")
     certs = hub.path(CERTS)
     pair = ("--cert", certs / "attic-cert.pem", "--key")
@@ -61,13 +60,13 @@ def test_files_that_will_not_do(hub: Program, tmp_path: Path) -> None:
     assert "others may use it" in hub.refuses(77, "probe", "smtp://x", *pair, certs / "attic-key.pem")
 
 
-def test_without_a_bundle_nothing_can_be_verified(smtpcreds: Program) -> None:
+def test_without_a_bundle_nothing_can_be_verified(smtpcreds: Admin) -> None:
     problem = smtpcreds.refuses(66, "probe", "smtp://dmzmail")
     assert "no certificate can be verified" in problem
     assert "--ca FILE" in problem
 
 
-def test_a_server_that_is_not_there_is_an_answer(hub: Program) -> None:
+def test_a_server_that_is_not_there_is_an_answer(hub: Admin) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     ran = hub.run("probe", f"smtp://127.0.0.1:{port}")
@@ -80,7 +79,7 @@ def test_a_server_that_is_not_there_is_an_answer(hub: Program) -> None:
     assert [step["outcome"] for step in ran.data["steps"]] == ["failed"]
 
 
-def test_dry_run_does_not_connect(hub: Program) -> None:
+def test_dry_run_does_not_connect(hub: Admin) -> None:
     with Peer(honest()) as peer:
         url = f"smtp://maildroid@127.0.0.1:{peer.port}"
         ran = hub("probe", url, "--send", "--to", "a@example.net", "--dry-run")
@@ -90,7 +89,7 @@ def test_dry_run_does_not_connect(hub: Program) -> None:
     assert lines[1:] == ["would log in as maildroid", "would send a message to a@example.net"]
 
 
-def context_of(hub: Program) -> object:
+def context_of(hub: Admin) -> object:
     import ssl
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -100,7 +99,7 @@ def context_of(hub: Program) -> object:
 
 
 @pytest.mark.parametrize("way", ["database", "installed", "auth-info", "password"])
-def test_where_the_secret_comes_from(hub: Program, way: str) -> None:
+def test_where_the_secret_comes_from(hub: Admin, way: str) -> None:
     secret = hub.path(AUTH_INFO).read_text().splitlines()[2]
     words: dict[str, tuple[str | Path, ...]] = {
         "database": ("--account", "maildroid"),
@@ -122,7 +121,7 @@ def test_where_the_secret_comes_from(hub: Program, way: str) -> None:
     assert b64encode(f"\0maildroid\0{secret}".encode()).decode() not in json.dumps(ran.data)
 
 
-def test_a_wrong_password_is_an_answer_with_a_cure(hub: Program) -> None:
+def test_a_wrong_password_is_an_answer_with_a_cure(hub: Admin) -> None:
     with Peer(honest(accounts("other")), context_of(hub)) as peer:  # type: ignore[arg-type]
         ran = hub.run("probe", f"smtp://maildroid@127.0.0.1:{peer.port}", "--name", HUB, "--no-negative")
     lines = ran.out.splitlines()
@@ -135,7 +134,7 @@ def test_a_wrong_password_is_an_answer_with_a_cure(hub: Program) -> None:
     assert lines[-1].startswith("1 of ")
 
 
-def test_a_marked_message_is_delivered(hub: Program) -> None:
+def test_a_marked_message_is_delivered(hub: Admin) -> None:
     secret = hub.path(AUTH_INFO).read_text().splitlines()[2]
     content: list[str] = []
 
@@ -161,7 +160,7 @@ def test_a_marked_message_is_delivered(hub: Program) -> None:
     assert f"Subject: smtpcreds probe {mark}" in content
 
 
-def test_tlsa(hub: Program) -> None:
+def test_tlsa(hub: Admin) -> None:
     cert = hub.path(CERTS) / "dmzmail-cert.pem"
     record = peer_program("danetool", "--tlsa-rr", "--load-certificate", cert, "--host", HUB, "--port", "25")
     record = " ".join(
@@ -177,7 +176,7 @@ def test_tlsa(hub: Program) -> None:
         assert "is not for SMTP" in hub.run("probe", url, "--name", HUB, "--tlsa", f"1{old[1:]}").out
 
 
-def test_smtps_and_ipv6(hub: Program) -> None:
+def test_smtps_and_ipv6(hub: Admin) -> None:
     def script(talk: Talk) -> None:
         talk.secure()
         honest()(talk)
@@ -190,7 +189,7 @@ def test_smtps_and_ipv6(hub: Program) -> None:
 
 
 @pytest.mark.parametrize("program", ["sendmail-client", "postfix-client"])
-def test_all_of_a_client_host_comes_from_its_bundle(hub: Program, tmp_path: Path, program: str) -> None:
+def test_all_of_a_client_host_comes_from_its_bundle(hub: Admin, tmp_path: Path, program: str) -> None:
     import ssl
 
     secret = hub.path(AUTH_INFO).read_text().splitlines()[2]
@@ -200,7 +199,7 @@ def test_all_of_a_client_host_comes_from_its_bundle(hub: Program, tmp_path: Path
     assert isinstance(context, ssl.SSLContext)
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(hub.path(CERTS) / "cacert.pem")
-    elsewhere = Program(tmp_path / "elsewhere")
+    elsewhere = Admin(tmp_path / "elsewhere")
     with Peer(honest(accounts(secret)), context) as peer:  # type: ignore[arg-type]
         url = f"smtp+tls://127.0.0.1:{peer.port}"
         ran = elsewhere("--json", "probe", url, "--name", HUB, "--bundle", archive, "--no-negative")
@@ -210,7 +209,7 @@ def test_all_of_a_client_host_comes_from_its_bundle(hub: Program, tmp_path: Path
     assert not list((tmp_path / "elsewhere").rglob("*.pem"))
 
 
-def test_a_bundle_brings_everything_and_must_be_whole(hub: Program, tmp_path: Path) -> None:
+def test_a_bundle_brings_everything_and_must_be_whole(hub: Admin, tmp_path: Path) -> None:
     archive = tmp_path / "attic.tar"
     hub("bundle", "attic", "-o", archive)
     taken = hub.refuses(64, "probe", "smtp://dmzmail", "--bundle", archive, "--auth-info", "f")

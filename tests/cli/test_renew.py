@@ -1,29 +1,26 @@
 """``cert renew``: what stays, what changes, what is due, and the way back when the mail server balks."""
 
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
+from admin import HUB, Admin, contents, issued_hub
 
 from smtpcreds.inventory import State, open_inventory
-
-from .stage import HUB, Stage, hub, snapshot
 
 TWO_THIRDS = "+244 days"
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    stage = hub(tmp_path_factory.mktemp("renew") / "root")
+    stage = issued_hub(tmp_path_factory.mktemp("renew") / "root")
     stage("cert", "issue", "attic", "--client", "--san", "attic.lan.polkatistas.org", "--days", "90")
     return stage.root
 
 
 @pytest.fixture
-def stage(template: Path, tmp_path: Path) -> Stage:
-    shutil.copytree(template, tmp_path / "root", symlinks=True)
-    return Stage(tmp_path / "root")
+def stage(template: Path, tmp_path: Path) -> Admin:
+    return Admin(template).copy(tmp_path / "root")
 
 
 def hook(directory: Path, body: str) -> str:
@@ -34,16 +31,16 @@ def hook(directory: Path, body: str) -> str:
     return str(script)
 
 
-def states(stage: Stage, host: str = HUB) -> dict[str, State]:
+def states(stage: Admin, host: str = HUB) -> dict[str, State]:
     with open_inventory(stage.state / "inventory.sqlite3", read_only=True) as inventory:
         return {row.serial: row.state for row in inventory.listing(host=host)}
 
 
-def test_the_key_stays_and_so_does_the_former_certificate(stage: Stage) -> None:
+def test_the_key_stays_and_so_does_the_former_certificate(stage: Admin) -> None:
     certificate, former = stage.certs / "dmzmail-cert.pem", stage.certs / "dmzmail-cert.pem.previous"
-    before, serial = snapshot(stage.certs), stage.serial()
+    before, serial = contents(stage.certs), stage.serial()
     stage("cert", "renew", "dmzmail")
-    after = snapshot(stage.certs)
+    after = contents(stage.certs)
     assert after["dmzmail-key.pem"] == before["dmzmail-key.pem"] == after["dmzmail-key.pem.previous"]
     assert after[former.name] == before[certificate.name] != after[certificate.name]
     assert stage.public_key(certificate) == stage.public_key(former)
@@ -56,10 +53,10 @@ def test_the_key_stays_and_so_does_the_former_certificate(stage: Stage) -> None:
     }
 
 
-def test_a_new_key_on_request(stage: Stage) -> None:
-    before = snapshot(stage.certs)
+def test_a_new_key_on_request(stage: Admin) -> None:
+    before = contents(stage.certs)
     (row,) = stage.json("cert", "renew", "dmzmail", "--new-key")["certificates"]
-    after = snapshot(stage.certs)
+    after = contents(stage.certs)
     assert after["dmzmail-key.pem"] != before["dmzmail-key.pem"] == after["dmzmail-key.pem.previous"]
     assert stage.is_pair()
     assert stage.is_pair(suffix=".previous")
@@ -70,7 +67,7 @@ def test_a_new_key_on_request(stage: Stage) -> None:
     assert "P-384" in stage.openssl("x509", "-in", stage.certs / "dmzmail-cert.pem", "-noout", "-text")
 
 
-def test_names_role_and_lifetime_stay(stage: Stage) -> None:
+def test_names_role_and_lifetime_stay(stage: Admin) -> None:
     certificate = stage.certs / "attic-cert.pem"
     what = ("-noout", "-ext", "subjectAltName,extendedKeyUsage,keyUsage")
     before = stage.openssl("x509", "-in", certificate, *what)
@@ -86,7 +83,7 @@ def test_names_role_and_lifetime_stay(stage: Stage) -> None:
 
 @pytest.mark.parametrize("key", [(), ("--new-key",)])
 def test_an_expired_or_missing_certificate_is_renewed_from_the_inventory(
-    stage: Stage, key: tuple[str, ...]
+    stage: Admin, key: tuple[str, ...]
 ) -> None:
     later = stage.at("+400 days")
     later.verify(stage.certs / "dmzmail-cert.pem", status=2)
@@ -98,7 +95,7 @@ def test_an_expired_or_missing_certificate_is_renewed_from_the_inventory(
     assert stage.is_pair("attic")
 
 
-def test_a_key_that_is_gone_is_not_replaced_silently(stage: Stage) -> None:
+def test_a_key_that_is_gone_is_not_replaced_silently(stage: Admin) -> None:
     (stage.certs / "dmzmail-key.pem").unlink()
     said = stage("cert", "renew", "dmzmail", status=66)
     assert "dmzmail-key.pem: is gone" in said
@@ -107,7 +104,7 @@ def test_a_key_that_is_gone_is_not_replaced_silently(stage: Stage) -> None:
     assert stage.is_pair()
 
 
-def test_an_unknown_host_is_told_who_is_known(stage: Stage) -> None:
+def test_an_unknown_host_is_told_who_is_known(stage: Admin) -> None:
     said = stage("cert", "renew", "dmzmial", status=66)
     assert f"dmzmial.polkatistas.org: is not in the inventory; known: {HUB}" in said
 
@@ -123,13 +120,13 @@ def test_an_unknown_host_is_told_who_is_known(stage: Stage) -> None:
         (("dmzmail", "--reload", "'open"), "quot"),
     ],
 )
-def test_words_that_do_not_fit(stage: Stage, words: tuple[str, ...], about: str) -> None:
-    before = snapshot(stage.certs)
+def test_words_that_do_not_fit(stage: Admin, words: tuple[str, ...], about: str) -> None:
+    before = contents(stage.certs)
     assert about in stage("cert", "renew", *words, status=64)
-    assert snapshot(stage.certs) == before
+    assert contents(stage.certs) == before
 
 
-def test_what_others_put_there_is_left_alone(stage: Stage, tmp_path: Path) -> None:
+def test_what_others_put_there_is_left_alone(stage: Admin, tmp_path: Path) -> None:
     new = ("-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=other", "-days", "10")
     stage.openssl("req", *new, "-keyout", tmp_path / "key", "-out", tmp_path / "cert")
     for kind in ("key", "cert"):
@@ -142,7 +139,7 @@ def test_what_others_put_there_is_left_alone(stage: Stage, tmp_path: Path) -> No
         stage("cert", "issue", "dmzmail", "--force")
 
 
-def test_a_leaked_key_is_not_kept(stage: Stage) -> None:
+def test_a_leaked_key_is_not_kept(stage: Admin) -> None:
     stage("cert", "renew", "dmzmail", "--new-key")
     stage("cert", "revoke", stage.serial(), "--reason", "keyCompromise")
     said = stage("cert", "renew", "dmzmail", status=65)
@@ -153,7 +150,7 @@ def test_a_leaked_key_is_not_kept(stage: Stage) -> None:
 
 
 def test_with_an_intermediate_the_chain_is_written_again(tmp_path: Path) -> None:
-    stage = Stage(tmp_path / "root")
+    stage = Admin(tmp_path / "root")
     stage("ca", "init", "--no-passphrase", "--intermediate", "--permit", "polkatistas.org")
     stage("cert", "issue", HUB)
     certificate = stage.certs / f"{HUB}-cert.pem"
@@ -164,13 +161,13 @@ def test_with_an_intermediate_the_chain_is_written_again(tmp_path: Path) -> None
     stage.openssl("verify", "-x509_strict", "-CAfile", bundle, "-untrusted", certificate, certificate)
 
 
-def test_due_is_past_two_thirds(stage: Stage) -> None:
-    before = snapshot(stage.certs)
+def test_due_is_past_two_thirds(stage: Admin) -> None:
+    before = contents(stage.certs)
     assert "nothing to do" in stage("cert", "renew", "--due", "--dry-run")
     assert "nothing is due" in stage("cert", "renew", "--due")
     planned = stage.at(TWO_THIRDS)("cert", "renew", "--due", "--dry-run", status=1)
     assert "dmzmail-cert.pem  0600" in planned
-    assert snapshot(stage.certs) == before
+    assert contents(stage.certs) == before
     done = stage.at(TWO_THIRDS).json("cert", "renew", "--due")
     assert {row["host"] for row in done["certificates"]} == {HUB, "attic.polkatistas.org"}
     assert done["crl"]["number"] > 1
@@ -178,7 +175,7 @@ def test_due_is_past_two_thirds(stage: Stage) -> None:
     stage.at(TWO_THIRDS).verify(stage.certs / "dmzmail-cert.pem")
 
 
-def test_what_was_replaced_or_revoked_is_not_due(stage: Stage) -> None:
+def test_what_was_replaced_or_revoked_is_not_due(stage: Admin) -> None:
     stage.at("+200 days")("cert", "renew", "dmzmail")
     stage("cert", "revoke", "attic")
     done = stage.at(TWO_THIRDS).json("cert", "renew", "--due")
@@ -186,17 +183,17 @@ def test_what_was_replaced_or_revoked_is_not_due(stage: Stage) -> None:
     assert done["crl"]
 
 
-def test_the_crl_is_due_by_itself(stage: Stage) -> None:
-    before = snapshot(stage.certs)
+def test_the_crl_is_due_by_itself(stage: Admin) -> None:
+    before = contents(stage.certs)
     done = stage.at("+21 days").json("cert", "renew", "--due")
     assert done["certificates"] == []
     assert stage.at("+35 days").openssl("crl", "-in", stage.certs / "crl.pem", "-noout", "-nextupdate")
-    changed = {name for name, content in snapshot(stage.certs).items() if before[name] != content}
+    changed = {name for name, content in contents(stage.certs).items() if before[name] != content}
     assert changed == {"crl.pem"}
     stage.at("+40 days").verify(stage.certs / "dmzmail-cert.pem")
 
 
-def test_a_lost_copy_of_the_crl_comes_back_without_the_key(stage: Stage) -> None:
+def test_a_lost_copy_of_the_crl_comes_back_without_the_key(stage: Admin) -> None:
     (stage.certs / "crl.pem").write_text("")
     (stage.state / "ca/ca-key.pem").chmod(0)
     stage("cert", "renew", "--due", "--dry-run", status=1)
@@ -205,7 +202,7 @@ def test_a_lost_copy_of_the_crl_comes_back_without_the_key(stage: Stage) -> None
     stage.verify(stage.certs / "dmzmail-cert.pem")
 
 
-def test_one_failure_does_not_stop_the_others(stage: Stage) -> None:
+def test_one_failure_does_not_stop_the_others(stage: Admin) -> None:
     (stage.certs / "attic-key.pem").unlink()
     serial, later = stage.serial(), stage.at(TWO_THIRDS)
     planned = later("cert", "renew", "--due", "-n", status=1)
@@ -218,37 +215,37 @@ def test_one_failure_does_not_stop_the_others(stage: Stage) -> None:
 
 
 def test_without_a_terminal_an_encrypted_key_is_one_line(tmp_path: Path) -> None:
-    stage = Stage(tmp_path / "root")
+    stage = Admin(tmp_path / "root")
     secret = {"CA_SECRET": "squeezebox and more"}
     source = ("--passphrase", "env:CA_SECRET")
-    assert stage.attempt("ca", "init", *source, **secret).returncode == 0
-    assert stage.attempt("cert", "issue", HUB, *source, **secret).returncode == 0
+    assert stage.run("ca", "init", *source, env=secret).status == 0
+    assert stage.run("cert", "issue", HUB, *source, env=secret).status == 0
     stage("cert", "renew", "--due")
-    before = snapshot(stage.certs)
-    done = stage.at(TWO_THIRDS).attempt("cert", "renew", "--due")
-    assert (done.returncode, done.stdout) == (77, "")
-    first, *more = done.stderr.splitlines()
+    before = contents(stage.certs)
+    done = stage.at(TWO_THIRDS).run("cert", "renew", "--due")
+    assert (done.status, done.out) == (77, "")
+    first, *more = done.err.splitlines()
     assert "is encrypted and no passphrase was given" in first
     assert [line[:7] for line in more] == ["  hint:"]
-    assert snapshot(stage.certs) == before
+    assert contents(stage.certs) == before
     output = ("--reload", hook(tmp_path, "env > environment"))
-    done = stage.at(TWO_THIRDS).attempt("cert", "renew", "--due", *source, *output, **secret)
-    assert done.returncode == 0, done.stderr
+    done = stage.at(TWO_THIRDS).run("cert", "renew", "--due", *source, *output, env=secret)
+    assert done.status == 0, done.err
     seen = (tmp_path / "environment").read_text()
     assert "PATH=" in seen
     assert "squeezebox" not in seen
 
 
-def test_the_command_runs_when_all_is_in_place_and_only_then(stage: Stage, tmp_path: Path) -> None:
+def test_the_command_runs_when_all_is_in_place_and_only_then(stage: Admin, tmp_path: Path) -> None:
     command = hook(
         tmp_path, f"cat {stage.certs}/*-cert.pem {stage.certs}/crl.pem > seen; echo heard; echo x >> log"
     )
     stage("cert", "renew", "--due", "--reload", command)
     assert not (tmp_path / "log").exists()
-    done = stage.at(TWO_THIRDS).attempt("cert", "renew", "--due", "--reload", command, "--json")
-    assert done.returncode == 0, done.stderr
-    assert "heard" not in done.stdout
-    assert "heard" in done.stderr
+    done = stage.at(TWO_THIRDS).run("cert", "renew", "--due", "--reload", command, "--json")
+    assert done.status == 0, done.err
+    assert "heard" not in done.out
+    assert "heard" in done.err
     files = [*sorted(stage.certs.glob("*-cert.pem")), stage.certs / "crl.pem"]
     assert (tmp_path / "seen").read_bytes() == b"".join(path.read_bytes() for path in files)
     assert (tmp_path / "log").read_text() == "x\n"
@@ -256,17 +253,17 @@ def test_the_command_runs_when_all_is_in_place_and_only_then(stage: Stage, tmp_p
 
 @pytest.mark.parametrize("key", [(), ("--new-key",)])
 def test_when_the_command_fails_everything_is_as_before(
-    stage: Stage, tmp_path: Path, key: tuple[str, ...]
+    stage: Admin, tmp_path: Path, key: tuple[str, ...]
 ) -> None:
     pairs = ("dmzmail-key.pem", "dmzmail-cert.pem", "attic-key.pem", "attic-cert.pem")
-    before, serial = snapshot(stage.certs), stage.serial()
+    before, serial = contents(stage.certs), stage.serial()
     command = hook(tmp_path, f"cat {stage.certs}/dmzmail-cert.pem >> log; exit 3")
-    done = stage.attempt("cert", "renew", "dmzmail", "attic", *key, "--reload", command)
-    assert done.returncode == 69
-    (line,) = done.stderr.splitlines()
+    done = stage.run("cert", "renew", "dmzmail", "attic", *key, "--reload", command)
+    assert done.status == 69
+    (line,) = done.err.splitlines()
     assert "exit status 3" in line
     assert f"the former pair of {HUB}, attic.polkatistas.org is back in place" in line
-    after = snapshot(stage.certs)
+    after = contents(stage.certs)
     assert {name: after[name] for name in pairs} == {name: before[name] for name in pairs}
     heard = (tmp_path / "log").read_bytes()
     former = (stage.certs / "dmzmail-cert.pem").read_bytes()
@@ -280,7 +277,7 @@ def test_when_the_command_fails_everything_is_as_before(
     assert stage.serial() != serial
 
 
-def test_what_was_not_there_is_not_there_after_a_failure(stage: Stage) -> None:
+def test_what_was_not_there_is_not_there_after_a_failure(stage: Admin) -> None:
     (stage.certs / "dmzmail-cert.pem").unlink()
     stage("cert", "renew", "dmzmail", "--reload", "false", status=69)
     assert not (stage.certs / "dmzmail-cert.pem").exists()
@@ -288,15 +285,15 @@ def test_what_was_not_there_is_not_there_after_a_failure(stage: Stage) -> None:
     assert stage.is_pair()
 
 
-def test_a_command_that_is_not_there_stops_all_at_once(stage: Stage) -> None:
-    before = snapshot(stage.certs)
+def test_a_command_that_is_not_there_stops_all_at_once(stage: Admin) -> None:
+    before = contents(stage.certs)
     assert "no program" in stage(
         "cert", "renew", "dmzmail", "--reload", "systemctl-of-old reload x", status=69
     )
-    assert snapshot(stage.certs) == before
+    assert contents(stage.certs) == before
 
 
-def test_a_place_that_can_not_be_used_concerns_its_own_hosts(stage: Stage) -> None:
+def test_a_place_that_can_not_be_used_concerns_its_own_hosts(stage: Admin) -> None:
     stage("cert", "issue", "cellar", "--to", stage.root / "clients")
     (stage.root / "clients/cacert.pem").write_text("-----BEGIN CERTIFICATE-----\n")
     serial = stage.serial()
@@ -309,7 +306,7 @@ def test_a_place_that_can_not_be_used_concerns_its_own_hosts(stage: Stage) -> No
     stage.verify(stage.root / "clients/cellar-cert.pem")
 
 
-def test_what_another_ca_certified_is_left_to_it(stage: Stage, tmp_path: Path) -> None:
+def test_what_another_ca_certified_is_left_to_it(stage: Admin, tmp_path: Path) -> None:
     stage("cert", "request", "barn")
     new = ("-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=Other CA", "-days", "900")
     usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
@@ -336,12 +333,12 @@ def test_what_another_ca_certified_is_left_to_it(stage: Stage, tmp_path: Path) -
     stage.openssl("verify", "-CAfile", stage.certs / "cacert.pem", stage.certs / "barn-cert.pem")
 
 
-def test_a_command_of_ours_is_told_at_once_that_it_would_wait_for_itself(stage: Stage) -> None:
+def test_a_command_of_ours_is_told_at_once_that_it_would_wait_for_itself(stage: Admin) -> None:
     serial = stage.serial()
     repository = Path(__file__).parents[2]
     ours = f"env PYTHONPATH={repository} {sys.executable} -m smtpcreds --root {stage.root} ca crl"
-    done = stage.attempt("cert", "renew", "dmzmail", "--reload", ours)
-    assert done.returncode == 69
-    assert "run this one after it, not as its --reload" in done.stderr
-    assert f"the former pair of {HUB} is back in place" in done.stderr
+    done = stage.run("cert", "renew", "dmzmail", "--reload", ours)
+    assert done.status == 69
+    assert "run this one after it, not as its --reload" in done.err
+    assert f"the former pair of {HUB} is back in place" in done.err
     assert stage.serial() == serial

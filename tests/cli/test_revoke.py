@@ -4,28 +4,26 @@ import shutil
 from pathlib import Path
 
 import pytest
-
-from .stage import HUB, Stage, hub, snapshot
+from admin import HUB, Admin, contents, issued_hub
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    stage = hub(tmp_path_factory.mktemp("revoke") / "root")
+    stage = issued_hub(tmp_path_factory.mktemp("revoke") / "root")
     stage("cert", "issue", "attic", "--client", "--to", stage.root / "clients")
     return stage.root
 
 
 @pytest.fixture
-def stage(template: Path, tmp_path: Path) -> Stage:
-    shutil.copytree(template, tmp_path / "root", symlinks=True)
-    return Stage(tmp_path / "root")
+def stage(template: Path, tmp_path: Path) -> Admin:
+    return Admin(template).copy(tmp_path / "root")
 
 
-def listed(stage: Stage) -> str:
+def listed(stage: Admin) -> str:
     return stage.openssl("crl", "-in", stage.crl, "-noout", "-text").lower()
 
 
-def test_a_revoked_host_is_refused_everywhere(stage: Stage) -> None:
+def test_a_revoked_host_is_refused_everywhere(stage: Admin) -> None:
     done = stage.json("cert", "revoke", "attic", "--reason", "superseded")
     (row,) = done["revoked"]
     assert (row["host"], done["reason"], done["crls"][0]["count"]) == (
@@ -43,7 +41,7 @@ def test_a_revoked_host_is_refused_everywhere(stage: Stage) -> None:
     stage.openssl("crl", "-in", stage.crl, "-noout", "-CAfile", bundle)
 
 
-def test_gnutls_reads_the_crl_too(stage: Stage) -> None:
+def test_gnutls_reads_the_crl_too(stage: Admin) -> None:
     import subprocess
 
     stage("cert", "revoke", "attic")
@@ -52,7 +50,7 @@ def test_gnutls_reads_the_crl_too(stage: Stage) -> None:
     assert (done.returncode, "Verified" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
-def test_the_beginning_of_a_serial_number_or_fingerprint_will_do(stage: Stage) -> None:
+def test_the_beginning_of_a_serial_number_or_fingerprint_will_do(stage: Admin) -> None:
     fingerprint = stage.openssl(
         "x509", "-in", stage.certs / "dmzmail-cert.pem", "-noout", "-fingerprint", "-sha256"
     ).partition("=")[2]
@@ -63,7 +61,7 @@ def test_the_beginning_of_a_serial_number_or_fingerprint_will_do(stage: Stage) -
     stage.verify(stage.root / "clients/attic-cert.pem", status=2)
 
 
-def test_of_two_the_one_that_is_meant(stage: Stage) -> None:
+def test_of_two_the_one_that_is_meant(stage: Admin) -> None:
     old = stage.serial()
     stage("cert", "renew", "dmzmail")
     said = stage("cert", "revoke", "dmzmail", status=65)
@@ -79,7 +77,7 @@ def test_of_two_the_one_that_is_meant(stage: Stage) -> None:
     stage.verify(stage.certs / "dmzmail-cert.pem", status=2)
 
 
-def test_all_of_a_host(stage: Stage) -> None:
+def test_all_of_a_host(stage: Admin) -> None:
     stage("cert", "renew", "dmzmail", "--new-key")
     assert (
         stage.json("cert", "revoke", "dmzmail", "--all", "--reason", "cessationOfOperation")["crls"][0][
@@ -90,7 +88,7 @@ def test_all_of_a_host(stage: Stage) -> None:
     stage.verify(stage.certs / "dmzmail-cert.pem.previous", status=2)
 
 
-def test_a_leaked_key_takes_every_certificate_that_has_it(stage: Stage) -> None:
+def test_a_leaked_key_takes_every_certificate_that_has_it(stage: Admin) -> None:
     stage("cert", "renew", "dmzmail")
     stage("cert", "revoke", stage.serial()[:10], "--reason", "KEYCOMPROMISE")
     stage.verify(stage.certs / "dmzmail-cert.pem.previous", status=2)
@@ -98,12 +96,12 @@ def test_a_leaked_key_takes_every_certificate_that_has_it(stage: Stage) -> None:
     stage.verify(stage.root / "clients/attic-cert.pem")
 
 
-def test_twice_is_one_clear_line(stage: Stage) -> None:
+def test_twice_is_one_clear_line(stage: Admin) -> None:
     stage("cert", "revoke", "attic", "--reason", "superseded")
     crl = stage.crl.read_bytes()
-    done = stage.attempt("cert", "revoke", "attic")
-    (line,) = done.stderr.splitlines()
-    assert done.returncode == 65
+    done = stage.run("cert", "revoke", "attic")
+    (line,) = done.err.splitlines()
+    assert done.status == 65
     assert "is revoked since" in line
     assert "(superseded)" in line
     assert stage.crl.read_bytes() == crl
@@ -118,28 +116,28 @@ def test_twice_is_one_clear_line(stage: Stage) -> None:
         (("dmzmail", "--reason", "boredom"), 64, "known: unspecified, keyCompromise"),
     ],
 )
-def test_what_can_not_be_revoked(stage: Stage, words: tuple[str, ...], status: int, about: str) -> None:
+def test_what_can_not_be_revoked(stage: Admin, words: tuple[str, ...], status: int, about: str) -> None:
     crl = stage.crl.read_bytes()
     assert about in stage("cert", "revoke", *words, status=status)
     assert stage.crl.read_bytes() == crl
 
 
-def test_an_expired_one_is_refused_and_leaves_the_crl(stage: Stage) -> None:
+def test_an_expired_one_is_refused_and_leaves_the_crl(stage: Admin) -> None:
     later = stage.at("+400 days")
     assert "expired on" in later("cert", "revoke", "attic", status=65)
     stage("cert", "revoke", "attic")
     assert later.json("ca", "crl")["count"] == 0, "RFC 5280 section 3.3"
 
 
-def test_the_plan_changes_nothing(stage: Stage) -> None:
-    before, crl = snapshot(stage.certs), stage.crl.read_bytes()
+def test_the_plan_changes_nothing(stage: Admin) -> None:
+    before, crl = contents(stage.certs), stage.crl.read_bytes()
     said = stage("cert", "revoke", "dmzmail", "--dry-run")
     assert f"would revoke {stage.serial()} of {HUB}" in said
-    assert (snapshot(stage.certs), stage.crl.read_bytes()) == (before, crl)
+    assert (contents(stage.certs), stage.crl.read_bytes()) == (before, crl)
     stage("cert", "revoke", "dmzmail")
 
 
-def test_the_current_pair_is_warned_of_and_can_be_issued_again(stage: Stage) -> None:
+def test_the_current_pair_is_warned_of_and_can_be_issued_again(stage: Admin) -> None:
     said = stage("cert", "revoke", "dmzmail")
     assert f"is revoked and still in place; next: smtpcreds cert issue {HUB}" in said
     assert "SIGHUP" in said
@@ -148,14 +146,14 @@ def test_the_current_pair_is_warned_of_and_can_be_issued_again(stage: Stage) -> 
     assert "revoked (unspecified)" not in stage("cert", "renew", "dmzmail")
 
 
-def test_a_host_without_valid_certificates_is_sent_to_issue(stage: Stage) -> None:
+def test_a_host_without_valid_certificates_is_sent_to_issue(stage: Admin) -> None:
     stage("cert", "revoke", "dmzmail", "--reason", "superseded")
     said = stage("cert", "renew", "dmzmail", status=65)
     assert "was revoked (superseded)" in said
     assert f"smtpcreds cert issue {HUB}" in said
 
 
-def test_places_that_are_gone_or_open_do_not_stop_it(stage: Stage) -> None:
+def test_places_that_are_gone_or_open_do_not_stop_it(stage: Admin) -> None:
     shutil.rmtree(stage.certs)
     (stage.root / "clients").chmod(0o777)
     said = stage("cert", "revoke", "attic")
@@ -167,18 +165,18 @@ def test_places_that_are_gone_or_open_do_not_stop_it(stage: Stage) -> None:
     assert (stage.root / "clients/crl.pem").read_bytes() == stage.crl.read_bytes()
 
 
-def test_a_failing_command_does_not_take_a_revocation_back(stage: Stage) -> None:
+def test_a_failing_command_does_not_take_a_revocation_back(stage: Admin) -> None:
     assert "failed with exit status 1" in stage("cert", "revoke", "attic", "--reload", "false", status=69)
     stage.verify(stage.root / "clients/attic-cert.pem", status=2)
 
 
 def test_with_the_wrong_passphrase_nothing_is_revoked(tmp_path: Path) -> None:
-    stage = Stage(tmp_path / "root")
+    stage = Admin(tmp_path / "root")
     right, wrong = {"CA_SECRET": "squeezebox and more"}, {"CA_SECRET": "concertina"}
     source = ("--passphrase", "env:CA_SECRET")
-    assert stage.attempt("ca", "init", *source, **right).returncode == 0
-    assert stage.attempt("cert", "issue", HUB, *source, **right).returncode == 0
-    done = stage.attempt("cert", "revoke", HUB, *source, **wrong)
-    assert (done.returncode, "does not open" in done.stderr) == (77, True)
+    assert stage.run("ca", "init", *source, env=right).status == 0
+    assert stage.run("cert", "issue", HUB, *source, env=right).status == 0
+    done = stage.run("cert", "revoke", HUB, *source, env=wrong)
+    assert (done.status, "does not open" in done.err) == (77, True)
     assert "0 revoked" in stage("ca", "crl", "--check")
     assert "nothing is due" in stage("cert", "renew", "--due")

@@ -7,19 +7,20 @@ from pathlib import Path
 from shlex import split
 
 import pytest
+from admin import HUB, SECRET
 
 from smtpcreds.accounts.forms import CLEAR, Hashed
 from smtpcreds.model import Account
 from smtpcreds.sasldb.opening import open_store
 from smtpcreds.sasldb.records import replacement
 
-from .bulk_scene import HUB, key
-from .rotate_scene import ALL, NEW, OLD, SECRET, STORED, Hub, secret_in
+from .bulk_scene import key
+from .rotate_scene import ALL, NEW, OLD, STORED, Hub, rotating_hub, secret_in
 
 
 @pytest.fixture
-def hub(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Hub:
-    return Hub(tmp_path, capfd)
+def hub(tmp_path: Path) -> Hub:
+    return rotating_hub(tmp_path)
 
 
 @pytest.mark.parametrize("words", STORED)
@@ -76,7 +77,7 @@ def test_a_form_that_can_not_be_made_here_is_asked_for(hub: Hub) -> None:
 
 def test_nothing_says_the_secret(hub: Hub) -> None:
     hub.add("--hashed")
-    said = hub.sasl("rotate", "maildroid", "--client", "attic", "-v")
+    said: str = hub.sasl("rotate", "maildroid", "--client", "attic", "-v")
     secret = secret_in(hub.client()).decode()
     for words in (
         ("rotations",),
@@ -103,11 +104,8 @@ def test_the_file_for_client_hosts_lasts_until_the_old_account_is_retired(hub: H
     plan = hub.sasl("rotate", "maildroid", "--retire", "-n").splitlines()
     assert [line.split()[1:3] for line in plan] == [["delete", OLD], ["delete", str(hub.client())]]
     assert hub.client().read_text() == handed
-    hub.prefix = ("faketime", "-f", "+31d")
-    assert (
-        "the file for client hosts, which had its secret, is deleted too"
-        in hub("sasl", "rotate", "--due").out
-    )
+    done = hub.behind("faketime", "-f", "+31d")("sasl", "rotate", "--due")
+    assert "the file for client hosts, which had its secret, is deleted too" in done.out
     assert not hub.client().parent.exists()
     assert "can't be read back" in hub.sasl("auth-info", "maildroid-2", status=65)
 
@@ -124,7 +122,7 @@ def test_a_successor_that_became_clear_text_keeps_its_file(hub: Hub) -> None:
 def test_rotations_says_when_the_file_has_not_the_secret(hub: Hub) -> None:
     hub.add("--hashed")
     hub.sasl("rotate", "maildroid")
-    hub.sasl("passwd", "maildroid-2", "--password", f"file:{hub.kept}")
+    hub.sasl("passwd", "maildroid-2", "--password", hub.secret("kept"))
     command = "smtpcreds sasl passwd maildroid-2 --auth-info FILE"
     assert f"its secret can't be read back; give it another one: {command}" in hub.sasl("rotations")
     hub.sasl(*split(command)[2:-1], hub.client(), "--force")
@@ -135,7 +133,7 @@ def test_rotations_says_when_the_file_has_not_the_secret(hub: Hub) -> None:
 
 def test_commands_that_are_said_name_the_database(hub: Hub) -> None:
     database = hub.directory / "other db"
-    hub.sasl("add", "maildroid", "--hashed", "--database", database, "--password", f"file:{hub.kept}")
+    hub.sasl("add", "maildroid", "--hashed", "--database", database, "--password", hub.secret("kept"))
     said = hub.sasl("rotate", "maildroid", "--database", database)
     command = next(line for line in said.splitlines() if "--retire" in line).partition("    once")[0].strip()
     for text in (hub.sasl("rotations"), hub("status").out):
@@ -159,15 +157,15 @@ def test_two_databases_do_not_share_a_file_for_client_hosts(hub: Hub) -> None:
 
 
 def test_an_account_whose_name_is_no_directory_is_replaced(hub: Hub) -> None:
-    hub.sasl("add", "relay/attic", "--hashed", "--password", f"file:{hub.kept}")
+    hub.sasl("add", "relay/attic", "--hashed", "--password", hub.secret("kept"))
     hub.sasl("rotate", "relay/attic", "--successor", "attic")
     hub.sasl("rotate", "relay/attic", "--retire")
     assert (hub.states(), hub.held("relay/attic")) == (["retired"], {})
 
 
 def test_setup_and_bundle_know_the_file(hub: Hub) -> None:
-    hub("setup", "dmzmail", "--no-passphrase", "--password", f"file:{hub.kept}")
-    hub.sasl("passwd", "maildroid", "--hashed", "--password", f"file:{hub.kept}")
+    hub("setup", "dmzmail", "--no-passphrase", "--password", hub.secret("kept"))
+    hub.sasl("passwd", "maildroid", "--hashed", "--password", hub.secret("kept"))
     hub.sasl("rotate", "maildroid")
     archive = hub.directory / "attic.tar"
     hub("bundle", "attic", "--account", "maildroid-2", "-o", archive)

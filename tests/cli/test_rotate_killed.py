@@ -1,7 +1,6 @@
 """Replacements of accounts that a kill interrupts. Debian: libsasl2-modules-db, strace."""
 
 import shutil
-import signal
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
@@ -10,32 +9,26 @@ from shlex import split
 from typing import Any
 
 import pytest
+from admin import HUB, SECRET
 
 from smtpcreds.accounts import book
+from smtpcreds.cli import run
 from smtpcreds.cli.session import Session
 from smtpcreds.inventory.rotations import RotationTable
 from smtpcreds.model import Account
 from smtpcreds.setup import client_accounts, rotation
 
-from .bulk_scene import HUB, key
-from .rotate_scene import NEW, OLD, SECRET, Hub, secret_in
+from .bulk_scene import key
+from .rotate_scene import NEW, OLD, Hub, rotating_hub, secret_in
 
 
 @pytest.fixture
-def hub(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Hub:
-    return Hub(tmp_path, capfd)
-
-
-def killed_at(call: str) -> tuple[str, ...]:
-    inject = f"inject={call}:signal=KILL:when=1"
-    environment = ("env", "PYTHONDONTWRITEBYTECODE=1")
-    return (*environment, "strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject)
+def hub(tmp_path: Path) -> Hub:
+    return rotating_hub(tmp_path)
 
 
 def interrupt(hub: Hub, call: str, *words: object) -> None:
-    hub.prefix = killed_at(call)
-    assert hub.run("sasl", "rotate", "maildroid", *map(str, words)).status == -signal.SIGKILL
-    hub.prefix = ()
+    assert hub.killed(f"{call}:signal=KILL:when=1", "sasl", "rotate", "maildroid", *map(str, words))
 
 
 def test_killed_before_the_account_is_made(hub: Hub) -> None:
@@ -68,7 +61,7 @@ def die_before_the_event(hub: Hub, *words: object) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("smtpcreds.setup.rotation.record", die)
-        hub.sasl("rotate", "maildroid", *words, status=70)
+        assert run(hub.arguments("sasl", "rotate", "maildroid", *map(str, words))) == 70
     assert (hub.states(), bool(hub.held())) == (["begun"], True)
 
 
@@ -92,7 +85,7 @@ def test_killed_with_a_place_of_its_own(hub: Hub) -> None:
 def test_a_chosen_secret_is_not_taken_for_the_one_of_a_killed_run(hub: Hub) -> None:
     hub.add("--hashed")
     die_before_the_event(hub)
-    chosen = hub.file("chosen", b"another old polka record")
+    chosen = hub.write("chosen", b"another old polka record")
     said = hub.sasl("rotate", "maildroid", "--password", f"file:{chosen}", status=73)
     assert f"is being replaced by {NEW}" in said
 

@@ -6,12 +6,12 @@ from shlex import split
 import pytest
 from desktop import session
 
-from .rotate_scene import NEW, STORED, Hub, secret_in
+from .rotate_scene import NEW, STORED, Hub, rotating_hub, secret_in
 
 
 @pytest.fixture
-def hub(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Hub:
-    return Hub(tmp_path, capfd)
+def hub(tmp_path: Path) -> Hub:
+    return rotating_hub(tmp_path)
 
 
 def test_a_named_place_is_the_only_one(hub: Hub) -> None:
@@ -55,15 +55,10 @@ def test_several_places(hub: Hub) -> None:
     assert names == ["two", "one"]
 
 
-@pytest.fixture(autouse=True)
-def at_home(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(hub.directory)
-
-
 @pytest.mark.parametrize("option", ["--keep=file:taken", "--auth-info=taken"])
 def test_a_file_in_the_way_is_left_alone(hub: Hub, option: str) -> None:
     hub.add("--hashed")
-    hub.file("taken", b"something else")
+    hub.write("taken", b"something else")
     for words in (("-n",), ()):
         assert "left alone" in hub.sasl("rotate", "maildroid", option, *words, status=73)
     assert (hub.directory / "taken").read_bytes() == b"something else"
@@ -73,8 +68,7 @@ def test_a_file_in_the_way_is_left_alone(hub: Hub, option: str) -> None:
 def test_a_place_that_fails_leaves_nothing_half_way(hub: Hub) -> None:
     hub.add("--hashed")
     no_keyring = ("env", "PYTHON_KEYRING_BACKEND=keyring.backends.fail.Keyring")
-    hub.prefix = no_keyring
-    done = hub.run("sasl", "rotate", "maildroid", "--keep", "keyring:relays/maildroid-2")
+    done = hub.behind(*no_keyring).run("sasl", "rotate", "maildroid", "--keep", "keyring:relays/maildroid-2")
     assert (done.status, done.out, "no keyring here" in done.err) == (69, "", True)
     assert hub.held() == {}
     assert hub.states() == ["abandoned"]
@@ -83,7 +77,7 @@ def test_a_place_that_fails_leaves_nothing_half_way(hub: Hub) -> None:
 
 def test_a_chosen_secret(hub: Hub) -> None:
     hub.add("--hashed")
-    chosen = hub.file("chosen", b"another old polka record")
+    chosen = hub.write("chosen", b"another old polka record")
     hub.sasl("rotate", "maildroid", "--password", f"file:{chosen}")
     assert hub.opened(b"another old polka record") == {"SCRAM-SHA-256"}
     assert secret_in(hub.client()) == b"another old polka record"
@@ -91,7 +85,7 @@ def test_a_chosen_secret(hub: Hub) -> None:
 
 def test_a_chosen_secret_that_is_refused(hub: Hub) -> None:
     hub.add("--hashed")
-    hub.file("weak", b"polka\x07")
+    hub.write("weak", b"polka\x07")
     hub.sasl("rotate", "maildroid", "--password", "file:weak", status=65)
     assert hub.held() == {}
     assert not (hub.root / "var").exists()
@@ -112,8 +106,7 @@ def test_kept_in_the_keyring(hub: Hub) -> None:
     hub.add("--hashed")
     (hub.directory / "runtime").mkdir(mode=0o700)
     settings = (f"HOME={hub.directory}", f"XDG_RUNTIME_DIR={hub.directory}/runtime")
-    hub.prefix = ("env", *settings, *session(KEYRING))
-    done = hub("sasl")
+    done = hub.behind("env", *settings, *session(KEYRING))("sasl")
     assert "status 73" in done.out
     assert (
         "next: smtpcreds sasl auth-info maildroid-2 --to FILE --password keyring:relays/maildroid-2"

@@ -9,29 +9,28 @@ from pathlib import Path
 
 import pytest
 import sasl_oracle
+from admin import ACCOUNT, HUB, SASLDB, Admin, peer, snapshot
 
 from smtpcreds.sasldb.opening import open_store
-
-from .runner import ACCOUNT, HUB, SASLDB, Program, peer, snapshot
 
 SERVED = "SCRAM-SHA-512 SCRAM-SHA-384 SCRAM-SHA-256 SCRAM-SHA-224 SCRAM-SHA-1 DIGEST-MD5 CRAM-MD5 PLAIN LOGIN"
 REPOSITORY = Path(__file__).parents[2]
 LEFTOVERS = ("cmusaslsecretOTP", "cmusaslsecretPLAIN", "cmusaslsecretCRAM-MD5", "authPassword", "xUnknown")
 
 
-def revealed(program: Program, account: str = "maildroid") -> str:
+def revealed(program: Admin, account: str = "maildroid") -> str:
     return program("sasl", "show", account, "--reveal").out.removesuffix("\n")
 
 
-def opens(program: Program, password: str, user: str = "maildroid", realm: str = HUB) -> bool:
+def opens(program: Admin, password: str, user: str = "maildroid", realm: str = HUB) -> bool:
     return sasl_oracle.authenticate(program.path(SASLDB), "SCRAM-SHA-256", user, realm, password.encode())
 
 
-def listed(program: Program) -> list[str]:
+def listed(program: Admin) -> list[str]:
     return sorted(peer("sasldblistusers2", "-f", program.path(SASLDB)).splitlines())
 
 
-def give_leftovers(program: Program) -> None:
+def give_leftovers(program: Admin) -> None:
     """Add properties as other programs leave them, with db5.3_load."""
     lines = [f"maildroid\\00{HUB}\\00{name}\n old-secret-of-{name}\n" for name in LEFTOVERS]
     head = "VERSION=3\nformat=print\ntype=hash\nHEADER=END\n "
@@ -39,7 +38,7 @@ def give_leftovers(program: Program) -> None:
     peer("db5.3_load", "-f", "/dev/stdin", program.path(SASLDB), stdin=text.encode())
 
 
-def test_the_three_fixed_words_do_it(smtpcreds: Program) -> None:
+def test_the_three_fixed_words_do_it(smtpcreds: Admin) -> None:
     ran = smtpcreds("sasl", "add", "maildroid")
     database = smtpcreds.path(SASLDB)
     assert ran.out.splitlines() == [
@@ -56,7 +55,7 @@ def test_the_three_fixed_words_do_it(smtpcreds: Program) -> None:
     assert sasl_oracle.mechanisms(database, "maildroid", HUB, secret.encode()) == set(sasl_oracle.MECHANISMS)
 
 
-def test_generated_secrets_differ(hub: Program) -> None:
+def test_generated_secrets_differ(hub: Admin) -> None:
     first = revealed(hub)
     hub("sasl", "passwd", "maildroid")
     assert revealed(hub) != first
@@ -65,7 +64,7 @@ def test_generated_secrets_differ(hub: Program) -> None:
 
 
 @pytest.mark.parametrize("source", ["file:secret", "env:SECRET", "stdin:", "cmd:cat secret", "fd:{}"])
-def test_sources_of_a_password(smtpcreds: Program, source: str) -> None:
+def test_sources_of_a_password(smtpcreds: Admin, source: str) -> None:
     """The chapter's own password, with a space, a comma and a question mark, ends up byte for byte."""
     chosen = "Ch1mp? ,03fuzz fl0ppi"
     smtpcreds.write("secret", f"{chosen}\n")
@@ -99,7 +98,7 @@ def test_sources_of_a_password(smtpcreds: Program, source: str) -> None:
     ],
 )
 def test_chosen_passwords_that_some_consumer_would_change(
-    smtpcreds: Program, content: bytes, status: int, said: str
+    smtpcreds: Admin, content: bytes, status: int, said: str
 ) -> None:
     smtpcreds.write("secret", content)
     assert said in smtpcreds.refuses(status, "sasl", "add", "maildroid", "--password", "file:secret")
@@ -108,17 +107,17 @@ def test_chosen_passwords_that_some_consumer_would_change(
 @pytest.mark.parametrize(
     ("mode", "said"), [(0o640, "has mode 0640, so others may read it\n  hint: chmod 600 secret")]
 )
-def test_a_source_that_others_may_read(smtpcreds: Program, mode: int, said: str) -> None:
+def test_a_source_that_others_may_read(smtpcreds: Admin, mode: int, said: str) -> None:
     smtpcreds.write("secret", "x", mode)
     assert said in smtpcreds.refuses(77, "sasl", "add", "maildroid", "--password", "file:secret")
 
 
-def test_a_mistyped_password_is_not_repeated(smtpcreds: Program) -> None:
+def test_a_mistyped_password_is_not_repeated(smtpcreds: Admin) -> None:
     assert "hunter2" not in smtpcreds.refuses(64, "sasl", "add", "maildroid", "--password", "hunter2")
     assert "hunter2" not in smtpcreds.refuses(64, "sasl", "add", "maildroid", "--password", "hunter2:x")
 
 
-def test_the_password_of_a_login_account_is_refused(smtpcreds: Program) -> None:
+def test_the_password_of_a_login_account_is_refused(smtpcreds: Admin) -> None:
     login = peer("openssl", "passwd", "-6", "-salt", "abc", "geheim").strip()
     smtpcreds.write("/etc/shadow", f"polka:{login}:19000:0:99999:7:::\n")
     smtpcreds.write("secret", "geheim")
@@ -127,7 +126,7 @@ def test_the_password_of_a_login_account_is_refused(smtpcreds: Program) -> None:
 
 
 @pytest.mark.parametrize("known", ["etc/passwd of the root", "the host"])
-def test_the_name_of_a_login_account_is_refused(smtpcreds: Program, known: str) -> None:
+def test_the_name_of_a_login_account_is_refused(smtpcreds: Admin, known: str) -> None:
     name = "root"
     if known != "the host":
         name = "polka"
@@ -148,7 +147,7 @@ def test_the_name_of_a_login_account_is_refused(smtpcreds: Program, known: str) 
         (["droid"], HUB),
     ],
 )
-def test_realms(smtpcreds: Program, words: list[str], realm: str) -> None:
+def test_realms(smtpcreds: Admin, words: list[str], realm: str) -> None:
     ran = smtpcreds("sasl", "add", *words)
     assert listed(smtpcreds) == [f"droid@{realm}: userPassword"]
     to_type = "droid" if realm == HUB else f"droid@{realm}"
@@ -158,7 +157,7 @@ def test_realms(smtpcreds: Program, words: list[str], realm: str) -> None:
     smtpcreds("sasl", "auth-info", to_type, "--to", "out")
 
 
-def test_the_configured_realm(smtpcreds: Program) -> None:
+def test_the_configured_realm(smtpcreds: Admin) -> None:
     smtpcreds.configure('hub = "dmzmail.polkatistas.org"\n[sasl]\nrealm = "polka"\n')
     assert smtpcreds("sasl", "add", "droid").out.startswith("droid@polka: ")
 
@@ -179,15 +178,15 @@ def test_the_configured_realm(smtpcreds: Program) -> None:
         (["a@b", "--realm", "c"], "a@b: names the realm b, and --realm says c"),
     ],
 )
-def test_names_that_cyrus_or_a_file_would_misread(smtpcreds: Program, words: list[str], said: str) -> None:
+def test_names_that_cyrus_or_a_file_would_misread(smtpcreds: Admin, words: list[str], said: str) -> None:
     assert f"smtpcreds: {said}" in smtpcreds.refuses(65, "sasl", "add", *words)
 
 
-def test_an_empty_realm_is_not_the_default(smtpcreds: Program) -> None:
+def test_an_empty_realm_is_not_the_default(smtpcreds: Admin) -> None:
     assert "'--realm': is empty" in smtpcreds.refuses(64, "sasl", "add", "a", "--realm", "")
 
 
-def test_an_account_that_exists_keeps_its_secret(hub: Program) -> None:
+def test_an_account_that_exists_keeps_its_secret(hub: Admin) -> None:
     said = hub.refuses(73, "sasl", "add", "maildroid")
     assert said == (
         f"smtpcreds: {ACCOUNT}: the account exists; its secret was left alone\n"
@@ -196,18 +195,18 @@ def test_an_account_that_exists_keeps_its_secret(hub: Program) -> None:
 
 
 @pytest.mark.parametrize("verb", ["passwd", "delete", "show", "auth-info"])
-def test_an_account_that_does_not_exist(hub: Program, verb: str) -> None:
+def test_an_account_that_does_not_exist(hub: Admin, verb: str) -> None:
     said = hub.refuses(67, "sasl", verb, "nobody-here")
     assert said.startswith(f"smtpcreds: nobody-here@{HUB}: no such account in {hub.path(SASLDB)}\n")
 
 
 @pytest.mark.parametrize("verb", ["passwd", "delete", "show", "auth-info"])
-def test_an_account_of_another_realm_is_pointed_at(hub: Program, verb: str) -> None:
+def test_an_account_of_another_realm_is_pointed_at(hub: Admin, verb: str) -> None:
     hub("sasl", "add", "droid@example.net")
     assert "there is droid@example.net; give the realm" in hub.refuses(67, "sasl", verb, "droid")
 
 
-def test_a_new_password_takes_every_old_property_along(hub: Program) -> None:
+def test_a_new_password_takes_every_old_property_along(hub: Admin) -> None:
     give_leftovers(hub)
     old = revealed(hub)
     assert len(listed(hub)) == 1 + len(LEFTOVERS)
@@ -218,7 +217,7 @@ def test_a_new_password_takes_every_old_property_along(hub: Program) -> None:
     assert b"old-secret" not in content
 
 
-def test_deleting_takes_every_property_along(hub: Program) -> None:
+def test_deleting_takes_every_property_along(hub: Admin) -> None:
     give_leftovers(hub)
     secret = revealed(hub)
     hub("sasl", "add", "other")
@@ -229,7 +228,7 @@ def test_deleting_takes_every_property_along(hub: Program) -> None:
     assert b"maildroid" not in content
 
 
-def test_a_database_that_is_named_has_to_be_there(hub: Program) -> None:
+def test_a_database_that_is_named_has_to_be_there(hub: Admin) -> None:
     said = hub.refuses(66, "sasl", "list", "--database", "typo")
     assert "typo: does not exist" in said
     hub("sasl", "add", "tuba", "--database", "other one")
@@ -237,7 +236,7 @@ def test_a_database_that_is_named_has_to_be_there(hub: Program) -> None:
     assert f"hint: smtpcreds sasl list --database '{hub.root.parent / 'other one'}'" in said
 
 
-def test_the_last_account_may_go(hub: Program) -> None:
+def test_the_last_account_may_go(hub: Admin) -> None:
     hub("sasl", "delete", "maildroid")
     assert hub("sasl", "list").out == f"no accounts in {hub.path(SASLDB)}\n"
     peer("db5.3_verify", hub.path(SASLDB))
@@ -245,7 +244,7 @@ def test_the_last_account_may_go(hub: Program) -> None:
     assert hub("sasl", "list").out == f"again@{HUB}  {SERVED}\n"
 
 
-def test_accounts_that_saslpasswd2_edits_in_our_file(hub: Program) -> None:
+def test_accounts_that_saslpasswd2_edits_in_our_file(hub: Admin) -> None:
     database = hub.path(SASLDB)
     for name in ("droid1", "droid2"):
         peer("saslpasswd2", "-p", "-f", database, "-u", HUB, name, stdin=b"geheim1\n")
@@ -269,7 +268,7 @@ ODD_NAMES = (
 )
 
 
-def test_whatever_other_programs_made_can_be_shown_and_deleted(hub: Program) -> None:
+def test_whatever_other_programs_made_can_be_shown_and_deleted(hub: Admin) -> None:
     store = open_store(str(hub.path(SASLDB)))
     before = dict(store.load())
     store.apply(lambda _: {name + b"\0userPassword": b"x" for name in ODD_NAMES})
@@ -284,13 +283,13 @@ def test_whatever_other_programs_made_can_be_shown_and_deleted(hub: Program) -> 
     assert dict(store.load()) == before
 
 
-def test_a_path_that_is_not_utf_8(smtpcreds: Program, tmp_path: Path) -> None:
+def test_a_path_that_is_not_utf_8(smtpcreds: Admin, tmp_path: Path) -> None:
     place = os.fsdecode(bytes(tmp_path) + b"/caf\xe9")
     for words in (("add", "droid"), ("passwd", "droid"), ("delete", "droid")):
         assert smtpcreds("-q", "sasl", *words, "--database", place).err == ""
 
 
-def test_list_says_what_each_account_can_serve(hub: Program) -> None:
+def test_list_says_what_each_account_can_serve(hub: Admin) -> None:
     give_leftovers(hub)
     hub("sasl", "add", "z@a.example.net")
     ran = hub("sasl", "list", "--json")
@@ -300,7 +299,7 @@ def test_list_says_what_each_account_can_serve(hub: Program) -> None:
     assert accounts[ACCOUNT]["properties"] == sorted([*LEFTOVERS, "userPassword"])
 
 
-def test_names_of_other_programs_forge_no_line_and_no_json(hub: Program, tmp_path: Path) -> None:
+def test_names_of_other_programs_forge_no_line_and_no_json(hub: Admin, tmp_path: Path) -> None:
     """saslpasswd2 takes any name; on a terminal nothing would strip what moves the cursor."""
     path, names = tmp_path / "db", ("a\x1b[31mred", "two\nlines", b"\xff".decode(errors="surrogateescape"))
     for name in names:
@@ -315,7 +314,7 @@ def test_names_of_other_programs_forge_no_line_and_no_json(hub: Program, tmp_pat
     assert [entry["account"] for entry in listed["accounts"]] == [f"{name}@r" for name in names]
 
 
-def test_show_reveals_only_when_asked(hub: Program) -> None:
+def test_show_reveals_only_when_asked(hub: Admin) -> None:
     secret = revealed(hub)
     assert hub("sasl", "show", "maildroid").out.splitlines() == [
         ACCOUNT,
@@ -331,7 +330,7 @@ def test_show_reveals_only_when_asked(hub: Program) -> None:
 @pytest.mark.parametrize("verb", [("show", "maildroid", "--reveal"), ("auth-info", "maildroid")])
 @pytest.mark.parametrize(("mode", "status"), [(0o600, 0), (0o644, 77), (0o660, 77)])
 def test_a_secret_does_not_go_into_a_file_that_others_read(
-    hub: Program, verb: tuple[str, ...], mode: int, status: int, tmp_path: Path
+    hub: Admin, verb: tuple[str, ...], mode: int, status: int, tmp_path: Path
 ) -> None:
     path = tmp_path / "out"
     path.touch()
@@ -348,14 +347,14 @@ def test_a_secret_does_not_go_into_a_file_that_others_read(
     assert status == 0 or b"umask 077" in done.stderr
 
 
-def test_a_database_elsewhere(smtpcreds: Program, tmp_path: Path) -> None:
+def test_a_database_elsewhere(smtpcreds: Admin, tmp_path: Path) -> None:
     smtpcreds("sasl", "add", "droid", "--database", "other.db")
     assert peer("sasldblistusers2", "-f", tmp_path / "other.db") == f"droid@{HUB}: userPassword\n"
     assert not smtpcreds.path(SASLDB).exists()
     assert "'--database': is empty" in smtpcreds.refuses(64, "sasl", "delete", "droid", "--database", "")
 
 
-def test_mode_and_owner_of_an_existing_database_stay(hub: Program) -> None:
+def test_mode_and_owner_of_an_existing_database_stay(hub: Admin) -> None:
     database = hub.path(SASLDB)
     os.chown(database, 0, 8)
     database.chmod(0o640)
@@ -365,7 +364,7 @@ def test_mode_and_owner_of_an_existing_database_stay(hub: Program) -> None:
 
 
 @pytest.mark.parametrize("format_", ["gdbm", "lmdb", "bdb"])
-def test_the_configured_format_of_a_new_database(smtpcreds: Program, format_: str) -> None:
+def test_the_configured_format_of_a_new_database(smtpcreds: Admin, format_: str) -> None:
     smtpcreds.configure(f'hub = "{HUB}"\n[sasl]\nformat = "{format_}"\nmode = "0640"\n')
     smtpcreds("sasl", "add", "maildroid")
     smtpcreds("sasl", "add", "second")
@@ -380,7 +379,7 @@ def test_the_configured_format_of_a_new_database(smtpcreds: Program, format_: st
     assert smtpcreds.path(SASLDB).read_bytes()[at : at + 4] == octets
 
 
-def test_dry_runs_change_nothing_and_ask_nothing(hub: Program) -> None:
+def test_dry_runs_change_nothing_and_ask_nothing(hub: Admin) -> None:
     before = snapshot(hub.root)
     database = hub.path(SASLDB)
     for words, said in [
@@ -401,11 +400,11 @@ def test_dry_runs_change_nothing_and_ask_nothing(hub: Program) -> None:
         (("--saslauthd", "--database", "/etc/sasldb2"), "asks no database"),
     ],
 )
-def test_conf_that_would_let_nobody_in(hub: Program, words: tuple[str, ...], said: str) -> None:
+def test_conf_that_would_let_nobody_in(hub: Admin, words: tuple[str, ...], said: str) -> None:
     assert said in hub.refuses(64, "sasl", "conf", *words)
 
 
-def test_conf_says_where_the_mail_server_looks(hub: Program) -> None:
+def test_conf_says_where_the_mail_server_looks(hub: Admin) -> None:
     there = hub.path("/etc/sasl2/other.conf")
     there.parent.mkdir(exist_ok=True)
     out = hub("sasl", "conf", "--mechanism", "plain", "--to", there).out

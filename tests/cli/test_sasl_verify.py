@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import sasl_oracle
+from admin import HUB, SECRET, Admin, relay
 
 from smtpcreds.accounts import AccountBook
 from smtpcreds.accounts.verify import verify
@@ -19,7 +20,6 @@ from smtpcreds.passwords import SCRAM_MECHANISMS, scram_secret
 from smtpcreds.sasldb import libsasl, libsasl_child
 from smtpcreds.secret import Secret
 
-from .accounts_scene import HUB, SECRET, Admin
 from .test_leftovers import ACCOUNT, CASES, CLEAR, HASHED, NEW, OLD, PLAIN
 
 WRONG = b"not the secret"
@@ -29,7 +29,7 @@ PLUGINS = "/usr/lib/x86_64-linux-gnu/sasl2"
 
 @pytest.fixture
 def admin(tmp_path: Path) -> Admin:
-    return Admin(tmp_path)
+    return relay(tmp_path)
 
 
 def database(path: Path, held: dict[str, bytes], account: Account = ACCOUNT) -> Path:
@@ -77,8 +77,8 @@ def test_names_and_secrets_beyond_ascii(name: str, tmp_path: Path) -> None:
 
 def test_yes_is_0_and_no_is_1(admin: Admin) -> None:
     source = admin.secret("s")
-    admin("add", "maildroid", "--hashed", "--also", "PLAIN", "--password", source)
-    yes = admin("verify", "maildroid", "--password", source, "--json").data
+    admin.sasl("add", "maildroid", "--hashed", "--also", "PLAIN", "--password", source)
+    yes = admin.sasl("verify", "maildroid", "--password", source, "--json").data
     row = {"records": True, "libsasl2": True, "reason": None}
     assert yes == {
         "account": f"maildroid@{HUB}",
@@ -86,8 +86,8 @@ def test_yes_is_0_and_no_is_1(admin: Admin) -> None:
         "mechanisms": [{"mechanism": name, **row} for name in ("SCRAM-SHA-256", "PLAIN", "LOGIN")],
         "warnings": [],
     }
-    ran = admin("verify", "maildroid", "--password", "stdin:", stdin=SECRET[:-1], status=1)
-    assert ran.out.decode().splitlines() == [
+    ran = admin.sasl("verify", "maildroid", "--password", "stdin:", stdin=SECRET[:-1], status=1)
+    assert ran.out.splitlines() == [
         f"maildroid@{HUB}: the password does not open it",
         "  SCRAM-SHA-256  records no   libsasl2 no",
         "  PLAIN          records no   libsasl2 no",
@@ -99,56 +99,63 @@ def test_another_locale_than_utf_8(tmp_path: Path) -> None:
     """Names are typed in ISO 8859-1, and so is a directory on the way; records are UTF-8."""
     locale = tmp_path / "de_DE.ISO-8859-1"
     subprocess.run(["localedef", "-i", "de_DE", "-f", "ISO-8859-1", locale], check=True)
-    admin = Admin(Path(os.fsdecode(bytes(tmp_path) + b"/k\xe4se")))
+    admin = relay(Path(os.fsdecode(bytes(tmp_path) + b"/k\xe4se")))
     name = os.fsdecode(b"k\xe4se")
     before = ("env", f"LOCPATH={tmp_path}", f"LC_ALL={locale.name}")
-    admin("add", name, "--password", admin.secret("s"), before=before)
+    admin.sasl("add", name, "--password", admin.secret("s"), before=before)
     copy = shutil.copy(admin.database, tmp_path)
     assert admin.opened_by("käse", SECRET, Path(copy)) >= {"SCRAM-SHA-256", "DIGEST-MD5"}
-    found = admin("verify", name, "--password", admin.secret("s"), "--json", before=before).data
+    found = admin.sasl("verify", name, "--password", admin.secret("s"), "--json", before=before).data
     assert found["account"] == f"käse@{HUB}"
     assert all(row["libsasl2"] for row in found["mechanisms"])
 
 
 def test_one_mechanism(admin: Admin) -> None:
     source = admin.secret("s")
-    admin("add", "maildroid", "--hashed", "--password", source)
+    admin.sasl("add", "maildroid", "--hashed", "--password", source)
     words = ("verify", "maildroid", "--password", source, "--json", "--mechanism")
-    assert admin(*words, "scram-sha-256").data["opens"] is True
-    found = admin(*words, "SCRAM-SHA-512", "--mechanism", "SCRAM-SHA-256", status=1).data
+    assert admin.sasl(*words, "scram-sha-256").data["opens"] is True
+    found = admin.sasl(*words, "SCRAM-SHA-512", "--mechanism", "SCRAM-SHA-256", status=1).data
     assert [(row["records"], row["libsasl2"]) for row in found["mechanisms"]] == [
         (False, False),
         (True, True),
     ]
-    admin(*words, "NTLM", status=64)
+    admin.sasl(*words, "NTLM", status=64)
 
 
 def test_an_old_password_that_still_opens_plain(admin: Admin) -> None:
     database(admin.database, CLEAR | {PLAIN: HASHED[PLAIN]})
-    ran = admin("verify", "maildroid", "--password", "stdin:", stdin=OLD, status=1)
-    assert b"by some mechanisms only" in ran.out
-    assert ran.out.count(b"records yes  libsasl2 yes") == 2
-    admin("verify", "maildroid", "--password", "stdin:", stdin=NEW)
+    ran = admin.sasl("verify", "maildroid", "--password", "stdin:", stdin=OLD, status=1)
+    assert b"by some mechanisms only" in ran.octets
+    assert ran.octets.count(b"records yes  libsasl2 yes") == 2
+    admin.sasl("verify", "maildroid", "--password", "stdin:", stdin=NEW)
 
 
 def test_what_can_t_be_checked_is_no_yes(admin: Admin) -> None:
     database(admin.database, {"cmusaslsecretOTP": b"md5\t0499\tseed\thash"})
-    ran = admin("verify", "maildroid", "--password", "stdin:", stdin=OLD, status=1)
-    assert b"OTP            records -    libsasl2 -  (can't be checked)" in ran.out
+    ran = admin.sasl("verify", "maildroid", "--password", "stdin:", stdin=OLD, status=1)
+    assert b"OTP            records -    libsasl2 -  (can't be checked)" in ran.octets
     database(admin.database, {"mail": b"x"}, Account("attic", HUB))
-    assert b"serves no mechanism" in admin("verify", "attic", "--password", "stdin:", stdin=OLD, status=1).out
+    assert (
+        b"serves no mechanism"
+        in admin.sasl("verify", "attic", "--password", "stdin:", stdin=OLD, status=1).octets
+    )
 
 
 def test_no_account_and_no_terminal(admin: Admin) -> None:
-    admin("add", "maildroid")
-    assert "no such account" in admin("verify", "nobody", "--password", "stdin:", stdin=OLD, status=67).err
-    assert "no terminal to ask for the password of maildroid" in admin("verify", "maildroid", status=69).err
+    admin.sasl("add", "maildroid")
+    assert (
+        "no such account" in admin.sasl("verify", "nobody", "--password", "stdin:", stdin=OLD, status=67).err
+    )
+    assert (
+        "no terminal to ask for the password of maildroid" in admin.sasl("verify", "maildroid", status=69).err
+    )
 
 
 def test_a_format_that_the_host_can_t_read(admin: Admin) -> None:
     source = admin.secret("s")
-    admin("add", "maildroid", "--format", "gdbm", "--password", source)
-    found = admin("verify", "maildroid", "--password", source, "--json").data
+    admin.sasl("add", "maildroid", "--format", "gdbm", "--password", source)
+    found = admin.sasl("verify", "maildroid", "--password", source, "--json").data
     assert found["opens"] is True
     reason = "this host's libsasl2 reads bdb, and the database is gdbm"
     assert {(row["libsasl2"], row["reason"]) for row in found["mechanisms"]} == {(None, reason)}
@@ -165,9 +172,11 @@ def test_a_format_that_the_host_can_t_read(admin: Admin) -> None:
 )
 def test_a_host_without_a_part_of_libsasl2(admin: Admin, hide: str, reason: str | None) -> None:
     source = admin.secret("s")
-    admin("add", "maildroid", "--hashed", "--password", source)
+    admin.sasl("add", "maildroid", "--hashed", "--password", source)
     before = ("unshare", "--mount", "sh", "-c", f'{hide} && exec "$@"', "sh")
-    (row,) = admin("verify", "maildroid", "--password", source, "--json", before=before).data["mechanisms"]
+    (row,) = admin.sasl("verify", "maildroid", "--password", source, "--json", before=before).data[
+        "mechanisms"
+    ]
     expected = {"records": True, "libsasl2": None if reason else True, "reason": reason}
     assert row == {"mechanism": "SCRAM-SHA-256", **expected}
 
@@ -196,13 +205,13 @@ def test_a_library_that_breaks_off_keeps_the_answers_before(
 
 def test_the_password_goes_through_pipes_only_and_is_not_logged(admin: Admin) -> None:
     source = admin.secret("s")
-    admin("add", "maildroid", "--hashed", "--password", source)
-    trace = admin.home / "trace"
+    admin.sasl("add", "maildroid", "--hashed", "--password", source)
+    trace = admin.directory / "trace"
     calls = "trace=execve,connect,openat,sendto,prlimit64"
     before = ("strace", "-f", "-v", "-s", "10000", "-o", str(trace), "-e", calls)
-    admin("verify", "maildroid", "--password", source, before=before)
+    admin.sasl("verify", "maildroid", "--password", source, before=before)
     assert SECRET not in trace.read_bytes()
-    admin("verify", "maildroid", "--password", "stdin:", stdin=WRONG, before=before, status=1)
+    admin.sasl("verify", "maildroid", "--password", "stdin:", stdin=WRONG, before=before, status=1)
     text = trace.read_bytes()
     assert WRONG not in text
     # Plugins may log when they are loaded; after the last look into the database nothing is logged.

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from admin import AUTH_INFO, CERTS, HUB, INVENTORY, SASLDB, STATE, Admin, Ran
 from lab.namespace import Namespace
 from lab.syslog import Log
-
-from .runner import AUTH_INFO, CERTS, HUB, INVENTORY, SASLDB, STATE, Program, Ran
 
 CHOSEN = "Ch1mp-03fuzz-fl0ppi"
 CALLS = "execve,write,writev,pwrite64,sendto,sendmsg,openat,open,creat,mkdir,fchmod,chmod,fchmodat"
@@ -59,9 +58,9 @@ class Watch:
         self.namespace.close()
         self.log.close()
 
-    def run(self, program: Program, *words: str, **env: str) -> Watched:
+    def run(self, program: Admin, *words: str, **env: str) -> Watched:
         strace = ("strace", "-f", "-y", "-v", "-s", "100000", "-o", str(self.trace), "-e", f"trace={CALLS}")
-        traced = Program(program.root, prefix=(*self.namespace.command(()), *strace))
+        traced = Admin(program.root, prefix=(*self.namespace.command(()), *strace))
         ran = traced.run(*words, env=env)
         assert ran.status == 0, ran.err
         return Watched(program.root, ran, self.trace.read_text(errors="replace").splitlines())
@@ -99,7 +98,7 @@ def assert_closed_from_the_start(seen: Watched) -> None:
             assert line.split(") = ")[0].endswith(", 0700"), line
 
 
-def test_a_whole_set_up(watch: Watch, bare: Program) -> None:
+def test_a_whole_set_up(watch: Watch, bare: Admin) -> None:
     path = bare.write("secret", CHOSEN)
     seen = watch.run(bare, "-v", "--json", "setup", HUB, "--password", f"file:{path}")
     assert_kept(seen, CHOSEN, where={SASLDB, AUTH_INFO})
@@ -117,7 +116,7 @@ def test_a_whole_set_up(watch: Watch, bare: Program) -> None:
     }
 
 
-def test_a_generated_secret(watch: Watch, hub: Program) -> None:
+def test_a_generated_secret(watch: Watch, hub: Admin) -> None:
     seen = watch.run(hub, "-v", "--json", "sasl", "passwd", "maildroid")
     secret = hub("sasl", "show", "maildroid", "--reveal").out.strip()
     assert_kept(seen, secret, where={SASLDB})
@@ -125,7 +124,7 @@ def test_a_generated_secret(watch: Watch, hub: Program) -> None:
     assert secret not in "\n".join(watch.log.lines)
 
 
-def test_a_secret_that_is_delivered(watch: Watch, hub: Program) -> None:
+def test_a_secret_that_is_delivered(watch: Watch, hub: Admin) -> None:
     secret = hub("sasl", "show", "maildroid", "--reveal").out.strip()
     target = hub.root / "delivered"
     seen = watch.run(hub, "-v", "--json", "sasl", "auth-info", "maildroid", "--to", str(target))
@@ -134,7 +133,7 @@ def test_a_secret_that_is_delivered(watch: Watch, hub: Program) -> None:
     assert shown.written_to(secret) == set()
 
 
-def test_the_watch_would_see_it(watch: Watch, hub: Program) -> None:
+def test_the_watch_would_see_it(watch: Watch, hub: Admin) -> None:
     secret = hub("sasl", "show", "maildroid", "--reveal").out.strip()
     seen = watch.run(hub, "sasl", "show", "maildroid", "--reveal")
     assert len(seen.written_to(secret)) == 1
@@ -142,7 +141,7 @@ def test_the_watch_would_see_it(watch: Watch, hub: Program) -> None:
     assert len([line for line in seen.calls("execve") if CHOSEN in line]) >= 2
 
 
-def test_what_a_command_prints_stays_in_its_pipe(watch: Watch, smtpcreds: Program) -> None:
+def test_what_a_command_prints_stays_in_its_pipe(watch: Watch, smtpcreds: Admin) -> None:
     path = smtpcreds.write("secret", CHOSEN)
     seen = watch.run(smtpcreds, "-v", "sasl", "add", "maildroid", "--password", f"cmd:cat {path}")
     where = seen.written_to(CHOSEN)
@@ -151,7 +150,7 @@ def test_what_a_command_prints_stays_in_its_pipe(watch: Watch, smtpcreds: Progra
     assert_kept(seen, CHOSEN, where=where)
 
 
-def test_a_secret_in_the_command_line_by_mistake_goes_no_further(watch: Watch, hub: Program) -> None:
+def test_a_secret_in_the_command_line_by_mistake_goes_no_further(watch: Watch, hub: Admin) -> None:
     """Other users saw it in ps; at least no log and no file keeps it."""
     for words in (("--password", CHOSEN), ("--password", f"fiel:{CHOSEN}")):
         assert CHOSEN not in hub.refuses(64, "sasl", "add", "droid", *words)

@@ -5,14 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from .runner import ACCOUNT, AUTH_INFO, CERTS, CONFIG, HUB, SASLDB, STATE, Program, peer, snapshot
+from admin import ACCOUNT, AUTH_INFO, CERTS, CONFIG, HUB, SASLDB, STATE, Admin, peer, snapshot
 
 SETTINGS = "/etc/smtpcreds/smtpcreds.toml"
 PARTS = ["authority", "certificate", f"account {ACCOUNT}", "default-auth-info", "configuration"]
 
 
-def test_everything_a_hub_needs(bare: Program) -> None:
+def test_everything_a_hub_needs(bare: Admin) -> None:
     ran = bare("setup", HUB)
     lines = ran.out.splitlines()
     assert lines[0] == f"{HUB}: ready"
@@ -35,7 +34,7 @@ def test_everything_a_hub_needs(bare: Program) -> None:
     peer("openssl", "verify", "-x509_strict", "-verify_hostname", HUB, "-CAfile", bundle, leaf)
 
 
-def test_a_second_run_changes_nothing_and_says_so(hub: Program) -> None:
+def test_a_second_run_changes_nothing_and_says_so(hub: Admin) -> None:
     before = snapshot(hub.root)
     ran = hub("setup", HUB)
     assert ran.out.splitlines()[0] == f"{HUB}: was ready; nothing changed"
@@ -48,7 +47,7 @@ def test_a_second_run_changes_nothing_and_says_so(hub: Program) -> None:
 
 
 @pytest.mark.parametrize("gone", [f"{CERTS}/dmzmail-*.pem", SASLDB, AUTH_INFO, SETTINGS])
-def test_what_is_missing_is_made_and_the_rest_stays(hub: Program, gone: str) -> None:
+def test_what_is_missing_is_made_and_the_rest_stays(hub: Admin, gone: str) -> None:
     before = snapshot(hub.root)
     for path in list(hub.root.glob(gone.lstrip("/"))):
         path.unlink()
@@ -64,7 +63,7 @@ def test_what_is_missing_is_made_and_the_rest_stays(hub: Program, gone: str) -> 
     assert changed <= own | ({AUTH_INFO.lstrip("/")} if gone == SASLDB else set())
 
 
-def test_a_dry_run_is_the_plan(bare: Program) -> None:
+def test_a_dry_run_is_the_plan(bare: Admin) -> None:
     lines = bare("setup", HUB, "-n").out.splitlines()
     assert not bare.root.exists()
     assert [line.split()[:2] for line in lines] == [
@@ -79,14 +78,14 @@ def test_a_dry_run_is_the_plan(bare: Program) -> None:
     ]
 
 
-def test_another_account_and_a_chosen_password(bare: Program) -> None:
+def test_another_account_and_a_chosen_password(bare: Admin) -> None:
     bare.write("secret", "Ch1mp? ,03fuzz fl0ppi")
     bare("setup", HUB, "--account", "droid", "--password", "file:secret", "--no-passphrase")
     written = bare.path(f"{STATE}/clients/droid/default-auth-info").read_text()
     assert written == f"droid\ndroid\nCh1mp? ,03fuzz fl0ppi\n{HUB}\n"
 
 
-def test_a_passphrase_is_read_once_and_serves_both_parts(bare: Program) -> None:
+def test_a_passphrase_is_read_once_and_serves_both_parts(bare: Admin) -> None:
     ran = bare("setup", HUB, "--passphrase", "stdin:", stdin=b"geheim\n")
     assert ran.err == ""
     assert b"ENCRYPTED" in bare.path(f"{STATE}/ca/ca-key.pem").read_bytes()
@@ -116,22 +115,20 @@ def test_a_passphrase_is_read_once_and_serves_both_parts(bare: Program) -> None:
         (64, [HUB, "--passphrase", "stdin:", "--no-passphrase"], "--no-passphrase: contradicts"),
     ],
 )
-def test_refusals_come_before_the_first_write(
-    bare: Program, status: int, words: list[str], said: str
-) -> None:
+def test_refusals_come_before_the_first_write(bare: Admin, status: int, words: list[str], said: str) -> None:
     words = [word for word in words if word] if words == [""] else words
     assert said in bare.refuses(status, "setup", *words)
     assert not bare.root.exists()
 
 
-def test_a_short_name_without_a_domain(bare: Program) -> None:
+def test_a_short_name_without_a_domain(bare: Admin) -> None:
     bare.write("/etc/hostname", "dmzmail\n", 0o644)
     assert bare.refuses(65, "setup", "dmzmail") == (
         "smtpcreds: dmzmail: is no full name\n  hint: smtpcreds setup dmzmail.DOMAIN"
     )
 
 
-def test_another_hub_than_the_configured_one(hub: Program) -> None:
+def test_another_hub_than_the_configured_one(hub: Admin) -> None:
     said = hub.refuses(64, "setup", "mx.polkatistas.org")
     assert (
         f"mx.polkatistas.org: is not the hub of {hub.path('/etc/smtpcreds/smtpcreds.toml')}, which says {HUB}"
@@ -139,7 +136,8 @@ def test_another_hub_than_the_configured_one(hub: Program) -> None:
     )
 
 
-def test_a_configuration_without_the_hub_is_pointed_out(bare: Program) -> None:
+def test_a_configuration_without_the_hub_is_pointed_out(bare: Admin) -> None:
+    bare.write("/etc/hostname", "workbench\n", 0o644)
     bare.configure('domain = "polkatistas.org"\n')
     ran = bare("setup", "dmzmail", "--no-passphrase")
     assert len(ran.warnings) == 1
@@ -147,7 +145,8 @@ def test_a_configuration_without_the_hub_is_pointed_out(bare: Program) -> None:
     assert ran.warnings[0].endswith(f'add hub = "{HUB}"')
 
 
-def test_a_hub_outside_the_domain_of_the_new_authority(bare: Program) -> None:
+def test_a_hub_outside_the_domain_of_the_new_authority(bare: Admin) -> None:
+    bare.write("/etc/hostname", "workbench\n", 0o644)
     bare.configure('domain = "polkatistas.org"\n')
     assert (
         "mx.example.net: lies outside what the new CA is to certify"
@@ -157,7 +156,7 @@ def test_a_hub_outside_the_domain_of_the_new_authority(bare: Program) -> None:
 
 
 @pytest.mark.parametrize("account_is", ["changed", "gone"])
-def test_default_auth_info_with_another_secret_is_not_called_ready(hub: Program, account_is: str) -> None:
+def test_default_auth_info_with_another_secret_is_not_called_ready(hub: Admin, account_is: str) -> None:
     hub("sasl", {"changed": "passwd", "gone": "delete"}[account_is], "maildroid")
     said = hub.refuses(73, "setup", HUB)
     assert said.startswith(f"smtpcreds: {hub.path(AUTH_INFO)}: holds ")
@@ -170,9 +169,7 @@ def test_default_auth_info_with_another_secret_is_not_called_ready(hub: Program,
 
 
 @pytest.mark.parametrize("obstacle", ["link", "group", "bundle", "database", "mode of a new database"])
-def test_obstacles_are_found_before_an_authority_is_made(
-    bare: Program, obstacle: str, tmp_path: Path
-) -> None:
+def test_obstacles_are_found_before_an_authority_is_made(bare: Admin, obstacle: str, tmp_path: Path) -> None:
     certs = bare.path(CERTS)
     certs.mkdir(parents=True, mode=0o700)
     if obstacle == "link":
@@ -193,7 +190,7 @@ def test_obstacles_are_found_before_an_authority_is_made(
 FRAGMENT = "/etc/mail/smtpcreds/hub.m4"
 
 
-def test_the_mail_program_of_a_new_hub_comes_last(bare: Program) -> None:
+def test_the_mail_program_of_a_new_hub_comes_last(bare: Admin) -> None:
     planned = bare("setup", HUB, "--mta", "sendmail", "-n").out.splitlines()
     assert not bare.root.exists()
     assert [line.split()[2] for line in planned[-2:]] == [
@@ -218,13 +215,13 @@ COPY = "/var/spool/postfix/etc/postfix/sasldb2"
 KEPT = f'copies = ["{COPY}"]'
 
 
-def installed(host: Program) -> None:
+def installed(host: Admin) -> None:
     """What Debian's package of Postfix brings, as far as it is looked at."""
     host.write("/etc/group", "postfix:x:12345:\n", 0o644)
     host.write("/etc/postfix/main.cf", "compatibility_level = 3.6\n", 0o644)
 
 
-def test_the_configuration_keeps_the_copy_of_postfix_in_step(bare: Program) -> None:
+def test_the_configuration_keeps_the_copy_of_postfix_in_step(bare: Admin) -> None:
     installed(bare)
     out = bare("setup", HUB, "--mta", "postfix", "--no-passphrase").out
     assert KEPT not in out, "nothing is left to do there"
@@ -238,7 +235,7 @@ def test_the_configuration_keeps_the_copy_of_postfix_in_step(bare: Program) -> N
     assert snapshot(bare.root) == before
 
 
-def test_a_configuration_of_an_earlier_run_is_not_changed_behind_the_plan(bare: Program) -> None:
+def test_a_configuration_of_an_earlier_run_is_not_changed_behind_the_plan(bare: Admin) -> None:
     installed(bare)
     bare("setup", HUB, "--no-passphrase")
     before = bare.path(SETTINGS).read_bytes()
@@ -248,7 +245,7 @@ def test_a_configuration_of_an_earlier_run_is_not_changed_behind_the_plan(bare: 
         assert bare.path(SETTINGS).read_bytes() == before
 
 
-def test_a_configuration_that_was_edited_is_the_administrators(bare: Program) -> None:
+def test_a_configuration_that_was_edited_is_the_administrators(bare: Admin) -> None:
     installed(bare)
     bare.configure(CONFIG + "# mine\n")
     assert f"  {KEPT}\n" in bare("setup", HUB, "--mta", "postfix", "--no-passphrase").out
@@ -259,7 +256,7 @@ def test_a_configuration_that_was_edited_is_the_administrators(bare: Program) ->
     assert "SASL014" not in bare.run("audit").out
 
 
-def test_facts_that_only_the_new_hub_has(bare: Program) -> None:
+def test_facts_that_only_the_new_hub_has(bare: Admin) -> None:
     """Who may relay by certificate is known when there is an authority."""
     bare.configure(CONFIG + "[mta]\nrelay_certificates = true\n")
     assert "would apply sendmail-hub" in bare("setup", HUB, "--mta", "sendmail", "-n").out
@@ -268,7 +265,7 @@ def test_facts_that_only_the_new_hub_has(bare: Program) -> None:
     assert "CertIssuer:" in bare.path("/etc/mail/smtpcreds/access").read_text()
 
 
-def test_the_mail_programs_files_of_others_are_found_first(bare: Program) -> None:
+def test_the_mail_programs_files_of_others_are_found_first(bare: Admin) -> None:
     bare.write(FRAGMENT, "dnl mine\n", 0o644)
     said = bare.refuses(73, "setup", HUB, "--mta", "sendmail", "--no-passphrase")
     assert "was not written by smtpcreds, and was left alone" in said
@@ -284,5 +281,5 @@ def test_the_mail_programs_files_of_others_are_found_first(bare: Program) -> Non
         (["--force"], "--force: replaces files of a mail program, and none is named"),
     ],
 )
-def test_words_about_a_mail_program_that_do_not_fit(bare: Program, words: list[str], said: str) -> None:
+def test_words_about_a_mail_program_that_do_not_fit(bare: Admin, words: list[str], said: str) -> None:
     assert said in bare.refuses(64, "setup", HUB, *words)

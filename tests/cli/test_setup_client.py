@@ -9,9 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from .desk import Desk
-from .runner import CERTS, CONFIG, HUB, STATE, Program, peer, snapshot
+from admin import CERTS, CONFIG, HUB, STATE, Admin, peer, snapshot
 
 HOST = "attic.polkatistas.org"
 KEY = "etc/mail/certs/attic-key.pem"
@@ -25,7 +23,7 @@ def hub_and_bundle(hub_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """A directory with a hub and a bundle of it, both made once."""
     directory = tmp_path_factory.mktemp("bundle")
     subprocess.run(["cp", "-a", hub_tree, directory / "root"], check=True)
-    Program(directory / "root")("bundle", "attic")
+    Admin(directory / "root")("bundle", "attic")
     return directory
 
 
@@ -35,22 +33,22 @@ def bundle(hub_and_bundle: Path) -> Path:
 
 
 @pytest.fixture
-def hub(hub_and_bundle: Path, tmp_path: Path) -> Program:
+def hub(hub_and_bundle: Path, tmp_path: Path) -> Admin:
     (tmp_path / "hub").mkdir()
     subprocess.run(["cp", "-a", hub_and_bundle / "root", tmp_path / "hub/root"], check=True)
-    return Program(tmp_path / "hub/root")
+    return Admin(tmp_path / "hub/root")
 
 
 @pytest.fixture
-def attic(tmp_path: Path) -> Program:
+def attic(tmp_path: Path) -> Admin:
     """A host with a name, and nothing else."""
-    program = Program(tmp_path / "attic")
+    program = Admin(tmp_path / "attic")
     program.write("/etc/hostname", "attic\n", 0o644)
     program.write("/etc/mailname", f"{HOST}\n", 0o644)
     return program
 
 
-def test_a_client_host_from_nothing(attic: Program, bundle: Path) -> None:
+def test_a_client_host_from_nothing(attic: Admin, bundle: Path) -> None:
     ran = attic("setup", "--client", bundle)
     assert ran.err == ""
     assert ran.out.splitlines()[0] == f"{HOST}: ready"
@@ -76,7 +74,7 @@ def test_a_client_host_from_nothing(attic: Program, bundle: Path) -> None:
     assert [row["host"] for row in attic("cert", "list", "--json").data["certificates"]] == [HOST]
 
 
-def test_it_leaves_what_tar_leaves(attic: Program, bundle: Path, tmp_path: Path) -> None:
+def test_it_leaves_what_tar_leaves(attic: Admin, bundle: Path, tmp_path: Path) -> None:
     """But for what is for people, and for what is for smtpcreds itself."""
     attic("setup", "--client", bundle)
     (tmp_path / "tar").mkdir()
@@ -85,7 +83,7 @@ def test_it_leaves_what_tar_leaves(attic: Program, bundle: Path, tmp_path: Path)
     assert ours == theirs
 
 
-def test_after_tar_it_finds_everything_in_place(attic: Program, bundle: Path) -> None:
+def test_after_tar_it_finds_everything_in_place(attic: Admin, bundle: Path) -> None:
     peer("tar", "-xpf", bundle, "-C", attic.root)
     before, settings = snapshot(attic.path("/etc/mail")), attic.path("/etc/smtpcreds/smtpcreds.toml")
     assert attic("setup", "--client", bundle, "-n").out.splitlines() == [
@@ -102,7 +100,7 @@ def test_after_tar_it_finds_everything_in_place(attic: Program, bundle: Path) ->
     }, "only what is done by hand is missing"
 
 
-def test_a_second_run_changes_nothing_and_says_so(attic: Program, bundle: Path) -> None:
+def test_a_second_run_changes_nothing_and_says_so(attic: Admin, bundle: Path) -> None:
     attic("setup", "--client", bundle)
     before = snapshot(attic.root)
     ran = attic("setup", "--client", bundle)
@@ -114,7 +112,7 @@ def test_a_second_run_changes_nothing_and_says_so(attic: Program, bundle: Path) 
     assert snapshot(attic.root) == before
 
 
-def test_a_dry_run_is_the_plan(attic: Program, bundle: Path) -> None:
+def test_a_dry_run_is_the_plan(attic: Admin, bundle: Path) -> None:
     before = snapshot(attic.root)
     planned = {line.split()[2] for line in attic("setup", "--client", bundle, "-n").out.splitlines()}
     assert snapshot(attic.root) == before
@@ -123,13 +121,13 @@ def test_a_dry_run_is_the_plan(attic: Program, bundle: Path) -> None:
     assert {path for path in made if not Path(path).is_dir() and STATE not in path} == planned
 
 
-def test_from_standard_input(attic: Program, bundle: Path) -> None:
+def test_from_standard_input(attic: Admin, bundle: Path) -> None:
     attic("setup", HOST, "--client", "-", stdin=bundle.read_bytes())
     assert attic.mode(f"/{KEY}") == 0o600
 
 
 def test_a_new_bundle_replaces_the_secret_and_asks_about_the_key(
-    attic: Program, bundle: Path, hub: Program
+    attic: Admin, bundle: Path, hub: Admin
 ) -> None:
     attic("setup", "--client", bundle)
     hub("sasl", "passwd", "maildroid")
@@ -148,7 +146,7 @@ def test_a_new_bundle_replaces_the_secret_and_asks_about_the_key(
     assert "BAD" not in attic("cert", "verify", "attic").out
 
 
-def test_a_host_with_its_own_key(attic: Program, hub: Program, tmp_path: Path) -> None:
+def test_a_host_with_its_own_key(attic: Admin, hub: Admin, tmp_path: Path) -> None:
     attic("cert", "request", HOST)
     hub("bundle", "attic", "--csr", attic.path(f"{CERTS}/attic.csr"), "-o", "own.tar")
     bundle = hub.root.parent / "own.tar"
@@ -157,7 +155,7 @@ def test_a_host_with_its_own_key(attic: Program, hub: Program, tmp_path: Path) -
     assert attic.path(f"/{KEY}").read_bytes() == key
     assert "BAD" not in attic("cert", "verify", "attic").out
 
-    other = Program(tmp_path / "other")
+    other = Admin(tmp_path / "other")
     other.write("/etc/hostname", f"{HOST}\n", 0o644)
     assert "is not the key of the certificate in " in other.refuses(66, "setup", "--client", bundle)
 
@@ -167,24 +165,23 @@ def test_a_host_with_its_own_key(attic: Program, hub: Program, tmp_path: Path) -
     [("msmtp", ()), ("dma", ()), ("swaks", ()), ("nullmailer", ("--plaintext",)), ("postfix", ())],
 )
 def test_other_mail_programs(
-    attic: Program, hub: Program, program: str, option: tuple[str, ...], tmp_path: Path
+    attic: Admin, hub: Admin, program: str, option: tuple[str, ...], tmp_path: Path
 ) -> None:
     for name in ("passwd", "group"):
         attic.write(f"/etc/{name}", Path(f"/etc/{name}").read_text() + "".join(GROUPS[name]), 0o644)
     bundle = tmp_path / "other.tar"
-    Desk(hub.root).does("bundle", "attic", "--new-key", "--mta", program, "-o", bundle, *option)
-    desk = Desk(attic.root)
-    said = desk.does("setup", "--client", bundle, "--mta", program)
-    assert desk.does("setup", "--client", bundle, "-n") == "nothing to do\n"
+    hub("bundle", "attic", "--new-key", "--mta", program, "-o", bundle, *option)
+    said = attic("setup", "--client", bundle, "--mta", program).out
+    assert attic("setup", "--client", bundle, "-n").out == "nothing to do\n"
     check = said.rpartition("check with: smtpcreds ")[2].split()
-    assert set(re.findall(r"(?m)^BAD  \S+ (\w+)", desk(*check).stdout)) <= {"lacks"}, "but for the includes"
+    assert set(re.findall(r"(?m)^BAD  \S+ (\w+)", attic.run(*check).out)) <= {"lacks"}, "but for the includes"
 
 
 GROUPS = {"passwd": ["nullmailer:x:990:990::/:/bin/false\n"], "group": ["nullmailer:x:990:\n"]}
 """What a package would have added."""
 
 
-def test_files_of_others_are_left_alone(attic: Program, bundle: Path) -> None:
+def test_files_of_others_are_left_alone(attic: Admin, bundle: Path) -> None:
     attic.write(AUTH_INFO, "somebody\nsomebody\nelse\n", 0o600)
     said = attic.refuses(73, "setup", "--client", bundle)
     assert f"{attic.path(AUTH_INFO)}: was not written by smtpcreds, and was left alone" in said
@@ -193,7 +190,7 @@ def test_files_of_others_are_left_alone(attic: Program, bundle: Path) -> None:
 
 
 def test_a_newer_crl_and_more_authorities_stay(
-    attic: Program, bundle: Path, hub: Program, tmp_path: Path
+    attic: Admin, bundle: Path, hub: Admin, tmp_path: Path
 ) -> None:
     attic("setup", "--client", bundle)
     crl, trusted = attic.path(f"{CERTS}/crl.pem"), attic.path(f"{CERTS}/cacert.pem")
@@ -208,7 +205,7 @@ def test_a_newer_crl_and_more_authorities_stay(
     assert trusted.read_bytes().count(b"BEGIN CERTIFICATE") == 2
 
 
-def test_settings_of_the_host_count_and_lines_that_lack_are_named(attic: Program, hub: Program) -> None:
+def test_settings_of_the_host_count_and_lines_that_lack_are_named(attic: Admin, hub: Admin) -> None:
     hub("bundle", "attic", "--new-key", "--port", "587", "-o", "port.tar")
     bundle = hub.root.parent / "port.tar"
     attic.configure('domain = "polkatistas.org"\n')
@@ -222,7 +219,7 @@ def test_settings_of_the_host_count_and_lines_that_lack_are_named(attic: Program
     )
 
 
-def test_another_host_than_this_one(attic: Program, bundle: Path) -> None:
+def test_another_host_than_this_one(attic: Admin, bundle: Path) -> None:
     assert f"is not the host of the bundle, which is {HOST}" in attic.refuses(
         64, "setup", "tuba.polkatistas.org", "--client", bundle
     )
@@ -232,7 +229,7 @@ def test_another_host_than_this_one(attic: Program, bundle: Path) -> None:
     ]
 
 
-def test_an_encrypted_bundle(attic: Program, hub: Program, tmp_path: Path) -> None:
+def test_an_encrypted_bundle(attic: Admin, hub: Admin, tmp_path: Path) -> None:
     attic.write("secret", PASSPHRASE)
     attic.write("wrong", "fl0ppi")
     sealed = hub.root.parent / "sealed"
@@ -250,7 +247,7 @@ def test_an_encrypted_bundle(attic: Program, hub: Program, tmp_path: Path) -> No
     assert attic.mode(f"/{KEY}") == 0o600
 
 
-def test_a_bundle_for_a_key_is_opened_by_age(attic: Program, hub: Program, tmp_path: Path) -> None:
+def test_a_bundle_for_a_key_is_opened_by_age(attic: Admin, hub: Admin, tmp_path: Path) -> None:
     identity = tmp_path / "identity"
     peer("age-keygen", "-o", identity)
     sealed = tmp_path / "sealed"
@@ -280,18 +277,18 @@ def test_a_bundle_for_a_key_is_opened_by_age(attic: Program, hub: Program, tmp_p
         (["--passphrase", "stdin:"], "is not encrypted"),
     ],
 )
-def test_words_that_do_not_fit(attic: Program, bundle: Path, words: list[str], said: str) -> None:
+def test_words_that_do_not_fit(attic: Admin, bundle: Path, words: list[str], said: str) -> None:
     assert said in attic.refuses(64, "setup", "--client", bundle, *words)
 
 
 @pytest.mark.parametrize("count", [1, 2, 6, 7, 8, 9, 11, 12])
-def test_a_kill_at_any_rename_is_completed_by_the_next_run(desk: Desk, bundle: Path, count: int) -> None:
-    assert desk.killed(f"rename:signal=KILL:when={count}", "setup", "--client", bundle) == (count < 12)
-    desk.does("setup", "--client", bundle)
-    assert "BAD" not in desk.does("cert", "verify", "attic")
-    assert desk.does("setup", "--client", bundle, "-n") == "nothing to do\n"
-    assert not list(desk.root.rglob("*.smtpcreds-*"))
-    assert not list(desk.certs.glob("*.new"))
+def test_a_kill_at_any_rename_is_completed_by_the_next_run(attic: Admin, bundle: Path, count: int) -> None:
+    assert attic.killed(f"rename:signal=KILL:when={count}", "setup", "--client", bundle) == (count < 12)
+    attic("setup", "--client", bundle)
+    assert "BAD" not in attic("cert", "verify", "attic").out
+    assert attic("setup", "--client", bundle, "-n").out == "nothing to do\n"
+    assert not list(attic.root.rglob("*.smtpcreds-*"))
+    assert not list(attic.certs.glob("*.new"))
 
 
 Crafted = list[tuple[tarfile.TarInfo, bytes]]
@@ -406,34 +403,30 @@ HOSTILE: dict[str, tuple[Callable[[Crafted], Crafted], str]] = {
 }
 
 
-@pytest.fixture
-def desk(attic: Program) -> Desk:
-    """The same host, with processes that have their imports behind them."""
-    return Desk(attic.root)
-
-
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_bundle_is_refused_in_one_line(desk: Desk, bundle: Path, name: str, tmp_path: Path) -> None:
+def test_a_hostile_bundle_is_refused_in_one_line(
+    attic: Admin, bundle: Path, name: str, tmp_path: Path
+) -> None:
     change, said = HOSTILE[name]
     bad = tmp_path / "bad.tar"
     bad.write_bytes(crafted(bundle, change(members(bundle))))
     outside = snapshot(tmp_path)
-    assert said in desk.refuses(78 if name == "no settings" else 65, "setup", "--client", bad)
+    assert said in attic.refuses(78 if name == "no settings" else 65, "setup", "--client", bad)
     assert snapshot(tmp_path) == outside
 
 
-def test_crafting_alone_is_not_what_is_refused(attic: Program, bundle: Path) -> None:
+def test_crafting_alone_is_not_what_is_refused(attic: Admin, bundle: Path) -> None:
     attic("setup", "--client", "-", stdin=crafted(bundle, members(bundle)))
 
 
-def test_another_key_than_that_of_the_certificate(attic: Program, bundle: Path, hub: Program) -> None:
+def test_another_key_than_that_of_the_certificate(attic: Admin, bundle: Path, hub: Admin) -> None:
     key = hub.path(f"{CERTS}/dmzmail-key.pem").read_bytes()
     data = crafted(bundle, with_content(KEY, lambda _: key)(members(bundle)))
     said = attic.refuses(65, "setup", "--client", "-", stdin=data)
     assert "its private key does not belong to its certificate" in said
 
 
-def test_another_authority_than_that_of_the_certificate(attic: Program, bundle: Path, tmp_path: Path) -> None:
+def test_another_authority_than_that_of_the_certificate(attic: Admin, bundle: Path, tmp_path: Path) -> None:
     new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", tmp_path / "key")
     peer("openssl", "req", "-x509", *new, "-subj", "/CN=Other", "-out", tmp_path / "other.pem")
     other = (tmp_path / "other.pem").read_bytes()
@@ -441,12 +434,12 @@ def test_another_authority_than_that_of_the_certificate(attic: Program, bundle: 
     assert "was not found" in attic.refuses(65, "setup", "--client", "-", stdin=data)
 
 
-def test_another_host_than_that_of_the_certificate(desk: Desk, bundle: Path, tmp_path: Path) -> None:
+def test_another_host_than_that_of_the_certificate(attic: Admin, bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "bad").write_bytes(bundle.read_bytes().replace(b"host=attic.", b"host=tuba2.", 1))
-    assert "lacks etc/mail/certs/tuba2-cert.pem" in desk.refuses(65, "setup", "--client", tmp_path / "bad")
+    assert "lacks etc/mail/certs/tuba2-cert.pem" in attic.refuses(65, "setup", "--client", tmp_path / "bad")
 
 
-def test_sizes_that_are_not_there(desk: Desk, bundle: Path, tmp_path: Path) -> None:
+def test_sizes_that_are_not_there(attic: Admin, bundle: Path, tmp_path: Path) -> None:
     """Headers of exabytes, and of less than nothing; no memory is taken for either."""
     for size in (b"\x80" + (1 << 62).to_bytes(11, "big"), b"\xff" * 12, b"77777777777\0"):
         block = bytearray(entry("etc/mail/x")[0].tobuf(tarfile.USTAR_FORMAT))
@@ -454,18 +447,18 @@ def test_sizes_that_are_not_there(desk: Desk, bundle: Path, tmp_path: Path) -> N
         block[148:156] = b" " * 8
         block[148:156] = f"{sum(block):06o}\0 ".encode()
         (tmp_path / "bad").write_bytes(labelled(bundle, bytes(block)))
-        assert "etc/mail/x claims" in desk.refuses(65, "setup", "--client", tmp_path / "bad")
+        assert "etc/mail/x claims" in attic.refuses(65, "setup", "--client", tmp_path / "bad")
 
 
 @pytest.mark.parametrize("length", [0, 1, 512, 1023, 1024, 5000, -512, -1])
-def test_a_cut_archive(desk: Desk, bundle: Path, length: int, tmp_path: Path) -> None:
+def test_a_cut_archive(attic: Admin, bundle: Path, length: int, tmp_path: Path) -> None:
     (tmp_path / "bad").write_bytes(bundle.read_bytes()[:length])
-    assert desk.refuses(65, "setup", "--client", tmp_path / "bad")
+    assert attic.refuses(65, "setup", "--client", tmp_path / "bad")
 
 
 @pytest.mark.parametrize("place", [560, 700, 1030, 1180, 2000, 9000, -1])
-def test_a_flipped_bit(desk: Desk, bundle: Path, place: int, tmp_path: Path) -> None:
+def test_a_flipped_bit(attic: Admin, bundle: Path, place: int, tmp_path: Path) -> None:
     bent = bytearray(bundle.read_bytes())
     bent[place] ^= 1
     (tmp_path / "bad").write_bytes(bent)
-    assert desk.refuses(65, "setup", "--client", tmp_path / "bad")
+    assert attic.refuses(65, "setup", "--client", tmp_path / "bad")

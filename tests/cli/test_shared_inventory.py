@@ -9,17 +9,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from admin import DOMAIN, HUB, Admin
 from postgres_cluster import Cluster
 
 from smtpcreds.inventory import Intent, State, open_inventory
-
-from .stage import DOMAIN, HUB, Stage
 
 HOSTS = 8
 
 
 @pytest.fixture
-def admins(tmp_path: Path, url: str) -> tuple[Stage, Stage]:
+def admins(tmp_path: Path, url: str) -> tuple[Admin, Admin]:
     """The first makes the authority; the second gets a copy of it."""
     first, second = (configured(tmp_path / which, url) for which in ("admin1", "admin2"))
     first("ca", "init", "--no-passphrase", "--permit", DOMAIN)
@@ -28,22 +27,22 @@ def admins(tmp_path: Path, url: str) -> tuple[Stage, Stage]:
     return first, second
 
 
-def configured(root: Path, url: str) -> Stage:
+def configured(root: Path, url: str) -> Admin:
     (root / "etc/smtpcreds").mkdir(parents=True)
     text = f'domain = "{DOMAIN}"\nhub = "{HUB}"\ninventory = "{url}"\n[sasl]\ndatabase = "{url}"\n'
     (root / "etc/smtpcreds/smtpcreds.toml").write_text(text)
-    return Stage(root)
+    return Admin(root)
 
 
-def listed(stage: Stage) -> dict[str, str]:
+def listed(stage: Admin) -> dict[str, str]:
     return {row["host"]: row["serial"] for row in stage.json("cert", "list")["certificates"]}
 
 
-def crl_number(stage: Stage) -> int:
+def crl_number(stage: Admin) -> int:
     return int(stage.openssl("crl", "-in", stage.crl, "-noout", "-crlnumber").partition("=")[2], 16)
 
 
-def test_no_file_of_an_inventory_is_made(admins: tuple[Stage, Stage]) -> None:
+def test_no_file_of_an_inventory_is_made(admins: tuple[Admin, Admin]) -> None:
     for admin in admins:
         admin("cert", "issue", f"a{admin.root.name}")
         assert not list(admin.state.glob("inventory*"))
@@ -59,7 +58,7 @@ def test_a_file_can_be_looked_at_before_there_is_an_inventory(tmp_path: Path, ur
     assert "the inventory is empty" in fresh("cert", "list", status=66)
 
 
-def test_both_issue_at_once(postgres: Cluster, name: str, admins: tuple[Stage, Stage]) -> None:
+def test_both_issue_at_once(postgres: Cluster, name: str, admins: tuple[Admin, Admin]) -> None:
     running = [
         subprocess.Popen(
             admin.command("cert", "issue", f"h{number}.{admin.root.name}.{DOMAIN}"),
@@ -83,7 +82,7 @@ def test_both_issue_at_once(postgres: Cluster, name: str, admins: tuple[Stage, S
     assert states == [("issued",)]
 
 
-def test_crl_numbers_never_repeat(postgres: Cluster, name: str, admins: tuple[Stage, Stage]) -> None:
+def test_crl_numbers_never_repeat(postgres: Cluster, name: str, admins: tuple[Admin, Admin]) -> None:
     seen = []
     for turn in range(4):
         admin = admins[turn % 2]
@@ -94,7 +93,7 @@ def test_crl_numbers_never_repeat(postgres: Cluster, name: str, admins: tuple[St
     assert [row[0] for row in rows][-4:] == seen
 
 
-def test_a_revocation_by_one_is_in_the_next_crl_of_the_other(admins: tuple[Stage, Stage]) -> None:
+def test_a_revocation_by_one_is_in_the_next_crl_of_the_other(admins: tuple[Admin, Admin]) -> None:
     first, second = admins
     first("cert", "issue", "dmzmail")
     second("cert", "issue", "attic")
@@ -115,7 +114,7 @@ WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory' A
 
 
 def test_one_host_waits_while_another_works(
-    postgres: Cluster, name: str, url: str, admins: tuple[Stage, Stage]
+    postgres: Cluster, name: str, url: str, admins: tuple[Admin, Admin]
 ) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -134,7 +133,7 @@ def test_one_host_waits_while_another_works(
     assert admins[1].is_pair("attic")
 
 
-def test_what_a_killed_host_began_is_left_to_it(url: str, admins: tuple[Stage, Stage]) -> None:
+def test_what_a_killed_host_began_is_left_to_it(url: str, admins: tuple[Admin, Admin]) -> None:
     first, second = admins
     first("cert", "issue", "cellar")
     assert first.killed("rename:signal=KILL:when=2", "cert", "issue", "dmzmail")
@@ -152,7 +151,7 @@ def test_what_a_killed_host_began_is_left_to_it(url: str, admins: tuple[Stage, S
         assert inventory.pending() == []
 
 
-def test_what_was_never_signed_is_given_up_by_anybody(url: str, admins: tuple[Stage, Stage]) -> None:
+def test_what_was_never_signed_is_given_up_by_anybody(url: str, admins: tuple[Admin, Admin]) -> None:
     now = datetime.now(UTC)
     with open_inventory(url, machine="gone:/state") as inventory:
         authority = inventory.authorities()[0].id
@@ -165,7 +164,7 @@ def test_what_was_never_signed_is_given_up_by_anybody(url: str, admins: tuple[St
         assert [row.state for row in inventory.find("0abc")] == [State.DISCARDED]
 
 
-def test_each_host_renews_its_own(admins: tuple[Stage, Stage]) -> None:
+def test_each_host_renews_its_own(admins: tuple[Admin, Admin]) -> None:
     first, second = admins
     first("cert", "issue", "dmzmail", "--days", "30")
     second("cert", "issue", "attic", "--days", "30")
@@ -179,12 +178,12 @@ def test_each_host_renews_its_own(admins: tuple[Stage, Stage]) -> None:
     assert "dmzmail" in first.at("+25 days")("cert", "renew", "dmzmail")
 
 
-def test_the_inventory_s_server_is_away(admins: tuple[Stage, Stage]) -> None:
+def test_the_inventory_s_server_is_away(admins: tuple[Admin, Admin]) -> None:
     first, _ = admins
     path = first.root / "etc/smtpcreds/smtpcreds.toml"
     path.write_text(path.read_text().replace("?host=/dev/shm/", "?host=/nowhere/"))
     for words in (("cert", "issue", "attic"), ("cert", "list"), ("sasl", "list")):
-        done = first.attempt(*words)
-        assert done.returncode == 69, done.stderr
-        assert done.stderr.count("\n") == 2
+        done = first.run(*words)
+        assert done.status == 69, done.err
+        assert done.err.count("\n") == 2
     assert not first.certs.exists()

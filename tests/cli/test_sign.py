@@ -4,23 +4,24 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from admin import DOMAIN, Admin
 
-from .desk import DOMAIN, Desk, copy, desk, mode, openssl, public_key, request_of, run, verified
+from .other_ca import host_of_domain, mode, openssl, public_key, request_of, run, verified
 
 LAB = f"lab.{DOMAIN}"
 SAN = ("-addext", f"subjectAltName=DNS:{LAB},DNS:www.{LAB},IP:192.0.2.7")
 
 
 @pytest.fixture(scope="module")
-def hub_once(tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    hub = desk(tmp_path_factory.mktemp("hub") / "host")
-    hub.does("ca", "init", "--intermediate", "--no-passphrase")
+def hub_once(tmp_path_factory: pytest.TempPathFactory) -> Admin:
+    hub = host_of_domain(tmp_path_factory.mktemp("hub") / "host")
+    hub("ca", "init", "--intermediate", "--no-passphrase")
     return hub
 
 
 @pytest.fixture
-def hub(hub_once: Desk, tmp_path: Path) -> Desk:
-    return copy(hub_once, tmp_path / "hub")
+def hub(hub_once: Admin, tmp_path: Path) -> Admin:
+    return hub_once.copy(tmp_path / "hub")
 
 
 def text_of(pem: str) -> str:
@@ -30,14 +31,14 @@ def text_of(pem: str) -> str:
     return done.stdout
 
 
-def test_the_answer_holds_names_and_key_of_the_request(hub: Desk, tmp_path: Path) -> None:
+def test_the_answer_holds_names_and_key_of_the_request(hub: Admin, tmp_path: Path) -> None:
     request = request_of(tmp_path, f"/CN={LAB}", *SAN)
     answer = tmp_path / "lab.pem"
-    done = hub.does("cert", "sign", request, "--to", answer)
+    done = hub("cert", "sign", request, "--to", answer).out
     assert f"{LAB}: relay certificate, P-256, valid to" in done
     assert mode(answer) == 0o600
     assert public_key(answer) == public_key(request)
-    hub.does("cert", "issue", "dmzmail")
+    hub("cert", "issue", "dmzmail")
     for purpose in ("sslserver", "sslclient"):
         assert ": OK" in verified(answer, hub.certs, purpose)
     gnutls = run(
@@ -63,19 +64,19 @@ def test_the_answer_holds_names_and_key_of_the_request(hub: Desk, tmp_path: Path
 
 
 def test_standard_output_holds_certificate_and_intermediate_and_nothing_else(
-    hub: Desk, tmp_path: Path
+    hub: Admin, tmp_path: Path
 ) -> None:
     request = request_of(tmp_path, f"/CN={LAB}")
-    done = hub("--quiet", "cert", "sign", request, "--server")
-    assert done.stderr == ""
-    assert done.stdout.count("BEGIN CERTIFICATE") == 2
-    assert done.stdout.endswith((hub.root / "var/lib/smtpcreds/ca/ca-cert.pem").read_text())
-    said = text_of(done.stdout)
+    done = hub.run("--quiet", "cert", "sign", request, "--server")
+    assert done.err == ""
+    assert done.out.count("BEGIN CERTIFICATE") == 2
+    assert done.out.endswith((hub.root / "var/lib/smtpcreds/ca/ca-cert.pem").read_text())
+    said = text_of(done.out)
     assert "TLS Web Server Authentication\n" in said
     assert f"DNS:{LAB}\n" in said
 
 
-def test_der_and_json(hub: Desk, tmp_path: Path) -> None:
+def test_der_and_json(hub: Admin, tmp_path: Path) -> None:
     request = request_of(tmp_path, f"/CN={LAB}", "-outform", "DER")
     said = hub.json("cert", "sign", request, "--days", "7", "--client")
     assert (said["host"], said["profile"], said["file"], said["ignored"]) == (LAB, "client", None, [])
@@ -84,7 +85,7 @@ def test_der_and_json(hub: Desk, tmp_path: Path) -> None:
     assert row["serial"] == said["serial"]
 
 
-def test_what_else_is_asked_for_is_told_and_left_out(hub: Desk, tmp_path: Path) -> None:
+def test_what_else_is_asked_for_is_told_and_left_out(hub: Admin, tmp_path: Path) -> None:
     request = request_of(
         tmp_path,
         "/O=Evil/CN=lab/emailAddress=a@b.example",
@@ -97,8 +98,8 @@ def test_what_else_is_asked_for_is_told_and_left_out(hub: Desk, tmp_path: Path) 
         "-addext",
         f"subjectAltName=DNS:{LAB},email:a@b.example",
     )
-    done = hub("cert", "sign", request)
-    assert done.returncode == 0
+    done = hub.run("cert", "sign", request)
+    assert done.status == 0
     for item in (
         "subject attribute O",
         "extension BasicConstraints",
@@ -107,24 +108,24 @@ def test_what_else_is_asked_for_is_told_and_left_out(hub: Desk, tmp_path: Path) 
         "subjectAltName RFC822Name",
         "common name lab",
     ):
-        assert f"ignored: {item}" in done.stderr
-    said = text_of(done.stdout)
+        assert f"ignored: {item}" in done.err
+    said = text_of(done.out)
     assert "CA:FALSE" in said
     assert f"Subject: CN = {LAB}\n" in said
     for word in ("Evil", "a@b", "Code Signing", "Certificate Sign"):
         assert word not in said
 
 
-def test_only_some_of_the_names(hub: Desk, tmp_path: Path) -> None:
+def test_only_some_of_the_names(hub: Admin, tmp_path: Path) -> None:
     request = request_of(tmp_path, f"/CN={LAB}", *SAN)
-    done = hub("cert", "sign", request, "--san", LAB)
-    assert f"DNS:{LAB}\n" in text_of(done.stdout)
-    assert f"ignored: name www.{LAB}" in done.stderr
+    done = hub.run("cert", "sign", request, "--san", LAB)
+    assert f"DNS:{LAB}\n" in text_of(done.out)
+    assert f"ignored: name www.{LAB}" in done.err
     refused = hub.refuses(65, "cert", "sign", request, "--san", "other.polkatistas.org")
     assert f"does not ask for other.polkatistas.org; it asks for {LAB}, www.{LAB}, 192.0.2.7" in refused
 
 
-def test_a_request_that_was_changed_is_refused(hub: Desk, tmp_path: Path) -> None:
+def test_a_request_that_was_changed_is_refused(hub: Admin, tmp_path: Path) -> None:
     request = request_of(tmp_path, f"/CN={LAB}", "-outform", "DER")
     request.write_bytes(request.read_bytes().replace(b"lab.", b"bal."))
     assert "possession of the key is not proven" in hub.refuses(65, "cert", "sign", request)
@@ -149,39 +150,41 @@ def test_a_request_that_was_changed_is_refused(hub: Desk, tmp_path: Path) -> Non
         ),
     ],
 )
-def test_bad_names(hub_once: Desk, tmp_path: Path, subject: str, extra: tuple[str, ...], reason: str) -> None:
+def test_bad_names(
+    hub_once: Admin, tmp_path: Path, subject: str, extra: tuple[str, ...], reason: str
+) -> None:
     assert reason in hub_once.refuses(65, "cert", "sign", request_of(tmp_path, subject, *extra))
 
 
-def test_a_short_name_is_not_completed(hub_once: Desk, tmp_path: Path) -> None:
-    done = hub_once("cert", "sign", request_of(tmp_path, "/CN=lab"))
-    assert "lab stands without a domain, and is certified so or not at all" in done.stderr
+def test_a_short_name_is_not_completed(hub_once: Admin, tmp_path: Path) -> None:
+    done = hub_once.run("cert", "sign", request_of(tmp_path, "/CN=lab"))
+    assert "lab stands without a domain, and is certified so or not at all" in done.err
 
 
-def test_a_weak_key(hub_once: Desk, tmp_path: Path) -> None:
+def test_a_weak_key(hub_once: Admin, tmp_path: Path) -> None:
     request = request_of(tmp_path, f"/CN={LAB}", key=("-newkey", "rsa:1024", "-noenc"))
     assert "has a key that can't be certified" in hub_once.refuses(65, "cert", "sign", request)
 
 
-def test_what_is_no_request(hub_once: Desk, tmp_path: Path) -> None:
+def test_what_is_no_request(hub_once: Admin, tmp_path: Path) -> None:
     key = tmp_path / "some.key"
     openssl("genpkey", "-algorithm", "ed25519", "-out", key)
     assert "holds PRIVATE KEY, not a certificate request" in hub_once.refuses(65, "cert", "sign", key)
     hub_once.refuses(66, "cert", "sign", tmp_path / "missing.csr")
 
 
-def test_a_file_that_is_there_stays_unless_forced(hub: Desk, tmp_path: Path) -> None:
+def test_a_file_that_is_there_stays_unless_forced(hub: Admin, tmp_path: Path) -> None:
     request, answer = request_of(tmp_path, f"/CN={LAB}"), tmp_path / "lab.pem"
     answer.write_text("mine")
     hub.refuses(73, "cert", "sign", request, "--to", answer)
     assert answer.read_text() == "mine"
     hub.refuses(66, "cert", "sign", request, "--to", tmp_path / "missing/lab.pem")
-    hub.does("cert", "sign", request, "--to", answer, "--force")
+    hub("cert", "sign", request, "--to", answer, "--force")
     assert mode(answer) == 0o600
     assert hub.json("cert", "list", "--all")["certificates"][0]["state"] == "issued"
 
 
-def test_dry_run_signs_nothing(hub: Desk, tmp_path: Path) -> None:
+def test_dry_run_signs_nothing(hub: Admin, tmp_path: Path) -> None:
     request, answer = request_of(tmp_path, f"/CN={LAB}"), tmp_path / "lab.pem"
     plan = hub.json("--dry-run", "cert", "sign", request, "--to", answer)["plan"]
     *files, row = [(step["action"], step["target"]) for step in plan]
@@ -194,16 +197,18 @@ def test_dry_run_signs_nothing(hub: Desk, tmp_path: Path) -> None:
 
 def test_without_an_authority(tmp_path: Path) -> None:
     request = request_of(tmp_path, f"/CN={LAB}")
-    assert "there is no authority yet" in desk(tmp_path / "host").refuses(66, "cert", "sign", request)
+    assert "there is no authority yet" in host_of_domain(tmp_path / "host").refuses(
+        66, "cert", "sign", request
+    )
 
 
-def test_killed_before_the_answer_is_written_it_can_still_be_had(hub: Desk, tmp_path: Path) -> None:
+def test_killed_before_the_answer_is_written_it_can_still_be_had(hub: Admin, tmp_path: Path) -> None:
     """It was signed, so it is in the inventory, where it can be exported and revoked."""
     request, answer = request_of(tmp_path, f"/CN={LAB}"), tmp_path / "lab.pem"
     assert hub.killed("rename:signal=KILL:when=1", "cert", "sign", request, "--to", answer)
     assert not answer.exists()
-    hub.does("cert", "issue", "dmzmail")
-    assert public_key_of(hub.does("cert", "export", "lab")) == public_key(request)
+    hub("cert", "issue", "dmzmail")
+    assert public_key_of(hub("cert", "export", "lab").out) == public_key(request)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
-
-from .stage import Stage, hub
+from admin import Admin, issued_hub
 
 SMALL = ("opensmtpd-client", "msmtp", "nullmailer", "dma", "curl", "swaks")
 OPTIONS = ("--host", "attic", "--plaintext")
@@ -15,7 +14,7 @@ OPTIONS = ("--host", "attic", "--plaintext")
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    stage = hub(tmp_path_factory.mktemp("small") / "root")
+    stage = issued_hub(tmp_path_factory.mktemp("small") / "root")
     (stage.root / "etc/passwd").write_text("root:x:0:0:::\nmail:x:8:8:::\n")
     (stage.root / "etc/group").write_text("root:x:0:\nmail:x:8:\nopensmtpd:x:122:\n")
     stage("sasl", "add", "maildroid")
@@ -25,23 +24,22 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def secret(template: Path) -> str:
-    return Stage(template)("sasl", "show", "maildroid", "--reveal").strip()
+    return Admin(template)("sasl", "show", "maildroid", "--reveal").strip()
 
 
 @pytest.fixture
-def stage(template: Path, tmp_path: Path) -> Stage:
-    shutil.copytree(template, tmp_path / "root", symlinks=True)
-    return Stage(tmp_path / "root")
+def stage(template: Path, tmp_path: Path) -> Admin:
+    return Admin(template).copy(tmp_path / "root")
 
 
-def findings(stage: Stage, *words: str) -> list[str]:
-    done = stage.attempt("--json", "mta", "check", *words)
-    assert done.returncode in {0, 1}, done.stderr
-    return [finding["what"] for finding in json.loads(done.stdout)["findings"]]
+def findings(stage: Admin, *words: str) -> list[str]:
+    done = stage.run("--json", "mta", "check", *words)
+    assert done.status in {0, 1}, done.err
+    return [finding["what"] for finding in done.data["findings"]]
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_files_are_written_closed_and_then_found_right(stage: Stage, secret: str, name: str) -> None:
+def test_files_are_written_closed_and_then_found_right(stage: Admin, secret: str, name: str) -> None:
     done = stage.json("mta", "apply", name, *OPTIONS)
     assert done["changed"]
     for include in done["include"]:
@@ -60,7 +58,7 @@ def test_files_are_written_closed_and_then_found_right(stage: Stage, secret: str
 
 
 @pytest.mark.parametrize("name", ["opensmtpd-client", "swaks"])
-def test_a_host_without_database_takes_what_is_installed(stage: Stage, name: str) -> None:
+def test_a_host_without_database_takes_what_is_installed(stage: Admin, name: str) -> None:
     """Also where the file belongs to a group."""
     stage("mta", "apply", name, *OPTIONS)
     (stage.root / "etc/sasldb2").unlink()
@@ -71,7 +69,7 @@ def test_a_host_without_database_takes_what_is_installed(stage: Stage, name: str
 
 
 @pytest.mark.parametrize("name", ["nullmailer", "opensmtpd-client"])
-def test_who_knows_plain_and_login_only_says_what_to_offer(stage: Stage, name: str) -> None:
+def test_who_knows_plain_and_login_only_says_what_to_offer(stage: Admin, name: str) -> None:
     told = stage("mta", "apply", name, "--host", "attic", status=64)
     assert f"{name}: knows of mechanisms only PLAIN, LOGIN" in told
     assert "give --plaintext, also to the program of the hub" in told
@@ -80,7 +78,7 @@ def test_who_knows_plain_and_login_only_says_what_to_offer(stage: Stage, name: s
 @pytest.mark.parametrize(
     ("name", "path"), [("msmtp", "etc/msmtprc"), ("nullmailer", "etc/nullmailer/remotes")]
 )
-def test_a_configuration_of_the_administrator_is_left_alone(stage: Stage, name: str, path: str) -> None:
+def test_a_configuration_of_the_administrator_is_left_alone(stage: Admin, name: str, path: str) -> None:
     theirs = stage.root / path
     theirs.parent.mkdir(exist_ok=True)
     theirs.write_text("mail.example.org smtp pass=mine\n")
@@ -91,7 +89,7 @@ def test_a_configuration_of_the_administrator_is_left_alone(stage: Stage, name: 
     assert "mine" not in theirs.read_text()
 
 
-def test_dma_is_told_of_each_new_certificate_of_the_hub(stage: Stage) -> None:
+def test_dma_is_told_of_each_new_certificate_of_the_hub(stage: Admin) -> None:
     conf = stage.root / "etc/dma/dma.conf"
     lines = stage.json("mta", "apply", "dma", *OPTIONS)["include"][0]["lines"]
     conf.write_text("# as installed\n" + "".join(f"{line}\n" for line in lines))
@@ -104,7 +102,7 @@ def test_dma_is_told_of_each_new_certificate_of_the_hub(stage: Stage) -> None:
     )
 
 
-def test_dma_conf_is_searched_for_lines_that_undo_ours(stage: Stage) -> None:
+def test_dma_conf_is_searched_for_lines_that_undo_ours(stage: Admin) -> None:
     conf = stage.root / "etc/dma/dma.conf"
     lines = stage.json("mta", "apply", "dma", *OPTIONS)["include"][0]["lines"]
     ours = "".join(f"{line}\n" for line in lines)
@@ -119,7 +117,7 @@ def test_dma_conf_is_searched_for_lines_that_undo_ours(stage: Stage) -> None:
     assert "has STARTTLS, which port 465 does not know" in findings(stage, "dma", *OPTIONS, "--port", "465")
 
 
-def test_dma_needs_a_fingerprint(stage: Stage) -> None:
+def test_dma_needs_a_fingerprint(stage: Admin) -> None:
     shutil.rmtree(stage.root / "var/lib/smtpcreds")
     told = stage("mta", "apply", "dma", *OPTIONS, status=66)
     assert "--fingerprint HEX" in told
@@ -127,7 +125,7 @@ def test_dma_needs_a_fingerprint(stage: Stage) -> None:
     assert f"FINGERPRINT {'5E' * 32}" in done["include"][0]["lines"]
 
 
-def test_copies_of_certificates_are_outdated_by_a_renewal(stage: Stage) -> None:
+def test_copies_of_certificates_are_outdated_by_a_renewal(stage: Admin) -> None:
     stage("mta", "apply", "msmtp", *OPTIONS)
     stage("cert", "renew", "attic")
     assert [what.partition(" once")[0] for what in findings(stage, "msmtp", *OPTIONS)] == [
@@ -138,7 +136,7 @@ def test_copies_of_certificates_are_outdated_by_a_renewal(stage: Stage) -> None:
     assert (stage.root / "etc/ssl/smtpcreds/cert.pem").read_bytes() == certificate.read_bytes()
 
 
-def test_smtpd_conf_takes_ours_before_its_own_match(stage: Stage) -> None:
+def test_smtpd_conf_takes_ours_before_its_own_match(stage: Admin) -> None:
     conf = stage.root / "etc/smtpd.conf"
     line = stage.json("mta", "apply", "opensmtpd-client", *OPTIONS)["include"][0]["lines"][0]
     match = 'match from local for any action "relay"'

@@ -4,8 +4,7 @@ import json
 import sys
 
 import pytest
-
-from .runner import Program, peer
+from admin import Admin, peer
 
 HEAVY = {"cryptography", "keyring", "passlib", "sqlite3", "asyncio", "ssl", "idna", "email", "subprocess"}
 REPORT = """
@@ -19,7 +18,7 @@ finally:
 """
 
 
-def imported(program: Program, *words: str) -> set[str]:
+def imported(program: Admin, *words: str) -> set[str]:
     said = peer(sys.executable, "-c", REPORT.format(heavy=HEAVY), "--root", program.root, *words)
     return set(json.loads(said[said.rindex("[") :]))
 
@@ -40,9 +39,9 @@ def imported(program: Program, *words: str) -> set[str]:
         (("sasl", "add", "droid"), {"sqlite3"}),
     ],
 )
-def test_imports(hub: Program, words: tuple[str, ...], allowed: set[str]) -> None:
+def test_imports(hub: Admin, words: tuple[str, ...], allowed: set[str]) -> None:
     assert imported(hub, *words) <= allowed
 
 
-def test_the_report_can_fail(hub: Program) -> None:
+def test_the_report_can_fail(hub: Admin) -> None:
     assert {"cryptography", "sqlite3"} <= imported(hub, "cert", "issue", "mx")

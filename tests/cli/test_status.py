@@ -6,16 +6,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from admin import HUB, SASLDB, Admin, environment, snapshot
 
-from .runner import HUB, SASLDB, Program, environment, snapshot
-from .status_scene import HOSTILE, hostile, inhabited, later
+from .status_scene import HOSTILE, hostile, inhabited
 
 
 @pytest.fixture(scope="module")
-def scene(hub_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Program:
+def scene(hub_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Admin:
     root = tmp_path_factory.mktemp("status") / "root"
     subprocess.run(["cp", "-a", hub_tree, root], check=True)
-    return inhabited(Program(root))
+    return inhabited(Admin(root))
 
 
 def bars(out: str) -> dict[str, tuple[int, int, str]]:
@@ -24,20 +24,20 @@ def bars(out: str) -> dict[str, tuple[int, int, str]]:
     return {row[0]: (int(row[1]), row[3].count("#"), row[4] if len(row) > 4 else "") for row in rows}
 
 
-def test_a_host_without_anything_is_told_what_to_run(bare: Program) -> None:
+def test_a_host_without_anything_is_told_what_to_run(bare: Admin) -> None:
     ran = bare("status")
     assert "no authority here yet; to make everything that a hub needs: smtpcreds setup HOST" in ran.out
     assert not bare.root.exists()
 
 
-def test_accounts_are_shown_without_an_authority(smtpcreds: Program) -> None:
+def test_accounts_are_shown_without_an_authority(smtpcreds: Admin) -> None:
     smtpcreds("sasl", "add", "maildroid")
     out = smtpcreds("status").out
     assert "no authority here yet" in out
     assert f"accounts  1 in {smtpcreds.path(SASLDB)}" in out
 
 
-def test_a_fresh_hub_has_nothing_due_and_nothing_is_written(hub: Program) -> None:
+def test_a_fresh_hub_has_nothing_due_and_nothing_is_written(hub: Admin) -> None:
     before = snapshot(hub.root)
     ran = hub("status")
     assert ran.out.splitlines()[-1] == "nothing is due"
@@ -45,7 +45,7 @@ def test_a_fresh_hub_has_nothing_due_and_nothing_is_written(hub: Program) -> Non
     assert ran.err == ""
 
 
-def test_bars_are_as_long_as_what_is_left(scene: Program) -> None:
+def test_bars_are_as_long_as_what_is_left(scene: Admin) -> None:
     drawn = bars(scene("status").out)
     assert [(days, word) for days, _, word in drawn.values()] == [(39, ""), (119, ""), (199, ""), (364, "")]
     whole = drawn[HUB][1]
@@ -53,8 +53,8 @@ def test_bars_are_as_long_as_what_is_left(scene: Program) -> None:
         assert length == round(days * whole / 364)
 
 
-def test_what_is_due_is_said_with_its_cure(scene: Program) -> None:
-    ran = later(scene, "+41 days").run("status")
+def test_what_is_due_is_said_with_its_cure(scene: Admin) -> None:
+    ran = scene.at("+41 days").run("status")
     assert ran.status == 1
     drawn = bars(ran.out)
     assert drawn["attic.polkatistas.org"] == (-2, 0, "expired")
@@ -64,18 +64,18 @@ def test_what_is_due_is_said_with_its_cure(scene: Program) -> None:
     assert "attic.polkatistas.org: past two thirds of life, 1 of them expired" in due
     assert "smtpcreds cert renew --due" in due
     assert "smtpcreds sasl rotate --due" in due
-    assert bars(later(scene, "+85 days").run("status").out)["cellar.polkatistas.org"][2] == "due"
+    assert bars(scene.at("+85 days").run("status").out)["cellar.polkatistas.org"][2] == "due"
 
 
-def test_the_cures_are_right(hub: Program) -> None:
+def test_the_cures_are_right(hub: Admin) -> None:
     hub("cert", "issue", "attic", "--days", "40")
-    then = later(hub, "+28 days")
+    then = hub.at("+28 days")
     assert {item["kind"] for item in then.run("status", "--json").data["due"]} == {"crl", "certificate"}
     then("cert", "renew", "--due")
     assert then("status").out.endswith("nothing is due\n")
 
 
-def test_json_has_the_same_content(scene: Program) -> None:
+def test_json_has_the_same_content(scene: Admin) -> None:
     data = scene("status", "--json").data
     assert data["hub"] == HUB
     (authority,) = data["authorities"]
@@ -89,19 +89,19 @@ def test_json_has_the_same_content(scene: Program) -> None:
     assert scene("status", "--json", "--limit", "2").data["more_certificates"] is True
 
 
-def test_a_bundle_makes_its_host_a_client(hub: Program, tmp_path: Path) -> None:
+def test_a_bundle_makes_its_host_a_client(hub: Admin, tmp_path: Path) -> None:
     hub("bundle", "cellar", "--output", tmp_path / "cellar.tar")
     (account,) = hub("status", "--json").data["accounts"]["shown"]
     assert account == {"name": f"maildroid@{HUB}", "clients": ["cellar.polkatistas.org"]}
 
 
-def test_a_limit_leaves_out_what_ends_later_and_says_so(scene: Program) -> None:
+def test_a_limit_leaves_out_what_ends_later_and_says_so(scene: Admin) -> None:
     out = scene("status", "--limit", "2").out
     assert len(bars(out)) == 2
     assert "and more that end later: smtpcreds cert list" in out
 
 
-def test_a_rollover_is_half_way_until_the_old_one_is_retired(hub: Program) -> None:
+def test_a_rollover_is_half_way_until_the_old_one_is_retired(hub: Admin) -> None:
     hub("ca", "rollover")
     data = hub("status", "--json").data
     assert [ca["signs"] for ca in data["authorities"]] == [True, False]
@@ -111,24 +111,22 @@ def test_a_rollover_is_half_way_until_the_old_one_is_retired(hub: Program) -> No
     assert hub("status", "--json").data["half_way"] == []
 
 
-def test_an_authority_that_cuts_certificates_short_is_due(smtpcreds: Program) -> None:
+def test_an_authority_that_cuts_certificates_short_is_due(smtpcreds: Admin) -> None:
     smtpcreds("ca", "init", "--no-passphrase", "--days", "300")
     (due,) = smtpcreds.run("status", "--json").data["due"]
     assert (due["kind"], due["cure"]) == ("authority", "smtpcreds ca rollover")
 
 
-def test_what_an_interrupted_run_left_is_due_once_it_is_old(hub: Program) -> None:
-    inject = "-einject=rename:signal=SIGKILL:when=1"
-    strace = ("strace", "-f", "-qq", "-o/dev/null", inject)
-    Program(hub.root, prefix=strace).run("cert", "issue", "attic")
+def test_what_an_interrupted_run_left_is_due_once_it_is_old(hub: Admin) -> None:
+    assert hub.killed("rename:signal=KILL:when=1", "cert", "issue", "attic")
     assert hub("status", "--json").data["due"] == []
-    (due,) = later(hub, "+2 hours").run("status", "--json").data["due"]
+    (due,) = hub.at("+2 hours").run("status", "--json").data["due"]
     assert (due["kind"], due["subject"]) == ("interrupted", "attic.polkatistas.org")
-    later(hub, "+2 hours")("ca", "crl")
-    assert later(hub, "+2 hours")("status", "--json").data["due"] == []
+    hub.at("+2 hours")("ca", "crl")
+    assert hub.at("+2 hours")("status", "--json").data["due"] == []
 
 
-def test_control_characters_of_names_do_not_reach_the_terminal(smtpcreds: Program) -> None:
+def test_control_characters_of_names_do_not_reach_the_terminal(smtpcreds: Admin) -> None:
     out = hostile(smtpcreds)("status").out
     assert "\\n</svg>" in out
     assert HOSTILE not in out
@@ -137,11 +135,11 @@ def test_control_characters_of_names_do_not_reach_the_terminal(smtpcreds: Progra
 @pytest.mark.parametrize(
     ("more", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
 )
-def test_colour_is_for_terminals_that_want_it(scene: Program, more: dict[str, str], coloured: bool) -> None:
+def test_colour_is_for_terminals_that_want_it(scene: Admin, more: dict[str, str], coloured: bool) -> None:
     assert ("\x1b[32m" in on_a_terminal(scene, more)) is coloured
 
 
-def test_a_long_name_leaves_room_for_its_bar(hub: Program) -> None:
+def test_a_long_name_leaves_room_for_its_bar(hub: Admin) -> None:
     host = f"{'a-long-name.' * 8}polkatistas.org"
     hub("cert", "issue", host)
     lines = [line for line in hub("status").out.splitlines() if " d  " in line]
@@ -149,11 +147,11 @@ def test_a_long_name_leaves_room_for_its_bar(hub: Program) -> None:
     assert all(len(line) <= 80 and line.count("#") > 10 for line in lines)
 
 
-def test_no_colour_in_a_pipe(scene: Program) -> None:
+def test_no_colour_in_a_pipe(scene: Admin) -> None:
     assert "\x1b" not in scene("status").out
 
 
-def on_a_terminal(program: Program, more: dict[str, str]) -> str:
+def on_a_terminal(program: Admin, more: dict[str, str]) -> str:
     above, below = pty.openpty()
     variables = environment(TERM="xterm") | more
     subprocess.run(program.command("status"), stdout=below, env=variables, check=True)
@@ -177,5 +175,5 @@ def on_a_terminal(program: Program, more: dict[str, str]) -> str:
         (("--limit", "0"), "--limit"),
     ],
 )
-def test_words_that_do_not_fit(bare: Program, words: tuple[str, ...], said: str) -> None:
+def test_words_that_do_not_fit(bare: Admin, words: tuple[str, ...], said: str) -> None:
     assert said in bare.refuses(64, "status", *words)

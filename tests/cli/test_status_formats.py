@@ -5,10 +5,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from admin import CERTS, Admin, peer
 from lab import browser, debs
 
-from .runner import CERTS, Program, peer
-from .status_scene import HOSTILE, hostile, inhabited, later
+from .status_scene import HOSTILE, hostile, inhabited
 
 PROM, HTML = ("status", "--format", "prometheus"), ("status", "--format", "html")
 NAGIOS = ("status", "--format", "nagios")
@@ -18,10 +18,10 @@ GREEN, AMBER, RED, NIGHT = (47, 143, 107), (201, 138, 12), (201, 57, 47), (18, 2
 
 
 @pytest.fixture(scope="module")
-def scene(hub_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Program:
+def scene(hub_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Admin:
     root = tmp_path_factory.mktemp("forms") / "root"
     subprocess.run(["cp", "-a", hub_tree, root], check=True)
-    return inhabited(Program(root))
+    return inhabited(Admin(root))
 
 
 def promtool(text: str) -> str:
@@ -35,7 +35,7 @@ def samples(text: str) -> dict[str, float]:
     return {name: float(value) for name, _, value in lines}
 
 
-def test_promtool_accepts_the_metrics(scene: Program) -> None:
+def test_promtool_accepts_the_metrics(scene: Admin) -> None:
     text = scene(*PROM).out
     assert promtool(text) == ""
     assert promtool(text.replace('host="', "host=")) != "", "promtool can find fault"
@@ -46,13 +46,13 @@ def test_promtool_accepts_the_metrics(scene: Program) -> None:
     assert min(ends.values()) == float(seconds)
 
 
-def test_promtool_accepts_hostile_names(smtpcreds: Program) -> None:
+def test_promtool_accepts_hostile_names(smtpcreds: Admin) -> None:
     text = hostile(smtpcreds)(*PROM).out
     assert promtool(text) == ""
     assert 'host="<script>alert(\\"1\\")</script>\\\\n\\"x\\"\\n</svg>"' in text
 
 
-def test_authorities_of_one_name_are_told_apart(hub: Program) -> None:
+def test_authorities_of_one_name_are_told_apart(hub: Admin) -> None:
     hub("ca", "rollover", "--name", "polkatistas.org Mail CA")
     text = hub(*PROM).out
     assert promtool(text) == ""
@@ -61,7 +61,7 @@ def test_authorities_of_one_name_are_told_apart(hub: Program) -> None:
     )
 
 
-def test_the_file_is_for_everybody_to_read_and_is_replaced(scene: Program, tmp_path: Path) -> None:
+def test_the_file_is_for_everybody_to_read_and_is_replaced(scene: Admin, tmp_path: Path) -> None:
     path = tmp_path / "smtpcreds.prom"
     assert scene(*PROM, "--output", path, "-n").out == f"would write {path}  0644\n"
     assert not path.exists()
@@ -71,7 +71,7 @@ def test_the_file_is_for_everybody_to_read_and_is_replaced(scene: Program, tmp_p
     assert [item.name for item in tmp_path.iterdir()] == [path.name]
 
 
-def test_a_file_of_others_is_left_alone(scene: Program, tmp_path: Path) -> None:
+def test_a_file_of_others_is_left_alone(scene: Admin, tmp_path: Path) -> None:
     path = tmp_path / "node.prom"
     path.write_text("# of others\n")
     assert "was not written by this command" in scene.refuses(73, *PROM, "--output", path)
@@ -80,7 +80,7 @@ def test_a_file_of_others_is_left_alone(scene: Program, tmp_path: Path) -> None:
     assert promtool(path.read_text()) == ""
 
 
-def test_the_collector_reads_no_other_names(scene: Program, tmp_path: Path) -> None:
+def test_the_collector_reads_no_other_names(scene: Admin, tmp_path: Path) -> None:
     assert "does not end in .prom" in scene.refuses(64, *PROM, "--output", tmp_path / "smtpcreds.txt")
     assert "is no directory" in scene.refuses(66, *PROM, "--output", tmp_path / "none/x.prom")
 
@@ -94,8 +94,8 @@ def test_the_collector_reads_no_other_names(scene: Program, tmp_path: Path) -> N
         ("+24 days", (), 1, "WARNING", "CRL, 5 days left"),
     ],
 )
-def test_nagios(scene: Program, span: str, more: tuple[str, ...], status: int, word: str, said: str) -> None:
-    ran = later(scene, span).run(*NAGIOS, *more)
+def test_nagios(scene: Admin, span: str, more: tuple[str, ...], status: int, word: str, said: str) -> None:
+    ran = scene.at(span).run(*NAGIOS, *more)
     assert ran.status == status
     match = PLUGIN.fullmatch(ran.out)
     assert match, ran.out
@@ -106,8 +106,8 @@ def test_nagios(scene: Program, span: str, more: tuple[str, ...], status: int, w
     assert ran.err == ""
 
 
-def test_nagios_by_days(hub: Program) -> None:
-    then = later(hub, "+350 days")
+def test_nagios_by_days(hub: Admin) -> None:
+    then = hub.at("+350 days")
     then("ca", "crl")
     assert then.run(*NAGIOS).out.startswith(
         "SMTPCREDS WARNING - dmzmail.polkatistas.org: certificate, 14 days left|"
@@ -116,27 +116,27 @@ def test_nagios_by_days(hub: Program) -> None:
     assert then.run(*NAGIOS, "--critical", "15").status == 2
 
 
-def test_nagios_knows_nothing_of_an_empty_host(bare: Program) -> None:
+def test_nagios_knows_nothing_of_an_empty_host(bare: Admin) -> None:
     ran = bare.run(*NAGIOS)
     assert (ran.status, ran.out) == (3, "SMTPCREDS UNKNOWN - no authority, certificate or account here\n")
 
 
-def test_nagios_does_not_know_what_it_can_not_read(hub: Program) -> None:
+def test_nagios_does_not_know_what_it_can_not_read(hub: Admin) -> None:
     hub.path("/var/lib/smtpcreds/ca/ca-cert.pem").write_text("damaged")
     ran = hub.run(*NAGIOS)
     assert ran.status == 3
     assert re.fullmatch(r"SMTPCREDS UNKNOWN - [^\n|]*ca-cert.pem: .*\n", ran.out)
 
 
-def test_nagios_keeps_its_line_whatever_the_names(smtpcreds: Program) -> None:
-    program = later(hostile(smtpcreds), "+364 days")
+def test_nagios_keeps_its_line_whatever_the_names(smtpcreds: Admin) -> None:
+    program = hostile(smtpcreds).at("+364 days")
     out = program.run(*NAGIOS).out
     assert PLUGIN.fullmatch(out), out
 
 
-def test_a_browser_shows_the_page(scene: Program, tmp_path: Path) -> None:
+def test_a_browser_shows_the_page(scene: Admin, tmp_path: Path) -> None:
     page = tmp_path / "status.html"
-    later(scene, "+31 days")(*HTML, "--output", page)
+    scene.at("+31 days")(*HTML, "--output", page)
     shown = browser.dom(page)
     assert shown.count('<rect class="life"') == 6, "an authority, its CRL and four certificates"
     assert 'class="pill bad">1 expired<' in shown
@@ -149,13 +149,13 @@ def test_a_browser_shows_the_page(scene: Program, tmp_path: Path) -> None:
     assert drawn[NIGHT] == 0
 
 
-def test_the_page_needs_nothing_else(scene: Program) -> None:
+def test_the_page_needs_nothing_else(scene: Admin) -> None:
     text = scene(*HTML).out
     assert not re.search(r"<script|<link|<img|<iframe|\bsrc=|\bhref=|url\(|@import|https?:", text)
     assert "default-src 'none'" in text
 
 
-def test_hostile_names_are_text_in_the_browser(smtpcreds: Program, tmp_path: Path) -> None:
+def test_hostile_names_are_text_in_the_browser(smtpcreds: Admin, tmp_path: Path) -> None:
     page = tmp_path / "status.html"
     hostile(smtpcreds)(*HTML, "--output", page)
     shown = browser.dom(page)
@@ -168,7 +168,7 @@ def test_hostile_names_are_text_in_the_browser(smtpcreds: Program, tmp_path: Pat
     assert HOSTILE not in shown
 
 
-def test_a_page_without_anything(bare: Program) -> None:
+def test_a_page_without_anything(bare: Admin) -> None:
     text = bare(*HTML).out
     assert "no authority here yet" in text
     assert "<svg" not in text

@@ -10,41 +10,40 @@ from pathlib import Path
 
 import click
 import pytest
+from admin import HUB, Admin
 
 from smtpcreds.sasldb.opening import open_store
-
-from .runner import HUB, Program
 
 STRICT = {"PYTHONIOENCODING": "utf-8:strict"}
 """As in en_US.UTF-8; only the C locales let Python pass on what is not UTF-8."""
 LATIN = {"PYTHONIOENCODING": "iso8859-1:strict"}
 
 
-def closing(program: Program, streams: str) -> Program:
+def closing(program: Admin, streams: str) -> Admin:
     return replace(program, prefix=("sh", "-c", f'exec "$@" {streams}', "sh"))
 
 
 @pytest.mark.parametrize(
     "words", [("sasl", "list"), ("sasl", "list", "--json"), ("sasl", "show", "maildroid", "--reveal")]
 )
-def test_closed_standard_output_is_an_error(hub: Program, words: tuple[str, ...]) -> None:
+def test_closed_standard_output_is_an_error(hub: Admin, words: tuple[str, ...]) -> None:
     ran = closing(hub, ">&-").run(*words)
     assert (ran.status, ran.problem) == (74, "smtpcreds: standard output: Bad file descriptor")
 
 
-def test_no_account_whose_secret_could_not_be_printed(hub: Program) -> None:
+def test_no_account_whose_secret_could_not_be_printed(hub: Admin) -> None:
     said = closing(hub, ">&-").refuses(74, "sasl", "add", "droid", "--hashed")
     assert said.endswith("nothing was changed")
 
 
-def test_closed_standard_input_is_empty(hub: Program) -> None:
+def test_closed_standard_input_is_empty(hub: Admin) -> None:
     assert "is empty" in closing(hub, "<&-").refuses(65, "sasl", "import", "-")
     assert "empty" in closing(hub, "<&-").refuses(66, "sasl", "add", "droid", "--password", "stdin:")
     closing(hub, "<&- 2>&-")("sasl", "add", "droid")
     assert hub("sasl", "verify", "droid", "--password", reveal(hub, "droid")).out
 
 
-def reveal(program: Program, name: str) -> str:
+def reveal(program: Admin, name: str) -> str:
     path = program.write("secret", program("sasl", "show", name, "--reveal").out)
     return f"file:{path}"
 
@@ -53,14 +52,14 @@ ODD = (b"caf\xe9", "käse€".encode(), b"bell\x07\x1b[31mred", "override\u202e\
 
 
 @pytest.fixture
-def odd(smtpcreds: Program) -> Program:
+def odd(smtpcreds: Admin) -> Admin:
     """Names that saslpasswd2 stores as they are typed."""
     records = {name + f"\0{HUB}\0userPassword".encode(): b"x" for name in ODD}
     open_store(str(smtpcreds.path("/etc/sasldb2"))).apply(lambda _: records)
     return smtpcreds
 
 
-def octets(program: Program, *words: str, env: dict[str, str]) -> bytes:
+def octets(program: Admin, *words: str, env: dict[str, str]) -> bytes:
     """Return standard output as it is; the program runs in a shell that sends it to a file."""
     path = program.root / "out"
     writing = replace(program, prefix=("sh", "-c", 'exec "$@" > "$0"', str(path)))
@@ -68,14 +67,14 @@ def octets(program: Program, *words: str, env: dict[str, str]) -> bytes:
     return path.read_bytes()
 
 
-def test_names_beyond_utf_8_pass_as_they_are(odd: Program) -> None:
+def test_names_beyond_utf_8_pass_as_they_are(odd: Admin) -> None:
     for words in (("sasl", "list"), ("sasl", "export")):
         out = octets(odd, *words, env=STRICT)
         assert all(name in out for name in ODD), words
 
 
 @pytest.mark.parametrize("env", [STRICT, LATIN], ids=("utf-8", "latin-1"))
-def test_json_is_json_whatever_the_names_are(odd: Program, env: dict[str, str]) -> None:
+def test_json_is_json_whatever_the_names_are(odd: Admin, env: dict[str, str]) -> None:
     text = octets(odd, "sasl", "list", "--json", env=env)
     assert text.replace(b"\n", b"").decode().isprintable()
     accounts = [row["account"] for row in json.loads(text)["accounts"]]
@@ -85,7 +84,7 @@ def test_json_is_json_whatever_the_names_are(odd: Program, env: dict[str, str]) 
     assert {f"{json.loads(line)['user']}@{HUB}" for line in lines} == expected
 
 
-def test_what_the_locale_can_not_show_is_escaped(odd: Program) -> None:
+def test_what_the_locale_can_not_show_is_escaped(odd: Admin) -> None:
     assert b"k\xe4se\\u20ac@" in octets(odd, "sasl", "list", env=LATIN)
 
 
@@ -93,7 +92,7 @@ INJECTED = ("strace", "-f", "-qq", "-o", "/dev/null")
 
 
 @pytest.mark.parametrize("name", ["TERM", "HUP", "INT"])
-def test_an_orderly_end_leaves_no_secrets_behind(hub: Program, tmp_path: Path, name: str) -> None:
+def test_an_orderly_end_leaves_no_secrets_behind(hub: Admin, tmp_path: Path, name: str) -> None:
     """At fsync(2) the file holds every secret, under a temporary name that no later run would look for."""
     directory = tmp_path / "to"
     directory.mkdir(mode=0o700)
@@ -103,13 +102,13 @@ def test_an_orderly_end_leaves_no_secrets_behind(hub: Program, tmp_path: Path, n
     assert list(directory.iterdir()) == []
 
 
-def test_signals_that_the_caller_ignores_stay_ignored(hub: Program, tmp_path: Path) -> None:
+def test_signals_that_the_caller_ignores_stay_ignored(hub: Admin, tmp_path: Path) -> None:
     prefix = ("nohup", *INJECTED, "-e", "inject=fsync:signal=HUP:when=1")
     replace(hub, prefix=prefix)("sasl", "export", "--reveal", "--to", str(tmp_path / "all"))
     assert (tmp_path / "all").exists()
 
 
-def test_ctrl_c_while_the_program_is_loaded(hub: Program) -> None:
+def test_ctrl_c_while_the_program_is_loaded(hub: Admin) -> None:
     loading = ("-P", click.__file__, "-e", "trace=openat", "-e", "inject=openat:signal=INT")
     cached = replace(hub, prefix=(*INJECTED, *loading), env={"PYTHONPYCACHEPREFIX": "/nonexistent"})
     ran = cached.run("sasl", "list")

@@ -7,10 +7,9 @@ import subprocess
 from collections.abc import Iterator, Sequence
 
 import pytest
+from admin import HUB, PASSPHRASE, PATIENCE, STATE, Admin, environment
 
 from smtpcreds.sasldb.opening import open_store
-
-from .runner import HUB, PASSPHRASE, PATIENCE, STATE, Program, environment
 
 NEW = b"Passphrase of the CA key (empty for none): "
 AGAIN = b"Passphrase of the CA key (empty for none), again: "
@@ -20,7 +19,7 @@ OLD = b"Passphrase of the CA key: "
 class Person:
     """Has the program on a pseudo-terminal of its own, sees what is shown, and types."""
 
-    def __init__(self, program: Program, words: Sequence[str]) -> None:
+    def __init__(self, program: Admin, words: Sequence[str]) -> None:
         self.master, terminal = os.openpty()
         self.child = subprocess.Popen(
             ["setsid", "--ctty", "--wait", *program.command(*words)],
@@ -67,16 +66,16 @@ def people() -> Iterator[list[Person]]:
         person.leaves()
 
 
-def start(people: list[Person], program: Program, *words: str) -> Person:
+def start(people: list[Person], program: Admin, *words: str) -> Person:
     people.append(Person(program, words))
     return people[-1]
 
 
-def is_encrypted(program: Program) -> bool:
+def is_encrypted(program: Admin) -> bool:
     return b"ENCRYPTED" in program.path(f"{STATE}/ca/ca-key.pem").read_bytes()
 
 
-def test_a_new_passphrase_is_asked_for_twice(smtpcreds: Program, people: list[Person]) -> None:
+def test_a_new_passphrase_is_asked_for_twice(smtpcreds: Admin, people: list[Person]) -> None:
     person = start(people, smtpcreds, "ca", "init")
     person.answers(NEW, "Ch1mp?")
     person.answers(AGAIN, "Ch1mp?")
@@ -87,7 +86,7 @@ def test_a_new_passphrase_is_asked_for_twice(smtpcreds: Program, people: list[Pe
     assert "warning" not in screen
 
 
-def test_an_existing_passphrase_is_asked_for_once(locked: Program, people: list[Person]) -> None:
+def test_an_existing_passphrase_is_asked_for_once(locked: Admin, people: list[Person]) -> None:
     person = start(people, locked, "cert", "issue", "dmzmail")
     person.answers(OLD, PASSPHRASE)
     status, screen = person.ends()
@@ -95,7 +94,7 @@ def test_an_existing_passphrase_is_asked_for_once(locked: Program, people: list[
 
 
 def test_a_wrong_passphrase_is_told_before_the_new_one_is_asked_for(
-    locked: Program, people: list[Person]
+    locked: Admin, people: list[Person]
 ) -> None:
     copy = ("ca", "export", "--key", "--to", str(locked.root.parent / "key"), "--new-passphrase", "prompt:")
     for words in (("ca", "passphrase"), copy):
@@ -112,7 +111,7 @@ def test_a_wrong_passphrase_is_told_before_the_new_one_is_asked_for(
     assert (status, "encrypted with the new passphrase" in screen) == (0, True), screen
 
 
-def test_nothing_typed_means_no_passphrase(smtpcreds: Program, people: list[Person]) -> None:
+def test_nothing_typed_means_no_passphrase(smtpcreds: Admin, people: list[Person]) -> None:
     person = start(people, smtpcreds, "ca", "init")
     person.answers(NEW, "")
     person.answers(AGAIN, "")
@@ -121,7 +120,7 @@ def test_nothing_typed_means_no_passphrase(smtpcreds: Program, people: list[Pers
     assert not is_encrypted(smtpcreds)
 
 
-def test_two_different_entries(smtpcreds: Program, people: list[Person]) -> None:
+def test_two_different_entries(smtpcreds: Admin, people: list[Person]) -> None:
     person = start(people, smtpcreds, "ca", "init")
     person.answers(NEW, "Ch1mp?")
     person.answers(AGAIN, "Ch1mp")
@@ -132,7 +131,7 @@ def test_two_different_entries(smtpcreds: Program, people: list[Person]) -> None
     assert not smtpcreds.path(STATE).exists()
 
 
-def test_an_interrupt_at_the_prompt(smtpcreds: Program, people: list[Person]) -> None:
+def test_an_interrupt_at_the_prompt(smtpcreds: Admin, people: list[Person]) -> None:
     person = start(people, smtpcreds, "ca", "init")
     person.answers(NEW, "\x03")
     status, screen = person.ends()
@@ -142,13 +141,13 @@ def test_an_interrupt_at_the_prompt(smtpcreds: Program, people: list[Person]) ->
 
 @pytest.mark.parametrize("verb", [("ca", "init", "-n"), ("ca", "init", "--no-passphrase")])
 def test_no_question_where_none_is_needed(
-    smtpcreds: Program, people: list[Person], verb: tuple[str, ...]
+    smtpcreds: Admin, people: list[Person], verb: tuple[str, ...]
 ) -> None:
     status, screen = start(people, smtpcreds, *verb).ends()
     assert (status, "assphrase" in screen) == (0, False)
 
 
-def test_a_password_that_is_typed(smtpcreds: Program, people: list[Person]) -> None:
+def test_a_password_that_is_typed(smtpcreds: Admin, people: list[Person]) -> None:
     person = start(people, smtpcreds, "sasl", "add", "maildroid", "--password", "prompt:")
     person.answers(b"Password for maildroid@dmzmail.polkatistas.org: ", "geheim")
     person.answers(b"Password for maildroid@dmzmail.polkatistas.org, again: ", "geheim")
@@ -157,7 +156,7 @@ def test_a_password_that_is_typed(smtpcreds: Program, people: list[Person]) -> N
     assert smtpcreds("sasl", "show", "maildroid", "--reveal").out == "geheim\n"
 
 
-def test_a_name_in_the_database_gives_a_terminal_no_orders(smtpcreds: Program, people: list[Person]) -> None:
+def test_a_name_in_the_database_gives_a_terminal_no_orders(smtpcreds: Admin, people: list[Person]) -> None:
     """saslpasswd2 stores any octets."""
     name = "bell\x07\x1b]0;title\x1b[31m\u202e"
     records = {f"{name}\0{HUB}\0userPassword".encode(): b"x"}
@@ -169,12 +168,12 @@ def test_a_name_in_the_database_gives_a_terminal_no_orders(smtpcreds: Program, p
         assert uncoloured.replace("\n", "").isprintable(), words
 
 
-def test_an_answer_of_several_lines_keeps_them(authority: Program, people: list[Person]) -> None:
+def test_an_answer_of_several_lines_keeps_them(authority: Admin, people: list[Person]) -> None:
     status, screen = start(people, authority, "ca", "export").ends()
     assert (status, screen) == (0, authority("ca", "export").out)
 
 
-def test_an_import_shows_how_far_it_is(smtpcreds: Program, people: list[Person]) -> None:
+def test_an_import_shows_how_far_it_is(smtpcreds: Admin, people: list[Person]) -> None:
     file = str(smtpcreds.write("many", "".join(f"user{number},secret\n" for number in range(50))))
     status, screen = start(people, smtpcreds, "sasl", "import", file).ends()
     assert (status, "100%" in screen, "50 added" in screen) == (0, True, True)

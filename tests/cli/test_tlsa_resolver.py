@@ -3,23 +3,21 @@
 from pathlib import Path
 
 import pytest
+from admin import CERTS, DOMAIN, HUB, TOP, Admin
 from lab import nsd
-
-from .runner import CERTS, DOMAIN, HUB, TOP, Program
-from .status_scene import later
 
 NEXT = f"{CERTS}/dmzmail-key.pem.new"
 SWITCH = ("tlsa", "switch", "dmzmail", "--resolver")
 
 
 @pytest.fixture
-def half_way(hub: Program) -> tuple[Program, list[str]]:
+def half_way(hub: Admin) -> tuple[Admin, list[str]]:
     """A hub two minutes after ``tlsa next`` with a TTL of one, and the lines for its zone."""
     lines = hub("tlsa", "next", "dmzmail", "--ttl", "60", "--port", "25", "--port", "587").out.splitlines()
-    return later(hub, "+3 minutes"), lines
+    return hub.at("+3 minutes"), lines
 
 
-def test_the_switch_waits_for_the_record(half_way: tuple[Program, list[str]], tmp_path: Path) -> None:
+def test_the_switch_waits_for_the_record(half_way: tuple[Admin, list[str]], tmp_path: Path) -> None:
     program, lines = half_way
     old = [line for line in lines if not line.startswith("_25.") or lines.index(line) != 1]
     with nsd.serving(tmp_path, DOMAIN, old) as port:
@@ -32,7 +30,7 @@ def test_the_switch_waits_for_the_record(half_way: tuple[Program, list[str]], tm
     assert program.path(NEXT).exists()
 
 
-def test_the_switch_when_the_record_is_seen(half_way: tuple[Program, list[str]], tmp_path: Path) -> None:
+def test_the_switch_when_the_record_is_seen(half_way: tuple[Admin, list[str]], tmp_path: Path) -> None:
     program, lines = half_way
     with nsd.serving(tmp_path, DOMAIN, lines) as port:
         ran = program(*SWITCH, f"{nsd.ADDRESS}:{port}", "--port", "25", "--port", "587")
@@ -40,7 +38,7 @@ def test_the_switch_when_the_record_is_seen(half_way: tuple[Program, list[str]],
     assert not program.path(NEXT).exists()
 
 
-def test_a_zone_that_is_not_there(half_way: tuple[Program, list[str]], tmp_path: Path) -> None:
+def test_a_zone_that_is_not_there(half_way: tuple[Admin, list[str]], tmp_path: Path) -> None:
     program, _ = half_way
     with nsd.serving(tmp_path, "example.net", []) as port:
         assert "TLSA with REFUSED" in program.refuses(69, *SWITCH, f"{nsd.ADDRESS}:{port}")
@@ -50,13 +48,11 @@ def test_a_zone_that_is_not_there(half_way: tuple[Program, list[str]], tmp_path:
 @pytest.mark.parametrize(
     "text", ["ns.example.net", "192.0.2.1:0", "192.0.2.1:x", "[::1", "[::1]53", "::1:53:", "1.2.3"]
 )
-def test_what_is_no_address(hub: Program, text: str) -> None:
+def test_what_is_no_address(hub: Admin, text: str) -> None:
     assert "is no IP address of a name server" in hub.refuses(64, *SWITCH, text)
 
 
-def test_without_dnspython_it_says_what_to_install(
-    half_way: tuple[Program, list[str]], tmp_path: Path
-) -> None:
+def test_without_dnspython_it_says_what_to_install(half_way: tuple[Admin, list[str]], tmp_path: Path) -> None:
     program, _ = half_way
     (tmp_path / "without").mkdir()
     (tmp_path / "without/dns.py").write_text("raise ImportError('left out')\n")

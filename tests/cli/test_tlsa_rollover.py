@@ -3,14 +3,13 @@
 from pathlib import Path
 
 import pytest
+from admin import CERTS, HUB, Admin
 
-from .desk import other_ca
-from .runner import CERTS, HUB, Program
-from .status_scene import later
+from .other_ca import other_ca
 from .tlsa_scene import CERT, KEY, NEXT, by_danetool, of_key, records
 
 
-def test_the_whole_way(hub: Program) -> None:
+def test_the_whole_way(hub: Admin) -> None:
     first = of_key(hub.path(KEY))
     assert hub("tlsa", "plan", "dmzmail").out.startswith(f"{HUB}: no new key is half-way\n")
     out = hub("tlsa", "next", "dmzmail", "--ttl", "3600").out
@@ -22,7 +21,7 @@ def test_the_whole_way(hub: Program) -> None:
     assert of_key(hub.path(KEY)) == first, "the key in use stays in use"
     assert records(hub("tlsa", "dmzmail").out) == records(out)
 
-    soon, then = later(hub, "+115 minutes"), later(hub, "+121 minutes")
+    soon, then = hub.at("+115 minutes"), hub.at("+121 minutes")
     assert "too early: twice the TTL of 3600 s since the next key was made" in soon.refuses(
         75, "tlsa", "switch", "dmzmail"
     )
@@ -35,15 +34,15 @@ def test_the_whole_way(hub: Program) -> None:
     assert records(then("tlsa", "dmzmail").out)[:2] == [second, first]
     assert then("inventory", "check").out == "inventory and disk agree\n"
 
-    soon = later(hub, "+240 minutes")
+    soon = hub.at("+240 minutes")
     assert "since the switch is over on" in soon.refuses(75, "tlsa", "retire", "dmzmail")
-    out = later(hub, "+245 minutes")("tlsa", "retire", "dmzmail").out
+    out = hub.at("+245 minutes")("tlsa", "retire", "dmzmail").out
     assert records(out)[0] == second
     assert first not in out
     assert hub("tlsa", "plan", "dmzmail", "--json").data["stage"] == "settled"
 
 
-def test_a_second_next_changes_nothing(hub: Program) -> None:
+def test_a_second_next_changes_nothing(hub: Admin) -> None:
     out = hub("tlsa", "next", "dmzmail").out
     key = hub.path(NEXT).read_bytes()
     assert hub("tlsa", "next", "dmzmail").out == out
@@ -56,19 +55,19 @@ def test_a_second_next_changes_nothing(hub: Program) -> None:
     assert "is a RSA 2048 key that waits" in hub.refuses(65, *another)
 
 
-def test_another_ttl_begins_the_wait_again(hub: Program) -> None:
+def test_another_ttl_begins_the_wait_again(hub: Admin) -> None:
     hub("tlsa", "next", "dmzmail", "--ttl", "3600")
-    then = later(hub, "+60 minutes")
+    then = hub.at("+60 minutes")
     then("tlsa", "next", "dmzmail", "--ttl", "7200")
     data = hub("tlsa", "plan", "dmzmail", "--json").data
     assert data["ttl"] == 7200
-    assert "too early" in later(hub, "+290 minutes").refuses(75, "tlsa", "switch", "dmzmail")
-    later(hub, "+302 minutes")("tlsa", "switch", "dmzmail", "-n")
+    assert "too early" in hub.at("+290 minutes").refuses(75, "tlsa", "switch", "dmzmail")
+    hub.at("+302 minutes")("tlsa", "switch", "dmzmail", "-n")
 
 
-def test_retire_at_once(hub: Program) -> None:
+def test_retire_at_once(hub: Admin) -> None:
     hub("tlsa", "next", "dmzmail", "--ttl", "60")
-    then = later(hub, "+3 minutes")
+    then = hub.at("+3 minutes")
     then("tlsa", "switch", "dmzmail")
     assert "too early" in then.refuses(75, "tlsa", "retire", "dmzmail")
     then("tlsa", "retire", "dmzmail", "--at-once")
@@ -76,29 +75,29 @@ def test_retire_at_once(hub: Program) -> None:
 
 
 @pytest.mark.parametrize(("call", "number"), [("rename", 3), ("rename", 4), ("unlink", 1)])
-def test_a_killed_switch_is_completed(hub: Program, call: str, number: int) -> None:
+def test_a_killed_switch_is_completed(hub: Admin, call: str, number: int) -> None:
     """Killed before the key is in place, before the certificate is, or before the next key waits no more."""
     hub("tlsa", "next", "dmzmail", "--ttl", "60")
     second = of_key(hub.path(NEXT))
-    then = later(hub, "+3 minutes")
+    then = hub.at("+3 minutes")
     only = ("-P", str(hub.path(NEXT))) if call == "unlink" else ()
     where = (*only, f"-einject={call}:signal=SIGKILL:when={number}")
     strace = ("strace", "-f", "-qq", "-o/dev/null", *where)
-    killed = Program(hub.root, prefix=(*strace, *then.prefix)).run("tlsa", "switch", "dmzmail")
+    killed = then.behind(*strace).run("tlsa", "switch", "dmzmail")
     assert "Caught Killed" in killed.err, "as faketime calls it"
     then("ca", "crl")
     assert of_key(hub.path(KEY)) == second
     assert by_danetool(hub.path(CERT)).endswith(second)
     assert then("tlsa", "plan", "dmzmail", "--json").data["stage"] == "switched"
-    later(hub, "+9 minutes")("tlsa", "retire", "dmzmail")
+    hub.at("+9 minutes")("tlsa", "retire", "dmzmail")
     assert not hub.path(NEXT).exists()
-    assert later(hub, "+9 minutes")("inventory", "check").out == "inventory and disk agree\n"
+    assert hub.at("+9 minutes")("inventory", "check").out == "inventory and disk agree\n"
 
 
-def test_a_server_that_does_not_take_it_keeps_the_old_key(hub: Program) -> None:
+def test_a_server_that_does_not_take_it_keeps_the_old_key(hub: Admin) -> None:
     first = of_key(hub.path(KEY))
     hub("tlsa", "next", "dmzmail", "--ttl", "60")
-    then = later(hub, "+3 minutes")
+    then = hub.at("+3 minutes")
     ran = then.run("tlsa", "switch", "dmzmail", "--reload", "false")
     assert ran.status == 69
     assert of_key(hub.path(KEY)) == first
@@ -107,7 +106,7 @@ def test_a_server_that_does_not_take_it_keeps_the_old_key(hub: Program) -> None:
     assert of_key(hub.path(KEY)) != first
 
 
-def test_another_new_key_behind_its_back_is_noticed(hub: Program) -> None:
+def test_another_new_key_behind_its_back_is_noticed(hub: Admin) -> None:
     hub("tlsa", "next", "dmzmail")
     hub("cert", "renew", "dmzmail", "--new-key")
     ran = hub("tlsa", "dmzmail")
@@ -119,7 +118,7 @@ def test_another_new_key_behind_its_back_is_noticed(hub: Program) -> None:
     assert hub("tlsa", "dmzmail").err == ""
 
 
-def test_the_answer_of_another_ca_is_a_switch(smtpcreds: Program, tmp_path: Path) -> None:
+def test_the_answer_of_another_ca_is_a_switch(smtpcreds: Admin, tmp_path: Path) -> None:
     ca = other_ca(tmp_path / "other")
     smtpcreds("cert", "request", "dmzmail")
     request = smtpcreds.path(f"{CERTS}/dmzmail.csr")
@@ -132,17 +131,17 @@ def test_the_answer_of_another_ca_is_a_switch(smtpcreds: Program, tmp_path: Path
     assert smtpcreds("tlsa", "plan", "dmzmail", "--json").data["stage"] == "switched"
 
 
-def test_status_knows_what_is_half_way_and_when_it_is_due(hub: Program) -> None:
+def test_status_knows_what_is_half_way_and_when_it_is_due(hub: Admin) -> None:
     hub("tlsa", "next", "dmzmail", "--ttl", "60")
     data = hub("status", "--json").data
     assert [(change["kind"], change["next"]) for change in data["half_way"]] == [
         ("tlsa", f"smtpcreds tlsa switch {HUB}")
     ]
     assert data["due"] == []
-    (due,) = later(hub, "+3 minutes").run("status", "--json").data["due"]
+    (due,) = hub.at("+3 minutes").run("status", "--json").data["due"]
     assert (due["kind"], due["cure"]) == ("tlsa", f"smtpcreds tlsa switch {HUB}")
 
 
 @pytest.mark.parametrize("ttl", ["0", "99999999"])
-def test_times_to_live_that_are_none(hub: Program, ttl: str) -> None:
+def test_times_to_live_that_are_none(hub: Admin, ttl: str) -> None:
     assert "--ttl: takes 1 to" in hub.refuses(64, "tlsa", "next", "dmzmail", "--ttl", ttl)

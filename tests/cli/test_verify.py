@@ -5,72 +5,73 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from admin import DOMAIN, Admin
+from admin import HUB as HOST
 
-from .desk import DOMAIN, HOST, Desk, copy, desk, openssl, other_ca
+from .other_ca import host_of_domain, openssl, other_ca
 
 CHECKS = ["files", "key", "dates", "names", "roles", "chain", "links", "revocation"]
 
 
 @pytest.fixture(scope="module")
-def hub_once(tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    hub = desk(tmp_path_factory.mktemp("hub") / "host")
-    hub.does("ca", "init", "--no-passphrase")
-    hub.does("cert", "issue", "dmzmail", "--days", "60")
-    hub.does("cert", "issue", "attic", "--client")
+def hub_once(tmp_path_factory: pytest.TempPathFactory) -> Admin:
+    hub = host_of_domain(tmp_path_factory.mktemp("hub") / "host")
+    hub("ca", "init", "--no-passphrase")
+    hub("cert", "issue", "dmzmail", "--days", "60")
+    hub("cert", "issue", "attic", "--client")
     return hub
 
 
 @pytest.fixture
-def hub(hub_once: Desk, tmp_path: Path) -> Desk:
-    return copy(hub_once, tmp_path / "hub")
+def hub(hub_once: Admin, tmp_path: Path) -> Admin:
+    return hub_once.copy(tmp_path / "hub")
 
 
-def faults(hub: Desk, *words: str | Path) -> dict[str, str]:
+def faults(hub: Admin, *words: str | Path) -> dict[str, str]:
     """Return what is wrong, by the name of the check; the exit status says whether anything is."""
-    done = hub("--json", "cert", "verify", *words)
-    assert done.returncode in {0, 1}, done.stderr
-    import json
+    done = hub.run("--json", "cert", "verify", *words)
+    assert done.status in {0, 1}, done.err
 
-    said = json.loads(done.stdout)
+    said = done.data
     wrong = {check["check"]: check["detail"] for check in said["checks"] if not check["ok"]}
     assert said["ok"] is (not wrong)
-    assert done.returncode == bool(wrong)
+    assert done.status == bool(wrong)
     return wrong
 
 
-def test_what_works(hub: Desk) -> None:
-    lines = hub.does("cert", "verify", "dmzmail").splitlines()
+def test_what_works(hub: Admin) -> None:
+    lines = hub("cert", "verify", "dmzmail").out.splitlines()
     assert [line.split()[:2] for line in lines] == [["ok", name] for name in CHECKS]
     assert faults(hub, "attic") == {}
     assert faults(hub, hub.certs / "attic-cert.pem") == {}
 
 
-def loose_key(hub: Desk) -> None:
+def loose_key(hub: Admin) -> None:
     (hub.certs / "dmzmail-key.pem").chmod(0o640)
 
 
-def loose_certificate(hub: Desk) -> None:
+def loose_certificate(hub: Admin) -> None:
     (hub.certs / "dmzmail-cert.pem").chmod(0o644)
 
 
-def open_directory(hub: Desk) -> None:
+def open_directory(hub: Admin) -> None:
     hub.certs.chmod(0o777)
 
 
-def foreign_owner(hub: Desk) -> None:
+def foreign_owner(hub: Admin) -> None:
     os.chown(hub.certs / "dmzmail-cert.pem", 1234, 1234)
 
 
-def other_key(hub: Desk) -> None:
+def other_key(hub: Admin) -> None:
     path = hub.certs / "dmzmail-key.pem"
     path.write_bytes((hub.certs / "attic-key.pem").read_bytes())
 
 
-def no_key(hub: Desk) -> None:
+def no_key(hub: Admin) -> None:
     (hub.certs / "dmzmail-key.pem").unlink()
 
 
-def other_bundle(hub: Desk) -> None:
+def other_bundle(hub: Admin) -> None:
     path = hub.certs / "cacert.pem"
     path.write_bytes(other_ca(hub.root.parent / "other").certificate.read_bytes())
     for link in hub.certs.glob("*.0"):
@@ -79,27 +80,27 @@ def other_bundle(hub: Desk) -> None:
     (hub.certs / f"{name}.0").symlink_to("cacert.pem")
 
 
-def no_bundle(hub: Desk) -> None:
+def no_bundle(hub: Admin) -> None:
     (hub.certs / "cacert.pem").unlink()
 
 
-def no_link(hub: Desk) -> None:
+def no_link(hub: Admin) -> None:
     next(hub.certs.glob("*.0")).unlink()
 
 
-def no_crl(hub: Desk) -> None:
+def no_crl(hub: Admin) -> None:
     (hub.certs / "crl.pem").unlink()
 
 
-def empty_crl(hub: Desk) -> None:
+def empty_crl(hub: Admin) -> None:
     (hub.certs / "crl.pem").write_text("")
 
 
-def revoked(hub: Desk) -> None:
+def revoked(hub: Admin) -> None:
     crl(hub, "dmzmail")
 
 
-def crl(hub: Desk, stem: str) -> None:
+def crl(hub: Admin, stem: str) -> None:
     """Let openssl make the CA's next CRL, with one certificate on it."""
     place = hub.root / "openssl"
     place.mkdir()
@@ -147,7 +148,7 @@ def crl(hub: Desk, stem: str) -> None:
         (revoked, {"revocation": "was revoked on 2026-01-01 (keyCompromise)"}),
     ],
 )
-def test_each_fault(hub: Desk, harm: Callable[[Desk], None], found: dict[str, str]) -> None:
+def test_each_fault(hub: Admin, harm: Callable[[Admin], None], found: dict[str, str]) -> None:
     harm(hub)
     wrong = faults(hub, "dmzmail")
     assert wrong.keys() == found.keys()
@@ -156,39 +157,39 @@ def test_each_fault(hub: Desk, harm: Callable[[Desk], None], found: dict[str, st
     hub.certs.chmod(0o700)
 
 
-def test_the_crl_of_another_certificate_does_no_harm(hub: Desk) -> None:
+def test_the_crl_of_another_certificate_does_no_harm(hub: Admin) -> None:
     crl(hub, "attic")
     assert faults(hub, "dmzmail") == {}
     assert faults(hub, "attic").keys() == {"revocation"}
 
 
-def test_times(hub: Desk) -> None:
+def test_times(hub: Admin) -> None:
     """An expired CRL stops all certificates of its CA, so it is a fault of each."""
-    assert faults(Desk(hub.root, "35 days"), "dmzmail").keys() == {"revocation"}
-    wrong = faults(Desk(hub.root, "61 days"), "dmzmail")
+    assert faults(hub.at("35 days"), "dmzmail").keys() == {"revocation"}
+    wrong = faults(hub.at("61 days"), "dmzmail")
     assert wrong.keys() == {"dates", "revocation"}
     assert "expired on" in wrong["dates"]
-    wrong = faults(Desk(hub.root, "2 days ago"), "attic")
+    wrong = faults(hub.at("2 days ago"), "attic")
     assert "is not valid before" in wrong["dates"]
 
 
-def test_roles_and_names_as_asked(hub: Desk) -> None:
+def test_roles_and_names_as_asked(hub: Admin) -> None:
     certificate = hub.certs / "attic-cert.pem"
     assert faults(hub, certificate, "--server")["roles"].endswith("is not for TLS servers (extendedKeyUsage)")
     wrong = faults(hub, certificate, "--host", "dmzmail")
     assert wrong == {"names": f"attic.{DOMAIN}: is not for {HOST}; it holds attic.{DOMAIN}"}
 
 
-def test_a_pair_that_was_swapped_with_that_of_another_host(hub: Desk) -> None:
+def test_a_pair_that_was_swapped_with_that_of_another_host(hub: Admin) -> None:
     for kind in ("key", "cert"):
         (hub.certs / f"dmzmail-{kind}.pem").write_bytes((hub.certs / f"attic-{kind}.pem").read_bytes())
     assert faults(hub, "dmzmail").keys() == {"names"}
 
 
-def test_a_client_host_without_state(hub: Desk, tmp_path: Path) -> None:
+def test_a_client_host_without_state(hub: Admin, tmp_path: Path) -> None:
     """Its directory was made elsewhere with --to, and copied."""
-    hub.does("cert", "issue", "lab", "--to", tmp_path / "lab")
-    client = desk(tmp_path / "client")
+    hub("cert", "issue", "lab", "--to", tmp_path / "lab")
+    client = host_of_domain(tmp_path / "client")
     client.certs.parent.mkdir(parents=True)
     (tmp_path / "lab").rename(client.certs)
     assert faults(client, "lab") == {}
@@ -197,22 +198,22 @@ def test_a_client_host_without_state(hub: Desk, tmp_path: Path) -> None:
 
 
 def test_an_intermediate(tmp_path: Path) -> None:
-    hub = desk(tmp_path / "host")
-    hub.does("ca", "init", "--intermediate", "--no-passphrase")
-    hub.does("cert", "issue", "dmzmail")
+    hub = host_of_domain(tmp_path / "host")
+    hub("ca", "init", "--intermediate", "--no-passphrase")
+    hub("cert", "issue", "dmzmail")
     assert faults(hub, "dmzmail") == {}
-    lines = {line.split()[1]: line for line in hub.does("cert", "verify", "dmzmail").splitlines()}
+    lines = {line.split()[1]: line for line in hub("cert", "verify", "dmzmail").out.splitlines()}
     assert lines["chain"].endswith(f"{DOMAIN} Mail CA < {DOMAIN} Mail CA Root")
 
 
-def test_only_a_certificate(hub: Desk, tmp_path: Path) -> None:
+def test_only_a_certificate(hub: Admin, tmp_path: Path) -> None:
     path = tmp_path / "some.pem"
     path.write_bytes((hub.certs / "attic-cert.pem").read_bytes())
-    lines = hub.does("cert", "verify", path).splitlines()
+    lines = hub("cert", "verify", path).out.splitlines()
     assert [line.split()[1] for line in lines] == CHECKS[2:]
 
 
-def test_nothing_to_verify(hub_once: Desk, tmp_path: Path) -> None:
+def test_nothing_to_verify(hub_once: Admin, tmp_path: Path) -> None:
     assert "has no certificate in" in hub_once.refuses(66, "cert", "verify", "nosuch")
     damaged = tmp_path / "damaged.pem"
     damaged.write_text("-----BEGIN CERTIFICATE-----\n")

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from .runner import CERTS, HUB, peer
+from admin import CERTS, HUB, peer
 
 KEY, CERT, NEXT = (f"{CERTS}/dmzmail-{end}" for end in ("key.pem", "cert.pem", "key.pem.new"))
 _DANETOOL = re.compile(r"(\S+) IN TLSA \( (\d\d) (\d\d) (\d\d) ([0-9a-f]+) \)")

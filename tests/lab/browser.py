@@ -32,8 +32,7 @@ def colours(page: Path, *options: str) -> Counter[Colour]:
 
 def _browse(page: Path, *options: str) -> str:
     tree = debs.unpacked(PACKAGE)
-    libraries = next((tree / "usr/lib").glob("*-linux-gnu"))
-    path = f"LD_LIBRARY_PATH={libraries}:{libraries}/pulseaudio"
+    path = debs.library_path(tree, "pulseaudio")
     browser = tree / "usr/lib/chromium/chromium-headless-shell"
     with tempfile.TemporaryDirectory() as home:
         common = ("--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={home}")

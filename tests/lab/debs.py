@@ -42,6 +42,20 @@ def unpacked(*packages: str) -> Path:
     return tree
 
 
+def library_path(tree: Path, *within: str) -> str:
+    """Return ``LD_LIBRARY_PATH=...``, for ``env``, so that programs of an unpacked tree find its libraries.
+
+    A system that has them all already has none of them in the tree; then the path is empty, which changes
+    nothing.
+
+    Args:
+        tree: as `unpacked` returned it.
+        within: further directories, below the one for libraries.
+    """
+    found = [path for path in (tree / "usr/lib").glob("*-linux-gnu") if path.is_dir()]
+    return "LD_LIBRARY_PATH=" + ":".join(str(path / name) for path in found for name in ("", *within))
+
+
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
     """Let one of several parallel test processes fill the cache."""

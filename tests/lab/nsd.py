@@ -47,7 +47,7 @@ def serving(directory: Path, zone: str, lines: Iterable[str]) -> Iterator[int]:
         LabError: the server refuses the zone, or does not start.
     """
     tree = debs.unpacked(PACKAGE)
-    libraries = f"LD_LIBRARY_PATH={next((tree / 'usr/lib').glob('*-linux-gnu'))}"
+    libraries = debs.library_path(tree)
     port = _free_port()
     text = _HEAD.format(zone=zone, address=ADDRESS) + "\n".join(lines) + "\n"
     (directory / "zone").write_text(text)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import sasl_oracle
+from admin import Admin
 from postgres_cluster import Cluster
 
 from smtpcreds.errors import DamagedFileError, InexpressibleError
@@ -138,10 +139,7 @@ def starts(directory: Path, text: bytes) -> bool:
 
 
 def sc(root: Path, *words: str, status: int = 0, stdin: str = "") -> str:
-    command = [sys.executable, "-m", "smtpcreds", "--root", str(root), *words]
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
-    assert done.returncode == status, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    return Admin(root)(*words, status=status, stdin=stdin.encode())
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cli.runner import HUB, Program
+from admin import HUB, Admin
 from smtp.peer import Peer
 
 from smtpcreds.config import Settings, Site
 from smtpcreds.model import Root
 from smtpcreds.probe.asked import Asked, Identity
-from smtpcreds.probe.run import plan_probe
+from smtpcreds.probe.run import probe
 from smtpcreds.probe.step import Step
 from smtpcreds.probe.target import parse_target
 from smtpcreds.probe.trust import gather
@@ -25,7 +25,7 @@ LATER = timedelta(days=400)
 class House:
     """A root with an authority."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Admin) -> None:
         self.program = program
         self.certs = program.root / "etc/mail/certs"
 
@@ -53,14 +53,14 @@ class House:
         site = self.site(later)
         target = parse_target(site, f"{url}://127.0.0.1:{peer.port}", clear=clear)
         asked = Asked(target, gather(site, HUB, None, None), "attic.polkatistas.org", **more)  # type: ignore[arg-type]
-        steps = plan_probe(asked, lambda _: None).apply()
+        steps = probe(asked, lambda _: None)
         assert len({step.name for step in steps}) == len(steps)
         return {step.name: step for step in steps}
 
 
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> House:
-    program = Program(tmp_path_factory.mktemp("house") / "root")
+    program = Admin(tmp_path_factory.mktemp("house") / "root")
     program("setup", HUB, "--no-passphrase")
     return House(program)
 

@@ -5,7 +5,7 @@ import ssl
 from base64 import b64decode, b64encode
 
 import pytest
-from cli.runner import HUB
+from admin import HUB
 from smtp.gsasl import NEEDS_MORE, OK, Server
 from smtp.peer import Peer, Talk, decoded, honest
 

@@ -5,7 +5,7 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
-from cli.runner import HUB, Program
+from admin import HUB, Admin
 from smtp.peer import Peer, Script, Talk, honest
 
 from smtpcreds.probe.asked import Identity
@@ -249,7 +249,7 @@ def test_anonymous_is_a_finding(house: House) -> None:
 @pytest.fixture(scope="session")
 def strangers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The certificate of the same host by another CA of the same name."""
-    program = Program(tmp_path_factory.mktemp("strangers") / "root")
+    program = Admin(tmp_path_factory.mktemp("strangers") / "root")
     program("setup", HUB, "--no-passphrase")
     return program.root / "etc/mail/certs"
 

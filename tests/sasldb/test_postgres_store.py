@@ -34,7 +34,7 @@ from smtpcreds.sasldb.opening import open_store
 from smtpcreds.sasldb.postgres import grants
 from smtpcreds.secret import Secret
 
-from .contract import KEY, MAILDROID, RecordContract, set_password
+from .contract import KEY, LOOK_UP, MAILDROID, RecordContract, set_password
 
 REALM = MAILDROID.realm
 ALL = frozenset(sasl_oracle.MECHANISMS)
@@ -54,18 +54,17 @@ def conf(postgres: Cluster, name: str, url: str, tmp_path: Path) -> Path:
     return path
 
 
-READER = """
+READER = f"""
 import sys, psycopg
 url, key = sys.argv[1], bytes.fromhex(sys.argv[2]).decode().split('\\0')
-counts = [0, 0]
-with psycopg.connect(url, autocommit=True) as reader:
-    print('ready', flush=True)
-    for _ in range(int(sys.argv[3])):
-        found = reader.execute(
-            'SELECT value FROM public.smtpcreds_sasl WHERE username = %s AND realm = %s AND prop = %s', key
-        ).fetchall()
-        counts[found != [('secret',)]] += 1
-print(*counts)
+reader = psycopg.connect(url, autocommit=True)
+def look():
+    found = reader.execute(
+        'SELECT value FROM public.smtpcreds_sasl WHERE username = %s AND realm = %s AND prop = %s', key
+    ).fetchall()
+    return found[0][0].encode() if len(found) == 1 and len(found[0]) == 1 else None
+{LOOK_UP}
+reader.close()
 """
 
 

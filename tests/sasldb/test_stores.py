@@ -9,18 +9,14 @@ import pytest
 from smtpcreds.sasldb.detect import Format
 
 from . import peers
-from .contract import ROUNDS, StoreContract
+from .contract import LOOK_UP, ROUNDS, StoreContract
 
 READER = """
 import sys
 from pathlib import Path
 path, key = Path(sys.argv[1]), bytes.fromhex(sys.argv[2])
 {look}
-print('ready', flush=True)
-counts = [0, 0]
-for _ in range(int(sys.argv[3])):
-    counts[look() != b'secret'] += 1
-print(*counts)
+{LOOK_UP}
 """
 
 
@@ -48,7 +44,7 @@ class TestBerkeleyDB(StoreContract):
             "from tests.sasldb import peers\n"
             "def look():\n    with peers.libdb(path) as db: return db.get(key)"
         )
-        return READER.format(look=look)
+        return READER.format(look=look, LOOK_UP=LOOK_UP)
 
 
 class TestGdbm(StoreContract):
@@ -68,7 +64,7 @@ class TestGdbm(StoreContract):
 
     def reader(self) -> str:
         look = "import dbm.gnu\ndef look():\n    with dbm.gnu.open(str(path), 'r') as db: return db[key]"
-        return READER.format(look=look)
+        return READER.format(look=look, LOOK_UP=LOOK_UP)
 
 
 class TestLmdb(StoreContract):
@@ -92,4 +88,4 @@ class TestLmdb(StoreContract):
             "env = lmdb.open(str(path), subdir=False, readonly=True)\n"
             "def look():\n    with env.begin() as txn: return txn.get(key)"
         )
-        return READER.format(look=look)
+        return READER.format(look=look, LOOK_UP=LOOK_UP)

@@ -45,7 +45,7 @@ def _certificates(session: Session, target: str | None) -> None:
         session.show({"certificates": text}, [text.removesuffix("\n")])
         return
     place = session.absolute(target)
-    path = session.run(site, lambda work: export_bundle(work, place), is_apart=True)
+    path = session.run(site, lambda work: export_bundle(work, place), state=False)
     if path is not None:
         session.show({"file": path}, [session.described(path)])
 

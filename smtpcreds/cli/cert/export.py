@@ -51,7 +51,7 @@ def export(
     content = session.run(
         site,
         lambda work: exported(work, found, chosen, ask, with_key=with_key, target=path, force=force),
-        is_apart=True,
+        state=False,
     )
     if content is not None:
         _show(session, title(found.certificate), form, content, path, secret=secret)

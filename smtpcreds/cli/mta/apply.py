@@ -22,10 +22,10 @@ def apply(session: Session, /, run: bool, force: bool, **options: Any) -> None:
 
     Files that are right already are left alone, and so are those of others.
     """
-    from ...deploy.place import plan_apply
+    from ...deploy.place import apply as carry_out
 
     site, program, facts = asked(session, **options)
-    applied = session.carry_out(plan_apply(site, program, facts, force=force, run=run))
+    applied = session.run(site, lambda work: carry_out(work, program, facts, force=force, run=run))
     if applied is None:
         return
     usage = program.work(facts).usage

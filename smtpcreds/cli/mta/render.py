@@ -49,9 +49,11 @@ def _copy(
     session: Session, site: "Site", program: "Program", facts: "Facts", directory: str, *, force: bool
 ) -> None:
     """Write the files below a directory, and tell what to do with them."""
-    from ...deploy.writing import plan_copy
+    from ...deploy.writing import copy_to
 
-    written = session.carry_out(plan_copy(site, program, facts, directory, force=force))
+    written = session.run(
+        site, lambda work: copy_to(work, program, facts, directory, force=force), state=False
+    )
     if written is None:
         return
     work = program.work(facts)

@@ -1,23 +1,25 @@
 """``smtpcreds sasl add``, ``passwd`` and ``delete``."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..lazy import Verb
 from ..secrets import account_secret
 from ..session import Session, pass_session
-from .delivery import deliveries, hashed_form, report, storing_options
-from .options import FORMATS, database_option, name_argument, password_option, realm_option
+from .delivery import deliveries, hashed_form, report
+from .options import FORMATS, GENERATED, account_options, clear_option, password_option, storing_options
+
+if TYPE_CHECKING:
+    from ...accounts.book import Change
+    from ...transaction import Transaction
 
 
 @click.command(cls=Verb)
-@name_argument
-@realm_option
+@account_options
 @password_option
 @storing_options
 @click.option("--allow-login-name", is_flag=True, help="Accept the name of a login account of this host.")
-@database_option
 @click.option(
     "--format", "kind", type=click.Choice(FORMATS), help="Format of a database that does not exist yet."
 )
@@ -27,7 +29,7 @@ def add(
     /,
     name: str,
     realm: str | None,
-    password: str,
+    password: str | None,
     allow_login_name: bool,
     database: str | None,
     kind: str | None,
@@ -42,31 +44,32 @@ def add(
     from ...accounts.forms import CLEAR
     from ...sasldb.detect import Format
 
-    book = AccountBook(session.site(), database, new=Format(kind) if kind else None)
-    account = book.parse(name, realm)
+    site = session.site()
+    account = AccountBook(site).parse(name, realm)
     form = hashed_form(**storing) or CLEAR
-    secret = account_secret(password, f"password for {account}", book.site)
-    places = deliveries(session, book, account, form, password=password, **storing)
-    plan = book.plan_add(account, secret, form=form, deliveries=places, allow_login_name=allow_login_name)
-    change = session.carry_out(plan)
-    if change:
-        report(session, book, change, "relay account", form, places)
+    secret = account_secret(password or GENERATED, f"password for {account}", site)
+
+    def made(work: "Transaction") -> "Change":
+        book = work.accounts(database, new=Format(kind) if kind else None)
+        places = deliveries(session, book, account, form, password=password or GENERATED, **storing)
+        return book.add(account, secret, form=form, deliveries=places, allow_login_name=allow_login_name)
+
+    if change := session.run(site, made, state=False):
+        report(session, AccountBook(site, database), change, "relay account")
 
 
 @click.command(cls=Verb)
-@name_argument
-@realm_option
+@account_options
 @password_option
 @storing_options
-@click.option("--clear", is_flag=True, help="Store clear text from now on.")
-@database_option
+@clear_option
 @pass_session
 def passwd(
     session: Session,
     /,
     name: str,
     realm: str | None,
-    password: str,
+    password: str | None,
     clear: bool,
     database: str | None,
     **storing: Any,
@@ -80,30 +83,35 @@ def passwd(
     from ...accounts.forms import CLEAR
     from ...errors import UsageError
 
-    book = AccountBook(session.site(), database)
-    account = book.parse(name, realm)
     wanted = hashed_form(**storing)
     if clear and wanted:
         raise UsageError("--clear", "contradicts --hashed")
-    form = CLEAR if clear else wanted or book.form(account)
-    secret = account_secret(password, f"new password for {account}", book.site)
-    places = deliveries(session, book, account, form, password=password, **storing)
-    change = session.carry_out(book.plan_set_secret(account, secret, form=form, deliveries=places))
-    if change:
-        report(session, book, change, "secret changed; client hosts need it", form, places, again=True)
+    site = session.site()
+    account = AccountBook(site).parse(name, realm)
+    secret = account_secret(password or GENERATED, f"new password for {account}", site)
+
+    def changed(work: "Transaction") -> "Change":
+        book = work.accounts(database)
+        form = CLEAR if clear else wanted or book.form(account)
+        places = deliveries(session, book, account, form, password=password or GENERATED, **storing)
+        return book.set_secret(account, secret, form=form, deliveries=places)
+
+    if change := session.run(site, changed, state=False):
+        words = "secret changed; client hosts need it"
+        report(session, AccountBook(site, database), change, words, again=True)
 
 
 @click.command(cls=Verb)
-@name_argument
-@realm_option
-@database_option
+@account_options
 @pass_session
 def delete(session: Session, name: str, realm: str | None, database: str | None) -> None:
     """Delete the account NAME with all its properties."""
-    from ...accounts import AccountBook
 
-    book = AccountBook(session.site(), database)
-    account = book.existing(name, realm)
-    change = session.carry_out(book.plan_delete(account))
-    if change:
-        session.show({"account": str(account), "database": change.database}, [f"{account}: deleted"])
+    def deleted(work: "Transaction") -> "Change":
+        book = work.accounts(database)
+        return book.delete(book.existing(name, realm))
+
+    if change := session.run(session.site(), deleted, state=False):
+        session.show(
+            {"account": str(change.account), "database": change.database}, [f"{change.account}: deleted"]
+        )

@@ -1,11 +1,18 @@
 """``smtpcreds sasl conf``."""
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import click
 
 from ...mta.sasl_conf import PROGRAMS
 from ..lazy import Verb
 from ..session import Session, pass_session
-from .options import database_option
+from .options import database_option, target_options
+
+if TYPE_CHECKING:
+    from ...secret import Secret
+    from ...transaction import Transaction
 
 
 @click.command(cls=Verb)
@@ -24,8 +31,7 @@ from .options import database_option
 )
 @click.option("--role-password", metavar="SOURCE", help="Where its password comes from; default: none.")
 @click.option("--grants", is_flag=True, help="Print the SQL statements that let the role read accounts.")
-@click.option("--to", "target", metavar="FILE", help="Write FILE; default: standard output.")
-@click.option("--force", is_flag=True, help="Replace a FILE with other content.")
+@target_options
 @pass_session
 def conf(
     session: Session,
@@ -40,7 +46,7 @@ def conf(
     force: bool,
 ) -> None:
     """Produce Sendmail.conf or smtpd.conf, which tells Cyrus SASL where the accounts are."""
-    from ...deploy.sasl_conf import backend_of, plan_sasl_conf
+    from ...deploy.sasl_conf import backend_of, write_sasl_conf
     from ...mta.sasl_conf import Saslauthd, render
     from ..secrets import role_password as ask
 
@@ -50,28 +56,45 @@ def conf(
         return
     if saslauthd:
         _verify_saslauthd(mechanisms, database or role_password)
-    password = ask(role_password, reader)
-    backend = Saslauthd() if saslauthd else backend_of(session.site(), database, reader, password)
-    content = render(backend, mechanisms)
-    if target is None and password:
-        session.reveal(content)
-    elif target is None:
-        lines = content.decode(errors="replace").splitlines()
-        session.show({"program": program, "file": PROGRAMS[program].conf, "lines": lines}, lines)
-    else:
-        path = session.absolute(target)
+    site = session.site()
+
+    def question() -> "Secret | None":
+        return ask(role_password, reader)
+
+    def content(password: "Secret | None") -> bytes:
+        backend = Saslauthd() if saslauthd else backend_of(site, database, reader, password)
+        return render(backend, mechanisms)
+
+    if target is None:
+        _show(session, program, content, question())
+        return
+    path = session.absolute(target)
+
+    def written(work: "Transaction") -> bool:
+        password = work.ask(question)
         group = PROGRAMS[program].group if password else None
-        root = session.site().root
-        written = session.carry_out(plan_sasl_conf(root, content, path, group=group, force=force))
-        if written is not None:
-            session.show(
-                {"program": program, "file": path, "changed": written},
-                [
-                    f"{program}: where Cyrus SASL finds the accounts",
-                    f"  {session.described(path)}{'' if written else '  (unchanged)'}",
-                    _next(program, path),
-                ],
-            )
+        return write_sasl_conf(site.root, content(password), path, group=group, force=force)
+
+    changed = session.run(site, written, state=False)
+    if changed is not None:
+        session.show(
+            {"program": program, "file": path, "changed": changed},
+            [
+                f"{program}: where Cyrus SASL finds the accounts",
+                f"  {session.described(path)}{'' if changed else '  (unchanged)'}",
+                _next(program, path),
+            ],
+        )
+
+
+def _show(
+    session: Session, program: str, content: "Callable[[Secret | None], bytes]", password: "Secret | None"
+) -> None:
+    if password:
+        session.reveal(content(password))
+        return
+    lines = content(None).decode(errors="replace").splitlines()
+    session.show({"program": program, "file": PROGRAMS[program].conf, "lines": lines}, lines)
 
 
 def _verify_saslauthd(mechanisms: tuple[str, ...], accounts: str | None) -> None:

@@ -46,19 +46,20 @@ _NEXT = {
 def convert(session: Session, target: str, kind: str | None, database: str | None, force: bool) -> None:
     """Write the accounts to a new file PATH or to PostgreSQL, and compare every record."""
     from ...accounts import AccountBook
-    from ...accounts.convert import Wish, kind_of_target, plan_convert
+    from ...accounts.convert import Wish, kind_of_target
+    from ...accounts.convert import convert as carry_out
     from ...accounts.origin import origin, place_of
 
     site, place = session.site(), place_of(target)
     source = AccountBook(site, database).database
     wish = Wish(source, place, kind_of_target(place, kind), origin(site), force)
-    plan, misfits = plan_convert(wish, site.warn)
-    if misfits:
+
+    def refuse(misfits: "Sequence[InexpressibleError]") -> None:
         refused = [{"account": misfit.subject, "reason": misfit.reason} for misfit in misfits]
         session.show({"converted": False, "refused": refused}, [])
         session.fail(_errors(misfits))
-    done = session.carry_out(plan)
-    if done:
+
+    if done := session.run(site, lambda work: carry_out(wish, work.warn, refuse), state=False):
         session.show(_document(done), _lines(session, done))
 
 

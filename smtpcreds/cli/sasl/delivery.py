@@ -1,12 +1,9 @@
-"""How an account's secret is stored, and where it goes: the options of ``sasl add`` and ``passwd``."""
+"""How an account's secret is stored, and where it goes: from options to words."""
 
 import os
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import click
-
-from ...mechanisms import SCRAM
 from ..session import Session
 
 if TYPE_CHECKING:
@@ -16,43 +13,6 @@ if TYPE_CHECKING:
     from ...accounts.forms import Form, Hashed
     from ...model import Account
     from ...secret import Secret
-
-_OPTIONS = (
-    click.option("--hashed", is_flag=True, help="Store verifiers only, no clear text."),
-    click.option(
-        "--scram",
-        type=click.Choice(SCRAM[::-1]),
-        metavar="M",
-        help="The SCRAM mechanism of --hashed; default: SCRAM-SHA-256.",
-    ),
-    click.option(
-        "--iterations",
-        type=click.IntRange(4096, 65536),
-        metavar="N",
-        help="Iterations of SCRAM, 4096 (default) to 65536.",
-    ),
-    click.option(
-        "--also",
-        multiple=True,
-        type=click.Choice(["CRAM-MD5", "DIGEST-MD5", "PLAIN"], case_sensitive=False),
-        metavar="M",
-        help="A verifier for CRAM-MD5, DIGEST-MD5 or PLAIN too.",
-    ),
-    click.option(
-        "--keep", metavar="PLACE", help="Keep the secret in keyring:SERVICE/NAME or in a new file:PATH."
-    ),
-    click.option(
-        "--auth-info", metavar="FILE", help="Write the secret to FILE as default-auth-info, mode 0600."
-    ),
-    click.option("--force", is_flag=True, help="Replace a FILE of --auth-info with other content."),
-)
-
-
-def storing_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options to a verb, which takes them as ``**storing``."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 def hashed_form(
@@ -147,32 +107,34 @@ def _kept(session: Session, book: "AccountBook", account: "Account", place: str)
 
 def _as_auth_info(book: "AccountBook", account: "Account", path: str, *, force: bool) -> "Delivery":
     from ...accounts.delivery import Delivery
-    from ...deploy import plan_auth_info, refuse_auth_info
-    from ...model import Credential, Step
+    from ...deploy import refuse_auth_info, write_auth_info
+    from ...model import Credential
 
     if not force:
         refuse_auth_info(path)
 
     def write(secret: "Secret") -> None:
-        plan_auth_info(Credential(account, secret, book.site.realm), path, force=force).apply()
+        write_auth_info(Credential(account, secret, book.site.realm), path, force=force)
 
-    step = Step("write", path, 0o600, f"credentials of {account}")
-    return Delivery(step, write, is_auth_info=True, place=path)
+    return Delivery(write, path, path)
 
 
 def _printed(session: Session) -> "Delivery":
     from ...accounts.delivery import Delivery
     from ...errors import WriteError
-    from ...model import Step
+    from ...files import disk
 
     def show(secret: "Secret") -> None:
+        disk().note("print", "the secret", note="once, on standard output")
+        if disk().is_preview:
+            return
         try:
             session.reveal(secret.reveal() + b"\n")
         except OSError as error:
             raise WriteError("standard output", f"{error.strerror}; nothing was changed") from None
 
     session.refuse_reveal()
-    return Delivery(Step("print", "the secret", note="once, on standard output"), show, is_print=True)
+    return Delivery(show)
 
 
 def report(
@@ -180,8 +142,6 @@ def report(
     book: "AccountBook",
     change: "Change",
     done: str,
-    form: "Form",
-    made: "list[Delivery]",
     *,
     again: bool = False,
 ) -> None:
@@ -191,8 +151,8 @@ def report(
     """
     from ...accounts.forms import Hashed
 
-    account, mechanisms = change.account, change.mechanisms
-    places = [place.step.target for place in made if not place.is_print]
+    account, _, mechanisms, form, made = change
+    places = [place.target for place in made if not place.is_print]
     files = [book.database, *filter(os.path.isabs, places)]
     session.show(
         {
@@ -213,7 +173,7 @@ def report(
     )
 
 
-def _next(name: str, form: "Form", made: "list[Delivery]", *, again: bool) -> str:
+def _next(name: str, form: "Form", made: "Sequence[Delivery]", *, again: bool) -> str:
     from shlex import quote
 
     from ...accounts.forms import CLEAR

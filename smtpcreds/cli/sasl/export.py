@@ -22,18 +22,19 @@ if TYPE_CHECKING:
 def export(session: Session, kind: str, target: str | None, reveal: bool, database: str | None) -> None:
     """Export all accounts, their secrets only with --reveal."""
     from ...accounts import AccountBook
-    from ...accounts.export import holdings, plain_text, plan_file, revealing_text
+    from ...accounts.export import holdings, plain_text, revealing_text, write_text
 
     if reveal and target is None:
         raise UsageError("--reveal", "secrets go to a file only", "add --to FILE")
-    found = holdings(AccountBook(session.site(), database))
+    site = session.site()
+    found = holdings(AccountBook(site, database))
     text = (revealing_text if reveal else plain_text)(found, kind)
     if target is None:
         session.show({"accounts": [_row(holding) for holding in found]}, text.split("\n")[:-1])
         return
     what = f"{len(found)} accounts {'with' if reveal else 'without'} their secrets"
-    path = session.carry_out(plan_file(text, session.absolute(target), what))
-    if path is not None:
+    written = session.absolute(target)
+    if path := session.run(site, lambda _: write_text(text, written), state=False):
         session.show(
             {"file": path, "format": kind, "accounts": len(found), "revealed": reveal},
             [what, f"  {session.described(path)}"],

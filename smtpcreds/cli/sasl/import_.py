@@ -14,6 +14,7 @@ from .options import database_option
 if TYPE_CHECKING:
     from ...accounts.bulk import Imported
     from ...accounts.readers import Fault, Row
+    from ...transaction import Transaction
 
 STDIN = "-"
 _NAMED = 100
@@ -53,25 +54,29 @@ def import_(
 ) -> None:
     """Import the accounts of FILE or a PostgreSQL URL, all of them or none."""
     from ...accounts import AccountBook
-    from ...accounts.bulk import OnConflict, plan_import
+    from ...accounts.bulk import OnConflict, import_accounts
     from ...accounts.intake import Rules, take_in
 
-    book = AccountBook(session.site(), database)
+    site = session.site()
     rows = list(_rows(source, kind))
     with session.progress(len(rows)) as advance:
-        intake = take_in(book, _drained(rows), Rules(realm, check_logins, allow_login_names), advance)
-    plan, merge = plan_import(book, intake, OnConflict(on_conflict))
-    refused = (*intake.refused, *merge.conflicts)
-    if refused and not skip_bad:
-        session.show({"imported": False, "refused": _refused(refused)}, [])
-        session.fail(_errors(source, refused))
+        rules = Rules(realm, check_logins, allow_login_names)
+        intake = take_in(AccountBook(site, database), _drained(rows), rules, advance)
     for fault in intake.repeated:
         session.note(f"{source}: {fault.where}: {fault.reason}")
-    for line in _named(refused):
-        session.warn(f"{source}: {line}")
-    done = session.carry_out(plan)
-    if done:
-        session.show({**_document(done), "refused": _refused(refused)}, _lines(session, done, len(refused)))
+
+    def imported(work: "Transaction") -> "Imported":
+        def refuse(refused: "Sequence[Fault]") -> None:
+            if not skip_bad:
+                session.show({"imported": False, "refused": _refused(refused)}, [])
+                session.fail(_errors(source, refused))
+            for line in _named(refused):
+                work.warn(f"{source}: {line}")
+
+        return import_accounts(work.accounts(database), intake, OnConflict(on_conflict), refuse)
+
+    if done := session.run(site, imported, state=False):
+        session.show({**_document(done), "refused": _refused(done.refused)}, _lines(session, done))
 
 
 def _drained(rows: "list[Row | Fault]") -> "Iterator[Row | Fault]":
@@ -115,10 +120,10 @@ def _document(done: "Imported") -> dict[str, object]:
     return {"imported": True, "database": done.database, **names}
 
 
-def _lines(session: Session, done: "Imported", refused: int) -> Iterator[str]:
+def _lines(session: Session, done: "Imported") -> Iterator[str]:
     yield (
         f"{len(done.added)} added, {len(done.replaced)} replaced, "
-        f"{len(done.skipped)} skipped, {refused} refused"
+        f"{len(done.skipped)} skipped, {len(done.refused)} refused"
     )
     if done.added or done.replaced:
         yield f"  {session.described(done.database)}"

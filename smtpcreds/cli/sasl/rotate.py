@@ -10,16 +10,15 @@ from ...errors import SmtpcredsError, UsageError
 from ..lazy import Verb
 from ..secrets import account_secret
 from ..session import Session, pass_session
-from .delivery import hashed_form, named_places, storing_options
-from .options import database_option, realm_option
+from .delivery import hashed_form, named_places
+from .options import GENERATED, clear_option, database_option, password_option, realm_option, storing_options
 from .rotations import book_of, day, document, next_steps, places_of
 
 if TYPE_CHECKING:
     from ...config import Site
     from ...inventory import Rotation
-    from ...model import Account, Plan
     from ...rotate import Request
-    from ...setup.client_accounts import Making
+    from ...transaction import Transaction
 
 NO = 1
 
@@ -30,9 +29,9 @@ NO = 1
     "--successor", metavar="NAME", help="Name of the new account; default: NAME-2, or the next number."
 )
 @click.option("--client", "clients", multiple=True, metavar="HOST", help="A host that needs the new secret.")
-@click.option("--password", metavar="SOURCE", help="Where the new secret comes from; default: generate it.")
+@password_option
 @storing_options
-@click.option("--clear", is_flag=True, help="Store clear text, even if the old account is hashed.")
+@clear_option
 @click.option("--after", metavar="DATE|Nd", help="When the old account is to go: 2026-12-01, or 30d.")
 @click.option("--retire", is_flag=True, help="Delete the old account, at once or --after a date.")
 @click.option("--abandon", is_flag=True, help="Delete the successor, and keep the account.")
@@ -62,8 +61,7 @@ def rotate(
     Its secret goes to --keep and --auth-info, else into a file for client hosts below the state directory.
     """
     from ...accounts import AccountBook
-    from ...rotate import parse_after
-    from ...setup.rotation import request
+    from ...rotate import parse_after, request
 
     begins = not (retire or abandon or due)
     of_secret = (password, clear, *storing.values())
@@ -93,7 +91,7 @@ def rotate(
     account = AccountBook(site, database).parse(name, realm)
     wanted = request(site, account, database, successor, clients, when)
     if begins:
-        _begin(session, site, wanted, _making(session, site, account, password, clear=clear, **storing))
+        _begin(session, site, wanted, password or GENERATED, clear=clear, **storing)
     else:
         _end(session, site, wanted, abandon=abandon)
 
@@ -104,28 +102,28 @@ def _verify_words(*rules: tuple[object, str, str]) -> None:
             raise UsageError(subject, reason, "smtpcreds sasl rotate --help")
 
 
-def _making(
-    session: Session, site: "Site", account: "Account", password: str | None, *, clear: bool, **storing: Any
-) -> "Making":
-    """Return how the successor is to be made; the old account's form is looked up when it is."""
-    from ...accounts.forms import CLEAR
-    from ...setup.client_accounts import Making
+def _begin(
+    session: Session, site: "Site", wanted: "Request", password: str, *, clear: bool, **storing: Any
+) -> None:
+    from ...accounts.forms import CLEAR, Hashed, form_of
+    from ...rotate import begin
     from ...sources import is_generated, parse_source
 
-    wanted, source = hashed_form(**storing), password or "generate:"
-    return Making(
-        secret=account_secret(source, f"password for the successor of {account}", site),
-        form=CLEAR if clear else wanted,
-        places=lambda book, successor: named_places(session, book, successor, **storing),
-        is_chosen=not is_generated(parse_source(source)),
-    )
+    form = CLEAR if clear else hashed_form(**storing)
+    secret = account_secret(password, f"password for the successor of {wanted.account}", site)
+    is_chosen = not is_generated(parse_source(password))
 
+    def begun(work: "Transaction") -> "Rotation":
+        return begin(
+            work,
+            wanted,
+            secret,
+            form=form,
+            places=lambda book, successor: named_places(session, book, successor, **storing),
+            is_chosen=is_chosen,
+        )
 
-def _begin(session: Session, site: "Site", wanted: "Request", making: "Making") -> None:
-    from ...accounts.forms import Hashed, form_of
-    from ...setup.rotation import plan_begin
-
-    row = session.carry_out(plan_begin(site, wanted, making))
+    row = session.run(site, begun)
     if not row:
         return
     book = book_of(site, row)
@@ -152,7 +150,17 @@ def _described(session: Session, place: str) -> str:
 
 
 def _end(session: Session, site: "Site", wanted: "Request", *, abandon: bool) -> None:
-    row = session.carry_out(_plan_end(site, wanted, abandon=abandon))
+    from ...rotate import abandon as give_up
+    from ...rotate import postpone, retire
+
+    def ended(work: "Transaction") -> "Rotation":
+        if abandon:
+            return give_up(work, wanted)
+        if wanted.retire_after is not None:
+            return postpone(work, wanted, wanted.retire_after)
+        return retire(work, wanted)
+
+    row = session.run(site, ended)
     if not row:
         return
     if row.ended is None:
@@ -164,25 +172,16 @@ def _end(session: Session, site: "Site", wanted: "Request", *, abandon: bool) ->
     session.show(document(site, row), list(_outcome(site, row)))
 
 
-def _plan_end(site: "Site", wanted: "Request", *, abandon: bool) -> "Plan[Rotation]":
-    from ...setup.rotation import plan_abandon, plan_postpone, plan_retire
-
-    if abandon:
-        return plan_abandon(site, wanted)
-    if wanted.retire_after is not None:
-        return plan_postpone(site, wanted, wanted.retire_after)
-    return plan_retire(site, wanted)
-
-
 def _retire_due(session: Session, site: "Site") -> None:
-    from ...setup.rotation import plan_due
+    from ...inventory import RotationState
+    from ...rotate import retire_due
 
-    plan = plan_due(site)
-    outcomes = session.carry_out(plan)
+    outcomes = session.run(site, retire_due)
     if outcomes is None:
-        raise click.exceptions.Exit(NO if plan.steps else 0)
+        raise click.exceptions.Exit(NO if session.would_change else 0)
     failed = [outcome for outcome in outcomes if isinstance(outcome, SmtpcredsError)]
-    rows = [outcome for outcome in outcomes if not isinstance(outcome, SmtpcredsError)]
+    rest = [outcome for outcome in outcomes if not isinstance(outcome, SmtpcredsError)]
+    rows = [row for row in rest if row.state is RotationState.RETIRED]
     for row in rows:
         _warn(session, site, row)
     session.show(

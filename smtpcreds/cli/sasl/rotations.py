@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @pass_session
 def rotations(session: Session) -> None:
     """List replacements that are half-way, and what remains to be done."""
-    from ...setup.rotation import unfinished
+    from ...rotate import unfinished
 
     site = session.site()
     rows = unfinished(site)

@@ -9,7 +9,7 @@ import click
 from ...errors import MissingInputError, shown
 from ..lazy import Verb
 from ..session import Session, pass_session
-from .options import database_option, name_argument, realm_option
+from .options import account_options, database_option
 
 if TYPE_CHECKING:
     from ...accounts import Entry, Listing
@@ -34,9 +34,7 @@ def list_(session: Session, database: str | None) -> None:
 
 
 @click.command(cls=Verb)
-@name_argument
-@realm_option
-@database_option
+@account_options
 @click.option("--reveal", is_flag=True, help="Print the secret, alone on standard output.")
 @pass_session
 def show(session: Session, name: str, realm: str | None, database: str | None, reveal: bool) -> None:

@@ -7,7 +7,7 @@ import click
 from ...mechanisms import BY_PASSWORD
 from ..lazy import Verb
 from ..session import Session, pass_session
-from .options import database_option, name_argument, realm_option
+from .options import account_options
 
 if TYPE_CHECKING:
     from ...accounts.verify import Verdict
@@ -16,7 +16,7 @@ _WORDS = {True: "yes", False: "no", None: "-"}
 
 
 @click.command(cls=Verb)
-@name_argument
+@account_options
 @click.option(
     "--password",
     metavar="SOURCE",
@@ -31,8 +31,6 @@ _WORDS = {True: "yes", False: "no", None: "-"}
     metavar="M",
     help="Only by mechanism M; default: all that the account serves.",
 )
-@realm_option
-@database_option
 @pass_session
 def verify(
     session: Session,

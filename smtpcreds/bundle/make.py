@@ -1,33 +1,29 @@
-"""One plan for a bundle: the certificate if one is needed, the archive, the record of who got it."""
+"""A bundle: the certificate if one is needed, the archive, the record of who got it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from ..accounts import AccountBook
 from ..accounts.origin import database_of
-from ..authority.ca import Passphrase, certificates, once, open_issuer
-from ..authority.elder_crls import refresh_elders
 from ..authority.everywhere import elsewhere
 from ..authority.issue import verify_permitted
 from ..authority.layout import BUNDLE, CRL
-from ..authority.ledger import at_work
-from ..authority.office import at_the_office
 from ..authority.orders import Order
-from ..authority.reading import looking
+from ..authority.publish import refresh_elders
 from ..authority.sign_request import Granted, Petition, grant, verify_petition
 from ..config import Site
 from ..deploy.gather import gather
 from ..deploy.handed_out import Handover, record_handover
 from ..deploy.wishes import Wishes
 from ..errors import DataError, UsageError
-from ..inventory import Inventory, RotationState
-from ..model import Account, Artifact, Link, Plan, Step
+from ..inventory import RotationState
+from ..model import Artifact, Link
 from ..mta.port import Facts, Material, Need, Program
 from ..pki.crl import read_crl
 from ..pki.keys import PrivateKey, generate
 from ..pki.values import Certificate, Request
 from ..secret import Secret
+from ..transaction import Transaction
 from .archive import pack
 from .contents import members
 from .delivery import Delivery
@@ -80,8 +76,8 @@ class Bundled:
     crl_end: datetime
 
 
-def plan_bundle(site: Site, wanted: Wanted, passphrase: Passphrase, delivery: Delivery) -> Plan[Bundled]:
-    """Plan a bundle.
+def make_bundle(work: Transaction, wanted: Wanted, delivery: Delivery) -> Bundled:
+    """Make a bundle, with a new certificate if one is needed, deliver it, and record who got it.
 
     Raises:
         MissingInputError: there is no authority, or the certificate that is to go along.
@@ -90,50 +86,31 @@ def plan_bundle(site: Site, wanted: Wanted, passphrase: Passphrase, delivery: De
         UsageError: the program needs a copy of the key, and the key is not here.
         InexpressibleError: a fact that a format of the program can't hold.
     """
-    chain = certificates(site)
-    with looking(site) as inventory:
-        choice = choose(site, inventory, wanted.order.host, wanted.terms)
-        replaced = _being_replaced(site, inventory)
+    site, chain = work.site, work.ca.chain
+    choice = choose(site, work.known_inventory, wanted.order.host, wanted.terms)
     _verify_key(wanted, choice)
     _verify_permitted(wanted, choice, chain)
     facts = gather(site, wanted.program, wanted.wishes, _LATER)
-    _warn_of_rotation(site, facts, replaced)
-    rendered = wanted.program.render(facts)
+    _warn_of_rotation(work, facts)
+    wanted.program.render(facts)
     render_settings(site, wanted.program, facts, wanted.wishes)
-
-    def apply() -> Bundled:
-        delivery.prepare()
-        if choice.is_signed:
-            return _signed(site, wanted, choice, passphrase, delivery)
-        with at_work(site) as office:
-            return _put_together(site, wanted, choice, office, delivery)
-
-    steps = [_step_of(wanted.order, choice), delivery.step._replace(note=_note(wanted, len(rendered)))]
-    return Plan(tuple(steps), apply)
+    delivery.prepare(work)
+    return (
+        _signed(work, wanted, choice, delivery)
+        if choice.is_signed
+        else _copied(work, wanted, choice, delivery)
+    )
 
 
-def _being_replaced(site: Site, inventory: Inventory | None) -> dict[Account, Account]:
-    """Return the successors of accounts whose replacement is half-way."""
-    rows = inventory.rotations.unfinished() if inventory else []
-    found = (row for row in rows if row.state is RotationState.OPEN)
-    return {row.account: row.successor for row in found if database_of(site, row.sasldb) == site.sasldb}
-
-
-def _warn_of_rotation(site: Site, facts: Facts, replaced: Mapping[Account, Account]) -> None:
-    successor = replaced.get(facts.credential.account) if facts.credential else None
-    if facts.credential and successor:
-        account, name = facts.credential.account, AccountBook(site).shown(successor)
-        site.warn(f"{account} is being replaced by {successor}; to hand out that one: --account {name}")
-
-
-def _step_of(order: Order, choice: Choice) -> Step:
-    target = choice.pair.key if choice.pair else order.host
-    kind = f"{order.profile.label}, {order.key_type.label}, {order.lifetime.days} days"
-    return Step(choice.origin.value, target, note=kind if choice.is_signed else f"serial {_serial(choice)}")
-
-
-def _note(wanted: Wanted, count: int) -> str:
-    return f"{count} files of {wanted.program.NAME} for {wanted.order.host}"
+def _warn_of_rotation(work: Transaction, facts: Facts) -> None:
+    account = facts.credential.account if facts.credential else None
+    site, inventory = work.site, work.known_inventory
+    for row in inventory.rotations.unfinished() if inventory else []:
+        here = database_of(site, row.sasldb) == site.sasldb
+        if row.state is RotationState.OPEN and here and row.account == account:
+            name = AccountBook(site).shown(row.successor)
+            successor = f"{account} is being replaced by {row.successor}"
+            work.warn(f"{successor}; to hand out that one: --account {name}")
 
 
 def _verify_key(wanted: Wanted, choice: Choice) -> None:
@@ -160,51 +137,41 @@ def _request(wanted: Wanted) -> tuple[Petition, PrivateKey | None]:
     return Petition(request, (), order.profile, order.lifetime, None), key
 
 
-def _signed(
-    site: Site, wanted: Wanted, choice: Choice, passphrase: Passphrase, delivery: Delivery
-) -> Bundled:
-    asked = once(passphrase)
-    issuer = open_issuer(site, asked)
-    refresh_elders(site, asked)
+def _signed(work: Transaction, wanted: Wanted, choice: Choice, delivery: Delivery) -> Bundled:
+    issuer = work.issuer()
+    refresh_elders(work)
     petition, key = _request(wanted)
     done: list[Bundled] = []
 
     def deliver(granted: Granted) -> None:
-        done.append(_finish(site, wanted, choice, granted_papers(granted, key), delivery))
+        done.append(_finish(work, wanted, choice, granted_papers(granted, key), delivery))
 
-    with at_the_office(site, issuer) as office:
-        _verify_unchanged(site, wanted, choice, office.inventory)
-        grant(office, petition, deliver, "cert sign" if key is None else "cert issue")
-        _record(site, office.inventory, wanted, done[0])
+    grant(work, issuer, petition, deliver, "cert sign" if key is None else "cert issue")
+    _record(work, wanted, done[0])
     return done[0]
 
 
-def _put_together(
-    site: Site, wanted: Wanted, choice: Choice, inventory: Inventory, delivery: Delivery
-) -> Bundled:
-    _verify_unchanged(site, wanted, choice, inventory)
+def _copied(work: Transaction, wanted: Wanted, choice: Choice, delivery: Delivery) -> Bundled:
     if choice.row is None:
         raise DataError(wanted.order.host, "has no certificate")
-    papers = standing(site, inventory, choice.row, choice.pair)
-    done = _finish(site, wanted, choice, papers, delivery)
-    _record(site, inventory, wanted, done)
+    papers = standing(work.ca, work.inventory, choice.row, choice.pair)
+    done = _finish(work, wanted, choice, papers, delivery)
+    _record(work, wanted, done)
     return done
 
 
-def _verify_unchanged(site: Site, wanted: Wanted, choice: Choice, inventory: Inventory) -> None:
-    if choose(site, inventory, wanted.order.host, wanted.terms) != choice:
-        raise DataError(wanted.order.host, "got another certificate while this ran", "run it again")
-
-
-def _finish(site: Site, wanted: Wanted, choice: Choice, papers: Papers, delivery: Delivery) -> Bundled:
+def _finish(work: Transaction, wanted: Wanted, choice: Choice, papers: Papers, delivery: Delivery) -> Bundled:
     """Make the archive and deliver it."""
-    around = elsewhere(site, site.settings.cert.directory)
+    site = work.site
+    around = elsewhere(work.ca, site.settings.cert.directory)
     files = {item.path.rpartition("/")[2]: item.content for item in around if isinstance(item, Artifact)}
     crl_end = _crl_end(site, files[CRL])
     material = Material(papers.key or Secret(b""), papers.pem, files[BUNDLE], files[CRL])
     facts = gather(site, wanted.program, wanted.wishes, material)
     packed = _members(site, wanted, facts, papers, around, crl_end)
-    delivery.deliver(pack(Label(facts.host, wanted.program.NAME, facts.fingerprint), packed, site.clock()))
+    label = Label(facts.host, wanted.program.NAME, facts.fingerprint)
+    note = f"{len(packed)} members for {wanted.order.host}, {choice.origin.value}"
+    delivery.deliver(work, pack(label, packed, work.now), note)
     former = _serial(choice) if choice.is_signed else ""
     return Bundled(papers, choice.origin, former, facts, tuple(member.path for member in packed), crl_end)
 
@@ -232,17 +199,17 @@ def _members(
     return members(site, wanted.program, facts, papers, around, texts)
 
 
-def _record(site: Site, inventory: Inventory, wanted: Wanted, done: Bundled) -> None:
+def _record(work: Transaction, wanted: Wanted, done: Bundled) -> None:
     account = str(done.facts.credential.account) if done.facts.credential else ""
     handover = Handover(
         done.facts.host,
-        site.clock(),
+        work.now,
         account,
         wanted.program.NAME,
         done.papers.serial,
         done.papers.key is not None,
     )
-    record_handover(site, inventory, handover)
+    record_handover(work, handover)
 
 
 def _serial(choice: Choice) -> str:

@@ -1,33 +1,15 @@
-"""The desk of an administrator: smtpcreds under a scratch root, and an authority run with openssl."""
+"""An authority run with openssl, requests for it, and what openssl says of files."""
 
-import json
-import multiprocessing
 import os
-import shutil
-import signal
 import stat
 import subprocess
-import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-DOMAIN = "polkatistas.org"
-HOST = f"dmzmail.{DOMAIN}"
+from admin import DOMAIN, HUB, Admin
+
 BOTH, SERVER, CLIENT = "serverAuth,clientAuth", "serverAuth", "clientAuth"
-KILLED = {-signal.SIGKILL, 128 + signal.SIGKILL}
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    [
-        "smtpcreds.authority.install_answer",
-        "smtpcreds.authority.issue",
-        "smtpcreds.authority.create",
-        "smtpcreds.bundle.plan",
-        "smtpcreds.setup.client",
-        "smtpcreds.cli",
-    ]
-)
 Done = subprocess.CompletedProcess[str]
 
 
@@ -45,92 +27,17 @@ def run(*words: str | Path, clock: str = "", **environment: str) -> Done:
     )
 
 
-def warm(words: list[str], environment: dict[str, str]) -> Done:
-    """Run smtpcreds in a process of its own that has its imports behind it: they are most of the time."""
-    with tempfile.TemporaryDirectory() as directory:
-        streams = (f"{directory}/out", f"{directory}/err")
-        process = FORKS.Process(target=_smtpcreds, args=(words, environment, streams))
-        process.start()
-        process.join(120)
-        assert process.exitcode is not None, words
-        out, err = (Path(stream).read_text() for stream in streams)
-    return subprocess.CompletedProcess(words, process.exitcode, out, err)
-
-
-def _smtpcreds(words: list[str], environment: dict[str, str], streams: tuple[str, str]) -> None:
-    os.environ |= environment
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    for number, stream in enumerate(streams, 1):
-        os.dup2(os.open(stream, os.O_WRONLY | os.O_CREAT, 0o600), number)
-    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115
-    from smtpcreds.cli import main
-
-    sys.argv = ["smtpcreds", *words]
-    main()
-
-
 def openssl(*words: str | Path, **options: Any) -> str:
     done = run("openssl", *words, **options)
     assert done.returncode == 0, f"{words}\n{done.stdout}{done.stderr}"
     return done.stdout
 
 
-@dataclass(frozen=True)
-class Desk:
-    """One host."""
-
-    root: Path
-    clock: str = ""
-
-    @property
-    def certs(self) -> Path:
-        return self.root / "etc/mail/certs"
-
-    def __call__(self, *words: str | Path, **environment: str) -> Done:
-        if self.clock:
-            return run(*self.words(words), clock=self.clock, **environment)
-        return warm(["--root", str(self.root), *map(str, words)], environment)
-
-    def words(self, words: tuple[str | Path, ...]) -> tuple[str | Path, ...]:
-        return (sys.executable, "-m", "smtpcreds", "--root", self.root, *words)
-
-    def does(self, *words: str | Path, **environment: str) -> str:
-        done = self(*words, **environment)
-        assert done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
-        return done.stdout
-
-    def json(self, *words: str | Path) -> Any:
-        return json.loads(self.does("--json", *words))
-
-    def refuses(self, status: int, *words: str | Path, **environment: str) -> str:
-        """Run a command that is refused: one line, perhaps a hint, and nothing changed below the root."""
-        before = tree(self.root)
-        done = self(*words, **environment)
-        assert done.returncode == status, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
-        assert tree(self.root) == before
-        lines = [line for line in done.stderr.splitlines() if "warning:" not in line]
-        assert lines[0].startswith("smtpcreds: ")
-        assert len(lines) == 1 or (len(lines) == 2 and lines[1].startswith("  hint: ")), done.stderr
-        return done.stderr
-
-    def killed(self, inject: str, *words: str | Path) -> bool:
-        """Run a command that is killed at a system call; tell whether it got that far."""
-        done = run("strace", "-f", "-qq", "-o/dev/null", f"-einject={inject}", *self.words(words))
-        return done.returncode in KILLED
-
-
-def copy(desk: Desk, root: Path) -> Desk:
-    """Return a host that is as another one is now; what is recorded is relative to the root."""
-    shutil.copytree(desk.root, root, symlinks=True)
-    return Desk(root)
-
-
-def desk(root: Path) -> Desk:
-    """Return a host that knows its domain."""
-    settings = root / "etc/smtpcreds/smtpcreds.toml"
-    settings.parent.mkdir(parents=True)
-    settings.write_text(f'domain = "{DOMAIN}"\n')
-    return Desk(root)
+def host_of_domain(root: Path) -> Admin:
+    """Return a host that knows its domain, and no hub."""
+    admin = Admin(root)
+    admin.configure(f'domain = "{DOMAIN}"\n')
+    return admin
 
 
 @dataclass(frozen=True)
@@ -151,7 +58,7 @@ class OtherCa:
     def answer(
         self,
         request: Path,
-        names: tuple[str, ...] = (HOST,),
+        names: tuple[str, ...] = (HUB,),
         usage: str = BOTH,
         days: int = 90,
         clock: str = "",

@@ -1,0 +1,147 @@
+"""A process that has the program's imports behind it and becomes a run of it: they are most of the time.
+
+A run is a process of its own, as ``python -m smtpcreds`` is. Its arguments, environment, directory, streams
+and user are those asked for, it leads a session without a terminal, and its mode mask is 0.
+"""
+
+import atexit
+import importlib
+import json
+import os
+import pkgutil
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+TOP = Path(__file__).parent.parent
+SCRIPTS = ("smtpcreds.__main__", "smtpcreds.sasldb.libsasl_child")
+"""Modules that are started, not imported."""
+MARK = "getppid"
+"""The system call that shows a run that it is traced."""
+
+
+class Warm:
+    """The way to that process; started when it is needed, ends with the process of the tests."""
+
+    def __init__(self) -> None:
+        self._ours: socket.socket | None = None
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """End it."""
+        if self._ours:
+            self._ours.close()
+            self._server.wait()
+            self._ours = None
+
+    def start(
+        self,
+        words: Sequence[str],
+        environment: Mapping[str, str],
+        directory: Path,
+        streams: tuple[int, int, int],
+        *,
+        user: int = 0,
+        traced: str = "",
+    ) -> int:
+        """Start a run; return its process id.
+
+        Args:
+            words: the arguments of the program.
+            environment: all of it.
+            directory: where it works.
+            streams: its standard streams.
+            user: and group, by number.
+            traced: a log of strace; the run begins when something is in it.
+        """
+        if not self._ours:
+            self._ours, self._server = _served()
+        asked = {
+            "words": list(words),
+            "environment": dict(environment),
+            "directory": str(directory),
+            "user": user,
+            "traced": traced,
+        }
+        socket.send_fds(self._ours, [json.dumps(asked).encode()], streams)
+        return int(self._ours.recv(100))
+
+    def wait(self, patience: float) -> int:
+        """Return how the run ended, as `subprocess.Popen.returncode` has it."""
+        assert self._ours
+        self._ours.settimeout(patience)
+        return int(self._ours.recv(100))
+
+
+def _served() -> "tuple[socket.socket, subprocess.Popen[bytes]]":
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for end in (ours, theirs):
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "PYTHONPATH": f"{TOP}:{TOP}/tests"}
+    command = [sys.executable, "-c", f"import warm; warm.serve({theirs.fileno()})"]
+    with theirs:
+        number = theirs.fileno()
+        return ours, subprocess.Popen(command, env=environment, pass_fds=[number], stdin=subprocess.DEVNULL)
+
+
+def serve(number: int) -> None:
+    """Answer each request by a process id and, when that process has ended, its status."""
+    _import_all()
+    with socket.socket(fileno=number) as theirs:
+        while True:
+            text, streams, _, _ = socket.recv_fds(theirs, 1 << 20, 3)
+            if not text:
+                return
+            if (child := os.fork()) == 0:
+                theirs.close()
+                _become(json.loads(text), streams)
+            for stream in streams:
+                os.close(stream)
+            theirs.send(b"%d" % child)
+            theirs.send(b"%d" % os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+
+def _import_all() -> None:
+    """Import what runs import; what does not import here fails where it is used."""
+    import smtpcreds
+
+    for module in pkgutil.walk_packages(smtpcreds.__path__, "smtpcreds."):
+        if module.name not in SCRIPTS:
+            importlib.import_module(module.name)
+
+
+def _become(asked: dict[str, Any], streams: list[int]) -> NoReturn:
+    os.setsid()
+    os.umask(0)
+    os.chdir(asked["directory"])
+    for wanted, stream in enumerate(streams):
+        os.dup2(stream, wanted)
+        os.close(stream)
+    if user := asked["user"]:
+        os.setgroups([])
+        os.setgid(user)
+        os.setuid(user)
+    os.environ.clear()
+    os.environ.update(asked["environment"])
+    sys.stdin, sys.stdout, sys.stderr = _stream(0), _stream(1), _stream(2)
+    sys.path[:] = [path for path in sys.path if path != f"{TOP}/tests"]
+    sys.argv = ["smtpcreds", *asked["words"]]
+    while asked["traced"] and not os.path.getsize(asked["traced"]):
+        os.getppid()
+        time.sleep(0.001)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    runpy.run_module("smtpcreds", run_name="__main__", alter_sys=True)
+    sys.exit()
+
+
+def _stream(number: int) -> IO[str]:
+    """As Python opens it where the locale is C.UTF-8."""
+    errors = "backslashreplace" if number == 2 else "surrogateescape"
+    buffering = 1 if number == 2 else -1
+    return open(number, "w" if number else "r", buffering, encoding="utf-8", errors=errors, closefd=False)
