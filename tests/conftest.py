@@ -4,11 +4,16 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from postgres_cluster import Cluster, cluster
 
 for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
     if signal.getsignal(_number) is signal.SIG_IGN:  # a run in the background would hand that on
         signal.signal(_number, signal.SIG_DFL)
+
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
+"""What takes how long says nothing: the machine may have other things to do."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

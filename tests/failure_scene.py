@@ -1,17 +1,25 @@
 """A hub and a client host of the laboratory whose files are broken, looked at, and put back."""
 
-import json
 import re
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from admin import HUB
 from failure_table import CERTS, Failure
-from lab import Host, Lab
-from mail_desk import ACCOUNT, CLIENT, HUB, TOP, issue
-from mail_machine import Machine, PostfixMachine, SendmailMachine, give_secret
+from lab import Lab
+from mail_hosts import (
+    ACCOUNT,
+    CLIENT,
+    Machine,
+    MailHost,
+    PostfixMachine,
+    SendmailMachine,
+    give_secret,
+    issue,
+    typed,
+)
 
 SECRET = ("--password", "file:/var/lib/secret")
 KEPT = "etc/mail etc/postfix etc/sasl2 etc/sasldb2 etc/smtpcreds var/lib/smtpcreds"
@@ -90,7 +98,7 @@ class Pair:
         self.client = kind(lab, CLIENT, f"{family}-client")
         self.hub("setup", HUB, "--no-passphrase")
         if isinstance(self.client, PostfixMachine):
-            self.client.host.run(("sh", "-c", SNAKEOIL))
+            self.client.host.shell(SNAKEOIL)
         issue(self.hub, self.client, self.client.host.name)
         self.hub.apply()
         give_secret(self.hub, self.client)
@@ -100,7 +108,7 @@ class Pair:
         there = self.client.host.path(OLD_CRL)
         subprocess.run(("cp", self.hub.host.path(OLD_CRL), there), check=True)
         for machine in self.machines:
-            machine.host.run(("sh", "-c", KEEP))
+            machine.host.shell(KEEP)
 
     @property
     def machines(self) -> tuple[Server, ...]:
@@ -108,8 +116,8 @@ class Pair:
 
     def shell(self, machine: Machine, script: str) -> None:
         """Run lines as an administrator types them."""
-        words = " ".join(machine.command())
-        machine.host.run(("sh", "-c", f'smtpcreds() {{ {words} "$@"; }}\n{SIGN}\n{script}'))
+        words = " ".join(typed())
+        machine.host.shell(f'smtpcreds() {{ {words} "$@"; }}\n{SIGN}\n{script}')
 
     def reload(self, machine: Server) -> None:
         if isinstance(machine, SendmailMachine):
@@ -123,7 +131,7 @@ class Pair:
         if "Sent" in answer or "status=sent" in answer:
             self.lab.sink.receive()
         elif isinstance(self.client, PostfixMachine):
-            self.client.host.run(("sh", "-c", "postsuper -d ALL 2> /dev/null"))
+            self.client.host.shell("postsuper -d ALL 2> /dev/null")
         return answer
 
     def at(self, where: str) -> Server:
@@ -177,23 +185,14 @@ class Pair:
 
     def restore(self, machine: Server) -> None:
         """Put everything back; a Postfix that found its relay dead forgets that."""
-        machine.host.run(("sh", "-c", BACK))
+        machine.host.shell(BACK)
         self.reload(machine)
         if isinstance(self.client, PostfixMachine) and machine is self.hub:
             self.client.postfix.reload()
 
 
-class Desk(Protocol):
-    """A host where commands are typed."""
-
-    @property
-    def host(self) -> Host: ...
-
-
-def answer(desk: Desk, *words: str) -> Any:
+def answer(asker: MailHost, *words: str) -> Any:
     """Type a question and return what it says; neither yes nor no is an error."""
-    program = ("env", f"PYTHONPATH={TOP}", sys.executable, "-m", "smtpcreds", "--json")
-    command = desk.host.namespace.command((*program, *words))
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode in {0, 1}, done.stderr
-    return json.loads(done.stdout)
+    done = asker.run("--json", *words)
+    assert done.status in {0, 1}, done.err
+    return done.data

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from admin import HUB
+
 CERTS = "/etc/mail/certs"
-HUB = "dmzmail.polkatistas.org"
 KEY, CERTIFICATE = f"{CERTS}/dmzmail-key.pem", f"{CERTS}/dmzmail-cert.pem"
 HASHED = frozenset({"auth SCRAM-SHA-256", "auth DIGEST-MD5", "auth CRAM-MD5"})
 

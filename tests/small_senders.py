@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from admin import DOMAIN
 from lab import Host, Lab, debs
 from lab.commands import CURL, SWAKS, Curl, Swaks
 from lab.dma import DMA, Dma
@@ -11,11 +12,10 @@ from lab.msmtp import MSMTP, Msmtp
 from lab.nullmailer import NULLMAILER, Nullmailer
 from lab.opensmtpd import OPENSMTPD, OpenSmtpd
 from lab.sender import Sender
-from mail_desk import FOREIGN, Desk, carry
+from mail_hosts import FOREIGN, MailHost, carry
 
 from smtpcreds.mta import curl, swaks
 
-DOMAIN = "polkatistas.org"
 MATCH = 'match from local for any action "relay"\n'
 
 
@@ -60,7 +60,7 @@ KINDS = {
 class Client:
     """A host with one of the programs."""
 
-    def __init__(self, lab: Lab, hub: Desk, name: str) -> None:
+    def __init__(self, lab: Lab, hub: MailHost, name: str) -> None:
         self.name = name
         self.kind = KINDS[name]
         self.hub = hub

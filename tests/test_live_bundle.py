@@ -2,17 +2,14 @@
 
 import re
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from admin import HUB
 from lab import SENDMAIL, Host, Lab, Sendmail, mc
+from mail_hosts import CLIENT, typed
 
 pytestmark = pytest.mark.live
 
-TOP = Path(__file__).parent.parent
-HUB = "dmzmail.polkatistas.org"
-CLIENT = "attic.polkatistas.org"
 SKELETON = mc.HEAD + "{lines}FEATURE(`access_db', , `skip')dnl\n" + mc.TAIL
 """Debian's sendmail.mc in short: nothing of smtpcreds is in it."""
 
@@ -23,15 +20,14 @@ def running(lab: Lab, name: str, lines: str = "") -> Sendmail:
     text = SKELETON.format(lines=lines)
     sendmail.host.write("/etc/mail/access", "")
     sendmail.host.write("/etc/mail/sendmail.mc", text)
-    sendmail.host.run(("sh", "-c", "m4 /etc/mail/sendmail.mc > /etc/mail/sendmail.cf"))
-    sendmail.host.run(("sh", "-c", "makemap hash /etc/mail/access < /etc/mail/access"))
+    sendmail.host.shell("m4 /etc/mail/sendmail.mc > /etc/mail/sendmail.cf")
+    sendmail.host.shell("makemap hash /etc/mail/access < /etc/mail/access")
     sendmail.start(text)
     return sendmail
 
 
 def type_in(host: Host, *words: str) -> str:
-    path = ("env", f"PYTHONPATH={TOP}", sys.executable, "-m", "smtpcreds")
-    return host.run((*path, *words))
+    return host.run(typed(*words))
 
 
 def follow(sendmail: Sendmail, said: str) -> None:
@@ -47,14 +43,14 @@ def follow(sendmail: Sendmail, said: str) -> None:
     assert commands
     starts = len(sendmail.log.find("sm-mta.*starting daemon"))
     for command in commands[1].splitlines():
-        host.run(("sh", "-c", command.strip()))
+        host.shell(command.strip())
     sendmail.log.wait("sm-mta.*starting daemon", starts + 1)
     host.await_port(25)
 
 
 def carried(hub: Host, client: Host, *command: str) -> str:
     """Pipe a bundle from the hub's standard output to a command on the client host, as through ssh."""
-    words = ("env", f"PYTHONPATH={TOP}", sys.executable, "-m", "smtpcreds", "bundle", "attic", "-o", "-")
+    words = typed("bundle", "attic", "-o", "-")
     with subprocess.Popen(
         hub.namespace.command(words), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as made:
@@ -78,8 +74,7 @@ def test_nothing_but_a_bundle(way: str) -> None:
             follow(client, client.host.path("/etc/smtpcreds/README.bundle").read_text())
             settings = ("-c", "/etc/smtpcreds/client.toml")
         else:
-            path = ("env", f"PYTHONPATH={TOP}", sys.executable, "-m", "smtpcreds")
-            follow(client, carried(hub.host, client.host, *path, "setup", "--client", "-"))
+            follow(client, carried(hub.host, client.host, *typed("setup", "--client", "-")))
         assert "ok" in type_in(client.host, *settings, "mta", "check", "sendmail-client")
 
         answer = client.send(f"polkafan@{CLIENT}", "accordion@example.net")

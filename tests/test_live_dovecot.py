@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from admin import HUB
 from lab import DOVECOT, EXIM, Dovecot, Lab
 from lab.layer import Software
 from lab.postfix import POSTFIX, Postfix
-from mail_desk import ACCOUNT, FOREIGN, HUB, SENDER, Desk, EximHub, SendmailClient
+from mail_hosts import ACCOUNT, FOREIGN, SENDER, EximHub, MailHost, SendmailClient
 
 pytestmark = pytest.mark.live
 
@@ -27,13 +28,13 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture
-def desk(lab: Lab) -> Desk:
-    desk = Desk(lab.host(HUB, DOVECOT))
+def desk(lab: Lab) -> MailHost:
+    desk = MailHost(lab.host(HUB, DOVECOT))
     desk("sasl", "add", ACCOUNT)
     return desk
 
 
-def started(desk: Desk, *options: str) -> Dovecot:
+def started(desk: MailHost, *options: str) -> Dovecot:
     desk.equip("dovecot-hub", *options)
     assert "ok" in desk("mta", "check", "dovecot-hub", *options)
     dovecot = Dovecot(desk.host)
@@ -41,7 +42,7 @@ def started(desk: Desk, *options: str) -> Dovecot:
     return dovecot
 
 
-def secret(desk: Desk, account: str = ACCOUNT) -> str:
+def secret(desk: MailHost, account: str = ACCOUNT) -> str:
     return desk("sasl", "show", account, "--reveal").removesuffix("\n")
 
 
@@ -53,7 +54,7 @@ SCHEMES = {
 }
 
 
-def test_each_scheme_lets_the_account_in_and_nobody_else(desk: Desk) -> None:
+def test_each_scheme_lets_the_account_in_and_nobody_else(desk: MailHost) -> None:
     desk("sasl", "add", "tuba", "--password", "stdin:", stdin=TORTURE + "\n")
     right = secret(desk)
     dovecot = started(desk, "--plaintext")
@@ -93,7 +94,7 @@ def _lay_postfix(unpacked: Path, layer: Path) -> None:
 
 
 def test_hub_postfix_asks_dovecot_inside_tls_only(lab: Lab) -> None:
-    hub = Desk(lab.host(HUB, Software((*POSTFIX.packages, *DOVECOT.packages), _lay_postfix)))
+    hub = MailHost(lab.host(HUB, Software((*POSTFIX.packages, *DOVECOT.packages), _lay_postfix)))
     postfix = Postfix(hub.host)
     hub("setup", HUB, "--no-passphrase")
     postfix.configure()
@@ -116,7 +117,7 @@ def test_hub_postfix_asks_dovecot_inside_tls_only(lab: Lab) -> None:
             assert session.docmd("AUTH", f"PLAIN {said}")[0] == (235 if right else 535), hub.host.log.lines
 
 
-def test_a_second_apply_changes_nothing_and_a_changed_account_follows(desk: Desk) -> None:
+def test_a_second_apply_changes_nothing_and_a_changed_account_follows(desk: MailHost) -> None:
     desk("sasl", "add", "tuba")
     desk("sasl", "add", "hashed", "--hashed", "--password", "stdin:", stdin="geheimnis ohne Wert\n")
     options = ("--plaintext", "--with", "argon2id")
@@ -138,7 +139,7 @@ def test_a_second_apply_changes_nothing_and_a_changed_account_follows(desk: Desk
     assert not dovecot.lets_in(SOCKET, "tuba", old)
 
 
-def test_what_can_not_be_served_is_refused_by_name(desk: Desk) -> None:
+def test_what_can_not_be_served_is_refused_by_name(desk: MailHost) -> None:
     assert "stored as SHA512-CRYPT: knows of mechanisms only PLAIN, LOGIN" in desk.refused(
         "mta", "apply", "dovecot-hub", "--with", "sha512-crypt"
     )
@@ -153,7 +154,7 @@ def test_what_can_not_be_served_is_refused_by_name(desk: Desk) -> None:
     assert f"horn@{HUB}: has neither clear text nor a verifier for SCRAM-SHA-256 or SCRAM-SHA-1" in complaint
 
 
-def test_an_import_lets_in_whom_dovecot_lets_in(desk: Desk) -> None:
+def test_an_import_lets_in_whom_dovecot_lets_in(desk: MailHost) -> None:
     """Cyrus SASL knows no networks; nologin stops IMAP and POP3 only."""
     right, dovecot = secret(desk), started(desk, "--plaintext")
     field = desk.host.path(USERS).read_text().partition(":")[2].partition("\n")[0]

@@ -9,17 +9,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
+from admin import HUB
 from lab import EXIM, Lab
-from mail_desk import (
+from mail_hosts import (
     ACCOUNT,
     CLIENT,
     FOREIGN,
     HAND_WRITTEN,
-    HUB,
     SENDER,
-    Desk,
     EximClient,
     EximHub,
+    MailHost,
     SendmailClient,
     SendmailHub,
 )
@@ -41,7 +41,7 @@ def lab() -> Iterator[Lab]:
         yield found
 
 
-def assert_relayed(lab: Lab, hub: Desk, client: EximClient) -> None:
+def assert_relayed(lab: Lab, hub: MailHost, client: EximClient) -> None:
     answer = client.send()
     assert re.search("=> .* R=smtpcreds_hub .* CV=yes .*A=smtpcreds_cram_md5", answer), hub.host.log.lines
     hub.host.log.wait(rf"STARTTLS=server, relay={CLIENT} .*verify=OK")
@@ -57,7 +57,7 @@ def test_client_exim_logs_in_at_hub_sendmail_but_not_at_an_impostor(lab: Lab) ->
     assert_relayed(lab, hub, client)
 
     hub("--root", "/var/impostor", "setup", HUB, "--no-passphrase")
-    hub.host.run(("sh", "-c", "cp /var/impostor/etc/mail/certs/*.pem /etc/mail/certs"))
+    hub.host.shell("cp /var/impostor/etc/mail/certs/*.pem /etc/mail/certs")
     hub.sendmail.reload()
     logins = len(hub.host.log.find("AUTH=server"))
     assert re.search(r"== .* defer .*certificate verification failed", client.send())
@@ -142,7 +142,7 @@ def test_exim_reads_each_secret_back_or_it_is_refused_by_name(lab: Lab) -> None:
         assert not value or repr(value)[2:-1] not in str(refusal.value)
 
 
-def assert_login(lab: Lab, hub: Desk, client: SendmailClient) -> None:
+def assert_login(lab: Lab, hub: MailHost, client: SendmailClient) -> None:
     assert "stat=Sent" in client.send(), hub.host.log.lines
     hub.host.log.wait(rf"<= {SENDER} .* P=esmtpsa .* CV=yes .*A=smtpcreds_scram_sha_256:{ACCOUNT}")
     assert lab.sink.receive().recipients == (FOREIGN,)
@@ -181,7 +181,7 @@ def test_hub_exim_in_split_files_refuses_a_deleted_account(lab: Lab) -> None:
 
 
 @contextmanager
-def session(hub: Desk, client: Desk | None, *, tls: bool = True) -> Iterator[smtplib.SMTP]:
+def session(hub: MailHost, client: MailHost | None, *, tls: bool = True) -> Iterator[smtplib.SMTP]:
     """Connect to the hub from inside its network, with the client host's certificate or without one."""
     context = ssl.create_default_context(cafile=hub.host.path("/etc/mail/certs/cacert.pem"))
     if client:

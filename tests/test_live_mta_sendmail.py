@@ -5,22 +5,15 @@ The commands are typed on the hosts of the lab themselves, where /etc/mail belon
 
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from lab import SENDMAIL, Host, Lab, LabError, Sendmail, mc
+from admin import HUB
+from lab import SENDMAIL, Lab, Sendmail, mc
+from mail_hosts import ACCOUNT, CLIENT, FOREIGN, SENDER, MailHost
 
 pytestmark = pytest.mark.live
 
-TOP = Path(__file__).parent.parent
-HUB = "dmzmail.polkatistas.org"
-CLIENT = "attic.polkatistas.org"
-ACCOUNT = "maildroid"
-SENDER = f"polkafan@{CLIENT}"
-FOREIGN = "accordion@example.net"
-CONFIGURATION = f'domain = "polkatistas.org"\nhub = "{HUB}"\n'
 MAP = "--authinfo-map"
 
 SKELETON = mc.HEAD + "{lines}FEATURE(`access_db', , `skip')dnl\n{include}" + mc.TAIL
@@ -31,26 +24,15 @@ def include(role: str) -> str:
     return mc.include(f"/etc/mail/smtpcreds/{role}.m4")
 
 
-class Machine:
+class Machine(MailHost):
     """A host with sendmail whose administrator types commands of smtpcreds."""
 
     def __init__(self, lab: Lab, name: str, role: str, lines: str = "") -> None:
+        super().__init__(lab.host(name, SENDMAIL))
         self.role = role
-        self.host: Host = lab.host(name, SENDMAIL)
         self.sendmail = Sendmail(self.host)
         self.host.write("/etc/mail/access", "")
         self.host.write("/etc/mail/sendmail.mc", SKELETON.format(lines=lines, include=include(role)))
-        self.host.run(("mkdir", "-p", "/etc/smtpcreds"))
-        self.host.write("/etc/smtpcreds/smtpcreds.toml", CONFIGURATION)
-
-    def __call__(self, *words: str, stdin: str = "") -> str:
-        path = ("env", f"PYTHONPATH={TOP}", sys.executable, "-m", "smtpcreds")
-        return self.host.run((*path, *words), stdin=stdin)
-
-    def refused(self, *words: str, stdin: str = "") -> str:
-        with pytest.raises(LabError) as refusal:
-            self(*words, stdin=stdin)
-        return str(refusal.value)
 
     def apply(self, *options: str) -> None:
         """Write the files, add the lines of the access map by hand, compile, and (re)start."""
@@ -65,8 +47,8 @@ class Machine:
             self.sendmail.log.wait("sm-mta.*starting daemon", starts + 1)
             self.host.await_port(25)
         else:
-            self.host.run(("sh", "-c", "m4 /etc/mail/sendmail.mc > /etc/mail/sendmail.cf"))
-            self.host.run(("sh", "-c", "makemap hash /etc/mail/access < /etc/mail/access"))
+            self.host.shell("m4 /etc/mail/sendmail.mc > /etc/mail/sendmail.cf")
+            self.host.shell("makemap hash /etc/mail/access < /etc/mail/access")
             self.start()
             assert "ok" in self("mta", "check", program, *options)
 
@@ -134,13 +116,10 @@ def set_password(scene: Scene, secret: bytes) -> None:
 def apply_password(scene: Scene, secret: bytes, *options: str) -> str:
     """Type the password on the client host; return the complaint, or nothing."""
     words = ("mta", "apply", "sendmail-client", "--mechanism", "CRAM-MD5", "--password", "stdin:", *options)
-    command = ("env", f"PYTHONPATH={TOP}", sys.executable, "-m", "smtpcreds", *words)
-    done = subprocess.run(
-        scene.client.host.namespace.command(command), input=secret + b"\n", capture_output=True, check=False
-    )
-    assert secret not in done.stdout + done.stderr
-    assert done.returncode in {0, 65}, done.stderr
-    return done.stderr.decode()
+    done = scene.client.run(*words, stdin=secret + b"\n")
+    assert secret not in done.octets + done.complaint
+    assert done.status in {0, 65}, done.err
+    return done.err
 
 
 TORTURE = {
@@ -175,7 +154,7 @@ def test_authinfo_db_is_what_makemap_makes(scene: Scene) -> None:
     scene.give_auth_info()
     scene.client("mta", "apply", "sendmail-client", MAP)
     host = scene.client.host
-    host.run(("sh", "-c", "m4 /etc/mail/sendmail.mc > /etc/mail/sendmail.cf"))
+    host.shell("m4 /etc/mail/sendmail.mc > /etc/mail/sendmail.cf")
     ours = host.run(("makemap", "-u", "hash", "/etc/mail/authinfo"))
     host.run(
         (
@@ -187,7 +166,7 @@ def test_authinfo_db_is_what_makemap_makes(scene: Scene) -> None:
     assert ours == host.run(("makemap", "-u", "hash", "/etc/mail/theirs")) != ""
     assert ours.startswith(f"authinfo:{HUB}\t")
 
-    host.run(("sh", "-c", "makemap hash /etc/mail/authinfo < /etc/mail/authinfo"))
+    host.shell("makemap hash /etc/mail/authinfo < /etc/mail/authinfo")
     host.run(("chmod", "0640", "/etc/mail/authinfo.db"))
     assert host.run(("stat", "-c", "%U %a", "/etc/mail/authinfo.db")) == "smmta 640\n"
     complaint = scene.client.refused("mta", "check", "sendmail-client", MAP)
@@ -224,7 +203,7 @@ def test_who_can_not_prove_to_be_the_hub_gets_neither_mail_nor_secret(scene: Sce
     scene.client.apply()
     scene.hub("cert", "issue", "impostor", "--to", "/var/lib/impostor")
     files = "cp /var/lib/impostor/impostor-$f.pem /etc/mail/certs/dmzmail-$f.pem"
-    scene.hub.host.run(("sh", "-c", f"for f in key cert; do {files}; done"))
+    scene.hub.host.shell(f"for f in key cert; do {files}; done")
     scene.hub.sendmail.reload()
     answer = scene.send()
     assert "stat=Deferred" in answer

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from admin import HUB
 from lab import Lab, LabError
-from mail_desk import ACCOUNT, CLIENT, HUB, issue
-from mail_machine import PostfixMachine, SendmailMachine, give_secret, postfix_hub
+from mail_hosts import ACCOUNT, CLIENT, PostfixMachine, SendmailMachine, give_secret, issue, postfix_hub
 
 pytestmark = pytest.mark.live
 
@@ -116,7 +116,7 @@ def test_sendmail_relays_for_postfix_that_gives_nothing_to_another_hub(lab: Lab)
 
     hub("--root", "/var/lib/other", "setup", HUB, "--no-passphrase")
     pair = "/var/lib/other/etc/mail/certs/dmzmail-key.pem /var/lib/other/etc/mail/certs/dmzmail-cert.pem"
-    hub.host.run(("sh", "-c", f"cp {pair} /etc/mail/certs"))
+    hub.host.shell(f"cp {pair} /etc/mail/certs")
     hub.sendmail.reload()
     assert "status=deferred (Server certificate not verified)" in client.send()
     client.log.wait("certificate verification failed for .*untrusted issuer")

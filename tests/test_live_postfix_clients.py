@@ -5,11 +5,21 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import pytest
+from admin import DOMAIN, HUB
 from lab import Host, Lab, LabError
 from lab.sender import message
-from mail_desk import ACCOUNT, FOREIGN, HUB, EximClient, issue, showing_other_authority, without_account
-from mail_machine import SendmailMachine, give_secret, postfix_hub
-from small_senders import DOMAIN, KINDS, Client
+from mail_hosts import (
+    ACCOUNT,
+    FOREIGN,
+    EximClient,
+    SendmailMachine,
+    give_secret,
+    issue,
+    postfix_hub,
+    showing_other_authority,
+    without_account,
+)
+from small_senders import KINDS, Client
 
 pytestmark = pytest.mark.live
 

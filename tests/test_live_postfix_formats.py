@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from admin import HUB
 from lab import Host, Lab
 from lab.postfix import POSTFIX, SKELETON, Postfix
-from mta.facts import FACTS, HUB
+from mta.facts import FACTS
 
 from smtpcreds.deploy.standing import octets_of
 from smtpcreds.errors import InexpressibleError
@@ -153,7 +154,7 @@ def test_services_outside_the_chroot_are_found(host: Host) -> None:
         [],
         [("runs smtp/inet in the chroot, where it finds no accounts", LEAVE)],
     ]
-    host.run(("sh", "-c", LEAVE.partition(" && ")[0]))
+    host.shell(LEAVE.partition(" && ")[0])
     assert not list(outside.faults(master.read_text()))
     assert [what for what, _ in inside.faults(master.read_text())] == [
         "runs smtp/inet outside the chroot, where it finds no accounts"

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from admin import HUB
 from lab import Lab, LabError
 from lab.postgresql import HOME, SOCKET, USER, Postgresql
-from mail_desk import ACCOUNT, HUB, Desk
-from mail_machine import PostfixMachine, SendmailMachine
+from mail_hosts import ACCOUNT, MailHost, PostfixMachine, SendmailMachine
 from small_senders import Client
 
 pytestmark = pytest.mark.live
@@ -34,13 +34,13 @@ def lab() -> Iterator[Lab]:
         yield lab
 
 
-def accounts_at(hub: Desk, url: str) -> None:
+def accounts_at(hub: MailHost, url: str) -> None:
     """Say in the configuration where the accounts are."""
     path = hub.host.path("/etc/smtpcreds/smtpcreds.toml")
     path.write_text(f'{path.read_text()}[sasl]\ndatabase = "{url}"\n')
 
 
-def msmtp_client(lab: Lab, hub: Desk) -> Client:
+def msmtp_client(lab: Lab, hub: MailHost) -> Client:
     client = Client(lab, hub, "msmtp")
     hub("cert", "issue", client.host.name)
     return client
@@ -52,7 +52,7 @@ def assert_relayed(lab: Lab, client: Client) -> None:
     assert re.search(rf"from {client.host.name} .*by {HUB} .*with ESMTPSA ", received)
 
 
-def refuse_at_once(hub: Desk, client: Client, logged: str) -> None:
+def refuse_at_once(hub: MailHost, client: Client, logged: str) -> None:
     """Delete the account, and see that nothing gets out any more."""
     assert "nothing found" in hub("audit")
     hub("sasl", "delete", ACCOUNT)
@@ -61,10 +61,10 @@ def refuse_at_once(hub: Desk, client: Client, logged: str) -> None:
     hub.host.log.wait(logged)
 
 
-def start_with_tls(hub: Desk, database: Postgresql) -> None:
+def start_with_tls(hub: MailHost, database: Postgresql) -> None:
     """Let the database server listen, with the hub's pair, for a role by certificate and one by password."""
     files = " ".join(f"{CERTS}/{name}.pem" for name in ("cacert", "dmzmail-cert", "dmzmail-key"))
-    hub.host.run(("sh", "-c", f"cp {files} {HOME} && chown {USER}:{USER} {HOME}/*.pem"))
+    hub.host.shell(f"cp {files} {HOME} && chown {USER}:{USER} {HOME}/*.pem")
     database.identify(HUB, "admin")
     database.start(f"listen_addresses = '{hub.host.address}'{OVER_TLS}", AUTHENTICATION)
     roles = f"CREATE ROLE admin LOGIN; CREATE ROLE postfix LOGIN PASSWORD '{PASSWORD}';"

@@ -1,19 +1,16 @@
 """``smtpcreds probe`` against real sendmails, typed on a client host of the laboratory."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from admin import HUB
 from lab import Lab
-from test_live_mta_sendmail import ACCOUNT, FOREIGN, HUB, Machine, Scene
+from mail_hosts import ACCOUNT, FOREIGN
+from test_live_mta_sendmail import Machine, Scene
 
 pytestmark = pytest.mark.live
 
-TOP = Path(__file__).parent.parent
 URL = f"smtp://{ACCOUNT}@dmzmail"
 CERTS = "/etc/mail/certs"
 HASHED = ("SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1", "DIGEST-MD5", "CRAM-MD5")
@@ -36,11 +33,9 @@ def probe(
     machine: Machine, *words: str, status: int = 0, stdin: str = "", later: str = "+0d"
 ) -> dict[str, dict[str, Any]]:
     """Type the command on a host; return the steps by name."""
-    python = ("env", f"PYTHONPATH={TOP}", "faketime", "-f", later, sys.executable)
-    command = machine.host.namespace.command((*python, "-m", "smtpcreds", "--json", "probe", *words))
-    done = subprocess.run(command, capture_output=True, text=True, input=stdin)
-    assert done.returncode == status, done.stdout + done.stderr
-    return {step["step"]: step for step in json.loads(done.stdout)["steps"]}
+    done = machine.run("--json", "probe", *words, stdin=stdin.encode(), later=later)
+    assert done.status == status, done
+    return {step["step"]: step for step in done.data["steps"]}
 
 
 def failed(steps: dict[str, dict[str, Any]]) -> set[str]:
@@ -122,7 +117,7 @@ def test_a_revoked_certificate_is_refused_once_the_hub_knows(scene: Scene) -> No
 def present(scene: Scene, directory: str, stem: str) -> None:
     """Have the hub use another pair as its own."""
     files = f"cp {directory}/{stem}-$f.pem {CERTS}/dmzmail-$f.pem"
-    scene.hub.host.run(("sh", "-c", f"for f in key cert; do {files}; done"))
+    scene.hub.host.shell(f"for f in key cert; do {files}; done")
     scene.hub.sendmail.reload()
 
 

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from admin import HUB
 from lab import Host, Lab
 from lab.layer import Software
-from test_live_mta_sendmail import ACCOUNT, HUB, Machine
+from mail_hosts import ACCOUNT
+from test_live_mta_sendmail import Machine
 from test_live_probe import failed, probe
 
 pytestmark = pytest.mark.live
@@ -69,7 +71,7 @@ def start(host: Host, certificates: Path) -> None:
     subprocess.run(("cp", "-a", certificates, host.path("/etc/dovecot/tls")), check=True)
     host.write("/etc/dovecot/dovecot.conf", CONFIGURATION)
     host.write("/etc/dovecot/users", f"{ACCOUNT}:{{PLAIN}}{SECRET}\n")
-    host.run(("sh", "-c", "exec /usr/sbin/dovecot > /run/dovecot.out 2>&1"))
+    host.shell("exec /usr/sbin/dovecot > /run/dovecot.out 2>&1")
     host.await_port(587)
 
 

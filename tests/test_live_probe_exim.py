@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from failure_scene import answer
 from lab import Lab
-from mail_desk import ACCOUNT, CLIENT, FOREIGN, EximClient, EximHub
+from mail_hosts import ACCOUNT, CLIENT, FOREIGN, EximClient, EximHub
 from test_live_probe import failed
 
 pytestmark = pytest.mark.live
@@ -59,5 +59,5 @@ def test_accounts_that_exim_can_not_read(hub: EximHub, client: EximClient) -> No
     hub.host.log.wait("generic failure")
     found = answer(hub, "audit")["findings"]
     assert [finding["code"] for finding in found] == ["PERM016"]
-    hub.host.run(("sh", "-c", found[0]["cure"]))
+    hub.host.shell(found[0]["cure"])
     assert answer(hub, "audit")["findings"] == []

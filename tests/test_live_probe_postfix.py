@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from admin import HUB
 from failure_scene import answer
 from lab import Lab
-from mail_desk import ACCOUNT, CLIENT, FOREIGN, HUB, issue
-from mail_machine import Machine, PostfixMachine, postfix_hub
+from mail_hosts import ACCOUNT, CLIENT, FOREIGN, Machine, PostfixMachine, issue, postfix_hub
 from test_live_probe import failed
 
 pytestmark = pytest.mark.live

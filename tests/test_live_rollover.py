@@ -1,30 +1,14 @@
 """Two authorities of one name on two real sendmails: both are trusted, and each one's revocations count."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from admin import CERTS, HUB, Admin
 from lab import SENDMAIL, Lab, Sendmail, mc
+from mail_hosts import CLIENT, FOREIGN, SENDER
 
 pytestmark = pytest.mark.live
-
-HUB = "dmzmail.polkatistas.org"
-CLIENT = "attic.polkatistas.org"
-SENDER = f"polkafan@{CLIENT}"
-FOREIGN = "accordion@example.net"
-CERTS = "/etc/mail/certs"
-
-
-class Admin:
-    """Types smtpcreds commands under one scratch root."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def __call__(self, *words: str | Path) -> None:
-        command = (sys.executable, "-m", "smtpcreds", "--root", str(self.root), *map(str, words))
-        subprocess.run(command, capture_output=True, check=True, stdin=subprocess.DEVNULL)
 
 
 @pytest.fixture

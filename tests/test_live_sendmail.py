@@ -6,16 +6,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from admin import HUB
+from admin import PASSPHRASE as SECRET
 from lab import SENDMAIL, Lab, Sendmail, mc
+from mail_hosts import ACCOUNT, CLIENT, FOREIGN, SENDER
 
 pytestmark = pytest.mark.live
 
-HUB = "dmzmail.polkatistas.org"
-CLIENT = "attic.polkatistas.org"
-ACCOUNT = "maildroid"
-SECRET = "Ch1mp? ,03fuzz fl0ppi"
-SENDER = f"polkafan@{CLIENT}"
-FOREIGN = "accordion@example.net"
 MECHANISMS = ("CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-256")
 
 

@@ -8,9 +8,10 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import pytest
+from admin import HUB
 from lab import SENDMAIL, Lab, LabError, Sendmail, mc
 from lab.recorder import Recorder
-from mail_desk import ACCOUNT, HUB, Desk, showing, showing_other_authority, without_account
+from mail_hosts import ACCOUNT, MailHost, showing, showing_other_authority, without_account
 from mta.facts import FACTS
 from small_senders import KINDS, Client
 
@@ -32,7 +33,7 @@ SKELETON = (
 )
 
 
-class Hub(Desk):
+class Hub(MailHost):
     """Sendmail with an authority, whose administrator types commands."""
 
     def __init__(self, lab: Lab) -> None:

@@ -6,34 +6,16 @@ flows, authenticated, with TLS verified by both sides.
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from admin import CERTS, HUB, Admin
 from lab import SENDMAIL, Lab, Sendmail, mc
+from mail_hosts import ACCOUNT, CLIENT, FOREIGN, SENDER
 
 pytestmark = pytest.mark.live
 
-HUB = "dmzmail.polkatistas.org"
-CLIENT = "attic.polkatistas.org"
-ACCOUNT = "maildroid"
-SENDER = f"polkafan@{CLIENT}"
-FOREIGN = "accordion@example.net"
 MECHANISMS = ("CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-256")
-CERTS = "/etc/mail/certs"
-
-
-class Admin:
-    """Types smtpcreds commands under one scratch root."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def __call__(self, *words: str | Path) -> str:
-        command = (sys.executable, "-m", "smtpcreds", "--root", str(self.root), *map(str, words))
-        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
 
 
 @pytest.fixture

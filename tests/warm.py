@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -70,13 +71,19 @@ class Warm:
             "traced": traced,
         }
         socket.send_fds(self._ours, [json.dumps(asked).encode()], streams)
-        return int(self._ours.recv(100))
+        return self._answer()
 
     def wait(self, patience: float) -> int:
         """Return how the run ended, as `subprocess.Popen.returncode` has it."""
         assert self._ours
         self._ours.settimeout(patience)
-        return int(self._ours.recv(100))
+        return self._answer()
+
+    def _answer(self) -> int:
+        assert self._ours
+        answer = self._ours.recv(100)
+        assert answer, "the warm process has ended"
+        return int(answer)
 
 
 def _served() -> "tuple[socket.socket, subprocess.Popen[bytes]]":
@@ -113,7 +120,8 @@ def _import_all() -> None:
 
     for module in pkgutil.walk_packages(smtpcreds.__path__, "smtpcreds."):
         if module.name not in SCRIPTS:
-            importlib.import_module(module.name)
+            with suppress(ImportError):
+                importlib.import_module(module.name)
 
 
 def _become(asked: dict[str, Any], streams: list[int]) -> NoReturn:

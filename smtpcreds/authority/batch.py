@@ -33,6 +33,11 @@ class Issued:
     certificate: Certificate
     shortened: bool
 
+    @property
+    def serial(self) -> str:
+        """The serial number as the inventory has it: lower-case hex."""
+        return serial_text(self.certificate.serial_number)
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..errors import ForeignFormatError
+from ..files import disk
 from ..postgres.connection import LOCKS, connected
 from ..postgres.faults import damaged, translated
 from ..postgres.locks import held
@@ -97,6 +98,8 @@ def _migrate(database: Database) -> None:
             for statement in in_postgres(statements):
                 database.write(statement)
         database.write("UPDATE version SET number = ?", (len(MIGRATIONS),))
+    if version:
+        disk().note("migrate", database.path)
 
 
 def _is_open(connection: "Connection") -> bool:

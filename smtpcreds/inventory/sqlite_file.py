@@ -213,3 +213,5 @@ def _migrate(connection: "sqlite3.Connection", path: str) -> None:
             for statement in statements:
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+    if version:
+        disk().note("migrate", path)

@@ -1,13 +1,16 @@
 """A store whose changes are noted for the run; in a preview they are only noted, and read back."""
 
+import os
+import stat
 from collections.abc import Iterable, Mapping
 
 from ..errors import MissingInputError
-from ..files import disk
+from ..files import disk, exclusive, exists, write_all
 from ..files.preview import PreviewDisk
-from ..model import Account
+from ..model import Account, Artifact
 from .detect import Format
 from .records import properties, unpack
+from .replace import resolve, writable_to_readers
 from .store import Change, Edits, ReplacingStore, Store, edited, effective
 
 _NAMED = 100
@@ -70,6 +73,7 @@ class Observed:
             records = self.load()
         except MissingInputError:
             records = {}
+        foresee_locks(self.path, self._kind, self._mode)
         edits = effective(change(records), records)
         hold(self.path, edited(records, edits), self._kind)
         return edits
@@ -94,6 +98,18 @@ def hold(path: str, records: Mapping[bytes, bytes], kind: Format | None) -> None
     if isinstance(run, PreviewDisk):
         run.held[f"accounts {path}"] = dict(records)
         run.held[f"format {path}"] = kind
+
+
+def foresee_locks(path: str, kind: Format | None, mode: int) -> None:
+    """Note in a preview the lock files that a change makes beside a database, itself of this mode if new."""
+    if kind is None:
+        return
+    target = resolve(path)
+    with exclusive(target + ".lock"):
+        pass
+    if kind is Format.LMDB and not exists(target + "-lock"):
+        found = stat.S_IMODE(os.stat(target).st_mode) if os.path.exists(target) else mode
+        write_all([Artifact(target + "-lock", b"", writable_to_readers(found))])
 
 
 def made_as(path: str) -> Format | None:

@@ -165,7 +165,7 @@ class Replacement:
                 os.setxattr(self._descriptor, _ACL, _writable(access))
             else:
                 mode = stat.S_IMODE(os.fstat(self._descriptor).st_mode)
-                os.fchmod(self._descriptor, mode & 0o666 | (mode & 0o444) >> 1)
+                os.fchmod(self._descriptor, writable_to_readers(mode))
 
     def install(self, old: int | None) -> bool:
         """Give the file its name and make that durable; False if meanwhile somebody else made a new file."""
@@ -185,6 +185,11 @@ class Replacement:
             os.unlink(self._name, dir_fd=at)
         else:
             os.rename(self._name, self._base, src_dir_fd=at, dst_dir_fd=at)
+
+
+def writable_to_readers(mode: int) -> int:
+    """Return a mode with w beside each r."""
+    return mode & 0o666 | (mode & 0o444) >> 1
 
 
 def wake_readers(old: int, path: str) -> None:

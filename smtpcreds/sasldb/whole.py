@@ -8,7 +8,7 @@ from ..errors import ExistsError, SmtpcredsError
 from ..files import disk, exclusive, explained
 from . import lmdbfile
 from .detect import Format
-from .observed import hold
+from .observed import foresee_locks, hold
 from .opening import codec_of
 from .replace import PRIVATE, Origin, Replacement, open_regular, read_whole, resolve, sweep, temporary_name
 from .store import TIMEOUT
@@ -32,8 +32,9 @@ def create(path: str, kind: Format, records: Mapping[bytes, bytes], like: str | 
     """
     target = resolve(path)
     mode = like.mode if isinstance(like, Origin) else stat.S_IMODE(os.stat(resolve(like)).st_mode)
-    disk().note("write", path, mode, f"{len(records)} records")
+    disk().note("write", path, mode, f"{len(records)} records as {kind}")
     if disk().is_preview:
+        foresee_locks(path, kind, mode)
         hold(path, records, kind)
         return
     with exclusive(target + ".lock", TIMEOUT):

@@ -233,10 +233,13 @@ def test_auth_info_of_a_kept_secret(admin: Admin) -> None:
 
 def test_dry_run_tells_and_does_nothing(admin: Admin) -> None:
     ran = admin.sasl("add", "maildroid", "--hashed", "--keep", "file:kept", "--auth-info", "info", "-n")
-    assert [line.split()[:2] for line in ran.out.splitlines()] == [
-        ["would", "write"],
-        ["would", "write"],
-        ["would", "add"],
+    deeds = [line.split()[1:3] for line in ran.out.splitlines()]
+    assert deeds == [
+        ["write", str(admin.directory / "kept")],
+        ["write", str(admin.directory / "info")],
+        ["write", f"{admin.database}.lock"],
+        ["write", str(admin.database)],
+        ["add", f"maildroid@{HUB}"],
     ]
     assert "would print the secret" in admin.sasl("add", "maildroid", "--hashed", "-n").out
     assert sorted(path.name for path in admin.directory.iterdir()) == ["root"]

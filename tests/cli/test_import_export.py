@@ -275,7 +275,11 @@ def test_conflicts(admin: Admin) -> None:
 
 def test_a_dry_run_is_the_plan(admin: Admin) -> None:
     done = admin("sasl", "import", "-", "--dry-run", stdin=b"maildroid,secret\n")
-    assert done.out == f"would add maildroid@{HUB}  ({admin.database})\n"
+    assert done.out.splitlines() == [
+        f"would write {admin.database}.lock  0600",
+        f"would write {admin.database}  0600",
+        f"would add maildroid@{HUB}  ({admin.database})",
+    ]
     assert not admin.database.exists()
 
 

@@ -16,7 +16,8 @@ from smtpcreds.cli import run
 from smtpcreds.cli.session import Session
 from smtpcreds.inventory.rotations import RotationTable
 from smtpcreds.model import Account
-from smtpcreds.setup import client_accounts, rotation
+from smtpcreds.rotate import abandon, begin, client_file, deeds, request, retire
+from smtpcreds.transaction import Transaction, transaction
 
 from .bulk_scene import key
 from .rotate_scene import NEW, OLD, Hub, rotating_hub, secret_in
@@ -60,7 +61,7 @@ def die_before_the_event(hub: Hub, *words: object) -> None:
         raise SystemError
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("smtpcreds.setup.rotation.record", die)
+        patch.setattr(Transaction, "record", die)
         assert run(hub.arguments("sasl", "rotate", "maildroid", *map(str, words))) == 70
     assert (hub.states(), bool(hub.held())) == (["begun"], True)
 
@@ -141,9 +142,10 @@ class Crashing:
 
     DEEDS = (
         (RotationTable, ("begin", "advance")),
-        (client_accounts.ClientAccounts, ("_write", "withdraw", "remove")),
+        (client_file, ("write", "withdraw")),
+        (deeds, ("_remove",)),
         (book, ("apply_with",)),
-        (rotation, ("record",)),
+        (Transaction, ("record",)),
     )
 
     def __init__(self, patch: pytest.MonkeyPatch, when: int, *, after: bool) -> None:
@@ -172,12 +174,11 @@ def test_a_crash_anywhere_is_completed_or_given_up_by_the_next_run(hub: Hub, ste
     hub.add(*(["--hashed"] if hashed else []))
     warnings: list[str] = []
     site = replace(Session(root=str(hub.root)).site(), warn=warnings.append)
-    wanted = rotation.request(site, Account("maildroid", HUB), None)
-    plan = {"begin": rotation.plan_begin, "retire": rotation.plan_retire, "abandon": rotation.plan_abandon}[
-        step
-    ]
+    wanted = request(site, Account("maildroid", HUB), None)
+    deed = {"begin": begin, "retire": retire, "abandon": abandon}[step]
     if step != "begin":
-        rotation.plan_begin(site, wanted).apply()
+        with transaction(site) as work:
+            begin(work, wanted)
     shutil.copytree(hub.root, hub.directory / "start")
     seen = []
     for when, after in product(range(10), (False, True)):
@@ -186,14 +187,15 @@ def test_a_crash_anywhere_is_completed_or_given_up_by_the_next_run(hub: Hub, ste
         with pytest.MonkeyPatch.context() as patch:
             Crashing(patch, when, after=after)
             try:
-                plan(site, wanted).apply()
+                with transaction(site) as work:
+                    deed(work, wanted)
             except Crash:
                 pass
             else:
                 break
         warnings.clear()
-        with rotation._desk(site):
-            pass
+        with transaction(site) as work:
+            deeds.settle(work)
         names = {name.partition(b"\0")[0].decode() for name in hub.records()}
         outcome = set(hub.states()) - {"retired", "abandoned"}, names
         assert outcome in OUTCOMES[step], (when, after)
@@ -211,8 +213,53 @@ def test_a_step_that_the_next_run_completes_is_done(hub: Hub) -> None:
     for words, call, state in (((), "rename", "begun"), (("--retire",), "renameat", "retiring")):
         interrupt(hub, call, *words)
         assert f": {state} today" in hub.sasl("rotations")
-        plan = hub.sasl("rotate", "maildroid", *words, "--dry-run")
-        assert f"would settle {OLD}  (an interrupted run left it {state})" in plan
+        said = hub.sasl("rotate", "maildroid", *words, "--dry-run")
+        assert f"{OLD}: an interrupted run" in said
+        assert "rotations: " in said
+        assert f": {state} today" in hub.sasl("rotations")
         assert f"{OLD}: an interrupted run" in hub.sasl("rotate", "maildroid", *words)
         assert hub.client().exists()
     assert hub.records().keys() == {key("maildroid-2")}
+
+
+PLACES: dict[tuple[str, ...], int] = {
+    (): 11,
+    ("--auth-info", "{here}/info"): 13,
+    ("--keep", "file:{here}/kept"): 13,
+}
+"""Where the secret goes, and of how many kill points one is tried."""
+
+
+@pytest.mark.parametrize("place", PLACES, ids=str)
+def test_killed_anywhere_the_same_command_goes_on(hub: Hub, tmp_path: Path, place: tuple[str, ...]) -> None:
+    """The first use of the state directory: half an inventory is none, what was delivered no obstacle."""
+    hub.add("--hashed")
+    words = ("sasl", "rotate", "maildroid", *(word.format(here=hub.directory) for word in place))
+    start = hub.copy(tmp_path / "start/root")
+    points = hub.kill_points(*words)
+    for point in points[:: PLACES[place]]:
+        shutil.rmtree(hub.root)
+        for path in (hub.directory / "info", hub.directory / "kept"):
+            path.unlink(missing_ok=True)
+        start.copy(hub.root)
+        assert hub.killed_at(point, *words), point
+        assert hub.run("sasl", "rotations").status == 0, point
+        went_on = hub.run(*words)
+        kept = hub.directory / "kept"
+        if went_on.status == 73:
+            assert f"--password file:{kept}" in went_on.err, point
+            went_on = hub(*words[:3], "--password", f"file:{kept}")
+        assert went_on.status == 0, (point, went_on)
+        assert hub.states()[-1] == "open", point
+        assert hub.opened(_secret(hub, place)) == {"SCRAM-SHA-256"}, point
+        assert not list(tmp_path.rglob(".*.smtpcreds-*")), point
+
+
+def _secret(hub: Hub, place: tuple[str, ...]) -> bytes:
+    if not place:
+        return secret_in(hub.client())
+    return (
+        secret_in(hub.directory / "info")
+        if place[0] == "--auth-info"
+        else (hub.directory / "kept").read_bytes()[:-1]
+    )

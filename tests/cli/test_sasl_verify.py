@@ -186,7 +186,7 @@ def test_a_host_without_a_part_of_libsasl2(admin: Admin, hide: str, reason: str 
     [
         ("os.kill(os.getpid(), 11)", "libsasl2 broke off (signal 11)"),
         ("sys.exit(1)", "libsasl2 broke off (status 1)"),
-        ("sys.stdout.flush(); sys.stdin = None; time.sleep(600)", "libsasl2 gave no answer in 1 seconds"),
+        ("sys.stdout.flush(); sys.stdin = None; time.sleep(600)", "libsasl2 gave no answer in 5 seconds"),
     ],
 )
 def test_a_library_that_breaks_off_keeps_the_answers_before(
@@ -197,7 +197,7 @@ def test_a_library_that_breaks_off_keeps_the_answers_before(
     answer = "print('[\"PLAIN\", 0, 0]', flush=True)"
     child.write_text(f"import os, sys, time\nsys.stdin.read()\n{answer}\n{ending}\n")
     monkeypatch.setattr(libsasl_child, "__file__", str(child))
-    monkeypatch.setattr(libsasl, "TIMEOUT", 1.0)
+    monkeypatch.setattr(libsasl, "TIMEOUT", 5.0)
     path = database(tmp_path / "sasldb2", CLEAR)
     found = libsasl.ask(str(path), ACCOUNT, Secret(NEW), ("PLAIN", "LOGIN"))
     assert found == {"PLAIN": libsasl.Answer(True), "LOGIN": libsasl.Answer(None, reason)}

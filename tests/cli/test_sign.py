@@ -221,9 +221,9 @@ def test_killed_before_the_answer_is_written_it_can_still_be_had(hub: Admin, tmp
     ],
 )
 def test_what_a_killed_run_left_beside_its_target_goes_with_the_same_command(
-    hub: Desk, tmp_path: Path, words: tuple[str, ...]
+    hub: Admin, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
-    hub.does("cert", "issue", "dmzmail")
+    hub("cert", "issue", "dmzmail")
     request = request_of(tmp_path, f"/CN={LAB}")
     there = sorted(tmp_path.iterdir())
     command = [request if word == "REQUEST" else word for word in words] + [tmp_path / "target.pem"]
@@ -231,7 +231,7 @@ def test_what_a_killed_run_left_beside_its_target_goes_with_the_same_command(
     left = sorted(set(tmp_path.iterdir()).difference(there))
     assert len(left) == 1
     assert left[0].name.startswith(".target.pem.smtpcreds-")
-    hub.does(*command)
+    hub(*command)
     assert sorted(set(tmp_path.iterdir()).difference(there)) == [tmp_path / "target.pem"]
 
 

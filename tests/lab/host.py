@@ -44,6 +44,10 @@ class Host:
         """Run a program on this host as root, in /, and return its output; `LabError` if it fails."""
         return self.namespace.run(argv, stdin=stdin)
 
+    def shell(self, script: str) -> str:
+        """Run lines of sh, as `run` does."""
+        return self.run(("sh", "-c", script))
+
     def path(self, inside: str) -> Path:
         """Return the path that leads to the host's file `inside` from here: for reading, writing, stat."""
         return self.namespace.path(inside)

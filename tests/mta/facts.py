@@ -4,6 +4,7 @@ import re
 from base64 import b64encode
 from dataclasses import replace
 
+from admin import HUB
 from hypothesis import assume
 from hypothesis import strategies as st
 
@@ -15,7 +16,6 @@ from smtpcreds.mta.sasl_conf import Backend, Saslauthd, Sasldb, Sql
 from smtpcreds.postgres import parse_url
 from smtpcreds.secret import Secret
 
-HUB = "dmzmail.polkatistas.org"
 CERTS = "/etc/mail/certs"
 SECRET = b"Ch1mp? ,03fuzz fl0ppi"
 

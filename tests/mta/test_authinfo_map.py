@@ -1,6 +1,7 @@
 """The authinfo map: what is written is what sendmail reads, and its limits are kept."""
 
 import pytest
+from admin import HUB
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,8 +10,6 @@ from smtpcreds.model import Account, Credential
 from smtpcreds.mta.authinfo_map import MAX_LINE, entry, parse, record, source
 from smtpcreds.mta.port import masked, octets
 from smtpcreds.secret import Secret
-
-HUB = "dmzmail.polkatistas.org"
 
 
 def credential(secret: bytes, authcid: str = "maildroid", realm: str = HUB) -> Credential:

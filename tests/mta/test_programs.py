@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, reject
+from admin import HUB
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from smtpcreds.errors import DamagedFileError, InexpressibleError, UsageError
@@ -17,7 +18,7 @@ from smtpcreds.mta.port import Facts, File, Map, Program, Rendered, Role, is_sec
 from smtpcreds.mta.programs import PROGRAMS, check_variants, program_named
 from smtpcreds.secret import Secret
 
-from .facts import FACTS, HUB, SECRET, facts
+from .facts import FACTS, SECRET, facts
 
 PLACES = ("/etc/mail/a b/key.pem", "/etc/mail/it's/key.pem", "/a,b", "/ü", '/"\\')
 MISREAD = {"sendmail": ("/etc/mail/dnl/key.pem",), "postfix": ("/etc/$mydomain/key.pem",)}
@@ -77,6 +78,7 @@ class TestProgram:
             assert SECRET.decode() not in text
             assert "\n" not in text
 
+    @settings(suppress_health_check=[HealthCheck.filter_too_much])  # by chance, where much is refused
     @given(data=st.data())
     def test_what_is_written_is_read_back_and_keeps_the_rules(
         self, program: Program, data: st.DataObject

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from admin import HUB
 from lab import SENDMAIL, debs
 
 from smtpcreds.errors import InexpressibleError
@@ -15,7 +16,6 @@ from smtpcreds.mta.mechanisms import offer
 from smtpcreds.mta.port import File, Program, octets
 
 from .facts import FACTS as ANY
-from .facts import HUB
 
 FACTS = replace(ANY, mechanisms=offer())
 

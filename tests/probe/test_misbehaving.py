@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from admin import HUB, Admin
-from smtp.peer import Peer, Script, Talk, honest
+from smtp.peer import PATIENCE, Peer, Script, Talk, honest
 
 from smtpcreds.probe.asked import Identity
 from smtpcreds.probe.step import Outcome, Step
@@ -67,12 +67,13 @@ def unwilling(talk: Talk) -> None:
     talk.say("554 5.7.1 no")
 
 
+LATE = "did not answer in time"
 BANNERS: list[tuple[Script, str]] = [
     (truncated, "closed the connection in the middle of a reply"),
     (endless_line, "over 2048 octets"),
     (endless_reply, "over 100 lines"),
-    (slow, "did not answer in time"),
-    (silent, "did not answer in time"),
+    (slow, LATE),
+    (silent, LATE),
     (gone, "closed the connection without a reply"),
     (two_codes, "two codes"),
     (web, "no reply"),
@@ -82,8 +83,9 @@ BANNERS: list[tuple[Script, str]] = [
 
 @pytest.mark.parametrize(("script", "complaint"), BANNERS, ids=[script.__name__ for script, _ in BANNERS])
 def test_a_banner_that_is_none(house: House, identity: Identity, script: Script, complaint: str) -> None:
+    seconds = 0.4 if complaint == LATE else PATIENCE
     with Peer(script) as peer:
-        steps = house.probe(peer, identity=identity, negative=True, seconds=0.4)
+        steps = house.probe(peer, identity=identity, negative=True, seconds=seconds)
     assert list(steps) == ["resolve", "connect", "banner"]
     assert complaint in failed(steps)["banner"]
     assert steps["banner"].cause

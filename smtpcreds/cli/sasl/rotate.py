@@ -109,7 +109,8 @@ def _begin(
     from ...rotate import begin
     from ...sources import is_generated, parse_source
 
-    form = CLEAR if clear else hashed_form(**storing)
+    hashed = hashed_form(**storing)
+    form = CLEAR if clear else hashed
     secret = account_secret(password, f"password for the successor of {wanted.account}", site)
     is_chosen = not is_generated(parse_source(password))
 

@@ -1,26 +1,24 @@
-"""A host of the lab whose administrator types commands of smtpcreds and adds the lines that these print."""
+"""Hosts of the lab whose administrators type commands of smtpcreds and add the lines that these print."""
 
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
+from admin import CONFIG, DOMAIN, HUB, SMTPCREDS, TOP, Ran
 from lab import EXIM, SENDMAIL, Exim, Host, Lab, LabError, Sendmail, mc
 from lab.exim import TO_SYSLOG
 from lab.layer import Software
+from lab.postfix import POSTFIX, RELOADED, Postfix
+from lab.process import TIMEOUT
 
-TOP = Path(__file__).parent.parent
-HUB = "dmzmail.polkatistas.org"
-CLIENT = "attic.polkatistas.org"
+CLIENT = f"attic.{DOMAIN}"
 ACCOUNT = "maildroid"
 SENDER = f"polkafan@{CLIENT}"
 FOREIGN = "accordion@example.net"
-CONFIGURATION = f'domain = "polkatistas.org"\nhub = "{HUB}"\n'
 
 PLACES = {
     "above the first 'begin'": r"(?=^begin |\Z)",
@@ -70,19 +68,29 @@ begin authenticators
 """
 
 
-class Desk:
-    """Commands typed on one host."""
+def typed(*words: str, later: str = "") -> tuple[str, ...]:
+    """Return a command of the program; ``later`` is what the clock is ahead, as ``faketime -f`` takes it."""
+    clock = ("faketime", "-f", later) if later else ()
+    return ("env", f"PYTHONPATH={TOP}", *clock, *SMTPCREDS, *words)
+
+
+class MailHost:
+    """A host, and the commands typed on it."""
 
     def __init__(self, host: Host, more: str = "") -> None:
         self.host = host
+        self.log = host.log
         host.run(("mkdir", "-p", "/etc/smtpcreds"))
-        host.write("/etc/smtpcreds/smtpcreds.toml", CONFIGURATION + more)
+        host.write("/etc/smtpcreds/smtpcreds.toml", CONFIG + more)
 
-    def command(self, *words: str) -> tuple[str, ...]:
-        return ("env", f"PYTHONPATH={TOP}", sys.executable, "-m", "smtpcreds", *words)
+    def run(self, *words: str, stdin: bytes = b"", later: str = "") -> Ran:
+        """Run a command, however it ends."""
+        command = self.host.namespace.command(typed(*words, later=later))
+        done = subprocess.run(command, input=stdin, capture_output=True, timeout=TIMEOUT)
+        return Ran(done.returncode, done.stdout, done.stderr)
 
     def __call__(self, *words: str, stdin: str = "") -> str:
-        return self.host.run(self.command(*words), stdin=stdin)
+        return self.host.run(typed(*words), stdin=stdin)
 
     def json(self, *words: str, stdin: str = "") -> Any:
         return json.loads(self("--json", *words, stdin=stdin))
@@ -108,15 +116,15 @@ def carry(source: Host, path: str, target: Host, to: str) -> None:
     subprocess.run(("cp", "-a", f"{source.path('/')}{path}", f"{target.path('/')}{to}"), check=True)
 
 
-def issue(hub: Desk, client: Desk, name: str = CLIENT) -> None:
+def issue(hub: MailHost, client: MailHost, name: str = CLIENT) -> None:
     """Give a client host its certificate."""
     hub("cert", "issue", name, "--to", f"/var/lib/{name}")
-    client.host.run(("sh", "-c", "mkdir -p -m 700 /etc/mail/certs"))
+    client.host.shell("mkdir -p -m 700 /etc/mail/certs")
     carry(hub.host, f"/var/lib/{name}/.", client.host, "/etc/mail/certs")
 
 
 @contextmanager
-def showing(hub: Desk, pair: str, reload: Callable[[], None]) -> Iterator[None]:
+def showing(hub: MailHost, pair: str, reload: Callable[[], None]) -> Iterator[None]:
     """Let a hub use another key and certificate, given by the beginning of their paths."""
     mine = "/etc/mail/certs/dmzmail"
 
@@ -135,7 +143,7 @@ def showing(hub: Desk, pair: str, reload: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
-def showing_other_authority(hub: Desk, reload: Callable[[], None]) -> Iterator[None]:
+def showing_other_authority(hub: MailHost, reload: Callable[[], None]) -> Iterator[None]:
     """Let a hub show a certificate for its name, by an authority that nobody trusts."""
     hub("--root", "/var/lib/other", "setup", HUB, "--no-passphrase")
     with showing(hub, "/var/lib/other/etc/mail/certs/dmzmail", reload):
@@ -143,14 +151,14 @@ def showing_other_authority(hub: Desk, reload: Callable[[], None]) -> Iterator[N
 
 
 @contextmanager
-def without_account(hub: Desk) -> Iterator[None]:
+def without_account(hub: MailHost) -> Iterator[None]:
     """Let the clients have an account that the hub has no more."""
     hub("sasl", "delete", ACCOUNT)
     yield
     hub("sasl", "add", ACCOUNT)
 
 
-class SendmailHub(Desk):
+class SendmailHub(MailHost):
     """A hub with Sendmail."""
 
     def __init__(self, lab: Lab) -> None:
@@ -166,17 +174,17 @@ class SendmailHub(Desk):
     def start(self, *options: str) -> None:
         self.equip("sendmail-hub", *options)
         compiled = "m4 sendmail.mc > sendmail.cf && makemap hash access < access"
-        self.host.run(("sh", "-c", f"cd /etc/mail && {compiled}"))
+        self.host.shell(f"cd /etc/mail && {compiled}")
         self.sendmail.start(self.text)
 
     def secret(self) -> str:
         return self("sasl", "show", ACCOUNT, "--reveal")
 
 
-class EximClient(Desk):
+class EximClient(MailHost):
     """A client host with Exim, kept in one of the three styles."""
 
-    def __init__(self, lab: Lab, hub: Desk, style: str = "", name: str = CLIENT) -> None:
+    def __init__(self, lab: Lab, hub: MailHost, style: str = "", name: str = CLIENT) -> None:
         super().__init__(lab.host(name, EXIM))
         self.exim = Exim(self.host, split=style == "split")
         self.style = ("--with", style) if style else ()
@@ -198,7 +206,7 @@ class EximClient(Desk):
 STARTED = r"exim 4\.\d+ daemon started"
 
 
-class EximHub(Desk):
+class EximHub(MailHost):
     """A hub with Exim."""
 
     def __init__(self, lab: Lab, style: str = "", software: Software = EXIM) -> None:
@@ -223,10 +231,10 @@ class EximHub(Desk):
         self.host.await_port(25)
 
 
-class SendmailClient(Desk):
+class SendmailClient(MailHost):
     """A client host with Sendmail."""
 
-    def __init__(self, lab: Lab, hub: Desk) -> None:
+    def __init__(self, lab: Lab, hub: MailHost) -> None:
         super().__init__(lab.host(CLIENT, SENDMAIL))
         self.sendmail = Sendmail(self.host)
         issue(hub, self)
@@ -241,8 +249,91 @@ class SendmailClient(Desk):
         )
         self.host.write("/etc/mail/sendmail.mc", text)
         compiled = "m4 sendmail.mc > sendmail.cf && makemap hash access < access"
-        self.host.run(("sh", "-c", f"cd /etc/mail && {compiled}"))
+        self.host.shell(f"cd /etc/mail && {compiled}")
         self.sendmail.start(text)
 
     def send(self) -> str:
         return self.sendmail.send(SENDER, FOREIGN)
+
+
+class Machine(MailHost):
+    """A host with one mail program."""
+
+    def __init__(self, host: Host, program: str, more: str = "") -> None:
+        super().__init__(host, more)
+        self.program = program
+
+    def add_lines(self, *options: str) -> list[str]:
+        """Write the files, add by hand what is printed, and return the commands that are left to run."""
+        for include in self.json("mta", "apply", self.program, *options)["include"]:
+            head = "[sasl]\n" if include["file"].endswith(".toml") else ""
+            file = self.host.path(include["file"])
+            file.write_text(file.read_text() + head + "".join(f"{line}\n" for line in include["lines"]))
+        left = self.json("mta", "apply", self.program, *options)
+        assert not left["include"]
+        return list(left["commands"])
+
+
+class PostfixMachine(Machine):
+    def __init__(self, lab: Lab, name: str, program: str, lines: str = "", more: str = "") -> None:
+        super().__init__(lab.host(name, POSTFIX), program, more)
+        self.postfix = Postfix(self.host)
+        self.postfix.configure(lines)
+
+    def apply(self, *options: str) -> None:
+        """Follow what is printed, and start."""
+        for command in self.add_lines(*options)[:-1]:
+            self.host.shell(command)
+        self.postfix.start()
+        assert "ok" in self("mta", "check", self.program, *options)
+
+    def change(self, *options: str) -> None:
+        """Take our lines out of main.cf, add those of the new file, and let --run do the rest."""
+        main = self.host.path("/etc/postfix/main.cf")
+        main.write_text(re.sub(r"# (\S+): begin\n.*?# \1: end\n", "", main.read_text(), flags=re.DOTALL))
+        self("mta", "apply", self.program, *options)
+        fragment = self.program.replace("postfix-", "/etc/postfix/smtpcreds/") + ".cf"
+        self.host.shell(f"cat {fragment} >> /etc/postfix/main.cf")
+        reloads = len(self.log.find(RELOADED))
+        self.postfix.settle()
+        self("mta", "apply", self.program, *options, "--run")
+        self.log.wait(RELOADED, reloads + 1)
+        assert "ok" in self("mta", "check", self.program, *options)
+
+    def send(self) -> str:
+        return self.postfix.send(f"polkafan@{self.host.name}", FOREIGN)
+
+
+class SendmailMachine(Machine):
+    def __init__(self, lab: Lab, name: str, program: str, lines: str = "", more: str = "") -> None:
+        super().__init__(lab.host(name, SENDMAIL), program, more)
+        self.sendmail = Sendmail(self.host)
+        role = program.partition("-")[2]
+        include = mc.include(f"/etc/mail/smtpcreds/{role}.m4")
+        feature = "FEATURE(`access_db', , `skip')dnl\n"
+        self.host.write("/etc/mail/sendmail.mc", mc.HEAD + lines + feature + include + mc.TAIL)
+        self.host.write("/etc/mail/access", "")
+
+    def apply(self, *options: str) -> None:
+        self.add_lines(*options)
+        self.host.shell("m4 /etc/mail/sendmail.mc > /etc/mail/sendmail.cf")
+        self.host.shell("makemap hash /etc/mail/access < /etc/mail/access")
+        self.host.run(("newaliases",))
+        self.host.run(("/usr/sbin/sendmail-mta", "-Am", "-L", "sm-mta", "-bd"))
+        self.host.await_port(25)
+        assert "ok" in self("mta", "check", self.program, *options)
+
+    def send(self) -> str:
+        return self.sendmail.send(f"polkafan@{self.host.name}", FOREIGN)
+
+
+def postfix_hub(lab: Lab, more: str = "") -> PostfixMachine:
+    """Return a hub with Postfix and an authority, which is not configured yet and does not run."""
+    hub = PostfixMachine(lab, HUB, "postfix-hub", f"relayhost = [{lab.sink.address}]\n", more)
+    hub("setup", HUB, "--no-passphrase")
+    return hub
+
+
+def give_secret(hub: Machine, client: Machine) -> None:
+    """Carry the secret of the account to a client host, for ``--password file:/var/lib/secret``."""
+    client.host.write("/var/lib/secret", hub("sasl", "show", ACCOUNT, "--reveal"), 0o600)
