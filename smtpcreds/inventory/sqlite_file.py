@@ -49,16 +49,35 @@ def sqlite_preview(path: str, *, timeout: float) -> Iterator[Database]:
 
 
 def _copy(path: str, target: "sqlite3.Connection", timeout: float) -> None:
-    """Copy the database of one moment; one at rest is read without the files that SQLite keeps beside it."""
-    before = os.stat(path)
+    """Copy the database of one moment, and leave no trace beside it.
+
+    One at rest is read as immutable. Where a writer lives, or a killed one left its log, log and database are
+    copied, twice if they changed meanwhile: only a reader that may write could use the log in its place.
+    """
     if not _has_log(path):
+        before = os.stat(path)
         with closing(_connect(path, "mode=ro&immutable=1", timeout)) as source:
             source.backup(target)
         after = os.stat(path)
         if not _has_log(path) and (before.st_mtime_ns, before.st_ino) == (after.st_mtime_ns, after.st_ino):
             return
-    with closing(_connect(path, _readable(path), timeout)) as source:
-        source.backup(target)
+    from shutil import copyfile
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(prefix="smtpcreds-") as directory:
+        while True:
+            before = _times(path)
+            for suffix in ("", "-wal"):
+                if os.path.exists(path + suffix):
+                    copyfile(path + suffix, f"{directory}/copy{suffix}")
+            if _times(path) == before:
+                break
+        with closing(_connect(f"{directory}/copy", "mode=rw", timeout)) as source:
+            source.backup(target)
+
+
+def _times(path: str) -> list[int]:
+    return [os.stat(name).st_mtime_ns for name in (path, f"{path}-wal") if os.path.exists(name)]
 
 
 def _is_open(connection: "sqlite3.Connection") -> bool:
@@ -170,6 +189,8 @@ def _readable(path: str) -> str:
     SQLite reads beside a writer only through the -shm file (sqlite.org/wal.html section 6). Where that is not
     there, can't be made, and no transaction waits in the log, nobody is writing: it is taken as immutable.
     """
+    if disk().is_preview and not _has_log(path):
+        return "mode=ro&immutable=1"
     may_create = os.access(os.path.dirname(path), os.W_OK)
     if may_create and os.access(path, os.W_OK):
         return "mode=rw"  # only who may write takes log and -shm file away, when it leaves as the last

@@ -55,7 +55,9 @@ class Observed:
         run = disk()
         is_new = not (run.is_preview and _held(self.path) is not None) and self._store.signature() is None
         edits = self._preview(remembered) if run.is_preview else self._store.apply(remembered)
-        if is_new:
+        if is_new and isinstance(run, PreviewDisk) and self._kind is not None:
+            run.write_all([Artifact(self.path, b"", self._mode)])
+        elif is_new:
             run.note("write", self.path, self._mode)
         elif edits:
             run.note("change", self.path)
