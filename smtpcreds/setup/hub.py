@@ -153,7 +153,12 @@ def _authority(work: Transaction, wanted: Hub, secrets: Secrets) -> tuple[Part, 
     if new.permitted_domains and not any(is_within(wanted.host, domain) for domain in new.permitted_domains):
         reason = f"lies outside what the new CA is to certify ({', '.join(new.permitted_domains)})"
         raise NameRefusedError(wanted.host, reason, f"set ca.permitted_domains in {site.settings_path}")
-    made = create(work, new, secrets.passphrase)
+    try:
+        made = create(work, new, secrets.passphrase)
+    except ExistsError:
+        if not work.ca.is_there:
+            raise
+        return _authority(work, wanted, secrets)  # another run was faster
     return Part("authority", path, made=True), not made.is_encrypted
 
 
