@@ -63,7 +63,7 @@ def to_file(path: str) -> Delivery:
     def deliver(secret: Secret) -> None:
         refuse()
         try:
-            write_new(Artifact(path, secret.reveal() + b"\n", 0o600))
+            write_new(Artifact(path, secret.reveal() + b"\n", 0o600, note="the secret"))
         except ExistsError:
             raise taken from None
 

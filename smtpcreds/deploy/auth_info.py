@@ -25,7 +25,8 @@ def write_auth_info(
     """
     content = auth_info.render(credential, mechanisms)
     owner = Owner(0, 0) if os.geteuid() == 0 else None
-    return write_file(Artifact(path, content, 0o600, owner), _HOLDS, force=force)
+    artifact = Artifact(path, content, 0o600, owner, f"credentials of {credential.account}")
+    return write_file(artifact, _HOLDS, force=force)
 
 
 def refuse_auth_info(path: str) -> None:

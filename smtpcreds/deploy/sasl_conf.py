@@ -17,6 +17,7 @@ from .file import write_file
 from .owners import owner_of
 from .wishes import Wishes
 
+_NOTE = "where Cyrus SASL finds the accounts"
 _PLACE = ("sql_hostnames", "sql_database")
 
 
@@ -95,5 +96,5 @@ def write_sasl_conf(
         UnavailableError: there is no such group.
     """
     mode = 0o644 if group is None else 0o600 if group == "root" else 0o640
-    artifact = Artifact(path, content, mode, owner_of(root, "root", group or "root"))
+    artifact = Artifact(path, content, mode, owner_of(root, "root", group or "root"), _NOTE)
     return write_file(artifact, "other settings", force=force)

@@ -383,11 +383,13 @@ def test_dry_runs_change_nothing_and_ask_nothing(hub: Admin) -> None:
     before = snapshot(hub.root)
     database = hub.path(SASLDB)
     for words, said in [
-        (("add", "new", "--password", "file:/nonexistent"), f"would add new@{HUB}  ({database})\n"),
-        (("passwd", "maildroid", "--password", "prompt:"), f"would change {ACCOUNT}  ({database})\n"),
-        (("delete", "maildroid"), f"would delete {ACCOUNT}  ({database})\n"),
+        (("add", "new", "--password", "cmd:false"), f"would add new@{HUB}  ({database})"),
+        (("passwd", "maildroid", "--password", "prompt:"), f"would change {ACCOUNT}  ({database})"),
+        (("delete", "maildroid"), f"would delete {ACCOUNT}  ({database})"),
     ]:
-        assert hub("sasl", *words, "--dry-run").out == said
+        assert hub("sasl", *words, "--dry-run").out.splitlines() == [f"would change {database}", said]
+    refused = hub("sasl", "add", "new", "--password", "file:/nonexistent", "--dry-run", status=66)
+    assert "there is no such file" in refused.problem
     assert snapshot(hub.root) == before
 
 
