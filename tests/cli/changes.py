@@ -1,9 +1,13 @@
 """What a run changed, seen from outside; and what a dry run said it would change."""
 
 import re
+import shutil
+import sqlite3
 import stat
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -110,16 +114,20 @@ def same(named: set[Deed], done: set[Deed]) -> None:
     """Compare what was named with what was done; a database may be replaced or written in place."""
     loose = {path for action, path, _ in named if action == "change"}
     done = {("change", path, "") if path in loose else (action, path, mode) for action, path, mode in done}
-    assert sorted(named - done) == sorted(done - named), "named beforehand, then done"
+    assert (sorted(named - done), sorted(done - named)) == ([], []), "named and not done, done and not named"
     assert named == done
 
 
 def rows(admin: Admin) -> Counter[str]:
-    """Return how many rows the inventory has, by table."""
-    if not admin.path(INVENTORY).exists():
-        return Counter()
-    tables = [name for (name,) in admin.query("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    return Counter({name: admin.query(f"SELECT count(*) FROM {name}")[0][0] for name in tables})
+    """Return how many rows the inventory has, by table, those in its log too; nothing is touched."""
+    found: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as directory:
+        for path in admin.path(INVENTORY).parent.glob("inventory.sqlite3*"):
+            shutil.copy(path, directory)
+        with closing(sqlite3.connect(f"{directory}/inventory.sqlite3")) as copy:
+            for (name,) in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                found[name] = copy.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
+    return found
 
 
 def rows_added(changes: Iterable[Mapping[str, Any]]) -> Counter[str]:
@@ -136,10 +144,11 @@ def _is_record(change: Mapping[str, Any]) -> bool:
     return bool(change["action"] == "record in")
 
 
-def accounts_named(changes: Iterable[Mapping[str, Any]]) -> set[tuple[str, str]]:
-    """Return what is to become of which account of the host's own database."""
+def accounts_named(changes: Iterable[Mapping[str, Any]], database: Path) -> set[tuple[str, str]]:
+    """Return what is to become of which account of a database."""
     deeds = {"add", "change", "delete"}
-    return {(c["action"], c["target"]) for c in changes if c["action"] in deeds and "@" in c["target"]}
+    of_it = (change for change in changes if change["note"] == str(database))
+    return {(change["action"], change["target"]) for change in of_it if change["action"] in deeds}
 
 
 def accounts_changed(before: Mapping[bytes, bytes], after: Mapping[bytes, bytes]) -> set[tuple[str, str]]:

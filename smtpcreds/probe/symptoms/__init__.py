@@ -33,6 +33,6 @@ def explain(step: str, error: SmtpcredsError, host: str) -> tuple[str, str]:
     """Return the likely cause of a failure, and the cure; what no row knows has the error's own hint."""
     said = str(error)
     for row in SYMPTOMS:
-        if re.match(row.step, step) and re.search(row.said, said, re.IGNORECASE):
+        if re.match(row.step, step) and re.search(rf"(?<!\d)(?:{row.said})(?!\d)", said, re.IGNORECASE):
             return row.cause, error.hint or row.cure.replace("{host}", host)
     return "", error.hint or f"look at the log of {host}"
