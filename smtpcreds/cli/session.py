@@ -44,8 +44,11 @@ class Session:
     def site(self) -> "Site":
         """Read the configuration and name the installation."""
         from ..config import DEFAULT_PATH, Site
+        from ..files import PreviewDisk, choose
         from ..model import Root
 
+        if self.dry_run:
+            choose(PreviewDisk())
         root = Root(os.path.abspath(self.root) if self.root else "")
         path = self.config or root.path(DEFAULT_PATH)
         return Site(root, self._settings(path), lambda: datetime.now(UTC), self.warn, path)

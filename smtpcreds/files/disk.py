@@ -199,6 +199,11 @@ def disk() -> Disk:
     return found
 
 
+def choose(chosen: Disk) -> None:
+    """Let everything that comes read and write this disk."""
+    _current.set(chosen)
+
+
 @contextmanager
 def using(chosen: Disk) -> Iterator[Disk]:
     """Let everything inside the block read and write this disk."""

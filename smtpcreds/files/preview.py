@@ -171,7 +171,10 @@ class PreviewDisk(Disk):
             return False
         self._check_writable(path)
         self._nodes[path] = _Gone()
-        self.note("remove", path)
+        if os.path.lexists(path):
+            self.note("remove", path)
+        else:  # it came and went within this run
+            self.changes[:] = [change for change in self.changes if change.target != path]
         return True
 
     def move(self, path: str, target: str) -> None:

@@ -90,6 +90,8 @@ def foreseen(changes: Iterable[Mapping[str, Any]], before: Tree) -> set[Deed]:
         action, path, mode = change["action"], change["target"], change["mode"] or ""
         if not path.startswith("/"):
             continue
+        if action == "make" and path in before:  # inside of a directory that is replaced
+            action = "replace"
         if action == "move":
             _move(last, path, change["note"].removeprefix("to "), before)
         elif action == "remove" and path not in before:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 import pytest
@@ -63,7 +63,7 @@ CASES = [
     Case("ca init --no-passphrase", scene="smtpcreds"),
     Case("ca init --no-passphrase --intermediate", scene="smtpcreds"),
     Case(
-        "ca import --cert {here}/given/ca-cert.pem --key {here}/given/ca-key.pem --no-passphrase",
+        "ca import --cert {here}/given/cert --key {here}/given/key --no-passphrase",
         scene="given",
     ),
     Case("ca crl"),
@@ -177,13 +177,22 @@ def test_what_is_named_is_what_happens(case: Case, request: pytest.FixtureReques
 def check(admin: Admin, words: list[str]) -> None:
     """Try a dry run, then the run, and compare."""
     before, counted, known = tree(admin.directory), rows(admin), admin.records()
-    changes = admin.json("-n", *words).get("plan")
+    changes = planned(admin, words)
     assert tree(admin.directory) == before, "a dry run changes nothing, not a time stamp"
     ran = admin.run(*words)
     assert ran.status in {0, 1}, ran
     same(foreseen(changes, before), happened(before, tree(admin.directory)))
     assert rows_added(changes) == +(rows(admin) - counted)
     assert accounts_named(changes, admin.path(SASLDB)) == accounts_changed(known, admin.records())
+
+
+def planned(admin: Admin, words: list[str]) -> Any:
+    """Return the changes that a dry run names."""
+    if "html" in words:  # which has no other form
+        return [{"action": "write", "target": words[-1], "mode": "0644", "note": ""}] * admin(
+            "-n", *words
+        ).out.count(words[-1])
+    return admin.json("-n", *words)["plan"]
 
 
 def test_a_switch_of_keys(hub: Admin) -> None:
