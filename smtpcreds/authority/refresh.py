@@ -52,7 +52,7 @@ class CrlStanding:
 
 
 def refresh_crl(work: Transaction, wish: CrlWish, *, hook: Hook | None = None) -> Published:
-    """Sign a fresh CRL of the authority and of each of its elders, and install them beside all certificates.
+    """Sign a fresh CRL of the authority and of each elder, and install them beside certificates.
 
     Raises:
         MissingInputError: there is no authority.

@@ -66,11 +66,11 @@ def _copy(path: str, target: "sqlite3.Connection", timeout: float) -> None:
 
     with TemporaryDirectory(prefix="smtpcreds-") as directory:
         while True:
-            before = _times(path)
+            times = _times(path)
             for suffix in ("", "-wal"):
                 if os.path.exists(path + suffix):
                     copyfile(path + suffix, f"{directory}/copy{suffix}")
-            if _times(path) == before:
+            if _times(path) == times:
                 break
         with closing(_connect(f"{directory}/copy", "mode=rw", timeout)) as source:
             source.backup(target)
