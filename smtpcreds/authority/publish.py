@@ -65,7 +65,7 @@ def keep_fresh(work: Transaction, issuer: Issuer) -> Published | None:
 def refresh_elders(
     work: Transaction, *, every: bool = False, lifetime: timedelta | None = None
 ) -> list[Published]:
-    """Sign the CRLs of elders that are due, since an expired one stops their certificates; return them.
+    """Sign the CRLs of elders that are due, since an expired one stops all mail; return them.
 
     An elder whose key can't be used gets a warning: the authority that signs goes on without it.
 
