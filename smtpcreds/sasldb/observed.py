@@ -58,7 +58,7 @@ class Observed:
         if is_new and isinstance(run, PreviewDisk) and self._kind is not None:
             run.write_all([Artifact(self.path, b"", self._mode)])
         elif is_new:
-            run.note("write", self.path, self._mode)
+            run.note("write", self.path, None if self._kind is None else self._mode)
         elif edits:
             run.note("change", self.path)
         self._note(seen, edits)

@@ -237,8 +237,9 @@ def test_a_dry_run_changes_nothing(hub: Admin) -> None:
     before = snapshot(hub.root)
     lines = hub("bundle", "attic", "-n").out.splitlines()
     assert [line.split()[:3] for line in lines] == [
-        ["would", "issue", HOST],
+        ["would", "sign", HOST],
         ["would", "write", str(hub.root.parent / "attic.tar")],
+        ["would", "record", "in"],
     ]
     assert snapshot(hub.root) == before
     assert not (hub.root.parent / "attic.tar").exists()

@@ -282,8 +282,8 @@ def test_a_dry_run_changes_nothing(authority: Admin) -> None:
     ran = authority("-n", "cert", "issue", "dmzmail")
     what = f"{HUB}: relay certificate, new P-256 key, 365 days"
     rows = "certificates: 1 added, 2 changed; events: 1 added"
-    beside = ran.out.splitlines()[:-3]
-    assert [line.split()[1] for line in beside] == ["make", "write", "link", "write", "link"]
+    beside = [line.split()[1] for line in ran.out.splitlines()[:-3]]
+    assert beside == ["make", "make", "write", "link", "write", "link"], "with /etc/mail above"
     assert ran.out.splitlines()[-3:] == [
         f"would write {authority.path(KEY)}  0600",
         f"would write {authority.path(CERTIFICATE)}  0600  ({what})",

@@ -45,7 +45,7 @@ def test_a_table_is_imported_like_a_database_file(admin: Admin, url: str) -> Non
     assert "holds no accounts yet" in admin.run("sasl", "import", url).err
     open_store(url).apply(lambda _: EVERYTHING)
     before = admin("sasl", "import", url, "-n").out
-    assert before.splitlines()[0] == f"would add hashed@{HUB}  ({admin.database})"
+    assert f"would add hashed@{HUB}  ({admin.database})" in before.splitlines()
     admin("sasl", "import", url, "--as", "sasldb")
     assert admin.records() == EVERYTHING
     wrong = admin.run("sasl", "import", url, "--as", "csv")
