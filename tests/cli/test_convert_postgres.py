@@ -190,7 +190,7 @@ def test_a_dry_run_makes_nothing(admin: Admin, postgres: Cluster, name: str, url
     assert admin.sasl("convert", url, "-n").out == said
     assert postgres.run(name, "SELECT to_regclass('smtpcreds_sasl')") == [(None,)]
     open_store(url).apply(lambda _: RECORDS)
-    note = f"({len(RECORDS)} records of {url} as bdb)"
+    note = f"({len(RECORDS)} records as bdb)"
     planned = admin.sasl("convert", "--database", url, "--to", "bdb", "new", "-n").out
     assert f"would write {admin.directory}/new  0600  {note}\n" in planned
     assert not (admin.directory / "new").exists()
