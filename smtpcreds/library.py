@@ -13,10 +13,10 @@ from .secret import Secret
 
 if TYPE_CHECKING:
     from .audit.finding import Finding
-    from .authority.batch import Issued
-    from .authority.publish import Published
-    from .authority.renew import Renewed
-    from .authority.revoke import Revocation
+    from .ca.issue import Issued
+    from .ca.publish import Published
+    from .ca.renew import Renewed
+    from .ca.revoke import Revocation
 
 
 def _quiet(_: str) -> None:
@@ -131,7 +131,7 @@ class Authority:
         Raises:
             ExistsError: there is one, or something in its place.
         """
-        from .authority.create import create, new_authority
+        from .ca.create import create, new_authority
 
         wanted = new_authority(
             self._work.site, name=name, key_type=key_type, days=days, intermediate=intermediate
@@ -161,13 +161,11 @@ class Authority:
             MissingInputError: there is no authority.
             SmtpcredsError: why a host gets none; those before it have theirs.
         """
-        from .authority.batch import Refused
-        from .authority.issue import issue
-        from .authority.orders import Wishes, orders
+        from .ca.issue import CertificateOptions, Refused, issue, orders
 
-        wishes = Wishes(profile, tuple(names), days, None, directory)
+        render_options = CertificateOptions(profile, tuple(names), days, None, directory)
         issued = []
-        for outcome in issue(self._work, orders(self._work.site, hosts, None, wishes), force=force):
+        for outcome in issue(self._work, orders(self._work.site, hosts, None, render_options), force=force):
             if isinstance(outcome, Refused):
                 raise outcome.error
             issued.append(outcome)
@@ -179,15 +177,13 @@ class Authority:
         Raises:
             MissingInputError: there is no authority, or no such host.
         """
-        from .authority.renew import renew
-        from .authority.renewals import Renewals
+        from .ca.renew import Renewals, renew
 
         return renew(self._work, Renewals(hosts, new_key=new_key))
 
     def renew_due(self) -> "Renewed":
         """Renew all that is past two thirds of its life, and the CRL."""
-        from .authority.renew import renew
-        from .authority.renewals import Renewals
+        from .ca.renew import Renewals, renew
 
         return renew(self._work, Renewals(due=True))
 
@@ -202,14 +198,14 @@ class Authority:
             AmbiguousError: more than one fits.
             MissingInputError, DataError: none does.
         """
-        from .authority.revoke import Wish, revoke
+        from .ca.revoke import RevocationRequest, revoke
         from .pki.revocation import parse_reason
 
-        return revoke(self._work, Wish(which, parse_reason(reason)))
+        return revoke(self._work, RevocationRequest(which, parse_reason(reason)))
 
     def crl(self, *, days: int | None = None) -> "Published":
         """Sign a fresh list of revoked certificates, and install it beside the certificates."""
-        from .authority.refresh import CrlWish, refresh_crl
+        from .ca.publish import CrlWish, refresh_crl
 
         return refresh_crl(self._work, CrlWish(days))
 
@@ -234,9 +230,9 @@ class Accounts:
         """
         from .passwords import generate
 
-        book = self._work.accounts()
-        account = book.parse(name)
-        book.add(account, lambda: secret or generate(), allow_login_name=allow_login_name)
+        accounts = self._work.accounts()
+        account = accounts.parse(name)
+        accounts.add(account, lambda: secret or generate(), allow_login_name=allow_login_name)
         return account
 
     def set_secret(self, name: str, secret: Secret | None = None) -> Account:
@@ -247,9 +243,9 @@ class Accounts:
         """
         from .passwords import generate
 
-        book = self._work.accounts()
-        account = book.existing(name)
-        book.set_secret(account, lambda: secret or generate())
+        accounts = self._work.accounts()
+        account = accounts.existing(name)
+        accounts.set_secret(account, lambda: secret or generate())
         return account
 
     def delete(self, name: str) -> None:
@@ -258,8 +254,8 @@ class Accounts:
         Raises:
             NoSuchAccountError: there is no such account.
         """
-        book = self._work.accounts()
-        book.delete(book.existing(name))
+        accounts = self._work.accounts()
+        accounts.delete(accounts.existing(name))
 
     def names(self) -> list[str]:
         """Return all accounts as ``user@realm``, by realm and name."""
@@ -275,5 +271,5 @@ class Accounts:
         """
         from .mta.auth_info import render
 
-        book = self._work.accounts()
-        return render(book.credential(book.existing(name)))
+        accounts = self._work.accounts()
+        return render(accounts.credential(accounts.existing(name)))

@@ -6,12 +6,11 @@ from ipaddress import ip_address
 from typing import Self
 
 from .names import parse_host
-from .pki.constraints import Address
 from .pki.crl import build_crl, to_pem
+from .pki.encoding import encode_certificates
 from .pki.issue import make_root, new_serial, sign
-from .pki.keyfile import encode_key
-from .pki.keys import PrivateKey, generate, parse_key_type
-from .pki.pem import encode_certificates
+from .pki.keys import PrivateKey, encode_key, generate, parse_key_type
+from .pki.names import Address
 from .pki.profiles import parse_profile
 from .pki.revocation import Reason, Revoked
 from .pki.values import Certificate, Issuer, Request, validity

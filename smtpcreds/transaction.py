@@ -17,11 +17,12 @@ from .model import Artifact, Change, Link
 from .secret import Secret
 
 if TYPE_CHECKING:  # imported where they are used: an account needs no cryptography, a certificate no sasldb
-    from .accounts.book import AccountBook
-    from .authority.ca import CA
-    from .authority.layout import CaFiles
-    from .inventory import Authority, Inventory
-    from .inventory import Certificate as Row
+    from .accounts.database import AccountDatabase
+    from .ca.authority import CA
+    from .ca.layout import CaFiles
+    from .inventory.port import Inventory
+    from .inventory.rows import AuthorityRow
+    from .inventory.rows import CertificateRow as Row
     from .pki.values import Certificate, Issuer
     from .sasldb.detect import Format
 
@@ -61,7 +62,7 @@ class Transaction:
         self._answers = dict(answers)
         self._asked: dict[Question, None] = {}
         self._issuers: dict[str, Issuer] = {}
-        self._rows: dict[Certificate, Authority] = {}
+        self._rows: dict[Certificate, AuthorityRow] = {}
         self._beside: dict[str, list[Artifact | Link]] = {}
         self._open = ExitStack()
         self._inventory: Inventory | None = None
@@ -79,7 +80,7 @@ class Transaction:
     @cached_property
     def ca(self) -> "CA":
         """The authority and those it replaced."""
-        from .authority.ca import CA
+        from .ca.authority import CA
 
         return CA(self.site)
 
@@ -113,7 +114,7 @@ class Transaction:
         with self._unwinding():
             self._begin()
             if self._inventory is None:
-                from .authority.ledger import recover_authorities
+                from .ca.state import recover_authorities
 
                 self._inventory = self._opened()
                 recover_authorities(self.site, self._inventory, self.ca)
@@ -138,11 +139,11 @@ class Transaction:
         """Add to the list of changes what no path or row says by itself."""
         self._disk.note(action, target, note=note)
 
-    def accounts(self, database: str | None = None, *, new: "Format | None" = None) -> "AccountBook":
+    def accounts(self, database: str | None = None, *, new: "Format | None" = None) -> "AccountDatabase":
         """Return the accounts of a database; see :class:`.accounts.book.AccountBook`."""
-        from .accounts.book import AccountBook
+        from .accounts.database import AccountDatabase
 
-        return AccountBook(self.site, database, new=new, ask=self.ask)
+        return AccountDatabase(self.site, database, new=new, ask=self.ask)
 
     def warn(self, text: str) -> None:
         """Tell the administrator something, and go on."""
@@ -178,9 +179,9 @@ class Transaction:
         self._rows.clear()
         self._beside.clear()
 
-    def row(self, certificate: "Certificate") -> "Authority":
+    def row(self, certificate: "Certificate") -> "AuthorityRow":
         """Return the inventory's row of an authority of ours; a killed ``ca init`` may not have got to it."""
-        from .authority.ledger import ensure_authority
+        from .ca.state import ensure_authority
 
         if certificate not in self._rows:
             self._rows[certificate] = ensure_authority(self.site, self.inventory, self.ca, certificate)
@@ -193,12 +194,11 @@ class Transaction:
             UnsafePathError: pairs can't be kept there.
             DamagedFileError: the bundle that is there can't be read.
         """
-        from .authority.everywhere import around
-        from .authority.install import check
+        from .ca.directory import check, trust_directory_changes
 
         if directory not in self._beside:
             check(directory)
-            self._beside[directory] = around(self.ca, directory)
+            self._beside[directory] = trust_directory_changes(self.ca, directory)
         return self._beside[directory]
 
     def published(self) -> None:
@@ -211,7 +211,7 @@ class Transaction:
 
     def record_all(self, what: str, deeds: Iterable[tuple[str, str]]) -> None:
         """Write an event for each subject and detail; see :meth:`record`."""
-        from .authority.ledger import record_all
+        from .ca.state import record_all
 
         record_all(self.site, self.inventory, what, deeds)
 
@@ -219,7 +219,7 @@ class Transaction:
         """Complete or give up what a failure of this very run left, without a word."""
         from dataclasses import replace
 
-        from .authority.recover import recover
+        from .ca.state import recover
 
         recover(replace(self.site, warn=lambda _: None), self.inventory, self.ca)
 
@@ -241,15 +241,14 @@ class Transaction:
         for directory in (site.state, site.ca_directory, site.certificates):
             sweep(directory)
         if site.settings.inventory or exists(site.inventory):
-            from .authority.ledger import recover_authorities
-            from .authority.recover import recover
+            from .ca.state import recover, recover_authorities
 
             self._inventory = self._opened()
             self.recovered = tuple(recover(site, self._inventory, self.ca))
             recover_authorities(site, self._inventory, self.ca)
 
     def _opened(self) -> "Inventory":
-        from .inventory import open_inventory
+        from .inventory.inventory import open_inventory
 
         inventory = self._open.enter_context(open_inventory(self.site.inventory, machine=self.site.machine))
         self._open.enter_context(inventory.alone())

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import click
 
-from smtpcreds.cli.root import smtpcreds
+from smtpcreds.cli.framework import smtpcreds
 
 COMMAND = re.compile(r"smtpcreds ([^;,:&)]+)")
 

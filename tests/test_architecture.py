@@ -1,7 +1,8 @@
-"""The floors: imports point down, rooms of one floor are strangers, each dependency has one home."""
+"""The house, file by file: arrows point down, none goes in a circle, each dependency has one home."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -9,23 +10,26 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "smtpcreds"
 
 FLOORS = (
-    ("errors", "secret", "mechanisms"),
-    ("model", "names", "postgres"),
-    ("files", "config", "passwords"),
-    ("pki", "sasldb", "mta", "sources", "inventory", "smtp", "dns"),
-    ("authority", "accounts"),
+    ("errors", "secret"),
+    ("names", "model", "postgres", "dns", "terminal"),
+    ("pki", "files", "config", "passwords"),
+    ("mta", "sasldb", "inventory", "sources", "smtp", "memory"),
+    ("ca", "transaction", "accounts"),
     ("deploy", "dane"),
-    ("audit", "bundle", "probe", "status", "rotate"),
-    ("setup",),
-    ("cli",),
+    ("hub",),
+    ("bundle", "audit", "status", "probe"),
+    ("cli", "library"),
     ("__main__",),
 )
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
-GROUND = 1
-"""Up to this level a room may use its neighbours."""
+TOGETHER = {"ca", "transaction", "accounts"}
+"""Rooms of one floor that use each other; no two of their files do."""
+OUTSIDE = "__init__"
+"""What the library offers, resolved when it is asked for."""
 
-PURE = ("pki", "mta", "model", "names", "mechanisms")
+PURE = ("pki", "mta", "model", "names")
 IMPURE = {"os", "time", "socket", "subprocess", "pathlib", "shutil", "tempfile", "random"}
+CLOCK = {"now", "utcnow", "today"}
 HOMES = {
     "click": {"cli"},
     "cryptography": {"pki", "passwords"},
@@ -40,76 +44,128 @@ HOMES = {
     "ssl": {"smtp"},
     "socket": {"smtp", "config"},
 }
-MAX_LINES = 300
+MAX_LINES = 700
 
 
-def modules() -> list[Path]:
+def files() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
 
 
 def room_of(path: Path) -> str:
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
-def imports_of(path: Path) -> Iterator[str]:
-    """Absolute dotted names of all imports of a module, wherever they stand in it."""
+each_file = pytest.mark.parametrize("path", files(), ids=name_of)
+
+
+def imports_of(path: Path) -> Iterator[tuple[str, str]]:
+    """Absolute module and imported name, empty for ``import module``; of all imports, wherever they stand."""
     inside = ("smtpcreds", *path.relative_to(PACKAGE).parts[:-1])
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from ((alias.name, "") for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = ".".join(inside[: len(inside) - node.level + 1]) if node.level else ""
-            module = ".".join(part for part in (base, node.module) if part)
-            yield module
-            yield from (f"{module}.{alias.name}" for alias in node.names)
+            base = inside[: len(inside) - node.level + 1] if node.level else ()
+            module = ".".join((*base, *([node.module] if node.module else [])))
+            yield from ((module, alias.name) for alias in node.names)
 
 
-def rooms_used(path: Path) -> set[str]:
-    dotted = (name.split(".") for name in imports_of(path))
-    return {parts[1] for parts in dotted if parts[0] == "smtpcreds" and len(parts) > 1} & LEVEL.keys()
+def file_of(dotted: str) -> Path | None:
+    """The file of a module of the package, if it is one."""
+    top, *parts = dotted.split(".")
+    if top != "smtpcreds":
+        return None
+    below = PACKAGE.joinpath(*parts)
+    found = (path for path in (below.with_suffix(".py"), below / "__init__.py") if path.is_file())
+    return next(found, None)
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def files_used(path: Path) -> set[Path]:
+    """Files of the package that a file imports or imports from: a module by its name before a name in one."""
+    found = (file_of(f"{module}.{name}") or file_of(module) for module, name in imports_of(path))
+    return {file for file in found if file is not None}
+
+
+def circle(graph: Mapping[str, set[str]]) -> list[str]:
+    """One circle of a graph, its first node again at the end; empty if it has none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+@each_file
 def test_imports_point_down(path: Path) -> None:
     room = room_of(path)
-    if room == "__init__":
+    if room == OUTSIDE:
         return
     assert room in LEVEL, f"{room} has no floor"
-    for used in rooms_used(path) - {room}:
-        neighbours = LEVEL[used] == LEVEL[room] <= GROUND
-        assert LEVEL[used] < LEVEL[room] or neighbours, f"{room} imports {used}"
+    for used in {room_of(file) for file in files_used(path)} - {room, OUTSIDE}:
+        assert LEVEL[used] < LEVEL[room] or {used, room} <= TOGETHER, f"{room} imports {used}"
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_no_files_import_each_other() -> None:
+    graph = {name_of(path): {name_of(used) for used in files_used(path)} for path in files()}
+    assert circle(graph) == []
+
+
+@each_file
 def test_each_dependency_has_one_home(path: Path) -> None:
-    for name in imports_of(path):
-        top = name.split(".")[0]
+    for module, _ in imports_of(path):
+        top = module.split(".")[0]
         assert room_of(path) in HOMES.get(top, {room_of(path)}), f"{top} has no home here"
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in modules() if room_of(p) in PURE], ids=lambda p: str(p.relative_to(PACKAGE))
-)
+@pytest.mark.parametrize("path", [path for path in files() if room_of(path) in PURE], ids=name_of)
 def test_pure_rooms_touch_nothing(path: Path) -> None:
-    assert not {name.split(".")[0] for name in imports_of(path)} & IMPURE
+    assert not {module.split(".")[0] for module, _ in imports_of(path)} & IMPURE
     calls = (node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
-    assert not {f.attr for f in calls if isinstance(f, ast.Attribute)} & {"now", "utcnow", "today"}
+    assert not {call.attr for call in calls if isinstance(call, ast.Attribute)} & CLOCK
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+@each_file
 def test_files_are_short(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= MAX_LINES
 
 
-def test_the_rules_can_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Another package, in which every rule is broken."""
     monkeypatch.setitem(globals(), "PACKAGE", tmp_path)
-    upward = tmp_path / "pki" / "keys.py"
-    upward.parent.mkdir()
-    upward.write_text("from ..authority import issue\nfrom ..sasldb.bdb import decode\nimport click, os\n")
-    assert rooms_used(upward) == {"authority", "sasldb"}
+    texts = {
+        "__init__.py": "",
+        "pki/__init__.py": "",
+        "pki/keys.py": "import click, os\ndef now():\n    from ..ca import issue\n    return os.now()\n",
+        "ca/__init__.py": "from .issue import issue\n",
+        "ca/issue.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .renew import renew\n",
+        "ca/renew.py": "def renew():\n    from . import issue\n" + "\n" * MAX_LINES,
+        "attic.py": "",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_the_rules_can_fail(house: Path) -> None:
+    keys = house / "pki" / "keys.py"
+    assert files_used(keys) == {house / "ca" / "issue.py"}
+    for rule in (test_imports_point_down, test_each_dependency_has_one_home, test_pure_rooms_touch_nothing):
+        with pytest.raises(AssertionError):
+            rule(keys)
+    with pytest.raises(AssertionError, match="has no floor"):
+        test_imports_point_down(house / "attic.py")
     with pytest.raises(AssertionError):
-        test_imports_point_down(upward)
+        test_files_are_short(house / "ca" / "renew.py")
+
+
+def test_a_circle_is_found_through_lazy_imports_and_those_for_types(house: Path) -> None:
+    graph = {name_of(path): {name_of(used) for used in files_used(path)} for path in files()}
+    assert set(circle(graph)) == {"ca/issue.py", "ca/renew.py"}
     with pytest.raises(AssertionError):
-        test_each_dependency_has_one_home(upward)
-    with pytest.raises(AssertionError):
-        test_pure_rooms_touch_nothing(upward)
+        test_no_files_import_each_other()

@@ -23,7 +23,7 @@ from smtpcreds.errors import (
     UnsafePathError,
     WriteError,
 )
-from smtpcreds.files.explain import explained
+from smtpcreds.files.guard import explained
 from smtpcreds.model import Artifact
 
 

@@ -28,7 +28,7 @@ from mta.facts import FACTS
 from smtpcreds.errors import InexpressibleError
 from smtpcreds.model import Account, Credential
 from smtpcreds.mta import exim_client
-from smtpcreds.mta.port import File, is_secret, octets
+from smtpcreds.mta.program import File, is_secret, octets
 from smtpcreds.passwords import ALPHABET
 from smtpcreds.secret import Secret
 

@@ -11,12 +11,12 @@ from lab import Host, Lab
 from lab.postfix import POSTFIX, SKELETON, Postfix
 from mta.facts import FACTS
 
-from smtpcreds.deploy.standing import octets_of
+from smtpcreds.deploy.files import octets_of
 from smtpcreds.errors import InexpressibleError
 from smtpcreds.model import Account, Credential
-from smtpcreds.mta import postfix_cf, postfix_client
-from smtpcreds.mta.port import File, octets
-from smtpcreds.mta.postfix_table import Table, password
+from smtpcreds.mta import postfix, postfix_client
+from smtpcreds.mta.postfix import Table, password
+from smtpcreds.mta.program import File, octets
 from smtpcreds.passwords.generation import ALPHABET
 from smtpcreds.sasldb import bdb
 from smtpcreds.secret import Secret
@@ -130,7 +130,7 @@ def test_main_cf_means_what_postconf_says(host: Host, lines: str) -> None:
     text = SKELETON.format(name=HUB) + lines
     configure(host, text)
     shown = host.run(("postconf", "-h", "relayhost")).strip()
-    assert postfix_cf.in_force(text).get("relayhost") == " ".join(shown.replace(",", " ").split())
+    assert postfix.in_force(text).get("relayhost") == " ".join(shown.replace(",", " ").split())
 
 
 def test_a_later_line_takes_ours_back(host: Host) -> None:
@@ -149,7 +149,7 @@ def test_a_later_line_takes_ours_back(host: Host) -> None:
 
 def test_services_outside_the_chroot_are_found(host: Host) -> None:
     master = host.path("/etc/postfix/master.cf")
-    inside, outside = postfix_cf.chroot("y"), postfix_cf.chroot("n")
+    inside, outside = postfix.chroot("y"), postfix.chroot("n")
     assert [list(p.faults(master.read_text())) for p in (inside, outside)] == [
         [],
         [("runs smtp/inet in the chroot, where it finds no accounts", LEAVE)],

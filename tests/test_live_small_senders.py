@@ -17,7 +17,7 @@ from small_senders import KINDS, Client
 
 from smtpcreds.errors import InexpressibleError
 from smtpcreds.model import Account, Credential
-from smtpcreds.mta.port import File, octets
+from smtpcreds.mta.program import File, octets
 from smtpcreds.mta.programs import program_named
 from smtpcreds.secret import Secret
 

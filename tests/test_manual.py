@@ -9,7 +9,7 @@ import click
 import pytest
 
 from smtpcreds import errors
-from smtpcreds.cli.root import smtpcreds
+from smtpcreds.cli.framework import smtpcreds
 from smtpcreds.config import CaSettings, CertSettings, MtaSettings, SaslSettings, Settings
 
 TOP = Path(__file__).parent.parent

@@ -1,16 +1,134 @@
-"""Many accounts into a database at once: one change, all of it or nothing."""
+"""Many accounts at once: read from a file or a database, checked, taken in whole or not at all."""
 
-from collections.abc import Callable, Mapping
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from shlex import quote
+from typing import NamedTuple
 
-from ..errors import ExistsError
-from ..files import announce
-from ..model import Account
-from ..sasldb.records import split_keys
-from .book import AccountBook, Records
-from .intake import Candidate, Intake
-from .readers import Fault
+from ..errors import DataError, ExistsError, NameRefusedError, SmtpcredsError, UnsafePathError, UsageError
+from ..files import audit_to_syslog, explained, is_directory, is_file, read_private
+from ..model import Account, parse_account
+from ..passwords import chosen_fault
+from ..postgres import is_url
+from ..sasldb.limits import rule_of
+from ..sasldb.opening import format_at, open_store
+from ..sasldb.records import USER_PASSWORD, in_order, orphans, record, split_keys
+from ..secret import Secret
+from .database import AccountDatabase, Records
+from .readers import KINDS, Fault, Row, detect
+from .rules import check_chosen_secret, login_names, refuse_login_name
+
+# Accounts of a file, each checked by itself and against the others, before any database is looked at.
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is asked of every account.
+
+    Attributes:
+        realm: of names without one; None is the relay's own.
+        check_logins: try each password against the host's logins, about 20 ms for each login, and ask
+            NSS for each name.
+        allow_login_names: accept names that the system knows.
+    """
+
+    realm: str | None = None
+    check_logins: bool = False
+    allow_login_names: bool = False
+
+
+class Candidate(NamedTuple):
+    """An account that passed; ``records`` are its sorted keys and values as the database has them."""
+
+    where: str
+    account: Account
+    records: tuple[tuple[bytes, bytes], ...]
+
+    def __repr__(self) -> str:
+        return f"<{self.account}, {self.where}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What a file gives: accounts that may come in, repetitions to the letter, and what is refused."""
+
+    accepted: tuple[Candidate, ...]
+    repeated: tuple[Fault, ...]
+    refused: tuple[Fault, ...]
+
+
+def take_in(
+    accounts: AccountDatabase, rows: Iterable[Row | Fault], rules: Rules, advance: Callable[[], None]
+) -> Intake:
+    """Check every row; ``advance`` is called after each.
+
+    An account that comes twice is refused the second time, unless both say the same.
+    """
+    check = _Check(accounts, rules)
+    accepted: dict[Account, Candidate] = {}
+    repeated: list[Fault] = []
+    refused: list[Fault] = []
+    for row in rows:
+        found = row if isinstance(row, Fault) else check.candidate(row)
+        if isinstance(found, Fault):
+            refused.append(found)
+        elif (first := accepted.setdefault(found.account, found)) is not found:
+            is_same = first.records == found.records
+            fault = Fault(found.where, f"{found.account} came in {first.where} already")
+            (repeated if is_same else refused).append(fault)
+        advance()
+    return Intake(tuple(accepted.values()), tuple(repeated), tuple(refused))
+
+
+class _Check:
+    """The checks of one account."""
+
+    def __init__(self, accounts: AccountDatabase, rules: Rules) -> None:
+        self._root, self._rules = accounts.site.root, rules
+        self._misfit_of = rule_of(accounts.kind())
+        self._realm = rules.realm or accounts.site.realm
+        self._logins = frozenset() if rules.allow_login_names else login_names(self._root)
+        self._asks = rules.check_logins and not rules.allow_login_names
+
+    def candidate(self, row: Row) -> Candidate | Fault:
+        """Return the account, or why it may not come in."""
+        where, _, _, values = row
+        try:
+            account = self._account(row)
+        except SmtpcredsError as error:  # its subject, in a file of another format, may be a secret
+            return Fault(where, error.reason)
+        if not values:
+            return Fault(where, f"{account} has no secret")
+        try:
+            if fault := self._secret_fault(values.get(USER_PASSWORD)):
+                return Fault(where, f"{account}: {fault}")
+            records = [record(account, name, value) for name, value in values.items()]
+            for key, value in records:
+                if misfit := self._misfit_of(key, value):
+                    raise misfit
+        except SmtpcredsError as error:
+            return Fault(where, f"{account}: {error.reason}")
+        records.sort()
+        return Candidate(where, account, tuple(records))
+
+    def _account(self, row: Row) -> Account:
+        account = parse_account(row.name, row.realm or self._realm)
+        if row.realm and account.realm != row.realm:
+            raise NameRefusedError(row.name, "names one realm, and the realm beside it is another")
+        if account.authcid in self._logins or self._asks:
+            refuse_login_name(self._root, account.authcid)
+        return account
+
+    def _secret_fault(self, secret: bytes | None) -> str | None:
+        if secret is not None and self._rules.check_logins:
+            check_chosen_secret(self._root, Secret(secret))
+        return None if secret is None else chosen_fault(secret)
+
+
+# Many accounts into a database at once: one change, all of it or nothing.
 
 
 class OnConflict(StrEnum):
@@ -68,12 +186,15 @@ def merge(records: Records, accepted: tuple[Candidate, ...], on_conflict: OnConf
 
 
 def import_accounts(
-    book: AccountBook, intake: Intake, on_conflict: OnConflict, refuse: Callable[[tuple[Fault, ...]], None]
+    accounts: AccountDatabase,
+    intake: Intake,
+    on_conflict: OnConflict,
+    refuse: Callable[[tuple[Fault, ...]], None],
 ) -> Imported:
     """Bring the accepted accounts into the database, in one change.
 
     Args:
-        book: the database.
+        accounts: the database.
         intake: what the file gives.
         on_conflict: what becomes of accounts that exist.
         refuse: gets what is refused, where anything is, and raises unless the rest is to be imported.
@@ -81,11 +202,11 @@ def import_accounts(
     Raises:
         ExistsError: another program has made one of the accounts in the meantime.
     """
-    before = dict(book.records().items())
+    before = dict(accounts.records().items())
     found = merge(before, intake.accepted, on_conflict)
     if refused := (*intake.refused, *found.conflicts):
         refuse(refused)
-    write = book.writer()
+    write = accounts.writer()
     wanted = {*found.added, *found.replaced}
     accepted = tuple(candidate for candidate in intake.accepted if candidate.account in wanted)
     unchanged = done = replace(found, skipped=(), conflicts=())
@@ -95,13 +216,15 @@ def import_accounts(
         is_same = len(records) == len(before) and dict(records.items()) == before
         done = unchanged if is_same else merge(records, accepted, on_conflict)
         if done.conflicts:
-            raise ExistsError(book.database, f"{done.conflicts[0].reason}; nothing was imported")
+            raise ExistsError(accounts.database, f"{done.conflicts[0].reason}; nothing was imported")
         return done.edits
 
     if accepted:
         write(edits)
-        announce("sasl import", [(book.database, f"{len(done.added)} added, {len(done.replaced)} replaced")])
-    return Imported(book.database, done.added, done.replaced, (*found.skipped, *done.skipped), refused)
+        audit_to_syslog(
+            "sasl import", [(accounts.database, f"{len(done.added)} added, {len(done.replaced)} replaced")]
+        )
+    return Imported(accounts.database, done.added, done.replaced, (*found.skipped, *done.skipped), refused)
 
 
 def _keys_by_account(records: Records) -> dict[Account, list[bytes]]:
@@ -112,3 +235,91 @@ def _keys_by_account(records: Records) -> dict[Account, list[bytes]]:
     for account, key in zip(map(Account, authcids, realms), keys, strict=True):
         held.setdefault(account, []).append(key)
     return held
+
+
+# From a file's name to the accounts in it.
+
+SASLDB = "sasldb"
+FORMATS = (*KINDS, SASLDB)
+"""Names of the formats on the command line."""
+MAX_TEXT = 1 << 30
+"""Octets; a million hashed accounts are a quarter of it as lines of JSON."""
+
+
+def accounts_of(path: str, kind: str | None) -> Iterator[Row | Fault]:
+    """Read the accounts of a file, or of a database in PostgreSQL.
+
+    Args:
+        path: of the file, or a URL.
+        kind: one of FORMATS; None to tell it from the content.
+
+    Raises:
+        UsageError: there is no such format; or a URL that can't be used, or is said to be a text.
+        UnsafePathError: others may read it.
+        MissingInputError, DataError, AmbiguousError: it is not there, empty, or of no certain format.
+        DamagedFileError, ForeignFormatError: a database that can't be read.
+    """
+    _verify_kind(kind)
+    if is_url(path):
+        return _of_url(path, kind)
+    if os.path.exists(path) and not (is_file(path) or is_directory(path)):
+        reason = "is not a regular file"
+        raise UnsafePathError(path, reason, "give a pipe as standard input: smtpcreds sasl import -")
+    if kind == SASLDB or (kind is None and _is_sasldb(path)):
+        _refuse_public(path)
+        return _of_database(path)
+    return accounts_in(read_private(path, MAX_TEXT), kind, path)
+
+
+def accounts_in(content: bytes, kind: str | None, subject: str) -> Iterator[Row | Fault]:
+    """Read the accounts of a text; see :func:`accounts_of`.
+
+    Raises:
+        UsageError: there is no such format.
+        DataError: a database, which only a file can be, or nothing.
+        AmbiguousError: the format can't be told.
+    """
+    _verify_kind(kind)
+    if kind == SASLDB:
+        raise DataError(subject, "a database is read from a file, not from standard input")
+    return (KINDS[kind] if kind else detect(content, subject)).read(content)
+
+
+def _verify_kind(kind: str | None) -> None:
+    if kind is not None and kind not in FORMATS:
+        raise UsageError(kind, f"is none of {', '.join(FORMATS)}")
+
+
+def _is_sasldb(path: str) -> bool:
+    try:
+        return format_at(path) is not None
+    except DataError:
+        return False
+
+
+def _of_url(url: str, kind: str | None) -> Iterator[Row | Fault]:
+    open_store(url)
+    if kind not in (None, SASLDB):
+        raise UsageError("--as", f"says {kind}, and the source is PostgreSQL", "leave --as out")
+    return _of_database(url)
+
+
+def _refuse_public(path: str) -> None:
+    """Accept a database that its server's group may read, but not everybody."""
+    with explained(path):
+        mode = os.stat(path).st_mode
+    if mode & (stat.S_IROTH | stat.S_IWOTH):
+        reason = f"has mode {stat.S_IMODE(mode):04o}; everybody may use it"
+        raise UnsafePathError(path, reason, f"chmod o-rwx {quote(path)}")
+
+
+def _of_database(path: str) -> Iterator[Row | Fault]:
+    records = open_store(path).load()
+    for account, properties in in_order(records):
+        where = f"account {ascii(str(account))[1:-1]}"
+        if account.realm:
+            yield Row(where, account.authcid, account.realm, properties)
+        else:
+            yield Fault(where, "has an empty realm")
+    for key in orphans(records):
+        yield Fault("database", f"a record's key is no account's: {ascii(key)[2:-1]}")

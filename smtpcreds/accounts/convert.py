@@ -9,14 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import DamagedFileError, ExistsError, InexpressibleError, MissingInputError, UsageError
-from ..files import announce
+from ..files import audit_to_syslog
 from ..postgres import is_url
 from ..sasldb.detect import Format
 from ..sasldb.limits import SQL, rule_of
-from ..sasldb.opening import format_at, open_store
-from ..sasldb.records import by_account, strays
-from ..sasldb.replace import Origin
-from ..sasldb.whole import create
+from ..sasldb.opening import create, format_at, open_store
+from ..sasldb.records import by_account, orphans
+from ..sasldb.replace import NewFile
 
 Records = Mapping[bytes, bytes]
 
@@ -47,7 +46,7 @@ class Conversion:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ConversionRequest:
     """What is to become what.
 
     Attributes:
@@ -61,7 +60,7 @@ class Wish:
     source: str
     target: str
     kind: str
-    origin: Origin
+    origin: NewFile
     force: bool = False
 
 
@@ -85,7 +84,9 @@ def kind_of_target(target: str, wanted: str | None) -> str:
 
 
 def convert(
-    wish: Wish, warn: Callable[[str], None], refuse: Callable[[Sequence[InexpressibleError]], None]
+    wish: ConversionRequest,
+    warn: Callable[[str], None],
+    refuse: Callable[[Sequence[InexpressibleError]], None],
 ) -> Conversion:
     """Write a database of another kind; the old one stays.
 
@@ -111,7 +112,7 @@ def convert(
         refuse(misfits)
     _write(wish, wanted, exists=exists)
     _compare(wish.target, wanted)
-    announce("sasl convert", [(wish.target, f"{len(wanted)} records of {wish.source}")])
+    audit_to_syslog("sasl convert", [(wish.target, f"{len(wanted)} records of {wish.source}")])
     if store.signature() != seen:
         warn(f"{wish.source} was changed meanwhile; convert it again")
     if wish.kind == Format.GDBM and not all(map(bytes.isascii, wanted)):
@@ -134,7 +135,7 @@ def _kind_of_source(source: str) -> str:
     return found
 
 
-def _refuse_target(wish: Wish) -> bool:
+def _refuse_target(wish: ConversionRequest) -> bool:
     """Tell whether there is something in the target, which may be replaced."""
     if _is_same(wish.source, wish.target):
         raise UsageError(wish.target, "is the database itself", "name a new one, and put it in place later")
@@ -160,13 +161,13 @@ def _is_same(source: str, target: str) -> bool:
     return os.path.realpath(source) == os.path.realpath(target)
 
 
-def _refuse_full(wish: Wish, held: Records) -> None:
+def _refuse_full(wish: ConversionRequest, held: Records) -> None:
     if held and not wish.force:
         reason = f"holds {len(held)} records already, which were left alone"
         raise ExistsError(wish.target, reason, "name another database, or pass --force to replace them all")
 
 
-def _write(wish: Wish, wanted: Records, *, exists: bool) -> None:
+def _write(wish: ConversionRequest, wanted: Records, *, exists: bool) -> None:
     def replaced(old: Records) -> dict[bytes, bytes | None]:
         _refuse_full(wish, old)
         return {**dict.fromkeys(old), **wanted}
@@ -204,8 +205,8 @@ def _compare(target: str, wanted: Records) -> None:
         raise DamagedFileError(target, reason, "unless another program changed it meanwhile, convert again")
 
 
-def _conversion(wish: Wish, found: str, records: Records, wanted: Records) -> Conversion:
-    foreign = strays(records)
+def _conversion(wish: ConversionRequest, found: str, records: Records, wanted: Records) -> Conversion:
+    foreign = orphans(records)
     carried = tuple(key for key in foreign if key in wanted)
     refused = tuple(key for key in foreign if key not in wanted)
     accounts = len(by_account(records))

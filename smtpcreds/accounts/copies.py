@@ -17,7 +17,7 @@ from ..files import check_target, exists, explained, remove, set_mode, set_owner
 from ..model import Owner
 from ..sasldb.detect import Format
 from ..sasldb.opening import format_at, open_store
-from ..sasldb.replace import PRIVATE, Origin
+from ..sasldb.replace import PRIVATE, NewFile
 from ..sasldb.store import Change, Edits, Store, edited
 
 Records = Mapping[bytes, bytes]
@@ -28,7 +28,7 @@ class _Place(NamedTuple):
 
     path: str
     kind: Format | None = None
-    origin: Origin = PRIVATE
+    origin: NewFile = PRIVATE
 
 
 def copies_of(site: Site, database: str) -> tuple[str, ...]:
@@ -60,7 +60,7 @@ def apply_with(copies: Sequence[str], store: Store, change: Change) -> None:
         raise
 
 
-def make_copy(database: str, path: str, origin: Origin) -> None:
+def make_copy(database: str, path: str, origin: NewFile) -> None:
     """Make a copy, or give one that exists the records, format, mode and owner that it should have.
 
     Raises:
@@ -113,7 +113,7 @@ def _put(place: _Place, records: Records) -> None:
     origin = place.origin
     status = check_target(place.path)
     if status and not _is_readable(place):
-        origin = Origin(status.st_mode & 0o777, Owner(status.st_uid, status.st_gid))
+        origin = NewFile(status.st_mode & 0o777, Owner(status.st_uid, status.st_gid))
         remove(place.path)
     store = open_store(place.path, new=place.kind, origin=origin)
     store.apply(lambda old: {**dict.fromkeys(old), **records})
@@ -127,7 +127,7 @@ def _is_readable(place: _Place) -> bool:
     return True
 
 
-def _adorn(path: str, origin: Origin) -> None:
+def _adorn(path: str, origin: NewFile) -> None:
     """Set owner and mode; a reader that loses access loses it first."""
     found = os.stat(path)
     if found.st_mode & 0o777 & ~origin.mode:

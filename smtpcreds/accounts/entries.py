@@ -1,12 +1,159 @@
 """What a database holds, account by account, without secrets."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple, Self
 
+from ..errors import DataError
 from ..model import Account
-from ..sasldb.records import USER_PASSWORD, in_order
-from .mechanisms import ALL, are_ordinary, is_ordinary, remarks, served
+from ..names import BY_PASSWORD
+from ..passwords import MIN_ITERATIONS, parse_scram
+from ..sasldb.records import AUTH_PASSWORD, MAX_VALUE, MECHANISM_SECRETS, USER_PASSWORD, in_order
+from .stored import first_value
+
+# What Cyrus SASL 2.1.28 makes of the properties an account has: mechanisms to serve, and oddities.
+
+STRONGEST_FIRST = (*BY_PASSWORD, "OTP", "SRP")
+
+CLEAR_TEXT = frozenset(BY_PASSWORD)
+"""What a ``userPassword`` serves."""
+MAX_LOGIN = 1024
+"""Octets; the plugin of LOGIN refuses more from the client."""
+
+LENGTHS = {
+    "cmusaslsecretCRAM-MD5": 32,
+    "cmusaslsecretDIGEST-MD5": 16,
+    "cmusaslsecretPLAIN": 33,
+}
+"""Shorter ones open nothing; of longer ones the rest is ignored (observed)."""
+_SERVED_BY = {
+    "cmusaslsecretCRAM-MD5": frozenset({"CRAM-MD5"}),
+    "cmusaslsecretDIGEST-MD5": frozenset({"DIGEST-MD5"}),
+    "cmusaslsecretPLAIN": frozenset({"PLAIN", "LOGIN"}),
+    "cmusaslsecretOTP": frozenset({"OTP"}),
+    "cmusaslsecretSRP": frozenset({"SRP"}),
+}
+_LOOKED_AT_BESIDE = frozenset({"cmusaslsecretPLAIN", "cmusaslsecretOTP", "cmusaslsecretSRP"})
+"""Read even where there is a userPassword; the others are not (observed)."""
+
+
+def served(properties: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Return the mechanisms, strongest first, that a relay with all plugins can serve the account.
+
+    An ``authPassword`` holds one verifier and serves the one SCRAM variant that it names (RFC 5803); a
+    verifier that is cut off serves nothing.
+    """
+    if is_ordinary(properties):
+        return ALL
+    clear = properties.get(USER_PASSWORD)
+    found = {mechanism for name in properties for mechanism in _served_by(name, properties)}
+    if clear is not None:
+        found |= _clear_text(clear)
+    elif scram := _scram(properties.get(AUTH_PASSWORD)):
+        found.add(scram)
+    return ordered(found)
+
+
+def ordered(mechanisms: Iterable[str]) -> tuple[str, ...]:
+    """Return the mechanisms, strongest first."""
+    return tuple(sorted(mechanisms, key=STRONGEST_FIRST.index))
+
+
+ALL = ordered(CLEAR_TEXT)
+"""What an ordinary account can be served by."""
+
+
+def remarks(properties: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Return what an administrator should know of an account's properties; usually nothing."""
+    return () if is_ordinary(properties) else tuple(_remarks(properties))
+
+
+def is_ordinary(properties: Mapping[str, bytes]) -> bool:
+    """Tell whether there is a userPassword, not an odd one, and nothing else; most accounts are such."""
+    return len(properties) == 1 and USER_PASSWORD in properties and are_ordinary(properties.values())
+
+
+def are_ordinary(values: Collection[bytes]) -> bool:
+    """Tell whether there is nothing odd about any of these clear passwords."""
+    joined = b"\0".join((*values, b""))
+    return (
+        all(values)
+        and joined.count(b"\0") == len(values)
+        and b"\r\0" not in joined
+        and max(map(len, values), default=0) <= MAX_LOGIN
+    )
+
+
+def _clear_text(value: bytes) -> frozenset[str]:
+    if not value:
+        return frozenset({"PLAIN", "LOGIN"})
+    if len(value) > MAX_VALUE:
+        return frozenset()
+    return CLEAR_TEXT if len(value) <= MAX_LOGIN else CLEAR_TEXT - {"LOGIN"}
+
+
+def _served_by(name: str, properties: Mapping[str, bytes]) -> frozenset[str]:
+    if len(properties[name]) < LENGTHS.get(name, 1):
+        return frozenset()
+    if USER_PASSWORD in properties and name not in _LOOKED_AT_BESIDE:
+        return frozenset()
+    return _SERVED_BY.get(name, frozenset())
+
+
+def _scram(stored: bytes | None) -> str | None:
+    """Return the mechanism of a value that servers and clients of Cyrus SASL accept."""
+    if stored is None:
+        return None
+    try:
+        return parse_scram(first_value(stored)).mechanism
+    except DataError:
+        return None
+
+
+def _clear_remarks(value: bytes) -> Iterator[str]:
+    if not value:
+        yield "userPassword is empty: PLAIN and LOGIN open it to an empty password"
+    if b"\0" in value:
+        yield "userPassword holds a NUL, and servers read it up to there"
+    if value.endswith(b"\r"):
+        yield "userPassword ends in a carriage return, which clients would have to send"
+    if len(value) > MAX_VALUE:
+        yield f"userPassword is over {MAX_VALUE} octets, which no server reads, and serves nothing"
+    elif len(value) > MAX_LOGIN:
+        yield f"userPassword is over {MAX_LOGIN} octets, too long for LOGIN"
+
+
+def _remarks(properties: Mapping[str, bytes]) -> Iterator[str]:
+    clear = properties.get(USER_PASSWORD)
+    if clear is not None:
+        yield from _clear_remarks(clear)
+        yield from _beside(properties)
+    elif AUTH_PASSWORD in properties:
+        yield from _scram_remarks(properties[AUTH_PASSWORD])
+    for name, length in LENGTHS.items():
+        if len(properties.get(name, bytes(length))) < length:
+            yield f"{name} has {len(properties[name])} octets instead of {length} and serves nothing"
+
+
+def _beside(properties: Mapping[str, bytes]) -> Iterator[str]:
+    for name in (AUTH_PASSWORD, *MECHANISM_SECRETS):
+        if name in _LOOKED_AT_BESIDE and name in properties:
+            yield f"{name} opens the account too, beside userPassword and perhaps by an old password"
+        elif name in properties:
+            yield f"{name} is not looked at beside userPassword"
+
+
+def _scram_remarks(stored: bytes) -> Iterator[str]:
+    try:
+        keys = parse_scram(first_value(stored))
+    except DataError as error:
+        yield f"{error.subject} {error.reason}, and serves nothing"
+        return
+    if keys.iterations < MIN_ITERATIONS:
+        yield f"authPassword has {keys.iterations} iterations; newer clients refuse under {MIN_ITERATIONS}"
+    if b" " in stored:
+        yield "authPassword holds several values; servers read the first one"
+
 
 ORDINARY = (USER_PASSWORD,)
 _END = b"\0" + USER_PASSWORD.encode()

@@ -8,30 +8,30 @@ from ..errors import ExistsError, InexpressibleError, PasswordRefusedError, Usag
 from ..files import check_target, sweep_target, write_new
 from ..model import Account, Artifact
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, in_order
-from .book import AccountBook
-from .forms import first_value
-from .mechanisms import served
-from .readers.table import ENCODED
+from .database import AccountDatabase
+from .entries import served
+from .readers import ENCODED
+from .stored import first_value
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class StoredAccount:
     """One account with everything that the database has of it; ``properties`` are secrets."""
 
     account: Account
     properties: Mapping[str, bytes] = field(repr=False)
 
 
-Writer = Callable[[Sequence[Holding]], str]
+Writer = Callable[[Sequence[StoredAccount]], str]
 """Returns the text of a whole file, in which octets that are not UTF-8 are surrogates."""
 
 
-def holdings(book: AccountBook) -> list[Holding]:
+def stored_accounts(accounts: AccountDatabase) -> list[StoredAccount]:
     """Return all accounts, sorted by realm and name."""
-    return [Holding(account, held) for account, held in in_order(book.records())]
+    return [StoredAccount(account, held) for account, held in in_order(accounts.records())]
 
 
-def plain_text(found: Sequence[Holding], kind: str) -> str:
+def plain_text(found: Sequence[StoredAccount], kind: str) -> str:
     """Return accounts, mechanisms and names of properties; no secret.
 
     Raises:
@@ -40,7 +40,7 @@ def plain_text(found: Sequence[Holding], kind: str) -> str:
     return _chosen(_PLAIN, kind, "; without --reveal there is csv or jsonl")(found)
 
 
-def revealing_text(found: Sequence[Holding], kind: str) -> str:
+def revealing_text(found: Sequence[StoredAccount], kind: str) -> str:
     """Return everything, secrets too, so that ``import`` makes the same accounts of it.
 
     Raises:
@@ -82,7 +82,7 @@ def _chosen(writers: Mapping[str, Writer], kind: str, more: str) -> Writer:
     return writers[kind]
 
 
-def _plain_table(found: Sequence[Holding]) -> str:
+def _plain_table(found: Sequence[StoredAccount]) -> str:
     rows = (
         (h.account.authcid, h.account.realm, " ".join(served(h.properties)), " ".join(sorted(h.properties)))
         for h in found
@@ -90,7 +90,7 @@ def _plain_table(found: Sequence[Holding]) -> str:
     return _csv(("user", "realm", "mechanisms", "properties"), rows)
 
 
-def _plain_lines(found: Sequence[Holding]) -> str:
+def _plain_lines(found: Sequence[StoredAccount]) -> str:
     return _json(
         {
             "user": h.account.authcid,
@@ -102,14 +102,14 @@ def _plain_lines(found: Sequence[Holding]) -> str:
     )
 
 
-def _whole_table(found: Sequence[Holding]) -> str:
+def _whole_table(found: Sequence[StoredAccount]) -> str:
     """One column for each property that some account has, all but the password in Base64."""
     others = sorted({name for h in found for name in h.properties} - {USER_PASSWORD})
     header = ("user", "password", "realm", *(name + ENCODED for name in others))
     return _csv(header, (_cells(h, others) for h in found))
 
 
-def _cells(holding: Holding, others: Sequence[str]) -> Iterator[str]:
+def _cells(holding: StoredAccount, others: Sequence[str]) -> Iterator[str]:
     values = holding.properties
     if empty := [name for name, value in values.items() if not value]:
         reason = f"has an empty {empty[0]}, which csv can't tell from none"
@@ -120,11 +120,11 @@ def _cells(holding: Holding, others: Sequence[str]) -> Iterator[str]:
     yield from (b64encode(values.get(name, b"")).decode() for name in others)
 
 
-def _whole_lines(found: Sequence[Holding]) -> str:
+def _whole_lines(found: Sequence[StoredAccount]) -> str:
     return _json(map(_object, found))
 
 
-def _object(holding: Holding) -> dict[str, object]:
+def _object(holding: StoredAccount) -> dict[str, object]:
     values = dict(holding.properties)
     whole: dict[str, object] = {"user": holding.account.authcid, "realm": holding.account.realm}
     secret = values.pop(USER_PASSWORD, None)
@@ -135,11 +135,11 @@ def _object(holding: Holding) -> dict[str, object]:
     return whole
 
 
-def _passwd_file(found: Sequence[Holding]) -> str:
+def _passwd_file(found: Sequence[StoredAccount]) -> str:
     return "".join(f"{h.account}:{_dovecot_secret(h)}\n" for h in found)
 
 
-def _dovecot_secret(holding: Holding) -> str:
+def _dovecot_secret(holding: StoredAccount) -> str:
     """Return the field of a passwd-file. Clear text goes before a verifier, as it does in Cyrus SASL."""
     from ..passwords import DOVECOT_SCRAM, dovecot_verifier
 

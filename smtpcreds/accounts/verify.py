@@ -10,9 +10,9 @@ from ..passwords import is_cram_md5_of, is_digest_md5_of, is_plain_of, is_scram_
 from ..sasldb import libsasl
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD
 from ..secret import Secret
-from .book import AccountBook
-from .forms import first_value, property_of
-from .mechanisms import CLEAR_TEXT, LENGTHS, served
+from .database import AccountDatabase
+from .entries import CLEAR_TEXT, LENGTHS, served
+from .stored import first_value, property_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +40,17 @@ class Verdict:
 
 
 def verify(
-    book: AccountBook, account: Account, secret: Secret, mechanisms: Sequence[str] = ()
+    accounts: AccountDatabase, account: Account, secret: Secret, mechanisms: Sequence[str] = ()
 ) -> list[Verdict]:
     """Return a verdict for each mechanism asked for; by default for each that the account serves.
 
     Raises:
         NoSuchAccountError: it is not in the database.
     """
-    held = book.properties(account)
+    held = accounts.properties(account)
     asked = tuple(mechanisms) or served(held)
     checked = [mechanism for mechanism in asked if mechanism in CLEAR_TEXT]
-    answers = libsasl.ask(book.database, account, secret, checked) if checked else {}
+    answers = libsasl.ask(accounts.database, account, secret, checked) if checked else {}
     nothing = libsasl.Answer(None, "can't be checked")
     return [
         Verdict(m, opens(held, account, secret, m), answer.opens, answer.reason)
@@ -79,17 +79,17 @@ def opens(held: Mapping[str, bytes], account: Account, secret: Secret, mechanism
     return _is_hashed(held, account, secret, "PLAIN" if mechanism == "LOGIN" else mechanism)
 
 
-def credential(book: AccountBook, account: Account, secret: Secret) -> Credential:
+def credential(accounts: AccountDatabase, account: Account, secret: Secret) -> Credential:
     """Return the account with a secret that was kept elsewhere.
 
     Raises:
         NoSuchAccountError: it is not in the database.
         PasswordRefusedError: the secret does not open it.
     """
-    if not opens_any(book.properties(account), account, secret):
-        hint = f"give it another one: smtpcreds sasl passwd {book.shown(account)} --auth-info FILE"
+    if not opens_any(accounts.properties(account), account, secret):
+        hint = f"give it another one: smtpcreds sasl passwd {accounts.shown(account)} --auth-info FILE"
         raise PasswordRefusedError(str(account), "is not opened by this password", hint)
-    return Credential(account, secret, book.site.realm)
+    return Credential(account, secret, accounts.site.realm)
 
 
 def opens_any(held: Mapping[str, bytes], account: Account, secret: Secret) -> bool:

@@ -4,22 +4,92 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from ..authority.reading import has_inventory
+from ..ca.layout import has_inventory
 from ..config import Site
 from ..errors import SmtpcredsError, UsageError
 from ..files import exclusive, explained, is_directory
-from ..files.explain import explain
+from ..files.guard import explain
 from ..transaction import Transaction
-from .checks import CHECKS
+from . import accounts, certificates, others, permissions, sasl_conf, sendmail
 from .codes import CODES
 from .finding import Finding, Repair, unchecked
-from .world import World
+from .world import Host
 
-Check = Callable[[World], Iterator[Finding]]
+# The table of checks, in the order in which their findings are shown.
+
+CHECKS: tuple[Callable[[Host], Iterator[Finding]], ...] = (
+    permissions.parents,
+    permissions.directories,
+    permissions.keys,
+    permissions.others,
+    permissions.ca_key,
+    permissions.databases,
+    permissions.credentials,
+    permissions.state,
+    permissions.configuration,
+    permissions.database_password,
+    permissions.readers,
+    certificates.loadable,
+    certificates.belongs,
+    certificates.closes,
+    certificates.dates,
+    certificates.revoked,
+    certificates.names,
+    certificates.roles,
+    certificates.strong,
+    certificates.shared,
+    certificates.present,
+    certificates.readable,
+    certificates.current,
+    certificates.issued,
+    certificates.missing,
+    certificates.stale,
+    certificates.sent,
+    certificates.public,
+    accounts.readable,
+    accounts.backend,
+    accounts.copies,
+    accounts.unknown_records,
+    accounts.realms,
+    accounts.properties,
+    accounts.logins,
+    accounts.free_space,
+    sasl_conf.places,
+    sasl_conf.well_formed,
+    sasl_conf.methods,
+    sasl_conf.engines,
+    sasl_conf.databases,
+    sasl_conf.plugins,
+    sasl_conf.offers,
+    sendmail.authorities,
+    sendmail.paths,
+    sendmail.digest,
+    sendmail.mechanisms,
+    sendmail.dead_credentials,
+    sendmail.fallback,
+    sendmail.names,
+    sendmail.credentials,
+    sendmail.authinfo,
+    sendmail.rules,
+    sendmail.maps,
+    sendmail.compiled,
+    sendmail.written,
+    sendmail.running,
+    others.server,
+    others.client,
+    others.chroot,
+    others.revocation,
+    others.chains,
+    others.exim,
+    others.dovecot,
+)
+
+
+Check = Callable[[Host], Iterator[Finding]]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class CodeSelection:
     """Which codes are asked for: those of ``only``, or all; without those of ``ignore``."""
 
     only: frozenset[str] = frozenset()
@@ -31,27 +101,27 @@ class Choice:
         return name not in self.ignore and (not self.only or name in self.only)
 
 
-def choice(only: Collection[str], ignore: Collection[str]) -> Choice:
+def choice(only: Collection[str], ignore: Collection[str]) -> CodeSelection:
     """Parse codes as typed; upper and lower case are the same, and a family stands for its codes.
 
     Raises:
         UsageError: no such code.
     """
-    return Choice(_codes(only), _codes(ignore))
+    return CodeSelection(_codes(only), _codes(ignore))
 
 
-def audit(site: Site, wanted: Choice = Choice()) -> list[Finding]:
+def audit(site: Site, wanted: CodeSelection = CodeSelection()) -> list[Finding]:
     """Return what is wrong, each thing once, in the order of the checks.
 
     What one check can't look at is a finding of its own, and the others go on.
     """
-    world = World(site)
+    world = Host(site)
     found = [finding for check in CHECKS for finding in _run(check, world)]
     found += map(unchecked, world.unread)
     return [finding for finding in dict.fromkeys(found) if wanted.takes(finding)]
 
 
-def fix(work: Transaction, wanted: Choice = Choice()) -> int:
+def fix(work: Transaction, wanted: CodeSelection = CodeSelection()) -> int:
     """Make the repairs that are safe; return how many were made.
 
     A repair that fails is a warning, and its finding stays. The transaction is one that takes no lock by
@@ -85,7 +155,7 @@ def _record(work: Transaction, done: int) -> None:
         work.warn(f"the repairs were not recorded: {error}")
 
 
-def _run(check: Check, world: World) -> Iterable[Finding]:
+def _run(check: Check, world: Host) -> Iterable[Finding]:
     found: list[Finding] = []
     try:
         found.extend(check(world))

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from ..errors import DamagedFileError
 from ..mta import sasl_conf
 from ..postgres import is_url
+from .accounts import DEAD_SENDMAIL_CONFS, DEAD_SMTPD_CONFS, PLUGINS, SENDMAIL_CONFS, SMTPD_CONFS
 from .finding import Finding, found
-from .sasl_files import DEAD_SENDMAIL_CONFS, DEAD_SMTPD_CONFS, PLUGINS, SENDMAIL_CONFS, SMTPD_CONFS
-from .world import World
+from .world import Host
 
 METHODS = frozenset({"auxprop", "auxprop-hashed", "saslauthd", "authdaemond", "alwaystrue"})
 """What libsasl2 2.1.28 knows."""
@@ -53,7 +53,7 @@ class Conf:
         return tuple(self.settings.get("auxprop_plugin", "sasldb").lower().split())
 
 
-def confs(world: World) -> Iterator[Conf]:
+def confs(world: Host) -> Iterator[Conf]:
     """Yield the configurations that are read and can be."""
     for program, path, content in _files(world):
         try:
@@ -63,7 +63,7 @@ def confs(world: World) -> Iterator[Conf]:
         yield Conf(program, path, {key: value.decode(errors="replace") for key, value in settings.items()})
 
 
-def well_formed(world: World) -> Iterator[Finding]:
+def well_formed(world: Host) -> Iterator[Finding]:
     """Every line is one that libsasl2 can read."""
     for _, path, content in _files(world):
         try:
@@ -72,7 +72,7 @@ def well_formed(world: World) -> Iterator[Finding]:
             yield found("SASL010", path, error.reason, error.hint or "correct the line")
 
 
-def methods(world: World) -> Iterator[Finding]:
+def methods(world: Host) -> Iterator[Finding]:
     """pwcheck_method is one of Cyrus SASL 2, not of the first version."""
     for conf in confs(world):
         for method in conf.settings.get("pwcheck_method", "auxprop").lower().split():
@@ -85,7 +85,7 @@ def methods(world: World) -> Iterator[Finding]:
                 yield found("SASL009", conf.path, reason, cure)
 
 
-def engines(world: World) -> Iterator[Finding]:
+def engines(world: Host) -> Iterator[Finding]:
     """The sql plugin is not asked to read SQLite, whose quoting it gets wrong."""
     for conf in confs(world):
         engine = conf.settings.get("sql_engine", "").lower()
@@ -96,7 +96,7 @@ def engines(world: World) -> Iterator[Finding]:
             )
 
 
-def databases(world: World) -> Iterator[Finding]:
+def databases(world: Host) -> Iterator[Finding]:
     """The mail server reads the database that is kept here, or a copy that is kept in step with it."""
     kept, copies = world.site.settings.sasl.database, world.site.settings.sasl.copies
     jail = world.postfix.value("queue_directory") if world.postfix else ""
@@ -112,7 +112,7 @@ def databases(world: World) -> Iterator[Finding]:
             yield found("SASL014", conf.path, reason, f"set auxprop_plugin: sasldb in {conf.path}")
 
 
-def _cure_of_place(world: World, conf: str, places: Iterable[str]) -> str:
+def _cure_of_place(world: Host, conf: str, places: Iterable[str]) -> str:
     """Return how the place that is read comes to be kept: as a copy, if there is a database."""
     there = [place for place in places if os.path.exists(world.path(place))]
     if not there or is_url(world.site.settings.sasl.database):
@@ -122,7 +122,7 @@ def _cure_of_place(world: World, conf: str, places: Iterable[str]) -> str:
     return f"write copies = [{copies}] in table [sasl] of {site.settings_path}, or set sasldb_path in {conf}"
 
 
-def places(world: World) -> Iterator[Finding]:
+def places(world: Host) -> Iterator[Finding]:
     """No configuration lies where nobody reads it while none lies where it is read."""
     searched: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...]
     searched = (("Sendmail", DEAD_SENDMAIL_CONFS, SENDMAIL_CONFS, "SASL013"),)
@@ -137,7 +137,7 @@ def places(world: World) -> Iterator[Finding]:
                 yield found(code, path, reason, f"mv {path} {world.path(alive[0])}")
 
 
-def plugins(world: World) -> Iterator[Finding]:
+def plugins(world: Host) -> Iterator[Finding]:
     """Each mechanism and backend that is named has its plugin; nothing is said where there is no SASL."""
     installed = _installed(world)
     if not installed:
@@ -157,7 +157,7 @@ def plugins(world: World) -> Iterator[Finding]:
                 yield found("SASL008", conf.path, reason, f"apt-get install {package}")
 
 
-def offers(world: World) -> Iterator[Finding]:
+def offers(world: Host) -> Iterator[Finding]:
     """What sendmail.cf offers is not cut down by mech_list."""
     offered = [name.upper() for name in world.sendmail.words("AuthMechanisms")] if world.sendmail else []
     for conf in confs(world):
@@ -172,7 +172,7 @@ def offers(world: World) -> Iterator[Finding]:
             yield found("SASL015", conf.path, reason, f"write mech_list: {' '.join(offered)}")
 
 
-def _files(world: World) -> Iterator[tuple[str, str, bytes]]:
+def _files(world: Host) -> Iterator[tuple[str, str, bytes]]:
     """Yield program, path and content of the configuration that each program reads."""
     for program, candidates in (("sendmail", SENDMAIL_CONFS), ("postfix", SMTPD_CONFS)):
         path = next((p for p in map(world.path, candidates) if os.path.exists(p)), None)
@@ -181,12 +181,12 @@ def _files(world: World) -> Iterator[tuple[str, str, bytes]]:
             yield program, path, content
 
 
-def _installed(world: World) -> set[str]:
+def _installed(world: Host) -> set[str]:
     directories = (found for pattern in PLUGINS for found in glob.glob(world.path(pattern)))
     return {name for directory in directories for name in world.names(directory) if name.startswith("lib")}
 
 
-def _named_mechanisms(world: World) -> Iterator[tuple[str, str]]:
+def _named_mechanisms(world: Host) -> Iterator[tuple[str, str]]:
     """Yield each mechanism that is to be offered with the file that says so."""
     named = {name: conf.path for conf in confs(world) for name in conf.mechanisms}
     if world.sendmail:

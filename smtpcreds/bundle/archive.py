@@ -1,22 +1,97 @@
-"""A bundle as tar: what any tar extracts, and of which only what was written so is read back.
-
-Before the first member stands a global extended header with a comment, as ``git archive`` has it; every tar
-skips it. It holds the label and the SHA-256 of all that follows, so that damage is found before anything is
-written. It proves nothing about where the bundle is from.
-
-Reading takes one header at a time, of three kinds of members; so there is no extension, long name or sparse
-file by which a crafted archive could mean more than it shows.
-"""
+"""A bundle as tar, in the clear or encrypted: what any tar extracts, and what is read back of it."""
 
 import re
 import tarfile
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from hashlib import sha256
 from io import BytesIO
+from typing import Any
 
-from ..errors import DamagedFileError, DataError, ForeignFormatError
-from .member import Kind, Label, Member
+from ..errors import (
+    DamagedFileError,
+    DataError,
+    ForeignFormatError,
+    PasswordRefusedError,
+    UnavailableError,
+    UsageError,
+    WrongPassphraseError,
+)
+from ..secret import Secret
+
+# One member of a bundle, and the name under which the whole of it goes.
+
+README = "etc/smtpcreds/README.bundle"
+SETTINGS = "etc/smtpcreds/client.toml"
+"""Not smtpcreds.toml, so that tar never replaces what an administrator wrote there."""
+
+
+class Kind(Enum):
+    """What a member is; the value is its type in tar (POSIX.1-2017, pax, ustar header)."""
+
+    FILE = b"0"
+    LINK = b"2"
+    DIRECTORY = b"5"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member.
+
+    Attributes:
+        path: relative to the host's root, without a leading slash.
+        mode: permission bits.
+        content: of a file.
+        kind: what it is.
+        target: of a symbolic link.
+        user: name of its owner; numbers mean something else on every host.
+        group: name of its group.
+    """
+
+    path: str
+    mode: int
+    content: bytes = field(default=b"", repr=False)
+    kind: Kind = Kind.FILE
+    target: str = ""
+    user: str = "root"
+    group: str = "root"
+
+    @property
+    def directory(self) -> str:
+        """Where it lies."""
+        return self.path.rpartition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """Its last part."""
+        return self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Whom a bundle is for.
+
+    Attributes:
+        host: full name of the client host.
+        program: name of a mail program in the role of a client.
+        fingerprint: SHA-256 of the hub's certificate, hex, for programs that need it; or empty.
+    """
+
+    host: str
+    program: str
+    fingerprint: str = ""
+
+
+# A bundle as tar: what any tar extracts, and of which only what was written so is read back.
+#
+# Before the first member stands a global extended header with a comment, as ``git archive`` has it; every tar
+# skips it. It holds the label and the SHA-256 of all that follows, so that damage is found before anything is
+# written. It proves nothing about where the bundle is from.
+#
+# Reading takes one header at a time, of three kinds of members; so there is no extension, long name or sparse
+# file by which a crafted archive could mean more than it shows.
 
 MAX_MEMBER = 16 << 20
 """Octets; a CRL of 100,000 entries is a quarter of it."""
@@ -116,3 +191,109 @@ def _header(block: bytes, subject: str) -> tarfile.TarInfo:
 
 def _shown(name: str) -> str:
     return ascii(name[:100])[1:-1]
+
+
+# A bundle in the form of age (age-encryption.org/v1), which Debian's program ``age`` opens.
+#
+# The cryptography library writes CMS for RSA recipients only and knows no passphrases there; PKCS #12 holds
+# no files. So the optional package ``pyrage`` does it: the age library of Rust.
+
+_MAGIC = b"age-encryption.org/v1\n"
+_ARMOR = b"-----BEGIN AGE ENCRYPTED FILE-----"
+_BY_PASSPHRASE = b"-> scrypt "
+SUFFIX = ".age"
+NAME = "age"
+
+
+def is_encrypted(data: bytes) -> bool:
+    """Tell whether the data is a file of age."""
+    return data.startswith((_MAGIC, _ARMOR))
+
+
+def encrypt_by_passphrase(data: bytes, passphrase: Secret) -> bytes:
+    """Encrypt the data; its key is derived by scrypt, which takes about a second.
+
+    Raises:
+        PasswordRefusedError: an empty passphrase, or one that nobody can type.
+        UnavailableError: the package is not installed.
+    """
+    sealed: bytes = _age().passphrase.encrypt(data, _text(passphrase))
+    return sealed
+
+
+def encrypt_to(data: bytes, recipients: Iterable[str]) -> bytes:
+    """Encrypt the data so that each of the recipients can open it; see :func:`check_recipients`."""
+    sealed: bytes = _age().encrypt(data, _parsed(recipients))
+    return sealed
+
+
+def check_recipients(recipients: Iterable[str]) -> None:
+    """Accept public keys: ``age1...``, or a line of SSH (``ssh-ed25519 ...``, ``ssh-rsa ...``).
+
+    Raises:
+        UsageError: something else.
+        UnavailableError: the package is not installed.
+    """
+    _parsed(recipients)
+
+
+def check_available() -> None:
+    """Raise UnavailableError where the package is not installed."""
+    _age()
+
+
+def check_passphrase(passphrase: Secret) -> None:
+    """Raise PasswordRefusedError for a passphrase that is empty, or that nobody can type."""
+    _text(passphrase)
+
+
+def decrypt(data: bytes, passphrase: Secret, subject: str) -> bytes:
+    """Decrypt a file that was encrypted under a passphrase.
+
+    Raises:
+        WrongPassphraseError: it does not open the file (or, what can't be told apart, that was altered).
+        DataError: the file was encrypted for keys.
+        UnavailableError: the package is not installed.
+    """
+    if not data.startswith(_ARMOR) and _BY_PASSPHRASE not in data[:200]:
+        reason = "was encrypted for a key, not under a passphrase"
+        raise DataError(subject, reason, f"age -d -i KEYFILE {subject} | smtpcreds setup --client -")
+    age = _age()
+    try:
+        plain: bytes = age.passphrase.decrypt(data, _text(passphrase))
+    except age.DecryptError:
+        raise WrongPassphraseError(subject, "the passphrase does not open it, or it was altered") from None
+    return plain
+
+
+def _text(passphrase: Secret) -> str:
+    try:
+        text = passphrase.reveal().decode()
+    except UnicodeDecodeError:
+        raise PasswordRefusedError(NAME, "the passphrase is not UTF-8, so age can't be given it") from None
+    if not text or not text.isprintable():
+        reason = "the passphrase has characters that can't be typed" if text else "the passphrase is empty"
+        raise PasswordRefusedError(NAME, reason)
+    return text
+
+
+def _parsed(recipients: Iterable[str]) -> list[Any]:
+    age = _age()
+    found = []
+    for text in recipients:
+        kind = age.ssh if text.startswith("ssh-") else age.x25519
+        try:
+            found.append(kind.Recipient.from_str(text))
+        except age.RecipientError:
+            reason = f"takes age1... or ssh-ed25519 ..., not {text[:60]!r}"
+            raise UsageError("--recipient", reason) from None
+    return found
+
+
+def _age() -> Any:
+    try:
+        import pyrage
+    except ImportError:
+        hint = "pip install 'smtpcreds[age]', or let Debian's age do it: smtpcreds bundle HOST -o - | age -p"
+        raise UnavailableError(NAME, "the Python package pyrage is not installed", hint) from None
+    return pyrage

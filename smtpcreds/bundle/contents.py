@@ -1,14 +1,153 @@
 """What is in a bundle, and in which order: directories, trust, key, certificate, the program's files."""
 
+import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any
 
-from ..authority.layout import Pair, pair_of
-from ..config import Site
-from ..deploy.standing import octets_of
+from ..ca.authority import CA
+from ..ca.directory import certificate_file
+from ..ca.layout import Pair, pair_of
+from ..ca.requests import SignedCsr
+from ..config import TABLES, Settings, Site, parse_settings
+from ..deploy.facts import RenderOptions
+from ..deploy.files import octets_of
+from ..errors import DataError, ExistsError, MissingInputError
+from ..files import read_private
+from ..inventory.port import Inventory
+from ..inventory.rows import CertificateRow as Row
+from ..inventory.rows import serial_text
 from ..model import Artifact, Link
-from ..mta.port import Facts, Program, Rendered
-from .member import README, SETTINGS, Kind, Member
-from .papers import Papers
+from ..mta.program import Facts, Include, Program, Rendered
+from ..pki.chains import climb
+from ..pki.encoding import parse_certificate
+from ..pki.keys import PrivateKey, decode_key, encode_key, public_id
+from ..pki.values import Certificate
+from ..secret import Secret
+from .archive import README, SETTINGS, Kind, Member
+
+# The certificate of a client host, and its key where the hub has it for a moment or for good.
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a host shows to others.
+
+    Attributes:
+        certificate: itself.
+        pem: it and those between it and the root.
+        key: PEM, unencrypted; None where the host has it.
+    """
+
+    certificate: Certificate
+    pem: bytes
+    key: Secret | None = field(default=None, repr=False)
+
+    @property
+    def serial(self) -> str:
+        """The serial number as the inventory has it."""
+        return serial_text(self.certificate.serial_number)
+
+
+class KeySource(Enum):
+    """Where papers come from."""
+
+    NEW = "issue"
+    """Signed now, for a key that is made now and kept nowhere but in the bundle."""
+    REQUEST = "sign"
+    """Signed now, for the key of the host's request."""
+    PAIR = "copy"
+    """A pair that lies on the hub."""
+    CERTIFICATE = "look up"
+    """A certificate that was issued, for a key that the host has."""
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialSource:
+    """Where the papers of one bundle come from.
+
+    Attributes:
+        origin: see there.
+        row: the certificate that the host has; None where it has none.
+        pair: where it lies, of a PAIR.
+    """
+
+    origin: KeySource
+    row: Row | None = None
+    pair: Pair | None = None
+
+    @property
+    def is_signed(self) -> bool:
+        """Tell whether the authority has to sign."""
+        return self.origin in {KeySource.NEW, KeySource.REQUEST}
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateOptions:
+    """What a person says of the certificate.
+
+    Attributes:
+        request: the host keeps its own key, and here is its request.
+        new_key: whatever certificate the host has, it gets a new one with a new key.
+        with_key: False leaves the key out.
+    """
+
+    request: bool = False
+    new_key: bool = False
+    with_key: bool = True
+
+
+def choose(site: Site, inventory: Inventory | None, host: str, terms: CertificateOptions) -> CredentialSource:
+    """Return where the papers come from.
+
+    Raises:
+        ExistsError: the host has a valid certificate, and its key is not on the hub.
+        MissingInputError: no key is wanted, and there is no certificate either.
+    """
+    row = inventory.current(host, site.clock()) if inventory else None
+    if terms.request or terms.new_key:
+        return CredentialSource(KeySource.REQUEST if terms.request else KeySource.NEW, row)
+    if row is None:
+        if not terms.with_key:
+            raise MissingInputError(host, "has no valid certificate", f"smtpcreds bundle {host}")
+        return CredentialSource(KeySource.NEW)
+    if not terms.with_key:
+        return CredentialSource(KeySource.CERTIFICATE, row)
+    pair = Pair(site.root.locate(row.directory)) if row.is_on(site.machine) else None
+    if pair is None:
+        reason = f"has a certificate until {row.not_after:%Y-%m-%d}, and only {host} has its key"
+        hint = "--no-key to send the certificate alone, or --new-key to issue another one"
+        raise ExistsError(host, reason, hint)
+    return CredentialSource(KeySource.PAIR, row, pair)
+
+
+def existing_credentials(ca: CA, inventory: Inventory, row: Row, pair: Pair | None) -> Credentials:
+    """Return the papers that exist.
+
+    Raises:
+        MissingInputError: the key is gone.
+        DataError: it is another one's.
+    """
+    certificate = parse_certificate(inventory.der(row.authority, row.serial), row.host)
+    key = _key_of(pair, certificate, row.host) if pair else None
+    above = climb(certificate, ca.trusted)[1:]
+    return Credentials(certificate, certificate_file(certificate, above), key)
+
+
+def signed_credentials(granted: SignedCsr, key: PrivateKey | None) -> Credentials:
+    """Return papers that were signed just now."""
+    return Credentials(granted.certificate, granted.pem, Secret(encode_key(key)) if key else None)
+
+
+def _key_of(pair: Pair, certificate: Certificate, host: str) -> Secret:
+    content = read_private(pair.key)
+    if public_id(decode_key(content, None, pair.key)) != public_id(certificate):
+        reason = f"is not the key of the certificate that {host} got last"
+        raise DataError(pair.key, reason, "--new-key issues another pair")
+    return Secret(content)
+
 
 OURS = "smtpcreds"
 """Last part of the directories that only this program uses; of others no mode is carried."""
@@ -18,7 +157,7 @@ def members(
     site: Site,
     program: Program,
     facts: Facts,
-    papers: Papers,
+    credentials: Credentials,
     around: Iterable[Artifact | Link],
     texts: dict[str, bytes],
 ) -> tuple[Member, ...]:
@@ -28,7 +167,7 @@ def members(
         site: names the certificate directory.
         program: of the client host.
         facts: what its files say.
-        papers: of the host.
+        credentials: of the host.
         around: bundle, CRLs and links.
         texts: content of what is for people and for smtpcreds itself, by path.
     """
@@ -37,7 +176,7 @@ def members(
     files = [
         *(Member(path, 0o644, texts[path]) for path in (README, SETTINGS)),
         *(_beside(item) for item in around),
-        *_pair(pair, papers),
+        *_pair(pair, credentials),
         *map(_rendered, program.render(facts)),
     ]
     directories = {_relative(directory): 0o700}
@@ -58,10 +197,10 @@ def _own(files: Iterable[Member]) -> Iterator[str]:
     return (file.directory for file in files if file.directory.rpartition("/")[2] == OURS)
 
 
-def _pair(pair: Pair, papers: Papers) -> Iterator[Member]:
-    if papers.key:
-        yield Member(_relative(pair.key), 0o600, papers.key.reveal())
-    yield Member(_relative(pair.certificate), 0o600, papers.pem)
+def _pair(pair: Pair, credentials: Credentials) -> Iterator[Member]:
+    if credentials.key:
+        yield Member(_relative(pair.key), 0o600, credentials.key.reveal())
+    yield Member(_relative(pair.certificate), 0o600, credentials.pem)
 
 
 def _beside(item: Artifact | Link) -> Member:
@@ -76,3 +215,164 @@ def _rendered(item: Rendered) -> Member:
 
 def _relative(path: str) -> str:
     return path.lstrip("/")
+
+
+# What a bundle says about itself to the administrator of the client host. Pure text; no secret.
+
+
+def readme(
+    program: Program, facts: Facts, credentials: Credentials, now: datetime, crl_end: datetime
+) -> bytes:
+    """Return the text: what this is, what to include, what to run, how to check."""
+    lines = [
+        *_head(program, facts, now),
+        *_ends(facts, credentials, crl_end),
+        *_work(program, facts),
+        *_checks(program, facts),
+    ]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _head(program: Program, facts: Facts, now: datetime) -> Iterator[str]:
+    yield f"{facts.host} relays its mail through {facts.hub}"
+    yield ""
+    yield f"Made by smtpcreds on {now:%Y-%m-%d %H:%M} UTC, for: {program.TITLE}."
+    if facts.credential:
+        yield f"It logs in as {facts.credential.account}; the secret is in a file that only root can read."
+    yield "Delete the archive that this came in: who has it can send mail as this host."
+
+
+def _ends(facts: Facts, credentials: Credentials, crl_end: datetime) -> Iterator[str]:
+    end = credentials.certificate.not_valid_after_utc
+    yield ""
+    yield f"Its certificate (serial {credentials.serial}) is valid to {end:%Y-%m-%d}."
+    if credentials.key is None:
+        yield f"The private key was made here and never left: it belongs in {facts.tls.key}, mode 0600."
+    yield f"The list of revoked certificates beside it is valid to {crl_end:%Y-%m-%d}."
+    if crl_end < end:
+        yield "Mail stops when it ends, so copy a new one from the hub well before, for example each night:"
+        yield f"    scp -p root@{facts.hub}:{facts.tls.crl} {facts.tls.crl}"
+
+
+def _work(program: Program, facts: Facts) -> Iterator[str]:
+    work = program.work(facts)
+    for include in work.includes:
+        yield from _include(include)
+    for heading, lines in (("Then run as root:", work.commands), ("Use it as:", work.usage)):
+        if lines:
+            yield ""
+            yield heading
+            yield from (f"    {line}" for line in lines)
+
+
+def _include(include: Include) -> Iterator[str]:
+    if include.text:
+        yield ""
+        yield f"Add to {include.path}{include.where and f', {include.where}'}:"
+        yield from (f"    {line}" for line in include.text)
+
+
+def _checks(program: Program, facts: Facts) -> Iterator[str]:
+    yield ""
+    yield "To check, where smtpcreds is installed:"
+    fingerprint = facts.fingerprint and f" --fingerprint {facts.fingerprint}"
+    yield f"    smtpcreds -c /{SETTINGS} mta check {program.NAME}{fingerprint}"
+    yield f"    smtpcreds -c /{SETTINGS} probe smtp://{facts.hub}:{facts.port} --client {facts.host}"
+    yield "Without it, send a message to an address outside; the log of the hub then shows AUTH=server."
+
+
+# The hub's word on a client host, in the form of its smtpcreds.toml.
+
+Values = dict[str, dict[str, object]]
+"""Table, "" for the top, to key to value."""
+
+_ALLOWED = {
+    "": {"domain", "hub"},
+    "cert": {"directory"},
+    "sasl": {"account", "realm"},
+    "mta": {"access", "choices", "external", "mechanisms", "plaintext", "port"},
+}
+"""What a hub may say; nothing of where a client host keeps its state."""
+
+
+def render_settings(site: Site, program: Program, facts: Facts, render_options: RenderOptions) -> bytes:
+    """Return the file: what is not a default, and neither a secret nor the business of the hub alone."""
+    wanted = render_options.over(site.settings.mta, program.VARIANTS)
+    values: Values = {
+        "": {"domain": site.domain, "hub": facts.hub},
+        "cert": {"directory": site.settings.cert.directory},
+        "sasl": {
+            "account": facts.credential.login if facts.credential else "",
+            "realm": "" if facts.realm == facts.hub else facts.realm,
+        },
+        "mta": {
+            "access": wanted.access,
+            "choices": tuple(sorted(wanted.variants)),
+            "external": wanted.external,
+            "mechanisms": wanted.mechanisms,
+            "plaintext": wanted.plaintext,
+            "port": facts.port,
+        },
+    }
+    return "".join(_lines(values)).encode()
+
+
+def read_settings(text: bytes, subject: str) -> Settings:
+    """Read the file of a bundle.
+
+    Raises:
+        ConfigError: no TOML, or an unknown key.
+        DataError: a key that is the client host's own business.
+    """
+    settings = parse_settings(text.decode(errors="replace"), subject)
+    for table, keys in _differing(Settings(), settings).items():
+        for key in sorted(keys.keys() - _ALLOWED.get(table, set())):
+            raise DataError(subject, f"says {'.'.join(filter(None, (table, key)))}, which no hub does")
+    return settings
+
+
+def merged(own: Settings, given: Settings) -> tuple[Settings, list[str]]:
+    """Return the host's settings with those that the hub gave, and the lines that the host's file lacks."""
+    differing = _differing(own, given)
+    changed = [
+        (table, key, value)
+        for table, keys in _differing(Settings(), given).items()
+        for key, value in keys.items()
+        if key in differing.get(table, {})
+    ]
+    made = own
+    for table, key, value in changed:
+        one: dict[str, Any] = {key: value}
+        made = made._replace(**({table: getattr(made, table)._replace(**one)} if table else one))
+    return made, [f"{'.'.join(filter(None, where))} = {_toml(value)}" for *where, value in changed]
+
+
+def _differing(one: Any, other: Any) -> Values:
+    """Return what the other says differently, by table."""
+    found: Values = {}
+    for name in one._fields:
+        before, after = getattr(one, name), getattr(other, name)
+        if name in TABLES:
+            keys = _differing(before, after).get("", {})
+            if keys:
+                found[name] = keys
+        elif before != after:
+            found.setdefault("", {})[name] = after
+    return found
+
+
+def _lines(values: Values) -> Iterator[str]:
+    defaults = Settings()
+    for table, keys in values.items():
+        standard = getattr(defaults, table) if table else defaults
+        said = {key: value for key, value in keys.items() if value and value != getattr(standard, key)}
+        if said and table:
+            yield f"\n[{table}]\n"
+        yield from (f"{key} = {_toml(value)}\n" for key, value in said.items())
+
+
+def _toml(value: object) -> str:
+    """Return a value as TOML 1.0 writes it: a basic string escapes as JSON does, but for DEL."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,58 +1,138 @@
 """A bundle: the certificate if one is needed, the archive, the record of who got it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ..accounts import AccountBook
-from ..accounts.origin import database_of
-from ..authority.everywhere import elsewhere
-from ..authority.issue import verify_permitted
-from ..authority.layout import BUNDLE, CRL
-from ..authority.orders import Order
-from ..authority.publish import refresh_elders
-from ..authority.sign_request import Granted, Petition, grant, verify_petition
+from ..accounts.database import AccountDatabase, database_of
+from ..ca.directory import trust_directory_content
+from ..ca.issue import CertificateRequest, verify_permitted
+from ..ca.layout import BUNDLE, CRL, verify_target
+from ..ca.publish import refresh_superseded_crls
+from ..ca.requests import Csr, SignedCsr, sign_csr, verify_petition
 from ..config import Site
-from ..deploy.gather import gather
-from ..deploy.handed_out import Handover, record_handover
-from ..deploy.wishes import Wishes
+from ..deploy.delivery import Handover, record_handover
+from ..deploy.facts import RenderOptions, gather
 from ..errors import DataError, UsageError
-from ..inventory import RotationState
+from ..files import check_parents, disk, sweep_target, write_all
+from ..inventory.rotations import RotationState
 from ..model import Artifact, Link
-from ..mta.port import Facts, Material, Need, Program
+from ..mta.program import Facts, Material, Need, Program
 from ..pki.crl import read_crl
 from ..pki.keys import PrivateKey, generate
 from ..pki.values import Certificate, Request
 from ..secret import Secret
 from ..transaction import Transaction
-from .archive import pack
-from .contents import members
-from .delivery import Delivery
-from .member import README, SETTINGS, Label, Member
-from .papers import Choice, Origin, Papers, Terms, choose, granted_papers, standing
-from .readme import readme
-from .settings import render_settings
+from . import archive
+from .archive import README, SETTINGS, Label, Member, pack
+from .contents import (
+    CertificateOptions,
+    Credentials,
+    CredentialSource,
+    KeySource,
+    choose,
+    existing_credentials,
+    members,
+    readme,
+    render_settings,
+    signed_credentials,
+)
+
+# Where a bundle goes: a closed file, or an open descriptor; encrypted on the way, or not.
+
+
+@dataclass(frozen=True, slots=True)
+class Encryption:
+    """How an archive is encrypted: under a passphrase, for keys, or not at all.
+
+    Attributes:
+        passphrase: the question for it.
+        recipients: public keys of age or SSH.
+    """
+
+    passphrase: Callable[[], Secret] | None = None
+    recipients: tuple[str, ...] = ()
+
+    def prepare(self, work: Transaction) -> None:
+        """Ask for the passphrase.
+
+        Raises:
+            PasswordRefusedError: an empty one, or one that nobody can type.
+        """
+        if self.passphrase:
+            archive.check_passphrase(work.ask(self.passphrase))
+
+    def close(self, work: Transaction, data: bytes) -> bytes:
+        """Return the archive as it is handed over; a preview spares itself the second that scrypt takes."""
+        if work.is_preview:
+            return data
+        if self.passphrase:
+            return archive.encrypt_by_passphrase(data, work.ask(self.passphrase))
+        return archive.encrypt_to(data, self.recipients) if self.recipients else data
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Where the archive goes.
+
+    Attributes:
+        encryption: how it is encrypted.
+        path: absolute, of a file; None is standard output.
+        force: replace that file.
+        write: hands the archive to standard output.
+    """
+
+    encryption: Encryption
+    path: str | None = None
+    force: bool = False
+    write: Callable[[bytes], object] | None = None
+
+    def prepare(self, work: Transaction) -> None:
+        """Refuse what can be refused, and ask for secrets, before the first change.
+
+        Raises:
+            ExistsError: there is such a file, and ``force`` is not given.
+            UnsafePathError: others can change a directory above it, or a link stands there.
+            MissingInputError: there is no such directory.
+        """
+        if self.path:
+            verify_target(self.path, force=self.force)
+            check_parents(self.path)
+        self.encryption.prepare(work)
+
+    def deliver(self, work: Transaction, data: bytes, note: str) -> None:
+        """Encrypt and write the archive: a file of mode 0600, whole or not at all."""
+        closed = self.encryption.close(work, data)
+        if self.path:
+            sweep_target(self.path)
+            write_all([Artifact(self.path, closed, note=note)])
+            return
+        disk().note("write", "standard output", note=note)
+        if self.write and not work.is_preview:
+            self.write(closed)
+
 
 _LATER = Material(Secret(b"\n"), b"\n", b"\n", b"\n")
 """Stands for what is not signed yet, while a plan is made."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class BundleRequest:
     """A bundle that is asked for.
 
     Attributes:
         order: the host, and the certificate that it gets if one is issued.
         program: its mail program.
-        wishes: of the program's files.
+        render_options: of the program's files.
         terms: of the certificate.
-        petition: of the host's own key; None where there is none.
+        asked_csr: of the host's own key; None where there is none.
     """
 
-    order: Order
+    order: CertificateRequest
     program: Program
-    wishes: Wishes
-    terms: Terms
-    petition: Petition | None = None
+    render_options: RenderOptions
+    terms: CertificateOptions
+    asked_csr: Csr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +140,23 @@ class Bundled:
     """A bundle that is on its way.
 
     Attributes:
-        papers: of the host.
+        credentials: of the host.
         origin: where they came from.
-        former: serial number of the certificate that the host has and no longer needs; or empty.
+        previous: serial number of the certificate that the host has and no longer needs; or empty.
         facts: what its program was told.
         paths: of all members.
         crl_end: when the CRL in it has to be replaced.
     """
 
-    papers: Papers
-    origin: Origin
-    former: str
+    credentials: Credentials
+    origin: KeySource
+    previous: str
     facts: Facts = field(repr=False)
     paths: tuple[str, ...]
     crl_end: datetime
 
 
-def make_bundle(work: Transaction, wanted: Wanted, delivery: Delivery) -> Bundled:
+def make_bundle(work: Transaction, wanted: BundleRequest, delivery: Delivery) -> Bundled:
     """Make a bundle, with a new certificate if one is needed, deliver it, and record who got it.
 
     Raises:
@@ -90,10 +170,10 @@ def make_bundle(work: Transaction, wanted: Wanted, delivery: Delivery) -> Bundle
     choice = choose(site, work.known_inventory, wanted.order.host, wanted.terms)
     _verify_key(wanted, choice)
     _verify_permitted(wanted, choice, chain)
-    facts = gather(site, wanted.program, wanted.wishes, _LATER)
+    facts = gather(site, wanted.program, wanted.render_options, _LATER)
     _warn_of_rotation(work, facts)
     wanted.program.render(facts)
-    render_settings(site, wanted.program, facts, wanted.wishes)
+    render_settings(site, wanted.program, facts, wanted.render_options)
     delivery.prepare(work)
     return (
         _signed(work, wanted, choice, delivery)
@@ -108,72 +188,86 @@ def _warn_of_rotation(work: Transaction, facts: Facts) -> None:
     for row in inventory.rotations.unfinished() if inventory else []:
         here = database_of(site, row.sasldb) == site.sasldb
         if row.state is RotationState.OPEN and here and row.account == account:
-            name = AccountBook(site).shown(row.successor)
+            name = AccountDatabase(site).shown(row.successor)
             successor = f"{account} is being replaced by {row.successor}"
             work.warn(f"{successor}; to hand out that one: --account {name}")
 
 
-def _verify_key(wanted: Wanted, choice: Choice) -> None:
-    has_key = choice.origin in {Origin.NEW, Origin.PAIR}
+def _verify_key(wanted: BundleRequest, choice: CredentialSource) -> None:
+    has_key = choice.origin in {KeySource.NEW, KeySource.PAIR}
     if Need.MATERIAL in wanted.program.NEEDS and not has_key:
         reason = f"needs a copy of the private key, and only {wanted.order.host} has it"
         hint = f"leave it out; on that host then: smtpcreds mta apply {wanted.program.NAME}"
         raise UsageError(wanted.program.NAME, reason, hint)
 
 
-def _verify_permitted(wanted: Wanted, choice: Choice, chain: tuple[Certificate, ...]) -> None:
-    if wanted.petition:
-        verify_petition(wanted.petition, chain)
+def _verify_permitted(
+    wanted: BundleRequest, choice: CredentialSource, chain: tuple[Certificate, ...]
+) -> None:
+    if wanted.asked_csr:
+        verify_petition(wanted.asked_csr, chain)
     elif choice.is_signed:
         verify_permitted(wanted.order, chain)
 
 
-def _request(wanted: Wanted) -> tuple[Petition, PrivateKey | None]:
+def _request(wanted: BundleRequest) -> tuple[Csr, PrivateKey | None]:
     """Return what is signed: for the host's own key, or for one that is made now."""
-    if wanted.petition:
-        return wanted.petition, None
+    if wanted.asked_csr:
+        return wanted.asked_csr, None
     order, key = wanted.order, generate(wanted.order.key_type)
     request = Request(order.host, key.public_key(), order.dns_names, order.addresses)
-    return Petition(request, (), order.profile, order.lifetime, None), key
+    return Csr(request, (), order.profile, order.lifetime, None), key
 
 
-def _signed(work: Transaction, wanted: Wanted, choice: Choice, delivery: Delivery) -> Bundled:
+def _signed(
+    work: Transaction, wanted: BundleRequest, choice: CredentialSource, delivery: Delivery
+) -> Bundled:
     issuer = work.issuer()
-    refresh_elders(work)
-    petition, key = _request(wanted)
+    refresh_superseded_crls(work)
+    asked_csr, key = _request(wanted)
     done: list[Bundled] = []
 
-    def deliver(granted: Granted) -> None:
-        done.append(_finish(work, wanted, choice, granted_papers(granted, key), delivery))
+    def deliver(granted: SignedCsr) -> None:
+        done.append(_finish(work, wanted, choice, signed_credentials(granted, key), delivery))
 
-    grant(work, issuer, petition, deliver, "cert sign" if key is None else "cert issue")
+    sign_csr(work, issuer, asked_csr, deliver, "cert sign" if key is None else "cert issue")
     _record(work, wanted, done[0])
     return done[0]
 
 
-def _copied(work: Transaction, wanted: Wanted, choice: Choice, delivery: Delivery) -> Bundled:
+def _copied(
+    work: Transaction, wanted: BundleRequest, choice: CredentialSource, delivery: Delivery
+) -> Bundled:
     if choice.row is None:
         raise DataError(wanted.order.host, "has no certificate")
-    papers = standing(work.ca, work.inventory, choice.row, choice.pair)
-    done = _finish(work, wanted, choice, papers, delivery)
+    credentials = existing_credentials(work.ca, work.inventory, choice.row, choice.pair)
+    done = _finish(work, wanted, choice, credentials, delivery)
     _record(work, wanted, done)
     return done
 
 
-def _finish(work: Transaction, wanted: Wanted, choice: Choice, papers: Papers, delivery: Delivery) -> Bundled:
+def _finish(
+    work: Transaction,
+    wanted: BundleRequest,
+    choice: CredentialSource,
+    credentials: Credentials,
+    delivery: Delivery,
+) -> Bundled:
     """Make the archive and deliver it."""
     site = work.site
-    around = elsewhere(work.ca, site.settings.cert.directory)
+    around = trust_directory_content(work.ca, site.settings.cert.directory)
     files = {item.path.rpartition("/")[2]: item.content for item in around if isinstance(item, Artifact)}
     crl_end = _crl_end(site, files[CRL])
-    material = Material(papers.key or Secret(b""), papers.pem, files[BUNDLE], files[CRL])
-    facts = gather(site, wanted.program, wanted.wishes, material)
-    packed = _members(site, wanted, facts, papers, around, crl_end)
+    material = Material(credentials.key or Secret(b""), credentials.pem, files[BUNDLE], files[CRL])
+    facts = gather(site, wanted.program, wanted.render_options, material)
+    packed = _members(site, wanted, facts, credentials, around, crl_end)
     label = Label(facts.host, wanted.program.NAME, facts.fingerprint)
     note = f"{len(packed)} members for {wanted.order.host}, {choice.origin.value}"
     delivery.deliver(work, pack(label, packed, work.now), note)
-    former = _serial(choice) if choice.is_signed else ""
-    return Bundled(papers, choice.origin, former, facts, tuple(member.path for member in packed), crl_end)
+    previous = _serial(choice) if choice.is_signed else ""
+    return Bundled(
+        credentials, choice.origin, previous, facts, tuple(member.path for member in packed), crl_end
+    )
 
 
 def _crl_end(site: Site, content: bytes) -> datetime:
@@ -186,31 +280,31 @@ def _crl_end(site: Site, content: bytes) -> datetime:
 
 def _members(
     site: Site,
-    wanted: Wanted,
+    wanted: BundleRequest,
     facts: Facts,
-    papers: Papers,
+    credentials: Credentials,
     around: list[Artifact | Link],
     crl_end: datetime,
 ) -> tuple[Member, ...]:
     texts = {
-        README: readme(wanted.program, facts, papers, site.clock(), crl_end),
-        SETTINGS: render_settings(site, wanted.program, facts, wanted.wishes),
+        README: readme(wanted.program, facts, credentials, site.clock(), crl_end),
+        SETTINGS: render_settings(site, wanted.program, facts, wanted.render_options),
     }
-    return members(site, wanted.program, facts, papers, around, texts)
+    return members(site, wanted.program, facts, credentials, around, texts)
 
 
-def _record(work: Transaction, wanted: Wanted, done: Bundled) -> None:
+def _record(work: Transaction, wanted: BundleRequest, done: Bundled) -> None:
     account = str(done.facts.credential.account) if done.facts.credential else ""
     handover = Handover(
         done.facts.host,
         work.now,
         account,
         wanted.program.NAME,
-        done.papers.serial,
-        done.papers.key is not None,
+        done.credentials.serial,
+        done.credentials.key is not None,
     )
     record_handover(work, handover)
 
 
-def _serial(choice: Choice) -> str:
+def _serial(choice: CredentialSource) -> str:
     return choice.row.serial if choice.row else ""

@@ -5,9 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from .process import settle
-from .root import smtpcreds
-from .status import exit_status, flushed
+from .framework import exit_status, flushed, prepare, smtpcreds
 
 _FEW_CYCLES = 100_000
 """Objects between two looks for cycles; Python's 700 make a list of 100,000 accounts a fifth slower."""
@@ -25,5 +23,5 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def main() -> NoReturn:
     """Entry point of the ``smtpcreds`` program."""
     gc.set_threshold(_FEW_CYCLES)
-    settle()
+    prepare()
     sys.exit(flushed(run()))

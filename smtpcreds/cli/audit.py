@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .lazy import Verb
-from .session import Session, pass_session
+from .framework import Session, Verb, pass_session
 
 if TYPE_CHECKING:
     from ..audit.finding import Finding

@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import DataError, UsageError
-from .lazy import Verb
-from .mta.options import client_options, wishes_of
-from .mta.remaining import remaining_row
+from .framework import Session, Verb, pass_session
+from .mta import client_options, remaining_row, wishes_of
 from .secrets import bundle_passphrase, ca_passphrase
-from .session import Session, pass_session
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ..authority.sign_request import Petition
-    from ..bundle.delivery import Delivery, Seal
-    from ..bundle.make import Bundled, Wanted
+    from ..bundle.make import Bundled, BundleRequest, Delivery, Encryption
+    from ..ca.requests import Csr
     from ..config import Site
 
 STREAM = "-"
@@ -63,16 +60,18 @@ def bundle(
 
     It is extracted at / of that host: tar -xpf FILE -C /. A key that is made for it is kept nowhere else.
     """
+    from ..bundle.contents import CertificateOptions
     from ..bundle.make import make_bundle
-    from ..bundle.papers import Terms
 
     site = session.site()
     if sum((bool(csr), no_key, new_key)) > 1:
         raise UsageError("--csr, --no-key, --new-key", "contradict each other; give one of them")
-    seal = _seal(passphrase, recipients)
-    wanted = _wanted(session, site, host, mta, csr, Terms(bool(csr), new_key, not no_key), days, options)
+    encryption = _seal(passphrase, recipients)
+    wanted = _wanted(
+        session, site, host, mta, csr, CertificateOptions(bool(csr), new_key, not no_key), days, options
+    )
     path = _path(session, output, wanted, sealed=bool(passphrase or recipients))
-    delivery = _delivery(session, path, seal, force=force)
+    delivery = _delivery(session, path, encryption, force=force)
     done = session.run(
         site,
         lambda work: make_bundle(work, wanted, delivery),
@@ -96,67 +95,67 @@ def _wanted(
     terms: Any,
     days: int | None,
     options: dict[str, Any],
-) -> "Wanted":
-    from ..authority.orders import Wishes, order
-    from ..bundle.make import Wanted
-    from ..mta.port import Role
+) -> "BundleRequest":
+    from ..bundle.make import BundleRequest
+    from ..ca.issue import CertificateOptions, order
+    from ..mta.program import Role
     from ..mta.programs import program_for
 
-    wishes = wishes_of(host=host, **options)
-    wanted = order(site, host, Wishes(days=days))
-    petition = _petition(session, site, csr, wanted.host, days) if csr else None
-    return Wanted(wanted, program_for(mta, Role.CLIENT), wishes, terms, petition)
+    render_options = wishes_of(host=host, **options)
+    wanted = order(site, host, CertificateOptions(days=days))
+    asked_csr = _petition(session, site, csr, wanted.host, days) if csr else None
+    return BundleRequest(wanted, program_for(mta, Role.CLIENT), render_options, terms, asked_csr)
 
 
-def _petition(session: Session, site: "Site", csr: str, host: str, days: int | None) -> "Petition":
+def _petition(session: Session, site: "Site", csr: str, host: str, days: int | None) -> "Csr":
     """Read the request.
 
     Raises:
         DataError: it is another host's.
     """
-    from ..authority.sign_request import read_petition
+    from ..ca.requests import read_petition
     from ..pki.profiles import RELAY
 
-    petition = read_petition(site, session.absolute(csr), RELAY, days=days)
-    if petition.request.name != host:
-        raise DataError(csr, f"asks for {petition.request.name}, not for {host}")
-    for item in petition.ignored:
+    asked_csr = read_petition(site, session.absolute(csr), RELAY, days=days)
+    if asked_csr.request.name != host:
+        raise DataError(csr, f"asks for {asked_csr.request.name}, not for {host}")
+    for item in asked_csr.ignored:
         session.warn(f"{csr}: ignored: {item}")
-    return petition
+    return asked_csr
 
 
-def _seal(passphrase: str | None, recipients: tuple[str, ...]) -> "Seal":
+def _seal(passphrase: str | None, recipients: tuple[str, ...]) -> "Encryption":
     """Return how the archive is encrypted.
 
     Raises:
         UsageError: two ways at once, or no key of age or SSH.
     """
-    from ..bundle import sealing
-    from ..bundle.delivery import Seal
+    from ..bundle import archive
+    from ..bundle.make import Encryption
 
     if passphrase and recipients:
         raise UsageError("--recipient", "age opens a file by keys or by a passphrase, not by both")
     if recipients:
-        sealing.check_recipients(recipients)
+        archive.check_recipients(recipients)
     if passphrase:
-        sealing.check_available()
-    return Seal(bundle_passphrase(passphrase, new=True) if passphrase else None, recipients)
+        archive.check_available()
+    return Encryption(bundle_passphrase(passphrase, new=True) if passphrase else None, recipients)
 
 
-def _path(session: Session, output: str | None, wanted: "Wanted", *, sealed: bool) -> str | None:
-    from ..bundle.sealing import SUFFIX
+def _path(session: Session, output: str | None, wanted: "BundleRequest", *, sealed: bool) -> str | None:
+    from ..bundle.archive import SUFFIX
 
     if output == STREAM:
         return None
     return session.absolute(output or f"{wanted.order.host.partition('.')[0]}.tar{SUFFIX if sealed else ''}")
 
 
-def _delivery(session: Session, path: str | None, seal: "Seal", *, force: bool) -> "Delivery":
-    from ..bundle.delivery import Delivery
+def _delivery(session: Session, path: str | None, encryption: "Encryption", *, force: bool) -> "Delivery":
+    from ..bundle.make import Delivery
     from ..files import explained
 
     if path:
-        return Delivery(seal, path, force)
+        return Delivery(encryption, path, force)
     if not session.dry_run:
         if sys.stdout.isatty():
             raise UsageError("standard output", "is a terminal, and an archive is no text", "-o FILE")
@@ -166,7 +165,7 @@ def _delivery(session: Session, path: str | None, seal: "Seal", *, force: bool) 
         with explained("standard output"):
             session.reveal(data)
 
-    return Delivery(seal, write=write)
+    return Delivery(encryption, write=write)
 
 
 def _opened(path: str | None, passphrase: str | None, recipients: tuple[str, ...]) -> str:
@@ -177,8 +176,8 @@ def _opened(path: str | None, passphrase: str | None, recipients: tuple[str, ...
     return f"tar -xpf {name} -C /"
 
 
-def _show(session: Session, wanted: "Wanted", done: "Bundled", path: str | None, opened: str) -> None:
-    facts, papers = done.facts, done.papers
+def _show(session: Session, wanted: "BundleRequest", done: "Bundled", path: str | None, opened: str) -> None:
+    facts, credentials = done.facts, done.credentials
     account = str(facts.credential.account) if facts.credential else None
     work = wanted.program.work(facts)
     session.show(
@@ -188,12 +187,12 @@ def _show(session: Session, wanted: "Wanted", done: "Bundled", path: str | None,
             "account": account,
             "file": path,
             "certificate": {
-                "serial": papers.serial,
-                "not_after": papers.certificate.not_valid_after_utc,
+                "serial": credentials.serial,
+                "not_after": credentials.certificate.not_valid_after_utc,
                 "origin": done.origin.name.lower(),
-                "former": done.former or None,
+                "previous": done.previous or None,
             },
-            "with_key": papers.key is not None,
+            "with_key": credentials.key is not None,
             "crl_next_update": done.crl_end,
             "members": done.paths,
             **remaining_row(work.includes, work.commands, work.usage),
@@ -206,13 +205,13 @@ def _show(session: Session, wanted: "Wanted", done: "Bundled", path: str | None,
 
 
 def _lines(
-    session: Session, wanted: "Wanted", done: "Bundled", path: str | None, opened: str
+    session: Session, wanted: "BundleRequest", done: "Bundled", path: str | None, opened: str
 ) -> Iterator[str]:
-    from ..bundle.member import README
+    from ..bundle.archive import README
 
-    facts, papers = done.facts, done.papers
-    key = "with its key" if papers.key else "without a key"
-    end = f"{papers.certificate.not_valid_after_utc:%Y-%m-%d}"
+    facts, credentials = done.facts, done.credentials
+    key = "with its key" if credentials.key else "without a key"
+    end = f"{credentials.certificate.not_valid_after_utc:%Y-%m-%d}"
     yield f"{facts.host}: {wanted.program.NAME}, certificate valid to {end}, {key}"
     if facts.credential:
         yield f"  account {facts.credential.account}"
@@ -220,13 +219,13 @@ def _lines(
         yield f"  {session.described(path)}"
         yield f"next: {opened} on {facts.host}, then what /{README} says"
     yield from _of_crl(done, session.site().clock())
-    if done.former:
-        yield f"      once the new certificate is in use: smtpcreds cert revoke {done.former}"
+    if done.previous:
+        yield f"      once the new certificate is in use: smtpcreds cert revoke {done.previous}"
 
 
 def _of_crl(done: "Bundled", now: "datetime") -> Iterator[str]:
     """Say what keeps mail going if the CRL ends before the certificate does."""
-    end = done.papers.certificate.not_valid_after_utc
+    end = done.credentials.certificate.not_valid_after_utc
     if done.crl_end < end:
         days = (end - now).days + 2
         yield f"      its CRL ends on {done.crl_end:%Y-%m-%d}, and mail stops: copy a new one there before,"

@@ -1,19 +1,89 @@
 """``smtpcreds probe``."""
 
-from typing import TYPE_CHECKING, Any
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from .lazy import Verb
-from .session import Session, pass_session
+from .framework import Session, Verb, pass_session
 
 if TYPE_CHECKING:
+    from ..bundle.open import Opened
     from ..config import Site
-    from ..pki.constraints import Address
-    from ..probe.asked import Asked, Identity, Letter
+    from ..pki.names import Address
+    from ..probe.asked import Envelope, Identity, ProbeRequest
     from ..probe.step import Step
-    from ..smtp.tls import ClientFiles
-    from .probe_bundle import Given
+    from ..probe.trust import Trust
+    from ..smtp.connection import ClientFiles
+
+
+# What a bundle gives a probe: who logs in, the certificate to present, and whom to trust.
+
+
+class Given(NamedTuple):
+    """What the client host of a bundle would use."""
+
+    identity: "Identity | None"
+    client: "ClientFiles | None"
+    trust: "Trust"
+
+
+def from_bundle(site: "Site", source: str, passphrase: str | None, name: "str | Address") -> Given:
+    """Verify a bundle and return what is in it.
+
+    Args:
+        site: of this host.
+        source: absolute path.
+        passphrase: where it comes from, if the bundle is encrypted.
+        name: that the server's certificate must be for.
+
+    Raises:
+        DataError: it is damaged, or holds what no hub sends.
+        WrongPassphraseError: the passphrase does not open it.
+    """
+    from ..bundle.open import open_bundle
+    from ..pki.crl import read_crl
+    from ..probe.trust import Trust
+    from .setup import bundle_content
+
+    opened = open_bundle(site, bundle_content(source, source, passphrase), source)
+    lists = tuple((found.name, read_crl(found.content, found.name, None)) for found in opened.lists)
+    return Given(
+        _identity_of_bundle(opened), _client_of_bundle(opened), Trust(opened.trust, lists, name, site.clock())
+    )
+
+
+def _identity_of_bundle(opened: "Opened") -> "Identity | None":
+    """Return what the mail program would log in with."""
+    from ..probe.asked import Identity
+    from ..secret import Secret
+    from ..smtp.sasl import Login
+
+    for path in opened.program.SECRET_FILES:
+        found = opened.program.parse(path, opened.files[path]) if path in opened.files else {}
+        secret = found.get("secret")
+        if isinstance(secret, Secret):
+            return Identity(Login(str(found["authcid"]), secret), str(found.get("realm", "")))
+    return None
+
+
+def _client_of_bundle(opened: "Opened") -> "ClientFiles | None":
+    """Return the pair in memory: OpenSSL takes paths alone, and the key is not to touch the disk."""
+    from ..pki.encoding import encode_certificates
+    from ..smtp.connection import ClientFiles
+
+    if opened.key is None:
+        return None
+    chain = encode_certificates((opened.certificate, *opened.above))
+    return ClientFiles(_in_memory("certificate", chain), _in_memory("key", opened.key.reveal()))
+
+
+def _in_memory(name: str, content: bytes) -> str:
+    """Return a path of a file that ends with this process, and that others can't open."""
+    descriptor = os.memfd_create(name)
+    os.write(descriptor, content)
+    return f"/proc/self/fd/{descriptor}"
+
 
 MAX_SECONDS = 3600
 _IN_BUNDLE = ("account", "password", "auth_info", "client", "cert", "key", "ca", "crl")
@@ -75,11 +145,10 @@ def probe(session: Session, /, url: str, **options: Any) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _asked(session: Session, site: "Site", url: str, options: dict[str, Any]) -> "Asked":
-    from ..config.host import host_name
-    from ..pki.tlsa_match import parse_association
-    from ..probe.asked import Asked, parse_mechanism
-    from ..probe.target import parse_name, parse_target
+def _asked(session: Session, site: "Site", url: str, options: dict[str, Any]) -> "ProbeRequest":
+    from ..config import host_name
+    from ..pki.tlsa import parse_association
+    from ..probe.asked import ProbeRequest, parse_mechanism, parse_name, parse_target
 
     target = parse_target(site, url, clear=options["no_tls"])
     mechanisms = tuple(map(parse_mechanism, options["mechanisms"]))
@@ -89,7 +158,7 @@ def _asked(session: Session, site: "Site", url: str, options: dict[str, Any]) ->
     identity, client, trust = _given(session, site, name, target.account, options)
     revoked = _pair(options, "revoked_cert", "revoked_key")
     negative = options["negative"]
-    return Asked(
+    return ProbeRequest(
         target=target,
         trust=trust,
         hello=host_name(site.root),
@@ -111,7 +180,6 @@ def _given(
     """Return who logs in, with which certificate, and whom to trust."""
     from ..errors import UsageError
     from ..probe.trust import gather
-    from .probe_bundle import Given, from_bundle
 
     if options["bundle"]:
         others = [option for option in _IN_BUNDLE if options[option]]
@@ -127,7 +195,7 @@ def _given(
 
 def _identity(site: "Site", named: str, options: dict[str, Any]) -> "Identity | None":
     from ..errors import UsageError
-    from ..probe.identity import of_account, of_file
+    from ..probe.session import of_account, of_file
     from ..sources import Context, parse_source, resolve
 
     account = options["account"] or named
@@ -148,7 +216,7 @@ def _identity(site: "Site", named: str, options: dict[str, Any]) -> "Identity | 
 
 def _client(site: "Site", options: dict[str, Any]) -> "ClientFiles | None":
     from ..errors import UsageError
-    from ..probe.identity import of_host
+    from ..probe.session import of_host
 
     pair = _pair(options, "cert", "key")
     if pair and options["client"]:
@@ -158,7 +226,7 @@ def _client(site: "Site", options: dict[str, Any]) -> "ClientFiles | None":
 
 def _pair(options: dict[str, Any], certificate: str, key: str) -> "ClientFiles | None":
     from ..errors import UsageError
-    from ..probe.identity import of_pair
+    from ..probe.session import of_pair
 
     given = options[certificate], options[key]
     if not any(given):
@@ -169,10 +237,10 @@ def _pair(options: dict[str, Any], certificate: str, key: str) -> "ClientFiles |
     return of_pair(*given)
 
 
-def _letter(site: "Site", options: dict[str, Any]) -> "Letter | None":
-    from ..config.host import host_name
+def _letter(site: "Site", options: dict[str, Any]) -> "Envelope | None":
+    from ..config import host_name
     from ..errors import UsageError
-    from ..probe.asked import Letter, parse_mailbox
+    from ..probe.asked import Envelope, parse_mailbox
 
     sender, recipient = options["sender"], options["recipient"]
     if not options["send"]:
@@ -181,10 +249,10 @@ def _letter(site: "Site", options: dict[str, Any]) -> "Letter | None":
         return None
     if not recipient:
         raise UsageError("--send", "needs a recipient", "--to ADDRESS")
-    return Letter(parse_mailbox(sender or f"postmaster@{host_name(site.root)}"), parse_mailbox(recipient))
+    return Envelope(parse_mailbox(sender or f"postmaster@{host_name(site.root)}"), parse_mailbox(recipient))
 
 
-def _data(asked: "Asked", steps: "list[Step]", failed: int) -> dict[str, object]:
+def _data(asked: "ProbeRequest", steps: "list[Step]", failed: int) -> dict[str, object]:
     return {
         "target": str(asked.target),
         "name": str(asked.trust.name),
@@ -204,7 +272,7 @@ def _data(asked: "Asked", steps: "list[Step]", failed: int) -> dict[str, object]
     }
 
 
-def _lines(asked: "Asked", steps: "list[Step]", failed: int) -> list[str]:
+def _lines(asked: "ProbeRequest", steps: "list[Step]", failed: int) -> list[str]:
     who = f" as {asked.identity.login.authcid}" if asked.identity else ""
     width = max(len(step.name) for step in steps)
     lines = [f"{asked.target}, {asked.target.security}{who}"]

@@ -27,7 +27,7 @@ def account_secret(source: str, what: str, site: Site) -> Callable[[], Secret]:
     Raises:
         UsageError: an unknown kind of source; it is parsed at once.
     """
-    from ..accounts import check_chosen_secret
+    from ..accounts.rules import check_chosen_secret
     from ..sources import Context, is_generated, parse_source, resolve
 
     parsed = parse_source(source)

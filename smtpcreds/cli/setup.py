@@ -1,18 +1,21 @@
 """``smtpcreds setup``: everything a hub needs, or a client host from a bundle."""
 
+import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import UsageError
-from .lazy import Verb
-from .mta.remaining import remaining_lines, remaining_row
-from .secrets import account_secret, ca_source, passphrase_option, warn_of_plain_key
-from .session import Session, pass_session
+from .framework import Session, Verb, pass_session
+from .mta import remaining_lines, remaining_row
+from .secrets import account_secret, bundle_passphrase, ca_source, passphrase_option, warn_of_plain_key
 
 if TYPE_CHECKING:
-    from ..deploy.place import Applied
-    from ..setup.hub import Hub, Part
+    from ..bundle.install import Client, Ready
+    from ..deploy.apply import Applied
+    from ..hub import Hub, Part
+
 
 _OF_HUBS = ("account", "password", "allow_login_name", "no_passphrase")
 
@@ -48,8 +51,6 @@ def setup(
     What is there already is left as it is; a second run changes nothing.
     """
     if source:
-        from .setup_client import setup_client
-
         for name in filter(of_hubs.get, _OF_HUBS):
             raise UsageError(f"--{name.replace('_', '-')}", "is for a hub, and --client makes a client host")
         setup_client(session, source, host, mta, passphrase, force=force)
@@ -73,9 +74,9 @@ def _setup_hub(
     no_passphrase: bool,
     force: bool,
 ) -> None:
-    from ..mta.port import Role
+    from ..hub import Secrets, hub, set_up
+    from ..mta.program import Role
     from ..mta.programs import program_for
-    from ..setup.hub import Secrets, hub, set_up
 
     wanted = hub(session.site(), host, account)
     site = wanted.site
@@ -95,10 +96,10 @@ def _setup_hub(
         return
     if done.is_plain:
         warn_of_plain_key(site, None, none=no_passphrase)
-    _show(session, wanted, done.parts, done.applied)
+    _show_hub(session, wanted, done.parts, done.applied)
 
 
-def _show(session: Session, wanted: "Hub", parts: "list[Part]", applied: "Applied | None") -> None:
+def _show_hub(session: Session, wanted: "Hub", parts: "list[Part]", applied: "Applied | None") -> None:
     files = applied.files if applied else ()
     changed = any(part.made for part in parts) or any(written for _, written in files)
     found = [(part.what, part.path, part.made) for part in parts]
@@ -130,9 +131,117 @@ def _show(session: Session, wanted: "Hub", parts: "list[Part]", applied: "Applie
 
 def _hand_out(wanted: "Hub", parts: "list[Part]") -> str:
     """Say where the client hosts' secret is; of a hashed account only they may have it."""
-    from ..accounts import AccountBook
+    from ..accounts.database import AccountDatabase
 
     if any(part.path == wanted.auth_info for part in parts):
         return f"next: copy {wanted.auth_info} to /etc/mail/default-auth-info of each client host, mode 0600"
-    name = AccountBook(wanted.site).shown(wanted.account)
+    name = AccountDatabase(wanted.site).shown(wanted.account)
     return f"next: smtpcreds sasl auth-info {name} --to FILE --password SOURCE    for each client host"
+
+
+# ``smtpcreds setup --client``: a client host from a bundle.
+
+STREAM = "-"
+
+
+def setup_client(
+    session: Session,
+    source: str,
+    host: str | None,
+    mta: str | None,
+    passphrase: str | None,
+    *,
+    force: bool,
+) -> None:
+    """Verify a bundle, put what it holds in place, and tell what is left to do.
+
+    Raises:
+        UsageError: the bundle is for another host or program than the one named.
+        DataError: it is damaged, or holds what no hub sends.
+        WrongPassphraseError: the passphrase does not open it.
+    """
+    from ..bundle.install import client, set_up_client
+    from ..bundle.open import open_bundle
+    from ..mta.program import Role
+    from ..mta.programs import program_for
+
+    site = session.site()
+    program = program_for(mta, Role.CLIENT) if mta else None
+    name = "standard input" if source == STREAM else session.absolute(source)
+    opened = open_bundle(site, bundle_content(name, source, passphrase), name)
+    wanted = client(site, opened, program)
+    if host and wanted.site.qualify(host) != opened.label.host:
+        raise UsageError(host, f"is not the host of the bundle, which is {opened.label.host}")
+    done = session.run(wanted.site, lambda work: set_up_client(work, wanted, force=force), look_first=True)
+    if done is not None:
+        _show_client(session, wanted, done)
+
+
+def bundle_content(name: str, source: str, passphrase: str | None) -> bytes:
+    """Return the archive, decrypted if need be.
+
+    Args:
+        name: for messages.
+        source: absolute path, or ``-`` for standard input.
+        passphrase: where it comes from.
+
+    Raises:
+        WrongPassphraseError: the passphrase does not open it.
+    """
+    from ..bundle import archive
+
+    data = _read(name, source)
+    if not archive.is_encrypted(data):
+        if passphrase:
+            raise UsageError("--passphrase", f"{name} is not encrypted", "leave it out")
+        return data
+    return archive.decrypt(data, bundle_passphrase(passphrase, new=False)(), name)
+
+
+def _read(name: str, source: str) -> bytes:
+    """Return what is in the file, or comes from standard input."""
+    from ..errors import DataError
+    from ..files import read_public
+    from ..files.guard import MAX_READ
+
+    if source != STREAM:
+        return read_public(name)
+    data = sys.stdin.buffer.read(MAX_READ + 1)
+    if len(data) > MAX_READ:
+        raise DataError(name, f"is over {MAX_READ} octets")
+    return data
+
+
+def _show_client(session: Session, wanted: "Client", done: "Ready") -> None:
+    credential = wanted.site.settings.sasl.account
+    session.show(
+        {
+            "host": wanted.opened.label.host,
+            "hub": wanted.site.hub,
+            "program": wanted.program.NAME,
+            "account": credential,
+            "changed": done.changed,
+            "parts": [{"what": part.what, "path": part.path, "made": part.made} for part in done.parts],
+            "files": [{"path": path, "written": written} for path, written in done.applied.files],
+            **remaining_row(done.applied.includes, done.applied.commands, done.usage),
+        },
+        _lines(session, wanted, done),
+    )
+
+
+def _lines(session: Session, wanted: "Client", done: "Ready") -> Iterator[str]:
+    from ..config import host_name
+
+    state = "ready" if done.changed else "was ready; nothing changed"
+    yield f"{wanted.opened.label.host}: {state}"
+    rows = [(part.what, part.path, part.made) for part in done.parts]
+    rows += [(wanted.program.NAME, path, written) for path, written in done.applied.files]
+    width = max(len(what) for what, _, _ in rows)
+    for what, path, made in rows:
+        yield f"  {what:{width}}  {session.described(path)}{'' if made else '  (was there)'}"
+    yield from remaining_lines(done.applied.includes, done.applied.commands, done.usage)
+    host, fingerprint = wanted.opened.label.host, wanted.render_options.fingerprint
+    here = wanted.site.qualify(host_name(wanted.site.root))
+    options = [f" --host {host}"] if host != here else []
+    options += [f" --fingerprint {fingerprint}"] if fingerprint else []
+    yield f"check with: smtpcreds mta check {wanted.program.NAME}{''.join(options)}"

@@ -1,105 +1,126 @@
-"""From an exception to a line on standard error and an exit status: the only place that decides it."""
+"""``smtpcreds status``: how everything stands."""
 
 import os
 import sys
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import SmtpcredsError, shown
+from ..errors import UsageError
+from .framework import Session, Verb, pass_session
 
-USAGE = 64
-BUG = 70
-INTERRUPTED = 130
+if TYPE_CHECKING:
+    from ..status.gather import Status
+
+NO = 1
+"""Exit status when something is due."""
+
+TEXT, PROMETHEUS, NAGIOS, HTML = "text", "prometheus", "nagios", "html"
+SHOWN = {TEXT: 20, PROMETHEUS: 1000, NAGIOS: 1000, HTML: 40}
+"""Certificates by form, unless told otherwise."""
 
 
-def exit_status(error: BaseException) -> int:
-    """Print what the administrator should read and return the status of sysexits.h."""
-    answer = next(answer for kind, answer in _ANSWERS if isinstance(error, kind))
-    return answer(error)
+@click.command(cls=Verb)
+@click.option("--format", "form", type=click.Choice(tuple(SHOWN)), default=TEXT, help="Form of the answer.")
+@click.option("--limit", type=click.IntRange(1, 1000), metavar="N", help="Show N certificates at most.")
+@click.option("--warning", type=click.IntRange(min=0), metavar="DAYS", help="For nagios; default: 21.")
+@click.option("--critical", type=click.IntRange(min=0), metavar="DAYS", help="For nagios; default: 7.")
+@click.option("--output", metavar="FILE", help="Write FILE, mode 0644; for prometheus and html.")
+@click.option("--force", is_flag=True, help="Replace FILE though something else wrote it.")
+@pass_session
+def status(
+    session: Session,
+    form: str,
+    limit: int | None,
+    warning: int | None,
+    critical: int | None,
+    output: str | None,
+    force: bool,
+) -> None:
+    """Show how everything stands: CA, CRL, certificates by days left, accounts, what is half-way or due.
+
+    The exit status is 1 if something is due. With --format nagios it is that of a Nagios plugin; with
+    prometheus and html it is 0, because the document says it.
+    """
+    _verify_words(
+        (session.as_json and form != TEXT, "--json", f"contradicts --format {form}"),
+        (output and form not in (PROMETHEUS, HTML), "--output", "goes with --format prometheus or html"),
+        (force and not output, "--force", "goes with --output"),
+        (form != NAGIOS and (warning, critical) != (None, None), "--warning, --critical", "are for nagios"),
+    )
+    shown = SHOWN[form] if limit is None else limit
+    if form == NAGIOS:
+        _check(session, warning, critical)
+    elif form == TEXT:
+        _screen(session, shown)
+    else:
+        _publish(session, form, shown, output, force=force)
 
 
-def flushed(status: int) -> int:
-    """Return the status of a run once its answer has left; the interpreter then has nothing to add."""
+def _verify_words(*rules: tuple[object, str, str]) -> None:
+    for is_broken, subject, reason in rules:
+        if is_broken:
+            raise UsageError(subject, reason, "smtpcreds status --help")
+
+
+def _screen(session: Session, shown: int) -> None:
+    from ..status.gather import gather
+    from ..status.text import document, render
+
+    found = gather(session.site())
+    colour = _is_colourful()
+    lines = render(found, width=_columns(), colour=colour, limit=shown)
+    session.show(document(found, limit=shown), lines, coloured=colour)
+    if found.due:
+        raise click.exceptions.Exit(NO)
+
+
+def _publish(session: Session, form: str, shown: int, output: str | None, *, force: bool) -> None:
+    from ..status.gather import gather
+    from ..status.monitoring import write_page
+
+    site = session.site()
+    found = gather(site)
+    lines = _document(found, form, shown)
+    if output is None:
+        session.show({}, lines)
+        return
+    path = session.absolute(output)
+    end = {PROMETHEUS: ".prom", HTML: ""}[form]
+    if session.run(site, lambda _: write_page(path, lines, end, force=force), state=False) is not None:
+        session.show({}, [session.described(path)])
+
+
+def _document(found: "Status", form: str, shown: int) -> list[str]:
+    if form == HTML:
+        pass
+    else:
+        from ..status.monitoring import render_prometheus
+    return render_prometheus(found, limit=shown)
+
+
+def _check(session: Session, warning: int | None, critical: int | None) -> None:
+    from ..errors import SmtpcredsError
+    from ..status.gather import gather
+    from ..status.monitoring import CRITICAL_DAYS, WARNING_DAYS, Grade, Thresholds, render_nagios, unknown
+
+    wanted = Thresholds(
+        WARNING_DAYS if warning is None else warning, CRITICAL_DAYS if critical is None else critical
+    )
     try:
-        sys.stdout.flush()
-    except OSError as error:
-        devnull = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(devnull, sys.stdout.fileno())
-        return status or exit_status(error)
-    return status
+        grade, line = render_nagios(gather(session.site()), wanted)
+    except SmtpcredsError as error:
+        grade, line = Grade.UNKNOWN, unknown(str(error))
+    session.show({}, [line])
+    raise click.exceptions.Exit(grade)
 
 
-def say(text: str, hint: str | None) -> None:
-    """Print ``smtpcreds: text`` and the hint to standard error, control characters escaped."""
-    click.echo(f"smtpcreds: {shown(text)}", err=True)
-    if hint:
-        click.echo(f"  hint: {shown(hint)}", err=True)
+def _columns() -> int:
+    from shutil import get_terminal_size
+
+    return get_terminal_size((80, 24)).columns
 
 
-def _usage(error: click.UsageError) -> int:
-    path = error.ctx.command_path.partition(" ")[2] if error.ctx else ""
-    message = _option(error) if isinstance(error, click.NoSuchOption) else error.format_message()
-    message = message.rstrip(".").replace("\n", " ")
-    prefix = f"{path}: " if path else ""
-    say(prefix + message[:1].lower() + message[1:], f"smtpcreds {path}".strip() + " --help")
-    return USAGE
-
-
-def _option(error: click.NoSuchOption) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(error.option_name, error.possibilities or [], 1)
-    return f"no such option {error.option_name!r}" + (f"; did you mean {near[0]}?" if near else "")
-
-
-def _refused(error: SmtpcredsError) -> int:
-    say(str(error), error.hint)
-    return error.exit_status
-
-
-def _system(error: OSError) -> int:
-    from ..files.explain import explain
-
-    return _refused(explain(error, str(error.filename or "standard output")))
-
-
-def _help(error: click.exceptions.NoArgsIsHelpError) -> int:
-    click.echo(error.ctx.get_help() if error.ctx else "", err=True)
-    return USAGE
-
-
-def _interrupted(_: BaseException) -> int:
-    say("interrupted", None)
-    return INTERRUPTED
-
-
-def _exit(error: SystemExit) -> int:
-    return error.code if isinstance(error.code, int) else 0
-
-
-def _silenced(_: BaseException) -> int:
-    return 0
-
-
-def _bug(error: BaseException) -> int:
-    import traceback
-
-    traceback.print_exception(error)
-    say("internal error: this is a bug; nothing you typed should cause it", None)
-    return BUG
-
-
-_ANSWERS: tuple[tuple[type[BaseException], Callable[[Any], int]], ...] = (
-    (SmtpcredsError, _refused),
-    (click.exceptions.NoArgsIsHelpError, _help),
-    (click.UsageError, _usage),
-    (click.exceptions.Exit, lambda error: error.exit_code),
-    (click.Abort, _interrupted),
-    (KeyboardInterrupt, _interrupted),
-    (SystemExit, _exit),
-    (BrokenPipeError, _silenced),
-    (OSError, _system),
-    (BaseException, _bug),
-)
+def _is_colourful() -> bool:
+    """Tell whether to colour: on a terminal that can, and not against the will (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

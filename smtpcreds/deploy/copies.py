@@ -8,10 +8,10 @@ from ..accounts.copies import is_copy, make_copy
 from ..config import Site
 from ..errors import MissingInputError
 from ..files import check_target, ensure_directory, exists
-from ..files.owner import owner as file_owner
-from ..mta.port import Copy, Include
-from ..sasldb.replace import Origin
-from .owners import owner_of
+from ..files.guard import owner as file_owner
+from ..mta.program import Copy, Include
+from ..sasldb.replace import NewFile
+from .files import owner_of
 
 
 def copy_faults(site: Site, copies: Iterable[Copy]) -> Iterator[tuple[str, str]]:
@@ -49,7 +49,7 @@ def write_copies(site: Site, copies: Iterable[Copy]) -> None:
     for copy in copies:
         path = site.path(copy.path)
         ensure_directory(os.path.dirname(path), 0o755, tighten=False)
-        make_copy(site.sasldb, path, Origin(copy.mode, owner_of(site.root, copy.user, copy.group)))
+        make_copy(site.sasldb, path, NewFile(copy.mode, owner_of(site.root, copy.user, copy.group)))
 
 
 def _faults(site: Site, copy: Copy, path: str) -> Iterator[str]:

@@ -30,19 +30,16 @@ from .disk import (
     write_directory,
     write_new,
 )
-from .explain import explained
-from .flush import flush_directories
-from .guard import check_private
-from .lock import exclusive, flock
+from .guard import check_private, explained
+from .lock import actor, audit_to_syslog, exclusive, flock
 from .preview import PreviewDisk
-from .trail import actor, announce
-from .write import temporaries
+from .write import flush_directories, temporaries
 
 __all__ = [
     "Disk",
     "PreviewDisk",
     "actor",
-    "announce",
+    "audit_to_syslog",
     "check_directory",
     "check_parents",
     "check_private",

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from ..errors import MissingInputError
 from ..model import Artifact, Change, Link
 from . import guard, write
-from .explain import explained
+from .guard import explained
 
 
 class Disk:

@@ -4,13 +4,13 @@ import fcntl
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from ..errors import LockHeldError, UnsafePathError
+from ..errors import LockHeldError, UnsafePathError, shown
 from ..model import Artifact
 from .disk import disk
-from .explain import explained
+from .guard import explained
 
 PATIENCE = 30.0
 """Seconds to wait; an RSA-4096 batch of a neighbour takes less."""
@@ -117,3 +117,28 @@ def _holder_number(handle: int) -> int:
 
 def _holder_line(handle: int) -> str:
     return os.pread(handle, 200, 0).decode(errors="replace").strip()
+
+
+# Deeds in syslog's authpriv, where auditors look; no secrets.
+
+
+def actor() -> str:
+    """Return who acts: behind sudo the person, else the name of the running user."""
+    import pwd
+
+    try:
+        return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def audit_to_syslog(what: str, deeds: Iterable[tuple[str, str]]) -> None:
+    """Log a deed, as ``sasl add``, to each subject with its detail, which may be empty."""
+    if disk().is_preview:
+        return
+    import syslog
+
+    who = actor()
+    syslog.openlog("smtpcreds", syslog.LOG_PID, syslog.LOG_AUTHPRIV)
+    for subject, detail in deeds:
+        syslog.syslog(syslog.LOG_NOTICE, shown(f"{what} {subject} by {who}{detail and f': {detail}'}"))

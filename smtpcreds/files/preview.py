@@ -10,7 +10,7 @@ from ..errors import UnsafePathError
 from ..model import Artifact, Link, Owner
 from . import guard, write
 from .disk import Disk
-from .explain import explained
+from .guard import explained
 
 
 class _Gone(NamedTuple):

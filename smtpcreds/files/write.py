@@ -4,19 +4,92 @@ Each file gets a temporary neighbour that is closed to others before it has cont
 the first is renamed; renames keep the order they were given in; then their directories are flushed.
 """
 
+import errno
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
-from ..errors import UnsafePathError
+from ..errors import UnavailableError, UnsafePathError
 from ..model import Artifact, Link
-from .exchange import exchange
-from .explain import explained
-from .flush import flush_directories, flush_file_systems
-from .guard import check_directory, check_parents, check_target, read_private
+from .guard import check_directory, check_parents, check_target, explained, read_private
+
+# From memory to the disk, so that a power cut keeps it.
+
+
+def flush_directories(directories: Iterable[str]) -> None:
+    """Make renames and unlinks in the directories durable."""
+    for directory in dict.fromkeys(directories):
+        with _opened(directory) as handle:
+            os.fsync(handle)
+
+
+def flush_file_systems(directories: Iterable[str]) -> None:
+    """Make everything durable that was written to the file systems of these directories.
+
+    One syncfs(2) takes as long as a few fsync(2). It reports failed writes since Linux 5.8.
+    """
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    devices: set[int] = set()
+    for directory in dict.fromkeys(directories):
+        with _opened(directory) as handle:
+            device = os.fstat(handle).st_dev
+            if device not in devices and libc.syncfs(handle):
+                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+            devices.add(device)
+
+
+@contextmanager
+def _opened(directory: str) -> Iterator[int]:
+    with explained(directory):
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            yield handle
+        finally:
+            os.close(handle)
+
+
+# Two directories that change places in one step of the kernel, which ``rename`` alone can't do.
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+_UNABLE = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
+"""What renameat2(2) answers where the kernel or the file system (NFS, ZFS before 2.2) has no exchange."""
+
+
+def exchange(first: str, second: str) -> None:
+    """Swap the names of two files or directories of one file system; nobody sees a moment without either.
+
+    Raises:
+        UnavailableError: the system can't do it; nothing was changed.
+        SmtpcredsError: as :func:`smtpcreds.files.guard.explain` says of other failures.
+    """
+    import ctypes
+
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        raise _unable(second)
+    with explained(second):
+        if rename(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE) == 0:
+            return
+        number = ctypes.get_errno()
+        if number in _UNABLE:
+            raise _unable(second)
+        raise OSError(number, os.strerror(number))
+
+
+def _unable(path: str) -> UnavailableError:
+    return UnavailableError(
+        path,
+        "can't be replaced in one step on this file system; nothing was changed",
+        "keep the state directory on ext4, XFS, Btrfs or tmpfs",
+    )
+
 
 _TEMPORARY = re.compile(r"\..+\.smtpcreds-[0-9a-f]{16}")
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

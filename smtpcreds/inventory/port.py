@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from .rotations import Rotations
-from .rows import Authority, AuthorityState, Certificate, Crl, Event, Intent, Revoked, Signed, State
+from .rows import AuthorityRow, AuthorityState, CertificateRow, CrlRow, Event, Intent, Revoked, Signed, State
 
 
 class Inventory(Protocol):
@@ -51,7 +51,7 @@ class Inventory(Protocol):
         created: datetime,
         crl_number: int = 0,
         state: AuthorityState = AuthorityState.CURRENT,
-    ) -> Authority:
+    ) -> AuthorityRow:
         """Record a CA; ``crl_number`` is the last one that an imported CA has used.
 
         Raises:
@@ -59,7 +59,7 @@ class Inventory(Protocol):
         """
         ...
 
-    def authorities(self) -> list[Authority]:
+    def authorities(self) -> list[AuthorityRow]:
         """Return all authorities by state, current ones first, and in each state the newest first."""
         ...
 
@@ -122,11 +122,11 @@ class Inventory(Protocol):
         """
         ...
 
-    def pending(self) -> list[Certificate]:
+    def pending(self) -> list[CertificateRow]:
         """Return what was begun and not finished, the oldest first."""
         ...
 
-    def adopt(self, certificates: Iterable[tuple[Certificate, bytes | None]]) -> int:
+    def adopt(self, certificates: Iterable[tuple[CertificateRow, bytes | None]]) -> int:
         """Record certificates that came into being elsewhere, with the DER where it is known.
 
         Serial numbers that are recorded already stay as they are. Fingerprints are computed from the DER.
@@ -145,7 +145,7 @@ class Inventory(Protocol):
         """
         ...
 
-    def find(self, which: str) -> list[Certificate]:
+    def find(self, which: str) -> list[CertificateRow]:
         """Return what the words of a person may mean: a host, a serial number, a fingerprint, or a prefix.
 
         Prefixes have four hex digits or more; colons and case do not matter. A complete host name, serial
@@ -153,7 +153,7 @@ class Inventory(Protocol):
         """
         ...
 
-    def current(self, host: str, at: datetime, directory: str | None = None) -> Certificate | None:
+    def current(self, host: str, at: datetime, directory: str | None = None) -> CertificateRow | None:
         """Return the newest certificate of the host that is issued and not expired at this time.
 
         Args:
@@ -172,7 +172,7 @@ class Inventory(Protocol):
         state: State | None = None,
         latest: bool = False,
         limit: int | None = None,
-    ) -> Iterator[Certificate]:
+    ) -> Iterator[CertificateRow]:
         """Yield certificates by time of expiry, the next one first.
 
         Args:
@@ -233,7 +233,7 @@ class Inventory(Protocol):
         """
         ...
 
-    def record_crl(self, crl: Crl) -> None:
+    def record_crl(self, crl: CrlRow) -> None:
         """Record a CRL that was signed.
 
         Raises:
@@ -242,7 +242,7 @@ class Inventory(Protocol):
         """
         ...
 
-    def latest_crl(self, authority: int) -> Crl | None:
+    def latest_crl(self, authority: int) -> CrlRow | None:
         """Return the recorded CRL with the highest number."""
         ...
 

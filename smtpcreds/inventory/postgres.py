@@ -6,17 +6,13 @@ from typing import TYPE_CHECKING
 
 from ..errors import ForeignFormatError
 from ..files import disk
-from ..postgres.connection import LOCKS, connected
-from ..postgres.faults import damaged, translated
-from ..postgres.locks import held
-from ..postgres.url import DatabaseUrl
-from .columns import number_of, text_of
-from .database import Database, Dialect, verify_version
-from .postgres_schema import in_postgres
-from .schema import MIGRATIONS
+from ..postgres import LOCKS, DatabaseUrl, connected, damaged, held, translated
+from .rows import number_of, text_of
+from .schema import MIGRATIONS, in_postgres
+from .sqlite import Database, Dialect, verify_version
 
 if TYPE_CHECKING:
-    from ..postgres.connection import Connection
+    from ..postgres import Connection
 
 _WORK, _WRITE = 1, 2
 """Second halves of the keys of advisory locks: of a whole run, and of one transaction."""
@@ -48,7 +44,7 @@ def postgres_database(url: DatabaseUrl, *, read_only: bool, timeout: float) -> I
         StateVersionError, MissingInputError, ConfigError: see :func:`.database.verify_version`.
         ForeignFormatError: a schema ``smtpcreds`` with tables of some other program.
         DeniedError: this role lacks a right.
-        UnavailableError: see :func:`smtpcreds.postgres.connection.connected`.
+        UnavailableError: see :func:`smtpcreds.postgres.connected`.
     """
     with connected(url, read_only=read_only, patience=timeout) as connection:
         database = Database(connection, url.text, POSTGRES)

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from ..errors import DataError, InexpressibleError
 from ..model import Account
-from .database import Database
 from .rows import moment, seconds
+from .sqlite import Database
 
 
 class RotationState(StrEnum):

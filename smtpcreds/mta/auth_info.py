@@ -5,6 +5,9 @@ Sendmail (usersmtp.c, getauth) skips a line that begins with ``#`` wherever it s
 alone, and reads at most 2046 octets of it. There is no quoting.
 """
 
+import re
+from base64 import b64decode, b64encode
+from binascii import Error
 from collections.abc import Sequence
 from dataclasses import dataclass
 from shlex import quote
@@ -12,7 +15,8 @@ from shlex import quote
 from ..errors import DamagedFileError, InexpressibleError
 from ..model import Credential
 from ..secret import Secret
-from .mechanisms import named
+from .program import Content
+from .sasl_conf import named
 
 DEFAULT_PATH = "/etc/mail/default-auth-info"
 MAX_LINE = 2046
@@ -98,3 +102,123 @@ def _fault(value: bytes) -> str | None:
     if len(value) > MAX_LINE:
         return f"is over {MAX_LINE} octets"
     return next((f"contains {name}" for octet, name in _FORBIDDEN.items() if octet in value), None)
+
+
+# FEATURE(authinfo): who a Sendmail client host is, by server, in a map instead of default-auth-info.
+#
+# Key ``AuthInfo:host``; value ``"U:authzid" "I:authcid" "P=secret" "R:realm" "M:mechanisms"``. ``X:`` takes
+# text, in which sendmail replaces ``%1`` and which ends at ``"``; ``X=`` takes base64 (usersmtp.c, readauth).
+# Names of letters, digits and ``@ . _ + -`` are written as text; other names, and every secret, in base64.
+
+MAP_PATH = "/etc/mail/authinfo"
+MAX_TEXT = 252
+"""Longer values are dropped by sendmail, which then does not log in and says nothing (observed)."""
+MAX_SECRET = MAX_TEXT // 4 * 3
+MAX_MAP_LINE = 1023
+"""makemap reads 1024 octets of a line."""
+
+_PLAIN = re.compile(r"[A-Za-z0-9@._+-]+")
+_TAG = re.compile(rb'"([UIPRM])([:=])([^"]*)"')
+_LINE = re.compile(rb'(AuthInfo:[^\s"]*)[ \t]+("[^"]*"(?:[ \t]+"[^"]*")*)[ \t]*', re.IGNORECASE)
+
+
+def entry(host: str, credential: Credential, mechanisms: Sequence[str] = ()) -> tuple[str, Content]:
+    """Return key and value for one server, as they stand in the source.
+
+    Args:
+        host: the server's name as sendmail connects to it.
+        credential: both ids are ``user@realm`` when the relay would look the bare name up in another realm.
+        mechanisms: that may be tried with this server; empty for all that are configured.
+
+    Raises:
+        InexpressibleError: what sendmail or makemap would cut, named without showing a secret.
+    """
+    login = credential.login
+    names = [_tag("U", login, credential), _tag("I", login, credential)]
+    more = [_tag("R", credential.account.realm, credential)]
+    if mechanisms:
+        more.append(f'"M:{" ".join(mechanisms)}"')
+    head = f'{" ".join(names)} "P='.encode()
+    tail = f'" {" ".join(more)}'.encode()
+    secret = _secret(credential)
+    key = f"AuthInfo:{host}"
+    if len(key) + 1 + len(head) + len(secret) + len(tail) > MAX_MAP_LINE:
+        raise InexpressibleError(
+            str(credential.account), f"makes a line of over {MAX_MAP_LINE} octets in {MAP_PATH}"
+        )
+    return key, (head, secret, tail)
+
+
+def source(key: str, value: Content) -> Content:
+    """Return the line of the source file."""
+    return (f"{key}\t".encode(), *value, b"\n")
+
+
+def record(key: str, value: Content) -> tuple[bytes, Content]:
+    """Return the record that makemap makes of the line: the key folded to lower case, the value as it is."""
+    return key.lower().encode(), value
+
+
+def parse_map(content: bytes, path: str) -> dict[str, AuthInfo]:
+    """Read a source file: key to what the host logs in with.
+
+    Raises:
+        DamagedFileError: a line that sendmail would not understand, by its number.
+    """
+    found: dict[str, AuthInfo] = {}
+    for number, line in enumerate(content.split(b"\n"), 1):
+        if not line.strip() or line.startswith(b"#"):
+            continue
+        match = _LINE.fullmatch(line)
+        try:
+            if match is None:
+                raise ValueError
+            found[match[1].decode()] = _auth_info(match[2])
+        except (ValueError, Error):
+            raise DamagedFileError(
+                path, f'line {number} is not AuthInfo:host "U:..." "I:..." "P=..."'
+            ) from None
+    return found
+
+
+def _auth_info(text: bytes) -> AuthInfo:
+    values = {
+        tag: value if sign == b":" else b64decode(value, validate=True)
+        for tag, sign, value in _TAG.findall(text)
+    }
+    authcid = values.get(b"I", values.get(b"U"))
+    if authcid is None or b"P" not in values or len(values) != text.count(b'"') // 2:
+        raise ValueError
+    authzid = values.get(b"U", authcid).decode()
+    realm, mechanisms = values.get(b"R", b"").decode(), values.get(b"M", b"").decode()
+    return AuthInfo(authzid, authcid.decode(), Secret(values[b"P"]), realm, tuple(mechanisms.split()))
+
+
+def _tag(letter: str, name: str, credential: Credential) -> str:
+    plain = _PLAIN.fullmatch(name) is not None
+    text = name if plain else b64encode(name.encode()).decode()
+    if len(text) > MAX_TEXT:
+        what = "the realm" if letter == "R" else "the user name"
+        raise InexpressibleError(
+            str(credential.account), f"{what} is too long for the authinfo map ({MAX_TEXT} octets)"
+        )
+    return f'"{letter}{":" if plain else "="}{text}"'
+
+
+def _secret(credential: Credential) -> Secret:
+    """Return the secret in base64."""
+    value = credential.secret.reveal()
+    fault = (
+        "is empty"
+        if not value
+        else "contains a NUL"
+        if b"\0" in value
+        else f"is over {MAX_SECRET} octets"
+        if len(value) > MAX_SECRET
+        else None
+    )
+    if fault:
+        account = str(credential.account)
+        reason = f"the secret {fault}, which the authinfo map can't express"
+        raise InexpressibleError(account, reason, f"smtpcreds sasl passwd {quote(account)}")
+    return Secret(b64encode(value))

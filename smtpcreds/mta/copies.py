@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ..errors import DamagedFileError, UsageError
 from ..secret import Secret
-from .port import Facts, File, Material
+from .program import Facts, File, Material
 
 _EDGE = re.compile(rb"-----(?:BEGIN|END) [A-Z0-9 ]+-----")
 _BODY = re.compile(rb"[A-Za-z0-9+/]+={0,2}")

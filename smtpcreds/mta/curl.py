@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from ..errors import DamagedFileError, UsageError
 from ..secret import Secret
 from .field import Field
-from .mechanisms import usable
-from .port import Facts, File, Need, Rendered, Role
-from .work import Work
+from .program import Facts, File, Need, Rendered, Role, Work
+from .sasl_conf import usable
 
 NAME = "curl"
 TITLE = "curl, to send a message from a script or by hand"

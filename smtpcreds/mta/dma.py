@@ -13,9 +13,8 @@ from ..model import Credential
 from ..secret import Secret
 from .access import FENCE
 from .field import Field
-from .mechanisms import usable
-from .port import Content, Facts, File, Need, Rendered, Role
-from .work import Include, Premise, Work
+from .program import Content, Facts, File, Include, Need, Premise, Rendered, Role, Work
+from .sasl_conf import usable
 
 NAME = "dma"
 TITLE = "DragonFly Mail Agent 0.13, which knows the hub by its fingerprint"

@@ -9,10 +9,9 @@ from collections.abc import Iterator, Mapping
 
 from ..errors import DamagedFileError, UsageError
 from ..secret import Secret
-from . import dovecot_users
-from .mechanisms import usable
-from .port import Facts, File, Include, Need, Rendered, Role, Work
-from .sasl_conf import Saslauthd
+from . import dovecot
+from .program import Facts, File, Include, Need, Rendered, Role, Work
+from .sasl_conf import Saslauthd, usable
 
 NAME = "dovecot-hub"
 TITLE = "Dovecot 2.3, checking accounts for Postfix or Exim"
@@ -21,7 +20,7 @@ FAMILY = "dovecot"
 NEEDS = frozenset({Need.VERIFIERS})
 EXIM = "exim"
 """The mail server is Exim, not Postfix."""
-VARIANTS = frozenset({EXIM, *dovecot_users.SCHEMES})
+VARIANTS = frozenset({EXIM, *dovecot.SCHEMES})
 SECRET_FILES: tuple[str, ...] = ()
 
 GROUP = "dovecot"
@@ -41,17 +40,17 @@ def render(facts: Facts) -> tuple[Rendered, ...]:
     if isinstance(facts.backend, Saslauthd):
         raise UsageError("--saslauthd", "is for Cyrus SASL; Dovecot asks PAM by itself")
     accounts = [held.account for held in facts.accounts]
-    users = dovecot_users.pieces(accounts, facts.verifiers, facts.realm)
+    users = dovecot.pieces(accounts, facts.verifiers, facts.realm)
     return (
-        File(dovecot_users.PATH, users, 0o640, group=GROUP),
+        File(dovecot.PATH, users, 0o640, group=GROUP),
         File(FRAGMENT, (_fragment(facts),)),
     )
 
 
 def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
     """Read one of the files; settings in blocks are ``block/setting``."""
-    if path == dovecot_users.PATH:
-        return dovecot_users.parse(content, path)
+    if path == dovecot.PATH:
+        return dovecot.parse(content, path)
     return dict(_settings(content, path))
 
 
@@ -69,7 +68,7 @@ def _fragment(facts: Facts) -> bytes:
         "disable_plaintext_auth = yes",
         "passdb {",
         "  driver = passwd-file",
-        f"  args = {dovecot_users.PATH}",
+        f"  args = {dovecot.PATH}",
         "}",
         "service auth {",
         f"  unix_listener {socket} {{",
@@ -88,8 +87,8 @@ def _mechanisms(facts: Facts) -> tuple[str, ...]:
     Raises:
         UsageError: there is none.
     """
-    scheme = dovecot_users.scheme_of(facts.variants)
-    known = dovecot_users.MECHANISMS[scheme]
+    scheme = dovecot.scheme_of(facts.variants)
+    known = dovecot.MECHANISMS[scheme]
     return usable(f"Dovecot with passwords stored as {scheme}", known, facts.mechanisms)
 
 

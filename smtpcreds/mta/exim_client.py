@@ -11,11 +11,10 @@ from shlex import quote
 from ..errors import DamagedFileError, InexpressibleError, UsageError
 from ..model import Credential
 from ..secret import Secret
-from . import exim, exim_places
-from .exim import Options
-from .exim_places import Fragment
-from .mechanisms import usable
-from .port import Content, Facts, File, Need, Rendered, Role, Work
+from . import exim
+from .exim import Fragment, Options
+from .program import Content, Facts, File, Need, Rendered, Role, Work
+from .sasl_conf import usable
 
 NAME = "exim-client"
 TITLE = "Exim 4.92 or later, relaying through the hub"
@@ -24,7 +23,7 @@ FAMILY = "exim"
 NEEDS = frozenset({Need.MATERIAL, Need.CREDENTIAL})
 BY_CERTIFICATE = "auth-optional"
 """Send also where the hub refuses the account, and relays by certificate."""
-VARIANTS = exim_places.STYLES | {BY_CERTIFICATE}
+VARIANTS = exim.STYLES | {BY_CERTIFICATE}
 CREDENTIALS = f"{exim.DIRECTORY}/passwd.client"
 SECRET_FILES: tuple[str, ...] = (CREDENTIALS,)
 
@@ -42,7 +41,7 @@ _LINE = re.compile(rb"([A-Za-z0-9._-]+): ([^:\n]+):([^\n]*)\n")
 
 def render(facts: Facts) -> tuple[Rendered, ...]:
     """Return copies of key and certificates, the credentials, and the fragments."""
-    exim_places.check_style(facts)
+    exim.check_style(facts)
     if facts.credential is None:
         raise UsageError(NAME, "needs an account to log in with")
     credentials = File(CREDENTIALS, _line(facts.hub, facts.credential), 0o640, group=exim.USER)
@@ -50,7 +49,7 @@ def render(facts: Facts) -> tuple[Rendered, ...]:
         credentials,
         exim.COPIES.key_file(facts),
         *exim.COPIES.public_files(facts),
-        *exim_places.render(TITLE, ROLE, facts, _fragments(facts)),
+        *exim.render(TITLE, ROLE, facts, _fragments(facts)),
     )
 
 
@@ -67,16 +66,16 @@ def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
 
 def work(facts: Facts) -> Work:
     """Return the lines to add, and the commands."""
-    return exim_places.work(ROLE, facts, _fragments(facts))
+    return exim.work(ROLE, facts, _fragments(facts))
 
 
 def _fragments(facts: Facts) -> tuple[Fragment, ...]:
     authenticators = _authenticators(facts)
     stock = tuple(f"{name.removeprefix(exim.driver_name(''))}:" for name in authenticators)
     return (
-        Fragment(exim_places.ROUTERS, {_HUB: _router(facts)}),
-        Fragment(exim_places.TRANSPORTS, {_HUB: _transport(facts)}),
-        Fragment(exim_places.AUTHENTICATORS, authenticators, stock),
+        Fragment(exim.ROUTERS, {_HUB: _router(facts)}),
+        Fragment(exim.TRANSPORTS, {_HUB: _transport(facts)}),
+        Fragment(exim.AUTHENTICATORS, authenticators, stock),
     )
 
 

@@ -10,11 +10,10 @@ from dataclasses import replace
 
 from ..errors import DamagedFileError, UsageError
 from ..secret import Secret
-from . import exim, exim_places, sasl_conf
-from .exim import Options
-from .exim_places import Fragment
-from .mechanisms import EXTERNAL
-from .port import Facts, File, Need, Reader, Rendered, Role, Work
+from . import exim, sasl_conf
+from .exim import Fragment, Options
+from .program import Facts, File, Need, Reader, Rendered, Role, Work
+from .sasl_conf import EXTERNAL
 
 NAME = "exim-hub"
 TITLE = "Exim 4.92 or later with Cyrus SASL or Dovecot, relaying for client hosts"
@@ -23,7 +22,7 @@ FAMILY = "exim"
 NEEDS = frozenset({Need.MATERIAL, Need.CLIENTS})
 DOVECOT = "dovecot"
 """Dovecot checks the accounts, not Cyrus SASL."""
-VARIANTS = exim_places.STYLES | {DOVECOT}
+VARIANTS = exim.STYLES | {DOVECOT}
 SECRET_FILES: tuple[str, ...] = ()
 
 SASL_CONF = sasl_conf.PROGRAMS["exim"].conf
@@ -45,9 +44,9 @@ _CLIENT = re.compile(r"([a-z0-9.-]+): yes")
 
 def render(facts: Facts) -> tuple[Rendered, ...]:
     """Return copies of key and certificates, where the accounts are, the fragments, and who may relay."""
-    exim_places.check_style(facts)
+    exim.check_style(facts)
     accounts = () if DOVECOT in facts.variants else (_sasl_conf(facts),)
-    fragments = exim_places.render(TITLE, ROLE, facts, _fragments(facts))
+    fragments = exim.render(TITLE, ROLE, facts, _fragments(facts))
     return (
         exim.COPIES.key_file(facts),
         *exim.COPIES.public_files(facts),
@@ -68,7 +67,7 @@ def work(facts: Facts) -> Work:
     """Return the lines to add, the commands, and that Exim must be able to read the accounts."""
     main, by_certificate, authenticators = _fragments(facts)
     wanted = (main, by_certificate, authenticators) if facts.clients else (main, authenticators)
-    made = exim_places.work(ROLE, facts, wanted)
+    made = exim.work(ROLE, facts, wanted)
     if DOVECOT in facts.variants or not isinstance(facts.backend, sasl_conf.Sasldb):
         return made
     return replace(made, readers=(Reader(facts.backend.path, exim.USER),))
@@ -77,9 +76,9 @@ def work(facts: Facts) -> Work:
 def _fragments(facts: Facts) -> tuple[Fragment, Fragment, Fragment]:
     """Return all, also where nobody may relay by certificate: what was included once follows."""
     return (
-        Fragment(exim_places.MAIN, {"": _main(facts)}),
-        Fragment(exim_places.ACL, {"": {"accept verify": "certificate", "condition": _LISTED}}),
-        Fragment(exim_places.AUTHENTICATORS, dict(_authenticator(name, facts) for name in facts.mechanisms)),
+        Fragment(exim.MAIN, {"": _main(facts)}),
+        Fragment(exim.ACL, {"": {"accept verify": "certificate", "condition": _LISTED}}),
+        Fragment(exim.AUTHENTICATORS, dict(_authenticator(name, facts) for name in facts.mechanisms)),
     )
 
 
@@ -91,7 +90,7 @@ def _main(facts: Facts) -> Options:
         "tls_verify_certificates": exim.COPIES.bundle,
         "tls_try_verify_hosts": "*",
     }
-    if exim_places.HAND_WRITTEN in facts.variants:
+    if exim.HAND_WRITTEN in facts.variants:
         return {"tls_advertise_hosts": "*", **files, "tls_crl": exim.COPIES.crl}
     macros = {f"MAIN_{name.upper()}": value for name, value in files.items()}
     return {"MAIN_TLS_ENABLE": "yes", **macros, "tls_crl": exim.COPIES.crl}

@@ -10,13 +10,12 @@ from shlex import quote
 
 from ..errors import DamagedFileError, InexpressibleError, UsageError
 from ..model import Credential
-from ..passwords.chosen import text_fault
+from ..passwords.generation import text_fault
 from ..secret import Secret
 from .copies import Copies
 from .field import Field
-from .mechanisms import usable
-from .port import Content, Facts, File, Need, Rendered, Role
-from .work import Work
+from .program import Content, Facts, File, Need, Rendered, Role, Work
+from .sasl_conf import usable
 
 NAME = "msmtp"
 TITLE = "msmtp 1.8, for programs that call /usr/sbin/sendmail or msmtp"

@@ -11,14 +11,13 @@ import re
 from collections.abc import Mapping
 
 from ..errors import DamagedFileError, UsageError
-from ..mechanisms import PLAINTEXT
 from ..model import Credential
+from ..names import PLAINTEXT
 from ..secret import Secret
 from .copies import Copies
 from .field import Field
-from .mechanisms import usable
-from .port import Content, Facts, File, Need, Rendered, Role
-from .work import Work
+from .program import Content, Facts, File, Need, Rendered, Role, Work
+from .sasl_conf import usable
 
 NAME = "nullmailer"
 TITLE = "nullmailer 2, which sends what local programs queue"

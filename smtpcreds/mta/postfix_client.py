@@ -5,21 +5,21 @@ from collections.abc import Mapping
 from ..errors import InexpressibleError, UsageError
 from ..model import Credential
 from ..secret import Secret
-from . import postfix_cf, postfix_table
-from .mechanisms import EXTERNAL
-from .port import Facts, File, Need, Rendered, Role, Work
-from .postfix_table import Table
+from . import postfix
+from .postfix import Table
+from .program import Facts, File, Need, Rendered, Role, Work
+from .sasl_conf import EXTERNAL
 
 NAME = "postfix-client"
 TITLE = "Postfix 3.4 or later with Cyrus SASL, relaying through the hub"
 ROLE = Role.CLIENT
 FAMILY = "postfix"
 NEEDS = frozenset({Need.PAIR, Need.CREDENTIAL})
-VARIANTS = postfix_table.KINDS
+VARIANTS = postfix.KINDS
 
-FRAGMENT = f"{postfix_cf.DIRECTORY}/client.cf"
-PASSWORDS = f"{postfix_cf.DIRECTORY}/sasl_passwd"
-POLICY = f"{postfix_cf.DIRECTORY}/tls_policy"
+FRAGMENT = f"{postfix.DIRECTORY}/client.cf"
+PASSWORDS = f"{postfix.DIRECTORY}/sasl_passwd"
+POLICY = f"{postfix.DIRECTORY}/tls_policy"
 SECRET_FILES: tuple[str, ...] = (PASSWORDS,)
 SUBMISSIONS = 465
 """The port on which TLS comes first (RFC 8314 section 3.3)."""
@@ -30,29 +30,29 @@ def render(facts: Facts) -> tuple[Rendered, ...]:
     if facts.credential is None:
         raise UsageError(NAME, "needs an account to log in with")
     tables = (_passwords(facts, facts.credential), _policy(facts))
-    fragment = File(FRAGMENT, (postfix_cf.render(TITLE, FRAGMENT, _settings(facts)),))
+    fragment = File(FRAGMENT, (postfix.render(TITLE, FRAGMENT, _settings(facts)),))
     return (*(file for table in tables for file in table.files), fragment)
 
 
 def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
     """Read one of the files."""
     if path == PASSWORDS:
-        return postfix_table.parse_password(content, path)
+        return postfix.parse_password(content, path)
     if path == POLICY:
         return {
-            key: value.decode(errors="replace") for key, value in postfix_table.parse(content, path).items()
+            key: value.decode(errors="replace") for key, value in postfix.parse_table(content, path).items()
         }
-    return dict(postfix_cf.parse(content, path))
+    return dict(postfix.parse(content, path))
 
 
 def work(facts: Facts) -> Work:
     """Return the lines for main.cf, and the commands."""
-    kind = postfix_table.kind_of(facts.variants)
+    kind = postfix.kind_of(facts.variants)
     tables = [Table(path, kind, {}) for path in (PASSWORDS, POLICY)]
     return Work(
-        (postfix_cf.include(FRAGMENT, _settings(facts)),),
+        (postfix.include(FRAGMENT, _settings(facts)),),
         tuple(result for table in tables for result in table.compiled),
-        (*(command for table in tables for command in table.commands), postfix_cf.RELOAD),
+        (*(command for table in tables for command in table.commands), postfix.RELOAD),
         untraced=True,
     )
 
@@ -62,9 +62,9 @@ def _next_hop(facts: Facts) -> str:
     return f"[{facts.hub}]:{facts.port}"
 
 
-def _settings(facts: Facts) -> postfix_cf.Settings:
+def _settings(facts: Facts) -> postfix.Settings:
     """Return the settings; the level holds for a next hop that the policy does not know, too."""
-    kind = postfix_table.kind_of(facts.variants)
+    kind = postfix.kind_of(facts.variants)
     wrapped = {"smtp_tls_wrappermode": "yes"} if facts.port == SUBMISSIONS else {}
     return {
         "relayhost": _next_hop(facts),
@@ -76,8 +76,8 @@ def _settings(facts: Facts) -> postfix_cf.Settings:
         "smtp_tls_security_level": "secure",
         **wrapped,
         "smtp_tls_policy_maps": f"{kind}:{POLICY}",
-        "smtp_tls_CAfile": postfix_cf.path(facts.tls.bundle),
-        "smtp_tls_chain_files": postfix_cf.pair(facts.tls),
+        "smtp_tls_CAfile": postfix.path(facts.tls.bundle),
+        "smtp_tls_chain_files": postfix.pair(facts.tls),
     }
 
 
@@ -92,10 +92,10 @@ def _mechanisms(facts: Facts) -> list[str]:
 
 
 def _passwords(facts: Facts, credential: Credential) -> Table:
-    value = postfix_table.password(str(credential.account), credential.login, credential.secret)
-    return Table(PASSWORDS, postfix_table.kind_of(facts.variants), {_next_hop(facts): value}, 0o600)
+    value = postfix.password(str(credential.account), credential.login, credential.secret)
+    return Table(PASSWORDS, postfix.kind_of(facts.variants), {_next_hop(facts): value}, 0o600)
 
 
 def _policy(facts: Facts) -> Table:
     value = f"secure match={facts.hub}".encode()
-    return Table(POLICY, postfix_table.kind_of(facts.variants), {_next_hop(facts): (value,)})
+    return Table(POLICY, postfix.kind_of(facts.variants), {_next_hop(facts): (value,)})

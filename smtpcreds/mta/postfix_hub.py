@@ -1,7 +1,7 @@
 """Postfix as the hub: STARTTLS and AUTH, relaying for who authenticated or shows a listed certificate.
 
 Debian's smtpd runs in a chroot, in which it opens sasldb2 (the configuration and the certificates it reads
-before). So it gets a copy there; see :class:`~smtpcreds.mta.port.Copy`.
+before). So it gets a copy there; see :class:`~smtpcreds.mta.program.Copy`.
 """
 
 from collections.abc import Mapping
@@ -10,11 +10,10 @@ from shlex import quote
 
 from ..errors import InexpressibleError, UsageError
 from ..secret import Secret
-from . import postfix_cf, postfix_table, sasl_conf
-from .mechanisms import EXTERNAL
-from .port import Copy, Facts, File, Need, Rendered, Role, Work
-from .postfix_table import Table
-from .sasl_conf import Sasldb, Sql
+from . import postfix, sasl_conf
+from .postfix import Table
+from .program import Copy, Facts, File, Need, Rendered, Role, Work
+from .sasl_conf import EXTERNAL, Sasldb, Sql
 
 NAME = "postfix-hub"
 TITLE = "Postfix 3.4 or later with Cyrus SASL, or Dovecot's, relaying for client hosts"
@@ -25,11 +24,11 @@ UNCHROOTED = "unchrooted"
 """smtpd outside the chroot, which reads the account database itself."""
 DOVECOT = "dovecot"
 """Accounts are Dovecot's, asked through its socket."""
-VARIANTS = frozenset({UNCHROOTED, DOVECOT, *postfix_table.KINDS})
+VARIANTS = frozenset({UNCHROOTED, DOVECOT, *postfix.KINDS})
 SECRET_FILES: tuple[str, ...] = ()
 
-FRAGMENT = f"{postfix_cf.DIRECTORY}/hub.cf"
-CLIENTS = f"{postfix_cf.DIRECTORY}/relay_clientcerts"
+FRAGMENT = f"{postfix.DIRECTORY}/hub.cf"
+CLIENTS = f"{postfix.DIRECTORY}/relay_clientcerts"
 SASL_CONF = sasl_conf.PROGRAMS["postfix"].conf
 SASLDB = "/etc/postfix/sasldb2"
 """Inside the chroot; not the name of a file outside, with which ``postfix check`` would compare it."""
@@ -40,7 +39,7 @@ DOVECOT_SOCKET = "private/auth"
 def render(facts: Facts) -> tuple[Rendered, ...]:
     """Return smtpd.conf, the table of client certificates, and the settings."""
     conf = () if DOVECOT in facts.variants else (_sasl_conf(facts),)
-    fragment = File(FRAGMENT, (postfix_cf.render(TITLE, FRAGMENT, _settings(facts)),))
+    fragment = File(FRAGMENT, (postfix.render(TITLE, FRAGMENT, _settings(facts)),))
     return (*conf, *_clients(facts).files, fragment)
 
 
@@ -50,32 +49,32 @@ def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
         return sasl_conf.shown(sasl_conf.parse(content, path))
     if path == CLIENTS:
         return {
-            key: value.decode(errors="replace") for key, value in postfix_table.parse(content, path).items()
+            key: value.decode(errors="replace") for key, value in postfix.parse_table(content, path).items()
         }
-    return dict(postfix_cf.parse(content, path))
+    return dict(postfix.parse(content, path))
 
 
 def work(facts: Facts) -> Work:
     """Return the lines for main.cf, the commands, and the copy of the accounts."""
     table = _clients(facts)
     database = _database(facts)
-    chroot = postfix_cf.chroot("n" if UNCHROOTED in facts.variants else "y")
+    chroot = postfix.chroot("n" if UNCHROOTED in facts.variants else "y")
     return Work(
-        (postfix_cf.include(FRAGMENT, _settings(facts)),),
+        (postfix.include(FRAGMENT, _settings(facts)),),
         table.compiled,
-        (*table.commands, *_leave_chroot(facts), postfix_cf.RELOAD),
+        (*table.commands, *_leave_chroot(facts), postfix.RELOAD),
         (chroot,) if isinstance(database, Sasldb) or UNCHROOTED in facts.variants else (),
-        (Copy(postfix_cf.QUEUE + SASLDB, 0o640, "root", "postfix"),) if _is_copied(facts) else (),
+        (Copy(postfix.QUEUE + SASLDB, 0o640, "root", "postfix"),) if _is_copied(facts) else (),
         untraced=True,
     )
 
 
-def _settings(facts: Facts) -> postfix_cf.Settings:
+def _settings(facts: Facts) -> postfix.Settings:
     return {
         "smtpd_tls_security_level": "may",
         "smtpd_tls_auth_only": "yes",
-        "smtpd_tls_chain_files": postfix_cf.pair(facts.tls),
-        "smtpd_tls_CAfile": postfix_cf.path(facts.tls.bundle),
+        "smtpd_tls_chain_files": postfix.pair(facts.tls),
+        "smtpd_tls_CAfile": postfix.path(facts.tls.bundle),
         "smtpd_sasl_auth_enable": "yes",
         **_sasl(facts),
         "smtpd_sasl_local_domain": facts.realm,
@@ -85,7 +84,7 @@ def _settings(facts: Facts) -> postfix_cf.Settings:
     }
 
 
-def _sasl(facts: Facts) -> postfix_cf.Settings:
+def _sasl(facts: Facts) -> postfix.Settings:
     """Return who checks secrets; Debian's Postfix finds smtpd.conf without being told, others do not."""
     if DOVECOT in facts.variants:
         return {"smtpd_sasl_type": "dovecot", "smtpd_sasl_path": DOVECOT_SOCKET}
@@ -94,7 +93,7 @@ def _sasl(facts: Facts) -> postfix_cf.Settings:
     return {"smtpd_sasl_type": "cyrus", "smtpd_sasl_path": path, "cyrus_sasl_config_path": directory}
 
 
-def _relaying(facts: Facts) -> postfix_cf.Settings:
+def _relaying(facts: Facts) -> postfix.Settings:
     """Return who may relay; the list of keys is what counts, for Postfix looks at no CRL."""
     behind = "permit_mynetworks, reject_unauth_destination"
     if not facts.clients:
@@ -110,7 +109,7 @@ def _relaying(facts: Facts) -> postfix_cf.Settings:
 def _clients(facts: Facts) -> Table:
     """Return the table of public keys; written even if empty, so that who was taken out relays no more."""
     keys = {_colons(client.key_id): (client.host.encode(),) for client in facts.clients}
-    return Table(CLIENTS, postfix_table.kind_of(facts.variants), keys)
+    return Table(CLIENTS, postfix.kind_of(facts.variants), keys)
 
 
 def _colons(digest: str) -> str:
@@ -124,7 +123,7 @@ def _is_copied(facts: Facts) -> bool:
 
 def _inside(path: str) -> str:
     """Return a path as it is called inside the chroot; empty for one outside."""
-    return path.removeprefix(postfix_cf.QUEUE) if path.startswith(f"{postfix_cf.QUEUE}/") else ""
+    return path.removeprefix(postfix.QUEUE) if path.startswith(f"{postfix.QUEUE}/") else ""
 
 
 def _database(facts: Facts) -> sasl_conf.Backend | None:

@@ -9,14 +9,14 @@ from . import (
     exim_hub,
     msmtp,
     nullmailer,
-    opensmtpd_client,
+    opensmtpd,
     postfix_client,
     postfix_hub,
     sendmail_client,
     sendmail_hub,
     swaks,
 )
-from .port import Program, Role
+from .program import Program, Role
 
 _ALL: tuple[Program, ...] = (
     sendmail_hub,
@@ -26,7 +26,7 @@ _ALL: tuple[Program, ...] = (
     exim_hub,
     exim_client,
     dovecot_hub,
-    opensmtpd_client,
+    opensmtpd,
     msmtp,
     nullmailer,
     dma,

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from ..errors import DamagedFileError, UsageError
 from ..model import Credential
 from ..secret import Secret
-from . import access, auth_info, authinfo_map, sendmail_mc
+from . import access, auth_info, sendmail
 from .auth_info import AuthInfo
-from .port import Facts, File, Map, Need, Rendered, Role, Work
+from .program import Facts, File, Map, Need, Rendered, Role, Work
 
 NAME = "sendmail-client"
 TITLE = "Sendmail 8.12 or later with Cyrus SASL, relaying through the hub"
@@ -17,9 +17,9 @@ NEEDS = frozenset({Need.PAIR, Need.CREDENTIAL, Need.RULES})
 MAP = "authinfo-map"
 """FEATURE(authinfo) instead of default-auth-info: the secret is then for the hub alone."""
 VARIANTS = frozenset({MAP})
-SECRET_FILES: tuple[str, ...] = (auth_info.DEFAULT_PATH, authinfo_map.DEFAULT_PATH)
+SECRET_FILES: tuple[str, ...] = (auth_info.DEFAULT_PATH, auth_info.MAP_PATH)
 
-FRAGMENT = f"{sendmail_mc.DIRECTORY}/client.m4"
+FRAGMENT = f"{sendmail.DIRECTORY}/client.m4"
 
 
 def render(facts: Facts) -> tuple[Rendered, ...]:
@@ -27,7 +27,7 @@ def render(facts: Facts) -> tuple[Rendered, ...]:
     credential = facts.credential
     if credential is None:
         raise UsageError(NAME, "needs an account to log in with")
-    fragment = File(FRAGMENT, (sendmail_mc.render(TITLE, _settings(facts)),))
+    fragment = File(FRAGMENT, (sendmail.render(TITLE, _settings(facts)),))
     rules = File(access.PATH, (access.render(_rules(facts)),))
     return (*_credentials(facts, credential), fragment, rules)
 
@@ -36,32 +36,32 @@ def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
     """Read one of the files."""
     if path == auth_info.DEFAULT_PATH:
         return _named(auth_info.parse(content, path))
-    if path == authinfo_map.DEFAULT_PATH:
-        entries = authinfo_map.parse(content, path)
+    if path == auth_info.MAP_PATH:
+        entries = auth_info.parse_map(content, path)
         if len(entries) != 1:
             raise DamagedFileError(path, f"has {len(entries)} entries; smtpcreds writes one, for the hub")
         return {"key": next(iter(entries)), **_named(next(iter(entries.values())))}
-    reader = access.parse if path == access.PATH else sendmail_mc.parse
+    reader = access.parse if path == access.PATH else sendmail.parse
     return dict(reader(content, path))
 
 
 def work(facts: Facts) -> Work:
     """Return the includes, what they are compiled to, and the commands."""
     return Work(
-        (sendmail_mc.include(FRAGMENT), sendmail_mc.include_rules(_rules(facts))),
-        sendmail_mc.compiled(FRAGMENT, _settings(facts), access=True),
-        sendmail_mc.commands(facts, access=True),
+        (sendmail.include(FRAGMENT), sendmail.include_rules(_rules(facts))),
+        sendmail.compiled(FRAGMENT, _settings(facts), access=True),
+        sendmail.commands(facts, access=True),
     )
 
 
-def _settings(facts: Facts) -> sendmail_mc.Settings:
-    by_map = {"FEATURE(authinfo)": f"hash {authinfo_map.DEFAULT_PATH}"}
-    by_file = {"confDEF_AUTH_INFO": auth_info.DEFAULT_PATH, **sendmail_mc.SPARE_AUTH_INFO}
+def _settings(facts: Facts) -> sendmail.Settings:
+    by_map = {"FEATURE(authinfo)": f"hash {auth_info.MAP_PATH}"}
+    by_file = {"confDEF_AUTH_INFO": auth_info.DEFAULT_PATH, **sendmail.SPARE_AUTH_INFO}
     return {
-        **sendmail_mc.tls_settings(facts),
+        **sendmail.tls_settings(facts),
         "SMART_HOST": f"[{facts.hub}]",
         "confAUTH_MECHANISMS": " ".join(facts.mechanisms),
-        "confAUTH_OPTIONS": sendmail_mc.AUTH_OPTIONS,
+        "confAUTH_OPTIONS": sendmail.AUTH_OPTIONS,
         **(by_map if MAP in facts.variants else by_file),
     }
 
@@ -74,10 +74,10 @@ def _rules(facts: Facts) -> tuple[access.Rule, ...]:
 def _credentials(facts: Facts, credential: Credential) -> tuple[Rendered, ...]:
     if MAP not in facts.variants:
         return (File(auth_info.DEFAULT_PATH, auth_info.pieces(credential), 0o600),)
-    key, value = authinfo_map.entry(facts.hub, credential, facts.mechanisms)
-    path = authinfo_map.DEFAULT_PATH
-    records = dict([authinfo_map.record(key, value)])
-    return (File(path, authinfo_map.source(key, value), 0o600), Map(f"{path}.db", records, path))
+    key, value = auth_info.entry(facts.hub, credential, facts.mechanisms)
+    path = auth_info.MAP_PATH
+    records = dict([auth_info.record(key, value)])
+    return (File(path, auth_info.source(key, value), 0o600), Map(f"{path}.db", records, path))
 
 
 def _named(found: AuthInfo) -> Mapping[str, str | Secret]:

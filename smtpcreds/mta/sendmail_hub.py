@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from ..errors import UsageError
 from ..secret import Secret
-from . import access, sasl_conf, sendmail_mc
-from .port import Facts, File, Need, Rendered, Role, Work
+from . import access, sasl_conf, sendmail
+from .program import Facts, File, Need, Rendered, Role, Work
 
 NAME = "sendmail-hub"
 TITLE = "Sendmail 8.12 or later with Cyrus SASL, relaying for client hosts"
@@ -15,13 +15,13 @@ NEEDS = frozenset({Need.PAIR, Need.RULES})
 VARIANTS: frozenset[str] = frozenset()
 SECRET_FILES: tuple[str, ...] = ()
 
-FRAGMENT = f"{sendmail_mc.DIRECTORY}/hub.m4"
+FRAGMENT = f"{sendmail.DIRECTORY}/hub.m4"
 SASL_CONF = sasl_conf.PROGRAMS["sendmail"].conf
 
 
 def render(facts: Facts) -> tuple[Rendered, ...]:
     """Return Sendmail.conf, the fragment, and the lines for the access map."""
-    fragment = File(FRAGMENT, (sendmail_mc.render(TITLE, _settings(facts)),))
+    fragment = File(FRAGMENT, (sendmail.render(TITLE, _settings(facts)),))
     rules = (File(access.PATH, (access.render(facts.rules),)),) if facts.rules else ()
     return (_sasl_conf(facts), fragment, *rules)
 
@@ -30,7 +30,7 @@ def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
     """Read one of the files."""
     if path == SASL_CONF:
         return sasl_conf.shown(sasl_conf.parse(content, path))
-    reader = access.parse if path == access.PATH else sendmail_mc.parse
+    reader = access.parse if path == access.PATH else sendmail.parse
     return dict(reader(content, path))
 
 
@@ -38,21 +38,21 @@ def work(facts: Facts) -> Work:
     """Return the includes, what they are compiled to, and the commands."""
     has_rules = bool(facts.rules)
     return Work(
-        (sendmail_mc.include(FRAGMENT), sendmail_mc.include_rules(facts.rules)),
-        sendmail_mc.compiled(FRAGMENT, _settings(facts), access=has_rules),
-        sendmail_mc.commands(facts, access=has_rules),
+        (sendmail.include(FRAGMENT), sendmail.include_rules(facts.rules)),
+        sendmail.compiled(FRAGMENT, _settings(facts), access=has_rules),
+        sendmail.commands(facts, access=has_rules),
     )
 
 
-def _settings(facts: Facts) -> sendmail_mc.Settings:
+def _settings(facts: Facts) -> sendmail.Settings:
     """Return the settings; one list gives both the mechanisms that are offered and those that are trusted."""
     mechanisms = " ".join(facts.mechanisms)
     realm = {"confAUTH_REALM": facts.realm} if facts.realm != facts.host else {}
     return {
-        **sendmail_mc.tls_settings(facts),
+        **sendmail.tls_settings(facts),
         "confAUTH_MECHANISMS": mechanisms,
         "TRUST_AUTH_MECH": mechanisms,
-        "confAUTH_OPTIONS": sendmail_mc.AUTH_OPTIONS,
+        "confAUTH_OPTIONS": sendmail.AUTH_OPTIONS,
         **realm,
     }
 

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from ..errors import DamagedFileError, UsageError
 from ..secret import Secret
 from .field import Field
-from .mechanisms import usable
-from .port import Facts, File, Need, Rendered, Role
-from .work import Work
+from .program import Facts, File, Need, Rendered, Role, Work
+from .sasl_conf import usable
 
 NAME = "swaks"
 TITLE = "swaks, to test the hub by hand; does not check its name"

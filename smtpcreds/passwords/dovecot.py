@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ..errors import DataError, UnavailableError, UsageError
 from ..secret import Secret
-from .scram import derive_scram, parse_scram
+from .hashes import derive_scram, parse_scram
 
 _FIELD = re.compile(r"\{([A-Za-z0-9.-]+)\}(.*)", re.DOTALL)
 

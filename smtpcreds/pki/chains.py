@@ -1,21 +1,186 @@
-"""Chains: putting certificates in order, and checking that one closes.
+"""Chains: putting certificates in order, checking that one closes, and hash links."""
 
-Done here rather than by the library's verifier, because that one refuses Ed25519 and says only "no", while an
-administrator needs the reason. The result was compared with the real verifiers.
-"""
-
-from collections.abc import Iterable, Iterator
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.hashes import MD5, SHA1, SHA256, HashAlgorithm
 
 from ..errors import DataError
-from .constraints import Address
-from .dn import title
-from .path_rules import PATH_RULES, Path
+from ..names import covers
+from . import fields
+from .describe import authority_of, purposes_of
+from .encoding import encode_der
+from .keys import weakness
+from .names import Address, constraints_of, names_of, refusal, title
 from .profiles import Purpose
+from .values import Certificate
+
+# What must hold for a path of certificates whose names and signatures fit already (RFC 5280 section 6.1).
+
+_UNDERSTOOD = {
+    kind.oid
+    for kind in (
+        x509.BasicConstraints,
+        x509.KeyUsage,
+        x509.ExtendedKeyUsage,
+        x509.SubjectAlternativeName,
+        x509.NameConstraints,
+        x509.SubjectKeyIdentifier,
+        x509.AuthorityKeyIdentifier,
+    )
+}
+
+
+@dataclass(frozen=True)
+class Path:
+    """Certificates from the host's to the root, and what is wanted of the first one."""
+
+    certificates: tuple[x509.Certificate, ...]
+    moment: datetime
+    purposes: tuple[Purpose, ...] = ()
+    host: str | Address | None = None
+    undated: bool = False
+    """Whether the dates of the first certificate are another question."""
+
+    @property
+    def leaf(self) -> x509.Certificate:
+        """The first certificate."""
+        return self.certificates[0]
+
+    @cached_property
+    def authorities(self) -> tuple[x509.Certificate, ...]:
+        """The certificates that sign others, nearest first."""
+        return self.certificates[1:]
+
+    def whose(self, certificate: x509.Certificate) -> str:
+        """Return how a reason starts: nothing for the leaf, else the name of the CA."""
+        return "" if certificate == self.leaf else f"its CA {title(certificate)} "
+
+
+def in_time(path: Path) -> str | None:
+    """Every certificate is valid now."""
+    for certificate in path.authorities if path.undated else path.certificates:
+        if path.moment > certificate.not_valid_after_utc:
+            return f"{path.whose(certificate)}expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+        if path.moment < certificate.not_valid_before_utc:
+            begin = f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M}"
+            return f"{path.whose(certificate)}is not valid before {begin} UTC"
+    return None
+
+
+def strong(path: Path) -> str | None:
+    """Keys that OpenSSL's security level 2 takes; weak hashes did not even verify."""
+    for certificate in path.certificates:
+        if fault := weakness(certificate.public_key()):
+            return f"{path.whose(certificate)}has a key that {fault}"
+    return None
+
+
+def authorities_may_sign(path: Path) -> str | None:
+    """Section 6.1.4 (k) and (n): basicConstraints and keyUsage of every issuer."""
+    for certificate in path.authorities:
+        if not authority_of(certificate)[0]:
+            return f"{path.whose(certificate)}is not a CA certificate"
+        usage = _usage(certificate)
+        if usage is not None and not usage.key_cert_sign:
+            return f"{path.whose(certificate)}may not sign certificates (keyUsage)"
+    return None
+
+
+def short_enough(path: Path) -> str | None:
+    """Section 6.1.4 (l) and (m): self-issued certificates don't count."""
+    below = 0
+    for certificate in path.authorities:
+        limit = authority_of(certificate)[1]
+        if limit is not None and below > limit:
+            return f"{path.whose(certificate)}allows only {limit} CA certificates below it"
+        below += certificate.subject != certificate.issuer
+    return None
+
+
+def names_permitted(path: Path) -> str | None:
+    """Section 6.1.3 (b) and (c), for the name forms that mail programs use."""
+    for depth, certificate in enumerate(path.certificates):
+        exempt = depth and certificate.subject == certificate.issuer
+        found = (constraints_of(authority) for authority in path.certificates[depth + 1 :])
+        fault = None if exempt else refusal(filter(None, found), names_of(certificate))
+        if fault:
+            return path.whose(certificate) + fault
+    return None
+
+
+def nothing_unknown(path: Path) -> str | None:
+    """Section 4.2: a critical extension that is not understood forbids use."""
+    for certificate in path.certificates:
+        for extension in certificate.extensions:
+            if extension.critical and extension.oid not in _UNDERSTOOD:
+                oid = extension.oid.dotted_string
+                return f"{path.whose(certificate)}has the unknown critical extension {oid}"
+    return None
+
+
+def fit_for_purpose(path: Path) -> str | None:
+    """Every certificate that names purposes names those wanted; OpenSSL and GnuTLS ask it of CAs too."""
+    for certificate in path.certificates:
+        allowed = purposes_of(certificate)
+        for purpose in path.purposes:
+            if purpose not in allowed:
+                return f"{path.whose(certificate)}is not for TLS {purpose.value}s (extendedKeyUsage)"
+    return None
+
+
+def signs_handshakes(path: Path) -> str | None:
+    """RFC 8446 section 4.4.2.2: the leaf's keyUsage allows signatures, which a CA's own does not."""
+    usage = _usage(path.leaf)
+    may = not path.purposes or usage is None or usage.digital_signature
+    return None if may else "may not sign TLS handshakes (keyUsage)"
+
+
+def host_fits(path: Path) -> str | None:
+    """RFC 9525: the name or address wanted is among the alternative names; the CN does not count."""
+    if path.host is None:
+        return None
+    names = names_of(path.leaf)
+    if isinstance(path.host, str):
+        fits = any(covers(pattern, path.host) for pattern in names.dns_names)
+    else:
+        fits = path.host in names.addresses
+    held = ", ".join((*names.dns_names, *map(str, names.addresses))) or "no name"
+    return None if fits else f"is not for {path.host}; it holds {held}"
+
+
+def _usage(certificate: x509.Certificate) -> x509.KeyUsage | None:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+PATH_RULES: tuple[Callable[[Path], str | None], ...] = (
+    in_time,
+    strong,
+    authorities_may_sign,
+    short_enough,
+    names_permitted,
+    nothing_unknown,
+    fit_for_purpose,
+    signs_handshakes,
+    host_fits,
+)
+
+
+# Chains: putting certificates in order, and checking that one closes.
+#
+# Done here rather than by the library's verifier, because that one refuses Ed25519 and says only "no", while
+# an administrator needs the reason. The result was compared with the real verifiers.
 
 MAX_DEPTH = 10
 WEAK_HASHES = (hashes.SHA1, hashes.MD5)
@@ -147,3 +312,84 @@ def _dead_end(leaf: x509.Certificate, known: Certificates) -> str:
     if namesakes:
         return f"the signature{of} is not by the key of {issuer} that is at hand"
     return f"the certificate of the issuer{of} ({issuer}) was not found"
+
+
+# What a channel binding takes from a certificate (RFC 5929 section 4.1).
+
+SERVER_END_POINT = "tls-server-end-point"
+
+
+def server_end_point(certificate: Certificate) -> bytes | None:
+    """Return the octets of tls-server-end-point; None where it is not defined, as for Ed25519 signatures."""
+    found: HashAlgorithm | None = certificate.signature_hash_algorithm
+    if found is None:
+        return None
+    digest = hashes.Hash(SHA256() if isinstance(found, MD5 | SHA1) else found)
+    digest.update(encode_der(certificate))
+    return digest.finalize()
+
+
+# Names of the links by which OpenSSL finds certificates and CRLs in a directory (``openssl rehash``).
+#
+# Sendmail's ``confCACERT_PATH`` and ``confCRL_PATH`` and Postfix's ``smtpd_tls_CApath`` are searched for
+# ``HASH.N`` (certificates, by subject) and ``HASH.rN`` (CRLs, by issuer); no other file is seen there.
+
+_LINK = re.compile(r"[0-9a-f]{8}\.r?[0-9]+")
+
+
+def subject_hash(certificate: "x509.Certificate") -> str:
+    """Return the eight hexadecimal digits of ``openssl x509 -subject_hash``."""
+    return _name_hash(fields.subject(certificate))
+
+
+def issuer_hash(crl: "x509.CertificateRevocationList") -> str:
+    """Return the eight hexadecimal digits of ``openssl crl -hash``."""
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    return _name_hash(fields.crl_issuer(crl.public_bytes(Encoding.DER)))
+
+
+def is_link_name(name: str) -> bool:
+    """Tell whether a file name has the form of a hash link."""
+    return _LINK.fullmatch(name) is not None
+
+
+def links(
+    certificates: Mapping[str, "x509.Certificate"],
+    crls: Mapping[str, "x509.CertificateRevocationList"],
+) -> dict[str, str]:
+    """Return link name to file name, as ``openssl rehash`` makes them in a directory without links.
+
+    Files are taken in the order of their names; of equal objects only the first gets a link; objects whose
+    names have the same hash are numbered from 0.
+
+    Args:
+        certificates: file name to the one certificate that the file holds (OpenSSL skips files with more).
+        crls: file name to the one CRL that the file holds.
+    """
+    from cryptography.hazmat.primitives import hashes
+
+    sha = hashes.SHA256()
+    found = {n: (f"{subject_hash(c)}.", c.fingerprint(sha)) for n, c in certificates.items()}
+    lists = {n: (f"{issuer_hash(c)}.r", c.fingerprint(sha)) for n, c in crls.items()}
+    return dict(_numbered(found)) | dict(_numbered(lists))
+
+
+def _numbered(files: dict[str, tuple[str, bytes]]) -> Iterator[tuple[str, str]]:
+    """Yield link and file name; values of ``files`` are the link's stem and a fingerprint."""
+    used: Counter[str] = Counter()
+    seen: set[bytes] = set()
+    for name, (stem, fingerprint) in sorted(files.items(), key=lambda item: _bytes(item[0])):
+        if fingerprint not in seen:
+            seen.add(fingerprint)
+            yield f"{stem}{used[stem]}", name
+            used[stem] += 1
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode(errors="surrogateescape")
+
+
+def _name_hash(name: bytes) -> str:
+    digest = hashlib.sha1(fields.canonical(name), usedforsecurity=False).digest()
+    return digest[3::-1].hex()

@@ -6,17 +6,99 @@ CA's list has expired; a file in DER is logged and then ignored, so revocation s
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from ..errors import DamagedFileError, DataError
-from . import armor, crl_encoding, fields, pem
-from .keys import PrivateKey
+from . import encoding, fields
+from .keys import PrivateKey, scheme_of
 from .revocation import Reason, Revoked
-from .signatures import scheme_of
+
+# The DER of a certificate list (RFC 5280 section 5.1), written directly.
+#
+# cryptography's builder makes an object of each entry, and copies the list of them for each one that is
+# added: a million entries take half an hour, or twice as long as here when its constructor gets the whole
+# list.
+
+SERIAL_LIMIT = 1 << 159
+"""Twenty octets (RFC 5280 sections 4.1.2.2 and 5.2.3)."""
+
+_EXTENSIONS = 0xA0
+_VERSION_2 = encoding.integer(1)
+
+
+def extension(value: x509.ExtensionType) -> bytes:
+    """Return a non-critical Extension."""
+    oid = encoding.object_identifier(value.oid.dotted_string)
+    content = oid + encoding.tlv(encoding.OCTET_STRING, value.public_bytes())
+    return encoding.tlv(encoding.SEQUENCE, content)
+
+
+_REASON_CODES: dict[Reason, bytes] = {
+    reason: encoding.tlv(encoding.SEQUENCE, extension(x509.CRLReason(x509.ReasonFlags(reason.value))))
+    for reason in Reason
+    if reason is not Reason.UNSPECIFIED  # section 5.3.1: absent rather than "unspecified"
+}
+
+
+def to_be_signed(
+    algorithm: bytes,
+    issuer: bytes,
+    updates: tuple[datetime, datetime],
+    revoked: Iterable[Revoked],
+    extensions: Iterable[x509.ExtensionType],
+) -> bytes:
+    """Return the DER of a TBSCertList of version 2.
+
+    Args:
+        algorithm: DER of the AlgorithmIdentifier.
+        issuer: DER of the issuer's name.
+        updates: this_update and next_update, aware.
+        revoked: the entries; no revokedCertificates field is written when there are none.
+        extensions: of the list, all non-critical.
+
+    Raises:
+        DataError: a serial number that is out of range or listed twice.
+    """
+    entries = b"".join(_entries(revoked))
+    listed = encoding.tlv(encoding.SEQUENCE, entries) if entries else b""
+    extra = encoding.tlv(encoding.SEQUENCE, b"".join(map(extension, extensions)))
+    head = _VERSION_2 + algorithm + issuer + b"".join(map(_time, updates))
+    return encoding.tlv(encoding.SEQUENCE, head + listed + encoding.tlv(_EXTENSIONS, extra))
+
+
+def signed(body: bytes, algorithm: bytes, signature: bytes) -> bytes:
+    """Return the DER of the CertificateList."""
+    return encoding.tlv(encoding.SEQUENCE, body + algorithm + encoding.bit_string(signature))
+
+
+def _entries(revoked: Iterable[Revoked]) -> Iterator[bytes]:
+    seen: set[int] = set()
+    for entry in revoked:
+        serial = entry.serial
+        if not 0 < serial < SERIAL_LIMIT:
+            raise DataError(f"serial {serial:x}", "is outside of 1 to 2**159-1 and can't be listed in a CRL")
+        if serial in seen:
+            raise DataError(f"serial {serial:x}", "is to be listed twice in one CRL")
+        seen.add(serial)
+        # Lengths stay under 128, so they take one octet; der.tlv() would double the time of a long list.
+        octets = serial.bit_length() // 8 + 1
+        number = b"\x02%c%b" % (octets, serial.to_bytes(octets, "big"))
+        content = number + _time(entry.at) + _REASON_CODES.get(entry.reason, b"")
+        yield b"\x30%c%b" % (len(content), content)
+
+
+def _time(moment: datetime) -> bytes:
+    """UTCTime to the year 2049, GeneralizedTime from 2050 on (section 5.1.2.4); whole seconds."""
+    there = moment.astimezone(UTC)
+    year, rest = there.year, (there.month, there.day, there.hour, there.minute, there.second)
+    if 1950 <= year < 2050:  # strftime would take as long as all the rest
+        return b"\x17\x0d%02d%02d%02d%02d%02d%02dZ" % (year % 100, *rest)
+    return b"\x18\x0f%04d%02d%02d%02d%02d%02dZ" % (year, *rest)
+
 
 T = TypeVar("T", bound=x509.ExtensionType)
 
@@ -52,15 +134,15 @@ def build_crl(
             or out of range, or number or lifetime are.
     """
     verify_may_sign(issuer, key, is_trial=is_trial)
-    if not 0 <= number < crl_encoding.SERIAL_LIMIT:
+    if not 0 <= number < SERIAL_LIMIT:
         raise DataError(f"CRL number {number}", "is outside of 0 to 2**159-1 (RFC 5280 section 5.2.3)")
     if lifetime <= timedelta(0):
         raise DataError("CRL lifetime", f"must be longer than nothing, not {lifetime}")
     scheme = scheme_of(key)
     updates = (now - BACKDATE, now + lifetime)
     extensions = (x509.CRLNumber(number), _key_identifier(issuer))
-    body = crl_encoding.to_be_signed(scheme.algorithm, fields.subject(issuer), updates, revoked, extensions)
-    return crl_encoding.signed(body, scheme.algorithm, scheme.sign(body))
+    body = to_be_signed(scheme.algorithm, fields.subject(issuer), updates, revoked, extensions)
+    return signed(body, scheme.algorithm, scheme.sign(body))
 
 
 def may_sign_crls(issuer: x509.Certificate) -> bool:
@@ -85,14 +167,14 @@ def verify_may_sign(issuer: x509.Certificate, key: PrivateKey, *, is_trial: bool
 
 def to_pem(crl: bytes) -> bytes:
     """Return a list in DER (which is what is published by HTTP, RFC 2585) as PEM, which mail servers read."""
-    return pem.armor("X509 CRL", crl)
+    return encoding.armor("X509 CRL", crl)
 
 
 @dataclass(frozen=True, slots=True)
 class Crl:
     """What a list says; ``issuer`` in RFC 4514 form, times aware, ``number`` None where the CA gave none.
 
-    ``parsed`` is for :func:`smtpcreds.pki.hashlinks.links`.
+    ``parsed`` is for :func:`smtpcreds.pki.chains.links`.
     """
 
     issuer: str
@@ -138,7 +220,7 @@ def read_crl(data: bytes, subject: str, issuer: x509.Certificate | None) -> Crl:
         DataError: more than one list, a critical extension (delta and partitioned lists), or, with an issuer
             given, another CA's name or signature.
     """
-    encoded = armor.single(data, ("X509 CRL", "CRL"), "a certificate revocation list", subject)
+    encoded = encoding.single(data, ("X509 CRL", "CRL"), "a certificate revocation list", subject)
     try:
         description = _described(encoded, subject)
     except ValueError as error:

@@ -7,9 +7,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
-from .constraints import names_of, permitted_domains
-from .dn import sendmail_dn, title
 from .keys import key_label, public_id
+from .names import names_of, permitted_domains, sendmail_dn, title
 from .profiles import Purpose
 
 _ROLES = {

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from . import der
+from . import encoding
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -32,9 +32,9 @@ def public_key_info(certificate: "x509.Certificate") -> bytes:
 
 def crl_issuer(crl: bytes) -> bytes:
     """Return the DER of the issuer's name in a CRL, itself given in DER."""
-    head = der.values(der.first(der.first(crl).body).body)
+    head = encoding.values(encoding.first(encoding.first(crl).body).body)
     version_or_algorithm = next(head)
-    if version_or_algorithm.tag == der.INTEGER:
+    if version_or_algorithm.tag == encoding.INTEGER:
         next(head)
     return next(head).raw
 
@@ -48,27 +48,29 @@ def canonical(name: bytes) -> bytes:
     Args:
         name: DER of a Name.
     """
-    return b"".join(_canonical_rdn(rdn.body) for rdn in der.values(der.first(name).body))
+    return b"".join(_canonical_rdn(rdn.body) for rdn in encoding.values(encoding.first(name).body))
 
 
 def _canonical_rdn(entries: bytes) -> bytes:
     # DER orders the members of a SET OF by their encodings, so the canonical ones are sorted again.
-    return der.tlv(der.SET, b"".join(sorted(_canonical_entry(e.body) for e in der.values(entries))))
+    return encoding.tlv(
+        encoding.SET, b"".join(sorted(_canonical_entry(e.body) for e in encoding.values(entries)))
+    )
 
 
 def _canonical_entry(entry: bytes) -> bytes:
-    kind, value = der.values(entry)
-    return der.tlv(der.SEQUENCE, kind.raw + _canonical_value(value))
+    kind, value = encoding.values(entry)
+    return encoding.tlv(encoding.SEQUENCE, kind.raw + _canonical_value(value))
 
 
-def _canonical_value(value: der.Value) -> bytes:
+def _canonical_value(value: encoding.Value) -> bytes:
     codec = _CODECS.get(value.tag)
     if codec is None:
         return value.raw
     text = value.body.decode(codec, "surrogateescape").encode("utf-8", "surrogateescape")
-    return der.tlv(_UTF8, b" ".join(text.split()).lower())
+    return encoding.tlv(_UTF8, b" ".join(text.split()).lower())
 
 
 def _certificate_field(certificate: "x509.Certificate", number: int) -> bytes:
-    fields = list(der.values(der.first(certificate.tbs_certificate_bytes).body))
+    fields = list(encoding.values(encoding.first(certificate.tbs_certificate_bytes).body))
     return fields[number + (fields[0].tag == _VERSION)].raw

@@ -8,16 +8,12 @@ import secrets
 from cryptography import x509
 
 from ..errors import NameRefusedError
-from . import der
-from .constraints import Names, permitted_domains, refusal
-from .dn import ca_name, host_name
-from .drafts import Draft
-from .extensions import Extension, ca_extensions, host_extensions, key_id
-from .keys import PrivateKey, throw_away
+from . import encoding
+from .keys import PrivateKey, digest_for, scheme_of, throw_away
 from .lint import verify_draft
+from .names import Names, ca_name, host_name, permitted_domains, refusal
 from .profiles import ROOT, Profile
-from .signatures import digest_for, scheme_of
-from .values import Issuer, Request, Validity
+from .values import Draft, Extension, Issuer, Request, Validity, ca_extensions, host_extensions, key_id
 
 SERIAL_BITS = 159
 """The most that fit in 20 octets of a positive INTEGER (RFC 5280 section 4.1.2.2)."""
@@ -124,5 +120,5 @@ def _draft(
 def _signed(draft: x509.Certificate, key: PrivateKey) -> x509.Certificate:
     """Return the draft under the real signature: Certificate ::= SEQUENCE { tbs, algorithm, signature }."""
     tbs, scheme = draft.tbs_certificate_bytes, scheme_of(key)
-    signature = der.bit_string(scheme.sign(tbs))
-    return x509.load_der_x509_certificate(der.sequence(tbs, scheme.algorithm, signature))
+    signature = encoding.bit_string(scheme.sign(tbs))
+    return x509.load_der_x509_certificate(encoding.sequence(tbs, scheme.algorithm, signature))

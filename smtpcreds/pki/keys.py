@@ -1,15 +1,41 @@
-"""Key types: which there are, how to make one, what it is called, how it signs."""
+"""Keys: which types there are, how one is made, kept encrypted, and signs."""
 
+import hashlib
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from typing import Protocol
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
+from cryptography.hazmat.primitives.padding import PKCS7
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 
-from ..errors import UsageError
+from ..errors import (
+    DamagedFileError,
+    DataError,
+    DeniedError,
+    ForeignFormatError,
+    PasswordRefusedError,
+    UsageError,
+    WrongPassphraseError,
+)
+from ..secret import Secret
+from . import encoding
+from .encoding import Block, armor, blocks
+
+# Key types: which there are, how to make one, what it is called, how it signs.
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 """What signs. A subclass that keeps its key elsewhere (a token, an agent) serves as well."""
@@ -141,3 +167,210 @@ def public_id(holder: HasPublicKey) -> str:
 def matches(certificate: HasPublicKey, key: HasPublicKey) -> bool:
     """Tell whether the private key belongs to the certificate."""
     return spki(certificate) == spki(key)
+
+
+# Private keys as PEM text: PKCS #8 (RFC 5958) out; that, PKCS #1 and SEC 1 in.
+
+KDF_ROUNDS = 1_000_000
+"""Half a second a guess. The library's own choice is 2,048; scrypt of this cost is refused by OpenSSL 3.0."""
+
+MAX_PASSPHRASE = 1023
+"""Octets that OpenSSL's tools read (PEM_BUFSIZE less the NUL)."""
+
+_PBES2 = encoding.object_identifier("1.2.840.113549.1.5.13")
+_PBKDF2 = encoding.object_identifier("1.2.840.113549.1.5.12")
+_HMAC_SHA512 = encoding.object_identifier("1.2.840.113549.2.11")
+_AES256_CBC = encoding.object_identifier("2.16.840.1.101.3.4.1.42")
+
+_KEY_LABELS = {"PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"}
+_FOREIGN_HINTS = {
+    "OPENSSH PRIVATE KEY": "convert a copy: ssh-keygen -p -m PKCS8 -f FILE",
+    "DSA PRIVATE KEY": "make a P-256 key instead",
+}
+
+
+class PassphraseNeededError(DeniedError):
+    """The key is encrypted and no passphrase was given."""
+
+
+def encode_key(
+    key: PrivateKey,
+    passphrase: Secret | None = None,
+    *,
+    rounds: int = KDF_ROUNDS,
+    salt: bytes | None = None,
+    iv: bytes | None = None,
+) -> bytes:
+    """Return the key as PEM: PKCS #8, encrypted when there is a passphrase.
+
+    The encryption is PBES2 with PBKDF2-HMAC-SHA512 and AES-256-CBC (RFC 8018 section 6.2), the strongest that
+    OpenSSL, GnuTLS and this library all read.
+
+    Args:
+        key: the private key.
+        passphrase: None leaves the key unencrypted.
+        rounds: cost of one guess.
+        salt: 16 octets, random unless given.
+        iv: 16 octets, random unless given.
+
+    Raises:
+        PasswordRefusedError: the passphrase is empty, or longer than OpenSSL's tools read.
+    """
+    plain = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    if passphrase is None:
+        return armor("PRIVATE KEY", plain)
+    _check_passphrase(passphrase)
+    salt, iv = salt or secrets.token_bytes(16), iv or secrets.token_bytes(16)
+    secret = hashlib.pbkdf2_hmac("sha512", passphrase.reveal(), salt, rounds, 32)
+    encrypted = encoding.sequence(
+        _pbes2(salt, iv, rounds), encoding.tlv(encoding.OCTET_STRING, _encrypt(secret, iv, plain))
+    )
+    return armor("ENCRYPTED PRIVATE KEY", encrypted)
+
+
+def is_encrypted(pem: bytes) -> bool:
+    """Tell whether the first private key of the text needs a passphrase."""
+    block = next((block for block in blocks(pem) if block.label in _KEY_LABELS), None)
+    return block is not None and _needs_passphrase(block)
+
+
+def decode_key(pem: bytes, passphrase: Secret | None, subject: str) -> PrivateKey:
+    """Return the first private key of a PEM text.
+
+    Takes PKCS #8, PKCS #1 and SEC 1, each encrypted or not, with anything around it (``openssl -text``,
+    parameters, certificates). A passphrase that is not needed is ignored.
+
+    Args:
+        pem: content of the file.
+        passphrase: None where there is none.
+        subject: name of the file, for messages.
+
+    Raises:
+        PassphraseNeededError: the key is encrypted and no passphrase was given.
+        WrongPassphraseError: the passphrase does not open it.
+        DamagedFileError: a key that does not decode.
+        ForeignFormatError: not a private key, or one in a form that mail programs don't read.
+        DataError: RSA below 2048 bits, or a kind of key that mail programs refuse.
+    """
+    block = _only_key(pem, subject)
+    encrypted = _needs_passphrase(block)
+    if encrypted and not passphrase:
+        raise PassphraseNeededError(
+            subject, "is encrypted and needs a passphrase", "give --passphrase SOURCE"
+        )
+    key = _load(block, passphrase.reveal() if encrypted and passphrase else None, subject)
+    if fault := weakness(key):
+        raise DataError(subject, fault)
+    return key  # type: ignore[return-value]  # weakness() lets only these kinds pass
+
+
+def _only_key(pem: bytes, subject: str) -> Block:
+    found = blocks(pem)
+    if block := next((block for block in found if block.label in _KEY_LABELS), None):
+        return block
+    for label, hint in _FOREIGN_HINTS.items():
+        if any(block.label == label for block in found):
+            raise ForeignFormatError(subject, f"holds a {label} block", hint)
+    if b"PRIVATE KEY-----" in pem:
+        raise DamagedFileError(subject, "holds a cut-off private key")
+    if encoding.whole(pem):
+        raise ForeignFormatError(
+            subject, "is DER, not PEM", "convert: openssl pkey -inform DER -in FILE -out NEW"
+        )
+    raise ForeignFormatError(subject, "holds no private key in PEM")
+
+
+def _needs_passphrase(block: Block) -> bool:
+    return block.label.startswith("ENCRYPTED") or b"Proc-Type: 4,ENCRYPTED" in block.body
+
+
+def _load(block: Block, passphrase: bytes | None, subject: str) -> object:
+    legacy = b"DEK-Info:" in block.body
+    if not legacy and block.decode() is None:
+        raise DamagedFileError(subject, "the private key is not whole")
+    try:
+        return load_pem_private_key(block.text(), passphrase)
+    except UnsupportedAlgorithm as error:
+        raise ForeignFormatError(subject, f"uses an algorithm that can't be read ({error})") from None
+    except (ValueError, TypeError) as error:
+        # No cause: the library's messages may one day quote what they choke on.
+        if passphrase is not None:
+            raise WrongPassphraseError(subject, "the passphrase does not open this key") from None
+        raise _unreadable(subject, error) from None
+
+
+def _unreadable(subject: str, error: Exception) -> DataError:
+    if "bit" in str(error) and "small" in str(error).replace("at least", "small"):
+        return DataError(subject, "is an RSA key below 1024 bits; 2048 is the least")
+    return DamagedFileError(subject, "the private key does not decode")
+
+
+def _check_passphrase(passphrase: Secret) -> None:
+    if not passphrase:
+        raise PasswordRefusedError("passphrase", "is empty", "to store a key unencrypted say --no-passphrase")
+    if len(passphrase) > MAX_PASSPHRASE:
+        raise PasswordRefusedError("passphrase", f"is over {MAX_PASSPHRASE} octets; OpenSSL reads no more")
+
+
+def _pbes2(salt: bytes, iv: bytes, rounds: int) -> bytes:
+    """Return the AlgorithmIdentifier of RFC 8018 appendix A.4."""
+    prf = encoding.sequence(_HMAC_SHA512, encoding.NULL)
+    kdf = encoding.sequence(
+        _PBKDF2, encoding.sequence(encoding.tlv(encoding.OCTET_STRING, salt), encoding.integer(rounds), prf)
+    )
+    cipher = encoding.sequence(_AES256_CBC, encoding.tlv(encoding.OCTET_STRING, iv))
+    return encoding.sequence(_PBES2, encoding.sequence(kdf, cipher))
+
+
+def _encrypt(secret: bytes, iv: bytes, plain: bytes) -> bytes:
+    padder = PKCS7(128).padder()
+    encryptor = Cipher(algorithms.AES(secret), modes.CBC(iv)).encryptor()
+    return encryptor.update(padder.update(plain) + padder.finalize()) + encryptor.finalize()
+
+
+# Signatures that fit a key: hash, algorithm identifier, and the signing itself.
+
+# DER of AlgorithmIdentifier: RFC 5758 section 3.2, RFC 4055 section 5, RFC 8410 section 3.
+_ECDSA = {
+    "sha256": bytes.fromhex("300a06082a8648ce3d040302"),
+    "sha384": bytes.fromhex("300a06082a8648ce3d040303"),
+    "sha512": bytes.fromhex("300a06082a8648ce3d040304"),
+}
+_RSA_SHA256 = bytes.fromhex("300d06092a864886f70d01010b0500")
+_ED25519 = bytes.fromhex("300506032b6570")
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """How a key signs: DER of the AlgorithmIdentifier, and data to signature."""
+
+    algorithm: bytes
+    sign: Callable[[bytes], bytes]
+
+
+def digest_for(key: PrivateKey) -> SHA256 | SHA384 | SHA512 | None:
+    """Return a hash as strong as the key (RFC 5480 section 4), or None where the scheme brings its own."""
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return _ecdsa_hash(key.curve.key_size)
+    return SHA256() if isinstance(key, rsa.RSAPrivateKey) else None
+
+
+def scheme_of(key: PrivateKey) -> Scheme:
+    """Return the scheme for signing with this key.
+
+    Raises:
+        DataError: a kind of key that is not used here.
+    """
+    match key:
+        case ec.EllipticCurvePrivateKey():
+            digest = _ecdsa_hash(key.curve.key_size)
+            return Scheme(_ECDSA[digest.name], partial(key.sign, signature_algorithm=ec.ECDSA(digest)))
+        case rsa.RSAPrivateKey():
+            return Scheme(_RSA_SHA256, lambda data: key.sign(data, padding.PKCS1v15(), SHA256()))
+        case ed25519.Ed25519PrivateKey():
+            return Scheme(_ED25519, key.sign)
+    raise DataError("signing key", "is not RSA, EC or Ed25519")
+
+
+def _ecdsa_hash(bits: int) -> SHA256 | SHA384 | SHA512:
+    return SHA512() if bits > 384 else SHA384() if bits > 256 else SHA256()

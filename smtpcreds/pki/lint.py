@@ -13,12 +13,9 @@ from cryptography.x509.oid import SignatureAlgorithmOID
 
 from ..errors import LintError, NameRefusedError
 from ..names import parse_host
-from .constraints import permitted_domains
-from .dn import MAX_DN, MAX_PART, common_name, part_fault, sendmail_dn
-from .drafts import Draft
-from .extensions import PURPOSE_OIDS, key_usage
 from .keys import weakness
-from .values import Issuer
+from .names import MAX_DN, MAX_PART, common_name, part_fault, permitted_domains, sendmail_dn
+from .values import PURPOSE_OIDS, Draft, Issuer, key_usage
 
 _SHA2 = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 

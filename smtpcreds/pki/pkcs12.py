@@ -25,7 +25,7 @@ from ..errors import (
     WrongPassphraseError,
 )
 from ..secret import Secret
-from . import der
+from . import encoding
 
 _MAC_KEY = 3
 """Purpose byte of the derived MAC key (RFC 7292 appendix B.3)."""
@@ -140,21 +140,21 @@ def _usable(key: object, subject: str) -> pkcs12.PKCS12PrivateKeyTypes:
 
 def _looks_like_pfx(data: bytes) -> bool:
     try:
-        return der.first(data).body.startswith(_PFX_VERSION)
+        return encoding.first(data).body.startswith(_PFX_VERSION)
     except ValueError:
         return False
 
 
 def _with_strong_mac(data: bytes, password: bytes, form: _Form) -> bytes:
-    version, content, old = der.values(der.first(data).body)
-    digest_info, salt, _rounds = der.values(old.body)
-    algorithm, _digest = der.values(digest_info.body)
-    _data_oid, explicit = der.values(content.body)
+    version, content, old = encoding.values(encoding.first(data).body)
+    digest_info, salt, _rounds = encoding.values(old.body)
+    algorithm, _digest = encoding.values(digest_info.body)
+    _data_oid, explicit = encoding.values(content.body)
     key = _mac_key(password, salt.body, form)
-    mac = hmac.digest(key, der.first(explicit.body).body, form.digest)
-    info = der.tlv(der.SEQUENCE, algorithm.raw + der.tlv(der.OCTET_STRING, mac))
-    protection = der.tlv(der.SEQUENCE, info + salt.raw + der.integer(form.rounds))
-    return der.tlv(der.SEQUENCE, version.raw + content.raw + protection)
+    mac = hmac.digest(key, encoding.first(explicit.body).body, form.digest)
+    info = encoding.tlv(encoding.SEQUENCE, algorithm.raw + encoding.tlv(encoding.OCTET_STRING, mac))
+    protection = encoding.tlv(encoding.SEQUENCE, info + salt.raw + encoding.integer(form.rounds))
+    return encoding.tlv(encoding.SEQUENCE, version.raw + content.raw + protection)
 
 
 def _mac_key(password: bytes, salt: bytes, form: _Form) -> bytes:

@@ -11,11 +11,9 @@ from cryptography.x509.oid import NameOID
 
 from ..errors import DamagedFileError, DataError, NameRefusedError
 from ..names import parse_host
-from . import armor
-from .constraints import Address
-from .dn import MAX_PART
-from .keys import PrivateKey, PublicKey, weakness
-from .signatures import digest_for
+from . import encoding
+from .keys import PrivateKey, PublicKey, digest_for, weakness
+from .names import MAX_PART, Address
 
 _EXTENSION_REQUEST = "1.2.840.113549.1.9.14"
 _ATTRIBUTES = {"1.2.840.113549.1.9.7": "challengePassword"}
@@ -77,7 +75,7 @@ def read_request(data: bytes, subject: str, *, wildcard: bool = False) -> Reques
             requests in one file, several common names.
     """
     labels = ("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")
-    encoded = armor.single(data, labels, "a certificate request", subject)
+    encoded = encoding.single(data, labels, "a certificate request", subject)
     try:
         request = x509.load_der_x509_csr(encoded)
         extensions = request.extensions

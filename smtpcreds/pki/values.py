@@ -1,18 +1,22 @@
-"""The values that meet when a certificate is signed: request, validity, issuer.
-
-The fourth, the profile, has its own module.
-"""
+"""The values that meet when a certificate is signed: request, validity, issuer, extensions, draft."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
+from typing import TypeVar
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ..errors import DataError, UsageError
-from .constraints import Address, constraints_of
-from .dn import title
 from .keys import PrivateKey, PublicKey, matches, throw_away, weakness
+from .names import Address, Names, constraints_of, sort_names, title
+from .profiles import HOST_PROFILES, Profile, Purpose
+
+# The values that meet when a certificate is signed: request, validity, issuer.
+#
+# The fourth, the profile, has its own module.
 
 Certificate = x509.Certificate
 """For rooms that hand certificates on without looking inside."""
@@ -185,3 +189,173 @@ def _checked(lifetime: timedelta, start: datetime) -> timedelta:
     if lifetime > datetime.max.replace(tzinfo=UTC) - start:
         raise UsageError("lifetime", f"of {lifetime.days} days ends after the year 9999, the last in X.509")
     return lifetime
+
+
+# The extensions that a profile asks for, with the criticality that every verifier was seen to take.
+#
+# Those that never vary are built once: building them costs more time than a P-256 signature.
+
+Extension = x509.Extension[x509.ExtensionType]
+_T = TypeVar("_T", bound=x509.ExtensionType)
+
+PURPOSE_OIDS = {
+    Purpose.SERVER: ExtendedKeyUsageOID.SERVER_AUTH,
+    Purpose.CLIENT: ExtendedKeyUsageOID.CLIENT_AUTH,
+}
+
+_USAGES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
+
+
+def _usage(*chosen: str) -> x509.KeyUsage:
+    return x509.KeyUsage(**{usage: usage in chosen for usage in _USAGES})
+
+
+SIGNS = _usage("digital_signature")
+SIGNS_AND_DECRYPTS = _usage("digital_signature", "key_encipherment")
+CERTIFIES = _usage("key_cert_sign", "crl_sign")
+
+
+def key_usage(profile: Profile, key: PublicKey) -> x509.KeyUsage:
+    """Return the key usage (RFC 5280 section 4.2.1.3).
+
+    Key encipherment is for the RSA key exchange of TLS 1.2 servers; without it NSS refuses the certificate.
+    RFC 8813 section 3 forbids it for elliptic curves, RFC 9295 section 3 for Ed25519.
+    """
+    if profile.is_ca:
+        return CERTIFIES
+    decrypts = isinstance(key, rsa.RSAPublicKey) and Purpose.SERVER in profile.purposes
+    return SIGNS_AND_DECRYPTS if decrypts else SIGNS
+
+
+def host_extensions(
+    request: Request, profile: Profile, issuer_key_id: bytes, *, nameless: bool
+) -> list[Extension]:
+    """Return the extensions of a host's certificate.
+
+    Args:
+        request: the names and the key.
+        profile: the roles.
+        issuer_key_id: key identifier of the CA.
+        nameless: the subject is empty, which makes the alternative names critical (section 4.2.1.6).
+    """
+    names: list[x509.GeneralName] = [x509.DNSName(host) for host in request.hosts]
+    names += [x509.IPAddress(address) for address in request.addresses]
+    return [
+        basic_constraints(is_ca=False, path_length=None),
+        extension(key_usage(profile, request.public_key), critical=True),
+        _PURPOSES[profile.name],
+        extension(x509.SubjectAlternativeName(names), critical=nameless),
+        _subject_key_id(request.public_key),
+        _issuer_key_id(issuer_key_id),
+    ]
+
+
+def ca_extensions(
+    request: Request,
+    profile: Profile,
+    issuer_key_id: bytes,
+    path_length: int | None,
+    domains: tuple[str, ...],
+) -> list[Extension]:
+    """Return the extensions of a CA's certificate.
+
+    Args:
+        request: the key.
+        profile: root or intermediate.
+        issuer_key_id: key identifier of the CA above; its own for a root.
+        path_length: how many CA certificates may stand below.
+        domains: what it may certify; empty leaves it free.
+    """
+    listed = [
+        basic_constraints(is_ca=True, path_length=path_length),
+        extension(key_usage(profile, request.public_key), critical=True),
+        _subject_key_id(request.public_key),
+        _issuer_key_id(issuer_key_id),
+    ]
+    if domains:
+        permitted = x509.NameConstraints([x509.DNSName(domain) for domain in domains], None)
+        listed.append(extension(permitted, critical=True))
+    return listed
+
+
+def extension(value: _T, *, critical: bool) -> Extension:
+    """Return an extension from its value."""
+    return x509.Extension[x509.ExtensionType](value.oid, critical, value)
+
+
+def key_id(key: PublicKey) -> bytes:
+    """Return the key identifier: SHA-1 of the key bits (RFC 5280 section 4.2.1.2, method 1)."""
+    return x509.SubjectKeyIdentifier.from_public_key(key).digest
+
+
+@cache
+def basic_constraints(*, is_ca: bool, path_length: int | None) -> Extension:
+    """Return the extension of section 4.2.1.9."""
+    return extension(x509.BasicConstraints(is_ca, path_length), critical=True)
+
+
+def _purposes(profile: Profile) -> Extension:
+    return extension(
+        x509.ExtendedKeyUsage([PURPOSE_OIDS[purpose] for purpose in profile.purposes]), critical=False
+    )
+
+
+def _subject_key_id(key: PublicKey) -> Extension:
+    return extension(x509.SubjectKeyIdentifier(key_id(key)), critical=False)
+
+
+@cache
+def _issuer_key_id(identifier: bytes) -> Extension:
+    return extension(x509.AuthorityKeyIdentifier(identifier, None, None), critical=False)
+
+
+_PURPOSES = {name: _purposes(profile) for name, profile in HOST_PROFILES.items()}
+
+
+# What is linted: a certificate that nobody can use, beside what it was made from.
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A certificate signed with a throw-away key, and what it was made from; ``issuer`` None for a root."""
+
+    certificate: x509.Certificate
+    request: Request
+    profile: Profile
+    issuer: Issuer | None = None
+
+    @cached_property
+    def extensions(self) -> dict[x509.ObjectIdentifier, x509.Extension[x509.ExtensionType]]:
+        """The extensions by their object identifier."""
+        return {extension.oid: extension for extension in self.certificate.extensions}
+
+    @cached_property
+    def names(self) -> Names:
+        """The subject and the alternative names."""
+        alternatives = self.value(x509.SubjectAlternativeName)
+        return sort_names(alternatives or (), self.certificate.subject)
+
+    @cached_property
+    def public_key(self) -> object:
+        """The certified key."""
+        return self.certificate.public_key()
+
+    def value(self, kind: type[_T]) -> _T | None:
+        """Return the value of an extension, or None."""
+        found = self.extensions.get(kind.oid)
+        return found.value if found else None  # type: ignore[return-value]  # the class is that of the oid
+
+    def is_critical(self, kind: type[x509.ExtensionType]) -> bool:
+        """Tell whether the extension is there and critical."""
+        found = self.extensions.get(kind.oid)
+        return bool(found and found.critical)

@@ -7,13 +7,10 @@ from dataclasses import replace
 from ..errors import DataError
 from ..secret import Secret
 from ..smtp import verbs
-from ..smtp.dialogue import Reply
-from ..smtp.faults import ClosedError, RefusedError, TlsError
+from ..smtp.connection import ClientFiles, ClosedError, RefusedError, Reply, TlsError
 from ..smtp.sasl import EXTERNAL, Login
-from ..smtp.tls import ClientFiles
 from .asked import Identity
-from .call import CLEAR, Call, Line
-from .logins import NOBODY, attempt
+from .session import CLEAR, NOBODY, SmtpSession, Target, attempt
 from .step import Note
 
 NOT_HEARD = {500, 502, 503, 504, 530, 534, 538}
@@ -28,7 +25,7 @@ class GrantedError(DataError):
     """Something was granted that must be refused."""
 
 
-def wrong_password(line: Line, mechanism: str, identity: Identity) -> str:
+def wrong_password(line: Target, mechanism: str, identity: Identity) -> str:
     """Log in with another password; the account itself is real, so that nothing else can be the reason."""
     login = replace(identity.login, secret=Secret(secrets.token_urlsafe(24)))
     try:
@@ -39,7 +36,7 @@ def wrong_password(line: Line, mechanism: str, identity: Identity) -> str:
     raise GrantedError(mechanism, f"a wrong password was accepted: {reply}")
 
 
-def plain_before_tls(line: Line) -> str:
+def plain_before_tls(line: Target) -> str:
     """Offer a name and a password that nobody has, without TLS, and see whether they are looked at."""
     login = Login(f"probe-{secrets.token_hex(4)}", Secret(secrets.token_urlsafe(24)))
     try:
@@ -53,7 +50,7 @@ def plain_before_tls(line: Line) -> str:
     raise GrantedError("PLAIN", f"is accepted without TLS: {reply}")
 
 
-def client_certificate(line: Line) -> str:
+def client_certificate(line: Target) -> str:
     """Find out what the certificate earns that nobody gets without it.
 
     A server does not say whether it trusts a certificate: that shows in whether it talks on, in EXTERNAL, and
@@ -69,7 +66,7 @@ def client_certificate(line: Line) -> str:
     return Note("presented; whether the server trusts it shows in its log (verify=) only")
 
 
-def no_certificate(line: Line) -> str:
+def no_certificate(line: Target) -> str:
     """Ask without a certificate for what certificates earn."""
     try:
         free = privileges(line, None)
@@ -80,7 +77,7 @@ def no_certificate(line: Line) -> str:
     return Note(f"earns nothing, but everybody may write to {_recipient(line)}") if free else "earns nothing"
 
 
-def revoked_certificate(line: Line) -> str:
+def revoked_certificate(line: Target) -> str:
     """Ask with a revoked certificate for what certificates earn; what everybody may do does not count."""
     try:
         granted = privileges(line, line.asked.revoked)
@@ -97,18 +94,18 @@ def revoked_certificate(line: Line) -> str:
     return Note("earns nothing, but no good certificate is known to earn more")
 
 
-def _recipient(line: Line) -> str:
+def _recipient(line: Target) -> str:
     return line.asked.letter.recipient if line.asked.letter else "anybody"
 
 
-def privileges(line: Line, client: ClientFiles | None) -> set[str]:
+def privileges(line: Target, client: ClientFiles | None) -> set[str]:
     """Return what a connection with this certificate, or none, may do without a password."""
     with line.open(client) as call:
         call.through()
         return {name for name, attempt_ in _PRIVILEGES.items() if _may(attempt_, call)}
 
 
-def _may(deed: Callable[[Call], object], call: Call) -> bool:
+def _may(deed: Callable[[SmtpSession], object], call: SmtpSession) -> bool:
     try:
         deed(call)
     except RefusedError:
@@ -116,7 +113,7 @@ def _may(deed: Callable[[Call], object], call: Call) -> bool:
     return True
 
 
-def _relay(call: Call) -> None:
+def _relay(call: SmtpSession) -> None:
     """Name the recipient of the message to send, and take it back."""
     letter = call.line.asked.letter
     if letter is None:
@@ -124,7 +121,7 @@ def _relay(call: Call) -> None:
     verbs.admitted(call.connection, letter.sender, letter.recipient)
 
 
-_PRIVILEGES: dict[str, Callable[[Call], object]] = {
+_PRIVILEGES: dict[str, Callable[[SmtpSession], object]] = {
     "relaying": _relay,
     EXTERNAL: lambda call: call.log_in(EXTERNAL, NOBODY),
 }

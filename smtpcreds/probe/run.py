@@ -8,16 +8,12 @@ from ..model import Change
 from ..smtp.connection import resolve
 from ..smtp.sasl import EXTERNAL
 from . import refusals
-from .asked import Asked
-from .call import Line
-from .logins import log_in
-from .look import Seen, look
-from .message import send
+from .asked import ProbeRequest, Security
+from .session import ServerReport, Target, log_in, report_server, send
 from .step import Record, Step
-from .target import Security
 
 
-def intended(asked: Asked) -> list[Change]:
+def intended(asked: ProbeRequest) -> list[Change]:
     """Return what a probe would do out there."""
     identity, letter = asked.identity, asked.letter
     found = [Change("connect to", str(asked.target), note=asked.target.security)]
@@ -28,7 +24,7 @@ def intended(asked: Asked) -> list[Change]:
     return found
 
 
-def verify_allowed(asked: Asked) -> None:
+def verify_allowed(asked: ProbeRequest) -> None:
     """Refuse to send a password to whoever listens.
 
     Raises:
@@ -38,12 +34,12 @@ def verify_allowed(asked: Asked) -> None:
         raise UsageError("--no-tls", "no password is sent without TLS", "--insecure-send-password sends it")
 
 
-def probe(asked: Asked, tell: Callable[[Step], None]) -> list[Step]:
+def probe(asked: ProbeRequest, tell: Callable[[Step], None]) -> list[Step]:
     """Run all steps that make sense and return them; ``tell`` is given each as it ends."""
     verify_allowed(asked)
     record = Record(asked.target.host, tell)
-    line = Line(asked, [], asked.patience())
-    if record.run("resolve", partial(_resolve, line)) and (seen := look(line, record)):
+    line = Target(asked, [], asked.patience())
+    if record.run("resolve", partial(_resolve, line)) and (seen := report_server(line, record)):
         if asked.client and asked.target.security is not Security.CLEAR:
             record.run("client certificate", partial(refusals.client_certificate, line))
         opened = log_in(line, record, seen)
@@ -53,12 +49,12 @@ def probe(asked: Asked, tell: Callable[[Step], None]) -> list[Step]:
     return record.steps
 
 
-def _resolve(line: Line) -> str:
+def _resolve(line: Target) -> str:
     line.endpoints += resolve(line.asked.target.host, line.asked.target.port)
     return ", ".join(map(str, line.endpoints))
 
 
-def _refusals(line: Line, record: Record, opened: list[str]) -> None:
+def _refusals(line: Target, record: Record, opened: list[str]) -> None:
     asked = line.asked
     if asked.identity:
         for mechanism in (name for name in opened if name != EXTERNAL):
@@ -72,7 +68,7 @@ def _refusals(line: Line, record: Record, opened: list[str]) -> None:
         record.run("revoked certificate", partial(refusals.revoked_certificate, line))
 
 
-def _send(line: Line, record: Record, seen: Seen, opened: list[str]) -> None:
+def _send(line: Target, record: Record, seen: ServerReport, opened: list[str]) -> None:
     asked = line.asked
     if asked.letter is None:
         return

@@ -6,17 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from ..authority.ca import certificates, has_authority
-from ..authority.layout import BUNDLE, CRL
+from ..ca.authority import certificates, has_authority
+from ..ca.layout import BUNDLE, CRL
 from ..config import Site
 from ..errors import DataError, MissingInputError
 from ..files import read_public
-from ..pki.chains import Certificates, ChainError, verify_chain
-from ..pki.constraints import Address, names_of
+from ..pki.chains import Certificates, ChainError, Path, fit_for_purpose, host_fits, in_time, verify_chain
 from ..pki.crl import Crl, read_crl, verify_crl
-from ..pki.dn import title
-from ..pki.path_rules import Path, fit_for_purpose, host_fits, in_time
-from ..pki.pem import encode_der, parse_certificates
+from ..pki.encoding import encode_der, parse_certificates
+from ..pki.names import Address, names_of, title
 from ..pki.profiles import Purpose
 from ..pki.values import Certificate
 from .step import Note

@@ -7,7 +7,7 @@ from enum import StrEnum
 from struct import pack
 
 from ..errors import DamagedFileError, ForeignFormatError
-from . import bdb_layout, gdbm_layout, lmdb_read
+from . import bdb, gdbm, lmdb_read
 
 
 class Format(StrEnum):
@@ -34,14 +34,14 @@ _OLD_BDB_HINT = (
     "list its records with the host's own sasldblistusers2 and make a Berkeley DB, GDBM or LMDB file anew"
 )
 _BDB_MAGICS = (
-    bdb_layout.HASH_MAGIC,
-    bdb_layout.BTREE_MAGIC,
-    bdb_layout.QUEUE_MAGIC,
-    bdb_layout.HEAP_MAGIC,
+    bdb.HASH_MAGIC,
+    bdb.BTREE_MAGIC,
+    bdb.QUEUE_MAGIC,
+    bdb.HEAP_MAGIC,
 )
 _NUMBERS = (
     *((12, magic, Format.BDB) for magic in _BDB_MAGICS),
-    *((0, magic, Format.GDBM) for magic in gdbm_layout.MAGICS + gdbm_layout.NARROW_MAGICS),
+    *((0, magic, Format.GDBM) for magic in gdbm.MAGICS + gdbm.NARROW_MAGICS),
     (lmdb_read.MAGIC_AT, lmdb_read.MAGIC, Format.LMDB),
 )
 _TABLE = tuple((at, pack(order + "I", magic), kind) for at, magic, kind in _NUMBERS for order in "<>")

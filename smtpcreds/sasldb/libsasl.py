@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 from ..errors import InexpressibleError
 from ..model import Account
-from ..postgres import is_url, parse_url
-from ..postgres.cyrus import plugin_options
+from ..postgres import is_url, parse_url, plugin_options
 from ..secret import Secret
 from .detect import has_plugin, host_format
 from .libsasl_child import NO_LIBRARY

@@ -1,14 +1,17 @@
 """From a path or URL to the store that fits what is there, or a new one."""
 
 import os
+import stat
+from collections.abc import Mapping
 
-from ..errors import ForeignFormatError, UsageError
-from ..files import exists, explained
-from ..postgres.url import is_url, parse_url, scheme_of
+from ..errors import ExistsError, ForeignFormatError, SmtpcredsError, UsageError
+from ..files import disk, exclusive, exists, explained
+from ..postgres import is_url, parse_url, scheme_of
+from . import lmdb
 from .detect import HEAD_SIZE, Format, host_format, identify
 from .limits import SQL
-from .observed import Observed, made_as, observed
-from .replace import PRIVATE, Origin, open_regular, resolve
+from .observed import Observed, foresee_locks, hold, made_as, observed
+from .replace import PRIVATE, NewFile, Replacement, open_regular, read_whole, resolve, sweep, temporary_name
 from .store import TIMEOUT, Codec, ReplacingStore, Store
 
 REPLACED = (Format.BDB, Format.GDBM)
@@ -69,7 +72,7 @@ def open_store(
     path: str,
     *,
     new: Format | None = None,
-    origin: Origin = PRIVATE,
+    origin: NewFile = PRIVATE,
     timeout: float = TIMEOUT,
 ) -> Observed:
     """Return the store for a database that exists or is to be made.
@@ -88,7 +91,7 @@ def open_store(
     return observed(*_store(path, new, origin, timeout), origin.mode)
 
 
-def _store(path: str, new: Format | None, origin: Origin, timeout: float) -> tuple[Store, Format | None]:
+def _store(path: str, new: Format | None, origin: NewFile, timeout: float) -> tuple[Store, Format | None]:
     if is_url(path):
         return _open_url(path, timeout), None
     found = format_at(path)
@@ -98,7 +101,7 @@ def _store(path: str, new: Format | None, origin: Origin, timeout: float) -> tup
         )
     kind = found or _format_of_new(new)
     if kind == Format.LMDB:
-        from .lmdbfile import LmdbStore
+        from .lmdb import LmdbStore
 
         return LmdbStore(path, origin=origin, timeout=timeout), kind
     return ReplacingStore(path, codec_of(kind), origin=origin, timeout=timeout), kind
@@ -134,7 +137,74 @@ def refuse_url(url: str) -> None:
 
 
 def _open_url(url: str, timeout: float) -> Store:
-    from .postgres import PostgresStore
+    from .sql import PostgresStore
 
     refuse_url(url)
     return PostgresStore(parse_url(url), timeout=timeout)
+
+
+# A whole new database in any format: made under another name, given its own when it is complete.
+
+
+def create(path: str, kind: Format, records: Mapping[bytes, bytes], like: str | NewFile) -> None:
+    """Make a database with exactly these records.
+
+    Args:
+        path: of the new file; its directory exists.
+        kind: its format.
+        records: what to write.
+        like: the file to take owner, mode, ACL and other attributes from; or owner and mode alone.
+
+    Raises:
+        ExistsError: something has the name already.
+        InexpressibleError: a key that the format can't hold.
+        UnavailableError: LMDB, and the package ``lmdb`` is not installed.
+        LockHeldError: another run writes this file.
+        DeniedError, WriteError, MissingInputError: the system refused.
+    """
+    target = resolve(path)
+    mode = like.mode if isinstance(like, NewFile) else stat.S_IMODE(os.stat(resolve(like)).st_mode)
+    disk().note("write", path, mode, f"{len(records)} records as {kind}")
+    if disk().is_preview:
+        foresee_locks(path, kind, mode)
+        hold(path, records, kind)
+        return
+    with exclusive(target + ".lock", TIMEOUT):
+        sweep(target)
+        _create(target, path, kind, records, like)
+    if kind is Format.LMDB:
+        lmdb.LmdbStore(target).apply(lambda _: {})  # makes the lock file as its readers need it
+
+
+def _create(
+    target: str, path: str, kind: Format, records: Mapping[bytes, bytes], like: str | NewFile
+) -> None:
+    content = _lmdb(target, records) if kind is Format.LMDB else codec_of(kind).encode(records, subject=path)
+    origin, old = (like, None) if isinstance(like, NewFile) else (PRIVATE, open_regular(resolve(like)))
+    try:
+        with Replacement(target) as new:
+            new.prepare(content, old, origin)
+            if not new.install(None):
+                raise ExistsError(path, "was made meanwhile by somebody else and was left alone")
+    finally:
+        if old is not None:
+            os.close(old)
+
+
+def _lmdb(target: str, records: Mapping[bytes, bytes]) -> bytes:
+    """Return what liblmdb makes of the records, in a directory that nobody else can enter."""
+    private = temporary_name(target)
+    with explained(target):
+        os.mkdir(private, 0o700)
+    try:
+        path = os.path.join(private, "data")
+        lmdb.LmdbStore(path).apply(lambda _: dict(records))
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return read_whole(descriptor)[0]
+        finally:
+            os.close(descriptor)
+    except SmtpcredsError as error:
+        raise type(error)(target, error.reason, error.hint) from error
+    finally:
+        sweep(target)

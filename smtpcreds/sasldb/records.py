@@ -110,7 +110,7 @@ def split_keys(keys: Sequence[bytes]) -> tuple[list[str], list[str], list[str]]:
     return parts[::3], parts[1::3], parts[2::3]
 
 
-def strays(records: Mapping[bytes, bytes]) -> list[bytes]:
+def orphans(records: Mapping[bytes, bytes]) -> list[bytes]:
     """Return the keys that are no account's; sasldblistusers2 2.1.28 never ends on them."""
     return [key for key in records if key.count(b"\0") != 2]
 
@@ -129,3 +129,19 @@ def replacement(
     edits: dict[bytes, bytes | None] = {pack(account, prop): None for prop in properties(records, account)}
     edits.update(record(account, prop, value) for prop, value in values.items())
     return edits
+
+
+# Keys in groups that can be hashed side by side, each key in its own lane of one large integer.
+
+LANES = 1024
+"""Keys of a group, at most."""
+
+
+def groups(keys: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:
+    """Give the keys, in groups of one length, with that length; in no particular order."""
+    by_length: dict[int, list[bytes]] = {}
+    for key in keys:
+        by_length.setdefault(len(key), []).append(key)
+    for length, alike in by_length.items():
+        for start in range(0, len(alike), LANES):
+            yield length, alike[start : start + LANES]

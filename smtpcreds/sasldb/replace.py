@@ -41,14 +41,14 @@ class Signature(NamedTuple):
     size: int
 
 
-class Origin(NamedTuple):
+class NewFile(NamedTuple):
     """Mode and owner of a file that does not exist yet; owner None means the running user."""
 
     mode: int = 0o600
     owner: Owner | None = None
 
 
-PRIVATE = Origin()
+PRIVATE = NewFile()
 
 
 def resolve(path: str) -> str:
@@ -134,7 +134,7 @@ class Replacement:
                 os.unlink(self._name, dir_fd=self._directory)
         os.close(self._directory)
 
-    def prepare(self, content: bytes, old: int | None, origin: Origin) -> None:
+    def prepare(self, content: bytes, old: int | None, origin: NewFile) -> None:
         """Write the content to disk under the temporary name.
 
         Args:
@@ -238,7 +238,7 @@ def _prefix(base: str) -> str:
     return f".{base}.smtpcreds-"
 
 
-def _adorn(descriptor: int, origin: Origin) -> None:
+def _adorn(descriptor: int, origin: NewFile) -> None:
     """Give a new file its owner and exact mode, without what a default ACL of the directory would add."""
     if _ACL in _attributes(descriptor):
         os.removexattr(descriptor, _ACL)

@@ -11,7 +11,7 @@ from ..errors import DamagedFileError, LockHeldError, MissingInputError, UnsafeP
 from ..files import exclusive, explained, flock
 from .replace import (
     PRIVATE,
-    Origin,
+    NewFile,
     Replacement,
     Signature,
     open_regular,
@@ -116,7 +116,7 @@ class ReplacingStore:
         path: str,
         codec: Codec,
         *,
-        origin: Origin = PRIVATE,
+        origin: NewFile = PRIVATE,
         timeout: float = TIMEOUT,
         wake: bool = False,
     ) -> None:

@@ -7,9 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from ..errors import ProtocolError, UnavailableError
-from .connection import Connection
-from .dialogue import Capabilities, Reply, ReplyError, capabilities
-from .faults import RefusedError, SaslError
+from .connection import Capabilities, Connection, RefusedError, Reply, ReplyError, SaslError, capabilities
 from .sasl import WAIT, Exchange, Message
 
 MAX_COMMAND = 512

@@ -1,22 +1,351 @@
-"""Looking at everything: authority, inventory, accounts. Nothing is changed, and no lock is taken."""
+"""Everything as it stands: authority, inventory, accounts. Nothing is changed, and no lock is taken."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import islice
 
-from ..authority.ca import has_authority
-from ..authority.layout import Pair
-from ..authority.listing import Selection, certificate_path, listed
-from ..authority.overview import Generation, overview
-from ..authority.reading import has_inventory, reading
+from ..accounts.database import AccountDatabase, database_of
+from ..ca.authority import has_authority
+from ..ca.layout import CURE_ALL, Pair, has_inventory, is_due, reading
+from ..ca.listing import Selection, certificate_path, listed
+from ..ca.lookup import Generation, overview
 from ..config import Site
 from ..dane import Stage, rollovers
-from ..inventory import AuthorityState, Inventory
-from ..inventory import Certificate as Row
-from .accounts import account_changes, accounts
-from .due import due_work, interrupted
-from .values import Authority, Certificate, Change, Crl, Cure, Kind, Status
+from ..deploy.delivery import handovers
+from ..inventory.port import Inventory
+from ..inventory.rotations import Rotation, RotationState
+from ..inventory.rows import AuthorityState
+from ..inventory.rows import CertificateRow as Row
+from ..postgres import is_url
+
+# What the screen shows: frozen values, complete without clock or disk. Names in them may be hostile.
+
+
+@dataclass(frozen=True, slots=True)
+class Crl:
+    """The CRL that lies with an authority; ``number`` and ``next_update`` are None where it does not say."""
+
+    number: int | None
+    this_update: datetime
+    next_update: datetime | None
+    revoked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """An authority that is trusted.
+
+    Attributes:
+        fingerprint: SHA-256 of its certificate, lower-case hex.
+        signs: it is the one that signs certificates; otherwise it was replaced and is not retired yet.
+        counts: its certificates by where they stand, see :meth:`smtpcreds.inventory.port.Inventory.tally`.
+    """
+
+    name: str
+    fingerprint: str
+    not_before: datetime
+    not_after: datetime
+    signs: bool
+    crl: Crl | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+class Cure(StrEnum):
+    """Who can renew a certificate, and how."""
+
+    RENEW = "smtpcreds cert renew --due"
+    SIGN = "where the key is kept, make a request; then: smtpcreds cert sign CSR"
+    REQUEST = "smtpcreds cert request HOST"
+    ELSEWHERE = "on its own host: smtpcreds cert renew --due"
+    ROLLOVER = "smtpcreds ca rollover --help"
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate that no newer one replaced.
+
+    Attributes:
+        place: of the pair, as the inventory has it; empty where its host keeps it. With host and machine it
+            is unique.
+        path: of the certificate, if that is on this host.
+        machine: host that installed it; empty unless several share the inventory.
+        cure: what is to be done when it is due.
+    """
+
+    host: str
+    profile: str
+    serial: str
+    not_before: datetime
+    not_after: datetime
+    place: str = ""
+    path: str | None = None
+    machine: str = ""
+    cure: Cure = Cure.RENEW
+
+    def due_at(self) -> datetime:
+        """Return when two thirds of its life are over."""
+        return self.not_before + (self.not_after - self.not_before) * 2 / 3
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A relay account, ``user@realm``, and the hosts that are known to use it."""
+
+    name: str
+    clients: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The account database.
+
+    Attributes:
+        database: path or URL.
+        total: how many it holds.
+        shown: the first of them.
+    """
+
+    database: str
+    total: int = 0
+    shown: tuple[Account, ...] = ()
+
+
+class Kind(StrEnum):
+    """What changes, or is due."""
+
+    AUTHORITY = "authority"
+    CRL = "crl"
+    CERTIFICATE = "certificate"
+    ACCOUNT = "account"
+    TLSA = "tlsa"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A replacement that is half-way.
+
+    Attributes:
+        old: what is replaced.
+        new: what takes its place.
+        since: when it began.
+        until: when its next step is due; None where nobody said.
+        note: how it stands.
+        next: the command of the next step.
+    """
+
+    kind: Kind
+    old: str
+    new: str
+    since: datetime
+    until: datetime | None
+    note: str
+    next: str
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Work that is due; ``count`` things have the same cure."""
+
+    kind: Kind
+    subject: str
+    reason: str
+    cure: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything.
+
+    Attributes:
+        at: when it was looked at.
+        hub: the relay's name.
+        authorities: the one that signs first; empty where there is none.
+        certificates: those that end next, first; at most :data:`smtpcreds.status.gather.LOOK`.
+        has_more: there are more certificates than these.
+        lifetime: what a certificate issued now would be given.
+    """
+
+    at: datetime
+    hub: str
+    authorities: tuple[Authority, ...]
+    certificates: tuple[Certificate, ...]
+    has_more: bool
+    accounts: Accounts
+    changes: tuple[Change, ...]
+    due: tuple[Due, ...]
+    lifetime: timedelta
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether there is nothing here yet."""
+        return not (self.authorities or self.certificates or self.accounts.total)
+
+    def days_left(self, end: datetime) -> int:
+        """Return whole days until then; negative when it is over."""
+        return (end - self.at).days
+
+    def is_due(self, kind: Kind, subject: str) -> bool:
+        """Tell whether work of this kind is due on this subject."""
+        return any((item.kind, item.subject) == (kind, subject) for item in self.due)
+
+
+# Relay accounts, the hosts that use them, and replacements that are half-way.
+
+SHOWN = 1000
+
+
+def accounts(site: Site, inventory: Inventory | None, hosts: Iterable[str]) -> Accounts:
+    """Return the accounts of the configured database; one that does not exist yet is empty.
+
+    Args:
+        site: where.
+        inventory: says who was given which account.
+        hosts: that may have been given a bundle.
+    """
+    account_database = AccountDatabase(site)
+    names = account_database.listing().names
+    recorded = (
+        account_database.database
+        if is_url(account_database.database)
+        else site.root.record(account_database.database)
+    )
+    clients: dict[str, list[str]] = {}
+    if inventory:
+        clients = _clients(inventory.rotations.history(), recorded)
+        for host in dict.fromkeys(hosts):
+            _add_handover(clients, inventory, host)
+    shown = (Account(name, tuple(clients.get(name, ()))) for name in islice(names, SHOWN))
+    return Accounts(account_database.database, len(names), tuple(shown))
+
+
+def account_changes(site: Site, inventory: Inventory | None) -> Iterator[Change]:
+    """Yield the replacements that are half-way; an interrupted one is to be settled at once."""
+    for row in inventory.rotations.unfinished() if inventory else ():
+        is_open = row.state is RotationState.OPEN
+        account = AccountDatabase(site, database_of(site, row.sasldb)).shown(row.account)
+        step = "--due" if row.retire_after or not is_open else f"{account} --retire"
+        until = row.retire_after if is_open else row.started
+        yield Change(
+            kind=Kind.ACCOUNT,
+            old=str(row.account),
+            new=str(row.successor),
+            since=row.started,
+            until=until,
+            note="both accounts work" if is_open else f"an interrupted run left it {row.state}",
+            next=f"smtpcreds sasl rotate {step}",
+        )
+
+
+def _clients(history: Iterable[Rotation], database: str) -> dict[str, list[str]]:
+    """Return the hosts that were named for each account, by :attr:`Account.name`.
+
+    They are known from replacements: who needs the successor's secret had the one before it.
+    """
+    found: dict[str, list[str]] = {}
+    for row in history:
+        if row.sasldb == database and row.state is not RotationState.ABANDONED:
+            for account in (row.successor, row.account):
+                found.setdefault(str(account), list(row.clients))
+    return found
+
+
+def _add_handover(clients: dict[str, list[str]], inventory: Inventory, host: str) -> None:
+    """Add a host to the account that its last bundle had."""
+    given = handovers(inventory.events(subject=host)).get(host)
+    if given and host not in (known := clients.setdefault(given.account, [])):
+        known.append(host)
+
+
+# What is due, computed from the rest.
+
+NAMED = 4
+"""Hosts that one line names."""
+
+SETTLED = timedelta(hours=1)
+"""A run takes less; what it began earlier and did not finish was interrupted."""
+
+
+def due_work(
+    now: datetime,
+    authorities: Iterable[Authority],
+    certificates: Iterable[Certificate],
+    changes: Iterable[Change],
+    lifetime: timedelta,
+) -> tuple[Due, ...]:
+    """Return everything that an administrator should do now, the most urgent kind first."""
+    trusted = list(authorities)
+    return (
+        *_crls(now, trusted),
+        *_due_certificates(now, list(certificates)),
+        *_due_authorities(now, trusted, lifetime),
+        *_changes(now, changes),
+    )
+
+
+def interrupted(now: datetime, pending: Iterable[Row]) -> tuple[Due, ...]:
+    """Return what killed runs left; a run that is at work has pending certificates too."""
+    left = sorted({row.host for row in pending if now - row.created > SETTLED})
+    if not left:
+        return ()
+    reason = "begun by a run that was interrupted"
+    return (Due(Kind.INTERRUPTED, _some(left), reason, CURE_ALL, len(left)),)
+
+
+def _crls(now: datetime, authorities: Iterable[Authority]) -> Iterator[Due]:
+    for authority in authorities:
+        crl = authority.crl
+        if crl is None or crl.next_update is None or authority.not_after <= now:
+            continue
+        if crl.next_update <= now:
+            reason = f"the CRL expired on {crl.next_update:%Y-%m-%d}, which stops all certificates of this CA"
+        elif is_due(crl.this_update, crl.next_update, now):
+            reason = f"the CRL expires on {crl.next_update:%Y-%m-%d}"
+        else:
+            continue
+        yield Due(Kind.CRL, authority.name, reason, "smtpcreds ca crl")
+
+
+def _due_certificates(now: datetime, rows: list[Certificate]) -> Iterator[Due]:
+    late = [row for row in rows if is_due(row.not_before, row.not_after, now)]
+    for cure in Cure:
+        if same := [row for row in late if row.cure is cure]:
+            ended = sum(row.not_after <= now for row in same)
+            reason = "past two thirds of life" + (f", {ended} of them expired" if ended else "")
+            text = cure.replace("HOST", same[0].host) if len(same) == 1 else cure.value
+            yield Due(Kind.CERTIFICATE, _some([row.host for row in same]), reason, text, len(same))
+
+
+def _due_authorities(now: datetime, authorities: Iterable[Authority], lifetime: timedelta) -> Iterator[Due]:
+    for authority in authorities:
+        if not authority.signs:
+            continue
+        end = f"{authority.not_after:%Y-%m-%d}"
+        if authority.not_after <= now:
+            yield Due(Kind.AUTHORITY, authority.name, f"expired on {end}", "smtpcreds ca rollover")
+        elif authority.not_after - now < lifetime:
+            reason = f"ends on {end}, and cuts the {lifetime.days} days of a new certificate short"
+            yield Due(Kind.AUTHORITY, authority.name, reason, "smtpcreds ca rollover")
+
+
+def _changes(now: datetime, changes: Iterable[Change]) -> Iterator[Due]:
+    for change in changes:
+        if change.until is not None and change.until <= now:
+            reason = f"{change.note}; the next step was due on {change.until:%Y-%m-%d %H:%M} UTC"
+            yield Due(change.kind, change.old, reason, change.next)
+
+
+def _some(names: Sequence[str]) -> str:
+    named = ", ".join(names[:NAMED])
+    return named if len(names) <= NAMED else f"{named} and {len(names) - NAMED} more"
+
+
+# Looking at everything: authority, inventory, accounts. Nothing is changed, and no lock is taken.
 
 KEY = 8
 """Hex digits of a key."""
@@ -61,7 +390,10 @@ def _authorities(site: Site) -> tuple[Authority, ...]:
     if not has_authority(site):
         return ()
     seen = overview(site)
-    return (_authority(seen.signing, signs=True), *(_authority(one, signs=False) for one in seen.elders))
+    return (
+        _authority(seen.signing, signs=True),
+        *(_authority(one, signs=False) for one in seen.superseded_cas),
+    )
 
 
 def _authority(seen: Generation, *, signs: bool) -> Authority:
@@ -73,10 +405,10 @@ def _authority(seen: Generation, *, signs: bool) -> Authority:
 
 
 def _rollovers(authorities: Sequence[Authority]) -> Iterator[Change]:
-    for elder in authorities[1:]:
+    for superseded_ca in authorities[1:]:
         new = authorities[0]
         note, retire = "both are trusted", "smtpcreds ca rollover --retire-old"
-        yield Change(Kind.AUTHORITY, elder.name, new.name, new.not_before, None, note, retire)
+        yield Change(Kind.AUTHORITY, superseded_ca.name, new.name, new.not_before, None, note, retire)
 
 
 def _new_keys(site: Site, inventory: Inventory | None) -> Iterator[Change]:
@@ -91,7 +423,7 @@ def _new_keys(site: Site, inventory: Inventory | None) -> Iterator[Change]:
 _KEYS = {
     Stage.PUBLISHING: ("both are to be published", "switch"),
     Stage.SWITCHED: ("the new key is in use, both are to be published", "retire"),
-    Stage.ASTRAY: ("neither key waits as it should", "plan"),
+    Stage.LOST: ("neither key waits as it should", "plan"),
 }
 
 
@@ -118,7 +450,7 @@ def _certificate(site: Site, row: Row, foreign: set[int], end: datetime | None) 
 
 
 def _cure(site: Site, row: Row, foreign: set[int], end: datetime | None) -> Cure:
-    """Return what :func:`smtpcreds.authority.renewals.due_rows` would warn of, or renew."""
+    """Return what :func:`smtpcreds.ca.renew.due_rows` would warn of, or renew."""
     if row.authority in foreign:
         return Cure.REQUEST
     if not row.directory:

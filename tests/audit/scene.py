@@ -18,7 +18,7 @@ from lab.mc import include
 
 from smtpcreds.audit.finding import Finding
 from smtpcreds.audit.run import audit, choice, fix
-from smtpcreds.cli.session import Session
+from smtpcreds.cli.framework import Session
 from smtpcreds.config import Site
 from smtpcreds.transaction import transaction
 

@@ -16,7 +16,9 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
-from smtpcreds.inventory import Certificate, Inventory, State, open_inventory, serial_text
+from smtpcreds.inventory.inventory import open_inventory
+from smtpcreds.inventory.port import Inventory
+from smtpcreds.inventory.rows import CertificateRow, State, serial_text
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SMALL = 1_000
@@ -30,10 +32,10 @@ def serial(number: int) -> str:
     return serial_text((number + 1) * MULTIPLIER % 2**159)
 
 
-def certificate(authority: int, number: int) -> Certificate:
+def certificate(authority: int, number: int) -> CertificateRow:
     ends = timedelta(days=10, seconds=number) if number < EXPIRING else timedelta(days=100, seconds=number)
     host = f"host{number}.polkatistas.org"
-    return Certificate(
+    return CertificateRow(
         authority,
         serial(number),
         host,

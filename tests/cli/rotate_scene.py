@@ -7,8 +7,8 @@ from typing import Any
 import sasl_oracle
 from admin import HUB, Admin
 
-from smtpcreds.accounts.forms import CLEAR, Form, Hashed, form_of
-from smtpcreds.inventory import open_inventory
+from smtpcreds.accounts.stored import CLEAR, Form, Hashed, form_of
+from smtpcreds.inventory.inventory import open_inventory
 from smtpcreds.model import Account
 from smtpcreds.mta.auth_info import parse
 from smtpcreds.sasldb.opening import open_store

@@ -99,8 +99,8 @@ def test_the_certificate_and_who_got_what_are_on_record(hub: Admin) -> None:
     assert event["detail"] == (
         f"account {ACCOUNT}, program sendmail-client, certificate {row['serial']} with its key"
     )
-    from smtpcreds.deploy.handed_out import handovers
-    from smtpcreds.inventory import open_inventory
+    from smtpcreds.deploy.delivery import handovers
+    from smtpcreds.inventory.inventory import open_inventory
 
     with open_inventory(str(hub.path(f"{STATE}/inventory.sqlite3")), machine="", read_only=True) as inventory:
         given = handovers(inventory.events())
@@ -127,9 +127,9 @@ def test_a_second_one_needs_a_word_about_the_key(hub: Admin, tmp_path: Path) -> 
     ran = hub("bundle", "attic", "--new-key", "--force")
     there = extracted(tmp_path / "attic.tar", tmp_path / "two")
     assert KEY in there
-    former = next(row["serial"] for row in first if row["host"] == HOST)
-    assert f"smtpcreds cert revoke {former}" in ran.out
-    hub("cert", "revoke", former)
+    previous = next(row["serial"] for row in first if row["host"] == HOST)
+    assert f"smtpcreds cert revoke {previous}" in ran.out
+    hub("cert", "revoke", previous)
 
 
 def test_a_pair_that_lies_on_the_hub_is_taken(hub: Admin, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_both_authorities_are_trusted_until_the_old_one_is_retired(hub: Admin) -
     assert (rolled["old_fingerprint"], rolled["hosts"]) == (before, [HUB])
     assert rolled["fingerprint"] == fingerprint(hub.path(f"{CA}/ca-cert.pem")) != before
     seen = hub("ca", "show", "--json").data
-    assert [elder["fingerprint"] for elder in seen["elders"]] == [before]
+    assert [superseded_ca["fingerprint"] for superseded_ca in seen["superseded"]] == [before]
     assert (seen["name"], seen["permitted_domains"]) == ("polkatistas.org Mail CA", ["polkatistas.org"])
     hub("cert", "issue", "attic")
     for certificate in (old, hub.path(f"{CERTS}/attic-cert.pem")):
@@ -76,9 +76,10 @@ def test_revocation_works_across_the_change(hub: Admin, name: str) -> None:
     hub("cert", "renew", "dmzmail")
     revoked = hub("cert", "revoke", "dmzmail", "--all", "--reason", "keyCompromise", "--json").data
     assert len(revoked["revoked"]) == 2, "the renewed certificate has the key of the old one"
-    assert [Path(crl["copies"][0]).name for crl in revoked["crls"]] == ["crl.pem", elder_crl(hub).name] or [
-        Path(crl["copies"][0]).name for crl in revoked["crls"]
-    ] == [elder_crl(hub).name, "crl.pem"]
+    assert [Path(crl["copies"][0]).name for crl in revoked["crls"]] == [
+        "crl.pem",
+        superseded_crl(hub).name,
+    ] or [Path(crl["copies"][0]).name for crl in revoked["crls"]] == [superseded_crl(hub).name, "crl.pem"]
     for certificate in (old, hub.path(DMZMAIL)):
         assert "certificate revoked" in verify(hub, certificate, status=2)
     hub("cert", "issue", "dmzmail", "--force")
@@ -88,7 +89,7 @@ def test_revocation_works_across_the_change(hub: Admin, name: str) -> None:
     assert agrees(hub)
 
 
-def elder_crl(program: Admin) -> Path:
+def superseded_crl(program: Admin) -> Path:
     return next(program.path(CERTS).glob("crl-*.pem"))
 
 
@@ -96,7 +97,7 @@ def test_the_old_crl_is_kept_young(hub: Admin) -> None:
     """Sendmail refuses every certificate of a CA whose CRL has expired."""
     old = kept(hub)
     hub("ca", "rollover")
-    first = elder_crl(hub).read_bytes()
+    first = superseded_crl(hub).read_bytes()
     for day, words in (
         (21, ("cert", "issue", "attic")),
         (42, ("cert", "renew", "--due")),
@@ -108,8 +109,8 @@ def test_the_old_crl_is_kept_young(hub: Admin) -> None:
         later(*words)
         assert later.run("ca", "crl", "--check").status == 0
         verify(later, old)
-        assert elder_crl(hub).read_bytes() != first
-        first = elder_crl(hub).read_bytes()
+        assert superseded_crl(hub).read_bytes() != first
+        first = superseded_crl(hub).read_bytes()
     assert agrees(hub.at("63 days"))
 
 
@@ -248,7 +249,7 @@ def test_a_kill_leaves_the_old_or_the_new_authority(hub: Admin, call: str, strid
         ran = hub("cert", "issue", "attic")
         if changed and not recorded:
             assert any("an interrupted run is completed" in warning for warning in ran.warnings)
-        assert len(hub("ca", "show", "--json").data["elders"]) == changed
+        assert len(hub("ca", "show", "--json").data["superseded"]) == changed
         for certificate in (old, hub.path(f"{CERTS}/attic-cert.pem")):
             verify(hub, certificate)
         assert agrees(hub)

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 from admin import HUB, Admin, issued_hub
 
-from smtpcreds.authority.due import warn_of_crls
-from smtpcreds.authority.reading import reading
+from smtpcreds.ca.layout import reading, warn_of_crls
 from smtpcreds.config import Settings, Site
 from smtpcreds.model import Root
 

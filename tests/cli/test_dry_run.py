@@ -8,7 +8,7 @@ import click
 import pytest
 from admin import CERTS, SASLDB, STATE, Admin
 
-from smtpcreds.cli.root import smtpcreds
+from smtpcreds.cli.framework import smtpcreds
 
 from .changes import (
     accounts_changed,

@@ -116,7 +116,7 @@ def test_pkcs12_for_gnutls_java_and_nss(bundles: dict[str, Path], form: str, tmp
 
 
 def test_an_export_with_the_key_is_recorded(hub: Admin, tmp_path: Path) -> None:
-    from smtpcreds.inventory import open_inventory
+    from smtpcreds.inventory.inventory import open_inventory
 
     exported(hub, tmp_path / "with.pem", "--with-key")
     exported(hub, tmp_path / "without.pem")

@@ -15,11 +15,9 @@ import sasl_oracle
 from admin import HUB, SECRET, Admin, relay
 from desktop import session
 
-from smtpcreds.accounts.forms import ALSO, CLEAR, Hashed, form_of
-from smtpcreds.accounts.mechanisms import CLEAR_TEXT, ordered
-from smtpcreds.cli.sasl.change import add
-from smtpcreds.cli.sasl.options import FORMATS
-from smtpcreds.cli.sasl.verify import verify
+from smtpcreds.accounts.entries import CLEAR_TEXT, ordered
+from smtpcreds.accounts.stored import ALSO, CLEAR, Hashed, form_of
+from smtpcreds.cli.sasl import FORMATS, add, verify
 from smtpcreds.errors import PasswordRefusedError
 from smtpcreds.model import Account
 from smtpcreds.passwords import MAX_ITERATIONS, MIN_ITERATIONS, SCRAM_MECHANISMS, parse_scram, scram_secret

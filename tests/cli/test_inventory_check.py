@@ -63,11 +63,11 @@ def revoke(program: Admin) -> None:
     program("cert", "revoke", "dmzmail")
 
 
-def put_back_the_former(program: Admin) -> None:
-    former = program.path(KEY).read_bytes(), program.path(CERTIFICATE).read_bytes()
+def put_back_the_previous(program: Admin) -> None:
+    previous = program.path(KEY).read_bytes(), program.path(CERTIFICATE).read_bytes()
     program("cert", "issue", "dmzmail", "--force")
-    program.path(KEY).write_bytes(former[0])
-    program.path(CERTIFICATE).write_bytes(former[1])
+    program.path(KEY).write_bytes(previous[0])
+    program.path(CERTIFICATE).write_bytes(previous[1])
 
 
 def sign_behind_its_back(program: Admin) -> None:
@@ -113,7 +113,7 @@ def retire_by_force(program: Admin) -> None:
         (loosen_ca_key, "has mode 0640; others may use it"),
         (exchange_key, "does not belong to"),
         (revoke, "was revoked on"),
-        (put_back_the_former, "was superseded by serial"),
+        (put_back_the_previous, "was superseded by serial"),
         (sign_behind_its_back, "was signed by this authority, but is not in the inventory"),
         (old_crl, "was signed"),
         (lose_crl, "No such file"),
@@ -152,8 +152,8 @@ def test_an_expired_crl_is_found(hub: Admin) -> None:
 def test_an_authority_without_files_is_found(hub: Admin, tmp_path: Path) -> None:
     hub("ca", "rollover")
     hub("cert", "renew", "dmzmail")
-    elder = next(hub.path(CA).glob("old-*"))
-    elder.rename(tmp_path / "gone")
+    superseded_ca = next(hub.path(CA).glob("old-*"))
+    superseded_ca.rename(tmp_path / "gone")
     found = check(hub)
     assert any("but its files are not on disk" in fault for _, fault, _ in found)
     hub("ca", "rollover", "--retire-old")

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from admin import Admin, issued_hub
 
-from smtpcreds.inventory import State, open_inventory
-from smtpcreds.pki.keyfile import decode_key
-from smtpcreds.pki.keys import matches
-from smtpcreds.pki.pem import parse_certificate
+from smtpcreds.inventory.inventory import open_inventory
+from smtpcreds.inventory.rows import State
+from smtpcreds.pki.encoding import parse_certificate
+from smtpcreds.pki.keys import decode_key, matches
 
 
 @pytest.fixture(scope="module")

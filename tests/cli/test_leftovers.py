@@ -6,7 +6,7 @@ import pytest
 import sasl_oracle
 from admin import HUB, relay
 
-from smtpcreds.accounts.mechanisms import CLEAR_TEXT, remarks, served
+from smtpcreds.accounts.entries import CLEAR_TEXT, remarks, served
 from smtpcreds.model import Account
 from smtpcreds.passwords import cram_md5_secret, digest_md5_secret, plain_secret, scram_secret
 from smtpcreds.secret import Secret

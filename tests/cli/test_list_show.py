@@ -8,7 +8,7 @@ import pytest
 from admin import DOMAIN, Admin
 from admin import HUB as HOST
 
-from smtpcreds.cli.durations import parse_duration
+from smtpcreds.cli.framework import parse_duration
 from smtpcreds.errors import UsageError
 
 from .other_ca import OtherCa, host_of_domain, openssl, other_ca

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from admin import HUB, Admin, issued_hub
 
-from smtpcreds.inventory import State, open_inventory
+from smtpcreds.inventory.inventory import open_inventory
+from smtpcreds.inventory.rows import State
 
 HOSTS = [f"mail{number}" for number in range(8)]
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from admin import HUB, Admin, contents, issued_hub
 
-from smtpcreds.inventory import State, open_inventory
+from smtpcreds.inventory.inventory import open_inventory
+from smtpcreds.inventory.rows import State
 
 TWO_THIRDS = "+244 days"
 
@@ -37,16 +38,16 @@ def states(stage: Admin, host: str = HUB) -> dict[str, State]:
 
 
 def test_the_key_stays_and_so_does_the_former_certificate(stage: Admin) -> None:
-    certificate, former = stage.certs / "dmzmail-cert.pem", stage.certs / "dmzmail-cert.pem.previous"
+    certificate, previous = stage.certs / "dmzmail-cert.pem", stage.certs / "dmzmail-cert.pem.previous"
     before, serial = contents(stage.certs), stage.serial()
     stage("cert", "renew", "dmzmail")
     after = contents(stage.certs)
     assert after["dmzmail-key.pem"] == before["dmzmail-key.pem"] == after["dmzmail-key.pem.previous"]
-    assert after[former.name] == before[certificate.name] != after[certificate.name]
-    assert stage.public_key(certificate) == stage.public_key(former)
+    assert after[previous.name] == before[certificate.name] != after[certificate.name]
+    assert stage.public_key(certificate) == stage.public_key(previous)
     assert stage.serial() != serial
     stage.verify(certificate)
-    stage.verify(former)
+    stage.verify(previous)
     assert {path.name: path.stat().st_mode & 0o777 for path in stage.certs.glob("*.previous")} == {
         "dmzmail-key.pem.previous": 0o600,
         "dmzmail-cert.pem.previous": 0o600,
@@ -266,9 +267,9 @@ def test_when_the_command_fails_everything_is_as_before(
     after = contents(stage.certs)
     assert {name: after[name] for name in pairs} == {name: before[name] for name in pairs}
     heard = (tmp_path / "log").read_bytes()
-    former = (stage.certs / "dmzmail-cert.pem").read_bytes()
-    assert heard.endswith(former), "the mail server was told of the former pair"
-    assert len(heard) > len(former)
+    previous = (stage.certs / "dmzmail-cert.pem").read_bytes()
+    assert heard.endswith(previous), "the mail server was told of the former pair"
+    assert len(heard) > len(previous)
     assert sorted(states(stage).values()) == [State.DISCARDED, State.ISSUED]
     assert states(stage)[serial] is State.ISSUED
     assert stage.at(TWO_THIRDS)("cert", "renew", "--due", "-n", status=1).count("would write") > 3

@@ -7,7 +7,7 @@ import pytest
 from admin import DOMAIN, Admin
 from admin import HUB as HOST
 
-from smtpcreds.inventory import open_inventory
+from smtpcreds.inventory.inventory import open_inventory
 
 from .other_ca import (
     BOTH,

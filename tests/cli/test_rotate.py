@@ -8,7 +8,8 @@ from admin import HUB, Admin
 from postgres_cluster import Cluster
 from sasl_oracle import checkpass
 
-from smtpcreds.inventory import open_inventory, sqlite_file
+from smtpcreds.inventory import sqlite
+from smtpcreds.inventory.inventory import open_inventory
 from smtpcreds.inventory.schema import MIGRATIONS
 from smtpcreds.mta.auth_info import parse
 
@@ -233,7 +234,7 @@ def test_an_inventory_of_an_older_version_is_migrated_first(
     admin: Admin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(sqlite_file, "MIGRATIONS", MIGRATIONS[:1])
+        patch.setattr(sqlite, "MIGRATIONS", MIGRATIONS[:1])
         with open_inventory(admin.root / "var/lib/smtpcreds/inventory.sqlite3"):
             pass
     assert "would migrate" in admin("sasl", "rotate", "maildroid", "--dry-run").out

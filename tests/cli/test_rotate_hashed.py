@@ -9,7 +9,7 @@ from shlex import split
 import pytest
 from admin import HUB, SECRET
 
-from smtpcreds.accounts.forms import CLEAR, Hashed
+from smtpcreds.accounts.stored import CLEAR, Hashed
 from smtpcreds.model import Account
 from smtpcreds.sasldb.opening import open_store
 from smtpcreds.sasldb.records import replacement

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from admin import HUB, SECRET
 
-from smtpcreds.accounts import book
+from smtpcreds.accounts import database, rotation
+from smtpcreds.accounts.rotation import abandon, begin, request, retire
 from smtpcreds.cli import run
-from smtpcreds.cli.session import Session
+from smtpcreds.cli.framework import Session
 from smtpcreds.inventory.rotations import RotationTable
 from smtpcreds.model import Account
-from smtpcreds.rotate import abandon, begin, client_file, deeds, request, retire
 from smtpcreds.transaction import Transaction, transaction
 
 from .bulk_scene import key
@@ -142,9 +142,9 @@ class Crashing:
 
     DEEDS = (
         (RotationTable, ("begin", "advance")),
-        (client_file, ("write", "withdraw")),
-        (deeds, ("_remove",)),
-        (book, ("apply_with",)),
+        (rotation, ("write", "withdraw")),
+        (rotation, ("_remove",)),
+        (database, ("apply_with",)),
         (Transaction, ("record",)),
     )
 
@@ -195,7 +195,7 @@ def test_a_crash_anywhere_is_completed_or_given_up_by_the_next_run(hub: Hub, ste
                 break
         warnings.clear()
         with transaction(site) as work:
-            deeds.settle(work)
+            rotation.recover(work)
         names = {name.partition(b"\0")[0].decode() for name in hub.records()}
         outcome = set(hub.states()) - {"retired", "abandoned"}, names
         assert outcome in OUTCOMES[step], (when, after)

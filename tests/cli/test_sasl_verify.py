@@ -12,7 +12,7 @@ import pytest
 import sasl_oracle
 from admin import HUB, SECRET, Admin, relay
 
-from smtpcreds.accounts import AccountBook
+from smtpcreds.accounts.database import AccountDatabase
 from smtpcreds.accounts.verify import verify
 from smtpcreds.config import Settings, Site
 from smtpcreds.model import Account, Root
@@ -40,11 +40,11 @@ def database(path: Path, held: dict[str, bytes], account: Account = ACCOUNT) -> 
     return path
 
 
-def book(path: Path) -> AccountBook:
+def accounts(path: Path) -> AccountDatabase:
     def no_clock() -> "libsasl.Answer":
         raise AssertionError
 
-    return AccountBook(Site(Root(), Settings(hub=HUB), no_clock, print), str(path))  # type: ignore[arg-type]
+    return AccountDatabase(Site(Root(), Settings(hub=HUB), no_clock, print), str(path))  # type: ignore[arg-type]
 
 
 SETS = {name: held for name, (held, _) in CASES.items() if not name.startswith("over ")} | {
@@ -56,7 +56,7 @@ SETS = {name: held for name, (held, _) in CASES.items() if not name.startswith("
 def test_records_library_and_oracle_agree_on_every_mechanism(name: str, tmp_path: Path) -> None:
     path = database(tmp_path / "sasldb2", SETS[name])
     for password in (OLD, NEW + b"\r" if name == "carriage return" else NEW):
-        for verdict in verify(book(path), ACCOUNT, Secret(password), sasl_oracle.MECHANISMS):
+        for verdict in verify(accounts(path), ACCOUNT, Secret(password), sasl_oracle.MECHANISMS):
             said = sasl_oracle.authenticate(path, verdict.mechanism, *_who(), password)
             assert (verdict.records, verdict.libsasl2, verdict.reason) == (said, said, ""), verdict
 
@@ -69,10 +69,10 @@ def _who() -> tuple[str, str]:
 def test_names_and_secrets_beyond_ascii(name: str, tmp_path: Path) -> None:
     account = Account(name, "polka.example")
     path = database(tmp_path / "sasldb2", {"userPassword": "pässwörd €".encode()}, account)
-    verdicts = verify(book(path), account, Secret("pässwörd €"))
+    verdicts = verify(accounts(path), account, Secret("pässwörd €"))
     assert len(verdicts) == 9
     assert all(verdict.records and verdict.libsasl2 for verdict in verdicts)
-    assert not any(v.records or v.libsasl2 for v in verify(book(path), account, Secret("pässwörd")))
+    assert not any(v.records or v.libsasl2 for v in verify(accounts(path), account, Secret("pässwörd")))
 
 
 def test_yes_is_0_and_no_is_1(admin: Admin) -> None:

@@ -12,7 +12,8 @@ import pytest
 from admin import DOMAIN, HUB, Admin
 from postgres_cluster import Cluster
 
-from smtpcreds.inventory import Intent, State, open_inventory
+from smtpcreds.inventory.inventory import open_inventory
+from smtpcreds.inventory.rows import Intent, State
 
 HOSTS = 8
 
@@ -106,7 +107,7 @@ def test_a_revocation_by_one_is_in_the_next_crl_of_the_other(admins: tuple[Admin
 
 HOLDER = """
 import sys
-from smtpcreds.inventory import open_inventory
+from smtpcreds.inventory.inventory import open_inventory
 with open_inventory(sys.argv[1]) as inventory, inventory.alone():
     print('held', flush=True); sys.stdin.readline()
 """

@@ -7,14 +7,8 @@ from hashlib import sha256
 import pytest
 
 from smtpcreds.errors import DataError, ExistsError, InexpressibleError, MissingInputError
-from smtpcreds.inventory import (
-    Certificate,
-    Crl,
-    Event,
-    Inventory,
-    Signed,
-    State,
-)
+from smtpcreds.inventory.port import Inventory
+from smtpcreds.inventory.rows import CertificateRow, CrlRow, Event, Signed, State
 
 from .contract_queries import QueryContract
 from .contract_rotations import RotationContract
@@ -28,7 +22,7 @@ class InventoryContract(QueryContract, RotationContract):
         ca = add_authority(inventory)
         planned = intent(ca, "0abc")
         inventory.intend([planned])
-        expected = Certificate(
+        expected = CertificateRow(
             authority=ca,
             serial="0abc",
             host=HUB,
@@ -187,7 +181,7 @@ class InventoryContract(QueryContract, RotationContract):
         assert inventory.last_crl_number(ca) == 3
         assert inventory.next_crl_number(imported) == 42
         assert inventory.latest_crl(ca) is None
-        newest = Crl(ca, 3, NOW, NOW + 30 * DAY, "00ff")
+        newest = CrlRow(ca, 3, NOW, NOW + 30 * DAY, "00ff")
         inventory.record_crl(newest)
         inventory.record_crl(replace(newest, number=2))
         assert inventory.latest_crl(ca) == newest

@@ -7,12 +7,8 @@ from hashlib import sha256
 import pytest
 
 from smtpcreds.errors import ExistsError
-from smtpcreds.inventory import (
-    AuthorityState,
-    Event,
-    Inventory,
-    State,
-)
+from smtpcreds.inventory.port import Inventory
+from smtpcreds.inventory.rows import AuthorityState, Event, State
 
 from .facts import CERTS, DAY, HUB, NOW, add_authority, fingerprint, intent, issue, serials
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from smtpcreds.errors import DataError, ExistsError, InexpressibleError
-from smtpcreds.inventory import Inventory, Rotation, RotationState
+from smtpcreds.inventory.port import Inventory
+from smtpcreds.inventory.rotations import Rotation, RotationState
 from smtpcreds.model import Account
 
 from .facts import DAY, HUB, NOW

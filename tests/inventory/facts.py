@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
-from smtpcreds.inventory import Certificate, Intent, Inventory, Signed
+from smtpcreds.inventory.port import Inventory
+from smtpcreds.inventory.rows import CertificateRow, Intent, Signed
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -38,5 +39,5 @@ def fingerprint(serial: str) -> str:
     return sha256(bytes.fromhex(serial)).hexdigest()
 
 
-def serials(found: Iterable[Certificate]) -> list[str]:
+def serials(found: Iterable[CertificateRow]) -> list[str]:
     return [item.serial for item in found]

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from smtpcreds.errors import WriteError
-from smtpcreds.inventory import State, TableInventory, open_inventory
+from smtpcreds.inventory.inventory import TableInventory, open_inventory
+from smtpcreds.inventory.rows import State
 
 from .facts import NOW, add_authority, intent, issue, serials
 from .processes import ENVIRONMENT, in_namespace, started
@@ -21,7 +22,8 @@ COMMON = f"""
 import os, sys, secrets
 from {__package__}.facts import NOW, add_authority, intent, issue, serials, sign
 from smtpcreds.errors import SmtpcredsError
-from smtpcreds.inventory import Event, open_inventory, serial_text
+from smtpcreds.inventory.rows import Event, serial_text
+from smtpcreds.inventory.inventory import open_inventory
 """
 
 WRITER = (

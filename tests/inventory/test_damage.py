@@ -14,7 +14,8 @@ from smtpcreds.errors import (
     StateVersionError,
     WriteError,
 )
-from smtpcreds.inventory import Event, TableInventory, open_inventory
+from smtpcreds.inventory.inventory import TableInventory, open_inventory
+from smtpcreds.inventory.rows import Event
 
 from .facts import HUB, NOW, add_authority, intent, issue
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from smtpcreds.errors import ConfigError, ForeignFormatError, StateVersionError
-from smtpcreds.inventory import open_inventory, sqlite_file
+from smtpcreds.inventory import sqlite
+from smtpcreds.inventory.inventory import open_inventory
 from smtpcreds.inventory.schema import MIGRATIONS
 
 from .facts import HUB, NOW, add_authority, intent, issue, serials
@@ -48,7 +49,7 @@ def test_released_migrations_stay_as_they_are() -> None:
 def at_version(path: Path, version: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a database as a program that knew only so many migrations did."""
     with monkeypatch.context() as patch:
-        patch.setattr(sqlite_file, "MIGRATIONS", MIGRATIONS[:version])
+        patch.setattr(sqlite, "MIGRATIONS", MIGRATIONS[:version])
         with open_inventory(path):
             pass
     assert version_of(path) == version
@@ -69,7 +70,7 @@ MORE = (*MIGRATIONS, ("CREATE TABLE accounts (id INTEGER PRIMARY KEY)", "INSERT 
 def test_a_migration_keeps_what_was_recorded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_inventory(path) as inventory:
         issue(inventory, intent(add_authority(inventory), "01"))
-    monkeypatch.setattr(sqlite_file, "MIGRATIONS", MORE)
+    monkeypatch.setattr(sqlite, "MIGRATIONS", MORE)
     with open_inventory(path) as inventory:
         assert serials(inventory.find(HUB)) == ["01"]
     assert version_of(path) == NEWEST + 1
@@ -91,7 +92,7 @@ def test_a_migration_that_fails_changes_nothing(path: Path, monkeypatch: pytest.
         pass
     before = contents(path)
     monkeypatch.setattr(
-        sqlite_file, "MIGRATIONS", (*MORE, ("CREATE TABLE other (id)", "SELECT RAISE(ABORT, 'x')"))
+        sqlite, "MIGRATIONS", (*MORE, ("CREATE TABLE other (id)", "SELECT RAISE(ABORT, 'x')"))
     )
     with pytest.raises(Exception, match="RAISE"), open_inventory(path):
         pass
@@ -102,7 +103,7 @@ def test_reading_only_does_not_migrate(path: Path, monkeypatch: pytest.MonkeyPat
     with open_inventory(path):
         pass
     before = contents(path)
-    monkeypatch.setattr(sqlite_file, "MIGRATIONS", MORE)
+    monkeypatch.setattr(sqlite, "MIGRATIONS", MORE)
     reason = f"is of version {NEWEST} and has to be migrated to {NEWEST + 1}"
     with pytest.raises(ConfigError, match=reason), open_inventory(path, read_only=True):
         pass
@@ -162,7 +163,7 @@ def test_a_database_of_another_program_is_refused_and_left_as_it_is(
 
 
 def test_events_can_not_be_rewritten(path: Path) -> None:
-    from smtpcreds.inventory import Event
+    from smtpcreds.inventory.rows import Event
 
     with open_inventory(path) as inventory:
         inventory.event(Event(NOW, "root", "cert issue", HUB))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from smtpcreds.errors import MissingInputError, UnsafePathError, WriteError
-from smtpcreds.inventory import open_inventory
+from smtpcreds.inventory.inventory import open_inventory
 
 from .facts import add_authority, intent, issue, serials
 from .processes import in_namespace, started
@@ -133,7 +133,7 @@ def test_a_hard_link_is_refused(path: Path, tmp_path: Path) -> None:
 TELL = """
 import sys
 from smtpcreds.errors import SmtpcredsError
-from smtpcreds.inventory import open_inventory
+from smtpcreds.inventory.inventory import open_inventory
 try:
     with open_inventory(sys.argv[1], read_only=%s) as inventory:
         print(*[row.serial for row in inventory.listing()])
@@ -184,7 +184,7 @@ def test_a_read_only_view_of_a_live_database_can_be_read(path: Path) -> None:
 
 KILLED = """
 import os, signal, sys
-from smtpcreds.inventory import open_inventory
+from smtpcreds.inventory.inventory import open_inventory
 with open_inventory(sys.argv[1]) as inventory:
     inventory.retire_authority(1)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from smtpcreds.inventory import State, TableInventory, open_inventory
+from smtpcreds.inventory.inventory import TableInventory, open_inventory
+from smtpcreds.inventory.rows import State
 
 from .facts import CERTS, DAY, HUB, NOW, add_authority, intent, issue
 

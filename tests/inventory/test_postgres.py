@@ -20,8 +20,10 @@ from smtpcreds.errors import (
     UnavailableError,
     WriteError,
 )
-from smtpcreds.inventory import Event, Inventory, TableInventory, open_inventory
 from smtpcreds.inventory import postgres as module
+from smtpcreds.inventory.inventory import TableInventory, open_inventory
+from smtpcreds.inventory.port import Inventory
+from smtpcreds.inventory.rows import Event
 from smtpcreds.inventory.schema import MIGRATIONS
 
 from .contract import InventoryContract
@@ -109,7 +111,7 @@ def test_a_second_host_waits_and_learns_who_works(url: str, inventory: TableInve
 
 HOLDER = """
 import sys
-from smtpcreds.inventory import open_inventory
+from smtpcreds.inventory.inventory import open_inventory
 with open_inventory(sys.argv[1]) as inventory, inventory.alone():
     print('held', flush=True); sys.stdin.readline()
 """
@@ -145,7 +147,7 @@ def test_a_host_that_lost_its_connection_can_write_no_more(
 
 TAKER = """
 import sys
-from smtpcreds.inventory import open_inventory
+from smtpcreds.inventory.inventory import open_inventory
 for _ in range(10):
     with open_inventory(sys.argv[1]) as inventory: print(inventory.next_crl_number(1))
 """
@@ -162,7 +164,7 @@ def test_crl_numbers_are_given_once_among_hosts(url: str) -> None:
 
 MAKER = """
 import sys
-from smtpcreds.inventory import open_inventory
+from smtpcreds.inventory.inventory import open_inventory
 sys.stdin.readline()
 with open_inventory(sys.argv[1]) as inventory: print(inventory.pending())
 """
@@ -295,7 +297,7 @@ def test_commits_are_durable_whatever_the_role_prefers(postgres: Cluster, name: 
 def test_a_missing_psycopg_says_how_to_get_it(url: str) -> None:
     code = (
         "import sys; sys.modules['psycopg'] = None\n"
-        "from smtpcreds.inventory import open_inventory\n"
+        "from smtpcreds.inventory.inventory import open_inventory\n"
         "try:\n with open_inventory(sys.argv[1]): pass\n"
         "except Exception as error: print(type(error).__name__, error.hint)"
     )

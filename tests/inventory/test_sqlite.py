@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from smtpcreds.errors import InexpressibleError, LockHeldError
-from smtpcreds.inventory import Inventory, TableInventory, open_inventory, serial_text
+from smtpcreds.inventory.inventory import TableInventory, open_inventory
+from smtpcreds.inventory.port import Inventory
+from smtpcreds.inventory.rows import serial_text
 
 from .contract import InventoryContract
 from .facts import HUB, NOW, add_authority, intent, issue, serials
@@ -55,7 +57,7 @@ def test_a_reader_sees_what_others_commit(path: Path) -> None:
 
 OTHER = """
 import sys
-from smtpcreds.inventory import open_inventory
+from smtpcreds.inventory.inventory import open_inventory
 with open_inventory(sys.argv[1]) as inventory:
     print(inventory.next_crl_number(1))
 """
@@ -109,7 +111,7 @@ def test_a_lock_that_is_let_go_is_no_error(path: Path) -> None:
 def test_crl_numbers_are_given_once_among_processes(path: Path) -> None:
     with open_inventory(path) as inventory:
         ca = add_authority(inventory)
-    taker = "from smtpcreds.inventory import open_inventory; import sys\n"
+    taker = "from smtpcreds.inventory.inventory import open_inventory; import sys\n"
     taker += "with open_inventory(sys.argv[1]) as i:\n"
     taker += " for _ in range(25): print(i.next_crl_number(int(sys.argv[2])))"
     takers = [

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from smtpcreds.model import Account, Credential
 from smtpcreds.mta.access import parse_rule, relaying
-from smtpcreds.mta.mechanisms import EXTERNAL, STRONGEST_FIRST, offer
-from smtpcreds.mta.port import Client, Facts, Held, Material, Program, Tls
-from smtpcreds.mta.sasl_conf import Backend, Saslauthd, Sasldb, Sql
+from smtpcreds.mta.program import Client, Facts, Held, Material, Program, Tls
+from smtpcreds.mta.sasl_conf import EXTERNAL, STRONGEST_FIRST, Backend, Saslauthd, Sasldb, Sql, offer
 from smtpcreds.postgres import parse_url
 from smtpcreds.secret import Secret
 

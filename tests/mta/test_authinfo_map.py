@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from smtpcreds.errors import DamagedFileError, InexpressibleError
 from smtpcreds.model import Account, Credential
-from smtpcreds.mta.authinfo_map import MAX_LINE, entry, parse, record, source
-from smtpcreds.mta.port import masked, octets
+from smtpcreds.mta.auth_info import MAX_MAP_LINE, entry, parse_map, record, source
+from smtpcreds.mta.program import masked, octets
 from smtpcreds.secret import Secret
 
 
@@ -18,7 +18,7 @@ def credential(secret: bytes, authcid: str = "maildroid", realm: str = HUB) -> C
 
 @given(st.binary(min_size=1, max_size=189).filter(lambda b: b"\0" not in b))
 def test_every_secret_comes_back(secret: bytes) -> None:
-    found = parse(octets(source(*entry(HUB, credential(secret), ("CRAM-MD5",)))), "authinfo")
+    found = parse_map(octets(source(*entry(HUB, credential(secret), ("CRAM-MD5",)))), "authinfo")
     assert list(found) == [f"AuthInfo:{HUB}"]
     info = found[f"AuthInfo:{HUB}"]
     assert (info.authzid, info.authcid, info.realm) == ("maildroid", "maildroid", HUB)
@@ -30,7 +30,7 @@ def test_every_secret_comes_back(secret: bytes) -> None:
 def test_every_name_comes_back(name: str) -> None:
     text = octets(source(*entry(HUB, credential(b"secret", name, "other.example"))))
     assert text.count(b"\n") == 1
-    assert parse(text, "authinfo")[f"AuthInfo:{HUB}"].authcid == f"{name}@other.example"
+    assert parse_map(text, "authinfo")[f"AuthInfo:{HUB}"].authcid == f"{name}@other.example"
 
 
 def test_the_line_is_as_sendmails_manual_has_it() -> None:
@@ -54,7 +54,7 @@ def test_a_secret_that_sendmail_would_drop_is_refused(secret: bytes, fault: str)
 def test_names_and_lines_that_are_too_long_are_refused() -> None:
     with pytest.raises(InexpressibleError, match="the user name is too long"):
         entry(HUB, credential(b"x", "a" * 250, "other.example"))
-    assert len(octets(source(*entry(HUB, credential(b"x" * 150, "a" * 250))))) <= MAX_LINE + 1
+    assert len(octets(source(*entry(HUB, credential(b"x" * 150, "a" * 250))))) <= MAX_MAP_LINE + 1
     with pytest.raises(InexpressibleError, match="makes a line"):
         entry(HUB, credential(b"x" * 189, "a" * 250), ("SCRAM-SHA-256", "DIGEST-MD5", "CRAM-MD5") * 6)
 
@@ -73,4 +73,4 @@ def test_names_and_lines_that_are_too_long_are_refused() -> None:
 )
 def test_what_sendmail_would_not_understand_is_damage(line: bytes) -> None:
     with pytest.raises(DamagedFileError, match="line 2 "):
-        parse(b"# comment\n" + line + b"\n", "authinfo")
+        parse_map(b"# comment\n" + line + b"\n", "authinfo")

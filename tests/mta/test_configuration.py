@@ -6,7 +6,7 @@ import pytest
 from lab.debs import unpacked
 
 from smtpcreds.errors import DamagedFileError
-from smtpcreds.mta import dovecot_conf, exim_conf, main_cf, makemap, sendmail_cf
+from smtpcreds.mta import dovecot, exim, main_cf, sendmail, sendmail_cf
 
 MAIN = """\
 # comment
@@ -77,7 +77,7 @@ def test_sendmail_cf() -> None:
 
 
 def test_exim() -> None:
-    conf = exim_conf.parse(
+    conf = exim.parse_configuration(
         "tls_certificate = /a\nbegin transports\n"
         "lmtp:\n driver = lmtp\nsmtp:\n hide tls_certificate = \\\n  /b\n"
         "begin authenticators\nplain:\n public_name = PLAIN\n # public_name = X\n"
@@ -87,15 +87,17 @@ def test_exim() -> None:
 
 
 def test_dovecot() -> None:
-    conf = dovecot_conf.parse("ssl = no\nssl=required # all\nservice x {\n ssl_cert = </c\n}\nssl_key=< /k\n")
+    conf = dovecot.parse_configuration(
+        "ssl = no\nssl=required # all\nservice x {\n ssl_cert = </c\n}\nssl_key=< /k\n"
+    )
     assert (conf.ssl, conf.certificate, conf.key, conf.mechanisms) == ("required", "/c", "/k", ("plain",))
 
 
 @pytest.mark.parametrize("line", [b"key", b" key value", b"k" * 1000 + b" " + b"v" * 100])
 def test_lines_that_makemap_refuses(line: bytes) -> None:
     with pytest.raises(DamagedFileError, match="line 2 is not"):
-        makemap.records(b"a b\n" + line + b"\n", "map")
+        sendmail.records(b"a b\n" + line + b"\n", "map")
 
 
 def test_of_a_repeated_key_the_first_counts() -> None:
-    assert makemap.records(b"A b c \na d\n# e f\n", "map") == {b"a": b"b c "}
+    assert sendmail.records(b"A b c \na d\n# e f\n", "map") == {b"a": b"b c "}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from smtpcreds.mta.port import Program, Work
+from smtpcreds.mta.program import Program, Work
 from smtpcreds.mta.programs import PROGRAMS
 
 from .facts import FACTS

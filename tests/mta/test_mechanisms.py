@@ -3,7 +3,7 @@
 import pytest
 
 from smtpcreds.errors import UsageError
-from smtpcreds.mta.mechanisms import offer
+from smtpcreds.mta.sasl_conf import offer
 
 
 def test_the_strongest_come_first_and_plain_ones_last() -> None:

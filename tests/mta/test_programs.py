@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from smtpcreds.errors import DamagedFileError, InexpressibleError, UsageError
-from smtpcreds.mechanisms import PLAINTEXT
 from smtpcreds.model import Account, Credential
-from smtpcreds.mta import dovecot_users
-from smtpcreds.mta.port import Facts, File, Map, Program, Rendered, Role, is_secret, masked, octets
+from smtpcreds.mta import dovecot
+from smtpcreds.mta.program import Facts, File, Map, Program, Rendered, Role, is_secret, masked, octets
 from smtpcreds.mta.programs import PROGRAMS, check_variants, program_named
+from smtpcreds.names import PLAINTEXT
 from smtpcreds.secret import Secret
 
 from .facts import FACTS, SECRET, facts
@@ -165,8 +165,8 @@ def test_dovecot_offers_what_is_wanted_and_its_scheme_serves(data: st.DataObject
     assert isinstance(conf, File)
     found = program.parse(conf.path, octets(conf.content))
     offered = set(str(found["auth_mechanisms"]).upper().split())
-    scheme = dovecot_users.scheme_of(given.variants)
-    assert offered == set(given.mechanisms) & set(dovecot_users.MECHANISMS[scheme])
+    scheme = dovecot.scheme_of(given.variants)
+    assert offered == set(given.mechanisms) & set(dovecot.MECHANISMS[scheme])
     assert found["disable_plaintext_auth"] == "yes"
 
 

@@ -11,9 +11,9 @@ from admin import HUB
 from lab import SENDMAIL, debs
 
 from smtpcreds.errors import InexpressibleError
-from smtpcreds.mta import sendmail_client, sendmail_hub, sendmail_mc
-from smtpcreds.mta.mechanisms import offer
-from smtpcreds.mta.port import File, Program, octets
+from smtpcreds.mta import sendmail, sendmail_client, sendmail_hub
+from smtpcreds.mta.program import File, Program, octets
+from smtpcreds.mta.sasl_conf import offer
 
 from .facts import FACTS as ANY
 
@@ -50,7 +50,7 @@ def test_no_word_that_m4_replaces_gets_through(macros: Path) -> None:
     values = {}
     for number, word in enumerate(known):
         try:
-            line = sendmail_mc.render("", {f"X{number}": f"/etc/{word}/x.{word}"}).decode().splitlines()[1]
+            line = sendmail.render("", {f"X{number}": f"/etc/{word}/x.{word}"}).decode().splitlines()[1]
         except InexpressibleError:
             continue
         values[f"/etc/{word}/x.{word}"] = f"{line}\n[X{number}]"

@@ -17,7 +17,7 @@ from smtpcreds.passwords import (
     plain_secret,
     scram_secret,
 )
-from smtpcreds.passwords.md5 import BLOCK, INITIAL, compress
+from smtpcreds.passwords.hashes import BLOCK, INITIAL, compress
 from smtpcreds.secret import Secret
 
 ACCOUNT = Account("maildroid", "dmzmail.polkatistas.org")

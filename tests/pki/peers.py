@@ -12,7 +12,7 @@ from pkilint import loader
 from pkilint.pkix import certificate, extension, name
 from pkilint.validation import ValidationFindingSeverity
 
-from smtpcreds.pki.pem import encode_certificates, encode_der
+from smtpcreds.pki.encoding import encode_certificates, encode_der
 from smtpcreds.pki.profiles import Purpose
 
 from .cases import Case

@@ -12,12 +12,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from smtpcreds.pki.chains import ChainError, is_self_signed, order, verify_chain
-from smtpcreds.pki.constraints import Names, refusal
-from smtpcreds.pki.extensions import CERTIFIES, SIGNS, basic_constraints, extension
-from smtpcreds.pki.keyfile import encode_key
-from smtpcreds.pki.pem import encode_certificates, parse_certificate
+from smtpcreds.pki.encoding import encode_certificates, parse_certificate
+from smtpcreds.pki.keys import encode_key
+from smtpcreds.pki.names import Names, refusal
 from smtpcreds.pki.profiles import CLIENT, RELAY, SERVER, Purpose
-from smtpcreds.pki.values import Issuer
+from smtpcreds.pki.values import CERTIFIES, SIGNS, Issuer, basic_constraints, extension
 
 from .cases import DOMAIN, NOW, YEAR, intermediate_of, key_of, leaf, root_of
 from .peers import run

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from smtpcreds.errors import DamagedFileError, DataError, ForeignFormatError, UsageError
 from smtpcreds.pki.crl import BACKDATE, build_crl, read_crl, to_pem, verify_crl
+from smtpcreds.pki.keys import digest_for
 from smtpcreds.pki.revocation import Reason, Revoked, parse_reason
-from smtpcreds.pki.signatures import digest_for
 
 from .x509_scene import DAY, KEYS, NOW, Pair, attempt, authority, common_name, leaf, run, sign_with
 

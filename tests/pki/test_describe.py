@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smtpcreds.pki.describe import describe, serial_hex
-from smtpcreds.pki.dn import one_line, sendmail_dn, title
-from smtpcreds.pki.pem import encode_certificates
+from smtpcreds.pki.encoding import encode_certificates
+from smtpcreds.pki.names import one_line, sendmail_dn, title
 from smtpcreds.pki.profiles import RELAY
 
 from .cases import DOMAIN, LONG_HOST, NOW, YEAR, calm, key_of, leaf, root_of

@@ -12,8 +12,7 @@ from cryptography import x509
 
 from smtpcreds.errors import AmbiguousError, DamagedFileError
 from smtpcreds.pki.crl import read_crl
-from smtpcreds.pki.foreign_index import Row, Status, read_counter, read_index, revocations
-from smtpcreds.pki.foreign_layouts import Found, recognise
+from smtpcreds.pki.foreign import Found, Row, Status, read_counter, read_index, recognise, revocations
 from smtpcreds.pki.revocation import Reason, Revoked
 
 from .x509_scene import NOW, run

@@ -11,8 +11,8 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from smtpcreds.pki.chains import is_link_name, issuer_hash, links, subject_hash
 from smtpcreds.pki.crl import build_crl
-from smtpcreds.pki.hashlinks import is_link_name, issuer_hash, links, subject_hash
 
 from .x509_scene import DAY, NOW, Pair, authority, key_of, leaf, run, sign_with
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smtpcreds.errors import DataError, LintError, NameRefusedError, UsageError
-from smtpcreds.pki.constraints import permitted_domains
 from smtpcreds.pki.describe import describe
 from smtpcreds.pki.issue import SERIAL_BITS, make_root, new_serial, sign
 from smtpcreds.pki.keys import matches
+from smtpcreds.pki.names import permitted_domains
 from smtpcreds.pki.profiles import CLIENT, HOST_PROFILES, INTERMEDIATE, RELAY, ROOT, SERVER, parse_profile
 from smtpcreds.pki.values import BACKDATE, Issuer, Request, Validity, validity
 

@@ -25,14 +25,8 @@ from smtpcreds.errors import (
     UsageError,
     WrongPassphraseError,
 )
-from smtpcreds.pki import der, keys
-from smtpcreds.pki.keyfile import (
-    KDF_ROUNDS,
-    PassphraseNeededError,
-    decode_key,
-    encode_key,
-    is_encrypted,
-)
+from smtpcreds.pki import encoding, keys
+from smtpcreds.pki.keys import KDF_ROUNDS, PassphraseNeededError, decode_key, encode_key, is_encrypted
 from smtpcreds.secret import Secret
 
 from .cases import calm, key_of
@@ -239,7 +233,7 @@ def test_the_public_id_is_what_openssl_hashes() -> None:
 @calm
 @given(st.integers(0, 1 << 70))
 def test_der_integers_are_read_by_openssl_rules(number: int) -> None:
-    encoded = der.integer(number)
+    encoded = encoding.integer(number)
     assert int.from_bytes(encoded[2:], signed=True) == number
     assert encoded[1] == 1 or encoded[2] or encoded[3] & 0x80, "shortest form"
 
@@ -247,8 +241,8 @@ def test_der_integers_are_read_by_openssl_rules(number: int) -> None:
 @calm
 @given(st.binary(max_size=70_000))
 def test_der_lengths(content: bytes) -> None:
-    value = der.tlv(der.SEQUENCE, content)
-    assert der.whole(value)
-    assert not der.whole(value + b"\0")
-    assert not der.whole(value[:-1])
-    assert der.first(value + b"rest").raw == value
+    value = encoding.tlv(encoding.SEQUENCE, content)
+    assert encoding.whole(value)
+    assert not encoding.whole(value + b"\0")
+    assert not encoding.whole(value[:-1])
+    assert encoding.first(value + b"rest").raw == value

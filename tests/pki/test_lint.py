@@ -12,14 +12,21 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from smtpcreds.errors import LintError
-from smtpcreds.pki import der, lint
-from smtpcreds.pki.drafts import Draft
-from smtpcreds.pki.extensions import CERTIFIES, SIGNS_AND_DECRYPTS, Extension, basic_constraints, extension
+from smtpcreds.pki import encoding, lint
 from smtpcreds.pki.issue import make_root
-from smtpcreds.pki.keys import generate, parse_key_type
+from smtpcreds.pki.keys import digest_for, generate, parse_key_type
 from smtpcreds.pki.profiles import INTERMEDIATE, RELAY, ROOT, Profile
-from smtpcreds.pki.signatures import digest_for
-from smtpcreds.pki.values import Issuer, Request, validity
+from smtpcreds.pki.values import (
+    CERTIFIES,
+    SIGNS_AND_DECRYPTS,
+    Draft,
+    Extension,
+    Issuer,
+    Request,
+    basic_constraints,
+    extension,
+    validity,
+)
 
 from .cases import DOMAIN, NOW, YEAR, intermediate_of, key_of, leaf, root_of
 
@@ -79,7 +86,7 @@ def of_version_1() -> Draft:
     _, version, fields = tbs.partition(bytes.fromhex("a003020102"))
     assert version
     rest = GOOD.certificate.public_bytes(Encoding.DER).partition(tbs)[2]
-    return decoded(der.sequence(der.sequence(fields), rest))
+    return decoded(encoding.sequence(encoding.sequence(fields), rest))
 
 
 def certified(key: object) -> Draft:

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smtpcreds.errors import DamagedFileError, ForeignFormatError, SmtpcredsError
-from smtpcreds.pki.keyfile import encode_key
-from smtpcreds.pki.pem import (
+from smtpcreds.pki.encoding import (
     blocks,
     encode_certificates,
     encode_der,
     parse_certificate,
     parse_certificates,
 )
+from smtpcreds.pki.keys import encode_key
 from smtpcreds.pki.profiles import RELAY
 
 from .cases import DOMAIN, calm, intermediate_of, key_of, leaf

@@ -10,10 +10,9 @@ from smtp.peer import Peer
 
 from smtpcreds.config import Settings, Site
 from smtpcreds.model import Root
-from smtpcreds.probe.asked import Asked, Identity
+from smtpcreds.probe.asked import Identity, ProbeRequest, parse_target
 from smtpcreds.probe.run import probe
 from smtpcreds.probe.step import Step
-from smtpcreds.probe.target import parse_target
 from smtpcreds.probe.trust import gather
 from smtpcreds.secret import Secret
 from smtpcreds.smtp.sasl import Login
@@ -52,7 +51,7 @@ class House:
         """Probe the peer as if it were the hub; return the steps by name."""
         site = self.site(later)
         target = parse_target(site, f"{url}://127.0.0.1:{peer.port}", clear=clear)
-        asked = Asked(target, gather(site, HUB, None, None), "attic.polkatistas.org", **more)  # type: ignore[arg-type]
+        asked = ProbeRequest(target, gather(site, HUB, None, None), "attic.polkatistas.org", **more)  # type: ignore[arg-type]
         steps = probe(asked, lambda _: None)
         assert len({step.name for step in steps}) == len(steps)
         return {step.name: step for step in steps}

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from smtp.peer import Peer, Talk, honest
 
-from smtpcreds.probe.asked import Letter
-from smtpcreds.probe.identity import of_host, of_pair
+from smtpcreds.probe.asked import Envelope
+from smtpcreds.probe.session import of_host, of_pair
 from smtpcreds.probe.step import Outcome, Step
 
 from .conftest import House
 
-LETTER = Letter("a@example.net", "b@example.net")
+LETTER = Envelope("a@example.net", "b@example.net")
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +41,7 @@ def everybody(talk: Talk, line: str) -> None:
     talk.say("235 welcome")
 
 
-def steps(house: House, peer: Peer, *, letter: Letter | None = None) -> dict[str, Step]:
+def steps(house: House, peer: Peer, *, letter: Envelope | None = None) -> dict[str, Step]:
     site = house.site()
     fallen = Path(site.certificates) / "fallen"
     return house.probe(

@@ -3,9 +3,8 @@
 import pytest
 
 from smtpcreds.errors import UsageError
-from smtpcreds.pki.tlsa_match import parse_association
-from smtpcreds.probe.asked import parse_mailbox, parse_mechanism
-from smtpcreds.probe.target import Security, parse_target
+from smtpcreds.pki.tlsa import parse_association
+from smtpcreds.probe.asked import Security, parse_mailbox, parse_mechanism, parse_target
 
 from .conftest import House
 

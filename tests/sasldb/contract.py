@@ -18,7 +18,7 @@ from smtpcreds.model import Account, Owner
 from smtpcreds.sasldb import records
 from smtpcreds.sasldb.detect import Format
 from smtpcreds.sasldb.opening import format_at, open_store
-from smtpcreds.sasldb.replace import Origin
+from smtpcreds.sasldb.replace import NewFile
 from smtpcreds.sasldb.store import Store
 
 P = TypeVar("P")
@@ -243,7 +243,7 @@ class StoreContract(RecordContract[Path]):
     def content(self, place: Path) -> bytes:
         return place.read_bytes()
 
-    def open(self, place: Path, origin: Origin = Origin()) -> Store:  # noqa: B008
+    def open(self, place: Path, origin: NewFile = NewFile()) -> Store:  # noqa: B008
         return open_store(str(place), new=self.format, origin=origin)
 
     def test_a_missing_file_is_named(self, place: Path) -> None:
@@ -271,7 +271,7 @@ class StoreContract(RecordContract[Path]):
 
     def test_mode_and_owner_are_as_asked_for_and_stay(self, directory: Path) -> None:
         path = directory / "sasldb2"
-        store = self.open(path, Origin(0o640, Owner(os.getuid(), 12345)))
+        store = self.open(path, NewFile(0o640, Owner(os.getuid(), 12345)))
         for password in (b"secret", b"other"):
             set_password(store, MAILDROID, password)
             status = path.stat()

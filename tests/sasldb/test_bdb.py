@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smtpcreds.errors import ForeignFormatError, InexpressibleError
-from smtpcreds.sasldb import bdb_layout
+from smtpcreds.sasldb import bdb
 from smtpcreds.sasldb.bdb import decode, encode
 
 from . import peers
@@ -58,11 +58,11 @@ def test_unsorted_pages_of_older_versions_are_read(
 ) -> None:
     """Their pages have no order; libdb 5.3 reads such files and so can judge ours."""
     path, records = tmp_path / "db", accounts(200)
-    monkeypatch.setattr(bdb_layout, "order", lambda key: key[::-1].hex())
+    monkeypatch.setattr(bdb, "order", lambda key: key[::-1].hex())
     data = bytearray(encode(records))
     struct.pack_into("<I", data, 16, version)
     for at in range(4096, len(data), 4096):
-        data[at + bdb_layout.TYPE_AT] = bdb_layout.UNSORTED_PAGE
+        data[at + bdb.TYPE_AT] = bdb.UNSORTED_PAGE
     path.write_bytes(data)
     require_libdb_reads(path, records)
     assert decode(bytes(data)) == records
@@ -88,7 +88,7 @@ def test_a_wrong_order_is_what_the_test_above_would_notice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "db"
-    monkeypatch.setattr(bdb_layout, "order", bytes.hex)
+    monkeypatch.setattr(bdb, "order", bytes.hex)
     records = {b"relay" + b"x" * n: b"" for n in range(120)}
     path.write_bytes(encode(records))
     with pytest.raises(AssertionError):
@@ -96,7 +96,7 @@ def test_a_wrong_order_is_what_the_test_above_would_notice(
 
 
 def test_the_hash_is_libdbs() -> None:
-    assert dict(bdb_layout.hashed([b"%$sniglet^&\0"])) == {b"%$sniglet^&\0": bdb_layout.CHARKEY}
+    assert dict(bdb.hashed([b"%$sniglet^&\0"])) == {b"%$sniglet^&\0": bdb.CHARKEY}
 
 
 @given(st.dictionaries(st.binary(max_size=128), st.binary(max_size=1500), max_size=60))

@@ -9,7 +9,7 @@ import pytest
 from smtpcreds.errors import DamagedFileError, ForeignFormatError
 from smtpcreds.model import Account
 from smtpcreds.sasldb import bdb, records
-from smtpcreds.sasldb.bdb_clean import CleanFile, amend, look
+from smtpcreds.sasldb.bdb import CleanFile, amend, look
 from smtpcreds.sasldb.store import edited
 
 from . import peers

@@ -15,7 +15,7 @@ import pytest
 from smtpcreds.errors import DamagedFileError, ForeignFormatError, SmtpcredsError, WriteError
 from smtpcreds.sasldb import bdb, gdbm, lmdb_read
 from smtpcreds.sasldb.detect import identify
-from smtpcreds.sasldb.lmdbfile import LmdbStore
+from smtpcreds.sasldb.lmdb import LmdbStore
 
 from . import peers
 from .test_bdb import accounts

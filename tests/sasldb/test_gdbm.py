@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smtpcreds.errors import DamagedFileError, ForeignFormatError, InexpressibleError
-from smtpcreds.sasldb import gdbm_layout, gdbm_write
+from smtpcreds.sasldb import gdbm
 from smtpcreds.sasldb.gdbm import decode, encode
 
 from . import peers
@@ -48,9 +48,7 @@ def test_both_magics_are_read(tmp_path: Path, numsync: bool) -> None:
     peers.gdbm(path, records)
     if numsync:
         peers.run("gdbmtool", "-q", str(path), "upgrade")
-    assert path.read_bytes()[:4] == struct.pack(
-        "<I", gdbm_layout.SYNC_MAGIC if numsync else gdbm_layout.MAGIC
-    )
+    assert path.read_bytes()[:4] == struct.pack("<I", gdbm.SYNC_MAGIC if numsync else gdbm.MAGIC)
     assert decode(path.read_bytes()) == records
 
 
@@ -69,15 +67,15 @@ def test_libgdbm_finds_keys_that_are_not_ascii(tmp_path: Path) -> None:
 
 def test_the_other_sign_of_char_places_them_elsewhere() -> None:
     key = "élève".encode()
-    here = gdbm_layout.hashed(key, signed_char=True)
-    assert here != gdbm_layout.hashed(key, signed_char=False)
-    assert gdbm_layout.hashed(b"eleve", signed_char=True) == gdbm_layout.hashed(b"eleve", signed_char=False)
+    here = gdbm.hashed(key, signed_char=True)
+    assert here != gdbm.hashed(key, signed_char=False)
+    assert gdbm.hashed(b"eleve", signed_char=True) == gdbm.hashed(b"eleve", signed_char=False)
 
 
 @given(st.lists(st.binary(max_size=50)), st.booleans())
 def test_many_hashes_are_those_of_each(keys: list[bytes], signed: bool) -> None:
-    made = dict(gdbm_layout.hashes(keys, signed_char=signed))
-    assert made == {key: gdbm_layout.hashed(key, signed_char=signed) for key in keys}
+    made = dict(gdbm.hashes(keys, signed_char=signed))
+    assert made == {key: gdbm.hashed(key, signed_char=signed) for key in keys}
 
 
 S390X = (
@@ -103,13 +101,13 @@ def test_a_big_endian_machine_s_file_is_read_and_made() -> None:
 
 def _elements(data: bytes, bucket: int) -> list[tuple[object, ...]]:
     """Return hash, start of the key and sizes of each element; where the data lie is another matter."""
-    table = data[bucket + gdbm_layout.BUCKET_HEAD : bucket + 4096 - 4]
-    whole = struct.iter_unpack(">" + gdbm_layout.ELEMENT, table[: len(table) // 24 * 24])
+    table = data[bucket + gdbm.BUCKET_HEAD : bucket + 4096 - 4]
+    whole = struct.iter_unpack(">" + gdbm.ELEMENT, table[: len(table) // 24 * 24])
     return [(value, key, *sizes) for value, key, _, *sizes in whole if value != -1]
 
 
 def test_a_file_is_for_this_machine() -> None:
-    assert encode({})[:4] == struct.pack("=I", gdbm_layout.MAGIC)
+    assert encode({})[:4] == struct.pack("=I", gdbm.MAGIC)
 
 
 def test_a_file_of_a_machine_with_the_other_sign_is_read() -> None:
@@ -137,9 +135,9 @@ def test_a_key_that_libgdbm_would_not_find_is_damage(
 
 def test_a_record_in_a_wrong_bucket_is_damage() -> None:
     data = bytearray(encode({b"key%d" % n: b"x" for n in range(400)}))
-    size = 8 << struct.unpack_from(gdbm_layout.HOST_ORDER + gdbm_layout.HEADER, data)[4]
-    directory = data[gdbm_write.BLOCK : gdbm_write.BLOCK + size]
-    data[gdbm_write.BLOCK : gdbm_write.BLOCK + size] = directory[8:] + directory[:8]
+    size = 8 << struct.unpack_from(gdbm.HOST_ORDER + gdbm.HEADER, data)[4]
+    directory = data[gdbm.BLOCK : gdbm.BLOCK + size]
+    data[gdbm.BLOCK : gdbm.BLOCK + size] = directory[8:] + directory[:8]
     with pytest.raises(DamagedFileError, match="belongs to another one"):
         decode(bytes(data))
 
@@ -161,9 +159,9 @@ def test_libgdbm_edits_our_file_and_we_read_it_again(tmp_path: Path) -> None:
 
 
 def test_more_equal_hashes_than_a_bucket_holds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gdbm_layout, "hashes", lambda keys, signed_char: ((key, 7) for key in keys))
+    monkeypatch.setattr(gdbm, "hashes", lambda keys, signed_char: ((key, 7) for key in keys))
     with pytest.raises(InexpressibleError, match="same hash"):
-        gdbm_write.encode({b"%d" % n: b"" for n in range(167)})
+        gdbm.encode({b"%d" % n: b"" for n in range(167)})
 
 
 def test_32_bit_files_are_told_apart() -> None:
@@ -184,4 +182,4 @@ def test_a_file_of_32_bit_x86_is_told_apart() -> None:
 
 def test_the_machine_is_known() -> None:
     unsigned = os.uname().machine.startswith(("aarch64", "arm", "ppc", "s390", "riscv"))
-    assert gdbm_layout.host_signs_char() is not unsigned
+    assert gdbm.host_signs_char() is not unsigned

@@ -21,7 +21,7 @@ CALLS = (
 )
 CHANGE = (
     "import sys\n"
-    "from smtpcreds.sasldb.opening import Format, open_store\n"
+    "from smtpcreds.sasldb.detect import Format; from smtpcreds.sasldb.opening import open_store\n"
     "store = open_store(sys.argv[1], new=Format(sys.argv[2]))\n"
     "store.apply(lambda found: {b'a\\0r\\0userPassword': b'n' * 6000})\n"
 )

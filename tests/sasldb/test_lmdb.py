@@ -16,8 +16,8 @@ import pytest
 
 from smtpcreds.errors import ForeignFormatError, InexpressibleError, UnavailableError
 from smtpcreds.sasldb import lmdb_read
-from smtpcreds.sasldb.lmdbfile import LmdbStore
-from smtpcreds.sasldb.replace import Origin
+from smtpcreds.sasldb.lmdb import LmdbStore
+from smtpcreds.sasldb.replace import NewFile
 
 from . import peers
 from .contract import REPOSITORY
@@ -174,7 +174,7 @@ def test_the_map_grows_when_it_must(tmp_path: Path) -> None:
 
 def test_readers_of_the_database_can_write_its_lock_file(tmp_path: Path) -> None:
     path = tmp_path / "db"
-    LmdbStore(str(path), origin=Origin(0o640)).apply(lambda _: {b"a": b"b"})
+    LmdbStore(str(path), origin=NewFile(0o640)).apply(lambda _: {b"a": b"b"})
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert stat.S_IMODE((tmp_path / "db-lock").stat().st_mode) == 0o660
 
@@ -196,7 +196,7 @@ def test_a_disk_without_room_for_the_lock_file_is_an_error_and_no_crash(tmp_path
     code = (
         "import os\n"
         "from smtpcreds.errors import WriteError\n"
-        "from smtpcreds.sasldb.lmdbfile import LmdbStore\n"
+        "from smtpcreds.sasldb.lmdb import LmdbStore\n"
         "store = LmdbStore('db')\n"
         "store.apply(lambda _: {b'a': b'old'})\n"
         "os.unlink('db-lock')\n"

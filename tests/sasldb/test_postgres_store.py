@@ -31,7 +31,7 @@ from smtpcreds.postgres import parse_url
 from smtpcreds.sasldb import records
 from smtpcreds.sasldb.limits import MAX_SQL_VALUE
 from smtpcreds.sasldb.opening import open_store
-from smtpcreds.sasldb.postgres import grants
+from smtpcreds.sasldb.sql import grants
 from smtpcreds.secret import Secret
 
 from .contract import KEY, LOOK_UP, MAILDROID, RecordContract, set_password

@@ -36,9 +36,9 @@ def test_keys_go_there_and_back(authcid: str, realm: str, prop: str) -> None:
 def test_any_bytes_are_a_key_or_a_stray(key: bytes) -> None:
     if named := records.unpack(key):
         assert records.pack(*named) == key
-        assert records.strays({key: b""}) == []
+        assert records.orphans({key: b""}) == []
     else:
-        assert records.strays({key: b""}) == [key]
+        assert records.orphans({key: b""}) == [key]
 
 
 def test_sasldblistusers2_never_ends_on_a_stray(tmp_path: Path) -> None:

@@ -13,13 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from smtpcreds.errors import (
-    DeniedError,
-    LockHeldError,
-    SmtpcredsError,
-    UnsafePathError,
-    WriteError,
-)
+from smtpcreds.errors import DeniedError, LockHeldError, SmtpcredsError, UnsafePathError, WriteError
 from smtpcreds.files import explained
 from smtpcreds.sasldb import gdbm, replace
 from smtpcreds.sasldb.detect import Format
@@ -71,7 +65,7 @@ def test_access_lists_and_attributes_are_kept(tmp_path: Path) -> None:
 def test_a_directory_s_default_list_opens_the_file_to_nobody(tmp_path: Path, kind: Format) -> None:
     peers.run("setfacl", "-d", "-m", "u:12345:rwx", str(tmp_path))
     path = tmp_path / "sasldb2"
-    store = open_store(str(path), new=kind, origin=replace.Origin(0o640))
+    store = open_store(str(path), new=kind, origin=replace.NewFile(0o640))
     for value in (b"one", b"two"):
         put(store, value)
         assert b"12345" not in peers.run("getfacl", "-n", str(path))
@@ -86,7 +80,7 @@ def test_the_temporary_file_is_private_before_it_has_a_byte(tmp_path: Path) -> N
     log = tmp_path / "log"
     code = (
         "import os, sys\n"
-        "from smtpcreds.sasldb.replace import Replacement, Origin\n"
+        "from smtpcreds.sasldb.replace import Replacement, NewFile as Origin\n"
         "old = os.open(sys.argv[1], os.O_RDONLY); os.umask(0)\n"
         "with Replacement(sys.argv[1]) as new:\n"
         "    new.prepare(b'secret', old, Origin())\n"
@@ -250,7 +244,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, kind: Format) -> None:
     code = (
         "import errno, os, sys\n"
         "from smtpcreds.errors import WriteError\n"
-        "from smtpcreds.sasldb.opening import Format, open_store\n"
+        "from smtpcreds.sasldb.detect import Format; from smtpcreds.sasldb.opening import open_store\n"
         "store = open_store('sasldb2', new=Format(sys.argv[1]))\n"
         "store.apply(lambda _: {b'a': b'old'})\n"
         "try:\n"

@@ -6,15 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smtpcreds.smtp.dialogue import (
-    MAX_LINE,
-    MAX_LINES,
-    Replies,
-    Reply,
-    ReplyError,
-    capabilities,
-    printable,
-)
+from smtpcreds.smtp.connection import MAX_LINE, MAX_LINES, Replies, Reply, ReplyError, capabilities, printable
 
 
 def replies(*pieces: bytes) -> list[Reply]:

@@ -3,7 +3,7 @@
 import pytest
 
 from smtpcreds.secret import Secret
-from smtpcreds.smtp.faults import SaslError
+from smtpcreds.smtp.connection import SaslError
 from smtpcreds.smtp.sasl import MECHANISMS, WAIT, Binding, Channel, Login
 
 from .gsasl import NEEDS_MORE, OK, Server

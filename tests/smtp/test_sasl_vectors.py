@@ -5,10 +5,8 @@ from base64 import b64decode
 import pytest
 
 from smtpcreds.secret import Secret
-from smtpcreds.smtp.faults import SaslError
-from smtpcreds.smtp.sasl import MECHANISMS, WAIT, Binding, Channel, Exchange, Login
-from smtpcreds.smtp.sasl.digest_md5 import digest_md5
-from smtpcreds.smtp.sasl.scram import scram
+from smtpcreds.smtp.connection import SaslError
+from smtpcreds.smtp.sasl import MECHANISMS, WAIT, Binding, Channel, Exchange, Login, digest_md5, scram
 
 HERE = Channel("elwood.innosoft.com")
 

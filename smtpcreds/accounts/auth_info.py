@@ -1,0 +1,173 @@
+"""default-auth-info for client hosts, written closed and owned as sendmail demands."""
+
+import os
+from collections.abc import Sequence
+
+from ..config import Site
+from ..errors import DamagedFileError, ExistsError, NameRefusedError, PasswordRefusedError
+from ..files import (
+    check_parents,
+    check_target,
+    ensure_directory,
+    exists,
+    is_directory,
+    read_private,
+    read_public,
+    sweep_target,
+    write_all,
+)
+from ..files.guard import ANY_FOREIGN_ACCESS
+from ..model import Account, Artifact, Credential, Owner
+from ..mta import auth_info
+from ..mta.auth_info import parse
+from ..sasldb.records import USER_PASSWORD
+from ..secret import Secret
+from .database import AccountDatabase
+
+# Files for client hosts below the state directory: what is handed out, and the hub's own copy of it.
+
+NAME_MAX = 255
+"""Octets of a directory's name on every file system of Linux (limits.h)."""
+
+
+def auth_info_for_clients(site: Site, account: Account) -> str:
+    """Return the path of an account's default-auth-info.
+
+    Raises:
+        NameRefusedError: the account's name can't name a directory.
+    """
+    name = account.authcid if account.realm == site.realm else str(account)
+    if "/" in name or name in {".", ".."} or len(name.encode(errors="surrogateescape")) > NAME_MAX:
+        raise NameRefusedError(name, "can't name the directory of its default-auth-info")
+    return f"{site.state}/clients/{name}/default-auth-info"
+
+
+def is_readable(accounts: AccountDatabase, account: Account) -> bool:
+    """Tell whether the database has the account's secret in clear text.
+
+    Raises:
+        NoSuchAccountError: it is not in the database.
+    """
+    return USER_PASSWORD in accounts.properties(account)
+
+
+def readable_credential(accounts: AccountDatabase, account: Account) -> Credential:
+    """Return the account with its secret: of the database, else of its file for client hosts.
+
+    Raises:
+        NoSuchAccountError: it is not in the database.
+        PasswordRefusedError: it is stored without clear text, and the file has not its secret.
+    """
+    try:
+        return accounts.credential(account)
+    except PasswordRefusedError as error:
+        found = _delivered(accounts, account)
+        if found is None:
+            hint = f"name the place that keeps it by --password SOURCE, or {error.hint}"
+            raise PasswordRefusedError(error.subject, error.reason, hint) from None
+        return found
+
+
+def is_delivered(accounts: AccountDatabase, account: Account) -> bool:
+    """Tell whether the account's file for client hosts is there and opens it.
+
+    Raises:
+        NoSuchAccountError: it is not in the database.
+        UnsafePathError: others may use the file.
+    """
+    return _delivered(accounts, account) is not None
+
+
+def _delivered(accounts: AccountDatabase, account: Account) -> Credential | None:
+    from .verify import opens_any
+
+    try:
+        path = auth_info_for_clients(accounts.site, account)
+    except NameRefusedError:
+        return None
+    if not exists(path):
+        return None
+    secret = _secret(path)
+    if secret and opens_any(accounts.properties(account), account, secret):
+        return Credential(account, secret, accounts.site.realm)
+    return None
+
+
+def _secret(path: str) -> Secret | None:
+    content = read_private(path)
+    try:
+        return parse(content, path).secret
+    except DamagedFileError:
+        return None
+
+
+# One file for a mail program: written unless it is there with this very content.
+
+
+def write_file(artifact: Artifact, holds: str, *, force: bool = False) -> bool:
+    """Write a file and return True; where it is there with this very content, do nothing.
+
+    Args:
+        artifact: the file.
+        holds: what another content is ("other credentials"), for the message.
+        force: replace another content.
+
+    Raises:
+        ExistsError: the file says something else and ``force`` is not given.
+        UnsafePathError: what is there is no file of ours, or open to others though it should be private.
+    """
+    path = artifact.path
+    parent = os.path.dirname(path)
+    if is_directory(parent):
+        check_parents(path)
+        sweep_target(path)
+    read = read_public if artifact.mode & ANY_FOREIGN_ACCESS else read_private
+    if check_target(path) is not None and read(path) == artifact.content:
+        return False
+    if not force:
+        refuse_existing(path, holds)
+    if not is_directory(parent):
+        ensure_directory(parent, 0o755)
+    write_all([artifact])
+    return True
+
+
+def refuse_existing(path: str, holds: str) -> None:
+    """Accept a path where no file would be replaced.
+
+    Raises:
+        ExistsError: there is one.
+    """
+    if exists(path):
+        raise ExistsError(path, f"holds {holds} and was left alone", "pass --force to replace it")
+
+
+_HOLDS = "other credentials"
+
+
+def write_auth_info(
+    credential: Credential, path: str, mechanisms: Sequence[str] = (), *, force: bool = False
+) -> bool:
+    """Write the file for one client host: mode 0600, and owner root when root writes it.
+
+    Returns:
+        False where it was there with this very content.
+
+    Raises:
+        ExistsError: the file says something else and ``force`` is not given.
+        UnsafePathError: others could replace it, or what stands there is no file of ours.
+        InexpressibleError: see :func:`smtpcreds.mta.auth_info.render`.
+    """
+    content = auth_info.render(credential, mechanisms)
+    owner = Owner(0, 0) if os.geteuid() == 0 else None
+    artifact = Artifact(path, content, 0o600, owner, f"credentials of {credential.account}")
+    return write_file(artifact, _HOLDS, force=force)
+
+
+def refuse_auth_info(path: str) -> None:
+    """Accept a path where no file would be replaced.
+
+    Raises:
+        ExistsError: there is one.
+    """
+    refuse_existing(path, _HOLDS)

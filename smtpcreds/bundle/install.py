@@ -1,0 +1,243 @@
+"""A client host from a bundle: certificates, configuration, and the files of its mail program."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from ..accounts.database import AccountDatabase
+from ..ca.answers import Answer, install
+from ..ca.authority import Listed
+from ..ca.directory import certificate_file, check, prepare, trust_changes
+from ..ca.layout import CRL, pair_of
+from ..ca.pair import key_id, refuse_existing_pair
+from ..config import Site, host_name
+from ..deploy.apply import Applied, apply
+from ..deploy.facts import RenderOptions, gather, secret_for
+from ..errors import DataError, ExistsError, MissingInputError, UsageError
+from ..files import check_target, ensure_directory, exists, read_private, sweep, write_all
+from ..hub import Part
+from ..model import Artifact, Link
+from ..mta.program import Material, Need, Program
+from ..pki.crl import Crl, read_crl
+from ..pki.describe import purposes_of
+from ..pki.encoding import encode_certificates
+from ..pki.keys import public_id
+from ..pki.profiles import HOST_PROFILES, RELAY
+from ..secret import Secret
+from ..transaction import Transaction
+from .contents import merged
+from .open import Opened
+
+# The certificate directory of a client host: CA, CRLs, key and certificate of a bundle.
+
+_BY_ROLES = {profile.purposes: profile for profile in HOST_PROFILES.values()}
+
+
+def install_pair(work: Transaction, answer: Answer, opened: Opened, *, force: bool) -> bool:
+    """Write what is missing, and record the certificate; tell whether anything was.
+
+    The key waits beside the one in use until its certificate is there, so that a killed run is completed.
+
+    Raises:
+        ExistsError: another valid certificate, another key that waits, and ``force`` is not given.
+        MissingInputError: no key, neither in the bundle nor here.
+        UnsafePathError: others can change the directory, or a link stands in the way.
+    """
+    site = work.site
+    check(answer.pair.directory)
+    around = _around(site, opened)
+    if _is_in_place(answer, opened):
+        if around:
+            prepare(site, answer.pair.directory)
+            write_all(around)
+        return bool(around)
+    _verify_place(site, answer, opened, force=force)
+    _ = work.inventory
+    prepare(site, answer.pair.directory)
+    if opened.key:
+        write_all([Artifact(answer.pair.next_key, opened.key.reveal())])
+    profile = _BY_ROLES.get(purposes_of(opened.certificate), RELAY)
+    install(work, answer, profile, around, "setup")
+    return True
+
+
+def _around(site: Site, opened: Opened) -> list[Artifact | Link]:
+    """Return what of bundle, CRLs and links is missing; a CRL here that is newer than the bundle's stays."""
+    return trust_changes(site.certificates, opened.trust, tuple(_newest(site, opened)))
+
+
+def _newest(site: Site, opened: Opened) -> Iterator[Listed]:
+    for item in opened.lists:
+        path = f"{site.certificates}/{item.name}"
+        given = read_crl(item.content, item.name, None)
+        here = read_private(path) if check_target(path) else None
+        keep = here is not None and _number(read_crl(here, path, None)) > _number(given)
+        yield Listed(item.name, item.issuer, here) if keep and here else item
+
+
+def warn_of_ended_lists(site: Site, opened: Opened) -> None:
+    """Warn of each CRL that will have ended once the bundle is in place."""
+    for item in _newest(site, opened):
+        if not read_crl(item.content, item.name, None).is_current(site.clock()):
+            site.warn(f"{opened.name}: its {item.name} has ended; copy a new one from the hub, or mail stops")
+
+
+def _number(crl: Crl) -> int:
+    return -1 if crl.number is None else crl.number
+
+
+def _is_in_place(answer: Answer, opened: Opened) -> bool:
+    pair = answer.pair
+    if not exists(pair.certificate) or key_id(pair.key) != public_id(opened.certificate):
+        return False
+    return read_private(pair.certificate) == certificate_file(answer.certificate, answer.above)
+
+
+def _verify_place(site: Site, answer: Answer, opened: Opened, *, force: bool) -> None:
+    pair, wanted = answer.pair, public_id(opened.certificate)
+    check_target(pair.certificate)
+    if opened.key is None:
+        if wanted not in {key_id(pair.key), key_id(pair.next_key)}:
+            reason = f"is not the key of the certificate in {opened.name}, which has none"
+            raise MissingInputError(pair.key, reason, f"on the hub: smtpcreds bundle {answer.host} --new-key")
+        return
+    if force:
+        return
+    if exists(pair.next_key) and key_id(pair.next_key) != wanted:
+        raise ExistsError(pair.next_key, "is a key that waits for its certificate", "--force to replace it")
+    if key_id(pair.key) != wanted:
+        refuse_existing_pair(pair, answer.host, site.clock(), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A client host that is to stand.
+
+    Attributes:
+        site: with the hub's settings.
+        lacking: lines that its own configuration file does not have.
+        answer: its certificate, and where that goes.
+        opened: the bundle.
+        program: its mail program.
+        render_options: of the program's files, with the secret of the bundle.
+    """
+
+    site: Site
+    lacking: tuple[str, ...]
+    answer: Answer
+    opened: Opened
+    program: Program
+    render_options: RenderOptions
+
+    @property
+    def material(self) -> Material:
+        """What the host's certificate files will say."""
+        opened = self.opened
+        pem = certificate_file(opened.certificate, opened.above)
+        crl = b"".join(item.content for item in opened.lists if item.name == CRL)
+        return Material(opened.key or Secret(b""), pem, encode_certificates(opened.trust), crl)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A client host that stands: its parts, what is left to do by hand, and how its program is used."""
+
+    parts: tuple[Part, ...]
+    applied: Applied
+    usage: tuple[str, ...]
+
+    @property
+    def changed(self) -> bool:
+        """Tell whether this run made anything."""
+        return any(part.made for part in self.parts) or any(written for _, written in self.applied.files)
+
+
+def client(site: Site, opened: Opened, program: Program | None = None) -> Client:
+    """Settle what a bundle means on this host.
+
+    Args:
+        site: of this host.
+        opened: the bundle.
+        program: the mail program that the administrator named.
+
+    Raises:
+        UsageError: the bundle is for another program, or this host has another hub.
+        DataError: a file that the program does not have, or lacks.
+    """
+    if program is not None and program is not opened.program:
+        hint = f"on the hub: smtpcreds bundle {opened.label.host} --mta {program.NAME}"
+        raise UsageError(program.NAME, f"is not what the bundle is for: {opened.program.NAME}", hint)
+    settings, lacking = merged(site.settings, opened.settings)
+    if site.settings.hub and site.hub != settings.hub:
+        reason = f"has the hub {site.hub}, and the bundle is of {settings.hub}"
+        raise UsageError(site.settings_path, reason, "change hub there first")
+    here = replace(site, settings=settings)
+    pair = pair_of(here, opened.label.host)
+    answer = Answer(opened.label.host, pair, opened.certificate, opened.above)
+    made = Client(here, tuple(lacking), answer, opened, opened.program, _wishes(here, opened))
+    _verify_files(made)
+    _warn(made)
+    return made
+
+
+def set_up_client(work: Transaction, wanted: Client, *, force: bool = False) -> Ready:
+    """Put in place what is missing; of a finished client host nothing.
+
+    Raises:
+        ExistsError: another valid certificate, or a file that is not ours, and ``force`` is not given.
+        MissingInputError: the bundle has no key, and neither has this host.
+    """
+    site = wanted.site
+    is_new = install_pair(work, wanted.answer, wanted.opened, force=force)
+    parts = (
+        Part("certificate", wanted.answer.pair.certificate, is_new),
+        Part("configuration", site.settings_path, _configured(wanted)),
+    )
+    facts = gather(site, wanted.program, wanted.render_options)
+    applied = apply(work, wanted.program, facts, force=force)
+    return Ready(parts, applied, wanted.program.work(facts).usage)
+
+
+def _wishes(site: Site, opened: Opened) -> RenderOptions:
+    """Return the wishes, with the secret that the bundle's files hold."""
+    render_options = RenderOptions(host=opened.label.host, fingerprint=opened.label.fingerprint or None)
+    if Need.CREDENTIAL not in opened.program.NEEDS:
+        return render_options
+    account = AccountDatabase(site).parse(site.settings.sasl.account)
+    secret = secret_for(opened.program, account, opened.files)
+    if secret is None:
+        raise DataError(opened.name, f"has no secret of {account}")
+    return replace(render_options, secret=lambda: secret)
+
+
+def _verify_files(wanted: Client) -> None:
+    """Accept a bundle that has just the files of its program."""
+    facts = gather(wanted.site, wanted.program, wanted.render_options, wanted.material)
+    expected = {item.path for item in wanted.program.render(facts)}
+    for path in sorted(wanted.opened.files.keys() - expected):
+        raise DataError(wanted.opened.name, f"{path[1:]} is no file of {wanted.program.NAME}")
+    for path in sorted(expected - wanted.opened.files.keys()):
+        raise DataError(wanted.opened.name, f"lacks {path[1:]}")
+
+
+def _warn(wanted: Client) -> None:
+    """Tell what does not stop the run."""
+    warn_of_ended_lists(wanted.site, wanted.opened)
+    site, host = wanted.site, wanted.opened.label.host
+    here = site.qualify(host_name(site.root))
+    if here != host:
+        site.warn(f"{wanted.opened.name}: is for {host}, and this host is {here}")
+    if exists(site.settings_path) and wanted.lacking:
+        site.warn(f"{site.settings_path}: other commands need what the hub says: {'; '.join(wanted.lacking)}")
+
+
+def _configured(wanted: Client) -> bool:
+    """Write the configuration of a host that has none; tell whether it had none."""
+    path = wanted.site.settings_path
+    if exists(path):
+        return False
+    ensure_directory(os.path.dirname(path), 0o755, tighten=False)
+    sweep(os.path.dirname(path))
+    content = wanted.opened.settings_text
+    write_all([Artifact(path, content, 0o644, note="; ".join(wanted.lacking))])
+    return True

@@ -1,0 +1,393 @@
+"""An authority made elsewhere becomes ours: its past enters the inventory, then it appears in one step."""
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ..config import Site
+from ..errors import DataError, ForeignFormatError, MissingInputError, SmtpcredsError, UsageError
+from ..files import disk, explained, names_in, read_public, write_directory
+from ..inventory.rows import AuthorityRow, State, serial_text
+from ..inventory.rows import CertificateRow as Row
+from ..pki import foreign
+from ..pki.chains import ChainError, is_issued_by, is_self_signed, verify_chain
+from ..pki.crl import Crl, may_sign_crls, read_crl
+from ..pki.describe import authority_of, describe, fingerprint
+from ..pki.encoding import encode_der, parse_certificates
+from ..pki.foreign import Found, recognise
+from ..pki.keys import PrivateKey, is_encrypted, matches, public_id
+from ..pki.names import MAX_DN, part_fault, sendmail_dn, title
+from ..pki.profiles import HOST_PROFILES, INTERMEDIATE
+from ..pki.revocation import Revoked
+from ..pki.values import Certificate, Issuer, key_identifier
+from ..transaction import Transaction
+from .authority import Passphrase, decrypted
+from .create import files_for
+from .crl import next_crl, record_crl
+from .state import row_of
+
+# An authority that another program made: which of its files are what, and whether it can go on as ours.
+
+NOTHING = Found("files", "", None, (), (), (), None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What the options name; any of it goes before what is found in the directory."""
+
+    directory: str | None = None
+    key: str | None = None
+    certificate: str | None = None
+    chain: str | None = None
+
+
+def survey(named: Named) -> Found:
+    """Return the files of the authority, with absolute paths.
+
+    Raises:
+        UsageError: neither a directory, nor key and certificate.
+        ForeignFormatError: a directory without an authority of a known kind.
+        MissingInputError: no such directory, or its key is elsewhere.
+        AmbiguousError: several certificates could be the CA's.
+    """
+    found = _recognised(named.directory) if named.directory else NOTHING
+    found = replace(
+        found,
+        key=named.key or found.key,
+        certificate=named.certificate or found.certificate,
+        parents=(named.chain,) if named.chain else found.parents,
+    )
+    if not named.directory and not (found.key and found.certificate):
+        raise UsageError("ca import", "takes a directory, or both --key FILE and --cert FILE")
+    if not found.key:
+        raise MissingInputError(
+            found.certificate, "is the certificate, but its key is not beside it", "name it with --key FILE"
+        )
+    return found
+
+
+def _recognised(directory: str) -> Found:
+    names = _names(directory)
+    found = recognise(names, directory)
+    if found is None:
+        raise ForeignFormatError(
+            directory,
+            "holds no authority of easy-rsa, openssl ca, step, mkcert, minica or certstrap",
+            "name the files: smtpcreds ca import --key FILE --cert FILE",
+        )
+
+    def whole(name: str | None) -> str | None:
+        return name and f"{directory}/{name}"
+
+    return Found(
+        found.peer,
+        f"{directory}/{found.certificate}",
+        whole(found.key),
+        tuple(f"{directory}/{name}" for name in found.parents),
+        tuple(f"{directory}/{name}" for name in found.issued),
+        (),
+        whole(found.crl),
+        whole(found.ledger),
+        whole(found.crl_counter),
+    )
+
+
+def _names(directory: str) -> list[str]:
+    with explained(directory):
+        names_in(directory)
+    walk = os.walk(directory)
+    return [os.path.relpath(f"{place}/{name}", directory) for place, _, files in walk for name in files]
+
+
+def read_issuer(site: Site, found: Found, passphrase: Passphrase) -> Issuer:
+    """Return the authority, if its certificates issued from here would be accepted.
+
+    Raises:
+        WrongPassphraseError, DeniedError: the key does not open.
+        DataError: another key's certificate, no CA certificate, expired, weak, or without its issuers.
+    """
+    path = found.key or ""
+    pem = _read_key(site, path)
+    key = decrypted(pem, passphrase, path)
+    certificates = parse_certificates(read_public(found.certificate), found.certificate).certificates
+    if disk().is_preview and is_encrypted(pem):
+        issuer = Issuer.trial(certificates[0])
+    else:
+        issuer = Issuer(_owned(certificates, key, found), key)
+    own = issuer.certificate
+    above = [ca for ca in certificates if ca != own]
+    for parent in found.parents:
+        above += parse_certificates(read_public(parent), parent).certificates
+    if issuer.key_usage and not issuer.key_usage.key_cert_sign:
+        raise DataError(found.certificate, "may not sign certificates (keyUsage lacks keyCertSign)")
+    chain = _chain(own, above, site)
+    _warn_of_name(site, own)
+    if not may_sign_crls(own):
+        site.warn(f"{title(own)}: may not sign CRLs, so nothing can be revoked; a successor may: ca rollover")
+    return replace(issuer, parents=chain[1:])
+
+
+def _owned(certificates: Sequence[Certificate], key: PrivateKey, found: Found) -> Certificate:
+    own = next((certificate for certificate in certificates if matches(certificate, key)), None)
+    if own is None:
+        raise DataError(found.key or "", f"is not the key of {found.certificate}")
+    return own
+
+
+def _chain(own: Certificate, above: list[Certificate], site: Site) -> tuple[Certificate, ...]:
+    roots = [ca for ca in (own, *above) if is_self_signed(ca)]
+    try:
+        return verify_chain(own, above, roots, site.clock())
+    except ChainError as error:
+        hint = None if roots else "give the certificates above it: --chain FILE"
+        raise DataError(error.subject, error.reason, hint) from None
+
+
+def _read_key(site: Site, path: str) -> bytes:
+    """Read the key file wherever it lay; others may have read it too, which is worth a warning."""
+    with explained(path):
+        mode = stat.S_IMODE(os.stat(path).st_mode)
+    if mode & 0o077:
+        site.warn(f"{path}: has mode {mode:04o}, so others may have read this CA key")
+    return read_public(path)
+
+
+def _warn_of_name(site: Site, own: Certificate) -> None:
+    faults = [fault for part in own.subject if (fault := part_fault(str(part.value)))]
+    if len(sendmail_dn(own.subject)) > MAX_DN:
+        faults.append(f"is over {MAX_DN} characters long as Sendmail writes it")
+    if faults:
+        site.warn(f"{title(own)}: its DN {faults[0]}; relaying by CertIssuer will not work with it")
+
+
+# What another program's authority has issued and revoked, as rows of the inventory.
+
+OTHER = "other"
+"""Profile of a certificate that is for neither role in mail, or was never seen."""
+
+_MAX_SERIAL = 1 << 159
+_BY_ROLES = {tuple(p.value for p in profile.purposes): name for name, profile in HOST_PROFILES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Rows with their DER where the certificate was found, and the last CRL number that was used."""
+
+    rows: tuple[tuple[Row, bytes | None], ...]
+    crl_number: int
+
+    @property
+    def revoked(self) -> int:
+        """How many of them are revoked."""
+        return sum(row.state is State.REVOKED for row, _ in self.rows)
+
+
+def read_records(site: Site, found: Found, ca: Certificate) -> Records:
+    """Return what can be found; a file that can't be read, or is of another CA, gets a warning.
+
+    Args:
+        site: gives the time, and takes warnings.
+        found: the files.
+        ca: whose certificates are wanted.
+
+    Raises:
+        DamagedFileError: the ledger contradicts itself, so what is revoked would be a guess.
+    """
+    issued = _issued(site, found, ca)
+    ledger = _ledger(found, ca)
+    crl = _crl(site, found, ca)
+    revoked = {entry.serial: entry for entry in crl.entries()} if crl else {}
+    revoked |= {entry.serial: entry for entry in foreign.revocations(ledger.values())}
+    serials = dict.fromkeys((*ledger, *issued, *revoked))
+    rows = tuple(
+        _row(_Known(serial, issued.get(serial), ledger.get(serial), revoked.get(serial)), ca, site.clock())
+        for serial in _usable(site, serials)
+    )
+    return Records(rows, max(_counter(found) - 1, crl.number or 0 if crl else 0, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """All that is known of one serial number."""
+
+    serial: int
+    certificate: Certificate | None
+    ledger: foreign.Row | None
+    revoked: Revoked | None
+
+
+def _issued(site: Site, found: Found, ca: Certificate) -> dict[int, Certificate]:
+    certificates: dict[int, Certificate] = {}
+    for path in found.issued:
+        certificate = _leaf(site, path)
+        if certificate is None or certificate == ca or not is_issued_by(certificate, ca):
+            continue
+        kept = certificates.setdefault(certificate.serial_number, certificate)
+        if kept != certificate:
+            site.warn(f"{path}: shares its serial number with another certificate; only that one is recorded")
+    return certificates
+
+
+def _leaf(site: Site, path: str) -> Certificate | None:
+    try:
+        return parse_certificates(read_public(path), path).certificates[0]
+    except SmtpcredsError as error:
+        site.warn(f"{error}; it is not recorded")
+        return None
+
+
+def _ledger(found: Found, ca: Certificate) -> Mapping[int, foreign.Row]:
+    if not found.ledger:
+        return {}
+    rows = foreign.read_index(read_public(found.ledger), found.ledger)
+    own = ca.serial_number if ca.subject == ca.issuer else None
+    return {row.serial: row for row in rows if row.serial != own}
+
+
+def _crl(site: Site, found: Found, ca: Certificate) -> Crl | None:
+    if not found.crl:
+        return None
+    try:
+        return read_crl(read_public(found.crl), found.crl, ca)
+    except SmtpcredsError as error:
+        site.warn(f"{error}; it is left out")
+        return None
+
+
+def _counter(found: Found) -> int:
+    if not found.crl_counter:
+        return 0
+    return foreign.read_counter(read_public(found.crl_counter), found.crl_counter)
+
+
+def _usable(site: Site, serials: Mapping[int, None]) -> Iterator[int]:
+    for serial in serials:
+        if 0 < serial < _MAX_SERIAL:
+            yield serial
+        else:
+            site.warn(f"serial {serial:x}: is outside of what a CRL can list; it is not recorded")
+
+
+def _row(known: _Known, ca: Certificate, now: datetime) -> tuple[Row, bytes | None]:
+    revoked, certificate = known.revoked, known.certificate
+    host, profile, names, start, end = _facts(known, ca)
+    row = Row(
+        authority=0,
+        serial=serial_text(known.serial),
+        host=host,
+        profile=profile,
+        names=names,
+        not_before=start,
+        not_after=end,
+        created=now,
+        directory="",
+        state=State.REVOKED if revoked else State.ISSUED,
+        fingerprint=fingerprint(certificate) if certificate else None,
+        key_id=public_id(certificate) if certificate else None,
+        revoked_at=revoked.at if revoked else None,
+        reason=revoked.reason.value if revoked else None,
+    )
+    return row, encode_der(certificate) if certificate else None
+
+
+def _facts(known: _Known, ca: Certificate) -> tuple[str, str, tuple[str, ...], datetime, datetime]:
+    """Return host, profile, names and times; of a certificate that was not found, what the ledger says."""
+    if known.certificate:
+        found = describe(known.certificate)
+        names = (*found.dns_names, *found.addresses)
+        host = found.dns_names[0] if found.dns_names else found.title
+        return (
+            _plain(host),
+            _profile(known.certificate, found.roles),
+            names,
+            found.not_before,
+            found.not_after,
+        )
+    name = known.ledger.common_name if known.ledger else None
+    end = known.ledger.expires if known.ledger else ca.not_valid_after_utc
+    host = _plain(name or f"serial {serial_text(known.serial)}")
+    return host, OTHER, (), min(ca.not_valid_before_utc, end), end
+
+
+def _profile(certificate: Certificate, roles: tuple[str, ...]) -> str:
+    return INTERMEDIATE.name if authority_of(certificate)[0] else _BY_ROLES.get(roles, OTHER)
+
+
+def _plain(name: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in name.lower())
+
+
+Keeping = Callable[[bool], Passphrase | None]
+"""From whether the key is encrypted to the question for its passphrase from now on; None: what opened it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """An authority that was imported: its certificate, what made it, and how much of its past is known.
+
+    ``crl_number`` is None where it may not sign CRLs.
+    """
+
+    certificate: Certificate
+    peer: str
+    certificates: int
+    revoked: int
+    crl_number: int | None
+    encrypted: bool
+
+
+def adopt(work: Transaction, found: Found, keeping: Keeping) -> Adopted:
+    """Take over an authority; its own files stay as they are.
+
+    Args:
+        work: where; its passphrase opens the key.
+        found: the files of the authority, from :func:`.foreign.survey`.
+        keeping: what encrypts the key from now on.
+
+    Raises:
+        ExistsError: there is an authority already.
+    """
+    work.ca.refuse_existing()
+    issuer = read_issuer(work.site, found, work.passphrase)
+    records = read_records(work.site, found, issuer.certificate)
+    was_encrypted = is_encrypted(read_public(found.key or ""))
+    question = keeping(was_encrypted)
+    secret = work.ask(question) if question else work.passphrase()
+    inventory = work.begin()
+    work.ca.refuse_existing()  # before the lock was taken, another run may have made one
+    with inventory.transaction():
+        authority = _enter(work, issuer, records)
+    crl = next_crl(work.site, inventory, authority, issuer) if may_sign_crls(issuer.certificate) else None
+    write_directory(work.ca.files.directory, files_for(issuer, None, crl, secret))
+    work.renewed_authority()
+    if crl:
+        record_crl(inventory, authority, crl)
+    work.record("ca import", title(issuer.certificate), f"{found.peer}, {found.certificate}")
+    return Adopted(
+        issuer.certificate,
+        found.peer,
+        len(records.rows),
+        records.revoked,
+        crl.number if crl else None,
+        secret is not None,
+    )
+
+
+def _enter(work: Transaction, issuer: Issuer, records: Records) -> AuthorityRow:
+    """Record authority and certificates; what an earlier import recorded stays, but no revocation is lost."""
+    inventory = work.inventory
+    authority = row_of(inventory, issuer.certificate) or inventory.add_authority(
+        title(issuer.certificate),
+        ski=key_identifier(issuer.certificate).hex(),
+        der=encode_der(issuer.certificate),
+        created=work.now,
+        crl_number=records.crl_number,
+    )
+    inventory.adopt((replace(row, authority=authority.id), der) for row, der in records.rows)
+    known = {row.serial for row in inventory.revoked(authority.id)}
+    for row, _ in records.rows:
+        if row.revoked_at and row.serial not in known:
+            inventory.revoke(authority.id, row.serial, row.revoked_at, row.reason or "unspecified")
+    return authority

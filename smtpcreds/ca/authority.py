@@ -1,0 +1,281 @@
+"""The authority on disk with those it replaced: read once, kept for the run."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..config import Site
+from ..errors import DamagedFileError, DeniedError, ExistsError, MissingInputError
+from ..files import disk, exists, names_in, read_if_there, read_private
+from ..inventory.rows import AuthorityRow
+from ..pki.encoding import encode_der, parse_certificate, parse_certificates
+from ..pki.keys import KDF_ROUNDS, KEY_TYPES, PrivateKey, decode_key, encode_key, generate, is_encrypted
+from ..pki.values import Certificate, Issuer, key_identifier
+from ..secret import Secret
+from .layout import CRL, RETIRED, SUPERSEDED, CaFiles, ca_files
+
+Passphrase = Callable[[], Secret | None]
+"""Asked at most once, and only when the key is encrypted; None where there is no way to get it."""
+
+
+def no_passphrase() -> None:
+    """Answer that there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class SupersededCA:
+    """One authority that was replaced: its files, and its certificate with those above it."""
+
+    files: CaFiles
+    path: tuple[Certificate, ...]
+
+    @property
+    def certificate(self) -> Certificate:
+        """The certificate whose key signed before."""
+        return self.path[0]
+
+    @property
+    def has_crl(self) -> bool:
+        """Tell whether its CRL is at hand; a new one can be signed where it is not."""
+        return exists(self.files.crl)
+
+    @property
+    def crl_name(self) -> str:
+        """Name of its CRL in certificate directories; Sendmail reads only one CRL of a file."""
+        return f"crl-{short_id(self.certificate)}.pem"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A CRL beside certificates: the name of its file, whose it is, and itself as PEM."""
+
+    name: str
+    issuer: Certificate
+    content: bytes
+
+
+class CA:
+    """The authority that signs, and those that it replaced. No key is touched but by :meth:`issuer`.
+
+    The directories say what is trusted; the inventory's rows follow them. What was read is kept: after a
+    change of the authority's directory call :meth:`forget`.
+
+    Args:
+        site: whose.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self.files = ca_files(site)
+
+    def forget(self) -> None:
+        """Read everything anew when it is asked for."""
+        for name in ("chain", "superseded", "retired", "trusted", "distrusted", "_names"):
+            self.__dict__.pop(name, None)
+
+    @property
+    def is_there(self) -> bool:
+        """Tell whether there is an authority."""
+        return "chain" in self.__dict__ or exists(self.files.certificate)
+
+    @cached_property
+    def chain(self) -> tuple[Certificate, ...]:
+        """The authority's certificate and those above it, nearest first.
+
+        Raises:
+            MissingInputError: there is no authority; the hint makes one.
+            DamagedFileError: one half of it is gone.
+        """
+        files = self.files
+        if not exists(files.directory):
+            raise MissingInputError(files.directory, "there is no authority yet", "smtpcreds ca init")
+        for path in (files.certificate, files.key):
+            if not exists(path):
+                raise DamagedFileError(path, "is missing from the authority", "put it back from your backup")
+        return path_of(files)
+
+    @property
+    def certificate(self) -> Certificate:
+        """The certificate whose key signs; raises as :attr:`chain`."""
+        return self.chain[0]
+
+    @cached_property
+    def superseded_cas(self) -> tuple[SupersededCA, ...]:
+        """The replaced authorities that are still trusted, the newest first."""
+        return self._replaced(SUPERSEDED)
+
+    @cached_property
+    def retired(self) -> tuple[SupersededCA, ...]:
+        """Those whose files are kept although nobody is to trust them, the newest first."""
+        return self._replaced(RETIRED)
+
+    @cached_property
+    def trusted(self) -> tuple[Certificate, ...]:
+        """Every CA certificate that clients need: of the authority that signs, then of superseded ones."""
+        older = (certificate for superseded_ca in self.superseded_cas for certificate in superseded_ca.path)
+        return tuple(dict.fromkeys((*self.chain, *older)))
+
+    @cached_property
+    def distrusted(self) -> frozenset[Certificate]:
+        """The CA certificates of retired authorities that no other one needs."""
+        gone = {certificate for superseded_ca in self.retired for certificate in superseded_ca.path}
+        return frozenset(gone.difference(self.trusted))
+
+    def files_of(self, certificate: Certificate) -> CaFiles:
+        """Return the files of an authority by its certificate: a superseded CA's, or the one that signs."""
+        found = (
+            superseded_ca.files
+            for superseded_ca in self.superseded_cas
+            if superseded_ca.certificate == certificate
+        )
+        return next(found, self.files)
+
+    def files_of_row(self, authority: AuthorityRow) -> CaFiles:
+        """Return the files of an authority by its row in the inventory."""
+        found = (
+            superseded_ca.files
+            for superseded_ca in self.superseded_cas
+            if encode_der(superseded_ca.certificate) == authority.der
+        )
+        return next(found, self.files)
+
+    def crl_lists(self, fresh: Mapping[Certificate, bytes] | None = None) -> tuple[Listed, ...]:
+        """Return the CRLs of the authority that signs and of superseded ones, as far as they are there.
+
+        Args:
+            fresh: those that were signed just now, as PEM, and are not in place yet.
+        """
+        known = {CRL: (self.files, self.certificate)}
+        known |= {
+            superseded_ca.crl_name: (superseded_ca.files, superseded_ca.certificate)
+            for superseded_ca in self.superseded_cas
+        }
+        found = []
+        for name, (files, issuer) in known.items():
+            content = (fresh or {}).get(issuer) or read_if_there(files.crl)
+            if content is not None:
+                found.append(Listed(name, issuer, content))
+        return tuple(found)
+
+    def issuer(self, passphrase: Passphrase, files: CaFiles | None = None) -> Issuer:
+        """Return an authority, ready to sign; in a preview with a throw-away key.
+
+        Args:
+            passphrase: asked if the key is encrypted.
+            files: of an authority that was replaced; None is the one that signs.
+
+        Raises:
+            MissingInputError: there is none.
+            WrongPassphraseError: the passphrase does not open its key.
+            DeniedError: the key is encrypted and there is no passphrase.
+        """
+        chain = self.chain if files in (None, self.files) else path_of(files or self.files)
+        return opened((files or self.files).key, chain, passphrase)
+
+    def refuse_existing(self) -> None:
+        """Raise ExistsError where an authority, or any part of one, lies in the state directory."""
+        files = self.files
+        if not exists(files.directory):
+            return
+        if exists(files.certificate) or exists(files.key):
+            reason = "holds an authority and is never overwritten"
+            raise ExistsError(files.directory, reason, "smtpcreds ca show")
+        hint = f"see what it holds: ls -la {files.directory}"
+        raise ExistsError(files.directory, "is in the way of a new authority", hint)
+
+    def _replaced(self, prefix: str) -> tuple[SupersededCA, ...]:
+        if not self.is_there:
+            return ()
+        names = (name for name in self._names if name.startswith(prefix))
+        found = [CaFiles(f"{self.files.directory}/{name}") for name in names]
+        whole = [SupersededCA(files, path_of(files)) for files in found if exists(files.certificate)]
+        return tuple(sorted(whole, key=_beginning, reverse=True))
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return names_in(self.files.directory)
+
+
+def path_of(files: CaFiles) -> tuple[Certificate, ...]:
+    """Return the certificate of an authority whose files are known, and those above it, nearest first."""
+    own = parse_certificate(read_private(files.certificate), files.certificate)
+    above = read_if_there(files.parents)
+    return (own,) if above is None else (own, *parse_certificates(above, files.parents).certificates)
+
+
+def short_id(certificate: Certificate) -> str:
+    """Return eight hex digits of the key identifier, by which files of superseded CAs are named."""
+    return key_identifier(certificate).hex()[:8]
+
+
+def opened(path: str, chain: Sequence[Certificate], passphrase: Passphrase) -> Issuer:
+    """Return a CA ready to sign with a key file, in a preview with a throw-away key; see :meth:`CA.issuer`.
+
+    Args:
+        path: of the key.
+        chain: the CA's certificate and those above it, nearest first.
+        passphrase: asked if the key is encrypted.
+
+    Raises:
+        DataError: the key is another CA's; a preview can't tell where the key is encrypted.
+    """
+    (own, *parents), pem = chain, read_private(path)
+    key = decrypted(pem, passphrase, path)
+    if disk().is_preview and is_encrypted(pem):
+        return Issuer.trial(own, tuple(parents))
+    issuer = Issuer(own, key, tuple(parents))
+    return Issuer.trial(own, issuer.parents) if disk().is_preview else issuer
+
+
+def decrypted(pem: bytes, passphrase: Passphrase, path: str) -> PrivateKey:
+    """Return the private key of a file's content; the passphrase is asked for if it is encrypted.
+
+    A preview asks too, so that the caller learns that it will be asked, and takes a throw-away key.
+
+    Raises:
+        WrongPassphraseError: it does not open the key.
+        DeniedError: the key is encrypted and there is no passphrase.
+        DamagedFileError, ForeignFormatError, DataError: as :func:`smtpcreds.pki.keys.decode_key`.
+    """
+    given = passphrase() if is_encrypted(pem) else None
+    if given is None and is_encrypted(pem):
+        hint = "pass --passphrase SOURCE, or set ca.passphrase"
+        raise DeniedError(path, "is encrypted and no passphrase was given", hint)
+    if given is not None and disk().is_preview:
+        return generate(KEY_TYPES["p256"])
+    return decode_key(pem, given, path)
+
+
+def proven(passphrase: Passphrase, path: str) -> Passphrase:
+    """Return the question with a proof on a key file; a later one is then asked only if this was right."""
+
+    def ask() -> Secret | None:
+        secret = passphrase()
+        if secret is not None and not disk().is_preview:
+            decode_key(read_private(path), secret, path)
+        return secret
+
+    return ask
+
+
+def encrypted(key: PrivateKey, passphrase: Secret | None) -> bytes:
+    """Return a key of the authority as a file; a preview spares itself the half second of the encryption.
+
+    Raises:
+        PasswordRefusedError: the passphrase is empty or too long.
+    """
+    return encode_key(key, passphrase, rounds=1 if disk().is_preview else KDF_ROUNDS)
+
+
+def _beginning(superseded_ca: SupersededCA) -> float:
+    return superseded_ca.certificate.not_valid_before_utc.timestamp()
+
+
+def has_authority(site: Site) -> bool:
+    """Tell whether there is an authority."""
+    return CA(site).is_there
+
+
+def certificates(site: Site) -> tuple[Certificate, ...]:
+    """Return the authority's certificate and those above it; see :attr:`CA.chain`."""
+    return CA(site).chain

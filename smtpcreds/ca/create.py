@@ -1,0 +1,226 @@
+"""A new authority, made whole with one rename; and its keys encrypted anew."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from ..config import Site
+from ..errors import DamagedFileError, SmtpcredsError
+from ..files import read_private, remove_directory, replace_directory, tree, write_directory
+from ..model import Artifact
+from ..names import parse_host
+from ..pki.encoding import encode_certificates
+from ..pki.issue import make_root, new_serial, sign
+from ..pki.keys import KeyType, PrivateKey, decode_key, generate, key_label, parse_key_type, public_id
+from ..pki.names import ca_name, title
+from ..pki.profiles import INTERMEDIATE
+from ..pki.values import Certificate, Issuer, Request, validity
+from ..secret import Secret
+from ..transaction import Transaction
+from .authority import Passphrase, decrypted, encrypted
+from .crl import NewCrl, record_crl, sign_crl
+from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_KEY, lifetime_of
+
+# A new authority: made beside its place, it appears whole with one rename.
+
+
+@dataclass(frozen=True, slots=True)
+class NewAuthority:
+    """What ``ca init`` is asked for; :func:`new_authority` fills it from options and settings."""
+
+    name: str
+    organization: str
+    key_type: KeyType
+    lifetime: timedelta
+    permitted_domains: tuple[str, ...]
+    intermediate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A new authority: the certificate that signs, and whether its keys are encrypted."""
+
+    certificate: Certificate
+    is_encrypted: bool
+
+
+def new_authority(
+    site: Site,
+    *,
+    name: str | None = None,
+    organization: str | None = None,
+    key_type: str | None = None,
+    days: int | None = None,
+    permitted_domains: tuple[str, ...] = (),
+    unconstrained: bool = False,
+    intermediate: bool = False,
+) -> NewAuthority:
+    """Complete the options with the settings and check them.
+
+    Raises:
+        NameRefusedError: a name that is not short ASCII, or a bad domain.
+        UsageError: an unknown key type, or an impossible lifetime.
+    """
+    wanted = site.settings.ca
+    chosen = name or wanted.name or f"{site.domain or site.hub} Mail CA"
+    ca_name(chosen, organization if organization is not None else wanted.organization)
+    lifetime = lifetime_of(wanted.days if days is None else days)
+    domains = (
+        permitted_domains
+        or wanted.permitted_domains
+        or ((site.settings.domain,) * bool(site.settings.domain))
+    )
+    free = unconstrained or not wanted.name_constraints
+    return NewAuthority(
+        chosen,
+        organization if organization is not None else wanted.organization,
+        parse_key_type(key_type or wanted.key_type),
+        lifetime,
+        () if free else tuple(parse_host(domain) for domain in domains),
+        intermediate,
+    )
+
+
+def create(work: Transaction, wanted: NewAuthority, passphrase: Callable[[], Secret | None]) -> Created:
+    """Make the authority; its directory appears whole.
+
+    Args:
+        work: where.
+        wanted: what.
+        passphrase: the question for what encrypts every key of the authority; None leaves them plain.
+
+    Raises:
+        ExistsError: there is an authority, or something in its place.
+    """
+    work.ca.refuse_existing()
+    secret = work.ask(passphrase)
+    issuer, root_key = make(work.site, wanted)
+    crl = sign_crl(work.site, issuer, 1, [])
+    artifacts = files_for(issuer, root_key, crl, secret)
+    inventory = work.inventory
+    work.ca.refuse_existing()  # before the lock was taken, another run may have made one
+    write_directory(work.ca.files.directory, artifacts)
+    work.renewed_authority()
+    work.take_passphrase(secret)
+    try:
+        with inventory.transaction():
+            record_crl(inventory, work.row(issuer.certificate), crl)
+            work.record("ca init", wanted.name)
+    except SmtpcredsError:
+        remove_directory(work.ca.files.directory)  # nobody has seen it yet, and the error says so
+        raise
+    return Created(issuer.certificate, secret is not None)
+
+
+def files_for(
+    issuer: Issuer, root_key: PrivateKey | None, crl: NewCrl | None, passphrase: Secret | None
+) -> list[Artifact]:
+    """Return the files of a new authority, named from its directory.
+
+    Args:
+        issuer: the authority.
+        root_key: of the root above it, where that is kept here.
+        crl: None where it may not sign any.
+        passphrase: encrypts each key; None leaves them plain.
+    """
+    artifacts = [
+        Artifact(KEY, encrypted(issuer.key, passphrase)),
+        Artifact(CERTIFICATE, encode_certificates([issuer.certificate]), note=_note(issuer.certificate)),
+    ]
+    if crl is not None:
+        artifacts.append(Artifact(CRL, crl.pem))
+    if root_key is not None:
+        artifacts.append(Artifact(ROOT_KEY, encrypted(root_key, passphrase)))
+    if issuer.parents:
+        artifacts.append(Artifact(PARENTS, encode_certificates(issuer.parents)))
+    return artifacts
+
+
+def _note(certificate: Certificate) -> str:
+    end = f"{certificate.not_valid_after_utc:%Y-%m-%d}"
+    return f"{title(certificate)}, {key_label(certificate.public_key())}, valid to {end}"
+
+
+def make(site: Site, wanted: NewAuthority) -> tuple[Issuer, PrivateKey | None]:
+    """Return a new authority, and the key of its root where another key signs."""
+    now, lifetime = site.clock(), wanted.lifetime
+    root_key = generate(wanted.key_type)
+    root = make_root(
+        f"{wanted.name} Root" if wanted.intermediate else wanted.name,
+        wanted.organization,
+        root_key,
+        new_serial(),
+        validity(now, lifetime),
+        permitted_domains=wanted.permitted_domains,
+        path_length=1 if wanted.intermediate else 0,
+    )
+    top = Issuer(root, root_key)
+    return (make_below(site, wanted, top), root_key) if wanted.intermediate else (top, None)
+
+
+def make_below(site: Site, wanted: NewAuthority, top: Issuer) -> Issuer:
+    """Return a new authority that a CA above it has signed; it ends with that one at the latest."""
+    key = generate(wanted.key_type)
+    request = Request(
+        wanted.name,
+        key.public_key(),
+        organization=wanted.organization,
+        permitted_domains=wanted.permitted_domains,
+    )
+    span = validity(site.clock(), wanted.lifetime, top)
+    return Issuer(sign(request, INTERMEDIATE, top, new_serial(), span), key, top.path)
+
+
+# Another passphrase for every key of the authority: all of them change in one step, or none.
+
+
+def change_passphrase(work: Transaction, new: Callable[[], Secret | None]) -> tuple[str, ...]:
+    """Encrypt every key of the authority and superseded ones anew; return their paths.
+
+    Args:
+        work: where; its passphrase opens all of them, and is asked for only if one is encrypted.
+        new: asked after the old one was found right; None leaves the keys unencrypted.
+
+    Raises:
+        MissingInputError: there is no authority.
+    """
+    name, directory = title(work.ca.certificate), work.ca.files.directory
+    opened = _Opened(work.passphrase)
+    opened.key(read_private(work.ca.files.key), work.ca.files.key)
+    secret = work.ask(new)
+    files = [_again(directory, file, opened, secret) for file in tree(directory)]
+    work.begin()
+    replace_directory(directory, files)
+    work.renewed_authority()
+    work.record("ca passphrase" if secret else "ca passphrase removed", name)
+    return tuple(f"{directory}/{file.path}" for file in files if _is_key(file))
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """Keys by their encrypted text: opening one takes half a second."""
+
+    passphrase: Passphrase
+    keys: dict[bytes, PrivateKey] = field(default_factory=dict, repr=False)
+
+    def key(self, pem: bytes, path: str) -> PrivateKey:
+        if pem not in self.keys:
+            self.keys[pem] = decrypted(pem, self.passphrase, path)
+        return self.keys[pem]
+
+
+def _again(directory: str, file: Artifact, opened: _Opened, secret: Secret | None) -> Artifact:
+    """Return a key file under the new passphrase, proven to open with it, and any other file as it is."""
+    if not _is_key(file):
+        return file
+    path = f"{directory}/{file.path}"
+    key = opened.key(file.content, path)
+    content = encrypted(key, secret)
+    if public_id(decode_key(content, secret, path)) != public_id(key):
+        raise DamagedFileError(path, "did not survive its new encryption; nothing was changed")
+    return Artifact(file.path, content)
+
+
+def _is_key(file: Artifact) -> bool:
+    return os.path.basename(file.path) in (KEY, ROOT_KEY)

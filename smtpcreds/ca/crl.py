@@ -1,0 +1,172 @@
+"""The authority's CRL: signed, recorded when it is in place, always young.
+
+Sendmail refuses every certificate of a CA whose CRL has expired, so each command that signs signs a new CRL
+once a day, and those that only look warn when two thirds of its life are over.
+
+A number is taken before a CRL is signed, in one transaction with the revocations that it is to list, and the
+CRL is recorded after it was installed. A number without its record is a CRL that a killed run still owes.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from ..config import Site
+from ..errors import DataError
+from ..files import is_directory, names_in, read_if_there, read_private
+from ..inventory.port import Inventory
+from ..inventory.rows import AuthorityRow, CrlRow
+from ..pki.chains import is_issued_by
+from ..pki.crl import BACKDATE, Crl, build_crl, may_sign_crls, read_crl, to_pem, verify_crl
+from ..pki.encoding import blocks, parse_certificate
+from ..pki.names import title
+from ..pki.revocation import Revoked, parse_reason
+from ..pki.values import Certificate, Issuer
+from .authority import CA, certificates, has_authority
+from .directory import bundled
+from .layout import CRL, is_due
+
+FRESH = timedelta(days=1)
+"""A CRL younger than this is not signed anew by a command that merely issues."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewCrl:
+    """A CRL that was signed: its number, itself as DER, its first and last second, how many it lists."""
+
+    number: int
+    der: bytes = field(repr=False)
+    this_update: datetime
+    next_update: datetime
+    count: int
+
+    @property
+    def pem(self) -> bytes:
+        """The form that mail servers read."""
+        return to_pem(self.der)
+
+
+def sign_crl(
+    site: Site, issuer: Issuer, number: int, revoked: Sequence[Revoked], lifetime: timedelta | None = None
+) -> NewCrl:
+    """Return a CRL of the authority; it lives ``cert.crl_days`` days unless told otherwise."""
+    now, life = site.clock(), lifetime or timedelta(days=site.settings.cert.crl_days)
+    der = build_crl(issuer.certificate, issuer.key, number, revoked, now, life, is_trial=issuer.is_trial)
+    return NewCrl(number, der, now - BACKDATE, now + life, len(revoked))
+
+
+def next_crl(
+    site: Site,
+    inventory: Inventory,
+    authority: AuthorityRow,
+    issuer: Issuer,
+    *,
+    number: int | None = None,
+    lifetime: timedelta | None = None,
+) -> NewCrl:
+    """Sign the next CRL; write it, then record it.
+
+    Args:
+        site: where.
+        inventory: holds the revocations.
+        authority: the row of the issuer.
+        issuer: signs.
+        number: taken already; None takes the next one.
+        lifetime: None is that of the configuration.
+    """
+    number = inventory.next_crl_number(authority.id) if number is None else number
+    rows = inventory.revoked(authority.id, expires_after=site.clock())
+    revoked = [Revoked(int(row.serial, 16), row.at, parse_reason(row.reason)) for row in rows]
+    return sign_crl(site, issuer, number, revoked, lifetime)
+
+
+def record_crl(inventory: Inventory, authority: AuthorityRow, crl: NewCrl) -> None:
+    """Record that the CRL is in place."""
+    digest = sha256(crl.der).hexdigest()
+    inventory.record_crl(CrlRow(authority.id, crl.number, crl.this_update, crl.next_update, digest))
+
+
+def signs_crls(authority: AuthorityRow) -> bool:
+    """Tell whether an authority may sign CRLs; some that were imported may not."""
+    return may_sign_crls(parse_certificate(authority.der, authority.name))
+
+
+def owed(inventory: Inventory, authority: AuthorityRow) -> bool:
+    """Tell whether a CRL number was taken whose CRL is not in place: a killed run may have revoked."""
+    latest = inventory.latest_crl(authority.id)
+    return latest is not None and latest.number != inventory.last_crl_number(authority.id)
+
+
+def crl_is_due(site: Site, inventory: Inventory, ca: CA, authority: AuthorityRow) -> bool:
+    """Tell whether a CRL has to be signed: none is there, it is not the newest, or past most of its life."""
+    if not signs_crls(authority):
+        return False
+    latest = inventory.latest_crl(authority.id)
+    if latest is None or owed(inventory, authority) or not _is_kept(ca, authority, latest):
+        return True
+    return latest.this_update > site.clock() or is_due(latest.this_update, latest.next_update, site.clock())
+
+
+def crl_is_stale(site: Site, inventory: Inventory, ca: CA, authority: AuthorityRow) -> bool:
+    """Tell whether a command that signs anyhow should sign a CRL too: it is due, or a day old."""
+    latest = inventory.latest_crl(authority.id)
+    if latest is None or crl_is_due(site, inventory, ca, authority):
+        return signs_crls(authority)
+    return site.clock() - latest.this_update >= FRESH
+
+
+def _is_kept(ca: CA, authority: AuthorityRow, latest: CrlRow) -> bool:
+    """Tell whether the file is the CRL recorded last; a backup put back may hold an older one."""
+    kept = read_if_there(ca.files_of_row(authority).crl)
+    content = None if kept is None else next((block.decode() for block in blocks(kept)), None)
+    return content is not None and sha256(content).hexdigest() == latest.sha256
+
+
+# What the CRLs beside a certificate say of it.
+
+_STEM, _END = os.path.splitext(CRL)
+
+
+def crl_says(site: Site, certificate: Certificate, directory: str) -> str:
+    """Return in words why the certificate is not revoked.
+
+    Mail servers take a certificate whose CA has no CRL, and none at all of a CA whose CRL has expired.
+
+    Raises:
+        DataError: it is revoked, the CRL is not current, or our own CA has none there.
+        SmtpcredsError: a CRL that can't be read.
+    """
+    own = certificates(site) if has_authority(site) else ()
+    known = (*bundled(directory), *own)
+    issuer = next((ca for ca in known if is_issued_by(certificate, ca)), None)
+    found = next((item for item in _crls(directory) if issuer and _is_of(item[1], issuer)), None)
+    if found is None:
+        if issuer in own:
+            raise DataError(f"{directory}/{CRL}", "is no CRL of our CA, so nobody learns of revocations")
+        return f"no CRL of {title(issuer) if issuer else 'its CA'} here"
+    path, crl = found
+    if not crl.is_current(site.clock()):
+        until = f"{crl.next_update:%Y-%m-%d %H:%M} UTC" if crl.next_update else "no time"
+        reason = f"is not current (until {until}), so mail servers refuse every certificate of this CA"
+        raise DataError(path, reason, "smtpcreds ca crl")
+    if entry := crl.find(certificate.serial_number):
+        raise DataError(title(certificate), f"was revoked on {entry.at:%Y-%m-%d} ({entry.reason.value})")
+    return "not revoked" + (f"; CRL valid to {crl.next_update:%Y-%m-%d}" if crl.next_update else "")
+
+
+def _crls(directory: str) -> Iterator[tuple[str, Crl]]:
+    names = sorted(names_in(directory)) if is_directory(directory) else []
+    for name in names:
+        if name.startswith(_STEM) and name.endswith(_END):
+            path = f"{directory}/{name}"
+            yield path, read_crl(read_private(path), path, None)
+
+
+def _is_of(crl: Crl, issuer: Certificate) -> bool:
+    try:
+        verify_crl(crl, issuer, CRL)
+    except DataError:
+        return False
+    return True

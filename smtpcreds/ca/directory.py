@@ -1,0 +1,253 @@
+"""Trust directories: the CA bundle, CRLs and hash links beside the pairs, everywhere alike."""
+
+import os
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from re import compile as pattern
+
+from ..config import Site
+from ..errors import DamagedFileError, SmtpcredsError, UnsafePathError
+from ..files import (
+    check_directory,
+    check_parents,
+    check_target,
+    ensure_directory,
+    exists,
+    is_directory,
+    link_target,
+    names_in,
+    read_private,
+    read_public,
+    remove,
+    sweep,
+    write_all,
+)
+from ..files.guard import GROUP_OR_OTHER_WRITE
+from ..inventory.port import Inventory
+from ..model import Artifact, Link
+from ..pki.chains import is_link_name, subject_hash
+from ..pki.encoding import encode_certificates, parse_certificates
+from ..pki.values import Certificate
+from .authority import CA, Listed
+from .layout import BUNDLE
+
+# What stands beside the pairs in a certificate directory: the CA bundle, CRLs and their hash links.
+
+
+def prepare(site: Site, directory: str) -> None:
+    """Make the certificate directory 0700, or bring the configured one to it.
+
+    An existing directory that the user named is only checked: it may be a home directory.
+
+    Raises:
+        UnsafePathError: a link, a foreign owner, or others can write to it or above it.
+    """
+    ensure_directory(directory, tighten=directory == site.certificates)
+
+
+def check(directory: str) -> None:
+    """Raise what :func:`prepare` would, without touching anything."""
+    if exists(directory):
+        check_directory(directory)
+    else:
+        above = os.path.dirname(directory)
+        while not exists(above):
+            above = os.path.dirname(above)
+        check_parents(f"{above}/")
+
+
+def certificate_file(certificate: Certificate, authorities: Iterable[Certificate]) -> bytes:
+    """Return the certificate with the intermediates above it, without the root, as PEM.
+
+    Sendmail sends only the first one of the file; for its sake the bundle holds the intermediates too.
+    """
+    between = (ca for ca in authorities if ca.subject != ca.issuer)
+    return encode_certificates([certificate, *between])
+
+
+def trust_changes(
+    directory: str,
+    authorities: Iterable[Certificate],
+    lists: Iterable[Listed],
+    without: Collection[Certificate] = (),
+) -> list[Artifact | Link]:
+    """Return what of bundle, CRLs and links is missing or different in the directory.
+
+    Args:
+        directory: that of the pairs.
+        authorities: what :func:`.superseded CAs.trusted` says.
+        lists: their CRLs.
+        without: CA certificates that the bundle is to lose.
+    """
+    return [*trust(directory, authorities, without), *revocation(directory, lists)]
+
+
+def trust(
+    directory: str, authorities: Iterable[Certificate], without: Collection[Certificate] = ()
+) -> list[Artifact | Link]:
+    """Return what of the CA bundle and its links is missing or different.
+
+    What the bundle holds already stays in it, behind the given ones: other CAs, whose answers were installed,
+    and whatever the administrator put there; except those that it is to be without.
+
+    Each CA certificate gets its hash link to the bundle: OpenSSL reads every certificate of the file that a
+    link leads to (by_dir.c), and Sendmail searches confCACERT_PATH by these names only.
+
+    Raises:
+        DamagedFileError: the bundle that is there can't be read.
+        UnsafePathError: others can write to it, so those that are not among the given ones are doubtful.
+    """
+    given = tuple(authorities)
+    bundle = tuple(dict.fromkeys((*given, *_kept(directory, {*given, *without}))))
+    return _missing(*_trusting(directory, bundle)) if bundle else []
+
+
+def revocation(directory: str, lists: Iterable[Listed]) -> list[Artifact | Link]:
+    """Return what of the CRLs and their links is missing or different.
+
+    Sendmail reads only the first CRL of a file, so each has its own; confCRL_PATH finds them by these links.
+    Those of CAs with one name, as after a rollover, are counted from 0 without a gap.
+    """
+    return _missing(*_revoking(directory, lists))
+
+
+def complete(
+    directory: str, authorities: Iterable[Certificate], lists: Iterable[Listed]
+) -> list[Artifact | Link]:
+    """Return all that stands beside pairs, for a directory of another host, whatever is in ours."""
+    files, links = _trusting(directory, tuple(authorities))
+    more, more_links = _revoking(directory, lists)
+    return [*files, *links, *more, *more_links]
+
+
+def _trusting(directory: str, bundle: Collection[Certificate]) -> tuple[list[Artifact], list[Link]]:
+    links = [Link(f"{directory}/{stem}.0", BUNDLE) for stem in dict.fromkeys(map(subject_hash, bundle))]
+    return [Artifact(f"{directory}/{BUNDLE}", encode_certificates(bundle))], links
+
+
+def _revoking(directory: str, lists: Iterable[Listed]) -> tuple[list[Artifact], list[Link]]:
+    taken: Counter[str] = Counter()
+    files, links = [], []
+    for item in lists:
+        stem = subject_hash(item.issuer)
+        files.append(Artifact(f"{directory}/{item.name}", item.content))
+        links.append(Link(f"{directory}/{stem}.r{taken[stem]}", item.name))
+        taken[stem] += 1
+    return files, links
+
+
+def bundled(directory: str) -> tuple[Certificate, ...]:
+    """Return the CA certificates of the directory's bundle; nothing where there is none.
+
+    Raises:
+        DamagedFileError: it can't be read.
+    """
+    path = f"{directory}/{BUNDLE}"
+    if not exists(path):
+        return ()
+    check_target(path)
+    content = read_public(path)
+    try:
+        return parse_certificates(content, path).certificates if content.strip() else ()
+    except DamagedFileError as error:
+        raise DamagedFileError(path, error.reason, "move it away, and what is ours is made anew") from None
+
+
+def _kept(directory: str, known: Collection[Certificate]) -> list[Certificate]:
+    others = [ca for ca in bundled(directory) if ca not in known]
+    path = f"{directory}/{BUNDLE}"
+    if others and os.lstat(path).st_mode & GROUP_OR_OTHER_WRITE:
+        reason = f"others can write to it, and it holds {len(others)} CA certificates that are not ours"
+        raise UnsafePathError(
+            path, reason, f"look at them: smtpcreds cert show {path}; then chmod 0600 {path}"
+        )
+    return others
+
+
+def _missing(files: list[Artifact], links: list[Link]) -> list[Artifact | Link]:
+    return [file for file in files if not _is_there(file)] + [link for link in links if not _leads(link)]
+
+
+def _is_there(artifact: Artifact) -> bool:
+    found = check_target(artifact.path)
+    if found is None or found.st_mode & 0o777 != artifact.mode:
+        return False
+    return read_private(artifact.path) == artifact.content
+
+
+def _leads(link: Link) -> bool:
+    return (link_target(link.path) is not None) and link_target(link.path) == link.target
+
+
+# Bundle, CRLs and links in every certificate directory of this host, after the authority changed.
+
+_SUPERSEDED_CRL = pattern(r"crl-[0-9a-f]{8}\.pem")
+
+
+def directories(site: Site, inventory: Inventory) -> list[str]:
+    """Return the directories that exist and hold, or held, certificates; the mail server's own first."""
+    recorded = (place for authority in inventory.authorities() for place in inventory.places(authority.id))
+    found = dict.fromkeys((site.certificates, *map(site.root.locate, recorded)))
+    return [directory for directory in found if is_directory(directory)]
+
+
+def refresh_trust_directories(site: Site, inventory: Inventory, ca: CA) -> list[str]:
+    """Bring bundle, CRLs and links of every directory up to date without any key; return the changed ones.
+
+    A directory that can't be changed gets a warning, for what the authority is has been decided before.
+    """
+    changed = []
+    for directory in directories(site, inventory):
+        try:
+            if _freshen(ca, directory):
+                changed.append(directory)
+        except SmtpcredsError as error:
+            site.warn(f"{error}; what stands in {directory} about the CA is of before")
+    return changed
+
+
+def trust_directory_changes(ca: CA, directory: str) -> list[Artifact | Link]:
+    """Return what of bundle, CRLs and links is missing or different in a directory."""
+    return trust_changes(directory, ca.trusted, ca.crl_lists(), ca.distrusted)
+
+
+def trust_directory_content(ca: CA, directory: str) -> list[Artifact | Link]:
+    """Return all of bundle, CRLs and links for a directory of another host."""
+    return complete(directory, ca.trusted, ca.crl_lists())
+
+
+def _freshen(ca: CA, directory: str) -> bool:
+    check_directory(directory)
+    sweep(directory)
+    artifacts = trust_directory_changes(ca, directory)
+    write_all(artifacts)
+    stale = list(leftovers(directory, ca.crl_lists()))
+    for path in stale:
+        remove(path)
+    return bool(artifacts or stale)
+
+
+def leftovers(directory: str, belonging: Iterable[Listed]) -> Iterator[str]:
+    """Yield CRLs of authorities that are gone, and hash links that lead to no CRL or CA of that name.
+
+    Args:
+        directory: with its bundle in place.
+        belonging: the CRLs that it is to hold.
+    """
+    lists = {item.name: {subject_hash(item.issuer)} for item in belonging}
+    hashes = {subject_hash(ca) for ca in bundled(directory)}
+    for name in sorted(names_in(directory)):
+        path = f"{directory}/{name}"
+        if link_target(path) is not None:
+            stale = is_link_name(name) and _is_stale(path, lists | {BUNDLE: hashes})
+        else:
+            stale = bool(_SUPERSEDED_CRL.fullmatch(name)) and name not in lists
+        if stale:
+            yield path
+
+
+def _is_stale(link: str, hashes: Mapping[str, set[str]]) -> bool:
+    target, stem = link_target(link) or "", os.path.basename(link).partition(".")[0]
+    if target in hashes:
+        return stem not in hashes[target]
+    return bool(_SUPERSEDED_CRL.fullmatch(target))

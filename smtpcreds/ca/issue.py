@@ -1,0 +1,430 @@
+"""Issuing: which hosts get a certificate with a new key, and which are refused before anything happens."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from ipaddress import ip_address
+
+from ..config import Site
+from ..errors import DataError, NameRefusedError, SmtpcredsError, UsageError, WriteError
+from ..files import read_public, remove, write_all
+from ..inventory.rows import Intent, Signed, serial_text
+from ..model import Artifact, Link
+from ..names import is_qualified
+from ..pki.encoding import encode_der
+from ..pki.issue import new_serial, sign
+from ..pki.keys import KeyType, PrivateKey, encode_key, generate, key_label, parse_key_type, public_id
+from ..pki.names import Address, Names, constraints_of, refusal
+from ..pki.profiles import RELAY, Profile, parse_profile
+from ..pki.values import Certificate, Issuer, Request, Validity, validity
+from ..transaction import Transaction
+from .directory import certificate_file, prepare
+from .layout import Pair, lifetime_of, pair_of
+from .pair import PreviousPair, refuse_existing_pair
+from .publish import Published, keep_fresh, refresh_superseded_crls
+from .reload import Hook, UncommittedRenewal, reload_or_restore, settle
+
+# What ``cert issue`` is asked for, checked before anything else happens.
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRequest:
+    """One certificate that is wanted."""
+
+    host: str
+    profile: Profile
+    dns_names: tuple[str, ...]
+    addresses: tuple[Address, ...]
+    lifetime: timedelta
+    key_type: KeyType
+    pair: Pair
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name and address of the certificate, as text, the host first."""
+        return tuple(dict.fromkeys((self.host, *self.dns_names, *map(str, self.addresses))))
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateOptions:
+    """What the options say of every host of one run; None means the default.
+
+    Attributes:
+        profile: its name.
+        alternatives: more names and IP addresses, wildcards allowed.
+        days: lifetime; the end of the authority may shorten it.
+        key_type: name of the new key's type.
+        directory: absolute, instead of the mail server's certificate directory.
+    """
+
+    profile: str = RELAY.name
+    alternatives: tuple[str, ...] = ()
+    days: int | None = None
+    key_type: str | None = None
+    directory: str | None = None
+
+
+def orders(
+    site: Site, hosts: Iterable[str], listing: str | None, render_options: CertificateOptions
+) -> list[CertificateRequest]:
+    """Return the orders for the hosts named, and for those of a list file.
+
+    Raises:
+        UsageError: no host at all, or a bad option.
+        NameRefusedError: a bad name.
+        DataError: a bad line of the list, by number.
+    """
+    found = [order(site, host, render_options) for host in hosts]
+    if listing:
+        found += _listed(site, listing, render_options)
+    if not found:
+        raise UsageError("cert issue", "names no host", "smtpcreds cert issue HOST")
+    return found
+
+
+def order(site: Site, host: str, render_options: CertificateOptions) -> CertificateRequest:
+    """Complete and check one order.
+
+    Raises:
+        NameRefusedError: a bad name.
+        UsageError: an unknown profile or key type, or no lifetime.
+    """
+    name = site.qualify(host)
+    if not is_qualified(name):
+        site.warn(
+            f"{name}: stands without a domain, but peers check full names; set domain in {site.settings_path}"
+        )
+    names, addresses = _alternatives(site, render_options.alternatives)
+    days = site.settings.cert.days if render_options.days is None else render_options.days
+    kind = parse_key_type(render_options.key_type or site.settings.cert.key_type)
+    place = pair_of(site, name, render_options.directory)
+    return CertificateRequest(
+        name, parse_profile(render_options.profile), names, addresses, lifetime_of(days), kind, place
+    )
+
+
+def _listed(site: Site, path: str, render_options: CertificateOptions) -> Iterator[CertificateRequest]:
+    """Yield an order for each line ``host[,names[,profile[,days]]]``; names are parted by spaces."""
+    from csv import reader
+
+    text = read_public(path).decode(errors="replace").removeprefix("\ufeff")
+    for number, row in enumerate(reader(text.splitlines()), 1):
+        cells = [cell.strip() for cell in row]
+        if not any(cells) or cells[0].startswith("#") or (number == 1 and cells[0].lower() == "host"):
+            continue
+        try:
+            yield order(site, cells[0], _line_wishes(cells, render_options))
+        except SmtpcredsError as error:
+            raise DataError(f"{path}: line {number}", str(error), error.hint) from None
+
+
+def _line_wishes(cells: list[str], render_options: CertificateOptions) -> CertificateOptions:
+    _, names, profile, days, *more = [*cells, "", "", ""]
+    if any(more):
+        raise UsageError(cells[0], "has more than four fields: host,names,profile,days")
+    if days and not days.isdecimal():
+        raise UsageError(days, "is no number of days")
+    return replace(
+        render_options,
+        alternatives=(*render_options.alternatives, *names.split()),
+        profile=profile or render_options.profile,
+        days=int(days) if days else render_options.days,
+    )
+
+
+def _alternatives(site: Site, texts: Iterable[str]) -> tuple[tuple[str, ...], tuple[Address, ...]]:
+    names: list[str] = []
+    addresses: list[Address] = []
+    for text in texts:
+        address = _address(text)
+        if address is None:
+            names.append(site.qualify(text, wildcard=True))
+        else:
+            addresses.append(address)
+    return tuple(names), tuple(addresses)
+
+
+def _address(text: str) -> Address | None:
+    try:
+        address = ip_address(text.strip("[]"))
+    except ValueError:
+        return None
+    if address.is_unspecified or address.is_multicast:
+        raise NameRefusedError(text, "is no address of one host")
+    return address
+
+
+# One batch of certificates: the intention is recorded, then files are written, then the outcome.
+#
+# Everything is in place before the mail server is told; if it can't be told, the former pairs come back.
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A certificate that is in place; ``shortened`` to the end of the authority."""
+
+    order: CertificateRequest
+    certificate: Certificate
+    shortened: bool
+
+    @property
+    def serial(self) -> str:
+        """The serial number as the inventory has it: lower-case hex."""
+        return serial_text(self.certificate.serial_number)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A host that got no certificate; nothing of it was changed."""
+
+    host: str
+    error: SmtpcredsError
+
+
+Outcome = Issued | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A certificate that is about to be signed.
+
+    Attributes:
+        order: what is wanted.
+        key: the host's, new or kept.
+        serial: never used before.
+        validity: of the certificate.
+        previous: what a renewal replaces.
+        keeps_key: the key is in place already.
+        waited: the key waited beside the pair, and waits no more once all is in place.
+    """
+
+    order: CertificateRequest
+    key: PrivateKey = field(repr=False)
+    serial: int
+    validity: Validity
+    previous: PreviousPair | None = None
+    keeps_key: bool = False
+    waited: bool = False
+
+    @property
+    def serial_text(self) -> str:
+        """The serial number as the inventory has it."""
+        return serial_text(self.serial)
+
+    @property
+    def request(self) -> Request:
+        """Whose names and key are certified."""
+        return Request(self.order.host, self.key.public_key(), self.order.dns_names, self.order.addresses)
+
+    def artifacts(self, certificate: Certificate, chain: Iterable[Certificate]) -> list[Artifact]:
+        """Return the files to be written, in their order."""
+        pair = self.order.pair
+        kept = self.previous.copies() if self.previous else []
+        key = [] if self.keeps_key else [Artifact(pair.key, encode_key(self.key))]
+        content = certificate_file(certificate, chain)
+        return [*kept, *key, Artifact(pair.certificate, content, note=self._note())]
+
+    def _note(self) -> str:
+        key = (
+            "next key" if self.waited else "same key" if self.keeps_key else f"new {key_label(self.key)} key"
+        )
+        days = round(self.order.lifetime / timedelta(days=1))
+        return f"{self.order.host}: {self.order.profile.label}, {key}, {days} days"
+
+
+Pairs = Sequence[tuple[Draft, Certificate]]
+
+
+def carry_out(
+    work: Transaction,
+    issuer: Issuer,
+    drafts: Sequence[Draft],
+    verb: str,
+    *,
+    progress: Callable[[], None] = lambda: None,
+    hook: Hook | None = None,
+    changed: bool = False,
+) -> tuple[list[Outcome], Published | None]:
+    """Sign and install the drafts; return what became of each, and the CRL if a new one was due.
+
+    Args:
+        work: where.
+        issuer: who signs.
+        drafts: may be empty; then only the CRL is looked after.
+        verb: for the record.
+        progress: called after each certificate.
+        hook: run when all is in place, and only if anything changed.
+        changed: something else did already.
+
+    Raises:
+        UnavailableError: the hook failed; the former pairs are back in place.
+        WriteError, UnsafePathError: nothing was changed.
+    """
+    authority = work.row(issuer.certificate).id
+    work.inventory.intend(_intent(work, authority, draft) for draft in drafts)
+    try:
+        pairs, refused = _sign(work, issuer, drafts, progress)
+        crl = keep_fresh(work, issuer)
+        _install(work, issuer, pairs)
+        if hook and (pairs or crl or changed):
+            reload_or_restore(work, issuer, hook, _unproven(pairs))
+    except SmtpcredsError:
+        work.recover()
+        raise
+    for draft, _ in pairs:
+        if draft.waited:
+            remove(draft.order.pair.next_key)
+    _record(work, issuer, pairs, verb)
+    if hook:
+        settle(work)
+    issued = [Issued(draft.order, certificate, draft.validity.shortened) for draft, certificate in pairs]
+    return [*issued, *refused], crl
+
+
+def _sign(
+    work: Transaction, issuer: Issuer, drafts: Sequence[Draft], progress: Callable[[], None]
+) -> tuple[Pairs, list[Refused]]:
+    """Sign each draft; one that breaks a rule is given up without harm to the others."""
+    authority = work.row(issuer.certificate).id
+    pairs: list[tuple[Draft, Certificate]] = []
+    refused: list[Refused] = []
+    for draft in drafts:
+        try:
+            signed = sign(draft.request, draft.order.profile, issuer, draft.serial, draft.validity)
+        except SmtpcredsError as error:
+            work.inventory.discard(authority, draft.serial_text, str(error))
+            refused.append(Refused(draft.order.host, error))
+        else:
+            pairs.append((draft, signed))
+        progress()
+    work.inventory.signed(authority, [_signed(*pair) for pair in pairs])
+    return pairs, refused
+
+
+def _install(work: Transaction, issuer: Issuer, pairs: Pairs) -> None:
+    if not pairs:
+        return
+    artifacts: list[Artifact | Link] = []
+    for directory in dict.fromkeys(draft.order.pair.directory for draft, _ in pairs):
+        prepare(work.site, directory)
+        artifacts += work.beside(directory)
+    for draft, certificate in pairs:
+        artifacts += draft.artifacts(certificate, issuer.path)
+    write_all(artifacts)
+    work.published()
+
+
+def _unproven(pairs: Pairs) -> list[UncommittedRenewal]:
+    renewed = ((draft, draft.previous) for draft, _ in pairs)
+    return [
+        UncommittedRenewal(draft.order.host, draft.serial_text, previous)
+        for draft, previous in renewed
+        if previous
+    ]
+
+
+def _record(work: Transaction, issuer: Issuer, pairs: Pairs, verb: str) -> None:
+    try:
+        with work.inventory.transaction():
+            work.inventory.issued(work.row(issuer.certificate).id, [draft.serial_text for draft, _ in pairs])
+            deeds = [(draft.order.host, f"serial {draft.serial_text}") for draft, _ in pairs]
+            work.record_all(verb, deeds)
+    except WriteError as error:  # no room even for this; recovery settles it from what is on disk
+        reason = "the certificates are in place, but there was no room to record it; the next command does"
+        raise WriteError(error.subject, reason, error.hint) from error
+
+
+def _intent(work: Transaction, authority: int, draft: Draft) -> Intent:
+    order, span = draft.order, draft.validity
+    return Intent(
+        authority,
+        draft.serial_text,
+        order.host,
+        order.profile.name,
+        order.names,
+        span.not_before,
+        span.not_after,
+        work.now,
+        work.site.root.record(order.pair.stem),
+    )
+
+
+def _signed(draft: Draft, certificate: Certificate) -> Signed:
+    return Signed(draft.serial_text, public_id(draft.key), encode_der(certificate))
+
+
+def issue(
+    work: Transaction,
+    orders: Sequence[CertificateRequest],
+    *,
+    force: bool = False,
+    progress: Callable[[], None] = lambda: None,
+) -> list[Outcome]:
+    """Issue certificates with new keys; each order is carried out whole or not at all.
+
+    Args:
+        work: whose authority signs.
+        orders: what is wanted.
+        force: replace valid pairs and half pairs.
+        progress: called after each certificate.
+
+    Raises:
+        MissingInputError: there is no authority.
+        SmtpcredsError: why the only order can't be carried out.
+    """
+    accepted, refused = _sorted_out(work, orders, force=force)
+    if len(orders) == 1 and refused:
+        raise refused[0].error
+    for one in refused:
+        work.note("leave", one.host, str(one.error))
+    issuer = work.issuer()
+    refresh_superseded_crls(work)
+    drafts = [_draft(work, order, issuer) for order in accepted]
+    done, _ = carry_out(work, issuer, drafts, "cert issue", progress=progress)
+    return _in_order(orders, [*done, *refused])
+
+
+def verify_permitted(order: CertificateRequest, chain: Iterable[Certificate]) -> None:
+    """Check the names of an order against the name constraints of the authorities.
+
+    Raises:
+        NameRefusedError: one is not permitted.
+    """
+    constraints = [found for ca in chain if (found := constraints_of(ca))]
+    if fault := refusal(constraints, Names((order.host, *order.dns_names), order.addresses)):
+        raise NameRefusedError(order.host, fault, "choose another name, or see: smtpcreds ca rollover --help")
+
+
+def _in_order(orders: Iterable[CertificateRequest], outcomes: Iterable[Outcome]) -> list[Outcome]:
+    hosts = {host: place for place, host in enumerate(dict.fromkeys(order.host for order in orders))}
+    return sorted(outcomes, key=lambda outcome: hosts[_host(outcome)])
+
+
+def _host(outcome: Outcome) -> str:
+    return outcome.order.host if isinstance(outcome, Issued) else outcome.host
+
+
+def _sorted_out(
+    work: Transaction, orders: Sequence[CertificateRequest], *, force: bool
+) -> tuple[list[CertificateRequest], list[Refused]]:
+    chain = work.ca.chain
+    for directory in {order.pair.directory for order in orders}:
+        work.beside(directory)
+    accepted: dict[str, CertificateRequest] = {}
+    refused: list[Refused] = []
+    for order in orders:
+        try:
+            if order.host in accepted:
+                raise UsageError(order.host, "is named twice")
+            verify_permitted(order, chain)
+            if not force:
+                refuse_existing_pair(order.pair, order.host, work.now, work.known_inventory)
+        except SmtpcredsError as error:
+            refused.append(Refused(order.host, error))
+        else:
+            accepted[order.host] = order
+    return list(accepted.values()), refused
+
+
+def _draft(work: Transaction, order: CertificateRequest, issuer: Issuer) -> Draft:
+    return Draft(order, generate(order.key_type), new_serial(), validity(work.now, order.lifetime, issuer))

@@ -1,0 +1,226 @@
+"""Where the authority and its certificates lie, how long they may live, and the way to the inventory."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ..config import MAX_DAYS, Site
+from ..errors import ExistsError, MissingInputError, SmtpcredsError, UsageError
+from ..files import check_target, exists, is_directory
+from ..inventory.inventory import open_inventory
+from ..inventory.port import Inventory
+from ..inventory.rows import AuthorityState
+from ..postgres import is_url
+
+# Where the authority and its certificates lie, and how long they may live.
+
+KEY = "ca-key.pem"
+CERTIFICATE = "ca-cert.pem"
+ROOT_KEY = "root-key.pem"
+PARENTS = "parents.pem"
+CRL = "crl.pem"
+BUNDLE = "cacert.pem"
+SUPERSEDED = "old-"
+RETIRED = "retired-"
+"""Directories below the authority's own: of those it replaced, trusted still or no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaFiles:
+    """The files of the authority; the directory appears with all of them at once."""
+
+    directory: str
+
+    @property
+    def key(self) -> str:
+        """The private key that signs."""
+        return f"{self.directory}/{KEY}"
+
+    @property
+    def certificate(self) -> str:
+        """The certificate of that key."""
+        return f"{self.directory}/{CERTIFICATE}"
+
+    @property
+    def parents(self) -> str:
+        """The certificates above it, nearest first; absent for a root."""
+        return f"{self.directory}/{PARENTS}"
+
+    @property
+    def root_key(self) -> str:
+        """The root's private key, until it is taken offline; absent where the root itself signs."""
+        return f"{self.directory}/{ROOT_KEY}"
+
+    @property
+    def crl(self) -> str:
+        """The newest CRL."""
+        return f"{self.directory}/{CRL}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Key and certificate of one host.
+
+    Attributes:
+        stem: path without ``-key.pem``, as it is on this disk.
+    """
+
+    stem: str
+
+    @property
+    def directory(self) -> str:
+        """Where both lie."""
+        return self.stem.rpartition("/")[0]
+
+    @property
+    def key(self) -> str:
+        """The private key, written first."""
+        return f"{self.stem}-key.pem"
+
+    @property
+    def certificate(self) -> str:
+        """The certificate, written last; where it is, its key is."""
+        return f"{self.stem}-cert.pem"
+
+    @property
+    def previous_key(self) -> str:
+        """The key before the last renewal."""
+        return f"{self.key}.previous"
+
+    @property
+    def previous_certificate(self) -> str:
+        """The certificate before the last renewal."""
+        return f"{self.certificate}.previous"
+
+    @property
+    def request(self) -> str:
+        """The request to another CA."""
+        return f"{self.stem}.csr"
+
+    @property
+    def next_key(self) -> str:
+        """A key that waits for its certificate while the pair is in use."""
+        return f"{self.key}.new"
+
+
+def ca_files(site: Site) -> CaFiles:
+    """Return the files of the site's authority."""
+    return CaFiles(site.ca_directory)
+
+
+def pair_of(site: Site, host: str, directory: str | None = None) -> Pair:
+    """Return the pair of a host: ``dmzmail-key.pem`` inside the domain, the full name outside it."""
+    name = host.removesuffix(f".{site.domain}") if site.domain else host
+    short = name if name and "." not in name else host
+    return Pair(f"{directory or site.certificates}/{short}")
+
+
+def lifetime_of(days: int) -> timedelta:
+    """Return the lifetime.
+
+    Raises:
+        UsageError: less than a day, or longer than X.509 can write.
+    """
+    if not 1 <= days <= MAX_DAYS:
+        raise UsageError("--days", f"takes 1 to {MAX_DAYS} days, not {days}")
+    return timedelta(days=days)
+
+
+# A single file that a person wants written somewhere.
+
+
+def verify_target(path: str | None, *, force: bool) -> None:
+    """Accept the path of a file to be written; None, which is standard output, always.
+
+    Raises:
+        ExistsError: there is one, and ``force`` is not given.
+        MissingInputError: there is no such directory.
+        UnsafePathError: a link or someone else's file stands there.
+    """
+    if path is None:
+        return
+    if not is_directory(os.path.dirname(path)):
+        raise MissingInputError(os.path.dirname(path), "is no directory")
+    if check_target(path) and not force:
+        raise ExistsError(path, "is there and was left alone", "--force to replace it")
+
+
+# The inventory, to look at it only; light enough for the quick verbs.
+
+
+def has_inventory(site: Site) -> bool:
+    """Tell whether there is an inventory to read; one that a killed run was making counts as none."""
+    try:
+        with reading(site):
+            return True
+    except MissingInputError:
+        return False
+    except SmtpcredsError:  # whoever reads it is told
+        return True
+
+
+@contextmanager
+def reading(site: Site) -> Iterator[Inventory]:
+    """Open the inventory to look at it.
+
+    Raises:
+        MissingInputError: there is none yet.
+    """
+    if not is_url(site.inventory) and not exists(site.inventory):
+        raise MissingInputError(site.inventory, "there is no inventory yet", "smtpcreds ca init")
+    with open_inventory(site.inventory, machine=site.machine, read_only=True) as inventory:
+        yield inventory
+
+
+# When something is due: past two thirds of its life, as ACME clients renew (RFC 9773 appendix A).
+#
+# Light enough for the verbs that only look.
+
+
+def is_due(begin: datetime, end: datetime, now: datetime) -> bool:
+    """Tell whether two thirds of the time from begin to end have passed."""
+    return now - begin >= (end - begin) * 2 / 3
+
+
+def warn_of_crls(site: Site, inventory: Inventory) -> None:
+    """Warn of every CRL of a signing authority that expired, or has less than a third of its life left."""
+    for authority in inventory.authorities():
+        latest = inventory.latest_crl(authority.id)
+        if authority.state is AuthorityState.CURRENT and latest:
+            _warn_of(site, authority.name, latest.this_update, latest.next_update)
+
+
+def _warn_of(site: Site, name: str, begin: datetime, end: datetime) -> None:
+    now = site.clock()
+    if end <= now:
+        site.warn(
+            f"{name}: the CRL expired on {end:%Y-%m-%d}, so mail servers that read it refuse every "
+            "certificate of this CA; sign a new one: smtpcreds ca crl"
+        )
+    elif is_due(begin, end, now):
+        site.warn(f"{name}: the CRL expires on {end:%Y-%m-%d}; sign a new one: smtpcreds ca crl")
+
+
+# A disagreement, and the command that ends it.
+
+CURE_ALL = "smtpcreds ca crl"
+"""Settles what was interrupted, signs a CRL, and installs it with bundle and links in every directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong with which file, host or authority; ``cure`` is a command, or says where to look."""
+
+    subject: str
+    fault: str
+    cure: str
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.fault}; cure: {self.cure}"
+
+
+def as_finding(error: SmtpcredsError) -> Finding:
+    """Return the finding that an error of ours is, where it stops one comparison only."""
+    return Finding(error.subject, error.reason, error.hint or "look at it")

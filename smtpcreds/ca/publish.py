@@ -1,0 +1,227 @@
+"""CRLs signed in time, those of superseded CAs too, and brought to every directory with the CA bundle."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ..config import Site
+from ..errors import DataError, MissingInputError, SmtpcredsError, UsageError
+from ..files import check_directory, read_private, sweep, write_all
+from ..inventory.port import Inventory
+from ..model import Artifact, Link
+from ..pki.crl import may_sign_crls, read_crl
+from ..pki.names import title
+from ..pki.values import Issuer
+from ..transaction import Transaction
+from .authority import CA, Listed, SupersededCA
+from .crl import NewCrl, crl_is_due, crl_is_stale, next_crl, record_crl
+from .directory import directories, trust_changes
+from .layout import lifetime_of, reading
+from .reload import Hook, owe, tell
+from .state import row_of
+
+# The CRLs beside the certificates, in every directory that holds some; and the CA bundle with them.
+
+Missing = dict[str, list[Artifact | Link]]
+"""Directory to what it lacks of bundle, CRLs and links."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A CRL that is in place: itself, where it is kept, and its copies beside certificates."""
+
+    crl: NewCrl
+    path: str
+    copies: tuple[str, ...]
+
+
+def publish(
+    work: Transaction, issuer: Issuer, *, number: int | None = None, lifetime: timedelta | None = None
+) -> Published:
+    """Sign a CRL, install it with the authority and beside its certificates, and record it.
+
+    Args:
+        work: where.
+        issuer: whose CRL.
+        number: taken already; None takes the next one.
+        lifetime: None is that of the configuration.
+    """
+    certificate = issuer.certificate
+    authority = work.row(certificate)
+    crl = next_crl(work.site, work.inventory, authority, issuer, number=number, lifetime=lifetime)
+    lists = work.ca.crl_lists({certificate: crl.pem})
+    beside = _missing(work, lists)
+    _clean(beside)
+    kept = work.ca.files_of(certificate).crl
+    write_all([Artifact(kept, crl.pem), *_all(beside)])
+    work.published()
+    record_crl(work.inventory, authority, crl)
+    name = next(item.name for item in lists if item.issuer == certificate)
+    return Published(crl, kept, tuple(f"{directory}/{name}" for directory in beside))
+
+
+def keep_fresh(work: Transaction, issuer: Issuer) -> Published | None:
+    """Sign and install a CRL if there is none, if it is due, or if it is a day old."""
+    is_stale = crl_is_stale(work.site, work.inventory, work.ca, work.row(issuer.certificate))
+    return publish(work, issuer) if is_stale else None
+
+
+def refresh_superseded_crls(
+    work: Transaction, *, every: bool = False, lifetime: timedelta | None = None
+) -> list[Published]:
+    """Sign the CRLs of superseded CAs that are due, since an expired one stops all mail; return them.
+
+    A superseded CA whose key can't be used gets a warning: the authority that signs goes on without it.
+
+    Args:
+        work: where; its passphrase opens the keys of superseded CAs too.
+        every: also those that are not due.
+        lifetime: None is that of the configuration.
+    """
+    done = []
+    for superseded_ca in work.ca.superseded_cas:
+        if _lives(work.site, superseded_ca) and (
+            every or _superseded_is_due(work.site, work.inventory, work.ca, superseded_ca)
+        ):
+            try:
+                done.append(publish(work, work.issuer(superseded_ca.files), lifetime=lifetime))
+            except SmtpcredsError as error:
+                work.warn(f"{error}; the CRL of this old authority was not signed anew")
+    return done
+
+
+def superseded_crls_are_due(site: Site, inventory: Inventory, ca: CA) -> bool:
+    """Tell whether any superseded CA needs a new CRL."""
+    return any(
+        _lives(site, superseded_ca) and _superseded_is_due(site, inventory, ca, superseded_ca)
+        for superseded_ca in ca.superseded_cas
+    )
+
+
+def stale_copies(work: Transaction) -> Missing:
+    """Return the directories that lack something of what the authority has, with what they lack."""
+    found = _missing(work, work.ca.crl_lists())
+    return {directory: artifacts for directory, artifacts in found.items() if artifacts}
+
+
+def copy(beside: Missing) -> None:
+    """Install what the directories lack."""
+    _clean(beside)
+    write_all(list(_all(beside)))
+
+
+def _superseded_is_due(site: Site, inventory: Inventory, ca: CA, superseded_ca: SupersededCA) -> bool:
+    row = row_of(inventory, superseded_ca.certificate)
+    return row is None or crl_is_due(site, inventory, ca, row)
+
+
+def _lives(site: Site, superseded_ca: SupersededCA) -> bool:
+    """Tell whether a superseded CA can need a CRL: it has not expired, and may sign one."""
+    return superseded_ca.certificate.not_valid_after_utc > site.clock() and may_sign_crls(
+        superseded_ca.certificate
+    )
+
+
+def _missing(work: Transaction, lists: Iterable[Listed]) -> Missing:
+    """Return what each directory lacks; of those that others can change, warn."""
+    ca, belonging = work.ca, tuple(lists)
+    found: Missing = {}
+    for directory in directories(work.site, work.inventory):
+        try:
+            check_directory(directory)
+            found[directory] = trust_changes(directory, ca.trusted, belonging, ca.distrusted)
+        except SmtpcredsError as error:
+            work.warn(f"{error}; no CRL was installed in {directory}")
+    return found
+
+
+def _clean(directories: Iterable[str]) -> None:
+    for directory in directories:
+        sweep(directory)
+
+
+def _all(beside: Missing) -> Iterator[Artifact | Link]:
+    return (artifact for artifacts in beside.values() for artifact in artifacts)
+
+
+# A fresh CRL on request, and a look at the one there is.
+
+
+@dataclass(frozen=True, slots=True)
+class CrlWish:
+    """What ``ca crl`` is asked for.
+
+    Attributes:
+        days: lifetime; None is that of the configuration.
+        copy: absolute path of one more copy, mode 0644.
+        der: write that copy as DER.
+    """
+
+    days: int | None = None
+    copy: str | None = None
+    der: bool = False
+
+    def __post_init__(self) -> None:
+        if self.days is not None:
+            lifetime_of(self.days)
+        if self.der and self.copy is None:
+            raise UsageError("--der", "is the form of a copy", "add --to FILE; mail servers read PEM")
+
+
+@dataclass(frozen=True, slots=True)
+class CrlStanding:
+    """What the CRL on disk says."""
+
+    path: str
+    number: int | None
+    this_update: datetime
+    next_update: datetime | None
+    count: int
+
+
+def refresh_crl(work: Transaction, wish: CrlWish, *, hook: Hook | None = None) -> Published:
+    """Sign a fresh CRL of the authority and of each superseded CA, and install them beside certificates.
+
+    Raises:
+        MissingInputError: there is no authority.
+        DataError: its certificate does not allow it to sign CRLs.
+    """
+    certificate = work.ca.chain[0]
+    if not may_sign_crls(certificate):
+        reason = "may not sign CRLs (keyUsage lacks cRLSign)"
+        raise DataError(title(certificate), reason, "smtpcreds ca rollover makes one that may")
+    lifetime = None if wish.days is None else lifetime_of(wish.days)
+    issuer = work.issuer()
+    owe(work, hook)
+    refresh_superseded_crls(work, every=True, lifetime=lifetime)
+    done = publish(work, issuer, lifetime=lifetime)
+    if wish.copy:
+        write_all([Artifact(wish.copy, done.crl.der if wish.der else done.crl.pem, 0o644)])
+    work.record("ca crl", work.row(certificate).name, f"number {done.crl.number}")
+    tell(work, hook)
+    return done
+
+
+def standing_crl(site: Site) -> CrlStanding:
+    """Return what the authority's CRL says; no key is touched.
+
+    Raises:
+        MissingInputError: there is no authority, or no CRL.
+        DataError: the file is damaged, or of another authority.
+    """
+    ca = CA(site)
+    issuer, path = ca.certificate, ca.files.crl
+    try:
+        found = read_crl(read_private(path), path, issuer)
+    except MissingInputError as error:
+        raise MissingInputError(path, error.reason, "smtpcreds ca crl") from None
+    return CrlStanding(path, found.number, found.this_update, found.next_update, found.count)
+
+
+def is_current(site: Site) -> bool:
+    """Tell whether the CRL is the newest, and has more than a third of its life left."""
+    ca = CA(site)
+    with reading(site) as inventory:
+        authority = row_of(inventory, ca.certificate)
+        due = authority is None or crl_is_due(site, inventory, ca, authority)
+        return not due and not superseded_crls_are_due(site, inventory, ca)

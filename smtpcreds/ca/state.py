@@ -1,0 +1,164 @@
+"""The authority's rows in the inventory, and the record of what was done."""
+
+from collections.abc import Iterable
+
+from ..config import Site
+from ..files import actor, audit_to_syslog, read_if_there, sweep, write_all
+from ..inventory.port import Inventory
+from ..inventory.rows import AuthorityRow, AuthorityState, CertificateRow, Event
+from ..pki.chains import climb
+from ..pki.crl import read_crl
+from ..pki.describe import fingerprint
+from ..pki.encoding import encode_der, parse_certificate
+from ..pki.keys import public_id
+from ..pki.names import title
+from ..pki.values import Certificate, key_identifier
+from .authority import CA
+from .crl import owed
+from .directory import refresh_trust_directories, trust
+from .layout import Pair
+from .pair import certificate_in_place, key_id, put_in_place, read_previous_pair
+
+
+def ensure_authority(site: Site, inventory: Inventory, ca: CA, certificate: Certificate) -> AuthorityRow:
+    """Return the row of an authority of ours, made now if it is new; it counts on from its CRL on disk."""
+    known = row_of(inventory, certificate)
+    return known or _added(
+        site, inventory, certificate, AuthorityState.CURRENT, _crl_number(ca.files_of(certificate).crl)
+    )
+
+
+def ensure_external_authority(site: Site, inventory: Inventory, ca: Certificate) -> AuthorityRow:
+    """Return the inventory's row of a CA, made now as another's if it is new."""
+    return row_of(inventory, ca) or _added(site, inventory, ca, AuthorityState.FOREIGN, 0)
+
+
+def row_of(inventory: Inventory, certificate: Certificate) -> AuthorityRow | None:
+    """Return the inventory's row of a CA, or None."""
+    der = encode_der(certificate)
+    return next((row for row in inventory.authorities() if row.der == der), None)
+
+
+def recover_authorities(site: Site, inventory: Inventory, ca: CA) -> None:
+    """Record what a killed run changed about authorities: their directories say what is so."""
+    if not ca.is_there:
+        return
+    own = ca.certificate
+    if row_of(inventory, own) is None:
+        ensure_authority(site, inventory, ca, own)
+        refresh_trust_directories(site, inventory, ca)
+        record_all(site, inventory, "ca recorded", [(title(own), "after an interrupted run")])
+        site.warn(f"{title(own)}: this authority was not in the inventory; an interrupted run is completed")
+    for superseded_ca in ca.retired:
+        row = row_of(inventory, superseded_ca.certificate)
+        if row and row.state is AuthorityState.CURRENT:
+            refresh_trust_directories(site, inventory, ca)
+            inventory.retire_authority(row.id)
+            record_all(site, inventory, "ca retire", [(row.name, "after an interrupted run")])
+            site.warn(f"{row.name}: an interrupted run began to retire this authority; it is completed")
+
+
+def record_all(site: Site, inventory: Inventory, what: str, deeds: Iterable[tuple[str, str]]) -> None:
+    """Write an event for each subject and detail to the inventory and to syslog's authpriv."""
+    who, now, listed = actor(), site.clock(), list(deeds)
+    inventory.event(*(Event(now, who, what, subject, detail) for subject, detail in listed))
+    audit_to_syslog(what, listed)
+
+
+def _added(
+    site: Site, inventory: Inventory, ca: Certificate, state: AuthorityState, crl_number: int
+) -> AuthorityRow:
+    return inventory.add_authority(
+        title(ca),
+        ski=key_identifier(ca).hex(),
+        der=encode_der(ca),
+        created=site.clock(),
+        crl_number=crl_number,
+        state=state,
+    )
+
+
+def _crl_number(path: str) -> int:
+    content = read_if_there(path)
+    number = None if content is None else read_crl(content, path, None).number
+    return 1 if number is None else number
+
+
+# What a killed run left: completed where the new key is in place, given up where the former pair still is.
+#
+# Keys are written before certificates, so the key decides. Where a renewal keeps the key, the certificate
+# does: as long as the former one is in place, nothing has changed. Answers of other CAs are completed.
+
+
+def recover(site: Site, inventory: Inventory, ca: CA) -> list[CertificateRow]:
+    """Settle what is pending, and tell of a CRL that is still to be signed; return what was completed.
+
+    Files that another host of a shared inventory began to write are left to that host.
+    """
+    ours = [row for row in inventory.authorities() if row.state is not AuthorityState.FOREIGN]
+    completed = []
+    for row in inventory.pending():
+        if row.is_on(site.machine) or row.fingerprint is None or not row.directory:
+            if _recover_one(site, inventory, ca, row, is_ours=any(row.authority == own.id for own in ours)):
+                completed.append(row)
+        else:
+            site.warn(
+                f"{row.host}: an interrupted run on {row.machine} began certificate {row.serial}; "
+                "the next command that signs there settles it"
+            )
+    for authority in ours:
+        if authority.state is AuthorityState.CURRENT and owed(inventory, authority):
+            site.warn(
+                f"{authority.name}: an interrupted run did not finish its CRL; "
+                "the next command that signs does, or: smtpcreds ca crl"
+            )
+    return completed
+
+
+def _recover_one(site: Site, inventory: Inventory, ca: CA, row: CertificateRow, *, is_ours: bool) -> bool:
+    pair = Pair(site.root.locate(row.directory))
+    if row.directory:
+        sweep(pair.directory)
+    if row.fingerprint is None:
+        _give_up(site, inventory, row, "interrupted before it was signed")
+    elif not row.directory:
+        inventory.issued(row.authority, [row.serial])
+    elif is_ours and _previous_stands(pair, row):
+        _give_up(site, inventory, row, "interrupted before it replaced the former one")
+    elif _complete(inventory, ca, row, pair):
+        inventory.issued(row.authority, [row.serial])
+        site.warn(
+            f"{row.host}: an interrupted run left its certificate unfinished; it is in place now, "
+            "and the mail server has to read it: reload it"
+        )
+        return True
+    else:
+        _give_up(site, inventory, row, "interrupted before its key was in place")
+    return False
+
+
+def _previous_stands(pair: Pair, row: CertificateRow) -> bool:
+    """Tell whether a whole pair with the key of the renewed certificate, but not that one, is in place."""
+    if key_id(pair.key) != row.key_id:
+        return False
+    found = certificate_in_place(read_previous_pair(pair))
+    return found is not None and public_id(found) == row.key_id and fingerprint(found) != row.fingerprint
+
+
+def _complete(inventory: Inventory, ca: CA, row: CertificateRow, pair: Pair) -> bool:
+    certificate = parse_certificate(inventory.der(row.authority, row.serial), row.host)
+    own = ca.trusted if ca.is_there else ()
+    others = (parse_certificate(other.der, other.name) for other in inventory.authorities())
+    above = climb(certificate, (*own, *others))[1:]
+    if not put_in_place(pair, certificate, above):
+        return False
+    write_all(trust(pair.directory, (*own, *above)))
+    return True
+
+
+def _give_up(site: Site, inventory: Inventory, row: CertificateRow, why: str) -> None:
+    inventory.discard(row.authority, row.serial, why)
+    site.warn(
+        f"{row.host}: an interrupted run began a certificate and ended {why.removeprefix('interrupted ')}; "
+        "it was given up"
+    )

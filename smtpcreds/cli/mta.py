@@ -1,0 +1,386 @@
+"""``smtpcreds mta``: the files of mail programs."""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .framework import Session, Verb, noun, pass_session
+
+if TYPE_CHECKING:
+    from ..config import Site
+    from ..deploy.facts import RenderOptions
+    from ..mta.program import Facts, Include, Program, Rendered
+    from ..secret import Secret
+
+
+mta = noun(
+    "mta",
+    "The files by which mail programs use certificates and accounts.",
+    {
+        "list": ("mta", "list_", "List the mail programs, each in one role."),
+        "render": ("mta", "render", "Print a program's files, or write them below a directory."),
+        "diff": ("mta", "diff", "Show how the files on disk would change."),
+        "apply": ("mta", "apply", "Write a program's files, and with --run make them effective."),
+        "check": ("mta", "check", "Check that the files are right, included and effective."),
+    },
+)
+
+
+# ``smtpcreds mta list``.
+
+
+@click.command("list", cls=Verb)
+@pass_session
+def list_(session: Session) -> None:
+    """List the mail programs, each in one role."""
+    from ..mta.programs import PROGRAMS
+
+    programs = PROGRAMS.values()
+    width = max(map(len, PROGRAMS))
+    session.show(
+        {
+            "programs": [
+                {"name": p.NAME, "role": p.ROLE.value, "title": p.TITLE, "choices": sorted(p.VARIANTS)}
+                for p in programs
+            ]
+        },
+        [
+            f"{p.NAME:{width}}  {p.TITLE}"
+            + (f"; --with {', '.join(sorted(p.VARIANTS))}" if p.VARIANTS else "")
+            for p in programs
+        ],
+    )
+
+
+# What the verbs of ``mta`` take: a program, and what its files are to say.
+
+_CLIENT_OPTIONS = (
+    click.option(
+        "--account", metavar="NAME[@REALM]", help="What a client host logs in as; default: maildroid."
+    ),
+    click.option("--password", metavar="SOURCE", help="Its secret, where there is no account database."),
+    click.option(
+        "--mechanism", "mechanisms", multiple=True, metavar="M", help="A mechanism to offer or try."
+    ),
+    click.option("--plaintext", is_flag=True, help="Also PLAIN and LOGIN, inside TLS only."),
+    click.option("--external", is_flag=True, help="Also EXTERNAL: log in by client certificate."),
+    click.option(
+        "--access", multiple=True, metavar="RULE", help="A line of the access map: 'TAG:SUBJECT VALUE'."
+    ),
+    click.option("--authinfo-map", is_flag=True, help="FEATURE(authinfo) instead of default-auth-info."),
+    click.option(
+        "--with",
+        "choices",
+        multiple=True,
+        metavar="CHOICE",
+        help="One of the choices that 'mta list' shows for PROGRAM.",
+    ),
+    click.option("--port", type=click.IntRange(1, 65535), help="The hub's port, for clients; default: 25."),
+)
+_OPTIONS = (
+    click.argument("name", metavar="PROGRAM"),
+    click.option("--host", metavar="NAME", help="The host that the files are for; default: this one."),
+    click.option("--hub", metavar="NAME", help="The hub, instead of the configured one."),
+    *_CLIENT_OPTIONS,
+    click.option("--saslauthd", is_flag=True, help="Accounts are login accounts, asked of saslauthd (PAM)."),
+    click.option("--role", metavar="ROLE", help="That the hub reads accounts in PostgreSQL as."),
+    click.option(
+        "--role-password", metavar="SOURCE", help="Where its password comes from; default: the installed one."
+    ),
+    click.option(
+        "--relay-certificates", is_flag=True, help="Relay for every certificate of the CA, without AUTH."
+    ),
+    click.option(
+        "--relay-host",
+        "relay_hosts",
+        multiple=True,
+        metavar="HOST",
+        help="Relay for HOST by its certificate.",
+    ),
+    click.option("--fingerprint", metavar="HEX", help="SHA-256 of the hub's certificate."),
+)
+
+
+def program_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a verb the argument PROGRAM and the options of :func:`asked`."""
+    return reduce(lambda wrapped, option: option(wrapped), reversed(_OPTIONS), command)
+
+
+def client_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a verb those options that say something of a client host."""
+    return reduce(lambda wrapped, option: option(wrapped), reversed(_CLIENT_OPTIONS), command)
+
+
+def asked(session: Session, name: str, **options: Any) -> "tuple[Site, Program, Facts]":
+    """Return the site, the program, and what it is told.
+
+    Raises:
+        UsageError: an unknown program, or a choice that it does not know.
+        SmtpcredsError: see :func:`smtpcreds.deploy.facts.gather`.
+    """
+    from ..deploy.facts import gather
+    from ..mta.programs import program_named
+
+    program = program_named(name)
+    site = session.site()
+    return site, program, gather(site, program, wishes_of(**options))
+
+
+def wishes_of(
+    *, password: str | None, role: str | None = None, role_password: str | None = None, **options: Any
+) -> "RenderOptions":
+    """Return the options of a verb as wishes; the secrets' sources are parsed now."""
+    from ..deploy.facts import RenderOptions
+
+    variants = frozenset(
+        [*options.pop("choices"), *(["authinfo-map"] if options.pop("authinfo_map") else [])]
+    )
+    return RenderOptions(
+        **options,
+        role=role,
+        secret=_secret(password),
+        role_password=_role_password(role_password, role),
+        variants=variants,
+    )
+
+
+def _secret(source: str | None) -> "Callable[[], Secret] | None":
+    """Return the question for a secret that exists already; it is asked once."""
+    from functools import cache
+
+    from ..sources import Context, parse_source, resolve
+
+    if source is None:
+        return None
+    parsed = parse_source(source)
+    return cache(lambda: resolve(parsed, Context("secret of the account")))
+
+
+def _role_password(source: str | None, role: str | None) -> "Secret | None":
+    if source is None:
+        return None
+    from .secrets import role_password
+
+    return role_password(source, role or "root")
+
+
+# ``smtpcreds mta diff`` and ``check``; their answer "no" is exit status 1.
+
+
+@click.command(cls=Verb)
+@program_options
+@pass_session
+def diff(session: Session, /, **options: Any) -> None:
+    """Show how the files of PROGRAM on disk would change, as a unified diff without secrets.
+
+    In a file with secrets, lines that are not ours are not shown. The exit status is 1 if anything differs.
+    """
+    from ..deploy.files import differences, file_statuses
+
+    site, program, facts = asked(session, **options)
+    found = differences(file_statuses(site, program, facts))
+    session.show(
+        {
+            "program": program.NAME,
+            "different": bool(found),
+            "files": [{"path": d.path, "status": d.status.value, "diff": d.lines} for d in found],
+        },
+        (line for difference in found for line in difference.lines),
+    )
+    if found:
+        raise click.exceptions.Exit(1)
+
+
+@click.command(cls=Verb)
+@program_options
+@pass_session
+def check(session: Session, /, **options: Any) -> None:
+    """Check that the files of PROGRAM are what they should be, included, and effective.
+
+    The exit status is 1 if anything is wrong.
+    """
+    from ..deploy.check import inspect
+    from ..deploy.files import file_statuses
+
+    site, program, facts = asked(session, **options)
+    found = inspect(site, program, facts, file_statuses(site, program, facts))
+    session.show(
+        {
+            "program": program.NAME,
+            "host": facts.host,
+            "ok": not found,
+            "findings": [{"path": f.path, "what": f.what, "hint": f.hint} for f in found],
+        },
+        [line for f in found for line in (f"BAD  {f.path} {f.what}", f"     {f.hint}")]
+        or [f"ok   {program.NAME} on {facts.host}"],
+    )
+    if found:
+        raise click.exceptions.Exit(1)
+
+
+# What people and JSON are told of what is left to do by hand.
+
+
+def remaining_row(
+    includes: "Iterable[Include]", commands: Iterable[str], usage: Iterable[str] = ()
+) -> dict[str, object]:
+    """Return what JSON tells."""
+    return {
+        "include": [{"file": i.path, "lines": i.text, "where": i.where} for i in includes if i.text],
+        "commands": list(commands),
+        "usage": list(usage),
+    }
+
+
+def remaining_lines(
+    includes: "Iterable[Include]",
+    commands: Iterable[str],
+    usage: Iterable[str] = (),
+    then: str = "then run:",
+) -> Iterator[str]:
+    """Yield what a person is told: lines to add, and commands, each ready to be copied."""
+    for include in includes:
+        if not include.text:
+            continue
+        yield f"add to {include.path}{include.where and f', {include.where}'}:"
+        yield from (f"  {line}" for line in include.text)
+    for heading, lines in ((then, list(commands)), ("use it as:", list(usage))):
+        if lines:
+            yield heading
+            yield from (f"  {line}" for line in lines)
+
+
+# ``smtpcreds mta apply``.
+
+
+@click.command(cls=Verb)
+@program_options
+@click.option("--run", is_flag=True, help="Run the commands that make the files effective.")
+@click.option(
+    "--force", is_flag=True, help="Replace files that smtpcreds did not write, or that were edited."
+)
+@pass_session
+def apply(session: Session, /, run: bool, force: bool, **options: Any) -> None:
+    """Write the files of PROGRAM where it looks for them.
+
+    Files that are right already are left alone, and so are those of others.
+    """
+    from ..deploy.apply import apply as carry_out
+
+    site, program, facts = asked(session, **options)
+    applied = session.run(site, lambda work: carry_out(work, program, facts, force=force, run=run))
+    if applied is None:
+        return
+    usage = program.work(facts).usage
+    session.show(
+        {
+            "program": program.NAME,
+            "host": facts.host,
+            "changed": any(written for _, written in applied.files),
+            "files": [{"path": path, "written": written} for path, written in applied.files],
+            "ran": applied.ran,
+            **remaining_row(applied.includes, applied.commands, usage),
+        },
+        [
+            f"{program.NAME}: files for {facts.host}",
+            *(
+                f"  {session.described(p)}{'' if written else '  (unchanged)'}"
+                for p, written in applied.files
+            ),
+            *(f"ran: {command}" for command in applied.ran),
+            *remaining_lines(applied.includes, applied.commands, usage, "then run, or let --run do it:"),
+        ],
+    )
+
+
+# ``smtpcreds mta render``.
+
+
+@click.command(cls=Verb)
+@program_options
+@click.option("--to", "target", metavar="DIR", help="Write the files below DIR, as they lie on the host.")
+@click.option("--reveal", is_flag=True, help="Print secrets too.")
+@click.option("--force", is_flag=True, help="Replace other files below DIR.")
+@pass_session
+def render(session: Session, /, target: str | None, reveal: bool, force: bool, **options: Any) -> None:
+    """Print the files of PROGRAM, their secrets left out, or write them below a directory."""
+    from ..mta.program import masked, octets
+
+    site, program, facts = asked(session, **options)
+    if target:
+        _copy(session, site, program, facts, session.absolute(target), force=force)
+        return
+    rendered = program.render(facts)
+    if reveal:
+        session.reveal(b"\n".join(_heading(r).encode() + b"\n" + octets(_text(r)) for r in rendered))
+        return
+    work = program.work(facts)
+    session.show(
+        {
+            "program": program.NAME,
+            "host": facts.host,
+            "files": [_row(item) for item in rendered],
+            **remaining_row(work.includes, work.commands, work.usage),
+        },
+        [*_lines(rendered, masked), *remaining_lines(work.includes, work.commands, work.usage)],
+    )
+
+
+def _copy(
+    session: Session, site: "Site", program: "Program", facts: "Facts", directory: str, *, force: bool
+) -> None:
+    """Write the files below a directory, and tell what to do with them."""
+    from ..deploy.files import copy_to
+
+    written = session.run(
+        site, lambda work: copy_to(work, program, facts, directory, force=force), state=False
+    )
+    if written is None:
+        return
+    work = program.work(facts)
+    session.show(
+        {
+            "program": program.NAME,
+            "host": facts.host,
+            "files": [standing.path for standing in written],
+            **remaining_row(work.includes, work.commands, work.usage),
+        },
+        [
+            f"{program.NAME}: files for {facts.host}",
+            *(f"  {session.described(standing.path)}" for standing in written),
+            f"next: carry what is below {directory} to {facts.host}, with owners and modes; there",
+            *remaining_lines(work.includes, work.commands, work.usage),
+        ],
+    )
+
+
+def _lines(rendered: "tuple[Rendered, ...]", shown: Any) -> Iterator[str]:
+    for item in rendered:
+        yield _heading(item)
+        yield shown(_text(item)).decode(errors="backslashreplace")
+
+
+def _heading(item: "Rendered") -> str:
+    return f"==> {item.path}  {item.mode:04o} {item.user}:{item.group}"
+
+
+def _text(item: "Rendered") -> Any:
+    from ..deploy.files import wanted_text
+
+    return wanted_text(item)
+
+
+def _row(item: "Rendered") -> dict[str, object]:
+    from ..mta.program import Map, is_secret, masked
+
+    content = _text(item)
+    return {
+        "path": item.path,
+        "mode": f"{item.mode:04o}",
+        "owner": f"{item.user}:{item.group}",
+        "kind": "map" if isinstance(item, Map) else "text",
+        "secret": is_secret(content),
+        "content": masked(content).decode(errors="backslashreplace"),
+    }

@@ -1,0 +1,366 @@
+"""What the administrator wants (smtpcreds.toml), what this host is called, and where things lie."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, NamedTuple, get_type_hints
+
+from .errors import ConfigError, NameRefusedError, UsageError
+from .model import Root
+from .names import is_qualified, parse_host
+from .postgres import is_postgres, is_url, parse_url
+
+# smtpcreds.toml as frozen settings: every key has a default, an unknown key gets a suggestion.
+
+DEFAULT_PATH = "/etc/smtpcreds/smtpcreds.toml"
+MAX_DAYS = 999_999
+"""Lifetimes end long before the year 9999, the last that X.509 can write."""
+
+
+class CaSettings(NamedTuple):
+    """Table ``[ca]``: how ``ca init`` makes the authority, and where its passphrase comes from."""
+
+    name: str = ""
+    organization: str = ""
+    key_type: str = "p256"
+    days: int = 3650
+    passphrase: str = ""
+    name_constraints: bool = True
+    permitted_domains: tuple[str, ...] = ()
+
+
+class CertSettings(NamedTuple):
+    """Table ``[cert]``: defaults of ``cert issue``."""
+
+    directory: str = "/etc/mail/certs"
+    days: int = 365
+    key_type: str = "p256"
+    crl_days: int = 30
+
+
+class SaslSettings(NamedTuple):
+    """Table ``[sasl]``: the account database of the relay."""
+
+    database: str = "/etc/sasldb2"
+    copies: tuple[str, ...] = ()
+    realm: str = ""
+    account: str = "maildroid"
+    format: str = ""
+    owner: str = ""
+    group: str = ""
+    mode: str = "0600"
+
+
+class MtaSettings(NamedTuple):
+    """Table ``[mta]``: what the mail programs' files say beyond what follows from the rest."""
+
+    mechanisms: tuple[str, ...] = ()
+    plaintext: bool = False
+    external: bool = False
+    saslauthd: bool = False
+    relay_certificates: bool = False
+    relay_hosts: tuple[str, ...] = ()
+    access: tuple[str, ...] = ()
+    authinfo_map: bool = False
+    port: int = 25
+    choices: tuple[str, ...] = ()
+
+
+class Settings(NamedTuple):
+    """The whole file.
+
+    Attributes:
+        domain: what a short host name is completed with; also the CA's permitted domain.
+        hub: the relay's host name; its full form is the default realm, sendmail's ``$j``.
+        state: directory of the CA and the inventory.
+        inventory: URL of a PostgreSQL database that several hosts share; empty for a file of this host alone.
+    """
+
+    domain: str = ""
+    hub: str = ""
+    state: str = "/var/lib/smtpcreds"
+    inventory: str = ""
+    ca: CaSettings = CaSettings()
+    cert: CertSettings = CertSettings()
+    sasl: SaslSettings = SaslSettings()
+    mta: MtaSettings = MtaSettings()
+
+
+TABLES: dict[str, type[CaSettings | CertSettings | SaslSettings | MtaSettings]] = {
+    "ca": CaSettings,
+    "cert": CertSettings,
+    "sasl": SaslSettings,
+    "mta": MtaSettings,
+}
+
+
+def parse_settings(text: str, path: str) -> Settings:
+    """Read TOML.
+
+    Raises:
+        ConfigError: the line that is no TOML, an unknown key with the nearest known one, or a value of
+            the wrong type.
+    """
+    import tomllib
+
+    try:
+        given = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(path, f"is not TOML: {error}") from None
+    tables = {name: _table(kind, given.pop(name, {}), path, f"{name}.") for name, kind in TABLES.items()}
+    top = _checked(Settings, given, path, "")
+    settings = Settings(**top, **tables)
+    if settings.sasl.copies and is_url(settings.sasl.database):
+        raise ConfigError(path, "sasl.copies: are of a file, and sasl.database is a URL")
+    return settings
+
+
+def _table(kind: type[Any], given: object, path: str, prefix: str) -> Any:
+    if not isinstance(given, dict):
+        raise ConfigError(path, f"{prefix[:-1]}: is a table; write [{prefix[:-1]}]")
+    return kind(**_checked(kind, given, path, prefix))
+
+
+def _checked(kind: type[Any], given: Mapping[str, object], path: str, prefix: str) -> dict[str, Any]:
+    types = get_type_hints(kind)
+    for key, value in given.items():
+        if key not in types:
+            raise ConfigError(path, f"{prefix}{key}: unknown key", _suggestion(key, prefix, kind))
+        if not _KINDS[types[key]][1](value):
+            raise ConfigError(path, f"{prefix}{key}: takes {_KINDS[types[key]][0]}, not {value!r}")
+        if fault := _RULES.get(prefix + key, _no_fault)(value):
+            raise ConfigError(path, f"{prefix}{key}: {fault}")
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+
+
+_KINDS: dict[Any, tuple[str, Callable[[object], bool]]] = {
+    str: ("a string", lambda value: isinstance(value, str)),
+    int: ("a whole number", lambda value: type(value) is int),
+    bool: ("true or false", lambda value: isinstance(value, bool)),
+    tuple[str, ...]: (
+        "a list of strings",
+        lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
+    ),
+}
+
+
+def _no_fault(_: object) -> str | None:
+    return None
+
+
+def _place_fault(value: Any) -> str | None:
+    return None if value.startswith("/") else f"takes an absolute path, not {value!r}"
+
+
+def _places_fault(value: Any) -> str | None:
+    return next(filter(None, map(_place_fault, value)), None)
+
+
+def _database_fault(value: Any) -> str | None:
+    """Accept a path, or a URL; of what kind the database may be is known where it is opened."""
+    return _url_fault(value) if is_postgres(value) else None if is_url(value) else _place_fault(value)
+
+
+def _inventory_fault(value: Any) -> str | None:
+    return _url_fault(value) if value else None
+
+
+def _url_fault(value: Any) -> str | None:
+    try:
+        parse_url(value)
+    except UsageError as error:
+        return str(error)
+    return None
+
+
+def _days_fault(value: Any) -> str | None:
+    return None if 1 <= value <= MAX_DAYS else f"takes 1 to {MAX_DAYS} days, not {value}"
+
+
+def _host_fault(value: Any) -> str | None:
+    try:
+        for name in [value] if isinstance(value, str) else value:
+            if name:
+                parse_host(name)
+    except NameRefusedError as error:
+        return str(error)
+    return None
+
+
+def _port_fault(value: Any) -> str | None:
+    return None if 1 <= value <= 65535 else f"takes a port from 1 to 65535, not {value}"
+
+
+_RULES: dict[str, Callable[[Any], str | None]] = {
+    "domain": _host_fault,
+    "hub": _host_fault,
+    "state": _place_fault,
+    "inventory": _inventory_fault,
+    "ca.days": _days_fault,
+    "ca.permitted_domains": _host_fault,
+    "cert.directory": _place_fault,
+    "cert.days": _days_fault,
+    "cert.crl_days": _days_fault,
+    "sasl.database": _database_fault,
+    "sasl.copies": _places_fault,
+    "mta.relay_hosts": _host_fault,
+    "mta.port": _port_fault,
+}
+"""What is wrong with a value of the right type, by key."""
+
+
+def _suggestion(key: str, prefix: str, kind: type[Any]) -> str:
+    from difflib import get_close_matches
+
+    known = [prefix + name for name in kind._fields]
+    everywhere = known + [f"{name}.{key}" for name, table in TABLES.items() for key in table._fields]
+    near = get_close_matches(prefix + key, everywhere, 1, 0.6)
+    elsewhere = [full for full in everywhere if full.rpartition(".")[2] == key]
+    if near or elsewhere:
+        return f"did you mean {(near or elsewhere)[0]}?"
+    return f"known keys here: {', '.join(known)}"
+
+
+# What this host is called, asked as sendmail and Debian's tools ask.
+
+
+def host_name(root: Root) -> str:
+    """Return the host's full name where it can be found out, else its short one.
+
+    Under another root its /etc/hostname is believed; on the host itself the canonical name that
+    sendmail takes for ``$j``.
+    """
+    name = _first_line(root, "/etc/hostname") if not root.is_host else ""
+    return _valid(name) or _valid(_canonical_name()) or "localhost"
+
+
+def host_domain(root: Root) -> str:
+    """Return the domain of this host from /etc/mailname, else from its full name; empty if there is none."""
+    own = host_name(root)
+    mail_name = _valid(_first_line(root, "/etc/mailname"))
+    if is_qualified(mail_name):
+        first, _, rest = mail_name.partition(".")
+        return rest if first == own.partition(".")[0] and is_qualified(rest) else mail_name
+    return own.partition(".")[2]
+
+
+def first_existing(root: Root, candidates: Sequence[str]) -> str:
+    """Return the first of the host's default paths that exists under the root, else the first."""
+    return next((path for path in candidates if os.path.exists(root.path(path))), candidates[0])
+
+
+def _canonical_name() -> str:
+    import socket
+
+    name = socket.gethostname()
+    if is_qualified(name):
+        return name
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME)
+    except OSError:
+        return name
+    return found[0][3] or name
+
+
+def _first_line(root: Root, path: str) -> str:
+    try:
+        with open(root.path(path), encoding="utf-8", errors="replace") as file:
+            return file.readline(300).strip()
+    except OSError:
+        return ""
+
+
+def _valid(name: str) -> str:
+    try:
+        return parse_host(name)
+    except NameRefusedError:
+        return ""
+
+
+# One installation: root, settings and clock, and what follows from them.
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a use case works and what time it is there.
+
+    Attributes:
+        root: what every default path lies under.
+        settings: the parsed configuration.
+        clock: gives the present as an aware UTC datetime.
+        warn: takes one line that the administrator should read, and goes on.
+        settings_path: the file the settings were, or would be, read from.
+    """
+
+    root: Root
+    settings: Settings
+    clock: Callable[[], datetime]
+    warn: Callable[[str], None]
+    settings_path: str = DEFAULT_PATH
+
+    def path(self, *parts: str) -> str:
+        """Return an absolute default path under the root, joined from its parts."""
+        return self.root.path("/".join(parts))
+
+    @property
+    def state(self) -> str:
+        """The state directory, mode 0700."""
+        return self.path(self.settings.state)
+
+    @property
+    def ca_directory(self) -> str:
+        """Key, certificate and CRL of the authority, mode 0700."""
+        return self.path(self.settings.state, "ca")
+
+    @property
+    def inventory(self) -> str:
+        """What was issued: the SQLite file, or the URL of the database that several hosts share."""
+        return self.settings.inventory or self.path(self.settings.state, "inventory.sqlite3")
+
+    @property
+    def machine(self) -> str:
+        """Which of the hosts that share the inventory this is; empty where nobody shares it.
+
+        The kernel's name of the host, which needs no name server, and the state directory.
+        """
+        return f"{os.uname().nodename}:{self.state}" if self.settings.inventory else ""
+
+    @property
+    def lock(self) -> str:
+        """The lock of all writers of the state directory."""
+        return self.path(self.settings.state, "lock")
+
+    @property
+    def certificates(self) -> str:
+        """The mail server's certificate directory, mode 0700."""
+        return self.path(self.settings.cert.directory)
+
+    @property
+    def sasldb(self) -> str:
+        """The account database: a file below the root, or a URL."""
+        database = self.settings.sasl.database
+        return database if is_url(database) else self.path(database)
+
+    @cached_property
+    def domain(self) -> str:
+        """The domain of short names: configured, or this host's, or empty."""
+        if self.settings.domain:
+            return parse_host(self.settings.domain)
+        return host_domain(self.root)
+
+    @cached_property
+    def hub(self) -> str:
+        """The relay's full name: configured, or this host's."""
+        return self.qualify(self.settings.hub) if self.settings.hub else self.qualify(host_name(self.root))
+
+    @property
+    def realm(self) -> str:
+        """The realm in which the relay looks up bare names: configured, or its own name (``$j``)."""
+        return self.settings.sasl.realm or self.hub
+
+    def qualify(self, text: str, *, wildcard: bool = False) -> str:
+        """Parse a host name and complete a short one with the domain; without a domain it stays short."""
+        name = parse_host(text, wildcard=wildcard)
+        return name if is_qualified(name) or not self.domain else f"{name}.{self.domain}"

@@ -1,0 +1,215 @@
+"""Whether the files of a mail program are right, readable for it, included, and effective."""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from ..config import Site
+from ..errors import DataError, MissingInputError, SmtpcredsError
+from ..files import exists, read_public
+from ..model import Owner, Root
+from ..mta.program import Compiled, Facts, File, Include, Need, Program, Reader, Work
+from ..mta.program import octets as with_secrets
+from .copies import configuration, copy_faults
+from .files import FileStatus, Status, groups_of, owner_of
+
+# What ``mta check`` tells.
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: where, what, and the way out."""
+
+    path: str
+    what: str
+    hint: str
+
+
+# Whether a mail program without privileges can read a file that belongs to others.
+#
+# Only modes are looked at. An access control list may say more, and then shows up in the group's mode bits.
+
+_READ, _SEARCH = 4, 1
+
+
+def unreadable(site: Site, readers: Iterable[Reader]) -> Iterator[Finding]:
+    """Yield a finding for each file that its reader can't open; a file that is not there can't be judged.
+
+    Raises:
+        UnavailableError: the reader's user does not exist.
+    """
+    for reader in readers:
+        path = site.path(reader.path)
+        who = owner_of(site.root, reader.user, reader.user) if os.path.exists(path) else None
+        barrier = _barrier(site.root, path, who, reader.user) if who else None
+        if barrier:
+            hint = f"chgrp {reader.user} {path} && chmod 0640 {path}; or another [sasl] database"
+            yield Finding(barrier, f"is closed to {reader.user}, who must read {path}", hint)
+
+
+def _barrier(root: Root, path: str, who: Owner, name: str) -> str | None:
+    """Return the file or the directory above it that stops the user."""
+    groups = {who.gid, *groups_of(root, name)}
+    above = path
+    while (parent := os.path.dirname(above)) not in (above, root.prefix.rstrip("/")):
+        if not _may(parent, who, groups, _SEARCH):
+            return parent
+        above = parent
+    return None if _may(path, who, groups, _READ) else path
+
+
+def _may(path: str, who: Owner, groups: set[int], right: int) -> bool:
+    found = os.stat(path)
+    if found.st_uid == who.uid:
+        return bool(stat.S_IMODE(found.st_mode) >> 6 & right)
+    if found.st_gid in groups:
+        return bool(stat.S_IMODE(found.st_mode) >> 3 & right)
+    return bool(stat.S_IMODE(found.st_mode) & right)
+
+
+# Whether the files of a mail program are right, included, and effective.
+
+_WRONG = {
+    Status.MISSING: "is missing",
+    Status.OUTDATED: "is as smtpcreds wrote it once; now it would be different",
+    Status.EDITED: "was edited since smtpcreds wrote it",
+    Status.FOREIGN: "was not written by smtpcreds",
+}
+
+
+def inspect(site: Site, program: Program, facts: Facts, standings: list[FileStatus]) -> list[Finding]:
+    """Return what is wrong, in the order in which to put it right."""
+    apply = f"smtpcreds mta apply {program.NAME}"
+    tasks = program.work(facts)
+    missing = [Finding(e.subject, e.reason, e.hint or "") for e in missing_files(site, program, facts)]
+    files = [finding for standing in standings for finding in _of_file(program, standing, apply)]
+    includes = [
+        Finding(site.path(i.path), "lacks a line" if len(i.lines) == 1 else "lacks lines", added(i))
+        for i in missing_includes(site, tasks)
+    ]
+    includes += [
+        Finding(path, f"has a line that is no longer wanted: {line}", f"remove it, then {apply} --run")
+        for path, line in superfluous(site, tasks)
+    ]
+    results = [Finding(path, what, f"{apply} --run") for path, what in stale(site, tasks)]
+    rights = (*_of_copies(site, tasks, apply), *unreadable(site, tasks.readers))
+    return [*missing, *files, *includes, *results, *rights, *_unmet(site, tasks)]
+
+
+def _of_copies(site: Site, work: Work, apply: str) -> Iterator[Finding]:
+    for path, what in copy_faults(site, work.copies):
+        yield Finding(path, what, apply)
+    for include in configuration(site, work.copies):
+        yield Finding(include.path, "lets changes of accounts not reach their copy", added(include))
+
+
+def _unmet(site: Site, work: Work) -> Iterator[Finding]:
+    """Yield what is not so in files that are none of ours."""
+    for premise in work.premises:
+        path = site.path(premise.path)
+        yield from (Finding(path, what, hint) for what, hint in premise.faults(_content(path)))
+
+
+def added(include: Include) -> str:
+    """Return in words what to add where."""
+    where = f" {include.where}" if include.where else ""
+    return f"add{where}: {'; '.join(include.text)}"
+
+
+def missing_files(site: Site, program: Program, facts: Facts) -> Iterator[MissingInputError]:
+    """Yield an error for each file that the program's files refer to and that is not there."""
+    if Need.PAIR not in program.NEEDS:
+        return
+    issue = f"smtpcreds cert issue {facts.host}"
+    for path in (facts.tls.key, facts.tls.certificate, facts.tls.bundle, facts.tls.crl):
+        if not exists(site.path(path)):
+            yield MissingInputError(
+                site.path(path), f"is missing, so {facts.host} has no TLS to speak of", issue
+            )
+
+
+def missing_includes(site: Site, tasks: Work) -> tuple[Include, ...]:
+    """Return what the administrator has still to add to files of their own; only the lines that lack."""
+    return tuple(
+        replace(include, lines=lacking)
+        for include in tasks.includes
+        if (lacking := _lacking(_content(site.path(include.path)), include))
+    )
+
+
+def superfluous(site: Site, tasks: Work) -> Iterator[tuple[str, str]]:
+    """Yield path and line of what stands in a fence of ours and is no longer wanted."""
+    for include in tasks.includes:
+        path = site.path(include.path)
+        inside = False
+        for line in _content(path).splitlines():
+            inside = line.rstrip() not in include.fence[1:] and (inside or line.rstrip() in include.fence[:1])
+            if (
+                inside
+                and line.strip()
+                and not line.startswith("#")
+                and _words(line) not in map(_words, include.lines)
+            ):
+                yield path, line
+
+
+def stale(site: Site, tasks: Work) -> list[tuple[str, str]]:
+    """Return path and fault of each compiled file that does not say what its sources do."""
+    return [fault for result in tasks.compiled for fault in _stale(site, result)]
+
+
+def _stale(site: Site, result: Compiled) -> Iterator[tuple[str, str]]:
+    path = site.path(result.path)
+    if not exists(path):
+        yield path, "is missing"
+        return
+    for source in map(site.path, result.sources):
+        if os.path.exists(source) and os.stat(source).st_mtime > os.stat(path).st_mtime:
+            yield path, f"is older than {source}"
+    yield from ((path, fault) for fault in result.faults(_content(path)))
+
+
+def _lacking(text: str, include: Include) -> tuple[str, ...]:
+    """Return the lines that do not stand in the file, or stand too far down, or have no effect."""
+    if include.lacking:
+        return include.lacking(text)
+    lines = [line.rstrip() for line in text.splitlines()]
+    end = next(
+        (n for n, line in enumerate(lines) if include.above and line.startswith(include.above)), len(lines)
+    )
+    present = set(map(_words, lines[:end]))
+    return tuple(line for line in include.lines if _words(line) not in present)
+
+
+def _words(line: str) -> str:
+    """Return a line as programs read it, blanks of any number being one."""
+    return " ".join(line.split())
+
+
+def _of_file(program: Program, standing: FileStatus, apply: str) -> Iterator[Finding]:
+    if standing.status in _WRONG:
+        force = " --force" if standing.status in {Status.EDITED, Status.FOREIGN} else ""
+        yield Finding(standing.path, _WRONG[standing.status] + _detail(program, standing), apply + force)
+    yield from (Finding(standing.path, fault, apply) for fault in standing.excess)
+
+
+def _detail(program: Program, standing: FileStatus) -> str:
+    """Return which settings differ, by name only: a value may be a secret."""
+    wanted = standing.rendered
+    if standing.found is None or not isinstance(wanted, File):
+        return ""
+    ours = program.parse(wanted.path, with_secrets(wanted.content))
+    try:
+        theirs = program.parse(wanted.path, standing.found)
+    except DataError as error:
+        return f" ({error.reason})"
+    names = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
+    return f" (differs in {', '.join(names)})" if names else ""
+
+
+def _content(path: str) -> str:
+    try:
+        return read_public(path).decode(errors="replace")
+    except SmtpcredsError:
+        return ""

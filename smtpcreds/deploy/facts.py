@@ -1,0 +1,558 @@
+"""The facts of one host for one mail program, from the authority, the accounts and the configuration."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from shlex import quote
+from typing import Self
+
+from ..accounts.auth_info import readable_credential, write_file
+from ..accounts.database import AccountDatabase
+from ..accounts.stored import first_value
+from ..ca.layout import BUNDLE, CRL, has_inventory, pair_of, reading
+from ..config import MtaSettings, Site, first_existing, host_name
+from ..errors import (
+    DamagedFileError,
+    DataError,
+    InexpressibleError,
+    MissingInputError,
+    NoSuchAccountError,
+    UsageError,
+)
+from ..files import check_parents, check_target, exists, read_private, read_public
+from ..inventory.rows import CertificateRow, State
+from ..model import Account, Artifact, Credential, Root
+from ..mta import access, dovecot
+from ..mta.program import Client, Facts, Held, Material, Need, Program, Role, Tls
+from ..mta.programs import check_variants
+from ..mta.sasl_conf import DEFAULT, PROGRAMS, Backend, Saslauthd, Sasldb, Sql, offer, parse, shown
+from ..names import PLAINTEXT
+from ..passwords import DOVECOT_SCRAM, dovecot_secret, dovecot_verifier, is_dovecot_of
+from ..postgres import is_url, parse_url, plugin_options
+from ..sasldb.opening import refuse_url
+from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, by_account
+from ..secret import Secret
+from .files import owner_of
+
+# What is wanted of a mail program's files: options over configuration.
+
+
+@dataclass(frozen=True, slots=True)
+class RenderOptions:
+    """Options of one run; an empty one leaves it to the configuration.
+
+    Attributes:
+        host: that the files are for; default is the hub itself, or this client host.
+        hub: instead of the configured one.
+        account: of a client host.
+        secret: of that account, where it is not in a database here.
+        mechanisms: to offer or try.
+        plaintext: also PLAIN and LOGIN, inside TLS.
+        external: also EXTERNAL.
+        saslauthd: accounts are login accounts, asked of saslauthd.
+        role: that a hub reads accounts in PostgreSQL as.
+        role_password: of that role.
+        relay_certificates: every certificate of the CA may relay without AUTH.
+        relay_hosts: these hosts may, by their certificates.
+        access: further rules, ``TAG:SUBJECT VALUE``.
+        variants: choices that only some programs know.
+        port: of the hub.
+        fingerprint: SHA-256 of the hub's certificate, where the inventory does not know it.
+    """
+
+    host: str | None = None
+    hub: str | None = None
+    account: str | None = None
+    secret: Callable[[], Secret] | None = None
+    mechanisms: tuple[str, ...] = ()
+    plaintext: bool = False
+    external: bool = False
+    saslauthd: bool = False
+    role: str | None = None
+    role_password: Secret | None = None
+    relay_certificates: bool = False
+    relay_hosts: tuple[str, ...] = ()
+    access: tuple[str, ...] = ()
+    variants: frozenset[str] = frozenset()
+    port: int | None = None
+    fingerprint: str | None = None
+
+    def over(self, settings: MtaSettings, known: frozenset[str]) -> Self:
+        """Complete the options from the table ``[mta]``.
+
+        Args:
+            settings: the table.
+            known: variants that the program knows; the configuration's others are for other programs.
+        """
+        from dataclasses import replace
+
+        configured = {*settings.choices, *(["authinfo-map"] if settings.authinfo_map else [])}
+        return replace(
+            self,
+            mechanisms=self.mechanisms or settings.mechanisms,
+            plaintext=self.plaintext or settings.plaintext,
+            external=self.external or settings.external,
+            saslauthd=self.saslauthd or settings.saslauthd,
+            relay_certificates=self.relay_certificates or settings.relay_certificates,
+            relay_hosts=self.relay_hosts or settings.relay_hosts,
+            access=self.access or settings.access,
+            variants=self.variants | (configured & known),
+            port=self.port or settings.port,
+        )
+
+
+# What a client host logs in with, and what the accounts of a hub hold.
+
+
+def held(site: Site) -> tuple[Held, ...]:
+    """Return all accounts of the database, by name."""
+    found = by_account(AccountDatabase(site).records())
+    return tuple(
+        Held(account, {name: Secret(value) for name, value in found[account].items()})
+        for account in sorted(found)
+    )
+
+
+def credential(site: Site, program: Program, render_options: RenderOptions) -> Credential:
+    """Return the account with its secret: given, of the database, or what this host logs in with."""
+    account_database = AccountDatabase(site)
+    account = account_database.parse(render_options.account or site.settings.sasl.account)
+    if render_options.secret:
+        return _verified(account_database, account, render_options.secret())
+    return held_credential(site, (program,), account)
+
+
+def held_credential(site: Site, programs: Iterable[Program], account: Account) -> Credential:
+    """Return the account with its secret: of the database, or what one of the programs logs in with here.
+
+    Raises:
+        NoSuchAccountError: neither is here.
+        PasswordRefusedError: as :func:`.clients.readable_credential`.
+    """
+    account_database = AccountDatabase(site)
+    try:
+        return readable_credential(account_database, account)
+    except NoSuchAccountError as error:
+        installed = (_installed_secret(site, program, account) for program in programs)
+        secret = next(filter(None, installed), None)
+        if secret is None:
+            reason = f"has no secret here: {error.reason}, and none is installed"
+            hint = (
+                f"smtpcreds sasl add {account_database.shown(account)} on the hub; "
+                "elsewhere give --password SOURCE"
+            )
+            raise NoSuchAccountError(str(account), reason, hint) from None
+        return Credential(account, secret, site.realm)
+
+
+def _verified(account_database: AccountDatabase, account: Account, secret: Secret) -> Credential:
+    """Return the account with a secret that was given; where the account is known, it has to fit."""
+    from ..accounts import verify
+
+    try:
+        account_database.properties(account)
+    except NoSuchAccountError:
+        return Credential(account, secret, account_database.site.realm)
+    return verify.credential(account_database, account, secret)
+
+
+def _installed_secret(site: Site, program: Program, account: Account) -> Secret | None:
+    """Return the secret that this host has for the account in the program's own files."""
+    paths = {name: site.path(name) for name in program.SECRET_FILES}
+    files = {name: _read(path) for name, path in paths.items() if exists(path)}
+    return secret_for(program, account, files)
+
+
+def secret_for(program: Program, account: Account, files: Mapping[str, bytes]) -> Secret | None:
+    """Return the secret that the program's files have for the account, or None.
+
+    Args:
+        program: whose files.
+        account: it stands there by its bare or its full name.
+        files: content by the path on the host.
+
+    Raises:
+        DamagedFileError: one can't be read.
+    """
+    names = {account.authcid, str(account)}
+    for name in program.SECRET_FILES:
+        found = program.parse(name, files[name]) if name in files else {}
+        secret = found.get("secret")
+        if found.get("authcid") in names and isinstance(secret, Secret):
+            return secret
+    return None
+
+
+def _read(path: str) -> bytes:
+    """Return what a file of ours says; the program's own group may read some of them."""
+    check_parents(path)
+    check_target(path)
+    return read_public(path)
+
+
+# Who may relay through the hub by certificate: Sendmail's access map, and lists of keys.
+
+_CLIENT_PROFILES = {"relay", "client"}
+
+
+def rules(site: Site, render_options: RenderOptions, *, is_hub: bool) -> tuple[access.Rule, ...]:
+    """Return the lines of Sendmail's access map.
+
+    Raises:
+        MissingInputError: a host that may relay has no valid certificate.
+    """
+    further = tuple(access.parse_rule(text) for text in render_options.access)
+    if not is_hub or not (render_options.relay_certificates or render_options.relay_hosts):
+        return further
+    dn = _issuer(site)
+    hosts = (
+        None
+        if render_options.relay_certificates
+        else [_subject(site, host) for host in render_options.relay_hosts]
+    )
+    return (*access.relaying(dn, hosts), *further)
+
+
+def _issuer(site: Site) -> str:
+    """Return the DN of the CA that issues, from the authority or from the bundle, which it leads."""
+    from ..ca.authority import certificates, has_authority
+    from ..pki.describe import describe
+    from ..pki.encoding import parse_certificates
+
+    if has_authority(site):
+        return describe(certificates(site)[0]).access_subject
+    path = f"{site.certificates}/{BUNDLE}"
+    return describe(parse_certificates(read_public(path), path).certificates[0]).access_subject
+
+
+def _subject(site: Site, host: str) -> str:
+    """Return the DN of a host's certificate."""
+    from ..ca.lookup import find
+    from ..pki.describe import describe
+
+    name = site.qualify(host)
+    issue = f"smtpcreds cert issue {name}"
+    try:
+        found = find(site, name, "")
+    except MissingInputError:
+        raise MissingInputError(name, "has no certificate to relay by", issue) from None
+    if found.row and found.row.state is not State.ISSUED:
+        reason = f"has no valid certificate to relay by; its last one is {found.row.state}"
+        raise MissingInputError(name, reason, issue)
+    return describe(found.certificate).access_subject
+
+
+def clients(site: Site, render_options: RenderOptions) -> tuple[Client, ...]:
+    """Return the certificates that may relay, each key once; what is revoked or expired is left out.
+
+    A host all of whose certificates are gets a warning and no place in the list: for programs that look at
+    no CRL, the list that is written now is what ends its relaying.
+
+    Raises:
+        MissingInputError: a host that may relay never had a certificate, or there is no inventory.
+    """
+    if not (render_options.relay_certificates or render_options.relay_hosts):
+        return ()
+    valid = _valid(site)
+    if not render_options.relay_certificates:
+        wanted = {site.qualify(host) for host in render_options.relay_hosts}
+        _report(site, sorted(wanted - {row.host for row in valid}))
+        valid = [row for row in valid if row.host in wanted]
+    found = {
+        (row.host, row.key_id): Client(row.host, row.key_id or "", row.fingerprint or "") for row in valid
+    }
+    return tuple(found[key] for key in sorted(found))
+
+
+def _report(site: Site, hosts: list[str]) -> None:
+    """Tell which hosts can't relay by a certificate.
+
+    Raises:
+        MissingInputError: one of them never had one.
+    """
+    with reading(site) as inventory:
+        for host in hosts:
+            issue = f"smtpcreds cert issue {host}"
+            if not any(True for _ in inventory.listing(host=host)):
+                raise MissingInputError(host, "has no certificate to relay by", issue)
+            site.warn(f"{host}: may not relay, it has no valid certificate; {issue}")
+
+
+def _valid(site: Site) -> list[CertificateRow]:
+    """Return the certificates that a client may show now.
+
+    A key that any certificate was revoked for is refused with all of them: these programs see the key alone.
+    """
+    if not has_inventory(site):
+        raise MissingInputError(site.inventory, "knows which certificates may relay, and is not there")
+    with reading(site) as inventory:
+        revoked = {row.key_id for row in inventory.listing(state=State.REVOKED)}
+        rows = list(inventory.listing(expires_after=site.clock(), state=State.ISSUED))
+    return [row for row in rows if row.profile in _CLIENT_PROFILES and row.key_id not in revoked]
+
+
+# What Dovecot's passwd-file says of each account. Values are salted, so those that still hold are kept.
+
+
+def verifiers(site: Site, accounts: Iterable[Held], variants: frozenset[str]) -> Mapping[str, Secret]:
+    """Return the password field of each account: in the chosen scheme, or the verifier that it is held as.
+
+    Raises:
+        InexpressibleError: a secret that Dovecot never accepts; an account that has neither clear text nor a
+            SCRAM verifier that Dovecot knows.
+        UnavailableError: ARGON2ID, where OpenSSL does not know it.
+    """
+    scheme = dovecot.scheme_of(variants)
+    installed = _installed(site)
+    return {
+        str(held.account): Secret(_field(held, scheme, installed.get(str(held.account)))) for held in accounts
+    }
+
+
+def _field(held: Held, scheme: str, installed: str | Secret | None) -> str:
+    clear = held.properties.get(USER_PASSWORD)
+    if clear is None:
+        return _verifier(held)
+    dovecot.check_secret(held.account, clear)
+    if isinstance(installed, Secret):
+        field = installed.reveal().decode()
+        if is_dovecot_of(field, clear, scheme):
+            return field
+    return dovecot_secret(clear, scheme)
+
+
+def _verifier(held: Held) -> str:
+    stored = held.properties.get(AUTH_PASSWORD)
+    field = dovecot_verifier(first_value(stored.reveal())) if stored else None
+    if field is None:
+        name, known = str(held.account), " or ".join(DOVECOT_SCRAM)
+        reason = f"has neither clear text nor a verifier for {known}, so Dovecot can't serve it"
+        raise InexpressibleError(name, reason, f"smtpcreds sasl passwd {quote(name)} --hashed, or --clear")
+    return field
+
+
+def _installed(site: Site) -> Mapping[str, str | Secret]:
+    """Return what the file on this disk says; one that is not there, or not ours, says nothing."""
+    path = site.path(dovecot.PATH)
+    if not exists(path):
+        return {}
+    try:
+        return dovecot.parse(read_public(path), path)
+    except DataError:
+        return {}
+
+
+# Sendmail.conf or smtpd.conf for a hub, from where its accounts are.
+
+_NOTE = "where Cyrus SASL finds the accounts"
+_PLACE = ("sql_hostnames", "sql_database")
+
+
+def backend_of(site: Site, database: str | None, role: str, password: Secret | None = None) -> Backend:
+    """Return where the mail server finds the accounts of a database.
+
+    Args:
+        site: the configured database, as the mail server of that root names it.
+        database: another file or URL.
+        role: that the mail server reads a PostgreSQL database as.
+        password: of that role, where it needs one.
+
+    Raises:
+        ForeignFormatError, UsageError: a URL that Cyrus SASL would read and that accounts are not kept in.
+    """
+    place = database or site.settings.sasl.database
+    if is_url(place):
+        refuse_url(place)
+        return Sql(parse_url(place), role, password)
+    if password:
+        raise UsageError("--role-password", "is for accounts in PostgreSQL, and these are in a file")
+    return Sasldb(os.path.abspath(place))
+
+
+def backend_of_hub(site: Site, family: str, render_options: RenderOptions) -> Backend:
+    """Return where a hub finds accounts.
+
+    A role and its password that are not given are those of the installed file, if it is about the same
+    database: the configuration of smtpcreds holds no password that it could be written with again.
+
+    Raises:
+        ForeignFormatError, UsageError: as :func:`backend_of`.
+        DeniedError: the installed file holds a password, and the running user can't read it.
+    """
+    server = PROGRAMS.get(family)
+    backend = backend_of(
+        site, None, render_options.role or (server.user if server else "root"), render_options.role_password
+    )
+    if not server or not isinstance(backend, Sql):
+        return backend
+    there = _sasl_conf_installed(site.path(server.conf))
+    wanted = plugin_options(backend.url, "")
+    if any(there.get(name) != wanted.get(name) for name in _PLACE):
+        return backend
+    role = render_options.role or str(there.get("sql_user", backend.role))
+    kept = there.get("sql_passwd") if role == there.get("sql_user") else None
+    return replace(
+        backend, role=role, password=backend.password or (kept if isinstance(kept, Secret) else None)
+    )
+
+
+def _sasl_conf_installed(path: str) -> Mapping[str, str | Secret]:
+    """Return the settings of a file; of a damaged one or none, nothing."""
+    if not exists(path):
+        return {}
+    check_parents(path)
+    check_target(path)
+    try:
+        return shown(parse(read_public(path), path))
+    except DamagedFileError:
+        return {}
+
+
+def write_sasl_conf(
+    root: Root, content: bytes, path: str, *, group: str | None = None, force: bool = False
+) -> bool:
+    """Write the file, owned by root when root writes it; return False where it was there as it is to be.
+
+    Args:
+        root: whose groups are meant.
+        content: of the file.
+        path: of the file.
+        group: that alone may read it, since it holds a password; None for everybody.
+        force: replace another content.
+
+    Raises:
+        ExistsError: the file says something else and ``force`` is not given.
+        UnavailableError: there is no such group.
+    """
+    mode = 0o644 if group is None else 0o600 if group == "root" else 0o640
+    artifact = Artifact(path, content, mode, owner_of(root, "root", group or "root"), _NOTE)
+    return write_file(artifact, "other settings", force=force)
+
+
+PID_FILES = ("/run/sendmail/mta/sendmail.pid", "/run/sendmail.pid", "/var/run/sendmail.pid")
+"""Debian's, Fedora's, and what sendmail is built with."""
+
+
+def gather(site: Site, program: Program, options: RenderOptions, material: Material | None = None) -> Facts:
+    """Return what the program is told.
+
+    Args:
+        site: where.
+        program: it is told what it needs and no more.
+        options: what is wanted of it.
+        material: what the host's certificate files will say, where they do not lie on this disk.
+
+    Raises:
+        UsageError: a choice the program does not know, or a client host that is the hub itself.
+        MissingInputError, NoSuchAccountError: something must be made first; the hint says how.
+    """
+    check_variants(program, options.variants)
+    if options.access and Need.RULES not in program.NEEDS:
+        raise UsageError("--access", f"is for Sendmail; {program.NAME} has no access map")
+    render_options = options.over(site.settings.mta, program.VARIANTS)
+    here = (
+        replace(site, settings=site.settings._replace(hub=render_options.hub)) if render_options.hub else site
+    )
+    host = _host(here, program, render_options)
+    is_hub = program.ROLE is Role.HUB
+    default = PLAINTEXT if is_hub and render_options.saslauthd else DEFAULT
+    accounts = held(here) if program.NEEDS & {Need.ACCOUNTS, Need.VERIFIERS} else ()
+    return Facts(
+        host=host,
+        hub=here.hub,
+        realm=here.realm,
+        mechanisms=offer(
+            render_options.mechanisms,
+            default=default,
+            plaintext=render_options.plaintext,
+            external=render_options.external,
+        ),
+        tls=_tls(here, host),
+        pid_file=first_existing(here.root, PID_FILES),
+        backend=_backend(here, program, render_options) if is_hub else None,
+        credential=credential(here, program, render_options) if Need.CREDENTIAL in program.NEEDS else None,
+        rules=_rules(here, program, render_options),
+        variants=render_options.variants,
+        port=render_options.port or 25,
+        material=(material or _material(here, host)) if Need.MATERIAL in program.NEEDS else None,
+        accounts=accounts,
+        verifiers=verifiers(here, accounts, render_options.variants)
+        if Need.VERIFIERS in program.NEEDS
+        else {},
+        clients=clients(here, render_options) if Need.CLIENTS in program.NEEDS else (),
+        fingerprint=_fingerprint(here, render_options) if Need.FINGERPRINT in program.NEEDS else "",
+    )
+
+
+def _host(site: Site, program: Program, render_options: RenderOptions) -> str:
+    if program.ROLE is Role.HUB:
+        return site.qualify(render_options.host) if render_options.host else site.hub
+    host = site.qualify(render_options.host or host_name(site.root))
+    if host == site.hub:
+        hint = f"name the hub: --hub NAME, or hub in {site.settings_path}; or the client host: --host NAME"
+        raise UsageError(host, f"is the hub itself, and {program.NAME} would send its mail in circles", hint)
+    return host
+
+
+def _tls(site: Site, host: str) -> Tls:
+    directory = site.settings.cert.directory
+    pair = pair_of(site, host, directory)
+    return Tls(pair.key, pair.certificate, f"{directory}/{BUNDLE}", directory, f"{directory}/{CRL}")
+
+
+def _backend(site: Site, program: Program, render_options: RenderOptions) -> Backend:
+    if render_options.saslauthd:
+        return Saslauthd()
+    return backend_of_hub(site, program.FAMILY, render_options)
+
+
+def _rules(site: Site, program: Program, render_options: RenderOptions) -> tuple[access.Rule, ...]:
+    if Need.RULES in program.NEEDS:
+        return rules(site, render_options, is_hub=program.ROLE is Role.HUB)
+    return ()
+
+
+def _material(site: Site, host: str) -> Material:
+    """Return what the host's files say.
+
+    Raises:
+        MissingInputError: one of them is not there.
+    """
+    directory = site.certificates
+    pair = pair_of(site, host)
+    for path in (pair.key, pair.certificate, f"{directory}/{BUNDLE}", f"{directory}/{CRL}"):
+        if not exists(path):
+            raise MissingInputError(
+                path, f"is missing, so {host} has no TLS to speak of", f"smtpcreds cert issue {host}"
+            )
+    return Material(
+        Secret(read_private(pair.key)),
+        read_public(pair.certificate),
+        read_public(f"{directory}/{BUNDLE}"),
+        read_public(f"{directory}/{CRL}"),
+    )
+
+
+def _fingerprint(site: Site, render_options: RenderOptions) -> str:
+    """Return the fingerprint of the hub's certificate, given or from the inventory.
+
+    Raises:
+        UsageError: what was given is no SHA-256 in hex.
+        MissingInputError: none was given, and the inventory knows no certificate of the hub.
+    """
+    if render_options.fingerprint:
+        return _parse_fingerprint(render_options.fingerprint)
+    if has_inventory(site):
+        with reading(site) as inventory:
+            current = inventory.current(site.hub, site.clock())
+        if current and current.fingerprint:
+            return current.fingerprint
+    hint = f"on the hub: smtpcreds cert show {site.hub}; here: --fingerprint HEX"
+    raise MissingInputError(site.hub, "has no certificate that is known here", hint)
+
+
+def _parse_fingerprint(text: str) -> str:
+    plain = text.replace(":", "").lower()
+    if len(plain) != 64 or set(plain) - set("0123456789abcdef"):
+        raise UsageError("--fingerprint", "takes a SHA-256: 64 hex digits, colons between them or not")
+    return plain

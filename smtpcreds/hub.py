@@ -1,0 +1,234 @@
+"""A whole relay hub: each part is made if it is missing."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from .accounts.auth_info import auth_info_for_clients, is_readable, write_auth_info
+from .accounts.database import AccountDatabase
+from .ca.create import create, new_authority
+from .ca.directory import check, trust
+from .ca.issue import CertificateOptions, Refused, issue, order
+from .ca.pair import valid_pair
+from .config import Site
+from .deploy.apply import Applied, apply
+from .deploy.facts import RenderOptions as ProgramWishes
+from .deploy.facts import gather
+from .errors import ExistsError, NameRefusedError, PasswordRefusedError, UsageError
+from .files import check_target, ensure_directory, exists, read_public, sweep, write_all
+from .model import Account, Artifact
+from .mta.program import Program
+from .names import is_qualified, is_within, parse_host
+from .secret import Secret
+from .transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """A hub that is to stand.
+
+    Attributes:
+        site: with the hub and its domain in the settings.
+        host: full name.
+        account: of the client hosts.
+    """
+
+    site: Site
+    host: str
+    account: Account
+
+    @property
+    def auth_info(self) -> str:
+        """The file for client hosts, kept under the state directory."""
+        return auth_info_for_clients(self.site, self.account)
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """The questions of a set-up, each asked only if its part is missing.
+
+    Attributes:
+        passphrase: for the keys of a new authority.
+        password: of a new account.
+    """
+
+    passphrase: Callable[[], Secret | None]
+    password: Callable[[], Secret]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a hub: what it is, where it lies, and whether this run made it."""
+
+    what: str
+    path: str
+    made: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A hub that stands.
+
+    Attributes:
+        parts: what it is made of.
+        applied: the files of its mail program, if one was named.
+        is_plain: an authority was made, and its key is not encrypted.
+    """
+
+    parts: list[Part]
+    applied: Applied | None
+    is_plain: bool
+
+
+def hub(site: Site, host: str, account: str | None = None) -> Hub:
+    """Name the hub and its account.
+
+    Raises:
+        NameRefusedError: the host has no domain, or a bad name; the account's name can't name a directory.
+        UsageError: the configuration names another hub.
+    """
+    name = site.qualify(host)
+    if not is_qualified(name):
+        raise NameRefusedError(host, "is no full name", f"smtpcreds setup {name}.DOMAIN")
+    settings = site.settings
+    if settings.hub and site.hub != name:
+        reason = f"is not the hub of {site.settings_path}, which says {site.hub}"
+        raise UsageError(name, reason, "change hub there, or set this one up under a --root of its own")
+    if site.hub != name and exists(site.settings_path):
+        site.warn(
+            f'{site.settings_path}: names no hub, so other commands take {site.hub}; add hub = "{name}"'
+        )
+    domain = settings.domain or name.partition(".")[2]
+    here = replace(site, settings=settings._replace(hub=name, domain=parse_host(domain)))
+    client = AccountDatabase(here).parse(account or settings.sasl.account)
+    auth_info_for_clients(here, client)
+    return Hub(here, name, client)
+
+
+def set_up(
+    work: Transaction,
+    wanted: Hub,
+    secrets: Secrets,
+    program: Program | None = None,
+    *,
+    allow_login_name: bool = False,
+    force: bool = False,
+) -> Ready:
+    """Make what is missing of a hub; of a finished one nothing.
+
+    Args:
+        work: on the site of the hub.
+        wanted: which hub.
+        secrets: of what is made.
+        program: its mail program, whose files are written, too.
+        allow_login_name: accept an account's name that is a login of this host.
+        force: replace the program's files that are not ours, or were edited.
+
+    Raises:
+        NameRefusedError: the hub lies outside what the new CA is to certify.
+        ExistsError: something in the way, which is left alone.
+        SmtpcredsError: as the verbs that make the parts.
+    """
+    authority, is_plain = _authority(work, wanted, secrets)
+    certificate = _certificate(work, wanted)
+    account = _account(work, wanted, secrets, allow_login_name=allow_login_name)
+    info = list(_auth_info(work, wanted, is_new=account.made))
+    configuration = _configuration(wanted.site)
+    parts = [authority, certificate, account, *info, configuration]
+    if program is None:
+        return Ready(parts, None, is_plain)
+    applied = apply(work, program, gather(wanted.site, program, ProgramWishes()), force=force)
+    return Ready(parts, _completed(wanted.site, applied) if configuration.made else applied, is_plain)
+
+
+def _authority(work: Transaction, wanted: Hub, secrets: Secrets) -> tuple[Part, bool]:
+    """Return the part, and whether its key was stored unencrypted now."""
+    site, path = wanted.site, work.ca.files.certificate
+    if work.ca.is_there:
+        _ = work.ca.chain
+        return Part("authority", path, made=False), False
+    new = new_authority(site)
+    if new.permitted_domains and not any(is_within(wanted.host, domain) for domain in new.permitted_domains):
+        reason = f"lies outside what the new CA is to certify ({', '.join(new.permitted_domains)})"
+        raise NameRefusedError(wanted.host, reason, f"set ca.permitted_domains in {site.settings_path}")
+    try:
+        made = create(work, new, secrets.passphrase)
+    except ExistsError:
+        if not work.ca.is_there:
+            raise
+        return _authority(work, wanted, secrets)  # another run was faster
+    return Part("authority", path, made=True), not made.is_encrypted
+
+
+def _certificate(work: Transaction, wanted: Hub) -> Part:
+    needed = order(wanted.site, wanted.host, CertificateOptions())
+    path = needed.pair.certificate
+    recovered = any(wanted.site.root.locate(row.directory) == needed.pair.stem for row in work.recovered)
+    if valid_pair(needed.pair, work.now):
+        return Part("certificate", path, made=recovered)
+    check(needed.pair.directory)
+    trust(needed.pair.directory, ())
+    for outcome in issue(work, [needed]):
+        if isinstance(outcome, Refused):
+            raise outcome.error
+    return Part("certificate", path, made=True)
+
+
+def _account(work: Transaction, wanted: Hub, secrets: Secrets, *, allow_login_name: bool) -> Part:
+    accounts = work.accounts()
+    is_new = wanted.account not in accounts
+    if is_new:
+        accounts.add(wanted.account, secrets.password, allow_login_name=allow_login_name)
+    return Part(f"account {wanted.account}", accounts.database, made=is_new)
+
+
+def _auth_info(work: Transaction, wanted: Hub, *, is_new: bool) -> Iterator[Part]:
+    """Write the file for client hosts; nothing where it is gone and a hashed account can't give it back."""
+    accounts, path = work.accounts(), wanted.auth_info
+    if not (is_new or exists(path) or is_readable(accounts, wanted.account)):
+        return
+    if check_target(path) is not None and is_new:
+        reason = f"holds a secret of {wanted.account}, which is not in the database; it was left alone"
+        raise ExistsError(path, reason, "remove it to have a new secret made")
+    try:
+        credential = accounts.credential(wanted.account)
+        ensure_directory(os.path.dirname(path))
+        made = write_auth_info(credential, path)
+    except PasswordRefusedError:
+        made = False
+    except ExistsError:
+        reason = f"holds other credentials than those of {wanted.account}, and was left alone"
+        hint = f"smtpcreds sasl auth-info {accounts.shown(wanted.account)} --to {path} --force"
+        raise ExistsError(path, reason, hint) from None
+    yield Part("default-auth-info", path, made)
+
+
+def _configuration(site: Site) -> Part:
+    path = site.settings_path
+    is_new = not exists(path)
+    if is_new:
+        ensure_directory(os.path.dirname(path), 0o755, tighten=False)
+        sweep(os.path.dirname(path))
+        text = _settings_text(site)
+        write_all([Artifact(path, text.encode(), 0o644, note=text.replace("\n", "; ").rstrip("; "))])
+    return Part("configuration", path, is_new)
+
+
+def _settings_text(site: Site) -> str:
+    """Return what the file says of a hub, whatever its mail program."""
+    return f'domain = "{site.settings.domain}"\nhub = "{site.settings.hub}"\n'
+
+
+def _completed(site: Site, applied: Applied) -> Applied:
+    """Add to the file that this run made what the mail program's copies need; return what is left to add.
+
+    If it says anything else by now, somebody edited it, and it is left alone.
+    """
+    lacking = [include for include in applied.includes if include.path == site.settings_path]
+    text = _settings_text(site)
+    if not lacking or read_public(site.settings_path) != text.encode():
+        return applied
+    lines = "".join(f"{line}\n" for include in lacking for line in include.text)
+    write_all([Artifact(site.settings_path, f"{text}\n[sasl]\n{lines}".encode(), 0o644)])
+    rest = tuple(include for include in applied.includes if include not in lacking)
+    return replace(applied, includes=rest)

@@ -1,0 +1,388 @@
+"""The inventory: where it is, and its tables in a database of whatever kind."""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import TypeVar
+
+from ..errors import DataError, MissingInputError, NameRefusedError
+from ..files import PreviewDisk, disk
+from ..names import parse_host
+from ..postgres import is_url, parse_url
+from . import schema as sql
+from .rotations import RotationTable
+from .rows import (
+    AuthorityRow,
+    AuthorityState,
+    CertificateRow,
+    CrlRow,
+    Event,
+    Intent,
+    Revoked,
+    Signed,
+    State,
+    adopted_values,
+    authority_of,
+    certificate_of,
+    crl_of,
+    crl_values,
+    der_of,
+    event_of,
+    event_values,
+    intent_values,
+    number_of,
+    revoked_of,
+    seconds,
+    standing_of,
+    tally_of,
+    text_of,
+)
+from .sqlite import Database, Row, Values
+
+# What a person may mean by a word: a host, a serial number, a fingerprint, or the beginning of one.
+
+MIN_PREFIX = 4
+"""Hex digits from which on a word is tried as a prefix."""
+_HEX = re.compile(r"[0-9a-f]+")
+_AFTER_EXACT = "!"
+"""Sorts before every hex digit, so nothing but the word itself lies below word + this."""
+_AFTER_PREFIX = "g"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A host name, and the half-open range ``low <= text < high`` of serial numbers and fingerprints."""
+
+    host: str
+    low: str
+    high: str
+
+    def is_exactly(self, row: CertificateRow) -> bool:
+        """Tell whether the word is the whole host name, serial number or fingerprint of this one."""
+        return row.host == self.host or (self.low != "" and self.low in (row.serial, row.fingerprint))
+
+
+def wanted(which: str) -> Wanted:
+    """Read a word; the range is empty where it is no hex number."""
+    word = which.strip().lower()
+    digits = word.replace(":", "")
+    if not _HEX.fullmatch(digits):
+        return Wanted(_host(word), "", "")
+    return Wanted(
+        _host(word), digits, digits + (_AFTER_PREFIX if len(digits) >= MIN_PREFIX else _AFTER_EXACT)
+    )
+
+
+def _host(word: str) -> str:
+    try:
+        return parse_host(word, wildcard=True)
+    except NameRefusedError:  # imported certificates may stand under any name
+        return word
+
+
+# The inventory in the tables of a database, of whatever kind.
+
+T = TypeVar("T")
+
+
+class _ShortError(Exception):
+    """A statement changed fewer rows than it was run for."""
+
+
+class TableInventory:
+    """See :class:`Inventory`.
+
+    Args:
+        database: with our tables.
+        machine: which of the hosts that share the database this is; empty where nobody shares it.
+    """
+
+    def __init__(self, database: Database, machine: str = "") -> None:
+        self._database = database
+        self._machine = machine
+        self.rotations = RotationTable(database)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """See :meth:`Inventory.alone`."""
+        return self._database.alone()
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """See :meth:`Inventory.transaction`."""
+        return self._database.transaction()
+
+    def add_authority(
+        self,
+        name: str,
+        *,
+        ski: str,
+        der: bytes,
+        created: datetime,
+        crl_number: int = 0,
+        state: AuthorityState = AuthorityState.CURRENT,
+    ) -> AuthorityRow:
+        """See :meth:`Inventory.add_authority`."""
+        fingerprint = sha256(der).hexdigest()
+        with self.transaction():
+            values = (name, ski, fingerprint, state.value, seconds(created), crl_number, der)
+            self._database.write(sql.ADD_AUTHORITY, values)
+            return next(self._database.read(authority_of, sql.AUTHORITY_BY_FINGERPRINT, (fingerprint,)))
+
+    def authorities(self) -> list[AuthorityRow]:
+        """See :meth:`Inventory.authorities`."""
+        return list(self._database.read(authority_of, sql.ALL_AUTHORITIES))
+
+    def retire_authority(self, authority: int) -> None:
+        """See :meth:`Inventory.retire_authority`."""
+        with self.transaction():
+            if not self._database.write(sql.RETIRE_AUTHORITY, (authority,)):
+                raise _no_authority(authority)
+
+    def intend(self, intents: Iterable[Intent]) -> None:
+        """See :meth:`Inventory.intend`."""
+        with self.transaction():
+            self._database.write_all(sql.INTEND, (intent_values(intent, self._machine) for intent in intents))
+
+    def signed(self, authority: int, certificates: Iterable[Signed]) -> None:
+        """See :meth:`Inventory.signed`."""
+        rows = [((c.key_id, sha256(c.der).hexdigest(), c.der), c.serial) for c in certificates]
+        self._advance_all(sql.SIGN, authority, rows)
+
+    def issued(self, authority: int, serials: Iterable[str]) -> None:
+        """See :meth:`Inventory.issued`."""
+        self._advance_all(sql.ISSUE, authority, [((), serial) for serial in serials])
+
+    def place(self, authority: int, serial: str, directory: str) -> None:
+        """See :meth:`Inventory.place`."""
+        with self.transaction():
+            self._advance(sql.PLACE, (directory, self._machine), authority, serial)
+
+    def discard(self, authority: int, serial: str, why: str) -> None:
+        """See :meth:`Inventory.discard`."""
+        with self.transaction():
+            self._advance(sql.DISCARD, (why,), authority, serial)
+
+    def pending(self) -> list[CertificateRow]:
+        """See :meth:`Inventory.pending`."""
+        return list(self._database.read(certificate_of, sql.PENDING))
+
+    def adopt(self, certificates: Iterable[tuple[CertificateRow, bytes | None]]) -> int:
+        """See :meth:`Inventory.adopt`."""
+        with self.transaction():
+            return self._database.write_all(sql.ADOPT, (adopted_values(*pair) for pair in certificates))
+
+    def revoke(self, authority: int, serial: str, at: datetime, reason: str) -> None:
+        """See :meth:`Inventory.revoke`."""
+        with self.transaction():
+            self._advance(sql.REVOKE, (seconds(at), reason), authority, serial)
+
+    def find(self, which: str) -> list[CertificateRow]:
+        """See :meth:`Inventory.find`."""
+        asked = wanted(which)
+        values = (asked.host, asked.low, asked.high, asked.low, asked.high)
+        query = sql.where(sql.SELECT_CERTIFICATE, [sql.MEANT], sql.ISSUED_FIRST, None)
+        rows = list(self._database.read(certificate_of, query, values))
+        return [row for row in rows if asked.is_exactly(row)] or rows
+
+    def current(self, host: str, at: datetime, directory: str | None = None) -> CertificateRow | None:
+        """See :meth:`Inventory.current`."""
+        conditions, values = list(sql.CURRENT), [host, seconds(at)]
+        if directory is not None:
+            conditions.append("directory = ?")
+            values.append(directory)
+        query = sql.where(sql.SELECT_CERTIFICATE, conditions, sql.LATEST_FIRST, 1)
+        return self._database.first(certificate_of, query, (*values, 1))
+
+    def listing(
+        self,
+        *,
+        expires_after: datetime | None = None,
+        expires_before: datetime | None = None,
+        host: str | None = None,
+        state: State | None = None,
+        latest: bool = False,
+        limit: int | None = None,
+    ) -> Iterator[CertificateRow]:
+        """See :meth:`Inventory.listing`."""
+        bound = {
+            "not_after > ?": expires_after and seconds(expires_after),
+            "not_after <= ?": expires_before and seconds(expires_before),
+            "host = ?": host,
+        }
+        literal = [sql.IN_STATE[state]] if state else []
+        literal += [sql.LATEST] if latest else []
+        return self._select(certificate_of, sql.SELECT_CERTIFICATE, literal, bound, sql.BY_EXPIRY, limit)
+
+    def tally(self, authority: int, at: datetime) -> dict[str, int]:
+        """See :meth:`Inventory.tally`."""
+        return dict(self._database.read(tally_of, sql.TALLY, (seconds(at), authority)))
+
+    def places(self, authority: int) -> list[str]:
+        """See :meth:`Inventory.places`."""
+        found = self._database.read(text_of, sql.PLACES, (authority, self._machine))
+        return sorted(path.rstrip("/") or path for path in found)
+
+    def der(self, authority: int, serial: str) -> bytes:
+        """See :meth:`Inventory.der`."""
+        found = self._database.first(der_of, sql.DER, (serial, authority))
+        if found is None:
+            raise MissingInputError(f"certificate {serial}", "the inventory does not hold it")
+        return found
+
+    def revoked(self, authority: int, expires_after: datetime | None = None) -> Iterator[Revoked]:
+        """See :meth:`Inventory.revoked`."""
+        bound = {
+            "authority = ?": authority,
+            "not_after > ?": expires_after and seconds(expires_after),
+        }
+        return self._select(revoked_of, sql.SELECT_REVOKED, [sql.WHICH_REVOKED], bound, sql.BY_SERIAL)
+
+    def next_crl_number(self, authority: int) -> int:
+        """See :meth:`Inventory.next_crl_number`."""
+        with self.transaction():
+            self._database.write(sql.TAKE_CRL_NUMBER, (authority,))
+            return self.last_crl_number(authority)
+
+    def last_crl_number(self, authority: int) -> int:
+        """See :meth:`Inventory.last_crl_number`."""
+        number = self._database.first(number_of, sql.CRL_NUMBER, (authority,))
+        if number is None:
+            raise _no_authority(authority)
+        return number
+
+    def record_crl(self, crl: CrlRow) -> None:
+        """See :meth:`Inventory.record_crl`."""
+        with self.transaction():
+            self._database.write(sql.RECORD_CRL, crl_values(crl))
+
+    def latest_crl(self, authority: int) -> CrlRow | None:
+        """See :meth:`Inventory.latest_crl`."""
+        return self._database.first(crl_of, sql.LATEST_CRL, (authority,))
+
+    def event(self, *events: Event) -> None:
+        """See :meth:`Inventory.event`."""
+        with self.transaction():
+            self._database.write_all(sql.EVENT, map(event_values, events))
+
+    def events(
+        self, *, subject: str | None = None, since: datetime | None = None, limit: int | None = None
+    ) -> Iterator[Event]:
+        """See :meth:`Inventory.events`."""
+        bound = {"subject = ?": subject, "at >= ?": since and seconds(since)}
+        return self._select(event_of, sql.SELECT_EVENT, [], bound, sql.NEWEST_FIRST, limit)
+
+    def verify_integrity(self) -> None:
+        """See :meth:`Inventory.verify_integrity`."""
+        self._database.verify()
+
+    def _select(
+        self,
+        make: Callable[[Row], T],
+        select: str,
+        literal: list[str],
+        bound: Mapping[str, object],
+        order: str,
+        limit: int | None = None,
+    ) -> Iterator[T]:
+        """Run a query with those of the bound conditions that have a value."""
+        given = {condition: value for condition, value in bound.items() if value is not None}
+        query = sql.where(select, [*literal, *given], order, limit)
+        return self._database.read(make, query, (*given.values(), *([] if limit is None else [limit])))
+
+    def _advance_all(self, statement: str, authority: int, rows: Sequence[tuple[Values, str]]) -> None:
+        """Change all these certificates or none, as :meth:`_advance` does, three times as fast."""
+        with self.transaction():
+            if self._advanced(
+                statement, ((*values, serial, authority) for values, serial in rows), len(rows)
+            ):
+                return
+            for values, serial in rows:
+                self._advance(statement, values, authority, serial)
+
+    def _advanced(self, statement: str, rows: Iterator[Values], count: int) -> bool:
+        """Run the statement for all rows; undo it and return False if it did not change as many."""
+        try:
+            with self.transaction():
+                if self._database.write_all(statement, rows) != count:
+                    raise _ShortError
+        except _ShortError:
+            return False
+        return True
+
+    def _advance(self, statement: str, values: Values, authority: int, serial: str) -> None:
+        """Change the one certificate that the statement's condition admits, or say why it does not."""
+        if self._database.write(statement, (*values, serial, authority)):
+            return
+        standing = self._database.first(standing_of, sql.STANDING, (serial, authority))
+        subject = f"certificate {serial}"
+        if standing is None:
+            raise MissingInputError(subject, "is not in the inventory", "list them with: smtpcreds cert list")
+        raise DataError(subject, f"is {standing} and can't change so")
+
+
+def _no_authority(authority: int) -> MissingInputError:
+    return MissingInputError(f"authority {authority}", "is not in the inventory", "see: smtpcreds ca show")
+
+
+# From a path or URL to the inventory that is kept there.
+
+
+@contextmanager
+def open_inventory(
+    place: str | os.PathLike[str], *, machine: str = "", read_only: bool = False, timeout: float = 30.0
+) -> Iterator[TableInventory]:
+    """Open the inventory at this place, and create or migrate it unless reading only.
+
+    Args:
+        place: path of an SQLite file, whose directory is made, 0700, where there is none; or a
+            ``postgresql://`` URL.
+        machine: which of the hosts that share a database this is.
+        read_only: change nothing, not even the version; works on a read-only file system.
+        timeout: seconds to wait for other processes.
+
+    Raises:
+        UnsafePathError: a link, a foreign owner or a loose mode of the file, its companions or its directory.
+        MissingInputError: reading only, and there is nothing to read.
+        StateVersionError: written by a newer version; unchanged.
+        ForeignFormatError: some other program's database; unchanged.
+        ConfigError: reading only, and the database would have to be migrated.
+        UnavailableError: no psycopg, or no server that answers.
+        DamagedFileError, LockHeldError, WriteError, DeniedError: as the names say.
+    """
+    name = os.fspath(place)
+    run = disk()
+    if isinstance(run, PreviewDisk) and (not read_only or f"inventory {name}" in run.held):
+        yield TableInventory(_previewed(run, name, timeout), machine)
+        return
+    if is_url(name):
+        from .postgres import postgres_database
+
+        opened = postgres_database(parse_url(name), read_only=read_only, timeout=timeout)
+    else:
+        from .sqlite import sqlite_database
+
+        opened = sqlite_database(os.path.abspath(name), read_only=read_only, timeout=timeout)
+    with opened as database:
+        yield TableInventory(database, machine)
+        database.note_changes()
+
+
+def _previewed(run: PreviewDisk, name: str, timeout: float) -> Database:
+    """Return what the whole preview works on: a copy in memory, or a transaction that is rolled back."""
+    held = run.held.get(f"inventory {name}")
+    if isinstance(held, Database):
+        return held
+    if is_url(name):
+        from .postgres import postgres_preview
+
+        database = run.closing.enter_context(postgres_preview(parse_url(name), timeout=timeout))
+    else:
+        from .sqlite import sqlite_preview
+
+        database = run.closing.enter_context(sqlite_preview(os.path.abspath(name), timeout=timeout))
+    run.held[f"inventory {name}"] = database
+    run.closing.callback(database.note_changes)
+    return database

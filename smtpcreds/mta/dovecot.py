@@ -1,0 +1,125 @@
+"""Dovecot's formats: the passwd-file, and its configuration."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from shlex import quote
+
+from ..errors import DamagedFileError, InexpressibleError, UsageError
+from ..model import Account
+from ..secret import Secret
+from .program import Content
+
+# Dovecot's passwd-file: one account a line, ``user@realm:{SCHEME}value``.
+#
+# Dovecot folds names to lower case before it looks (``auth_username_format``) and refuses those with
+# characters outside of ``auth_username_chars``; both are settings of the whole server, and so names follow
+# their defaults.
+
+PATH = "/etc/dovecot/smtpcreds-users"
+DEFAULT_SCHEME = "SCRAM-SHA-256"
+SCHEMES = {"sha512-crypt": "SHA512-CRYPT", "argon2id": "ARGON2ID", "clear": "PLAIN.b64"}
+"""Choice to scheme."""
+MECHANISMS = {
+    DEFAULT_SCHEME: ("SCRAM-SHA-256", "PLAIN", "LOGIN"),
+    "SHA512-CRYPT": ("PLAIN", "LOGIN"),
+    "ARGON2ID": ("PLAIN", "LOGIN"),
+    "PLAIN.b64": ("SCRAM-SHA-256", "SCRAM-SHA-1", "DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN"),
+}
+"""What each scheme can serve."""
+_FORBIDDEN = {0: "a NUL", 1: "the octet 1", 9: "a TAB", 10: "a line feed", 13: "a carriage return"}
+_NAME = re.compile(r"[a-z0-9._-]+@[a-z0-9._-]+")
+_LINE = re.compile(r"([^:\s#][^:]*):(\{[A-Za-z0-9.-]+\}[^:]*)")
+
+
+def check_secret(account: Account, secret: Secret) -> None:
+    """Raise InexpressibleError for a secret that Dovecot accepts from nobody, by PLAIN or LOGIN at least."""
+    value = secret.reveal()
+    for octet, name in _FORBIDDEN.items():
+        if octet in value:
+            reason = f"the secret contains {name}, which Dovecot never accepts"
+            raise InexpressibleError(str(account), reason, f"smtpcreds sasl passwd {quote(str(account))}")
+
+
+def scheme_of(variants: frozenset[str]) -> str:
+    """Return the chosen scheme.
+
+    Raises:
+        UsageError: two of them.
+    """
+    chosen = sorted(variants & SCHEMES.keys())
+    if len(chosen) > 1:
+        raise UsageError(" and ".join(chosen), "are two ways to store one password; choose one")
+    return SCHEMES[chosen[0]] if chosen else DEFAULT_SCHEME
+
+
+def pieces(accounts: Sequence[Account], verifiers: Mapping[str, Secret], realm: str) -> Content:
+    """Return the file; an account of the server's own realm is there by its bare name, too.
+
+    Raises:
+        InexpressibleError: a name that Dovecot would not look up.
+    """
+    content: list[bytes | Secret] = []
+    for account in accounts:
+        name = _checked(account)
+        for login in (name, account.authcid)[: 1 + (account.realm == realm)]:
+            content += [f"{login}:".encode(), verifiers[name], b"\n"]
+    return tuple(content)
+
+
+def parse(content: bytes, path: str) -> dict[str, str | Secret]:
+    """Read the file: login to field.
+
+    Raises:
+        DamagedFileError: a line that is never rendered, by its number.
+    """
+    found: dict[str, str | Secret] = {}
+    for number, line in enumerate(content.decode(errors="replace").splitlines(), 1):
+        entry = _LINE.fullmatch(line)
+        if not entry:
+            raise DamagedFileError(path, f"line {number} is not 'user@realm:{{SCHEME}}value'")
+        found[entry[1]] = Secret(entry[2])
+    return found
+
+
+def _checked(account: Account) -> str:
+    name = str(account)
+    if not _NAME.fullmatch(name):
+        reason = "has a name with capitals or characters that Dovecot would not look up"
+        raise InexpressibleError(name, reason, "name it with a-z 0-9 . _ -")
+    return name
+
+
+# dovecot.conf, as far as it is checked: TLS files and whether passwords need TLS; settings of any depth.
+#
+# ``!include`` is followed by whoever reads the files; settings that hold for one protocol or address only are
+# taken as if they held for all.
+
+_SETTING = re.compile(r"\s*([\w/]+)\s*=\s*(.*?)\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class DovecotConf:
+    """What is checked: paths without the leading ``<``, words as they stand, defaults of Dovecot 2.3."""
+
+    certificate: str = ""
+    key: str = ""
+    ssl: str = "yes"
+    disable_plaintext_auth: str = "yes"
+    mechanisms: tuple[str, ...] = ("plain",)
+
+
+def parse_configuration(text: str) -> DovecotConf:
+    """Read the configuration; the last line of a setting counts, and what is not checked is passed over."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        if setting := _SETTING.fullmatch(line.partition("#")[0]):
+            found[setting[1]] = setting[2]
+    default = DovecotConf()
+    return DovecotConf(
+        found.get("ssl_cert", "").lstrip("< "),
+        found.get("ssl_key", "").lstrip("< "),
+        found.get("ssl", default.ssl),
+        found.get("disable_plaintext_auth", default.disable_plaintext_auth),
+        tuple(found.get("auth_mechanisms", "plain").split()),
+    )

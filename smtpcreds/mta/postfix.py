@@ -1,0 +1,282 @@
+"""Postfix's formats: main.cf and master.cf, and lookup tables."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from shlex import quote
+
+from ..errors import DamagedFileError, InexpressibleError, UsageError
+from ..secret import Secret
+from . import main_cf
+from .program import Compiled, Content, File, Include, Map, Premise, Rendered, Tls
+
+# Settings of Postfix's main.cf and master.cf.
+#
+# main.cf can't include a file, so what it has to say are lines that the administrator adds. The last one for
+# a name counts (postconf(5)), hence they belong at the end; a value is used as it stands, but for ``$name``.
+
+DIRECTORY = "/etc/postfix/smtpcreds"
+MAIN = "/etc/postfix/main.cf"
+MASTER = "/etc/postfix/master.cf"
+QUEUE = "/var/spool/postfix"
+"""The chroot of services that have ``y`` in the fifth column of master.cf; Debian's smtpd does."""
+RELOAD = "postfix reload"
+
+Settings = Mapping[str, str]
+"""Names to values."""
+
+_VALUE = re.compile(r"[A-Za-z0-9/._@:=\[\]+,-]+(?: [A-Za-z0-9/._@:=\[\]+,-]+)*")
+_PATH = re.compile(r"/[A-Za-z0-9/._@:=+-]+")
+_SETTING = re.compile(r"(\w+)\s*=\s*(.*)")
+
+
+def fence(fragment: str) -> tuple[str, str]:
+    """Return the comments around the lines of a fragment."""
+    return f"# {fragment}: begin", f"# {fragment}: end"
+
+
+def render(title: str, fragment: str, settings: Settings) -> bytes:
+    """Return the lines in their fence, with a line on top that says what they are.
+
+    Args:
+        title: of the program.
+        fragment: path of the file.
+        settings: what it says.
+
+    Raises:
+        InexpressibleError: a value that Postfix would split or expand.
+    """
+    first, last = fence(fragment)
+    body = (f"# {title}; written by smtpcreds, do not edit", first, *_lines(settings), last)
+    return "".join(f"{line}\n" for line in body).encode("ascii")
+
+
+def parse(content: bytes, path: str) -> Settings:
+    """Read lines that :func:`render` wrote.
+
+    Raises:
+        DamagedFileError: a line of another kind, by its number.
+    """
+    found: dict[str, str] = {}
+    for number, line in enumerate(content.decode(errors="replace").splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        setting = _SETTING.fullmatch(line)
+        if not setting:
+            raise DamagedFileError(path, f"line {number} is not 'name = value'")
+        found[setting[1]] = setting[2]
+    return found
+
+
+def in_force(text: str) -> Settings:
+    """Return what a main.cf says, lists with spaces only; nothing if Postfix can't read it."""
+    try:
+        found = main_cf.parse(text, MAIN).settings
+    except DamagedFileError:
+        return {}
+    return {name: _words(value) for name, value in found.items()}
+
+
+def include(fragment: str, settings: Settings) -> Include:
+    """Return the lines that go into main.cf.
+
+    Args:
+        fragment: path of the file that holds them.
+        settings: what they say.
+    """
+
+    def lacking(text: str) -> tuple[str, ...]:
+        found = in_force(text)
+        return tuple(
+            _line(name, value) for name, value in settings.items() if found.get(name) != _words(value)
+        )
+
+    where = f"at its end (cat {fragment} >> {MAIN}), and delete earlier lines with these names"
+    return Include(MAIN, tuple(_lines(settings)), where, fence=fence(fragment), lacking=lacking)
+
+
+def pair(tls: Tls) -> str:
+    """Return the list of files in which Postfix finds the key and then the certificates."""
+    return f"{path(tls.key)}, {path(tls.certificate)}"
+
+
+def path(name: str) -> str:
+    """Return a path that can stand in a list.
+
+    Raises:
+        InexpressibleError: Postfix would split or expand it.
+    """
+    if not _PATH.fullmatch(name):
+        reason = (
+            "holds a character other than letters, digits and / . _ @ : = + -, which main.cf can't express"
+        )
+        raise InexpressibleError(name, reason, "set cert.directory to a plain path")
+    return name
+
+
+def chroot(wanted: str) -> Premise:
+    """Return the premise that every smtpd of the network is in the chroot (``y``) or not (``n``)."""
+
+    def faults(text: str) -> Iterator[tuple[str, str]]:
+        for service in _services(text):
+            if service.kind == "inet" and service.command == "smtpd" and service.chroot != (wanted == "y"):
+                place = "in" if service.chroot else "outside"
+                what = f"runs {service.name}/inet {place} the chroot, where it finds no accounts"
+                yield what, f"postconf -F {service.name}/inet/chroot={wanted} && {RELOAD}"
+
+    return Premise(MASTER, faults)
+
+
+def _services(text: str) -> tuple[main_cf.Service, ...]:
+    try:
+        return main_cf.parse_master(text, MASTER)
+    except DamagedFileError:
+        return ()
+
+
+def _words(value: str) -> str:
+    """Return a value in one form: lists take commas or spaces between their words."""
+    return " ".join(value.replace(",", " ").split())
+
+
+def _lines(settings: Settings) -> Iterable[str]:
+    return (_line(name, value) for name, value in settings.items())
+
+
+def _line(name: str, value: str) -> str:
+    if not _VALUE.fullmatch(value):
+        raise InexpressibleError(value or name, f"is no value for {name} that main.cf can express")
+    return f"{name} = {value}"
+
+
+# Postfix's lookup tables: lines ``key value``, and what is made of them for each type of table.
+#
+# There is no quoting. A key ends at the first blank and is folded to lower case; a value is what follows up
+# to the end of the line, without blanks around it (postmap(1)).
+
+HASH = "hash"
+LMDB = "lmdb"
+TEXT = "texthash"
+"""Read from the source itself, by daemons as they start."""
+KINDS = frozenset({HASH, LMDB})
+"""Choices instead of TEXT."""
+MAX_VALUE = 1024
+"""Octets. The tables take more; but smtpd reads 2048 octets of a line, and AUTH PLAIN needs a third more."""
+
+_BLANK = b" \t\n\v\f\r"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table.
+
+    Attributes:
+        path: of its source.
+        kind: TEXT, HASH or LMDB.
+        entries: key to value.
+        mode: of all its files.
+    """
+
+    path: str
+    kind: str
+    entries: Mapping[str, Content]
+    mode: int = 0o644
+
+    @property
+    def name(self) -> str:
+        """What main.cf calls it."""
+        return f"{self.kind}:{self.path}"
+
+    @property
+    def files(self) -> tuple[Rendered, ...]:
+        """Its source, and the Berkeley DB file of a table of kind HASH."""
+        lines = [(f"{key}\t".encode(), *value, b"\n") for key, value in self.entries.items()]
+        source = File(self.path, tuple(piece for line in lines for piece in line), self.mode)
+        if self.kind != HASH:
+            return (source,)
+        records = {key.lower().encode(): value for key, value in self.entries.items()}
+        return (source, Map(f"{self.path}.db", records, self.path, self.mode, terminator=b"\0"))
+
+    @property
+    def compiled(self) -> tuple[Compiled, ...]:
+        """What the commands make."""
+        return (Compiled(f"{self.path}.lmdb", (self.path,)),) if self.kind == LMDB else ()
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """How it is made of its source."""
+        return (f"postmap {quote(self.name)}",) if self.kind == LMDB else ()
+
+
+def kind_of(variants: frozenset[str]) -> str:
+    """Return the kind of table that was chosen.
+
+    Raises:
+        UsageError: two at once.
+    """
+    chosen = sorted(variants & KINDS)
+    if len(chosen) > 1:
+        raise UsageError(" and ".join(chosen), "are two types of table", "choose one")
+    return chosen[0] if chosen else TEXT
+
+
+def password(subject: str, login: str, secret: Secret) -> Content:
+    """Return the value ``login:secret`` of a password table; Postfix divides it at its first colon.
+
+    Raises:
+        InexpressibleError: a secret that Postfix would not read back, named by its account.
+    """
+    fault = _fault(secret.reveal())
+    if fault:
+        reason = f"the secret {fault}, which a table of Postfix can't express"
+        raise InexpressibleError(subject, reason, f"smtpcreds sasl passwd {quote(subject)}")
+    return (f"{login}:".encode(), secret)
+
+
+def parse_table(content: bytes, path: str) -> dict[str, bytes]:
+    """Read a source: key to value.
+
+    Raises:
+        DamagedFileError: a line that Postfix would not take as ``key value``, by its number.
+    """
+    found: dict[str, bytes] = {}
+    for number, line in enumerate(content.split(b"\n"), 1):
+        if not line.strip(_BLANK) or line.startswith(b"#"):
+            continue
+        key, *value = line.split(None, 1)
+        if not value or line[:1].isspace() or not key.isascii():
+            raise DamagedFileError(path, f"line {number} is not 'key value'")
+        found[key.decode()] = value[0].rstrip(_BLANK)
+    return found
+
+
+def parse_password(content: bytes, path: str) -> Mapping[str, str | Secret]:
+    """Read a password table of one entry.
+
+    Raises:
+        DamagedFileError: lines that are none, or more than one.
+    """
+    entries = parse_table(content, path)
+    if len(entries) != 1:
+        raise DamagedFileError(
+            path, f"has {len(entries)} lines with entries; smtpcreds writes one, for the hub"
+        )
+    key, value = next(iter(entries.items()))
+    login, _, secret = value.partition(b":")
+    return {"key": key, "authcid": login.decode(errors="replace"), "secret": Secret(secret)}
+
+
+def _fault(value: bytes) -> str | None:
+    if not value:
+        return "is empty"
+    if value != value.rstrip(_BLANK):
+        return "ends in a blank"
+    if any(octet < 32 or octet == 127 for octet in value):
+        return "contains a control character"
+    if len(value) > MAX_VALUE:
+        return f"is over {MAX_VALUE} octets"
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return "is not UTF-8"
+    return None

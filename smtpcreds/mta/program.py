@@ -1,0 +1,339 @@
+"""What a mail program in a role is told, and what it answers: files, and what there is to do with them.
+
+Paths are those of the host that the files are for; another root is the business of whoever writes them.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from ..model import Account, Credential
+from ..secret import Secret
+from .access import Rule
+from .sasl_conf import Backend
+
+# What is left to do once the files of a mail program are in place.
+#
+# Paths are those of the host that the files are for.
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """Lines that the administrator adds to a file of their own, once; it is never edited for them.
+
+    Attributes:
+        path: that file.
+        lines: exactly.
+        where: in words, or empty where any place will do.
+        above: beginnings of the lines that they must stand above; empty for any place.
+        fence: comment lines before and behind them, so that lines which are no longer wanted can be told from
+            the administrator's own; or empty.
+        lacking: finds which of the lines have no effect in a text, for a file whose own rules decide that;
+            None for one in which it is enough that they stand there.
+    """
+
+    path: str
+    lines: tuple[str, ...]
+    where: str = ""
+    above: tuple[str, ...] = ()
+    fence: tuple[str, ...] = ()
+    lacking: Callable[[str], tuple[str, ...]] | None = None
+
+    @property
+    def text(self) -> tuple[str, ...]:
+        """The lines with their fence."""
+        return (*self.fence[:1], *self.lines, *self.fence[1:]) if self.lines else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A file that a command makes from others.
+
+    Attributes:
+        path: the result.
+        sources: must not be newer.
+        faults: finds what the result lacks or has too much, one phrase each.
+    """
+
+    path: str
+    sources: tuple[str, ...]
+    faults: Callable[[str], Iterable[str]] = lambda _: ()
+
+
+@dataclass(frozen=True, slots=True)
+class Premise:
+    """What must be so in a file that we neither write nor add to.
+
+    Attributes:
+        path: that file.
+        faults: finds what is not so, each with the way out.
+    """
+
+    path: str
+    faults: Callable[[str], Iterable[tuple[str, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A file that belongs to others, and the user without privileges that the program reads it as."""
+
+    path: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """The account database once more, where a program can reach it; changes of accounts change it too.
+
+    User and group are names, as of a :class:`File`.
+    """
+
+    path: str
+    mode: int = 0o600
+    user: str = "root"
+    group: str = "root"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is left to do once the files are in place.
+
+    Attributes:
+        includes: what the administrator adds by hand.
+        compiled: what the commands make.
+        commands: lines for a POSIX shell, run by root in this order.
+        premises: what has to be so besides.
+        copies: of the account database.
+        readers: files of others that the program must be able to read.
+        usage: of a program that people call with our file: command lines, words to be replaced in capitals.
+        untraced: whether no file tells that the commands were run, so that ``--run`` always runs them.
+    """
+
+    includes: tuple[Include, ...] = ()
+    compiled: tuple[Compiled, ...] = ()
+    commands: tuple[str, ...] = ()
+    premises: tuple[Premise, ...] = ()
+    copies: tuple[Copy, ...] = ()
+    readers: tuple[Reader, ...] = ()
+    usage: tuple[str, ...] = ()
+    untraced: bool = False
+
+
+Content = tuple[bytes | Secret, ...]
+"""The octets of a file in pieces, so that it can be shown with its secrets left out."""
+
+MASK = b"<secret>"
+
+
+class Role(StrEnum):
+    """Which end of the relaying a program is."""
+
+    HUB = "hub"
+    CLIENT = "client"
+
+
+class Need(StrEnum):
+    """What must exist before a program's files are of use."""
+
+    PAIR = "pair"
+    CREDENTIAL = "credential"
+    MATERIAL = "material"
+    """Copies of the pair and the CA's files, for a program that can't read those of root."""
+    ACCOUNTS = "accounts"
+    """What the account database holds, for a program that has a file of its own."""
+    VERIFIERS = "verifiers"
+    """The same, each account as a field of Dovecot's passwd-file."""
+    CLIENTS = "clients"
+    """Which client certificates may relay, for a program that lists them."""
+    RULES = "rules"
+    """Lines of Sendmail's access map."""
+    FINGERPRINT = "fingerprint"
+    """Of the hub's certificate, for a program that can verify nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Where the certificates of the host lie.
+
+    Attributes:
+        key: private key, PEM, mode 0600.
+        certificate: its certificate and those between it and the root.
+        bundle: the CA's certificates.
+        directory: holds hash links to the bundle and the CRL.
+        crl: of the CA that issues.
+    """
+
+    key: str
+    certificate: str
+    bundle: str
+    directory: str
+    crl: str
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What the files of :class:`Tls` say, PEM.
+
+    Attributes:
+        key: private key, unencrypted PKCS #8.
+        certificate: its certificate and those between it and the root.
+        bundle: the CA's certificates.
+        crl: of the CA that issues.
+    """
+
+    key: Secret
+    certificate: bytes
+    bundle: bytes
+    crl: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A host that may relay by its certificate; several may have one key, and a host several certificates.
+
+    Attributes:
+        host: full name.
+        key_id: SHA-256 of the SubjectPublicKeyInfo, lower-case hex; survives a renewal with the same key.
+        fingerprint: SHA-256 of the certificate's DER, lower-case hex.
+    """
+
+    host: str
+    key_id: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An account and the properties that Cyrus SASL has for it, as ``userPassword`` and ``authPassword``."""
+
+    account: Account
+    properties: Mapping[str, Secret]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that a program may be told; each takes what it can express, and refuses what it can't.
+
+    Attributes:
+        host: full name of the host that the files are for.
+        hub: full name of the relay.
+        realm: in which the relay looks up bare names.
+        mechanisms: of SASL, the strongest first, as :func:`smtpcreds.mta.sasl_conf.offer` gives them.
+        tls: the host's certificates.
+        pid_file: of the daemon, for commands that tell it to reload.
+        backend: where a hub finds accounts.
+        credential: what a client host logs in with.
+        rules: lines of Sendmail's access map.
+        variants: names of the choices that were made, of those that the program knows.
+        port: of the hub, that client hosts connect to.
+        material: what the files of ``tls`` say.
+        accounts: of the hub, by name.
+        verifiers: full name of each account to its field of a passwd-file, scheme included.
+        clients: certificates that may relay without AUTH; none of them revoked or expired.
+        fingerprint: SHA-256 of the hub's certificate, lower-case hex.
+    """
+
+    host: str
+    hub: str
+    realm: str
+    mechanisms: tuple[str, ...]
+    tls: Tls
+    pid_file: str
+    backend: Backend | None = None
+    credential: Credential | None = None
+    rules: tuple[Rule, ...] = ()
+    variants: frozenset[str] = frozenset()
+    port: int = 25
+    material: Material | None = None
+    accounts: tuple[Held, ...] = ()
+    verifiers: Mapping[str, Secret] = field(default_factory=dict)
+    clients: tuple[Client, ...] = ()
+    fingerprint: str = ""
+
+    @property
+    def is_tls_from_the_start(self) -> bool:
+        """Tell whether the port is that of submission over TLS, without STARTTLS (RFC 8314 section 7.3)."""
+        return self.port == 465
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of text. User and group are names; they become numbers where it is written."""
+
+    path: str
+    content: Content = field(repr=False)
+    mode: int = 0o644
+    user: str = "root"
+    group: str = "root"
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """A Berkeley DB hash file as makemap or postmap writes it from ``source``, but made without them.
+
+    Keys and values on disk end in ``terminator``; in ``records`` they do not.
+    """
+
+    path: str
+    records: Mapping[bytes, Content] = field(repr=False)
+    source: str
+    mode: int = 0o600
+    user: str = "root"
+    group: str = "root"
+    terminator: bytes = b""
+
+
+Rendered = File | Map
+
+
+class Program(Protocol):
+    """A mail program in one role; the modules ``sendmail_hub`` and ``sendmail_client`` are such.
+
+    To add one: a module with these names, a row in the table of ``programs``, a section of the manual.
+    """
+
+    NAME: str
+    """What the command line calls it."""
+    TITLE: str
+    """One line for people."""
+    ROLE: Role
+    FAMILY: str
+    """The mail program without its role."""
+    NEEDS: frozenset[Need]
+    VARIANTS: frozenset[str]
+    """Choices that it knows."""
+    SECRET_FILES: tuple[str, ...]
+    """Paths of its files that hold a client's credential; parsed, they have ``authcid`` and ``secret``."""
+
+    def render(self, facts: Facts) -> tuple[Rendered, ...]:
+        """Return its files, those with secrets first.
+
+        Raises:
+            InexpressibleError: a fact that one of the formats can't hold, named without showing a secret.
+        """
+
+    def parse(self, path: str, content: bytes) -> Mapping[str, str | Secret]:
+        """Read one of its files back: setting to value.
+
+        Raises:
+            DamagedFileError: a line that the program or we can't read, by its number.
+        """
+
+    def work(self, facts: Facts) -> Work:
+        """Return what is left to do once the files are in place."""
+
+
+def octets(content: Content) -> bytes:
+    """Return the content with its secrets."""
+    return b"".join(piece.reveal() if isinstance(piece, Secret) else piece for piece in content)
+
+
+def masked(content: Content) -> bytes:
+    """Return the content with MASK in the place of each secret."""
+    return b"".join(MASK if isinstance(piece, Secret) else piece for piece in content)
+
+
+def is_secret(content: Content) -> bool:
+    """Tell whether the content holds a secret."""
+    return any(isinstance(piece, Secret) for piece in content)

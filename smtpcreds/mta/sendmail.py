@@ -1,0 +1,220 @@
+"""Sendmail's formats: fragments of sendmail.mc, and the commands that compile them."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from ..errors import DamagedFileError, InexpressibleError
+from .access import FENCE, Rule
+from .program import Compiled, Facts, Include
+
+# Fragments of sendmail.mc: settings to m4 lines that mean exactly these settings, and back.
+#
+# Between its quotes m4 passes everything on, and reads it again when the value comes out. So a value that
+# holds a quote, or a word that m4 replaces by itself (``dnl``, ``divert``), would arrive changed; it is
+# refused.
+
+DIRECTORY = "/etc/mail/smtpcreds"
+SOURCE = "/etc/mail/sendmail.mc"
+RESULT = "/etc/mail/sendmail.cf"
+ACCESS = "/etc/mail/access"
+AUTH_OPTIONS = "p y"
+"""No PLAIN or LOGIN outside TLS, nothing anonymous (op.me, AuthOptions); written whatever is offered."""
+SPARE_AUTH_INFO = {"Sauthinfo": "Sauthinfo_unused"}
+"""The macros always write a ruleset ``authinfo``, and while there is one, sendmail reads no DefaultAuthInfo
+(usersmtp.c). The ruleset's name stands unquoted in proto.m4, so that m4 can give it another."""
+
+Settings = Mapping[str, str]
+"""``confX`` and other names that m4 defines, TRUST_AUTH_MECH, and ``FEATURE(name)``; to their values."""
+
+_WORD = re.compile(r"[A-Za-z0-9/._@:=\[\]-]+")
+_MACRO = re.compile(r"[A-Za-z_]\w*")
+_REPLACED_TEXT = (
+    "changecom changequote debugfile debugmode divert divnum dnl dumpdef m4exit sysval traceoff traceon "
+    "undivert __file__ __gnu__ __line__ __program__ __unix__ unix lower m4 strcasecmp CONCAT DOL DOMAIN "
+    "FEATURE HACK MAILER OSTYPE POPDIVERT PUSHDIVERT SITECONFIG TEMPFILE UUCPSMTP VERSIONID"
+)
+_REPLACED = frozenset(_REPLACED_TEXT.split())
+"""Words that m4 1.4, or the macros of sendmail 8.17, replace though no parenthesis follows (observed)."""
+_SENDMAILS = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]*|_\w*|conf[A-Z]\w*")
+"""The forms of all other names that the macros of sendmail define."""
+_CALLED = frozenset({"TRUST_AUTH_MECH"})
+_DEFINE = re.compile(r"define\(`(\w+)', `([^`']*)'\)dnl")
+_CALL = re.compile(r"(\w+)\(`([^`']*)'\)dnl")
+_FEATURE = re.compile(r"FEATURE\(`(\w+)', `([^`']*)'\)dnl")
+
+_OPTIONS = {
+    "confCACERT_PATH": "O CACertPath=",
+    "confCACERT": "O CACertFile=",
+    "confSERVER_CERT": "O ServerCertFile=",
+    "confSERVER_KEY": "O ServerKeyFile=",
+    "confCLIENT_CERT": "O ClientCertFile=",
+    "confCLIENT_KEY": "O ClientKeyFile=",
+    "confCRL": "O CRLFile=",
+    "confAUTH_MECHANISMS": "O AuthMechanisms=",
+    "confAUTH_OPTIONS": "O AuthOptions=",
+    "confAUTH_REALM": "O AuthRealm=",
+    "confDEF_AUTH_INFO": "O DefaultAuthInfo=",
+    "SMART_HOST": "DS",
+    "FEATURE(authinfo)": "Kauthinfo ",
+}
+"""What a setting becomes in sendmail.cf."""
+_TRUSTED = "C{TrustAuthMech}"
+
+
+def tls_settings(facts: Facts) -> Settings:
+    """Return the settings of both TLS roles.
+
+    Without confCACERT_PATH and confCACERT sendmail offers no STARTTLS, and logs nothing about it by default.
+    """
+    tls = facts.tls
+    pair = {"CERT": tls.certificate, "KEY": tls.key}
+    return {
+        "CERT_DIR": tls.directory,
+        "confCACERT_PATH": tls.directory,
+        "confCACERT": tls.bundle,
+        "confCRL": tls.crl,
+        **{f"confSERVER_{kind}": _one_word(path) for kind, path in pair.items()},
+        **{f"confCLIENT_{kind}": _one_word(path) for kind, path in pair.items()},
+    }
+
+
+def render(title: str, settings: Settings) -> bytes:
+    """Return the fragment.
+
+    Raises:
+        InexpressibleError: a value that m4 or sendmail.cf would change.
+    """
+    head = f"dnl {title}; written by smtpcreds, do not edit\n"
+    return (head + "".join(_line(name, value) for name, value in settings.items())).encode("ascii")
+
+
+def parse(content: bytes, path: str) -> Settings:
+    """Read a fragment.
+
+    Raises:
+        DamagedFileError: a line of a kind that is never rendered, by its number.
+    """
+    found: dict[str, str] = {}
+    for number, line in enumerate(content.decode(errors="replace").splitlines(), 1):
+        if line.startswith("dnl ") or not line.strip():
+            continue
+        if feature := _FEATURE.fullmatch(line):
+            found[f"FEATURE({feature[1]})"] = feature[2]
+        elif setting := _DEFINE.fullmatch(line) or _CALL.fullmatch(line):
+            found[setting[1]] = setting[2]
+        else:
+            raise DamagedFileError(path, f"line {number} is none that smtpcreds writes")
+    return found
+
+
+def include(fragment: str) -> Include:
+    """Return the line that brings a fragment into sendmail.mc."""
+    where = "above the line MAILER_DEFINITIONS or the first MAILER"
+    return Include(SOURCE, (f"include(`{fragment}')dnl",), where, ("MAILER(", "MAILER_DEFINITIONS"))
+
+
+def include_rules(rules: Iterable[Rule]) -> Include:
+    """Return the lines that go into the access map's source."""
+    return Include(ACCESS, tuple(rule.line for rule in rules), fence=FENCE)
+
+
+def compiled(fragment: str, settings: Settings, *, access: bool) -> tuple[Compiled, ...]:
+    """Return what m4 has to make of sendmail.mc with a fragment in it, and makemap of the access map.
+
+    Args:
+        fragment: its path.
+        settings: that must be in force.
+        access: lines of the access map count on FEATURE(access_db).
+    """
+    result = Compiled(RESULT, (SOURCE, fragment), lambda text: _faults(text, settings, access=access))
+    return (result, *((Compiled(f"{ACCESS}.db", (ACCESS,)),) if access else ()))
+
+
+def commands(facts: Facts, *, access: bool) -> tuple[str, ...]:
+    """Return how the fragments become effective; each leaves the old result where it fails."""
+    compile_, restart = rebuild(SOURCE, RESULT, facts.pid_file)
+    table = (f"makemap hash {ACCESS} < {ACCESS}",) if access else ()
+    return (compile_, *table, restart)
+
+
+def rebuild(source: str, result: str, pid_file: str) -> tuple[str, str]:
+    """Return how sendmail.cf is made anew, and how the daemon comes to read it."""
+    compile_ = f"(umask 022; m4 {source} > {result}.new) && mv -f {result}.new {result}"
+    return compile_, f'kill -HUP "$(head -n 1 {pid_file})"'
+
+
+def _faults(text: str, settings: Settings, *, access: bool) -> Iterable[str]:
+    lines = text.splitlines()
+    for name, value in settings.items():
+        if name in _OPTIONS and _last(lines, _OPTIONS[name]) != value:
+            yield f"has no {_OPTIONS[name]}{value}"
+    if "Sauthinfo" in settings and "Sauthinfo" in lines:
+        yield "has a ruleset authinfo, for which sendmail ignores default-auth-info"
+    if access and _last(lines, "Kaccess ") is None:
+        yield "has no map access; add FEATURE(`access_db') to sendmail.mc"
+    yield from _untrusted(lines)
+
+
+def _untrusted(lines: list[str]) -> Iterable[str]:
+    """SPEC: TRUST_AUTH_MECH is a subset of confAUTH_MECHANISMS, whoever wrote the lines."""
+    trusted = {m for line in lines if line.startswith(_TRUSTED) for m in line.removeprefix(_TRUSTED).split()}
+    offered = set((_last(lines, _OPTIONS["confAUTH_MECHANISMS"]) or "").split())
+    if excess := sorted(trusted - offered):
+        yield f"trusts mechanisms that are not offered: {' '.join(excess)}"
+
+
+def _last(lines: list[str], beginning: str) -> str | None:
+    """Return what follows the beginning in the last line that has it, the one that counts."""
+    return next(
+        (line.removeprefix(beginning) for line in reversed(lines) if line.startswith(beginning)), None
+    )
+
+
+def _line(name: str, value: str) -> str:
+    _check(name, value)
+    if feature := re.fullmatch(r"FEATURE\((\w+)\)", name):
+        return f"FEATURE(`{feature[1]}', `{value}')dnl\n"
+    return f"{name}(`{value}')dnl\n" if name in _CALLED else f"define(`{name}', `{value}')dnl\n"
+
+
+def _check(name: str, value: str) -> None:
+    words = value.split(" ")
+    if not all(map(_WORD.fullmatch, words)):
+        raise InexpressibleError(
+            value or name, "holds a character that m4 or sendmail.cf would change", _hint(name)
+        )
+    for word in _MACRO.findall(value):
+        if word in _REPLACED or _SENDMAILS.fullmatch(word):
+            raise InexpressibleError(value, f"holds the word {word}, which m4 replaces", _hint(name))
+
+
+def _one_word(path: str) -> str:
+    if "," in path or " " in path:
+        raise InexpressibleError(path, "holds a comma or space, between which sendmail looks for two files")
+    return path
+
+
+def _hint(name: str) -> str | None:
+    return "set cert.directory to a plain path" if name.startswith(("CERT", "confC", "confS")) else None
+
+
+# The source of a map as makemap(8) reads it, so that a map can be made without it.
+
+MAX_LINE = 1023
+
+
+def records(content: bytes, path: str) -> dict[bytes, bytes]:
+    """Return the records: keys in lower case, values the rest of the line; of a repeated key the first.
+
+    Raises:
+        DamagedFileError: a line that makemap refuses, by its number.
+    """
+    found: dict[bytes, bytes] = {}
+    for number, line in enumerate(content.split(b"\n"), 1):
+        if not line.strip() or line.startswith(b"#"):
+            continue
+        key, *value = line.split(None, 1)
+        if not value or line[:1].isspace() or len(line) > MAX_LINE:
+            raise DamagedFileError(path, f"line {number} is not 'key value' of up to {MAX_LINE} octets")
+        found.setdefault(key.lower(), value[0])
+    return found

@@ -1,0 +1,402 @@
+"""PostgreSQL: where a database is, how it is reached, and what its errors mean. The only home of psycopg."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
+
+from .errors import (
+    DamagedFileError,
+    DataError,
+    DeniedError,
+    ExistsError,
+    ForeignFormatError,
+    InexpressibleError,
+    LockHeldError,
+    MissingInputError,
+    SmtpcredsError,
+    UnavailableError,
+    UsageError,
+    WriteError,
+)
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg import Connection as Connection
+
+
+# ``postgresql://`` URLs (libpq-connect, "Connection URIs"), which never carry a password here.
+#
+# A URL is typed on command lines, which every user of the host can read in the list of processes. libpq takes
+# passwords from ``~/.pgpass``, and needs none with peer authentication or a client certificate.
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_SCHEMES = frozenset({"postgresql", "postgres"})
+_SECRET = frozenset({"password", "sslpassword"})
+_CURE = "put it into ~/.pgpass, mode 0600 (or use a service file, peer authentication, a client certificate)"
+
+
+class DatabaseUrl(NamedTuple):
+    """One database.
+
+    Attributes:
+        text: the URL as libpq takes it.
+        hosts: pairs of host name, address or socket directory, and port; an empty part is libpq's default.
+        database: its name; empty where a service file says it.
+        user: the role; empty for libpq's default, the name of the running user.
+        tls: libpq's ``sslmode``; empty for its default.
+    """
+
+    text: str
+    hosts: tuple[tuple[str, str], ...]
+    database: str
+    user: str
+    tls: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def is_url(text: str) -> bool:
+    """Tell whether this is a URL, of whatever kind, and no path."""
+    return bool(_SCHEME.match(text))
+
+
+def is_postgres(text: str) -> bool:
+    """Tell whether this is a URL of a PostgreSQL database, right or wrong."""
+    return scheme_of(text) in _SCHEMES
+
+
+def scheme_of(text: str) -> str:
+    """Return the scheme in lower case; empty for a path."""
+    found = _SCHEME.match(text)
+    return found[1].lower() if found else ""
+
+
+def parse_url(text: str) -> DatabaseUrl:
+    """Read a URL.
+
+    Raises:
+        UsageError: another scheme, a password inside, or no name of a database.
+    """
+    from urllib.parse import parse_qsl, unquote, urlsplit
+
+    if not is_postgres(text):
+        raise UsageError(_shown(text), "is no PostgreSQL URL", "write postgresql://HOST/DATABASE")
+    try:
+        parts = urlsplit(text, allow_fragments=False)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    except ValueError as error:
+        raise UsageError(_shown(text), f"is no URL: {error}") from None
+    who, _, places = parts.netloc.rpartition("@")
+    if ":" in who or _SECRET & query.keys() or "@" in parts.path + parts.query:  # a password may hold / and ?
+        raise UsageError(_shown(text), "carries a password, which every user of this host can see", _CURE)
+    database = query.get("dbname") or unquote(parts.path[1:])
+    if not database and "service" not in query:
+        raise UsageError(text, "names no database", "write postgresql://HOST/DATABASE")
+    user = query.get("user") or unquote(who)
+    return DatabaseUrl(text, _hosts(places, query), database, user, query.get("sslmode", ""))
+
+
+def _hosts(places: str, query: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return hosts and ports; parameters of the query win over the authority, as in libpq."""
+    pairs = [_host(place) for place in places.split(",")]
+    hosts = query["host"].split(",") if "host" in query else [host for host, _ in pairs]
+    ports = query["port"].split(",") if "port" in query else [port for _, port in pairs]
+    if len(ports) == 1:
+        ports *= len(hosts)
+    return tuple(zip(hosts, ports, strict=False))
+
+
+def _host(place: str) -> tuple[str, str]:
+    from urllib.parse import unquote
+
+    if place.startswith("["):
+        address, _, port = place[1:].partition("]")
+        return unquote(address), port.removeprefix(":")
+    host, _, port = place.partition(":")
+    return unquote(host), port
+
+
+def _shown(text: str) -> str:
+    """Return a URL without what may be a password."""
+    scheme, is_there, rest = text.partition("://")
+    if not is_there:
+        return text
+    place = rest.rpartition("@")[2].partition("?")[0]
+    return f"{scheme}://{'...@' * ('@' in rest)}{place}"
+
+
+# PostgreSQL's SQLSTATEs (appendix A of its manual) as errors of ours.
+
+Fault = tuple[type[SmtpcredsError], str, str | None]
+
+_GRANT = "as its owner, grant this role what is missing, or work as that owner"
+_REACH = "is the server running, and does it know this role and database? A password comes from ~/.pgpass"
+_STATES: dict[str, Fault] = {
+    "23503": (MissingInputError, "the inventory knows no such authority", "see: smtpcreds ca show"),
+    "23505": (ExistsError, "this is recorded already", None),
+    "25006": (WriteError, "{message}", "name the primary server, not a standby"),
+    "42501": (DeniedError, "{message}", _GRANT),
+    "55P03": (LockHeldError, "is locked by another process", "try again later"),
+}
+_CLASSES: dict[str, Fault] = {
+    "08": (UnavailableError, "{message}", None),
+    "0A": (DataError, "{message}", None),
+    "22": (InexpressibleError, "can't hold this value: {message}", None),
+    "23": (DataError, "can't hold this ({message})", None),
+    "40": (LockHeldError, "another process changed it at the same time", "run it again"),
+    "42": (DamagedFileError, "is damaged ({message})", "restore it from a backup"),
+    "53": (WriteError, "{message}; nothing was changed", "make room on the database server"),
+    "54": (InexpressibleError, "can't hold this value: {message}", None),
+    "57": (UnavailableError, "{message}", "run it again when the database server is back"),
+    "58": (WriteError, "{message}; nothing was changed", "look into the database server's log"),
+    "XX": (DamagedFileError, "is damaged ({message})", "look into the database server's log"),
+}
+"""By the first two characters, where the whole SQLSTATE is not in the table above."""
+
+
+@contextmanager
+def translated(subject: str) -> Iterator[None]:
+    """Turn what psycopg raises inside into errors about the database.
+
+    Only the server's primary message is passed on: its details quote values.
+
+    Raises:
+        InexpressibleError: text that has no UTF-8 form or holds a NUL.
+        SmtpcredsError: by the tables above.
+    """
+    import psycopg
+
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        raise InexpressibleError(subject, f"can't hold this value: {error.reason}") from error
+    except psycopg.Error as error:
+        known = _known(subject, error)
+        if known is None:
+            raise
+        raise known from error
+
+
+def one_line(message: str) -> str:
+    """Return text without line ends and other unprintable characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in message).split())
+
+
+def damaged(subject: str, message: str) -> SmtpcredsError:
+    """Return the error for content that contradicts itself."""
+    kind, reason, hint = _CLASSES["42"]
+    return kind(subject, reason.format(message=one_line(message)), hint)
+
+
+def _known(subject: str, error: "psycopg.Error") -> SmtpcredsError | None:
+    import psycopg
+
+    state = error.sqlstate
+    message = one_line(error.diag.message_primary or str(error))
+    if state:
+        row = _STATES.get(state) or _CLASSES.get(state[:2])
+    elif isinstance(error, psycopg.DataError):  # psycopg's own: a NUL in a text
+        row = _CLASSES["22"]
+    else:
+        lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        row = (UnavailableError, "{message}", _REACH) if lost else None
+    if row is None:
+        return None
+    kind, reason, hint = row
+    return kind(subject, reason.format(message=message), hint)
+
+
+# Connections: named after their process, durable in each commit, in UTF-8.
+
+OLDEST = 11
+"""Of the servers: the first with EXECUTE FUNCTION in triggers and sha256()."""
+PATIENCE = 30.0
+"""Seconds to wait for locks."""
+LOCKS = 0x736D6372
+"""``smcr``: the first half of the key of every advisory lock of this program."""
+_INSTALL = "pip install 'smtpcreds[postgresql]'; it uses the system's libpq (Debian: libpq5)"
+_SESSION: LiteralString = """
+SET synchronous_commit = on;
+SET default_transaction_isolation = 'read committed';
+SET row_security = off;
+SET tcp_keepalives_idle = 30;
+SET tcp_keepalives_interval = 10;
+SET tcp_keepalives_count = 3
+"""
+"""Each commit is on disk; a policy that hides rows is an error, not a shorter answer; a host that vanished
+loses its locks after a minute, not after two hours."""
+
+
+@contextmanager
+def connected(
+    url: DatabaseUrl, *, read_only: bool = False, patience: float = PATIENCE
+) -> "Iterator[Connection]":
+    """Connect in autocommit mode, and close the connection afterwards.
+
+    Args:
+        url: of the database.
+        read_only: let the server refuse every write.
+        patience: seconds after which a lock that another process holds is an error.
+
+    Raises:
+        UnavailableError: psycopg is missing; the server does not answer, knows no such role or database,
+            or is too old.
+        ForeignFormatError: the database is not encoded in UTF-8.
+    """
+    library = _library(url)
+    parameters = _parameters(library, url)
+    with translated(url.text):
+        connection: Connection = library.connect(autocommit=True, prepare_threshold=None, **parameters)
+    try:
+        _verify(connection, url)
+        with translated(url.text):
+            connection.execute(_SESSION)
+            settings = {"lock_timeout": str(max(1, int(patience * 1000)))}
+            settings |= {"default_transaction_read_only": "on"} if read_only else {}
+            for name, value in settings.items():
+                connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+        yield connection
+    finally:
+        connection.close()
+
+
+def program_name() -> str:
+    """Return what the server shows of this process (pg_stat_activity.application_name)."""
+    return f"smtpcreds process {os.getpid()} on {os.uname().nodename}"
+
+
+def _library(url: DatabaseUrl) -> Any:
+    try:
+        import psycopg
+    except ImportError as error:
+        reason = f"needs psycopg 3, which can't be imported ({one_line(str(error))})"
+        raise UnavailableError(url.text, reason, _INSTALL) from None
+    return psycopg
+
+
+def _parameters(library: Any, url: DatabaseUrl) -> dict[str, Any]:
+    try:
+        given = library.conninfo.conninfo_to_dict(url.text)
+    except library.ProgrammingError as error:
+        raise UsageError(url.text, f"libpq can't read it: {one_line(str(error))}") from None
+    return {"connect_timeout": 10, **given, "application_name": program_name(), "client_encoding": "utf8"}
+
+
+def _verify(connection: "Connection", url: DatabaseUrl) -> None:
+    version = connection.info.server_version // 10000
+    if version < OLDEST:
+        raise UnavailableError(
+            url.text, f"is served by PostgreSQL {version}; {OLDEST} is the oldest that will do"
+        )
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        hint = "make another one: createdb -E UTF8 -T template0 NAME"
+        raise ForeignFormatError(url.text, f"is encoded in {encoding}, not in UTF8", hint)
+
+
+# One host at a time: an advisory lock that goes with its connection, and can say who holds it.
+
+_HOLDER = """
+SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND granted AND (classid, objid, objsubid) = (%s, %s, 2)
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+@contextmanager
+def held(connection: "Connection", number: int, subject: str) -> Iterator[None]:
+    """Hold an advisory lock of this database for the block, outside any transaction.
+
+    The server frees it when the connection ends, however it ends.
+
+    Args:
+        connection: also the one that writes, so that what can't be kept locked can't be written either.
+        number: which lock of this program.
+        subject: what messages call the database.
+
+    Raises:
+        LockHeldError: naming the process that held it.
+    """
+    _take(connection, number, subject)
+    try:
+        yield
+    finally:
+        if not connection.broken:
+            with translated(subject):
+                connection.execute("SELECT pg_advisory_unlock(%s, %s)", (LOCKS, number))
+
+
+def _take(connection: "Connection", number: int, subject: str) -> None:
+    try:
+        with translated(subject):
+            connection.execute("SELECT pg_advisory_lock(%s, %s)", (LOCKS, number))
+    except LockHeldError:
+        row = connection.execute(_HOLDER, (LOCKS, number)).fetchone()
+        who = row[0] if row and row[0] else "another process"
+        raise LockHeldError(subject, f"is held by {who}", "try again when it ended") from None
+
+
+# The options of Cyrus SASL's ``sql`` plugin (cyrus-sasl 2.1.28, ``plugins/sql.c``) for one database.
+#
+# The plugin puts host, user, password and database between apostrophes into a conninfo string, and escapes
+# nothing there. It splits hosts at commas and each at its first colon, and skips all that is no letter or
+# digit behind a comma. TLS is ``sslmode=require``, which checks the server's certificate where libpq finds a
+# ``~/.postgresql/root.crt``.
+
+SELECT = "SELECT value FROM public.smtpcreds_sasl WHERE username = '%u' AND realm = '%r' AND prop = '%p'"
+"""The plugin fills in name, realm and property, escaped by PQescapeString."""
+
+
+def plugin_options(url: DatabaseUrl, role: str) -> dict[str, str]:
+    """Return options by name; a password is none of them.
+
+    Args:
+        url: of the database.
+        role: to read as; empty for libpq's default.
+
+    Raises:
+        InexpressibleError: the URL says more than the plugin can be told.
+    """
+    if not url.database:
+        raise InexpressibleError(
+            url.text, "names a service, which Cyrus SASL can't", "write host and database"
+        )
+    remote = any(host and not host.startswith("/") for host, _ in url.hosts)
+    options = {
+        "auxprop_plugin": "sql",
+        "sql_engine": "pgsql",
+        "sql_hostnames": quotable("sql_hostnames", _cyrus_hosts(url.hosts)),
+        "sql_usessl": "yes" if remote and url.tls != "disable" else "",
+        "sql_database": quotable("sql_database", url.database),
+        "sql_user": quotable("sql_user", role),
+        "sql_select": SELECT,
+    }
+    return {name: value for name, value in options.items() if value}
+
+
+def quotable(option: str, value: str) -> str:
+    """Accept what can stand between apostrophes.
+
+    Raises:
+        InexpressibleError: it holds an apostrophe or a backslash; the value is not shown.
+    """
+    if "'" in value or "\\" in value:
+        raise InexpressibleError(
+            option, "contains ' or \\, which Cyrus SASL's sql plugin passes on unescaped"
+        )
+    return value
+
+
+def _cyrus_hosts(hosts: Sequence[tuple[str, str]]) -> str:
+    for place, (host, _) in enumerate(hosts):
+        if ":" in host:
+            raise InexpressibleError(
+                host, "can't stand in sql_hostnames, where : ends a host", "name the host"
+            )
+        if place and not host[:1].isalnum():
+            reason = "can't stand in sql_hostnames behind another host"
+            raise InexpressibleError(host or "the local socket", reason, "name it first")
+    return ",".join(f"{host}:{port}" if port else host for host, port in hosts)

@@ -1,1 +1,0 @@
-"""Several verbs in one go: a whole hub, a client host from a bundle."""

@@ -1,0 +1,623 @@
+"""Where a secret comes from: one text form, one resolver, one class for each kind."""
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+
+from .errors import (
+    DataError,
+    DeniedError,
+    InexpressibleError,
+    MissingInputError,
+    SmtpcredsError,
+    UnavailableError,
+    UnsafePathError,
+    UsageError,
+    WriteError,
+)
+from .files import disk
+from .passwords import generate, generate_words
+from .secret import Secret
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+    from keyring.backend import KeyringBackend
+
+
+# What a kind of source is, and what is known when it is asked.
+
+MAX_SECRET = 65536
+"""Octets that are read from any source; more is a mistaken file, not a secret."""
+
+
+class Context(NamedTuple):
+    """What the secret is for.
+
+    Attributes:
+        what: named in prompts, as in ``passphrase of the CA key``.
+        new: a secret is being set, so prompts ask twice and ``generate:`` is allowed.
+        may_be_empty: a person at the prompt may answer with nothing. Other sources never may: an
+            empty file is an accident.
+    """
+
+    what: str
+    new: bool = False
+    may_be_empty: bool = False
+
+
+class Source(Protocol):
+    """A place that gives one secret when asked."""
+
+    def read(self, context: Context, /) -> Secret:
+        """Return the secret.
+
+        Raises:
+            SmtpcredsError: with the source as its subject, never with what was read.
+        """
+        ...
+
+
+# From octets that some place gave to one secret.
+
+
+def read_all(descriptor: int, subject: str) -> Secret:
+    """Read a descriptor to its end, and no further than a secret may be long.
+
+    Raises:
+        MissingInputError, DataError: as :func:`one_secret`.
+        WriteError: the kernel refuses the read.
+    """
+    parts: list[bytes] = []
+    try:
+        while (sum(map(len, parts)) <= MAX_SECRET) and (part := os.read(descriptor, MAX_SECRET + 1)):
+            parts.append(part)
+    except OSError as error:
+        raise WriteError(subject, f"can't be read: {error.strerror}") from None
+    return one_secret(b"".join(parts), subject)
+
+
+def one_secret(value: bytes, subject: str) -> Secret:
+    """Drop one line feed from the end, as saslpasswd2 does, and refuse what can't be a secret.
+
+    Raises:
+        MissingInputError: nothing is left.
+        DataError: over ``MAX_SECRET`` octets, or a NUL.
+    """
+    if len(value) > MAX_SECRET:
+        raise DataError(subject, f"gives more than {MAX_SECRET} octets, which is no secret")
+    if b"\0" in value:
+        raise DataError(subject, "gives a NUL, which no secret can hold")
+    if not (value := value.removesuffix(b"\n")):
+        raise MissingInputError(subject, "gives an empty secret")
+    return Secret(value)
+
+
+# Secrets that another program prints: ``cmd:COMMAND``.
+
+
+class Command(NamedTuple):
+    """Standard output of a program, run without a shell.
+
+    Its standard error is ours, its input is empty (a program that asks opens the terminal), and there is no
+    time limit, since it may wait for a person.
+    """
+
+    words: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, argument: str) -> Self:
+        """Split the command as a POSIX shell would, without expanding anything.
+
+        Raises:
+            UsageError: no command, or an open quote.
+        """
+        import shlex
+
+        try:
+            words = tuple(shlex.split(argument))
+        except ValueError as error:
+            raise UsageError("cmd:", f"can't be split into words: {error}") from None
+        if not words or not words[0] or "\0" in argument:
+            raise UsageError("cmd:", "takes a command, as in cmd:'pass show mail/ca'")
+        return cls(words)
+
+    @property
+    def subject(self) -> str:
+        """The program alone: its arguments may be confidential."""
+        return f"cmd:{self.words[0]}"
+
+    def read(self, _context: Context) -> Secret:
+        """Return what the program prints, without its final line feed.
+
+        Raises:
+            UnavailableError: it can't be run, or fails.
+            MissingInputError, DataError: as :func:`one_secret`.
+        """
+        from subprocess import DEVNULL, PIPE, Popen
+
+        try:
+            child = Popen(self.words, stdin=DEVNULL, stdout=PIPE)
+        except OSError as error:
+            raise UnavailableError(self.subject, f"can't be run: {error.strerror}") from None
+        with child:
+            value = _output(child)
+        if child.returncode and len(value) <= MAX_SECRET:
+            raise UnavailableError(self.subject, _fate(child.returncode))
+        return one_secret(value, self.subject)
+
+
+def _output(child: "Popen[bytes]") -> bytes:
+    """All output, or a little more than a secret may have."""
+    value = child.stdout.read(MAX_SECRET + 1) if child.stdout else b""
+    if len(value) > MAX_SECRET:
+        child.kill()
+    return value
+
+
+def _fate(status: int) -> str:
+    return f"failed with exit status {status}" if status > 0 else f"was killed by signal {-status}"
+
+
+# Secrets in environment variables: ``env:NAME``.
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class Environment(NamedTuple):
+    """The value of a variable, taken out of the environment when it is named.
+
+    Taking it at the door means that no child process gets it, in whatever order sources are read. It stays
+    visible in ``/proc/PID/environ`` to root and this user, as the kernel keeps what exec(2) was given.
+    """
+
+    name: str
+    value: Secret | None
+
+    @classmethod
+    def parse(cls, argument: str) -> Self:
+        """Parse the name of ``env:NAME``, and remove the variable from ``os.environ``.
+
+        Raises:
+            UsageError: no name of a variable.
+        """
+        if not _NAME.fullmatch(argument):
+            raise UsageError("env:", "takes the name of an environment variable, as in env:CA_PASSPHRASE")
+        value = os.environb.pop(argument.encode(), None)
+        return cls(argument, None if value is None else Secret(value))
+
+    def read(self, _context: Context) -> Secret:
+        """Return the value.
+
+        Raises:
+            MissingInputError: not set, empty, or named by another source before.
+            DataError: as :func:`one_secret`.
+        """
+        subject = f"env:{self.name}"
+        if self.value is None:
+            hint = f"export {self.name}, and name it once; it is removed when it is first named"
+            raise MissingInputError(subject, "is not set", hint)
+        return one_secret(self.value.reveal(), subject)
+
+
+# Secrets made on the spot: ``generate:`` and ``generate:words``.
+
+_MAKERS: dict[str, Callable[[], Secret]] = {"": generate, "words": generate_words}
+
+
+class Generated(NamedTuple):
+    """A new random secret, as characters or as words."""
+
+    style: str
+
+    @classmethod
+    def parse(cls, argument: str) -> Self:
+        """Parse the style: nothing, or ``words``.
+
+        Raises:
+            UsageError: anything else.
+        """
+        if argument not in _MAKERS:
+            raise UsageError("generate:", "takes nothing behind the colon, or words")
+        return cls(argument)
+
+    def read(self, context: Context) -> Secret:
+        """Return a secret that never was before.
+
+        Raises:
+            UsageError: where an existing secret is asked for.
+        """
+        if not context.new:
+            raise UsageError("generate:", f"can't know the {context.what}; it only makes new secrets")
+        return _MAKERS[self.style]()
+
+
+# Secrets in files: ``file:PATH`` and systemd's ``credential:NAME``.
+
+_DIRECTORY = "CREDENTIALS_DIRECTORY"
+
+
+class File(NamedTuple):
+    """A regular file of root or this user that nobody else may read; a symbolic link is followed."""
+
+    path: str
+
+    @classmethod
+    def parse(cls, argument: str) -> Self:
+        """Parse the path of ``file:PATH``.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if not argument or "\0" in argument:
+            raise UsageError("file:", "takes a path, as in file:/root/ca-passphrase")
+        return cls(argument)
+
+    def read(self, _context: Context) -> Secret:
+        """Return the content without its final line feed.
+
+        Raises:
+            MissingInputError: no such file, or an empty one.
+            UnsafePathError: its kind, owner or mode would show the secret to others.
+            DeniedError: this user may not read it.
+            DataError, WriteError: as :func:`read_all`.
+        """
+        with _opened(self.path) as descriptor:
+            _require_private(self.path, os.fstat(descriptor))
+            return read_all(descriptor, self.path)
+
+
+class Credential(NamedTuple):
+    """A file in the directory that systemd passes to a service (systemd.exec(5), CREDENTIALS).
+
+    systemd guards the directory; the files' group bits may be the mask of an ACL for ``User=``, so only
+    their kind is checked.
+    """
+
+    name: str
+
+    @classmethod
+    def parse(cls, argument: str) -> Self:
+        """Parse the name of ``credential:NAME``.
+
+        Raises:
+            UsageError: empty, a dot name, or one with a slash.
+        """
+        if argument in {"", ".", ".."} or "/" in argument or "\0" in argument:
+            raise UsageError("credential:", "takes a name without slash, as in credential:ca-passphrase")
+        return cls(argument)
+
+    def read(self, _context: Context) -> Secret:
+        """Return the content without its final line feed.
+
+        Raises:
+            MissingInputError: not run by systemd with credentials, no such one, or an empty one.
+            UnsafePathError, DeniedError, DataError, WriteError: as :meth:`File.read`.
+        """
+        subject = f"credential:{self.name}"
+        if not (directory := os.environ.get(_DIRECTORY)):
+            hint = f"add LoadCredential={self.name}:PATH to the systemd unit"
+            raise MissingInputError(subject, f"${_DIRECTORY} is not set", hint)
+        path = os.path.join(directory, self.name)
+        with _opened(path) as descriptor:
+            _require_regular(path, os.fstat(descriptor))
+            return read_all(descriptor, path)
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[int]:
+    try:
+        # NONBLOCK, so that a FIFO is refused below instead of waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    except (FileNotFoundError, NotADirectoryError):
+        raise MissingInputError(path, "there is no such file") from None
+    except OSError as error:
+        raise DeniedError(path, f"can't be opened: {error.strerror}") from None
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _require_regular(path: str, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise UnsafePathError(path, "is not a regular file", "use fd:N for a pipe")
+
+
+def _require_private(path: str, status: os.stat_result) -> None:
+    from shlex import quote
+
+    _require_regular(path, status)
+    if status.st_uid not in {0, os.geteuid()}:
+        raise UnsafePathError(
+            path, f"belongs to user {status.st_uid}, who could change it", f"chown root {quote(path)}"
+        )
+    if status.st_mode & 0o077:
+        mode = stat.S_IMODE(status.st_mode)
+        raise UnsafePathError(path, f"has mode {mode:04o}, so others may read it", f"chmod 600 {quote(path)}")
+
+
+# Secrets from descriptors that the caller has opened: ``stdin:`` and ``fd:N``.
+
+MAX_DESCRIPTOR = 65535
+
+
+class Descriptor(NamedTuple):
+    """Everything up to the end of an open descriptor.
+
+    It gives one secret: at a second reading it is at its end, which is refused as empty. A terminal is
+    refused, because it would echo.
+    """
+
+    number: int
+    subject: str
+
+    @classmethod
+    def stdin(cls, argument: str) -> Self:
+        """Parse ``stdin:``, which takes no argument.
+
+        Raises:
+            UsageError: it has one.
+        """
+        if argument:
+            raise UsageError("stdin:", "takes nothing behind the colon")
+        return cls(0, "stdin:")
+
+    @classmethod
+    def parse(cls, argument: str) -> Self:
+        """Parse the number of ``fd:N``.
+
+        Raises:
+            UsageError: not a number, or beyond what a process can have open.
+        """
+        if not (argument.isascii() and argument.isdigit()) or int(argument[:6]) > MAX_DESCRIPTOR:
+            raise UsageError("fd:", "takes the number of an open descriptor, as in fd:3")
+        return cls(int(argument), f"fd:{int(argument)}")
+
+    def read(self, _context: Context) -> Secret:
+        """Return the rest of the stream.
+
+        Raises:
+            MissingInputError: not open, or at its end (one stream holds one secret).
+            DeniedError: it is a terminal.
+            DataError, WriteError: as :func:`read_all`.
+        """
+        try:
+            os.fstat(self.number)
+        except OSError:
+            raise MissingInputError(self.subject, "is not open") from None
+        if os.isatty(self.number):
+            raise DeniedError(self.subject, "is a terminal, which would show the secret", "use prompt:")
+        try:
+            return read_all(self.number, self.subject)
+        except MissingInputError as error:
+            hint = "one stream holds one secret; use file: or another fd: for a second one"
+            raise MissingInputError(error.subject, error.reason, hint) from None
+
+
+# Secrets that a person types: ``prompt:``.
+
+TERMINAL = "/dev/tty"
+_PROMPT_HINT = "without a terminal use file:, fd:, env:, cmd:, keyring: or credential:"
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """The controlling terminal, with echo off; a new secret is asked for twice."""
+
+    @classmethod
+    def parse(cls, argument: str) -> Self:
+        """Parse ``prompt:``, which takes no argument.
+
+        Raises:
+            UsageError: it has one.
+        """
+        if argument:
+            raise UsageError("prompt:", "takes nothing behind the colon")
+        return cls()
+
+    def read(self, context: Context) -> Secret:
+        """Return what was typed; empty only where the context allows it.
+
+        Raises:
+            UnavailableError: no terminal.
+            MissingInputError: nothing was typed, or the terminal was closed.
+            DataError: the two entries differ, or as :func:`one_secret`.
+        """
+        typed = _asked(f"{_capital(context.what)}: ", context)
+        if context.new and typed != _asked(f"{_capital(context.what)}, again: ", context):
+            raise DataError(context.what, "the two entries differ")
+        return typed
+
+
+def _asked(question: str, context: Context) -> Secret:
+    from .terminal import MAX_LINE, ask
+
+    try:
+        terminal = os.open(TERMINAL, os.O_RDWR | os.O_NOCTTY)
+    except OSError:
+        raise UnavailableError(
+            "prompt:", f"there is no terminal to ask for the {context.what}", _PROMPT_HINT
+        ) from None
+    try:
+        line = ask(terminal, question)
+    finally:
+        os.close(terminal)
+    if not line.endswith(b"\n"):
+        raise MissingInputError(context.what, "the terminal was closed before the line was complete")
+    if len(line) >= MAX_LINE:
+        raise DataError(context.what, "is longer than a line of the terminal can be", "use file:PATH")
+    return Secret(b"") if line == b"\n" and context.may_be_empty else one_secret(line, context.what)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+# Secrets in the system's keyring: ``keyring:SERVICE/NAME``.
+
+_REFUSED_MODULES = {"keyring.backends.fail", "keyring.backends.null"}
+_REFUSED_CLASSES = {"PlaintextKeyring"}
+"""keyrings.alt has several of this name; their files hold the password in base64."""
+
+
+class KeyringEntry(NamedTuple):
+    """One entry of the keyring, through the backend that the ``keyring`` library selects."""
+
+    service: str
+    name: str
+
+    @classmethod
+    def parse(cls, argument: str) -> Self:
+        """Parse ``SERVICE/NAME``; the name may hold further slashes.
+
+        Raises:
+            UsageError: one of the two is empty.
+        """
+        service, _, name = argument.partition("/")
+        if not service or not name:
+            raise UsageError("keyring:", "takes service and name, as in keyring:smtpcreds/ca")
+        return cls(service, name)
+
+    @property
+    def subject(self) -> str:
+        """The source as it was written."""
+        return f"keyring:{self.service}/{self.name}"
+
+    def read(self, _context: Context) -> Secret:
+        """Return the entry.
+
+        Raises:
+            UnavailableError: no keyring that protects what it stores, or it is locked or broken.
+            MissingInputError: no such entry, or an empty one.
+            DataError: as :func:`one_secret`.
+        """
+        with _plainly(self.subject):
+            backends = _safe_backends(self.subject)
+            found = (backend.get_password(self.service, self.name) for backend in backends)
+            value = next((value for value in found if value is not None), None)
+        if value is None:
+            hint = f"store it with: keyring set {self.service} {self.name}"
+            raise MissingInputError(self.subject, "there is no such entry in the keyring", hint)
+        return one_secret(value.encode(), self.subject)
+
+
+def store_in_keyring(service: str, name: str, secret: Secret) -> None:
+    """Store the secret in the system's keyring, and read it back.
+
+    Raises:
+        InexpressibleError: not UTF-8, which keyrings can't hold.
+        UnavailableError: no keyring that protects what it stores, or it did not take the secret.
+    """
+    entry = KeyringEntry(service, name)
+    disk().note("store", entry.subject, note="the secret")
+    if disk().is_preview:
+        return
+    try:
+        value = secret.reveal().decode()
+    except UnicodeDecodeError:
+        raise InexpressibleError(entry.subject, "a keyring holds text, and the secret is not UTF-8") from None
+    with _plainly(entry.subject):
+        backend = _safe_backends(entry.subject)[0]
+        backend.set_password(service, name, value)
+        kept = backend.get_password(service, name)
+    if kept != value:
+        raise UnavailableError(entry.subject, f"{_title(backend)} did not keep the secret")
+
+
+@contextmanager
+def _plainly(subject: str) -> Iterator[None]:
+    """Make one line of what backends raise: errors of D-Bus and files, a wrong master password or setting."""
+    try:
+        yield
+    except SmtpcredsError:
+        raise
+    except Exception as error:  # noqa: BLE001  # backends are plug-ins, named in a file of the user's
+        lines = str(error).splitlines() or [type(error).__name__]
+        raise UnavailableError(subject, f"the keyring failed: {lines[0]}", _OTHERS) from None
+
+
+_OTHERS = "use file:, credential: or cmd: where there is no keyring"
+
+
+def _safe_backends(subject: str) -> "list[KeyringBackend]":
+    """The selected backend, or the chained ones, without those that store nothing or store plain text."""
+    import keyring
+    from keyring.backends.chainer import ChainerBackend
+
+    selected = keyring.get_keyring()
+    chained: list[KeyringBackend] = selected.backends if isinstance(selected, ChainerBackend) else [selected]
+    safe = [backend for backend in chained if not _is_refused(backend)]
+    if not safe:
+        names = ", ".join(_title(backend) for backend in chained) or "none"
+        raise UnavailableError(subject, f"no keyring here protects its entries (found: {names})", _OTHERS)
+    return safe
+
+
+def _is_refused(backend: "KeyringBackend") -> bool:
+    return any(
+        kind.__module__ in _REFUSED_MODULES or kind.__name__ in _REFUSED_CLASSES
+        for kind in type(backend).__mro__
+    )
+
+
+def _title(backend: "KeyringBackend") -> str:
+    return f"{type(backend).__module__}.{type(backend).__qualname__}"
+
+
+# The table of kinds, from text to source and from source to secret.
+
+KINDS: dict[str, tuple[str, Callable[[str], Source]]] = {
+    "prompt": ("prompt:", Prompt.parse),
+    "stdin": ("stdin:", Descriptor.stdin),
+    "fd": ("fd:N", Descriptor.parse),
+    "file": ("file:PATH", File.parse),
+    "env": ("env:NAME", Environment.parse),
+    "cmd": ("cmd:COMMAND", Command.parse),
+    "keyring": ("keyring:SERVICE/NAME", KeyringEntry.parse),
+    "credential": ("credential:NAME", Credential.parse),
+    "generate": ("generate:", Generated.parse),
+}
+"""Word before the colon, its form in help texts, and the parser of what follows the colon."""
+
+_HINT = "a secret is never an argument; write prompt: to be asked for it, or file:PATH to have it read"
+
+
+def parse_source(text: str) -> Source:
+    """Parse ``KIND:ARGUMENT``.
+
+    Text of no known kind is never repeated in the message: it may be a password, typed by mistake.
+
+    Raises:
+        UsageError: no colon, an unknown kind, or an argument that the kind can't take.
+    """
+    kind, colon, argument = text.partition(":")
+    if not colon or kind not in KINDS:
+        forms = ", ".join(form for form, _ in KINDS.values())
+        raise UsageError("secret source", f"is of no known kind; the kinds are {forms}", _HINT)
+    return KINDS[kind][1](argument)
+
+
+def resolve(source: Source, context: Context) -> Secret:
+    """Return the secret that the source gives; a preview asks nobody and runs nothing, but makes one up.
+
+    Raises:
+        SmtpcredsError: the class depends on the kind; the message never holds what was read.
+    """
+    if not is_answered(source):
+        return Generated("").read(Context(context.what, new=True))
+    return source.read(context)
+
+
+def is_answered(source: Source) -> bool:
+    """Tell whether the source itself answers in this run; a preview makes up what others would say."""
+    return not disk().is_preview or isinstance(source, File | Credential | Generated)
+
+
+def is_generated(source: Source) -> bool:
+    """Tell whether the source makes its secrets, so that nobody chose or knows them."""
+    return isinstance(source, Generated)
