@@ -143,7 +143,9 @@ class Transaction:
         """Return the accounts of a database; see :class:`.accounts.book.AccountBook`."""
         from .accounts.database import AccountDatabase
 
-        return AccountDatabase(self.site, database, new=new, ask=self.ask)
+        accounts = AccountDatabase(self.site, database, new=new, ask=self.ask)
+        accounts.tidy()
+        return accounts
 
     def warn(self, text: str) -> None:
         """Tell the administrator something, and go on."""

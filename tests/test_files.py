@@ -219,7 +219,8 @@ def test_sweep_target_takes_what_a_dead_run_left_of_that_file_only(home: Path) -
     strace = ["strace", "-f", "-qq", "-o/dev/null", "-einject=rename:signal=KILL:when=1"]
     subprocess.run([*strace, sys.executable, "-c", script, home], capture_output=True, check=False)
     (left,) = os.listdir(home)
-    (home / f".attic.tar.smtpcreds-{os.getppid():08x}01234567").write_text("of a run that lives")
+    began = int(Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()[19]) & 0xFFFFF
+    (home / f".attic.tar.smtpcreds-{os.getppid():06x}{began:05x}01234").write_text("of a run that lives")
     (home / ".attic.smtpcreds-0123456789abcdef").write_text("of another file")
     with files.using(files.PreviewDisk()) as preview:
         assert preview.sweep_target(f"{home}/attic.tar") == [f"{home}/{left}"]

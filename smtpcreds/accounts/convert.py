@@ -15,7 +15,7 @@ from ..sasldb.detect import Format
 from ..sasldb.limits import SQL, rule_of
 from ..sasldb.opening import create, format_at, open_store
 from ..sasldb.records import by_account, orphans
-from ..sasldb.replace import NewFile
+from ..sasldb.replace import NewFile, tidy
 
 Records = Mapping[bytes, bytes]
 
@@ -104,6 +104,8 @@ def convert(
         UsageError: both are one.
     """
     found = _kind_of_source(wish.source)
+    if not is_url(wish.target):
+        tidy(wish.target)
     exists = _refuse_target(wish)
     store = open_store(wish.source)
     seen, records = store.signature(), dict(store.load().items())

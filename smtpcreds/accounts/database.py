@@ -22,7 +22,7 @@ from ..sasldb.detect import PLUGIN_DIRECTORIES, Format, host_format
 from ..sasldb.limits import refuse_misfits
 from ..sasldb.opening import format_at, kind_of, open_store
 from ..sasldb.records import USER_PASSWORD, by_account, properties, record, replacement
-from ..sasldb.replace import NewFile
+from ..sasldb.replace import NewFile, tidy
 from ..sasldb.store import Edits, Store
 from ..secret import Secret
 from .copies import apply_with, copies_of
@@ -242,6 +242,11 @@ class AccountDatabase:
         """
         self.check_new(account, allow_login_name=allow_login_name)
         return self._set("sasl add", self._refuse, account, secret, form, deliveries)
+
+    def tidy(self) -> None:
+        """Remove what killed runs left beside the file, before anything is refused."""
+        if not is_url(self.database) and exists(self.database):
+            tidy(self.database)
 
     def check_new(self, account: Account, *, allow_login_name: bool = False) -> None:
         """Accept an account that may be made; see :meth:`add` for what is raised."""

@@ -87,6 +87,11 @@ class Delivery:
     force: bool = False
     write: Callable[[bytes], object] | None = None
 
+    def tidy(self) -> None:
+        """Remove what a killed run left beside the file, before anything is refused."""
+        if self.path:
+            sweep_target(self.path)
+
     def prepare(self, work: Transaction) -> None:
         """Refuse what can be refused, and ask for secrets, before the first change.
 
@@ -104,7 +109,6 @@ class Delivery:
         """Encrypt and write the archive: a file of mode 0600, whole or not at all."""
         closed = self.encryption.close(work, data)
         if self.path:
-            sweep_target(self.path)
             write_all([Artifact(self.path, closed, note=note)])
             return
         disk().note("write", "standard output", note=note)
@@ -167,6 +171,7 @@ def make_bundle(work: Transaction, wanted: BundleRequest, delivery: Delivery) ->
         InexpressibleError: a fact that a format of the program can't hold.
     """
     site, chain = work.site, work.ca.chain
+    delivery.tidy()
     choice = choose(site, work.known_inventory, wanted.order.host, wanted.terms)
     _verify_key(wanted, choice)
     _verify_permitted(wanted, choice, chain)

@@ -70,7 +70,7 @@ class CA:
 
     def forget(self) -> None:
         """Read everything anew when it is asked for."""
-        for name in ("chain", "superseded", "retired", "trusted", "distrusted", "_names"):
+        for name in ("chain", "superseded_cas", "retired", "trusted", "distrusted", "_names"):
             self.__dict__.pop(name, None)
 
     @property

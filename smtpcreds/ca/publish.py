@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError, UsageError
-from ..files import check_directory, read_private, sweep, write_all
+from ..files import check_directory, read_private, sweep, sweep_target, write_all
 from ..inventory.port import Inventory
 from ..model import Artifact, Link
 from ..pki.crl import may_sign_crls, read_crl
@@ -196,6 +196,7 @@ def refresh_crl(work: Transaction, wish: CrlWish, *, hook: Hook | None = None) -
     refresh_superseded_crls(work, every=True, lifetime=lifetime)
     done = publish(work, issuer, lifetime=lifetime)
     if wish.copy:
+        sweep_target(wish.copy)
         write_all([Artifact(wish.copy, done.crl.der if wish.der else done.crl.pem, 0o644)])
     work.record("ca crl", work.row(certificate).name, f"number {done.crl.number}")
     tell(work, hook)

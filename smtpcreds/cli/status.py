@@ -93,9 +93,11 @@ def _publish(session: Session, form: str, shown: int, output: str | None, *, for
 
 def _document(found: "Status", form: str, shown: int) -> list[str]:
     if form == HTML:
-        pass
-    else:
-        from ..status.monitoring import render_prometheus
+        from ..status.html import render
+
+        return render(found, limit=shown)
+    from ..status.monitoring import render_prometheus
+
     return render_prometheus(found, limit=shown)
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from ..accounts.copies import is_copy, make_copy
 from ..config import Site
 from ..errors import MissingInputError
-from ..files import check_target, ensure_directory, exists
+from ..files import check_target, ensure_directory, exists, is_directory
 from ..files.guard import owner as file_owner
 from ..mta.program import Copy, Include
-from ..sasldb.replace import NewFile
+from ..sasldb.replace import NewFile, tidy
 from .files import owner_of
 
 
@@ -37,6 +37,9 @@ def due_copies(site: Site, copies: Iterable[Copy]) -> tuple[Copy, ...]:
     Raises:
         MissingInputError: there is no account database yet.
     """
+    for copy in copies:
+        if is_directory(os.path.dirname(site.path(copy.path))):
+            tidy(site.path(copy.path))
     due = tuple(copy for copy in copies if any(_faults(site, copy, site.path(copy.path))))
     if due and not exists(site.sasldb):
         account = site.settings.sasl.account

@@ -320,8 +320,18 @@ def temporaries(directory: str) -> list[str]:
 
 
 def _temporary(path: str) -> str:
-    """Return a new name beside a path; the first half of its digits is the number of this process."""
-    return f"{_prefix(path)}{os.getpid():08x}{os.urandom(4).hex()}"
+    """Return a new name beside a path, which tells the process that writes: its number and when it began."""
+    process = os.getpid()
+    return f"{_prefix(path)}{process:06x}{_beginning(process) or 0:05x}{os.urandom(3).hex()[1:]}"
+
+
+def _beginning(process: int) -> int | None:
+    """Return 20 bits of when a process began, in clock ticks (proc(5)); None if there is no telling."""
+    try:
+        with open(f"/proc/{process}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[19]) & 0xFFFFF
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def _prefix(path: str) -> str:
@@ -332,19 +342,22 @@ def _prefix(path: str) -> str:
 def _is_abandoned(temporary: str) -> bool:
     """Tell whether a temporary file is ours, and no other process is at work on it."""
     try:
-        if os.lstat(temporary).st_uid != os.geteuid():
-            return False
-        writer = int(temporary[-16:-8], 16)
-        if writer not in (0, os.getpid()):
-            os.kill(writer, 0)
-            return False
-    except PermissionError:  # another user's process has the number
-        return False
-    except (ProcessLookupError, OverflowError):
-        return True
+        is_ours = os.lstat(temporary).st_uid == os.geteuid()
     except OSError:
         return False
-    return True
+    process, began = int(temporary[-16:-10], 16), int(temporary[-10:-5], 16)
+    return is_ours and (process == os.getpid() or not _lives(process, began))
+
+
+def _lives(process: int, began: int) -> bool:
+    """Tell whether the process lives that began then; another one may have its number by now."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # another user's
+    return process > 0 and _beginning(process) in (None, began)
 
 
 def _stage_link(link: Link) -> _Staged:

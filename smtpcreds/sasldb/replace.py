@@ -11,8 +11,8 @@ from contextlib import suppress
 from struct import Struct
 from typing import NamedTuple, Self
 
-from ..errors import MissingInputError, UnsafePathError
-from ..files import disk, explained
+from ..errors import LockHeldError, MissingInputError, UnsafePathError
+from ..files import disk, exclusive, explained
 from ..model import Owner
 
 _KINDS = {
@@ -211,12 +211,29 @@ def wake_readers(old: int, path: str) -> None:
 
 def sweep(path: str) -> None:
     """Remove temporary files and directories of killed runs; call it only while no other can be writing."""
-    directory, base = os.path.split(path)
+    for one in temporaries_of(path):
+        _remove(one)
+
+
+def tidy(path: str) -> None:
+    """Remove what killed runs left beside a database, unless somebody is at work on it."""
+    target = resolve(path)
+    names = (target, f"{target}-lock")
+    if not any(map(temporaries_of, names)):
+        return
+    with suppress(LockHeldError), exclusive(f"{target}.lock", 0):
+        for one in (left for name in names for left in temporaries_of(name)):
+            disk().note("remove", one, note="left by an interrupted run")
+            if not disk().is_preview:
+                _remove(one)
+
+
+def temporaries_of(target: str) -> list[str]:
+    """Return the temporary files and directories of a database."""
+    directory, base = os.path.split(target)
     pattern = re.compile(re.escape(_prefix(base)) + "[0-9a-f]{16}")
     with explained(directory):
-        for name in os.listdir(directory):
-            if pattern.fullmatch(name):
-                _remove(os.path.join(directory, name))
+        return [os.path.join(directory, name) for name in os.listdir(directory) if pattern.fullmatch(name)]
 
 
 def temporary_name(path: str) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from admin import HUB, PASSPHRASE, Admin
+from admin import HUB, PASSPHRASE, STATE, Admin
 
 
 @pytest.fixture
@@ -60,3 +60,15 @@ def locked(locked_tree: Path, tmp_path: Path) -> Admin:
 def hub(hub_tree: Path, tmp_path: Path) -> Admin:
     """A copy of a root after ``setup``."""
     return Admin(hub_tree).copy(tmp_path / "root")
+
+
+@pytest.fixture
+def given(smtpcreds: Admin, tmp_path: Path) -> Admin:
+    """A root without an authority, and one of another program beside it."""
+    other = Admin(tmp_path / "other")
+    other.configure()
+    other("ca", "init", "--no-passphrase")
+    (tmp_path / "given").mkdir()
+    for name in ("cert", "key"):
+        smtpcreds.write(f"given/{name}", other.path(f"{STATE}/ca/ca-{name}.pem").read_bytes())
+    return smtpcreds

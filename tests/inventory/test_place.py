@@ -53,7 +53,7 @@ def test_missing_parents_are_not_writable_by_others(tmp_path: Path) -> None:
 
 def test_the_file_is_private_from_its_first_moment(path: Path) -> None:
     """As the kernel tells it: created 0600 and exclusively, before a byte is written."""
-    code = "import os, sys; os.umask(0)\nfrom smtpcreds.inventory import open_inventory\n"
+    code = "import os, sys; os.umask(0)\nfrom smtpcreds.inventory.inventory import open_inventory\n"
     code += "with open_inventory(sys.argv[1]): pass"
     trace = path.parent.parent / "trace"
     command = ["strace", "-qq", "-o", str(trace), "-e", "trace=openat,open,creat"]

@@ -1,0 +1,94 @@
+"""Every verb that writes, in at least one run each, with what prepares it."""
+
+from typing import NamedTuple
+
+from admin import CERTS, Admin
+
+
+class Case(NamedTuple):
+    """A run, after others that prepare it; ``{here}`` is the directory beside the root."""
+
+    words: str
+    before: tuple[str, ...] = ()
+    scene: str = "hub"
+
+    @property
+    def verb(self) -> str:
+        noun, *rest = self.words.split()
+        return f"{noun} {rest[0]}" if noun in {"ca", "cert", "sasl", "mta", "tlsa", "inventory"} else noun
+
+
+CASES = [
+    Case("ca init --no-passphrase", scene="smtpcreds"),
+    Case("ca init --no-passphrase --intermediate", scene="smtpcreds"),
+    Case(
+        "ca import --cert {here}/given/cert --key {here}/given/key --no-passphrase",
+        scene="given",
+    ),
+    Case("ca crl"),
+    Case("ca crl --to {here}/copy.pem --reload true", ("cert issue attic --to {here}/elsewhere",)),
+    Case("ca export --to {here}/cas.pem"),
+    Case("ca export --key --to {here}/key.pem"),
+    Case("ca passphrase --new-passphrase file:{here}/secret"),
+    Case("ca rollover"),
+    Case("ca rollover", ("cert issue attic --to {here}/elsewhere", "ca rollover")),
+    Case("ca rollover --retire-old --force", ("ca rollover",)),
+    Case("cert issue attic mx"),
+    Case("cert issue attic --to {here}/elsewhere"),
+    Case("cert issue dmzmail --force"),
+    Case("cert issue dmzmail", scene="authority"),
+    Case("cert renew dmzmail"),
+    Case("cert renew dmzmail --new-key --reload true"),
+    Case("cert renew --due"),
+    Case("cert revoke attic --reload true", ("cert issue attic",)),
+    Case("cert request mx --to {here}/elsewhere"),
+    Case("cert request mx"),
+    Case(
+        "cert install {here}/answer.pem",
+        ("cert request mx", "cert sign {certs}/mx.csr --to {here}/answer.pem"),
+    ),
+    Case("cert sign {certs}/mx.csr --to {here}/answer.pem", ("cert request mx",)),
+    Case("cert export dmzmail --format p12 --password file:{here}/secret --to {here}/pair.p12"),
+    Case("sasl add scanner", scene="smtpcreds"),
+    Case("sasl add scanner --keep file:{here}/kept"),
+    Case("sasl add scanner --hashed --auth-info {here}/info"),
+    Case("sasl add scanner --database {here}/other --format gdbm"),
+    Case("sasl add scanner --database {here}/other --format lmdb"),
+    Case("sasl passwd maildroid"),
+    Case("sasl delete maildroid"),
+    Case("sasl auth-info maildroid --to {here}/info"),
+    Case("sasl conf --to {here}/Sendmail.conf"),
+    Case("sasl convert --to gdbm {here}/converted"),
+    Case("sasl convert --to lmdb {here}/converted"),
+    Case("sasl export --reveal --to {here}/accounts"),
+    Case("sasl import {here}/accounts.csv"),
+    Case("sasl rotate maildroid"),
+    Case("sasl rotate maildroid --keep file:{here}/kept"),
+    Case("sasl rotate maildroid --retire", ("sasl rotate maildroid",)),
+    Case("sasl rotate maildroid --abandon", ("sasl rotate maildroid",)),
+    Case("mta apply sendmail-hub"),
+    Case("mta apply postfix-hub"),
+    Case("mta render sendmail-hub --to {here}/rendered"),
+    Case("tlsa next dmzmail"),
+    Case("setup dmzmail.polkatistas.org --no-passphrase", scene="bare"),
+    Case("setup dmzmail.polkatistas.org --no-passphrase --mta sendmail", scene="bare"),
+    Case("setup dmzmail.polkatistas.org --no-passphrase"),
+    Case("bundle attic -o {here}/attic.tar"),
+    Case("audit --fix", ("cert issue attic --to {here}/elsewhere",)),
+    Case("status --format html --output {here}/status.html"),
+]
+
+
+def prepared(admin: Admin, case: Case) -> list[str]:
+    """Make the scene of a case, and return the words of the run."""
+    admin.secret("secret")
+    if "postfix" in case.words:
+        admin.write("/etc/group", "postfix:x:12345:\n", 0o644)
+    admin.write("accounts.csv", "joe,S3cret.of.joe,\nanne,S3cret.of.anne,\n")
+    (admin.directory / "elsewhere").mkdir(0o700, exist_ok=True)
+    places = {"here": admin.directory, "certs": admin.path(CERTS)}
+    for words in case.before:
+        admin(*words.format(**places).split())
+    if case.verb == "audit":
+        (admin.certs / "dmzmail-key.pem").chmod(0o644)
+    return case.words.format(**places).split()
