@@ -18,7 +18,7 @@ settings.load_profile("busy")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the modules that take longest, so that no process is left alone with them at the end."""
-    items.sort(key=lambda item: not item.path.name.startswith("test_live_"))
+    items.sort(key=lambda item: not item.path.name.startswith(("test_live_", "test_killed_anywhere")))
 
 
 @pytest.fixture(scope="session")

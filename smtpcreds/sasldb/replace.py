@@ -219,7 +219,7 @@ def tidy(path: str) -> None:
     """Remove what killed runs left beside a database, unless somebody is at work on it."""
     target = resolve(path)
     names = (target, f"{target}-lock")
-    if not any(map(temporaries_of, names)):
+    if not os.path.isdir(os.path.dirname(target)) or not any(map(temporaries_of, names)):
         return
     with suppress(LockHeldError), exclusive(f"{target}.lock", 0):
         for one in (left for name in names for left in temporaries_of(name)):
