@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -249,6 +250,7 @@ def _load(data: bytes | None, subject: str, place: str) -> Certificate:
     return certificate
 
 
+@lru_cache(maxsize=256)
 def _decode(data: bytes) -> Certificate:
     """Decode all at once, so that damage shows here: the library would do it on demand, in mid-work."""
     with warnings.catch_warnings():
