@@ -12,10 +12,9 @@ from .ca.issue import CertificateOptions, Refused, issue, order
 from .ca.pair import valid_pair
 from .config import Site
 from .deploy.apply import Applied, apply
-from .deploy.facts import RenderOptions as ProgramWishes
-from .deploy.facts import gather
+from .deploy.facts import RenderOptions
 from .errors import ExistsError, NameRefusedError, PasswordRefusedError, UsageError
-from .files import check_target, ensure_directory, exists, read_public, sweep, write_all
+from .files import check_target, ensure_directory, exists, read_public, sweep_target, write_all
 from .model import Account, Artifact
 from .mta.program import Program
 from .names import is_qualified, is_within, parse_host
@@ -133,17 +132,17 @@ def set_up(
     certificate = _certificate(work, wanted)
     account = _account(work, wanted, secrets, allow_login_name=allow_login_name)
     info = list(_auth_info(work, wanted, is_new=account.made))
-    configuration = _configuration(wanted.site)
+    configuration = _configuration(work.site)
     parts = [authority, certificate, account, *info, configuration]
     if program is None:
         return Ready(parts, None, is_plain)
-    applied = apply(work, program, gather(wanted.site, program, ProgramWishes()), force=force)
-    return Ready(parts, _completed(wanted.site, applied) if configuration.made else applied, is_plain)
+    applied = apply(work, program, RenderOptions(), force=force)
+    return Ready(parts, _completed(work.site, applied) if configuration.made else applied, is_plain)
 
 
 def _authority(work: Transaction, wanted: Hub, secrets: Secrets) -> tuple[Part, bool]:
     """Return the part, and whether its key was stored unencrypted now."""
-    site, path = wanted.site, work.ca.files.certificate
+    site, path = work.site, work.ca.files.certificate
     if work.ca.is_there:
         _ = work.ca.chain
         return Part("authority", path, made=False), False
@@ -161,9 +160,9 @@ def _authority(work: Transaction, wanted: Hub, secrets: Secrets) -> tuple[Part, 
 
 
 def _certificate(work: Transaction, wanted: Hub) -> Part:
-    needed = order(wanted.site, wanted.host, CertificateOptions())
+    needed = order(work.site, wanted.host, CertificateOptions())
     path = needed.pair.certificate
-    recovered = any(wanted.site.root.locate(row.directory) == needed.pair.stem for row in work.recovered)
+    recovered = any(work.site.root.locate(row.directory) == needed.pair.stem for row in work.recovered)
     if valid_pair(needed.pair, work.now):
         return Part("certificate", path, made=recovered)
     check(needed.pair.directory)
@@ -205,10 +204,10 @@ def _auth_info(work: Transaction, wanted: Hub, *, is_new: bool) -> Iterator[Part
 
 def _configuration(site: Site) -> Part:
     path = site.settings_path
+    sweep_target(path)
     is_new = not exists(path)
     if is_new:
         ensure_directory(os.path.dirname(path), 0o755, tighten=False)
-        sweep(os.path.dirname(path))
         text = _settings_text(site)
         write_all([Artifact(path, text.encode(), 0o644, note=text.replace("\n", "; ").rstrip("; "))])
     return Part("configuration", path, is_new)

@@ -21,7 +21,7 @@ from .errors import (
 )
 from .files import disk
 from .passwords import generate, generate_words
-from .secret import Secret
+from .secret import Placeholder, Secret
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -608,14 +608,9 @@ def resolve(source: Source, context: Context) -> Secret:
     Raises:
         SmtpcredsError: the class depends on the kind; the message never holds what was read.
     """
-    if not is_answered(source):
-        return Generated("").read(Context(context.what, new=True))
+    if disk().is_preview and not isinstance(source, File | Credential | Generated):
+        return Placeholder(Generated("").read(Context(context.what, new=True)).reveal())
     return source.read(context)
-
-
-def is_answered(source: Source) -> bool:
-    """Tell whether the source itself answers in this run; a preview makes up what others would say."""
-    return not disk().is_preview or isinstance(source, File | Credential | Generated)
 
 
 def is_generated(source: Source) -> bool:

@@ -69,7 +69,7 @@ class Transaction:
         self._state, self._is_locked = state, False
 
     def __enter__(self) -> Self:
-        if self._state and exists(self.site.lock):
+        if self._state and (exists(self.site.lock) or exists(self.site.inventory)):
             with self._unwinding():
                 self._begin()
         return self

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..config import Site
 from ..errors import DamagedFileError, ExistsError, NameRefusedError, PasswordRefusedError
@@ -21,7 +22,7 @@ from ..model import Account, Artifact, Credential, Owner
 from ..mta import auth_info
 from ..mta.auth_info import parse
 from ..sasldb.records import USER_PASSWORD
-from ..secret import Secret
+from ..secret import Placeholder, Secret
 from .database import AccountDatabase
 
 # Files for client hosts below the state directory: what is handed out, and the hub's own copy of it.
@@ -66,6 +67,23 @@ def readable_credential(accounts: AccountDatabase, account: Account) -> Credenti
             hint = f"name the place that keeps it by --password SOURCE, or {error.hint}"
             raise PasswordRefusedError(error.subject, error.reason, hint) from None
         return found
+
+
+def kept_credential(accounts: AccountDatabase, account: Account, secret: Secret) -> Credential:
+    """Return the account with a secret that was kept elsewhere; in a preview that asks nobody, the one here.
+
+    Raises:
+        NoSuchAccountError: it is not in the database.
+        PasswordRefusedError: the secret does not open it.
+    """
+    from .verify import credential
+
+    if not isinstance(secret, Placeholder):
+        return credential(accounts, account, secret)
+    try:
+        return readable_credential(accounts, account)
+    except PasswordRefusedError:
+        return Credential(account, secret, accounts.site.realm)
 
 
 def is_delivered(accounts: AccountDatabase, account: Account) -> bool:
@@ -158,6 +176,8 @@ def write_auth_info(
         UnsafePathError: others could replace it, or what stands there is no file of ours.
         InexpressibleError: see :func:`smtpcreds.mta.auth_info.render`.
     """
+    if isinstance(credential.secret, Placeholder) and exists(path) and not force:
+        credential = replace(credential, secret=_secret(path) or credential.secret)
     content = auth_info.render(credential, mechanisms)
     owner = Owner(0, 0) if os.geteuid() == 0 else None
     artifact = Artifact(path, content, 0o600, owner, f"credentials of {credential.account}")

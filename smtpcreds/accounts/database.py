@@ -156,7 +156,8 @@ class Change(NamedTuple):
     deliveries: Sequence["Delivery"] = ()
 
 
-def _at_once(question: Callable[[], Secret]) -> Secret:
+def ask_at_once(question: Callable[[], Secret]) -> Secret:
+    """Return the answer now."""
     return question()
 
 
@@ -174,7 +175,7 @@ class AccountDatabase:
     """
 
     def __init__(
-        self, site: Site, database: str | None = None, *, new: Format | None = None, ask: Ask = _at_once
+        self, site: Site, database: str | None = None, *, new: Format | None = None, ask: Ask = ask_at_once
     ) -> None:
         self.site = site
         self.database = place_of(database) if database else site.sasldb

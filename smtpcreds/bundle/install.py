@@ -14,7 +14,7 @@ from ..config import Site, host_name
 from ..deploy.apply import Applied, apply
 from ..deploy.facts import RenderOptions, gather, secret_for
 from ..errors import DataError, ExistsError, MissingInputError, UsageError
-from ..files import check_target, ensure_directory, exists, read_private, sweep, write_all
+from ..files import check_target, ensure_directory, exists, read_private, sweep_target, write_all
 from ..hub import Part
 from ..model import Artifact, Link
 from ..mta.program import Material, Need, Program
@@ -140,11 +140,10 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A client host that stands: its parts, what is left to do by hand, and how its program is used."""
+    """A client host that stands: its parts, and the files of its mail program."""
 
     parts: tuple[Part, ...]
     applied: Applied
-    usage: tuple[str, ...]
 
     @property
     def changed(self) -> bool:
@@ -193,9 +192,7 @@ def set_up_client(work: Transaction, wanted: Client, *, force: bool = False) -> 
         Part("certificate", wanted.answer.pair.certificate, is_new),
         Part("configuration", site.settings_path, _configured(wanted)),
     )
-    facts = gather(site, wanted.program, wanted.render_options)
-    applied = apply(work, wanted.program, facts, force=force)
-    return Ready(parts, applied, wanted.program.work(facts).usage)
+    return Ready(parts, apply(work, wanted.program, wanted.render_options, force=force))
 
 
 def _wishes(site: Site, opened: Opened) -> RenderOptions:
@@ -234,10 +231,10 @@ def _warn(wanted: Client) -> None:
 def _configured(wanted: Client) -> bool:
     """Write the configuration of a host that has none; tell whether it had none."""
     path = wanted.site.settings_path
+    sweep_target(path)
     if exists(path):
         return False
     ensure_directory(os.path.dirname(path), 0o755, tighten=False)
-    sweep(os.path.dirname(path))
     content = wanted.opened.settings_text
     write_all([Artifact(path, content, 0o644, note="; ".join(wanted.lacking))])
     return True

@@ -1,7 +1,7 @@
 """A bundle: the certificate if one is needed, the archive, the record of who got it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from ..accounts.database import AccountDatabase, database_of
@@ -117,7 +117,7 @@ class Delivery:
 
 
 _LATER = Material(Secret(b"\n"), b"\n", b"\n", b"\n")
-"""Stands for what is not signed yet, while a plan is made."""
+"""Stands for what is not signed yet, while it is checked what a program can be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,16 +175,13 @@ def make_bundle(work: Transaction, wanted: BundleRequest, delivery: Delivery) ->
     choice = choose(site, work.known_inventory, wanted.order.host, wanted.terms)
     _verify_key(wanted, choice)
     _verify_permitted(wanted, choice, chain)
-    facts = gather(site, wanted.program, wanted.render_options, _LATER)
+    facts = gather(site, wanted.program, wanted.render_options, _LATER, ask=work.ask)
     _warn_of_rotation(work, facts)
     wanted.program.render(facts)
     render_settings(site, wanted.program, facts, wanted.render_options)
     delivery.prepare(work)
-    return (
-        _signed(work, wanted, choice, delivery)
-        if choice.is_signed
-        else _copied(work, wanted, choice, delivery)
-    )
+    make = _signed if choice.is_signed else _copied
+    return make(work, wanted, choice, facts, delivery)
 
 
 def _warn_of_rotation(work: Transaction, facts: Facts) -> None:
@@ -225,7 +222,7 @@ def _request(wanted: BundleRequest) -> tuple[Csr, PrivateKey | None]:
 
 
 def _signed(
-    work: Transaction, wanted: BundleRequest, choice: CredentialSource, delivery: Delivery
+    work: Transaction, wanted: BundleRequest, choice: CredentialSource, facts: Facts, delivery: Delivery
 ) -> Bundled:
     issuer = work.issuer()
     refresh_superseded_crls(work)
@@ -233,7 +230,7 @@ def _signed(
     done: list[Bundled] = []
 
     def deliver(granted: SignedCsr) -> None:
-        done.append(_finish(work, wanted, choice, signed_credentials(granted, key), delivery))
+        done.append(_finish(work, wanted, choice, facts, signed_credentials(granted, key), delivery))
 
     sign_csr(work, issuer, asked_csr, deliver, "cert sign" if key is None else "cert issue")
     _record(work, wanted, done[0])
@@ -241,12 +238,12 @@ def _signed(
 
 
 def _copied(
-    work: Transaction, wanted: BundleRequest, choice: CredentialSource, delivery: Delivery
+    work: Transaction, wanted: BundleRequest, choice: CredentialSource, facts: Facts, delivery: Delivery
 ) -> Bundled:
     if choice.row is None:
         raise DataError(wanted.order.host, "has no certificate")
     credentials = existing_credentials(work.ca, work.inventory, choice.row, choice.pair)
-    done = _finish(work, wanted, choice, credentials, delivery)
+    done = _finish(work, wanted, choice, facts, credentials, delivery)
     _record(work, wanted, done)
     return done
 
@@ -255,6 +252,7 @@ def _finish(
     work: Transaction,
     wanted: BundleRequest,
     choice: CredentialSource,
+    facts: Facts,
     credentials: Credentials,
     delivery: Delivery,
 ) -> Bundled:
@@ -263,8 +261,9 @@ def _finish(
     around = trust_directory_content(work.ca, site.settings.cert.directory)
     files = {item.path.rpartition("/")[2]: item.content for item in around if isinstance(item, Artifact)}
     crl_end = _crl_end(site, files[CRL])
-    material = Material(credentials.key or Secret(b""), credentials.pem, files[BUNDLE], files[CRL])
-    facts = gather(site, wanted.program, wanted.render_options, material)
+    if facts.material:
+        material = Material(credentials.key or Secret(b""), credentials.pem, files[BUNDLE], files[CRL])
+        facts = replace(facts, material=material)
     packed = _members(site, wanted, facts, credentials, around, crl_end)
     label = Label(facts.host, wanted.program.NAME, facts.fingerprint)
     note = f"{len(packed)} members for {wanted.order.host}, {choice.origin.value}"

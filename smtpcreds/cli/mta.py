@@ -113,7 +113,7 @@ def client_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return reduce(lambda wrapped, option: option(wrapped), reversed(_CLIENT_OPTIONS), command)
 
 
-def asked(session: Session, name: str, **options: Any) -> "tuple[Site, Program, Facts]":
+def asked(session: Session, **options: Any) -> "tuple[Site, Program, Facts]":
     """Return the site, the program, and what it is told.
 
     Raises:
@@ -121,11 +121,21 @@ def asked(session: Session, name: str, **options: Any) -> "tuple[Site, Program, 
         SmtpcredsError: see :func:`smtpcreds.deploy.facts.gather`.
     """
     from ..deploy.facts import gather
+
+    site, program, wanted = named(session, **options)
+    return site, program, gather(site, program, wanted)
+
+
+def named(session: Session, name: str, **options: Any) -> "tuple[Site, Program, RenderOptions]":
+    """Return the site, the program, and what is wanted of its files.
+
+    Raises:
+        UsageError: an unknown program, or a source of a secret that is none.
+    """
     from ..mta.programs import program_named
 
     program = program_named(name)
-    site = session.site()
-    return site, program, gather(site, program, wishes_of(**options))
+    return session.site(), program, wishes_of(**options)
 
 
 def wishes_of(
@@ -147,15 +157,13 @@ def wishes_of(
 
 
 def _secret(source: str | None) -> "Callable[[], Secret] | None":
-    """Return the question for a secret that exists already; it is asked once."""
-    from functools import cache
-
+    """Return the question for a secret that exists already."""
     from ..sources import Context, parse_source, resolve
 
     if source is None:
         return None
     parsed = parse_source(source)
-    return cache(lambda: resolve(parsed, Context("secret of the account")))
+    return lambda: resolve(parsed, Context("secret of the account"))
 
 
 def _role_password(source: str | None, role: str | None) -> "Secret | None":
@@ -269,28 +277,29 @@ def apply(session: Session, /, run: bool, force: bool, **options: Any) -> None:
     """
     from ..deploy.apply import apply as carry_out
 
-    site, program, facts = asked(session, **options)
-    applied = session.run(site, lambda work: carry_out(work, program, facts, force=force, run=run))
+    site, program, wanted = named(session, **options)
+    applied = session.run(site, lambda work: carry_out(work, program, wanted, force=force, run=run))
     if applied is None:
         return
-    usage = program.work(facts).usage
     session.show(
         {
             "program": program.NAME,
-            "host": facts.host,
+            "host": applied.host,
             "changed": any(written for _, written in applied.files),
             "files": [{"path": path, "written": written} for path, written in applied.files],
             "ran": applied.ran,
-            **remaining_row(applied.includes, applied.commands, usage),
+            **remaining_row(applied.includes, applied.commands, applied.usage),
         },
         [
-            f"{program.NAME}: files for {facts.host}",
+            f"{program.NAME}: files for {applied.host}",
             *(
                 f"  {session.described(p)}{'' if written else '  (unchanged)'}"
                 for p, written in applied.files
             ),
             *(f"ran: {command}" for command in applied.ran),
-            *remaining_lines(applied.includes, applied.commands, usage, "then run, or let --run do it:"),
+            *remaining_lines(
+                applied.includes, applied.commands, applied.usage, "then run, or let --run do it:"
+            ),
         ],
     )
 

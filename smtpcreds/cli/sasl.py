@@ -430,20 +430,16 @@ def _reader(account: "Account", password: str | None) -> "Callable[[AccountDatab
         from ..accounts.auth_info import readable_credential
 
         return lambda accounts: readable_credential(accounts, account)
-    from ..accounts.verify import credential
-    from ..model import Credential
-    from ..sources import Context, is_answered, parse_source, resolve
+    from ..accounts.auth_info import kept_credential
+    from ..sources import Context, parse_source, resolve
 
     source = parse_source(password)
 
     def question() -> "Secret":
         return resolve(source, Context(f"password of {account}"))
 
-    def kept(accounts: "AccountDatabase") -> Credential:
+    def kept(accounts: "AccountDatabase") -> "Credential":
         accounts.properties(account)
-        secret = accounts.ask(question)
-        if is_answered(source):
-            return credential(accounts, account, secret)
-        return Credential(account, secret, accounts.site.realm)
+        return kept_credential(accounts, account, accounts.ask(question))
 
     return kept

@@ -223,7 +223,7 @@ def _show_client(session: Session, wanted: "Client", done: "Ready") -> None:
             "changed": done.changed,
             "parts": [{"what": part.what, "path": part.path, "made": part.made} for part in done.parts],
             "files": [{"path": path, "written": written} for path, written in done.applied.files],
-            **remaining_row(done.applied.includes, done.applied.commands, done.usage),
+            **remaining_row(done.applied.includes, done.applied.commands, done.applied.usage),
         },
         _lines(session, wanted, done),
     )
@@ -239,7 +239,7 @@ def _lines(session: Session, wanted: "Client", done: "Ready") -> Iterator[str]:
     width = max(len(what) for what, _, _ in rows)
     for what, path, made in rows:
         yield f"  {what:{width}}  {session.described(path)}{'' if made else '  (was there)'}"
-    yield from remaining_lines(done.applied.includes, done.applied.commands, done.usage)
+    yield from remaining_lines(done.applied.includes, done.applied.commands, done.applied.usage)
     host, fingerprint = wanted.opened.label.host, wanted.render_options.fingerprint
     here = wanted.site.qualify(host_name(wanted.site.root))
     options = [f" --host {host}"] if host != here else []

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from ..ca.reload import Hook
 from ..errors import ConfigError, UsageError
-from ..mta.program import Facts, Include, Program
+from ..mta.program import Include, Program
 from ..mta.program import octets as with_secrets
 from ..transaction import Transaction
 from .check import added, missing_files, missing_includes, stale
 from .copies import configuration, due_copies, write_copies
+from .facts import RenderOptions, gather
 from .files import due_files, file_statuses_of, remember, wanted_text, write_files
 
 
@@ -18,27 +19,31 @@ class Applied:
     """What was done.
 
     Attributes:
+        host: that the files are for.
         files: path, and whether it was written.
         includes: lines that are still to be added by hand.
         commands: to run next; empty where nothing is left to do.
         ran: the commands that have been run.
+        usage: how people call the program, if they do.
     """
 
+    host: str
     files: tuple[tuple[str, bool], ...]
     includes: tuple[Include, ...]
     commands: tuple[str, ...]
     ran: tuple[str, ...]
+    usage: tuple[str, ...]
 
 
 def apply(
-    work: Transaction, program: Program, facts: Facts, *, force: bool = False, run: bool = False
+    work: Transaction, program: Program, options: RenderOptions, *, force: bool = False, run: bool = False
 ) -> Applied:
     """Write the files of a mail program, and with ``run`` run the commands that make them effective.
 
     Args:
         work: where.
         program: whose files.
-        facts: what they say.
+        options: what is wanted of them.
         force: replace files that are not ours or were edited.
         run: the commands.
 
@@ -47,12 +52,14 @@ def apply(
         ExistsError: a file that is not ours, or was edited, and ``force`` is not given.
         UsageError: commands under another root.
         InexpressibleError: a fact that a format can't hold.
+        SmtpcredsError: as :func:`.facts.gather`.
     """
     site = work.site
     if run and not site.root.is_host:
         raise UsageError(
             "--run", "runs commands of this host, not of another root", "leave --run or --root out"
         )
+    facts = gather(site, program, options, ask=work.ask)
     for error in missing_files(site, program, facts):
         raise error
     tasks = program.work(facts)
@@ -73,7 +80,8 @@ def apply(
         _run(includes, commands)
     files = [(standing.path, standing.is_due) for standing in found]
     files += [(site.path(copy.path), copy in copies) for copy in tasks.copies]
-    return Applied(tuple(files), includes, () if run else commands, commands if run else ())
+    left, ran = ((), commands) if run else (commands, ())
+    return Applied(facts.host, tuple(files), includes, left, ran, tasks.usage)
 
 
 def _run(includes: Iterable[Include], commands: Iterable[str]) -> None:

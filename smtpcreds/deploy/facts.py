@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from shlex import quote
 from typing import Self
 
-from ..accounts.auth_info import readable_credential, write_file
-from ..accounts.database import AccountDatabase
+from ..accounts.auth_info import kept_credential, readable_credential, write_file
+from ..accounts.database import AccountDatabase, Ask, ask_at_once
 from ..accounts.stored import first_value
 from ..ca.layout import BUNDLE, CRL, has_inventory, pair_of, reading
 from ..config import MtaSettings, Site, first_existing, host_name
@@ -113,12 +113,12 @@ def held(site: Site) -> tuple[Held, ...]:
     )
 
 
-def credential(site: Site, program: Program, render_options: RenderOptions) -> Credential:
+def credential(site: Site, program: Program, render_options: RenderOptions, ask: Ask) -> Credential:
     """Return the account with its secret: given, of the database, or what this host logs in with."""
     account_database = AccountDatabase(site)
     account = account_database.parse(render_options.account or site.settings.sasl.account)
     if render_options.secret:
-        return _verified(account_database, account, render_options.secret())
+        return _verified(account_database, account, ask(render_options.secret))
     return held_credential(site, (program,), account)
 
 
@@ -147,13 +147,10 @@ def held_credential(site: Site, programs: Iterable[Program], account: Account) -
 
 def _verified(account_database: AccountDatabase, account: Account, secret: Secret) -> Credential:
     """Return the account with a secret that was given; where the account is known, it has to fit."""
-    from ..accounts import verify
-
     try:
-        account_database.properties(account)
+        return kept_credential(account_database, account, secret)
     except NoSuchAccountError:
         return Credential(account, secret, account_database.site.realm)
-    return verify.credential(account_database, account, secret)
 
 
 def _installed_secret(site: Site, program: Program, account: Account) -> Secret | None:
@@ -433,7 +430,14 @@ PID_FILES = ("/run/sendmail/mta/sendmail.pid", "/run/sendmail.pid", "/var/run/se
 """Debian's, Fedora's, and what sendmail is built with."""
 
 
-def gather(site: Site, program: Program, options: RenderOptions, material: Material | None = None) -> Facts:
+def gather(
+    site: Site,
+    program: Program,
+    options: RenderOptions,
+    material: Material | None = None,
+    *,
+    ask: Ask = ask_at_once,
+) -> Facts:
     """Return what the program is told.
 
     Args:
@@ -441,6 +445,7 @@ def gather(site: Site, program: Program, options: RenderOptions, material: Mater
         program: it is told what it needs and no more.
         options: what is wanted of it.
         material: what the host's certificate files will say, where they do not lie on this disk.
+        ask: gets the answer to a question about a secret, as :meth:`smtpcreds.transaction.Transaction.ask`.
 
     Raises:
         UsageError: a choice the program does not know, or a client host that is the hub itself.
@@ -470,7 +475,9 @@ def gather(site: Site, program: Program, options: RenderOptions, material: Mater
         tls=_tls(here, host),
         pid_file=first_existing(here.root, PID_FILES),
         backend=_backend(here, program, render_options) if is_hub else None,
-        credential=credential(here, program, render_options) if Need.CREDENTIAL in program.NEEDS else None,
+        credential=credential(here, program, render_options, ask)
+        if Need.CREDENTIAL in program.NEEDS
+        else None,
         rules=_rules(here, program, render_options),
         variants=render_options.variants,
         port=render_options.port or 25,

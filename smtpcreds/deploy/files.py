@@ -12,7 +12,15 @@ from hashlib import sha256
 from ..ca.layout import has_inventory, reading
 from ..config import Site
 from ..errors import DataError, ExistsError, UnavailableError
-from ..files import check_parents, check_target, ensure_directory, is_directory, read_public, sweep, write_all
+from ..files import (
+    check_parents,
+    check_target,
+    ensure_directory,
+    is_directory,
+    read_public,
+    sweep_target,
+    write_all,
+)
 from ..files.guard import owner as file_owner
 from ..inventory.port import Inventory
 from ..inventory.rows import Event
@@ -277,9 +285,10 @@ def write_files(due: list[FileStatus]) -> None:
     for directory in dict.fromkeys(os.path.dirname(s.path) for s in due):
         if not is_directory(directory):
             ensure_directory(directory, 0o755)
-        sweep(directory)
     for standing in due:
         check_parents(standing.path)
+    for standing in due:
+        sweep_target(standing.path)
     with ExitStack() as stack:
         replaced = [(old, s.path) for s in due if (old := _opened(s, stack)) is not None]
         write_all([Artifact(s.path, octets_of(s.rendered), s.rendered.mode, s.owner) for s in due])

@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from admin import ACCOUNT, CERTS, CONFIG, HUB, STATE, Admin, Tree, environment, peer, snapshot
+from admin import ACCOUNT, CERTS, CONFIG, HUB, SECRET, STATE, Admin, Tree, environment, peer, snapshot
 
 HOST = "attic.polkatistas.org"
 KEY = "etc/mail/certs/attic-key.pem"
@@ -219,6 +219,31 @@ def test_standard_output(hub: Admin, tmp_path: Path) -> None:
     assert b"standard output: is a file of mode 0644" in done.stderr
     assert "a secret is not printed as JSON" in hub.refuses(64, "bundle", "tuba", "-o", "-", "--json")
     assert "tuba" not in hub("cert", "list", "--all").out
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_secret_that_a_command_says(hub: Admin, tmp_path: Path, known: bool) -> None:
+    """The preview of what goes to standard output makes a secret up, and it goes nowhere."""
+    source = hub.secret("secret")
+    change = ("passwd", "maildroid", "--password", source) if known else ("delete", "maildroid")
+    hub("sasl", *change)
+    words = ("bundle", "attic", "--password", f"cmd:cat {tmp_path / 'secret'}")
+    assert f"would write {tmp_path / 'attic.tar'}" in hub("-n", *words).out
+    (tmp_path / "made.tar").write_bytes(hub(*words, "-o", "-").octets)
+    extracted(tmp_path / "made.tar", tmp_path / "attic")
+    assert SECRET in (tmp_path / "attic" / AUTH_INFO).read_bytes().splitlines()
+
+
+def test_a_wrong_secret_is_refused(hub: Admin, tmp_path: Path) -> None:
+    hub.secret("secret")
+    words = ("bundle", "attic", "-o", "-", "--password", f"cmd:cat {tmp_path / 'secret'}")
+    assert "is not opened by this password" in hub.refuses(65, *words)
+
+
+def test_a_state_that_came_back_without_its_lock(hub: Admin) -> None:
+    hub("bundle", "attic")
+    (hub.state / "lock").unlink()
+    assert "has a certificate until" in hub("bundle", "attic", "--force", status=73).problem
 
 
 def test_nobody_listens(hub: Admin) -> None:

@@ -156,6 +156,37 @@ def test_a_password_that_is_typed(smtpcreds: Admin, people: list[Person]) -> Non
     assert smtpcreds("sasl", "show", "maildroid", "--reveal").out == "geheim\n"
 
 
+def test_a_typed_secret_goes_into_the_bundle(authority: Admin, people: list[Person]) -> None:
+    person = start(people, authority, "bundle", "attic", "--mta", "msmtp", "--password", "prompt:")
+    person.answers(b"Secret of the account: ", "geheim")
+    status, screen = person.ends()
+    assert (status, "geheim" in screen) == (0, False)
+    assert b"geheim" in (authority.root.parent / "attic.tar").read_bytes()
+
+
+def test_a_typed_secret_goes_into_the_files_of_a_mail_program(authority: Admin, people: list[Person]) -> None:
+    authority("cert", "issue", "attic")
+    words = ("mta", "apply", "sendmail-client", "--host", "attic", "--password", "prompt:")
+    for changed in (True, False):
+        person = start(people, authority, *words)
+        person.answers(b"Secret of the account: ", "geheim")
+        status, screen = person.ends()
+        assert (status, "default-auth-info  0600 root:root  (unchanged)" in screen) == (0, not changed)
+    assert b"geheim" in authority.path("/etc/mail/default-auth-info").read_bytes()
+
+
+def test_a_typed_secret_that_is_in_the_file_already(smtpcreds: Admin, people: list[Person]) -> None:
+    path = smtpcreds.directory / "info"
+    smtpcreds("sasl", "add", "maildroid", "--hashed", "--auth-info", path)
+    secret = path.read_text().splitlines()[2]
+    person = start(
+        people, smtpcreds, "sasl", "auth-info", "maildroid", "--to", str(path), "--password", "prompt:"
+    )
+    person.answers(b"Password of maildroid@dmzmail.polkatistas.org: ", secret)
+    status, screen = person.ends()
+    assert (status, "(unchanged)" in screen) == (0, True)
+
+
 def test_a_name_in_the_database_gives_a_terminal_no_orders(smtpcreds: Admin, people: list[Person]) -> None:
     """saslpasswd2 stores any octets."""
     name = "bell\x07\x1b]0;title\x1b[31m\u202e"
