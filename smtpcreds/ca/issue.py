@@ -284,13 +284,16 @@ def carry_out(
 def _sign(
     work: Transaction, issuer: Issuer, drafts: Sequence[Draft], progress: Callable[[], None]
 ) -> tuple[Pairs, list[Refused]]:
-    """Sign each draft; one that breaks a rule is given up without harm to the others."""
+    """Sign each draft; one that breaks a rule is given up without harm to the others.
+
+    A preview signs the first of a batch, whose certificate stands for the others.
+    """
     authority = work.row(issuer.certificate).id
     pairs: list[tuple[Draft, Certificate]] = []
     refused: list[Refused] = []
     for draft in drafts:
         try:
-            signed = sign(draft.request, draft.order.profile, issuer, draft.serial, draft.validity)
+            signed = pairs[0][1] if work.is_preview and pairs else _made(draft, issuer)
         except SmtpcredsError as error:
             work.inventory.discard(authority, draft.serial_text, str(error))
             refused.append(Refused(draft.order.host, error))
@@ -299,6 +302,10 @@ def _sign(
         progress()
     work.inventory.signed(authority, [_signed(*pair) for pair in pairs])
     return pairs, refused
+
+
+def _made(draft: Draft, issuer: Issuer) -> Certificate:
+    return sign(draft.request, draft.order.profile, issuer, draft.serial, draft.validity)
 
 
 def _install(work: Transaction, issuer: Issuer, pairs: Pairs) -> None:
@@ -350,7 +357,9 @@ def _intent(work: Transaction, authority: int, draft: Draft) -> Intent:
 
 
 def _signed(draft: Draft, certificate: Certificate) -> Signed:
-    return Signed(draft.serial_text, public_id(draft.key), encode_der(certificate))
+    is_its_own = certificate.serial_number == draft.serial
+    der = encode_der(certificate) + (b"" if is_its_own else draft.serial_text.encode())
+    return Signed(draft.serial_text, public_id(draft.key), der)
 
 
 def issue(

@@ -31,6 +31,20 @@ finally:
 """
 
 
+SIGNED = """
+import sys
+from smtpcreds.pki import issue
+signed, count = issue._signed, []
+issue._signed = lambda *args: count.append(1) or signed(*args)
+from smtpcreds.__main__ import main
+report = sys.argv.pop(1)
+try:
+    main()
+finally:
+    open(report, "w").write(str(len(count)))
+"""
+
+
 def counts(admin: Admin, *words: str) -> Counter[str]:
     """Run a command; return how often it did what, the root left out of paths."""
     report = admin.directory / "report"
@@ -69,3 +83,19 @@ def test_no_certificate_is_parsed_twice(hub: Admin) -> None:
     seen = counts(hub, "cert", "issue", "attic")
     parsed = {number for name, number in seen.items() if name.startswith("parse ")}
     assert parsed == {1}
+
+
+def signatures(admin: Admin, *words: str) -> int:
+    """Run a command; return how many certificates it signed."""
+    report = admin.directory / "signed"
+    command = [sys.executable, "-c", SIGNED, str(report), *admin.arguments(*words)]
+    subprocess.run(command, env=environment(), cwd=TOP, check=True, capture_output=True)
+    return int(report.read_text())
+
+
+def test_a_dry_run_of_many_signs_once(hub: Admin) -> None:
+    hosts = [f"host{number}" for number in range(60)]
+    changes = hub.json("-n", "cert", "issue", *hosts)["plan"]
+    assert len([change for change in changes if change["target"].endswith("-cert.pem")]) == len(hosts)
+    assert signatures(hub, "-n", "cert", "issue", *hosts) == 1
+    assert signatures(hub, "cert", "issue", *hosts) == len(hosts)
