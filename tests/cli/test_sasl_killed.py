@@ -43,7 +43,8 @@ def test_killed_anywhere_the_same_command_leaves_nothing_behind(
 
 def test_a_run_that_lives_keeps_its_temporary_file(admin: Admin, tmp_path: Path) -> None:
     admin.sasl("add", "maildroid")
-    beside = tmp_path / ".place.smtpcreds-00000001deadbeef"  # process 1 lives
+    began = int(Path("/proc/1/stat").read_text().rpartition(")")[2].split()[19]) & 0xFFFFF
+    beside = tmp_path / f".place.smtpcreds-000001{began:05x}dbeef"  # process 1 lives
     dead = tmp_path / ".place.smtpcreds-7fffffffdeadbeef"
     other = tmp_path / ".another.smtpcreds-7fffffffdeadbeef"
     for path in (beside, dead, other):
