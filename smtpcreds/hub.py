@@ -184,6 +184,7 @@ def _account(work: Transaction, wanted: Hub, secrets: Secrets, *, allow_login_na
 def _auth_info(work: Transaction, wanted: Hub, *, is_new: bool) -> Iterator[Part]:
     """Write the file for client hosts; nothing where it is gone and a hashed account can't give it back."""
     accounts, path = work.accounts(), wanted.auth_info
+    sweep_target(path)
     if not (is_new or exists(path) or is_readable(accounts, wanted.account)):
         return
     if check_target(path) is not None and is_new:

@@ -13,9 +13,7 @@ PAGE = 4096
 SIZE = 2 << 20
 UNRECORDED = "the certificates are in place, but there was no room to record it"
 NO_ROOM = UNRECORDED, "No space left on device", "the disk is full", "database or disk is full"
-BOOKKEEPING = tuple(
-    path.lstrip("/") for path in (INVENTORY, f"{STATE}/lock", f"{STATE}/setup.lock", f"{SASLDB}.lock")
-)
+BOOKKEEPING = tuple(path.lstrip("/") for path in (INVENTORY, f"{STATE}/lock", f"{SASLDB}.lock"))
 """May differ after a failure: the inventory, with its log, records what was given up; locks stay, empty."""
 
 

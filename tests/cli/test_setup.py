@@ -278,3 +278,18 @@ def test_the_mail_programs_files_of_others_are_found_first(bare: Admin) -> None:
 )
 def test_words_about_a_mail_program_that_do_not_fit(bare: Admin, words: list[str], said: str) -> None:
     assert said in bare.refuses(64, "setup", HUB, *words)
+
+
+def test_a_secret_that_a_killed_run_left_goes_though_there_is_no_file_to_write(
+    bare: Admin, tmp_path: Path
+) -> None:
+    """The account is stored hashed by now, so its secret can't be read back."""
+    words = "setup", HUB, "--no-passphrase"
+    (tmp_path / "counted").mkdir()
+    counted = Admin(tmp_path / "counted/root").kill_points(*words)
+    [point] = [one for one in counted if one.call == "rename" and "default-auth-info" in one.text]
+    assert bare.killed_at(point, *words)
+    assert list(bare.path(AUTH_INFO).parent.glob("*.smtpcreds-*"))
+    bare("sasl", "passwd", ACCOUNT, "--hashed")
+    bare(*words)
+    assert not list(bare.root.rglob("*.smtpcreds-*"))

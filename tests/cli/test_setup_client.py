@@ -3,6 +3,7 @@
 import hashlib
 import io
 import re
+import shutil
 import subprocess
 import tarfile
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from admin import CERTS, CONFIG, HUB, Admin, peer, snapshot
+
+from .test_killed_anywhere import again, chosen, sound
 
 HOST = "attic.polkatistas.org"
 KEY = "etc/mail/certs/attic-key.pem"
@@ -292,6 +295,17 @@ def test_a_kill_at_any_rename_is_completed_by_the_next_run(attic: Admin, bundle:
     assert attic("setup", "--client", bundle, "-n").out == "nothing to do\n"
     assert not list(attic.root.rglob("*.smtpcreds-*"))
     assert not list(attic.certs.glob("*.new"))
+
+
+def test_a_kill_at_any_kind_of_call_is_completed_by_the_next_run(attic: Admin, bundle: Path) -> None:
+    start = attic.directory.with_name(f"{attic.directory.name}-start")
+    shutil.copytree(attic.directory, start, symlinks=True)
+    for point in chosen(attic.kill_points("setup", "--client", bundle)):
+        again(attic, start)
+        assert attic.killed_at(point, "setup", "--client", bundle), point
+        attic("setup", "--client", bundle)
+        assert not [path for path in attic.directory.rglob("*.smtpcreds-*") if not path.is_dir()], point
+        sound(attic)
 
 
 Crafted = list[tuple[tarfile.TarInfo, bytes]]
