@@ -301,7 +301,7 @@ def next_key(work: Transaction, wanted: NextKey) -> Begun:
     """Make the next key of a host, beside the one in use; one that waits already is taken again.
 
     Raises:
-        MissingInputError, AmbiguousError: as :func:`.state.place_of`.
+        MissingInputError, AmbiguousError: as :func:`place_of`.
         DataError: the last rollover has not ended, or the key that waits can't be used.
     """
     site, inventory = work.site, work.require_inventory()

@@ -140,7 +140,7 @@ class Transaction:
         self._disk.note(action, target, note=note)
 
     def accounts(self, database: str | None = None, *, new: "Format | None" = None) -> "AccountDatabase":
-        """Return the accounts of a database; see :class:`.accounts.book.AccountBook`."""
+        """Return the accounts of a database; see :class:`.accounts.database.AccountDatabase`."""
         from .accounts.database import AccountDatabase
 
         accounts = AccountDatabase(self.site, database, new=new, ask=self.ask)
@@ -168,7 +168,7 @@ class Transaction:
         self._answers[self._passphrase] = passphrase
 
     def issuer(self, files: "CaFiles | None" = None) -> "Issuer":
-        """Return an authority ready to sign, each opened once; see :meth:`.authority.ca.CA.issuer`."""
+        """Return an authority ready to sign, each opened once; see :meth:`.ca.authority.CA.issuer`."""
         key = (files or self.ca.files).key
         if key not in self._issuers:
             self._issuers[key] = self.ca.issuer(self.passphrase, files)

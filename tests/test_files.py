@@ -271,3 +271,15 @@ def test_root_is_not_told_to_become_root(monkeypatch: pytest.MonkeyPatch, user: 
     with pytest.raises(DeniedError) as caught, explained("sasldb2"):
         raise PermissionError(errno.EPERM, "Operation not permitted")  # an immutable file
     assert hint in (caught.value.hint or "")
+
+
+def test_only_an_empty_directory_is_removed(home: Path) -> None:
+    paths = [f"{home}/{name}" for name in ("full", "empty", "none")]
+    (home / "full").mkdir()
+    (home / "full/file").touch()
+    (home / "empty").mkdir()
+    with files.using(files.PreviewDisk()) as preview:
+        assert [preview.remove_empty(path) for path in paths] == [False, True, False]
+    assert (home / "empty").exists()
+    assert [files.remove_empty(path) for path in paths] == [False, True, False]
+    assert os.listdir(home) == ["full"]

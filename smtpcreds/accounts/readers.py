@@ -74,7 +74,7 @@ def binary(text: str) -> bytes | None:
 
 
 def read_auth_info(content: bytes) -> Iterator[Row | Fault]:
-    """Give the account; see :data:`.rows.Reader`.
+    """Give the account; see :data:`Reader`.
 
     A realm in the authentication id goes before the realm line, as it does for the relay.
     """
@@ -109,7 +109,7 @@ _DOVECOT_LINE = re.compile(r"[^:\s][^:]*:\{[A-Za-z0-9.-]+\}[^:]*(:.*)?", re.DOTA
 
 
 def read_dovecot(content: bytes) -> Iterator[Row | Fault]:
-    """Give the accounts; see :data:`.rows.Reader`. Empty lines and those that begin with # are skipped."""
+    """Give the accounts; see :data:`Reader`. Empty lines and those that begin with # are skipped."""
     for number, line in _dovecot_lines(content):
         yield _dovecot_row(f"line {number}", line)
 
@@ -183,7 +183,7 @@ PROPERTIES = "properties"
 
 
 def read_json_lines(content: bytes) -> Iterator[Row | Fault]:
-    """Give the accounts; see :data:`.rows.Reader`. Empty lines are skipped."""
+    """Give the accounts; see :data:`Reader`. Empty lines are skipped."""
     for number, line in enumerate(text_of(content).split("\n"), 1):
         if line.strip():
             yield _json_row(f"line {number}", line)
@@ -258,7 +258,7 @@ _POSTFIX_LINE = re.compile(r"[^\s,]+[ \t]+[^\s:,]+:.*", re.DOTALL)
 
 
 def read_postfix(content: bytes) -> Iterator[Row | Fault]:
-    """Give the accounts; see :data:`.rows.Reader`. The relays' names are left out."""
+    """Give the accounts; see :data:`Reader`. The relays' names are left out."""
     for number, line in _logical(text_of(content)):
         yield _postfix_row(f"line {number}", line)
 
@@ -315,7 +315,7 @@ _PLAIN = Columns(3, 1, 2, {})
 
 
 def read_table(content: bytes) -> Iterator[Row | Fault]:
-    """Give the accounts; see :data:`.rows.Reader`. Empty lines are skipped."""
+    """Give the accounts; see :data:`Reader`. Empty lines are skipped."""
     columns = _PLAIN
     for number, (where, cells) in enumerate(_table_lines(text_of(content))):
         if isinstance(cells, Fault):

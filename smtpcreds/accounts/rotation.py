@@ -26,10 +26,9 @@ from ..files import (
     ensure_directory,
     exists,
     is_directory,
-    names_in,
     read_if_there,
     remove,
-    remove_directory,
+    remove_empty,
     sweep,
     sweep_target,
 )
@@ -271,13 +270,12 @@ def withdraw(accounts: AccountDatabase, account: Account) -> None:
         if is_directory(os.path.dirname(path)):
             sweep(os.path.dirname(path))
             remove(path)
-            if not names_in(os.path.dirname(path)):
-                remove_directory(os.path.dirname(path))
+            remove_empty(os.path.dirname(path))
 
 
 # The steps themselves: intention first, deed, event, outcome; and what a killed run left.
 #
-# Each begins with :func:`settle`; where that has done the very thing, it is done.
+# Each begins with :func:`recover`; where that has done the very thing, it is done.
 
 _VERB = "sasl rotate"
 
@@ -323,7 +321,7 @@ def begin(
 
     Args:
         work: where.
-        wanted: what is to be replaced; :func:`.rules.check_begin` says what is refused.
+        wanted: what is to be replaced; :func:`check_begin` says what is refused.
         secret: the question for the successor's secret.
         form: how that is stored; None for the form of the old account.
         places: where somebody wants the secret of the successor; nowhere for the file for client hosts.
@@ -373,7 +371,7 @@ def postpone(work: Transaction, wanted: Request, retire_after: datetime) -> Rota
 
 
 def retire(work: Transaction, wanted: Request) -> Rotation:
-    """Delete the old account; see :func:`.rules.check_retire` for what is refused."""
+    """Delete the old account; see :func:`check_retire` for what is refused."""
     row = _wanted(work, wanted, RotationState.RETIRED)
     return row if row.state is RotationState.RETIRED else _retire(work, row)
 

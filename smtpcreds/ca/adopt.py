@@ -343,7 +343,7 @@ def adopt(work: Transaction, found: Found, keeping: Keeping) -> Adopted:
 
     Args:
         work: where; its passphrase opens the key.
-        found: the files of the authority, from :func:`.foreign.survey`.
+        found: the files of the authority, from :func:`survey`.
         keeping: what encrypts the key from now on.
 
     Raises:

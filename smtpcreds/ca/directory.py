@@ -75,7 +75,7 @@ def trust_changes(
 
     Args:
         directory: that of the pairs.
-        authorities: what :func:`.superseded CAs.trusted` says.
+        authorities: what :attr:`.authority.CA.trusted` says.
         lists: their CRLs.
         without: CA certificates that the bundle is to lose.
     """

@@ -416,7 +416,7 @@ def installed(scene: Scene) -> Iterator[Finding]:
 
 
 def pairs(scene: Scene) -> Iterator[Finding]:
-    """Each certificate in use is on disk, and each on disk is in use; see :mod:`.check_pairs`."""
+    """Each certificate in use is on disk, and each on disk is in use."""
     return pair_faults(scene.site, scene.inventory, scene.ca)
 
 

@@ -127,7 +127,7 @@ def held_credential(site: Site, programs: Iterable[Program], account: Account) -
 
     Raises:
         NoSuchAccountError: neither is here.
-        PasswordRefusedError: as :func:`.clients.readable_credential`.
+        PasswordRefusedError: as :func:`smtpcreds.accounts.auth_info.readable_credential`.
     """
     account_database = AccountDatabase(site)
     try:

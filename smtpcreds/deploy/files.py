@@ -157,7 +157,7 @@ class FileStatus:
 
 
 def file_statuses(site: Site, program: Program, facts: Facts) -> list[FileStatus]:
-    """Look at the program's files; see :func:`look`."""
+    """Look at the program's files; see :func:`file_statuses_of`."""
     rendered = program.render(facts)
     if not has_inventory(site):
         return file_statuses_of(site, rendered, None)

@@ -100,6 +100,13 @@ class Disk:
         write.remove_directory(path)
         self.note("remove", path)
 
+    def remove_empty(self, path: str) -> bool:
+        """See :func:`.write.remove_empty`."""
+        removed = write.remove_empty(path)
+        if removed:
+            self.note("remove", path)
+        return removed
+
     def ensure_directory(self, path: str, mode: int, *, tighten: bool) -> bool:
         """See :func:`.write.ensure_directory`."""
         missing = self._missing(path)
@@ -306,6 +313,11 @@ def replace_directory(path: str, artifacts: Sequence[Artifact]) -> None:
 def remove_directory(path: str) -> None:
     """Remove a directory with all its files; see :func:`.write.remove_directory`."""
     disk().remove_directory(path)
+
+
+def remove_empty(path: str) -> bool:
+    """Remove a directory in which nothing is; False where something is, or no directory."""
+    return disk().remove_empty(path)
 
 
 def ensure_directory(path: str, mode: int = 0o700, *, tighten: bool = True) -> bool:

@@ -151,6 +151,12 @@ class PreviewDisk(Disk):
         self._nodes[path] = _Gone()
         self.note("remove", path)
 
+    def remove_empty(self, path: str) -> bool:
+        if not self.is_directory(path) or self.names(path):
+            return False
+        self.remove_directory(path)
+        return True
+
     def ensure_directory(self, path: str, mode: int, *, tighten: bool) -> bool:
         missing = self._missing(path)
         if missing:

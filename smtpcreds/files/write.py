@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from ..errors import UnavailableError, UnsafePathError
 from ..model import Artifact, Link
-from .guard import check_directory, check_parents, check_target, explained, read_private
+from .guard import check_directory, check_parents, check_target, explain, explained, read_private
 
 # From memory to the disk, so that a power cut keeps it.
 
@@ -220,6 +220,18 @@ def remove_directory(path: str) -> None:
         os.rename(path, temporary)
         _remove_tree(temporary)
     flush_directories([os.path.dirname(path)])
+
+
+def remove_empty(path: str) -> bool:
+    """Remove a directory in which nothing is; False, with nothing done, where something is, or none."""
+    try:
+        os.rmdir(path)
+    except OSError as error:
+        if error.errno in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT}:
+            return False
+        raise explain(error, path) from error
+    flush_directories([os.path.dirname(path)])
+    return True
 
 
 def ensure_directory(path: str, mode: int = 0o700, *, tighten: bool = True) -> bool:

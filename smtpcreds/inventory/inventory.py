@@ -94,7 +94,7 @@ class _ShortError(Exception):
 
 
 class TableInventory:
-    """See :class:`Inventory`.
+    """See :class:`.port.Inventory`.
 
     Args:
         database: with our tables.
@@ -107,11 +107,11 @@ class TableInventory:
         self.rotations = RotationTable(database)
 
     def alone(self) -> AbstractContextManager[None]:
-        """See :meth:`Inventory.alone`."""
+        """See :meth:`.port.Inventory.alone`."""
         return self._database.alone()
 
     def transaction(self) -> AbstractContextManager[None]:
-        """See :meth:`Inventory.transaction`."""
+        """See :meth:`.port.Inventory.transaction`."""
         return self._database.transaction()
 
     def add_authority(
@@ -124,7 +124,7 @@ class TableInventory:
         crl_number: int = 0,
         state: AuthorityState = AuthorityState.CURRENT,
     ) -> AuthorityRow:
-        """See :meth:`Inventory.add_authority`."""
+        """See :meth:`.port.Inventory.add_authority`."""
         fingerprint = sha256(der).hexdigest()
         with self.transaction():
             values = (name, ski, fingerprint, state.value, seconds(created), crl_number, der)
@@ -132,55 +132,55 @@ class TableInventory:
             return next(self._database.read(authority_of, sql.AUTHORITY_BY_FINGERPRINT, (fingerprint,)))
 
     def authorities(self) -> list[AuthorityRow]:
-        """See :meth:`Inventory.authorities`."""
+        """See :meth:`.port.Inventory.authorities`."""
         return list(self._database.read(authority_of, sql.ALL_AUTHORITIES))
 
     def retire_authority(self, authority: int) -> None:
-        """See :meth:`Inventory.retire_authority`."""
+        """See :meth:`.port.Inventory.retire_authority`."""
         with self.transaction():
             if not self._database.write(sql.RETIRE_AUTHORITY, (authority,)):
                 raise _no_authority(authority)
 
     def intend(self, intents: Iterable[Intent]) -> None:
-        """See :meth:`Inventory.intend`."""
+        """See :meth:`.port.Inventory.intend`."""
         with self.transaction():
             self._database.write_all(sql.INTEND, (intent_values(intent, self._machine) for intent in intents))
 
     def signed(self, authority: int, certificates: Iterable[Signed]) -> None:
-        """See :meth:`Inventory.signed`."""
+        """See :meth:`.port.Inventory.signed`."""
         rows = [((c.key_id, sha256(c.der).hexdigest(), c.der), c.serial) for c in certificates]
         self._advance_all(sql.SIGN, authority, rows)
 
     def issued(self, authority: int, serials: Iterable[str]) -> None:
-        """See :meth:`Inventory.issued`."""
+        """See :meth:`.port.Inventory.issued`."""
         self._advance_all(sql.ISSUE, authority, [((), serial) for serial in serials])
 
     def place(self, authority: int, serial: str, directory: str) -> None:
-        """See :meth:`Inventory.place`."""
+        """See :meth:`.port.Inventory.place`."""
         with self.transaction():
             self._advance(sql.PLACE, (directory, self._machine), authority, serial)
 
     def discard(self, authority: int, serial: str, why: str) -> None:
-        """See :meth:`Inventory.discard`."""
+        """See :meth:`.port.Inventory.discard`."""
         with self.transaction():
             self._advance(sql.DISCARD, (why,), authority, serial)
 
     def pending(self) -> list[CertificateRow]:
-        """See :meth:`Inventory.pending`."""
+        """See :meth:`.port.Inventory.pending`."""
         return list(self._database.read(certificate_of, sql.PENDING))
 
     def adopt(self, certificates: Iterable[tuple[CertificateRow, bytes | None]]) -> int:
-        """See :meth:`Inventory.adopt`."""
+        """See :meth:`.port.Inventory.adopt`."""
         with self.transaction():
             return self._database.write_all(sql.ADOPT, (adopted_values(*pair) for pair in certificates))
 
     def revoke(self, authority: int, serial: str, at: datetime, reason: str) -> None:
-        """See :meth:`Inventory.revoke`."""
+        """See :meth:`.port.Inventory.revoke`."""
         with self.transaction():
             self._advance(sql.REVOKE, (seconds(at), reason), authority, serial)
 
     def find(self, which: str) -> list[CertificateRow]:
-        """See :meth:`Inventory.find`."""
+        """See :meth:`.port.Inventory.find`."""
         asked = wanted(which)
         values = (asked.host, asked.low, asked.high, asked.low, asked.high)
         query = sql.where(sql.SELECT_CERTIFICATE, [sql.MEANT], sql.ISSUED_FIRST, None)
@@ -188,7 +188,7 @@ class TableInventory:
         return [row for row in rows if asked.is_exactly(row)] or rows
 
     def current(self, host: str, at: datetime, directory: str | None = None) -> CertificateRow | None:
-        """See :meth:`Inventory.current`."""
+        """See :meth:`.port.Inventory.current`."""
         conditions, values = list(sql.CURRENT), [host, seconds(at)]
         if directory is not None:
             conditions.append("directory = ?")
@@ -206,7 +206,7 @@ class TableInventory:
         latest: bool = False,
         limit: int | None = None,
     ) -> Iterator[CertificateRow]:
-        """See :meth:`Inventory.listing`."""
+        """See :meth:`.port.Inventory.listing`."""
         bound = {
             "not_after > ?": expires_after and seconds(expires_after),
             "not_after <= ?": expires_before and seconds(expires_before),
@@ -217,23 +217,23 @@ class TableInventory:
         return self._select(certificate_of, sql.SELECT_CERTIFICATE, literal, bound, sql.BY_EXPIRY, limit)
 
     def tally(self, authority: int, at: datetime) -> dict[str, int]:
-        """See :meth:`Inventory.tally`."""
+        """See :meth:`.port.Inventory.tally`."""
         return dict(self._database.read(tally_of, sql.TALLY, (seconds(at), authority)))
 
     def places(self, authority: int) -> list[str]:
-        """See :meth:`Inventory.places`."""
+        """See :meth:`.port.Inventory.places`."""
         found = self._database.read(text_of, sql.PLACES, (authority, self._machine))
         return sorted(path.rstrip("/") or path for path in found)
 
     def der(self, authority: int, serial: str) -> bytes:
-        """See :meth:`Inventory.der`."""
+        """See :meth:`.port.Inventory.der`."""
         found = self._database.first(der_of, sql.DER, (serial, authority))
         if found is None:
             raise MissingInputError(f"certificate {serial}", "the inventory does not hold it")
         return found
 
     def revoked(self, authority: int, expires_after: datetime | None = None) -> Iterator[Revoked]:
-        """See :meth:`Inventory.revoked`."""
+        """See :meth:`.port.Inventory.revoked`."""
         bound = {
             "authority = ?": authority,
             "not_after > ?": expires_after and seconds(expires_after),
@@ -241,41 +241,41 @@ class TableInventory:
         return self._select(revoked_of, sql.SELECT_REVOKED, [sql.WHICH_REVOKED], bound, sql.BY_SERIAL)
 
     def next_crl_number(self, authority: int) -> int:
-        """See :meth:`Inventory.next_crl_number`."""
+        """See :meth:`.port.Inventory.next_crl_number`."""
         with self.transaction():
             self._database.write(sql.TAKE_CRL_NUMBER, (authority,))
             return self.last_crl_number(authority)
 
     def last_crl_number(self, authority: int) -> int:
-        """See :meth:`Inventory.last_crl_number`."""
+        """See :meth:`.port.Inventory.last_crl_number`."""
         number = self._database.first(number_of, sql.CRL_NUMBER, (authority,))
         if number is None:
             raise _no_authority(authority)
         return number
 
     def record_crl(self, crl: CrlRow) -> None:
-        """See :meth:`Inventory.record_crl`."""
+        """See :meth:`.port.Inventory.record_crl`."""
         with self.transaction():
             self._database.write(sql.RECORD_CRL, crl_values(crl))
 
     def latest_crl(self, authority: int) -> CrlRow | None:
-        """See :meth:`Inventory.latest_crl`."""
+        """See :meth:`.port.Inventory.latest_crl`."""
         return self._database.first(crl_of, sql.LATEST_CRL, (authority,))
 
     def event(self, *events: Event) -> None:
-        """See :meth:`Inventory.event`."""
+        """See :meth:`.port.Inventory.event`."""
         with self.transaction():
             self._database.write_all(sql.EVENT, map(event_values, events))
 
     def events(
         self, *, subject: str | None = None, since: datetime | None = None, limit: int | None = None
     ) -> Iterator[Event]:
-        """See :meth:`Inventory.events`."""
+        """See :meth:`.port.Inventory.events`."""
         bound = {"subject = ?": subject, "at >= ?": since and seconds(since)}
         return self._select(event_of, sql.SELECT_EVENT, [], bound, sql.NEWEST_FIRST, limit)
 
     def verify_integrity(self) -> None:
-        """See :meth:`Inventory.verify_integrity`."""
+        """See :meth:`.port.Inventory.verify_integrity`."""
         self._database.verify()
 
     def _select(

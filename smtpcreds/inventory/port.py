@@ -105,7 +105,7 @@ class Inventory(Protocol):
         Args:
             authority: who signed it.
             serial: its number.
-            directory: where its pair will be, see :attr:`Certificate.directory`.
+            directory: where its pair will be, see :attr:`.rows.CertificateRow.directory`.
 
         Raises:
             MissingInputError: the serial number is unknown.

@@ -41,7 +41,7 @@ def postgres_database(url: DatabaseUrl, *, read_only: bool, timeout: float) -> I
     """Connect, and make or migrate the tables unless reading only.
 
     Raises:
-        StateVersionError, MissingInputError, ConfigError: see :func:`.database.verify_version`.
+        StateVersionError, MissingInputError, ConfigError: see :func:`.sqlite.verify_version`.
         ForeignFormatError: a schema ``smtpcreds`` with tables of some other program.
         DeniedError: this role lacks a right.
         UnavailableError: see :func:`smtpcreds.postgres.connected`.

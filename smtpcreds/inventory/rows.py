@@ -1,7 +1,7 @@
 """The rows of the inventory as frozen values.
 
 Times are aware; the database holds whole seconds since 1970 UTC. Serial numbers are text as
-:func:`serial_text` gives it. ``authority`` is always :attr:`Authority.id`.
+:func:`serial_text` gives it. ``authority`` is always :attr:`AuthorityRow.id`.
 """
 
 from dataclasses import dataclass, field
@@ -92,7 +92,7 @@ class Signed:
 
 @dataclass(frozen=True, slots=True)
 class CertificateRow:
-    """A certificate, without its DER: see :meth:`Inventory.der`.
+    """A certificate, without its DER: see :meth:`.port.Inventory.der`.
 
     Attributes:
         fingerprint: SHA-256 of the DER, lower-case hex; None before signing.
@@ -182,7 +182,7 @@ def moment(value: int) -> datetime:
     return datetime.fromtimestamp(value, UTC)
 
 
-# Rows to values and back, in the order of the columns in :mod:`.statements`.
+# Rows to values and back, in the order of the columns in :mod:`.schema`.
 #
 # The ``*_of`` functions raise ValueError or TypeError for a row that no program of ours has written.
 

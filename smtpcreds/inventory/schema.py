@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-# The tables, as numbered migrations, in SQLite's words; :mod:`.postgres_schema` says them in PostgreSQL's.
+# The tables, as numbered migrations, in SQLite's words; :func:`in_postgres` says them in PostgreSQL's.
 #
 # ``PRAGMA user_version`` counts the migrations that a file has been through. A migration that was released is
 # never edited: a new one is added. Partial indexes serve conditions that the statements write as literals,

@@ -192,7 +192,7 @@ class Dialect:
         begin: statements that start a transaction which no other writer can enter.
         is_open: tell whether the connection is inside a transaction.
         is_sound: tell whether that transaction can be committed.
-        native: a statement of :mod:`.statements` as this database reads it.
+        native: a statement of :mod:`.schema` as this database reads it.
         translated: the context in which its errors become ours; takes the subject.
         damaged: the error for content that contradicts itself, from subject and message.
         alone: the lock of :meth:`.port.Inventory.alone`; takes connection and subject.
@@ -428,7 +428,7 @@ def connect(path: str, *, read_only: bool, timeout: float) -> "sqlite3.Connectio
     """Open a verified path, at the newest version of the schema.
 
     Args:
-        path: absolute; :func:`place.verify_private` has passed.
+        path: absolute; :func:`verify_private` has passed.
         read_only: change nothing.
         timeout: seconds to wait for other processes' transactions.
 

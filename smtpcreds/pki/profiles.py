@@ -1,6 +1,6 @@
 """What a certificate is for. Free of heavy imports, so that the command line can name profiles.
 
-The extensions that follow from a profile are in :mod:`.extensions`.
+The extensions that follow from a profile are in :mod:`.values`.
 """
 
 from dataclasses import dataclass

@@ -452,7 +452,7 @@ def meta(buckets: int, last_pgno: int, records: int, pagesize: int, identity: by
     return b"".join(parts).ljust(pagesize, b"\0")
 
 
-# A Berkeley DB file just as :mod:`.bdb_write` lays it out, read and changed page by page.
+# A Berkeley DB file just as :func:`encode` lays it out, read and changed page by page.
 #
 # Such a file holds nothing but its records: what its pages do not use is zero, and no page is free. So the
 # new file is the old one with other pages in the place of the changed buckets, and no byte of an old secret
@@ -468,7 +468,7 @@ _FEW = 16
 
 
 def look(data: bytes, *, subject: str = "Berkeley DB file") -> Mapping[bytes, bytes]:
-    """Return all records of the file; :func:`.bdb_read.decode` says what is raised."""
+    """Return all records of the file; :func:`decode` says what is raised."""
     pages = _clean_pages(data, read_meta(data, subject))
     return decode(data, subject=subject) if pages is None else CleanFile(data, subject, pages)
 

@@ -241,7 +241,7 @@ def capabilities(reply: Reply) -> Capabilities:
     return Capabilities(found)
 
 
-# How a conversation can fail, beside replies that are none (:class:`.dialogue.ReplyError`).
+# How a conversation can fail, beside replies that are none (:class:`ReplyError`).
 
 
 class UnreachableError(UnavailableError):
@@ -413,7 +413,7 @@ class Connection:
         """Begin TLS; what came before and was not read is forgotten (RFC 3207 section 6).
 
         Args:
-            context: see :mod:`.tls`.
+            context: from :func:`unverified` or :func:`verified`.
             name: for SNI, and for the check if the context makes one.
 
         Raises:

@@ -241,7 +241,7 @@ def _hex(value: bytes) -> bytes:
 #
 # Channel bindings that the standard library can give: tls-unique up to TLS 1.2, and tls-server-end-point,
 # which follows from the certificate. tls-exporter (RFC 9266), TLS 1.3's own, needs exported keying material,
-# which :mod:`ssl` does not give.
+# which the module ssl does not give.
 
 SCRAM = "SCRAM"
 SCRAM_PLUS = "-PLUS"

@@ -25,7 +25,7 @@ def ehlo(connection: Connection, name: str) -> Capabilities:
 
 
 def start_tls(connection: Connection) -> Reply:
-    """Ask for TLS, which then has to begin with :meth:`.Connection.secure`.
+    """Ask for TLS, which then has to begin with :meth:`.connection.Connection.secure`.
 
     Raises:
         RefusedError: the server has none.

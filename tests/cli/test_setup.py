@@ -188,10 +188,8 @@ FRAGMENT = "/etc/mail/smtpcreds/hub.m4"
 def test_the_mail_program_of_a_new_hub_comes_last(bare: Admin) -> None:
     planned = bare("setup", HUB, "--mta", "sendmail", "-n").out.splitlines()
     assert not bare.root.exists()
-    assert [line.split()[2] for line in planned[-6:-1] if "  0644" in line or "  0640" in line][-2:] == [
-        str(bare.path("/etc/sasl2/Sendmail.conf")),
-        str(bare.path(FRAGMENT)),
-    ]
+    written = [line.split()[2] for line in planned if line.startswith("would write ")]
+    assert written[-2:] == [str(bare.path("/etc/sasl2/Sendmail.conf")), str(bare.path(FRAGMENT))]
     out = bare("setup", HUB, "--mta", "sendmail", "--no-passphrase").out
     assert "  include(`/etc/mail/smtpcreds/hub.m4')dnl" in out
     assert '  kill -HUP "$(head -n 1 ' in out
