@@ -6,10 +6,10 @@ and user are those asked for, it leads a session without a terminal, and its mod
 
 import atexit
 import importlib
+import importlib.util
 import json
 import os
 import pkgutil
-import runpy
 import signal
 import socket
 import subprocess
@@ -18,6 +18,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import CodeType
 from typing import IO, Any, NoReturn
 
 TOP = Path(__file__).parent.parent
@@ -125,6 +126,7 @@ def _import_all() -> None:
 
 
 def _become(asked: dict[str, Any], streams: list[int]) -> NoReturn:
+    program = _program()  # the user that it becomes may not be let into the directory of the package
     os.setsid()
     os.umask(0)
     os.chdir(asked["directory"])
@@ -144,8 +146,15 @@ def _become(asked: dict[str, Any], streams: list[int]) -> NoReturn:
         os.getppid()
         time.sleep(0.001)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    runpy.run_module("smtpcreds", run_name="__main__", alter_sys=True)
+    exec(program, {"__name__": "__main__", "__package__": "smtpcreds"})
     sys.exit()
+
+
+def _program() -> CodeType:
+    """Return what ``python -m smtpcreds`` runs."""
+    loader = importlib.util.find_spec(SCRIPTS[0]).loader  # type: ignore[union-attr]
+    code: CodeType = loader.get_code(SCRIPTS[0])  # type: ignore[union-attr]
+    return code
 
 
 def _stream(number: int) -> IO[str]:
