@@ -290,11 +290,18 @@ class Session:
         """Return the answers to what the verb asks, which a preview of it finds out."""
         from dataclasses import replace
 
+        from ..files.disk import LEFT_OVER
+        from ..files.write import remove_abandoned
         from ..transaction import transaction
 
         quiet = replace(site, warn=lambda _: None)
         with transaction(quiet, preview=True, state=state, passphrase=question) as work:
-            verb(work)
+            try:
+                verb(work)
+            except SmtpcredsError:  # the run itself, which would have begun with that, does not begin
+                stale = (change.target for change in work.changes if change.note == LEFT_OVER)
+                remove_abandoned(stale)
+                raise
         return {asked: asked() for asked in work.questions}
 
     @contextmanager

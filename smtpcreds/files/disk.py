@@ -13,6 +13,9 @@ from ..model import Artifact, Change, Link
 from . import guard, write
 from .guard import explained
 
+LEFT_OVER = "left by an interrupted run"
+"""The note of each temporary file that is removed because its run was killed."""
+
 
 class Disk:
     """The file system itself.
@@ -192,7 +195,7 @@ class Disk:
 
     def _note_swept(self, stale: Sequence[str]) -> None:
         for path in stale:
-            self.note("remove", path, note="left by an interrupted run")
+            self.note("remove", path, note=LEFT_OVER)
 
 
 _current: ContextVar[Disk] = ContextVar("disk")

@@ -167,7 +167,7 @@ def write_directory(path: str, artifacts: Sequence[Artifact]) -> None:
     Raises:
         ExistsError: something with content is there already.
     """
-    temporary = _temporary(path)
+    temporary = temporary_name(path)
     try:
         _fill(temporary, path, artifacts)
         with explained(path):
@@ -188,7 +188,7 @@ def replace_directory(path: str, artifacts: Sequence[Artifact]) -> None:
     Raises:
         UnavailableError: the file system can't exchange directories; nothing was changed.
     """
-    temporary = _temporary(path)
+    temporary = temporary_name(path)
     try:
         _fill(temporary, path, artifacts)
         exchange(temporary, path)
@@ -215,7 +215,7 @@ def tree(path: str) -> list[Artifact]:
 
 def remove_directory(path: str) -> None:
     """Remove a directory with all its files; it is gone at once, and what a kill leaves is swept."""
-    temporary = _temporary(path)
+    temporary = temporary_name(path)
     with explained(path):
         os.rename(path, temporary)
         _remove_tree(temporary)
@@ -314,9 +314,16 @@ def sweep_target(path: str) -> list[str]:
     return stale
 
 
+def remove_abandoned(paths: Iterable[str]) -> None:
+    """Remove those of these temporary files and directories whose writer has ended."""
+    for path in paths:
+        if _is_abandoned(path):
+            _remove_stale(path)
+
+
 def leftovers(path: str) -> list[str]:
     """Return the temporary files of a target whose writer has ended."""
-    prefix = _prefix(path)
+    prefix = prefix_of(path)
     return [
         one for one in temporaries(os.path.dirname(path)) if one.startswith(prefix) and _is_abandoned(one)
     ]
@@ -331,10 +338,10 @@ def temporaries(directory: str) -> list[str]:
     return [os.path.join(directory, name) for name in names if _TEMPORARY.fullmatch(name)]
 
 
-def _temporary(path: str) -> str:
+def temporary_name(path: str) -> str:
     """Return a new name beside a path, which tells the process that writes: its number and when it began."""
     process = os.getpid()
-    return f"{_prefix(path)}{process:06x}{_beginning(process) or 0:05x}{os.urandom(3).hex()[1:]}"
+    return f"{prefix_of(path)}{process:06x}{_beginning(process) or 0:05x}{os.urandom(3).hex()[1:]}"
 
 
 def _beginning(process: int) -> int | None:
@@ -346,7 +353,8 @@ def _beginning(process: int) -> int | None:
         return None
 
 
-def _prefix(path: str) -> str:
+def prefix_of(path: str) -> str:
+    """Return what the temporary names beside a path begin with."""
     directory, name = os.path.split(path)
     return os.path.join(directory, f".{name[:200]}.smtpcreds-")
 
@@ -375,7 +383,7 @@ def _lives(process: int, began: int) -> bool:
 def _stage_link(link: Link) -> _Staged:
     if os.path.lexists(link.path) and not os.path.islink(link.path):
         raise UnsafePathError(link.path, "is in the way of a symbolic link; remove it")
-    staged = _Staged(_temporary(link.path), link.path)
+    staged = _Staged(temporary_name(link.path), link.path)
     with explained(link.path):
         os.symlink(link.target, staged.temporary)
     return staged
@@ -411,7 +419,7 @@ def _remove_stale(path: str) -> None:
 
 def _stage(artifact: Artifact, *, flush: bool) -> _Staged:
     check_target(artifact.path)
-    staged = _Staged(_temporary(artifact.path), artifact.path)
+    staged = _Staged(temporary_name(artifact.path), artifact.path)
     with explained(artifact.path):
         handle = os.open(staged.temporary, _CREATE, 0o600)
         try:

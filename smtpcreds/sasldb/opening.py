@@ -6,12 +6,13 @@ from collections.abc import Mapping
 
 from ..errors import ExistsError, ForeignFormatError, SmtpcredsError, UsageError
 from ..files import disk, exclusive, exists, explained
+from ..files.write import temporary_name
 from ..postgres import is_url, parse_url, scheme_of
 from . import lmdb
 from .detect import HEAD_SIZE, Format, host_format, identify
 from .limits import SQL
 from .observed import Observed, foresee_locks, hold, made_as, observed
-from .replace import PRIVATE, NewFile, Replacement, open_regular, read_whole, resolve, sweep, temporary_name
+from .replace import PRIVATE, NewFile, Replacement, open_regular, read_whole, resolve, sweep
 from .store import TIMEOUT, Codec, ReplacingStore, Store
 
 REPLACED = (Format.BDB, Format.GDBM)

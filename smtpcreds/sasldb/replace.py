@@ -5,14 +5,14 @@ The new file takes over owner, mode and extended attributes (ACLs among them) be
 
 import errno
 import os
-import re
 import stat
 from contextlib import suppress
 from struct import Struct
 from typing import NamedTuple, Self
 
-from ..errors import LockHeldError, MissingInputError, UnsafePathError
-from ..files import disk, exclusive, explained
+from ..errors import MissingInputError, UnsafePathError
+from ..files import disk, explained, sweep_target, temporaries
+from ..files.write import prefix_of, temporary_name
 from ..model import Owner
 
 _KINDS = {
@@ -211,35 +211,21 @@ def wake_readers(old: int, path: str) -> None:
 
 def sweep(path: str) -> None:
     """Remove temporary files and directories of killed runs; call it only while no other can be writing."""
-    for one in temporaries_of(path):
+    for one in _temporaries(path):
         _remove(one)
 
 
 def tidy(path: str) -> None:
-    """Remove what killed runs left beside a database, unless somebody is at work on it."""
+    """Remove what killed runs left beside a database, before anything is refused."""
     target = resolve(path)
-    names = (target, f"{target}-lock")
-    if not os.path.isdir(os.path.dirname(target)) or not any(map(temporaries_of, names)):
-        return
-    with suppress(LockHeldError), exclusive(f"{target}.lock", 0):
-        for one in (left for name in names for left in temporaries_of(name)):
-            disk().note("remove", one, note="left by an interrupted run")
-            if not disk().is_preview:
-                _remove(one)
+    for name in (target, f"{target}-lock"):
+        sweep_target(name)
 
 
-def temporaries_of(target: str) -> list[str]:
-    """Return the temporary files and directories of a database."""
-    directory, base = os.path.split(target)
-    pattern = re.compile(re.escape(_prefix(base)) + "[0-9a-f]{16}")
-    with explained(directory):
-        return [os.path.join(directory, name) for name in os.listdir(directory) if pattern.fullmatch(name)]
-
-
-def temporary_name(path: str) -> str:
-    """Return a name beside a file that :func:`sweep` of the file knows."""
-    directory, base = os.path.split(path)
-    return os.path.join(directory, f"{_prefix(base)}{os.urandom(8).hex()}")
+def _temporaries(target: str) -> list[str]:
+    """Return the temporary files and directories of a database, whoever writes them."""
+    prefix = prefix_of(target)
+    return [path for path in temporaries(os.path.dirname(target)) if path.startswith(prefix)]
 
 
 def _remove(path: str) -> None:
@@ -249,10 +235,6 @@ def _remove(path: str) -> None:
         import shutil
 
         shutil.rmtree(path)
-
-
-def _prefix(base: str) -> str:
-    return f".{base}.smtpcreds-"
 
 
 def _adorn(descriptor: int, origin: NewFile) -> None:

@@ -291,3 +291,25 @@ def test_a_secret_that_a_killed_run_left_goes_though_there_is_no_file_to_write(
     bare("sasl", "passwd", ACCOUNT, "--hashed")
     bare(*words)
     assert not list(bare.root.rglob("*.smtpcreds-*"))
+
+
+def test_a_run_that_is_refused_takes_away_what_a_killed_one_left(bare: Admin, tmp_path: Path) -> None:
+    words = "setup", HUB, "--no-passphrase"
+    (tmp_path / "counted").mkdir()
+    counted = Admin(tmp_path / "counted/root").kill_points(*words)
+    [point] = [one for one in counted if one.call == "rename" and "default-auth-info" in one.text]
+    assert bare.killed_at(point, *words)
+    bare.write(AUTH_INFO, "somebody\nelse\nsecret\nrealm\n")
+    assert list(bare.root.rglob("*.smtpcreds-*"))
+    assert "was left alone" in bare(*words, status=73)
+    assert not list(bare.root.rglob("*.smtpcreds-*"))
+
+
+def test_what_a_run_that_lives_is_writing_stays(bare: Admin) -> None:
+    bare("setup", HUB, "--no-passphrase")
+    began = int(Path("/proc/1/stat").read_text().rpartition(")")[2].split()[19]) & 0xFFFFF
+    living = bare.certs / f".dmzmail-key.pem.smtpcreds-000001{began:05x}00000"
+    living.touch(0o600)
+    bare.write(AUTH_INFO, "somebody\nelse\nsecret\nrealm\n")
+    bare("setup", HUB, "--no-passphrase", status=73)
+    assert living.exists()
