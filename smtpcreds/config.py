@@ -97,12 +97,7 @@ TABLES: dict[str, type[CaSettings | CertSettings | SaslSettings | MtaSettings]] 
 
 
 def parse_settings(text: str, path: str) -> Settings:
-    """Read TOML.
-
-    Raises:
-        ConfigError: the line that is no TOML, an unknown key with the nearest known one, or a value of
-            the wrong type.
-    """
+    """Read TOML."""
     import tomllib
 
     try:

@@ -230,10 +230,6 @@ def zone(site: Site, which: str, path: str, ttl: timedelta | None = None) -> Zon
         which: a host, or what else :func:`smtpcreds.ca.lookup.find` takes.
         path: the word as an absolute path.
         ttl: of the records; that of a rollover unless given.
-
-    Raises:
-        MissingInputError: there is no such certificate.
-        SmtpcredsError: a file can't be read.
     """
     found = find(site, which, path)
     host = found.row.host if found.row else site.qualify(which)
@@ -298,12 +294,7 @@ class NextKey:
 
 
 def next_key(work: Transaction, wanted: NextKey) -> Begun:
-    """Make the next key of a host, beside the one in use; one that waits already is taken again.
-
-    Raises:
-        MissingInputError, AmbiguousError: as :func:`place_of`.
-        DataError: the last rollover has not ended, or the key that waits can't be used.
-    """
+    """Make the next key of a host, beside the one in use; one that waits already is taken again."""
     site, inventory = work.site, work.require_inventory()
     place = place_of(site, inventory, wanted.host)
     if standing := _standing(inventory, place, wanted):
@@ -323,11 +314,7 @@ def next_key(work: Transaction, wanted: NextKey) -> Begun:
 
 
 def _standing(inventory: Inventory, place: HostPair, wanted: NextKey) -> Begun | None:
-    """Return a rollover that has begun with this TTL; None where one is to begin.
-
-    Raises:
-        DataError: one is half-way in its second half.
-    """
+    """Return a rollover that has begun with this TTL; None where one is to begin."""
     half = rollover_of(inventory, place)
     if half and half.stage is Stage.SWITCHED:
         reason = "uses its next key already, and the record of the old one has not been retired"
@@ -374,12 +361,6 @@ def switch(
         hook: tells the mail server.
         resolver: is asked whether the next key's record is published.
         ports: for which it has to be.
-
-    Raises:
-        MissingInputError: there is no next key.
-        DataError: the host uses it already, or the certificate is another CA's.
-        TooEarlyError: twice the TTL has not passed, or the resolver does not give the record.
-        UnavailableError: the resolver does not answer.
     """
     inventory = work.require_inventory()
     place = place_of(work.site, inventory, host)
@@ -413,13 +394,7 @@ def _only(done: Renewed) -> Issued:
 
 
 def retire(work: Transaction, host: str, *, at_once: bool = False) -> str:
-    """End a rollover: the old key's record is published no more. Returns the host.
-
-    Raises:
-        MissingInputError: nothing is half-way.
-        DataError: the host still uses the old key.
-        TooEarlyError: twice the TTL has not passed since the switch, unless ``at_once``.
-    """
+    """End a rollover: the old key's record is published no more. Returns the host."""
     inventory = work.require_inventory()
     place = place_of(work.site, inventory, host)
     half = _rollover_half_way(inventory, place, Stage.SWITCHED)

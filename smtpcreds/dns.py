@@ -42,11 +42,7 @@ class Resolver:
         return f"{host}:{self.port}"
 
     def tlsa(self, name: str) -> Answer:
-        """Ask for the TLSA records of a name, with a final dot.
-
-        Raises:
-            UnavailableError: dnspython is missing, or the server did not answer, or refused to.
-        """
+        """Ask for the TLSA records of a name, with a final dot."""
         dns = _library()
         query = dns.message.make_query(name, "TLSA", want_dnssec=True)
         query.flags |= dns.flags.AD
@@ -65,11 +61,7 @@ class Resolver:
 
 
 def parse_resolver(text: str) -> Resolver:
-    """Read ``ADDRESS``, ``ADDRESS:PORT`` or ``[IPv6]:PORT``.
-
-    Raises:
-        UsageError: no address of that form; a name would need a resolver to be found.
-    """
+    """Read ``ADDRESS``, ``ADDRESS:PORT`` or ``[IPv6]:PORT``."""
     found = _BRACKETED.fullmatch(text) or _WITH_PORT.fullmatch(text)
     address, port = (found[1], found[2] or PORT) if found else (text, PORT)
     try:

@@ -80,12 +80,7 @@ class Ready:
 
 
 def hub(site: Site, host: str, account: str | None = None) -> Hub:
-    """Name the hub and its account.
-
-    Raises:
-        NameRefusedError: the host has no domain, or a bad name; the account's name can't name a directory.
-        UsageError: the configuration names another hub.
-    """
+    """Name the hub and its account."""
     name = site.qualify(host)
     if not is_qualified(name):
         raise NameRefusedError(host, "is no full name", f"smtpcreds setup {name}.DOMAIN")
@@ -122,11 +117,6 @@ def set_up(
         program: its mail program, whose files are written, too.
         allow_login_name: accept an account's name that is a login of this host.
         force: replace the program's files that are not ours, or were edited.
-
-    Raises:
-        NameRefusedError: the hub lies outside what the new CA is to certify.
-        ExistsError: something in the way, which is left alone.
-        SmtpcredsError: as the verbs that make the parts.
     """
     authority, is_plain = _authority(work, wanted, secrets)
     certificate = _certificate(work, wanted)

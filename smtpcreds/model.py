@@ -126,10 +126,6 @@ def parse_account(text: str, realm: str) -> Account:
     Args:
         text: what the user typed.
         realm: the realm of a bare name.
-
-    Raises:
-        NameRefusedError: an empty part, more than one ``@``, or a character that a record key
-            (NUL) or a credential file (line ends, colon) can't hold.
     """
     authcid, at, given = text.partition("@")
     named = given if at else realm

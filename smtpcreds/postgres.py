@@ -162,10 +162,6 @@ def translated(subject: str) -> Iterator[None]:
     """Turn what psycopg raises inside into errors about the database.
 
     Only the server's primary message is passed on: its details quote values.
-
-    Raises:
-        InexpressibleError: text that has no UTF-8 form or holds a NUL.
-        SmtpcredsError: by the tables above.
     """
     import psycopg
 
@@ -240,11 +236,6 @@ def connected(
         url: of the database.
         read_only: let the server refuse every write.
         patience: seconds after which a lock that another process holds is an error.
-
-    Raises:
-        UnavailableError: psycopg is missing; the server does not answer, knows no such role or database,
-            or is too old.
-        ForeignFormatError: the database is not encoded in UTF-8.
     """
     library = _library(url)
     parameters = _parameters(library, url)
@@ -316,9 +307,6 @@ def held(connection: "Connection", number: int, subject: str) -> Iterator[None]:
         connection: also the one that writes, so that what can't be kept locked can't be written either.
         number: which lock of this program.
         subject: what messages call the database.
-
-    Raises:
-        LockHeldError: naming the process that held it.
     """
     _take(connection, number, subject)
     try:
@@ -378,11 +366,7 @@ def plugin_options(url: DatabaseUrl, role: str) -> dict[str, str]:
 
 
 def quotable(option: str, value: str) -> str:
-    """Accept what can stand between apostrophes.
-
-    Raises:
-        InexpressibleError: it holds an apostrophe or a backslash; the value is not shown.
-    """
+    """Accept what can stand between apostrophes."""
     if "'" in value or "\\" in value:
         raise InexpressibleError(
             option, "contains ' or \\, which Cyrus SASL's sql plugin passes on unescaped"

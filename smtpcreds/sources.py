@@ -54,11 +54,7 @@ class Source(Protocol):
     """A place that gives one secret when asked."""
 
     def read(self, context: Context, /) -> Secret:
-        """Return the secret.
-
-        Raises:
-            SmtpcredsError: with the source as its subject, never with what was read.
-        """
+        """Return the secret."""
         ...
 
 
@@ -70,7 +66,6 @@ def read_all(descriptor: int, subject: str) -> Secret:
 
     Raises:
         MissingInputError, DataError: as :func:`one_secret`.
-        WriteError: the kernel refuses the read.
     """
     parts: list[bytes] = []
     try:
@@ -82,12 +77,7 @@ def read_all(descriptor: int, subject: str) -> Secret:
 
 
 def one_secret(value: bytes, subject: str) -> Secret:
-    """Drop one line feed from the end, as saslpasswd2 does, and refuse what can't be a secret.
-
-    Raises:
-        MissingInputError: nothing is left.
-        DataError: over ``MAX_SECRET`` octets, or a NUL.
-    """
+    """Drop one line feed from the end, as saslpasswd2 does, and refuse what can't be a secret."""
     if len(value) > MAX_SECRET:
         raise DataError(subject, f"gives more than {MAX_SECRET} octets, which is no secret")
     if b"\0" in value:
@@ -111,11 +101,7 @@ class Command(NamedTuple):
 
     @classmethod
     def parse(cls, argument: str) -> Self:
-        """Split the command as a POSIX shell would, without expanding anything.
-
-        Raises:
-            UsageError: no command, or an open quote.
-        """
+        """Split the command as a POSIX shell would, without expanding anything."""
         import shlex
 
         try:
@@ -135,7 +121,6 @@ class Command(NamedTuple):
         """Return what the program prints, without its final line feed.
 
         Raises:
-            UnavailableError: it can't be run, or fails.
             MissingInputError, DataError: as :func:`one_secret`.
         """
         from subprocess import DEVNULL, PIPE, Popen
@@ -180,11 +165,7 @@ class Environment(NamedTuple):
 
     @classmethod
     def parse(cls, argument: str) -> Self:
-        """Parse the name of ``env:NAME``, and remove the variable from ``os.environ``.
-
-        Raises:
-            UsageError: no name of a variable.
-        """
+        """Parse the name of ``env:NAME``, and remove the variable from ``os.environ``."""
         if not _NAME.fullmatch(argument):
             raise UsageError("env:", "takes the name of an environment variable, as in env:CA_PASSPHRASE")
         value = os.environb.pop(argument.encode(), None)
@@ -195,7 +176,6 @@ class Environment(NamedTuple):
 
         Raises:
             MissingInputError: not set, empty, or named by another source before.
-            DataError: as :func:`one_secret`.
         """
         subject = f"env:{self.name}"
         if self.value is None:
@@ -216,21 +196,13 @@ class Generated(NamedTuple):
 
     @classmethod
     def parse(cls, argument: str) -> Self:
-        """Parse the style: nothing, or ``words``.
-
-        Raises:
-            UsageError: anything else.
-        """
+        """Parse the style: nothing, or ``words``."""
         if argument not in _MAKERS:
             raise UsageError("generate:", "takes nothing behind the colon, or words")
         return cls(argument)
 
     def read(self, context: Context) -> Secret:
-        """Return a secret that never was before.
-
-        Raises:
-            UsageError: where an existing secret is asked for.
-        """
+        """Return a secret that never was before."""
         if not context.new:
             raise UsageError("generate:", f"can't know the {context.what}; it only makes new secrets")
         return _MAKERS[self.style]()
@@ -248,11 +220,7 @@ class File(NamedTuple):
 
     @classmethod
     def parse(cls, argument: str) -> Self:
-        """Parse the path of ``file:PATH``.
-
-        Raises:
-            UsageError: there is none.
-        """
+        """Parse the path of ``file:PATH``."""
         if not argument or "\0" in argument:
             raise UsageError("file:", "takes a path, as in file:/root/ca-passphrase")
         return cls(argument)
@@ -262,9 +230,6 @@ class File(NamedTuple):
 
         Raises:
             MissingInputError: no such file, or an empty one.
-            UnsafePathError: its kind, owner or mode would show the secret to others.
-            DeniedError: this user may not read it.
-            DataError, WriteError: as :func:`read_all`.
         """
         with _opened(self.path) as descriptor:
             _require_private(self.path, os.fstat(descriptor))
@@ -282,11 +247,7 @@ class Credential(NamedTuple):
 
     @classmethod
     def parse(cls, argument: str) -> Self:
-        """Parse the name of ``credential:NAME``.
-
-        Raises:
-            UsageError: empty, a dot name, or one with a slash.
-        """
+        """Parse the name of ``credential:NAME``."""
         if argument in {"", ".", ".."} or "/" in argument or "\0" in argument:
             raise UsageError("credential:", "takes a name without slash, as in credential:ca-passphrase")
         return cls(argument)
@@ -296,7 +257,6 @@ class Credential(NamedTuple):
 
         Raises:
             MissingInputError: not run by systemd with credentials, no such one, or an empty one.
-            UnsafePathError, DeniedError, DataError, WriteError: as :meth:`File.read`.
         """
         subject = f"credential:{self.name}"
         if not (directory := os.environ.get(_DIRECTORY)):
@@ -358,22 +318,14 @@ class Descriptor(NamedTuple):
 
     @classmethod
     def stdin(cls, argument: str) -> Self:
-        """Parse ``stdin:``, which takes no argument.
-
-        Raises:
-            UsageError: it has one.
-        """
+        """Parse ``stdin:``, which takes no argument."""
         if argument:
             raise UsageError("stdin:", "takes nothing behind the colon")
         return cls(0, "stdin:")
 
     @classmethod
     def parse(cls, argument: str) -> Self:
-        """Parse the number of ``fd:N``.
-
-        Raises:
-            UsageError: not a number, or beyond what a process can have open.
-        """
+        """Parse the number of ``fd:N``."""
         if not (argument.isascii() and argument.isdigit()) or int(argument[:6]) > MAX_DESCRIPTOR:
             raise UsageError("fd:", "takes the number of an open descriptor, as in fd:3")
         return cls(int(argument), f"fd:{int(argument)}")
@@ -383,8 +335,6 @@ class Descriptor(NamedTuple):
 
         Raises:
             MissingInputError: not open, or at its end (one stream holds one secret).
-            DeniedError: it is a terminal.
-            DataError, WriteError: as :func:`read_all`.
         """
         try:
             os.fstat(self.number)
@@ -411,11 +361,7 @@ class Prompt:
 
     @classmethod
     def parse(cls, argument: str) -> Self:
-        """Parse ``prompt:``, which takes no argument.
-
-        Raises:
-            UsageError: it has one.
-        """
+        """Parse ``prompt:``, which takes no argument."""
         if argument:
             raise UsageError("prompt:", "takes nothing behind the colon")
         return cls()
@@ -424,9 +370,7 @@ class Prompt:
         """Return what was typed; empty only where the context allows it.
 
         Raises:
-            UnavailableError: no terminal.
             MissingInputError: nothing was typed, or the terminal was closed.
-            DataError: the two entries differ, or as :func:`one_secret`.
         """
         typed = _asked(f"{_capital(context.what)}: ", context)
         if context.new and typed != _asked(f"{_capital(context.what)}, again: ", context):
@@ -473,11 +417,7 @@ class KeyringEntry(NamedTuple):
 
     @classmethod
     def parse(cls, argument: str) -> Self:
-        """Parse ``SERVICE/NAME``; the name may hold further slashes.
-
-        Raises:
-            UsageError: one of the two is empty.
-        """
+        """Parse ``SERVICE/NAME``; the name may hold further slashes."""
         service, _, name = argument.partition("/")
         if not service or not name:
             raise UsageError("keyring:", "takes service and name, as in keyring:smtpcreds/ca")
@@ -492,9 +432,7 @@ class KeyringEntry(NamedTuple):
         """Return the entry.
 
         Raises:
-            UnavailableError: no keyring that protects what it stores, or it is locked or broken.
             MissingInputError: no such entry, or an empty one.
-            DataError: as :func:`one_secret`.
         """
         with _plainly(self.subject):
             backends = _safe_backends(self.subject)
@@ -507,12 +445,7 @@ class KeyringEntry(NamedTuple):
 
 
 def store_in_keyring(service: str, name: str, secret: Secret) -> None:
-    """Store the secret in the system's keyring, and read it back.
-
-    Raises:
-        InexpressibleError: not UTF-8, which keyrings can't hold.
-        UnavailableError: no keyring that protects what it stores, or it did not take the secret.
-    """
+    """Store the secret in the system's keyring, and read it back."""
     entry = KeyringEntry(service, name)
     disk().note("store", entry.subject, note="the secret")
     if disk().is_preview:
@@ -591,9 +524,6 @@ def parse_source(text: str) -> Source:
     """Parse ``KIND:ARGUMENT``.
 
     Text of no known kind is never repeated in the message: it may be a password, typed by mistake.
-
-    Raises:
-        UsageError: no colon, an unknown kind, or an argument that the kind can't take.
     """
     kind, colon, argument = text.partition(":")
     if not colon or kind not in KINDS:
@@ -603,11 +533,7 @@ def parse_source(text: str) -> Source:
 
 
 def resolve(source: Source, context: Context) -> Secret:
-    """Return the secret that the source gives; a preview asks nobody and runs nothing, but makes one up.
-
-    Raises:
-        SmtpcredsError: the class depends on the kind; the message never holds what was read.
-    """
+    """Return the secret that the source gives; a preview asks nobody and runs nothing, but makes one up."""
     if disk().is_preview and not isinstance(source, File | Credential | Generated):
         return Placeholder(Generated("").read(Context(context.what, new=True)).reveal())
     return source.read(context)

@@ -36,10 +36,6 @@ def ask(terminal: int, question: str) -> bytes:
     Args:
         terminal: descriptor open for reading and writing.
         question: shown as it is.
-
-    Raises:
-        KeyboardInterrupt: SIGINT, with echo restored.
-        termios.error: not a terminal.
     """
     while True:
         with _noting_signals() as signals, _silence(terminal):

@@ -44,11 +44,7 @@ def auth_info_for_clients(site: Site, account: Account) -> str:
 
 
 def is_readable(accounts: AccountDatabase, account: Account) -> bool:
-    """Tell whether the database has the account's secret in clear text.
-
-    Raises:
-        NoSuchAccountError: it is not in the database.
-    """
+    """Tell whether the database has the account's secret in clear text."""
     return USER_PASSWORD in accounts.properties(account)
 
 
@@ -74,7 +70,6 @@ def kept_credential(accounts: AccountDatabase, account: Account, secret: Secret)
 
     Raises:
         NoSuchAccountError: it is not in the database.
-        PasswordRefusedError: the secret does not open it.
     """
     from .verify import credential
 
@@ -87,12 +82,7 @@ def kept_credential(accounts: AccountDatabase, account: Account, secret: Secret)
 
 
 def is_delivered(accounts: AccountDatabase, account: Account) -> bool:
-    """Tell whether the account's file for client hosts is there and opens it.
-
-    Raises:
-        NoSuchAccountError: it is not in the database.
-        UnsafePathError: others may use the file.
-    """
+    """Tell whether the account's file for client hosts is there and opens it."""
     return _delivered(accounts, account) is not None
 
 
@@ -129,10 +119,6 @@ def write_file(artifact: Artifact, holds: str, *, force: bool = False) -> bool:
         artifact: the file.
         holds: what another content is ("other credentials"), for the message.
         force: replace another content.
-
-    Raises:
-        ExistsError: the file says something else and ``force`` is not given.
-        UnsafePathError: what is there is no file of ours, or open to others though it should be private.
     """
     path = artifact.path
     parent = os.path.dirname(path)
@@ -151,11 +137,7 @@ def write_file(artifact: Artifact, holds: str, *, force: bool = False) -> bool:
 
 
 def refuse_existing(path: str, holds: str) -> None:
-    """Accept a path where no file would be replaced.
-
-    Raises:
-        ExistsError: there is one.
-    """
+    """Accept a path where no file would be replaced."""
     if exists(path):
         raise ExistsError(path, f"holds {holds} and was left alone", "pass --force to replace it")
 
@@ -173,8 +155,6 @@ def write_auth_info(
 
     Raises:
         ExistsError: the file says something else and ``force`` is not given.
-        UnsafePathError: others could replace it, or what stands there is no file of ours.
-        InexpressibleError: see :func:`smtpcreds.mta.auth_info.render`.
     """
     if isinstance(credential.secret, Placeholder) and exists(path) and not force:
         credential = replace(credential, secret=_secret(path) or credential.secret)
@@ -185,9 +165,5 @@ def write_auth_info(
 
 
 def refuse_auth_info(path: str) -> None:
-    """Accept a path where no file would be replaced.
-
-    Raises:
-        ExistsError: there is one.
-    """
+    """Accept a path where no file would be replaced."""
     refuse_existing(path, _HOLDS)

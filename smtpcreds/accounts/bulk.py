@@ -198,9 +198,6 @@ def import_accounts(
         intake: what the file gives.
         on_conflict: what becomes of accounts that exist.
         refuse: gets what is refused, where anything is, and raises unless the rest is to be imported.
-
-    Raises:
-        ExistsError: another program has made one of the accounts in the meantime.
     """
     before = dict(accounts.records().items())
     found = merge(before, intake.accepted, on_conflict)
@@ -252,12 +249,6 @@ def accounts_of(path: str, kind: str | None) -> Iterator[Row | Fault]:
     Args:
         path: of the file, or a URL.
         kind: one of FORMATS; None to tell it from the content.
-
-    Raises:
-        UsageError: there is no such format; or a URL that can't be used, or is said to be a text.
-        UnsafePathError: others may read it.
-        MissingInputError, DataError, AmbiguousError: it is not there, empty, or of no certain format.
-        DamagedFileError, ForeignFormatError: a database that can't be read.
     """
     _verify_kind(kind)
     if is_url(path):
@@ -272,13 +263,7 @@ def accounts_of(path: str, kind: str | None) -> Iterator[Row | Fault]:
 
 
 def accounts_in(content: bytes, kind: str | None, subject: str) -> Iterator[Row | Fault]:
-    """Read the accounts of a text; see :func:`accounts_of`.
-
-    Raises:
-        UsageError: there is no such format.
-        DataError: a database, which only a file can be, or nothing.
-        AmbiguousError: the format can't be told.
-    """
+    """Read the accounts of a text; see :func:`accounts_of`."""
     _verify_kind(kind)
     if kind == SASLDB:
         raise DataError(subject, "a database is read from a file, not from standard input")

@@ -65,12 +65,7 @@ class ConversionRequest:
 
 
 def kind_of_target(target: str, wanted: str | None) -> str:
-    """Return the kind of a database to be written: a format for a path, ``postgresql`` for a URL.
-
-    Raises:
-        UsageError: what is wanted is none, or does not fit.
-        ForeignFormatError: a URL that accounts are not kept in.
-    """
+    """Return the kind of a database to be written: a format for a path, ``postgresql`` for a URL."""
     if is_url(target):
         open_store(target)
         if wanted not in (None, SQL):
@@ -97,11 +92,6 @@ def convert(
         wish: what is to be done.
         warn: takes a line of what the administrator should know.
         refuse: gets the records of accounts that the target can't hold, and raises.
-
-    Raises:
-        MissingInputError: there is no source.
-        ExistsError: the target exists, and ``force`` is not given or it has another format.
-        UsageError: both are one.
     """
     found = _kind_of_source(wish.source)
     if not is_url(wish.target):

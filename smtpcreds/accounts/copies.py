@@ -43,11 +43,7 @@ def copies_of(site: Site, database: str) -> tuple[str, ...]:
 
 
 def apply_with(copies: Sequence[str], store: Store, change: Change) -> None:
-    """Change the database, and its copies first.
-
-    Raises:
-        SmtpcredsError: as the store, of the database or a copy; then none of them is changed.
-    """
+    """Change the database, and its copies first."""
     if not copies:
         store.apply(change)
         return
@@ -61,11 +57,7 @@ def apply_with(copies: Sequence[str], store: Store, change: Change) -> None:
 
 
 def make_copy(database: str, path: str, origin: NewFile) -> None:
-    """Make a copy, or give one that exists the records, format, mode and owner that it should have.
-
-    Raises:
-        MissingInputError: there is no database.
-    """
+    """Make a copy, or give one that exists the records, format, mode and owner that it should have."""
     kind = format_at(database)
     if kind is None:
         raise MissingInputError(
@@ -78,11 +70,7 @@ def make_copy(database: str, path: str, origin: NewFile) -> None:
 
 
 def is_copy(database: str, path: str) -> bool:
-    """Tell whether a file has the records of the database and its format; a missing database has none.
-
-    Raises:
-        MissingInputError, DeniedError, UnsafePathError: the copy can't be read.
-    """
+    """Tell whether a file has the records of the database and its format; a missing database has none."""
     kind = format_at(database)
     try:
         found = open_store(path).load()

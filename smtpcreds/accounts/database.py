@@ -65,9 +65,6 @@ def new_format(site: Site) -> Format | None:
     """Return the configured format of a new database, else what an image's own Cyrus SASL reads.
 
     None leaves it to this host's Cyrus SASL.
-
-    Raises:
-        ConfigError: an unknown format.
     """
     name = site.settings.sasl.format
     try:
@@ -82,11 +79,7 @@ def _image_format(root: Root) -> Format | None:
 
 
 def refuse_other_format(database: str, wanted: Format) -> None:
-    """Accept a database of the format asked for, or none yet.
-
-    Raises:
-        ForeignFormatError: it has another one.
-    """
+    """Accept a database of the format asked for, or none yet."""
     found = format_at(database)
     if found not in (None, wanted):
         hint = f"leave --format out, or: smtpcreds sasl convert --to {wanted} --database {database} NEWFILE"
@@ -94,11 +87,7 @@ def refuse_other_format(database: str, wanted: Format) -> None:
 
 
 def origin(site: Site) -> NewFile:
-    """Return what ``[sasl]`` says of a new database; an existing one keeps what it has.
-
-    Raises:
-        ConfigError: a mode that is no octal number or opens the file to the world, an unknown user or group.
-    """
+    """Return what ``[sasl]`` says of a new database; an existing one keeps what it has."""
     wanted = site.settings.sasl
     owner = None
     if wanted.owner or wanted.group:
@@ -199,11 +188,7 @@ class AccountDatabase:
         return account
 
     def existing(self, text: str, realm: str | None = None) -> Account:
-        """Read the name of an account that is there; other programs make some that :meth:`parse` refuses.
-
-        Raises:
-            NameRefusedError: as :meth:`parse`, and there is no such account, or more than one.
-        """
+        """Read the name of an account that is there; other programs make some that :meth:`parse` refuses."""
         try:
             return self.parse(text, realm)
         except NameRefusedError:
@@ -236,10 +221,6 @@ class AccountDatabase:
             form: how it is stored.
             deliveries: where it goes first.
             allow_login_name: accept the name of a login of this host.
-
-        Raises:
-            NameRefusedError: the name is a login of this host (SPEC row 8).
-            ExistsError: the account is there already.
         """
         self.check_new(account, allow_login_name=allow_login_name)
         return self._set("sasl add", self._refuse, account, secret, form, deliveries)
@@ -306,7 +287,6 @@ class AccountDatabase:
         """Return the account with its secret.
 
         Raises:
-            NoSuchAccountError: it is not in the database.
             PasswordRefusedError: it is stored without clear text and can't be read back.
         """
         held = self.properties(account)
@@ -333,11 +313,7 @@ class AccountDatabase:
         return kind_of(self.database, self._new or new_format(self.site))
 
     def writer(self) -> Callable[[Edit], None]:
-        """Return what makes one change of the database, and the database if there is none.
-
-        Raises:
-            ConfigError: what the configuration says of a new database can't be followed.
-        """
+        """Return what makes one change of the database, and the database if there is none."""
         kind, made = self._new or new_format(self.site), origin(self.site)
         copies = copies_of(self.site, self.database)
 

@@ -32,21 +32,12 @@ def stored_accounts(accounts: AccountDatabase) -> list[StoredAccount]:
 
 
 def plain_text(found: Sequence[StoredAccount], kind: str) -> str:
-    """Return accounts, mechanisms and names of properties; no secret.
-
-    Raises:
-        UsageError: an unknown format, or one that is nothing without secrets.
-    """
+    """Return accounts, mechanisms and names of properties; no secret."""
     return _chosen(_PLAIN, kind, "; without --reveal there is csv or jsonl")(found)
 
 
 def revealing_text(found: Sequence[StoredAccount], kind: str) -> str:
-    """Return everything, secrets too, so that ``import`` makes the same accounts of it.
-
-    Raises:
-        UsageError: an unknown format.
-        InexpressibleError, PasswordRefusedError: an account that the format can't hold.
-    """
+    """Return everything, secrets too, so that ``import`` makes the same accounts of it."""
     for holding in found:
         if not holding.account.realm:
             reason = "has an empty realm, and would come back in that of the relay that imports it"
@@ -57,11 +48,7 @@ def revealing_text(found: Sequence[StoredAccount], kind: str) -> str:
 
 
 def write_text(text: str, path: str) -> str:
-    """Write a new file, mode 0600, and return its path.
-
-    Raises:
-        ExistsError: the file is there; it is never replaced.
-    """
+    """Write a new file, mode 0600, and return its path."""
     sweep_target(path)
     if check_target(path) is not None:
         raise _taken(path)

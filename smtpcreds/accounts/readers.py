@@ -424,12 +424,7 @@ _SAMPLE = 65536
 
 
 def detect(content: bytes, subject: str) -> Kind:
-    """Return the one kind that a file can be.
-
-    Raises:
-        DataError: the file is empty.
-        AmbiguousError: it fits none, or more than one.
-    """
+    """Return the one kind that a file can be."""
     if not content.strip():
         raise DataError(subject, "is empty; there is nothing to import")
     sample = content if len(content) <= _SAMPLE else content[:_SAMPLE].rpartition(b"\n")[0] + b"\n"

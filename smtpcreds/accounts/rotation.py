@@ -67,14 +67,7 @@ class Request:
 
 
 def check_begin(unfinished: Sequence[Rotation], accounts: AccountDatabase, request: Request) -> Account:
-    """Return the successor that may be made.
-
-    Raises:
-        NoSuchAccountError: there is nothing to replace.
-        ExistsError: the account is being replaced already, or something is where the successor is to be.
-        DataError: the account is itself a successor whose predecessor still works.
-        NameRefusedError: a login of this host.
-    """
+    """Return the successor that may be made."""
     account = request.account
     for row in _of(unfinished, request.sasldb):
         if row.account == account:
@@ -106,12 +99,7 @@ def successor_of(account: Account, is_taken: Callable[[Account], bool]) -> Accou
 
 
 def open_rotation(unfinished: Sequence[Rotation], accounts: AccountDatabase, request: Request) -> Rotation:
-    """Return the open replacement of an account.
-
-    Raises:
-        MissingInputError: there is none.
-        NoSuchAccountError: nor is there such an account.
-    """
+    """Return the open replacement of an account."""
     account = request.account
     for row in _of(unfinished, request.sasldb):
         if row.account == account and row.state is RotationState.OPEN:
@@ -127,11 +115,7 @@ def open_rotation(unfinished: Sequence[Rotation], accounts: AccountDatabase, req
 
 
 def check_retire(accounts: AccountDatabase, row: Rotation) -> None:
-    """Refuse to retire an account whose successor is gone.
-
-    Raises:
-        NoSuchAccountError: clients would have no account at all.
-    """
+    """Refuse to retire an account whose successor is gone."""
     if row.successor not in accounts:
         reason = (
             f"the successor of {row.account} is gone, so retiring that would leave clients without account"
@@ -140,11 +124,7 @@ def check_retire(accounts: AccountDatabase, row: Rotation) -> None:
 
 
 def check_abandon(accounts: AccountDatabase, row: Rotation) -> None:
-    """Refuse to abandon the successor of an account that is gone.
-
-    Raises:
-        NoSuchAccountError: clients would have no account at all.
-    """
+    """Refuse to abandon the successor of an account that is gone."""
     if row.account not in accounts and row.successor in accounts:
         reason = f"is gone, so abandoning {row.successor} would leave clients without account"
         raise NoSuchAccountError(str(row.account), reason, _may_retire(accounts, row))
@@ -181,11 +161,7 @@ _DAYS = re.compile(r"([0-9]{1,5})d")
 
 
 def parse_after(text: str, now: datetime) -> datetime:
-    """Read ``30d``, ``2026-12-01`` (midnight UTC) or an RFC 3339 time.
-
-    Raises:
-        UsageError: anything else, or a time that is over.
-    """
+    """Read ``30d``, ``2026-12-01`` (midnight UTC) or an RFC 3339 time."""
     match = _DAYS.fullmatch(text)
     try:
         when = now + timedelta(days=int(match[1])) if match else datetime.fromisoformat(text)
@@ -203,11 +179,7 @@ def parse_after(text: str, now: datetime) -> datetime:
 
 
 def to_client_file(accounts: AccountDatabase, account: Account) -> Delivery:
-    """Return the delivery of a new account's secret to its file; one that is there is stale.
-
-    Raises:
-        NameRefusedError, InexpressibleError: there can be no such file.
-    """
+    """Return the delivery of a new account's secret to its file; one that is there is stale."""
     path = auth_info_for_clients(accounts.site, account)
     render(Credential(account, Secret("any"), accounts.site.realm))
     return Delivery(lambda secret: write(accounts, Credential(account, secret, accounts.site.realm)), path)
@@ -288,11 +260,7 @@ def request(
     clients: tuple[str, ...] = (),
     retire_after: datetime | None = None,
 ) -> Request:
-    """Say what is to be replaced, in the forms that the inventory keeps.
-
-    Raises:
-        NameRefusedError: the successor is in another realm, or a client is no host name.
-    """
+    """Say what is to be replaced, in the forms that the inventory keeps."""
     accounts = AccountDatabase(site, database)
     named = accounts.parse(successor, account.realm) if successor else None
     hosts = tuple(site.qualify(host) for host in dict.fromkeys(clients))
@@ -326,9 +294,6 @@ def begin(
         form: how that is stored; None for the form of the old account.
         places: where somebody wants the secret of the successor; nowhere for the file for client hosts.
         is_chosen: the secret is not a random one, so that of a killed run will not do.
-
-    Raises:
-        SmtpcredsError: a secret, a place for it or the database failed; then the rotation is given up.
     """
     for row in recover(work):
         if _is_of(row, wanted) and row.state is RotationState.OPEN and not is_chosen:

@@ -20,9 +20,6 @@ def check_chosen_secret(
         secret: what somebody chose.
         subject: what messages call it.
         logins: whether to try the logins.
-
-    Raises:
-        PasswordRefusedError: with the reason, without the secret.
     """
     from ..passwords import check_chosen, login_password_of
 
@@ -44,9 +41,6 @@ def refuse_login_name(root: Root, name: str) -> None:
 
     The host is asked through NSS, so directories count; another root through its own /etc/passwd, where
     it has one.
-
-    Raises:
-        NameRefusedError: it is a login account.
     """
     if _is_login(root, name):
         raise NameRefusedError(

@@ -62,11 +62,7 @@ class Hashed:
     also: tuple[str, ...] = ()
 
     def properties(self, account: Account, secret: Secret) -> dict[str, bytes]:
-        """Return the account's properties, freshly salted.
-
-        Raises:
-            UsageError: an unknown SCRAM mechanism, or iterations outside the limits.
-        """
+        """Return the account's properties, freshly salted."""
         made = {property_of(mechanism): _SECRET_OF[mechanism](account, secret) for mechanism in self.also}
         if self.scram:
             made[AUTH_PASSWORD] = scram_secret(secret, self.scram, iterations=self.iterations)
@@ -91,9 +87,6 @@ def form_of(account: Account, held: Mapping[str, bytes]) -> Form:
 
     ``userPassword`` wins over all others, as in libsasl2. An ``authPassword`` that serves nothing counts as
     the default; iterations outside today's limits are brought inside.
-
-    Raises:
-        PasswordRefusedError: the account has no property that can be made here.
     """
     if USER_PASSWORD in held:
         return CLEAR
@@ -154,13 +147,7 @@ class Delivery:
 
 
 def to_file(path: str) -> Delivery:
-    """Keep the secret in a new file of mode 0600, with a final line feed, as ``file:PATH`` reads it.
-
-    Raises:
-        ExistsError: something is there; it is never replaced.
-        UnsafePathError: others can change a directory above it.
-        MissingInputError: there is no such directory.
-    """
+    """Keep the secret in a new file of mode 0600, with a final line feed, as ``file:PATH`` reads it."""
     taken = ExistsError(
         path,
         "is there already and was left alone",

@@ -42,11 +42,7 @@ class Verdict:
 def verify(
     accounts: AccountDatabase, account: Account, secret: Secret, mechanisms: Sequence[str] = ()
 ) -> list[Verdict]:
-    """Return a verdict for each mechanism asked for; by default for each that the account serves.
-
-    Raises:
-        NoSuchAccountError: it is not in the database.
-    """
+    """Return a verdict for each mechanism asked for; by default for each that the account serves."""
     held = accounts.properties(account)
     asked = tuple(mechanisms) or served(held)
     checked = [mechanism for mechanism in asked if mechanism in CLEAR_TEXT]
@@ -83,7 +79,6 @@ def credential(accounts: AccountDatabase, account: Account, secret: Secret) -> C
     """Return the account with a secret that was kept elsewhere.
 
     Raises:
-        NoSuchAccountError: it is not in the database.
         PasswordRefusedError: the secret does not open it.
     """
     if not opens_any(accounts.properties(account), account, secret):

@@ -132,11 +132,6 @@ def unpack(data: bytes, subject: str) -> tuple[Label, tuple[Member, ...]]:
     Args:
         data: the archive.
         subject: its name, for messages.
-
-    Raises:
-        ForeignFormatError: no bundle of smtpcreds, or one of a newer version.
-        DamagedFileError: it was cut or changed.
-        DataError: a member that no bundle has.
     """
     head = _LABEL.fullmatch(data[_BLOCK:_HEAD])
     if not head:
@@ -211,12 +206,7 @@ def is_encrypted(data: bytes) -> bool:
 
 
 def encrypt_by_passphrase(data: bytes, passphrase: Secret) -> bytes:
-    """Encrypt the data; its key is derived by scrypt, which takes about a second.
-
-    Raises:
-        PasswordRefusedError: an empty passphrase, or one that nobody can type.
-        UnavailableError: the package is not installed.
-    """
+    """Encrypt the data; its key is derived by scrypt, which takes about a second."""
     sealed: bytes = _age().passphrase.encrypt(data, _text(passphrase))
     return sealed
 
@@ -228,12 +218,7 @@ def encrypt_to(data: bytes, recipients: Iterable[str]) -> bytes:
 
 
 def check_recipients(recipients: Iterable[str]) -> None:
-    """Accept public keys: ``age1...``, or a line of SSH (``ssh-ed25519 ...``, ``ssh-rsa ...``).
-
-    Raises:
-        UsageError: something else.
-        UnavailableError: the package is not installed.
-    """
+    """Accept public keys: ``age1...``, or a line of SSH (``ssh-ed25519 ...``, ``ssh-rsa ...``)."""
     _parsed(recipients)
 
 
@@ -248,13 +233,7 @@ def check_passphrase(passphrase: Secret) -> None:
 
 
 def decrypt(data: bytes, passphrase: Secret, subject: str) -> bytes:
-    """Decrypt a file that was encrypted under a passphrase.
-
-    Raises:
-        WrongPassphraseError: it does not open the file (or, what can't be told apart, that was altered).
-        DataError: the file was encrypted for keys.
-        UnavailableError: the package is not installed.
-    """
+    """Decrypt a file that was encrypted under a passphrase."""
     if not data.startswith(_ARMOR) and _BY_PASSPHRASE not in data[:200]:
         reason = "was encrypted for a key, not under a passphrase"
         raise DataError(subject, reason, f"age -d -i KEYFILE {subject} | smtpcreds setup --client -")

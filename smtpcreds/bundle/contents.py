@@ -100,12 +100,7 @@ class CertificateOptions:
 
 
 def choose(site: Site, inventory: Inventory | None, host: str, terms: CertificateOptions) -> CredentialSource:
-    """Return where the papers come from.
-
-    Raises:
-        ExistsError: the host has a valid certificate, and its key is not on the hub.
-        MissingInputError: no key is wanted, and there is no certificate either.
-    """
+    """Return where the papers come from."""
     row = inventory.current(host, site.clock()) if inventory else None
     if terms.request or terms.new_key:
         return CredentialSource(KeySource.REQUEST if terms.request else KeySource.NEW, row)
@@ -124,12 +119,7 @@ def choose(site: Site, inventory: Inventory | None, host: str, terms: Certificat
 
 
 def existing_credentials(ca: CA, inventory: Inventory, row: Row, pair: Pair | None) -> Credentials:
-    """Return the papers that exist.
-
-    Raises:
-        MissingInputError: the key is gone.
-        DataError: it is another one's.
-    """
+    """Return the papers that exist."""
     certificate = parse_certificate(inventory.der(row.authority, row.serial), row.host)
     key = _key_of(pair, certificate, row.host) if pair else None
     above = climb(certificate, ca.trusted)[1:]
@@ -318,12 +308,7 @@ def render_settings(site: Site, program: Program, facts: Facts, render_options: 
 
 
 def read_settings(text: bytes, subject: str) -> Settings:
-    """Read the file of a bundle.
-
-    Raises:
-        ConfigError: no TOML, or an unknown key.
-        DataError: a key that is the client host's own business.
-    """
+    """Read the file of a bundle."""
     settings = parse_settings(text.decode(errors="replace"), subject)
     for table, keys in _differing(Settings(), settings).items():
         for key in sorted(keys.keys() - _ALLOWED.get(table, set())):

@@ -37,11 +37,6 @@ def install_pair(work: Transaction, answer: Answer, opened: Opened, *, force: bo
     """Write what is missing, and record the certificate; tell whether anything was.
 
     The key waits beside the one in use until its certificate is there, so that a killed run is completed.
-
-    Raises:
-        ExistsError: another valid certificate, another key that waits, and ``force`` is not given.
-        MissingInputError: no key, neither in the bundle nor here.
-        UnsafePathError: others can change the directory, or a link stands in the way.
     """
     site = work.site
     check(answer.pair.directory)
@@ -158,10 +153,6 @@ def client(site: Site, opened: Opened, program: Program | None = None) -> Client
         site: of this host.
         opened: the bundle.
         program: the mail program that the administrator named.
-
-    Raises:
-        UsageError: the bundle is for another program, or this host has another hub.
-        DataError: a file that the program does not have, or lacks.
     """
     if program is not None and program is not opened.program:
         hint = f"on the hub: smtpcreds bundle {opened.label.host} --mta {program.NAME}"
@@ -180,12 +171,7 @@ def client(site: Site, opened: Opened, program: Program | None = None) -> Client
 
 
 def set_up_client(work: Transaction, wanted: Client, *, force: bool = False) -> Ready:
-    """Put in place what is missing; of a finished client host nothing.
-
-    Raises:
-        ExistsError: another valid certificate, or a file that is not ours, and ``force`` is not given.
-        MissingInputError: the bundle has no key, and neither has this host.
-    """
+    """Put in place what is missing; of a finished client host nothing."""
     site = wanted.site
     is_new = install_pair(work, wanted.answer, wanted.opened, force=force)
     parts = (

@@ -54,11 +54,7 @@ class Encryption:
     recipients: tuple[str, ...] = ()
 
     def prepare(self, work: Transaction) -> None:
-        """Ask for the passphrase.
-
-        Raises:
-            PasswordRefusedError: an empty one, or one that nobody can type.
-        """
+        """Ask for the passphrase."""
         if self.passphrase:
             archive.check_passphrase(work.ask(self.passphrase))
 
@@ -93,13 +89,7 @@ class Delivery:
             sweep_target(self.path)
 
     def prepare(self, work: Transaction) -> None:
-        """Refuse what can be refused, and ask for secrets, before the first change.
-
-        Raises:
-            ExistsError: there is such a file, and ``force`` is not given.
-            UnsafePathError: others can change a directory above it, or a link stands there.
-            MissingInputError: there is no such directory.
-        """
+        """Refuse what can be refused, and ask for secrets, before the first change."""
         if self.path:
             verify_target(self.path, force=self.force)
             check_parents(self.path)
@@ -161,15 +151,7 @@ class Bundled:
 
 
 def make_bundle(work: Transaction, wanted: BundleRequest, delivery: Delivery) -> Bundled:
-    """Make a bundle, with a new certificate if one is needed, deliver it, and record who got it.
-
-    Raises:
-        MissingInputError: there is no authority, or the certificate that is to go along.
-        NoSuchAccountError: the account is not in the database.
-        ExistsError: the host has a certificate whose key is not here.
-        UsageError: the program needs a copy of the key, and the key is not here.
-        InexpressibleError: a fact that a format of the program can't hold.
-    """
+    """Make a bundle, with a new certificate if one is needed, deliver it, and record who got it."""
     site, chain = work.site, work.ca.chain
     delivery.tidy()
     choice = choose(site, work.known_inventory, wanted.order.host, wanted.terms)

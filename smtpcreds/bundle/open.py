@@ -69,10 +69,6 @@ def open_bundle(site: Site, data: bytes, name: str) -> Opened:
         site: of the client host; its configured directory is where certificates may go.
         data: the archive, decrypted.
         name: of its file, for messages.
-
-    Raises:
-        DataError: see :func:`.archive.unpack`; a member, a setting, a certificate or a CRL that no hub would
-            send, or a certificate that does not lead to the CA that came with it.
     """
     label, members = unpack(data, name)
     program = _program(label, name)
@@ -146,11 +142,7 @@ def _list(content: bytes, file: str, trust: Iterable[Certificate], name: str) ->
 
 
 def _verified(members: Iterable[Member], directory: str, name: str) -> dict[str, bytes]:
-    """Return the files by path, after every rule that a single member can break.
-
-    Raises:
-        DataError: naming the member.
-    """
+    """Return the files by path, after every rule that a single member can break."""
     found: dict[str, bytes] = {}
     seen: set[str] = set()
     for member in members:

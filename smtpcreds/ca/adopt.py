@@ -44,14 +44,7 @@ class Named:
 
 
 def survey(named: Named) -> Found:
-    """Return the files of the authority, with absolute paths.
-
-    Raises:
-        UsageError: neither a directory, nor key and certificate.
-        ForeignFormatError: a directory without an authority of a known kind.
-        MissingInputError: no such directory, or its key is elsewhere.
-        AmbiguousError: several certificates could be the CA's.
-    """
+    """Return the files of the authority, with absolute paths."""
     found = _recognised(named.directory) if named.directory else NOTHING
     found = replace(
         found,
@@ -102,12 +95,7 @@ def _names(directory: str) -> list[str]:
 
 
 def read_issuer(site: Site, found: Found, passphrase: Passphrase) -> Issuer:
-    """Return the authority, if its certificates issued from here would be accepted.
-
-    Raises:
-        WrongPassphraseError, DeniedError: the key does not open.
-        DataError: another key's certificate, no CA certificate, expired, weak, or without its issuers.
-    """
+    """Return the authority, if its certificates issued from here would be accepted."""
     path = found.key or ""
     pem = _read_key(site, path)
     key = decrypted(pem, passphrase, path)
@@ -191,9 +179,6 @@ def read_records(site: Site, found: Found, ca: Certificate) -> Records:
         site: gives the time, and takes warnings.
         found: the files.
         ca: whose certificates are wanted.
-
-    Raises:
-        DamagedFileError: the ledger contradicts itself, so what is revoked would be a guess.
     """
     issued = _issued(site, found, ca)
     ledger = _ledger(found, ca)
@@ -345,9 +330,6 @@ def adopt(work: Transaction, found: Found, keeping: Keeping) -> Adopted:
         work: where; its passphrase opens the key.
         found: the files of the authority, from :func:`survey`.
         keeping: what encrypts the key from now on.
-
-    Raises:
-        ExistsError: there is an authority already.
     """
     work.ca.refuse_existing()
     issuer = read_issuer(work.site, found, work.passphrase)

@@ -66,14 +66,7 @@ class Answer:
 
 
 def read_answer(site: Site, ca: CA, sources: Sources) -> Answer:
-    """Read and check an answer; roots of our own authority are trusted too.
-
-    Raises:
-        MissingInputError: no such file, or no key of the host.
-        DataError: it belongs to no key here, is not for this host or these roles, is not valid now, or does
-            not lead to a root; the subject is the file.
-        SmtpcredsError: one of the files can't be read.
-    """
+    """Read and check an answer; roots of our own authority are trusted too."""
     held = _read(sources.answer)
     pair, certificate = _matched(site, sources, held)
     host = site.qualify(sources.host or os.path.basename(pair.stem))
@@ -158,12 +151,7 @@ class Installed:
 
 
 def install_answer(work: Transaction, sources: Sources) -> Installed:
-    """Install an answer of another CA, once it is checked.
-
-    Raises:
-        SmtpcredsError: as :func:`.answers.read_answer`; a link or a foreign file in its place.
-        DataError: it was revoked.
-    """
+    """Install an answer of another CA, once it is checked."""
     answer = read_answer(work.site, work.ca, sources)
     check(answer.pair.directory)
     check_target(answer.pair.certificate)

@@ -80,12 +80,7 @@ class CA:
 
     @cached_property
     def chain(self) -> tuple[Certificate, ...]:
-        """The authority's certificate and those above it, nearest first.
-
-        Raises:
-            MissingInputError: there is no authority; the hint makes one.
-            DamagedFileError: one half of it is gone.
-        """
+        """The authority's certificate and those above it, nearest first."""
         files = self.files
         if not exists(files.directory):
             raise MissingInputError(files.directory, "there is no authority yet", "smtpcreds ca init")
@@ -166,8 +161,6 @@ class CA:
 
         Raises:
             MissingInputError: there is none.
-            WrongPassphraseError: the passphrase does not open its key.
-            DeniedError: the key is encrypted and there is no passphrase.
         """
         chain = self.chain if files in (None, self.files) else path_of(files or self.files)
         return opened((files or self.files).key, chain, passphrase)
@@ -215,9 +208,6 @@ def opened(path: str, chain: Sequence[Certificate], passphrase: Passphrase) -> I
         path: of the key.
         chain: the CA's certificate and those above it, nearest first.
         passphrase: asked if the key is encrypted.
-
-    Raises:
-        DataError: the key is another CA's; a preview can't tell where the key is encrypted.
     """
     (own, *parents), pem = chain, read_private(path)
     key = decrypted(pem, passphrase, path)
@@ -231,11 +221,6 @@ def decrypted(pem: bytes, passphrase: Passphrase, path: str) -> PrivateKey:
     """Return the private key of a file's content; the passphrase is asked for if it is encrypted.
 
     A preview asks too, so that the caller learns that it will be asked, and takes a throw-away key.
-
-    Raises:
-        WrongPassphraseError: it does not open the key.
-        DeniedError: the key is encrypted and there is no passphrase.
-        DamagedFileError, ForeignFormatError, DataError: as :func:`smtpcreds.pki.keys.decode_key`.
     """
     given = passphrase() if is_encrypted(pem) else None
     if given is None and is_encrypted(pem):
@@ -259,11 +244,7 @@ def proven(passphrase: Passphrase, path: str) -> Passphrase:
 
 
 def encrypted(key: PrivateKey, passphrase: Secret | None) -> bytes:
-    """Return a key of the authority as a file; a preview spares itself the half second of the encryption.
-
-    Raises:
-        PasswordRefusedError: the passphrase is empty or too long.
-    """
+    """Return a key of the authority as a file; a preview spares itself the half second of the encryption."""
     return encode_key(key, passphrase, rounds=1 if disk().is_preview else KDF_ROUNDS)
 
 

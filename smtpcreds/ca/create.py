@@ -56,12 +56,7 @@ def new_authority(
     unconstrained: bool = False,
     intermediate: bool = False,
 ) -> NewAuthority:
-    """Complete the options with the settings and check them.
-
-    Raises:
-        NameRefusedError: a name that is not short ASCII, or a bad domain.
-        UsageError: an unknown key type, or an impossible lifetime.
-    """
+    """Complete the options with the settings and check them."""
     wanted = site.settings.ca
     chosen = name or wanted.name or f"{site.domain or site.hub} Mail CA"
     ca_name(chosen, organization if organization is not None else wanted.organization)
@@ -181,9 +176,6 @@ def change_passphrase(work: Transaction, new: Callable[[], Secret | None]) -> tu
     Args:
         work: where; its passphrase opens all of them, and is asked for only if one is encrypted.
         new: asked after the old one was found right; None leaves the keys unencrypted.
-
-    Raises:
-        MissingInputError: there is no authority.
     """
     name, directory = title(work.ca.certificate), work.ca.files.directory
     opened = _Opened(work.passphrase)

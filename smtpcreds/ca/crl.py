@@ -133,10 +133,6 @@ def crl_says(site: Site, certificate: Certificate, directory: str) -> str:
     """Return in words why the certificate is not revoked.
 
     Mail servers take a certificate whose CA has no CRL, and none at all of a CA whose CRL has expired.
-
-    Raises:
-        DataError: it is revoked, the CRL is not current, or our own CA has none there.
-        SmtpcredsError: a CRL that can't be read.
     """
     own = certificates(site) if has_authority(site) else ()
     known = (*bundled(directory), *own)

@@ -38,9 +38,6 @@ def prepare(site: Site, directory: str) -> None:
     """Make the certificate directory 0700, or bring the configured one to it.
 
     An existing directory that the user named is only checked: it may be a home directory.
-
-    Raises:
-        UnsafePathError: a link, a foreign owner, or others can write to it or above it.
     """
     ensure_directory(directory, tighten=directory == site.certificates)
 
@@ -94,7 +91,6 @@ def trust(
     link leads to (by_dir.c), and Sendmail searches confCACERT_PATH by these names only.
 
     Raises:
-        DamagedFileError: the bundle that is there can't be read.
         UnsafePathError: others can write to it, so those that are not among the given ones are doubtful.
     """
     given = tuple(authorities)
@@ -137,11 +133,7 @@ def _revoking(directory: str, lists: Iterable[Listed]) -> tuple[list[Artifact], 
 
 
 def bundled(directory: str) -> tuple[Certificate, ...]:
-    """Return the CA certificates of the directory's bundle; nothing where there is none.
-
-    Raises:
-        DamagedFileError: it can't be read.
-    """
+    """Return the CA certificates of the directory's bundle; nothing where there is none."""
     path = f"{directory}/{BUNDLE}"
     if not exists(path):
         return ()

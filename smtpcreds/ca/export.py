@@ -113,12 +113,6 @@ def export(
         with_key: hold the private key too.
         target: file, absolute; None is none.
         force: replace the target.
-
-    Raises:
-        UsageError: a key in a form that has no place for it.
-        MissingInputError: the key is not here.
-        DataError: the key that is here belongs to another certificate.
-        ExistsError: the target is there.
     """
     if with_key and form.has_key is False:
         raise UsageError("--with-key", f"{form.name} holds a certificate and nothing else")
@@ -180,21 +174,12 @@ class Exported:
 
 
 def bundle(ca: CA) -> bytes:
-    """Return all CA certificates that clients need, as PEM.
-
-    Raises:
-        MissingInputError: there is no authority.
-    """
+    """Return all CA certificates that clients need, as PEM."""
     return encode_certificates(ca.trusted)
 
 
 def export_bundle(work: Transaction, path: str) -> str:
-    """Write the bundle to a new file; return its path.
-
-    Raises:
-        ExistsError: there is something at that path.
-        MissingInputError: there is no authority, or no such directory.
-    """
+    """Write the bundle to a new file; return its path."""
     content = bundle(work.ca)
     _refuse(path)
     sweep_target(path)
@@ -208,11 +193,6 @@ def export_key(work: Transaction, copy: KeyCopy) -> Exported:
     Args:
         work: whose authority; its passphrase opens the key.
         copy: which key, and where to.
-
-    Raises:
-        MissingInputError: there is no such key here.
-        ExistsError: there is something at the target.
-        UnsafePathError: others could change the target's directory.
     """
     source, certificate = _ca_key(work.ca, copy)
     _refuse(copy.path)

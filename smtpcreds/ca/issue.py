@@ -67,13 +67,7 @@ class CertificateOptions:
 def orders(
     site: Site, hosts: Iterable[str], listing: str | None, render_options: CertificateOptions
 ) -> list[CertificateRequest]:
-    """Return the orders for the hosts named, and for those of a list file.
-
-    Raises:
-        UsageError: no host at all, or a bad option.
-        NameRefusedError: a bad name.
-        DataError: a bad line of the list, by number.
-    """
+    """Return the orders for the hosts named, and for those of a list file."""
     found = [order(site, host, render_options) for host in hosts]
     if listing:
         found += _listed(site, listing, render_options)
@@ -83,12 +77,7 @@ def orders(
 
 
 def order(site: Site, host: str, render_options: CertificateOptions) -> CertificateRequest:
-    """Complete and check one order.
-
-    Raises:
-        NameRefusedError: a bad name.
-        UsageError: an unknown profile or key type, or no lifetime.
-    """
+    """Complete and check one order."""
     name = site.qualify(host)
     if not is_qualified(name):
         site.warn(
@@ -255,10 +244,6 @@ def carry_out(
         progress: called after each certificate.
         hook: run when all is in place, and only if anything changed.
         changed: something else did already.
-
-    Raises:
-        UnavailableError: the hook failed; the former pairs are back in place.
-        WriteError, UnsafePathError: nothing was changed.
     """
     authority = work.row(issuer.certificate).id
     work.inventory.intend(_intent(work, authority, draft) for draft in drafts)
@@ -376,10 +361,6 @@ def issue(
         orders: what is wanted.
         force: replace valid pairs and half pairs.
         progress: called after each certificate.
-
-    Raises:
-        MissingInputError: there is no authority.
-        SmtpcredsError: why the only order can't be carried out.
     """
     accepted, refused = _sorted_out(work, orders, force=force)
     if len(orders) == 1 and refused:
@@ -394,11 +375,7 @@ def issue(
 
 
 def verify_permitted(order: CertificateRequest, chain: Iterable[Certificate]) -> None:
-    """Check the names of an order against the name constraints of the authorities.
-
-    Raises:
-        NameRefusedError: one is not permitted.
-    """
+    """Check the names of an order against the name constraints of the authorities."""
     constraints = [found for ca in chain if (found := constraints_of(ca))]
     if fault := refusal(constraints, Names((order.host, *order.dns_names), order.addresses)):
         raise NameRefusedError(order.host, fault, "choose another name, or see: smtpcreds ca rollover --help")

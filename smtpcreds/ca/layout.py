@@ -118,11 +118,7 @@ def pair_of(site: Site, host: str, directory: str | None = None) -> Pair:
 
 
 def lifetime_of(days: int) -> timedelta:
-    """Return the lifetime.
-
-    Raises:
-        UsageError: less than a day, or longer than X.509 can write.
-    """
+    """Return the lifetime."""
     if not 1 <= days <= MAX_DAYS:
         raise UsageError("--days", f"takes 1 to {MAX_DAYS} days, not {days}")
     return timedelta(days=days)
@@ -132,13 +128,7 @@ def lifetime_of(days: int) -> timedelta:
 
 
 def verify_target(path: str | None, *, force: bool) -> None:
-    """Accept the path of a file to be written; None, which is standard output, always.
-
-    Raises:
-        ExistsError: there is one, and ``force`` is not given.
-        MissingInputError: there is no such directory.
-        UnsafePathError: a link or someone else's file stands there.
-    """
+    """Accept the path of a file to be written; None, which is standard output, always."""
     if path is None:
         return
     if not is_directory(os.path.dirname(path)):

@@ -60,8 +60,6 @@ def find(site: Site, which: str, path: str) -> Found:
 
     Raises:
         MissingInputError: none of these.
-        AmbiguousError: several certificates; the reason lists them.
-        SmtpcredsError: a file that can't be read.
     """
     if "/" in which:
         return read_file(site, path)
@@ -97,11 +95,7 @@ def installed_pair(site: Site, host: str) -> Pair | None:
 
 
 def choose(site: Site, inventory: Inventory, which: str) -> Row | None:
-    """Return the row that a word means, of several of one host the newest that is issued.
-
-    Raises:
-        AmbiguousError: a prefix that fits several certificates.
-    """
+    """Return the row that a word means, of several of one host the newest that is issued."""
     rows = meant(site, inventory, which)
     if len(rows) > 1 and not names_host(site, which, rows):
         raise ambiguous(which, rows, "give more digits")
@@ -251,12 +245,7 @@ class Overview:
 
 
 def overview(site: Site) -> Overview:
-    """Look at the authority.
-
-    Raises:
-        MissingInputError: there is none.
-        DamagedFileError, UnsafePathError: one of its files can't be trusted.
-    """
+    """Look at the authority."""
     ca = CA(site)
     known = [
         (ca.files, ca.chain),

@@ -62,11 +62,7 @@ def certificate_in_place(previous: PreviousPair) -> Certificate | None:
 
 
 def verify_ours(previous: PreviousPair, row: Row, inventory: Inventory) -> None:
-    """Check that a renewal of the row replaces nothing of anybody else's.
-
-    Raises:
-        ExistsError: a certificate that the inventory does not know, or a key that belongs to none of ours.
-    """
+    """Check that a renewal of the row replaces nothing of anybody else's."""
     hint = f"look at it, or: smtpcreds cert issue {row.host} --force"
     certificate = certificate_in_place(previous)
     if certificate and not inventory.find(fingerprint(certificate)):
@@ -81,12 +77,7 @@ def verify_ours(previous: PreviousPair, row: Row, inventory: Inventory) -> None:
 
 
 def key_to_keep(previous: PreviousPair, row: Row, inventory: Inventory) -> PrivateKey:
-    """Return the key that the renewed certificate is to have.
-
-    Raises:
-        MissingInputError: it is gone.
-        DataError: it can't be read, or a certificate with it was revoked because it leaked.
-    """
+    """Return the key that the renewed certificate is to have."""
     path, hint = previous.pair.key, f"make a new one: smtpcreds cert renew {row.host} --new-key"
     if previous.key is None:
         raise MissingInputError(path, f"is gone, so {row.host} can't keep its key", hint)
@@ -97,12 +88,7 @@ def key_to_keep(previous: PreviousPair, row: Row, inventory: Inventory) -> Priva
 
 
 def key_that_waits(pair: Pair) -> PrivateKey:
-    """Return the next key of a pair.
-
-    Raises:
-        MissingInputError: none waits.
-        DataError: it can't be read.
-    """
+    """Return the next key of a pair."""
     if not exists(pair.next_key):
         raise MissingInputError(pair.next_key, "there is no next key", "smtpcreds tlsa next HOST")
     return decode_key(read_private(pair.next_key), None, pair.next_key)
@@ -184,11 +170,7 @@ def refuse_existing_pair(pair: Pair, host: str, now: datetime, inventory: Invent
 
 
 def valid_pair(pair: Pair, now: datetime) -> Certificate | None:
-    """Return the certificate of a pair that is whole and has not expired, or None.
-
-    Raises:
-        ExistsError: half a pair, or one that does not belong together.
-    """
+    """Return the certificate of a pair that is whole and has not expired, or None."""
     key, certificate = exists(pair.key), exists(pair.certificate)
     if not key and not certificate:
         return None

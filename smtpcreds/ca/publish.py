@@ -180,12 +180,7 @@ class CrlStanding:
 
 
 def refresh_crl(work: Transaction, wish: CrlWish, *, hook: Hook | None = None) -> Published:
-    """Sign a fresh CRL of the authority and of each superseded CA, and install them beside certificates.
-
-    Raises:
-        MissingInputError: there is no authority.
-        DataError: its certificate does not allow it to sign CRLs.
-    """
+    """Sign a fresh CRL of the authority and of each superseded CA, and install them beside certificates."""
     certificate = work.ca.chain[0]
     if not may_sign_crls(certificate):
         reason = "may not sign CRLs (keyUsage lacks cRLSign)"
@@ -204,12 +199,7 @@ def refresh_crl(work: Transaction, wish: CrlWish, *, hook: Hook | None = None) -
 
 
 def standing_crl(site: Site) -> CrlStanding:
-    """Return what the authority's CRL says; no key is touched.
-
-    Raises:
-        MissingInputError: there is no authority, or no CRL.
-        DataError: the file is damaged, or of another authority.
-    """
+    """Return what the authority's CRL says; no key is touched."""
     ca = CA(site)
     issuer, path = ca.certificate, ca.files.crl
     try:

@@ -30,12 +30,7 @@ class Hook:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Split the command as a POSIX shell would, without expanding anything.
-
-        Raises:
-            UsageError: no command, or an open quote.
-            UnavailableError: there is no such program.
-        """
+        """Split the command as a POSIX shell would, without expanding anything."""
         from shutil import which
 
         try:
@@ -94,11 +89,7 @@ def owe(work: Transaction, hook: Hook | None) -> None:
 
 
 def tell(work: Transaction, hook: Hook | None) -> None:
-    """Run the hook; only when it has succeeded is nothing owed any more.
-
-    Raises:
-        UnavailableError: see :meth:`Hook.run`.
-    """
+    """Run the hook; only when it has succeeded is nothing owed any more."""
     if hook:
         hook.run()
         settle(work)
@@ -138,11 +129,7 @@ class UncommittedRenewal:
 def reload_or_restore(
     work: Transaction, issuer: Issuer, hook: Hook, uncommitted: Sequence[UncommittedRenewal]
 ) -> None:
-    """Run the hook; if it fails, bring the former pairs back and run it again.
-
-    Raises:
-        UnavailableError: it failed; the reason says what is in place now.
-    """
+    """Run the hook; if it fails, bring the former pairs back and run it again."""
     try:
         hook.run()
     except UnavailableError as error:

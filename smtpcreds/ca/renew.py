@@ -97,13 +97,7 @@ def due_rows(site: Site, inventory: Inventory, end: datetime) -> list[Certificat
 
 
 def rows_of(site: Site, inventory: Inventory, text: str) -> list[CertificateRow]:
-    """Return the newest certificates of a host, one of each place.
-
-    Raises:
-        NameRefusedError: a bad name.
-        MissingInputError: the host is unknown; the reason names those that are known.
-        DataError: all that it had was revoked, its key is kept elsewhere, or another CA certifies it.
-    """
+    """Return the newest certificates of a host, one of each place."""
     host = site.qualify(text)
     rows = [row for row in inventory.listing(host=host, latest=True) if row.profile in HOST_PROFILES]
     ours = _ours(inventory)
@@ -185,11 +179,6 @@ def job(
         row: the certificate to be renewed.
         chain: the authority that will sign, and those above it.
         wanted: new key, its type, lifetime.
-
-    Raises:
-        ExistsError: something of another origin stands in the place.
-        MissingInputError: the key to be kept is gone.
-        SmtpcredsError: names not permitted, a damaged or leaked key.
     """
     order = renewal_request(site, inventory, row, wanted)
     verify_permitted(order, chain)
@@ -277,10 +266,6 @@ def renew(
         wanted: what is to be renewed, and how.
         hook: tells the mail server when everything is in place and anything changed.
         progress: called after each certificate.
-
-    Raises:
-        MissingInputError: there is no authority, or no such host.
-        SmtpcredsError: why the only host can't be renewed.
     """
     chain = work.ca.chain
     work.require_inventory()

@@ -74,11 +74,6 @@ def request(work: Transaction, wish: CsrOptions) -> PlacedCsr:
 
     A key that waits for its certificate is taken again, and so is the one in use; a pair in use is never
     touched: its next key waits beside it.
-
-    Raises:
-        ExistsError: the key that is there is of another type, or a new one would replace one that waits.
-        SmtpcredsError: the key that is there can't be used.
-        NameRefusedError: a name that a request can't hold.
     """
     order, pair = wish.order, wish.order.pair
     check(pair.directory)
@@ -185,11 +180,6 @@ def read_petition(
         days: lifetime; None is the configured one.
         only: certify only these of the names that it asks for; empty is all of them.
         target: where the certificate goes.
-
-    Raises:
-        DataError: no proof of possession, a weak key, or broken data.
-        NameRefusedError: no host name, a bad one, or one of ``only`` that is not asked for.
-        UsageError: no lifetime.
     """
     lifetime = site.settings.cert.days if days is None else days
     if lifetime < 1:
@@ -225,13 +215,7 @@ def _chosen(asked: Requested, only: tuple[str, ...], path: str) -> tuple[list[st
 
 
 def sign_request(work: Transaction, asked_csr: Csr, *, force: bool = False) -> SignedCsr:
-    """Sign the certificate of a host that keeps its own key.
-
-    Raises:
-        MissingInputError: there is no authority.
-        NameRefusedError: a name that it may not certify.
-        ExistsError: the target is there and ``force`` is not given.
-    """
+    """Sign the certificate of a host that keeps its own key."""
 
     def deliver(granted: SignedCsr) -> None:
         if asked_csr.target:

@@ -57,11 +57,6 @@ def revoke(work: Transaction, wish: RevocationRequest, *, hook: Hook | None = No
         work: whose authority revokes.
         wish: what, and why.
         hook: tells the mail server when the CRL is in place; a failure takes nothing back.
-
-    Raises:
-        MissingInputError: there is no authority, or no such certificate.
-        AmbiguousError: more than one fits; the reason lists them.
-        DataError: it is revoked already, expired, or of another authority.
     """
     own = work.ca.chain[0]
     work.require_inventory()
@@ -81,11 +76,7 @@ def revoke(work: Transaction, wish: RevocationRequest, *, hook: Hook | None = No
 
 
 def _concerned(work: Transaction, signing: Parsed, rows: Sequence[CertificateRow]) -> dict[int, CaFiles]:
-    """Return the files of the authorities that signed these, by the number of the authority's row.
-
-    Raises:
-        DataError: one is of an authority that is retired, not ours, or may not sign CRLs.
-    """
+    """Return the files of the authorities that signed these, by the number of the authority's row."""
     ours = [
         (work.ca.files, signing),
         *((superseded_ca.files, superseded_ca.certificate) for superseded_ca in work.ca.superseded_cas),

@@ -42,10 +42,6 @@ def retire(work: Transaction, *, force: bool = False) -> Retirement:
     Args:
         work: where.
         force: although hosts still use certificates of theirs.
-
-    Raises:
-        MissingInputError: there is no authority, or no inventory that tells who needs them.
-        DeniedError: hosts still use them; the reason lists them.
     """
     own, inventory = work.ca.certificate, work.require_inventory()
     rows = [
@@ -130,11 +126,6 @@ def successor(
     """Complete the options with what the present authority is like.
 
     Domains in the configuration count as options, since that is how a domain is added.
-
-    Raises:
-        MissingInputError: there is no authority.
-        NameRefusedError: a name that mail programs can't match, as imported authorities may have.
-        UsageError: an unknown key type, or a lifetime of less than a day.
     """
     path, site = work.ca.chain, work.site
     chosen = name or common_name(path[0].subject) or ""
@@ -161,10 +152,6 @@ def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey) -> Rolled:
         work: where.
         wanted: from :func:`successor`.
         root: the key that signs an intermediate; not needed for a new root.
-
-    Raises:
-        MissingInputError: there is no authority, or the root's key is not on this host.
-        UsageError: a root key where none is needed.
     """
     above = _root_key(work.ca, wanted, root)
     old = work.issuer()

@@ -299,12 +299,7 @@ class Scene:
 
 
 def findings(site: Site) -> list[Finding]:
-    """Return every disagreement.
-
-    Raises:
-        MissingInputError: there is no inventory, or no authority.
-        LockHeldError: another run is at work.
-    """
+    """Return every disagreement."""
     try:
         with reading(site) as inventory, exclusive(site.lock):
             inventory.verify_integrity()

@@ -108,11 +108,7 @@ def _wanted(
 
 
 def _petition(session: Session, site: "Site", csr: str, host: str, days: int | None) -> "Csr":
-    """Read the request.
-
-    Raises:
-        DataError: it is another host's.
-    """
+    """Read the request."""
     from ..ca.requests import read_petition
     from ..pki.profiles import RELAY
 
@@ -125,11 +121,7 @@ def _petition(session: Session, site: "Site", csr: str, host: str, days: int | N
 
 
 def _seal(passphrase: str | None, recipients: tuple[str, ...]) -> "Encryption":
-    """Return how the archive is encrypted.
-
-    Raises:
-        UsageError: two ways at once, or no key of age or SSH.
-    """
+    """Return how the archive is encrypted."""
     from ..bundle import archive
     from ..bundle.make import Encryption
 

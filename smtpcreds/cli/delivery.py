@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 def hashed_form(
     *, hashed: bool, scram: str | None, iterations: int | None, also: tuple[str, ...], **_: object
 ) -> "Hashed | None":
-    """Return the form that the options ask for; None where they ask for none.
-
-    Raises:
-        UsageError: details without ``--hashed``.
-    """
+    """Return the form that the options ask for; None where they ask for none."""
     from ..accounts.stored import Hashed
     from ..errors import UsageError
 
@@ -43,12 +39,7 @@ def deliveries(
     force: bool,
     **_: object,
 ) -> "list[Delivery]":
-    """Return where the new secret goes: where the options say, else on standard output if nobody knows it.
-
-    Raises:
-        UsageError: a place that is none, or JSON where the secret would have to be printed.
-        ExistsError: a file is in the way.
-    """
+    """Return where the new secret goes: where the options say, else on standard output if nobody knows it."""
     from ..accounts.stored import Hashed
     from ..sources import is_generated, parse_source
 
@@ -68,12 +59,7 @@ def named_places(
     force: bool,
     **_: object,
 ) -> "list[Delivery]":
-    """Return where the options say that the new secret goes.
-
-    Raises:
-        UsageError: a place that is none.
-        ExistsError: a file is in the way.
-    """
+    """Return where the options say that the new secret goes."""
     made = []
     if keep:
         made.append(_kept(session, accounts, account, keep))

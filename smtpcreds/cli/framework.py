@@ -322,11 +322,7 @@ class Session:
             raise click.exceptions.Exit(failed[0].exit_status)
 
     def refuse_reveal(self) -> None:
-        """Refuse to print a secret as JSON or to a file that others can read.
-
-        Raises:
-            UsageError, UnsafePathError: with the way out.
-        """
+        """Refuse to print a secret as JSON or to a file that others can read."""
         from ..files.guard import ANY_FOREIGN_ACCESS
 
         if self.as_json:
@@ -571,11 +567,7 @@ _FORM = re.compile(r"([0-9]{1,6})([a-z])")
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return the span of ``12h``, ``30d`` or ``4w``.
-
-    Raises:
-        UsageError: another form; there are no months and minutes, because ``m`` could be either.
-    """
+    """Return the span of ``12h``, ``30d`` or ``4w``."""
     found = _FORM.fullmatch(text.strip().lower())
     if found is None or found[2] not in _UNITS:
         shown = text if text.isprintable() and text else ascii(text)
@@ -595,11 +587,7 @@ RELOAD = "next: let the mail server read it; Sendmail does on SIGHUP: systemctl 
 
 
 def reload_hook(command: str | None) -> "Hook | None":
-    """Parse the command, before anything is done.
-
-    Raises:
-        UsageError, UnavailableError: see :meth:`smtpcreds.ca.reload.Hook.parse`.
-    """
+    """Parse the command, before anything is done."""
     from ..ca.reload import Hook
 
     return Hook.parse(command) if command else None

@@ -127,11 +127,7 @@ def asked(session: Session, **options: Any) -> "tuple[Site, Program, Facts]":
 
 
 def named(session: Session, name: str, **options: Any) -> "tuple[Site, Program, RenderOptions]":
-    """Return the site, the program, and what is wanted of its files.
-
-    Raises:
-        UsageError: an unknown program, or a source of a secret that is none.
-    """
+    """Return the site, the program, and what is wanted of its files."""
     from ..mta.programs import program_named
 
     program = program_named(name)

@@ -36,10 +36,6 @@ def from_bundle(site: "Site", source: str, passphrase: str | None, name: "str | 
         source: absolute path.
         passphrase: where it comes from, if the bundle is encrypted.
         name: that the server's certificate must be for.
-
-    Raises:
-        DataError: it is damaged, or holds what no hub sends.
-        WrongPassphraseError: the passphrase does not open it.
     """
     from ..bundle.open import open_bundle
     from ..pki.crl import read_crl

@@ -22,11 +22,7 @@ passphrase_option = click.option(
 
 
 def account_secret(source: str, what: str, site: Site) -> Callable[[], Secret]:
-    """Return the question for a new account secret; a chosen one is checked, a generated one needs no check.
-
-    Raises:
-        UsageError: an unknown kind of source; it is parsed at once.
-    """
+    """Return the question for a new account secret; a chosen one is checked, a generated one needs no check."""
     from ..accounts.rules import check_chosen_secret
     from ..sources import Context, is_generated, parse_source, resolve
 
@@ -73,11 +69,7 @@ class CaPassphrase:
 
 
 def ca_source(source: str | None, site: Site, *, none: bool = False) -> CaPassphrase:
-    """Parse ``--passphrase``, or the configured source.
-
-    Raises:
-        UsageError: an unknown kind of source, or a source and ``--no-passphrase``.
-    """
+    """Parse ``--passphrase``, or the configured source."""
     from ..sources import parse_source
 
     if none and source:
@@ -106,11 +98,7 @@ def ca_passphrase(source: str | None, site: Site) -> Callable[[], Secret | None]
 
 
 def changed_ca_passphrase(source: str | None) -> Callable[[], Secret]:
-    """Return the question for the passphrase that the CA key gets instead of the one it has.
-
-    Raises:
-        UsageError: no source, and nobody at a terminal.
-    """
+    """Return the question for the passphrase that the CA key gets instead of the one it has."""
     from ..sources import Context, parse_source, resolve
 
     if not source and not _terminal():
@@ -145,11 +133,7 @@ class ImportPassphrases:
 
 
 def import_passphrases(opening: str | None, kept: str | None, site: Site, *, none: bool) -> ImportPassphrases:
-    """Parse both sources.
-
-    Raises:
-        UsageError: an unknown kind of source, or a source that contradicts ``--no-passphrase``.
-    """
+    """Parse both sources."""
     from ..sources import parse_source
 
     source = parse_source(opening) if opening else None
@@ -175,10 +159,6 @@ def export_password(source: str | None, *, needed: bool, useful: bool) -> Callab
         source: of ``--password``.
         needed: the form can't do without; a terminal is asked where no source is given.
         useful: there is a key to protect.
-
-    Raises:
-        UsageError: a password with nothing to protect, a needed one that nobody can be asked for, or a
-            generated one, which nobody would know.
     """
     from ..sources import Context, is_generated, parse_source, resolve
 
@@ -199,9 +179,6 @@ def bundle_passphrase(source: str | None, *, new: bool) -> Callable[[], Secret]:
     Args:
         source: of ``--passphrase``.
         new: it is being set, not given.
-
-    Raises:
-        UsageError: a generated one, which nobody would know, or nobody at a terminal.
     """
     from ..sources import Context, is_generated, parse_source, resolve
 

@@ -153,13 +153,7 @@ def setup_client(
     *,
     force: bool,
 ) -> None:
-    """Verify a bundle, put what it holds in place, and tell what is left to do.
-
-    Raises:
-        UsageError: the bundle is for another host or program than the one named.
-        DataError: it is damaged, or holds what no hub sends.
-        WrongPassphraseError: the passphrase does not open it.
-    """
+    """Verify a bundle, put what it holds in place, and tell what is left to do."""
     from ..bundle.install import client, set_up_client
     from ..bundle.open import open_bundle
     from ..mta.program import Role
@@ -184,9 +178,6 @@ def bundle_content(name: str, source: str, passphrase: str | None) -> bytes:
         name: for messages.
         source: absolute path, or ``-`` for standard input.
         passphrase: where it comes from.
-
-    Raises:
-        WrongPassphraseError: the passphrase does not open it.
     """
     from ..bundle import archive
 

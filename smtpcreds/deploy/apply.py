@@ -46,13 +46,6 @@ def apply(
         options: what is wanted of them.
         force: replace files that are not ours or were edited.
         run: the commands.
-
-    Raises:
-        MissingInputError: the host's certificate is not there yet, or no account database to be copied.
-        ExistsError: a file that is not ours, or was edited, and ``force`` is not given.
-        UsageError: commands under another root.
-        InexpressibleError: a fact that a format can't hold.
-        SmtpcredsError: as :func:`.facts.gather`.
     """
     site = work.site
     if run and not site.root.is_host:

@@ -34,11 +34,7 @@ _READ, _SEARCH = 4, 1
 
 
 def unreadable(site: Site, readers: Iterable[Reader]) -> Iterator[Finding]:
-    """Yield a finding for each file that its reader can't open; a file that is not there can't be judged.
-
-    Raises:
-        UnavailableError: the reader's user does not exist.
-    """
+    """Yield a finding for each file that its reader can't open; a file that is not there can't be judged."""
     for reader in readers:
         path = site.path(reader.path)
         who = owner_of(site.root, reader.user, reader.user) if os.path.exists(path) else None

@@ -32,11 +32,7 @@ def configuration(site: Site, copies: Iterable[Copy]) -> tuple[Include, ...]:
 
 
 def due_copies(site: Site, copies: Iterable[Copy]) -> tuple[Copy, ...]:
-    """Return the copies that are to be made or made right.
-
-    Raises:
-        MissingInputError: there is no account database yet.
-    """
+    """Return the copies that are to be made or made right."""
     for copy in copies:
         if is_directory(os.path.dirname(site.path(copy.path))):
             tidy(site.path(copy.path))

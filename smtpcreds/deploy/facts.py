@@ -123,12 +123,7 @@ def credential(site: Site, program: Program, render_options: RenderOptions, ask:
 
 
 def held_credential(site: Site, programs: Iterable[Program], account: Account) -> Credential:
-    """Return the account with its secret: of the database, or what one of the programs logs in with here.
-
-    Raises:
-        NoSuchAccountError: neither is here.
-        PasswordRefusedError: as :func:`smtpcreds.accounts.auth_info.readable_credential`.
-    """
+    """Return the account with its secret: of the database, or what one of the programs logs in with here."""
     account_database = AccountDatabase(site)
     try:
         return readable_credential(account_database, account)
@@ -167,9 +162,6 @@ def secret_for(program: Program, account: Account, files: Mapping[str, bytes]) -
         program: whose files.
         account: it stands there by its bare or its full name.
         files: content by the path on the host.
-
-    Raises:
-        DamagedFileError: one can't be read.
     """
     names = {account.authcid, str(account)}
     for name in program.SECRET_FILES:
@@ -193,11 +185,7 @@ _CLIENT_PROFILES = {"relay", "client"}
 
 
 def rules(site: Site, render_options: RenderOptions, *, is_hub: bool) -> tuple[access.Rule, ...]:
-    """Return the lines of Sendmail's access map.
-
-    Raises:
-        MissingInputError: a host that may relay has no valid certificate.
-    """
+    """Return the lines of Sendmail's access map."""
     further = tuple(access.parse_rule(text) for text in render_options.access)
     if not is_hub or not (render_options.relay_certificates or render_options.relay_hosts):
         return further
@@ -244,9 +232,6 @@ def clients(site: Site, render_options: RenderOptions) -> tuple[Client, ...]:
 
     A host all of whose certificates are gets a warning and no place in the list: for programs that look at
     no CRL, the list that is written now is what ends its relaying.
-
-    Raises:
-        MissingInputError: a host that may relay never had a certificate, or there is no inventory.
     """
     if not (render_options.relay_certificates or render_options.relay_hosts):
         return ()
@@ -262,11 +247,7 @@ def clients(site: Site, render_options: RenderOptions) -> tuple[Client, ...]:
 
 
 def _report(site: Site, hosts: list[str]) -> None:
-    """Tell which hosts can't relay by a certificate.
-
-    Raises:
-        MissingInputError: one of them never had one.
-    """
+    """Tell which hosts can't relay by a certificate."""
     with reading(site) as inventory:
         for host in hosts:
             issue = f"smtpcreds cert issue {host}"
@@ -292,13 +273,7 @@ def _valid(site: Site) -> list[CertificateRow]:
 
 
 def verifiers(site: Site, accounts: Iterable[Held], variants: frozenset[str]) -> Mapping[str, Secret]:
-    """Return the password field of each account: in the chosen scheme, or the verifier that it is held as.
-
-    Raises:
-        InexpressibleError: a secret that Dovecot never accepts; an account that has neither clear text nor a
-            SCRAM verifier that Dovecot knows.
-        UnavailableError: ARGON2ID, where OpenSSL does not know it.
-    """
+    """Return the password field of each account: in the chosen scheme, or the verifier that it is held as."""
     scheme = dovecot.scheme_of(variants)
     installed = _installed(site)
     return {
@@ -353,9 +328,6 @@ def backend_of(site: Site, database: str | None, role: str, password: Secret | N
         database: another file or URL.
         role: that the mail server reads a PostgreSQL database as.
         password: of that role, where it needs one.
-
-    Raises:
-        ForeignFormatError, UsageError: a URL that Cyrus SASL would read and that accounts are not kept in.
     """
     place = database or site.settings.sasl.database
     if is_url(place):
@@ -371,10 +343,6 @@ def backend_of_hub(site: Site, family: str, render_options: RenderOptions) -> Ba
 
     A role and its password that are not given are those of the installed file, if it is about the same
     database: the configuration of smtpcreds holds no password that it could be written with again.
-
-    Raises:
-        ForeignFormatError, UsageError: as :func:`backend_of`.
-        DeniedError: the installed file holds a password, and the running user can't read it.
     """
     server = PROGRAMS.get(family)
     backend = backend_of(
@@ -416,10 +384,6 @@ def write_sasl_conf(
         path: of the file.
         group: that alone may read it, since it holds a password; None for everybody.
         force: replace another content.
-
-    Raises:
-        ExistsError: the file says something else and ``force`` is not given.
-        UnavailableError: there is no such group.
     """
     mode = 0o644 if group is None else 0o600 if group == "root" else 0o640
     artifact = Artifact(path, content, mode, owner_of(root, "root", group or "root"), _NOTE)
@@ -449,7 +413,6 @@ def gather(
 
     Raises:
         UsageError: a choice the program does not know, or a client host that is the hub itself.
-        MissingInputError, NoSuchAccountError: something must be made first; the hint says how.
     """
     check_variants(program, options.variants)
     if options.access and Need.RULES not in program.NEEDS:
@@ -520,11 +483,7 @@ def _rules(site: Site, program: Program, render_options: RenderOptions) -> tuple
 
 
 def _material(site: Site, host: str) -> Material:
-    """Return what the host's files say.
-
-    Raises:
-        MissingInputError: one of them is not there.
-    """
+    """Return what the host's files say."""
     directory = site.certificates
     pair = pair_of(site, host)
     for path in (pair.key, pair.certificate, f"{directory}/{BUNDLE}", f"{directory}/{CRL}"):
@@ -541,12 +500,7 @@ def _material(site: Site, host: str) -> Material:
 
 
 def _fingerprint(site: Site, render_options: RenderOptions) -> str:
-    """Return the fingerprint of the hub's certificate, given or from the inventory.
-
-    Raises:
-        UsageError: what was given is no SHA-256 in hex.
-        MissingInputError: none was given, and the inventory knows no certificate of the hub.
-    """
+    """Return the fingerprint of the hub's certificate, given or from the inventory."""
     if render_options.fingerprint:
         return _parse_fingerprint(render_options.fingerprint)
     if has_inventory(site):

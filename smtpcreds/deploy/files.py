@@ -70,9 +70,6 @@ def owner_of(root: Root, user: str, group: str) -> Owner | None:
     """Return the numbers; None where the running user can't give files away.
 
     Another root's own /etc/passwd and /etc/group are believed, if it has them.
-
-    Raises:
-        UnavailableError: there is no such user or group.
     """
     if os.geteuid() != 0:
         return None
@@ -168,13 +165,7 @@ def file_statuses(site: Site, program: Program, facts: Facts) -> list[FileStatus
 def file_statuses_of(
     site: Site, rendered: Iterable[Rendered], inventory: Inventory | None
 ) -> list[FileStatus]:
-    """Look at every file.
-
-    Raises:
-        UnsafePathError: something that is no file of root or of ours stands in the way.
-        DeniedError: a file that the running user can't read.
-        UnavailableError: the user or group that it is to belong to does not exist.
-    """
+    """Look at every file."""
     return [_file_status(site, item, inventory) for item in rendered]
 
 
@@ -258,12 +249,7 @@ _REASONS = {
 def copy_to(
     work: Transaction, program: Program, facts: Facts, directory: str, *, force: bool = False
 ) -> list[FileStatus]:
-    """Write the files below another directory, to be carried to the host that they are for; return them.
-
-    Raises:
-        ExistsError: another file is there, and ``force`` is not given.
-        InexpressibleError: a fact that a format can't hold.
-    """
+    """Write the files below another directory, to be carried to the host that they are for; return them."""
     there = replace(work.site, root=Root(directory))
     found = file_statuses_of(there, program.render(facts), None)
     due = due_files(found, "another directory, or --force to replace it", force=force)

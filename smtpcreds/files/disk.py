@@ -246,11 +246,7 @@ def link_target(path: str) -> str | None:
 
 
 def names_in(path: str) -> list[str]:
-    """Return the sorted names in a directory.
-
-    Raises:
-        MissingInputError, DeniedError: it can't be listed.
-    """
+    """Return the sorted names in a directory."""
     return disk().names(path)
 
 
@@ -258,7 +254,6 @@ def read_private(path: str, most: int = guard.MAX_READ) -> bytes:
     """Return a file's content, at most ``most`` octets, if only root or the running user can use it.
 
     Raises:
-        UnsafePathError: with the ``chmod`` to type; a symbolic link is not followed.
         MissingInputError: there is no such file.
         DataError: it is longer.
     """

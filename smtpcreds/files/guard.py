@@ -95,10 +95,6 @@ def check_directory(path: str) -> None:
     """Accept a directory of ours, and everything above it, that nobody else can change.
 
     A sticky directory above it (/tmp) is accepted; others can't rename what we own there.
-
-    Raises:
-        UnsafePathError: the path is a link or no directory, has a foreign owner, or is open to writers.
-        MissingInputError: it does not exist.
     """
     with explained(path):
         found = os.lstat(path)
@@ -125,11 +121,7 @@ def check_parents(path: str) -> None:
 
 
 def check_target(path: str) -> os.stat_result | None:
-    """Return the status of the file that a write would replace, or None where there is none.
-
-    Raises:
-        UnsafePathError: something other than a regular file of root, Sendmail, or our own stands in the way.
-    """
+    """Return the status of the file that a write would replace, or None where there is none."""
     try:
         found = os.lstat(path)
     except FileNotFoundError:
@@ -147,9 +139,6 @@ def check_private(path: str) -> None:
     """Accept a file that is not there, or one that only root or the running user can reach by any name.
 
     The file is not opened.
-
-    Raises:
-        UnsafePathError: a link, a second hard link, another kind, a foreign owner, or access for others.
     """
     with explained(path):
         found = check_target(path)
@@ -164,7 +153,6 @@ def read_private(path: str, most: int = MAX_READ) -> bytes:
     """Return a file's content, at most ``most`` octets, if only root or the running user can use it.
 
     Raises:
-        UnsafePathError: with the ``chmod`` to type; a symbolic link is not followed.
         MissingInputError: there is no such file.
         DataError: it is longer.
     """

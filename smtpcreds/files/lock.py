@@ -28,9 +28,6 @@ def exclusive(path: str, patience: float = PATIENCE) -> Iterator[None]:
     Args:
         path: the lock file; made with mode 0600 and left in place.
         patience: seconds to wait for one holder; a queue that moves may take longer.
-
-    Raises:
-        LockHeldError: naming the process that held it.
     """
     run = disk()
     if run.is_preview:

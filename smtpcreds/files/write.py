@@ -63,12 +63,7 @@ _UNABLE = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
 
 
 def exchange(first: str, second: str) -> None:
-    """Swap the names of two files or directories of one file system; nobody sees a moment without either.
-
-    Raises:
-        UnavailableError: the system can't do it; nothing was changed.
-        SmtpcredsError: as :func:`smtpcreds.files.guard.explain` says of other failures.
-    """
+    """Swap the names of two files or directories of one file system; nobody sees a moment without either."""
     import ctypes
 
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
@@ -118,10 +113,6 @@ def write_all(artifacts: Sequence[Artifact | Link]) -> None:
     """Write the files and links in their order, each atomically; none is touched before all are on disk.
 
     The directories must exist. Put a key before its certificate.
-
-    Raises:
-        WriteError: the disk refused; nothing was changed unless the failure was a rename.
-        UnsafePathError: a link, a directory or a foreign file stands at one of the paths.
     """
     staged: list[_Staged] = []
     published = 0
@@ -146,7 +137,6 @@ def write_new(artifact: Artifact) -> None:
 
     Raises:
         ExistsError: something has the name.
-        WriteError: the disk refused; nothing was changed.
     """
     staged = _stage(artifact, flush=True)
     try:
@@ -163,9 +153,6 @@ def write_directory(path: str, artifacts: Sequence[Artifact]) -> None:
     Args:
         path: absolute.
         artifacts: their paths are names in it, at most one directory down.
-
-    Raises:
-        ExistsError: something with content is there already.
     """
     temporary = temporary_name(path)
     try:
@@ -184,9 +171,6 @@ def replace_directory(path: str, artifacts: Sequence[Artifact]) -> None:
     Args:
         path: absolute; must exist.
         artifacts: everything that it shall hold, as for :func:`write_directory`.
-
-    Raises:
-        UnavailableError: the file system can't exchange directories; nothing was changed.
     """
     temporary = temporary_name(path)
     try:
@@ -200,11 +184,7 @@ def replace_directory(path: str, artifacts: Sequence[Artifact]) -> None:
 
 
 def tree(path: str) -> list[Artifact]:
-    """Return the files of a private directory and those one directory down, named from it.
-
-    Raises:
-        UnsafePathError: a link, a deeper directory, or a file that others may use.
-    """
+    """Return the files of a private directory and those one directory down, named from it."""
     found: list[Artifact] = []
     for name in _names(path):
         inner = os.path.join(path, name)
@@ -244,9 +224,6 @@ def ensure_directory(path: str, mode: int = 0o700, *, tighten: bool = True) -> b
         path: absolute.
         mode: of the last directory.
         tighten: take excess permissions from a directory that exists.
-
-    Raises:
-        UnsafePathError: see :func:`smtpcreds.files.guard.check_directory`.
     """
     if os.path.lexists(path):
         check_directory(path)

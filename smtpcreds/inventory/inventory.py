@@ -342,15 +342,6 @@ def open_inventory(
         machine: which of the hosts that share a database this is.
         read_only: change nothing, not even the version; works on a read-only file system.
         timeout: seconds to wait for other processes.
-
-    Raises:
-        UnsafePathError: a link, a foreign owner or a loose mode of the file, its companions or its directory.
-        MissingInputError: reading only, and there is nothing to read.
-        StateVersionError: written by a newer version; unchanged.
-        ForeignFormatError: some other program's database; unchanged.
-        ConfigError: reading only, and the database would have to be migrated.
-        UnavailableError: no psycopg, or no server that answers.
-        DamagedFileError, LockHeldError, WriteError, DeniedError: as the names say.
     """
     name = os.fspath(place)
     run = disk()

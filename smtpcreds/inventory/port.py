@@ -31,9 +31,6 @@ class Inventory(Protocol):
         """Keep every other host that shares the inventory from working with it; readers go on.
 
         The lock goes with the connection. It is no lock between processes of one host: those have a file.
-
-        Raises:
-            LockHeldError: naming the process that held it.
         """
         ...
 
@@ -52,11 +49,7 @@ class Inventory(Protocol):
         crl_number: int = 0,
         state: AuthorityState = AuthorityState.CURRENT,
     ) -> AuthorityRow:
-        """Record a CA; ``crl_number`` is the last one that an imported CA has used.
-
-        Raises:
-            ExistsError: this certificate is an authority already.
-        """
+        """Record a CA; ``crl_number`` is the last one that an imported CA has used."""
         ...
 
     def authorities(self) -> list[AuthorityRow]:
@@ -64,39 +57,19 @@ class Inventory(Protocol):
         ...
 
     def retire_authority(self, authority: int) -> None:
-        """Mark an authority as one that signs no more certificates.
-
-        Raises:
-            MissingInputError: there is no such authority.
-        """
+        """Mark an authority as one that signs no more certificates."""
         ...
 
     def intend(self, intents: Iterable[Intent]) -> None:
-        """Record certificates as pending, all or none, before any of them is signed.
-
-        Raises:
-            ExistsError: a serial number is in use.
-            MissingInputError: the authority is unknown.
-            InexpressibleError: a name with a line end, or text that Unicode has no code for.
-        """
+        """Record certificates as pending, all or none, before any of them is signed."""
         ...
 
     def signed(self, authority: int, certificates: Iterable[Signed]) -> None:
-        """Record what was signed, all or none; the certificates stay pending.
-
-        Raises:
-            MissingInputError: a serial number is unknown.
-            DataError: a certificate is not pending, or has been signed already.
-        """
+        """Record what was signed, all or none; the certificates stay pending."""
         ...
 
     def issued(self, authority: int, serials: Iterable[str]) -> None:
-        """Record that signed certificates are in place, all or none.
-
-        Raises:
-            MissingInputError: a serial number is unknown.
-            DataError: a certificate is not pending, or has not been signed.
-        """
+        """Record that signed certificates are in place, all or none."""
         ...
 
     def place(self, authority: int, serial: str, directory: str) -> None:
@@ -109,17 +82,11 @@ class Inventory(Protocol):
 
         Raises:
             MissingInputError: the serial number is unknown.
-            DataError: the certificate is revoked, or was never signed.
         """
         ...
 
     def discard(self, authority: int, serial: str, why: str) -> None:
-        """Give a pending certificate up.
-
-        Raises:
-            MissingInputError: the serial number is unknown.
-            DataError: the certificate is not pending.
-        """
+        """Give a pending certificate up."""
         ...
 
     def pending(self) -> list[CertificateRow]:
@@ -137,12 +104,7 @@ class Inventory(Protocol):
         ...
 
     def revoke(self, authority: int, serial: str, at: datetime, reason: str) -> None:
-        """Revoke a certificate that exists: issued, or signed before it was given up.
-
-        Raises:
-            MissingInputError: the serial number is unknown.
-            DataError: the certificate is revoked already, or was never signed.
-        """
+        """Revoke a certificate that exists: issued, or signed before it was given up."""
         ...
 
     def find(self, which: str) -> list[CertificateRow]:
@@ -218,28 +180,15 @@ class Inventory(Protocol):
         ...
 
     def next_crl_number(self, authority: int) -> int:
-        """Take the authority's next CRL number; nobody gets it again, whether it is used or not.
-
-        Raises:
-            MissingInputError: there is no such authority.
-        """
+        """Take the authority's next CRL number; nobody gets it again, whether it is used or not."""
         ...
 
     def last_crl_number(self, authority: int) -> int:
-        """Return the CRL number that was taken last; a CRL of that number may not exist yet.
-
-        Raises:
-            MissingInputError: there is no such authority.
-        """
+        """Return the CRL number that was taken last; a CRL of that number may not exist yet."""
         ...
 
     def record_crl(self, crl: CrlRow) -> None:
-        """Record a CRL that was signed.
-
-        Raises:
-            ExistsError: its number is recorded already.
-            MissingInputError: the authority is unknown.
-        """
+        """Record a CRL that was signed."""
         ...
 
     def latest_crl(self, authority: int) -> CrlRow | None:

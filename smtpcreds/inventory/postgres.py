@@ -38,14 +38,7 @@ _REST = (
 
 @contextmanager
 def postgres_database(url: DatabaseUrl, *, read_only: bool, timeout: float) -> Iterator[Database]:
-    """Connect, and make or migrate the tables unless reading only.
-
-    Raises:
-        StateVersionError, MissingInputError, ConfigError: see :func:`.sqlite.verify_version`.
-        ForeignFormatError: a schema ``smtpcreds`` with tables of some other program.
-        DeniedError: this role lacks a right.
-        UnavailableError: see :func:`smtpcreds.postgres.connected`.
-    """
+    """Connect, and make or migrate the tables unless reading only."""
     with connected(url, read_only=read_only, patience=timeout) as connection:
         database = Database(connection, url.text, POSTGRES)
         database.write(_SCHEMA)

@@ -57,30 +57,18 @@ class Rotations(Protocol):
     """What may be asked of the table; each method is one durable transaction, or joins the one it is in."""
 
     def begin(self, rotation: Rotation) -> Rotation:
-        """Record the intention, and return it with its number.
-
-        Raises:
-            ExistsError: one of the same account, or to the same successor, has not ended.
-            InexpressibleError: text that a column can't hold.
-        """
+        """Record the intention, and return it with its number."""
         ...
 
     def advance(self, number: int, state: RotationState, at: datetime) -> None:
         """Move to the next state; ``at`` is kept where that is an end.
 
         BEGUN goes to OPEN or ABANDONED, OPEN to RETIRING or ABANDONING, and these go to their ends.
-
-        Raises:
-            DataError: the row is not where this move begins.
         """
         ...
 
     def postpone(self, number: int, retire_after: datetime) -> None:
-        """Say when the old account is due to go.
-
-        Raises:
-            DataError: the row is not OPEN.
-        """
+        """Say when the old account is due to go."""
         ...
 
     def unfinished(self) -> list[Rotation]:

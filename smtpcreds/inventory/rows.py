@@ -155,11 +155,7 @@ class Event:
 
 
 def serial_text(number: int) -> str:
-    """Return a serial number as OpenSSL prints it, in lower case: hex, an even number of digits.
-
-    Raises:
-        InexpressibleError: a negative number.
-    """
+    """Return a serial number as OpenSSL prints it, in lower case: hex, an even number of digits."""
     if number < 0:
         raise InexpressibleError(f"serial number {number}", "is negative; RFC 5280 allows positive ones")
     digits = f"{number:x}"
@@ -167,11 +163,7 @@ def serial_text(number: int) -> str:
 
 
 def seconds(at: datetime) -> int:
-    """Return whole seconds since 1970 UTC, rounded down.
-
-    Raises:
-        ValueError: a naive time.
-    """
+    """Return whole seconds since 1970 UTC, rounded down."""
     if at.tzinfo is None:
         raise ValueError("a time without its zone")
     return int(at.timestamp() // 1)

@@ -264,11 +264,7 @@ _INSTEAD: dict[str, tuple[str, ...]] = {
 
 
 def in_postgres(statements: Sequence[str]) -> Iterator[str]:
-    """Yield the statements of a migration.
-
-    Raises:
-        KeyError: a pragma or trigger that nobody has said in PostgreSQL's words yet.
-    """
+    """Yield the statements of a migration."""
     for statement in statements:
         own = _OF_SQLITE.match(statement)
         if own:

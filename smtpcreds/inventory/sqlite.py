@@ -41,12 +41,7 @@ COMPANIONS = ("-wal", "-shm", "-journal")
 
 
 def make_private(path: str) -> None:
-    """Create an empty file 0600 in a directory 0700 where there is none, then verify what is there.
-
-    Raises:
-        UnsafePathError: as :func:`verify_private`.
-        DeniedError, WriteError: the system refuses; nothing was changed.
-    """
+    """Create an empty file 0600 in a directory 0700 where there is none, then verify what is there."""
     directory = os.path.dirname(path)
     ensure_directory(directory, tighten=False)
     if not os.path.lexists(path):
@@ -58,13 +53,7 @@ def make_private(path: str) -> None:
 
 
 def verify_private(path: str) -> None:
-    """Check the owner, kind and mode of a database, its companions and its directory.
-
-    Raises:
-        UnsafePathError: a symbolic or hard link, someone else's file, or one that others can open.
-        MissingInputError: there is no database.
-        DeniedError: the system does not let this user look.
-    """
+    """Check the owner, kind and mode of a database, its companions and its directory."""
     if not os.path.lexists(path):
         with explained(path):
             os.listdir(_nearest(path))
@@ -126,12 +115,7 @@ _EXTENDED = {
 
 @contextmanager
 def translated(path: str) -> Iterator[None]:
-    """Turn what SQLite raises inside into errors about the file at this path.
-
-    Raises:
-        InexpressibleError: text that has no UTF-8 form, a number over 63 bits.
-        SmtpcredsError: by the tables above.
-    """
+    """Turn what SQLite raises inside into errors about the file at this path."""
     import sqlite3
 
     try:
@@ -288,11 +272,7 @@ class Database:
             return self._counted(sql, cursor.rowcount)
 
     def read(self, make: Callable[[Row], T], sql: str, values: Values = ()) -> Iterator[T]:
-        """Yield rows as ``make`` parses them; the statement runs while they are consumed.
-
-        Raises:
-            DamagedFileError: a row that ``make`` can't parse.
-        """
+        """Yield rows as ``make`` parses them; the statement runs while they are consumed."""
         with self._dialect.translated(self.path):
             cursor = self._connection.execute(self._dialect.native(sql), values)
             try:
@@ -320,13 +300,7 @@ class Database:
 
 
 def verify_version(path: str, version: int, *, newest: int, read_only: bool) -> None:
-    """Accept a version that can be worked with, or migrated and then worked with.
-
-    Raises:
-        StateVersionError: a newer version.
-        MissingInputError: reading only, and there is nothing yet.
-        ConfigError: reading only, and it would have to be migrated.
-    """
+    """Accept a version that can be worked with, or migrated and then worked with."""
     if version > newest:
         reason = f"is of version {version}; this smtpcreds reads up to version {newest}"
         raise StateVersionError(path, reason, "use the newer smtpcreds that wrote it")
@@ -431,13 +405,6 @@ def connect(path: str, *, read_only: bool, timeout: float) -> "sqlite3.Connectio
         path: absolute; :func:`verify_private` has passed.
         read_only: change nothing.
         timeout: seconds to wait for other processes' transactions.
-
-    Raises:
-        StateVersionError: the file is of a newer version; its bytes are unchanged.
-        ForeignFormatError: some other program's database; its bytes are unchanged.
-        ConfigError: reading only, and the file is of an older version.
-        MissingInputError: reading only, and nothing was ever recorded.
-        DamagedFileError, LockHeldError, WriteError: as the names say.
     """
     with translated(path):
         _accept(path, _peek(path, timeout), read_only=read_only)
@@ -469,11 +436,7 @@ def _has_log(path: str) -> bool:
 
 
 def _peek(path: str, timeout: float) -> int:
-    """Return the version, creating no file beside a database of ours that is at rest.
-
-    Raises:
-        ForeignFormatError: tables of another program.
-    """
+    """Return the version, creating no file beside a database of ours that is at rest."""
     # a run that was killed while it made the file leaves a journal, which only a writer can roll back
     shared = "mode=rw" if os.path.exists(path + "-journal") else "mode=ro"
     at_rest = shared == "mode=ro" and not _has_log(path)

@@ -65,12 +65,7 @@ class Rule:
 
 
 def parse_rule(text: str) -> Rule:
-    """Read ``TAG:SUBJECT VALUE``.
-
-    Raises:
-        UsageError: no such tag; the hint lists the known ones.
-        InexpressibleError: a subject or value that sendmail would not match or not understand.
-    """
+    """Read ``TAG:SUBJECT VALUE``."""
     key, _, value = text.strip().replace("\t", " ").partition(" ")
     name, colon, subject = key.partition(":")
     tag = next((known for known in TAGS if known.lower() == name.lower()), None)
@@ -82,11 +77,7 @@ def parse_rule(text: str) -> Rule:
 
 
 def checked(rule: Rule) -> Rule:
-    """Return a rule whose tag is known.
-
-    Raises:
-        InexpressibleError: as :func:`parse_rule`.
-    """
+    """Return a rule whose tag is known."""
     tag = TAGS[rule.tag]
     if tag.subject is TAGS["CertIssuer"].subject and len(rule.subject) > MAX_DN:
         reason = f"has {len(rule.subject)} characters as sendmail writes it, which cuts it at about {MAX_DN}"
@@ -107,9 +98,6 @@ def relaying(issuer: str, subjects: Iterable[str] | None = None) -> tuple[Rule, 
     Args:
         issuer: DN of the issuing CA, as ``Description.access_subject`` of its certificate has it.
         subjects: DNs of the hosts that may; None lets every host with a certificate of the CA.
-
-    Raises:
-        InexpressibleError: a DN that sendmail would cut.
     """
     if subjects is None:
         return (checked(Rule("CertIssuer", issuer, "RELAY")),)

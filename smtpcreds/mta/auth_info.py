@@ -51,10 +51,6 @@ def pieces(credential: Credential, mechanisms: Sequence[str] = ()) -> tuple[byte
     """Return what stands before the secret, the secret, and what stands behind it.
 
     Both ids are ``user@realm`` when the relay would look the bare name up in another realm.
-
-    Raises:
-        InexpressibleError: a value that sendmail would skip, cut or split, named without showing a secret.
-        UsageError: a mechanism that can't be one.
     """
     login = credential.login.encode()
     realm = credential.account.realm.encode()
@@ -129,9 +125,6 @@ def entry(host: str, credential: Credential, mechanisms: Sequence[str] = ()) -> 
         host: the server's name as sendmail connects to it.
         credential: both ids are ``user@realm`` when the relay would look the bare name up in another realm.
         mechanisms: that may be tried with this server; empty for all that are configured.
-
-    Raises:
-        InexpressibleError: what sendmail or makemap would cut, named without showing a secret.
     """
     login = credential.login
     names = [_tag("U", login, credential), _tag("I", login, credential)]

@@ -84,11 +84,7 @@ class Copies:
 
 
 def material(facts: Facts) -> Material:
-    """Return what is to be copied.
-
-    Raises:
-        UsageError: nothing was gathered.
-    """
+    """Return what is to be copied."""
     if facts.material is None:
         raise UsageError(facts.host, "has no certificates to copy")
     return facts.material

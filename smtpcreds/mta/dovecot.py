@@ -42,11 +42,7 @@ def check_secret(account: Account, secret: Secret) -> None:
 
 
 def scheme_of(variants: frozenset[str]) -> str:
-    """Return the chosen scheme.
-
-    Raises:
-        UsageError: two of them.
-    """
+    """Return the chosen scheme."""
     chosen = sorted(variants & SCHEMES.keys())
     if len(chosen) > 1:
         raise UsageError(" and ".join(chosen), "are two ways to store one password; choose one")
@@ -54,11 +50,7 @@ def scheme_of(variants: frozenset[str]) -> str:
 
 
 def pieces(accounts: Sequence[Account], verifiers: Mapping[str, Secret], realm: str) -> Content:
-    """Return the file; an account of the server's own realm is there by its bare name, too.
-
-    Raises:
-        InexpressibleError: a name that Dovecot would not look up.
-    """
+    """Return the file; an account of the server's own realm is there by its bare name, too."""
     content: list[bytes | Secret] = []
     for account in accounts:
         name = _checked(account)

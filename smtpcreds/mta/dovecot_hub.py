@@ -82,11 +82,7 @@ def _fragment(facts: Facts) -> bytes:
 
 
 def _mechanisms(facts: Facts) -> tuple[str, ...]:
-    """Return those wanted that the scheme can serve.
-
-    Raises:
-        UsageError: there is none.
-    """
+    """Return those wanted that the scheme can serve."""
     scheme = dovecot.scheme_of(facts.variants)
     known = dovecot.MECHANISMS[scheme]
     return usable(f"Dovecot with passwords stored as {scheme}", known, facts.mechanisms)

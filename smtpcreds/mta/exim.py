@@ -35,11 +35,7 @@ def driver_name(mechanism: str) -> str:
 
 
 def word(value: str) -> str:
-    """Return a value that stands in a line as it is.
-
-    Raises:
-        InexpressibleError: one with a character that Exim could take for something else.
-    """
+    """Return a value that stands in a line as it is."""
     if not _WORD.fullmatch(value):
         raise InexpressibleError(value, "holds a character that Exim would expand or cut")
     return value

@@ -109,11 +109,7 @@ def _transport(facts: Facts) -> Options:
 
 
 def _authenticators(facts: Facts) -> Mapping[str, Options]:
-    """Return one for each mechanism that is wanted and that Exim knows as a client.
-
-    Raises:
-        UsageError: there is none.
-    """
+    """Return one for each mechanism that is wanted and that Exim knows as a client."""
     line = f"${{lookup{{{exim.word(facts.hub)}}}lsearch{{{CREDENTIALS}}}{{$value}}fail}}"
     user, secret = f"${{extract{{1}}{{:}}{{{line}}}}}", f"${{sg{{{line}}}{{\\N^[^:]*:\\N}}{{}}}}"
     sent_user, sent_secret = (f"${{sg{{{value}}}{{\\N\\^\\N}}{{^^}}}}" for value in (user, secret))
@@ -129,11 +125,7 @@ def _authenticators(facts: Facts) -> Mapping[str, Options]:
 
 
 def _line(hub: str, credential: Credential) -> Content:
-    """Return the line of the credentials, as lsearch reads it.
-
-    Raises:
-        InexpressibleError: a secret that Exim would cut, or can't send.
-    """
+    """Return the line of the credentials, as lsearch reads it."""
     account = str(credential.account)
     if fault := _fault(credential.secret.reveal()):
         reason = f"the secret {fault}, which passwd.client can't express"

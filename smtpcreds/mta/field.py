@@ -34,33 +34,21 @@ class Field:
     whole: Mapping[bytes, str] = field(default_factory=dict)
 
     def login(self, credential: Credential) -> bytes:
-        """Return the authcid as the relay must be given it.
-
-        Raises:
-            InexpressibleError: it can't stand in this field.
-        """
+        """Return the authcid as the relay must be given it."""
         login = credential.login.encode()
         if fault := self._fault(login):
             raise self._refusal(credential, f"the user name {fault}", None)
         return login
 
     def secret(self, credential: Credential) -> Secret:
-        """Return the secret.
-
-        Raises:
-            InexpressibleError: it can't stand in this field; the message does not show it.
-        """
+        """Return the secret."""
         if fault := self._fault(credential.secret.reveal()):
             account = str(credential.account)
             raise self._refusal(credential, f"the secret {fault}", f"smtpcreds sasl passwd {quote(account)}")
         return credential.secret
 
     def text(self, what: str, value: str) -> bytes:
-        """Return another value.
-
-        Raises:
-            InexpressibleError: it can't stand in this field.
-        """
+        """Return another value."""
         octets = value.encode(errors="surrogateescape")
         if fault := self._fault(octets):
             raise InexpressibleError(value, f"{what} {fault}, which {self.form} can't express")

@@ -42,9 +42,6 @@ def render(title: str, fragment: str, settings: Settings) -> bytes:
         title: of the program.
         fragment: path of the file.
         settings: what it says.
-
-    Raises:
-        InexpressibleError: a value that Postfix would split or expand.
     """
     first, last = fence(fragment)
     body = (f"# {title}; written by smtpcreds, do not edit", first, *_lines(settings), last)
@@ -209,11 +206,7 @@ class Table:
 
 
 def kind_of(variants: frozenset[str]) -> str:
-    """Return the kind of table that was chosen.
-
-    Raises:
-        UsageError: two at once.
-    """
+    """Return the kind of table that was chosen."""
     chosen = sorted(variants & KINDS)
     if len(chosen) > 1:
         raise UsageError(" and ".join(chosen), "are two types of table", "choose one")
@@ -221,11 +214,7 @@ def kind_of(variants: frozenset[str]) -> str:
 
 
 def password(subject: str, login: str, secret: Secret) -> Content:
-    """Return the value ``login:secret`` of a password table; Postfix divides it at its first colon.
-
-    Raises:
-        InexpressibleError: a secret that Postfix would not read back, named by its account.
-    """
+    """Return the value ``login:secret`` of a password table; Postfix divides it at its first colon."""
     fault = _fault(secret.reveal())
     if fault:
         reason = f"the secret {fault}, which a table of Postfix can't express"
@@ -234,11 +223,7 @@ def password(subject: str, login: str, secret: Secret) -> Content:
 
 
 def parse_table(content: bytes, path: str) -> dict[str, bytes]:
-    """Read a source: key to value.
-
-    Raises:
-        DamagedFileError: a line that Postfix would not take as ``key value``, by its number.
-    """
+    """Read a source: key to value."""
     found: dict[str, bytes] = {}
     for number, line in enumerate(content.split(b"\n"), 1):
         if not line.strip(_BLANK) or line.startswith(b"#"):
@@ -251,11 +236,7 @@ def parse_table(content: bytes, path: str) -> dict[str, bytes]:
 
 
 def parse_password(content: bytes, path: str) -> Mapping[str, str | Secret]:
-    """Read a password table of one entry.
-
-    Raises:
-        DamagedFileError: lines that are none, or more than one.
-    """
+    """Read a password table of one entry."""
     entries = parse_table(content, path)
     if len(entries) != 1:
         raise DamagedFileError(

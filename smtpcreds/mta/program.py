@@ -307,11 +307,7 @@ class Program(Protocol):
     """Paths of its files that hold a client's credential; parsed, they have ``authcid`` and ``secret``."""
 
     def render(self, facts: Facts) -> tuple[Rendered, ...]:
-        """Return its files, those with secrets first.
-
-        Raises:
-            InexpressibleError: a fact that one of the formats can't hold, named without showing a secret.
-        """
+        """Return its files, those with secrets first."""
 
     def parse(self, path: str, content: bytes) -> Mapping[str, str | Secret]:
         """Read one of its files back: setting to value.

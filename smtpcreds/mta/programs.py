@@ -37,11 +37,7 @@ PROGRAMS = {program.NAME: program for program in _ALL}
 
 
 def program_named(name: str) -> Program:
-    """Return a program.
-
-    Raises:
-        UsageError: an unknown one; the hint lists the known.
-    """
+    """Return a program."""
     if name not in PROGRAMS:
         raise UsageError(name, "is no mail program in a role that is known", f"known: {', '.join(PROGRAMS)}")
     return PROGRAMS[name]

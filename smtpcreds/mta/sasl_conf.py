@@ -24,11 +24,7 @@ _NAME = re.compile(r"[A-Z0-9_-]{1,20}")
 
 
 def named(name: str) -> str:
-    """Return a name of any mechanism, known here or not, in upper case (RFC 4422 section 3.1).
-
-    Raises:
-        UsageError: it can't be one.
-    """
+    """Return a name of any mechanism, known here or not, in upper case (RFC 4422 section 3.1)."""
     if not _NAME.fullmatch(name.upper()):
         raise UsageError(name, "is no name of a mechanism; such are SCRAM-SHA-256, CRAM-MD5")
     return name.upper()
@@ -48,9 +44,6 @@ def offer(
         default: what is offered when nothing is chosen.
         plaintext: add PLAIN and LOGIN, which every program offers inside TLS only.
         external: add EXTERNAL, by which a verified client certificate logs in.
-
-    Raises:
-        UsageError: an unknown mechanism; the hint lists the known ones.
     """
     wanted = {name.upper() for name in chosen} or set(default)
     wanted |= set(PLAINTEXT) if plaintext else set()
@@ -61,11 +54,7 @@ def offer(
 
 
 def usable(program: str, known: Iterable[str], wanted: Iterable[str]) -> tuple[str, ...]:
-    """Return those of the wanted mechanisms that a program knows, in the order of ``wanted``.
-
-    Raises:
-        UsageError: none of them; the hint says what to offer.
-    """
+    """Return those of the wanted mechanisms that a program knows, in the order of ``wanted``."""
     names = tuple(known)
     found = tuple(name for name in wanted if name in names)
     if not found:
@@ -144,7 +133,6 @@ def render(backend: Backend, mechanisms: Sequence[str] = ()) -> bytes:
         mechanisms: to be offered; empty for the default of the backend.
 
     Raises:
-        InexpressibleError: a value that libsasl2 or its plugin would misread.
         UsageError: what is no name of a mechanism.
     """
     offered = mechanisms or (PLAINTEXT if isinstance(backend, Saslauthd) else MECHANISMS)

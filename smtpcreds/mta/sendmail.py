@@ -79,11 +79,7 @@ def tls_settings(facts: Facts) -> Settings:
 
 
 def render(title: str, settings: Settings) -> bytes:
-    """Return the fragment.
-
-    Raises:
-        InexpressibleError: a value that m4 or sendmail.cf would change.
-    """
+    """Return the fragment."""
     head = f"dnl {title}; written by smtpcreds, do not edit\n"
     return (head + "".join(_line(name, value) for name, value in settings.items())).encode("ascii")
 

@@ -90,12 +90,7 @@ DOVECOT_SCHEMES = tuple(_SCHEMES)
 
 
 def dovecot_secret(secret: Secret, scheme: str = "SHA512-CRYPT") -> str:
-    """Return the password field of a passwd-file, prefix included, freshly salted.
-
-    Raises:
-        UsageError: a scheme that is not made here.
-        UnavailableError: ARGON2ID, where OpenSSL does not know it.
-    """
+    """Return the password field of a passwd-file, prefix included, freshly salted."""
     return f"{{{scheme}}}{_scheme(scheme).make(secret)}"
 
 
@@ -109,11 +104,7 @@ def dovecot_verifier(stored: bytes) -> str | None:
 
 
 def is_dovecot_of(field: str, secret: Secret, scheme: str) -> bool:
-    """Tell whether a password field is of this scheme and was made from this secret.
-
-    Raises:
-        UsageError: a scheme that is not made here.
-    """
+    """Tell whether a password field is of this scheme and was made from this secret."""
     made, found = _scheme(scheme), _FIELD.fullmatch(field)
     if not found or found[1] != scheme:
         return False

@@ -31,9 +31,6 @@ def generate(bits: int = 160) -> Secret:
 
     The first and last characters are letters or digits, so that neither an option parser nor a
     sentence's end misreads it.
-
-    Raises:
-        PasswordRefusedError: fewer than 128 or more than 4096 bits.
     """
     _require(bits)
     inner = math.ceil((bits - 2 * math.log2(len(EDGES))) / math.log2(len(ALPHABET)))
@@ -49,9 +46,6 @@ def generate_words(count: int = 10, separator: str = "-") -> Secret:
     Args:
         count: at least 10, which is 129 bits.
         separator: one of ``-``, ``_``, ``.``, ``~``.
-
-    Raises:
-        PasswordRefusedError: fewer than 128 or more than 4096 bits, or another separator.
     """
     words = _words()
     _require(count * math.log2(len(words)))
@@ -105,10 +99,6 @@ def check_chosen(secret: Secret, subject: str = "password") -> None:
     """Refuse a secret that some consumer would truncate, change or reject.
 
     Messages say what kind of character offends, and never show the secret or its characters.
-
-    Raises:
-        PasswordRefusedError: empty, too long, not UTF-8, control characters, trailing space,
-            or not a fixed point of SASLprep.
     """
     if fault := chosen_fault(secret.reveal()):
         raise PasswordRefusedError(subject, fault, _HINT)

@@ -77,9 +77,6 @@ def derive_scram(
         mechanism: a key of ``SCRAM_MECHANISMS``.
         salt: raw octets, at least one; 16 random ones by default.
         iterations: 4096 to 65536; Dovecot and Cyrus clients repeat them at each login.
-
-    Raises:
-        UsageError: an unknown mechanism, iterations outside the limits, or an empty salt.
     """
     if mechanism not in SCRAM_MECHANISMS:
         raise UsageError(mechanism, f"is none of {', '.join(SCRAM_MECHANISMS)}")
@@ -101,11 +98,7 @@ def scram_secret(
 
 
 def is_scram_of(stored: bytes, secret: Secret) -> bool:
-    """Tell whether the stored ``authPassword`` was made from this secret.
-
-    Raises:
-        DamagedFileError, DataError: as :func:`parse_scram`.
-    """
+    """Tell whether the stored ``authPassword`` was made from this secret."""
     from hmac import compare_digest
 
     keys = parse_scram(stored)
@@ -177,11 +170,7 @@ _STRIDES = ((1, 0), (5, 1), (3, 5), (7, 0))
 
 
 def compress(state: State, block: bytes) -> State:
-    """Return the state after one block of exactly 64 octets.
-
-    Raises:
-        ValueError: another length.
-    """
+    """Return the state after one block of exactly 64 octets."""
     if len(block) != BLOCK:
         raise ValueError("an MD5 block has 64 octets")
     words = [int.from_bytes(block[at : at + 4], "little") for at in range(0, BLOCK, 4)]
@@ -239,11 +228,7 @@ def digest_md5_secret(account: Account, secret: Secret) -> bytes:
 
 
 def plain_secret(secret: Secret, salt: bytes | None = None) -> bytes:
-    """Return ``cmusaslsecretPLAIN``: 16 octets of salt, a NUL, MD5 of salt + ``sasldb`` + password.
-
-    Raises:
-        ValueError: a salt of another length.
-    """
+    """Return ``cmusaslsecretPLAIN``: 16 octets of salt, a NUL, MD5 of salt + ``sasldb`` + password."""
     salt = os.urandom(_SALT) if salt is None else salt
     if len(salt) != _SALT:
         raise ValueError("the salt has 16 octets")
@@ -251,29 +236,17 @@ def plain_secret(secret: Secret, salt: bytes | None = None) -> bytes:
 
 
 def is_cram_md5_of(stored: bytes, secret: Secret) -> bool:
-    """Tell whether the stored value was made from this secret.
-
-    Raises:
-        DamagedFileError: another length than 32 octets.
-    """
+    """Tell whether the stored value was made from this secret."""
     return _same("cmusaslsecretCRAM-MD5", stored, cram_md5_secret(secret))
 
 
 def is_digest_md5_of(stored: bytes, account: Account, secret: Secret) -> bool:
-    """Tell whether the stored value was made from this account and secret.
-
-    Raises:
-        DamagedFileError: another length than 16 octets.
-    """
+    """Tell whether the stored value was made from this account and secret."""
     return _same("cmusaslsecretDIGEST-MD5", stored, digest_md5_secret(account, secret))
 
 
 def is_plain_of(stored: bytes, secret: Secret) -> bool:
-    """Tell whether the stored value was made from this secret.
-
-    Raises:
-        DamagedFileError: another length than 33 octets.
-    """
+    """Tell whether the stored value was made from this secret."""
     salt = stored[:_SALT].ljust(_SALT, b"\0")
     return _same("cmusaslsecretPLAIN", stored, plain_secret(secret, salt))
 

@@ -214,11 +214,7 @@ def is_self_signed(certificate: x509.Certificate) -> bool:
 
 
 def order(certificates: Iterable[x509.Certificate]) -> Certificates:
-    """Return a bag of certificates as one chain, host or lowest CA first; repeated ones once.
-
-    Raises:
-        ChainError: empty, or not all of one chain.
-    """
+    """Return a bag of certificates as one chain, host or lowest CA first; repeated ones once."""
     left = list(dict.fromkeys(certificates))
     parents = {child: _parent(child, left) for child in left}
     lowest = [candidate for candidate in left if candidate not in parents.values()]

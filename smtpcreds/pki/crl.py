@@ -59,9 +59,6 @@ def to_be_signed(
         updates: this_update and next_update, aware.
         revoked: the entries; no revokedCertificates field is written when there are none.
         extensions: of the list, all non-critical.
-
-    Raises:
-        DataError: a serial number that is out of range or listed twice.
     """
     entries = b"".join(_entries(revoked))
     listed = encoding.tlv(encoding.SEQUENCE, entries) if entries else b""
@@ -128,10 +125,6 @@ def build_crl(
         now: aware; this_update is :data:`BACKDATE` before it.
         lifetime: from ``now`` to next_update.
         is_trial: the key is a throw-away one of :meth:`.values.Issuer.trial`.
-
-    Raises:
-        DataError: the key is not the issuer's, the issuer may not sign CRLs, a serial number is listed twice
-            or out of range, or number or lifetime are.
     """
     verify_may_sign(issuer, key, is_trial=is_trial)
     if not 0 <= number < SERIAL_LIMIT:
@@ -152,11 +145,7 @@ def may_sign_crls(issuer: x509.Certificate) -> bool:
 
 
 def verify_may_sign(issuer: x509.Certificate, key: PrivateKey, *, is_trial: bool = False) -> None:
-    """Check that a list signed with this key will be accepted as the issuer's; that of a trial never is.
-
-    Raises:
-        DataError: another key, or a keyUsage without cRLSign.
-    """
+    """Check that a list signed with this key will be accepted as the issuer's; that of a trial never is."""
     name = issuer.subject.rfc4514_string()
     if not is_trial and key.public_key() != issuer.public_key():
         raise DataError(name, "the private key does not belong to this CA certificate")
@@ -199,11 +188,7 @@ class Crl:
         return self.this_update <= now and (self.next_update is None or now <= self.next_update)
 
     def entries(self) -> Iterator[Revoked]:
-        """Yield all entries in the list's order.
-
-        Raises:
-            DamagedFileError: an entry can't be decoded.
-        """
+        """Yield all entries in the list's order."""
         return (_revoked(entry, self.issuer) for entry in self.parsed)
 
 
@@ -214,11 +199,6 @@ def read_crl(data: bytes, subject: str, issuer: x509.Certificate | None) -> Crl:
         data: the file's content.
         subject: the file's name, for messages.
         issuer: the CA whose signature must be on it; None reads without any check of origin.
-
-    Raises:
-        ForeignFormatError, DamagedFileError: not a CRL, or a broken one.
-        DataError: more than one list, a critical extension (delta and partitioned lists), or, with an issuer
-            given, another CA's name or signature.
     """
     encoded = encoding.single(data, ("X509 CRL", "CRL"), "a certificate revocation list", subject)
     try:

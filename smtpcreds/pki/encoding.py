@@ -44,11 +44,7 @@ class Value:
 
 
 def values(data: bytes) -> Iterator[Value]:
-    """Yield the values that lie side by side in the data.
-
-    Raises:
-        ValueError: a length that runs over the end, an indefinite length, or a tag number above 30.
-    """
+    """Yield the values that lie side by side in the data."""
     at = 0
     while at < len(data):
         start, end = _bounds(data, at)
@@ -210,12 +206,7 @@ def parse_certificates(data: bytes, subject: str) -> Parsed:
 
 
 def parse_certificate(data: bytes, subject: str) -> Certificate:
-    """Return the only certificate of a PEM or DER file.
-
-    Raises:
-        DamagedFileError: none, more than one, or a damaged one.
-        ForeignFormatError: as :func:`parse_certificates`.
-    """
+    """Return the only certificate of a PEM or DER file."""
     certificates = parse_certificates(data, subject).certificates
     if len(certificates) > 1:
         raise DamagedFileError(subject, f"holds {len(certificates)} certificates where one is expected")
@@ -285,11 +276,6 @@ def single(data: bytes, labels: tuple[str, ...], what: str, subject: str) -> byt
         labels: the PEM labels that name this kind of object.
         what: the kind, for messages ("a certificate request").
         subject: the file the data came from.
-
-    Raises:
-        ForeignFormatError: neither PEM nor DER, or PEM of other kinds only.
-        DataError: more than one such object.
-        DamagedFileError: the base64 text is broken.
     """
     if data[:1] == bytes((SEQUENCE,)):
         return data

@@ -64,10 +64,6 @@ def read_index(data: bytes, subject: str) -> tuple[Row, ...]:
     Args:
         data: content of index.txt.
         subject: the file's name, for messages.
-
-    Raises:
-        DamagedFileError: with the number of the line; also for a serial number that occurs twice, at which
-            OpenSSL itself refuses the whole file.
     """
     rows: dict[int, Row] = {}
     for number, line in _lines(data):
@@ -89,11 +85,7 @@ def revocations(rows: Iterable[Row]) -> Iterator[Revoked]:
 
 
 def read_counter(data: bytes, subject: str) -> int:
-    """Return the number in a ``serial`` or ``crlnumber`` file: the one that will be used next.
-
-    Raises:
-        DamagedFileError: not one hexadecimal number.
-    """
+    """Return the number in a ``serial`` or ``crlnumber`` file: the one that will be used next."""
     return _hexadecimal(data.decode("ascii", "replace").strip(), subject, "content")
 
 
@@ -293,9 +285,6 @@ def recognise(names: Collection[str], subject: str) -> Found | None:
     Args:
         names: paths of all files below the directory, relative to it, with ``/``.
         subject: the directory's name, for messages.
-
-    Raises:
-        AmbiguousError: several certificates could be the CA's.
     """
     present = frozenset(names)
     for layout in LAYOUTS:

@@ -35,11 +35,6 @@ def sign(
         issuer: the CA.
         serial: 1 to 159 bits, never used before by this CA; record it first.
         validity: from :func:`.values.validity`.
-
-    Raises:
-        NameRefusedError: a name that the CA's name constraints don't permit, or a CA name that mail programs
-            can't match.
-        LintError: the result would break a rule; nothing was signed with the CA key.
     """
     subject = _subject(request, profile)
     _check_permitted(request, profile, issuer, subject)
@@ -70,10 +65,6 @@ def make_root(
         permitted_domains: what it may certify, as lower-case A-labels; empty leaves it free. Java ignores the
             constraints of a root, so an intermediate repeats them.
         path_length: how many CA certificates may stand below: 1 for one intermediate, None for any number.
-
-    Raises:
-        NameRefusedError: a name or organisation that mail programs can't match.
-        LintError: the result would break a rule; nothing was signed.
     """
     request = Request(name, key.public_key(), organization=organization, permitted_domains=permitted_domains)
     subject = _subject(request, ROOT)

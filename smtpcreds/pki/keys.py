@@ -92,11 +92,7 @@ DEFAULT_KEY_TYPE = "p256"
 
 
 def parse_key_type(text: str) -> KeyType:
-    """Return the key type of that name.
-
-    Raises:
-        UsageError: the hint lists the known ones.
-    """
+    """Return the key type of that name."""
     try:
         return KEY_TYPES[text.lower()]
     except KeyError:
@@ -212,9 +208,6 @@ def encode_key(
         rounds: cost of one guess.
         salt: 16 octets, random unless given.
         iv: 16 octets, random unless given.
-
-    Raises:
-        PasswordRefusedError: the passphrase is empty, or longer than OpenSSL's tools read.
     """
     plain = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     if passphrase is None:
@@ -246,8 +239,6 @@ def decode_key(pem: bytes, passphrase: Secret | None, subject: str) -> PrivateKe
         subject: name of the file, for messages.
 
     Raises:
-        PassphraseNeededError: the key is encrypted and no passphrase was given.
-        WrongPassphraseError: the passphrase does not open it.
         DamagedFileError: a key that does not decode.
         ForeignFormatError: not a private key, or one in a form that mail programs don't read.
         DataError: RSA below 2048 bits, or a kind of key that mail programs refuse.
@@ -356,11 +347,7 @@ def digest_for(key: PrivateKey) -> SHA256 | SHA384 | SHA512 | None:
 
 
 def scheme_of(key: PrivateKey) -> Scheme:
-    """Return the scheme for signing with this key.
-
-    Raises:
-        DataError: a kind of key that is not used here.
-    """
+    """Return the scheme for signing with this key."""
     match key:
         case ec.EllipticCurvePrivateKey():
             digest = _ecdsa_hash(key.curve.key_size)

@@ -269,10 +269,6 @@ def findings(draft: Draft) -> Iterator[tuple[Rule, str]]:
 
 
 def verify_draft(draft: Draft) -> None:
-    """Refuse a draft that breaks a rule.
-
-    Raises:
-        LintError: the reason gives each fault and the section it breaks.
-    """
+    """Refuse a draft that breaks a rule."""
     if faults := [f"{fault} ({rule.source})" for rule, fault in findings(draft)]:
         raise LintError(draft.request.name, "; ".join(faults))

@@ -52,9 +52,6 @@ def parse_part(text: str, what: str) -> str:
     Args:
         text: what the user typed.
         what: ``CA name`` or ``organization``, for messages.
-
-    Raises:
-        NameRefusedError: empty, not ASCII, outer spaces, control characters, ``/`` or ``+``, over 64 octets.
     """
     fault = part_fault(text)
     if fault:
@@ -76,11 +73,7 @@ def part_fault(text: str) -> str | None:
 
 
 def ca_name(common_name: str, organization: str = "") -> Name:
-    """Return the DN of a CA, organisation first.
-
-    Raises:
-        NameRefusedError: as :func:`parse_part`, or too long as Sendmail writes it.
-    """
+    """Return the DN of a CA, organisation first."""
     parts = [NameAttribute(NameOID.COMMON_NAME, parse_part(common_name, "CA name"))]
     if organization:
         parts.insert(0, NameAttribute(NameOID.ORGANIZATION_NAME, parse_part(organization, "organization")))

@@ -65,11 +65,6 @@ def write_pkcs12(bundle: Bundle, passphrase: Secret, *, compatible: bool = False
         passphrase: printable ASCII, not empty.
         compatible: 3DES and SHA-1 with 100,000 rounds, for readers that know nothing newer (Windows Server
             2016, Java before 8u301, macOS before 15).
-
-    Raises:
-        DataError: the key does not belong to the certificate.
-        PasswordRefusedError: a passphrase that programs encode differently, or an empty one.
-        UnavailableError: this build of cryptography has no 3DES.
     """
     password = _accepted(passphrase)
     if bundle.key.public_key() != bundle.certificate.public_key():
@@ -98,11 +93,6 @@ def read_pkcs12(data: bytes, passphrase: Secret, subject: str) -> Bundle:
         data: the file's content.
         passphrase: what was given to whoever wrote it; may be empty.
         subject: the file's name, for messages.
-
-    Raises:
-        ForeignFormatError: not PKCS #12.
-        WrongPassphraseError: the passphrase does not open it (or, what can't be told apart, it was altered).
-        DamagedFileError: no key, no certificate, or a key and a certificate that do not belong together.
     """
     if not _looks_like_pfx(data):
         raise ForeignFormatError(subject, "is not a PKCS #12 file")

@@ -47,11 +47,7 @@ PROFILES = HOST_PROFILES | {profile.name: profile for profile in (INTERMEDIATE, 
 
 
 def parse_profile(text: str) -> Profile:
-    """Return the profile for hosts of that name.
-
-    Raises:
-        UsageError: the hint lists the known ones.
-    """
+    """Return the profile for hosts of that name."""
     try:
         return HOST_PROFILES[text.lower()]
     except KeyError:

@@ -44,9 +44,6 @@ def make_request(
 
     The common name is left out where the host name is longer than 64 octets; the subjectAltName is critical
     then, because the subject is empty (RFC 5280 section 4.2.1.6).
-
-    Raises:
-        NameRefusedError: from :func:`smtpcreds.names.parse_host`.
     """
     names = dict.fromkeys(parse_host(name, wildcard=True) for name in (host, *dns_names))
     common = [
@@ -67,12 +64,6 @@ def read_request(data: bytes, subject: str, *, wildcard: bool = False) -> Reques
         data: the file's content.
         subject: the file's name, for messages.
         wildcard: accept ``*`` as the whole left label of a DNS name.
-
-    Raises:
-        ForeignFormatError, DamagedFileError: not a request, or a broken one.
-        NameRefusedError: no host name or address at all, or one that breaks the rules.
-        DataError: a weak or unknown kind of key, a signature that does not prove possession of it, several
-            requests in one file, several common names.
     """
     labels = ("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")
     encoded = encoding.single(data, labels, "a certificate request", subject)

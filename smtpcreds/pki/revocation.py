@@ -42,11 +42,7 @@ class Revoked:
 
 
 def parse_reason(text: str) -> Reason:
-    """Return the reason of that name; upper and lower case are the same.
-
-    Raises:
-        UsageError: no such reason; the hint lists the known ones.
-    """
+    """Return the reason of that name; upper and lower case are the same."""
     reason = _BY_NAME.get(text.lower())
     if reason is None:
         shown = text if text.isprintable() else ascii(text)

@@ -72,10 +72,6 @@ def zone_line(record: Tlsa, host: str, port: int = 25, ttl: int | None = None) -
         host: the fully qualified name that the MX record points to.
         port: TCP port.
         ttl: seconds, or None for the zone's default.
-
-    Raises:
-        NameRefusedError: not a fully qualified host name.
-        UsageError: port or TTL out of range.
     """
     owner = owner_name(host, port)
     if ttl is not None and not 0 <= ttl <= _MAX_TTL:
@@ -84,11 +80,7 @@ def zone_line(record: Tlsa, host: str, port: int = 25, ttl: int | None = None) -
 
 
 def owner_name(host: str, port: int = 25) -> str:
-    """Return the name that the records of a port have, with its final dot (RFC 6698 section 3).
-
-    Raises:
-        NameRefusedError, UsageError: as :func:`zone_line`.
-    """
+    """Return the name that the records of a port have, with its final dot (RFC 6698 section 3)."""
     name = parse_host(host)
     if not is_qualified(name):
         raise NameRefusedError(name, "is not fully qualified; a TLSA record needs the whole name")
@@ -131,11 +123,7 @@ class Association:
 
 
 def parse_association(text: str) -> Association:
-    """Read ``U S M HEX``, as zone files have it.
-
-    Raises:
-        UsageError: another form, or a digest of the wrong length.
-    """
+    """Read ``U S M HEX``, as zone files have it."""
     found = _RECORD.fullmatch(" ".join(text.split()))
     if not found:
         raise UsageError(quoted(text), "is no TLSA record", "write it as in '3 1 1 HEX'")
@@ -150,11 +138,7 @@ def parse_association(text: str) -> Association:
 
 
 def match(records: Sequence[Association], presented: Sequence[Certificate]) -> str:
-    """Return in words which record fits what a server presents, its own certificate first.
-
-    Raises:
-        DataError: none does; SMTP clients then deliver nothing.
-    """
+    """Return in words which record fits what a server presents, its own certificate first."""
     usable = [record for record in records if record.usage in {DANE_TA, DANE_EE}]
     if not usable:
         raise DataError("TLSA", f"usage {records[0].usage} is not for SMTP (RFC 7672 section 3.1.3)")

@@ -69,9 +69,6 @@ class Issuer:
         key: its private key, or anything with the same interface that signs elsewhere.
         parents: the CA certificates above, nearest first; empty for a root.
         is_trial: the key is a throw-away one, so that nothing it signs verifies anywhere.
-
-    Raises:
-        DataError: the key is not that of the certificate, the certificate is not a CA's, or its key is weak.
     """
 
     certificate: Certificate
@@ -162,10 +159,6 @@ def validity(now: datetime, lifetime: timedelta, issuer: Issuer | None = None) -
         now: aware.
         lifetime: counted from now.
         issuer: None for a root.
-
-    Raises:
-        UsageError: the lifetime is not positive, or ends after the year 9999.
-        DataError: the issuer has expired or is not valid yet.
     """
     start = now.astimezone(UTC).replace(microsecond=0)
     end = start + _checked(lifetime, start)

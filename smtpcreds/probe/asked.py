@@ -63,10 +63,6 @@ def parse_target(site: Site, text: str, *, clear: bool = False) -> Target:
         site: completes a short host name with its domain.
         text: as typed.
         clear: never begin TLS.
-
-    Raises:
-        UsageError: another scheme, a password in the URL, or parts that mean nothing here.
-        NameRefusedError: no host name.
     """
     user, password = _user(text)
     if password:
@@ -190,22 +186,14 @@ class ProbeRequest:
 
 
 def parse_mechanism(text: str) -> str:
-    """Return the name of a mechanism that is implemented.
-
-    Raises:
-        UsageError: it is not; the hint lists those that are.
-    """
+    """Return the name of a mechanism that is implemented."""
     if text.upper() not in MECHANISMS:
         raise UsageError(quoted(text), "is no mechanism that can be tried", f"known: {', '.join(MECHANISMS)}")
     return text.upper()
 
 
 def parse_mailbox(text: str) -> str:
-    """Return an address that can stand in an envelope.
-
-    Raises:
-        UsageError: no ``local@domain`` in ASCII, or one with spaces or brackets.
-    """
+    """Return an address that can stand in an envelope."""
     local, at, domain = text.rpartition("@")
     if not (local and at and domain and text.isascii() and text.isprintable()) or set(text) & set(" <>,;"):
         raise UsageError(quoted(text), "is no address of the form name@domain")

@@ -25,11 +25,7 @@ def intended(asked: ProbeRequest) -> list[Change]:
 
 
 def verify_allowed(asked: ProbeRequest) -> None:
-    """Refuse to send a password to whoever listens.
-
-    Raises:
-        UsageError: somebody is to log in without TLS, and nobody has said that it may be insecure.
-    """
+    """Refuse to send a password to whoever listens."""
     if asked.identity and asked.target.security is Security.CLEAR and not asked.insecure:
         raise UsageError("--no-tls", "no password is sent without TLS", "--insecure-send-password sends it")
 

@@ -347,11 +347,7 @@ def _attempt(line: Target, mechanism: str) -> str:
 
 
 def attempt(line: Target, mechanism: str, identity: Identity) -> str:
-    """Log in on a new connection and return what the server says.
-
-    Raises:
-        SmtpcredsError: it says no, or is not who it should be.
-    """
+    """Log in on a new connection and return what the server says."""
     if mechanism == EXTERNAL:
         identity = NOBODY
     with line.trusted() as call:
@@ -363,11 +359,7 @@ def attempt(line: Target, mechanism: str, identity: Identity) -> str:
 
 
 def of_account(site: Site, text: str, secret: Callable[[], Secret] | None) -> Identity:
-    """Return an account with its secret: the one given, that of the database, or what this host logs in with.
-
-    Raises:
-        SmtpcredsError: there is no such account, or its secret can't be read back.
-    """
+    """Return an account with its secret: the one given, that of the database, or what this host logs in with."""
     accounts = AccountDatabase(site)
     account = accounts.parse(text)
     credential = (
@@ -380,23 +372,14 @@ def of_account(site: Site, text: str, secret: Callable[[], Secret] | None) -> Id
 
 
 def of_file(path: str) -> Identity:
-    """Return what a default-auth-info says; its mechanism list limits what is tried, as in Sendmail.
-
-    Raises:
-        UnsafePathError, MissingInputError, DamagedFileError: about the file.
-    """
+    """Return what a default-auth-info says; its mechanism list limits what is tried, as in Sendmail."""
     found = auth_info.parse(read_private(path), path)
     authzid = "" if found.authzid == found.authcid else found.authzid
     return Identity(Login(found.authcid, found.secret, authzid), found.realm, found.mechanisms or None)
 
 
 def of_pair(certificate: str, key: str) -> ClientFiles:
-    """Return a pair to present, once it is known to be one.
-
-    Raises:
-        DataError: an encrypted key, or not that of the certificate.
-        SmtpcredsError: a file that can't be read.
-    """
+    """Return a pair to present, once it is known to be one."""
     encoded = read_private(key)
     if is_encrypted(encoded):
         hint = f"openssl pkey -in {key} -out PLAIN, in a directory of mode 0700"
@@ -408,11 +391,7 @@ def of_pair(certificate: str, key: str) -> ClientFiles:
 
 
 def of_host(site: Site, host: str) -> ClientFiles:
-    """Return the pair of a host, as it is installed here.
-
-    Raises:
-        MissingInputError: none is.
-    """
+    """Return the pair of a host, as it is installed here."""
     pair = pair_of(site, site.qualify(host))
     if not os.path.lexists(pair.certificate):
         reason = f"has no certificate in {site.certificates}"

@@ -51,12 +51,7 @@ class Trust:
 
 
 def gather(site: Site, name: str | Address, bundle: str | None, crl: str | None) -> Trust:
-    """Read the CA certificates and CRLs: the files given, else those beside this host's certificates.
-
-    Raises:
-        MissingInputError: there is no bundle.
-        SmtpcredsError: a file that can't be read.
-    """
+    """Read the CA certificates and CRLs: the files given, else those beside this host's certificates."""
     found = [crl] if crl else _crls(site.certificates)
     lists = tuple((path, read_crl(read_public(path), path, None)) for path in found)
     return Trust(_authorities(site, bundle), lists, name, site.clock())

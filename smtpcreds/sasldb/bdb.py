@@ -103,12 +103,7 @@ class Meta(NamedTuple):
 
 
 def read_meta(data: bytes, subject: str) -> Meta:
-    """Parse page 0.
-
-    Raises:
-        ForeignFormatError: not a hash file that this version can read; the reason says which kind it is.
-        DamagedFileError: truncated, or numbers that contradict the file's size.
-    """
+    """Parse page 0."""
     if len(data) < META_SIZE:
         raise DamagedFileError(subject, f"is cut off after {len(data)} bytes of the first page", SALVAGE)
     order = _byte_order(data, subject)
@@ -332,11 +327,7 @@ _HEADER = Struct("<5I2H2B")
 def encode(
     records: Mapping[bytes, bytes], *, pagesize: int = PAGE_SIZE, subject: str = "Berkeley DB file"
 ) -> bytes:
-    """Return the file that holds exactly these records; the same records give the same bytes.
-
-    Raises:
-        InexpressibleError: a key over a quarter of the page size; libdb has no consistent order for those.
-    """
+    """Return the file that holds exactly these records; the same records give the same bytes."""
     limit = pagesize // 4
     if longest := next((key for key in records if len(key) > limit), None):
         raise InexpressibleError(subject, f"can't hold a key of {len(longest)} bytes; at most {limit} fit")
@@ -555,11 +546,7 @@ class CleanFile(Mapping[bytes, bytes]):
         return self._all().values()
 
     def starting(self, prefix: bytes) -> list[bytes]:
-        """Return the keys that begin so; the other ones are not read.
-
-        Raises:
-            DamagedFileError: one of them is not where its hash says.
-        """
+        """Return the keys that begin so; the other ones are not read."""
         found, item = [], bytes((KEYDATA,)) + prefix
         at = self._data.find(item)
         while at >= 0:

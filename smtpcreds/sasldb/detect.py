@@ -67,10 +67,6 @@ def identify(head: bytes, subject: str) -> Format:
     Args:
         head: its first HEAD_SIZE bytes, or all if it is shorter.
         subject: what error messages call it.
-
-    Raises:
-        DamagedFileError: empty or shorter than any database.
-        ForeignFormatError: something else; the reason says what, where that can be told.
     """
     if not head:
         raise DamagedFileError(

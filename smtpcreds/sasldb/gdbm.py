@@ -240,9 +240,6 @@ def encode(
         signed_char: whether C's ``char`` is signed on the machine that will read it (x86 yes, ARM and POWER
             no); None is this machine. It decides where keys with other than ASCII characters are found.
         subject: what error messages call it.
-
-    Raises:
-        InexpressibleError: more keys of one hash than a bucket holds.
     """
     signed = host_signs_char() if signed_char is None else signed_char
     order = order or HOST_ORDER

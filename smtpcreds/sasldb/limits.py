@@ -29,11 +29,7 @@ def rule_of(kind: str) -> Rule:
 
 
 def refuse_misfits(kind: str, records: Iterable[tuple[bytes, bytes]]) -> None:
-    """Accept keys and values that a kind of database can hold.
-
-    Raises:
-        InexpressibleError: about the first that it can't.
-    """
+    """Accept keys and values that a kind of database can hold."""
     misfit_of = rule_of(kind)
     for key, value in records:
         if misfit := misfit_of(key, value):

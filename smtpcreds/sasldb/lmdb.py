@@ -71,9 +71,6 @@ class LmdbStore:
 
         Every page is written anew and the old ones are overwritten with zeros, so that no old secret stays.
         If a reader keeps an old state open for longer than the time limit, the next run does that.
-
-        Raises:
-            UnavailableError: the package ``lmdb`` is not installed.
         """
         library = _library(self.path)
         target = resolve(self.path)

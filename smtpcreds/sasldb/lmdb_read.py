@@ -40,12 +40,7 @@ def generation(head: bytes, subject: str) -> int:
 
 
 def read_meta(data: bytes, subject: str) -> Meta:
-    """Return the newest committed state.
-
-    Raises:
-        ForeignFormatError: not LMDB, or another version of its format.
-        DamagedFileError: cut off, or numbers that can't be.
-    """
+    """Return the newest committed state."""
     order = next((o for o in "<>" if data[16:20] == pack(o + "I", MAGIC)), None)
     if order is None:
         raise ForeignFormatError(subject, "is not an LMDB file")

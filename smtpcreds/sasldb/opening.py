@@ -36,9 +36,6 @@ def kind_of(path: str, new: Format | None) -> str:
     Args:
         path: of the database, or a URL.
         new: format of a new one; None is what this host's Cyrus SASL reads, else Berkeley DB.
-
-    Raises:
-        DamagedFileError, ForeignFormatError, UnsafePathError, DeniedError: as :func:`format_at`.
     """
     if is_url(path):
         return SQL
@@ -50,8 +47,6 @@ def format_at(path: str) -> Format | None:
 
     Raises:
         DamagedFileError, ForeignFormatError: it is none that can be read.
-        UnsafePathError, DeniedError, MissingInputError: it can't be opened; or its directory can't.
-        UsageError: a URL, which has no file format.
     """
     if is_url(path):
         _open_url(path, TIMEOUT)
@@ -87,7 +82,6 @@ def open_store(
     Raises:
         ForeignFormatError: the file exists and has another format than ``new``, or none that can be read.
         DamagedFileError, UnsafePathError, DeniedError, MissingInputError: as :func:`format_at`.
-        UsageError: a URL that can't be used, or one with a password inside.
     """
     return observed(*_store(path, new, origin, timeout), origin.mode)
 
@@ -124,11 +118,7 @@ def codec_of(kind: Format) -> Codec:
 
 
 def refuse_url(url: str) -> None:
-    """Raise for a database that Cyrus SASL would read and that no accounts should be kept in.
-
-    Raises:
-        ForeignFormatError, UsageError: with the reason.
-    """
+    """Raise for a database that Cyrus SASL would read and that no accounts should be kept in."""
     scheme = scheme_of(url)
     if scheme in REFUSED:
         kind, reason = REFUSED[scheme]
@@ -158,10 +148,6 @@ def create(path: str, kind: Format, records: Mapping[bytes, bytes], like: str | 
 
     Raises:
         ExistsError: something has the name already.
-        InexpressibleError: a key that the format can't hold.
-        UnavailableError: LMDB, and the package ``lmdb`` is not installed.
-        LockHeldError: another run writes this file.
-        DeniedError, WriteError, MissingInputError: the system refused.
     """
     target = resolve(path)
     mode = like.mode if isinstance(like, NewFile) else stat.S_IMODE(os.stat(resolve(like)).st_mode)

@@ -32,12 +32,7 @@ class Searchable(Protocol):
 
 
 def pack(account: Account, prop: str) -> bytes:
-    """Return the record key.
-
-    Raises:
-        NameRefusedError: a part holds a NUL: sasldblistusers2 2.1.28 never ends on such a key.
-        InexpressibleError: the key is over MAX_KEY bytes.
-    """
+    """Return the record key."""
     key = f"{account.authcid}\0{account.realm}\0{prop}".encode(errors="surrogateescape")
     if key.count(b"\0") != 2:
         raise NameRefusedError(ascii(str(account))[1:-1], "a name in a record key can't hold a NUL")
@@ -55,12 +50,7 @@ def unpack(key: bytes) -> tuple[Account, str] | None:
 
 
 def record(account: Account, prop: str, value: bytes) -> tuple[bytes, bytes]:
-    """Return a record that every reader takes as it stands.
-
-    Raises:
-        NameRefusedError, InexpressibleError: as :func:`pack`, or the value is over MAX_VALUE bytes.
-        PasswordRefusedError: a userPassword that is empty or holds a NUL, where Cyrus would cut it.
-    """
+    """Return a record that every reader takes as it stands."""
     key = pack(account, prop)
     if len(value) > MAX_VALUE:
         raise InexpressibleError(
@@ -122,9 +112,6 @@ def replacement(
 
     A stale property (``cmusaslsecretOTP``, ``authPassword``) would keep the old password alive. An empty
     ``values`` deletes the account.
-
-    Raises:
-        NameRefusedError, InexpressibleError, PasswordRefusedError: as :func:`record`.
     """
     edits: dict[bytes, bytes | None] = {pack(account, prop): None for prop in properties(records, account)}
     edits.update(record(account, prop, value) for prop, value in values.items())

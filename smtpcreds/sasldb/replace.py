@@ -52,12 +52,7 @@ PRIVATE = NewFile()
 
 
 def resolve(path: str) -> str:
-    """Follow symbolic links to the file that is meant, so that the link itself is never replaced.
-
-    Raises:
-        UnsafePathError: the link leads nowhere or in a circle.
-        MissingInputError, DeniedError: the directory does not exist or can't be entered.
-    """
+    """Follow symbolic links to the file that is meant, so that the link itself is never replaced."""
     if os.path.islink(path) and not os.path.exists(path):
         raise UnsafePathError(path, "is a symbolic link that leads nowhere", "remove it or make its target")
     target = os.path.realpath(path)
@@ -76,12 +71,7 @@ def signature_of(status: os.stat_result) -> Signature:
 
 
 def open_regular(path: str) -> int | None:
-    """Open a file for reading; None if there is none.
-
-    Raises:
-        UnsafePathError: it is a directory, FIFO, socket or device.
-        DeniedError, WriteError: the system refused.
-    """
+    """Open a file for reading; None if there is none."""
     with explained(path):
         try:
             descriptor = os.open(
@@ -141,9 +131,6 @@ class Replacement:
             content: the whole new file.
             old: descriptor of the file to take owner, mode and attributes from; None for a new one.
             origin: mode and owner of a new file.
-
-        Raises:
-            DeniedError, WriteError: the system refused; the old file is as it was.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with explained(self._path, _UNCHANGED):

@@ -17,11 +17,7 @@ _FREE = 0
 
 
 def leftovers(data: bytes, subject: str) -> int:
-    """Return how many pieces of text lie in unused space and nowhere else in the file.
-
-    Raises:
-        DamagedFileError, ForeignFormatError: as :func:`smtpcreds.sasldb.bdb.decode`.
-    """
+    """Return how many pieces of text lie in unused space and nowhere else in the file."""
     meta = read_meta(data, subject)
     used, unused = [], []
     for at in range(meta.pagesize, len(data), meta.pagesize):

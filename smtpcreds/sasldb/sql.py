@@ -82,9 +82,7 @@ class PostgresStore:
 
         Raises:
             MissingInputError: no account was ever added.
-            DeniedError: this role may not read, or not all rows.
             ForeignFormatError: the table is of some other program.
-            UnavailableError: see :func:`~smtpcreds.postgres.connected`.
         """
         with self._connected() as connection:
             if not self._exists(connection):
@@ -100,13 +98,7 @@ class PostgresStore:
             return None if row is None else (row[0], row[1])
 
     def apply(self, change: Change) -> Edits:
-        """Read, compute edits and write them in one transaction; make the table if there is none.
-
-        Raises:
-            LockHeldError: another writer held the table for too long.
-            InexpressibleError: a record that the plugin would misread.
-            WriteError, UnavailableError, DeniedError: the server refused or went away; nothing was changed.
-        """
+        """Read, compute edits and write them in one transaction; make the table if there is none."""
         with self._connected() as connection, connection.transaction():
             connection.execute(_LOCK)
             there = self._exists(connection)

@@ -57,11 +57,6 @@ class Store(Protocol):
 
         Returns:
             The edits that made a difference; where none did, the file was not touched.
-
-        Raises:
-            LockHeldError: another process kept the file busy.
-            WriteError, DeniedError: the system refused; nothing was changed.
-            InexpressibleError: a record that the format can't hold.
         """
 
     def signature(self) -> object | None:

@@ -170,9 +170,6 @@ class Replies:
         """Return the next whole reply, or None where more octets are needed.
 
         A line may end in LF alone, as every client takes it.
-
-        Raises:
-            ReplyError: a line that is too long, too many of them, no code, or two codes in one reply.
         """
         while (end := self._buffer.find(b"\n", 0, MAX_LINE)) >= 0:
             line = bytes(self._buffer[:end]).removesuffix(b"\r")
@@ -313,11 +310,7 @@ class Endpoint:
 
 
 def resolve(host: str, port: int) -> list[Endpoint]:
-    """Return the addresses of a name, in the order in which the system would try them.
-
-    Raises:
-        UnreachableError: the name has none.
-    """
+    """Return the addresses of a name, in the order in which the system would try them."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -343,11 +336,7 @@ class Connection:
 
     @classmethod
     def open(cls, endpoint: Endpoint, patience: Patience) -> Self:
-        """Connect.
-
-        Raises:
-            UnreachableError: refused, no route, or no answer in time.
-        """
+        """Connect."""
         handle = socket.socket(endpoint.family, socket.SOCK_STREAM)
         try:
             handle.settimeout(max(0.001, patience.until() - monotonic()))
@@ -368,11 +357,7 @@ class Connection:
         self.close()
 
     def reply(self) -> Reply:
-        """Wait for one reply.
-
-        Raises:
-            ReplyError, ClosedError, SilentError, TlsError: there is none.
-        """
+        """Wait for one reply."""
         until = self._patience.until()
         while (reply := self._replies.take()) is None:
             if octets := self._receive(until):
@@ -415,9 +400,6 @@ class Connection:
         Args:
             context: from :func:`unverified` or :func:`verified`.
             name: for SNI, and for the check if the context makes one.
-
-        Raises:
-            TlsError: no handshake, or not with this server.
         """
         self.discard()
         with self._explained(until := self._patience.until()):

@@ -165,11 +165,7 @@ def digest_md5(login: Login, channel: Channel, *, cnonce: bytes = b"", service: 
 
 
 def parse(octets: bytes) -> Challenge:
-    """Read the challenge (section 2.1.1).
-
-    Raises:
-        SaslError: it is damaged, repeats itself, or offers no plain authentication.
-    """
+    """Read the challenge (section 2.1.1)."""
     found = _directives(octets)
     names = [name for name, _ in found]
     values = dict(found)
@@ -285,11 +281,7 @@ def scram(name: str, login: Login, channel: Channel, *, plus: bool = False, nonc
 
 
 def parse_first(message: bytes, own: str) -> ServerFirst:
-    """Read the server's first message (section 7); ``own`` is the client's nonce.
-
-    Raises:
-        SaslError: it is damaged, answers somebody else, or asks for too little or too much work.
-    """
+    """Read the server's first message (section 7); ``own`` is the client's nonce."""
     found = _FIRST.fullmatch(message)
     try:
         salt = b64decode(found[2], validate=True) if found else b""

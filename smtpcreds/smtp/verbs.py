@@ -25,12 +25,7 @@ def ehlo(connection: Connection, name: str) -> Capabilities:
 
 
 def start_tls(connection: Connection) -> Reply:
-    """Ask for TLS, which then has to begin with :meth:`.connection.Connection.secure`.
-
-    Raises:
-        RefusedError: the server has none.
-        ReplyError: plain text came behind its yes, which an attacker wants to be taken for words inside TLS.
-    """
+    """Ask for TLS, which then has to begin with :meth:`.connection.Connection.secure`."""
     reply = connection.command(b"STARTTLS", 220)
     if early := connection.discard():
         raise ReplyError(connection.peer, f"plain text came behind the answer to STARTTLS ({early} octets)")
@@ -47,10 +42,6 @@ def authenticate(
         mechanism: its name for the server.
         exchange: what the client says; see :mod:`.sasl`.
         secrets: what must not be repeated in a message.
-
-    Raises:
-        RefusedError: the server says no.
-        SaslError: its challenge makes no sense, or it says yes before it has proved itself.
     """
     connection.hidden += secrets
     message = next(exchange)
@@ -105,11 +96,7 @@ def _next(connection: Connection, exchange: Exchange, reply: Reply, message: Mes
 
 
 def admitted(connection: Connection, sender: str, recipient: str) -> Reply:
-    """Return the reply to a recipient of an envelope that is then dropped.
-
-    Raises:
-        RefusedError: sender or recipient is refused.
-    """
+    """Return the reply to a recipient of an envelope that is then dropped."""
     try:
         return _envelope(connection, sender, recipient)
     finally:

@@ -355,12 +355,7 @@ LOOK = 1000
 
 
 def gather(site: Site) -> Status:
-    """Look at the site.
-
-    Raises:
-        DamagedFileError, UnsafePathError: a file of the authority or the account database can't be trusted.
-        ConfigError: the inventory needs another version of the program.
-    """
+    """Look at the site."""
     with ExitStack() as stack:
         inventory = stack.enter_context(reading(site)) if has_inventory(site) else None
         return _status(site, inventory)

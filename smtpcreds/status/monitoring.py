@@ -223,12 +223,6 @@ def write_page(path: str, lines: list[str], end: str, *, force: bool = False) ->
         lines: its content; the first one is always the same, and tells our files from others.
         end: how its name must end; collectors read no other files.
         force: replace a file that is not ours.
-
-    Raises:
-        UsageError: another name.
-        MissingInputError: there is no such directory.
-        ExistsError: something else is there.
-        UnsafePathError: a link or someone else's file.
     """
     if not path.endswith(end):
         raise UsageError(path, f"does not end in {end}, so the collector would not read it")
