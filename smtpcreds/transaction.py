@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # imported where they are used: an account needs no cryptogra
     from .accounts.database import AccountDatabase
     from .ca.authority import CA
     from .ca.layout import CaFiles
-    from .inventory.port import Inventory
+    from .inventory.inventory import Inventory
     from .inventory.rows import AuthorityRow
     from .inventory.rows import CertificateRow as Row
     from .pki.values import Certificate, Issuer

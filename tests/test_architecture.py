@@ -49,7 +49,7 @@ WRITERS = {
     *("inventory/sqlite.py", "sasldb/replace.py", "sasldb/lmdb.py", "sasldb/opening.py"),
     "audit/permissions.py",
 }
-"""Which may change the disk beside ``files``, so that a preview knows of it; audit notes its repairs itself."""
+"""Which may change the disk beside ``files``, so that a preview knows; audit notes its repairs itself."""
 WRITING = {
     *("chmod", "chown", "fchmod", "fchown", "lchown", "utime", "truncate", "ftruncate", "link", "symlink"),
     *("mkdir", "makedirs", "mkfifo", "mknod", "remove", "unlink", "rmdir", "removedirs", "rename", "renames"),

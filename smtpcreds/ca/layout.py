@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 from ..config import MAX_DAYS, Site
 from ..errors import ExistsError, MissingInputError, SmtpcredsError, UsageError
 from ..files import check_target, disk, exists, is_directory
-from ..inventory.inventory import TableInventory, open_inventory
-from ..inventory.port import Inventory
+from ..inventory.inventory import Inventory, open_inventory
 from ..inventory.rows import AuthorityState
 from ..postgres import is_url
 
@@ -159,7 +158,7 @@ def reading(site: Site) -> Iterator[Inventory]:
         MissingInputError: there is none yet.
     """
     held = disk().held.get(f"transaction {site.inventory}")
-    if isinstance(held, TableInventory):
+    if isinstance(held, Inventory):
         yield held
         return
     if not is_url(site.inventory) and not exists(site.inventory):
