@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smtpcreds.errors import ForeignFormatError, InexpressibleError
-from smtpcreds.sasldb import bdb
+from smtpcreds.sasldb import bdb, bdb_read
 from smtpcreds.sasldb.bdb import decode, encode
 
 from . import peers
@@ -62,7 +62,7 @@ def test_unsorted_pages_of_older_versions_are_read(
     data = bytearray(encode(records))
     struct.pack_into("<I", data, 16, version)
     for at in range(4096, len(data), 4096):
-        data[at + bdb.TYPE_AT] = bdb.UNSORTED_PAGE
+        data[at + bdb_read.TYPE_AT] = bdb_read.UNSORTED_PAGE
     path.write_bytes(data)
     require_libdb_reads(path, records)
     assert decode(bytes(data)) == records
