@@ -20,7 +20,7 @@ from .bdb_read import (
     SORTED_PAGE,
     VERSION,
     Meta,
-    decode,
+    decode as decode,
     hashed,
     order,
     read_meta,

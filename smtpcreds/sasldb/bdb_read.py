@@ -267,7 +267,7 @@ class _Reader:
             raise self._damaged(pgno, "has keys out of order, which libdb does not find")
 
     def _take(self, page: bytes, edges: tuple[int, ...], pgno: int, held: dict[bytes, bytes]) -> list[bytes]:
-        """Note the records of a page; return its keys, or none where one is off-page, which has no one order."""
+        """Note the records of a page; return its keys, or none where one is off-page and has no one order."""
         keys, plain = [], KEYDATA
         for end, at, low in zip(edges[::2], edges[1::2], edges[2::2], strict=False):
             if page[at] == plain == page[low]:
