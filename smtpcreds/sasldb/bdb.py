@@ -20,10 +20,12 @@ from .bdb_read import (
     SORTED_PAGE,
     VERSION,
     Meta,
-    decode as decode,
     hashed,
     order,
     read_meta,
+)
+from .bdb_read import (
+    decode as decode,
 )
 
 # Write a Berkeley DB hash file of version 9 from nothing, so that no byte of older content can be in it.

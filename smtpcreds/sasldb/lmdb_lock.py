@@ -1,8 +1,8 @@
 """The lock file of an LMDB database: a slot for each reader, which a killed one leaves taken.
 
-Source: OpenLDAP ``mdb.c`` 0.9 (``MDB_txninfo``, ``MDB_reader``, ``mdb_env_setup_locks``), 64-bit Linux. A login
-of a program that has no slot yet fails when none is free. Locks of liblmdb's kind end when their process closes
-the file anywhere; so nothing here may run while liblmdb has it open in the same process.
+Source: OpenLDAP ``mdb.c`` 0.9 (``MDB_txninfo``, ``MDB_reader``), 64-bit Linux. When no slot is free, a login
+of a program that has none yet fails. Locks of liblmdb's kind end when their process closes the file anywhere:
+nothing here may run while liblmdb has it open in the same process.
 """
 
 import fcntl
