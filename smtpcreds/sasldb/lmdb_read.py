@@ -5,6 +5,7 @@ bytes read from the file are sound if :func:`generation` is the same before and 
 """
 
 from collections.abc import Callable, Iterator
+from itertools import compress, count
 from operator import gt, lt
 from struct import pack, unpack_from
 from typing import NamedTuple
@@ -142,8 +143,6 @@ class _Reader:
     def __init__(self, data: bytes, subject: str) -> None:
         self._data, self._subject = data, subject
         self._meta = meta = read_meta(data, subject)
-        if len(data) < (meta.last_pgno + 1) * meta.pagesize:
-            raise DamagedFileError(subject, f"is cut off after {len(data)} bytes", SALVAGE)
         self.used = bytearray(len(data) // meta.pagesize)
         self.used[:2] = b"\1\1"
 
@@ -166,9 +165,12 @@ class _Reader:
         return key[::-1] if self._meta.order == "<" else key
 
     def _visit(self, pgno: int, count: int = 1) -> int:
-        """Mark pages as used and return where they start."""
+        """Mark pages as used and return where they start; a file need not reach to its last free ones."""
         if not 1 < pgno <= pgno + count - 1 <= self._meta.last_pgno:
             raise self._damaged(pgno, "does not exist")
+        if pgno + count > len(self.used):
+            reason = f"is cut off after {len(self._data)} bytes, before page {pgno + count - 1}"
+            raise DamagedFileError(self._subject, reason, SALVAGE)
         if any(self.used[pgno : pgno + count]):
             raise self._damaged(pgno, "is reached twice")
         self.used[pgno : pgno + count] = b"\1" * count
@@ -246,28 +248,28 @@ class _Reader:
             raise self._damaged(pgno, "has a value out of bounds")
         (first,) = unpack_from(self._meta.order + "Q", self._data, start)
         needed = (PAGE_HEADER - 1 + size) // self._meta.pagesize + 1
-        if not 1 < first <= self._meta.last_pgno:
-            raise self._damaged(first, "does not exist")
-        at = first * self._meta.pagesize
-        number, _, kind, count = unpack_from(self._meta.order + "QHHI", self._data, at)
-        if number != first or kind != _OVERFLOW or count < needed:
+        at = self._visit(first)
+        number, _, kind, pages = unpack_from(self._meta.order + "QHHI", self._data, at)
+        if number != first or kind != _OVERFLOW or pages < needed:
             raise self._damaged(first, f"is not the value that page {pgno} points to")
-        return self._visit(first, count) + PAGE_HEADER
+        if pages > 1:
+            self._visit(first + 1, pages - 1)
+        return at + PAGE_HEADER
 
     def _check_free(self, lists: list[bytes]) -> None:
         """Refuse lists of free pages that name pages in use: the next write would overwrite records."""
-        listed = bytearray(len(self.used))
+        listed = set(compress(count(), self.used))
         for ids in lists:
-            count = unpack_from(self._meta.order + "Q", ids)[0] if len(ids) >= 8 else -1
-            if not 8 <= 8 * (count + 1) <= len(ids):
+            length = unpack_from(self._meta.order + "Q", ids)[0] if len(ids) >= 8 else -1
+            if not 8 <= 8 * (length + 1) <= len(ids):
                 raise self._damaged(self._meta.free_root, "has a list of free pages that is cut off")
-            pages = unpack_from(f"{self._meta.order}{count}Q", ids, 8)
+            pages = unpack_from(f"{self._meta.order}{length}Q", ids, 8)
             if not all(map(gt, pages, pages[1:])):
                 raise self._damaged(self._meta.free_root, "has a list of free pages out of order")
             for pgno in pages:
-                if not 1 < pgno <= self._meta.last_pgno or self.used[pgno] or listed[pgno]:
+                if not 1 < pgno <= self._meta.last_pgno or pgno in listed:
                     raise self._damaged(self._meta.free_root, f"lists page {pgno} as free, which it is not")
-                listed[pgno] = 1
+                listed.add(pgno)
 
 
 def empty(map_size: int, pagesize: int = 4096) -> bytes:
