@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from ..config import Site
 from ..errors import MissingInputError, NameRefusedError, SmtpcredsError
@@ -16,6 +15,7 @@ from ..pki.describe import Description, describe, fingerprint
 from ..pki.encoding import parse_certificate, parse_certificates
 from ..pki.keys import is_encrypted
 from ..pki.names import title
+from ..pki.revocation import CurrentCrl
 from ..pki.values import Certificate
 from .authority import CA
 from .directory import bundled
@@ -203,16 +203,6 @@ def _installed(found: Found) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class CrlSummary:
-    """The CRL that lies with an authority."""
-
-    number: int | None
-    this_update: datetime
-    next_update: datetime | None
-    revoked: int
-
-
-@dataclass(frozen=True, slots=True)
 class Generation:
     """One authority.
 
@@ -231,7 +221,7 @@ class Generation:
     key: str
     encrypted: bool | None
     root_key: str | None
-    crl: CrlSummary | None
+    crl: CurrentCrl | None
     counts: Mapping[str, int]
 
 
@@ -288,8 +278,8 @@ def _counts(site: Site, inventory: Inventory | None, certificate: Certificate) -
     return inventory.tally(row.id, site.clock()) if inventory and row else {}
 
 
-def _crl(path: str) -> CrlSummary | None:
+def _crl(path: str) -> CurrentCrl | None:
     if not exists(path):
         return None
     crl = read_crl(read_private(path), path, None)
-    return CrlSummary(crl.number, crl.this_update, crl.next_update, crl.count)
+    return CurrentCrl(crl.number, crl.this_update, crl.next_update, crl.count)

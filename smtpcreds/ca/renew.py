@@ -10,6 +10,7 @@ from ..errors import DataError, MissingInputError, SmtpcredsError, UsageError
 from ..files import exists
 from ..inventory.port import Inventory
 from ..inventory.rows import AuthorityState, CertificateRow, State
+from ..pki.dates import is_due
 from ..pki.encoding import parse_certificate
 from ..pki.issue import new_serial
 from ..pki.keys import KEY_TYPES, KeyType, PrivateKey, generate, key_label, parse_key_type
@@ -20,7 +21,7 @@ from ..pki.values import Certificate as Parsed
 from ..transaction import Transaction
 from .crl import crl_is_due
 from .issue import CertificateRequest, Draft, Issued, Outcome, Refused, carry_out, verify_permitted
-from .layout import Pair, is_due, lifetime_of
+from .layout import Pair, lifetime_of
 from .pair import PreviousPair, key_that_waits, key_to_keep, read_previous_pair, verify_ours
 from .publish import Published, copy, refresh_superseded_crls, stale_copies, superseded_crls_are_due
 from .reload import Hook, is_owed, owe, tell

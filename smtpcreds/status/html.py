@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from html import escape
 
-from .gather import Authority, Certificate, Change, Due, Kind, Status
+from ..model import Finding
+from ..pki.dates import due_at
+from .gather import Authority, Certificate, Change, Kind, Status
 from .text import left, printable, without_authority
 
 # The expiry timeline as SVG 1.1: a row for each thing that ends, time from left to right, now as a line.
@@ -73,7 +75,7 @@ def _bars(status: Status, limit: int) -> Iterator[Bar]:
         yield Bar(ca.name, "authority", ca.not_before, ca.not_after - status.lifetime, ca.not_after, tone)
         if ca.crl and (end := ca.crl.next_update):
             late = status.is_due(Kind.CRL, ca.name)
-            due = ca.crl.this_update + (end - ca.crl.this_update) * 2 / 3
+            due = due_at(ca.crl.this_update, end)
             yield Bar("its CRL", "CRL", ca.crl.this_update, due, end, _tone(status, end, late=late))
     for row in status.certificates[:limit]:
         tone = _tone(status, row.not_after, late=status.at >= row.due_at())
@@ -256,9 +258,9 @@ def _section(title: str, content: Iterable[str]) -> Iterator[str]:
         yield "</section>"
 
 
-def _due(items: Iterable[Due]) -> list[str]:
+def _due(items: Iterable[Finding]) -> list[str]:
     rows = [
-        f"<li><strong>{_safe(item.subject)}</strong>: {_safe(item.reason)}<br>"
+        f"<li><strong>{_safe(item.subject)}</strong>: {_safe(item.message)}<br>"
         f"<code>{_safe(item.cure)}</code></li>"
         for item in items
     ]
