@@ -21,7 +21,7 @@ from ..pki.values import Certificate
 from .finding import Code
 from .host import CERTIFICATE_END, Host
 from .permissions import relink, unlink
-from .world import CertificateUse
+from .uses import CertificateUse
 
 _LABELS = {"X509 CRL", "CRL"}
 

@@ -32,8 +32,8 @@ from ..pki.names import title
 from ..pki.profiles import HOST_PROFILES, Purpose
 from ..pki.values import Certificate
 from ..postgres import is_url
-from . import world
-from .world import CertificateUse
+from . import uses
+from .uses import CertificateUse
 
 T = TypeVar("T")
 NOTHING: tuple[str, ...] = ()
@@ -221,13 +221,13 @@ class Host:
 
     def _uses(self) -> Iterator[CertificateUse]:
         if self.sendmail:
-            yield from world.of_sendmail(self.sendmail, SENDMAIL_CF)
+            yield from uses.of_sendmail(self.sendmail, SENDMAIL_CF)
         if self.postfix:
-            yield from world.of_postfix(self.postfix, MAIN_CF)
+            yield from uses.of_postfix(self.postfix, MAIN_CF)
         if self.exim:
-            yield from world.of_exim(self.exim[1], self.exim[0], self.exim_user)
+            yield from uses.of_exim(self.exim[1], self.exim[0], self.exim_user)
         if self.dovecot:
-            yield from world.of_dovecot(self.dovecot, DOVECOT_CONF)
+            yield from uses.of_dovecot(self.dovecot, DOVECOT_CONF)
 
     @cached_property
     def owners(self) -> frozenset[int]:

@@ -11,6 +11,7 @@ from ..inventory.rows import AuthorityState, State
 from ..inventory.rows import CertificateRow as Row
 from ..pki.chains import ChainError, verify_chain
 from ..pki.crl import read_crl
+from ..pki.dates import has_ended
 from ..pki.describe import Description, describe, fingerprint
 from ..pki.encoding import parse_certificate, parse_certificates
 from ..pki.keys import is_encrypted
@@ -181,7 +182,7 @@ def _view(
         fault = error.reason
     found = describe(certificate)
     state = str(row.state) if row else "unknown"
-    over = now > found.not_after and state in {State.ISSUED, "unknown"}
+    over = has_ended(found.not_after, now) and state in {State.ISSUED, "unknown"}
     return View(
         found, (found.not_after - now).days, chain, fault, "expired" if over else state, row, installed
     )

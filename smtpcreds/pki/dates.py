@@ -18,7 +18,7 @@ class Period(NamedTuple):
 
     def fault(self, now: datetime) -> str | None:
         """Return why it is not valid now, or None; both ends belong to it (RFC 5280 section 4.1.2.5)."""
-        if self.end is not None and now > self.end:
+        if self.end is not None and has_ended(self.end, now):
             return f"expired on {self.end:%Y-%m-%d %H:%M} UTC"
         if now < self.begin:
             return f"is not valid before {self.begin:%Y-%m-%d %H:%M} UTC"
@@ -37,6 +37,11 @@ class Period(NamedTuple):
     def rest(self, now: datetime) -> str:
         """Return in words until when it is valid and how long that is."""
         return f"valid to {self.end:%Y-%m-%d}, {(self.end - now).days} days" if self.end else "valid for ever"
+
+
+def has_ended(end: datetime, now: datetime) -> bool:
+    """Tell whether a time is over, the last second of which is ``end``."""
+    return now > end
 
 
 def due_at(begin: datetime, end: datetime) -> datetime:

@@ -11,7 +11,7 @@ from cryptography import x509
 
 from ..errors import DataError
 from ..names import covers
-from .dates import Period
+from .dates import Period, has_ended
 from .describe import purposes_of
 from .keys import PrivateKey, matches, weakness
 from .names import Address, names_of
@@ -62,7 +62,7 @@ def date_fault(certificate: x509.Certificate, now: datetime) -> str | None:
 
 def has_expired(certificate: x509.Certificate, now: datetime) -> bool:
     """Tell whether its time is over; nobody depends on it any more."""
-    return now > certificate.not_valid_after_utc
+    return has_ended(certificate.not_valid_after_utc, now)
 
 
 def name_fault(certificate: x509.Certificate, hosts: Sequence[str | Address]) -> str | None:

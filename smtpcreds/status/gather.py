@@ -21,7 +21,7 @@ from ..inventory.rotations import Rotation, RotationState
 from ..inventory.rows import AuthorityState
 from ..inventory.rows import CertificateRow as Row
 from ..model import Finding, Severity
-from ..pki.dates import crl_fault, due_at, is_due
+from ..pki.dates import crl_fault, due_at, has_ended, is_due
 from ..pki.revocation import CurrentCrl
 from ..postgres import is_url
 
@@ -173,6 +173,10 @@ class Status:
         """Return whole days until then; negative when it is over."""
         return (end - self.at).days
 
+    def has_ended(self, end: datetime) -> bool:
+        """Tell whether something has expired."""
+        return has_ended(end, self.at)
+
     def is_due(self, kind: Kind, subject: str) -> bool:
         """Tell whether work of this kind is due on this subject."""
         return any((item.code, item.subject) == (kind, subject) for item in self.due)
@@ -284,7 +288,7 @@ def interrupted(now: datetime, pending: Iterable[Row]) -> tuple[Finding, ...]:
 def _crls(now: datetime, authorities: Iterable[Authority]) -> Iterator[Finding]:
     for authority in authorities:
         crl = authority.crl
-        if crl is None or authority.not_after <= now:
+        if crl is None or has_ended(authority.not_after, now):
             continue
         fault = crl_fault(crl.period, now)
         if said := fault or crl.period.remark(now):
@@ -295,7 +299,7 @@ def _due_certificates(now: datetime, rows: list[Certificate]) -> Iterator[Findin
     late = [row for row in rows if is_due(row.not_before, row.not_after, now)]
     for cure in Cure:
         if same := [row for row in late if row.cure is cure]:
-            ended = sum(row.not_after <= now for row in same)
+            ended = sum(has_ended(row.not_after, now) for row in same)
             reason = "past two thirds of life" + (f", {ended} of them expired" if ended else "")
             text = cure.replace("HOST", same[0].host) if len(same) == 1 else cure.value
             hosts = _some([row.host for row in same])
@@ -309,7 +313,7 @@ def _due_authorities(
         if not authority.signs:
             continue
         end = f"{authority.not_after:%Y-%m-%d}"
-        if authority.not_after <= now:
+        if has_ended(authority.not_after, now):
             yield _due(Kind.AUTHORITY, authority.name, f"expired on {end}", _ROLLOVER, is_late=True)
         elif authority.not_after - now < lifetime:
             reason = f"ends on {end}, and cuts the {lifetime.days} days of a new certificate short"
@@ -447,7 +451,7 @@ def _cure(site: Site, row: Row, foreign: set[int], end: datetime | None) -> Cure
 
 def _is_missed(site: Site, row: Row) -> bool:
     """Tell whether anybody depends on it: not on one that expired and is gone."""
-    if row.not_after > site.clock() or not row.is_on(site.machine):
+    if not has_ended(row.not_after, site.clock()) or not row.is_on(site.machine):
         return True
     pair = Pair(site.root.locate(row.directory))
     return os.path.lexists(pair.key) or os.path.lexists(pair.certificate)

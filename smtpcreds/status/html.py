@@ -83,7 +83,7 @@ def _bars(status: Status, limit: int) -> Iterator[Bar]:
 
 
 def _tone(status: Status, end: datetime, *, late: bool) -> str:
-    return "bad" if end <= status.at else "due" if late else "good"
+    return "bad" if status.has_ended(end) else "due" if late else "good"
 
 
 def _axis(status: Status, bars: Sequence[Bar]) -> Axis:
@@ -150,7 +150,7 @@ def _box(kind: str, begin: float, end: float, y: float) -> str:
 
 def _end(status: Status, end: datetime) -> str:
     days = status.days_left(end)
-    return "expired" if end <= status.at else f"{days} day{'s' * (days != 1)}"
+    return "expired" if status.has_ended(end) else f"{days} day{'s' * (days != 1)}"
 
 
 # How the page looks, by day and by night.
@@ -244,7 +244,7 @@ def _head(status: Status) -> Iterator[str]:
 def _verdict(status: Status) -> tuple[str, str]:
     ended = [row.not_after for row in status.certificates] + [ca.not_after for ca in status.authorities]
     ended += [ca.crl.next_update for ca in status.authorities if ca.crl and ca.crl.next_update]
-    over, due = sum(end <= status.at for end in ended), sum(item.count for item in status.due)
+    over, due = sum(status.has_ended(end) for end in ended), sum(item.count for item in status.due)
     return (
         ("bad", f"{over} expired") if over else ("due", f"{due} due") if due else ("good", "nothing is due")
     )
@@ -338,7 +338,7 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
 
 
 def _until(status: Status, end: datetime, *, late: bool) -> str:
-    tone = "bad" if end <= status.at else "due" if late else "good"
+    tone = "bad" if status.has_ended(end) else "due" if late else "good"
     return f'{end:%Y-%m-%d} <span class="toned {tone}">{left(status, end)}</span>'
 
 

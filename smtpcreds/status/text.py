@@ -77,7 +77,7 @@ def _head(status: Status, paint: Paint) -> Iterator[str]:
 
 
 def _authority(status: Status, authority: Authority, paint: Paint) -> Iterator[str]:
-    ended = authority.not_after <= status.at
+    ended = status.has_ended(authority.not_after)
     tone = Tone.BAD if ended else Tone.DUE if status.is_due(Kind.AUTHORITY, authority.name) else Tone.GOOD
     life = paint(left(status, authority.not_after), tone)
     counts = ", ".join(f"{number} {printable(name)}" for name, number in sorted(authority.counts.items()))
@@ -98,7 +98,7 @@ def _crl(status: Status, authority: Authority, paint: Paint) -> str:
     said = f"{number}, signed {signed}, {crl.revoked} revoked"
     if crl.next_update is None:
         return said
-    ended = crl.next_update <= status.at
+    ended = status.has_ended(crl.next_update)
     tone = Tone.BAD if ended else Tone.DUE if status.is_due(Kind.CRL, authority.name) else Tone.GOOD
     return f"{said}; valid to {crl.next_update:%Y-%m-%d}, {paint(left(status, crl.next_update), tone)}"
 
