@@ -9,7 +9,7 @@ from ..deploy.check import WRONG, missing_includes, stale
 from ..deploy.facts import RenderOptions, gather
 from ..deploy.files import FileStatus, Status, digests, file_statuses_of
 from ..errors import SmtpcredsError, UsageError
-from ..inventory.port import Inventory
+from ..inventory.inventory import Inventory
 from ..model import Finding
 from ..mta.main_cf import MainCf
 from ..mta.program import Facts, Program

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from ..errors import DataError, ExistsError, MissingInputError, SmtpcredsError
 from ..files import exists, read_private, remove, write_all
-from ..inventory.port import Inventory
+from ..inventory.inventory import Inventory
 from ..inventory.rows import CertificateRow as Row
 from ..inventory.rows import State
 from ..model import Artifact

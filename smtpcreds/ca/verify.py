@@ -17,7 +17,7 @@ from ..files import (
     read_private,
     temporaries,
 )
-from ..inventory.port import Inventory
+from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityState, CrlRow, State
 from ..inventory.rows import CertificateRow as Row
 from ..model import Finding, Link, as_finding

@@ -24,6 +24,7 @@ class Disk:
         changes: what was done, in order.
         is_preview: nothing is done; see :class:`.preview.PreviewDisk`.
         closing: ends what the run keeps open.
+        held: what the run keeps of databases, by kind and path or URL.
     """
 
     is_preview = False
@@ -31,6 +32,7 @@ class Disk:
     def __init__(self) -> None:
         self.changes: list[Change] = []
         self.closing = ExitStack()
+        self.held: dict[str, object] = {}
 
     def note(self, action: str, target: str, mode: int | None = None, note: str = "") -> None:
         """Add to the list what was done to a path, an account, a command."""

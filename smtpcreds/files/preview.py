@@ -44,8 +44,6 @@ class PreviewDisk(Disk):
     def __init__(self) -> None:
         super().__init__()
         self._nodes: dict[str, _Node] = {}
-        self.held: dict[str, object] = {}
-        """What a preview keeps of databases for the run, by their path or URL."""
 
     def exists(self, path: str) -> bool:
         found = self._find(path)

@@ -179,7 +179,7 @@ class Dialect:
         native: a statement of :mod:`.schema` as this database reads it.
         translated: the context in which its errors become ours; takes the subject.
         damaged: the error for content that contradicts itself, from subject and message.
-        alone: the lock of :meth:`.port.Inventory.alone`; takes connection and subject.
+        alone: the lock of :meth:`.inventory.Inventory.alone`; takes connection and subject.
         verify: read everything, and raise for the first contradiction.
     """
 

@@ -360,7 +360,7 @@ def attempt(line: Target, mechanism: str, identity: Identity) -> str:
 
 
 def of_account(site: Site, text: str, secret: Callable[[], Secret] | None) -> Identity:
-    """Return an account with its secret: that given, that of the database, or what this host logs in with."""
+    """Return an account with its secret: the one given, of the database, or what this host logs in with."""
     accounts = AccountDatabase(site)
     account = accounts.parse(text)
     credential = (

@@ -16,7 +16,7 @@ from ..ca.lookup import Generation, overview
 from ..config import Site
 from ..dane import Stage, rollovers
 from ..deploy.delivery import handovers
-from ..inventory.port import Inventory
+from ..inventory.inventory import Inventory
 from ..inventory.rotations import Rotation, RotationState
 from ..inventory.rows import AuthorityState
 from ..inventory.rows import CertificateRow as Row
@@ -35,7 +35,7 @@ class Authority:
     Attributes:
         fingerprint: SHA-256 of its certificate, lower-case hex.
         signs: it is the one that signs certificates; otherwise it was replaced and is not retired yet.
-        counts: its certificates by where they stand, see :meth:`smtpcreds.inventory.port.Inventory.tally`.
+        counts: its certificates by where they stand, see ``Inventory.tally``.
     """
 
     name: str
