@@ -230,7 +230,7 @@ def list_(session: Session, database: str | None) -> None:
 
     accounts = AccountDatabase(session.site(), database)
     if database and not (is_url(accounts.database) or os.path.lexists(accounts.database)):
-        raise MissingInputError(accounts.database, "does not exist", "smtpcreds sasl list, of the usual one")
+        raise MissingInputError(accounts.database, "does not exist", "leave --database out for the usual one")
     found = accounts.listing()
     session.show(
         lambda: {"accounts": _rows(found)},
