@@ -178,7 +178,7 @@ def refresh_crl(work: Transaction, wish: CrlWish, *, hook: Hook | None = None) -
     certificate = work.ca.chain[0]
     if not may_sign_crls(certificate):
         reason = "may not sign CRLs (keyUsage lacks cRLSign)"
-        raise DataError(title(certificate), reason, "smtpcreds ca rollover makes one that may")
+        raise DataError(title(certificate), reason, "to make one that may: smtpcreds ca rollover")
     lifetime = None if wish.days is None else lifetime_of(wish.days)
     issuer = work.issuer()
     owe(work, hook)

@@ -17,6 +17,7 @@ from . import encoding, fields
 from .dates import Period, crl_fault
 from .keys import PrivateKey, scheme_of
 from .names import title
+from .pair_rules import key_fault
 from .revocation import Reason, Revoked
 
 # The DER of a certificate list (RFC 5280 section 5.1), written directly.
@@ -149,8 +150,8 @@ def may_sign_crls(issuer: x509.Certificate) -> bool:
 def verify_may_sign(issuer: x509.Certificate, key: PrivateKey, *, is_trial: bool = False) -> None:
     """Check that a list signed with this key will be accepted as the issuer's; that of a trial never is."""
     name = issuer.subject.rfc4514_string()
-    if not is_trial and key.public_key() != issuer.public_key():
-        raise DataError(name, "the private key does not belong to this CA certificate")
+    if not is_trial and (fault := key_fault(issuer, key, "this CA certificate")):
+        raise DataError(name, f"the private key {fault}")
     usage = _extension(issuer.extensions, x509.KeyUsage)
     if usage is not None and not usage.crl_sign:
         raise DataError(name, "this certificate may not sign CRLs (keyUsage lacks cRLSign)")

@@ -13,14 +13,14 @@ from ..errors import DataError
 from ..names import covers
 from .dates import Period, has_ended
 from .describe import purposes_of
-from .keys import PrivateKey, matches, weakness
+from .keys import HasPublicKey, PrivateKey, matches, weakness
 from .names import Address, names_of
 from .profiles import Purpose
 
 _NOT_OF = "is not the key of {}"
 
 
-def key_fault(certificate: x509.Certificate, key: PrivateKey, of: str) -> str | None:
+def key_fault(certificate: x509.Certificate, key: HasPublicKey, of: str) -> str | None:
     """The key belongs to the certificate, which ``of`` names: ``is not the key of ...``."""
     return None if matches(certificate, key) else _NOT_OF.format(of)
 
