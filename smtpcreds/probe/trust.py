@@ -11,7 +11,7 @@ from ..ca.crl import crl_paths
 from ..ca.layout import BUNDLE
 from ..config import Site
 from ..errors import MissingInputError
-from ..files import read_public
+from ..files import exists, read_public
 from ..pki.chains import Certificates, ChainError, verify_chain, way_up
 from ..pki.crl import Crl, not_revoked, read_crl, verify_unlisted
 from ..pki.encoding import encode_der, parse_certificates
@@ -61,7 +61,7 @@ def gather(site: Site, name: str | Address, bundle: str | None, crl: str | None)
 
 def _authorities(site: Site, bundle: str | None) -> tuple[Certificate, ...]:
     path = bundle or f"{site.certificates}/{BUNDLE}"
-    if not bundle and not os.path.lexists(path):
+    if not bundle and not exists(path):
         if has_authority(site):
             return certificates(site)
         hint = "copy it from the hub, or name another: --ca FILE"
