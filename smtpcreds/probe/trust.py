@@ -1,6 +1,5 @@
 """What a server's certificate is checked against: our CA certificates and CRLs."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
