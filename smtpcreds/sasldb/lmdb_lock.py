@@ -42,7 +42,7 @@ def name_of(target: str) -> str:
 
 
 def readers(target: str) -> Readers | None:
-    """Return who has a slot; None where there is no lock file that liblmdb has used."""
+    """Return who has a slot; None where no process has the database open, which empties the table."""
     descriptor = open_regular(name_of(target))
     if descriptor is None:
         return None
@@ -112,11 +112,12 @@ def _make_room(descriptor: int, target: str) -> None:
 
 def _readers(descriptor: int) -> Readers | None:
     content, _ = read_whole(descriptor)
-    if len(content) < _HEAD or unpack_from("=I", content)[0] != _MAGIC:
+    is_table = len(content) >= _HEAD and unpack_from("=I", content)[0] == _MAGIC
+    if not is_table or not _is_locked(descriptor, 0):
         return None
     places = range(_HEAD, len(content) - _SLOT + 1, _SLOT)
     taken = {at: pid for at in places if (pid := unpack_from("=i", content, at + _PID_AT)[0])}
-    living = {pid for pid in set(taken.values()) if _is_alive(descriptor, pid)}
+    living = {pid for pid in set(taken.values()) if pid == os.getpid() or _is_locked(descriptor, pid)}
     return Readers(
         len(places),
         tuple(at for at, pid in taken.items() if pid in living),
@@ -124,10 +125,14 @@ def _readers(descriptor: int) -> Readers | None:
     )
 
 
-def _is_alive(descriptor: int, pid: int) -> bool:
-    """Tell whether a process holds the lock at the place of its number (``mdb_reader_pid``)."""
+def _is_locked(descriptor: int, at: int) -> bool:
+    """Tell whether another process holds the lock of this octet.
+
+    One with the database open holds that of octet 0, and one with a slot that of its own number
+    (``mdb_env_excl_lock``, ``mdb_reader_pid``).
+    """
     if sys.platform != "linux" or calcsize(_FLOCK) != 32:
         return True
-    asked = pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, pid, 1, 0)
+    asked = pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, at, 1, 0)
     answer: int = unpack(_FLOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))[0]
-    return answer != fcntl.F_UNLCK or pid == os.getpid()
+    return answer != fcntl.F_UNLCK
