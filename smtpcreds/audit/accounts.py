@@ -69,8 +69,8 @@ def free_space(host: Host) -> Iterator[Finding]:
 
 SASL018 = Code.error(
     "SASL018",
-    "an LMDB database with hardly a place left for another reader, where logins fail, mostly because processes "
-    "ended without giving theirs back",
+    "an LMDB database with hardly a place left for another reader, where logins fail, mostly because "
+    "processes ended without giving theirs back",
 )
 
 
