@@ -69,6 +69,8 @@ _OTHER_KINDS = {
     QUEUE_MAGIC: "a queue",
     HEAP_MAGIC: "a heap",
 }
+_KNOWN_FLAGS = 7
+"""Duplicates, subdatabases, sorted duplicates; libdb opens no file with others."""
 _FLAGS = {
     2: "holds several databases in one file",
 }
@@ -158,8 +160,8 @@ def _check_content(data: bytes, meta: Meta, subject: str) -> None:
         raise DamagedFileError(
             subject, f"page 0 counts {meta.max_bucket + 1} buckets on {meta.last_pgno} pages", SALVAGE
         )
-    if data[TYPE_AT] != META_PAGE or charkey != CHARKEY:
-        raise DamagedFileError(subject, "page 0 contradicts itself (page type or hash check)", SALVAGE)
+    if data[TYPE_AT] != META_PAGE or charkey != CHARKEY or flags & ~_KNOWN_FLAGS:
+        raise DamagedFileError(subject, "page 0 contradicts itself (page type, hash check or flags)", SALVAGE)
 
 
 # Read a Berkeley DB hash file (versions 7 to 9, either byte order) as libdb's ``get`` would.
