@@ -10,8 +10,8 @@ from ..model import Account, Artifact
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, in_order
 from .database import AccountDatabase
 from .entries import served
-from .readers import ENCODED
 from .stored import first_value
+from .table import ENCODED
 
 
 @dataclass(frozen=True, slots=True)

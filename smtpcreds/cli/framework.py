@@ -227,16 +227,21 @@ class Session:
 
         Long answers come as a function and a generator, so that only what is printed is made. ``aside``
         sends the lines to standard error, where a secret stands alone on standard output. What a terminal
-        would obey is escaped, except in lines that are ``coloured`` for one.
+        would obey is escaped, behind a pipe too, except in lines that are ``coloured`` for one.
         """
         if self.as_json:
             made = data() if callable(data) else data
             click.echo(_json({**made, "warnings": self.warnings} if isinstance(made, dict) else made))
         elif not self.quiet:
             is_seen = (sys.stderr if aside else sys.stdout).isatty()
-            rest = iter(map(_harmless, lines) if is_seen and not coloured else lines)
+            rest = iter(lines if coloured else map(_harmless if is_seen else _without_controls, lines))
             while some := list(islice(rest, _AT_ONCE)):
                 click.echo("\n".join(some), err=aside, color=True)  # True: take nothing out of names
+
+    def tell(self, lines: Iterable[str]) -> None:
+        """Print what comes before the answer, to standard error; not with ``-q`` or ``--json``."""
+        if not (self.quiet or self.as_json):
+            self.show({}, lines, aside=True)
 
     def show_changes(self, changes: "Iterable[Change]") -> None:
         """Print what would be done."""
@@ -376,6 +381,17 @@ def _octal(mode: int | None) -> str | None:
 
 def _mode(mode: int | None) -> str:
     return "" if mode is None else f"  {mode:04o}"
+
+
+def _without_controls(text: str) -> str:
+    """Escape the same for a pipe or file, where octets that are not UTF-8 pass but those of C1 controls."""
+    if text.isprintable():
+        return text
+    return "".join(c if _passes(c) else ascii(c)[1:-1] for c in text)
+
+
+def _passes(character: str) -> bool:
+    return character.isprintable() or character in "\t\n" or "\udca0" <= character <= "\udcff"
 
 
 def _harmless(text: str) -> str:
