@@ -1,7 +1,7 @@
 """Names of columns: what tables of accounts call the user, the password and the rest, in many languages.
 
-A name is compared without case, accents, digits, spaces and punctuation: ``E-Mail``, ``e_mail`` and
-``EMAIL1`` are one. Add a name by adding it to its line.
+A name is compared without case, accents, spaces and punctuation: ``E-Mail``, ``e_mail`` and ``EMAIL`` are
+one. Add a name by adding it to its line.
 """
 
 import re
@@ -143,7 +143,11 @@ _LIKELY = re.compile(r"(?=.*[^\W\d_])[\w+.='&~/-]+", re.DOTALL)
 
 
 def role_of(name: str) -> Role | None:
-    """Return what a column of this name holds; None for a name that is not known."""
+    """Return what a column of this name holds; None for a name that is not known, or has a digit."""
+    return None if any(map(str.isdigit, name)) else _role_without_digits(name)
+
+
+def _role_without_digits(name: str) -> Role | None:
     known = _known()
     text = _ASIDE.sub("", name).casefold()
     plain = _letters(text)
@@ -151,9 +155,9 @@ def role_of(name: str) -> Role | None:
 
 
 def is_column_name(value: bytes | str) -> bool:
-    """Tell whether a value is what some table calls a column; one with a digit is somebody's choice."""
+    """Tell whether a value is what some table calls a column; see :func:`role_of`."""
     text = value.decode(errors="replace") if isinstance(value, bytes) else value
-    return role_of(text) is not None and not any(map(str.isdigit, text))
+    return role_of(text) is not None
 
 
 def is_address(text: str) -> bool:
@@ -172,18 +176,19 @@ def is_likely_name(text: str) -> bool:
     return _LIKELY.fullmatch(user) is not None and not user.startswith(("-", "/"))
 
 
-def is_wordlike(text: str) -> bool:
+def is_wordlike(text: str, digits: str = "") -> bool:
     """Tell whether a cell might name a column in some language: letters, spaces and little else."""
-    return all(c in _WORDS or c.isspace() or category(c)[0] in "LM" for c in text)
+    return all(c in _WORDS or c in digits or c.isspace() or category(c)[0] in "LM" for c in text)
 
 
 def is_plain_record(cells: Sequence[str]) -> bool:
     """Tell whether cells can only be an account: user, password and perhaps a realm.
 
-    A name and a password of letters alone might as well be the names of two columns.
+    A name and a password of letters alone might as well be the names of two columns, and so might
+    ``user1,password1``.
     """
     user, secret, *rest = (cell.strip() for cell in cells)
-    if any(map(role_of, (user, secret))) or not is_likely_name(user) or not secret:
+    if any(map(_role_without_digits, (user, secret))) or not is_likely_name(user) or not secret:
         return False
     if is_address(secret) or (rest and (is_domain(secret) or not (rest[0] == "" or is_domain(rest[0])))):
         return False

@@ -8,6 +8,7 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
+from string import digits
 from typing import NamedTuple
 
 from ..errors import AmbiguousError, UsageError, quoted
@@ -190,7 +191,7 @@ def _has_header_beside(names: Sequence[str], columns: Columns) -> bool | None:
 
 
 def _may_be_name(name: str) -> bool:
-    return is_wordlike(name) or _role(name) is not None
+    return is_wordlike(name, digits) or _role(name) is not None
 
 
 def _role(name: str) -> Role | None:
@@ -203,9 +204,8 @@ def _identity(roles: Sequence[Role | None]) -> Role | None:
 
 def _named(cells: Sequence[str]) -> Columns | str:
     """Return the columns that a header names, or what is wrong with it."""
-    names = [cell.strip() for cell in cells]
-    roles = [_role(name) for name in names]
-    encoded = {n: name.removesuffix(ENCODED) for n, name in enumerate(names) if name.endswith(ENCODED)}
+    roles = [_role(cell.strip()) for cell in cells]
+    encoded = {n: cell.removesuffix(ENCODED) for n, cell in enumerate(cells) if cell.endswith(ENCODED)}
     identity = _identity(roles)
     if identity is None:
         return f"names no column for the user; {_WAY_OUT}"
@@ -219,7 +219,7 @@ def _named(cells: Sequence[str]) -> Columns | str:
     if Role.PASSWORD not in roles and not encoded:
         return _no_secret(roles)
     password, realm = (roles.index(r) if r in roles else None for r in (Role.PASSWORD, Role.REALM))
-    return Columns(len(names), roles.index(identity), password, realm, encoded)
+    return Columns(len(cells), roles.index(identity), password, realm, encoded)
 
 
 def _no_secret(roles: Sequence[Role | None]) -> str:
