@@ -31,8 +31,8 @@ _NAMES = {
     Role.USER: """
         user username useraccount userlogin usr usrname uname login loginname loginid logon logonname account
         accountname accountid acct acctname authcid authid authuser authusername sasluser smtpuser
-        saslusername smtpusername smtplogin smtpaccount mailuser mailusername maillogin relayuser imapuser
-        imaplogin popuser
+        smtplogin smtpaccount mailname mailuser mailusername maillogin relayuser imapuser
+        saslusername smtpusername imaplogin popuser
         ftpuser uid userid samaccountname userprincipalname upn member signin
         benutzer benutzername benutzerkennung benutzerkonto benutzerid kennung anmeldename anmeldung konto
         kontoname nutzer nutzername nutzerkennung zugang zugangsname

@@ -178,7 +178,7 @@ def _is_text(value: object) -> bool:
 # user.
 
 _SPACE = " \t\r\n\v\f"
-_POSTFIX_LINE = re.compile(r"[^\s,]+[ \t]+[^\s:,]+:.*", re.DOTALL)
+_POSTFIX_LINE = re.compile(r"(\[[^\]\s]+\]|[^\s:,{]+)(:[\w-]+)?[ \t]+[^\s:,]+:.*", re.DOTALL)
 
 
 def read_postfix(content: bytes) -> Rows:

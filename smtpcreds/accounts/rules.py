@@ -33,9 +33,6 @@ def check_chosen_secret(
     from ..passwords import check_chosen, login_password_of
 
     check_chosen(secret, subject)
-    if account and (fault := weakness_of(account, secret.reveal())):
-        hint = "leave --password out to have a strong one generated, or accept a weak one: --allow-weak"
-        raise PasswordRefusedError(subject, fault, hint)
     login = login_password_of(secret, root.path("/etc/shadow")) if logins else None
     if login:
         raise PasswordRefusedError(
@@ -43,6 +40,9 @@ def check_chosen_secret(
             f"is that of the login account {login}; a relay's secret lies readable on other hosts",
             "choose another one, or leave --password out to have one generated",
         )
+    if account and (fault := weakness_of(account, secret.reveal())):
+        hint = "leave --password out to have a strong one generated, or accept a weak one: --allow-weak"
+        raise PasswordRefusedError(subject, fault, hint)
 
 
 def weakness_of(account: Account, secret: bytes) -> str | None:

@@ -174,10 +174,12 @@ def _has_header(cells: Sequence[str], layout: Layout) -> bool | None:
         return _has_header_beside(names, _said(layout.columns))
     if not any(roles):
         return False if len(cells) in (2, 3) and is_plain_record(cells) else None
-    if len(names) < 2 or not all(_may_be_name(name) for name in names):
+    if len(names) < 2 or not all(map(_may_be_name, names)):
         return None
-    is_whole = all(role for role, name in zip(roles, names, strict=True) if name)
-    return True if is_whole or (_identity(roles) and {Role.PASSWORD, Role.HASH} & set(roles)) else None
+    if all(role for role, name in zip(roles, names, strict=True) if name):
+        return True
+    is_named = _identity(roles) not in (None, Role.NAME)  # the name of what, where other columns are unknown?
+    return True if is_named and {Role.PASSWORD, Role.HASH} & set(roles) else None
 
 
 def _has_header_beside(names: Sequence[str], columns: Columns) -> bool | None:
