@@ -139,8 +139,8 @@ class _Check:
 
     def _account(self, row: Row) -> Account:
         typed = parse_account(row.name, row.realm or self._realm)
-        account = typed if self._rules.is_exact else self._accounts.folded(typed)
-        if row.realm and account != self._accounts.folded(Account(account.authcid, row.realm)):
+        account = self._folded(typed)
+        if row.realm and account != self._folded(Account(account.authcid, row.realm)):
             raise NameRefusedError(row.name, "names one realm, and the realm beside it is another")
         if account != typed and DIGEST in row.properties:
             raise NameRefusedError(row.name, "its DIGEST-MD5 value was made for the realm in capitals")
@@ -150,6 +150,9 @@ class _Check:
         if account.authcid in self._logins or self._asks:
             refuse_login_name(self._root, account.authcid)
         return account
+
+    def _folded(self, account: Account) -> Account:
+        return account if self._rules.is_exact else self._accounts.folded(account)
 
     def _secret_fault(self, account: Account, values: Mapping[str, bytes]) -> str | None:
         secret = values.get(USER_PASSWORD)

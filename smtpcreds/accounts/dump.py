@@ -49,7 +49,9 @@ def _records(content: bytes) -> dict[bytes, bytes]:
         raise ValueError("is cut off: it has no end of header or data")
     if more.strip() or b"\nHEADER=END\n" in data:
         raise ValueError("holds several databases; dump one of them")
-    decode = _printed if b"\nformat=print" in b"\n" + head else _hexadecimal
+    decode = _printed if b"\nformat=print" in head else _hexadecimal
+    if decode is _printed and b"\nmapsize=" in head:  # mdb_dump 0.9.24 writes a backslash as it is
+        raise ValueError("can't be told from another by its backslashes; leave -p out of mdb_dump")
     values = list(_values(data, decode))
     if len(values) % 2:
         raise ValueError("has a key without a value")

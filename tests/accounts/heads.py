@@ -240,8 +240,8 @@ DUMPS = {
         "account default\nhost mx.ex.org\nuser joe\npassword S3cret-1\n", refused="configuration of msmtp"
     ),
     "LDIF": Head(
-        "version: 1\n\n# joe\ndn: uid=joe,ou=people,dc=ex,dc=org\nuid: joe\nuserPassword:: ajBlJ3Mgc2VjcmV0\n\n"
-        "dn: uid=ann,ou=people,dc=ex,dc=org\nmail: ann@ex.org\nuid: ann\n"
+        "version: 1\n\n# joe\ndn: uid=joe,ou=people,dc=ex,dc=org\nuid: joe\nuserPassword:: ajBlJ3Mgc2VjcmV0\n"
+        "\ndn: uid=ann,ou=people,dc=ex,dc=org\nmail: ann@ex.org\nuid: ann\n"
         "userPassword: {CLEARTEXT}ann;s, se\n c:ret 2\n",
         BOTH,
         form="LDIF",
