@@ -117,7 +117,7 @@ def _introduce(session: Session, source: str, form: str, intake: "Intake") -> No
     shown = accepted if session.dry_run else accepted[:1]
     accounts = (f"  {candidate.where}: {candidate.account}" for candidate in shown)
     more = (f"  and {len(accepted) - len(shown)} more",) if len(accepted) > len(shown) else ()
-    session.tell((f"{source}: {form}", *accounts, *more))
+    session.introduce((f"{source}: {form}", *accounts, *more))
     for fault in intake.weak[:_WEAK]:
         session.warn(f"{source}: {fault.where}: {fault.reason}")
     if len(intake.weak) > _WEAK:
@@ -196,7 +196,7 @@ def export(session: Session, kind: str, target: str | None, reveal: bool, databa
     found = stored_accounts(AccountDatabase(site, database))
     text = (revealing_text if reveal else plain_text)(found, kind)
     if target is None:
-        session.show({"accounts": [_row(holding) for holding in found]}, text.split("\n")[:-1])
+        session.show({"accounts": [_row(holding) for holding in found]}, text.split("\n")[:-1], verbatim=True)
         return
     what = f"{len(found)} accounts {'with' if reveal else 'without'} their secrets"
     written = session.absolute(target)
@@ -390,7 +390,7 @@ def _show(
         session.reveal(content(password))
         return
     lines = content(None).decode(errors="replace").splitlines()
-    session.show({"program": program, "file": PROGRAMS[program].conf, "lines": lines}, lines)
+    session.show({"program": program, "file": PROGRAMS[program].conf, "lines": lines}, lines, verbatim=True)
 
 
 def _verify_saslauthd(mechanisms: tuple[str, ...], accounts: str | None) -> None:
@@ -412,4 +412,4 @@ def _show_grants(session: Session, role: str) -> None:
     from ..sasldb.sql import grants
 
     statements = grants(role)
-    session.show({"role": role, "statements": statements}, statements)
+    session.show({"role": role, "statements": statements}, statements, verbatim=True)

@@ -24,8 +24,10 @@ _INJECTION = (
 )
 _FILE_OR_POSTGRES = "keep the accounts in /etc/sasldb2, or in postgresql://HOST/DATABASE"
 _SERVED = "accounts are served from a sasldb file and from PostgreSQL; {} can only be imported from"
-_BY_CSV = "export user and password as CSV, then: smtpcreds sasl import FILE"
-_BY_LDIF = "print the entries with ldapsearch -LLL or slapcat, then: smtpcreds sasl import FILE"
+_BY_CSV = "export user and password as CSV, and import that file: sasl import, without --database"
+_BY_LDIF = (
+    "print the entries with ldapsearch -LLL or slapcat, and import that: sasl import, without --database"
+)
 REFUSED = {
     **dict.fromkeys(("sqlite", "sqlite3"), (ForeignFormatError, _INJECTION, _FILE_OR_POSTGRES)),
     **dict.fromkeys(("mysql", "mariadb"), (UsageError, _SERVED.format("MySQL and MariaDB"), _BY_CSV)),
