@@ -137,6 +137,9 @@ _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 _ADDRESS = re.compile(r"[^\s@,;:\"<>()]+@[^\s@,;:\"<>()]+\.[^\s@,;:\"<>()]+")
 _ASIDE = re.compile(r"\[[^]]*\]|\([^)]*\)")
 """As in ``Password [Required]`` of Google's template."""
+_DIGIT = re.compile(r"\d")
+_LONGEST = 64
+"""Characters of a column's name, and more than enough."""
 _WORDS = "_-./()#*:'\u2019\u00b4`?[]&|°"
 """May stand in the name of a column, beside letters and spaces."""
 _LIKELY = re.compile(r"(?=.*[^\W\d_])[\w+.='&~/-]+", re.DOTALL)
@@ -144,7 +147,7 @@ _LIKELY = re.compile(r"(?=.*[^\W\d_])[\w+.='&~/-]+", re.DOTALL)
 
 def role_of(name: str) -> Role | None:
     """Return what a column of this name holds; None for a name that is not known, or has a digit."""
-    return None if any(map(str.isdigit, name)) else _role_without_digits(name)
+    return None if len(name) > _LONGEST or _DIGIT.search(name) else _role_without_digits(name)
 
 
 def _role_without_digits(name: str) -> Role | None:

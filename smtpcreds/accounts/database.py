@@ -215,6 +215,7 @@ class AccountDatabase:
     def shown(self, account: Account) -> str:
         """Return what to type in a shell: the bare name and no database where those mean the account."""
         name = quote(account.authcid if account.realm == self.site.realm else str(account))
+        name = f"-- {name}" if name.startswith("-") else name
         return name if self.database == self.site.sasldb else f"{name} --database {quote(self.database)}"
 
     def add(

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from ..errors import MissingInputError, NameRefusedError, PasswordRefusedError, quoted
 from ..files import read_public
 from ..model import Account, Root
+from ..passwords import text_fault, weakness
 from ..secret import Secret
 from .columns import is_column_name
 
@@ -47,9 +48,7 @@ def check_chosen_secret(
 
 def weakness_of(account: Account, secret: bytes) -> str | None:
     """Return why a chosen secret of the account is soon guessed, or None."""
-    from ..passwords import weakness
-
-    if len(secret) < 40 and is_column_name(secret):
+    if is_column_name(secret):
         return "is among the first that a guesser tries"
     return weakness(secret, (account.authcid, account.realm, account.realm.partition(".")[0], str(account)))
 
@@ -64,17 +63,17 @@ def check_new_name(account: Account) -> None:
         NameRefusedError: with the rule it breaks.
     """
     for part in account:
-        if fault := name_fault(part):
-            raise NameRefusedError(quoted(str(account)), fault)
+        if part[:1] == "-" or not part.isascii():
+            _check_part(account, part)
 
 
-def name_fault(part: str) -> str | None:
-    """Return what is wrong with the user name or the realm of a new account, or None."""
-    from ..passwords import text_fault
-
+def _check_part(account: Account, part: str) -> None:
     if part.startswith("-"):
-        return "begins with a hyphen, and every program would take it for an option"
-    return text_fault(part.encode(errors="surrogateescape"))
+        fault: str | None = "begins with a hyphen, and every program would take it for an option"
+    else:
+        fault = text_fault(part.encode(errors="surrogateescape"))
+    if fault:
+        raise NameRefusedError(quoted(str(account)), fault)
 
 
 def of_capitals(accounts: Iterable[Account]) -> str | None:

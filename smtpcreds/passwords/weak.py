@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 MIN_LENGTH = 8
 """Octets; NIST SP 800-63B section 5.1.1.2 asks for eight characters of a chosen secret."""
@@ -9,22 +10,21 @@ MIN_DIGITS = 12
 """Octets of a secret of digits alone."""
 MIN_DIFFERENT = 4
 _FIRST = frozenset(
-    """
-    password passw passwd pass passphrase passwort kennwort motdepasse contrasena senha wachtwoord haslo heslo
-    parola parole lozinka geheim secret mysecret topsecret supersecret changeme changeit changethis letmein
-    letmeinnow default admin administrator root toor superuser guest demo test testing tester temp temporary
-    user username welcome willkommen bienvenue hello hallo login logon access open sesame opensesame master
-    qwerty qwertz azerty qwertyui qwertyuiop asdfghjkl asdfasdf zxcvbnm qazwsx qazwsxedc iloveyou monkey
-    smarthost
-    dragon football baseball sunshine princess shadow superman batman trustno starwars whatever
-    computer internet
-    server mail mailer email smtp postmaster mailserver sendmail postfix exim dovecot relay mailrelay mailhub
-    company office scanner printer monitor backup example sample foobar foobarbaz abcd abcdef
-    abcdefg abcdefgh abcabc none null nopassword nopass unknown trustnoone correcthorsebatterystaple
-    """.split()  # noqa: SIM905 - a list of a hundred literals is not read
+    b"""
+    abcabc abcd abcdef abcdefg abcdefgh access admin administrator asdfasdf asdfghjkl azerty backup
+    baseball batman bienvenue changeit changeme changethis company computer contrasena
+    correcthorsebatterystaple default demo dovecot dragon email example exim foobar foobarbaz football
+    geheim guest hallo haslo hello heslo iloveyou internet kennwort letmein letmeinnow login logon
+    lozinka mail mailer mailhub mailrelay mailserver master monitor monkey motdepasse mysecret none
+    nopass nopassword null office open opensesame parola parole pass passphrase passw passwd password
+    passwort postfix postmaster princess printer qazwsx qazwsxedc qwerty qwertyui qwertyuiop qwertz relay
+    root sample scanner secret sendmail senha server sesame shadow smarthost smtp starwars sunshine
+    superman supersecret superuser temp temporary test tester testing toor topsecret trustno unknown user
+    username wachtwoord welcome whatever willkommen zxcvbnm
+    """.split()
 )
-_DIGITS_AROUND = "0123456789!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~ "
-_LEET = str.maketrans("0134578@$!", "oleastbasi")
+_AROUND = b"0123456789!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~ "
+_LEET = bytes.maketrans(b"0134578@$!", b"oleastbasi")
 
 
 def weakness(secret: bytes, names: Iterable[str] = ()) -> str | None:
@@ -40,21 +40,31 @@ def weakness(secret: bytes, names: Iterable[str] = ()) -> str | None:
         return "repeats a few characters"
     if secret.isdigit() and len(secret) < MIN_DIGITS:
         return f"is of digits alone, and of under {MIN_DIGITS}"
-    words = _words(secret.decode(errors="replace").casefold())
-    if words & _FIRST:
+    forms = _forms(secret)
+    if not forms.isdisjoint(_FIRST):
         return "is among the first that a guesser tries"
-    own = {name.casefold() for name in names} | {_letters(name.casefold()) for name in names}
-    return "is the account's own name, or little more" if words & own - {""} else None
+    own = (part for name in names for part in _name(name))
+    return None if forms.isdisjoint(own) else "is the account's own name, or little more"
 
 
-def _words(text: str) -> set[str]:
-    """Return what a secret is with and without digits and marks around it, and with letters for digits."""
-    bare = text.strip(_DIGITS_AROUND)
-    return {text, bare, _letters(text), text.translate(_LEET), bare.translate(_LEET)} - {""}
+def _forms(secret: bytes) -> set[bytes]:
+    """Return what a secret is with and without digits and marks, and with letters for digits."""
+    text, letters = _plain(secret)
+    bare = text.strip(_AROUND)
+    return {text, bare, letters, text.translate(_LEET), bare.translate(_LEET)} - {b""}
 
 
-def _letters(text: str) -> str:
-    return "".join(filter(str.isalpha, text))
+@lru_cache(256)
+def _name(name: str) -> tuple[bytes, bytes]:
+    """Return the same of a name; realms come again and again."""
+    return _plain(name.encode(errors="surrogateescape"))
+
+
+def _plain(text: bytes) -> tuple[bytes, bytes]:
+    """Return a text in lower case, and its letters alone."""
+    kept = "surrogateescape"
+    lower = text.lower() if text.isascii() else text.decode(errors=kept).casefold().encode(errors=kept)
+    return lower, lower.translate(None, _AROUND)
 
 
 # Text that is a hash, and would be taken for the password itself.

@@ -87,16 +87,16 @@ RECORDS = {
     b"bob\0other.example\0cmusaslsecretOTP": b"md5\t0499\tse\0ed\xff\n",
 }
 DUMPS = {
-    "db5.3_dump": (Format.BDB, "db5.3_dump"),
-    "db5.3_dump -p": (Format.BDB, "db5.3_dump", "-p"),
-    "mdb_dump": (Format.LMDB, "mdb_dump", "-n"),
+    "db5.3_dump": Format.BDB,
+    "db5.3_dump -p": Format.BDB,
+    "mdb_dump -n": Format.LMDB,
 }
 
 
 @pytest.mark.parametrize("name", DUMPS)
 def test_a_dump_is_read_with_all_properties(admin: Admin, tmp_path: Path, name: str) -> None:
-    kind, *command = DUMPS[name]
-    open_store(str(tmp_path / "old"), new=kind).apply(lambda _: RECORDS)
+    command = name.split()
+    open_store(str(tmp_path / "old"), new=DUMPS[name]).apply(lambda _: RECORDS)
     dump = subprocess.run([*command, tmp_path / "old"], capture_output=True, check=True).stdout
     ran = admin("sasl", "import", "-", stdin=dump)
     assert "a dump of a sasldb" in ran.err
