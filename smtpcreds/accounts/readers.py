@@ -14,7 +14,7 @@ from .schemes import converted, split_scheme
 
 
 def read_auth_info(content: bytes) -> Rows:
-    """Give the account; see :data:`Reader`.
+    """Give the account; see :data:`.rows.Reader`.
 
     A realm in the authentication id goes before the realm line, as it does for the relay.
     """
@@ -39,7 +39,7 @@ def is_auth_info(content: bytes) -> bool:
 
 
 def read_auth_info_map(content: bytes) -> Rows:
-    """Give the accounts; see :data:`Reader`. Servers' names and other entries of a map are left out.
+    """Give the accounts; see :data:`.rows.Reader`. Servers' names and other entries of a map are left out.
 
     A realm in the authentication id goes before that of the R tag, as it does for the relay.
     """
@@ -74,7 +74,7 @@ _DOVECOT_LINE = re.compile(r"[^:\s][^:]*:\{[A-Za-z0-9.-]+\}[^:]*(:.*)?", re.DOTA
 
 
 def read_dovecot(content: bytes) -> Rows:
-    """Give the accounts; see :data:`Reader`. Empty lines and those that begin with # are skipped."""
+    """Give the accounts; see :data:`.rows.Reader`. Empty lines and those that begin with # are skipped."""
     for number, line in _dovecot_lines(content):
         yield _dovecot_row(f"line {number}", line)
 
@@ -107,7 +107,7 @@ PROPERTIES = "properties"
 
 
 def read_json_lines(content: bytes) -> Rows:
-    """Give the accounts; see :data:`Reader`. Empty lines are skipped."""
+    """Give the accounts; see :data:`.rows.Reader`. Empty lines are skipped."""
     for number, line in enumerate(text_of(content).split("\n"), 1):
         if line.strip():
             yield _json_row(f"line {number}", line)
@@ -182,7 +182,7 @@ _POSTFIX_LINE = re.compile(r"(\[[^\]\s]+\]|[^\s:,{]+)(:[\w-]+)?[ \t]+[^\s:,]+:.*
 
 
 def read_postfix(content: bytes) -> Rows:
-    """Give the accounts; see :data:`Reader`. The relays' names are left out."""
+    """Give the accounts; see :data:`.rows.Reader`. The relays' names are left out."""
     for number, line in _logical(text_of(content)):
         yield _postfix_row(f"line {number}", line)
 
