@@ -115,7 +115,8 @@ def _introduce(session: Session, source: str, form: str, intake: "Intake") -> No
 
     accepted = intake.accepted
     shown = accepted if session.dry_run else accepted[:1]
-    accounts = (f"  {candidate.where}: {candidate.account}" for candidate in shown)
+    places = (f"{c.where}: {c.account}" if c.where.startswith("line") else c.where for c in shown)
+    accounts = (f"  {place}" for place in places)
     more = (f"  and {len(accepted) - len(shown)} more",) if len(accepted) > len(shown) else ()
     session.introduce((f"{source}: {form}", *accounts, *more))
     for fault in intake.weak[:_WEAK]:

@@ -310,14 +310,17 @@ def _mode(mode: int | None) -> str:
 
 
 def _without_controls(text: str) -> str:
-    """Escape the same for a pipe or file, where octets that are not UTF-8 pass but those of C1 controls."""
+    """Escape controls, also of direction and line; other octets than UTF-8 pass but those of C1 controls."""
     if text.isprintable():
         return text
     return "".join(c if _passes(c) else ascii(c)[1:-1] for c in text)
 
 
 def _passes(character: str) -> bool:
-    return character.isprintable() or character in "\t\n" or "\udca0" <= character <= "\udcff"
+    from unicodedata import category
+
+    is_control = category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    return not is_control or character in "\t\n" or "\udca0" <= character <= "\udcff"
 
 
 def _harmless(text: str) -> str:
