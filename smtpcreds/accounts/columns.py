@@ -193,7 +193,8 @@ def is_plain_record(cells: Sequence[str]) -> bool:
     user, secret, *rest = (cell.strip() for cell in cells)
     if any(map(_role_without_digits, (user, secret))) or not is_likely_name(user) or not secret:
         return False
-    if is_address(secret) or (rest and (is_domain(secret) or not (rest[0] == "" or is_domain(rest[0])))):
+    realm = "".join(rest)
+    if is_address(secret) or (realm and (is_domain(secret) or not is_domain(realm))):
         return False
     return is_address(user) or not (is_wordlike(user) and is_wordlike(secret))
 

@@ -24,8 +24,8 @@ _QUERY = (
 )
 _UNPACK = "unpack it"
 _ONE_WAY = (
-    "hashes can't be turned back; give each account a new secret (smtpcreds sasl add), "
-    "or ask the hashes themselves by saslauthd (smtpcreds sasl conf --saslauthd)"
+    "hashes can't be turned back; a new secret for each account: smtpcreds sasl add NAME; "
+    "or saslauthd, which can ask them: smtpcreds sasl conf --saslauthd"
 )
 _LINES = 'write a line user,password for each account, or a JSON object: {"user": ..., "password": ...}'
 _JSON = "make a line of each: jq -c '.[] | {user: .username, password: .password}'"

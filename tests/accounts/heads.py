@@ -124,6 +124,9 @@ RECORDS = {
         f"UserName,Password\r\njoe,{JOE}\r\n".encode("utf-16"), {"joe": JOE}, form="UTF-16"
     ),
     "UTF-16, big-endian, no mark": Head(f"User;Passwort\njoe;{JOE}\n".encode("utf-16-be"), {"joe": JOE}),
+    "a realm that is not there": Head("joe,S3cret.of.joe,\n", {"joe": "S3cret.of.joe"}, form="no header"),
+    "a realm": Head("joe,j0e-secret,ex.org\n", {"joe@ex.org": "j0e-secret"}, form="no header"),
+    "the realm in between": Head("joe,ex.org,S3.cret\n", refused=ASKED),
     "ids": Head("1,joe,S3cret-1\n", refused=ASKED),
     "display names": Head("name,password\nJoe Smith,S3cret-1\n", refused="does not look like an account's"),
     "an option": Head("-joe,S3cret-1\n", refused=ASKED),
