@@ -1,7 +1,7 @@
 """Beginnings of files that administrators have, and what an import makes of each.
 
-The files of mail panels have the columns of these panels' tables and exports; they were written by hand, and no
-panel was run.
+The files of mail panels have the columns of these panels' tables and exports; they were written by hand, and
+no panel was run.
 """
 
 from collections.abc import Mapping
