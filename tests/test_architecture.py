@@ -47,6 +47,7 @@ HOMES = {
 }
 WRITERS = {
     *("inventory/sqlite.py", "sasldb/replace.py", "sasldb/lmdb.py", "sasldb/opening.py"),
+    "sasldb/lmdb_lock.py",
     "audit/permissions.py",
 }
 """Which may change the disk beside ``files``, so that a preview knows; audit notes its repairs itself."""
