@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .ca.publish import Published
     from .ca.renew import Renewed
     from .ca.revoke import Revocation
+    from .retire import Retired
 
 
 def _quiet(_: str) -> None:
@@ -202,6 +203,18 @@ class Authority:
         from .pki.revocation import parse_reason
 
         return revoke(self._work, RevocationRequest(which, parse_reason(reason)))
+
+    def retire(self, host: str, *accounts: str) -> "Retired":
+        """End a host: revoke its certificates, remove its pair, delete these accounts, and forget the rest.
+
+        Raises:
+            DeniedError: it is the hub itself.
+            MissingInputError: nothing is known of it.
+            NoSuchAccountError: one of the accounts is not there.
+        """
+        from .retire import RetireRequest, retire
+
+        return retire(self._work, RetireRequest(host, accounts=accounts))
 
     def crl(self, *, days: int | None = None) -> "Published":
         """Sign a fresh list of revoked certificates, and install it beside the certificates."""

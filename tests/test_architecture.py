@@ -16,7 +16,7 @@ FLOORS = (
     ("mta", "sasldb", "inventory", "sources", "smtp", "memory"),
     ("ca", "transaction", "accounts"),
     ("deploy", "dane"),
-    ("hub",),
+    ("hub", "retire"),
     ("bundle", "audit", "status", "probe"),
     ("cli", "library"),
     ("__main__",),

@@ -244,8 +244,7 @@ class Session:
         rows = [
             {"action": s.action, "target": s.target, "mode": _octal(s.mode), "note": s.note} for s in plan
         ]
-        lines = (f"would {s.action} {s.target}{_mode(s.mode)}{s.note and f'  ({s.note})'}" for s in plan)
-        self.show({"dry_run": True, "plan": rows}, lines if plan else ["nothing to do"])
+        self.show({"dry_run": True, "plan": rows}, map(_would, plan) if plan else ["nothing to do"])
 
     def run(
         self,
@@ -255,6 +254,7 @@ class Session:
         *,
         state: bool = True,
         look_first: bool = False,
+        confirm: str | None = None,
     ) -> T | None:
         """Run a verb and return its result; with ``--dry-run`` print what it would change and return None.
 
@@ -267,6 +267,7 @@ class Session:
             passphrase: the question for that of the CA key; None answers that there is none.
             state: see :func:`smtpcreds.transaction.transaction`.
             look_first: preview it in any case, so that refusals come before the first change.
+            confirm: the question that a person at a terminal says yes to, having seen the changes.
         """
         from ..transaction import no_passphrase, transaction
 
@@ -277,7 +278,9 @@ class Session:
             self.show_changes(work.changes)
             self.would_change = bool(work.changes)
             return None
-        answers = self._answers(site, verb, question, state=state) if look_first or sys.stdin.isatty() else {}
+        asks = confirm if sys.stdin.isatty() else None
+        looks = look_first or sys.stdin.isatty()
+        answers = self._answers(site, verb, question, state=state, confirm=asks) if looks else {}
         with transaction(site, state=state, passphrase=question, answers=answers) as work:
             done = verb(work)
         for change in work.changes if self.verbose else ():
@@ -285,7 +288,13 @@ class Session:
         return done
 
     def _answers(
-        self, site: "Site", verb: "Callable[[Transaction], T]", question: "Question", *, state: bool
+        self,
+        site: "Site",
+        verb: "Callable[[Transaction], T]",
+        question: "Question",
+        *,
+        state: bool,
+        confirm: str | None,
     ) -> "dict[Question, Any]":
         """Return the answers to what the verb asks, which a preview of it finds out."""
         from dataclasses import replace
@@ -302,6 +311,8 @@ class Session:
                 stale = (change.target for change in work.changes if change.note == LEFT_OVER)
                 remove_abandoned(stale)
                 raise
+        if confirm:
+            _confirm(work.changes, confirm)
         return {asked: asked() for asked in work.questions}
 
     @contextmanager
@@ -368,6 +379,17 @@ class Session:
                 raise
             return Settings()
         return parse_settings(text.decode(errors="replace"), path)
+
+
+def _confirm(changes: "Iterable[Change]", question: str) -> None:
+    for change in dict.fromkeys(changes):
+        click.echo(_harmless(_would(change)), err=True)
+    click.confirm(question, abort=True, err=True)
+
+
+def _would(change: "Change") -> str:
+    note = change.note and f"  ({change.note})"
+    return f"would {change.action} {change.target}{_mode(change.mode)}{note}"
 
 
 def _octal(mode: int | None) -> str | None:

@@ -165,6 +165,11 @@ class TableInventory:
         with self.transaction():
             self._advance(sql.DISCARD, (why,), authority, serial)
 
+    def forget(self, host: str, why: str) -> None:
+        """See :meth:`.port.Inventory.forget`."""
+        with self.transaction():
+            self._database.write(sql.FORGET, (why, host))
+
     def pending(self) -> list[CertificateRow]:
         """See :meth:`.port.Inventory.pending`."""
         return list(self._database.read(certificate_of, sql.PENDING))

@@ -89,6 +89,10 @@ class Inventory(Protocol):
         """Give a pending certificate up."""
         ...
 
+    def forget(self, host: str, why: str) -> None:
+        """Give up every certificate of a host that is issued, also of other CAs and expired ones."""
+        ...
+
     def pending(self) -> list[CertificateRow]:
         """Return what was begun and not finished, the oldest first."""
         ...

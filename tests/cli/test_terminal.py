@@ -16,6 +16,9 @@ AGAIN = b"Passphrase of the CA key (empty for none), again: "
 OLD = b"Passphrase of the CA key: "
 
 
+RETIRE = b"Retire attic.polkatistas.org? [y/N]: "
+
+
 class Person:
     """Has the program on a pseudo-terminal of its own, sees what is shown, and types."""
 
@@ -211,3 +214,19 @@ def test_an_import_shows_how_far_it_is(smtpcreds: Admin, people: list[Person]) -
     for words in (("-q", "sasl", "import", file), ("sasl", "import", file, "--dry-run")):
         status, screen = start(people, smtpcreds, *words).ends()
         assert (status, "%" in screen) == (0, False)
+
+
+@pytest.mark.parametrize(("answer", "is_left"), [("n", True), ("", True), ("y", False)])
+def test_a_host_is_retired_by_a_yes_to_all_that_was_shown(hub: Admin, answer: str, is_left: bool) -> None:
+    hub("cert", "issue", "attic")
+    person = Person(hub, ["cert", "retire", "attic"])
+    person.answers(RETIRE, answer)
+    status, screen = person.ends()
+    assert f"would remove {hub.certs}/attic-key.pem" in screen
+    assert (status, (hub.certs / "attic-key.pem").exists()) == (130 if is_left else 0, is_left)
+
+
+def test_nobody_is_asked_who_has_said_yes(hub: Admin) -> None:
+    hub("cert", "issue", "attic")
+    status, screen = Person(hub, ["cert", "retire", "attic", "--yes"]).ends()
+    assert (status, "[y/N]" in screen) == (0, False)

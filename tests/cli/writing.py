@@ -41,6 +41,11 @@ CASES = [
     Case("cert renew dmzmail --new-key --reload true"),
     Case("cert renew --due"),
     Case("cert revoke attic --reload true", ("cert issue attic",)),
+    Case("cert retire attic", ("cert issue attic --to {here}/elsewhere",)),
+    Case(
+        "cert retire attic --account scanner --with-accounts --reload true",
+        ("cert issue attic", "cert renew attic", "sasl add scanner"),
+    ),
     Case("cert request mx --to {here}/elsewhere"),
     Case("cert request mx"),
     Case(
