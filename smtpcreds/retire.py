@@ -19,7 +19,7 @@ from .dane import forget, remembered
 from .deploy.delivery import RETIRED, retired_at, users
 from .errors import DataError, DeniedError, ExistsError, MissingInputError, NoSuchAccountError
 from .files import exists, remove
-from .inventory.port import Inventory
+from .inventory.inventory import Inventory
 from .inventory.rows import AuthorityRow, AuthorityState, CertificateRow, State
 from .model import Account
 from .pki.describe import fingerprint

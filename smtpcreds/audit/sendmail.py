@@ -12,7 +12,7 @@ from ..deploy.check import missing_includes, stale
 from ..deploy.facts import PID_FILES, RenderOptions, gather
 from ..deploy.files import FileStatus, Status, digests, file_statuses_of
 from ..errors import DamagedFileError, SmtpcredsError, UsageError
-from ..inventory.port import Inventory
+from ..inventory.inventory import Inventory
 from ..mta import access, auth_info, sendmail
 from ..mta.program import Facts, Program
 from ..mta.programs import PROGRAMS

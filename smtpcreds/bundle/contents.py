@@ -16,7 +16,7 @@ from ..deploy.facts import RenderOptions
 from ..deploy.files import octets_of
 from ..errors import DataError, ExistsError, MissingInputError
 from ..files import read_private
-from ..inventory.port import Inventory
+from ..inventory.inventory import Inventory
 from ..inventory.rows import CertificateRow as Row
 from ..inventory.rows import serial_text
 from ..model import Artifact, Link

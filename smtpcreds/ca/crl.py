@@ -16,7 +16,7 @@ from hashlib import sha256
 from ..config import Site
 from ..errors import DataError
 from ..files import is_directory, names_in, read_if_there, read_private
-from ..inventory.port import Inventory
+from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityRow, CrlRow
 from ..pki.chains import is_issued_by
 from ..pki.crl import BACKDATE, Crl, build_crl, may_sign_crls, read_crl, to_pem, verify_crl

@@ -8,9 +8,8 @@ from datetime import datetime, timedelta
 
 from ..config import MAX_DAYS, Site
 from ..errors import ExistsError, MissingInputError, SmtpcredsError, UsageError
-from ..files import check_target, exists, is_directory
-from ..inventory.inventory import open_inventory
-from ..inventory.port import Inventory
+from ..files import check_target, disk, exists, is_directory
+from ..inventory.inventory import Inventory, open_inventory
 from ..inventory.rows import AuthorityState
 from ..postgres import is_url
 
@@ -153,11 +152,15 @@ def has_inventory(site: Site) -> bool:
 
 @contextmanager
 def reading(site: Site) -> Iterator[Inventory]:
-    """Open the inventory to look at it.
+    """Open the inventory to look at it; a transaction's own is shared.
 
     Raises:
         MissingInputError: there is none yet.
     """
+    held = disk().held.get(f"transaction {site.inventory}")
+    if isinstance(held, Inventory):
+        yield held
+        return
     if not is_url(site.inventory) and not exists(site.inventory):
         raise MissingInputError(site.inventory, "there is no inventory yet", "smtpcreds ca init")
     with open_inventory(site.inventory, machine=site.machine, read_only=True) as inventory:

@@ -7,7 +7,7 @@ from datetime import datetime
 from ..config import Site
 from ..errors import MissingInputError, NameRefusedError, SmtpcredsError
 from ..files import exists, read_private, read_public
-from ..inventory.port import Inventory
+from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityState, State
 from ..inventory.rows import CertificateRow as Row
 from ..pki.chains import ChainError, verify_chain
@@ -223,7 +223,7 @@ class Generation:
         encrypted: whether that needs a passphrase; None where there is no key.
         root_key: path of the key of the root above it; None where that is offline, or there is none above.
         crl: None where there is none.
-        counts: certificates by where they stand, see :meth:`smtpcreds.inventory.port.Inventory.tally`.
+        counts: certificates by where they stand, see :meth:`smtpcreds.inventory.inventory.Inventory.tally`.
     """
 
     found: Description

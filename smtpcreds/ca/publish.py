@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError, UsageError
 from ..files import check_directory, read_private, sweep, sweep_target, write_all
-from ..inventory.port import Inventory
+from ..inventory.inventory import Inventory
 from ..model import Artifact, Link
 from ..pki.crl import may_sign_crls, read_crl
 from ..pki.names import title

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError, UsageError
 from ..files import exists
-from ..inventory.port import Inventory
+from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityState, CertificateRow, State
 from ..pki.encoding import parse_certificate
 from ..pki.issue import new_serial

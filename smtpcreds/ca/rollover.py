@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from ..config import Site
 from ..errors import DeniedError, MissingInputError, UsageError
 from ..files import is_file, move, read_private, replace_directory, tree
-from ..inventory.port import Inventory
+from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityRow, AuthorityState
 from ..model import Artifact
 from ..names import parse_host

@@ -18,7 +18,7 @@ from ..files import (
     read_private,
     temporaries,
 )
-from ..inventory.port import Inventory
+from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityState, State
 from ..inventory.rows import CertificateRow as Row
 from ..model import Link

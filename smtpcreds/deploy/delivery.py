@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..inventory.port import Inventory
+from ..inventory.inventory import Inventory
 from ..inventory.rotations import RotationState
 from ..inventory.rows import Event
 from ..transaction import Transaction

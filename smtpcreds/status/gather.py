@@ -1,6 +1,5 @@
 """Everything as it stands: authority, inventory, accounts. Nothing is changed, and no lock is taken."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -16,7 +15,8 @@ from ..ca.lookup import Generation, overview
 from ..config import Site
 from ..dane import Stage, rollovers
 from ..deploy.delivery import handovers, stays
-from ..inventory.port import Inventory
+from ..files import exists
+from ..inventory.inventory import Inventory
 from ..inventory.rotations import RotationState
 from ..inventory.rows import AuthorityState
 from ..inventory.rows import CertificateRow as Row
@@ -42,7 +42,7 @@ class Authority:
     Attributes:
         fingerprint: SHA-256 of its certificate, lower-case hex.
         signs: it is the one that signs certificates; otherwise it was replaced and is not retired yet.
-        counts: its certificates by where they stand, see :meth:`smtpcreds.inventory.port.Inventory.tally`.
+        counts: its certificates by where they stand, see ``Inventory.tally``.
     """
 
     name: str
@@ -461,4 +461,4 @@ def _is_missed(site: Site, row: Row) -> bool:
     if row.not_after > site.clock() or not row.is_on(site.machine):
         return True
     pair = Pair(site.root.locate(row.directory))
-    return os.path.lexists(pair.key) or os.path.lexists(pair.certificate)
+    return exists(pair.key) or exists(pair.certificate)

@@ -140,7 +140,9 @@ def test_the_same_command_finishes_what_was_killed(hub: Admin) -> None:
     hub("sasl", "add", "scanner")
     words = ("cert", "retire", "attic", "--account", "scanner")
     counted = hub.copy(hub.directory / "counted/root").kill_points(*words)
-    writes = [point for point in counted if point.call in {"rename", "renameat", "unlink", "unlinkat", "pwrite64"}]
+    writes = [
+        point for point in counted if point.call in {"rename", "renameat", "unlink", "unlinkat", "pwrite64"}
+    ]
     for number, point in enumerate(writes[:: max(1, len(writes) // 12)]):
         killed = hub.copy(hub.directory / f"{number}/root")
         assert killed.killed_at(point, *words), point
