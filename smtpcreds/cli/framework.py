@@ -288,7 +288,8 @@ class Session:
         Args:
             site: where.
             verb: the one function of the command.
-            passphrase: the question for that of the CA key; None answers that there is none.
+            passphrase: the question for that of the CA key; None answers that there is none. Its attribute
+                ``pin``, if it has one, is the question for the PIN of the token that holds the key.
             state: see :func:`smtpcreds.transaction.transaction`.
             look_first: preview it in any case, so that refusals come before the first change.
             confirm: the question that a person at a terminal says yes to, having seen the changes.
@@ -296,8 +297,9 @@ class Session:
         from ..transaction import no_passphrase, transaction
 
         question = passphrase or no_passphrase
+        pin = getattr(question, "pin", None)
         if self.dry_run:
-            with transaction(site, preview=True, state=state, passphrase=question) as work:
+            with transaction(site, preview=True, state=state, passphrase=question, pin=pin) as work:
                 verb(work)
             self.show_changes(work.changes)
             self.would_change = bool(work.changes)
@@ -305,7 +307,7 @@ class Session:
         asks = confirm if sys.stdin.isatty() else None
         looks = look_first or sys.stdin.isatty()
         answers = self._answers(site, verb, question, state=state, confirm=asks) if looks else {}
-        with transaction(site, state=state, passphrase=question, answers=answers) as work:
+        with transaction(site, state=state, passphrase=question, pin=pin, answers=answers) as work:
             done = verb(work)
         for change in work.changes if self.verbose else ():
             self.note(f"{change.action} {change.target}{_mode(change.mode)}")
@@ -327,8 +329,8 @@ class Session:
         from ..files.write import remove_abandoned
         from ..transaction import transaction
 
-        quiet = replace(site, warn=lambda _: None)
-        with transaction(quiet, preview=True, state=state, passphrase=question) as work:
+        quiet, pin = replace(site, warn=lambda _: None), getattr(question, "pin", None)
+        with transaction(quiet, preview=True, state=state, passphrase=question, pin=pin) as work:
             try:
                 verb(work)
             except SmtpcredsError:  # the run itself, which would have begun with that, does not begin

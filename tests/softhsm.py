@@ -1,0 +1,65 @@
+"""A PKCS #11 token of SoftHSM in a directory, looked at with GnuTLS' p11tool."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from admin import Admin, peer
+
+MODULE = "/usr/lib/softhsm/libsofthsm2.so"
+LABEL, PIN, SO_PIN = "relays", "4711", "12345678"
+
+
+@dataclass(frozen=True)
+class Token:
+    """Its directory, and the URI that names it."""
+
+    home: Path
+    label: str = LABEL
+
+    @property
+    def uri(self) -> str:
+        return f"pkcs11:token={self.label}?module-path={MODULE}"
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {"SOFTHSM2_CONF": str(self.home / "softhsm2.conf")}
+
+    def for_(self, admin: Admin) -> Admin:
+        """Return the administrator with this token plugged in."""
+        return replace(admin, env={**admin.env, **self.env})
+
+    def tool(self, *words: str, status: int | None = 0) -> str:
+        own = {**self.env, "GNUTLS_PIN": PIN}
+        return peer("p11tool", "--provider", MODULE, "--login", *words, env=own, status=status)
+
+    def objects(self, kind: str = "--list-all") -> str:
+        return self.tool(kind, f"pkcs11:token={self.label}")
+
+    def make_key(self, label: str, key_id: str) -> None:
+        """Make a P-256 pair with another program."""
+        named = ("--label", label, "--id", key_id)
+        self.tool("--generate-privkey", "ecc", "--curve", "secp256r1", *named, f"pkcs11:token={self.label}")
+
+    def keys(self) -> int:
+        return self.tool("--list-privkeys", f"pkcs11:token={self.label}", status=None).count(
+            "Type: Private key"
+        )
+
+
+def make(home: Path, label: str = LABEL) -> Token:
+    """Make a token with a PIN; a second one in the same place gets another label."""
+    tokens = home / "tokens"
+    tokens.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings = home / "softhsm2.conf"
+    settings.write_text(f"directories.tokendir = {tokens}\nlog.level = ERROR\n")
+    made = Token(home, label)
+    pins = ("--pin", PIN, "--so-pin", SO_PIN)
+    peer("softhsm2-util", "--init-token", "--free", "--label", label, *pins, env=made.env)
+    return made
+
+
+def unplug(token: Token) -> None:
+    """Take it away: no token is found any more."""
+    os.rename(token.home / "tokens", token.home / "away")
+    (token.home / "tokens").mkdir()
