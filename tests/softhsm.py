@@ -8,6 +8,7 @@ from admin import Admin, peer
 
 MODULE = "/usr/lib/softhsm/libsofthsm2.so"
 LABEL, PIN, SO_PIN = "relays", "4711", "12345678"
+URI = f"pkcs11:token={LABEL}?module-path={MODULE}"
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,9 @@ class Token:
     def objects(self, kind: str = "--list-all") -> str:
         return self.tool(kind, f"pkcs11:token={self.label}")
 
-    def make_key(self, label: str, key_id: str) -> None:
+    def make_key(self, label: str, key_id: str, *more: str) -> None:
         """Make a P-256 pair with another program."""
-        named = ("--label", label, "--id", key_id)
+        named = ("--label", label, "--id", key_id, *more)
         self.tool("--generate-privkey", "ecc", "--curve", "secp256r1", *named, f"pkcs11:token={self.label}")
 
     def keys(self) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 from admin import HUB, PASSPHRASE, PATIENCE, STATE, Admin, environment
+from softhsm import PIN, Token
 
 from smtpcreds.sasldb.opening import open_store
 
@@ -16,6 +17,7 @@ AGAIN = b"Passphrase of the CA key (empty for none), again: "
 OLD = b"Passphrase of the CA key: "
 
 
+PIN_OF_TOKEN = b"PIN of the CA's token: "
 RETIRE = b"Retire attic.polkatistas.org? [y/N]: "
 
 
@@ -29,7 +31,7 @@ class Person:
             stdin=terminal,
             stdout=terminal,
             stderr=terminal,
-            env=environment(),
+            env=environment(**program.env),
             cwd=program.root.parent,
         )
         os.close(terminal)
@@ -230,3 +232,19 @@ def test_nobody_is_asked_who_has_said_yes(hub: Admin) -> None:
     hub("cert", "issue", "attic")
     status, screen = Person(hub, ["cert", "retire", "attic", "--yes"]).ends()
     assert (status, "[y/N]" in screen) == (0, False)
+
+
+def test_a_pin_is_typed_once_and_a_wrong_one_may_be_followed_by_the_right_one(
+    with_token: Admin, token: Token
+) -> None:
+    with_token.configure()
+    for words, pin, expected in (
+        (["ca", "init", "--token", token.uri], PIN, 0),
+        (["ca", "crl"], "0815", 77),
+        (["ca", "crl"], PIN, 0),
+    ):
+        person = Person(with_token, words)
+        person.answers(PIN_OF_TOKEN, pin)
+        status, screen = person.ends()
+        assert status == expected, screen
+        assert pin not in screen.replace(str(with_token.root), "")
