@@ -42,6 +42,17 @@ class Token:
         named = ("--label", label, "--id", key_id, *more)
         self.tool("--generate-privkey", "ecc", "--curve", "secp256r1", *named, f"pkcs11:token={self.label}")
 
+    def delete(self, which: str) -> None:
+        """Delete the objects that these attributes of a URI fit."""
+        self.tool("--delete", "--batch", f"pkcs11:token={self.label};{which}")
+
+    def replace_key(self, named: str) -> None:
+        """Make another pair under the name and id that the first line of a file gives."""
+        given = dict(part.split("=", 1) for part in named.partition("?")[0].split(";"))
+        self.delete("type=private")
+        self.delete("type=public")
+        self.make_key(given["object"].replace("%20", " "), given["id"].replace("%", "").lower())
+
     def keys(self) -> int:
         return self.tool("--list-privkeys", f"pkcs11:token={self.label}", status=None).count(
             "Type: Private key"

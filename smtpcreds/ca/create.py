@@ -53,7 +53,7 @@ class NewAuthority:
     def __post_init__(self) -> None:
         if self.token and self.intermediate:
             reason = "keeps one key, that of an authority without a root above it"
-            raise UsageError("--token", reason, "leave --intermediate out, or give --new-root")
+            raise UsageError("--token", reason, "leave --intermediate out")
 
 
 @dataclass(frozen=True, slots=True)

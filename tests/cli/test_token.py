@@ -215,23 +215,14 @@ def test_a_key_goes_again_if_the_authority_was_not_made(with_token: Admin, token
 
 
 def test_another_key_under_the_same_name_signs_nothing(tokened: Admin, token: Token) -> None:
-    uri = tokened.path(f"{STATE}/ca/ca-key.pem").read_text().splitlines()[0]
-    key_id = uri.partition("id=")[2].partition(";")[0].replace("%", "").lower()
-    label = uri.partition("object=")[2].partition(";")[0].replace("%20", " ")
-    token.tool("--delete", "--batch", uri.partition(";type=")[0])
-    token.make_key(label, key_id)
+    token.replace_key(tokened.path(f"{STATE}/ca/ca-key.pem").read_text())
     assert "is not the key of the CA certificate" in tokened.refuses(65, "ca", "crl")
 
 
 def test_a_signature_of_another_key_is_given_up(tokened: Admin, token: Token) -> None:
     """The token keeps no public key, so only the signature tells."""
-    uri = tokened.path(f"{STATE}/ca/ca-key.pem").read_text().splitlines()[0].partition(";type=")[0]
-    key_id = uri.partition("id=")[2].replace("%", "").lower()
-    label = uri.partition("object=")[2].partition(";")[0].replace("%20", " ")
-    for _ in range(2):
-        token.tool("--delete", "--batch", uri)
-    token.make_key(label, key_id)
-    token.tool("--delete", "--batch", f"{uri};type=public")
+    token.replace_key(tokened.path(f"{STATE}/ca/ca-key.pem").read_text())
+    token.delete("type=public")
     ran = tokened("cert", "issue", "attic", "mx", status=65)
     assert "is not the key of the CA certificate; nothing was signed" in ran.err
     assert not list(tokened.certs.glob("attic*"))
