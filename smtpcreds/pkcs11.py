@@ -135,16 +135,22 @@ _DIGEST_INFO = {"sha256": bytes.fromhex("3031300d060960864801650304020105000420"
 
 
 class Session:
-    """One token, logged in; a process that ends logs out."""
+    """One token, logged in; a process that ends logs out.
 
-    def __init__(self, uri: KeyUri, pin: Secret) -> None:
+    Args:
+        uri: names token and key.
+        pin: of the token.
+        writes: keys are to be made or destroyed.
+    """
+
+    def __init__(self, uri: KeyUri, pin: Secret, *, writes: bool = False) -> None:
         check(uri)
         self.uri = uri
         self._pin = _text(uri, pin)
         with _explained(uri):
             token = _token(uri)
             _refuse_risk(uri, token)
-            self._session = _logged_in(token, self._pin)
+            self._session = _logged_in(token, self._pin, writes=writes)
         self._key: Any = None
 
     def close(self) -> None:
@@ -296,13 +302,13 @@ def _is_meant(uri: KeyUri, token: "pkcs11.Token") -> bool:
     return all(want in ("", have.strip()) for want, have in zip(wanted, own, strict=True))
 
 
-def _logged_in(token: "pkcs11.Token", pin: str) -> "pkcs11.Session":
+def _logged_in(token: "pkcs11.Token", pin: str, *, writes: bool) -> "pkcs11.Session":
     import pkcs11
 
     try:
-        return token.open(rw=True, user_pin=pin)
+        return token.open(rw=writes, user_pin=pin)
     except pkcs11.exceptions.UserAlreadyLoggedIn:  # by this process, for another key of the token
-        return token.open(rw=True)
+        return token.open(rw=writes)
 
 
 # A PIN is tried a few times, and then the token locks. A command that runs every night would use them up.

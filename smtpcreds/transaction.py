@@ -177,8 +177,12 @@ class Transaction:
         key = (files or self.ca.files).key
         if key not in self._issuers:
             self._issuers[key] = self.ca.issuer(self.passphrase, files, pin=self.pin)
-            self._open.callback(self._issuers[key].close)
+            self.closing(self._issuers[key])
         return self._issuers[key]
+
+    def closing(self, issuer: "Issuer") -> None:
+        """Log out of the token that holds an authority's key, when the run ends."""
+        self._open.callback(issuer.close)
 
     def renewed_authority(self) -> None:
         """Forget what was read of the authority, whose directory has changed."""

@@ -79,7 +79,7 @@ def new_key(wanted: TokenKey, kind: KeyType, name: str, pin: Pin) -> Iterator[Re
         stand_in = generate(kind)
         yield RemoteKey(stand_in.public_key(), str(uri), lambda data, _: scheme_of(stand_in).sign(data))
         return
-    session = Session(uri, secret)
+    session = Session(uri, secret, writes=not wanted.exists)
     try:
         public = decode_public_key(
             session.public_key() if wanted.exists else session.generate(kind.name), uri.subject

@@ -438,6 +438,7 @@ def _retired(found: "Description") -> str:
 @click.option("--key", metavar="FILE", help="The CA's private key, in PEM.")
 @click.option("--cert", "certificate", metavar="FILE", help="The CA's certificate.")
 @click.option("--chain", metavar="FILE", help="The certificates above it, where it is no root.")
+@click.option("--token", metavar="URI", help="The CA's private key is in this PKCS #11 token (RFC 7512).")
 @click.option("--import-passphrase", metavar="SOURCE", help="Opens the key; default: as --passphrase.")
 @click.option("--passphrase", metavar="SOURCE", help="Encrypts the key from now on; default: what opens it.")
 @click.option("--no-passphrase", is_flag=True, help="Store the key unencrypted.")
@@ -448,6 +449,7 @@ def import_(
     key: str | None,
     certificate: str | None,
     chain: str | None,
+    token: str | None,
     import_passphrase: str | None,
     passphrase: str | None,
     no_passphrase: bool,
@@ -457,14 +459,22 @@ def import_(
     DIR is of easy-rsa (pki), openssl ca (demoCA), step, mkcert, minica or certstrap. Certificates,
     revocations and the CRL number that are found there go on from where they are. DIR is not changed.
     """
+    from dataclasses import replace
+
     from ..ca.adopt import Named, adopt, survey
+    from ..pkcs11 import KeyUri
     from ..pki.describe import describe
 
     site = session.site()
     paths = (path and session.absolute(path) for path in (directory, key, certificate, chain))
-    secrets = import_passphrases(import_passphrase, passphrase, site, none=no_passphrase)
-    theirs = survey(Named(*paths))
-    adopted = session.run(site, lambda work: adopt(work, theirs, secrets.keeping), secrets.opening)
+    theirs = survey(replace(Named(*paths), in_token=token is not None))
+    if token:
+        uri = str(KeyUri.parse(token))
+        opens = ca_passphrase(passphrase or import_passphrase, site)
+        adopted = session.run(site, lambda work: adopt(work, theirs, lambda _: None, uri), opens)
+    else:
+        secrets = import_passphrases(import_passphrase, passphrase, site, none=no_passphrase)
+        adopted = session.run(site, lambda work: adopt(work, theirs, secrets.keeping), secrets.opening)
     if adopted is None:
         return
     if not adopted.encrypted:

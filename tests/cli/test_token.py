@@ -252,6 +252,42 @@ def test_audit_and_status_have_nothing_against_it(tokened: Admin) -> None:
     assert tokened("status").out.splitlines()[-1] == "nothing is due"
 
 
+def test_an_authority_of_a_token_is_taken_over(tokened: Admin, token: Token, tmp_path: Path) -> None:
+    tokened("cert", "issue", "attic")
+    key = tokened.path(f"{STATE}/ca/ca-key.pem").read_text().splitlines()[0]
+    other = token.for_(Admin(tmp_path / "other/root"))
+    other.configure(tokened.path(SETTINGS).read_text())
+    given = ("--cert", tokened.path(f"{STATE}/ca/ca-cert.pem"), "--token", key)
+    assert "would write" in other("ca", "import", *given, "--dry-run").out
+    assert other("ca", "import", *given).warnings == []
+    other("cert", "issue", "dmzmail")
+    judged(other, "dmzmail")
+    assert (other.certs / "cacert.pem").read_bytes() == (tokened.certs / "cacert.pem").read_bytes()
+    other("inventory", "check")
+
+
+def test_only_the_certificate_of_the_key_is_taken_over(tokened: Admin, token: Token) -> None:
+    key = tokened.path(f"{STATE}/ca/ca-key.pem").read_text().splitlines()[0]
+    given = ("--cert", tokened.directory / "ca.pem", "--token", key)
+    other = token.for_(Admin(tokened.directory / "other/root"))
+    tokened.openssl(
+        *(
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-subj",
+            "/CN=Other",
+        ),
+        *("-keyout", tokened.directory / "ca.key", "-out", tokened.directory / "ca.pem"),
+    )
+    pin = ("--passphrase", tokened.secret("pin", PIN.encode()))
+    assert "is not the key of the CA certificate" in other("ca", "import", *given, *pin, status=65).err
+
+
 def test_show_says_where_the_key_is(tokened: Admin) -> None:
     shown = tokened.json("ca", "show")
     assert shown["token"].startswith(f"pkcs11:token={LABEL};object=")
