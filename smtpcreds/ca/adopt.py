@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ..config import Site
@@ -17,8 +17,9 @@ from ..pki.crl import Crl, may_sign_crls, read_crl
 from ..pki.describe import authority_of, describe, fingerprint
 from ..pki.encoding import encode_der, parse_certificates
 from ..pki.foreign import Found, recognise
-from ..pki.keys import PrivateKey, is_encrypted, matches, public_id
+from ..pki.keys import is_encrypted, public_id
 from ..pki.names import MAX_DN, part_fault, sendmail_dn, title
+from ..pki.pair_rules import certificate_of
 from ..pki.profiles import HOST_PROFILES, INTERMEDIATE
 from ..pki.revocation import Revoked
 from ..pki.values import Certificate, Issuer, key_identifier
@@ -43,7 +44,7 @@ class Named:
     key: str | None = None
     certificate: str | None = None
     chain: str | None = None
-    in_token: bool = False
+    is_in_token: bool = field(default=False, kw_only=True)
 
 
 def survey(named: Named) -> Found:
@@ -55,7 +56,7 @@ def survey(named: Named) -> Found:
         certificate=named.certificate or found.certificate,
         parents=(named.chain,) if named.chain else found.parents,
     )
-    if named.in_token:
+    if named.is_in_token:
         if named.directory or named.key or not found.certificate:
             raise UsageError("--token", "goes with --cert FILE, and with neither --key nor a directory")
         return found
@@ -110,7 +111,7 @@ def read_issuer(site: Site, found: Found, passphrase: Passphrase) -> Issuer:
     if disk().is_preview and is_encrypted(pem):
         issuer = Issuer.trial(certificates[0])
     else:
-        issuer = Issuer(_owned(certificates, key, found), key)
+        issuer = Issuer(certificate_of(key, certificates, path, found.certificate), key)
     return _accepted(site, found, issuer, certificates)
 
 
@@ -132,13 +133,6 @@ def _accepted(site: Site, found: Found, issuer: Issuer, certificates: Sequence[C
     if not may_sign_crls(own):
         site.warn(f"{title(own)}: may not sign CRLs, so nothing can be revoked; a successor may: ca rollover")
     return replace(issuer, parents=chain[1:])
-
-
-def _owned(certificates: Sequence[Certificate], key: PrivateKey, found: Found) -> Certificate:
-    own = next((certificate for certificate in certificates if matches(certificate, key)), None)
-    if own is None:
-        raise DataError(found.key or "", f"is not the key of {found.certificate}")
-    return own
 
 
 def _chain(own: Certificate, above: list[Certificate], site: Site) -> tuple[Certificate, ...]:

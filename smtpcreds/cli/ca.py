@@ -459,15 +459,13 @@ def import_(
     DIR is of easy-rsa (pki), openssl ca (demoCA), step, mkcert, minica or certstrap. Certificates,
     revocations and the CRL number that are found there go on from where they are. DIR is not changed.
     """
-    from dataclasses import replace
-
     from ..ca.adopt import Named, adopt, survey
     from ..pkcs11 import KeyUri
     from ..pki.describe import describe
 
     site = session.site()
     paths = (path and session.absolute(path) for path in (directory, key, certificate, chain))
-    theirs = survey(replace(Named(*paths), in_token=token is not None))
+    theirs = survey(Named(*paths, is_in_token=token is not None))
     if token:
         uri = str(KeyUri.parse(token))
         opens = ca_passphrase(passphrase or import_passphrase, site)
