@@ -270,6 +270,7 @@ def test_only_the_certificate_of_the_key_is_taken_over(tokened: Admin, token: To
     key = tokened.path(f"{STATE}/ca/ca-key.pem").read_text().splitlines()[0]
     given = ("--cert", tokened.directory / "ca.pem", "--token", key)
     other = token.for_(Admin(tokened.directory / "other/root"))
+    other.configure()
     tokened.openssl(
         *(
             "req",
