@@ -171,7 +171,7 @@ class Session:
         uri, sensitive = self.uri, {pkcs11.Attribute.SENSITIVE: True, pkcs11.Attribute.EXTRACTABLE: False}
         uses = pkcs11.MechanismFlag.SIGN | pkcs11.MechanismFlag.VERIFY
         with _explained(uri):
-            if any(True for _ in self._found(pkcs11.ObjectClass.PRIVATE_KEY)):
+            if self._is_taken():
                 hint = "name another object, or take that key: --existing-key"
                 raise ExistsError(uri.subject, f"has a {uri.key}, which was left alone", hint)
             public, self._key = self._made(
@@ -244,10 +244,24 @@ class Session:
             raise AmbiguousError(self.uri.subject, reason, f"name one by id=; {_listing(self.uri)}")
         return found[0]
 
-    def _found(self, kind: "pkcs11.ObjectClass") -> "Iterator[pkcs11.Object]":
+    def _is_taken(self) -> bool:
+        """Tell whether a private key has the label, or the id; either alone would be ambiguous then."""
         import pkcs11
 
-        wanted = {pkcs11.Attribute.LABEL: self.uri.label, pkcs11.Attribute.ID: self.uri.key_id}
+        wanted = (self.uri.label, b""), ("", self.uri.key_id)
+        found = (self._found(pkcs11.ObjectClass.PRIVATE_KEY, *one) for one in wanted if any(one))
+        return any(True for objects in found for _ in objects)
+
+    def _found(
+        self, kind: "pkcs11.ObjectClass", label: str | None = None, key_id: bytes | None = None
+    ) -> "Iterator[pkcs11.Object]":
+        """Yield objects by label and id, those of the URI unless given; an empty one fits everything."""
+        import pkcs11
+
+        wanted = {
+            pkcs11.Attribute.LABEL: self.uri.label if label is None else label,
+            pkcs11.Attribute.ID: self.uri.key_id if key_id is None else key_id,
+        }
         given = {name: value for name, value in wanted.items() if value}
         return self._session.get_objects({pkcs11.Attribute.CLASS: kind, **given})
 

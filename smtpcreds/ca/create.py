@@ -112,7 +112,7 @@ def create(work: Transaction, wanted: NewAuthority, passphrase: Callable[[], Sec
     """
     work.ca.refuse_existing()
     secret = work.ask(passphrase)
-    with first_key(wanted, lambda: secret) as key:
+    with first_key(wanted, lambda: secret, work.ca.files.key) as key:
         return _created(work, wanted, key, secret)
 
 
@@ -164,10 +164,12 @@ def _note(certificate: Certificate) -> str:
     return f"{title(certificate)}, {key_label(certificate.public_key())}, valid to {end}"
 
 
-def first_key(wanted: NewAuthority, pin: Callable[[], Secret | None]) -> AbstractContextManager[SigningKey]:
+def first_key(
+    wanted: NewAuthority, pin: Callable[[], Secret | None], path: str
+) -> AbstractContextManager[SigningKey]:
     """Give the key of the root, or of an authority without one: new in memory, or in a token."""
     if wanted.token:
-        return new_key(wanted.token, wanted.key_type, wanted.name, pin)
+        return new_key(wanted.token, wanted.key_type, wanted.name, pin, path)
     return nullcontext(generate(wanted.key_type))
 
 

@@ -174,7 +174,7 @@ def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey) -> Rolled:
     old = work.issuer()
     secret = work.passphrase() if is_encrypted(read_private(work.ca.files.key)) else None
     row = work.row(old.certificate)
-    with first_key(wanted, work.pin) as key:
+    with first_key(wanted, work.pin, work.ca.files.key) as key:
         issuer, root_key = _made(work, wanted, above, root, key)
         _warn_of_losses(work, old, wanted, issuer)
         if signs_crls(row):

@@ -5,8 +5,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from secrets import token_bytes
 
-from ..errors import DataError, DeniedError, MissingInputError, UsageError
-from ..files import disk
+from ..errors import DataError, DeniedError, MissingInputError, SmtpcredsError, UsageError
+from ..files import disk, read_if_there
 from ..pkcs11 import KINDS, KeyUri, Session, check
 from ..pki.keys import KeyType, PublicKey, RemoteKey, decode_public_key, generate, scheme_of
 from ..pki.values import Certificate, Issuer
@@ -59,7 +59,7 @@ def _verify_same(public: PublicKey, own: Certificate, uri: str) -> None:
 
 
 @contextmanager
-def new_key(wanted: TokenKey, kind: KeyType, name: str, pin: Pin) -> Iterator[RemoteKey]:
+def new_key(wanted: TokenKey, kind: KeyType, name: str, pin: Pin, path: str) -> Iterator[RemoteKey]:
     """Give a key in a token for a new authority; one that was made here goes again if the block fails.
 
     A kill leaves it in the token, where nothing refers to it.
@@ -69,6 +69,7 @@ def new_key(wanted: TokenKey, kind: KeyType, name: str, pin: Pin) -> Iterator[Re
         kind: its type, unless it exists.
         name: of the authority, which a label begins with that nobody chose.
         pin: of the token.
+        path: of the file that is to name the key; what it names already is never taken away.
     """
     wanted.verify(kind)
     secret = _pin(wanted.uri, pin)
@@ -84,20 +85,23 @@ def new_key(wanted: TokenKey, kind: KeyType, name: str, pin: Pin) -> Iterator[Re
         public = decode_public_key(
             session.public_key() if wanted.exists else session.generate(kind.name), uri.subject
         )
-        yield from _kept(session, public, exists=wanted.exists)
+        yield from _kept(session, public, None if wanted.exists else path)
     finally:
         session.close()
 
 
-def _kept(session: Session, public: PublicKey, *, exists: bool) -> Iterator[RemoteKey]:
+def _kept(session: Session, public: PublicKey, path: str | None) -> Iterator[RemoteKey]:
+    """Give the key; one made for a file is destroyed on failure, unless the file names it by then."""
+    uri = str(session.uri)
     try:
-        yield RemoteKey(public, str(session.uri), session.sign)
+        yield RemoteKey(public, uri, session.sign)
     except BaseException:
-        if not exists:
-            session.destroy()
+        if path and uri.encode() not in (read_if_there(path) or b""):
+            with suppress(SmtpcredsError):
+                session.destroy()
         raise
-    if not exists:
-        disk().note("make", str(session.uri), note="key in the token")
+    if path:
+        disk().note("make", uri, note="key in the token")
 
 
 def _named(uri: KeyUri, name: str) -> KeyUri:

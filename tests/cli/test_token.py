@@ -3,10 +3,16 @@
 import os
 from pathlib import Path
 
+import pkcs11
 import pytest
 import softhsm
 from admin import DOMAIN, HUB, SETTINGS, STATE, Admin, peer, snapshot
 from softhsm import LABEL, PIN, Token
+
+from smtpcreds.ca.token import TokenKey, new_key
+from smtpcreds.pkcs11 import KeyUri
+from smtpcreds.pki.keys import KEY_TYPES, encode_remote
+from smtpcreds.secret import Secret
 
 PIN_BEFORE = "4710"
 
@@ -94,7 +100,8 @@ def test_an_authority_moves_from_its_file_into_a_token(smtpcreds: Admin, token: 
 def test_a_key_that_is_in_the_token_is_taken_on_request(with_token: Admin, token: Token) -> None:
     token.make_key("made-before", "01")
     uri = token.uri.replace("?", ";object=made-before;id=%01?")
-    assert "--existing-key" in with_token.refuses(73, "ca", "init", "--token", uri)
+    for named in (uri, uri.replace(";id=%01", ""), uri.replace(";object=made-before", "")):
+        assert "--existing-key" in with_token.refuses(73, "ca", "init", "--token", named)
     with_token("ca", "init", "--token", uri, "--existing-key")
     assert token.keys() == 1
     with_token("cert", "issue", "dmzmail")
@@ -212,6 +219,26 @@ def test_a_key_goes_again_if_the_authority_was_not_made(with_token: Admin, token
     with_token.run("ca", "init", "--token", token.uri)
     assert not with_token.path(f"{STATE}/ca").exists()
     assert token.keys() == 0
+
+
+@pytest.mark.parametrize(("is_named", "left"), [(True, 1), (False, 0)])
+def test_an_interrupted_run_destroys_no_key_that_its_file_names(
+    token: Token, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_named: bool, left: int
+) -> None:
+    monkeypatch.setenv(*next(iter(token.env.items())))
+    path = tmp_path / "ca-key.pem"
+    wanted = TokenKey(KeyUri.parse(token.uri)), KEY_TYPES["p256"], "CA", lambda: Secret(PIN.encode())
+
+    def interrupted() -> None:
+        with new_key(*wanted, str(path)) as key:
+            path.touch(0o600)
+            path.write_bytes(encode_remote(key.uri) if is_named else b"")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert token.keys() == left
+    pkcs11.unload(softhsm.MODULE)
 
 
 def test_another_key_under_the_same_name_signs_nothing(tokened: Admin, token: Token) -> None:
