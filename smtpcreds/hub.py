@@ -12,7 +12,7 @@ from .ca.issue import CertificateOptions, Refused, issue, order
 from .ca.pair import valid_pair
 from .config import Site
 from .deploy.apply import Applied, apply
-from .deploy.facts import RenderOptions
+from .deploy.options import RenderOptions
 from .errors import ExistsError, NameRefusedError, PasswordRefusedError, UsageError
 from .files import check_target, ensure_directory, exists, read_public, sweep_target, write_all
 from .model import Account, Artifact

@@ -4,7 +4,7 @@ Each step leaves what the same command goes on with after a kill; the event at t
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .accounts.database import AccountDatabase
 from .accounts.rotation import withdraw
@@ -17,11 +17,13 @@ from .ca.revoke import revoke_rows
 from .config import Site
 from .dane import forget, remembered
 from .deploy.delivery import RETIRED, retired_at, users
+from .deploy.options import applied_options, words
 from .errors import DataError, DeniedError, ExistsError, MissingInputError, NoSuchAccountError
 from .files import exists, remove
 from .inventory.inventory import Inventory
 from .inventory.rows import AuthorityRow, AuthorityState, CertificateRow, State
 from .model import Account
+from .mta.programs import PROGRAMS
 from .pki.describe import fingerprint
 from .pki.revocation import Reason
 from .postgres import is_url
@@ -175,6 +177,12 @@ def _warn(work: Transaction, leaving: _Leaving) -> None:
         work.warn(f"{leaving.host}: a pair is on {machine}; there: smtpcreds cert retire {leaving.host}")
     if leaving.host in map(work.site.qualify, work.site.settings.mta.relay_hosts):
         work.warn(f"{work.site.settings_path}: mta.relay_hosts names {leaving.host}; take it out")
+    for name, options in applied_options(work.site, *PROGRAMS.values()).items():
+        kept = [host for host in options.relay_hosts if work.site.qualify(host) != leaving.host]
+        if len(kept) < len(options.relay_hosts):
+            rest = words(replace(options, relay_hosts=tuple(kept)))
+            command = f"smtpcreds mta apply {name} --defaults {rest}".rstrip()
+            work.warn(f"{name}: was applied with --relay-host {leaving.host}; {command}")
 
 
 # Files: the certificate goes before its key, so that a certificate on disk always has one.

@@ -4,8 +4,11 @@ The commands are typed on the hosts of the lab themselves, where /etc/mail belon
 """
 
 import re
+import smtplib
+import ssl
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from admin import HUB
@@ -212,20 +215,30 @@ def test_who_can_not_prove_to_be_the_hub_gets_neither_mail_nor_secret(scene: Sce
     assert scene.lab.sink.empty()
 
 
-def offered(scene: Scene, *, tls: bool) -> set[str]:
-    """Ask the hub which mechanisms it offers, from inside its network, with the client's certificate."""
-    import smtplib
-    import ssl
-
-    context = ssl.create_default_context(cafile=scene.hub.host.path("/etc/mail/certs/cacert.pem"))
-    certs = scene.client.host.path("/etc/mail/certs")
-    context.load_cert_chain(certs / "attic-cert.pem", certs / "attic-key.pem")
+@contextmanager
+def session_with(scene: Scene) -> Iterator[smtplib.SMTP]:
+    """Speak to the hub from inside its network, by its name."""
     with scene.hub.host.namespace.network(), smtplib.SMTP(scene.hub.host.address, 25) as session:
         session._host = HUB  # type: ignore[attr-defined]
         session.ehlo(CLIENT)
-        if tls:
-            session.starttls(context=context)
-            session.ehlo(CLIENT)
+        yield session
+
+
+@contextmanager
+def session_in_tls(scene: Scene) -> Iterator[smtplib.SMTP]:
+    """Speak to it inside TLS, with the client's certificate."""
+    context = ssl.create_default_context(cafile=scene.hub.host.path("/etc/mail/certs/cacert.pem"))
+    certs = scene.client.host.path("/etc/mail/certs")
+    context.load_cert_chain(certs / "attic-cert.pem", certs / "attic-key.pem")
+    with session_with(scene) as session:
+        session.starttls(context=context)
+        session.ehlo(CLIENT)
+        yield session
+
+
+def offered(scene: Scene, *, tls: bool) -> set[str]:
+    """Ask the hub which mechanisms it offers."""
+    with (session_in_tls if tls else session_with)(scene) as session:
         return set(session.esmtp_features.get("auth", "").split())
 
 
@@ -235,5 +248,48 @@ def test_plain_and_login_are_offered_inside_tls_only(scene: Scene) -> None:
     assert offered(scene, tls=False) == hashed
     assert offered(scene, tls=True) == {*hashed, "PLAIN", "LOGIN", "EXTERNAL"}
     scene.hub.apply("--saslauthd")
+    assert offered(scene, tls=True) == {*hashed, "PLAIN", "LOGIN", "EXTERNAL"}
+    scene.hub.apply("--mechanism", "PLAIN", "--mechanism", "LOGIN")
     assert offered(scene, tls=False) == set()
     assert offered(scene, tls=True) == {"PLAIN", "LOGIN"}
+
+
+PERSON, HER_PASSWORD = "anne", "Umbr3lla of anne"
+
+
+def start_saslauthd(machine: Machine) -> None:
+    """Make a login account, and start saslauthd as its init script does: it asks PAM, by the service smtp."""
+    machine.host.run(("useradd", PERSON))
+    machine.host.run(("chpasswd",), stdin=f"{PERSON}:{HER_PASSWORD}\n")
+    machine.host.run(("mkdir", "-p", "/var/run/saslauthd"))
+    machine.host.run(("saslauthd", "-a", "pam", "-c", "-n", "1", "-m", "/var/run/saslauthd"))
+
+
+def relays_for(scene: Scene, mechanism: str, password: str) -> int:
+    """Log in as a person does, and return the answer to a recipient elsewhere."""
+    with session_in_tls(scene) as session:
+        session.user, session.password = PERSON, password
+        method = {"PLAIN": session.auth_plain, "LOGIN": session.auth_login}[mechanism]
+        try:
+            session.auth(mechanism, method)
+        except smtplib.SMTPAuthenticationError as error:
+            return error.smtp_code
+        session.mail(SENDER)
+        return session.rcpt(FOREIGN)[0]
+
+
+def test_client_hosts_log_in_by_sasldb_and_people_by_pam(scene: Scene) -> None:
+    """And so does the next plain run of apply."""
+    scene.hub.apply("--saslauthd")
+    start_saslauthd(scene.hub)
+    scene.give_auth_info()
+    scene.client.apply()
+    for _ in range(2):
+        assert " with ESMTPSA " in scene.relayed()
+        for mechanism in ("PLAIN", "LOGIN"):
+            assert relays_for(scene, mechanism, HER_PASSWORD) == 250
+            assert relays_for(scene, mechanism, "wrong") == 535
+        scene.hub("mta", "apply", "sendmail-hub", "--run")
+        assert "as applied with: --saslauthd" in scene.hub("mta", "check", "sendmail-hub")
+    scene.hub.host.log.wait(rf"AUTH=server, relay={CLIENT} .*mech=SCRAM-SHA-256,")
+    scene.hub.host.log.wait(rf"AUTH=server, .*authid={PERSON}(@{HUB})?, mech=LOGIN,")

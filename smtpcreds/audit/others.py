@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from ..ca.layout import has_inventory, reading
 from ..config import Site
 from ..deploy.check import WRONG, missing_includes, stale
-from ..deploy.facts import RenderOptions, gather
+from ..deploy.facts import gather
 from ..deploy.files import FileStatus, Status, digests, file_statuses_of
+from ..deploy.options import RenderOptions, applied_options, in_force
 from ..errors import SmtpcredsError, UsageError
 from ..inventory.inventory import Inventory
 from ..model import Finding
@@ -53,7 +54,7 @@ def _applied(inventory: Inventory) -> list[Program]:
 def _of_program(host: Host, program: Program, inventory: Inventory) -> Iterator[Finding]:
     site = host.site
     try:
-        facts = gather(site, program, RenderOptions())
+        facts = gather(site, program, in_force(site, program, RenderOptions()))
         standings = file_statuses_of(site, program.render(facts), inventory)
     except UsageError:
         return  # for another role than that of this host: the inventory is shared
@@ -96,11 +97,11 @@ MTA009 = Code.warning(
 
 
 def _finding(site: Site, program: Program, standing: FileStatus) -> Finding:
-    """Options of ``mta apply`` are not remembered, so an outdated file may well be right."""
+    """Of options that no ``mta apply`` was given, or one that did not remember them, the cure reminds."""
     force = " --force" if standing.status is Status.EDITED else ""
     cure = f"smtpcreds mta diff {program.NAME}; smtpcreds mta apply {program.NAME}{force}"
-    if standing.status is Status.OUTDATED:
-        cure += f", or keep the options that it was made with in [mta] of {site.settings_path}"
+    if standing.status is Status.OUTDATED and not applied_options(site, program):
+        cure += ", with the options that it was made with"
     return MTA009.found(standing.path, _FAULTS[standing.status], cure)
 
 

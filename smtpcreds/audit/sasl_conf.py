@@ -65,7 +65,7 @@ class Conf:
     @property
     def backends(self) -> tuple[str, ...]:
         """The auxprop plugins that it names; sasldb where it names none and asks them."""
-        if self.settings.get("pwcheck_method", "auxprop") != "auxprop":
+        if "auxprop" not in self.settings.get("pwcheck_method", "auxprop").lower().split():
             return ()
         return tuple(self.settings.get("auxprop_plugin", "sasldb").lower().split())
 

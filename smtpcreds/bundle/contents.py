@@ -12,8 +12,8 @@ from ..ca.directory import certificate_file
 from ..ca.layout import Pair, pair_of
 from ..ca.requests import SignedCsr
 from ..config import TABLES, Settings, Site, parse_settings
-from ..deploy.facts import RenderOptions
 from ..deploy.files import octets_of
+from ..deploy.options import RenderOptions
 from ..errors import DataError, ExistsError, MissingInputError
 from ..files import read_private
 from ..inventory.inventory import Inventory

@@ -12,7 +12,8 @@ from ..ca.layout import CRL, pair_of
 from ..ca.pair import key_id, refuse_existing_pair
 from ..config import Site, host_name
 from ..deploy.apply import Applied, apply
-from ..deploy.facts import RenderOptions, gather, secret_for
+from ..deploy.facts import gather, secret_for
+from ..deploy.options import RenderOptions
 from ..errors import DataError, ExistsError, MissingInputError, UsageError
 from ..files import check_target, ensure_directory, exists, read_private, sweep_target, write_all
 from ..hub import Part

@@ -10,7 +10,7 @@ from .framework import Session, Verb, noun, pass_session
 
 if TYPE_CHECKING:
     from ..config import Site
-    from ..deploy.facts import RenderOptions
+    from ..deploy.options import RenderOptions
     from ..mta.program import Facts, Include, Program, Rendered
     from ..secret import Secret
 
@@ -35,23 +35,33 @@ mta = noun(
 @pass_session
 def list_(session: Session) -> None:
     """List the mail programs, each in one role."""
+    from ..deploy.options import applied_options, words
     from ..mta.programs import PROGRAMS
 
-    programs = PROGRAMS.values()
+    site, programs = session.site(), PROGRAMS.values()
+    applied = {name: words(options) for name, options in applied_options(site, *programs).items()}
     width = max(map(len, PROGRAMS))
     session.show(
         {
             "programs": [
-                {"name": p.NAME, "role": p.ROLE.value, "title": p.TITLE, "choices": sorted(p.VARIANTS)}
+                {
+                    "name": p.NAME,
+                    "role": p.ROLE.value,
+                    "title": p.TITLE,
+                    "choices": sorted(p.VARIANTS),
+                    "options": applied.get(p.NAME, ""),
+                }
                 for p in programs
             ]
         },
-        [
-            f"{p.NAME:{width}}  {p.TITLE}"
-            + (f"; --with {', '.join(sorted(p.VARIANTS))}" if p.VARIANTS else "")
-            for p in programs
-        ],
+        [line for p in programs for line in _described(p, applied.get(p.NAME, ""), width)],
     )
+
+
+def _described(program: "Program", options: str, width: int) -> Iterator[str]:
+    choices = f"; --with {', '.join(sorted(program.VARIANTS))}" if program.VARIANTS else ""
+    yield f"{program.NAME:{width}}  {program.TITLE}{choices}"
+    yield from (f"{'':{width}}  {line}" for line in applied_line(options))
 
 
 # What the verbs of ``mta`` take: a program, and what its files are to say.
@@ -84,7 +94,7 @@ _OPTIONS = (
     click.option("--host", metavar="NAME", help="The host that the files are for; default: this one."),
     click.option("--hub", metavar="NAME", help="The hub, instead of the configured one."),
     *_CLIENT_OPTIONS,
-    click.option("--saslauthd", is_flag=True, help="Accounts are login accounts, asked of saslauthd (PAM)."),
+    click.option("--saslauthd", is_flag=True, help="Also people with login accounts: ask saslauthd (PAM)."),
     click.option("--role", metavar="ROLE", help="That the hub reads accounts in PostgreSQL as."),
     click.option(
         "--role-password", metavar="SOURCE", help="Where its password comes from; default: the installed one."
@@ -100,6 +110,7 @@ _OPTIONS = (
         help="Relay for HOST by its certificate.",
     ),
     click.option("--fingerprint", metavar="HEX", help="SHA-256 of the hub's certificate."),
+    click.option("--defaults", is_flag=True, help="Without the options that 'mta apply' was given before."),
 )
 
 
@@ -113,21 +124,24 @@ def client_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return reduce(lambda wrapped, option: option(wrapped), reversed(_CLIENT_OPTIONS), command)
 
 
-def asked(session: Session, **options: Any) -> "tuple[Site, Program, Facts]":
-    """Return the site, the program, and what it is told.
+def asked(session: Session, **options: Any) -> "tuple[Site, Program, RenderOptions, Facts]":
+    """Return the site, the program, the options with those of the last ``mta apply``, and what it is told.
 
     Raises:
         UsageError: an unknown program, or a choice that it does not know.
         SmtpcredsError: see :func:`smtpcreds.deploy.facts.gather`.
     """
     from ..deploy.facts import gather
+    from ..deploy.options import in_force
 
-    site, program, wanted = named(session, **options)
-    return site, program, gather(site, program, wanted)
+    defaults = options.pop("defaults")
+    site, program, given = named(session, **options)
+    wanted = in_force(site, program, given, defaults=defaults)
+    return site, program, wanted, gather(site, program, wanted)
 
 
 def named(session: Session, name: str, **options: Any) -> "tuple[Site, Program, RenderOptions]":
-    """Return the site, the program, and what is wanted of its files."""
+    """Return the site, the program, and what this run wants of its files."""
     from ..mta.programs import program_named
 
     program = program_named(name)
@@ -138,7 +152,7 @@ def wishes_of(
     *, password: str | None, role: str | None = None, role_password: str | None = None, **options: Any
 ) -> "RenderOptions":
     """Return the options of a verb as wishes; the secrets' sources are parsed now."""
-    from ..deploy.facts import RenderOptions
+    from ..deploy.options import RenderOptions
 
     variants = frozenset(
         [*options.pop("choices"), *(["authinfo-map"] if options.pop("authinfo_map") else [])]
@@ -182,12 +196,14 @@ def diff(session: Session, /, **options: Any) -> None:
     In a file with secrets, lines that are not ours are not shown. The exit status is 1 if anything differs.
     """
     from ..deploy.files import differences, file_statuses
+    from ..deploy.options import words
 
-    site, program, facts = asked(session, **options)
+    site, program, wanted, facts = asked(session, **options)
     found = differences(file_statuses(site, program, facts))
     session.show(
         {
             "program": program.NAME,
+            "options": words(wanted),
             "different": bool(found),
             "files": [{"path": d.path, "status": d.status.value, "diff": d.lines} for d in found],
         },
@@ -208,24 +224,34 @@ def check(session: Session, /, **options: Any) -> None:
     """
     from ..deploy.check import inspect
     from ..deploy.files import file_statuses
+    from ..deploy.options import words
 
-    site, program, facts = asked(session, **options)
+    site, program, wanted, facts = asked(session, **options)
     found = inspect(site, program, facts, file_statuses(site, program, facts))
     session.show(
         {
             "program": program.NAME,
             "host": facts.host,
+            "options": words(wanted),
             "ok": not found,
             "findings": [{"path": f.subject, "what": f.message, "hint": f.cure} for f in found],
         },
-        [line for f in found for line in (f"BAD  {f.subject} {f.message}", f"     {f.cure}")]
-        or [f"ok   {program.NAME} on {facts.host}"],
+        [
+            *(line for f in found for line in (f"BAD  {f.subject} {f.message}", f"     {f.cure}")),
+            *([] if found else [f"ok   {program.NAME} on {facts.host}"]),
+            *applied_line(words(wanted)),
+        ],
     )
     if found:
         raise click.exceptions.Exit(1)
 
 
-# What people and JSON are told of what is left to do by hand.
+# What people and JSON are told of the options, and of what is left to do by hand.
+
+
+def applied_line(options: str) -> list[str]:
+    """Return what people are told of the options that hold, if there are any."""
+    return [f"as applied with: {options}"] if options else []
 
 
 def remaining_row(
@@ -267,21 +293,25 @@ def remaining_lines(
     "--force", is_flag=True, help="Replace files that smtpcreds did not write, or that were edited."
 )
 @pass_session
-def apply(session: Session, /, run: bool, force: bool, **options: Any) -> None:
+def apply(session: Session, /, run: bool, force: bool, defaults: bool, **options: Any) -> None:
     """Write the files of PROGRAM where it looks for them.
 
-    Files that are right already are left alone, and so are those of others.
+    Files that are right already are left alone, and so are those of others. Options are remembered, but for
+    secrets; --defaults forgets those that were given before.
     """
     from ..deploy.apply import apply as carry_out
 
     site, program, wanted = named(session, **options)
-    applied = session.run(site, lambda work: carry_out(work, program, wanted, force=force, run=run))
+    applied = session.run(
+        site, lambda work: carry_out(work, program, wanted, defaults=defaults, force=force, run=run)
+    )
     if applied is None:
         return
     session.show(
         {
             "program": program.NAME,
             "host": applied.host,
+            "options": applied.options,
             "changed": any(written for _, written in applied.files),
             "files": [{"path": path, "written": written} for path, written in applied.files],
             "ran": applied.ran,
@@ -293,6 +323,7 @@ def apply(session: Session, /, run: bool, force: bool, **options: Any) -> None:
                 f"  {session.described(p)}{'' if written else '  (unchanged)'}"
                 for p, written in applied.files
             ),
+            *applied_line(applied.options),
             *(f"ran: {command}" for command in applied.ran),
             *remaining_lines(
                 applied.includes, applied.commands, applied.usage, "then run, or let --run do it:"
@@ -312,9 +343,10 @@ def apply(session: Session, /, run: bool, force: bool, **options: Any) -> None:
 @pass_session
 def render(session: Session, /, target: str | None, reveal: bool, force: bool, **options: Any) -> None:
     """Print the files of PROGRAM, their secrets left out, or write them below a directory."""
+    from ..deploy.options import words
     from ..mta.program import masked, octets
 
-    site, program, facts = asked(session, **options)
+    site, program, wanted, facts = asked(session, **options)
     if target:
         _copy(session, site, program, facts, session.absolute(target), force=force)
         return
@@ -327,10 +359,15 @@ def render(session: Session, /, target: str | None, reveal: bool, force: bool, *
         {
             "program": program.NAME,
             "host": facts.host,
+            "options": words(wanted),
             "files": [_row(item) for item in rendered],
             **remaining_row(work.includes, work.commands, work.usage),
         },
-        [*_lines(rendered, masked), *remaining_lines(work.includes, work.commands, work.usage)],
+        [
+            *_lines(rendered, masked),
+            *applied_line(words(wanted)),
+            *remaining_lines(work.includes, work.commands, work.usage),
+        ],
         verbatim=True,
     )
 

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 from ..ca.reload import Hook
 from ..errors import ConfigError, UsageError
-from ..mta.program import Include, Program
+from ..mta.program import Facts, Include, Program
 from ..mta.program import octets as with_secrets
 from ..transaction import Transaction
 from .check import added, missing_files, missing_includes, stale
 from .copies import configuration, due_copies, write_copies
-from .facts import RenderOptions, gather
+from .facts import gather
 from .files import due_files, file_statuses_of, remember, wanted_text, write_files
+from .options import RenderOptions, in_force, remember_options, words
+from .withdrawn import to_keep, withdrawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class Applied:
         commands: to run next; empty where nothing is left to do.
         ran: the commands that have been run.
         usage: how people call the program, if they do.
+        options: that hold from now on, as they are typed; empty for none.
     """
 
     host: str
@@ -33,17 +36,25 @@ class Applied:
     commands: tuple[str, ...]
     ran: tuple[str, ...]
     usage: tuple[str, ...]
+    options: str = ""
 
 
 def apply(
-    work: Transaction, program: Program, options: RenderOptions, *, force: bool = False, run: bool = False
+    work: Transaction,
+    program: Program,
+    given: RenderOptions,
+    *,
+    defaults: bool = False,
+    force: bool = False,
+    run: bool = False,
 ) -> Applied:
     """Write the files of a mail program, and with ``run`` run the commands that make them effective.
 
     Args:
         work: where.
         program: whose files.
-        options: what is wanted of them.
+        given: what is wanted of them, beyond what was wanted before; it is remembered.
+        defaults: forget what was wanted before.
         force: replace files that are not ours or were edited.
         run: the commands.
     """
@@ -52,6 +63,7 @@ def apply(
         raise UsageError(
             "--run", "runs commands of this host, not of another root", "leave --run or --root out"
         )
+    options = in_force(site, program, given, defaults=defaults)
     facts = gather(site, program, options, ask=work.ask)
     for error in missing_files(site, program, facts):
         raise error
@@ -59,6 +71,9 @@ def apply(
     found = file_statuses_of(site, program.render(facts), work.known_inventory)
     due = due_files(found, f"see smtpcreds mta diff {program.NAME}; --force replaces it", force=force)
     copies = due_copies(site, tasks.copies)
+    if not options.mechanisms:
+        _warn_of_withdrawn(work, program, facts)
+    remember_options(work, program, options)
     unknown = [standing for standing in found if standing.is_due or not standing.is_known]
     for standing in unknown:
         remember(site, work.inventory, standing.path, with_secrets(wanted_text(standing.rendered)))
@@ -74,7 +89,15 @@ def apply(
     files = [(standing.path, standing.is_due) for standing in found]
     files += [(site.path(copy.path), copy in copies) for copy in tasks.copies]
     left, ran = ((), commands) if run else (commands, ())
-    return Applied(facts.host, tuple(files), includes, left, ran, tasks.usage)
+    return Applied(facts.host, tuple(files), includes, left, ran, tasks.usage, words(options))
+
+
+def _warn_of_withdrawn(work: Transaction, program: Program, facts: Facts) -> None:
+    """Tell what people and programs log in with until now, and can't any more."""
+    if names := withdrawn(work.site, program, facts):
+        keep = to_keep(program, names, facts)
+        way = f"; to keep: {keep}" if keep else ""
+        work.warn(f"{', '.join(names)}: offered now, and no more once this counts{way}")
 
 
 def _run(includes: Iterable[Include], commands: Iterable[str]) -> None:

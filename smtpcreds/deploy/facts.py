@@ -1,16 +1,15 @@
 """The facts of one host for one mail program, from the authority, the accounts and the configuration."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from shlex import quote
-from typing import Self
 
 from ..accounts.auth_info import kept_credential, readable_credential, write_file
 from ..accounts.database import AccountDatabase, Ask, ask_at_once
 from ..accounts.stored import first_value
 from ..ca.layout import BUNDLE, CRL, has_inventory, pair_of, reading
-from ..config import MtaSettings, Site, first_existing, host_name
+from ..config import Site, first_existing, host_name
 from ..errors import (
     DamagedFileError,
     DataError,
@@ -25,7 +24,7 @@ from ..model import Account, Artifact, Credential, Root
 from ..mta import access, dovecot
 from ..mta.program import Client, Facts, Held, Material, Need, Program, Role, Tls
 from ..mta.programs import check_variants
-from ..mta.sasl_conf import DEFAULT, PROGRAMS, Backend, Saslauthd, Sasldb, Sql, offer, parse, shown
+from ..mta.sasl_conf import PROGRAMS, Backend, Saslauthd, Sasldb, Sql, offer, parse, shown
 from ..names import PLAINTEXT
 from ..passwords import DOVECOT_SCRAM, dovecot_secret, dovecot_verifier, is_dovecot_of
 from ..postgres import is_url, parse_url, plugin_options
@@ -33,73 +32,7 @@ from ..sasldb.opening import refuse_url
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, by_account
 from ..secret import Secret
 from .files import owner_of
-
-# What is wanted of a mail program's files: options over configuration.
-
-
-@dataclass(frozen=True, slots=True)
-class RenderOptions:
-    """Options of one run; an empty one leaves it to the configuration.
-
-    Attributes:
-        host: that the files are for; default is the hub itself, or this client host.
-        hub: instead of the configured one.
-        account: of a client host.
-        secret: of that account, where it is not in a database here.
-        mechanisms: to offer or try.
-        plaintext: also PLAIN and LOGIN, inside TLS.
-        external: also EXTERNAL.
-        saslauthd: accounts are login accounts, asked of saslauthd.
-        role: that a hub reads accounts in PostgreSQL as.
-        role_password: of that role.
-        relay_certificates: every certificate of the CA may relay without AUTH.
-        relay_hosts: these hosts may, by their certificates.
-        access: further rules, ``TAG:SUBJECT VALUE``.
-        variants: choices that only some programs know.
-        port: of the hub.
-        fingerprint: SHA-256 of the hub's certificate, where the inventory does not know it.
-    """
-
-    host: str | None = None
-    hub: str | None = None
-    account: str | None = None
-    secret: Callable[[], Secret] | None = None
-    mechanisms: tuple[str, ...] = ()
-    plaintext: bool = False
-    external: bool = False
-    saslauthd: bool = False
-    role: str | None = None
-    role_password: Secret | None = None
-    relay_certificates: bool = False
-    relay_hosts: tuple[str, ...] = ()
-    access: tuple[str, ...] = ()
-    variants: frozenset[str] = frozenset()
-    port: int | None = None
-    fingerprint: str | None = None
-
-    def over(self, settings: MtaSettings, known: frozenset[str]) -> Self:
-        """Complete the options from the table ``[mta]``.
-
-        Args:
-            settings: the table.
-            known: variants that the program knows; the configuration's others are for other programs.
-        """
-        from dataclasses import replace
-
-        configured = {*settings.choices, *(["authinfo-map"] if settings.authinfo_map else [])}
-        return replace(
-            self,
-            mechanisms=self.mechanisms or settings.mechanisms,
-            plaintext=self.plaintext or settings.plaintext,
-            external=self.external or settings.external,
-            saslauthd=self.saslauthd or settings.saslauthd,
-            relay_certificates=self.relay_certificates or settings.relay_certificates,
-            relay_hosts=self.relay_hosts or settings.relay_hosts,
-            access=self.access or settings.access,
-            variants=self.variants | (configured & known),
-            port=self.port or settings.port,
-        )
-
+from .options import RenderOptions
 
 # What a client host logs in with, and what the accounts of a hub hold.
 
@@ -320,7 +253,7 @@ _NOTE = "where Cyrus SASL finds the accounts"
 _PLACE = ("sql_hostnames", "sql_database")
 
 
-def backend_of(site: Site, database: str | None, role: str, password: Secret | None = None) -> Backend:
+def backend_of(site: Site, database: str | None, role: str, password: Secret | None = None) -> Sasldb | Sql:
     """Return where the mail server finds the accounts of a database.
 
     Args:
@@ -338,7 +271,7 @@ def backend_of(site: Site, database: str | None, role: str, password: Secret | N
     return Sasldb(os.path.abspath(place))
 
 
-def backend_of_hub(site: Site, family: str, render_options: RenderOptions) -> Backend:
+def backend_of_hub(site: Site, family: str, render_options: RenderOptions) -> Sasldb | Sql:
     """Return where a hub finds accounts.
 
     A role and its password that are not given are those of the installed file, if it is about the same
@@ -423,18 +356,12 @@ def gather(
     )
     host = _host(here, program, render_options)
     is_hub = program.ROLE is Role.HUB
-    default = PLAINTEXT if is_hub and render_options.saslauthd else DEFAULT
     accounts = held(here) if program.NEEDS & {Need.ACCOUNTS, Need.VERIFIERS} else ()
     return Facts(
         host=host,
         hub=here.hub,
         realm=here.realm,
-        mechanisms=offer(
-            render_options.mechanisms,
-            default=default,
-            plaintext=render_options.plaintext,
-            external=render_options.external,
-        ),
+        mechanisms=_mechanisms(render_options, is_hub=is_hub),
         tls=_tls(here, host),
         pid_file=first_existing(here.root, PID_FILES),
         backend=_backend(here, program, render_options) if is_hub else None,
@@ -454,6 +381,13 @@ def gather(
     )
 
 
+def _mechanisms(options: RenderOptions, *, is_hub: bool) -> tuple[str, ...]:
+    """Return what is offered or tried; login accounts need PLAIN or LOGIN, and the others what they had."""
+    named = set(map(str.upper, options.mechanisms))
+    for_people = is_hub and options.saslauthd and not named & set(PLAINTEXT)
+    return offer(options.mechanisms, plaintext=options.plaintext or for_people, external=options.external)
+
+
 def _host(site: Site, program: Program, render_options: RenderOptions) -> str:
     if program.ROLE is Role.HUB:
         return site.qualify(render_options.host) if render_options.host else site.hub
@@ -471,9 +405,8 @@ def _tls(site: Site, host: str) -> Tls:
 
 
 def _backend(site: Site, program: Program, render_options: RenderOptions) -> Backend:
-    if render_options.saslauthd:
-        return Saslauthd()
-    return backend_of_hub(site, program.FAMILY, render_options)
+    database = backend_of_hub(site, program.FAMILY, render_options)
+    return Saslauthd(database=database) if render_options.saslauthd else database
 
 
 def _rules(site: Site, program: Program, render_options: RenderOptions) -> tuple[access.Rule, ...]:

@@ -68,9 +68,10 @@ def work(facts: Facts) -> Work:
     main, by_certificate, authenticators = _fragments(facts)
     wanted = (main, by_certificate, authenticators) if facts.clients else (main, authenticators)
     made = exim.work(ROLE, facts, wanted)
-    if DOVECOT in facts.variants or not isinstance(facts.backend, sasl_conf.Sasldb):
+    database = sasl_conf.database_of(facts.backend)
+    if DOVECOT in facts.variants or not isinstance(database, sasl_conf.Sasldb):
         return made
-    return replace(made, readers=(Reader(facts.backend.path, exim.USER),))
+    return replace(made, readers=(Reader(database.path, exim.USER),))
 
 
 def _fragments(facts: Facts) -> tuple[Fragment, Fragment, Fragment]:

@@ -5,7 +5,6 @@ before). So it gets a copy there; see :class:`~smtpcreds.mta.program.Copy`.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from shlex import quote
 
 from ..errors import InexpressibleError, UsageError
@@ -13,7 +12,7 @@ from ..secret import Secret
 from . import postfix, sasl_conf
 from .postfix import Table
 from .program import Copy, Facts, File, Need, Rendered, Role, Work
-from .sasl_conf import EXTERNAL, Sasldb, Sql
+from .sasl_conf import EXTERNAL, Sasldb, Sql, database_of, moved
 
 NAME = "postfix-hub"
 TITLE = "Postfix 3.4 or later with Cyrus SASL, or Dovecot's, relaying for client hosts"
@@ -63,7 +62,7 @@ def work(facts: Facts) -> Work:
         (postfix.include(FRAGMENT, _settings(facts)),),
         table.compiled,
         (*table.commands, *_leave_chroot(facts), postfix.RELOAD),
-        (chroot,) if isinstance(database, Sasldb) or UNCHROOTED in facts.variants else (),
+        (chroot,) if isinstance(database_of(database), Sasldb) or UNCHROOTED in facts.variants else (),
         (Copy(postfix.QUEUE + SASLDB, 0o640, "root", "postfix"),) if _is_copied(facts) else (),
         untraced=True,
     )
@@ -117,8 +116,9 @@ def _colons(digest: str) -> str:
 
 
 def _is_copied(facts: Facts) -> bool:
+    database = database_of(facts.backend)
     variants = {UNCHROOTED, DOVECOT} & facts.variants
-    return not variants and isinstance(facts.backend, Sasldb) and not _inside(facts.backend.path)
+    return not variants and isinstance(database, Sasldb) and not _inside(database.path)
 
 
 def _inside(path: str) -> str:
@@ -128,17 +128,16 @@ def _inside(path: str) -> str:
 
 def _database(facts: Facts) -> sasl_conf.Backend | None:
     """Return where smtpd finds the accounts, as it sees them; None where it asks Dovecot."""
-    backend = facts.backend
+    backend, database = facts.backend, database_of(facts.backend)
     if DOVECOT in facts.variants:
         return None
-    if UNCHROOTED in facts.variants:
+    if UNCHROOTED in facts.variants or backend is None:
         return backend
-    if isinstance(backend, Sql) and any(not host or host.startswith("/") for host, _ in backend.url.hosts):
+    if isinstance(database, Sql) and any(not host or host.startswith("/") for host, _ in database.url.hosts):
+        reason = "is reached by a socket, which smtpd's chroot hides"
         hint = f"name a host in the URL, or choose --with {UNCHROOTED}"
-        raise InexpressibleError(str(backend.url), "is reached by a socket, which smtpd's chroot hides", hint)
-    if isinstance(backend, Sasldb):
-        return replace(backend, path=_inside(backend.path) or SASLDB)
-    return backend
+        raise InexpressibleError(str(database.url), reason, hint)
+    return moved(backend, _inside(database.path) or SASLDB) if isinstance(database, Sasldb) else backend
 
 
 def _sasl_conf(facts: Facts) -> File:
@@ -155,7 +154,7 @@ def _sasl_conf(facts: Facts) -> File:
 def _leave_chroot(facts: Facts) -> tuple[str, ...]:
     if UNCHROOTED not in facts.variants:
         return ()
-    database = _database(facts)
+    database = database_of(_database(facts))
     leave = "postconf -F smtp/inet/chroot=n"
     if not isinstance(database, Sasldb):
         return (leave,)

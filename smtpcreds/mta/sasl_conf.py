@@ -7,7 +7,7 @@ smtpd then refuse every session.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import DamagedFileError, InexpressibleError, UsageError
 from ..names import BY_PASSWORD, PLAINTEXT
@@ -33,19 +33,17 @@ def named(name: str) -> str:
 def offer(
     chosen: Iterable[str] = (),
     *,
-    default: Iterable[str] = DEFAULT,
     plaintext: bool = False,
     external: bool = False,
 ) -> tuple[str, ...]:
     """Return the mechanisms, the strongest first.
 
     Args:
-        chosen: names in any case; empty for the default.
-        default: what is offered when nothing is chosen.
+        chosen: names in any case; empty for DEFAULT.
         plaintext: add PLAIN and LOGIN, which every program offers inside TLS only.
         external: add EXTERNAL, by which a verified client certificate logs in.
     """
-    wanted = {name.upper() for name in chosen} or set(default)
+    wanted = {name.upper() for name in chosen} or set(DEFAULT)
     wanted |= set(PLAINTEXT) if plaintext else set()
     wanted |= {EXTERNAL} if external else set()
     for name in sorted(wanted - set(STRONGEST_FIRST)):
@@ -117,12 +115,30 @@ class Sql:
 
 @dataclass(frozen=True, slots=True)
 class Saslauthd:
-    """Login accounts, asked of saslauthd through its socket; PLAIN and LOGIN only."""
+    """Login accounts, asked of saslauthd through its socket; PLAIN and LOGIN only.
+
+    Attributes:
+        mux: the directory of the socket; empty for the library's own.
+        database: accounts that are looked up before, by every mechanism; None where there are none.
+    """
 
     mux: str = ""
+    database: Sasldb | Sql | None = None
 
 
 Backend = Sasldb | Sql | Saslauthd
+
+
+def database_of(backend: Backend | None) -> Sasldb | Sql | None:
+    """Return where the accounts of the database are, whoever is asked besides."""
+    return backend.database if isinstance(backend, Saslauthd) else backend
+
+
+def moved(backend: Backend, path: str) -> Backend:
+    """Return the same accounts in a file that is called otherwise there."""
+    if isinstance(backend, Saslauthd):
+        return replace(backend, database=Sasldb(path))
+    return Sasldb(path)
 
 
 def render(backend: Backend, mechanisms: Sequence[str] = ()) -> bytes:
@@ -135,7 +151,7 @@ def render(backend: Backend, mechanisms: Sequence[str] = ()) -> bytes:
     Raises:
         UsageError: what is no name of a mechanism.
     """
-    offered = mechanisms or (PLAINTEXT if isinstance(backend, Saslauthd) else MECHANISMS)
+    offered = mechanisms or (MECHANISMS if database_of(backend) else PLAINTEXT)
     lines = [*_settings(backend), ("mech_list", " ".join(map(named, offered)).encode())]
     return b"".join(_line(key, value) for key, value in lines)
 
@@ -179,10 +195,14 @@ def parse(content: bytes, path: str) -> dict[str, bytes]:
 
 
 def _settings(backend: Backend) -> Iterable[tuple[str, bytes]]:
+    """Return who checks a password, in this order, and where the accounts are."""
+    database = database_of(backend)
+    methods = [b"auxprop"] if database else []
+    yield "pwcheck_method", b" ".join([*methods, *([b"saslauthd"] if isinstance(backend, Saslauthd) else [])])
+    if database:
+        yield from _sasldb(database.path) if isinstance(database, Sasldb) else _sql(database)
     if isinstance(backend, Saslauthd):
-        return [("pwcheck_method", b"saslauthd"), *_path("saslauthd_path", backend.mux)]
-    accounts = _sasldb(backend.path) if isinstance(backend, Sasldb) else _sql(backend)
-    return [("pwcheck_method", b"auxprop"), *accounts]
+        yield from _path("saslauthd_path", backend.mux)
 
 
 def _sasldb(path: str) -> Iterable[tuple[str, bytes]]:

@@ -114,15 +114,18 @@ def include_rules(rules: Iterable[Rule]) -> Include:
     return Include(ACCESS, tuple(rule.line for rule in rules), fence=FENCE)
 
 
-def compiled(fragment: str, settings: Settings, *, access: bool) -> tuple[Compiled, ...]:
+def compiled(
+    fragment: str, settings: Settings, *, access: bool, also: tuple[str, ...] = ()
+) -> tuple[Compiled, ...]:
     """Return what m4 has to make of sendmail.mc with a fragment in it, and makemap of the access map.
 
     Args:
         fragment: its path.
         settings: that must be in force.
         access: lines of the access map count on FEATURE(access_db).
+        also: files that the daemon reads when it starts; with sendmail.cf made anew it starts again.
     """
-    result = Compiled(RESULT, (SOURCE, fragment), lambda text: _faults(text, settings, access=access))
+    result = Compiled(RESULT, (SOURCE, fragment, *also), lambda text: _faults(text, settings, access=access))
     return (result, *((Compiled(f"{ACCESS}.db", (ACCESS,)),) if access else ()))
 
 

@@ -39,7 +39,7 @@ def work(facts: Facts) -> Work:
     has_rules = bool(facts.rules)
     return Work(
         (sendmail.include(FRAGMENT), sendmail.include_rules(facts.rules)),
-        sendmail.compiled(FRAGMENT, _settings(facts), access=has_rules),
+        sendmail.compiled(FRAGMENT, _settings(facts), access=has_rules, also=(SASL_CONF,)),
         sendmail.commands(facts, access=has_rules),
     )
 

@@ -77,6 +77,8 @@ CASES = [
     Case("sasl rotate maildroid --retire", ("sasl rotate maildroid",)),
     Case("sasl rotate maildroid --abandon", ("sasl rotate maildroid",)),
     Case("mta apply sendmail-hub"),
+    Case("mta apply sendmail-hub --plaintext"),
+    Case("mta apply sendmail-hub --defaults", ("mta apply sendmail-hub --plaintext",)),
     Case("mta apply postfix-hub"),
     Case("mta render sendmail-hub --to {here}/rendered"),
     Case("tlsa next dmzmail"),

@@ -1,0 +1,192 @@
+"""What is wanted of a mail program's files: options, then those of the last ``mta apply``, then settings."""
+
+import os
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from ..ca.layout import has_inventory, reading
+from ..config import MtaSettings, Site
+from ..errors import DeniedError
+from ..inventory.inventory import Inventory
+from ..inventory.rows import Event
+from ..mta.program import Program
+from ..secret import Secret
+from ..transaction import Transaction
+
+_OPTIONS = {
+    "host": "--host",
+    "hub": "--hub",
+    "account": "--account",
+    "mechanisms": "--mechanism",
+    "plaintext": "--plaintext",
+    "external": "--external",
+    "saslauthd": "--saslauthd",
+    "role": "--role",
+    "relay_certificates": "--relay-certificates",
+    "relay_hosts": "--relay-host",
+    "access": "--access",
+    "variants": "--with",
+    "port": "--port",
+    "fingerprint": "--fingerprint",
+}
+"""What is remembered of a run: no secret. Those are read back from the files that they were written to."""
+_KINDS = (
+    frozenset({"mechanisms", "plaintext", "external"}),
+    frozenset({"relay_certificates", "relay_hosts"}),
+)
+"""Options that say one thing together, so that one of them replaces all."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderOptions:
+    """Options of one run; an empty one leaves it to what was applied last, and then to the configuration.
+
+    Attributes:
+        host: that the files are for; default is the hub itself, or this client host.
+        hub: instead of the configured one.
+        account: of a client host.
+        secret: of that account, where it is not in a database here.
+        mechanisms: to offer or try.
+        plaintext: also PLAIN and LOGIN, inside TLS.
+        external: also EXTERNAL.
+        saslauthd: accounts are login accounts, asked of saslauthd.
+        role: that a hub reads accounts in PostgreSQL as.
+        role_password: of that role.
+        relay_certificates: every certificate of the CA may relay without AUTH.
+        relay_hosts: these hosts may, by their certificates.
+        access: further rules, ``TAG:SUBJECT VALUE``.
+        variants: choices that only some programs know.
+        port: of the hub.
+        fingerprint: SHA-256 of the hub's certificate, where the inventory does not know it.
+    """
+
+    host: str | None = None
+    hub: str | None = None
+    account: str | None = None
+    secret: Callable[[], Secret] | None = None
+    mechanisms: tuple[str, ...] = ()
+    plaintext: bool = False
+    external: bool = False
+    saslauthd: bool = False
+    role: str | None = None
+    role_password: Secret | None = None
+    relay_certificates: bool = False
+    relay_hosts: tuple[str, ...] = ()
+    access: tuple[str, ...] = ()
+    variants: frozenset[str] = frozenset()
+    port: int | None = None
+    fingerprint: str | None = None
+
+    def after(self, applied: Self) -> Self:
+        """Complete the options from those of an earlier run; what is given replaces all of its kind."""
+        given = {name for name in _OPTIONS if getattr(self, name)}
+        given.update(*(kind for kind in _KINDS if kind & given))
+        kept: dict[str, Any] = {name: getattr(applied, name) for name in _OPTIONS if name not in given}
+        return replace(self, **kept)
+
+    def over(self, settings: MtaSettings, known: frozenset[str]) -> Self:
+        """Complete the options from the table ``[mta]``.
+
+        Args:
+            settings: the table.
+            known: variants that the program knows; the configuration's others are for other programs.
+        """
+        configured = {*settings.choices, *(["authinfo-map"] if settings.authinfo_map else [])}
+        return replace(
+            self,
+            mechanisms=self.mechanisms or settings.mechanisms,
+            plaintext=self.plaintext or settings.plaintext,
+            external=self.external or settings.external,
+            saslauthd=self.saslauthd or settings.saslauthd,
+            relay_certificates=self.relay_certificates or settings.relay_certificates,
+            relay_hosts=self.relay_hosts or settings.relay_hosts,
+            access=self.access or settings.access,
+            variants=self.variants | (configured & known),
+            port=self.port or settings.port,
+        )
+
+
+# What ``mta apply`` was told is an event of the inventory, recorded before the first file changes: a run that
+# was killed is completed as it was meant. The words are those of the command line.
+
+WHAT = "mta options"
+
+
+def applied_options(site: Site, *programs: Program) -> dict[str, RenderOptions]:
+    """Return what ``mta apply`` was told on this host, by name of the program, if it was told anything.
+
+    Who may not look into the state directory did not apply anything either.
+    """
+    try:
+        if not has_inventory(site):
+            return {}
+        with reading(site) as inventory:
+            found = {program.NAME: _recalled(site, inventory, program) for program in programs}
+    except DeniedError:
+        return {}
+    return {name: options for name, options in found.items() if options}
+
+
+def in_force(
+    site: Site, program: Program, options: RenderOptions, *, defaults: bool = False
+) -> RenderOptions:
+    """Return the options of a run, completed from what ``mta apply`` was told unless that is forgotten."""
+    applied = {} if defaults else applied_options(site, program)
+    return options.after(applied.get(program.NAME, RenderOptions()))
+
+
+def remember_options(work: Transaction, program: Program, options: RenderOptions) -> None:
+    """Record what ``mta apply`` is told, if it is something else than before."""
+    told, known = words(options), work.known_inventory
+    before = _recalled(work.site, known, program) if known else None
+    if told != words(before or RenderOptions()):
+        who = os.environ.get("SUDO_USER") or str(os.getuid())
+        work.inventory.event(Event(work.now, who, WHAT, _subject(work.site, program), told))
+
+
+def words(options: RenderOptions) -> str:
+    """Return what is remembered of options, as it is typed."""
+    return shlex.join(word for name in _OPTIONS for word in _words(_OPTIONS[name], getattr(options, name)))
+
+
+def _words(option: str, value: Any) -> Iterator[str]:
+    if value is True:
+        yield option
+    elif value:
+        items = (value,) if isinstance(value, str | int) else value
+        for item in sorted(items) if isinstance(items, frozenset) else items:
+            yield from (option, str(item))
+
+
+def _recalled(site: Site, inventory: Inventory, program: Program) -> RenderOptions | None:
+    events = inventory.events(subject=_subject(site, program))
+    return next((_parse(event.detail) for event in events if event.what == WHAT), None)
+
+
+def _parse(text: str) -> RenderOptions:
+    values: dict[str, Any] = {}
+    names = {option: name for name, option in _OPTIONS.items()}
+    rest = iter(shlex.split(text))
+    for option in rest:
+        name = names[option]
+        default = getattr(RenderOptions(), name)
+        if isinstance(default, bool):
+            values[name] = True
+        elif isinstance(default, tuple | frozenset):
+            values[name] = (*values.get(name, ()), next(rest))
+        else:
+            values[name] = next(rest)
+    return RenderOptions(
+        **{
+            **values,
+            "variants": frozenset(values.get("variants", ())),
+            "port": int(values["port"]) if "port" in values else None,
+        }
+    )
+
+
+def _subject(site: Site, program: Program) -> str:
+    """Return the program as it is recorded; several hosts may share an inventory."""
+    return f"{site.machine} {program.NAME}" if site.machine else program.NAME

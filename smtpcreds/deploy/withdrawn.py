@@ -1,0 +1,59 @@
+"""Which mechanisms a mail server offers by what lies on disk, before our files take their place."""
+
+from ..config import Site
+from ..errors import DamagedFileError
+from ..files import exists, read_public
+from ..mta import main_cf, sasl_conf, sendmail, sendmail_cf
+from ..mta.program import Facts, Program, Role
+from ..names import PLAINTEXT
+
+_MAIN_CF = "/etc/postfix/main.cf"
+
+
+def withdrawn(site: Site, program: Program, facts: Facts) -> tuple[str, ...]:
+    """Return what the hub's mail server offers now and will not, once our files count."""
+    if program.ROLE is not Role.HUB or program.FAMILY not in _OFFERED:
+        return ()
+    limit = _mech_list(site, program.FAMILY)
+    offered = _OFFERED[program.FAMILY](site)
+    now = offered & limit if limit else offered
+    return tuple(name for name in sorted(now) if name not in facts.mechanisms)
+
+
+def to_keep(program: Program, names: tuple[str, ...], facts: Facts) -> str:
+    """Return how they are kept; empty for those that we never offer."""
+    if set(names) <= set(PLAINTEXT):
+        return f"smtpcreds mta apply {program.NAME} --plaintext"
+    known = [name for name in sasl_conf.STRONGEST_FIRST if name in {*names, *facts.mechanisms}]
+    if not set(names) & set(known):
+        return ""
+    return f"smtpcreds mta apply {program.NAME} {' '.join(f'--mechanism {name}' for name in known)}"
+
+
+def _of_sendmail(site: Site) -> set[str]:
+    return set(sendmail_cf.parse(_text(site, sendmail.RESULT)).option("AuthMechanisms").upper().split())
+
+
+def _of_postfix(site: Site) -> set[str]:
+    """Return what is offered unless smtpd.conf says otherwise, as far as people depend on it."""
+    main = main_cf.parse(_text(site, _MAIN_CF), site.path(_MAIN_CF))
+    is_cyrus = main.value("smtpd_sasl_type") == "cyrus" and main.is_on("smtpd_sasl_auth_enable")
+    return set(PLAINTEXT) if is_cyrus else set()
+
+
+_OFFERED = {"sendmail": _of_sendmail, "postfix": _of_postfix}
+
+
+def _mech_list(site: Site, family: str) -> set[str]:
+    """Return what Cyrus SASL limits the offer to; empty for no limit."""
+    path = sasl_conf.PROGRAMS[family].conf
+    try:
+        listed = sasl_conf.parse(_text(site, path).encode(), path).get("mech_list", b"")
+    except DamagedFileError:
+        return set()
+    return set(listed.decode(errors="replace").upper().split())
+
+
+def _text(site: Site, path: str) -> str:
+    there = site.path(path)
+    return read_public(there).decode(errors="replace") if exists(there) else ""

@@ -1,0 +1,210 @@
+"""What ``mta apply`` was told holds until it is told something else, for every verb that asks."""
+
+from pathlib import Path
+
+import pytest
+from admin import CONFIG, HUB, Admin, issued_hub
+
+HUB_M4 = "/etc/mail/smtpcreds/hub.m4"
+SASL_CONF = "/etc/sasl2/Sendmail.conf"
+ACCESS = "/etc/mail/smtpcreds/access"
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    hub = issued_hub(tmp_path_factory.mktemp("options") / "root")
+    hub("sasl", "add", "maildroid")
+    hub("cert", "issue", "attic", "tuba", "--to", hub.directory)
+    return hub.root
+
+
+@pytest.fixture
+def hub(template: Path, tmp_path: Path) -> Admin:
+    return Admin(template).copy(tmp_path / "root")
+
+
+def said(hub: Admin, path: str) -> str:
+    return hub.path(path).read_text()
+
+
+def offered(hub: Admin) -> str:
+    lines = said(hub, HUB_M4).splitlines()
+    return next(line for line in lines if "confAUTH_MECHANISMS" in line).split("`")[2].rstrip("')dnl")
+
+
+def of_files(hub: Admin, *words: str) -> list[str]:
+    """Return what is wrong with files of ours; the host's own are not there."""
+    found = hub.run("--json", "mta", "check", "sendmail-hub", *words).data["findings"]
+    return [f["path"] for f in found if "smtpcreds/" in f["path"] or "sasl2" in f["path"]]
+
+
+EACH = [
+    ("--plaintext",),
+    ("--saslauthd",),
+    ("--mechanism", "CRAM-MD5", "--mechanism", "PLAIN"),
+    ("--external",),
+    ("--relay-certificates",),
+    ("--relay-host", "attic"),
+    ("--access", "Try_TLS:old.example.org NO"),
+    ("--hub", "mx.polkatistas.org", "--host", HUB),
+]
+
+
+@pytest.mark.parametrize("options", EACH, ids=lambda options: options[0])
+def test_options_hold_for_the_runs_that_follow(hub: Admin, options: tuple[str, ...]) -> None:
+    hub("mta", "apply", "sendmail-hub", *options)
+    assert of_files(hub) == []
+    assert hub("mta", "diff", "sendmail-hub") == ""
+    assert not hub.json("mta", "apply", "sendmail-hub")["changed"]
+    assert (
+        hub.json("mta", "render", "sendmail-hub")["options"].split()[0] == options[0] or "hub" in options[0]
+    )
+    audit = hub.run("--json", "audit").data
+    assert not [f for f in audit["findings"] if f["code"] == "MTA009"]
+
+
+def test_they_are_shown(hub: Admin) -> None:
+    hub("mta", "apply", "sendmail-hub", "--plaintext", "--relay-host", "attic")
+    told = "as applied with: --plaintext --relay-host attic"
+    assert told in hub("mta", "list")
+    assert told in hub("mta", "apply", "sendmail-hub")
+    assert told in hub("mta", "check", "sendmail-hub", status=1)
+    listed = {p["name"]: p["options"] for p in hub.json("mta", "list")["programs"]}
+    assert listed.pop("sendmail-hub") == "--plaintext --relay-host attic"
+    assert set(listed.values()) == {""}
+
+
+def test_what_is_given_replaces_all_of_its_kind_and_nothing_else(hub: Admin) -> None:
+    hub("mta", "apply", "sendmail-hub", "--plaintext", "--relay-certificates")
+    hub("mta", "apply", "sendmail-hub", "--mechanism", "CRAM-MD5")
+    assert offered(hub) == "CRAM-MD5"
+    assert "CertIssuer:/" in said(hub, ACCESS)
+    hub("mta", "apply", "sendmail-hub", "--relay-host", "attic")
+    assert "CertSubject:/CN=attic" in said(hub, ACCESS)
+    hub("mta", "apply", "sendmail-hub", "--relay-host", "tuba")
+    assert "attic" not in said(hub, ACCESS)
+    assert hub.json("mta", "apply", "sendmail-hub")["options"] == "--mechanism CRAM-MD5 --relay-host tuba"
+
+
+def test_a_look_with_other_options_changes_nothing(hub: Admin) -> None:
+    hub("mta", "apply", "sendmail-hub", "--plaintext")
+    hub("mta", "diff", "sendmail-hub", "--external", status=1)
+    hub("-n", "mta", "apply", "sendmail-hub", "--external")
+    assert hub.json("mta", "apply", "sendmail-hub")["options"] == "--plaintext"
+
+
+def test_defaults_forget(hub: Admin) -> None:
+    hub("mta", "apply", "sendmail-hub", "--plaintext", "--external")
+    assert hub("mta", "diff", "sendmail-hub", "--defaults", status=1)
+    hub("mta", "apply", "sendmail-hub", "--defaults", "--external")
+    assert "PLAIN" not in offered(hub)
+    hub("mta", "apply", "sendmail-hub", "--defaults")
+    assert "EXTERNAL" not in offered(hub)
+    assert "as applied" not in hub("mta", "list")
+
+
+def test_settings_count_for_what_no_option_says(hub: Admin) -> None:
+    hub("mta", "apply", "sendmail-hub", "--mechanism", "CRAM-MD5")
+    hub.configure(f'{CONFIG}[mta]\nmechanisms = ["SCRAM-SHA-256"]\nrelay_hosts = ["attic"]\n')
+    hub("mta", "apply", "sendmail-hub")
+    assert offered(hub) == "CRAM-MD5"
+    assert "CN=attic" in said(hub, ACCESS)
+    hub("mta", "apply", "sendmail-hub", "--defaults")
+    assert offered(hub) == "SCRAM-SHA-256"
+
+
+def test_a_refused_run_is_not_remembered(hub: Admin) -> None:
+    hub("mta", "apply", "sendmail-hub")
+    hub.path(HUB_M4).write_text("dnl mine\n")
+    hub.refuses(73, "mta", "apply", "sendmail-hub", "--plaintext")
+    hub("mta", "apply", "sendmail-hub", "--force")
+    assert "PLAIN" not in offered(hub)
+
+
+def test_secrets_are_not_remembered(hub: Admin) -> None:
+    source = hub.secret("given", hub("sasl", "show", "maildroid", "--reveal").strip().encode())
+    hub("cert", "issue", "attic")
+    told = hub.json("mta", "apply", "sendmail-client", "--host", "attic", "--password", source)
+    assert told["options"] == "--host attic"
+    assert of_client(hub) == []
+
+
+def of_client(hub: Admin) -> list[str]:
+    found = hub.run("--json", "mta", "check", "sendmail-client").data["findings"]
+    return [f["path"] for f in found if "smtpcreds/" in f["path"] or "auth-info" in f["path"]]
+
+
+def test_a_set_up_again_keeps_them(hub: Admin) -> None:
+    hub("mta", "apply", "sendmail-hub", "--saslauthd")
+    hub("setup", "dmzmail", "--mta", "sendmail", "--no-passphrase")
+    assert "pwcheck_method: auxprop saslauthd" in said(hub, SASL_CONF)
+
+
+def test_who_retires_a_host_is_told_that_it_may_relay(hub: Admin) -> None:
+    hub("mta", "apply", "sendmail-hub", "--plaintext", "--relay-host", "attic", "--relay-host", "tuba")
+    told = hub("cert", "retire", "attic").err
+    command = "smtpcreds mta apply sendmail-hub --defaults --plaintext --relay-host tuba"
+    assert f"sendmail-hub: was applied with --relay-host attic.polkatistas.org; {command}" in told
+    hub(*command.split()[1:])
+    assert of_files(hub) == []
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_killed_run_is_completed_as_it_was_meant(hub: Admin, number: int) -> None:
+    assert hub.killed(f"rename:signal=KILL:when={number}", "mta", "apply", "sendmail-hub", "--plaintext")
+    hub("mta", "apply", "sendmail-hub")
+    assert "PLAIN LOGIN" in offered(hub)
+    assert of_files(hub) == []
+
+
+KEEP = "and no more once this counts; to keep: smtpcreds mta apply"
+OFFERS = [
+    ("O AuthMechanisms=LOGIN PLAIN\n", "", "LOGIN, PLAIN: offered now", "--plaintext"),
+    (
+        "O AuthMechanisms=LOGIN PLAIN CRAM-MD5\n",
+        "mech_list: login cram-md5\n",
+        "LOGIN: offered now",
+        "--plaintext",
+    ),
+    (
+        "O AuthMechanisms=SCRAM-SHA-1\n",
+        "",
+        "SCRAM-SHA-1: offered now",
+        "--mechanism SCRAM-SHA-256 --mechanism SCRAM-SHA-1 --mechanism DIGEST-MD5 --mechanism CRAM-MD5",
+    ),
+]
+
+
+@pytest.mark.parametrize(("cf", "conf", "told", "keep"), OFFERS, ids=["both", "limited", "other"])
+def test_what_an_adopted_hub_offered_is_not_taken_away_without_a_word(
+    hub: Admin, cf: str, conf: str, told: str, keep: str
+) -> None:
+    hub.write("/etc/mail/sendmail.cf", cf, 0o644)
+    if conf:
+        hub.write(SASL_CONF, conf, 0o644)
+    warning = f"{told}, and no more once this counts; to keep: smtpcreds mta apply sendmail-hub {keep}"
+    for words in (
+        ("-n", "mta", "apply", "sendmail-hub", "--force"),
+        ("mta", "apply", "sendmail-hub", "--force"),
+    ):
+        assert hub(*words).warnings == [warning]
+    assert hub("mta", "apply", "sendmail-hub", *keep.split()).warnings == []
+
+
+def test_postfix_that_offers_plain_and_login_is_asked_too(hub: Admin) -> None:
+    hub.write("/etc/group", "postfix:x:12345:\n", 0o644)
+    hub.write("/etc/postfix/main.cf", "smtpd_sasl_auth_enable = yes\n", 0o644)
+    told = hub("mta", "apply", "postfix-hub").warnings
+    assert told == [f"LOGIN, PLAIN: offered now, {KEEP} postfix-hub --plaintext"]
+
+
+def test_login_accounts_come_besides_those_of_the_database(hub: Admin) -> None:
+    hub("mta", "apply", "sendmail-hub", "--saslauthd")
+    assert offered(hub) == "SCRAM-SHA-256 DIGEST-MD5 CRAM-MD5 PLAIN LOGIN"
+    assert said(hub, SASL_CONF).startswith(
+        "pwcheck_method: auxprop saslauthd\nauxprop_plugin: sasldb\nsasldb_path: /etc/sasldb2\n"
+    )
+    hub("mta", "apply", "sendmail-hub", "--mechanism", "SCRAM-SHA-256")
+    assert offered(hub) == "SCRAM-SHA-256 PLAIN LOGIN"
+    hub("mta", "apply", "sendmail-hub", "--mechanism", "PLAIN")
+    assert offered(hub) == "PLAIN"
