@@ -32,7 +32,7 @@ class Machine(MailHost):
 
     def __init__(self, lab: Lab, name: str, role: str, lines: str = "") -> None:
         super().__init__(lab.host(name, SENDMAIL))
-        self.role = role
+        self.role, self.port = role, 25
         self.sendmail = Sendmail(self.host)
         self.host.write("/etc/mail/access", "")
         self.host.write("/etc/mail/sendmail.mc", SKELETON.format(lines=lines, include=include(role)))
@@ -48,7 +48,7 @@ class Machine(MailHost):
             starts = len(self.sendmail.log.find("starting daemon"))
             self("mta", "apply", program, *options, "--run")
             self.sendmail.log.wait("sm-mta.*starting daemon", starts + 1)
-            self.host.await_port(25)
+            self.host.await_port(self.port)
         else:
             self.host.shell("m4 /etc/mail/sendmail.mc > /etc/mail/sendmail.cf")
             self.host.shell("makemap hash /etc/mail/access < /etc/mail/access")
@@ -58,7 +58,7 @@ class Machine(MailHost):
     def start(self) -> None:
         self.host.run(("newaliases",))
         self.host.run(("/usr/sbin/sendmail-mta", "-Am", "-L", "sm-mta", "-bd"))
-        self.host.await_port(25)
+        self.host.await_port(self.port)
 
 
 class Scene:
@@ -178,6 +178,31 @@ def test_authinfo_db_is_what_makemap_makes(scene: Scene) -> None:
     scene.client("mta", "apply", "sendmail-client", MAP)
     assert host.run(("stat", "-c", "%U %a", "/etc/mail/authinfo.db")) == "root 600\n"
     assert ours == host.run(("makemap", "-u", "hash", "/etc/mail/authinfo"))
+
+
+def test_mail_goes_to_the_port_of_submission(scene: Scene) -> None:
+    """The hub listens on no other; and back on the port of SMTP, nothing of it is left."""
+    skeleton = scene.hub.host.path("/etc/mail/sendmail.mc")
+    by_25 = skeleton.read_text()
+    scene.hub.host.write("/etc/mail/sendmail.mc", by_25.replace("Port=smtp", "Port=587"))
+    scene.hub.port = 587
+    scene.hub.apply()
+    scene.give_auth_info()
+    scene.client.apply("--port", "587")
+    assert " with ESMTPSA " in scene.relayed()
+    assert "A=TCP $h 587" in scene.client.host.path("/etc/mail/sendmail.cf").read_text()
+
+    scene.client.host.shell("sed -i 's/A=TCP $h 587/A=TCP $h/' /etc/mail/sendmail.cf")
+    told = scene.client.refused("mta", "check", "sendmail-client")
+    assert "sendmail.cf has no A=TCP $h 587 in its mailer relay" in told
+    told = scene.client.refused("mta", "apply", "sendmail-client", "--port", "465")
+    assert "port 465: speaks TLS from the start, which Sendmail can't as a client" in told
+
+    scene.hub.host.write("/etc/mail/sendmail.mc", by_25)
+    scene.hub.port = 25
+    scene.hub.apply()
+    scene.client.apply("--port", "25")
+    assert " with ESMTPSA " in scene.relayed()
 
 
 def test_relaying_by_certificate_ends_with_its_revocation(scene: Scene) -> None:

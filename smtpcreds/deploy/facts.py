@@ -33,6 +33,7 @@ from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, by_account
 from ..secret import Secret
 from .files import owner_of
 from .options import RenderOptions
+from .unused import refuse_unused
 
 # What a client host logs in with, and what the accounts of a hub hold.
 
@@ -250,6 +251,7 @@ def _installed(site: Site) -> Mapping[str, str | Secret]:
 # Sendmail.conf or smtpd.conf for a hub, from where its accounts are.
 
 _NOTE = "where Cyrus SASL finds the accounts"
+_NOT_SQL = "is for accounts in PostgreSQL, and these are in a file"
 _PLACE = ("sql_hostnames", "sql_database")
 
 
@@ -267,7 +269,7 @@ def backend_of(site: Site, database: str | None, role: str, password: Secret | N
         refuse_url(place)
         return Sql(parse_url(place), role, password)
     if password:
-        raise UsageError("--role-password", "is for accounts in PostgreSQL, and these are in a file")
+        raise UsageError("--role-password", _NOT_SQL)
     return Sasldb(os.path.abspath(place))
 
 
@@ -277,6 +279,8 @@ def backend_of_hub(site: Site, family: str, render_options: RenderOptions) -> Sa
     A role and its password that are not given are those of the installed file, if it is about the same
     database: the configuration of smtpcreds holds no password that it could be written with again.
     """
+    if render_options.role and not is_url(site.settings.sasl.database):
+        raise UsageError("--role", _NOT_SQL)
     server = PROGRAMS.get(family)
     backend = backend_of(
         site, None, render_options.role or (server.user if server else "root"), render_options.role_password
@@ -345,11 +349,10 @@ def gather(
         ask: gets the answer to a question about a secret, as :meth:`smtpcreds.transaction.Transaction.ask`.
 
     Raises:
-        UsageError: a choice the program does not know, or a client host that is the hub itself.
+        UsageError: a choice or option that the program has no use for, or a client host that is the hub.
     """
     check_variants(program, options.variants)
-    if options.access and Need.RULES not in program.NEEDS:
-        raise UsageError("--access", f"is for Sendmail; {program.NAME} has no access map")
+    refuse_unused(program, options)
     render_options = options.over(site.settings.mta, program.VARIANTS)
     here = (
         replace(site, settings=site.settings._replace(hub=render_options.hub)) if render_options.hub else site

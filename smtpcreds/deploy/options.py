@@ -23,7 +23,6 @@ _OPTIONS = {
     "plaintext": "--plaintext",
     "external": "--external",
     "saslauthd": "--saslauthd",
-    "role": "--role",
     "relay_certificates": "--relay-certificates",
     "relay_hosts": "--relay-host",
     "access": "--access",
@@ -31,7 +30,7 @@ _OPTIONS = {
     "port": "--port",
     "fingerprint": "--fingerprint",
 }
-"""What is remembered of a run: no secret. Those are read back from the files that they were written to."""
+"""What is remembered of a run: no secret, nor the role that one is of, which the installed files give back."""
 _KINDS = (
     frozenset({"mechanisms", "plaintext", "external"}),
     frozenset({"relay_certificates", "relay_hosts"}),

@@ -22,7 +22,7 @@ NEEDS = frozenset({Need.PAIR, Need.CREDENTIAL})
 VARIANTS: frozenset[str] = frozenset()
 PATH = "/etc/smtpcreds/clients/curl"
 SECRET_FILES: tuple[str, ...] = (PATH,)
-MECHANISMS = ("DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN")
+MECHANISMS: tuple[str, ...] = ("DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN")
 
 _LOGIN = Field("the configuration of curl", 255, {b":": "a colon"})
 _SECRET = Field("the configuration of curl", 2047)

@@ -25,7 +25,7 @@ VARIANTS: frozenset[str] = frozenset()
 PATH = "/etc/dma/smtpcreds/auth.conf"
 SECRET_FILES: tuple[str, ...] = (PATH,)
 CONFIGURATION = "/etc/dma/dma.conf"
-MECHANISMS = ("CRAM-MD5", "LOGIN")
+MECHANISMS: tuple[str, ...] = ("CRAM-MD5", "LOGIN")
 """It takes CRAM-MD5 wherever that is offered."""
 
 MAX_LINE = 2046

@@ -21,6 +21,8 @@ NEEDS = frozenset({Need.VERIFIERS})
 EXIM = "exim"
 """The mail server is Exim, not Postfix."""
 VARIANTS = frozenset({EXIM, *dovecot.SCHEMES})
+MECHANISMS: tuple[str, ...] = dovecot.MECHANISMS[dovecot.SCHEMES["clear"]]
+"""Of the scheme that serves most."""
 SECRET_FILES: tuple[str, ...] = ()
 
 GROUP = "dovecot"

@@ -25,6 +25,7 @@ BY_CERTIFICATE = "auth-optional"
 """Send also where the hub refuses the account, and relays by certificate."""
 VARIANTS = exim.STYLES | {BY_CERTIFICATE}
 CREDENTIALS = f"{exim.DIRECTORY}/passwd.client"
+MECHANISMS: tuple[str, ...] = ("CRAM-MD5", "PLAIN", "LOGIN")
 SECRET_FILES: tuple[str, ...] = (CREDENTIALS,)
 
 SUBMISSIONS = 465

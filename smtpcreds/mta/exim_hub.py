@@ -19,10 +19,11 @@ NAME = "exim-hub"
 TITLE = "Exim 4.92 or later with Cyrus SASL or Dovecot, relaying for client hosts"
 ROLE = Role.HUB
 FAMILY = "exim"
-NEEDS = frozenset({Need.MATERIAL, Need.CLIENTS})
+NEEDS = frozenset({Need.MATERIAL, Need.CLIENTS, Need.BACKEND})
 DOVECOT = "dovecot"
 """Dovecot checks the accounts, not Cyrus SASL."""
 VARIANTS = exim.STYLES | {DOVECOT}
+MECHANISMS: tuple[str, ...] = sasl_conf.STRONGEST_FIRST
 SECRET_FILES: tuple[str, ...] = ()
 
 SASL_CONF = sasl_conf.PROGRAMS["exim"].conf

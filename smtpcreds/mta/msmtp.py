@@ -27,7 +27,7 @@ PATH = "/etc/msmtprc"
 SECRET_FILES: tuple[str, ...] = (PATH,)
 GROUP = "mail"
 COPIES = Copies("/etc/ssl/smtpcreds", GROUP)
-MECHANISMS = ("SCRAM-SHA-256", "SCRAM-SHA-1", "DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN")
+MECHANISMS: tuple[str, ...] = ("SCRAM-SHA-256", "SCRAM-SHA-1", "DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN")
 ACCOUNT = "smtpcreds"
 
 MAX_LINE = 499

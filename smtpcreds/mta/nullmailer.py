@@ -26,6 +26,7 @@ FAMILY = "nullmailer"
 NEEDS = frozenset({Need.PAIR, Need.MATERIAL, Need.CREDENTIAL})
 VARIANTS: frozenset[str] = frozenset()
 PATH = "/etc/nullmailer/remotes"
+MECHANISMS: tuple[str, ...] = PLAINTEXT
 SECRET_FILES: tuple[str, ...] = (PATH,)
 GROUP = "mail"
 COPIES = Copies("/etc/nullmailer/smtpcreds", GROUP)
@@ -48,7 +49,7 @@ def render(facts: Facts) -> tuple[Rendered, ...]:
     """Return the one line, and copies of the certificates for the user mail."""
     if facts.credential is None:
         raise UsageError(NAME, "needs an account to log in with")
-    usable(NAME, PLAINTEXT, facts.mechanisms)
+    usable(NAME, MECHANISMS, facts.mechanisms)
     remotes = File(PATH, _remotes(facts, facts.credential), 0o640, group=GROUP)
     return (COPIES.key_file(facts), remotes, *COPIES.public_files(facts))
 

@@ -27,6 +27,7 @@ DIRECTORY = "/etc/smtpcreds/opensmtpd"
 SECRETS = f"{DIRECTORY}/secrets"
 FRAGMENT = f"{DIRECTORY}/client.conf"
 BUNDLE = f"{DIRECTORY}/cacert.pem"
+MECHANISMS: tuple[str, ...] = PLAINTEXT
 SECRET_FILES: tuple[str, ...] = (SECRETS,)
 CONFIGURATION = "/etc/smtpd.conf"
 
@@ -39,7 +40,7 @@ _SETTING = re.compile(r'(ca|table|action|match)\b[ "]*([^"]*?)"? (.+)')
 
 def render(facts: Facts) -> tuple[Rendered, ...]:
     """Return the table of secrets, the fragment, and the CA that it names."""
-    usable(NAME, PLAINTEXT, facts.mechanisms)
+    usable(NAME, MECHANISMS, facts.mechanisms)
     return (
         File(SECRETS, _secrets(facts), 0o640, group="opensmtpd"),
         File(FRAGMENT, (_fragment(facts).encode(),)),

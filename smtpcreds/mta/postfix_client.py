@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from ..errors import InexpressibleError, UsageError
 from ..model import Credential
+from ..names import BY_PASSWORD
 from ..secret import Secret
 from . import postfix
 from .postfix import Table
@@ -20,6 +21,7 @@ VARIANTS = postfix.KINDS
 FRAGMENT = f"{postfix.DIRECTORY}/client.cf"
 PASSWORDS = f"{postfix.DIRECTORY}/sasl_passwd"
 POLICY = f"{postfix.DIRECTORY}/tls_policy"
+MECHANISMS: tuple[str, ...] = BY_PASSWORD
 SECRET_FILES: tuple[str, ...] = (PASSWORDS,)
 SUBMISSIONS = 465
 """The port on which TLS comes first (RFC 8314 section 3.3)."""

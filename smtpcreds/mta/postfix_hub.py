@@ -18,12 +18,13 @@ NAME = "postfix-hub"
 TITLE = "Postfix 3.4 or later with Cyrus SASL, or Dovecot's, relaying for client hosts"
 ROLE = Role.HUB
 FAMILY = "postfix"
-NEEDS = frozenset({Need.PAIR, Need.CLIENTS})
+NEEDS = frozenset({Need.PAIR, Need.CLIENTS, Need.BACKEND})
 UNCHROOTED = "unchrooted"
 """smtpd outside the chroot, which reads the account database itself."""
 DOVECOT = "dovecot"
 """Accounts are Dovecot's, asked through its socket."""
 VARIANTS = frozenset({UNCHROOTED, DOVECOT, *postfix.KINDS})
+MECHANISMS: tuple[str, ...] = sasl_conf.STRONGEST_FIRST
 SECRET_FILES: tuple[str, ...] = ()
 
 FRAGMENT = f"{postfix.DIRECTORY}/hub.cf"
@@ -37,6 +38,9 @@ DOVECOT_SOCKET = "private/auth"
 
 def render(facts: Facts) -> tuple[Rendered, ...]:
     """Return smtpd.conf, the table of client certificates, and the settings."""
+    if EXTERNAL in facts.mechanisms:
+        hint = "leave it out; hosts may relay by certificate: --relay-host HOST"
+        raise InexpressibleError(EXTERNAL, "is never offered by Postfix", hint)
     conf = () if DOVECOT in facts.variants else (_sasl_conf(facts),)
     fragment = File(FRAGMENT, (postfix.render(TITLE, FRAGMENT, _settings(facts)),))
     return (*conf, *_clients(facts).files, fragment)
@@ -144,9 +148,6 @@ def _sasl_conf(facts: Facts) -> File:
     database = _database(facts)
     if database is None:
         raise UsageError(NAME, "needs to know where the accounts are")
-    if EXTERNAL in facts.mechanisms:
-        hint = "leave it out; hosts may relay by certificate: --relay-host HOST"
-        raise InexpressibleError(EXTERNAL, "is never offered by Postfix with Cyrus SASL", hint)
     content = sasl_conf.pieces(database, facts.mechanisms)
     return File(SASL_CONF, content, 0o600 if len(content) > 1 else 0o644)
 

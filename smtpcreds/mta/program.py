@@ -148,6 +148,8 @@ class Need(StrEnum):
     """Which client certificates may relay, for a program that lists them."""
     RULES = "rules"
     """Lines of Sendmail's access map."""
+    BACKEND = "backend"
+    """Where Cyrus SASL finds the accounts."""
     FINGERPRINT = "fingerprint"
     """Of the hub's certificate, for a program that can verify nothing else."""
 
@@ -303,6 +305,8 @@ class Program(Protocol):
     NEEDS: frozenset[Need]
     VARIANTS: frozenset[str]
     """Choices that it knows."""
+    MECHANISMS: tuple[str, ...]
+    """Of SASL, that it can offer or try."""
     SECRET_FILES: tuple[str, ...]
     """Paths of its files that hold a client's credential; parsed, they have ``authcid`` and ``secret``."""
 

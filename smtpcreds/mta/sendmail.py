@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import takewhile
 
 from ..errors import DamagedFileError, InexpressibleError
 from .access import FENCE, Rule
@@ -59,6 +60,9 @@ _OPTIONS = {
 }
 """What a setting becomes in sendmail.cf."""
 _TRUSTED = "C{TrustAuthMech}"
+RELAY_ARGUMENTS = "RELAY_MAILER_ARGS"
+"""The arguments of the mailer for SMART_HOST: ``TCP``, the host, and a port that is not 25."""
+_ARGUMENTS = re.compile(r"TCP \$h \d+")
 
 
 def tls_settings(facts: Facts) -> Settings:
@@ -147,6 +151,9 @@ def _faults(text: str, settings: Settings, *, access: bool) -> Iterable[str]:
     for name, value in settings.items():
         if name in _OPTIONS and _last(lines, _OPTIONS[name]) != value:
             yield f"has no {_OPTIONS[name]}{value}"
+    arguments = settings.get(RELAY_ARGUMENTS)
+    if arguments and f"A={arguments}" not in _relay_mailer(lines):
+        yield f"has no A={arguments} in its mailer relay"
     if "Sauthinfo" in settings and "Sauthinfo" in lines:
         yield "has a ruleset authinfo, for which sendmail ignores default-auth-info"
     if access and _last(lines, "Kaccess ") is None:
@@ -160,6 +167,13 @@ def _untrusted(lines: list[str]) -> Iterable[str]:
     offered = set((_last(lines, _OPTIONS["confAUTH_MECHANISMS"]) or "").split())
     if excess := sorted(trusted - offered):
         yield f"trusts mechanisms that are not offered: {' '.join(excess)}"
+
+
+def _relay_mailer(lines: list[str]) -> list[str]:
+    """Return the equates of the mailer, the first of which names it; later lines begin with a blank."""
+    start = max((n for n, line in enumerate(lines) if line.startswith("Mrelay,")), default=len(lines))
+    rest = takewhile(lambda line: line[:1].isspace(), lines[start + 1 :])
+    return [equate.strip() for line in (*lines[start : start + 1], *rest) for equate in line.split(",")]
 
 
 def _last(lines: list[str], beginning: str) -> str | None:
@@ -178,6 +192,8 @@ def _line(name: str, value: str) -> str:
 
 def _check(name: str, value: str) -> None:
     words = value.split(" ")
+    if name == RELAY_ARGUMENTS and _ARGUMENTS.fullmatch(value):
+        return
     if not all(map(_WORD.fullmatch, words)):
         raise InexpressibleError(
             value or name, "holds a character that m4 or sendmail.cf would change", _hint(name)

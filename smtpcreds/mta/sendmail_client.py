@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
-from ..errors import DamagedFileError, UsageError
+from ..errors import DamagedFileError, InexpressibleError, UsageError
 from ..model import Credential
 from ..secret import Secret
 from . import access, auth_info, sendmail
 from .auth_info import AuthInfo
 from .program import Facts, File, Map, Need, Rendered, Role, Work
+from .sasl_conf import STRONGEST_FIRST
 
 NAME = "sendmail-client"
 TITLE = "Sendmail 8.12 or later with Cyrus SASL, relaying through the hub"
@@ -17,6 +18,7 @@ NEEDS = frozenset({Need.PAIR, Need.CREDENTIAL, Need.RULES})
 MAP = "authinfo-map"
 """FEATURE(authinfo) instead of default-auth-info: the secret is then for the hub alone."""
 VARIANTS = frozenset({MAP})
+MECHANISMS: tuple[str, ...] = STRONGEST_FIRST
 SECRET_FILES: tuple[str, ...] = (auth_info.DEFAULT_PATH, auth_info.MAP_PATH)
 
 FRAGMENT = f"{sendmail.DIRECTORY}/client.m4"
@@ -55,11 +57,16 @@ def work(facts: Facts) -> Work:
 
 
 def _settings(facts: Facts) -> sendmail.Settings:
+    if facts.is_tls_from_the_start:
+        reason = "speaks TLS from the start, which Sendmail can't as a client"
+        raise InexpressibleError("port 465", reason, "--port 587, or 25")
+    port = {} if facts.port == 25 else {sendmail.RELAY_ARGUMENTS: f"TCP $h {facts.port}"}
     by_map = {"FEATURE(authinfo)": f"hash {auth_info.MAP_PATH}"}
     by_file = {"confDEF_AUTH_INFO": auth_info.DEFAULT_PATH, **sendmail.SPARE_AUTH_INFO}
     return {
         **sendmail.tls_settings(facts),
         "SMART_HOST": f"[{facts.hub}]",
+        **port,
         "confAUTH_MECHANISMS": " ".join(facts.mechanisms),
         "confAUTH_OPTIONS": sendmail.AUTH_OPTIONS,
         **(by_map if MAP in facts.variants else by_file),

@@ -11,8 +11,9 @@ NAME = "sendmail-hub"
 TITLE = "Sendmail 8.12 or later with Cyrus SASL, relaying for client hosts"
 ROLE = Role.HUB
 FAMILY = "sendmail"
-NEEDS = frozenset({Need.PAIR, Need.RULES})
+NEEDS = frozenset({Need.PAIR, Need.RULES, Need.BACKEND})
 VARIANTS: frozenset[str] = frozenset()
+MECHANISMS: tuple[str, ...] = sasl_conf.STRONGEST_FIRST
 SECRET_FILES: tuple[str, ...] = ()
 
 FRAGMENT = f"{sendmail.DIRECTORY}/hub.m4"

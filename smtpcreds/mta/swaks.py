@@ -21,7 +21,7 @@ NEEDS = frozenset({Need.PAIR, Need.CREDENTIAL})
 VARIANTS: frozenset[str] = frozenset()
 PATH = "/etc/smtpcreds/clients/swaks"
 SECRET_FILES: tuple[str, ...] = (PATH,)
-MECHANISMS = ("CRAM-MD5", "PLAIN", "LOGIN")
+MECHANISMS: tuple[str, ...] = ("CRAM-MD5", "PLAIN", "LOGIN")
 """Its DIGEST-MD5 needs Perl modules that its package only suggests, and dies without them."""
 
 _FIELD = Field("the configuration of swaks", 2047, first={b"-": "a dash"}, whole={b"<>": "<>", b"0": "0"})
