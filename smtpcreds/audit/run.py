@@ -62,6 +62,7 @@ CHECKS: tuple[Check, ...] = (
     sasl_conf.databases,
     sasl_conf.plugins,
     sasl_conf.offers,
+    sasl_conf.unserved,
     sendmail.authorities,
     sendmail.paths,
     sendmail.digest,

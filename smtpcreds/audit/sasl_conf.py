@@ -5,11 +5,14 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from ..accounts.entries import served
 from ..errors import DamagedFileError
 from ..model import Finding
 from ..mta import sasl_conf
+from ..names import BY_PASSWORD, PLAINTEXT
 from ..postgres import is_url
 from ..sasldb.detect import PLUGIN_DIRECTORIES
+from ..sasldb.records import by_account
 from .finding import Code
 from .host import SENDMAIL_CF, Host
 
@@ -257,3 +260,19 @@ def _named_mechanisms(host: Host) -> Iterator[tuple[str, str]]:
         named |= {name.upper(): host.path(SENDMAIL_CF) for name in words}
     for mechanism, path in named.items():
         yield path, mechanism
+
+
+SASL019 = Code.note("SASL019", "a mechanism that is offered, and that no account can be served by")
+
+
+def unserved(host: Host) -> Iterator[Finding]:
+    """What is offered serves somebody; login accounts are served by PLAIN and LOGIN."""
+    by_accounts = {name for held in by_account(host.records).values() for name in served(held)}
+    for conf in confs(host):
+        asks_pam = "saslauthd" in conf.settings.get("pwcheck_method", "").lower().split()
+        known = by_accounts | (set(PLAINTEXT) if asks_pam else set())
+        useless = [name for name in conf.mechanisms if name in BY_PASSWORD and name not in known]
+        if by_accounts and conf.backends and useless:
+            reason = f"offers {' '.join(useless)}, by which no account here can be served"
+            cure = "smtpcreds sasl passwd ACCOUNT --clear, or offer others: --mechanism"
+            yield SASL019.found(conf.path, reason, cure)

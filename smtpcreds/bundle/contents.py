@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -12,6 +12,7 @@ from ..ca.directory import certificate_file
 from ..ca.layout import Pair, pair_of
 from ..ca.requests import SignedCsr
 from ..config import TABLES, Settings, Site, parse_settings
+from ..deploy.facts import wanted_mechanisms
 from ..deploy.files import octets_of
 from ..deploy.options import RenderOptions
 from ..errors import DataError, ExistsError, MissingInputError
@@ -21,6 +22,7 @@ from ..inventory.rows import CertificateRow as Row
 from ..inventory.rows import serial_text
 from ..model import Artifact, Link
 from ..mta.program import Facts, Include, Program, Rendered
+from ..mta.sasl_conf import EXTERNAL
 from ..pki.chains import climb
 from ..pki.encoding import parse_certificate
 from ..pki.keys import PrivateKey, decode_key, encode_key
@@ -288,6 +290,9 @@ _ALLOWED = {
 def render_settings(site: Site, program: Program, facts: Facts, render_options: RenderOptions) -> bytes:
     """Return the file: what is not a default, and neither a secret nor the business of the hub alone."""
     wanted = render_options.over(site.settings.mta, program.VARIANTS)
+    if facts.mechanisms != wanted_mechanisms(wanted, is_hub=False):  # the account can't be served by all
+        narrowed = tuple(name for name in facts.mechanisms if name != EXTERNAL)
+        wanted = replace(wanted, mechanisms=narrowed, plaintext=False)
     values: Values = {
         "": {"domain": site.domain, "hub": facts.hub},
         "cert": {"directory": site.settings.cert.directory},

@@ -7,6 +7,7 @@ from shlex import quote
 
 from ..accounts.auth_info import kept_credential, readable_credential, write_file
 from ..accounts.database import AccountDatabase, Ask, ask_at_once
+from ..accounts.entries import served
 from ..accounts.stored import first_value
 from ..ca.layout import BUNDLE, CRL, has_inventory, pair_of, reading
 from ..config import Site, first_existing, host_name
@@ -24,7 +25,7 @@ from ..model import Account, Artifact, Credential, Root
 from ..mta import access, dovecot
 from ..mta.program import Client, Facts, Held, Material, Need, Program, Role, Tls
 from ..mta.programs import check_variants
-from ..mta.sasl_conf import PROGRAMS, Backend, Saslauthd, Sasldb, Sql, offer, parse, shown
+from ..mta.sasl_conf import EXTERNAL, PROGRAMS, Backend, Saslauthd, Sasldb, Sql, offer, parse, shown
 from ..names import PLAINTEXT
 from ..passwords import DOVECOT_SCRAM, dovecot_secret, dovecot_verifier, is_dovecot_of
 from ..postgres import is_url, parse_url, plugin_options
@@ -72,6 +73,31 @@ def held_credential(site: Site, programs: Iterable[Program], account: Account) -
             )
             raise NoSuchAccountError(str(account), reason, hint) from None
         return Credential(account, secret, site.realm)
+
+
+def fitting(site: Site, program: Program, account: Account, mechanisms: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of the mechanisms that the account can be served by; all where it is not known here.
+
+    Raises:
+        InexpressibleError: the program can log in by none of them.
+    """
+    try:
+        by_account = served(AccountDatabase(site).properties(account))
+    except NoSuchAccountError:
+        return mechanisms
+    found = tuple(name for name in mechanisms if name == EXTERNAL or name in by_account)
+    known = set(program.MECHANISMS)
+    if known & set(by_account) and (known & set(found) or not known & set(mechanisms)):
+        return found if known & set(found) else mechanisms
+    reason = f"can be served by {', '.join(by_account) or 'nothing'} only"
+    if not known & set(by_account):
+        reason += f", and {program.NAME} logs in by {', '.join(program.MECHANISMS)}"
+    else:
+        reason += f", and what is to be tried is {', '.join(mechanisms)}"
+    hint = (
+        f"smtpcreds sasl passwd {quote(AccountDatabase(site).shown(account))} --clear, or another --account"
+    )
+    raise InexpressibleError(str(account), reason, hint)
 
 
 def _verified(account_database: AccountDatabase, account: Account, secret: Secret) -> Credential:
@@ -359,18 +385,20 @@ def gather(
     )
     host = _host(here, program, render_options)
     is_hub = program.ROLE is Role.HUB
+    known = credential(here, program, render_options, ask) if Need.CREDENTIAL in program.NEEDS else None
+    mechanisms = wanted_mechanisms(render_options, is_hub=is_hub)
+    if known:
+        mechanisms = fitting(here, program, known.account, mechanisms)
     accounts = held(here) if program.NEEDS & {Need.ACCOUNTS, Need.VERIFIERS} else ()
     return Facts(
         host=host,
         hub=here.hub,
         realm=here.realm,
-        mechanisms=_mechanisms(render_options, is_hub=is_hub),
+        mechanisms=mechanisms,
         tls=_tls(here, host),
         pid_file=first_existing(here.root, PID_FILES),
         backend=_backend(here, program, render_options) if is_hub else None,
-        credential=credential(here, program, render_options, ask)
-        if Need.CREDENTIAL in program.NEEDS
-        else None,
+        credential=known,
         rules=_rules(here, program, render_options),
         variants=render_options.variants,
         port=render_options.port or 25,
@@ -384,7 +412,7 @@ def gather(
     )
 
 
-def _mechanisms(options: RenderOptions, *, is_hub: bool) -> tuple[str, ...]:
+def wanted_mechanisms(options: RenderOptions, *, is_hub: bool) -> tuple[str, ...]:
     """Return what is offered or tried; login accounts need PLAIN or LOGIN, and the others what they had."""
     named = set(map(str.upper, options.mechanisms))
     for_people = is_hub and options.saslauthd and not named & set(PLAINTEXT)

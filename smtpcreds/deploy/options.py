@@ -30,7 +30,7 @@ _OPTIONS = {
     "port": "--port",
     "fingerprint": "--fingerprint",
 }
-"""What is remembered of a run: no secret, nor the role that one is of, which the installed files give back."""
+"""What is remembered of a run: no secret, nor the role that one is of; installed files give those back."""
 _KINDS = (
     frozenset({"mechanisms", "plaintext", "external"}),
     frozenset({"relay_certificates", "relay_hosts"}),

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from admin import HUB, peer
 
+from smtpcreds.sasldb.opening import open_store
+
 from .scene import (
     ACCESS,
     AUTH_INFO,
@@ -540,6 +542,14 @@ def another_database(host: Host) -> None:
 @breaks("SASL015", "hub", "MTA009")
 def mechanism_left_out(host: Host) -> None:
     host.replace(SASL_CONF, " DIGEST-MD5", "")
+
+
+@breaks("SASL019")
+def accounts_by_verifier_only(host: Host) -> None:
+    verifier = b"SCRAM-SHA-256$4096:c2FsdA==$" + b"A" * 43 + b"=:" + b"B" * 43 + b"="
+    key = account(b"maildroid", b"authPassword")
+    store = open_store(str(host.path(SASLDB)))
+    store.apply(lambda there: {**dict.fromkeys(there), key: verifier})
 
 
 @breaks("SASL016")

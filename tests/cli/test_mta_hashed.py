@@ -1,0 +1,76 @@
+"""A program that can't log in with an account as it is stored is refused, with the way out."""
+
+from pathlib import Path
+
+import pytest
+from admin import Admin, issued_hub
+
+CAN = {"sendmail-client", "postfix-client", "msmtp"}
+"""Log in by SCRAM-SHA-256."""
+CANNOT = {
+    "curl": "DIGEST-MD5, CRAM-MD5, PLAIN, LOGIN",
+    "swaks": "CRAM-MD5, PLAIN, LOGIN",
+    "dma": "CRAM-MD5, LOGIN",
+    "exim-client": "CRAM-MD5, PLAIN, LOGIN",
+    "nullmailer": "PLAIN, LOGIN",
+    "opensmtpd-client": "PLAIN, LOGIN",
+}
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    hub = issued_hub(tmp_path_factory.mktemp("hashed") / "root")
+    hub.secret("kept", b"S3cret.of.the.scanner")
+    for name, how in (("scanner", ()), ("old", ("--scram", "SCRAM-SHA-1"))):
+        hub("sasl", "add", name, "--hashed", *how, "--password", f"file:{hub.directory}/kept")
+    hub("cert", "issue", "attic")
+    return hub.root
+
+
+@pytest.fixture
+def hub(template: Path, tmp_path: Path) -> Admin:
+    hub = Admin(template).copy(tmp_path / "root")
+    hub.secret("kept", b"S3cret.of.the.scanner")
+    return hub
+
+
+def of(hub: Admin, account: str) -> tuple[str, ...]:
+    return ("--account", account, "--password", f"file:{hub.directory}/kept")
+
+
+@pytest.mark.parametrize("name", CANNOT)
+def test_what_can_not_log_in_is_refused(hub: Admin, name: str) -> None:
+    told = hub.refuses(65, "mta", "apply", name, "--host", "attic", *of(hub, "scanner"))
+    assert f"can be served by SCRAM-SHA-256 only, and {name} logs in by {CANNOT[name]}" in told
+    assert "smtpcreds sasl passwd scanner --clear" in told
+    bundle = ("bundle", "attic", "--mta", name, "--new-key", "-o", "attic.tar")
+    assert "can be served by SCRAM-SHA-256 only" in hub.refuses(65, *bundle, *of(hub, "scanner"))
+
+
+@pytest.mark.parametrize("name", sorted(CAN))
+def test_who_can_tries_nothing_else(hub: Admin, name: str) -> None:
+    shown = hub("mta", "render", name, "--host", "attic", *of(hub, "scanner")).lower()
+    assert "scram-sha-256" in shown
+    assert "cram-md5" not in shown.replace("scram", "")
+
+
+def test_msmtp_takes_the_mechanism_of_the_account(hub: Admin) -> None:
+    told = hub.refuses(65, "mta", "render", "msmtp", "--host", "attic", *of(hub, "old"))
+    assert "can be served by SCRAM-SHA-1 only, and what is to be tried is SCRAM-SHA-256, DIGEST" in told
+    words = (
+        "mta",
+        "render",
+        "msmtp",
+        "--host",
+        "attic",
+        "--mechanism",
+        "SCRAM-SHA-1",
+        "--mechanism",
+        "PLAIN",
+    )
+    assert "auth scram-sha-1" in hub(*words, *of(hub, "old"))
+
+
+def test_the_way_out_is_one(hub: Admin) -> None:
+    hub("sasl", "passwd", "scanner", "--clear", "--password", f"file:{hub.directory}/kept")
+    hub("mta", "render", "curl", "--host", "attic", "--account", "scanner")
