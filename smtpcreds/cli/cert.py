@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 import click
 
 from .ca import crl_lines, crl_row
-from .framework import RELOAD, Session, Verb, noun, parse_duration, pass_session, reload_hook, reload_option
+from .framework import (
+    PROFILES,
+    RELOAD,
+    Session,
+    Verb,
+    noun,
+    parse_duration,
+    pass_session,
+    reload_hook,
+    reload_option,
+)
 from .secrets import ca_passphrase, passphrase_option
 
 if TYPE_CHECKING:
@@ -40,14 +50,6 @@ cert = noun(
 
 
 # ``smtpcreds cert issue``.
-
-PROFILES = {
-    (False, False): "relay",
-    (True, False): "server",
-    (False, True): "client",
-    (True, True): "relay",
-}
-"""By ``--server`` and ``--client``; both roles together are the relay's."""
 
 
 @click.command(cls=Verb)

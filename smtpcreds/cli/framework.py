@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from .. import __version__
-from ..errors import MissingInputError, SmtpcredsError, UnsafePathError, UsageError, shown
+from ..errors import DeniedError, MissingInputError, SmtpcredsError, UnsafePathError, UsageError, shown
 
 if TYPE_CHECKING:
     from ..ca.reload import Hook
@@ -255,6 +255,7 @@ class Session:
         *,
         state: bool = True,
         look_first: bool = False,
+        yes: bool = True,
     ) -> T | None:
         """Run a verb and return its result; with ``--dry-run`` print what it would change and return None.
 
@@ -267,25 +268,28 @@ class Session:
             passphrase: the question for that of the CA key; None answers that there is none.
             state: see :func:`smtpcreds.transaction.transaction`.
             look_first: preview it in any case, so that refusals come before the first change.
+            yes: nobody is asked to confirm what the verb is about to do; False asks, on a terminal.
         """
         from ..transaction import no_passphrase, transaction
 
         question = passphrase or no_passphrase
+        confirmation = None if yes or not sys.stdin.isatty() else Confirmation
         if self.dry_run:
             with transaction(site, preview=True, state=state, passphrase=question) as work:
                 verb(work)
             self.show_changes(work.changes)
             self.would_change = bool(work.changes)
             return None
-        answers = self._answers(site, verb, question, state=state) if look_first or sys.stdin.isatty() else {}
-        with transaction(site, state=state, passphrase=question, answers=answers) as work:
+        asked: dict[str, Any] = {"state": state, "passphrase": question, "confirmation": confirmation}
+        answers = self._answers(site, verb, asked) if look_first or sys.stdin.isatty() else {}
+        with transaction(site, answers=answers, **asked) as work:
             done = verb(work)
         for change in work.changes if self.verbose else ():
             self.note(f"{change.action} {change.target}{_mode(change.mode)}")
         return done
 
     def _answers(
-        self, site: "Site", verb: "Callable[[Transaction], T]", question: "Question", *, state: bool
+        self, site: "Site", verb: "Callable[[Transaction], T]", options: dict[str, Any]
     ) -> "dict[Question, Any]":
         """Return the answers to what the verb asks, which a preview of it finds out."""
         from dataclasses import replace
@@ -295,7 +299,7 @@ class Session:
         from ..transaction import transaction
 
         quiet = replace(site, warn=lambda _: None)
-        with transaction(quiet, preview=True, state=state, passphrase=question) as work:
+        with transaction(quiet, preview=True, **options) as work:
             try:
                 verb(work)
             except SmtpcredsError:  # the run itself, which would have begun with that, does not begin
@@ -368,6 +372,29 @@ class Session:
                 raise
             return Settings()
         return parse_settings(text.decode(errors="replace"), path)
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """A question on the terminal; calling it raises DeniedError unless the answer is yes."""
+
+    what: str
+
+    def __call__(self) -> None:
+        """Ask, unless this is a preview."""
+        from ..files import disk
+        from ..sources import TERMINAL
+
+        if disk().is_preview:
+            return
+        with open(TERMINAL, "rb") as keyboard, open(TERMINAL, "wb", buffering=0) as screen:
+            screen.write(f"{shown(self.what[:1].upper() + self.what[1:])}? [y/N] ".encode())
+            answer = keyboard.readline()
+        if answer.strip().lower() not in {b"y", b"yes"}:
+            raise DeniedError(self.what, "was not confirmed; nothing was changed", "--yes asks nothing")
+
+
+yes_option = click.option("--yes", is_flag=True, help="Ask nothing on a terminal.")
 
 
 def _octal(mode: int | None) -> str | None:
@@ -591,3 +618,14 @@ def reload_hook(command: str | None) -> "Hook | None":
     from ..ca.reload import Hook
 
     return Hook.parse(command) if command else None
+
+
+# Roles of a certificate.
+
+PROFILES = {
+    (False, False): "relay",
+    (True, False): "server",
+    (False, True): "client",
+    (True, True): "relay",
+}
+"""By ``--server`` and ``--client``; both roles together are the relay's."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -58,6 +58,7 @@ _CURVES: dict[str, tuple[str, Hash]] = {
 """Name for people, and the hash of equal strength (RFC 5480 section 4)."""
 
 
+@runtime_checkable
 class HasPublicKey(Protocol):
     """A certificate, a certificate request or a private key."""
 
@@ -148,14 +149,14 @@ def throw_away(key: PrivateKey | PublicKey) -> PrivateKey:
     return ed25519.Ed25519PrivateKey.generate()
 
 
-def spki(holder: HasPublicKey) -> bytes:
-    """Return the DER SubjectPublicKeyInfo of a certificate, request or private key."""
-    key = holder.public_key()
+def spki(holder: HasPublicKey | PublicKey) -> bytes:
+    """Return the DER SubjectPublicKeyInfo of a certificate, request, private or public key."""
+    key = holder.public_key() if isinstance(holder, HasPublicKey) else holder
     der: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
     return der
 
 
-def public_id(holder: HasPublicKey) -> str:
+def public_id(holder: HasPublicKey | PublicKey) -> str:
     """Return the lower-case hex SHA-256 of the SubjectPublicKeyInfo, as in TLSA ``3 1 1`` (RFC 6698)."""
     return sha256(spki(holder)).hexdigest()
 

@@ -343,13 +343,13 @@ def test_our_own_authority_on_another_host(host: Admin, tmp_path: Path) -> None:
     host("ca", "init", "--intermediate", "--no-passphrase")
     client("cert", "request", "attic")
     answer = tmp_path / "attic.pem"
-    host("cert", "sign", client.certs / "attic.csr", "--to", answer)
+    host("cert", "sign", client.certs / "attic.csr", "--server", "--client", "--to", answer)
     parents = host.root / "var/lib/smtpcreds/ca/parents.pem"
     client("cert", "install", answer, "--ca", parents)
     assert is_pair(client.certs, "attic")
     assert ": OK" in verified(client.certs / "attic-cert.pem", client.certs)
     host("cert", "request", "dmzmail")
-    host("cert", "sign", csr(host), "--to", tmp_path / "dmzmail.pem")
+    host("cert", "sign", csr(host), "--server", "--client", "--to", tmp_path / "dmzmail.pem")
     host("cert", "install", tmp_path / "dmzmail.pem")
     rows = {row["host"]: row for row in host.json("cert", "list", "--all")["certificates"]}
     assert rows[HOST]["certificate"] == str(host.certs / "dmzmail-cert.pem")

@@ -5,11 +5,14 @@ import re
 import select
 import subprocess
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
-from admin import HUB, PASSPHRASE, PATIENCE, STATE, Admin, environment
+from admin import DOMAIN, HUB, PASSPHRASE, PATIENCE, STATE, Admin, environment
 
 from smtpcreds.sasldb.opening import open_store
+
+from .other_ca import request_of
 
 NEW = b"Passphrase of the CA key (empty for none): "
 AGAIN = b"Passphrase of the CA key (empty for none), again: "
@@ -211,3 +214,27 @@ def test_an_import_shows_how_far_it_is(smtpcreds: Admin, people: list[Person]) -
     for words in (("-q", "sasl", "import", file), ("sasl", "import", file, "--dry-run")):
         status, screen = start(people, smtpcreds, *words).ends()
         assert (status, "%" in screen) == (0, False)
+
+
+def test_names_are_shown_before_a_request_is_signed(
+    smtpcreds: Admin, people: list[Person], tmp_path: Path
+) -> None:
+    """Whoever says no has signed nothing; --yes, or no terminal, asks nobody."""
+    smtpcreds("ca", "init", "--no-passphrase")
+    request = request_of(
+        tmp_path, f"/CN=attic.{DOMAIN}", "-addext", f"subjectAltName=DNS:attic.{DOMAIN},DNS:*.{DOMAIN}"
+    )
+    target = tmp_path / "attic.pem"
+    words = ("cert", "sign", str(request), "--to", str(target))
+    question = f"Sign a client certificate for attic.{DOMAIN} (not for: wildcard *.{DOMAIN})? [y/N] ".encode()
+    person = start(people, smtpcreds, *words)
+    person.answers(question, "")
+    status, screen = person.ends()
+    assert (status, "was not confirmed; nothing was changed" in screen) == (77, True), screen
+    assert not target.exists()
+    assert smtpcreds.json("cert", "list", "--all")["certificates"] == []
+    person = start(people, smtpcreds, *words)
+    person.answers(question, "yes")
+    assert person.ends()[0] == 0
+    status, screen = start(people, smtpcreds, *words, "--force", "--yes").ends()
+    assert (status, "[y/N]" in screen) == (0, False), screen

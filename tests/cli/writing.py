@@ -45,7 +45,7 @@ CASES = [
     Case("cert request mx"),
     Case(
         "cert install {here}/answer.pem",
-        ("cert request mx", "cert sign {certs}/mx.csr --to {here}/answer.pem"),
+        ("cert request mx", "cert sign {certs}/mx.csr --server --client --to {here}/answer.pem"),
     ),
     Case("cert sign {certs}/mx.csr --to {here}/answer.pem", ("cert request mx",)),
     Case("cert export dmzmail --format p12 --password file:{here}/secret --to {here}/pair.p12"),
