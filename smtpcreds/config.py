@@ -29,6 +29,7 @@ class CaSettings(NamedTuple):
     passphrase: str = ""
     name_constraints: bool = True
     permitted_domains: tuple[str, ...] = ()
+    addresses: bool = False
 
 
 class CertSettings(NamedTuple):

@@ -81,6 +81,7 @@ class CA:
         name: str | None = None,
         key_type: str = "p256",
         days: int = 3650,
+        addresses: bool = False,
         clock: Callable[[], datetime] = _now,
     ) -> Self:
         """Return a new authority that may certify hosts of one domain only.
@@ -90,6 +91,7 @@ class CA:
             name: common name; default: the domain and "Mail CA".
             key_type: p256, p384, rsa2048, rsa3072, rsa4096 or ed25519.
             days: lifetime.
+            addresses: it may certify IP addresses, too.
             clock: gives the present, aware.
 
         Raises:
@@ -99,7 +101,13 @@ class CA:
         key = generate(parse_key_type(key_type))
         span = validity(clock(), timedelta(days=days))
         certificate = make_root(
-            name or f"{permitted} Mail CA", "", key, new_serial(), span, permitted_domains=(permitted,)
+            name or f"{permitted} Mail CA",
+            "",
+            key,
+            new_serial(),
+            span,
+            permitted_domains=(permitted,),
+            dns_only=not addresses,
         )
         return cls(Issuer(certificate, key), clock)
 

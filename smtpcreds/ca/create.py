@@ -35,6 +35,7 @@ class NewAuthority:
     lifetime: timedelta
     permitted_domains: tuple[str, ...]
     intermediate: bool = False
+    dns_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ def new_authority(
     days: int | None = None,
     permitted_domains: tuple[str, ...] = (),
     unconstrained: bool = False,
+    addresses: bool = False,
     intermediate: bool = False,
 ) -> NewAuthority:
     """Complete the options with the settings and check them."""
@@ -74,6 +76,7 @@ def new_authority(
         lifetime,
         () if free else tuple(parse_host(domain) for domain in domains),
         intermediate,
+        dns_only=not (free or addresses or wanted.addresses),
     )
 
 
@@ -148,6 +151,7 @@ def make(site: Site, wanted: NewAuthority) -> tuple[Issuer, PrivateKey | None]:
         new_serial(),
         validity(now, lifetime),
         permitted_domains=wanted.permitted_domains,
+        dns_only=wanted.dns_only,
         path_length=1 if wanted.intermediate else 0,
     )
     top = Issuer(root, root_key)
@@ -162,6 +166,7 @@ def make_below(site: Site, wanted: NewAuthority, top: Issuer) -> Issuer:
         key.public_key(),
         organization=wanted.organization,
         permitted_domains=wanted.permitted_domains,
+        dns_only=wanted.dns_only,
     )
     span = validity(site.clock(), wanted.lifetime, top)
     return Issuer(sign(request, INTERMEDIATE, top, new_serial(), span), key, top.path)

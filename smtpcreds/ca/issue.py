@@ -377,8 +377,11 @@ def issue(
 def verify_permitted(order: CertificateRequest, chain: Iterable[Certificate]) -> None:
     """Check the names of an order against the name constraints of the authorities."""
     constraints = [found for ca in chain if (found := constraints_of(ca))]
-    if fault := refusal(constraints, Names((order.host, *order.dns_names), order.addresses)):
+    if fault := refusal(constraints, Names((order.host, *order.dns_names))):
         raise NameRefusedError(order.host, fault, "choose another name, or see: smtpcreds ca rollover --help")
+    if fault := refusal(constraints, Names((), order.addresses)):
+        hint = "leave the address out, or make an authority that may: smtpcreds ca rollover --addresses"
+        raise NameRefusedError(order.host, fault, hint)
 
 
 def _in_order(orders: Iterable[CertificateRequest], outcomes: Iterable[Outcome]) -> list[Outcome]:

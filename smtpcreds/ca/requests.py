@@ -294,7 +294,8 @@ def verify_petition(asked_csr: Csr, chain: tuple[Certificate, ...]) -> None:
     constraints = [found for ca in chain if (found := constraints_of(ca))]
     names = Names(asked_csr.request.hosts, asked_csr.request.addresses)
     if fault := refusal(constraints, names):
-        raise NameRefusedError(asked_csr.request.name, fault, "certify the other names with --san NAME")
+        hint = "certify the other names with --san NAME"
+        raise NameRefusedError(asked_csr.request.name, fault, hint)
 
 
 def sign_csr(

@@ -13,7 +13,16 @@ from ..model import Artifact
 from ..names import parse_host
 from ..pki.encoding import encode_der
 from ..pki.keys import KEY_TYPES, PrivateKey, is_encrypted, key_label, parse_key_type
-from ..pki.names import ca_name, common_name, constraints_of, organization_of, permitted_domains, title
+from ..pki.names import (
+    ca_name,
+    common_name,
+    constraints_of,
+    is_dns_only,
+    name_constraints,
+    organization_of,
+    permitted_domains,
+    title,
+)
 from ..pki.values import BACKDATE, Certificate, Issuer
 from ..transaction import Transaction
 from .authority import CA, Passphrase, opened, short_id
@@ -121,6 +130,7 @@ def successor(
     days: int | None = None,
     permitted: tuple[str, ...] = (),
     unconstrained: bool = False,
+    addresses: bool = False,
     intermediate: bool = False,
 ) -> NewAuthority:
     """Complete the options with what the present authority is like.
@@ -140,6 +150,7 @@ def successor(
         lifetime if days is None else lifetime_of(days),
         () if unconstrained else tuple(map(parse_host, domains)),
         intermediate or len(path) > 1,
+        dns_only=is_dns_only(path[0]) and not (unconstrained or addresses or site.settings.ca.addresses),
     )
 
 
@@ -216,8 +227,8 @@ def _key_type(site: Site, certificate: Certificate) -> str:
 
 def _warn_of_losses(work: Transaction, old: Issuer, wanted: NewAuthority, issuer: Issuer) -> None:
     found = constraints_of(old.certificate)
-    forms = [*(found.permitted_subtrees or ()), *(found.excluded_subtrees or ())] if found else []
-    if len(forms) > len(permitted_domains(old.certificate)):
+    ours = name_constraints(permitted_domains(old.certificate), dns_only=is_dns_only(old.certificate))
+    if found != ours:
         work.warn(f"{wanted.name}: only permitted domains were taken over of the old name constraints")
     end = issuer.certificate.not_valid_after_utc
     if end < work.now + wanted.lifetime - timedelta(days=1):

@@ -55,6 +55,7 @@ ca = noun(
 @click.option("--no-passphrase", is_flag=True, help="Store the key unencrypted.")
 @click.option("--permit", "permitted_domains", multiple=True, metavar="DOMAIN", help="Certify DOMAIN only.")
 @click.option("--no-name-constraints", "unconstrained", is_flag=True, help="Certify any name.")
+@click.option("--addresses", is_flag=True, help="Certify IP addresses, too.")
 @click.option("--intermediate", is_flag=True, help="Make a root and an issuing CA below it.")
 @pass_session
 def init(session: Session, /, passphrase: str | None, no_passphrase: bool, **render_options: Any) -> None:
@@ -105,6 +106,7 @@ _SHOWN = 20
 @click.option("--days", type=int, metavar="N", help="Lifetime; default: that of the present one.")
 @click.option("--permit", "permitted", multiple=True, metavar="DOMAIN", help="Certify DOMAIN only.")
 @click.option("--no-name-constraints", "unconstrained", is_flag=True, help="Certify any name.")
+@click.option("--addresses", is_flag=True, help="Certify IP addresses, too.")
 @click.option("--intermediate", is_flag=True, help="Make a root and an issuing CA where there was one CA.")
 @click.option(
     "--new-root", is_flag=True, help="Make a new root too, not only an issuing CA below the old one."

@@ -17,7 +17,7 @@ GREEDY = ("-addext", f"subjectAltName=DNS:{HUB},DNS:*.{DOMAIN},DNS:{LAB},IP:192.
 @pytest.fixture(scope="module")
 def hub_once(tmp_path_factory: pytest.TempPathFactory) -> Admin:
     hub = host_of_domain(tmp_path_factory.mktemp("hub") / "host")
-    hub("ca", "init", "--intermediate", "--no-passphrase")
+    hub("ca", "init", "--intermediate", "--addresses", "--no-passphrase")
     return hub
 
 
