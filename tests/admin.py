@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import signal
 import sqlite3
 import stat
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import sasl_oracle
+from cures import refuse_unfit_commands
 from kills import CALLS, Point, attached, points
 from warm import MARK, Warm
 from warm import TOP as TOP
@@ -198,7 +200,18 @@ class Admin:
         else:
             ran = self._warm(self.arguments(*words), stdin, more)
         assert b"Traceback" not in ran.complaint, ran
-        return ran
+        return self._as_typed(ran)
+
+    def _as_typed(self, ran: Ran) -> Ran:
+        """Insist that printed commands can be typed here; leave out the words that lead to this root."""
+        start = f"--root {shlex.quote(str(self.root))} "
+        ways = (f"smtpcreds {start}", f"{sys.executable} -m smtpcreds {start}")
+        refuse_unfit_commands(ran, ways)
+        octets, complaint = ran.octets, ran.complaint
+        for way in ways:
+            octets = octets.replace(way.encode(), b"smtpcreds ")
+            complaint = complaint.replace(way.encode(), b"smtpcreds ")
+        return Ran(ran.status, octets, complaint)
 
     def _cold(self, command: list[str], stdin: bytes, more: Mapping[str, str], fds: Sequence[int]) -> Ran:
         group = {"user": self.user, "group": self.user, "extra_groups": ()} if self.user else {}

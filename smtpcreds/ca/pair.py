@@ -176,7 +176,7 @@ def valid_pair(pair: Pair, now: datetime) -> Certificate | None:
         return None
     if not certificate:
         reason = "is a key without its certificate; perhaps it waits for the answer of another CA"
-        raise ExistsError(pair.key, reason, f"smtpcreds cert install FILE to complete it, {REPLACE}")
+        raise ExistsError(pair.key, reason, f"to complete it: smtpcreds cert install FILE, {REPLACE}")
     if not key:
         raise ExistsError(
             pair.certificate, "is a certificate without its key", f"put the key back, {REPLACE}"

@@ -261,7 +261,7 @@ def _certificates(session: Session, target: str | None) -> None:
     site = session.site()
     if target is None:
         text = bundle(CA(site)).decode()
-        session.show({"certificates": text}, [text.removesuffix("\n")])
+        session.show({"certificates": text}, [text.removesuffix("\n")], verbatim=True)
         return
     place = session.absolute(target)
     path = session.run(site, lambda work: export_bundle(work, place), state=False)

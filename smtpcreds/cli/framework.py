@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import click
 
@@ -99,9 +99,9 @@ def flushed(status: int) -> int:
 
 def say(text: str, hint: str | None) -> None:
     """Print ``smtpcreds: text`` and the hint to standard error, control characters escaped."""
-    click.echo(f"smtpcreds: {shown(text)}", err=True)
+    click.echo(f"smtpcreds: {shown(Session.latest.typed(text))}", err=True)
     if hint:
-        click.echo(f"  hint: {shown(hint)}", err=True)
+        click.echo(f"  hint: {shown(Session.latest.typed(hint))}", err=True)
 
 
 def _usage(error: click.UsageError) -> int:
@@ -192,6 +192,13 @@ class Session:
     warnings: list[str] = field(default_factory=list)
     would_change: bool = False
     """What a dry run found."""
+    database: str | None = None
+    """The ``--database`` of a verb of ``sasl``."""
+    latest: ClassVar["Session"]
+    """The one of this process, for errors that end it."""
+
+    def __post_init__(self) -> None:
+        Session.latest = self
 
     def site(self) -> "Site":
         """Read the configuration and name the installation."""
@@ -204,6 +211,19 @@ class Session:
         root = Root(os.path.abspath(self.root) if self.root else "")
         path = self.config or root.path(DEFAULT_PATH)
         return Site(root, self._settings(path), lambda: datetime.now(UTC), self.warn, path)
+
+    def typed(self, text: str) -> str:
+        """Return a text with its commands as they have to be typed to mean the same installation."""
+        from .printed_commands import typed
+
+        return typed(text, self.root, self.config, self.database) if "smtpcreds " in text else text
+
+    def _typed_in(self, data: object) -> object:
+        if isinstance(data, str):
+            return self.typed(data)
+        if isinstance(data, dict):
+            return {key: self._typed_in(value) for key, value in data.items()}
+        return [*map(self._typed_in, data)] if isinstance(data, list | tuple) else data
 
     def warn(self, text: str) -> None:
         """Print a line that matters to standard error, ``-q`` or not."""
@@ -222,19 +242,23 @@ class Session:
         *,
         aside: bool = False,
         coloured: bool = False,
+        verbatim: bool = False,
     ) -> None:
         """Print the answer: the lines, or with ``--json`` the data and the warnings.
 
         Long answers come as a function and a generator, so that only what is printed is made. ``aside``
         sends the lines to standard error, where a secret stands alone on standard output. What a terminal
-        would obey is escaped, except in lines that are ``coloured`` for one.
+        would obey is escaped, except in lines that are ``coloured`` for one. Commands of the program are
+        completed so that they can be typed, except in what is ``verbatim``: the text of a file.
         """
         if self.as_json:
             made = data() if callable(data) else data
+            made = made if verbatim else self._typed_in(made)
             click.echo(_json({**made, "warnings": self.warnings} if isinstance(made, dict) else made))
         elif not self.quiet:
             is_seen = (sys.stderr if aside else sys.stdout).isatty()
-            rest = iter(map(_harmless, lines) if is_seen and not coloured else lines)
+            rest = iter(lines if verbatim else map(self.typed, lines))
+            rest = map(_harmless, rest) if is_seen and not coloured else rest
             while some := list(islice(rest, _AT_ONCE)):
                 click.echo("\n".join(some), err=aside, color=True)  # True: take nothing out of names
 
@@ -436,6 +460,7 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+Session()
 pass_session = click.make_pass_decorator(Session, ensure=True)
 
 
@@ -522,6 +547,11 @@ class Verb(click.Command):
         for option in self.params:
             if isinstance(option, click.Option) and option.type is click.STRING and not option.is_flag:
                 option.type = Words()
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb; what is printed for typing names the database that it was given."""
+        ctx.ensure_object(Session).database = ctx.params.get("database")
+        return super().invoke(ctx)
 
 
 def _remember(ctx: click.Context, parameter: click.Parameter, value: object) -> object:

@@ -192,6 +192,7 @@ def diff(session: Session, /, **options: Any) -> None:
             "files": [{"path": d.path, "status": d.status.value, "diff": d.lines} for d in found],
         },
         (line for difference in found for line in difference.lines),
+        verbatim=True,
     )
     if found:
         raise click.exceptions.Exit(1)
@@ -330,6 +331,7 @@ def render(session: Session, /, target: str | None, reveal: bool, force: bool, *
             **remaining_row(work.includes, work.commands, work.usage),
         },
         [*_lines(rendered, masked), *remaining_lines(work.includes, work.commands, work.usage)],
+        verbatim=True,
     )
 
 

@@ -40,15 +40,15 @@ class Disk:
 
     def exists(self, path: str) -> bool:
         """Tell whether anything has the name, be it a link that leads nowhere."""
-        return os.path.lexists(path)
+        return guard.status_at(path) is not None
 
     def is_directory(self, path: str) -> bool:
         """Tell whether the path leads to a directory."""
-        return os.path.isdir(path)
+        return guard.is_directory(path)
 
     def is_file(self, path: str) -> bool:
         """Tell whether the path leads to a regular file."""
-        return os.path.isfile(path)
+        return guard.is_file(path)
 
     def link_target(self, path: str) -> str | None:
         """Return what a symbolic link says; None where there is no link."""

@@ -1,6 +1,5 @@
 """One connection to the target in stages, and what each of them shows."""
 
-import os
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,7 +14,7 @@ from ..ca.layout import pair_of
 from ..config import Site
 from ..deploy.facts import held_credential
 from ..errors import DataError, MissingInputError, ProtocolError, SmtpcredsError
-from ..files import read_private, read_public
+from ..files import exists, read_private, read_public
 from ..model import Account, Credential
 from ..mta import auth_info
 from ..mta.programs import PROGRAMS
@@ -393,7 +392,7 @@ def of_pair(certificate: str, key: str) -> ClientFiles:
 def of_host(site: Site, host: str) -> ClientFiles:
     """Return the pair of a host, as it is installed here."""
     pair = pair_of(site, site.qualify(host))
-    if not os.path.lexists(pair.certificate):
+    if not exists(pair.certificate):
         reason = f"has no certificate in {site.certificates}"
         raise MissingInputError(host, reason, "name the files: --cert FILE --key FILE")
     return of_pair(pair.certificate, pair.key)

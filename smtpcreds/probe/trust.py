@@ -10,7 +10,7 @@ from ..ca.authority import certificates, has_authority
 from ..ca.layout import BUNDLE, CRL
 from ..config import Site
 from ..errors import DataError, MissingInputError
-from ..files import read_public
+from ..files import exists, read_public
 from ..pki.chains import Certificates, ChainError, Path, fit_for_purpose, host_fits, in_time, verify_chain
 from ..pki.crl import Crl, read_crl, verify_crl
 from ..pki.encoding import encode_der, parse_certificates
@@ -59,7 +59,7 @@ def gather(site: Site, name: str | Address, bundle: str | None, crl: str | None)
 
 def _authorities(site: Site, bundle: str | None) -> tuple[Certificate, ...]:
     path = bundle or f"{site.certificates}/{BUNDLE}"
-    if not bundle and not os.path.lexists(path):
+    if not bundle and not exists(path):
         if has_authority(site):
             return certificates(site)
         hint = "copy it from the hub, or name another: --ca FILE"

@@ -1,6 +1,5 @@
 """Everything as it stands: authority, inventory, accounts. Nothing is changed, and no lock is taken."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from ..ca.lookup import Generation, overview
 from ..config import Site
 from ..dane import Stage, rollovers
 from ..deploy.delivery import handovers
+from ..files import exists
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import Rotation, RotationState
 from ..inventory.rows import AuthorityState
@@ -460,4 +460,4 @@ def _is_missed(site: Site, row: Row) -> bool:
     if row.not_after > site.clock() or not row.is_on(site.machine):
         return True
     pair = Pair(site.root.locate(row.directory))
-    return os.path.lexists(pair.key) or os.path.lexists(pair.certificate)
+    return exists(pair.key) or exists(pair.certificate)
