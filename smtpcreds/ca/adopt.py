@@ -155,7 +155,7 @@ def _warn_of_name(site: Site, own: Certificate) -> None:
 OTHER = "other"
 """Profile of a certificate that is for neither role in mail, or was never seen."""
 
-_MAX_SERIAL = 1 << 159
+MAX_SERIAL = 1 << 159
 _BY_ROLES = {tuple(p.value for p in profile.purposes): name for name, profile in HOST_PROFILES.items()}
 
 
@@ -191,6 +191,20 @@ def read_records(site: Site, found: Found, ca: Certificate) -> Records:
         for serial in _usable(site, serials)
     )
     return Records(rows, max(_counter(found) - 1, crl.number or 0 if crl else 0, 0))
+
+
+def row_of_imported(
+    serial: int, ca: Certificate, now: datetime, certificate: Certificate | None = None
+) -> tuple[Row, bytes | None]:
+    """Return the row of a certificate that came into being elsewhere; its authority is still to be set.
+
+    Args:
+        serial: its number.
+        ca: who signed it.
+        now: when it is recorded.
+        certificate: itself, where it was found; without it the end of the authority counts as its end.
+    """
+    return _row(_Known(serial, certificate, None, None), ca, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +263,7 @@ def _counter(found: Found) -> int:
 
 def _usable(site: Site, serials: Mapping[int, None]) -> Iterator[int]:
     for serial in serials:
-        if 0 < serial < _MAX_SERIAL:
+        if 0 < serial < MAX_SERIAL:
             yield serial
         else:
             site.warn(f"serial {serial:x}: is outside of what a CRL can list; it is not recorded")

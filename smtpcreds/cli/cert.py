@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import UsageError
 from .ca import crl_lines, crl_row
 from .framework import (
     PROFILES,
@@ -20,6 +21,7 @@ from .framework import (
     pass_session,
     reload_hook,
     reload_option,
+    yes_option,
 )
 from .secrets import ca_passphrase, passphrase_option
 
@@ -236,27 +238,41 @@ def _lines(session: Session, renewed: "list[Issued]", done: "Renewed", *, reload
 
 
 @click.command(cls=Verb)
-@click.argument("which")
+@click.argument("which", default="")
+@click.option("--serial", metavar="SERIAL", help="Only the certificate whose number begins so.")
+@click.option("--unknown", is_flag=True, help="SERIAL is whole, and revoked though no record knows it.")
 @click.option("--reason", metavar="REASON", default="unspecified", help="As in RFC 5280: keyCompromise, ...")
-@click.option("--all", "every", is_flag=True, help="All of the host's, where WHICH fits more than one.")
+@yes_option
 @reload_option
 @passphrase_option
 @pass_session
 def revoke(
-    session: Session, which: str, reason: str, every: bool, reload: str | None, passphrase: str | None
+    session: Session,
+    which: str,
+    serial: str | None,
+    unknown: bool,
+    reason: str,
+    yes: bool,
+    reload: str | None,
+    passphrase: str | None,
 ) -> None:
-    """Revoke the certificate WHICH, and sign a CRL that says so.
+    """Revoke certificates, and sign a CRL that says so.
 
-    WHICH is a host name, or the beginning of a serial number or of a fingerprint.
+    WHICH is a host name, and means every certificate of the host that is still valid; or the beginning of a
+    serial number or fingerprint; or a file with a certificate that this authority signed.
     """
     from ..ca.revoke import RevocationRequest
     from ..ca.revoke import revoke as carry_out
     from ..pki.revocation import parse_reason
 
-    wish = RevocationRequest(which, parse_reason(reason), every)
+    if unknown and not serial:
+        raise UsageError("--unknown", "goes with --serial")
+    path = session.absolute(which) if which else ""
+    wish = RevocationRequest(which, parse_reason(reason), serial or "", unknown, path)
     hook = reload_hook(reload)
     site = session.site()
-    done = session.run(site, lambda work: carry_out(work, wish, hook=hook), ca_passphrase(passphrase, site))
+    secret = ca_passphrase(passphrase, site)
+    done = session.run(site, lambda work: carry_out(work, wish, hook=hook), secret, yes=yes)
     if done is None:
         return
     hosts = list(dict.fromkeys(row.host for row in done.certificates))
@@ -274,7 +290,10 @@ def revoke(
             "reloaded": hook is not None,
         },
         [
-            *(f"{row.host}: revoked {row.serial} ({wish.reason.value})" for row in done.certificates),
+            *(
+                f"{row.host}: revoked {row.serial}, valid to {row.not_after:%Y-%m-%d} ({wish.reason.value})"
+                for row in done.certificates
+            ),
             *(line for crl in done.crls for line in crl_lines(crl)),
             *([] if hook else [RELOAD]),
         ],

@@ -37,15 +37,15 @@ class Person:
 
     def answers(self, question: bytes, line: str) -> None:
         while not self.screen.endswith(question):
-            assert self._see(), f"{question!r} never came, only {self.screen!r}"
+            assert self.sees(), f"{question!r} never came, only {self.screen!r}"
         os.write(self.master, f"{line}\n".encode())
 
     def ends(self) -> tuple[int, str]:
-        while self._see():
+        while self.sees():
             pass
         return self.child.wait(PATIENCE), self.screen.decode().replace("\r\n", "\n")
 
-    def _see(self) -> bool:
+    def sees(self) -> bool:
         ready, _, _ = select.select([self.master], [], [], PATIENCE)
         assert ready, f"nothing more came after {self.screen!r}"
         try:
@@ -238,3 +238,26 @@ def test_names_are_shown_before_a_request_is_signed(
     assert person.ends()[0] == 0
     status, screen = start(people, smtpcreds, *words, "--force", "--yes").ends()
     assert (status, "[y/N]" in screen) == (0, False), screen
+
+
+def test_the_last_certificate_of_a_host_is_revoked_only_after_a_question(
+    smtpcreds: Admin, people: list[Person]
+) -> None:
+    """The hub's own, too; --yes, one of two and a run without a terminal ask nobody."""
+    smtpcreds("ca", "init", "--no-passphrase")
+    smtpcreds("cert", "issue", "dmzmail")
+    first = smtpcreds.serial()
+    person = start(people, smtpcreds, "cert", "revoke", "dmzmail")
+    while not person.screen.endswith(b"? [y/N] "):
+        assert person.sees()
+    assert f"Revoke {first[:12]} (to ".encode() in person.screen
+    assert f" of {HUB}, this hub's own? [y/N] ".encode() in person.screen
+    person.answers(b"? [y/N] ", "n")
+    assert person.ends()[0] == 77
+    smtpcreds.verify(smtpcreds.certs / "dmzmail-cert.pem")
+    smtpcreds("cert", "issue", "attic", "--to", smtpcreds.directory)
+    person = start(people, smtpcreds, "cert", "revoke", "attic")
+    person.answers(b", the last that it has? [y/N] ", "y")
+    assert person.ends()[0] == 0
+    assert start(people, smtpcreds, "cert", "revoke", "dmzmail", "--yes").ends()[0] == 0
+    smtpcreds.verify(smtpcreds.certs / "dmzmail-cert.pem", status=2)
