@@ -19,7 +19,7 @@ from ..pki.encoding import encode_der, parse_certificates
 from ..pki.foreign import Found, recognise
 from ..pki.keys import PrivateKey, is_encrypted, matches, public_id
 from ..pki.names import MAX_DN, part_fault, sendmail_dn, title
-from ..pki.profiles import HOST_PROFILES, INTERMEDIATE
+from ..pki.profiles import HOST_PROFILES, INTERMEDIATE, Purpose
 from ..pki.revocation import Revoked
 from ..pki.values import Certificate, Issuer, key_identifier
 from ..transaction import Transaction
@@ -27,6 +27,7 @@ from .authority import Passphrase, decrypted
 from .create import files_for
 from .crl import next_crl, record_crl
 from .state import row_of
+from .trial import trial_faults
 
 # An authority that another program made: which of its files are what, and whether it can go on as ours.
 
@@ -111,10 +112,22 @@ def read_issuer(site: Site, found: Found, passphrase: Passphrase) -> Issuer:
     if issuer.key_usage and not issuer.key_usage.key_cert_sign:
         raise DataError(found.certificate, "may not sign certificates (keyUsage lacks keyCertSign)")
     chain = _chain(own, above, site)
+    issuer = replace(issuer, parents=chain[1:])
+    _verify_by_trial(site, issuer, found.certificate)
     _warn_of_name(site, own)
     if not may_sign_crls(own):
         site.warn(f"{title(own)}: may not sign CRLs, so nothing can be revoked; a successor may: ca rollover")
-    return replace(issuer, parents=chain[1:])
+    return issuer
+
+
+def _verify_by_trial(site: Site, issuer: Issuer, path: str) -> None:
+    """Refuse an authority of which verifiers would take nothing; warn of one that is good for one role."""
+    faults = {} if issuer.is_trial else trial_faults(issuer, site.clock())
+    if len(faults) == len(Purpose):
+        reason = f"whatever it signs would be refused: {faults[Purpose.SERVER]}"
+        raise DataError(path, reason, "make a new authority: smtpcreds ca init")
+    for purpose, fault in faults.items():
+        site.warn(f"{title(issuer.certificate)}: TLS {purpose.value}s can't use what it signs: {fault}")
 
 
 def _owned(certificates: Sequence[Certificate], key: PrivateKey, found: Found) -> Certificate:

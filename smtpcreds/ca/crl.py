@@ -139,6 +139,8 @@ def crl_says(site: Site, certificate: Certificate, directory: str) -> str:
     issuer = next((ca for ca in known if is_issued_by(certificate, ca)), None)
     found = next((item for item in _crls(directory) if issuer and _is_of(item[1], issuer)), None)
     if found is None:
+        if issuer and not may_sign_crls(issuer):
+            return f"{title(issuer)} may sign no CRLs"
         if issuer in own:
             raise DataError(f"{directory}/{CRL}", "is no CRL of our CA, so nobody learns of revocations")
         return f"no CRL of {title(issuer) if issuer else 'its CA'} here"

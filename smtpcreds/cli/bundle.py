@@ -216,7 +216,7 @@ def _lines(
 def _of_crl(done: "Bundled", now: "datetime") -> Iterator[str]:
     """Say what keeps mail going if the CRL ends before the certificate does."""
     end = done.credentials.certificate.not_valid_after_utc
-    if done.crl_end < end:
+    if done.crl_end and done.crl_end < end:
         days = (end - now).days + 2
         yield f"      its CRL ends on {done.crl_end:%Y-%m-%d}, and mail stops: copy a new one there before,"
         yield f"      or smtpcreds ca crl --days {days}, and bundle again"

@@ -9,6 +9,8 @@ from typing import Self
 from ..accounts.auth_info import kept_credential, readable_credential, write_file
 from ..accounts.database import AccountDatabase, Ask, ask_at_once
 from ..accounts.stored import first_value
+from ..ca.authority import CA
+from ..ca.directory import bundled
 from ..ca.layout import BUNDLE, CRL, has_inventory, pair_of, reading
 from ..config import MtaSettings, Site, first_existing, host_name
 from ..errors import (
@@ -28,6 +30,7 @@ from ..mta.programs import check_variants
 from ..mta.sasl_conf import DEFAULT, PROGRAMS, Backend, Saslauthd, Sasldb, Sql, offer, parse, shown
 from ..names import PLAINTEXT
 from ..passwords import DOVECOT_SCRAM, dovecot_secret, dovecot_verifier, is_dovecot_of
+from ..pki.crl import may_sign_crls
 from ..postgres import is_url, parse_url, plugin_options
 from ..sasldb.opening import refuse_url
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, by_account
@@ -467,7 +470,18 @@ def _host(site: Site, program: Program, render_options: RenderOptions) -> str:
 def _tls(site: Site, host: str) -> Tls:
     directory = site.settings.cert.directory
     pair = pair_of(site, host, directory)
-    return Tls(pair.key, pair.certificate, f"{directory}/{BUNDLE}", directory, f"{directory}/{CRL}")
+    crl = f"{directory}/{CRL}" if _has_crl(site) else ""
+    return Tls(pair.key, pair.certificate, f"{directory}/{BUNDLE}", directory, crl)
+
+
+def _has_crl(site: Site) -> bool:
+    """Tell whether every authority that issues here may sign a CRL; on a client host the first that it trusts.
+
+    With a CRL of one alone OpenSSL refuses what another has signed.
+    """
+    ca = CA(site)
+    issuing = (ca.chain[0], *(old.certificate for old in ca.superseded_cas)) if ca.is_there else ()
+    return all(map(may_sign_crls, issuing or bundled(site.certificates)[:1]))
 
 
 def _backend(site: Site, program: Program, render_options: RenderOptions) -> Backend:
@@ -486,7 +500,8 @@ def _material(site: Site, host: str) -> Material:
     """Return what the host's files say."""
     directory = site.certificates
     pair = pair_of(site, host)
-    for path in (pair.key, pair.certificate, f"{directory}/{BUNDLE}", f"{directory}/{CRL}"):
+    crl = [f"{directory}/{CRL}"] if _has_crl(site) else []
+    for path in (pair.key, pair.certificate, f"{directory}/{BUNDLE}", *crl):
         if not exists(path):
             raise MissingInputError(
                 path, f"is missing, so {host} has no TLS to speak of", f"smtpcreds cert issue {host}"
@@ -495,7 +510,7 @@ def _material(site: Site, host: str) -> Material:
         Secret(read_private(pair.key)),
         read_public(pair.certificate),
         read_public(f"{directory}/{BUNDLE}"),
-        read_public(f"{directory}/{CRL}"),
+        b"".join(map(read_public, crl)),
     )
 
 

@@ -161,7 +161,7 @@ class Tls:
         certificate: its certificate and those between it and the root.
         bundle: the CA's certificates.
         directory: holds hash links to the bundle and the CRL.
-        crl: of the CA that issues.
+        crl: of the CA that issues; empty where it may sign none.
     """
 
     key: str
@@ -179,7 +179,7 @@ class Material:
         key: private key, unencrypted PKCS #8.
         certificate: its certificate and those between it and the root.
         bundle: the CA's certificates.
-        crl: of the CA that issues.
+        crl: of the CA that issues; empty where it may sign none.
     """
 
     key: Secret

@@ -72,7 +72,7 @@ def tls_settings(facts: Facts) -> Settings:
         "CERT_DIR": tls.directory,
         "confCACERT_PATH": tls.directory,
         "confCACERT": tls.bundle,
-        "confCRL": tls.crl,
+        **({"confCRL": tls.crl} if tls.crl else {}),
         **{f"confSERVER_{kind}": _one_word(path) for kind, path in pair.items()},
         **{f"confCLIENT_{kind}": _one_word(path) for kind, path in pair.items()},
     }

@@ -58,6 +58,12 @@ _CURVES: dict[str, tuple[str, Hash]] = {
 """Name for people, and the hash of equal strength (RFC 5480 section 4)."""
 
 
+_RSA_PSS = bytes.fromhex("06092a864886f70d01010a")
+"""The object identifier id-RSASSA-PSS."""
+_HEAD = 24
+"""Octets of a SubjectPublicKeyInfo in which its algorithm stands."""
+
+
 @runtime_checkable
 class HasPublicKey(Protocol):
     """A certificate, a certificate request or a private key."""
@@ -128,6 +134,23 @@ def weakness(key: object) -> str | None:
         case ed25519.Ed25519PublicKey() | ed25519.Ed25519PrivateKey():
             return None
     return f"is a {key_label(key)} key; use P-256, P-384, RSA or Ed25519"
+
+
+def restriction(info: bytes, key: HasPublicKey | PublicKey) -> str | None:
+    """Return why a key can't be used as it was given, or None.
+
+    The library reads an RSA-PSS key (RFC 4055 section 1.2) and a curve with explicit parameters (RFC 5480
+    section 2.1.1) as plain ones; what it writes then belongs to another key.
+
+    Args:
+        info: DER SubjectPublicKeyInfo as it was found.
+        key: as the library understood it.
+    """
+    if info == spki(key):
+        return None
+    if _RSA_PSS in info[:_HEAD]:
+        return "is an RSA key for PSS alone, which verifiers take for another than a plain one"
+    return "is written in a form that is not that of its kind, as with explicit curve parameters"
 
 
 def _rsa_weakness(key: rsa.RSAPublicKey | rsa.RSAPrivateKey) -> str | None:

@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ..errors import DataError, UsageError
-from .keys import PrivateKey, PublicKey, matches, throw_away, weakness
+from . import fields
+from .keys import PrivateKey, PublicKey, matches, restriction, throw_away, weakness
 from .names import (
     Address,
     Names,
@@ -101,7 +102,8 @@ class Issuer:
             return "the private key does not belong to the CA certificate"
         if not self._is_ca():
             return "is not a CA certificate, so it can't sign others"
-        return weakness(self.certificate.public_key())
+        key = self.certificate.public_key()
+        return weakness(key) or restriction(fields.public_key_info(self.certificate), key)  # type: ignore[arg-type]
 
     def _is_ca(self) -> bool:
         try:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from admin import DOMAIN, HUB, Admin
 
-from .other_ca import host_of_domain, mode, openssl, public_key, request_of, run, verified
+from .other_ca import NEW_KEY, host_of_domain, mode, openssl, public_key, request_of, run, verified
 
 LAB = f"lab.{DOMAIN}"
 SAN = ("-addext", f"subjectAltName=DNS:{LAB},DNS:www.{LAB},IP:192.0.2.7")
@@ -215,6 +215,19 @@ def test_a_short_name_is_not_completed(hub_once: Admin, tmp_path: Path) -> None:
 def test_a_weak_key(hub_once: Admin, tmp_path: Path) -> None:
     request = request_of(tmp_path, f"/CN={LAB}", key=("-newkey", "rsa:1024", "-noenc"))
     assert "has a key that can't be certified" in hub_once.refuses(65, "cert", "sign", request)
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        (("-newkey", "rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048", "-noenc"), "for PSS alone"),
+        ((*NEW_KEY, "-pkeyopt", "ec_param_enc:explicit"), "explicit curve parameters"),
+    ],
+)
+def test_a_key_that_its_certificate_would_not_fit(
+    hub_once: Admin, tmp_path: Path, key: tuple[str, ...], reason: str
+) -> None:
+    assert reason in hub_once.refuses(65, "cert", "sign", request_of(tmp_path, f"/CN={LAB}", key=key))
 
 
 def test_what_is_no_request(hub_once: Admin, tmp_path: Path) -> None:
