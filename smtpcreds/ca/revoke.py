@@ -11,6 +11,7 @@ from ..files import exists, read_public
 from ..inventory.rows import CertificateRow, State
 from ..pki.chains import is_issued_by
 from ..pki.crl import may_sign_crls
+from ..pki.dates import has_ended
 from ..pki.describe import fingerprint
 from ..pki.encoding import parse_certificates
 from ..pki.revocation import Reason
@@ -229,7 +230,7 @@ def _unknown(work: Transaction, text: str, authorities: Authorities) -> _Chosen:
 def _as_new(
     work: Transaction, new: list[tuple[CertificateRow, bytes | None]], authorities: Authorities
 ) -> _Chosen:
-    live = [row for row, _ in new if row.not_after > work.now]
+    live = [row for row, _ in new if not has_ended(row.not_after, work.now)]
     if not live:
         raise _nothing_left(new[0][0])
     rows = _usable(work, live, authorities)
@@ -245,11 +246,12 @@ def _of_serial(work: Transaction, wish: RevocationRequest) -> list[CertificateRo
 
 def _live(found: Sequence[CertificateRow], now: datetime) -> list[CertificateRow]:
     """Return what is in use; else what was signed and given up, which somebody may have seen."""
-    return _issued(found, now) or [row for row in found if row.not_after > now and _was_given_up(row)]
+    given_up = (row for row in found if _was_given_up(row) and not has_ended(row.not_after, now))
+    return _issued(found, now) or list(given_up)
 
 
 def _issued(rows: Sequence[CertificateRow], now: datetime) -> list[CertificateRow]:
-    return [row for row in rows if row.not_after > now and row.state is State.ISSUED]
+    return [row for row in rows if row.state is State.ISSUED and not has_ended(row.not_after, now)]
 
 
 def _was_given_up(row: CertificateRow) -> bool:
@@ -258,7 +260,8 @@ def _was_given_up(row: CertificateRow) -> bool:
 
 def _shares_key(row: CertificateRow, other: CertificateRow, now: datetime) -> bool:
     usable = row.state is State.ISSUED or _was_given_up(row)
-    return usable and row.not_after > now and row.key_id is not None and row.key_id == other.key_id
+    is_live = usable and not has_ended(row.not_after, now)
+    return is_live and row.key_id is not None and row.key_id == other.key_id
 
 
 def _nothing_left(row: CertificateRow) -> DataError:

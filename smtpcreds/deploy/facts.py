@@ -475,7 +475,7 @@ def _tls(site: Site, host: str) -> Tls:
 
 
 def _has_crl(site: Site) -> bool:
-    """Tell whether every authority that issues here may sign a CRL; on a client host the first that it trusts.
+    """Tell whether every authority that issues here may sign a CRL; on a client host the first of its bundle.
 
     With a CRL of one alone OpenSSL refuses what another has signed.
     """

@@ -161,13 +161,13 @@ def test_an_authority_without_crls_works_without_them(smtpcreds: Admin, pair: Ma
     """No program is told of a CRL that can't be, and nobody is told of it twice."""
     made = pair("-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign")
     smtpcreds.configure()
-    smtpcreds.write("/etc/group", "Debian-exim:x:12345:\nmail:x:8:\n", 0o644)
+    smtpcreds.write("/etc/group", "Debian-exim:x:123:\nmail:x:8:\npostfix:x:124:\n", 0o644)
+    smtpcreds.write("/etc/passwd", "Debian-exim:x:123:123::/:/bin/false\n", 0o644)
     smtpcreds("ca", "import", made, "--no-passphrase")
     smtpcreds("setup", HUB)
     verdict = smtpcreds("cert", "verify", "dmzmail")
     assert "Pair may sign no CRLs" in verdict.out
     for program in ("sendmail-hub", "exim-hub", "postfix-hub"):
-        smtpcreds.write("/etc/group", "Debian-exim:x:12345:\nmail:x:8:\npostfix:x:123:\n", 0o644)
         assert smtpcreds("mta", "apply", program).warnings == []
         assert "crl.pem" not in smtpcreds("mta", "check", program, status=1).out
     for program in ("sendmail", "exim", "postfix", "msmtp", "nullmailer", "curl", "dma"):
