@@ -10,7 +10,7 @@ from .pki.crl import build_crl, to_pem
 from .pki.encoding import encode_certificates
 from .pki.issue import make_root, new_serial, sign
 from .pki.keys import PrivateKey, encode_key, generate, parse_key_type
-from .pki.names import Address
+from .pki.names import Address, default_ca_name
 from .pki.profiles import parse_profile
 from .pki.revocation import Reason, Revoked
 from .pki.values import Certificate, Issuer, Request, validity
@@ -101,7 +101,7 @@ class CA:
         key = generate(parse_key_type(key_type))
         span = validity(clock(), timedelta(days=days))
         certificate = make_root(
-            name or f"{permitted} Mail CA",
+            name or default_ca_name(permitted),
             "",
             key,
             new_serial(),

@@ -13,7 +13,7 @@ from ..names import parse_host
 from ..pki.encoding import encode_certificates
 from ..pki.issue import make_root, new_serial, sign
 from ..pki.keys import KeyType, PrivateKey, decode_key, generate, key_label, parse_key_type, public_id
-from ..pki.names import ca_name, title
+from ..pki.names import ca_name, default_ca_name, title
 from ..pki.profiles import INTERMEDIATE
 from ..pki.values import Certificate, Issuer, Request, validity
 from ..secret import Secret
@@ -60,7 +60,7 @@ def new_authority(
 ) -> NewAuthority:
     """Complete the options with the settings and check them."""
     wanted = site.settings.ca
-    chosen = name or wanted.name or f"{site.domain or site.hub} Mail CA"
+    chosen = name or wanted.name or default_ca_name(site.domain or site.hub)
     ca_name(chosen, organization if organization is not None else wanted.organization)
     lifetime = lifetime_of(wanted.days if days is None else days)
     domains = (

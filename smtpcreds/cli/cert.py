@@ -167,6 +167,8 @@ DUE = 1
 @click.option("--due", is_flag=True, help="Renew all that is past two thirds of its life, and the CRL.")
 @click.option("--new-key", is_flag=True, help="Make a new key; the default keeps the one that is in place.")
 @click.option("--key-type", metavar="TYPE", help="Type of the new key; default: that of the former one.")
+@click.option("--san", "more", multiple=True, metavar="NAME", help="Add a host name or IP address.")
+@click.option("--drop-san", "fewer", multiple=True, metavar="NAME", help="Leave this name out.")
 @click.option("--days", type=int, metavar="N", help="Lifetime; default: that of the former certificate.")
 @reload_option
 @passphrase_option
@@ -177,11 +179,13 @@ def renew(
     due: bool,
     new_key: bool,
     key_type: str | None,
+    more: tuple[str, ...],
+    fewer: tuple[str, ...],
     days: int | None,
     reload: str | None,
     passphrase: str | None,
 ) -> None:
-    """Renew certificates: same names, same profile, same key.
+    """Renew certificates: same names, same profile, same key, unless an option says otherwise.
 
     The former certificate stays valid, and the former pair stays beside the new one as *.previous. With
     --due --dry-run the exit status is 1 when something is due.
@@ -190,7 +194,7 @@ def renew(
     from ..ca.renew import Renewals
     from ..ca.renew import renew as carry_out
 
-    wanted = Renewals(hosts, due, new_key, key_type=key_type, days=days)
+    wanted = Renewals(hosts, due, new_key, key_type=key_type, days=days, more=more, fewer=fewer)
     hook = reload_hook(reload)
     site = session.site()
     with session.progress(len(hosts)) as advance:

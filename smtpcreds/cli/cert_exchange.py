@@ -96,6 +96,7 @@ def _show_exported(
 @click.option("--host", metavar="HOST", help="Whose certificate it is; default: found by its key.")
 @click.option("--chain", metavar="FILE", help="More CA certificates above it.")
 @click.option("--ca", metavar="FILE", help="The root of the CA, and others.")
+@click.option("--key", metavar="FILE", help="Its private key, which another program made, as certbot does.")
 @click.option("--server", "profile", flag_value="server", help="For the server role only.")
 @click.option("--client", "profile", flag_value="client", help="For the client role only.")
 @click.option("--to", "target", metavar="DIR", help="The key is in DIR, not in /etc/mail/certs.")
@@ -106,13 +107,14 @@ def install(
     host: str | None,
     chain: str | None,
     ca: str | None,
+    key: str | None,
     profile: str | None,
     target: str | None,
 ) -> None:
     """Install the certificate in FILE, which another CA made from a request.
 
-    It must belong to a key that is here, be for the host and both roles, and lead to a root: of FILE, of
-    --chain or --ca, or one that is trusted already. Nothing is changed unless all of that holds.
+    It must belong to a key that is here or comes with --key, be for the host and both roles, and lead to a
+    root: of FILE, --chain or --ca, or one that is trusted already. Otherwise nothing is changed.
     """
     from ..ca.answers import Sources, install_answer
     from ..pki.profiles import parse_profile
@@ -120,7 +122,9 @@ def install(
     site = session.site()
     more = tuple(session.absolute(path) for path in (chain, ca) if path)
     directory = session.absolute(target) if target else None
-    sources = Sources(session.absolute(file), parse_profile(profile or "relay"), host, directory, more)
+    brought = session.absolute(key) if key else None
+    role = parse_profile(profile or "relay")
+    sources = Sources(session.absolute(file), role, host, directory, more, brought)
     installed = session.run(site, lambda work: install_answer(work, sources))
     if installed is not None:
         _show_installed(session, installed, sources.profile.name, sources.profile.label)
@@ -151,6 +155,7 @@ def _show_installed(session: Session, installed: "Installed", profile: str, labe
             f"  {session.described(answer.pair.key)}",
             f"  {session.described(answer.pair.certificate)}",
             *(f"  cacert.pem now also holds {ca.subject}, SHA-256 {ca.fingerprint}" for ca in added),
+            *(["  servers of it are trusted; its client certificates let nobody relay"] if added else []),
             "next: reload the mail server",
         ],
     )

@@ -31,6 +31,9 @@ from ..mta.sasl_conf import DEFAULT, PROGRAMS, Backend, Saslauthd, Sasldb, Sql, 
 from ..names import PLAINTEXT
 from ..passwords import DOVECOT_SCRAM, dovecot_secret, dovecot_verifier, is_dovecot_of
 from ..pki.crl import may_sign_crls
+from ..pki.encoding import encode_certificates
+from ..pki.names import MAX_PART, sendmail_dn
+from ..pki.values import Certificate
 from ..postgres import is_url, parse_url, plugin_options
 from ..sasldb.opening import refuse_url
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, by_account
@@ -227,7 +230,12 @@ def _subject(site: Site, host: str) -> str:
     if found.row and found.row.state is not State.ISSUED:
         reason = f"has no valid certificate to relay by; its last one is {found.row.state}"
         raise MissingInputError(name, reason, issue)
-    return describe(found.certificate).access_subject
+    subject = describe(found.certificate).access_subject
+    if not subject:
+        reason = f"is longer than a CN can be ({MAX_PART}), and Sendmail tells certificates by nothing else"
+        hint = "give it a shorter name or an account, or let every host of the CA relay: --relay-certificates"
+        raise InexpressibleError(name, reason, hint)
+    return subject
 
 
 def clients(site: Site, render_options: RenderOptions) -> tuple[Client, ...]:
@@ -447,13 +455,16 @@ def gather(
         rules=_rules(here, program, render_options),
         variants=render_options.variants,
         port=render_options.port or 25,
-        material=(material or _material(here, host)) if Need.MATERIAL in program.NEEDS else None,
+        material=(material or _material(here, host, is_hub=is_hub))
+        if Need.MATERIAL in program.NEEDS
+        else None,
         accounts=accounts,
         verifiers=verifiers(here, accounts, render_options.variants)
         if Need.VERIFIERS in program.NEEDS
         else {},
         clients=clients(here, render_options) if Need.CLIENTS in program.NEEDS else (),
         fingerprint=_fingerprint(here, render_options) if Need.FINGERPRINT in program.NEEDS else "",
+        issuers=_issuers(here) if is_hub else (),
     )
 
 
@@ -496,8 +507,22 @@ def _rules(site: Site, program: Program, render_options: RenderOptions) -> tuple
     return ()
 
 
-def _material(site: Site, host: str) -> Material:
-    """Return what the host's files say."""
+def _own(site: Site) -> tuple[Certificate, ...]:
+    """Return the CA certificates of our authority; where another host has it, those that are trusted."""
+    ca = CA(site)
+    return ca.trusted if ca.is_there else bundled(site.certificates)
+
+
+def _issuers(site: Site) -> tuple[str, ...]:
+    """Return the DNs of the CAs that issue for us; where they are elsewhere, of the first in the bundle."""
+    ca = CA(site)
+    issuing = (ca.chain[0], *(old.certificate for old in ca.superseded_cas)) if ca.is_there else ()
+    found = issuing or bundled(site.certificates)[:1]
+    return tuple(dict.fromkeys(sendmail_dn(certificate.subject) for certificate in found))
+
+
+def _material(site: Site, host: str, *, is_hub: bool) -> Material:
+    """Return what the host's files say; a hub trusts clients of our own authority and no others."""
     directory = site.certificates
     pair = pair_of(site, host)
     crl = [f"{directory}/{CRL}"] if _has_crl(site) else []
@@ -509,7 +534,7 @@ def _material(site: Site, host: str) -> Material:
     return Material(
         Secret(read_private(pair.key)),
         read_public(pair.certificate),
-        read_public(f"{directory}/{BUNDLE}"),
+        encode_certificates(_own(site)) if is_hub else read_public(f"{directory}/{BUNDLE}"),
         b"".join(map(read_public, crl)),
     )
 

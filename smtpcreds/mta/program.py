@@ -232,6 +232,8 @@ class Facts:
         verifiers: full name of each account to its field of a passwd-file, scheme included.
         clients: certificates that may relay without AUTH; none of them revoked or expired.
         fingerprint: SHA-256 of the hub's certificate, lower-case hex.
+        issuers: DNs of the CAs of our own authority, as :func:`smtpcreds.pki.names.sendmail_dn` writes them;
+            of no other does a client certificate let anybody relay.
     """
 
     host: str
@@ -250,6 +252,7 @@ class Facts:
     verifiers: Mapping[str, Secret] = field(default_factory=dict)
     clients: tuple[Client, ...] = ()
     fingerprint: str = ""
+    issuers: tuple[str, ...] = ()
 
     @property
     def is_tls_from_the_start(self) -> bool:

@@ -34,6 +34,9 @@ MAX_PART = 64
 
 MAX_DN = 200
 
+_DEFAULT_ROOM = MAX_PART - len(" Root G99")
+"""What is left for a name that the names of a root and of successors begin with."""
+
 _SHORT_NAMES = {
     NameOID.COMMON_NAME: "CN",
     NameOID.ORGANIZATION_NAME: "O",
@@ -83,6 +86,12 @@ def ca_name(common_name: str, organization: str = "") -> Name:
     if len(sendmail_dn(name)) > MAX_DN:
         raise NameRefusedError(common_name, f"makes a DN that Sendmail writes with over {MAX_DN} characters")
     return name
+
+
+def default_ca_name(domain: str) -> str:
+    """Return what the CA of a domain is called; of a long one only the last labels, down to none."""
+    name = f"{domain} Mail CA".strip()
+    return name if len(name) <= _DEFAULT_ROOM else default_ca_name(domain.partition(".")[2])
 
 
 def host_name(host: str) -> Name:

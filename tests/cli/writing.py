@@ -39,6 +39,7 @@ CASES = [
     Case("cert issue dmzmail", scene="authority"),
     Case("cert renew dmzmail"),
     Case("cert renew dmzmail --new-key --reload true"),
+    Case("cert renew dmzmail --san mail"),
     Case("cert renew --due"),
     Case("cert revoke attic --reload true", ("cert issue attic",)),
     Case("cert revoke {certs}/attic-cert.pem", ("cert issue attic",)),
@@ -48,6 +49,10 @@ CASES = [
     Case(
         "cert install {here}/answer.pem",
         ("cert request mx", "cert sign {certs}/mx.csr --server --client --to {here}/answer.pem"),
+    ),
+    Case(
+        "cert install {here}/elsewhere/tuba-cert.pem --key {here}/elsewhere/tuba-key.pem",
+        ("cert issue tuba --to {here}/elsewhere",),
     ),
     Case("cert sign {certs}/mx.csr --to {here}/answer.pem", ("cert request mx",)),
     Case("cert export dmzmail --format p12 --password file:{here}/secret --to {here}/pair.p12"),
