@@ -65,6 +65,7 @@ CHECKS: tuple[Check, ...] = (
     sendmail.paths,
     sendmail.digest,
     sendmail.mechanisms,
+    sendmail.external,
     sendmail.dead_credentials,
     sendmail.fallback,
     sendmail.names,
