@@ -81,17 +81,34 @@ def revoke(work: Transaction, wish: RevocationRequest, *, hook: Hook | None = No
         wish: what, and why.
         hook: tells the mail server when the CRL is in place; a failure takes nothing back.
     """
+    work.ca.chain  # noqa: B018  # raises where there is no authority
     work.require_inventory()
     authorities = _authorities(work)
     chosen = _chosen(work, wish, authorities)
+    if not wish.unknown:
+        _confirm(work, chosen.rows)
+    return _revoke(work, chosen, authorities, wish.reason, hook)
+
+
+def revoke_rows(
+    work: Transaction, rows: Sequence[CertificateRow], reason: Reason, *, hook: Hook | None = None
+) -> Revocation:
+    """Revoke these certificates, each of them in use or given up; see :func:`revoke`."""
+    authorities = _authorities(work)
+    if fault := next(filter(None, (_fault(row, authorities) for row in rows)), None):
+        raise fault
+    return _revoke(work, _Chosen(rows), authorities, reason, hook)
+
+
+def _revoke(
+    work: Transaction, chosen: _Chosen, authorities: Authorities, reason: Reason, hook: Hook | None
+) -> Revocation:
     rows = chosen.rows
     issuers = [work.issuer(authorities[number][0]) for number in dict.fromkeys(row.authority for row in rows)]
-    if not wish.unknown:
-        _confirm(work, rows)
     for row in rows:
-        work.note("revoke", f"{row.serial} of {row.host}", wish.reason.value)
+        work.note("revoke", f"{row.serial} of {row.host}", reason.value)
     owe(work, hook)
-    numbers = _record(work, chosen, wish.reason, [work.row(issuer.certificate).id for issuer in issuers])
+    numbers = _record(work, chosen, reason, [work.row(issuer.certificate).id for issuer in issuers])
     try:
         crls = [publish(work, issuer, number=n) for issuer, n in zip(issuers, numbers, strict=True)]
     except SmtpcredsError:
