@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import count
+from shlex import quote
 
 from ..config import Site
 from ..errors import DeniedError, MissingInputError, UsageError
@@ -13,7 +15,15 @@ from ..model import Artifact
 from ..names import parse_host
 from ..pki.encoding import encode_der
 from ..pki.keys import KEY_TYPES, PrivateKey, is_encrypted, key_label, parse_key_type
-from ..pki.names import ca_name, common_name, constraints_of, organization_of, permitted_domains, title
+from ..pki.names import (
+    MAX_PART,
+    ca_name,
+    common_name,
+    constraints_of,
+    organization_of,
+    permitted_domains,
+    title,
+)
 from ..pki.values import BACKDATE, Certificate, Issuer
 from ..transaction import Transaction
 from .authority import CA, Passphrase, opened, short_id
@@ -128,9 +138,8 @@ def successor(
     Domains in the configuration count as options, since that is how a domain is added.
     """
     path, site = work.ca.chain, work.site
-    chosen = name or common_name(path[0].subject) or ""
     group = organization_of(path[0].subject) if organization is None else organization
-    ca_name(chosen, group)
+    chosen = _new_name(work.ca, name, group)
     lifetime = max(ca.not_valid_after_utc - ca.not_valid_before_utc - BACKDATE for ca in path)
     domains = permitted or site.settings.ca.permitted_domains or permitted_domains(path[0])
     return NewAuthority(
@@ -141,6 +150,32 @@ def successor(
         () if unconstrained else tuple(map(parse_host, domains)),
         intermediate or len(path) > 1,
     )
+
+
+def _new_name(ca: CA, name: str | None, organization: str) -> str:
+    """Return the common name of a successor: no DN of an authority before it is used again.
+
+    GnuTLS, NSS and Java look a CRL up by the name of its issuer. With one name for two keys they accept what
+    the other key revoked, or can't load the second CRL (observed).
+    """
+    older = (certificate for former in (*ca.superseded_cas, *ca.retired) for certificate in former.path)
+    taken = {certificate.subject for certificate in (*ca.chain, *older)}
+    present = common_name(ca.certificate.subject) or ""
+    free = next(each for each in _generations(present) if ca_name(each, organization) not in taken)
+    if name and ca_name(name, organization) in taken:
+        reason = f"{name} is the name of an authority before, and verifiers find CRLs by that name"
+        raise UsageError("--name", reason, f"--name {quote(free)}")
+    return name or free
+
+
+def _generations(name: str) -> Iterator[str]:
+    """Yield the names that may follow: ``Polka CA``, then ``Polka CA G2``, ``Polka CA G3``."""
+    stem, mark, number = name.rpartition(" G")
+    if not (mark and number.isdecimal()):
+        stem, number = name, "1"
+    for generation in count(int(number) + 1):
+        end = f" G{generation}"
+        yield stem[: MAX_PART - len(end)] + end
 
 
 def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey) -> Rolled:

@@ -99,7 +99,7 @@ _SHOWN = 20
 @click.command(cls=Verb)
 @click.option("--retire-old", is_flag=True, help="Trust the old authority no more; makes no new one.")
 @click.option("--force", is_flag=True, help="Retire it although hosts use certificates of it.")
-@click.option("--name", metavar="TEXT", help="Common name; default: that of the present one.")
+@click.option("--name", metavar="TEXT", help="Common name; default: the present one and G2, G3.")
 @click.option("--organization", metavar="TEXT", help="Organisation; default: that of the present one.")
 @click.option("--key-type", metavar="TYPE", help="As for ca init; default: that of the present one.")
 @click.option("--days", type=int, metavar="N", help="Lifetime; default: that of the present one.")

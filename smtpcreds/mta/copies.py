@@ -44,7 +44,7 @@ class Copies:
 
     @property
     def crl(self) -> str:
-        """Path of the CA's CRL."""
+        """Path of the CRLs of every CA in the bundle."""
         return f"{self.directory}/crl.pem"
 
     @property
@@ -62,7 +62,7 @@ class Copies:
         return (
             File(self.certificate, (given.certificate,)),
             File(self.bundle, (given.bundle,)),
-            File(self.crl, (given.crl,)),
+            File(self.crl, (given.all_crls,)),
         )
 
     def parse(self, path: str, content: bytes) -> Mapping[str, str | Secret]:

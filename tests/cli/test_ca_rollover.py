@@ -44,7 +44,7 @@ def test_both_authorities_are_trusted_until_the_old_one_is_retired(hub: Admin) -
     assert rolled["fingerprint"] == fingerprint(hub.path(f"{CA}/ca-cert.pem")) != before
     seen = hub("ca", "show", "--json").data
     assert [superseded_ca["fingerprint"] for superseded_ca in seen["superseded"]] == [before]
-    assert (seen["name"], seen["permitted_domains"]) == ("polkatistas.org Mail CA", ["polkatistas.org"])
+    assert (seen["name"], seen["permitted_domains"]) == ("polkatistas.org Mail CA G2", ["polkatistas.org"])
     hub("cert", "issue", "attic")
     for certificate in (old, hub.path(f"{CERTS}/attic-cert.pem")):
         verify(hub, certificate)
@@ -68,11 +68,28 @@ def test_both_authorities_are_trusted_until_the_old_one_is_retired(hub: Admin) -
     assert hub("ca", "rollover", "--retire-old").out == "no authority to retire\n"
 
 
-@pytest.mark.parametrize("name", ["polkatistas.org Mail CA", "polkatistas.org Mail CA G2"])
-def test_revocation_works_across_the_change(hub: Admin, name: str) -> None:
-    """With one name for both CAs their CRLs are found as HASH.r0 and HASH.r1."""
+def test_no_name_is_used_twice(hub: Admin) -> None:
+    """GnuTLS, NSS and Java look a CRL up by the name of its issuer."""
+    said = hub.refuses(64, "ca", "rollover", "--name", "polkatistas.org Mail CA")
+    assert "--name: polkatistas.org Mail CA is the name of an authority before" in said
+    assert "--name 'polkatistas.org Mail CA G2'" in said
+    names = []
+    for more in ((), (), ("--name", "P" * 64), ()):
+        hub("ca", "rollover", *more)
+        names.append(hub.json("ca", "show")["name"])
+    assert names == [
+        "polkatistas.org Mail CA G2",
+        "polkatistas.org Mail CA G3",
+        "P" * 64,
+        "P" * 61 + " G2",
+    ]
+    hub("ca", "rollover", "--retire-old", "--force")
+    assert "is the name of" in hub.refuses(64, "ca", "rollover", "--name", "polkatistas.org Mail CA")
+
+
+def test_revocation_works_across_the_change(hub: Admin) -> None:
     old = kept(hub)
-    hub("ca", "rollover", "--name", name)
+    hub("ca", "rollover")
     hub("cert", "renew", "dmzmail")
     revoked = hub("cert", "revoke", "dmzmail", "--all", "--reason", "keyCompromise", "--json").data
     assert len(revoked["revoked"]) == 2, "the renewed certificate has the key of the old one"

@@ -190,7 +190,7 @@ def test_the_crl_is_due_by_itself(stage: Admin) -> None:
     assert done["certificates"] == []
     assert stage.at("+35 days").openssl("crl", "-in", stage.certs / "crl.pem", "-noout", "-nextupdate")
     changed = {name for name, content in contents(stage.certs).items() if before[name] != content}
-    assert changed == {"crl.pem"}
+    assert changed == {"crl.pem", "all-crls.pem"}
     stage.at("+40 days").verify(stage.certs / "dmzmail-cert.pem")
 
 
