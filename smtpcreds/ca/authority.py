@@ -1,6 +1,6 @@
 """The authority on disk with those it replaced: read once, kept for the run."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -41,8 +41,8 @@ class SupersededCA:
 
     @property
     def crl_name(self) -> str:
-        """Name of its CRL in certificate directories; Sendmail reads only one CRL of a file."""
-        return f"crl-{short_id(self.certificate)}.pem"
+        """Name of its CRL in certificate directories."""
+        return crl_name(self.certificate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,22 +135,36 @@ class CA:
         return next(found, self.files)
 
     def crl_lists(self, fresh: Mapping[Certificate, bytes] | None = None) -> tuple[Listed, ...]:
-        """Return the CRLs of the authority that signs and of superseded ones, as far as they are there.
+        """Return the CRLs that belong beside certificates, as far as they are there.
+
+        They are of the authority that signs, of superseded ones, of the roots above these, and the last one
+        of each retired authority whose root is trusted still: its certificates may be shown with their chain.
 
         Args:
             fresh: those that were signed just now, as PEM, and are not in place yet.
         """
-        known = {CRL: (self.files, self.certificate)}
-        known |= {
-            superseded_ca.crl_name: (superseded_ca.files, superseded_ca.certificate)
-            for superseded_ca in self.superseded_cas
-        }
-        found = []
-        for name, (files, issuer) in known.items():
-            content = (fresh or {}).get(issuer) or read_if_there(files.crl)
+        found: dict[str, Listed] = {}
+        for name, path, issuer in self._crl_files():
+            content = (fresh or {}).get(issuer) or read_if_there(path)
             if content is not None:
-                found.append(Listed(name, issuer, content))
-        return tuple(found)
+                found.setdefault(name, Listed(name, issuer, content))
+        return tuple(found.values())
+
+    def _crl_files(self) -> Iterator[tuple[str, str, Certificate]]:
+        yield CRL, self.files.crl, self.certificate
+        for superseded_ca in (*self.superseded_cas, *self._shown):
+            yield superseded_ca.crl_name, superseded_ca.files.crl, superseded_ca.certificate
+        present = SupersededCA(self.files, self.chain)
+        for files, above in ((ca.files, ca.path[1:2]) for ca in (present, *self.superseded_cas)):
+            yield from ((crl_name(root), files.root_crl, root) for root in above)
+
+    @property
+    def _shown(self) -> Iterator[SupersededCA]:
+        """The retired authorities that verifiers can reach from a root."""
+        now, trusted = self._site.clock(), set(self.trusted)
+        return (
+            ca for ca in self.retired if ca.certificate.not_valid_after_utc > now and trusted & set(ca.path)
+        )
 
     def issuer(self, passphrase: Passphrase, files: CaFiles | None = None) -> Issuer:
         """Return an authority, ready to sign; in a preview with a throw-away key.
@@ -194,6 +208,11 @@ def path_of(files: CaFiles) -> tuple[Certificate, ...]:
     own = parse_certificate(read_private(files.certificate), files.certificate)
     above = read_if_there(files.parents)
     return (own,) if above is None else (own, *parse_certificates(above, files.parents).certificates)
+
+
+def crl_name(certificate: Certificate) -> str:
+    """Return the name of the CRL of any CA but the one that signs; Sendmail reads only one CRL of a file."""
+    return f"crl-{short_id(certificate)}.pem"
 
 
 def short_id(certificate: Certificate) -> str:

@@ -20,7 +20,8 @@ from ..secret import Secret
 from ..transaction import Transaction
 from .authority import Passphrase, decrypted, encrypted
 from .crl import NewCrl, record_crl, sign_crl
-from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_KEY, lifetime_of
+from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_CRL, ROOT_KEY, lifetime_of
+from .root import new_root_crl
 
 # A new authority: made beside its place, it appears whole with one rename.
 
@@ -92,7 +93,7 @@ def create(work: Transaction, wanted: NewAuthority, passphrase: Callable[[], Sec
     secret = work.ask(passphrase)
     issuer, root_key = make(work.site, wanted)
     crl = sign_crl(work.site, issuer, 1, [])
-    artifacts = files_for(issuer, root_key, crl, secret)
+    artifacts = files_for(issuer, root_key, crl, secret, site=work.site)
     inventory = work.inventory
     work.ca.refuse_existing()  # before the lock was taken, another run may have made one
     write_directory(work.ca.files.directory, artifacts)
@@ -109,7 +110,12 @@ def create(work: Transaction, wanted: NewAuthority, passphrase: Callable[[], Sec
 
 
 def files_for(
-    issuer: Issuer, root_key: PrivateKey | None, crl: NewCrl | None, passphrase: Secret | None
+    issuer: Issuer,
+    root_key: PrivateKey | None,
+    crl: NewCrl | None,
+    passphrase: Secret | None,
+    *,
+    site: Site,
 ) -> list[Artifact]:
     """Return the files of a new authority, named from its directory.
 
@@ -118,6 +124,7 @@ def files_for(
         root_key: of the root above it, where that is kept here.
         crl: None where it may not sign any.
         passphrase: encrypts each key; None leaves them plain.
+        site: gives the time at which the root's CRL begins.
     """
     artifacts = [
         Artifact(KEY, encrypted(issuer.key, passphrase)),
@@ -127,6 +134,8 @@ def files_for(
         artifacts.append(Artifact(CRL, crl.pem))
     if root_key is not None:
         artifacts.append(Artifact(ROOT_KEY, encrypted(root_key, passphrase)))
+        root = Issuer(issuer.parents[0], root_key)
+        artifacts.append(Artifact(ROOT_CRL, new_root_crl(site, root).pem))
     if issuer.parents:
         artifacts.append(Artifact(PARENTS, encode_certificates(issuer.parents)))
     return artifacts

@@ -212,7 +212,7 @@ def trust_directory_changes(ca: CA, directory: str) -> list[Artifact | Link]:
 
 def trust_directory_content(ca: CA, directory: str) -> list[Artifact | Link]:
     """Return all of bundle, CRLs and links for a directory of another host."""
-    return complete(directory, ca.trusted, ca.crl_lists())
+    return complete(directory, ca.trusted, [item for item in ca.crl_lists() if item.issuer in ca.trusted])
 
 
 def _freshen(ca: CA, directory: str) -> bool:

@@ -223,6 +223,7 @@ class Generation:
         encrypted: whether that needs a passphrase; None where there is no key.
         root_key: path of the key of the root above it; None where that is offline, or there is none above.
         crl: None where there is none.
+        root_crl: that of the CA above; None where there is none.
         counts: certificates by where they stand, see :meth:`smtpcreds.inventory.port.Inventory.tally`.
     """
 
@@ -232,6 +233,7 @@ class Generation:
     encrypted: bool | None
     root_key: str | None
     crl: CrlSummary | None
+    root_crl: CrlSummary | None
     counts: Mapping[str, int]
 
 
@@ -273,6 +275,7 @@ def _generation(files: CaFiles, path: tuple[Certificate, ...], counts: Mapping[s
         is_encrypted(read_private(files.key)) if exists(files.key) else None,
         files.root_key if exists(files.root_key) else None,
         _crl(files.crl),
+        _crl(files.root_crl),
         counts,
     )
 

@@ -18,6 +18,7 @@ from .crl import NewCrl, crl_is_due, crl_is_stale, next_crl, record_crl
 from .directory import directories, trust_changes
 from .layout import lifetime_of, reading
 from .reload import Hook, owe, tell
+from .root import RootKey, lacks_root_crl, last_root_crl, new_root_crl, warn_of_no_root_crl
 from .state import row_of
 
 # The CRLs beside the certificates, in every directory that holds some; and the CA bundle with them.
@@ -179,8 +180,17 @@ class CrlStanding:
     count: int
 
 
-def refresh_crl(work: Transaction, wish: CrlWish, *, hook: Hook | None = None) -> Published:
-    """Sign a fresh CRL of the authority and of each superseded CA, and install them beside certificates."""
+def refresh_crl(
+    work: Transaction, wish: CrlWish, *, root: RootKey | None = None, hook: Hook | None = None
+) -> Published:
+    """Sign a fresh CRL of the authority and of each superseded CA, and install them beside certificates.
+
+    Args:
+        work: where.
+        wish: lifetime, and a copy.
+        root: the key of the CA above; its CRL is signed anew where this names a file, or where there is none.
+        hook: tells the mail server.
+    """
     certificate = work.ca.chain[0]
     if not may_sign_crls(certificate):
         reason = "may not sign CRLs (keyUsage lacks cRLSign)"
@@ -188,6 +198,7 @@ def refresh_crl(work: Transaction, wish: CrlWish, *, hook: Hook | None = None) -
     lifetime = None if wish.days is None else lifetime_of(wish.days)
     issuer = work.issuer()
     owe(work, hook)
+    _refresh_root_crl(work, root or RootKey())
     refresh_superseded_crls(work, every=True, lifetime=lifetime)
     done = publish(work, issuer, lifetime=lifetime)
     if wish.copy:
@@ -196,6 +207,20 @@ def refresh_crl(work: Transaction, wish: CrlWish, *, hook: Hook | None = None) -
     work.record("ca crl", work.row(certificate).name, f"number {done.crl.number}")
     tell(work, hook)
     return done
+
+
+def _refresh_root_crl(work: Transaction, root: RootKey) -> None:
+    """Sign the root's CRL where it is missing, or where the key was named for it."""
+    path = root.find(work.ca)
+    if root.path and len(work.ca.chain) == 1:
+        raise UsageError("--root-key", "is not needed: the authority is a root itself")
+    if not (root.path or lacks_root_crl(work.ca)):
+        return
+    if path is None:
+        warn_of_no_root_crl(work)
+        return
+    crl = new_root_crl(work.site, root.open(work, path), last_root_crl(work))
+    write_all([Artifact(work.ca.files.root_crl, crl.pem)])
 
 
 def standing_crl(site: Site) -> CrlStanding:

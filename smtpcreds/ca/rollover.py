@@ -7,14 +7,15 @@ from itertools import count
 from shlex import quote
 
 from ..config import Site
-from ..errors import DeniedError, MissingInputError, UsageError
-from ..files import is_file, move, read_private, replace_directory, tree
+from ..errors import DeniedError, MissingInputError, SmtpcredsError, UsageError
+from ..files import read_private, replace_directory, tree, write_all
 from ..inventory.port import Inventory
 from ..inventory.rows import AuthorityRow, AuthorityState
 from ..model import Artifact
 from ..names import parse_host
+from ..pki.crl import may_sign_crls
 from ..pki.encoding import encode_der
-from ..pki.keys import KEY_TYPES, PrivateKey, is_encrypted, key_label, parse_key_type
+from ..pki.keys import KEY_TYPES, is_encrypted, key_label, parse_key_type
 from ..pki.names import (
     MAX_PART,
     ca_name,
@@ -26,12 +27,14 @@ from ..pki.names import (
 )
 from ..pki.values import BACKDATE, Certificate, Issuer
 from ..transaction import Transaction
-from .authority import CA, Passphrase, opened, short_id
+from .authority import CA, SupersededCA, short_id
 from .create import NewAuthority, files_for, make, make_below
 from .crl import record_crl, sign_crl, signs_crls
 from .directory import refresh_trust_directories
-from .layout import RETIRED, ROOT_KEY, SUPERSEDED, lifetime_of
+from .layout import ROOT_CRL, ROOT_KEY, SUPERSEDED, lifetime_of
 from .publish import publish
+from .root import RootKey, entries, lacks_root_crl, last_root_crl, new_root_crl, to_revoke
+from .state import retire_files
 
 # The end of superseded CAs: out of every bundle, once no certificate of theirs is needed.
 
@@ -40,18 +43,28 @@ _SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Retirement:
-    """What was retired: the names of the authorities, and the directories whose bundle lost them."""
+    """What was retired.
+
+    Attributes:
+        names: of the authorities.
+        directories: whose bundle lost them.
+        revoked: names of those that their root has revoked, since it is trusted still.
+    """
 
     names: tuple[str, ...]
     directories: tuple[str, ...]
+    revoked: tuple[str, ...]
 
 
-def retire(work: Transaction, *, force: bool = False) -> Retirement:
+def retire(work: Transaction, root: RootKey, *, force: bool = False) -> Retirement:
     """Trust the authorities no more that were replaced; their files are kept as ``retired-*``.
+
+    An issuing CA below a root that stays is accepted with the chain that is sent, until the root revokes it.
 
     Args:
         work: where.
-        force: although hosts still use certificates of theirs.
+        root: the key that revokes those; not needed where the root goes too.
+        force: although hosts still use certificates of theirs, or the root's key is not here.
     """
     own, inventory = work.ca.certificate, work.require_inventory()
     rows = [
@@ -61,18 +74,51 @@ def retire(work: Transaction, *, force: bool = False) -> Retirement:
     ]
     if not force:
         _refuse_needed(work, rows)
-    for superseded_ca in work.ca.superseded_cas:
-        move(
-            superseded_ca.files.directory,
-            f"{work.ca.files.directory}/{RETIRED}{short_id(superseded_ca.certificate)}",
-        )
+    revoked = _revoke(work, root, force=force)
+    retire_files(work.ca)
     work.renewed_authority()
     changed = refresh_trust_directories(work.site, inventory, work.ca)
     with inventory.transaction():
         for row in rows:
             inventory.retire_authority(row.id)
         work.record_all("ca retire", [(row.name, f"key identifier {row.ski}") for row in rows])
-    return Retirement(tuple(row.name for row in rows), tuple(changed))
+    return Retirement(tuple(row.name for row in rows), tuple(changed), revoked)
+
+
+def _revoke(work: Transaction, root: RootKey, *, force: bool) -> tuple[str, ...]:
+    """Let the root revoke issuing CAs that go while it stays; return their names.
+
+    Its CRL is written first: from then on the next run completes the retirement.
+    """
+    ca = work.ca
+    going, path = to_revoke(ca, work), root.find(ca)
+    if not going:
+        return ()
+    names = tuple(title(former.certificate) for former in going)
+    end = max(former.certificate.not_valid_after_utc for former in going)
+    reason = f"is accepted until {end:%Y-%m-%d} with its chain, unless {title(ca.chain[1])} revokes it"
+    if path is None and not force:
+        hint = "give the root's key: --root-key FILE; or --force, and it is accepted so long"
+        raise MissingInputError(", ".join(names), reason, hint)
+    for former in going:
+        _sign_last_crl(work, former)
+    if path is None:
+        work.warn(f"{', '.join(names)}: {reason}: smtpcreds ca rollover --retire-old --root-key FILE")
+        return ()
+    crl = new_root_crl(work.site, root.open(work, path), last_root_crl(work), entries(work, going))
+    write_all([Artifact(ca.files.root_crl, crl.pem)])
+    return names
+
+
+def _sign_last_crl(work: Transaction, former: SupersededCA) -> None:
+    """Sign a CRL that lasts as long as the CA that goes, for whoever is shown its certificates."""
+    if not may_sign_crls(former.certificate) or former not in work.ca.superseded_cas:
+        return
+    try:
+        lifetime = former.certificate.not_valid_after_utc - work.now
+        publish(work, work.issuer(former.files), lifetime=lifetime)
+    except SmtpcredsError as error:
+        work.warn(f"{error}; the last CRL of this old authority ends as it is")
 
 
 def hosts_of(inventory: Inventory, authorities: Collection[int], now: datetime) -> Iterator[str]:
@@ -94,15 +140,6 @@ def _refuse_needed(work: Transaction, rows: Sequence[AuthorityRow]) -> None:
 
 
 # A new authority takes over: it appears in the place of the old one, with that one inside, in one step.
-
-
-@dataclass(frozen=True, slots=True)
-class RootKey:
-    """Where the key of the CA above is, unless it lies with the authority; its passphrase if it differs."""
-
-    path: str | None = None
-    passphrase: Passphrase | None = None
-    new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,14 +228,18 @@ def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey) -> Rolled:
     above = _root_key(work.ca, wanted, root)
     old = work.issuer()
     secret = work.passphrase() if is_encrypted(read_private(work.ca.files.key)) else None
-    issuer, root_key = _made(work, wanted, above, root)
+    top = root.open(work, above) if above else None
+    issuer, root_key = make(work.site, wanted) if top is None else (make_below(work.site, wanted, top), None)
     _warn_of_losses(work, old, wanted, issuer)
     row = work.row(old.certificate)
     if signs_crls(row):
         publish(work, old)
     crl = sign_crl(work.site, issuer, 1, [])
-    handed_down = _handed_down(work.ca, same_root=bool(above))
-    replace_directory(work.ca.files.directory, [*files_for(issuer, root_key, crl, secret), *handed_down])
+    files = files_for(issuer, root_key, crl, secret, site=work.site)
+    if top and lacks_root_crl(work.ca):
+        files.append(Artifact(ROOT_CRL, new_root_crl(work.site, top).pem))
+    files += _handed_down(work.ca, same_root=bool(top))
+    replace_directory(work.ca.files.directory, files)
     work.renewed_authority()
     changed = refresh_trust_directories(work.site, work.inventory, work.ca)
     record_crl(work.inventory, work.row(issuer.certificate), crl)
@@ -207,24 +248,11 @@ def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey) -> Rolled:
     return Rolled(issuer.certificate, old.certificate, tuple(changed), tuple(hosts))
 
 
-def _made(
-    work: Transaction, wanted: NewAuthority, above: str | None, root: RootKey
-) -> tuple[Issuer, PrivateKey | None]:
-    """Return the new authority, and the key of its root if that is new too and does not sign."""
-    if above is None:
-        return make(work.site, wanted)
-    question = root.passphrase
-    top = opened(
-        above, work.ca.chain[1:], work.passphrase if question is None else lambda: work.ask(question)
-    )
-    return make_below(work.site, wanted, top), None
-
-
 def _handed_down(ca: CA, *, same_root: bool) -> Iterator[Artifact]:
-    """Yield the files of today under their new names; a root that stays keeps its key on top."""
+    """Yield the files of today under their new names; a root that stays keeps its key and CRL on top."""
     home = f"{SUPERSEDED}{short_id(ca.certificate)}"
     for file in tree(ca.files.directory):
-        stays = "/" in file.path or (same_root and file.path == ROOT_KEY)
+        stays = "/" in file.path or (same_root and file.path in {ROOT_KEY, ROOT_CRL})
         yield file if stays else Artifact(f"{home}/{file.path}", file.content)
 
 
@@ -234,10 +262,10 @@ def _root_key(ca: CA, wanted: NewAuthority, root: RootKey) -> str | None:
         if root.path:
             raise UsageError("--root-key", "is not needed: the new authority has a root of its own")
         return None
-    found = root.path or ca.files.root_key
-    if not is_file(found):
+    found = root.find(ca)
+    if found is None:
         raise MissingInputError(
-            found,
+            ca.files.root_key,
             f"is not there, and only the key of {title(ca.chain[1])} can sign {wanted.name}",
             "give --root-key FILE, or --new-root to make a new root as well",
         )

@@ -23,7 +23,7 @@ from ..inventory.rows import AuthorityState, State
 from ..inventory.rows import CertificateRow as Row
 from ..model import Link
 from ..names import covers
-from ..pki.chains import is_issued_by, verify_chain
+from ..pki.chains import climb, is_issued_by, verify_chain
 from ..pki.crl import may_sign_crls, read_crl
 from ..pki.describe import fingerprint, purposes_of
 from ..pki.encoding import blocks, parse_certificates
@@ -36,6 +36,7 @@ from .crl import crl_says
 from .directory import bundled, directories, trust, trust_directory_changes
 from .layout import BUNDLE, CRL, CURE_ALL, CaFiles, Finding, Pair, as_finding, reading
 from .lookup import Found, installed_pair, read_file
+from .root import lacks_root_crl
 from .state import row_of
 
 
@@ -187,6 +188,9 @@ def _revocation(subject: Subject) -> str:
     row = subject.found.row
     if row and row.state is State.REVOKED:
         raise DataError(title(subject.certificate), f"is revoked in the inventory ({row.reason})")
+    above = climb(subject.certificate, (*subject.found.others, *bundled(subject.directory)))[1:-1]
+    for authority in above:
+        crl_says(subject.site, authority, subject.directory)
     return crl_says(subject.site, subject.certificate, subject.directory)
 
 
@@ -380,6 +384,16 @@ def crls(scene: Scene) -> Iterator[Finding]:
                 yield Finding(files.crl, fault, CURE_ALL)
 
 
+def root_crl(scene: Scene) -> Iterator[Finding]:
+    """The root above has a CRL: without it, verifiers that ask for all refuse what is below."""
+    if lacks_root_crl(scene.ca):
+        key = scene.ca.files.root_key
+        cure = CURE_ALL if exists(key) else f"{CURE_ALL} --root-key FILE"
+        yield Finding(
+            title(scene.ca.chain[1]), "has no CRL, so curl and Exim with OpenSSL refuse its CAs", cure
+        )
+
+
 def _crl_fault(scene: Scene, files: CaFiles, certificate: Certificate) -> str | None:
     content = read_private(files.crl)
     crl = read_crl(content, files.crl, certificate)
@@ -420,6 +434,7 @@ CHECKS: tuple[Callable[[Scene], Iterator[Finding]], ...] = (
     authorities_recorded,
     private,
     crls,
+    root_crl,
     installed,
     pairs,
 )

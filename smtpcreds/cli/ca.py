@@ -19,9 +19,11 @@ from .secrets import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ..ca.lookup import Generation
+    from ..ca.authority import Passphrase
+    from ..ca.lookup import CrlSummary, Generation
     from ..ca.publish import Published
     from ..ca.rollover import Rolled
+    from ..ca.root import RootKey
     from ..config import Site
     from ..pki.describe import Description
 
@@ -131,21 +133,26 @@ def rollover(
     """
     if force and not retire_old:
         raise UsageError("--force", "goes with --retire-old")
-    if retire_old:
-        _retire(session, force=force)
-        return
-    from ..ca.rollover import RootKey, roll_over, successor
-
     site = session.site()
     opens = ca_passphrase(passphrase, site)
-    root = RootKey(
-        session.absolute(root_key) if root_key else None,
-        ca_passphrase(root_passphrase, site) if root_passphrase else None,
-        new_root,
-    )
+    root = _root_key(session, site, root_key, root_passphrase, new=new_root)
+    if retire_old:
+        _retire(session, site, root, opens, force=force)
+        return
+    from ..ca.rollover import roll_over, successor
+
     rolled = session.run(site, lambda work: roll_over(work, successor(work, **render_options), root), opens)
     if rolled is not None:
         _show(session, rolled)
+
+
+def _root_key(
+    session: Session, site: "Site", path: str | None, passphrase: str | None, *, new: bool = False
+) -> "RootKey":
+    from ..ca.root import RootKey
+
+    question = ca_passphrase(passphrase, site) if passphrase else None
+    return RootKey(session.absolute(path) if path else None, question, new)
 
 
 def _show(session: Session, rolled: "Rolled") -> None:
@@ -176,16 +183,17 @@ def _show(session: Session, rolled: "Rolled") -> None:
     )
 
 
-def _retire(session: Session, *, force: bool) -> None:
+def _retire(session: Session, site: "Site", root: "RootKey", opens: "Passphrase", *, force: bool) -> None:
     from ..ca.rollover import retire
 
-    done = session.run(session.site(), lambda work: retire(work, force=force))
+    done = session.run(site, lambda work: retire(work, root, force=force), opens)
     if done is None:
         return
     session.show(
-        {"retired": done.names, "directories": done.directories},
+        {"retired": done.names, "revoked": done.revoked, "directories": done.directories},
         [
-            *(f"{name}: retired, and trusted no more" for name in done.names),
+            *(f"{name}: retired" for name in done.names),
+            *(f"  revoked by its root: {name}" for name in done.revoked),
             *(f"  taken out of {directory}/cacert.pem" for directory in done.directories),
         ]
         or ["no authority to retire"],
@@ -347,6 +355,9 @@ def _row(seen: "Generation", now: "datetime") -> dict[str, object]:
         "root_key": seen.root_key,
         "crl_number": crl and crl.number,
         "crl_next_update": crl and crl.next_update,
+        "root_crl_number": seen.root_crl and seen.root_crl.number,
+        "root_crl_next_update": seen.root_crl and seen.root_crl.next_update,
+        "root_crl_revoked": seen.root_crl and seen.root_crl.revoked,
         "certificates": dict(seen.counts),
     }
 
@@ -368,7 +379,8 @@ def _lines(seen: "Generation", now: "datetime") -> Iterator[str]:
         yield f"  below        {ca.title}, valid to {ca.not_after:%Y-%m-%d}"
     if seen.above:
         yield f"  root key     {seen.root_key or 'offline'}"
-    yield f"  CRL          {_crl(seen)}"
+        yield f"  root CRL     {_crl(seen.root_crl)}"
+    yield f"  CRL          {_crl(seen.crl)}"
     counts = ", ".join(f"{number} {standing}" for standing, number in sorted(seen.counts.items()))
     yield f"  certificates {counts or 'none'}"
 
@@ -377,11 +389,11 @@ def _encryption(encrypted: bool | None) -> str:
     return "missing" if encrypted is None else "encrypted" if encrypted else "not encrypted"
 
 
-def _crl(seen: "Generation") -> str:
-    if seen.crl is None:
+def _crl(crl: "CrlSummary | None") -> str:
+    if crl is None:
         return "none"
-    end = f"{seen.crl.next_update:%Y-%m-%d}" if seen.crl.next_update else "no time that it says"
-    return f"number {seen.crl.number}, {seen.crl.revoked} revoked, valid to {end}"
+    end = f"{crl.next_update:%Y-%m-%d}" if crl.next_update else "no time that it says"
+    return f"number {crl.number}, {crl.revoked} revoked, valid to {end}"
 
 
 def _retired(found: "Description") -> str:
@@ -485,6 +497,8 @@ NOT_CURRENT = 1
 @click.option("--to", "target", metavar="FILE", help="Write one more copy, mode 0644.")
 @click.option("--der", is_flag=True, help="Write that copy as DER, for publication by HTTP.")
 @click.option("--check", is_flag=True, help="Sign nothing; exit status 1 if it is time for a new one.")
+@click.option("--root-key", metavar="FILE", help="The root's private key, to sign the root's CRL anew.")
+@click.option("--root-passphrase", metavar="SOURCE", help="Opens the root key; default: as --passphrase.")
 @reload_option
 @passphrase_option
 @pass_session
@@ -494,6 +508,8 @@ def crl(
     target: str | None,
     der: bool,
     check: bool,
+    root_key: str | None,
+    root_passphrase: str | None,
     reload: str | None,
     passphrase: str | None,
 ) -> None:
@@ -506,7 +522,9 @@ def crl(
     if check:
         _check(session, site)
         return
-    done = session.run(site, lambda work: refresh_crl(work, wish, hook=hook), ca_passphrase(passphrase, site))
+    root = _root_key(session, site, root_key, root_passphrase)
+    opens = ca_passphrase(passphrase, site)
+    done = session.run(site, lambda work: refresh_crl(work, wish, root=root, hook=hook), opens)
     if done is None:
         return
     lines = [*crl_lines(done), *([f"  {wish.copy}"] if wish.copy else []), *([] if hook else [RELOAD])]

@@ -63,6 +63,14 @@ def hub(hub_tree: Path, tmp_path: Path) -> Admin:
 
 
 @pytest.fixture
+def rooted(smtpcreds: Admin) -> Admin:
+    """A root with an issuing authority below a root, and a host."""
+    smtpcreds("ca", "init", "--intermediate", "--no-passphrase")
+    smtpcreds("cert", "issue", "dmzmail")
+    return smtpcreds
+
+
+@pytest.fixture
 def given(smtpcreds: Admin, tmp_path: Path) -> Admin:
     """A root without an authority, and one of another program beside it."""
     other = Admin(tmp_path / "other")
