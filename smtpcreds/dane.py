@@ -19,7 +19,7 @@ from .config import Site
 from .dns import Resolver
 from .errors import AmbiguousError, DataError, MissingInputError, SmtpcredsError, TooEarlyError, UsageError
 from .files import exists, remove, write_all
-from .inventory.port import Inventory
+from .inventory.inventory import Inventory
 from .inventory.rows import CertificateRow, Event, State
 from .model import Artifact
 from .pki.chains import climb

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # imported where they are used: an account needs no cryptogra
     from .accounts.database import AccountDatabase
     from .ca.authority import CA
     from .ca.layout import CaFiles
-    from .inventory.port import Inventory
+    from .inventory.inventory import Inventory
     from .inventory.rows import AuthorityRow
     from .inventory.rows import CertificateRow as Row
     from .pki.values import Certificate, Issuer
@@ -252,8 +252,11 @@ class Transaction:
     def _opened(self) -> "Inventory":
         from .inventory.inventory import open_inventory
 
-        inventory = self._open.enter_context(open_inventory(self.site.inventory, machine=self.site.machine))
+        place = self.site.inventory
+        inventory = self._open.enter_context(open_inventory(place, machine=self.site.machine))
         self._open.enter_context(inventory.alone())
+        self._disk.held[f"transaction {place}"] = inventory
+        self._open.callback(self._disk.held.pop, f"transaction {place}")
         return inventory
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import signal
 import sqlite3
 import stat
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import sasl_oracle
+from cures import refuse_unfit_commands
 from kills import CALLS, Point, attached, points
 from warm import MARK, Warm
 from warm import TOP as TOP
@@ -79,21 +81,39 @@ class Ran(str):
 
     @property
     def data(self) -> Any:
-        return json.loads(self.octets)
+        answer = json.loads(self.octets)
+        assert answer.pop("schema") == 1
+        return answer
+
+    @property
+    def _complaints(self) -> list[str]:
+        """The lines of stderr; what is said as JSON as the lines that it stands for."""
+        return [line for said in self.err.splitlines() for line in _told(said)]
 
     @property
     def warnings(self) -> list[str]:
-        return [line.removeprefix(_WARNING) for line in self.err.splitlines() if line.startswith(_WARNING)]
+        return [line.removeprefix(_WARNING) for line in self._complaints if line.startswith(_WARNING)]
 
     @property
     def problem(self) -> str:
         """The one line that says what is wrong, with the hint behind it; anything else on stderr fails."""
-        lines = [line for line in self.err.splitlines() if not line.startswith(_WARNING)]
+        lines = [line for line in self._complaints if not line.startswith(_WARNING)]
         assert lines, f"status {self.status}, and not a word"
         assert re.fullmatch(r"smtpcreds: \S.*", lines[0]), self.err
         assert not lines[0].endswith("."), lines[0]
         assert len(lines) == 1 or (len(lines) == 2 and lines[1].startswith("  hint: ")), self.err
         return "\n".join(lines)
+
+
+def _told(said: str) -> list[str]:
+    if not said.startswith('{"schema": 1, '):
+        return [said]
+    told = json.loads(said)
+    if "error" not in told:
+        return [f"smtpcreds: {'warning: ' * ('warning' in told)}{told.get('warning', told.get('note'))}"]
+    error = told["error"]
+    line = ": ".join(filter(None, (error["what"].removesuffix(":"), error["why"])))
+    return [f"smtpcreds: {line}", *([f"  hint: {error['hint']}"] if error["hint"] else [])]
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -198,7 +218,18 @@ class Admin:
         else:
             ran = self._warm(self.arguments(*words), stdin, more)
         assert b"Traceback" not in ran.complaint, ran
-        return ran
+        return self._as_typed(ran)
+
+    def _as_typed(self, ran: Ran) -> Ran:
+        """Insist that printed commands can be typed here; leave out the words that lead to this root."""
+        start = f"--root {shlex.quote(str(self.root))} "
+        ways = (f"smtpcreds {start}", f"{sys.executable} -m smtpcreds {start}")
+        refuse_unfit_commands(ran, ways)
+        octets, complaint = ran.octets, ran.complaint
+        for way in ways:
+            octets = octets.replace(way.encode(), b"smtpcreds ")
+            complaint = complaint.replace(way.encode(), b"smtpcreds ")
+        return Ran(ran.status, octets, complaint)
 
     def _cold(self, command: list[str], stdin: bytes, more: Mapping[str, str], fds: Sequence[int]) -> Ran:
         group = {"user": self.user, "group": self.user, "extra_groups": ()} if self.user else {}

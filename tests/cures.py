@@ -1,6 +1,7 @@
 """The commands in a cure, each as far as its text goes: to a comma, semicolon, colon, or &&."""
 
 import re
+import shlex
 from collections.abc import Iterator
 
 import click
@@ -12,7 +13,14 @@ COMMAND = re.compile(r"smtpcreds ([^;,:&)]+)")
 
 def commands(cure: str) -> list[list[str]]:
     """Return the words of each command of smtpcreds."""
-    return [found.split() for found in COMMAND.findall(cure)]
+    return [_words(found) for found in COMMAND.findall(cure)]
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:  # an apostrophe of prose behind it
+        return command.split()
 
 
 def unknown(cure: str) -> Iterator[str]:
@@ -20,11 +28,35 @@ def unknown(cure: str) -> Iterator[str]:
     for words in commands(cure):
         try:
             _parse(smtpcreds, words)
+        except click.exceptions.Exit:  # --help
+            continue
         except click.BadParameter as error:
             if isinstance(error, click.MissingParameter):
                 yield f"{' '.join(words)}: {error.format_message()}"
         except click.UsageError as error:
             yield f"{' '.join(words)}: {error.format_message()}"
+
+
+PRINTED = re.compile(r"^(?:  hint: |next: |      (?:or )?)(?!\")(.*smtpcreds .*)$", re.MULTILINE)
+_ELSEWHERE = re.compile(r"\bon (?:that host|the hub|the authority|[a-z][\w.-]*)(?: then)?: ")
+_COMMENT = re.compile(r" {4}.*")
+
+
+def refuse_unfit_commands(text: str, ways: tuple[str, ...]) -> None:
+    """Fail where a hint or next step is no command, or not one for the installation of the run.
+
+    Args:
+        text: all that a run said.
+        ways: how commands may begin.
+    """
+    for line in PRINTED.findall(text):
+        for part in filter(COMMAND.search, _COMMENT.sub("", line).split(";")):
+            if _ELSEWHERE.search(part):
+                continue
+            assert any(way in part for way in ways), f"not for this installation: {line}"
+            for way in ways:
+                part = part.replace(way, "smtpcreds ")
+            assert not [*unknown(part)], (line, [*unknown(part)])
 
 
 def _parse(command: click.Command, words: list[str], above: click.Context | None = None) -> None:

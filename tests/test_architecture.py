@@ -1,6 +1,7 @@
 """The house, file by file: arrows point down, none goes in a circle, each dependency has one home."""
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -44,6 +45,21 @@ HOMES = {
     "ssl": {"smtp"},
     "socket": {"smtp", "config"},
 }
+WRITERS = {
+    *("inventory/sqlite.py", "sasldb/replace.py", "sasldb/lmdb.py", "sasldb/opening.py"),
+    "audit/permissions.py",
+}
+"""Which may change the disk beside ``files``, so that a preview knows; audit notes its repairs itself."""
+WRITING = {
+    *("chmod", "chown", "fchmod", "fchown", "lchown", "utime", "truncate", "ftruncate", "link", "symlink"),
+    *("mkdir", "makedirs", "mkfifo", "mknod", "remove", "unlink", "rmdir", "removedirs", "rename", "renames"),
+    *("replace", "setxattr", "removexattr", "pwrite", "copyfile", "copytree", "copy", "copy2", "move"),
+    *("rmtree", "copymode", "copystat", "write_text", "write_bytes", "mkstemp", "mkdtemp"),
+    *("NamedTemporaryFile", "TemporaryDirectory"),
+}
+"""Functions of ``os``, ``shutil`` and ``tempfile``."""
+TO_STREAMS = {"cli/framework.py", "sources.py", "passwords/generation.py"}
+"""Which open terminals and devices."""
 MAX_LINES = 700
 
 
@@ -169,3 +185,44 @@ def test_a_circle_is_found_through_lazy_imports_and_those_for_types(house: Path)
     assert set(circle(graph)) == {"ca/issue.py", "ca/renew.py"}
     with pytest.raises(AssertionError):
         test_no_files_import_each_other()
+
+
+def writes_of(path: Path) -> Iterator[str]:
+    """Calls by which a module changes the disk, past :mod:`smtpcreds.files`."""
+    tree = ast.parse(path.read_text())
+    modules = {"os", "shutil", "tempfile"}
+    imported = {
+        alias.asname or alias.name: alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module in modules and not node.level
+        for alias in node.names
+    }
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        home, _, name = called.rpartition(".")
+        name = name if home else imported.get(name, name)
+        path_method = bool(home) and name in {"write_text", "write_bytes"}
+        ours = home in modules or called in imported or path_method
+        if called in {"open", "os.open"}:
+            how = " ".join(map(ast.unparse, (*node.args[1:2], *(k.value for k in node.keywords))))
+            if re.search(r"O_(WRONLY|RDWR|CREAT)|'[rb]*[wax+]", how):
+                yield called
+        elif name in WRITING and ours:
+            yield called
+
+
+@each_file
+def test_the_disk_is_changed_in_one_place(path: Path) -> None:
+    inside = name_of(path)
+    if room_of(path) != "files" and inside not in WRITERS | TO_STREAMS:
+        assert list(writes_of(path)) == []
+
+
+def test_the_disk_rule_can_fail(tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text("import os\nos.open(p, os.O_RDONLY)\nopen(p)\nos.fchmod(3, 0)\nopen(p, 'w')\n")
+    assert list(writes_of(module)) == ["os.fchmod", "open"]
+    module.write_text("from shutil import rmtree as gone\nimport os\ngone(p)\nos.open(p, os.O_RDWR | 0)\n")
+    assert list(writes_of(module)) == ["gone", "os.open"]

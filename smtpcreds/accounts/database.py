@@ -20,6 +20,7 @@ from ..model import Account, Credential, Owner, Root, parse_account
 from ..postgres import is_url
 from ..sasldb.detect import PLUGIN_DIRECTORIES, Format, host_format
 from ..sasldb.limits import refuse_misfits
+from ..sasldb.observed import Observed
 from ..sasldb.opening import format_at, kind_of, open_store
 from ..sasldb.records import USER_PASSWORD, by_account, properties, record, replacement
 from ..sasldb.replace import NewFile, tidy
@@ -170,6 +171,7 @@ class AccountDatabase:
         self.database = place_of(database) if database else site.sasldb
         self._new, self.ask = new, ask
         self._loaded: tuple[object | None, Records] | None = None
+        self._found: Observed | None = None
         if new:
             refuse_other_format(self.database, new)
 
@@ -303,13 +305,15 @@ class AccountDatabase:
         if self._loaded is None:
             state = self._state()
             try:
-                self._loaded = state, open_store(self.database).load()
+                self._loaded = state, self._store().load()
             except MissingInputError:
                 self._loaded = state, {}
         return self._loaded[1]
 
     def kind(self) -> str:
         """Return what the database is, or would be made as; see :func:`smtpcreds.sasldb.opening.kind_of`."""
+        if self._found is not None and self._found.kind:
+            return self._found.kind
         return kind_of(self.database, self._new or new_format(self.site))
 
     def writer(self) -> Callable[[Edit], None]:
@@ -318,16 +322,27 @@ class AccountDatabase:
         copies = copies_of(self.site, self.database)
 
         def write(edit: Edit) -> None:
-            apply_with(copies, open_or_make(self.database, kind, made), edit)
+            is_there = self._found is not None and self._state() is not None
+            store = self._store() if is_there else open_or_make(self.database, kind, made)
+            apply_with(copies, store, edit)
             self._loaded = None
 
         return write
 
     def _state(self) -> object | None:
         try:
-            return open_store(self.database).signature()
+            return self._store().signature()
         except MissingInputError:
             return None
+
+    def _store(self) -> Observed:
+        """Return the store; the format of one that exists is looked at once."""
+        if self._found is None:
+            found = open_store(self.database)
+            if not (is_url(self.database) or exists(self.database)):
+                return found
+            self._found = found
+        return self._found
 
     def _set(
         self,

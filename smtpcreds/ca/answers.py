@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..files import check_target, exists, is_directory, names_in, read_private, read_public, write_all
-from ..inventory.port import Inventory
+from ..inventory.inventory import Inventory
 from ..inventory.rows import CertificateRow as Row
 from ..inventory.rows import State, serial_text
 from ..model import Artifact, Link

@@ -23,7 +23,7 @@ from ..files import (
     write_all,
 )
 from ..files.guard import GROUP_OR_OTHER_WRITE
-from ..inventory.port import Inventory
+from ..inventory.inventory import Inventory
 from ..model import Artifact, Link
 from ..pki.chains import is_link_name, subject_hash
 from ..pki.encoding import encode_certificates, parse_certificates

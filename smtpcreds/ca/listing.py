@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from ..config import Site
 from ..errors import AmbiguousError, NameRefusedError
-from ..inventory.port import Inventory
+from ..inventory.inventory import Inventory
 from ..inventory.rows import CertificateRow
 from .layout import Pair
 

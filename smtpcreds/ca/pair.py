@@ -6,13 +6,14 @@ from datetime import datetime
 
 from ..errors import DataError, ExistsError, MissingInputError, SmtpcredsError
 from ..files import exists, read_private, remove, write_all
-from ..inventory.port import Inventory
+from ..inventory.inventory import Inventory
 from ..inventory.rows import CertificateRow as Row
 from ..inventory.rows import State
 from ..model import Artifact
 from ..pki.describe import fingerprint
 from ..pki.encoding import parse_certificates
 from ..pki.keys import PrivateKey, decode_key, matches, public_id
+from ..pki.pair_rules import has_expired, key_fault
 from ..pki.revocation import Reason
 from ..pki.values import Certificate
 from .directory import certificate_file
@@ -176,13 +177,13 @@ def valid_pair(pair: Pair, now: datetime) -> Certificate | None:
         return None
     if not certificate:
         reason = "is a key without its certificate; perhaps it waits for the answer of another CA"
-        raise ExistsError(pair.key, reason, f"smtpcreds cert install FILE to complete it, {REPLACE}")
+        raise ExistsError(pair.key, reason, f"to complete it: smtpcreds cert install FILE, {REPLACE}")
     if not key:
         raise ExistsError(
             pair.certificate, "is a certificate without its key", f"put the key back, {REPLACE}"
         )
     found = _pair(pair)
-    return found if found.not_valid_after_utc > now else None
+    return None if has_expired(found, now) else found
 
 
 def _pair(pair: Pair) -> Certificate:
@@ -193,10 +194,8 @@ def _pair(pair: Pair) -> Certificate:
         raise ExistsError(
             error.subject, f"{error.reason}; it was left alone", f"look at it, {REPLACE}"
         ) from None
-    if not matches(found, key):
-        raise ExistsError(
-            pair.certificate, f"does not belong to {pair.key}", f"put the right one back, {REPLACE}"
-        )
+    if fault := key_fault(found, key, pair.certificate):
+        raise ExistsError(pair.key, fault, f"put the right one back, {REPLACE}")
     return found
 
 

@@ -9,7 +9,7 @@ from shlex import quote
 from ..config import Site
 from ..errors import DeniedError, MissingInputError, SmtpcredsError, UsageError
 from ..files import read_private, replace_directory, tree, write_all
-from ..inventory.port import Inventory
+from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityRow, AuthorityState
 from ..model import Artifact
 from ..names import parse_host

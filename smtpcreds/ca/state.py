@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from ..config import Site
 from ..files import actor, audit_to_syslog, move, read_if_there, sweep, write_all
-from ..inventory.port import Inventory
+from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityRow, AuthorityState, CertificateRow, Event
 from ..pki.chains import climb
 from ..pki.crl import read_crl

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ..ca.authority import Passphrase
-    from ..ca.lookup import CrlSummary, Generation
+    from ..ca.lookup import Generation
     from ..ca.publish import Published
     from ..ca.rollover import Rolled
     from ..ca.root import RootKey
     from ..config import Site
     from ..pki.describe import Description
+    from ..pki.revocation import CurrentCrl
 
 
 ca = noun(
@@ -267,7 +268,7 @@ def _certificates(session: Session, target: str | None) -> None:
     site = session.site()
     if target is None:
         text = bundle(CA(site)).decode()
-        session.show({"certificates": text}, [text.removesuffix("\n")])
+        session.show({"certificates": text}, [text.removesuffix("\n")], verbatim=True)
         return
     place = session.absolute(target)
     path = session.run(site, lambda work: export_bundle(work, place), state=False)
@@ -389,7 +390,7 @@ def _encryption(encrypted: bool | None) -> str:
     return "missing" if encrypted is None else "encrypted" if encrypted else "not encrypted"
 
 
-def _crl(crl: "CrlSummary | None") -> str:
+def _crl(crl: "CurrentCrl | None") -> str:
     if crl is None:
         return "none"
     end = f"{crl.next_update:%Y-%m-%d}" if crl.next_update else "no time that it says"

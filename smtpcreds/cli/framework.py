@@ -4,26 +4,23 @@ import codecs
 import os
 import re
 import signal
-import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from importlib import import_module
-from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from .. import __version__
-from ..errors import MissingInputError, SmtpcredsError, UnsafePathError, UsageError, shown
+from ..errors import SmtpcredsError, UsageError
+from .session import Session as Session
+from .session import complain, refused
+from .session import pass_session as pass_session
+from .session import rfc3339 as rfc3339
 
 if TYPE_CHECKING:
     from ..ca.reload import Hook
-    from ..config import Settings, Site
-    from ..model import Change
-    from ..transaction import Question, Transaction
 
 
 # What a process has from whoever started it: standard streams and signals, made fit for every run.
@@ -78,6 +75,14 @@ def _octet(character: str) -> bytes:
 USAGE = 64
 BUG = 70
 INTERRUPTED = 130
+DANGEROUS = {
+    *("--abandon", "--allow-login-name", "--allow-login-names", "--clear", "--fix", "--force", "--key"),
+    *("--insecure-send-password", "--new-key", "--new-root", "--no-name-constraints", "--no-passphrase"),
+    *("--no-tls", "--plaintext", "--remove", "--retire", "--retire-old", "--reveal", "--root-key", "--run"),
+    *("--skip-bad", "--with-key"),
+}
+"""Options that nobody is led to by a guess: they replace, reveal, weaken or end something."""
+_ALIKE = 0.75
 
 
 def exit_status(error: BaseException) -> int:
@@ -97,38 +102,27 @@ def flushed(status: int) -> int:
     return status
 
 
-def say(text: str, hint: str | None) -> None:
-    """Print ``smtpcreds: text`` and the hint to standard error, control characters escaped."""
-    click.echo(f"smtpcreds: {shown(text)}", err=True)
-    if hint:
-        click.echo(f"  hint: {shown(hint)}", err=True)
-
-
 def _usage(error: click.UsageError) -> int:
     path = error.ctx.command_path.partition(" ")[2] if error.ctx else ""
     message = _option(error) if isinstance(error, click.NoSuchOption) else error.format_message()
     message = message.rstrip(".").replace("\n", " ")
-    prefix = f"{path}: " if path else ""
-    say(prefix + message[:1].lower() + message[1:], f"smtpcreds {path}".strip() + " --help")
+    hint = f"smtpcreds {path}".strip() + " --help"
+    complain("usage", USAGE, path, message[:1].lower() + message[1:], hint)
     return USAGE
 
 
 def _option(error: click.NoSuchOption) -> str:
     from difflib import get_close_matches
 
-    near = get_close_matches(error.option_name, error.possibilities or [], 1)
+    harmless = [name for name in error.possibilities or [] if name not in DANGEROUS]
+    near = get_close_matches(error.option_name, harmless, 1, _ALIKE)
     return f"no such option {error.option_name!r}" + (f"; did you mean {near[0]}?" if near else "")
-
-
-def _refused(error: SmtpcredsError) -> int:
-    say(str(error), error.hint)
-    return error.exit_status
 
 
 def _system(error: OSError) -> int:
     from ..files.guard import explain
 
-    return _refused(explain(error, str(error.filename or "standard output")))
+    return refused(explain(error, str(error.filename or "standard output")))
 
 
 def _help(error: click.exceptions.NoArgsIsHelpError) -> int:
@@ -137,7 +131,7 @@ def _help(error: click.exceptions.NoArgsIsHelpError) -> int:
 
 
 def _interrupted(_: BaseException) -> int:
-    say("interrupted", None)
+    complain("interrupted", INTERRUPTED, "", "interrupted", None)
     return INTERRUPTED
 
 
@@ -153,12 +147,12 @@ def _bug(error: BaseException) -> int:
     import traceback
 
     traceback.print_exception(error)
-    say("internal error: this is a bug; nothing you typed should cause it", None)
+    complain("bug", BUG, "internal error", "this is a bug; nothing you typed should cause it", None)
     return BUG
 
 
 _ANSWERS: tuple[tuple[type[BaseException], Callable[[Any], int]], ...] = (
-    (SmtpcredsError, _refused),
+    (SmtpcredsError, refused),
     (click.exceptions.NoArgsIsHelpError, _help),
     (click.UsageError, _usage),
     (click.exceptions.Exit, lambda error: error.exit_code),
@@ -169,247 +163,6 @@ _ANSWERS: tuple[tuple[type[BaseException], Callable[[Any], int]], ...] = (
     (OSError, _system),
     (BaseException, _bug),
 )
-
-
-# What every command gets: the site it works on and the one printer.
-
-T = TypeVar("T")
-_BEYOND_ASCII = re.compile(r"[^\0-~]+")
-_AT_ONCE = 1000
-"""Lines in one write; line by line, 100,000 accounts would take seconds."""
-
-
-@dataclass
-class Session:
-    """The global options of one run."""
-
-    config: str | None = None
-    root: str | None = None
-    as_json: bool = False
-    dry_run: bool = False
-    quiet: bool = False
-    verbose: bool = False
-    warnings: list[str] = field(default_factory=list)
-    would_change: bool = False
-    """What a dry run found."""
-
-    def site(self) -> "Site":
-        """Read the configuration and name the installation."""
-        from ..config import DEFAULT_PATH, Site
-        from ..files import PreviewDisk, choose
-        from ..model import Root
-
-        if self.dry_run:
-            choose(PreviewDisk())
-        root = Root(os.path.abspath(self.root) if self.root else "")
-        path = self.config or root.path(DEFAULT_PATH)
-        return Site(root, self._settings(path), lambda: datetime.now(UTC), self.warn, path)
-
-    def warn(self, text: str) -> None:
-        """Print a line that matters to standard error, ``-q`` or not."""
-        self.warnings.append(text)
-        say(f"warning: {text}", None)
-
-    def note(self, text: str) -> None:
-        """Print what happens on the way to standard error, with ``-v``."""
-        if self.verbose:
-            say(text, None)
-
-    def show(
-        self,
-        data: object | Callable[[], object],
-        lines: Iterable[str],
-        *,
-        aside: bool = False,
-        coloured: bool = False,
-    ) -> None:
-        """Print the answer: the lines, or with ``--json`` the data and the warnings.
-
-        Long answers come as a function and a generator, so that only what is printed is made. ``aside``
-        sends the lines to standard error, where a secret stands alone on standard output. What a terminal
-        would obey is escaped, except in lines that are ``coloured`` for one.
-        """
-        if self.as_json:
-            made = data() if callable(data) else data
-            click.echo(_json({**made, "warnings": self.warnings} if isinstance(made, dict) else made))
-        elif not self.quiet:
-            is_seen = (sys.stderr if aside else sys.stdout).isatty()
-            rest = iter(map(_harmless, lines) if is_seen and not coloured else lines)
-            while some := list(islice(rest, _AT_ONCE)):
-                click.echo("\n".join(some), err=aside, color=True)  # True: take nothing out of names
-
-    def show_changes(self, changes: "Iterable[Change]") -> None:
-        """Print what would be done."""
-        plan = list(dict.fromkeys(changes))
-        rows = [
-            {"action": s.action, "target": s.target, "mode": _octal(s.mode), "note": s.note} for s in plan
-        ]
-        lines = (f"would {s.action} {s.target}{_mode(s.mode)}{s.note and f'  ({s.note})'}" for s in plan)
-        self.show({"dry_run": True, "plan": rows}, lines if plan else ["nothing to do"])
-
-    def run(
-        self,
-        site: "Site",
-        verb: "Callable[[Transaction], T]",
-        passphrase: "Question | None" = None,
-        *,
-        state: bool = True,
-        look_first: bool = False,
-    ) -> T | None:
-        """Run a verb and return its result; with ``--dry-run`` print what it would change and return None.
-
-        Where a person may be asked for a secret, the verb is previewed first: refusals come before the
-        question, and nobody is asked while others wait for the lock.
-
-        Args:
-            site: where.
-            verb: the one function of the command.
-            passphrase: the question for that of the CA key; None answers that there is none.
-            state: see :func:`smtpcreds.transaction.transaction`.
-            look_first: preview it in any case, so that refusals come before the first change.
-        """
-        from ..transaction import no_passphrase, transaction
-
-        question = passphrase or no_passphrase
-        if self.dry_run:
-            with transaction(site, preview=True, state=state, passphrase=question) as work:
-                verb(work)
-            self.show_changes(work.changes)
-            self.would_change = bool(work.changes)
-            return None
-        answers = self._answers(site, verb, question, state=state) if look_first or sys.stdin.isatty() else {}
-        with transaction(site, state=state, passphrase=question, answers=answers) as work:
-            done = verb(work)
-        for change in work.changes if self.verbose else ():
-            self.note(f"{change.action} {change.target}{_mode(change.mode)}")
-        return done
-
-    def _answers(
-        self, site: "Site", verb: "Callable[[Transaction], T]", question: "Question", *, state: bool
-    ) -> "dict[Question, Any]":
-        """Return the answers to what the verb asks, which a preview of it finds out."""
-        from dataclasses import replace
-
-        from ..files.disk import LEFT_OVER
-        from ..files.write import remove_abandoned
-        from ..transaction import transaction
-
-        quiet = replace(site, warn=lambda _: None)
-        with transaction(quiet, preview=True, state=state, passphrase=question) as work:
-            try:
-                verb(work)
-            except SmtpcredsError:  # the run itself, which would have begun with that, does not begin
-                stale = (change.target for change in work.changes if change.note == LEFT_OVER)
-                remove_abandoned(stale)
-                raise
-        return {asked: asked() for asked in work.questions}
-
-    @contextmanager
-    def progress(self, length: int) -> Iterator[Callable[[], None]]:
-        """Give a function to call after each of ``length`` pieces; many of them show a bar on a terminal."""
-        if length < 20 or self.quiet or self.dry_run or not sys.stderr.isatty():
-            yield lambda: None
-            return
-        with click.progressbar(length=length, file=sys.stderr, update_min_steps=max(1, length // 200)) as bar:
-            yield lambda: bar.update(1)
-
-    def fail(self, errors: Iterable[SmtpcredsError]) -> None:
-        """Print errors that did not stop the run, and end it with the status of the first."""
-        failed = list(errors)
-        for error in failed:
-            say(str(error), error.hint)
-        if failed:
-            raise click.exceptions.Exit(failed[0].exit_status)
-
-    def refuse_reveal(self) -> None:
-        """Refuse to print a secret as JSON or to a file that others can read."""
-        from ..files.guard import ANY_FOREIGN_ACCESS
-
-        if self.as_json:
-            raise UsageError("--json", "a secret is not printed as JSON", "leave --json out")
-        found = os.fstat(sys.stdout.fileno())
-        if stat.S_ISREG(found.st_mode) and found.st_mode & ANY_FOREIGN_ACCESS:
-            raise UnsafePathError(
-                "standard output",
-                f"is a file of mode {stat.S_IMODE(found.st_mode):04o}",
-                "umask 077 before the redirection",
-            )
-
-    def reveal(self, content: bytes) -> None:
-        """Write a secret to standard output; see :meth:`refuse_reveal`."""
-        self.refuse_reveal()
-        rest = memoryview(b"" if self.dry_run else content)
-        while rest:  # past Python's buffer, which would be tried again at exit if the device is full
-            rest = rest[os.write(sys.stdout.fileno(), rest) :]
-
-    def absolute(self, path: str) -> str:
-        """Return a path that the user typed; it is not below ``--root``."""
-        return os.path.abspath(path)
-
-    def described(self, path: str) -> str:
-        """Return ``path  mode owner:group`` as it is on disk; a URL as it is."""
-        from ..postgres import is_url
-
-        if is_url(path):
-            return path
-        from ..files.guard import owner
-
-        found = os.stat(path)
-        return f"{path}  {stat.S_IMODE(found.st_mode):04o} {owner(found)}"
-
-    def _settings(self, path: str) -> "Settings":
-        from ..config import Settings, parse_settings
-        from ..files import read_public
-
-        try:
-            text = read_public(path)
-        except MissingInputError:
-            if self.config:
-                raise
-            return Settings()
-        return parse_settings(text.decode(errors="replace"), path)
-
-
-def _octal(mode: int | None) -> str | None:
-    return None if mode is None else f"{mode:04o}"
-
-
-def _mode(mode: int | None) -> str:
-    return "" if mode is None else f"  {mode:04o}"
-
-
-def _harmless(text: str) -> str:
-    """Escape what a terminal would obey, but no line feed: an answer such as PEM may come as one text."""
-    return "\n".join(map(shown, text.split("\n")))
-
-
-def _json(document: object) -> str:
-    """Return JSON without octets that are not UTF-8, and without what a terminal would obey."""
-    import json
-
-    is_unicode = sys.stdout.encoding.lower().startswith("utf")
-    text = json.dumps(document, indent=2, ensure_ascii=not is_unicode, default=_plain)
-    return text if text.isascii() else _BEYOND_ASCII.sub(_escaped, text)
-
-
-def _escaped(found: re.Match[str]) -> str:
-    import json
-
-    return found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1]
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, datetime):
-        return rfc3339(value)
-    raise TypeError(f"{type(value).__name__} has no JSON form")
-
-
-def rfc3339(moment: datetime) -> str:
-    """Return the time in UTC as RFC 3339 with whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-pass_session = click.make_pass_decorator(Session, ensure=True)
 
 
 # Groups that import a command when it is named, and verbs that take the global options anywhere.
@@ -495,6 +248,11 @@ class Verb(click.Command):
         for option in self.params:
             if isinstance(option, click.Option) and option.type is click.STRING and not option.is_flag:
                 option.type = Words()
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb; what is printed for typing names the database that it was given."""
+        ctx.ensure_object(Session).database = ctx.params.get("database")
+        return super().invoke(ctx)
 
 
 def _remember(ctx: click.Context, parameter: click.Parameter, value: object) -> object:

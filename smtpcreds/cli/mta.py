@@ -192,6 +192,7 @@ def diff(session: Session, /, **options: Any) -> None:
             "files": [{"path": d.path, "status": d.status.value, "diff": d.lines} for d in found],
         },
         (line for difference in found for line in difference.lines),
+        verbatim=True,
     )
     if found:
         raise click.exceptions.Exit(1)
@@ -215,9 +216,9 @@ def check(session: Session, /, **options: Any) -> None:
             "program": program.NAME,
             "host": facts.host,
             "ok": not found,
-            "findings": [{"path": f.path, "what": f.what, "hint": f.hint} for f in found],
+            "findings": [{"path": f.subject, "what": f.message, "hint": f.cure} for f in found],
         },
-        [line for f in found for line in (f"BAD  {f.path} {f.what}", f"     {f.hint}")]
+        [line for f in found for line in (f"BAD  {f.subject} {f.message}", f"     {f.cure}")]
         or [f"ok   {program.NAME} on {facts.host}"],
     )
     if found:
@@ -330,6 +331,7 @@ def render(session: Session, /, target: str | None, reveal: bool, force: bool, *
             **remaining_row(work.includes, work.commands, work.usage),
         },
         [*_lines(rendered, masked), *remaining_lines(work.includes, work.commands, work.usage)],
+        verbatim=True,
     )
 
 

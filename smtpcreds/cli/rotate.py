@@ -62,9 +62,10 @@ def places_of(site: "Site", row: "Rotation") -> list[str]:
     That file is left out where it is not there, be it not yet or no more.
     """
     from ..accounts.auth_info import auth_info_for_clients
+    from ..files import exists
 
     path = auth_info_for_clients(site, row.successor)
-    return [*row.places] or [path] * os.path.lexists(path)
+    return [*row.places] or [path] * exists(path)
 
 
 def next_steps(site: "Site", row: "Rotation") -> Iterator[str]:
@@ -275,8 +276,10 @@ def _begin(
 
 
 def _described(session: Session, place: str) -> str:
+    from ..files import exists
+
     path = place.removeprefix("file:")
-    return session.described(path) if os.path.lexists(path) else place
+    return session.described(path) if path.startswith("/") and exists(path) else place
 
 
 def _end(session: Session, site: "Site", wanted: "Request", *, abandon: bool) -> None:

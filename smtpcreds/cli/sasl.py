@@ -1,6 +1,5 @@
 """``smtpcreds sasl``: relay accounts."""
 
-import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -226,11 +225,12 @@ def delete(session: Session, name: str, realm: str | None, database: str | None)
 def list_(session: Session, database: str | None) -> None:
     """List the accounts and the mechanisms that each can serve."""
     from ..accounts.database import AccountDatabase
+    from ..files import exists
     from ..postgres import is_url
 
     accounts = AccountDatabase(session.site(), database)
-    if database and not (is_url(accounts.database) or os.path.lexists(accounts.database)):
-        raise MissingInputError(accounts.database, "does not exist", "smtpcreds sasl list, of the usual one")
+    if database and not (is_url(accounts.database) or exists(accounts.database)):
+        raise MissingInputError(accounts.database, "does not exist", "leave --database out for the usual one")
     found = accounts.listing()
     session.show(
         lambda: {"accounts": _rows(found)},

@@ -154,7 +154,7 @@ def export(session: Session, kind: str, target: str | None, reveal: bool, databa
     found = stored_accounts(AccountDatabase(site, database))
     text = (revealing_text if reveal else plain_text)(found, kind)
     if target is None:
-        session.show({"accounts": [_row(holding) for holding in found]}, text.split("\n")[:-1])
+        session.show({"accounts": [_row(holding) for holding in found]}, text.split("\n")[:-1], verbatim=True)
         return
     what = f"{len(found)} accounts {'with' if reveal else 'without'} their secrets"
     written = session.absolute(target)
@@ -348,7 +348,7 @@ def _show(
         session.reveal(content(password))
         return
     lines = content(None).decode(errors="replace").splitlines()
-    session.show({"program": program, "file": PROGRAMS[program].conf, "lines": lines}, lines)
+    session.show({"program": program, "file": PROGRAMS[program].conf, "lines": lines}, lines, verbatim=True)
 
 
 def _verify_saslauthd(mechanisms: tuple[str, ...], accounts: str | None) -> None:
@@ -370,4 +370,4 @@ def _show_grants(session: Session, role: str) -> None:
     from ..sasldb.sql import grants
 
     statements = grants(role)
-    session.show({"role": role, "statements": statements}, statements)
+    session.show({"role": role, "statements": statements}, statements, verbatim=True)

@@ -22,7 +22,7 @@ passphrase_option = click.option(
 
 
 def account_secret(source: str, what: str, site: Site) -> Callable[[], Secret]:
-    """Return the question for a new account secret; a chosen one is checked, a generated one needs no check."""
+    """Return the question for a new account secret; a chosen one is checked, a generated one is not."""
     from ..accounts.rules import check_chosen_secret
     from ..sources import Context, is_generated, parse_source, resolve
 

@@ -83,7 +83,7 @@ def _publish(session: Session, form: str, shown: int, output: str | None, *, for
     found = gather(site)
     lines = _document(found, form, shown)
     if output is None:
-        session.show({}, lines)
+        session.show({}, lines, verbatim=True)
         return
     path = session.absolute(output)
     end = {PROMETHEUS: ".prom", HTML: ""}[form]

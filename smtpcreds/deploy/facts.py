@@ -133,7 +133,7 @@ def held_credential(site: Site, programs: Iterable[Program], account: Account) -
         if secret is None:
             reason = f"has no secret here: {error.reason}, and none is installed"
             hint = (
-                f"smtpcreds sasl add {account_database.shown(account)} on the hub; "
+                f"on the hub: smtpcreds sasl add {account_database.shown(account)}; "
                 "elsewhere give --password SOURCE"
             )
             raise NoSuchAccountError(str(account), reason, hint) from None

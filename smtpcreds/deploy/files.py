@@ -22,7 +22,7 @@ from ..files import (
     write_all,
 )
 from ..files.guard import owner as file_owner
-from ..inventory.port import Inventory
+from ..inventory.inventory import Inventory
 from ..inventory.rows import Event
 from ..model import Artifact, Owner, Root
 from ..mta.program import Content, Facts, Map, Program, Rendered, is_secret, masked

@@ -31,7 +31,7 @@ from .disk import (
     write_directory,
     write_new,
 )
-from .guard import check_private, explained
+from .guard import check_private, explained, status_at
 from .lock import actor, audit_to_syslog, exclusive, flock
 from .preview import PreviewDisk
 from .write import flush_directories, temporaries
@@ -67,6 +67,7 @@ __all__ = [
     "replace_directory",
     "set_mode",
     "set_owner",
+    "status_at",
     "sweep",
     "sweep_target",
     "temporaries",

@@ -24,6 +24,7 @@ class Disk:
         changes: what was done, in order.
         is_preview: nothing is done; see :class:`.preview.PreviewDisk`.
         closing: ends what the run keeps open.
+        held: what the run keeps of databases, by kind and path or URL.
     """
 
     is_preview = False
@@ -31,6 +32,7 @@ class Disk:
     def __init__(self) -> None:
         self.changes: list[Change] = []
         self.closing = ExitStack()
+        self.held: dict[str, object] = {}
 
     def note(self, action: str, target: str, mode: int | None = None, note: str = "") -> None:
         """Add to the list what was done to a path, an account, a command."""
@@ -38,15 +40,15 @@ class Disk:
 
     def exists(self, path: str) -> bool:
         """Tell whether anything has the name, be it a link that leads nowhere."""
-        return os.path.lexists(path)
+        return guard.status_at(path) is not None
 
     def is_directory(self, path: str) -> bool:
         """Tell whether the path leads to a directory."""
-        return os.path.isdir(path)
+        return guard.is_directory(path)
 
     def is_file(self, path: str) -> bool:
         """Tell whether the path leads to a regular file."""
-        return os.path.isfile(path)
+        return guard.is_file(path)
 
     def link_target(self, path: str) -> str | None:
         """Return what a symbolic link says; None where there is no link."""

@@ -40,7 +40,7 @@ def owner(found: os.stat_result) -> str:
 
 # From errno to the error classes that carry an exit status.
 
-AS_ROOT = "run it as root, or try it under another root: smtpcreds --root DIR ..."
+AS_ROOT = "run it as root, or try it out elsewhere with --root DIR"
 _EVEN_ROOT = "root is refused too: does 'lsattr -d' of it or its directory show i or a, or is it a mount?"
 _BOUND = "a bind mount of the single file can't be replaced; mount its directory instead"
 
@@ -80,6 +80,38 @@ def explained(path: str, outcome: str = "") -> Iterator[None]:
         yield
     except OSError as error:
         raise explain(error, path, outcome) from error
+
+
+_NOTHING = {errno.ENOENT, errno.ENOTDIR}
+
+
+def status_at(path: str, *, follow: bool = False) -> os.stat_result | None:
+    """Return the status of what has a name; None where nothing has it.
+
+    A directory that this user may not search is an error: nobody knows what is in it.
+
+    Args:
+        path: of anything.
+        follow: what a symbolic link leads to; None also for one that leads nowhere.
+    """
+    try:
+        return os.stat(path, follow_symlinks=follow)
+    except OSError as error:
+        if error.errno in _NOTHING or (follow and error.errno == errno.ELOOP):
+            return None
+        raise explain(error, path) from error
+
+
+def is_directory(path: str) -> bool:
+    """Tell whether a path leads to a directory; see :func:`status_at`."""
+    found = status_at(path, follow=True)
+    return found is not None and stat.S_ISDIR(found.st_mode)
+
+
+def is_file(path: str) -> bool:
+    """Tell whether a path leads to a regular file; see :func:`status_at`."""
+    found = status_at(path, follow=True)
+    return found is not None and stat.S_ISREG(found.st_mode)
 
 
 GROUP_OR_OTHER_WRITE = 0o022

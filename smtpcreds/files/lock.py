@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from ..errors import LockHeldError, UnsafePathError, shown
 from ..model import Artifact
 from .disk import disk
-from .guard import explained
+from .guard import explained, status_at
 
 PATIENCE = 30.0
 """Seconds to wait; an RSA-4096 batch of a neighbour takes less."""
@@ -35,7 +35,7 @@ def exclusive(path: str, patience: float = PATIENCE) -> Iterator[None]:
             run.write_all([Artifact(path, b"")])
         yield
         return
-    is_new = not os.path.lexists(path)
+    is_new = status_at(path) is None
     with explained(path):
         handle = os.open(path, _FLAGS, 0o600)
     if is_new:

@@ -44,20 +44,18 @@ class PreviewDisk(Disk):
     def __init__(self) -> None:
         super().__init__()
         self._nodes: dict[str, _Node] = {}
-        self.held: dict[str, object] = {}
-        """What a preview keeps of databases for the run, by their path or URL."""
 
     def exists(self, path: str) -> bool:
         found = self._find(path)
-        return os.path.lexists(found) if isinstance(found, str) else not isinstance(found, _Gone)
+        return guard.status_at(found) is not None if isinstance(found, str) else not isinstance(found, _Gone)
 
     def is_directory(self, path: str) -> bool:
         found = self._find(path)
-        return os.path.isdir(found) if isinstance(found, str) else isinstance(found, _Directory)
+        return guard.is_directory(found) if isinstance(found, str) else isinstance(found, _Directory)
 
     def is_file(self, path: str) -> bool:
         found = self._find(path)
-        return os.path.isfile(found) if isinstance(found, str) else isinstance(found, _File)
+        return guard.is_file(found) if isinstance(found, str) else isinstance(found, _File)
 
     def link_target(self, path: str) -> str | None:
         found = self._find(path)

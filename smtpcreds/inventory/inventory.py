@@ -14,7 +14,7 @@ from ..files import PreviewDisk, disk
 from ..names import parse_host
 from ..postgres import is_url, parse_url
 from . import schema as sql
-from .rotations import RotationTable
+from .rotations import Rotations
 from .rows import (
     AuthorityRow,
     AuthorityState,
@@ -93,8 +93,15 @@ class _ShortError(Exception):
     """A statement changed fewer rows than it was run for."""
 
 
-class TableInventory:
-    """See :class:`.port.Inventory`.
+class Inventory:
+    """Facts about certificates, CRLs and deeds; each method is one durable transaction.
+
+    A certificate is named by its authority and its serial number, because imported authorities count
+    from one. Intention comes before the deed and outcome after it: ``intend``, then sign, ``signed``,
+    then install, ``issued``. What a killed run left is in ``pending``.
+
+    Every method may raise LockHeldError, WriteError (nothing was changed) and DamagedFileError. Iterators
+    read while they are consumed: consume them before writing through the same inventory.
 
     Args:
         database: with our tables.
@@ -104,14 +111,21 @@ class TableInventory:
     def __init__(self, database: Database, machine: str = "") -> None:
         self._database = database
         self._machine = machine
-        self.rotations = RotationTable(database)
+        self.rotations = Rotations(database)
+        """Replacements of accounts."""
 
     def alone(self) -> AbstractContextManager[None]:
-        """See :meth:`.port.Inventory.alone`."""
+        """Keep every other host that shares the inventory from working with it; readers go on.
+
+        The lock goes with the connection. It is no lock between processes of one host: those have a file.
+        """
         return self._database.alone()
 
     def transaction(self) -> AbstractContextManager[None]:
-        """See :meth:`.port.Inventory.transaction`."""
+        """Make everything inside one transaction and one fsync; an exception undoes all of it.
+
+        A transaction inside another is undone alone when the exception is caught in between.
+        """
         return self._database.transaction()
 
     def add_authority(
@@ -124,7 +138,7 @@ class TableInventory:
         crl_number: int = 0,
         state: AuthorityState = AuthorityState.CURRENT,
     ) -> AuthorityRow:
-        """See :meth:`.port.Inventory.add_authority`."""
+        """Record a CA; ``crl_number`` is the last one that an imported CA has used."""
         fingerprint = sha256(der).hexdigest()
         with self.transaction():
             values = (name, ski, fingerprint, state.value, seconds(created), crl_number, der)
@@ -132,55 +146,74 @@ class TableInventory:
             return next(self._database.read(authority_of, sql.AUTHORITY_BY_FINGERPRINT, (fingerprint,)))
 
     def authorities(self) -> list[AuthorityRow]:
-        """See :meth:`.port.Inventory.authorities`."""
+        """Return all authorities by state, current ones first, and in each state the newest first."""
         return list(self._database.read(authority_of, sql.ALL_AUTHORITIES))
 
     def retire_authority(self, authority: int) -> None:
-        """See :meth:`.port.Inventory.retire_authority`."""
+        """Mark an authority as one that signs no more certificates."""
         with self.transaction():
             if not self._database.write(sql.RETIRE_AUTHORITY, (authority,)):
                 raise _no_authority(authority)
 
     def intend(self, intents: Iterable[Intent]) -> None:
-        """See :meth:`.port.Inventory.intend`."""
+        """Record certificates as pending, all or none, before any of them is signed."""
         with self.transaction():
             self._database.write_all(sql.INTEND, (intent_values(intent, self._machine) for intent in intents))
 
     def signed(self, authority: int, certificates: Iterable[Signed]) -> None:
-        """See :meth:`.port.Inventory.signed`."""
+        """Record what was signed, all or none; the certificates stay pending."""
         rows = [((c.key_id, sha256(c.der).hexdigest(), c.der), c.serial) for c in certificates]
         self._advance_all(sql.SIGN, authority, rows)
 
     def issued(self, authority: int, serials: Iterable[str]) -> None:
-        """See :meth:`.port.Inventory.issued`."""
+        """Record that signed certificates are in place, all or none."""
         self._advance_all(sql.ISSUE, authority, [((), serial) for serial in serials])
 
     def place(self, authority: int, serial: str, directory: str) -> None:
-        """See :meth:`.port.Inventory.place`."""
+        """Record that a certificate which exists is about to be installed; it is pending until ``issued``.
+
+        Args:
+            authority: who signed it.
+            serial: its number.
+            directory: where its pair will be, see :attr:`.rows.CertificateRow.directory`.
+
+        Raises:
+            MissingInputError: the serial number is unknown.
+        """
         with self.transaction():
             self._advance(sql.PLACE, (directory, self._machine), authority, serial)
 
     def discard(self, authority: int, serial: str, why: str) -> None:
-        """See :meth:`.port.Inventory.discard`."""
+        """Give a pending certificate up."""
         with self.transaction():
             self._advance(sql.DISCARD, (why,), authority, serial)
 
     def pending(self) -> list[CertificateRow]:
-        """See :meth:`.port.Inventory.pending`."""
+        """Return what was begun and not finished, the oldest first."""
         return list(self._database.read(certificate_of, sql.PENDING))
 
     def adopt(self, certificates: Iterable[tuple[CertificateRow, bytes | None]]) -> int:
-        """See :meth:`.port.Inventory.adopt`."""
+        """Record certificates that came into being elsewhere, with the DER where it is known.
+
+        Serial numbers that are recorded already stay as they are. Fingerprints are computed from the DER.
+
+        Returns:
+            The number of new ones.
+        """
         with self.transaction():
             return self._database.write_all(sql.ADOPT, (adopted_values(*pair) for pair in certificates))
 
     def revoke(self, authority: int, serial: str, at: datetime, reason: str) -> None:
-        """See :meth:`.port.Inventory.revoke`."""
+        """Revoke a certificate that exists: issued, or signed before it was given up."""
         with self.transaction():
             self._advance(sql.REVOKE, (seconds(at), reason), authority, serial)
 
     def find(self, which: str) -> list[CertificateRow]:
-        """See :meth:`.port.Inventory.find`."""
+        """Return what the words of a person may mean: a host, a serial number, a fingerprint, or a prefix.
+
+        Prefixes have four hex digits or more; colons and case do not matter. A complete host name, serial
+        number or fingerprint outranks prefixes. Issued ones come first, among them the newest first.
+        """
         asked = wanted(which)
         values = (asked.host, asked.low, asked.high, asked.low, asked.high)
         query = sql.where(sql.SELECT_CERTIFICATE, [sql.MEANT], sql.ISSUED_FIRST, None)
@@ -188,7 +221,13 @@ class TableInventory:
         return [row for row in rows if asked.is_exactly(row)] or rows
 
     def current(self, host: str, at: datetime, directory: str | None = None) -> CertificateRow | None:
-        """See :meth:`.port.Inventory.current`."""
+        """Return the newest certificate of the host that is issued and not expired at this time.
+
+        Args:
+            host: in A-labels.
+            at: now.
+            directory: only what was installed there.
+        """
         conditions, values = list(sql.CURRENT), [host, seconds(at)]
         if directory is not None:
             conditions.append("directory = ?")
@@ -206,7 +245,16 @@ class TableInventory:
         latest: bool = False,
         limit: int | None = None,
     ) -> Iterator[CertificateRow]:
-        """See :meth:`.port.Inventory.listing`."""
+        """Yield certificates by time of expiry, the next one first.
+
+        Args:
+            expires_after: only those that expire after this time.
+            expires_before: only those that expire at this time or before.
+            host: in A-labels.
+            state: only those in this state.
+            latest: only issued ones that no newer one of the same host, machine and directory replaces.
+            limit: at most so many.
+        """
         bound = {
             "not_after > ?": expires_after and seconds(expires_after),
             "not_after <= ?": expires_before and seconds(expires_before),
@@ -217,23 +265,39 @@ class TableInventory:
         return self._select(certificate_of, sql.SELECT_CERTIFICATE, literal, bound, sql.BY_EXPIRY, limit)
 
     def tally(self, authority: int, at: datetime) -> dict[str, int]:
-        """See :meth:`.port.Inventory.tally`."""
+        """Return how many certificates of the authority stand where: by name of the state, or ``expired``.
+
+        Issued ones that expired at this time or before are counted apart; nothing stands for none.
+        """
         return dict(self._database.read(tally_of, sql.TALLY, (seconds(at), authority)))
 
     def places(self, authority: int) -> list[str]:
-        """See :meth:`.port.Inventory.places`."""
+        """Return the directories that the authority's certificates were, or were to be, installed in.
+
+        Reads a row of an index for each of them: half a second among a million.
+        """
         found = self._database.read(text_of, sql.PLACES, (authority, self._machine))
         return sorted(path.rstrip("/") or path for path in found)
 
     def der(self, authority: int, serial: str) -> bytes:
-        """See :meth:`.port.Inventory.der`."""
+        """Return the certificate itself.
+
+        Raises:
+            MissingInputError: the serial number is unknown, or its certificate was never seen.
+        """
         found = self._database.first(der_of, sql.DER, (serial, authority))
         if found is None:
             raise MissingInputError(f"certificate {serial}", "the inventory does not hold it")
         return found
 
     def revoked(self, authority: int, expires_after: datetime | None = None) -> Iterator[Revoked]:
-        """See :meth:`.port.Inventory.revoked`."""
+        """Yield the entries of the authority's CRL by serial number, from one point in time.
+
+        Args:
+            authority: whose certificates.
+            expires_after: leave out those that expired at this time or before (RFC 5280 section 3.3: an
+                entry has to stand in one CRL made after the certificate expired).
+        """
         bound = {
             "authority = ?": authority,
             "not_after > ?": expires_after and seconds(expires_after),
@@ -241,41 +305,45 @@ class TableInventory:
         return self._select(revoked_of, sql.SELECT_REVOKED, [sql.WHICH_REVOKED], bound, sql.BY_SERIAL)
 
     def next_crl_number(self, authority: int) -> int:
-        """See :meth:`.port.Inventory.next_crl_number`."""
+        """Take the authority's next CRL number; nobody gets it again, whether it is used or not."""
         with self.transaction():
             self._database.write(sql.TAKE_CRL_NUMBER, (authority,))
             return self.last_crl_number(authority)
 
     def last_crl_number(self, authority: int) -> int:
-        """See :meth:`.port.Inventory.last_crl_number`."""
+        """Return the CRL number that was taken last; a CRL of that number may not exist yet."""
         number = self._database.first(number_of, sql.CRL_NUMBER, (authority,))
         if number is None:
             raise _no_authority(authority)
         return number
 
     def record_crl(self, crl: CrlRow) -> None:
-        """See :meth:`.port.Inventory.record_crl`."""
+        """Record a CRL that was signed."""
         with self.transaction():
             self._database.write(sql.RECORD_CRL, crl_values(crl))
 
     def latest_crl(self, authority: int) -> CrlRow | None:
-        """See :meth:`.port.Inventory.latest_crl`."""
+        """Return the recorded CRL with the highest number."""
         return self._database.first(crl_of, sql.LATEST_CRL, (authority,))
 
     def event(self, *events: Event) -> None:
-        """See :meth:`.port.Inventory.event`."""
+        """Record deeds; events are never changed or deleted."""
         with self.transaction():
             self._database.write_all(sql.EVENT, map(event_values, events))
 
     def events(
         self, *, subject: str | None = None, since: datetime | None = None, limit: int | None = None
     ) -> Iterator[Event]:
-        """See :meth:`.port.Inventory.events`."""
+        """Yield events, the newest first."""
         bound = {"subject = ?": subject, "at >= ?": since and seconds(since)}
         return self._select(event_of, sql.SELECT_EVENT, [], bound, sql.NEWEST_FIRST, limit)
 
     def verify_integrity(self) -> None:
-        """See :meth:`.port.Inventory.verify_integrity`."""
+        """Read everything; takes seconds where there are a million certificates.
+
+        Raises:
+            DamagedFileError: with the first contradiction.
+        """
         self._database.verify()
 
     def _select(
@@ -333,7 +401,7 @@ def _no_authority(authority: int) -> MissingInputError:
 @contextmanager
 def open_inventory(
     place: str | os.PathLike[str], *, machine: str = "", read_only: bool = False, timeout: float = 30.0
-) -> Iterator[TableInventory]:
+) -> Iterator[Inventory]:
     """Open the inventory at this place, and create or migrate it unless reading only.
 
     Args:
@@ -346,7 +414,7 @@ def open_inventory(
     name = os.fspath(place)
     run = disk()
     if isinstance(run, PreviewDisk) and (not read_only or f"inventory {name}" in run.held):
-        yield TableInventory(_previewed(run, name, timeout), machine)
+        yield Inventory(_previewed(run, name, timeout), machine)
         return
     if is_url(name):
         from .postgres import postgres_database
@@ -357,7 +425,7 @@ def open_inventory(
 
         opened = sqlite_database(os.path.abspath(name), read_only=read_only, timeout=timeout)
     with opened as database:
-        yield TableInventory(database, machine)
+        yield Inventory(database, machine)
         database.note_changes()
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 from ..errors import DataError, InexpressibleError
 from ..model import Account
@@ -53,33 +53,6 @@ class Rotation:
     places: tuple[str, ...] = ()
 
 
-class Rotations(Protocol):
-    """What may be asked of the table; each method is one durable transaction, or joins the one it is in."""
-
-    def begin(self, rotation: Rotation) -> Rotation:
-        """Record the intention, and return it with its number."""
-        ...
-
-    def advance(self, number: int, state: RotationState, at: datetime) -> None:
-        """Move to the next state; ``at`` is kept where that is an end.
-
-        BEGUN goes to OPEN or ABANDONED, OPEN to RETIRING or ABANDONING, and these go to their ends.
-        """
-        ...
-
-    def postpone(self, number: int, retire_after: datetime) -> None:
-        """Say when the old account is due to go."""
-        ...
-
-    def unfinished(self) -> list[Rotation]:
-        """Return those that have not ended, the oldest first."""
-        ...
-
-    def history(self) -> list[Rotation]:
-        """Return all, the newest first."""
-        ...
-
-
 _BEFORE = {
     RotationState.OPEN: (RotationState.BEGUN,),
     RotationState.RETIRING: (RotationState.OPEN,),
@@ -104,14 +77,17 @@ _ADVANCE = "UPDATE rotations SET state = ?, ended = ? WHERE id = ? AND state IN 
 _POSTPONE = "UPDATE rotations SET retire_after = ? WHERE id = ? AND state = 'open'"
 
 
-class RotationTable:
-    """See :class:`Rotations`; the statements are words that SQLite and PostgreSQL both read."""
+class Rotations:
+    """The table of replacements; each method is one durable transaction, or joins the one it is in.
+
+    The statements are words that SQLite and PostgreSQL both read.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def begin(self, rotation: Rotation) -> Rotation:
-        """See :meth:`Rotations.begin`."""
+        """Record the intention, and return it with its number."""
         who = rotation.account
         due = None if rotation.retire_after is None else seconds(rotation.retire_after)
         clients = _joined(rotation.clients, "is no host name that can be listed")
@@ -122,21 +98,24 @@ class RotationTable:
             return next(self._database.read(_rotation_of, _SAME, (who.authcid, who.realm, rotation.sasldb)))
 
     def advance(self, number: int, state: RotationState, at: datetime) -> None:
-        """See :meth:`Rotations.advance`."""
+        """Move to the next state; ``at`` is kept where that is an end.
+
+        BEGUN goes to OPEN or ABANDONED, OPEN to RETIRING or ABANDONING, and these go to their ends.
+        """
         ended = seconds(at) if state in _ENDS else None
         before = _BEFORE[state]
         self._move(number, _ADVANCE, (state.value, ended, number, before[0].value, before[-1].value))
 
     def postpone(self, number: int, retire_after: datetime) -> None:
-        """See :meth:`Rotations.postpone`."""
+        """Say when the old account is due to go."""
         self._move(number, _POSTPONE, (seconds(retire_after), number))
 
     def unfinished(self) -> list[Rotation]:
-        """See :meth:`Rotations.unfinished`."""
+        """Return those that have not ended, the oldest first."""
         return list(self._database.read(_rotation_of, _UNFINISHED))
 
     def history(self) -> list[Rotation]:
-        """See :meth:`Rotations.history`."""
+        """Return all, the newest first."""
         return list(self._database.read(_rotation_of, _HISTORY))
 
     def _move(self, number: int, statement: str, values: tuple[object, ...]) -> None:

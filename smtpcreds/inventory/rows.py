@@ -92,7 +92,7 @@ class Signed:
 
 @dataclass(frozen=True, slots=True)
 class CertificateRow:
-    """A certificate, without its DER: see :meth:`.port.Inventory.der`.
+    """A certificate, without its DER: see :meth:`.inventory.Inventory.der`.
 
     Attributes:
         fingerprint: SHA-256 of the DER, lower-case hex; None before signing.

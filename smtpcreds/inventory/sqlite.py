@@ -23,7 +23,15 @@ from ..errors import (
     StateVersionError,
     WriteError,
 )
-from ..files import check_directory, check_private, disk, ensure_directory, explained, flush_directories
+from ..files import (
+    check_directory,
+    check_private,
+    disk,
+    ensure_directory,
+    explained,
+    flush_directories,
+    status_at,
+)
 from .rows import text_of
 from .schema import APPLICATION_ID, MIGRATIONS
 
@@ -44,7 +52,7 @@ def make_private(path: str) -> None:
     """Create an empty file 0600 in a directory 0700 where there is none, then verify what is there."""
     directory = os.path.dirname(path)
     ensure_directory(directory, tighten=False)
-    if not os.path.lexists(path):
+    if status_at(path) is None:
         with explained(path):
             _make_file(path)
         flush_directories([directory])
@@ -54,19 +62,11 @@ def make_private(path: str) -> None:
 
 def verify_private(path: str) -> None:
     """Check the owner, kind and mode of a database, its companions and its directory."""
-    if not os.path.lexists(path):
-        with explained(path):
-            os.listdir(_nearest(path))
+    if status_at(path) is None:
         raise MissingInputError(path, "there is no inventory", "start with: smtpcreds ca init")
     check_directory(os.path.dirname(path))
     for name in (path, *(path + suffix for suffix in COMPANIONS)):
         check_private(name)
-
-
-def _nearest(path: str) -> str:
-    while not os.path.isdir(path):
-        path = os.path.dirname(path)
-    return path
 
 
 def _make_file(path: str) -> None:
@@ -179,7 +179,7 @@ class Dialect:
         native: a statement of :mod:`.schema` as this database reads it.
         translated: the context in which its errors become ours; takes the subject.
         damaged: the error for content that contradicts itself, from subject and message.
-        alone: the lock of :meth:`.port.Inventory.alone`; takes connection and subject.
+        alone: the lock of :meth:`.inventory.Inventory.alone`; takes connection and subject.
         verify: read everything, and raise for the first contradiction.
     """
 
@@ -328,7 +328,7 @@ def sqlite_preview(path: str, *, timeout: float) -> Iterator[Database]:
     import sqlite3
 
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection, translated(path):
-        if os.path.lexists(path):
+        if status_at(path) is not None:
             verify_private(path)
             _accept(path, _peek(path, timeout), read_only=False)
             _copy(path, connection, timeout)

@@ -1,6 +1,5 @@
 """One connection to the target in stages, and what each of them shows."""
 
-import os
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,14 +14,15 @@ from ..ca.layout import pair_of
 from ..config import Site
 from ..deploy.facts import held_credential
 from ..errors import DataError, MissingInputError, ProtocolError, SmtpcredsError
-from ..files import read_private, read_public
+from ..files import exists, read_private, read_public
 from ..model import Account, Credential
 from ..mta import auth_info
 from ..mta.programs import PROGRAMS
 from ..pki.chains import SERVER_END_POINT, server_end_point
 from ..pki.describe import describe
 from ..pki.encoding import parse_certificate, parse_certificates
-from ..pki.keys import decode_key, is_encrypted, matches
+from ..pki.keys import decode_key, is_encrypted
+from ..pki.pair_rules import certificate_of
 from ..pki.tlsa import match
 from ..pki.values import Certificate
 from ..secret import Secret
@@ -359,7 +359,7 @@ def attempt(line: Target, mechanism: str, identity: Identity) -> str:
 
 
 def of_account(site: Site, text: str, secret: Callable[[], Secret] | None) -> Identity:
-    """Return an account with its secret: the one given, that of the database, or what this host logs in with."""
+    """Return an account with its secret: the one given, of the database, or what this host logs in with."""
     accounts = AccountDatabase(site)
     account = accounts.parse(text)
     credential = (
@@ -385,15 +385,14 @@ def of_pair(certificate: str, key: str) -> ClientFiles:
         hint = f"openssl pkey -in {key} -out PLAIN, in a directory of mode 0700"
         raise DataError(key, "is encrypted; mail servers could not use it either", hint)
     first = parse_certificates(read_public(certificate), certificate).certificates[0]
-    if not matches(first, decode_key(encoded, None, key)):
-        raise DataError(key, f"is not the key of {certificate}")
+    certificate_of(decode_key(encoded, None, key), [first], key, certificate)
     return ClientFiles(certificate, key)
 
 
 def of_host(site: Site, host: str) -> ClientFiles:
     """Return the pair of a host, as it is installed here."""
     pair = pair_of(site, site.qualify(host))
-    if not os.path.lexists(pair.certificate):
+    if not exists(pair.certificate):
         reason = f"has no certificate in {site.certificates}"
         raise MissingInputError(host, reason, "name the files: --cert FILE --key FILE")
     return of_pair(pair.certificate, pair.key)

@@ -27,7 +27,7 @@ class Observed:
     """
 
     def __init__(self, store: Store, kind: Format | None, mode: int) -> None:
-        self._store, self._kind, self._mode = store, kind, mode
+        self._store, self.kind, self._mode = store, kind, mode
 
     @property
     def path(self) -> str:
@@ -55,10 +55,10 @@ class Observed:
         run = disk()
         is_new = not (run.is_preview and _held(self.path) is not None) and self._store.signature() is None
         edits = self._preview(remembered) if run.is_preview else self._store.apply(remembered)
-        if is_new and isinstance(run, PreviewDisk) and self._kind is not None:
+        if is_new and isinstance(run, PreviewDisk) and self.kind is not None:
             run.write_all([Artifact(self.path, b"", self._mode)])
         elif is_new:
-            run.note("write", self.path, None if self._kind is None else self._mode)
+            run.note("write", self.path, None if self.kind is None else self._mode)
         elif edits:
             run.note("change", self.path)
         self._note(seen, edits)
@@ -75,9 +75,9 @@ class Observed:
             records = self.load()
         except MissingInputError:
             records = {}
-        foresee_locks(self.path, self._kind, self._mode)
+        foresee_locks(self.path, self.kind, self._mode)
         edits = effective(change(records), records)
-        hold(self.path, edited(records, edits), self._kind)
+        hold(self.path, edited(records, edits), self.kind)
         return edits
 
     def _note(self, seen: Mapping[bytes, bytes], edits: Edits) -> None:

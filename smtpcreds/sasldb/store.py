@@ -127,8 +127,7 @@ class ReplacingStore:
 
     def signature(self) -> Signature | None:
         """Return what tells this state of the file from any other; see :class:`Store`."""
-        with self._old_file(resolve(self.path)) as old:
-            return None if old is None else signature_of(os.fstat(old))
+        return _current(resolve(self.path))
 
     def apply(self, change: Change, *, anew: bool = False) -> Edits:
         """Read, compute edits, write the whole file anew and rename; see :class:`Store`.

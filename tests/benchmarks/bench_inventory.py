@@ -16,8 +16,7 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
-from smtpcreds.inventory.inventory import open_inventory
-from smtpcreds.inventory.port import Inventory
+from smtpcreds.inventory.inventory import Inventory, open_inventory
 from smtpcreds.inventory.rows import CertificateRow, State, serial_text
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -162,7 +162,7 @@ def test_another_user_than_root_is_told_the_way_out(verb: tuple[str, ...]) -> No
     assert done.returncode == 77, done.stderr
     first, second = done.stderr.splitlines()
     assert first.endswith((": Permission denied", ": belongs to root")), done.stderr
-    assert second == "  hint: run it as root, or try it under another root: smtpcreds --root DIR ..."
+    assert second == "  hint: run it as root, or try it out elsewhere with --root DIR"
 
 
 def test_an_ordinary_user_under_a_root_of_his_own(tmp_path: Path) -> None:

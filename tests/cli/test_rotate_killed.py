@@ -15,7 +15,7 @@ from smtpcreds.accounts import database, rotation
 from smtpcreds.accounts.rotation import abandon, begin, request, retire
 from smtpcreds.cli import run
 from smtpcreds.cli.framework import Session
-from smtpcreds.inventory.rotations import RotationTable
+from smtpcreds.inventory.rotations import Rotations
 from smtpcreds.model import Account
 from smtpcreds.transaction import Transaction, transaction
 
@@ -141,7 +141,7 @@ class Crashing:
     """Lets a run end before or after the n-th call of those that change something."""
 
     DEEDS = (
-        (RotationTable, ("begin", "advance")),
+        (Rotations, ("begin", "advance")),
         (rotation, ("write", "withdraw")),
         (rotation, ("_remove",)),
         (database, ("apply_with",)),

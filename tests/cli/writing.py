@@ -75,6 +75,7 @@ CASES = [
     Case("tlsa next dmzmail"),
     Case("setup dmzmail.polkatistas.org --no-passphrase", scene="bare"),
     Case("setup dmzmail.polkatistas.org --no-passphrase --mta sendmail", scene="bare"),
+    Case("setup dmzmail.polkatistas.org --no-passphrase --mta postfix", scene="bare"),
     Case("setup dmzmail.polkatistas.org --no-passphrase"),
     Case("bundle attic -o {here}/attic.tar"),
     Case("audit --fix", ("cert issue attic --to {here}/elsewhere",)),

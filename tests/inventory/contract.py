@@ -7,7 +7,7 @@ from hashlib import sha256
 import pytest
 
 from smtpcreds.errors import DataError, ExistsError, InexpressibleError, MissingInputError
-from smtpcreds.inventory.port import Inventory
+from smtpcreds.inventory.inventory import Inventory
 from smtpcreds.inventory.rows import CertificateRow, CrlRow, Event, Signed, State
 
 from .contract_queries import QueryContract

@@ -7,7 +7,7 @@ from hashlib import sha256
 import pytest
 
 from smtpcreds.errors import ExistsError
-from smtpcreds.inventory.port import Inventory
+from smtpcreds.inventory.inventory import Inventory
 from smtpcreds.inventory.rows import AuthorityState, Event, State
 
 from .facts import CERTS, DAY, HUB, NOW, add_authority, fingerprint, intent, issue, serials

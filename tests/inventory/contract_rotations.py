@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from smtpcreds.errors import DataError, ExistsError, InexpressibleError
-from smtpcreds.inventory.port import Inventory
+from smtpcreds.inventory.inventory import Inventory
 from smtpcreds.inventory.rotations import Rotation, RotationState
 from smtpcreds.model import Account
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
-from smtpcreds.inventory.port import Inventory
+from smtpcreds.inventory.inventory import Inventory
 from smtpcreds.inventory.rows import CertificateRow, Intent, Signed
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from smtpcreds.errors import WriteError
-from smtpcreds.inventory.inventory import TableInventory, open_inventory
+from smtpcreds.inventory.inventory import Inventory, open_inventory
 from smtpcreds.inventory.rows import State
 
 from .facts import NOW, add_authority, intent, issue, serials
@@ -165,7 +165,7 @@ def test_a_full_disk_changes_nothing(tmp_path: Path) -> None:
     assert second == "True revoked"
 
 
-def limit_pages(inventory: TableInventory, more: int) -> None:
+def limit_pages(inventory: Inventory, more: int) -> None:
     connection = inventory._database._connection
     connection.execute(
         f"PRAGMA max_page_count = {connection.execute('PRAGMA page_count').fetchone()[0] + more}"

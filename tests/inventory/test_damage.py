@@ -14,7 +14,7 @@ from smtpcreds.errors import (
     StateVersionError,
     WriteError,
 )
-from smtpcreds.inventory.inventory import TableInventory, open_inventory
+from smtpcreds.inventory.inventory import Inventory, open_inventory
 from smtpcreds.inventory.rows import Event
 
 from .facts import HUB, NOW, add_authority, intent, issue
@@ -31,7 +31,7 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def use(inventory: TableInventory) -> None:
+def use(inventory: Inventory) -> None:
     inventory.authorities()
     inventory.find(HUB)
     inventory.find("0002")

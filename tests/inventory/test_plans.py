@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from smtpcreds.inventory.inventory import TableInventory, open_inventory
+from smtpcreds.inventory.inventory import Inventory, open_inventory
 from smtpcreds.inventory.rows import State
 
 from .facts import CERTS, DAY, HUB, NOW, add_authority, intent, issue
 
 
 @pytest.fixture
-def inventory(tmp_path: Path) -> Iterator[TableInventory]:
+def inventory(tmp_path: Path) -> Iterator[Inventory]:
     with open_inventory(tmp_path / "inventory.sqlite3") as opened:
         issue(opened, intent(add_authority(opened), "0a01"), intent(1, "0a02"))
         opened.intend([intent(1, "0a03"), intent(1, "0a04")])
         yield opened
 
 
-def plans(inventory: TableInventory, deed: Callable[[], object]) -> list[str]:
+def plans(inventory: Inventory, deed: Callable[[], object]) -> list[str]:
     """Return the steps of every statement that the deed runs, as SQLite plans them."""
     said: list[str] = []
     connection = inventory._database._connection
@@ -35,7 +35,7 @@ def plans(inventory: TableInventory, deed: Callable[[], object]) -> list[str]:
     return [row[3] for text in statements for row in connection.execute(f"EXPLAIN QUERY PLAN {text}")]
 
 
-DEEDS: dict[str, Callable[[TableInventory], object]] = {
+DEEDS: dict[str, Callable[[Inventory], object]] = {
     "by serial": lambda i: i.find("0a01"),
     "by host": lambda i: i.find(HUB),
     "der": lambda i: i.der(1, "0a01"),
@@ -60,24 +60,24 @@ DEEDS: dict[str, Callable[[TableInventory], object]] = {
 
 
 @pytest.mark.parametrize("name", DEEDS)
-def test_an_index_leads_to_the_rows(inventory: TableInventory, name: str) -> None:
+def test_an_index_leads_to_the_rows(inventory: Inventory, name: str) -> None:
     steps = plans(inventory, lambda: DEEDS[name](inventory))
     scans = [step for step in steps if step.startswith("SCAN") and " INDEX certificates_pending" not in step]
     assert scans == [], steps
 
 
 @pytest.mark.parametrize("name", ["expiring", "expiring, latest", "revoked", "pending", "current"])
-def test_streams_come_in_the_order_of_their_index(inventory: TableInventory, name: str) -> None:
+def test_streams_come_in_the_order_of_their_index(inventory: Inventory, name: str) -> None:
     steps = plans(inventory, lambda: DEEDS[name](inventory))
     assert not [step for step in steps if "TEMP B-TREE" in step], steps
 
 
-def test_a_crl_is_read_from_its_index_alone(inventory: TableInventory) -> None:
+def test_a_crl_is_read_from_its_index_alone(inventory: Inventory) -> None:
     (step,) = plans(inventory, lambda: list(inventory.revoked(1)))
     assert step == "SEARCH certificates USING COVERING INDEX certificates_revoked (authority=?)"
 
 
-def test_the_check_can_fail(inventory: TableInventory) -> None:
+def test_the_check_can_fail(inventory: Inventory) -> None:
     connection = inventory._database._connection
     plan = plans(
         inventory, lambda: list(connection.execute("SELECT * FROM certificates WHERE profile = 'x'"))

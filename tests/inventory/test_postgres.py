@@ -21,8 +21,7 @@ from smtpcreds.errors import (
     WriteError,
 )
 from smtpcreds.inventory import postgres as module
-from smtpcreds.inventory.inventory import TableInventory, open_inventory
-from smtpcreds.inventory.port import Inventory
+from smtpcreds.inventory.inventory import Inventory, open_inventory
 from smtpcreds.inventory.rows import Event
 from smtpcreds.inventory.schema import MIGRATIONS
 
@@ -34,22 +33,21 @@ NEWEST = len(MIGRATIONS)
 
 
 @pytest.fixture
-def inventory(url: str) -> Iterator[TableInventory]:
+def inventory(url: str) -> Iterator[Inventory]:
     with open_inventory(url, machine="admin1:/state") as opened:
         yield opened
 
 
 class TestPostgresInventory(InventoryContract):
     @pytest.fixture
-    def inventory(self, url: str) -> Iterator[TableInventory]:
+    def inventory(self, url: str) -> Iterator[Inventory]:
         with open_inventory(url) as opened:
             yield opened
 
 
-def test_it_remembers_and_says_which_host_began(url: str, inventory: TableInventory) -> None:
-    promised: Inventory = inventory  # mypy holds the two together
-    ca = add_authority(promised)
-    issue(promised, intent(ca, "01"))
+def test_it_remembers_and_says_which_host_began(url: str, inventory: Inventory) -> None:
+    ca = add_authority(inventory)
+    issue(inventory, intent(ca, "01"))
     with open_inventory(url, machine="admin2:/state") as other:
         other.intend([intent(ca, "02")])
         sign(other, ca, "02")
@@ -62,7 +60,7 @@ def test_it_remembers_and_says_which_host_began(url: str, inventory: TableInvent
         assert sorted(serials(reader.find(HUB))) == ["01", "02"]
 
 
-def test_a_reader_sees_what_others_commit_and_nothing_else(url: str, inventory: TableInventory) -> None:
+def test_a_reader_sees_what_others_commit_and_nothing_else(url: str, inventory: Inventory) -> None:
     ca = add_authority(inventory)
     with open_inventory(url, read_only=True) as reader:
         issue(inventory, intent(ca, "01"))
@@ -74,7 +72,7 @@ def test_a_reader_sees_what_others_commit_and_nothing_else(url: str, inventory: 
             reader.event(Event(NOW, "root", "cert issue", HUB))
 
 
-def test_a_writer_waits_for_the_transaction_of_another(url: str, inventory: TableInventory) -> None:
+def test_a_writer_waits_for_the_transaction_of_another(url: str, inventory: Inventory) -> None:
     ca = add_authority(inventory)
     with open_inventory(url, timeout=0.1) as second:
         with inventory.transaction(), pytest.raises(LockHeldError, match="locked by another process"):
@@ -98,7 +96,7 @@ def test_a_writer_waits_for_the_transaction_of_another(url: str, inventory: Tabl
     assert serials(inventory.pending()) == ["01", "02", "03"]
 
 
-def test_a_second_host_waits_and_learns_who_works(url: str, inventory: TableInventory) -> None:
+def test_a_second_host_waits_and_learns_who_works(url: str, inventory: Inventory) -> None:
     with open_inventory(url, timeout=0.1) as second:
         with inventory.alone():
             with pytest.raises(LockHeldError) as caught, second.alone():
@@ -117,7 +115,7 @@ with open_inventory(sys.argv[1]) as inventory, inventory.alone():
 """
 
 
-def test_a_killed_host_lets_go(url: str, inventory: TableInventory) -> None:
+def test_a_killed_host_lets_go(url: str, inventory: Inventory) -> None:
     command = [sys.executable, "-c", HOLDER, url]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT) as other:
         assert other.stdout
@@ -134,7 +132,7 @@ def test_a_killed_host_lets_go(url: str, inventory: TableInventory) -> None:
 
 
 def test_a_host_that_lost_its_connection_can_write_no_more(
-    postgres: Cluster, name: str, inventory: TableInventory
+    postgres: Cluster, name: str, inventory: Inventory
 ) -> None:
     ca = add_authority(inventory)
     with inventory.alone():
@@ -265,7 +263,7 @@ def test_a_server_that_does_not_answer_is_one_line(url: str, query: str) -> None
     assert caught.value.exit_status == 69
 
 
-def test_a_damaged_row_is_found(postgres: Cluster, name: str, inventory: TableInventory) -> None:
+def test_a_damaged_row_is_found(postgres: Cluster, name: str, inventory: Inventory) -> None:
     issue(inventory, intent(add_authority(inventory), "01"))
     inventory.verify_integrity()
     postgres.run(name, "UPDATE smtpcreds.certificates SET der = 'other'")
@@ -273,7 +271,7 @@ def test_a_damaged_row_is_found(postgres: Cluster, name: str, inventory: TableIn
         inventory.verify_integrity()
 
 
-def test_events_can_not_be_rewritten(postgres: Cluster, name: str, inventory: TableInventory) -> None:
+def test_events_can_not_be_rewritten(postgres: Cluster, name: str, inventory: Inventory) -> None:
     inventory.event(Event(NOW, "root", "cert issue", HUB))
     for statement in ("UPDATE events SET who = 'nobody'", "DELETE FROM events", "TRUNCATE events"):
         with pytest.raises(psycopg.Error, match="append only"):

@@ -1,0 +1,55 @@
+"""Commands that the program prints for the administrator: as they have to be typed where it runs."""
+
+import os
+import re
+import sys
+from shlex import quote
+
+_NOUNS = "setup|bundle|status|ca|cert|sasl|mta|tlsa|audit|probe|inventory"
+_COMMAND = re.compile(rf"(?<![\w./-])smtpcreds (?=(?:{_NOUNS})\b)")
+_SEGMENT = re.compile(r"[^;\n]+[;\n]*")
+_ON_ANOTHER_HOST = re.compile(r"\bon (?:that host|the hub|the authority|(?!\d)[\w.-]+)(?: then)?: ")
+_SASL = re.compile(r"(?<![\w./-])(smtpcreds(?: [^;:]*?)? sasl [a-z-]+)(?![a-z-])(?![^;:]*--database)")
+
+
+def program() -> str:
+    """Return the words that start this program from the current directory."""
+    from shutil import which
+
+    started = sys.argv[0]
+    if os.path.basename(started) != "smtpcreds":
+        return f"{quote(sys.executable)} -m smtpcreds"
+    found = which("smtpcreds")
+    if "/" not in started or (found and os.path.realpath(found) == os.path.realpath(started)):
+        return "smtpcreds"
+    return quote(os.path.abspath(started))
+
+
+def typed(text: str, root: str | None, config: str | None, database: str | None) -> str:
+    """Return a text with its commands as this run would have them typed.
+
+    A command for another host, which the text introduces by "on HOST:", stays as it is.
+
+    Args:
+        text: one line or more.
+        root: the ``--root`` of this run.
+        config: its ``--config``.
+        database: its ``--database``, which the commands of ``sasl`` need.
+    """
+    if "smtpcreds " not in text:
+        return text
+    words = [program(), *_option("--root", root), *_option("-c", config)]
+    return "".join(_typed(found[0], " ".join(words), database) for found in _SEGMENT.finditer(text))
+
+
+def _option(name: str, value: str | None) -> list[str]:
+    return [name, quote(value)] if value else []
+
+
+def _typed(segment: str, start: str, database: str | None) -> str:
+    if _ON_ANOTHER_HOST.search(segment):
+        return segment
+    if database:
+        option = f" --database {quote(database)}"
+        segment = _SASL.sub(lambda found: found[1] + option, segment)
+    return _COMMAND.sub(lambda _: f"{start} ", segment)

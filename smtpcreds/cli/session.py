@@ -1,0 +1,342 @@
+"""What every command gets: the site it works on, the one driver and the one printer."""
+
+import os
+import re
+import stat
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+import click
+
+from ..errors import MissingInputError, SmtpcredsError, UnsafePathError, UsageError, shown
+
+if TYPE_CHECKING:
+    from ..config import Settings, Site
+    from ..model import Change
+    from ..transaction import Question, Transaction
+
+
+SCHEMA = 1
+"""Of every JSON document that is printed; raised when a key changes its meaning or goes."""
+
+
+def complain(kind: str, status: int, what: str, why: str, hint: str | None) -> None:
+    """Print ``smtpcreds: what: why`` and the hint to standard error, or with ``--json`` one line of JSON.
+
+    Args:
+        kind: what programs tell errors by; see :func:`kind_of`.
+        status: the exit status that it leads to.
+        what: the file, host, account or command that it is about; may be empty.
+        why: the reason.
+        hint: the way out.
+    """
+    session = Session.latest
+    why, hint = session.typed(why), hint and session.typed(hint)
+    if session.as_json:
+        error = {"kind": kind, "status": status, "what": what, "why": why, "hint": hint}
+        _say_json("error", error)
+        return
+    subject = what.removesuffix(":") + ": " if what else ""
+    _say(subject + why)
+    if hint:
+        click.echo(f"  hint: {shown(hint)}", err=True)
+
+
+def refused(error: SmtpcredsError) -> int:
+    """Print an error and return its exit status."""
+    complain(kind_of(error), error.exit_status, error.subject, error.reason, error.hint)
+    return error.exit_status
+
+
+def kind_of(error: SmtpcredsError) -> str:
+    """Return the name of an error's class as programs should know it: ``missing-input``."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__.removesuffix("Error")).lower()
+
+
+def _say(text: str) -> None:
+    click.echo(f"smtpcreds: {shown(text)}", err=True)
+
+
+def _say_json(key: str, value: object) -> None:
+    import json
+
+    click.echo(_plain_json(json.dumps({"schema": SCHEMA, key: value}, ensure_ascii=False)), err=True)
+
+
+T = TypeVar("T")
+_BEYOND_ASCII = re.compile(r"[^\0-~]+")
+_AT_ONCE = 1000
+"""Lines in one write; line by line, 100,000 accounts would take seconds."""
+
+
+@dataclass
+class Session:
+    """The global options of one run."""
+
+    config: str | None = None
+    root: str | None = None
+    as_json: bool = False
+    dry_run: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    warnings: list[str] = field(default_factory=list)
+    would_change: bool = False
+    """What a dry run found."""
+    database: str | None = None
+    """The ``--database`` of a verb of ``sasl``."""
+    latest: ClassVar["Session"]
+    """The one of this process, for errors that end it."""
+
+    def __post_init__(self) -> None:
+        Session.latest = self
+
+    def site(self) -> "Site":
+        """Read the configuration and name the installation."""
+        from ..config import DEFAULT_PATH, Site
+        from ..files import PreviewDisk, choose
+        from ..model import Root
+
+        if self.dry_run:
+            choose(PreviewDisk())
+        root = Root(os.path.abspath(self.root) if self.root else "")
+        path = self.config or root.path(DEFAULT_PATH)
+        return Site(root, self._settings(path), lambda: datetime.now(UTC), self.warn, path)
+
+    def typed(self, text: str) -> str:
+        """Return a text with its commands as they have to be typed to mean the same installation."""
+        from .printed_commands import typed
+
+        return typed(text, self.root, self.config, self.database) if "smtpcreds " in text else text
+
+    def _typed_in(self, data: object) -> object:
+        if isinstance(data, str):
+            return self.typed(data)
+        if isinstance(data, dict):
+            return {key: self._typed_in(value) for key, value in data.items()}
+        return [*map(self._typed_in, data)] if isinstance(data, list | tuple) else data
+
+    def warn(self, text: str) -> None:
+        """Print a line that matters to standard error, ``-q`` or not."""
+        self.warnings.append(text)
+        self._tell("warning", text)
+
+    def note(self, text: str) -> None:
+        """Print what happens on the way to standard error, with ``-v``."""
+        if self.verbose:
+            self._tell("note", text)
+
+    def _tell(self, kind: str, text: str) -> None:
+        if self.as_json:
+            _say_json(kind, self.typed(text))
+        else:
+            _say(self.typed(text if kind == "note" else f"{kind}: {text}"))
+
+    def show(
+        self,
+        data: object | Callable[[], object],
+        lines: Iterable[str],
+        *,
+        aside: bool = False,
+        coloured: bool = False,
+        verbatim: bool = False,
+    ) -> None:
+        """Print the answer: the lines, or with ``--json`` the data and the warnings.
+
+        Long answers come as a function and a generator, so that only what is printed is made. ``aside``
+        sends the lines to standard error, where a secret stands alone on standard output. What a terminal
+        would obey is escaped, except in lines that are ``coloured`` for one. Commands of the program are
+        completed so that they can be typed, except in what is ``verbatim``: the text of a file.
+        """
+        if self.as_json:
+            made = data() if callable(data) else data
+            made = made if verbatim else self._typed_in(made)
+            whole = {"schema": SCHEMA, **made, "warnings": self.warnings} if isinstance(made, dict) else made
+            click.echo(_json(whole))
+        elif not self.quiet:
+            is_seen = (sys.stderr if aside else sys.stdout).isatty()
+            rest = iter(lines if verbatim else map(self.typed, lines))
+            rest = map(_harmless, rest) if is_seen and not coloured else rest
+            while some := list(islice(rest, _AT_ONCE)):
+                click.echo("\n".join(some), err=aside, color=True)  # True: take nothing out of names
+
+    def show_changes(self, changes: "Iterable[Change]") -> None:
+        """Print what would be done."""
+        plan = list(dict.fromkeys(changes))
+        rows = [
+            {"action": s.action, "target": s.target, "mode": _octal(s.mode), "note": s.note} for s in plan
+        ]
+        lines = (f"would {s.action} {s.target}{_mode(s.mode)}{s.note and f'  ({s.note})'}" for s in plan)
+        self.show({"dry_run": True, "plan": rows}, lines if plan else ["nothing to do"])
+
+    def run(
+        self,
+        site: "Site",
+        verb: "Callable[[Transaction], T]",
+        passphrase: "Question | None" = None,
+        *,
+        state: bool = True,
+        look_first: bool = False,
+    ) -> T | None:
+        """Run a verb and return its result; with ``--dry-run`` print what it would change and return None.
+
+        Where a person may be asked for a secret, the verb is previewed first: refusals come before the
+        question, and nobody is asked while others wait for the lock.
+
+        Args:
+            site: where.
+            verb: the one function of the command.
+            passphrase: the question for that of the CA key; None answers that there is none.
+            state: see :func:`smtpcreds.transaction.transaction`.
+            look_first: preview it in any case, so that refusals come before the first change.
+        """
+        from ..transaction import no_passphrase, transaction
+
+        question = passphrase or no_passphrase
+        if self.dry_run:
+            with transaction(site, preview=True, state=state, passphrase=question) as work:
+                verb(work)
+            self.show_changes(work.changes)
+            self.would_change = bool(work.changes)
+            return None
+        answers = self._answers(site, verb, question, state=state) if look_first or sys.stdin.isatty() else {}
+        with transaction(site, state=state, passphrase=question, answers=answers) as work:
+            done = verb(work)
+        for change in work.changes if self.verbose else ():
+            self.note(f"{change.action} {change.target}{_mode(change.mode)}")
+        return done
+
+    def _answers(
+        self, site: "Site", verb: "Callable[[Transaction], T]", question: "Question", *, state: bool
+    ) -> "dict[Question, Any]":
+        """Return the answers to what the verb asks, which a preview of it finds out."""
+        from dataclasses import replace
+
+        from ..files.disk import LEFT_OVER
+        from ..files.write import remove_abandoned
+        from ..transaction import transaction
+
+        quiet = replace(site, warn=lambda _: None)
+        with transaction(quiet, preview=True, state=state, passphrase=question) as work:
+            try:
+                verb(work)
+            except SmtpcredsError:  # the run itself, which would have begun with that, does not begin
+                stale = (change.target for change in work.changes if change.note == LEFT_OVER)
+                remove_abandoned(stale)
+                raise
+        return {asked: asked() for asked in work.questions}
+
+    @contextmanager
+    def progress(self, length: int) -> Iterator[Callable[[], None]]:
+        """Give a function to call after each of ``length`` pieces; many of them show a bar on a terminal."""
+        if length < 20 or self.quiet or self.dry_run or not sys.stderr.isatty():
+            yield lambda: None
+            return
+        with click.progressbar(length=length, file=sys.stderr, update_min_steps=max(1, length // 200)) as bar:
+            yield lambda: bar.update(1)
+
+    def fail(self, errors: Iterable[SmtpcredsError]) -> None:
+        """Print errors that did not stop the run, and end it with the status of the first."""
+        failed = list(errors)
+        for error in failed:
+            refused(error)
+        if failed:
+            raise click.exceptions.Exit(failed[0].exit_status)
+
+    def refuse_reveal(self) -> None:
+        """Refuse to print a secret as JSON or to a file that others can read."""
+        from ..files.guard import ANY_FOREIGN_ACCESS
+
+        if self.as_json:
+            raise UsageError("--json", "a secret is not printed as JSON", "leave --json out")
+        found = os.fstat(sys.stdout.fileno())
+        if stat.S_ISREG(found.st_mode) and found.st_mode & ANY_FOREIGN_ACCESS:
+            raise UnsafePathError(
+                "standard output",
+                f"is a file of mode {stat.S_IMODE(found.st_mode):04o}",
+                "umask 077 before the redirection",
+            )
+
+    def reveal(self, content: bytes) -> None:
+        """Write a secret to standard output; see :meth:`refuse_reveal`."""
+        self.refuse_reveal()
+        rest = memoryview(b"" if self.dry_run else content)
+        while rest:  # past Python's buffer, which would be tried again at exit if the device is full
+            rest = rest[os.write(sys.stdout.fileno(), rest) :]
+
+    def absolute(self, path: str) -> str:
+        """Return a path that the user typed; it is not below ``--root``."""
+        return os.path.abspath(path)
+
+    def described(self, path: str) -> str:
+        """Return ``path  mode owner:group`` as it is on disk; a URL as it is."""
+        from ..postgres import is_url
+
+        if is_url(path):
+            return path
+        from ..files.guard import owner
+
+        found = os.stat(path)
+        return f"{path}  {stat.S_IMODE(found.st_mode):04o} {owner(found)}"
+
+    def _settings(self, path: str) -> "Settings":
+        from ..config import Settings, parse_settings
+        from ..files import read_public
+
+        try:
+            text = read_public(path)
+        except MissingInputError:
+            if self.config:
+                raise
+            return Settings()
+        return parse_settings(text.decode(errors="replace"), path)
+
+
+def _octal(mode: int | None) -> str | None:
+    return None if mode is None else f"{mode:04o}"
+
+
+def _mode(mode: int | None) -> str:
+    return "" if mode is None else f"  {mode:04o}"
+
+
+def _harmless(text: str) -> str:
+    """Escape what a terminal would obey, but no line feed: an answer such as PEM may come as one text."""
+    return "\n".join(map(shown, text.split("\n")))
+
+
+def _json(document: object) -> str:
+    """Return JSON without octets that are not UTF-8, and without what a terminal would obey."""
+    import json
+
+    is_unicode = sys.stdout.encoding.lower().startswith("utf")
+    return _plain_json(json.dumps(document, indent=2, ensure_ascii=not is_unicode, default=_plain))
+
+
+def _plain_json(text: str) -> str:
+    return text if text.isascii() else _BEYOND_ASCII.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    import json
+
+    return found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def rfc3339(moment: datetime) -> str:
+    """Return the time in UTC as RFC 3339 with whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+Session()
+pass_session = click.make_pass_decorator(Session, ensure=True)
