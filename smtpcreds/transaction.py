@@ -243,11 +243,13 @@ class Transaction:
         for directory in (site.state, site.ca_directory, site.certificates):
             sweep(directory)
         if site.settings.inventory or exists(site.inventory):
+            from .ca.restore import take_over
             from .ca.state import recover, recover_authorities
 
             self._inventory = self._opened()
             self.recovered = tuple(recover(site, self._inventory, self.ca))
             recover_authorities(site, self._inventory, self.ca)
+            take_over(site, self._inventory, self.ca)
 
     def _opened(self) -> "Inventory":
         from .inventory.inventory import open_inventory

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from ..ca.authority import CA
 from ..ca.crl import crl_paths
 from ..ca.directory import trust, trust_directory_changes
-from ..ca.layout import BUNDLE, CURE_CRL, ca_files
+from ..ca.layout import BUNDLE, CURE_CRL, ca_files, reading
+from ..ca.restore import newer_crls
 from ..errors import SmtpcredsError, UnsafePathError
 from ..files import read_public
 from ..model import Finding, Link
@@ -99,6 +100,23 @@ def issued(host: Host) -> Iterator[Finding]:
         if authorities and not any(is_crl_of(crl, ca) for ca in dict.fromkeys(authorities)):
             reason = f"is not signed by a CA that is believed here, but by {crl.issuer}"
             yield CERT016.found(path, reason, _cure(host))
+
+
+CERT025 = Code.error(
+    "CERT025",
+    "a CRL of the authority that is newer than its state directory knows, as after a backup was put back",
+)
+
+
+def ahead(host: Host) -> Iterator[Finding]:
+    """What was published is what the state directory knows."""
+    for path, message in host.attempt(lambda: _newer(host), list[tuple[str, str]]()):
+        yield CERT025.found(path, message, _cure(host))
+
+
+def _newer(host: Host) -> list[tuple[str, str]]:
+    with reading(host.site) as inventory:
+        return [(item.path, item.finding.message) for item in newer_crls(host.site, inventory, CA(host.site))]
 
 
 def _cure(host: Host) -> str:

@@ -42,6 +42,7 @@ CHECKS: tuple[Check, ...] = (
     crls.readable,
     crls.current,
     crls.issued,
+    crls.ahead,
     crls.missing,
     crls.stale,
     certificates.sent,

@@ -35,6 +35,7 @@ from .crl import crl_fault, crl_says, owes_crl
 from .directory import bundled, directories, trust, trust_directory_changes
 from .layout import BUNDLE, CRL, CURE_CRL, CaFiles, Pair, reading
 from .lookup import Found, installed_pair, read_file
+from .restore import newer_crls
 from .root import lacks_root_crl
 from .state import row_of
 
@@ -333,6 +334,11 @@ def root_crl(scene: Scene) -> Iterator[Finding]:
         yield Finding(title(scene.ca.chain[1]), fault, cure)
 
 
+def published(scene: Scene) -> Iterator[Finding]:
+    """No CRL beside certificates is newer than the state directory, as after a backup was put back."""
+    yield from (newer.finding for newer in newer_crls(scene.site, scene.inventory, scene.ca))
+
+
 def _recorded(scene: Scene, certificate: Certificate) -> CrlRow | None:
     row = row_of(scene.inventory, certificate)
     return scene.inventory.latest_crl(row.id) if row else None
@@ -413,6 +419,7 @@ CHECKS: tuple[Callable[[Scene], Iterator[Finding]], ...] = (
     private,
     crls,
     root_crl,
+    published,
     installed,
     pairs,
 )

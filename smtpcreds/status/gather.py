@@ -8,10 +8,11 @@ from enum import StrEnum
 from itertools import islice
 
 from ..accounts.database import AccountDatabase, database_of
-from ..ca.authority import has_authority
+from ..ca.authority import CA, has_authority
 from ..ca.layout import CURE_CRL, Pair, has_inventory, reading
 from ..ca.listing import Selection, certificate_path, listed
 from ..ca.lookup import Generation, overview
+from ..ca.restore import newer_crls
 from ..config import Site
 from ..dane import Stage, rollovers
 from ..deploy.delivery import handovers
@@ -363,6 +364,8 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
     certificates = tuple(found[:LOOK])
     changes = (*_rollovers(authorities), *account_changes(site, inventory), *_new_keys(site, inventory))
     begun = interrupted(now, inventory.pending() if inventory else ())
+    ahead = newer_crls(site, inventory, CA(site)) if inventory else ()
+    restored = (_due(Kind.CRL, newer.path, newer.finding.message, CURE_CRL) for newer in ahead)
     return Status(
         at=now,
         hub=site.hub,
@@ -371,7 +374,7 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
         has_more=len(found) > LOOK,
         accounts=accounts(site, inventory, [row.host for row in certificates]),
         changes=changes,
-        due=(*begun, *due_work(now, authorities, certificates, changes, lifetime)),
+        due=(*begun, *restored, *due_work(now, authorities, certificates, changes, lifetime)),
         lifetime=lifetime,
     )
 
