@@ -168,11 +168,26 @@ class Transaction:
         self._answers[self._passphrase] = passphrase
 
     def issuer(self, files: "CaFiles | None" = None) -> "Issuer":
-        """Return an authority ready to sign, each opened once; see :meth:`.ca.authority.CA.issuer`."""
+        """Return an authority ready to sign, each opened once; see :meth:`.ca.authority.CA.issuer`.
+
+        Raises:
+            DataError: the clock is behind the authority or its last CRL.
+        """
         key = (files or self.ca.files).key
         if key not in self._issuers:
+            self._verify_clock(files)
             self._issuers[key] = self.ca.issuer(self.passphrase, files)
         return self._issuers[key]
+
+    def _verify_clock(self, files: "CaFiles | None") -> None:
+        from .ca.authority import path_of
+        from .ca.crl import verify_clock
+        from .ca.state import row_of
+
+        certificate = self.ca.certificate if files in (None, self.ca.files) else path_of(files)[0]
+        row = row_of(self._inventory, certificate) if self._inventory else None
+        last = self._inventory.latest_crl(row.id) if self._inventory and row else None
+        verify_clock(self.now, certificate, last)
 
     def renewed_authority(self) -> None:
         """Forget what was read of the authority, whose directory has changed."""

@@ -17,7 +17,7 @@ from ..pki.revocation import Reason, Revoked
 from ..pki.values import Certificate, Issuer
 from ..transaction import Transaction
 from .authority import CA, Passphrase, SupersededCA, crl_name, opened
-from .crl import NewCrl, sign_crl
+from .crl import NewCrl, sign_crl, verify_clock
 from .directory import directories
 from .state import is_revoked_above
 
@@ -51,6 +51,7 @@ def new_root_crl(site: Site, root: Issuer, last: Crl | None = None, more: Iterab
         last: the CRL before; None where this is the first one.
         more: issuing CAs that are to be listed too.
     """
+    verify_clock(site.clock(), root.certificate, last)
     listed = {entry.serial: entry for entry in (*more, *(last.entries() if last else ()))}
     number = 1 if last is None else (last.number or 0) + 1
     return sign_crl(site, root, number, list(listed.values()), root.not_after - site.clock())
