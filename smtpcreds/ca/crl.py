@@ -70,11 +70,12 @@ def verify_clock(now: datetime, issuer: Certificate, last: Crl | CrlRow | None) 
         last: its last CRL; None where it has signed none.
     """
     says = f"and the clock of this host says {now:%Y-%m-%d %H:%M} UTC"
-    begin, hint = issuer.not_valid_before_utc, "set the clock of this host; nothing is signed until then"
+    begin, hint = issuer.not_valid_before_utc, "set the clock of this host"
     if now < begin:
         raise DataError(title(issuer), f"is not valid before {begin:%Y-%m-%d %H:%M} UTC, {says}", hint)
     if last is not None and now < last.this_update:
         signed = f"signed CRL number {last.number} on {last.this_update:%Y-%m-%d %H:%M} UTC"
+        hint += "; or if it was ahead then and is right now: smtpcreds ca crl --force"
         raise DataError(title(issuer), f"{signed}, {says}", hint)
 
 

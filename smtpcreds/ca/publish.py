@@ -150,11 +150,13 @@ class CrlWish:
         days: lifetime; None is that of the configuration.
         copy: absolute path of one more copy, mode 0644.
         der: write that copy as DER.
+        force: the clock was ahead when the last CRL was signed.
     """
 
     days: int | None = None
     copy: str | None = None
     der: bool = False
+    force: bool = False
 
     def __post_init__(self) -> None:
         if self.days is not None:
@@ -190,6 +192,7 @@ def refresh_crl(
         reason = "may not sign CRLs (keyUsage lacks cRLSign)"
         raise DataError(title(certificate), reason, "to make one that may: smtpcreds ca rollover")
     lifetime = None if wish.days is None else lifetime_of(wish.days)
+    work.clock_was_ahead = wish.force
     issuer = work.issuer()
     owe(work, hook)
     _refresh_root_crl(work, root or RootKey())
@@ -213,7 +216,7 @@ def _refresh_root_crl(work: Transaction, root: RootKey) -> None:
     if path is None:
         warn_of_no_root_crl(work)
         return
-    crl = new_root_crl(work.site, root.open(work, path), last_root_crl(work))
+    crl = new_root_crl(work.site, root.open(work, path), last_root_crl(work), force=work.clock_was_ahead)
     write_all([Artifact(work.ca.files.root_crl, crl.pem)])
 
 

@@ -1,6 +1,6 @@
 """A new authority takes over in one step, and the superseded one goes once nobody needs it."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -9,11 +9,11 @@ from shlex import quote
 from ..config import Site
 from ..errors import DeniedError, MissingInputError, SmtpcredsError, UsageError
 from ..files import read_private, replace_directory, tree, write_all
-from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityRow, AuthorityState
 from ..model import Artifact
 from ..names import parse_host
 from ..pki.crl import may_sign_crls
+from ..pki.dates import has_ended
 from ..pki.encoding import encode_der
 from ..pki.keys import KEY_TYPES, is_encrypted, key_label, parse_key_type
 from ..pki.names import (
@@ -32,6 +32,7 @@ from .create import NewAuthority, files_for, make, make_below
 from .crl import record_crl, sign_crl, signs_crls
 from .directory import refresh_trust_directories
 from .layout import ROOT_CRL, ROOT_KEY, SUPERSEDED, lifetime_of
+from .old import RENEW_OLD, RETIRE_OLD, hosts_of
 from .publish import publish
 from .root import RootKey, entries, lacks_root_crl, last_root_crl, new_root_crl, to_revoke
 from .state import retire_files
@@ -121,12 +122,6 @@ def _sign_last_crl(work: Transaction, former: SupersededCA) -> None:
         work.warn(f"{error}; the last CRL of this old authority ends as it is")
 
 
-def hosts_of(inventory: Inventory, authorities: Collection[int], now: datetime) -> Iterator[str]:
-    """Yield the hosts whose newest certificate is valid and was signed by one of these, each once."""
-    rows = inventory.listing(latest=True, expires_after=now)
-    yield from dict.fromkeys(row.host for row in rows if row.authority in authorities)
-
-
 def _refuse_needed(work: Transaction, rows: Sequence[AuthorityRow]) -> None:
     needed = list(hosts_of(work.inventory, {row.id for row in rows}, work.now))
     if not needed:
@@ -135,7 +130,7 @@ def _refuse_needed(work: Transaction, rows: Sequence[AuthorityRow]) -> None:
     raise DeniedError(
         ", ".join(row.name for row in rows),
         f"still certifies {', '.join(needed[:_SHOWN])}{more}",
-        f"smtpcreds cert renew {needed[0]}, and so on; or --force, which stops their certificates",
+        f"{RENEW_OLD}; or --force, which stops their certificates",
     )
 
 
@@ -215,7 +210,7 @@ def _generations(name: str) -> Iterator[str]:
         yield stem[: MAX_PART - len(end)] + end
 
 
-def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey) -> Rolled:
+def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey, *, again: bool = False) -> Rolled:
     """Make a new authority; the present one becomes superseded, trusted until it is retired.
 
     The passphrase that opens the present key encrypts the new one.
@@ -224,7 +219,10 @@ def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey) -> Rolled:
         work: where.
         wanted: from :func:`successor`.
         root: the key that signs an intermediate; not needed for a new root.
+        again: although a rollover before has not ended.
     """
+    if not again:
+        refuse_second(work.ca, work.now)
     above = _root_key(work.ca, wanted, root)
     old = work.issuer()
     secret = work.passphrase() if is_encrypted(read_private(work.ca.files.key)) else None
@@ -246,6 +244,15 @@ def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey) -> Rolled:
     work.record("ca rollover", wanted.name, f"from {title(old.certificate)}")
     hosts = hosts_of(work.inventory, {row.id}, work.now)
     return Rolled(issuer.certificate, old.certificate, tuple(changed), tuple(hosts))
+
+
+def refuse_second(ca: CA, now: datetime) -> None:
+    """Accept a rollover where none is half-way; a superseded CA that has expired is in nobody's way."""
+    living = [old for old in ca.superseded_cas if not has_ended(old.certificate.not_valid_after_utc, now)]
+    if living:
+        name = title(living[0].certificate)
+        hint = f"end it first: {RENEW_OLD}, then {RETIRE_OLD}; or --force for one more authority"
+        raise DeniedError(title(ca.certificate), f"has replaced {name}, which is not retired yet", hint)
 
 
 def _handed_down(ca: CA, *, same_root: bool) -> Iterator[Artifact]:

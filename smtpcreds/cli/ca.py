@@ -1,5 +1,6 @@
 """``smtpcreds ca``: the certificate authority."""
 
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +102,7 @@ _SHOWN = 20
 
 @click.command(cls=Verb)
 @click.option("--retire-old", is_flag=True, help="Trust the old authority no more; makes no new one.")
-@click.option("--force", is_flag=True, help="Retire it although hosts use certificates of it.")
+@click.option("--force", is_flag=True, help="Retire it although hosts use it; or roll over once more.")
 @click.option("--name", metavar="TEXT", help="Common name; default: the present one and G2, G3.")
 @click.option("--organization", metavar="TEXT", help="Organisation; default: that of the present one.")
 @click.option("--key-type", metavar="TYPE", help="As for ca init; default: that of the present one.")
@@ -132,8 +133,6 @@ def rollover(
     The old one stays in every cacert.pem, so both are trusted while hosts get new certificates. Its key is
     kept with it, and goes on signing its CRL. When every host has changed: ca rollover --retire-old.
     """
-    if force and not retire_old:
-        raise UsageError("--force", "goes with --retire-old")
     site = session.site()
     opens = ca_passphrase(passphrase, site)
     root = _root_key(session, site, root_key, root_passphrase, new=new_root)
@@ -142,9 +141,26 @@ def rollover(
         return
     from ..ca.rollover import roll_over, successor
 
-    rolled = session.run(site, lambda work: roll_over(work, successor(work, **render_options), root), opens)
+    again = force or _once_more(session, site)
+    rolled = session.run(
+        site, lambda work: roll_over(work, successor(work, **render_options), root, again=again), opens
+    )
     if rolled is not None:
         _show(session, rolled)
+
+
+def _once_more(session: Session, site: "Site") -> bool:
+    """Ask whether to roll over before the last one has ended; where nobody can be asked it is refused."""
+    from ..ca.authority import CA
+    from ..ca.rollover import refuse_second
+    from ..errors import DeniedError
+
+    try:
+        refuse_second(CA(site), site.clock())
+    except DeniedError as error:
+        question = f"{error}; one more authority all the same?"
+        return sys.stdin.isatty() and (session.dry_run or click.confirm(question, err=True))
+    return False
 
 
 def _root_key(
@@ -157,11 +173,12 @@ def _root_key(
 
 
 def _show(session: Session, rolled: "Rolled") -> None:
+    from ..ca.old import RENEW_OLD, RETIRE_OLD
     from ..pki.describe import describe
 
     new, old = describe(rolled.certificate), describe(rolled.old)
-    hosts = [f"      smtpcreds cert renew {host}" for host in rolled.hosts[:_SHOWN]]
-    more = [f"      and {len(rolled.hosts) - _SHOWN} more"] if len(rolled.hosts) > _SHOWN else []
+    more = f" and {len(rolled.hosts) - _SHOWN} more" if len(rolled.hosts) > _SHOWN else ""
+    hosts = f"    {', '.join(rolled.hosts[:_SHOWN])}{more}"
     session.show(
         {
             "name": new.title,
@@ -177,9 +194,7 @@ def _show(session: Session, rolled: "Rolled") -> None:
             f"  the old one (sha256 {old.fingerprint[:16]}) is trusted until it is retired",
             *(f"  both are in {directory}/cacert.pem" for directory in rolled.directories),
             "next: smtpcreds ca export --to FILE    client hosts elsewhere need it first, as cacert.pem",
-            *hosts,
-            *more,
-            "      smtpcreds ca rollover --retire-old    when every host has its new certificate",
+            f"      {RENEW_OLD}{hosts}" if rolled.hosts else f"      {RETIRE_OLD}",
         ],
     )
 
@@ -498,6 +513,9 @@ NOT_CURRENT = 1
 @click.option("--to", "target", metavar="FILE", help="Write one more copy, mode 0644.")
 @click.option("--der", is_flag=True, help="Write that copy as DER, for publication by HTTP.")
 @click.option("--check", is_flag=True, help="Sign nothing; exit status 1 if it is time for a new one.")
+@click.option(
+    "--force", is_flag=True, help="Sign although the last one is of the future: the clock was ahead."
+)
 @click.option("--root-key", metavar="FILE", help="The root's private key, to sign the root's CRL anew.")
 @click.option("--root-passphrase", metavar="SOURCE", help="Opens the root key; default: as --passphrase.")
 @reload_option
@@ -509,6 +527,7 @@ def crl(
     target: str | None,
     der: bool,
     check: bool,
+    force: bool,
     root_key: str | None,
     root_passphrase: str | None,
     reload: str | None,
@@ -517,7 +536,7 @@ def crl(
     """Sign a fresh list of revoked certificates and install it beside the certificates."""
     from ..ca.publish import CrlWish, refresh_crl
 
-    wish = CrlWish(days, session.absolute(target) if target else None, der)
+    wish = CrlWish(days, session.absolute(target) if target else None, der, force)
     hook = reload_hook(reload)
     site = session.site()
     if check:
