@@ -1,7 +1,7 @@
 """The authority on disk with those it replaced: read once, kept for the run."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..config import Site
@@ -177,7 +177,8 @@ class CA:
             MissingInputError: there is none.
         """
         chain = self.chain if files in (None, self.files) else path_of(files or self.files)
-        return opened((files or self.files).key, chain, passphrase)
+        issuer = opened((files or self.files).key, chain, passphrase)
+        return replace(issuer, crl_url=crl_url(self._site, issuer.certificate))
 
     def refuse_existing(self) -> None:
         """Raise ExistsError where an authority, or any part of one, lies in the state directory."""
@@ -213,6 +214,16 @@ def path_of(files: CaFiles) -> tuple[Certificate, ...]:
 def crl_name(certificate: Certificate) -> str:
     """Return the name of the CRL of any CA but the one that signs; Sendmail reads only one CRL of a file."""
     return f"crl-{short_id(certificate)}.pem"
+
+
+OF_CA = "{ca}"
+"""Stands in ``ca.crl_url`` and ``ca crl --to`` for the :func:`short_id` of each CA: a file holds one CRL."""
+
+
+def crl_url(site: Site, certificate: Certificate, *, is_root: bool = False) -> str:
+    """Return where the CRL of a CA is handed out; empty where nothing is configured for it."""
+    url = site.settings.ca.crl_url
+    return "" if is_root and OF_CA not in url else url.replace(OF_CA, short_id(certificate))
 
 
 def short_id(certificate: Certificate) -> str:

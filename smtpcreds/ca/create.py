@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from ..config import Site
@@ -18,7 +18,7 @@ from ..pki.profiles import INTERMEDIATE
 from ..pki.values import Certificate, Issuer, Request, validity
 from ..secret import Secret
 from ..transaction import Transaction
-from .authority import Passphrase, decrypted, encrypted
+from .authority import Passphrase, crl_url, decrypted, encrypted
 from .crl import NewCrl, record_crl, sign_crl
 from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_CRL, ROOT_KEY, lifetime_of
 from .root import new_root_crl
@@ -173,6 +173,7 @@ def make_below(site: Site, wanted: NewAuthority, top: Issuer) -> Issuer:
         permitted_domains=wanted.permitted_domains,
     )
     span = validity(site.clock(), wanted.lifetime, top)
+    top = replace(top, crl_url=crl_url(site, top.certificate, is_root=True))
     return Issuer(sign(request, INTERMEDIATE, top, new_serial(), span), key, top.path)
 
 

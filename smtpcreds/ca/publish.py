@@ -10,10 +10,11 @@ from ..files import check_directory, read_private, sweep, sweep_target, write_al
 from ..inventory.inventory import Inventory
 from ..model import Artifact, Link
 from ..pki.crl import may_sign_crls, read_crl
+from ..pki.encoding import blocks
 from ..pki.names import title
 from ..pki.values import Issuer
 from ..transaction import Transaction
-from .authority import CA, Listed, SupersededCA
+from .authority import CA, OF_CA, Listed, SupersededCA, short_id
 from .crl import NewCrl, crl_is_due, crl_is_stale, next_crl, owes_crl, record_crl
 from .directory import directories, trust_changes
 from .layout import lifetime_of, reading
@@ -198,12 +199,24 @@ def refresh_crl(
     _refresh_root_crl(work, root or RootKey())
     refresh_superseded_crls(work, every=True, lifetime=lifetime)
     done = publish(work, issuer, lifetime=lifetime)
-    if wish.copy:
-        sweep_target(wish.copy)
-        write_all([Artifact(wish.copy, done.crl.der if wish.der else done.crl.pem, 0o644)])
+    for path, content in _copies(work.ca, wish, done.crl):
+        sweep_target(path)
+        write_all([Artifact(path, content, 0o644)])
     work.record("ca crl", work.row(certificate).name, f"number {done.crl.number}")
     tell(work, hook)
     return done
+
+
+def _copies(ca: CA, wish: CrlWish, crl: NewCrl) -> Iterator[tuple[str, bytes]]:
+    """Yield path and content of each copy for a web server: of every CA where the path tells them apart."""
+    if wish.copy is None:
+        return
+    if OF_CA not in wish.copy:
+        yield wish.copy, crl.der if wish.der else crl.pem
+        return
+    for item in ca.crl_lists():
+        der = next((block.decode() for block in blocks(item.content)), None) if wish.der else None
+        yield wish.copy.replace(OF_CA, short_id(item.issuer)), der or item.content
 
 
 def _refresh_root_crl(work: Transaction, root: RootKey) -> None:

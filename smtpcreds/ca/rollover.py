@@ -27,7 +27,7 @@ from ..pki.names import (
 )
 from ..pki.values import BACKDATE, Certificate, Issuer
 from ..transaction import Transaction
-from .authority import CA, SupersededCA, short_id
+from .authority import CA, OF_CA, SupersededCA, short_id
 from .create import NewAuthority, files_for, make, make_below
 from .crl import record_crl, sign_crl, signs_crls
 from .directory import refresh_trust_directories
@@ -285,6 +285,12 @@ def _key_type(site: Site, certificate: Certificate) -> str:
 
 
 def _warn_of_losses(work: Transaction, old: Issuer, wanted: NewAuthority, issuer: Issuer) -> None:
+    url = work.site.settings.ca.crl_url
+    if url and OF_CA not in url:
+        work.warn(
+            f"ca.crl_url: {url} can hold one CRL, and certificates of both authorities name it; "
+            f"put {OF_CA} into it, and into ca crl --to"
+        )
     found = constraints_of(old.certificate)
     forms = [*(found.permitted_subtrees or ()), *(found.excluded_subtrees or ())] if found else []
     if len(forms) > len(permitted_domains(old.certificate)):

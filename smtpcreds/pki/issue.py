@@ -13,7 +13,17 @@ from .keys import PrivateKey, digest_for, scheme_of, throw_away
 from .lint import verify_draft
 from .names import Names, ca_name, host_name, permitted_domains, refusal
 from .profiles import ROOT, Profile
-from .values import Draft, Extension, Issuer, Request, Validity, ca_extensions, host_extensions, key_id
+from .values import (
+    Draft,
+    Extension,
+    Issuer,
+    Request,
+    Validity,
+    ca_extensions,
+    distribution_point,
+    host_extensions,
+    key_id,
+)
 
 SERIAL_BITS = 159
 """The most that fit in 20 octets of a positive INTEGER (RFC 5280 section 4.1.2.2)."""
@@ -86,6 +96,13 @@ def _subject(request: Request, profile: Profile) -> x509.Name:
 
 
 def _extensions(request: Request, profile: Profile, issuer: Issuer, *, nameless: bool) -> list[Extension]:
+    return [
+        *_of_profile(request, profile, issuer, nameless=nameless),
+        *([distribution_point(issuer.crl_url)] if issuer.crl_url else []),
+    ]
+
+
+def _of_profile(request: Request, profile: Profile, issuer: Issuer, *, nameless: bool) -> list[Extension]:
     if profile.is_ca:
         domains = request.permitted_domains or permitted_domains(issuer.certificate)
         return ca_extensions(request, profile, issuer.key_identifier, profile.path_length, domains)

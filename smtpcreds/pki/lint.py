@@ -214,6 +214,16 @@ def _expected_domains(draft: Draft) -> tuple[str, ...]:
     return draft.request.permitted_domains or inherited
 
 
+def distribution_point(draft: Draft) -> str | None:
+    """Not critical, and the address that the issuer is told; none where it is told none."""
+    value = draft.value(x509.CRLDistributionPoints)
+    wanted = draft.issuer.crl_url if draft.issuer else ""
+    found = [name.value for point in value or () for name in point.full_name or ()]
+    if found != ([wanted] if wanted else []):
+        return "the CRL distribution point is not the issuer's"
+    return "cRLDistributionPoints is critical" if draft.is_critical(x509.CRLDistributionPoints) else None
+
+
 def known_extensions(draft: Draft) -> str | None:
     """Nothing that the profile does not ask for."""
     strange = draft.extensions.keys() - _KNOWN
@@ -234,6 +244,7 @@ _KNOWN = {
         x509.SubjectKeyIdentifier,
         x509.AuthorityKeyIdentifier,
         x509.NameConstraints,
+        x509.CRLDistributionPoints,
     )
 }
 
@@ -257,6 +268,7 @@ RULES = (
     Rule("subject_key_id", "RFC 5280 section 4.2.1.2", subject_key_id),
     Rule("authority_key_id", "RFC 5280 section 4.2.1.1", authority_key_id),
     Rule("name_constraints", "RFC 5280 section 4.2.1.10", name_constraints),
+    Rule("distribution_point", "RFC 5280 section 4.2.1.13", distribution_point),
     Rule("known_extensions", "RFC 5280 section 4.2", known_extensions),
 )
 

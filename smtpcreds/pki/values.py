@@ -70,12 +70,14 @@ class Issuer:
         key: its private key, or anything with the same interface that signs elsewhere.
         parents: the CA certificates above, nearest first; empty for a root.
         is_trial: the key is a throw-away one, so that nothing it signs verifies anywhere.
+        crl_url: where its CRL is handed out, for the certificates that it signs; empty leaves that out.
     """
 
     certificate: Certificate
     key: PrivateKey = field(repr=False)
     parents: tuple[Certificate, ...] = ()
     is_trial: bool = False
+    crl_url: str = ""
 
     @classmethod
     def trial(cls, certificate: Certificate, parents: tuple[Certificate, ...] = ()) -> "Issuer":
@@ -280,6 +282,13 @@ def ca_extensions(
         permitted = x509.NameConstraints([x509.DNSName(domain) for domain in domains], None)
         listed.append(extension(permitted, critical=True))
     return listed
+
+
+def distribution_point(url: str) -> Extension:
+    """Return where the issuer's CRL is handed out (RFC 5280 section 4.2.1.13)."""
+    name = [x509.UniformResourceIdentifier(url)]
+    point = x509.DistributionPoint(full_name=name, relative_name=None, reasons=None, crl_issuer=None)
+    return extension(x509.CRLDistributionPoints([point]), critical=False)
 
 
 def extension(value: _T, *, critical: bool) -> Extension:
