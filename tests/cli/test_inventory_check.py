@@ -29,6 +29,7 @@ def cure(program: Admin, found: Found) -> None:
         if words[0] == "smtpcreds":
             program(*words[1:])
         else:
+            assert "smtpcreds " not in line
             peer(*words)
     assert check(program) == []
 
