@@ -84,7 +84,7 @@ def end_of_issuing_ca(hub: MailHost) -> None:
     """Revoke the pair that was stolen, give its host another one by a new issuing CA, and retire the old."""
     hub("cert", "revoke", "attic", "--reason", "keyCompromise")
     hub("ca", "rollover")
-    hub("cert", "renew", "dmzmail")
+    hub("cert", "renew", "--old-authority")
     hub("cert", "issue", "attic", "--force", "--to", "/var/lib/attic")
     hub("ca", "rollover", "--retire-old")
 
@@ -121,8 +121,14 @@ def test_sendmail_relays_for_both_authorities_and_not_for_what_either_revoked(
 
 
 def test_sendmail_refuses_the_chain_of_a_retired_issuing_ca(lab: Lab, client: Client) -> None:
+    """What the CA revoked, and also what it did not: its root has revoked the CA itself."""
     hub, pair = relaying_sendmail(lab, client, "--intermediate")
+    hub("cert", "issue", "tuba", "--to", "/var/lib/tuba")
+    hub.host.run(("cp", "-a", "/var/lib/tuba", "/var/lib/forgotten"))
     end_of_issuing_ca(hub)
     apply(hub)
-    assert client.asks(hub, pair) == 550
-    assert client.asks(hub, "/var/lib/attic/attic") == 250
+    for number, old in enumerate((pair, "/var/lib/forgotten/tuba"), 1):
+        assert client.asks(hub, old) == 550
+        hub.log.wait(rf"STARTTLS=server, relay=elsewhere\.{DOMAIN} .*verify=FAIL", number)
+    for new in ("/var/lib/attic/attic", "/var/lib/tuba/tuba"):
+        assert client.asks(hub, new) == 250

@@ -211,3 +211,14 @@ def test_an_import_shows_how_far_it_is(smtpcreds: Admin, people: list[Person]) -
     for words in (("-q", "sasl", "import", file), ("sasl", "import", file, "--dry-run")):
         status, screen = start(people, smtpcreds, *words).ends()
         assert (status, "%" in screen) == (0, False)
+
+
+def test_one_more_authority_before_the_last_rollover_has_ended_is_asked_for(
+    hub: Admin, people: list[Person]
+) -> None:
+    hub("ca", "rollover")
+    for answer, status in (("n", 77), ("y", 0)):
+        person = start(people, hub, "ca", "rollover")
+        person.answers(b"one more authority all the same? [y/N]: ", answer)
+        assert person.ends()[0] == status
+    assert len(hub.json("ca", "show")["superseded"]) == 2
