@@ -43,6 +43,7 @@ CHECKS: tuple[Check, ...] = (
     crls.current,
     crls.issued,
     crls.ahead,
+    crls.handed_out,
     crls.missing,
     crls.stale,
     certificates.sent,

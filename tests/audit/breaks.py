@@ -385,6 +385,12 @@ def state_from_a_backup(host: Host) -> None:
     shutil.move(backup, host.path("/var/lib/smtpcreds"))
 
 
+@breaks("CERT026")
+def crl_that_is_handed_out_nowhere(host: Host) -> None:
+    with host.path("/etc/smtpcreds/smtpcreds.toml").open("a") as file:
+        file.write('[ca]\ncrl_url = "http://127.0.0.1:9/{ca}.crl"\n')
+
+
 @breaks("CERT017")
 def crl_in_der(host: Host) -> None:
     openssl("crl", "-in", host.cert(CRL), "-outform", "DER", "-out", host.cert(CRL))

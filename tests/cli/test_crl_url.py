@@ -1,6 +1,11 @@
 """``[ca] crl_url``: a CRL distribution point in new certificates, and the files that stand there."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from admin import CONFIG, Admin, peer
@@ -62,3 +67,31 @@ def test_one_file_for_all_is_warned_of_at_a_rollover(admin: Admin) -> None:
 def test_an_address_that_no_verifier_asks_is_refused(admin: Admin, url: str) -> None:
     admin.configure(f'{CONFIG}[ca]\ncrl_url = "{url}"\n')
     assert "ca.crl_url: takes http://HOST/PATH" in admin.refuses(78, "cert", "issue", "attic")
+
+
+@contextmanager
+def web_server(directory: Path) -> Iterator[str]:
+    """Hand out a directory's files; give the address."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(directory))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_audit_asks_the_address(admin: Admin) -> None:
+    www = admin.directory / "www"
+    www.mkdir()
+    words = ("audit", "--only", "CERT026")
+    with web_server(www) as address:
+        admin.configure(f'{CONFIG}[ca]\ncrl_url = "{address}/{{ca}}.crl"\n')
+        assert "is not there (HTTP Error 404" in admin(*words, status=1).out
+        for form in ((), ("--der",)):
+            admin("ca", "crl", *form, "--to", f"{www}/{{ca}}.crl")
+            admin(*words)
+        admin("ca", "rollover")
+        assert admin(*words, status=1).out.count("is not there") == 1
+        admin("ca", "crl", "--to", f"{www}/{{ca}}.crl")
+        admin(*words)
+        admin("ca", "crl")
+        assert "is CRL number" in admin(*words, status=1).out
