@@ -53,8 +53,9 @@ def publish(
     crl = next_crl(work.site, work.inventory, authority, issuer, number=number, lifetime=lifetime)
     lists = work.ca.crl_lists({certificate: crl.pem})
     beside = _missing(work, lists)
-    _clean(beside)
-    kept = work.ca.files_of(certificate).crl
+    files = work.ca.files_of(certificate)
+    kept = files.crl
+    _clean([*beside, files.directory])
     write_all([Artifact(kept, crl.pem), *_all(beside)])
     work.published()
     record_crl(work.inventory, authority, crl)
