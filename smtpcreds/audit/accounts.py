@@ -10,6 +10,7 @@ from ..accounts.database import AccountDatabase
 from ..accounts.entries import remarks, served
 from ..accounts.rules import login_names
 from ..model import Account, Finding, Owner, Repair
+from ..sasldb import lmdb_lock
 from ..sasldb.detect import PLUGIN_DIRECTORIES, Format, host_format
 from ..sasldb.opening import format_at, open_store
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, in_order, orphans
@@ -66,6 +67,30 @@ def free_space(host: Host) -> Iterator[Finding]:
         yield SASL012.found(path, reason, cure, Repair(path, partial(_rewrite, path)))
 
 
+SASL018 = Code.error(
+    "SASL018",
+    "an LMDB database with hardly a place left for another reader, where logins fail, mostly because "
+    "processes ended without giving theirs back",
+)
+
+
+def readers(host: Host) -> Iterator[Finding]:
+    """Another reader finds a place in the lock file of an LMDB database."""
+    path = host.site.sasldb
+    if not _is_sound(host) or format_at(path) is not Format.LMDB:
+        return
+    table = lmdb_lock.readers(os.path.realpath(path))
+    if table is None or table.free > table.slots // 10:
+        return
+    dead = len(table.dead)
+    reason = f"has {table.free} of {table.slots} places left for readers; {dead} are of processes that ended"
+    if dead:
+        cure, repair = "smtpcreds audit --fix --only SASL018", Repair(path, partial(_clear_readers, path))
+        yield SASL018.found(path, reason, cure, repair)
+    else:
+        yield SASL018.found(path, reason, "restart the mail server")
+
+
 SASL017 = Code.error(
     "SASL017",
     "a copy of the account database that does not hold the accounts as they are, perhaps because "
@@ -95,6 +120,10 @@ def _copy(database: str, path: str) -> None:
     status = os.stat(path)
     owner = Owner(status.st_uid, status.st_gid) if os.geteuid() == 0 else None
     make_copy(database, path, NewFile(stat.S_IMODE(status.st_mode), owner))
+
+
+def _clear_readers(path: str) -> None:
+    open_store(path).apply(lambda _: {})
 
 
 def _rewrite(path: str) -> None:

@@ -12,6 +12,7 @@ from ..errors import UsageError
 from ..secret import Secret
 
 if TYPE_CHECKING:
+    from ..model import Account
     from ..sources import Source
 
 passphrase_option = click.option(
@@ -21,7 +22,9 @@ passphrase_option = click.option(
 )
 
 
-def account_secret(source: str, what: str, site: Site) -> Callable[[], Secret]:
+def account_secret(
+    source: str, what: str, site: Site, account: "Account", *, allow_weak: bool
+) -> Callable[[], Secret]:
     """Return the question for a new account secret; a chosen one is checked, a generated one is not."""
     from ..accounts.rules import check_chosen_secret
     from ..sources import Context, is_generated, parse_source, resolve
@@ -31,7 +34,7 @@ def account_secret(source: str, what: str, site: Site) -> Callable[[], Secret]:
     def ask() -> Secret:
         secret = resolve(parsed, Context(what, new=True))
         if not is_generated(parsed):
-            check_chosen_secret(site.root, secret)
+            check_chosen_secret(site.root, secret, account=None if allow_weak else account)
         return secret
 
     return ask

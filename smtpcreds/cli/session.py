@@ -149,8 +149,8 @@ class Session:
 
         Long answers come as a function and a generator, so that only what is printed is made. ``aside``
         sends the lines to standard error, where a secret stands alone on standard output. What a terminal
-        would obey is escaped, except in lines that are ``coloured`` for one. Commands of the program are
-        completed so that they can be typed, except in what is ``verbatim``: the text of a file.
+        would obey is escaped, behind a pipe too, except in lines that are ``coloured`` for one. Commands of
+        the program are completed so that they can be typed, except in what is ``verbatim``: a file's text.
         """
         if self.as_json:
             made = data() if callable(data) else data
@@ -160,9 +160,14 @@ class Session:
         elif not self.quiet:
             is_seen = (sys.stderr if aside else sys.stdout).isatty()
             rest = iter(lines if verbatim else map(self.typed, lines))
-            rest = map(_harmless, rest) if is_seen and not coloured else rest
+            rest = rest if coloured else map(_harmless if is_seen else _without_controls, rest)
             while some := list(islice(rest, _AT_ONCE)):
                 click.echo("\n".join(some), err=aside, color=True)  # True: take nothing out of names
+
+    def introduce(self, lines: Iterable[str]) -> None:
+        """Print what comes before the answer to standard error; not with ``-q`` or ``--json``."""
+        if not (self.quiet or self.as_json):
+            self.show({}, lines, aside=True, verbatim=True)
 
     def show_changes(self, changes: "Iterable[Change]") -> None:
         """Print what would be done."""
@@ -302,6 +307,20 @@ def _octal(mode: int | None) -> str | None:
 
 def _mode(mode: int | None) -> str:
     return "" if mode is None else f"  {mode:04o}"
+
+
+def _without_controls(text: str) -> str:
+    """Escape controls, also of direction and line; other octets than UTF-8 pass but those of C1 controls."""
+    if text.isprintable():
+        return text
+    return "".join(c if _passes(c) else ascii(c)[1:-1] for c in text)
+
+
+def _passes(character: str) -> bool:
+    from unicodedata import category
+
+    is_control = category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    return not is_control or character in "\t\n" or "\udca0" <= character <= "\udcff"
 
 
 def _harmless(text: str) -> str:
