@@ -28,6 +28,7 @@ class CaSettings(NamedTuple):
     key_type: str = "p256"
     days: int = 3650
     passphrase: str = ""
+    pin: str = ""
     name_constraints: bool = True
     permitted_domains: tuple[str, ...] = ()
     crl_url: str = ""

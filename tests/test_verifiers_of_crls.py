@@ -160,7 +160,7 @@ def test_a_root_without_a_crl_gets_one_or_is_named(tmp_path: Path) -> None:
     assert crl.exists()
     crl.unlink()
     admin("ca", "export", "--root-key", "--to", key, "--remove")
-    assert any("smtpcreds ca crl --root-key FILE" in warning for warning in admin("ca", "crl").warnings)
+    assert any("ca crl --root-key FILE" in warning for warning in admin("ca", "crl").warnings)
     admin("ca", "crl", "--root-key", key)
     assert crl.exists()
     single = Admin(tmp_path / "single")

@@ -1,7 +1,7 @@
 """A new authority takes over in one step, and the superseded one goes once nobody needs it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import count
 from shlex import quote
@@ -12,10 +12,11 @@ from ..files import read_private, replace_directory, tree, write_all
 from ..inventory.rows import AuthorityRow, AuthorityState
 from ..model import Artifact
 from ..names import parse_host
+from ..pkcs11 import KeyUri
 from ..pki.crl import may_sign_crls
 from ..pki.dates import has_ended
 from ..pki.encoding import encode_der
-from ..pki.keys import KEY_TYPES, is_encrypted, key_label, parse_key_type
+from ..pki.keys import KEY_TYPES, is_encrypted, key_label, parse_key_type, remote_uri
 from ..pki.names import (
     MAX_PART,
     ca_name,
@@ -28,7 +29,7 @@ from ..pki.names import (
 from ..pki.values import BACKDATE, Certificate, Issuer
 from ..transaction import Transaction
 from .authority import CA, OF_CA, SupersededCA, short_id
-from .create import NewAuthority, files_for, make, make_below
+from .create import NewAuthority, files_for, first_key, make, make_below
 from .crl import record_crl, sign_crl, signs_crls
 from .directory import refresh_trust_directories
 from .layout import ROOT_CRL, ROOT_KEY, SUPERSEDED, lifetime_of
@@ -36,6 +37,7 @@ from .old import RENEW_OLD, RETIRE_OLD, hosts_of
 from .publish import publish
 from .root import RootKey, entries, lacks_root_crl, last_root_crl, new_root_crl, to_revoke
 from .state import retire_files
+from .token import TokenKey
 
 # The end of superseded CAs: out of every bundle, once no certificate of theirs is needed.
 
@@ -164,8 +166,9 @@ def successor(
     permitted: tuple[str, ...] = (),
     unconstrained: bool = False,
     intermediate: bool = False,
+    token: TokenKey | None = None,
 ) -> NewAuthority:
-    """Complete the options with what the present authority is like.
+    """Complete the options with what the present authority is like; one in a token gets its new key there.
 
     Domains in the configuration count as options, since that is how a domain is added.
     """
@@ -180,8 +183,14 @@ def successor(
         parse_key_type(key_type or _key_type(site, path[0])),
         lifetime if days is None else lifetime_of(days),
         () if unconstrained else tuple(map(parse_host, domains)),
-        intermediate or len(path) > 1,
+        intermediate or (len(path) > 1 and token is None),
+        token or _same_token(work.ca),
     )
+
+
+def _same_token(ca: CA) -> TokenKey | None:
+    uri = remote_uri(read_private(ca.files.key), ca.files.key)
+    return TokenKey(replace(KeyUri.parse(uri), label="", key_id=b"")) if uri else None
 
 
 def _new_name(ca: CA, name: str | None, organization: str) -> str:
@@ -227,17 +236,19 @@ def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey, *, again: 
     old = work.issuer()
     secret = work.passphrase() if is_encrypted(read_private(work.ca.files.key)) else None
     top = root.open(work, above) if above else None
-    issuer, root_key = make(work.site, wanted) if top is None else (make_below(work.site, wanted, top), None)
-    _warn_of_losses(work, old, wanted, issuer)
     row = work.row(old.certificate)
-    if signs_crls(row):
-        publish(work, old)
-    crl = sign_crl(work.site, issuer, 1, [])
-    files = files_for(issuer, root_key, crl, secret, site=work.site)
-    if top and lacks_root_crl(work.ca):
-        files.append(Artifact(ROOT_CRL, new_root_crl(work.site, top).pem))
-    files += _handed_down(work.ca, same_root=bool(top))
-    replace_directory(work.ca.files.directory, files)
+    with first_key(wanted, work.pin, work.ca.files.key) as key:
+        made = (make_below(work.site, wanted, top), None) if top else make(work.site, wanted, key)
+        issuer, root_key = made
+        _warn_of_losses(work, old, wanted, issuer)
+        if signs_crls(row):
+            publish(work, old)
+        crl = sign_crl(work.site, issuer, 1, [])
+        files = files_for(issuer, root_key, crl, secret, site=work.site)
+        if top and lacks_root_crl(work.ca):
+            files.append(Artifact(ROOT_CRL, new_root_crl(work.site, top).pem))
+        files += _handed_down(work.ca, same_root=bool(top))
+        replace_directory(work.ca.files.directory, files)
     work.renewed_authority()
     changed = refresh_trust_directories(work.site, work.inventory, work.ca)
     record_crl(work.inventory, work.row(issuer.certificate), crl)
@@ -265,7 +276,7 @@ def _handed_down(ca: CA, *, same_root: bool) -> Iterator[Artifact]:
 
 def _root_key(ca: CA, wanted: NewAuthority, root: RootKey) -> str | None:
     """Return the path of the key that signs the new certificate, or None for a new root."""
-    if root.new or len(ca.chain) == 1:
+    if root.new or wanted.token or len(ca.chain) == 1:
         if root.path:
             raise UsageError("--root-key", "is not needed: the new authority has a root of its own")
         return None

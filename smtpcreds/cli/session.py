@@ -175,8 +175,7 @@ class Session:
         rows = [
             {"action": s.action, "target": s.target, "mode": _octal(s.mode), "note": s.note} for s in plan
         ]
-        lines = (f"would {s.action} {s.target}{_mode(s.mode)}{s.note and f'  ({s.note})'}" for s in plan)
-        self.show({"dry_run": True, "plan": rows}, lines if plan else ["nothing to do"])
+        self.show({"dry_run": True, "plan": rows}, map(_would, plan) if plan else ["nothing to do"])
 
     def run(
         self,
@@ -186,6 +185,7 @@ class Session:
         *,
         state: bool = True,
         look_first: bool = False,
+        confirm: str | None = None,
     ) -> T | None:
         """Run a verb and return its result; with ``--dry-run`` print what it would change and return None.
 
@@ -195,28 +195,39 @@ class Session:
         Args:
             site: where.
             verb: the one function of the command.
-            passphrase: the question for that of the CA key; None answers that there is none.
+            passphrase: the question for that of the CA key; None answers that there is none. Its attribute
+                ``pin``, if it has one, is the question for the PIN of the token that holds the key.
             state: see :func:`smtpcreds.transaction.transaction`.
             look_first: preview it in any case, so that refusals come before the first change.
+            confirm: the question that a person at a terminal says yes to, having seen the changes.
         """
         from ..transaction import no_passphrase, transaction
 
         question = passphrase or no_passphrase
+        pin = getattr(question, "pin", None)
         if self.dry_run:
-            with transaction(site, preview=True, state=state, passphrase=question) as work:
+            with transaction(site, preview=True, state=state, passphrase=question, pin=pin) as work:
                 verb(work)
             self.show_changes(work.changes)
             self.would_change = bool(work.changes)
             return None
-        answers = self._answers(site, verb, question, state=state) if look_first or sys.stdin.isatty() else {}
-        with transaction(site, state=state, passphrase=question, answers=answers) as work:
+        asks = confirm if sys.stdin.isatty() else None
+        looks = look_first or sys.stdin.isatty()
+        answers = self._answers(site, verb, question, state=state, confirm=asks) if looks else {}
+        with transaction(site, state=state, passphrase=question, pin=pin, answers=answers) as work:
             done = verb(work)
         for change in work.changes if self.verbose else ():
             self.note(f"{change.action} {change.target}{_mode(change.mode)}")
         return done
 
     def _answers(
-        self, site: "Site", verb: "Callable[[Transaction], T]", question: "Question", *, state: bool
+        self,
+        site: "Site",
+        verb: "Callable[[Transaction], T]",
+        question: "Question",
+        *,
+        state: bool,
+        confirm: str | None,
     ) -> "dict[Question, Any]":
         """Return the answers to what the verb asks, which a preview of it finds out."""
         from dataclasses import replace
@@ -225,14 +236,16 @@ class Session:
         from ..files.write import remove_abandoned
         from ..transaction import transaction
 
-        quiet = replace(site, warn=lambda _: None)
-        with transaction(quiet, preview=True, state=state, passphrase=question) as work:
+        quiet, pin = replace(site, warn=lambda _: None), getattr(question, "pin", None)
+        with transaction(quiet, preview=True, state=state, passphrase=question, pin=pin) as work:
             try:
                 verb(work)
             except SmtpcredsError:  # the run itself, which would have begun with that, does not begin
                 stale = (change.target for change in work.changes if change.note == LEFT_OVER)
                 remove_abandoned(stale)
                 raise
+        if confirm:
+            _confirm(work.changes, confirm)
         return {asked: asked() for asked in work.questions}
 
     @contextmanager
@@ -299,6 +312,17 @@ class Session:
                 raise
             return Settings()
         return parse_settings(text.decode(errors="replace"), path)
+
+
+def _confirm(changes: "Iterable[Change]", question: str) -> None:
+    for change in dict.fromkeys(changes):
+        click.echo(_harmless(_would(change)), err=True)
+    click.confirm(question, abort=True, err=True)
+
+
+def _would(change: "Change") -> str:
+    note = change.note and f"  ({change.note})"
+    return f"would {change.action} {change.target}{_mode(change.mode)}{note}"
 
 
 def _octal(mode: int | None) -> str | None:

@@ -97,7 +97,7 @@ def _setup_hub(
     done = session.run(
         site,
         lambda work: set_up(work, wanted, secrets, program, allow_login_name=allow_login_name, force=force),
-        source.present,
+        source,
         look_first=True,
     )
     if done is None:

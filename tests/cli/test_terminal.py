@@ -8,12 +8,17 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 from admin import HUB, PASSPHRASE, PATIENCE, STATE, Admin, environment
+from softhsm import PIN, Token
 
 from smtpcreds.sasldb.opening import open_store
 
 NEW = b"Passphrase of the CA key (empty for none): "
 AGAIN = b"Passphrase of the CA key (empty for none), again: "
 OLD = b"Passphrase of the CA key: "
+
+
+PIN_OF_TOKEN = b"PIN of the CA's token: "
+RETIRE = b"Retire attic.polkatistas.org? [y/N]: "
 
 
 class Person:
@@ -26,7 +31,7 @@ class Person:
             stdin=terminal,
             stdout=terminal,
             stderr=terminal,
-            env=environment(),
+            env=environment(**program.env),
             cwd=program.root.parent,
         )
         os.close(terminal)
@@ -214,12 +219,42 @@ def test_an_import_shows_how_far_it_is(smtpcreds: Admin, people: list[Person]) -
         assert (status, "%" in screen) == (0, False)
 
 
-def test_one_more_authority_before_the_last_rollover_has_ended_is_asked_for(
-    hub: Admin, people: list[Person]
-) -> None:
+def test_one_more_authority_before_the_last_rollover_has_ended_is_asked_for(hub: Admin) -> None:
     hub("ca", "rollover")
     for answer, status in (("n", 77), ("y", 0)):
-        person = start(people, hub, "ca", "rollover")
+        person = Person(hub, ["ca", "rollover"])
         person.answers(b"one more authority all the same? [y/N]: ", answer)
         assert person.ends()[0] == status
     assert len(hub.json("ca", "show")["superseded"]) == 2
+
+
+@pytest.mark.parametrize(("answer", "is_left"), [("n", True), ("", True), ("y", False)])
+def test_a_host_is_retired_by_a_yes_to_all_that_was_shown(hub: Admin, answer: str, is_left: bool) -> None:
+    hub("cert", "issue", "attic")
+    person = Person(hub, ["cert", "retire", "attic"])
+    person.answers(RETIRE, answer)
+    status, screen = person.ends()
+    assert f"would remove {hub.certs}/attic-key.pem" in screen
+    assert (status, (hub.certs / "attic-key.pem").exists()) == (130 if is_left else 0, is_left)
+
+
+def test_nobody_is_asked_who_has_said_yes(hub: Admin) -> None:
+    hub("cert", "issue", "attic")
+    status, screen = Person(hub, ["cert", "retire", "attic", "--yes"]).ends()
+    assert (status, "[y/N]" in screen) == (0, False)
+
+
+def test_a_pin_is_typed_once_and_a_wrong_one_may_be_followed_by_the_right_one(
+    with_token: Admin, token: Token
+) -> None:
+    with_token.configure()
+    for words, pin, expected in (
+        (["ca", "init", "--token", token.uri], PIN, 0),
+        (["ca", "crl"], "0815", 77),
+        (["ca", "crl"], PIN, 0),
+    ):
+        person = Person(with_token, words)
+        person.answers(PIN_OF_TOKEN, pin)
+        status, screen = person.ends()
+        assert status == expected, screen
+        assert pin not in screen.replace(str(with_token.root), "")
