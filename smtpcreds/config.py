@@ -32,6 +32,7 @@ class CaSettings(NamedTuple):
     name_constraints: bool = True
     permitted_domains: tuple[str, ...] = ()
     crl_url: str = ""
+    addresses: bool = False
 
 
 class CertSettings(NamedTuple):

@@ -28,6 +28,8 @@ if TYPE_CHECKING:  # imported where they are used: an account needs no cryptogra
 
 T = TypeVar("T")
 Question = Callable[[], Any]
+Confirmation = Callable[[str], Question]
+"""From what is about to happen to the question whether it shall, which raises where the answer is no."""
 
 
 def no_passphrase() -> None:
@@ -59,10 +61,12 @@ class Transaction:
         answers: Mapping[Question, Any],
         *,
         state: bool = True,
+        confirmation: Confirmation | None = None,
     ) -> None:
         self.site = site
         self.recovered: tuple[Row, ...] = ()
         self._disk, self._passphrase, self._pin = disk, passphrase, pin
+        self._confirmation = confirmation
         self._answers = dict(answers)
         self._asked: dict[Question, None] = {}
         self._issuers: dict[str, Issuer] = {}
@@ -162,6 +166,11 @@ class Transaction:
             self._answers[question] = question()
         answer: T = self._answers[question]
         return answer
+
+    def confirm(self, what: str) -> None:
+        """Let a person, where one is there, say no to what is about to happen."""
+        if self._confirmation:
+            self.ask(self._confirmation(what))
 
     def passphrase(self) -> Secret | None:
         """Return the passphrase of the authority's keys; it is asked for once."""
@@ -300,6 +309,7 @@ def transaction(
     passphrase: "Callable[[], Secret | None]" = no_passphrase,
     pin: "Callable[[], Secret | None] | None" = None,
     answers: Mapping[Question, Any] | None = None,
+    confirmation: Confirmation | None = None,
 ) -> Iterator[Transaction]:
     """Give what one verb works on.
 
@@ -311,9 +321,18 @@ def transaction(
         passphrase: the question for that of the authority's keys.
         pin: the question for that of the token that holds its key; None is the one for the passphrase.
         answers: to questions that were asked before the lock was taken.
+        confirmation: asks a person about what can't be undone; None asks nobody.
     """
     with (
         using(PreviewDisk() if preview else Disk()) as disk,
-        Transaction(site, disk, passphrase, pin or passphrase, answers or {}, state=state) as work,
+        Transaction(
+            site,
+            disk,
+            passphrase,
+            pin or passphrase,
+            answers or {},
+            state=state,
+            confirmation=confirmation,
+        ) as work,
     ):
         yield work

@@ -55,7 +55,14 @@ def java(certs: Path, chains: Sequence[Path]) -> Verdicts:
 
 def go(certs: Path, chains: Sequence[Path]) -> Verdicts:
     cache = {"GOCACHE": str(certs.parent / "go-cache"), "GOFLAGS": "-mod=mod"}
-    words = ("go", "run", PEERS / "revoked.go", certs / "cacert.pem", certs / "all-crls.pem", *chains)
+    words: tuple[str | Path, ...] = (
+        "go",
+        "run",
+        PEERS / "revoked.go",
+        certs / "cacert.pem",
+        certs / "all-crls.pem",
+        *chains,
+    )
     return _table(peer(*words, env=cache))
 
 

@@ -68,6 +68,7 @@ CHECKS: tuple[Check, ...] = (
     sendmail.paths,
     sendmail.digest,
     sendmail.mechanisms,
+    sendmail.external,
     sendmail.dead_credentials,
     sendmail.fallback,
     sendmail.names,

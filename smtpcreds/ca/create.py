@@ -25,7 +25,7 @@ from ..pki.keys import (
     public_id,
     remote_uri,
 )
-from ..pki.names import ca_name, title
+from ..pki.names import ca_name, default_ca_name, title
 from ..pki.profiles import INTERMEDIATE
 from ..pki.values import Certificate, Issuer, Request, validity
 from ..secret import Secret
@@ -50,6 +50,7 @@ class NewAuthority:
     permitted_domains: tuple[str, ...]
     intermediate: bool = False
     token: TokenKey | None = None
+    dns_only: bool = False
 
     def __post_init__(self) -> None:
         if self.token and self.intermediate:
@@ -74,12 +75,13 @@ def new_authority(
     days: int | None = None,
     permitted_domains: tuple[str, ...] = (),
     unconstrained: bool = False,
+    addresses: bool = False,
     intermediate: bool = False,
     token: TokenKey | None = None,
 ) -> NewAuthority:
     """Complete the options with the settings and check them."""
     wanted = site.settings.ca
-    chosen = name or wanted.name or f"{site.domain or site.hub} Mail CA"
+    chosen = name or wanted.name or default_ca_name(site.domain or site.hub)
     ca_name(chosen, organization if organization is not None else wanted.organization)
     lifetime = lifetime_of(wanted.days if days is None else days)
     domains = (
@@ -96,6 +98,7 @@ def new_authority(
         () if free else tuple(parse_host(domain) for domain in domains),
         intermediate,
         token,
+        dns_only=not (free or addresses or wanted.addresses),
     )
 
 
@@ -192,6 +195,7 @@ def make(site: Site, wanted: NewAuthority, root_key: SigningKey) -> tuple[Issuer
         new_serial(),
         validity(now, lifetime),
         permitted_domains=wanted.permitted_domains,
+        dns_only=wanted.dns_only,
         path_length=1 if wanted.intermediate else 0,
     )
     top = Issuer(root, root_key)
@@ -208,6 +212,7 @@ def make_below(site: Site, wanted: NewAuthority, top: Issuer) -> Issuer:
         key.public_key(),
         organization=wanted.organization,
         permitted_domains=wanted.permitted_domains,
+        dns_only=wanted.dns_only,
     )
     span = validity(site.clock(), wanted.lifetime, top)
     top = replace(top, crl_url=crl_url(site, top.certificate, is_root=True))

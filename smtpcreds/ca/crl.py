@@ -172,6 +172,8 @@ def crl_says(site: Site, certificate: Certificate, directory: str) -> str:
     found = issuer and verify_unlisted(certificate, issuer, _crls(directory), site.clock(), CURE_CRL)
     if found:
         return not_revoked([found.next_update])
+    if issuer and not may_sign_crls(issuer):
+        return f"{title(issuer)} may sign no CRLs"
     if issuer in own:
         raise DataError(f"{directory}/{CRL}", "is no CRL of our CA, so nobody learns of revocations")
     return f"no CRL of {title(issuer) if issuer else 'its CA'} here"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address
 
 from ..config import Site
-from ..errors import DataError, MissingInputError, SmtpcredsError, UsageError
+from ..errors import DataError, MissingInputError, NameRefusedError, SmtpcredsError, UsageError
 from ..files import exists
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityState, CertificateRow, State
@@ -21,7 +21,16 @@ from ..pki.values import Certificate as Parsed
 from ..transaction import Transaction
 from .authority import CA
 from .crl import crl_is_due
-from .issue import CertificateRequest, Draft, Issued, Outcome, Refused, carry_out, verify_permitted
+from .issue import (
+    CertificateRequest,
+    Draft,
+    Issued,
+    Outcome,
+    Refused,
+    alternatives,
+    carry_out,
+    verify_permitted,
+)
 from .layout import Pair, lifetime_of
 from .old import old_authorities
 from .pair import PreviousPair, key_that_waits, key_to_keep, read_previous_pair, verify_ours
@@ -47,6 +56,8 @@ class Renewals:
         next_key: take the keys that wait beside the pairs; only where one waits.
         key_type: of the new keys; None is that of the former one.
         days: lifetime; None is that of the former certificate.
+        more: host names and IP addresses that the certificate holds from now on.
+        fewer: those that it loses.
     """
 
     hosts: tuple[str, ...] = ()
@@ -56,8 +67,12 @@ class Renewals:
     key_type: str | None = None
     days: int | None = None
     old_authority: bool = False
+    more: tuple[str, ...] = ()
+    fewer: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if (self.more or self.fewer) and len(self.hosts) != 1:
+            raise UsageError("--san, --drop-san", "go with one host", "smtpcreds cert renew HOST --san NAME")
         if [self.due, self.old_authority, bool(self.hosts)].count(True) != 1:
             reason = "takes hosts, --due or --old-authority, one of them"
             raise UsageError("cert renew", reason, "smtpcreds cert renew HOST")
@@ -209,7 +224,7 @@ def renewal_request(
     site: Site, inventory: Inventory, row: CertificateRow, wanted: Renewals
 ) -> CertificateRequest:
     """Return the order that makes the certificate once more."""
-    names, addresses = _parted(row.names)
+    names, addresses = _parted(_names(site, row, wanted))
     return CertificateRequest(
         row.host,
         parse_profile(row.profile),
@@ -219,6 +234,18 @@ def renewal_request(
         _key_type(site, inventory, row, wanted),
         Pair(site.root.locate(row.directory)),
     )
+
+
+def _names(site: Site, row: CertificateRow, wanted: Renewals) -> Iterable[str]:
+    """Return the names that the certificate is to hold, the host's first."""
+    more, fewer = (alternatives(site, texts) for texts in (wanted.more, wanted.fewer))
+    left = dict.fromkeys((row.host, *row.names))
+    for name in fewer:
+        if name not in left or name == row.host:
+            reason = f"is {'the host itself' if name == row.host else 'no name of its certificate'}"
+            raise NameRefusedError(name, reason, f"it holds {', '.join(left)}")
+        del left[name]
+    return (*left, *more)
 
 
 def _lifetime(site: Site, inventory: Inventory, row: CertificateRow) -> timedelta:

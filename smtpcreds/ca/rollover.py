@@ -22,6 +22,8 @@ from ..pki.names import (
     ca_name,
     common_name,
     constraints_of,
+    is_dns_only,
+    name_constraints,
     organization_of,
     permitted_domains,
     title,
@@ -165,6 +167,7 @@ def successor(
     days: int | None = None,
     permitted: tuple[str, ...] = (),
     unconstrained: bool = False,
+    addresses: bool = False,
     intermediate: bool = False,
     token: TokenKey | None = None,
 ) -> NewAuthority:
@@ -185,6 +188,7 @@ def successor(
         () if unconstrained else tuple(map(parse_host, domains)),
         intermediate or (len(path) > 1 and token is None),
         token or _same_token(work.ca),
+        dns_only=is_dns_only(path[0]) and not (unconstrained or addresses or site.settings.ca.addresses),
     )
 
 
@@ -303,8 +307,8 @@ def _warn_of_losses(work: Transaction, old: Issuer, wanted: NewAuthority, issuer
             f"put {OF_CA} into it, and into ca crl --to"
         )
     found = constraints_of(old.certificate)
-    forms = [*(found.permitted_subtrees or ()), *(found.excluded_subtrees or ())] if found else []
-    if len(forms) > len(permitted_domains(old.certificate)):
+    ours = name_constraints(permitted_domains(old.certificate), dns_only=is_dns_only(old.certificate))
+    if found != ours:
         work.warn(f"{wanted.name}: only permitted domains were taken over of the old name constraints")
     end = issuer.certificate.not_valid_after_utc
     if end < work.now + wanted.lifetime - timedelta(days=1):

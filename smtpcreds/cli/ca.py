@@ -78,6 +78,7 @@ def _token_key(text: str | None, *, exists: bool) -> "TokenKey | None":
 @click.option("--no-passphrase", is_flag=True, help="Store the key unencrypted.")
 @click.option("--permit", "permitted_domains", multiple=True, metavar="DOMAIN", help="Certify DOMAIN only.")
 @click.option("--no-name-constraints", "unconstrained", is_flag=True, help="Certify any name.")
+@click.option("--addresses", is_flag=True, help="Certify IP addresses, too.")
 @click.option("--intermediate", is_flag=True, help="Make a root and an issuing CA below it.")
 @token_options
 @pass_session
@@ -143,6 +144,7 @@ _SHOWN = 20
 @click.option("--days", type=int, metavar="N", help="Lifetime; default: that of the present one.")
 @click.option("--permit", "permitted", multiple=True, metavar="DOMAIN", help="Certify DOMAIN only.")
 @click.option("--no-name-constraints", "unconstrained", is_flag=True, help="Certify any name.")
+@click.option("--addresses", is_flag=True, help="Certify IP addresses, too.")
 @click.option("--intermediate", is_flag=True, help="Make a root and an issuing CA where there was one CA.")
 @click.option(
     "--new-root", is_flag=True, help="Make a new root too, not only an issuing CA below the old one."

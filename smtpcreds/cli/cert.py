@@ -9,8 +9,20 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import UsageError
 from .ca import crl_lines, crl_row
-from .framework import RELOAD, Session, Verb, noun, parse_duration, pass_session, reload_hook, reload_option
+from .framework import (
+    PROFILES,
+    RELOAD,
+    Session,
+    Verb,
+    noun,
+    parse_duration,
+    pass_session,
+    reload_hook,
+    reload_option,
+    yes_option,
+)
 from .secrets import ca_passphrase, passphrase_option
 
 if TYPE_CHECKING:
@@ -42,14 +54,6 @@ cert = noun(
 
 
 # ``smtpcreds cert issue``.
-
-PROFILES = {
-    (False, False): "relay",
-    (True, False): "server",
-    (False, True): "client",
-    (True, True): "relay",
-}
-"""By ``--server`` and ``--client``; both roles together are the relay's."""
 
 
 @click.command(cls=Verb)
@@ -168,6 +172,8 @@ _LEFT = 20
 @click.option("--old-authority", is_flag=True, help="Renew all that an authority before this one has signed.")
 @click.option("--new-key", is_flag=True, help="Make a new key; the default keeps the one that is in place.")
 @click.option("--key-type", metavar="TYPE", help="Type of the new key; default: that of the former one.")
+@click.option("--san", "more", multiple=True, metavar="NAME", help="Add a host name or IP address.")
+@click.option("--drop-san", "fewer", multiple=True, metavar="NAME", help="Leave this name out.")
 @click.option("--days", type=int, metavar="N", help="Lifetime; default: that of the former certificate.")
 @reload_option
 @passphrase_option
@@ -179,11 +185,13 @@ def renew(
     old_authority: bool,
     new_key: bool,
     key_type: str | None,
+    more: tuple[str, ...],
+    fewer: tuple[str, ...],
     days: int | None,
     reload: str | None,
     passphrase: str | None,
 ) -> None:
-    """Renew certificates: same names, same profile, same key.
+    """Renew certificates: same names, same profile, same key, unless an option says otherwise.
 
     The former certificate stays valid, and the former pair stays beside the new one as *.previous. With
     --due --dry-run the exit status is 1 when something is due; with --due also when the authority itself
@@ -193,7 +201,16 @@ def renew(
     from ..ca.renew import Renewals, ending
     from ..ca.renew import renew as carry_out
 
-    wanted = Renewals(hosts, due, new_key, key_type=key_type, days=days, old_authority=old_authority)
+    wanted = Renewals(
+        hosts,
+        due,
+        new_key,
+        key_type=key_type,
+        days=days,
+        old_authority=old_authority,
+        more=more,
+        fewer=fewer,
+    )
     hook = reload_hook(reload)
     site = session.site()
     with session.progress(len(hosts)) as advance:
@@ -265,27 +282,41 @@ def _lines(
 
 
 @click.command(cls=Verb)
-@click.argument("which")
+@click.argument("which", default="")
+@click.option("--serial", metavar="SERIAL", help="Only the certificate whose number begins so.")
+@click.option("--unknown", is_flag=True, help="SERIAL is whole, and revoked though no record knows it.")
 @click.option("--reason", metavar="REASON", default="unspecified", help="As in RFC 5280: keyCompromise, ...")
-@click.option("--all", "every", is_flag=True, help="All of the host's, where WHICH fits more than one.")
+@yes_option
 @reload_option
 @passphrase_option
 @pass_session
 def revoke(
-    session: Session, which: str, reason: str, every: bool, reload: str | None, passphrase: str | None
+    session: Session,
+    which: str,
+    serial: str | None,
+    unknown: bool,
+    reason: str,
+    yes: bool,
+    reload: str | None,
+    passphrase: str | None,
 ) -> None:
-    """Revoke the certificate WHICH, and sign a CRL that says so.
+    """Revoke certificates, and sign a CRL that says so.
 
-    WHICH is a host name, or the beginning of a serial number or of a fingerprint.
+    WHICH is a host name, and means every certificate of the host that is still valid; or the beginning of a
+    serial number or fingerprint; or a file with a certificate that this authority signed.
     """
     from ..ca.revoke import RevocationRequest
     from ..ca.revoke import revoke as carry_out
     from ..pki.revocation import parse_reason
 
-    wish = RevocationRequest(which, parse_reason(reason), every)
+    if unknown and not serial:
+        raise UsageError("--unknown", "goes with --serial")
+    path = session.absolute(which) if which else ""
+    wish = RevocationRequest(which, parse_reason(reason), serial or "", unknown, path)
     hook = reload_hook(reload)
     site = session.site()
-    done = session.run(site, lambda work: carry_out(work, wish, hook=hook), ca_passphrase(passphrase, site))
+    secret = ca_passphrase(passphrase, site)
+    done = session.run(site, lambda work: carry_out(work, wish, hook=hook), secret, yes=yes)
     if done is None:
         return
     hosts = list(dict.fromkeys(row.host for row in done.certificates))
@@ -303,7 +334,10 @@ def revoke(
             "reloaded": hook is not None,
         },
         [
-            *(f"{row.host}: revoked {row.serial} ({wish.reason.value})" for row in done.certificates),
+            *(
+                f"{row.host}: revoked {row.serial}, valid to {row.not_after:%Y-%m-%d} ({wish.reason.value})"
+                for row in done.certificates
+            ),
             *(line for crl in done.crls for line in crl_lines(crl)),
             *([] if hook else [RELOAD]),
         ],

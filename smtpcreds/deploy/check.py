@@ -88,7 +88,7 @@ def missing_files(site: Site, program: Program, facts: Facts) -> Iterator[Missin
         return
     issue = f"smtpcreds cert issue {facts.host}"
     tls = facts.tls
-    for path in (tls.key, tls.certificate, tls.bundle, tls.crl, tls.all_crls):
+    for path in filter(None, (tls.key, tls.certificate, tls.bundle, tls.crl, tls.all_crls)):
         if not exists(site.path(path)):
             yield MissingInputError(
                 site.path(path), f"is missing, so {facts.host} has no TLS to speak of", issue

@@ -9,6 +9,8 @@ from typing import Self
 from ..accounts.auth_info import kept_credential, readable_credential, write_file
 from ..accounts.database import AccountDatabase, Ask, ask_at_once
 from ..accounts.stored import first_value
+from ..ca.authority import CA
+from ..ca.directory import bundled
 from ..ca.layout import ALL_CRLS, BUNDLE, CRL, has_inventory, pair_of, reading
 from ..config import MtaSettings, Site, first_existing, host_name
 from ..errors import (
@@ -28,6 +30,10 @@ from ..mta.programs import check_variants
 from ..mta.sasl_conf import DEFAULT, PROGRAMS, Backend, Saslauthd, Sasldb, Sql, offer, parse, shown
 from ..names import PLAINTEXT
 from ..passwords import DOVECOT_SCRAM, dovecot_secret, dovecot_verifier, is_dovecot_of
+from ..pki.crl import may_sign_crls
+from ..pki.encoding import encode_certificates
+from ..pki.names import MAX_PART, sendmail_dn
+from ..pki.values import Certificate
 from ..postgres import is_url, parse_url, plugin_options
 from ..sasldb.opening import refuse_url
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, by_account
@@ -197,24 +203,6 @@ def rules(site: Site, render_options: RenderOptions, *, is_hub: bool) -> tuple[a
     return (*access.relaying(_issuers(site), hosts), *further)
 
 
-def _issuers(site: Site) -> tuple[str, ...]:
-    """Return the DNs of the CAs that certify hosts: the authority's and of those it replaced.
-
-    Without an authority it is the one that leads the bundle.
-    """
-    from ..ca.authority import CA
-    from ..pki.describe import describe
-    from ..pki.encoding import parse_certificates
-
-    ca = CA(site)
-    if ca.is_there:
-        found = (ca.certificate, *(superseded_ca.certificate for superseded_ca in ca.superseded_cas))
-    else:
-        path = f"{site.certificates}/{BUNDLE}"
-        found = parse_certificates(read_public(path), path).certificates[:1]
-    return tuple(dict.fromkeys(describe(certificate).access_subject for certificate in found))
-
-
 def _subject(site: Site, host: str) -> str:
     """Return the DN of a host's certificate."""
     from ..ca.lookup import find
@@ -229,7 +217,12 @@ def _subject(site: Site, host: str) -> str:
     if found.row and found.row.state is not State.ISSUED:
         reason = f"has no valid certificate to relay by; its last one is {found.row.state}"
         raise MissingInputError(name, reason, issue)
-    return describe(found.certificate).access_subject
+    subject = describe(found.certificate).access_subject
+    if not subject:
+        reason = f"is longer than a CN can be ({MAX_PART}), and Sendmail tells certificates by nothing else"
+        hint = "give it a shorter name or an account, or let every host of the CA relay: --relay-certificates"
+        raise InexpressibleError(name, reason, hint)
+    return subject
 
 
 def clients(site: Site, render_options: RenderOptions) -> tuple[Client, ...]:
@@ -450,13 +443,16 @@ def gather(
         rules=_rules(here, program, render_options),
         variants=render_options.variants,
         port=render_options.port or 25,
-        material=(material or _material(here, host)) if Need.MATERIAL in program.NEEDS else None,
+        material=(material or _material(here, host, is_hub=is_hub))
+        if Need.MATERIAL in program.NEEDS
+        else None,
         accounts=accounts,
         verifiers=verifiers(here, accounts, render_options.variants)
         if Need.VERIFIERS in program.NEEDS
         else {},
         clients=clients(here, render_options) if Need.CLIENTS in program.NEEDS else (),
         fingerprint=_fingerprint(here, render_options) if Need.FINGERPRINT in program.NEEDS else "",
+        issuers=_issuers(here) if is_hub else (),
     )
 
 
@@ -473,8 +469,19 @@ def _host(site: Site, program: Program, render_options: RenderOptions) -> str:
 def _tls(site: Site, host: str) -> Tls:
     directory = site.settings.cert.directory
     pair = pair_of(site, host, directory)
-    beside = (f"{directory}/{name}" for name in (CRL, ALL_CRLS))
-    return Tls(pair.key, pair.certificate, f"{directory}/{BUNDLE}", directory, *beside)
+    names = (CRL, ALL_CRLS) if _has_crl(site) else ()
+    crls = [f"{directory}/{name}" for name in names] or ["", ""]
+    return Tls(pair.key, pair.certificate, f"{directory}/{BUNDLE}", directory, *crls)
+
+
+def _has_crl(site: Site) -> bool:
+    """Tell whether every authority that issues here may sign a CRL; on a client host the first of its bundle.
+
+    With a CRL of one alone OpenSSL refuses what another has signed.
+    """
+    ca = CA(site)
+    issuing = (ca.chain[0], *(old.certificate for old in ca.superseded_cas)) if ca.is_there else ()
+    return all(map(may_sign_crls, issuing or bundled(site.certificates)[:1]))
 
 
 def _backend(site: Site, program: Program, render_options: RenderOptions) -> Backend:
@@ -489,11 +496,26 @@ def _rules(site: Site, program: Program, render_options: RenderOptions) -> tuple
     return ()
 
 
-def _material(site: Site, host: str) -> Material:
-    """Return what the host's files say."""
+def _own(site: Site) -> tuple[Certificate, ...]:
+    """Return the CA certificates of our authority; where another host has it, those that are trusted."""
+    ca = CA(site)
+    return ca.trusted if ca.is_there else bundled(site.certificates)
+
+
+def _issuers(site: Site) -> tuple[str, ...]:
+    """Return the DNs of the CAs that issue for us; where they are elsewhere, of the first in the bundle."""
+    ca = CA(site)
+    issuing = (ca.chain[0], *(old.certificate for old in ca.superseded_cas)) if ca.is_there else ()
+    found = issuing or bundled(site.certificates)[:1]
+    return tuple(dict.fromkeys(sendmail_dn(certificate.subject) for certificate in found))
+
+
+def _material(site: Site, host: str, *, is_hub: bool) -> Material:
+    """Return what the host's files say; a hub trusts clients of our own authority and no others."""
     directory = site.certificates
     pair = pair_of(site, host)
-    for path in (pair.key, pair.certificate, f"{directory}/{BUNDLE}", f"{directory}/{ALL_CRLS}"):
+    crls = [f"{directory}/{ALL_CRLS}"] if _has_crl(site) else []
+    for path in (pair.key, pair.certificate, f"{directory}/{BUNDLE}", *crls):
         if not exists(path):
             raise MissingInputError(
                 path, f"is missing, so {host} has no TLS to speak of", f"smtpcreds cert issue {host}"
@@ -501,8 +523,8 @@ def _material(site: Site, host: str) -> Material:
     return Material(
         Secret(read_private(pair.key)),
         read_public(pair.certificate),
-        read_public(f"{directory}/{BUNDLE}"),
-        read_public(f"{directory}/{ALL_CRLS}"),
+        encode_certificates(_own(site)) if is_hub else read_public(f"{directory}/{BUNDLE}"),
+        b"".join(map(read_public, crls)),
     )
 
 

@@ -90,10 +90,11 @@ def _main(facts: Facts) -> Options:
         "tls_verify_certificates": exim.COPIES.bundle,
         "tls_try_verify_hosts": "*",
     }
+    crl = exim.COPIES.crl_setting(facts, "tls_crl")
     if exim.HAND_WRITTEN in facts.variants:
-        return {"tls_advertise_hosts": "*", **files, "tls_crl": exim.COPIES.crl}
+        return {"tls_advertise_hosts": "*", **files, **crl}
     macros = {f"MAIN_{name.upper()}": value for name, value in files.items()}
-    return {"MAIN_TLS_ENABLE": "yes", **macros, "tls_crl": exim.COPIES.crl}
+    return {"MAIN_TLS_ENABLE": "yes", **macros, **crl}
 
 
 def _authenticator(mechanism: str, facts: Facts) -> tuple[str, Options]:

@@ -161,8 +161,8 @@ class Tls:
         certificate: its certificate and those between it and the root.
         bundle: the CA's certificates.
         directory: holds hash links to the bundle and the CRL.
-        crl: of the CA that issues.
-        all_crls: of every CA of the bundle, in one file.
+        crl: of the CA that issues; empty where it may sign none.
+        all_crls: of every CA of the bundle, in one file; empty where there is none.
     """
 
     key: str
@@ -181,7 +181,7 @@ class Material:
         key: private key, unencrypted PKCS #8.
         certificate: its certificate and those between it and the root.
         bundle: the CA's certificates.
-        all_crls: of every CA of the bundle.
+        all_crls: of every CA of the bundle; empty where the CA may sign none.
     """
 
     key: Secret
@@ -234,6 +234,8 @@ class Facts:
         verifiers: full name of each account to its field of a passwd-file, scheme included.
         clients: certificates that may relay without AUTH; none of them revoked or expired.
         fingerprint: SHA-256 of the hub's certificate, lower-case hex.
+        issuers: DNs of the CAs of our own authority, as :func:`smtpcreds.pki.names.sendmail_dn` writes them;
+            of no other does a client certificate let anybody relay.
     """
 
     host: str
@@ -252,6 +254,7 @@ class Facts:
     verifiers: Mapping[str, Secret] = field(default_factory=dict)
     clients: tuple[Client, ...] = ()
     fingerprint: str = ""
+    issuers: tuple[str, ...] = ()
 
     @property
     def is_tls_from_the_start(self) -> bool:

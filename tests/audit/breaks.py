@@ -592,6 +592,20 @@ def plain_outside_tls(host: Host) -> None:
     compile_cf(host)
 
 
+@breaks("MTA020", "hub", "MTA009", "MTA017", "CERT019", "SASL015")
+def external_for_every_ca(host: Host) -> None:
+    """The hub has a certificate of another CA, too, and takes logins by whatever that certified."""
+    other, key = host.root / "other.pem", host.root / "other.key"
+    new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", key)
+    openssl("req", "-x509", *new, "-subj", "/CN=Other CA", "-days", "900", "-out", other)
+    bundle = host.cert(BUNDLE)
+    bundle.write_bytes(bundle.read_bytes() + other.read_bytes())
+    for file in (other, key):
+        file.unlink()
+    host.replace("/etc/mail/smtpcreds/hub.m4", "CRAM-MD5'", "CRAM-MD5 EXTERNAL'")
+    compile_cf(host)
+
+
 @breaks("MTA003", "client", "MTA009", "MTA017")
 def dead_auth_info(host: Host) -> None:
     host.replace("/etc/mail/smtpcreds/client.m4", "define(`Sauthinfo', `Sauthinfo_unused')dnl\n", "")

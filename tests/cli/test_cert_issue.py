@@ -93,7 +93,20 @@ def test_profiles(
     assert uses(certificate(authority)) == expected
 
 
+def test_addresses_have_to_be_asked_for(authority: Admin) -> None:
+    said = authority.refuses(65, "cert", "issue", "dmzmail", "--san", "192.0.2.25")
+    assert "192.0.2.25 lies in what the CA must not certify (0.0.0.0/0)" in said
+    authority(*said.rpartition("smtpcreds ")[2].split())
+    authority("cert", "issue", "dmzmail", "--san", "192.0.2.25")
+    assert names(certificate(authority)) == [HUB, "192.0.2.25"]
+    authority("ca", "rollover", "--retire-old", "--force")
+    authority("ca", "rollover")
+    authority("cert", "renew", "dmzmail")
+    assert names(certificate(authority)) == [HUB, "192.0.2.25"]
+
+
 def test_more_names_and_addresses(authority: Admin) -> None:
+    authority("ca", "rollover", "--addresses")
     more = ["mail", "*.polkatistas.org", "192.0.2.25", "[2001:db8::25]", "dmzmail"]
     ran = authority(
         "cert", "issue", "dmzmail", "--json", *(word for name in more for word in ("--san", name))
@@ -268,6 +281,7 @@ def test_each_of_several_hosts_is_carried_out_or_not(authority: Admin) -> None:
 
 
 def test_a_list_of_hosts(authority: Admin) -> None:
+    authority("ca", "rollover", "--addresses")
     path = authority.write(
         "hosts.csv", "host,names,profile,days\n# comment\nmx1,mail 192.0.2.1,client,30\n\nmx2\n"
     )

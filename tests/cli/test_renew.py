@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from admin import HUB, Admin, contents, issued_hub
+from admin import DOMAIN, HUB, Admin, contents, issued_hub
 
 from smtpcreds.inventory.inventory import open_inventory
 from smtpcreds.inventory.rows import State
@@ -345,3 +345,34 @@ def test_a_command_of_ours_is_told_at_once_that_it_would_wait_for_itself(stage: 
     assert "run this one after it, not as its --reload" in done.err
     assert f"the former pair of {HUB} is back in place" in done.err
     assert stage.serial() == serial
+
+
+def names_of(hub: Admin, certificate: Path) -> str:
+    said = hub.openssl("x509", "-in", certificate, "-noout", "-ext", "subjectAltName")
+    return said.splitlines()[1].strip()
+
+
+def test_names_come_and_go_and_the_key_stays(tmp_path: Path) -> None:
+    """A new key would break the TLSA record that names the old one."""
+    hub = issued_hub(tmp_path / "root")
+    certificate, before = hub.certs / "dmzmail-cert.pem", hub.public_key(hub.certs / "dmzmail-cert.pem")
+    hub("cert", "renew", "dmzmail", "--san", "mail", "--san", f"*.{DOMAIN}")
+    assert names_of(hub, certificate) == f"DNS:{HUB}, DNS:mail.{DOMAIN}, DNS:*.{DOMAIN}"
+    hub("cert", "renew", "dmzmail")
+    hub("cert", "renew", "dmzmail", "--drop-san", f"*.{DOMAIN}")
+    assert names_of(hub, certificate) == f"DNS:{HUB}, DNS:mail.{DOMAIN}"
+    assert hub.public_key(certificate) == before
+    assert "is no name of its certificate" in hub.refuses(65, "cert", "renew", "dmzmail", "--drop-san", "x")
+    assert "is the host itself" in hub.refuses(65, "cert", "renew", "dmzmail", "--drop-san", "dmzmail")
+    for hosts in (("--due",), ("dmzmail", "attic")):
+        assert "go with one host" in hub.refuses(64, "cert", "renew", *hosts, "--san", "mail")
+    said = hub.refuses(65, "cert", "renew", "dmzmail", "--san", "mail.example.net")
+    assert "lies outside what the CA may certify" in said
+
+
+def test_issue_says_that_the_public_key_changes(tmp_path: Path) -> None:
+    hub = issued_hub(tmp_path / "root")
+    (warned,) = hub("cert", "issue", "dmzmail", "--force").warnings
+    assert warned.startswith(f"{HUB}: its public key changes, and TLSA records")
+    assert f"cert renew {HUB}" in warned
+    assert hub("cert", "issue", "attic").warnings == []

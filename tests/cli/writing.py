@@ -51,8 +51,11 @@ CASES = [
     Case("cert issue dmzmail", scene="authority"),
     Case("cert renew dmzmail"),
     Case("cert renew dmzmail --new-key --reload true"),
+    Case("cert renew dmzmail --san mail"),
     Case("cert renew --due"),
     Case("cert revoke attic --reload true", ("cert issue attic",)),
+    Case("cert revoke {certs}/attic-cert.pem", ("cert issue attic",)),
+    Case("cert revoke --serial 123456789abcdef0 --unknown"),
     Case("cert retire attic", ("cert issue attic --to {here}/elsewhere",)),
     Case(
         "cert retire attic --account scanner --with-accounts --reload true",
@@ -62,7 +65,11 @@ CASES = [
     Case("cert request mx"),
     Case(
         "cert install {here}/answer.pem",
-        ("cert request mx", "cert sign {certs}/mx.csr --to {here}/answer.pem"),
+        ("cert request mx", "cert sign {certs}/mx.csr --server --client --to {here}/answer.pem"),
+    ),
+    Case(
+        "cert install {here}/elsewhere/tuba-cert.pem --key {here}/elsewhere/tuba-key.pem",
+        ("cert issue tuba --to {here}/elsewhere",),
     ),
     Case("cert sign {certs}/mx.csr --to {here}/answer.pem", ("cert request mx",)),
     Case("cert export dmzmail --format p12 --password file:{here}/secret --to {here}/pair.p12"),

@@ -43,7 +43,7 @@ GOOD_CA = Draft(
 )
 GOOD_ROOT = Draft(
     CA.certificate,
-    Request("Lab Root p256", key_of("p256", "root").public_key(), (), (), "Lab", (DOMAIN,)),
+    Request("Lab Root p256", key_of("p256", "root").public_key(), (), (), "Lab", (DOMAIN,), dns_only=True),
     ROOT,
 )
 
