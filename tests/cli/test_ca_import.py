@@ -157,6 +157,10 @@ def test_mkcert_may_sign_no_crls_but_goes_on(smtpcreds: Admin, tmp_path: Path) -
     assert tomorrow("inventory", "check").out == "inventory and disk agree\n"
 
 
+def _without_base64(text: str) -> str:
+    return re.sub(r"^[A-Za-z0-9+/=]{40,}$", "", text, flags=re.MULTILINE)
+
+
 def test_an_authority_without_crls_works_without_them(smtpcreds: Admin, pair: Made) -> None:
     """No program is told of a CRL that can't be, and nobody is told of it twice."""
     made = pair("-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign")
@@ -171,11 +175,13 @@ def test_an_authority_without_crls_works_without_them(smtpcreds: Admin, pair: Ma
         assert smtpcreds("mta", "apply", program).warnings == []
         assert "crl.pem" not in smtpcreds("mta", "check", program, status=1).out
     for program in ("sendmail", "exim", "postfix", "msmtp", "nullmailer", "curl", "dma"):
-        ran = smtpcreds("bundle", "attic", "--mta", program, "--new-key", "--force", "--json")
+        ran = smtpcreds("bundle", "attic", "--mta", program, "--plaintext", "--new-key", "--force", "--json")
         assert (ran.data["crl_next_update"], ran.warnings) == (None, [])
         assert not [member for member in ran.data["members"] if "crl" in member]
         unpacked = peer("tar", "-xOf", smtpcreds.directory / "attic.tar")
-        assert not re.search(r"crl|list of revoked", unpacked, re.IGNORECASE), program
+        assert not re.search(r"crl\.pem|CRL|crlfile|tls_crl|list of revoked", _without_base64(unpacked)), (
+            program
+        )
     for words in (("status",), ("audit",), ("inventory", "check"), ("cert", "renew", "--due")):
         assert smtpcreds(*words).warnings == []
     smtpcreds("ca", "rollover")
