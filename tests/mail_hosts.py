@@ -166,9 +166,11 @@ def without_account(hub: MailHost) -> Iterator[None]:
 class SendmailHub(MailHost):
     """A hub with Sendmail."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, *authority: str) -> None:
         super().__init__(lab.host(HUB, SENDMAIL))
         self.sendmail = Sendmail(self.host)
+        if authority:
+            self("ca", "init", "--no-passphrase", *authority)
         self("setup", HUB, "--no-passphrase")
         include = mc.include("/etc/mail/smtpcreds/hub.m4")
         outward = f"define(`SMART_HOST', `[{lab.sink.address}]')dnl\nFEATURE(`access_db', , `skip')dnl\n"
@@ -214,13 +216,15 @@ STARTED = r"exim 4\.\d+ daemon started"
 class EximHub(MailHost):
     """A hub with Exim."""
 
-    def __init__(self, lab: Lab, style: str = "", software: Software = EXIM) -> None:
+    def __init__(self, lab: Lab, style: str = "", software: Software = EXIM, *authority: str) -> None:
         super().__init__(lab.host(HUB, software), READABLE)
         self.exim = Exim(self.host, split=style == "split", smart_host=lab.sink.address)
         self.style = ("--with", style) if style else ()
         if style == "hand-written":
             text = HAND_WRITTEN.format(name=HUB, options=TO_SYSLOG, sink=lab.sink.address)
             self.host.write("/etc/exim4/exim4.conf", text)
+        if authority:
+            self("ca", "init", "--no-passphrase", *authority)
         self("setup", HUB, "--no-passphrase")
 
     def start(self, *options: str) -> None:

@@ -42,6 +42,8 @@ CHECKS: tuple[Check, ...] = (
     crls.readable,
     crls.current,
     crls.issued,
+    crls.ahead,
+    crls.handed_out,
     crls.missing,
     crls.stale,
     certificates.sent,

@@ -243,7 +243,7 @@ def _ends(facts: Facts, credentials: Credentials, crl_end: datetime | None) -> I
     yield f"The list of revoked certificates beside it is valid to {crl_end:%Y-%m-%d}."
     if crl_end < end:
         yield "Mail stops when it ends, so copy a new one from the hub well before, for example each night:"
-        yield f"    scp -p root@{facts.hub}:{facts.tls.crl} {facts.tls.crl}"
+        yield f"    scp -p 'root@{facts.hub}:{facts.tls.directory}/*crl*.pem' {facts.tls.directory}"
 
 
 def _work(program: Program, facts: Facts) -> Iterator[str]:

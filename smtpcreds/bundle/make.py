@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from ..accounts.database import AccountDatabase, database_of
 from ..ca.directory import trust_directory_content
 from ..ca.issue import CertificateRequest, verify_permitted
-from ..ca.layout import BUNDLE, CRL, CURE_CRL, verify_target
+from ..ca.layout import ALL_CRLS, BUNDLE, CRL, CURE_CRL, verify_target
 from ..ca.publish import refresh_superseded_crls
 from ..ca.requests import Csr, SignedCsr, sign_csr, verify_petition
 from ..config import Site
@@ -244,9 +244,8 @@ def _finish(
     files = {item.path.rpartition("/")[2]: item.content for item in around if isinstance(item, Artifact)}
     crl_end = _crl_end(site, files[CRL]) if CRL in files else None
     if facts.material:
-        material = Material(
-            credentials.key or Secret(b""), credentials.pem, files[BUNDLE], files.get(CRL, b"")
-        )
+        crls = files.get(ALL_CRLS, b"")
+        material = Material(credentials.key or Secret(b""), credentials.pem, files[BUNDLE], crls)
         facts = replace(facts, material=material)
     packed = _members(site, wanted, facts, credentials, around, crl_end)
     label = Label(facts.host, wanted.program.NAME, facts.fingerprint)

@@ -383,7 +383,7 @@ def adopt(work: Transaction, found: Found, keeping: Keeping, uri: str | None = N
     with inventory.transaction():
         authority = _enter(work, issuer, records)
     crl = next_crl(work.site, inventory, authority, issuer) if may_sign_crls(issuer.certificate) else None
-    write_directory(work.ca.files.directory, files_for(issuer, None, crl, secret))
+    write_directory(work.ca.files.directory, files_for(issuer, None, crl, secret, site=work.site))
     work.renewed_authority()
     if crl:
         record_crl(inventory, authority, crl)

@@ -161,12 +161,15 @@ def issued_lines(session: Session, outcomes: Iterable["Issued"]) -> Iterator[str
 # ``smtpcreds cert renew``.
 
 DUE = 1
-"""Exit status of ``--due --dry-run`` when something is."""
+"""Exit status of ``--due --dry-run`` when something is, and of ``--due`` when the authority is."""
+
+_LEFT = 20
 
 
 @click.command(cls=Verb)
 @click.argument("hosts", metavar="HOST...", nargs=-1)
 @click.option("--due", is_flag=True, help="Renew all that is past two thirds of its life, and the CRL.")
+@click.option("--old-authority", is_flag=True, help="Renew all that an authority before this one has signed.")
 @click.option("--new-key", is_flag=True, help="Make a new key; the default keeps the one that is in place.")
 @click.option("--key-type", metavar="TYPE", help="Type of the new key; default: that of the former one.")
 @click.option("--san", "more", multiple=True, metavar="NAME", help="Add a host name or IP address.")
@@ -179,6 +182,7 @@ def renew(
     session: Session,
     hosts: tuple[str, ...],
     due: bool,
+    old_authority: bool,
     new_key: bool,
     key_type: str | None,
     more: tuple[str, ...],
@@ -190,13 +194,23 @@ def renew(
     """Renew certificates: same names, same profile, same key, unless an option says otherwise.
 
     The former certificate stays valid, and the former pair stays beside the new one as *.previous. With
-    --due --dry-run the exit status is 1 when something is due.
+    --due --dry-run the exit status is 1 when something is due; with --due also when the authority itself
+    comes to its end and needs a successor.
     """
     from ..ca.issue import Issued, Refused
-    from ..ca.renew import Renewals
+    from ..ca.renew import Renewals, ending
     from ..ca.renew import renew as carry_out
 
-    wanted = Renewals(hosts, due, new_key, key_type=key_type, days=days, more=more, fewer=fewer)
+    wanted = Renewals(
+        hosts,
+        due,
+        new_key,
+        key_type=key_type,
+        days=days,
+        old_authority=old_authority,
+        more=more,
+        fewer=fewer,
+    )
     hook = reload_hook(reload)
     site = session.site()
     with session.progress(len(hosts)) as advance:
@@ -205,8 +219,11 @@ def renew(
             lambda work: carry_out(work, wanted, hook=hook, progress=advance),
             ca_passphrase(passphrase, site),
         )
+    end = ending(site) if due else None
+    if end:
+        site.warn(end)
     if done is None:
-        raise click.exceptions.Exit(DUE if due and session.would_change else 0)
+        raise click.exceptions.Exit(DUE if due and (session.would_change or end) else 0)
     renewed = [outcome for outcome in done.outcomes if isinstance(outcome, Issued)]
     refused = [outcome for outcome in done.outcomes if isinstance(outcome, Refused)]
     session.show(
@@ -217,9 +234,28 @@ def renew(
             "crl_copied_to": done.copied,
             "reloaded": bool(hook and (renewed or done.crl or done.copied)),
         },
-        _lines(session, renewed, done, reloaded=hook is not None),
+        [
+            *_lines(session, renewed, done, reloaded=hook is not None, end=end),
+            *(_after_rollover(site) if old_authority else ()),
+        ],
     )
     session.fail(outcome.error for outcome in refused)
+    if end:
+        raise click.exceptions.Exit(DUE)
+
+
+def _after_rollover(site: "Site") -> Iterator[str]:
+    """Yield what is left to do of a rollover."""
+    from ..ca.authority import CA
+    from ..ca.layout import reading
+    from ..ca.old import RETIRE_OLD, old_hosts
+
+    with reading(site) as inventory:
+        left = old_hosts(site, inventory)
+    if left:
+        yield f"hosts that still need the old authority: {', '.join(left[:_LEFT])}"
+    elif CA(site).superseded_cas:
+        yield f"next: {RETIRE_OLD}"
 
 
 def _row(issued: "Issued", *, new_key: bool) -> dict[str, object]:
@@ -228,13 +264,15 @@ def _row(issued: "Issued", *, new_key: bool) -> dict[str, object]:
     return {**issued_row(issued), "new_key": new_key, **previous}
 
 
-def _lines(session: Session, renewed: "list[Issued]", done: "Renewed", *, reloaded: bool) -> Iterator[str]:
+def _lines(
+    session: Session, renewed: "list[Issued]", done: "Renewed", *, reloaded: bool, end: str | None
+) -> Iterator[str]:
     yield from issued_lines(session, renewed)
     if done.crl:
         yield from crl_lines(done.crl)
     yield from (f"CRL copied to {directory}" for directory in done.copied)
     if not (renewed or done.crl or done.copied):
-        if not done.outcomes:
+        if not (done.outcomes or end):
             yield "nothing is due"
     elif not reloaded:
         yield RELOAD

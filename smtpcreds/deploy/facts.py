@@ -11,7 +11,7 @@ from ..accounts.database import AccountDatabase, Ask, ask_at_once
 from ..accounts.stored import first_value
 from ..ca.authority import CA
 from ..ca.directory import bundled
-from ..ca.layout import BUNDLE, CRL, has_inventory, pair_of, reading
+from ..ca.layout import ALL_CRLS, BUNDLE, CRL, has_inventory, pair_of, reading
 from ..config import MtaSettings, Site, first_existing, host_name
 from ..errors import (
     DamagedFileError,
@@ -195,25 +195,12 @@ def rules(site: Site, render_options: RenderOptions, *, is_hub: bool) -> tuple[a
     further = tuple(access.parse_rule(text) for text in render_options.access)
     if not is_hub or not (render_options.relay_certificates or render_options.relay_hosts):
         return further
-    dn = _issuer(site)
     hosts = (
         None
         if render_options.relay_certificates
         else [_subject(site, host) for host in render_options.relay_hosts]
     )
-    return (*access.relaying(dn, hosts), *further)
-
-
-def _issuer(site: Site) -> str:
-    """Return the DN of the CA that issues, from the authority or from the bundle, which it leads."""
-    from ..ca.authority import certificates, has_authority
-    from ..pki.describe import describe
-    from ..pki.encoding import parse_certificates
-
-    if has_authority(site):
-        return describe(certificates(site)[0]).access_subject
-    path = f"{site.certificates}/{BUNDLE}"
-    return describe(parse_certificates(read_public(path), path).certificates[0]).access_subject
+    return (*access.relaying(_issuers(site), hosts), *further)
 
 
 def _subject(site: Site, host: str) -> str:
@@ -239,7 +226,7 @@ def _subject(site: Site, host: str) -> str:
 
 
 def clients(site: Site, render_options: RenderOptions) -> tuple[Client, ...]:
-    """Return the certificates that may relay, each key once; what is revoked or expired is left out.
+    """Return the certificates that may relay; what is revoked, expired or of a replaced key is left out.
 
     A host all of whose certificates are gets a warning and no place in the list: for programs that look at
     no CRL, the list that is written now is what ends its relaying.
@@ -251,10 +238,8 @@ def clients(site: Site, render_options: RenderOptions) -> tuple[Client, ...]:
         wanted = {site.qualify(host) for host in render_options.relay_hosts}
         _report(site, sorted(wanted - {row.host for row in valid}))
         valid = [row for row in valid if row.host in wanted]
-    found = {
-        (row.host, row.key_id): Client(row.host, row.key_id or "", row.fingerprint or "") for row in valid
-    }
-    return tuple(found[key] for key in sorted(found))
+    found = {Client(row.host, row.key_id or "", row.fingerprint or "") for row in valid}
+    return tuple(sorted(found))
 
 
 def _report(site: Site, hosts: list[str]) -> None:
@@ -271,13 +256,16 @@ def _valid(site: Site) -> list[CertificateRow]:
     """Return the certificates that a client may show now.
 
     A key that any certificate was revoked for is refused with all of them: these programs see the key alone.
+    So is one that a newer certificate in the same place replaced; of a key that stays, the former certificate
+    is accepted while the new one is carried to its host.
     """
     if not has_inventory(site):
         raise MissingInputError(site.inventory, "knows which certificates may relay, and is not there")
     with reading(site) as inventory:
         revoked = {row.key_id for row in inventory.listing(state=State.REVOKED)}
+        in_use = {row.key_id for row in inventory.listing(expires_after=site.clock(), latest=True)} - revoked
         rows = list(inventory.listing(expires_after=site.clock(), state=State.ISSUED))
-    return [row for row in rows if row.profile in _CLIENT_PROFILES and row.key_id not in revoked]
+    return [row for row in rows if row.profile in _CLIENT_PROFILES and row.key_id in in_use]
 
 
 # What Dovecot's passwd-file says of each account. Values are salted, so those that still hold are kept.
@@ -481,8 +469,9 @@ def _host(site: Site, program: Program, render_options: RenderOptions) -> str:
 def _tls(site: Site, host: str) -> Tls:
     directory = site.settings.cert.directory
     pair = pair_of(site, host, directory)
-    crl = f"{directory}/{CRL}" if _has_crl(site) else ""
-    return Tls(pair.key, pair.certificate, f"{directory}/{BUNDLE}", directory, crl)
+    names = (CRL, ALL_CRLS) if _has_crl(site) else ()
+    crls = [f"{directory}/{name}" for name in names] or ["", ""]
+    return Tls(pair.key, pair.certificate, f"{directory}/{BUNDLE}", directory, *crls)
 
 
 def _has_crl(site: Site) -> bool:
@@ -525,8 +514,8 @@ def _material(site: Site, host: str, *, is_hub: bool) -> Material:
     """Return what the host's files say; a hub trusts clients of our own authority and no others."""
     directory = site.certificates
     pair = pair_of(site, host)
-    crl = [f"{directory}/{CRL}"] if _has_crl(site) else []
-    for path in (pair.key, pair.certificate, f"{directory}/{BUNDLE}", *crl):
+    crls = [f"{directory}/{ALL_CRLS}"] if _has_crl(site) else []
+    for path in (pair.key, pair.certificate, f"{directory}/{BUNDLE}", *crls):
         if not exists(path):
             raise MissingInputError(
                 path, f"is missing, so {host} has no TLS to speak of", f"smtpcreds cert issue {host}"
@@ -535,7 +524,7 @@ def _material(site: Site, host: str, *, is_hub: bool) -> Material:
         Secret(read_private(pair.key)),
         read_public(pair.certificate),
         encode_certificates(_own(site)) if is_hub else read_public(f"{directory}/{BUNDLE}"),
-        b"".join(map(read_public, crl)),
+        b"".join(map(read_public, crls)),
     )
 
 

@@ -44,7 +44,7 @@ class Copies:
 
     @property
     def crl(self) -> str:
-        """Path of the CA's CRL."""
+        """Path of the CRLs of every CA in the bundle."""
         return f"{self.directory}/crl.pem"
 
     @property
@@ -62,7 +62,7 @@ class Copies:
         return (
             File(self.certificate, (given.certificate,)),
             File(self.bundle, (given.bundle,)),
-            *((File(self.crl, (given.crl,)),) if given.crl else ()),
+            *((File(self.crl, (given.all_crls,)),) if given.all_crls else ()),
         )
 
     def crl_setting(self, facts: Facts, name: str) -> Mapping[str, str]:

@@ -21,6 +21,7 @@ from .values import (
     Validity,
     ca_extensions,
     constraints_below,
+    distribution_point,
     host_extensions,
     key_id,
 )
@@ -105,6 +106,13 @@ def _subject(request: Request, profile: Profile) -> x509.Name:
 
 
 def _extensions(request: Request, profile: Profile, issuer: Issuer, *, nameless: bool) -> list[Extension]:
+    return [
+        *_of_profile(request, profile, issuer, nameless=nameless),
+        *([distribution_point(issuer.crl_url)] if issuer.crl_url else []),
+    ]
+
+
+def _of_profile(request: Request, profile: Profile, issuer: Issuer, *, nameless: bool) -> list[Extension]:
     if profile.is_ca:
         constraints = constraints_below(request, issuer)
         return ca_extensions(request, profile, issuer.key_identifier, profile.path_length, constraints)

@@ -207,6 +207,16 @@ def name_constraints(draft: Draft) -> str | None:
     return None if right else "nameConstraints do not fit the request"
 
 
+def distribution_point(draft: Draft) -> str | None:
+    """Not critical, and the address that the issuer is told; none where it is told none."""
+    value = draft.value(x509.CRLDistributionPoints)
+    wanted = draft.issuer.crl_url if draft.issuer else ""
+    found = [name.value for point in value or () for name in point.full_name or ()]
+    if found != ([wanted] if wanted else []):
+        return "the CRL distribution point is not the issuer's"
+    return "cRLDistributionPoints is critical" if draft.is_critical(x509.CRLDistributionPoints) else None
+
+
 def known_extensions(draft: Draft) -> str | None:
     """Nothing that the profile does not ask for."""
     strange = draft.extensions.keys() - _KNOWN
@@ -227,6 +237,7 @@ _KNOWN = {
         x509.SubjectKeyIdentifier,
         x509.AuthorityKeyIdentifier,
         x509.NameConstraints,
+        x509.CRLDistributionPoints,
     )
 }
 
@@ -250,6 +261,7 @@ RULES = (
     Rule("subject_key_id", "RFC 5280 section 4.2.1.2", subject_key_id),
     Rule("authority_key_id", "RFC 5280 section 4.2.1.1", authority_key_id),
     Rule("name_constraints", "RFC 5280 section 4.2.1.10", name_constraints),
+    Rule("distribution_point", "RFC 5280 section 4.2.1.13", distribution_point),
     Rule("known_extensions", "RFC 5280 section 4.2", known_extensions),
 )
 

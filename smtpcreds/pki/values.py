@@ -82,12 +82,14 @@ class Issuer:
         key: its private key, here or in a token.
         parents: the CA certificates above, nearest first; empty for a root.
         is_trial: the key is a throw-away one, so that nothing it signs verifies anywhere.
+        crl_url: where its CRL is handed out, for the certificates that it signs; empty leaves that out.
     """
 
     certificate: Certificate
     key: SigningKey = field(repr=False)
     parents: tuple[Certificate, ...] = ()
     is_trial: bool = False
+    crl_url: str = ""
 
     @classmethod
     def trial(cls, certificate: Certificate, parents: tuple[Certificate, ...] = ()) -> "Issuer":
@@ -297,6 +299,13 @@ def ca_extensions(
     if constraints:
         listed.append(extension(constraints, critical=True))
     return listed
+
+
+def distribution_point(url: str) -> Extension:
+    """Return where the issuer's CRL is handed out (RFC 5280 section 4.2.1.13)."""
+    name = [x509.UniformResourceIdentifier(url)]
+    point = x509.DistributionPoint(full_name=name, relative_name=None, reasons=None, crl_issuer=None)
+    return extension(x509.CRLDistributionPoints([point]), critical=False)
 
 
 def constraints_below(request: Request, issuer: Issuer | None) -> x509.NameConstraints | None:

@@ -376,6 +376,21 @@ def crl_of_another_authority(host: Host) -> None:
     host.cert(CRL).write_bytes(_foreign_crl(host).read_bytes())
 
 
+@breaks("CERT025")
+def state_from_a_backup(host: Host) -> None:
+    backup = host.root / "backup"
+    shutil.copytree(host.path("/var/lib/smtpcreds"), backup)
+    host.program()("ca", "crl")
+    shutil.rmtree(host.path("/var/lib/smtpcreds"))
+    shutil.move(backup, host.path("/var/lib/smtpcreds"))
+
+
+@breaks("CERT026")
+def crl_that_is_handed_out_nowhere(host: Host) -> None:
+    with host.path("/etc/smtpcreds/smtpcreds.toml").open("a") as file:
+        file.write('[ca]\ncrl_url = "http://127.0.0.1:9/{ca}.crl"\n')
+
+
 @breaks("CERT017")
 def crl_in_der(host: Host) -> None:
     openssl("crl", "-in", host.cert(CRL), "-outform", "DER", "-out", host.cert(CRL))

@@ -15,6 +15,7 @@ AUTH_INFO = "etc/mail/default-auth-info"
 README = "etc/smtpcreds/README.bundle"
 MODES = {
     "etc/mail/certs": "drwx------",
+    "etc/mail/certs/all-crls.pem": "-rw-------",
     "etc/mail/certs/attic-cert.pem": "-rw-------",
     "etc/mail/certs/cacert.pem": "-rw-------",
     "etc/mail/certs/crl.pem": "-rw-------",

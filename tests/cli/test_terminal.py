@@ -222,6 +222,15 @@ def test_an_import_shows_how_far_it_is(smtpcreds: Admin, people: list[Person]) -
         assert (status, "%" in screen) == (0, False)
 
 
+def test_one_more_authority_before_the_last_rollover_has_ended_is_asked_for(hub: Admin) -> None:
+    hub("ca", "rollover")
+    for answer, status in (("n", 77), ("y", 0)):
+        person = Person(hub, ["ca", "rollover"])
+        person.answers(b"one more authority all the same? [y/N]: ", answer)
+        assert person.ends()[0] == status
+    assert len(hub.json("ca", "show")["superseded"]) == 2
+
+
 def test_names_are_shown_before_a_request_is_signed(
     smtpcreds: Admin, people: list[Person], tmp_path: Path
 ) -> None:

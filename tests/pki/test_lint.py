@@ -24,6 +24,7 @@ from smtpcreds.pki.values import (
     Issuer,
     Request,
     basic_constraints,
+    distribution_point,
     extension,
     validity,
 )
@@ -216,6 +217,7 @@ BREAKERS: dict[str, list[Callable[[], Draft]]] = {
         lambda: rebuilt(GOOD_CA, extension(WIDER, critical=True)),
         lambda: rebuilt(GOOD_ROOT, extension(DOMAINS, critical=False)),
     ],
+    "distribution_point": [lambda: rebuilt(GOOD, distribution_point("http://example.org/ca.crl"))],
     "known_extensions": [lambda: rebuilt(GOOD, extension(x509.OCSPNoCheck(), critical=False))],
 }
 
