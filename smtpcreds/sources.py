@@ -528,7 +528,7 @@ def parse_source(text: str) -> Source:
     kind, colon, argument = text.partition(":")
     if not colon or kind not in KINDS:
         forms = ", ".join(form for form, _ in KINDS.values())
-        raise UsageError("secret source", f"is of no known kind; the kinds are {forms}", _HINT)
+        raise UsageError("secret source", f"unknown; use {forms}", _HINT)
     return KINDS[kind][1](argument)
 
 

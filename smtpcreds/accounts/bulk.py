@@ -8,7 +8,15 @@ from enum import StrEnum
 from shlex import quote
 from typing import NamedTuple
 
-from ..errors import DataError, ExistsError, NameRefusedError, SmtpcredsError, UnsafePathError, UsageError
+from ..errors import (
+    DataError,
+    ExistsError,
+    NameRefusedError,
+    SmtpcredsError,
+    UnsafePathError,
+    UsageError,
+    suggestion,
+)
 from ..files import audit_to_syslog, explained, is_directory, is_file, read_private
 from ..model import Account, parse_account
 from ..passwords import chosen_fault, hash_kind
@@ -320,7 +328,7 @@ def accounts_in(content: bytes, kind: str | None, subject: str, layout: Layout =
 
 def _verify_kind(kind: str | None) -> None:
     if kind is not None and kind not in FORMATS:
-        raise UsageError(kind, f"is none of {', '.join(FORMATS)}")
+        raise UsageError(f"--as {kind}", "unknown format", suggestion(kind, FORMATS))
 
 
 def _is_sasldb(path: str) -> bool:

@@ -14,6 +14,7 @@ from ..errors import (
     NameRefusedError,
     NoSuchAccountError,
     PasswordRefusedError,
+    nearest,
 )
 from ..files import audit_to_syslog, ensure_directory, exists
 from ..model import Account, Credential, Owner, Root, parse_account
@@ -404,5 +405,9 @@ class AccountDatabase:
         realms = sorted(a.realm for a in by_account(records) if a.authcid == account.authcid)
         if realms:
             return f"there is {account.authcid}@{realms[0]}; give the realm"
+        if near := nearest(
+            account.authcid, {a.authcid for a in by_account(records) if a.realm == account.realm}
+        ):
+            return f"did you mean {near}?"
         usual = self.database == self.site.sasldb
         return "smtpcreds sasl list" if usual else f"smtpcreds sasl list --database {quote(self.database)}"

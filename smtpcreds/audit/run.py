@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..ca.layout import has_inventory
 from ..config import Site
-from ..errors import SmtpcredsError, UsageError
+from ..errors import SmtpcredsError, UsageError, nearest
 from ..files import exclusive, explained, is_directory
 from ..files.guard import explain
 from ..model import Finding, Repair
@@ -185,6 +185,8 @@ def _codes(given: Collection[str]) -> frozenset[str]:
         name = text.upper()
         matching = {code for code in CODES if name in {code, code.rstrip("0123456789")}}
         if not matching:
-            raise UsageError(text, "is no code of the audit", "man smtpcreds-audit lists them")
+            near = nearest(name, CODES)
+            hint = f"did you mean {near}?" if near else "man smtpcreds-audit lists them"
+            raise UsageError(text, "is no code of the audit", hint)
         found |= matching
     return frozenset(found)

@@ -279,7 +279,7 @@ COMMANDS = {
     "tlsa": ("tlsa", "tlsa", "TLSA records (DANE), and new keys for them."),
     "audit": ("audit", "audit", "Find what exposes a credential or keeps it from working."),
     "probe": ("probe", "probe", "Try a mail server over a real connection."),
-    "inventory": ("inventory", "inventory", "The record of certificates and deeds."),
+    "inventory": ("inventory", "inventory", "History of certificates and actions."),
 }
 
 EPILOG = """\b

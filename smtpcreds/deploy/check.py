@@ -90,9 +90,7 @@ def missing_files(site: Site, program: Program, facts: Facts) -> Iterator[Missin
     tls = facts.tls
     for path in filter(None, (tls.key, tls.certificate, tls.bundle, tls.crl, tls.all_crls)):
         if not exists(site.path(path)):
-            yield MissingInputError(
-                site.path(path), f"is missing, so {facts.host} has no TLS to speak of", issue
-            )
+            yield MissingInputError(site.path(path), f"is missing, so {facts.host} cannot offer TLS", issue)
 
 
 def missing_includes(site: Site, tasks: Work) -> tuple[Include, ...]:

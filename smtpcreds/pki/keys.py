@@ -31,6 +31,7 @@ from ..errors import (
     PasswordRefusedError,
     UsageError,
     WrongPassphraseError,
+    suggestion,
 )
 from ..secret import Secret
 from . import encoding
@@ -128,7 +129,7 @@ def parse_key_type(text: str) -> KeyType:
     try:
         return KEY_TYPES[text.lower()]
     except KeyError:
-        raise UsageError(text or '""', "is not a key type", f"known are {', '.join(KEY_TYPES)}") from None
+        raise UsageError(text or '""', "is not a key type", suggestion(text, KEY_TYPES)) from None
 
 
 def generate(key_type: KeyType) -> PrivateKey:

@@ -105,7 +105,7 @@ def test_a_passphrase_is_read_once_and_serves_both_parts(bare: Admin) -> None:
         (65, [HUB, "--account", "../../x"], "../../x: can't name the directory"),
         (65, [HUB, "--account", "root"], "root: is a login account on this host"),
         (66, [HUB, "--password", "env:UNSET"], "env:UNSET: is not set"),
-        (64, [HUB, "--password", "geheim"], "secret source: is of no known kind"),
+        (64, [HUB, "--password", "geheim"], "secret source: unknown; use "),
         (66, [HUB, "--passphrase", "file:/nonexistent"], "/nonexistent: there is no such file"),
         (64, [HUB, "--passphrase", "stdin:", "--no-passphrase"], "--no-passphrase: contradicts"),
     ],
