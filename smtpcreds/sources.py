@@ -90,8 +90,16 @@ def one_secret(value: bytes, subject: str) -> Secret:
 # Secrets that another program prints: ``cmd:COMMAND``.
 
 
+PASSED_ON = (
+    *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "TMPDIR"),
+    *("DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "SSH_AUTH_SOCK"),
+    *("GNUPGHOME", "GPG_TTY", "PASSWORD_STORE_DIR", "CREDENTIALS_DIRECTORY"),
+)
+"""Variables that a command gets, where they are set; ``env NAME=VALUE COMMAND`` gives it others."""
+
+
 class Command(NamedTuple):
-    """Standard output of a program, run without a shell.
+    """Standard output of a program, run without a shell, with the variables of :data:`PASSED_ON` alone.
 
     Its standard error is ours, its input is empty (a program that asks opens the terminal), and there is no
     time limit, since it may wait for a person.
@@ -126,7 +134,7 @@ class Command(NamedTuple):
         from subprocess import DEVNULL, PIPE, Popen
 
         try:
-            child = Popen(self.words, stdin=DEVNULL, stdout=PIPE)
+            child = Popen(self.words, stdin=DEVNULL, stdout=PIPE, env=_passed_on())
         except OSError as error:
             raise UnavailableError(self.subject, f"can't be run: {error.strerror}") from None
         with child:
@@ -134,6 +142,10 @@ class Command(NamedTuple):
         if child.returncode and len(value) <= MAX_SECRET:
             raise UnavailableError(self.subject, _fate(child.returncode))
         return one_secret(value, self.subject)
+
+
+def _passed_on() -> dict[str, str]:
+    return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
 
 
 def _output(child: "Popen[bytes]") -> bytes:

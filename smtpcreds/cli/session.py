@@ -285,10 +285,10 @@ class Session:
 
     def _settings(self, path: str) -> "Settings":
         from ..config import Settings, parse_settings
-        from ..files import read_public
+        from ..files import read_trusted
 
         try:
-            text = read_public(path)
+            text = read_trusted(path)
         except MissingInputError:
             if self.config:
                 raise

@@ -31,7 +31,7 @@ from .disk import (
     write_directory,
     write_new,
 )
-from .guard import check_private, explained, status_at
+from .guard import check_private, explained, read_trusted, status_at
 from .lock import actor, audit_to_syslog, exclusive, flock
 from .preview import PreviewDisk
 from .write import flush_directories, temporaries
@@ -61,6 +61,7 @@ __all__ = [
     "read_if_there",
     "read_private",
     "read_public",
+    "read_trusted",
     "remove",
     "remove_directory",
     "remove_empty",
