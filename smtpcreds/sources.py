@@ -1,5 +1,6 @@
 """Where a secret comes from: one text form, one resolver, one class for each kind."""
 
+import errno
 import os
 import re
 import stat
@@ -19,7 +20,7 @@ from .errors import (
     UsageError,
     WriteError,
 )
-from .files import disk
+from .files import directory_of, disk
 from .passwords import generate, generate_words
 from .secret import Placeholder, Secret
 
@@ -226,7 +227,10 @@ _DIRECTORY = "CREDENTIALS_DIRECTORY"
 
 
 class File(NamedTuple):
-    """A regular file of root or this user that nobody else may read; a symbolic link is followed."""
+    """A regular file of root or this user that nobody else may read, or put another one in the place of.
+
+    A symbolic link is followed if it belongs to root or this user.
+    """
 
     path: str
 
@@ -243,9 +247,14 @@ class File(NamedTuple):
         Raises:
             MissingInputError: no such file, or an empty one.
         """
-        with _opened(self.path) as descriptor:
-            _require_private(self.path, os.fstat(descriptor))
-            return read_all(descriptor, self.path)
+        try:
+            with directory_of(self.path, follow=True) as (at, name), _opened(self.path, at, name) as opened:
+                _require_private(self.path, os.fstat(opened))
+                return read_all(opened, self.path)
+        except SmtpcredsError as error:
+            if isinstance(error.__cause__, OSError):
+                raise _unopened(self.path, error.__cause__) from None
+            raise
 
 
 class Credential(NamedTuple):
@@ -281,18 +290,23 @@ class Credential(NamedTuple):
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[int]:
+def _opened(path: str, at: int | None = None, name: str = "") -> Iterator[int]:
     try:
         # NONBLOCK, so that a FIFO is refused below instead of waited for.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
-    except (FileNotFoundError, NotADirectoryError):
-        raise MissingInputError(path, "there is no such file") from None
+        descriptor = os.open(name or path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY, dir_fd=at)
     except OSError as error:
-        raise DeniedError(path, f"can't be opened: {error.strerror}") from None
+        raise _unopened(path, error) from None
     try:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _unopened(path: str, error: OSError) -> SmtpcredsError:
+    if error.errno in {errno.ENOENT, errno.ENOTDIR}:
+        hint = "use fd:N for a pipe" if path.startswith(("/dev/", "/proc/")) else None
+        return MissingInputError(path, "there is no such file", hint)
+    return DeniedError(path, f"can't be opened: {error.strerror}")
 
 
 def _require_regular(path: str, status: os.stat_result) -> None:

@@ -159,7 +159,8 @@ def real_path(path: str) -> str:
     """Return where a path leads, which may not exist yet; see :func:`directory_of`."""
     way = _Way(path)
     try:
-        return os.path.normpath(os.path.join(way.place, way.walk(follow=True)))
+        name = way.walk(follow=True)
+        return os.path.normpath(os.path.join(way.place, name))
     finally:
         os.close(way.at)
 
@@ -207,7 +208,7 @@ class _Way:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         if status.st_uid not in {0, os.geteuid()}:
             on_the_way = "" if link == self._path else f"{link}, on the way there, "
-            reason = f"{on_the_way}is a symbolic link of {_user(status.st_uid)} and is not followed"
+            reason = f"{on_the_way}is a symbolic link of {user_name(status.st_uid)} and is not followed"
             raise UnsafePathError(self._path, reason)
         self._rest += _names(target)
         if target.startswith("/"):
@@ -348,7 +349,7 @@ def _is_link(name: str, at: int) -> bool:
 
 def _check_unchanged(path: str, found: os.stat_result) -> None:
     if found.st_uid not in {0, os.geteuid()}:
-        reason = f"belongs to {_user(found.st_uid)}, who could change it"
+        reason = f"belongs to {user_name(found.st_uid)}, who could change it"
         raise UnsafePathError(path, reason, f"look at it, then: {_foreign(path, found.st_uid).hint}")
     if found.st_mode & GROUP_OR_OTHER_WRITE:
         reason = f"has mode {stat.S_IMODE(found.st_mode):04o}; {_writers(found.st_mode)} may change it"
@@ -365,7 +366,7 @@ def _check_private(path: str, found: os.stat_result) -> None:
 
 def _check_parent(found: os.stat_result, parent: str, path: str) -> None:
     if not _is_trusted(found.st_uid):
-        reason = f"lies below {parent}, which belongs to {_user(found.st_uid)}"
+        reason = f"lies below {parent}, which belongs to {user_name(found.st_uid)}"
         raise UnsafePathError(path, reason, _AS_ITS_OWNER if os.geteuid() == 0 else None)
     if found.st_mode & GROUP_OR_OTHER_WRITE and not found.st_mode & stat.S_ISVTX:
         reason = f"lies below {parent}, which is writable by {_writers(found.st_mode)}"
@@ -383,8 +384,8 @@ def _writers(mode: int) -> str:
 def _foreign(path: str, uid: int) -> SmtpcredsError:
     if uid == 0:
         return DeniedError(path, "belongs to root", AS_ROOT)
-    me = _user(os.geteuid()).rpartition(" ")[2]
-    return UnsafePathError(path, f"belongs to {_user(uid)}", f"chown {me} {_typed(path)}")
+    me = user_name(os.geteuid()).rpartition(" ")[2]
+    return UnsafePathError(path, f"belongs to {user_name(uid)}", f"chown {me} {_typed(path)}")
 
 
 def _typed(path: str) -> str:
@@ -393,7 +394,8 @@ def _typed(path: str) -> str:
     return quote(path)
 
 
-def _user(uid: int) -> str:
+def user_name(uid: int) -> str:
+    """Return ``user bob``, or ``uid 4711`` where it has no name."""
     name = _name(uid)
     return f"user {name}" if name else f"uid {uid}"
 
