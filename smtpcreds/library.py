@@ -12,11 +12,11 @@ from .model import Account, Change, Root
 from .secret import Secret
 
 if TYPE_CHECKING:
-    from .audit.finding import Finding
     from .ca.issue import Issued
     from .ca.publish import Published
     from .ca.renew import Renewed
     from .ca.revoke import Revocation
+    from .model import Finding
 
 
 def _quiet(_: str) -> None:

@@ -1,10 +1,12 @@
 """Frozen values shared by the floors above. No input or output, no clock."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple, TypeVar
 
-from .errors import NameRefusedError, quoted
+from .errors import NameRefusedError, SmtpcredsError, quoted
 from .secret import Secret
 
 T = TypeVar("T")
@@ -80,6 +82,59 @@ class Change(NamedTuple):
     target: str
     mode: int | None = None
     note: str = ""
+
+
+class Severity(StrEnum):
+    """How bad a finding is; the order of definition is that of badness."""
+
+    NOTE = "note"
+    """Worth knowing."""
+    WARNING = "warning"
+    """Works today; will stop, or is weaker than it looks."""
+    ERROR = "error"
+    """A secret is exposed, or mail goes unencrypted, unauthenticated or nowhere."""
+
+    def reaches(self, threshold: "Severity") -> bool:
+        """Tell whether this is as bad as the threshold, or worse."""
+        order = list(Severity)
+        return order.index(self) >= order.index(threshold)
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """A change of a file or directory that ends a finding and is safe; it looks again first."""
+
+    path: str
+    apply: Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong; the only form in which a verb that looks says so.
+
+    Attributes:
+        subject: file, directory, host, account or authority.
+        message: what was found there and what follows, without a trailing stop; never a secret.
+        cure: the command that ends it, or words where no command does; empty where nothing is known.
+        code: the kind, for programs: a code of the audit, a kind of work that is due; empty where a verb has
+            one kind only.
+        severity: how bad it is.
+        count: how many things it speaks of, which have the same cure.
+        repair: None where a person has to decide.
+    """
+
+    subject: str
+    message: str
+    cure: str = ""
+    code: str = ""
+    severity: Severity = Severity.ERROR
+    count: int = 1
+    repair: Repair | None = field(default=None, repr=False, compare=False)
+
+
+def as_finding(error: SmtpcredsError, cure: str = "look at it", code: str = "") -> Finding:
+    """Return the finding that an error is, where it stops one check only; its own hint is the better cure."""
+    return Finding(error.subject, error.reason, error.hint or cure, code)
 
 
 class Account(NamedTuple):

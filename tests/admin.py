@@ -223,7 +223,7 @@ class Admin:
     def _as_typed(self, ran: Ran) -> Ran:
         """Insist that printed commands can be typed here; leave out the words that lead to this root."""
         start = f"--root {shlex.quote(str(self.root))} "
-        ways = (f"smtpcreds {start}", f"{sys.executable} -m smtpcreds {start}")
+        ways = (f"{sys.executable} -m smtpcreds {start}", f"smtpcreds {start}")
         refuse_unfit_commands(ran, ways)
         octets, complaint = ran.octets, ran.complaint
         for way in ways:

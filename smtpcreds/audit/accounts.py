@@ -1,4 +1,4 @@
-"""SASL: the files that the accounts are in, their records, and their copies."""
+"""SASL: the accounts themselves, the file that they are in, and its copies."""
 
 import os
 import stat
@@ -9,65 +9,85 @@ from ..accounts.copies import is_copy, make_copy
 from ..accounts.database import AccountDatabase
 from ..accounts.entries import remarks, served
 from ..accounts.rules import login_names
-from ..model import Account, Owner
+from ..model import Account, Finding, Owner, Repair
 from ..sasldb.detect import PLUGIN_DIRECTORIES, Format, host_format
 from ..sasldb.opening import format_at, open_store
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, in_order, orphans
 from ..sasldb.replace import NewFile
 from ..sasldb.slack import leftovers
-from .finding import Finding, Repair, found
-from .world import SENDMAIL_MC, Host
+from .finding import Code
+from .host import SENDMAIL_MC, Host
 
-# SASL: the file that the accounts are in, and its copies.
+_BESIDE = "beside userPassword"
+"""In the remarks that SASL002 and SASL003 are about."""
 
 
-def readable(world: Host) -> Iterator[Finding]:
+SASL016 = Code.error(
+    "SASL016",
+    "an account database that is empty, damaged, or none at all; every login fails",
+)
+
+
+def readable(host: Host) -> Iterator[Finding]:
     """The database is one."""
-    if world.damage:
-        path = world.damage.subject
-        account = world.site.settings.sasl.account
+    if host.damage:
+        path = host.damage.subject
+        account = host.site.settings.sasl.account
         cure = f"mv {path} {path}.damaged && smtpcreds sasl add {account}, or put it back from a backup"
-        yield found("SASL016", path, f"{world.damage.reason}, so every login fails", cure)
+        yield SASL016.found(path, f"{host.damage.reason}, so every login fails", cure)
 
 
-def backend(world: Host) -> Iterator[Finding]:
+SASL007 = Code.error("SASL007", "an account database in a format that this host's Cyrus SASL does not read")
+
+
+def backend(host: Host) -> Iterator[Finding]:
     """The database has the format of this host's Cyrus SASL."""
-    if not _is_sound(world):
+    if not _is_sound(host):
         return
-    path = world.site.sasldb
-    here, there = host_format([world.path(pattern) for pattern in PLUGIN_DIRECTORIES]), format_at(path)
+    path = host.site.sasldb
+    here, there = host_format([host.path(pattern) for pattern in PLUGIN_DIRECTORIES]), format_at(path)
     if here and there and here is not there:
         reason = f"has format {there}, and the plugin sasldb of this host reads {here}"
         cure = f"smtpcreds sasl convert {path}.new --to {here} && mv {path}.new {path}"
-        yield found("SASL007", path, reason, cure)
+        yield SASL007.found(path, reason, cure)
 
 
-def free_space(world: Host) -> Iterator[Finding]:
+SASL012 = Code.warning("SASL012", "old secrets left readable in unused space of the database")
+
+
+def free_space(host: Host) -> Iterator[Finding]:
     """Nothing readable is left of secrets that were replaced; only Berkeley DB files are looked at."""
-    path = world.site.sasldb
-    if not _is_sound(world) or format_at(path) is not Format.BDB:
+    path = host.site.sasldb
+    if not _is_sound(host) or format_at(path) is not Format.BDB:
         return
-    if number := leftovers(world.content(path) or b"", path):
+    if number := leftovers(host.content(path) or b"", path):
         reason = f"still holds {number} pieces of records that were deleted or replaced"
         cure = "smtpcreds audit --fix --only SASL012"
-        yield found("SASL012", path, reason, cure, Repair(path, partial(_rewrite, path)))
+        yield SASL012.found(path, reason, cure, Repair(path, partial(_rewrite, path)))
 
 
-def copies(world: Host) -> Iterator[Finding]:
+SASL017 = Code.error(
+    "SASL017",
+    "a copy of the account database that does not hold the accounts as they are, perhaps because "
+    "saslpasswd2 changed the database; who was deleted can still log in",
+)
+
+
+def copies(host: Host) -> Iterator[Finding]:
     """Each copy holds the accounts as they are; programs of others change the database alone."""
-    if not _is_sound(world):
+    if not _is_sound(host):
         return
-    database = world.site.sasldb
-    for path in map(world.path, world.site.settings.sasl.copies):
+    database = host.site.sasldb
+    for path in map(host.path, host.site.settings.sasl.copies):
         if os.path.exists(path) and not is_copy(database, path):
             reason = f"is no copy of {database} as it is now; who reads it lets others in"
             cure = "smtpcreds audit --fix --only SASL017"
             repair = Repair(path, partial(_copy, database, path))
-            yield found("SASL017", path, reason, cure, repair)
+            yield SASL017.found(path, reason, cure, repair)
 
 
-def _is_sound(world: Host) -> bool:
-    return world.has_accounts_in_file and not world.damage
+def _is_sound(host: Host) -> bool:
+    return host.has_accounts_in_file and not host.damage
 
 
 def _copy(database: str, path: str) -> None:
@@ -81,104 +101,98 @@ def _rewrite(path: str) -> None:
     open_store(path).rewrite()
 
 
-# Where Cyrus SASL looks for configuration: of sendmail, of smtpd; and for plugins.
-
-SENDMAIL_CONFS = (
-    "/etc/sasl2/Sendmail.conf",
-    "/etc/sasl/Sendmail.conf",
-    "/usr/lib/x86_64-linux-gnu/sasl2/Sendmail.conf",
-    "/usr/lib/sasl2/Sendmail.conf",
-)
-"""In the order in which Debian's sendmail searches (observed); the first that is there counts."""
-DEAD_SENDMAIL_CONFS = (
-    "/usr/lib/sasl/Sendmail.conf",
-    "/etc/mail/sasl/Sendmail.conf",
-    "/etc/mail/Sendmail.conf",
-)
-"""Where books and habits put it, and nobody reads it."""
-SMTPD_CONFS = ("/etc/postfix/sasl/smtpd.conf",)
-"""Debian's Postfix, which takes no notice of cyrus_sasl_config_path (observed)."""
-DEAD_SMTPD_CONFS = ("/etc/sasl2/smtpd.conf", "/usr/lib/sasl2/smtpd.conf", "/etc/sasl/smtpd.conf")
-PLUGINS = PLUGIN_DIRECTORIES
+SASL001 = Code.warning("SASL001", "an account in a realm in which no server here looks up bare names")
 
 
-# SASL: the accounts themselves.
-
-_BESIDE = "beside userPassword"
-"""In the remarks that SASL002 and SASL003 are about."""
-
-
-def realms(world: Host) -> Iterator[Finding]:
+def realms(host: Host) -> Iterator[Finding]:
     """Every account is in a realm in which some server here looks up bare names."""
-    known = _realms(world)
-    for account, _ in in_order(world.records):
+    known = _realms(host)
+    for account, _ in in_order(host.records):
         if account.realm not in known:
             where = " or ".join(sorted(known))
             reason = f"is in a realm where nobody looks bare names up; that is {where}"
-            yield found("SASL001", str(account), reason, _moved(world, account))
+            yield SASL001.found(str(account), reason, _moved(host, account))
 
 
-def properties(world: Host) -> Iterator[Finding]:
+def properties(host: Host) -> Iterator[Finding]:
     """No account has properties that contradict each other, or serve nothing."""
-    accounts = AccountDatabase(world.site)
-    for account, held in in_order(world.records):
+    accounts = AccountDatabase(host.site)
+    for account, held in in_order(host.records):
         cure = f"smtpcreds sasl passwd {accounts.shown(account)}"
-        yield from (found(code, str(account), reason, cure) for code, reason in _faults(held))
+        yield from (code.found(str(account), reason, cure) for code, reason in _faults(held))
 
 
-def unknown_records(world: Host) -> Iterator[Finding]:
+SASL005 = Code.error("SASL005", "a record whose key is no account's; sasldblistusers2 never ends on it")
+
+
+def orphan_records(host: Host) -> Iterator[Finding]:
     """Every key is an account's."""
-    for key in orphans(world.records):
-        path = world.site.sasldb
+    for key in orphans(host.records):
+        path = host.site.sasldb
         shown = ascii(key)[2:-1]
         reason = f"has the key {shown}, which is no account's and on which sasldblistusers2 never ends"
-        yield found("SASL005", path, reason, "smtpcreds audit --fix --only SASL005", _without(path, key))
+        yield SASL005.found(path, reason, "smtpcreds audit --fix --only SASL005", _without(path, key))
 
 
-def logins(world: Host) -> Iterator[Finding]:
+SASL006 = Code.warning("SASL006", "a relay account with the name of a login account")
+
+
+def logins(host: Host) -> Iterator[Finding]:
     """No account has the name of a login."""
-    names = login_names(world.site.root)
-    for account, _ in in_order(world.records):
+    names = login_names(host.site.root)
+    for account, _ in in_order(host.records):
         if account.authcid in names:
             reason = "has the name of a login account"
-            cure = f"smtpcreds sasl rotate {AccountDatabase(world.site).shown(account)} --successor NAME"
-            yield found("SASL006", str(account), reason, cure)
+            cure = f"smtpcreds sasl rotate {AccountDatabase(host.site).shown(account)} --successor NAME"
+            yield SASL006.found(str(account), reason, cure)
 
 
-def _realms(world: Host) -> set[str]:
+def _realms(host: Host) -> set[str]:
     """Return the realms of the servers here, and where none is known, that of our configuration."""
     found = set()
-    if world.sendmail:
-        found.add(world.sendmail.option("AuthRealm") or world.host)
-    if world.postfix and world.postfix.is_on("smtpd_sasl_auth_enable"):
-        found.add(world.postfix.value("smtpd_sasl_local_domain") or world.postfix.value("myhostname"))
-    return found - {""} or {world.site.realm}
+    if host.sendmail:
+        found.add(host.sendmail.option("AuthRealm") or host.known_as)
+    if host.postfix and host.postfix.is_on("smtpd_sasl_auth_enable"):
+        found.add(host.postfix.value("smtpd_sasl_local_domain") or host.postfix.value("myhostname"))
+    return found - {""} or {host.site.realm}
 
 
-def _moved(world: Host, account: Account) -> str:
+def _moved(host: Host, account: Account) -> str:
     """Return the command that brings account and server together; clients then need the new secret."""
-    realm = world.site.realm
-    if account.realm == realm and world.postfix:
+    realm = host.site.realm
+    if account.realm == realm and host.postfix:
         command = f"postconf -e smtpd_sasl_local_domain={realm} && postfix reload"
     elif account.realm == realm:
-        command = f"define(`confAUTH_REALM', `{realm}')dnl in {world.path(SENDMAIL_MC)}"
-    elif any(other == (account.authcid, realm) for other, _ in in_order(world.records)):
+        command = f"define(`confAUTH_REALM', `{realm}')dnl in {host.path(SENDMAIL_MC)}"
+    elif any(other == (account.authcid, realm) for other, _ in in_order(host.records)):
         command = f"smtpcreds sasl delete {account}"
     else:
         command = f"smtpcreds sasl add {account.authcid} && smtpcreds sasl delete {account}"
     return f"{command}, or log in as {account}"
 
 
-def _faults(held: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
+SASL002 = Code.warning(
+    "SASL002",
+    "an authPassword beside a userPassword: it is not looked at, and may hold an older secret",
+)
+SASL003 = Code.error(
+    "SASL003",
+    "a secret of Cyrus SASL 1.5 (cmusaslsecret) beside a userPassword; it can open the account by an older "
+    "password",
+)
+SASL004 = Code.warning("SASL004", "an account whose properties can't serve what they are for")
+
+
+def _faults(held: Mapping[str, bytes]) -> Iterator[tuple[Code, str]]:
     is_beside = USER_PASSWORD in held
     if is_beside and AUTH_PASSWORD in held:
-        yield "SASL002", "has an authPassword beside userPassword, which is not looked at"
+        yield SASL002, "has an authPassword beside userPassword, which is not looked at"
     old = sorted(name for name in held if name.startswith("cmusaslsecret"))
     if is_beside and old:
-        yield "SASL003", f"has {', '.join(old)} beside userPassword, perhaps of an older password"
-    yield from (("SASL004", remark) for remark in remarks(held) if _BESIDE not in remark)
+        yield SASL003, f"has {', '.join(old)} beside userPassword, perhaps of an older password"
+    yield from ((SASL004, remark) for remark in remarks(held) if _BESIDE not in remark)
     if not served(held):
-        yield "SASL004", f"has {', '.join(sorted(held))}, which serves no mechanism"
+        yield SASL004, f"has {', '.join(sorted(held))}, which serves no mechanism"
 
 
 def _without(path: str, key: bytes) -> Repair:

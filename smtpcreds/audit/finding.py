@@ -1,48 +1,52 @@
-"""One thing that is wrong, the command that cures it, and the repair where that is safe."""
+"""What the audit calls a finding: a stable code, its severity and its meaning.
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+Each stands as one row beside the check that finds it; :mod:`.run` gathers them.
+"""
+
+from dataclasses import dataclass
+from typing import Self
 
 from ..errors import SmtpcredsError
-from .code import Code
-from .codes import CODES
+from ..model import Finding, Repair, Severity
 
 
 @dataclass(frozen=True, slots=True)
-class Repair:
-    """What ``--fix`` does to a path; it looks again first."""
-
-    path: str
-    apply: Callable[[], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What is wrong.
+class Code:
+    """One kind of finding.
 
     Attributes:
-        code: its row of the table.
-        subject: file, directory or account.
-        reason: what was found there and what follows, without a trailing stop; never a secret.
-        cure: the command that ends it, or words where no command does.
-        repair: None where a person has to decide.
+        name: family and number; never given to anything else, even when the code is retired.
+        severity: of every finding with this code.
+        title: what is so, as the manual page has it.
     """
 
-    code: Code
-    subject: str
-    reason: str
-    cure: str
-    repair: Repair | None = field(default=None, repr=False)
+    name: str
+    severity: Severity
+    title: str
 
-    def __str__(self) -> str:
-        return f"{self.code.name} {self.code.severity}  {self.subject}: {self.reason}"
+    @classmethod
+    def error(cls, name: str, title: str) -> Self:
+        """Return a row: a secret is exposed, or mail goes unencrypted, unauthenticated or nowhere."""
+        return cls(name, Severity.ERROR, title)
+
+    @classmethod
+    def warning(cls, name: str, title: str) -> Self:
+        """Return a row: it works today."""
+        return cls(name, Severity.WARNING, title)
+
+    @classmethod
+    def note(cls, name: str, title: str) -> Self:
+        """Return a row: worth knowing."""
+        return cls(name, Severity.NOTE, title)
+
+    def found(self, subject: str, message: str, cure: str, repair: Repair | None = None) -> Finding:
+        """Return a finding of this kind; the arguments are its attributes."""
+        return Finding(subject, message, cure, self.name, self.severity, repair=repair)
 
 
-def found(code: str, subject: str, reason: str, cure: str, repair: Repair | None = None) -> Finding:
-    """Return a finding with the row of that name."""
-    return Finding(CODES[code], subject, reason, cure, repair)
+AUDIT001 = Code.warning("AUDIT001", "something could not be looked at")
 
 
 def unchecked(error: SmtpcredsError) -> Finding:
     """Return the finding that something could not be looked at."""
-    return found("AUDIT001", error.subject, error.reason, error.hint or "look at it")
+    return AUDIT001.found(error.subject, error.reason, error.hint or "look at it")

@@ -1,15 +1,29 @@
-"""MTA: what Postfix, Exim, Dovecot and the programs of client hosts say of TLS and AUTH."""
+"""MTA: what smtpcreds wrote for mail programs, and what Postfix, Exim and Dovecot say of TLS and AUTH."""
 
 import os
 from collections.abc import Iterator
 
+from ..ca.layout import has_inventory, reading
+from ..config import Site
+from ..deploy.check import WRONG, missing_includes, stale
+from ..deploy.facts import RenderOptions, gather
+from ..deploy.files import FileStatus, Status, digests, file_statuses_of
+from ..errors import SmtpcredsError, UsageError
+from ..inventory.inventory import Inventory
+from ..model import Finding
 from ..mta.main_cf import MainCf
-from .finding import Finding, found
+from ..mta.program import Facts, Program
+from ..mta.programs import PROGRAMS
+from .finding import Code, unchecked
+from .host import DOVECOT_CONF, MAIN_CF, MASTER_CF, Host
 from .sasl_conf import confs
-from .world import DOVECOT_CONF, MAIN_CF, MASTER_CF, Host
 
-# MTA: what main.cf and master.cf say of TLS and AUTH.
-
+_FAULTS = {
+    **{status: WRONG[status] for status in (Status.OUTDATED, Status.EDITED)},
+    Status.MISSING: "was written by smtpcreds and is gone",
+}
+_AGE = "is older than"
+"""MTA008 says so of every sendmail.cf, and MTA007 of maps."""
 _VERIFYING = frozenset({"verify", "secure", "fingerprint", "dane-only"})
 _RELOAD = "postfix reload"
 _RESTRICTIONS = (
@@ -17,102 +31,204 @@ _RESTRICTIONS = (
     "smtpd_recipient_restrictions",
     "smtpd_client_restrictions",
 )
+_IN_TLS = ("tls_in_cipher", "tls_cipher")
+_VERIFIED = "tls_in_certificate_verified"
 
 
-def server(world: Host) -> Iterator[Finding]:
+def written(host: Host) -> Iterator[Finding]:
+    """Each file that was written is still what would be written."""
+    if not has_inventory(host.site):
+        return
+    with reading(host.site) as inventory:
+        for program in _applied(inventory):
+            yield from _of_program(host, program, inventory)
+
+
+def _applied(inventory: Inventory) -> list[Program]:
+    """Return the programs that ``mta apply`` was ever run for."""
+    names = {event.subject for event in inventory.events() if event.what == "mta apply"}
+    return [program for name, program in PROGRAMS.items() if name in names]
+
+
+def _of_program(host: Host, program: Program, inventory: Inventory) -> Iterator[Finding]:
+    site = host.site
+    try:
+        facts = gather(site, program, RenderOptions())
+        standings = file_statuses_of(site, program.render(facts), inventory)
+    except UsageError:
+        return  # for another role than that of this host: the inventory is shared
+    except SmtpcredsError as error:
+        yield unchecked(error)
+        return
+    known = [s for s in standings if digests(site, inventory, s.path)]
+    for standing in known:
+        if standing.status in _FAULTS:
+            yield _finding(site, program, standing)
+    if known and not any(s.status is Status.OUTDATED for s in known):
+        yield from _in_force(host, program, facts)
+
+
+MTA017 = Code.error(
+    "MTA017",
+    "settings of smtpcreds that are not in force: sendmail.cf does not say what they say",
+)
+
+
+def _in_force(host: Host, program: Program, facts: Facts) -> Iterator[Finding]:
+    """Look at the compiled file, where there is one: settings that are not there were not included.
+
+    Not asked where files are to be written anew, for what is in force can be what they say now.
+    """
+    check, tasks = f"smtpcreds mta check {program.NAME}", program.work(facts)
+    for include in missing_includes(host.site, tasks):
+        path = host.path(include.path)
+        if include.lines and os.path.exists(path):
+            yield MTA017.found(path, f"lacks {'; '.join(include.lines)}", check)
+    for path, fault in stale(host.site, tasks):
+        if os.path.exists(path) and _AGE not in fault:
+            yield MTA017.found(path, fault, check)
+
+
+MTA009 = Code.warning(
+    "MTA009",
+    "a file of smtpcreds that was edited, is gone, or would be written differently today",
+)
+
+
+def _finding(site: Site, program: Program, standing: FileStatus) -> Finding:
+    """Options of ``mta apply`` are not remembered, so an outdated file may well be right."""
+    force = " --force" if standing.status is Status.EDITED else ""
+    cure = f"smtpcreds mta diff {program.NAME}; smtpcreds mta apply {program.NAME}{force}"
+    if standing.status is Status.OUTDATED:
+        cure += f", or keep the options that it was made with in [mta] of {site.settings_path}"
+    return MTA009.found(standing.path, _FAULTS[standing.status], cure)
+
+
+MTA102 = Code.error("MTA102", "Postfix has a server certificate, and TLS is off")
+MTA101 = Code.error("MTA101", "Postfix offers PLAIN or LOGIN outside TLS")
+
+
+def server(host: Host) -> Iterator[Finding]:
     """TLS is on where there is a certificate, and no password is asked for outside it."""
-    main, path = world.postfix, world.path(MAIN_CF)
+    main, path = host.postfix, host.path(MAIN_CF)
     if main is None:
         return
     has_pair = main.value("smtpd_tls_cert_file") or main.value("smtpd_tls_chain_files")
     level = main.value("smtpd_tls_security_level") or ("may" if main.is_on("smtpd_use_tls") else "")
     if has_pair and level in {"", "none"}:
         reason = "has a server certificate and no smtpd_tls_security_level, so there is no TLS"
-        yield found("MTA102", path, reason, f"postconf -e smtpd_tls_security_level=may && {_RELOAD}")
+        yield MTA102.found(path, reason, f"postconf -e smtpd_tls_security_level=may && {_RELOAD}")
     guarded = main.is_on("smtpd_tls_auth_only") or level == "encrypt"
     guarded = guarded or "noplaintext" in main.words("smtpd_sasl_security_options")
-    if main.is_on("smtpd_sasl_auth_enable") and not guarded and _plaintext(world, main):
+    if main.is_on("smtpd_sasl_auth_enable") and not guarded and _plaintext(host, main):
         reason = (
             "has smtpd_sasl_auth_enable without smtpd_tls_auth_only, so PLAIN and LOGIN are offered in clear"
         )
-        yield found("MTA101", path, reason, f"postconf -e smtpd_tls_auth_only=yes && {_RELOAD}")
+        yield MTA101.found(path, reason, f"postconf -e smtpd_tls_auth_only=yes && {_RELOAD}")
 
 
-def client(world: Host) -> Iterator[Finding]:
+MTA103 = Code.error("MTA103", "Postfix sends passwords to a relay whose certificate it does not verify")
+MTA105 = Code.error(
+    "MTA105",
+    "no key of smtp_sasl_password_maps is the relayhost as it is written; mail goes unauthenticated, and "
+    "nothing is logged",
+)
+
+
+def client(host: Host) -> Iterator[Finding]:
     """Passwords go to relays whose certificate was verified, and under the key that is looked up."""
-    main, path = world.postfix, world.path(MAIN_CF)
+    main, path = host.postfix, host.path(MAIN_CF)
     if main is None or not main.is_on("smtp_sasl_auth_enable"):
         return
     level = main.value("smtp_tls_security_level") or "none"
     if level not in _VERIFYING and not main.value("smtp_tls_policy_maps"):
         reason = f"has smtp_tls_security_level={level}, so the password goes to whoever answers"
-        yield found("MTA103", path, reason, f"postconf -e smtp_tls_security_level=secure && {_RELOAD}")
+        yield MTA103.found(path, reason, f"postconf -e smtp_tls_security_level=secure && {_RELOAD}")
     relay = main.value("relayhost")
-    for source in _password_sources(world, main):
-        keys = _keys(world, source)
+    for source in _password_sources(host, main):
+        keys = _keys(host, source)
         if relay and keys is not None and not _looked_up(relay) & keys:
             reason = f"has no key {relay}, so Postfix does not log in there"
-            yield found("MTA105", source, reason, f"write {relay} as the key, postmap {source}, {_RELOAD}")
+            yield MTA105.found(source, reason, f"write {relay} as the key, postmap {source}, {_RELOAD}")
 
 
-def chroot(world: Host) -> Iterator[Finding]:
+MTA104 = Code.error(
+    "MTA104",
+    "an smtpd that runs in a chroot, while the account database lies outside; every login fails, and "
+    "nothing is logged",
+)
+
+
+def chroot(host: Host) -> Iterator[Finding]:
     """An smtpd inside the queue directory finds the accounts there, or none."""
-    main = world.postfix
+    main = host.postfix
     if main is None or not main.is_on("smtpd_sasl_auth_enable") or main.value("smtpd_sasl_type") != "cyrus":
         return
-    inside = [s.name for s in world.services if s.chroot and s.kind == "inet" and s.command == "smtpd"]
-    for conf in confs(world) if inside else ():
+    inside = [s.name for s in host.services if s.chroot and s.kind == "inet" and s.command == "smtpd"]
+    for conf in confs(host) if inside else ():
         database = conf.settings.get("sasldb_path", "/etc/sasldb2")
         jail = main.value("queue_directory")
         here = conf.program == "postfix" and "sasldb" in conf.backends
-        if here and not os.path.exists(world.path(jail + database)):
+        if here and not os.path.exists(host.path(jail + database)):
             reason = f"runs smtpd in the chroot {jail}, where there is no {database}, so every login fails"
-            is_copied = jail + database in world.site.settings.sasl.copies
+            is_copied = jail + database in host.site.settings.sasl.copies
             leave = [f"postconf -F {name}/inet/chroot=n" for name in inside]
             cure = "smtpcreds mta apply postfix-hub" if is_copied else " && ".join([*leave, _RELOAD])
-            yield found("MTA104", world.path(MASTER_CF), reason, cure)
+            yield MTA104.found(host.path(MASTER_CF), reason, cure)
 
 
-def revocation(world: Host) -> Iterator[Finding]:
+MTA106 = Code.warning(
+    "MTA106",
+    "Postfix lets client certificates relay, and reads no CRL: a revoked one still relays",
+)
+
+
+def revocation(host: Host) -> Iterator[Finding]:
     """Postfix reads no CRL, so a certificate that is trusted by its chain is trusted for ever."""
-    main = world.postfix
+    main = host.postfix
     asked = main and any("permit_tls_all_clientcerts" in main.words(name) for name in _RESTRICTIONS)
     if asked:
         reason = "lets every certificate of the CA relay (permit_tls_all_clientcerts), also a revoked one"
         cure = "list fingerprints in relay_clientcerts, with permit_tls_clientcerts"
-        yield found("MTA106", world.path(MAIN_CF), reason, cure)
+        yield MTA106.found(host.path(MAIN_CF), reason, cure)
 
 
-def chains(world: Host) -> Iterator[Finding]:
+MTA108 = Code.error(
+    "MTA108",
+    "the key stands behind the certificate in smtpd_tls_chain_files, or the numbers differ",
+)
+
+
+def chains(host: Host) -> Iterator[Finding]:
     """In smtpd_tls_chain_files each key stands before its certificate."""
-    main = world.postfix
+    main = host.postfix
     for name in ("smtpd_tls_chain_files", "smtp_tls_chain_files") if main else ():
         files = main.words(name) if main else ()
-        kinds = [_kind(world, file) for file in files]
+        kinds = [_kind(host, file) for file in files]
         if files and not _alternates(kinds):
             reason = f"has {name} in which a certificate stands before its key"
-            yield found(
-                "MTA108", world.path(MAIN_CF), reason, f"postconf -e '{name}=KEY, CERTIFICATE' && {_RELOAD}"
+            yield MTA108.found(
+                host.path(MAIN_CF), reason, f"postconf -e '{name}=KEY, CERTIFICATE' && {_RELOAD}"
             )
 
 
-def _plaintext(world: Host, main: MainCf) -> bool:
+def _plaintext(host: Host, main: MainCf) -> bool:
     """Tell whether PLAIN or LOGIN is offered at all; Dovecot's own configuration is not asked."""
-    limits = [conf.mechanisms for conf in confs(world) if conf.program == "postfix"]
+    limits = [conf.mechanisms for conf in confs(host) if conf.program == "postfix"]
     if main.value("smtpd_sasl_type") != "cyrus" or not limits or not limits[0]:
         return True
     return bool({"PLAIN", "LOGIN"} & set(limits[0]))
 
 
-def _password_sources(world: Host, main: MainCf) -> Iterator[str]:
+def _password_sources(host: Host, main: MainCf) -> Iterator[str]:
     for word in main.words("smtp_sasl_password_maps"):
         kind, _, path = word.partition(":")
         if kind in {"hash", "btree", "lmdb", "cdb", "texthash", "dbm"} and path:
-            yield world.path(path)
+            yield host.path(path)
 
 
-def _keys(world: Host, source: str) -> set[str] | None:
-    content = world.content(source)
+def _keys(host: Host, source: str) -> set[str] | None:
+    content = host.content(source)
     if content is None:
         return None
     lines = content.decode(errors="replace").splitlines()
@@ -125,8 +241,8 @@ def _looked_up(relay: str) -> set[str]:
     return {relay.lower(), host.lower()}
 
 
-def _kind(world: Host, file: str) -> str:
-    content = world.content(world.path(file)) or b""
+def _kind(host: Host, file: str) -> str:
+    content = host.content(host.path(file)) or b""
     key, certificate = content.find(b"PRIVATE KEY-----"), content.find(b"-----BEGIN CERTIFICATE")
     if key >= 0 and certificate >= 0:
         return "both" if key < certificate else "reversed"
@@ -139,37 +255,42 @@ def _alternates(kinds: list[str]) -> bool:
     return in_turn or all(kind == "both" for kind in kinds)
 
 
-# MTA: the little that is checked of Exim's and Dovecot's configuration.
+MTA201 = Code.error("MTA201", "Exim offers PLAIN or LOGIN outside TLS")
+MTA202 = Code.error(
+    "MTA202",
+    "Exim's authenticator external without a check that a certificate was verified; a client without one "
+    "ends the process",
+)
 
-_IN_TLS = ("tls_in_cipher", "tls_cipher")
-_VERIFIED = "tls_in_certificate_verified"
 
-
-def exim(world: Host) -> Iterator[Finding]:
+def exim(host: Host) -> Iterator[Finding]:
     """Authenticators that show a password need TLS, and external a certificate that was verified."""
-    if world.exim is None:
+    if host.exim is None:
         return
-    path = world.path(world.exim[0])
-    for name, options in world.exim[1].authenticators.items():
+    path = host.path(host.exim[0])
+    for name, options in host.exim[1].authenticators.items():
         condition = options.get("server_advertise_condition", "")
         mechanism = options.get("public_name", "").upper()
         is_server = any(option.startswith("server_") for option in options)
         if is_server and mechanism in {"PLAIN", "LOGIN"} and not any(word in condition for word in _IN_TLS):
             reason = f"offers {mechanism} ({name}) outside TLS"
             cure = "set server_advertise_condition = ${if def:tls_in_cipher}"
-            yield found("MTA201", path, reason, cure)
+            yield MTA201.found(path, reason, cure)
         if options.get("driver") == "external" and is_server and _VERIFIED not in condition:
             reason = f"has the authenticator {name} for clients whose certificate was not verified"
             cure = "set server_advertise_condition = ${if bool{$tls_in_certificate_verified}}"
-            yield found("MTA202", path, reason, cure)
+            yield MTA202.found(path, reason, cure)
 
 
-def dovecot(world: Host) -> Iterator[Finding]:
+MTA301 = Code.error("MTA301", "Dovecot takes passwords outside TLS")
+
+
+def dovecot(host: Host) -> Iterator[Finding]:
     """Passwords are taken inside TLS only."""
-    conf = world.dovecot
+    conf = host.dovecot
     if conf is None:
         return
     plain = {"plain", "login"} & set(conf.mechanisms)
     if plain and conf.disable_plaintext_auth == "no" and conf.ssl != "required":
         reason = f"has disable_plaintext_auth=no and ssl={conf.ssl}, so passwords are taken in clear"
-        yield found("MTA301", world.path(DOVECOT_CONF), reason, "set disable_plaintext_auth = yes")
+        yield MTA301.found(host.path(DOVECOT_CONF), reason, "set disable_plaintext_auth = yes")

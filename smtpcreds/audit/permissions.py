@@ -11,28 +11,17 @@ from ..config import DEFAULT_PATH
 from ..errors import SmtpcredsError, UnsafePathError
 from ..files import disk, explained, read_public, remove, write_all
 from ..files.guard import owner as owner_name
-from ..model import Artifact, Change, Link, Owner
+from ..files.rights import User, above, barrier
+from ..model import Artifact, Change, Finding, Link, Owner, Repair
 from ..mta import auth_info, sasl_conf
 from ..pki.chains import is_link_name
 from ..pki.keys import decode_key, public_id
 from ..postgres import is_url
 from ..sasldb import bdb
 from ..sasldb.replace import open_regular, wake_readers
-from .accounts import SENDMAIL_CONFS, SMTPD_CONFS
-from .finding import Finding, Repair, found
-from .world import (
-    DOVECOT_CONF,
-    MAIN_CF,
-    MASTER_CF,
-    SENDMAIL_CF,
-    SENDMAIL_MC,
-    Host,
-    User,
-    above,
-    group_of,
-    obstacle,
-    user_of,
-)
+from .finding import Code
+from .host import DOVECOT_CONF, MAIN_CF, MASTER_CF, SENDMAIL_CF, SENDMAIL_MC, Host, group_of, user_of
+from .sasl_conf import SENDMAIL_CONFS, SMTPD_CONFS
 
 # What ``--fix`` may do: modes, owners, ACLs, hash links, maps. Each looks again, at the open file.
 
@@ -139,7 +128,7 @@ def _on(path: str, step: Change, change: Callable[[int], None]) -> Repair:
     return Repair(path, apply)
 
 
-# Owner, mode, ACL, links of one file against a rule; the findings say what Sendmail makes of it.
+# Owner, mode, ACL and links of one file against a rule, and who can read it; what Sendmail makes of that.
 
 GROUP, OTHERS = 0o070, 0o007
 _NAMED = {2: "user", 8: "group"}
@@ -158,7 +147,7 @@ class Rule:
         effect: what follows from a bad mode, behind the words for it.
     """
 
-    code: str
+    code: Code
     excess: int
     owners: frozenset[int]
     effect: str = ""
@@ -167,6 +156,12 @@ class Rule:
     def is_secret(self) -> bool:
         """Tell whether the file is one that others may not read."""
         return bool(self.excess & 0o004)
+
+
+PERM008 = Code.error(
+    "PERM008",
+    "a file with a secret that has a second name (hard link), where other rules may hold",
+)
 
 
 def judge(path: str, rule: Rule) -> Iterator[Finding]:
@@ -183,7 +178,7 @@ def judge(path: str, rule: Rule) -> Iterator[Finding]:
     yield from _owner(path, rule, status)
     if rule.is_secret and stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
         cure = f"find / -xdev -inum {status.st_ino}, and remove the other name"
-        yield found("PERM008", path, f"has {status.st_nlink} hard links", cure)
+        yield PERM008.found(path, f"has {status.st_nlink} hard links", cure)
 
 
 def words(mode: int, excess: int) -> str:
@@ -207,12 +202,15 @@ def acl(path: str) -> dict[str, int]:
     return {who: rights for who, rights in named.items() if rights}
 
 
+PERM009 = Code.error("PERM009", "an ACL that gives others access to a secret or its directory")
+
+
 def _acl(path: str, rule: Rule, granted: dict[str, int]) -> Iterator[Finding]:
     wanted = _READ | _WRITE if rule.is_secret else _WRITE
     who = [name for name, rights in granted.items() if rights & wanted]
     if who:
         reason = f"its ACL gives access to {', '.join(who)}"
-        yield found("PERM009", path, reason, f"setfacl -b {path}", drop_acl(path))
+        yield PERM009.found(path, reason, f"setfacl -b {path}", drop_acl(path))
 
 
 def _mode(path: str, rule: Rule, status: os.stat_result, *, has_acl: bool) -> Iterator[Finding]:
@@ -221,7 +219,13 @@ def _mode(path: str, rule: Rule, status: os.stat_result, *, has_acl: bool) -> It
     excess = rule.excess & ~GROUP if has_acl else rule.excess
     if mode & excess:
         reason = words(mode, excess) + (rule.effect and f"; {rule.effect}")
-        yield found(rule.code, path, reason, f"chmod {mode & ~excess:04o} {path}", close(path, excess))
+        yield rule.code.found(path, reason, f"chmod {mode & ~excess:04o} {path}", close(path, excess))
+
+
+PERM005 = Code.error(
+    "PERM005",
+    "a credential, certificate or database that belongs to neither root nor the mail server's own user",
+)
 
 
 def _owner(path: str, rule: Rule, status: os.stat_result) -> Iterator[Finding]:
@@ -230,7 +234,18 @@ def _owner(path: str, rule: Rule, status: os.stat_result) -> Iterator[Finding]:
     directory = os.stat(os.path.dirname(path))
     is_closed = not directory.st_mode & 0o022 and directory.st_uid in rule.owners
     repair = give(path, Owner(0, -1)) if is_closed else None
-    yield found("PERM005", path, f"belongs to {owner_name(status)}", f"chown root {path}", repair)
+    yield PERM005.found(path, f"belongs to {owner_name(status)}", f"chown root {path}", repair)
+
+
+PERM007 = Code.error(
+    "PERM007",
+    "a symbolic link to a key or certificate in a directory that others can change; nothing is logged",
+)
+PERM006 = Code.note(
+    "PERM006",
+    "a key or certificate that is a symbolic link; Sendmail follows it and does not check the directory "
+    "where it leads",
+)
 
 
 def _link(path: str) -> Iterator[Finding]:
@@ -240,89 +255,33 @@ def _link(path: str) -> Iterator[Finding]:
     cure = f"put the file itself there: cp --remove-destination {target} {path}"
     if mode & 0o022:
         reason = f"leads to {target}, in a directory of {words(mode, 0o022)}"
-        yield found("PERM007", path, reason, cure)
+        yield PERM007.found(path, reason, cure)
     else:
-        yield found("PERM006", path, f"is a symbolic link to {target}", cure)
+        yield PERM006.found(path, f"is a symbolic link to {target}", cure)
 
 
-# PERM: account databases, and files with secrets of accounts.
+def obstacle(user: User, path: str, top: str) -> tuple[str, str] | None:
+    """Return why the user can't read the file, and what ends it, or None; directories are asked too.
 
+    A user of the mail server has a group of the same name.
+    """
+    found = barrier(user, path, top)
+    if found is None:
+        return None
+    right = "r" if found == path else "x"
+    mode = stat.S_IMODE(os.stat(found).st_mode)
+    why = f"mode {mode:04o} does not let {user.name} read it"
+    reason = why if found == path else f"{user.name} can't enter {found}"
+    return reason, f"chgrp {user.name} {found} && chmod g+{right} {found}"
+
+
+# PERM: keys, certificates, secrets of accounts, state, configuration, and every directory above them.
+
+_KEY_MARK = b"PRIVATE KEY-----"
+_REFUSED = "Sendmail refuses it, and mail goes unencrypted"
+_POSES = "who reads it can pose as this host"
 _MAP_ENDS = ("", ".db", ".lmdb", ".cdb", ".dir", ".pag")
 _SASL_GROUPS = ("sasl", "postfix")
-
-
-def databases(world: Host) -> Iterator[Finding]:
-    """sasldb2 is for root, and for one group of mail servers; Debian makes it 0660 root:sasl."""
-    settings = world.site.settings.sasl
-    groups = {group_of(world.site.root, name) for name in (*_SASL_GROUPS, settings.group)} | {0, os.getegid()}
-    for path in databases_of(world):
-        if os.path.exists(path):
-            excess = 0o007 if os.stat(path).st_gid in groups else 0o077
-            rule = Rule(
-                "PERM010", excess, world.owners | owner_of_accounts(world), "Sendmail says nothing about it"
-            )
-            yield from judge(path, rule)
-
-
-def credentials(world: Host) -> Iterator[Finding]:
-    """What client hosts log in with."""
-    own = world.owners
-    rule = Rule("PERM011", 0o077, own, "Sendmail refuses it and defers the mail")
-    yield from judge(default_auth_info(world), rule)
-    for path in _maps(world.path(_authinfo(world))):
-        excess = 0o037 if _is_of_root(path) else 0o077
-        yield from judge(path, Rule("PERM012", excess, own, "Sendmail says nothing about it"))
-    for path in sasl_passwd(world):
-        yield from judge(path, Rule("PERM013", 0o037 if _is_of_root(path) else 0o077, own))
-
-
-def owner_of_accounts(world: Host) -> frozenset[int]:
-    """Return the number of the user that the configuration gives the account database to."""
-    user = user_of(world.site.root, world.site.settings.sasl.owner)
-    return frozenset({user.uid} if user else ())
-
-
-def secrets(world: Host) -> list[str]:
-    """Return every file of accounts and their secrets, there or not."""
-    maps = _maps(world.path(_authinfo(world)))
-    return [*databases_of(world), default_auth_info(world), *maps, *sasl_passwd(world)]
-
-
-def databases_of(world: Host) -> tuple[str, ...]:
-    """Return the account database, and the default one, which a mail server may read all the same."""
-    configured = () if is_url(world.site.sasldb) else (world.site.sasldb,)
-    return tuple(dict.fromkeys((*configured, world.path("/etc/sasldb2"))))
-
-
-def default_auth_info(world: Host) -> str:
-    """Return the file that sendmail.cf names, else the usual one."""
-    named = world.sendmail.option("DefaultAuthInfo") if world.sendmail else ""
-    return world.path(named if named.startswith("/") else auth_info.DEFAULT_PATH)
-
-
-def sasl_passwd(world: Host) -> tuple[str, ...]:
-    """Return the files of smtp_sasl_password_maps, sources and what postmap made of them."""
-    named = world.postfix.words("smtp_sasl_password_maps") if world.postfix else ()
-    paths = [word.partition(":")[2] for word in named] or ["/etc/postfix/sasl_passwd"]
-    return tuple(file for path in paths if path.startswith("/") for file in _maps(world.path(path)))
-
-
-def _authinfo(world: Host) -> str:
-    named = world.sendmail.map_file("authinfo") if world.sendmail else ""
-    return named or auth_info.MAP_PATH
-
-
-def _maps(path: str) -> tuple[str, ...]:
-    return tuple(path + end for end in _MAP_ENDS)
-
-
-def _is_of_root(path: str) -> bool:
-    """Tell whether a file belongs to root's own group, which makemap's 0640 gives nothing to."""
-    return os.path.exists(path) and os.stat(path).st_gid == 0
-
-
-# PERM: what smtpcreds itself keeps, configuration files, and who has to read what.
-
 CONFIGURATION = (
     DEFAULT_PATH,
     SENDMAIL_CF,
@@ -337,18 +296,197 @@ CONFIGURATION = (
 )
 
 
-def state(world: Host) -> Iterator[Finding]:
+PERM001 = Code.error(
+    "PERM001",
+    "a private key that its group or others can read; Sendmail refuses it, and mail goes unencrypted",
+)
+
+
+def keys(host: Host) -> Iterator[Finding]:
+    """Judge every private key that is configured, or lies among certificates.
+
+    Debian keeps keys for several programs where a group can read them; Sendmail alone refuses those.
+    """
+    group_may = {host.path(key) for use in host.uses if use.group_may_read for key in use.keys}
+    refused = {host.path(key) for use in host.uses if use.program == "sendmail" for key in use.keys}
+    for path in key_files(host):
+        is_ours = path in refused or os.path.dirname(path) in host.own_places
+        excess = 0o037 if path in group_may or not is_ours else 0o077
+        effect = _REFUSED if path in refused else _POSES
+        yield from judge(path, Rule(PERM001, excess, host.owners, effect))
+
+
+PERM002 = Code.error(
+    "PERM002",
+    "a certificate, CA or CRL file that its group or others can change; Sendmail refuses it",
+)
+
+
+def others(host: Host) -> Iterator[Finding]:
+    """Judge certificates, bundles and CRLs: whoever can change them decides who is believed."""
+    secret = set(key_files(host))
+    for path in dict.fromkeys((*_configured(host), *_lying_around(host))):
+        if path not in secret:
+            yield from judge(path, Rule(PERM002, 0o022, host.owners, "Sendmail refuses it"))
+
+
+PERM004 = Code.warning("PERM004", "a certificate directory that others can enter")
+
+
+def directories(host: Host) -> Iterator[Finding]:
+    """Certificate directories are closed to others, by mode and by ACL."""
+    shared = {os.path.dirname(host.path(key)) for use in host.uses if use.user != "root" for key in use.keys}
+    for path in host.own_places:
+        mode = stat.S_IMODE(os.stat(path).st_mode)
+        excess = 0o007 if path in shared else 0o077
+        granted = acl(path)
+        if granted:
+            reason = f"its ACL gives access to {', '.join(granted)}"
+            yield PERM009.found(path, reason, f"setfacl -b {path}", drop_acl(path))
+        elif mode & excess and not mode & 0o022:
+            cure = f"chmod {mode & ~excess:04o} {path}"
+            yield PERM004.found(path, f"mode {mode:04o}; others may enter it", cure, close(path, excess))
+
+
+PERM015 = Code.error(
+    "PERM015",
+    "the CA's private key in a directory of the mail server; who breaks into that signs certificates",
+)
+
+
+def ca_key(host: Host) -> Iterator[Finding]:
+    """The key of the CA lies where the mail server's keys lie, under whatever name."""
+    known = {public_id(ca) for ca in host.authorities}
+    for path in key_files(host):
+        try:
+            key = decode_key(host.content(path) or b"", None, path)
+        except SmtpcredsError:
+            continue  # CERT002 says so of those that are configured
+        if public_id(key) in known:
+            target = ca_files(host.site).key
+            cure = f"mv {path} {target}" if not os.path.exists(target) else f"shred -u {path}"
+            yield PERM015.found(path, "is the private key of the CA", cure)
+
+
+def key_files(host: Host) -> Iterator[str]:
+    """Yield the private keys that are configured, and those that lie in a certificate directory."""
+    named = [host.path(key) for use in host.uses for key in use.keys]
+    lying = (path for path in _lying_around(host) if _KEY_MARK in (host.content(path) or b""))
+    yield from dict.fromkeys((*filter(os.path.exists, named), *lying))
+
+
+def _configured(host: Host) -> Iterator[str]:
+    for use in host.uses:
+        for path in (*use.certificates, use.ca_file, use.crl_file):
+            if path and os.path.exists(host.path(path)):
+                yield host.path(path)
+
+
+def _lying_around(host: Host) -> Iterator[str]:
+    """Yield the files of the certificate directories; hash links lead to these."""
+    for directory in host.own_places:
+        for name in host.listing(directory):
+            path = f"{directory}/{name}"
+            if os.path.isfile(path) and not (os.path.islink(path) and is_link_name(name)):
+                yield path
+
+
+PERM010 = Code.error(
+    "PERM010",
+    "an account database that others can read or change; Sendmail takes it in any mode and says nothing",
+)
+
+
+def databases(host: Host) -> Iterator[Finding]:
+    """sasldb2 is for root, and for one group of mail servers; Debian makes it 0660 root:sasl."""
+    settings = host.site.settings.sasl
+    groups = {group_of(host.site.root, name) for name in (*_SASL_GROUPS, settings.group)} | {0, os.getegid()}
+    for path in databases_of(host):
+        if os.path.exists(path):
+            excess = 0o007 if os.stat(path).st_gid in groups else 0o077
+            rule = Rule(
+                PERM010, excess, host.owners | owner_of_accounts(host), "Sendmail says nothing about it"
+            )
+            yield from judge(path, rule)
+
+
+PERM011 = Code.error(
+    "PERM011",
+    "a default-auth-info that its group or others can read; Sendmail refuses it and defers the mail",
+)
+PERM012 = Code.error(
+    "PERM012",
+    "an authinfo map, or its source, that others can read; Sendmail takes any mode and says nothing",
+)
+PERM013 = Code.error("PERM013", "a sasl_passwd map of Postfix, or its source, that others can read")
+
+
+def credentials(host: Host) -> Iterator[Finding]:
+    """What client hosts log in with."""
+    own = host.owners
+    rule = Rule(PERM011, 0o077, own, "Sendmail refuses it and defers the mail")
+    yield from judge(host.default_auth_info, rule)
+    for path in _maps(host.path(_authinfo(host))):
+        excess = 0o037 if _is_of_root(path) else 0o077
+        yield from judge(path, Rule(PERM012, excess, own, "Sendmail says nothing about it"))
+    for path in sasl_passwd(host):
+        yield from judge(path, Rule(PERM013, 0o037 if _is_of_root(path) else 0o077, own))
+
+
+def owner_of_accounts(host: Host) -> frozenset[int]:
+    """Return the number of the user that the configuration gives the account database to."""
+    user = user_of(host.site.root, host.site.settings.sasl.owner)
+    return frozenset({user.uid} if user else ())
+
+
+def secrets(host: Host) -> list[str]:
+    """Return every file of accounts and their secrets, there or not."""
+    maps = _maps(host.path(_authinfo(host)))
+    return [*databases_of(host), host.default_auth_info, *maps, *sasl_passwd(host)]
+
+
+def databases_of(host: Host) -> tuple[str, ...]:
+    """Return the account database, and the default one, which a mail server may read all the same."""
+    configured = () if is_url(host.site.sasldb) else (host.site.sasldb,)
+    return tuple(dict.fromkeys((*configured, host.path("/etc/sasldb2"))))
+
+
+def sasl_passwd(host: Host) -> tuple[str, ...]:
+    """Return the files of smtp_sasl_password_maps, sources and what postmap made of them."""
+    named = host.postfix.words("smtp_sasl_password_maps") if host.postfix else ()
+    paths = [word.partition(":")[2] for word in named] or ["/etc/postfix/sasl_passwd"]
+    return tuple(file for path in paths if path.startswith("/") for file in _maps(host.path(path)))
+
+
+def _authinfo(host: Host) -> str:
+    named = host.sendmail.map_file("authinfo") if host.sendmail else ""
+    return named or auth_info.MAP_PATH
+
+
+def _maps(path: str) -> tuple[str, ...]:
+    return tuple(path + end for end in _MAP_ENDS)
+
+
+def _is_of_root(path: str) -> bool:
+    """Tell whether a file belongs to root's own group, which makemap's 0640 gives nothing to."""
+    return os.path.exists(path) and os.stat(path).st_gid == 0
+
+
+PERM014 = Code.error("PERM014", "a file or directory of smtpcreds' own state that others can use")
+
+
+def state(host: Host) -> Iterator[Finding]:
     """The state directory, the CA's key in it among others, is for its owner alone."""
-    for directory, _, files in os.walk(world.site.state, onerror=_raise):
+    for directory, _, files in os.walk(host.site.state, onerror=_raise):
         mode = stat.S_IMODE(os.stat(directory).st_mode)
-        is_closed = directory == world.site.state or directory.startswith(world.site.ca_directory)
+        is_closed = directory == host.site.state or directory.startswith(host.site.ca_directory)
         excess = 0o077 if is_closed else 0o022
         if mode & excess:
             cure = f"chmod {mode & ~excess:04o} {directory}"
             reason = f"mode {mode:04o}; others may look into it or change it"
-            yield found("PERM014", directory, reason, cure, close(directory, excess))
+            yield PERM014.found(directory, reason, cure, close(directory, excess))
         for name in sorted(files):
-            yield from judge(f"{directory}/{name}", Rule("PERM014", 0o077, world.owners))
+            yield from judge(f"{directory}/{name}", Rule(PERM014, 0o077, host.owners))
 
 
 def _raise(error: OSError) -> None:
@@ -356,17 +494,30 @@ def _raise(error: OSError) -> None:
         raise error
 
 
-def configuration(world: Host) -> Iterator[Finding]:
+PERM017 = Code.error(
+    "PERM017",
+    "a configuration file that others can change; Sendmail skips such a Sendmail.conf and goes on with "
+    "defaults",
+)
+
+
+def configuration(host: Host) -> Iterator[Finding]:
     """Whoever writes a configuration file decides what the mail server believes."""
-    for path in map(world.path, CONFIGURATION):
-        rule = Rule("PERM017", 0o022, world.owners, "who writes it decides what the mail server does")
+    for path in map(host.path, CONFIGURATION):
+        rule = Rule(PERM017, 0o022, host.owners, "who writes it decides what the mail server does")
         yield from judge(path, rule)
 
 
-def database_password(world: Host) -> Iterator[Finding]:
+PERM018 = Code.error(
+    "PERM018",
+    "a configuration file of Cyrus SASL that holds a password of the database and that others can read",
+)
+
+
+def database_password(host: Host) -> Iterator[Finding]:
     """A configuration of Cyrus SASL with ``sql_passwd`` is a secret itself."""
-    for path in map(world.path, (*SENDMAIL_CONFS, *SMTPD_CONFS)):
-        content = world.content(path)
+    for path in map(host.path, (*SENDMAIL_CONFS, *SMTPD_CONFS)):
+        content = host.content(path)
         if content is None or b"sql_passwd" not in content:
             continue
         try:
@@ -376,177 +527,104 @@ def database_password(world: Host) -> Iterator[Finding]:
         mode = stat.S_IMODE(os.stat(path).st_mode)
         if has_password and mode & 0o007:
             reason = f"mode {mode:04o}, and it holds sql_passwd"
-            yield found("PERM018", path, reason, f"chmod {mode & ~7:04o} {path}", close(path, 0o007))
+            yield PERM018.found(path, reason, f"chmod {mode & ~7:04o} {path}", close(path, 0o007))
 
 
-def readers(world: Host) -> Iterator[Finding]:
+PERM016 = Code.error(
+    "PERM016",
+    "a file that the program which needs it can't read, as the user that it runs as",
+)
+
+
+def readers(host: Host) -> Iterator[Finding]:
     """Programs that are not root can read what they need."""
-    for user, path in dict.fromkeys(_needs(world)):
-        if os.path.exists(path) and (why := obstacle(user, path, world.top)):
-            yield found("PERM016", path, *why)
+    for user, path in dict.fromkeys(_needs(host)):
+        if os.path.exists(path) and (why := obstacle(user, path, host.top)):
+            yield PERM016.found(path, *why)
 
 
-def _needs(world: Host) -> Iterator[tuple[User, str]]:
-    root = world.site.root
-    for use in world.uses:
+def _needs(host: Host) -> Iterator[tuple[User, str]]:
+    root = host.site.root
+    for use in host.uses:
         if use.user != "root" and (user := user_of(root, use.user)):
-            yield from ((user, world.path(key)) for key in use.keys)
-    if is_url(world.site.sasldb):
+            yield from ((user, host.path(key)) for key in use.keys)
+    if is_url(host.site.sasldb):
         return
-    run_as = world.sendmail.option("RunAsUser").partition(":")[0] if world.sendmail else ""
-    smtpd = world.postfix.value("mail_owner") if _asks_sasldb(world) and world.postfix else ""
-    exim = world.exim_user if _exim_asks_sasldb(world) else ""
-    for name, database in ((run_as, world.site.sasldb), (smtpd, _of_smtpd(world)), (exim, world.site.sasldb)):
+    run_as = host.sendmail.option("RunAsUser").partition(":")[0] if host.sendmail else ""
+    smtpd = host.postfix.value("mail_owner") if _asks_sasldb(host) and host.postfix else ""
+    exim = host.exim_user if _exim_asks_sasldb(host) else ""
+    for name, database in ((run_as, host.site.sasldb), (smtpd, _of_smtpd(host)), (exim, host.site.sasldb)):
         if name and (user := user_of(root, name)):
             yield user, database
 
 
-def _of_smtpd(world: Host) -> str:
+def _of_smtpd(host: Host) -> str:
     """Return the database that smtpd opens: in its chroot a copy, if there is one that is kept in step."""
-    copies = world.site.settings.sasl.copies
-    jail = world.postfix.value("queue_directory") if world.postfix else ""
-    chrooted = any(s.chroot and s.kind == "inet" and s.command == "smtpd" for s in world.services)
+    copies = host.site.settings.sasl.copies
+    jail = host.postfix.value("queue_directory") if host.postfix else ""
+    chrooted = any(s.chroot and s.kind == "inet" and s.command == "smtpd" for s in host.services)
     inside = [path for path in copies if path.startswith(f"{jail}/")] if chrooted else []
-    return world.path(inside[0]) if inside else world.site.sasldb
+    return host.path(inside[0]) if inside else host.site.sasldb
 
 
-def _exim_asks_sasldb(world: Host) -> bool:
-    authenticators = world.exim[1].authenticators.values() if world.exim else ()
+def _exim_asks_sasldb(host: Host) -> bool:
+    authenticators = host.exim[1].authenticators.values() if host.exim else ()
     return any(options.get("driver") == "cyrus_sasl" for options in authenticators)
 
 
-def _asks_sasldb(world: Host) -> bool:
-    main = world.postfix
+def _asks_sasldb(host: Host) -> bool:
+    main = host.postfix
     return (
         main is not None and main.is_on("smtpd_sasl_auth_enable") and main.value("smtpd_sasl_type") == "cyrus"
     )
 
 
-# PERM: keys, certificates, CA bundles and CRLs, and the directories that they lie in.
-
-_KEY_MARK = b"PRIVATE KEY-----"
-_REFUSED = "Sendmail refuses it, and mail goes unencrypted"
-_PERM_TLS_READ = "who reads it can pose as this host"
-
-
-def keys(world: Host) -> Iterator[Finding]:
-    """Judge every private key that is configured, or lies among certificates.
-
-    Debian keeps keys for several programs where a group can read them; Sendmail alone refuses those.
-    """
-    group_may = {world.path(key) for use in world.uses if use.group_may_read for key in use.keys}
-    refused = {world.path(key) for use in world.uses if use.program == "sendmail" for key in use.keys}
-    for path in key_files(world):
-        is_ours = path in refused or os.path.dirname(path) in world.own_places
-        excess = 0o037 if path in group_may or not is_ours else 0o077
-        effect = _REFUSED if path in refused else _PERM_TLS_READ
-        yield from judge(path, Rule("PERM001", excess, world.owners, effect))
+PERM003 = Code.error(
+    "PERM003",
+    "a directory, on the way to a credential, that its group or others can change; Sendmail refuses all "
+    "files below it, also where the directory is sticky",
+)
+PERM019 = Code.warning(
+    "PERM019",
+    "a directory, on the way to a credential, that belongs to an ordinary user, who can put other files "
+    "there; Sendmail accepts it",
+)
 
 
-def others(world: Host) -> Iterator[Finding]:
-    """Judge certificates, bundles and CRLs: whoever can change them decides who is believed."""
-    secret = set(key_files(world))
-    for path in dict.fromkeys((*_configured(world), *_lying_around(world))):
-        if path not in secret:
-            yield from judge(path, Rule("PERM002", 0o022, world.owners, "Sendmail refuses it"))
-
-
-def directories(world: Host) -> Iterator[Finding]:
-    """Certificate directories are closed to others, by mode and by ACL."""
-    shared = {
-        os.path.dirname(world.path(key)) for use in world.uses if use.user != "root" for key in use.keys
-    }
-    for path in world.own_places:
-        mode = stat.S_IMODE(os.stat(path).st_mode)
-        excess = 0o007 if path in shared else 0o077
-        granted = acl(path)
-        if granted:
-            reason = f"its ACL gives access to {', '.join(granted)}"
-            yield found("PERM009", path, reason, f"setfacl -b {path}", drop_acl(path))
-        elif mode & excess and not mode & 0o022:
-            cure = f"chmod {mode & ~excess:04o} {path}"
-            yield found("PERM004", path, f"mode {mode:04o}; others may enter it", cure, close(path, excess))
-
-
-def ca_key(world: Host) -> Iterator[Finding]:
-    """The key of the CA lies where the mail server's keys lie, under whatever name."""
-    known = {public_id(ca) for ca in world.authorities}
-    for path in key_files(world):
-        try:
-            key = decode_key(world.content(path) or b"", None, path)
-        except SmtpcredsError:
-            continue  # CERT002 says so of those that are configured
-        if public_id(key) in known:
-            target = ca_files(world.site).key
-            cure = f"mv {path} {target}" if not os.path.exists(target) else f"shred -u {path}"
-            yield found("PERM015", path, "is the private key of the CA", cure)
-
-
-def key_files(world: Host) -> Iterator[str]:
-    """Yield the private keys that are configured, and those that lie in a certificate directory."""
-    named = [world.path(key) for use in world.uses for key in use.keys]
-    lying = (path for path in _lying_around(world) if _KEY_MARK in (world.content(path) or b""))
-    yield from dict.fromkeys((*filter(os.path.exists, named), *lying))
-
-
-def describe_open(mode: int) -> str:
-    """Return what is too much of a directory's mode."""
-    return words(mode, 0o022)
-
-
-def _configured(world: Host) -> Iterator[str]:
-    for use in world.uses:
-        for path in (*use.certificates, use.ca_file, use.crl_file):
-            if path and os.path.exists(world.path(path)):
-                yield world.path(path)
-
-
-def _lying_around(world: Host) -> Iterator[str]:
-    """Yield the files of the certificate directories; hash links lead to these."""
-    for directory in world.own_places:
-        for name in world.names(directory):
-            path = f"{directory}/{name}"
-            if os.path.isfile(path) and not (os.path.islink(path) and is_link_name(name)):
-                yield path
-
-
-# PERM: every directory from a credential up to ``/``, once each.
-
-
-def parents(world: Host) -> Iterator[Finding]:
+def parents(host: Host) -> Iterator[Finding]:
     """Who can change a directory can put another file in the place of each one below it."""
-    known = world.owners | owner_of_accounts(world)
-    for directory in _directories(world):
+    known = host.owners | owner_of_accounts(host)
+    for directory in _directories(host):
         status = os.stat(directory)
         mode = stat.S_IMODE(status.st_mode)
-        if directory not in world.own_places:
-            yield from _perm_paths_acl(directory)
+        if directory not in host.own_places:
+            yield from _open_acl(directory)
         if mode & 0o022:
             sticky = ", sticky" if mode & stat.S_ISVTX else ""
-            repair = close(directory, 0o022) if directory in _ours(world) else None
+            repair = close(directory, 0o022) if directory in _ours(host) else None
             reason = f"{words(mode, 0o022)}{sticky}; Sendmail refuses keys and credentials below it"
-            yield found("PERM003", directory, reason, f"chmod go-w {directory}", repair)
+            yield PERM003.found(directory, reason, f"chmod go-w {directory}", repair)
         elif status.st_uid not in known:
             reason = f"belongs to {owner_name(status)}, who can put other files there"
-            yield found("PERM019", directory, reason, f"chown root {directory}")
+            yield PERM019.found(directory, reason, f"chown root {directory}")
 
 
-def _perm_paths_acl(directory: str) -> Iterator[Finding]:
+def _open_acl(directory: str) -> Iterator[Finding]:
     """Those of certificate directories are another check, which lets nobody in."""
     if writers := [who for who, rights in acl(directory).items() if rights & 2]:
         reason = f"its ACL lets {', '.join(writers)} change it"
-        yield found("PERM009", directory, reason, f"setfacl -b {directory}")
+        yield PERM009.found(directory, reason, f"setfacl -b {directory}")
 
 
-def _directories(world: Host) -> Iterator[str]:
+def _directories(host: Host) -> Iterator[str]:
     """Yield the directories above what is configured, what lies there, and what is ours; deepest first."""
-    named = (world.path(path) for use in world.uses for path in (*use.paths, use.config))
-    own = (f"{world.site.state}/any", f"{world.site.certificates}/any", world.path(SENDMAIL_CF))
-    read = filter(os.path.exists, map(world.path, CONFIGURATION))
-    watched = (*named, *key_files(world), *secrets(world), *own, *read)
-    found = dict.fromkeys(directory for path in watched for directory in above(path, world.top))
+    named = (host.path(path) for use in host.uses for path in (*use.paths, use.config))
+    own = (f"{host.site.state}/any", f"{host.site.certificates}/any", host.path(SENDMAIL_CF))
+    read = filter(os.path.exists, map(host.path, CONFIGURATION))
+    watched = (*named, *key_files(host), *secrets(host), *own, *read)
+    found = dict.fromkeys(directory for path in watched for directory in above(path, host.top))
     yield from sorted(filter(os.path.isdir, found), key=lambda path: (-path.count("/"), path))
 
 
-def _ours(world: Host) -> set[str]:
-    return {*world.own_places, world.site.state, world.site.ca_directory}
+def _ours(host: Host) -> set[str]:
+    return {*host.own_places, host.site.state, host.site.ca_directory}

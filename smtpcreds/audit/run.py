@@ -1,4 +1,4 @@
-"""Every check over one installation, and the repairs that are safe."""
+"""Every check over one host, and the repairs that are safe."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import nullcontext
@@ -9,15 +9,15 @@ from ..config import Site
 from ..errors import SmtpcredsError, UsageError
 from ..files import exclusive, explained, is_directory
 from ..files.guard import explain
+from ..model import Finding, Repair
 from ..transaction import Transaction
-from . import accounts, certificates, others, permissions, sasl_conf, sendmail
-from .codes import CODES
-from .finding import Finding, Repair, unchecked
-from .world import Host
+from . import accounts, certificates, crls, finding, others, permissions, sasl_conf, sendmail
+from .finding import Code, unchecked
+from .host import Host
 
-# The table of checks, in the order in which their findings are shown.
+Check = Callable[[Host], Iterator[Finding]]
 
-CHECKS: tuple[Callable[[Host], Iterator[Finding]], ...] = (
+CHECKS: tuple[Check, ...] = (
     permissions.parents,
     permissions.directories,
     permissions.keys,
@@ -38,18 +38,18 @@ CHECKS: tuple[Callable[[Host], Iterator[Finding]], ...] = (
     certificates.roles,
     certificates.strong,
     certificates.shared,
-    certificates.present,
-    certificates.readable,
-    certificates.current,
-    certificates.issued,
-    certificates.missing,
-    certificates.stale,
+    crls.present,
+    crls.readable,
+    crls.current,
+    crls.issued,
+    crls.missing,
+    crls.stale,
     certificates.sent,
     certificates.public,
     accounts.readable,
     accounts.backend,
     accounts.copies,
-    accounts.unknown_records,
+    accounts.orphan_records,
     accounts.realms,
     accounts.properties,
     accounts.logins,
@@ -73,7 +73,7 @@ CHECKS: tuple[Callable[[Host], Iterator[Finding]], ...] = (
     sendmail.rules,
     sendmail.maps,
     sendmail.compiled,
-    sendmail.written,
+    others.written,
     sendmail.running,
     others.server,
     others.client,
@@ -83,9 +83,23 @@ CHECKS: tuple[Callable[[Host], Iterator[Finding]], ...] = (
     others.exim,
     others.dovecot,
 )
+"""In the order in which their findings are shown."""
+
+_ROOMS = (finding, permissions, permissions, certificates, crls, accounts, sasl_conf, sendmail, others)
+_FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")
 
 
-Check = Callable[[Host], Iterator[Finding]]
+def _codes_of_all() -> dict[str, Code]:
+    found = {code for room in _ROOMS for code in vars(room).values() if isinstance(code, Code)}
+    return {code.name: code for code in sorted(found, key=_place)}
+
+
+def _place(code: Code) -> tuple[int, str]:
+    return _FAMILIES.index(code.name.rstrip("0123456789")), code.name
+
+
+CODES = _codes_of_all()
+"""Each row stands beside its check; here they are by name, in the order of the manual page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +111,11 @@ class CodeSelection:
 
     def takes(self, finding: Finding) -> bool:
         """Tell whether a finding is asked for."""
-        name = finding.code.name
-        return name not in self.ignore and (not self.only or name in self.only)
+        return finding.code not in self.ignore and (not self.only or finding.code in self.only)
 
 
 def choice(only: Collection[str], ignore: Collection[str]) -> CodeSelection:
-    """Parse codes as typed; upper and lower case are the same, and a family stands for its codes.
-
-    Raises:
-        UsageError: no such code.
-    """
+    """Parse codes as typed; upper and lower case are the same, and a family stands for its codes."""
     return CodeSelection(_codes(only), _codes(ignore))
 
 
@@ -115,9 +124,9 @@ def audit(site: Site, wanted: CodeSelection = CodeSelection()) -> list[Finding]:
 
     What one check can't look at is a finding of its own, and the others go on.
     """
-    world = Host(site)
-    found = [finding for check in CHECKS for finding in _run(check, world)]
-    found += map(unchecked, world.unread)
+    host = Host(site)
+    found = [finding for check in CHECKS for finding in _run(check, host)]
+    found += map(unchecked, host.unread)
     return [finding for finding in dict.fromkeys(found) if wanted.takes(finding)]
 
 
@@ -155,10 +164,10 @@ def _record(work: Transaction, done: int) -> None:
         work.warn(f"the repairs were not recorded: {error}")
 
 
-def _run(check: Check, world: Host) -> Iterable[Finding]:
+def _run(check: Check, host: Host) -> Iterable[Finding]:
     found: list[Finding] = []
     try:
-        found.extend(check(world))
+        found.extend(check(host))
     except SmtpcredsError as error:
         found.append(unchecked(error))
     except OSError as error:

@@ -23,7 +23,8 @@ from ..model import Artifact, Link
 from ..mta.program import Facts, Include, Program, Rendered
 from ..pki.chains import climb
 from ..pki.encoding import parse_certificate
-from ..pki.keys import PrivateKey, decode_key, encode_key, public_id
+from ..pki.keys import PrivateKey, decode_key, encode_key
+from ..pki.pair_rules import certificate_of
 from ..pki.values import Certificate
 from ..secret import Secret
 from .archive import README, SETTINGS, Kind, Member
@@ -133,9 +134,8 @@ def signed_credentials(granted: SignedCsr, key: PrivateKey | None) -> Credential
 
 def _key_of(pair: Pair, certificate: Certificate, host: str) -> Secret:
     content = read_private(pair.key)
-    if public_id(decode_key(content, None, pair.key)) != public_id(certificate):
-        reason = f"is not the key of the certificate that {host} got last"
-        raise DataError(pair.key, reason, "--new-key issues another pair")
+    key, of = decode_key(content, None, pair.key), f"the certificate that {host} got last"
+    certificate_of(key, [certificate], pair.key, of, "--new-key issues another pair")
     return Secret(content)
 
 

@@ -73,8 +73,8 @@ def _newest(site: Site, opened: Opened) -> Iterator[Listed]:
 def warn_of_ended_lists(site: Site, opened: Opened) -> None:
     """Warn of each CRL that will have ended once the bundle is in place."""
     for item in _newest(site, opened):
-        if not read_crl(item.content, item.name, None).is_current(site.clock()):
-            site.warn(f"{opened.name}: its {item.name} has ended; copy a new one from the hub, or mail stops")
+        if fault := read_crl(item.content, item.name, None).fault(site.clock()):
+            site.warn(f"{opened.name}: its {item.name} {fault}; copy a new one from the hub")
 
 
 def _number(crl: Crl) -> int:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from ..accounts.database import AccountDatabase, database_of
 from ..ca.directory import trust_directory_content
 from ..ca.issue import CertificateRequest, verify_permitted
-from ..ca.layout import BUNDLE, CRL, verify_target
+from ..ca.layout import BUNDLE, CRL, CURE_CRL, verify_target
 from ..ca.publish import refresh_superseded_crls
 from ..ca.requests import Csr, SignedCsr, sign_csr, verify_petition
 from ..config import Site
@@ -258,9 +258,8 @@ def _finish(
 
 def _crl_end(site: Site, content: bytes) -> datetime:
     crl = read_crl(content, CRL, None)
-    if not crl.is_current(site.clock()):
-        reason = "has ended, and with it every certificate counts as bad"
-        raise DataError(f"{site.ca_directory}/{CRL}", reason, "smtpcreds ca crl")
+    if fault := crl.fault(site.clock()):
+        raise DataError(f"{site.ca_directory}/{CRL}", fault, CURE_CRL)
     return crl.next_update or datetime.max.replace(tzinfo=UTC)
 
 

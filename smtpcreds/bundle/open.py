@@ -16,9 +16,10 @@ from ..mta.program import Program, Role
 from ..mta.programs import program_for
 from ..names import is_qualified, parse_host
 from ..pki.chains import is_link_name, verify_chain
-from ..pki.crl import read_crl, verify_crl
+from ..pki.crl import is_crl_of, read_crl
 from ..pki.encoding import parse_certificates
-from ..pki.keys import decode_key, matches
+from ..pki.keys import decode_key
+from ..pki.pair_rules import certificate_of
 from ..pki.profiles import Purpose
 from ..pki.values import Certificate
 from ..secret import Secret
@@ -107,8 +108,9 @@ def _papers(
         _taken(left, pair.certificate, name), f"{name}: {pair.certificate}"
     ).certificates
     key = left.pop(pair.key, None)
-    if key is not None and not matches(held[0], decode_key(key, None, f"{name}: {pair.key}")):
-        raise DataError(name, "its private key does not belong to its certificate")
+    if key is not None:
+        subject = f"{name}: {pair.key}"
+        certificate_of(decode_key(key, None, subject), held[:1], subject, "its certificate")
     path = verify_chain(held[0], held[1:], trust, site.clock(), (Purpose.CLIENT,), label.host)
     names = [member for member in left if member.rpartition("/")[0] == directory]
     lists = tuple(_list(left.pop(member), member.rpartition("/")[2], trust, name) for member in names)
@@ -132,13 +134,10 @@ def _list(content: bytes, file: str, trust: Iterable[Certificate], name: str) ->
     if not _CRL.fullmatch(file):
         raise DataError(subject, "is no file that a certificate directory of smtpcreds has")
     crl = read_crl(content, subject, None)
-    for issuer in trust:
-        try:
-            verify_crl(crl, issuer, subject)
-        except DataError:
-            continue
-        return Listed(file, issuer, content)
-    raise DataError(subject, f"is of {crl.issuer}, whose certificate is not in {BUNDLE}")
+    issuer = next((ca for ca in trust if is_crl_of(crl, ca)), None)
+    if issuer is None:
+        raise DataError(subject, f"is of {crl.issuer}, whose certificate is not in {BUNDLE}")
+    return Listed(file, issuer, content)
 
 
 def _verified(members: Iterable[Member], directory: str, name: str) -> dict[str, bytes]:

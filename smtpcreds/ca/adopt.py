@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -17,8 +17,9 @@ from ..pki.crl import Crl, may_sign_crls, read_crl
 from ..pki.describe import authority_of, describe, fingerprint
 from ..pki.encoding import encode_der, parse_certificates
 from ..pki.foreign import Found, recognise
-from ..pki.keys import PrivateKey, is_encrypted, matches, public_id
+from ..pki.keys import is_encrypted, public_id
 from ..pki.names import MAX_DN, part_fault, sendmail_dn, title
+from ..pki.pair_rules import certificate_of
 from ..pki.profiles import HOST_PROFILES, INTERMEDIATE
 from ..pki.revocation import Revoked
 from ..pki.values import Certificate, Issuer, key_identifier
@@ -103,7 +104,7 @@ def read_issuer(site: Site, found: Found, passphrase: Passphrase) -> Issuer:
     if disk().is_preview and is_encrypted(pem):
         issuer = Issuer.trial(certificates[0])
     else:
-        issuer = Issuer(_owned(certificates, key, found), key)
+        issuer = Issuer(certificate_of(key, certificates, path, found.certificate), key)
     own = issuer.certificate
     above = [ca for ca in certificates if ca != own]
     for parent in found.parents:
@@ -115,13 +116,6 @@ def read_issuer(site: Site, found: Found, passphrase: Passphrase) -> Issuer:
     if not may_sign_crls(own):
         site.warn(f"{title(own)}: may not sign CRLs, so nothing can be revoked; a successor may: ca rollover")
     return replace(issuer, parents=chain[1:])
-
-
-def _owned(certificates: Sequence[Certificate], key: PrivateKey, found: Found) -> Certificate:
-    own = next((certificate for certificate in certificates if matches(certificate, key)), None)
-    if own is None:
-        raise DataError(found.key or "", f"is not the key of {found.certificate}")
-    return own
 
 
 def _chain(own: Certificate, above: list[Certificate], site: Site) -> tuple[Certificate, ...]:

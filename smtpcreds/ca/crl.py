@@ -19,14 +19,16 @@ from ..files import is_directory, names_in, read_if_there, read_private
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityRow, CrlRow
 from ..pki.chains import is_issued_by
-from ..pki.crl import BACKDATE, Crl, build_crl, may_sign_crls, read_crl, to_pem, verify_crl
+from ..pki.crl import BACKDATE, Crl, build_crl, may_sign_crls, not_revoked, read_crl, to_pem, verify_unlisted
+from ..pki.dates import Period
 from ..pki.encoding import blocks, parse_certificate
 from ..pki.names import title
+from ..pki.pair_rules import has_expired
 from ..pki.revocation import Revoked, parse_reason
 from ..pki.values import Certificate, Issuer
 from .authority import CA, certificates, has_authority
 from .directory import bundled
-from .layout import CRL, is_due
+from .layout import CRL, CURE_CRL
 
 FRESH = timedelta(days=1)
 """A CRL younger than this is not signed anew by a command that merely issues."""
@@ -106,7 +108,7 @@ def crl_is_due(site: Site, inventory: Inventory, ca: CA, authority: AuthorityRow
     latest = inventory.latest_crl(authority.id)
     if latest is None or owed(inventory, authority) or not _is_kept(ca, authority, latest):
         return True
-    return latest.this_update > site.clock() or is_due(latest.this_update, latest.next_update, site.clock())
+    return Period(latest.this_update, latest.next_update).is_due(site.clock())
 
 
 def crl_is_stale(site: Site, inventory: Inventory, ca: CA, authority: AuthorityRow) -> bool:
@@ -124,9 +126,20 @@ def _is_kept(ca: CA, authority: AuthorityRow, latest: CrlRow) -> bool:
     return content is not None and sha256(content).hexdigest() == latest.sha256
 
 
-# What the CRLs beside a certificate say of it.
+# The CRLs beside certificates: which there are, and what they say of one.
 
 _STEM, _END = os.path.splitext(CRL)
+
+
+def crl_paths(directory: str) -> list[str]:
+    """Return the CRL files of a directory, by their names: one for each CA."""
+    names = sorted(names_in(directory)) if is_directory(directory) else []
+    return [f"{directory}/{name}" for name in names if name.startswith(_STEM) and name.endswith(_END)]
+
+
+def owes_crl(authority: Certificate, now: datetime) -> bool:
+    """Tell whether an authority has to have a CRL: it is valid still, and may sign one."""
+    return not has_expired(authority, now) and may_sign_crls(authority)
 
 
 def crl_says(site: Site, certificate: Certificate, directory: str) -> str:
@@ -135,34 +148,38 @@ def crl_says(site: Site, certificate: Certificate, directory: str) -> str:
     Mail servers take a certificate whose CA has no CRL, and none at all of a CA whose CRL has expired.
     """
     own = certificates(site) if has_authority(site) else ()
-    known = (*bundled(directory), *own)
-    issuer = next((ca for ca in known if is_issued_by(certificate, ca)), None)
-    found = next((item for item in _crls(directory) if issuer and _is_of(item[1], issuer)), None)
-    if found is None:
-        if issuer in own:
-            raise DataError(f"{directory}/{CRL}", "is no CRL of our CA, so nobody learns of revocations")
-        return f"no CRL of {title(issuer) if issuer else 'its CA'} here"
-    path, crl = found
-    if not crl.is_current(site.clock()):
-        until = f"{crl.next_update:%Y-%m-%d %H:%M} UTC" if crl.next_update else "no time"
-        reason = f"is not current (until {until}), so mail servers refuse every certificate of this CA"
-        raise DataError(path, reason, "smtpcreds ca crl")
-    if entry := crl.find(certificate.serial_number):
-        raise DataError(title(certificate), f"was revoked on {entry.at:%Y-%m-%d} ({entry.reason.value})")
-    return "not revoked" + (f"; CRL valid to {crl.next_update:%Y-%m-%d}" if crl.next_update else "")
+    issuer = next((ca for ca in (*bundled(directory), *own) if is_issued_by(certificate, ca)), None)
+    found = issuer and verify_unlisted(certificate, issuer, _crls(directory), site.clock(), CURE_CRL)
+    if found:
+        return not_revoked([found.next_update])
+    if issuer in own:
+        raise DataError(f"{directory}/{CRL}", "is no CRL of our CA, so nobody learns of revocations")
+    return f"no CRL of {title(issuer) if issuer else 'its CA'} here"
+
+
+def crl_fault(
+    content: bytes, path: str, issuer: Certificate, latest: CrlRow | None, now: datetime
+) -> str | None:
+    """Return why a file is not the CRL that an authority should have now, or None.
+
+    Args:
+        content: of the file.
+        path: for messages.
+        issuer: the authority.
+        latest: what the inventory recorded last of this authority.
+        now: aware.
+    """
+    crl = read_crl(content, path, issuer)
+    if fault := crl.fault(now):
+        return fault
+    if latest is None or (crl.number or 0) > latest.number:
+        return None
+    if (crl.number or 0) < latest.number:
+        return f"is number {crl.number}, but number {latest.number} was signed"
+    same = any(sha256(block.decode() or b"").hexdigest() == latest.sha256 for block in blocks(content))
+    return None if same else f"is another list than the one that was recorded as number {latest.number}"
 
 
 def _crls(directory: str) -> Iterator[tuple[str, Crl]]:
-    names = sorted(names_in(directory)) if is_directory(directory) else []
-    for name in names:
-        if name.startswith(_STEM) and name.endswith(_END):
-            path = f"{directory}/{name}"
-            yield path, read_crl(read_private(path), path, None)
-
-
-def _is_of(crl: Crl, issuer: Certificate) -> bool:
-    try:
-        verify_crl(crl, issuer, CRL)
-    except DataError:
-        return False
-    return True
+    for path in crl_paths(directory):
+        yield path, read_crl(read_private(path), path, None)

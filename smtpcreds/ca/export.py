@@ -7,13 +7,14 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..errors import DamagedFileError, DataError, ExistsError, MissingInputError, UsageError
+from ..errors import DamagedFileError, ExistsError, MissingInputError, UsageError
 from ..files import check_parents, exists, is_directory, read_private, remove, sweep_target, write_all
 from ..model import Artifact
 from ..pki.chains import climb, is_self_signed
 from ..pki.encoding import encode_certificates, encode_der
-from ..pki.keys import PrivateKey, decode_key, encode_key, is_encrypted, matches
+from ..pki.keys import PrivateKey, decode_key, encode_key, is_encrypted
 from ..pki.names import title
+from ..pki.pair_rules import certificate_of, key_fault
 from ..pki.pkcs12 import Bundle, write_pkcs12
 from ..pki.values import Certificate
 from ..secret import Secret
@@ -136,8 +137,7 @@ def _host_key(found: Found) -> PrivateKey:
         reason = f"its key is not in {path}" if path else "its key is not on this host"
         raise MissingInputError(title(found.certificate), reason)
     key = decode_key(read_private(path), None, path)
-    if not matches(found.certificate, key):
-        raise DataError(path, f"is not the key of {title(found.certificate)} as asked for")
+    certificate_of(key, [found.certificate], path, f"{title(found.certificate)} as asked for")
     return key
 
 
@@ -231,8 +231,9 @@ def _ca_key(ca: CA, copy: KeyCopy) -> tuple[str, Certificate]:
 
 
 def _prove(certificate: Certificate, key: PrivateKey, path: str, *, is_trial: bool) -> None:
-    if not is_trial and not matches(certificate, key):
-        raise DamagedFileError(path, f"is not the key of {title(certificate)}; nothing was removed")
+    fault = None if is_trial else key_fault(certificate, key, title(certificate))
+    if fault:
+        raise DamagedFileError(path, f"{fault}; nothing was removed")
 
 
 def _refuse(path: str) -> None:

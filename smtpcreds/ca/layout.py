@@ -4,13 +4,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from ..config import MAX_DAYS, Site
 from ..errors import ExistsError, MissingInputError, SmtpcredsError, UsageError
 from ..files import check_target, disk, exists, is_directory
 from ..inventory.inventory import Inventory, open_inventory
 from ..inventory.rows import AuthorityState
+from ..pki.dates import Period, crl_fault
 from ..postgres import is_url
 
 # Where the authority and its certificates lie, and how long they may live.
@@ -167,14 +168,10 @@ def reading(site: Site) -> Iterator[Inventory]:
         yield inventory
 
 
-# When something is due: past two thirds of its life, as ACME clients renew (RFC 9773 appendix A).
-#
-# Light enough for the verbs that only look.
+# What a verb that only looks says of CRLs that are due.
 
-
-def is_due(begin: datetime, end: datetime, now: datetime) -> bool:
-    """Tell whether two thirds of the time from begin to end have passed."""
-    return now - begin >= (end - begin) * 2 / 3
+CURE_CRL = "smtpcreds ca crl"
+"""Signs a CRL, and installs it with bundle and links in every directory; what was interrupted, it settles."""
 
 
 def warn_of_crls(site: Site, inventory: Inventory) -> None:
@@ -182,38 +179,6 @@ def warn_of_crls(site: Site, inventory: Inventory) -> None:
     for authority in inventory.authorities():
         latest = inventory.latest_crl(authority.id)
         if authority.state is AuthorityState.CURRENT and latest:
-            _warn_of(site, authority.name, latest.this_update, latest.next_update)
-
-
-def _warn_of(site: Site, name: str, begin: datetime, end: datetime) -> None:
-    now = site.clock()
-    if end <= now:
-        site.warn(
-            f"{name}: the CRL expired on {end:%Y-%m-%d}, so mail servers that read it refuse every "
-            "certificate of this CA; sign a new one: smtpcreds ca crl"
-        )
-    elif is_due(begin, end, now):
-        site.warn(f"{name}: the CRL expires on {end:%Y-%m-%d}; sign a new one: smtpcreds ca crl")
-
-
-# A disagreement, and the command that ends it.
-
-CURE_ALL = "smtpcreds ca crl"
-"""Settles what was interrupted, signs a CRL, and installs it with bundle and links in every directory."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What is wrong with which file, host or authority; ``cure`` is a command, or says where to look."""
-
-    subject: str
-    fault: str
-    cure: str
-
-    def __str__(self) -> str:
-        return f"{self.subject}: {self.fault}; cure: {self.cure}"
-
-
-def as_finding(error: SmtpcredsError) -> Finding:
-    """Return the finding that an error of ours is, where it stops one comparison only."""
-    return Finding(error.subject, error.reason, error.hint or "look at it")
+            period, now = Period(latest.this_update, latest.next_update), site.clock()
+            if said := crl_fault(period, now) or period.remark(now):
+                site.warn(f"{authority.name}: the CRL {said}; sign a new one: {CURE_CRL}")

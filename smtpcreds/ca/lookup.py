@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from ..config import Site
 from ..errors import MissingInputError, NameRefusedError, SmtpcredsError
@@ -12,10 +11,12 @@ from ..inventory.rows import AuthorityState, State
 from ..inventory.rows import CertificateRow as Row
 from ..pki.chains import ChainError, verify_chain
 from ..pki.crl import read_crl
+from ..pki.dates import has_ended
 from ..pki.describe import Description, describe, fingerprint
 from ..pki.encoding import parse_certificate, parse_certificates
 from ..pki.keys import is_encrypted
 from ..pki.names import title
+from ..pki.revocation import CurrentCrl
 from ..pki.values import Certificate
 from .authority import CA
 from .directory import bundled
@@ -181,7 +182,7 @@ def _view(
         fault = error.reason
     found = describe(certificate)
     state = str(row.state) if row else "unknown"
-    over = now > found.not_after and state in {State.ISSUED, "unknown"}
+    over = has_ended(found.not_after, now) and state in {State.ISSUED, "unknown"}
     return View(
         found, (found.not_after - now).days, chain, fault, "expired" if over else state, row, installed
     )
@@ -203,16 +204,6 @@ def _installed(found: Found) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class CrlSummary:
-    """The CRL that lies with an authority."""
-
-    number: int | None
-    this_update: datetime
-    next_update: datetime | None
-    revoked: int
-
-
-@dataclass(frozen=True, slots=True)
 class Generation:
     """One authority.
 
@@ -231,7 +222,7 @@ class Generation:
     key: str
     encrypted: bool | None
     root_key: str | None
-    crl: CrlSummary | None
+    crl: CurrentCrl | None
     counts: Mapping[str, int]
 
 
@@ -288,8 +279,8 @@ def _counts(site: Site, inventory: Inventory | None, certificate: Certificate) -
     return inventory.tally(row.id, site.clock()) if inventory and row else {}
 
 
-def _crl(path: str) -> CrlSummary | None:
+def _crl(path: str) -> CurrentCrl | None:
     if not exists(path):
         return None
     crl = read_crl(read_private(path), path, None)
-    return CrlSummary(crl.number, crl.this_update, crl.next_update, crl.count)
+    return CurrentCrl(crl.number, crl.this_update, crl.next_update, crl.count)

@@ -13,6 +13,7 @@ from ..model import Artifact
 from ..pki.describe import fingerprint
 from ..pki.encoding import parse_certificates
 from ..pki.keys import PrivateKey, decode_key, matches, public_id
+from ..pki.pair_rules import has_expired, key_fault
 from ..pki.revocation import Reason
 from ..pki.values import Certificate
 from .directory import certificate_file
@@ -182,7 +183,7 @@ def valid_pair(pair: Pair, now: datetime) -> Certificate | None:
             pair.certificate, "is a certificate without its key", f"put the key back, {REPLACE}"
         )
     found = _pair(pair)
-    return found if found.not_valid_after_utc > now else None
+    return None if has_expired(found, now) else found
 
 
 def _pair(pair: Pair) -> Certificate:
@@ -193,10 +194,8 @@ def _pair(pair: Pair) -> Certificate:
         raise ExistsError(
             error.subject, f"{error.reason}; it was left alone", f"look at it, {REPLACE}"
         ) from None
-    if not matches(found, key):
-        raise ExistsError(
-            pair.certificate, f"does not belong to {pair.key}", f"put the right one back, {REPLACE}"
-        )
+    if fault := key_fault(found, key, pair.certificate):
+        raise ExistsError(pair.key, fault, f"put the right one back, {REPLACE}")
     return found
 
 

@@ -14,7 +14,7 @@ from ..pki.names import title
 from ..pki.values import Issuer
 from ..transaction import Transaction
 from .authority import CA, Listed, SupersededCA
-from .crl import NewCrl, crl_is_due, crl_is_stale, next_crl, record_crl
+from .crl import NewCrl, crl_is_due, crl_is_stale, next_crl, owes_crl, record_crl
 from .directory import directories, trust_changes
 from .layout import lifetime_of, reading
 from .reload import Hook, owe, tell
@@ -80,7 +80,7 @@ def refresh_superseded_crls(
     """
     done = []
     for superseded_ca in work.ca.superseded_cas:
-        if _lives(work.site, superseded_ca) and (
+        if owes_crl(superseded_ca.certificate, work.now) and (
             every or _superseded_is_due(work.site, work.inventory, work.ca, superseded_ca)
         ):
             try:
@@ -93,7 +93,8 @@ def refresh_superseded_crls(
 def superseded_crls_are_due(site: Site, inventory: Inventory, ca: CA) -> bool:
     """Tell whether any superseded CA needs a new CRL."""
     return any(
-        _lives(site, superseded_ca) and _superseded_is_due(site, inventory, ca, superseded_ca)
+        owes_crl(superseded_ca.certificate, site.clock())
+        and _superseded_is_due(site, inventory, ca, superseded_ca)
         for superseded_ca in ca.superseded_cas
     )
 
@@ -113,13 +114,6 @@ def copy(beside: Missing) -> None:
 def _superseded_is_due(site: Site, inventory: Inventory, ca: CA, superseded_ca: SupersededCA) -> bool:
     row = row_of(inventory, superseded_ca.certificate)
     return row is None or crl_is_due(site, inventory, ca, row)
-
-
-def _lives(site: Site, superseded_ca: SupersededCA) -> bool:
-    """Tell whether a superseded CA can need a CRL: it has not expired, and may sign one."""
-    return superseded_ca.certificate.not_valid_after_utc > site.clock() and may_sign_crls(
-        superseded_ca.certificate
-    )
 
 
 def _missing(work: Transaction, lists: Iterable[Listed]) -> Missing:
@@ -184,7 +178,7 @@ def refresh_crl(work: Transaction, wish: CrlWish, *, hook: Hook | None = None) -
     certificate = work.ca.chain[0]
     if not may_sign_crls(certificate):
         reason = "may not sign CRLs (keyUsage lacks cRLSign)"
-        raise DataError(title(certificate), reason, "smtpcreds ca rollover makes one that may")
+        raise DataError(title(certificate), reason, "to make one that may: smtpcreds ca rollover")
     lifetime = None if wish.days is None else lifetime_of(wish.days)
     issuer = work.issuer()
     owe(work, hook)

@@ -10,6 +10,7 @@ from ..errors import DataError, MissingInputError, SmtpcredsError, UsageError
 from ..files import exists
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityState, CertificateRow, State
+from ..pki.dates import has_ended, is_due
 from ..pki.encoding import parse_certificate
 from ..pki.issue import new_serial
 from ..pki.keys import KEY_TYPES, KeyType, PrivateKey, generate, key_label, parse_key_type
@@ -20,7 +21,7 @@ from ..pki.values import Certificate as Parsed
 from ..transaction import Transaction
 from .crl import crl_is_due
 from .issue import CertificateRequest, Draft, Issued, Outcome, Refused, carry_out, verify_permitted
-from .layout import Pair, is_due, lifetime_of
+from .layout import Pair, lifetime_of
 from .pair import PreviousPair, key_that_waits, key_to_keep, read_previous_pair, verify_ours
 from .publish import Published, copy, refresh_superseded_crls, stale_copies, superseded_crls_are_due
 from .reload import Hook, is_owed, owe, tell
@@ -75,11 +76,11 @@ def due_rows(site: Site, inventory: Inventory, end: datetime) -> list[Certificat
     rows = (row for row in inventory.listing(latest=True) if row.profile in HOST_PROFILES)
     late = [row for row in rows if is_due(row.not_before, row.not_after, now)]
     ours = _ours(inventory)
-    foreign = [row.host for row in late if row.authority not in ours and row.not_after > now]
+    foreign = [row.host for row in late if row.authority not in ours and not has_ended(row.not_after, now)]
     if foreign:
         site.warn(f"{_some(foreign)}: to be renewed by the CA that signed it: smtpcreds cert request HOST")
     due = [row for row in late if row.authority in ours]
-    elsewhere = [row.host for row in due if not row.directory and row.not_after > now]
+    elsewhere = [row.host for row in due if not row.directory and not has_ended(row.not_after, now)]
     if elsewhere:
         site.warn(f"{_some(elsewhere)}: to be renewed where the key is kept: smtpcreds cert sign CSR")
     others = [row for row in due if row.directory and not row.is_on(site.machine)]
@@ -329,7 +330,7 @@ def _rows(
     if wanted.due:
         end = min(ca.not_valid_after_utc for ca in chain)
         rows = due_rows(site, inventory, end)
-        return [row for row in rows if row.not_after > work.now or _is_there(site, row)], []
+        return [row for row in rows if not has_ended(row.not_after, work.now) or _is_there(site, row)], []
     found: dict[tuple[int, str], CertificateRow] = {}
     refused: list[Refused] = []
     for host in wanted.hosts:

@@ -8,6 +8,7 @@ from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..inventory.rows import CertificateRow, State
 from ..pki.crl import may_sign_crls
+from ..pki.dates import has_ended
 from ..pki.describe import fingerprint
 from ..pki.revocation import Reason
 from ..pki.values import Certificate as Parsed
@@ -122,7 +123,7 @@ def _chosen(work: Transaction, wish: RevocationRequest) -> list[CertificateRow]:
 
 def _live(found: Sequence[CertificateRow], now: datetime) -> list[CertificateRow]:
     """Return what is in use; else what was signed and given up, which somebody may have seen."""
-    unexpired = [row for row in found if row.not_after > now]
+    unexpired = [row for row in found if not has_ended(row.not_after, now)]
     issued = [row for row in unexpired if row.state is State.ISSUED]
     return issued or [row for row in unexpired if _was_given_up(row)]
 
@@ -137,7 +138,8 @@ def _has_one_key(rows: Sequence[CertificateRow]) -> bool:
 
 def _shares_key(row: CertificateRow, other: CertificateRow, now: datetime) -> bool:
     usable = row.state is State.ISSUED or _was_given_up(row)
-    return usable and row.not_after > now and row.key_id is not None and row.key_id == other.key_id
+    is_live = usable and not has_ended(row.not_after, now)
+    return is_live and row.key_id is not None and row.key_id == other.key_id
 
 
 def _nothing_left(row: CertificateRow) -> DataError:

@@ -3,8 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from hashlib import sha256
+from functools import cached_property, partial
 
 from ..config import Site
 from ..errors import DamagedFileError, DataError, MissingInputError, SmtpcredsError, UnsafePathError
@@ -19,33 +18,38 @@ from ..files import (
     temporaries,
 )
 from ..inventory.inventory import Inventory
-from ..inventory.rows import AuthorityState, State
+from ..inventory.rows import AuthorityState, CrlRow, State
 from ..inventory.rows import CertificateRow as Row
-from ..model import Link
-from ..names import covers
-from ..pki.chains import is_issued_by, verify_chain
-from ..pki.crl import may_sign_crls, read_crl
+from ..model import Finding, Link, as_finding
+from ..pki.chains import is_issued_by, verify_chain, way_up
 from ..pki.describe import fingerprint, purposes_of
-from ..pki.encoding import blocks, parse_certificates
-from ..pki.keys import decode_key, matches
-from ..pki.names import names_of, title
-from ..pki.profiles import Profile, parse_profile
+from ..pki.encoding import parse_certificates
+from ..pki.keys import decode_key
+from ..pki.names import title
+from ..pki.pair_rules import certificate_of, held_names, key_fault, name_fault, period_of, role_fault
+from ..pki.profiles import Profile, Purpose, parse_profile
+from ..pki.revocation import revoked_on
 from ..pki.values import Certificate
 from .authority import CA
-from .crl import crl_says
+from .crl import crl_fault, crl_says, owes_crl
 from .directory import bundled, directories, trust, trust_directory_changes
-from .layout import BUNDLE, CRL, CURE_ALL, CaFiles, Finding, Pair, as_finding, reading
+from .layout import BUNDLE, CRL, CURE_CRL, CaFiles, Pair, reading
 from .lookup import Found, installed_pair, read_file
 from .state import row_of
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at: its name, whether it is right, and what was found."""
+    """One thing that was looked at: its name, what is right about it, and the finding where it is not."""
 
     name: str
-    ok: bool
     detail: str
+    finding: Finding | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether it is right."""
+        return self.finding is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,16 @@ class Subject:
     def certificate(self) -> Certificate:
         """The certificate that is checked."""
         return self.found.certificate
+
+    @property
+    def purposes(self) -> tuple[Purpose, ...]:
+        """The same as roles in TLS."""
+        return self.profile.purposes if self.profile else ()
+
+    def refuse(self, fault: str | None) -> None:
+        """Raise DataError for a fault of the certificate."""
+        if fault:
+            raise DataError(title(self.certificate), fault)
 
     @property
     def directory(self) -> str:
@@ -117,9 +131,9 @@ def verify(subject: Subject) -> list[Check]:
 
 def _run(name: str, check: Callable[[], str]) -> Check:
     try:
-        return Check(name, True, check())
+        return Check(name, check())
     except SmtpcredsError as error:
-        return Check(name, False, f"{error}{f' ({error.hint})' if error.hint else ''}")
+        return Check(name, f"{error}{f' ({error.hint})' if error.hint else ''}", as_finding(error, code=name))
 
 
 def _files(pair: Pair) -> str:
@@ -131,48 +145,34 @@ def _files(pair: Pair) -> str:
 
 
 def _key(pair: Pair, certificate: Certificate) -> str:
-    if not matches(certificate, decode_key(read_private(pair.key), None, pair.key)):
-        raise DataError(pair.key, f"is not the key of {pair.certificate}")
+    key = decode_key(read_private(pair.key), None, pair.key)
+    certificate_of(key, [certificate], pair.key, pair.certificate)
     return f"{pair.key} belongs to the certificate"
 
 
 def _dates(subject: Subject) -> str:
-    certificate, now = subject.certificate, subject.site.clock()
-    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    if now < begin:
-        raise DataError(title(certificate), f"is not valid before {begin:%Y-%m-%d %H:%M} UTC")
-    if now > end:
-        raise DataError(title(certificate), f"expired on {end:%Y-%m-%d %H:%M} UTC")
-    return f"valid to {end:%Y-%m-%d}, {(end - now).days} days"
+    period, now = period_of(subject.certificate), subject.site.clock()
+    subject.refuse(period.fault(now))
+    return period.rest(now)
 
 
 def _names(subject: Subject) -> str:
-    """RFC 9525: the CN does not count."""
-    names = names_of(subject.certificate)
-    held = ", ".join((*names.dns_names, *map(str, names.addresses))) or "no name"
-    host = subject.host
-    if host and not any(host == name or covers(name, host) for name in names.dns_names):
-        raise DataError(title(subject.certificate), f"is not for {host}; it holds {held}")
-    return held
+    subject.refuse(name_fault(subject.certificate, [subject.host] if subject.host else []))
+    return held_names(subject.certificate) or "no name"
 
 
 def _roles(subject: Subject) -> str:
     allowed = purposes_of(subject.certificate)
-    missing = [p.value for p in (subject.profile.purposes if subject.profile else ()) if p not in allowed]
-    if missing or not allowed:
-        roles = " and ".join(f"TLS {role}s" for role in missing) or "TLS"
-        raise DataError(title(subject.certificate), f"is not for {roles} (extendedKeyUsage)")
+    subject.refuse(role_fault(subject.certificate, subject.purposes))
+    subject.refuse(None if allowed else "is not for TLS (extendedKeyUsage)")
     return " and ".join(purpose.value for purpose in allowed)
 
 
 def _chain(subject: Subject) -> str:
-    """The dates of the certificate itself are another check."""
-    certificate = subject.certificate
-    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    at = min(max(subject.site.clock(), begin), end)
-    purposes = subject.profile.purposes if subject.profile else ()
-    path = verify_chain(certificate, subject.found.others, bundled(subject.directory), at, purposes)
-    return " < ".join(map(title, path[1:])) or "trusted itself"
+    """The dates and roles of the certificate itself are other checks."""
+    leaf, others, roots = subject.certificate, subject.found.others, bundled(subject.directory)
+    path = verify_chain(leaf, others, roots, subject.site.clock(), subject.purposes, above_only=True)
+    return way_up(path)
 
 
 def _links(subject: Subject) -> str:
@@ -200,89 +200,12 @@ _CHECKS: tuple[tuple[str, Callable[[Subject], str]], ...] = (
 )
 
 
-# Pairs of key and certificate: what the inventory says is installed, against what is.
+# Where inventory and disk disagree; looked at while nobody writes, and nothing is changed.
 
 _SUFFIX = "-cert.pem"
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """Everything that a comparison of one pair needs."""
-
-    site: Site
-    inventory: Inventory
-    expected: Mapping[str, Row]
-    authorities: tuple[Certificate, ...]
-    retired: frozenset[int]
-
-    def cure(self, host: str, pair: Pair) -> str:
-        """Return the command that puts a new pair there."""
-        to = "" if pair.directory == self.site.certificates else f" --to {pair.directory}"
-        return f"smtpcreds cert issue {host}{to} --force"
-
-
-def pair_faults(site: Site, inventory: Inventory, ca: CA) -> Iterator[Finding]:
-    """Yield what is wrong with pairs in use.
-
-    A directory of ``--to`` that is gone was taken to its host, so nothing is missed there.
-    Pairs of other hosts that share the inventory are theirs to look at.
-    """
-    rows = inventory.listing(latest=True, expires_after=site.clock())
-    expected = {site.root.locate(row.directory): row for row in rows if row.is_on(site.machine)}
-    gone = (row.id for row in inventory.authorities() if row.state is AuthorityState.RETIRED)
-    look = _Look(site, inventory, expected, ca.trusted, frozenset(gone))
-    for stem, row in expected.items():
-        yield from _missing(look, Pair(stem), row)
-    for directory in directories(site, inventory):
-        for name in sorted(names_in(directory)):
-            if name.endswith(_SUFFIX):
-                yield from _faults(look, Pair(f"{directory}/{name.removesuffix(_SUFFIX)}"))
-
-
-def _missing(look: _Look, pair: Pair, row: Row) -> Iterator[Finding]:
-    if not is_directory(pair.directory) and pair.directory != look.site.certificates:
-        return
-    for path in (pair.key, pair.certificate):
-        if not exists(path):
-            yield Finding(path, f"is missing; {row.host} has no whole pair", look.cure(row.host, pair))
-
-
-def _faults(look: _Look, pair: Pair) -> Iterator[Finding]:
-    try:
-        found = parse_certificates(read_private(pair.certificate), pair.certificate).certificates[0]
-        key = decode_key(read_private(pair.key), None, pair.key) if exists(pair.key) else None
-    except SmtpcredsError as error:
-        yield as_finding(error)
-        return
-    host = title(found)
-    if fault := _standing_fault(look, pair, found):
-        yield Finding(pair.certificate, fault, look.cure(host, pair))
-    if key is not None and not matches(found, key):
-        yield Finding(pair.key, f"does not belong to {pair.certificate}", look.cure(host, pair))
-
-
-def _standing_fault(look: _Look, pair: Pair, found: Certificate) -> str | None:
-    """Return why this certificate should not be the one in this place, or None."""
-    row = next((row for row in look.inventory.find(fingerprint(found)) if row.fingerprint), None)
-    if row is None:
-        ours = any(is_issued_by(found, ca) for ca in look.authorities)
-        return "was signed by this authority, but is not in the inventory" if ours else None
-    if row.state is State.REVOKED and row.revoked_at:
-        return f"was revoked on {row.revoked_at:%Y-%m-%d} ({row.reason})"
-    if row.state is State.DISCARDED:
-        return f"was given up ({row.reason})"
-    if row.authority in look.retired:
-        return "was signed by an authority that is retired, so nobody is to trust it"
-    newer = look.expected.get(pair.stem)
-    if newer and newer.fingerprint != row.fingerprint:
-        return f"was superseded by serial {newer.serial[:16]}, which is not there"
-    return None
-
-
-# Where inventory and disk disagree; looked at while nobody writes, and nothing is changed.
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scene:
     """What is compared."""
 
@@ -296,6 +219,22 @@ class Scene:
         yield from (
             (superseded_ca.files, superseded_ca.certificate) for superseded_ca in self.ca.superseded_cas
         )
+
+    @cached_property
+    def expected(self) -> Mapping[str, Row]:
+        """The certificates in use on this host by the stems of their pairs."""
+        rows = self.inventory.listing(latest=True, expires_after=self.site.clock())
+        return {self.site.root.locate(row.directory): row for row in rows if row.is_on(self.site.machine)}
+
+    @cached_property
+    def retired(self) -> frozenset[int]:
+        """Authorities that nobody is to trust, by their rows."""
+        return frozenset(r.id for r in self.inventory.authorities() if r.state is AuthorityState.RETIRED)
+
+    def issue(self, host: str, pair: Pair) -> str:
+        """Return the command that puts a new pair there."""
+        to = "" if pair.directory == self.site.certificates else f" --to {pair.directory}"
+        return f"smtpcreds cert issue {host}{to} --force"
 
 
 def findings(site: Site) -> list[Finding]:
@@ -312,11 +251,11 @@ def findings(site: Site) -> list[Finding]:
 def unfinished(scene: Scene) -> Iterator[Finding]:
     """What killed runs left; the next command that writes settles it."""
     for row in scene.inventory.pending():
-        yield Finding(row.host, f"certificate {row.serial[:16]} was begun by an interrupted run", CURE_ALL)
+        yield Finding(row.host, f"certificate {row.serial[:16]} was begun by an interrupted run", CURE_CRL)
     site = scene.site
     for directory in (site.state, site.ca_directory, *directories(site, scene.inventory)):
         for path in temporaries(directory):
-            yield Finding(path, "was left by an interrupted run", CURE_ALL)
+            yield Finding(path, "was left by an interrupted run", CURE_CRL)
 
 
 def authorities_recorded(scene: Scene) -> Iterator[Finding]:
@@ -325,7 +264,7 @@ def authorities_recorded(scene: Scene) -> Iterator[Finding]:
     rows = [row_of(scene.inventory, certificate) for certificate in present]
     for certificate, row in zip(present, rows, strict=True):
         if row is None:
-            yield Finding(title(certificate), "is an authority that the inventory does not know", CURE_ALL)
+            yield Finding(title(certificate), "is an authority that the inventory does not know", CURE_CRL)
     known = {row.id for row in rows if row}
     for row in scene.inventory.authorities():
         if row.state is AuthorityState.CURRENT and row.id not in known:
@@ -369,30 +308,22 @@ def _file_faults(path: str) -> Iterator[Finding]:
 def crls(scene: Scene) -> Iterator[Finding]:
     """Each authority's CRL is its own, valid, and the one that was recorded last."""
     for files, certificate in scene.authorities():
-        if certificate.not_valid_after_utc <= scene.site.clock() or not may_sign_crls(certificate):
+        now = scene.site.clock()
+        if not owes_crl(certificate, now):
             continue
+        latest = _recorded(scene, certificate)
         try:
-            fault = _crl_fault(scene, files, certificate)
+            fault = crl_fault(read_private(files.crl), files.crl, certificate, latest, now)
         except SmtpcredsError as error:
-            yield Finding(error.subject, error.reason, CURE_ALL)
+            yield Finding(error.subject, error.reason, CURE_CRL)
         else:
             if fault:
-                yield Finding(files.crl, fault, CURE_ALL)
+                yield Finding(files.crl, fault, CURE_CRL)
 
 
-def _crl_fault(scene: Scene, files: CaFiles, certificate: Certificate) -> str | None:
-    content = read_private(files.crl)
-    crl = read_crl(content, files.crl, certificate)
-    if not crl.is_current(scene.site.clock()):
-        return f"expired on {crl.next_update:%Y-%m-%d %H:%M} UTC, which stops all certificates of this CA"
+def _recorded(scene: Scene, certificate: Certificate) -> CrlRow | None:
     row = row_of(scene.inventory, certificate)
-    latest = scene.inventory.latest_crl(row.id) if row else None
-    if latest is None or (crl.number or 0) > latest.number:
-        return None
-    if (crl.number or 0) < latest.number:
-        return f"is number {crl.number}, but number {latest.number} was signed"
-    same = any(sha256(block.decode() or b"").hexdigest() == latest.sha256 for block in blocks(content))
-    return None if same else f"is another list than the one that was recorded as number {latest.number}"
+    return scene.inventory.latest_crl(row.id) if row else None
 
 
 def installed(scene: Scene) -> Iterator[Finding]:
@@ -407,12 +338,61 @@ def installed(scene: Scene) -> Iterator[Finding]:
             yield as_finding(error)
             continue
         for item in wrong:
-            yield Finding(item.path, "is missing, or is not what the authority has now", CURE_ALL)
+            yield Finding(item.path, "is missing, or is not what the authority has now", CURE_CRL)
 
 
 def pairs(scene: Scene) -> Iterator[Finding]:
-    """Each certificate in use is on disk, and each on disk is in use."""
-    return pair_faults(scene.site, scene.inventory, scene.ca)
+    """Each certificate in use is on disk, and each on disk is in use.
+
+    A directory of ``--to`` that is gone was taken to its host, so nothing is missed there.
+    Pairs of other hosts that share the inventory are theirs to look at.
+    """
+    for stem, row in scene.expected.items():
+        yield from _missing(scene, Pair(stem), row)
+    for directory in directories(scene.site, scene.inventory):
+        for name in sorted(names_in(directory)):
+            if name.endswith(_SUFFIX):
+                yield from _faults(scene, Pair(f"{directory}/{name.removesuffix(_SUFFIX)}"))
+
+
+def _missing(scene: Scene, pair: Pair, row: Row) -> Iterator[Finding]:
+    if not is_directory(pair.directory) and pair.directory != scene.site.certificates:
+        return
+    for path in (pair.key, pair.certificate):
+        if not exists(path):
+            yield Finding(path, f"is missing; {row.host} has no whole pair", scene.issue(row.host, pair))
+
+
+def _faults(scene: Scene, pair: Pair) -> Iterator[Finding]:
+    try:
+        found = parse_certificates(read_private(pair.certificate), pair.certificate).certificates[0]
+        key = decode_key(read_private(pair.key), None, pair.key) if exists(pair.key) else None
+    except SmtpcredsError as error:
+        yield as_finding(error)
+        return
+    host = title(found)
+    if fault := _standing_fault(scene, pair, found):
+        yield Finding(pair.certificate, fault, scene.issue(host, pair))
+    if key is not None and (fault := key_fault(found, key, pair.certificate)):
+        yield Finding(pair.key, fault, scene.issue(host, pair))
+
+
+def _standing_fault(scene: Scene, pair: Pair, found: Certificate) -> str | None:
+    """Return why this certificate should not be the one in this place, or None."""
+    row = next((row for row in scene.inventory.find(fingerprint(found)) if row.fingerprint), None)
+    if row is None:
+        ours = any(is_issued_by(found, ca) for ca in scene.ca.trusted)
+        return "was signed by this authority, but is not in the inventory" if ours else None
+    if row.state is State.REVOKED and row.revoked_at:
+        return revoked_on(row.revoked_at, row.reason or "")
+    if row.state is State.DISCARDED:
+        return f"was given up ({row.reason})"
+    if row.authority in scene.retired:
+        return "was signed by an authority that is retired, so nobody is to trust it"
+    newer = scene.expected.get(pair.stem)
+    if newer and newer.fingerprint != row.fingerprint:
+        return f"was superseded by serial {newer.serial[:16]}, which is not there"
+    return None
 
 
 CHECKS: tuple[Callable[[Scene], Iterator[Finding]], ...] = (

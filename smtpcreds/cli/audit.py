@@ -9,7 +9,7 @@ import click
 from .framework import Session, Verb, pass_session
 
 if TYPE_CHECKING:
-    from ..audit.finding import Finding
+    from ..model import Finding
 
 _LEVELS = ("note", "warning", "error")
 
@@ -33,10 +33,10 @@ def audit(session: Session, fix: bool, fail_on: str, only: tuple[str, ...], igno
 
     Exits 1 when something is found. What the codes mean: man smtpcreds-audit
     """
-    from ..audit.code import Severity
     from ..audit.run import audit as look
     from ..audit.run import choice
     from ..audit.run import fix as repair
+    from ..model import Severity
 
     site, wanted = session.site(), choice(only, ignore)
     repaired = session.run(site, lambda work: repair(work, wanted), state=False) if fix else 0
@@ -47,16 +47,16 @@ def audit(session: Session, fix: bool, fail_on: str, only: tuple[str, ...], igno
         {"findings": [_data(finding) for finding in findings], "repaired": repaired},
         _lines(findings, repaired),
     )
-    if any(finding.code.severity.reaches(Severity(fail_on)) for finding in findings):
+    if any(finding.severity.reaches(Severity(fail_on)) for finding in findings):
         raise click.exceptions.Exit(1)
 
 
 def _data(finding: "Finding") -> dict[str, Any]:
     return {
-        "code": finding.code.name,
-        "severity": finding.code.severity.value,
+        "code": finding.code,
+        "severity": finding.severity.value,
         "subject": finding.subject,
-        "reason": finding.reason,
+        "reason": finding.message,
         "cure": finding.cure,
         "repairable": finding.repair is not None,
     }
@@ -66,9 +66,9 @@ def _lines(findings: list["Finding"], repaired: int) -> Iterator[str]:
     if repaired:
         yield f"repaired: {repaired}"
     for finding in findings:
-        yield str(finding)
+        yield f"{finding.code} {finding.severity}  {finding.subject}: {finding.message}"
         yield f"  cure: {finding.cure}"
-    tally = Counter(finding.code.severity.value for finding in findings)
+    tally = Counter(finding.severity.value for finding in findings)
     counted = [_many(tally[level], level) for level in reversed(_LEVELS) if tally[level]]
     yield ", ".join(counted) or "nothing found"
 

@@ -27,8 +27,9 @@ def check(session: Session) -> None:
     from ..ca.verify import findings
 
     found = findings(session.site())
-    rows = [{"subject": f.subject, "fault": f.fault, "cure": f.cure} for f in found]
-    session.show({"findings": rows}, map(str, found) if found else ["inventory and disk agree"])
+    rows = [{"subject": f.subject, "fault": f.message, "cure": f.cure} for f in found]
+    lines = [f"{f.subject}: {f.message}; cure: {f.cure}" for f in found]
+    session.show({"findings": rows}, lines or ["inventory and disk agree"])
     if found:
         raise click.exceptions.Exit(1)
 

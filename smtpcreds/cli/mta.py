@@ -216,9 +216,9 @@ def check(session: Session, /, **options: Any) -> None:
             "program": program.NAME,
             "host": facts.host,
             "ok": not found,
-            "findings": [{"path": f.path, "what": f.what, "hint": f.hint} for f in found],
+            "findings": [{"path": f.subject, "what": f.message, "hint": f.cure} for f in found],
         },
-        [line for f in found for line in (f"BAD  {f.path} {f.what}", f"     {f.hint}")]
+        [line for f in found for line in (f"BAD  {f.subject} {f.message}", f"     {f.cure}")]
         or [f"ok   {program.NAME} on {facts.host}"],
     )
     if found:

@@ -6,7 +6,7 @@ import sys
 from shlex import quote
 
 _NOUNS = "setup|bundle|status|ca|cert|sasl|mta|tlsa|audit|probe|inventory"
-_COMMAND = re.compile(rf"(?<![\w./-])smtpcreds (?=(?:{_NOUNS})\b)")
+_COMMAND = re.compile(rf"(?<![\w./-])smtpcreds (?=(?:{_NOUNS})\b|--help$)")
 _SEGMENT = re.compile(r"[^;\n]+[;\n]*")
 _ON_ANOTHER_HOST = re.compile(r"\bon (?:that host|the hub|the authority|(?!\d)[\w.-]+)(?: then)?: ")
 _SASL = re.compile(r"(?<![\w./-])(smtpcreds(?: [^;:]*?)? sasl [a-z-]+)(?![a-z-])(?![^;:]*--database)")

@@ -1,72 +1,41 @@
 """Whether the files of a mail program are right, readable for it, included, and effective."""
 
 import os
-import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..files import exists, read_public
-from ..model import Owner, Root
+from ..files.rights import User, barrier
+from ..model import Finding, Root, as_finding
 from ..mta.program import Compiled, Facts, File, Include, Need, Program, Reader, Work
 from ..mta.program import octets as with_secrets
 from .copies import configuration, copy_faults
 from .files import FileStatus, Status, groups_of, owner_of
 
-# What ``mta check`` tells.
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong: where, what, and the way out."""
-
-    path: str
-    what: str
-    hint: str
-
-
 # Whether a mail program without privileges can read a file that belongs to others.
-#
-# Only modes are looked at. An access control list may say more, and then shows up in the group's mode bits.
-
-_READ, _SEARCH = 4, 1
 
 
 def unreadable(site: Site, readers: Iterable[Reader]) -> Iterator[Finding]:
     """Yield a finding for each file that its reader can't open; a file that is not there can't be judged."""
     for reader in readers:
         path = site.path(reader.path)
-        who = owner_of(site.root, reader.user, reader.user) if os.path.exists(path) else None
-        barrier = _barrier(site.root, path, who, reader.user) if who else None
-        if barrier:
+        who = _user(site.root, reader.user) if os.path.exists(path) else None
+        if who and (closed := barrier(who, path, site.root.prefix.rstrip("/") or "/")):
             hint = f"chgrp {reader.user} {path} && chmod 0640 {path}; or another [sasl] database"
-            yield Finding(barrier, f"is closed to {reader.user}, who must read {path}", hint)
+            yield Finding(closed, f"is closed to {reader.user}, who must read {path}", hint)
 
 
-def _barrier(root: Root, path: str, who: Owner, name: str) -> str | None:
-    """Return the file or the directory above it that stops the user."""
-    groups = {who.gid, *groups_of(root, name)}
-    above = path
-    while (parent := os.path.dirname(above)) not in (above, root.prefix.rstrip("/")):
-        if not _may(parent, who, groups, _SEARCH):
-            return parent
-        above = parent
-    return None if _may(path, who, groups, _READ) else path
-
-
-def _may(path: str, who: Owner, groups: set[int], right: int) -> bool:
-    found = os.stat(path)
-    if found.st_uid == who.uid:
-        return bool(stat.S_IMODE(found.st_mode) >> 6 & right)
-    if found.st_gid in groups:
-        return bool(stat.S_IMODE(found.st_mode) >> 3 & right)
-    return bool(stat.S_IMODE(found.st_mode) & right)
+def _user(root: Root, name: str) -> User | None:
+    """Return the user by numbers; None where the running user could not give files to it anyhow."""
+    who = owner_of(root, name, name)
+    return who and User(name, who.uid, frozenset({who.gid, *groups_of(root, name)}))
 
 
 # Whether the files of a mail program are right, included, and effective.
 
-_WRONG = {
+WRONG = {
     Status.MISSING: "is missing",
     Status.OUTDATED: "is as smtpcreds wrote it once; now it would be different",
     Status.EDITED: "was edited since smtpcreds wrote it",
@@ -78,7 +47,7 @@ def inspect(site: Site, program: Program, facts: Facts, standings: list[FileStat
     """Return what is wrong, in the order in which to put it right."""
     apply = f"smtpcreds mta apply {program.NAME}"
     tasks = program.work(facts)
-    missing = [Finding(e.subject, e.reason, e.hint or "") for e in missing_files(site, program, facts)]
+    missing = list(map(as_finding, missing_files(site, program, facts)))
     files = [finding for standing in standings for finding in _of_file(program, standing, apply)]
     includes = [
         Finding(site.path(i.path), "lacks a line" if len(i.lines) == 1 else "lacks lines", added(i))
@@ -184,9 +153,9 @@ def _words(line: str) -> str:
 
 
 def _of_file(program: Program, standing: FileStatus, apply: str) -> Iterator[Finding]:
-    if standing.status in _WRONG:
+    if standing.status in WRONG:
         force = " --force" if standing.status in {Status.EDITED, Status.FOREIGN} else ""
-        yield Finding(standing.path, _WRONG[standing.status] + _detail(program, standing), apply + force)
+        yield Finding(standing.path, WRONG[standing.status] + _detail(program, standing), apply + force)
     yield from (Finding(standing.path, fault, apply) for fault in standing.excess)
 
 

@@ -14,12 +14,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.hashes import MD5, SHA1, SHA256, HashAlgorithm
 
 from ..errors import DataError
-from ..names import covers
 from . import fields
-from .describe import authority_of, purposes_of
+from .describe import authority_of
 from .encoding import encode_der
-from .keys import weakness
 from .names import Address, constraints_of, names_of, refusal, title
+from .pair_rules import date_fault, handshake_fault, key_usage, name_fault, purpose_fault, strength_fault
 from .profiles import Purpose
 from .values import Certificate
 
@@ -41,14 +40,18 @@ _UNDERSTOOD = {
 
 @dataclass(frozen=True)
 class Path:
-    """Certificates from the host's to the root, and what is wanted of the first one."""
+    """Certificates from the host's to the root, and what is wanted of the first one.
+
+    Attributes:
+        above_only: what lies above the first certificate is asked alone: whether that is valid now and is for
+            its roles are other questions, with answers of their own.
+    """
 
     certificates: tuple[x509.Certificate, ...]
     moment: datetime
     purposes: tuple[Purpose, ...] = ()
     host: str | Address | None = None
-    undated: bool = False
-    """Whether the dates of the first certificate are another question."""
+    above_only: bool = False
 
     @property
     def leaf(self) -> x509.Certificate:
@@ -60,6 +63,18 @@ class Path:
         """The certificates that sign others, nearest first."""
         return self.certificates[1:]
 
+    @property
+    def asked(self) -> tuple[x509.Certificate, ...]:
+        """Those whose dates and purposes matter here."""
+        return self.authorities if self.above_only else self.certificates
+
+    def first(
+        self, certificates: Iterable[x509.Certificate], rule: Callable[[x509.Certificate], str | None]
+    ) -> str | None:
+        """Return the first fault that a rule finds, with the name of the CA that has it."""
+        faults = ((certificate, rule(certificate)) for certificate in certificates)
+        return next((self.whose(certificate) + fault for certificate, fault in faults if fault), None)
+
     def whose(self, certificate: x509.Certificate) -> str:
         """Return how a reason starts: nothing for the leaf, else the name of the CA."""
         return "" if certificate == self.leaf else f"its CA {title(certificate)} "
@@ -67,21 +82,12 @@ class Path:
 
 def in_time(path: Path) -> str | None:
     """Every certificate is valid now."""
-    for certificate in path.authorities if path.undated else path.certificates:
-        if path.moment > certificate.not_valid_after_utc:
-            return f"{path.whose(certificate)}expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
-        if path.moment < certificate.not_valid_before_utc:
-            begin = f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M}"
-            return f"{path.whose(certificate)}is not valid before {begin} UTC"
-    return None
+    return path.first(path.asked, lambda certificate: date_fault(certificate, path.moment))
 
 
 def strong(path: Path) -> str | None:
     """Keys that OpenSSL's security level 2 takes; weak hashes did not even verify."""
-    for certificate in path.certificates:
-        if fault := weakness(certificate.public_key()):
-            return f"{path.whose(certificate)}has a key that {fault}"
-    return None
+    return path.first(path.certificates, strength_fault)
 
 
 def authorities_may_sign(path: Path) -> str | None:
@@ -89,7 +95,7 @@ def authorities_may_sign(path: Path) -> str | None:
     for certificate in path.authorities:
         if not authority_of(certificate)[0]:
             return f"{path.whose(certificate)}is not a CA certificate"
-        usage = _usage(certificate)
+        usage = key_usage(certificate)
         if usage is not None and not usage.key_cert_sign:
             return f"{path.whose(certificate)}may not sign certificates (keyUsage)"
     return None
@@ -129,39 +135,17 @@ def nothing_unknown(path: Path) -> str | None:
 
 def fit_for_purpose(path: Path) -> str | None:
     """Every certificate that names purposes names those wanted; OpenSSL and GnuTLS ask it of CAs too."""
-    for certificate in path.certificates:
-        allowed = purposes_of(certificate)
-        for purpose in path.purposes:
-            if purpose not in allowed:
-                return f"{path.whose(certificate)}is not for TLS {purpose.value}s (extendedKeyUsage)"
-    return None
+    return path.first(path.asked, lambda certificate: purpose_fault(certificate, path.purposes))
 
 
 def signs_handshakes(path: Path) -> str | None:
-    """RFC 8446 section 4.4.2.2: the leaf's keyUsage allows signatures, which a CA's own does not."""
-    usage = _usage(path.leaf)
-    may = not path.purposes or usage is None or usage.digital_signature
-    return None if may else "may not sign TLS handshakes (keyUsage)"
+    """The leaf's keyUsage allows signatures, which a CA's own does not."""
+    return None if path.above_only else handshake_fault(path.leaf, path.purposes)
 
 
 def host_fits(path: Path) -> str | None:
     """RFC 9525: the name or address wanted is among the alternative names; the CN does not count."""
-    if path.host is None:
-        return None
-    names = names_of(path.leaf)
-    if isinstance(path.host, str):
-        fits = any(covers(pattern, path.host) for pattern in names.dns_names)
-    else:
-        fits = path.host in names.addresses
-    held = ", ".join((*names.dns_names, *map(str, names.addresses))) or "no name"
-    return None if fits else f"is not for {path.host}; it holds {held}"
-
-
-def _usage(certificate: x509.Certificate) -> x509.KeyUsage | None:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        return None
+    return None if path.host is None else name_fault(path.leaf, (path.host,))
 
 
 PATH_RULES: tuple[Callable[[Path], str | None], ...] = (
@@ -243,7 +227,7 @@ def verify_chain(
     purposes: Iterable[Purpose] = (),
     host: str | Address | None = None,
     *,
-    undated: bool = False,
+    above_only: bool = False,
 ) -> Certificates:
     """Return the path from the certificate to a root, if a mail program would accept it.
 
@@ -254,7 +238,7 @@ def verify_chain(
         now: aware.
         purposes: roles that it must allow, all of them.
         host: A-label name or address that it must hold in its alternative names (RFC 9525), or None.
-        undated: the leaf's own dates are another question.
+        above_only: the leaf's own dates and roles are other questions; ``purposes`` are asked of its CAs.
 
     Raises:
         ChainError: the plain reason why no path holds.
@@ -264,11 +248,16 @@ def verify_chain(
     between = tuple(dict.fromkeys((*intermediates, *(root for root in roots if root not in anchors))))
     first_fault: str | None = None
     for certificates in _paths((leaf,), (*anchors, *between), anchors):
-        fault = _fault(Path(certificates, now, tuple(purposes), host, undated))
+        fault = _fault(Path(certificates, now, tuple(purposes), host, above_only))
         if fault is None:
             return certificates
         first_fault = first_fault or fault
     raise ChainError(title(leaf), first_fault or _dead_end(leaf, (*between, *anchors)))
+
+
+def way_up(path: Certificates) -> str:
+    """Return the names of the CAs of a path in words, nearest first."""
+    return " < ".join(map(title, path[1:])) or "trusted itself"
 
 
 def _paths(

@@ -14,7 +14,10 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from ..errors import DamagedFileError, DataError
 from . import encoding, fields
+from .dates import Period, crl_fault
 from .keys import PrivateKey, scheme_of
+from .names import title
+from .pair_rules import key_fault
 from .revocation import Reason, Revoked
 
 # The DER of a certificate list (RFC 5280 section 5.1), written directly.
@@ -147,8 +150,8 @@ def may_sign_crls(issuer: x509.Certificate) -> bool:
 def verify_may_sign(issuer: x509.Certificate, key: PrivateKey, *, is_trial: bool = False) -> None:
     """Check that a list signed with this key will be accepted as the issuer's; that of a trial never is."""
     name = issuer.subject.rfc4514_string()
-    if not is_trial and key.public_key() != issuer.public_key():
-        raise DataError(name, "the private key does not belong to this CA certificate")
+    if not is_trial and (fault := key_fault(issuer, key, "this CA certificate")):
+        raise DataError(name, f"the private key {fault}")
     usage = _extension(issuer.extensions, x509.KeyUsage)
     if usage is not None and not usage.crl_sign:
         raise DataError(name, "this certificate may not sign CRLs (keyUsage lacks cRLSign)")
@@ -183,9 +186,14 @@ class Crl:
         """Tell whether the serial number is listed."""
         return self.parsed.get_revoked_certificate_by_serial_number(serial) is not None
 
-    def is_current(self, now: datetime) -> bool:
-        """Tell whether verifiers accept the list at that time."""
-        return self.this_update <= now and (self.next_update is None or now <= self.next_update)
+    @property
+    def period(self) -> Period:
+        """From when until when verifiers accept the list."""
+        return Period(self.this_update, self.next_update)
+
+    def fault(self, now: datetime) -> str | None:
+        """Return why verifiers do not accept the list at that time, and what follows; None where they do."""
+        return crl_fault(self.period, now)
 
     def entries(self) -> Iterator[Revoked]:
         """Yield all entries in the list's order."""
@@ -220,6 +228,50 @@ def verify_crl(crl: Crl, issuer: x509.Certificate, subject: str) -> None:
         raise DataError(subject, f"was issued by {crl.issuer}, not by {issuer.subject.rfc4514_string()}")
     if not _is_signed_by(crl.parsed, issuer):
         raise DataError(subject, f"is not signed with the key of {issuer.subject.rfc4514_string()}")
+
+
+def is_crl_of(crl: Crl, issuer: x509.Certificate) -> bool:
+    """Tell whether a list is this CA's, by name and signature."""
+    try:
+        verify_crl(crl, issuer, "")
+    except DataError:
+        return False
+    return True
+
+
+def verify_unlisted(
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    lists: Iterable[tuple[str, Crl]],
+    now: datetime,
+    hint: str | None = None,
+) -> Crl | None:
+    """Return the CRL that was asked whether a certificate is revoked; None where there is none of its issuer.
+
+    Args:
+        certificate: of which it is asked.
+        issuer: its CA.
+        lists: CRLs with the files that they were read from; the first of the issuer counts.
+        now: aware.
+        hint: for a list that is not current.
+
+    Raises:
+        DataError: it is revoked, or the list is not current, so that nobody believes the certificate.
+    """
+    path, crl = next((item for item in lists if is_crl_of(item[1], issuer)), ("", None))
+    if crl is None:
+        return None
+    if fault := crl.fault(now):
+        raise DataError(path, fault, hint)
+    if entry := crl.find(certificate.serial_number):
+        raise DataError(title(certificate), str(entry))
+    return crl
+
+
+def not_revoked(ends: Iterable[datetime | None]) -> str:
+    """Return in words that no CRL lists a certificate, and until when the first of them ends that says."""
+    known = [end for end in ends if end]
+    return "not revoked" + (f"; CRL valid to {min(known):%Y-%m-%d}" if known else "")
 
 
 def _is_signed_by(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:

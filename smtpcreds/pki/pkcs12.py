@@ -26,6 +26,7 @@ from ..errors import (
 )
 from ..secret import Secret
 from . import encoding
+from .pair_rules import key_fault
 
 _MAC_KEY = 3
 """Purpose byte of the derived MAC key (RFC 7292 appendix B.3)."""
@@ -67,8 +68,8 @@ def write_pkcs12(bundle: Bundle, passphrase: Secret, *, compatible: bool = False
             2016, Java before 8u301, macOS before 15).
     """
     password = _accepted(passphrase)
-    if bundle.key.public_key() != bundle.certificate.public_key():
-        raise DataError(bundle.name or "PKCS #12", "the private key does not belong to the certificate")
+    if fault := key_fault(bundle.certificate, bundle.key, "the certificate"):
+        raise DataError(bundle.name or "PKCS #12", f"the private key {fault}")
     form = _COMPATIBLE if compatible else _MODERN
     encryption = (
         PrivateFormat.PKCS12.encryption_builder()

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import Enum
 
 from ..errors import UsageError
+from .dates import Period
 
 
 class Reason(Enum):
@@ -39,6 +40,29 @@ class Revoked:
     def __post_init__(self) -> None:
         if self.at.tzinfo is None:
             raise ValueError("a revocation needs a time with a zone")
+
+    def __str__(self) -> str:
+        return revoked_on(self.at, self.reason.value)
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentCrl:
+    """The CRL that lies with an authority; ``number`` and ``next_update`` are None where it does not say."""
+
+    number: int | None
+    this_update: datetime
+    next_update: datetime | None
+    revoked: int
+
+    @property
+    def period(self) -> Period:
+        """From when until when it is valid."""
+        return Period(self.this_update, self.next_update)
+
+
+def revoked_on(at: datetime, reason: str) -> str:
+    """Return in words when and why a certificate was revoked."""
+    return f"was revoked on {at:%Y-%m-%d} ({reason})"
 
 
 def parse_reason(text: str) -> Reason:

@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ..errors import DataError, UsageError
-from .keys import PrivateKey, PublicKey, matches, throw_away, weakness
+from .keys import PrivateKey, PublicKey, throw_away, weakness
 from .names import Address, Names, constraints_of, sort_names, title
+from .pair_rules import key_fault
 from .profiles import HOST_PROFILES, Profile, Purpose
 
 # The values that meet when a certificate is signed: request, validity, issuer.
@@ -86,8 +87,8 @@ class Issuer:
             raise DataError(title(self.certificate), fault)
 
     def _fault(self) -> str | None:
-        if not self.is_trial and not matches(self.certificate, self.key):
-            return "the private key does not belong to the CA certificate"
+        if not self.is_trial and (fault := key_fault(self.certificate, self.key, "this CA certificate")):
+            return f"the private key {fault}"
         if not self._is_ca():
             return "is not a CA certificate, so it can't sign others"
         return weakness(self.certificate.public_key())

@@ -21,7 +21,8 @@ from ..mta.programs import PROGRAMS
 from ..pki.chains import SERVER_END_POINT, server_end_point
 from ..pki.describe import describe
 from ..pki.encoding import parse_certificate, parse_certificates
-from ..pki.keys import decode_key, is_encrypted, matches
+from ..pki.keys import decode_key, is_encrypted
+from ..pki.pair_rules import certificate_of
 from ..pki.tlsa import match
 from ..pki.values import Certificate
 from ..secret import Secret
@@ -384,8 +385,7 @@ def of_pair(certificate: str, key: str) -> ClientFiles:
         hint = f"openssl pkey -in {key} -out PLAIN, in a directory of mode 0700"
         raise DataError(key, "is encrypted; mail servers could not use it either", hint)
     first = parse_certificates(read_public(certificate), certificate).certificates[0]
-    if not matches(first, decode_key(encoded, None, key)):
-        raise DataError(key, f"is not the key of {certificate}")
+    certificate_of(decode_key(encoded, None, key), [first], key, certificate)
     return ClientFiles(certificate, key)
 
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 from time import perf_counter
 
 from ..errors import SmtpcredsError
+from ..model import Finding
 from .symptoms import explain
 
 
@@ -29,7 +30,7 @@ class Step:
         detail: what was found, or what went wrong.
         milliseconds: that it took.
         cause: why it probably failed; empty where it did not, or nothing is known.
-        cure: what to do then.
+        finding: what went wrong, with its cure; None where nothing did.
     """
 
     name: str
@@ -37,7 +38,12 @@ class Step:
     detail: str
     milliseconds: float = 0.0
     cause: str = ""
-    cure: str = ""
+    finding: Finding | None = None
+
+    @property
+    def cure(self) -> str:
+        """What to do about the failure; empty where there is none."""
+        return self.finding.cure if self.finding else ""
 
 
 class Note(str):
@@ -66,7 +72,8 @@ class Record:
             detail = deed()
         except SmtpcredsError as error:
             cause, cure = explain(name, error, self.host)
-            self._add(Step(name, Outcome.FAILED, str(error), _since(started), cause, cure))
+            finding = Finding(error.subject, error.reason, cure, name)
+            self._add(Step(name, Outcome.FAILED, str(error), _since(started), cause, finding))
             return False
         outcome = Outcome.NOTE if isinstance(detail, Note) else Outcome.OK
         self._add(Step(name, outcome, str(detail), _since(started)))

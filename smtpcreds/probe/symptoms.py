@@ -79,7 +79,7 @@ CERTIFICATE_SYMPTOMS = (
     ),
     Symptom(
         "revocation",
-        "CRL has expired",
+        "refuse every certificate of its CA",
         "the CRL was not signed anew, and verifiers refuse every certificate of the CA",
         "on the authority: smtpcreds ca crl; copy crl.pem from there",
     ),

@@ -9,7 +9,7 @@ from itertools import islice
 
 from ..accounts.database import AccountDatabase, database_of
 from ..ca.authority import has_authority
-from ..ca.layout import CURE_ALL, Pair, has_inventory, is_due, reading
+from ..ca.layout import CURE_CRL, Pair, has_inventory, reading
 from ..ca.listing import Selection, certificate_path, listed
 from ..ca.lookup import Generation, overview
 from ..config import Site
@@ -20,19 +20,12 @@ from ..inventory.inventory import Inventory
 from ..inventory.rotations import Rotation, RotationState
 from ..inventory.rows import AuthorityState
 from ..inventory.rows import CertificateRow as Row
+from ..model import Finding, Severity
+from ..pki.dates import crl_fault, due_at, has_ended, is_due
+from ..pki.revocation import CurrentCrl
 from ..postgres import is_url
 
 # What the screen shows: frozen values, complete without clock or disk. Names in them may be hostile.
-
-
-@dataclass(frozen=True, slots=True)
-class Crl:
-    """The CRL that lies with an authority; ``number`` and ``next_update`` are None where it does not say."""
-
-    number: int | None
-    this_update: datetime
-    next_update: datetime | None
-    revoked: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +43,7 @@ class Authority:
     not_before: datetime
     not_after: datetime
     signs: bool
-    crl: Crl | None = None
+    crl: CurrentCrl | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -88,7 +81,7 @@ class Certificate:
 
     def due_at(self) -> datetime:
         """Return when two thirds of its life are over."""
-        return self.not_before + (self.not_after - self.not_before) * 2 / 3
+        return due_at(self.not_before, self.not_after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,17 +141,6 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """Work that is due; ``count`` things have the same cure."""
-
-    kind: Kind
-    subject: str
-    reason: str
-    cure: str
-    count: int = 1
-
-
-@dataclass(frozen=True, slots=True)
 class Status:
     """Everything.
 
@@ -168,6 +150,7 @@ class Status:
         authorities: the one that signs first; empty where there is none.
         certificates: those that end next, first; at most :data:`smtpcreds.status.gather.LOOK`.
         has_more: there are more certificates than these.
+        due: what an administrator should do now; the codes are of :class:`Kind`.
         lifetime: what a certificate issued now would be given.
     """
 
@@ -178,7 +161,7 @@ class Status:
     has_more: bool
     accounts: Accounts
     changes: tuple[Change, ...]
-    due: tuple[Due, ...]
+    due: tuple[Finding, ...]
     lifetime: timedelta
 
     @property
@@ -190,9 +173,13 @@ class Status:
         """Return whole days until then; negative when it is over."""
         return (end - self.at).days
 
+    def has_ended(self, end: datetime) -> bool:
+        """Tell whether something has expired."""
+        return has_ended(end, self.at)
+
     def is_due(self, kind: Kind, subject: str) -> bool:
         """Tell whether work of this kind is due on this subject."""
-        return any((item.kind, item.subject) == (kind, subject) for item in self.due)
+        return any((item.code, item.subject) == (kind, subject) for item in self.due)
 
 
 # Relay accounts, the hosts that use them, and replacements that are half-way.
@@ -264,6 +251,7 @@ def _add_handover(clients: dict[str, list[str]], inventory: Inventory, host: str
 
 # What is due, computed from the rest.
 
+_ROLLOVER = "smtpcreds ca rollover"
 NAMED = 4
 """Hosts that one line names."""
 
@@ -277,7 +265,7 @@ def due_work(
     certificates: Iterable[Certificate],
     changes: Iterable[Change],
     lifetime: timedelta,
-) -> tuple[Due, ...]:
+) -> tuple[Finding, ...]:
     """Return everything that an administrator should do now, the most urgent kind first."""
     trusted = list(authorities)
     return (
@@ -288,56 +276,63 @@ def due_work(
     )
 
 
-def interrupted(now: datetime, pending: Iterable[Row]) -> tuple[Due, ...]:
+def interrupted(now: datetime, pending: Iterable[Row]) -> tuple[Finding, ...]:
     """Return what killed runs left; a run that is at work has pending certificates too."""
     left = sorted({row.host for row in pending if now - row.created > SETTLED})
     if not left:
         return ()
     reason = "begun by a run that was interrupted"
-    return (Due(Kind.INTERRUPTED, _some(left), reason, CURE_ALL, len(left)),)
+    return (_due(Kind.INTERRUPTED, _some(left), reason, CURE_CRL, len(left)),)
 
 
-def _crls(now: datetime, authorities: Iterable[Authority]) -> Iterator[Due]:
+def _crls(now: datetime, authorities: Iterable[Authority]) -> Iterator[Finding]:
     for authority in authorities:
         crl = authority.crl
-        if crl is None or crl.next_update is None or authority.not_after <= now:
+        if crl is None or has_ended(authority.not_after, now):
             continue
-        if crl.next_update <= now:
-            reason = f"the CRL expired on {crl.next_update:%Y-%m-%d}, which stops all certificates of this CA"
-        elif is_due(crl.this_update, crl.next_update, now):
-            reason = f"the CRL expires on {crl.next_update:%Y-%m-%d}"
-        else:
-            continue
-        yield Due(Kind.CRL, authority.name, reason, "smtpcreds ca crl")
+        fault = crl_fault(crl.period, now)
+        if said := fault or crl.period.remark(now):
+            yield _due(Kind.CRL, authority.name, f"the CRL {said}", CURE_CRL, is_late=fault is not None)
 
 
-def _due_certificates(now: datetime, rows: list[Certificate]) -> Iterator[Due]:
+def _due_certificates(now: datetime, rows: list[Certificate]) -> Iterator[Finding]:
     late = [row for row in rows if is_due(row.not_before, row.not_after, now)]
     for cure in Cure:
         if same := [row for row in late if row.cure is cure]:
-            ended = sum(row.not_after <= now for row in same)
+            ended = sum(has_ended(row.not_after, now) for row in same)
             reason = "past two thirds of life" + (f", {ended} of them expired" if ended else "")
             text = cure.replace("HOST", same[0].host) if len(same) == 1 else cure.value
-            yield Due(Kind.CERTIFICATE, _some([row.host for row in same]), reason, text, len(same))
+            hosts = _some([row.host for row in same])
+            yield _due(Kind.CERTIFICATE, hosts, reason, text, len(same), is_late=ended > 0)
 
 
-def _due_authorities(now: datetime, authorities: Iterable[Authority], lifetime: timedelta) -> Iterator[Due]:
+def _due_authorities(
+    now: datetime, authorities: Iterable[Authority], lifetime: timedelta
+) -> Iterator[Finding]:
     for authority in authorities:
         if not authority.signs:
             continue
         end = f"{authority.not_after:%Y-%m-%d}"
-        if authority.not_after <= now:
-            yield Due(Kind.AUTHORITY, authority.name, f"expired on {end}", "smtpcreds ca rollover")
+        if has_ended(authority.not_after, now):
+            yield _due(Kind.AUTHORITY, authority.name, f"expired on {end}", _ROLLOVER, is_late=True)
         elif authority.not_after - now < lifetime:
             reason = f"ends on {end}, and cuts the {lifetime.days} days of a new certificate short"
-            yield Due(Kind.AUTHORITY, authority.name, reason, "smtpcreds ca rollover")
+            yield _due(Kind.AUTHORITY, authority.name, reason, _ROLLOVER)
 
 
-def _changes(now: datetime, changes: Iterable[Change]) -> Iterator[Due]:
+def _changes(now: datetime, changes: Iterable[Change]) -> Iterator[Finding]:
     for change in changes:
         if change.until is not None and change.until <= now:
             reason = f"{change.note}; the next step was due on {change.until:%Y-%m-%d %H:%M} UTC"
-            yield Due(change.kind, change.old, reason, change.next)
+            yield _due(change.kind, change.old, reason, change.next)
+
+
+def _due(
+    kind: Kind, subject: str, reason: str, cure: str, count: int = 1, *, is_late: bool = False
+) -> Finding:
+    """Return work that is due; what is late stops mail already."""
+    severity = Severity.ERROR if is_late else Severity.WARNING
+    return Finding(subject, reason, cure, kind, severity, count)
 
 
 def _some(names: Sequence[str]) -> str:
@@ -392,10 +387,9 @@ def _authorities(site: Site) -> tuple[Authority, ...]:
 
 
 def _authority(seen: Generation, *, signs: bool) -> Authority:
-    found, crl = seen.found, seen.crl
-    standing = Crl(crl.number, crl.this_update, crl.next_update, crl.revoked) if crl else None
+    found = seen.found
     return Authority(
-        found.title, found.fingerprint, found.not_before, found.not_after, signs, standing, seen.counts
+        found.title, found.fingerprint, found.not_before, found.not_after, signs, seen.crl, seen.counts
     )
 
 
@@ -457,7 +451,7 @@ def _cure(site: Site, row: Row, foreign: set[int], end: datetime | None) -> Cure
 
 def _is_missed(site: Site, row: Row) -> bool:
     """Tell whether anybody depends on it: not on one that expired and is gone."""
-    if row.not_after > site.clock() or not row.is_on(site.machine):
+    if not has_ended(row.not_after, site.clock()) or not row.is_on(site.machine):
         return True
     pair = Pair(site.root.locate(row.directory))
     return exists(pair.key) or exists(pair.certificate)

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from html import escape
 
-from .gather import Authority, Certificate, Change, Due, Kind, Status
+from ..model import Finding
+from ..pki.dates import due_at
+from .gather import Authority, Certificate, Change, Kind, Status
 from .text import left, printable, without_authority
 
 # The expiry timeline as SVG 1.1: a row for each thing that ends, time from left to right, now as a line.
@@ -73,7 +75,7 @@ def _bars(status: Status, limit: int) -> Iterator[Bar]:
         yield Bar(ca.name, "authority", ca.not_before, ca.not_after - status.lifetime, ca.not_after, tone)
         if ca.crl and (end := ca.crl.next_update):
             late = status.is_due(Kind.CRL, ca.name)
-            due = ca.crl.this_update + (end - ca.crl.this_update) * 2 / 3
+            due = due_at(ca.crl.this_update, end)
             yield Bar("its CRL", "CRL", ca.crl.this_update, due, end, _tone(status, end, late=late))
     for row in status.certificates[:limit]:
         tone = _tone(status, row.not_after, late=status.at >= row.due_at())
@@ -81,7 +83,7 @@ def _bars(status: Status, limit: int) -> Iterator[Bar]:
 
 
 def _tone(status: Status, end: datetime, *, late: bool) -> str:
-    return "bad" if end <= status.at else "due" if late else "good"
+    return "bad" if status.has_ended(end) else "due" if late else "good"
 
 
 def _axis(status: Status, bars: Sequence[Bar]) -> Axis:
@@ -148,7 +150,7 @@ def _box(kind: str, begin: float, end: float, y: float) -> str:
 
 def _end(status: Status, end: datetime) -> str:
     days = status.days_left(end)
-    return "expired" if end <= status.at else f"{days} day{'s' * (days != 1)}"
+    return "expired" if status.has_ended(end) else f"{days} day{'s' * (days != 1)}"
 
 
 # How the page looks, by day and by night.
@@ -242,7 +244,7 @@ def _head(status: Status) -> Iterator[str]:
 def _verdict(status: Status) -> tuple[str, str]:
     ended = [row.not_after for row in status.certificates] + [ca.not_after for ca in status.authorities]
     ended += [ca.crl.next_update for ca in status.authorities if ca.crl and ca.crl.next_update]
-    over, due = sum(end <= status.at for end in ended), sum(item.count for item in status.due)
+    over, due = sum(status.has_ended(end) for end in ended), sum(item.count for item in status.due)
     return (
         ("bad", f"{over} expired") if over else ("due", f"{due} due") if due else ("good", "nothing is due")
     )
@@ -256,9 +258,9 @@ def _section(title: str, content: Iterable[str]) -> Iterator[str]:
         yield "</section>"
 
 
-def _due(items: Iterable[Due]) -> list[str]:
+def _due(items: Iterable[Finding]) -> list[str]:
     rows = [
-        f"<li><strong>{_safe(item.subject)}</strong>: {_safe(item.reason)}<br>"
+        f"<li><strong>{_safe(item.subject)}</strong>: {_safe(item.message)}<br>"
         f"<code>{_safe(item.cure)}</code></li>"
         for item in items
     ]
@@ -336,7 +338,7 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
 
 
 def _until(status: Status, end: datetime, *, late: bool) -> str:
-    tone = "bad" if end <= status.at else "due" if late else "good"
+    tone = "bad" if status.has_ended(end) else "due" if late else "good"
     return f'{end:%Y-%m-%d} <span class="toned {tone}">{left(status, end)}</span>'
 
 

@@ -98,8 +98,8 @@ def _faults(status: Status, thresholds: Thresholds) -> Iterator[Found]:
             grade = thresholds.grade(ca.crl.this_update, ca.crl.next_update, status.at)
             yield Found(grade, f"{ca.name}: CRL, {left(status, ca.crl.next_update)}")
     for item in status.due:
-        if item.kind not in {Kind.CERTIFICATE, Kind.CRL}:
-            yield Found(Grade.WARNING, f"{item.subject}: {item.reason}")
+        if item.code not in {Kind.CERTIFICATE, Kind.CRL}:
+            yield Found(Grade.WARNING, f"{item.subject}: {item.message}")
 
 
 def _data(status: Status, thresholds: Thresholds) -> Iterator[str]:
@@ -164,7 +164,7 @@ def _general(status: Status) -> Iterator[Metric]:
     ]
     yield Metric("smtpcreds_changes", "Replacements that are half-way.", by_kind)
     due = [
-        ({"kind": kind.value}, sum(item.count for item in status.due if item.kind is kind)) for kind in Kind
+        ({"kind": kind.value}, sum(item.count for item in status.due if item.code == kind)) for kind in Kind
     ]
     yield Metric("smtpcreds_due", "Things that are due, by kind.", due)
 

@@ -5,7 +5,8 @@ from dataclasses import asdict
 from datetime import datetime
 from enum import Enum
 
-from .gather import Account, Authority, Certificate, Change, Due, Kind, Status
+from ..model import Finding
+from .gather import Account, Authority, Certificate, Change, Kind, Status
 
 CERTIFICATES = 20
 ACCOUNTS = 10
@@ -76,7 +77,7 @@ def _head(status: Status, paint: Paint) -> Iterator[str]:
 
 
 def _authority(status: Status, authority: Authority, paint: Paint) -> Iterator[str]:
-    ended = authority.not_after <= status.at
+    ended = status.has_ended(authority.not_after)
     tone = Tone.BAD if ended else Tone.DUE if status.is_due(Kind.AUTHORITY, authority.name) else Tone.GOOD
     life = paint(left(status, authority.not_after), tone)
     counts = ", ".join(f"{number} {printable(name)}" for name, number in sorted(authority.counts.items()))
@@ -97,7 +98,7 @@ def _crl(status: Status, authority: Authority, paint: Paint) -> str:
     said = f"{number}, signed {signed}, {crl.revoked} revoked"
     if crl.next_update is None:
         return said
-    ended = crl.next_update <= status.at
+    ended = status.has_ended(crl.next_update)
     tone = Tone.BAD if ended else Tone.DUE if status.is_due(Kind.CRL, authority.name) else Tone.GOOD
     return f"{said}; valid to {crl.next_update:%Y-%m-%d}, {paint(left(status, crl.next_update), tone)}"
 
@@ -172,8 +173,8 @@ def _due(status: Status, paint: Paint) -> Iterable[str]:
         yield from _item(item)
 
 
-def _item(item: Due) -> Iterator[str]:
-    yield f"  {printable(item.subject)}: {item.reason}"
+def _item(item: Finding) -> Iterator[str]:
+    yield f"  {printable(item.subject)}: {item.message}"
     yield f"    {printable(item.cure)}"
 
 
@@ -202,12 +203,22 @@ def document(status: Status, *, limit: int) -> dict[str, object]:
             "shown": [asdict(account) for account in status.accounts.shown[:limit]],
         },
         "half_way": [asdict(change) for change in status.changes],
-        "due": [asdict(item) for item in status.due],
+        "due": [_document_due(item) for item in status.due],
     }
 
 
 def _authority_document(status: Status, authority: Authority) -> dict[str, object]:
     return {**asdict(authority), "days_left": status.days_left(authority.not_after)}
+
+
+def _document_due(item: Finding) -> dict[str, object]:
+    return {
+        "kind": item.code,
+        "subject": item.subject,
+        "reason": item.message,
+        "cure": item.cure,
+        "count": item.count,
+    }
 
 
 def _certificate(status: Status, row: Certificate) -> dict[str, object]:

@@ -16,10 +16,10 @@ from lab.mc import client as client_mc
 from lab.mc import hub as hub_mc
 from lab.mc import include
 
-from smtpcreds.audit.finding import Finding
 from smtpcreds.audit.run import audit, choice, fix
 from smtpcreds.cli.framework import Session
 from smtpcreds.config import Site
+from smtpcreds.model import Finding
 from smtpcreds.transaction import transaction
 
 PACKAGES = ("sendmail-bin", "sendmail-base", "sendmail-cf")
@@ -81,7 +81,7 @@ class Host:
         return audit(self.site(), choice(only, ()))
 
     def codes(self) -> set[str]:
-        return {finding.code.name for finding in self.findings()}
+        return {finding.code for finding in self.findings()}
 
     def fix(self, *only: str) -> int:
         with transaction(self.site(), state=False) as work:

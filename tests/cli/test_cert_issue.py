@@ -212,7 +212,7 @@ def test_half_a_pair_is_explained(hub: Admin, gone: str, said: str) -> None:
 def test_a_pair_that_does_not_belong_together_is_explained(hub: Admin) -> None:
     peer("openssl", "genpkey", "-algorithm", "ed25519", "-out", hub.path(KEY))
     hub.path(KEY).chmod(0o600)
-    assert "does not belong to" in hub.refuses(73, "cert", "issue", "dmzmail")
+    assert "is not the key of" in hub.refuses(73, "cert", "issue", "dmzmail")
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o700, 0o711])

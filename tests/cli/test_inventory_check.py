@@ -29,6 +29,7 @@ def cure(program: Admin, found: Found) -> None:
         if words[0] == "smtpcreds":
             program(*words[1:])
         else:
+            assert "smtpcreds " not in line
             peer(*words)
     assert check(program) == []
 
@@ -111,7 +112,7 @@ def retire_by_force(program: Admin) -> None:
         (loosen_key, "has mode 0644; others may use it"),
         (loosen_directory, "has mode 0755; others may look into it"),
         (loosen_ca_key, "has mode 0640; others may use it"),
-        (exchange_key, "does not belong to"),
+        (exchange_key, "is not the key of"),
         (revoke, "was revoked on"),
         (put_back_the_previous, "was superseded by serial"),
         (sign_behind_its_back, "was signed by this authority, but is not in the inventory"),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from admin import ACCOUNT, CERTS, HUB, SMTPCREDS, STATE, Admin, environment, snapshot
+from admin import ACCOUNT, CERTS, HUB, SMTPCREDS, STATE, Admin, Ran, environment, snapshot
 
 from smtpcreds import __version__
 
@@ -124,11 +124,10 @@ def test_an_answer_that_cannot_be_written_is_an_error(hub: Admin) -> None:
         ("--help",),
     ):
         with Path("/dev/full").open("w") as full:
-            done = subprocess.run(
-                hub.command(*words), stdout=full, stderr=subprocess.PIPE, text=True, env=environment()
-            )
+            done = subprocess.run(hub.command(*words), stdout=full, stderr=subprocess.PIPE, env=environment())
         assert done.returncode == 74, words
-        assert done.stderr.splitlines()[0] == "smtpcreds: standard output: No space left on device"
+        problem = Ran(done.returncode, b"", done.stderr).problem
+        assert problem.splitlines()[0] == "smtpcreds: standard output: No space left on device"
 
 
 def test_the_plain_locale_does_not_matter(hub: Admin) -> None:

@@ -440,7 +440,7 @@ def test_another_key_than_that_of_the_certificate(attic: Admin, bundle: Path, hu
     key = hub.path(f"{CERTS}/dmzmail-key.pem").read_bytes()
     data = crafted(bundle, with_content(KEY, lambda _: key)(members(bundle)))
     said = attic.refuses(65, "setup", "--client", "-", stdin=data)
-    assert "its private key does not belong to its certificate" in said
+    assert "is not the key of its certificate" in said
 
 
 def test_another_authority_than_that_of_the_certificate(attic: Admin, bundle: Path, tmp_path: Path) -> None:

@@ -279,7 +279,7 @@ def test_a_root_is_signed_by_itself(key_type: str) -> None:
 
 
 def test_an_issuer_is_a_ca_with_its_own_key() -> None:
-    with pytest.raises(DataError, match="does not belong"):
+    with pytest.raises(DataError, match="is not the key of"):
         Issuer(CA.certificate, key_of("p256", "leaf"))
     with pytest.raises(DataError, match="not a CA"):
         Issuer(issue(), key_of("p256", "leaf"))

@@ -157,7 +157,7 @@ def test_passphrases_that_programs_read_differently_are_refused(word: str | byte
 
 def test_a_key_goes_only_with_its_certificate() -> None:
     other = bundle("p384")
-    with pytest.raises(DataError, match="does not belong"):
+    with pytest.raises(DataError, match="is not the key of"):
         write_pkcs12(Bundle(bundle().key, other.certificate, (), HOST), Secret(WORD))
 
 

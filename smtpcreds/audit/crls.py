@@ -1,0 +1,227 @@
+"""CERT: lists of revoked certificates, and the hash links without which OpenSSL finds nothing.
+
+Nobody notices when a list is absent, and its end stops everything.
+"""
+
+import os
+from collections.abc import Iterator
+
+from ..ca.authority import CA
+from ..ca.crl import crl_paths
+from ..ca.directory import trust, trust_directory_changes
+from ..ca.layout import BUNDLE, CURE_CRL, ca_files
+from ..errors import SmtpcredsError, UnsafePathError
+from ..files import read_public
+from ..model import Finding, Link
+from ..pki.chains import is_link_name, issuer_hash, subject_hash
+from ..pki.crl import Crl, is_crl_of, read_crl
+from ..pki.describe import authority_of
+from ..pki.encoding import blocks
+from ..pki.values import Certificate
+from .finding import Code
+from .host import CERTIFICATE_END, Host
+from .permissions import relink, unlink
+from .uses import CertificateUse
+
+_LABELS = {"X509 CRL", "CRL"}
+
+
+CERT013 = Code.warning(
+    "CERT013",
+    "no CRL is configured, or it is missing, so nobody learns of revocations; nothing is logged",
+)
+
+
+def present(host: Host) -> Iterator[Finding]:
+    """Sendmail is told of a CRL, and finds it; else it believes revoked certificates without a word."""
+    for use in host.uses:
+        if use.program == "sendmail" and (why := _absent(host, use)):
+            yield CERT013.found(host.path(use.config), why, f"{_cure(host)}, and define confCRL")
+
+
+CERT017 = Code.error(
+    "CERT017",
+    "a CRL that Sendmail can't read (DER, empty, cut off); it then revokes nothing",
+)
+CERT018 = Code.warning(
+    "CERT018",
+    "several CRLs in one file, of which Sendmail reads the first; nothing is logged",
+)
+
+
+def readable(host: Host) -> Iterator[Finding]:
+    """Each file of a CRL holds one, as PEM."""
+    for path in _files(host):
+        content = host.content(path)
+        if content is None:
+            continue
+        lists = [block for block in blocks(content) if block.label in _LABELS]
+        if not lists or any(block.decode() is None for block in lists):
+            what = "is empty" if not content else "is no PEM of a CRL"
+            yield CERT017.found(path, f"{what}, so Sendmail revokes nothing", _cure(host))
+        elif len(lists) > 1:
+            reason = f"holds {len(lists)} CRLs, of which Sendmail reads the first"
+            yield CERT018.found(
+                path, reason, "give each a file of its own in confCRL_PATH, and openssl rehash"
+            )
+
+
+CERT014 = Code.error(
+    "CERT014",
+    "a CRL that has expired or is not valid yet; Sendmail then refuses every certificate of that CA",
+)
+CERT015 = Code.warning("CERT015", "a CRL that has less than a third of its life left")
+
+
+def current(host: Host) -> Iterator[Finding]:
+    """Each CRL is valid now, and for a while yet."""
+    now = host.site.clock()
+    for path, crl in _lists(host):
+        if fault := crl.fault(now):
+            yield CERT014.found(path, fault, _cure(host))
+        elif remark := crl.period.remark(now):
+            yield CERT015.found(path, remark, _cure(host))
+
+
+CERT016 = Code.error(
+    "CERT016",
+    "a CRL of another CA than those of the bundle, or not signed by the one that it names",
+)
+
+
+def issued(host: Host) -> Iterator[Finding]:
+    """Each CRL is signed by a CA that is believed here."""
+    for path, crl in _lists(host):
+        authorities = [*host.certificates_in(f"{os.path.dirname(path)}/{BUNDLE}"), *host.authorities]
+        for use in host.uses:
+            authorities += host.trusted_by(use)
+        if authorities and not any(is_crl_of(crl, ca) for ca in dict.fromkeys(authorities)):
+            reason = f"is not signed by a CA that is believed here, but by {crl.issuer}"
+            yield CERT016.found(path, reason, _cure(host))
+
+
+def _cure(host: Host) -> str:
+    return host.at_authority(CURE_CRL)
+
+
+def _absent(host: Host, use: CertificateUse) -> str | None:
+    if use.crl_file:
+        path = host.path(use.crl_file)
+        return None if os.path.exists(path) else f"names the CRL {path}, which is missing: nothing is revoked"
+    if not use.crl_path:
+        return "names no CRL, so certificates that were revoked are believed"
+    names = host.listing(host.path(use.crl_path))
+    stems = {subject_hash(ca) for ca in host.trusted_by(use)}
+    if any(name.partition(".r")[0] in stems for name in names if ".r" in name):
+        return None
+    return f"has CRLPath {use.crl_path}, where no hash link leads to a CRL: nothing is revoked"
+
+
+def _files(host: Host) -> list[str]:
+    """Return the CRL files that are configured, lie beside certificates, or with the authority."""
+    named = [host.path(use.crl_file) for use in host.uses if use.crl_file]
+    lying = [path for directory in host.own_places for path in crl_paths(directory)]
+    return list(dict.fromkeys((*named, *lying, ca_files(host.site).crl)))
+
+
+def _lists(host: Host) -> Iterator[tuple[str, Crl]]:
+    for path in _files(host):
+        content = host.content(path)
+        first = next((block for block in blocks(content or b"") if block.label in _LABELS), None)
+        if first:
+            try:
+                yield path, read_crl(first.text(), path, None)
+            except SmtpcredsError:
+                continue  # CERT017
+
+
+CERT019 = Code.error(
+    "CERT019",
+    "a CA certificate or CRL without the hash link by which it is looked up; nothing is logged",
+)
+
+
+def missing(host: Host) -> Iterator[Finding]:
+    """Every CA certificate and CRL of ours has its link."""
+    for directory in host.own_places:
+        try:
+            wanted = (
+                trust_directory_changes(CA(host.site), directory)
+                if CA(host.site).is_there
+                else trust(directory, ())
+            )
+        except UnsafePathError:
+            continue  # PERM says so, of the bundle or of a directory above it
+        links = [link for link in wanted if isinstance(link, Link)]
+        for link in (*links, *_of_others(host, directory)):
+            target = f"{directory}/{link.target}"
+            if os.path.exists(target):
+                reason = f"{link.target} has no hash link, so it is not found in {directory}"
+                yield CERT019.found(link.path, reason, f"ln -sfn {link.target} {link.path}", relink(link))
+
+
+CERT020 = Code.warning("CERT020", "a hash link that leads to nothing, or to something of another name")
+
+
+def stale(host: Host) -> Iterator[Finding]:
+    """Every link leads to a file of that name's hash."""
+    for directory in host.own_places:
+        for name in host.listing(directory):
+            path = f"{directory}/{name}"
+            if is_link_name(name) and os.path.islink(path) and (why := _fault(host, path, name)):
+                yield CERT020.found(path, why, f"rm {path}", unlink(path))
+
+
+def _of_others(host: Host, directory: str) -> Iterator[Link]:
+    """Yield the links that lack for CA certificates in files of their own, as an administrator puts them."""
+    if directory not in {host.path(use.ca_path) for use in host.uses}:
+        return
+    bundle = host.certificates_in(f"{directory}/{BUNDLE}")
+    for name in host.listing(directory):
+        path = f"{directory}/{name}"
+        if os.path.islink(path) or name == BUNDLE or name.endswith(CERTIFICATE_END):
+            continue
+        held = host.certificates_in(path) if name.endswith((".pem", ".crt")) else ()
+        if len(held) == 1 and authority_of(held[0])[0] and held[0] not in bundle:
+            yield from _unlinked(host, directory, name, held[0])
+
+
+def _unlinked(host: Host, directory: str, name: str, authority: Certificate) -> Iterator[Link]:
+    stem = subject_hash(authority)
+    for number in range(10):
+        path = f"{directory}/{stem}.{number}"
+        if authority in host.certificates_in(path):
+            return
+        if not os.path.lexists(path):
+            yield Link(path, name)
+            return
+
+
+def _fault(host: Host, path: str, name: str) -> str | None:
+    if not os.path.exists(path):
+        return f"leads to {os.readlink(path)}, which is not there"
+    stem = name.partition(".")[0]
+    if ".r" in name:
+        hashes = list(_crl_hashes(path))  # none where CERT017 says why
+        is_right = stem in hashes or not hashes
+        return None if is_right else f"leads to {os.readlink(path)}, which is of another name"
+    held = {subject_hash(certificate) for certificate in host.certificates_in(path)}
+    return None if stem in held else f"leads to {os.readlink(path)}, which holds nothing of that name"
+
+
+def _crl_hashes(path: str) -> Iterator[str]:
+    """Yield the hash of each CRL that can be read; OpenSSL reads all of a file that a link leads to."""
+    for block in blocks(read_public(path)):
+        try:
+            yield issuer_hash(read_crl(block.text(), path, None).parsed)
+        except SmtpcredsError:
+            continue
+
+
+def crls_in(directory: str) -> Iterator[tuple[str, Crl]]:
+    """Yield the CRLs of a directory that can be read."""
+    for path in crl_paths(directory):
+        try:
+            yield path, read_crl(read_public(path), path, None)
+        except SmtpcredsError:
+            continue  # CERT017

@@ -1,0 +1,44 @@
+"""Who may read what, by the modes of a file and of every directory above it.
+
+An access control list may say more; its mask then shows in the bits of the group.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_READ, _ENTER = 4, 1
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user by numbers, with all groups."""
+
+    name: str
+    uid: int
+    gids: frozenset[int]
+
+    def may(self, status: os.stat_result, wanted: int) -> bool:
+        """Tell whether the mode gives the rights; ``wanted`` of the bits 4 (read), 2 (write), 1 (enter)."""
+        if self.uid == 0:
+            return True
+        shift = 6 if status.st_uid == self.uid else 3 if status.st_gid in self.gids else 0
+        return status.st_mode >> shift & wanted == wanted
+
+
+def barrier(user: User, path: str, top: str) -> str | None:
+    """Return what keeps the user from reading a file: a directory above it, the nearest first, or itself."""
+    for directory in above(path, top):
+        if not user.may(os.stat(directory), _ENTER):
+            return directory
+    return None if user.may(os.stat(path), _READ) else path
+
+
+def above(path: str, top: str) -> Iterator[str]:
+    """Yield every directory above a path that is as deep as ``top`` or deeper, the nearest first."""
+    directory = os.path.dirname(path)
+    while True:
+        yield directory
+        if directory in {top, "/"} or len(directory) <= len(top):
+            return
+        directory = os.path.dirname(directory)
