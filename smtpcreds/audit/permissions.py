@@ -3,13 +3,13 @@
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from struct import iter_unpack
 
 from ..ca.layout import ca_files
 from ..config import DEFAULT_PATH
 from ..errors import SmtpcredsError, UnsafePathError
-from ..files import disk, explained, read_public, remove, write_all
+from ..files import disk, opened, read_public, real_path, remove, write_all
 from ..files.guard import owner as owner_name
 from ..files.rights import User, above, barrier
 from ..model import Artifact, Change, Finding, Link, Owner, Repair
@@ -25,7 +25,6 @@ from .sasl_conf import SENDMAIL_CONFS, SMTPD_CONFS
 
 # What ``--fix`` may do: modes, owners, ACLs, hash links, maps. Each looks again, at the open file.
 
-_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 ACLS = ("system.posix_acl_access", "system.posix_acl_default")
 
 
@@ -108,22 +107,17 @@ def rebuild(path: str, source: str, records: Callable[[bytes], dict[bytes, bytes
 def _on(path: str, step: Change, change: Callable[[int], None]) -> Repair:
     """Change a file or directory through a descriptor of it.
 
-    A second name may lie in a directory where somebody else put it, to have a foreign file changed.
+    A second name or a link may lie where somebody else put it, to have a foreign file changed.
     """
 
     def apply() -> None:
-        disk().note(*step)
-        if disk().is_preview:
-            return
-        with explained(path):
-            descriptor = os.open(path, _OPEN)
-            try:
-                status = os.fstat(descriptor)
-                if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
-                    raise UnsafePathError(path, f"has {status.st_nlink} hard links and was left alone")
+        with opened(path, links_only=True) as descriptor:
+            status = os.fstat(descriptor)
+            if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
+                raise UnsafePathError(path, f"has {status.st_nlink} hard links and was left alone")
+            disk().note(*step)
+            if not disk().is_preview:
                 change(descriptor)
-            finally:
-                os.close(descriptor)
 
     return Repair(path, apply)
 
@@ -170,7 +164,20 @@ def judge(path: str, rule: Rule) -> Iterator[Finding]:
         return
     if os.path.islink(path):
         yield from _link(path)
-        path = os.path.realpath(path)
+    target, is_led_astray = _target(path)
+    for finding in _judged(target, rule):
+        yield replace(finding, repair=None) if is_led_astray else finding
+
+
+def _target(path: str) -> tuple[str, bool]:
+    """Return where a path leads, and whether a symbolic link of another user leads there."""
+    try:
+        return real_path(path, links_only=True), False
+    except UnsafePathError:
+        return os.path.realpath(path), True
+
+
+def _judged(path: str, rule: Rule) -> Iterator[Finding]:
     status = os.stat(path)
     granted = acl(path)
     yield from _acl(path, rule, granted)

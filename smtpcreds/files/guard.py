@@ -134,7 +134,7 @@ _MOST_LINKS = 40
 
 
 @contextmanager
-def directory_of(path: str, *, follow: bool = False) -> Iterator[tuple[int, str]]:
+def directory_of(path: str, *, follow: bool = False, links_only: bool = False) -> Iterator[tuple[int, str]]:
     """Give a descriptor of the directory in which a path ends (``O_PATH``), and the last name.
 
     No user but root and the running one can change any directory from ``/`` down to it, or made any symbolic
@@ -143,11 +143,12 @@ def directory_of(path: str, *, follow: bool = False) -> Iterator[tuple[int, str]
     Args:
         path: of what may not exist yet; its directory must.
         follow: a symbolic link at the end leads on, if it is root's or the running user's.
+        links_only: directories may be anybody's; to take permissions away, where that is the fault.
 
     Raises:
         UnsafePathError: somebody else could turn the way.
     """
-    way = _Way(path)
+    way = _Way(path, links_only=links_only)
     try:
         name = way.walk(follow=follow)
         yield way.at, name
@@ -155,9 +156,9 @@ def directory_of(path: str, *, follow: bool = False) -> Iterator[tuple[int, str]
         os.close(way.at)
 
 
-def real_path(path: str) -> str:
+def real_path(path: str, *, links_only: bool = False) -> str:
     """Return where a path leads, which may not exist yet; see :func:`directory_of`."""
-    way = _Way(path)
+    way = _Way(path, links_only=links_only)
     try:
         name = way.walk(follow=True)
         return os.path.normpath(os.path.join(way.place, name))
@@ -168,15 +169,15 @@ def real_path(path: str) -> str:
 class _Way:
     """A walk towards a path: a descriptor of the directory that it has come to, and its real path."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self, path: str, *, links_only: bool = False) -> None:
+        self._path, self._links_only = path, links_only
         self._rest = _names(os.path.join(os.getcwd(), path) if not path.startswith("/") else path)
         self._links = 0
         self.at, self.place = os.open("/", _STEP), "/"
 
     def walk(self, *, follow: bool) -> str:
         """Go as far as the last directory and return the name that is left."""
-        self._check()
+        self._check(os.fstat(self.at))
         while self._rest:
             name = self._rest.pop()
             if not self._rest and name != ".." and not (follow and _is_link(name, self.at)):
@@ -199,7 +200,7 @@ class _Way:
         with explained(self._path):
             if not stat.S_ISDIR(status.st_mode):
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-        _check_parent(status, place, self._path)
+        self._check(status)
 
     def _turn(self, link: str, status: os.stat_result, target: str) -> None:
         self._links += 1
@@ -215,8 +216,9 @@ class _Way:
             os.close(self.at)
             self.at, self.place = os.open("/", _STEP), "/"
 
-    def _check(self) -> None:
-        _check_parent(os.fstat(self.at), self.place, self._path)
+    def _check(self, status: os.stat_result) -> None:
+        if not self._links_only:
+            _check_parent(status, self.place, self._path)
 
 
 def _names(path: str) -> list[str]:

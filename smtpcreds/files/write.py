@@ -316,9 +316,9 @@ def set_owner(path: str, uid: int, gid: int) -> None:
 
 
 @contextmanager
-def opened(path: str) -> Iterator[int]:
-    """Give a descriptor of a file or directory that no link of another user leads to."""
-    with directory_of(path) as (at, name), explained(path):
+def opened(path: str, *, links_only: bool = False) -> Iterator[int]:
+    """Give a descriptor of a file or directory; see :func:`.guard.directory_of`."""
+    with directory_of(path, links_only=links_only) as (at, name), explained(path):
         handle = os.open(name, _AS_IT_IS, dir_fd=at)
         try:
             yield handle
