@@ -49,7 +49,7 @@ def test_a_core_is_not_dumped(waiting: "subprocess.Popen[bytes]") -> None:
 
 
 def test_an_ordinary_user_s_run_still_reaches_its_own_descriptors() -> None:
-    """An undumpable process gives its files in /proc to root (proc(5)); those of descriptors stay open to it."""
+    """An undumpable process gives its files in /proc to root (proc(5)), but for descriptors."""
     script = """
 import ctypes, os, resource
 os.setgroups([]); os.setgid(4711); os.setuid(4711)
