@@ -27,6 +27,7 @@ class CaSettings(NamedTuple):
     key_type: str = "p256"
     days: int = 3650
     passphrase: str = ""
+    pin: str = ""
     name_constraints: bool = True
     permitted_domains: tuple[str, ...] = ()
 

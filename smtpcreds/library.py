@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .ca.renew import Renewed
     from .ca.revoke import Revocation
     from .model import Finding
+    from .retire import Retired
 
 
 def _quiet(_: str) -> None:
@@ -118,6 +119,7 @@ class Authority:
         days: int | None = None,
         passphrase: Secret | None = None,
         intermediate: bool = False,
+        token: str | None = None,
     ) -> None:
         """Make the authority.
 
@@ -125,16 +127,20 @@ class Authority:
             name: common name; default: the configured one, else the domain and "Mail CA".
             key_type: p256, p384, rsa2048, rsa3072, rsa4096 or ed25519.
             days: lifetime.
-            passphrase: encrypts its keys; None leaves them plain.
+            passphrase: encrypts its keys, or is the PIN of the token; None leaves them plain.
             intermediate: let a root certify it, whose key can be taken offline.
+            token: a PKCS #11 URI (RFC 7512), where the key is to be made; not with ``intermediate``.
 
         Raises:
             ExistsError: there is one, or something in its place.
         """
         from .ca.create import create, new_authority
+        from .ca.token import TokenKey
+        from .pkcs11 import KeyUri
 
+        key = TokenKey(KeyUri.parse(token)) if token else None
         wanted = new_authority(
-            self._work.site, name=name, key_type=key_type, days=days, intermediate=intermediate
+            self._work.site, name=name, key_type=key_type, days=days, intermediate=intermediate, token=key
         )
         create(self._work, wanted, lambda: passphrase)
 
@@ -202,6 +208,18 @@ class Authority:
         from .pki.revocation import parse_reason
 
         return revoke(self._work, RevocationRequest(which, parse_reason(reason)))
+
+    def retire(self, host: str, *accounts: str) -> "Retired":
+        """End a host: revoke its certificates, remove its pair, delete these accounts, and forget the rest.
+
+        Raises:
+            DeniedError: it is the hub itself.
+            MissingInputError: nothing is known of it.
+            NoSuchAccountError: one of the accounts is not there.
+        """
+        from .retire import RetireRequest, retire
+
+        return retire(self._work, RetireRequest(host, accounts=accounts))
 
     def crl(self, *, days: int | None = None) -> "Published":
         """Sign a fresh list of revoked certificates, and install it beside the certificates."""

@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Self
 
+from .errors import DataError
 from .names import parse_host
 from .pki.crl import build_crl, to_pem
 from .pki.encoding import encode_certificates
 from .pki.issue import make_root, new_serial, sign
-from .pki.keys import PrivateKey, encode_key, generate, parse_key_type
+from .pki.keys import PrivateKey, RemoteKey, encode_key, generate, parse_key_type
 from .pki.names import Address
 from .pki.profiles import parse_profile
 from .pki.revocation import Reason, Revoked
@@ -110,7 +111,10 @@ class CA:
 
     def key_pem(self, passphrase: Secret | None = None) -> bytes:
         """Return the authority's private key as PKCS #8 in PEM, encrypted if there is a passphrase."""
-        return encode_key(self._issuer.key, passphrase)
+        key = self._issuer.key
+        if isinstance(key, RemoteKey):
+            raise DataError(key.uri, "never leaves its token")
+        return encode_key(key, passphrase)
 
     def issue(
         self,

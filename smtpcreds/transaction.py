@@ -52,13 +52,14 @@ class Transaction:
         site: Site,
         disk: Disk,
         passphrase: "Callable[[], Secret | None]",
+        pin: "Callable[[], Secret | None]",
         answers: Mapping[Question, Any],
         *,
         state: bool = True,
     ) -> None:
         self.site = site
         self.recovered: tuple[Row, ...] = ()
-        self._disk, self._passphrase = disk, passphrase
+        self._disk, self._passphrase, self._pin = disk, passphrase, pin
         self._answers = dict(answers)
         self._asked: dict[Question, None] = {}
         self._issuers: dict[str, Issuer] = {}
@@ -163,6 +164,10 @@ class Transaction:
         """Return the passphrase of the authority's keys; it is asked for once."""
         return self.ask(self._passphrase)
 
+    def pin(self) -> Secret | None:
+        """Return the PIN of the token that holds the authority's key; it is asked for once."""
+        return self.ask(self._pin)
+
     def take_passphrase(self, passphrase: Secret | None) -> None:
         """Go on with the passphrase that the authority's keys have got just now."""
         self._answers[self._passphrase] = passphrase
@@ -171,8 +176,13 @@ class Transaction:
         """Return an authority ready to sign, each opened once; see :meth:`.ca.authority.CA.issuer`."""
         key = (files or self.ca.files).key
         if key not in self._issuers:
-            self._issuers[key] = self.ca.issuer(self.passphrase, files)
+            self._issuers[key] = self.ca.issuer(self.passphrase, files, pin=self.pin)
+            self.closing(self._issuers[key])
         return self._issuers[key]
+
+    def closing(self, issuer: "Issuer") -> None:
+        """Log out of the token that holds an authority's key, when the run ends."""
+        self._open.callback(issuer.close)
 
     def renewed_authority(self) -> None:
         """Forget what was read of the authority, whose directory has changed."""
@@ -267,6 +277,7 @@ def transaction(
     preview: bool = False,
     state: bool = True,
     passphrase: "Callable[[], Secret | None]" = no_passphrase,
+    pin: "Callable[[], Secret | None] | None" = None,
     answers: Mapping[Question, Any] | None = None,
 ) -> Iterator[Transaction]:
     """Give what one verb works on.
@@ -277,10 +288,11 @@ def transaction(
         state: the verb uses the state directory; False for accounts, which have a lock of their own, and for
             what is written elsewhere.
         passphrase: the question for that of the authority's keys.
+        pin: the question for that of the token that holds its key; None is the one for the passphrase.
         answers: to questions that were asked before the lock was taken.
     """
     with (
         using(PreviewDisk() if preview else Disk()) as disk,
-        Transaction(site, disk, passphrase, answers or {}, state=state) as work,
+        Transaction(site, disk, passphrase, pin or passphrase, answers or {}, state=state) as work,
     ):
         yield work

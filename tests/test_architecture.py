@@ -14,10 +14,10 @@ FLOORS = (
     ("errors", "secret"),
     ("names", "model", "postgres", "dns", "terminal"),
     ("pki", "files", "config", "passwords"),
-    ("mta", "sasldb", "inventory", "sources", "smtp", "memory"),
+    ("mta", "sasldb", "inventory", "sources", "smtp", "memory", "pkcs11"),
     ("ca", "transaction", "accounts"),
     ("deploy", "dane"),
-    ("hub",),
+    ("hub", "retire"),
     ("bundle", "audit", "status", "probe"),
     ("cli", "library"),
     ("__main__",),
@@ -40,6 +40,7 @@ HOMES = {
     "psycopg": {"postgres"},
     "lmdb": {"sasldb"},
     "pyrage": {"bundle"},
+    "pkcs11": {"pkcs11"},
     "smtplib": {"smtp"},
     "dns": {"dns"},
     "ssl": {"smtp"},
@@ -47,6 +48,7 @@ HOMES = {
 }
 WRITERS = {
     *("inventory/sqlite.py", "sasldb/replace.py", "sasldb/lmdb.py", "sasldb/opening.py"),
+    "sasldb/lmdb_lock.py",
     "audit/permissions.py",
 }
 """Which may change the disk beside ``files``, so that a preview knows; audit notes its repairs itself."""

@@ -28,7 +28,7 @@ from ..sasldb.store import Edits, Store
 from ..secret import Secret
 from .copies import apply_with, copies_of
 from .entries import Entry, Listing, listing, served
-from .rules import refuse_login_name
+from .rules import check_new_name, of_capitals, refuse_login_name
 from .stored import CLEAR, Form, form_of
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def refuse_other_format(database: str, wanted: Format) -> None:
     """Accept a database of the format asked for, or none yet."""
     found = format_at(database)
     if found not in (None, wanted):
-        hint = f"leave --format out, or: smtpcreds sasl convert --to {wanted} --database {database} NEWFILE"
+        command = f"smtpcreds sasl convert --to {wanted} --database {quote(database)} NEWFILE"
+        hint = f"leave --format out, or: {command}"
         raise ForeignFormatError(database, f"exists and has format {found}, not {wanted}", hint)
 
 
@@ -187,7 +188,18 @@ class AccountDatabase:
         account = parse_account(text, realm or self.site.realm)
         if realm and account.realm != realm:
             raise NameRefusedError(text, f"names the realm {account.realm}, and --realm says {realm}")
-        return account
+        return self.folded(account)
+
+    def folded(self, account: Account) -> Account:
+        """Return the account in the relay's own realm where its realm differs by case alone.
+
+        Cyrus SASL looks a bare name up in the relay's realm as it is written, which is in lower case. An
+        account that other programs made in the other spelling is meant as it is.
+        """
+        own = self.site.realm
+        if account.realm == own or account.realm.lower() != own.lower() or account in self:
+            return account
+        return account._replace(realm=own)
 
     def existing(self, text: str, realm: str | None = None) -> Account:
         """Read the name of an account that is there; other programs make some that :meth:`parse` refuses."""
@@ -204,6 +216,7 @@ class AccountDatabase:
     def shown(self, account: Account) -> str:
         """Return what to type in a shell: the bare name and no database where those mean the account."""
         name = quote(account.authcid if account.realm == self.site.realm else str(account))
+        name = f"-- {name}" if name.startswith("-") else name
         return name if self.database == self.site.sasldb else f"{name} --database {quote(self.database)}"
 
     def add(
@@ -225,6 +238,8 @@ class AccountDatabase:
             allow_login_name: accept the name of a login of this host.
         """
         self.check_new(account, allow_login_name=allow_login_name)
+        if warning := of_capitals((account,)):
+            self.site.warn(warning)
         return self._set("sasl add", self._refuse, account, secret, form, deliveries)
 
     def tidy(self) -> None:
@@ -234,6 +249,7 @@ class AccountDatabase:
 
     def check_new(self, account: Account, *, allow_login_name: bool = False) -> None:
         """Accept an account that may be made; see :meth:`add` for what is raised."""
+        check_new_name(account)
         if not allow_login_name:
             refuse_login_name(self.site.root, account.authcid)
         self._refuse(self.records(), account)

@@ -10,8 +10,8 @@ from ..model import Account, Artifact
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, in_order
 from .database import AccountDatabase
 from .entries import served
-from .readers import ENCODED
 from .stored import first_value
+from .table import ENCODED
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def revealing_text(found: Sequence[StoredAccount], kind: str) -> str:
         if not holding.account.realm:
             reason = "has an empty realm, and would come back in that of the relay that imports it"
             raise InexpressibleError(
-                str(holding.account), reason, "copy the database: smtpcreds sasl convert"
+                str(holding.account), reason, "copy the database: smtpcreds sasl convert --to bdb NEWFILE"
             )
     return _chosen(_REVEALING, kind, "")(found)
 

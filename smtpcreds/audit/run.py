@@ -54,6 +54,7 @@ CHECKS: tuple[Check, ...] = (
     accounts.properties,
     accounts.logins,
     accounts.free_space,
+    accounts.readers,
     sasl_conf.places,
     sasl_conf.well_formed,
     sasl_conf.methods,

@@ -2,8 +2,8 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ..config import Site
@@ -23,11 +23,13 @@ from ..pki.pair_rules import certificate_of
 from ..pki.profiles import HOST_PROFILES, INTERMEDIATE
 from ..pki.revocation import Revoked
 from ..pki.values import Certificate, Issuer, key_identifier
+from ..secret import Secret
 from ..transaction import Transaction
 from .authority import Passphrase, decrypted
 from .create import files_for
 from .crl import next_crl, record_crl
 from .state import row_of
+from .token import in_token
 
 # An authority that another program made: which of its files are what, and whether it can go on as ours.
 
@@ -42,6 +44,7 @@ class Named:
     key: str | None = None
     certificate: str | None = None
     chain: str | None = None
+    is_in_token: bool = field(default=False, kw_only=True)
 
 
 def survey(named: Named) -> Found:
@@ -53,6 +56,10 @@ def survey(named: Named) -> Found:
         certificate=named.certificate or found.certificate,
         parents=(named.chain,) if named.chain else found.parents,
     )
+    if named.is_in_token:
+        if named.directory or named.key or not found.certificate:
+            raise UsageError("--token", "goes with --cert FILE, and with neither --key nor a directory")
+        return found
     if not named.directory and not (found.key and found.certificate):
         raise UsageError("ca import", "takes a directory, or both --key FILE and --cert FILE")
     if not found.key:
@@ -96,7 +103,7 @@ def _names(directory: str) -> list[str]:
 
 
 def read_issuer(site: Site, found: Found, passphrase: Passphrase) -> Issuer:
-    """Return the authority, if its certificates issued from here would be accepted."""
+    """Return the authority whose key is in a file, if its certificates would be accepted."""
     path = found.key or ""
     pem = _read_key(site, path)
     key = decrypted(pem, passphrase, path)
@@ -105,6 +112,16 @@ def read_issuer(site: Site, found: Found, passphrase: Passphrase) -> Issuer:
         issuer = Issuer.trial(certificates[0])
     else:
         issuer = Issuer(certificate_of(key, certificates, path, found.certificate), key)
+    return _accepted(site, found, issuer, certificates)
+
+
+def issuer_in_token(site: Site, found: Found, uri: str, pin: Passphrase) -> Issuer:
+    """Return the authority whose key is in a token, if its certificates would be accepted."""
+    certificates = parse_certificates(read_public(found.certificate), found.certificate).certificates
+    return _accepted(site, found, in_token(uri, certificates[0], (), pin), certificates)
+
+
+def _accepted(site: Site, found: Found, issuer: Issuer, certificates: Sequence[Certificate]) -> Issuer:
     own = issuer.certificate
     above = [ca for ca in certificates if ca != own]
     for parent in found.parents:
@@ -317,20 +334,23 @@ class Adopted:
     encrypted: bool
 
 
-def adopt(work: Transaction, found: Found, keeping: Keeping) -> Adopted:
+def adopt(work: Transaction, found: Found, keeping: Keeping, uri: str | None = None) -> Adopted:
     """Take over an authority; its own files stay as they are.
 
     Args:
-        work: where; its passphrase opens the key.
+        work: where; its passphrase or PIN opens the key.
         found: the files of the authority, from :func:`survey`.
         keeping: what encrypts the key from now on.
+        uri: of the key, where it is in a token.
     """
     work.ca.refuse_existing()
-    issuer = read_issuer(work.site, found, work.passphrase)
+    if uri:
+        issuer, secret = issuer_in_token(work.site, found, uri, work.pin), None
+    else:
+        issuer = read_issuer(work.site, found, work.passphrase)
+        secret = _kept_under(work, found, keeping)
+    work.closing(issuer)
     records = read_records(work.site, found, issuer.certificate)
-    was_encrypted = is_encrypted(read_public(found.key or ""))
-    question = keeping(was_encrypted)
-    secret = work.ask(question) if question else work.passphrase()
     inventory = work.begin()
     work.ca.refuse_existing()  # before the lock was taken, another run may have made one
     with inventory.transaction():
@@ -347,8 +367,13 @@ def adopt(work: Transaction, found: Found, keeping: Keeping) -> Adopted:
         len(records.rows),
         records.revoked,
         crl.number if crl else None,
-        secret is not None,
+        uri is not None or secret is not None,
     )
+
+
+def _kept_under(work: Transaction, found: Found, keeping: Keeping) -> Secret | None:
+    question = keeping(is_encrypted(read_public(found.key or "")))
+    return work.ask(question) if question else work.passphrase()
 
 
 def _enter(work: Transaction, issuer: Issuer, records: Records) -> AuthorityRow:

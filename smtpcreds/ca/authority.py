@@ -5,14 +5,27 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..config import Site
-from ..errors import DamagedFileError, DeniedError, ExistsError, MissingInputError
+from ..errors import DamagedFileError, DataError, DeniedError, ExistsError, MissingInputError
 from ..files import disk, exists, names_in, read_if_there, read_private
 from ..inventory.rows import AuthorityRow
 from ..pki.encoding import encode_der, parse_certificate, parse_certificates
-from ..pki.keys import KDF_ROUNDS, KEY_TYPES, PrivateKey, decode_key, encode_key, generate, is_encrypted
+from ..pki.keys import (
+    KDF_ROUNDS,
+    KEY_TYPES,
+    PrivateKey,
+    RemoteKey,
+    SigningKey,
+    decode_key,
+    encode_key,
+    encode_remote,
+    generate,
+    is_encrypted,
+    remote_uri,
+)
 from ..pki.values import Certificate, Issuer, key_identifier
 from ..secret import Secret
 from .layout import CRL, RETIRED, SUPERSEDED, CaFiles, ca_files
+from .token import in_token
 
 Passphrase = Callable[[], Secret | None]
 """Asked at most once, and only when the key is encrypted; None where there is no way to get it."""
@@ -152,18 +165,21 @@ class CA:
                 found.append(Listed(name, issuer, content))
         return tuple(found)
 
-    def issuer(self, passphrase: Passphrase, files: CaFiles | None = None) -> Issuer:
+    def issuer(
+        self, passphrase: Passphrase, files: CaFiles | None = None, *, pin: Passphrase = no_passphrase
+    ) -> Issuer:
         """Return an authority, ready to sign; in a preview with a throw-away key.
 
         Args:
             passphrase: asked if the key is encrypted.
             files: of an authority that was replaced; None is the one that signs.
+            pin: asked if the key is in a token.
 
         Raises:
             MissingInputError: there is none.
         """
         chain = self.chain if files in (None, self.files) else path_of(files or self.files)
-        return opened((files or self.files).key, chain, passphrase)
+        return opened((files or self.files).key, chain, passphrase, pin=pin)
 
     def refuse_existing(self) -> None:
         """Raise ExistsError where an authority, or any part of one, lies in the state directory."""
@@ -201,15 +217,20 @@ def short_id(certificate: Certificate) -> str:
     return key_identifier(certificate).hex()[:8]
 
 
-def opened(path: str, chain: Sequence[Certificate], passphrase: Passphrase) -> Issuer:
+def opened(
+    path: str, chain: Sequence[Certificate], passphrase: Passphrase, *, pin: Passphrase = no_passphrase
+) -> Issuer:
     """Return a CA ready to sign with a key file, in a preview with a throw-away key; see :meth:`CA.issuer`.
 
     Args:
         path: of the key.
         chain: the CA's certificate and those above it, nearest first.
         passphrase: asked if the key is encrypted.
+        pin: asked if it is in a token.
     """
     (own, *parents), pem = chain, read_private(path)
+    if uri := remote_uri(pem, path):
+        return in_token(uri, own, tuple(parents), pin)
     key = decrypted(pem, passphrase, path)
     if disk().is_preview and is_encrypted(pem):
         return Issuer.trial(own, tuple(parents))
@@ -222,6 +243,9 @@ def decrypted(pem: bytes, passphrase: Passphrase, path: str) -> PrivateKey:
 
     A preview asks too, so that the caller learns that it will be asked, and takes a throw-away key.
     """
+    if remote_uri(pem, path):
+        reason = "names a key in a token, and no program gets that out of it"
+        raise DataError(path, reason, "copy it, or change its PIN, with the token's own program, if it can")
     given = passphrase() if is_encrypted(pem) else None
     if given is None and is_encrypted(pem):
         hint = "pass --passphrase SOURCE, or set ca.passphrase"
@@ -235,16 +259,18 @@ def proven(passphrase: Passphrase, path: str) -> Passphrase:
     """Return the question with a proof on a key file; a later one is then asked only if this was right."""
 
     def ask() -> Secret | None:
-        secret = passphrase()
-        if secret is not None and not disk().is_preview:
-            decode_key(read_private(path), secret, path)
+        secret, pem = passphrase(), read_private(path)
+        if secret is not None and not disk().is_preview and not remote_uri(pem, path):
+            decode_key(pem, secret, path)
         return secret
 
     return ask
 
 
-def encrypted(key: PrivateKey, passphrase: Secret | None) -> bytes:
+def encrypted(key: SigningKey, passphrase: Secret | None) -> bytes:
     """Return a key of the authority as a file; a preview spares itself the half second of the encryption."""
+    if isinstance(key, RemoteKey):
+        return encode_remote(key.uri)
     return encode_key(key, passphrase, rounds=1 if disk().is_preview else KDF_ROUNDS)
 
 

@@ -14,7 +14,7 @@ from ..pki.crl import read_crl
 from ..pki.dates import has_ended
 from ..pki.describe import Description, describe, fingerprint
 from ..pki.encoding import parse_certificate, parse_certificates
-from ..pki.keys import is_encrypted
+from ..pki.keys import is_encrypted, remote_uri
 from ..pki.names import title
 from ..pki.revocation import CurrentCrl
 from ..pki.values import Certificate
@@ -211,7 +211,8 @@ class Generation:
         found: its certificate in words.
         above: the CAs above it in words, nearest first.
         key: path of its key.
-        encrypted: whether that needs a passphrase; None where there is no key.
+        encrypted: whether that needs a passphrase; None where there is no key, or it is in a token.
+        token: the URI of the key, where that is in a token.
         root_key: path of the key of the root above it; None where that is offline, or there is none above.
         crl: None where there is none.
         counts: certificates by where they stand, see :meth:`smtpcreds.inventory.inventory.Inventory.tally`.
@@ -221,6 +222,7 @@ class Generation:
     above: tuple[Description, ...]
     key: str
     encrypted: bool | None
+    token: str | None
     root_key: str | None
     crl: CurrentCrl | None
     counts: Mapping[str, int]
@@ -257,11 +259,14 @@ def _overview(
 
 def _generation(files: CaFiles, path: tuple[Certificate, ...], counts: Mapping[str, int]) -> Generation:
     found, *above = map(describe, path)
+    key = read_private(files.key) if exists(files.key) else None
+    token = None if key is None else remote_uri(key, files.key)
     return Generation(
         found,
         tuple(above),
         files.key,
-        is_encrypted(read_private(files.key)) if exists(files.key) else None,
+        None if key is None or token else is_encrypted(key),
+        token,
         files.root_key if exists(files.root_key) else None,
         _crl(files.crl),
         counts,

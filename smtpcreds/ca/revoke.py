@@ -59,14 +59,20 @@ def revoke(work: Transaction, wish: RevocationRequest, *, hook: Hook | None = No
         wish: what, and why.
         hook: tells the mail server when the CRL is in place; a failure takes nothing back.
     """
-    own = work.ca.chain[0]
+    work.ca.chain  # noqa: B018  # raises where there is no authority
     work.require_inventory()
-    rows = _chosen(work, wish)
-    issuers = [work.issuer(files) for files in _concerned(work, own, rows).values()]
+    return revoke_rows(work, _chosen(work, wish), wish.reason, hook=hook)
+
+
+def revoke_rows(
+    work: Transaction, rows: Sequence[CertificateRow], reason: Reason, *, hook: Hook | None = None
+) -> Revocation:
+    """Revoke these certificates, each of them in use or given up; see :func:`revoke`."""
+    issuers = [work.issuer(files) for files in _concerned(work, work.ca.chain[0], rows).values()]
     for row in rows:
-        work.note("revoke", f"{row.serial} of {row.host}", wish.reason.value)
+        work.note("revoke", f"{row.serial} of {row.host}", reason.value)
     owe(work, hook)
-    numbers = _record(work, rows, wish.reason, [work.row(issuer.certificate).id for issuer in issuers])
+    numbers = _record(work, rows, reason, [work.row(issuer.certificate).id for issuer in issuers])
     try:
         crls = [publish(work, issuer, number=n) for issuer, n in zip(issuers, numbers, strict=True)]
     except SmtpcredsError:

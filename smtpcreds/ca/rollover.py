@@ -1,7 +1,7 @@
 """A new authority takes over in one step, and the superseded one goes once nobody needs it."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ..config import Site
@@ -11,17 +11,27 @@ from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityRow, AuthorityState
 from ..model import Artifact
 from ..names import parse_host
+from ..pkcs11 import KeyUri
 from ..pki.encoding import encode_der
-from ..pki.keys import KEY_TYPES, PrivateKey, is_encrypted, key_label, parse_key_type
+from ..pki.keys import (
+    KEY_TYPES,
+    PrivateKey,
+    SigningKey,
+    is_encrypted,
+    key_label,
+    parse_key_type,
+    remote_uri,
+)
 from ..pki.names import ca_name, common_name, constraints_of, organization_of, permitted_domains, title
 from ..pki.values import BACKDATE, Certificate, Issuer
 from ..transaction import Transaction
 from .authority import CA, Passphrase, opened, short_id
-from .create import NewAuthority, files_for, make, make_below
+from .create import NewAuthority, files_for, first_key, make, make_below
 from .crl import record_crl, sign_crl, signs_crls
 from .directory import refresh_trust_directories
 from .layout import RETIRED, ROOT_KEY, SUPERSEDED, lifetime_of
 from .publish import publish
+from .token import TokenKey
 
 # The end of superseded CAs: out of every bundle, once no certificate of theirs is needed.
 
@@ -122,8 +132,9 @@ def successor(
     permitted: tuple[str, ...] = (),
     unconstrained: bool = False,
     intermediate: bool = False,
+    token: TokenKey | None = None,
 ) -> NewAuthority:
-    """Complete the options with what the present authority is like.
+    """Complete the options with what the present authority is like; one in a token gets its new key there.
 
     Domains in the configuration count as options, since that is how a domain is added.
     """
@@ -139,8 +150,14 @@ def successor(
         parse_key_type(key_type or _key_type(site, path[0])),
         lifetime if days is None else lifetime_of(days),
         () if unconstrained else tuple(map(parse_host, domains)),
-        intermediate or len(path) > 1,
+        intermediate or (len(path) > 1 and token is None),
+        token or _same_token(work.ca),
     )
+
+
+def _same_token(ca: CA) -> TokenKey | None:
+    uri = remote_uri(read_private(ca.files.key), ca.files.key)
+    return TokenKey(replace(KeyUri.parse(uri), label="", key_id=b"")) if uri else None
 
 
 def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey) -> Rolled:
@@ -156,14 +173,15 @@ def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey) -> Rolled:
     above = _root_key(work.ca, wanted, root)
     old = work.issuer()
     secret = work.passphrase() if is_encrypted(read_private(work.ca.files.key)) else None
-    issuer, root_key = _made(work, wanted, above, root)
-    _warn_of_losses(work, old, wanted, issuer)
     row = work.row(old.certificate)
-    if signs_crls(row):
-        publish(work, old)
-    crl = sign_crl(work.site, issuer, 1, [])
-    handed_down = _handed_down(work.ca, same_root=bool(above))
-    replace_directory(work.ca.files.directory, [*files_for(issuer, root_key, crl, secret), *handed_down])
+    with first_key(wanted, work.pin, work.ca.files.key) as key:
+        issuer, root_key = _made(work, wanted, above, root, key)
+        _warn_of_losses(work, old, wanted, issuer)
+        if signs_crls(row):
+            publish(work, old)
+        crl = sign_crl(work.site, issuer, 1, [])
+        handed_down = _handed_down(work.ca, same_root=bool(above))
+        replace_directory(work.ca.files.directory, [*files_for(issuer, root_key, crl, secret), *handed_down])
     work.renewed_authority()
     changed = refresh_trust_directories(work.site, work.inventory, work.ca)
     record_crl(work.inventory, work.row(issuer.certificate), crl)
@@ -173,11 +191,11 @@ def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey) -> Rolled:
 
 
 def _made(
-    work: Transaction, wanted: NewAuthority, above: str | None, root: RootKey
+    work: Transaction, wanted: NewAuthority, above: str | None, root: RootKey, key: SigningKey
 ) -> tuple[Issuer, PrivateKey | None]:
     """Return the new authority, and the key of its root if that is new too and does not sign."""
     if above is None:
-        return make(work.site, wanted)
+        return make(work.site, wanted, key)
     question = root.passphrase
     top = opened(
         above, work.ca.chain[1:], work.passphrase if question is None else lambda: work.ask(question)
@@ -195,7 +213,7 @@ def _handed_down(ca: CA, *, same_root: bool) -> Iterator[Artifact]:
 
 def _root_key(ca: CA, wanted: NewAuthority, root: RootKey) -> str | None:
     """Return the path of the key that signs the new certificate, or None for a new root."""
-    if root.new or len(ca.chain) == 1:
+    if root.new or wanted.token or len(ca.chain) == 1:
         if root.path:
             raise UsageError("--root-key", "is not needed: the new authority has a root of its own")
         return None

@@ -1,6 +1,6 @@
 """``smtpcreds ca``: the certificate authority."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..ca.lookup import Generation
     from ..ca.publish import Published
     from ..ca.rollover import Rolled
+    from ..ca.token import TokenKey
     from ..config import Site
     from ..pki.describe import Description
 
@@ -41,6 +42,24 @@ ca = noun(
 )
 
 
+def token_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options for a key in a PKCS #11 token."""
+    existing = click.option("--existing-key", is_flag=True, help="Take the key that is in the token already.")
+    token = click.option("--token", metavar="URI", help="Keep the key in this PKCS #11 token (RFC 7512).")
+    return token(existing(command))
+
+
+def _token_key(text: str | None, *, exists: bool) -> "TokenKey | None":
+    if text is None:
+        if exists:
+            raise UsageError("--existing-key", "goes with --token")
+        return None
+    from ..ca.token import TokenKey
+    from ..pkcs11 import KeyUri
+
+    return TokenKey(KeyUri.parse(text), exists)
+
+
 # ``smtpcreds ca init``.
 
 
@@ -56,15 +75,30 @@ ca = noun(
 @click.option("--permit", "permitted_domains", multiple=True, metavar="DOMAIN", help="Certify DOMAIN only.")
 @click.option("--no-name-constraints", "unconstrained", is_flag=True, help="Certify any name.")
 @click.option("--intermediate", is_flag=True, help="Make a root and an issuing CA below it.")
+@token_options
 @pass_session
-def init(session: Session, /, passphrase: str | None, no_passphrase: bool, **render_options: Any) -> None:
+def init(
+    session: Session,
+    /,
+    passphrase: str | None,
+    no_passphrase: bool,
+    token: str | None,
+    existing_key: bool,
+    **render_options: Any,
+) -> None:
     """Make the authority: a private key, and the certificate that signs others."""
     from ..ca.create import create, new_authority
     from ..pki.describe import describe
 
     site = session.site()
-    wanted = new_authority(site, **render_options)
-    secret = new_ca_passphrase(passphrase, site, none=no_passphrase)
+    if token and no_passphrase:
+        raise UsageError("--no-passphrase", "contradicts --token; the PIN is --passphrase SOURCE")
+    wanted = new_authority(site, **render_options, token=_token_key(token, exists=existing_key))
+    secret = (
+        ca_passphrase(passphrase, site).pin
+        if token
+        else new_ca_passphrase(passphrase, site, none=no_passphrase)
+    )
     created = session.run(site, lambda work: create(work, wanted, secret))
     if created is None:
         return
@@ -111,6 +145,8 @@ _SHOWN = 20
 )
 @click.option("--root-key", metavar="FILE", help="The root's private key, where it is kept offline.")
 @click.option("--root-passphrase", metavar="SOURCE", help="Opens the root key; default: as --passphrase.")
+@token_options
+@click.option("--pin", metavar="SOURCE", help="PIN of the token; default: as --passphrase.")
 @passphrase_option
 @pass_session
 def rollover(
@@ -121,6 +157,9 @@ def rollover(
     new_root: bool,
     root_key: str | None,
     root_passphrase: str | None,
+    token: str | None,
+    existing_key: bool,
+    pin: str | None,
     passphrase: str | None,
     **render_options: Any,
 ) -> None:
@@ -137,13 +176,15 @@ def rollover(
     from ..ca.rollover import RootKey, roll_over, successor
 
     site = session.site()
-    opens = ca_passphrase(passphrase, site)
+    opens, key = ca_passphrase(passphrase, site, pin=pin), _token_key(token, exists=existing_key)
     root = RootKey(
         session.absolute(root_key) if root_key else None,
         ca_passphrase(root_passphrase, site) if root_passphrase else None,
         new_root,
     )
-    rolled = session.run(site, lambda work: roll_over(work, successor(work, **render_options), root), opens)
+    rolled = session.run(
+        site, lambda work: roll_over(work, successor(work, **render_options, token=key), root), opens
+    )
     if rolled is not None:
         _show(session, rolled)
 
@@ -344,6 +385,7 @@ def _row(seen: "Generation", now: "datetime") -> dict[str, object]:
         "above": [{"name": ca.title, "not_after": ca.not_after} for ca in seen.above],
         "key": seen.key,
         "encrypted": seen.encrypted,
+        "token": seen.token,
         "root_key": seen.root_key,
         "crl_number": crl and crl.number,
         "crl_next_update": crl and crl.next_update,
@@ -363,7 +405,7 @@ def _lines(seen: "Generation", now: "datetime") -> Iterator[str]:
     yield f"  sha256       {found.fingerprint}"
     yield f"  public key   {found.public_id}"
     yield f"  access map   CertIssuer:{found.access_subject}"
-    yield f"  key          {seen.key}, {_encryption(seen.encrypted)}"
+    yield f"  key          {seen.token or f'{seen.key}, {_encryption(seen.encrypted)}'}"
     for ca in seen.above:
         yield f"  below        {ca.title}, valid to {ca.not_after:%Y-%m-%d}"
     if seen.above:
@@ -396,6 +438,7 @@ def _retired(found: "Description") -> str:
 @click.option("--key", metavar="FILE", help="The CA's private key, in PEM.")
 @click.option("--cert", "certificate", metavar="FILE", help="The CA's certificate.")
 @click.option("--chain", metavar="FILE", help="The certificates above it, where it is no root.")
+@click.option("--token", metavar="URI", help="The CA's private key is in this PKCS #11 token (RFC 7512).")
 @click.option("--import-passphrase", metavar="SOURCE", help="Opens the key; default: as --passphrase.")
 @click.option("--passphrase", metavar="SOURCE", help="Encrypts the key from now on; default: what opens it.")
 @click.option("--no-passphrase", is_flag=True, help="Store the key unencrypted.")
@@ -406,6 +449,7 @@ def import_(
     key: str | None,
     certificate: str | None,
     chain: str | None,
+    token: str | None,
     import_passphrase: str | None,
     passphrase: str | None,
     no_passphrase: bool,
@@ -416,13 +460,19 @@ def import_(
     revocations and the CRL number that are found there go on from where they are. DIR is not changed.
     """
     from ..ca.adopt import Named, adopt, survey
+    from ..pkcs11 import KeyUri
     from ..pki.describe import describe
 
     site = session.site()
     paths = (path and session.absolute(path) for path in (directory, key, certificate, chain))
-    secrets = import_passphrases(import_passphrase, passphrase, site, none=no_passphrase)
-    theirs = survey(Named(*paths))
-    adopted = session.run(site, lambda work: adopt(work, theirs, secrets.keeping), secrets.opening)
+    theirs = survey(Named(*paths, is_in_token=token is not None))
+    if token:
+        uri = str(KeyUri.parse(token))
+        opens = ca_passphrase(passphrase or import_passphrase, site)
+        adopted = session.run(site, lambda work: adopt(work, theirs, lambda _: None, uri), opens)
+    else:
+        secrets = import_passphrases(import_passphrase, passphrase, site, none=no_passphrase)
+        adopted = session.run(site, lambda work: adopt(work, theirs, secrets.keeping), secrets.opening)
     if adopted is None:
         return
     if not adopted.encrypted:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..ca.renew import Renewed
     from ..config import Site
     from ..inventory.rows import CertificateRow
+    from ..retire import Retired
 
 
 cert = noun(
@@ -28,6 +29,7 @@ cert = noun(
         "issue": ("cert", "issue", "Issue certificates with new keys."),
         "renew": ("cert", "renew", "Renew certificates, by name or all that are due."),
         "revoke": ("cert", "revoke", "Revoke a certificate and sign a CRL that says so."),
+        "retire": ("cert", "retire", "End a host: revoke, remove its files, forget it."),
         "request": ("cert_exchange", "request", "Make a key, and a request to another CA."),
         "install": ("cert_exchange", "install", "Install the answer of another CA."),
         "sign": ("cert_exchange", "sign", "Sign the request of a host that keeps its own key."),
@@ -277,6 +279,77 @@ def revoke(
             *([] if hook else [RELOAD]),
         ],
     )
+
+
+# ``smtpcreds cert retire``.
+
+
+@click.command(cls=Verb)
+@click.argument("host")
+@click.option(
+    "--reason", metavar="REASON", default="cessationOfOperation", help="As in RFC 5280: keyCompromise, ..."
+)
+@click.option("--account", "accounts", multiple=True, metavar="NAME", help="Delete the account NAME too.")
+@click.option("--with-accounts", is_flag=True, help="Delete the accounts that only HOST was given.")
+@click.option("--force", is_flag=True, help="Also if HOST is the hub itself.")
+@click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
+@reload_option
+@passphrase_option
+@pass_session
+def retire(
+    session: Session,
+    host: str,
+    reason: str,
+    accounts: tuple[str, ...],
+    with_accounts: bool,
+    force: bool,
+    yes: bool,
+    reload: str | None,
+    passphrase: str | None,
+) -> None:
+    """End HOST: revoke its certificates, remove its pair, and forget what it was given.
+
+    Its accounts stay, unless they are named or --with-accounts is given.
+    """
+    from ..pki.revocation import parse_reason
+    from ..retire import RetireRequest
+    from ..retire import retire as carry_out
+
+    wanted = RetireRequest(host, parse_reason(reason), accounts, with_accounts, force)
+    hook = reload_hook(reload)
+    site = session.site()
+    done = session.run(
+        site,
+        lambda work: carry_out(work, wanted, hook=hook),
+        ca_passphrase(passphrase, site),
+        confirm=None if yes else f"Retire {site.qualify(host, wildcard=True)}?",
+    )
+    if done is None:
+        return
+    session.show(
+        {
+            "host": done.host,
+            "revoked": [{"serial": row.serial, "not_after": row.not_after} for row in done.revoked],
+            "reason": wanted.reason.value,
+            "crls": [crl_row(crl) for crl in done.crls],
+            "removed": done.files,
+            "accounts": done.accounts,
+            "accounts_kept": [{"account": name, "hosts": hosts} for name, hosts in done.kept.items()],
+            "reloaded": hook is not None,
+        },
+        [*_retired_lines(done, wanted.reason.value), *([] if hook else [RELOAD])],
+    )
+
+
+def _retired_lines(done: "Retired", reason: str) -> Iterator[str]:
+    yield f"{done.host}: retired"
+    yield from (f"  revoked {row.serial} ({reason})" for row in done.revoked)
+    yield from (line for crl in done.crls for line in crl_lines(crl))
+    yield from (f"  removed {path}" for path in done.files)
+    yield from (f"  deleted account {name}" for name in done.accounts)
+    for name, hosts in done.kept.items():
+        who = f"{', '.join(hosts)} has it too" if hosts else "nobody else is known to have it"
+        yield f"  account {name} stays; {who}"
 
 
 # ``smtpcreds cert list``.

@@ -107,6 +107,7 @@ storing_options = _together(
         "--auth-info", metavar="FILE", help="Write the secret to FILE as default-auth-info, mode 0600."
     ),
     click.option("--force", is_flag=True, help="Replace a FILE of --auth-info with other content."),
+    click.option("--allow-weak", is_flag=True, help="Accept a chosen secret that is soon guessed."),
 )
 """How a secret is stored and where it goes; a verb takes them as ``**storing``."""
 
@@ -144,9 +145,10 @@ def add(
     from ..sasldb.detect import Format
 
     site = session.site()
-    account = AccountDatabase(site).parse(name, realm)
+    account = AccountDatabase(site, database).parse(name, realm)
     form = hashed_form(**storing) or CLEAR
-    secret = account_secret(password or GENERATED, f"password for {account}", site)
+    weak = storing["allow_weak"]
+    secret = account_secret(password or GENERATED, f"password for {account}", site, account, allow_weak=weak)
 
     def made(work: "Transaction") -> "Change":
         accounts = work.accounts(database, new=Format(kind) if kind else None)
@@ -186,8 +188,11 @@ def passwd(
     if clear and wanted:
         raise UsageError("--clear", "contradicts --hashed")
     site = session.site()
-    account = AccountDatabase(site).parse(name, realm)
-    secret = account_secret(password or GENERATED, f"new password for {account}", site)
+    account = AccountDatabase(site, database).parse(name, realm)
+    weak = storing["allow_weak"]
+    secret = account_secret(
+        password or GENERATED, f"new password for {account}", site, account, allow_weak=weak
+    )
 
     def changed(work: "Transaction") -> "Change":
         accounts = work.accounts(database)
@@ -403,7 +408,7 @@ def auth_info(
     from ..mta.auth_info import render
 
     site = session.site()
-    account = AccountDatabase(site).parse(name, realm)
+    account = AccountDatabase(site, database).parse(name, realm)
     credential_of = _reader(account, password)
     if target is None:
         content = render(credential_of(AccountDatabase(site, database)), mechanisms)

@@ -12,10 +12,11 @@ from .framework import Session, Verb, pass_session
 from .sasl import FORMATS, database_option, target_options
 
 if TYPE_CHECKING:
-    from ..accounts.bulk import Imported
+    from ..accounts.bulk import Imported, Intake
     from ..accounts.convert import Conversion
     from ..accounts.export import StoredAccount
-    from ..accounts.readers import Fault, Row
+    from ..accounts.rows import Fault, Row, Source
+    from ..accounts.table import Layout
     from ..secret import Secret
     from ..transaction import Transaction
 
@@ -33,7 +34,14 @@ _NAMED = 100
     "--as",
     "kind",
     metavar="FORMAT",
-    help="csv, jsonl, auth-info, sasldb, dovecot or postfix; default: told from the content.",
+    help="csv, semicolon, tab, colon, jsonl, ldif, dump, sasldb, auth-info, authinfo, dovecot or postfix; "
+    "default: told from the content.",
+)
+@click.option("--header/--no-header", default=None, help="Line 1 of a table names the columns, or does not.")
+@click.option(
+    "--columns",
+    metavar="LIST",
+    help="Columns of a table: user, password, realm, PROPERTY:base64, - to leave one out.",
 )
 @click.option("--realm", metavar="REALM", help="Realm of bare names; default: the relay's own name.")
 @click.option(
@@ -45,28 +53,40 @@ _NAMED = 100
 @click.option("--skip-bad", is_flag=True, help="Import the rest when some accounts are refused.")
 @click.option("--check-logins", is_flag=True, help="Try each secret on this host's logins; slow.")
 @click.option("--allow-login-names", is_flag=True, help="Accept names of login accounts of this host.")
+@click.option(
+    "--allow-odd-names", is_flag=True, help="Accept names and secrets that look like something else."
+)
 @database_option
 @pass_session
 def import_(
     session: Session,
     source: str,
     kind: str | None,
+    header: bool | None,
+    columns: str | None,
     realm: str | None,
     on_conflict: str,
     skip_bad: bool,
     check_logins: bool,
     allow_login_names: bool,
+    allow_odd_names: bool,
     database: str | None,
 ) -> None:
-    """Import the accounts of FILE or a PostgreSQL URL, all of them or none."""
+    """Import the accounts of FILE or a PostgreSQL URL, all of them or none.
+
+    Says first what it takes FILE for, and the first account; with --dry-run all of them.
+    """
     from ..accounts.bulk import OnConflict, Rules, import_accounts, take_in
     from ..accounts.database import AccountDatabase
+    from ..accounts.table import Layout, parse_columns
 
     site = session.site()
-    rows = list(_rows(source, kind))
+    found = _found(source, kind, Layout(header, parse_columns(columns) if columns else ()))
+    rows = list(found.rows)
     with session.progress(len(rows)) as advance:
-        rules = Rules(realm, check_logins, allow_login_names)
+        rules = Rules(realm, check_logins, allow_login_names, allow_odd_names, found.is_exact)
         intake = take_in(AccountDatabase(site, database), _drained(rows), rules, advance)
+    _introduce(session, source, found.form, intake)
     for fault in intake.repeated:
         session.note(f"{source}: {fault.where}: {fault.reason}")
 
@@ -81,7 +101,30 @@ def import_(
         return import_accounts(work.accounts(database), intake, OnConflict(on_conflict), refuse)
 
     if done := session.run(site, imported, state=False):
-        session.show({**_document(done), "refused": _refused(done.refused)}, _lines(session, done))
+        document = {**_document(done), "taken_for": found.form, "refused": _refused(done.refused)}
+        session.show(document, _lines(session, done))
+
+
+_WEAK = 5
+"""Accounts of weak secrets that get a warning of their own."""
+
+
+def _introduce(session: Session, source: str, form: str, intake: "Intake") -> None:
+    """Say what the file was taken for, whom it names, and what is wrong with what is accepted."""
+    from ..accounts.rules import of_capitals
+
+    accepted = intake.accepted
+    shown = accepted if session.dry_run else accepted[:1]
+    places = (f"{c.where}: {c.account}" if c.where.startswith("line") else c.where for c in shown)
+    accounts = (f"  {place}" for place in places)
+    more = (f"  and {len(accepted) - len(shown)} more",) if len(accepted) > len(shown) else ()
+    session.introduce((f"{source}: {form}", *accounts, *more))
+    for fault in intake.weak[:_WEAK]:
+        session.warn(f"{source}: {fault.where}: {fault.reason}")
+    if len(intake.weak) > _WEAK:
+        session.warn(f"{source}: {len(intake.weak) - _WEAK} more secrets are soon guessed")
+    if warning := of_capitals(candidate.account for candidate in accepted):
+        session.warn(warning)
 
 
 def _drained(rows: "list[Row | Fault]") -> "Iterator[Row | Fault]":
@@ -91,15 +134,15 @@ def _drained(rows: "list[Row | Fault]") -> "Iterator[Row | Fault]":
         yield rows.pop()
 
 
-def _rows(source: str, kind: str | None) -> "Iterator[Row | Fault]":
+def _found(source: str, kind: str | None, layout: "Layout") -> "Source":
     from ..accounts.bulk import accounts_in, accounts_of
     from ..accounts.database import place_of
 
     if source != STDIN:
-        return accounts_of(place_of(source), kind)
+        return accounts_of(place_of(source), kind, layout)
     if sys.stdin.isatty():
         raise DeniedError("standard input", "is a terminal, which would show secrets", "name a file")
-    return accounts_in(sys.stdin.buffer.read(), kind, "standard input")
+    return accounts_in(sys.stdin.buffer.read(), kind, "standard input", layout)
 
 
 def _errors(source: str, refused: "Iterable[Fault]") -> Iterator[DataError]:

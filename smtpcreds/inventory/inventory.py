@@ -188,6 +188,11 @@ class Inventory:
         with self.transaction():
             self._advance(sql.DISCARD, (why,), authority, serial)
 
+    def forget(self, host: str, why: str) -> None:
+        """Give up every certificate of a host that is issued, also of other CAs and expired ones."""
+        with self.transaction():
+            self._database.write(sql.FORGET, (why, host))
+
     def pending(self) -> list[CertificateRow]:
         """Return what was begun and not finished, the oldest first."""
         return list(self._database.read(certificate_of, sql.PENDING))

@@ -171,6 +171,7 @@ DISCARD = """
 UPDATE certificates SET state = 'discarded', reason = ?
 WHERE serial = ? AND authority = ? AND state = 'pending'
 """
+FORGET = "UPDATE certificates SET state = 'discarded', reason = ? WHERE host = ? AND state = 'issued'"
 REVOKE = """
 UPDATE certificates SET state = 'revoked', revoked_at = ?, reason = ?
 WHERE serial = ? AND authority = ?

@@ -30,6 +30,8 @@ SET = 0x31
 INTEGER = 0x02
 BIT_STRING = 0x03
 OCTET_STRING = 0x04
+UTF8_STRING = 0x0C
+VISIBLE_STRING = 0x1A
 OBJECT_IDENTIFIER = 0x06
 NULL = bytes((0x05, 0x00))
 
@@ -121,7 +123,7 @@ def _base128(number: int) -> bytes:
 
 
 _DAMAGE = (ValueError, TypeError, InvalidVersion, DuplicateExtension, UnsupportedGeneralNameType)
-_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----[ \t]*\r?\n(.*?)-----END \1-----", re.DOTALL)
+_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9# ]+)-----[ \t]*\r?\n(.*?)-----END \1-----", re.DOTALL)
 _CERTIFICATE_LABELS = {"CERTIFICATE", "X509 CERTIFICATE"}
 _FOREIGN_LABELS = {
     "TRUSTED CERTIFICATE": "openssl x509 -in FILE -out NEW",

@@ -9,7 +9,7 @@ from cryptography import x509
 
 from ..errors import NameRefusedError
 from . import encoding
-from .keys import PrivateKey, digest_for, scheme_of, throw_away
+from .keys import PrivateKey, SigningKey, digest_for, scheme_of, throw_away
 from .lint import verify_draft
 from .names import Names, ca_name, host_name, permitted_domains, refusal
 from .profiles import ROOT, Profile
@@ -47,7 +47,7 @@ def sign(
 def make_root(
     name: str,
     organization: str,
-    key: PrivateKey,
+    key: SigningKey,
     serial: int,
     validity: Validity,
     *,
@@ -108,7 +108,7 @@ def _draft(
     return builder.sign(key, digest_for(key))
 
 
-def _signed(draft: x509.Certificate, key: PrivateKey) -> x509.Certificate:
+def _signed(draft: x509.Certificate, key: SigningKey) -> x509.Certificate:
     """Return the draft under the real signature: Certificate ::= SEQUENCE { tbs, algorithm, signature }."""
     tbs, scheme = draft.tbs_certificate_bytes, scheme_of(key)
     signature = encoding.bit_string(scheme.sign(tbs))

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ..errors import DataError, UsageError
-from .keys import PrivateKey, PublicKey, throw_away, weakness
+from .keys import PrivateKey, PublicKey, RemoteKey, SigningKey, throw_away, weakness
 from .names import Address, Names, constraints_of, sort_names, title
 from .pair_rules import key_fault
 from .profiles import HOST_PROFILES, Profile, Purpose
@@ -67,13 +67,13 @@ class Issuer:
 
     Attributes:
         certificate: of the CA that signs.
-        key: its private key, or anything with the same interface that signs elsewhere.
+        key: its private key, here or in a token.
         parents: the CA certificates above, nearest first; empty for a root.
         is_trial: the key is a throw-away one, so that nothing it signs verifies anywhere.
     """
 
     certificate: Certificate
-    key: PrivateKey = field(repr=False)
+    key: SigningKey = field(repr=False)
     parents: tuple[Certificate, ...] = ()
     is_trial: bool = False
 
@@ -98,6 +98,11 @@ class Issuer:
             return self.certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
         except x509.ExtensionNotFound:
             return False
+
+    def close(self) -> None:
+        """Log out of the token, where the key is in one."""
+        if isinstance(self.key, RemoteKey):
+            self.key.close()
 
     @cached_property
     def key_identifier(self) -> bytes:

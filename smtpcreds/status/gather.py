@@ -14,10 +14,10 @@ from ..ca.listing import Selection, certificate_path, listed
 from ..ca.lookup import Generation, overview
 from ..config import Site
 from ..dane import Stage, rollovers
-from ..deploy.delivery import handovers
+from ..deploy.delivery import handovers, stays
 from ..files import exists
 from ..inventory.inventory import Inventory
-from ..inventory.rotations import Rotation, RotationState
+from ..inventory.rotations import RotationState
 from ..inventory.rows import AuthorityState
 from ..inventory.rows import CertificateRow as Row
 from ..model import Finding, Severity
@@ -204,7 +204,7 @@ def accounts(site: Site, inventory: Inventory | None, hosts: Iterable[str]) -> A
     )
     clients: dict[str, list[str]] = {}
     if inventory:
-        clients = _clients(inventory.rotations.history(), recorded)
+        clients = _clients(inventory, recorded)
         for host in dict.fromkeys(hosts):
             _add_handover(clients, inventory, host)
     shown = (Account(name, tuple(clients.get(name, ()))) for name in islice(names, SHOWN))
@@ -229,16 +229,17 @@ def account_changes(site: Site, inventory: Inventory | None) -> Iterator[Change]
         )
 
 
-def _clients(history: Iterable[Rotation], database: str) -> dict[str, list[str]]:
+def _clients(inventory: Inventory, database: str) -> dict[str, list[str]]:
     """Return the hosts that were named for each account, by :attr:`Account.name`.
 
     They are known from replacements: who needs the successor's secret had the one before it.
     """
     found: dict[str, list[str]] = {}
-    for row in history:
+    for row in inventory.rotations.history():
         if row.sasldb == database and row.state is not RotationState.ABANDONED:
+            hosts = [host for host in row.clients if stays(inventory, host, row.started)]
             for account in (row.successor, row.account):
-                found.setdefault(str(account), list(row.clients))
+                found.setdefault(str(account), list(hosts))
     return found
 
 

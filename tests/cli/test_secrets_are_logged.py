@@ -13,7 +13,7 @@ HANDED_OUT = {
     "sasl auth-info maildroid": f"sasl auth-info {ACCOUNT} by root: to standard output",
     "sasl auth-info maildroid --to {here}/info": f"sasl auth-info {ACCOUNT} by root: to {{here}}/info",
     "sasl show maildroid --reveal": f"sasl show --reveal {ACCOUNT} by root: to standard output",
-    "sasl export --reveal --to {here}/accounts": "sasl export --reveal 1 accounts by root: to {here}/accounts",
+    "sasl export --reveal --to {here}/file": "sasl export --reveal 1 accounts by root: to {here}/file",
     "sasl conf --database postgresql://db/mail --role smtpd --role-password file:{here}/secret": (
         "sasl conf sendmail by root: to standard output"
     ),

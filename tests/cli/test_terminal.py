@@ -8,12 +8,17 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 from admin import HUB, PASSPHRASE, PATIENCE, STATE, Admin, environment
+from softhsm import PIN, Token
 
 from smtpcreds.sasldb.opening import open_store
 
 NEW = b"Passphrase of the CA key (empty for none): "
 AGAIN = b"Passphrase of the CA key (empty for none), again: "
 OLD = b"Passphrase of the CA key: "
+
+
+PIN_OF_TOKEN = b"PIN of the CA's token: "
+RETIRE = b"Retire attic.polkatistas.org? [y/N]: "
 
 
 class Person:
@@ -26,7 +31,7 @@ class Person:
             stdin=terminal,
             stdout=terminal,
             stderr=terminal,
-            env=environment(),
+            env=environment(**program.env),
             cwd=program.root.parent,
         )
         os.close(terminal)
@@ -149,11 +154,11 @@ def test_no_question_where_none_is_needed(
 
 def test_a_password_that_is_typed(smtpcreds: Admin, people: list[Person]) -> None:
     person = start(people, smtpcreds, "sasl", "add", "maildroid", "--password", "prompt:")
-    person.answers(b"Password for maildroid@dmzmail.polkatistas.org: ", "geheim")
-    person.answers(b"Password for maildroid@dmzmail.polkatistas.org, again: ", "geheim")
+    person.answers(b"Password for maildroid@dmzmail.polkatistas.org: ", "g3heimnis")
+    person.answers(b"Password for maildroid@dmzmail.polkatistas.org, again: ", "g3heimnis")
     status, screen = person.ends()
-    assert (status, "geheim" in screen) == (0, False)
-    assert smtpcreds("sasl", "show", "maildroid", "--reveal").out == "geheim\n"
+    assert (status, "g3heimnis" in screen) == (0, False)
+    assert smtpcreds("sasl", "show", "maildroid", "--reveal").out == "g3heimnis\n"
 
 
 def test_a_typed_secret_goes_into_the_bundle(authority: Admin, people: list[Person]) -> None:
@@ -206,8 +211,41 @@ def test_an_answer_of_several_lines_keeps_them(authority: Admin, people: list[Pe
 
 def test_an_import_shows_how_far_it_is(smtpcreds: Admin, people: list[Person]) -> None:
     file = str(smtpcreds.write("many", "".join(f"user{number},secret\n" for number in range(50))))
-    status, screen = start(people, smtpcreds, "sasl", "import", file).ends()
+    words = ("sasl", "import", file, "--no-header")
+    status, screen = start(people, smtpcreds, *words).ends()
     assert (status, "100%" in screen, "50 added" in screen) == (0, True, True)
-    for words in (("-q", "sasl", "import", file), ("sasl", "import", file, "--dry-run")):
-        status, screen = start(people, smtpcreds, *words).ends()
+    for quiet in (("-q", *words), (*words, "--dry-run")):
+        status, screen = start(people, smtpcreds, *quiet).ends()
         assert (status, "%" in screen) == (0, False)
+
+
+@pytest.mark.parametrize(("answer", "is_left"), [("n", True), ("", True), ("y", False)])
+def test_a_host_is_retired_by_a_yes_to_all_that_was_shown(hub: Admin, answer: str, is_left: bool) -> None:
+    hub("cert", "issue", "attic")
+    person = Person(hub, ["cert", "retire", "attic"])
+    person.answers(RETIRE, answer)
+    status, screen = person.ends()
+    assert f"would remove {hub.certs}/attic-key.pem" in screen
+    assert (status, (hub.certs / "attic-key.pem").exists()) == (130 if is_left else 0, is_left)
+
+
+def test_nobody_is_asked_who_has_said_yes(hub: Admin) -> None:
+    hub("cert", "issue", "attic")
+    status, screen = Person(hub, ["cert", "retire", "attic", "--yes"]).ends()
+    assert (status, "[y/N]" in screen) == (0, False)
+
+
+def test_a_pin_is_typed_once_and_a_wrong_one_may_be_followed_by_the_right_one(
+    with_token: Admin, token: Token
+) -> None:
+    with_token.configure()
+    for words, pin, expected in (
+        (["ca", "init", "--token", token.uri], PIN, 0),
+        (["ca", "crl"], "0815", 77),
+        (["ca", "crl"], PIN, 0),
+    ):
+        person = Person(with_token, words)
+        person.answers(PIN_OF_TOKEN, pin)
+        status, screen = person.ends()
+        assert status == expected, screen
+        assert pin not in screen.replace(str(with_token.root), "")

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from admin import CERTS, Admin
+from softhsm import URI
 
 
 class Case(NamedTuple):
@@ -33,6 +34,10 @@ CASES = [
     Case("ca rollover"),
     Case("ca rollover", ("cert issue attic --to {here}/elsewhere", "ca rollover")),
     Case("ca rollover --retire-old --force", ("ca rollover",)),
+    Case(f"ca init --token {URI}", scene="with_token"),
+    Case("ca rollover", scene="tokened"),
+    Case("cert issue attic", scene="tokened"),
+    Case("cert revoke attic", ("cert issue attic",), scene="tokened"),
     Case("cert issue attic mx"),
     Case("cert issue attic --to {here}/elsewhere"),
     Case("cert issue dmzmail --force"),
@@ -41,6 +46,11 @@ CASES = [
     Case("cert renew dmzmail --new-key --reload true"),
     Case("cert renew --due"),
     Case("cert revoke attic --reload true", ("cert issue attic",)),
+    Case("cert retire attic", ("cert issue attic --to {here}/elsewhere",)),
+    Case(
+        "cert retire attic --account scanner --with-accounts --reload true",
+        ("cert issue attic", "cert renew attic", "sasl add scanner"),
+    ),
     Case("cert request mx --to {here}/elsewhere"),
     Case("cert request mx"),
     Case(

@@ -104,6 +104,17 @@ class InventoryContract(QueryContract, RotationContract):
         with pytest.raises(ExistsError):
             inventory.intend([intent(ca, "01")])
 
+    def test_a_host_is_forgotten_with_all_that_is_issued_to_it(self, inventory: Inventory) -> None:
+        ca = add_authority(inventory)
+        issue(inventory, intent(ca, "01"), intent(ca, "02"), intent(ca, "03", host="mx.polkatistas.org"))
+        inventory.revoke(ca, "02", NOW, "cessationOfOperation")
+        inventory.forget(HUB, "host retired")
+        assert [row.serial for row in inventory.listing(latest=True)] == ["03"]
+        assert [(row.serial, row.reason) for row in inventory.listing(state=State.DISCARDED)] == [
+            ("01", "host retired")
+        ]
+        assert [row.serial for row in inventory.revoked(ca)] == ["02"]
+
     def test_whatever_was_signed_can_be_revoked_once(self, inventory: Inventory) -> None:
         ca = add_authority(inventory)
         issue(inventory, intent(ca, "01"))
