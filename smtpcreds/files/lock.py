@@ -102,7 +102,7 @@ def _check_ours(path: str, handle: int) -> None:
 def _queue(handle: int, patience: float) -> bool:
     """Take the lock, with fresh patience for each new holder; tell whether it came."""
     holder = None
-    while holder != (holder := _holder(handle)):
+    while holder != (holder := _holder_line(handle)):
         if flock(handle, fcntl.LOCK_EX, 0 if _waits_for_us(handle) else patience):
             return True
     return False
