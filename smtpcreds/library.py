@@ -197,7 +197,8 @@ class Authority:
         """Revoke a certificate, and publish a CRL that says so.
 
         Args:
-            which: a host, or the beginning of a serial number or fingerprint.
+            which: a host, all of whose certificates are meant, or the beginning of one serial number or
+                fingerprint.
             reason: as in RFC 5280 section 5.3.1, such as ``keyCompromise``.
 
         Raises:

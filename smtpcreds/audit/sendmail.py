@@ -17,6 +17,7 @@ from ..errors import DamagedFileError, SmtpcredsError
 from ..model import Finding
 from ..mta import access, auth_info, sendmail
 from ..mta.sendmail_cf import SendmailCf
+from ..pki.names import title
 from .finding import Code
 from .host import SENDMAIL_CF, SENDMAIL_MC, Host
 from .permissions import rebuild
@@ -74,6 +75,28 @@ def mechanisms(host: Host) -> Iterator[Finding]:
         reason = f"offers {' and '.join(shown)} outside TLS"
         cure = f"define(`confAUTH_OPTIONS', `p y')dnl in {host.path(SENDMAIL_MC)}"
         yield MTA002.found(path, reason, cure)
+
+
+MTA020 = Code.error(
+    "MTA020",
+    "EXTERNAL lets clients of another CA relay, because sendmail.cf does not look at the issuer",
+)
+
+
+def external(host: Host) -> Iterator[Finding]:
+    """Whoever logs in by EXTERNAL has a certificate of our own authority, whatever CAs Sendmail believes."""
+    cf, text = host.sendmail, host.text(SENDMAIL_CF)
+    if cf is None or text is None or not host.authorities:
+        return
+    trusted = {name.upper() for name in cf.classes.get("TrustAuthMech", ())}
+    believed = host.certificates_in(host.path(cf.option("CACertFile")))
+    others = [title(ca) for ca in believed if ca not in host.authorities]
+    bound = "cert_issuer" in text.rpartition(f"S{sendmail.BY_ISSUER}")[2].partition("\nS")[0]
+    if "EXTERNAL" in trusted and others and not bound:
+        reason = f"trusts EXTERNAL, by which clients of {', '.join(others)} relay"
+        yield MTA020.found(
+            host.path(SENDMAIL_CF), reason, "smtpcreds mta apply sendmail-hub --external --run"
+        )
 
 
 MTA003 = Code.error(

@@ -215,6 +215,7 @@ class Generation:
         token: the URI of the key, where that is in a token.
         root_key: path of the key of the root above it; None where that is offline, or there is none above.
         crl: None where there is none.
+        root_crl: that of the CA above; None where there is none.
         counts: certificates by where they stand, see :meth:`smtpcreds.inventory.inventory.Inventory.tally`.
     """
 
@@ -225,6 +226,7 @@ class Generation:
     token: str | None
     root_key: str | None
     crl: CurrentCrl | None
+    root_crl: CurrentCrl | None
     counts: Mapping[str, int]
 
 
@@ -269,6 +271,7 @@ def _generation(files: CaFiles, path: tuple[Certificate, ...], counts: Mapping[s
         token,
         files.root_key if exists(files.root_key) else None,
         _crl(files.crl),
+        _crl(files.root_crl),
         counts,
     )
 

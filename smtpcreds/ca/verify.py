@@ -22,7 +22,7 @@ from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityState, CrlRow, State
 from ..inventory.rows import CertificateRow as Row
 from ..model import Finding, Link, as_finding
-from ..pki.chains import is_issued_by, verify_chain, way_up
+from ..pki.chains import climb, is_issued_by, verify_chain, way_up
 from ..pki.describe import fingerprint, purposes_of
 from ..pki.encoding import parse_certificates
 from ..pki.keys import decode_key
@@ -36,6 +36,8 @@ from .crl import crl_fault, crl_says, owes_crl
 from .directory import bundled, directories, trust, trust_directory_changes
 from .layout import BUNDLE, CRL, CURE_CRL, CaFiles, Pair, reading
 from .lookup import Found, installed_pair, read_file
+from .restore import newer_crls
+from .root import lacks_root_crl
 from .state import row_of
 
 
@@ -188,6 +190,9 @@ def _revocation(subject: Subject) -> str:
     row = subject.found.row
     if row and row.state is State.REVOKED:
         raise DataError(title(subject.certificate), f"is revoked in the inventory ({row.reason})")
+    above = climb(subject.certificate, (*subject.found.others, *bundled(subject.directory)))[1:-1]
+    for authority in above:
+        crl_says(subject.site, authority, subject.directory)
     return crl_says(subject.site, subject.certificate, subject.directory)
 
 
@@ -324,6 +329,19 @@ def crls(scene: Scene) -> Iterator[Finding]:
                 yield Finding(files.crl, fault, CURE_CRL)
 
 
+def root_crl(scene: Scene) -> Iterator[Finding]:
+    """The root above has a CRL: without it, verifiers that ask for all refuse what is below."""
+    if lacks_root_crl(scene.ca):
+        cure = CURE_CRL if exists(scene.ca.files.root_key) else f"{CURE_CRL} --root-key FILE"
+        fault = "has no CRL, so curl and Exim with OpenSSL refuse all below it"
+        yield Finding(title(scene.ca.chain[1]), fault, cure)
+
+
+def published(scene: Scene) -> Iterator[Finding]:
+    """No CRL beside certificates is newer than the state directory, as after a backup was put back."""
+    yield from (newer.finding for newer in newer_crls(scene.site, scene.inventory, scene.ca))
+
+
 def _recorded(scene: Scene, certificate: Certificate) -> CrlRow | None:
     row = row_of(scene.inventory, certificate)
     return scene.inventory.latest_crl(row.id) if row else None
@@ -403,6 +421,8 @@ CHECKS: tuple[Callable[[Scene], Iterator[Finding]], ...] = (
     authorities_recorded,
     private,
     crls,
+    root_crl,
+    published,
     installed,
     pairs,
 )

@@ -354,6 +354,8 @@ def parse_duration(text: str) -> timedelta:
     return int(found[1]) * _UNITS[found[2]]
 
 
+yes_option = click.option("--yes", is_flag=True, help="Ask nothing on a terminal.")
+
 # ``--reload``, of the verbs after which a mail server has to read its files again.
 
 reload_option = click.option(
@@ -370,3 +372,14 @@ def reload_hook(command: str | None) -> "Hook | None":
     from ..ca.reload import Hook
 
     return Hook.parse(command) if command else None
+
+
+# Roles of a certificate.
+
+PROFILES = {
+    (False, False): "relay",
+    (True, False): "server",
+    (False, True): "client",
+    (True, True): "relay",
+}
+"""By ``--server`` and ``--client``; both roles together are the relay's."""

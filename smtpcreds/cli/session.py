@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import click
 
-from ..errors import MissingInputError, SmtpcredsError, UnsafePathError, UsageError, shown
+from ..errors import DeniedError, MissingInputError, SmtpcredsError, UnsafePathError, UsageError, shown
 
 if TYPE_CHECKING:
     from ..config import Settings, Site
@@ -185,6 +185,7 @@ class Session:
         *,
         state: bool = True,
         look_first: bool = False,
+        yes: bool = True,
         confirm: str | None = None,
     ) -> T | None:
         """Run a verb and return its result; with ``--dry-run`` print what it would change and return None.
@@ -199,11 +200,13 @@ class Session:
                 ``pin``, if it has one, is the question for the PIN of the token that holds the key.
             state: see :func:`smtpcreds.transaction.transaction`.
             look_first: preview it in any case, so that refusals come before the first change.
+            yes: nobody is asked to confirm what the verb is about to do; False asks, on a terminal.
             confirm: the question that a person at a terminal says yes to, having seen the changes.
         """
         from ..transaction import no_passphrase, transaction
 
         question = passphrase or no_passphrase
+        confirmation = None if yes or not sys.stdin.isatty() else Confirmation
         pin = getattr(question, "pin", None)
         if self.dry_run:
             with transaction(site, preview=True, state=state, passphrase=question, pin=pin) as work:
@@ -211,10 +214,16 @@ class Session:
             self.show_changes(work.changes)
             self.would_change = bool(work.changes)
             return None
+        asked: dict[str, Any] = {
+            "state": state,
+            "passphrase": question,
+            "pin": pin,
+            "confirmation": confirmation,
+        }
         asks = confirm if sys.stdin.isatty() else None
         looks = look_first or sys.stdin.isatty()
-        answers = self._answers(site, verb, question, state=state, confirm=asks) if looks else {}
-        with transaction(site, state=state, passphrase=question, pin=pin, answers=answers) as work:
+        answers = self._answers(site, verb, asked, asks) if looks else {}
+        with transaction(site, answers=answers, **asked) as work:
             done = verb(work)
         for change in work.changes if self.verbose else ():
             self.note(f"{change.action} {change.target}{_mode(change.mode)}")
@@ -224,9 +233,7 @@ class Session:
         self,
         site: "Site",
         verb: "Callable[[Transaction], T]",
-        question: "Question",
-        *,
-        state: bool,
+        options: dict[str, Any],
         confirm: str | None,
     ) -> "dict[Question, Any]":
         """Return the answers to what the verb asks, which a preview of it finds out."""
@@ -236,8 +243,8 @@ class Session:
         from ..files.write import remove_abandoned
         from ..transaction import transaction
 
-        quiet, pin = replace(site, warn=lambda _: None), getattr(question, "pin", None)
-        with transaction(quiet, preview=True, state=state, passphrase=question, pin=pin) as work:
+        quiet = replace(site, warn=lambda _: None)
+        with transaction(quiet, preview=True, **options) as work:
             try:
                 verb(work)
             except SmtpcredsError:  # the run itself, which would have begun with that, does not begin
@@ -322,6 +329,26 @@ class Session:
                 raise
             return Settings()
         return parse_settings(text.decode(errors="replace"), path)
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """A question on the terminal; calling it raises DeniedError unless the answer is yes."""
+
+    what: str
+
+    def __call__(self) -> None:
+        """Ask, unless this is a preview."""
+        from ..files import disk
+        from ..sources import TERMINAL
+
+        if disk().is_preview:
+            return
+        with open(TERMINAL, "rb") as keyboard, open(TERMINAL, "wb", buffering=0) as screen:
+            screen.write(f"{shown(self.what[:1].upper() + self.what[1:])}? [y/N] ".encode())
+            answer = keyboard.readline()
+        if answer.strip().lower() not in {b"y", b"yes"}:
+            raise DeniedError(self.what, "was not confirmed; nothing was changed", "--yes asks nothing")
 
 
 def _confirm(changes: "Iterable[Change]", question: str) -> None:

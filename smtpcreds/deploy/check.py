@@ -90,7 +90,8 @@ def missing_files(site: Site, program: Program, facts: Facts) -> Iterator[Missin
     if Need.PAIR not in program.NEEDS:
         return
     issue = f"smtpcreds cert issue {facts.host}"
-    for path in (facts.tls.key, facts.tls.certificate, facts.tls.bundle, facts.tls.crl):
+    tls = facts.tls
+    for path in filter(None, (tls.key, tls.certificate, tls.bundle, tls.crl, tls.all_crls)):
         if not exists(site.path(path)):
             yield MissingInputError(
                 site.path(path), f"is missing, so {facts.host} has no TLS to speak of", issue

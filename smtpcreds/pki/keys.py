@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -83,6 +83,13 @@ _CURVES: dict[str, tuple[str, Hash]] = {
 """Name for people, and the hash of equal strength (RFC 5480 section 4)."""
 
 
+_RSA_PSS = bytes.fromhex("06092a864886f70d01010a")
+"""The object identifier id-RSASSA-PSS."""
+_HEAD = 24
+"""Octets of a SubjectPublicKeyInfo in which its algorithm stands."""
+
+
+@runtime_checkable
 class HasPublicKey(Protocol):
     """A certificate, a certificate request or a private key."""
 
@@ -154,6 +161,23 @@ def weakness(key: object) -> str | None:
     return f"is a {key_label(key)} key; use P-256, P-384, RSA or Ed25519"
 
 
+def restriction(info: bytes, key: HasPublicKey | PublicKey) -> str | None:
+    """Return why a key can't be used as it was given, or None.
+
+    The library reads an RSA-PSS key (RFC 4055 section 1.2) and a curve with explicit parameters (RFC 5480
+    section 2.1.1) as plain ones; what it writes then belongs to another key.
+
+    Args:
+        info: DER SubjectPublicKeyInfo as it was found.
+        key: as the library understood it.
+    """
+    if info == spki(key):
+        return None
+    if _RSA_PSS in info[:_HEAD]:
+        return "is an RSA key for PSS alone, which verifiers take for another than a plain one"
+    return "is written in a form that is not that of its kind, as with explicit curve parameters"
+
+
 def _rsa_weakness(key: rsa.RSAPublicKey | rsa.RSAPrivateKey) -> str | None:
     if not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
         return f"is an RSA key of {key.key_size} bits; {MIN_RSA_BITS} to {MAX_RSA_BITS} are accepted"
@@ -175,14 +199,14 @@ def throw_away(key: SigningKey | PublicKey) -> PrivateKey:
     return ed25519.Ed25519PrivateKey.generate()
 
 
-def spki(holder: HasPublicKey) -> bytes:
-    """Return the DER SubjectPublicKeyInfo of a certificate, request or private key."""
-    key = holder.public_key()
+def spki(holder: HasPublicKey | PublicKey) -> bytes:
+    """Return the DER SubjectPublicKeyInfo of a certificate, request, private or public key."""
+    key = holder.public_key() if isinstance(holder, HasPublicKey) else holder
     der: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
     return der
 
 
-def public_id(holder: HasPublicKey) -> str:
+def public_id(holder: HasPublicKey | PublicKey) -> str:
     """Return the lower-case hex SHA-256 of the SubjectPublicKeyInfo, as in TLSA ``3 1 1`` (RFC 6698)."""
     return sha256(spki(holder)).hexdigest()
 

@@ -17,6 +17,7 @@ AUTH_INFO = "etc/mail/default-auth-info"
 README = "etc/smtpcreds/README.bundle"
 MODES = {
     "etc/mail/certs": "drwx------",
+    "etc/mail/certs/all-crls.pem": "-rw-------",
     "etc/mail/certs/attic-cert.pem": "-rw-------",
     "etc/mail/certs/cacert.pem": "-rw-------",
     "etc/mail/certs/crl.pem": "-rw-------",
@@ -151,7 +152,8 @@ def test_a_host_that_keeps_its_own_key(hub: Admin, tmp_path: Path) -> None:
     key, csr = tmp_path / "attic.key", tmp_path / "attic.csr"
     new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", key, "-out", csr)
     peer("openssl", "req", "-new", *new, "-subj", f"/CN={HOST}")
-    assert "asks for attic.polkatistas.org, not for tuba" in hub.refuses(65, "bundle", "tuba", "--csr", csr)
+    said = hub.refuses(65, "bundle", "tuba", "--csr", csr)
+    assert "does not ask for tuba.polkatistas.org; it asks for attic.polkatistas.org" in said
     hub("bundle", "attic", "--csr", csr)
     there = extracted(tmp_path / "attic.tar", tmp_path / "attic")
     assert KEY not in there
@@ -161,6 +163,29 @@ def test_a_host_that_keeps_its_own_key(hub: Admin, tmp_path: Path) -> None:
     assert peer("openssl", "pkey", "-in", key, "-pubout") == public
     said = (tmp_path / "attic" / README).read_text()
     assert f"belongs in {CERTS}/attic-key.pem, mode 0600" in said
+
+
+def test_a_request_gets_only_the_name_of_the_host_that_the_bundle_is_for(hub: Admin, tmp_path: Path) -> None:
+    key, csr = tmp_path / "attic.key", tmp_path / "attic.csr"
+    new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", key, "-out", csr)
+    names = f"subjectAltName=DNS:{HUB},DNS:{HOST},DNS:*.example.org,IP:10.0.0.1"
+    peer("openssl", "req", "-new", *new, "-subj", f"/CN={HOST}", "-addext", names)
+    ran = hub("bundle", "attic", "--csr", csr)
+    assert [line.rpartition("ignored: ")[2] for line in ran.warnings] == [
+        f"name {HUB}",
+        "wildcard *.example.org",
+        "address 10.0.0.1",
+    ]
+    extracted(tmp_path / "attic.tar", tmp_path / "attic")
+    made = tmp_path / "attic/etc/mail/certs/attic-cert.pem"
+    said = peer(
+        "openssl", "x509", "-in", made, "-noout", "-subject", "-ext", "subjectAltName,extendedKeyUsage"
+    )
+    assert [line.strip() for line in said.splitlines() if "X509v3" not in line] == [
+        f"subject=CN = {HOST}",
+        "TLS Web Client Authentication",
+        f"DNS:{HOST}",
+    ]
 
 
 def test_options_reach_the_files_and_the_settings(hub: Admin, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from admin import CERTS, SASLDB, SETTINGS, STATE, Admin, peer
+from admin import CERTS, HUB, SASLDB, SETTINGS, STATE, Admin, peer
 
 from smtpcreds.cli.printed_commands import typed
 
@@ -92,3 +92,22 @@ def test_a_command_in_a_name_is_no_command() -> None:
     assert made.count(name) == 2
     assert made.count("--root '/my root'") == 2
     assert made.endswith("sasl list --database '/my db'")
+
+
+def test_no_new_account_looks_like_an_option(hub: Admin) -> None:
+    """One that another program made can still be looked at and deleted."""
+    assert "begins with a hyphen" in hub.refuses(65, "sasl", "add", "--", "-x")
+    peer("saslpasswd2", "-p", "-c", "-f", hub.database, "-u", HUB, "--", "-x", stdin=b"S3cret-of-x")
+    assert hub("sasl", "show", "--", "-x").out.startswith(f"-x@{HUB}\n")
+    hub("sasl", "delete", "--", "-x")
+    assert f"-x@{HUB}" not in hub("sasl", "list").out
+
+
+@pytest.mark.parametrize("name", ["-x", "-x.polkatistas.org"])
+def test_no_host_looks_like_an_option(hub: Admin, name: str) -> None:
+    hub.refuses(65, "cert", "issue", "--", name)
+
+
+def test_a_bundle_of_such_a_name_can_be_unpacked(hub: Admin) -> None:
+    said = hub("bundle", "attic", "-o", "-attic.tar").out
+    assert "tar -xpf ./-attic.tar -C /" in said

@@ -313,3 +313,17 @@ def test_what_a_run_that_lives_is_writing_stays(bare: Admin) -> None:
     bare.write(AUTH_INFO, "somebody\nelse\nsecret\nrealm\n")
     bare("setup", HUB, "--no-passphrase", status=73)
     assert living.exists()
+
+
+def test_a_hub_in_a_domain_that_is_longer_than_a_name_of_an_authority(tmp_path: Path) -> None:
+    """Its own certificate has no CN, and Sendmail could not tell it from another by its subject."""
+    hub = Admin(tmp_path / "root")
+    domain = f"{'a' * 40}.{'b' * 30}.polkatistas.org"
+    hub("setup", f"dmzmail.{domain}", "--no-passphrase")
+    assert hub.json("ca", "show")["name"] == f"{'b' * 30}.polkatistas.org Mail CA"
+    hub("cert", "verify", f"dmzmail.{domain}")
+    said = hub.refuses(65, "mta", "render", "sendmail-hub", "--relay-host", f"dmzmail.{domain}")
+    assert "is longer than a CN can be (64), and Sendmail tells certificates by nothing else" in said
+    assert "--relay-certificates" in said
+    hub("mta", "render", "sendmail-hub", "--relay-certificates")
+    hub("ca", "rollover")
