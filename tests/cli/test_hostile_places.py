@@ -47,9 +47,10 @@ WRITTEN: dict[tuple[str, str], tuple[str, ...]] = {
 """Options and arguments that name what is written: the run, after others that prepare it."""
 
 READ = {
-    *(("setup", "--client"), ("bundle", "--csr"), ("cert issue", "--from"), ("ca rollover", "--root-key")),
+    *(("setup", "--client"), ("bundle", "--csr"), ("cert issue", "--from")),
+    *(("ca rollover", "--root-key"), ("ca crl", "--root-key")),
     *(("ca import", name) for name in ("directory", "--key", "--cert", "--chain")),
-    *(("cert install", name) for name in ("file", "--chain", "--ca")),
+    *(("cert install", name) for name in ("file", "--chain", "--ca", "--key")),
     *(("cert sign", "csr"), ("cert verify", "which"), ("sasl import", "source")),
     *((f"sasl {verb}", "--database") for verb in ("list", "show", "verify", "convert", "conf", "auth-info")),
     ("sasl export", "--database"),
