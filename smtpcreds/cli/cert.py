@@ -285,6 +285,7 @@ def _lines(
 @click.argument("which", default="")
 @click.option("--serial", metavar="SERIAL", help="Only the certificate whose number begins so.")
 @click.option("--unknown", is_flag=True, help="SERIAL is whole, and revoked though no record knows it.")
+@click.option("--all", is_flag=True, hidden=True, expose_value=False)  # the default, since HOST means all
 @click.option("--reason", metavar="REASON", default="unspecified", help="As in RFC 5280: keyCompromise, ...")
 @yes_option
 @reload_option

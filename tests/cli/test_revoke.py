@@ -61,11 +61,12 @@ def test_the_beginning_of_a_serial_number_or_fingerprint_will_do(stage: Admin) -
     stage.verify(stage.root / "clients/attic-cert.pem", status=2)
 
 
-def test_a_host_means_all_that_it_has(stage: Admin) -> None:
+@pytest.mark.parametrize("more", [(), ("--all",)])
+def test_a_host_means_all_that_it_has(stage: Admin, more: tuple[str, ...]) -> None:
     """For a third of every year it has two: the superseded one is valid, too."""
     old = stage.serial()
     stage("cert", "renew", "dmzmail", "--new-key")
-    done = stage("cert", "revoke", "dmzmail")
+    done = stage("cert", "revoke", "dmzmail", *more)
     for serial in (old, stage.serial()):
         assert f"{HUB}: revoked {serial}, valid to " in done.out
     stage.verify(stage.certs / "dmzmail-cert.pem", status=2)
