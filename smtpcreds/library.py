@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from . import config, transaction
 from .errors import MissingInputError
-from .files import read_public
+from .files import read_trusted
 from .model import Account, Change, Root
 from .secret import Secret
 
@@ -61,7 +61,7 @@ class Site:
         below = Root("" if root == "/" else root)
         path = config_file or below.path(config.DEFAULT_PATH)
         try:
-            settings = config.parse_settings(read_public(path).decode(errors="replace"), path)
+            settings = config.parse_settings(read_trusted(path).decode(errors="replace"), path)
         except MissingInputError:
             if config_file:
                 raise

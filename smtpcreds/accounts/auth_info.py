@@ -164,6 +164,9 @@ def write_auth_info(
     return write_file(artifact, _HOLDS, force=force)
 
 
-def refuse_auth_info(path: str) -> None:
-    """Accept a path where no file would be replaced."""
-    refuse_existing(path, _HOLDS)
+def refuse_auth_info(path: str, *, force: bool = False) -> None:
+    """Accept a path that nobody else can turn, where no file would be replaced unless ``force`` is given."""
+    if is_directory(os.path.dirname(path)):
+        check_parents(path)
+    if not force:
+        refuse_existing(path, _HOLDS)

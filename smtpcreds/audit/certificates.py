@@ -3,6 +3,7 @@
 import os
 from collections import defaultdict
 from collections.abc import Iterator
+from shlex import quote
 
 from ..ca.authority import has_authority
 from ..ca.layout import BUNDLE
@@ -112,7 +113,7 @@ def _certificate(host: Host, place: CertificatePlace) -> Iterator[Finding]:
         yield CERT002.found(path, f"{error.reason}, {_NO_TLS}", cure)
     else:
         if parsed.encoding != "PEM":
-            cure = f"openssl x509 -inform DER -in {path} -out NEW, and put it there"
+            cure = f"openssl x509 -inform DER -in {quote(path)} -out NEW, and put it there"
             yield CERT002.found(path, f"is DER where PEM is read, {_NO_TLS}", cure)
 
 

@@ -254,7 +254,8 @@ def show(session: Session, name: str, realm: str | None, database: str | None, r
     accounts = AccountDatabase(session.site(), database)
     account = accounts.existing(name, realm)
     if reveal:
-        session.reveal(accounts.credential(account).secret.reveal() + b"\n")
+        secret = accounts.credential(account).secret
+        session.reveal(secret.reveal() + b"\n", "sasl show --reveal", str(account))
         return
     entry = accounts.entry(account)
     session.show(
@@ -403,19 +404,24 @@ def auth_info(
     """Produce default-auth-info, which lets a client host relay as NAME."""
     from ..accounts.auth_info import write_auth_info
     from ..accounts.database import AccountDatabase
+    from ..files import audit_to_syslog
     from ..mta.auth_info import render
 
     site = session.site()
     account = AccountDatabase(site, database).parse(name, realm)
     credential_of = _reader(account, password)
     if target is None:
-        session.reveal(render(credential_of(AccountDatabase(site, database)), mechanisms))
+        content = render(credential_of(AccountDatabase(site, database)), mechanisms)
+        session.reveal(content, "sasl auth-info", str(account))
         return
     path = session.absolute(target)
 
     def written(work: "Transaction") -> "tuple[Credential, bool]":
         found = credential_of(work.accounts(database))
-        return found, write_auth_info(found, path, mechanisms, force=force)
+        changed = write_auth_info(found, path, mechanisms, force=force)
+        if changed:
+            audit_to_syslog("sasl auth-info", [(str(account), f"to {path}")])
+        return found, changed
 
     if done := session.run(site, written, state=False):
         credential, changed = done

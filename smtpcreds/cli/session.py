@@ -286,9 +286,19 @@ class Session:
                 "umask 077 before the redirection",
             )
 
-    def reveal(self, content: bytes) -> None:
-        """Write a secret to standard output; see :meth:`refuse_reveal`."""
+    def reveal(self, content: bytes, deed: str = "", subject: str = "") -> None:
+        """Write a secret to standard output; see :meth:`refuse_reveal`.
+
+        Args:
+            content: what is written.
+            deed: told to syslog first, as ``sasl show --reveal``; empty where the verb records it itself.
+            subject: whose secret it is.
+        """
         self.refuse_reveal()
+        if deed:
+            from ..files import audit_to_syslog
+
+            audit_to_syslog(deed, [(subject, "to standard output")])
         rest = memoryview(b"" if self.dry_run else content)
         while rest:  # past Python's buffer, which would be tried again at exit if the device is full
             rest = rest[os.write(sys.stdout.fileno(), rest) :]
@@ -310,10 +320,10 @@ class Session:
 
     def _settings(self, path: str) -> "Settings":
         from ..config import Settings, parse_settings
-        from ..files import read_public
+        from ..files import read_trusted
 
         try:
-            text = read_public(path)
+            text = read_trusted(path)
         except MissingInputError:
             if self.config:
                 raise

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from shlex import quote
 
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError
@@ -23,7 +24,9 @@ def unreadable(site: Site, readers: Iterable[Reader]) -> Iterator[Finding]:
         path = site.path(reader.path)
         who = _user(site.root, reader.user) if os.path.exists(path) else None
         if who and (closed := barrier(who, path, site.root.prefix.rstrip("/") or "/")):
-            hint = f"chgrp {reader.user} {path} && chmod 0640 {path}; or another [sasl] database"
+            hint = (
+                f"chgrp {reader.user} {quote(path)} && chmod 0640 {quote(path)}; or another [sasl] database"
+            )
             yield Finding(closed, f"is closed to {reader.user}, who must read {path}", hint)
 
 

@@ -285,7 +285,7 @@ def test_a_secret_that_a_killed_run_left_goes_though_there_is_no_file_to_write(
     words = "setup", HUB, "--no-passphrase"
     (tmp_path / "counted").mkdir()
     counted = Admin(tmp_path / "counted/root").kill_points(*words)
-    [point] = [one for one in counted if one.call == "rename" and "default-auth-info" in one.text]
+    [point] = [one for one in counted if one.call == "renameat" and "default-auth-info" in one.text]
     assert bare.killed_at(point, *words)
     assert list(bare.path(AUTH_INFO).parent.glob("*.smtpcreds-*"))
     bare("sasl", "passwd", ACCOUNT, "--hashed")
@@ -297,7 +297,7 @@ def test_a_run_that_is_refused_takes_away_what_a_killed_one_left(bare: Admin, tm
     words = "setup", HUB, "--no-passphrase"
     (tmp_path / "counted").mkdir()
     counted = Admin(tmp_path / "counted/root").kill_points(*words)
-    [point] = [one for one in counted if one.call == "rename" and "default-auth-info" in one.text]
+    [point] = [one for one in counted if one.call == "renameat" and "default-auth-info" in one.text]
     assert bare.killed_at(point, *words)
     bare.write(AUTH_INFO, "somebody\nelse\nsecret\nrealm\n")
     assert list(bare.root.rglob("*.smtpcreds-*"))

@@ -119,7 +119,7 @@ def test_an_authority_that_cuts_certificates_short_is_due(smtpcreds: Admin) -> N
 
 
 def test_what_an_interrupted_run_left_is_due_once_it_is_old(hub: Admin) -> None:
-    assert hub.killed("rename:signal=KILL:when=1", "cert", "issue", "attic")
+    assert hub.killed("renameat:signal=KILL:when=1", "cert", "issue", "attic")
     assert hub("status", "--json").data["due"] == []
     (due,) = hub.at("+2 hours").run("status", "--json").data["due"]
     assert (due["kind"], due["subject"]) == ("interrupted", "attic.polkatistas.org")
