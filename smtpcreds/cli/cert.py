@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .audit import finding_lines, finding_row
 from .ca import crl_lines, crl_row
 from .framework import RELOAD, Session, Verb, noun, parse_duration, pass_session, reload_hook, reload_option
 from .secrets import ca_passphrase, passphrase_option
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ..ca.renew import Renewed
     from ..config import Site
     from ..inventory.rows import CertificateRow
+    from ..model import Finding
 
 
 cert = noun(
@@ -180,7 +182,8 @@ def renew(
     """Renew certificates: same names, same profile, same key.
 
     The former certificate stays valid, and the former pair stays beside the new one as *.previous. With
-    --due --dry-run the exit status is 1 when something is due.
+    --due --dry-run the exit status is 1 when something is due. With --due it is also 1 when certificates or
+    CRLs have faults that no renewal ends; they are shown as audit shows them.
     """
     from ..ca.issue import Issued, Refused
     from ..ca.renew import Renewals
@@ -195,8 +198,9 @@ def renew(
             lambda work: carry_out(work, wanted, hook=hook, progress=advance),
             ca_passphrase(passphrase, site),
         )
+    wrong = _wrong(session, site) if due else []
     if done is None:
-        raise click.exceptions.Exit(DUE if due and session.would_change else 0)
+        raise click.exceptions.Exit(DUE if due and (session.would_change or wrong) else 0)
     renewed = [outcome for outcome in done.outcomes if isinstance(outcome, Issued)]
     refused = [outcome for outcome in done.outcomes if isinstance(outcome, Refused)]
     session.show(
@@ -206,10 +210,20 @@ def renew(
             "crl": done.crl and crl_row(done.crl),
             "crl_copied_to": done.copied,
             "reloaded": bool(hook and (renewed or done.crl or done.copied)),
+            "findings": [finding_row(finding) for finding in wrong],
         },
-        _lines(session, renewed, done, reloaded=hook is not None),
+        [*_lines(session, renewed, done, wrong, reloaded=hook is not None), *finding_lines(wrong)],
     )
     session.fail(outcome.error for outcome in refused)
+    if wrong:
+        raise click.exceptions.Exit(DUE)
+
+
+def _wrong(session: Session, site: "Site") -> "list[Finding]":
+    """Return what the audit says of certificates and CRLs, except what a dry run would replace."""
+    from ..audit.run import certificate_faults
+
+    return [found for found in certificate_faults(site) if found.subject not in session.would_write]
 
 
 def _row(issued: "Issued", *, new_key: bool) -> dict[str, object]:
@@ -218,14 +232,16 @@ def _row(issued: "Issued", *, new_key: bool) -> dict[str, object]:
     return {**issued_row(issued), "new_key": new_key, **previous}
 
 
-def _lines(session: Session, renewed: "list[Issued]", done: "Renewed", *, reloaded: bool) -> Iterator[str]:
+def _lines(
+    session: Session, renewed: "list[Issued]", done: "Renewed", wrong: "list[Finding]", *, reloaded: bool
+) -> Iterator[str]:
     yield from issued_lines(session, renewed)
     if done.crl:
         yield from crl_lines(done.crl)
     yield from (f"CRL copied to {directory}" for directory in done.copied)
     if not (renewed or done.crl or done.copied):
         if not done.outcomes:
-            yield "nothing is due"
+            yield "nothing could be renewed" if wrong else "nothing is due"
     elif not reloaded:
         yield RELOAD
 

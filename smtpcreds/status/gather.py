@@ -8,6 +8,10 @@ from enum import StrEnum
 from itertools import islice
 
 from ..accounts.database import AccountDatabase, database_of
+from ..audit.certificates import CERT004
+from ..audit.crls import CERT014
+from ..audit.host import Host
+from ..audit.run import CODES, faults
 from ..ca.authority import has_authority
 from ..ca.layout import CURE_CRL, Pair, has_inventory, reading
 from ..ca.listing import Selection, certificate_path, listed
@@ -18,7 +22,7 @@ from ..deploy.delivery import handovers
 from ..files import exists
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import Rotation, RotationState
-from ..inventory.rows import AuthorityState
+from ..inventory.rows import AuthorityState, State
 from ..inventory.rows import CertificateRow as Row
 from ..model import Finding, Severity
 from ..pki.dates import crl_fault, due_at, has_ended, is_due
@@ -67,6 +71,7 @@ class Certificate:
         path: of the certificate, if that is on this host.
         machine: host that installed it; empty unless several share the inventory.
         cure: what is to be done when it is due.
+        revoked: it is revoked and still in place.
     """
 
     host: str
@@ -78,6 +83,7 @@ class Certificate:
     path: str | None = None
     machine: str = ""
     cure: Cure = Cure.RENEW
+    revoked: bool = False
 
     def due_at(self) -> datetime:
         """Return when two thirds of its life are over."""
@@ -116,6 +122,7 @@ class Kind(StrEnum):
     ACCOUNT = "account"
     TLSA = "tlsa"
     INTERRUPTED = "interrupted"
+    AUDIT = "audit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +183,15 @@ class Status:
     def has_ended(self, end: datetime) -> bool:
         """Tell whether something has expired."""
         return has_ended(end, self.at)
+
+    def is_bad(self, row: Certificate) -> bool:
+        """Tell whether nobody accepts a certificate any more."""
+        return row.revoked or self.has_ended(row.not_after)
+
+    @property
+    def is_broken(self) -> bool:
+        """Tell whether something is due that stops mail already, or exposes a secret."""
+        return any(item.severity is Severity.ERROR for item in self.due)
 
     def is_due(self, kind: Kind, subject: str) -> bool:
         """Tell whether work of this kind is due on this subject."""
@@ -285,6 +301,33 @@ def interrupted(now: datetime, pending: Iterable[Row]) -> tuple[Finding, ...]:
     return (_due(Kind.INTERRUPTED, _some(left), reason, CURE_CRL, len(left)),)
 
 
+def audited(found: Iterable[Finding], due: Iterable[Finding], late: Iterable[str]) -> Iterator[Finding]:
+    """Yield what the audit calls an error, one for each code; what is due by itself is not said twice.
+
+    Args:
+        found: by the audit.
+        due: what is known to be due.
+        late: the files of the certificates among that.
+    """
+    known = set(late)
+    has_late_crl = any(item.code == Kind.CRL and item.severity is Severity.ERROR for item in due)
+    by_code: dict[str, list[Finding]] = {}
+    for one in found:
+        is_said = one.code == CERT004.name and one.subject in known
+        if not is_said and not (one.code == CERT014.name and has_late_crl):
+            by_code.setdefault(one.code, []).append(one)
+    yield from (_of_code(code, same) for code, same in by_code.items())
+
+
+def _of_code(code: str, same: list[Finding]) -> Finding:
+    first = same[0]
+    reason = f"{first.message if len(same) == 1 else CODES[code].title} ({code})"
+    cure = first.cure if len(same) == 1 else f"smtpcreds audit --only {code}"
+    return Finding(
+        _some([one.subject for one in same]), reason, cure, Kind.AUDIT, first.severity, count=len(same)
+    )
+
+
 def _crls(now: datetime, authorities: Iterable[Authority]) -> Iterator[Finding]:
     for authority in authorities:
         crl = authority.crl
@@ -296,7 +339,8 @@ def _crls(now: datetime, authorities: Iterable[Authority]) -> Iterator[Finding]:
 
 
 def _due_certificates(now: datetime, rows: list[Certificate]) -> Iterator[Finding]:
-    late = [row for row in rows if is_due(row.not_before, row.not_after, now)]
+    usable = (row for row in rows if not row.revoked)  # of the others the audit speaks
+    late = [row for row in usable if is_due(row.not_before, row.not_after, now)]
     for cure in Cure:
         if same := [row for row in late if row.cure is cure]:
             ended = sum(has_ended(row.not_after, now) for row in same)
@@ -359,10 +403,13 @@ def gather(site: Site) -> Status:
 def _status(site: Site, inventory: Inventory | None) -> Status:
     now, lifetime = site.clock(), timedelta(days=site.settings.cert.days)
     authorities = _authorities(site)
+    host = Host(site)
     found = _certificates(site, inventory, authorities) if inventory else []
-    certificates = tuple(found[:LOOK])
+    certificates = (*_revoked(host), *found[:LOOK])
     changes = (*_rollovers(authorities), *account_changes(site, inventory), *_new_keys(site, inventory))
     begun = interrupted(now, inventory.pending() if inventory else ())
+    due = due_work(now, authorities, certificates, changes, lifetime)
+    paths = [row.path for row in certificates if row.path]
     return Status(
         at=now,
         hub=site.hub,
@@ -371,7 +418,7 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
         has_more=len(found) > LOOK,
         accounts=accounts(site, inventory, [row.host for row in certificates]),
         changes=changes,
-        due=(*begun, *due_work(now, authorities, certificates, changes, lifetime)),
+        due=(*begun, *due, *audited(faults(host), due, paths)),
         lifetime=lifetime,
     )
 
@@ -422,6 +469,25 @@ def _certificates(site: Site, inventory: Inventory, authorities: Sequence[Author
     end = authorities[0].not_after if authorities else None
     with closing(listed(site, inventory, Selection(), LOOK + 1)) as rows:
         return [_certificate(site, row, foreign, end) for row in rows if _is_missed(site, row)]
+
+
+def _revoked(host: Host) -> Iterator[Certificate]:
+    """Yield what is revoked and still in place; a newer one has not taken its place."""
+    for installed in host.certificates:
+        row = installed.row
+        if row and row.state is State.REVOKED:
+            place = installed.path
+            yield Certificate(
+                row.host,
+                row.profile,
+                row.serial,
+                row.not_before,
+                row.not_after,
+                row.directory,
+                place,
+                row.machine,
+                revoked=True,
+            )
 
 
 def _certificate(site: Site, row: Row, foreign: set[int], end: datetime | None) -> Certificate:
