@@ -332,10 +332,15 @@ class Inventory:
             self._database.write_all(sql.EVENT, map(event_values, events))
 
     def events(
-        self, *, subject: str | None = None, since: datetime | None = None, limit: int | None = None
+        self,
+        *,
+        subject: str | None = None,
+        what: str | None = None,
+        since: datetime | None = None,
+        limit: int | None = None,
     ) -> Iterator[Event]:
-        """Yield events, the newest first."""
-        bound = {"subject = ?": subject, "at >= ?": since and seconds(since)}
+        """Yield events, the newest first; of one subject, of one kind of deed."""
+        bound = {"subject = ?": subject, "what = ?": what, "at >= ?": since and seconds(since)}
         return self._select(event_of, sql.SELECT_EVENT, [], bound, sql.NEWEST_FIRST, limit)
 
     def verify_integrity(self) -> None:

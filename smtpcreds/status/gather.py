@@ -8,6 +8,7 @@ from enum import StrEnum
 from itertools import islice
 
 from ..accounts.database import AccountDatabase, database_of
+from ..accounts.rotation import recorded
 from ..audit.certificates import CERT004
 from ..audit.crls import CERT014
 from ..audit.host import Host
@@ -18,7 +19,7 @@ from ..ca.listing import Selection, certificate_path, listed
 from ..ca.lookup import Generation, overview
 from ..config import Site
 from ..dane import Stage, rollovers
-from ..deploy.delivery import handovers
+from ..deploy.holders import clients
 from ..files import exists
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import Rotation, RotationState
@@ -27,7 +28,6 @@ from ..inventory.rows import CertificateRow as Row
 from ..model import Finding, Severity
 from ..pki.dates import crl_fault, due_at, has_ended, is_due
 from ..pki.revocation import CurrentCrl
-from ..postgres import is_url
 
 # What the screen shows: frozen values, complete without clock or disk. Names in them may be hostile.
 
@@ -213,56 +213,41 @@ def accounts(site: Site, inventory: Inventory | None, hosts: Iterable[str]) -> A
     """
     account_database = AccountDatabase(site)
     names = account_database.listing().names
-    recorded = (
-        account_database.database
-        if is_url(account_database.database)
-        else site.root.record(account_database.database)
-    )
-    clients: dict[str, list[str]] = {}
-    if inventory:
-        clients = _clients(inventory.rotations.history(), recorded)
-        for host in dict.fromkeys(hosts):
-            _add_handover(clients, inventory, host)
-    shown = (Account(name, tuple(clients.get(name, ()))) for name in islice(names, SHOWN))
+    place = recorded(site, account_database)
+    known = clients(inventory, place, dict.fromkeys(hosts)) if inventory else {}
+    shown = (Account(name, tuple(known.get(name, ()))) for name in islice(names, SHOWN))
     return Accounts(account_database.database, len(names), tuple(shown))
 
 
 def account_changes(site: Site, inventory: Inventory | None) -> Iterator[Change]:
     """Yield the replacements that are half-way; an interrupted one is to be settled at once."""
     for row in inventory.rotations.unfinished() if inventory else ():
+        found = AccountDatabase(site, database_of(site, row.sasldb))
+        note, step = _standing(row, found)
         is_open = row.state is RotationState.OPEN
-        account = AccountDatabase(site, database_of(site, row.sasldb)).shown(row.account)
-        step = "--due" if row.retire_after or not is_open else f"{account} --retire"
-        until = row.retire_after if is_open else row.started
         yield Change(
             kind=Kind.ACCOUNT,
             old=str(row.account),
             new=str(row.successor),
             since=row.started,
-            until=until,
-            note="both accounts work" if is_open else f"an interrupted run left it {row.state}",
-            next=f"smtpcreds sasl rotate {step}",
+            until=row.retire_after if is_open and step in {_RETIRE, "--due"} else row.started,
+            note=note,
+            next=f"smtpcreds sasl rotate {'' if step == '--due' else f'{found.shown(row.account)} '}{step}",
         )
 
 
-def _clients(history: Iterable[Rotation], database: str) -> dict[str, list[str]]:
-    """Return the hosts that were named for each account, by :attr:`Account.name`.
-
-    They are known from replacements: who needs the successor's secret had the one before it.
-    """
-    found: dict[str, list[str]] = {}
-    for row in history:
-        if row.sasldb == database and row.state is not RotationState.ABANDONED:
-            for account in (row.successor, row.account):
-                found.setdefault(str(account), list(row.clients))
-    return found
+_RETIRE = "--retire"
 
 
-def _add_handover(clients: dict[str, list[str]], inventory: Inventory, host: str) -> None:
-    """Add a host to the account that its last bundle had."""
-    given = handovers(inventory.events(subject=host)).get(host)
-    if given and host not in (known := clients.setdefault(given.account, [])):
-        known.append(host)
+def _standing(row: Rotation, found: AccountDatabase) -> tuple[str, str]:
+    """Return how a replacement stands, and the option of its next step; an account may be gone."""
+    if row.state is not RotationState.OPEN:
+        return f"an interrupted run left it {row.state}", "--due"
+    if row.successor not in found:
+        return f"{row.successor} is gone", "--abandon"
+    if row.account not in found:
+        return f"{row.account} is gone, {row.successor} works", _RETIRE
+    return "both accounts work", "--due" if row.retire_after else _RETIRE
 
 
 # What is due, computed from the rest.
