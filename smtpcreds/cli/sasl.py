@@ -157,6 +157,9 @@ def add(
         return accounts.add(account, secret, form=form, deliveries=places, allow_login_name=allow_login_name)
 
     if change := session.run(site, made, state=False):
+        if account.realm != site.realm:
+            reason = f"is not in the realm of bare names, {site.realm}"
+            session.warn(f"{account}: {reason}; clients have to log in with the whole name")
         report(session, AccountDatabase(site, database), change, "relay account")
 
 
