@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..config import Site
     from ..inventory.rows import CertificateRow
     from ..model import Finding
+    from ..pki.revocation import Reason
 
 
 cert = noun(
@@ -276,6 +277,9 @@ def revoke(
     hosts = list(dict.fromkeys(row.host for row in done.certificates))
     for pair in done.in_place:
         site.warn(f"{pair.certificate}: is revoked and still in place; next: smtpcreds cert issue {hosts[0]}")
+    by_auth = [line for host in hosts for line in _still_relays(site, host, wish.reason)]
+    for line in by_auth:
+        site.warn(line)
     session.show(
         {
             "revoked": [
@@ -293,6 +297,27 @@ def revoke(
             *([] if hook else [RELOAD]),
         ],
     )
+
+
+def _still_relays(site: "Site", host: str, reason: "Reason") -> Iterator[str]:
+    """Yield how a host goes on by AUTH without its certificate, and the command that ends that."""
+    from ..accounts.database import AccountDatabase
+    from ..deploy.holders import accounts_of
+    from ..pki.revocation import Reason
+
+    if host == site.hub or reason is Reason.SUPERSEDED:
+        return
+    accounts = AccountDatabase(site)
+    held = accounts_of(site, host)
+    for account, others in held.items():
+        shown = accounts.shown(account)
+        way = f"sasl passwd {shown}" if others else f"sasl delete {shown}"
+        more = f", and bundles for {', '.join(others)}, which have it too" if others else ""
+        yield f"{host}: goes on relaying by AUTH as {account}; to end that: smtpcreds {way}{more}"
+    usual = accounts.parse(site.settings.sasl.account)
+    if not held and usual in accounts:
+        way = f"smtpcreds sasl passwd {accounts.shown(usual)}"
+        yield f"{host}: goes on relaying by AUTH if it was given the secret of {usual}; to end that: {way}"
 
 
 # ``smtpcreds cert list``.

@@ -78,3 +78,18 @@ def _own_files(site: Site, accounts: AccountDatabase, account: Account) -> tuple
         return ()
     is_its = found and found.authcid == Credential(account, found.secret, accounts.site.realm).login
     return (path,) if is_its else ()
+
+
+def accounts_of(site: Site, host: str) -> dict[Account, tuple[str, ...]]:
+    """Return the accounts of a host that are still there, each with the other hosts that have it."""
+    accounts = AccountDatabase(site)
+    if not has_inventory(site):
+        return {}
+    with reading(site) as inventory:
+        known = clients(inventory, recorded(site, accounts))
+    there = set(accounts.listing().names)
+    held = {name: hosts for name, hosts in known.items() if host in hosts and name in there}
+    return {
+        accounts.existing(name): tuple(other for other in hosts if other != host)
+        for name, hosts in held.items()
+    }
