@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from shlex import quote
 
 from .accounts.auth_info import auth_info_for_clients, follow, is_readable, write_auth_info
 from .accounts.database import AccountDatabase
@@ -188,7 +189,7 @@ def _auth_info(work: Transaction, wanted: Hub, *, is_new: bool) -> Iterator[Part
         made = False
     except ExistsError:
         reason = f"holds other credentials than those of {wanted.account}, and was left alone"
-        hint = f"smtpcreds sasl auth-info {accounts.shown(wanted.account)} --to {path} --force"
+        hint = f"smtpcreds sasl auth-info {accounts.shown(wanted.account)} --to {quote(path)} --force"
         raise ExistsError(path, reason, hint) from None
     yield Part("default-auth-info", path, made)
 

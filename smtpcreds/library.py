@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from . import config, transaction
 from .errors import MissingInputError
-from .files import read_public
+from .files import read_trusted
 from .model import Account, Change, Root
 from .secret import Secret
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .ca.renew import Renewed
     from .ca.revoke import Revocation
     from .model import Finding
+    from .retire import Retired
 
 
 def _quiet(_: str) -> None:
@@ -60,7 +61,7 @@ class Site:
         below = Root("" if root == "/" else root)
         path = config_file or below.path(config.DEFAULT_PATH)
         try:
-            settings = config.parse_settings(read_public(path).decode(errors="replace"), path)
+            settings = config.parse_settings(read_trusted(path).decode(errors="replace"), path)
         except MissingInputError:
             if config_file:
                 raise
@@ -118,6 +119,7 @@ class Authority:
         days: int | None = None,
         passphrase: Secret | None = None,
         intermediate: bool = False,
+        token: str | None = None,
     ) -> None:
         """Make the authority.
 
@@ -125,16 +127,20 @@ class Authority:
             name: common name; default: the configured one, else the domain and "Mail CA".
             key_type: p256, p384, rsa2048, rsa3072, rsa4096 or ed25519.
             days: lifetime.
-            passphrase: encrypts its keys; None leaves them plain.
+            passphrase: encrypts its keys, or is the PIN of the token; None leaves them plain.
             intermediate: let a root certify it, whose key can be taken offline.
+            token: a PKCS #11 URI (RFC 7512), where the key is to be made; not with ``intermediate``.
 
         Raises:
             ExistsError: there is one, or something in its place.
         """
         from .ca.create import create, new_authority
+        from .ca.token import TokenKey
+        from .pkcs11 import KeyUri
 
+        key = TokenKey(KeyUri.parse(token)) if token else None
         wanted = new_authority(
-            self._work.site, name=name, key_type=key_type, days=days, intermediate=intermediate
+            self._work.site, name=name, key_type=key_type, days=days, intermediate=intermediate, token=key
         )
         create(self._work, wanted, lambda: passphrase)
 
@@ -191,7 +197,8 @@ class Authority:
         """Revoke a certificate, and publish a CRL that says so.
 
         Args:
-            which: a host, or the beginning of a serial number or fingerprint.
+            which: a host, all of whose certificates are meant, or the beginning of one serial number or
+                fingerprint.
             reason: as in RFC 5280 section 5.3.1, such as ``keyCompromise``.
 
         Raises:
@@ -202,6 +209,18 @@ class Authority:
         from .pki.revocation import parse_reason
 
         return revoke(self._work, RevocationRequest(which, parse_reason(reason)))
+
+    def retire(self, host: str, *accounts: str) -> "Retired":
+        """End a host: revoke its certificates, remove its pair, delete these accounts, and forget the rest.
+
+        Raises:
+            DeniedError: it is the hub itself.
+            MissingInputError: nothing is known of it.
+            NoSuchAccountError: one of the accounts is not there.
+        """
+        from .retire import RetireRequest, retire
+
+        return retire(self._work, RetireRequest(host, accounts=accounts))
 
     def crl(self, *, days: int | None = None) -> "Published":
         """Sign a fresh list of revoked certificates, and install it beside the certificates."""

@@ -28,6 +28,8 @@ if TYPE_CHECKING:  # imported where they are used: an account needs no cryptogra
 
 T = TypeVar("T")
 Question = Callable[[], Any]
+Confirmation = Callable[[str], Question]
+"""From what is about to happen to the question whether it shall, which raises where the answer is no."""
 
 
 def no_passphrase() -> None:
@@ -45,20 +47,26 @@ class Transaction:
     Attributes:
         site: where, and what time it is there.
         recovered: certificates that a killed run left and that were completed now; they count as changed.
+        clock_was_ahead: an administrator says so, so a CRL of the future keeps nobody from signing.
     """
+
+    clock_was_ahead = False
 
     def __init__(
         self,
         site: Site,
         disk: Disk,
         passphrase: "Callable[[], Secret | None]",
+        pin: "Callable[[], Secret | None]",
         answers: Mapping[Question, Any],
         *,
         state: bool = True,
+        confirmation: Confirmation | None = None,
     ) -> None:
         self.site = site
         self.recovered: tuple[Row, ...] = ()
-        self._disk, self._passphrase = disk, passphrase
+        self._disk, self._passphrase, self._pin = disk, passphrase, pin
+        self._confirmation = confirmation
         self._answers = dict(answers)
         self._asked: dict[Question, None] = {}
         self._issuers: dict[str, Issuer] = {}
@@ -159,20 +167,50 @@ class Transaction:
         answer: T = self._answers[question]
         return answer
 
+    def confirm(self, what: str) -> None:
+        """Let a person, where one is there, say no to what is about to happen."""
+        if self._confirmation:
+            self.ask(self._confirmation(what))
+
     def passphrase(self) -> Secret | None:
         """Return the passphrase of the authority's keys; it is asked for once."""
         return self.ask(self._passphrase)
+
+    def pin(self) -> Secret | None:
+        """Return the PIN of the token that holds the authority's key; it is asked for once."""
+        return self.ask(self._pin)
 
     def take_passphrase(self, passphrase: Secret | None) -> None:
         """Go on with the passphrase that the authority's keys have got just now."""
         self._answers[self._passphrase] = passphrase
 
     def issuer(self, files: "CaFiles | None" = None) -> "Issuer":
-        """Return an authority ready to sign, each opened once; see :meth:`.ca.authority.CA.issuer`."""
+        """Return an authority ready to sign, each opened once; see :meth:`.ca.authority.CA.issuer`.
+
+        Raises:
+            DataError: the clock is behind the authority or its last CRL.
+        """
         key = (files or self.ca.files).key
         if key not in self._issuers:
-            self._issuers[key] = self.ca.issuer(self.passphrase, files)
+            self._verify_clock(files)
+            self._issuers[key] = self.ca.issuer(self.passphrase, files, pin=self.pin)
+            self.closing(self._issuers[key])
         return self._issuers[key]
+
+    def _verify_clock(self, files: "CaFiles | None") -> None:
+        from .ca.authority import path_of
+        from .ca.crl import verify_clock
+        from .ca.state import row_of
+
+        certificate = self.ca.certificate if files in (None, self.ca.files) else path_of(files)[0]
+        row = row_of(self._inventory, certificate) if self._inventory else None
+        last = self._inventory.latest_crl(row.id) if self._inventory and row else None
+        last = None if self.clock_was_ahead else last
+        verify_clock(self.now, certificate, last)
+
+    def closing(self, issuer: "Issuer") -> None:
+        """Log out of the token that holds an authority's key, when the run ends."""
+        self._open.callback(issuer.close)
 
     def renewed_authority(self) -> None:
         """Forget what was read of the authority, whose directory has changed."""
@@ -243,11 +281,13 @@ class Transaction:
         for directory in (site.state, site.ca_directory, site.certificates):
             sweep(directory)
         if site.settings.inventory or exists(site.inventory):
+            from .ca.restore import take_over
             from .ca.state import recover, recover_authorities
 
             self._inventory = self._opened()
             self.recovered = tuple(recover(site, self._inventory, self.ca))
             recover_authorities(site, self._inventory, self.ca)
+            take_over(site, self._inventory, self.ca)
 
     def _opened(self) -> "Inventory":
         from .inventory.inventory import open_inventory
@@ -267,7 +307,9 @@ def transaction(
     preview: bool = False,
     state: bool = True,
     passphrase: "Callable[[], Secret | None]" = no_passphrase,
+    pin: "Callable[[], Secret | None] | None" = None,
     answers: Mapping[Question, Any] | None = None,
+    confirmation: Confirmation | None = None,
 ) -> Iterator[Transaction]:
     """Give what one verb works on.
 
@@ -277,10 +319,20 @@ def transaction(
         state: the verb uses the state directory; False for accounts, which have a lock of their own, and for
             what is written elsewhere.
         passphrase: the question for that of the authority's keys.
+        pin: the question for that of the token that holds its key; None is the one for the passphrase.
         answers: to questions that were asked before the lock was taken.
+        confirmation: asks a person about what can't be undone; None asks nobody.
     """
     with (
         using(PreviewDisk() if preview else Disk()) as disk,
-        Transaction(site, disk, passphrase, answers or {}, state=state) as work,
+        Transaction(
+            site,
+            disk,
+            passphrase,
+            pin or passphrase,
+            answers or {},
+            state=state,
+            confirmation=confirmation,
+        ) as work,
     ):
         yield work

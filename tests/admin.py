@@ -227,8 +227,8 @@ class Admin:
         refuse_unfit_commands(ran, ways)
         octets, complaint = ran.octets, ran.complaint
         for way in ways:
-            octets = octets.replace(way.encode(), b"smtpcreds ")
-            complaint = complaint.replace(way.encode(), b"smtpcreds ")
+            octets = octets.replace(os.fsencode(way), b"smtpcreds ")
+            complaint = complaint.replace(os.fsencode(way), b"smtpcreds ")
         return Ran(ran.status, octets, complaint)
 
     def _cold(self, command: list[str], stdin: bytes, more: Mapping[str, str], fds: Sequence[int]) -> Ran:

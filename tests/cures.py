@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import click
 
-from smtpcreds.cli.framework import smtpcreds
+from smtpcreds.cli.framework import COMMANDS, smtpcreds
 
 COMMAND = re.compile(r"smtpcreds ((?:'[^']*'|[^;,:&)'])+)")
 
@@ -39,6 +39,7 @@ def unknown(cure: str) -> Iterator[str]:
 
 PRINTED = re.compile(r"^(?:  hint: |next: |      (?:or )?)(?!\")(.*smtpcreds .*)$", re.MULTILINE)
 _ELSEWHERE = re.compile(r"\bon (?:that host|the hub|the authority|[a-z][\w.-]*)(?: then)?: ")
+_OF_OURS = re.compile(rf"smtpcreds (?:--root \S+ )?(?:{'|'.join(COMMANDS)})\b")
 _COMMENT = re.compile(r" {4}.*")
 
 
@@ -50,7 +51,7 @@ def refuse_unfit_commands(text: str, ways: tuple[str, ...]) -> None:
         ways: how commands may begin.
     """
     for line in PRINTED.findall(text):
-        for part in filter(COMMAND.search, _COMMENT.sub("", line).split(";")):
+        for part in filter(_OF_OURS.search, _COMMENT.sub("", line).split(";")):
             if _ELSEWHERE.search(part) or part.endswith("smtpcreds --help"):
                 continue
             assert any(way in part for way in ways), f"not for this installation: {line}"

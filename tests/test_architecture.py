@@ -14,10 +14,10 @@ FLOORS = (
     ("errors", "secret"),
     ("names", "model", "postgres", "dns", "terminal"),
     ("pki", "files", "config", "passwords"),
-    ("mta", "sasldb", "inventory", "sources", "smtp", "memory"),
+    ("mta", "sasldb", "inventory", "sources", "smtp", "memory", "pkcs11"),
     ("ca", "transaction", "accounts"),
     ("deploy", "dane"),
-    ("hub",),
+    ("hub", "retire"),
     ("bundle", "audit", "probe"),
     ("status",),
     ("cli", "library"),
@@ -41,6 +41,7 @@ HOMES = {
     "psycopg": {"postgres"},
     "lmdb": {"sasldb"},
     "pyrage": {"bundle"},
+    "pkcs11": {"pkcs11"},
     "smtplib": {"smtp"},
     "dns": {"dns"},
     "ssl": {"smtp"},
@@ -48,6 +49,7 @@ HOMES = {
 }
 WRITERS = {
     *("inventory/sqlite.py", "sasldb/replace.py", "sasldb/lmdb.py", "sasldb/opening.py"),
+    "sasldb/lmdb_lock.py",
     "audit/permissions.py",
 }
 """Which may change the disk beside ``files``, so that a preview knows; audit notes its repairs itself."""
@@ -59,7 +61,7 @@ WRITING = {
     *("NamedTemporaryFile", "TemporaryDirectory"),
 }
 """Functions of ``os``, ``shutil`` and ``tempfile``."""
-TO_STREAMS = {"cli/framework.py", "sources.py", "passwords/generation.py"}
+TO_STREAMS = {"cli/framework.py", "cli/session.py", "sources.py", "passwords/generation.py"}
 """Which open terminals and devices."""
 MAX_LINES = 700
 

@@ -149,7 +149,7 @@ def test_what_can_not_be_served_is_refused_by_name(desk: MailHost) -> None:
     assert f"Tuba@{HUB}: has a name with capitals" in desk.refused("mta", "apply", "dovecot-hub")
     desk("sasl", "delete", "Tuba")
     words = ("sasl", "add", "horn", "--hashed", "--scram", "SCRAM-SHA-512", "--password", "stdin:")
-    desk(*words, stdin="geheimnis\n")
+    desk(*words, stdin="geheimnis ohne Wert\n")
     complaint = desk.refused("mta", "apply", "dovecot-hub")
     assert f"horn@{HUB}: has neither clear text nor a verifier for SCRAM-SHA-256 or SCRAM-SHA-1" in complaint
 

@@ -256,6 +256,9 @@ def _closed(path: str, content: bytes, account: Account) -> Artifact:
     return Artifact(path, content, 0o600, owner, f"credentials of {account}")
 
 
-def refuse_auth_info(path: str) -> None:
-    """Accept a path where no file would be replaced."""
-    refuse_existing(path, _HOLDS)
+def refuse_auth_info(path: str, *, force: bool = False) -> None:
+    """Accept a path that nobody else can turn, where no file would be replaced unless ``force`` is given."""
+    if is_directory(os.path.dirname(path)):
+        check_parents(path)
+    if not force:
+        refuse_existing(path, _HOLDS)

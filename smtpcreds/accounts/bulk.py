@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from shlex import quote
@@ -16,19 +16,25 @@ from ..errors import (
     SmtpcredsError,
     UnsafePathError,
     UsageError,
+    suggestion,
 )
 from ..files import audit_to_syslog, explained, is_directory, is_file, read_private
 from ..model import Account, parse_account
-from ..passwords import chosen_fault
+from ..passwords import chosen_fault, hash_kind
 from ..postgres import is_url
 from ..sasldb.limits import rule_of
 from ..sasldb.opening import format_at, open_store
-from ..sasldb.records import USER_PASSWORD, in_order, orphans, record, split_keys
+from ..sasldb.records import USER_PASSWORD, pack, record, split_keys
 from ..secret import Secret
 from .auth_info import auth_info_for_clients, follow
+from .columns import is_column_name, is_likely_name
 from .database import AccountDatabase, Records
-from .readers import KINDS, Fault, Row, detect
-from .rules import check_chosen_secret, login_names, refuse_login_name
+from .dump import rows_of
+from .formats import KINDS, read_text
+from .rows import Fault, Row, Source
+from .rules import check_chosen_secret, check_new_name, login_names, refuse_login_name, weakness_of
+from .schemes import DIGEST, is_served
+from .table import ANY, Layout
 
 # Accounts of a file, each checked by itself and against the others, before any database is looked at.
 
@@ -42,11 +48,15 @@ class Rules:
         check_logins: try each password against the host's logins, about 20 ms for each login, and ask
             NSS for each name.
         allow_login_names: accept names that the system knows.
+        any_names: accept names and secrets that look like text of another kind.
+        is_exact: the source is a database, or as good as one; its names are taken as they are.
     """
 
     realm: str | None = None
     check_logins: bool = False
     allow_login_names: bool = False
+    any_names: bool = False
+    is_exact: bool = False
 
 
 class Candidate(NamedTuple):
@@ -62,11 +72,16 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What a file gives: accounts that may come in, repetitions to the letter, and what is refused."""
+    """What a file gives: accounts that may come in, repetitions to the letter, and what is refused.
+
+    Attributes:
+        weak: of the accepted accounts, those with a secret that is soon guessed.
+    """
 
     accepted: tuple[Candidate, ...]
     repeated: tuple[Fault, ...]
     refused: tuple[Fault, ...]
+    weak: tuple[Fault, ...]
 
 
 def take_in(
@@ -89,17 +104,26 @@ def take_in(
             fault = Fault(found.where, f"{found.account} came in {first.where} already")
             (repeated if is_same else refused).append(fault)
         advance()
-    return Intake(tuple(accepted.values()), tuple(repeated), tuple(refused))
+    weak = tuple(filter(None, map(_weak, accepted.values())))
+    return Intake(tuple(accepted.values()), tuple(repeated), tuple(refused), weak)
+
+
+def _weak(candidate: Candidate) -> Fault | None:
+    wanted = pack(candidate.account, USER_PASSWORD)
+    secret = next((value for key, value in candidate.records if key == wanted), None)
+    fault = None if secret is None else weakness_of(candidate.account, secret)
+    return Fault(candidate.where, f"{candidate.account}: its secret {fault}") if fault else None
 
 
 class _Check:
     """The checks of one account."""
 
     def __init__(self, accounts: AccountDatabase, rules: Rules) -> None:
-        self._root, self._rules = accounts.site.root, rules
+        self._accounts, self._root, self._rules = accounts, accounts.site.root, rules
         self._misfit_of = rule_of(accounts.kind())
         self._realm = rules.realm or accounts.site.realm
         self._logins = frozenset() if rules.allow_login_names else login_names(self._root)
+        self._is_guessed = not (rules.any_names or rules.is_exact)
         self._asks = rules.check_logins and not rules.allow_login_names
 
     def candidate(self, row: Row) -> Candidate | Fault:
@@ -112,7 +136,7 @@ class _Check:
         if not values:
             return Fault(where, f"{account} has no secret")
         try:
-            if fault := self._secret_fault(values.get(USER_PASSWORD)):
+            if fault := self._secret_fault(account, values):
                 return Fault(where, f"{account}: {fault}")
             records = [record(account, name, value) for name, value in values.items()]
             for key, value in records:
@@ -124,17 +148,41 @@ class _Check:
         return Candidate(where, account, tuple(records))
 
     def _account(self, row: Row) -> Account:
-        account = parse_account(row.name, row.realm or self._realm)
-        if row.realm and account.realm != row.realm:
+        typed = parse_account(row.name, row.realm or self._realm)
+        account = self._folded(typed)
+        if row.realm and account != self._folded(Account(account.authcid, row.realm)):
             raise NameRefusedError(row.name, "names one realm, and the realm beside it is another")
+        if account != typed and DIGEST in row.properties:
+            raise NameRefusedError(row.name, "its DIGEST-MD5 value was made for the realm in capitals")
+        if self._is_guessed and not is_likely_name(account.authcid):
+            raise NameRefusedError(row.name, "its name does not look like an account's (--allow-odd-names)")
+        check_new_name(account)
         if account.authcid in self._logins or self._asks:
             refuse_login_name(self._root, account.authcid)
         return account
 
-    def _secret_fault(self, secret: bytes | None) -> str | None:
-        if secret is not None and self._rules.check_logins:
+    def _folded(self, account: Account) -> Account:
+        return account if self._rules.is_exact else self._accounts.folded(account)
+
+    def _secret_fault(self, account: Account, values: Mapping[str, bytes]) -> str | None:
+        secret = values.get(USER_PASSWORD)
+        if secret is None:
+            return None
+        if is_column_name(account.authcid) and is_column_name(secret):
+            return "name and secret are what columns are called, as if this were a header"
+        if self._is_guessed and (kind := hash_kind(secret)):
+            return _hash_fault(kind)
+        if self._rules.check_logins:
             check_chosen_secret(self._root, Secret(secret))
-        return None if secret is None else chosen_fault(secret)
+        return chosen_fault(secret)
+
+
+def _hash_fault(kind: str) -> str:
+    if is_served(kind):
+        return (
+            f"its secret is a {kind} value; write a line user:{{{kind}}}value, as Dovecot does: --as dovecot"
+        )
+    return f"its secret is a hash ({kind}), from which no server can make the password"
 
 
 # Many accounts into a database at once: one change, all of it or nothing.
@@ -263,12 +311,13 @@ MAX_TEXT = 1 << 30
 """Octets; a million hashed accounts are a quarter of it as lines of JSON."""
 
 
-def accounts_of(path: str, kind: str | None) -> Iterator[Row | Fault]:
+def accounts_of(path: str, kind: str | None, layout: Layout = ANY) -> Source:
     """Read the accounts of a file, or of a database in PostgreSQL.
 
     Args:
         path: of the file, or a URL.
         kind: one of FORMATS; None to tell it from the content.
+        layout: what is said of a table.
     """
     _verify_kind(kind)
     if is_url(path):
@@ -279,20 +328,20 @@ def accounts_of(path: str, kind: str | None) -> Iterator[Row | Fault]:
     if kind == SASLDB or (kind is None and _is_sasldb(path)):
         _refuse_public(path)
         return _of_database(path)
-    return accounts_in(read_private(path, MAX_TEXT), kind, path)
+    return accounts_in(read_private(path, MAX_TEXT), kind, path, layout)
 
 
-def accounts_in(content: bytes, kind: str | None, subject: str) -> Iterator[Row | Fault]:
+def accounts_in(content: bytes, kind: str | None, subject: str, layout: Layout = ANY) -> Source:
     """Read the accounts of a text; see :func:`accounts_of`."""
     _verify_kind(kind)
     if kind == SASLDB:
         raise DataError(subject, "a database is read from a file, not from standard input")
-    return (KINDS[kind] if kind else detect(content, subject)).read(content)
+    return read_text(content, kind, subject, layout)
 
 
 def _verify_kind(kind: str | None) -> None:
     if kind is not None and kind not in FORMATS:
-        raise UsageError(kind, f"is none of {', '.join(FORMATS)}")
+        raise UsageError(f"--as {kind}", "unknown format", suggestion(kind, FORMATS))
 
 
 def _is_sasldb(path: str) -> bool:
@@ -302,7 +351,7 @@ def _is_sasldb(path: str) -> bool:
         return False
 
 
-def _of_url(url: str, kind: str | None) -> Iterator[Row | Fault]:
+def _of_url(url: str, kind: str | None) -> Source:
     open_store(url)
     if kind not in (None, SASLDB):
         raise UsageError("--as", f"says {kind}, and the source is PostgreSQL", "leave --as out")
@@ -318,13 +367,5 @@ def _refuse_public(path: str) -> None:
         raise UnsafePathError(path, reason, f"chmod o-rwx {quote(path)}")
 
 
-def _of_database(path: str) -> Iterator[Row | Fault]:
-    records = open_store(path).load()
-    for account, properties in in_order(records):
-        where = f"account {ascii(str(account))[1:-1]}"
-        if account.realm:
-            yield Row(where, account.authcid, account.realm, properties)
-        else:
-            yield Fault(where, "has an empty realm")
-    for key in orphans(records):
-        yield Fault("database", f"a record's key is no account's: {ascii(key)[2:-1]}")
+def _of_database(path: str) -> Source:
+    return Source("a database of Cyrus SASL", rows_of(open_store(path).load()), is_exact=True)

@@ -15,8 +15,9 @@ from ..errors import (
     NoSuchAccountError,
     PasswordRefusedError,
     SmtpcredsError,
+    nearest,
 )
-from ..files import audit_to_syslog, ensure_directory, exists
+from ..files import audit_to_syslog, ensure_directory, exists, is_directory
 from ..model import Account, Credential, Owner, Root, parse_account
 from ..postgres import is_url
 from ..sasldb.detect import PLUGIN_DIRECTORIES, Format, host_format
@@ -24,12 +25,12 @@ from ..sasldb.limits import refuse_misfits
 from ..sasldb.observed import Observed
 from ..sasldb.opening import format_at, kind_of, open_store
 from ..sasldb.records import USER_PASSWORD, by_account, properties, record, replacement
-from ..sasldb.replace import NewFile, tidy
+from ..sasldb.replace import NewFile, resolve_to_write, tidy
 from ..sasldb.store import Edits, Store
 from ..secret import Secret
 from .copies import apply_with, copies_of
 from .entries import Entry, Listing, listing, served
-from .rules import refuse_login_name
+from .rules import check_new_name, of_capitals, refuse_login_name
 from .stored import CLEAR, Form, form_of
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ def refuse_other_format(database: str, wanted: Format) -> None:
     """Accept a database of the format asked for, or none yet."""
     found = format_at(database)
     if found not in (None, wanted):
-        hint = f"leave --format out, or: smtpcreds sasl convert --to {wanted} --database {database} NEWFILE"
+        command = f"smtpcreds sasl convert --to {wanted} --database {quote(database)} NEWFILE"
+        hint = f"leave --format out, or: {command}"
         raise ForeignFormatError(database, f"exists and has format {found}, not {wanted}", hint)
 
 
@@ -188,7 +190,18 @@ class AccountDatabase:
         account = parse_account(text, realm or self.site.realm)
         if realm and account.realm != realm:
             raise NameRefusedError(text, f"names the realm {account.realm}, and --realm says {realm}")
-        return account
+        return self.folded(account)
+
+    def folded(self, account: Account) -> Account:
+        """Return the account in the relay's own realm where its realm differs by case alone.
+
+        Cyrus SASL looks a bare name up in the relay's realm as it is written, which is in lower case. An
+        account that other programs made in the other spelling is meant as it is.
+        """
+        own = self.site.realm
+        if account.realm == own or account.realm.lower() != own.lower() or account in self:
+            return account
+        return account._replace(realm=own)
 
     def existing(self, text: str, realm: str | None = None) -> Account:
         """Read the name of an account that is there; other programs make some that :meth:`parse` refuses."""
@@ -205,6 +218,7 @@ class AccountDatabase:
     def shown(self, account: Account) -> str:
         """Return what to type in a shell: the bare name and no database where those mean the account."""
         name = quote(account.authcid if account.realm == self.site.realm else str(account))
+        name = f"-- {name}" if name.startswith("-") else name
         return name if self.database == self.site.sasldb else f"{name} --database {quote(self.database)}"
 
     def add(
@@ -226,6 +240,8 @@ class AccountDatabase:
             allow_login_name: accept the name of a login of this host.
         """
         self.check_new(account, allow_login_name=allow_login_name)
+        if warning := of_capitals((account,)):
+            self.site.warn(warning)
         return self._set("sasl add", self._refuse, account, secret, form, deliveries)
 
     def tidy(self) -> None:
@@ -235,9 +251,12 @@ class AccountDatabase:
 
     def check_new(self, account: Account, *, allow_login_name: bool = False) -> None:
         """Accept an account that may be made; see :meth:`add` for what is raised."""
+        check_new_name(account)
         if not allow_login_name:
             refuse_login_name(self.site.root, account.authcid)
         self._refuse(self.records(), account)
+        if not is_url(self.database) and is_directory(os.path.dirname(self.database)):
+            resolve_to_write(self.database)
 
     def set_secret(
         self,
@@ -395,5 +414,9 @@ class AccountDatabase:
         realms = sorted(a.realm for a in by_account(records) if a.authcid == account.authcid)
         if realms:
             return f"there is {account.authcid}@{realms[0]}; give the realm"
+        if near := nearest(
+            account.authcid, {a.authcid for a in by_account(records) if a.realm == account.realm}
+        ):
+            return f"did you mean {near}?"
         usual = self.database == self.site.sasldb
         return "smtpcreds sasl list" if usual else f"smtpcreds sasl list --database {quote(self.database)}"

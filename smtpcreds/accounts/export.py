@@ -10,8 +10,8 @@ from ..model import Account, Artifact
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, in_order
 from .database import AccountDatabase
 from .entries import served
-from .readers import ENCODED
 from .stored import first_value
+from .table import ENCODED
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def stored_accounts(accounts: AccountDatabase) -> list[StoredAccount]:
 
 def plain_text(found: Sequence[StoredAccount], kind: str) -> str:
     """Return accounts, mechanisms and names of properties; no secret."""
-    return _chosen(_PLAIN, kind, "; without --reveal there is csv or jsonl")(found)
+    return _chosen(_PLAIN, kind, f"; {kind} needs --reveal" if kind in _REVEALING else "")(found)
 
 
 def revealing_text(found: Sequence[StoredAccount], kind: str) -> str:
@@ -42,7 +42,7 @@ def revealing_text(found: Sequence[StoredAccount], kind: str) -> str:
         if not holding.account.realm:
             reason = "has an empty realm, and would come back in that of the relay that imports it"
             raise InexpressibleError(
-                str(holding.account), reason, "copy the database: smtpcreds sasl convert"
+                str(holding.account), reason, "copy the database: smtpcreds sasl convert --to bdb NEWFILE"
             )
     return _chosen(_REVEALING, kind, "")(found)
 
@@ -65,7 +65,7 @@ def _taken(path: str) -> ExistsError:
 
 def _chosen(writers: Mapping[str, Writer], kind: str, more: str) -> Writer:
     if kind not in writers:
-        raise UsageError(kind, f"is none of {', '.join(writers)}{more}")
+        raise UsageError(f"--as {kind}", f"takes {' or '.join(writers)}{more}")
     return writers[kind]
 
 

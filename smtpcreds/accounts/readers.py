@@ -1,80 +1,20 @@
-"""Files that accounts come from: one reader each, and a test that tells when a file can be no other kind.
+"""Files of accounts, line by line: one reader each, and a test that tells when a file can be no other."""
 
-Add a kind with one module and one row of the table.
-"""
-
-import csv
 import json
 import re
-from base64 import b16decode, b64decode
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from io import StringIO
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
 
-from ..errors import AmbiguousError, DamagedFileError, DataError
-from ..mta.auth_info import parse
-from ..passwords import parse_scram
-from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD
-
-# What a reader gives for each account of a file, before anything of it is checked.
-
-
-class Row(NamedTuple):
-    """One account as its file tells it; a tuple, since a file may hold a million of them.
-
-    Attributes:
-        where: what messages call the place, such as ``line 3``.
-        name: ``user`` or ``user@realm``, with surrogates where it is not UTF-8.
-        realm: empty where the file says nothing of it.
-        properties: octets by the property's name; they are secrets.
-    """
-
-    where: str
-    name: str
-    realm: str
-    properties: Mapping[str, bytes]
-
-    def __repr__(self) -> str:
-        return f"<{self.where}>"
-
-
-class Fault(NamedTuple):
-    """A place of a file that gives no account, or none that may be had; the reason shows no secret."""
-
-    where: str
-    reason: str
-
-
-Reader = Callable[[bytes], Iterator[Row | Fault]]
-"""From a whole file to its accounts, in order; never raises for what the file says."""
-
-
-def text_of(content: bytes) -> str:
-    """Return the file's text without a byte order mark; other octets than UTF-8 become surrogates."""
-    return content.removeprefix(b"\xef\xbb\xbf").decode(errors="surrogateescape")
-
-
-def octets(text: str) -> bytes:
-    """Return the octets that :func:`text_of` read."""
-    return text.encode(errors="surrogateescape")
-
-
-def binary(text: str) -> bytes | None:
-    """Return the octets of strict Base64 (RFC 4648 section 4); None for any other text."""
-    from base64 import b64decode
-
-    try:
-        return b64decode(text, validate=True)
-    except ValueError:
-        return None
-
+from ..errors import DamagedFileError
+from ..mta.auth_info import MAP_KEY, parse, parse_map_line
+from ..sasldb.records import USER_PASSWORD
+from .rows import Fault, Row, Rows, binary, numbered, octets, text_of
+from .schemes import converted, split_scheme
 
 # Sendmail's default-auth-info, which holds one account.
 
 
-def read_auth_info(content: bytes) -> Iterator[Row | Fault]:
-    """Give the account; see :data:`Reader`.
+def read_auth_info(content: bytes) -> Rows:
+    """Give the account; see :data:`.rows.Reader`.
 
     A realm in the authentication id goes before the realm line, as it does for the relay.
     """
@@ -95,12 +35,37 @@ def is_auth_info(content: bytes) -> bool:
     return lines[0] == lines[1] != b"" and not any(mark in lines[0] for mark in b",:{\t")
 
 
+# The source of Sendmail's authinfo map, or of an access map: ``AuthInfo:host "U:user" "P:secret"``.
+
+
+def read_auth_info_map(content: bytes) -> Rows:
+    """Give the accounts; see :data:`.rows.Reader`. Servers' names and other entries of a map are left out.
+
+    A realm in the authentication id goes before that of the R tag, as it does for the relay.
+    """
+    for number, line in enumerate(content.split(b"\n"), 1):
+        if MAP_KEY.match(line.lstrip()):
+            yield _map_row(f"line {number}", line)
+
+
+def is_auth_info_map(content: bytes) -> bool:
+    """Tell whether a file can only be this: some line's key begins with AuthInfo."""
+    return any(MAP_KEY.match(line.lstrip()) for line in content.split(b"\n"))
+
+
+def _map_row(where: str, line: bytes) -> Row | Fault:
+    try:
+        _, found = parse_map_line(line.removesuffix(b"\r"))
+    except ValueError:
+        return Fault(where, 'is not AuthInfo:host "U:..." "I:..." "P=..."')
+    realm = "" if "@" in found.authcid else found.realm
+    return Row(where, found.authcid, realm, {USER_PASSWORD: found.secret.reveal()})
+
+
 # Dovecot's passwd-file: ``user:{SCHEME}value:...``; the schemes that Cyrus SASL can serve are converted.
 #
 # Source: Dovecot 2.3 manual, passwd-file and password schemes.
 
-_FIELD = re.compile(r"\{([^}]*)\}(.*)", re.DOTALL)
-_SCHEME = re.compile(r"[A-Z0-9.-]{2,20}")
 _EXTRA_FIELDS = 6
 """Behind password, uid, gid, gecos, home and shell."""
 _RESTRICTION = re.compile(r"(?:^|\s)(allow_nets|allow_real_nets)=")
@@ -108,8 +73,8 @@ _RESTRICTION = re.compile(r"(?:^|\s)(allow_nets|allow_real_nets)=")
 _DOVECOT_LINE = re.compile(r"[^:\s][^:]*:\{[A-Za-z0-9.-]+\}[^:]*(:.*)?", re.DOTALL)
 
 
-def read_dovecot(content: bytes) -> Iterator[Row | Fault]:
-    """Give the accounts; see :data:`Reader`. Empty lines and those that begin with # are skipped."""
+def read_dovecot(content: bytes) -> Rows:
+    """Give the accounts; see :data:`.rows.Reader`. Empty lines and those that begin with # are skipped."""
     for number, line in _dovecot_lines(content):
         yield _dovecot_row(f"line {number}", line)
 
@@ -121,59 +86,18 @@ def is_passwd_file(content: bytes) -> bool:
 
 
 def _dovecot_lines(content: bytes) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(text_of(content).split("\n"), 1):
-        if line.strip() and not line.startswith("#"):
-            yield number, line.removesuffix("\r")
+    return ((number, line) for number, line in numbered(content) if not line.startswith("#"))
 
 
 def _dovecot_row(where: str, line: str) -> Row | Fault:
     name, colon, rest = line.partition(":")
     if not colon:
         return Fault(where, "has no colon; a line is user:{SCHEME}value")
-    match = _FIELD.fullmatch(rest.partition(":")[0])
-    scheme, value = (match[1].upper(), match[2]) if match else ("CRYPT", "")
-    convert = _SCHEMES.get(scheme)
-    if convert is None:
-        shown = f"scheme {scheme}" if _SCHEME.fullmatch(scheme) else "an unknown scheme"
-        return Fault(where, f"its secret is of {shown}, which Cyrus SASL can't serve")
+    scheme, value = split_scheme(rest.partition(":")[0]) or ("CRYPT", "")
     if limit := _RESTRICTION.search("".join(rest.split(":", _EXTRA_FIELDS)[_EXTRA_FIELDS:])):
         return Fault(where, f"is limited by {limit[1]}, and Cyrus SASL would let it in everywhere")
-    try:
-        prop, secret = convert(scheme, value)
-    except (ValueError, DataError):
-        return Fault(where, f"its secret is no {scheme} value")
-    return Row(where, name, "", {prop: secret})
-
-
-def _scram(scheme: str, value: str) -> tuple[str, bytes]:
-    """Return the same verifier as RFC 5803 writes it; Dovecot has ``iterations,salt,StoredKey,ServerKey``."""
-    iterations, salt, stored, server = value.split(",")
-    verifier = f"{scheme}${iterations}:{salt}${stored}:{server}".encode()
-    parse_scram(verifier)
-    return AUTH_PASSWORD, verifier
-
-
-def _plain(_: str, value: str) -> tuple[str, bytes]:
-    return USER_PASSWORD, octets(value)
-
-
-def _base64(_: str, value: str) -> tuple[str, bytes]:
-    return USER_PASSWORD, b64decode(value, validate=True)
-
-
-def _hex(_: str, value: str) -> tuple[str, bytes]:
-    return USER_PASSWORD, b16decode(value, casefold=True)
-
-
-_CLEAR = ("PLAIN", "CLEAR", "CLEARTEXT")
-_SCHEMES: dict[str, Callable[[str, str], tuple[str, bytes]]] = {
-    **dict.fromkeys(_CLEAR, _plain),
-    **{f"{name}.{code}": _base64 for name in _CLEAR for code in ("B64", "BASE64")},
-    **{f"{name}.HEX": _hex for name in _CLEAR},
-    "SCRAM-SHA-1": _scram,
-    "SCRAM-SHA-256": _scram,
-}
-"""All others are one-way hashes of which only a server that sees the clear text can make use."""
+    found = converted(scheme, value, name)
+    return Fault(where, found) if isinstance(found, str) else Row(where, name, "", dict((found,)))
 
 
 # One JSON object a line: ``user`` or ``account``, ``realm``, ``password``, ``properties`` in Base64.
@@ -182,8 +106,8 @@ _TEXTS = ("user", "account", "realm", "password")
 PROPERTIES = "properties"
 
 
-def read_json_lines(content: bytes) -> Iterator[Row | Fault]:
-    """Give the accounts; see :data:`Reader`. Empty lines are skipped."""
+def read_json_lines(content: bytes) -> Rows:
+    """Give the accounts; see :data:`.rows.Reader`. Empty lines are skipped."""
     for number, line in enumerate(text_of(content).split("\n"), 1):
         if line.strip():
             yield _json_row(f"line {number}", line)
@@ -254,11 +178,11 @@ def _is_text(value: object) -> bool:
 # user.
 
 _SPACE = " \t\r\n\v\f"
-_POSTFIX_LINE = re.compile(r"[^\s,]+[ \t]+[^\s:,]+:.*", re.DOTALL)
+_POSTFIX_LINE = re.compile(r"(\[[^\]\s]+\]|[^\s:,{]+)(:[\w-]+)?[ \t]+[^\s:,]+:.*", re.DOTALL)
 
 
-def read_postfix(content: bytes) -> Iterator[Row | Fault]:
-    """Give the accounts; see :data:`Reader`. The relays' names are left out."""
+def read_postfix(content: bytes) -> Rows:
+    """Give the accounts; see :data:`.rows.Reader`. The relays' names are left out."""
     for number, line in _logical(text_of(content)):
         yield _postfix_row(f"line {number}", line)
 
@@ -291,145 +215,3 @@ def _logical(text: str) -> Iterator[tuple[int, str]]:
         start, pending = number, line
     if pending:
         yield start, pending.rstrip(_SPACE)
-
-
-# Comma-separated values (RFC 4180): ``user,password[,realm]``, or a header that names the columns.
-
-USER_COLUMNS = ("user", "account")
-PASSWORD, REALM = "password", "realm"
-ENCODED = ":base64"
-"""Ends the name of a column that holds another property than the password, as in ``authPassword:base64``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Where a line has what; the user comes first. ``encoded`` are the properties in Base64 by column."""
-
-    count: int
-    password: int | None
-    realm: int | None
-    encoded: Mapping[int, str]
-
-
-_PLAIN = Columns(3, 1, 2, {})
-
-
-def read_table(content: bytes) -> Iterator[Row | Fault]:
-    """Give the accounts; see :data:`Reader`. Empty lines are skipped."""
-    columns = _PLAIN
-    for number, (where, cells) in enumerate(_table_lines(text_of(content))):
-        if isinstance(cells, Fault):
-            yield cells
-        elif number or not is_header(cells):
-            yield _table_row(where, columns, cells)
-        elif fault := _header_fault(names := _names(cells)):
-            yield Fault(where, fault)
-            return
-        else:
-            columns = _columns(names)
-
-
-def is_header(cells: Sequence[str]) -> bool:
-    """Tell whether the first line names columns: its first cell is ``user`` or ``account``."""
-    return cells[0].lower() in USER_COLUMNS
-
-
-def is_table(content: bytes) -> bool:
-    """Tell whether a file can only be this: there is a header, or each line has a user and a password."""
-    lines = (cells for _, cells in _table_lines(text_of(content)))
-    first = next(lines, None)
-    if first is None or isinstance(first, Fault):
-        return False
-    return (len(first) > 1 and is_header(first)) or all(map(_is_pair, (first, *lines)))
-
-
-def _is_pair(cells: Sequence[str] | Fault) -> bool:
-    return not isinstance(cells, Fault) and 2 <= len(cells) <= 3 and ":" not in cells[0]
-
-
-def _table_lines(text: str) -> Iterator[tuple[str, Sequence[str] | Fault]]:
-    """Give each line that is not empty with its place; a bad one does not end the file."""
-    reader = csv.reader(StringIO(text, newline=""), strict=True)
-    while True:
-        start = reader.line_num + 1
-        try:
-            for cells in reader:
-                if cells:
-                    yield f"line {start}", cells
-                start = reader.line_num + 1
-        except csv.Error as error:
-            yield (where := f"line {start}"), Fault(where, f"is no CSV: {error}")
-        else:
-            return
-
-
-def _names(cells: Sequence[str]) -> list[str]:
-    return [cell if cell.endswith(ENCODED) else cell.lower() for cell in cells]
-
-
-def _header_fault(names: Sequence[str]) -> str | None:
-    for number, name in enumerate(names[1:], 2):
-        if name in names[: number - 1] or name in USER_COLUMNS:
-            return f"column {number} comes twice"
-        if name not in (PASSWORD, REALM) and not name.endswith(ENCODED):
-            return f"column {number} is none of user, password, realm, PROPERTY{ENCODED}"
-    if {PASSWORD, USER_PASSWORD + ENCODED} <= set(names):
-        return f"has both {PASSWORD} and {USER_PASSWORD}{ENCODED}"
-    return None if len(names) > 1 else "has no column for secrets, such as password"
-
-
-def _columns(names: Sequence[str]) -> Columns:
-    at = {name: number for number, name in enumerate(names)}
-    encoded = {at[name]: name.removesuffix(ENCODED) for name in names if name.endswith(ENCODED)}
-    return Columns(len(names), at.get(PASSWORD), at.get(REALM), encoded)
-
-
-def _table_row(where: str, columns: Columns, cells: Sequence[str]) -> Row | Fault:
-    if len(cells) != columns.count:
-        if columns is not _PLAIN or len(cells) != 2:
-            expected = "2 or 3" if columns is _PLAIN else str(columns.count)
-            return Fault(where, f"has {len(cells)} fields, not {expected}")
-        cells = (*cells, "")
-    properties: dict[str, bytes] = {}
-    if columns.password is not None and cells[columns.password]:
-        properties[USER_PASSWORD] = octets(cells[columns.password])
-    for number, name in columns.encoded.items():
-        value = binary(cells[number])
-        if value is None:
-            return Fault(where, f"its {name} is not Base64")
-        if value:
-            properties[name] = value
-    return Row(where, cells[0], cells[columns.realm] if columns.realm is not None else "", properties)
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A text format: its reader, and what tells it from all others."""
-
-    read: Reader
-    is_certain: Callable[[bytes], bool]
-
-
-KINDS = {
-    "csv": Kind(read_table, is_table),
-    "jsonl": Kind(read_json_lines, is_lines_of_json),
-    "auth-info": Kind(read_auth_info, is_auth_info),
-    "dovecot": Kind(read_dovecot, is_passwd_file),
-    "postfix": Kind(read_postfix, is_sasl_passwd),
-}
-
-
-_SAMPLE = 65536
-"""Octets that tell the format of a longer file."""
-
-
-def detect(content: bytes, subject: str) -> Kind:
-    """Return the one kind that a file can be."""
-    if not content.strip():
-        raise DataError(subject, "is empty; there is nothing to import")
-    sample = content if len(content) <= _SAMPLE else content[:_SAMPLE].rpartition(b"\n")[0] + b"\n"
-    fitting = [name for name, kind in KINDS.items() if kind.is_certain(sample)]
-    if len(fitting) == 1:
-        return KINDS[fitting[0]]
-    reason = f"could be {' or '.join(fitting)}" if fitting else "is of no format that can be told for certain"
-    raise AmbiguousError(subject, reason, f"name it: --as {' or --as '.join(fitting or KINDS)}")

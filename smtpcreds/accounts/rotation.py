@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from shlex import quote
 
 from ..ca.layout import has_inventory, reading
 from ..config import Site
@@ -208,7 +209,7 @@ def hand_out(accounts: AccountDatabase, account: Account) -> None:
     except PasswordRefusedError:
         path = auth_info_for_clients(accounts.site, account)
         reason = f"is stored without clear text, and {path} has not its secret"
-        command = f"smtpcreds sasl passwd {accounts.shown(account)} --auth-info {path} --force"
+        command = f"smtpcreds sasl passwd {accounts.shown(account)} --auth-info {quote(path)} --force"
         raise PasswordRefusedError(str(account), reason, f"give it another one: {command}") from None
 
 

@@ -7,6 +7,7 @@ hashed account has one SCRAM mechanism; the properties of Cyrus SASL 1 add other
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from shlex import quote
 
 from ..errors import DataError, ExistsError, MissingInputError, PasswordRefusedError
 from ..files import check_parents, disk, exists, sweep_target, write_new
@@ -153,7 +154,7 @@ def to_file(path: str) -> Delivery:
     taken = ExistsError(
         path,
         "is there already and was left alone",
-        f"name another file, or make its content the secret: --password file:{path}",
+        f"name another file, or make its content the secret: --password {quote(f'file:{path}')}",
     )
 
     def refuse() -> None:

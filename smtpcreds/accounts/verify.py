@@ -44,9 +44,9 @@ def verify(
 ) -> list[Verdict]:
     """Return a verdict for each mechanism asked for; by default for each that the account serves."""
     held = accounts.properties(account)
-    asked = tuple(mechanisms) or served(held)
+    asked, who = tuple(mechanisms) or served(held), Credential(account, secret, accounts.site.realm)
     checked = [mechanism for mechanism in asked if mechanism in CLEAR_TEXT]
-    answers = libsasl.ask(accounts.database, account, secret, checked) if checked else {}
+    answers = libsasl.ask(accounts.database, who, checked) if checked else {}
     nothing = libsasl.Answer(None, "can't be checked")
     return [
         Verdict(m, opens(held, account, secret, m), answer.opens, answer.reason)

@@ -4,12 +4,14 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from functools import partial
+from shlex import quote
 
 from ..accounts.copies import is_copy, make_copy
 from ..accounts.database import AccountDatabase
 from ..accounts.entries import remarks, served
 from ..accounts.rules import login_names
 from ..model import Account, Finding, Owner, Repair
+from ..sasldb import lmdb_lock
 from ..sasldb.detect import PLUGIN_DIRECTORIES, Format, host_format
 from ..sasldb.opening import format_at, open_store
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, in_order, orphans
@@ -33,7 +35,8 @@ def readable(host: Host) -> Iterator[Finding]:
     if host.damage:
         path = host.damage.subject
         account = host.site.settings.sasl.account
-        cure = f"mv {path} {path}.damaged && smtpcreds sasl add {account}, or put it back from a backup"
+        away = f"mv {quote(path)} {quote(path)}.damaged"
+        cure = f"{away} && smtpcreds sasl add {quote(account)}, or put it back from a backup"
         yield SASL016.found(path, f"{host.damage.reason}, so every login fails", cure)
 
 
@@ -48,7 +51,7 @@ def backend(host: Host) -> Iterator[Finding]:
     here, there = host_format([host.path(pattern) for pattern in PLUGIN_DIRECTORIES]), format_at(path)
     if here and there and here is not there:
         reason = f"has format {there}, and the plugin sasldb of this host reads {here}"
-        cure = f"smtpcreds sasl convert {path}.new --to {here} && mv {path}.new {path}"
+        cure = f"smtpcreds sasl convert {quote(path)}.new --to {here} && mv {quote(path)}.new {quote(path)}"
         yield SASL007.found(path, reason, cure)
 
 
@@ -64,6 +67,30 @@ def free_space(host: Host) -> Iterator[Finding]:
         reason = f"still holds {number} pieces of records that were deleted or replaced"
         cure = "smtpcreds audit --fix --only SASL012"
         yield SASL012.found(path, reason, cure, Repair(path, partial(_rewrite, path)))
+
+
+SASL018 = Code.error(
+    "SASL018",
+    "an LMDB database with hardly a place left for another reader, where logins fail, mostly because "
+    "processes ended without giving theirs back",
+)
+
+
+def readers(host: Host) -> Iterator[Finding]:
+    """Another reader finds a place in the lock file of an LMDB database."""
+    path = host.site.sasldb
+    if not _is_sound(host) or format_at(path) is not Format.LMDB:
+        return
+    table = lmdb_lock.readers(os.path.realpath(path))
+    if table is None or table.free > table.slots // 10:
+        return
+    dead = len(table.dead)
+    reason = f"has {table.free} of {table.slots} places left for readers; {dead} are of processes that ended"
+    if dead:
+        cure, repair = "smtpcreds audit --fix --only SASL018", Repair(path, partial(_clear_readers, path))
+        yield SASL018.found(path, reason, cure, repair)
+    else:
+        yield SASL018.found(path, reason, "restart the mail server")
 
 
 SASL017 = Code.error(
@@ -95,6 +122,10 @@ def _copy(database: str, path: str) -> None:
     status = os.stat(path)
     owner = Owner(status.st_uid, status.st_gid) if os.geteuid() == 0 else None
     make_copy(database, path, NewFile(stat.S_IMODE(status.st_mode), owner))
+
+
+def _clear_readers(path: str) -> None:
+    open_store(path).apply(lambda _: {})
 
 
 def _rewrite(path: str) -> None:
@@ -165,9 +196,11 @@ def _moved(host: Host, account: Account) -> str:
     elif account.realm == realm:
         command = f"define(`confAUTH_REALM', `{realm}')dnl in {host.path(SENDMAIL_MC)}"
     elif any(other == (account.authcid, realm) for other, _ in in_order(host.records)):
-        command = f"smtpcreds sasl delete {account}"
+        command = f"smtpcreds sasl delete {quote(str(account))}"
     else:
-        command = f"smtpcreds sasl add {account.authcid} && smtpcreds sasl delete {account}"
+        command = (
+            f"smtpcreds sasl add {quote(account.authcid)} && smtpcreds sasl delete {quote(str(account))}"
+        )
     return f"{command}, or log in as {account}"
 
 

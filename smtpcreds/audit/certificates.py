@@ -3,6 +3,7 @@
 import os
 from collections import defaultdict
 from collections.abc import Iterator
+from shlex import quote
 
 from ..ca.authority import has_authority
 from ..ca.layout import BUNDLE
@@ -113,7 +114,7 @@ def _certificate(host: Host, place: CertificatePlace) -> Iterator[Finding]:
         yield CERT002.found(path, f"{error.reason}, {_NO_TLS}", cure)
     else:
         if parsed.encoding != "PEM":
-            cure = f"openssl x509 -inform DER -in {path} -out NEW, and put it there"
+            cure = f"openssl x509 -inform DER -in {quote(path)} -out NEW, and put it there"
             yield CERT002.found(path, f"is DER where PEM is read, {_NO_TLS}", cure)
 
 
@@ -241,8 +242,8 @@ def _revoked(host: Host, installed: InstalledCertificate) -> str | None:
     return None
 
 
-CERT025 = Code.error(
-    "CERT025",
+CERT027 = Code.error(
+    "CERT027",
     "what is in use by the inventory is not there: a host's certificate, or the authority that signs",
 )
 
@@ -253,7 +254,7 @@ def recorded(host: Host) -> Iterator[Finding]:
     nothing: list[Finding] = []
     for finding in host.attempt(lambda: missing_in_place(host.site), nothing):
         if finding.subject not in configured:
-            yield CERT025.found(finding.subject, finding.message, finding.cure)
+            yield CERT027.found(finding.subject, finding.message, finding.cure)
 
 
 CERT007 = Code.warning("CERT007", "a server certificate that is not for the name of its host")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..ca.layout import has_inventory
 from ..config import Site
-from ..errors import SmtpcredsError, UsageError
+from ..errors import SmtpcredsError, UsageError, nearest
 from ..files import exclusive, explained, is_directory
 from ..files.guard import explain
 from ..model import Finding, Repair, Severity
@@ -44,6 +44,8 @@ _CERTIFICATES: tuple[Check, ...] = (
     crls.readable,
     crls.current,
     crls.issued,
+    crls.ahead,
+    crls.handed_out,
     crls.missing,
     crls.stale,
     certificates.sent,
@@ -59,6 +61,7 @@ _ACCOUNTS: tuple[Check, ...] = (
     accounts.properties,
     accounts.logins,
     accounts.free_space,
+    accounts.readers,
     sasl_conf.places,
     sasl_conf.well_formed,
     sasl_conf.methods,
@@ -72,6 +75,7 @@ _PROGRAMS: tuple[Check, ...] = (
     sendmail.paths,
     sendmail.digest,
     sendmail.mechanisms,
+    sendmail.external,
     sendmail.dead_credentials,
     sendmail.fallback,
     sendmail.names,
@@ -92,6 +96,8 @@ _PROGRAMS: tuple[Check, ...] = (
 )
 CHECKS = (*_PERMISSIONS, *_CERTIFICATES, *_ACCOUNTS, *_PROGRAMS)
 """In the order in which their findings are shown."""
+_REMOTE: tuple[Check, ...] = (crls.handed_out,)
+"""Asks other hosts, which a screen that is drawn every minute does not."""
 
 _ROOMS = (finding, permissions, permissions, certificates, crls, accounts, sasl_conf, sendmail, others)
 _FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")
@@ -143,13 +149,17 @@ def look(host: Host, checks: Iterable[Check] = CHECKS) -> list[Finding]:
 
 
 def faults(host: Host) -> list[Finding]:
-    """Return what no screen may call well: every error, and what could not be looked at."""
-    return [finding for finding in look(host) if _is_fault(finding)]
+    """Return what no screen may call well: every error that is seen here, and what could not be looked at."""
+    return [finding for finding in look(host, _local(CHECKS)) if _is_fault(finding)]
 
 
 def certificate_faults(site: Site) -> list[Finding]:
     """Return the same of certificates and CRLs alone, which ``cert renew --due`` answers for."""
-    return [finding for finding in look(Host(site), _CERTIFICATES) if _is_fault(finding)]
+    return [finding for finding in look(Host(site), _local(_CERTIFICATES)) if _is_fault(finding)]
+
+
+def _local(checks: Iterable[Check]) -> list[Check]:
+    return [check for check in checks if check not in _REMOTE]
 
 
 def _is_fault(finding: Finding) -> bool:
@@ -207,6 +217,8 @@ def _codes(given: Collection[str]) -> frozenset[str]:
         name = text.upper()
         matching = {code for code in CODES if name in {code, code.rstrip("0123456789")}}
         if not matching:
-            raise UsageError(text, "is no code of the audit", "man smtpcreds-audit lists them")
+            near = nearest(name, CODES)
+            hint = f"did you mean {near}?" if near else "man smtpcreds-audit lists them"
+            raise UsageError(text, "is no code of the audit", hint)
         found |= matching
     return frozenset(found)

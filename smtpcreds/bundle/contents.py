@@ -211,7 +211,7 @@ def _relative(path: str) -> str:
 
 
 def readme(
-    program: Program, facts: Facts, credentials: Credentials, now: datetime, crl_end: datetime
+    program: Program, facts: Facts, credentials: Credentials, now: datetime, crl_end: datetime | None
 ) -> bytes:
     """Return the text: what this is, what to include, what to run, how to check."""
     lines = [
@@ -232,16 +232,18 @@ def _head(program: Program, facts: Facts, now: datetime) -> Iterator[str]:
     yield "Delete the archive that this came in: who has it can send mail as this host."
 
 
-def _ends(facts: Facts, credentials: Credentials, crl_end: datetime) -> Iterator[str]:
+def _ends(facts: Facts, credentials: Credentials, crl_end: datetime | None) -> Iterator[str]:
     end = credentials.certificate.not_valid_after_utc
     yield ""
     yield f"Its certificate (serial {credentials.serial}) is valid to {end:%Y-%m-%d}."
     if credentials.key is None:
         yield f"The private key was made here and never left: it belongs in {facts.tls.key}, mode 0600."
+    if crl_end is None:
+        return
     yield f"The list of revoked certificates beside it is valid to {crl_end:%Y-%m-%d}."
     if crl_end < end:
         yield "Mail stops when it ends, so copy a new one from the hub well before, for example each night:"
-        yield f"    scp -p root@{facts.hub}:{facts.tls.crl} {facts.tls.crl}"
+        yield f"    scp -p 'root@{facts.hub}:{facts.tls.directory}/*crl*.pem' {facts.tls.directory}"
 
 
 def _work(program: Program, facts: Facts) -> Iterator[str]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from ..accounts.database import AccountDatabase, database_of
 from ..ca.directory import trust_directory_content
 from ..ca.issue import CertificateRequest, verify_permitted
-from ..ca.layout import BUNDLE, CRL, CURE_CRL, verify_target
+from ..ca.layout import ALL_CRLS, BUNDLE, CRL, CURE_CRL, verify_target
 from ..ca.publish import refresh_superseded_crls
 from ..ca.requests import Csr, SignedCsr, sign_csr, verify_petition
 from ..config import Site
@@ -139,7 +139,7 @@ class Bundled:
         previous: serial number of the certificate that the host has and no longer needs; or empty.
         facts: what its program was told.
         paths: of all members.
-        crl_end: when the CRL in it has to be replaced.
+        crl_end: when the CRL in it has to be replaced; None where the authority may sign none.
     """
 
     credentials: Credentials
@@ -147,7 +147,7 @@ class Bundled:
     previous: str
     facts: Facts = field(repr=False)
     paths: tuple[str, ...]
-    crl_end: datetime
+    crl_end: datetime | None
 
 
 def make_bundle(work: Transaction, wanted: BundleRequest, delivery: Delivery) -> Bundled:
@@ -242,9 +242,10 @@ def _finish(
     site = work.site
     around = trust_directory_content(work.ca, site.settings.cert.directory)
     files = {item.path.rpartition("/")[2]: item.content for item in around if isinstance(item, Artifact)}
-    crl_end = _crl_end(site, files[CRL])
+    crl_end = _crl_end(site, files[CRL]) if CRL in files else None
     if facts.material:
-        material = Material(credentials.key or Secret(b""), credentials.pem, files[BUNDLE], files[CRL])
+        crls = files.get(ALL_CRLS, b"")
+        material = Material(credentials.key or Secret(b""), credentials.pem, files[BUNDLE], crls)
         facts = replace(facts, material=material)
     packed = _members(site, wanted, facts, credentials, around, crl_end)
     label = Label(facts.host, wanted.program.NAME, facts.fingerprint)
@@ -269,7 +270,7 @@ def _members(
     facts: Facts,
     credentials: Credentials,
     around: list[Artifact | Link],
-    crl_end: datetime,
+    crl_end: datetime | None,
 ) -> tuple[Member, ...]:
     texts = {
         README: readme(wanted.program, facts, credentials, site.clock(), crl_end),

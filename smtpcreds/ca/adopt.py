@@ -2,8 +2,8 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ..config import Site
@@ -20,14 +20,17 @@ from ..pki.foreign import Found, recognise
 from ..pki.keys import is_encrypted, public_id
 from ..pki.names import MAX_DN, part_fault, sendmail_dn, title
 from ..pki.pair_rules import certificate_of
-from ..pki.profiles import HOST_PROFILES, INTERMEDIATE
+from ..pki.profiles import HOST_PROFILES, INTERMEDIATE, Purpose
 from ..pki.revocation import Revoked
 from ..pki.values import Certificate, Issuer, key_identifier
+from ..secret import Secret
 from ..transaction import Transaction
 from .authority import Passphrase, decrypted
 from .create import files_for
 from .crl import next_crl, record_crl
 from .state import row_of
+from .token import in_token
+from .trial import trial_faults
 
 # An authority that another program made: which of its files are what, and whether it can go on as ours.
 
@@ -42,6 +45,7 @@ class Named:
     key: str | None = None
     certificate: str | None = None
     chain: str | None = None
+    is_in_token: bool = field(default=False, kw_only=True)
 
 
 def survey(named: Named) -> Found:
@@ -53,6 +57,10 @@ def survey(named: Named) -> Found:
         certificate=named.certificate or found.certificate,
         parents=(named.chain,) if named.chain else found.parents,
     )
+    if named.is_in_token:
+        if named.directory or named.key or not found.certificate:
+            raise UsageError("--token", "goes with --cert FILE, and with neither --key nor a directory")
+        return found
     if not named.directory and not (found.key and found.certificate):
         raise UsageError("ca import", "takes a directory, or both --key FILE and --cert FILE")
     if not found.key:
@@ -96,7 +104,7 @@ def _names(directory: str) -> list[str]:
 
 
 def read_issuer(site: Site, found: Found, passphrase: Passphrase) -> Issuer:
-    """Return the authority, if its certificates issued from here would be accepted."""
+    """Return the authority whose key is in a file, if its certificates would be accepted."""
     path = found.key or ""
     pem = _read_key(site, path)
     key = decrypted(pem, passphrase, path)
@@ -105,6 +113,16 @@ def read_issuer(site: Site, found: Found, passphrase: Passphrase) -> Issuer:
         issuer = Issuer.trial(certificates[0])
     else:
         issuer = Issuer(certificate_of(key, certificates, path, found.certificate), key)
+    return _accepted(site, found, issuer, certificates)
+
+
+def issuer_in_token(site: Site, found: Found, uri: str, pin: Passphrase) -> Issuer:
+    """Return the authority whose key is in a token, if its certificates would be accepted."""
+    certificates = parse_certificates(read_public(found.certificate), found.certificate).certificates
+    return _accepted(site, found, in_token(uri, certificates[0], (), pin), certificates)
+
+
+def _accepted(site: Site, found: Found, issuer: Issuer, certificates: Sequence[Certificate]) -> Issuer:
     own = issuer.certificate
     above = [ca for ca in certificates if ca != own]
     for parent in found.parents:
@@ -112,10 +130,22 @@ def read_issuer(site: Site, found: Found, passphrase: Passphrase) -> Issuer:
     if issuer.key_usage and not issuer.key_usage.key_cert_sign:
         raise DataError(found.certificate, "may not sign certificates (keyUsage lacks keyCertSign)")
     chain = _chain(own, above, site)
+    issuer = replace(issuer, parents=chain[1:])
+    _verify_by_trial(site, issuer, found.certificate)
     _warn_of_name(site, own)
     if not may_sign_crls(own):
         site.warn(f"{title(own)}: may not sign CRLs, so nothing can be revoked; a successor may: ca rollover")
-    return replace(issuer, parents=chain[1:])
+    return issuer
+
+
+def _verify_by_trial(site: Site, issuer: Issuer, path: str) -> None:
+    """Refuse an authority of which verifiers would take nothing; warn of one that is good for one role."""
+    faults = {} if issuer.is_trial else trial_faults(issuer, site.clock())
+    if len(faults) == len(Purpose):
+        reason = f"whatever it signs would be refused: {faults[Purpose.SERVER]}"
+        raise DataError(path, reason, "make a new authority: smtpcreds ca init")
+    for purpose, fault in faults.items():
+        site.warn(f"{title(issuer.certificate)}: TLS {purpose.value}s can't use what it signs: {fault}")
 
 
 def _chain(own: Certificate, above: list[Certificate], site: Site) -> tuple[Certificate, ...]:
@@ -149,7 +179,7 @@ def _warn_of_name(site: Site, own: Certificate) -> None:
 OTHER = "other"
 """Profile of a certificate that is for neither role in mail, or was never seen."""
 
-_MAX_SERIAL = 1 << 159
+MAX_SERIAL = 1 << 159
 _BY_ROLES = {tuple(p.value for p in profile.purposes): name for name, profile in HOST_PROFILES.items()}
 
 
@@ -185,6 +215,20 @@ def read_records(site: Site, found: Found, ca: Certificate) -> Records:
         for serial in _usable(site, serials)
     )
     return Records(rows, max(_counter(found) - 1, crl.number or 0 if crl else 0, 0))
+
+
+def row_of_imported(
+    serial: int, ca: Certificate, now: datetime, certificate: Certificate | None = None
+) -> tuple[Row, bytes | None]:
+    """Return the row of a certificate that came into being elsewhere; its authority is still to be set.
+
+    Args:
+        serial: its number.
+        ca: who signed it.
+        now: when it is recorded.
+        certificate: itself, where it was found; without it the end of the authority counts as its end.
+    """
+    return _row(_Known(serial, certificate, None, None), ca, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +287,7 @@ def _counter(found: Found) -> int:
 
 def _usable(site: Site, serials: Mapping[int, None]) -> Iterator[int]:
     for serial in serials:
-        if 0 < serial < _MAX_SERIAL:
+        if 0 < serial < MAX_SERIAL:
             yield serial
         else:
             site.warn(f"serial {serial:x}: is outside of what a CRL can list; it is not recorded")
@@ -317,26 +361,29 @@ class Adopted:
     encrypted: bool
 
 
-def adopt(work: Transaction, found: Found, keeping: Keeping) -> Adopted:
+def adopt(work: Transaction, found: Found, keeping: Keeping, uri: str | None = None) -> Adopted:
     """Take over an authority; its own files stay as they are.
 
     Args:
-        work: where; its passphrase opens the key.
+        work: where; its passphrase or PIN opens the key.
         found: the files of the authority, from :func:`survey`.
         keeping: what encrypts the key from now on.
+        uri: of the key, where it is in a token.
     """
     work.ca.refuse_existing()
-    issuer = read_issuer(work.site, found, work.passphrase)
+    if uri:
+        issuer, secret = issuer_in_token(work.site, found, uri, work.pin), None
+    else:
+        issuer = read_issuer(work.site, found, work.passphrase)
+        secret = _kept_under(work, found, keeping)
+    work.closing(issuer)
     records = read_records(work.site, found, issuer.certificate)
-    was_encrypted = is_encrypted(read_public(found.key or ""))
-    question = keeping(was_encrypted)
-    secret = work.ask(question) if question else work.passphrase()
     inventory = work.begin()
     work.ca.refuse_existing()  # before the lock was taken, another run may have made one
     with inventory.transaction():
         authority = _enter(work, issuer, records)
     crl = next_crl(work.site, inventory, authority, issuer) if may_sign_crls(issuer.certificate) else None
-    write_directory(work.ca.files.directory, files_for(issuer, None, crl, secret))
+    write_directory(work.ca.files.directory, files_for(issuer, None, crl, secret, site=work.site))
     work.renewed_authority()
     if crl:
         record_crl(inventory, authority, crl)
@@ -347,8 +394,13 @@ def adopt(work: Transaction, found: Found, keeping: Keeping) -> Adopted:
         len(records.rows),
         records.revoked,
         crl.number if crl else None,
-        secret is not None,
+        uri is not None or secret is not None,
     )
+
+
+def _kept_under(work: Transaction, found: Found, keeping: Keeping) -> Secret | None:
+    question = keeping(is_encrypted(read_public(found.key or "")))
+    return work.ask(question) if question else work.passphrase()
 
 
 def _enter(work: Transaction, issuer: Issuer, records: Records) -> AuthorityRow:

@@ -1,18 +1,31 @@
 """The authority on disk with those it replaced: read once, kept for the run."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..config import Site
-from ..errors import DamagedFileError, DeniedError, ExistsError, MissingInputError
+from ..errors import DamagedFileError, DataError, DeniedError, ExistsError, MissingInputError
 from ..files import disk, exists, names_in, read_if_there, read_private
 from ..inventory.rows import AuthorityRow
 from ..pki.encoding import encode_der, parse_certificate, parse_certificates
-from ..pki.keys import KDF_ROUNDS, KEY_TYPES, PrivateKey, decode_key, encode_key, generate, is_encrypted
+from ..pki.keys import (
+    KDF_ROUNDS,
+    KEY_TYPES,
+    PrivateKey,
+    RemoteKey,
+    SigningKey,
+    decode_key,
+    encode_key,
+    encode_remote,
+    generate,
+    is_encrypted,
+    remote_uri,
+)
 from ..pki.values import Certificate, Issuer, key_identifier
 from ..secret import Secret
 from .layout import CRL, RETIRED, SUPERSEDED, CaFiles, ca_files
+from .token import in_token
 
 Passphrase = Callable[[], Secret | None]
 """Asked at most once, and only when the key is encrypted; None where there is no way to get it."""
@@ -41,8 +54,8 @@ class SupersededCA:
 
     @property
     def crl_name(self) -> str:
-        """Name of its CRL in certificate directories; Sendmail reads only one CRL of a file."""
-        return f"crl-{short_id(self.certificate)}.pem"
+        """Name of its CRL in certificate directories."""
+        return crl_name(self.certificate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,35 +148,53 @@ class CA:
         return next(found, self.files)
 
     def crl_lists(self, fresh: Mapping[Certificate, bytes] | None = None) -> tuple[Listed, ...]:
-        """Return the CRLs of the authority that signs and of superseded ones, as far as they are there.
+        """Return the CRLs that belong beside certificates, as far as they are there.
+
+        They are of the authority that signs, of superseded ones, of the roots above these, and the last one
+        of each retired authority whose root is trusted still: its certificates may be shown with their chain.
 
         Args:
             fresh: those that were signed just now, as PEM, and are not in place yet.
         """
-        known = {CRL: (self.files, self.certificate)}
-        known |= {
-            superseded_ca.crl_name: (superseded_ca.files, superseded_ca.certificate)
-            for superseded_ca in self.superseded_cas
-        }
-        found = []
-        for name, (files, issuer) in known.items():
-            content = (fresh or {}).get(issuer) or read_if_there(files.crl)
+        found: dict[str, Listed] = {}
+        for name, path, issuer in self._crl_files():
+            content = (fresh or {}).get(issuer) or read_if_there(path)
             if content is not None:
-                found.append(Listed(name, issuer, content))
-        return tuple(found)
+                found.setdefault(name, Listed(name, issuer, content))
+        return tuple(found.values())
 
-    def issuer(self, passphrase: Passphrase, files: CaFiles | None = None) -> Issuer:
+    def _crl_files(self) -> Iterator[tuple[str, str, Certificate]]:
+        yield CRL, self.files.crl, self.certificate
+        for superseded_ca in (*self.superseded_cas, *self._shown):
+            yield superseded_ca.crl_name, superseded_ca.files.crl, superseded_ca.certificate
+        present = SupersededCA(self.files, self.chain)
+        for files, above in ((ca.files, ca.path[1:2]) for ca in (present, *self.superseded_cas)):
+            yield from ((crl_name(root), files.root_crl, root) for root in above)
+
+    @property
+    def _shown(self) -> Iterator[SupersededCA]:
+        """The retired authorities that verifiers can reach from a root."""
+        now, trusted = self._site.clock(), set(self.trusted)
+        return (
+            ca for ca in self.retired if ca.certificate.not_valid_after_utc > now and trusted & set(ca.path)
+        )
+
+    def issuer(
+        self, passphrase: Passphrase, files: CaFiles | None = None, *, pin: Passphrase = no_passphrase
+    ) -> Issuer:
         """Return an authority, ready to sign; in a preview with a throw-away key.
 
         Args:
             passphrase: asked if the key is encrypted.
             files: of an authority that was replaced; None is the one that signs.
+            pin: asked if the key is in a token.
 
         Raises:
             MissingInputError: there is none.
         """
         chain = self.chain if files in (None, self.files) else path_of(files or self.files)
-        return opened((files or self.files).key, chain, passphrase)
+        issuer = opened((files or self.files).key, chain, passphrase, pin=pin)
+        return replace(issuer, crl_url=crl_url(self._site, issuer.certificate))
 
     def refuse_existing(self) -> None:
         """Raise ExistsError where an authority, or any part of one, lies in the state directory."""
@@ -196,20 +227,40 @@ def path_of(files: CaFiles) -> tuple[Certificate, ...]:
     return (own,) if above is None else (own, *parse_certificates(above, files.parents).certificates)
 
 
+def crl_name(certificate: Certificate) -> str:
+    """Return the name of the CRL of any CA but the one that signs; Sendmail reads only one CRL of a file."""
+    return f"crl-{short_id(certificate)}.pem"
+
+
+OF_CA = "{ca}"
+"""Stands in ``ca.crl_url`` and ``ca crl --to`` for the :func:`short_id` of each CA: a file holds one CRL."""
+
+
+def crl_url(site: Site, certificate: Certificate, *, is_root: bool = False) -> str:
+    """Return where the CRL of a CA is handed out; empty where nothing is configured for it."""
+    url = site.settings.ca.crl_url
+    return "" if is_root and OF_CA not in url else url.replace(OF_CA, short_id(certificate))
+
+
 def short_id(certificate: Certificate) -> str:
     """Return eight hex digits of the key identifier, by which files of superseded CAs are named."""
     return key_identifier(certificate).hex()[:8]
 
 
-def opened(path: str, chain: Sequence[Certificate], passphrase: Passphrase) -> Issuer:
+def opened(
+    path: str, chain: Sequence[Certificate], passphrase: Passphrase, *, pin: Passphrase = no_passphrase
+) -> Issuer:
     """Return a CA ready to sign with a key file, in a preview with a throw-away key; see :meth:`CA.issuer`.
 
     Args:
         path: of the key.
         chain: the CA's certificate and those above it, nearest first.
         passphrase: asked if the key is encrypted.
+        pin: asked if it is in a token.
     """
     (own, *parents), pem = chain, read_private(path)
+    if uri := remote_uri(pem, path):
+        return in_token(uri, own, tuple(parents), pin)
     key = decrypted(pem, passphrase, path)
     if disk().is_preview and is_encrypted(pem):
         return Issuer.trial(own, tuple(parents))
@@ -222,6 +273,9 @@ def decrypted(pem: bytes, passphrase: Passphrase, path: str) -> PrivateKey:
 
     A preview asks too, so that the caller learns that it will be asked, and takes a throw-away key.
     """
+    if remote_uri(pem, path):
+        reason = "names a key in a token, and no program gets that out of it"
+        raise DataError(path, reason, "copy it, or change its PIN, with the token's own program, if it can")
     given = passphrase() if is_encrypted(pem) else None
     if given is None and is_encrypted(pem):
         hint = "pass --passphrase SOURCE, or set ca.passphrase"
@@ -235,16 +289,18 @@ def proven(passphrase: Passphrase, path: str) -> Passphrase:
     """Return the question with a proof on a key file; a later one is then asked only if this was right."""
 
     def ask() -> Secret | None:
-        secret = passphrase()
-        if secret is not None and not disk().is_preview:
-            decode_key(read_private(path), secret, path)
+        secret, pem = passphrase(), read_private(path)
+        if secret is not None and not disk().is_preview and not remote_uri(pem, path):
+            decode_key(pem, secret, path)
         return secret
 
     return ask
 
 
-def encrypted(key: PrivateKey, passphrase: Secret | None) -> bytes:
+def encrypted(key: SigningKey, passphrase: Secret | None) -> bytes:
     """Return a key of the authority as a file; a preview spares itself the half second of the encryption."""
+    if isinstance(key, RemoteKey):
+        return encode_remote(key.uri)
     return encode_key(key, passphrase, rounds=1 if disk().is_preview else KDF_ROUNDS)
 
 

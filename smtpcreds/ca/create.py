@@ -2,25 +2,39 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from ..config import Site
-from ..errors import DamagedFileError, SmtpcredsError
-from ..files import read_private, remove_directory, replace_directory, tree, write_directory
+from ..errors import DamagedFileError, DataError, SmtpcredsError, UsageError
+from ..files import remove_directory, replace_directory, tree, write_directory
 from ..model import Artifact
 from ..names import parse_host
 from ..pki.encoding import encode_certificates
 from ..pki.issue import make_root, new_serial, sign
-from ..pki.keys import KeyType, PrivateKey, decode_key, generate, key_label, parse_key_type, public_id
-from ..pki.names import ca_name, title
+from ..pki.keys import (
+    KeyType,
+    PrivateKey,
+    RemoteKey,
+    SigningKey,
+    decode_key,
+    generate,
+    key_label,
+    parse_key_type,
+    public_id,
+    remote_uri,
+)
+from ..pki.names import ca_name, default_ca_name, title
 from ..pki.profiles import INTERMEDIATE
 from ..pki.values import Certificate, Issuer, Request, validity
 from ..secret import Secret
 from ..transaction import Transaction
-from .authority import Passphrase, decrypted, encrypted
+from .authority import Passphrase, crl_url, decrypted, encrypted
 from .crl import NewCrl, record_crl, sign_crl
-from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_KEY, lifetime_of
+from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_CRL, ROOT_KEY, lifetime_of
+from .root import new_root_crl
+from .token import TokenKey, new_key
 
 # A new authority: made beside its place, it appears whole with one rename.
 
@@ -35,6 +49,13 @@ class NewAuthority:
     lifetime: timedelta
     permitted_domains: tuple[str, ...]
     intermediate: bool = False
+    token: TokenKey | None = None
+    dns_only: bool = False
+
+    def __post_init__(self) -> None:
+        if self.token and self.intermediate:
+            reason = "keeps one key, that of an authority without a root above it"
+            raise UsageError("--token", reason, "leave --intermediate out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +75,13 @@ def new_authority(
     days: int | None = None,
     permitted_domains: tuple[str, ...] = (),
     unconstrained: bool = False,
+    addresses: bool = False,
     intermediate: bool = False,
+    token: TokenKey | None = None,
 ) -> NewAuthority:
     """Complete the options with the settings and check them."""
     wanted = site.settings.ca
-    chosen = name or wanted.name or f"{site.domain or site.hub} Mail CA"
+    chosen = name or wanted.name or default_ca_name(site.domain or site.hub)
     ca_name(chosen, organization if organization is not None else wanted.organization)
     lifetime = lifetime_of(wanted.days if days is None else days)
     domains = (
@@ -74,6 +97,8 @@ def new_authority(
         lifetime,
         () if free else tuple(parse_host(domain) for domain in domains),
         intermediate,
+        token,
+        dns_only=not (free or addresses or wanted.addresses),
     )
 
 
@@ -83,16 +108,22 @@ def create(work: Transaction, wanted: NewAuthority, passphrase: Callable[[], Sec
     Args:
         work: where.
         wanted: what.
-        passphrase: the question for what encrypts every key of the authority; None leaves them plain.
+        passphrase: the question for what encrypts every key of the authority, or for the PIN of the token
+            that is to hold it; None leaves them plain.
 
     Raises:
         ExistsError: there is an authority, or something in its place.
     """
     work.ca.refuse_existing()
     secret = work.ask(passphrase)
-    issuer, root_key = make(work.site, wanted)
+    with first_key(wanted, lambda: secret, work.ca.files.key) as key:
+        return _created(work, wanted, key, secret)
+
+
+def _created(work: Transaction, wanted: NewAuthority, key: SigningKey, secret: Secret | None) -> Created:
+    issuer, root_key = make(work.site, wanted, key)
     crl = sign_crl(work.site, issuer, 1, [])
-    artifacts = files_for(issuer, root_key, crl, secret)
+    artifacts = files_for(issuer, root_key, crl, secret, site=work.site)
     inventory = work.inventory
     work.ca.refuse_existing()  # before the lock was taken, another run may have made one
     write_directory(work.ca.files.directory, artifacts)
@@ -109,7 +140,12 @@ def create(work: Transaction, wanted: NewAuthority, passphrase: Callable[[], Sec
 
 
 def files_for(
-    issuer: Issuer, root_key: PrivateKey | None, crl: NewCrl | None, passphrase: Secret | None
+    issuer: Issuer,
+    root_key: PrivateKey | None,
+    crl: NewCrl | None,
+    passphrase: Secret | None,
+    *,
+    site: Site,
 ) -> list[Artifact]:
     """Return the files of a new authority, named from its directory.
 
@@ -118,6 +154,7 @@ def files_for(
         root_key: of the root above it, where that is kept here.
         crl: None where it may not sign any.
         passphrase: encrypts each key; None leaves them plain.
+        site: gives the time at which the root's CRL begins.
     """
     artifacts = [
         Artifact(KEY, encrypted(issuer.key, passphrase)),
@@ -127,6 +164,8 @@ def files_for(
         artifacts.append(Artifact(CRL, crl.pem))
     if root_key is not None:
         artifacts.append(Artifact(ROOT_KEY, encrypted(root_key, passphrase)))
+        root = Issuer(issuer.parents[0], root_key)
+        artifacts.append(Artifact(ROOT_CRL, new_root_crl(site, root).pem))
     if issuer.parents:
         artifacts.append(Artifact(PARENTS, encode_certificates(issuer.parents)))
     return artifacts
@@ -137,10 +176,18 @@ def _note(certificate: Certificate) -> str:
     return f"{title(certificate)}, {key_label(certificate.public_key())}, valid to {end}"
 
 
-def make(site: Site, wanted: NewAuthority) -> tuple[Issuer, PrivateKey | None]:
+def first_key(
+    wanted: NewAuthority, pin: Callable[[], Secret | None], path: str
+) -> AbstractContextManager[SigningKey]:
+    """Give the key of the root, or of an authority without one: new in memory, or in a token."""
+    if wanted.token:
+        return new_key(wanted.token, wanted.key_type, wanted.name, pin, path)
+    return nullcontext(generate(wanted.key_type))
+
+
+def make(site: Site, wanted: NewAuthority, root_key: SigningKey) -> tuple[Issuer, PrivateKey | None]:
     """Return a new authority, and the key of its root where another key signs."""
     now, lifetime = site.clock(), wanted.lifetime
-    root_key = generate(wanted.key_type)
     root = make_root(
         f"{wanted.name} Root" if wanted.intermediate else wanted.name,
         wanted.organization,
@@ -148,10 +195,13 @@ def make(site: Site, wanted: NewAuthority) -> tuple[Issuer, PrivateKey | None]:
         new_serial(),
         validity(now, lifetime),
         permitted_domains=wanted.permitted_domains,
+        dns_only=wanted.dns_only,
         path_length=1 if wanted.intermediate else 0,
     )
     top = Issuer(root, root_key)
-    return (make_below(site, wanted, top), root_key) if wanted.intermediate else (top, None)
+    if not wanted.intermediate or isinstance(root_key, RemoteKey):
+        return top, None
+    return make_below(site, wanted, top), root_key
 
 
 def make_below(site: Site, wanted: NewAuthority, top: Issuer) -> Issuer:
@@ -162,8 +212,10 @@ def make_below(site: Site, wanted: NewAuthority, top: Issuer) -> Issuer:
         key.public_key(),
         organization=wanted.organization,
         permitted_domains=wanted.permitted_domains,
+        dns_only=wanted.dns_only,
     )
     span = validity(site.clock(), wanted.lifetime, top)
+    top = replace(top, crl_url=crl_url(site, top.certificate, is_root=True))
     return Issuer(sign(request, INTERMEDIATE, top, new_serial(), span), key, top.path)
 
 
@@ -179,9 +231,14 @@ def change_passphrase(work: Transaction, new: Callable[[], Secret | None]) -> tu
     """
     name, directory = title(work.ca.certificate), work.ca.files.directory
     opened = _Opened(work.passphrase)
-    opened.key(read_private(work.ca.files.key), work.ca.files.key)
+    held = tree(directory)
+    first = next((file for file in sorted(held, key=_depth) if _is_key(file)), None)
+    if first is None:
+        reason = "the key is in a token, which has a PIN instead of a passphrase"
+        raise DataError(name, reason, "change that with the token's own program")
+    opened.key(first.content, f"{directory}/{first.path}")
     secret = work.ask(new)
-    files = [_again(directory, file, opened, secret) for file in tree(directory)]
+    files = [_again(directory, file, opened, secret) for file in held]
     work.begin()
     replace_directory(directory, files)
     work.renewed_authority()
@@ -215,4 +272,10 @@ def _again(directory: str, file: Artifact, opened: _Opened, secret: Secret | Non
 
 
 def _is_key(file: Artifact) -> bool:
-    return os.path.basename(file.path) in (KEY, ROOT_KEY)
+    """Tell whether a file holds a key; one that only names a key in a token does not."""
+    return os.path.basename(file.path) in (KEY, ROOT_KEY) and not remote_uri(file.content, file.path)
+
+
+def _depth(file: Artifact) -> int:
+    """Sort the key that signs before those of superseded CAs."""
+    return file.path.count("/")

@@ -59,6 +59,26 @@ def sign_crl(
     return NewCrl(number, der, now - BACKDATE, now + life, len(revoked))
 
 
+def verify_clock(now: datetime, issuer: Certificate, last: Crl | CrlRow | None) -> None:
+    """Accept a time at which an authority may sign: it is valid, and its last CRL is not of the future.
+
+    A clock that is behind, as after a power cut, would replace a good CRL by one that ended long ago.
+
+    Args:
+        now: aware.
+        issuer: the authority.
+        last: its last CRL; None where it has signed none.
+    """
+    says = f"and the clock of this host says {now:%Y-%m-%d %H:%M} UTC"
+    begin, hint = issuer.not_valid_before_utc, "set the clock of this host"
+    if now < begin:
+        raise DataError(title(issuer), f"is not valid before {begin:%Y-%m-%d %H:%M} UTC, {says}", hint)
+    if last is not None and now < last.this_update:
+        signed = f"signed CRL number {last.number} on {last.this_update:%Y-%m-%d %H:%M} UTC"
+        hint += "; or if it was ahead then and is right now: smtpcreds ca crl --force"
+        raise DataError(title(issuer), f"{signed}, {says}", hint)
+
+
 def next_crl(
     site: Site,
     inventory: Inventory,
@@ -152,6 +172,8 @@ def crl_says(site: Site, certificate: Certificate, directory: str) -> str:
     found = issuer and verify_unlisted(certificate, issuer, _crls(directory), site.clock(), CURE_CRL)
     if found:
         return not_revoked([found.next_update])
+    if issuer and not may_sign_crls(issuer):
+        return f"{title(issuer)} may sign no CRLs"
     if issuer in own:
         raise DataError(f"{directory}/{CRL}", "is no CRL of our CA, so nobody learns of revocations")
     return f"no CRL of {title(issuer) if issuer else 'its CA'} here"

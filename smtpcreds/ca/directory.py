@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from re import compile as pattern
+from shlex import quote
 
 from ..config import Site
 from ..errors import DamagedFileError, SmtpcredsError, UnsafePathError
@@ -29,7 +30,7 @@ from ..pki.chains import is_link_name, subject_hash
 from ..pki.encoding import encode_certificates, parse_certificates
 from ..pki.values import Certificate
 from .authority import CA, Listed
-from .layout import BUNDLE
+from .layout import ALL_CRLS, BUNDLE
 
 # What stands beside the pairs in a certificate directory: the CA bundle, CRLs and their hash links.
 
@@ -102,7 +103,7 @@ def revocation(directory: str, lists: Iterable[Listed]) -> list[Artifact | Link]
     """Return what of the CRLs and their links is missing or different.
 
     Sendmail reads only the first CRL of a file, so each has its own; confCRL_PATH finds them by these links.
-    Those of CAs with one name, as after a rollover, are counted from 0 without a gap.
+    Those of CAs with one name are counted from 0 without a gap. For others there is a file with all of them.
     """
     return _missing(*_revoking(directory, lists))
 
@@ -129,7 +130,14 @@ def _revoking(directory: str, lists: Iterable[Listed]) -> tuple[list[Artifact], 
         files.append(Artifact(f"{directory}/{item.name}", item.content))
         links.append(Link(f"{directory}/{stem}.r{taken[stem]}", item.name))
         taken[stem] += 1
+    if files:
+        files.append(Artifact(f"{directory}/{ALL_CRLS}", joined(file.content for file in files)))
     return files, links
+
+
+def joined(lists: Iterable[bytes]) -> bytes:
+    """Return CRLs in PEM as one file."""
+    return b"".join(content if content.endswith(b"\n") else content + b"\n" for content in lists)
 
 
 def bundled(directory: str) -> tuple[Certificate, ...]:
@@ -151,7 +159,7 @@ def _kept(directory: str, known: Collection[Certificate]) -> list[Certificate]:
     if others and os.lstat(path).st_mode & GROUP_OR_OTHER_WRITE:
         reason = f"others can write to it, and it holds {len(others)} CA certificates that are not ours"
         raise UnsafePathError(
-            path, reason, f"look at them: smtpcreds cert show {path}; then chmod 0600 {path}"
+            path, reason, f"look at them: smtpcreds cert show {quote(path)}; then chmod 0600 {quote(path)}"
         )
     return others
 
@@ -205,7 +213,7 @@ def trust_directory_changes(ca: CA, directory: str) -> list[Artifact | Link]:
 
 def trust_directory_content(ca: CA, directory: str) -> list[Artifact | Link]:
     """Return all of bundle, CRLs and links for a directory of another host."""
-    return complete(directory, ca.trusted, ca.crl_lists())
+    return complete(directory, ca.trusted, [item for item in ca.crl_lists() if item.issuer in ca.trusted])
 
 
 def _freshen(ca: CA, directory: str) -> bool:

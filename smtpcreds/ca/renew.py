@@ -6,22 +6,33 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address
 
 from ..config import Site
-from ..errors import DataError, MissingInputError, SmtpcredsError, UsageError
+from ..errors import DataError, MissingInputError, NameRefusedError, SmtpcredsError, UsageError
 from ..files import exists
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityState, CertificateRow, State
-from ..pki.dates import has_ended, is_due
+from ..pki.dates import Period, has_ended, is_due, successor_due
 from ..pki.encoding import parse_certificate
 from ..pki.issue import new_serial
 from ..pki.keys import KEY_TYPES, KeyType, PrivateKey, generate, key_label, parse_key_type
-from ..pki.names import Address
+from ..pki.names import Address, title
 from ..pki.profiles import HOST_PROFILES, parse_profile
 from ..pki.values import BACKDATE, Issuer, validity
 from ..pki.values import Certificate as Parsed
 from ..transaction import Transaction
+from .authority import CA
 from .crl import crl_is_due
-from .issue import CertificateRequest, Draft, Issued, Outcome, Refused, carry_out, verify_permitted
+from .issue import (
+    CertificateRequest,
+    Draft,
+    Issued,
+    Outcome,
+    Refused,
+    alternatives,
+    carry_out,
+    verify_permitted,
+)
 from .layout import Pair, lifetime_of
+from .old import old_authorities
 from .pair import PreviousPair, key_that_waits, key_to_keep, read_previous_pair, verify_ours
 from .publish import Published, copy, refresh_superseded_crls, stale_copies, superseded_crls_are_due
 from .reload import Hook, is_owed, owe, tell
@@ -40,10 +51,13 @@ class Renewals:
     Attributes:
         hosts: names; empty with ``due``.
         due: everything past two thirds of its life.
+        old_authority: everything that an authority before the present one has signed.
         new_key: make new keys; otherwise the keys stay.
         next_key: take the keys that wait beside the pairs; only where one waits.
         key_type: of the new keys; None is that of the former one.
         days: lifetime; None is that of the former certificate.
+        more: host names and IP addresses that the certificate holds from now on.
+        fewer: those that it loses.
     """
 
     hosts: tuple[str, ...] = ()
@@ -52,10 +66,16 @@ class Renewals:
     next_key: bool = False
     key_type: str | None = None
     days: int | None = None
+    old_authority: bool = False
+    more: tuple[str, ...] = ()
+    fewer: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.due == bool(self.hosts):
-            raise UsageError("cert renew", "takes hosts or --due, one of them", "smtpcreds cert renew HOST")
+        if (self.more or self.fewer) and len(self.hosts) != 1:
+            raise UsageError("--san, --drop-san", "go with one host", "smtpcreds cert renew HOST --san NAME")
+        if [self.due, self.old_authority, bool(self.hosts)].count(True) != 1:
+            reason = "takes hosts, --due or --old-authority, one of them"
+            raise UsageError("cert renew", reason, "smtpcreds cert renew HOST")
         if self.key_type and not self.new_key:
             raise UsageError("--key-type", "needs a new key", f"--new-key --key-type {self.key_type}")
         if self.key_type:
@@ -74,12 +94,28 @@ def due_rows(site: Site, inventory: Inventory, end: datetime) -> list[Certificat
     """
     now = site.clock()
     rows = (row for row in inventory.listing(latest=True) if row.profile in HOST_PROFILES)
-    late = [row for row in rows if is_due(row.not_before, row.not_after, now)]
-    ours = _ours(inventory)
-    foreign = [row.host for row in late if row.authority not in ours and not has_ended(row.not_after, now)]
+    due = _here(site, inventory, [row for row in rows if is_due(row.not_before, row.not_after, now)])
+    last = [row.host for row in due if row.not_after >= end]
+    if last:
+        site.warn(f"{_some(last)}: ends with the authority on {end:%Y-%m-%d}; first: smtpcreds ca rollover")
+    return [row for row in due if row.not_after < end]
+
+
+def old_rows(site: Site, inventory: Inventory, ca: CA) -> list[CertificateRow]:
+    """Return the certificates here that an authority before the present one has signed."""
+    old = old_authorities(inventory, ca)
+    rows = inventory.listing(latest=True, expires_after=site.clock())
+    found = [row for row in rows if row.profile in HOST_PROFILES and row.authority in old]
+    return _here(site, inventory, found)
+
+
+def _here(site: Site, inventory: Inventory, rows: Sequence[CertificateRow]) -> list[CertificateRow]:
+    """Return those that can be renewed on this host, and warn of the others."""
+    now, ours = site.clock(), _ours(inventory)
+    foreign = [row.host for row in rows if row.authority not in ours and not has_ended(row.not_after, now)]
     if foreign:
         site.warn(f"{_some(foreign)}: to be renewed by the CA that signed it: smtpcreds cert request HOST")
-    due = [row for row in late if row.authority in ours]
+    due = [row for row in rows if row.authority in ours]
     elsewhere = [row.host for row in due if not row.directory and not has_ended(row.not_after, now)]
     if elsewhere:
         site.warn(f"{_some(elsewhere)}: to be renewed where the key is kept: smtpcreds cert sign CSR")
@@ -88,13 +124,7 @@ def due_rows(site: Site, inventory: Inventory, end: datetime) -> list[Certificat
         site.warn(
             f"{_some([row.host for row in others if row.machine == machine])}: to be renewed on {machine}"
         )
-    due = [row for row in due if row.is_on(site.machine)]
-    last = [row.host for row in due if row.not_after >= end]
-    if last:
-        site.warn(
-            f"{_some(last)}: ends with the authority on {end:%Y-%m-%d}; see: smtpcreds ca rollover --help"
-        )
-    return [row for row in due if row.not_after < end]
+    return [row for row in due if row.is_on(site.machine)]
 
 
 def rows_of(site: Site, inventory: Inventory, text: str) -> list[CertificateRow]:
@@ -194,7 +224,7 @@ def renewal_request(
     site: Site, inventory: Inventory, row: CertificateRow, wanted: Renewals
 ) -> CertificateRequest:
     """Return the order that makes the certificate once more."""
-    names, addresses = _parted(row.names)
+    names, addresses = _parted(_names(site, row, wanted))
     return CertificateRequest(
         row.host,
         parse_profile(row.profile),
@@ -204,6 +234,18 @@ def renewal_request(
         _key_type(site, inventory, row, wanted),
         Pair(site.root.locate(row.directory)),
     )
+
+
+def _names(site: Site, row: CertificateRow, wanted: Renewals) -> Iterable[str]:
+    """Return the names that the certificate is to hold, the host's first."""
+    more, fewer = (alternatives(site, texts) for texts in (wanted.more, wanted.fewer))
+    left = dict.fromkeys((row.host, *row.names))
+    for name in fewer:
+        if name not in left or name == row.host:
+            reason = f"is {'the host itself' if name == row.host else 'no name of its certificate'}"
+            raise NameRefusedError(name, reason, f"it holds {', '.join(left)}")
+        del left[name]
+    return (*left, *more)
 
 
 def _lifetime(site: Site, inventory: Inventory, row: CertificateRow) -> timedelta:
@@ -288,6 +330,17 @@ def renew(
     return Renewed([*outcomes, *refused], crl or next(iter(older), None))
 
 
+def ending(site: Site) -> str | None:
+    """Return who needs a successor and why, where the authority does; leaves can't outlive it."""
+    ca = CA(site)
+    if not ca.is_there:
+        return None
+    end = min(above.not_valid_after_utc for above in ca.chain)
+    period = Period(ca.certificate.not_valid_before_utc, end)
+    reason = successor_due(period, timedelta(days=site.settings.cert.days), site.clock())
+    return reason and f"{title(ca.certificate)}: {reason}; its successor: smtpcreds ca rollover"
+
+
 def _copy(work: Transaction, hook: Hook | None) -> tuple[str, ...]:
     """Install bundle and CRLs where they are missing, which takes no key; return the directories."""
     beside = stale_copies(work)
@@ -331,6 +384,8 @@ def _rows(
         end = min(ca.not_valid_after_utc for ca in chain)
         rows = due_rows(site, inventory, end)
         return [row for row in rows if not has_ended(row.not_after, work.now) or _is_there(site, row)], []
+    if wanted.old_authority:
+        return old_rows(site, inventory, work.ca), []
     found: dict[tuple[int, str], CertificateRow] = {}
     refused: list[Refused] = []
     for host in wanted.hosts:

@@ -1,27 +1,45 @@
 """A new authority takes over in one step, and the superseded one goes once nobody needs it."""
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import count
+from shlex import quote
 
 from ..config import Site
-from ..errors import DeniedError, MissingInputError, UsageError
-from ..files import is_file, move, read_private, replace_directory, tree
-from ..inventory.inventory import Inventory
+from ..errors import DeniedError, MissingInputError, SmtpcredsError, UsageError
+from ..files import read_private, replace_directory, tree, write_all
 from ..inventory.rows import AuthorityRow, AuthorityState
 from ..model import Artifact
 from ..names import parse_host
+from ..pkcs11 import KeyUri
+from ..pki.crl import may_sign_crls
+from ..pki.dates import has_ended
 from ..pki.encoding import encode_der
-from ..pki.keys import KEY_TYPES, PrivateKey, is_encrypted, key_label, parse_key_type
-from ..pki.names import ca_name, common_name, constraints_of, organization_of, permitted_domains, title
+from ..pki.keys import KEY_TYPES, is_encrypted, key_label, parse_key_type, remote_uri
+from ..pki.names import (
+    MAX_PART,
+    ca_name,
+    common_name,
+    constraints_of,
+    is_dns_only,
+    name_constraints,
+    organization_of,
+    permitted_domains,
+    title,
+)
 from ..pki.values import BACKDATE, Certificate, Issuer
 from ..transaction import Transaction
-from .authority import CA, Passphrase, opened, short_id
-from .create import NewAuthority, files_for, make, make_below
+from .authority import CA, OF_CA, SupersededCA, short_id
+from .create import NewAuthority, files_for, first_key, make, make_below
 from .crl import record_crl, sign_crl, signs_crls
 from .directory import refresh_trust_directories
-from .layout import RETIRED, ROOT_KEY, SUPERSEDED, lifetime_of
+from .layout import ROOT_CRL, ROOT_KEY, SUPERSEDED, lifetime_of
+from .old import RENEW_OLD, RETIRE_OLD, hosts_of
 from .publish import publish
+from .root import RootKey, entries, lacks_root_crl, last_root_crl, new_root_crl, to_revoke
+from .state import retire_files
+from .token import TokenKey
 
 # The end of superseded CAs: out of every bundle, once no certificate of theirs is needed.
 
@@ -30,18 +48,28 @@ _SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Retirement:
-    """What was retired: the names of the authorities, and the directories whose bundle lost them."""
+    """What was retired.
+
+    Attributes:
+        names: of the authorities.
+        directories: whose bundle lost them.
+        revoked: names of those that their root has revoked, since it is trusted still.
+    """
 
     names: tuple[str, ...]
     directories: tuple[str, ...]
+    revoked: tuple[str, ...]
 
 
-def retire(work: Transaction, *, force: bool = False) -> Retirement:
+def retire(work: Transaction, root: RootKey, *, force: bool = False) -> Retirement:
     """Trust the authorities no more that were replaced; their files are kept as ``retired-*``.
+
+    An issuing CA below a root that stays is accepted with the chain that is sent, until the root revokes it.
 
     Args:
         work: where.
-        force: although hosts still use certificates of theirs.
+        root: the key that revokes those; not needed where the root goes too.
+        force: although hosts still use certificates of theirs, or the root's key is not here.
     """
     own, inventory = work.ca.certificate, work.require_inventory()
     rows = [
@@ -51,24 +79,51 @@ def retire(work: Transaction, *, force: bool = False) -> Retirement:
     ]
     if not force:
         _refuse_needed(work, rows)
-    for superseded_ca in work.ca.superseded_cas:
-        move(
-            superseded_ca.files.directory,
-            f"{work.ca.files.directory}/{RETIRED}{short_id(superseded_ca.certificate)}",
-        )
+    revoked = _revoke(work, root, force=force)
+    retire_files(work.ca)
     work.renewed_authority()
     changed = refresh_trust_directories(work.site, inventory, work.ca)
     with inventory.transaction():
         for row in rows:
             inventory.retire_authority(row.id)
         work.record_all("ca retire", [(row.name, f"key identifier {row.ski}") for row in rows])
-    return Retirement(tuple(row.name for row in rows), tuple(changed))
+    return Retirement(tuple(row.name for row in rows), tuple(changed), revoked)
 
 
-def hosts_of(inventory: Inventory, authorities: Collection[int], now: datetime) -> Iterator[str]:
-    """Yield the hosts whose newest certificate is valid and was signed by one of these, each once."""
-    rows = inventory.listing(latest=True, expires_after=now)
-    yield from dict.fromkeys(row.host for row in rows if row.authority in authorities)
+def _revoke(work: Transaction, root: RootKey, *, force: bool) -> tuple[str, ...]:
+    """Let the root revoke issuing CAs that go while it stays; return their names.
+
+    Its CRL is written first: from then on the next run completes the retirement.
+    """
+    ca = work.ca
+    going, path = to_revoke(ca, work), root.find(ca)
+    if not going:
+        return ()
+    names = tuple(title(former.certificate) for former in going)
+    end = max(former.certificate.not_valid_after_utc for former in going)
+    reason = f"is accepted until {end:%Y-%m-%d} with its chain, unless {title(ca.chain[1])} revokes it"
+    if path is None and not force:
+        hint = "give the root's key: --root-key FILE; or --force, and it is accepted so long"
+        raise MissingInputError(", ".join(names), reason, hint)
+    for former in going:
+        _sign_last_crl(work, former)
+    if path is None:
+        work.warn(f"{', '.join(names)}: {reason}: smtpcreds ca rollover --retire-old --root-key FILE")
+        return ()
+    crl = new_root_crl(work.site, root.open(work, path), last_root_crl(work), entries(work, going))
+    write_all([Artifact(ca.files.root_crl, crl.pem)])
+    return names
+
+
+def _sign_last_crl(work: Transaction, former: SupersededCA) -> None:
+    """Sign a CRL that lasts as long as the CA that goes, for whoever is shown its certificates."""
+    if not may_sign_crls(former.certificate) or former not in work.ca.superseded_cas:
+        return
+    try:
+        lifetime = former.certificate.not_valid_after_utc - work.now
+        publish(work, work.issuer(former.files), lifetime=lifetime)
+    except SmtpcredsError as error:
+        work.warn(f"{error}; the last CRL of this old authority ends as it is")
 
 
 def _refuse_needed(work: Transaction, rows: Sequence[AuthorityRow]) -> None:
@@ -79,20 +134,11 @@ def _refuse_needed(work: Transaction, rows: Sequence[AuthorityRow]) -> None:
     raise DeniedError(
         ", ".join(row.name for row in rows),
         f"still certifies {', '.join(needed[:_SHOWN])}{more}",
-        f"smtpcreds cert renew {needed[0]}, and so on; or --force, which stops their certificates",
+        f"{RENEW_OLD}; or --force, which stops their certificates",
     )
 
 
 # A new authority takes over: it appears in the place of the old one, with that one inside, in one step.
-
-
-@dataclass(frozen=True, slots=True)
-class RootKey:
-    """Where the key of the CA above is, unless it lies with the authority; its passphrase if it differs."""
-
-    path: str | None = None
-    passphrase: Passphrase | None = None
-    new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +167,17 @@ def successor(
     days: int | None = None,
     permitted: tuple[str, ...] = (),
     unconstrained: bool = False,
+    addresses: bool = False,
     intermediate: bool = False,
+    token: TokenKey | None = None,
 ) -> NewAuthority:
-    """Complete the options with what the present authority is like.
+    """Complete the options with what the present authority is like; one in a token gets its new key there.
 
     Domains in the configuration count as options, since that is how a domain is added.
     """
     path, site = work.ca.chain, work.site
-    chosen = name or common_name(path[0].subject) or ""
     group = organization_of(path[0].subject) if organization is None else organization
-    ca_name(chosen, group)
+    chosen = _new_name(work.ca, name, group)
     lifetime = max(ca.not_valid_after_utc - ca.not_valid_before_utc - BACKDATE for ca in path)
     domains = permitted or site.settings.ca.permitted_domains or permitted_domains(path[0])
     return NewAuthority(
@@ -139,11 +186,44 @@ def successor(
         parse_key_type(key_type or _key_type(site, path[0])),
         lifetime if days is None else lifetime_of(days),
         () if unconstrained else tuple(map(parse_host, domains)),
-        intermediate or len(path) > 1,
+        intermediate or (len(path) > 1 and token is None),
+        token or _same_token(work.ca),
+        dns_only=is_dns_only(path[0]) and not (unconstrained or addresses or site.settings.ca.addresses),
     )
 
 
-def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey) -> Rolled:
+def _same_token(ca: CA) -> TokenKey | None:
+    uri = remote_uri(read_private(ca.files.key), ca.files.key)
+    return TokenKey(replace(KeyUri.parse(uri), label="", key_id=b"")) if uri else None
+
+
+def _new_name(ca: CA, name: str | None, organization: str) -> str:
+    """Return the common name of a successor: no DN of an authority before it is used again.
+
+    GnuTLS, NSS and Java look a CRL up by the name of its issuer. With one name for two keys they accept what
+    the other key revoked, or can't load the second CRL (observed).
+    """
+    older = (certificate for former in (*ca.superseded_cas, *ca.retired) for certificate in former.path)
+    taken = {certificate.subject for certificate in (*ca.chain, *older)}
+    present = common_name(ca.certificate.subject) or ""
+    free = next(each for each in _generations(present) if ca_name(each, organization) not in taken)
+    if name and ca_name(name, organization) in taken:
+        reason = f"{name} is the name of an authority before, and verifiers find CRLs by that name"
+        raise UsageError("--name", reason, f"--name {quote(free)}")
+    return name or free
+
+
+def _generations(name: str) -> Iterator[str]:
+    """Yield the names that may follow: ``Polka CA``, then ``Polka CA G2``, ``Polka CA G3``."""
+    stem, mark, number = name.rpartition(" G")
+    if not (mark and number.isdecimal()):
+        stem, number = name, "1"
+    for generation in count(int(number) + 1):
+        end = f" G{generation}"
+        yield stem[: MAX_PART - len(end)] + end
+
+
+def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey, *, again: bool = False) -> Rolled:
     """Make a new authority; the present one becomes superseded, trusted until it is retired.
 
     The passphrase that opens the present key encrypts the new one.
@@ -152,18 +232,27 @@ def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey) -> Rolled:
         work: where.
         wanted: from :func:`successor`.
         root: the key that signs an intermediate; not needed for a new root.
+        again: although a rollover before has not ended.
     """
+    if not again:
+        refuse_second(work.ca, work.now)
     above = _root_key(work.ca, wanted, root)
     old = work.issuer()
     secret = work.passphrase() if is_encrypted(read_private(work.ca.files.key)) else None
-    issuer, root_key = _made(work, wanted, above, root)
-    _warn_of_losses(work, old, wanted, issuer)
+    top = root.open(work, above) if above else None
     row = work.row(old.certificate)
-    if signs_crls(row):
-        publish(work, old)
-    crl = sign_crl(work.site, issuer, 1, [])
-    handed_down = _handed_down(work.ca, same_root=bool(above))
-    replace_directory(work.ca.files.directory, [*files_for(issuer, root_key, crl, secret), *handed_down])
+    with first_key(wanted, work.pin, work.ca.files.key) as key:
+        made = (make_below(work.site, wanted, top), None) if top else make(work.site, wanted, key)
+        issuer, root_key = made
+        _warn_of_losses(work, old, wanted, issuer)
+        if signs_crls(row):
+            publish(work, old)
+        crl = sign_crl(work.site, issuer, 1, [])
+        files = files_for(issuer, root_key, crl, secret, site=work.site)
+        if top and lacks_root_crl(work.ca):
+            files.append(Artifact(ROOT_CRL, new_root_crl(work.site, top).pem))
+        files += _handed_down(work.ca, same_root=bool(top))
+        replace_directory(work.ca.files.directory, files)
     work.renewed_authority()
     changed = refresh_trust_directories(work.site, work.inventory, work.ca)
     record_crl(work.inventory, work.row(issuer.certificate), crl)
@@ -172,37 +261,33 @@ def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey) -> Rolled:
     return Rolled(issuer.certificate, old.certificate, tuple(changed), tuple(hosts))
 
 
-def _made(
-    work: Transaction, wanted: NewAuthority, above: str | None, root: RootKey
-) -> tuple[Issuer, PrivateKey | None]:
-    """Return the new authority, and the key of its root if that is new too and does not sign."""
-    if above is None:
-        return make(work.site, wanted)
-    question = root.passphrase
-    top = opened(
-        above, work.ca.chain[1:], work.passphrase if question is None else lambda: work.ask(question)
-    )
-    return make_below(work.site, wanted, top), None
+def refuse_second(ca: CA, now: datetime) -> None:
+    """Accept a rollover where none is half-way; a superseded CA that has expired is in nobody's way."""
+    living = [old for old in ca.superseded_cas if not has_ended(old.certificate.not_valid_after_utc, now)]
+    if living:
+        name = title(living[0].certificate)
+        hint = f"end it first: {RENEW_OLD}, then {RETIRE_OLD}; or --force for one more authority"
+        raise DeniedError(title(ca.certificate), f"has replaced {name}, which is not retired yet", hint)
 
 
 def _handed_down(ca: CA, *, same_root: bool) -> Iterator[Artifact]:
-    """Yield the files of today under their new names; a root that stays keeps its key on top."""
+    """Yield the files of today under their new names; a root that stays keeps its key and CRL on top."""
     home = f"{SUPERSEDED}{short_id(ca.certificate)}"
     for file in tree(ca.files.directory):
-        stays = "/" in file.path or (same_root and file.path == ROOT_KEY)
+        stays = "/" in file.path or (same_root and file.path in {ROOT_KEY, ROOT_CRL})
         yield file if stays else Artifact(f"{home}/{file.path}", file.content)
 
 
 def _root_key(ca: CA, wanted: NewAuthority, root: RootKey) -> str | None:
     """Return the path of the key that signs the new certificate, or None for a new root."""
-    if root.new or len(ca.chain) == 1:
+    if root.new or wanted.token or len(ca.chain) == 1:
         if root.path:
             raise UsageError("--root-key", "is not needed: the new authority has a root of its own")
         return None
-    found = root.path or ca.files.root_key
-    if not is_file(found):
+    found = root.find(ca)
+    if found is None:
         raise MissingInputError(
-            found,
+            ca.files.root_key,
             f"is not there, and only the key of {title(ca.chain[1])} can sign {wanted.name}",
             "give --root-key FILE, or --new-root to make a new root as well",
         )
@@ -215,9 +300,15 @@ def _key_type(site: Site, certificate: Certificate) -> str:
 
 
 def _warn_of_losses(work: Transaction, old: Issuer, wanted: NewAuthority, issuer: Issuer) -> None:
+    url = work.site.settings.ca.crl_url
+    if url and OF_CA not in url:
+        work.warn(
+            f"ca.crl_url: {url} can hold one CRL, and certificates of both authorities name it; "
+            f"put {OF_CA} into it, and into ca crl --to"
+        )
     found = constraints_of(old.certificate)
-    forms = [*(found.permitted_subtrees or ()), *(found.excluded_subtrees or ())] if found else []
-    if len(forms) > len(permitted_domains(old.certificate)):
+    ours = name_constraints(permitted_domains(old.certificate), dns_only=is_dns_only(old.certificate))
+    if found != ours:
         work.warn(f"{wanted.name}: only permitted domains were taken over of the old name constraints")
     end = issuer.certificate.not_valid_after_utc
     if end < work.now + wanted.lifetime - timedelta(days=1):

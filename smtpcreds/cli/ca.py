@@ -1,6 +1,7 @@
 """``smtpcreds ca``: the certificate authority."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,11 +20,15 @@ from .secrets import (
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from ..ca.authority import Passphrase
     from ..ca.lookup import Generation
     from ..ca.publish import Published
     from ..ca.rollover import Rolled
+    from ..ca.root import RootKey
+    from ..ca.token import TokenKey
     from ..config import Site
     from ..pki.describe import Description
+    from ..pki.revocation import CurrentCrl
 
 
 ca = noun(
@@ -41,6 +46,24 @@ ca = noun(
 )
 
 
+def token_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options for a key in a PKCS #11 token."""
+    existing = click.option("--existing-key", is_flag=True, help="Take the key that is in the token already.")
+    token = click.option("--token", metavar="URI", help="Keep the key in this PKCS #11 token (RFC 7512).")
+    return token(existing(command))
+
+
+def _token_key(text: str | None, *, exists: bool) -> "TokenKey | None":
+    if text is None:
+        if exists:
+            raise UsageError("--existing-key", "goes with --token")
+        return None
+    from ..ca.token import TokenKey
+    from ..pkcs11 import KeyUri
+
+    return TokenKey(KeyUri.parse(text), exists)
+
+
 # ``smtpcreds ca init``.
 
 
@@ -55,16 +78,32 @@ ca = noun(
 @click.option("--no-passphrase", is_flag=True, help="Store the key unencrypted.")
 @click.option("--permit", "permitted_domains", multiple=True, metavar="DOMAIN", help="Certify DOMAIN only.")
 @click.option("--no-name-constraints", "unconstrained", is_flag=True, help="Certify any name.")
+@click.option("--addresses", is_flag=True, help="Certify IP addresses, too.")
 @click.option("--intermediate", is_flag=True, help="Make a root and an issuing CA below it.")
+@token_options
 @pass_session
-def init(session: Session, /, passphrase: str | None, no_passphrase: bool, **render_options: Any) -> None:
+def init(
+    session: Session,
+    /,
+    passphrase: str | None,
+    no_passphrase: bool,
+    token: str | None,
+    existing_key: bool,
+    **render_options: Any,
+) -> None:
     """Make the authority: a private key, and the certificate that signs others."""
     from ..ca.create import create, new_authority
     from ..pki.describe import describe
 
     site = session.site()
-    wanted = new_authority(site, **render_options)
-    secret = new_ca_passphrase(passphrase, site, none=no_passphrase)
+    if token and no_passphrase:
+        raise UsageError("--no-passphrase", "contradicts --token; the PIN is --passphrase SOURCE")
+    wanted = new_authority(site, **render_options, token=_token_key(token, exists=existing_key))
+    secret = (
+        ca_passphrase(passphrase, site).pin
+        if token
+        else new_ca_passphrase(passphrase, site, none=no_passphrase)
+    )
     created = session.run(site, lambda work: create(work, wanted, secret))
     if created is None:
         return
@@ -98,19 +137,22 @@ _SHOWN = 20
 
 @click.command(cls=Verb)
 @click.option("--retire-old", is_flag=True, help="Trust the old authority no more; makes no new one.")
-@click.option("--force", is_flag=True, help="Retire it although hosts use certificates of it.")
-@click.option("--name", metavar="TEXT", help="Common name; default: that of the present one.")
+@click.option("--force", is_flag=True, help="Retire it although hosts use it; or roll over once more.")
+@click.option("--name", metavar="TEXT", help="Common name; default: the present one and G2, G3.")
 @click.option("--organization", metavar="TEXT", help="Organisation; default: that of the present one.")
 @click.option("--key-type", metavar="TYPE", help="As for ca init; default: that of the present one.")
 @click.option("--days", type=int, metavar="N", help="Lifetime; default: that of the present one.")
 @click.option("--permit", "permitted", multiple=True, metavar="DOMAIN", help="Certify DOMAIN only.")
 @click.option("--no-name-constraints", "unconstrained", is_flag=True, help="Certify any name.")
+@click.option("--addresses", is_flag=True, help="Certify IP addresses, too.")
 @click.option("--intermediate", is_flag=True, help="Make a root and an issuing CA where there was one CA.")
 @click.option(
     "--new-root", is_flag=True, help="Make a new root too, not only an issuing CA below the old one."
 )
 @click.option("--root-key", metavar="FILE", help="The root's private key, where it is kept offline.")
 @click.option("--root-passphrase", metavar="SOURCE", help="Opens the root key; default: as --passphrase.")
+@token_options
+@click.option("--pin", metavar="SOURCE", help="PIN of the token; default: as --passphrase.")
 @passphrase_option
 @pass_session
 def rollover(
@@ -121,6 +163,9 @@ def rollover(
     new_root: bool,
     root_key: str | None,
     root_passphrase: str | None,
+    token: str | None,
+    existing_key: bool,
+    pin: str | None,
     passphrase: str | None,
     **render_options: Any,
 ) -> None:
@@ -129,31 +174,54 @@ def rollover(
     The old one stays in every cacert.pem, so both are trusted while hosts get new certificates. Its key is
     kept with it, and goes on signing its CRL. When every host has changed: ca rollover --retire-old.
     """
-    if force and not retire_old:
-        raise UsageError("--force", "goes with --retire-old")
-    if retire_old:
-        _retire(session, force=force)
-        return
-    from ..ca.rollover import RootKey, roll_over, successor
-
     site = session.site()
-    opens = ca_passphrase(passphrase, site)
-    root = RootKey(
-        session.absolute(root_key) if root_key else None,
-        ca_passphrase(root_passphrase, site) if root_passphrase else None,
-        new_root,
+    opens, key = ca_passphrase(passphrase, site, pin=pin), _token_key(token, exists=existing_key)
+    root = _root_key(session, site, root_key, root_passphrase, new=new_root)
+    if retire_old:
+        _retire(session, site, root, opens, force=force)
+        return
+    from ..ca.rollover import roll_over, successor
+
+    again = force or _once_more(session, site)
+    rolled = session.run(
+        site,
+        lambda work: roll_over(work, successor(work, **render_options, token=key), root, again=again),
+        opens,
     )
-    rolled = session.run(site, lambda work: roll_over(work, successor(work, **render_options), root), opens)
     if rolled is not None:
         _show(session, rolled)
 
 
+def _once_more(session: Session, site: "Site") -> bool:
+    """Ask whether to roll over before the last one has ended; where nobody can be asked it is refused."""
+    from ..ca.authority import CA
+    from ..ca.rollover import refuse_second
+    from ..errors import DeniedError
+
+    try:
+        refuse_second(CA(site), site.clock())
+    except DeniedError as error:
+        question = f"{error}; one more authority all the same?"
+        return sys.stdin.isatty() and (session.dry_run or click.confirm(question, err=True))
+    return False
+
+
+def _root_key(
+    session: Session, site: "Site", path: str | None, passphrase: str | None, *, new: bool = False
+) -> "RootKey":
+    from ..ca.root import RootKey
+
+    question = ca_passphrase(passphrase, site) if passphrase else None
+    return RootKey(session.absolute(path) if path else None, question, new)
+
+
 def _show(session: Session, rolled: "Rolled") -> None:
+    from ..ca.old import RENEW_OLD, RETIRE_OLD
     from ..pki.describe import describe
 
     new, old = describe(rolled.certificate), describe(rolled.old)
-    hosts = [f"      smtpcreds cert renew {host}" for host in rolled.hosts[:_SHOWN]]
-    more = [f"      and {len(rolled.hosts) - _SHOWN} more"] if len(rolled.hosts) > _SHOWN else []
+    more = f" and {len(rolled.hosts) - _SHOWN} more" if len(rolled.hosts) > _SHOWN else ""
+    hosts = f"    {', '.join(rolled.hosts[:_SHOWN])}{more}"
     session.show(
         {
             "name": new.title,
@@ -169,23 +237,22 @@ def _show(session: Session, rolled: "Rolled") -> None:
             f"  the old one (sha256 {old.fingerprint[:16]}) is trusted until it is retired",
             *(f"  both are in {directory}/cacert.pem" for directory in rolled.directories),
             "next: smtpcreds ca export --to FILE    client hosts elsewhere need it first, as cacert.pem",
-            *hosts,
-            *more,
-            "      smtpcreds ca rollover --retire-old    when every host has its new certificate",
+            f"      {RENEW_OLD}{hosts}" if rolled.hosts else f"      {RETIRE_OLD}",
         ],
     )
 
 
-def _retire(session: Session, *, force: bool) -> None:
+def _retire(session: Session, site: "Site", root: "RootKey", opens: "Passphrase", *, force: bool) -> None:
     from ..ca.rollover import retire
 
-    done = session.run(session.site(), lambda work: retire(work, force=force))
+    done = session.run(site, lambda work: retire(work, root, force=force), opens)
     if done is None:
         return
     session.show(
-        {"retired": done.names, "directories": done.directories},
+        {"retired": done.names, "revoked": done.revoked, "directories": done.directories},
         [
-            *(f"{name}: retired, and trusted no more" for name in done.names),
+            *(f"{name}: retired" for name in done.names),
+            *(f"  revoked by its root: {name}" for name in done.revoked),
             *(f"  taken out of {directory}/cacert.pem" for directory in done.directories),
         ]
         or ["no authority to retire"],
@@ -344,9 +411,13 @@ def _row(seen: "Generation", now: "datetime") -> dict[str, object]:
         "above": [{"name": ca.title, "not_after": ca.not_after} for ca in seen.above],
         "key": seen.key,
         "encrypted": seen.encrypted,
+        "token": seen.token,
         "root_key": seen.root_key,
         "crl_number": crl and crl.number,
         "crl_next_update": crl and crl.next_update,
+        "root_crl_number": seen.root_crl and seen.root_crl.number,
+        "root_crl_next_update": seen.root_crl and seen.root_crl.next_update,
+        "root_crl_revoked": seen.root_crl and seen.root_crl.revoked,
         "certificates": dict(seen.counts),
     }
 
@@ -363,12 +434,13 @@ def _lines(seen: "Generation", now: "datetime") -> Iterator[str]:
     yield f"  sha256       {found.fingerprint}"
     yield f"  public key   {found.public_id}"
     yield f"  access map   CertIssuer:{found.access_subject}"
-    yield f"  key          {seen.key}, {_encryption(seen.encrypted)}"
+    yield f"  key          {seen.token or f'{seen.key}, {_encryption(seen.encrypted)}'}"
     for ca in seen.above:
         yield f"  below        {ca.title}, valid to {ca.not_after:%Y-%m-%d}"
     if seen.above:
         yield f"  root key     {seen.root_key or 'offline'}"
-    yield f"  CRL          {_crl(seen)}"
+        yield f"  root CRL     {_crl(seen.root_crl)}"
+    yield f"  CRL          {_crl(seen.crl)}"
     counts = ", ".join(f"{number} {standing}" for standing, number in sorted(seen.counts.items()))
     yield f"  certificates {counts or 'none'}"
 
@@ -377,11 +449,11 @@ def _encryption(encrypted: bool | None) -> str:
     return "missing" if encrypted is None else "encrypted" if encrypted else "not encrypted"
 
 
-def _crl(seen: "Generation") -> str:
-    if seen.crl is None:
+def _crl(crl: "CurrentCrl | None") -> str:
+    if crl is None:
         return "none"
-    end = f"{seen.crl.next_update:%Y-%m-%d}" if seen.crl.next_update else "no time that it says"
-    return f"number {seen.crl.number}, {seen.crl.revoked} revoked, valid to {end}"
+    end = f"{crl.next_update:%Y-%m-%d}" if crl.next_update else "no time that it says"
+    return f"number {crl.number}, {crl.revoked} revoked, valid to {end}"
 
 
 def _retired(found: "Description") -> str:
@@ -396,6 +468,7 @@ def _retired(found: "Description") -> str:
 @click.option("--key", metavar="FILE", help="The CA's private key, in PEM.")
 @click.option("--cert", "certificate", metavar="FILE", help="The CA's certificate.")
 @click.option("--chain", metavar="FILE", help="The certificates above it, where it is no root.")
+@click.option("--token", metavar="URI", help="The CA's private key is in this PKCS #11 token (RFC 7512).")
 @click.option("--import-passphrase", metavar="SOURCE", help="Opens the key; default: as --passphrase.")
 @click.option("--passphrase", metavar="SOURCE", help="Encrypts the key from now on; default: what opens it.")
 @click.option("--no-passphrase", is_flag=True, help="Store the key unencrypted.")
@@ -406,6 +479,7 @@ def import_(
     key: str | None,
     certificate: str | None,
     chain: str | None,
+    token: str | None,
     import_passphrase: str | None,
     passphrase: str | None,
     no_passphrase: bool,
@@ -416,13 +490,19 @@ def import_(
     revocations and the CRL number that are found there go on from where they are. DIR is not changed.
     """
     from ..ca.adopt import Named, adopt, survey
+    from ..pkcs11 import KeyUri
     from ..pki.describe import describe
 
     site = session.site()
     paths = (path and session.absolute(path) for path in (directory, key, certificate, chain))
-    secrets = import_passphrases(import_passphrase, passphrase, site, none=no_passphrase)
-    theirs = survey(Named(*paths))
-    adopted = session.run(site, lambda work: adopt(work, theirs, secrets.keeping), secrets.opening)
+    theirs = survey(Named(*paths, is_in_token=token is not None))
+    if token:
+        uri = str(KeyUri.parse(token))
+        opens = ca_passphrase(passphrase or import_passphrase, site)
+        adopted = session.run(site, lambda work: adopt(work, theirs, lambda _: None, uri), opens)
+    else:
+        secrets = import_passphrases(import_passphrase, passphrase, site, none=no_passphrase)
+        adopted = session.run(site, lambda work: adopt(work, theirs, secrets.keeping), secrets.opening)
     if adopted is None:
         return
     if not adopted.encrypted:
@@ -485,6 +565,11 @@ NOT_CURRENT = 1
 @click.option("--to", "target", metavar="FILE", help="Write one more copy, mode 0644.")
 @click.option("--der", is_flag=True, help="Write that copy as DER, for publication by HTTP.")
 @click.option("--check", is_flag=True, help="Sign nothing; exit status 1 if it is time for a new one.")
+@click.option(
+    "--force", is_flag=True, help="Sign although the last one is of the future: the clock was ahead."
+)
+@click.option("--root-key", metavar="FILE", help="The root's private key, to sign the root's CRL anew.")
+@click.option("--root-passphrase", metavar="SOURCE", help="Opens the root key; default: as --passphrase.")
 @reload_option
 @passphrase_option
 @pass_session
@@ -494,19 +579,24 @@ def crl(
     target: str | None,
     der: bool,
     check: bool,
+    force: bool,
+    root_key: str | None,
+    root_passphrase: str | None,
     reload: str | None,
     passphrase: str | None,
 ) -> None:
     """Sign a fresh list of revoked certificates and install it beside the certificates."""
     from ..ca.publish import CrlWish, refresh_crl
 
-    wish = CrlWish(days, session.absolute(target) if target else None, der)
+    wish = CrlWish(days, session.absolute(target) if target else None, der, force)
     hook = reload_hook(reload)
     site = session.site()
     if check:
         _check(session, site)
         return
-    done = session.run(site, lambda work: refresh_crl(work, wish, hook=hook), ca_passphrase(passphrase, site))
+    root = _root_key(session, site, root_key, root_passphrase)
+    opens = ca_passphrase(passphrase, site)
+    done = session.run(site, lambda work: refresh_crl(work, wish, root=root, hook=hook), opens)
     if done is None:
         return
     lines = [*crl_lines(done), *([f"  {wish.copy}"] if wish.copy else []), *([] if hook else [RELOAD])]

@@ -9,9 +9,21 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import UsageError
 from .audit import finding_lines, finding_row
 from .ca import crl_lines, crl_row
-from .framework import RELOAD, Session, Verb, noun, parse_duration, pass_session, reload_hook, reload_option
+from .framework import (
+    PROFILES,
+    RELOAD,
+    Session,
+    Verb,
+    noun,
+    parse_duration,
+    pass_session,
+    reload_hook,
+    reload_option,
+    yes_option,
+)
 from .secrets import ca_passphrase, passphrase_option
 
 if TYPE_CHECKING:
@@ -22,6 +34,7 @@ if TYPE_CHECKING:
     from ..inventory.rows import CertificateRow
     from ..model import Finding
     from ..pki.revocation import Reason
+    from ..retire import Retired
 
 
 cert = noun(
@@ -31,6 +44,7 @@ cert = noun(
         "issue": ("cert", "issue", "Issue certificates with new keys."),
         "renew": ("cert", "renew", "Renew certificates, by name or all that are due."),
         "revoke": ("cert", "revoke", "Revoke a certificate and sign a CRL that says so."),
+        "retire": ("cert", "retire", "End a host: revoke, remove its files, forget it."),
         "request": ("cert_exchange", "request", "Make a key, and a request to another CA."),
         "install": ("cert_exchange", "install", "Install the answer of another CA."),
         "sign": ("cert_exchange", "sign", "Sign the request of a host that keeps its own key."),
@@ -43,14 +57,6 @@ cert = noun(
 
 
 # ``smtpcreds cert issue``.
-
-PROFILES = {
-    (False, False): "relay",
-    (True, False): "server",
-    (False, True): "client",
-    (True, True): "relay",
-}
-"""By ``--server`` and ``--client``; both roles together are the relay's."""
 
 
 @click.command(cls=Verb)
@@ -158,14 +164,19 @@ def issued_lines(session: Session, outcomes: Iterable["Issued"]) -> Iterator[str
 # ``smtpcreds cert renew``.
 
 DUE = 1
-"""Exit status of ``--due --dry-run`` when something is."""
+"""Exit status of ``--due --dry-run`` when something is, and of ``--due`` when the authority is."""
+
+_LEFT = 20
 
 
 @click.command(cls=Verb)
 @click.argument("hosts", metavar="HOST...", nargs=-1)
 @click.option("--due", is_flag=True, help="Renew all that is past two thirds of its life, and the CRL.")
+@click.option("--old-authority", is_flag=True, help="Renew all that an authority before this one has signed.")
 @click.option("--new-key", is_flag=True, help="Make a new key; the default keeps the one that is in place.")
 @click.option("--key-type", metavar="TYPE", help="Type of the new key; default: that of the former one.")
+@click.option("--san", "more", multiple=True, metavar="NAME", help="Add a host name or IP address.")
+@click.option("--drop-san", "fewer", multiple=True, metavar="NAME", help="Leave this name out.")
 @click.option("--days", type=int, metavar="N", help="Lifetime; default: that of the former certificate.")
 @reload_option
 @passphrase_option
@@ -174,23 +185,35 @@ def renew(
     session: Session,
     hosts: tuple[str, ...],
     due: bool,
+    old_authority: bool,
     new_key: bool,
     key_type: str | None,
+    more: tuple[str, ...],
+    fewer: tuple[str, ...],
     days: int | None,
     reload: str | None,
     passphrase: str | None,
 ) -> None:
-    """Renew certificates: same names, same profile, same key.
+    """Renew certificates: same names, same profile, same key, unless an option says otherwise.
 
     The former certificate stays valid, and the former pair stays beside the new one as *.previous. With
-    --due --dry-run the exit status is 1 when something is due. With --due it is also 1 when certificates or
-    CRLs have faults that no renewal ends; they are shown as audit shows them.
+    --due --dry-run the exit status is 1 when something is due. With --due it is also 1 when the authority
+    itself needs a successor, or certificates or CRLs have faults that no renewal ends; these are shown.
     """
     from ..ca.issue import Issued, Refused
-    from ..ca.renew import Renewals
+    from ..ca.renew import Renewals, ending
     from ..ca.renew import renew as carry_out
 
-    wanted = Renewals(hosts, due, new_key, key_type=key_type, days=days)
+    wanted = Renewals(
+        hosts,
+        due,
+        new_key,
+        key_type=key_type,
+        days=days,
+        old_authority=old_authority,
+        more=more,
+        fewer=fewer,
+    )
     hook = reload_hook(reload)
     site = session.site()
     with session.progress(len(hosts)) as advance:
@@ -200,8 +223,11 @@ def renew(
             ca_passphrase(passphrase, site),
         )
     wrong = _wrong(session, site) if due else []
+    end = ending(site) if due else None
+    if end:
+        site.warn(end)
     if done is None:
-        raise click.exceptions.Exit(DUE if due and (session.would_change or wrong) else 0)
+        raise click.exceptions.Exit(DUE if due and (session.would_change or wrong or end) else 0)
     renewed = [outcome for outcome in done.outcomes if isinstance(outcome, Issued)]
     refused = [outcome for outcome in done.outcomes if isinstance(outcome, Refused)]
     session.show(
@@ -213,10 +239,14 @@ def renew(
             "reloaded": bool(hook and (renewed or done.crl or done.copied)),
             "findings": [finding_row(finding) for finding in wrong],
         },
-        [*_lines(session, renewed, done, wrong, reloaded=hook is not None), *finding_lines(wrong)],
+        [
+            *_lines(session, renewed, done, wrong, reloaded=hook is not None, end=end),
+            *finding_lines(wrong),
+            *(_after_rollover(site) if old_authority else ()),
+        ],
     )
     session.fail(outcome.error for outcome in refused)
-    if wrong:
+    if wrong or end:
         raise click.exceptions.Exit(DUE)
 
 
@@ -227,6 +257,20 @@ def _wrong(session: Session, site: "Site") -> "list[Finding]":
     return [found for found in certificate_faults(site) if found.subject not in session.would_write]
 
 
+def _after_rollover(site: "Site") -> Iterator[str]:
+    """Yield what is left to do of a rollover."""
+    from ..ca.authority import CA
+    from ..ca.layout import reading
+    from ..ca.old import RETIRE_OLD, old_hosts
+
+    with reading(site) as inventory:
+        left = old_hosts(site, inventory)
+    if left:
+        yield f"hosts that still need the old authority: {', '.join(left[:_LEFT])}"
+    elif CA(site).superseded_cas:
+        yield f"next: {RETIRE_OLD}"
+
+
 def _row(issued: "Issued", *, new_key: bool) -> dict[str, object]:
     pair = issued.order.pair
     previous = {"previous_key": pair.previous_key, "previous_certificate": pair.previous_certificate}
@@ -234,14 +278,20 @@ def _row(issued: "Issued", *, new_key: bool) -> dict[str, object]:
 
 
 def _lines(
-    session: Session, renewed: "list[Issued]", done: "Renewed", wrong: "list[Finding]", *, reloaded: bool
+    session: Session,
+    renewed: "list[Issued]",
+    done: "Renewed",
+    wrong: "list[Finding]",
+    *,
+    reloaded: bool,
+    end: str | None,
 ) -> Iterator[str]:
     yield from issued_lines(session, renewed)
     if done.crl:
         yield from crl_lines(done.crl)
     yield from (f"CRL copied to {directory}" for directory in done.copied)
     if not (renewed or done.crl or done.copied):
-        if not done.outcomes:
+        if not (done.outcomes or end):
             yield "nothing could be renewed" if wrong else "nothing is due"
     elif not reloaded:
         yield RELOAD
@@ -251,27 +301,42 @@ def _lines(
 
 
 @click.command(cls=Verb)
-@click.argument("which")
+@click.argument("which", default="")
+@click.option("--serial", metavar="SERIAL", help="Only the certificate whose number begins so.")
+@click.option("--unknown", is_flag=True, help="SERIAL is whole, and revoked though no record knows it.")
+@click.option("--all", is_flag=True, hidden=True, expose_value=False)  # the default, since HOST means all
 @click.option("--reason", metavar="REASON", default="unspecified", help="As in RFC 5280: keyCompromise, ...")
-@click.option("--all", "every", is_flag=True, help="All of the host's, where WHICH fits more than one.")
+@yes_option
 @reload_option
 @passphrase_option
 @pass_session
 def revoke(
-    session: Session, which: str, reason: str, every: bool, reload: str | None, passphrase: str | None
+    session: Session,
+    which: str,
+    serial: str | None,
+    unknown: bool,
+    reason: str,
+    yes: bool,
+    reload: str | None,
+    passphrase: str | None,
 ) -> None:
-    """Revoke the certificate WHICH, and sign a CRL that says so.
+    """Revoke certificates, and sign a CRL that says so.
 
-    WHICH is a host name, or the beginning of a serial number or of a fingerprint.
+    WHICH is a host name, and means every certificate of the host that is still valid; or the beginning of a
+    serial number or fingerprint; or a file with a certificate that this authority signed.
     """
     from ..ca.revoke import RevocationRequest
     from ..ca.revoke import revoke as carry_out
     from ..pki.revocation import parse_reason
 
-    wish = RevocationRequest(which, parse_reason(reason), every)
+    if unknown and not serial:
+        raise UsageError("--unknown", "goes with --serial")
+    path = session.absolute(which) if which else ""
+    wish = RevocationRequest(which, parse_reason(reason), serial or "", unknown, path)
     hook = reload_hook(reload)
     site = session.site()
-    done = session.run(site, lambda work: carry_out(work, wish, hook=hook), ca_passphrase(passphrase, site))
+    secret = ca_passphrase(passphrase, site)
+    done = session.run(site, lambda work: carry_out(work, wish, hook=hook), secret, yes=yes)
     if done is None:
         return
     hosts = list(dict.fromkeys(row.host for row in done.certificates))
@@ -292,7 +357,10 @@ def revoke(
             "reloaded": hook is not None,
         },
         [
-            *(f"{row.host}: revoked {row.serial} ({wish.reason.value})" for row in done.certificates),
+            *(
+                f"{row.host}: revoked {row.serial}, valid to {row.not_after:%Y-%m-%d} ({wish.reason.value})"
+                for row in done.certificates
+            ),
             *(line for crl in done.crls for line in crl_lines(crl)),
             *([] if hook else [RELOAD]),
         ],
@@ -318,6 +386,77 @@ def _still_relays(site: "Site", host: str, reason: "Reason") -> Iterator[str]:
     if not held and usual in accounts:
         way = f"smtpcreds sasl passwd {accounts.shown(usual)}"
         yield f"{host}: goes on relaying by AUTH if it was given the secret of {usual}; to end that: {way}"
+
+
+# ``smtpcreds cert retire``.
+
+
+@click.command(cls=Verb)
+@click.argument("host")
+@click.option(
+    "--reason", metavar="REASON", default="cessationOfOperation", help="As in RFC 5280: keyCompromise, ..."
+)
+@click.option("--account", "accounts", multiple=True, metavar="NAME", help="Delete the account NAME too.")
+@click.option("--with-accounts", is_flag=True, help="Delete the accounts that only HOST was given.")
+@click.option("--force", is_flag=True, help="Also if HOST is the hub itself.")
+@click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
+@reload_option
+@passphrase_option
+@pass_session
+def retire(
+    session: Session,
+    host: str,
+    reason: str,
+    accounts: tuple[str, ...],
+    with_accounts: bool,
+    force: bool,
+    yes: bool,
+    reload: str | None,
+    passphrase: str | None,
+) -> None:
+    """End HOST: revoke its certificates, remove its pair, and forget what it was given.
+
+    Its accounts stay, unless they are named or --with-accounts is given.
+    """
+    from ..pki.revocation import parse_reason
+    from ..retire import RetireRequest
+    from ..retire import retire as carry_out
+
+    wanted = RetireRequest(host, parse_reason(reason), accounts, with_accounts, force)
+    hook = reload_hook(reload)
+    site = session.site()
+    done = session.run(
+        site,
+        lambda work: carry_out(work, wanted, hook=hook),
+        ca_passphrase(passphrase, site),
+        confirm=None if yes else f"Retire {site.qualify(host, wildcard=True)}?",
+    )
+    if done is None:
+        return
+    session.show(
+        {
+            "host": done.host,
+            "revoked": [{"serial": row.serial, "not_after": row.not_after} for row in done.revoked],
+            "reason": wanted.reason.value,
+            "crls": [crl_row(crl) for crl in done.crls],
+            "removed": done.files,
+            "accounts": done.accounts,
+            "accounts_kept": [{"account": name, "hosts": hosts} for name, hosts in done.kept.items()],
+            "reloaded": hook is not None,
+        },
+        [*_retired_lines(done, wanted.reason.value), *([] if hook else [RELOAD])],
+    )
+
+
+def _retired_lines(done: "Retired", reason: str) -> Iterator[str]:
+    yield f"{done.host}: retired"
+    yield from (f"  revoked {row.serial} ({reason})" for row in done.revoked)
+    yield from (line for crl in done.crls for line in crl_lines(crl))
+    yield from (f"  removed {path}" for path in done.files)
+    yield from (f"  deleted account {name}" for name in done.accounts)
+    for name, hosts in done.kept.items():
+        who = f"{', '.join(hosts)} has it too" if hosts else "nobody else is known to have it"
+        yield f"  account {name} stays; {who}"
 
 
 # ``smtpcreds cert list``.

@@ -95,8 +95,7 @@ def _as_auth_info(accounts: "AccountDatabase", account: "Account", path: str, *,
     from ..accounts.stored import Delivery
     from ..model import Credential
 
-    if not force:
-        refuse_auth_info(path)
+    refuse_auth_info(path, force=force)
 
     def write(secret: "Secret") -> None:
         write_auth_info(Credential(account, secret, accounts.site.realm), path, force=force)

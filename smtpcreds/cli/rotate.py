@@ -241,7 +241,8 @@ def _begin(
 
     hashed = hashed_form(**storing)
     form = CLEAR if clear else hashed
-    secret = account_secret(password, f"password for the successor of {wanted.account}", site)
+    what = f"password for the successor of {wanted.account}"
+    secret = account_secret(password, what, site, wanted.account, allow_weak=storing["allow_weak"])
     is_chosen = not is_generated(parse_source(password))
 
     def begun(work: "Transaction") -> "Rotation":

@@ -110,6 +110,7 @@ storing_options = _together(
         "--auth-info", metavar="FILE", help="Write the secret to FILE as default-auth-info, mode 0600."
     ),
     click.option("--force", is_flag=True, help="Replace a FILE of --auth-info with other content."),
+    click.option("--allow-weak", is_flag=True, help="Accept a chosen secret that is soon guessed."),
 )
 """How a secret is stored and where it goes; a verb takes them as ``**storing``."""
 
@@ -147,9 +148,10 @@ def add(
     from ..sasldb.detect import Format
 
     site = session.site()
-    account = AccountDatabase(site).parse(name, realm)
+    account = AccountDatabase(site, database).parse(name, realm)
     form = hashed_form(**storing) or CLEAR
-    secret = account_secret(password or GENERATED, f"password for {account}", site)
+    weak = storing["allow_weak"]
+    secret = account_secret(password or GENERATED, f"password for {account}", site, account, allow_weak=weak)
 
     def made(work: "Transaction") -> "Change":
         accounts = work.accounts(database, new=Format(kind) if kind else None)
@@ -194,8 +196,11 @@ def passwd(
     if clear and wanted:
         raise UsageError("--clear", "contradicts --hashed")
     site = session.site()
-    account = AccountDatabase(site).parse(name, realm)
-    secret = account_secret(password or GENERATED, f"new password for {account}", site)
+    account = AccountDatabase(site, database).parse(name, realm)
+    weak = storing["allow_weak"]
+    secret = account_secret(
+        password or GENERATED, f"new password for {account}", site, account, allow_weak=weak
+    )
 
     def changed(work: "Transaction") -> "Change":
         accounts = work.accounts(database)
@@ -300,7 +305,8 @@ def show(session: Session, name: str, realm: str | None, database: str | None, r
     accounts = AccountDatabase(session.site(), database)
     account = accounts.existing(name, realm)
     if reveal:
-        session.reveal(accounts.credential(account).secret.reveal() + b"\n")
+        secret = accounts.credential(account).secret
+        session.reveal(secret.reveal() + b"\n", "sasl show --reveal", str(account))
         return
     entry = accounts.entry(account)
     session.show(
@@ -449,19 +455,24 @@ def auth_info(
     """Produce default-auth-info, which lets a client host relay as NAME."""
     from ..accounts.auth_info import write_auth_info
     from ..accounts.database import AccountDatabase
+    from ..files import audit_to_syslog
     from ..mta.auth_info import render
 
     site = session.site()
-    account = AccountDatabase(site).parse(name, realm)
+    account = AccountDatabase(site, database).parse(name, realm)
     credential_of = _reader(account, password)
     if target is None:
-        session.reveal(render(credential_of(AccountDatabase(site, database)), mechanisms))
+        content = render(credential_of(AccountDatabase(site, database)), mechanisms)
+        session.reveal(content, "sasl auth-info", str(account))
         return
     path = session.absolute(target)
 
     def written(work: "Transaction") -> "tuple[Credential, bool]":
         found = credential_of(work.accounts(database))
-        return found, write_auth_info(found, path, mechanisms, force=force)
+        changed = write_auth_info(found, path, mechanisms, force=force)
+        if changed:
+            audit_to_syslog("sasl auth-info", [(str(account), f"to {path}")])
+        return found, changed
 
     if done := session.run(site, written, state=False):
         credential, changed = done

@@ -12,10 +12,11 @@ from .framework import Session, Verb, pass_session
 from .sasl import FORMATS, database_option, target_options
 
 if TYPE_CHECKING:
-    from ..accounts.bulk import Imported
+    from ..accounts.bulk import Imported, Intake
     from ..accounts.convert import Conversion
     from ..accounts.export import StoredAccount
-    from ..accounts.readers import Fault, Row
+    from ..accounts.rows import Fault, Row, Source
+    from ..accounts.table import Layout
     from ..secret import Secret
     from ..transaction import Transaction
 
@@ -33,7 +34,14 @@ _NAMED = 100
     "--as",
     "kind",
     metavar="FORMAT",
-    help="csv, jsonl, auth-info, sasldb, dovecot or postfix; default: told from the content.",
+    help="csv, semicolon, tab, colon, jsonl, ldif, dump, sasldb, auth-info, authinfo, dovecot or postfix; "
+    "default: told from the content.",
+)
+@click.option("--header/--no-header", default=None, help="Line 1 of a table names the columns, or does not.")
+@click.option(
+    "--columns",
+    metavar="LIST",
+    help="Columns of a table: user, password, realm, PROPERTY:base64, - to leave one out.",
 )
 @click.option("--realm", metavar="REALM", help="Realm of bare names; default: the relay's own name.")
 @click.option(
@@ -45,28 +53,40 @@ _NAMED = 100
 @click.option("--skip-bad", is_flag=True, help="Import the rest when some accounts are refused.")
 @click.option("--check-logins", is_flag=True, help="Try each secret on this host's logins; slow.")
 @click.option("--allow-login-names", is_flag=True, help="Accept names of login accounts of this host.")
+@click.option(
+    "--allow-odd-names", is_flag=True, help="Accept names and secrets that look like something else."
+)
 @database_option
 @pass_session
 def import_(
     session: Session,
     source: str,
     kind: str | None,
+    header: bool | None,
+    columns: str | None,
     realm: str | None,
     on_conflict: str,
     skip_bad: bool,
     check_logins: bool,
     allow_login_names: bool,
+    allow_odd_names: bool,
     database: str | None,
 ) -> None:
-    """Import the accounts of FILE or a PostgreSQL URL, all of them or none."""
+    """Import the accounts of FILE or a PostgreSQL URL, all of them or none.
+
+    Says first what it takes FILE for, and the first account; with --dry-run all of them.
+    """
     from ..accounts.bulk import OnConflict, Rules, import_accounts, take_in
     from ..accounts.database import AccountDatabase
+    from ..accounts.table import Layout, parse_columns
 
     site = session.site()
-    rows = list(_rows(source, kind))
+    found = _found(source, kind, Layout(header, parse_columns(columns) if columns else ()))
+    rows = list(found.rows)
     with session.progress(len(rows)) as advance:
-        rules = Rules(realm, check_logins, allow_login_names)
+        rules = Rules(realm, check_logins, allow_login_names, allow_odd_names, found.is_exact)
         intake = take_in(AccountDatabase(site, database), _drained(rows), rules, advance)
+    _introduce(session, source, found.form, intake)
     for fault in intake.repeated:
         session.note(f"{source}: {fault.where}: {fault.reason}")
 
@@ -81,7 +101,30 @@ def import_(
         return import_accounts(work.accounts(database), intake, OnConflict(on_conflict), refuse)
 
     if done := session.run(site, imported, state=False):
-        session.show({**_document(done), "refused": _refused(done.refused)}, _lines(session, done))
+        document = {**_document(done), "taken_for": found.form, "refused": _refused(done.refused)}
+        session.show(document, _lines(session, done))
+
+
+_WEAK = 5
+"""Accounts of weak secrets that get a warning of their own."""
+
+
+def _introduce(session: Session, source: str, form: str, intake: "Intake") -> None:
+    """Say what the file was taken for, whom it names, and what is wrong with what is accepted."""
+    from ..accounts.rules import of_capitals
+
+    accepted = intake.accepted
+    shown = accepted if session.dry_run else accepted[:1]
+    places = (f"{c.where}: {c.account}" if c.where.startswith("line") else c.where for c in shown)
+    accounts = (f"  {place}" for place in places)
+    more = (f"  and {len(accepted) - len(shown)} more",) if len(accepted) > len(shown) else ()
+    session.introduce((f"{source}: {form}", *accounts, *more))
+    for fault in intake.weak[:_WEAK]:
+        session.warn(f"{source}: {fault.where}: {fault.reason}")
+    if len(intake.weak) > _WEAK:
+        session.warn(f"{source}: {len(intake.weak) - _WEAK} more secrets are soon guessed")
+    if warning := of_capitals(candidate.account for candidate in accepted):
+        session.warn(warning)
 
 
 def _drained(rows: "list[Row | Fault]") -> "Iterator[Row | Fault]":
@@ -91,15 +134,15 @@ def _drained(rows: "list[Row | Fault]") -> "Iterator[Row | Fault]":
         yield rows.pop()
 
 
-def _rows(source: str, kind: str | None) -> "Iterator[Row | Fault]":
+def _found(source: str, kind: str | None, layout: "Layout") -> "Source":
     from ..accounts.bulk import accounts_in, accounts_of
     from ..accounts.database import place_of
 
     if source != STDIN:
-        return accounts_of(place_of(source), kind)
+        return accounts_of(place_of(source), kind, layout)
     if sys.stdin.isatty():
         raise DeniedError("standard input", "is a terminal, which would show secrets", "name a file")
-    return accounts_in(sys.stdin.buffer.read(), kind, "standard input")
+    return accounts_in(sys.stdin.buffer.read(), kind, "standard input", layout)
 
 
 def _errors(source: str, refused: "Iterable[Fault]") -> Iterator[DataError]:
@@ -147,6 +190,7 @@ def export(session: Session, kind: str, target: str | None, reveal: bool, databa
     """Export all accounts, their secrets only with --reveal."""
     from ..accounts.database import AccountDatabase
     from ..accounts.export import plain_text, revealing_text, stored_accounts, write_text
+    from ..files import audit_to_syslog
 
     if reveal and target is None:
         raise UsageError("--reveal", "secrets go to a file only", "add --to FILE")
@@ -157,8 +201,15 @@ def export(session: Session, kind: str, target: str | None, reveal: bool, databa
         session.show({"accounts": [_row(holding) for holding in found]}, text.split("\n")[:-1], verbatim=True)
         return
     what = f"{len(found)} accounts {'with' if reveal else 'without'} their secrets"
-    written = session.absolute(target)
-    if path := session.run(site, lambda _: write_text(text, written), state=False):
+    place = session.absolute(target)
+
+    def written(_: "Transaction") -> str:
+        path = write_text(text, place)
+        if reveal:
+            audit_to_syslog("sasl export --reveal", [(f"{len(found)} accounts", f"to {path}")])
+        return path
+
+    if path := session.run(site, written, state=False):
         session.show(
             {"file": path, "format": kind, "accounts": len(found), "revealed": reveal},
             [what, f"  {session.described(path)}"],
@@ -301,6 +352,7 @@ def conf(
 ) -> None:
     """Produce Sendmail.conf or smtpd.conf, which tells Cyrus SASL where the accounts are."""
     from ..deploy.facts import backend_of, write_sasl_conf
+    from ..files import audit_to_syslog
     from ..mta.sasl_conf import Saslauthd, render
     from .secrets import role_password as ask
 
@@ -327,7 +379,9 @@ def conf(
     def written(work: "Transaction") -> bool:
         password = work.ask(question)
         group = PROGRAMS[program].group if password else None
-        return write_sasl_conf(site.root, content(password), path, group=group, force=force)
+        changed = write_sasl_conf(site.root, content(password), path, group=group, force=force)
+        audit_to_syslog("sasl conf", [(program, f"to {path}")] * bool(password and changed))
+        return changed
 
     changed = session.run(site, written, state=False)
     if changed is not None:
@@ -345,7 +399,7 @@ def _show(
     session: Session, program: str, content: "Callable[[Secret | None], bytes]", password: "Secret | None"
 ) -> None:
     if password:
-        session.reveal(content(password))
+        session.reveal(content(password), "sasl conf", program)
         return
     lines = content(None).decode(errors="replace").splitlines()
     session.show({"program": program, "file": PROGRAMS[program].conf, "lines": lines}, lines, verbatim=True)

@@ -12,6 +12,7 @@ from ..errors import UsageError
 from ..secret import Secret
 
 if TYPE_CHECKING:
+    from ..model import Account
     from ..sources import Source
 
 passphrase_option = click.option(
@@ -21,7 +22,9 @@ passphrase_option = click.option(
 )
 
 
-def account_secret(source: str, what: str, site: Site) -> Callable[[], Secret]:
+def account_secret(
+    source: str, what: str, site: Site, account: "Account", *, allow_weak: bool
+) -> Callable[[], Secret]:
     """Return the question for a new account secret; a chosen one is checked, a generated one is not."""
     from ..accounts.rules import check_chosen_secret
     from ..sources import Context, is_generated, parse_source, resolve
@@ -31,22 +34,34 @@ def account_secret(source: str, what: str, site: Site) -> Callable[[], Secret]:
     def ask() -> Secret:
         secret = resolve(parsed, Context(what, new=True))
         if not is_generated(parsed):
-            check_chosen_secret(site.root, secret)
+            check_chosen_secret(site.root, secret, account=None if allow_weak else account)
         return secret
 
     return ask
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CaPassphrase:
     """Where the passphrase of the CA key comes from: the option, else the configuration, else a person.
 
-    ``source`` was parsed once, because a variable of the environment can be named once only.
+    ``source`` was parsed once, because a variable of the environment can be named once only. Called, it is
+    the question for the passphrase that the key has; :attr:`pin` is that for the PIN of its token.
     """
 
     site: Site
     source: "Source | None"
     is_asked: bool
+    pin_source: "Source | None" = None
+
+    def __call__(self) -> Secret | None:
+        """See :meth:`present`."""
+        return self.present()
+
+    def pin(self) -> Secret | None:
+        """Return the PIN of the token that holds the key; None where nobody can be asked."""
+        from ..sources import Context, resolve
+
+        return resolve(self.pin_source, Context("PIN of the CA's token")) if self.pin_source else None
 
     def new(self, *, none: bool) -> Secret | None:
         """Return the passphrase of a new key, or None for an unencrypted one.
@@ -68,14 +83,20 @@ class CaPassphrase:
         return resolve(self.source, Context("passphrase of the CA key")) if self.source else None
 
 
-def ca_source(source: str | None, site: Site, *, none: bool = False) -> CaPassphrase:
-    """Parse ``--passphrase``, or the configured source."""
+def ca_source(source: str | None, site: Site, *, none: bool = False, pin: str | None = None) -> CaPassphrase:
+    """Parse ``--passphrase``, or the configured source; and that of a PIN, which ``--passphrase`` may be too.
+
+    The configured passphrase is never tried as a PIN: a token locks after a few wrong ones.
+    """
     from ..sources import parse_source
 
     if none and source:
         raise UsageError("--no-passphrase", "contradicts --passphrase; give one of them")
     chosen = source or site.settings.ca.passphrase or _terminal()
-    return CaPassphrase(site, parse_source(chosen) if chosen else None, chosen == "prompt:")
+    parsed = parse_source(chosen) if chosen else None
+    own = pin or site.settings.ca.pin or ("" if source else _terminal())
+    pins = parse_source(own) if own else parsed if source else None
+    return CaPassphrase(site, parsed, chosen == "prompt:", pins)
 
 
 def new_ca_passphrase(source: str | None, site: Site, *, none: bool) -> Callable[[], Secret | None]:
@@ -92,9 +113,9 @@ def warn_of_plain_key(site: Site, passphrase: Secret | None, *, none: bool) -> N
         )
 
 
-def ca_passphrase(source: str | None, site: Site) -> Callable[[], Secret | None]:
-    """Return the question for the passphrase of the CA key, which answers None where nobody can be asked."""
-    return ca_source(source, site).present
+def ca_passphrase(source: str | None, site: Site, *, pin: str | None = None) -> CaPassphrase:
+    """Return the questions for the passphrase of the CA key, and for the PIN of its token."""
+    return ca_source(source, site, pin=pin)
 
 
 def changed_ca_passphrase(source: str | None) -> Callable[[], Secret]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import click
 
-from ..errors import MissingInputError, SmtpcredsError, UnsafePathError, UsageError, shown
+from ..errors import DeniedError, MissingInputError, SmtpcredsError, UnsafePathError, UsageError, shown
 
 if TYPE_CHECKING:
     from ..config import Settings, Site
@@ -151,8 +151,8 @@ class Session:
 
         Long answers come as a function and a generator, so that only what is printed is made. ``aside``
         sends the lines to standard error, where a secret stands alone on standard output. What a terminal
-        would obey is escaped, except in lines that are ``coloured`` for one. Commands of the program are
-        completed so that they can be typed, except in what is ``verbatim``: the text of a file.
+        would obey is escaped, behind a pipe too, except in lines that are ``coloured`` for one. Commands of
+        the program are completed so that they can be typed, except in what is ``verbatim``: a file's text.
         """
         if self.as_json:
             made = data() if callable(data) else data
@@ -162,9 +162,14 @@ class Session:
         elif not self.quiet:
             is_seen = (sys.stderr if aside else sys.stdout).isatty()
             rest = iter(lines if verbatim else map(self.typed, lines))
-            rest = map(_harmless, rest) if is_seen and not coloured else rest
+            rest = rest if coloured else map(_harmless if is_seen else _without_controls, rest)
             while some := list(islice(rest, _AT_ONCE)):
                 click.echo("\n".join(some), err=aside, color=True)  # True: take nothing out of names
+
+    def introduce(self, lines: Iterable[str]) -> None:
+        """Print what comes before the answer to standard error; not with ``-q`` or ``--json``."""
+        if not (self.quiet or self.as_json):
+            self.show({}, lines, aside=True, verbatim=True)
 
     def show_changes(self, changes: "Iterable[Change]") -> None:
         """Print what would be done."""
@@ -172,8 +177,7 @@ class Session:
         rows = [
             {"action": s.action, "target": s.target, "mode": _octal(s.mode), "note": s.note} for s in plan
         ]
-        lines = (f"would {s.action} {s.target}{_mode(s.mode)}{s.note and f'  ({s.note})'}" for s in plan)
-        self.show({"dry_run": True, "plan": rows}, lines if plan else ["nothing to do"])
+        self.show({"dry_run": True, "plan": rows}, map(_would, plan) if plan else ["nothing to do"])
 
     def run(
         self,
@@ -183,6 +187,8 @@ class Session:
         *,
         state: bool = True,
         look_first: bool = False,
+        yes: bool = True,
+        confirm: str | None = None,
     ) -> T | None:
         """Run a verb and return its result; with ``--dry-run`` print what it would change and return None.
 
@@ -192,29 +198,46 @@ class Session:
         Args:
             site: where.
             verb: the one function of the command.
-            passphrase: the question for that of the CA key; None answers that there is none.
+            passphrase: the question for that of the CA key; None answers that there is none. Its attribute
+                ``pin``, if it has one, is the question for the PIN of the token that holds the key.
             state: see :func:`smtpcreds.transaction.transaction`.
             look_first: preview it in any case, so that refusals come before the first change.
+            yes: nobody is asked to confirm what the verb is about to do; False asks, on a terminal.
+            confirm: the question that a person at a terminal says yes to, having seen the changes.
         """
         from ..transaction import no_passphrase, transaction
 
         question = passphrase or no_passphrase
+        confirmation = None if yes or not sys.stdin.isatty() else Confirmation
+        pin = getattr(question, "pin", None)
         if self.dry_run:
-            with transaction(site, preview=True, state=state, passphrase=question) as work:
+            with transaction(site, preview=True, state=state, passphrase=question, pin=pin) as work:
                 verb(work)
             self.show_changes(work.changes)
             self.would_change = bool(work.changes)
             self.would_write = frozenset(change.target for change in work.changes)
             return None
-        answers = self._answers(site, verb, question, state=state) if look_first or sys.stdin.isatty() else {}
-        with transaction(site, state=state, passphrase=question, answers=answers) as work:
+        asked: dict[str, Any] = {
+            "state": state,
+            "passphrase": question,
+            "pin": pin,
+            "confirmation": confirmation,
+        }
+        asks = confirm if sys.stdin.isatty() else None
+        looks = look_first or sys.stdin.isatty()
+        answers = self._answers(site, verb, asked, asks) if looks else {}
+        with transaction(site, answers=answers, **asked) as work:
             done = verb(work)
         for change in work.changes if self.verbose else ():
             self.note(f"{change.action} {change.target}{_mode(change.mode)}")
         return done
 
     def _answers(
-        self, site: "Site", verb: "Callable[[Transaction], T]", question: "Question", *, state: bool
+        self,
+        site: "Site",
+        verb: "Callable[[Transaction], T]",
+        options: dict[str, Any],
+        confirm: str | None,
     ) -> "dict[Question, Any]":
         """Return the answers to what the verb asks, which a preview of it finds out."""
         from dataclasses import replace
@@ -224,13 +247,15 @@ class Session:
         from ..transaction import transaction
 
         quiet = replace(site, warn=lambda _: None)
-        with transaction(quiet, preview=True, state=state, passphrase=question) as work:
+        with transaction(quiet, preview=True, **options) as work:
             try:
                 verb(work)
             except SmtpcredsError:  # the run itself, which would have begun with that, does not begin
                 stale = (change.target for change in work.changes if change.note == LEFT_OVER)
                 remove_abandoned(stale)
                 raise
+        if confirm:
+            _confirm(work.changes, confirm)
         return {asked: asked() for asked in work.questions}
 
     @contextmanager
@@ -264,9 +289,19 @@ class Session:
                 "umask 077 before the redirection",
             )
 
-    def reveal(self, content: bytes) -> None:
-        """Write a secret to standard output; see :meth:`refuse_reveal`."""
+    def reveal(self, content: bytes, deed: str = "", subject: str = "") -> None:
+        """Write a secret to standard output; see :meth:`refuse_reveal`.
+
+        Args:
+            content: what is written.
+            deed: told to syslog first, as ``sasl show --reveal``; empty where the verb records it itself.
+            subject: whose secret it is.
+        """
         self.refuse_reveal()
+        if deed:
+            from ..files import audit_to_syslog
+
+            audit_to_syslog(deed, [(subject, "to standard output")])
         rest = memoryview(b"" if self.dry_run else content)
         while rest:  # past Python's buffer, which would be tried again at exit if the device is full
             rest = rest[os.write(sys.stdout.fileno(), rest) :]
@@ -288,15 +323,46 @@ class Session:
 
     def _settings(self, path: str) -> "Settings":
         from ..config import Settings, parse_settings
-        from ..files import read_public
+        from ..files import read_trusted
 
         try:
-            text = read_public(path)
+            text = read_trusted(path)
         except MissingInputError:
             if self.config:
                 raise
             return Settings()
         return parse_settings(text.decode(errors="replace"), path)
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """A question on the terminal; calling it raises DeniedError unless the answer is yes."""
+
+    what: str
+
+    def __call__(self) -> None:
+        """Ask, unless this is a preview."""
+        from ..files import disk
+        from ..sources import TERMINAL
+
+        if disk().is_preview:
+            return
+        with open(TERMINAL, "rb") as keyboard, open(TERMINAL, "wb", buffering=0) as screen:
+            screen.write(f"{shown(self.what[:1].upper() + self.what[1:])}? [y/N] ".encode())
+            answer = keyboard.readline()
+        if answer.strip().lower() not in {b"y", b"yes"}:
+            raise DeniedError(self.what, "was not confirmed; nothing was changed", "--yes asks nothing")
+
+
+def _confirm(changes: "Iterable[Change]", question: str) -> None:
+    for change in dict.fromkeys(changes):
+        click.echo(_harmless(_would(change)), err=True)
+    click.confirm(question, abort=True, err=True)
+
+
+def _would(change: "Change") -> str:
+    note = change.note and f"  ({change.note})"
+    return f"would {change.action} {change.target}{_mode(change.mode)}{note}"
 
 
 def _octal(mode: int | None) -> str | None:
@@ -305,6 +371,20 @@ def _octal(mode: int | None) -> str | None:
 
 def _mode(mode: int | None) -> str:
     return "" if mode is None else f"  {mode:04o}"
+
+
+def _without_controls(text: str) -> str:
+    """Escape controls, also of direction and line; other octets than UTF-8 pass but those of C1 controls."""
+    if text.isprintable():
+        return text
+    return "".join(c if _passes(c) else ascii(c)[1:-1] for c in text)
+
+
+def _passes(character: str) -> bool:
+    from unicodedata import category
+
+    is_control = category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    return not is_control or character in "\t\n" or "\udca0" <= character <= "\udcff"
 
 
 def _harmless(text: str) -> str:

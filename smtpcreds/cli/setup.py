@@ -27,6 +27,7 @@ _OF_HUBS = ("account", "password", "allow_login_name", "no_passphrase")
 @click.option("--account", metavar="NAME", help="The client hosts' account; default: maildroid.")
 @click.option("--password", metavar="SOURCE", help="Its secret; default: generate it.")
 @click.option("--allow-login-name", is_flag=True, help="Accept the name of a login account of this host.")
+@click.option("--allow-weak", is_flag=True, help="Accept a --password that is soon guessed.")
 @passphrase_option
 @click.option("--no-passphrase", is_flag=True, help="Store the CA key unencrypted.")
 @click.option(
@@ -71,6 +72,7 @@ def _setup_hub(
     account: str | None,
     password: str | None,
     allow_login_name: bool,
+    allow_weak: bool,
     no_passphrase: bool,
     force: bool,
 ) -> None:
@@ -83,13 +85,19 @@ def _setup_hub(
     source = ca_source(passphrase, site, none=no_passphrase)
     secrets = Secrets(
         lambda: source.new(none=no_passphrase),
-        account_secret(password or "generate:", f"password for {wanted.account}", site),
+        account_secret(
+            password or "generate:",
+            f"password for {wanted.account}",
+            site,
+            wanted.account,
+            allow_weak=allow_weak,
+        ),
     )
     program = program_for(mta, Role.HUB) if mta else None
     done = session.run(
         site,
         lambda work: set_up(work, wanted, secrets, program, allow_login_name=allow_login_name, force=force),
-        source.present,
+        source,
         look_first=True,
     )
     if done is None:

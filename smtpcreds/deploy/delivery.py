@@ -5,10 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from ..inventory.inventory import Inventory
+from ..inventory.rotations import RotationState
 from ..inventory.rows import Event
 from ..transaction import Transaction
 
 WHAT = "bundle"
+RETIRED = "cert retire"
+"""A host left; what it was given before counts no more."""
 _DETAIL = re.compile(r"account (.*), program (\S+), certificate ([0-9a-f]+) (with its|without a) key")
 
 
@@ -41,17 +45,50 @@ def record_handover(work: Transaction, handover: Handover) -> None:
 
 
 def handovers(events: Iterable[Event]) -> dict[str, Handover]:
-    """Return by host what it was given last.
+    """Return by host what it was given last, unless it was retired since.
 
     Args:
         events: the newest first, as an inventory yields them; those of other deeds are passed over.
     """
-    found: dict[str, Handover] = {}
+    found: dict[str, Handover | None] = {}
     for event in events:
-        detail = _DETAIL.fullmatch(event.detail) if event.what == WHAT else None
-        if detail and event.subject not in found:
+        if event.subject in found:
+            continue
+        if event.what == RETIRED:
+            found[event.subject] = None
+        elif event.what == WHAT and (detail := _DETAIL.fullmatch(event.detail)):
             account, program, serial, key = detail.groups()
             found[event.subject] = Handover(
                 event.subject, event.at, account, program, serial, key == "with its"
             )
+    return {host: given for host, given in found.items() if given}
+
+
+def retired_at(inventory: Inventory, host: str) -> datetime | None:
+    """Return when a host was retired last; None for one that never was."""
+    events = inventory.events(subject=host)
+    return next((event.at for event in events if event.what == RETIRED), None)
+
+
+def stays(inventory: Inventory, host: str, since: datetime) -> bool:
+    """Tell whether a host was not retired since that time."""
+    left = retired_at(inventory, host)
+    return left is None or left < since
+
+
+def users(inventory: Inventory, database: str) -> dict[str, set[str]]:
+    """Return by account (``user@realm``) the hosts that were given it, by bundle or replacement, and stay.
+
+    Args:
+        inventory: reads every event in it.
+        database: as :attr:`smtpcreds.inventory.rotations.Rotation.sasldb` has it.
+    """
+    found: dict[str, set[str]] = {}
+    for row in inventory.rotations.history():
+        if row.sasldb == database and row.state is not RotationState.ABANDONED:
+            hosts = {host for host in row.clients if stays(inventory, host, row.started)}
+            for account in (row.account, row.successor):
+                found.setdefault(str(account), set()).update(hosts)
+    for host, given in handovers(inventory.events()).items():
+        found.setdefault(given.account, set()).add(host)
     return found

@@ -13,7 +13,7 @@ from ..inventory.inventory import Inventory
 from ..inventory.rotations import Rotation, RotationState
 from ..model import Account, Credential
 from ..mta.auth_info import DEFAULT_PATH, parse
-from .delivery import WHAT, handovers
+from .delivery import handovers, stays, users
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +56,18 @@ def clients(inventory: Inventory, database: str, hosts: Iterable[str] | None = N
         database: as it is recorded.
         hosts: whose bundles are looked at; None for all.
     """
+    if hosts is None:
+        return {name: sorted(held) for name, held in users(inventory, database).items() if name}
     found: dict[str, list[str]] = {}
     for row in inventory.rotations.history():
         if row.sasldb == database and row.state is not RotationState.ABANDONED:
+            named = [host for host in row.clients if stays(inventory, host, row.started)]
             for account in (row.successor, row.account):
-                found.setdefault(str(account), list(row.clients))
-    events = [inventory.events(what=WHAT)] if hosts is None else (inventory.events(subject=h) for h in hosts)
-    for some in events:
-        for given in handovers(some).values():
-            if given.account and given.host not in (known := found.setdefault(given.account, [])):
-                known.append(given.host)
+                found.setdefault(str(account), list(named))
+    for host in hosts:
+        given = handovers(inventory.events(subject=host)).get(host)
+        if given and given.account and host not in (known := found.setdefault(given.account, [])):
+            known.append(host)
     return found
 
 

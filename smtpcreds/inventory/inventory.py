@@ -188,6 +188,11 @@ class Inventory:
         with self.transaction():
             self._advance(sql.DISCARD, (why,), authority, serial)
 
+    def forget(self, host: str, why: str) -> None:
+        """Give up every certificate of a host that is issued, also of other CAs and expired ones."""
+        with self.transaction():
+            self._database.write(sql.FORGET, (why, host))
+
     def pending(self) -> list[CertificateRow]:
         """Return what was begun and not finished, the oldest first."""
         return list(self._database.read(certificate_of, sql.PENDING))
@@ -310,6 +315,11 @@ class Inventory:
             self._database.write(sql.TAKE_CRL_NUMBER, (authority,))
             return self.last_crl_number(authority)
 
+    def use_crl_number(self, authority: int, number: int) -> None:
+        """Count on from a CRL number that was used elsewhere, if it is higher than the last one here."""
+        with self.transaction():
+            self._database.write(sql.USE_CRL_NUMBER, (number, authority, number))
+
     def last_crl_number(self, authority: int) -> int:
         """Return the CRL number that was taken last; a CRL of that number may not exist yet."""
         number = self._database.first(number_of, sql.CRL_NUMBER, (authority,))
@@ -335,12 +345,11 @@ class Inventory:
         self,
         *,
         subject: str | None = None,
-        what: str | None = None,
         since: datetime | None = None,
         limit: int | None = None,
     ) -> Iterator[Event]:
-        """Yield events, the newest first; of one subject, of one kind of deed."""
-        bound = {"subject = ?": subject, "what = ?": what, "at >= ?": since and seconds(since)}
+        """Yield events, the newest first."""
+        bound = {"subject = ?": subject, "at >= ?": since and seconds(since)}
         return self._select(event_of, sql.SELECT_EVENT, [], bound, sql.NEWEST_FIRST, limit)
 
     def verify_integrity(self) -> None:

@@ -171,6 +171,7 @@ DISCARD = """
 UPDATE certificates SET state = 'discarded', reason = ?
 WHERE serial = ? AND authority = ? AND state = 'pending'
 """
+FORGET = "UPDATE certificates SET state = 'discarded', reason = ? WHERE host = ? AND state = 'issued'"
 REVOKE = """
 UPDATE certificates SET state = 'revoked', revoked_at = ?, reason = ?
 WHERE serial = ? AND authority = ?
@@ -216,6 +217,7 @@ WHICH_REVOKED = "revoked_at IS NOT NULL"  # not the state: the index then holds 
 BY_SERIAL = " ORDER BY serial"
 
 TAKE_CRL_NUMBER = "UPDATE authorities SET crl_number = crl_number + 1 WHERE id = ?"
+USE_CRL_NUMBER = "UPDATE authorities SET crl_number = ? WHERE id = ? AND crl_number < ?"
 CRL_NUMBER = "SELECT crl_number FROM authorities WHERE id = ?"
 RECORD_CRL = """
 INSERT INTO crls (authority, number, this_update, next_update, sha256) VALUES (?, ?, ?, ?, ?)

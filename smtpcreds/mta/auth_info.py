@@ -7,7 +7,6 @@ alone, and reads at most 2046 octets of it. There is no quoting.
 
 import re
 from base64 import b64decode, b64encode
-from binascii import Error
 from collections.abc import Sequence
 from dataclasses import dataclass
 from shlex import quote
@@ -115,7 +114,10 @@ MAX_MAP_LINE = 1023
 
 _PLAIN = re.compile(r"[A-Za-z0-9@._+-]+")
 _TAG = re.compile(rb'"([UIPRM])([:=])([^"]*)"')
+MAP_KEY = re.compile(rb"AuthInfo:", re.IGNORECASE)
+"""Begins the entries of an access map that are meant for logins."""
 _LINE = re.compile(rb'(AuthInfo:[^\s"]*)[ \t]+("[^"]*"(?:[ \t]+"[^"]*")*)[ \t]*', re.IGNORECASE)
+_ARGUMENT = re.compile(rb"%(%|[0-9])")
 
 
 def entry(host: str, credential: Credential, mechanisms: Sequence[str] = ()) -> tuple[str, Content]:
@@ -162,29 +164,46 @@ def parse_map(content: bytes, path: str) -> dict[str, AuthInfo]:
     for number, line in enumerate(content.split(b"\n"), 1):
         if not line.strip() or line.startswith(b"#"):
             continue
-        match = _LINE.fullmatch(line)
         try:
-            if match is None:
-                raise ValueError
-            found[match[1].decode()] = _auth_info(match[2])
-        except (ValueError, Error):
+            key, info = parse_map_line(line)
+        except ValueError:
             raise DamagedFileError(
                 path, f'line {number} is not AuthInfo:host "U:..." "I:..." "P=..."'
             ) from None
+        found[key] = info
     return found
+
+
+def parse_map_line(line: bytes) -> tuple[str, AuthInfo]:
+    """Read one entry of a source file.
+
+    Raises:
+        ValueError: sendmail would not understand it.
+    """
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise ValueError("no entry for a login")
+    return match[1].decode(), _auth_info(match[2])
 
 
 def _auth_info(text: bytes) -> AuthInfo:
     values = {
-        tag: value if sign == b":" else b64decode(value, validate=True)
+        tag: _replaced(value) if sign == b":" else b64decode(value, validate=True)
         for tag, sign, value in _TAG.findall(text)
     }
     authcid = values.get(b"I", values.get(b"U"))
     if authcid is None or b"P" not in values or len(values) != text.count(b'"') // 2:
-        raise ValueError
+        raise ValueError("a tag is missing or unknown, or comes twice")
     authzid = values.get(b"U", authcid).decode()
     realm, mechanisms = values.get(b"R", b"").decode(), values.get(b"M", b"").decode()
     return AuthInfo(authzid, authcid.decode(), Secret(values[b"P"]), realm, tuple(mechanisms.split()))
+
+
+def _replaced(text: bytes) -> bytes:
+    """Return a text as sendmail's map look-up hands it on: ``%%`` is a percent sign, ``%1`` no secret's."""
+    if any(found != b"%" for found in _ARGUMENT.findall(text)) or text.endswith(b"\\"):
+        raise ValueError("sendmail would put something else in its place")
+    return text.replace(b"%%", b"%")
 
 
 def _tag(letter: str, name: str, credential: Credential) -> str:

@@ -11,6 +11,7 @@ from .generation import (
     generate_words,
     is_login_account,
     login_password_of,
+    text_fault,
 )
 from .hashes import (
     DEFAULT_ITERATIONS,
@@ -29,6 +30,7 @@ from .hashes import (
     plain_secret,
     scram_secret,
 )
+from .weak import hash_kind, weakness
 
 __all__ = [
     "ALPHABET",
@@ -50,6 +52,7 @@ __all__ = [
     "dovecot_verifier",
     "generate",
     "generate_words",
+    "hash_kind",
     "is_cram_md5_of",
     "is_digest_md5_of",
     "is_dovecot_of",
@@ -60,4 +63,6 @@ __all__ = [
     "parse_scram",
     "plain_secret",
     "scram_secret",
+    "text_fault",
+    "weakness",
 ]

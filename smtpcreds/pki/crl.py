@@ -15,7 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from ..errors import DamagedFileError, DataError
 from . import encoding, fields
 from .dates import Period, crl_fault
-from .keys import PrivateKey, scheme_of
+from .keys import SigningKey, scheme_of
 from .names import title
 from .pair_rules import key_fault
 from .revocation import Reason, Revoked
@@ -110,7 +110,7 @@ _REASONS = {reason.value: reason for reason in Reason}
 
 def build_crl(
     issuer: x509.Certificate,
-    key: PrivateKey,
+    key: SigningKey,
     number: int,
     revoked: Iterable[Revoked],
     now: datetime,
@@ -147,7 +147,7 @@ def may_sign_crls(issuer: x509.Certificate) -> bool:
     return usage is None or usage.crl_sign
 
 
-def verify_may_sign(issuer: x509.Certificate, key: PrivateKey, *, is_trial: bool = False) -> None:
+def verify_may_sign(issuer: x509.Certificate, key: SigningKey, *, is_trial: bool = False) -> None:
     """Check that a list signed with this key will be accepted as the issuer's; that of a trial never is."""
     name = issuer.subject.rfc4514_string()
     if not is_trial and (fault := key_fault(issuer, key, "this CA certificate")):

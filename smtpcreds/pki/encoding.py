@@ -30,6 +30,8 @@ SET = 0x31
 INTEGER = 0x02
 BIT_STRING = 0x03
 OCTET_STRING = 0x04
+UTF8_STRING = 0x0C
+VISIBLE_STRING = 0x1A
 OBJECT_IDENTIFIER = 0x06
 NULL = bytes((0x05, 0x00))
 
@@ -123,7 +125,7 @@ def _base128(number: int) -> bytes:
 DAMAGE = (ValueError, TypeError, InvalidVersion, DuplicateExtension, UnsupportedGeneralNameType)
 """What the library raises of octets that are not what they should be; no two of them have a common class."""
 
-_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----[ \t]*\r?\n(.*?)-----END \1-----", re.DOTALL)
+_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9# ]+)-----[ \t]*\r?\n(.*?)-----END \1-----", re.DOTALL)
 _CERTIFICATE_LABELS = {"CERTIFICATE", "X509 CERTIFICATE"}
 _FOREIGN_LABELS = {
     "TRUSTED CERTIFICATE": "openssl x509 -in FILE -out NEW",

@@ -4,12 +4,12 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_der_public_key,
     load_pem_private_key,
 )
 
@@ -31,6 +32,7 @@ from ..errors import (
     PasswordRefusedError,
     UsageError,
     WrongPassphraseError,
+    suggestion,
 )
 from ..secret import Secret
 from . import encoding
@@ -39,9 +41,33 @@ from .encoding import Block, armor, blocks
 # Key types: which there are, how to make one, what it is called, how it signs.
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
-"""What signs. A subclass that keeps its key elsewhere (a token, an agent) serves as well."""
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteKey:
+    """A private key that never leaves its token, and signs there.
+
+    Attributes:
+        public: its public half.
+        uri: where it is (RFC 7512), without any secret.
+        sign: data and name of a hash to the signature as X.509 has it.
+        close: logs out of the token.
+    """
+
+    public: PublicKey
+    uri: str
+    sign: Callable[[bytes, str], bytes] = field(repr=False)
+    close: Callable[[], None] = field(default=lambda: None, repr=False)
+
+    def public_key(self) -> PublicKey:
+        """Return its public half, as other keys do."""
+        return self.public
+
+
+SigningKey = PrivateKey | RemoteKey
+"""What an authority signs with."""
 
 MIN_RSA_BITS, MAX_RSA_BITS = 2048, 8192
 """RFC 9325 section 4.5; OpenSSL at Debian's security level 2 refuses smaller keys ("ee key too small"), and a
@@ -59,6 +85,13 @@ _CURVES: dict[str, tuple[str, Hash]] = {
 """Name for people, and the hash of equal strength (RFC 5480 section 4)."""
 
 
+_RSA_PSS = bytes.fromhex("06092a864886f70d01010a")
+"""The object identifier id-RSASSA-PSS."""
+_HEAD = 24
+"""Octets of a SubjectPublicKeyInfo in which its algorithm stands."""
+
+
+@runtime_checkable
 class HasPublicKey(Protocol):
     """A certificate, a certificate request or a private key."""
 
@@ -97,7 +130,7 @@ def parse_key_type(text: str) -> KeyType:
     try:
         return KEY_TYPES[text.lower()]
     except KeyError:
-        raise UsageError(text or '""', "is not a key type", f"known are {', '.join(KEY_TYPES)}") from None
+        raise UsageError(text or '""', "is not a key type", suggestion(text, KEY_TYPES)) from None
 
 
 def generate(key_type: KeyType) -> PrivateKey:
@@ -130,6 +163,23 @@ def weakness(key: object) -> str | None:
     return f"is a {key_label(key)} key; use P-256, P-384, RSA or Ed25519"
 
 
+def restriction(info: bytes, key: HasPublicKey | PublicKey) -> str | None:
+    """Return why a key can't be used as it was given, or None.
+
+    The library reads an RSA-PSS key (RFC 4055 section 1.2) and a curve with explicit parameters (RFC 5480
+    section 2.1.1) as plain ones; what it writes then belongs to another key.
+
+    Args:
+        info: DER SubjectPublicKeyInfo as it was found.
+        key: as the library understood it.
+    """
+    if info == spki(key):
+        return None
+    if _RSA_PSS in info[:_HEAD]:
+        return "is an RSA key for PSS alone, which verifiers take for another than a plain one"
+    return "is written in a form that is not that of its kind, as with explicit curve parameters"
+
+
 def _rsa_weakness(key: rsa.RSAPublicKey | rsa.RSAPrivateKey) -> str | None:
     if not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
         return f"is an RSA key of {key.key_size} bits; {MIN_RSA_BITS} to {MAX_RSA_BITS} are accepted"
@@ -139,9 +189,11 @@ def _rsa_weakness(key: rsa.RSAPublicKey | rsa.RSAPrivateKey) -> str | None:
     return None
 
 
-def throw_away(key: PrivateKey | PublicKey) -> PrivateKey:
+def throw_away(key: SigningKey | PublicKey) -> PrivateKey:
     """Return a new key that signs by the same algorithm; an RSA one has the least size, being a dummy."""
     match key:
+        case RemoteKey():
+            return throw_away(key.public)
         case ec.EllipticCurvePrivateKey() | ec.EllipticCurvePublicKey():
             return ec.generate_private_key(key.curve)
         case rsa.RSAPrivateKey() | rsa.RSAPublicKey():
@@ -149,14 +201,14 @@ def throw_away(key: PrivateKey | PublicKey) -> PrivateKey:
     return ed25519.Ed25519PrivateKey.generate()
 
 
-def spki(holder: HasPublicKey) -> bytes:
-    """Return the DER SubjectPublicKeyInfo of a certificate, request or private key."""
-    key = holder.public_key()
+def spki(holder: HasPublicKey | PublicKey) -> bytes:
+    """Return the DER SubjectPublicKeyInfo of a certificate, request, private or public key."""
+    key = holder.public_key() if isinstance(holder, HasPublicKey) else holder
     der: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
     return der
 
 
-def public_id(holder: HasPublicKey) -> str:
+def public_id(holder: HasPublicKey | PublicKey) -> str:
     """Return the lower-case hex SHA-256 of the SubjectPublicKeyInfo, as in TLSA ``3 1 1`` (RFC 6698)."""
     return sha256(spki(holder)).hexdigest()
 
@@ -335,6 +387,41 @@ def _encrypt(secret: bytes, iv: bytes, plain: bytes) -> bytes:
     return encryptor.update(padder.update(plain) + padder.finalize()) + encryptor.finalize()
 
 
+# A key in a token, as a file that names it: the form of pkcs11-provider, by which OpenSSL takes it too.
+
+_URI_LABEL = "PKCS#11 PROVIDER URI"
+_URI_KIND = encoding.tlv(encoding.VISIBLE_STRING, b"PKCS#11 Provider URI v1.0")
+
+
+def encode_remote(uri: str) -> bytes:
+    """Return the file of a key in a token: the URI, and SEQUENCE { VisibleString, UTF8String } as PEM."""
+    named = encoding.sequence(_URI_KIND, encoding.tlv(encoding.UTF8_STRING, uri.encode()))
+    return uri.encode() + b"\n" + armor(_URI_LABEL, named)
+
+
+def remote_uri(pem: bytes, subject: str) -> str | None:
+    """Return the URI of a key in a token, or None where the file holds the key itself."""
+    block = next((block for block in blocks(pem) if block.label == _URI_LABEL), None)
+    if block is None:
+        return None
+    content = block.decode() or b""
+    found = list(encoding.values(encoding.first(content).body)) if encoding.whole(content) else []
+    if len(found) != 2 or found[1].tag != encoding.UTF8_STRING:
+        raise DamagedFileError(subject, "does not name a key in a token as it should")
+    return found[1].body.decode(errors="replace")
+
+
+def decode_public_key(der: bytes, subject: str) -> PublicKey:
+    """Return a public key from SubjectPublicKeyInfo, or from RSAPublicKey of PKCS #1."""
+    try:
+        key = load_der_public_key(der)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise DataError(subject, f"has a public key that can't be read ({error})") from None
+    if fault := weakness(key):
+        raise DataError(subject, fault)
+    return key  # type: ignore[return-value]  # weakness() lets only these kinds pass
+
+
 # Signatures that fit a key: hash, algorithm identifier, and the signing itself.
 
 # DER of AlgorithmIdentifier: RFC 5758 section 3.2, RFC 4055 section 5, RFC 8410 section 3.
@@ -362,9 +449,11 @@ def digest_for(key: PrivateKey) -> SHA256 | SHA384 | SHA512 | None:
     return SHA256() if isinstance(key, rsa.RSAPrivateKey) else None
 
 
-def scheme_of(key: PrivateKey) -> Scheme:
+def scheme_of(key: SigningKey) -> Scheme:
     """Return the scheme for signing with this key."""
     match key:
+        case RemoteKey():
+            return _remote_scheme(key)
         case ec.EllipticCurvePrivateKey():
             digest = _ecdsa_hash(key.curve.key_size)
             return Scheme(_ECDSA[digest.name], partial(key.sign, signature_algorithm=ec.ECDSA(digest)))
@@ -373,6 +462,28 @@ def scheme_of(key: PrivateKey) -> Scheme:
         case ed25519.Ed25519PrivateKey():
             return Scheme(_ED25519, key.sign)
     raise DataError("signing key", "is not RSA, EC or Ed25519")
+
+
+def _remote_scheme(key: RemoteKey) -> Scheme:
+    """Return the scheme of a key in a token; each signature is verified, since another key may lie there."""
+    match public := key.public:
+        case ec.EllipticCurvePublicKey():
+            digest = _ecdsa_hash(public.curve.key_size)
+            verify = partial(public.verify, signature_algorithm=ec.ECDSA(digest))
+            return Scheme(_ECDSA[digest.name], lambda data: _verified(key, data, digest.name, verify))
+        case rsa.RSAPublicKey():
+            verify = partial(public.verify, padding=padding.PKCS1v15(), algorithm=SHA256())
+            return Scheme(_RSA_SHA256, lambda data: _verified(key, data, "sha256", verify))
+    raise DataError(key.uri, "is not RSA or EC")
+
+
+def _verified(key: RemoteKey, data: bytes, digest: str, verify: Callable[[bytes, bytes], None]) -> bytes:
+    signature = key.sign(data, digest)
+    try:
+        verify(signature, data)
+    except InvalidSignature:
+        raise DataError(key.uri, "is not the key of the CA certificate; nothing was signed") from None
+    return signature
 
 
 def _ecdsa_hash(bits: int) -> SHA256 | SHA384 | SHA512:

@@ -12,7 +12,8 @@ from cryptography.x509.oid import NameOID
 from ..errors import DamagedFileError, DataError, NameRefusedError
 from ..names import parse_host
 from . import encoding
-from .keys import PrivateKey, PublicKey, digest_for, weakness
+from .fields import requested_key_info
+from .keys import PrivateKey, PublicKey, digest_for, restriction, weakness
 from .names import MAX_PART, Address
 
 _EXTENSION_REQUEST = "1.2.840.113549.1.9.14"
@@ -91,7 +92,7 @@ def _public_key(request: x509.CertificateSigningRequest, subject: str) -> Public
         key = request.public_key()
     except (*encoding.DAMAGE, UnsupportedAlgorithm) as error:
         raise DataError(subject, f"has a key of an unknown kind ({error})") from None
-    if fault := weakness(key):
+    if fault := weakness(key) or restriction(requested_key_info(request), cast("PublicKey", key)):
         raise DataError(subject, f"has a key that can't be certified: it {fault}")
     return cast("PublicKey", key)
 

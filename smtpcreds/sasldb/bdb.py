@@ -4,311 +4,29 @@ from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 from io import BytesIO
 from itertools import accumulate
 from operator import gt
-from struct import Struct, pack, unpack, unpack_from
+from struct import Struct, pack, unpack_from
 from typing import NamedTuple
 
-from ..errors import DamagedFileError, ForeignFormatError, InexpressibleError
-from .records import groups
-
-# What reader and writer of Berkeley DB hash files share: numbers of the format, its hash, its order.
-#
-# Source: libdb 5.3 ``dbinc/db_page.h``, ``hash/hash_func.c``, ``hash/hash_page.c``.
-
-HASH_MAGIC = 0x061561
-BTREE_MAGIC = 0x053162
-QUEUE_MAGIC = 0x042253
-HEAP_MAGIC = 0x074582
-READABLE_VERSIONS = (7, 8, 9)
-VERSION = 9
-CHARKEY = 0x5E688DD1
-"""Hash of ``%$sniglet^&`` with its NUL: tells files made with another hash function."""
-META_SIZE = 512
-PAGE_SIZES = tuple(1 << n for n in range(9, 17))
-
-PAGE_HEADER = 26
-CHECKSUMMED_HEADER = 32
-TYPE_AT = 25
-
-INVALID, UNSORTED_PAGE, OVERFLOW_PAGE, META_PAGE, SORTED_PAGE = 0, 2, 7, 8, 13
-KEYDATA, DUPLICATE, OFF_PAGE, OFF_PAGE_DUPLICATES = 1, 2, 3, 4
-
-_PRIME = 16777619
-
-
-def order(key: bytes) -> str:
-    """Return what keys of one page are sorted by: bytewise, but a longer key before its own prefix.
-
-    ``db5.3_verify`` accepts any other order with status 0, while ``get`` then misses records.
-    """
-    return key.decode("latin-1") + "\u0100"
-
-
-def hashed(keys: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
-    """Give each key with its hash (``__ham_func5``: FNV-1 from 0, 32 bits), in no particular order."""
-    for length, some in groups(keys):
-        yield from zip(some, _hashes(some, length), strict=True)
-
-
-def _hashes(keys: list[bytes], length: int) -> tuple[int, ...]:
-    """Hash keys of one length side by side, each in its own 64-bit lane of one large integer.
-
-    A lane never spills: 32 bits times a 25-bit prime is below 64. Six times faster than byte by byte.
-    """
-    text, lanes = b"".join(keys), bytearray(8 * len(keys))
-    low_half = int.from_bytes(b"\xff\xff\xff\xff\0\0\0\0" * len(keys), "little")
-    state = 0
-    for column in range(length):
-        lanes[::8] = text[column::length]
-        state = state * _PRIME & low_half ^ int.from_bytes(lanes, "little")
-    return unpack(f"<{len(keys)}Q", state.to_bytes(len(lanes), "little"))
-
-
-# The first page of a Berkeley DB hash file, checked against the file's size.
-
-SALVAGE = "restore it from a backup, or salvage what is left with `db5.3_dump -r FILE | db5.3_load NEW`"
-_OTHER_KINDS = {
-    BTREE_MAGIC: "a btree",
-    QUEUE_MAGIC: "a queue",
-    HEAP_MAGIC: "a heap",
-}
-_FLAGS = {
-    2: "holds several databases in one file",
-}
-
-
-class Meta(NamedTuple):
-    """What is needed to find the records.
-
-    Attributes:
-        order: ``<`` or ``>``, the byte order of every number in the file.
-        pagesize: bytes of a page.
-        last_pgno: number of the last page; the first is 0.
-        max_bucket: number of the last bucket; the first is 0.
-        counted: records that the last writer believed to be there.
-        spares: what to add to a bucket's number to get its page, by the bit length of the bucket's number.
-        header: bytes before the offsets of a page.
-    """
-
-    order: str
-    pagesize: int
-    last_pgno: int
-    max_bucket: int
-    counted: int
-    spares: tuple[int, ...]
-    header: int
-
-    def page_of(self, bucket: int) -> int:
-        """Return the number of a bucket's first page (``BUCKET_TO_PAGE`` in hash.h)."""
-        return bucket + self.spares[bucket.bit_length()]
-
-
-def read_meta(data: bytes, subject: str) -> Meta:
-    """Parse page 0."""
-    if len(data) < META_SIZE:
-        raise DamagedFileError(subject, f"is cut off after {len(data)} bytes of the first page", SALVAGE)
-    order = _byte_order(data, subject)
-    (magic, version, pagesize) = unpack_from(order + "3I", data, 12)
-    _check_kind(magic, version, data, subject)
-    meta = Meta(
-        order=order,
-        pagesize=pagesize,
-        last_pgno=unpack_from(order + "I", data, 32)[0],
-        max_bucket=unpack_from(order + "I", data, 72)[0],
-        counted=unpack_from(order + "I", data, 88)[0],
-        spares=unpack_from(order + "32I", data, 96),
-        header=CHECKSUMMED_HEADER if data[26] & 1 else PAGE_HEADER,
-    )
-    _check_content(data, meta, subject)
-    return meta
-
-
-def _byte_order(data: bytes, subject: str) -> str:
-    for order in "<>":
-        if unpack_from(order + "I", data, 12)[0] in {HASH_MAGIC, *_OTHER_KINDS}:
-            return order
-    raise ForeignFormatError(subject, "is not a Berkeley DB file")
-
-
-def _check_kind(magic: int, version: int, data: bytes, subject: str) -> None:
-    if kind := _OTHER_KINDS.get(magic):
-        raise ForeignFormatError(subject, f"is {kind} of Berkeley DB; Cyrus SASL reads only a hash")
-    if version not in READABLE_VERSIONS:
-        hint = "convert it with `db5.3_upgrade`" if version < READABLE_VERSIONS[0] else None
-        raise ForeignFormatError(subject, f"is a Berkeley DB hash of version {version}, not 7, 8 or 9", hint)
-    if data[24]:
-        raise ForeignFormatError(subject, "is an encrypted Berkeley DB file, which Cyrus SASL can't open")
-
-
-def _check_content(data: bytes, meta: Meta, subject: str) -> None:
-    flags, charkey = unpack_from(meta.order + "I", data, 48)[0], unpack_from(meta.order + "I", data, 92)[0]
-    for bit, reason in _FLAGS.items():
-        if flags & bit:
-            raise ForeignFormatError(subject, f"{reason}; Cyrus SASL reads only a single hash")
-    if meta.pagesize not in PAGE_SIZES:
-        raise DamagedFileError(subject, f"page 0 gives a page size of {meta.pagesize} bytes", SALVAGE)
-    needed = (meta.last_pgno + 1) * meta.pagesize
-    if len(data) < needed or len(data) % meta.pagesize:
-        raise DamagedFileError(subject, f"is cut off: {len(data)} bytes of {needed}", SALVAGE)
-    if meta.max_bucket >= meta.last_pgno:
-        raise DamagedFileError(
-            subject, f"page 0 counts {meta.max_bucket + 1} buckets on {meta.last_pgno} pages", SALVAGE
-        )
-    if data[TYPE_AT] != META_PAGE or charkey != CHARKEY:
-        raise DamagedFileError(subject, "page 0 contradicts itself (page type or hash check)", SALVAGE)
-
-
-# Read a Berkeley DB hash file (versions 7 to 9, either byte order) as libdb's ``get`` would.
-#
-# Page checksums are skipped over, not verified. Every page is visited at most once, so a damaged file costs
-# no more time and memory than a sound one of its size.
-
-_COUNT_DRIFT = range(2, 4096)
-"""How many records may not be missing from the count. One is, where a killed writer had counted first; 4096
-and more are in maps, since makemap and postmap announce that many when they make one."""
-
-
-def decode(data: bytes, *, subject: str = "Berkeley DB file") -> dict[bytes, bytes]:
-    """Return all records of the file.
-
-    Args:
-        data: the whole file.
-        subject: what error messages call it.
-
-    Raises:
-        ForeignFormatError: another kind of file, or one with several values under one key.
-        DamagedFileError: content that contradicts itself; the reason names the page.
-    """
-    return _Reader(data, read_meta(data, subject), subject).records()
-
-
-class _Reader:
-    """One pass over a file; remembers which pages it has seen."""
-
-    def __init__(self, data: bytes, meta: Meta, subject: str) -> None:
-        self._data, self._meta, self._subject = data, meta, subject
-        self._seen = bytearray(meta.last_pgno + 1)
-        self._seen[0] = 1
-        self._found: dict[bytes, bytes] = {}
-
-    def records(self) -> dict[bytes, bytes]:
-        for bucket in range(self._meta.max_bucket + 1):
-            for pgno in self._chain(self._meta.page_of(bucket)):
-                self._read_page(pgno)
-        self._check_unreached()
-        self._check_count()
-        return self._found
-
-    def _damaged(self, pgno: int, what: str) -> DamagedFileError:
-        return DamagedFileError(self._subject, f"page {pgno} {what}", SALVAGE)
-
-    def _visit(self, pgno: int, origin: int) -> int:
-        """Return where a page starts in the file."""
-        if not 0 < pgno <= self._meta.last_pgno:
-            raise self._damaged(origin, f"points to page {pgno}, which does not exist")
-        if self._seen[pgno]:
-            raise self._damaged(pgno, "is reached twice")
-        self._seen[pgno] = 1
-        return pgno * self._meta.pagesize
-
-    def _chain(self, pgno: int) -> Iterator[int]:
-        """Give the page numbers of one bucket."""
-        previous = 0
-        while pgno:
-            at = self._visit(pgno, previous)
-            if self._is_blank(at):
-                return
-            number, back, following = unpack_from(self._meta.order + "3I", self._data, at + 8)
-            if (number, back) != (pgno, previous):
-                raise self._damaged(pgno, "does not belong where it is linked")
-            if self._data[at + TYPE_AT] not in (SORTED_PAGE, UNSORTED_PAGE):
-                raise self._damaged(pgno, f"is of type {self._data[at + TYPE_AT]}, not a hash page")
-            yield pgno
-            previous, pgno = pgno, following
-
-    def _is_blank(self, at: int) -> bool:
-        """Tell whether a page was never written: all zero, an empty bucket."""
-        return not self._data[at + TYPE_AT] and not any(self._data[at : at + self._meta.pagesize])
-
-    def _read_page(self, pgno: int) -> None:
-        """Take the records of a page, whose items lie from its end downwards."""
-        meta = self._meta
-        at = pgno * meta.pagesize
-        page = self._data[at : at + meta.pagesize]
-        (entries,) = unpack_from(meta.order + "H", page, 20)
-        lowest = meta.header + 2 * entries
-        if entries % 2 or lowest > meta.pagesize:
-            raise self._damaged(pgno, f"can't hold {entries} items")
-        edges = (meta.pagesize, *unpack_from(f"{meta.order}{entries}H", page, meta.header))
-        if edges[-1] < lowest or not all(map(gt, edges, edges[1:])):
-            raise self._damaged(pgno, "has items that overlap")
-        expected = len(self._found) + entries // 2
-        self._take(page, edges, pgno)
-        if len(self._found) != expected:
-            raise self._damaged(pgno, "repeats a key")
-
-    def _take(self, page: bytes, edges: tuple[int, ...], pgno: int) -> None:
-        found, plain = self._found, KEYDATA
-        for end, at, low in zip(edges[::2], edges[1::2], edges[2::2], strict=False):
-            if page[at] == plain == page[low]:
-                found[page[at + 1 : end]] = page[low + 1 : at]
-            else:
-                key = self._item(page[at:end], pgno)
-                found[key] = self._item(page[low:at], pgno)
-
-    def _item(self, item: bytes, pgno: int) -> bytes:
-        """Return the bytes of a key or value."""
-        if item[0] == KEYDATA:
-            return item[1:]
-        if item[0] == OFF_PAGE and len(item) == 12:
-            return self._overflow(pgno, *unpack_from(self._meta.order + "2I", item, 4))
-        if item[0] in (DUPLICATE, OFF_PAGE_DUPLICATES):
-            raise ForeignFormatError(self._subject, f"has several values under one key (page {pgno})")
-        raise self._damaged(pgno, f"has an item of unknown type {item[0]}")
-
-    def _overflow(self, origin: int, pgno: int, length: int) -> bytes:
-        """Join the pieces of an item that lies on pages of its own."""
-        if length > len(self._data):
-            raise self._damaged(origin, f"has an item of {length} bytes, more than the file")
-        pieces, rest, order, previous = [], length, self._meta.order, origin
-        while pgno:
-            at = self._visit(pgno, previous)
-            following, size = unpack_from(order + "I", self._data, at + 16)[0], self._piece_size(at, pgno)
-            start = at + self._meta.header
-            pieces.append(self._data[start : start + size])
-            rest -= size
-            previous, pgno = pgno, following
-        if rest:
-            raise self._damaged(previous, f"ends an item of {length} bytes at {length - rest}")
-        return b"".join(pieces)
-
-    def _piece_size(self, at: int, pgno: int) -> int:
-        size: int = unpack_from(self._meta.order + "H", self._data, at + 22)[0]
-        if self._data[at + TYPE_AT] != OVERFLOW_PAGE:
-            raise self._damaged(pgno, "is not an overflow page")
-        if size > self._meta.pagesize - self._meta.header:
-            raise self._damaged(pgno, f"can't hold {size} bytes")
-        return size
-
-    def _check_unreached(self) -> None:
-        """Refuse records that no bucket leads to: a writer was killed while it split a bucket.
-
-        libdb and often db5.3_verify say nothing about them; the next write would lose them for good.
-        """
-        kinds = (SORTED_PAGE, UNSORTED_PAGE)
-        for pgno, at in enumerate(range(0, len(self._data), self._meta.pagesize)):
-            seen = pgno < len(self._seen) and self._seen[pgno]
-            if not seen and self._data[at + TYPE_AT] in kinds and any(self._data[at + 20 : at + 22]):
-                raise self._damaged(pgno, "holds records that no bucket leads to")
-
-    def _check_count(self) -> None:
-        """Refuse a file that has lost records: the other trace of a split that was cut short.
-
-        libdb 5.3 keeps the count exact; ``db5.3_verify`` does not compare it.
-        """
-        counted, found = self._meta.counted, len(self._found)
-        if counted - found in _COUNT_DRIFT:
-            raise self._damaged(0, f"counts {counted} records, and only {found} are left")
-
+from ..errors import DamagedFileError, InexpressibleError
+from .bdb_read import (
+    CHARKEY,
+    HASH_MAGIC,
+    KEYDATA,
+    META_PAGE,
+    OFF_PAGE,
+    OVERFLOW_PAGE,
+    PAGE_HEADER,
+    SALVAGE,
+    SORTED_PAGE,
+    VERSION,
+    Meta,
+    hashed,
+    order,
+    read_meta,
+)
+from .bdb_read import (
+    decode as decode,
+)
 
 # Write a Berkeley DB hash file of version 9 from nothing, so that no byte of older content can be in it.
 #
@@ -592,16 +310,8 @@ class CleanFile(Mapping[bytes, bytes]):
 
     def _all(self) -> dict[bytes, bytes]:
         if self._whole is None:
-            self._whole = self._plain() or decode(self._data, subject=self._subject)
+            self._whole = decode(self._data, subject=self._subject)
         return self._whole
-
-    def _plain(self) -> dict[bytes, bytes] | None:
-        """Return all records of pages found tidy; None where there is more to say."""
-        found: dict[bytes, bytes] = {}
-        for start in range(PAGE_SIZE, len(self._data), PAGE_SIZE):
-            if not _take(self._data[start : start + PAGE_SIZE], found):
-                return None
-        return found if len(found) == self._pages.records else None
 
     def _numbers(self, keys: Iterable[bytes]) -> list[int]:
         """Return the first page of each key's bucket."""

@@ -7,7 +7,7 @@ from enum import StrEnum
 from struct import pack
 
 from ..errors import DamagedFileError, ForeignFormatError
-from . import bdb, gdbm, lmdb_read
+from . import bdb_read, gdbm, lmdb_read
 
 
 class Format(StrEnum):
@@ -34,10 +34,10 @@ _OLD_BDB_HINT = (
     "list its records with the host's own sasldblistusers2 and make a Berkeley DB, GDBM or LMDB file anew"
 )
 _BDB_MAGICS = (
-    bdb.HASH_MAGIC,
-    bdb.BTREE_MAGIC,
-    bdb.QUEUE_MAGIC,
-    bdb.HEAP_MAGIC,
+    bdb_read.HASH_MAGIC,
+    bdb_read.BTREE_MAGIC,
+    bdb_read.QUEUE_MAGIC,
+    bdb_read.HEAP_MAGIC,
 )
 _NUMBERS = (
     *((12, magic, Format.BDB) for magic in _BDB_MAGICS),

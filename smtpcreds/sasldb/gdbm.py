@@ -37,6 +37,12 @@ ELEMENT = "i4sq2i"
 """Hash (-1 = unused), start of the key, place of the data, key size, value size."""
 ELEMENT_SIZE = calcsize("<" + ELEMENT)
 MAX_BITS = 31
+_FREE_SPACE, _FREE_SIZE = "i4xq", 16
+"""Size and place of a piece of free space."""
+_AVAIL_HEAD = 16
+_BUCKET_FREE = 6
+_EXTENSION = 32
+"""Bytes of the extended header."""
 
 _SHIFTS = tuple(5 * i % 24 for i in range(24))
 _LOW = 0x7FFFFFFF
@@ -99,6 +105,12 @@ class _Header:
     bits: int
     bucket_size: int
     elements: int
+    end: int
+
+    def is_free_space(self, data: bytes, at: int, count: int) -> bool:
+        """Tell whether libgdbm would accept a table of free space (``gdbm_avail_table_valid_p``)."""
+        table = Struct(self.order + _FREE_SPACE).iter_unpack(data[at : at + _FREE_SIZE * count])
+        return all(start >= self.bucket_size and start + size <= self.end for size, start in table)
 
 
 def decode(data: bytes, *, subject: str = "GDBM file") -> dict[bytes, bytes]:
@@ -131,16 +143,29 @@ def _read_header(data: bytes, subject: str) -> _Header:
         raise DamagedFileError(subject, f"is cut off after {len(data)} bytes of the header", SALVAGE)
     order = _byte_order(data, subject)
     fields = unpack_from(order + HEADER, data)
-    header = _Header(order, *fields[2:7])
+    header = _Header(order, *fields[2:8])
     if not 0 <= header.bits < MAX_BITS or header.directory_size != 8 << header.bits:
         raise DamagedFileError(subject, f"has a directory of {header.directory_size} bytes", SALVAGE)
-    if not 0 < header.directory <= len(data) - header.directory_size:
+    if not 0 < header.directory < len(data) - header.directory_size:
         raise DamagedFileError(subject, "is cut off: its directory lies behind its end", SALVAGE)
+    if header.end < len(data):
+        raise DamagedFileError(subject, f"has {len(data)} bytes and says {header.end}", SALVAGE)
     if header.elements == elements_of(header.bucket_size, PACKED_HEAD):
         raise ForeignFormatError(subject, "is a GDBM file of a 32-bit x86 machine", _ELSEWHERE)
     if header.bucket_size < BUCKET_HEAD or header.elements != elements_of(header.bucket_size):
         raise DamagedFileError(subject, f"has buckets of {header.bucket_size} bytes", SALVAGE)
+    _check_free_space(data, header, fields[0], fields[1], subject)
     return header
+
+
+def _check_free_space(data: bytes, header: _Header, magic: int, block: int, subject: str) -> None:
+    """Refuse what libgdbm does not open: free space that can't be (``gdbm_avail_block_validate``)."""
+    at = HEADER_SIZE + (_EXTENSION if magic == SYNC_MAGIC else 0)
+    size, count = unpack_from(header.order + "2i", data, at)
+    room = (block - at - _AVAIL_HEAD) // _FREE_SIZE
+    is_table = size > 1 and 0 <= count <= min(size, room) and block <= len(data)
+    if not is_table or not header.is_free_space(data, at + _AVAIL_HEAD, count):
+        raise DamagedFileError(subject, "has a wrong table of free space", SALVAGE)
 
 
 def _byte_order(data: bytes, subject: str) -> str:
@@ -165,14 +190,9 @@ class _Reader:
         self.found: dict[bytes, bytes] = {}
 
     def bucket(self, address: int) -> None:
-        size = self._header.bucket_size
-        if not 0 < address <= len(self._data) - size:
-            raise self._damaged(address, "lies outside the file")
-        (count,) = unpack_from(self._header.order + "i", self._data, address + BUCKET_BITS_AT + 4)
+        slots, count = self._slots(address)
         before = len(self.found)
-        start = address + BUCKET_HEAD
-        table = self._data[start : start + self._header.elements * ELEMENT_SIZE]
-        for value, beginning, place, key_size, data_size in self._element.iter_unpack(table):
+        for value, beginning, place, key_size, data_size in slots:
             if value == -1:
                 continue
             if value < 0 or self._directory[value >> self._shift] != address:
@@ -183,6 +203,21 @@ class _Reader:
             self._hashes[key] = value
         if len(self.found) - before != count:
             raise self._damaged(address, f"counts {count} records and has others")
+        if not _is_probed([slot[0] for slot in slots]):
+            raise self._damaged(address, "has a key in a place where libgdbm does not look for it")
+
+    def _slots(self, address: int) -> tuple[list[tuple[int, bytes, int, int, int]], int]:
+        """Return the elements of a bucket, and how many are taken by its own count."""
+        header, data = self._header, self._data
+        if not 0 < address <= len(data) - header.bucket_size:
+            raise self._damaged(address, "lies outside the file")
+        (free,) = unpack_from(header.order + "i", data, address)
+        bits, count = unpack_from(header.order + "2i", data, address + BUCKET_BITS_AT)
+        is_table = 0 <= bits <= header.bits and 0 <= free <= _BUCKET_FREE
+        if not is_table or not header.is_free_space(data, address + 8, free):
+            raise self._damaged(address, "has a wrong head")
+        start = address + BUCKET_HEAD
+        return list(self._element.iter_unpack(data[start : start + header.elements * ELEMENT_SIZE])), count
 
     def check_hashes(self) -> None:
         """Refuse keys that libgdbm would not find: they are not those that were hashed once."""
@@ -209,10 +244,24 @@ class _Reader:
         return DamagedFileError(self._subject, f"the bucket at byte {address} {what}", SALVAGE)
 
 
+def _is_probed(slots: list[int]) -> bool:
+    """Tell whether each hash is at its place, or behind it with none empty between (``_gdbm_findkey``)."""
+    size = len(slots)
+    if -1 not in slots:
+        return True
+    start = slots.index(-1)
+    full = 0  # slots in a row, up to here
+    for at in range(start, start + size):
+        value = slots[at % size]
+        if value != -1 and (at - value) % size > full:
+            return False
+        full = 0 if value == -1 else full + 1
+    return True
+
+
 # Write a GDBM file from nothing: header, directory, buckets, then keys and values back to back.
 
 BLOCK = 4096
-_AVAIL_HEAD = 16
 _EMPTY = pack("<" + ELEMENT, -1, b"", 0, 0, 0)
 
 

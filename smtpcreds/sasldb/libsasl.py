@@ -12,9 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..errors import InexpressibleError
-from ..model import Account
+from ..model import Credential
 from ..postgres import is_url, parse_url, plugin_options
-from ..secret import Secret
 from .detect import has_plugin, host_format
 from .libsasl_child import NO_LIBRARY
 from .opening import format_at
@@ -34,13 +33,12 @@ class Answer:
     reason: str = ""
 
 
-def ask(database: str, account: Account, secret: Secret, mechanisms: Sequence[str]) -> dict[str, Answer]:
+def ask(database: str, who: Credential, mechanisms: Sequence[str]) -> dict[str, Answer]:
     """Let the server and the client of libsasl2 authenticate to each other, over no network.
 
     Args:
         database: a URL, or a file of any format; libsasl2 reads the one that its plugin is linked to.
-        account: looked up in its own realm.
-        secret: what the client is given.
+        who: the client, with the name that it is given in ``default-auth-info``, and the relay's realm.
         mechanisms: in the order in which they are tried.
     """
     reason, options = _url_options(database) if is_url(database) else _file_options(database)
@@ -48,11 +46,11 @@ def ask(database: str, account: Account, secret: Secret, mechanisms: Sequence[st
         return dict.fromkeys(mechanisms, Answer(None, reason))
     request = {
         "options": {"pwcheck_method": "auxprop", **options},
-        "authcid": account.authcid,
-        "realm": account.realm,
+        "authcid": who.login,
+        "realm": who.relay_realm,
         "mechanisms": list(mechanisms),
     }
-    reason, lines = _run(json.dumps(request).encode() + b"\n" + secret.reveal())
+    reason, lines = _run(json.dumps(request).encode() + b"\n" + who.secret.reveal())
     found = dict(_answers(lines))
     return {mechanism: found.get(mechanism, Answer(None, reason)) for mechanism in mechanisms}
 
@@ -102,18 +100,18 @@ def _run(request: bytes) -> tuple[str, list[bytes]]:
 
 def _answers(lines: Iterable[bytes]) -> Iterable[tuple[str, Answer]]:
     for line in lines:
-        mechanism, server, client = json.loads(line)
-        yield mechanism, _answer(mechanism, {server, client})
+        mechanism, server, client, reason = json.loads(line)
+        yield mechanism, _answer(mechanism, {server, client}, reason)
 
 
-def _answer(mechanism: str, codes: set[int]) -> Answer:
+def _answer(mechanism: str, codes: set[int], reason: str) -> Answer:
     if codes == {_OK}:
         return Answer(True)
     if codes & _REFUSALS:
         return Answer(False)
     if _NO_MECHANISM in codes:
         return Answer(None, f"this host's libsasl2 has no {mechanism}")
-    return Answer(None, f"libsasl2 answered {min(codes)}")
+    return Answer(None, f"libsasl2 answered {min(codes)}{reason and f': {reason}'}")
 
 
 def _how(status: int) -> str:

@@ -2,11 +2,12 @@
 
 Standard input: a line of JSON (options, authcid, realm, mechanisms), then the password's octets to the end.
 Octets that are not UTF-8, as paths may have, are surrogates in it.
-Standard output: for each mechanism, as soon as it is known, a line of JSON: its name, then the codes of
-<sasl/sasl.h> that server and client ended with. Exit status NO_LIBRARY: there is no libsasl2.
+Standard output: for each mechanism, as soon as it is known, a line of JSON: its name, the codes of
+<sasl/sasl.h> that server and client ended with, and what libsasl2 says of them. Exit status NO_LIBRARY: there
+is no libsasl2.
 
-The server is set up as sendmail's is: its host name is the realm of bare names. Imports nothing of ours, so
-that it starts in a bare interpreter from any directory.
+The server is set up as sendmail's is: its host name, ``realm``, is that of bare names. Imports nothing of
+ours, so that it starts in a bare interpreter from any directory.
 """
 
 import ctypes
@@ -21,6 +22,8 @@ NO_LIBRARY = 3
 _LIBRARIES = ("libsasl2.so.2", "libsasl2.so.3")
 _OK, _CONTINUE, _FAIL = 0, 1, -1
 _STEPS = 8
+_ERROR = 1
+"""SASL_LOG_ERR, the level of unusual errors."""
 _LIST_END, _GETOPT, _LOG = 0, 1, 2
 _USER, _AUTHNAME, _PASS, _GETREALM = 0x4001, 0x4002, 0x4004, 0x4008
 _BOTH = frozenset({_OK, _CONTINUE})
@@ -40,27 +43,38 @@ class Exchange:
     """libsasl2 with both sides initialised for one set of options and one client."""
 
     def __init__(self, library: ctypes.CDLL, request: dict[str, Any], password: bytes) -> None:
-        self._sasl, self._realm = library, _octets(request["realm"])
-        self._server = _table(_server_callbacks(request["options"]))
+        self._sasl, self._realm, self._password = library, _octets(request["realm"]), password
+        self._errors: list[bytes] = []
+        self._server = _table(_server_callbacks(request["options"], self._errors))
         self._client = _table(_client_callbacks(_octets(request["authcid"]), self._realm, password))
         table = self._server[1]
         for code in (library.sasl_client_init(table), library.sasl_server_init(table, None)):
             if code != _OK:
                 raise SystemExit(1)
 
-    def run(self, mechanism: bytes) -> tuple[int, int]:
-        """Return the codes that server and client ended with."""
+    def run(self, mechanism: bytes) -> tuple[int, int, str]:
+        """Return the codes that server and client ended with, and the reason of the first that failed."""
         server, client = c_void_p(), c_void_p()
         sasl, host = self._sasl, self._realm
+        self._errors.clear()
         made = (
             sasl.sasl_server_new(b"smtp", host, None, None, None, self._server[1], 0, byref(server)),
             sasl.sasl_client_new(b"smtp", host, None, None, self._client[1], 0, byref(client)),
         )
         try:
-            return made if any(made) else self._converse(server, client, mechanism)
+            codes = made if any(made) else self._converse(server, client, mechanism)
+            return *codes, self._reason(server, client, codes)
         finally:
             sasl.sasl_dispose(byref(server))
             sasl.sasl_dispose(byref(client))
+
+    def _reason(self, server: c_void_p, client: c_void_p, codes: tuple[int, int]) -> str:
+        """Return libsasl2's own words, and nothing that holds the password."""
+        sides = ((code, side) for code, side in zip(codes, (server, client), strict=True) if code < 0)
+        code, side = next(sides, (_OK, None))
+        words = self._sasl.sasl_errdetail(side) if side else self._sasl.sasl_errstring(code, None, None)
+        said = b"" if code == _OK else b"; ".join([words.split(b": ", 2)[-1], *self._errors[-1:]])
+        return "" if self._password in said else said.decode(errors="replace")
 
     def _converse(self, server: c_void_p, client: c_void_p, mechanism: bytes) -> tuple[int, int]:
         sasl, data, size, chosen = self._sasl, c_void_p(), c_uint(), c_char_p()
@@ -84,8 +98,8 @@ def main() -> None:
     request = json.loads(sys.stdin.buffer.readline())
     exchange = Exchange(_library(), request, sys.stdin.buffer.read())
     for mechanism in request["mechanisms"]:
-        codes = exchange.run(mechanism.encode())
-        sys.stdout.write(json.dumps([mechanism, *codes]) + "\n")
+        answer = exchange.run(mechanism.encode())
+        sys.stdout.write(json.dumps([mechanism, *answer]) + "\n")
         sys.stdout.flush()
     os._exit(0)
 
@@ -112,6 +126,9 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
     library.sasl_client_start.argtypes = (c_void_p, c_char_p, c_void_p, *out, POINTER(c_char_p))
     library.sasl_client_step.argtypes = (c_void_p, *data, c_void_p, *out)
     library.sasl_dispose.argtypes = (POINTER(c_void_p),)
+    library.sasl_errdetail.argtypes, library.sasl_errdetail.restype = (c_void_p,), c_char_p
+    library.sasl_errstring.argtypes = (c_int, c_char_p, POINTER(c_char_p))
+    library.sasl_errstring.restype = c_char_p
     return library
 
 
@@ -121,7 +138,7 @@ def _table(callbacks: dict[int, Any]) -> tuple[dict[int, Any], Any]:
     return callbacks, (_Callback * (len(entries) + 1))(*entries, _Callback(_LIST_END))
 
 
-def _server_callbacks(given: dict[str, str]) -> dict[int, Any]:
+def _server_callbacks(given: dict[str, str], errors: list[bytes]) -> dict[int, Any]:
     options = {_octets(name): _octets(value) for name, value in given.items()}
     kept = {name: c_char_p(value) for name, value in options.items()}
 
@@ -133,7 +150,13 @@ def _server_callbacks(given: dict[str, str]) -> dict[int, Any]:
             size[0] = len(options[name])
         return _OK
 
-    return {_GETOPT: _GetOption(option), _LOG: _Log(_silent)}
+    def log(_context: object, level: int, message: bytes) -> int:
+        """Keep unusual errors; a wrong password stays out of syslog, where monitors count failures."""
+        if level == _ERROR:
+            errors.append(message)
+        return _OK
+
+    return {_GETOPT: _GetOption(option), _LOG: _Log(log)}
 
 
 def _client_callbacks(authcid: bytes, realm: bytes, password: bytes) -> dict[int, Any]:
@@ -170,7 +193,7 @@ def _octets(text: str) -> bytes:
 
 
 def _silent(_context: object, _level: int, _message: object) -> int:
-    """Keep a wrong password out of syslog, where monitors count failures."""
+    """Keep the client out of syslog."""
     return _OK
 
 

@@ -6,12 +6,20 @@ package ``lmdb``, whose lock keeps other writers out.
 
 import os
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
-from ..errors import DamagedFileError, InexpressibleError, MissingInputError, UnavailableError, WriteError
+from ..errors import (
+    DamagedFileError,
+    InexpressibleError,
+    MissingInputError,
+    SmtpcredsError,
+    UnavailableError,
+    WriteError,
+)
 from ..files import exclusive, explained
-from . import lmdb_read
+from . import lmdb_lock, lmdb_read
 from .limits import MAX_LMDB_KEY
 from .replace import (
     PRIVATE,
@@ -21,13 +29,12 @@ from .replace import (
     open_regular,
     read_whole,
     resolve,
+    resolve_to_write,
     signature_of,
     sweep,
 )
 from .store import TIMEOUT, Change, Edits, edited, effective
 
-_LOCK_SIZE = 8192
-"""For 126 readers, liblmdb's default."""
 MAP_SIZE = 1 << 20
 """What Cyrus SASL makes (option sasldb_mapsize); it takes over a larger one that it finds in the file."""
 _ATTEMPTS = 20
@@ -73,7 +80,7 @@ class LmdbStore:
         If a reader keeps an old state open for longer than the time limit, the next run does that.
         """
         library = _library(self.path)
-        target = resolve(self.path)
+        target = resolve_to_write(self.path)
         with exclusive(target + ".lock", self._timeout):
             sweep(target)
             sweep(target + "-lock")
@@ -87,9 +94,18 @@ class LmdbStore:
             except library.MapFullError:
                 size *= 2
             except library.Error as error:
-                hint = "look whether the disk is full; a change needs room for a second copy"
-                raise WriteError(self.path, f"liblmdb says {error}; nothing was changed", hint) from error
+                raise self._explained(library, error) from error
         raise WriteError(self.path, "liblmdb found no room for the change; nothing was changed")
+
+    def _explained(self, library: Any, error: Exception) -> SmtpcredsError:
+        """Return what an error of liblmdb means; those of the system alone have no class of their own."""
+        reason = f"liblmdb says {error}; nothing was changed"
+        if type(error) in (library.Error, library.DiskError):
+            hint = "look whether the disk is full; a change needs room for a second copy"
+            return WriteError(self.path, reason, hint)
+        if isinstance(error, (library.MemoryError, library.ReadersFullError, library.LockError)):
+            return UnavailableError(self.path, reason)
+        return DamagedFileError(self.path, reason, lmdb_read.SALVAGE)
 
     def _prepare(self, target: str) -> int:
         """Make the file unless it is there, refuse a damaged one, and return the map size to open it with."""
@@ -107,18 +123,23 @@ class LmdbStore:
         with explained(self.path):
             descriptor = os.open(target, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            _make_lock_file(target, descriptor)
+            lmdb_lock.prepare(target, descriptor)
             with closing(library.open(target, subdir=False, create=False, map_size=size)) as environment:
-                edits = self._transact(environment, change)
+                environment.reader_check()
+                edits = self._transact(environment, target, change)
                 self._scrub(environment, descriptor)
                 return edits
         finally:
             os.close(descriptor)
 
-    def _transact(self, environment: Any, change: Change) -> Edits:
-        """Write all records to new pages; a plain put would leave old values in the gaps of its page."""
-        with environment.begin(write=True) as transaction, transaction.cursor() as cursor:
-            records = dict(cursor)
+    def _transact(self, environment: Any, target: str, change: Change) -> Edits:
+        """Write all records to new pages; a plain put would leave old values in the gaps of its page.
+
+        What liblmdb finds is compared with what is in the file before, and with what was meant after.
+        """
+        with environment.begin(write=True) as transaction:
+            records = lmdb_read.decode(self._content(target) or b"", subject=self.path)
+            self._compare(transaction, records)
             edits = effective(change(records), records)
             if not edits:
                 transaction.abort()
@@ -129,8 +150,17 @@ class LmdbStore:
                     self.path, f"can't hold a key of {len(refused)} bytes; LMDB takes up to {MAX_LMDB_KEY}"
                 )
             transaction.drop(environment.open_db(txn=transaction), delete=False)
-            cursor.putmulti(sorted(wanted.items()), append=True)
+            with transaction.cursor() as cursor:
+                cursor.putmulti(sorted(wanted.items()), append=True)
+            self._compare(transaction, wanted)
             return edits
+
+    def _compare(self, transaction: Any, records: Mapping[bytes, bytes]) -> None:
+        """Refuse a transaction in which liblmdb finds other records, which then never commits."""
+        with transaction.cursor() as cursor:
+            if dict(cursor) != records:
+                reason = "liblmdb finds other records in it than there are; nothing was changed"
+                raise DamagedFileError(self.path, reason, lmdb_read.SALVAGE)
 
     def _scrub(self, environment: Any, descriptor: int) -> None:
         """Zero the pages that are free now; the write transaction keeps others from taking them meanwhile.
@@ -150,7 +180,6 @@ class LmdbStore:
 
     def _wait_for_readers(self, environment: Any) -> bool:
         """Tell whether nobody reads an older state (any more); readers that were killed don't count."""
-        environment.reader_check()
         limit, newest = time.monotonic() + self._timeout, environment.info()["last_txnid"]
         while any(seen < newest for seen in _states_read(environment.readers())):
             if time.monotonic() >= limit:
@@ -185,20 +214,6 @@ def _library(subject: str) -> Any:
         hint = "pip install 'smtpcreds[lmdb]'"
         raise UnavailableError(subject, "writing LMDB needs the Python package lmdb", hint) from None
     return lmdb
-
-
-def _make_lock_file(target: str, database: int) -> None:
-    """Make the lock file as the database's readers need it: they write to it.
-
-    It is whole before it has its name: liblmdb would map a file with holes, and on a full disk the process
-    dies of SIGBUS.
-    """
-    path = target + "-lock"
-    if not os.path.lexists(path):
-        with Replacement(path) as new:
-            new.prepare(bytes(_LOCK_SIZE), database, PRIVATE)
-            new.let_readers_write()
-            new.install(None)
 
 
 def _states_read(table: str) -> list[int]:

@@ -4,7 +4,9 @@ Source: OpenLDAP ``mdb.c`` 0.9. A writer only fills pages that the newest commit
 bytes read from the file are sound if :func:`generation` is the same before and after.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import compress, count
+from operator import gt, lt
 from struct import pack, unpack_from
 from typing import NamedTuple
 
@@ -15,8 +17,13 @@ MAGIC_AT = 16
 HEAD_SIZE = 2 << 16
 """Enough bytes for both meta pages of any page size."""
 PAGE_HEADER = 16
-_BRANCH, _LEAF, _OVERFLOW = 1, 2, 4
+_NODE_HEADER = 8
+_BRANCH, _LEAF, _OVERFLOW, _META = 1, 2, 4, 8
 _BIG = 1
+_INTEGER_KEYS, _DATABASE_FLAGS = 8, 0x7F
+"""Of a database; the other bits are those of the program that made the file."""
+_MAX_MAP = 1 << 46
+"""Bytes; more than a process can map."""
 _NO_PAGE = 0xFFFFFFFFFFFFFFFF
 SALVAGE = "restore it from a backup"
 
@@ -27,7 +34,9 @@ class Meta(NamedTuple):
     order: str
     pagesize: int
     map_size: int
+    free_flags: int
     free_root: int
+    main_flags: int
     main_root: int
     entries: int
     last_pgno: int
@@ -49,21 +58,36 @@ def read_meta(data: bytes, subject: str) -> Meta:
         raise DamagedFileError(subject, f"is cut off or has a wrong page size ({pagesize})", SALVAGE)
     metas = [_meta(data, at, order, subject) for at in (0, pagesize)]
     newest = max(metas, key=lambda meta: meta.txnid)
-    if newest.pagesize != pagesize:
+    if newest.pagesize != pagesize or metas[newest.txnid & 1] != newest:
         raise DamagedFileError(subject, "has meta pages that contradict each other", SALVAGE)
+    if newest.map_size > _MAX_MAP:
+        raise DamagedFileError(subject, f"wants a map of {newest.map_size} bytes", SALVAGE)
+    _check_flags(newest, subject)
     return newest
 
 
+def _check_flags(meta: Meta, subject: str) -> None:
+    """Accept the flags of Cyrus SASL's databases; others change the order of keys, or what values are."""
+    if meta.free_flags & _DATABASE_FLAGS != _INTEGER_KEYS:
+        raise DamagedFileError(subject, f"has wrong flags ({meta.free_flags:#x}) on its free pages", SALVAGE)
+    if meta.main_flags:
+        reason = f"has database flags ({meta.main_flags:#x}) that Cyrus SASL never sets"
+        raise ForeignFormatError(subject, reason, "make a new one from what `mdb_dump -n FILE` prints")
+
+
 def _meta(data: bytes, at: int, order: str, subject: str) -> Meta:
+    (kind,) = unpack_from(order + "H", data, at + 10)
     magic, version, _, map_size = unpack_from(order + "IIQQ", data, at + 16)
-    if magic != MAGIC:
-        raise DamagedFileError(subject, "has lost its second meta page", SALVAGE)
+    if magic != MAGIC or not kind & _META:
+        raise DamagedFileError(subject, "has lost a meta page", SALVAGE)
     if version != 1:
         raise ForeignFormatError(subject, f"is LMDB of format {version}, not 1")
-    pagesize, *_, free_root = unpack_from(order + "IHHQQQQQ", data, at + 40)
-    *_, entries, main_root = unpack_from(order + "IHHQQQQQ", data, at + 88)
+    pagesize, free_flags, *_, free_root = unpack_from(order + "IHHQQQQQ", data, at + 40)
+    _, main_flags, *_, entries, main_root = unpack_from(order + "IHHQQQQQ", data, at + 88)
     last_pgno, txnid = unpack_from(order + "QQ", data, at + 136)
-    return Meta(order, pagesize, map_size, free_root, main_root, entries, last_pgno, txnid)
+    return Meta(
+        *(order, pagesize, map_size, free_flags, free_root, main_flags, main_root, entries, last_pgno, txnid)
+    )
 
 
 def decode(data: bytes, *, subject: str = "LMDB file") -> dict[bytes, bytes]:
@@ -87,107 +111,165 @@ def pages_in_use(data: bytes, *, subject: str = "LMDB file") -> bytearray:
     return reader.used
 
 
+class _Page(NamedTuple):
+    """A page of a tree that is still to be read.
+
+    Attributes:
+        pgno: its number.
+        depth: pages above it.
+        low: the least key that may be under it.
+        high: the key that all under it are before; None for the last page.
+    """
+
+    pgno: int
+    depth: int = 0
+    low: bytes = b""
+    high: bytes | None = None
+
+
+class _Node(NamedTuple):
+    """An entry of a page: where its value is, the two halves and the flags of its head, its key."""
+
+    at: int
+    low: int
+    high: int
+    flags: int
+    key: bytes
+
+
 class _Reader:
     """One walk over both trees; visits each page at most once."""
 
     def __init__(self, data: bytes, subject: str) -> None:
         self._data, self._subject = data, subject
         self._meta = meta = read_meta(data, subject)
-        if len(data) < (meta.last_pgno + 1) * meta.pagesize:
-            raise DamagedFileError(subject, f"is cut off after {len(data)} bytes", SALVAGE)
         self.used = bytearray(len(data) // meta.pagesize)
         self.used[:2] = b"\1\1"
 
     def records(self) -> dict[bytes, bytes]:
-        found = dict(self._tree(self._meta.main_root))
+        found = dict(self._tree(self._meta.main_root, bytes))
         if len(found) != self._meta.entries:
             raise self._damaged(
                 self._meta.main_root, f"leads to {len(found)} records of {self._meta.entries}"
             )
-        self._check_free([ids for _, ids in self._tree(self._meta.free_root)])
+        self._check_free([ids for _, ids in self._tree(self._meta.free_root, self._transaction)])
         return found
 
     def _damaged(self, pgno: int, what: str) -> DamagedFileError:
         return DamagedFileError(self._subject, f"page {pgno} {what}", SALVAGE)
 
+    def _transaction(self, key: bytes) -> bytes:
+        """Return the key of a list of free pages, a number in this machine's order, as it sorts."""
+        if len(key) not in (0, 8):
+            raise self._damaged(self._meta.free_root, "has a list of free pages without a number")
+        return key[::-1] if self._meta.order == "<" else key
+
     def _visit(self, pgno: int, count: int = 1) -> int:
-        """Mark pages as used and return where they start."""
+        """Mark pages as used and return where they start; a file need not reach to its last free ones."""
         if not 1 < pgno <= pgno + count - 1 <= self._meta.last_pgno:
             raise self._damaged(pgno, "does not exist")
+        if pgno + count > len(self.used):
+            reason = f"is cut off after {len(self._data)} bytes, before page {pgno + count - 1}"
+            raise DamagedFileError(self._subject, reason, SALVAGE)
         if any(self.used[pgno : pgno + count]):
             raise self._damaged(pgno, "is reached twice")
         self.used[pgno : pgno + count] = b"\1" * count
         return pgno * self._meta.pagesize
 
-    def _tree(self, root: int) -> Iterator[tuple[bytes, bytes]]:
-        todo = [] if root == _NO_PAGE else [root]
+    def _tree(self, root: int, rank: Callable[[bytes], bytes]) -> Iterator[tuple[bytes, bytes]]:
+        """Give the records under a page, in the order of their keys, which is that of what rank returns."""
+        todo, leaves = [] if root == _NO_PAGE else [_Page(root)], None
         while todo:
-            pgno = todo.pop()
-            at = self._visit(pgno)
-            number, _, flags, lower, upper = unpack_from(self._meta.order + "QHHHH", self._data, at)
-            if number != pgno or flags & 0xF not in (_BRANCH, _LEAF):
-                raise self._damaged(pgno, "is not a page of the tree")
-            if not PAGE_HEADER <= lower <= upper <= self._meta.pagesize or lower % 2:
-                raise self._damaged(pgno, "has wrong bounds")
-            if flags & _BRANCH:
-                todo += self._children(pgno, at, lower, upper)
-            else:
-                yield from self._leaf(pgno, at, lower, upper)
+            page = todo.pop()
+            kind, nodes = self._nodes(page.pgno)
+            self._check_order(page, kind, [rank(node.key) for node in nodes])
+            if kind == _BRANCH:
+                todo += reversed(self._children(page, nodes, rank))
+                continue
+            if page.depth != (leaves := page.depth if leaves is None else leaves):
+                raise self._damaged(page.pgno, "is not as deep in the tree as others")
+            for node in nodes:
+                yield node.key, self._value(page.pgno, node)
 
-    def _nodes(self, pgno: int, at: int, lower: int, upper: int) -> Iterator[tuple[int, int, int, int, int]]:
-        """Give place, two halves of a number, flags and key size of each node."""
-        order, count = self._meta.order, (lower - PAGE_HEADER) // 2
-        for place in unpack_from(f"{order}{count}H", self._data, at + PAGE_HEADER):
-            if not upper <= place <= self._meta.pagesize - 8:
-                raise self._damaged(pgno, "has a node out of bounds")
-            low, high, flags, key_size = unpack_from(order + "4H", self._data, at + place)
-            if place + 8 + key_size > self._meta.pagesize:
-                raise self._damaged(pgno, "has a key out of bounds")
-            if order == ">":  # mn_lo and mn_hi change places
-                low, high = high, low
-            yield place, low, high, flags, key_size
+    def _nodes(self, pgno: int) -> tuple[int, list[_Node]]:
+        """Return the kind of a page and its entries."""
+        at, order = self._visit(pgno), self._meta.order
+        number, _, kind, lower, upper = unpack_from(order + "QHHHH", self._data, at)
+        if number != pgno or kind not in (_BRANCH, _LEAF):
+            raise self._damaged(pgno, "is not a page of the tree")
+        if not PAGE_HEADER < lower <= upper <= self._meta.pagesize or lower % 2:
+            raise self._damaged(pgno, "has wrong bounds")
+        places = unpack_from(f"{order}{(lower - PAGE_HEADER) // 2}H", self._data, at + PAGE_HEADER)
+        if min(places) < upper or max(places) > self._meta.pagesize - _NODE_HEADER:
+            raise self._damaged(pgno, "has a node out of bounds")
+        nodes = [self._node(at + place) for place in places]
+        if max(node.at for node in nodes) > at + self._meta.pagesize:
+            raise self._damaged(pgno, "has a key out of bounds")
+        return kind, nodes
 
-    def _children(self, pgno: int, at: int, lower: int, upper: int) -> list[int]:
-        nodes = self._nodes(pgno, at, lower, upper)
-        return [low | high << 16 | flags << 32 for _, low, high, flags, _ in nodes]
+    def _node(self, at: int) -> _Node:
+        low, high, flags, key_size = unpack_from(self._meta.order + "4H", self._data, at)
+        if self._meta.order == ">":  # mn_lo and mn_hi change places
+            low, high = high, low
+        start = at + _NODE_HEADER
+        return _Node(start + key_size, low, high, flags, self._data[start : start + key_size])
 
-    def _leaf(self, pgno: int, at: int, lower: int, upper: int) -> Iterator[tuple[bytes, bytes]]:
-        for place, low, high, flags, key_size in self._nodes(pgno, at, lower, upper):
-            start, size = at + place + 8 + key_size, low | high << 16
-            key = self._data[start - key_size : start]
-            if flags & ~_BIG:
-                raise ForeignFormatError(
-                    self._subject, "holds named databases or several values under one key"
-                )
-            if flags & _BIG:
-                start = self._big(pgno, start, size)
-            elif start + size > at + self._meta.pagesize:
-                raise self._damaged(pgno, "has a value out of bounds")
-            yield key, self._data[start : start + size]
+    def _check_order(self, page: _Page, kind: int, keys: list[bytes]) -> None:
+        """Refuse keys that liblmdb would not find; the first of a branch page stands for none."""
+        if kind == _BRANCH:
+            keys = keys[1:]
+        if not keys or not keys[0]:
+            raise self._damaged(page.pgno, "has too few keys, or an empty one")
+        is_within = page.low <= keys[0] and (page.high is None or keys[-1] < page.high)
+        if not is_within or not all(map(lt, keys, keys[1:])):
+            raise self._damaged(page.pgno, "has keys out of order, which liblmdb does not find")
+
+    def _children(self, page: _Page, nodes: list[_Node], rank: Callable[[bytes], bytes]) -> list[_Page]:
+        lows = [page.low, *(rank(node.key) for node in nodes[1:])]
+        highs = [*lows[1:], page.high]
+        return [
+            _Page(node.low | node.high << 16 | node.flags << 32, page.depth + 1, low, high)
+            for node, low, high in zip(nodes, lows, highs, strict=True)
+        ]
+
+    def _value(self, pgno: int, node: _Node) -> bytes:
+        start, size = node.at, node.low | node.high << 16
+        if node.flags & ~_BIG:
+            raise ForeignFormatError(self._subject, "holds named databases or several values under one key")
+        if node.flags & _BIG:
+            start = self._big(pgno, start, size)
+        elif start + size > (pgno + 1) * self._meta.pagesize:
+            raise self._damaged(pgno, "has a value out of bounds")
+        return self._data[start : start + size]
 
     def _big(self, pgno: int, start: int, size: int) -> int:
-        """Return where a value on pages of its own starts."""
+        """Return where a value on pages of its own starts; they stay when a smaller one takes its place."""
         if start + 8 > (pgno + 1) * self._meta.pagesize:
             raise self._damaged(pgno, "has a value out of bounds")
         (first,) = unpack_from(self._meta.order + "Q", self._data, start)
-        count = (PAGE_HEADER - 1 + size) // self._meta.pagesize + 1
-        at = self._visit(first, count)
-        number, _, flags, pages = unpack_from(self._meta.order + "QHHI", self._data, at)
-        if number != first or not flags & _OVERFLOW or pages != count:
+        needed = (PAGE_HEADER - 1 + size) // self._meta.pagesize + 1
+        at = self._visit(first)
+        number, _, kind, pages = unpack_from(self._meta.order + "QHHI", self._data, at)
+        if number != first or kind != _OVERFLOW or pages < needed:
             raise self._damaged(first, f"is not the value that page {pgno} points to")
+        if pages > 1:
+            self._visit(first + 1, pages - 1)
         return at + PAGE_HEADER
 
     def _check_free(self, lists: list[bytes]) -> None:
         """Refuse lists of free pages that name pages in use: the next write would overwrite records."""
-        listed = bytearray(len(self.used))
+        listed = set(compress(count(), self.used))
         for ids in lists:
-            count = unpack_from(self._meta.order + "Q", ids)[0] if len(ids) >= 8 else -1
-            if not 8 <= 8 * (count + 1) <= len(ids):
+            length = unpack_from(self._meta.order + "Q", ids)[0] if len(ids) >= 8 else -1
+            if not 8 <= 8 * (length + 1) <= len(ids):
                 raise self._damaged(self._meta.free_root, "has a list of free pages that is cut off")
-            for pgno in unpack_from(f"{self._meta.order}{count}Q", ids, 8):
-                if not 1 < pgno <= self._meta.last_pgno or self.used[pgno] or listed[pgno]:
+            pages = unpack_from(f"{self._meta.order}{length}Q", ids, 8)
+            if not all(map(gt, pages, pages[1:])):
+                raise self._damaged(self._meta.free_root, "has a list of free pages out of order")
+            for pgno in pages:
+                if not 1 < pgno <= self._meta.last_pgno or pgno in listed:
                     raise self._damaged(self._meta.free_root, f"lists page {pgno} as free, which it is not")
-                listed[pgno] = 1
+                listed.add(pgno)
 
 
 def empty(map_size: int, pagesize: int = 4096) -> bytes:

@@ -12,7 +12,7 @@ from . import lmdb
 from .detect import HEAD_SIZE, Format, host_format, identify
 from .limits import SQL
 from .observed import Observed, foresee_locks, hold, made_as, observed
-from .replace import PRIVATE, NewFile, Replacement, open_regular, read_whole, resolve, sweep
+from .replace import PRIVATE, NewFile, Replacement, open_regular, read_whole, resolve, resolve_to_write, sweep
 from .store import TIMEOUT, Codec, ReplacingStore, Store
 
 REPLACED = (Format.BDB, Format.GDBM)
@@ -22,12 +22,18 @@ _INJECTION = (
     "Cyrus SASL's sqlite3 engine lets whoever knows SQL log in without a password: "
     "it escapes ' as \\', which SQLite does not understand"
 )
+_FILE_OR_POSTGRES = "keep the accounts in /etc/sasldb2, or in postgresql://HOST/DATABASE"
+_SERVED = "accounts are served from a sasldb file and from PostgreSQL; {} can only be imported from"
+_BY_CSV = "export user and password as CSV, and import that file: sasl import, without --database"
+_BY_LDIF = (
+    "print the entries with ldapsearch -LLL or slapcat, and import that: sasl import, without --database"
+)
 REFUSED = {
-    "sqlite": (ForeignFormatError, _INJECTION),
-    "sqlite3": (ForeignFormatError, _INJECTION),
-    "mysql": (UsageError, "MySQL is not supported"),
+    **dict.fromkeys(("sqlite", "sqlite3"), (ForeignFormatError, _INJECTION, _FILE_OR_POSTGRES)),
+    **dict.fromkeys(("mysql", "mariadb"), (UsageError, _SERVED.format("MySQL and MariaDB"), _BY_CSV)),
+    **dict.fromkeys(("ldap", "ldaps", "ldapi"), (UsageError, _SERVED.format("LDAP"), _BY_LDIF)),
 }
-"""Databases that Cyrus SASL's ``sql`` plugin would read and that accounts are not kept in, by scheme."""
+"""Databases that Cyrus SASL's plugins would read and that accounts are not kept in, by scheme."""
 
 
 def kind_of(path: str, new: Format | None) -> str:
@@ -121,10 +127,8 @@ def refuse_url(url: str) -> None:
     """Raise for a database that Cyrus SASL would read and that no accounts should be kept in."""
     scheme = scheme_of(url)
     if scheme in REFUSED:
-        kind, reason = REFUSED[scheme]
-        raise kind(
-            f"{scheme}:", reason, "keep the accounts in /etc/sasldb2, or in postgresql://HOST/DATABASE"
-        )
+        kind, reason, hint = REFUSED[scheme]
+        raise kind(f"{scheme}:", reason, hint)
 
 
 def _open_url(url: str, timeout: float) -> Store:
@@ -149,7 +153,7 @@ def create(path: str, kind: Format, records: Mapping[bytes, bytes], like: str | 
     Raises:
         ExistsError: something has the name already.
     """
-    target = resolve(path)
+    target = resolve_to_write(path)
     mode = like.mode if isinstance(like, NewFile) else stat.S_IMODE(os.stat(resolve(like)).st_mode)
     disk().note("write", path, mode, f"{len(records)} records as {kind}")
     if disk().is_preview:

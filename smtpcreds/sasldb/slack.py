@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 from struct import unpack_from
 
-from . import bdb as layout
-from .bdb import read_meta
+from . import bdb_read as layout
+from .bdb_read import read_meta
 
 _TEXT = re.compile(rb"[\x20-\x7e\x80-\xff]{6,}")
 """Shorter runs are offsets and page numbers."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
-from ..errors import DamagedFileError, LockHeldError, MissingInputError, UnsafePathError
-from ..files import exclusive, explained, flock
+from ..errors import DamagedFileError, LockHeldError, MissingInputError, UnsafePathError, WriteError
+from ..files import exclusive, explained, flock, holder
 from .replace import (
     PRIVATE,
     NewFile,
@@ -17,6 +17,7 @@ from .replace import (
     open_regular,
     read_whole,
     resolve,
+    resolve_to_write,
     signature_of,
     sweep,
     wake_readers,
@@ -64,13 +65,16 @@ class Store(Protocol):
 
 
 class Codec(Protocol):
-    """A file format as two pure functions; the modules ``bdb`` and ``gdbm`` are such."""
+    """A file format as pure functions; the modules ``bdb`` and ``gdbm`` are such."""
 
     LOCKED: bool
     """Whether the format's own library holds flock on the file."""
 
+    def decode(self, data: bytes, *, subject: str) -> dict[bytes, bytes]:
+        """Return all records of a whole file, which messages call ``subject``; each is looked at."""
+
     def look(self, data: bytes, *, subject: str) -> Mapping[bytes, bytes]:
-        """Return all records of a whole file, which messages call ``subject``."""
+        """Return the same, perhaps without reading more than is asked for; damage elsewhere goes unseen."""
 
     def amend(self, records: Mapping[bytes, bytes], edits: Edits) -> bytes | None:
         """Return the file after few edits of what :meth:`look` gave, or None to have it written whole."""
@@ -136,7 +140,7 @@ class ReplacingStore:
             change: gives the edits.
             anew: write also where they make no difference, so that nothing is left in unused space.
         """
-        target = resolve(self.path)
+        target = resolve_to_write(self.path)
         with exclusive(target + ".lock", self._timeout):
             sweep(target)
             for _ in range(_ATTEMPTS):
@@ -158,11 +162,25 @@ class ReplacingStore:
                     "has a second name (hard link), which would keep the old passwords",
                     "make the other name a symbolic link",
                 )
-            content = self._codec.amend(records, edits) if old is not None else None
-            if content is None:
-                content = self._codec.encode(edited(records, edits), subject=self.path)
-            new.prepare(content, old, self._origin)
+            new.prepare(self._content(records, edits), old, self._origin)
             return edits if self._install(new, old, seen, target) else None
+
+    def _content(self, records: Mapping[bytes, bytes], edits: Edits) -> bytes:
+        """Return the new file, which reads back as what was meant.
+
+        Raises:
+            DamagedFileError: of pages that were taken over from the old file.
+        """
+        if (content := self._codec.amend(records, edits)) is not None:
+            found = self._codec.decode(content, subject=self.path)
+            is_right = all(found.get(key) == value for key, value in edits.items())
+        else:
+            wanted = edited(records, edits)
+            content = self._codec.encode(wanted, subject=self.path)
+            is_right = self._codec.decode(content, subject=self.path) == wanted
+        if not is_right:
+            raise WriteError(self.path, "the new file would not read back as it should; nothing was changed")
+        return content
 
     def _install(self, new: Replacement, old: int | None, seen: Signature | None, target: str) -> bool:
         with self._held(old):
@@ -223,7 +241,7 @@ class ReplacingStore:
             yield
             return
         if not flock(old, fcntl.LOCK_SH, self._timeout):
-            raise LockHeldError(self.path, "another program holds its lock", "try again when it has ended")
+            raise LockHeldError(self.path, f"is locked by {holder(old)}", "try again when it has ended")
         try:
             yield
         finally:

@@ -13,10 +13,12 @@ from ..audit.certificates import CERT004
 from ..audit.crls import CERT014
 from ..audit.host import Host
 from ..audit.run import CODES, faults
-from ..ca.authority import has_authority
+from ..ca.authority import CA, has_authority
 from ..ca.layout import CURE_CRL, Pair, has_inventory, reading
 from ..ca.listing import Selection, certificate_path, listed
 from ..ca.lookup import Generation, overview
+from ..ca.old import RENEW_OLD, RETIRE_OLD, old_hosts
+from ..ca.restore import newer_crls
 from ..config import Site
 from ..dane import Stage, rollovers
 from ..deploy.holders import clients
@@ -26,7 +28,7 @@ from ..inventory.rotations import Rotation, RotationState
 from ..inventory.rows import AuthorityState, State
 from ..inventory.rows import CertificateRow as Row
 from ..model import Finding, Severity
-from ..pki.dates import crl_fault, due_at, has_ended, is_due
+from ..pki.dates import Period, crl_fault, due_at, has_ended, is_due, successor_due
 from ..pki.revocation import CurrentCrl
 
 # What the screen shows: frozen values, complete without clock or disk. Names in them may be hostile.
@@ -58,7 +60,7 @@ class Cure(StrEnum):
     SIGN = "where the key is kept, make a request; then: smtpcreds cert sign CSR"
     REQUEST = "smtpcreds cert request HOST"
     ELSEWHERE = "on its own host: smtpcreds cert renew --due"
-    ROLLOVER = "smtpcreds ca rollover --help"
+    ROLLOVER = "smtpcreds ca rollover"
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,14 +341,10 @@ def _due_authorities(
     now: datetime, authorities: Iterable[Authority], lifetime: timedelta
 ) -> Iterator[Finding]:
     for authority in authorities:
-        if not authority.signs:
-            continue
-        end = f"{authority.not_after:%Y-%m-%d}"
-        if has_ended(authority.not_after, now):
-            yield _due(Kind.AUTHORITY, authority.name, f"expired on {end}", _ROLLOVER, is_late=True)
-        elif authority.not_after - now < lifetime:
-            reason = f"ends on {end}, and cuts the {lifetime.days} days of a new certificate short"
-            yield _due(Kind.AUTHORITY, authority.name, reason, _ROLLOVER)
+        period = Period(authority.not_before, authority.not_after)
+        if authority.signs and (reason := successor_due(period, lifetime, now)):
+            is_late = has_ended(authority.not_after, now)
+            yield _due(Kind.AUTHORITY, authority.name, reason, _ROLLOVER, is_late=is_late)
 
 
 def _changes(now: datetime, changes: Iterable[Change]) -> Iterator[Finding]:
@@ -391,9 +389,15 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
     host = Host(site)
     found = _certificates(site, inventory, authorities) if inventory else []
     certificates = (*_revoked(host), *found[:LOOK])
-    changes = (*_rollovers(authorities), *account_changes(site, inventory), *_new_keys(site, inventory))
+    changes = (
+        *_rollovers(site, inventory, authorities),
+        *account_changes(site, inventory),
+        *_new_keys(site, inventory),
+    )
     begun = interrupted(now, inventory.pending() if inventory else ())
-    due = due_work(now, authorities, certificates, changes, lifetime)
+    ahead = newer_crls(site, inventory, CA(site)) if inventory else ()
+    restored = (_due(Kind.AUTHORITY, newer.path, newer.finding.message, CURE_CRL) for newer in ahead)
+    due = (*begun, *restored, *due_work(now, authorities, certificates, changes, lifetime))
     paths = [row.path for row in certificates if row.path]
     return Status(
         at=now,
@@ -403,7 +407,7 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
         has_more=len(found) > LOOK,
         accounts=accounts(site, inventory, [row.host for row in certificates]),
         changes=changes,
-        due=(*begun, *due, *audited(faults(host), due, paths)),
+        due=(*due, *audited(faults(host), due, paths)),
         lifetime=lifetime,
     )
 
@@ -425,11 +429,13 @@ def _authority(seen: Generation, *, signs: bool) -> Authority:
     )
 
 
-def _rollovers(authorities: Sequence[Authority]) -> Iterator[Change]:
+def _rollovers(site: Site, inventory: Inventory | None, authorities: Sequence[Authority]) -> Iterator[Change]:
+    left = old_hosts(site, inventory) if inventory and authorities[1:] else []
+    note = f"both are trusted, {len(left)} hosts still use the old one" if left else "both are trusted"
+    step = RENEW_OLD if left else RETIRE_OLD
     for superseded_ca in authorities[1:]:
         new = authorities[0]
-        note, retire = "both are trusted", "smtpcreds ca rollover --retire-old"
-        yield Change(Kind.AUTHORITY, superseded_ca.name, new.name, new.not_before, None, note, retire)
+        yield Change(Kind.AUTHORITY, superseded_ca.name, new.name, new.not_before, None, note, step)
 
 
 def _new_keys(site: Site, inventory: Inventory | None) -> Iterator[Change]:

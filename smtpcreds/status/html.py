@@ -274,7 +274,7 @@ def _ends(status: Status, limit: int) -> Iterator[str]:
     if status.authorities or status.certificates:
         yield '<div class="scroll">'
         yield from timeline(status, limit=limit)
-        yield "</div><p>In the paler part of its bar a thing is due.</p>"
+        yield "</div><p>Pale part of a bar: time to renew.</p>"
 
 
 def _authorities(status: Status) -> list[str]:

@@ -207,3 +207,17 @@ def test_a_repair_without_an_inventory_is_made_too(host: Host, program: Admin) -
     ran = program.run("audit", "--fix")
     assert program.mode(KEY) == 0o600
     assert ran.warnings[0].startswith("the repairs were not recorded")
+
+
+@pytest.mark.parametrize("owner", [0, 4711])
+def test_what_another_user_s_link_leads_to_is_reported_and_left_alone(
+    host: Host, program: Admin, owner: int
+) -> None:
+    victim = program.write("/srv/page", host.path(KEY).read_bytes(), 0o644)
+    host.path(KEY).unlink()
+    host.path(KEY).symlink_to(victim)
+    os.lchown(host.path(KEY), owner, owner)
+    assert f"{victim}: mode 0644" in program.run("audit")
+    assert (f"would chmod {victim}" in program.run("-n", "audit", "--fix")) == (owner == 0)
+    program.run("audit", "--fix")
+    assert program.mode("/srv/page") == (0o600 if owner == 0 else 0o644)

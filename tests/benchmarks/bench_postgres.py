@@ -49,7 +49,7 @@ def measure(server: Cluster, root: Path, count: int) -> dict[str, float]:
         server.psql(name, f"\\copy smtpcreds_sasl FROM '{copied}'")
 
     def import_() -> None:
-        program(root, "import", str(file), "--database", url)
+        program(root, "import", str(file), "--no-header", "--database", url)
 
     def leave() -> None:
         program(root, "convert", "--database", url, "--to", "bdb", str(new))

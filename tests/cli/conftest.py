@@ -1,9 +1,12 @@
 """Scratch roots: an empty one, one with an authority, one with a whole hub; the latter are made once."""
 
+import shutil
 from pathlib import Path
 
 import pytest
-from admin import HUB, PASSPHRASE, STATE, Admin
+import softhsm
+from admin import CONFIG, HUB, PASSPHRASE, STATE, Admin
+from softhsm import PIN, Token
 
 
 @pytest.fixture
@@ -63,6 +66,26 @@ def hub(hub_tree: Path, tmp_path: Path) -> Admin:
 
 
 @pytest.fixture
+def rooted(smtpcreds: Admin) -> Admin:
+    """A root with an issuing authority below a root, and a host."""
+    smtpcreds("ca", "init", "--intermediate", "--no-passphrase")
+    smtpcreds("cert", "issue", "dmzmail")
+    return smtpcreds
+
+
+@pytest.fixture
+def restored(hub: Admin) -> Admin:
+    """A hub whose state directory is of before its last revocation."""
+    backup = hub.directory / "backup"
+    shutil.copytree(hub.state, backup)
+    hub("cert", "issue", "attic")
+    hub("cert", "revoke", "attic")
+    shutil.rmtree(hub.state)
+    shutil.move(backup, hub.state)
+    return hub
+
+
+@pytest.fixture
 def given(smtpcreds: Admin, tmp_path: Path) -> Admin:
     """A root without an authority, and one of another program beside it."""
     other = Admin(tmp_path / "other")
@@ -72,3 +95,24 @@ def given(smtpcreds: Admin, tmp_path: Path) -> Admin:
     for name in ("cert", "key"):
         smtpcreds.write(f"given/{name}", other.path(f"{STATE}/ca/ca-{name}.pem").read_bytes())
     return smtpcreds
+
+
+@pytest.fixture
+def token(tmp_path_factory: pytest.TempPathFactory) -> Token:
+    """An empty PKCS #11 token, away from all that is copied and compared."""
+    return softhsm.make(tmp_path_factory.mktemp("hsm"))
+
+
+@pytest.fixture
+def with_token(smtpcreds: Admin, token: Token) -> Admin:
+    """A root without an authority, a token beside it, and where its PIN is in the configuration."""
+    admin = token.for_(smtpcreds)
+    admin.configure(f'{CONFIG}[ca]\npin = "{admin.secret("pin", PIN.encode())}"\n')
+    return admin
+
+
+@pytest.fixture
+def tokened(with_token: Admin, token: Token) -> Admin:
+    """The same with an authority whose key is in the token."""
+    with_token("ca", "init", "--token", token.uri)
+    return with_token

@@ -97,8 +97,8 @@ def test_obstacles(hub: Admin, tmp_path: Path, obstacle: str, status: int, said:
 @pytest.mark.parametrize(
     ("account", "password", "said"),
     [
-        ("droid", "#geheim", "the secret begins with #"),
-        ("#droid", "geheim", "the authorization id begins with #"),
+        ("droid", "#g3heimnis", "the secret begins with #"),
+        ("#droid", "g3heimnis", "the authorization id begins with #"),
     ],
 )
 def test_what_the_format_cannot_express(hub: Admin, account: str, password: str, said: str) -> None:

@@ -32,8 +32,8 @@ def test_saslprep(admin: Admin, secret: str, reason: str) -> None:
 
 
 def test_a_fixed_point_of_saslprep_is_accepted_and_opens(admin: Admin) -> None:
-    admin.sasl("add", "maildroid", "--hashed", "--password", "stdin:", stdin="gehéim €".encode())
-    assert admin.opened_by("maildroid", "gehéim €".encode()) == {"SCRAM-SHA-256"}
+    admin.sasl("add", "maildroid", "--hashed", "--password", "stdin:", stdin="gehéimnis €uro".encode())
+    assert admin.opened_by("maildroid", "gehéimnis €uro".encode()) == {"SCRAM-SHA-256"}
 
 
 HASHES = {

@@ -61,6 +61,7 @@ def test_a_hint_names_the_database_of_the_run(tmp_path: Path) -> None:
         ),
         ("was edited since smtpcreds wrote it", "was edited since smtpcreds wrote it"),
         ("/opt/smtpcreds ca crl", "/opt/smtpcreds ca crl"),
+        ("; publish; smtpcreds ca crl\n\n", "; publish; smtpcreds --root r ca crl\n\n"),
     ],
 )
 def test_other_hosts_and_prose_stay(text: str, printed: str | None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from admin import HUB, SECRET, Admin, relay
 from smtpcreds.accounts.database import AccountDatabase
 from smtpcreds.accounts.verify import verify
 from smtpcreds.config import Settings, Site
-from smtpcreds.model import Account, Root
+from smtpcreds.model import Account, Credential, Root
 from smtpcreds.passwords import SCRAM_MECHANISMS, scram_secret
 from smtpcreds.sasldb import libsasl, libsasl_child
 from smtpcreds.secret import Secret
@@ -194,12 +194,12 @@ def test_a_library_that_breaks_off_keeps_the_answers_before(
 ) -> None:
     """The process behind the pipe is replaced by one that answers once and then ends as broken plugins do."""
     child = tmp_path / "child.py"
-    answer = "print('[\"PLAIN\", 0, 0]', flush=True)"
+    answer = 'print(\'["PLAIN", 0, 0, ""]\', flush=True)'
     child.write_text(f"import os, sys, time\nsys.stdin.read()\n{answer}\n{ending}\n")
     monkeypatch.setattr(libsasl_child, "__file__", str(child))
     monkeypatch.setattr(libsasl, "TIMEOUT", 5.0)
     path = database(tmp_path / "sasldb2", CLEAR)
-    found = libsasl.ask(str(path), ACCOUNT, Secret(NEW), ("PLAIN", "LOGIN"))
+    found = libsasl.ask(str(path), Credential(ACCOUNT, Secret(NEW), ACCOUNT.realm), ("PLAIN", "LOGIN"))
     assert found == {"PLAIN": libsasl.Answer(True), "LOGIN": libsasl.Answer(None, reason)}
 
 

@@ -107,8 +107,9 @@ def test_a_rollover_is_half_way_until_the_old_one_is_retired(hub: Admin) -> None
     hub("ca", "rollover")
     data = hub("status", "--json").data
     assert [ca["signs"] for ca in data["authorities"]] == [True, False]
-    assert data["half_way"][0]["next"] == "smtpcreds ca rollover --retire-old"
+    assert data["half_way"][0]["next"] == "smtpcreds cert renew --old-authority"
     hub("cert", "renew", "dmzmail")
+    assert hub("status", "--json").data["half_way"][0]["next"] == "smtpcreds ca rollover --retire-old"
     hub("ca", "rollover", "--retire-old")
     assert hub("status", "--json").data["half_way"] == []
 
@@ -143,7 +144,7 @@ def test_what_was_revoked_and_is_still_in_place_is_bad_on_every_screen(hub: Admi
 
 
 def test_what_an_interrupted_run_left_is_due_once_it_is_old(hub: Admin) -> None:
-    assert hub.killed("rename:signal=KILL:when=1", "cert", "issue", "attic")
+    assert hub.killed("renameat:signal=KILL:when=1", "cert", "issue", "attic")
     assert hub("status", "--json").data["due"] == []
     (due,) = hub.at("+2 hours").run("status", "--json").data["due"]
     assert (due["kind"], due["subject"]) == ("interrupted", "attic.polkatistas.org")

@@ -67,10 +67,19 @@ def octets(program: Admin, *words: str, env: dict[str, str]) -> bytes:
     return path.read_bytes()
 
 
-def test_names_beyond_utf_8_pass_as_they_are(odd: Admin) -> None:
+def test_names_beyond_utf_8_pass_as_they_are_without_controls(odd: Admin) -> None:
     for words in (("sasl", "list"), ("sasl", "export")):
         out = octets(odd, *words, env=STRICT)
-        assert all(name in out for name in ODD), words
+        assert all(name in out for name in (b"caf\xe9", "käse€".encode(), rb"bell\x07\x1b[31mred")), words
+        assert not set(out) & {0x07, 0x1B, 0x7F}
+        assert rb"override\u202e\x85" in out
+
+
+def test_octets_of_c1_controls_are_escaped(smtpcreds: Admin) -> None:
+    """A terminal of ISO 8859 obeys them: 9B is CSI."""
+    records = {b"red\x9b31m\xa0\0" + HUB.encode() + b"\0userPassword": b"x"}
+    open_store(str(smtpcreds.path("/etc/sasldb2"))).apply(lambda _: records)
+    assert rb"red\udc9b31m" + b"\xa0@" in octets(smtpcreds, "sasl", "list", env=STRICT)
 
 
 @pytest.mark.parametrize("env", [STRICT, LATIN], ids=("utf-8", "latin-1"))

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from admin import CERTS, Admin
+from softhsm import URI
 
 
 class Case(NamedTuple):
@@ -27,25 +28,48 @@ CASES = [
     ),
     Case("ca crl"),
     Case("ca crl --to {here}/copy.pem --reload true", ("cert issue attic --to {here}/elsewhere",)),
+    Case("ca crl --force --der --to {here}/{{ca}}.crl", ("ca rollover",)),
+    Case("ca crl", scene="restored"),
+    Case("cert issue tuba", scene="restored"),
     Case("ca export --to {here}/cas.pem"),
     Case("ca export --key --to {here}/key.pem"),
     Case("ca passphrase --new-passphrase file:{here}/secret"),
     Case("ca rollover"),
-    Case("ca rollover", ("cert issue attic --to {here}/elsewhere", "ca rollover")),
+    Case("ca rollover --force", ("cert issue attic --to {here}/elsewhere", "ca rollover")),
+    Case("cert renew --old-authority", ("ca rollover",)),
     Case("ca rollover --retire-old --force", ("ca rollover",)),
+    Case("ca rollover", scene="rooted"),
+    Case("ca rollover --retire-old --force", ("ca rollover",), scene="rooted"),
+    Case("ca crl --root-key {here}/root/var/lib/smtpcreds/ca/root-key.pem", scene="rooted"),
+    Case(f"ca init --token {URI}", scene="with_token"),
+    Case("ca rollover", scene="tokened"),
+    Case("cert issue attic", scene="tokened"),
+    Case("cert revoke attic", ("cert issue attic",), scene="tokened"),
     Case("cert issue attic mx"),
     Case("cert issue attic --to {here}/elsewhere"),
     Case("cert issue dmzmail --force"),
     Case("cert issue dmzmail", scene="authority"),
     Case("cert renew dmzmail"),
     Case("cert renew dmzmail --new-key --reload true"),
+    Case("cert renew dmzmail --san mail"),
     Case("cert renew --due"),
     Case("cert revoke attic --reload true", ("cert issue attic",)),
+    Case("cert revoke {certs}/attic-cert.pem", ("cert issue attic",)),
+    Case("cert revoke --serial 123456789abcdef0 --unknown"),
+    Case("cert retire attic", ("cert issue attic --to {here}/elsewhere",)),
+    Case(
+        "cert retire attic --account scanner --with-accounts --reload true",
+        ("cert issue attic", "cert renew attic", "sasl add scanner"),
+    ),
     Case("cert request mx --to {here}/elsewhere"),
     Case("cert request mx"),
     Case(
         "cert install {here}/answer.pem",
-        ("cert request mx", "cert sign {certs}/mx.csr --to {here}/answer.pem"),
+        ("cert request mx", "cert sign {certs}/mx.csr --server --client --to {here}/answer.pem"),
+    ),
+    Case(
+        "cert install {here}/elsewhere/tuba-cert.pem --key {here}/elsewhere/tuba-key.pem",
+        ("cert issue tuba --to {here}/elsewhere",),
     ),
     Case("cert sign {certs}/mx.csr --to {here}/answer.pem", ("cert request mx",)),
     Case("cert export dmzmail --format p12 --password file:{here}/secret --to {here}/pair.p12"),

@@ -104,6 +104,17 @@ class InventoryContract(QueryContract, RotationContract):
         with pytest.raises(ExistsError):
             inventory.intend([intent(ca, "01")])
 
+    def test_a_host_is_forgotten_with_all_that_is_issued_to_it(self, inventory: Inventory) -> None:
+        ca = add_authority(inventory)
+        issue(inventory, intent(ca, "01"), intent(ca, "02"), intent(ca, "03", host="mx.polkatistas.org"))
+        inventory.revoke(ca, "02", NOW, "cessationOfOperation")
+        inventory.forget(HUB, "host retired")
+        assert [row.serial for row in inventory.listing(latest=True)] == ["03"]
+        assert [(row.serial, row.reason) for row in inventory.listing(state=State.DISCARDED)] == [
+            ("01", "host retired")
+        ]
+        assert [row.serial for row in inventory.revoked(ca)] == ["02"]
+
     def test_whatever_was_signed_can_be_revoked_once(self, inventory: Inventory) -> None:
         ca = add_authority(inventory)
         issue(inventory, intent(ca, "01"))
@@ -180,6 +191,9 @@ class InventoryContract(QueryContract, RotationContract):
         assert [inventory.next_crl_number(ca) for _ in range(3)] == [1, 2, 3]
         assert inventory.last_crl_number(ca) == 3
         assert inventory.next_crl_number(imported) == 42
+        for number, after in ((40, 43), (50, 51)):
+            inventory.use_crl_number(imported, number)
+            assert inventory.next_crl_number(imported) == after
         assert inventory.latest_crl(ca) is None
         newest = CrlRow(ca, 3, NOW, NOW + 30 * DAY, "00ff")
         inventory.record_crl(newest)

@@ -49,6 +49,7 @@ DEEDS: dict[str, Callable[[Inventory], object]] = {
     "intend": lambda i: i.intend([intent(1, "0a05")]),
     "revoke": lambda i: i.revoke(1, "0a01", NOW, "superseded"),
     "discard": lambda i: i.discard(1, "0a03", "interrupted"),
+    "forget": lambda i: i.forget(HUB, "retired"),
     "revoked": lambda i: list(i.revoked(1)),
     "revoked, unexpired": lambda i: list(i.revoked(1, NOW)),
     "crl number": lambda i: i.next_crl_number(1),

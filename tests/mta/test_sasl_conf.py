@@ -220,7 +220,7 @@ def test_a_file_with_other_settings_is_left_alone(root: Path, tmp_path: Path) ->
     [
         ("sqlite3:///etc/accounts", 65, "log in without a password"),
         ("postgresql://u:pw5ecret@db/mail", 64, "carries a password"),
-        ("mysql://db/mail", 64, "not supported"),
+        ("mysql://db/mail", 64, "can only be imported from"),
     ],
 )
 def test_databases_that_are_refused(root: Path, database: str, status: int, reason: str) -> None:

@@ -85,7 +85,7 @@ class _Dbt(ctypes.Structure):
     )
 
 
-_CREATE, _RDONLY, _HASH, _NOTFOUND = 0x1, 0x400, 2, -30988
+_CREATE, _RDONLY, _HASH, _NOTFOUND, _FREE_SPACE = 0x1, 0x400, 2, -30988, 0x1
 
 
 class Libdb:
@@ -119,6 +119,12 @@ class Libdb:
     def put(self, key: bytes, value: bytes) -> None:
         pair = _Dbt(key, len(key)), _Dbt(value, len(value))
         assert self._call("put", None, ctypes.byref(pair[0]), ctypes.byref(pair[1]), 0) == 0
+
+    def truncate(self) -> None:
+        assert self._call("truncate", None, ctypes.byref(ctypes.c_uint32()), 0) == 0
+
+    def compact(self) -> None:
+        assert self._call("compact", None, None, None, None, _FREE_SPACE, None) == 0
 
     def delete(self, key: bytes) -> None:
         assert self._call("del", None, ctypes.byref(_Dbt(key, len(key))), 0) in (0, _NOTFOUND)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smtpcreds.errors import ForeignFormatError, InexpressibleError
-from smtpcreds.sasldb import bdb
+from smtpcreds.sasldb import bdb, bdb_read
 from smtpcreds.sasldb.bdb import decode, encode
 
 from . import peers
@@ -62,7 +62,7 @@ def test_unsorted_pages_of_older_versions_are_read(
     data = bytearray(encode(records))
     struct.pack_into("<I", data, 16, version)
     for at in range(4096, len(data), 4096):
-        data[at + bdb.TYPE_AT] = bdb.UNSORTED_PAGE
+        data[at + bdb_read.TYPE_AT] = bdb_read.UNSORTED_PAGE
     path.write_bytes(data)
     require_libdb_reads(path, records)
     assert decode(bytes(data)) == records
@@ -96,7 +96,7 @@ def test_a_wrong_order_is_what_the_test_above_would_notice(
 
 
 def test_the_hash_is_libdbs() -> None:
-    assert dict(bdb.hashed([b"%$sniglet^&\0"])) == {b"%$sniglet^&\0": bdb.CHARKEY}
+    assert dict(bdb_read.hashed([b"%$sniglet^&\0"])) == {b"%$sniglet^&\0": bdb_read.CHARKEY}
 
 
 @given(st.dictionaries(st.binary(max_size=128), st.binary(max_size=1500), max_size=60))

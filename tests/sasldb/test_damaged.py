@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from smtpcreds.errors import DamagedFileError, ForeignFormatError, SmtpcredsError, WriteError
-from smtpcreds.sasldb import bdb, gdbm, lmdb_read
+from smtpcreds.sasldb import bdb, gdbm, lmdb_read, store
 from smtpcreds.sasldb.detect import identify
 from smtpcreds.sasldb.lmdb import LmdbStore
+from smtpcreds.sasldb.opening import open_store
 
 from . import peers
 from .test_bdb import accounts
@@ -148,6 +149,56 @@ def is_refused(data: bytes, sound: bytes, right: dict[bytes, bytes], decode: Dec
     return False
 
 
+@pytest.mark.parametrize("kind", ["bdb", "clean", "gdbm"])
+def test_a_change_of_a_damaged_file_is_readable_or_refused(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the new file was read back, 336 of 2,000 changes of damaged clean files left it unreadable."""
+    monkeypatch.setattr(store, "_SETTLE", 0)
+    sound, path, refused = SOUND[kind][0](tmp_path / "sound"), tmp_path / "db", 0
+    for seed in range(300):
+        path.write_bytes(data := damaged(sound, seed))
+        os.utime(path, (1, 1))
+        try:
+            open_store(str(path)).apply(lambda _: {b"new\0r\0userPassword": b"secret"})
+        except (DamagedFileError, ForeignFormatError):
+            refused += 1
+            assert path.read_bytes() == data
+        else:
+            os.utime(path, (1, 1))
+            assert dict(open_store(str(path)).load().items())[b"new\0r\0userPassword"] == b"secret"
+    assert 50 < refused < 300
+
+
+@pytest.mark.parametrize("kind", ["bdb", "clean"])
+def test_what_is_read_of_a_damaged_file_is_what_libdb_finds(tmp_path: Path, kind: str) -> None:
+    """In a process for each file, since libdb may die of it."""
+    make, decode = SOUND[kind]
+    sound, path, wrong, accepted = make(tmp_path / "sound"), tmp_path / "db", [], 0
+    for seed in range(250):
+        path.write_bytes(data := damaged(sound, seed))
+        try:
+            found = decode(data)
+        except (DamagedFileError, ForeignFormatError):
+            continue
+        accepted += 1
+        if (child := os.fork()) == 0:
+            os._exit(look_up(path, found))
+        if os.waitpid(child, 0)[1]:
+            wrong.append(seed)
+    assert wrong == []
+    assert accepted > 20
+
+
+def look_up(path: Path, found: dict[bytes, bytes]) -> int:
+    """Return 0 if libdb finds all of this, else another status."""
+    try:
+        with peers.libdb(path) as db:
+            return int(not all(db.get(key) == value for key, value in found.items()))
+    except BaseException:  # noqa: BLE001
+        return 98
+
+
 @pytest.mark.parametrize("size", [0, 4, 7])
 def test_a_list_of_free_pages_without_its_length(tmp_path: Path, size: int) -> None:
     data = bytearray(sound_lmdb(tmp_path / "db"))
@@ -164,7 +215,7 @@ def test_liblmdb_never_gets_a_file_that_would_crash_it(tmp_path: Path) -> None:
     crashes, written = [], 0
     with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
         path = Path(directory) / "db"
-        for seed in range(120):
+        for seed in range(400):
             path.write_bytes(damaged(sound, seed))
             if (child := os.fork()) == 0:
                 os._exit(apply_in_child(path))

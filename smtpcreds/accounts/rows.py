@@ -1,0 +1,76 @@
+"""What a reader gives for each account of a file, before anything of it is checked."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """One account as its file tells it; a tuple, since a file may hold a million of them.
+
+    Attributes:
+        where: what messages call the place, such as ``line 3``.
+        name: ``user`` or ``user@realm``, with surrogates where it is not UTF-8.
+        realm: empty where the file says nothing of it.
+        properties: octets by the property's name; they are secrets.
+    """
+
+    where: str
+    name: str
+    realm: str
+    properties: Mapping[str, bytes]
+
+    def __repr__(self) -> str:
+        return f"<{self.where}>"
+
+
+class Fault(NamedTuple):
+    """A place of a file that gives no account, or none that may be had; the reason shows no secret."""
+
+    where: str
+    reason: str
+
+
+Rows = Iterator[Row | Fault]
+Reader = Callable[[bytes], Rows]
+"""From a whole file to its accounts, in order; never raises for what the file says."""
+
+
+class Source(NamedTuple):
+    """The accounts of a file, and what it was taken for.
+
+    Attributes:
+        form: the format in words, with the columns that are read.
+        rows: the accounts.
+        is_exact: the format marks names as names; in others, other text may stand in their place.
+    """
+
+    form: str
+    rows: Rows
+    is_exact: bool = False
+
+
+def text_of(content: bytes) -> str:
+    """Return the file's text without a byte order mark; other octets than UTF-8 become surrogates."""
+    return content.removeprefix(b"\xef\xbb\xbf").decode(errors="surrogateescape")
+
+
+def octets(text: str) -> bytes:
+    """Return the octets that :func:`text_of` read."""
+    return text.encode(errors="surrogateescape")
+
+
+def binary(text: str) -> bytes | None:
+    """Return the octets of strict Base64 (RFC 4648 section 4); None for any other text."""
+    from base64 import b64decode
+
+    try:
+        return b64decode(text, validate=True)
+    except ValueError:
+        return None
+
+
+def numbered(content: bytes) -> Iterator[tuple[int, str]]:
+    """Give each line that is not blank with its number."""
+    for number, line in enumerate(text_of(content).split("\n"), 1):
+        if line.strip():
+            yield number, line.removesuffix("\r")

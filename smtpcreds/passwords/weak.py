@@ -1,0 +1,96 @@
+"""Chosen secrets that fall to a few guesses: short ones, the account's own name, the first of every list."""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+MIN_LENGTH = 8
+"""Octets; NIST SP 800-63B section 5.1.1.2 asks for eight characters of a chosen secret."""
+MIN_DIGITS = 12
+"""Octets of a secret of digits alone."""
+MIN_DIFFERENT = 4
+_FIRST = frozenset(
+    b"""
+    abcabc abcd abcdef abcdefg abcdefgh access admin administrator asdfasdf asdfghjkl azerty backup
+    baseball batman bienvenue changeit changeme changethis company computer contrasena
+    correcthorsebatterystaple default demo dovecot dragon email example exim foobar foobarbaz football
+    geheim guest hallo haslo hello heslo iloveyou internet kennwort letmein letmeinnow login logon
+    lozinka mail mailer mailhub mailrelay mailserver master monitor monkey motdepasse mysecret none
+    nopass nopassword null office open opensesame parola parole pass passphrase passw passwd password
+    passwort postfix postmaster princess printer qazwsx qazwsxedc qwerty qwertyui qwertyuiop qwertz relay
+    root sample scanner secret sendmail senha server sesame shadow smarthost smtp starwars sunshine
+    superman supersecret superuser temp temporary test tester testing toor topsecret trustno unknown user
+    username wachtwoord welcome whatever willkommen zxcvbnm
+    """.split()
+)
+_AROUND = b"0123456789!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~ "
+_LEET = bytes.maketrans(b"0134578@$!", b"oleastbasi")
+
+
+def weakness(secret: bytes, names: Iterable[str] = ()) -> str | None:
+    """Return why a chosen secret is soon guessed, without a character of it, or None.
+
+    Args:
+        secret: its octets.
+        names: of the account, its realm and the like.
+    """
+    if len(secret) < MIN_LENGTH:
+        return f"has under {MIN_LENGTH} characters"
+    if len(set(secret)) < MIN_DIFFERENT:
+        return "repeats a few characters"
+    if secret.isdigit() and len(secret) < MIN_DIGITS:
+        return f"is of digits alone, and of under {MIN_DIGITS}"
+    forms = _forms(secret)
+    if not forms.isdisjoint(_FIRST):
+        return "is among the first that a guesser tries"
+    own = (part for name in names for part in _name(name))
+    return None if forms.isdisjoint(own) else "is the account's own name, or little more"
+
+
+def _forms(secret: bytes) -> set[bytes]:
+    """Return what a secret is with and without digits and marks, and with letters for digits."""
+    text, letters = _plain(secret)
+    bare = text.strip(_AROUND)
+    return {text, bare, letters, text.translate(_LEET), bare.translate(_LEET)} - {b""}
+
+
+@lru_cache(256)
+def _name(name: str) -> tuple[bytes, bytes]:
+    """Return the same of a name; realms come again and again."""
+    return _plain(name.encode(errors="surrogateescape"))
+
+
+def _plain(text: bytes) -> tuple[bytes, bytes]:
+    """Return a text in lower case, and its letters alone."""
+    kept = "surrogateescape"
+    lower = text.lower() if text.isascii() else text.decode(errors=kept).casefold().encode(errors=kept)
+    return lower, lower.translate(None, _AROUND)
+
+
+# Text that is a hash, and would be taken for the password itself.
+
+_SCHEME = re.compile(
+    rb"\{(S?SHA(?:256|384|512)?|S?MD5|(?:MD5|SHA256|SHA512|BLF|DES)-CRYPT|CRYPT|ARGON2ID?|PBKDF2|LDAP-MD5|"
+    rb"PLAIN-MD[45]|NTLM|LANMAN|(?:CRAM|HMAC|DIGEST)-MD5|SCRAM-SHA-[0-9]+)(?:\.[A-Z0-9]+)?\}.",
+    re.IGNORECASE | re.DOTALL,
+)
+_CRYPT = (
+    (rb"\$(1|apr1)\$[^$]{0,8}\$[./0-9A-Za-z]{22}", "MD5-CRYPT"),
+    (rb"\$2[abxy]?\$[0-9]{2}\$[./0-9A-Za-z]{53}", "bcrypt"),
+    (rb"\$5\$.+\$[./0-9A-Za-z]{43}", "SHA256-CRYPT"),
+    (rb"\$6\$.+\$[./0-9A-Za-z]{86}", "SHA512-CRYPT"),
+    (rb"\$(7|y|gy)\$.+\$.+", "yescrypt or scrypt"),
+    (rb"\$argon2(i|d|id)\$.+", "Argon2"),
+    (rb"\$[PH]\$[./0-9A-Za-z]{31}", "phpass"),
+    (rb"\$?pbkdf2[-_]?\w*\$.+\$.+", "PBKDF2"),
+    (rb"\*[0-9A-F]{40}", "MySQL's PASSWORD()"),
+)
+
+
+def hash_kind(value: bytes) -> str | None:
+    """Return which hash a value plainly is, as files hold them in the place of passwords, or None."""
+    if not value.startswith((b"$", b"{", b"*", b"pbkdf2")):
+        return None
+    if found := _SCHEME.match(value):
+        return found[1].decode().upper()
+    return next((name for form, name in _CRYPT if re.fullmatch(form, value)), None)
