@@ -275,6 +275,17 @@ def test_accounts_are_rotated_retired_imported_and_exported(hub: smtpcreds.Site,
     assert hub.database(copied.target).names() == ["maildroid-3@dmzmail.polkatistas.org"]
 
 
+def test_a_file_for_client_hosts_follows_its_account(hub: smtpcreds.Site, tmp_path: Path) -> None:
+    with hub.transaction() as work:
+        successor = str(work.accounts.rotate("maildroid").successor)
+        work.accounts.retire("maildroid")
+        file = tmp_path / "hub/var/lib/smtpcreds/clients/maildroid-2/default-auth-info"
+        work.accounts.set_secret(successor)
+        assert hub.accounts.credential(successor).secret.reveal() in file.read_bytes()
+        work.accounts.delete(successor)
+        assert not file.exists()
+
+
 def test_a_bad_file_imports_nothing_unless_the_rest_is_asked_for(hub: smtpcreds.Site, tmp_path: Path) -> None:
     source = tmp_path / "accounts.csv"
     source.write_text("user,password\nfine,Vollmond-9-Kirsche\nb:d,Vollmond-9-Kirsche\n")
@@ -393,7 +404,7 @@ def test_a_server_that_is_not_there_is_a_step_that_failed(hub: smtpcreds.Site) -
     assert "refused" in failed[0].detail
     for wrong in ({"url": "dmzmail"}, {"url": "smtp://dmzmail", "secret": smtpcreds.Secret("x")}):
         with pytest.raises(smtpcreds.SmtpcredsError):
-            hub.probe(**wrong)  # type: ignore[arg-type]
+            hub.probe(**wrong)
 
 
 def test_a_verb_that_refuses_says_which_kind_of_error_it_is(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 import os
 from collections import defaultdict
 from collections.abc import Iterator
+from shlex import quote
 
 from ..ca.authority import has_authority
 from ..ca.layout import BUNDLE
+from ..ca.verify import missing as missing_in_place
 from ..errors import MissingInputError, SmtpcredsError
 from ..files import read_public
 from ..inventory.rows import State
@@ -112,7 +114,7 @@ def _certificate(host: Host, place: CertificatePlace) -> Iterator[Finding]:
         yield CERT002.found(path, f"{error.reason}, {_NO_TLS}", cure)
     else:
         if parsed.encoding != "PEM":
-            cure = f"openssl x509 -inform DER -in {path} -out NEW, and put it there"
+            cure = f"openssl x509 -inform DER -in {quote(path)} -out NEW, and put it there"
             yield CERT002.found(path, f"is DER where PEM is read, {_NO_TLS}", cure)
 
 
@@ -238,6 +240,21 @@ def _revoked(host: Host, installed: InstalledCertificate) -> str | None:
         if entry and any(is_crl_of(crl, issuer) for issuer in issuers):
             return f"{entry}, says {path}"
     return None
+
+
+CERT027 = Code.error(
+    "CERT027",
+    "what is in use by the inventory is not there: a host's certificate, or the authority that signs",
+)
+
+
+def recorded(host: Host) -> Iterator[Finding]:
+    """What the inventory says to be in use is there; what is configured and missing is CERT002."""
+    configured = {path for place in host.places for path in (place.certificate, place.key)}
+    nothing: list[Finding] = []
+    for finding in host.attempt(lambda: missing_in_place(host.site), nothing):
+        if finding.subject not in configured:
+            yield CERT027.found(finding.subject, finding.message, finding.cure)
 
 
 CERT007 = Code.warning("CERT007", "a server certificate that is not for the name of its host")

@@ -190,6 +190,7 @@ def export(session: Session, kind: str, target: str | None, reveal: bool, databa
     """Export all accounts, their secrets only with --reveal."""
     from ..accounts.database import AccountDatabase
     from ..accounts.export import plain_text, revealing_text, stored_accounts, write_text
+    from ..files import audit_to_syslog
 
     if reveal and target is None:
         raise UsageError("--reveal", "secrets go to a file only", "add --to FILE")
@@ -200,8 +201,15 @@ def export(session: Session, kind: str, target: str | None, reveal: bool, databa
         session.show({"accounts": [_row(holding) for holding in found]}, text.split("\n")[:-1], verbatim=True)
         return
     what = f"{len(found)} accounts {'with' if reveal else 'without'} their secrets"
-    written = session.absolute(target)
-    if path := session.run(site, lambda _: write_text(text, written), state=False):
+    place = session.absolute(target)
+
+    def written(_: "Transaction") -> str:
+        path = write_text(text, place)
+        if reveal:
+            audit_to_syslog("sasl export --reveal", [(f"{len(found)} accounts", f"to {path}")])
+        return path
+
+    if path := session.run(site, written, state=False):
         session.show(
             {"file": path, "format": kind, "accounts": len(found), "revealed": reveal},
             [what, f"  {session.described(path)}"],
@@ -344,6 +352,7 @@ def conf(
 ) -> None:
     """Produce Sendmail.conf or smtpd.conf, which tells Cyrus SASL where the accounts are."""
     from ..deploy.facts import backend_of, write_sasl_conf
+    from ..files import audit_to_syslog
     from ..mta.sasl_conf import Saslauthd, render
     from .secrets import role_password as ask
 
@@ -370,7 +379,9 @@ def conf(
     def written(work: "Transaction") -> bool:
         password = work.ask(question)
         group = PROGRAMS[program].group if password else None
-        return write_sasl_conf(site.root, content(password), path, group=group, force=force)
+        changed = write_sasl_conf(site.root, content(password), path, group=group, force=force)
+        audit_to_syslog("sasl conf", [(program, f"to {path}")] * bool(password and changed))
+        return changed
 
     changed = session.run(site, written, state=False)
     if changed is not None:
@@ -388,7 +399,7 @@ def _show(
     session: Session, program: str, content: "Callable[[Secret | None], bytes]", password: "Secret | None"
 ) -> None:
     if password:
-        session.reveal(content(password))
+        session.reveal(content(password), "sasl conf", program)
         return
     lines = content(None).decode(errors="replace").splitlines()
     session.show({"program": program, "file": PROGRAMS[program].conf, "lines": lines}, lines, verbatim=True)

@@ -518,7 +518,7 @@ def _material(site: Site, host: str, *, is_hub: bool) -> Material:
     for path in (pair.key, pair.certificate, f"{directory}/{BUNDLE}", *crls):
         if not exists(path):
             raise MissingInputError(
-                path, f"is missing, so {host} has no TLS to speak of", f"smtpcreds cert issue {host}"
+                path, f"is missing, so {host} cannot offer TLS", f"smtpcreds cert issue {host}"
             )
     return Material(
         Secret(read_private(pair.key)),

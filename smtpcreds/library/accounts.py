@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ..config import Site
 from ..errors import DataError, SmtpcredsError, UsageError
+from ..files import audit_to_syslog
 from ..model import Account, Credential
 from ..secret import Secret
 from ..transaction import Transaction
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from ..accounts.stored import Form
     from ..accounts.verify import Verdict
     from ..inventory.rotations import Rotation
+
+TO_PROGRAM = "to a program"
+"""What authpriv is told of a secret that a caller was given."""
 
 
 class AccountReader:
@@ -56,14 +60,16 @@ class AccountReader:
         return accounts.entry(accounts.existing(name))
 
     def credential(self, name: str) -> Credential:
-        """Return an account with its secret.
+        """Return an account with its secret; authpriv is told.
 
         Raises:
             NoSuchAccountError: there is no such account.
             PasswordRefusedError: it is stored without clear text.
         """
         accounts = self._opened()
-        return accounts.credential(accounts.existing(name))
+        found = accounts.credential(accounts.existing(name))
+        audit_to_syslog("sasl show --reveal", [(str(found.account), TO_PROGRAM)])
+        return found
 
     def verify(self, name: str, secret: Secret, mechanisms: Sequence[str] = ()) -> "list[Verdict]":
         """Tell by mechanism whether a secret opens an account, asked of the records and of libsasl2.
@@ -82,7 +88,7 @@ class AccountReader:
         return verify(accounts, accounts.existing(name), secret, mechanisms)
 
     def auth_info(self, name: str, mechanisms: Sequence[str] = (), *, secret: Secret | None = None) -> bytes:
-        """Return the lines of default-auth-info that let a client host relay: a secret.
+        """Return the lines of default-auth-info that let a client host relay: a secret; authpriv is told.
 
         Args:
             name: of the account.
@@ -96,7 +102,10 @@ class AccountReader:
         """
         from ..mta.auth_info import render
 
-        return render(self._login(name, secret), tuple(mechanisms))
+        login = self._login(name, secret)
+        content = render(login, tuple(mechanisms))
+        audit_to_syslog("sasl auth-info", [(str(login.account), TO_PROGRAM)])
+        return content
 
     def _login(self, name: str, secret: Secret | None) -> Credential:
         from ..accounts.auth_info import kept_credential, readable_credential
@@ -112,11 +121,15 @@ class AccountReader:
 
         Args:
             kind: ``csv``, ``jsonl``, or with ``reveal`` also ``dovecot`` (a passwd-file).
-            reveal: with their secrets, so that :meth:`AccountDatabase.import_file` makes the same of it.
+            reveal: with their secrets, so that :meth:`AccountDatabase.import_file` makes the same of it;
+                authpriv is told.
         """
         from ..accounts.export import plain_text, revealing_text, stored_accounts
 
-        return (revealing_text if reveal else plain_text)(stored_accounts(self._opened()), kind)
+        found = stored_accounts(self._opened())
+        text = (revealing_text if reveal else plain_text)(found, kind)
+        audit_to_syslog("sasl export --reveal", [(f"{len(found)} accounts", TO_PROGRAM)] * reveal)
+        return text
 
     def conf(
         self,
@@ -132,12 +145,13 @@ class AccountReader:
             program: the mail server.
             mechanisms: to offer; default: SCRAM-SHA-256, DIGEST-MD5, CRAM-MD5, PLAIN and LOGIN.
             role: that reads PostgreSQL; default: the user that the server runs as.
-            password: of that role, which makes the file a secret.
+            password: of that role, which makes the file a secret; authpriv is told.
         """
         from ..deploy.facts import backend_of
         from ..mta.sasl_conf import PROGRAMS, render
 
         backend = backend_of(self._site, self._database, role or PROGRAMS[program].user, password)
+        audit_to_syslog("sasl conf", [(program, TO_PROGRAM)] * bool(password))
         return render(backend, tuple(mechanisms))
 
     def rotations(self) -> "list[Rotation]":
@@ -195,34 +209,39 @@ class AccountDatabase(AccountReader):
     def set_secret(
         self, name: str, secret: Secret | None = None, *, hashed: bool | None = None, allow_weak: bool = False
     ) -> Account:
-        """Give an account another secret, at once.
+        """Give an account another secret, at once; its file for client hosts, if there is one, follows.
 
         Args:
             name: of the account.
-            secret: None makes a strong one; a hashed account has to be given one.
+            secret: None makes a strong one; a hashed account without that file has to be given one.
             hashed: how it is stored from now on; None keeps what the account has.
             allow_weak: accept a secret that is soon guessed.
 
         Raises:
             NoSuchAccountError: there is no such account.
         """
+        from ..accounts.auth_info import to_client_file
         from ..accounts.stored import CLEAR, Hashed
 
         accounts = self._opened()
         account = accounts.existing(name)
         form = accounts.form(account) if hashed is None else Hashed() if hashed else CLEAR
-        question = new_secret(self._site, account, secret, form, allow_weak=allow_weak)
-        accounts.set_secret(account, question, form=form)
+        places = to_client_file(accounts, account)
+        lost = None if places else form
+        question = new_secret(self._site, account, secret, lost, allow_weak=allow_weak)
+        accounts.set_secret(account, question, form=form, deliveries=places)
         return account
 
     def delete(self, name: str) -> None:
-        """Remove an account with all its properties.
+        """Remove an account and its file for client hosts; a replacement that it is part of ends.
 
         Raises:
-            NoSuchAccountError: there is no such account.
+            NoSuchAccountError: there is no such account, or the other one of the replacement is gone.
         """
+        from ..accounts.rotation import delete
+
         accounts = self._opened()
-        accounts.delete(accounts.existing(name))
+        delete(self._work, accounts, accounts.existing(name))
 
     def write_auth_info(
         self,
@@ -240,8 +259,10 @@ class AccountDatabase(AccountReader):
         """
         from ..accounts.auth_info import write_auth_info
 
-        login = self._login(name, secret)
-        return write_auth_info(login, absolute(path), tuple(mechanisms), force=force)
+        login, place = self._login(name, secret), absolute(path)
+        changed = write_auth_info(login, place, tuple(mechanisms), force=force)
+        audit_to_syslog("sasl auth-info", [(str(login.account), f"to {place}")] * changed)
+        return changed
 
     def rotate(
         self,

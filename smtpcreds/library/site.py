@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from .. import config, transaction
 from ..errors import MissingInputError
-from ..files import read_public
+from ..files import read_trusted
 from ..model import Change, Root
 from ..secret import Secret
 from .accounts import AccountDatabase, AccountReader
@@ -86,7 +86,7 @@ class Site:
         below = Root("" if (directory := absolute(root)) == "/" else directory)
         path = absolute_if_any(config_file) or below.path(config.DEFAULT_PATH)
         try:
-            settings = config.parse_settings(read_public(path).decode(errors="replace"), path)
+            settings = config.parse_settings(read_trusted(path).decode(errors="replace"), path)
         except MissingInputError:
             if config_file:
                 raise
