@@ -23,12 +23,12 @@ def request_of(
     tlsa: Sequence[str],
     mechanisms: Sequence[str],
     negative: bool | None,
-    envelope: tuple[str | None, str | None],
+    addresses: tuple[str | None, str | None],
     timeout: float,
 ) -> "ProbeRequest":
     """Return what :meth:`.site.Site.probe` tries.
 
-    ``trusted`` names the files of CAs and of a CRL, ``envelope`` sender and recipient.
+    ``trusted`` names the files of CAs and of a CRL, ``addresses`` sender and recipient.
     """
     from ..pki.tlsa import parse_association
     from ..probe.asked import ProbeRequest, parse_mechanism, parse_name, parse_target
@@ -41,7 +41,7 @@ def request_of(
     who = account or target.account
     if secret and not who:
         raise UsageError("secret", "is of no account", "name the account")
-    letter = _envelope(site, *envelope)
+    envelope = _envelope(site, *addresses)
     trust = gather(site, parse_name(site, name or target.host), *trusted)
     identity = of_account(site, who, (lambda: secret) if secret else None) if who else None
     presented = of_host(site, client) if client else None
@@ -54,7 +54,7 @@ def request_of(
         tlsa=tuple(map(parse_association, tlsa)),
         mechanisms=tuple(map(parse_mechanism, mechanisms)),
         negative=bool(identity or presented) if negative is None else negative,
-        letter=letter,
+        envelope=envelope,
         seconds=timeout,
     )
 

@@ -249,7 +249,7 @@ class Site:
             tlsa=tlsa,
             mechanisms=mechanisms,
             negative=negative,
-            envelope=(sender, recipient),
+            addresses=(sender, recipient),
             timeout=timeout,
         )
         return probe(asked, lambda _: None)
