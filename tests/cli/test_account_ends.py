@@ -79,7 +79,7 @@ def test_another_program_changed_the_secret_and_setup_brings_the_file_along(read
 
 def test_an_import_that_replaces_the_secret_brings_the_file_along(ready: Admin) -> None:
     source = ready.write("accounts.csv", "maildroid,Quetschkommode-und-Bandoneon,\n")
-    ready("sasl", "import", source, "--on-conflict", "replace")
+    ready("sasl", "import", source, "--no-header", "--on-conflict", "replace")
     assert secret_in(info(ready)) == b"Quetschkommode-und-Bandoneon"
 
 
