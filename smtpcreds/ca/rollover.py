@@ -22,6 +22,7 @@ from ..pki.names import (
     ca_name,
     common_name,
     constraints_of,
+    generation,
     is_dns_only,
     name_constraints,
     organization_of,
@@ -33,7 +34,7 @@ from ..transaction import Transaction
 from .authority import CA, OF_CA, SupersededCA, short_id
 from .create import NewAuthority, files_for, first_key, make, make_below
 from .crl import record_crl, sign_crl, signs_crls
-from .directory import refresh_trust_directories
+from .directory import bundled, directories, refresh_trust_directories
 from .layout import ROOT_CRL, ROOT_KEY, SUPERSEDED, lifetime_of
 from .old import RENEW_OLD, RETIRE_OLD, hosts_of
 from .publish import publish
@@ -177,7 +178,7 @@ def successor(
     """
     path, site = work.ca.chain, work.site
     group = organization_of(path[0].subject) if organization is None else organization
-    chosen = _new_name(work.ca, name, group)
+    chosen = _new_name(work, name, group)
     lifetime = max(ca.not_valid_after_utc - ca.not_valid_before_utc - BACKDATE for ca in path)
     domains = permitted or site.settings.ca.permitted_domains or permitted_domains(path[0])
     return NewAuthority(
@@ -197,14 +198,17 @@ def _same_token(ca: CA) -> TokenKey | None:
     return TokenKey(replace(KeyUri.parse(uri), label="", key_id=b"")) if uri else None
 
 
-def _new_name(ca: CA, name: str | None, organization: str) -> str:
+def _new_name(work: Transaction, name: str | None, organization: str) -> str:
     """Return the common name of a successor: no DN of an authority before it is used again.
 
     GnuTLS, NSS and Java look a CRL up by the name of its issuer. With one name for two keys they accept what
-    the other key revoked, or can't load the second CRL (observed).
+    the other key revoked, or can't load the second CRL (observed). What is trusted beside certificates counts:
+    it may be a successor that a state directory which was put back knows nothing of.
     """
+    ca = work.ca
     older = (certificate for former in (*ca.superseded_cas, *ca.retired) for certificate in former.path)
-    taken = {certificate.subject for certificate in (*ca.chain, *older)}
+    beside = (other for place in directories(work.site, work.inventory) for other in bundled(place))
+    taken = {certificate.subject for certificate in (*ca.chain, *older, *beside)}
     present = common_name(ca.certificate.subject) or ""
     free = next(each for each in _generations(present) if ca_name(each, organization) not in taken)
     if name and ca_name(name, organization) in taken:
@@ -215,11 +219,9 @@ def _new_name(ca: CA, name: str | None, organization: str) -> str:
 
 def _generations(name: str) -> Iterator[str]:
     """Yield the names that may follow: ``Polka CA``, then ``Polka CA G2``, ``Polka CA G3``."""
-    stem, mark, number = name.rpartition(" G")
-    if not (mark and number.isdecimal()):
-        stem, number = name, "1"
-    for generation in count(int(number) + 1):
-        end = f" G{generation}"
+    stem, present = generation(name)
+    for number in count(present + 1):
+        end = f" G{number}"
         yield stem[: MAX_PART - len(end)] + end
 
 

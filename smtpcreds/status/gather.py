@@ -13,7 +13,7 @@ from ..ca.layout import CURE_CRL, Pair, has_inventory, reading
 from ..ca.listing import Selection, certificate_path, listed
 from ..ca.lookup import Generation, overview
 from ..ca.old import RENEW_OLD, RETIRE_OLD, old_hosts
-from ..ca.restore import newer_crls
+from ..ca.restore import findings as older_state
 from ..config import Site
 from ..dane import Stage, rollovers
 from ..deploy.delivery import handovers, stays
@@ -366,8 +366,8 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
         *_new_keys(site, inventory),
     )
     begun = interrupted(now, inventory.pending() if inventory else ())
-    ahead = newer_crls(site, inventory, CA(site)) if inventory else ()
-    restored = (_due(Kind.AUTHORITY, newer.path, newer.finding.message, CURE_CRL) for newer in ahead)
+    older = older_state(site, inventory, CA(site)) if inventory else ()
+    restored = (_due(Kind.AUTHORITY, item.subject, item.message, item.cure) for item in older)
     return Status(
         at=now,
         hub=site.hub,
