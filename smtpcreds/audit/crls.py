@@ -105,7 +105,7 @@ def issued(host: Host) -> Iterator[Finding]:
 
 CERT025 = Code.error(
     "CERT025",
-    "a CRL or a successor of the authority that its state directory does not know, as after a backup was put back",
+    "a CRL or successor of the authority, newer than its state directory, as after a backup was put back",
 )
 
 

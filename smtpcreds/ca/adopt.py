@@ -134,7 +134,8 @@ def _accepted(site: Site, found: Found, issuer: Issuer, certificates: Sequence[C
     _verify_by_trial(site, issuer, found.certificate)
     _warn_of_name(site, own)
     if not may_sign_crls(own):
-        site.warn(f"{title(own)}: may not sign CRLs, so nothing can be revoked; a successor may: ca rollover")
+        reason = "may not sign CRLs, so nothing can be revoked"
+        site.warn(f"{title(own)}: {reason}; a successor may: smtpcreds ca rollover")
     return issuer
 
 

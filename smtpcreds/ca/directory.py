@@ -123,8 +123,8 @@ def complete(
 def others_lists(directory: str, known: Collection[Certificate]) -> list[Listed]:
     """Return the CRLs, under a name as we give it, of CAs that the bundle holds besides ours.
 
-    Where a state directory of before a rollover was put back, ``crl.pem`` is of the successor: overwritten, it
-    would leave a CA that is trusted without its revocations. So they are written before ours.
+    Where a state directory of before a rollover was put back, ``crl.pem`` is of the successor: overwritten,
+    it would leave a CA that is trusted without its revocations. So these are written before ours.
     """
     found = []
     for other in bundled(directory):

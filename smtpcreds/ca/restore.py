@@ -27,7 +27,9 @@ from .directory import bundled, directories
 from .layout import BUNDLE, CURE_CRL
 from .state import record_all, row_of
 
-CURE_UNKNOWN = "put back a newer backup of the state directory; or take that CA out, and what it signed is refused"
+CURE_UNKNOWN = (
+    "put back a newer backup of the state directory; or take that CA out, and what it signed is refused"
+)
 
 OTHER = "other"
 """Profile of a certificate of which only the serial number is known."""
@@ -70,14 +72,15 @@ def findings(site: Site, inventory: Inventory, ca: CA) -> Iterator[Finding]:
 
 
 def unknown_authorities(site: Site, inventory: Inventory, ca: CA) -> Iterator[Finding]:
-    """Yield the CAs beside certificates that are named as ours after a rollover that the state does not know."""
+    """Yield the CAs beside certificates that the state does not know, named as a rollover of ours does."""
     if not ca.is_there:
         return
     known = {row.der for row in inventory.authorities()}
     for directory in directories(site, inventory):
         for other in _bundled(directory):
-            if encode_der(other) not in known and other not in ca.trusted and _is_alike(ca.certificate, other):
-                reason = f"trusts {title(other)}, which the state directory does not know: it is of before a rollover"
+            is_known = other in ca.trusted or encode_der(other) in known
+            if not is_known and _is_alike(ca.certificate, other):
+                reason = f"trusts {title(other)}, which the state directory does not know: it is older"
                 yield Finding(f"{directory}/{BUNDLE}", reason, CURE_UNKNOWN)
 
 

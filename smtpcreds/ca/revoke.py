@@ -21,6 +21,7 @@ from .adopt import MAX_SERIAL, row_of_imported
 from .layout import CaFiles, Pair
 from .listing import DIGITS, ambiguous, meant, names_host, of_one_host
 from .lookup import near_host
+from .old import RENEW_OLD, RETIRE_OLD
 from .pair import certificate_in_place, read_previous_pair
 from .publish import Published, publish
 from .reload import Hook, owe, tell
@@ -116,7 +117,7 @@ def _revoke(
         work.warn("the revocation is recorded, but the CRL is not in place yet: smtpcreds ca crl")
         raise
     tell(work, hook)
-    return Revocation(tuple(rows), tuple(crls), _in_place(work.site, rows))
+    return Revocation(tuple(rows), tuple(crls), still_in_place(work.site, rows))
 
 
 def _authorities(work: Transaction) -> Authorities:
@@ -132,7 +133,7 @@ def _fault(row: CertificateRow, authorities: Authorities) -> DataError | None:
         return DataError(row.host, f"{row.serial} is of an authority that is retired, or not ours")
     if not may_sign_crls(authorities[row.authority][1]):
         reason = "its authority may not sign CRLs (keyUsage), so nobody would learn of a revocation"
-        return DataError(row.host, reason, "smtpcreds ca rollover, then renew, then retire the old one")
+        return DataError(row.host, reason, f"smtpcreds ca rollover; then {RENEW_OLD}; then {RETIRE_OLD}")
     return None
 
 
@@ -291,7 +292,8 @@ def _nothing_left(row: CertificateRow) -> DataError:
     return DataError(row.host, f"{row.serial} expired on {row.not_after:%Y-%m-%d}, so nobody accepts it")
 
 
-def _in_place(site: Site, rows: Sequence[CertificateRow]) -> tuple[Pair, ...]:
+def still_in_place(site: Site, rows: Sequence[CertificateRow]) -> tuple[Pair, ...]:
+    """Return the pairs of this host that hold one of these certificates."""
     of_place = {
         Pair(site.root.locate(row.directory)): row.fingerprint for row in rows if row.is_on(site.machine)
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import count
 from shlex import quote
 
@@ -202,8 +202,8 @@ def _new_name(work: Transaction, name: str | None, organization: str) -> str:
     """Return the common name of a successor: no DN of an authority before it is used again.
 
     GnuTLS, NSS and Java look a CRL up by the name of its issuer. With one name for two keys they accept what
-    the other key revoked, or can't load the second CRL (observed). What is trusted beside certificates counts:
-    it may be a successor that a state directory which was put back knows nothing of.
+    the other key revoked, or can't load the second CRL (observed). What is trusted beside certificates
+    counts: it may be a successor that a state directory which was put back knows nothing of.
     """
     ca = work.ca
     older = (certificate for former in (*ca.superseded_cas, *ca.retired) for certificate in former.path)
@@ -237,7 +237,7 @@ def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey, *, again: 
         again: although a rollover before has not ended.
     """
     if not again:
-        refuse_second(work.ca, work.now)
+        _confirm_second(work)
     above = _root_key(work.ca, wanted, root)
     old = work.issuer()
     secret = work.passphrase() if is_encrypted(read_private(work.ca.files.key)) else None
@@ -263,13 +263,17 @@ def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey, *, again: 
     return Rolled(issuer.certificate, old.certificate, tuple(changed), tuple(hosts))
 
 
-def refuse_second(ca: CA, now: datetime) -> None:
-    """Accept a rollover where none is half-way; a superseded CA that has expired is in nobody's way."""
-    living = [old for old in ca.superseded_cas if not has_ended(old.certificate.not_valid_after_utc, now)]
-    if living:
-        name = title(living[0].certificate)
+def _confirm_second(work: Transaction) -> None:
+    """Ask where a rollover is half-way; a superseded CA that has expired is in nobody's way."""
+    former = [old.certificate for old in work.ca.superseded_cas]
+    if living := [old for old in former if not has_ended(old.not_valid_after_utc, work.now)]:
+        name, reason = (
+            title(work.ca.certificate),
+            f"has replaced {title(living[0])}, which is not retired yet",
+        )
         hint = f"end it first: {RENEW_OLD}, then {RETIRE_OLD}; or --force for one more authority"
-        raise DeniedError(title(ca.certificate), f"has replaced {name}, which is not retired yet", hint)
+        refusal = DeniedError(name, reason, hint)
+        work.confirm(f"make one more authority, although {name} {reason}", otherwise=refusal)
 
 
 def _handed_down(ca: CA, *, same_root: bool) -> Iterator[Artifact]:

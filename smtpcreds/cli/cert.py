@@ -386,7 +386,7 @@ def retire(
         site,
         lambda work: carry_out(work, wanted, hook=hook),
         ca_passphrase(passphrase, site),
-        confirm=None if yes else f"Retire {site.qualify(host, wildcard=True)}?",
+        yes=yes,
     )
     if done is None:
         return

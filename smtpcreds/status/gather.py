@@ -14,13 +14,14 @@ from ..ca.listing import Selection, certificate_path, listed
 from ..ca.lookup import Generation, overview
 from ..ca.old import RENEW_OLD, RETIRE_OLD, old_hosts
 from ..ca.restore import findings as older_state
+from ..ca.revoke import still_in_place
 from ..config import Site
 from ..dane import Stage, rollovers
 from ..deploy.delivery import handovers, stays
 from ..files import exists
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import RotationState
-from ..inventory.rows import AuthorityState
+from ..inventory.rows import AuthorityState, State
 from ..inventory.rows import CertificateRow as Row
 from ..model import Finding, Severity
 from ..pki.dates import Period, crl_fault, due_at, has_ended, is_due, successor_due
@@ -376,9 +377,23 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
         has_more=len(found) > LOOK,
         accounts=accounts(site, inventory, [row.host for row in certificates]),
         changes=changes,
-        due=(*begun, *restored, *due_work(now, authorities, certificates, changes, lifetime)),
+        due=(
+            *begun,
+            *restored,
+            *_revoked(site, inventory),
+            *due_work(now, authorities, certificates, changes, lifetime),
+        ),
         lifetime=lifetime,
     )
+
+
+def _revoked(site: Site, inventory: Inventory | None) -> Iterator[Finding]:
+    """Yield the hosts whose pair here was revoked: peers that read the CRL refuse it."""
+    rows = inventory.listing(state=State.REVOKED, expires_after=site.clock()) if inventory else ()
+    for row in islice(rows, LOOK):
+        if row.is_on(site.machine) and still_in_place(site, [row]):
+            cure = f"smtpcreds cert issue {row.host}; or if it leaves: smtpcreds cert retire {row.host}"
+            yield _due(Kind.CERTIFICATE, row.host, "is revoked and still in place", cure, is_late=True)
 
 
 def _authorities(site: Site) -> tuple[Authority, ...]:
@@ -400,7 +415,7 @@ def _authority(seen: Generation, *, signs: bool) -> Authority:
 
 def _rollovers(site: Site, inventory: Inventory | None, authorities: Sequence[Authority]) -> Iterator[Change]:
     left = old_hosts(site, inventory) if inventory and authorities[1:] else []
-    note = f"both are trusted, {len(left)} hosts still use the old one" if left else "both are trusted"
+    note = "both are trusted" + (f"; with certificates of the old one: {_some(left)}" if left else "")
     step = RENEW_OLD if left else RETIRE_OLD
     for superseded_ca in authorities[1:]:
         new = authorities[0]
