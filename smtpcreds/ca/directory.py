@@ -182,6 +182,14 @@ def bundled(directory: str) -> tuple[Certificate, ...]:
         raise DamagedFileError(path, error.reason, "move it away, and what is ours is made anew") from None
 
 
+def readable_bundle(directory: str) -> tuple[Certificate, ...]:
+    """Return the same, and nothing of a bundle that can't be read, which others tell of."""
+    try:
+        return bundled(directory)
+    except SmtpcredsError:
+        return ()
+
+
 def _kept(directory: str, known: Collection[Certificate]) -> list[Certificate]:
     others = [ca for ca in bundled(directory) if ca not in known]
     path = f"{directory}/{BUNDLE}"

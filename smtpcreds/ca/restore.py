@@ -23,7 +23,7 @@ from ..pki.revocation import Revoked
 from ..pki.values import Certificate
 from .authority import CA
 from .crl import crl_paths
-from .directory import bundled, directories
+from .directory import directories, readable_bundle
 from .layout import BUNDLE, CURE_CRL
 from .state import record_all, row_of
 
@@ -77,18 +77,11 @@ def unknown_authorities(site: Site, inventory: Inventory, ca: CA) -> Iterator[Fi
         return
     known = {row.der for row in inventory.authorities()}
     for directory in directories(site, inventory):
-        for other in _bundled(directory):
+        for other in readable_bundle(directory):
             is_known = other in ca.trusted or encode_der(other) in known
             if not is_known and _is_alike(ca.certificate, other):
                 reason = f"trusts {title(other)}, which the state directory does not know: it is older"
                 yield Finding(f"{directory}/{BUNDLE}", reason, CURE_UNKNOWN)
-
-
-def _bundled(directory: str) -> tuple[Certificate, ...]:
-    try:
-        return bundled(directory)
-    except SmtpcredsError:  # told by others
-        return ()
 
 
 def _is_alike(own: Certificate, other: Certificate) -> bool:

@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import count
-from shlex import quote
 
 from ..config import Site
 from ..errors import DeniedError, MissingInputError, SmtpcredsError, UsageError
@@ -18,11 +16,8 @@ from ..pki.dates import has_ended
 from ..pki.encoding import encode_der
 from ..pki.keys import KEY_TYPES, is_encrypted, key_label, parse_key_type, remote_uri
 from ..pki.names import (
-    MAX_PART,
-    ca_name,
     common_name,
     constraints_of,
-    generation,
     is_dns_only,
     name_constraints,
     organization_of,
@@ -32,12 +27,13 @@ from ..pki.names import (
 from ..pki.values import BACKDATE, Certificate, Issuer
 from ..transaction import Transaction
 from .authority import CA, OF_CA, SupersededCA, short_id
-from .create import NewAuthority, files_for, first_key, make, make_below
+from .create import NewAuthority, files_for, first_key, free_name, make, make_below
 from .crl import record_crl, sign_crl, signs_crls
-from .directory import bundled, directories, refresh_trust_directories
+from .directory import directories, readable_bundle, refresh_trust_directories
 from .layout import ROOT_CRL, ROOT_KEY, SUPERSEDED, lifetime_of
 from .old import RENEW_OLD, RETIRE_OLD, hosts_of
 from .publish import publish
+from .renew import next_of_rollover, old_rows
 from .root import RootKey, entries, lacks_root_crl, last_root_crl, new_root_crl, to_revoke
 from .state import retire_files
 from .token import TokenKey
@@ -135,7 +131,7 @@ def _refuse_needed(work: Transaction, rows: Sequence[AuthorityRow]) -> None:
     raise DeniedError(
         ", ".join(row.name for row in rows),
         f"still certifies {', '.join(needed[:_SHOWN])}{more}",
-        f"{RENEW_OLD}; or --force, which stops their certificates",
+        f"{next_of_rollover(work.site, work.inventory, work.ca, needed)}; or --force, which stops them",
     )
 
 
@@ -199,30 +195,16 @@ def _same_token(ca: CA) -> TokenKey | None:
 
 
 def _new_name(work: Transaction, name: str | None, organization: str) -> str:
-    """Return the common name of a successor: no DN of an authority before it is used again.
+    """Return the common name of a successor; what is trusted beside certificates counts as known.
 
-    GnuTLS, NSS and Java look a CRL up by the name of its issuer. With one name for two keys they accept what
-    the other key revoked, or can't load the second CRL (observed). What is trusted beside certificates
-    counts: it may be a successor that a state directory which was put back knows nothing of.
+    It may be a successor that a state directory which was put back knows nothing of.
     """
     ca = work.ca
     older = (certificate for former in (*ca.superseded_cas, *ca.retired) for certificate in former.path)
-    beside = (other for place in directories(work.site, work.inventory) for other in bundled(place))
-    taken = {certificate.subject for certificate in (*ca.chain, *older, *beside)}
-    present = common_name(ca.certificate.subject) or ""
-    free = next(each for each in _generations(present) if ca_name(each, organization) not in taken)
-    if name and ca_name(name, organization) in taken:
-        reason = f"{name} is the name of an authority before, and verifiers find CRLs by that name"
-        raise UsageError("--name", reason, f"--name {quote(free)}")
-    return name or free
-
-
-def _generations(name: str) -> Iterator[str]:
-    """Yield the names that may follow: ``Polka CA``, then ``Polka CA G2``, ``Polka CA G3``."""
-    stem, present = generation(name)
-    for number in count(present + 1):
-        end = f" G{number}"
-        yield stem[: MAX_PART - len(end)] + end
+    beside = (other for place in directories(work.site, work.inventory) for other in readable_bundle(place))
+    return free_name(
+        name, common_name(ca.certificate.subject) or "", organization, (*ca.chain, *older, *beside)
+    )
 
 
 def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey, *, again: bool = False) -> Rolled:
@@ -259,7 +241,8 @@ def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey, *, again: 
     changed = refresh_trust_directories(work.site, work.inventory, work.ca)
     record_crl(work.inventory, work.row(issuer.certificate), crl)
     work.record("ca rollover", wanted.name, f"from {title(old.certificate)}")
-    hosts = hosts_of(work.inventory, {row.id}, work.now)
+    here = old_rows(replace(work.site, warn=lambda _: None), work.inventory, work.ca)
+    hosts = dict.fromkeys((*(old.host for old in here), *hosts_of(work.inventory, {row.id}, work.now)))
     return Rolled(issuer.certificate, old.certificate, tuple(changed), tuple(hosts))
 
 

@@ -9,16 +9,16 @@ from itertools import islice
 
 from ..accounts.database import AccountDatabase, database_of
 from ..ca.authority import CA, has_authority
-from ..ca.layout import CURE_CRL, Pair, has_inventory, reading
-from ..ca.listing import Selection, certificate_path, listed
+from ..ca.layout import CURE_CRL, has_inventory, reading
+from ..ca.listing import REMEMBERED, certificate_path
 from ..ca.lookup import Generation, overview
-from ..ca.old import RENEW_OLD, RETIRE_OLD, old_hosts
+from ..ca.old import RETIRE_OLD, old_hosts
+from ..ca.renew import is_there, next_of_rollover
 from ..ca.restore import findings as older_state
 from ..ca.revoke import still_in_place
 from ..config import Site
 from ..dane import Stage, rollovers
 from ..deploy.delivery import handovers, stays
-from ..files import exists
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import RotationState
 from ..inventory.rows import AuthorityState, State
@@ -416,7 +416,7 @@ def _authority(seen: Generation, *, signs: bool) -> Authority:
 def _rollovers(site: Site, inventory: Inventory | None, authorities: Sequence[Authority]) -> Iterator[Change]:
     left = old_hosts(site, inventory) if inventory and authorities[1:] else []
     note = "both are trusted" + (f"; with certificates of the old one: {_some(left)}" if left else "")
-    step = RENEW_OLD if left else RETIRE_OLD
+    step = next_of_rollover(site, inventory, CA(site), left) if inventory else RETIRE_OLD
     for superseded_ca in authorities[1:]:
         new = authorities[0]
         yield Change(Kind.AUTHORITY, superseded_ca.name, new.name, new.not_before, None, note, step)
@@ -442,8 +442,8 @@ def _certificates(site: Site, inventory: Inventory, authorities: Sequence[Author
     """Return those in use that end next, and one more than :data:`LOOK` if there are more."""
     foreign = {ca.id for ca in inventory.authorities() if ca.state is AuthorityState.FOREIGN}
     end = authorities[0].not_after if authorities else None
-    with closing(listed(site, inventory, Selection(), LOOK + 1)) as rows:
-        return [_certificate(site, row, foreign, end) for row in rows if _is_missed(site, row)]
+    with closing(row for row in inventory.listing(latest=True) if _is_missed(site, row)) as rows:
+        return [_certificate(site, row, foreign, end) for row in islice(rows, LOOK + 1)]
 
 
 def _certificate(site: Site, row: Row, foreign: set[int], end: datetime | None) -> Certificate:
@@ -472,8 +472,8 @@ def _cure(site: Site, row: Row, foreign: set[int], end: datetime | None) -> Cure
 
 
 def _is_missed(site: Site, row: Row) -> bool:
-    """Tell whether anybody depends on it: not on one that expired and is gone."""
-    if not has_ended(row.not_after, site.clock()) or not row.is_on(site.machine):
+    """Tell whether anybody depends on it: not on one that expired and is gone, or is long over elsewhere."""
+    now = site.clock()
+    if not has_ended(row.not_after, now):
         return True
-    pair = Pair(site.root.locate(row.directory))
-    return exists(pair.key) or exists(pair.certificate)
+    return is_there(site, row) if row.is_on(site.machine) else row.not_after > now - REMEMBERED
