@@ -414,7 +414,8 @@ def _enter(work: Transaction, issuer: Issuer, records: Records) -> AuthorityRow:
         created=work.now,
         crl_number=records.crl_number,
     )
-    inventory.adopt((replace(row, authority=authority.id), der) for row, der in records.rows)
+    oldest_first = sorted(records.rows, key=lambda found: found[0].not_before)
+    inventory.adopt((replace(row, authority=authority.id), der) for row, der in oldest_first)
     known = {row.serial for row in inventory.revoked(authority.id)}
     for row, _ in records.rows:
         if row.revoked_at and row.serial not in known:

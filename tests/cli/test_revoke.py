@@ -238,3 +238,12 @@ def test_with_the_wrong_passphrase_nothing_is_revoked(tmp_path: Path) -> None:
     assert (done.status, "does not open" in done.err) == (77, True)
     assert "0 revoked" in stage("ca", "crl", "--check")
     assert "nothing is due" in stage("cert", "renew", "--due")
+
+
+def test_the_authority_itself_is_not_revoked(hub: Admin) -> None:
+    """OpenSSL looks for a root in its own CRL, too, and would refuse all that it signed."""
+    bundle = hub.certs / "cacert.pem"
+    own = hub.json("cert", "show", bundle)["certificates"][0]["serial"]
+    assert "is of polkatistas.org Mail CA itself" in hub.refuses(65, "cert", "revoke", bundle)
+    assert "itself" in hub.refuses(65, "cert", "revoke", "--serial", own, "--unknown")
+    hub.verify(hub.certs / "dmzmail-cert.pem")
