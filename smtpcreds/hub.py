@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from shlex import quote
 
-from .accounts.auth_info import auth_info_for_clients, is_readable, write_auth_info
+from .accounts.auth_info import auth_info_for_clients, follow, is_readable, write_auth_info
 from .accounts.database import AccountDatabase
 from .ca.create import create, new_authority
 from .ca.directory import check, trust
@@ -184,7 +184,7 @@ def _auth_info(work: Transaction, wanted: Hub, *, is_new: bool) -> Iterator[Part
     try:
         credential = accounts.credential(wanted.account)
         ensure_directory(os.path.dirname(path))
-        made = write_auth_info(credential, path)
+        made = follow(accounts, wanted.account) or write_auth_info(credential, path)
     except PasswordRefusedError:
         made = False
     except ExistsError:

@@ -257,14 +257,18 @@ class Accounts:
     def set_secret(self, name: str, secret: Secret | None = None) -> Account:
         """Give an account another secret, at once; None makes a strong one.
 
+        The account's file for client hosts, if there is one, follows.
+
         Raises:
             NoSuchAccountError: there is no such account.
         """
+        from .accounts.auth_info import to_client_file
         from .passwords import generate
 
         accounts = self._work.accounts()
         account = accounts.existing(name)
-        accounts.set_secret(account, lambda: secret or generate())
+        places = to_client_file(accounts, account)
+        accounts.set_secret(account, lambda: secret or generate(), deliveries=places)
         return account
 
     def delete(self, name: str) -> None:
@@ -273,8 +277,10 @@ class Accounts:
         Raises:
             NoSuchAccountError: there is no such account.
         """
+        from .accounts.rotation import delete
+
         accounts = self._work.accounts()
-        accounts.delete(accounts.existing(name))
+        delete(self._work, accounts, accounts.existing(name))
 
     def names(self) -> list[str]:
         """Return all accounts as ``user@realm``, by realm and name."""

@@ -12,6 +12,7 @@ from ..errors import (
     DataError,
     ExistsError,
     NameRefusedError,
+    PasswordRefusedError,
     SmtpcredsError,
     UnsafePathError,
     UsageError,
@@ -25,6 +26,7 @@ from ..sasldb.limits import rule_of
 from ..sasldb.opening import format_at, open_store
 from ..sasldb.records import USER_PASSWORD, pack, record, split_keys
 from ..secret import Secret
+from .auth_info import auth_info_for_clients, follow
 from .columns import is_column_name, is_likely_name
 from .database import AccountDatabase, Records
 from .dump import rows_of
@@ -273,10 +275,21 @@ def import_accounts(
 
     if accepted:
         write(edits)
+        for account in done.replaced:
+            _follow(accounts, account)
         audit_to_syslog(
             "sasl import", [(accounts.database, f"{len(done.added)} added, {len(done.replaced)} replaced")]
         )
     return Imported(accounts.database, done.added, done.replaced, (*found.skipped, *done.skipped), refused)
+
+
+def _follow(accounts: AccountDatabase, account: Account) -> None:
+    """Bring the new secret to the account's file for client hosts; one that can't be read back is told."""
+    try:
+        follow(accounts, account)
+    except PasswordRefusedError:
+        path = auth_info_for_clients(accounts.site, account)
+        accounts.site.warn(f"{path}: has a former secret of {account}, which opens nothing now")
 
 
 def _keys_by_account(records: Records) -> dict[Account, list[bytes]]:

@@ -14,6 +14,7 @@ from ..errors import (
     NameRefusedError,
     NoSuchAccountError,
     PasswordRefusedError,
+    SmtpcredsError,
     nearest,
 )
 from ..files import audit_to_syslog, ensure_directory, exists, is_directory
@@ -388,7 +389,12 @@ class AccountDatabase:
             check(records, account)
             return replacement(records, account, values)
 
-        write(edits)
+        try:
+            write(edits)
+        except SmtpcredsError:
+            for delivery in deliveries:
+                delivery.undo()
+            raise
         audit_to_syslog(what, [(str(account), self.database)])
         return Change(account, self.database, served(values), form, deliveries)
 

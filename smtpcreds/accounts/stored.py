@@ -130,11 +130,13 @@ class Delivery:
         target: a path, or what the place is called; empty for standard output.
         place: by which it is found again: the path of a default-auth-info, else a source of the secret,
             as ``keyring:SERVICE/NAME``; empty where nobody named one.
+        undo: brings back what was there, where the database was not changed after all.
     """
 
     deliver: Callable[[Secret], object]
     target: str = ""
     place: str = ""
+    undo: Callable[[], object] = lambda: None
 
     @property
     def is_print(self) -> bool:

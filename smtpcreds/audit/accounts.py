@@ -132,7 +132,7 @@ def _rewrite(path: str) -> None:
     open_store(path).rewrite()
 
 
-SASL001 = Code.warning("SASL001", "an account in a realm in which no server here looks up bare names")
+SASL001 = Code.note("SASL001", "an account in a realm in which no server here looks up bare names")
 
 
 def realms(host: Host) -> Iterator[Finding]:

@@ -194,8 +194,9 @@ def _lists(host: Host) -> Iterator[tuple[str, Crl]]:
         if first:
             try:
                 yield path, read_crl(first.text(), path, None)
-            except SmtpcredsError:
-                continue  # CERT017
+            except SmtpcredsError as error:
+                if first.decode() is not None:  # else CERT017
+                    host.unread.append(error)
 
 
 CERT019 = Code.error(

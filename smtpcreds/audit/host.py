@@ -229,6 +229,19 @@ class Host:
         if self.dovecot:
             yield from uses.of_dovecot(self.dovecot, DOVECOT_CONF)
 
+    @property
+    def absent(self) -> list[str]:
+        """What is not there to be looked at; a client host has no authority and no accounts."""
+        database = self.site.sasldb
+        programs = (self.sendmail, self.postfix, self.exim, self.dovecot)
+        rows = (
+            (has_authority(self.site), "an authority"),
+            (self.places, f"certificates in {self.site.certificates}"),
+            (is_url(database) or os.path.exists(database), f"accounts in {database}"),
+            (any(programs), "Sendmail, Postfix, Exim or Dovecot, configured"),
+        )
+        return [what for is_there, what in rows if not is_there]
+
     @cached_property
     def owners(self) -> frozenset[int]:
         """The numbers of root, of who runs the audit, and of Sendmail's own users."""

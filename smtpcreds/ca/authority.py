@@ -58,6 +58,12 @@ class SupersededCA:
         return crl_name(self.certificate)
 
 
+def authority_of(site: Site) -> "CA":
+    """Return what this run's transaction has read of the authority; without one, it is read when asked."""
+    held = disk().held.get(f"authority {site.ca_directory}")
+    return held if isinstance(held, CA) else CA(site)
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A CRL beside certificates: the name of its file, whose it is, and itself as PEM."""

@@ -118,7 +118,7 @@ def _revoke(
         work.warn("the revocation is recorded, but the CRL is not in place yet: smtpcreds ca crl")
         raise
     tell(work, hook)
-    return Revocation(tuple(rows), tuple(crls), still_in_place(work.site, rows))
+    return Revocation(tuple(rows), tuple(crls), _in_place(work.site, rows))
 
 
 def _authorities(work: Transaction) -> Authorities:
@@ -304,8 +304,7 @@ def _nothing_left(row: CertificateRow) -> DataError:
     return DataError(row.host, f"{row.serial} expired on {row.not_after:%Y-%m-%d}, so nobody accepts it")
 
 
-def still_in_place(site: Site, rows: Sequence[CertificateRow]) -> tuple[Pair, ...]:
-    """Return the pairs of this host that hold one of these certificates."""
+def _in_place(site: Site, rows: Sequence[CertificateRow]) -> tuple[Pair, ...]:
     of_place = {
         Pair(site.root.locate(row.directory)): row.fingerprint for row in rows if row.is_on(site.machine)
     }

@@ -254,6 +254,22 @@ def findings(site: Site) -> list[Finding]:
         return [as_finding(error)]
 
 
+def missing(site: Site) -> list[Finding]:
+    """Return what is in use by the inventory and is not on disk; nobody who writes is waited for.
+
+    The authority may be on another host where several share the inventory.
+    """
+    with reading(site) as inventory:
+        scene = Scene(site, inventory, CA(site))
+        if not scene.ca.is_there:
+            return [] if site.settings.inventory else list(_without_files(scene, frozenset()))
+        pairs = ((Pair(stem), row) for stem, row in scene.expected.items())
+        return [
+            *authorities_recorded(scene),
+            *(finding for pair, row in pairs for finding in _missing(scene, pair, row)),
+        ]
+
+
 def unfinished(scene: Scene) -> Iterator[Finding]:
     """What killed runs left; the next command that writes settles it."""
     for row in scene.inventory.pending():
@@ -271,7 +287,10 @@ def authorities_recorded(scene: Scene) -> Iterator[Finding]:
     for certificate, row in zip(present, rows, strict=True):
         if row is None:
             yield Finding(title(certificate), "is an authority that the inventory does not know", CURE_CRL)
-    known = {row.id for row in rows if row}
+    yield from _without_files(scene, frozenset(row.id for row in rows if row))
+
+
+def _without_files(scene: Scene, known: frozenset[int]) -> Iterator[Finding]:
     for row in scene.inventory.authorities():
         if row.state is AuthorityState.CURRENT and row.id not in known:
             yield Finding(

@@ -87,6 +87,8 @@ class Session:
     warnings: list[str] = field(default_factory=list)
     would_change: bool = False
     """What a dry run found."""
+    would_write: frozenset[str] = frozenset()
+    """Paths that a dry run would change."""
     database: str | None = None
     """The ``--database`` of a verb of ``sasl``."""
     latest: ClassVar["Session"]
@@ -217,6 +219,7 @@ class Session:
                 verb(work)
             self.show_changes(work.changes)
             self.would_change = bool(work.changes)
+            self.would_write = frozenset(change.target for change in work.changes)
             return None
         looks = look_first or sys.stdin.isatty()
         answers = self._answers(site, verb, asked) if looks else {}

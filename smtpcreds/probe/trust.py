@@ -130,3 +130,11 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("revocation", _revocation),
 )
 """What is looked at, by name; each returns what it found, or raises."""
+
+
+def check_own(trust: Trust, path: str) -> str:
+    """Look at the client certificate as a server does: its dates, and whether a CRL here lists it."""
+    with open(path, "rb") as file:  # that of a bundle is in memory
+        presented = parse_certificates(file.read(), path).certificates
+    _dates(trust, presented)
+    return _revocation(trust, presented)

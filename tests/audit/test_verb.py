@@ -26,14 +26,23 @@ def program(host: Host) -> Admin:
 def test_a_clean_host(program: Admin) -> None:
     before = snapshot(program.root)
     assert program("audit").out == "nothing found\n"
-    assert program("audit", "--json").data == {"findings": [], "repaired": 0, "warnings": []}
+    assert program("audit", "--json").data == {
+        "findings": [],
+        "repaired": 0,
+        "not_there": [],
+        "warnings": [],
+    }
     assert snapshot(program.root) == before
 
 
 def test_an_empty_root(tmp_path: Path) -> None:
     empty = Admin(tmp_path / "root")
     empty.configure()
-    assert empty("audit").out == "nothing found\n"
+    said = empty("audit").out.splitlines()
+    assert said[0] == "nothing found"
+    absent = ("an authority", f"certificates in {empty.certs}", f"accounts in {empty.database}")
+    assert said[1].startswith(f"not there, so not looked at: {', '.join(absent)}, Sendmail")
+    assert len(empty("audit", "--json").data["not_there"]) == 4
     assert not empty.path("/var").exists()
 
 

@@ -22,7 +22,7 @@ WRITTEN: dict[tuple[str, str], tuple[str, ...]] = {
     ("cert request", "--to"): ("cert request mx --to {there}",),
     ("cert install", "--to"): (
         "cert request mx --to {there}",
-        "cert sign {there}/mx.csr --to {here}/answer.pem",
+        "cert sign {there}/mx.csr --server --client --to {here}/answer.pem",
         "cert install {here}/answer.pem --to {there}",
     ),
     ("cert sign", "--to"): ("cert request mx", "cert sign {certs}/mx.csr --to {there}/answer.pem"),
@@ -40,7 +40,7 @@ WRITTEN: dict[tuple[str, str], tuple[str, ...]] = {
     ("sasl rotate", "--database"): (DROID, "sasl rotate droid --database {there}/db"),
     ("sasl rotate", "--keep"): ("sasl rotate maildroid --keep file:{there}/kept",),
     ("sasl rotate", "--auth-info"): ("sasl rotate maildroid --auth-info {there}/info",),
-    ("sasl import", "--database"): (DROID, "sasl import {here}/accounts.csv --database {there}/db"),
+    ("sasl import", "--database"): (DROID, "-q sasl import {here}/accounts.csv --database {there}/db"),
     ("sasl export", "--to"): ("sasl export --reveal --to {there}/accounts",),
     ("mta render", "--to"): ("mta render sendmail-hub --to {there}/rendered",),
 }

@@ -247,3 +247,23 @@ def test_the_authority_itself_is_not_revoked(hub: Admin) -> None:
     assert "is of polkatistas.org Mail CA itself" in hub.refuses(65, "cert", "revoke", bundle)
     assert "itself" in hub.refuses(65, "cert", "revoke", "--serial", own, "--unknown")
     hub.verify(hub.certs / "dmzmail-cert.pem")
+
+
+def test_how_a_host_goes_on_by_its_password_is_said_with_the_command_that_ends_it(
+    stage: Admin, tmp_path: Path
+) -> None:
+    hub = stage
+    hub("setup", HUB)
+    for host in ("barn", "cellar"):
+        hub("bundle", host, "--output", tmp_path / f"{host}.tar")
+    barn, cellar = "barn.polkatistas.org", "cellar.polkatistas.org"
+    account = f"maildroid@{HUB}"
+    said = hub("cert", "revoke", "barn").err
+    way = f"smtpcreds sasl passwd maildroid, and bundles for {cellar}, which have it too"
+    assert f"{barn}: goes on relaying by AUTH as {account}; to end that: {way}" in said
+    hub("sasl", "rotate", "maildroid", "--client", "cellar")
+    hub("sasl", "delete", "maildroid")
+    said = hub("cert", "revoke", "cellar").err
+    account = f"maildroid-2@{HUB}"
+    assert f"{cellar}: goes on relaying by AUTH as {account}; to end that: smtpcreds sasl delete" in said
+    assert "relaying by AUTH" not in hub("cert", "revoke", "dmzmail").err, "the hub relays by no password"

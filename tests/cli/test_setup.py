@@ -152,7 +152,11 @@ def test_a_hub_outside_the_domain_of_the_new_authority(bare: Admin) -> None:
 
 @pytest.mark.parametrize("account_is", ["changed", "gone"])
 def test_default_auth_info_with_another_secret_is_not_called_ready(hub: Admin, account_is: str) -> None:
-    hub("sasl", {"changed": "passwd", "gone": "delete"}[account_is], "maildroid")
+    if account_is == "changed":
+        hub("sasl", "auth-info", "maildroid", "--to", hub.path(AUTH_INFO), "--force")
+        hub.path(AUTH_INFO).write_text(f"somebody\nsomebody\nelse\n{HUB}\n")
+    else:
+        peer("saslpasswd2", "-d", "-f", hub.path(SASLDB), "-u", HUB, "maildroid")
     said = hub.refuses(73, "setup", HUB)
     assert said.startswith(f"smtpcreds: {hub.path(AUTH_INFO)}: holds ")
     if account_is == "changed":

@@ -27,6 +27,8 @@ def bars(out: str) -> dict[str, tuple[int, int, str]]:
 def test_a_host_without_anything_is_told_what_to_run(bare: Admin) -> None:
     ran = bare("status")
     assert "no authority here yet; to make everything that a hub needs: smtpcreds setup HOST" in ran.out
+    absent = f"no authority, no certificate, no account in {bare.path(SASLDB)}"
+    assert ran.out.splitlines()[-1] == f"nothing was found: {absent}"
     assert not bare.root.exists()
 
 
@@ -125,11 +127,9 @@ def test_the_next_step_of_a_rollover_is_one_that_does_something(hub: Admin, tmp_
     hub("ca", "rollover", "--retire-old")
 
 
-def test_a_revoked_pair_in_place_is_due(hub: Admin) -> None:
+def test_who_follows_a_revoked_pair_is_not_told_to_renew_it(hub: Admin) -> None:
     hub("cert", "issue", "attic")
     hub("cert", "revoke", "attic")
-    ran = hub("status", status=1)
-    assert "attic.polkatistas.org: is revoked and still in place" in ran.out
     (warning,) = hub("cert", "issue", "attic").warnings
     assert "its public key changes" in warning
     assert "cert renew" not in warning, "what is revoked can't be renewed"
@@ -140,6 +140,29 @@ def test_an_authority_that_cuts_certificates_short_is_due(smtpcreds: Admin) -> N
     smtpcreds("ca", "init", "--no-passphrase", "--days", "300")
     (due,) = smtpcreds.run("status", "--json").data["due"]
     assert (due["kind"], due["cure"]) == ("authority", "smtpcreds ca rollover")
+
+
+def test_what_was_revoked_and_is_still_in_place_is_bad_on_every_screen(hub: Admin) -> None:
+    hub("cert", "revoke", "dmzmail", "--reason", "superseded")
+    ran = hub.run("status")
+    assert ran.status == 1
+    assert bars(ran.out)[HUB][2] == "revoked"
+    assert "was revoked on" in ran.out.partition("\ndue\n")[2]
+    data = hub("status", "--json", status=1).data
+    assert [(row["host"], row["revoked"]) for row in data["certificates"]] == [(HUB, True)]
+    (due,) = data["due"]
+    assert due["kind"] == "audit"
+    assert due["cure"].endswith(f"cert issue {HUB} --force")
+    assert hub.run("status", "--format", "nagios").status == 2
+    assert 'smtpcreds_due{kind="audit"} 1' in hub("status", "--format", "prometheus").out
+    assert '<span class="pill bad">' in hub("status", "--format", "html").out
+    left = hub.run("cert", "renew", "--due")
+    assert (left.status, left.out.splitlines()[0]) == (1, "nothing could be renewed")
+    assert "CERT023 error" in left.out
+    assert hub.run("cert", "renew", "--due", "-n").status == 1
+    hub("cert", "issue", "dmzmail", "--force")
+    assert hub("status").out.endswith("nothing is due\n")
+    assert hub("cert", "renew", "--due").out == "nothing is due\n"
 
 
 def test_what_an_interrupted_run_left_is_due_once_it_is_old(hub: Admin) -> None:
