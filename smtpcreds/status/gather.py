@@ -298,9 +298,10 @@ def audited(found: Iterable[Finding], due: Iterable[Finding], late: Iterable[str
     """
     known = set(late)
     has_late_crl = any(item.code == Kind.CRL and item.severity is Severity.ERROR for item in due)
+    said = {(item.subject, item.message) for item in due}
     by_code: dict[str, list[Finding]] = {}
     for one in found:
-        is_said = one.code == CERT004.name and one.subject in known
+        is_said = (one.subject, one.message) in said or (one.code == CERT004.name and one.subject in known)
         if not is_said and not (one.code == CERT014.name and has_late_crl):
             by_code.setdefault(one.code, []).append(one)
     yield from (_of_code(code, same) for code, same in by_code.items())

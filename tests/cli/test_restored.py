@@ -119,7 +119,7 @@ def test_a_backup_of_before_a_rollover_leaves_the_successor_its_crl(hub: Admin, 
 
     told = "trusts polkatistas.org Mail CA G2, which the state directory does not know"
     assert told in hub("inventory", "check", status=1).out
-    assert told in hub("status", status=1).out
+    assert hub("status", status=1).out.count(told) == 1
     assert told in hub("audit", status=1).out
     assert any(told in warning for warning in hub("ca", "crl", "--dry-run").warnings)
 
