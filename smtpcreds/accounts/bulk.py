@@ -155,7 +155,7 @@ class _Check:
         if account != typed and DIGEST in row.properties:
             raise NameRefusedError(row.name, "its DIGEST-MD5 value was made for the realm in capitals")
         if self._is_guessed and not is_likely_name(account.authcid):
-            raise NameRefusedError(row.name, "its name does not look like an account's (--allow-odd-names)")
+            raise NameRefusedError(row.name, _name_fault(account.authcid))
         check_new_name(account)
         if account.authcid in self._logins or self._asks:
             refuse_login_name(self._root, account.authcid)
@@ -170,11 +170,28 @@ class _Check:
             return None
         if is_column_name(account.authcid) and is_column_name(secret):
             return "name and secret are what columns are called, as if this were a header"
-        if self._is_guessed and (kind := hash_kind(secret)):
-            return _hash_fault(kind)
+        if self._is_guessed and (fault := _foreign_fault(secret)):
+            return fault
         if self._rules.check_logins:
             check_chosen_secret(self._root, Secret(secret))
         return chosen_fault(secret)
+
+
+def _name_fault(name: str) -> str:
+    if name.startswith(("#", ";")):
+        return f"begins with {name[0]}, as comments do (--skip-bad leaves it out)"
+    return "its name does not look like an account's (--allow-odd-names)"
+
+
+def _foreign_fault(secret: bytes) -> str | None:
+    """Return why text in the place of a secret is rather part of the file, or None."""
+    if kind := hash_kind(secret):
+        return _hash_fault(kind)
+    is_quoted = len(secret) > 1 and secret[:1] == secret[-1:] and secret[:1] in (b"'", b'"', b"`")
+    if secret.startswith((b" ", b"\t")) or is_quoted:
+        what = "stands in quotation marks" if is_quoted else "begins with a blank"
+        return f"its secret {what}, which may belong to the file (--allow-odd-names takes it as it is)"
+    return None
 
 
 def _hash_fault(kind: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from shlex import quote
 
-from ..ca.authority import has_authority
+from ..ca.authority import CA
 from ..ca.layout import BUNDLE
 from ..ca.verify import missing as missing_in_place
 from ..errors import MissingInputError, SmtpcredsError
@@ -191,7 +191,7 @@ def _open_ended(host: Host, installed: InstalledCertificate, reason: str) -> Fin
     bundle = next((use.ca_file for use in installed.place.uses if use.ca_file), "")
     bundle = host.path(bundle) if bundle else f"{os.path.dirname(installed.path)}/{BUNDLE}"
     issuer = installed.leaf.issuer.rfc4514_string()
-    if has_authority(host.site):
+    if CA(host.site).is_there:
         cure = f"{host.issue_again(installed)}, or append the certificate of {issuer} to {bundle}"
     else:
         cure = f"copy {BUNDLE} of the authority to {bundle}, or append the certificate of {issuer}"

@@ -312,13 +312,3 @@ def encrypted(key: SigningKey, passphrase: Secret | None) -> bytes:
 
 def _beginning(superseded_ca: SupersededCA) -> float:
     return superseded_ca.certificate.not_valid_before_utc.timestamp()
-
-
-def has_authority(site: Site) -> bool:
-    """Tell whether there is an authority."""
-    return CA(site).is_there
-
-
-def certificates(site: Site) -> tuple[Certificate, ...]:
-    """Return the authority's certificate and those above it; see :attr:`CA.chain`."""
-    return CA(site).chain

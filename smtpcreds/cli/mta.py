@@ -11,10 +11,8 @@ from .framework import Session, Verb, noun, pass_session
 if TYPE_CHECKING:
     from ..config import Site
     from ..deploy.facts import RenderOptions
-    from ..deploy.files import FileStatus
     from ..mta.program import Facts, Include, Program, Rendered
     from ..secret import Secret
-    from ..transaction import Transaction
 
 
 mta = noun(
@@ -343,16 +341,10 @@ def _copy(
 ) -> None:
     """Write the files below a directory, and tell what to do with them."""
     from ..deploy.files import copy_to
-    from ..files import audit_to_syslog
-    from ..mta.program import is_secret
 
-    def copied(work: "Transaction") -> "list[FileStatus]":
-        due = copy_to(work, program, facts, directory, force=force)
-        if any(is_secret(_text(item.rendered)) for item in due):
-            audit_to_syslog("mta render", [(f"{program.NAME} for {facts.host}", f"to {directory}")])
-        return due
-
-    written = session.run(site, copied, state=False)
+    written = session.run(
+        site, lambda work: copy_to(work, program, facts, directory, force=force), state=False
+    )
     if written is None:
         return
     work = program.work(facts)

@@ -163,7 +163,7 @@ def _asked(session: Session, site: "Site", url: str, options: dict[str, Any]) ->
     target = parse_target(site, url, clear=options["no_tls"])
     mechanisms = tuple(map(parse_mechanism, options["mechanisms"]))
     tlsa = tuple(map(parse_association, options["tlsa"]))
-    letter = _letter(site, options)
+    envelope = _envelope(site, options)
     name = parse_name(site, options["name"] or target.host)
     identity, client, trust = _given(session, site, name, target.account, options)
     revoked = _pair(options, "revoked_cert", "revoked_key")
@@ -179,7 +179,7 @@ def _asked(session: Session, site: "Site", url: str, options: dict[str, Any]) ->
         mechanisms=mechanisms,
         negative=bool(identity or client or revoked) if negative is None else negative,
         insecure=options["insecure_send_password"],
-        letter=letter,
+        envelope=envelope,
         seconds=options["timeout"],
     )
 
@@ -247,7 +247,7 @@ def _pair(options: dict[str, Any], certificate: str, key: str) -> "ClientFiles |
     return of_pair(*given)
 
 
-def _letter(site: "Site", options: dict[str, Any]) -> "Envelope | None":
+def _envelope(site: "Site", options: dict[str, Any]) -> "Envelope | None":
     from ..config import host_name
     from ..errors import UsageError
     from ..probe.asked import Envelope, parse_mailbox

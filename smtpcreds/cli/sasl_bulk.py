@@ -271,10 +271,10 @@ def convert(session: Session, target: str, kind: str | None, database: str | Non
     def refuse(misfits: "Sequence[InexpressibleError]") -> None:
         refused = [{"account": misfit.subject, "reason": misfit.reason} for misfit in misfits]
         session.show({"converted": False, "refused": refused}, [])
-        session.fail(_convert_errors(misfits))
+        session.fail(_conversion_errors(misfits))
 
     if done := session.run(site, lambda work: carry_out(wish, work.warn, refuse), state=False):
-        session.show(_convert_document(done), _convert_lines(session, done))
+        session.show(_conversion_row(done), _conversion_lines(session, done))
 
 
 _MISFITS_HINT = (
@@ -282,7 +282,7 @@ _MISFITS_HINT = (
 )
 
 
-def _convert_errors(misfits: Sequence[InexpressibleError]) -> Iterator[InexpressibleError]:
+def _conversion_errors(misfits: Sequence[InexpressibleError]) -> Iterator[InexpressibleError]:
     for number, misfit in enumerate(misfits, 1):
         hint = _MISFITS_HINT if number == len(misfits) else None
         yield InexpressibleError(misfit.subject, misfit.reason, hint)
@@ -292,7 +292,7 @@ def _foreign(done: "Conversion") -> dict[str, list[str]]:
     return {"carried": _printable(done.carried), "refused": _printable(done.refused)}
 
 
-def _convert_document(done: "Conversion") -> dict[str, object]:
+def _conversion_row(done: "Conversion") -> dict[str, object]:
     return {
         "source": {"path": done.source, "format": done.source_format},
         "target": {"path": done.target, "format": done.target_format},
@@ -303,7 +303,7 @@ def _convert_document(done: "Conversion") -> dict[str, object]:
     }
 
 
-def _convert_lines(session: Session, done: "Conversion") -> Iterator[str]:
+def _conversion_lines(session: Session, done: "Conversion") -> Iterator[str]:
     counted = f"{done.accounts} accounts in {done.records} records, compared"
     yield f"{done.source} ({done.source_format}): {counted}"
     yield f"  {session.described(done.target)}  {done.target_format}"

@@ -171,7 +171,7 @@ class ProbeRequest:
         mechanisms: to try; empty for all that are offered.
         negative: try what must be refused.
         insecure: send the password even if the server is not verified.
-        letter: a message to send.
+        envelope: a message to send.
         seconds: patience with one step.
     """
 
@@ -185,7 +185,7 @@ class ProbeRequest:
     mechanisms: tuple[str, ...] = ()
     negative: bool = False
     insecure: bool = False
-    letter: Envelope | None = None
+    envelope: Envelope | None = None
     seconds: float = 30.0
 
     def patience(self) -> Patience:

@@ -9,7 +9,7 @@ from ..secret import Secret
 from ..smtp.connection import ClosedError, RefusedError, TlsError
 from ..smtp.sasl import EXTERNAL, Login
 from .asked import Identity
-from .session import CLEAR, NOBODY, STAGES, ServerReport, SmtpSession, Target, may_relay
+from .session import CLEAR, NOBODY, STAGES, Server, ServerReport, SmtpSession, may_relay
 from .step import Note
 
 NOT_HEARD = {500, 502, 503, 504, 530, 534, 538}
@@ -24,52 +24,52 @@ class GrantedError(DataError):
     """Something was granted that must be refused."""
 
 
-def wrong_password(line: Target, mechanism: str, identity: Identity) -> str:
+def wrong_password(server: Server, mechanism: str, identity: Identity) -> str:
     """Log in with another password; the account itself is real, so that nothing else can be the reason."""
     login = replace(identity.login, secret=Secret(secrets.token_urlsafe(24)))
     try:
-        reply = line.anonymous.ask(lambda call: call.log_in(mechanism, replace(identity, login=login)))
+        reply = server.anonymous.ask(lambda smtp: smtp.log_in(mechanism, replace(identity, login=login)))
     except RefusedError as error:
         later = error.reply.code < 500
         return Note(f"refused for now: {error.reply}") if later else f"refused: {error.reply}"
-    line.anonymous.close()
+    server.anonymous.close()
     raise GrantedError(mechanism, f"a wrong password was accepted: {reply}")
 
 
-def plain_before_tls(line: Target) -> str:
+def plain_before_tls(server: Server) -> str:
     """Offer a name and a password that nobody has, without TLS, and see whether they are looked at.
 
     The connection then serves for what else must be refused.
     """
     login = Login(f"probe-{secrets.token_hex(4)}", Secret(secrets.token_urlsafe(24)))
-    call = line.open()
+    smtp = server.open()
     try:
-        reply = call.through(*CLEAR).log_in("PLAIN", Identity(login))
+        reply = smtp.through(*CLEAR).log_in("PLAIN", Identity(login))
     except RefusedError as error:
         with suppress(ProtocolError, UnavailableError):
-            stages = STAGES[line.asked.target.security]
-            line.anonymous.current = call.through(*stages[len(CLEAR) :])
-        if line.anonymous.current is not call:
-            call.close()
+            stages = STAGES[server.asked.target.security]
+            server.anonymous.current = smtp.through(*stages[len(CLEAR) :])
+        if server.anonymous.current is not smtp:
+            smtp.close()
         if error.reply.code in NOT_HEARD or "mechanism" in error.reply.text.lower():
             return f"refused: {error.reply}"
         raise GrantedError("PLAIN", f"is looked at without TLS: {error.reply}") from None
     except BaseException:
-        call.close()
+        smtp.close()
         raise
-    call.close()
+    smtp.close()
     raise GrantedError("PLAIN", f"is accepted without TLS: {reply}")
 
 
-def client_certificate(line: Target, seen: ServerReport, opened: list[str]) -> str:
+def client_certificate(server: Server, seen: ServerReport, opened: list[str]) -> str:
     """Find out what the certificate earns that nobody gets without it.
 
     A server does not say whether it trusts a certificate: that shows in whether it talks on, in EXTERNAL, and
     in whom it relays for.
     """
-    earned = earned_by(line, seen, opened)
+    earned = earned_by(server, seen, opened)
     try:
-        free = line.anonymous.ask(privileges)
+        free = server.anonymous.ask(privileges)
     except REFUSAL as error:
         return f"accepted; without one: {error}"
     if earned - free:
@@ -77,60 +77,62 @@ def client_certificate(line: Target, seen: ServerReport, opened: list[str]) -> s
     return Note("presented; whether the server trusts it shows in its log (verify=) only")
 
 
-def earned_by(line: Target, seen: ServerReport, opened: list[str]) -> set[str]:
+def earned_by(server: Server, seen: ServerReport, opened: list[str]) -> set[str]:
     """Return what the connections with the certificate were granted; EXTERNAL is tried if it was not yet."""
     earned = {_RELAYING} if seen.relays else set()
     if EXTERNAL in opened:
         return {*earned, EXTERNAL}
     if EXTERNAL in seen.mechanisms and not seen.is_verified:
-        with line.open(line.asked.client) as call:
-            return earned | privileges(call.through())
+        with server.open(server.asked.client) as smtp:
+            return earned | privileges(smtp.through())
     return earned
 
 
-def no_certificate(line: Target) -> str:
+def no_certificate(server: Server) -> str:
     """Ask without a certificate for what certificates earn."""
     try:
-        free = line.anonymous.ask(privileges)
+        free = server.anonymous.ask(privileges)
     except REFUSAL as error:
         return f"refused: {error}"
     if EXTERNAL in free:
         raise GrantedError("no certificate", "and still EXTERNAL logs in")
-    return Note(f"earns nothing, but everybody may write to {_recipient(line)}") if free else "earns nothing"
+    return (
+        Note(f"earns nothing, but everybody may write to {_recipient(server)}") if free else "earns nothing"
+    )
 
 
-def revoked_certificate(line: Target, seen: ServerReport, opened: list[str]) -> str:
+def revoked_certificate(server: Server, seen: ServerReport, opened: list[str]) -> str:
     """Ask with a revoked certificate for what certificates earn; what everybody may do does not count."""
     try:
-        with line.open(line.asked.revoked) as call:
-            granted = privileges(call.through())
+        with server.open(server.asked.revoked) as smtp:
+            granted = privileges(smtp.through())
     except REFUSAL as error:
         return f"refused: {error}"
     try:
-        free = line.anonymous.ask(privileges)
+        free = server.anonymous.ask(privileges)
     except REFUSAL:
         raise GrantedError("revoked certificate", "opens a session that nobody without one gets") from None
     if granted - free:
         raise GrantedError("revoked certificate", f"and still {_list(granted - free)}")
-    if line.asked.client and earned_by(line, seen, opened) - free:
+    if server.asked.client and earned_by(server, seen, opened) - free:
         return "earns nothing"
     return Note("earns nothing, but no good certificate is known to earn more")
 
 
-def _recipient(line: Target) -> str:
-    return line.asked.letter.recipient if line.asked.letter else "anybody"
+def _recipient(server: Server) -> str:
+    return server.asked.envelope.recipient if server.asked.envelope else "anybody"
 
 
 _RELAYING = "relaying"
 
 
-def privileges(call: SmtpSession) -> set[str]:
+def privileges(smtp: SmtpSession) -> set[str]:
     """Return what a connection may do without a password; nobody is to ask more of it if EXTERNAL logs in."""
-    found = {_RELAYING} if may_relay(call) else set()
-    if EXTERNAL not in call.after.mechanisms:
+    found = {_RELAYING} if may_relay(smtp) else set()
+    if EXTERNAL not in smtp.after.mechanisms:
         return found
     try:
-        call.log_in(EXTERNAL, NOBODY)
+        smtp.log_in(EXTERNAL, NOBODY)
     except RefusedError:
         return found
     return {*found, EXTERNAL}

@@ -10,7 +10,7 @@ from ..smtp.connection import resolve
 from ..smtp.sasl import EXTERNAL
 from . import refusals
 from .asked import ProbeRequest, Security
-from .session import UNPROVEN, ServerReport, Target, log_in, report_server, send
+from .session import UNPROVEN, Server, ServerReport, log_in, report_server, send
 from .step import Record, Step, StoppedError
 from .trust import check_own
 
@@ -30,13 +30,13 @@ def connections(asked: ProbeRequest) -> int:
 
 def intended(asked: ProbeRequest) -> list[Change]:
     """Return what a probe would do out there."""
-    identity, letter = asked.identity, asked.letter
+    identity, envelope = asked.identity, asked.envelope
     note = f"{asked.target.security}, {connections(asked)} times at most"
     found = [Change("connect to", str(asked.target), note=note)]
     if identity:
         found.append(Change("log in as", identity.login.authcid))
-    if letter:
-        found.append(Change("send a message to", letter.recipient))
+    if envelope:
+        found.append(Change("send a message to", envelope.recipient))
     return found
 
 
@@ -54,47 +54,47 @@ def probe(asked: ProbeRequest, tell: Callable[[Step], None]) -> list[Step]:
     """
     verify_allowed(asked)
     record = Record(asked.target.host, tell)
-    with closing(Target(asked, [], asked.patience())) as line, suppress(StoppedError):
-        if record.run("resolve", partial(_resolve, line)) and (seen := report_server(line, record)):
-            opened = log_in(line, record, seen)
+    with closing(Server(asked, [], asked.patience())) as server, suppress(StoppedError):
+        if record.run("resolve", partial(_resolve, server)) and (seen := report_server(server, record)):
+            opened = log_in(server, record, seen)
             if asked.negative:
-                _refusals(line, record, seen, opened)
+                _refusals(server, record, seen, opened)
             if asked.client and asked.target.security is not Security.CLEAR:
                 record.run("own certificate", partial(check_own, asked.trust, asked.client.certificate))
-                deed = partial(refusals.client_certificate, line, seen, opened)
+                deed = partial(refusals.client_certificate, server, seen, opened)
                 record.run("client certificate", deed)
-            _send(line, record, seen, opened)
+            _send(server, record, seen, opened)
     return record.steps
 
 
-def _resolve(line: Target) -> str:
-    line.endpoints += resolve(line.asked.target.host, line.asked.target.port)
-    return ", ".join(map(str, line.endpoints))
+def _resolve(server: Server) -> str:
+    server.endpoints += resolve(server.asked.target.host, server.asked.target.port)
+    return ", ".join(map(str, server.endpoints))
 
 
-def _refusals(line: Target, record: Record, seen: ServerReport, opened: list[str]) -> None:
-    asked = line.asked
+def _refusals(server: Server, record: Record, seen: ServerReport, opened: list[str]) -> None:
+    asked = server.asked
     if asked.target.security is Security.STARTTLS:
-        record.run("PLAIN before TLS", partial(refusals.plain_before_tls, line))
+        record.run("PLAIN before TLS", partial(refusals.plain_before_tls, server))
     if asked.identity:
-        for mechanism in (name for name in (*opened, *line.untold) if name != EXTERNAL):
-            deed = partial(refusals.wrong_password, line, mechanism, asked.identity)
+        for mechanism in (name for name in (*opened, *server.untold) if name != EXTERNAL):
+            deed = partial(refusals.wrong_password, server, mechanism, asked.identity)
             record.run(f"wrong password, {mechanism}", deed)
     if asked.client or asked.revoked:
-        record.run("no certificate", partial(refusals.no_certificate, line))
+        record.run("no certificate", partial(refusals.no_certificate, server))
     if asked.revoked:
-        record.run("revoked certificate", partial(refusals.revoked_certificate, line, seen, opened))
+        record.run("revoked certificate", partial(refusals.revoked_certificate, server, seen, opened))
 
 
-def _send(line: Target, record: Record, seen: ServerReport, opened: list[str]) -> None:
-    asked = line.asked
-    if asked.letter is None:
+def _send(server: Server, record: Record, seen: ServerReport, opened: list[str]) -> None:
+    asked = server.asked
+    if asked.envelope is None:
         return
-    if line.is_unproven:
+    if server.is_unproven:
         record.skip("send", UNPROVEN)
     elif asked.identity and not opened:
         record.skip("send", "no login worked")
     elif not (seen.is_verified or asked.insecure):
         record.skip("send", "the server is not verified")
     else:
-        record.run("send", partial(send, line, asked.letter, opened[0] if opened else None))
+        record.run("send", partial(send, server, asked.envelope, opened[0] if opened else None))

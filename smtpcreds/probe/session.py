@@ -64,7 +64,7 @@ class DowngradeError(ProtocolError):
 
 
 @dataclass
-class Target:
+class Server:
     """Where all connections of a probe go; as few as there can be, for servers count them.
 
     Attributes:
@@ -93,12 +93,12 @@ class Target:
         if self.logged_in:
             self.logged_in.close()
 
-    def keep(self, call: "SmtpSession | None") -> None:
+    def keep(self, smtp: "SmtpSession | None") -> None:
         """Keep a connection on which somebody has logged in, if a message is to be sent by it."""
-        if call and self.asked.letter and self.logged_in is None:
-            self.logged_in = call
-        elif call:
-            call.close()
+        if smtp and self.asked.envelope and self.logged_in is None:
+            self.logged_in = smtp
+        elif smtp:
+            smtp.close()
 
     def open(self, client: ClientFiles | None = None) -> "SmtpSession":
         """Return a connection to look at whoever answers; ``client`` is presented."""
@@ -132,7 +132,7 @@ class SmtpSession:
         refusal: OpenSSL's, after which the connection was made anew to look at what it refused.
     """
 
-    line: Target
+    server: Server
     context: Context
     is_checked: bool
     before: Capabilities = NOTHING
@@ -164,20 +164,20 @@ class SmtpSession:
 
     def through(self, *stages: "Stage") -> Self:
         """Go through all stages, or the given ones."""
-        for _, stage in stages or STAGES[self.line.asked.target.security]:
+        for _, stage in stages or STAGES[self.server.asked.target.security]:
             stage(self)
         return self
 
     def connect(self) -> str:
         """Reach the first address that answers."""
-        *others, last = self.line.endpoints
+        *others, last = self.server.endpoints
         for endpoint in others:
             try:
-                self._open = Connection.open(endpoint, self.line.patience)
+                self._open = Connection.open(endpoint, self.server.patience)
             except ProtocolError:
                 continue
             break
-        self._open = self._open or Connection.open(last, self.line.patience)
+        self._open = self._open or Connection.open(last, self.server.patience)
         return self._open.peer
 
     def greet(self) -> str:
@@ -186,7 +186,7 @@ class SmtpSession:
 
     def hello(self) -> str:
         """Say EHLO; inside TLS what was said before counts no more."""
-        self.after = verbs.ehlo(self.connection, self.line.asked.hello)
+        self.after = verbs.ehlo(self.connection, self.server.asked.hello)
         if self.session is None:
             self.before = self.after
         return ", ".join(self.after.keywords) or "no extensions"
@@ -204,13 +204,13 @@ class SmtpSession:
 
     def secure(self) -> str:
         """Shake hands, and check who that is if that is wanted."""
-        name = str(self.line.asked.trust.name)
+        name = str(self.server.asked.trust.name)
         self.session = session_of(self.connection.secure(self.context, name))
         self.presented = tuple(parse_certificate(der, self.connection.peer) for der in self.session.presented)
         if self.is_checked:
-            self.line.asked.trust.check(self.presented)
-            if self.line.asked.tlsa:
-                match(self.line.asked.tlsa, self.presented)
+            self.server.asked.trust.check(self.presented)
+            if self.server.asked.tlsa:
+                match(self.server.asked.tlsa, self.presented)
         return f"{self.session.version}, {self.session.cipher}, {self.session.bits} bits"
 
     def look(self) -> str:
@@ -220,16 +220,16 @@ class SmtpSession:
         except VerificationError as error:
             self.close()
             self.refusal, self.session = error, None
-            self.context = unverified(self.line.asked.client)
-            stages = STAGES[self.line.asked.target.security]
+            self.context = unverified(self.server.asked.client)
+            stages = STAGES[self.server.asked.target.security]
             self.through(*stages[: stages.index(TLS)])
             return self.secure()
 
     def channel(self) -> Channel:
         """Return what a mechanism may know of this connection."""
-        identity = self.line.asked.identity
+        identity = self.server.asked.identity
         plus = any(name.endswith(PLUS) for name in self.after.mechanisms)
-        host = str(self.line.asked.trust.name)
+        host = str(self.server.asked.trust.name)
         return Channel(host, identity.realm if identity else "", self._binding(), plus)
 
     def log_in(self, mechanism: str, identity: Identity, *, is_proof_enough: bool = False) -> Reply:
@@ -280,24 +280,24 @@ class Shared:
 
     def close(self) -> None:
         """End the connection, if there is one."""
-        if call := self.release():
-            call.close()
+        if smtp := self.release():
+            smtp.close()
 
-    def _asked(self, question: Callable[[SmtpSession], T], call: SmtpSession) -> T:
+    def _asked(self, question: Callable[[SmtpSession], T], smtp: SmtpSession) -> T:
         try:
-            return question(call)
+            return question(smtp)
         except (ClosedError, SilentError, TlsError, ReplyError):
             self.close()
             raise
 
     def _made(self) -> SmtpSession:
-        call = self.make()
+        smtp = self.make()
         try:
-            self.current = call.through()
+            self.current = smtp.through()
         except BaseException:
-            call.close()
+            smtp.close()
             raise
-        return call
+        return smtp
 
 
 Stage = tuple[str, Callable[[SmtpSession], str]]
@@ -347,94 +347,94 @@ class ServerReport:
     relays: bool = False
 
 
-def report_server(line: Target, record: Record) -> ServerReport | None:
+def report_server(server: Server, record: Record) -> ServerReport | None:
     """Look at the server; None where the connection did not come about.
 
     The connection is kept for the logins, if the server is the right one.
     """
-    security = line.asked.target.security
-    call = line.open(line.asked.client) if security is Security.CLEAR else line.by_openssl()
+    security = server.asked.target.security
+    smtp = server.open(server.asked.client) if security is Security.CLEAR else server.by_openssl()
     try:
         for name, stage in STAGES[security]:
             deed = SmtpSession.look if stage == SmtpSession.secure else stage
-            if not record.run(name, partial(deed, call)):
-                call.close()
+            if not record.run(name, partial(deed, smtp)):
+                smtp.close()
                 return None
             if name == "tls":
-                certificate_is_good = _certificate(line, call, record)
-        _offers(line, call, record)
-        relays = bool(line.asked.client) and may_relay(call)
+                certificate_is_good = _certificate(server, smtp, record)
+        _offers(server, smtp, record)
+        relays = bool(server.asked.client) and may_relay(smtp)
         if security is Security.CLEAR:
             is_verified = False
         else:
-            is_verified = record.run("openssl", partial(_openssl, line, call)) and certificate_is_good
+            is_verified = record.run("openssl", partial(_openssl, server, smtp)) and certificate_is_good
     except BaseException:
-        call.close()
+        smtp.close()
         raise
-    report = ServerReport(call.after.mechanisms, is_verified, relays)
-    if is_verified or line.asked.insecure:
-        line.secure.current = call
+    report = ServerReport(smtp.after.mechanisms, is_verified, relays)
+    if is_verified or server.asked.insecure:
+        server.secure.current = smtp
     else:
-        call.close()
+        smtp.close()
     return report
 
 
-def may_relay(call: SmtpSession) -> bool:
+def may_relay(smtp: SmtpSession) -> bool:
     """Tell whether the server takes the recipient of the message to send; it is taken back."""
-    letter = call.line.asked.letter
-    if letter is None:
+    envelope = smtp.server.asked.envelope
+    if envelope is None:
         return False
     try:
-        verbs.admitted(call.connection, letter.sender, letter.recipient)
+        verbs.admitted(smtp.connection, envelope.sender, envelope.recipient)
     except RefusedError:
         return False
     return True
 
 
-def _certificate(line: Target, call: SmtpSession, record: Record) -> bool:
+def _certificate(server: Server, smtp: SmtpSession, record: Record) -> bool:
     """Check what the server presents; tell whether all of it holds."""
-    record.run("certificate", partial(_described, call))
-    trust = line.asked.trust
-    held = [record.run(name, partial(check, trust, call.presented)) for name, check in CHECKS]
-    if line.asked.tlsa:
-        held.append(record.run("tlsa", partial(match, line.asked.tlsa, call.presented)))
+    record.run("certificate", partial(_described, smtp))
+    trust = server.asked.trust
+    held = [record.run(name, partial(check, trust, smtp.presented)) for name, check in CHECKS]
+    if server.asked.tlsa:
+        held.append(record.run("tlsa", partial(match, server.asked.tlsa, smtp.presented)))
     return all(held)
 
 
-def _described(call: SmtpSession) -> str:
-    found = describe(call.presented[0])
-    sent = len(call.presented)
+def _described(smtp: SmtpSession) -> str:
+    found = describe(smtp.presented[0])
+    sent = len(smtp.presented)
     more = f", sent with {sent - 1} more" if sent > 1 else ""
     return f"{found.title}, {found.key_type}, by {found.issuer}{more}; SHA-256 {found.fingerprint[:16]}..."
 
 
-def _openssl(line: Target, call: SmtpSession) -> str:
+def _openssl(server: Server, smtp: SmtpSession) -> str:
     """Say what OpenSSL thinks, as most mail servers do; of CRLs it was told nothing."""
-    if call.refusal:
-        raise call.refusal
-    return f"verifies it for {line.asked.trust.name}"
+    if smtp.refusal:
+        raise smtp.refusal
+    return f"verifies it for {server.asked.trust.name}"
 
 
-def _offers(line: Target, call: SmtpSession, record: Record) -> None:
-    if line.asked.target.security is Security.STARTTLS:
-        record.run("mechanisms before TLS", partial(_before, call))
-    record.run("mechanisms", partial(_after, line, call))
+def _offers(server: Server, smtp: SmtpSession, record: Record) -> None:
+    if server.asked.target.security is Security.STARTTLS:
+        record.run("mechanisms before TLS", partial(_before, smtp))
+    record.run("mechanisms", partial(_after, server, smtp))
 
 
-def _before(call: SmtpSession) -> str:
-    offered = call.before.mechanisms
+def _before(smtp: SmtpSession) -> str:
+    offered = smtp.before.mechanisms
     if clear := sorted(CLEAR_TEXT & set(offered)):
         raise OfferError("AUTH", f"{' and '.join(clear)} before TLS")
     return " ".join(offered) or "none"
 
 
-def _after(line: Target, call: SmtpSession) -> str:
-    offered = call.after.mechanisms
+def _after(server: Server, smtp: SmtpSession) -> str:
+    offered = smtp.after.mechanisms
     if "ANONYMOUS" in offered:
         raise OfferError("AUTH", f"ANONYMOUS among {' '.join(offered)}")
     if set(offered) >= UNCONFIGURED:
         raise OfferError("AUTH", f"NTLM among {' '.join(offered)}")
-    if not offered and line.asked.identity:
+    if not offered and server.asked.identity:
         raise OfferError("AUTH", "none offered")
     return " ".join(offered) if offered else Note("none")
 
@@ -447,9 +447,9 @@ UNPROVEN = "the server did not prove to know the secret, so it is told nothing m
 UNVERIFIED = "no password is sent to a server that is not verified; --insecure-send-password sends it"
 
 
-def log_in(line: Target, record: Record, seen: ServerReport) -> list[str]:
+def log_in(server: Server, record: Record, seen: ServerReport) -> list[str]:
     """Try the mechanisms, strongest first; return those that worked."""
-    asked = line.asked
+    asked = server.asked
     if not asked.identity and not (asked.client and _by_certificate(asked, seen)):
         record.skip("auth", "no account given")
         return []
@@ -466,15 +466,15 @@ def log_in(line: Target, record: Record, seen: ServerReport) -> list[str]:
             record.skip(f"auth {name}", "the account, or its file, does not serve it")
     if not usable:
         record.run("auth", partial(_nothing_in_common, seen))
-    return list(_opened(line, record, usable))
+    return list(_opened(server, record, usable))
 
 
-def _opened(line: Target, record: Record, usable: list[str]) -> Iterator[str]:
+def _opened(server: Server, record: Record, usable: list[str]) -> Iterator[str]:
     for name in usable:
-        if line.is_unproven:
-            line.untold.append(name)
+        if server.is_unproven:
+            server.untold.append(name)
             record.skip(f"auth {name}", UNPROVEN)
-        elif record.run(f"auth {name}", partial(_attempt, line, name, is_last=name == usable[-1])):
+        elif record.run(f"auth {name}", partial(_attempt, server, name, is_last=name == usable[-1])):
             yield name
 
 
@@ -502,17 +502,17 @@ def _nothing_in_common(seen: ServerReport) -> str:
     )
 
 
-def _attempt(line: Target, mechanism: str, *, is_last: bool) -> str:
+def _attempt(server: Server, mechanism: str, *, is_last: bool) -> str:
     """Log in; where the server proves itself before the end, no further unless it is the last mechanism."""
-    identity = NOBODY if mechanism == EXTERNAL else line.asked.identity or NOBODY
+    identity = NOBODY if mechanism == EXTERNAL else server.asked.identity or NOBODY
     try:
-        reply = line.secure.ask(lambda call: call.log_in(mechanism, identity, is_proof_enough=not is_last))
+        reply = server.secure.ask(lambda smtp: smtp.log_in(mechanism, identity, is_proof_enough=not is_last))
     except UnprovenError:
-        line.is_unproven = True
+        server.is_unproven = True
         raise
     if reply.code != ACCEPTED:
         return PROVED
-    line.keep(line.secure.release())
+    server.keep(server.secure.release())
     return str(reply)
 
 
@@ -575,33 +575,33 @@ def _served(accounts: AccountDatabase, account: Account) -> tuple[str, ...] | No
 MARK = "X-Smtpcreds-Probe"
 
 
-def send(line: Target, letter: Envelope, mechanism: str | None) -> str:
+def send(server: Server, envelope: Envelope, mechanism: str | None) -> str:
     """Send it and return what the server says; ``mechanism`` None sends without a login."""
-    asked, mark = line.asked, secrets.token_hex(8)
-    content = compose(letter, mark, asked.hello, asked.trust.now, str(asked.target))
+    asked, mark = server.asked, secrets.token_hex(8)
+    content = compose(envelope, mark, asked.hello, asked.trust.now, str(asked.target))
 
-    def sent(call: SmtpSession) -> Reply:
-        if mechanism and call is not line.logged_in:
-            call.log_in(mechanism, NOBODY if mechanism == EXTERNAL else asked.identity or NOBODY)
-        return verbs.deliver(call.connection, letter.sender, letter.recipient, content)
+    def sent(smtp: SmtpSession) -> Reply:
+        if mechanism and smtp is not server.logged_in:
+            smtp.log_in(mechanism, NOBODY if mechanism == EXTERNAL else asked.identity or NOBODY)
+        return verbs.deliver(smtp.connection, envelope.sender, envelope.recipient, content)
 
-    reply = sent(line.logged_in) if line.logged_in else line.secure.ask(sent)
+    reply = sent(server.logged_in) if server.logged_in else server.secure.ask(sent)
     return f"{reply}; marked {MARK}: {mark}"
 
 
-def compose(letter: Envelope, mark: str, host: str, now: datetime, target: str) -> bytes:
+def compose(envelope: Envelope, mark: str, host: str, now: datetime, target: str) -> bytes:
     """Return a message (RFC 5322) that says what it is.
 
     Args:
-        letter: the envelope, repeated in the header.
+        envelope: repeated in the header.
         mark: what to look for at the other end.
         host: ours, for the Message-ID.
         now: aware.
         target: the server that was probed.
     """
     lines = (
-        f"From: {letter.sender}",
-        f"To: {letter.recipient}",
+        f"From: {envelope.sender}",
+        f"To: {envelope.recipient}",
         f"Subject: smtpcreds probe {mark}",
         f"Date: {_date(now)}",
         f"Message-ID: <{mark}@{host}>",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from ..ca.authority import certificates, has_authority
+from ..ca.authority import CA
 from ..ca.crl import crl_paths
 from ..ca.layout import BUNDLE
 from ..config import Site
@@ -61,8 +61,8 @@ def gather(site: Site, name: str | Address, bundle: str | None, crl: str | None)
 def _authorities(site: Site, bundle: str | None) -> tuple[Certificate, ...]:
     path = bundle or f"{site.certificates}/{BUNDLE}"
     if not bundle and not exists(path):
-        if has_authority(site):
-            return certificates(site)
+        if (ca := CA(site)).is_there:
+            return ca.chain
         hint = "copy it from the hub, or name another: --ca FILE"
         raise MissingInputError(path, "is not there, so no certificate can be verified", hint)
     return parse_certificates(read_public(path), path).certificates

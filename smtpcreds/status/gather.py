@@ -13,7 +13,7 @@ from ..audit.certificates import CERT004
 from ..audit.crls import CERT014
 from ..audit.host import Host
 from ..audit.run import CODES, faults
-from ..ca.authority import CA, has_authority
+from ..ca.authority import CA
 from ..ca.layout import CURE_CRL, has_inventory, reading
 from ..ca.listing import REMEMBERED, certificate_path
 from ..ca.lookup import Generation, overview
@@ -414,7 +414,7 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
 
 
 def _authorities(site: Site) -> tuple[Authority, ...]:
-    if not has_authority(site):
+    if not CA(site).is_there:
         return ()
     seen = overview(site)
     return (

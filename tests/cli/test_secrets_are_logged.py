@@ -1,6 +1,8 @@
 """Whoever has a secret handed out leaves a line in authpriv, where auditors look; a dry run leaves none."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +31,7 @@ HANDED_OUT = {
     "cert export dmzmail --with-key --to {here}/pair.pem": f"cert export {HUB} by root",
     "sasl add droid --hashed": f"sasl add droid@{HUB} by root",
 }
+TOP = Path(__file__).parent.parent.parent
 KEPT = ("sasl show maildroid", "sasl export --to {here}/plain", "mta render sendmail-client --host attic")
 
 
@@ -58,6 +61,25 @@ def test_a_secret_that_is_handed_out_is_logged(hub: Admin, log: tuple[Log, Names
     secret = hub("sasl", "show", "maildroid", "--reveal").out.strip()
     assert secret not in "\n".join(lines.lines)
     assert ran.out.strip() not in "\n".join(lines.lines)
+
+
+GIVEN = {
+    "site.accounts.credential('maildroid')": f"sasl show --reveal {ACCOUNT} by root: to a program",
+    "site.accounts.auth_info('maildroid')": f"sasl auth-info {ACCOUNT} by root: to a program",
+    "site.accounts.export(reveal=True)": "sasl export --reveal 1 accounts by root: to a program",
+}
+
+
+@pytest.mark.parametrize("called", GIVEN)
+def test_a_secret_that_a_program_is_given_is_logged(
+    hub: Admin, log: tuple[Log, Namespace], called: str
+) -> None:
+    lines, namespace = log
+    quiet = "site.accounts.names(), site.accounts.export(), site.accounts.show('maildroid')"
+    code = f"import smtpcreds; site = smtpcreds.Site.load({str(hub.root)!r}); {quiet}; {called}"
+    subprocess.run([*namespace.command(()), sys.executable, "-c", code], check=True, cwd=TOP)
+    lines.wait(re.escape(GIVEN[called]))
+    assert len(lines.lines) == 1
 
 
 @pytest.mark.parametrize("words", KEPT)

@@ -11,7 +11,7 @@ import pytest
 from admin import NOBODY, SETTINGS, Admin
 
 from smtpcreds.errors import ConfigError, UnsafePathError
-from smtpcreds.library import Site
+from smtpcreds.library.site import Site
 
 MALLORY = 4711
 

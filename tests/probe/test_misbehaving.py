@@ -340,7 +340,7 @@ def test_tlsa_is_checked_on_every_connection_that_carries_a_secret(
 
 def test_who_can_not_prove_to_know_the_secret_is_told_no_more(house: House, identity: Identity) -> None:
     with Peer(honest(pretending, after="SCRAM-SHA-256 CRAM-MD5 PLAIN LOGIN"), house.context()) as peer:
-        steps = house.probe(peer, identity=identity, letter=Envelope("a@example.net", "b@example.net"))
+        steps = house.probe(peer, identity=identity, envelope=Envelope("a@example.net", "b@example.net"))
         assert failed(steps).keys() == {"auth SCRAM-SHA-256"}
         for name in ("auth CRAM-MD5", "auth PLAIN", "auth LOGIN", "send"):
             assert steps[name].outcome is Outcome.SKIPPED
