@@ -55,6 +55,7 @@ CHECKS: tuple[Check, ...] = (
     accounts.realms,
     accounts.properties,
     accounts.logins,
+    accounts.weak_secrets,
     accounts.free_space,
     accounts.readers,
     sasl_conf.places,
