@@ -6,8 +6,8 @@ Each step leaves what the same command goes on with after a kill; the event at t
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from .accounts.auth_info import withdraw
 from .accounts.database import AccountDatabase
-from .accounts.rotation import withdraw
 from .ca.crl import owed, signs_crls
 from .ca.layout import Pair, pair_of
 from .ca.pair import certificate_in_place, read_previous_pair

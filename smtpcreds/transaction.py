@@ -90,7 +90,10 @@ class Transaction:
         """The authority and those it replaced."""
         from .ca.authority import CA
 
-        return CA(self.site)
+        place, ca = f"authority {self.site.ca_directory}", CA(self.site)
+        self._disk.held[place] = ca
+        self._open.callback(self._disk.held.pop, place)
+        return ca
 
     @property
     def is_preview(self) -> bool:

@@ -18,7 +18,8 @@ FLOORS = (
     ("ca", "transaction", "accounts"),
     ("deploy", "dane"),
     ("hub", "retire"),
-    ("bundle", "audit", "status", "probe"),
+    ("bundle", "audit", "probe"),
+    ("status",),
     ("cli", "library"),
     ("__main__",),
 )

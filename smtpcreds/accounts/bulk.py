@@ -8,7 +8,16 @@ from enum import StrEnum
 from shlex import quote
 from typing import NamedTuple
 
-from ..errors import DataError, ExistsError, NameRefusedError, SmtpcredsError, UnsafePathError, UsageError
+from ..errors import (
+    DataError,
+    ExistsError,
+    NameRefusedError,
+    PasswordRefusedError,
+    SmtpcredsError,
+    UnsafePathError,
+    UsageError,
+    suggestion,
+)
 from ..files import audit_to_syslog, explained, is_directory, is_file, read_private
 from ..model import Account, parse_account
 from ..passwords import chosen_fault, hash_kind
@@ -17,6 +26,7 @@ from ..sasldb.limits import rule_of
 from ..sasldb.opening import format_at, open_store
 from ..sasldb.records import USER_PASSWORD, record, split_keys
 from ..secret import Secret
+from .auth_info import auth_info_for_clients, follow
 from .columns import is_column_name, is_likely_name
 from .database import AccountDatabase, Records
 from .dump import rows_of
@@ -289,10 +299,21 @@ def import_accounts(
 
     if accepted:
         write(edits)
+        for account in done.replaced:
+            _follow(accounts, account)
         audit_to_syslog(
             "sasl import", [(accounts.database, f"{len(done.added)} added, {len(done.replaced)} replaced")]
         )
     return Imported(accounts.database, done.added, done.replaced, (*found.skipped, *done.skipped), refused)
+
+
+def _follow(accounts: AccountDatabase, account: Account) -> None:
+    """Bring the new secret to the account's file for client hosts; one that can't be read back is told."""
+    try:
+        follow(accounts, account)
+    except PasswordRefusedError:
+        path = auth_info_for_clients(accounts.site, account)
+        accounts.site.warn(f"{path}: has a former secret of {account}, which opens nothing now")
 
 
 def _keys_by_account(records: Records) -> dict[Account, list[bytes]]:
@@ -344,7 +365,7 @@ def accounts_in(content: bytes, kind: str | None, subject: str, layout: Layout =
 
 def _verify_kind(kind: str | None) -> None:
     if kind is not None and kind not in FORMATS:
-        raise UsageError(kind, f"is none of {', '.join(FORMATS)}")
+        raise UsageError(f"--as {kind}", "unknown format", suggestion(kind, FORMATS))
 
 
 def _is_sasldb(path: str) -> bool:

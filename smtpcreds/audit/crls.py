@@ -5,6 +5,7 @@ Nobody notices when a list is absent, and its end stops everything.
 
 import os
 from collections.abc import Iterator
+from shlex import quote
 
 from ..ca.authority import CA, OF_CA, Listed, crl_url
 from ..ca.crl import crl_paths
@@ -193,8 +194,9 @@ def _lists(host: Host) -> Iterator[tuple[str, Crl]]:
         if first:
             try:
                 yield path, read_crl(first.text(), path, None)
-            except SmtpcredsError:
-                continue  # CERT017
+            except SmtpcredsError as error:
+                if first.decode() is not None:  # else CERT017
+                    host.unread.append(error)
 
 
 CERT019 = Code.error(
@@ -219,7 +221,9 @@ def missing(host: Host) -> Iterator[Finding]:
             target = f"{directory}/{link.target}"
             if os.path.exists(target):
                 reason = f"{link.target} has no hash link, so it is not found in {directory}"
-                yield CERT019.found(link.path, reason, f"ln -sfn {link.target} {link.path}", relink(link))
+                yield CERT019.found(
+                    link.path, reason, f"ln -sfn {quote(link.target)} {quote(link.path)}", relink(link)
+                )
 
 
 CERT020 = Code.warning("CERT020", "a hash link that leads to nothing, or to something of another name")
@@ -231,7 +235,7 @@ def stale(host: Host) -> Iterator[Finding]:
         for name in host.listing(directory):
             path = f"{directory}/{name}"
             if is_link_name(name) and os.path.islink(path) and (why := _fault(host, path, name)):
-                yield CERT020.found(path, why, f"rm {path}", unlink(path))
+                yield CERT020.found(path, why, f"rm {quote(path)}", unlink(path))
 
 
 def _of_others(host: Host, directory: str) -> Iterator[Link]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
+from shlex import quote
 
 from ..config import first_existing
 from ..deploy.facts import PID_FILES
@@ -257,7 +258,7 @@ def maps(host: Host) -> Iterator[Finding]:
         fault = f"is older than {source}" if os.path.exists(path) else "is missing"
         if not os.path.exists(path) or _is_newer(source, path):
             repair = rebuild(path, source, partial(sendmail.records, path=source)) if name in _OURS else None
-            yield MTA007.found(path, fault, f"makemap hash {source} < {source}", repair)
+            yield MTA007.found(path, fault, f"makemap hash {quote(source)} < {quote(source)}", repair)
 
 
 MTA012 = Code.error(
@@ -276,9 +277,10 @@ def credentials(host: Host) -> Iterator[Finding]:
         return
     lines = [line for line in content.removesuffix(b"\n").split(b"\n") if not line.startswith(b"#")]
     account = host.site.settings.sasl.account
-    cure = f"smtpcreds sasl auth-info {account} --to {path} --force"
+    command = f"smtpcreds sasl auth-info {quote(str(account))}"
+    cure = f"{command} --to {quote(path)} --force"
     if not host.records:
-        cure = f"on the hub: smtpcreds sasl auth-info {account} --to FILE; then copy it to {path}"
+        cure = f"on the hub: {command} --to FILE; then copy it to {quote(path)}"
     if len(lines) < 3 or not all(lines[:3]):
         yield MTA012.found(path, f"has {len(lines)} lines that count; three are needed", cure)
     elif any(line.endswith(b"\r") for line in lines):

@@ -177,6 +177,7 @@ class Installed:
 
 def install_answer(work: Transaction, sources: Sources) -> Installed:
     """Install an answer of another CA, once it is checked."""
+    check(sources.directory or work.site.certificates)
     answer = read_answer(work.site, work.ca, sources)
     check(answer.pair.directory)
     check_target(answer.pair.certificate)

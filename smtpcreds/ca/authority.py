@@ -58,6 +58,12 @@ class SupersededCA:
         return crl_name(self.certificate)
 
 
+def authority_of(site: Site) -> "CA":
+    """Return what this run's transaction has read of the authority; without one, it is read when asked."""
+    held = disk().held.get(f"authority {site.ca_directory}")
+    return held if isinstance(held, CA) else CA(site)
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A CRL beside certificates: the name of its file, whose it is, and itself as PEM."""
@@ -306,13 +312,3 @@ def encrypted(key: SigningKey, passphrase: Secret | None) -> bytes:
 
 def _beginning(superseded_ca: SupersededCA) -> float:
     return superseded_ca.certificate.not_valid_before_utc.timestamp()
-
-
-def has_authority(site: Site) -> bool:
-    """Tell whether there is an authority."""
-    return CA(site).is_there
-
-
-def certificates(site: Site) -> tuple[Certificate, ...]:
-    """Return the authority's certificate and those above it; see :attr:`CA.chain`."""
-    return CA(site).chain

@@ -26,7 +26,7 @@ from ..pki.names import title
 from ..pki.pair_rules import has_expired
 from ..pki.revocation import Revoked, parse_reason
 from ..pki.values import Certificate, Issuer
-from .authority import CA, certificates, has_authority
+from .authority import CA
 from .directory import bundled
 from .layout import CRL, CURE_CRL
 
@@ -167,7 +167,8 @@ def crl_says(site: Site, certificate: Certificate, directory: str) -> str:
 
     Mail servers take a certificate whose CA has no CRL, and none at all of a CA whose CRL has expired.
     """
-    own = certificates(site) if has_authority(site) else ()
+    ours = CA(site)
+    own = ours.chain if ours.is_there else ()
     issuer = next((ca for ca in (*bundled(directory), *own) if is_issued_by(certificate, ca)), None)
     found = issuer and verify_unlisted(certificate, issuer, _crls(directory), site.clock(), CURE_CRL)
     if found:

@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from re import compile as pattern
+from shlex import quote
 
 from ..config import Site
 from ..errors import DamagedFileError, SmtpcredsError, UnsafePathError
@@ -158,7 +159,7 @@ def _kept(directory: str, known: Collection[Certificate]) -> list[Certificate]:
     if others and os.lstat(path).st_mode & GROUP_OR_OTHER_WRITE:
         reason = f"others can write to it, and it holds {len(others)} CA certificates that are not ours"
         raise UnsafePathError(
-            path, reason, f"look at them: smtpcreds cert show {path}; then chmod 0600 {path}"
+            path, reason, f"look at them: smtpcreds cert show {quote(path)}; then chmod 0600 {quote(path)}"
         )
     return others
 

@@ -81,7 +81,7 @@ def order(site: Site, host: str, render_options: CertificateOptions) -> Certific
     name = site.qualify(host)
     if not is_qualified(name):
         site.warn(
-            f"{name}: stands without a domain, but peers check full names; set domain in {site.settings_path}"
+            f"{name}: has no domain, but mail servers check full names; set domain in {site.settings_path}"
         )
     names, addresses = _alternatives(site, render_options.alternatives)
     days = site.settings.cert.days if render_options.days is None else render_options.days

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from ..config import MAX_DAYS, Site
 from ..errors import ExistsError, MissingInputError, SmtpcredsError, UsageError
-from ..files import check_target, disk, exists, is_directory
+from ..files import check_parents, check_target, disk, exists, is_directory
 from ..inventory.inventory import Inventory, open_inventory
 from ..inventory.rows import AuthorityState
 from ..pki.dates import Period, crl_fault
@@ -141,6 +141,7 @@ def verify_target(path: str | None, *, force: bool) -> None:
         return
     if not is_directory(os.path.dirname(path)):
         raise MissingInputError(os.path.dirname(path), "is no directory")
+    check_parents(path)
     if check_target(path) and not force:
         raise ExistsError(path, "is there and was left alone", "--force to replace it")
 

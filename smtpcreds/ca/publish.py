@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError, UsageError
-from ..files import check_directory, read_private, sweep, sweep_target, write_all
+from ..files import check_directory, check_parents, check_target, read_private, sweep, sweep_target, write_all
 from ..inventory.inventory import Inventory
 from ..model import Artifact, Link
 from ..pki.crl import may_sign_crls, read_crl
@@ -194,6 +194,9 @@ def refresh_crl(
         reason = "may not sign CRLs (keyUsage lacks cRLSign)"
         raise DataError(title(certificate), reason, "to make one that may: smtpcreds ca rollover")
     lifetime = None if wish.days is None else lifetime_of(wish.days)
+    if wish.copy:
+        check_parents(wish.copy)
+        check_target(wish.copy)
     work.clock_was_ahead = wish.force
     issuer = work.issuer()
     owe(work, hook)

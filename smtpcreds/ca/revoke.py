@@ -20,6 +20,7 @@ from ..transaction import Transaction
 from .adopt import MAX_SERIAL, row_of_imported
 from .layout import CaFiles, Pair
 from .listing import DIGITS, ambiguous, meant, names_host, of_one_host
+from .lookup import near_host
 from .pair import certificate_in_place, read_previous_pair
 from .publish import Published, publish
 from .reload import Hook, owe, tell
@@ -168,7 +169,7 @@ def _chosen(work: Transaction, wish: RevocationRequest, authorities: Authorities
     else:
         found = meant(work.site, work.inventory, wish.which)
     if not found:
-        raise _nothing(wish)
+        raise _nothing(work, wish)
     live = _live(found, work.now)
     if not live:
         raise _nothing_left(found[0])
@@ -197,11 +198,12 @@ def _usable(work: Transaction, rows: list[CertificateRow], authorities: Authorit
     return [row for row in rows if row.serial not in faults]
 
 
-def _nothing(wish: RevocationRequest) -> MissingInputError:
-    hint = "smtpcreds cert list"
+def _nothing(work: Transaction, wish: RevocationRequest) -> MissingInputError:
+    near = near_host(work.inventory, wish.which)
+    hint = f"did you mean {near}?" if near else "smtpcreds cert list"
     if wish.serial:
         hint = "give the whole number with --unknown, if this authority signed it all the same"
-    return MissingInputError(wish.serial or wish.which or '""', "fits no certificate of the inventory", hint)
+    return MissingInputError(wish.serial or wish.which or '""', "no certificate matches", hint)
 
 
 # What the inventory does not know, after a loss or a restored backup, but this authority signed.

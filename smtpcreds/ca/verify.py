@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from shlex import quote
 
 from ..config import Site
 from ..errors import DamagedFileError, DataError, MissingInputError, SmtpcredsError, UnsafePathError
@@ -112,7 +113,7 @@ def subject(
     installed = None if "/" in which else installed_pair(site, which)
     if installed is None and not exists(path):
         reason = f"has no certificate in {site.certificates}, and there is no such file"
-        raise MissingInputError(which, reason, f"smtpcreds cert issue {which}")
+        raise MissingInputError(which, reason, f"smtpcreds cert issue {quote(which)}")
     found = read_file(site, installed.certificate if installed else path)
     pair = found.pair if found.pair and found.pair.certificate == found.path else None
     roles = profile or (found.row.profile if found.row else None)
@@ -181,7 +182,7 @@ def _links(subject: Subject) -> str:
     missing = [link for link in trust(subject.directory, ()) if isinstance(link, Link)]
     if missing:
         path = missing[0].path
-        raise DataError(path, f"does not lead to {BUNDLE}", f"ln -sfn {BUNDLE} {path}")
+        raise DataError(path, f"does not lead to {BUNDLE}", f"ln -sfn {BUNDLE} {quote(path)}")
     return f"hash links lead to {BUNDLE}"
 
 
@@ -253,6 +254,22 @@ def findings(site: Site) -> list[Finding]:
         return [as_finding(error)]
 
 
+def missing(site: Site) -> list[Finding]:
+    """Return what is in use by the inventory and is not on disk; nobody who writes is waited for.
+
+    The authority may be on another host where several share the inventory.
+    """
+    with reading(site) as inventory:
+        scene = Scene(site, inventory, CA(site))
+        if not scene.ca.is_there:
+            return [] if site.settings.inventory else list(_without_files(scene, frozenset()))
+        pairs = ((Pair(stem), row) for stem, row in scene.expected.items())
+        return [
+            *authorities_recorded(scene),
+            *(finding for pair, row in pairs for finding in _missing(scene, pair, row)),
+        ]
+
+
 def unfinished(scene: Scene) -> Iterator[Finding]:
     """What killed runs left; the next command that writes settles it."""
     for row in scene.inventory.pending():
@@ -270,7 +287,10 @@ def authorities_recorded(scene: Scene) -> Iterator[Finding]:
     for certificate, row in zip(present, rows, strict=True):
         if row is None:
             yield Finding(title(certificate), "is an authority that the inventory does not know", CURE_CRL)
-    known = {row.id for row in rows if row}
+    yield from _without_files(scene, frozenset(row.id for row in rows if row))
+
+
+def _without_files(scene: Scene, known: frozenset[int]) -> Iterator[Finding]:
     for row in scene.inventory.authorities():
         if row.state is AuthorityState.CURRENT and row.id not in known:
             yield Finding(
@@ -300,7 +320,9 @@ def _directory_faults(directory: str) -> Iterator[Finding]:
         yield as_finding(error)
         return
     if (mode := os.stat(directory).st_mode & 0o777) & 0o077:
-        yield Finding(directory, f"has mode {mode:04o}; others may look into it", f"chmod 0700 {directory}")
+        yield Finding(
+            directory, f"has mode {mode:04o}; others may look into it", f"chmod 0700 {quote(directory)}"
+        )
 
 
 def _file_faults(path: str) -> Iterator[Finding]:

@@ -161,6 +161,7 @@ def _delivery(session: Session, path: str | None, encryption: "Encryption", *, f
 def _opened(path: str | None, passphrase: str | None, recipients: tuple[str, ...]) -> str:
     """Return the command that unpacks the archive, on the client host."""
     name = quote((path or STREAM).rpartition("/")[2])
+    name = f"./{name}" if name.startswith("-") and path else name
     if passphrase or recipients:
         return f"age -d {'-i KEY ' if recipients else ''}{name} | tar -xpf - -C /"
     return f"tar -xpf {name} -C /"

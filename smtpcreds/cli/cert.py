@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import UsageError
+from .audit import finding_lines, finding_row
 from .ca import crl_lines, crl_row
 from .framework import (
     PROFILES,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from ..ca.renew import Renewed
     from ..config import Site
     from ..inventory.rows import CertificateRow
+    from ..model import Finding
+    from ..pki.revocation import Reason
     from ..retire import Retired
 
 
@@ -194,8 +197,8 @@ def renew(
     """Renew certificates: same names, same profile, same key, unless an option says otherwise.
 
     The former certificate stays valid, and the former pair stays beside the new one as *.previous. With
-    --due --dry-run the exit status is 1 when something is due; with --due also when the authority itself
-    comes to its end and needs a successor.
+    --due --dry-run the exit status is 1 when something is due. With --due it is also 1 when the authority
+    itself needs a successor, or certificates or CRLs have faults that no renewal ends; these are shown.
     """
     from ..ca.issue import Issued, Refused
     from ..ca.renew import Renewals, ending
@@ -219,11 +222,12 @@ def renew(
             lambda work: carry_out(work, wanted, hook=hook, progress=advance),
             ca_passphrase(passphrase, site),
         )
+    wrong = _wrong(session, site) if due else []
     end = ending(site) if due else None
     if end:
         site.warn(end)
     if done is None:
-        raise click.exceptions.Exit(DUE if due and (session.would_change or end) else 0)
+        raise click.exceptions.Exit(DUE if due and (session.would_change or wrong or end) else 0)
     renewed = [outcome for outcome in done.outcomes if isinstance(outcome, Issued)]
     refused = [outcome for outcome in done.outcomes if isinstance(outcome, Refused)]
     session.show(
@@ -233,15 +237,24 @@ def renew(
             "crl": done.crl and crl_row(done.crl),
             "crl_copied_to": done.copied,
             "reloaded": bool(hook and (renewed or done.crl or done.copied)),
+            "findings": [finding_row(finding) for finding in wrong],
         },
         [
-            *_lines(session, renewed, done, reloaded=hook is not None, end=end),
+            *_lines(session, renewed, done, wrong, reloaded=hook is not None, end=end),
+            *finding_lines(wrong),
             *(_after_rollover(site) if old_authority else ()),
         ],
     )
     session.fail(outcome.error for outcome in refused)
-    if end:
+    if wrong or end:
         raise click.exceptions.Exit(DUE)
+
+
+def _wrong(session: Session, site: "Site") -> "list[Finding]":
+    """Return what the audit says of certificates and CRLs, except what a dry run would replace."""
+    from ..audit.run import certificate_faults
+
+    return [found for found in certificate_faults(site) if found.subject not in session.would_write]
 
 
 def _after_rollover(site: "Site") -> Iterator[str]:
@@ -265,7 +278,13 @@ def _row(issued: "Issued", *, new_key: bool) -> dict[str, object]:
 
 
 def _lines(
-    session: Session, renewed: "list[Issued]", done: "Renewed", *, reloaded: bool, end: str | None
+    session: Session,
+    renewed: "list[Issued]",
+    done: "Renewed",
+    wrong: "list[Finding]",
+    *,
+    reloaded: bool,
+    end: str | None,
 ) -> Iterator[str]:
     yield from issued_lines(session, renewed)
     if done.crl:
@@ -273,7 +292,7 @@ def _lines(
     yield from (f"CRL copied to {directory}" for directory in done.copied)
     if not (renewed or done.crl or done.copied):
         if not (done.outcomes or end):
-            yield "nothing is due"
+            yield "nothing could be renewed" if wrong else "nothing is due"
     elif not reloaded:
         yield RELOAD
 
@@ -323,6 +342,9 @@ def revoke(
     hosts = list(dict.fromkeys(row.host for row in done.certificates))
     for pair in done.in_place:
         site.warn(f"{pair.certificate}: is revoked and still in place; next: smtpcreds cert issue {hosts[0]}")
+    by_auth = [line for host in hosts for line in _still_relays(site, host, wish.reason)]
+    for line in by_auth:
+        site.warn(line)
     session.show(
         {
             "revoked": [
@@ -343,6 +365,27 @@ def revoke(
             *([] if hook else [RELOAD]),
         ],
     )
+
+
+def _still_relays(site: "Site", host: str, reason: "Reason") -> Iterator[str]:
+    """Yield how a host goes on by AUTH without its certificate, and the command that ends that."""
+    from ..accounts.database import AccountDatabase
+    from ..deploy.holders import accounts_of
+    from ..pki.revocation import Reason
+
+    if host == site.hub or reason is Reason.SUPERSEDED:
+        return
+    accounts = AccountDatabase(site)
+    held = accounts_of(site, host)
+    for account, others in held.items():
+        shown = accounts.shown(account)
+        way = f"sasl passwd {shown}" if others else f"sasl delete {shown}"
+        more = f", and bundles for {', '.join(others)}, which have it too" if others else ""
+        yield f"{host}: goes on relaying by AUTH as {account}; to end that: smtpcreds {way}{more}"
+    usual = accounts.parse(site.settings.sasl.account)
+    if not held and usual in accounts:
+        way = f"smtpcreds sasl passwd {accounts.shown(usual)}"
+        yield f"{host}: goes on relaying by AUTH if it was given the secret of {usual}; to end that: {way}"
 
 
 # ``smtpcreds cert retire``.

@@ -87,6 +87,8 @@ class Session:
     warnings: list[str] = field(default_factory=list)
     would_change: bool = False
     """What a dry run found."""
+    would_write: frozenset[str] = frozenset()
+    """Paths that a dry run would change."""
     database: str | None = None
     """The ``--database`` of a verb of ``sasl``."""
     latest: ClassVar["Session"]
@@ -213,6 +215,7 @@ class Session:
                 verb(work)
             self.show_changes(work.changes)
             self.would_change = bool(work.changes)
+            self.would_write = frozenset(change.target for change in work.changes)
             return None
         asked: dict[str, Any] = {
             "state": state,
@@ -286,9 +289,19 @@ class Session:
                 "umask 077 before the redirection",
             )
 
-    def reveal(self, content: bytes) -> None:
-        """Write a secret to standard output; see :meth:`refuse_reveal`."""
+    def reveal(self, content: bytes, deed: str = "", subject: str = "") -> None:
+        """Write a secret to standard output; see :meth:`refuse_reveal`.
+
+        Args:
+            content: what is written.
+            deed: told to syslog first, as ``sasl show --reveal``; empty where the verb records it itself.
+            subject: whose secret it is.
+        """
         self.refuse_reveal()
+        if deed:
+            from ..files import audit_to_syslog
+
+            audit_to_syslog(deed, [(subject, "to standard output")])
         rest = memoryview(b"" if self.dry_run else content)
         while rest:  # past Python's buffer, which would be tried again at exit if the device is full
             rest = rest[os.write(sys.stdout.fileno(), rest) :]
@@ -310,10 +323,10 @@ class Session:
 
     def _settings(self, path: str) -> "Settings":
         from ..config import Settings, parse_settings
-        from ..files import read_public
+        from ..files import read_trusted
 
         try:
-            text = read_public(path)
+            text = read_trusted(path)
         except MissingInputError:
             if self.config:
                 raise

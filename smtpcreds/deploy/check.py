@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from shlex import quote
 
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError
@@ -23,7 +24,9 @@ def unreadable(site: Site, readers: Iterable[Reader]) -> Iterator[Finding]:
         path = site.path(reader.path)
         who = _user(site.root, reader.user) if os.path.exists(path) else None
         if who and (closed := barrier(who, path, site.root.prefix.rstrip("/") or "/")):
-            hint = f"chgrp {reader.user} {path} && chmod 0640 {path}; or another [sasl] database"
+            hint = (
+                f"chgrp {reader.user} {quote(path)} && chmod 0640 {quote(path)}; or another [sasl] database"
+            )
             yield Finding(closed, f"is closed to {reader.user}, who must read {path}", hint)
 
 
@@ -90,9 +93,7 @@ def missing_files(site: Site, program: Program, facts: Facts) -> Iterator[Missin
     tls = facts.tls
     for path in filter(None, (tls.key, tls.certificate, tls.bundle, tls.crl, tls.all_crls)):
         if not exists(site.path(path)):
-            yield MissingInputError(
-                site.path(path), f"is missing, so {facts.host} has no TLS to speak of", issue
-            )
+            yield MissingInputError(site.path(path), f"is missing, so {facts.host} cannot offer TLS", issue)
 
 
 def missing_includes(site: Site, tasks: Work) -> tuple[Include, ...]:

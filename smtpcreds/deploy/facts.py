@@ -9,7 +9,7 @@ from typing import Self
 from ..accounts.auth_info import kept_credential, readable_credential, write_file
 from ..accounts.database import AccountDatabase, Ask, ask_at_once
 from ..accounts.stored import first_value
-from ..ca.authority import CA
+from ..ca.authority import authority_of
 from ..ca.directory import bundled
 from ..ca.layout import ALL_CRLS, BUNDLE, CRL, has_inventory, pair_of, reading
 from ..config import MtaSettings, Site, first_existing, host_name
@@ -479,7 +479,7 @@ def _has_crl(site: Site) -> bool:
 
     With a CRL of one alone OpenSSL refuses what another has signed.
     """
-    ca = CA(site)
+    ca = authority_of(site)
     issuing = (ca.chain[0], *(old.certificate for old in ca.superseded_cas)) if ca.is_there else ()
     return all(map(may_sign_crls, issuing or bundled(site.certificates)[:1]))
 
@@ -498,13 +498,13 @@ def _rules(site: Site, program: Program, render_options: RenderOptions) -> tuple
 
 def _own(site: Site) -> tuple[Certificate, ...]:
     """Return the CA certificates of our authority; where another host has it, those that are trusted."""
-    ca = CA(site)
+    ca = authority_of(site)
     return ca.trusted if ca.is_there else bundled(site.certificates)
 
 
 def _issuers(site: Site) -> tuple[str, ...]:
     """Return the DNs of the CAs that issue for us; where they are elsewhere, of the first in the bundle."""
-    ca = CA(site)
+    ca = authority_of(site)
     issuing = (ca.chain[0], *(old.certificate for old in ca.superseded_cas)) if ca.is_there else ()
     found = issuing or bundled(site.certificates)[:1]
     return tuple(dict.fromkeys(sendmail_dn(certificate.subject) for certificate in found))
@@ -518,7 +518,7 @@ def _material(site: Site, host: str, *, is_hub: bool) -> Material:
     for path in (pair.key, pair.certificate, f"{directory}/{BUNDLE}", *crls):
         if not exists(path):
             raise MissingInputError(
-                path, f"is missing, so {host} has no TLS to speak of", f"smtpcreds cert issue {host}"
+                path, f"is missing, so {host} cannot offer TLS", f"smtpcreds cert issue {host}"
             )
     return Material(
         Secret(read_private(pair.key)),

@@ -342,7 +342,11 @@ class Inventory:
             self._database.write_all(sql.EVENT, map(event_values, events))
 
     def events(
-        self, *, subject: str | None = None, since: datetime | None = None, limit: int | None = None
+        self,
+        *,
+        subject: str | None = None,
+        since: datetime | None = None,
+        limit: int | None = None,
     ) -> Iterator[Event]:
         """Yield events, the newest first."""
         bound = {"subject = ?": subject, "at >= ?": since and seconds(since)}

@@ -1,6 +1,7 @@
 """Keys: which types there are, how one is made, kept encrypted, and signs."""
 
 import hashlib
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from ..errors import (
     PasswordRefusedError,
     UsageError,
     WrongPassphraseError,
+    suggestion,
 )
 from ..secret import Secret
 from . import encoding
@@ -128,7 +130,7 @@ def parse_key_type(text: str) -> KeyType:
     try:
         return KEY_TYPES[text.lower()]
     except KeyError:
-        raise UsageError(text or '""', "is not a key type", f"known are {', '.join(KEY_TYPES)}") from None
+        raise UsageError(text or '""', "is not a key type", suggestion(text, KEY_TYPES)) from None
 
 
 def generate(key_type: KeyType) -> PrivateKey:
@@ -328,17 +330,32 @@ def _needs_passphrase(block: Block) -> bool:
 
 def _load(block: Block, passphrase: bytes | None, subject: str) -> object:
     legacy = b"DEK-Info:" in block.body
+    if legacy:
+        _verify_iv(block, subject)
     if not legacy and block.decode() is None:
         raise DamagedFileError(subject, "the private key is not whole")
     try:
         return load_pem_private_key(block.text(), passphrase)
     except UnsupportedAlgorithm as error:
         raise ForeignFormatError(subject, f"uses an algorithm that can't be read ({error})") from None
-    except (ValueError, TypeError) as error:
+    except encoding.DAMAGE as error:
         # No cause: the library's messages may one day quote what they choke on.
         if passphrase is not None:
             raise WrongPassphraseError(subject, "the passphrase does not open this key") from None
         raise _unreadable(subject, error) from None
+
+
+_DEK_INFO = re.compile(rb"DEK-Info: *([A-Z0-9-]+),([0-9A-Fa-f]*)\s")
+_OF_DES = 8
+_OF_OTHERS = 16
+
+
+def _verify_iv(block: Block, subject: str) -> None:
+    """Check the length of the IV (RFC 1421 section 4.6.1.3), of which a short one ends the library (45.0)."""
+    found = _DEK_INFO.search(block.body)
+    size = _OF_DES if found and found[1].startswith(b"DES") else _OF_OTHERS
+    if found is None or len(found[2]) != 2 * size:
+        raise DamagedFileError(subject, "the private key has a DEK-Info line without a whole IV")
 
 
 def _unreadable(subject: str, error: Exception) -> DataError:

@@ -131,7 +131,7 @@ RECORDS = {
     "ids": Head("1,joe,S3cret-1\n", refused=ASKED),
     "display names": Head("name,password\nJoe Smith,S3cret-1\n", refused="does not look like an account's"),
     "an option": Head("-joe,S3cret-1\n", refused=ASKED),
-    "an option under a header": Head("user,password\n-joe,S3cret-1\n", refused="does not look like"),
+    "an option under a header": Head("user,password\n-joe,S3cret-1\n", refused="take it for an option"),
 }
 
 ODD = "does not look like an account's"

@@ -467,6 +467,18 @@ def revoked(host: Host) -> None:
         host.write(f"/etc/mail/certs/{name}", content, 0o600)
 
 
+@breaks("CERT027", "exim", "CERT002")
+def pair_that_is_gone(host: Host) -> None:
+    host.program()("cert", "issue", "attic")
+    for name in (KEY, CERT, "attic-key.pem", "attic-cert.pem"):
+        host.cert(name).unlink()
+
+
+@breaks("CERT027")
+def authority_that_is_gone(host: Host) -> None:
+    shutil.rmtree(host.path(CA))
+
+
 # --- SASL
 
 

@@ -2,8 +2,10 @@
 
 import os
 import pty
+import re
 import subprocess
 import tomllib
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -364,6 +366,29 @@ def test_age_opens_what_is_encrypted_under_a_passphrase(hub: Admin, tmp_path: Pa
     assert sealed.read_bytes().startswith(b"age-encryption.org/v1\n-> scrypt ")
     (tmp_path / "plain.tar").write_bytes(typed("Ch1mp? ,03fuzz fl0ppi", "age", "-d", sealed))
     assert KEY in extracted(tmp_path / "plain.tar", tmp_path / "attic")
+
+
+@pytest.mark.parametrize("is_armored", [False, True])
+def test_a_bundle_that_asks_for_gigabytes_is_refused_before_they_are_spent(
+    hub: Admin, bare: Admin, is_armored: bool
+) -> None:
+    """The work factor stands in the header, before the passphrase is tried."""
+
+    def sealed(content: bytes) -> bytes:
+        lines = b"\n".join(re.findall(rb".{1,64}", b64encode(content)))
+        armor = b"-----%s AGE ENCRYPTED FILE-----\n"
+        return armor % b"BEGIN" + lines + b"\n" + armor % b"END" if is_armored else content
+
+    hub.write("secret", "Ch1mp? ,03fuzz fl0ppi")
+    hub("bundle", "attic", "--passphrase", "file:secret")
+    real = (hub.directory / "attic.tar.age").read_bytes()
+    costly = re.sub(rb"(-> scrypt \S+) [0-9]+\n", rb"\1 22\n", real, count=1)
+    words = ("setup", "--client", "sealed", "--passphrase", "file:secret")
+    bare.write("sealed", sealed(costly))
+    bare.write("secret", "Ch1mp? ,03fuzz fl0ppi")
+    assert "asks for 2^22 rounds of scrypt" in bare.refuses(65, *words)
+    bare.write("sealed", sealed(real))
+    bare("-n", *words)
 
 
 def test_a_crl_that_ends_before_the_certificate(hub: Admin) -> None:

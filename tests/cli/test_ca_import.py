@@ -355,7 +355,7 @@ def test_a_ledger_with_one_serial_twice_is_not_guessed_at(
 
 
 @pytest.mark.parametrize(
-    "point", ["fsync:when=1", "fsync:when=3", "fsync:when=5", "fsync:when=8", "rename:when=4"]
+    "point", ["fsync:when=1", "fsync:when=3", "fsync:when=5", "fsync:when=8", "renameat:when=4"]
 )
 def test_a_killed_import_is_done_again(smtpcreds: Admin, demo_ca: Path, point: str) -> None:
     call, _, when = point.partition(":")

@@ -251,7 +251,7 @@ def test_words_that_do_not_fit(hub: Admin, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "stride"), [("fsync", 3), ("rename", 2), ("mkdir", 1), ("renameat2", 1), ("unlinkat", 4)]
+    ("call", "stride"), [("fsync", 3), ("renameat", 2), ("mkdirat", 1), ("renameat2", 1), ("unlinkat", 4)]
 )
 def test_a_kill_leaves_the_old_or_the_new_authority(hub: Admin, call: str, stride: int) -> None:
     whole = hub.root.parent / "whole"
@@ -274,7 +274,7 @@ def test_a_kill_leaves_the_old_or_the_new_authority(hub: Admin, call: str, strid
     assert killed
 
 
-@pytest.mark.parametrize("call", ["rename", "unlink", "fsync"])
+@pytest.mark.parametrize("call", ["renameat", "unlinkat", "fsync"])
 def test_a_killed_retirement_is_completed(hub: Admin, call: str) -> None:
     hub("ca", "rollover")
     hub("cert", "renew", "dmzmail")

@@ -155,7 +155,7 @@ def test_where_there_is_no_domain_it_stands_alone_with_a_warning(bare: Admin) ->
     ran = bare("cert", "issue", "dmzmail")
     settings = bare.path("/etc/smtpcreds/smtpcreds.toml")
     assert ran.warnings == [
-        f"dmzmail: stands without a domain, but peers check full names; set domain in {settings}"
+        f"dmzmail: has no domain, but mail servers check full names; set domain in {settings}"
     ]
     assert names(certificate(bare)) == ["dmzmail"]
 

@@ -395,7 +395,7 @@ def test_killed_at_a_rename_the_next_command_completes_it(hub: Admin, ca: OtherC
     host("cert", "request", "dmzmail", "--new-key")
     answer = ca.answer(csr(host))
     words = ("cert", "install", answer, "--ca", ca.certificate)
-    assert host.killed(f"rename:signal=KILL:when={place}", *words)
+    assert host.killed(f"renameat:signal=KILL:when={place}", *words)
     done = host.run("cert", "issue", "cellar")
     assert done.status == 0
     assert f"{HOST}: an interrupted run left its certificate unfinished; it is in place now" in done.err
@@ -409,7 +409,7 @@ def test_killed_at_a_rename_the_next_command_completes_it(hub: Admin, ca: OtherC
 
 
 def test_a_request_that_was_killed_between_its_files_goes_on_with_its_key(host: Admin) -> None:
-    assert host.killed("rename:signal=KILL:when=2", "cert", "request", "dmzmail")
+    assert host.killed("renameat:signal=KILL:when=2", "cert", "request", "dmzmail")
     key = host.certs / "dmzmail-key.pem"
     assert key.exists()
     assert not csr(host).exists()

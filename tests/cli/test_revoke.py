@@ -88,7 +88,7 @@ def test_of_two_the_one_whose_number_is_given(stage: Admin, words: tuple[str, ..
 def test_the_number_of_another_host_is_none_of_this_one(stage: Admin) -> None:
     number = stage.serial()
     said = stage("cert", "revoke", "attic", "--serial", number, status=66)
-    assert f"{number}: fits no certificate of the inventory" in said
+    assert f"{number}: no certificate matches" in said
 
 
 # What the inventory does not know: a restored backup, or a lost one.
@@ -168,9 +168,9 @@ def test_twice_is_one_clear_line(stage: Admin) -> None:
 @pytest.mark.parametrize(
     ("words", "status", "about"),
     [
-        (("nobody",), 66, "fits no certificate"),
-        (("ffff0000",), 66, "fits no certificate"),
-        (("",), 66, "fits no certificate"),
+        (("nobody",), 66, "no certificate matches"),
+        (("ffff0000",), 66, "no certificate matches"),
+        (("",), 66, "no certificate matches"),
         (("dmzmail", "--reason", "boredom"), 64, "known: unspecified, keyCompromise"),
     ],
 )
@@ -238,3 +238,23 @@ def test_with_the_wrong_passphrase_nothing_is_revoked(tmp_path: Path) -> None:
     assert (done.status, "does not open" in done.err) == (77, True)
     assert "0 revoked" in stage("ca", "crl", "--check")
     assert "nothing is due" in stage("cert", "renew", "--due")
+
+
+def test_how_a_host_goes_on_by_its_password_is_said_with_the_command_that_ends_it(
+    stage: Admin, tmp_path: Path
+) -> None:
+    hub = stage
+    hub("setup", HUB)
+    for host in ("barn", "cellar"):
+        hub("bundle", host, "--output", tmp_path / f"{host}.tar")
+    barn, cellar = "barn.polkatistas.org", "cellar.polkatistas.org"
+    account = f"maildroid@{HUB}"
+    said = hub("cert", "revoke", "barn").err
+    way = f"smtpcreds sasl passwd maildroid, and bundles for {cellar}, which have it too"
+    assert f"{barn}: goes on relaying by AUTH as {account}; to end that: {way}" in said
+    hub("sasl", "rotate", "maildroid", "--client", "cellar")
+    hub("sasl", "delete", "maildroid")
+    said = hub("cert", "revoke", "cellar").err
+    account = f"maildroid-2@{HUB}"
+    assert f"{cellar}: goes on relaying by AUTH as {account}; to end that: smtpcreds sasl delete" in said
+    assert "relaying by AUTH" not in hub("cert", "revoke", "dmzmail").err, "the hub relays by no password"

@@ -269,7 +269,7 @@ def test_without_an_authority(tmp_path: Path) -> None:
 def test_killed_before_the_answer_is_written_it_can_still_be_had(hub: Admin, tmp_path: Path) -> None:
     """It was signed, so it is in the inventory, where it can be exported and revoked."""
     request, answer = request_of(tmp_path, f"/CN={LAB}"), tmp_path / "lab.pem"
-    assert hub.killed("rename:signal=KILL:when=1", "cert", "sign", request, "--to", answer)
+    assert hub.killed("renameat:signal=KILL:when=1", "cert", "sign", request, "--to", answer)
     assert not answer.exists()
     hub("cert", "issue", "dmzmail")
     assert public_key_of(hub("cert", "export", "lab").out) == public_key(request)
@@ -291,7 +291,7 @@ def test_what_a_killed_run_left_beside_its_target_goes_with_the_same_command(
     request = request_of(tmp_path, f"/CN={LAB}")
     there = sorted(tmp_path.iterdir())
     command = [request if word == "REQUEST" else word for word in words] + [tmp_path / "target.pem"]
-    assert hub.killed("rename:signal=KILL:when=1", *command)
+    assert hub.killed("renameat:signal=KILL:when=1", *command)
     left = sorted(set(tmp_path.iterdir()).difference(there))
     assert len(left) == 1
     assert left[0].name.startswith(".target.pem.smtpcreds-")

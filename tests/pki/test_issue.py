@@ -79,7 +79,7 @@ def test_profiles_have_names_and_labels() -> None:
     assert RELAY.label == "relay certificate"
     with pytest.raises(UsageError) as caught:
         parse_profile("intermediate")
-    assert caught.value.hint == "known are relay, server, client"
+    assert caught.value.hint == "known: relay, server, client"
 
 
 def test_the_validity_starts_five_minutes_back_and_lasts_as_asked() -> None:
