@@ -128,7 +128,7 @@ def write_file(artifact: Artifact, holds: str, *, force: bool = False) -> bool:
     read = read_public if artifact.mode & ANY_FOREIGN_ACCESS else read_private
     if check_target(path) is not None and read(path) == artifact.content:
         return False
-    if not force:
+    if not (force or _is_sample(path)):
         refuse_existing(path, holds)
     if not is_directory(parent):
         ensure_directory(parent, 0o755)
@@ -140,6 +140,11 @@ def refuse_existing(path: str, holds: str) -> None:
     """Accept a path where no file would be replaced."""
     if exists(path):
         raise ExistsError(path, f"holds {holds} and was left alone", "pass --force to replace it")
+
+
+def _is_sample(path: str) -> bool:
+    """Tell whether the file is one that a distribution's package brings, and that is nobody's."""
+    return exists(path) and auth_info.is_sample(read_public(path))
 
 
 _HOLDS = "other credentials"
@@ -165,5 +170,6 @@ def write_auth_info(
 
 
 def refuse_auth_info(path: str) -> None:
-    """Accept a path where no file would be replaced."""
-    refuse_existing(path, _HOLDS)
+    """Accept a path where no file would be replaced, but for the sample of a distribution's package."""
+    if not _is_sample(path):
+        refuse_existing(path, _HOLDS)
