@@ -337,7 +337,7 @@ class Host:
         A host to which nobody relays shows it to strangers only, who verify nothing.
         """
         is_server = certificate.roles == (Purpose.SERVER,)
-        return is_server and self.name != self.site.hub and is_self_signed(certificate.leaf)
+        return is_server and not self.is_hub and is_self_signed(certificate.leaf)
 
     @cached_property
     def authorities(self) -> tuple[Certificate, ...]:
@@ -378,6 +378,16 @@ class Host:
         """The file that sendmail.cf names, else the usual one."""
         named = self.sendmail.option("DefaultAuthInfo") if self.sendmail else ""
         return self.path(named if named.startswith("/") else auth_info.DEFAULT_PATH)
+
+    @cached_property
+    def has_sample_auth_info(self) -> bool:
+        """Tell whether that file is the sample of Debian's package, whose account nobody has."""
+        return auth_info.is_sample(self.content(self.default_auth_info) or b"")
+
+    @property
+    def is_hub(self) -> bool:
+        """Tell whether others relay through this host."""
+        return self.name == self.site.hub
 
     def issue(self, path: str, name: str, option: str = "") -> str:
         """Return the command for a pair at a path, or of files to be configured instead of that path."""

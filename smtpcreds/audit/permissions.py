@@ -169,7 +169,7 @@ def judge(path: str, rule: Rule) -> Iterator[Finding]:
     if not os.path.exists(path):
         return
     if os.path.islink(path):
-        yield from _link(path)
+        yield from _link(path, is_credential=rule.code is not PERM017)
         path = os.path.realpath(path)
     status = os.stat(path)
     granted = acl(path)
@@ -248,7 +248,8 @@ PERM006 = Code.note(
 )
 
 
-def _link(path: str) -> Iterator[Finding]:
+def _link(path: str, *, is_credential: bool) -> Iterator[Finding]:
+    """Judge where a link leads; packages link configuration, as Debian's sendmail its Sendmail.conf."""
     target = os.path.realpath(path)
     directory = os.path.dirname(target)
     mode = stat.S_IMODE(os.stat(directory).st_mode)
@@ -256,7 +257,7 @@ def _link(path: str) -> Iterator[Finding]:
     if mode & 0o022:
         reason = f"leads to {target}, in a directory of {words(mode, 0o022)}"
         yield PERM007.found(path, reason, cure)
-    else:
+    elif is_credential:
         yield PERM006.found(path, f"is a symbolic link to {target}", cure)
 
 
@@ -424,8 +425,9 @@ PERM013 = Code.error("PERM013", "a sasl_passwd map of Postfix, or its source, th
 def credentials(host: Host) -> Iterator[Finding]:
     """What client hosts log in with."""
     own = host.owners
-    rule = Rule(PERM011, 0o077, own, "Sendmail refuses it and defers the mail")
-    yield from judge(host.default_auth_info, rule)
+    if not host.has_sample_auth_info:
+        rule = Rule(PERM011, 0o077, own, "Sendmail refuses it and defers the mail")
+        yield from judge(host.default_auth_info, rule)
     for path in _maps(host.path(_authinfo(host))):
         excess = 0o037 if _is_of_root(path) else 0o077
         yield from judge(path, Rule(PERM012, excess, own, "Sendmail says nothing about it"))

@@ -67,6 +67,7 @@ CHECKS: tuple[Check, ...] = (
     sendmail.digest,
     sendmail.mechanisms,
     sendmail.dead_credentials,
+    sendmail.reachable,
     sendmail.fallback,
     sendmail.names,
     sendmail.credentials,
