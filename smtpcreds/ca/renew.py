@@ -21,7 +21,7 @@ from ..pki.values import Certificate as Parsed
 from ..transaction import Transaction
 from .crl import crl_is_due
 from .issue import CertificateRequest, Draft, Issued, Outcome, Refused, carry_out, verify_permitted
-from .layout import Pair, lifetime_of
+from .layout import Pair, bundle_again, is_client_host, lifetime_of
 from .pair import PreviousPair, key_that_waits, key_to_keep, read_previous_pair, verify_ours
 from .publish import Published, copy, refresh_superseded_crls, stale_copies, superseded_crls_are_due
 from .reload import Hook, is_owed, owe, tell
@@ -78,7 +78,7 @@ def due_rows(site: Site, inventory: Inventory, end: datetime) -> list[Certificat
     ours = _ours(inventory)
     foreign = [row.host for row in late if row.authority not in ours and not has_ended(row.not_after, now)]
     if foreign:
-        site.warn(f"{_some(foreign)}: to be renewed by the CA that signed it: smtpcreds cert request HOST")
+        site.warn(f"{_some(foreign)}: to be renewed by the CA that signed it: {_at_the_ca(site, 'HOST')}")
     due = [row for row in late if row.authority in ours]
     elsewhere = [row.host for row in due if not row.directory and not has_ended(row.not_after, now)]
     if elsewhere:
@@ -97,6 +97,11 @@ def due_rows(site: Site, inventory: Inventory, end: datetime) -> list[Certificat
     return [row for row in due if row.not_after < end]
 
 
+def _at_the_ca(site: Site, host: str) -> str:
+    """Return how a certificate is renewed that another authority signed: that of our hub, or of others."""
+    return bundle_again(host, "--new-key") if is_client_host(site) else f"smtpcreds cert request {host}"
+
+
 def rows_of(site: Site, inventory: Inventory, text: str) -> list[CertificateRow]:
     """Return the newest certificates of a host, one of each place."""
     host = site.qualify(text)
@@ -107,7 +112,7 @@ def rows_of(site: Site, inventory: Inventory, text: str) -> list[CertificateRow]
     if elsewhere := next((row for row in rows if row.directory and row.authority in ours), None):
         raise DataError(host, f"is installed on {elsewhere.machine}", "renew it there")
     if any(row.authority not in ours for row in rows):
-        raise DataError(host, "is certified by another CA", f"smtpcreds cert request {host}")
+        raise DataError(host, "is certified by another CA", _at_the_ca(site, host))
     if rows:
         hint = "make a request there, then here: smtpcreds cert sign CSR"
         raise DataError(host, "keeps its own key, so it can't be renewed here", hint)

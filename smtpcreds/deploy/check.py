@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from ..ca.layout import cure_missing
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..files import exists, read_public
@@ -87,12 +88,10 @@ def missing_files(site: Site, program: Program, facts: Facts) -> Iterator[Missin
     """Yield an error for each file that the program's files refer to and that is not there."""
     if Need.PAIR not in program.NEEDS:
         return
-    issue = f"smtpcreds cert issue {facts.host}"
     for path in (facts.tls.key, facts.tls.certificate, facts.tls.bundle, facts.tls.crl):
         if not exists(site.path(path)):
-            yield MissingInputError(
-                site.path(path), f"is missing, so {facts.host} has no TLS to speak of", issue
-            )
+            reason = f"is missing, so {facts.host} has no TLS to speak of"
+            yield MissingInputError(site.path(path), reason, cure_missing(site, path, facts.host))
 
 
 def missing_includes(site: Site, tasks: Work) -> tuple[Include, ...]:

@@ -9,7 +9,7 @@ from typing import Self
 from ..accounts.auth_info import kept_credential, readable_credential, write_file
 from ..accounts.database import AccountDatabase, Ask, ask_at_once
 from ..accounts.stored import first_value
-from ..ca.layout import BUNDLE, CRL, has_inventory, pair_of, reading
+from ..ca.layout import BUNDLE, CRL, cure_missing, has_inventory, pair_of, reading
 from ..config import MtaSettings, Site, first_existing, host_name
 from ..errors import (
     DamagedFileError,
@@ -488,9 +488,8 @@ def _material(site: Site, host: str) -> Material:
     pair = pair_of(site, host)
     for path in (pair.key, pair.certificate, f"{directory}/{BUNDLE}", f"{directory}/{CRL}"):
         if not exists(path):
-            raise MissingInputError(
-                path, f"is missing, so {host} has no TLS to speak of", f"smtpcreds cert issue {host}"
-            )
+            reason = f"is missing, so {host} has no TLS to speak of"
+            raise MissingInputError(path, reason, cure_missing(site, path, host))
     return Material(
         Secret(read_private(pair.key)),
         read_public(pair.certificate),

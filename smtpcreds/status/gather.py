@@ -1,5 +1,6 @@
 """Everything as it stands: authority, inventory, accounts. Nothing is changed, and no lock is taken."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -9,19 +10,20 @@ from itertools import islice
 
 from ..accounts.database import AccountDatabase, database_of
 from ..ca.authority import has_authority
-from ..ca.layout import CURE_CRL, Pair, has_inventory, reading
+from ..ca.layout import CRL, CURE_CRL, Pair, has_inventory, is_client_host, reading
 from ..ca.listing import Selection, certificate_path, listed
 from ..ca.lookup import Generation, overview
 from ..config import Site
 from ..dane import Stage, rollovers
 from ..deploy.delivery import handovers, stays
-from ..files import exists
+from ..files import exists, read_public
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import RotationState
 from ..inventory.rows import AuthorityState
 from ..inventory.rows import CertificateRow as Row
 from ..model import Finding, Severity
 from ..pki.dates import crl_fault, due_at, has_ended, is_due
+from ..pki.profiles import RELAY
 from ..pki.revocation import CurrentCrl
 from ..postgres import is_url
 
@@ -53,6 +55,7 @@ class Cure(StrEnum):
     RENEW = "smtpcreds cert renew --due"
     SIGN = "where the key is kept, make a request; then: smtpcreds cert sign CSR"
     REQUEST = "smtpcreds cert request HOST"
+    BUNDLE = "on the hub: smtpcreds bundle HOST --new-key; then here: smtpcreds setup --client BUNDLE"
     ELSEWHERE = "on its own host: smtpcreds cert renew --due"
     ROLLOVER = "smtpcreds ca rollover --help"
 
@@ -360,7 +363,7 @@ def gather(site: Site) -> Status:
 def _status(site: Site, inventory: Inventory | None) -> Status:
     now, lifetime = site.clock(), timedelta(days=site.settings.cert.days)
     authorities = _authorities(site)
-    found = _certificates(site, inventory, authorities) if inventory else []
+    found = _certificates(site, inventory, authorities) if inventory else list(_unrecorded(site))
     certificates = tuple(found[:LOOK])
     changes = (*_rollovers(authorities), *account_changes(site, inventory), *_new_keys(site, inventory))
     begun = interrupted(now, inventory.pending() if inventory else ())
@@ -372,7 +375,7 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
         has_more=len(found) > LOOK,
         accounts=accounts(site, inventory, [row.host for row in certificates]),
         changes=changes,
-        due=(*begun, *due_work(now, authorities, certificates, changes, lifetime)),
+        due=(*begun, *_given_crl(site), *due_work(now, authorities, certificates, changes, lifetime)),
         lifetime=lifetime,
     )
 
@@ -442,12 +445,43 @@ def _certificate(site: Site, row: Row, foreign: set[int], end: datetime | None) 
 def _cure(site: Site, row: Row, foreign: set[int], end: datetime | None) -> Cure:
     """Return what :func:`smtpcreds.ca.renew.due_rows` would warn of, or renew."""
     if row.authority in foreign:
-        return Cure.REQUEST
+        return Cure.BUNDLE if is_client_host(site) else Cure.REQUEST
     if not row.directory:
         return Cure.SIGN
     if not row.is_on(site.machine):
         return Cure.ELSEWHERE
     return Cure.ROLLOVER if end is not None and row.not_after >= end else Cure.RENEW
+
+
+def _unrecorded(site: Site) -> Iterator[Certificate]:
+    """Yield the certificates of a host without inventory, which got them by ``tar``; those that end first."""
+    from ..inventory.rows import serial_text
+    from ..pki.encoding import parse_certificates
+    from ..pki.names import title
+
+    found = []
+    for name in sorted(os.listdir(site.certificates)) if is_client_host(site) else ():
+        path = f"{site.certificates}/{name}"
+        if name.endswith("-cert.pem"):
+            first = parse_certificates(read_public(path), path).certificates[0]
+            found.append((first.not_valid_after_utc, path, first))
+    for end, path, leaf in sorted(found, key=lambda one: one[:2]):
+        serial, begin = serial_text(leaf.serial_number), leaf.not_valid_before_utc
+        yield Certificate(title(leaf), RELAY.name, serial, begin, end, "", path, "", Cure.BUNDLE)
+
+
+def _given_crl(site: Site) -> Iterator[Finding]:
+    """Yield what is wrong with the CRL of a client host, which its hub made."""
+    from ..pki.crl import read_crl
+
+    path, now = f"{site.certificates}/{CRL}", site.clock()
+    if not is_client_host(site):
+        return
+    crl = read_crl(read_public(path), path, None) if exists(path) else None
+    fault = crl.fault(now) if crl else "is missing, so mail servers that look for it have no TLS"
+    if said := fault or (crl and crl.period.remark(now)):
+        cure = f"copy a new one: scp -p root@{site.hub}:{site.settings.cert.directory}/{CRL} {path}"
+        yield _due(Kind.CRL, path, f"the CRL {said}", cure, is_late=fault is not None)
 
 
 def _is_missed(site: Site, row: Row) -> bool:
