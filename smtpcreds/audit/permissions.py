@@ -15,7 +15,9 @@ from ..files.rights import User, above, barrier
 from ..model import Artifact, Change, Finding, Link, Owner, Repair
 from ..mta import auth_info, sasl_conf
 from ..pki.chains import is_link_name
+from ..pki.describe import authority_of
 from ..pki.keys import decode_key, public_id
+from ..pki.values import Certificate
 from ..postgres import is_url
 from ..sasldb import bdb
 from ..sasldb.replace import open_regular, wake_readers
@@ -310,7 +312,7 @@ def keys(host: Host) -> Iterator[Finding]:
     """
     group_may = {host.path(key) for use in host.uses if use.group_may_read for key in use.keys}
     refused = {host.path(key) for use in host.uses if use.program == "sendmail" for key in use.keys}
-    for path in key_files(host):
+    for path in dict.fromkeys((*key_files(host), *_keys_below(host))):
         is_ours = path in refused or os.path.dirname(path) in host.own_places
         excess = 0o037 if path in group_may or not is_ours else 0o077
         effect = _REFUSED if path in refused else _POSES
@@ -351,22 +353,27 @@ def directories(host: Host) -> Iterator[Finding]:
 
 PERM015 = Code.error(
     "PERM015",
-    "the CA's private key in a directory of the mail server; who breaks into that signs certificates",
+    "the private key of a CA in a directory of the mail server, or below it; who breaks into that signs "
+    "certificates",
 )
 
 
 def ca_key(host: Host) -> Iterator[Finding]:
     """The key of the CA lies where the mail server's keys lie, under whatever name."""
     known = {public_id(ca) for ca in host.authorities}
-    for path in key_files(host):
+    others = {public_id(ca) for ca in _other_authorities(host)} - known
+    for path in (*key_files(host), *_keys_below(host)):
         try:
-            key = decode_key(host.content(path) or b"", None, path)
-        except SmtpcredsError:
-            continue  # CERT002 says so of those that are configured
-        if public_id(key) in known:
+            identity = public_id(decode_key(host.content(path) or b"", None, path))
+        except SmtpcredsError:  # encrypted; CERT002 says so of those that are configured
+            identity = ""
+        if identity in known:
             target = ca_files(host.site).key
             cure = f"mv {path} {target}" if not os.path.exists(target) else f"shred -u {path}"
             yield PERM015.found(path, "is the private key of the CA", cure)
+        elif identity in others or (not identity and os.path.basename(path) in _CA_KEYS):
+            cure = f"keep it where no mail server runs, and then: shred -u {path}"
+            yield PERM015.found(path, "is the private key of a CA", cure)
 
 
 def key_files(host: Host) -> Iterator[str]:
@@ -374,6 +381,31 @@ def key_files(host: Host) -> Iterator[str]:
     named = [host.path(key) for use in host.uses for key in use.keys]
     lying = (path for path in _lying_around(host) if _KEY_MARK in (host.content(path) or b""))
     yield from dict.fromkeys((*filter(os.path.exists, named), *lying))
+
+
+_CA_KEYS = frozenset({"cakey.pem", "ca.key", "ca-key.pem"})
+"""What CA.pl, easy-rsa and cfssl call it."""
+
+
+def _below(host: Host) -> Iterator[str]:
+    """Yield the files in the directories below those of certificates, as CA.pl's demoCA is one."""
+    for place in host.own_places:
+        for directory, _, files in os.walk(place):
+            if directory not in host.own_places:
+                yield from (f"{directory}/{name}" for name in sorted(files))
+
+
+def _keys_below(host: Host) -> Iterator[str]:
+    return (
+        path for path in _below(host) if os.path.isfile(path) and _KEY_MARK in (host.content(path) or b"")
+    )
+
+
+def _other_authorities(host: Host) -> Iterator[Certificate]:
+    """Yield the CA certificates that lie among those of hosts, or below them."""
+    for path in (*_lying_around(host), *_below(host)):
+        found = host.certificates_in(path) if os.path.isfile(path) else ()
+        yield from (certificate for certificate in found if authority_of(certificate)[0])
 
 
 def _configured(host: Host) -> Iterator[str]:

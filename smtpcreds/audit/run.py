@@ -82,6 +82,7 @@ CHECKS: tuple[Check, ...] = (
     others.chroot,
     others.revocation,
     others.chains,
+    others.reachable,
     others.exim,
     others.dovecot,
 )

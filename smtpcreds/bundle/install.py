@@ -14,7 +14,7 @@ from ..config import Site, host_name
 from ..deploy.apply import Applied, apply, refuse_commands
 from ..deploy.facts import RenderOptions, gather, secret_for
 from ..errors import DataError, ExistsError, MissingInputError, UsageError
-from ..files import check_target, ensure_directory, exists, read_private, sweep_target, write_all
+from ..files import check_target, ensure_directory, exists, read_certificate, sweep_target, write_all
 from ..hub import Part
 from ..model import Artifact, Link
 from ..mta.program import Material, Need, Program
@@ -65,7 +65,7 @@ def _newest(site: Site, opened: Opened) -> Iterator[Listed]:
     for item in opened.lists:
         path = f"{site.certificates}/{item.name}"
         given = read_crl(item.content, item.name, None)
-        here = read_private(path) if check_target(path) else None
+        here = read_certificate(path) if check_target(path) else None
         keep = here is not None and _number(read_crl(here, path, None)) > _number(given)
         yield Listed(item.name, item.issuer, here) if keep and here else item
 
@@ -85,7 +85,7 @@ def _is_in_place(answer: Answer, opened: Opened) -> bool:
     pair = answer.pair
     if not exists(pair.certificate) or key_id(pair.key) != public_id(opened.certificate):
         return False
-    return read_private(pair.certificate) == certificate_file(answer.certificate, answer.above)
+    return read_certificate(pair.certificate) == certificate_file(answer.certificate, answer.above)
 
 
 def _verify_place(site: Site, answer: Answer, opened: Opened, *, force: bool) -> None:

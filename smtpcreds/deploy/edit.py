@@ -34,7 +34,7 @@ class Edit:
 
 
 def edits(site: Site, tasks: Work) -> tuple[Edit, ...]:
-    """Return what is to be edited, so that nothing is left to add or change by hand.
+    """Return what is to be edited, so that nothing is left to add by hand.
 
     Raises:
         ConfigError: lines whose place only the administrator knows; nothing was changed.
@@ -104,7 +104,10 @@ def _outside(text: str, first: str, last: str) -> Iterator[str]:
 
 
 def _mended(path: str, text: str, premise: Premise) -> str:
-    made = premise.mended(text) if premise.mended else text
+    """Return the text with the cure; what has none is left, and named when all is done."""
+    if premise.mended is None:
+        return text
+    made = premise.mended(text)
     for what, hint in premise.faults(made):
         raise ConfigError(path, what, hint)
     return made
