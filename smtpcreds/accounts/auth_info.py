@@ -126,9 +126,10 @@ def write_file(artifact: Artifact, holds: str, *, force: bool = False) -> bool:
         check_parents(path)
         sweep_target(path)
     read = read_public if artifact.mode & ANY_FOREIGN_ACCESS else read_private
-    if check_target(path) is not None and read(path) == artifact.content:
+    is_free = check_target(path) is None or _is_sample(path)
+    if not is_free and read(path) == artifact.content:
         return False
-    if not (force or _is_sample(path)):
+    if not (force or is_free):
         refuse_existing(path, holds)
     if not is_directory(parent):
         ensure_directory(parent, 0o755)

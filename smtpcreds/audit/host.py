@@ -337,7 +337,7 @@ class Host:
         A host to which nobody relays shows it to strangers only, who verify nothing.
         """
         is_server = certificate.roles == (Purpose.SERVER,)
-        return is_server and not self.is_hub and is_self_signed(certificate.leaf)
+        return is_server and self.name != self.site.hub and is_self_signed(certificate.leaf)
 
     @cached_property
     def authorities(self) -> tuple[Certificate, ...]:
@@ -385,9 +385,16 @@ class Host:
         return auth_info.is_sample(self.content(self.default_auth_info) or b"")
 
     @property
-    def is_hub(self) -> bool:
-        """Tell whether others relay through this host."""
-        return self.name == self.site.hub
+    def relays_by_sendmail(self) -> bool:
+        """Tell whether Sendmail relays for who logs in; a client host's Sendmail does not."""
+        return bool(self.sendmail and self.sendmail.classes.get("TrustAuthMech"))
+
+    @property
+    def logs_in_by_sendmail(self) -> bool:
+        """Tell whether Sendmail logs in to a relay, as on a client host."""
+        return bool(
+            self.sendmail and (self.sendmail.option("DefaultAuthInfo") or "authinfo" in self.sendmail.maps)
+        )
 
     def issue(self, path: str, name: str, option: str = "") -> str:
         """Return the command for a pair at a path, or of files to be configured instead of that path."""

@@ -225,15 +225,14 @@ MTA220 = Code.error(
 def reachable(host: Host) -> Iterator[Finding]:
     """The daemon of a hub listens for other hosts."""
     main = host.postfix
-    if not host.is_hub:
-        return
     if main and main.is_on("smtpd_sasl_auth_enable"):
         value = main.value("inet_interfaces")
         if mta_postfix.is_closed(value):
             reason = f"says inet_interfaces = {value}, so no client host reaches Postfix"
             yield MTA120.found(host.path(MAIN_CF), reason, mta_postfix.OPEN)
     value = mta_exim.closed_interfaces(host.text(mta_exim.ANSWERS) or "")
-    if value and host.exim and host.exim[1].authenticators:
+    named = host.exim[1].authenticators.values() if host.exim else ()
+    if value and any(name.startswith("server_") for options in named for name in options):
         reason = f"says dc_local_interfaces='{value}', so no client host reaches Exim"
         cure = "write dc_local_interfaces='' there, then: update-exim4.conf, and restart Exim"
         yield MTA220.found(host.path(mta_exim.ANSWERS), reason, cure)

@@ -221,8 +221,8 @@ SASL015 = Code.warning(
 
 
 def offers(host: Host) -> Iterator[Finding]:
-    """What a hub's sendmail.cf offers is not cut down by mech_list, which counts for servers alone."""
-    if host.site.settings.hub and not host.is_hub:
+    """What a relay's sendmail.cf offers is not cut down by mech_list; to a client host nobody logs in."""
+    if host.logs_in_by_sendmail and not host.relays_by_sendmail:
         return
     offered = [name.upper() for name in host.sendmail.words("AuthMechanisms")] if host.sendmail else []
     for conf in confs(host):

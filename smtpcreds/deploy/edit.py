@@ -47,7 +47,8 @@ def edits(site: Site, tasks: Work) -> tuple[Edit, ...]:
 def write_edits(changes: Sequence[Edit]) -> None:
     """Write the files; what a file said before is on disk before it changes."""
     for change in changes:
-        sweep_target(change.path)
+        for path in filter(None, (change.kept, change.path)):
+            sweep_target(path)
         write_all(change.artifacts)
 
 
