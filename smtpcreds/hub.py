@@ -3,8 +3,9 @@
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from shlex import quote
 
-from .accounts.auth_info import auth_info_for_clients, is_readable, write_auth_info
+from .accounts.auth_info import auth_info_for_clients, follow, is_readable, write_auth_info
 from .accounts.database import AccountDatabase
 from .ca.create import create, new_authority
 from .ca.directory import check, trust
@@ -190,12 +191,12 @@ def _auth_info(work: Transaction, wanted: Hub, *, is_new: bool) -> Iterator[Part
     try:
         credential = accounts.credential(wanted.account)
         ensure_directory(os.path.dirname(path))
-        made = write_auth_info(credential, path)
+        made = follow(accounts, wanted.account) or write_auth_info(credential, path)
     except PasswordRefusedError:
         made = False
     except ExistsError:
         reason = f"holds other credentials than those of {wanted.account}, and was left alone"
-        hint = f"smtpcreds sasl auth-info {accounts.shown(wanted.account)} --to {path} --force"
+        hint = f"smtpcreds sasl auth-info {accounts.shown(wanted.account)} --to {quote(path)} --force"
         raise ExistsError(path, reason, hint) from None
     yield Part("default-auth-info", path, made)
 

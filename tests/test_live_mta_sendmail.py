@@ -6,11 +6,12 @@ The commands are typed on the hosts of the lab themselves, where /etc/mail belon
 import re
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from admin import HUB
 from lab import SENDMAIL, Lab, Sendmail, mc
-from mail_hosts import ACCOUNT, CLIENT, FOREIGN, SENDER, MailHost
+from mail_hosts import ACCOUNT, CLIENT, FOREIGN, SENDER, MailHost, answers, certified_outside, pair_of
 
 pytestmark = pytest.mark.live
 
@@ -237,3 +238,20 @@ def test_plain_and_login_are_offered_inside_tls_only(scene: Scene) -> None:
     scene.hub.apply("--saslauthd")
     assert offered(scene, tls=False) == set()
     assert offered(scene, tls=True) == {"PLAIN", "LOGIN"}
+
+
+@pytest.mark.parametrize("options", [("--external",), ("--relay-certificates",)])
+def test_a_client_of_the_ca_that_certified_the_hub_relays_nothing(
+    scene: Scene, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """Sendmail has one list of CAs for servers and for clients, so AUTH EXTERNAL itself succeeds."""
+    login = 235 if "--external" in options else 0
+    ours = pair_of(scene.client.host)
+    scene.hub.apply(*options)
+    assert answers(scene.hub, scene.client, ours) == (login, 250)
+    foreign = certified_outside(scene.hub, tmp_path)
+    assert "(unchanged)" in scene.hub("mta", "apply", "sendmail-hub", *options), "it was right before"
+    scene.hub.sendmail.reload()
+    assert answers(scene.hub, scene.client, foreign) == (login, 550)
+    scene.hub.host.log.wait(r"STARTTLS=server, .*verify=OK", 2)
+    assert answers(scene.hub, scene.client, ours) == (login, 250)

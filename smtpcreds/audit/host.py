@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from ..accounts.database import AccountDatabase
-from ..ca.authority import CA, has_authority
+from ..ca.authority import CA
 from ..ca.directory import directories
 from ..ca.layout import BUNDLE, Pair, pair_of, reading
 from ..config import Site, host_name
@@ -229,6 +229,19 @@ class Host:
         if self.dovecot:
             yield from uses.of_dovecot(self.dovecot, DOVECOT_CONF)
 
+    @property
+    def absent(self) -> list[str]:
+        """What is not there to be looked at; a client host has no authority and no accounts."""
+        database = self.site.sasldb
+        programs = (self.sendmail, self.postfix, self.exim, self.dovecot)
+        rows = (
+            (CA(self.site).is_there, "an authority"),
+            (self.places, f"certificates in {self.site.certificates}"),
+            (is_url(database) or os.path.exists(database), f"accounts in {database}"),
+            (any(programs), "Sendmail, Postfix, Exim or Dovecot, configured"),
+        )
+        return [what for is_there, what in rows if not is_there]
+
     @cached_property
     def owners(self) -> frozenset[int]:
         """The numbers of root, of who runs the audit, and of Sendmail's own users."""
@@ -403,7 +416,7 @@ class Host:
         command = " ".join(filter(None, ("smtpcreds cert issue", name, option, "--force")))
         if path not in {pair.certificate, pair.key}:
             return f"{self.at_authority(command)}, and configure its files instead of {path}"
-        here = directory == self.site.certificates or not has_authority(self.site)
+        here = directory == self.site.certificates or not CA(self.site).is_there
         return self.at_authority(command if here else f"{command} --to {directory}")
 
     def issue_again(self, certificate: InstalledCertificate, option: str = "") -> str:
@@ -412,5 +425,5 @@ class Host:
 
     def at_authority(self, command: str) -> str:
         """Return a command of the authority, for this host or for the one where that is."""
-        here = has_authority(self.site)
+        here = CA(self.site).is_there
         return command if here else f"on the authority: {command}; then copy the files here"

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from shlex import quote
 
 from ..ca.layout import has_inventory, reading
 from ..config import Site
@@ -151,7 +152,9 @@ def client(host: Host) -> Iterator[Finding]:
         keys = _keys(host, source)
         if relay and keys is not None and not _looked_up(relay) & keys:
             reason = f"has no key {relay}, so Postfix does not log in there"
-            yield MTA105.found(source, reason, f"write {relay} as the key, postmap {source}, {_RELOAD}")
+            yield MTA105.found(
+                source, reason, f"write {relay} as the key, postmap {quote(source)}, {_RELOAD}"
+            )
 
 
 MTA104 = Code.error(

@@ -4,6 +4,7 @@ import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from shlex import quote
 
 from ..errors import DamagedFileError
 from ..model import Finding
@@ -184,7 +185,7 @@ def places(host: Host) -> Iterator[Finding]:
         for path in map(host.path, dead):
             if os.path.exists(path):
                 reason = f"is not read by {program}, which offers every mechanism that is installed"
-                yield code.found(path, reason, f"mv {path} {host.path(alive[0])}")
+                yield code.found(path, reason, f"mv {quote(path)} {quote(host.path(alive[0]))}")
 
 
 SASL008 = Code.error("SASL008", "a mechanism or backend whose plugin is not installed")

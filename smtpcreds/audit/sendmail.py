@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
+from shlex import quote
 
 from ..config import first_existing
 from ..deploy.facts import PID_FILES
@@ -16,6 +17,7 @@ from ..errors import DamagedFileError, SmtpcredsError
 from ..model import Finding
 from ..mta import access, auth_info, sendmail, sendmail_daemon
 from ..mta.sendmail_cf import SendmailCf
+from ..pki.names import title
 from .finding import Code
 from .host import SENDMAIL_CF, SENDMAIL_MC, Host
 from .permissions import rebuild
@@ -73,6 +75,28 @@ def mechanisms(host: Host) -> Iterator[Finding]:
         reason = f"offers {' and '.join(shown)} outside TLS"
         cure = f"define(`confAUTH_OPTIONS', `p y')dnl in {host.path(SENDMAIL_MC)}"
         yield MTA002.found(path, reason, cure)
+
+
+MTA020 = Code.error(
+    "MTA020",
+    "EXTERNAL lets clients of another CA relay, because sendmail.cf does not look at the issuer",
+)
+
+
+def external(host: Host) -> Iterator[Finding]:
+    """Whoever logs in by EXTERNAL has a certificate of our own authority, whatever CAs Sendmail believes."""
+    cf, text = host.sendmail, host.text(SENDMAIL_CF)
+    if cf is None or text is None or not host.authorities:
+        return
+    trusted = {name.upper() for name in cf.classes.get("TrustAuthMech", ())}
+    believed = host.certificates_in(host.path(cf.option("CACertFile")))
+    others = [title(ca) for ca in believed if ca not in host.authorities]
+    bound = "cert_issuer" in text.rpartition(f"S{sendmail.BY_ISSUER}")[2].partition("\nS")[0]
+    if "EXTERNAL" in trusted and others and not bound:
+        reason = f"trusts EXTERNAL, by which clients of {', '.join(others)} relay"
+        yield MTA020.found(
+            host.path(SENDMAIL_CF), reason, "smtpcreds mta apply sendmail-hub --external --run"
+        )
 
 
 MTA003 = Code.error(
@@ -250,7 +274,7 @@ def maps(host: Host) -> Iterator[Finding]:
         fault = f"is older than {source}" if os.path.exists(path) else "is missing"
         if not os.path.exists(path) or _is_newer(source, path):
             repair = rebuild(path, source, partial(sendmail.records, path=source)) if name in _OURS else None
-            yield MTA007.found(path, fault, f"makemap hash {source} < {source}", repair)
+            yield MTA007.found(path, fault, f"makemap hash {quote(source)} < {quote(source)}", repair)
 
 
 MTA012 = Code.error(
@@ -269,9 +293,10 @@ def credentials(host: Host) -> Iterator[Finding]:
         return
     lines = [line for line in content.removesuffix(b"\n").split(b"\n") if not line.startswith(b"#")]
     account = host.site.settings.sasl.account
-    cure = f"smtpcreds sasl auth-info {account} --to {path} --force"
+    command = f"smtpcreds sasl auth-info {quote(str(account))}"
+    cure = f"{command} --to {quote(path)} --force"
     if not host.records:
-        cure = f"on the hub: smtpcreds sasl auth-info {account} --to FILE; then copy it to {path}"
+        cure = f"on the hub: {command} --to FILE; then copy it to {quote(path)}"
     if host.has_sample_auth_info:
         if host.sendmail and host.sendmail.option("DefaultAuthInfo"):
             yield MTA012.found(

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..ca.authority import CA
 from ..ca.directory import certificate_file
-from ..ca.layout import CRL, Pair, pair_of
+from ..ca.layout import ALL_CRLS, CRL, Pair, pair_of
 from ..ca.requests import SignedCsr
 from ..config import TABLES, Settings, Site, parse_settings
 from ..deploy.facts import RenderOptions
@@ -212,7 +212,7 @@ def _relative(path: str) -> str:
 
 
 def readme(
-    program: Program, facts: Facts, credentials: Credentials, now: datetime, crl_end: datetime
+    program: Program, facts: Facts, credentials: Credentials, now: datetime, crl_end: datetime | None
 ) -> bytes:
     """Return the text: what this is, what to include, what to run, how to check."""
     lines = [
@@ -233,12 +233,16 @@ def _head(program: Program, facts: Facts, now: datetime) -> Iterator[str]:
     yield "Delete the archive that this came in: who has it can send mail as this host."
 
 
-def _ends(program: Program, facts: Facts, credentials: Credentials, crl_end: datetime) -> Iterator[str]:
+def _ends(
+    program: Program, facts: Facts, credentials: Credentials, crl_end: datetime | None
+) -> Iterator[str]:
     end = credentials.certificate.not_valid_after_utc
     yield ""
     yield f"Its certificate (serial {credentials.serial}) is valid to {end:%Y-%m-%d}."
     if credentials.key is None:
         yield f"The private key was made here and never left: it belongs in {facts.tls.key}, mode 0600."
+    if crl_end is None:
+        return
     yield f"The list of revoked certificates beside it is valid to {crl_end:%Y-%m-%d}."
     if crl_end < end:
         yield "Mail stops when it ends, so copy a new one from the hub well before, for example each night:"
@@ -256,12 +260,14 @@ def _login(program: Program, facts: Facts) -> Iterator[str]:
 
 
 def _copying(program: Program, facts: Facts) -> Iterator[str]:
-    """Yield the commands that bring a new CRL to where the program reads it."""
-    yield f"scp -p root@{facts.hub}:{facts.tls.crl} {facts.tls.crl}"
+    """Yield the commands that bring new CRLs to where the program reads them."""
+    directory = facts.tls.directory
+    yield f"scp -p 'root@{facts.hub}:{directory}/*crl*.pem' {directory}"
     for item in program.render(facts):
-        if item.path != facts.tls.crl and os.path.basename(item.path) == CRL:
+        name = os.path.basename(item.path)
+        if not item.path.startswith(f"{directory}/") and name in {CRL, ALL_CRLS}:
             owner = f"-o {item.user} -g {item.group} -m {item.mode:04o}"
-            yield f"install {owner} {facts.tls.crl} {item.path}"
+            yield f"install {owner} {directory}/{ALL_CRLS} {item.path}"
 
 
 def _work(program: Program, facts: Facts) -> Iterator[str]:

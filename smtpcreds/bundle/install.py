@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from ..accounts.database import AccountDatabase
 from ..ca.answers import Answer, install
 from ..ca.authority import Listed
-from ..ca.directory import certificate_file, check, prepare, trust_changes
-from ..ca.layout import CRL, pair_of
+from ..ca.directory import certificate_file, check, joined, prepare, trust_changes
+from ..ca.layout import pair_of
 from ..ca.pair import key_id, refuse_existing_pair
 from ..config import Site, host_name
 from ..deploy.apply import Applied, apply, refuse_commands
@@ -129,8 +129,8 @@ class Client:
         """What the host's certificate files will say."""
         opened = self.opened
         pem = certificate_file(opened.certificate, opened.above)
-        crl = b"".join(item.content for item in opened.lists if item.name == CRL)
-        return Material(opened.key or Secret(b""), pem, encode_certificates(opened.trust), crl)
+        lists = joined(item.content for item in _newest(self.site, opened))
+        return Material(opened.key or Secret(b""), pem, encode_certificates(opened.trust), lists)
 
 
 @dataclass(frozen=True, slots=True)

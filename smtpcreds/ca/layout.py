@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from ..config import MAX_DAYS, Site, host_name
 from ..errors import ExistsError, MissingInputError, SmtpcredsError, UsageError
-from ..files import check_target, disk, exists, is_directory
+from ..files import check_parents, check_target, disk, exists, is_directory
 from ..inventory.inventory import Inventory, open_inventory
 from ..inventory.rows import AuthorityState
 from ..pki.dates import Period, crl_fault
@@ -19,8 +19,11 @@ from ..postgres import is_url
 KEY = "ca-key.pem"
 CERTIFICATE = "ca-cert.pem"
 ROOT_KEY = "root-key.pem"
+ROOT_CRL = "root-crl.pem"
 PARENTS = "parents.pem"
 CRL = "crl.pem"
+ALL_CRLS = "all-crls.pem"
+"""Every CRL in one file, for programs that take a single one; Sendmail would read only the first of them."""
 BUNDLE = "cacert.pem"
 SUPERSEDED = "old-"
 RETIRED = "retired-"
@@ -52,6 +55,11 @@ class CaFiles:
     def root_key(self) -> str:
         """The root's private key, until it is taken offline; absent where the root itself signs."""
         return f"{self.directory}/{ROOT_KEY}"
+
+    @property
+    def root_crl(self) -> str:
+        """The newest CRL of the CA above; absent for a root, or where that CA's key was never here."""
+        return f"{self.directory}/{ROOT_CRL}"
 
     @property
     def crl(self) -> str:
@@ -150,7 +158,7 @@ def cure_missing(site: Site, path: str, host: str) -> str:
         path: that is missing.
         host: whose pair is used there.
     """
-    is_shared = os.path.basename(path) in {BUNDLE, CRL}
+    is_shared = os.path.basename(path) in {BUNDLE, CRL, ALL_CRLS}
     if is_client_host(site):
         return bundle_again(host, "--no-key" if is_shared else "--new-key")
     return CURE_CRL if is_shared else f"smtpcreds cert issue {host}"
@@ -172,6 +180,7 @@ def verify_target(path: str | None, *, force: bool) -> None:
         return
     if not is_directory(os.path.dirname(path)):
         raise MissingInputError(os.path.dirname(path), "is no directory")
+    check_parents(path)
     if check_target(path) and not force:
         raise ExistsError(path, "is there and was left alone", "--force to replace it")
 

@@ -355,7 +355,8 @@ def render(session: Session, /, target: str | None, reveal: bool, force: bool, *
         return
     rendered = program.render(facts)
     if reveal:
-        session.reveal(b"\n".join(_heading(r).encode() + b"\n" + octets(_text(r)) for r in rendered))
+        text = b"\n".join(_heading(r).encode() + b"\n" + octets(_text(r)) for r in rendered)
+        session.reveal(text, "mta render --reveal", f"{program.NAME} for {facts.host}")
         return
     work = program.work(facts)
     session.show(

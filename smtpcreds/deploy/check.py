@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from shlex import quote
 
 from ..ca.layout import cure_missing
 from ..config import Site
@@ -24,7 +25,9 @@ def unreadable(site: Site, readers: Iterable[Reader]) -> Iterator[Finding]:
         path = site.path(reader.path)
         who = _user(site.root, reader.user) if os.path.exists(path) else None
         if who and (closed := barrier(who, path, site.root.prefix.rstrip("/") or "/")):
-            hint = f"chgrp {reader.user} {path} && chmod 0640 {path}; or another [sasl] database"
+            hint = (
+                f"chgrp {reader.user} {quote(path)} && chmod 0640 {quote(path)}; or another [sasl] database"
+            )
             yield Finding(closed, f"is closed to {reader.user}, who must read {path}", hint)
 
 
@@ -88,9 +91,10 @@ def missing_files(site: Site, program: Program, facts: Facts) -> Iterator[Missin
     """Yield an error for each file that the program's files refer to and that is not there."""
     if Need.PAIR not in program.NEEDS:
         return
-    for path in (facts.tls.key, facts.tls.certificate, facts.tls.bundle, facts.tls.crl):
+    tls = facts.tls
+    for path in filter(None, (tls.key, tls.certificate, tls.bundle, tls.crl, tls.all_crls)):
         if not exists(site.path(path)):
-            reason = f"is missing, so {facts.host} has no TLS to speak of"
+            reason = f"is missing, so {facts.host} cannot offer TLS"
             yield MissingInputError(site.path(path), reason, cure_missing(site, path, facts.host))
 
 

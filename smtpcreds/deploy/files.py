@@ -13,6 +13,7 @@ from ..ca.layout import has_inventory, reading
 from ..config import Site
 from ..errors import DataError, ExistsError, UnavailableError
 from ..files import (
+    audit_to_syslog,
     check_parents,
     check_target,
     ensure_directory,
@@ -259,6 +260,8 @@ def copy_to(
     found = file_statuses_of(there, program.render(facts), None)
     due = due_files(found, "another directory, or --force to replace it", force=force)
     write_files(due)
+    if any(is_secret(wanted_text(item.rendered)) for item in due):
+        audit_to_syslog("mta render", [(f"{program.NAME} for {facts.host}", f"to {directory}")])
     return due
 
 

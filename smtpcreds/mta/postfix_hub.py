@@ -161,4 +161,4 @@ def _leave_chroot(facts: Facts) -> tuple[str, ...]:
     if not isinstance(database, Sasldb):
         return (leave,)
     path = quote(database.path)
-    return (f"chgrp postfix {path} && chmod g+r {path}", leave)
+    return (f"chgrp postfix {quote(path)} && chmod g+r {quote(path)}", leave)

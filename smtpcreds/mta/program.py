@@ -163,7 +163,8 @@ class Tls:
         certificate: its certificate and those between it and the root.
         bundle: the CA's certificates.
         directory: holds hash links to the bundle and the CRL.
-        crl: of the CA that issues.
+        crl: of the CA that issues; empty where it may sign none.
+        all_crls: of every CA of the bundle, in one file; empty where there is none.
     """
 
     key: str
@@ -171,6 +172,7 @@ class Tls:
     bundle: str
     directory: str
     crl: str
+    all_crls: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,18 +183,18 @@ class Material:
         key: private key, unencrypted PKCS #8.
         certificate: its certificate and those between it and the root.
         bundle: the CA's certificates.
-        crl: of the CA that issues.
+        all_crls: of every CA of the bundle; empty where the CA may sign none.
     """
 
     key: Secret
     certificate: bytes
     bundle: bytes
-    crl: bytes
+    all_crls: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Client:
-    """A host that may relay by its certificate; several may have one key, and a host several certificates.
+    """A certificate that may relay; several hosts may have one key, and a host several certificates.
 
     Attributes:
         host: full name.
@@ -234,6 +236,8 @@ class Facts:
         verifiers: full name of each account to its field of a passwd-file, scheme included.
         clients: certificates that may relay without AUTH; none of them revoked or expired.
         fingerprint: SHA-256 of the hub's certificate, lower-case hex.
+        issuers: DNs of the CAs of our own authority, as :func:`smtpcreds.pki.names.sendmail_dn` writes them;
+            of no other does a client certificate let anybody relay.
     """
 
     host: str
@@ -252,6 +256,7 @@ class Facts:
     verifiers: Mapping[str, Secret] = field(default_factory=dict)
     clients: tuple[Client, ...] = ()
     fingerprint: str = ""
+    issuers: tuple[str, ...] = ()
 
     @property
     def is_tls_from_the_start(self) -> bool:

@@ -6,6 +6,7 @@ from ..errors import UsageError
 from ..secret import Secret
 from . import access, sasl_conf, sendmail, sendmail_daemon
 from .program import Facts, File, Need, Rendered, Role, Work
+from .sasl_conf import EXTERNAL
 
 NAME = "sendmail-hub"
 TITLE = "Sendmail 8.12 or later with Cyrus SASL, relaying for client hosts"
@@ -55,6 +56,7 @@ def _settings(facts: Facts) -> sendmail.Settings:
         "TRUST_AUTH_MECH": mechanisms,
         "confAUTH_OPTIONS": sendmail.AUTH_OPTIONS,
         **realm,
+        **({sendmail.BY_ISSUER: " ".join(facts.issuers)} if EXTERNAL in facts.mechanisms else {}),
     }
 
 

@@ -398,6 +398,21 @@ def crl_of_another_authority(host: Host) -> None:
     host.cert(CRL).write_bytes(_foreign_crl(host).read_bytes())
 
 
+@breaks("CERT025")
+def state_from_a_backup(host: Host) -> None:
+    backup = host.root / "backup"
+    shutil.copytree(host.path("/var/lib/smtpcreds"), backup)
+    host.program()("ca", "crl")
+    shutil.rmtree(host.path("/var/lib/smtpcreds"))
+    shutil.move(backup, host.path("/var/lib/smtpcreds"))
+
+
+@breaks("CERT026")
+def crl_that_is_handed_out_nowhere(host: Host) -> None:
+    with host.path("/etc/smtpcreds/smtpcreds.toml").open("a") as file:
+        file.write('[ca]\ncrl_url = "http://127.0.0.1:9/{ca}.crl"\n')
+
+
 @breaks("CERT017")
 def crl_in_der(host: Host) -> None:
     openssl("crl", "-in", host.cert(CRL), "-outform", "DER", "-out", host.cert(CRL))
@@ -474,12 +489,26 @@ def revoked(host: Host) -> None:
         host.write(f"/etc/mail/certs/{name}", content, 0o600)
 
 
+@breaks("CERT027", "exim", "CERT002")
+def pair_that_is_gone(host: Host) -> None:
+    host.program()("cert", "issue", "attic")
+    for name in (KEY, CERT, "attic-key.pem", "attic-cert.pem"):
+        host.cert(name).unlink()
+
+
+@breaks("CERT027")
+def authority_that_is_gone(host: Host) -> None:
+    shutil.rmtree(host.path(CA))
+
+
 # --- SASL
 
 
 @breaks("SASL001")
 def realm_that_nobody_asks(host: Host) -> None:
-    peer("saslpasswd2", "-p", "-c", "-f", host.path(SASLDB), "-u", "dmzmail", "droid", stdin=b"geheim")
+    peer(
+        "saslpasswd2", "-p", "-c", "-f", host.path(SASLDB), "-u", "dmzmail", "droid", stdin=b"Ch1mp-geheim-3"
+    )
 
 
 @breaks("SASL002")
@@ -505,7 +534,12 @@ def key_of_no_account(host: Host) -> None:
 
 @breaks("SASL006")
 def login_name(host: Host) -> None:
-    peer("saslpasswd2", "-p", "-c", "-f", host.path(SASLDB), "-u", HUB, "mail", stdin=b"geheim")
+    peer("saslpasswd2", "-p", "-c", "-f", host.path(SASLDB), "-u", HUB, "mail", stdin=b"Ch1mp-geheim-3")
+
+
+@breaks("SASL019")
+def weak_secret(host: Host) -> None:
+    peer("saslpasswd2", "-p", "-c", "-f", host.path(SASLDB), "-u", HUB, "polka", stdin=b"Polka-2026")
 
 
 @breaks("SASL007")
@@ -596,6 +630,20 @@ def trusted_and_not_offered(host: Host) -> None:
 def plain_outside_tls(host: Host) -> None:
     host.replace("/etc/mail/smtpcreds/hub.m4", "`p y'", "`y'")
     host.replace("/etc/mail/smtpcreds/hub.m4", "CRAM-MD5'", "CRAM-MD5 PLAIN'")
+    compile_cf(host)
+
+
+@breaks("MTA020", "hub", "MTA009", "MTA017", "CERT019", "SASL015")
+def external_for_every_ca(host: Host) -> None:
+    """The hub has a certificate of another CA, too, and takes logins by whatever that certified."""
+    other, key = host.root / "other.pem", host.root / "other.key"
+    new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", key)
+    openssl("req", "-x509", *new, "-subj", "/CN=Other CA", "-days", "900", "-out", other)
+    bundle = host.cert(BUNDLE)
+    bundle.write_bytes(bundle.read_bytes() + other.read_bytes())
+    for file in (other, key):
+        file.unlink()
+    host.replace("/etc/mail/smtpcreds/hub.m4", "CRAM-MD5'", "CRAM-MD5 EXTERNAL'")
     compile_cf(host)
 
 
