@@ -78,6 +78,7 @@ _PROGRAMS: tuple[Check, ...] = (
     sendmail.mechanisms,
     sendmail.external,
     sendmail.dead_credentials,
+    sendmail.reachable,
     sendmail.fallback,
     sendmail.names,
     sendmail.credentials,
@@ -92,6 +93,7 @@ _PROGRAMS: tuple[Check, ...] = (
     others.chroot,
     others.revocation,
     others.chains,
+    others.reachable,
     others.exim,
     others.dovecot,
 )
