@@ -24,7 +24,7 @@ from ..passwords import chosen_fault, hash_kind
 from ..postgres import is_url
 from ..sasldb.limits import rule_of
 from ..sasldb.opening import format_at, open_store
-from ..sasldb.records import USER_PASSWORD, pack, record, split_keys
+from ..sasldb.records import USER_PASSWORD, record, split_keys
 from ..secret import Secret
 from .auth_info import auth_info_for_clients, follow
 from .columns import is_column_name, is_likely_name
@@ -60,11 +60,19 @@ class Rules:
 
 
 class Candidate(NamedTuple):
-    """An account that passed; ``records`` are its sorted keys and values as the database has them."""
+    """An account that passed.
+
+    Attributes:
+        where: its place in the file.
+        account: its name and realm.
+        records: its sorted keys and values as the database has them.
+        weakness: why its secret is soon guessed; None where it is not, or has no clear text.
+    """
 
     where: str
     account: Account
     records: tuple[tuple[bytes, bytes], ...]
+    weakness: str | None
 
     def __repr__(self) -> str:
         return f"<{self.account}, {self.where}>"
@@ -104,15 +112,12 @@ def take_in(
             fault = Fault(found.where, f"{found.account} came in {first.where} already")
             (repeated if is_same else refused).append(fault)
         advance()
-    weak = tuple(filter(None, map(_weak, accepted.values())))
+    weak = tuple(
+        Fault(where, f"{account}: its secret {fault}")
+        for where, account, _, fault in accepted.values()
+        if fault
+    )
     return Intake(tuple(accepted.values()), tuple(repeated), tuple(refused), weak)
-
-
-def _weak(candidate: Candidate) -> Fault | None:
-    wanted = pack(candidate.account, USER_PASSWORD)
-    secret = next((value for key, value in candidate.records if key == wanted), None)
-    fault = None if secret is None else weakness_of(candidate.account, secret)
-    return Fault(candidate.where, f"{candidate.account}: its secret {fault}") if fault else None
 
 
 class _Check:
@@ -145,7 +150,9 @@ class _Check:
         except SmtpcredsError as error:
             return Fault(where, f"{account}: {error.reason}")
         records.sort()
-        return Candidate(where, account, tuple(records))
+        secret = values.get(USER_PASSWORD)
+        weakness = None if secret is None else weakness_of(account, secret)
+        return Candidate(where, account, tuple(records), weakness)
 
     def _account(self, row: Row) -> Account:
         typed = parse_account(row.name, row.realm or self._realm)

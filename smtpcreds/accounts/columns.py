@@ -140,6 +140,7 @@ _ADDRESS = re.compile(r"[^\s@,;:\"<>()]+@[^\s@,;:\"<>()]+\.[^\s@,;:\"<>()]+")
 _ASIDE = re.compile(r"\[[^]]*\]|\([^)]*\)")
 """As in ``Password [Required]`` of Google's template."""
 _DIGIT = re.compile(r"\d")
+_DIGITS = digits.encode()
 _LONGEST = 64
 """Characters of a column's name, and more than enough."""
 _WORDS = "_-./()#*:'\u2019\u00b4`?[]&|°"
@@ -163,8 +164,9 @@ def _role_without_digits(name: str) -> Role | None:
 
 def is_column_name(value: bytes | str) -> bool:
     """Tell whether a value is what some table calls a column; see :func:`role_of`."""
-    text = value.decode(errors="replace") if isinstance(value, bytes) else value
-    return role_of(text) is not None
+    if isinstance(value, str):
+        return role_of(value) is not None
+    return value.translate(None, _DIGITS) == value and role_of(value.decode(errors="replace")) is not None
 
 
 def is_address(text: str) -> bool:

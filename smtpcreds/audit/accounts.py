@@ -9,7 +9,7 @@ from shlex import quote
 from ..accounts.copies import is_copy, make_copy
 from ..accounts.database import AccountDatabase
 from ..accounts.entries import remarks, served
-from ..accounts.rules import login_names
+from ..accounts.rules import login_names, weakness_of
 from ..model import Account, Finding, Owner, Repair
 from ..sasldb import lmdb_lock
 from ..sasldb.detect import PLUGIN_DIRECTORIES, Format, host_format
@@ -176,6 +176,20 @@ def logins(host: Host) -> Iterator[Finding]:
             reason = "has the name of a login account"
             cure = f"smtpcreds sasl rotate {AccountDatabase(host.site).shown(account)} --successor NAME"
             yield SASL006.found(str(account), reason, cure)
+
+
+SASL019 = Code.note(
+    "SASL019", "an account whose secret is short, its own name, or among the first that a guesser tries"
+)
+
+
+def weak_secrets(host: Host) -> Iterator[Finding]:
+    """No secret that lies in clear text is soon guessed."""
+    for account, held in in_order(host.records):
+        secret = held.get(USER_PASSWORD)
+        if secret is not None and (fault := weakness_of(account, secret)):
+            cure = f"smtpcreds sasl rotate {AccountDatabase(host.site).shown(account)}"
+            yield SASL019.found(str(account), f"its secret {fault}", cure)
 
 
 def _realms(host: Host) -> set[str]:

@@ -60,6 +60,7 @@ _ACCOUNTS: tuple[Check, ...] = (
     accounts.realms,
     accounts.properties,
     accounts.logins,
+    accounts.weak_secrets,
     accounts.free_space,
     accounts.readers,
     sasl_conf.places,

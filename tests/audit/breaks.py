@@ -484,7 +484,9 @@ def authority_that_is_gone(host: Host) -> None:
 
 @breaks("SASL001")
 def realm_that_nobody_asks(host: Host) -> None:
-    peer("saslpasswd2", "-p", "-c", "-f", host.path(SASLDB), "-u", "dmzmail", "droid", stdin=b"geheim")
+    peer(
+        "saslpasswd2", "-p", "-c", "-f", host.path(SASLDB), "-u", "dmzmail", "droid", stdin=b"Ch1mp-geheim-3"
+    )
 
 
 @breaks("SASL002")
@@ -510,7 +512,12 @@ def key_of_no_account(host: Host) -> None:
 
 @breaks("SASL006")
 def login_name(host: Host) -> None:
-    peer("saslpasswd2", "-p", "-c", "-f", host.path(SASLDB), "-u", HUB, "mail", stdin=b"geheim")
+    peer("saslpasswd2", "-p", "-c", "-f", host.path(SASLDB), "-u", HUB, "mail", stdin=b"Ch1mp-geheim-3")
+
+
+@breaks("SASL019")
+def weak_secret(host: Host) -> None:
+    peer("saslpasswd2", "-p", "-c", "-f", host.path(SASLDB), "-u", HUB, "polka", stdin=b"Polka-2026")
 
 
 @breaks("SASL007")
