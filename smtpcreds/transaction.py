@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from .config import Site
-from .errors import MissingInputError
+from .errors import MissingInputError, SmtpcredsError
 from .files import Disk, PreviewDisk, ensure_directory, exclusive, exists, sweep, using
 from .model import Artifact, Change, Link
 from .secret import Secret
@@ -170,10 +170,12 @@ class Transaction:
         answer: T = self._answers[question]
         return answer
 
-    def confirm(self, what: str) -> None:
-        """Let a person, where one is there, say no to what is about to happen."""
+    def confirm(self, what: str, *, otherwise: SmtpcredsError | None = None) -> None:
+        """Let a person, where one is there, say no to what is about to happen; else raise ``otherwise``."""
         if self._confirmation:
             self.ask(self._confirmation(what))
+        elif otherwise:
+            raise otherwise
 
     def passphrase(self) -> Secret | None:
         """Return the passphrase of the authority's keys; it is asked for once."""

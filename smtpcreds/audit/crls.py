@@ -11,7 +11,7 @@ from ..ca.authority import CA, OF_CA, Listed, crl_url
 from ..ca.crl import crl_paths
 from ..ca.directory import trust, trust_directory_changes
 from ..ca.layout import BUNDLE, CURE_CRL, ca_files, reading
-from ..ca.restore import newer_crls
+from ..ca.restore import findings as restored
 from ..errors import SmtpcredsError, UnsafePathError
 from ..files import read_public
 from ..model import Finding, Link
@@ -105,19 +105,19 @@ def issued(host: Host) -> Iterator[Finding]:
 
 CERT025 = Code.error(
     "CERT025",
-    "a CRL of the authority that is newer than its state directory knows, as after a backup was put back",
+    "a CRL or successor of the authority, newer than its state directory, as after a backup was put back",
 )
 
 
 def ahead(host: Host) -> Iterator[Finding]:
     """What was published is what the state directory knows."""
-    for path, message in host.attempt(lambda: _newer(host), list[tuple[str, str]]()):
-        yield CERT025.found(path, message, _cure(host))
+    for item in host.attempt(lambda: _restored(host), list[Finding]()):
+        yield CERT025.found(item.subject, item.message, host.at_authority(item.cure))
 
 
-def _newer(host: Host) -> list[tuple[str, str]]:
+def _restored(host: Host) -> list[Finding]:
     with reading(host.site) as inventory:
-        return [(item.path, item.finding.message) for item in newer_crls(host.site, inventory, CA(host.site))]
+        return list(restored(host.site, inventory, CA(host.site)))
 
 
 CERT026 = Code.error(

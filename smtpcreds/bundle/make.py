@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from ..accounts.database import AccountDatabase, database_of
+from ..ca.crl import revoking_authorities
 from ..ca.directory import trust_directory_content
 from ..ca.issue import CertificateRequest, verify_permitted
 from ..ca.layout import ALL_CRLS, BUNDLE, CRL, CURE_CRL, verify_target
@@ -136,7 +137,8 @@ class Bundled:
     Attributes:
         credentials: of the host.
         origin: where they came from.
-        previous: serial number of the certificate that the host has and no longer needs; or empty.
+        previous: serial number of the certificate that the host has and no longer needs; empty if there is
+            none, or none that can be revoked.
         facts: what its program was told.
         paths: of all members.
         crl_end: when the CRL in it has to be replaced; None where the authority may sign none.
@@ -251,7 +253,7 @@ def _finish(
     label = Label(facts.host, wanted.program.NAME, facts.fingerprint)
     note = f"{len(packed)} members for {wanted.order.host}, {choice.origin.value}"
     delivery.deliver(work, pack(label, packed, work.now), note)
-    previous = _serial(choice) if choice.is_signed else ""
+    previous = _revocable(work, choice) if choice.is_signed else ""
     return Bundled(
         credentials, choice.origin, previous, facts, tuple(member.path for member in packed), crl_end
     )
@@ -292,5 +294,7 @@ def _record(work: Transaction, wanted: BundleRequest, done: Bundled) -> None:
     record_handover(work, handover)
 
 
-def _serial(choice: CredentialSource) -> str:
-    return choice.row.serial if choice.row else ""
+def _revocable(work: Transaction, choice: CredentialSource) -> str:
+    """Return the serial number of what the host had, where its authority can revoke it; or nothing."""
+    row = choice.row
+    return row.serial if row and row.authority in revoking_authorities(work.inventory) else ""

@@ -134,7 +134,8 @@ def _accepted(site: Site, found: Found, issuer: Issuer, certificates: Sequence[C
     _verify_by_trial(site, issuer, found.certificate)
     _warn_of_name(site, own)
     if not may_sign_crls(own):
-        site.warn(f"{title(own)}: may not sign CRLs, so nothing can be revoked; a successor may: ca rollover")
+        reason = "may not sign CRLs, so nothing can be revoked"
+        site.warn(f"{title(own)}: {reason}; a successor may: smtpcreds ca rollover")
     return issuer
 
 
@@ -413,7 +414,8 @@ def _enter(work: Transaction, issuer: Issuer, records: Records) -> AuthorityRow:
         created=work.now,
         crl_number=records.crl_number,
     )
-    inventory.adopt((replace(row, authority=authority.id), der) for row, der in records.rows)
+    oldest_first = sorted(records.rows, key=lambda found: found[0].not_before)
+    inventory.adopt((replace(row, authority=authority.id), der) for row, der in oldest_first)
     known = {row.serial for row in inventory.revoked(authority.id)}
     for row, _ in records.rows:
         if row.revoked_at and row.serial not in known:

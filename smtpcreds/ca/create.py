@@ -1,10 +1,12 @@
 """A new authority, made whole with one rename; and its keys encrypted anew."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import count
+from shlex import quote
 
 from ..config import Site
 from ..errors import DamagedFileError, DataError, SmtpcredsError, UsageError
@@ -25,13 +27,14 @@ from ..pki.keys import (
     public_id,
     remote_uri,
 )
-from ..pki.names import ca_name, default_ca_name, title
+from ..pki.names import MAX_PART, ca_name, default_ca_name, generation, title
 from ..pki.profiles import INTERMEDIATE
 from ..pki.values import Certificate, Issuer, Request, validity
 from ..secret import Secret
 from ..transaction import Transaction
 from .authority import Passphrase, crl_url, decrypted, encrypted
 from .crl import NewCrl, record_crl, sign_crl
+from .directory import readable_bundle
 from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_CRL, ROOT_KEY, lifetime_of
 from .root import new_root_crl
 from .token import TokenKey, new_key
@@ -81,8 +84,9 @@ def new_authority(
 ) -> NewAuthority:
     """Complete the options with the settings and check them."""
     wanted = site.settings.ca
-    chosen = name or wanted.name or default_ca_name(site.domain or site.hub)
-    ca_name(chosen, organization if organization is not None else wanted.organization)
+    group = organization if organization is not None else wanted.organization
+    default = wanted.name or default_ca_name(site.domain or site.hub)
+    chosen = free_name(name, default, group, readable_bundle(site.certificates))
     lifetime = lifetime_of(wanted.days if days is None else days)
     domains = (
         permitted_domains
@@ -92,7 +96,7 @@ def new_authority(
     free = unconstrained or not wanted.name_constraints
     return NewAuthority(
         chosen,
-        organization if organization is not None else wanted.organization,
+        group,
         parse_key_type(key_type or wanted.key_type),
         lifetime,
         () if free else tuple(parse_host(domain) for domain in domains),
@@ -100,6 +104,34 @@ def new_authority(
         token,
         dns_only=not (free or addresses or wanted.addresses),
     )
+
+
+def free_name(name: str | None, default: str, organization: str, known: Iterable[Certificate]) -> str:
+    """Return the common name of a new authority: no DN of an authority before it is used again.
+
+    GnuTLS, NSS and Java look a CRL up by the name of its issuer. With one name for two keys they accept what
+    the other key revoked, or can't load the second CRL (observed).
+
+    Args:
+        name: that was asked for; None takes the default, ``Polka CA``, or ``Polka CA G2`` and so on.
+        default: where nobody has it.
+        organization: the other part of the DN.
+        known: CAs that are, or were, trusted here.
+    """
+    taken = {certificate.subject for certificate in known}
+    free = next(each for each in _generations(default) if ca_name(each, organization) not in taken)
+    if name and ca_name(name, organization) in taken:
+        reason = f"{name} is the name of an authority before, and verifiers find CRLs by that name"
+        raise UsageError("--name", reason, f"--name {quote(free)}")
+    return name or free
+
+
+def _generations(name: str) -> Iterator[str]:
+    yield name
+    stem, present = generation(name)
+    for number in count(present + 1):
+        end = f" G{number}"
+        yield stem[: MAX_PART - len(end)] + end
 
 
 def create(work: Transaction, wanted: NewAuthority, passphrase: Callable[[], Secret | None]) -> Created:

@@ -17,7 +17,7 @@ from ..config import Site
 from ..errors import DataError
 from ..files import is_directory, names_in, read_if_there, read_private
 from ..inventory.inventory import Inventory
-from ..inventory.rows import AuthorityRow, CrlRow
+from ..inventory.rows import AuthorityRow, AuthorityState, CrlRow
 from ..pki.chains import is_issued_by
 from ..pki.crl import BACKDATE, Crl, build_crl, may_sign_crls, not_revoked, read_crl, to_pem, verify_unlisted
 from ..pki.dates import Period
@@ -113,6 +113,12 @@ def record_crl(inventory: Inventory, authority: AuthorityRow, crl: NewCrl) -> No
 def signs_crls(authority: AuthorityRow) -> bool:
     """Tell whether an authority may sign CRLs; some that were imported may not."""
     return may_sign_crls(parse_certificate(authority.der, authority.name))
+
+
+def revoking_authorities(inventory: Inventory) -> set[int]:
+    """Return the rows of the authorities that can revoke, by number: ours, not retired, with that right."""
+    rows = inventory.authorities()
+    return {row.id for row in rows if row.state is AuthorityState.CURRENT and signs_crls(row)}
 
 
 def owed(inventory: Inventory, authority: AuthorityRow) -> bool:

@@ -375,7 +375,8 @@ def issue(
         work.note("leave", one.host, str(one.error))
     for order in accepted:
         if exists(order.pair.key):
-            work.warn(new_key_warning(order.host, f"smtpcreds cert renew {order.host}"))
+            is_live = work.inventory.current(order.host, work.now)
+            work.warn(new_key_warning(order.host, f"smtpcreds cert renew {order.host}" if is_live else ""))
     issuer = work.issuer()
     refresh_superseded_crls(work)
     drafts = [_draft(work, order, issuer) for order in accepted]
@@ -384,9 +385,14 @@ def issue(
 
 
 def new_key_warning(host: str, keeps: str) -> str:
-    """Return what is said where a key takes the place of one that others may know by its digest."""
+    """Return what is said where a key takes the place of one that others may know by its digest.
+
+    Args:
+        host: whose key.
+        keeps: the command that would have kept it; empty where none can, as after a revocation.
+    """
     known = "TLSA records and lists of keys that hold the old one fit no more"
-    return f"{host}: its public key changes, and {known}; to keep a key: {keeps}"
+    return f"{host}: its public key changes, and {known}" + (f"; to keep a key: {keeps}" if keeps else "")
 
 
 def verify_permitted(order: CertificateRequest, chain: Iterable[Certificate]) -> None:

@@ -12,7 +12,7 @@ from ..model import Artifact, Link
 from ..pki.crl import may_sign_crls, read_crl
 from ..pki.encoding import blocks
 from ..pki.names import title
-from ..pki.values import Issuer
+from ..pki.values import Certificate, Issuer
 from ..transaction import Transaction
 from .authority import CA, OF_CA, Listed, SupersededCA, short_id
 from .crl import NewCrl, crl_is_due, crl_is_stale, next_crl, owes_crl, record_crl
@@ -190,9 +190,7 @@ def refresh_crl(
         hook: tells the mail server.
     """
     certificate = work.ca.chain[0]
-    if not may_sign_crls(certificate):
-        reason = "may not sign CRLs (keyUsage lacks cRLSign)"
-        raise DataError(title(certificate), reason, "to make one that may: smtpcreds ca rollover")
+    _verify_may_sign(certificate)
     lifetime = None if wish.days is None else lifetime_of(wish.days)
     if wish.copy:
         check_parents(wish.copy)
@@ -209,6 +207,12 @@ def refresh_crl(
     work.record("ca crl", work.row(certificate).name, f"number {done.crl.number}")
     tell(work, hook)
     return done
+
+
+def _verify_may_sign(certificate: Certificate) -> None:
+    if not may_sign_crls(certificate):
+        reason = "may not sign CRLs (keyUsage lacks cRLSign)"
+        raise DataError(title(certificate), reason, "to make one that may: smtpcreds ca rollover")
 
 
 def _copies(ca: CA, wish: CrlWish, crl: NewCrl) -> Iterator[tuple[str, bytes]]:
@@ -241,6 +245,7 @@ def standing_crl(site: Site) -> CrlStanding:
     """Return what the authority's CRL says; no key is touched."""
     ca = CA(site)
     issuer, path = ca.certificate, ca.files.crl
+    _verify_may_sign(issuer)
     try:
         found = read_crl(read_private(path), path, issuer)
     except MissingInputError as error:

@@ -1,7 +1,7 @@
 """Renewing: the same certificate once more, with the key that is in place or a new one."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 
@@ -32,7 +32,7 @@ from .issue import (
     verify_permitted,
 )
 from .layout import Pair, lifetime_of
-from .old import old_authorities
+from .old import RENEW_OLD, RETIRE_OLD, old_authorities
 from .pair import PreviousPair, key_that_waits, key_to_keep, read_previous_pair, verify_ours
 from .publish import Published, copy, refresh_superseded_crls, stale_copies, superseded_crls_are_due
 from .reload import Hook, is_owed, owe, tell
@@ -102,11 +102,14 @@ def due_rows(site: Site, inventory: Inventory, end: datetime) -> list[Certificat
 
 
 def old_rows(site: Site, inventory: Inventory, ca: CA) -> list[CertificateRow]:
-    """Return the certificates here that an authority before the present one has signed."""
-    old = old_authorities(inventory, ca)
-    rows = inventory.listing(latest=True, expires_after=site.clock())
-    found = [row for row in rows if row.profile in HOST_PROFILES and row.authority in old]
-    return _here(site, inventory, found)
+    """Return the certificates here that an authority before the present one has signed.
+
+    One that expired counts as long as anything of its pair is in place: its authority may have ended with it.
+    """
+    old, now = old_authorities(inventory, ca), site.clock()
+    rows = (row for row in inventory.listing(latest=True) if row.profile in HOST_PROFILES)
+    found = _here(site, inventory, [row for row in rows if row.authority in old])
+    return [row for row in found if not has_ended(row.not_after, now) or is_there(site, row)]
 
 
 def _here(site: Site, inventory: Inventory, rows: Sequence[CertificateRow]) -> list[CertificateRow]:
@@ -118,13 +121,33 @@ def _here(site: Site, inventory: Inventory, rows: Sequence[CertificateRow]) -> l
     due = [row for row in rows if row.authority in ours]
     elsewhere = [row.host for row in due if not row.directory and not has_ended(row.not_after, now)]
     if elsewhere:
-        site.warn(f"{_some(elsewhere)}: to be renewed where the key is kept: smtpcreds cert sign CSR")
+        site.warn(f"{_some(elsewhere)}: to be renewed where the key is kept: {renewed_elsewhere(elsewhere)}")
     others = [row for row in due if row.directory and not row.is_on(site.machine)]
     for machine in dict.fromkeys(row.machine for row in others):
         site.warn(
             f"{_some([row.host for row in others if row.machine == machine])}: to be renewed on {machine}"
         )
     return [row for row in due if row.is_on(site.machine)]
+
+
+def next_of_rollover(site: Site, inventory: Inventory, ca: CA, left: Sequence[str]) -> str:
+    """Return the command that comes next in a rollover, one that does something.
+
+    Args:
+        site: where.
+        inventory: what there is.
+        ca: which authorities.
+        left: the hosts that still need an old one, from :func:`.old.hosts_of`.
+    """
+    if old_rows(replace(site, warn=lambda _: None), inventory, ca):
+        return RENEW_OLD
+    return renewed_elsewhere(left) if left else RETIRE_OLD
+
+
+def renewed_elsewhere(hosts: Sequence[str]) -> str:
+    """Return the commands for hosts that keep their own keys."""
+    host = hosts[0] if len(set(hosts)) == 1 else "HOST"
+    return f"smtpcreds cert sign CSR, or with a new key: smtpcreds bundle {host} --new-key"
 
 
 def rows_of(site: Site, inventory: Inventory, text: str) -> list[CertificateRow]:
@@ -139,7 +162,7 @@ def rows_of(site: Site, inventory: Inventory, text: str) -> list[CertificateRow]
     if any(row.authority not in ours for row in rows):
         raise DataError(host, "is certified by another CA", f"smtpcreds cert request {host}")
     if rows:
-        hint = "make a request there, then here: smtpcreds cert sign CSR"
+        hint = f"make a request there, then here: {renewed_elsewhere([host])}"
         raise DataError(host, "keeps its own key, so it can't be renewed here", hint)
     if revoked := next(inventory.listing(host=host, state=State.REVOKED, limit=1), None):
         reason = f"was revoked ({revoked.reason})"
@@ -383,7 +406,7 @@ def _rows(
     if wanted.due:
         end = min(ca.not_valid_after_utc for ca in chain)
         rows = due_rows(site, inventory, end)
-        return [row for row in rows if not has_ended(row.not_after, work.now) or _is_there(site, row)], []
+        return [row for row in rows if not has_ended(row.not_after, work.now) or is_there(site, row)], []
     if wanted.old_authority:
         return old_rows(site, inventory, work.ca), []
     found: dict[tuple[int, str], CertificateRow] = {}
@@ -397,8 +420,8 @@ def _rows(
     return rows, refused
 
 
-def _is_there(site: Site, row: CertificateRow) -> bool:
-    """Tell whether anything of the pair is left; nobody depends on one that expired and is gone."""
+def is_there(site: Site, row: CertificateRow) -> bool:
+    """Tell whether anything of a pair here is left; nobody depends on one that expired and is gone."""
     pair = Pair(site.root.locate(row.directory))
     return exists(pair.key) or exists(pair.certificate)
 

@@ -19,7 +19,7 @@ from ..pki.requests import Requested, make_request, read_request
 from ..pki.values import Certificate, Issuer, Request, Validity, validity
 from ..transaction import Transaction
 from .directory import certificate_file, check, prepare
-from .issue import CertificateRequest
+from .issue import CertificateRequest, alternatives
 from .layout import verify_target
 from .publish import keep_fresh, refresh_superseded_crls
 
@@ -189,7 +189,7 @@ def read_petition(
     if lifetime < 1:
         raise UsageError("days", "a certificate lives at least one day")
     asked = read_request(read_public(path), path, wildcard=True)
-    hosts, addresses, ignored = _chosen(asked, only, path)
+    hosts, addresses, ignored = _chosen(site, asked, only, path)
     single = [name for name in hosts if not _is_wildcard(name)]
     if not single:
         raise NameRefusedError(path, "names no single host, only wildcards or addresses")
@@ -207,7 +207,9 @@ def _is_wildcard(name: str) -> bool:
     return name.startswith("*.")
 
 
-def _chosen(asked: Requested, only: tuple[str, ...], path: str) -> tuple[list[str], list[Address], list[str]]:
+def _chosen(
+    site: Site, asked: Requested, only: tuple[str, ...], path: str
+) -> tuple[list[str], list[Address], list[str]]:
     """Return the names and addresses to certify, and what is passed over.
 
     RFC 9525 section 6.3: names stand in the subjectAltName; a common name counts where there is none, or
@@ -216,7 +218,9 @@ def _chosen(asked: Requested, only: tuple[str, ...], path: str) -> tuple[list[st
     common = [asked.common_name] if asked.common_name else []
     hosts = list(asked.dns_names) or common
     known = [*dict.fromkeys((*hosts, *common)), *map(str, asked.ip_addresses)]
-    wanted = {name.lower().rstrip(".") for name in only} or {name for name in hosts if not _is_wildcard(name)}
+    typed = {name.lower().rstrip(".") for name in only}
+    wanted = {*(typed & set(known)), *alternatives(site, typed - set(known))}
+    wanted = wanted or {name for name in hosts if not _is_wildcard(name)}
     if missing := wanted - set(known):
         reason = f"does not ask for {', '.join(sorted(missing))}; it asks for {', '.join(known)}"
         raise NameRefusedError(path, reason)

@@ -18,14 +18,18 @@ from ..pki.crl import Crl, is_crl_of, read_crl
 from ..pki.describe import describe, fingerprint
 from ..pki.encoding import blocks, encode_der, parse_certificates
 from ..pki.keys import public_id
-from ..pki.names import title
+from ..pki.names import common_name, generation, organization_of, title
 from ..pki.revocation import Revoked
 from ..pki.values import Certificate
 from .authority import CA
 from .crl import crl_paths
-from .directory import directories
-from .layout import CURE_CRL
+from .directory import directories, readable_bundle
+from .layout import BUNDLE, CURE_CRL
 from .state import record_all, row_of
+
+CURE_UNKNOWN = (
+    "put back a newer backup of the state directory; or take that CA out, and what it signed is refused"
+)
 
 OTHER = "other"
 """Profile of a certificate of which only the serial number is known."""
@@ -61,6 +65,34 @@ class NewerCrl:
         return Finding(self.path, reason, CURE_CRL)
 
 
+def findings(site: Site, inventory: Inventory, ca: CA) -> Iterator[Finding]:
+    """Yield how the state directory is older than what it has published."""
+    yield from (newer.finding for newer in newer_crls(site, inventory, ca))
+    yield from unknown_authorities(site, inventory, ca)
+
+
+def unknown_authorities(site: Site, inventory: Inventory, ca: CA) -> Iterator[Finding]:
+    """Yield the CAs beside certificates that the state does not know, named as a rollover of ours does."""
+    if not ca.is_there:
+        return
+    known = {row.der for row in inventory.authorities()}
+    for directory in directories(site, inventory):
+        for other in readable_bundle(directory):
+            is_known = other in ca.trusted or encode_der(other) in known
+            if not is_known and _is_alike(ca.certificate, other):
+                reason = f"trusts {title(other)}, which the state directory does not know: it is older"
+                yield Finding(f"{directory}/{BUNDLE}", reason, CURE_UNKNOWN)
+
+
+def _is_alike(own: Certificate, other: Certificate) -> bool:
+    """Tell whether two CAs have names of one line, as a rollover gives them."""
+    mine, its = (
+        (generation(common_name(each.subject) or "")[0], organization_of(each.subject))
+        for each in (own, other)
+    )
+    return mine == its
+
+
 def newer_crls(site: Site, inventory: Inventory, ca: CA) -> Iterator[NewerCrl]:
     """Yield the CRLs of our authorities beside certificates that the state directory does not know."""
     if not ca.is_there:
@@ -86,6 +118,8 @@ def newer_crls(site: Site, inventory: Inventory, ca: CA) -> Iterator[NewerCrl]:
 def take_over(site: Site, inventory: Inventory, ca: CA) -> None:
     """Bring the state directory up to what it has published."""
     found = list(newer_crls(site, inventory, ca))
+    for finding in unknown_authorities(site, inventory, ca):
+        site.warn(f"{finding.subject}: {finding.message}; {finding.cure}")
     for newer in found:
         site.warn(f"{newer.finding.subject}: {newer.finding.message}; it is taken over")
         if newer.authority:

@@ -14,6 +14,7 @@ from ..pki.crl import may_sign_crls
 from ..pki.dates import has_ended
 from ..pki.describe import fingerprint
 from ..pki.encoding import parse_certificates
+from ..pki.names import title
 from ..pki.revocation import Reason
 from ..pki.values import Certificate as Parsed
 from ..transaction import Transaction
@@ -21,6 +22,7 @@ from .adopt import MAX_SERIAL, row_of_imported
 from .layout import CaFiles, Pair
 from .listing import DIGITS, ambiguous, meant, names_host, of_one_host
 from .lookup import near_host
+from .old import RENEW_OLD, RETIRE_OLD
 from .pair import certificate_in_place, read_previous_pair
 from .publish import Published, publish
 from .reload import Hook, owe, tell
@@ -132,7 +134,7 @@ def _fault(row: CertificateRow, authorities: Authorities) -> DataError | None:
         return DataError(row.host, f"{row.serial} is of an authority that is retired, or not ours")
     if not may_sign_crls(authorities[row.authority][1]):
         reason = "its authority may not sign CRLs (keyUsage), so nobody would learn of a revocation"
-        return DataError(row.host, reason, "smtpcreds ca rollover, then renew, then retire the old one")
+        return DataError(row.host, reason, f"smtpcreds ca rollover; then {RENEW_OLD}; then {RETIRE_OLD}")
     return None
 
 
@@ -220,6 +222,7 @@ def _of_file(
 ) -> tuple[list[CertificateRow], _Chosen | None]:
     """Return what the inventory knows of the first certificate of a file, or that it is to learn it."""
     certificate = parse_certificates(read_public(path), path).certificates[0]
+    _refuse_own(work, certificate.serial_number, path)
     found = work.inventory.find(fingerprint(certificate))
     if found:
         return found, None
@@ -230,11 +233,21 @@ def _of_file(
     raise DataError(path, "was not signed by an authority whose key is here, so its CRL is another's affair")
 
 
+def _refuse_own(work: Transaction, serial: int, what: str) -> None:
+    """Refuse a certificate of the authority itself: in its own CRL it would end all that it ever signed."""
+    if own := next((ca for ca in work.ca.trusted if ca.serial_number == serial), None):
+        reason = f"is of {title(own)} itself, and no certificate of a host"
+        raise DataError(
+            what, reason, f"to trust an authority no more: smtpcreds ca rollover; then {RETIRE_OLD}"
+        )
+
+
 def _unknown(work: Transaction, text: str, authorities: Authorities) -> _Chosen:
     """Return a number as certificates of every authority here, since nothing tells whose it is."""
     digits = text.replace(":", "")
     if not re.fullmatch("[0-9A-Fa-f]+", digits) or not 0 < int(digits, 16) < MAX_SERIAL:
         raise UsageError(text, "is no serial number: hexadecimal, at most 159 bits")
+    _refuse_own(work, int(digits, 16), text)
     able = {number: ca for number, (_, ca) in authorities.items() if may_sign_crls(ca)} or {
         number: ca for number, (_, ca) in authorities.items()
     }

@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from itertools import count
-from shlex import quote
+from datetime import timedelta
 
 from ..config import Site
 from ..errors import DeniedError, MissingInputError, SmtpcredsError, UsageError
@@ -18,8 +16,6 @@ from ..pki.dates import has_ended
 from ..pki.encoding import encode_der
 from ..pki.keys import KEY_TYPES, is_encrypted, key_label, parse_key_type, remote_uri
 from ..pki.names import (
-    MAX_PART,
-    ca_name,
     common_name,
     constraints_of,
     is_dns_only,
@@ -31,12 +27,13 @@ from ..pki.names import (
 from ..pki.values import BACKDATE, Certificate, Issuer
 from ..transaction import Transaction
 from .authority import CA, OF_CA, SupersededCA, short_id
-from .create import NewAuthority, files_for, first_key, make, make_below
+from .create import NewAuthority, files_for, first_key, free_name, make, make_below
 from .crl import record_crl, sign_crl, signs_crls
-from .directory import refresh_trust_directories
+from .directory import directories, readable_bundle, refresh_trust_directories
 from .layout import ROOT_CRL, ROOT_KEY, SUPERSEDED, lifetime_of
 from .old import RENEW_OLD, RETIRE_OLD, hosts_of
 from .publish import publish
+from .renew import next_of_rollover, old_rows
 from .root import RootKey, entries, lacks_root_crl, last_root_crl, new_root_crl, to_revoke
 from .state import retire_files
 from .token import TokenKey
@@ -134,7 +131,7 @@ def _refuse_needed(work: Transaction, rows: Sequence[AuthorityRow]) -> None:
     raise DeniedError(
         ", ".join(row.name for row in rows),
         f"still certifies {', '.join(needed[:_SHOWN])}{more}",
-        f"{RENEW_OLD}; or --force, which stops their certificates",
+        f"{next_of_rollover(work.site, work.inventory, work.ca, needed)}; or --force, which stops them",
     )
 
 
@@ -177,7 +174,7 @@ def successor(
     """
     path, site = work.ca.chain, work.site
     group = organization_of(path[0].subject) if organization is None else organization
-    chosen = _new_name(work.ca, name, group)
+    chosen = _new_name(work, name, group)
     lifetime = max(ca.not_valid_after_utc - ca.not_valid_before_utc - BACKDATE for ca in path)
     domains = permitted or site.settings.ca.permitted_domains or permitted_domains(path[0])
     return NewAuthority(
@@ -197,30 +194,17 @@ def _same_token(ca: CA) -> TokenKey | None:
     return TokenKey(replace(KeyUri.parse(uri), label="", key_id=b"")) if uri else None
 
 
-def _new_name(ca: CA, name: str | None, organization: str) -> str:
-    """Return the common name of a successor: no DN of an authority before it is used again.
+def _new_name(work: Transaction, name: str | None, organization: str) -> str:
+    """Return the common name of a successor; what is trusted beside certificates counts as known.
 
-    GnuTLS, NSS and Java look a CRL up by the name of its issuer. With one name for two keys they accept what
-    the other key revoked, or can't load the second CRL (observed).
+    It may be a successor that a state directory which was put back knows nothing of.
     """
+    ca = work.ca
     older = (certificate for former in (*ca.superseded_cas, *ca.retired) for certificate in former.path)
-    taken = {certificate.subject for certificate in (*ca.chain, *older)}
-    present = common_name(ca.certificate.subject) or ""
-    free = next(each for each in _generations(present) if ca_name(each, organization) not in taken)
-    if name and ca_name(name, organization) in taken:
-        reason = f"{name} is the name of an authority before, and verifiers find CRLs by that name"
-        raise UsageError("--name", reason, f"--name {quote(free)}")
-    return name or free
-
-
-def _generations(name: str) -> Iterator[str]:
-    """Yield the names that may follow: ``Polka CA``, then ``Polka CA G2``, ``Polka CA G3``."""
-    stem, mark, number = name.rpartition(" G")
-    if not (mark and number.isdecimal()):
-        stem, number = name, "1"
-    for generation in count(int(number) + 1):
-        end = f" G{generation}"
-        yield stem[: MAX_PART - len(end)] + end
+    beside = (other for place in directories(work.site, work.inventory) for other in readable_bundle(place))
+    return free_name(
+        name, common_name(ca.certificate.subject) or "", organization, (*ca.chain, *older, *beside)
+    )
 
 
 def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey, *, again: bool = False) -> Rolled:
@@ -235,7 +219,7 @@ def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey, *, again: 
         again: although a rollover before has not ended.
     """
     if not again:
-        refuse_second(work.ca, work.now)
+        _confirm_second(work)
     above = _root_key(work.ca, wanted, root)
     old = work.issuer()
     secret = work.passphrase() if is_encrypted(read_private(work.ca.files.key)) else None
@@ -257,17 +241,22 @@ def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey, *, again: 
     changed = refresh_trust_directories(work.site, work.inventory, work.ca)
     record_crl(work.inventory, work.row(issuer.certificate), crl)
     work.record("ca rollover", wanted.name, f"from {title(old.certificate)}")
-    hosts = hosts_of(work.inventory, {row.id}, work.now)
+    here = old_rows(replace(work.site, warn=lambda _: None), work.inventory, work.ca)
+    hosts = dict.fromkeys((*(old.host for old in here), *hosts_of(work.inventory, {row.id}, work.now)))
     return Rolled(issuer.certificate, old.certificate, tuple(changed), tuple(hosts))
 
 
-def refuse_second(ca: CA, now: datetime) -> None:
-    """Accept a rollover where none is half-way; a superseded CA that has expired is in nobody's way."""
-    living = [old for old in ca.superseded_cas if not has_ended(old.certificate.not_valid_after_utc, now)]
-    if living:
-        name = title(living[0].certificate)
+def _confirm_second(work: Transaction) -> None:
+    """Ask where a rollover is half-way; a superseded CA that has expired is in nobody's way."""
+    former = [old.certificate for old in work.ca.superseded_cas]
+    if living := [old for old in former if not has_ended(old.not_valid_after_utc, work.now)]:
+        name, reason = (
+            title(work.ca.certificate),
+            f"has replaced {title(living[0])}, which is not retired yet",
+        )
         hint = f"end it first: {RENEW_OLD}, then {RETIRE_OLD}; or --force for one more authority"
-        raise DeniedError(title(ca.certificate), f"has replaced {name}, which is not retired yet", hint)
+        refusal = DeniedError(name, reason, hint)
+        work.confirm(f"make one more authority, although {name} {reason}", otherwise=refusal)
 
 
 def _handed_down(ca: CA, *, same_root: bool) -> Iterator[Artifact]:

@@ -36,7 +36,7 @@ from .crl import crl_fault, crl_says, owes_crl
 from .directory import bundled, directories, trust, trust_directory_changes
 from .layout import BUNDLE, CRL, CURE_CRL, CaFiles, Pair, reading
 from .lookup import Found, installed_pair, read_file
-from .restore import newer_crls
+from .restore import findings as restored
 from .root import lacks_root_crl
 from .state import row_of
 
@@ -357,8 +357,8 @@ def root_crl(scene: Scene) -> Iterator[Finding]:
 
 
 def published(scene: Scene) -> Iterator[Finding]:
-    """No CRL beside certificates is newer than the state directory, as after a backup was put back."""
-    yield from (newer.finding for newer in newer_crls(scene.site, scene.inventory, scene.ca))
+    """Nothing beside certificates is newer than the state directory, as after a backup was put back."""
+    yield from restored(scene.site, scene.inventory, scene.ca)
 
 
 def _recorded(scene: Scene, certificate: Certificate) -> CrlRow | None:

@@ -1,6 +1,5 @@
 """``smtpcreds ca``: the certificate authority."""
 
-import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -182,28 +181,14 @@ def rollover(
         return
     from ..ca.rollover import roll_over, successor
 
-    again = force or _once_more(session, site)
     rolled = session.run(
         site,
-        lambda work: roll_over(work, successor(work, **render_options, token=key), root, again=again),
+        lambda work: roll_over(work, successor(work, **render_options, token=key), root, again=force),
         opens,
+        yes=force,
     )
     if rolled is not None:
         _show(session, rolled)
-
-
-def _once_more(session: Session, site: "Site") -> bool:
-    """Ask whether to roll over before the last one has ended; where nobody can be asked it is refused."""
-    from ..ca.authority import CA
-    from ..ca.rollover import refuse_second
-    from ..errors import DeniedError
-
-    try:
-        refuse_second(CA(site), site.clock())
-    except DeniedError as error:
-        question = f"{error}; one more authority all the same?"
-        return sys.stdin.isatty() and (session.dry_run or click.confirm(question, err=True))
-    return False
 
 
 def _root_key(

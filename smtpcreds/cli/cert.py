@@ -261,14 +261,16 @@ def _after_rollover(site: "Site") -> Iterator[str]:
     """Yield what is left to do of a rollover."""
     from ..ca.authority import CA
     from ..ca.layout import reading
-    from ..ca.old import RETIRE_OLD, old_hosts
+    from ..ca.old import old_hosts
+    from ..ca.renew import next_of_rollover
 
     with reading(site) as inventory:
         left = old_hosts(site, inventory)
+        step = next_of_rollover(site, inventory, CA(site), left)
     if left:
         yield f"hosts that still need the old authority: {', '.join(left[:_LEFT])}"
-    elif CA(site).superseded_cas:
-        yield f"next: {RETIRE_OLD}"
+    if left or CA(site).superseded_cas:
+        yield f"next: {step}"
 
 
 def _row(issued: "Issued", *, new_key: bool) -> dict[str, object]:
@@ -429,7 +431,7 @@ def retire(
         site,
         lambda work: carry_out(work, wanted, hook=hook),
         ca_passphrase(passphrase, site),
-        confirm=None if yes else f"Retire {site.qualify(host, wildcard=True)}?",
+        yes=yes,
     )
     if done is None:
         return

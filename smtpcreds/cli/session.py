@@ -188,7 +188,6 @@ class Session:
         state: bool = True,
         look_first: bool = False,
         yes: bool = True,
-        confirm: str | None = None,
     ) -> T | None:
         """Run a verb and return its result; with ``--dry-run`` print what it would change and return None.
 
@@ -202,30 +201,28 @@ class Session:
                 ``pin``, if it has one, is the question for the PIN of the token that holds the key.
             state: see :func:`smtpcreds.transaction.transaction`.
             look_first: preview it in any case, so that refusals come before the first change.
-            yes: nobody is asked to confirm what the verb is about to do; False asks, on a terminal.
-            confirm: the question that a person at a terminal says yes to, having seen the changes.
+            yes: nobody is asked to confirm what the verb is about to do; False asks a person at a terminal,
+                who has seen the changes.
         """
         from ..transaction import no_passphrase, transaction
 
         question = passphrase or no_passphrase
         confirmation = None if yes or not sys.stdin.isatty() else Confirmation
-        pin = getattr(question, "pin", None)
+        asked: dict[str, Any] = {
+            "state": state,
+            "passphrase": question,
+            "pin": getattr(question, "pin", None),
+            "confirmation": confirmation,
+        }
         if self.dry_run:
-            with transaction(site, preview=True, state=state, passphrase=question, pin=pin) as work:
+            with transaction(site, preview=True, **asked) as work:
                 verb(work)
             self.show_changes(work.changes)
             self.would_change = bool(work.changes)
             self.would_write = frozenset(change.target for change in work.changes)
             return None
-        asked: dict[str, Any] = {
-            "state": state,
-            "passphrase": question,
-            "pin": pin,
-            "confirmation": confirmation,
-        }
-        asks = confirm if sys.stdin.isatty() else None
         looks = look_first or sys.stdin.isatty()
-        answers = self._answers(site, verb, asked, asks) if looks else {}
+        answers = self._answers(site, verb, asked) if looks else {}
         with transaction(site, answers=answers, **asked) as work:
             done = verb(work)
         for change in work.changes if self.verbose else ():
@@ -233,11 +230,7 @@ class Session:
         return done
 
     def _answers(
-        self,
-        site: "Site",
-        verb: "Callable[[Transaction], T]",
-        options: dict[str, Any],
-        confirm: str | None,
+        self, site: "Site", verb: "Callable[[Transaction], T]", options: dict[str, Any]
     ) -> "dict[Question, Any]":
         """Return the answers to what the verb asks, which a preview of it finds out."""
         from dataclasses import replace
@@ -254,8 +247,9 @@ class Session:
                 stale = (change.target for change in work.changes if change.note == LEFT_OVER)
                 remove_abandoned(stale)
                 raise
-        if confirm:
-            _confirm(work.changes, confirm)
+        if any(isinstance(asked, Confirmation) for asked in work.questions):
+            for change in dict.fromkeys(work.changes):
+                click.echo(_harmless(_would(change)), err=True)
         return {asked: asked() for asked in work.questions}
 
     @contextmanager
@@ -351,13 +345,7 @@ class Confirmation:
             screen.write(f"{shown(self.what[:1].upper() + self.what[1:])}? [y/N] ".encode())
             answer = keyboard.readline()
         if answer.strip().lower() not in {b"y", b"yes"}:
-            raise DeniedError(self.what, "was not confirmed; nothing was changed", "--yes asks nothing")
-
-
-def _confirm(changes: "Iterable[Change]", question: str) -> None:
-    for change in dict.fromkeys(changes):
-        click.echo(_harmless(_would(change)), err=True)
-    click.confirm(question, abort=True, err=True)
+            raise DeniedError(self.what, "was not confirmed; nothing was changed")
 
 
 def _would(change: "Change") -> str:

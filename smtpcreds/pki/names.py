@@ -77,6 +77,12 @@ def part_fault(text: str) -> str | None:
     return None
 
 
+def generation(name: str) -> tuple[str, int]:
+    """Return the name of the first authority of a line, and which one of the line this is: ``G2`` is 2."""
+    stem, mark, number = name.rpartition(" G")
+    return (stem, int(number)) if mark and number.isdecimal() else (name, 1)
+
+
 def ca_name(common_name: str, organization: str = "") -> Name:
     """Return the DN of a CA, organisation first."""
     parts = [NameAttribute(NameOID.COMMON_NAME, parse_part(common_name, "CA name"))]

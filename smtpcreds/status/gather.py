@@ -14,15 +14,15 @@ from ..audit.crls import CERT014
 from ..audit.host import Host
 from ..audit.run import CODES, faults
 from ..ca.authority import CA
-from ..ca.layout import CURE_CRL, Pair, has_inventory, reading
-from ..ca.listing import Selection, certificate_path, listed
+from ..ca.layout import CURE_CRL, has_inventory, reading
+from ..ca.listing import REMEMBERED, certificate_path
 from ..ca.lookup import Generation, overview
-from ..ca.old import RENEW_OLD, RETIRE_OLD, old_hosts
-from ..ca.restore import newer_crls
+from ..ca.old import RETIRE_OLD, old_hosts
+from ..ca.renew import is_there, next_of_rollover
+from ..ca.restore import findings as older_state
 from ..config import Site
 from ..dane import Stage, rollovers
 from ..deploy.holders import clients
-from ..files import exists
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import Rotation, RotationState
 from ..inventory.rows import AuthorityState, State
@@ -298,9 +298,10 @@ def audited(found: Iterable[Finding], due: Iterable[Finding], late: Iterable[str
     """
     known = set(late)
     has_late_crl = any(item.code == Kind.CRL and item.severity is Severity.ERROR for item in due)
+    said = {(item.subject, item.message) for item in due}
     by_code: dict[str, list[Finding]] = {}
     for one in found:
-        is_said = one.code == CERT004.name and one.subject in known
+        is_said = (one.subject, one.message) in said or (one.code == CERT004.name and one.subject in known)
         if not is_said and not (one.code == CERT014.name and has_late_crl):
             by_code.setdefault(one.code, []).append(one)
     yield from (_of_code(code, same) for code, same in by_code.items())
@@ -395,8 +396,8 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
         *_new_keys(site, inventory),
     )
     begun = interrupted(now, inventory.pending() if inventory else ())
-    ahead = newer_crls(site, inventory, CA(site)) if inventory else ()
-    restored = (_due(Kind.AUTHORITY, newer.path, newer.finding.message, CURE_CRL) for newer in ahead)
+    older = older_state(site, inventory, CA(site)) if inventory else ()
+    restored = (_due(Kind.AUTHORITY, item.subject, item.message, item.cure) for item in older)
     due = (*begun, *restored, *due_work(now, authorities, certificates, changes, lifetime))
     paths = [row.path for row in certificates if row.path]
     return Status(
@@ -431,8 +432,8 @@ def _authority(seen: Generation, *, signs: bool) -> Authority:
 
 def _rollovers(site: Site, inventory: Inventory | None, authorities: Sequence[Authority]) -> Iterator[Change]:
     left = old_hosts(site, inventory) if inventory and authorities[1:] else []
-    note = f"both are trusted, {len(left)} hosts still use the old one" if left else "both are trusted"
-    step = RENEW_OLD if left else RETIRE_OLD
+    note = "both are trusted" + (f"; with certificates of the old one: {_some(left)}" if left else "")
+    step = next_of_rollover(site, inventory, CA(site), left) if inventory else RETIRE_OLD
     for superseded_ca in authorities[1:]:
         new = authorities[0]
         yield Change(Kind.AUTHORITY, superseded_ca.name, new.name, new.not_before, None, note, step)
@@ -458,8 +459,8 @@ def _certificates(site: Site, inventory: Inventory, authorities: Sequence[Author
     """Return those in use that end next, and one more than :data:`LOOK` if there are more."""
     foreign = {ca.id for ca in inventory.authorities() if ca.state is AuthorityState.FOREIGN}
     end = authorities[0].not_after if authorities else None
-    with closing(listed(site, inventory, Selection(), LOOK + 1)) as rows:
-        return [_certificate(site, row, foreign, end) for row in rows if _is_missed(site, row)]
+    with closing(row for row in inventory.listing(latest=True) if _is_missed(site, row)) as rows:
+        return [_certificate(site, row, foreign, end) for row in islice(rows, LOOK + 1)]
 
 
 def _revoked(host: Host) -> Iterator[Certificate]:
@@ -507,8 +508,8 @@ def _cure(site: Site, row: Row, foreign: set[int], end: datetime | None) -> Cure
 
 
 def _is_missed(site: Site, row: Row) -> bool:
-    """Tell whether anybody depends on it: not on one that expired and is gone."""
-    if not has_ended(row.not_after, site.clock()) or not row.is_on(site.machine):
+    """Tell whether anybody depends on it: not on one that expired and is gone, or is long over elsewhere."""
+    now = site.clock()
+    if not has_ended(row.not_after, now):
         return True
-    pair = Pair(site.root.locate(row.directory))
-    return exists(pair.key) or exists(pair.certificate)
+    return is_there(site, row) if row.is_on(site.machine) else row.not_after > now - REMEMBERED

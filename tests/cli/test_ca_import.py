@@ -147,6 +147,7 @@ def test_mkcert_may_sign_no_crls_but_goes_on(smtpcreds: Admin, tmp_path: Path) -
     peer("openssl", "verify", "-CApath", smtpcreds.path(CERTS), "-no-CAfile", certificate)
     assert "may not sign CRLs" in smtpcreds.refuses(65, "cert", "revoke", "dmzmail")
     assert "may not sign CRLs" in smtpcreds.refuses(65, "ca", "crl")
+    assert "may not sign CRLs" in smtpcreds.refuses(65, "ca", "crl", "--check")
     assert smtpcreds("inventory", "check").out == "inventory and disk agree\n"
     tomorrow = smtpcreds.at("1 day")
     tomorrow("ca", "rollover", "--name", "Successor", "--key-type", "p256")
@@ -171,6 +172,9 @@ def test_an_authority_without_crls_works_without_them(smtpcreds: Admin, pair: Ma
     smtpcreds("setup", HUB)
     verdict = smtpcreds("cert", "verify", "dmzmail")
     assert "Pair may sign no CRLs" in verdict.out
+    for again in ((), ("--new-key",)):
+        bundled = smtpcreds("bundle", "attic", "-o", smtpcreds.directory / "attic.tar", "--force", *again)
+        assert "cert revoke" not in bundled.out
     for program in ("sendmail-hub", "exim-hub", "postfix-hub"):
         assert smtpcreds("mta", "apply", program).warnings == []
         assert "crl.pem" not in smtpcreds("mta", "check", program, status=1).out

@@ -339,3 +339,21 @@ def test_the_end_of_the_authority_is_told_in_time(smtpcreds: Admin) -> None:
     late("cert", "renew", "--old-authority")
     assert late("cert", "renew", "--due").warnings == []
     assert late("ca", "rollover", "--retire-old")
+
+
+def test_an_authority_that_has_ended_is_followed_and_its_hosts_are_renewed(hub: Admin) -> None:
+    """All have expired long ago; the two commands that are named bring the hub back."""
+    late = hub.at("11 years")
+    assert f"{HUB}" in late("status", status=1).out
+    rolled = late("ca", "rollover").out
+    assert f"smtpcreds cert renew --old-authority    {HUB}" in rolled
+    assert (
+        late("status", "--json", status=1).data["half_way"][0]["next"]
+        == "smtpcreds cert renew --old-authority"
+    )
+    renewed = late("cert", "renew", "--old-authority").out
+    assert f"{HUB}: relay certificate" in renewed
+    assert "next: smtpcreds ca rollover --retire-old" in renewed
+    late("ca", "rollover", "--retire-old")
+    assert "nothing is due" in late("status").out
+    late("cert", "verify", "dmzmail")

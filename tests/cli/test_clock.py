@@ -46,3 +46,11 @@ def test_a_root_signs_nothing_before_its_last_crl(smtpcreds: Admin) -> None:
 def test_a_clock_may_be_set_back_by_a_minute(hub: Admin) -> None:
     hub("ca", "crl")
     hub.at("-60 seconds")("cert", "issue", "attic")
+
+
+def test_the_newest_certificate_is_the_one_that_was_issued_last(hub: Admin) -> None:
+    """Also where the clock was an hour ahead at the one before, which begins later."""
+    hub.at("1 hour")("cert", "issue", "dmzmail", "--force")
+    hub("cert", "issue", "dmzmail", "--force")
+    assert hub("inventory", "check").out == "inventory and disk agree\n"
+    hub("cert", "renew", "dmzmail")

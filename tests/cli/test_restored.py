@@ -1,6 +1,7 @@
 """A state directory put back from a backup: what was published since is read before anything is signed."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,41 @@ def test_a_root_counts_on_too(smtpcreds: Admin) -> None:
     smtpcreds("cert", "issue", "attic")
     root = read_crl((smtpcreds.state / "ca/root-crl.pem").read_bytes(), "root-crl.pem", None)
     assert root.number == 2
+
+
+def test_a_backup_of_before_a_rollover_leaves_the_successor_its_crl(hub: Admin, saved: Path) -> None:
+    """What the successor revoked stays revoked, and no second authority gets its name."""
+    hub("ca", "rollover")
+    hub("cert", "issue", "attic")
+    hub("cert", "revoke", "attic", "--reason", "keyCompromise")
+    put_back(hub, saved)
+
+    told = "trusts polkatistas.org Mail CA G2, which the state directory does not know"
+    assert told in hub("inventory", "check", status=1).out
+    assert hub("status", status=1).out.count(told) == 1
+    assert told in hub("audit", status=1).out
+    assert any(told in warning for warning in hub("ca", "crl", "--dry-run").warnings)
+
+    done = hub("ca", "crl")
+    assert any(told in warning for warning in done.warnings)
+    verified = hub.run("cert", "verify", "attic")
+    assert (verified.status, "was revoked on" in verified.out) == (1, True)
+    certificate = hub.certs / "attic-cert.pem"
+    judged = subprocess.run(
+        ["openssl", "verify", "-crl_check", "-CApath", hub.certs, certificate], capture_output=True, text=True
+    )
+    assert "certificate revoked" in judged.stderr
+    assert hub("ca", "rollover").out.startswith("polkatistas.org Mail CA G3:")
+    assert hub.run("cert", "verify", "attic").status == 1
+
+
+def test_an_authority_after_a_lost_state_gets_another_name(hub: Admin) -> None:
+    """The lost one stays trusted beside certificates, with its CRL: one name would have two keys."""
+    hub("cert", "issue", "attic")
+    hub("cert", "revoke", "attic")
+    shutil.rmtree(hub.state)
+    hint = "--name 'polkatistas.org Mail CA G2'"
+    assert hint in hub.refuses(64, "ca", "init", "--no-passphrase", "--name", "polkatistas.org Mail CA")
+    assert hub("ca", "init", "--no-passphrase").out.startswith("polkatistas.org Mail CA G2:")
+    hub("cert", "issue", "tuba")
+    assert hub.run("cert", "verify", "attic").status == 1

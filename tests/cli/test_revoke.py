@@ -240,6 +240,15 @@ def test_with_the_wrong_passphrase_nothing_is_revoked(tmp_path: Path) -> None:
     assert "nothing is due" in stage("cert", "renew", "--due")
 
 
+def test_the_authority_itself_is_not_revoked(hub: Admin) -> None:
+    """OpenSSL looks for a root in its own CRL, too, and would refuse all that it signed."""
+    bundle = hub.certs / "cacert.pem"
+    own = hub.json("cert", "show", bundle)["certificates"][0]["serial"]
+    assert "is of polkatistas.org Mail CA itself" in hub.refuses(65, "cert", "revoke", bundle)
+    assert "itself" in hub.refuses(65, "cert", "revoke", "--serial", own, "--unknown")
+    hub.verify(hub.certs / "dmzmail-cert.pem")
+
+
 def test_how_a_host_goes_on_by_its_password_is_said_with_the_command_that_ends_it(
     stage: Admin, tmp_path: Path
 ) -> None:

@@ -152,6 +152,11 @@ def test_names_that_are_repeated_are_certified(hub: Admin, tmp_path: Path) -> No
     assert f"Subject: CN = {LAB}\n" in text_of(said["pem"])
 
 
+def test_a_short_name_of_san_gets_the_domain(hub: Admin, tmp_path: Path) -> None:
+    done = hub("cert", "sign", request_of(tmp_path, f"/CN={LAB}", *SAN), "--san", "lab", "--json")
+    assert done.data["names"] == [LAB]
+
+
 def test_a_new_key_takes_a_certified_name_only_if_it_is_repeated(hub: Admin, tmp_path: Path) -> None:
     first, second = (request_of(tmp_path, f"/CN={LAB}") for _ in range(2))
     serial = hub.json("cert", "sign", first)["serial"]

@@ -114,6 +114,28 @@ def test_a_rollover_is_half_way_until_the_old_one_is_retired(hub: Admin) -> None
     assert hub("status", "--json").data["half_way"] == []
 
 
+def test_the_next_step_of_a_rollover_is_one_that_does_something(hub: Admin, tmp_path: Path) -> None:
+    """A host that took its key with it in a bundle gets another bundle; no renewal here reaches it."""
+    hub("bundle", "attic", "-o", tmp_path / "attic.tar")
+    hub("ca", "rollover")
+    hub("cert", "renew", "--old-authority")
+    step = "smtpcreds bundle attic.polkatistas.org --new-key"
+    assert step in hub("status", "--json").data["half_way"][0]["next"]
+    assert step in hub("cert", "renew", "--old-authority").out
+    assert step in hub.refuses(77, "ca", "rollover", "--retire-old")
+    hub("bundle", "attic", "--new-key", "-o", tmp_path / "again.tar")
+    hub("ca", "rollover", "--retire-old")
+
+
+def test_who_follows_a_revoked_pair_is_not_told_to_renew_it(hub: Admin) -> None:
+    hub("cert", "issue", "attic")
+    hub("cert", "revoke", "attic")
+    (warning,) = hub("cert", "issue", "attic").warnings
+    assert "its public key changes" in warning
+    assert "cert renew" not in warning, "what is revoked can't be renewed"
+    assert "nothing is due" in hub("status").out
+
+
 def test_an_authority_that_cuts_certificates_short_is_due(smtpcreds: Admin) -> None:
     smtpcreds("ca", "init", "--no-passphrase", "--days", "300")
     (due,) = smtpcreds.run("status", "--json").data["due"]
