@@ -1,6 +1,7 @@
 """What the administrator wants (smtpcreds.toml), what this host is called, and where things lie."""
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +31,8 @@ class CaSettings(NamedTuple):
     pin: str = ""
     name_constraints: bool = True
     permitted_domains: tuple[str, ...] = ()
+    crl_url: str = ""
+    addresses: bool = False
 
 
 class CertSettings(NamedTuple):
@@ -171,6 +174,12 @@ def _url_fault(value: Any) -> str | None:
     return None
 
 
+def _crl_url_fault(value: Any) -> str | None:
+    """RFC 5280 section 4.2.1.13; https would need the very certificate that is to be checked (section 8)."""
+    is_plain = not value or re.fullmatch(r"http://[!-~]+", value)
+    return None if is_plain else f"takes http://HOST/PATH, not {value!r}"
+
+
 def _days_fault(value: Any) -> str | None:
     return None if 1 <= value <= MAX_DAYS else f"takes 1 to {MAX_DAYS} days, not {value}"
 
@@ -196,6 +205,7 @@ _RULES: dict[str, Callable[[Any], str | None]] = {
     "inventory": _inventory_fault,
     "ca.days": _days_fault,
     "ca.permitted_domains": _host_fault,
+    "ca.crl_url": _crl_url_fault,
     "cert.directory": _place_fault,
     "cert.days": _days_fault,
     "cert.crl_days": _days_fault,

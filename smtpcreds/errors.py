@@ -3,7 +3,10 @@
 Statuses are those of sysexits.h. Status 1 is an answer ("no"), never an error, so no class here has it.
 """
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MAX_SUBJECT = 80
 """Characters."""
@@ -140,6 +143,23 @@ class ConfigError(SmtpcredsError):
 
 class StateVersionError(ConfigError):
     """State written by a newer version of the program."""
+
+
+def nearest(word: str, known: "Iterable[str]") -> str | None:
+    """Return the known word that was probably meant; None where none is like it."""
+    from difflib import get_close_matches
+
+    words = {each.lower(): each for each in known}
+    longer = [each for each in words if word and each.startswith(word.lower())]
+    found = longer if len(longer) == 1 else get_close_matches(word.lower(), words, 1)
+    return words[found[0]] if found else None
+
+
+def suggestion(word: str, known: "Iterable[str]") -> str:
+    """Return the hint to a word that is not known: the one that was probably meant, or all."""
+    words = list(known)
+    near = nearest(word, words)
+    return f"did you mean {near}?" if near else f"known: {', '.join(words)}"
 
 
 def quoted(text: str) -> str:

@@ -3,15 +3,16 @@
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from shlex import quote
 
-from .accounts.auth_info import auth_info_for_clients, is_readable, write_auth_info
+from .accounts.auth_info import auth_info_for_clients, follow, is_readable, write_auth_info
 from .accounts.database import AccountDatabase
 from .ca.create import create, new_authority
 from .ca.directory import check, trust
 from .ca.issue import CertificateOptions, Refused, issue, order
 from .ca.pair import valid_pair
 from .config import Site
-from .deploy.apply import Applied, apply
+from .deploy.apply import Applied, apply, carried_out, refuse_commands
 from .deploy.options import RenderOptions
 from .errors import ExistsError, NameRefusedError, PasswordRefusedError, UsageError
 from .files import check_target, ensure_directory, exists, read_public, sweep_target, write_all
@@ -107,6 +108,8 @@ def set_up(
     *,
     allow_login_name: bool = False,
     force: bool = False,
+    edit: bool = False,
+    run: bool = False,
 ) -> Ready:
     """Make what is missing of a hub; of a finished one nothing.
 
@@ -117,7 +120,11 @@ def set_up(
         program: its mail program, whose files are written, too.
         allow_login_name: accept an account's name that is a login of this host.
         force: replace the program's files that are not ours, or were edited.
+        edit: the administrator's files, too, so that the program reads ours.
+        run: the commands that make the files effective.
     """
+    if run:
+        refuse_commands(work.site)
     authority, is_plain = _authority(work, wanted, secrets)
     certificate = _certificate(work, wanted)
     account = _account(work, wanted, secrets, allow_login_name=allow_login_name)
@@ -126,8 +133,9 @@ def set_up(
     parts = [authority, certificate, account, *info, configuration]
     if program is None:
         return Ready(parts, None, is_plain)
-    applied = apply(work, program, RenderOptions(), force=force)
-    return Ready(parts, _completed(work.site, applied) if configuration.made else applied, is_plain)
+    applied = apply(work, program, RenderOptions(), force=force, edit=edit)
+    applied = _completed(work.site, applied) if configuration.made else applied
+    return Ready(parts, carried_out(applied) if run else applied, is_plain)
 
 
 def _authority(work: Transaction, wanted: Hub, secrets: Secrets) -> tuple[Part, bool]:
@@ -183,12 +191,12 @@ def _auth_info(work: Transaction, wanted: Hub, *, is_new: bool) -> Iterator[Part
     try:
         credential = accounts.credential(wanted.account)
         ensure_directory(os.path.dirname(path))
-        made = write_auth_info(credential, path)
+        made = follow(accounts, wanted.account) or write_auth_info(credential, path)
     except PasswordRefusedError:
         made = False
     except ExistsError:
         reason = f"holds other credentials than those of {wanted.account}, and was left alone"
-        hint = f"smtpcreds sasl auth-info {accounts.shown(wanted.account)} --to {path} --force"
+        hint = f"smtpcreds sasl auth-info {accounts.shown(wanted.account)} --to {quote(path)} --force"
         raise ExistsError(path, reason, hint) from None
     yield Part("default-auth-info", path, made)
 

@@ -11,7 +11,7 @@ from .pki.crl import build_crl, to_pem
 from .pki.encoding import encode_certificates
 from .pki.issue import make_root, new_serial, sign
 from .pki.keys import PrivateKey, RemoteKey, encode_key, generate, parse_key_type
-from .pki.names import Address
+from .pki.names import Address, default_ca_name
 from .pki.profiles import parse_profile
 from .pki.revocation import Reason, Revoked
 from .pki.values import Certificate, Issuer, Request, validity
@@ -82,6 +82,7 @@ class CA:
         name: str | None = None,
         key_type: str = "p256",
         days: int = 3650,
+        addresses: bool = False,
         clock: Callable[[], datetime] = _now,
     ) -> Self:
         """Return a new authority that may certify hosts of one domain only.
@@ -91,6 +92,7 @@ class CA:
             name: common name; default: the domain and "Mail CA".
             key_type: p256, p384, rsa2048, rsa3072, rsa4096 or ed25519.
             days: lifetime.
+            addresses: it may certify IP addresses, too.
             clock: gives the present, aware.
 
         Raises:
@@ -100,7 +102,13 @@ class CA:
         key = generate(parse_key_type(key_type))
         span = validity(clock(), timedelta(days=days))
         certificate = make_root(
-            name or f"{permitted} Mail CA", "", key, new_serial(), span, permitted_domains=(permitted,)
+            name or default_ca_name(permitted),
+            "",
+            key,
+            new_serial(),
+            span,
+            permitted_domains=(permitted,),
+            dns_only=not addresses,
         )
         return cls(Issuer(certificate, key), clock)
 

@@ -184,12 +184,14 @@ def parse_account(text: str, realm: str) -> Account:
     """
     authcid, at, given = text.partition("@")
     named = given if at else realm
-    if _PLAIN.fullmatch(authcid) and _PLAIN.fullmatch(named):
+    if _PLAIN.fullmatch(authcid) and authcid[0] != "-" and _PLAIN.fullmatch(named):
         return Account(authcid, named)
     if "@" in given:
         raise NameRefusedError(quoted(text), "has more than one @; write user or user@realm")
     if at and not given:
         raise NameRefusedError(quoted(text), "has no realm behind the @")
+    if authcid.startswith("-"):
+        raise NameRefusedError(quoted(text), "begins with a hyphen, so commands take it for an option")
     return Account(_part(authcid, text, "user name"), _part(named, text, "realm"))
 
 

@@ -6,9 +6,9 @@ Each step leaves what the same command goes on with after a kill; the event at t
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from .accounts.auth_info import withdraw
 from .accounts.database import AccountDatabase
-from .accounts.rotation import withdraw
-from .ca.crl import owed, signs_crls
+from .ca.crl import owed, revoking_authorities
 from .ca.layout import Pair, pair_of
 from .ca.pair import certificate_in_place, read_previous_pair
 from .ca.publish import Published, keep_fresh, refresh_superseded_crls
@@ -21,7 +21,7 @@ from .deploy.options import applied_options, words
 from .errors import DataError, DeniedError, ExistsError, MissingInputError, NoSuchAccountError
 from .files import exists, remove
 from .inventory.inventory import Inventory
-from .inventory.rows import AuthorityRow, AuthorityState, CertificateRow, State
+from .inventory.rows import CertificateRow, State
 from .model import Account
 from .mta.programs import PROGRAMS
 from .pki.describe import fingerprint
@@ -97,6 +97,7 @@ def retire(work: Transaction, wanted: RetireRequest, *, hook: Hook | None = None
     inventory = work.require_inventory()
     leaving = _look(work, wanted)
     _warn(work, leaving)
+    work.confirm(f"retire {leaving.host}")
     owe(work, hook)
     crls = _revoke(work, leaving, wanted.reason)
     for path in leaving.files:
@@ -120,7 +121,7 @@ def _look(work: Transaction, wanted: RetireRequest) -> _Leaving:
         reason = "is this hub itself, and without a certificate nobody relays through it"
         raise DeniedError(host, reason, "--force, if it is to end")
     rows = list(inventory.listing(host=host))
-    ours = {row.id for row in _signing(inventory)}
+    ours = revoking_authorities(inventory)
     live = [row for row in rows if row.authority in ours and _is_usable(work, row)]
     files = [path for pair in _pairs(site, host, rows) for path in _files(pair, rows)]
     given = _given(site, inventory, host)
@@ -140,11 +141,6 @@ def _refuse_nothing(inventory: Inventory, leaving: _Leaving) -> None:
         raise MissingInputError(leaving.host, reason, "smtpcreds cert list --all")
 
 
-def _signing(inventory: Inventory) -> list[AuthorityRow]:
-    """Return the authorities that can revoke: ours, not retired, with the right to sign CRLs."""
-    return [row for row in inventory.authorities() if row.state is AuthorityState.CURRENT and signs_crls(row)]
-
-
 def _is_usable(work: Transaction, row: CertificateRow) -> bool:
     """Tell whether somebody may still show it: also one that was given up after it was signed."""
     is_out = row.state in {State.ISSUED, State.DISCARDED} and row.fingerprint is not None
@@ -157,8 +153,8 @@ def _is_usable(work: Transaction, row: CertificateRow) -> bool:
 def _revoke(work: Transaction, leaving: _Leaving, reason: Reason) -> tuple[Published, ...]:
     if leaving.live:
         return revoke_rows(work, leaving.live, reason).crls
-    authorities = {row.authority for row in leaving.rows}
-    if not any(owed(work.inventory, row) for row in _signing(work.inventory) if row.id in authorities):
+    authorities = revoking_authorities(work.inventory) & {row.authority for row in leaving.rows}
+    if not any(owed(work.inventory, row) for row in work.inventory.authorities() if row.id in authorities):
         return ()
     issuer = work.issuer()
     older, fresh = refresh_superseded_crls(work), keep_fresh(work, issuer)

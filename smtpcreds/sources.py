@@ -1,5 +1,6 @@
 """Where a secret comes from: one text form, one resolver, one class for each kind."""
 
+import errno
 import os
 import re
 import stat
@@ -19,7 +20,7 @@ from .errors import (
     UsageError,
     WriteError,
 )
-from .files import disk
+from .files import directory_of, disk
 from .passwords import generate, generate_words
 from .secret import Placeholder, Secret
 
@@ -90,8 +91,16 @@ def one_secret(value: bytes, subject: str) -> Secret:
 # Secrets that another program prints: ``cmd:COMMAND``.
 
 
+PASSED_ON = (
+    *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "TMPDIR"),
+    *("DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "SSH_AUTH_SOCK"),
+    *("GNUPGHOME", "GPG_TTY", "PASSWORD_STORE_DIR", "CREDENTIALS_DIRECTORY"),
+)
+"""Variables that a command gets, where they are set; ``env NAME=VALUE COMMAND`` gives it others."""
+
+
 class Command(NamedTuple):
-    """Standard output of a program, run without a shell.
+    """Standard output of a program, run without a shell, with the variables of :data:`PASSED_ON` alone.
 
     Its standard error is ours, its input is empty (a program that asks opens the terminal), and there is no
     time limit, since it may wait for a person.
@@ -126,7 +135,7 @@ class Command(NamedTuple):
         from subprocess import DEVNULL, PIPE, Popen
 
         try:
-            child = Popen(self.words, stdin=DEVNULL, stdout=PIPE)
+            child = Popen(self.words, stdin=DEVNULL, stdout=PIPE, env=_passed_on())
         except OSError as error:
             raise UnavailableError(self.subject, f"can't be run: {error.strerror}") from None
         with child:
@@ -134,6 +143,10 @@ class Command(NamedTuple):
         if child.returncode and len(value) <= MAX_SECRET:
             raise UnavailableError(self.subject, _fate(child.returncode))
         return one_secret(value, self.subject)
+
+
+def _passed_on() -> dict[str, str]:
+    return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
 
 
 def _output(child: "Popen[bytes]") -> bytes:
@@ -214,7 +227,10 @@ _DIRECTORY = "CREDENTIALS_DIRECTORY"
 
 
 class File(NamedTuple):
-    """A regular file of root or this user that nobody else may read; a symbolic link is followed."""
+    """A regular file of root or this user that nobody else may read, or put another one in the place of.
+
+    A symbolic link is followed if it belongs to root or this user.
+    """
 
     path: str
 
@@ -231,9 +247,14 @@ class File(NamedTuple):
         Raises:
             MissingInputError: no such file, or an empty one.
         """
-        with _opened(self.path) as descriptor:
-            _require_private(self.path, os.fstat(descriptor))
-            return read_all(descriptor, self.path)
+        try:
+            with directory_of(self.path, follow=True) as (at, name), _opened(self.path, at, name) as opened:
+                _require_private(self.path, os.fstat(opened))
+                return read_all(opened, self.path)
+        except SmtpcredsError as error:
+            if isinstance(error.__cause__, OSError):
+                raise _unopened(self.path, error.__cause__) from None
+            raise
 
 
 class Credential(NamedTuple):
@@ -269,18 +290,23 @@ class Credential(NamedTuple):
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[int]:
+def _opened(path: str, at: int | None = None, name: str = "") -> Iterator[int]:
     try:
         # NONBLOCK, so that a FIFO is refused below instead of waited for.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
-    except (FileNotFoundError, NotADirectoryError):
-        raise MissingInputError(path, "there is no such file") from None
+        descriptor = os.open(name or path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY, dir_fd=at)
     except OSError as error:
-        raise DeniedError(path, f"can't be opened: {error.strerror}") from None
+        raise _unopened(path, error) from None
     try:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _unopened(path: str, error: OSError) -> SmtpcredsError:
+    if error.errno in {errno.ENOENT, errno.ENOTDIR}:
+        hint = "use fd:N for a pipe" if path.startswith(("/dev/", "/proc/")) else None
+        return MissingInputError(path, "there is no such file", hint)
+    return DeniedError(path, f"can't be opened: {error.strerror}")
 
 
 def _require_regular(path: str, status: os.stat_result) -> None:
@@ -528,7 +554,7 @@ def parse_source(text: str) -> Source:
     kind, colon, argument = text.partition(":")
     if not colon or kind not in KINDS:
         forms = ", ".join(form for form, _ in KINDS.values())
-        raise UsageError("secret source", f"is of no known kind; the kinds are {forms}", _HINT)
+        raise UsageError("secret source", f"unknown; use {forms}", _HINT)
     return KINDS[kind][1](argument)
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from .config import Site
-from .errors import MissingInputError
+from .errors import MissingInputError, SmtpcredsError
 from .files import Disk, PreviewDisk, ensure_directory, exclusive, exists, sweep, using
 from .model import Artifact, Change, Link
 from .secret import Secret
@@ -28,6 +28,8 @@ if TYPE_CHECKING:  # imported where they are used: an account needs no cryptogra
 
 T = TypeVar("T")
 Question = Callable[[], Any]
+Confirmation = Callable[[str], Question]
+"""From what is about to happen to the question whether it shall, which raises where the answer is no."""
 
 
 def no_passphrase() -> None:
@@ -45,7 +47,10 @@ class Transaction:
     Attributes:
         site: where, and what time it is there.
         recovered: certificates that a killed run left and that were completed now; they count as changed.
+        clock_was_ahead: an administrator says so, so a CRL of the future keeps nobody from signing.
     """
+
+    clock_was_ahead = False
 
     def __init__(
         self,
@@ -56,10 +61,12 @@ class Transaction:
         answers: Mapping[Question, Any],
         *,
         state: bool = True,
+        confirmation: Confirmation | None = None,
     ) -> None:
         self.site = site
         self.recovered: tuple[Row, ...] = ()
         self._disk, self._passphrase, self._pin = disk, passphrase, pin
+        self._confirmation = confirmation
         self._answers = dict(answers)
         self._asked: dict[Question, None] = {}
         self._issuers: dict[str, Issuer] = {}
@@ -83,7 +90,10 @@ class Transaction:
         """The authority and those it replaced."""
         from .ca.authority import CA
 
-        return CA(self.site)
+        place, ca = f"authority {self.site.ca_directory}", CA(self.site)
+        self._disk.held[place] = ca
+        self._open.callback(self._disk.held.pop, place)
+        return ca
 
     @property
     def is_preview(self) -> bool:
@@ -128,7 +138,9 @@ class Transaction:
             MissingInputError: there is none yet; the hint begins one.
         """
         if self._inventory is None and not self.site.settings.inventory and not exists(self.site.inventory):
-            raise MissingInputError(self.site.inventory, "there is no inventory yet", "smtpcreds ca init")
+            from .ca.layout import beginning
+
+            raise MissingInputError(self.site.inventory, "there is no inventory yet", beginning(self.site))
         return self.inventory
 
     @property
@@ -160,6 +172,13 @@ class Transaction:
         answer: T = self._answers[question]
         return answer
 
+    def confirm(self, what: str, *, otherwise: SmtpcredsError | None = None) -> None:
+        """Let a person, where one is there, say no to what is about to happen; else raise ``otherwise``."""
+        if self._confirmation:
+            self.ask(self._confirmation(what))
+        elif otherwise:
+            raise otherwise
+
     def passphrase(self) -> Secret | None:
         """Return the passphrase of the authority's keys; it is asked for once."""
         return self.ask(self._passphrase)
@@ -173,12 +192,28 @@ class Transaction:
         self._answers[self._passphrase] = passphrase
 
     def issuer(self, files: "CaFiles | None" = None) -> "Issuer":
-        """Return an authority ready to sign, each opened once; see :meth:`.ca.authority.CA.issuer`."""
+        """Return an authority ready to sign, each opened once; see :meth:`.ca.authority.CA.issuer`.
+
+        Raises:
+            DataError: the clock is behind the authority or its last CRL.
+        """
         key = (files or self.ca.files).key
         if key not in self._issuers:
+            self._verify_clock(files)
             self._issuers[key] = self.ca.issuer(self.passphrase, files, pin=self.pin)
             self.closing(self._issuers[key])
         return self._issuers[key]
+
+    def _verify_clock(self, files: "CaFiles | None") -> None:
+        from .ca.authority import path_of
+        from .ca.crl import verify_clock
+        from .ca.state import row_of
+
+        certificate = self.ca.certificate if files in (None, self.ca.files) else path_of(files)[0]
+        row = row_of(self._inventory, certificate) if self._inventory else None
+        last = self._inventory.latest_crl(row.id) if self._inventory and row else None
+        last = None if self.clock_was_ahead else last
+        verify_clock(self.now, certificate, last)
 
     def closing(self, issuer: "Issuer") -> None:
         """Log out of the token that holds an authority's key, when the run ends."""
@@ -253,11 +288,13 @@ class Transaction:
         for directory in (site.state, site.ca_directory, site.certificates):
             sweep(directory)
         if site.settings.inventory or exists(site.inventory):
+            from .ca.restore import take_over
             from .ca.state import recover, recover_authorities
 
             self._inventory = self._opened()
             self.recovered = tuple(recover(site, self._inventory, self.ca))
             recover_authorities(site, self._inventory, self.ca)
+            take_over(site, self._inventory, self.ca)
 
     def _opened(self) -> "Inventory":
         from .inventory.inventory import open_inventory
@@ -279,6 +316,7 @@ def transaction(
     passphrase: "Callable[[], Secret | None]" = no_passphrase,
     pin: "Callable[[], Secret | None] | None" = None,
     answers: Mapping[Question, Any] | None = None,
+    confirmation: Confirmation | None = None,
 ) -> Iterator[Transaction]:
     """Give what one verb works on.
 
@@ -290,9 +328,18 @@ def transaction(
         passphrase: the question for that of the authority's keys.
         pin: the question for that of the token that holds its key; None is the one for the passphrase.
         answers: to questions that were asked before the lock was taken.
+        confirmation: asks a person about what can't be undone; None asks nobody.
     """
     with (
         using(PreviewDisk() if preview else Disk()) as disk,
-        Transaction(site, disk, passphrase, pin or passphrase, answers or {}, state=state) as work,
+        Transaction(
+            site,
+            disk,
+            passphrase,
+            pin or passphrase,
+            answers or {},
+            state=state,
+            confirmation=confirmation,
+        ) as work,
     ):
         yield work

@@ -52,5 +52,5 @@ def points(log: str) -> Iterator[Point]:
 
 def attached(process: int, log: Path, calls: tuple[str, ...], inject: str = "") -> "subprocess.Popen[bytes]":
     """Start strace on a process."""
-    command = ["strace", "-qq", "-o", str(log), "-p", str(process), "-e", f"trace={','.join(calls)}"]
+    command = ["strace", "-qq", "-y", "-o", str(log), "-p", str(process), "-e", f"trace={','.join(calls)}"]
     return subprocess.Popen([*command, *(["-e", f"inject={inject}"] if inject else [])])

@@ -2,13 +2,18 @@
 
 import json
 import re
+import shutil
+import smtplib
+import ssl
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
-from admin import CONFIG, DOMAIN, HUB, SMTPCREDS, TOP, Ran
+from admin import CERTS, CONFIG, DOMAIN, HUB, SMTPCREDS, TOP, Ran
+from cli.other_ca import other_ca, request_of
 from lab import EXIM, SENDMAIL, Exim, Host, Lab, LabError, Sendmail, mc
 from lab.exim import TO_SYSLOG
 from lab.layer import Software
@@ -161,9 +166,11 @@ def without_account(hub: MailHost) -> Iterator[None]:
 class SendmailHub(MailHost):
     """A hub with Sendmail."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, *authority: str) -> None:
         super().__init__(lab.host(HUB, SENDMAIL))
         self.sendmail = Sendmail(self.host)
+        if authority:
+            self("ca", "init", "--no-passphrase", *authority)
         self("setup", HUB, "--no-passphrase")
         include = mc.include("/etc/mail/smtpcreds/hub.m4")
         outward = f"define(`SMART_HOST', `[{lab.sink.address}]')dnl\nFEATURE(`access_db', , `skip')dnl\n"
@@ -209,13 +216,15 @@ STARTED = r"exim 4\.\d+ daemon started"
 class EximHub(MailHost):
     """A hub with Exim."""
 
-    def __init__(self, lab: Lab, style: str = "", software: Software = EXIM) -> None:
+    def __init__(self, lab: Lab, style: str = "", software: Software = EXIM, *authority: str) -> None:
         super().__init__(lab.host(HUB, software), READABLE)
         self.exim = Exim(self.host, split=style == "split", smart_host=lab.sink.address)
         self.style = ("--with", style) if style else ()
         if style == "hand-written":
             text = HAND_WRITTEN.format(name=HUB, options=TO_SYSLOG, sink=lab.sink.address)
             self.host.write("/etc/exim4/exim4.conf", text)
+        if authority:
+            self("ca", "init", "--no-passphrase", *authority)
         self("setup", HUB, "--no-passphrase")
 
     def start(self, *options: str) -> None:
@@ -337,3 +346,46 @@ def postfix_hub(lab: Lab, more: str = "") -> PostfixMachine:
 def give_secret(hub: Machine, client: Machine) -> None:
     """Carry the secret of the account to a client host, for ``--password file:/var/lib/secret``."""
     client.host.write("/var/lib/secret", hub("sasl", "show", ACCOUNT, "--reveal"), 0o600)
+
+
+Pair = tuple[str, str]
+"""Paths of a certificate and its key."""
+
+
+def pair_of(host: Host, stem: str = "attic") -> Pair:
+    """Return the pair that a host of the lab has."""
+    certs = host.path(CERTS)
+    return str(certs / f"{stem}-cert.pem"), str(certs / f"{stem}-key.pem")
+
+
+def certified_outside(hub: MailHost, directory: Path) -> Pair:
+    """Let an outside CA certify the hub; return the pair of a client that it certified, named as ours."""
+    outside = other_ca(directory / "outside")
+    hub("cert", "request", HUB)
+    answer = outside.answer(hub.host.path(f"{CERTS}/dmzmail.csr"))
+    for file, name in ((answer, "answer.pem"), (outside.certificate, "outside.pem")):
+        shutil.copy(file, hub.host.path(f"/var/lib/{name}"))
+    said = hub("cert", "install", "/var/lib/answer.pem", "--ca", "/var/lib/outside.pem")
+    assert "its client certificates let nobody relay" in said
+    request = request_of(directory, f"/CN={CLIENT}")
+    return str(outside.answer(request, (CLIENT,))), str(request.with_suffix(".key"))
+
+
+def answers(hub: MailHost, client: MailHost, pair: Pair) -> tuple[int, int]:
+    """Offer the hub a message for outside, from the client's address and with a certificate.
+
+    Returns:
+        Its answer to AUTH EXTERNAL, 0 where it does not offer that; and to the recipient.
+    """
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.load_cert_chain(*pair)
+    with client.host.namespace.network(), smtplib.SMTP(hub.host.address, 25) as session:
+        session._host = HUB  # type: ignore[attr-defined]
+        session.ehlo(CLIENT)
+        session.starttls(context=context)
+        session.ehlo(CLIENT)
+        is_offered = "EXTERNAL" in session.esmtp_features.get("auth", "").split()
+        answered = session.docmd("AUTH", "EXTERNAL =")[0] if is_offered else 0
+        session.mail(SENDER)
+        return answered, session.rcpt(FOREIGN)[0]

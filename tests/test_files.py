@@ -189,7 +189,7 @@ def test_kill_at_every_system_call_leaves_old_or_new(home: Path) -> None:
     )
     new = b"new" * 2000
     killed = 0
-    for call, number in [(c, n) for c in ("fchmod", "write", "fsync", "rename") for n in (1, 2, 3)]:
+    for call, number in [(c, n) for c in ("fchmod", "write", "fsync", "renameat") for n in (1, 2, 3)]:
         files.write_all([Artifact(str(home / name), b"old") for name in ("key", "cert")])
         inject = f"-einject={call}:signal=KILL:when={number}"
         strace = ["strace", "-f", "-qq", "-o/dev/null", inject]
@@ -216,7 +216,7 @@ def test_sweep_target_takes_what_a_dead_run_left_of_that_file_only(home: Path) -
         "import os, sys; from smtpcreds import files, model\n"
         "files.write_all([model.Artifact(sys.argv[1] + '/attic.tar', b'secret', 0o600)])"
     )
-    strace = ["strace", "-f", "-qq", "-o/dev/null", "-einject=rename:signal=KILL:when=1"]
+    strace = ["strace", "-f", "-qq", "-o/dev/null", "-einject=renameat:signal=KILL:when=1"]
     subprocess.run([*strace, sys.executable, "-c", script, home], capture_output=True, check=False)
     (left,) = os.listdir(home)
     began = int(Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()[19]) & 0xFFFFF

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from admin import HUB
@@ -22,6 +23,9 @@ from mail_hosts import (
     MailHost,
     SendmailClient,
     SendmailHub,
+    answers,
+    certified_outside,
+    pair_of,
 )
 from mta.facts import FACTS
 
@@ -215,3 +219,20 @@ def test_hub_exim_written_by_hand_offers_nothing_outside_tls_and_external_to_cer
             said = base64.b64encode(identity.encode()).decode() or "="
             assert found.docmd("AUTH", f"EXTERNAL {said}")[0] == status
     assert_login(lab, hub, client)
+
+
+@pytest.mark.parametrize("options", [("--external",), ("--relay-host", CLIENT)])
+def test_hub_exim_trusts_clients_of_our_own_authority_only(
+    lab: Lab, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """The outside CA certified the hub, and a client under the name of one of ours."""
+    hub = EximHub(lab, "hand-written")
+    client = SendmailClient(lab, hub)
+    ours = pair_of(client.host)
+    hub.start(*options)
+    login = 235 if "--external" in options else 0
+    assert answers(hub, client, ours) == (login, 250)
+    foreign = certified_outside(hub, tmp_path)
+    hub.again(*options)
+    assert answers(hub, client, foreign) == (0, 550)
+    assert answers(hub, client, ours) == (login, 250)

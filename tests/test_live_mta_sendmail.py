@@ -9,11 +9,12 @@ import ssl
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from admin import HUB
 from lab import SENDMAIL, Lab, Sendmail, mc
-from mail_hosts import ACCOUNT, CLIENT, FOREIGN, SENDER, MailHost
+from mail_hosts import ACCOUNT, CLIENT, FOREIGN, SENDER, MailHost, answers, certified_outside, pair_of
 
 pytestmark = pytest.mark.live
 
@@ -186,7 +187,7 @@ def test_mail_goes_to_the_port_of_submission(scene: Scene) -> None:
     by_25 = skeleton.read_text()
     scene.hub.host.write("/etc/mail/sendmail.mc", by_25.replace("Port=smtp", "Port=587"))
     scene.hub.port = 587
-    scene.hub.apply()
+    scene.hub.apply("--port", "587")
     scene.give_auth_info()
     scene.client.apply("--port", "587")
     assert " with ESMTPSA " in scene.relayed()
@@ -200,7 +201,7 @@ def test_mail_goes_to_the_port_of_submission(scene: Scene) -> None:
 
     scene.hub.host.write("/etc/mail/sendmail.mc", by_25)
     scene.hub.port = 25
-    scene.hub.apply()
+    scene.hub.apply("--port", "25")
     scene.client.apply("--port", "25")
     assert " with ESMTPSA " in scene.relayed()
 
@@ -318,3 +319,20 @@ def test_client_hosts_log_in_by_sasldb_and_people_by_pam(scene: Scene) -> None:
         assert "as applied with: --saslauthd" in scene.hub("mta", "check", "sendmail-hub")
     scene.hub.host.log.wait(rf"AUTH=server, relay={CLIENT} .*mech=SCRAM-SHA-256,")
     scene.hub.host.log.wait(rf"AUTH=server, .*authid={PERSON}(@{HUB})?, mech=LOGIN,")
+
+
+@pytest.mark.parametrize("options", [("--external",), ("--relay-certificates",)])
+def test_a_client_of_the_ca_that_certified_the_hub_relays_nothing(
+    scene: Scene, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """Sendmail has one list of CAs for servers and for clients, so AUTH EXTERNAL itself succeeds."""
+    login = 235 if "--external" in options else 0
+    ours = pair_of(scene.client.host)
+    scene.hub.apply(*options)
+    assert answers(scene.hub, scene.client, ours) == (login, 250)
+    foreign = certified_outside(scene.hub, tmp_path)
+    assert "(unchanged)" in scene.hub("mta", "apply", "sendmail-hub", *options), "it was right before"
+    scene.hub.sendmail.reload()
+    assert answers(scene.hub, scene.client, foreign) == (login, 550)
+    scene.hub.host.log.wait(r"STARTTLS=server, .*verify=OK", 2)
+    assert answers(scene.hub, scene.client, ours) == (login, 250)

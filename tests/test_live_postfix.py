@@ -5,11 +5,23 @@ The commands are typed on the hosts of the lab themselves; smtpd is chrooted, as
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from admin import HUB
 from lab import Lab, LabError
-from mail_hosts import ACCOUNT, CLIENT, PostfixMachine, SendmailMachine, give_secret, issue, postfix_hub
+from mail_hosts import (
+    ACCOUNT,
+    CLIENT,
+    PostfixMachine,
+    SendmailMachine,
+    answers,
+    certified_outside,
+    give_secret,
+    issue,
+    pair_of,
+    postfix_hub,
+)
 
 pytestmark = pytest.mark.live
 
@@ -122,3 +134,18 @@ def test_sendmail_relays_for_postfix_that_gives_nothing_to_another_hub(lab: Lab)
     client.log.wait("certificate verification failed for .*untrusted issuer")
     assert len(hub.log.find("AUTH=server")) == 2
     assert lab.sink.empty()
+
+
+def test_postfix_relays_for_keys_and_for_no_client_of_the_ca_that_certified_the_hub(
+    lab: Lab, tmp_path: Path
+) -> None:
+    hub = postfix_hub(lab)
+    client = SendmailMachine(lab, CLIENT, "sendmail-client")
+    issue(hub, client)
+    hub.apply("--relay-host", CLIENT)
+    assert answers(hub, client, pair_of(client.host)) == (0, 250)
+    foreign = certified_outside(hub, tmp_path)
+    hub.postfix.reload()
+    assert answers(hub, client, foreign)[1] >= 450
+    hub.log.wait(r"Trusted TLS connection established from", 2)
+    assert answers(hub, client, pair_of(client.host)) == (0, 250)

@@ -300,3 +300,24 @@ def test_letters_beyond_ascii_log_in_at_the_hub(scene: Scene, name: str) -> None
     client.take()
     client.send()
     assert " with ESMTPSA " in received(scene)
+
+
+def test_both_authorities_are_believed_while_one_replaces_the_other(scene: Scene) -> None:
+    """The last test of the module, for the hub has another authority then."""
+    scene.hub("ca", "rollover")
+    for before in (True, False):
+        if not before:
+            scene.hub("cert", "renew", "dmzmail")
+            scene.hub.sendmail.reload()
+        for name in WITH_CRL:
+            client = scene.clients[name]
+            client.take()
+            client.copy("/etc/mail/certs/.", "/etc/mail/certs")
+            client.send()
+            assert " with ESMTPSA " in received(scene)
+    scene.hub("cert", "revoke", "dmzmail", "--all")
+    for name in WITH_CRL:
+        client = scene.clients[name]
+        client.take()
+        client.copy("/etc/mail/certs/.", "/etc/mail/certs")
+        refused(scene, name)

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from ..config import Site
-from ..errors import DamagedFileError, ExistsError, NameRefusedError, PasswordRefusedError
+from ..errors import DamagedFileError, ExistsError, NameRefusedError, PasswordRefusedError, SmtpcredsError
 from ..files import (
     check_parents,
     check_target,
@@ -14,6 +15,9 @@ from ..files import (
     is_directory,
     read_private,
     read_public,
+    remove,
+    remove_empty,
+    sweep,
     sweep_target,
     write_all,
 )
@@ -23,7 +27,8 @@ from ..mta import auth_info
 from ..mta.auth_info import parse
 from ..sasldb.records import USER_PASSWORD
 from ..secret import Placeholder, Secret
-from .database import AccountDatabase
+from .database import AccountDatabase, Change
+from .stored import Delivery
 
 # Files for client hosts below the state directory: what is handed out, and the hub's own copy of it.
 
@@ -109,6 +114,90 @@ def _secret(path: str) -> Secret | None:
         return None
 
 
+# The file follows the account: a new secret goes into it, and it ends with the account.
+
+
+def to_client_file(accounts: AccountDatabase, account: Account) -> list[Delivery]:
+    """Return the delivery of an account's next secret to its file for client hosts; none where there is none.
+
+    What the file says of mechanisms stays. Where the database is not changed after all, the file comes back.
+    """
+    path = own_file(accounts, account)
+    if path is None:
+        return []
+    content = read_private(path)
+    mechanisms = parse(content, path).mechanisms
+
+    def write(secret: Secret) -> None:
+        write_auth_info(Credential(account, secret, accounts.site.realm), path, mechanisms, force=True)
+
+    return [Delivery(write, path, path, lambda: write_all([_closed(path, content, account)]))]
+
+
+def own_file(accounts: AccountDatabase, account: Account) -> str | None:
+    """Return the account's file for client hosts, if it is there, says so, and is of this database.
+
+    Of another database than the configured one it is where its secret opens the account.
+    """
+    try:
+        path = auth_info_for_clients(accounts.site, account)
+    except NameRefusedError:
+        return None
+    if not exists(path):
+        return None
+    try:
+        found = parse(read_private(path), path)
+    except DamagedFileError:
+        return None
+    login = Credential(account, found.secret, accounts.site.realm).login
+    if found.authcid != login or found.realm not in {"", account.realm}:
+        return None
+    is_ours = accounts.database == accounts.site.sasldb
+    return path if is_ours or is_delivered(accounts, account) else None
+
+
+def follow(accounts: AccountDatabase, account: Account) -> bool:
+    """Give the account's file the secret that the database has; tell whether it had another.
+
+    Raises:
+        PasswordRefusedError: the secret can't be read back.
+    """
+    path = own_file(accounts, account)
+    if path is None:
+        return False
+    mechanisms = parse(read_private(path), path).mechanisms
+    return write_auth_info(accounts.credential(account), path, mechanisms, force=True)
+
+
+def withdraw(accounts: AccountDatabase, account: Account) -> None:
+    """Delete the account's file for client hosts, if there is one."""
+    with suppress(NameRefusedError):  # such an account never had a file
+        path = auth_info_for_clients(accounts.site, account)
+        if is_directory(os.path.dirname(path)):
+            sweep(os.path.dirname(path))
+            remove(path)
+            remove_empty(os.path.dirname(path))
+
+
+def delete_with_file(accounts: AccountDatabase, account: Account) -> Change:
+    """Delete an account, and before it its file for client hosts; a run that is killed can be repeated.
+
+    Where the account stays after all, the file comes back.
+    """
+    accounts.properties(account)
+    path = own_file(accounts, account)
+    content = read_private(path) if path else b""
+    if path:
+        withdraw(accounts, account)
+    try:
+        return accounts.delete(account)
+    except SmtpcredsError:
+        if path:
+            ensure_directory(os.path.dirname(path))
+            write_all([_closed(path, content, account)])
+        raise
+
+
 # One file for a mail program: written unless it is there with this very content.
 
 
@@ -126,9 +215,10 @@ def write_file(artifact: Artifact, holds: str, *, force: bool = False) -> bool:
         check_parents(path)
         sweep_target(path)
     read = read_public if artifact.mode & ANY_FOREIGN_ACCESS else read_private
-    if check_target(path) is not None and read(path) == artifact.content:
+    is_free = check_target(path) is None or _is_sample(path)
+    if not is_free and read(path) == artifact.content:
         return False
-    if not force:
+    if not (force or is_free):
         refuse_existing(path, holds)
     if not is_directory(parent):
         ensure_directory(parent, 0o755)
@@ -140,6 +230,11 @@ def refuse_existing(path: str, holds: str) -> None:
     """Accept a path where no file would be replaced."""
     if exists(path):
         raise ExistsError(path, f"holds {holds} and was left alone", "pass --force to replace it")
+
+
+def _is_sample(path: str) -> bool:
+    """Tell whether the file is one that a distribution's package brings, and that is nobody's."""
+    return exists(path) and auth_info.is_sample(read_public(path))
 
 
 _HOLDS = "other credentials"
@@ -158,12 +253,21 @@ def write_auth_info(
     """
     if isinstance(credential.secret, Placeholder) and exists(path) and not force:
         credential = replace(credential, secret=_secret(path) or credential.secret)
-    content = auth_info.render(credential, mechanisms)
-    owner = Owner(0, 0) if os.geteuid() == 0 else None
-    artifact = Artifact(path, content, 0o600, owner, f"credentials of {credential.account}")
+    artifact = _closed(path, auth_info.render(credential, mechanisms), credential.account)
     return write_file(artifact, _HOLDS, force=force)
 
 
-def refuse_auth_info(path: str) -> None:
-    """Accept a path where no file would be replaced."""
-    refuse_existing(path, _HOLDS)
+def _closed(path: str, content: bytes, account: Account) -> Artifact:
+    owner = Owner(0, 0) if os.geteuid() == 0 else None
+    return Artifact(path, content, 0o600, owner, f"credentials of {account}")
+
+
+def refuse_auth_info(path: str, *, force: bool = False) -> None:
+    """Accept a path that nobody else can turn, where no file would be replaced unless ``force`` is given.
+
+    The sample of a distribution's package may go.
+    """
+    if is_directory(os.path.dirname(path)):
+        check_parents(path)
+    if not (force or _is_sample(path)):
+        refuse_existing(path, _HOLDS)

@@ -8,15 +8,25 @@ from enum import StrEnum
 from shlex import quote
 from typing import NamedTuple
 
-from ..errors import DataError, ExistsError, NameRefusedError, SmtpcredsError, UnsafePathError, UsageError
+from ..errors import (
+    DataError,
+    ExistsError,
+    NameRefusedError,
+    PasswordRefusedError,
+    SmtpcredsError,
+    UnsafePathError,
+    UsageError,
+    suggestion,
+)
 from ..files import audit_to_syslog, explained, is_directory, is_file, read_private
 from ..model import Account, parse_account
 from ..passwords import chosen_fault, hash_kind
 from ..postgres import is_url
 from ..sasldb.limits import rule_of
 from ..sasldb.opening import format_at, open_store
-from ..sasldb.records import USER_PASSWORD, pack, record, split_keys
+from ..sasldb.records import USER_PASSWORD, record, split_keys
 from ..secret import Secret
+from .auth_info import auth_info_for_clients, follow
 from .columns import is_column_name, is_likely_name
 from .database import AccountDatabase, Records
 from .dump import rows_of
@@ -40,6 +50,7 @@ class Rules:
         allow_login_names: accept names that the system knows.
         any_names: accept names and secrets that look like text of another kind.
         is_exact: the source is a database, or as good as one; its names are taken as they are.
+        is_table: see :class:`.rows.Source`.
     """
 
     realm: str | None = None
@@ -47,14 +58,23 @@ class Rules:
     allow_login_names: bool = False
     any_names: bool = False
     is_exact: bool = False
+    is_table: bool = False
 
 
 class Candidate(NamedTuple):
-    """An account that passed; ``records`` are its sorted keys and values as the database has them."""
+    """An account that passed.
+
+    Attributes:
+        where: its place in the file.
+        account: its name and realm.
+        records: its sorted keys and values as the database has them.
+        weakness: why its secret is soon guessed; None where it is not, or has no clear text.
+    """
 
     where: str
     account: Account
     records: tuple[tuple[bytes, bytes], ...]
+    weakness: str | None
 
     def __repr__(self) -> str:
         return f"<{self.account}, {self.where}>"
@@ -94,15 +114,12 @@ def take_in(
             fault = Fault(found.where, f"{found.account} came in {first.where} already")
             (repeated if is_same else refused).append(fault)
         advance()
-    weak = tuple(filter(None, map(_weak, accepted.values())))
+    weak = tuple(
+        Fault(where, f"{account}: its secret {fault}")
+        for where, account, _, fault in accepted.values()
+        if fault
+    )
     return Intake(tuple(accepted.values()), tuple(repeated), tuple(refused), weak)
-
-
-def _weak(candidate: Candidate) -> Fault | None:
-    wanted = pack(candidate.account, USER_PASSWORD)
-    secret = next((value for key, value in candidate.records if key == wanted), None)
-    fault = None if secret is None else weakness_of(candidate.account, secret)
-    return Fault(candidate.where, f"{candidate.account}: its secret {fault}") if fault else None
 
 
 class _Check:
@@ -135,7 +152,9 @@ class _Check:
         except SmtpcredsError as error:
             return Fault(where, f"{account}: {error.reason}")
         records.sort()
-        return Candidate(where, account, tuple(records))
+        secret = values.get(USER_PASSWORD)
+        weakness = None if secret is None else weakness_of(account, secret)
+        return Candidate(where, account, tuple(records), weakness)
 
     def _account(self, row: Row) -> Account:
         typed = parse_account(row.name, row.realm or self._realm)
@@ -145,7 +164,7 @@ class _Check:
         if account != typed and DIGEST in row.properties:
             raise NameRefusedError(row.name, "its DIGEST-MD5 value was made for the realm in capitals")
         if self._is_guessed and not is_likely_name(account.authcid):
-            raise NameRefusedError(row.name, "its name does not look like an account's (--allow-odd-names)")
+            raise NameRefusedError(row.name, _name_fault(account.authcid))
         check_new_name(account)
         if account.authcid in self._logins or self._asks:
             refuse_login_name(self._root, account.authcid)
@@ -162,9 +181,26 @@ class _Check:
             return "name and secret are what columns are called, as if this were a header"
         if self._is_guessed and (kind := hash_kind(secret)):
             return _hash_fault(kind)
+        if self._is_guessed and self._rules.is_table and (fault := _mark_fault(secret)):
+            return fault
         if self._rules.check_logins:
             check_chosen_secret(self._root, Secret(secret))
         return chosen_fault(secret)
+
+
+def _name_fault(name: str) -> str:
+    if name.startswith(("#", ";")):
+        return f"begins with {name[0]}, as comments do (--skip-bad leaves it out)"
+    return "its name does not look like an account's (--allow-odd-names)"
+
+
+def _mark_fault(secret: bytes) -> str | None:
+    """Return why marks round a secret are rather part of the file, or None."""
+    is_quoted = len(secret) > 1 and secret[:1] == secret[-1:] and secret[:1] in (b"'", b'"', b"`")
+    if secret.startswith((b" ", b"\t")) or is_quoted:
+        what = "stands in quotation marks" if is_quoted else "begins with a blank"
+        return f"its secret {what}, which may belong to the file (--allow-odd-names takes it as it is)"
+    return None
 
 
 def _hash_fault(kind: str) -> str:
@@ -265,10 +301,21 @@ def import_accounts(
 
     if accepted:
         write(edits)
+        for account in done.replaced:
+            _follow(accounts, account)
         audit_to_syslog(
             "sasl import", [(accounts.database, f"{len(done.added)} added, {len(done.replaced)} replaced")]
         )
     return Imported(accounts.database, done.added, done.replaced, (*found.skipped, *done.skipped), refused)
+
+
+def _follow(accounts: AccountDatabase, account: Account) -> None:
+    """Bring the new secret to the account's file for client hosts; one that can't be read back is told."""
+    try:
+        follow(accounts, account)
+    except PasswordRefusedError:
+        path = auth_info_for_clients(accounts.site, account)
+        accounts.site.warn(f"{path}: has a former secret of {account}, which opens nothing now")
 
 
 def _keys_by_account(records: Records) -> dict[Account, list[bytes]]:
@@ -320,7 +367,7 @@ def accounts_in(content: bytes, kind: str | None, subject: str, layout: Layout =
 
 def _verify_kind(kind: str | None) -> None:
     if kind is not None and kind not in FORMATS:
-        raise UsageError(kind, f"is none of {', '.join(FORMATS)}")
+        raise UsageError(f"--as {kind}", "unknown format", suggestion(kind, FORMATS))
 
 
 def _is_sasldb(path: str) -> bool:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from enum import StrEnum
 from functools import cache
+from string import digits
 from unicodedata import category, normalize
 
 
@@ -31,7 +32,7 @@ _NAMES = {
     Role.USER: """
         user username useraccount userlogin usr usrname uname login loginname loginid logon logonname account
         accountname accountid acct acctname authcid authid authuser authusername sasluser smtpuser
-        smtplogin smtpaccount mailname mailuser mailusername maillogin relayuser imapuser
+        loginusername smtplogin smtpaccount mailname mailuser mailusername maillogin relayuser imapuser
         saslusername smtpusername imaplogin popuser
         ftpuser uid userid samaccountname userprincipalname upn member signin
         benutzer benutzername benutzerkennung benutzerkonto benutzerid kennung anmeldename anmeldung konto
@@ -81,8 +82,9 @@ _NAMES = {
     """,
     Role.PASSWORD: """
         password passwd pass passw passwort pwd pw passphrase passcode secret sharedsecret userpassword
-        userpass mailpassword mailpass emailpassword emailpass smtppassword smtppass smtpsecret loginpassword
-        accountpassword saslpassword authpassword cleartext cleartextpassword clearpassword clearpasswd
+        userpass mailpassword mailpass emailpassword emailpass smtppassword smtppass smtpsecret
+        accountpassword loginpassword saslpassword authpassword cleartext cleartextpassword clearpassword
+        clearpasswd
         plaintext plaintextpassword plainpassword plainpass plainpasswd newpassword initialpassword
         temporarypassword credential credentials token apppassword
         kennwort benutzerpasswort benutzerkennwort mailpasswort mailkennwort emailpasswort initialpasswort
@@ -138,11 +140,13 @@ _ADDRESS = re.compile(r"[^\s@,;:\"<>()]+@[^\s@,;:\"<>()]+\.[^\s@,;:\"<>()]+")
 _ASIDE = re.compile(r"\[[^]]*\]|\([^)]*\)")
 """As in ``Password [Required]`` of Google's template."""
 _DIGIT = re.compile(r"\d")
+_DIGITS = digits.encode()
 _LONGEST = 64
 """Characters of a column's name, and more than enough."""
 _WORDS = "_-./()#*:'\u2019\u00b4`?[]&|°"
 """May stand in the name of a column, beside letters and spaces."""
-_LIKELY = re.compile(r"(?=.*[^\W\d_])[\w+.='&~/-]+", re.DOTALL)
+_LIKELY = re.compile(r"(?=.*[^\W\d_])[\w+.&~](?:[\w+.='&~/-]*[\w+.&~/-])?", re.DOTALL)
+_NUMBERED = re.compile(r"\D+(\d{1,9})")
 
 
 def role_of(name: str) -> Role | None:
@@ -159,8 +163,9 @@ def _role_without_digits(name: str) -> Role | None:
 
 def is_column_name(value: bytes | str) -> bool:
     """Tell whether a value is what some table calls a column; see :func:`role_of`."""
-    text = value.decode(errors="replace") if isinstance(value, bytes) else value
-    return role_of(text) is not None
+    if isinstance(value, str):
+        return role_of(value) is not None
+    return value.translate(None, _DIGITS) == value and role_of(value.decode(errors="replace")) is not None
 
 
 def is_address(text: str) -> bool:
@@ -174,9 +179,11 @@ def is_domain(text: str) -> bool:
 
 
 def is_likely_name(text: str) -> bool:
-    """Tell whether a name looks like that of an account: no spaces, quotes or brackets, and a letter."""
+    """Tell whether a name looks like an account's: no spaces or brackets, no ``'joe'`` or ``user=joe``."""
     user, _, _ = text.partition("@")
-    return _LIKELY.fullmatch(user) is not None and not user.startswith(("-", "/"))
+    if _LIKELY.fullmatch(user) is None:
+        return False
+    return "=" not in user or not is_column_name(user.partition("=")[0])
 
 
 def is_wordlike(text: str, digits: str = "") -> bool:
@@ -187,16 +194,27 @@ def is_wordlike(text: str, digits: str = "") -> bool:
 def is_plain_record(cells: Sequence[str]) -> bool:
     """Tell whether cells can only be an account: user, password and perhaps a realm.
 
-    A name and a password of letters alone might as well be the names of two columns, and so might
-    ``user1,password1``.
+    A password without a digit might as well be the name of a column, or the account that gets an address's
+    mail, and one of digits the port of a host; ``user1,password1`` and ``user@example.org`` are samples.
     """
     user, secret, *rest = (cell.strip() for cell in cells)
-    if any(map(_role_without_digits, (user, secret))) or not is_likely_name(user) or not secret:
+    local, at, _ = user.partition("@")
+    if any(map(_role_without_digits, (local, secret))) or not is_likely_name(user) or "=" in user:
         return False
     realm = "".join(rest)
     if is_address(secret) or (realm and (is_domain(secret) or not is_domain(realm))):
         return False
-    return is_address(user) or not (is_wordlike(user) and is_wordlike(secret))
+    if secret.isdigit() or (not at and _are_numbered(user, secret)):
+        return False
+    return _DIGIT.search(secret) is not None or (bool(at) and not is_wordlike(secret))
+
+
+def _are_numbered(one: str, other: str) -> bool:
+    """Tell whether both are words with a number at the end, the same or the next, as columns may have."""
+    first, second = _NUMBERED.fullmatch(one), _NUMBERED.fullmatch(other)
+    if not (first and second):
+        return False
+    return is_wordlike(one + other, digits) and int(second[1]) - int(first[1]) in (0, 1)
 
 
 @cache

@@ -14,8 +14,10 @@ from ..errors import (
     NameRefusedError,
     NoSuchAccountError,
     PasswordRefusedError,
+    SmtpcredsError,
+    nearest,
 )
-from ..files import audit_to_syslog, ensure_directory, exists
+from ..files import audit_to_syslog, ensure_directory, exists, is_directory
 from ..model import Account, Credential, Owner, Root, parse_account
 from ..postgres import is_url
 from ..sasldb.detect import PLUGIN_DIRECTORIES, Format, host_format
@@ -23,7 +25,7 @@ from ..sasldb.limits import refuse_misfits
 from ..sasldb.observed import Observed
 from ..sasldb.opening import format_at, kind_of, open_store
 from ..sasldb.records import USER_PASSWORD, by_account, properties, record, replacement
-from ..sasldb.replace import NewFile, tidy
+from ..sasldb.replace import NewFile, resolve_to_write, tidy
 from ..sasldb.store import Edits, Store
 from ..secret import Secret
 from .copies import apply_with, copies_of
@@ -83,7 +85,8 @@ def refuse_other_format(database: str, wanted: Format) -> None:
     """Accept a database of the format asked for, or none yet."""
     found = format_at(database)
     if found not in (None, wanted):
-        hint = f"leave --format out, or: smtpcreds sasl convert --to {wanted} --database {database} NEWFILE"
+        command = f"smtpcreds sasl convert --to {wanted} --database {quote(database)} NEWFILE"
+        hint = f"leave --format out, or: {command}"
         raise ForeignFormatError(database, f"exists and has format {found}, not {wanted}", hint)
 
 
@@ -252,6 +255,8 @@ class AccountDatabase:
         if not allow_login_name:
             refuse_login_name(self.site.root, account.authcid)
         self._refuse(self.records(), account)
+        if not is_url(self.database) and is_directory(os.path.dirname(self.database)):
+            resolve_to_write(self.database)
 
     def set_secret(
         self,
@@ -384,7 +389,12 @@ class AccountDatabase:
             check(records, account)
             return replacement(records, account, values)
 
-        write(edits)
+        try:
+            write(edits)
+        except SmtpcredsError:
+            for delivery in deliveries:
+                delivery.undo()
+            raise
         audit_to_syslog(what, [(str(account), self.database)])
         return Change(account, self.database, served(values), form, deliveries)
 
@@ -404,5 +414,9 @@ class AccountDatabase:
         realms = sorted(a.realm for a in by_account(records) if a.authcid == account.authcid)
         if realms:
             return f"there is {account.authcid}@{realms[0]}; give the realm"
+        if near := nearest(
+            account.authcid, {a.authcid for a in by_account(records) if a.realm == account.realm}
+        ):
+            return f"did you mean {near}?"
         usual = self.database == self.site.sasldb
         return "smtpcreds sasl list" if usual else f"smtpcreds sasl list --database {quote(self.database)}"

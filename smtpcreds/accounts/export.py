@@ -33,7 +33,7 @@ def stored_accounts(accounts: AccountDatabase) -> list[StoredAccount]:
 
 def plain_text(found: Sequence[StoredAccount], kind: str) -> str:
     """Return accounts, mechanisms and names of properties; no secret."""
-    return _chosen(_PLAIN, kind, "; without --reveal there is csv or jsonl")(found)
+    return _chosen(_PLAIN, kind, f"; {kind} needs --reveal" if kind in _REVEALING else "")(found)
 
 
 def revealing_text(found: Sequence[StoredAccount], kind: str) -> str:
@@ -65,7 +65,7 @@ def _taken(path: str) -> ExistsError:
 
 def _chosen(writers: Mapping[str, Writer], kind: str, more: str) -> Writer:
     if kind not in writers:
-        raise UsageError(kind, f"is none of {', '.join(writers)}{more}")
+        raise UsageError(f"--as {kind}", f"takes {' or '.join(writers)}{more}")
     return writers[kind]
 
 

@@ -30,6 +30,7 @@ _ONE_WAY = (
 _LINES = 'write a line user,password for each account, or a JSON object: {"user": ..., "password": ...}'
 _JSON = "make a line of each: jq -c '.[] | {user: .username, password: .password}'"
 _COPY = "import the database itself: smtpcreds sasl import /etc/sasldb2"
+_TABS = "smtpcreds sasl import - --as tab"
 _CRYPT = rb"(?:\$(?:1|2[abxy]?|5|6|7|y|gy|apr1|argon2\w*)\$|\{SHA\}[^:\n]*\n)"
 
 _KINDS = (
@@ -72,9 +73,43 @@ _KINDS = (
     (rb"\s*(?:machine\s+\S+|default)\s+login\s", "a netrc file", _LINES),
     (rb"\s*(?:#.*\n\s*)*(?:defaults|account\s+\S+)\s*\n\s*\w+\s", "the configuration of msmtp", _LINES),
     (rb"\s*(?:#.*\n\s*)*\[[\w. -]+\]\s*\n\s*\w+\s*=", "an INI file", _LINES),
+    (
+        rb"(?:#.*\n)*(?:Connect|From|To|GreetPause|Client(?:Rate|Conn)|TLS_\w+|Srv_Features|Try_TLS|Spam):\S*\s+\S",
+        "Sendmail's access map, without secrets",
+        _LINES,
+    ),
+    (rb"\s*(?:#.*\n\s*)*[a-z][a-z0-9+]*://", "a list of URLs", _LINES),
     (rb"(?:#.*\n)*---\s*\n|\s*- \w+: |\w+:\s*\n\s+", "YAML", f"make JSON of it; {_JSON}"),
 )
 KINDS = tuple(Foreign(re.compile(mark, re.IGNORECASE), name, way) for mark, name, way in _KINDS)
+
+
+_LINE_SHAPES = (
+    (
+        rb"[^\0-\x20:,;|]+:[^\0-\x20:,;|]+:[^\0-\x20:]+",
+        "lines of three parts, such as Exim's passwd.client",
+        "say which part is what: --as colon --columns -,user,password",
+    ),
+    (rb"[^\0-\x20|,;:=]+ *\|[^|\n]+", "values separated by |", f"sed 's/ *| */\\t/' FILE | {_TABS}"),
+    (rb"[^\0-\x20|,;:=]+=[^\n]*", "lines of name=value", _LINES),
+    (rb"[^\0-\x20,;:=|]+ +[^\0-\x20:]+", "values separated by blanks", f"sed 's/  */\\t/' FILE | {_TABS}"),
+    (rb"[^\0-\x20,;:=|]+", "a list of names, without secrets", "a secret for each: smtpcreds sasl add NAME"),
+)
+SHAPES = tuple(
+    Foreign(re.compile(rb"(?:#[^\n]*+\n)*+(?:%b *\r?(?:\n++|\Z))++\Z" % line), name, way)
+    for line, name, way in _LINE_SHAPES
+)
+"""Tried where nothing else fits: every line has this form."""
+
+
+def shape(content: bytes) -> Foreign | None:
+    """Return what a file of no known format seems to be by the form of its lines."""
+    return next((kind for kind in SHAPES if kind.mark.match(_head(content))), None)
+
+
+def _head(content: bytes) -> bytes:
+    head = content[:4096]
+    return head if head == content else head.rpartition(b"\n")[0] or head
 
 
 def foreign(content: bytes) -> Foreign | None:

@@ -3,12 +3,13 @@
 Add a format with its reader and one row of the table.
 """
 
+import codecs
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..errors import AmbiguousError, DataError, ForeignFormatError, UsageError
 from .dump import is_dump, read_dump
-from .foreign import foreign
+from .foreign import foreign, shape
 from .ldif import is_ldif, read_ldif
 from .readers import (
     is_auth_info,
@@ -23,7 +24,7 @@ from .readers import (
     read_postfix,
 )
 from .rows import Reader, Source
-from .table import ANY, DELIMITERS, Layout, is_table, read_table
+from .table import ANY, DELIMITERS, Layout, is_table, odd_line, read_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +106,33 @@ def _detected(content: bytes, subject: str, layout: Layout) -> str:
     fitting = [name for name in names if KINDS[name].is_certain(sample)]
     if len(fitting) == 1:
         return fitting[0]
-    reason = f"could be {' or '.join(fitting)}" if fitting else "is of no format that can be told for certain"
-    raise AmbiguousError(subject, reason, f"name it: --as {' or --as '.join(fitting or KINDS)}")
+    if fitting:
+        choice = " or ".join(fitting)
+        raise AmbiguousError(
+            subject, f"could be {choice}", f"name it: --as {choice.replace(' or ', ' or --as ')}"
+        )
+    if found := shape(sample):
+        raise ForeignFormatError(subject, f"seems to be {found.name}", found.way)
+    raise _unclear(sample, subject)
+
+
+def _unclear(sample: bytes, subject: str) -> AmbiguousError:
+    """Say what a file of no certain format comes nearest to."""
+    near = [(name, odd) for name in DELIMITERS if (odd := odd_line(sample, name))]
+    if len(near) == 1:
+        (name, odd), *_ = near
+        return AmbiguousError(
+            subject, f"seems to be {name}, but {odd}", f"mend that line, or name it: --as {name}"
+        )
+    reason = "is of no format that can be told for certain"
+    return AmbiguousError(subject, reason, f"name it: --as {' or --as '.join(KINDS)}")
 
 
 def _in_utf8(content: bytes, subject: str) -> tuple[bytes, str]:
     """Return the text in UTF-8, and the encoding that it had where that was another."""
     name = _wide(content)
     if name is None:
-        return content, ""
+        return content.removeprefix(codecs.BOM_UTF8), ""
     try:
         return content.decode(name).removeprefix("\ufeff").encode(), name.upper()
     except UnicodeError:

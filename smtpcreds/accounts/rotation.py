@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from shlex import quote
 
 from ..ca.layout import has_inventory, reading
 from ..config import Site
@@ -16,7 +17,6 @@ from ..errors import (
     DataError,
     ExistsError,
     MissingInputError,
-    NameRefusedError,
     NoSuchAccountError,
     PasswordRefusedError,
     SmtpcredsError,
@@ -25,10 +25,8 @@ from ..errors import (
 from ..files import (
     ensure_directory,
     exists,
-    is_directory,
     read_if_there,
     remove,
-    remove_empty,
     sweep,
     sweep_target,
 )
@@ -39,8 +37,15 @@ from ..passwords import generate
 from ..postgres import is_url
 from ..secret import Secret
 from ..transaction import Transaction
-from .auth_info import auth_info_for_clients, is_readable, readable_credential, write_auth_info
-from .database import AccountDatabase, database_of
+from .auth_info import (
+    auth_info_for_clients,
+    delete_with_file,
+    is_readable,
+    readable_credential,
+    withdraw,
+    write_auth_info,
+)
+from .database import AccountDatabase, Change, database_of
 from .stored import Delivery, Form
 
 # Which steps make sense; each rule is a pure question to what is recorded and to the accounts.
@@ -178,7 +183,7 @@ def parse_after(text: str, now: datetime) -> datetime:
 # The file for client hosts of a successor, below the state directory, and what a killed run delivered.
 
 
-def to_client_file(accounts: AccountDatabase, account: Account) -> Delivery:
+def to_new_file(accounts: AccountDatabase, account: Account) -> Delivery:
     """Return the delivery of a new account's secret to its file; one that is there is stale."""
     path = auth_info_for_clients(accounts.site, account)
     render(Credential(account, Secret("any"), accounts.site.realm))
@@ -204,7 +209,7 @@ def hand_out(accounts: AccountDatabase, account: Account) -> None:
     except PasswordRefusedError:
         path = auth_info_for_clients(accounts.site, account)
         reason = f"is stored without clear text, and {path} has not its secret"
-        command = f"smtpcreds sasl passwd {accounts.shown(account)} --auth-info {path} --force"
+        command = f"smtpcreds sasl passwd {accounts.shown(account)} --auth-info {quote(path)} --force"
         raise PasswordRefusedError(str(account), reason, f"give it another one: {command}") from None
 
 
@@ -235,16 +240,6 @@ def _is_taken_back(accounts: AccountDatabase, account: Account, path: str) -> bo
         return False
 
 
-def withdraw(accounts: AccountDatabase, account: Account) -> None:
-    """Delete the account's file, if there is one."""
-    with suppress(NameRefusedError):  # such an account never had a file
-        path = auth_info_for_clients(accounts.site, account)
-        if is_directory(os.path.dirname(path)):
-            sweep(os.path.dirname(path))
-            remove(path)
-            remove_empty(os.path.dirname(path))
-
-
 # The steps themselves: intention first, deed, event, outcome; and what a killed run left.
 #
 # Each begins with :func:`recover`; where that has done the very thing, it is done.
@@ -264,8 +259,7 @@ def request(
     accounts = AccountDatabase(site, database)
     named = accounts.parse(successor, account.realm) if successor else None
     hosts = tuple(site.qualify(host) for host in dict.fromkeys(clients))
-    place = accounts.database if is_url(accounts.database) else site.root.record(accounts.database)
-    return Request(account, named, place, hosts, retire_after)
+    return Request(account, named, recorded(site, accounts), hosts, retire_after)
 
 
 def unfinished(site: Site) -> list[Rotation]:
@@ -302,7 +296,7 @@ def begin(
     successor = check_begin(_rows(work), accounts, wanted)
     chosen = form or accounts.form(wanted.account)
     asked = places(accounts, successor)
-    deliveries = asked or (to_client_file(accounts, successor),)
+    deliveries = asked or (to_new_file(accounts, successor),)
     work.ask(secret)
     intended = Rotation(
         account=wanted.account,
@@ -323,6 +317,35 @@ def begin(
                 _end(work, row, RotationState.ABANDONED)
         raise
     return _open(work, row)
+
+
+def delete(work: Transaction, accounts: AccountDatabase, account: Account) -> Change:
+    """Delete an account and its file for client hosts; a rotation that it is part of ends with it.
+
+    Raises:
+        NoSuchAccountError: it is not there; or the other account of the rotation is gone, so nothing would
+            be left for the clients.
+    """
+    row = under_way(work.site, accounts, account)
+    if row is None:
+        return delete_with_file(accounts, account)
+    accounts.properties(account)
+    wanted = Request(row.account, None, row.sasldb)
+    (retire if row.account == account else abandon)(work, wanted)
+    return Change(account, accounts.database)
+
+
+def under_way(site: Site, accounts: AccountDatabase, account: Account) -> Rotation | None:
+    """Return the replacement under way of which an account is the old or the new one."""
+    place = recorded(site, accounts)
+    return next(
+        (row for row in _of(unfinished(site), place) if account in {row.account, row.successor}), None
+    )
+
+
+def recorded(site: Site, accounts: AccountDatabase) -> str:
+    """Return the database as the inventory records it."""
+    return accounts.database if is_url(accounts.database) else site.root.record(accounts.database)
 
 
 def postpone(work: Transaction, wanted: Request, retire_after: datetime) -> Rotation:

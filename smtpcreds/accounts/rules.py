@@ -50,7 +50,7 @@ def weakness_of(account: Account, secret: bytes) -> str | None:
     """Return why a chosen secret of the account is soon guessed, or None."""
     if is_column_name(secret):
         return "is among the first that a guesser tries"
-    return weakness(secret, (account.authcid, account.realm, account.realm.partition(".")[0], str(account)))
+    return weakness(secret, *account)
 
 
 # What a new account may be called.

@@ -7,6 +7,7 @@ hashed account has one SCRAM mechanism; the properties of Cyrus SASL 1 add other
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from shlex import quote
 
 from ..errors import DataError, ExistsError, MissingInputError, PasswordRefusedError
 from ..files import check_parents, disk, exists, sweep_target, write_new
@@ -129,11 +130,13 @@ class Delivery:
         target: a path, or what the place is called; empty for standard output.
         place: by which it is found again: the path of a default-auth-info, else a source of the secret,
             as ``keyring:SERVICE/NAME``; empty where nobody named one.
+        undo: brings back what was there, where the database was not changed after all.
     """
 
     deliver: Callable[[Secret], object]
     target: str = ""
     place: str = ""
+    undo: Callable[[], object] = lambda: None
 
     @property
     def is_print(self) -> bool:
@@ -151,7 +154,7 @@ def to_file(path: str) -> Delivery:
     taken = ExistsError(
         path,
         "is there already and was left alone",
-        f"name another file, or make its content the secret: --password file:{path}",
+        f"name another file, or make its content the secret: --password {quote(f'file:{path}')}",
     )
 
     def refuse() -> None:

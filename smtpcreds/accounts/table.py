@@ -5,6 +5,8 @@ so, since an account made of two column names is one that any guesser finds.
 """
 
 import csv
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -24,10 +26,21 @@ _FORMS = {
     "tab": "values separated by tabs",
     "colon": "lines user:password",
 }
+_PROLOGUE = re.compile(r'#TYPE .*\n|"?sep=."?[ \r]*\n|#[^,;\t\n]*\n|[ \t\r]*\n', re.IGNORECASE)
 ENCODED = ":base64"
 """Ends the name of a column that holds another property than the password, as in ``authPassword:base64``."""
 LEFT_OUT = "-"
-_WAY_OUT = "say --header or --no-header, or what the columns are: --columns user,password,realm"
+_SAY = "say --header or --no-header"
+
+
+def _way_out(count: int) -> str:
+    """Return the options that help, for a line of so many cells."""
+    columns = (
+        ("user", "password", "realm")[: max(count, 2)]
+        if count < 4
+        else ("user", "password", *"-" * (count - 2))
+    )
+    return f"{_SAY}, or what the columns are: --columns {','.join(columns)}"
 
 
 class Layout(NamedTuple):
@@ -96,12 +109,14 @@ def read_table(content: bytes, kind: str, layout: Layout, subject: str) -> Sourc
         return Source(_FORMS[kind], _rows(bare, (first, *lines)))
     has_header = _has_header(cells, layout) if layout.header is None else layout.header
     if has_header is None:
-        raise AmbiguousError(subject, f"{where} may name the columns or be an account", _WAY_OUT)
+        way = _SAY if layout.columns else _way_out(len(cells))
+        raise AmbiguousError(subject, f"{where} may name the columns or be an account", way)
     columns = _said(layout.columns) if layout.columns else _named(cells) if has_header else bare
     if isinstance(columns, str):
         return Source(_FORMS[kind], iter((Fault(where, columns),)))
     form = _described(columns, cells if has_header else None, where)
-    return Source(f"{_FORMS[kind]}{form}", _rows(columns, lines if has_header else (first, *lines)))
+    rows = _rows(columns, lines if has_header else (first, *lines))
+    return Source(f"{_FORMS[kind]}{form}", rows, is_table=True)
 
 
 def is_table(content: bytes, kind: str) -> bool:
@@ -115,9 +130,25 @@ def is_table(content: bytes, kind: str) -> bool:
         (len(counts) == 1 or counts == {2, 3})
         and counts != {1}
         and (kind != "colon" or counts == {2})
-        and not any(mark in cells[0] for cells in lines for mark in others)
+        and (_is_header(lines[0]) or not any(mark in cells[0] for cells in lines for mark in others))
         and not (kind == "colon" and any(not cells[0].strip() or cells[1].startswith("{") for cells in lines))
     )
+
+
+def _is_header(cells: Sequence[str] | Fault) -> bool:
+    """Tell whether a line is a header beyond doubt; below one, the first cells may be URLs."""
+    return not isinstance(cells, Fault) and len(cells) > 1 and _has_header(cells, ANY) is True
+
+
+def odd_line(content: bytes, kind: str) -> str:
+    """Return the first line that keeps a file from being this table, where most lines fit, or nothing."""
+    lines = [(where, cells) for where, cells in _lines(text_of(content), kind, ANY, whole=True)]
+    counts = Counter(0 if isinstance(cells, Fault) else len(cells) for _, cells in lines)
+    (usual, number), *others = counts.most_common()
+    if usual < 2 or not others or number <= len(lines) // 2:
+        return ""
+    where, cells = next((w, c) for w, c in lines if isinstance(c, Fault) or len(c) != usual)
+    return f"{where} {cells.reason if isinstance(cells, Fault) else f'has {len(cells)} fields, not {usual}'}"
 
 
 Line = tuple[str, Sequence[str] | Fault]
@@ -157,10 +188,14 @@ def _colons(text: str, splits: int) -> Iterator[Line]:
 
 
 def _without_prologue(text: str) -> tuple[str, int]:
-    """Leave out what Excel (``sep=;``) and PowerShell (``#TYPE ...``) write before the first line."""
-    line, _, rest = text.partition("\n")
-    is_prologue = line.startswith("#TYPE ") or (line[:4].lower() == "sep=" and len(line.rstrip()) < 6)
-    return (rest, 1) if is_prologue else (text, 0)
+    """Leave out blank lines, comments, and what Excel (``sep=;``) and PowerShell (``#TYPE``) write first.
+
+    A line behind ``#`` that has several cells may be a header.
+    """
+    skipped = 0
+    while match := _PROLOGUE.match(text):
+        text, skipped = text[match.end() :], skipped + 1
+    return text, skipped
 
 
 # Whether line 1 names the columns, and which column is what.
@@ -210,10 +245,10 @@ def _named(cells: Sequence[str]) -> Columns | str:
     encoded = {n: cell.removesuffix(ENCODED) for n, cell in enumerate(cells) if cell.endswith(ENCODED)}
     identity = _identity(roles)
     if identity is None:
-        return f"names no column for the user; {_WAY_OUT}"
+        return f"names no column for the user; {_way_out(len(cells))}"
     for role in (identity, Role.PASSWORD, Role.REALM):
         if roles.count(role) > 1:
-            return f"names {roles.count(role)} columns for the {role}; {_WAY_OUT}"
+            return f"names {roles.count(role)} columns for the {role}; {_way_out(len(cells))}"
     if len(set(encoded.values())) != len(encoded):
         return "names a property twice"
     if Role.PASSWORD in roles and USER_PASSWORD in encoded.values():

@@ -4,11 +4,12 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from functools import partial
+from shlex import quote
 
 from ..accounts.copies import is_copy, make_copy
 from ..accounts.database import AccountDatabase
 from ..accounts.entries import remarks, served
-from ..accounts.rules import login_names
+from ..accounts.rules import login_names, weakness_of
 from ..model import Account, Finding, Owner, Repair
 from ..sasldb import lmdb_lock
 from ..sasldb.detect import PLUGIN_DIRECTORIES, Format, host_format
@@ -34,7 +35,8 @@ def readable(host: Host) -> Iterator[Finding]:
     if host.damage:
         path = host.damage.subject
         account = host.site.settings.sasl.account
-        cure = f"mv {path} {path}.damaged && smtpcreds sasl add {account}, or put it back from a backup"
+        away = f"mv {quote(path)} {quote(path)}.damaged"
+        cure = f"{away} && smtpcreds sasl add {quote(account)}, or put it back from a backup"
         yield SASL016.found(path, f"{host.damage.reason}, so every login fails", cure)
 
 
@@ -49,7 +51,7 @@ def backend(host: Host) -> Iterator[Finding]:
     here, there = host_format([host.path(pattern) for pattern in PLUGIN_DIRECTORIES]), format_at(path)
     if here and there and here is not there:
         reason = f"has format {there}, and the plugin sasldb of this host reads {here}"
-        cure = f"smtpcreds sasl convert {path}.new --to {here} && mv {path}.new {path}"
+        cure = f"smtpcreds sasl convert {quote(path)}.new --to {here} && mv {quote(path)}.new {quote(path)}"
         yield SASL007.found(path, reason, cure)
 
 
@@ -130,7 +132,7 @@ def _rewrite(path: str) -> None:
     open_store(path).rewrite()
 
 
-SASL001 = Code.warning("SASL001", "an account in a realm in which no server here looks up bare names")
+SASL001 = Code.note("SASL001", "an account in a realm in which no server here looks up bare names")
 
 
 def realms(host: Host) -> Iterator[Finding]:
@@ -176,6 +178,20 @@ def logins(host: Host) -> Iterator[Finding]:
             yield SASL006.found(str(account), reason, cure)
 
 
+SASL019 = Code.note(
+    "SASL019", "an account whose secret is short, its own name, or among the first that a guesser tries"
+)
+
+
+def weak_secrets(host: Host) -> Iterator[Finding]:
+    """No secret that lies in clear text is soon guessed."""
+    for account, held in in_order(host.records):
+        secret = held.get(USER_PASSWORD)
+        if secret is not None and (fault := weakness_of(account, secret)):
+            cure = f"smtpcreds sasl rotate {AccountDatabase(host.site).shown(account)}"
+            yield SASL019.found(str(account), f"its secret {fault}", cure)
+
+
 def _realms(host: Host) -> set[str]:
     """Return the realms of the servers here, and where none is known, that of our configuration."""
     found = set()
@@ -194,9 +210,11 @@ def _moved(host: Host, account: Account) -> str:
     elif account.realm == realm:
         command = f"define(`confAUTH_REALM', `{realm}')dnl in {host.path(SENDMAIL_MC)}"
     elif any(other == (account.authcid, realm) for other, _ in in_order(host.records)):
-        command = f"smtpcreds sasl delete {account}"
+        command = f"smtpcreds sasl delete {quote(str(account))}"
     else:
-        command = f"smtpcreds sasl add {account.authcid} && smtpcreds sasl delete {account}"
+        command = (
+            f"smtpcreds sasl add {quote(account.authcid)} && smtpcreds sasl delete {quote(str(account))}"
+        )
     return f"{command}, or log in as {account}"
 
 

@@ -2,16 +2,19 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
+from shlex import quote
 
-from ..ca.authority import has_authority
+from ..ca.authority import CA
 from ..ca.layout import BUNDLE
+from ..ca.verify import missing as missing_in_place
 from ..errors import MissingInputError, SmtpcredsError
 from ..files import read_public
 from ..inventory.rows import State
 from ..model import Finding
 from ..pki.chains import WEAK_HASHES, ChainError, climb, is_issued_by, is_self_signed, verify_chain
-from ..pki.crl import is_crl_of
+from ..pki.crl import Crl, is_crl_of
 from ..pki.encoding import parse_certificates
 from ..pki.keys import decode_key, public_id
 from ..pki.names import title
@@ -112,7 +115,7 @@ def _certificate(host: Host, place: CertificatePlace) -> Iterator[Finding]:
         yield CERT002.found(path, f"{error.reason}, {_NO_TLS}", cure)
     else:
         if parsed.encoding != "PEM":
-            cure = f"openssl x509 -inform DER -in {path} -out NEW, and put it there"
+            cure = f"openssl x509 -inform DER -in {quote(path)} -out NEW, and put it there"
             yield CERT002.found(path, f"is DER where PEM is read, {_NO_TLS}", cure)
 
 
@@ -188,7 +191,7 @@ def _open_ended(host: Host, installed: InstalledCertificate, reason: str) -> Fin
     bundle = next((use.ca_file for use in installed.place.uses if use.ca_file), "")
     bundle = host.path(bundle) if bundle else f"{os.path.dirname(installed.path)}/{BUNDLE}"
     issuer = installed.leaf.issuer.rfc4514_string()
-    if has_authority(host.site):
+    if CA(host.site).is_there:
         cure = f"{host.issue_again(installed)}, or append the certificate of {issuer} to {bundle}"
     else:
         cure = f"copy {BUNDLE} of the authority to {bundle}, or append the certificate of {issuer}"
@@ -223,21 +226,37 @@ CERT023 = Code.error("CERT023", "a certificate that is revoked")
 
 def revoked(host: Host) -> Iterator[Finding]:
     """No certificate in use is one that its CA has revoked."""
+    beside = cache(lambda directory: [*crls_in(directory)])
     for installed in host.certificates:
-        if why := _revoked(host, installed):
+        if why := _revoked(host, installed, beside(os.path.dirname(installed.path))):
             yield CERT023.found(installed.path, why, host.issue_again(installed))
 
 
-def _revoked(host: Host, installed: InstalledCertificate) -> str | None:
+def _revoked(host: Host, installed: InstalledCertificate, crls: Iterable[tuple[str, Crl]]) -> str | None:
     row = installed.row
     if row and row.state is State.REVOKED and row.revoked_at:
         return revoked_on(row.revoked_at, row.reason or "")
-    issuers = [ca for ca in (*installed.known, *host.authorities) if is_issued_by(installed.leaf, ca)]
-    for path, crl in crls_in(os.path.dirname(installed.path)):
-        entry = crl.find(installed.leaf.serial_number)
-        if entry and any(is_crl_of(crl, issuer) for issuer in issuers):
-            return f"{entry}, says {path}"
+    for path, crl in crls:
+        if entry := crl.find(installed.leaf.serial_number):
+            issuers = (ca for ca in (*installed.known, *host.authorities) if is_issued_by(installed.leaf, ca))
+            if any(is_crl_of(crl, issuer) for issuer in issuers):
+                return f"{entry}, says {path}"
     return None
+
+
+CERT027 = Code.error(
+    "CERT027",
+    "what is in use by the inventory is not there: a host's certificate, or the authority that signs",
+)
+
+
+def recorded(host: Host) -> Iterator[Finding]:
+    """What the inventory says to be in use is there; what is configured and missing is CERT002."""
+    configured = {path for place in host.places for path in (place.certificate, place.key)}
+    nothing: list[Finding] = []
+    for finding in host.attempt(lambda: missing_in_place(host.site), nothing):
+        if finding.subject not in configured:
+            yield CERT027.found(finding.subject, finding.message, finding.cure)
 
 
 CERT007 = Code.warning("CERT007", "a server certificate that is not for the name of its host")

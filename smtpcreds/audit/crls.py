@@ -5,11 +5,13 @@ Nobody notices when a list is absent, and its end stops everything.
 
 import os
 from collections.abc import Iterator
+from shlex import quote
 
-from ..ca.authority import CA
+from ..ca.authority import CA, OF_CA, Listed, crl_url
 from ..ca.crl import crl_paths
 from ..ca.directory import trust, trust_directory_changes
-from ..ca.layout import BUNDLE, CURE_CRL, ca_files
+from ..ca.layout import BUNDLE, CURE_CRL, ca_files, reading
+from ..ca.restore import findings as restored
 from ..errors import SmtpcredsError, UnsafePathError
 from ..files import read_public
 from ..model import Finding, Link
@@ -93,11 +95,72 @@ def issued(host: Host) -> Iterator[Finding]:
     """Each CRL is signed by a CA that is believed here."""
     for path, crl in _lists(host):
         authorities = [*host.certificates_in(f"{os.path.dirname(path)}/{BUNDLE}"), *host.authorities]
+        authorities += [former.certificate for former in CA(host.site).retired]
         for use in host.uses:
             authorities += host.trusted_by(use)
         if authorities and not any(is_crl_of(crl, ca) for ca in dict.fromkeys(authorities)):
             reason = f"is not signed by a CA that is believed here, but by {crl.issuer}"
             yield CERT016.found(path, reason, _cure(host))
+
+
+CERT025 = Code.error(
+    "CERT025",
+    "a CRL or successor of the authority, newer than its state directory, as after a backup was put back",
+)
+
+
+def ahead(host: Host) -> Iterator[Finding]:
+    """What was published is what the state directory knows."""
+    for item in host.attempt(lambda: _restored(host), list[Finding]()):
+        yield CERT025.found(item.subject, item.message, host.at_authority(item.cure))
+
+
+def _restored(host: Host) -> list[Finding]:
+    with reading(host.site) as inventory:
+        return list(restored(host.site, inventory, CA(host.site)))
+
+
+CERT026 = Code.error(
+    "CERT026",
+    "a CRL distribution point (ca.crl_url) where no current CRL of the authority is handed out",
+)
+_WAIT = 5
+"""Seconds that a web server has."""
+_MOST = 64 * 1024 * 1024
+
+
+def handed_out(host: Host) -> Iterator[Finding]:
+    """What new certificates name as their CRL is there: the one that was signed last, as DER or PEM."""
+    ca = CA(host.site)
+    if not (host.site.settings.ca.crl_url and ca.is_there):
+        return
+    lists = {item.issuer: item for item in ca.crl_lists()}
+    former = [old.certificate for old in ca.superseded_cas] if OF_CA in host.site.settings.ca.crl_url else []
+    for authority in (ca.certificate, *former):
+        url = crl_url(host.site, authority)
+        if authority in lists and (fault := _fault_at(url, lists[authority], host)):
+            cure = host.at_authority(f"{CURE_CRL} --der --to FILE, where the web server finds it")
+            yield CERT026.found(url, fault, cure)
+
+
+def _fault_at(url: str, ours: Listed, host: Host) -> str | None:
+    """Return what is wrong with the CRL at an address, which is http by the rules of the configuration."""
+    from http.client import HTTPException
+    from urllib.request import urlopen
+
+    try:
+        with urlopen(url, timeout=_WAIT) as answer:  # noqa: S310
+            found = read_crl(answer.read(_MOST), url, ours.issuer)
+    except (OSError, HTTPException) as error:
+        return f"is not there ({error})"
+    except SmtpcredsError as error:
+        return error.reason
+    signed = read_crl(ours.content, ours.name, ours.issuer).number
+    return found.fault(host.site.clock()) or (
+        None
+        if found.number == signed
+        else f"is CRL number {found.number}, and number {signed} was signed last"
+    )
 
 
 def _cure(host: Host) -> str:
@@ -131,8 +194,9 @@ def _lists(host: Host) -> Iterator[tuple[str, Crl]]:
         if first:
             try:
                 yield path, read_crl(first.text(), path, None)
-            except SmtpcredsError:
-                continue  # CERT017
+            except SmtpcredsError as error:
+                if first.decode() is not None:  # else CERT017
+                    host.unread.append(error)
 
 
 CERT019 = Code.error(
@@ -157,7 +221,9 @@ def missing(host: Host) -> Iterator[Finding]:
             target = f"{directory}/{link.target}"
             if os.path.exists(target):
                 reason = f"{link.target} has no hash link, so it is not found in {directory}"
-                yield CERT019.found(link.path, reason, f"ln -sfn {link.target} {link.path}", relink(link))
+                yield CERT019.found(
+                    link.path, reason, f"ln -sfn {quote(link.target)} {quote(link.path)}", relink(link)
+                )
 
 
 CERT020 = Code.warning("CERT020", "a hash link that leads to nothing, or to something of another name")
@@ -169,7 +235,7 @@ def stale(host: Host) -> Iterator[Finding]:
         for name in host.listing(directory):
             path = f"{directory}/{name}"
             if is_link_name(name) and os.path.islink(path) and (why := _fault(host, path, name)):
-                yield CERT020.found(path, why, f"rm {path}", unlink(path))
+                yield CERT020.found(path, why, f"rm {quote(path)}", unlink(path))
 
 
 def _of_others(host: Host, directory: str) -> Iterator[Link]:

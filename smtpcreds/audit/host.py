@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from ..accounts.database import AccountDatabase
-from ..ca.authority import CA, has_authority
+from ..ca.authority import CA
 from ..ca.directory import directories
 from ..ca.layout import BUNDLE, Pair, pair_of, reading
 from ..config import Site, host_name
@@ -229,6 +229,19 @@ class Host:
         if self.dovecot:
             yield from uses.of_dovecot(self.dovecot, DOVECOT_CONF)
 
+    @property
+    def absent(self) -> list[str]:
+        """What is not there to be looked at; a client host has no authority and no accounts."""
+        database = self.site.sasldb
+        programs = (self.sendmail, self.postfix, self.exim, self.dovecot)
+        rows = (
+            (CA(self.site).is_there, "an authority"),
+            (self.places, f"certificates in {self.site.certificates}"),
+            (is_url(database) or os.path.exists(database), f"accounts in {database}"),
+            (any(programs), "Sendmail, Postfix, Exim or Dovecot, configured"),
+        )
+        return [what for is_there, what in rows if not is_there]
+
     @cached_property
     def owners(self) -> frozenset[int]:
         """The numbers of root, of who runs the audit, and of Sendmail's own users."""
@@ -379,6 +392,23 @@ class Host:
         named = self.sendmail.option("DefaultAuthInfo") if self.sendmail else ""
         return self.path(named if named.startswith("/") else auth_info.DEFAULT_PATH)
 
+    @cached_property
+    def has_sample_auth_info(self) -> bool:
+        """Tell whether that file is the sample of Debian's package, whose account nobody has."""
+        return auth_info.is_sample(self.content(self.default_auth_info) or b"")
+
+    @property
+    def relays_by_sendmail(self) -> bool:
+        """Tell whether Sendmail relays for who logs in; a client host's Sendmail does not."""
+        return bool(self.sendmail and self.sendmail.classes.get("TrustAuthMech"))
+
+    @property
+    def logs_in_by_sendmail(self) -> bool:
+        """Tell whether Sendmail logs in to a relay, as on a client host."""
+        return bool(
+            self.sendmail and (self.sendmail.option("DefaultAuthInfo") or "authinfo" in self.sendmail.maps)
+        )
+
     def issue(self, path: str, name: str, option: str = "") -> str:
         """Return the command for a pair at a path, or of files to be configured instead of that path."""
         directory = os.path.dirname(path)
@@ -386,7 +416,7 @@ class Host:
         command = " ".join(filter(None, ("smtpcreds cert issue", name, option, "--force")))
         if path not in {pair.certificate, pair.key}:
             return f"{self.at_authority(command)}, and configure its files instead of {path}"
-        here = directory == self.site.certificates or not has_authority(self.site)
+        here = directory == self.site.certificates or not CA(self.site).is_there
         return self.at_authority(command if here else f"{command} --to {directory}")
 
     def issue_again(self, certificate: InstalledCertificate, option: str = "") -> str:
@@ -395,5 +425,5 @@ class Host:
 
     def at_authority(self, command: str) -> str:
         """Return a command of the authority, for this host or for the one where that is."""
-        here = has_authority(self.site)
+        here = CA(self.site).is_there
         return command if here else f"on the authority: {command}; then copy the files here"

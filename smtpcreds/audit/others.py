@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from shlex import quote
 
 from ..ca.layout import has_inventory, reading
 from ..config import Site
@@ -12,6 +13,8 @@ from ..deploy.options import RenderOptions, applied_options, in_force
 from ..errors import SmtpcredsError, UsageError
 from ..inventory.inventory import Inventory
 from ..model import Finding
+from ..mta import exim as mta_exim
+from ..mta import postfix as mta_postfix
 from ..mta.main_cf import MainCf
 from ..mta.program import Facts, Program
 from ..mta.programs import PROGRAMS
@@ -150,7 +153,9 @@ def client(host: Host) -> Iterator[Finding]:
         keys = _keys(host, source)
         if relay and keys is not None and not _looked_up(relay) & keys:
             reason = f"has no key {relay}, so Postfix does not log in there"
-            yield MTA105.found(source, reason, f"write {relay} as the key, postmap {source}, {_RELOAD}")
+            yield MTA105.found(
+                source, reason, f"write {relay} as the key, postmap {quote(source)}, {_RELOAD}"
+            )
 
 
 MTA104 = Code.error(
@@ -211,6 +216,30 @@ def chains(host: Host) -> Iterator[Finding]:
             yield MTA108.found(
                 host.path(MAIN_CF), reason, f"postconf -e '{name}=KEY, CERTIFICATE' && {_RELOAD}"
             )
+
+
+MTA120 = Code.error("MTA120", "a hub whose Postfix listens for itself alone; no client host reaches it")
+MTA220 = Code.error(
+    "MTA220",
+    "a hub whose Exim listens on 127.0.0.1 alone, as Debian's package configures it; no client host reaches "
+    "it",
+)
+
+
+def reachable(host: Host) -> Iterator[Finding]:
+    """The daemon of a hub listens for other hosts."""
+    main = host.postfix
+    if main and main.is_on("smtpd_sasl_auth_enable"):
+        value = main.value("inet_interfaces")
+        if mta_postfix.is_closed(value):
+            reason = f"says inet_interfaces = {value}, so no client host reaches Postfix"
+            yield MTA120.found(host.path(MAIN_CF), reason, mta_postfix.OPEN)
+    value = mta_exim.closed_interfaces(host.text(mta_exim.ANSWERS) or "")
+    named = host.exim[1].authenticators.values() if host.exim else ()
+    if value and any(name.startswith("server_") for options in named for name in options):
+        reason = f"says dc_local_interfaces='{value}', so no client host reaches Exim"
+        cure = "write dc_local_interfaces='' there, then: update-exim4.conf, and restart Exim"
+        yield MTA220.found(host.path(mta_exim.ANSWERS), reason, cure)
 
 
 def _plaintext(host: Host, main: MainCf) -> bool:

@@ -3,19 +3,22 @@
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from shlex import quote
 from struct import iter_unpack
 
 from ..ca.layout import ca_files
 from ..config import DEFAULT_PATH
 from ..errors import SmtpcredsError, UnsafePathError
-from ..files import disk, explained, read_public, remove, write_all
+from ..files import disk, opened, read_public, real_path, remove, write_all
 from ..files.guard import owner as owner_name
 from ..files.rights import User, above, barrier
 from ..model import Artifact, Change, Finding, Link, Owner, Repair
 from ..mta import auth_info, sasl_conf
 from ..pki.chains import is_link_name
+from ..pki.describe import authority_of
 from ..pki.keys import decode_key, public_id
+from ..pki.values import Certificate
 from ..postgres import is_url
 from ..sasldb import bdb
 from ..sasldb.replace import open_regular, wake_readers
@@ -25,7 +28,6 @@ from .sasl_conf import SENDMAIL_CONFS, SMTPD_CONFS
 
 # What ``--fix`` may do: modes, owners, ACLs, hash links, maps. Each looks again, at the open file.
 
-_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 ACLS = ("system.posix_acl_access", "system.posix_acl_default")
 
 
@@ -108,22 +110,17 @@ def rebuild(path: str, source: str, records: Callable[[bytes], dict[bytes, bytes
 def _on(path: str, step: Change, change: Callable[[int], None]) -> Repair:
     """Change a file or directory through a descriptor of it.
 
-    A second name may lie in a directory where somebody else put it, to have a foreign file changed.
+    A second name or a link may lie where somebody else put it, to have a foreign file changed.
     """
 
     def apply() -> None:
-        disk().note(*step)
-        if disk().is_preview:
-            return
-        with explained(path):
-            descriptor = os.open(path, _OPEN)
-            try:
-                status = os.fstat(descriptor)
-                if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
-                    raise UnsafePathError(path, f"has {status.st_nlink} hard links and was left alone")
+        with opened(path, links_only=True) as descriptor:
+            status = os.fstat(descriptor)
+            if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
+                raise UnsafePathError(path, f"has {status.st_nlink} hard links and was left alone")
+            disk().note(*step)
+            if not disk().is_preview:
                 change(descriptor)
-            finally:
-                os.close(descriptor)
 
     return Repair(path, apply)
 
@@ -169,8 +166,21 @@ def judge(path: str, rule: Rule) -> Iterator[Finding]:
     if not os.path.exists(path):
         return
     if os.path.islink(path):
-        yield from _link(path)
-        path = os.path.realpath(path)
+        yield from _link(path, is_credential=rule.code is not PERM017)
+    target, is_led_astray = _target(path)
+    for finding in _judged(target, rule):
+        yield replace(finding, repair=None) if is_led_astray else finding
+
+
+def _target(path: str) -> tuple[str, bool]:
+    """Return where a path leads, and whether a symbolic link of another user leads there."""
+    try:
+        return real_path(path, links_only=True), False
+    except UnsafePathError:
+        return os.path.realpath(path), True
+
+
+def _judged(path: str, rule: Rule) -> Iterator[Finding]:
     status = os.stat(path)
     granted = acl(path)
     yield from _acl(path, rule, granted)
@@ -210,7 +220,7 @@ def _acl(path: str, rule: Rule, granted: dict[str, int]) -> Iterator[Finding]:
     who = [name for name, rights in granted.items() if rights & wanted]
     if who:
         reason = f"its ACL gives access to {', '.join(who)}"
-        yield PERM009.found(path, reason, f"setfacl -b {path}", drop_acl(path))
+        yield PERM009.found(path, reason, f"setfacl -b {quote(path)}", drop_acl(path))
 
 
 def _mode(path: str, rule: Rule, status: os.stat_result, *, has_acl: bool) -> Iterator[Finding]:
@@ -219,7 +229,7 @@ def _mode(path: str, rule: Rule, status: os.stat_result, *, has_acl: bool) -> It
     excess = rule.excess & ~GROUP if has_acl else rule.excess
     if mode & excess:
         reason = words(mode, excess) + (rule.effect and f"; {rule.effect}")
-        yield rule.code.found(path, reason, f"chmod {mode & ~excess:04o} {path}", close(path, excess))
+        yield rule.code.found(path, reason, f"chmod {mode & ~excess:04o} {quote(path)}", close(path, excess))
 
 
 PERM005 = Code.error(
@@ -234,7 +244,7 @@ def _owner(path: str, rule: Rule, status: os.stat_result) -> Iterator[Finding]:
     directory = os.stat(os.path.dirname(path))
     is_closed = not directory.st_mode & 0o022 and directory.st_uid in rule.owners
     repair = give(path, Owner(0, -1)) if is_closed else None
-    yield PERM005.found(path, f"belongs to {owner_name(status)}", f"chown root {path}", repair)
+    yield PERM005.found(path, f"belongs to {owner_name(status)}", f"chown root {quote(path)}", repair)
 
 
 PERM007 = Code.error(
@@ -248,15 +258,16 @@ PERM006 = Code.note(
 )
 
 
-def _link(path: str) -> Iterator[Finding]:
+def _link(path: str, *, is_credential: bool) -> Iterator[Finding]:
+    """Judge where a link leads; packages link configuration, as Debian's sendmail its Sendmail.conf."""
     target = os.path.realpath(path)
     directory = os.path.dirname(target)
     mode = stat.S_IMODE(os.stat(directory).st_mode)
-    cure = f"put the file itself there: cp --remove-destination {target} {path}"
+    cure = f"put the file itself there: cp --remove-destination {quote(target)} {quote(path)}"
     if mode & 0o022:
         reason = f"leads to {target}, in a directory of {words(mode, 0o022)}"
         yield PERM007.found(path, reason, cure)
-    else:
+    elif is_credential:
         yield PERM006.found(path, f"is a symbolic link to {target}", cure)
 
 
@@ -272,7 +283,7 @@ def obstacle(user: User, path: str, top: str) -> tuple[str, str] | None:
     mode = stat.S_IMODE(os.stat(found).st_mode)
     why = f"mode {mode:04o} does not let {user.name} read it"
     reason = why if found == path else f"{user.name} can't enter {found}"
-    return reason, f"chgrp {user.name} {found} && chmod g+{right} {found}"
+    return reason, f"chgrp {user.name} {quote(found)} && chmod g+{right} {quote(found)}"
 
 
 # PERM: keys, certificates, secrets of accounts, state, configuration, and every directory above them.
@@ -309,7 +320,7 @@ def keys(host: Host) -> Iterator[Finding]:
     """
     group_may = {host.path(key) for use in host.uses if use.group_may_read for key in use.keys}
     refused = {host.path(key) for use in host.uses if use.program == "sendmail" for key in use.keys}
-    for path in key_files(host):
+    for path in dict.fromkeys((*key_files(host), *_keys_below(host))):
         is_ours = path in refused or os.path.dirname(path) in host.own_places
         excess = 0o037 if path in group_may or not is_ours else 0o077
         effect = _REFUSED if path in refused else _POSES
@@ -342,30 +353,39 @@ def directories(host: Host) -> Iterator[Finding]:
         granted = acl(path)
         if granted:
             reason = f"its ACL gives access to {', '.join(granted)}"
-            yield PERM009.found(path, reason, f"setfacl -b {path}", drop_acl(path))
+            yield PERM009.found(path, reason, f"setfacl -b {quote(path)}", drop_acl(path))
         elif mode & excess and not mode & 0o022:
-            cure = f"chmod {mode & ~excess:04o} {path}"
+            cure = f"chmod {mode & ~excess:04o} {quote(path)}"
             yield PERM004.found(path, f"mode {mode:04o}; others may enter it", cure, close(path, excess))
 
 
 PERM015 = Code.error(
     "PERM015",
-    "the CA's private key in a directory of the mail server; who breaks into that signs certificates",
+    "the private key of a CA in a directory of the mail server, or below it; who breaks into that signs "
+    "certificates",
 )
 
 
 def ca_key(host: Host) -> Iterator[Finding]:
     """The key of the CA lies where the mail server's keys lie, under whatever name."""
     known = {public_id(ca) for ca in host.authorities}
-    for path in key_files(host):
+    others = {public_id(ca) for ca in _other_authorities(host)} - known
+    for path in (*key_files(host), *_keys_below(host)):
         try:
-            key = decode_key(host.content(path) or b"", None, path)
-        except SmtpcredsError:
-            continue  # CERT002 says so of those that are configured
-        if public_id(key) in known:
+            identity = public_id(decode_key(host.content(path) or b"", None, path))
+        except SmtpcredsError:  # encrypted; CERT002 says so of those that are configured
+            identity = ""
+        if identity in known:
             target = ca_files(host.site).key
-            cure = f"mv {path} {target}" if not os.path.exists(target) else f"shred -u {path}"
+            cure = (
+                f"mv {quote(path)} {quote(target)}"
+                if not os.path.exists(target)
+                else f"shred -u {quote(path)}"
+            )
             yield PERM015.found(path, "is the private key of the CA", cure)
+        elif identity in others or (not identity and os.path.basename(path) in _CA_KEYS):
+            cure = f"keep it where no mail server runs, and then: shred -u {quote(path)}"
+            yield PERM015.found(path, "is the private key of a CA", cure)
 
 
 def key_files(host: Host) -> Iterator[str]:
@@ -373,6 +393,31 @@ def key_files(host: Host) -> Iterator[str]:
     named = [host.path(key) for use in host.uses for key in use.keys]
     lying = (path for path in _lying_around(host) if _KEY_MARK in (host.content(path) or b""))
     yield from dict.fromkeys((*filter(os.path.exists, named), *lying))
+
+
+_CA_KEYS = frozenset({"cakey.pem", "ca.key", "ca-key.pem"})
+"""What CA.pl, easy-rsa and cfssl call it."""
+
+
+def _below(host: Host) -> Iterator[str]:
+    """Yield the files in the directories below those of certificates, as CA.pl's demoCA is one."""
+    for place in host.own_places:
+        for directory, _, files in os.walk(place):
+            if directory not in host.own_places:
+                yield from (f"{directory}/{name}" for name in sorted(files))
+
+
+def _keys_below(host: Host) -> Iterator[str]:
+    return (
+        path for path in _below(host) if os.path.isfile(path) and _KEY_MARK in (host.content(path) or b"")
+    )
+
+
+def _other_authorities(host: Host) -> Iterator[Certificate]:
+    """Yield the CA certificates that lie among those of hosts, or below them."""
+    for path in (*_lying_around(host), *_below(host)):
+        found = host.certificates_in(path) if os.path.isfile(path) else ()
+        yield from (certificate for certificate in found if authority_of(certificate)[0])
 
 
 def _configured(host: Host) -> Iterator[str]:
@@ -424,8 +469,9 @@ PERM013 = Code.error("PERM013", "a sasl_passwd map of Postfix, or its source, th
 def credentials(host: Host) -> Iterator[Finding]:
     """What client hosts log in with."""
     own = host.owners
-    rule = Rule(PERM011, 0o077, own, "Sendmail refuses it and defers the mail")
-    yield from judge(host.default_auth_info, rule)
+    if not host.has_sample_auth_info:
+        rule = Rule(PERM011, 0o077, own, "Sendmail refuses it and defers the mail")
+        yield from judge(host.default_auth_info, rule)
     for path in _maps(host.path(_authinfo(host))):
         excess = 0o037 if _is_of_root(path) else 0o077
         yield from judge(path, Rule(PERM012, excess, own, "Sendmail says nothing about it"))
@@ -482,7 +528,7 @@ def state(host: Host) -> Iterator[Finding]:
         is_closed = directory == host.site.state or directory.startswith(host.site.ca_directory)
         excess = 0o077 if is_closed else 0o022
         if mode & excess:
-            cure = f"chmod {mode & ~excess:04o} {directory}"
+            cure = f"chmod {mode & ~excess:04o} {quote(directory)}"
             reason = f"mode {mode:04o}; others may look into it or change it"
             yield PERM014.found(directory, reason, cure, close(directory, excess))
         for name in sorted(files):
@@ -527,7 +573,7 @@ def database_password(host: Host) -> Iterator[Finding]:
         mode = stat.S_IMODE(os.stat(path).st_mode)
         if has_password and mode & 0o007:
             reason = f"mode {mode:04o}, and it holds sql_passwd"
-            yield PERM018.found(path, reason, f"chmod {mode & ~7:04o} {path}", close(path, 0o007))
+            yield PERM018.found(path, reason, f"chmod {mode & ~7:04o} {quote(path)}", close(path, 0o007))
 
 
 PERM016 = Code.error(
@@ -603,17 +649,17 @@ def parents(host: Host) -> Iterator[Finding]:
             sticky = ", sticky" if mode & stat.S_ISVTX else ""
             repair = close(directory, 0o022) if directory in _ours(host) else None
             reason = f"{words(mode, 0o022)}{sticky}; Sendmail refuses keys and credentials below it"
-            yield PERM003.found(directory, reason, f"chmod go-w {directory}", repair)
+            yield PERM003.found(directory, reason, f"chmod go-w {quote(directory)}", repair)
         elif status.st_uid not in known:
             reason = f"belongs to {owner_name(status)}, who can put other files there"
-            yield PERM019.found(directory, reason, f"chown root {directory}")
+            yield PERM019.found(directory, reason, f"chown root {quote(directory)}")
 
 
 def _open_acl(directory: str) -> Iterator[Finding]:
     """Those of certificate directories are another check, which lets nobody in."""
     if writers := [who for who, rights in acl(directory).items() if rights & 2]:
         reason = f"its ACL lets {', '.join(writers)} change it"
-        yield PERM009.found(directory, reason, f"setfacl -b {directory}")
+        yield PERM009.found(directory, reason, f"setfacl -b {quote(directory)}")
 
 
 def _directories(host: Host) -> Iterator[str]:

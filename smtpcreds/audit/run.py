@@ -1,23 +1,23 @@
 """Every check over one host, and the repairs that are safe."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 
-from ..ca.layout import has_inventory
+from ..ca.layout import has_inventory, reading
 from ..config import Site
-from ..errors import SmtpcredsError, UsageError
+from ..errors import SmtpcredsError, UsageError, nearest
 from ..files import exclusive, explained, is_directory
 from ..files.guard import explain
-from ..model import Finding, Repair
+from ..model import Finding, Repair, Severity
 from ..transaction import Transaction
 from . import accounts, certificates, crls, finding, others, permissions, sasl_conf, sendmail
-from .finding import Code, unchecked
+from .finding import AUDIT001, Code, unchecked
 from .host import Host
 
 Check = Callable[[Host], Iterator[Finding]]
 
-CHECKS: tuple[Check, ...] = (
+_PERMISSIONS: tuple[Check, ...] = (
     permissions.parents,
     permissions.directories,
     permissions.keys,
@@ -29,6 +29,8 @@ CHECKS: tuple[Check, ...] = (
     permissions.configuration,
     permissions.database_password,
     permissions.readers,
+)
+_CERTIFICATES: tuple[Check, ...] = (
     certificates.loadable,
     certificates.belongs,
     certificates.closes,
@@ -42,10 +44,15 @@ CHECKS: tuple[Check, ...] = (
     crls.readable,
     crls.current,
     crls.issued,
+    crls.ahead,
+    crls.handed_out,
     crls.missing,
     crls.stale,
     certificates.sent,
     certificates.public,
+    certificates.recorded,
+)
+_ACCOUNTS: tuple[Check, ...] = (
     accounts.readable,
     accounts.backend,
     accounts.copies,
@@ -53,6 +60,7 @@ CHECKS: tuple[Check, ...] = (
     accounts.realms,
     accounts.properties,
     accounts.logins,
+    accounts.weak_secrets,
     accounts.free_space,
     accounts.readers,
     sasl_conf.places,
@@ -63,11 +71,15 @@ CHECKS: tuple[Check, ...] = (
     sasl_conf.plugins,
     sasl_conf.offers,
     sasl_conf.unserved,
+)
+_PROGRAMS: tuple[Check, ...] = (
     sendmail.authorities,
     sendmail.paths,
     sendmail.digest,
     sendmail.mechanisms,
+    sendmail.external,
     sendmail.dead_credentials,
+    sendmail.reachable,
     sendmail.fallback,
     sendmail.names,
     sendmail.credentials,
@@ -82,10 +94,14 @@ CHECKS: tuple[Check, ...] = (
     others.chroot,
     others.revocation,
     others.chains,
+    others.reachable,
     others.exim,
     others.dovecot,
 )
+CHECKS = (*_PERMISSIONS, *_CERTIFICATES, *_ACCOUNTS, *_PROGRAMS)
 """In the order in which their findings are shown."""
+_REMOTE: tuple[Check, ...] = (crls.handed_out,)
+"""Asks other hosts, which a screen that is drawn every minute does not."""
 
 _ROOMS = (finding, permissions, permissions, certificates, crls, accounts, sasl_conf, sendmail, others)
 _FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")
@@ -126,10 +142,35 @@ def audit(site: Site, wanted: CodeSelection = CodeSelection()) -> list[Finding]:
 
     What one check can't look at is a finding of its own, and the others go on.
     """
-    host = Host(site)
-    found = [finding for check in CHECKS for finding in _run(check, host)]
+    return [finding for finding in look(Host(site), CHECKS) if wanted.takes(finding)]
+
+
+def look(host: Host, checks: Iterable[Check] = CHECKS) -> list[Finding]:
+    """Return what these checks find on a host."""
+    with ExitStack() as stack:
+        with suppress(SmtpcredsError):  # each check that asks it says so
+            stack.enter_context(reading(host.site))
+        found = [finding for check in checks for finding in _run(check, host)]
     found += map(unchecked, host.unread)
-    return [finding for finding in dict.fromkeys(found) if wanted.takes(finding)]
+    return list(dict.fromkeys(found))
+
+
+def faults(host: Host) -> list[Finding]:
+    """Return what no screen may call well: every error that is seen here, and what could not be looked at."""
+    return [finding for finding in look(host, _local(CHECKS)) if _is_fault(finding)]
+
+
+def certificate_faults(site: Site) -> list[Finding]:
+    """Return the same of certificates and CRLs alone, which ``cert renew --due`` answers for."""
+    return [finding for finding in look(Host(site), _local(_CERTIFICATES)) if _is_fault(finding)]
+
+
+def _local(checks: Iterable[Check]) -> list[Check]:
+    return [check for check in checks if check not in _REMOTE]
+
+
+def _is_fault(finding: Finding) -> bool:
+    return finding.severity is Severity.ERROR or finding.code == AUDIT001.name
 
 
 def fix(work: Transaction, wanted: CodeSelection = CodeSelection()) -> int:
@@ -183,6 +224,8 @@ def _codes(given: Collection[str]) -> frozenset[str]:
         name = text.upper()
         matching = {code for code in CODES if name in {code, code.rstrip("0123456789")}}
         if not matching:
-            raise UsageError(text, "is no code of the audit", "man smtpcreds-audit lists them")
+            near = nearest(name, CODES)
+            hint = f"did you mean {near}?" if near else "man smtpcreds-audit lists them"
+            raise UsageError(text, "is no code of the audit", hint)
         found |= matching
     return frozenset(found)

@@ -4,6 +4,7 @@ import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from shlex import quote
 
 from ..accounts.entries import served
 from ..errors import DamagedFileError
@@ -187,7 +188,7 @@ def places(host: Host) -> Iterator[Finding]:
         for path in map(host.path, dead):
             if os.path.exists(path):
                 reason = f"is not read by {program}, which offers every mechanism that is installed"
-                yield code.found(path, reason, f"mv {path} {host.path(alive[0])}")
+                yield code.found(path, reason, f"mv {quote(path)} {quote(host.path(alive[0]))}")
 
 
 SASL008 = Code.error("SASL008", "a mechanism or backend whose plugin is not installed")
@@ -224,7 +225,9 @@ SASL015 = Code.warning(
 
 
 def offers(host: Host) -> Iterator[Finding]:
-    """What sendmail.cf offers is not cut down by mech_list."""
+    """What a relay's sendmail.cf offers is not cut down by mech_list; to a client host nobody logs in."""
+    if host.logs_in_by_sendmail and not host.relays_by_sendmail:
+        return
     offered = [name.upper() for name in host.sendmail.words("AuthMechanisms")] if host.sendmail else []
     for conf in confs(host):
         left_out = [name for name in offered if conf.mechanisms and name not in conf.mechanisms]
@@ -262,7 +265,7 @@ def _named_mechanisms(host: Host) -> Iterator[tuple[str, str]]:
         yield path, mechanism
 
 
-SASL019 = Code.note("SASL019", "a mechanism that is offered, and that no account can be served by")
+SASL020 = Code.note("SASL020", "a mechanism that is offered, and that no account can be served by")
 
 
 def unserved(host: Host) -> Iterator[Finding]:
@@ -275,4 +278,4 @@ def unserved(host: Host) -> Iterator[Finding]:
         if by_accounts and conf.backends and useless:
             reason = f"offers {' '.join(useless)}, by which no account here can be served"
             cure = "smtpcreds sasl passwd ACCOUNT --clear, or offer others: --mechanism"
-            yield SASL019.found(conf.path, reason, cure)
+            yield SASL020.found(conf.path, reason, cure)

@@ -9,13 +9,15 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
+from shlex import quote
 
 from ..config import first_existing
 from ..deploy.facts import PID_FILES
 from ..errors import DamagedFileError, SmtpcredsError
 from ..model import Finding
-from ..mta import access, auth_info, sendmail
+from ..mta import access, auth_info, sendmail, sendmail_daemon
 from ..mta.sendmail_cf import SendmailCf
+from ..pki.names import title
 from .finding import Code
 from .host import SENDMAIL_CF, SENDMAIL_MC, Host
 from .permissions import rebuild
@@ -75,6 +77,28 @@ def mechanisms(host: Host) -> Iterator[Finding]:
         yield MTA002.found(path, reason, cure)
 
 
+MTA020 = Code.error(
+    "MTA020",
+    "EXTERNAL lets clients of another CA relay, because sendmail.cf does not look at the issuer",
+)
+
+
+def external(host: Host) -> Iterator[Finding]:
+    """Whoever logs in by EXTERNAL has a certificate of our own authority, whatever CAs Sendmail believes."""
+    cf, text = host.sendmail, host.text(SENDMAIL_CF)
+    if cf is None or text is None or not host.authorities:
+        return
+    trusted = {name.upper() for name in cf.classes.get("TrustAuthMech", ())}
+    believed = host.certificates_in(host.path(cf.option("CACertFile")))
+    others = [title(ca) for ca in believed if ca not in host.authorities]
+    bound = "cert_issuer" in text.rpartition(f"S{sendmail.BY_ISSUER}")[2].partition("\nS")[0]
+    if "EXTERNAL" in trusted and others and not bound:
+        reason = f"trusts EXTERNAL, by which clients of {', '.join(others)} relay"
+        yield MTA020.found(
+            host.path(SENDMAIL_CF), reason, "smtpcreds mta apply sendmail-hub --external --run"
+        )
+
+
 MTA003 = Code.error(
     "MTA003",
     "a default-auth-info that is never read, because sendmail.cf has a ruleset authinfo or a map of "
@@ -85,7 +109,8 @@ MTA003 = Code.error(
 def dead_credentials(host: Host) -> Iterator[Finding]:
     """A default-auth-info that is there, or named, is read."""
     cf, path = host.sendmail, host.default_auth_info
-    if cf is None or not (cf.option("DefaultAuthInfo") or host.content(path) is not None):
+    is_there = host.content(path) is not None and not host.has_sample_auth_info
+    if cf is None or not (cf.option("DefaultAuthInfo") or is_there):
         return
     apply = "smtpcreds mta apply sendmail-client, or use FEATURE(`authinfo')"
     if "authinfo" in cf.rulesets:
@@ -180,6 +205,21 @@ def fallback(host: Host) -> Iterator[Finding]:
         yield MTA018.found(host.path(SENDMAIL_CF), reason, cure)
 
 
+MTA030 = Code.error(
+    "MTA030",
+    "a hub whose Sendmail listens on 127.0.0.1 alone, as the packages of Debian and RHEL configure it; no "
+    "client host reaches it",
+)
+
+
+def reachable(host: Host) -> Iterator[Finding]:
+    """The daemon of a hub listens for other hosts."""
+    text, port = host.text(SENDMAIL_CF) or "", host.site.settings.mta.port
+    if host.relays_by_sendmail and sendmail_daemon.is_closed(sendmail_daemon.in_result(text), port):
+        reason = f"listens on port {port} of this host alone, so no client host reaches it"
+        yield MTA030.found(host.path(SENDMAIL_CF), reason, "smtpcreds mta apply sendmail-hub --edit --run")
+
+
 MTA016 = Code.warning(
     "MTA016",
     "a name in sendmail.mc that the macros don't know, and m4 ignores without a word",
@@ -234,7 +274,7 @@ def maps(host: Host) -> Iterator[Finding]:
         fault = f"is older than {source}" if os.path.exists(path) else "is missing"
         if not os.path.exists(path) or _is_newer(source, path):
             repair = rebuild(path, source, partial(sendmail.records, path=source)) if name in _OURS else None
-            yield MTA007.found(path, fault, f"makemap hash {source} < {source}", repair)
+            yield MTA007.found(path, fault, f"makemap hash {quote(source)} < {quote(source)}", repair)
 
 
 MTA012 = Code.error(
@@ -253,10 +293,16 @@ def credentials(host: Host) -> Iterator[Finding]:
         return
     lines = [line for line in content.removesuffix(b"\n").split(b"\n") if not line.startswith(b"#")]
     account = host.site.settings.sasl.account
-    cure = f"smtpcreds sasl auth-info {account} --to {path} --force"
+    command = f"smtpcreds sasl auth-info {quote(str(account))}"
+    cure = f"{command} --to {quote(path)} --force"
     if not host.records:
-        cure = f"on the hub: smtpcreds sasl auth-info {account} --to FILE; then copy it to {path}"
-    if len(lines) < 3 or not all(lines[:3]):
+        cure = f"on the hub: {command} --to FILE; then copy it to {quote(path)}"
+    if host.has_sample_auth_info:
+        if host.sendmail and host.sendmail.option("DefaultAuthInfo"):
+            yield MTA012.found(
+                path, "is the sample of Debian's package, with an account that nobody has", cure
+            )
+    elif len(lines) < 3 or not all(lines[:3]):
         yield MTA012.found(path, f"has {len(lines)} lines that count; three are needed", cure)
     elif any(line.endswith(b"\r") for line in lines):
         yield MTA012.found(path, "has a line that ends in a carriage return, which belongs to it", cure)

@@ -2,12 +2,14 @@
 
 import re
 import tarfile
+from base64 import b64decode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from hashlib import sha256
 from io import BytesIO
+from shlex import quote
 from typing import Any
 
 from ..errors import (
@@ -195,7 +197,11 @@ def _shown(name: str) -> str:
 
 _MAGIC = b"age-encryption.org/v1\n"
 _ARMOR = b"-----BEGIN AGE ENCRYPTED FILE-----"
-_BY_PASSPHRASE = b"-> scrypt "
+_SCRYPT = re.compile(rb"^-> scrypt \S+ ([0-9]+)$", re.MULTILINE)
+_MAX_HEADER = 4096
+"""Octets; a passphrase has one recipient, and no other beside it."""
+MAX_WORK = 20
+"""log2(N): a gigabyte and some seconds. The age library takes what lasts a second, age itself 18."""
 SUFFIX = ".age"
 NAME = "age"
 
@@ -234,15 +240,37 @@ def check_passphrase(passphrase: Secret) -> None:
 
 def decrypt(data: bytes, passphrase: Secret, subject: str) -> bytes:
     """Decrypt a file that was encrypted under a passphrase."""
-    if not data.startswith(_ARMOR) and _BY_PASSPHRASE not in data[:200]:
+    factors = _work_factors(data)
+    if not factors:
         reason = "was encrypted for a key, not under a passphrase"
-        raise DataError(subject, reason, f"age -d -i KEYFILE {subject} | smtpcreds setup --client -")
+        raise DataError(subject, reason, f"age -d -i KEYFILE {quote(subject)} | smtpcreds setup --client -")
+    if max(factors) > MAX_WORK:
+        reason = f"asks for 2^{max(factors)} rounds of scrypt; what smtpcreds and age write, for 2^18 or so"
+        raise DataError(
+            subject, reason, f"if you trust it: age -d {quote(subject)} | smtpcreds setup --client -"
+        )
     age = _age()
     try:
         plain: bytes = age.passphrase.decrypt(data, _text(passphrase))
     except age.DecryptError:
         raise WrongPassphraseError(subject, "the passphrase does not open it, or it was altered") from None
     return plain
+
+
+def _work_factors(data: bytes) -> list[int]:
+    """Return log2(N) of each scrypt stanza in the header of a file of age (age.md of C2SP)."""
+    header = _beginning(data).partition(b"\n--- ")[0]
+    return [int(found[:4]) for found in _SCRYPT.findall(header)]
+
+
+def _beginning(data: bytes) -> bytes:
+    if not data.startswith(_ARMOR):
+        return data[:_MAX_HEADER]
+    text = b"".join(data[len(_ARMOR) : 2 * _MAX_HEADER].partition(b"-----END")[0].split())
+    try:
+        return b64decode(text[: len(text) // 4 * 4])
+    except ValueError:
+        return b""
 
 
 def _text(passphrase: Secret) -> str:

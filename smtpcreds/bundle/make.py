@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from ..accounts.database import AccountDatabase, database_of
+from ..ca.crl import revoking_authorities
 from ..ca.directory import trust_directory_content
 from ..ca.issue import CertificateRequest, verify_permitted
-from ..ca.layout import BUNDLE, CRL, CURE_CRL, verify_target
+from ..ca.layout import ALL_CRLS, BUNDLE, CRL, CURE_CRL, verify_target
 from ..ca.publish import refresh_superseded_crls
 from ..ca.requests import Csr, SignedCsr, sign_csr, verify_petition
 from ..config import Site
@@ -137,10 +138,11 @@ class Bundled:
     Attributes:
         credentials: of the host.
         origin: where they came from.
-        previous: serial number of the certificate that the host has and no longer needs; or empty.
+        previous: serial number of the certificate that the host has and no longer needs; empty if there is
+            none, or none that can be revoked.
         facts: what its program was told.
         paths: of all members.
-        crl_end: when the CRL in it has to be replaced.
+        crl_end: when the CRL in it has to be replaced; None where the authority may sign none.
     """
 
     credentials: Credentials
@@ -148,7 +150,7 @@ class Bundled:
     previous: str
     facts: Facts = field(repr=False)
     paths: tuple[str, ...]
-    crl_end: datetime
+    crl_end: datetime | None
 
 
 def make_bundle(work: Transaction, wanted: BundleRequest, delivery: Delivery) -> Bundled:
@@ -243,15 +245,16 @@ def _finish(
     site = work.site
     around = trust_directory_content(work.ca, site.settings.cert.directory)
     files = {item.path.rpartition("/")[2]: item.content for item in around if isinstance(item, Artifact)}
-    crl_end = _crl_end(site, files[CRL])
+    crl_end = _crl_end(site, files[CRL]) if CRL in files else None
     if facts.material:
-        material = Material(credentials.key or Secret(b""), credentials.pem, files[BUNDLE], files[CRL])
+        crls = files.get(ALL_CRLS, b"")
+        material = Material(credentials.key or Secret(b""), credentials.pem, files[BUNDLE], crls)
         facts = replace(facts, material=material)
     packed = _members(site, wanted, facts, credentials, around, crl_end)
     label = Label(facts.host, wanted.program.NAME, facts.fingerprint)
     note = f"{len(packed)} members for {wanted.order.host}, {choice.origin.value}"
     delivery.deliver(work, pack(label, packed, work.now), note)
-    previous = _serial(choice) if choice.is_signed else ""
+    previous = _revocable(work, choice) if choice.is_signed else ""
     return Bundled(
         credentials, choice.origin, previous, facts, tuple(member.path for member in packed), crl_end
     )
@@ -270,7 +273,7 @@ def _members(
     facts: Facts,
     credentials: Credentials,
     around: list[Artifact | Link],
-    crl_end: datetime,
+    crl_end: datetime | None,
 ) -> tuple[Member, ...]:
     texts = {
         README: readme(wanted.program, facts, credentials, site.clock(), crl_end),
@@ -292,5 +295,7 @@ def _record(work: Transaction, wanted: BundleRequest, done: Bundled) -> None:
     record_handover(work, handover)
 
 
-def _serial(choice: CredentialSource) -> str:
-    return choice.row.serial if choice.row else ""
+def _revocable(work: Transaction, choice: CredentialSource) -> str:
+    """Return the serial number of what the host had, where its authority can revoke it; or nothing."""
+    row = choice.row
+    return row.serial if row and row.authority in revoking_authorities(work.inventory) else ""

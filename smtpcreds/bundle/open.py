@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ..ca.authority import Listed
-from ..ca.layout import BUNDLE, pair_of
+from ..ca.layout import ALL_CRLS, BUNDLE, pair_of
 from ..config import Settings, Site
 from ..errors import DamagedFileError, DataError, UsageError
 from ..mta.program import Program, Role
@@ -112,6 +112,7 @@ def _papers(
         subject = f"{name}: {pair.key}"
         certificate_of(decode_key(key, None, subject), held[:1], subject, "its certificate")
     path = verify_chain(held[0], held[1:], trust, site.clock(), (Purpose.CLIENT,), label.host)
+    left.pop(f"{directory}/{ALL_CRLS}", None)  # made anew from the others, which are verified
     names = [member for member in left if member.rpartition("/")[0] == directory]
     lists = tuple(_list(left.pop(member), member.rpartition("/")[2], trust, name) for member in names)
     for path_of_text in (README, SETTINGS):

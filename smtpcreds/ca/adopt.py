@@ -20,7 +20,7 @@ from ..pki.foreign import Found, recognise
 from ..pki.keys import is_encrypted, public_id
 from ..pki.names import MAX_DN, part_fault, sendmail_dn, title
 from ..pki.pair_rules import certificate_of
-from ..pki.profiles import HOST_PROFILES, INTERMEDIATE
+from ..pki.profiles import HOST_PROFILES, INTERMEDIATE, Purpose
 from ..pki.revocation import Revoked
 from ..pki.values import Certificate, Issuer, key_identifier
 from ..secret import Secret
@@ -30,6 +30,7 @@ from .create import files_for
 from .crl import next_crl, record_crl
 from .state import row_of
 from .token import in_token
+from .trial import trial_faults
 
 # An authority that another program made: which of its files are what, and whether it can go on as ours.
 
@@ -129,10 +130,23 @@ def _accepted(site: Site, found: Found, issuer: Issuer, certificates: Sequence[C
     if issuer.key_usage and not issuer.key_usage.key_cert_sign:
         raise DataError(found.certificate, "may not sign certificates (keyUsage lacks keyCertSign)")
     chain = _chain(own, above, site)
+    issuer = replace(issuer, parents=chain[1:])
+    _verify_by_trial(site, issuer, found.certificate)
     _warn_of_name(site, own)
     if not may_sign_crls(own):
-        site.warn(f"{title(own)}: may not sign CRLs, so nothing can be revoked; a successor may: ca rollover")
-    return replace(issuer, parents=chain[1:])
+        reason = "may not sign CRLs, so nothing can be revoked"
+        site.warn(f"{title(own)}: {reason}; a successor may: smtpcreds ca rollover")
+    return issuer
+
+
+def _verify_by_trial(site: Site, issuer: Issuer, path: str) -> None:
+    """Refuse an authority of which verifiers would take nothing; warn of one that is good for one role."""
+    faults = {} if issuer.is_trial else trial_faults(issuer, site.clock())
+    if len(faults) == len(Purpose):
+        reason = f"whatever it signs would be refused: {faults[Purpose.SERVER]}"
+        raise DataError(path, reason, "make a new authority: smtpcreds ca init")
+    for purpose, fault in faults.items():
+        site.warn(f"{title(issuer.certificate)}: TLS {purpose.value}s can't use what it signs: {fault}")
 
 
 def _chain(own: Certificate, above: list[Certificate], site: Site) -> tuple[Certificate, ...]:
@@ -166,7 +180,7 @@ def _warn_of_name(site: Site, own: Certificate) -> None:
 OTHER = "other"
 """Profile of a certificate that is for neither role in mail, or was never seen."""
 
-_MAX_SERIAL = 1 << 159
+MAX_SERIAL = 1 << 159
 _BY_ROLES = {tuple(p.value for p in profile.purposes): name for name, profile in HOST_PROFILES.items()}
 
 
@@ -202,6 +216,20 @@ def read_records(site: Site, found: Found, ca: Certificate) -> Records:
         for serial in _usable(site, serials)
     )
     return Records(rows, max(_counter(found) - 1, crl.number or 0 if crl else 0, 0))
+
+
+def row_of_imported(
+    serial: int, ca: Certificate, now: datetime, certificate: Certificate | None = None
+) -> tuple[Row, bytes | None]:
+    """Return the row of a certificate that came into being elsewhere; its authority is still to be set.
+
+    Args:
+        serial: its number.
+        ca: who signed it.
+        now: when it is recorded.
+        certificate: itself, where it was found; without it the end of the authority counts as its end.
+    """
+    return _row(_Known(serial, certificate, None, None), ca, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +288,7 @@ def _counter(found: Found) -> int:
 
 def _usable(site: Site, serials: Mapping[int, None]) -> Iterator[int]:
     for serial in serials:
-        if 0 < serial < _MAX_SERIAL:
+        if 0 < serial < MAX_SERIAL:
             yield serial
         else:
             site.warn(f"serial {serial:x}: is outside of what a CRL can list; it is not recorded")
@@ -356,7 +384,7 @@ def adopt(work: Transaction, found: Found, keeping: Keeping, uri: str | None = N
     with inventory.transaction():
         authority = _enter(work, issuer, records)
     crl = next_crl(work.site, inventory, authority, issuer) if may_sign_crls(issuer.certificate) else None
-    write_directory(work.ca.files.directory, files_for(issuer, None, crl, secret))
+    write_directory(work.ca.files.directory, files_for(issuer, None, crl, secret, site=work.site))
     work.renewed_authority()
     if crl:
         record_crl(inventory, authority, crl)
@@ -386,7 +414,8 @@ def _enter(work: Transaction, issuer: Issuer, records: Records) -> AuthorityRow:
         created=work.now,
         crl_number=records.crl_number,
     )
-    inventory.adopt((replace(row, authority=authority.id), der) for row, der in records.rows)
+    oldest_first = sorted(records.rows, key=lambda found: found[0].not_before)
+    inventory.adopt((replace(row, authority=authority.id), der) for row, der in oldest_first)
     known = {row.serial for row in inventory.revoked(authority.id)}
     for row, _ in records.rows:
         if row.revoked_at and row.serial not in known:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..config import Site
-from ..errors import DataError, MissingInputError, SmtpcredsError
+from ..errors import DataError, ExistsError, MissingInputError, NameRefusedError, SmtpcredsError
 from ..files import check_target, exists, is_directory, names_in, read_private, read_public, write_all
 from ..inventory.inventory import Inventory
 from ..inventory.rows import CertificateRow as Row
@@ -14,13 +14,15 @@ from ..model import Artifact, Link
 from ..pki.chains import ChainError, climb, is_self_signed, verify_chain
 from ..pki.describe import fingerprint, purposes_of
 from ..pki.encoding import encode_der, parse_certificates
-from ..pki.keys import decode_key, public_id
+from ..pki.keys import PrivateKey, decode_key, encode_key, key_label, public_id
 from ..pki.names import names_of
+from ..pki.pair_rules import certificate_of
 from ..pki.profiles import CLIENT, SERVER, Profile
 from ..pki.values import Certificate
 from ..transaction import Transaction
 from .authority import CA
 from .directory import bundled, check, prepare, trust, trust_changes
+from .issue import new_key_warning
 from .layout import Pair, pair_of
 from .pair import key_id, put_in_place
 from .state import ensure_external_authority
@@ -40,6 +42,7 @@ class Sources:
         host: whose it is; None finds that out by the key.
         directory: where the key lies; None is the mail server's certificate directory.
         more: files with more CA certificates; their roots are trusted, as those of the answer are.
+        key: file with the private key, which another program made; None is one that is here.
     """
 
     answer: str
@@ -47,6 +50,7 @@ class Sources:
     host: str | None = None
     directory: str | None = None
     more: tuple[str, ...] = ()
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class Answer:
 def read_answer(site: Site, ca: CA, sources: Sources) -> Answer:
     """Read and check an answer; roots of our own authority are trusted too."""
     held = _read(sources.answer)
-    pair, certificate = _matched(site, sources, held)
+    pair, certificate = _brought(site, sources, held) if sources.key else _matched(site, sources, held)
     host = site.qualify(sources.host or os.path.basename(pair.stem))
     _verify_roles(sources, certificate, host)
     others = [one for path in sources.more for one in _read(path)]
@@ -97,6 +101,27 @@ def _matched(site: Site, sources: Sources, held: Iterable[Certificate]) -> tuple
     )
     hint = "it answers another request; to make one here: smtpcreds cert request HOST"
     raise DataError(sources.answer, f"does not belong to {where}", hint)
+
+
+def _brought(site: Site, sources: Sources, held: Sequence[Certificate]) -> tuple[Pair, Certificate]:
+    """Return the certificate of a key that comes along, and where both go: to the hub if it is for that."""
+    path = sources.key or ""
+    key = read_key(path)
+    certificate = certificate_of(key, held, path, sources.answer)
+    names = names_of(certificate).dns_names
+    host = sources.host or (site.hub if site.hub in names else next(iter(names), None))
+    if host is None or host.startswith("*."):
+        raise NameRefusedError(sources.answer, "names no single host", "say whose it is: --host HOST")
+    pair = pair_of(site, site.qualify(host), sources.directory)
+    if exists(pair.next_key) and key_id(pair.next_key) != public_id(key):
+        reason = "is a key that waits for its certificate, and would be lost"
+        raise ExistsError(pair.next_key, reason, "install its answer first, or move it away")
+    return pair, certificate
+
+
+def read_key(path: str) -> PrivateKey:
+    """Return a private key that another program keeps; certbot's file is a symbolic link."""
+    return decode_key(read_private(os.path.realpath(path)), None, path)
 
 
 def _named_key(site: Site, sources: Sources) -> dict[str, Pair]:
@@ -152,16 +177,28 @@ class Installed:
 
 def install_answer(work: Transaction, sources: Sources) -> Installed:
     """Install an answer of another CA, once it is checked."""
+    check(sources.directory or work.site.certificates)
     answer = read_answer(work.site, work.ca, sources)
     check(answer.pair.directory)
     check_target(answer.pair.certificate)
     there = bundled(answer.pair.directory)
     added = tuple(ca for ca in answer.above if ca not in there)
     _refuse_revoked(work.begin(), answer, sources.answer)
+    _take_key(work, answer, sources.key)
     for ca in added:
         work.note("trust", ca.subject.rfc4514_string())
     install(work, answer, sources.profile, _around(work.ca, answer), "cert install")
     return Installed(answer, added)
+
+
+def _take_key(work: Transaction, answer: Answer, path: str | None) -> None:
+    """Let a key that comes along wait for its certificate, unless it is in place already."""
+    if path and key_id(answer.pair.key) != public_id(answer.certificate):
+        if exists(answer.pair.key):
+            work.warn(new_key_warning(answer.host, "certbot renew --reuse-key"))
+        prepare(work.site, answer.pair.directory)
+        key = read_key(path)
+        write_all([Artifact(answer.pair.next_key, encode_key(key), note=f"{key_label(key)} key of {path}")])
 
 
 def install(

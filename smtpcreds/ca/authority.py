@@ -1,11 +1,11 @@
 """The authority on disk with those it replaced: read once, kept for the run."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..config import Site
-from ..errors import DamagedFileError, DataError, DeniedError, ExistsError, MissingInputError
+from ..errors import DamagedFileError, DataError, DeniedError, ExistsError
 from ..files import disk, exists, names_in, read_if_there, read_private
 from ..inventory.rows import AuthorityRow
 from ..pki.encoding import encode_der, parse_certificate, parse_certificates
@@ -24,7 +24,7 @@ from ..pki.keys import (
 )
 from ..pki.values import Certificate, Issuer, key_identifier
 from ..secret import Secret
-from .layout import CRL, RETIRED, SUPERSEDED, CaFiles, ca_files
+from .layout import CRL, RETIRED, SUPERSEDED, CaFiles, ca_files, without_authority
 from .token import in_token
 
 Passphrase = Callable[[], Secret | None]
@@ -54,8 +54,14 @@ class SupersededCA:
 
     @property
     def crl_name(self) -> str:
-        """Name of its CRL in certificate directories; Sendmail reads only one CRL of a file."""
-        return f"crl-{short_id(self.certificate)}.pem"
+        """Name of its CRL in certificate directories."""
+        return crl_name(self.certificate)
+
+
+def authority_of(site: Site) -> "CA":
+    """Return what this run's transaction has read of the authority; without one, it is read when asked."""
+    held = disk().held.get(f"authority {site.ca_directory}")
+    return held if isinstance(held, CA) else CA(site)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,7 @@ class CA:
         """The authority's certificate and those above it, nearest first."""
         files = self.files
         if not exists(files.directory):
-            raise MissingInputError(files.directory, "there is no authority yet", "smtpcreds ca init")
+            raise without_authority(self._site)
         for path in (files.certificate, files.key):
             if not exists(path):
                 raise DamagedFileError(path, "is missing from the authority", "put it back from your backup")
@@ -148,22 +154,36 @@ class CA:
         return next(found, self.files)
 
     def crl_lists(self, fresh: Mapping[Certificate, bytes] | None = None) -> tuple[Listed, ...]:
-        """Return the CRLs of the authority that signs and of superseded ones, as far as they are there.
+        """Return the CRLs that belong beside certificates, as far as they are there.
+
+        They are of the authority that signs, of superseded ones, of the roots above these, and the last one
+        of each retired authority whose root is trusted still: its certificates may be shown with their chain.
 
         Args:
             fresh: those that were signed just now, as PEM, and are not in place yet.
         """
-        known = {CRL: (self.files, self.certificate)}
-        known |= {
-            superseded_ca.crl_name: (superseded_ca.files, superseded_ca.certificate)
-            for superseded_ca in self.superseded_cas
-        }
-        found = []
-        for name, (files, issuer) in known.items():
-            content = (fresh or {}).get(issuer) or read_if_there(files.crl)
+        found: dict[str, Listed] = {}
+        for name, path, issuer in self._crl_files():
+            content = (fresh or {}).get(issuer) or read_if_there(path)
             if content is not None:
-                found.append(Listed(name, issuer, content))
-        return tuple(found)
+                found.setdefault(name, Listed(name, issuer, content))
+        return tuple(found.values())
+
+    def _crl_files(self) -> Iterator[tuple[str, str, Certificate]]:
+        yield CRL, self.files.crl, self.certificate
+        for superseded_ca in (*self.superseded_cas, *self._shown):
+            yield superseded_ca.crl_name, superseded_ca.files.crl, superseded_ca.certificate
+        present = SupersededCA(self.files, self.chain)
+        for files, above in ((ca.files, ca.path[1:2]) for ca in (present, *self.superseded_cas)):
+            yield from ((crl_name(root), files.root_crl, root) for root in above)
+
+    @property
+    def _shown(self) -> Iterator[SupersededCA]:
+        """The retired authorities that verifiers can reach from a root."""
+        now, trusted = self._site.clock(), set(self.trusted)
+        return (
+            ca for ca in self.retired if ca.certificate.not_valid_after_utc > now and trusted & set(ca.path)
+        )
 
     def issuer(
         self, passphrase: Passphrase, files: CaFiles | None = None, *, pin: Passphrase = no_passphrase
@@ -179,7 +199,8 @@ class CA:
             MissingInputError: there is none.
         """
         chain = self.chain if files in (None, self.files) else path_of(files or self.files)
-        return opened((files or self.files).key, chain, passphrase, pin=pin)
+        issuer = opened((files or self.files).key, chain, passphrase, pin=pin)
+        return replace(issuer, crl_url=crl_url(self._site, issuer.certificate))
 
     def refuse_existing(self) -> None:
         """Raise ExistsError where an authority, or any part of one, lies in the state directory."""
@@ -210,6 +231,21 @@ def path_of(files: CaFiles) -> tuple[Certificate, ...]:
     own = parse_certificate(read_private(files.certificate), files.certificate)
     above = read_if_there(files.parents)
     return (own,) if above is None else (own, *parse_certificates(above, files.parents).certificates)
+
+
+def crl_name(certificate: Certificate) -> str:
+    """Return the name of the CRL of any CA but the one that signs; Sendmail reads only one CRL of a file."""
+    return f"crl-{short_id(certificate)}.pem"
+
+
+OF_CA = "{ca}"
+"""Stands in ``ca.crl_url`` and ``ca crl --to`` for the :func:`short_id` of each CA: a file holds one CRL."""
+
+
+def crl_url(site: Site, certificate: Certificate, *, is_root: bool = False) -> str:
+    """Return where the CRL of a CA is handed out; empty where nothing is configured for it."""
+    url = site.settings.ca.crl_url
+    return "" if is_root and OF_CA not in url else url.replace(OF_CA, short_id(certificate))
 
 
 def short_id(certificate: Certificate) -> str:
@@ -276,13 +312,3 @@ def encrypted(key: SigningKey, passphrase: Secret | None) -> bytes:
 
 def _beginning(superseded_ca: SupersededCA) -> float:
     return superseded_ca.certificate.not_valid_before_utc.timestamp()
-
-
-def has_authority(site: Site) -> bool:
-    """Tell whether there is an authority."""
-    return CA(site).is_there
-
-
-def certificates(site: Site) -> tuple[Certificate, ...]:
-    """Return the authority's certificate and those above it; see :attr:`CA.chain`."""
-    return CA(site).chain

@@ -1,10 +1,12 @@
 """A new authority, made whole with one rename; and its keys encrypted anew."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import count
+from shlex import quote
 
 from ..config import Site
 from ..errors import DamagedFileError, DataError, SmtpcredsError, UsageError
@@ -25,14 +27,16 @@ from ..pki.keys import (
     public_id,
     remote_uri,
 )
-from ..pki.names import ca_name, title
+from ..pki.names import MAX_PART, ca_name, default_ca_name, generation, title
 from ..pki.profiles import INTERMEDIATE
 from ..pki.values import Certificate, Issuer, Request, validity
 from ..secret import Secret
 from ..transaction import Transaction
-from .authority import Passphrase, decrypted, encrypted
+from .authority import Passphrase, crl_url, decrypted, encrypted
 from .crl import NewCrl, record_crl, sign_crl
-from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_KEY, lifetime_of
+from .directory import readable_bundle
+from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_CRL, ROOT_KEY, lifetime_of
+from .root import new_root_crl
 from .token import TokenKey, new_key
 
 # A new authority: made beside its place, it appears whole with one rename.
@@ -49,6 +53,7 @@ class NewAuthority:
     permitted_domains: tuple[str, ...]
     intermediate: bool = False
     token: TokenKey | None = None
+    dns_only: bool = False
 
     def __post_init__(self) -> None:
         if self.token and self.intermediate:
@@ -73,13 +78,15 @@ def new_authority(
     days: int | None = None,
     permitted_domains: tuple[str, ...] = (),
     unconstrained: bool = False,
+    addresses: bool = False,
     intermediate: bool = False,
     token: TokenKey | None = None,
 ) -> NewAuthority:
     """Complete the options with the settings and check them."""
     wanted = site.settings.ca
-    chosen = name or wanted.name or f"{site.domain or site.hub} Mail CA"
-    ca_name(chosen, organization if organization is not None else wanted.organization)
+    group = organization if organization is not None else wanted.organization
+    default = wanted.name or default_ca_name(site.domain or site.hub)
+    chosen = free_name(name, default, group, readable_bundle(site.certificates))
     lifetime = lifetime_of(wanted.days if days is None else days)
     domains = (
         permitted_domains
@@ -89,13 +96,42 @@ def new_authority(
     free = unconstrained or not wanted.name_constraints
     return NewAuthority(
         chosen,
-        organization if organization is not None else wanted.organization,
+        group,
         parse_key_type(key_type or wanted.key_type),
         lifetime,
         () if free else tuple(parse_host(domain) for domain in domains),
         intermediate,
         token,
+        dns_only=not (free or addresses or wanted.addresses),
     )
+
+
+def free_name(name: str | None, default: str, organization: str, known: Iterable[Certificate]) -> str:
+    """Return the common name of a new authority: no DN of an authority before it is used again.
+
+    GnuTLS, NSS and Java look a CRL up by the name of its issuer. With one name for two keys they accept what
+    the other key revoked, or can't load the second CRL (observed).
+
+    Args:
+        name: that was asked for; None takes the default, ``Polka CA``, or ``Polka CA G2`` and so on.
+        default: where nobody has it.
+        organization: the other part of the DN.
+        known: CAs that are, or were, trusted here.
+    """
+    taken = {certificate.subject for certificate in known}
+    free = next(each for each in _generations(default) if ca_name(each, organization) not in taken)
+    if name and ca_name(name, organization) in taken:
+        reason = f"{name} is the name of an authority before, and verifiers find CRLs by that name"
+        raise UsageError("--name", reason, f"--name {quote(free)}")
+    return name or free
+
+
+def _generations(name: str) -> Iterator[str]:
+    yield name
+    stem, present = generation(name)
+    for number in count(present + 1):
+        end = f" G{number}"
+        yield stem[: MAX_PART - len(end)] + end
 
 
 def create(work: Transaction, wanted: NewAuthority, passphrase: Callable[[], Secret | None]) -> Created:
@@ -119,7 +155,7 @@ def create(work: Transaction, wanted: NewAuthority, passphrase: Callable[[], Sec
 def _created(work: Transaction, wanted: NewAuthority, key: SigningKey, secret: Secret | None) -> Created:
     issuer, root_key = make(work.site, wanted, key)
     crl = sign_crl(work.site, issuer, 1, [])
-    artifacts = files_for(issuer, root_key, crl, secret)
+    artifacts = files_for(issuer, root_key, crl, secret, site=work.site)
     inventory = work.inventory
     work.ca.refuse_existing()  # before the lock was taken, another run may have made one
     write_directory(work.ca.files.directory, artifacts)
@@ -136,7 +172,12 @@ def _created(work: Transaction, wanted: NewAuthority, key: SigningKey, secret: S
 
 
 def files_for(
-    issuer: Issuer, root_key: PrivateKey | None, crl: NewCrl | None, passphrase: Secret | None
+    issuer: Issuer,
+    root_key: PrivateKey | None,
+    crl: NewCrl | None,
+    passphrase: Secret | None,
+    *,
+    site: Site,
 ) -> list[Artifact]:
     """Return the files of a new authority, named from its directory.
 
@@ -145,6 +186,7 @@ def files_for(
         root_key: of the root above it, where that is kept here.
         crl: None where it may not sign any.
         passphrase: encrypts each key; None leaves them plain.
+        site: gives the time at which the root's CRL begins.
     """
     artifacts = [
         Artifact(KEY, encrypted(issuer.key, passphrase)),
@@ -154,6 +196,8 @@ def files_for(
         artifacts.append(Artifact(CRL, crl.pem))
     if root_key is not None:
         artifacts.append(Artifact(ROOT_KEY, encrypted(root_key, passphrase)))
+        root = Issuer(issuer.parents[0], root_key)
+        artifacts.append(Artifact(ROOT_CRL, new_root_crl(site, root).pem))
     if issuer.parents:
         artifacts.append(Artifact(PARENTS, encode_certificates(issuer.parents)))
     return artifacts
@@ -183,6 +227,7 @@ def make(site: Site, wanted: NewAuthority, root_key: SigningKey) -> tuple[Issuer
         new_serial(),
         validity(now, lifetime),
         permitted_domains=wanted.permitted_domains,
+        dns_only=wanted.dns_only,
         path_length=1 if wanted.intermediate else 0,
     )
     top = Issuer(root, root_key)
@@ -199,8 +244,10 @@ def make_below(site: Site, wanted: NewAuthority, top: Issuer) -> Issuer:
         key.public_key(),
         organization=wanted.organization,
         permitted_domains=wanted.permitted_domains,
+        dns_only=wanted.dns_only,
     )
     span = validity(site.clock(), wanted.lifetime, top)
+    top = replace(top, crl_url=crl_url(site, top.certificate, is_root=True))
     return Issuer(sign(request, INTERMEDIATE, top, new_serial(), span), key, top.path)
 
 

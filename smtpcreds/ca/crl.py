@@ -17,7 +17,7 @@ from ..config import Site
 from ..errors import DataError
 from ..files import is_directory, names_in, read_if_there, read_private
 from ..inventory.inventory import Inventory
-from ..inventory.rows import AuthorityRow, CrlRow
+from ..inventory.rows import AuthorityRow, AuthorityState, CrlRow
 from ..pki.chains import is_issued_by
 from ..pki.crl import BACKDATE, Crl, build_crl, may_sign_crls, not_revoked, read_crl, to_pem, verify_unlisted
 from ..pki.dates import Period
@@ -26,7 +26,7 @@ from ..pki.names import title
 from ..pki.pair_rules import has_expired
 from ..pki.revocation import Revoked, parse_reason
 from ..pki.values import Certificate, Issuer
-from .authority import CA, certificates, has_authority
+from .authority import CA
 from .directory import bundled
 from .layout import CRL, CURE_CRL
 
@@ -57,6 +57,26 @@ def sign_crl(
     now, life = site.clock(), lifetime or timedelta(days=site.settings.cert.crl_days)
     der = build_crl(issuer.certificate, issuer.key, number, revoked, now, life, is_trial=issuer.is_trial)
     return NewCrl(number, der, now - BACKDATE, now + life, len(revoked))
+
+
+def verify_clock(now: datetime, issuer: Certificate, last: Crl | CrlRow | None) -> None:
+    """Accept a time at which an authority may sign: it is valid, and its last CRL is not of the future.
+
+    A clock that is behind, as after a power cut, would replace a good CRL by one that ended long ago.
+
+    Args:
+        now: aware.
+        issuer: the authority.
+        last: its last CRL; None where it has signed none.
+    """
+    says = f"and the clock of this host says {now:%Y-%m-%d %H:%M} UTC"
+    begin, hint = issuer.not_valid_before_utc, "set the clock of this host"
+    if now < begin:
+        raise DataError(title(issuer), f"is not valid before {begin:%Y-%m-%d %H:%M} UTC, {says}", hint)
+    if last is not None and now < last.this_update:
+        signed = f"signed CRL number {last.number} on {last.this_update:%Y-%m-%d %H:%M} UTC"
+        hint += "; or if it was ahead then and is right now: smtpcreds ca crl --force"
+        raise DataError(title(issuer), f"{signed}, {says}", hint)
 
 
 def next_crl(
@@ -93,6 +113,12 @@ def record_crl(inventory: Inventory, authority: AuthorityRow, crl: NewCrl) -> No
 def signs_crls(authority: AuthorityRow) -> bool:
     """Tell whether an authority may sign CRLs; some that were imported may not."""
     return may_sign_crls(parse_certificate(authority.der, authority.name))
+
+
+def revoking_authorities(inventory: Inventory) -> set[int]:
+    """Return the rows of the authorities that can revoke, by number: ours, not retired, with that right."""
+    rows = inventory.authorities()
+    return {row.id for row in rows if row.state is AuthorityState.CURRENT and signs_crls(row)}
 
 
 def owed(inventory: Inventory, authority: AuthorityRow) -> bool:
@@ -147,11 +173,14 @@ def crl_says(site: Site, certificate: Certificate, directory: str) -> str:
 
     Mail servers take a certificate whose CA has no CRL, and none at all of a CA whose CRL has expired.
     """
-    own = certificates(site) if has_authority(site) else ()
+    ours = CA(site)
+    own = ours.chain if ours.is_there else ()
     issuer = next((ca for ca in (*bundled(directory), *own) if is_issued_by(certificate, ca)), None)
     found = issuer and verify_unlisted(certificate, issuer, _crls(directory), site.clock(), CURE_CRL)
     if found:
         return not_revoked([found.next_update])
+    if issuer and not may_sign_crls(issuer):
+        return f"{title(issuer)} may sign no CRLs"
     if issuer in own:
         raise DataError(f"{directory}/{CRL}", "is no CRL of our CA, so nobody learns of revocations")
     return f"no CRL of {title(issuer) if issuer else 'its CA'} here"

@@ -4,9 +4,10 @@ import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from re import compile as pattern
+from shlex import quote
 
 from ..config import Site
-from ..errors import DamagedFileError, SmtpcredsError, UnsafePathError
+from ..errors import DamagedFileError, DataError, SmtpcredsError, UnsafePathError
 from ..files import (
     check_directory,
     check_parents,
@@ -26,10 +27,11 @@ from ..files.guard import GROUP_OR_OTHER_WRITE
 from ..inventory.inventory import Inventory
 from ..model import Artifact, Link
 from ..pki.chains import is_link_name, subject_hash
+from ..pki.crl import read_crl, verify_crl
 from ..pki.encoding import encode_certificates, parse_certificates
 from ..pki.values import Certificate
-from .authority import CA, Listed
-from .layout import BUNDLE
+from .authority import CA, Listed, crl_name
+from .layout import ALL_CRLS, BUNDLE, CRL
 
 # What stands beside the pairs in a certificate directory: the CA bundle, CRLs and their hash links.
 
@@ -76,7 +78,9 @@ def trust_changes(
         lists: their CRLs.
         without: CA certificates that the bundle is to lose.
     """
-    return [*trust(directory, authorities, without), *revocation(directory, lists)]
+    given, known = tuple(authorities), tuple(lists)
+    others = others_lists(directory, {*given, *without})
+    return [*trust(directory, given, without), *revocation(directory, (*others, *known))]
 
 
 def trust(
@@ -102,7 +106,7 @@ def revocation(directory: str, lists: Iterable[Listed]) -> list[Artifact | Link]
     """Return what of the CRLs and their links is missing or different.
 
     Sendmail reads only the first CRL of a file, so each has its own; confCRL_PATH finds them by these links.
-    Those of CAs with one name, as after a rollover, are counted from 0 without a gap.
+    Those of CAs with one name are counted from 0 without a gap. For others there is a file with all of them.
     """
     return _missing(*_revoking(directory, lists))
 
@@ -114,6 +118,32 @@ def complete(
     files, links = _trusting(directory, tuple(authorities))
     more, more_links = _revoking(directory, lists)
     return [*files, *links, *more, *more_links]
+
+
+def others_lists(directory: str, known: Collection[Certificate]) -> list[Listed]:
+    """Return the CRLs, under a name as we give it, of CAs that the bundle holds besides ours.
+
+    Where a state directory of before a rollover was put back, ``crl.pem`` is of the successor: overwritten,
+    it would leave a CA that is trusted without its revocations. So these are written before ours.
+    """
+    found = []
+    for other in bundled(directory):
+        for name in (CRL, crl_name(other)) if other not in known else ():
+            if (content := _crl_of(f"{directory}/{name}", other)) is not None:
+                found.append(Listed(crl_name(other), other, content))
+                break
+    return found
+
+
+def _crl_of(path: str, issuer: Certificate) -> bytes | None:
+    """Return the content of a file that is a CRL of this CA, and that others can't write to."""
+    try:
+        content = read_private(path) if exists(path) else None
+        if content is not None:
+            verify_crl(read_crl(content, path, None), issuer, path)
+    except (DamagedFileError, DataError, UnsafePathError):
+        return None
+    return content
 
 
 def _trusting(directory: str, bundle: Collection[Certificate]) -> tuple[list[Artifact], list[Link]]:
@@ -129,7 +159,14 @@ def _revoking(directory: str, lists: Iterable[Listed]) -> tuple[list[Artifact], 
         files.append(Artifact(f"{directory}/{item.name}", item.content))
         links.append(Link(f"{directory}/{stem}.r{taken[stem]}", item.name))
         taken[stem] += 1
+    if files:
+        files.append(Artifact(f"{directory}/{ALL_CRLS}", joined(file.content for file in files)))
     return files, links
+
+
+def joined(lists: Iterable[bytes]) -> bytes:
+    """Return CRLs in PEM as one file."""
+    return b"".join(content if content.endswith(b"\n") else content + b"\n" for content in lists)
 
 
 def bundled(directory: str) -> tuple[Certificate, ...]:
@@ -145,13 +182,21 @@ def bundled(directory: str) -> tuple[Certificate, ...]:
         raise DamagedFileError(path, error.reason, "move it away, and what is ours is made anew") from None
 
 
+def readable_bundle(directory: str) -> tuple[Certificate, ...]:
+    """Return the same, and nothing of a bundle that can't be read, which others tell of."""
+    try:
+        return bundled(directory)
+    except SmtpcredsError:
+        return ()
+
+
 def _kept(directory: str, known: Collection[Certificate]) -> list[Certificate]:
     others = [ca for ca in bundled(directory) if ca not in known]
     path = f"{directory}/{BUNDLE}"
     if others and os.lstat(path).st_mode & GROUP_OR_OTHER_WRITE:
         reason = f"others can write to it, and it holds {len(others)} CA certificates that are not ours"
         raise UnsafePathError(
-            path, reason, f"look at them: smtpcreds cert show {path}; then chmod 0600 {path}"
+            path, reason, f"look at them: smtpcreds cert show {quote(path)}; then chmod 0600 {quote(path)}"
         )
     return others
 
@@ -205,7 +250,7 @@ def trust_directory_changes(ca: CA, directory: str) -> list[Artifact | Link]:
 
 def trust_directory_content(ca: CA, directory: str) -> list[Artifact | Link]:
     """Return all of bundle, CRLs and links for a directory of another host."""
-    return complete(directory, ca.trusted, ca.crl_lists())
+    return complete(directory, ca.trusted, [item for item in ca.crl_lists() if item.issuer in ca.trusted])
 
 
 def _freshen(ca: CA, directory: str) -> bool:
@@ -213,10 +258,15 @@ def _freshen(ca: CA, directory: str) -> bool:
     sweep(directory)
     artifacts = trust_directory_changes(ca, directory)
     write_all(artifacts)
-    stale = list(leftovers(directory, ca.crl_lists()))
+    stale = list(leftovers(directory, belonging(ca, directory)))
     for path in stale:
         remove(path)
     return bool(artifacts or stale)
+
+
+def belonging(ca: CA, directory: str) -> list[Listed]:
+    """Return the CRLs that a directory is to hold: ours, and of other CAs those that it holds already."""
+    return [*ca.crl_lists(), *others_lists(directory, {*ca.trusted, *ca.distrusted})]
 
 
 def leftovers(directory: str, belonging: Iterable[Listed]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from ..config import Site
 from ..errors import DataError, NameRefusedError, SmtpcredsError, UsageError, WriteError
-from ..files import read_public, remove, write_all
+from ..files import exists, read_public, remove, write_all
 from ..inventory.rows import Intent, Signed, serial_text
 from ..model import Artifact, Link
 from ..names import is_qualified
@@ -81,7 +81,7 @@ def order(site: Site, host: str, render_options: CertificateOptions) -> Certific
     name = site.qualify(host)
     if not is_qualified(name):
         site.warn(
-            f"{name}: stands without a domain, but peers check full names; set domain in {site.settings_path}"
+            f"{name}: has no domain, but mail servers check full names; set domain in {site.settings_path}"
         )
     names, addresses = _alternatives(site, render_options.alternatives)
     days = site.settings.cert.days if render_options.days is None else render_options.days
@@ -119,6 +119,12 @@ def _line_wishes(cells: list[str], render_options: CertificateOptions) -> Certif
         profile=profile or render_options.profile,
         days=int(days) if days else render_options.days,
     )
+
+
+def alternatives(site: Site, texts: Iterable[str]) -> tuple[str, ...]:
+    """Return host names and addresses as a certificate has them."""
+    names, addresses = _alternatives(site, texts)
+    return (*names, *map(str, addresses))
 
 
 def _alternatives(site: Site, texts: Iterable[str]) -> tuple[tuple[str, ...], tuple[Address, ...]]:
@@ -367,6 +373,10 @@ def issue(
         raise refused[0].error
     for one in refused:
         work.note("leave", one.host, str(one.error))
+    for order in accepted:
+        if exists(order.pair.key):
+            is_live = work.inventory.current(order.host, work.now)
+            work.warn(new_key_warning(order.host, f"smtpcreds cert renew {order.host}" if is_live else ""))
     issuer = work.issuer()
     refresh_superseded_crls(work)
     drafts = [_draft(work, order, issuer) for order in accepted]
@@ -374,11 +384,25 @@ def issue(
     return _in_order(orders, [*done, *refused])
 
 
+def new_key_warning(host: str, keeps: str) -> str:
+    """Return what is said where a key takes the place of one that others may know by its digest.
+
+    Args:
+        host: whose key.
+        keeps: the command that would have kept it; empty where none can, as after a revocation.
+    """
+    known = "TLSA records and lists of keys that hold the old one fit no more"
+    return f"{host}: its public key changes, and {known}" + (f"; to keep a key: {keeps}" if keeps else "")
+
+
 def verify_permitted(order: CertificateRequest, chain: Iterable[Certificate]) -> None:
     """Check the names of an order against the name constraints of the authorities."""
     constraints = [found for ca in chain if (found := constraints_of(ca))]
-    if fault := refusal(constraints, Names((order.host, *order.dns_names), order.addresses)):
+    if fault := refusal(constraints, Names((order.host, *order.dns_names))):
         raise NameRefusedError(order.host, fault, "choose another name, or see: smtpcreds ca rollover --help")
+    if fault := refusal(constraints, Names((), order.addresses)):
+        hint = "leave the address out, or make an authority that may: smtpcreds ca rollover --addresses"
+        raise NameRefusedError(order.host, fault, hint)
 
 
 def _in_order(orders: Iterable[CertificateRequest], outcomes: Iterable[Outcome]) -> list[Outcome]:

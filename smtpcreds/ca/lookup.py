@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ..config import Site
-from ..errors import MissingInputError, NameRefusedError, SmtpcredsError
+from ..errors import MissingInputError, NameRefusedError, SmtpcredsError, nearest
 from ..files import exists, read_private, read_public
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityState, State
@@ -27,6 +27,9 @@ from .state import row_of
 # From the word of a person to one certificate: in the inventory, installed, or in a file.
 
 _CERTIFICATE_END = "-cert.pem"
+
+_COMPARED = 5000
+"""Certificates among which a host is looked for that was probably meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,24 @@ def find(site: Site, which: str, path: str) -> Found:
     if exists(path):
         return read_file(site, path)
     reason = "is no host, serial number or fingerprint of a certificate here, and no file"
-    raise MissingInputError(which, reason, "smtpcreds cert list --all")
+    near = _near(site, which)
+    hint = f"did you mean {near}?" if near else "smtpcreds cert list --all"
+    raise MissingInputError(which, reason, hint)
+
+
+def near_host(inventory: Inventory, word: str) -> str | None:
+    """Return the host with a certificate that was probably meant by a word; None where none is like it."""
+    hosts = {row.host for row in inventory.listing(state=State.ISSUED, limit=_COMPARED)}
+    short = {host.partition(".")[0]: host for host in hosts}
+    near = nearest(word, hosts if "." in word else short)
+    return short.get(near, near) if near else None
+
+
+def _near(site: Site, word: str) -> str | None:
+    if not has_inventory(site):
+        return None
+    with reading(site) as inventory:
+        return near_host(inventory, word)
 
 
 def read_file(site: Site, path: str) -> Found:
@@ -215,6 +235,7 @@ class Generation:
         token: the URI of the key, where that is in a token.
         root_key: path of the key of the root above it; None where that is offline, or there is none above.
         crl: None where there is none.
+        root_crl: that of the CA above; None where there is none.
         counts: certificates by where they stand, see :meth:`smtpcreds.inventory.inventory.Inventory.tally`.
     """
 
@@ -225,6 +246,7 @@ class Generation:
     token: str | None
     root_key: str | None
     crl: CurrentCrl | None
+    root_crl: CurrentCrl | None
     counts: Mapping[str, int]
 
 
@@ -269,6 +291,7 @@ def _generation(files: CaFiles, path: tuple[Certificate, ...], counts: Mapping[s
         token,
         files.root_key if exists(files.root_key) else None,
         _crl(files.crl),
+        _crl(files.root_crl),
         counts,
     )
 

@@ -6,18 +6,20 @@ from datetime import datetime, timedelta
 
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError, UsageError
-from ..files import check_directory, read_private, sweep, sweep_target, write_all
+from ..files import check_directory, check_parents, check_target, read_private, sweep, sweep_target, write_all
 from ..inventory.inventory import Inventory
 from ..model import Artifact, Link
 from ..pki.crl import may_sign_crls, read_crl
+from ..pki.encoding import blocks
 from ..pki.names import title
-from ..pki.values import Issuer
+from ..pki.values import Certificate, Issuer
 from ..transaction import Transaction
-from .authority import CA, Listed, SupersededCA
+from .authority import CA, OF_CA, Listed, SupersededCA, short_id
 from .crl import NewCrl, crl_is_due, crl_is_stale, next_crl, owes_crl, record_crl
 from .directory import directories, trust_changes
 from .layout import lifetime_of, reading
 from .reload import Hook, owe, tell
+from .root import RootKey, lacks_root_crl, last_root_crl, new_root_crl, warn_of_no_root_crl
 from .state import row_of
 
 # The CRLs beside the certificates, in every directory that holds some; and the CA bundle with them.
@@ -51,8 +53,9 @@ def publish(
     crl = next_crl(work.site, work.inventory, authority, issuer, number=number, lifetime=lifetime)
     lists = work.ca.crl_lists({certificate: crl.pem})
     beside = _missing(work, lists)
-    _clean(beside)
-    kept = work.ca.files_of(certificate).crl
+    files = work.ca.files_of(certificate)
+    kept = files.crl
+    _clean([*beside, files.directory])
     write_all([Artifact(kept, crl.pem), *_all(beside)])
     work.published()
     record_crl(work.inventory, authority, crl)
@@ -149,11 +152,13 @@ class CrlWish:
         days: lifetime; None is that of the configuration.
         copy: absolute path of one more copy, mode 0644.
         der: write that copy as DER.
+        force: the clock was ahead when the last CRL was signed.
     """
 
     days: int | None = None
     copy: str | None = None
     der: bool = False
+    force: bool = False
 
     def __post_init__(self) -> None:
         if self.days is not None:
@@ -173,29 +178,74 @@ class CrlStanding:
     count: int
 
 
-def refresh_crl(work: Transaction, wish: CrlWish, *, hook: Hook | None = None) -> Published:
-    """Sign a fresh CRL of the authority and of each superseded CA, and install them beside certificates."""
+def refresh_crl(
+    work: Transaction, wish: CrlWish, *, root: RootKey | None = None, hook: Hook | None = None
+) -> Published:
+    """Sign a fresh CRL of the authority and of each superseded CA, and install them beside certificates.
+
+    Args:
+        work: where.
+        wish: lifetime, and a copy.
+        root: the key of the CA above; its CRL is signed anew where this names a file, or where there is none.
+        hook: tells the mail server.
+    """
     certificate = work.ca.chain[0]
-    if not may_sign_crls(certificate):
-        reason = "may not sign CRLs (keyUsage lacks cRLSign)"
-        raise DataError(title(certificate), reason, "to make one that may: smtpcreds ca rollover")
+    _verify_may_sign(certificate)
     lifetime = None if wish.days is None else lifetime_of(wish.days)
+    if wish.copy:
+        check_parents(wish.copy)
+        check_target(wish.copy)
+    work.clock_was_ahead = wish.force
     issuer = work.issuer()
     owe(work, hook)
+    _refresh_root_crl(work, root or RootKey())
     refresh_superseded_crls(work, every=True, lifetime=lifetime)
     done = publish(work, issuer, lifetime=lifetime)
-    if wish.copy:
-        sweep_target(wish.copy)
-        write_all([Artifact(wish.copy, done.crl.der if wish.der else done.crl.pem, 0o644)])
+    for path, content in _copies(work.ca, wish, done.crl):
+        sweep_target(path)
+        write_all([Artifact(path, content, 0o644)])
     work.record("ca crl", work.row(certificate).name, f"number {done.crl.number}")
     tell(work, hook)
     return done
+
+
+def _verify_may_sign(certificate: Certificate) -> None:
+    if not may_sign_crls(certificate):
+        reason = "may not sign CRLs (keyUsage lacks cRLSign)"
+        raise DataError(title(certificate), reason, "to make one that may: smtpcreds ca rollover")
+
+
+def _copies(ca: CA, wish: CrlWish, crl: NewCrl) -> Iterator[tuple[str, bytes]]:
+    """Yield path and content of each copy for a web server: of every CA where the path tells them apart."""
+    if wish.copy is None:
+        return
+    if OF_CA not in wish.copy:
+        yield wish.copy, crl.der if wish.der else crl.pem
+        return
+    for item in ca.crl_lists():
+        der = next((block.decode() for block in blocks(item.content)), None) if wish.der else None
+        yield wish.copy.replace(OF_CA, short_id(item.issuer)), der or item.content
+
+
+def _refresh_root_crl(work: Transaction, root: RootKey) -> None:
+    """Sign the root's CRL where it is missing, or where the key was named for it."""
+    path = root.find(work.ca)
+    if root.path and len(work.ca.chain) == 1:
+        raise UsageError("--root-key", "is not needed: the authority is a root itself")
+    if not (root.path or lacks_root_crl(work.ca)):
+        return
+    if path is None:
+        warn_of_no_root_crl(work)
+        return
+    crl = new_root_crl(work.site, root.open(work, path), last_root_crl(work), force=work.clock_was_ahead)
+    write_all([Artifact(work.ca.files.root_crl, crl.pem)])
 
 
 def standing_crl(site: Site) -> CrlStanding:
     """Return what the authority's CRL says; no key is touched."""
     ca = CA(site)
     issuer, path = ca.certificate, ca.files.crl
+    _verify_may_sign(issuer)
     try:
         found = read_crl(read_private(path), path, issuer)
     except MissingInputError as error:

@@ -1,27 +1,38 @@
 """Renewing: the same certificate once more, with the key that is in place or a new one."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 
 from ..config import Site
-from ..errors import DataError, MissingInputError, SmtpcredsError, UsageError
+from ..errors import DataError, MissingInputError, NameRefusedError, SmtpcredsError, UsageError
 from ..files import exists
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityState, CertificateRow, State
-from ..pki.dates import has_ended, is_due
+from ..pki.dates import Period, has_ended, is_due, successor_due
 from ..pki.encoding import parse_certificate
 from ..pki.issue import new_serial
 from ..pki.keys import KEY_TYPES, KeyType, PrivateKey, generate, key_label, parse_key_type
-from ..pki.names import Address
+from ..pki.names import Address, title
 from ..pki.profiles import HOST_PROFILES, parse_profile
 from ..pki.values import BACKDATE, Issuer, validity
 from ..pki.values import Certificate as Parsed
 from ..transaction import Transaction
+from .authority import CA
 from .crl import crl_is_due
-from .issue import CertificateRequest, Draft, Issued, Outcome, Refused, carry_out, verify_permitted
-from .layout import Pair, lifetime_of
+from .issue import (
+    CertificateRequest,
+    Draft,
+    Issued,
+    Outcome,
+    Refused,
+    alternatives,
+    carry_out,
+    verify_permitted,
+)
+from .layout import Pair, bundle_again, is_client_host, lifetime_of
+from .old import RENEW_OLD, RETIRE_OLD, old_authorities
 from .pair import PreviousPair, key_that_waits, key_to_keep, read_previous_pair, verify_ours
 from .publish import Published, copy, refresh_superseded_crls, stale_copies, superseded_crls_are_due
 from .reload import Hook, is_owed, owe, tell
@@ -40,10 +51,13 @@ class Renewals:
     Attributes:
         hosts: names; empty with ``due``.
         due: everything past two thirds of its life.
+        old_authority: everything that an authority before the present one has signed.
         new_key: make new keys; otherwise the keys stay.
         next_key: take the keys that wait beside the pairs; only where one waits.
         key_type: of the new keys; None is that of the former one.
         days: lifetime; None is that of the former certificate.
+        more: host names and IP addresses that the certificate holds from now on.
+        fewer: those that it loses.
     """
 
     hosts: tuple[str, ...] = ()
@@ -52,10 +66,16 @@ class Renewals:
     next_key: bool = False
     key_type: str | None = None
     days: int | None = None
+    old_authority: bool = False
+    more: tuple[str, ...] = ()
+    fewer: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.due == bool(self.hosts):
-            raise UsageError("cert renew", "takes hosts or --due, one of them", "smtpcreds cert renew HOST")
+        if (self.more or self.fewer) and len(self.hosts) != 1:
+            raise UsageError("--san, --drop-san", "go with one host", "smtpcreds cert renew HOST --san NAME")
+        if [self.due, self.old_authority, bool(self.hosts)].count(True) != 1:
+            reason = "takes hosts, --due or --old-authority, one of them"
+            raise UsageError("cert renew", reason, "smtpcreds cert renew HOST")
         if self.key_type and not self.new_key:
             raise UsageError("--key-type", "needs a new key", f"--new-key --key-type {self.key_type}")
         if self.key_type:
@@ -74,27 +94,65 @@ def due_rows(site: Site, inventory: Inventory, end: datetime) -> list[Certificat
     """
     now = site.clock()
     rows = (row for row in inventory.listing(latest=True) if row.profile in HOST_PROFILES)
-    late = [row for row in rows if is_due(row.not_before, row.not_after, now)]
-    ours = _ours(inventory)
-    foreign = [row.host for row in late if row.authority not in ours and not has_ended(row.not_after, now)]
+    due = _here(site, inventory, [row for row in rows if is_due(row.not_before, row.not_after, now)])
+    last = [row.host for row in due if row.not_after >= end]
+    if last:
+        site.warn(f"{_some(last)}: ends with the authority on {end:%Y-%m-%d}; first: smtpcreds ca rollover")
+    return [row for row in due if row.not_after < end]
+
+
+def old_rows(site: Site, inventory: Inventory, ca: CA) -> list[CertificateRow]:
+    """Return the certificates here that an authority before the present one has signed.
+
+    One that expired counts as long as anything of its pair is in place: its authority may have ended with it.
+    """
+    old, now = old_authorities(inventory, ca), site.clock()
+    rows = (row for row in inventory.listing(latest=True) if row.profile in HOST_PROFILES)
+    found = _here(site, inventory, [row for row in rows if row.authority in old])
+    return [row for row in found if not has_ended(row.not_after, now) or is_there(site, row)]
+
+
+def _here(site: Site, inventory: Inventory, rows: Sequence[CertificateRow]) -> list[CertificateRow]:
+    """Return those that can be renewed on this host, and warn of the others."""
+    now, ours = site.clock(), _ours(inventory)
+    foreign = [row.host for row in rows if row.authority not in ours and not has_ended(row.not_after, now)]
     if foreign:
-        site.warn(f"{_some(foreign)}: to be renewed by the CA that signed it: smtpcreds cert request HOST")
-    due = [row for row in late if row.authority in ours]
+        site.warn(f"{_some(foreign)}: to be renewed by the CA that signed it: {_at_the_ca(site, 'HOST')}")
+    due = [row for row in rows if row.authority in ours]
     elsewhere = [row.host for row in due if not row.directory and not has_ended(row.not_after, now)]
     if elsewhere:
-        site.warn(f"{_some(elsewhere)}: to be renewed where the key is kept: smtpcreds cert sign CSR")
+        site.warn(f"{_some(elsewhere)}: to be renewed where the key is kept: {renewed_elsewhere(elsewhere)}")
     others = [row for row in due if row.directory and not row.is_on(site.machine)]
     for machine in dict.fromkeys(row.machine for row in others):
         site.warn(
             f"{_some([row.host for row in others if row.machine == machine])}: to be renewed on {machine}"
         )
-    due = [row for row in due if row.is_on(site.machine)]
-    last = [row.host for row in due if row.not_after >= end]
-    if last:
-        site.warn(
-            f"{_some(last)}: ends with the authority on {end:%Y-%m-%d}; see: smtpcreds ca rollover --help"
-        )
-    return [row for row in due if row.not_after < end]
+    return [row for row in due if row.is_on(site.machine)]
+
+
+def next_of_rollover(site: Site, inventory: Inventory, ca: CA, left: Sequence[str]) -> str:
+    """Return the command that comes next in a rollover, one that does something.
+
+    Args:
+        site: where.
+        inventory: what there is.
+        ca: which authorities.
+        left: the hosts that still need an old one, from :func:`.old.hosts_of`.
+    """
+    if old_rows(replace(site, warn=lambda _: None), inventory, ca):
+        return RENEW_OLD
+    return renewed_elsewhere(left) if left else RETIRE_OLD
+
+
+def renewed_elsewhere(hosts: Sequence[str]) -> str:
+    """Return the commands for hosts that keep their own keys."""
+    host = hosts[0] if len(set(hosts)) == 1 else "HOST"
+    return f"smtpcreds cert sign CSR, or with a new key: smtpcreds bundle {host} --new-key"
+
+
+def _at_the_ca(site: Site, host: str) -> str:
+    """Return how a certificate is renewed that another authority signed: that of our hub, or of others."""
+    return bundle_again(host, "--new-key") if is_client_host(site) else f"smtpcreds cert request {host}"
 
 
 def rows_of(site: Site, inventory: Inventory, text: str) -> list[CertificateRow]:
@@ -107,9 +165,9 @@ def rows_of(site: Site, inventory: Inventory, text: str) -> list[CertificateRow]
     if elsewhere := next((row for row in rows if row.directory and row.authority in ours), None):
         raise DataError(host, f"is installed on {elsewhere.machine}", "renew it there")
     if any(row.authority not in ours for row in rows):
-        raise DataError(host, "is certified by another CA", f"smtpcreds cert request {host}")
+        raise DataError(host, "is certified by another CA", _at_the_ca(site, host))
     if rows:
-        hint = "make a request there, then here: smtpcreds cert sign CSR"
+        hint = f"make a request there, then here: {renewed_elsewhere([host])}"
         raise DataError(host, "keeps its own key, so it can't be renewed here", hint)
     if revoked := next(inventory.listing(host=host, state=State.REVOKED, limit=1), None):
         reason = f"was revoked ({revoked.reason})"
@@ -194,7 +252,7 @@ def renewal_request(
     site: Site, inventory: Inventory, row: CertificateRow, wanted: Renewals
 ) -> CertificateRequest:
     """Return the order that makes the certificate once more."""
-    names, addresses = _parted(row.names)
+    names, addresses = _parted(_names(site, row, wanted))
     return CertificateRequest(
         row.host,
         parse_profile(row.profile),
@@ -204,6 +262,18 @@ def renewal_request(
         _key_type(site, inventory, row, wanted),
         Pair(site.root.locate(row.directory)),
     )
+
+
+def _names(site: Site, row: CertificateRow, wanted: Renewals) -> Iterable[str]:
+    """Return the names that the certificate is to hold, the host's first."""
+    more, fewer = (alternatives(site, texts) for texts in (wanted.more, wanted.fewer))
+    left = dict.fromkeys((row.host, *row.names))
+    for name in fewer:
+        if name not in left or name == row.host:
+            reason = f"is {'the host itself' if name == row.host else 'no name of its certificate'}"
+            raise NameRefusedError(name, reason, f"it holds {', '.join(left)}")
+        del left[name]
+    return (*left, *more)
 
 
 def _lifetime(site: Site, inventory: Inventory, row: CertificateRow) -> timedelta:
@@ -288,6 +358,17 @@ def renew(
     return Renewed([*outcomes, *refused], crl or next(iter(older), None))
 
 
+def ending(site: Site) -> str | None:
+    """Return who needs a successor and why, where the authority does; leaves can't outlive it."""
+    ca = CA(site)
+    if not ca.is_there:
+        return None
+    end = min(above.not_valid_after_utc for above in ca.chain)
+    period = Period(ca.certificate.not_valid_before_utc, end)
+    reason = successor_due(period, timedelta(days=site.settings.cert.days), site.clock())
+    return reason and f"{title(ca.certificate)}: {reason}; its successor: smtpcreds ca rollover"
+
+
 def _copy(work: Transaction, hook: Hook | None) -> tuple[str, ...]:
     """Install bundle and CRLs where they are missing, which takes no key; return the directories."""
     beside = stale_copies(work)
@@ -330,7 +411,9 @@ def _rows(
     if wanted.due:
         end = min(ca.not_valid_after_utc for ca in chain)
         rows = due_rows(site, inventory, end)
-        return [row for row in rows if not has_ended(row.not_after, work.now) or _is_there(site, row)], []
+        return [row for row in rows if not has_ended(row.not_after, work.now) or is_there(site, row)], []
+    if wanted.old_authority:
+        return old_rows(site, inventory, work.ca), []
     found: dict[tuple[int, str], CertificateRow] = {}
     refused: list[Refused] = []
     for host in wanted.hosts:
@@ -342,8 +425,8 @@ def _rows(
     return rows, refused
 
 
-def _is_there(site: Site, row: CertificateRow) -> bool:
-    """Tell whether anything of the pair is left; nobody depends on one that expired and is gone."""
+def is_there(site: Site, row: CertificateRow) -> bool:
+    """Tell whether anything of a pair here is left; nobody depends on one that expired and is gone."""
     pair = Pair(site.root.locate(row.directory))
     return exists(pair.key) or exists(pair.certificate)
 

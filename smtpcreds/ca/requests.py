@@ -1,13 +1,13 @@
 """Certificate signing requests: ours to another CA, and those of hosts that keep their own key."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ..config import Site
 from ..errors import ExistsError, NameRefusedError, SmtpcredsError, UsageError
 from ..files import exists, read_private, read_public, sweep_target, write_all
-from ..inventory.rows import Intent, Signed, serial_text
+from ..inventory.rows import CertificateRow, Intent, Signed, State, serial_text
 from ..model import Artifact
 from ..names import is_qualified
 from ..pki.encoding import encode_der
@@ -19,7 +19,7 @@ from ..pki.requests import Requested, make_request, read_request
 from ..pki.values import Certificate, Issuer, Request, Validity, validity
 from ..transaction import Transaction
 from .directory import certificate_file, check, prepare
-from .issue import CertificateRequest
+from .issue import CertificateRequest, alternatives
 from .layout import verify_target
 from .publish import keep_fresh, refresh_superseded_crls
 
@@ -138,6 +138,7 @@ class Csr:
         request: names and key to be certified.
         ignored: what else was asked for, in words.
         target: file for the certificate, absolute; None is none.
+        chosen: the administrator named every name; otherwise they are the wish of who made the request.
     """
 
     request: Request
@@ -145,6 +146,7 @@ class Csr:
     profile: Profile
     lifetime: timedelta
     target: str | None
+    chosen: bool = True
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -173,49 +175,69 @@ def read_petition(
 ) -> Csr:
     """Read a request and settle what is certified of it.
 
+    The subject is the common name where that is certified, else the first host, whatever their order.
+
     Args:
         site: for the default lifetime.
         path: of the request, PEM or DER.
         profile: its extensions are the certificate's.
         days: lifetime; None is the configured one.
-        only: certify only these of the names that it asks for; empty is all of them.
+        only: certify only these of the names that it asks for; empty is each single host among them.
         target: where the certificate goes.
     """
     lifetime = site.settings.cert.days if days is None else days
     if lifetime < 1:
         raise UsageError("days", "a certificate lives at least one day")
     asked = read_request(read_public(path), path, wildcard=True)
-    hosts, addresses, ignored = _chosen(asked, only, path)
-    host = next((name for name in hosts if not name.startswith("*.")), None)
-    if host is None:
+    hosts, addresses, ignored = _chosen(site, asked, only, path)
+    single = [name for name in hosts if not _is_wildcard(name)]
+    if not single:
         raise NameRefusedError(path, "names no single host, only wildcards or addresses")
+    host = asked.common_name if asked.common_name in single else single[0]
     for name in hosts:
         if not is_qualified(name):
             site.warn(f"{path}: {name} stands without a domain, and is certified so or not at all")
     request = Request(host, asked.public_key, tuple(hosts), tuple(addresses))
-    return Csr(request, (*asked.ignored, *ignored), profile, timedelta(days=lifetime), target)
+    return Csr(
+        request, (*asked.ignored, *ignored), profile, timedelta(days=lifetime), target, chosen=bool(only)
+    )
 
 
-def _chosen(asked: Requested, only: tuple[str, ...], path: str) -> tuple[list[str], list[Address], list[str]]:
+def _is_wildcard(name: str) -> bool:
+    return name.startswith("*.")
+
+
+def _chosen(
+    site: Site, asked: Requested, only: tuple[str, ...], path: str
+) -> tuple[list[str], list[Address], list[str]]:
     """Return the names and addresses to certify, and what is passed over.
 
-    RFC 9525 section 6.3: names stand in the subjectAltName; a common name counts where there is none.
+    RFC 9525 section 6.3: names stand in the subjectAltName; a common name counts where there is none, or
+    where it is asked for.
     """
-    hosts = asked.dns_names or tuple(filter(None, [asked.common_name]))
-    known = [*hosts, *map(str, asked.ip_addresses)]
-    wanted = {name.lower().rstrip(".") for name in only} or set(known)
+    common = [asked.common_name] if asked.common_name else []
+    hosts = list(asked.dns_names) or common
+    known = [*dict.fromkeys((*hosts, *common)), *map(str, asked.ip_addresses)]
+    typed = {name.lower().rstrip(".") for name in only}
+    wanted = {*(typed & set(known)), *alternatives(site, typed - set(known))}
+    wanted = wanted or {name for name in hosts if not _is_wildcard(name)}
     if missing := wanted - set(known):
         reason = f"does not ask for {', '.join(sorted(missing))}; it asks for {', '.join(known)}"
         raise NameRefusedError(path, reason)
-    passed = [f"name {name}" for name in known if name not in wanted]
-    if asked.common_name and asked.common_name not in hosts:
-        passed.append(f"common name {asked.common_name}")
+    passed = [_passed_over(name, hosts, common) for name in known if name not in wanted]
     addresses = [address for address in asked.ip_addresses if str(address) in wanted]
-    return [name for name in hosts if name in wanted], addresses, passed
+    return [name for name in dict.fromkeys((*hosts, *common)) if name in wanted], addresses, passed
+
+
+def _passed_over(name: str, hosts: list[str], common: list[str]) -> str:
+    if name in hosts:
+        return f"{'wildcard' if _is_wildcard(name) else 'name'} {name}"
+    return f"{'common name' if name in common else 'address'} {name}"
 
 
 def sign_request(work: Transaction, asked_csr: Csr, *, force: bool = False) -> SignedCsr:
-    """Sign the certificate of a host that keeps its own key."""
+    """Sign the certificate of a host that keeps its own key, once the names were confirmed."""
+    asked_csr = asked_csr if asked_csr.chosen else _without_taken(work, asked_csr)
 
     def deliver(granted: SignedCsr) -> None:
         if asked_csr.target:
@@ -224,9 +246,51 @@ def sign_request(work: Transaction, asked_csr: Csr, *, force: bool = False) -> S
 
     verify_petition(asked_csr, work.ca.chain)
     verify_target(asked_csr.target, force=force)
+    work.confirm(f"sign a {asked_csr.profile.label} for {', '.join(asked_csr.names)}{_left_out(asked_csr)}")
     issuer = work.issuer()
     refresh_superseded_crls(work)
     return sign_csr(work, issuer, asked_csr, deliver)
+
+
+def _left_out(asked_csr: Csr) -> str:
+    return f" (not for: {'; '.join(asked_csr.ignored)})" if asked_csr.ignored else ""
+
+
+def _without_taken(work: Transaction, asked_csr: Csr) -> Csr:
+    """Return the request without the names of other hosts; refuse one whose own name is another key's."""
+    request = asked_csr.request
+    taken = _taken(work, request)
+    if holder := taken.get(request.name):
+        hint = f"if it is to be certified for this key: --san {request.name}"
+        raise NameRefusedError(request.name, holder, hint)
+    passed = tuple(f"name {name}, which {holder}" for name, holder in taken.items())
+    for item in passed:
+        work.warn(f"{request.name}: ignored: {item}")
+    hosts = tuple(name for name in request.hosts if name not in taken)
+    return replace(
+        asked_csr, request=replace(request, dns_names=hosts), ignored=(*asked_csr.ignored, *passed)
+    )
+
+
+def _taken(work: Transaction, request: Request) -> dict[str, str]:
+    """Return which of the names live certificates hold, and none of this key; and for each whose it is.
+
+    The hub's own name is taken too: another CA may have certified it.
+    """
+    own, wanted = public_id(request.public_key), set(request.hosts)
+    holders: dict[str, list[CertificateRow]] = {}
+    inventory = work.known_inventory
+    for row in inventory.listing(expires_after=work.now, state=State.ISSUED) if inventory else ():
+        for name in wanted.intersection((row.host, *row.names)):
+            holders.setdefault(name, []).append(row)
+    taken = {
+        name: f"{rows[0].host} has in a live certificate of another key, {rows[0].serial}"
+        for name, rows in holders.items()
+        if own not in {row.key_id for row in rows}
+    }
+    if work.site.hub in wanted - holders.keys():
+        taken[work.site.hub] = "is the name of this hub"
+    return {name: taken[name] for name in request.hosts if name in taken}
 
 
 def verify_petition(asked_csr: Csr, chain: tuple[Certificate, ...]) -> None:
@@ -234,7 +298,8 @@ def verify_petition(asked_csr: Csr, chain: tuple[Certificate, ...]) -> None:
     constraints = [found for ca in chain if (found := constraints_of(ca))]
     names = Names(asked_csr.request.hosts, asked_csr.request.addresses)
     if fault := refusal(constraints, names):
-        raise NameRefusedError(asked_csr.request.name, fault, "certify the other names with --san NAME")
+        hint = "certify the other names with --san NAME"
+        raise NameRefusedError(asked_csr.request.name, fault, hint)
 
 
 def sign_csr(

@@ -1,36 +1,41 @@
 """A new authority takes over in one step, and the superseded one goes once nobody needs it."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from ..config import Site
-from ..errors import DeniedError, MissingInputError, UsageError
-from ..files import is_file, move, read_private, replace_directory, tree
-from ..inventory.inventory import Inventory
+from ..errors import DeniedError, MissingInputError, SmtpcredsError, UsageError
+from ..files import read_private, replace_directory, tree, write_all
 from ..inventory.rows import AuthorityRow, AuthorityState
 from ..model import Artifact
 from ..names import parse_host
 from ..pkcs11 import KeyUri
+from ..pki.crl import may_sign_crls
+from ..pki.dates import has_ended
 from ..pki.encoding import encode_der
-from ..pki.keys import (
-    KEY_TYPES,
-    PrivateKey,
-    SigningKey,
-    is_encrypted,
-    key_label,
-    parse_key_type,
-    remote_uri,
+from ..pki.keys import KEY_TYPES, is_encrypted, key_label, parse_key_type, remote_uri
+from ..pki.names import (
+    common_name,
+    constraints_of,
+    is_dns_only,
+    name_constraints,
+    organization_of,
+    permitted_domains,
+    title,
 )
-from ..pki.names import ca_name, common_name, constraints_of, organization_of, permitted_domains, title
 from ..pki.values import BACKDATE, Certificate, Issuer
 from ..transaction import Transaction
-from .authority import CA, Passphrase, opened, short_id
-from .create import NewAuthority, files_for, first_key, make, make_below
+from .authority import CA, OF_CA, SupersededCA, short_id
+from .create import NewAuthority, files_for, first_key, free_name, make, make_below
 from .crl import record_crl, sign_crl, signs_crls
-from .directory import refresh_trust_directories
-from .layout import RETIRED, ROOT_KEY, SUPERSEDED, lifetime_of
+from .directory import directories, readable_bundle, refresh_trust_directories
+from .layout import ROOT_CRL, ROOT_KEY, SUPERSEDED, lifetime_of
+from .old import RENEW_OLD, RETIRE_OLD, hosts_of
 from .publish import publish
+from .renew import next_of_rollover, old_rows
+from .root import RootKey, entries, lacks_root_crl, last_root_crl, new_root_crl, to_revoke
+from .state import retire_files
 from .token import TokenKey
 
 # The end of superseded CAs: out of every bundle, once no certificate of theirs is needed.
@@ -40,18 +45,28 @@ _SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Retirement:
-    """What was retired: the names of the authorities, and the directories whose bundle lost them."""
+    """What was retired.
+
+    Attributes:
+        names: of the authorities.
+        directories: whose bundle lost them.
+        revoked: names of those that their root has revoked, since it is trusted still.
+    """
 
     names: tuple[str, ...]
     directories: tuple[str, ...]
+    revoked: tuple[str, ...]
 
 
-def retire(work: Transaction, *, force: bool = False) -> Retirement:
+def retire(work: Transaction, root: RootKey, *, force: bool = False) -> Retirement:
     """Trust the authorities no more that were replaced; their files are kept as ``retired-*``.
+
+    An issuing CA below a root that stays is accepted with the chain that is sent, until the root revokes it.
 
     Args:
         work: where.
-        force: although hosts still use certificates of theirs.
+        root: the key that revokes those; not needed where the root goes too.
+        force: although hosts still use certificates of theirs, or the root's key is not here.
     """
     own, inventory = work.ca.certificate, work.require_inventory()
     rows = [
@@ -61,24 +76,51 @@ def retire(work: Transaction, *, force: bool = False) -> Retirement:
     ]
     if not force:
         _refuse_needed(work, rows)
-    for superseded_ca in work.ca.superseded_cas:
-        move(
-            superseded_ca.files.directory,
-            f"{work.ca.files.directory}/{RETIRED}{short_id(superseded_ca.certificate)}",
-        )
+    revoked = _revoke(work, root, force=force)
+    retire_files(work.ca)
     work.renewed_authority()
     changed = refresh_trust_directories(work.site, inventory, work.ca)
     with inventory.transaction():
         for row in rows:
             inventory.retire_authority(row.id)
         work.record_all("ca retire", [(row.name, f"key identifier {row.ski}") for row in rows])
-    return Retirement(tuple(row.name for row in rows), tuple(changed))
+    return Retirement(tuple(row.name for row in rows), tuple(changed), revoked)
 
 
-def hosts_of(inventory: Inventory, authorities: Collection[int], now: datetime) -> Iterator[str]:
-    """Yield the hosts whose newest certificate is valid and was signed by one of these, each once."""
-    rows = inventory.listing(latest=True, expires_after=now)
-    yield from dict.fromkeys(row.host for row in rows if row.authority in authorities)
+def _revoke(work: Transaction, root: RootKey, *, force: bool) -> tuple[str, ...]:
+    """Let the root revoke issuing CAs that go while it stays; return their names.
+
+    Its CRL is written first: from then on the next run completes the retirement.
+    """
+    ca = work.ca
+    going, path = to_revoke(ca, work), root.find(ca)
+    if not going:
+        return ()
+    names = tuple(title(former.certificate) for former in going)
+    end = max(former.certificate.not_valid_after_utc for former in going)
+    reason = f"is accepted until {end:%Y-%m-%d} with its chain, unless {title(ca.chain[1])} revokes it"
+    if path is None and not force:
+        hint = "give the root's key: --root-key FILE; or --force, and it is accepted so long"
+        raise MissingInputError(", ".join(names), reason, hint)
+    for former in going:
+        _sign_last_crl(work, former)
+    if path is None:
+        work.warn(f"{', '.join(names)}: {reason}: smtpcreds ca rollover --retire-old --root-key FILE")
+        return ()
+    crl = new_root_crl(work.site, root.open(work, path), last_root_crl(work), entries(work, going))
+    write_all([Artifact(ca.files.root_crl, crl.pem)])
+    return names
+
+
+def _sign_last_crl(work: Transaction, former: SupersededCA) -> None:
+    """Sign a CRL that lasts as long as the CA that goes, for whoever is shown its certificates."""
+    if not may_sign_crls(former.certificate) or former not in work.ca.superseded_cas:
+        return
+    try:
+        lifetime = former.certificate.not_valid_after_utc - work.now
+        publish(work, work.issuer(former.files), lifetime=lifetime)
+    except SmtpcredsError as error:
+        work.warn(f"{error}; the last CRL of this old authority ends as it is")
 
 
 def _refuse_needed(work: Transaction, rows: Sequence[AuthorityRow]) -> None:
@@ -89,20 +131,11 @@ def _refuse_needed(work: Transaction, rows: Sequence[AuthorityRow]) -> None:
     raise DeniedError(
         ", ".join(row.name for row in rows),
         f"still certifies {', '.join(needed[:_SHOWN])}{more}",
-        f"smtpcreds cert renew {needed[0]}, and so on; or --force, which stops their certificates",
+        f"{next_of_rollover(work.site, work.inventory, work.ca, needed)}; or --force, which stops them",
     )
 
 
 # A new authority takes over: it appears in the place of the old one, with that one inside, in one step.
-
-
-@dataclass(frozen=True, slots=True)
-class RootKey:
-    """Where the key of the CA above is, unless it lies with the authority; its passphrase if it differs."""
-
-    path: str | None = None
-    passphrase: Passphrase | None = None
-    new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +164,7 @@ def successor(
     days: int | None = None,
     permitted: tuple[str, ...] = (),
     unconstrained: bool = False,
+    addresses: bool = False,
     intermediate: bool = False,
     token: TokenKey | None = None,
 ) -> NewAuthority:
@@ -139,9 +173,8 @@ def successor(
     Domains in the configuration count as options, since that is how a domain is added.
     """
     path, site = work.ca.chain, work.site
-    chosen = name or common_name(path[0].subject) or ""
     group = organization_of(path[0].subject) if organization is None else organization
-    ca_name(chosen, group)
+    chosen = _new_name(work, name, group)
     lifetime = max(ca.not_valid_after_utc - ca.not_valid_before_utc - BACKDATE for ca in path)
     domains = permitted or site.settings.ca.permitted_domains or permitted_domains(path[0])
     return NewAuthority(
@@ -152,6 +185,7 @@ def successor(
         () if unconstrained else tuple(map(parse_host, domains)),
         intermediate or (len(path) > 1 and token is None),
         token or _same_token(work.ca),
+        dns_only=is_dns_only(path[0]) and not (unconstrained or addresses or site.settings.ca.addresses),
     )
 
 
@@ -160,7 +194,20 @@ def _same_token(ca: CA) -> TokenKey | None:
     return TokenKey(replace(KeyUri.parse(uri), label="", key_id=b"")) if uri else None
 
 
-def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey) -> Rolled:
+def _new_name(work: Transaction, name: str | None, organization: str) -> str:
+    """Return the common name of a successor; what is trusted beside certificates counts as known.
+
+    It may be a successor that a state directory which was put back knows nothing of.
+    """
+    ca = work.ca
+    older = (certificate for former in (*ca.superseded_cas, *ca.retired) for certificate in former.path)
+    beside = (other for place in directories(work.site, work.inventory) for other in readable_bundle(place))
+    return free_name(
+        name, common_name(ca.certificate.subject) or "", organization, (*ca.chain, *older, *beside)
+    )
+
+
+def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey, *, again: bool = False) -> Rolled:
     """Make a new authority; the present one becomes superseded, trusted until it is retired.
 
     The passphrase that opens the present key encrypts the new one.
@@ -169,45 +216,54 @@ def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey) -> Rolled:
         work: where.
         wanted: from :func:`successor`.
         root: the key that signs an intermediate; not needed for a new root.
+        again: although a rollover before has not ended.
     """
+    if not again:
+        _confirm_second(work)
     above = _root_key(work.ca, wanted, root)
     old = work.issuer()
     secret = work.passphrase() if is_encrypted(read_private(work.ca.files.key)) else None
+    top = root.open(work, above) if above else None
     row = work.row(old.certificate)
     with first_key(wanted, work.pin, work.ca.files.key) as key:
-        issuer, root_key = _made(work, wanted, above, root, key)
+        made = (make_below(work.site, wanted, top), None) if top else make(work.site, wanted, key)
+        issuer, root_key = made
         _warn_of_losses(work, old, wanted, issuer)
         if signs_crls(row):
             publish(work, old)
         crl = sign_crl(work.site, issuer, 1, [])
-        handed_down = _handed_down(work.ca, same_root=bool(above))
-        replace_directory(work.ca.files.directory, [*files_for(issuer, root_key, crl, secret), *handed_down])
+        files = files_for(issuer, root_key, crl, secret, site=work.site)
+        if top and lacks_root_crl(work.ca):
+            files.append(Artifact(ROOT_CRL, new_root_crl(work.site, top).pem))
+        files += _handed_down(work.ca, same_root=bool(top))
+        replace_directory(work.ca.files.directory, files)
     work.renewed_authority()
     changed = refresh_trust_directories(work.site, work.inventory, work.ca)
     record_crl(work.inventory, work.row(issuer.certificate), crl)
     work.record("ca rollover", wanted.name, f"from {title(old.certificate)}")
-    hosts = hosts_of(work.inventory, {row.id}, work.now)
+    here = old_rows(replace(work.site, warn=lambda _: None), work.inventory, work.ca)
+    hosts = dict.fromkeys((*(old.host for old in here), *hosts_of(work.inventory, {row.id}, work.now)))
     return Rolled(issuer.certificate, old.certificate, tuple(changed), tuple(hosts))
 
 
-def _made(
-    work: Transaction, wanted: NewAuthority, above: str | None, root: RootKey, key: SigningKey
-) -> tuple[Issuer, PrivateKey | None]:
-    """Return the new authority, and the key of its root if that is new too and does not sign."""
-    if above is None:
-        return make(work.site, wanted, key)
-    question = root.passphrase
-    top = opened(
-        above, work.ca.chain[1:], work.passphrase if question is None else lambda: work.ask(question)
-    )
-    return make_below(work.site, wanted, top), None
+def _confirm_second(work: Transaction) -> None:
+    """Ask where a rollover is half-way; a superseded CA that has expired is in nobody's way."""
+    former = [old.certificate for old in work.ca.superseded_cas]
+    if living := [old for old in former if not has_ended(old.not_valid_after_utc, work.now)]:
+        name, reason = (
+            title(work.ca.certificate),
+            f"has replaced {title(living[0])}, which is not retired yet",
+        )
+        hint = f"end it first: {RENEW_OLD}, then {RETIRE_OLD}; or --force for one more authority"
+        refusal = DeniedError(name, reason, hint)
+        work.confirm(f"make one more authority, although {name} {reason}", otherwise=refusal)
 
 
 def _handed_down(ca: CA, *, same_root: bool) -> Iterator[Artifact]:
-    """Yield the files of today under their new names; a root that stays keeps its key on top."""
+    """Yield the files of today under their new names; a root that stays keeps its key and CRL on top."""
     home = f"{SUPERSEDED}{short_id(ca.certificate)}"
     for file in tree(ca.files.directory):
-        stays = "/" in file.path or (same_root and file.path == ROOT_KEY)
+        stays = "/" in file.path or (same_root and file.path in {ROOT_KEY, ROOT_CRL})
         yield file if stays else Artifact(f"{home}/{file.path}", file.content)
 
 
@@ -217,10 +273,10 @@ def _root_key(ca: CA, wanted: NewAuthority, root: RootKey) -> str | None:
         if root.path:
             raise UsageError("--root-key", "is not needed: the new authority has a root of its own")
         return None
-    found = root.path or ca.files.root_key
-    if not is_file(found):
+    found = root.find(ca)
+    if found is None:
         raise MissingInputError(
-            found,
+            ca.files.root_key,
             f"is not there, and only the key of {title(ca.chain[1])} can sign {wanted.name}",
             "give --root-key FILE, or --new-root to make a new root as well",
         )
@@ -233,9 +289,15 @@ def _key_type(site: Site, certificate: Certificate) -> str:
 
 
 def _warn_of_losses(work: Transaction, old: Issuer, wanted: NewAuthority, issuer: Issuer) -> None:
+    url = work.site.settings.ca.crl_url
+    if url and OF_CA not in url:
+        work.warn(
+            f"ca.crl_url: {url} can hold one CRL, and certificates of both authorities name it; "
+            f"put {OF_CA} into it, and into ca crl --to"
+        )
     found = constraints_of(old.certificate)
-    forms = [*(found.permitted_subtrees or ()), *(found.excluded_subtrees or ())] if found else []
-    if len(forms) > len(permitted_domains(old.certificate)):
+    ours = name_constraints(permitted_domains(old.certificate), dns_only=is_dns_only(old.certificate))
+    if found != ours:
         work.warn(f"{wanted.name}: only permitted domains were taken over of the old name constraints")
     end = issuer.certificate.not_valid_after_utc
     if end < work.now + wanted.lifetime - timedelta(days=1):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from ..config import Site
-from ..files import actor, audit_to_syslog, read_if_there, sweep, write_all
+from ..files import actor, audit_to_syslog, move, read_if_there, sweep, write_all
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityRow, AuthorityState, CertificateRow, Event
 from ..pki.chains import climb
@@ -13,10 +13,10 @@ from ..pki.encoding import encode_der, parse_certificate
 from ..pki.keys import public_id
 from ..pki.names import title
 from ..pki.values import Certificate, key_identifier
-from .authority import CA
+from .authority import CA, SupersededCA, short_id
 from .crl import owed
 from .directory import refresh_trust_directories, trust
-from .layout import Pair
+from .layout import RETIRED, Pair
 from .pair import certificate_in_place, key_id, put_in_place, read_previous_pair
 
 
@@ -49,6 +49,8 @@ def recover_authorities(site: Site, inventory: Inventory, ca: CA) -> None:
         refresh_trust_directories(site, inventory, ca)
         record_all(site, inventory, "ca recorded", [(title(own), "after an interrupted run")])
         site.warn(f"{title(own)}: this authority was not in the inventory; an interrupted run is completed")
+    if any(is_revoked_above(ca, superseded_ca) for superseded_ca in ca.superseded_cas):
+        retire_files(ca)  # all of them, as the interrupted run was about to
     for superseded_ca in ca.retired:
         row = row_of(inventory, superseded_ca.certificate)
         if row and row.state is AuthorityState.CURRENT:
@@ -56,6 +58,25 @@ def recover_authorities(site: Site, inventory: Inventory, ca: CA) -> None:
             inventory.retire_authority(row.id)
             record_all(site, inventory, "ca retire", [(row.name, "after an interrupted run")])
             site.warn(f"{row.name}: an interrupted run began to retire this authority; it is completed")
+
+
+def retire_files(ca: CA) -> None:
+    """Put the files of superseded CAs away as ``retired-*``."""
+    for superseded_ca in ca.superseded_cas:
+        sweep(superseded_ca.files.directory)
+        name = f"{RETIRED}{short_id(superseded_ca.certificate)}"
+        move(superseded_ca.files.directory, f"{ca.files.directory}/{name}")
+    ca.forget()
+
+
+def is_revoked_above(ca: CA, superseded_ca: SupersededCA) -> bool:
+    """Tell whether the root's CRL, which a retirement writes first, lists an issuing CA below it."""
+    content = read_if_there(ca.files.root_crl)
+    if content is None or ca.chain[1:2] != superseded_ca.path[1:2]:
+        return False
+    return read_crl(content, ca.files.root_crl, ca.chain[1]).is_revoked(
+        superseded_ca.certificate.serial_number
+    )
 
 
 def record_all(site: Site, inventory: Inventory, what: str, deeds: Iterable[tuple[str, str]]) -> None:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from shlex import quote
 
 from ..config import Site
 from ..errors import DamagedFileError, DataError, MissingInputError, SmtpcredsError, UnsafePathError
@@ -14,6 +15,7 @@ from ..files import (
     is_directory,
     link_target,
     names_in,
+    read_certificate,
     read_private,
     temporaries,
 )
@@ -21,7 +23,7 @@ from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityState, CrlRow, State
 from ..inventory.rows import CertificateRow as Row
 from ..model import Finding, Link, as_finding
-from ..pki.chains import is_issued_by, verify_chain, way_up
+from ..pki.chains import climb, is_issued_by, verify_chain, way_up
 from ..pki.describe import fingerprint, purposes_of
 from ..pki.encoding import parse_certificates
 from ..pki.keys import decode_key
@@ -35,6 +37,8 @@ from .crl import crl_fault, crl_says, owes_crl
 from .directory import bundled, directories, trust, trust_directory_changes
 from .layout import BUNDLE, CRL, CURE_CRL, CaFiles, Pair, reading
 from .lookup import Found, installed_pair, read_file
+from .restore import findings as restored
+from .root import lacks_root_crl
 from .state import row_of
 
 
@@ -110,7 +114,7 @@ def subject(
     installed = None if "/" in which else installed_pair(site, which)
     if installed is None and not exists(path):
         reason = f"has no certificate in {site.certificates}, and there is no such file"
-        raise MissingInputError(which, reason, f"smtpcreds cert issue {which}")
+        raise MissingInputError(which, reason, f"smtpcreds cert issue {quote(which)}")
     found = read_file(site, installed.certificate if installed else path)
     pair = found.pair if found.pair and found.pair.certificate == found.path else None
     roles = profile or (found.row.profile if found.row else None)
@@ -139,8 +143,9 @@ def _run(name: str, check: Callable[[], str]) -> Check:
 def _files(pair: Pair) -> str:
     check_directory(pair.directory)
     beside = (f"{pair.directory}/{name}" for name in (BUNDLE, CRL))
-    for path in (pair.key, pair.certificate, *filter(exists, beside)):
-        read_private(path)
+    read_private(pair.key)
+    for path in (pair.certificate, *filter(exists, beside)):
+        read_certificate(path)
     return f"{pair.directory} and its files are closed to others"
 
 
@@ -179,7 +184,7 @@ def _links(subject: Subject) -> str:
     missing = [link for link in trust(subject.directory, ()) if isinstance(link, Link)]
     if missing:
         path = missing[0].path
-        raise DataError(path, f"does not lead to {BUNDLE}", f"ln -sfn {BUNDLE} {path}")
+        raise DataError(path, f"does not lead to {BUNDLE}", f"ln -sfn {BUNDLE} {quote(path)}")
     return f"hash links lead to {BUNDLE}"
 
 
@@ -187,6 +192,9 @@ def _revocation(subject: Subject) -> str:
     row = subject.found.row
     if row and row.state is State.REVOKED:
         raise DataError(title(subject.certificate), f"is revoked in the inventory ({row.reason})")
+    above = climb(subject.certificate, (*subject.found.others, *bundled(subject.directory)))[1:-1]
+    for authority in above:
+        crl_says(subject.site, authority, subject.directory)
     return crl_says(subject.site, subject.certificate, subject.directory)
 
 
@@ -248,6 +256,22 @@ def findings(site: Site) -> list[Finding]:
         return [as_finding(error)]
 
 
+def missing(site: Site) -> list[Finding]:
+    """Return what is in use by the inventory and is not on disk; nobody who writes is waited for.
+
+    The authority may be on another host where several share the inventory.
+    """
+    with reading(site) as inventory:
+        scene = Scene(site, inventory, CA(site))
+        if not scene.ca.is_there:
+            return [] if site.settings.inventory else list(_without_files(scene, frozenset()))
+        pairs = ((Pair(stem), row) for stem, row in scene.expected.items())
+        return [
+            *authorities_recorded(scene),
+            *(finding for pair, row in pairs for finding in _missing(scene, pair, row)),
+        ]
+
+
 def unfinished(scene: Scene) -> Iterator[Finding]:
     """What killed runs left; the next command that writes settles it."""
     for row in scene.inventory.pending():
@@ -265,7 +289,10 @@ def authorities_recorded(scene: Scene) -> Iterator[Finding]:
     for certificate, row in zip(present, rows, strict=True):
         if row is None:
             yield Finding(title(certificate), "is an authority that the inventory does not know", CURE_CRL)
-    known = {row.id for row in rows if row}
+    yield from _without_files(scene, frozenset(row.id for row in rows if row))
+
+
+def _without_files(scene: Scene, known: frozenset[int]) -> Iterator[Finding]:
     for row in scene.inventory.authorities():
         if row.state is AuthorityState.CURRENT and row.id not in known:
             yield Finding(
@@ -295,7 +322,9 @@ def _directory_faults(directory: str) -> Iterator[Finding]:
         yield as_finding(error)
         return
     if (mode := os.stat(directory).st_mode & 0o777) & 0o077:
-        yield Finding(directory, f"has mode {mode:04o}; others may look into it", f"chmod 0700 {directory}")
+        yield Finding(
+            directory, f"has mode {mode:04o}; others may look into it", f"chmod 0700 {quote(directory)}"
+        )
 
 
 def _file_faults(path: str) -> Iterator[Finding]:
@@ -319,6 +348,19 @@ def crls(scene: Scene) -> Iterator[Finding]:
         else:
             if fault:
                 yield Finding(files.crl, fault, CURE_CRL)
+
+
+def root_crl(scene: Scene) -> Iterator[Finding]:
+    """The root above has a CRL: without it, verifiers that ask for all refuse what is below."""
+    if lacks_root_crl(scene.ca):
+        cure = CURE_CRL if exists(scene.ca.files.root_key) else f"{CURE_CRL} --root-key FILE"
+        fault = "has no CRL, so curl and Exim with OpenSSL refuse all below it"
+        yield Finding(title(scene.ca.chain[1]), fault, cure)
+
+
+def published(scene: Scene) -> Iterator[Finding]:
+    """Nothing beside certificates is newer than the state directory, as after a backup was put back."""
+    yield from restored(scene.site, scene.inventory, scene.ca)
 
 
 def _recorded(scene: Scene, certificate: Certificate) -> CrlRow | None:
@@ -365,7 +407,7 @@ def _missing(scene: Scene, pair: Pair, row: Row) -> Iterator[Finding]:
 
 def _faults(scene: Scene, pair: Pair) -> Iterator[Finding]:
     try:
-        found = parse_certificates(read_private(pair.certificate), pair.certificate).certificates[0]
+        found = parse_certificates(read_certificate(pair.certificate), pair.certificate).certificates[0]
         key = decode_key(read_private(pair.key), None, pair.key) if exists(pair.key) else None
     except SmtpcredsError as error:
         yield as_finding(error)
@@ -400,6 +442,8 @@ CHECKS: tuple[Callable[[Scene], Iterator[Finding]], ...] = (
     authorities_recorded,
     private,
     crls,
+    root_crl,
+    published,
     installed,
     pairs,
 )

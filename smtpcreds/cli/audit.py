@@ -33,8 +33,8 @@ def audit(session: Session, fix: bool, fail_on: str, only: tuple[str, ...], igno
 
     Exits 1 when something is found. What the codes mean: man smtpcreds-audit
     """
-    from ..audit.run import audit as look
-    from ..audit.run import choice
+    from ..audit.host import Host
+    from ..audit.run import choice, look
     from ..audit.run import fix as repair
     from ..model import Severity
 
@@ -42,16 +42,23 @@ def audit(session: Session, fix: bool, fail_on: str, only: tuple[str, ...], igno
     repaired = session.run(site, lambda work: repair(work, wanted), state=False) if fix else 0
     if repaired is None:
         return
-    findings = look(site, wanted)
+    host = Host(site)
+    findings = [finding for finding in look(host) if wanted.takes(finding)]
+    absent = host.absent
     session.show(
-        {"findings": [_data(finding) for finding in findings], "repaired": repaired},
-        _lines(findings, repaired),
+        {
+            "findings": [finding_row(finding) for finding in findings],
+            "repaired": repaired,
+            "not_there": absent,
+        },
+        _lines(findings, repaired, absent),
     )
     if any(finding.severity.reaches(Severity(fail_on)) for finding in findings):
         raise click.exceptions.Exit(1)
 
 
-def _data(finding: "Finding") -> dict[str, Any]:
+def finding_row(finding: "Finding") -> dict[str, Any]:
+    """Return what JSON tells of a finding."""
     return {
         "code": finding.code,
         "severity": finding.severity.value,
@@ -62,15 +69,22 @@ def _data(finding: "Finding") -> dict[str, Any]:
     }
 
 
-def _lines(findings: list["Finding"], repaired: int) -> Iterator[str]:
+def _lines(findings: list["Finding"], repaired: int, absent: list[str]) -> Iterator[str]:
     if repaired:
         yield f"repaired: {repaired}"
-    for finding in findings:
-        yield f"{finding.code} {finding.severity}  {finding.subject}: {finding.message}"
-        yield f"  cure: {finding.cure}"
+    yield from finding_lines(findings)
     tally = Counter(finding.severity.value for finding in findings)
     counted = [_many(tally[level], level) for level in reversed(_LEVELS) if tally[level]]
     yield ", ".join(counted) or "nothing found"
+    if absent:
+        yield f"not there, so not looked at: {', '.join(absent)}"
+
+
+def finding_lines(findings: "list[Finding]") -> Iterator[str]:
+    """Yield what a person is told of findings."""
+    for finding in findings:
+        yield f"{finding.code} {finding.severity}  {finding.subject}: {finding.message}"
+        yield f"  cure: {finding.cure}"
 
 
 def _many(number: int, what: str) -> str:

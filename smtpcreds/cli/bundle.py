@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import DataError, UsageError
+from ..errors import UsageError
 from .framework import Session, Verb, pass_session
 from .mta import client_options, remaining_row, wishes_of
 from .secrets import bundle_passphrase, ca_passphrase
@@ -108,13 +108,11 @@ def _wanted(
 
 
 def _petition(session: Session, site: "Site", csr: str, host: str, days: int | None) -> "Csr":
-    """Read the request."""
+    """Read the request, of whose names only that of the host is taken."""
     from ..ca.requests import read_petition
-    from ..pki.profiles import RELAY
+    from ..pki.profiles import CLIENT
 
-    asked_csr = read_petition(site, session.absolute(csr), RELAY, days=days)
-    if asked_csr.request.name != host:
-        raise DataError(csr, f"asks for {asked_csr.request.name}, not for {host}")
+    asked_csr = read_petition(site, session.absolute(csr), CLIENT, days=days, only=(host,))
     for item in asked_csr.ignored:
         session.warn(f"{csr}: ignored: {item}")
     return asked_csr
@@ -163,6 +161,7 @@ def _delivery(session: Session, path: str | None, encryption: "Encryption", *, f
 def _opened(path: str | None, passphrase: str | None, recipients: tuple[str, ...]) -> str:
     """Return the command that unpacks the archive, on the client host."""
     name = quote((path or STREAM).rpartition("/")[2])
+    name = f"./{name}" if name.startswith("-") and path else name
     if passphrase or recipients:
         return f"age -d {'-i KEY ' if recipients else ''}{name} | tar -xpf - -C /"
     return f"tar -xpf {name} -C /"
@@ -218,7 +217,7 @@ def _lines(
 def _of_crl(done: "Bundled", now: "datetime") -> Iterator[str]:
     """Say what keeps mail going if the CRL ends before the certificate does."""
     end = done.credentials.certificate.not_valid_after_utc
-    if done.crl_end < end:
+    if done.crl_end and done.crl_end < end:
         days = (end - now).days + 2
         yield f"      its CRL ends on {done.crl_end:%Y-%m-%d}, and mail stops: copy a new one there before,"
         yield f"      or smtpcreds ca crl --days {days}, and bundle again"

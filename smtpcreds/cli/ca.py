@@ -19,12 +19,15 @@ from .secrets import (
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from ..ca.authority import Passphrase
     from ..ca.lookup import Generation
     from ..ca.publish import Published
     from ..ca.rollover import Rolled
+    from ..ca.root import RootKey
     from ..ca.token import TokenKey
     from ..config import Site
     from ..pki.describe import Description
+    from ..pki.revocation import CurrentCrl
 
 
 ca = noun(
@@ -74,6 +77,7 @@ def _token_key(text: str | None, *, exists: bool) -> "TokenKey | None":
 @click.option("--no-passphrase", is_flag=True, help="Store the key unencrypted.")
 @click.option("--permit", "permitted_domains", multiple=True, metavar="DOMAIN", help="Certify DOMAIN only.")
 @click.option("--no-name-constraints", "unconstrained", is_flag=True, help="Certify any name.")
+@click.option("--addresses", is_flag=True, help="Certify IP addresses, too.")
 @click.option("--intermediate", is_flag=True, help="Make a root and an issuing CA below it.")
 @token_options
 @pass_session
@@ -132,13 +136,14 @@ _SHOWN = 20
 
 @click.command(cls=Verb)
 @click.option("--retire-old", is_flag=True, help="Trust the old authority no more; makes no new one.")
-@click.option("--force", is_flag=True, help="Retire it although hosts use certificates of it.")
-@click.option("--name", metavar="TEXT", help="Common name; default: that of the present one.")
+@click.option("--force", is_flag=True, help="Retire it although hosts use it; or roll over once more.")
+@click.option("--name", metavar="TEXT", help="Common name; default: the present one and G2, G3.")
 @click.option("--organization", metavar="TEXT", help="Organisation; default: that of the present one.")
 @click.option("--key-type", metavar="TYPE", help="As for ca init; default: that of the present one.")
 @click.option("--days", type=int, metavar="N", help="Lifetime; default: that of the present one.")
 @click.option("--permit", "permitted", multiple=True, metavar="DOMAIN", help="Certify DOMAIN only.")
 @click.option("--no-name-constraints", "unconstrained", is_flag=True, help="Certify any name.")
+@click.option("--addresses", is_flag=True, help="Certify IP addresses, too.")
 @click.option("--intermediate", is_flag=True, help="Make a root and an issuing CA where there was one CA.")
 @click.option(
     "--new-root", is_flag=True, help="Make a new root too, not only an issuing CA below the old one."
@@ -168,33 +173,40 @@ def rollover(
     The old one stays in every cacert.pem, so both are trusted while hosts get new certificates. Its key is
     kept with it, and goes on signing its CRL. When every host has changed: ca rollover --retire-old.
     """
-    if force and not retire_old:
-        raise UsageError("--force", "goes with --retire-old")
-    if retire_old:
-        _retire(session, force=force)
-        return
-    from ..ca.rollover import RootKey, roll_over, successor
-
     site = session.site()
     opens, key = ca_passphrase(passphrase, site, pin=pin), _token_key(token, exists=existing_key)
-    root = RootKey(
-        session.absolute(root_key) if root_key else None,
-        ca_passphrase(root_passphrase, site) if root_passphrase else None,
-        new_root,
-    )
+    root = _root_key(session, site, root_key, root_passphrase, new=new_root)
+    if retire_old:
+        _retire(session, site, root, opens, force=force)
+        return
+    from ..ca.rollover import roll_over, successor
+
     rolled = session.run(
-        site, lambda work: roll_over(work, successor(work, **render_options, token=key), root), opens
+        site,
+        lambda work: roll_over(work, successor(work, **render_options, token=key), root, again=force),
+        opens,
+        yes=force,
     )
     if rolled is not None:
         _show(session, rolled)
 
 
+def _root_key(
+    session: Session, site: "Site", path: str | None, passphrase: str | None, *, new: bool = False
+) -> "RootKey":
+    from ..ca.root import RootKey
+
+    question = ca_passphrase(passphrase, site) if passphrase else None
+    return RootKey(session.absolute(path) if path else None, question, new)
+
+
 def _show(session: Session, rolled: "Rolled") -> None:
+    from ..ca.old import RENEW_OLD, RETIRE_OLD
     from ..pki.describe import describe
 
     new, old = describe(rolled.certificate), describe(rolled.old)
-    hosts = [f"      smtpcreds cert renew {host}" for host in rolled.hosts[:_SHOWN]]
-    more = [f"      and {len(rolled.hosts) - _SHOWN} more"] if len(rolled.hosts) > _SHOWN else []
+    more = f" and {len(rolled.hosts) - _SHOWN} more" if len(rolled.hosts) > _SHOWN else ""
+    hosts = f"    {', '.join(rolled.hosts[:_SHOWN])}{more}"
     session.show(
         {
             "name": new.title,
@@ -210,23 +222,22 @@ def _show(session: Session, rolled: "Rolled") -> None:
             f"  the old one (sha256 {old.fingerprint[:16]}) is trusted until it is retired",
             *(f"  both are in {directory}/cacert.pem" for directory in rolled.directories),
             "next: smtpcreds ca export --to FILE    client hosts elsewhere need it first, as cacert.pem",
-            *hosts,
-            *more,
-            "      smtpcreds ca rollover --retire-old    when every host has its new certificate",
+            f"      {RENEW_OLD}{hosts}" if rolled.hosts else f"      {RETIRE_OLD}",
         ],
     )
 
 
-def _retire(session: Session, *, force: bool) -> None:
+def _retire(session: Session, site: "Site", root: "RootKey", opens: "Passphrase", *, force: bool) -> None:
     from ..ca.rollover import retire
 
-    done = session.run(session.site(), lambda work: retire(work, force=force))
+    done = session.run(site, lambda work: retire(work, root, force=force), opens)
     if done is None:
         return
     session.show(
-        {"retired": done.names, "directories": done.directories},
+        {"retired": done.names, "revoked": done.revoked, "directories": done.directories},
         [
-            *(f"{name}: retired, and trusted no more" for name in done.names),
+            *(f"{name}: retired" for name in done.names),
+            *(f"  revoked by its root: {name}" for name in done.revoked),
             *(f"  taken out of {directory}/cacert.pem" for directory in done.directories),
         ]
         or ["no authority to retire"],
@@ -389,6 +400,9 @@ def _row(seen: "Generation", now: "datetime") -> dict[str, object]:
         "root_key": seen.root_key,
         "crl_number": crl and crl.number,
         "crl_next_update": crl and crl.next_update,
+        "root_crl_number": seen.root_crl and seen.root_crl.number,
+        "root_crl_next_update": seen.root_crl and seen.root_crl.next_update,
+        "root_crl_revoked": seen.root_crl and seen.root_crl.revoked,
         "certificates": dict(seen.counts),
     }
 
@@ -410,7 +424,8 @@ def _lines(seen: "Generation", now: "datetime") -> Iterator[str]:
         yield f"  below        {ca.title}, valid to {ca.not_after:%Y-%m-%d}"
     if seen.above:
         yield f"  root key     {seen.root_key or 'offline'}"
-    yield f"  CRL          {_crl(seen)}"
+        yield f"  root CRL     {_crl(seen.root_crl)}"
+    yield f"  CRL          {_crl(seen.crl)}"
     counts = ", ".join(f"{number} {standing}" for standing, number in sorted(seen.counts.items()))
     yield f"  certificates {counts or 'none'}"
 
@@ -419,11 +434,11 @@ def _encryption(encrypted: bool | None) -> str:
     return "missing" if encrypted is None else "encrypted" if encrypted else "not encrypted"
 
 
-def _crl(seen: "Generation") -> str:
-    if seen.crl is None:
+def _crl(crl: "CurrentCrl | None") -> str:
+    if crl is None:
         return "none"
-    end = f"{seen.crl.next_update:%Y-%m-%d}" if seen.crl.next_update else "no time that it says"
-    return f"number {seen.crl.number}, {seen.crl.revoked} revoked, valid to {end}"
+    end = f"{crl.next_update:%Y-%m-%d}" if crl.next_update else "no time that it says"
+    return f"number {crl.number}, {crl.revoked} revoked, valid to {end}"
 
 
 def _retired(found: "Description") -> str:
@@ -535,6 +550,11 @@ NOT_CURRENT = 1
 @click.option("--to", "target", metavar="FILE", help="Write one more copy, mode 0644.")
 @click.option("--der", is_flag=True, help="Write that copy as DER, for publication by HTTP.")
 @click.option("--check", is_flag=True, help="Sign nothing; exit status 1 if it is time for a new one.")
+@click.option(
+    "--force", is_flag=True, help="Sign although the last one is of the future: the clock was ahead."
+)
+@click.option("--root-key", metavar="FILE", help="The root's private key, to sign the root's CRL anew.")
+@click.option("--root-passphrase", metavar="SOURCE", help="Opens the root key; default: as --passphrase.")
 @reload_option
 @passphrase_option
 @pass_session
@@ -544,19 +564,24 @@ def crl(
     target: str | None,
     der: bool,
     check: bool,
+    force: bool,
+    root_key: str | None,
+    root_passphrase: str | None,
     reload: str | None,
     passphrase: str | None,
 ) -> None:
     """Sign a fresh list of revoked certificates and install it beside the certificates."""
     from ..ca.publish import CrlWish, refresh_crl
 
-    wish = CrlWish(days, session.absolute(target) if target else None, der)
+    wish = CrlWish(days, session.absolute(target) if target else None, der, force)
     hook = reload_hook(reload)
     site = session.site()
     if check:
         _check(session, site)
         return
-    done = session.run(site, lambda work: refresh_crl(work, wish, hook=hook), ca_passphrase(passphrase, site))
+    root = _root_key(session, site, root_key, root_passphrase)
+    opens = ca_passphrase(passphrase, site)
+    done = session.run(site, lambda work: refresh_crl(work, wish, root=root, hook=hook), opens)
     if done is None:
         return
     lines = [*crl_lines(done), *([f"  {wish.copy}"] if wish.copy else []), *([] if hook else [RELOAD])]

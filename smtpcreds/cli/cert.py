@@ -9,8 +9,21 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import UsageError
+from .audit import finding_lines, finding_row
 from .ca import crl_lines, crl_row
-from .framework import RELOAD, Session, Verb, noun, parse_duration, pass_session, reload_hook, reload_option
+from .framework import (
+    PROFILES,
+    RELOAD,
+    Session,
+    Verb,
+    noun,
+    parse_duration,
+    pass_session,
+    reload_hook,
+    reload_option,
+    yes_option,
+)
 from .secrets import ca_passphrase, passphrase_option
 
 if TYPE_CHECKING:
@@ -19,6 +32,8 @@ if TYPE_CHECKING:
     from ..ca.renew import Renewed
     from ..config import Site
     from ..inventory.rows import CertificateRow
+    from ..model import Finding
+    from ..pki.revocation import Reason
     from ..retire import Retired
 
 
@@ -42,14 +57,6 @@ cert = noun(
 
 
 # ``smtpcreds cert issue``.
-
-PROFILES = {
-    (False, False): "relay",
-    (True, False): "server",
-    (False, True): "client",
-    (True, True): "relay",
-}
-"""By ``--server`` and ``--client``; both roles together are the relay's."""
 
 
 @click.command(cls=Verb)
@@ -157,14 +164,19 @@ def issued_lines(session: Session, outcomes: Iterable["Issued"]) -> Iterator[str
 # ``smtpcreds cert renew``.
 
 DUE = 1
-"""Exit status of ``--due --dry-run`` when something is."""
+"""Exit status of ``--due --dry-run`` when something is, and of ``--due`` when the authority is."""
+
+_LEFT = 20
 
 
 @click.command(cls=Verb)
 @click.argument("hosts", metavar="HOST...", nargs=-1)
 @click.option("--due", is_flag=True, help="Renew all that is past two thirds of its life, and the CRL.")
+@click.option("--old-authority", is_flag=True, help="Renew all that an authority before this one has signed.")
 @click.option("--new-key", is_flag=True, help="Make a new key; the default keeps the one that is in place.")
 @click.option("--key-type", metavar="TYPE", help="Type of the new key; default: that of the former one.")
+@click.option("--san", "more", multiple=True, metavar="NAME", help="Add a host name or IP address.")
+@click.option("--drop-san", "fewer", multiple=True, metavar="NAME", help="Leave this name out.")
 @click.option("--days", type=int, metavar="N", help="Lifetime; default: that of the former certificate.")
 @reload_option
 @passphrase_option
@@ -173,22 +185,35 @@ def renew(
     session: Session,
     hosts: tuple[str, ...],
     due: bool,
+    old_authority: bool,
     new_key: bool,
     key_type: str | None,
+    more: tuple[str, ...],
+    fewer: tuple[str, ...],
     days: int | None,
     reload: str | None,
     passphrase: str | None,
 ) -> None:
-    """Renew certificates: same names, same profile, same key.
+    """Renew certificates: same names, same profile, same key, unless an option says otherwise.
 
     The former certificate stays valid, and the former pair stays beside the new one as *.previous. With
-    --due --dry-run the exit status is 1 when something is due.
+    --due --dry-run the exit status is 1 when something is due. With --due it is also 1 when the authority
+    itself needs a successor, or certificates or CRLs have faults that no renewal ends; these are shown.
     """
     from ..ca.issue import Issued, Refused
-    from ..ca.renew import Renewals
+    from ..ca.renew import Renewals, ending
     from ..ca.renew import renew as carry_out
 
-    wanted = Renewals(hosts, due, new_key, key_type=key_type, days=days)
+    wanted = Renewals(
+        hosts,
+        due,
+        new_key,
+        key_type=key_type,
+        days=days,
+        old_authority=old_authority,
+        more=more,
+        fewer=fewer,
+    )
     hook = reload_hook(reload)
     site = session.site()
     with session.progress(len(hosts)) as advance:
@@ -197,8 +222,12 @@ def renew(
             lambda work: carry_out(work, wanted, hook=hook, progress=advance),
             ca_passphrase(passphrase, site),
         )
+    wrong = _wrong(session, site) if due else []
+    end = ending(site) if due else None
+    if end:
+        site.warn(end)
     if done is None:
-        raise click.exceptions.Exit(DUE if due and session.would_change else 0)
+        raise click.exceptions.Exit(DUE if due and (session.would_change or wrong or end) else 0)
     renewed = [outcome for outcome in done.outcomes if isinstance(outcome, Issued)]
     refused = [outcome for outcome in done.outcomes if isinstance(outcome, Refused)]
     session.show(
@@ -208,10 +237,40 @@ def renew(
             "crl": done.crl and crl_row(done.crl),
             "crl_copied_to": done.copied,
             "reloaded": bool(hook and (renewed or done.crl or done.copied)),
+            "findings": [finding_row(finding) for finding in wrong],
         },
-        _lines(session, renewed, done, reloaded=hook is not None),
+        [
+            *_lines(session, renewed, done, wrong, reloaded=hook is not None, end=end),
+            *finding_lines(wrong),
+            *(_after_rollover(site) if old_authority else ()),
+        ],
     )
     session.fail(outcome.error for outcome in refused)
+    if wrong or end:
+        raise click.exceptions.Exit(DUE)
+
+
+def _wrong(session: Session, site: "Site") -> "list[Finding]":
+    """Return what the audit says of certificates and CRLs, except what a dry run would replace."""
+    from ..audit.run import certificate_faults
+
+    return [found for found in certificate_faults(site) if found.subject not in session.would_write]
+
+
+def _after_rollover(site: "Site") -> Iterator[str]:
+    """Yield what is left to do of a rollover."""
+    from ..ca.authority import CA
+    from ..ca.layout import reading
+    from ..ca.old import old_hosts
+    from ..ca.renew import next_of_rollover
+
+    with reading(site) as inventory:
+        left = old_hosts(site, inventory)
+        step = next_of_rollover(site, inventory, CA(site), left)
+    if left:
+        yield f"hosts that still need the old authority: {', '.join(left[:_LEFT])}"
+    if left or CA(site).superseded_cas:
+        yield f"next: {step}"
 
 
 def _row(issued: "Issued", *, new_key: bool) -> dict[str, object]:
@@ -220,14 +279,22 @@ def _row(issued: "Issued", *, new_key: bool) -> dict[str, object]:
     return {**issued_row(issued), "new_key": new_key, **previous}
 
 
-def _lines(session: Session, renewed: "list[Issued]", done: "Renewed", *, reloaded: bool) -> Iterator[str]:
+def _lines(
+    session: Session,
+    renewed: "list[Issued]",
+    done: "Renewed",
+    wrong: "list[Finding]",
+    *,
+    reloaded: bool,
+    end: str | None,
+) -> Iterator[str]:
     yield from issued_lines(session, renewed)
     if done.crl:
         yield from crl_lines(done.crl)
     yield from (f"CRL copied to {directory}" for directory in done.copied)
     if not (renewed or done.crl or done.copied):
-        if not done.outcomes:
-            yield "nothing is due"
+        if not (done.outcomes or end):
+            yield "nothing could be renewed" if wrong else "nothing is due"
     elif not reloaded:
         yield RELOAD
 
@@ -236,32 +303,50 @@ def _lines(session: Session, renewed: "list[Issued]", done: "Renewed", *, reload
 
 
 @click.command(cls=Verb)
-@click.argument("which")
+@click.argument("which", default="")
+@click.option("--serial", metavar="SERIAL", help="Only the certificate whose number begins so.")
+@click.option("--unknown", is_flag=True, help="SERIAL is whole, and revoked though no record knows it.")
+@click.option("--all", is_flag=True, hidden=True, expose_value=False)  # the default, since HOST means all
 @click.option("--reason", metavar="REASON", default="unspecified", help="As in RFC 5280: keyCompromise, ...")
-@click.option("--all", "every", is_flag=True, help="All of the host's, where WHICH fits more than one.")
+@yes_option
 @reload_option
 @passphrase_option
 @pass_session
 def revoke(
-    session: Session, which: str, reason: str, every: bool, reload: str | None, passphrase: str | None
+    session: Session,
+    which: str,
+    serial: str | None,
+    unknown: bool,
+    reason: str,
+    yes: bool,
+    reload: str | None,
+    passphrase: str | None,
 ) -> None:
-    """Revoke the certificate WHICH, and sign a CRL that says so.
+    """Revoke certificates, and sign a CRL that says so.
 
-    WHICH is a host name, or the beginning of a serial number or of a fingerprint.
+    WHICH is a host name, and means every certificate of the host that is still valid; or the beginning of a
+    serial number or fingerprint; or a file with a certificate that this authority signed.
     """
     from ..ca.revoke import RevocationRequest
     from ..ca.revoke import revoke as carry_out
     from ..pki.revocation import parse_reason
 
-    wish = RevocationRequest(which, parse_reason(reason), every)
+    if unknown and not serial:
+        raise UsageError("--unknown", "goes with --serial")
+    path = session.absolute(which) if which else ""
+    wish = RevocationRequest(which, parse_reason(reason), serial or "", unknown, path)
     hook = reload_hook(reload)
     site = session.site()
-    done = session.run(site, lambda work: carry_out(work, wish, hook=hook), ca_passphrase(passphrase, site))
+    secret = ca_passphrase(passphrase, site)
+    done = session.run(site, lambda work: carry_out(work, wish, hook=hook), secret, yes=yes)
     if done is None:
         return
     hosts = list(dict.fromkeys(row.host for row in done.certificates))
     for pair in done.in_place:
         site.warn(f"{pair.certificate}: is revoked and still in place; next: smtpcreds cert issue {hosts[0]}")
+    by_auth = [line for host in hosts for line in _still_relays(site, host, wish.reason)]
+    for line in by_auth:
+        site.warn(line)
     session.show(
         {
             "revoked": [
@@ -274,11 +359,35 @@ def revoke(
             "reloaded": hook is not None,
         },
         [
-            *(f"{row.host}: revoked {row.serial} ({wish.reason.value})" for row in done.certificates),
+            *(
+                f"{row.host}: revoked {row.serial}, valid to {row.not_after:%Y-%m-%d} ({wish.reason.value})"
+                for row in done.certificates
+            ),
             *(line for crl in done.crls for line in crl_lines(crl)),
             *([] if hook else [RELOAD]),
         ],
     )
+
+
+def _still_relays(site: "Site", host: str, reason: "Reason") -> Iterator[str]:
+    """Yield how a host goes on by AUTH without its certificate, and the command that ends that."""
+    from ..accounts.database import AccountDatabase
+    from ..deploy.holders import accounts_of
+    from ..pki.revocation import Reason
+
+    if host == site.hub or reason is Reason.SUPERSEDED:
+        return
+    accounts = AccountDatabase(site)
+    held = accounts_of(site, host)
+    for account, others in held.items():
+        shown = accounts.shown(account)
+        way = f"sasl passwd {shown}" if others else f"sasl delete {shown}"
+        more = f", and bundles for {', '.join(others)}, which have it too" if others else ""
+        yield f"{host}: goes on relaying by AUTH as {account}; to end that: smtpcreds {way}{more}"
+    usual = accounts.parse(site.settings.sasl.account)
+    if not held and usual in accounts:
+        way = f"smtpcreds sasl passwd {accounts.shown(usual)}"
+        yield f"{host}: goes on relaying by AUTH if it was given the secret of {usual}; to end that: {way}"
 
 
 # ``smtpcreds cert retire``.
@@ -322,7 +431,7 @@ def retire(
         site,
         lambda work: carry_out(work, wanted, hook=hook),
         ca_passphrase(passphrase, site),
-        confirm=None if yes else f"Retire {site.qualify(host, wildcard=True)}?",
+        yes=yes,
     )
     if done is None:
         return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import UsageError
-from .framework import Session, Verb, pass_session
+from .framework import PROFILES, Session, Verb, pass_session, yes_option
 from .secrets import ca_passphrase, export_password, passphrase_option
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ def _show_exported(
 @click.option("--host", metavar="HOST", help="Whose certificate it is; default: found by its key.")
 @click.option("--chain", metavar="FILE", help="More CA certificates above it.")
 @click.option("--ca", metavar="FILE", help="The root of the CA, and others.")
+@click.option("--key", metavar="FILE", help="Its private key, which another program made, as certbot does.")
 @click.option("--server", "profile", flag_value="server", help="For the server role only.")
 @click.option("--client", "profile", flag_value="client", help="For the client role only.")
 @click.option("--to", "target", metavar="DIR", help="The key is in DIR, not in /etc/mail/certs.")
@@ -106,13 +107,14 @@ def install(
     host: str | None,
     chain: str | None,
     ca: str | None,
+    key: str | None,
     profile: str | None,
     target: str | None,
 ) -> None:
     """Install the certificate in FILE, which another CA made from a request.
 
-    It must belong to a key that is here, be for the host and both roles, and lead to a root: of FILE, of
-    --chain or --ca, or one that is trusted already. Nothing is changed unless all of that holds.
+    It must belong to a key that is here or comes with --key, be for the host and both roles, and lead to a
+    root: of FILE, --chain or --ca, or one that is trusted already. Otherwise nothing is changed.
     """
     from ..ca.answers import Sources, install_answer
     from ..pki.profiles import parse_profile
@@ -120,7 +122,9 @@ def install(
     site = session.site()
     more = tuple(session.absolute(path) for path in (chain, ca) if path)
     directory = session.absolute(target) if target else None
-    sources = Sources(session.absolute(file), parse_profile(profile or "relay"), host, directory, more)
+    brought = session.absolute(key) if key else None
+    role = parse_profile(profile or "relay")
+    sources = Sources(session.absolute(file), role, host, directory, more, brought)
     installed = session.run(site, lambda work: install_answer(work, sources))
     if installed is not None:
         _show_installed(session, installed, sources.profile.name, sources.profile.label)
@@ -151,6 +155,7 @@ def _show_installed(session: Session, installed: "Installed", profile: str, labe
             f"  {session.described(answer.pair.key)}",
             f"  {session.described(answer.pair.certificate)}",
             *(f"  cacert.pem now also holds {ca.subject}, SHA-256 {ca.fingerprint}" for ca in added),
+            *(["  servers of it are trusted; its client certificates let nobody relay"] if added else []),
             "next: reload the mail server",
         ],
     )
@@ -230,30 +235,33 @@ def _place(target: str | None) -> str:
 
 @click.command(cls=Verb)
 @click.argument("csr")
-@click.option("--server", "profile", flag_value="server", help="For the server role only.")
-@click.option("--client", "profile", flag_value="client", help="For the client role only.")
+@click.option("--server", is_flag=True, help="For the server role.")
+@click.option("--client", is_flag=True, help="For the client role; so it is without --server too.")
 @click.option(
     "--san", "only", multiple=True, metavar="NAME", help="Certify only this of the names that CSR asks for."
 )
 @click.option("--days", type=int, metavar="N", help="Lifetime; default: 365.")
 @click.option("--to", "target", metavar="FILE", help="Write FILE; default: standard output.")
 @click.option("--force", is_flag=True, help="Replace FILE.")
+@yes_option
 @passphrase_option
 @pass_session
 def sign(
     session: Session,
     csr: str,
-    profile: str | None,
+    server: bool,
+    client: bool,
     only: tuple[str, ...],
     days: int | None,
     target: str | None,
     force: bool,
+    yes: bool,
     passphrase: str | None,
 ) -> None:
-    """Sign CSR, the request of a host that keeps its own key.
+    """Sign CSR, the request of a host that keeps its own key, for the client role.
 
-    Names and key are taken from it, after proof that the host has the key. All else follows from the roles:
-    both, server and client, unless --server or --client says otherwise.
+    The key is taken from it, after proof that the host has it, and the names of single hosts that no other
+    key has in a live certificate. Any other name, wildcard or address has to be repeated with --san.
     """
     from ..ca.requests import read_petition, sign_request
     from ..pki.profiles import parse_profile
@@ -262,7 +270,7 @@ def sign(
     asked_csr = read_petition(
         site,
         session.absolute(csr),
-        parse_profile(profile or "relay"),
+        parse_profile(PROFILES[server, client or not server]),
         days=days,
         only=only,
         target=session.absolute(target) if target else None,
@@ -270,7 +278,10 @@ def sign(
     for item in asked_csr.ignored:
         session.warn(f"{csr}: ignored: {item}")
     granted = session.run(
-        site, lambda work: sign_request(work, asked_csr, force=force), ca_passphrase(passphrase, site)
+        site,
+        lambda work: sign_request(work, asked_csr, force=force),
+        ca_passphrase(passphrase, site),
+        yes=yes,
     )
     if granted is not None:
         _show_signed(session, granted)
@@ -280,9 +291,9 @@ def _show_signed(session: Session, granted: "SignedCsr") -> None:
     from ..pki.describe import describe
 
     asked_csr, found = granted.asked_csr, describe(granted.certificate)
-    if asked_csr.target is None and not session.as_json:
+    to_stdout = asked_csr.target is None and not session.as_json
+    if to_stdout:
         click.echo(granted.pem, nl=False)
-        return
     end = f"valid to {found.not_after:%Y-%m-%d}{' (the end of the CA)' if granted.shortened else ''}"
     session.show(
         {
@@ -304,4 +315,5 @@ def _show_signed(session: Session, granted: "SignedCsr") -> None:
             f"  for {', '.join(asked_csr.names)}",
             *([f"  {session.described(asked_csr.target)}"] if asked_csr.target else []),
         ],
+        aside=to_stdout,
     )

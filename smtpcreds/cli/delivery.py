@@ -9,6 +9,7 @@ from .framework import Session
 if TYPE_CHECKING:
     from ..accounts.database import AccountDatabase, Change
     from ..accounts.stored import Delivery, Form, Hashed
+    from ..deploy.holders import Holders
     from ..model import Account
     from ..secret import Secret
 
@@ -94,8 +95,7 @@ def _as_auth_info(accounts: "AccountDatabase", account: "Account", path: str, *,
     from ..accounts.stored import Delivery
     from ..model import Credential
 
-    if not force:
-        refuse_auth_info(path)
+    refuse_auth_info(path, force=force)
 
     def write(secret: "Secret") -> None:
         write_auth_info(Credential(account, secret, accounts.site.realm), path, force=force)
@@ -128,16 +128,21 @@ def report(
     done: str,
     *,
     again: bool = False,
+    stale: "Holders | None" = None,
 ) -> None:
     """Say what was done, where the secret is, and what comes next.
 
-    ``again``: client hosts have files with the former secret.
+    ``again``: client hosts have files with the former secret; ``stale`` are those that are known.
     """
     from ..accounts.stored import Hashed
 
     account, _, mechanisms, form, made = change
     places = [place.target for place in made if not place.is_print]
     files = [accounts.database, *filter(os.path.isabs, places)]
+    hosts = stale.hosts if stale else ()
+    left = [place for place in (stale.places if stale else ()) if place not in {p.place for p in made}]
+    for place in left:
+        session.warn(f"{place}: has the former secret of {account}")
     session.show(
         {
             "account": str(account),
@@ -145,6 +150,7 @@ def report(
             "stored": "hashed" if isinstance(form, Hashed) else "clear",
             "mechanisms": mechanisms,
             "secret": places,
+            **({"clients": hosts, "stale": left} if stale else {}),
         },
         [
             f"{account}: {done}; {form}",
@@ -152,6 +158,7 @@ def report(
             *(f"  {session.described(file)}" for file in files),
             *(f"  {place}" for place in places if not os.path.isabs(place)),
             _next(accounts.shown(account), form, made, again=again),
+            *(f"      or smtpcreds bundle {host}    for {host}, which has the former one" for host in hosts),
         ],
         aside=any(place.is_print for place in made),
     )

@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
@@ -25,17 +26,37 @@ if TYPE_CHECKING:
 
 # What a process has from whoever started it: standard streams and signals, made fit for every run.
 
+_PR_SET_DUMPABLE = 4
+"""From linux/prctl.h."""
+_OTHERS = 0o077
 _ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 
 
 def prepare() -> None:
-    """Give the process three open streams that can hold any name, and an orderly end on every signal."""
+    """Close its memory, give it three open streams that can hold any name, and an orderly end on signals."""
+    _close_memory()
+    os.umask(os.umask(_OTHERS) & _OTHERS)  # one that takes rights from the owner would lock us out
     _open_streams()
     codecs.register_error("octets", _octets)
     sys.stdout.reconfigure(errors="octets")  # type: ignore[union-attr]
     for number in _ENDINGS:
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
+
+
+def _close_memory() -> None:
+    """Let no core dump hold a secret, and no other process of this user look into this one's memory.
+
+    A limit of 0 does not keep a program that the kernel pipes cores to (core(5)) from getting one, so the
+    process is made undumpable, too. The hard limit stays, for a daemon that ``--reload`` starts.
+    """
+    import ctypes
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    with suppress(OSError, AttributeError):  # another kernel than Linux
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _open_streams() -> None:
@@ -279,7 +300,7 @@ COMMANDS = {
     "tlsa": ("tlsa", "tlsa", "TLSA records (DANE), and new keys for them."),
     "audit": ("audit", "audit", "Find what exposes a credential or keeps it from working."),
     "probe": ("probe", "probe", "Try a mail server over a real connection."),
-    "inventory": ("inventory", "inventory", "The record of certificates and deeds."),
+    "inventory": ("inventory", "inventory", "History of certificates and actions."),
 }
 
 EPILOG = """\b
@@ -333,6 +354,8 @@ def parse_duration(text: str) -> timedelta:
     return int(found[1]) * _UNITS[found[2]]
 
 
+yes_option = click.option("--yes", is_flag=True, help="Ask nothing on a terminal.")
+
 # ``--reload``, of the verbs after which a mail server has to read its files again.
 
 reload_option = click.option(
@@ -349,3 +372,14 @@ def reload_hook(command: str | None) -> "Hook | None":
     from ..ca.reload import Hook
 
     return Hook.parse(command) if command else None
+
+
+# Roles of a certificate.
+
+PROFILES = {
+    (False, False): "relay",
+    (True, False): "server",
+    (False, True): "client",
+    (True, True): "relay",
+}
+"""By ``--server`` and ``--client``; both roles together are the relay's."""

@@ -6,7 +6,7 @@ from .framework import Session, Verb, noun, pass_session, rfc3339
 
 inventory = noun(
     "inventory",
-    "The record of certificates and deeds.",
+    "History of certificates and actions.",
     {
         "check": ("inventory", "check", "Find where inventory and disk disagree."),
         "events": ("inventory", "events", "List who did what, and when."),

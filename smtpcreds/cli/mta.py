@@ -10,6 +10,7 @@ from .framework import Session, Verb, noun, pass_session
 
 if TYPE_CHECKING:
     from ..config import Site
+    from ..deploy.apply import Applied
     from ..deploy.options import RenderOptions
     from ..mta.program import Facts, Include, Program, Rendered
     from ..secret import Secret
@@ -112,6 +113,17 @@ _OPTIONS = (
     click.option("--fingerprint", metavar="HEX", help="SHA-256 of the hub's certificate."),
     click.option("--defaults", is_flag=True, help="Without the options that 'mta apply' was given before."),
 )
+
+
+_EDIT_OPTIONS = (
+    click.option("--edit", is_flag=True, help="Also edit your own configuration; what it said is kept."),
+    click.option("--run", is_flag=True, help="Run the commands that make the files effective."),
+)
+
+
+def edit_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a verb what makes the files of a mail program effective."""
+    return reduce(lambda wrapped, option: option(wrapped), reversed(_EDIT_OPTIONS), command)
 
 
 def program_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -257,12 +269,40 @@ def applied_line(options: str) -> list[str]:
 def remaining_row(
     includes: "Iterable[Include]", commands: Iterable[str], usage: Iterable[str] = ()
 ) -> dict[str, object]:
-    """Return what JSON tells."""
+    """Return what JSON tells of what is left to do."""
     return {
         "include": [{"file": i.path, "lines": i.text, "where": i.where} for i in includes if i.text],
         "commands": list(commands),
         "usage": list(usage),
     }
+
+
+def applied_row(applied: "Applied | None") -> dict[str, object]:
+    """Return what JSON tells of a program's files; nothing of them where no program was named."""
+    if applied is None:
+        return {"files": [], "edited": [], "unmet": [], "ran": [], **remaining_row((), ())}
+    return {
+        "files": [{"path": path, "written": written} for path, written in applied.files],
+        "edited": [{"path": path, "former": kept} for path, kept in applied.edited],
+        "unmet": [{"path": f.subject, "what": f.message, "hint": f.cure} for f in applied.unmet],
+        "ran": list(applied.ran),
+        **remaining_row(applied.includes, applied.commands, applied.usage),
+    }
+
+
+def applied_lines(applied: "Applied | None") -> Iterator[str]:
+    """Yield what a person is told of what was done to their own files, and of what is left to do."""
+    if applied is None:
+        return
+    for path, kept in applied.edited:
+        yield f"edited: {path}" + (f"    (before: {kept})" if kept else "")
+    yield from (f"ran: {command}" for command in applied.ran)
+    for finding in applied.unmet:
+        yield f"BAD  {finding.subject} {finding.message}"
+        yield f"     {finding.cure}"
+    yield from remaining_lines(
+        applied.includes, applied.commands, applied.usage, "then run, or let --run do it:"
+    )
 
 
 def remaining_lines(
@@ -288,23 +328,22 @@ def remaining_lines(
 
 @click.command(cls=Verb)
 @program_options
-@click.option("--run", is_flag=True, help="Run the commands that make the files effective.")
+@edit_options
 @click.option(
     "--force", is_flag=True, help="Replace files that smtpcreds did not write, or that were edited."
 )
 @pass_session
-def apply(session: Session, /, run: bool, force: bool, defaults: bool, **options: Any) -> None:
+def apply(session: Session, /, edit: bool, run: bool, force: bool, defaults: bool, **options: Any) -> None:
     """Write the files of PROGRAM where it looks for them.
 
-    Files that are right already are left alone, and so are those of others. Options are remembered, but for
-    secrets; --defaults forgets those that were given before.
+    Files that are right already are left alone, and so are those of others, but for --edit. Options are
+    remembered, but for secrets; --defaults forgets those that were given before.
     """
-    from ..deploy.apply import apply as carry_out
+    from ..deploy.apply import apply as write
 
     site, program, wanted = named(session, **options)
-    applied = session.run(
-        site, lambda work: carry_out(work, program, wanted, defaults=defaults, force=force, run=run)
-    )
+    how = {"defaults": defaults, "force": force, "edit": edit, "run": run}
+    applied = session.run(site, lambda work: write(work, program, wanted, **how))
     if applied is None:
         return
     session.show(
@@ -312,10 +351,8 @@ def apply(session: Session, /, run: bool, force: bool, defaults: bool, **options
             "program": program.NAME,
             "host": applied.host,
             "options": applied.options,
-            "changed": any(written for _, written in applied.files),
-            "files": [{"path": path, "written": written} for path, written in applied.files],
-            "ran": applied.ran,
-            **remaining_row(applied.includes, applied.commands, applied.usage),
+            "changed": applied.changed,
+            **applied_row(applied),
         },
         [
             f"{program.NAME}: files for {applied.host}",
@@ -324,10 +361,7 @@ def apply(session: Session, /, run: bool, force: bool, defaults: bool, **options
                 for p, written in applied.files
             ),
             *applied_line(applied.options),
-            *(f"ran: {command}" for command in applied.ran),
-            *remaining_lines(
-                applied.includes, applied.commands, applied.usage, "then run, or let --run do it:"
-            ),
+            *applied_lines(applied),
         ],
     )
 
@@ -352,7 +386,8 @@ def render(session: Session, /, target: str | None, reveal: bool, force: bool, *
         return
     rendered = program.render(facts)
     if reveal:
-        session.reveal(b"\n".join(_heading(r).encode() + b"\n" + octets(_text(r)) for r in rendered))
+        text = b"\n".join(_heading(r).encode() + b"\n" + octets(_text(r)) for r in rendered)
+        session.reveal(text, "mta render --reveal", f"{program.NAME} for {facts.host}")
         return
     work = program.work(facts)
     session.show(

@@ -8,6 +8,9 @@ from shlex import quote
 _NOUNS = "setup|bundle|status|ca|cert|sasl|mta|tlsa|audit|probe|inventory"
 _COMMAND = re.compile(rf"(?<![\w./-])smtpcreds (?=(?:{_NOUNS})\b|--help$)")
 _SEGMENT = re.compile(r"[^;\n]+|[;\n]+")
+_QUOTED = re.compile(r"""(?<![^\s=(<])'[^'\n]*'(?:"'"'[^'\n]*')*""")
+"""A word as ``shlex.quote`` writes it, a name and no text: nothing in it is a command of ours."""
+_PLACE = "\0"
 _ON_ANOTHER_HOST = re.compile(r"\bon (?:that host|the hub|the authority|(?!\d)[\w.-]+)(?: then)?: ")
 _SASL = re.compile(r"(?<![\w./-])(smtpcreds(?: [^;:]*?)? sasl [a-z-]+)(?![a-z-])(?![^;:]*--database)")
 
@@ -39,7 +42,10 @@ def typed(text: str, root: str | None, config: str | None, database: str | None)
     if "smtpcreds " not in text:
         return text
     words = [program(), *_option("--root", root), *_option("-c", config)]
-    return "".join(_typed(found[0], " ".join(words), database) for found in _SEGMENT.finditer(text))
+    quoted = iter(_QUOTED.findall(text))
+    bare = _QUOTED.sub(_PLACE, text)
+    done = "".join(_typed(found[0], " ".join(words), database) for found in _SEGMENT.finditer(bare))
+    return re.sub(_PLACE, lambda _: next(quoted), done)
 
 
 def _option(name: str, value: str | None) -> list[str]:

@@ -83,7 +83,9 @@ def _in_memory(name: str, content: bytes) -> str:
 
 MAX_SECONDS = 3600
 _IN_BUNDLE = ("account", "password", "auth_info", "client", "cert", "key", "ca", "crl")
-_MARKS = {"ok": "ok", "failed": "FAIL", "skipped": "-", "note": "note"}
+_MARKS = {"ok": "ok", "failed": "FAIL", "skipped": "-", "note": "note", "unknown": "?"}
+NOT_KNOWN = 75
+"""Exit status where the server answers later, perhaps (EX_TEMPFAIL)."""
 
 
 @click.command(cls=Verb)
@@ -123,7 +125,7 @@ def probe(session: Session, /, url: str, **options: Any) -> None:
     """Try the server at URL over a real connection, step by step.
 
     URL is smtp://HOST[:PORT] or smtp+tls://HOST[:PORT] for STARTTLS, or smtps://HOST[:PORT]. The exit status
-    is 1 if any step fails.
+    is 1 if any step fails, and 75 if the server does not answer now (421, 454).
     """
     from ..probe.run import intended, verify_allowed
     from ..probe.run import probe as carry_out
@@ -134,11 +136,23 @@ def probe(session: Session, /, url: str, **options: Any) -> None:
         verify_allowed(asked)
         session.show_changes(intended(asked))
         return
+    verify_allowed(asked)
+    _say_beforehand(session, asked)
     steps = carry_out(asked, lambda step: session.note(_line(step, 0)))
     failed = sum(step.outcome is Outcome.FAILED for step in steps)
-    session.show(_data(asked, steps, failed), _lines(asked, steps, failed))
-    if failed:
-        raise click.exceptions.Exit(1)
+    is_known = not any(step.outcome is Outcome.UNKNOWN for step in steps)
+    session.show(_data(asked, steps, failed, is_known=is_known), _lines(asked, steps, failed))
+    if failed or not is_known:
+        raise click.exceptions.Exit(1 if failed else NOT_KNOWN)
+
+
+def _say_beforehand(session: Session, asked: "ProbeRequest") -> None:
+    from ..probe.run import connections
+
+    if not (session.quiet or session.as_json):
+        number = connections(asked)
+        times = "1 connection" if number == 1 else f"up to {number} connections"
+        click.echo(f"smtpcreds: opens {times} to {asked.target}", err=True)
 
 
 def _asked(session: Session, site: "Site", url: str, options: dict[str, Any]) -> "ProbeRequest":
@@ -149,7 +163,7 @@ def _asked(session: Session, site: "Site", url: str, options: dict[str, Any]) ->
     target = parse_target(site, url, clear=options["no_tls"])
     mechanisms = tuple(map(parse_mechanism, options["mechanisms"]))
     tlsa = tuple(map(parse_association, options["tlsa"]))
-    letter = _letter(site, options)
+    envelope = _envelope(site, options)
     name = parse_name(site, options["name"] or target.host)
     identity, client, trust = _given(session, site, name, target.account, options)
     revoked = _pair(options, "revoked_cert", "revoked_key")
@@ -165,7 +179,7 @@ def _asked(session: Session, site: "Site", url: str, options: dict[str, Any]) ->
         mechanisms=mechanisms,
         negative=bool(identity or client or revoked) if negative is None else negative,
         insecure=options["insecure_send_password"],
-        letter=letter,
+        envelope=envelope,
         seconds=options["timeout"],
     )
 
@@ -233,7 +247,7 @@ def _pair(options: dict[str, Any], certificate: str, key: str) -> "ClientFiles |
     return of_pair(*given)
 
 
-def _letter(site: "Site", options: dict[str, Any]) -> "Envelope | None":
+def _envelope(site: "Site", options: dict[str, Any]) -> "Envelope | None":
     from ..config import host_name
     from ..errors import UsageError
     from ..probe.asked import Envelope, parse_mailbox
@@ -248,12 +262,12 @@ def _letter(site: "Site", options: dict[str, Any]) -> "Envelope | None":
     return Envelope(parse_mailbox(sender or f"postmaster@{host_name(site.root)}"), parse_mailbox(recipient))
 
 
-def _data(asked: "ProbeRequest", steps: "list[Step]", failed: int) -> dict[str, object]:
+def _data(asked: "ProbeRequest", steps: "list[Step]", failed: int, *, is_known: bool) -> dict[str, object]:
     return {
         "target": str(asked.target),
         "name": str(asked.trust.name),
         "account": asked.identity.login.authcid if asked.identity else None,
-        "ok": not failed,
+        "ok": is_known and not failed,
         "steps": [
             {
                 "step": step.name,
@@ -276,7 +290,14 @@ def _lines(asked: "ProbeRequest", steps: "list[Step]", failed: int) -> list[str]
         lines.append(_line(step, width))
         lines += [f"      {word}: {text}" for word, text in _explained(step) if text]
     ran = sum(step.outcome != "skipped" for step in steps)
-    return [*lines, f"{failed} of {ran} steps failed" if failed else f"all {ran} steps are as they should be"]
+    if steps and steps[-1].outcome == "unknown" and not failed:
+        return [*lines, f"not known: the server does not answer now; {ran - 1} steps are as they should be"]
+    if failed:
+        return [*lines, f"{failed} of {ran} steps failed"]
+    notes = [step.name for step in steps if step.outcome == "note"]
+    if notes:
+        return [*lines, f"none of {ran} steps failed; see the notes: {', '.join(notes)}"]
+    return [*lines, f"all {ran} steps are as they should be"]
 
 
 def _explained(step: "Step") -> tuple[tuple[str, str], ...]:

@@ -1,5 +1,6 @@
 """``smtpcreds sasl``: relay accounts."""
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,9 @@ from .secrets import account_secret
 if TYPE_CHECKING:
     from ..accounts.database import AccountDatabase, Change
     from ..accounts.entries import Entry, Listing
+    from ..accounts.stored import Delivery
     from ..accounts.verify import Verdict
+    from ..deploy.holders import Holders
     from ..model import Account, Credential
     from ..secret import Secret
     from ..transaction import Transaction
@@ -156,6 +159,9 @@ def add(
         return accounts.add(account, secret, form=form, deliveries=places, allow_login_name=allow_login_name)
 
     if change := session.run(site, made, state=False):
+        if account.realm != site.realm:
+            reason = f"is not in the realm of bare names, {site.realm}"
+            session.warn(f"{account}: {reason}; clients have to log in with the whole name")
         report(session, AccountDatabase(site, database), change, "relay account")
 
 
@@ -180,8 +186,10 @@ def passwd(
     It stays stored as it is, in clear text or hashed with the same mechanisms, unless --clear or --hashed
     says otherwise.
     """
+    from ..accounts.auth_info import to_client_file
     from ..accounts.database import AccountDatabase
     from ..accounts.stored import CLEAR
+    from ..deploy.holders import holders
     from ..errors import UsageError
 
     wanted = hashed_form(**storing)
@@ -198,27 +206,70 @@ def passwd(
         accounts = work.accounts(database)
         form = CLEAR if clear else wanted or accounts.form(account)
         places = deliveries(session, accounts, account, form, password=password or GENERATED, **storing)
-        return accounts.set_secret(account, secret, form=form, deliveries=places)
+        own = [one for one in to_client_file(accounts, account) if one.target not in map(_target, places)]
+        return accounts.set_secret(account, secret, form=form, deliveries=[*places, *own])
 
     if change := session.run(site, changed, state=False):
         words = "secret changed; client hosts need it"
-        report(session, AccountDatabase(site, database), change, words, again=True)
+        accounts = AccountDatabase(site, database)
+        stale = holders(site, accounts, account)
+        report(session, accounts, change, words, again=True, stale=stale)
+
+
+def _target(place: "Delivery") -> str:
+    return place.target
 
 
 @click.command(cls=Verb)
 @account_options
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @pass_session
-def delete(session: Session, name: str, realm: str | None, database: str | None) -> None:
-    """Delete the account NAME with all its properties."""
+def delete(session: Session, name: str, realm: str | None, database: str | None, yes: bool) -> None:
+    """Delete the account NAME with all its properties.
 
-    def deleted(work: "Transaction") -> "Change":
-        accounts = work.accounts(database)
-        return accounts.delete(accounts.existing(name, realm))
+    Says which client hosts were given it. On a terminal it asks first. A replacement that it is part of ends.
+    """
+    from ..accounts.database import AccountDatabase
+    from ..accounts.rotation import delete as end
+    from ..deploy.holders import holders
 
-    if change := session.run(session.site(), deleted, state=False):
+    site = session.site()
+    accounts = AccountDatabase(site, database)
+    account = accounts.existing(name, realm)
+    accounts.properties(account)
+    found = holders(site, accounts, account)
+    for line in _concerned(account, found):
+        session.warn(line)
+    is_asked = not (yes or session.dry_run) and sys.stdin.isatty()
+    if is_asked and not click.confirm(f"smtpcreds: delete {account}?", err=True):
+        raise click.exceptions.Exit(1)
+    if change := session.run(site, lambda work: end(work, work.accounts(database), account), state=False):
+        rotation = found.rotation
         session.show(
-            {"account": str(change.account), "database": change.database}, [f"{change.account}: deleted"]
+            {
+                "account": str(change.account),
+                "database": change.database,
+                "clients": found.hosts,
+                "places": found.places,
+                "rotation": rotation and [str(rotation.account), str(rotation.successor)],
+            },
+            [f"{change.account}: deleted"],
         )
+
+
+def _concerned(account: "Account", found: "Holders") -> Iterator[str]:
+    """Yield whom the end of an account concerns."""
+    row = found.rotation
+    is_old = row is not None and row.account == account
+    if row and is_old:
+        yield f"{account}: is being replaced by {row.successor} since {row.started:%Y-%m-%d}, which ends now"
+    elif row:
+        yield f"{account}: is to replace {row.account}, which stays"
+    if found.hosts:
+        another = row.successor if row and is_old else "another account"
+        yield f"{account}: {', '.join(found.hosts)} can no more relay by it, only by {another}"
+    for place in found.places:
+        yield f"{place}: has the secret of {account}, which opens nothing then"
 
 
 # ``smtpcreds sasl list`` and ``show``.
@@ -254,7 +305,8 @@ def show(session: Session, name: str, realm: str | None, database: str | None, r
     accounts = AccountDatabase(session.site(), database)
     account = accounts.existing(name, realm)
     if reveal:
-        session.reveal(accounts.credential(account).secret.reveal() + b"\n")
+        secret = accounts.credential(account).secret
+        session.reveal(secret.reveal() + b"\n", "sasl show --reveal", str(account))
         return
     entry = accounts.entry(account)
     session.show(
@@ -403,19 +455,24 @@ def auth_info(
     """Produce default-auth-info, which lets a client host relay as NAME."""
     from ..accounts.auth_info import write_auth_info
     from ..accounts.database import AccountDatabase
+    from ..files import audit_to_syslog
     from ..mta.auth_info import render
 
     site = session.site()
     account = AccountDatabase(site, database).parse(name, realm)
     credential_of = _reader(account, password)
     if target is None:
-        session.reveal(render(credential_of(AccountDatabase(site, database)), mechanisms))
+        content = render(credential_of(AccountDatabase(site, database)), mechanisms)
+        session.reveal(content, "sasl auth-info", str(account))
         return
     path = session.absolute(target)
 
     def written(work: "Transaction") -> "tuple[Credential, bool]":
         found = credential_of(work.accounts(database))
-        return found, write_auth_info(found, path, mechanisms, force=force)
+        changed = write_auth_info(found, path, mechanisms, force=force)
+        if changed:
+            audit_to_syslog("sasl auth-info", [(str(account), f"to {path}")])
+        return found, changed
 
     if done := session.run(site, written, state=False):
         credential, changed = done

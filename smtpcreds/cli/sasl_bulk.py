@@ -84,7 +84,7 @@ def import_(
     found = _found(source, kind, Layout(header, parse_columns(columns) if columns else ()))
     rows = list(found.rows)
     with session.progress(len(rows)) as advance:
-        rules = Rules(realm, check_logins, allow_login_names, allow_odd_names, found.is_exact)
+        rules = Rules(realm, check_logins, allow_login_names, allow_odd_names, found.is_exact, found.is_table)
         intake = take_in(AccountDatabase(site, database), _drained(rows), rules, advance)
     _introduce(session, source, found.form, intake)
     for fault in intake.repeated:
@@ -190,6 +190,7 @@ def export(session: Session, kind: str, target: str | None, reveal: bool, databa
     """Export all accounts, their secrets only with --reveal."""
     from ..accounts.database import AccountDatabase
     from ..accounts.export import plain_text, revealing_text, stored_accounts, write_text
+    from ..files import audit_to_syslog
 
     if reveal and target is None:
         raise UsageError("--reveal", "secrets go to a file only", "add --to FILE")
@@ -200,8 +201,15 @@ def export(session: Session, kind: str, target: str | None, reveal: bool, databa
         session.show({"accounts": [_row(holding) for holding in found]}, text.split("\n")[:-1], verbatim=True)
         return
     what = f"{len(found)} accounts {'with' if reveal else 'without'} their secrets"
-    written = session.absolute(target)
-    if path := session.run(site, lambda _: write_text(text, written), state=False):
+    place = session.absolute(target)
+
+    def written(_: "Transaction") -> str:
+        path = write_text(text, place)
+        if reveal:
+            audit_to_syslog("sasl export --reveal", [(f"{len(found)} accounts", f"to {path}")])
+        return path
+
+    if path := session.run(site, written, state=False):
         session.show(
             {"file": path, "format": kind, "accounts": len(found), "revealed": reveal},
             [what, f"  {session.described(path)}"],
@@ -263,10 +271,10 @@ def convert(session: Session, target: str, kind: str | None, database: str | Non
     def refuse(misfits: "Sequence[InexpressibleError]") -> None:
         refused = [{"account": misfit.subject, "reason": misfit.reason} for misfit in misfits]
         session.show({"converted": False, "refused": refused}, [])
-        session.fail(_convert_errors(misfits))
+        session.fail(_conversion_errors(misfits))
 
     if done := session.run(site, lambda work: carry_out(wish, work.warn, refuse), state=False):
-        session.show(_convert_document(done), _convert_lines(session, done))
+        session.show(_conversion_row(done), _conversion_lines(session, done))
 
 
 _MISFITS_HINT = (
@@ -274,7 +282,7 @@ _MISFITS_HINT = (
 )
 
 
-def _convert_errors(misfits: Sequence[InexpressibleError]) -> Iterator[InexpressibleError]:
+def _conversion_errors(misfits: Sequence[InexpressibleError]) -> Iterator[InexpressibleError]:
     for number, misfit in enumerate(misfits, 1):
         hint = _MISFITS_HINT if number == len(misfits) else None
         yield InexpressibleError(misfit.subject, misfit.reason, hint)
@@ -284,7 +292,7 @@ def _foreign(done: "Conversion") -> dict[str, list[str]]:
     return {"carried": _printable(done.carried), "refused": _printable(done.refused)}
 
 
-def _convert_document(done: "Conversion") -> dict[str, object]:
+def _conversion_row(done: "Conversion") -> dict[str, object]:
     return {
         "source": {"path": done.source, "format": done.source_format},
         "target": {"path": done.target, "format": done.target_format},
@@ -295,7 +303,7 @@ def _convert_document(done: "Conversion") -> dict[str, object]:
     }
 
 
-def _convert_lines(session: Session, done: "Conversion") -> Iterator[str]:
+def _conversion_lines(session: Session, done: "Conversion") -> Iterator[str]:
     counted = f"{done.accounts} accounts in {done.records} records, compared"
     yield f"{done.source} ({done.source_format}): {counted}"
     yield f"  {session.described(done.target)}  {done.target_format}"
@@ -344,6 +352,7 @@ def conf(
 ) -> None:
     """Produce Sendmail.conf or smtpd.conf, which tells Cyrus SASL where the accounts are."""
     from ..deploy.facts import backend_of, write_sasl_conf
+    from ..files import audit_to_syslog
     from ..mta.sasl_conf import Saslauthd, render
     from .secrets import role_password as ask
 
@@ -370,7 +379,9 @@ def conf(
     def written(work: "Transaction") -> bool:
         password = work.ask(question)
         group = PROGRAMS[program].group if password else None
-        return write_sasl_conf(site.root, content(password), path, group=group, force=force)
+        changed = write_sasl_conf(site.root, content(password), path, group=group, force=force)
+        audit_to_syslog("sasl conf", [(program, f"to {path}")] * bool(password and changed))
+        return changed
 
     changed = session.run(site, written, state=False)
     if changed is not None:
@@ -388,7 +399,7 @@ def _show(
     session: Session, program: str, content: "Callable[[Secret | None], bytes]", password: "Secret | None"
 ) -> None:
     if password:
-        session.reveal(content(password))
+        session.reveal(content(password), "sasl conf", program)
         return
     lines = content(None).decode(errors="replace").splitlines()
     session.show({"program": program, "file": PROGRAMS[program].conf, "lines": lines}, lines, verbatim=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import click
 
-from ..errors import MissingInputError, SmtpcredsError, UnsafePathError, UsageError, shown
+from ..errors import DeniedError, MissingInputError, SmtpcredsError, UnsafePathError, UsageError, shown
 
 if TYPE_CHECKING:
     from ..config import Settings, Site
@@ -87,6 +87,8 @@ class Session:
     warnings: list[str] = field(default_factory=list)
     would_change: bool = False
     """What a dry run found."""
+    would_write: frozenset[str] = frozenset()
+    """Paths that a dry run would change."""
     database: str | None = None
     """The ``--database`` of a verb of ``sasl``."""
     latest: ClassVar["Session"]
@@ -185,7 +187,7 @@ class Session:
         *,
         state: bool = True,
         look_first: bool = False,
-        confirm: str | None = None,
+        yes: bool = True,
     ) -> T | None:
         """Run a verb and return its result; with ``--dry-run`` print what it would change and return None.
 
@@ -199,35 +201,36 @@ class Session:
                 ``pin``, if it has one, is the question for the PIN of the token that holds the key.
             state: see :func:`smtpcreds.transaction.transaction`.
             look_first: preview it in any case, so that refusals come before the first change.
-            confirm: the question that a person at a terminal says yes to, having seen the changes.
+            yes: nobody is asked to confirm what the verb is about to do; False asks a person at a terminal,
+                who has seen the changes.
         """
         from ..transaction import no_passphrase, transaction
 
         question = passphrase or no_passphrase
-        pin = getattr(question, "pin", None)
+        confirmation = None if yes or not sys.stdin.isatty() else Confirmation
+        asked: dict[str, Any] = {
+            "state": state,
+            "passphrase": question,
+            "pin": getattr(question, "pin", None),
+            "confirmation": confirmation,
+        }
         if self.dry_run:
-            with transaction(site, preview=True, state=state, passphrase=question, pin=pin) as work:
+            with transaction(site, preview=True, **asked) as work:
                 verb(work)
             self.show_changes(work.changes)
             self.would_change = bool(work.changes)
+            self.would_write = frozenset(change.target for change in work.changes)
             return None
-        asks = confirm if sys.stdin.isatty() else None
         looks = look_first or sys.stdin.isatty()
-        answers = self._answers(site, verb, question, state=state, confirm=asks) if looks else {}
-        with transaction(site, state=state, passphrase=question, pin=pin, answers=answers) as work:
+        answers = self._answers(site, verb, asked) if looks else {}
+        with transaction(site, answers=answers, **asked) as work:
             done = verb(work)
         for change in work.changes if self.verbose else ():
             self.note(f"{change.action} {change.target}{_mode(change.mode)}")
         return done
 
     def _answers(
-        self,
-        site: "Site",
-        verb: "Callable[[Transaction], T]",
-        question: "Question",
-        *,
-        state: bool,
-        confirm: str | None,
+        self, site: "Site", verb: "Callable[[Transaction], T]", options: dict[str, Any]
     ) -> "dict[Question, Any]":
         """Return the answers to what the verb asks, which a preview of it finds out."""
         from dataclasses import replace
@@ -236,16 +239,17 @@ class Session:
         from ..files.write import remove_abandoned
         from ..transaction import transaction
 
-        quiet, pin = replace(site, warn=lambda _: None), getattr(question, "pin", None)
-        with transaction(quiet, preview=True, state=state, passphrase=question, pin=pin) as work:
+        quiet = replace(site, warn=lambda _: None)
+        with transaction(quiet, preview=True, **options) as work:
             try:
                 verb(work)
             except SmtpcredsError:  # the run itself, which would have begun with that, does not begin
                 stale = (change.target for change in work.changes if change.note == LEFT_OVER)
                 remove_abandoned(stale)
                 raise
-        if confirm:
-            _confirm(work.changes, confirm)
+        if any(isinstance(asked, Confirmation) for asked in work.questions):
+            for change in dict.fromkeys(work.changes):
+                click.echo(_harmless(_would(change)), err=True)
         return {asked: asked() for asked in work.questions}
 
     @contextmanager
@@ -279,9 +283,19 @@ class Session:
                 "umask 077 before the redirection",
             )
 
-    def reveal(self, content: bytes) -> None:
-        """Write a secret to standard output; see :meth:`refuse_reveal`."""
+    def reveal(self, content: bytes, deed: str = "", subject: str = "") -> None:
+        """Write a secret to standard output; see :meth:`refuse_reveal`.
+
+        Args:
+            content: what is written.
+            deed: told to syslog first, as ``sasl show --reveal``; empty where the verb records it itself.
+            subject: whose secret it is.
+        """
         self.refuse_reveal()
+        if deed:
+            from ..files import audit_to_syslog
+
+            audit_to_syslog(deed, [(subject, "to standard output")])
         rest = memoryview(b"" if self.dry_run else content)
         while rest:  # past Python's buffer, which would be tried again at exit if the device is full
             rest = rest[os.write(sys.stdout.fileno(), rest) :]
@@ -303,10 +317,10 @@ class Session:
 
     def _settings(self, path: str) -> "Settings":
         from ..config import Settings, parse_settings
-        from ..files import read_public
+        from ..files import read_trusted
 
         try:
-            text = read_public(path)
+            text = read_trusted(path)
         except MissingInputError:
             if self.config:
                 raise
@@ -314,10 +328,24 @@ class Session:
         return parse_settings(text.decode(errors="replace"), path)
 
 
-def _confirm(changes: "Iterable[Change]", question: str) -> None:
-    for change in dict.fromkeys(changes):
-        click.echo(_harmless(_would(change)), err=True)
-    click.confirm(question, abort=True, err=True)
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """A question on the terminal; calling it raises DeniedError unless the answer is yes."""
+
+    what: str
+
+    def __call__(self) -> None:
+        """Ask, unless this is a preview."""
+        from ..files import disk
+        from ..sources import TERMINAL
+
+        if disk().is_preview:
+            return
+        with open(TERMINAL, "rb") as keyboard, open(TERMINAL, "wb", buffering=0) as screen:
+            screen.write(f"{shown(self.what[:1].upper() + self.what[1:])}? [y/N] ".encode())
+            answer = keyboard.readline()
+        if answer.strip().lower() not in {b"y", b"yes"}:
+            raise DeniedError(self.what, "was not confirmed; nothing was changed")
 
 
 def _would(change: "Change") -> str:

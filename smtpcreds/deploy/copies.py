@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from shlex import quote
 
 from ..accounts.copies import is_copy, make_copy
 from ..config import Site
@@ -39,7 +40,7 @@ def due_copies(site: Site, copies: Iterable[Copy]) -> tuple[Copy, ...]:
     due = tuple(copy for copy in copies if any(_faults(site, copy, site.path(copy.path))))
     if due and not exists(site.sasldb):
         account = site.settings.sasl.account
-        raise MissingInputError(site.sasldb, "does not exist", f"smtpcreds sasl add {account}")
+        raise MissingInputError(site.sasldb, "does not exist", f"smtpcreds sasl add {quote(str(account))}")
     return due
 
 

@@ -9,7 +9,9 @@ from ..accounts.auth_info import kept_credential, readable_credential, write_fil
 from ..accounts.database import AccountDatabase, Ask, ask_at_once
 from ..accounts.entries import served
 from ..accounts.stored import first_value
-from ..ca.layout import BUNDLE, CRL, has_inventory, pair_of, reading
+from ..ca.authority import authority_of
+from ..ca.directory import bundled
+from ..ca.layout import ALL_CRLS, BUNDLE, CRL, cure_missing, has_inventory, pair_of, reading
 from ..config import Site, first_existing, host_name
 from ..errors import (
     DamagedFileError,
@@ -28,6 +30,10 @@ from ..mta.programs import check_variants
 from ..mta.sasl_conf import EXTERNAL, PROGRAMS, Backend, Saslauthd, Sasldb, Sql, offer, parse, shown
 from ..names import PLAINTEXT
 from ..passwords import DOVECOT_SCRAM, dovecot_secret, dovecot_verifier, is_dovecot_of
+from ..pki.crl import may_sign_crls
+from ..pki.encoding import encode_certificates
+from ..pki.names import MAX_PART, sendmail_dn
+from ..pki.values import Certificate
 from ..postgres import is_url, parse_url, plugin_options
 from ..sasldb.opening import refuse_url
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, by_account
@@ -149,25 +155,12 @@ def rules(site: Site, render_options: RenderOptions, *, is_hub: bool) -> tuple[a
     further = tuple(access.parse_rule(text) for text in render_options.access)
     if not is_hub or not (render_options.relay_certificates or render_options.relay_hosts):
         return further
-    dn = _issuer(site)
     hosts = (
         None
         if render_options.relay_certificates
         else [_subject(site, host) for host in render_options.relay_hosts]
     )
-    return (*access.relaying(dn, hosts), *further)
-
-
-def _issuer(site: Site) -> str:
-    """Return the DN of the CA that issues, from the authority or from the bundle, which it leads."""
-    from ..ca.authority import certificates, has_authority
-    from ..pki.describe import describe
-    from ..pki.encoding import parse_certificates
-
-    if has_authority(site):
-        return describe(certificates(site)[0]).access_subject
-    path = f"{site.certificates}/{BUNDLE}"
-    return describe(parse_certificates(read_public(path), path).certificates[0]).access_subject
+    return (*access.relaying(_issuers(site), hosts), *further)
 
 
 def _subject(site: Site, host: str) -> str:
@@ -184,11 +177,16 @@ def _subject(site: Site, host: str) -> str:
     if found.row and found.row.state is not State.ISSUED:
         reason = f"has no valid certificate to relay by; its last one is {found.row.state}"
         raise MissingInputError(name, reason, issue)
-    return describe(found.certificate).access_subject
+    subject = describe(found.certificate).access_subject
+    if not subject:
+        reason = f"is longer than a CN can be ({MAX_PART}), and Sendmail tells certificates by nothing else"
+        hint = "give it a shorter name or an account, or let every host of the CA relay: --relay-certificates"
+        raise InexpressibleError(name, reason, hint)
+    return subject
 
 
 def clients(site: Site, render_options: RenderOptions) -> tuple[Client, ...]:
-    """Return the certificates that may relay, each key once; what is revoked or expired is left out.
+    """Return the certificates that may relay; what is revoked, expired or of a replaced key is left out.
 
     A host all of whose certificates are gets a warning and no place in the list: for programs that look at
     no CRL, the list that is written now is what ends its relaying.
@@ -200,10 +198,8 @@ def clients(site: Site, render_options: RenderOptions) -> tuple[Client, ...]:
         wanted = {site.qualify(host) for host in render_options.relay_hosts}
         _report(site, sorted(wanted - {row.host for row in valid}))
         valid = [row for row in valid if row.host in wanted]
-    found = {
-        (row.host, row.key_id): Client(row.host, row.key_id or "", row.fingerprint or "") for row in valid
-    }
-    return tuple(found[key] for key in sorted(found))
+    found = {Client(row.host, row.key_id or "", row.fingerprint or "") for row in valid}
+    return tuple(sorted(found))
 
 
 def _report(site: Site, hosts: list[str]) -> None:
@@ -220,13 +216,16 @@ def _valid(site: Site) -> list[CertificateRow]:
     """Return the certificates that a client may show now.
 
     A key that any certificate was revoked for is refused with all of them: these programs see the key alone.
+    So is one that a newer certificate in the same place replaced; of a key that stays, the former certificate
+    is accepted while the new one is carried to its host.
     """
     if not has_inventory(site):
         raise MissingInputError(site.inventory, "knows which certificates may relay, and is not there")
     with reading(site) as inventory:
         revoked = {row.key_id for row in inventory.listing(state=State.REVOKED)}
+        in_use = {row.key_id for row in inventory.listing(expires_after=site.clock(), latest=True)} - revoked
         rows = list(inventory.listing(expires_after=site.clock(), state=State.ISSUED))
-    return [row for row in rows if row.profile in _CLIENT_PROFILES and row.key_id not in revoked]
+    return [row for row in rows if row.profile in _CLIENT_PROFILES and row.key_id in in_use]
 
 
 # What Dovecot's passwd-file says of each account. Values are salted, so those that still hold are kept.
@@ -402,13 +401,16 @@ def gather(
         rules=_rules(here, program, render_options),
         variants=render_options.variants,
         port=render_options.port or 25,
-        material=(material or _material(here, host)) if Need.MATERIAL in program.NEEDS else None,
+        material=(material or _material(here, host, is_hub=is_hub))
+        if Need.MATERIAL in program.NEEDS
+        else None,
         accounts=accounts,
         verifiers=verifiers(here, accounts, render_options.variants)
         if Need.VERIFIERS in program.NEEDS
         else {},
         clients=clients(here, render_options) if Need.CLIENTS in program.NEEDS else (),
         fingerprint=_fingerprint(here, render_options) if Need.FINGERPRINT in program.NEEDS else "",
+        issuers=_issuers(here) if is_hub else (),
     )
 
 
@@ -432,7 +434,19 @@ def _host(site: Site, program: Program, render_options: RenderOptions) -> str:
 def _tls(site: Site, host: str) -> Tls:
     directory = site.settings.cert.directory
     pair = pair_of(site, host, directory)
-    return Tls(pair.key, pair.certificate, f"{directory}/{BUNDLE}", directory, f"{directory}/{CRL}")
+    names = (CRL, ALL_CRLS) if _has_crl(site) else ()
+    crls = [f"{directory}/{name}" for name in names] or ["", ""]
+    return Tls(pair.key, pair.certificate, f"{directory}/{BUNDLE}", directory, *crls)
+
+
+def _has_crl(site: Site) -> bool:
+    """Tell whether every authority that issues here may sign a CRL; on a client host the first of its bundle.
+
+    With a CRL of one alone OpenSSL refuses what another has signed.
+    """
+    ca = authority_of(site)
+    issuing = (ca.chain[0], *(old.certificate for old in ca.superseded_cas)) if ca.is_there else ()
+    return all(map(may_sign_crls, issuing or bundled(site.certificates)[:1]))
 
 
 def _backend(site: Site, program: Program, render_options: RenderOptions) -> Backend:
@@ -446,20 +460,34 @@ def _rules(site: Site, program: Program, render_options: RenderOptions) -> tuple
     return ()
 
 
-def _material(site: Site, host: str) -> Material:
-    """Return what the host's files say."""
+def _own(site: Site) -> tuple[Certificate, ...]:
+    """Return the CA certificates of our authority; where another host has it, those that are trusted."""
+    ca = authority_of(site)
+    return ca.trusted if ca.is_there else bundled(site.certificates)
+
+
+def _issuers(site: Site) -> tuple[str, ...]:
+    """Return the DNs of the CAs that issue for us; where they are elsewhere, of the first in the bundle."""
+    ca = authority_of(site)
+    issuing = (ca.chain[0], *(old.certificate for old in ca.superseded_cas)) if ca.is_there else ()
+    found = issuing or bundled(site.certificates)[:1]
+    return tuple(dict.fromkeys(sendmail_dn(certificate.subject) for certificate in found))
+
+
+def _material(site: Site, host: str, *, is_hub: bool) -> Material:
+    """Return what the host's files say; a hub trusts clients of our own authority and no others."""
     directory = site.certificates
     pair = pair_of(site, host)
-    for path in (pair.key, pair.certificate, f"{directory}/{BUNDLE}", f"{directory}/{CRL}"):
+    crls = [f"{directory}/{ALL_CRLS}"] if _has_crl(site) else []
+    for path in (pair.key, pair.certificate, f"{directory}/{BUNDLE}", *crls):
         if not exists(path):
-            raise MissingInputError(
-                path, f"is missing, so {host} has no TLS to speak of", f"smtpcreds cert issue {host}"
-            )
+            reason = f"is missing, so {host} cannot offer TLS"
+            raise MissingInputError(path, reason, cure_missing(site, path, host))
     return Material(
         Secret(read_private(pair.key)),
         read_public(pair.certificate),
-        read_public(f"{directory}/{BUNDLE}"),
-        read_public(f"{directory}/{CRL}"),
+        encode_certificates(_own(site)) if is_hub else read_public(f"{directory}/{BUNDLE}"),
+        b"".join(map(read_public, crls)),
     )
 
 

@@ -13,6 +13,7 @@ from ..ca.layout import has_inventory, reading
 from ..config import Site
 from ..errors import DataError, ExistsError, UnavailableError
 from ..files import (
+    audit_to_syslog,
     check_parents,
     check_target,
     ensure_directory,
@@ -25,6 +26,7 @@ from ..files.guard import owner as file_owner
 from ..inventory.inventory import Inventory
 from ..inventory.rows import Event
 from ..model import Artifact, Owner, Root
+from ..mta import auth_info
 from ..mta.program import Content, Facts, Map, Program, Rendered, is_secret, masked
 from ..mta.program import octets as with_secrets
 from ..sasldb import bdb
@@ -123,6 +125,8 @@ class Status(StrEnum):
     """As it was written once; something else would be written now."""
     EDITED = "edited"
     FOREIGN = "foreign"
+    SAMPLE = "sample"
+    """Of a distribution's package; it is nobody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +211,8 @@ def _status(rendered: Rendered, found: bytes | None, known: set[str]) -> Status:
         return Status.CURRENT
     if found is not None and digest(found) in known:
         return Status.OUTDATED
+    if found is not None and rendered.path == auth_info.DEFAULT_PATH and auth_info.is_sample(found):
+        return Status.SAMPLE
     return Status.EDITED if known else Status.FOREIGN
 
 
@@ -254,6 +260,8 @@ def copy_to(
     found = file_statuses_of(there, program.render(facts), None)
     due = due_files(found, "another directory, or --force to replace it", force=force)
     write_files(due)
+    if any(is_secret(wanted_text(item.rendered)) for item in due):
+        audit_to_syslog("mta render", [(f"{program.NAME} for {facts.host}", f"to {directory}")])
     return due
 
 

@@ -29,7 +29,7 @@ def _unused(program: Program, options: RenderOptions) -> Iterator[tuple[str, str
         yield "--access", f"is for Sendmail; {program.NAME} has no access map"
     if options.fingerprint and Need.FINGERPRINT not in program.NEEDS:
         yield "--fingerprint", f"is for programs that verify nothing else; {program.NAME} verifies by the CA"
-    if options.port and is_hub:
+    if options.port and is_hub and Need.PORT not in program.NEEDS:
         yield "--port", f"is for client hosts; the ports of {program.NAME} are its own configuration"
     if (options.account or options.secret) and Need.CREDENTIAL not in program.NEEDS:
         option = "--account" if options.account else "--password"

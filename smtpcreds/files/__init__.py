@@ -14,6 +14,7 @@ from .disk import (
     link_target,
     move,
     names_in,
+    read_certificate,
     read_if_there,
     read_private,
     read_public,
@@ -31,10 +32,10 @@ from .disk import (
     write_directory,
     write_new,
 )
-from .guard import check_private, explained, status_at
-from .lock import actor, audit_to_syslog, exclusive, flock
+from .guard import check_private, directory_of, explained, read_trusted, real_path, status_at
+from .lock import actor, audit_to_syslog, exclusive, flock, holder
 from .preview import PreviewDisk
-from .write import flush_directories, temporaries
+from .write import flush_directories, opened, temporaries
 
 __all__ = [
     "Disk",
@@ -46,6 +47,7 @@ __all__ = [
     "check_private",
     "check_target",
     "choose",
+    "directory_of",
     "disk",
     "ensure_directory",
     "exclusive",
@@ -53,14 +55,19 @@ __all__ = [
     "explained",
     "flock",
     "flush_directories",
+    "holder",
     "is_directory",
     "is_file",
     "link_target",
     "move",
     "names_in",
+    "opened",
+    "read_certificate",
     "read_if_there",
     "read_private",
     "read_public",
+    "read_trusted",
+    "real_path",
     "remove",
     "remove_directory",
     "remove_empty",

@@ -1,13 +1,15 @@
 """What may be trusted on disk: owners, modes and kinds, checked on open descriptors.
 
 Sendmail refuses a key whose directory, or any directory above it, others can write. The same rule is applied
-here before anything secret is read or written, and it holds for the real path, not for a link to it.
+here before anything secret is read or written. A path is walked from ``/``, name by name, on descriptors:
+what was checked is what is used, whatever names are turned meanwhile, and no symbolic link is followed that
+another user made.
 """
 
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..errors import (
@@ -41,6 +43,7 @@ def owner(found: os.stat_result) -> str:
 # From errno to the error classes that carry an exit status.
 
 AS_ROOT = "run it as root, or try it out elsewhere with --root DIR"
+_AS_ITS_OWNER = "run it as that user, or keep it below directories of root"
 _EVEN_ROOT = "root is refused too: does 'lsattr -d' of it or its directory show i or a, or is it a mount?"
 _BOUND = "a bind mount of the single file can't be replaced; mount its directory instead"
 
@@ -123,33 +126,134 @@ MAX_READ = 64 * 1024 * 1024
 """Octets; a certificate bundle of every public CA is a quarter of a megabyte."""
 
 
+# The way from / to a file, on descriptors.
+
+_STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_MOST_LINKS = 40
+"""As the kernel's limit (path_resolution(7))."""
+
+
+@contextmanager
+def directory_of(path: str, *, follow: bool = False, links_only: bool = False) -> Iterator[tuple[int, str]]:
+    """Give a descriptor of the directory in which a path ends (``O_PATH``), and the last name.
+
+    No user but root and the running one can change any directory from ``/`` down to it, or made any symbolic
+    link on the way. A sticky directory (/tmp) is accepted; others can't rename what we own there.
+
+    Args:
+        path: of what may not exist yet; its directory must.
+        follow: a symbolic link at the end leads on, if it is root's or the running user's.
+        links_only: directories may be anybody's; to take permissions away, where that is the fault.
+
+    Raises:
+        UnsafePathError: somebody else could turn the way.
+    """
+    way = _Way(path, links_only=links_only)
+    try:
+        name = way.walk(follow=follow)
+        yield way.at, name
+    finally:
+        os.close(way.at)
+
+
+def real_path(path: str, *, links_only: bool = False) -> str:
+    """Return where a path leads, which may not exist yet; see :func:`directory_of`."""
+    way = _Way(path, links_only=links_only)
+    try:
+        name = way.walk(follow=True)
+        return os.path.normpath(os.path.join(way.place, name))
+    finally:
+        os.close(way.at)
+
+
+class _Way:
+    """A walk towards a path: a descriptor of the directory that it has come to, and its real path."""
+
+    def __init__(self, path: str, *, links_only: bool = False) -> None:
+        self._path, self._links_only = path, links_only
+        self._rest = _names(os.path.join(os.getcwd(), path) if not path.startswith("/") else path)
+        self._links = 0
+        self.at, self.place = os.open("/", _STEP), "/"
+
+    def walk(self, *, follow: bool) -> str:
+        """Go as far as the last directory and return the name that is left."""
+        self._check(os.fstat(self.at))
+        while self._rest:
+            name = self._rest.pop()
+            if not self._rest and name != ".." and not (follow and _is_link(name, self.at)):
+                return name
+            self._step(name)
+        return "."
+
+    def _step(self, name: str) -> None:
+        place = os.path.normpath(os.path.join(self.place, name))
+        with explained(self._path):
+            found = os.open(name, _STEP, dir_fd=self.at)
+        try:
+            status = os.fstat(found)
+            if stat.S_ISLNK(status.st_mode):
+                self._turn(place, status, os.readlink("", dir_fd=found))
+                return
+            self.at, found, self.place = found, self.at, place
+        finally:
+            os.close(found)
+        with explained(self._path):
+            if not stat.S_ISDIR(status.st_mode):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        self._check(status)
+
+    def _turn(self, link: str, status: os.stat_result, target: str) -> None:
+        self._links += 1
+        if self._links > _MOST_LINKS:
+            with explained(self._path):
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        if status.st_uid not in {0, os.geteuid()}:
+            on_the_way = "" if link == self._path else f"{link}, on the way there, "
+            reason = f"{on_the_way}is a symbolic link of {user_name(status.st_uid)} and is not followed"
+            raise UnsafePathError(self._path, reason)
+        self._rest += _names(target)
+        if target.startswith("/"):
+            os.close(self.at)
+            self.at, self.place = os.open("/", _STEP), "/"
+
+    def _check(self, status: os.stat_result) -> None:
+        if not self._links_only:
+            _check_parent(status, self.place, self._path)
+
+
+def _names(path: str) -> list[str]:
+    """Return the names of a path, the last one first."""
+    return [name for name in reversed(path.split("/")) if name not in {"", "."}]
+
+
 def check_directory(path: str) -> None:
     """Accept a directory of ours, and everything above it, that nobody else can change.
 
     A sticky directory above it (/tmp) is accepted; others can't rename what we own there.
     """
+    with directory_of(path) as (at, name):
+        check_own_directory(path, at, name)
+
+
+def check_own_directory(path: str, at: int, name: str) -> None:
+    """Accept a name in an open directory as :func:`check_directory` does; ``path`` is for messages."""
     with explained(path):
-        found = os.lstat(path)
+        found = os.stat(name, dir_fd=at, follow_symlinks=False)
     if stat.S_ISLNK(found.st_mode):
-        raise UnsafePathError(path, f"is a symbolic link to {os.readlink(path)}; name the directory itself")
+        target = os.readlink(name, dir_fd=at)
+        raise UnsafePathError(path, f"is a symbolic link to {target}; name the directory itself")
     if not stat.S_ISDIR(found.st_mode):
         raise UnsafePathError(path, "is not a directory")
     if found.st_uid != os.geteuid():
         raise _foreign(path, found.st_uid)
     if found.st_mode & GROUP_OR_OTHER_WRITE:
         raise UnsafePathError(path, f"is writable by {_writers(found.st_mode)}", f"chmod go-w {_typed(path)}")
-    check_parents(path)
 
 
 def check_parents(path: str) -> None:
-    """Accept a path when no directory above it can be changed by another user."""
-    parent = os.path.dirname(os.path.realpath(path))
-    while True:
-        _check_parent(parent, path)
-        above = os.path.dirname(parent)
-        if above == parent:
-            return
-        parent = above
+    """Accept a path when nobody else can change a directory or turn a link on the way to it."""
+    with directory_of(path):
+        return
 
 
 def check_target(path: str) -> os.stat_result | None:
@@ -158,6 +262,11 @@ def check_target(path: str) -> os.stat_result | None:
         found = os.lstat(path)
     except FileNotFoundError:
         return None
+    return accepted_target(path, found)
+
+
+def accepted_target(path: str, found: os.stat_result) -> os.stat_result:
+    """Return the status of a file, if a write may replace it."""
     if stat.S_ISLNK(found.st_mode):
         raise UnsafePathError(path, LINK_IN_THE_WAY)
     if not stat.S_ISREG(found.st_mode):
@@ -188,32 +297,65 @@ def read_private(path: str, most: int = MAX_READ) -> bytes:
         MissingInputError: there is no such file.
         DataError: it is longer.
     """
-    check_parents(path)
-    if os.path.islink(path):
-        raise UnsafePathError(path, "is a symbolic link and is not followed; name its target")
-    return _read(path, most, private=True)
+    with directory_of(path) as (at, name):
+        with explained(path):
+            if _is_link(name, at):
+                raise UnsafePathError(path, "is a symbolic link and is not followed; name its target")
+        return _read(path, most, _check_private, at, name)
+
+
+def read_trusted(path: str) -> bytes:
+    """Return the content of a regular file that only root or the running user can change: a configuration.
+
+    Others may read it. As ssh and sudo do, owner and mode are checked, and everything above it.
+
+    Raises:
+        MissingInputError: there is no such file.
+    """
+    with directory_of(path, follow=True) as (at, name):
+        return _read(path, MAX_READ, _check_unchanged, at, name)
 
 
 def read_public(path: str) -> bytes:
-    """Return the content of a regular file, at most 64 MiB, whoever may read it."""
-    return _read(path, MAX_READ, private=False)
+    """Return the content of a regular file, at most 64 MiB, whoever may read or change it."""
+    return _read(path, MAX_READ)
 
 
-def _read(path: str, most: int, *, private: bool) -> bytes:
-    follow = os.O_NOFOLLOW if private else 0
-    with (
-        explained(path),
-        open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | follow), "rb") as file,
-    ):
+def _read(
+    path: str,
+    most: int,
+    check: Callable[[str, os.stat_result], None] | None = None,
+    at: int | None = None,
+    name: str = "",
+) -> bytes:
+    follow = os.O_NOFOLLOW if check else 0
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | follow
+    with explained(path), open(os.open(name or path, flags, dir_fd=at), "rb") as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise UnsafePathError(path, "is not a regular file")
-        if private:
-            _check_private(path, found)
+        if check:
+            check(path, found)
         content = file.read(most + 1)
     if len(content) > most:
         raise DataError(path, f"is over {most} octets")
     return content
+
+
+def _is_link(name: str, at: int) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _check_unchanged(path: str, found: os.stat_result) -> None:
+    if found.st_uid not in {0, os.geteuid()}:
+        reason = f"belongs to {user_name(found.st_uid)}, who could change it"
+        raise UnsafePathError(path, reason, f"look at it, then: {_foreign(path, found.st_uid).hint}")
+    if found.st_mode & GROUP_OR_OTHER_WRITE:
+        reason = f"has mode {stat.S_IMODE(found.st_mode):04o}; {_writers(found.st_mode)} may change it"
+        raise UnsafePathError(path, reason, f"look at it, then: chmod go-w {_typed(path)}")
 
 
 def _check_private(path: str, found: os.stat_result) -> None:
@@ -224,11 +366,10 @@ def _check_private(path: str, found: os.stat_result) -> None:
         raise UnsafePathError(path, f"has mode {mode:04o}; others may use it", f"chmod 0600 {_typed(path)}")
 
 
-def _check_parent(parent: str, path: str) -> None:
-    with explained(parent):
-        found = os.stat(parent)
+def _check_parent(found: os.stat_result, parent: str, path: str) -> None:
     if not _is_trusted(found.st_uid):
-        raise UnsafePathError(path, f"lies below {parent}, which belongs to {_user(found.st_uid)}")
+        reason = f"lies below {parent}, which belongs to {user_name(found.st_uid)}"
+        raise UnsafePathError(path, reason, _AS_ITS_OWNER if os.geteuid() == 0 else None)
     if found.st_mode & GROUP_OR_OTHER_WRITE and not found.st_mode & stat.S_ISVTX:
         reason = f"lies below {parent}, which is writable by {_writers(found.st_mode)}"
         raise UnsafePathError(path, reason, f"chmod go-w {_typed(parent)}")
@@ -245,8 +386,8 @@ def _writers(mode: int) -> str:
 def _foreign(path: str, uid: int) -> SmtpcredsError:
     if uid == 0:
         return DeniedError(path, "belongs to root", AS_ROOT)
-    me = _user(os.geteuid()).rpartition(" ")[2]
-    return UnsafePathError(path, f"belongs to {_user(uid)}", f"chown {me} {_typed(path)}")
+    me = user_name(os.geteuid()).rpartition(" ")[2]
+    return UnsafePathError(path, f"belongs to {user_name(uid)}", f"chown {me} {_typed(path)}")
 
 
 def _typed(path: str) -> str:
@@ -255,7 +396,8 @@ def _typed(path: str) -> str:
     return quote(path)
 
 
-def _user(uid: int) -> str:
+def user_name(uid: int) -> str:
+    """Return ``user bob``, or ``uid 4711`` where it has no name."""
     name = _name(uid)
     return f"user {name}" if name else f"uid {uid}"
 

@@ -2,20 +2,27 @@
 
 import fcntl
 import os
+import re
+import stat
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from shlex import quote
 
 from ..errors import LockHeldError, UnsafePathError, shown
 from ..model import Artifact
 from .disk import disk
-from .guard import explained, status_at
+from .guard import directory_of, explained, status_at, user_name
 
 PATIENCE = 30.0
 """Seconds to wait; an RSA-4096 batch of a neighbour takes less."""
 _PAUSE = 0.01
+_TRY_AGAIN = "try again when it has ended"
+_HOLDER = re.compile(rb"(?:[0-9]+(?: [^\n]*)?\n?)?")
+_MOST = 1000
 _AFTERWARDS = "it waits for this very command; run this one after it, not as its --reload"
+_LOOKING = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
@@ -26,27 +33,22 @@ def exclusive(path: str, patience: float = PATIENCE) -> Iterator[None]:
     The file names its holder, and is empty when nobody holds it. A preview holds nothing.
 
     Args:
-        path: the lock file; made with mode 0600 and left in place.
+        path: the lock file; made with mode 0600 and left in place. It lies where only root and the running
+            user can make files, or in a sticky directory; there, what somebody else made is refused at once.
         patience: seconds to wait for one holder; a queue that moves may take longer.
     """
     run = disk()
     if run.is_preview:
         if not run.exists(path):
             run.write_all([Artifact(path, b"")])
+        elif status_at(path):
+            with _opened(path, _LOOKING):
+                pass
         yield
         return
-    is_new = status_at(path) is None
-    with explained(path):
-        handle = os.open(path, _FLAGS, 0o600)
-    if is_new:
-        run.note("write", path, 0o600)
-    try:
-        if os.fstat(handle).st_uid not in {0, os.geteuid()}:
-            raise UnsafePathError(
-                path, "belongs to another user", "remove it, unless a run of that user holds it"
-            )
+    with _opened(path) as handle:
         if not _queue(handle, patience):
-            hint = _AFTERWARDS if _waits_for_us(handle) else "try again when it has ended"
+            hint = _AFTERWARDS if _waits_for_us(handle) else _TRY_AGAIN
             raise LockHeldError(path, f"is held by {_holder(handle)}", hint)
         with explained(path):
             os.ftruncate(handle, 0)
@@ -55,14 +57,52 @@ def exclusive(path: str, patience: float = PATIENCE) -> Iterator[None]:
             yield
         finally:
             os.ftruncate(handle, 0)
-    finally:
-        os.close(handle)
+
+
+@contextmanager
+def _opened(path: str, flags: int = _FLAGS) -> Iterator[int]:
+    """Give a descriptor of a lock file that nobody else could have put there; make it if there is none."""
+    with directory_of(path) as (at, name), explained(path):
+        is_new = not _is_there(at, name)
+        handle = os.open(name, flags, 0o600, dir_fd=at)
+        try:
+            if is_new:
+                os.fchmod(handle, 0o600)  # whatever the umask
+                disk().note("write", path, 0o600)
+            _check_ours(path, handle)
+            yield handle
+        finally:
+            os.close(handle)
+
+
+def _is_there(at: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=at, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _check_ours(path: str, handle: int) -> None:
+    """Refuse what would be lost when the holder writes its name, and what was put there to keep us out."""
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
+        raise UnsafePathError(path, "is no regular file, so no lock of ours", f"rm {quote(path)}")
+    if found.st_uid not in {0, os.geteuid()}:
+        raise UnsafePathError(
+            path, "belongs to another user", "remove it, unless a run of that user holds it"
+        )
+    if found.st_nlink > 1:
+        reason = f"has {found.st_nlink} names (hard links), so it is no lock of ours"
+        raise UnsafePathError(path, reason, f"rm {quote(path)}")
+    if not _HOLDER.fullmatch(os.pread(handle, _MOST, 0)):
+        raise UnsafePathError(path, "has a content that no lock of ours has", "look at it, and move it away")
 
 
 def _queue(handle: int, patience: float) -> bool:
     """Take the lock, with fresh patience for each new holder; tell whether it came."""
     holder = None
-    while holder != (holder := _holder(handle)):
+    while holder != (holder := _holder_line(handle)):
         if flock(handle, fcntl.LOCK_EX, 0 if _waits_for_us(handle) else patience):
             return True
     return False
@@ -103,7 +143,7 @@ def flock(handle: int, kind: int, patience: float) -> bool:
 def _holder(handle: int) -> str:
     number, _, name = _holder_line(handle).partition(" ")
     if not number.isdigit():
-        return "another process"
+        return holder(handle)
     return f"process {number} ({name})" if name else f"process {number}"
 
 
@@ -114,6 +154,36 @@ def _holder_number(handle: int) -> int:
 
 def _holder_line(handle: int) -> str:
     return os.pread(handle, 200, 0).decode(errors="replace").strip()
+
+
+def holder(handle: int) -> str:
+    """Return who holds flock on an open file, as ``process 4711 (perl) of user bob``.
+
+    The kernel says it in /proc/locks, by inode, and hides processes of other namespaces (proc(5)).
+    """
+    found = os.fstat(handle)
+    numbers = _holders(f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}")
+    known = [text for number in numbers if (text := _described(number))]
+    return ", ".join(known) or "another process"
+
+
+def _holders(inode: str) -> list[int]:
+    try:
+        with open("/proc/locks", encoding="ascii") as file:
+            rows = [line.split() for line in file]
+    except (OSError, UnicodeError):
+        return []
+    held = (row for row in rows if len(row) > 5 and row[1] == "FLOCK" and row[5] == inode)
+    return [int(row[4]) for row in dict.fromkeys(map(tuple, held)) if int(row[4]) != os.getpid()]
+
+
+def _described(process: int) -> str:
+    try:
+        with open(f"/proc/{process}/comm", encoding="utf-8", errors="replace") as file:
+            name = file.read().strip()
+        return f"process {process} ({shown(name)}) of {user_name(os.stat(f'/proc/{process}').st_uid)}"
+    except OSError:
+        return f"process {process}" if process > 0 else ""
 
 
 # Deeds in syslog's authpriv, where auditors look; no secrets.

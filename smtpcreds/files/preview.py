@@ -150,7 +150,10 @@ class PreviewDisk(Disk):
         self.note("remove", path)
 
     def remove_empty(self, path: str) -> bool:
-        if not self.is_directory(path) or self.names(path):
+        if not self.is_directory(path):
+            return False
+        self._check_writable(path)
+        if self.names(path):
             return False
         self.remove_directory(path)
         return True
@@ -197,12 +200,16 @@ class PreviewDisk(Disk):
         found = self._find(path)
         if isinstance(found, _File):
             self._nodes[path] = found._replace(mode=mode)
+        elif isinstance(found, str):
+            guard.check_parents(found)
         self.note("chmod", path, mode)
 
     def set_owner(self, path: str, uid: int, gid: int) -> None:
         found = self._find(path)
         if isinstance(found, _File):
             self._nodes[path] = found._replace(owner=Owner(uid, gid))
+        elif isinstance(found, str):
+            guard.check_parents(found)
         self.note("chown", path, note=f"{uid}:{gid}")
 
     def sweep(self, directory: str) -> list[str]:
@@ -239,6 +246,8 @@ class PreviewDisk(Disk):
 
     def _swept(self, temporaries: Sequence[str]) -> list[str]:
         stale = [path for path in temporaries if self.exists(path)]
+        for path in stale:
+            self._check_writable(path)
         self._nodes.update((path, _Gone()) for path in stale)
         self._note_swept(stale)
         return stale
@@ -284,10 +293,12 @@ class PreviewDisk(Disk):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
 
     def _check_writable(self, path: str) -> None:
-        """Raise what the system would say to a write in the directory of a path."""
+        """Raise what a write in the directory of a path would: somebody could turn the way, or the system."""
         found = self._find(os.path.dirname(path))
         if isinstance(found, _Directory):
             return
+        if isinstance(found, str):
+            guard.check_parents(os.path.join(found, os.path.basename(path)))
         code = 0
         if not isinstance(found, str) or not os.path.isdir(found):
             code = errno.ENOENT

@@ -9,13 +9,53 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-from ..errors import UnavailableError, UnsafePathError
+from ..errors import SmtpcredsError, UnavailableError, UnsafePathError
 from ..model import Artifact, Link
-from .guard import check_directory, check_parents, check_target, explain, explained, read_private
+from .guard import accepted_target, check_own_directory, directory_of, explained, read_private, status_at
+
+# Directories by descriptor: what was checked on the way there is what is written to.
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+@contextmanager
+def _beside(path: str) -> Iterator[tuple[int, str]]:
+    """Give a descriptor of the directory of a path, and the name in it; see :func:`.guard.directory_of`."""
+    with directory_of(path) as (at, name), explained(path):
+        handle = os.open(".", _DIRECTORY, dir_fd=at)
+        try:
+            yield handle, name
+        finally:
+            os.close(handle)
+
+
+class _Directories:
+    """The directories that files are written in, a few of them open at a time."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+    def of(self, path: str) -> int:
+        """Return the descriptor of a path's directory."""
+        directory = os.path.dirname(path)
+        if directory not in self._open:
+            if len(self._open) >= FEW:
+                self.__exit__()
+            with _beside(path) as (handle, _):
+                self._open[directory] = os.dup(handle)
+        return self._open[directory]
+
 
 # From memory to the disk, so that a power cut keeps it.
 
@@ -23,12 +63,12 @@ from .guard import check_directory, check_parents, check_target, explain, explai
 def flush_directories(directories: Iterable[str]) -> None:
     """Make renames and unlinks in the directories durable."""
     for directory in dict.fromkeys(directories):
-        with _opened(directory) as handle:
+        with _beside(os.path.join(directory, "any")) as (handle, _):
             os.fsync(handle)
 
 
-def flush_file_systems(directories: Iterable[str]) -> None:
-    """Make everything durable that was written to the file systems of these directories.
+def _flush_file_systems(handles: Iterable[int]) -> None:
+    """Make everything durable that was written to the file systems of these open directories.
 
     One syncfs(2) takes as long as a few fsync(2). It reports failed writes since Linux 5.8.
     """
@@ -36,45 +76,33 @@ def flush_file_systems(directories: Iterable[str]) -> None:
 
     libc = ctypes.CDLL(None, use_errno=True)
     devices: set[int] = set()
-    for directory in dict.fromkeys(directories):
-        with _opened(directory) as handle:
-            device = os.fstat(handle).st_dev
-            if device not in devices and libc.syncfs(handle):
-                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-            devices.add(device)
-
-
-@contextmanager
-def _opened(directory: str) -> Iterator[int]:
-    with explained(directory):
-        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            yield handle
-        finally:
-            os.close(handle)
+    for handle in handles:
+        device = os.fstat(handle).st_dev
+        if device not in devices and libc.syncfs(handle):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        devices.add(device)
 
 
 # Two directories that change places in one step of the kernel, which ``rename`` alone can't do.
 
-_AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _UNABLE = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
 """What renameat2(2) answers where the kernel or the file system (NFS, ZFS before 2.2) has no exchange."""
 
 
-def exchange(first: str, second: str) -> None:
-    """Swap the names of two files or directories of one file system; nobody sees a moment without either."""
+def _exchange(path: str, at: int, first: str, second: str) -> None:
+    """Swap two names in a directory; nobody sees a moment without either."""
     import ctypes
 
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if rename is None:
-        raise _unable(second)
-    with explained(second):
-        if rename(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE) == 0:
+        raise _unable(path)
+    with explained(path):
+        if rename(at, os.fsencode(first), at, os.fsencode(second), _RENAME_EXCHANGE) == 0:
             return
         number = ctypes.get_errno()
         if number in _UNABLE:
-            raise _unable(second)
+            raise _unable(path)
         raise OSError(number, os.strerror(number))
 
 
@@ -87,6 +115,7 @@ def _unable(path: str) -> UnavailableError:
 
 
 _TEMPORARY = re.compile(r"\..+\.smtpcreds-[0-9a-f]{16}")
+_AS_IT_IS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -98,38 +127,42 @@ class _Staged(NamedTuple):
     temporary: str
     target: str
 
-    def publish(self) -> None:
+    def publish(self, at: int) -> None:
+        name = os.path.basename(self.target)
         with explained(self.target):
-            os.rename(self.temporary, self.target)
+            os.rename(os.path.basename(self.temporary), name, src_dir_fd=at, dst_dir_fd=at)
 
-    def drop(self) -> None:
+    def drop(self, at: int) -> None:
         try:
-            os.unlink(self.temporary)
+            os.unlink(os.path.basename(self.temporary), dir_fd=at)
         except OSError:
-            return  # the sweep of the next run takes it; the first error is the one to report
+            return  # the sweep of the next run takes it
 
 
 def write_all(artifacts: Sequence[Artifact | Link]) -> None:
     """Write the files and links in their order, each atomically; none is touched before all are on disk.
 
-    The directories must exist. Put a key before its certificate.
+    The directories must exist, and nobody else can change them or turn the way there. Put a key before its
+    certificate.
     """
     staged: list[_Staged] = []
     published = 0
     together = len(artifacts) > FEW
-    try:
-        staged.extend(
-            _stage_link(a) if isinstance(a, Link) else _stage(a, flush=not together) for a in artifacts
-        )
-        if together:
-            flush_file_systems(os.path.dirname(artifact.path) for artifact in artifacts)
-        for one in staged:
-            one.publish()
-            published += 1
-    finally:
-        for left in staged[published:]:
-            left.drop()
-    flush_directories(os.path.dirname(artifact.path) for artifact in artifacts)
+    with _Directories() as directories:
+        try:
+            staged.extend(_stage(one, directories.of(one.path), flush=not together) for one in artifacts)
+            if together:
+                _flush_file_systems(directories.of(one.path) for one in artifacts)
+            for one in staged:
+                one.publish(directories.of(one.target))
+                published += 1
+        finally:
+            for left in staged[published:]:
+                with suppress(SmtpcredsError):  # the first error is the one to report
+                    left.drop(directories.of(left.target))
+        for path in {os.path.dirname(one.target): one.target for one in staged}.values():
+            with explained(os.path.dirname(path)):
+                os.fsync(directories.of(path))
 
 
 def write_new(artifact: Artifact) -> None:
@@ -138,13 +171,14 @@ def write_new(artifact: Artifact) -> None:
     Raises:
         ExistsError: something has the name.
     """
-    staged = _stage(artifact, flush=True)
-    try:
-        with explained(artifact.path):
-            os.link(staged.temporary, artifact.path)
-    finally:
-        staged.drop()
-    flush_directories([os.path.dirname(artifact.path)])
+    with _beside(artifact.path) as (at, name):
+        staged = _stage(artifact, at, flush=True)
+        try:
+            with explained(artifact.path):
+                os.link(os.path.basename(staged.temporary), name, src_dir_fd=at, dst_dir_fd=at)
+        finally:
+            staged.drop(at)
+        os.fsync(at)
 
 
 def write_directory(path: str, artifacts: Sequence[Artifact]) -> None:
@@ -154,15 +188,8 @@ def write_directory(path: str, artifacts: Sequence[Artifact]) -> None:
         path: absolute.
         artifacts: their paths are names in it, at most one directory down.
     """
-    temporary = temporary_name(path)
-    try:
-        _fill(temporary, path, artifacts)
-        with explained(path):
-            os.rename(temporary, path)
-    finally:
-        if os.path.lexists(temporary):
-            _remove_tree(temporary, ignore_errors=True)
-    flush_directories([os.path.dirname(path)])
+    with _filled(path, artifacts) as (at, name, temporary):
+        os.rename(temporary, name, src_dir_fd=at, dst_dir_fd=at)
 
 
 def replace_directory(path: str, artifacts: Sequence[Artifact]) -> None:
@@ -172,15 +199,28 @@ def replace_directory(path: str, artifacts: Sequence[Artifact]) -> None:
         path: absolute; must exist.
         artifacts: everything that it shall hold, as for :func:`write_directory`.
     """
+    with _filled(path, artifacts) as (at, name, temporary):
+        _exchange(path, at, temporary, name)
+
+
+@contextmanager
+def _filled(path: str, artifacts: Sequence[Artifact]) -> Iterator[tuple[int, str, str]]:
+    """Make a directory of files beside a path; what has its temporary name in the end is deleted.
+
+    Yields:
+        The descriptor of the directory above, the name of the path there, and the temporary one.
+    """
     temporary = temporary_name(path)
-    try:
-        _fill(temporary, path, artifacts)
-        exchange(temporary, path)
-    except BaseException:
-        _remove_tree(temporary, ignore_errors=True)
-        raise
-    flush_directories([os.path.dirname(path)])  # the old one may go only when the new one is there to stay
-    _remove_tree(temporary, ignore_errors=True)
+    base = os.path.basename(temporary)
+    with _beside(path) as (at, name):
+        try:
+            _fill(temporary, at, artifacts)
+            yield at, name, base
+        except BaseException:
+            _remove_tree(at, base, ignore_errors=True)
+            raise
+        os.fsync(at)  # the old one may go only when the new one is there to stay
+        _remove_tree(at, base, ignore_errors=True)
 
 
 def tree(path: str) -> list[Artifact]:
@@ -195,22 +235,25 @@ def tree(path: str) -> list[Artifact]:
 
 def remove_directory(path: str) -> None:
     """Remove a directory with all its files; it is gone at once, and what a kill leaves is swept."""
-    temporary = temporary_name(path)
-    with explained(path):
-        os.rename(path, temporary)
-        _remove_tree(temporary)
-    flush_directories([os.path.dirname(path)])
+    temporary = os.path.basename(temporary_name(path))
+    with _beside(path) as (at, name):
+        os.rename(name, temporary, src_dir_fd=at, dst_dir_fd=at)
+        _remove_tree(at, temporary)
+        os.fsync(at)
 
 
 def remove_empty(path: str) -> bool:
     """Remove a directory in which nothing is; False, with nothing done, where something is, or none."""
-    try:
-        os.rmdir(path)
-    except OSError as error:
-        if error.errno in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT}:
-            return False
-        raise explain(error, path) from error
-    flush_directories([os.path.dirname(path)])
+    if status_at(path) is None:
+        return False
+    with _beside(path) as (at, name):
+        try:
+            os.rmdir(name, dir_fd=at)
+        except OSError as error:
+            if error.errno in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT}:
+                return False
+            raise
+        os.fsync(at)
     return True
 
 
@@ -225,51 +268,62 @@ def ensure_directory(path: str, mode: int = 0o700, *, tighten: bool = True) -> b
         mode: of the last directory.
         tighten: take excess permissions from a directory that exists.
     """
-    if os.path.lexists(path):
-        check_directory(path)
-        return tighten and _tighten(path, mode)
     parent = os.path.dirname(path)
     if not os.path.lexists(parent):
         ensure_directory(parent, 0o755)
-    check_parents(path)
-    with explained(path):
+    with _beside(path) as (at, name):
         try:
-            os.mkdir(path, mode)
-        except FileExistsError:  # another run was faster
-            return ensure_directory(path, mode, tighten=tighten)
-        os.chmod(path, mode)
-    flush_directories([parent])
+            os.mkdir(name, mode, dir_fd=at)
+        except FileExistsError:
+            check_own_directory(path, at, name)
+            return tighten and _tighten(at, name, mode)
+        os.chmod(name, mode, dir_fd=at)
+        os.fsync(at)
     return True
 
 
 def remove(path: str) -> bool:
     """Unlink a file and flush its directory; False when there was none."""
-    with explained(path):
+    if status_at(path) is None:
+        return False
+    with _beside(path) as (at, name):
         try:
-            os.unlink(path)
+            os.unlink(name, dir_fd=at)
         except FileNotFoundError:
             return False
-    flush_directories([os.path.dirname(path)])
+        os.fsync(at)
     return True
 
 
 def move(path: str, target: str) -> None:
     """Rename a file or directory within one file system, and flush both directories."""
-    with explained(path):
-        os.rename(path, target)
-    flush_directories([os.path.dirname(path), os.path.dirname(target)])
+    with _beside(target) as (there, new), _beside(path) as (here, old):
+        os.rename(old, new, src_dir_fd=here, dst_dir_fd=there)
+        os.fsync(here)
+        os.fsync(there)
 
 
 def set_mode(path: str, mode: int) -> None:
     """Give a file of ours a mode; a symbolic link is not followed."""
-    with explained(path):
-        os.chmod(path, mode, follow_symlinks=os.chmod not in os.supports_follow_symlinks)
+    with opened(path) as handle:
+        os.fchmod(handle, mode)
 
 
 def set_owner(path: str, uid: int, gid: int) -> None:
     """Give a file of ours an owner and a group; a symbolic link is not followed."""
-    with explained(path):
-        os.chown(path, uid, gid, follow_symlinks=False)
+    with opened(path) as handle:
+        os.fchown(handle, uid, gid)
+
+
+@contextmanager
+def opened(path: str, *, links_only: bool = False) -> Iterator[int]:
+    """Give a descriptor of a file or directory; see :func:`.guard.directory_of`."""
+    with directory_of(path, links_only=links_only) as (at, name), explained(path):
+        handle = os.open(name, _AS_IT_IS, dir_fd=at)
+        try:
+            yield handle
+        finally:
+            os.close(handle)
 
 
 def sweep(directory: str) -> list[str]:
@@ -357,22 +411,13 @@ def _lives(process: int, began: int) -> bool:
     return process > 0 and _beginning(process) in (None, began)
 
 
-def _stage_link(link: Link) -> _Staged:
-    if os.path.lexists(link.path) and not os.path.islink(link.path):
-        raise UnsafePathError(link.path, "is in the way of a symbolic link; remove it")
-    staged = _Staged(temporary_name(link.path), link.path)
-    with explained(link.path):
-        os.symlink(link.target, staged.temporary)
-    return staged
-
-
-def _fill(temporary: str, path: str, artifacts: Sequence[Artifact]) -> None:
-    """Make and flush a directory of files under its temporary name."""
+def _fill(temporary: str, at: int, artifacts: Sequence[Artifact]) -> None:
+    """Make and flush a directory of files under its temporary name, which lies in an open directory."""
     inner = dict.fromkeys(os.path.dirname(artifact.path) for artifact in artifacts)
-    with explained(path):
-        os.mkdir(temporary, 0o700)
-        for name in filter(None, inner):
-            os.mkdir(f"{temporary}/{name}", 0o700)
+    base = os.path.basename(temporary)
+    for name in (base, *(f"{base}/{one}" for one in filter(None, inner))):
+        os.mkdir(name, 0o700, dir_fd=at)
+        os.chmod(name, 0o700, dir_fd=at)  # whatever the umask
     write_all([replace(artifact, path=f"{temporary}/{artifact.path}") for artifact in artifacts])
     flush_directories([temporary])
 
@@ -387,30 +432,48 @@ def _taken(directory: str, name: str) -> Artifact:
 
 
 def _remove_stale(path: str) -> None:
-    with explained(path):
-        if stat.S_ISDIR(os.lstat(path).st_mode):
-            _remove_tree(path)
+    with _beside(path) as (at, name):
+        if stat.S_ISDIR(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode):
+            _remove_tree(at, name)
         else:
-            os.unlink(path)
+            os.unlink(name, dir_fd=at)
 
 
-def _stage(artifact: Artifact, *, flush: bool) -> _Staged:
-    check_target(artifact.path)
-    staged = _Staged(temporary_name(artifact.path), artifact.path)
-    with explained(artifact.path):
-        handle = os.open(staged.temporary, _CREATE, 0o600)
+def _stage(one: Artifact | Link, at: int, *, flush: bool) -> _Staged:
+    """Make a file or link under a temporary name in an open directory, that of its path."""
+    staged = _Staged(temporary_name(one.path), one.path)
+    with explained(one.path):
+        present = _present(at, os.path.basename(one.path))
+        if isinstance(one, Link):
+            if present is not None and not stat.S_ISLNK(present.st_mode):
+                raise UnsafePathError(one.path, "is in the way of a symbolic link; remove it")
+            os.symlink(one.target, os.path.basename(staged.temporary), dir_fd=at)
+            return staged
+        if present is not None:
+            accepted_target(one.path, present)
         try:
-            with open(handle, "wb", buffering=0) as file:
-                if artifact.owner is not None:
-                    os.fchown(file.fileno(), artifact.owner.uid, artifact.owner.gid)
-                os.fchmod(file.fileno(), artifact.mode)
-                _write_whole(file.fileno(), artifact.content)
-                if flush:
-                    os.fsync(file.fileno())
+            _write(one, os.path.basename(staged.temporary), at, flush=flush)
         except BaseException:
-            staged.drop()
+            staged.drop(at)
             raise
     return staged
+
+
+def _present(at: int, name: str) -> os.stat_result | None:
+    try:
+        return os.stat(name, dir_fd=at, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def _write(artifact: Artifact, name: str, at: int, *, flush: bool) -> None:
+    with open(os.open(name, _CREATE, 0o600, dir_fd=at), "wb", buffering=0) as file:
+        if artifact.owner is not None:
+            os.fchown(file.fileno(), artifact.owner.uid, artifact.owner.gid)
+        os.fchmod(file.fileno(), artifact.mode)
+        _write_whole(file.fileno(), artifact.content)
+        if flush:
+            os.fsync(file.fileno())
 
 
 def _write_whole(handle: int, content: bytes) -> None:
@@ -419,15 +482,18 @@ def _write_whole(handle: int, content: bytes) -> None:
         view = view[os.write(handle, view) :]
 
 
-def _tighten(path: str, mode: int) -> bool:
-    with explained(path):
-        loose = os.lstat(path).st_mode & 0o777 & ~mode
+def _tighten(at: int, name: str, mode: int) -> bool:
+    handle = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=at)
+    try:
+        loose = os.fstat(handle).st_mode & 0o777 & ~mode
         if loose:
-            os.chmod(path, mode)
+            os.fchmod(handle, mode)
+    finally:
+        os.close(handle)
     return bool(loose)
 
 
-def _remove_tree(path: str, *, ignore_errors: bool = False) -> None:
+def _remove_tree(at: int, name: str, *, ignore_errors: bool = False) -> None:
     import shutil
 
-    shutil.rmtree(path, ignore_errors=ignore_errors)
+    shutil.rmtree(name, ignore_errors=ignore_errors, dir_fd=at)

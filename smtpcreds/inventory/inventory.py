@@ -315,6 +315,11 @@ class Inventory:
             self._database.write(sql.TAKE_CRL_NUMBER, (authority,))
             return self.last_crl_number(authority)
 
+    def use_crl_number(self, authority: int, number: int) -> None:
+        """Count on from a CRL number that was used elsewhere, if it is higher than the last one here."""
+        with self.transaction():
+            self._database.write(sql.USE_CRL_NUMBER, (number, authority, number))
+
     def last_crl_number(self, authority: int) -> int:
         """Return the CRL number that was taken last; a CRL of that number may not exist yet."""
         number = self._database.first(number_of, sql.CRL_NUMBER, (authority,))
@@ -337,7 +342,11 @@ class Inventory:
             self._database.write_all(sql.EVENT, map(event_values, events))
 
     def events(
-        self, *, subject: str | None = None, since: datetime | None = None, limit: int | None = None
+        self,
+        *,
+        subject: str | None = None,
+        since: datetime | None = None,
+        limit: int | None = None,
     ) -> Iterator[Event]:
         """Yield events, the newest first."""
         bound = {"subject = ?": subject, "at >= ?": since and seconds(since)}

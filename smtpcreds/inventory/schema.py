@@ -189,14 +189,14 @@ id IN (SELECT id FROM certificates WHERE host = ?
     UNION SELECT id FROM certificates WHERE serial >= ? AND serial < ?
     UNION SELECT id FROM certificates WHERE fingerprint >= ? AND fingerprint < ?)
 """
-ISSUED_FIRST = " ORDER BY CASE WHEN state = 'issued' THEN 0 ELSE 1 END, not_before DESC, id DESC"
+ISSUED_FIRST = " ORDER BY CASE WHEN state = 'issued' THEN 0 ELSE 1 END, id DESC"
 CURRENT = ["host = ?", "state = 'issued'", "not_after > ?"]
-LATEST_FIRST = " ORDER BY not_before DESC, id DESC"
+LATEST_FIRST = " ORDER BY id DESC"
+# In the order of the deeds, not of not_before: a clock may have been ahead, or a CA too young for backdating.
 LATEST = """
 state = 'issued' AND NOT EXISTS (
     SELECT 1 FROM certificates AS newer
-    WHERE newer.host = certificates.host
-        AND (newer.not_before, newer.id) > (certificates.not_before, certificates.id)
+    WHERE newer.host = certificates.host AND newer.id > certificates.id
         AND newer.directory = certificates.directory AND newer.machine = certificates.machine
         AND newer.state = 'issued')
 """
@@ -217,6 +217,7 @@ WHICH_REVOKED = "revoked_at IS NOT NULL"  # not the state: the index then holds 
 BY_SERIAL = " ORDER BY serial"
 
 TAKE_CRL_NUMBER = "UPDATE authorities SET crl_number = crl_number + 1 WHERE id = ?"
+USE_CRL_NUMBER = "UPDATE authorities SET crl_number = ? WHERE id = ? AND crl_number < ?"
 CRL_NUMBER = "SELECT crl_number FROM authorities WHERE id = ?"
 RECORD_CRL = """
 INSERT INTO crls (authority, number, this_update, next_update, sha256) VALUES (?, ?, ?, ?, ?)

@@ -92,17 +92,16 @@ def checked(rule: Rule) -> Rule:
     return rule
 
 
-def relaying(issuer: str, subjects: Iterable[str] | None = None) -> tuple[Rule, ...]:
+def relaying(issuers: Iterable[str], subjects: Iterable[str] | None = None) -> tuple[Rule, ...]:
     """Return the rules that let verified client certificates relay without AUTH.
 
     Args:
-        issuer: DN of the issuing CA, as ``Description.access_subject`` of its certificate has it.
-        subjects: DNs of the hosts that may; None lets every host with a certificate of the CA.
+        issuers: DNs of the issuing CAs, as ``Description.access_subject`` of their certificates has them.
+        subjects: DNs of the hosts that may; None lets every host with a certificate of the CAs.
     """
-    if subjects is None:
-        return (checked(Rule("CertIssuer", issuer, "RELAY")),)
-    hosts = [checked(Rule("CertSubject", subject, "RELAY")) for subject in subjects]
-    return (checked(Rule("CertIssuer", issuer, "SUBJECT")), *hosts)
+    value = "RELAY" if subjects is None else "SUBJECT"
+    authorities = [checked(Rule("CertIssuer", issuer, value)) for issuer in issuers]
+    return (*authorities, *(checked(Rule("CertSubject", subject, "RELAY")) for subject in subjects or ()))
 
 
 def render(rules: Iterable[Rule]) -> bytes:

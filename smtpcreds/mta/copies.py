@@ -44,7 +44,7 @@ class Copies:
 
     @property
     def crl(self) -> str:
-        """Path of the CA's CRL."""
+        """Path of the CRLs of every CA in the bundle."""
         return f"{self.directory}/crl.pem"
 
     @property
@@ -62,8 +62,12 @@ class Copies:
         return (
             File(self.certificate, (given.certificate,)),
             File(self.bundle, (given.bundle,)),
-            File(self.crl, (given.crl,)),
+            *((File(self.crl, (given.all_crls,)),) if given.all_crls else ()),
         )
+
+    def crl_setting(self, facts: Facts, name: str) -> Mapping[str, str]:
+        """Return the setting that names the CRL; none where the CA may sign none."""
+        return {name: self.crl} if facts.tls.crl else {}
 
     def parse(self, path: str, content: bytes) -> Mapping[str, str | Secret]:
         """Read a copy back.

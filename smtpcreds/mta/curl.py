@@ -76,7 +76,7 @@ def _settings(facts: Facts) -> Mapping[str, str]:
         "url": f"{scheme}://{facts.hub}:{facts.port}/{facts.host}",
         "cacert": facts.tls.bundle,
         "capath": facts.tls.directory,
-        "crlfile": facts.tls.crl,
+        **({"crlfile": facts.tls.all_crls} if facts.tls.all_crls else {}),
         "cert": facts.tls.certificate,
         "key": facts.tls.key,
         "login-options": login,

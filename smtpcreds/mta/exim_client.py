@@ -102,7 +102,7 @@ def _transport(facts: Facts) -> Options:
         "tls_certificate": exim.COPIES.certificate,
         "tls_privatekey": exim.COPIES.key,
         "tls_verify_certificates": exim.COPIES.bundle,
-        "tls_crl": exim.COPIES.crl,
+        **exim.COPIES.crl_setting(facts, "tls_crl"),
         "tls_verify_hosts": "*",
         "tls_verify_cert_hostnames": "*",
         "tls_sni": exim.word(facts.hub),

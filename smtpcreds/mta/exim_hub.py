@@ -32,15 +32,15 @@ SOCKET = "/var/spool/exim4/dovecot.auth-client"
 """That Debian's examples name for Dovecot."""
 
 _NAMES = "${certextract{subj_altname,dns,>:}{$tls_in_peercert}}"
-_FOUND = f"${{lookup{{${{lc:$item}}}}lsearch{{{CLIENTS}}}{{yes}}{{no}}}}"
-_LISTED = f"${{if forany{{{_NAMES}}}{{bool{{{_FOUND}}}}}}}"
+_LISTED = f"${{lookup{{${{lc:${{sha256:$tls_in_peercert}}}}}}lsearch{{{CLIENTS}}}{{yes}}{{no}}}}"
+"""By the certificate itself: a name would let in every key that it ever had."""
 _IN_TLS = "${if def:tls_in_cipher}"
 _VERIFIED = "${if bool{$tls_in_certificate_verified}}"
 """Without it, Exim 4.96 dies of a client that has no certificate (observed)."""
 
 _IS_NAMED = "${if and{{!eq{$auth2}{}}{or{{eq{$auth1}{}}{inlisti{$auth1}{$auth2}}}}}}"
-_HEAD = "# hosts that relay by certificate; written by smtpcreds, do not edit\n"
-_CLIENT = re.compile(r"([a-z0-9.-]+): yes")
+_HEAD = "# certificates that relay, by SHA-256; written by smtpcreds, do not edit\n"
+_CLIENT = re.compile(r"([0-9a-f]{64}): ([a-z0-9.-]+)")
 
 
 def render(facts: Facts) -> tuple[Rendered, ...]:
@@ -92,10 +92,11 @@ def _main(facts: Facts) -> Options:
         "tls_verify_certificates": exim.COPIES.bundle,
         "tls_try_verify_hosts": "*",
     }
+    crl = exim.COPIES.crl_setting(facts, "tls_crl")
     if exim.HAND_WRITTEN in facts.variants:
-        return {"tls_advertise_hosts": "*", **files, "tls_crl": exim.COPIES.crl}
+        return {"tls_advertise_hosts": "*", **files, **crl}
     macros = {f"MAIN_{name.upper()}": value for name, value in files.items()}
-    return {"MAIN_TLS_ENABLE": "yes", **macros, "tls_crl": exim.COPIES.crl}
+    return {"MAIN_TLS_ENABLE": "yes", **macros, **crl}
 
 
 def _authenticator(mechanism: str, facts: Facts) -> tuple[str, Options]:
@@ -134,9 +135,9 @@ def _sasl_conf(facts: Facts) -> File:
 
 
 def _clients(facts: Facts) -> bytes:
-    """Return the hosts whose certificates may relay, for lsearch."""
-    hosts = dict.fromkeys(client.host for client in facts.clients)
-    return "".join((_HEAD, *(f"{exim.word(host)}: yes\n" for host in hosts))).encode()
+    """Return the certificates that may relay, for lsearch."""
+    lines = (f"{client.fingerprint}: {exim.word(client.host)}\n" for client in facts.clients)
+    return "".join((_HEAD, *lines)).encode()
 
 
 def _parse_clients(path: str, content: bytes) -> Mapping[str, str | Secret]:
@@ -146,6 +147,6 @@ def _parse_clients(path: str, content: bytes) -> Mapping[str, str | Secret]:
             continue
         client = _CLIENT.fullmatch(line)
         if not client:
-            raise DamagedFileError(path, f"line {number} is not 'host: yes'")
-        found[client[1]] = "yes"
+            raise DamagedFileError(path, f"line {number} is not 'fingerprint: host'")
+        found[client[1]] = client[2]
     return found

@@ -76,7 +76,7 @@ def _configuration(facts: Facts, credential: Credential) -> Content:
         "tls_starttls": "off" if facts.is_tls_from_the_start else "on",
         "tls_certcheck": "on",
         "tls_trust_file": COPIES.bundle,
-        "tls_crl_file": COPIES.crl,
+        **COPIES.crl_setting(facts, "tls_crl_file"),
         "tls_cert_file": COPIES.certificate,
         "tls_key_file": COPIES.key,
         "auth": method.lower(),

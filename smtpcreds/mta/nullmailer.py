@@ -84,7 +84,7 @@ def _remotes(facts: Facts, credential: Credential) -> Content:
         f"port={facts.port}",
         "tls" if facts.is_tls_from_the_start else "starttls",
         f"x509cafile={COPIES.bundle}",
-        f"x509crlfile={COPIES.crl}",
+        *(f"{name}={path}" for name, path in COPIES.crl_setting(facts, "x509crlfile").items()),
         f"x509certfile={COPIES.certificate}",
         f"x509keyfile={COPIES.key}",
     )

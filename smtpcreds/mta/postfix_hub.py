@@ -62,11 +62,12 @@ def work(facts: Facts) -> Work:
     table = _clients(facts)
     database = _database(facts)
     chroot = postfix.chroot("n" if UNCHROOTED in facts.variants else "y")
+    is_told = isinstance(database_of(database), Sasldb) or UNCHROOTED in facts.variants
     return Work(
         (postfix.include(FRAGMENT, _settings(facts)),),
         table.compiled,
         (*table.commands, *_leave_chroot(facts), postfix.RELOAD),
-        (chroot,) if isinstance(database_of(database), Sasldb) or UNCHROOTED in facts.variants else (),
+        (postfix.reachable(), *([chroot] if is_told else ())),
         (Copy(postfix.QUEUE + SASLDB, 0o640, "root", "postfix"),) if _is_copied(facts) else (),
         untraced=True,
     )
@@ -160,4 +161,4 @@ def _leave_chroot(facts: Facts) -> tuple[str, ...]:
     if not isinstance(database, Sasldb):
         return (leave,)
     path = quote(database.path)
-    return (f"chgrp postfix {path} && chmod g+r {path}", leave)
+    return (f"chgrp postfix {quote(path)} && chmod g+r {quote(path)}", leave)

@@ -20,7 +20,7 @@ from .sasl_conf import Backend
 
 @dataclass(frozen=True, slots=True)
 class Include:
-    """Lines that the administrator adds to a file of their own, once; it is never edited for them.
+    """Lines that the administrator adds to a file of their own, once, or has added with ``--edit``.
 
     Attributes:
         path: that file.
@@ -63,15 +63,17 @@ class Compiled:
 
 @dataclass(frozen=True, slots=True)
 class Premise:
-    """What must be so in a file that we neither write nor add to.
+    """What must be so in a file of the administrator's, beyond lines of ours.
 
     Attributes:
         path: that file.
         faults: finds what is not so, each with the way out.
+        mended: returns the file's text with the cure; None where only the administrator knows it.
     """
 
     path: str
     faults: Callable[[str], Iterable[tuple[str, str]]]
+    mended: Callable[[str], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,8 @@ class Need(StrEnum):
     """Lines of Sendmail's access map."""
     BACKEND = "backend"
     """Where Cyrus SASL finds the accounts."""
+    PORT = "port"
+    """On which other hosts must reach a hub; client hosts always have one."""
     FINGERPRINT = "fingerprint"
     """Of the hub's certificate, for a program that can verify nothing else."""
 
@@ -163,7 +167,8 @@ class Tls:
         certificate: its certificate and those between it and the root.
         bundle: the CA's certificates.
         directory: holds hash links to the bundle and the CRL.
-        crl: of the CA that issues.
+        crl: of the CA that issues; empty where it may sign none.
+        all_crls: of every CA of the bundle, in one file; empty where there is none.
     """
 
     key: str
@@ -171,6 +176,7 @@ class Tls:
     bundle: str
     directory: str
     crl: str
+    all_crls: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,18 +187,18 @@ class Material:
         key: private key, unencrypted PKCS #8.
         certificate: its certificate and those between it and the root.
         bundle: the CA's certificates.
-        crl: of the CA that issues.
+        all_crls: of every CA of the bundle; empty where the CA may sign none.
     """
 
     key: Secret
     certificate: bytes
     bundle: bytes
-    crl: bytes
+    all_crls: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Client:
-    """A host that may relay by its certificate; several may have one key, and a host several certificates.
+    """A certificate that may relay; several hosts may have one key, and a host several certificates.
 
     Attributes:
         host: full name.
@@ -234,6 +240,8 @@ class Facts:
         verifiers: full name of each account to its field of a passwd-file, scheme included.
         clients: certificates that may relay without AUTH; none of them revoked or expired.
         fingerprint: SHA-256 of the hub's certificate, lower-case hex.
+        issuers: DNs of the CAs of our own authority, as :func:`smtpcreds.pki.names.sendmail_dn` writes them;
+            of no other does a client certificate let anybody relay.
     """
 
     host: str
@@ -252,6 +260,7 @@ class Facts:
     verifiers: Mapping[str, Secret] = field(default_factory=dict)
     clients: tuple[Client, ...] = ()
     fingerprint: str = ""
+    issuers: tuple[str, ...] = ()
 
     @property
     def is_tls_from_the_start(self) -> bool:

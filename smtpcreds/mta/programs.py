@@ -1,6 +1,6 @@
 """The table of mail programs."""
 
-from ..errors import UsageError, quoted
+from ..errors import UsageError, quoted, suggestion
 from . import (
     curl,
     dma,
@@ -39,7 +39,7 @@ PROGRAMS = {program.NAME: program for program in _ALL}
 def program_named(name: str) -> Program:
     """Return a program."""
     if name not in PROGRAMS:
-        raise UsageError(name, "is no mail program in a role that is known", f"known: {', '.join(PROGRAMS)}")
+        raise UsageError(quoted(name), "unknown program", suggestion(name, PROGRAMS))
     return PROGRAMS[name]
 
 

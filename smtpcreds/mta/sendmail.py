@@ -1,10 +1,11 @@
 """Sendmail's formats: fragments of sendmail.mc, and the commands that compile them."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import takewhile
 
 from ..errors import DamagedFileError, InexpressibleError
+from . import sendmail_daemon
 from .access import FENCE, Rule
 from .program import Compiled, Facts, Include
 
@@ -25,7 +26,17 @@ SPARE_AUTH_INFO = {"Sauthinfo": "Sauthinfo_unused"}
 (usersmtp.c). The ruleset's name stands unquoted in proto.m4, so that m4 can give it another."""
 
 Settings = Mapping[str, str]
-"""``confX`` and other names that m4 defines, TRUST_AUTH_MECH, and ``FEATURE(name)``; to their values."""
+"""``confX`` and other names that m4 defines, TRUST_AUTH_MECH, BY_ISSUER, ``FEATURE(name)``; their values."""
+
+BY_ISSUER = "Local_Relay_Auth"
+"""Setting of DNs, spaces between: EXTERNAL lets only those relay whose certificate one of these CAs signed.
+
+Sendmail has one list of CAs for servers and clients, so that AUTH EXTERNAL itself takes all of them.
+"""
+_RULESET = ("PUSHDIVERT(9)dnl", f"S{BY_ISSUER}", "REXTERNAL\t\t$: <$&{cert_issuer}>")
+_RULESET_END = ("R<$*>\t\t$@ NO", "POPDIVERT`'dnl")
+_OF_ISSUER = re.compile(r"R<`([^`'$]+)'>\t\t\$@ OK")
+_DN = re.compile(r"[A-Za-z0-9/._@:=+,-]+")
 
 _WORD = re.compile(r"[A-Za-z0-9/._@:=\[\]-]+")
 _MACRO = re.compile(r"[A-Za-z_]\w*")
@@ -76,7 +87,7 @@ def tls_settings(facts: Facts) -> Settings:
         "CERT_DIR": tls.directory,
         "confCACERT_PATH": tls.directory,
         "confCACERT": tls.bundle,
-        "confCRL": tls.crl,
+        **({"confCRL": tls.crl} if tls.crl else {}),
         **{f"confSERVER_{kind}": _one_word(path) for kind, path in pair.items()},
         **{f"confCLIENT_{kind}": _one_word(path) for kind, path in pair.items()},
     }
@@ -96,7 +107,13 @@ def parse(content: bytes, path: str) -> Settings:
     """
     found: dict[str, str] = {}
     for number, line in enumerate(content.decode(errors="replace").splitlines(), 1):
-        if line.startswith("dnl ") or not line.strip():
+        if line.startswith("dnl ") or not line.strip() or line in _RULESET_END:
+            continue
+        if line in _RULESET:
+            found.setdefault(BY_ISSUER, "")
+            continue
+        if issuer := _OF_ISSUER.fullmatch(line):
+            found[BY_ISSUER] = f"{found.get(BY_ISSUER, '')} {issuer[1]}".strip()
             continue
         if feature := _FEATURE.fullmatch(line):
             found[f"FEATURE({feature[1]})"] = feature[2]
@@ -119,7 +136,12 @@ def include_rules(rules: Iterable[Rule]) -> Include:
 
 
 def compiled(
-    fragment: str, settings: Settings, *, access: bool, also: tuple[str, ...] = ()
+    fragment: str,
+    settings: Settings,
+    *,
+    access: bool,
+    port: int | None = None,
+    also: tuple[str, ...] = (),
 ) -> tuple[Compiled, ...]:
     """Return what m4 has to make of sendmail.mc with a fragment in it, and makemap of the access map.
 
@@ -127,9 +149,16 @@ def compiled(
         fragment: its path.
         settings: that must be in force.
         access: lines of the access map count on FEATURE(access_db).
+        port: on which other hosts must reach the daemon.
         also: files that the daemon reads when it starts; with sendmail.cf made anew it starts again.
     """
-    result = Compiled(RESULT, (SOURCE, fragment, *also), lambda text: _faults(text, settings, access=access))
+
+    def faults(text: str) -> Iterable[str]:
+        yield from _faults(text, settings, access=access)
+        if port and sendmail_daemon.is_closed(sendmail_daemon.in_result(text), port):
+            yield f"listens on port {port} of this host alone"
+
+    result = Compiled(RESULT, (SOURCE, fragment, *also), faults)
     return (result, *((Compiled(f"{ACCESS}.db", (ACCESS,)),) if access else ()))
 
 
@@ -156,6 +185,9 @@ def _faults(text: str, settings: Settings, *, access: bool) -> Iterable[str]:
         yield f"has no A={arguments} in its mailer relay"
     if "Sauthinfo" in settings and "Sauthinfo" in lines:
         yield "has a ruleset authinfo, for which sendmail ignores default-auth-info"
+    rules = _by_issuer(settings[BY_ISSUER].split()) if BY_ISSUER in settings else ()
+    if missing := [line for line in rules if line.replace("`", "").replace("'", "") not in lines]:
+        yield f"lacks in {BY_ISSUER} the rule {missing[0]!r}, so other CAs' certificates would relay"
     if access and _last(lines, "Kaccess ") is None:
         yield "has no map access; add FEATURE(`access_db') to sendmail.mc"
     yield from _untrusted(lines)
@@ -183,7 +215,20 @@ def _last(lines: list[str], beginning: str) -> str | None:
     )
 
 
+def _by_issuer(issuers: Iterable[str]) -> Iterator[str]:
+    """Yield the rules of the ruleset."""
+    yield _RULESET[2]
+    for issuer in issuers:
+        if not _DN.fullmatch(issuer):
+            hint = "smtpcreds ca rollover --name TEXT, or leave EXTERNAL out"
+            raise InexpressibleError(issuer, "holds a character that a rule of sendmail.cf can't match", hint)
+        yield f"R<`{issuer}'>\t\t$@ OK"
+    yield _RULESET_END[0]
+
+
 def _line(name: str, value: str) -> str:
+    if name == BY_ISSUER:
+        return "\n".join((*_RULESET[:2], *_by_issuer(value.split()), _RULESET_END[1], ""))
     _check(name, value)
     if feature := re.fullmatch(r"FEATURE\((\w+)\)", name):
         return f"FEATURE(`{feature[1]}', `{value}')dnl\n"

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 
 from ..errors import UsageError
 from ..secret import Secret
-from . import access, sasl_conf, sendmail
+from . import access, sasl_conf, sendmail, sendmail_daemon
 from .program import Facts, File, Need, Rendered, Role, Work
+from .sasl_conf import EXTERNAL
 
 NAME = "sendmail-hub"
 TITLE = "Sendmail 8.12 or later with Cyrus SASL, relaying for client hosts"
 ROLE = Role.HUB
 FAMILY = "sendmail"
-NEEDS = frozenset({Need.PAIR, Need.RULES, Need.BACKEND})
+NEEDS = frozenset({Need.PAIR, Need.RULES, Need.BACKEND, Need.PORT})
 VARIANTS: frozenset[str] = frozenset()
 MECHANISMS: tuple[str, ...] = sasl_conf.STRONGEST_FIRST
 SECRET_FILES: tuple[str, ...] = ()
@@ -40,8 +41,9 @@ def work(facts: Facts) -> Work:
     has_rules = bool(facts.rules)
     return Work(
         (sendmail.include(FRAGMENT), sendmail.include_rules(facts.rules)),
-        sendmail.compiled(FRAGMENT, _settings(facts), access=has_rules, also=(SASL_CONF,)),
+        sendmail.compiled(FRAGMENT, _settings(facts), access=has_rules, port=facts.port, also=(SASL_CONF,)),
         sendmail.commands(facts, access=has_rules),
+        (sendmail_daemon.reachable(sendmail.SOURCE, facts.port),),
     )
 
 
@@ -55,6 +57,7 @@ def _settings(facts: Facts) -> sendmail.Settings:
         "TRUST_AUTH_MECH": mechanisms,
         "confAUTH_OPTIONS": sendmail.AUTH_OPTIONS,
         **realm,
+        **({sendmail.BY_ISSUER: " ".join(facts.issuers)} if EXTERNAL in facts.mechanisms else {}),
     }
 
 

@@ -5,7 +5,7 @@ import os
 from binascii import a2b_base64
 from dataclasses import dataclass, field
 
-from ..errors import DamagedFileError, DataError, UsageError
+from ..errors import DamagedFileError, DataError, UsageError, suggestion
 from ..model import Account
 from ..secret import Secret
 
@@ -79,7 +79,7 @@ def derive_scram(
         iterations: 4096 to 65536; Dovecot and Cyrus clients repeat them at each login.
     """
     if mechanism not in SCRAM_MECHANISMS:
-        raise UsageError(mechanism, f"is none of {', '.join(SCRAM_MECHANISMS)}")
+        raise UsageError(mechanism, "unknown mechanism", suggestion(mechanism, SCRAM_MECHANISMS))
     if not MIN_ITERATIONS <= iterations <= MAX_ITERATIONS:
         raise UsageError("iterations", f"{iterations} is not in {MIN_ITERATIONS}..{MAX_ITERATIONS}")
     if salt == b"":

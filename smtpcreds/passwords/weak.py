@@ -1,7 +1,6 @@
 """Chosen secrets that fall to a few guesses: short ones, the account's own name, the first of every list."""
 
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 
 MIN_LENGTH = 8
@@ -27,13 +26,8 @@ _AROUND = b"0123456789!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~ "
 _LEET = bytes.maketrans(b"0134578@$!", b"oleastbasi")
 
 
-def weakness(secret: bytes, names: Iterable[str] = ()) -> str | None:
-    """Return why a chosen secret is soon guessed, without a character of it, or None.
-
-    Args:
-        secret: its octets.
-        names: of the account, its realm and the like.
-    """
+def weakness(secret: bytes, user: str, realm: str) -> str | None:
+    """Return why a chosen secret of ``user@realm`` is soon guessed, without a character of it, or None."""
     if len(secret) < MIN_LENGTH:
         return f"has under {MIN_LENGTH} characters"
     if len(set(secret)) < MIN_DIFFERENT:
@@ -41,23 +35,32 @@ def weakness(secret: bytes, names: Iterable[str] = ()) -> str | None:
     if secret.isdigit() and len(secret) < MIN_DIGITS:
         return f"is of digits alone, and of under {MIN_DIGITS}"
     forms = _forms(secret)
-    if not forms.isdisjoint(_FIRST):
+    if not _FIRST.isdisjoint(forms):
         return "is among the first that a guesser tries"
-    own = (part for name in names for part in _name(name))
-    return None if forms.isdisjoint(own) else "is the account's own name, or little more"
+    return None if forms.isdisjoint(_names(user, realm)) else "is the account's own name, or little more"
 
 
 def _forms(secret: bytes) -> set[bytes]:
     """Return what a secret is with and without digits and marks, and with letters for digits."""
     text, letters = _plain(secret)
     bare = text.strip(_AROUND)
-    return {text, bare, letters, text.translate(_LEET), bare.translate(_LEET)} - {b""}
+    return {text, bare, letters, text.translate(_LEET), bare.translate(_LEET)}
+
+
+def _names(user: str, realm: str) -> list[bytes]:
+    """Return the user, ``user@realm``, the realm and its first label, each as :func:`_plain` does."""
+    text, letters = _plain(user.encode(errors="surrogateescape"))
+    of_realm = _of_realm(realm)
+    whole = (text + b"@" + of_realm[0], letters + of_realm[1])
+    return [name for name in (text, letters, *whole, *of_realm) if name]
 
 
 @lru_cache(256)
-def _name(name: str) -> tuple[bytes, bytes]:
-    """Return the same of a name; realms come again and again."""
-    return _plain(name.encode(errors="surrogateescape"))
+def _of_realm(realm: str) -> tuple[bytes, bytes, bytes, bytes]:
+    """Return a realm's plain texts; realms come again and again."""
+    labels = (realm, realm.partition(".")[0])
+    whole, first = (_plain(text.encode(errors="surrogateescape")) for text in labels)
+    return *whole, *first
 
 
 def _plain(text: bytes) -> tuple[bytes, bytes]:

@@ -211,7 +211,7 @@ def read_crl(data: bytes, subject: str, issuer: x509.Certificate | None) -> Crl:
     encoded = encoding.single(data, ("X509 CRL", "CRL"), "a certificate revocation list", subject)
     try:
         description = _described(encoded, subject)
-    except ValueError as error:
+    except encoding.DAMAGE as error:
         raise DamagedFileError(subject, f"is not a readable CRL ({error})") from None
     if issuer is not None:
         verify_crl(description, issuer, subject)
@@ -278,7 +278,7 @@ def _is_signed_by(crl: x509.CertificateRevocationList, issuer: x509.Certificate)
     key = issuer.public_key()
     try:
         return crl.is_signature_valid(key)  # type: ignore[arg-type]  # other kinds raise TypeError
-    except (TypeError, UnsupportedAlgorithm):
+    except (*encoding.DAMAGE, UnsupportedAlgorithm):
         return False
 
 
@@ -303,7 +303,7 @@ def _described(encoded: bytes, subject: str) -> Crl:
 def _revoked(entry: x509.RevokedCertificate, subject: str) -> Revoked:
     try:
         reason = _extension(entry.extensions, x509.CRLReason)
-    except ValueError as error:
+    except encoding.DAMAGE as error:
         raise DamagedFileError(subject, f"entry {entry.serial_number:x} is broken ({error})") from None
     named = Reason.UNSPECIFIED if reason is None else _REASONS.get(reason.reason.value, Reason.UNSPECIFIED)
     return Revoked(entry.serial_number, entry.revocation_date_utc, named)

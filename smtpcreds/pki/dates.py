@@ -3,7 +3,7 @@
 Certificates and CRLs have it alike. Light enough for the verbs that only look.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 REFUSED = "so mail servers refuse every certificate of its CA"
@@ -52,6 +52,26 @@ def due_at(begin: datetime, end: datetime) -> datetime:
 def is_due(begin: datetime, end: datetime, now: datetime) -> bool:
     """Tell whether two thirds of the time from begin to end have passed."""
     return now >= due_at(begin, end)
+
+
+def successor_due(authority: Period, lifetime: timedelta, now: datetime) -> str | None:
+    """Return why an authority needs a successor now, or None.
+
+    Args:
+        authority: from when until when it is valid.
+        lifetime: of a certificate that is issued now.
+        now: aware.
+    """
+    begin, end = authority
+    if end is None:
+        return None
+    if has_ended(end, now):
+        return f"expired on {end:%Y-%m-%d}"
+    if end - now < lifetime:
+        return f"ends on {end:%Y-%m-%d}, and cuts the {lifetime.days} days of a new certificate short"
+    if is_due(begin, end, now):
+        return f"ends on {end:%Y-%m-%d}; two thirds of its life are over"
+    return None
 
 
 def crl_fault(period: Period, now: datetime) -> str | None:

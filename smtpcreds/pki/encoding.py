@@ -122,7 +122,9 @@ def _base128(number: int) -> bytes:
     return bytes(reversed(septets))
 
 
-_DAMAGE = (ValueError, TypeError, InvalidVersion, DuplicateExtension, UnsupportedGeneralNameType)
+DAMAGE = (ValueError, TypeError, InvalidVersion, DuplicateExtension, UnsupportedGeneralNameType)
+"""What the library raises of octets that are not what they should be; no two of them have a common class."""
+
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9# ]+)-----[ \t]*\r?\n(.*?)-----END \1-----", re.DOTALL)
 _CERTIFICATE_LABELS = {"CERTIFICATE", "X509 CERTIFICATE"}
 _FOREIGN_LABELS = {
@@ -234,7 +236,7 @@ def _load(data: bytes | None, subject: str, place: str) -> Certificate:
         raise DamagedFileError(subject, f"{place} is not whole")
     try:
         certificate = _decode(data)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise DamagedFileError(subject, f"{place} does not decode ({_one_line(error)})") from None
     except UnsupportedAlgorithm:
         raise ForeignFormatError(

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 _VERSION = 0xA0
 _ISSUER, _SUBJECT, _SPKI = 2, 4, 5
+_REQUESTED_SPKI = 2
 
 _UTF8 = 0x0C
 _CODECS = {_UTF8: "utf-8", 0x13: "ascii", 0x14: "latin-1", 0x16: "latin-1", 0x1A: "latin-1"}
@@ -28,6 +29,11 @@ def issuer(certificate: "x509.Certificate") -> bytes:
 def public_key_info(certificate: "x509.Certificate") -> bytes:
     """Return the DER of the SubjectPublicKeyInfo, byte for byte as signed."""
     return _certificate_field(certificate, _SPKI)
+
+
+def requested_key_info(request: "x509.CertificateSigningRequest") -> bytes:
+    """Return the DER of the SubjectPublicKeyInfo of a request, byte for byte (RFC 2986 section 4.1)."""
+    return list(encoding.values(encoding.first(request.tbs_certrequest_bytes).body))[_REQUESTED_SPKI].raw
 
 
 def crl_issuer(crl: bytes) -> bytes:

@@ -11,9 +11,20 @@ from ..errors import NameRefusedError
 from . import encoding
 from .keys import PrivateKey, SigningKey, digest_for, scheme_of, throw_away
 from .lint import verify_draft
-from .names import Names, ca_name, host_name, permitted_domains, refusal
+from .names import Names, ca_name, host_name, name_constraints, refusal
 from .profiles import ROOT, Profile
-from .values import Draft, Extension, Issuer, Request, Validity, ca_extensions, host_extensions, key_id
+from .values import (
+    Draft,
+    Extension,
+    Issuer,
+    Request,
+    Validity,
+    ca_extensions,
+    constraints_below,
+    distribution_point,
+    host_extensions,
+    key_id,
+)
 
 SERIAL_BITS = 159
 """The most that fit in 20 octets of a positive INTEGER (RFC 5280 section 4.1.2.2)."""
@@ -52,6 +63,7 @@ def make_root(
     validity: Validity,
     *,
     permitted_domains: tuple[str, ...] = (),
+    dns_only: bool = False,
     path_length: int | None = 0,
 ) -> x509.Certificate:
     """Return the self-signed certificate of a new CA.
@@ -64,11 +76,19 @@ def make_root(
         validity: from :func:`.values.validity`.
         permitted_domains: what it may certify, as lower-case A-labels; empty leaves it free. Java ignores the
             constraints of a root, so an intermediate repeats them.
+        dns_only: it may certify no name but those of hosts.
         path_length: how many CA certificates may stand below: 1 for one intermediate, None for any number.
     """
-    request = Request(name, key.public_key(), organization=organization, permitted_domains=permitted_domains)
+    request = Request(
+        name,
+        key.public_key(),
+        organization=organization,
+        permitted_domains=permitted_domains,
+        dns_only=dns_only,
+    )
     subject = _subject(request, ROOT)
-    extensions = ca_extensions(request, ROOT, key_id(request.public_key), path_length, permitted_domains)
+    constraints = name_constraints(permitted_domains, dns_only=dns_only)
+    extensions = ca_extensions(request, ROOT, key_id(request.public_key), path_length, constraints)
     draft = _draft(throw_away(key), subject, subject, request, extensions, serial, validity)
     verify_draft(Draft(draft, request, ROOT))
     return _signed(draft, key)
@@ -86,9 +106,16 @@ def _subject(request: Request, profile: Profile) -> x509.Name:
 
 
 def _extensions(request: Request, profile: Profile, issuer: Issuer, *, nameless: bool) -> list[Extension]:
+    return [
+        *_of_profile(request, profile, issuer, nameless=nameless),
+        *([distribution_point(issuer.crl_url)] if issuer.crl_url else []),
+    ]
+
+
+def _of_profile(request: Request, profile: Profile, issuer: Issuer, *, nameless: bool) -> list[Extension]:
     if profile.is_ca:
-        domains = request.permitted_domains or permitted_domains(issuer.certificate)
-        return ca_extensions(request, profile, issuer.key_identifier, profile.path_length, domains)
+        constraints = constraints_below(request, issuer)
+        return ca_extensions(request, profile, issuer.key_identifier, profile.path_length, constraints)
     return host_extensions(request, profile, issuer.key_identifier, nameless=nameless)
 
 

@@ -1,12 +1,13 @@
 """Keys: which types there are, how one is made, kept encrypted, and signs."""
 
 import hashlib
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -31,6 +32,7 @@ from ..errors import (
     PasswordRefusedError,
     UsageError,
     WrongPassphraseError,
+    suggestion,
 )
 from ..secret import Secret
 from . import encoding
@@ -83,6 +85,13 @@ _CURVES: dict[str, tuple[str, Hash]] = {
 """Name for people, and the hash of equal strength (RFC 5480 section 4)."""
 
 
+_RSA_PSS = bytes.fromhex("06092a864886f70d01010a")
+"""The object identifier id-RSASSA-PSS."""
+_HEAD = 24
+"""Octets of a SubjectPublicKeyInfo in which its algorithm stands."""
+
+
+@runtime_checkable
 class HasPublicKey(Protocol):
     """A certificate, a certificate request or a private key."""
 
@@ -121,7 +130,7 @@ def parse_key_type(text: str) -> KeyType:
     try:
         return KEY_TYPES[text.lower()]
     except KeyError:
-        raise UsageError(text or '""', "is not a key type", f"known are {', '.join(KEY_TYPES)}") from None
+        raise UsageError(text or '""', "is not a key type", suggestion(text, KEY_TYPES)) from None
 
 
 def generate(key_type: KeyType) -> PrivateKey:
@@ -154,6 +163,23 @@ def weakness(key: object) -> str | None:
     return f"is a {key_label(key)} key; use P-256, P-384, RSA or Ed25519"
 
 
+def restriction(info: bytes, key: HasPublicKey | PublicKey) -> str | None:
+    """Return why a key can't be used as it was given, or None.
+
+    The library reads an RSA-PSS key (RFC 4055 section 1.2) and a curve with explicit parameters (RFC 5480
+    section 2.1.1) as plain ones; what it writes then belongs to another key.
+
+    Args:
+        info: DER SubjectPublicKeyInfo as it was found.
+        key: as the library understood it.
+    """
+    if info == spki(key):
+        return None
+    if _RSA_PSS in info[:_HEAD]:
+        return "is an RSA key for PSS alone, which verifiers take for another than a plain one"
+    return "is written in a form that is not that of its kind, as with explicit curve parameters"
+
+
 def _rsa_weakness(key: rsa.RSAPublicKey | rsa.RSAPrivateKey) -> str | None:
     if not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
         return f"is an RSA key of {key.key_size} bits; {MIN_RSA_BITS} to {MAX_RSA_BITS} are accepted"
@@ -175,14 +201,14 @@ def throw_away(key: SigningKey | PublicKey) -> PrivateKey:
     return ed25519.Ed25519PrivateKey.generate()
 
 
-def spki(holder: HasPublicKey) -> bytes:
-    """Return the DER SubjectPublicKeyInfo of a certificate, request or private key."""
-    key = holder.public_key()
+def spki(holder: HasPublicKey | PublicKey) -> bytes:
+    """Return the DER SubjectPublicKeyInfo of a certificate, request, private or public key."""
+    key = holder.public_key() if isinstance(holder, HasPublicKey) else holder
     der: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
     return der
 
 
-def public_id(holder: HasPublicKey) -> str:
+def public_id(holder: HasPublicKey | PublicKey) -> str:
     """Return the lower-case hex SHA-256 of the SubjectPublicKeyInfo, as in TLSA ``3 1 1`` (RFC 6698)."""
     return sha256(spki(holder)).hexdigest()
 
@@ -304,17 +330,32 @@ def _needs_passphrase(block: Block) -> bool:
 
 def _load(block: Block, passphrase: bytes | None, subject: str) -> object:
     legacy = b"DEK-Info:" in block.body
+    if legacy:
+        _verify_iv(block, subject)
     if not legacy and block.decode() is None:
         raise DamagedFileError(subject, "the private key is not whole")
     try:
         return load_pem_private_key(block.text(), passphrase)
     except UnsupportedAlgorithm as error:
         raise ForeignFormatError(subject, f"uses an algorithm that can't be read ({error})") from None
-    except (ValueError, TypeError) as error:
+    except encoding.DAMAGE as error:
         # No cause: the library's messages may one day quote what they choke on.
         if passphrase is not None:
             raise WrongPassphraseError(subject, "the passphrase does not open this key") from None
         raise _unreadable(subject, error) from None
+
+
+_DEK_INFO = re.compile(rb"DEK-Info: *([A-Z0-9-]+),([0-9A-Fa-f]*)\s")
+_OF_DES = 8
+_OF_OTHERS = 16
+
+
+def _verify_iv(block: Block, subject: str) -> None:
+    """Check the length of the IV (RFC 1421 section 4.6.1.3), of which a short one ends the library (45.0)."""
+    found = _DEK_INFO.search(block.body)
+    size = _OF_DES if found and found[1].startswith(b"DES") else _OF_OTHERS
+    if found is None or len(found[2]) != 2 * size:
+        raise DamagedFileError(subject, "the private key has a DEK-Info line without a whole IV")
 
 
 def _unreadable(subject: str, error: Exception) -> DataError:

@@ -14,8 +14,8 @@ from cryptography.x509.oid import SignatureAlgorithmOID
 from ..errors import LintError, NameRefusedError
 from ..names import parse_host
 from .keys import weakness
-from .names import MAX_DN, MAX_PART, common_name, part_fault, permitted_domains, sendmail_dn
-from .values import PURPOSE_OIDS, Draft, Issuer, key_usage
+from .names import MAX_DN, MAX_PART, common_name, part_fault, sendmail_dn
+from .values import PURPOSE_OIDS, Draft, Issuer, constraints_below, key_usage
 
 _SHA2 = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
@@ -198,20 +198,23 @@ def authority_key_id(draft: Draft) -> str | None:
 
 
 def name_constraints(draft: Draft) -> str | None:
-    """Only on CAs, critical, and holding the domains asked for, else those of the CA above."""
-    if x509.NameConstraints.oid not in draft.extensions:
-        return "nameConstraints are missing" if _expected_domains(draft) else None
-    right = draft.profile.is_ca and permitted_domains(draft.certificate) == _expected_domains(draft)
-    return (
-        None
-        if right and draft.is_critical(x509.NameConstraints)
-        else "nameConstraints do not fit the request"
-    )
+    """Only on CAs, critical, and holding what was asked for, else what the CA above is held to."""
+    expected = constraints_below(draft.request, draft.issuer) if draft.profile.is_ca else None
+    found = draft.value(x509.NameConstraints)
+    if found is None:
+        return "nameConstraints are missing" if expected else None
+    right = found == expected and draft.is_critical(x509.NameConstraints)
+    return None if right else "nameConstraints do not fit the request"
 
 
-def _expected_domains(draft: Draft) -> tuple[str, ...]:
-    inherited = permitted_domains(draft.issuer.certificate) if draft.issuer and draft.profile.is_ca else ()
-    return draft.request.permitted_domains or inherited
+def distribution_point(draft: Draft) -> str | None:
+    """Not critical, and the address that the issuer is told; none where it is told none."""
+    value = draft.value(x509.CRLDistributionPoints)
+    wanted = draft.issuer.crl_url if draft.issuer else ""
+    found = [name.value for point in value or () for name in point.full_name or ()]
+    if found != ([wanted] if wanted else []):
+        return "the CRL distribution point is not the issuer's"
+    return "cRLDistributionPoints is critical" if draft.is_critical(x509.CRLDistributionPoints) else None
 
 
 def known_extensions(draft: Draft) -> str | None:
@@ -234,6 +237,7 @@ _KNOWN = {
         x509.SubjectKeyIdentifier,
         x509.AuthorityKeyIdentifier,
         x509.NameConstraints,
+        x509.CRLDistributionPoints,
     )
 }
 
@@ -257,6 +261,7 @@ RULES = (
     Rule("subject_key_id", "RFC 5280 section 4.2.1.2", subject_key_id),
     Rule("authority_key_id", "RFC 5280 section 4.2.1.1", authority_key_id),
     Rule("name_constraints", "RFC 5280 section 4.2.1.10", name_constraints),
+    Rule("distribution_point", "RFC 5280 section 4.2.1.13", distribution_point),
     Rule("known_extensions", "RFC 5280 section 4.2", known_extensions),
 )
 

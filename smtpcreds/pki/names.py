@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 
 from cryptography.x509 import (
@@ -15,7 +15,9 @@ from cryptography.x509 import (
     Name,
     NameAttribute,
     NameConstraints,
+    RFC822Name,
     SubjectAlternativeName,
+    UniformResourceIdentifier,
 )
 from cryptography.x509.oid import NameOID
 
@@ -31,6 +33,9 @@ MAX_PART = 64
 """RFC 5280 appendix A.1: ub-common-name, ub-organization-name."""
 
 MAX_DN = 200
+
+_DEFAULT_ROOM = MAX_PART - len(" Root G99")
+"""What is left for a name that the names of a root and of successors begin with."""
 
 _SHORT_NAMES = {
     NameOID.COMMON_NAME: "CN",
@@ -72,6 +77,12 @@ def part_fault(text: str) -> str | None:
     return None
 
 
+def generation(name: str) -> tuple[str, int]:
+    """Return the name of the first authority of a line, and which one of the line this is: ``G2`` is 2."""
+    stem, mark, number = name.rpartition(" G")
+    return (stem, int(number)) if mark and number.isdecimal() else (name, 1)
+
+
 def ca_name(common_name: str, organization: str = "") -> Name:
     """Return the DN of a CA, organisation first."""
     parts = [NameAttribute(NameOID.COMMON_NAME, parse_part(common_name, "CA name"))]
@@ -81,6 +92,12 @@ def ca_name(common_name: str, organization: str = "") -> Name:
     if len(sendmail_dn(name)) > MAX_DN:
         raise NameRefusedError(common_name, f"makes a DN that Sendmail writes with over {MAX_DN} characters")
     return name
+
+
+def default_ca_name(domain: str) -> str:
+    """Return what the CA of a domain is called; of a long one only the last labels, down to none."""
+    name = f"{domain} Mail CA".strip()
+    return name if len(name) <= _DEFAULT_ROOM else default_ca_name(domain.partition(".")[2])
 
 
 def host_name(host: str) -> Name:
@@ -152,7 +169,7 @@ def _escape(octet: int) -> str:
 # Name constraints (RFC 5280 section 4.2.1.10): which names a CA may certify.
 #
 # A constraint binds only names of its own form: a CA held to DNS domains may certify any IP address. One that
-# shall not needs excluded subtrees 0.0.0.0/0 and ::/0, which CAs made elsewhere can have.
+# shall not needs excluded subtrees 0.0.0.0/0 and ::/0.
 
 Address = IPv4Address | IPv6Address
 
@@ -195,6 +212,32 @@ def permitted_domains(certificate: Certificate) -> tuple[str, ...]:
     """Return the DNS domains that a CA is held to; empty where it is free."""
     constraints = constraints_of(certificate)
     return tuple(_bases(constraints.permitted_subtrees, DNSName)) if constraints else ()
+
+
+EVERY_ADDRESS = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
+NOWHERE = "none.invalid"
+"""A host that never exists (RFC 6761 section 6.4): permitting it alone excludes every name of the form."""
+
+
+def name_constraints(domains: Iterable[str], *, dns_only: bool) -> NameConstraints | None:
+    """Return the constraints of a CA, or None where it is free.
+
+    Args:
+        domains: that it may certify; empty leaves host names free.
+        dns_only: it may certify no addresses, and nothing of mailboxes or URIs.
+    """
+    permitted: list[GeneralName] = [DNSName(domain) for domain in domains]
+    if not dns_only:
+        return NameConstraints(permitted, None) if permitted else None
+    permitted += [RFC822Name(f"nobody@{NOWHERE}"), UniformResourceIdentifier(NOWHERE)]
+    return NameConstraints(permitted, [IPAddress(network) for network in EVERY_ADDRESS])
+
+
+def is_dns_only(certificate: Certificate) -> bool:
+    """Tell whether a CA may certify no address at all."""
+    constraints = constraints_of(certificate)
+    excluded = _bases(constraints.excluded_subtrees, IPAddress) if constraints else []
+    return all(network in excluded for network in EVERY_ADDRESS)
 
 
 def refusal(constraints: Iterable[NameConstraints], names: Names) -> str | None:

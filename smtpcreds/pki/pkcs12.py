@@ -99,7 +99,7 @@ def read_pkcs12(data: bytes, passphrase: Secret, subject: str) -> Bundle:
         raise ForeignFormatError(subject, "is not a PKCS #12 file")
     try:
         found = pkcs12.load_pkcs12(data, passphrase.reveal())
-    except ValueError:
+    except encoding.DAMAGE:
         raise WrongPassphraseError(subject, "the passphrase does not open it, or it was altered") from None
     except UnsupportedAlgorithm as error:
         raise ForeignFormatError(subject, f"uses an algorithm that is not supported ({error})") from None

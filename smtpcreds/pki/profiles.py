@@ -6,7 +6,7 @@ The extensions that follow from a profile are in :mod:`.values`.
 from dataclasses import dataclass
 from enum import Enum
 
-from ..errors import UsageError
+from ..errors import UsageError, suggestion
 
 
 class Purpose(Enum):
@@ -51,5 +51,4 @@ def parse_profile(text: str) -> Profile:
     try:
         return HOST_PROFILES[text.lower()]
     except KeyError:
-        hint = f"known are {', '.join(HOST_PROFILES)}"
-        raise UsageError(text or '""', "is not a profile", hint) from None
+        raise UsageError(text or '""', "is not a profile", suggestion(text, HOST_PROFILES)) from None

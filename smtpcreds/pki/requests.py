@@ -12,7 +12,8 @@ from cryptography.x509.oid import NameOID
 from ..errors import DamagedFileError, DataError, NameRefusedError
 from ..names import parse_host
 from . import encoding
-from .keys import PrivateKey, PublicKey, digest_for, weakness
+from .fields import requested_key_info
+from .keys import PrivateKey, PublicKey, digest_for, restriction, weakness
 from .names import MAX_PART, Address
 
 _EXTENSION_REQUEST = "1.2.840.113549.1.9.14"
@@ -73,7 +74,7 @@ def read_request(data: bytes, subject: str, *, wildcard: bool = False) -> Reques
         alternative = _alternative_names(extensions)
         common = [str(a.value) for a in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
         ignored = [*_ignored(request, extensions), *_ignored_names(alternative)]
-    except ValueError as error:
+    except encoding.DAMAGE as error:
         raise DamagedFileError(subject, f"is not a readable certificate request ({error})") from None
     key = _public_key(request, subject)
     _verify_possession(request, subject)
@@ -89,9 +90,9 @@ def read_request(data: bytes, subject: str, *, wildcard: bool = False) -> Reques
 def _public_key(request: x509.CertificateSigningRequest, subject: str) -> PublicKey:
     try:
         key = request.public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (*encoding.DAMAGE, UnsupportedAlgorithm) as error:
         raise DataError(subject, f"has a key of an unknown kind ({error})") from None
-    if fault := weakness(key):
+    if fault := weakness(key) or restriction(requested_key_info(request), cast("PublicKey", key)):
         raise DataError(subject, f"has a key that can't be certified: it {fault}")
     return cast("PublicKey", key)
 
@@ -99,7 +100,7 @@ def _public_key(request: x509.CertificateSigningRequest, subject: str) -> Public
 def _verify_possession(request: x509.CertificateSigningRequest, subject: str) -> None:
     try:
         proven = request.is_signature_valid
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (*encoding.DAMAGE, UnsupportedAlgorithm) as error:
         raise DataError(subject, f"is signed in a way that can't be checked ({error})") from None
     if not proven:
         raise DataError(

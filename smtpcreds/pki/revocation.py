@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from ..errors import UsageError
+from ..errors import UsageError, suggestion
 from .dates import Period
 
 
@@ -70,5 +70,5 @@ def parse_reason(text: str) -> Reason:
     reason = _BY_NAME.get(text.lower())
     if reason is None:
         shown = text if text.isprintable() else ascii(text)
-        raise UsageError(shown or '""', "is not a revocation reason", f"known: {', '.join(REASON_NAMES)}")
+        raise UsageError(shown or '""', "is not a revocation reason", suggestion(text, REASON_NAMES))
     return reason

@@ -10,8 +10,18 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ..errors import DataError, UsageError
-from .keys import PrivateKey, PublicKey, RemoteKey, SigningKey, throw_away, weakness
-from .names import Address, Names, constraints_of, sort_names, title
+from . import fields
+from .keys import PrivateKey, PublicKey, RemoteKey, SigningKey, restriction, throw_away, weakness
+from .names import (
+    Address,
+    Names,
+    constraints_of,
+    is_dns_only,
+    name_constraints,
+    permitted_domains,
+    sort_names,
+    title,
+)
 from .pair_rules import key_fault
 from .profiles import HOST_PROFILES, Profile, Purpose
 
@@ -37,6 +47,7 @@ class Request:
         addresses: IP addresses to certify.
         organization: of a CA; hosts have none, so that their DN stays short.
         permitted_domains: of a CA, what it may certify; empty inherits the issuer's.
+        dns_only: of a CA, it may certify no name but those of hosts; False inherits the issuer's.
     """
 
     name: str
@@ -45,6 +56,7 @@ class Request:
     addresses: tuple[Address, ...] = ()
     organization: str = ""
     permitted_domains: tuple[str, ...] = ()
+    dns_only: bool = False
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -70,12 +82,14 @@ class Issuer:
         key: its private key, here or in a token.
         parents: the CA certificates above, nearest first; empty for a root.
         is_trial: the key is a throw-away one, so that nothing it signs verifies anywhere.
+        crl_url: where its CRL is handed out, for the certificates that it signs; empty leaves that out.
     """
 
     certificate: Certificate
     key: SigningKey = field(repr=False)
     parents: tuple[Certificate, ...] = ()
     is_trial: bool = False
+    crl_url: str = ""
 
     @classmethod
     def trial(cls, certificate: Certificate, parents: tuple[Certificate, ...] = ()) -> "Issuer":
@@ -91,7 +105,8 @@ class Issuer:
             return f"the private key {fault}"
         if not self._is_ca():
             return "is not a CA certificate, so it can't sign others"
-        return weakness(self.certificate.public_key())
+        key = self.certificate.public_key()
+        return weakness(key) or restriction(fields.public_key_info(self.certificate), key)  # type: ignore[arg-type]
 
     def _is_ca(self) -> bool:
         try:
@@ -264,7 +279,7 @@ def ca_extensions(
     profile: Profile,
     issuer_key_id: bytes,
     path_length: int | None,
-    domains: tuple[str, ...],
+    constraints: x509.NameConstraints | None,
 ) -> list[Extension]:
     """Return the extensions of a CA's certificate.
 
@@ -273,7 +288,7 @@ def ca_extensions(
         profile: root or intermediate.
         issuer_key_id: key identifier of the CA above; its own for a root.
         path_length: how many CA certificates may stand below.
-        domains: what it may certify; empty leaves it free.
+        constraints: what it may certify; None leaves it free.
     """
     listed = [
         basic_constraints(is_ca=True, path_length=path_length),
@@ -281,10 +296,23 @@ def ca_extensions(
         _subject_key_id(request.public_key),
         _issuer_key_id(issuer_key_id),
     ]
-    if domains:
-        permitted = x509.NameConstraints([x509.DNSName(domain) for domain in domains], None)
-        listed.append(extension(permitted, critical=True))
+    if constraints:
+        listed.append(extension(constraints, critical=True))
     return listed
+
+
+def distribution_point(url: str) -> Extension:
+    """Return where the issuer's CRL is handed out (RFC 5280 section 4.2.1.13)."""
+    name = [x509.UniformResourceIdentifier(url)]
+    point = x509.DistributionPoint(full_name=name, relative_name=None, reasons=None, crl_issuer=None)
+    return extension(x509.CRLDistributionPoints([point]), critical=False)
+
+
+def constraints_below(request: Request, issuer: Issuer | None) -> x509.NameConstraints | None:
+    """Return the constraints of a CA that is asked for: its own, and what it inherits from the issuer."""
+    above = issuer.certificate if issuer else None
+    domains = request.permitted_domains or (permitted_domains(above) if above else ())
+    return name_constraints(domains, dns_only=request.dns_only or (above is not None and is_dns_only(above)))
 
 
 def extension(value: _T, *, critical: bool) -> Extension:

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from ..config import Site
 from ..errors import NameRefusedError, UsageError, quoted
-from ..names import is_qualified
+from ..names import is_qualified, parse_host
 from ..pki.names import Address
 from ..pki.tlsa import Association
 from ..smtp.connection import ClientFiles, Patience
@@ -102,10 +102,18 @@ def _parts(text: str) -> tuple[str, str, int | None]:
     except ValueError as error:
         raise UsageError(quoted(text), f"is no URL: {str(error)[:60].lower()}", _FORMS) from None
     if url.scheme not in _SCHEMES or not host:
-        raise UsageError(quoted(text), "is no URL of an SMTP server", _FORMS)
+        hint = f"did you mean smtp://{text}?" if _is_host(text) else _FORMS
+        raise UsageError(quoted(text), "is no URL of an SMTP server", hint)
     if url.path not in {"", "/"} or url.query or url.fragment or port == 0:
         raise UsageError(quoted(text), "has more than host and port", _FORMS)
     return url.scheme, host, port
+
+
+def _is_host(text: str) -> bool:
+    try:
+        return bool(parse_host(text))
+    except NameRefusedError:
+        return False
 
 
 def _host(site: Site, text: str) -> str:
@@ -163,7 +171,7 @@ class ProbeRequest:
         mechanisms: to try; empty for all that are offered.
         negative: try what must be refused.
         insecure: send the password even if the server is not verified.
-        letter: a message to send.
+        envelope: a message to send.
         seconds: patience with one step.
     """
 
@@ -177,7 +185,7 @@ class ProbeRequest:
     mechanisms: tuple[str, ...] = ()
     negative: bool = False
     insecure: bool = False
-    letter: Envelope | None = None
+    envelope: Envelope | None = None
     seconds: float = 30.0
 
     def patience(self) -> Patience:

@@ -1,12 +1,12 @@
 """One connection to the target in stages, and what each of them shows."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import Self
+from typing import Self, TypeVar
 
 from ..accounts.database import AccountDatabase
 from ..accounts.entries import served
@@ -31,12 +31,19 @@ from ..smtp.connection import (
     TLS_UNIQUE,
     Capabilities,
     ClientFiles,
+    ClosedError,
     Connection,
     Context,
     Endpoint,
     Patience,
+    RefusedError,
     Reply,
+    ReplyError,
     Session,
+    SilentError,
+    TlsError,
+    UnprovenError,
+    VerificationError,
     session_of,
     unverified,
     verified,
@@ -49,6 +56,7 @@ from .trust import CHECKS
 # One connection to the target, in stages: each can be a step of its own, or all be gone through at once.
 
 NOTHING = Capabilities({})
+T = TypeVar("T")
 
 
 class DowngradeError(ProtocolError):
@@ -56,12 +64,41 @@ class DowngradeError(ProtocolError):
 
 
 @dataclass
-class Target:
-    """Where all connections of a probe go."""
+class Server:
+    """Where all connections of a probe go; as few as there can be, for servers count them.
+
+    Attributes:
+        secure: for secrets, until a login ends it.
+        anonymous: for whoever has neither certificate nor secret.
+        logged_in: on which somebody logged in.
+        is_unproven: the server did not prove to know the secret, so it is told no other one.
+        untold: the mechanisms that were left out for that.
+    """
 
     asked: ProbeRequest
     endpoints: list[Endpoint]
     patience: Patience
+    logged_in: "SmtpSession | None" = None
+    is_unproven: bool = False
+    untold: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.secure = Shared(self.trusted)
+        self.anonymous = Shared(self.open)
+
+    def close(self) -> None:
+        """End every connection."""
+        for shared in (self.secure, self.anonymous):
+            shared.close()
+        if self.logged_in:
+            self.logged_in.close()
+
+    def keep(self, smtp: "SmtpSession | None") -> None:
+        """Keep a connection on which somebody has logged in, if a message is to be sent by it."""
+        if smtp and self.asked.envelope and self.logged_in is None:
+            self.logged_in = smtp
+        elif smtp:
+            smtp.close()
 
     def open(self, client: ClientFiles | None = None) -> "SmtpSession":
         """Return a connection to look at whoever answers; ``client`` is presented."""
@@ -91,23 +128,32 @@ class SmtpSession:
         after: what the last EHLO offered.
         session: of TLS, once it stands.
         presented: the server's certificates, its own first.
+        attempts: to log in; Sendmail calls more of them than it offers mechanisms an attack, and slows down.
+        refusal: OpenSSL's, after which the connection was made anew to look at what it refused.
     """
 
-    line: Target
+    server: Server
     context: Context
     is_checked: bool
     before: Capabilities = NOTHING
     after: Capabilities = NOTHING
     session: Session | None = None
     presented: tuple[Certificate, ...] = ()
+    attempts: int = 0
+    refusal: VerificationError | None = None
     _open: Connection | None = field(default=None, repr=False)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection, if there is one."""
         if self._open:
             self._open.close()
+            self._open = None
 
     @property
     def connection(self) -> Connection:
@@ -118,20 +164,20 @@ class SmtpSession:
 
     def through(self, *stages: "Stage") -> Self:
         """Go through all stages, or the given ones."""
-        for _, stage in stages or STAGES[self.line.asked.target.security]:
+        for _, stage in stages or STAGES[self.server.asked.target.security]:
             stage(self)
         return self
 
     def connect(self) -> str:
         """Reach the first address that answers."""
-        *others, last = self.line.endpoints
+        *others, last = self.server.endpoints
         for endpoint in others:
             try:
-                self._open = Connection.open(endpoint, self.line.patience)
+                self._open = Connection.open(endpoint, self.server.patience)
             except ProtocolError:
                 continue
             break
-        self._open = self._open or Connection.open(last, self.line.patience)
+        self._open = self._open or Connection.open(last, self.server.patience)
         return self._open.peer
 
     def greet(self) -> str:
@@ -140,10 +186,15 @@ class SmtpSession:
 
     def hello(self) -> str:
         """Say EHLO; inside TLS what was said before counts no more."""
-        self.after = verbs.ehlo(self.connection, self.line.asked.hello)
+        self.after = verbs.ehlo(self.connection, self.server.asked.hello)
         if self.session is None:
             self.before = self.after
         return ", ".join(self.after.keywords) or "no extensions"
+
+    @property
+    def is_spent(self) -> bool:
+        """Tell whether the server would take one more attempt to log in amiss."""
+        return self.attempts >= len(self.after.mechanisms) > 0
 
     def start_tls(self) -> str:
         """Ask for TLS; no answer but a plain yes will do."""
@@ -153,24 +204,42 @@ class SmtpSession:
 
     def secure(self) -> str:
         """Shake hands, and check who that is if that is wanted."""
-        name = str(self.line.asked.trust.name)
+        name = str(self.server.asked.trust.name)
         self.session = session_of(self.connection.secure(self.context, name))
         self.presented = tuple(parse_certificate(der, self.connection.peer) for der in self.session.presented)
         if self.is_checked:
-            self.line.asked.trust.check(self.presented)
+            self.server.asked.trust.check(self.presented)
+            if self.server.asked.tlsa:
+                match(self.server.asked.tlsa, self.presented)
         return f"{self.session.version}, {self.session.cipher}, {self.session.bits} bits"
+
+    def look(self) -> str:
+        """Shake hands, and where OpenSSL refuses the certificate, once more without its check."""
+        try:
+            return self.secure()
+        except VerificationError as error:
+            self.close()
+            self.refusal, self.session = error, None
+            self.context = unverified(self.server.asked.client)
+            stages = STAGES[self.server.asked.target.security]
+            self.through(*stages[: stages.index(TLS)])
+            return self.secure()
 
     def channel(self) -> Channel:
         """Return what a mechanism may know of this connection."""
-        identity = self.line.asked.identity
+        identity = self.server.asked.identity
         plus = any(name.endswith(PLUS) for name in self.after.mechanisms)
-        host = str(self.line.asked.trust.name)
+        host = str(self.server.asked.trust.name)
         return Channel(host, identity.realm if identity else "", self._binding(), plus)
 
-    def log_in(self, mechanism: str, identity: Identity) -> Reply:
-        """Authenticate."""
+    def log_in(self, mechanism: str, identity: Identity, *, is_proof_enough: bool = False) -> Reply:
+        """Authenticate; see :func:`smtpcreds.smtp.verbs.authenticate`."""
+        self.attempts += 1
         exchange = MECHANISMS[mechanism](identity.login, self.channel())
-        return verbs.authenticate(self.connection, mechanism, exchange, (identity.login.secret.reveal(),))
+        hidden = (identity.login.secret.reveal(),)
+        return verbs.authenticate(
+            self.connection, mechanism, exchange, hidden, is_proof_enough=is_proof_enough
+        )
 
     def _binding(self) -> Binding | None:
         if self.session is None:
@@ -179,6 +248,56 @@ class SmtpSession:
             return Binding(TLS_UNIQUE, self.session.unique)
         data = server_end_point(self.presented[0])
         return Binding(SERVER_END_POINT, data) if data else None
+
+
+@dataclass
+class Shared:
+    """A connection that several questions share, made when the first is asked.
+
+    Attributes:
+        make: returns one that is yet to be made.
+        current: the one that is there.
+    """
+
+    make: Callable[[], SmtpSession]
+    current: SmtpSession | None = None
+
+    def ask(self, question: Callable[[SmtpSession], T]) -> T:
+        """Ask; where the server has closed the connection since the last question, on a new one."""
+        if self.current is not None and self.current.is_spent:
+            self.close()
+        if self.current is not None:
+            try:
+                return self._asked(question, self.current)
+            except ClosedError:
+                pass
+        return self._asked(question, self._made())
+
+    def release(self) -> SmtpSession | None:
+        """Return the connection, which serves for no more questions."""
+        found, self.current = self.current, None
+        return found
+
+    def close(self) -> None:
+        """End the connection, if there is one."""
+        if smtp := self.release():
+            smtp.close()
+
+    def _asked(self, question: Callable[[SmtpSession], T], smtp: SmtpSession) -> T:
+        try:
+            return question(smtp)
+        except (ClosedError, SilentError, TlsError, ReplyError):
+            self.close()
+            raise
+
+    def _made(self) -> SmtpSession:
+        smtp = self.make()
+        try:
+            self.current = smtp.through()
+        except BaseException:
+            smtp.close()
+            raise
+        return smtp
 
 
 Stage = tuple[str, Callable[[SmtpSession], str]]
@@ -220,85 +339,117 @@ class ServerReport:
     Attributes:
         mechanisms: offered where one would log in.
         is_verified: the server is who it should be.
+        relays: for the client certificate, without a login.
     """
 
     mechanisms: tuple[str, ...]
     is_verified: bool
+    relays: bool = False
 
 
-def report_server(line: Target, record: Record) -> ServerReport | None:
-    """Look at the server; None where the connection did not come about."""
-    with line.open(line.asked.client) as call:
-        for name, stage in STAGES[line.asked.target.security]:
-            if not record.run(name, partial(stage, call)):
+def report_server(server: Server, record: Record) -> ServerReport | None:
+    """Look at the server; None where the connection did not come about.
+
+    The connection is kept for the logins, if the server is the right one.
+    """
+    security = server.asked.target.security
+    smtp = server.open(server.asked.client) if security is Security.CLEAR else server.by_openssl()
+    try:
+        for name, stage in STAGES[security]:
+            deed = SmtpSession.look if stage == SmtpSession.secure else stage
+            if not record.run(name, partial(deed, smtp)):
+                smtp.close()
                 return None
             if name == "tls":
-                certificate_is_good = _certificate(line, call, record)
-        _offers(line, call, record)
-    if line.asked.target.security is Security.CLEAR:
-        return ServerReport(call.after.mechanisms, is_verified=False)
-    is_verified = record.run("openssl", partial(_openssl, line)) and certificate_is_good
-    return ServerReport(call.after.mechanisms, is_verified)
+                certificate_is_good = _certificate(server, smtp, record)
+        _offers(server, smtp, record)
+        relays = bool(server.asked.client) and may_relay(smtp)
+        if security is Security.CLEAR:
+            is_verified = False
+        else:
+            is_verified = record.run("openssl", partial(_openssl, server, smtp)) and certificate_is_good
+    except BaseException:
+        smtp.close()
+        raise
+    report = ServerReport(smtp.after.mechanisms, is_verified, relays)
+    if is_verified or server.asked.insecure:
+        server.secure.current = smtp
+    else:
+        smtp.close()
+    return report
 
 
-def _certificate(line: Target, call: SmtpSession, record: Record) -> bool:
+def may_relay(smtp: SmtpSession) -> bool:
+    """Tell whether the server takes the recipient of the message to send; it is taken back."""
+    envelope = smtp.server.asked.envelope
+    if envelope is None:
+        return False
+    try:
+        verbs.admitted(smtp.connection, envelope.sender, envelope.recipient)
+    except RefusedError:
+        return False
+    return True
+
+
+def _certificate(server: Server, smtp: SmtpSession, record: Record) -> bool:
     """Check what the server presents; tell whether all of it holds."""
-    record.run("certificate", partial(_described, call))
-    trust = line.asked.trust
-    held = [record.run(name, partial(check, trust, call.presented)) for name, check in CHECKS]
-    if line.asked.tlsa:
-        held.append(record.run("tlsa", partial(match, line.asked.tlsa, call.presented)))
+    record.run("certificate", partial(_described, smtp))
+    trust = server.asked.trust
+    held = [record.run(name, partial(check, trust, smtp.presented)) for name, check in CHECKS]
+    if server.asked.tlsa:
+        held.append(record.run("tlsa", partial(match, server.asked.tlsa, smtp.presented)))
     return all(held)
 
 
-def _described(call: SmtpSession) -> str:
-    found = describe(call.presented[0])
-    sent = len(call.presented)
+def _described(smtp: SmtpSession) -> str:
+    found = describe(smtp.presented[0])
+    sent = len(smtp.presented)
     more = f", sent with {sent - 1} more" if sent > 1 else ""
     return f"{found.title}, {found.key_type}, by {found.issuer}{more}; SHA-256 {found.fingerprint[:16]}..."
 
 
-def _openssl(line: Target) -> str:
-    """Have OpenSSL verify, as most mail servers do; of CRLs it is told nothing."""
-    with line.by_openssl() as call:
-        call.through()
-    return f"verifies it for {line.asked.trust.name}"
+def _openssl(server: Server, smtp: SmtpSession) -> str:
+    """Say what OpenSSL thinks, as most mail servers do; of CRLs it was told nothing."""
+    if smtp.refusal:
+        raise smtp.refusal
+    return f"verifies it for {server.asked.trust.name}"
 
 
-def _offers(line: Target, call: SmtpSession, record: Record) -> None:
-    if line.asked.target.security is Security.STARTTLS:
-        record.run("mechanisms before TLS", partial(_before, call))
-    record.run("mechanisms", partial(_after, line, call))
+def _offers(server: Server, smtp: SmtpSession, record: Record) -> None:
+    if server.asked.target.security is Security.STARTTLS:
+        record.run("mechanisms before TLS", partial(_before, smtp))
+    record.run("mechanisms", partial(_after, server, smtp))
 
 
-def _before(call: SmtpSession) -> str:
-    offered = call.before.mechanisms
+def _before(smtp: SmtpSession) -> str:
+    offered = smtp.before.mechanisms
     if clear := sorted(CLEAR_TEXT & set(offered)):
         raise OfferError("AUTH", f"{' and '.join(clear)} before TLS")
     return " ".join(offered) or "none"
 
 
-def _after(line: Target, call: SmtpSession) -> str:
-    offered = call.after.mechanisms
+def _after(server: Server, smtp: SmtpSession) -> str:
+    offered = smtp.after.mechanisms
     if "ANONYMOUS" in offered:
         raise OfferError("AUTH", f"ANONYMOUS among {' '.join(offered)}")
     if set(offered) >= UNCONFIGURED:
         raise OfferError("AUTH", f"NTLM among {' '.join(offered)}")
-    if not offered and line.asked.identity:
+    if not offered and server.asked.identity:
         raise OfferError("AUTH", "none offered")
     return " ".join(offered) if offered else Note("none")
 
 
-# AUTH with each mechanism that the account should serve, each on a connection of its own.
+# AUTH with each mechanism that the account should serve; after a login that is complete none may follow.
 
 NOBODY = Identity(Login("", Secret(b"")))
 """Who logs in by a certificate."""
+UNPROVEN = "the server did not prove to know the secret, so it is told nothing more"
 UNVERIFIED = "no password is sent to a server that is not verified; --insecure-send-password sends it"
 
 
-def log_in(line: Target, record: Record, seen: ServerReport) -> list[str]:
+def log_in(server: Server, record: Record, seen: ServerReport) -> list[str]:
     """Try the mechanisms, strongest first; return those that worked."""
-    asked = line.asked
+    asked = server.asked
     if not asked.identity and not (asked.client and _by_certificate(asked, seen)):
         record.skip("auth", "no account given")
         return []
@@ -315,7 +466,16 @@ def log_in(line: Target, record: Record, seen: ServerReport) -> list[str]:
             record.skip(f"auth {name}", "the account, or its file, does not serve it")
     if not usable:
         record.run("auth", partial(_nothing_in_common, seen))
-    return [name for name in usable if record.run(f"auth {name}", partial(_attempt, line, name))]
+    return list(_opened(server, record, usable))
+
+
+def _opened(server: Server, record: Record, usable: list[str]) -> Iterator[str]:
+    for name in usable:
+        if server.is_unproven:
+            server.untold.append(name)
+            record.skip(f"auth {name}", UNPROVEN)
+        elif record.run(f"auth {name}", partial(_attempt, server, name, is_last=name == usable[-1])):
+            yield name
 
 
 def _wanted(asked: ProbeRequest, seen: ServerReport) -> list[str]:
@@ -342,17 +502,22 @@ def _nothing_in_common(seen: ServerReport) -> str:
     )
 
 
-def _attempt(line: Target, mechanism: str) -> str:
-    return attempt(line, mechanism, line.asked.identity or NOBODY)
+def _attempt(server: Server, mechanism: str, *, is_last: bool) -> str:
+    """Log in; where the server proves itself before the end, no further unless it is the last mechanism."""
+    identity = NOBODY if mechanism == EXTERNAL else server.asked.identity or NOBODY
+    try:
+        reply = server.secure.ask(lambda smtp: smtp.log_in(mechanism, identity, is_proof_enough=not is_last))
+    except UnprovenError:
+        server.is_unproven = True
+        raise
+    if reply.code != ACCEPTED:
+        return PROVED
+    server.keep(server.secure.release())
+    return str(reply)
 
 
-def attempt(line: Target, mechanism: str, identity: Identity) -> str:
-    """Log in on a new connection and return what the server says."""
-    if mechanism == EXTERNAL:
-        identity = NOBODY
-    with line.trusted() as call:
-        call.through()
-        return str(call.log_in(mechanism, identity))
+ACCEPTED = 235
+PROVED = "both sides proved to know the secret; cancelled there, which saves a connection"
 
 
 # Who logs in, with which secret and certificate: from accounts, files and what was typed.
@@ -410,31 +575,33 @@ def _served(accounts: AccountDatabase, account: Account) -> tuple[str, ...] | No
 MARK = "X-Smtpcreds-Probe"
 
 
-def send(line: Target, letter: Envelope, mechanism: str | None) -> str:
+def send(server: Server, envelope: Envelope, mechanism: str | None) -> str:
     """Send it and return what the server says; ``mechanism`` None sends without a login."""
-    asked, mark = line.asked, secrets.token_hex(8)
-    with line.trusted() as call:
-        call.through()
-        if mechanism:
-            call.log_in(mechanism, asked.identity or NOBODY)
-        content = compose(letter, mark, asked.hello, asked.trust.now, str(asked.target))
-        reply = verbs.deliver(call.connection, letter.sender, letter.recipient, content)
+    asked, mark = server.asked, secrets.token_hex(8)
+    content = compose(envelope, mark, asked.hello, asked.trust.now, str(asked.target))
+
+    def sent(smtp: SmtpSession) -> Reply:
+        if mechanism and smtp is not server.logged_in:
+            smtp.log_in(mechanism, NOBODY if mechanism == EXTERNAL else asked.identity or NOBODY)
+        return verbs.deliver(smtp.connection, envelope.sender, envelope.recipient, content)
+
+    reply = sent(server.logged_in) if server.logged_in else server.secure.ask(sent)
     return f"{reply}; marked {MARK}: {mark}"
 
 
-def compose(letter: Envelope, mark: str, host: str, now: datetime, target: str) -> bytes:
+def compose(envelope: Envelope, mark: str, host: str, now: datetime, target: str) -> bytes:
     """Return a message (RFC 5322) that says what it is.
 
     Args:
-        letter: the envelope, repeated in the header.
+        envelope: repeated in the header.
         mark: what to look for at the other end.
         host: ours, for the Message-ID.
         now: aware.
         target: the server that was probed.
     """
     lines = (
-        f"From: {letter.sender}",
-        f"To: {letter.recipient}",
+        f"From: {envelope.sender}",
+        f"To: {envelope.recipient}",
         f"Subject: smtpcreds probe {mark}",
         f"Date: {_date(now)}",
         f"Message-ID: <{mark}@{host}>",

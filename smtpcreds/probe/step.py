@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from time import perf_counter
 
-from ..errors import SmtpcredsError
+from ..errors import ProtocolError, SmtpcredsError
 from ..model import Finding
+from ..smtp.connection import BusyError
 from .symptoms import explain
 
 
@@ -16,6 +17,8 @@ class Outcome(StrEnum):
     OK = "ok"
     FAILED = "failed"
     SKIPPED = "skipped"
+    UNKNOWN = "unknown"
+    """The server does not answer that now."""
     NOTE = "note"
     """Neither good nor bad, or nothing that a client can tell."""
 
@@ -46,6 +49,10 @@ class Step:
         return self.finding.cure if self.finding else ""
 
 
+class StoppedError(ProtocolError):
+    """The server does not answer now, so nothing more is asked."""
+
+
 class Note(str):
     """A result that is neither good nor bad."""
 
@@ -70,14 +77,20 @@ class Record:
         started = perf_counter()
         try:
             detail = deed()
+        except BusyError as error:
+            self._explained(Outcome.UNKNOWN, name, error, started)
+            raise StoppedError(error.subject, error.reason) from None
         except SmtpcredsError as error:
-            cause, cure = explain(name, error, self.host)
-            finding = Finding(error.subject, error.reason, cure, name)
-            self._add(Step(name, Outcome.FAILED, str(error), _since(started), cause, finding))
+            self._explained(Outcome.FAILED, name, error, started)
             return False
         outcome = Outcome.NOTE if isinstance(detail, Note) else Outcome.OK
         self._add(Step(name, outcome, str(detail), _since(started)))
         return True
+
+    def _explained(self, outcome: Outcome, name: str, error: SmtpcredsError, started: float) -> None:
+        cause, cure = explain(name, error, self.host)
+        finding = Finding(error.subject, error.reason, cure, name)
+        self._add(Step(name, outcome, str(error), _since(started), cause, finding))
 
     def skip(self, name: str, why: str) -> None:
         """Add a step that can't be run."""

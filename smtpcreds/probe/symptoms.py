@@ -102,8 +102,10 @@ CHANNEL_SYMPTOMS = (
     Symptom(
         "connect",
         "refused",
-        "nothing listens on this port of the server",
-        "start the mail server, or give the right port: 25 relay, 587 submission, 465 smtps://",
+        "nothing listens on this port of the server, or for the server itself alone, as Debian and RHEL "
+        "configure Sendmail",
+        "start the mail server, let it listen for others (on the hub: smtpcreds mta check sendmail-hub), or "
+        "give the right port: 25 relay, 587 submission, 465 smtps://",
     ),
     Symptom(
         "connect",
@@ -180,7 +182,20 @@ CHANNEL_SYMPTOMS = (
         "the server ended: Postfix does where SASL has no mechanism to offer (fatal: in its log)",
         f"{AUDIT}, and look at its log; check mech_list",
     ),
-    # The client certificate, in the server's words
+    # The client certificate
+    Symptom(
+        "own certificate",
+        "was revoked",
+        "the authority revoked this host's certificate; what still works is by password",
+        "on the authority: smtpcreds cert issue HOST --force; install the pair here",
+    ),
+    Symptom(
+        "own certificate",
+        "expired|not valid",
+        "it was not renewed, or a clock is wrong",
+        "on the authority: smtpcreds cert renew HOST; install the pair here",
+    ),
+    # In the server's words
     Symptom(
         "tls|ehlo|client|auth",
         "alert certificate required|no client certificate",
@@ -380,7 +395,7 @@ SYMPTOMS = (*CHANNEL_SYMPTOMS, *CERTIFICATE_SYMPTOMS, *LOGIN_SYMPTOMS, *_ANYWHER
 
 def explain(step: str, error: SmtpcredsError, host: str) -> tuple[str, str]:
     """Return the likely cause of a failure, and the cure; what no row knows has the error's own hint."""
-    said = str(error)
+    said = error.reason
     for row in SYMPTOMS:
         if re.match(row.step, step) and re.search(rf"(?<!\d)(?:{row.said})(?!\d)", said, re.IGNORECASE):
             return row.cause, error.hint or row.cure.replace("{host}", host)

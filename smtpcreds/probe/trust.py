@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from ..ca.authority import certificates, has_authority
+from ..ca.authority import CA
 from ..ca.crl import crl_paths
 from ..ca.layout import BUNDLE
 from ..config import Site
@@ -61,8 +61,8 @@ def gather(site: Site, name: str | Address, bundle: str | None, crl: str | None)
 def _authorities(site: Site, bundle: str | None) -> tuple[Certificate, ...]:
     path = bundle or f"{site.certificates}/{BUNDLE}"
     if not bundle and not exists(path):
-        if has_authority(site):
-            return certificates(site)
+        if (ca := CA(site)).is_there:
+            return ca.chain
         hint = "copy it from the hub, or name another: --ca FILE"
         raise MissingInputError(path, "is not there, so no certificate can be verified", hint)
     return parse_certificates(read_public(path), path).certificates
@@ -130,3 +130,11 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("revocation", _revocation),
 )
 """What is looked at, by name; each returns what it found, or raises."""
+
+
+def check_own(trust: Trust, path: str) -> str:
+    """Look at the client certificate as a server does: its dates, and whether a CRL here lists it."""
+    with open(path, "rb") as file:  # that of a bundle is in memory
+        presented = parse_certificates(file.read(), path).certificates
+    _dates(trust, presented)
+    return _revocation(trust, presented)

@@ -1,6 +1,7 @@
 """Berkeley DB hash files, read as libdb's ``get`` would; and what reader and writer share."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain, count, repeat
 from operator import gt, lt
 from struct import unpack, unpack_from
 from typing import NamedTuple
@@ -41,24 +42,31 @@ def order(key: bytes) -> str:
     return key.decode("latin-1") + "\u0100"
 
 
-def hashed(keys: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
-    """Give each key with its hash (``__ham_func5``: FNV-1 from 0, 32 bits), in no particular order."""
-    for length, some in groups(keys):
-        yield from zip(some, _hashes(some, length), strict=True)
+def hashed(keys: Iterable[bytes], bits: int = 32) -> Iterator[tuple[bytes, int]]:
+    """Give each key with its hash (``__ham_func5``: FNV-1 from 0, 32 bits), in no particular order.
 
-
-def _hashes(keys: list[bytes], length: int) -> tuple[int, ...]:
-    """Hash keys of one length side by side, each in its own 64-bit lane of one large integer.
-
-    A lane never spills: 32 bits times a 25-bit prime is below 64. Six times faster than byte by byte.
+    Args:
+        keys: of any lengths.
+        bits: how many of the hash are asked for, from the lowest; the others may be missing.
     """
-    text, lanes = b"".join(keys), bytearray(8 * len(keys))
-    low_half = int.from_bytes(b"\xff\xff\xff\xff\0\0\0\0" * len(keys), "little")
+    for length, some in groups(keys):
+        yield from zip(some, _hashes(some, length, bits), strict=True)
+
+
+def _hashes(keys: list[bytes], length: int, bits: int) -> tuple[int, ...]:
+    """Hash keys of one length side by side, each in its own lane of one large integer.
+
+    A lane never spills: 32 bits times a 25-bit prime is below 64, and 23 bits times what is left of the prime
+    in 23 bits (403) is below 32. Low bits depend on low bits alone. Six times faster than byte by byte.
+    """
+    width, kept, form = (4, 23, "I") if bits <= 23 else (8, 32, "Q")
+    text, lanes, mask = b"".join(keys), bytearray(width * len(keys)), (1 << kept) - 1
+    low, factor = int.from_bytes(mask.to_bytes(width, "little") * len(keys), "little"), _PRIME & mask
     state = 0
     for column in range(length):
-        lanes[::8] = text[column::length]
-        state = state * _PRIME & low_half ^ int.from_bytes(lanes, "little")
-    return unpack(f"<{len(keys)}Q", state.to_bytes(len(lanes), "little"))
+        lanes[::width] = text[column::length]
+        state = state * factor & low ^ int.from_bytes(lanes, "little")
+    return unpack(f"<{len(keys)}{form}", state.to_bytes(len(lanes), "little"))
 
 
 # The first page of a Berkeley DB hash file, checked against the file's size.
@@ -197,19 +205,16 @@ class _Reader:
         self._seen[0] = 1
         self._spoilt = _wrong_sums(data, meta) if meta.header == CHECKSUMMED_HEADER else frozenset()
         self._sizes: list[int] = []
-        self._buckets: dict[bytes, int] = {}
         self._found: dict[bytes, bytes] = {}
 
     def records(self) -> dict[bytes, bytes]:
         if 0 in self._spoilt:
             raise self._damaged(0, "is not what its checksum says")
         for bucket in range(self._meta.max_bucket + 1):
-            held: dict[bytes, bytes] = {}
+            before = len(self._found)
             for pgno in self._chain(bucket):
-                self._read_page(pgno, held)
-            self._sizes.append(len(held))
-            self._buckets.update(dict.fromkeys(held, bucket))
-            self._found.update(held)
+                self._read_page(pgno)
+            self._sizes.append(len(self._found) - before)
         self._check_buckets()
         self._check_unreached()
         self._check_splits()
@@ -249,7 +254,7 @@ class _Reader:
         """Tell whether a page was never written: all zero, an empty bucket."""
         return not self._data[at + TYPE_AT] and not any(self._data[at : at + self._meta.pagesize])
 
-    def _read_page(self, pgno: int, held: dict[bytes, bytes]) -> None:
+    def _read_page(self, pgno: int) -> None:
         """Take the records of a page, whose items lie from its end downwards."""
         meta = self._meta
         at = pgno * meta.pagesize
@@ -261,25 +266,26 @@ class _Reader:
         edges = (meta.pagesize, *unpack_from(f"{meta.order}{entries}H", page, meta.header))
         if edges[-1] < lowest or not all(map(gt, edges, edges[1:])) or offset != edges[-1] & 0xFFFF:
             raise self._damaged(pgno, "has items that overlap")
-        expected = len(held) + entries // 2
-        keys = self._take(page, edges, pgno, held)
-        if len(held) != expected:
+        expected = len(self._found) + entries // 2
+        keys = self._take(page, edges, pgno)
+        if len(self._found) != expected:
             raise self._damaged(pgno, "repeats a key")
         if page[TYPE_AT] == SORTED_PAGE and not _in_order(keys):
             raise self._damaged(pgno, "has keys out of order, which libdb does not find")
 
-    def _take(self, page: bytes, edges: tuple[int, ...], pgno: int, held: dict[bytes, bytes]) -> list[bytes]:
+    def _take(self, page: bytes, edges: tuple[int, ...], pgno: int) -> list[bytes]:
         """Note the records of a page; return its keys, or none where one is off-page and has no one order."""
-        keys, plain = [], KEYDATA
+        keys, plain, found, is_ordered = [], KEYDATA, self._found, True
         for end, at, low in zip(edges[::2], edges[1::2], edges[2::2], strict=False):
             if page[at] == plain == page[low]:
                 key = page[at + 1 : end]
-                held[key] = page[low + 1 : at]
+                found[key] = page[low + 1 : at]
             else:
+                is_ordered = is_ordered and page[at] == plain
                 key = self._item(page[at:end], pgno)
-                held[key] = self._item(page[low:at], pgno)
+                found[key] = self._item(page[low:at], pgno)
             keys.append(key)
-        return keys if all(page[at] == plain for at in edges[1::2]) else []
+        return keys if is_ordered else []
 
     def _item(self, item: bytes, pgno: int) -> bytes:
         """Return the bytes of a key or value."""
@@ -319,10 +325,11 @@ class _Reader:
     def _check_buckets(self) -> None:
         """Refuse keys that are not where libdb looks for them (``__ham_call_hash``)."""
         last, (high, low) = self._meta.max_bucket, self._meta.masks
-        for key, value in hashed(self._buckets):
+        held_in = dict(zip(self._found, chain.from_iterable(map(repeat, count(), self._sizes)), strict=True))
+        for key, value in hashed(self._found, max(high, low).bit_length()):
             bucket = value & high
-            if (bucket if bucket <= last else bucket & low) != self._buckets[key]:
-                pgno = self._meta.page_of(self._buckets[key])
+            if (bucket if bucket <= last else bucket & low) != held_in[key]:
+                pgno = self._meta.page_of(held_in[key])
                 raise self._damaged(pgno, "leads to a key of another bucket, which libdb does not find")
 
     def _check_unreached(self) -> None:

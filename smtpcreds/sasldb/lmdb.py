@@ -29,6 +29,7 @@ from .replace import (
     open_regular,
     read_whole,
     resolve,
+    resolve_to_write,
     signature_of,
     sweep,
 )
@@ -79,7 +80,7 @@ class LmdbStore:
         If a reader keeps an old state open for longer than the time limit, the next run does that.
         """
         library = _library(self.path)
-        target = resolve(self.path)
+        target = resolve_to_write(self.path)
         with exclusive(target + ".lock", self._timeout):
             sweep(target)
             sweep(target + "-lock")

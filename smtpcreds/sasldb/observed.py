@@ -10,7 +10,7 @@ from ..files.preview import PreviewDisk
 from ..model import Account, Artifact
 from .detect import Format
 from .records import properties, unpack
-from .replace import resolve, writable_to_readers
+from .replace import resolve_to_write, writable_to_readers
 from .store import Change, Edits, ReplacingStore, Store, edited, effective
 
 _NAMED = 100
@@ -106,7 +106,7 @@ def foresee_locks(path: str, kind: Format | None, mode: int) -> None:
     """Note in a preview the lock files that a change makes beside a database, itself of this mode if new."""
     if kind is None:
         return
-    target = resolve(path)
+    target = resolve_to_write(path)
     with exclusive(target + ".lock"):
         pass
     if kind is Format.LMDB and not exists(target + "-lock"):

@@ -12,7 +12,7 @@ from . import lmdb
 from .detect import HEAD_SIZE, Format, host_format, identify
 from .limits import SQL
 from .observed import Observed, foresee_locks, hold, made_as, observed
-from .replace import PRIVATE, NewFile, Replacement, open_regular, read_whole, resolve, sweep
+from .replace import PRIVATE, NewFile, Replacement, open_regular, read_whole, resolve, resolve_to_write, sweep
 from .store import TIMEOUT, Codec, ReplacingStore, Store
 
 REPLACED = (Format.BDB, Format.GDBM)
@@ -153,7 +153,7 @@ def create(path: str, kind: Format, records: Mapping[bytes, bytes], like: str | 
     Raises:
         ExistsError: something has the name already.
     """
-    target = resolve(path)
+    target = resolve_to_write(path)
     mode = like.mode if isinstance(like, NewFile) else stat.S_IMODE(os.stat(resolve(like)).st_mode)
     disk().note("write", path, mode, f"{len(records)} records as {kind}")
     if disk().is_preview:

@@ -11,7 +11,7 @@ from struct import Struct
 from typing import NamedTuple, Self
 
 from ..errors import MissingInputError, UnsafePathError
-from ..files import disk, explained, sweep_target, temporaries
+from ..files import directory_of, disk, explained, real_path, sweep_target, temporaries
 from ..files.write import prefix_of, temporary_name
 from ..model import Owner
 
@@ -65,6 +65,12 @@ def resolve(path: str) -> str:
     return target
 
 
+def resolve_to_write(path: str) -> str:
+    """Do what :func:`resolve` does, and refuse a way there that another user could turn."""
+    target = resolve(path)
+    return real_path(path) if os.path.isdir(os.path.dirname(target)) else target  # a preview made it
+
+
 def signature_of(status: os.stat_result) -> Signature:
     """Return the signature that belongs to a stat."""
     return Signature(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
@@ -111,10 +117,8 @@ class Replacement:
         self._directory = self._descriptor = -1
 
     def __enter__(self) -> Self:
-        with explained(os.path.dirname(self._path)):
-            self._directory = os.open(
-                os.path.dirname(self._path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-            )
+        with directory_of(self._path) as (at, _), explained(os.path.dirname(self._path)):
+            self._directory = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=at)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from ..errors import DamagedFileError, LockHeldError, MissingInputError, UnsafePathError, WriteError
-from ..files import exclusive, explained, flock
+from ..files import exclusive, explained, flock, holder
 from .replace import (
     PRIVATE,
     NewFile,
@@ -17,6 +17,7 @@ from .replace import (
     open_regular,
     read_whole,
     resolve,
+    resolve_to_write,
     signature_of,
     sweep,
     wake_readers,
@@ -139,7 +140,7 @@ class ReplacingStore:
             change: gives the edits.
             anew: write also where they make no difference, so that nothing is left in unused space.
         """
-        target = resolve(self.path)
+        target = resolve_to_write(self.path)
         with exclusive(target + ".lock", self._timeout):
             sweep(target)
             for _ in range(_ATTEMPTS):
@@ -240,7 +241,7 @@ class ReplacingStore:
             yield
             return
         if not flock(old, fcntl.LOCK_SH, self._timeout):
-            raise LockHeldError(self.path, "another program holds its lock", "try again when it has ended")
+            raise LockHeldError(self.path, f"is locked by {holder(old)}", "try again when it has ended")
         try:
             yield
         finally:

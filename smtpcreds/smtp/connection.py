@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Self
 
-from ..errors import DataError, ProtocolError, UnavailableError
+from ..errors import DataError, ProtocolError, TooEarlyError, UnavailableError
 
 # TLS contexts, and what is known of a session of TLS once it stands.
 
@@ -269,8 +269,29 @@ class RefusedError(ProtocolError):
         self.reply = reply
 
 
+class BusyError(TooEarlyError):
+    """The server answers nothing now: 421 and 454 say so of whatever was asked, which is not known then."""
+
+
+class VerificationError(TlsError):
+    """OpenSSL refused the server's certificate."""
+
+
 class SaslError(ProtocolError):
-    """A challenge that breaks its mechanism, or a server that can't prove to know the secret."""
+    """A challenge that breaks its mechanism."""
+
+
+class UnprovenError(SaslError):
+    """A server that can't prove to know the secret: an impostor must not be sent another one."""
+
+
+BUSY = {421, 454}
+"""RFC 5321 section 4.2.3, RFC 3207 section 4, RFC 4954 section 6: as with rate limits, for a while."""
+
+
+def refused(peer: str, reply: Reply) -> ProtocolError | BusyError:
+    """Return the error that a reply is."""
+    return BusyError(peer, str(reply)) if reply.code in BUSY else RefusedError(peer, reply)
 
 
 # One connection to one server: octets in time, with or without TLS.
@@ -387,7 +408,7 @@ class Connection:
         reply = self.reply()
         shown = reply.without(self.hidden) if accepted else reply
         if accepted and reply.code not in accepted:
-            raise RefusedError(self.peer, shown)
+            raise refused(self.peer, shown)
         return shown
 
     def discard(self) -> int:
@@ -431,6 +452,8 @@ class Connection:
             yield
         except TimeoutError:
             raise SilentError(self.peer, "did not answer in time") from None
+        except ssl.SSLCertVerificationError as error:
+            raise VerificationError(self.peer, _words(error)) from None
         except ssl.SSLError as error:
             raise TlsError(self.peer, _words(error)) from None
         except OSError as error:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ..passwords import MIN_ITERATIONS, SCRAM_MECHANISMS
 from ..secret import Secret
-from .connection import SaslError
+from .connection import SaslError, UnprovenError
 
 # The shape of a mechanism: a generator that yields what the client says and is sent what the server says.
 #
@@ -30,6 +30,8 @@ class Message(NamedTuple):
 
 WAIT = Message(b"")
 """The server speaks first."""
+PROVED = Message(b"", last=True)
+"""The server has proved to know the secret, and took our proof before that; its word for it is left."""
 Exchange = Generator[Message, bytes, None]
 
 
@@ -160,7 +162,7 @@ def digest_md5(login: Login, channel: Channel, *, cnonce: bytes = b"", service: 
     answer = yield Message(_response(login, challenge, realm, digest))
     given = dict(_directives(answer)).get("rspauth", b"")
     if not compare_digest(given, digest.proof(b"")):
-        raise SaslError(DIGEST_MD5, "did not prove to know the secret (rspauth is wrong)")
+        raise UnprovenError(DIGEST_MD5, "did not prove to know the secret (rspauth is wrong)")
     yield Message(b"", last=True)
 
 
@@ -291,7 +293,7 @@ def parse_first(message: bytes, own: str) -> ServerFirst:
         raise SaslError(SCRAM, "sent a first message that is not of SCRAM")
     values = ServerFirst(found[1].decode(), salt, int(found[3]))
     if not values.nonce.startswith(own) or values.nonce == own:
-        raise SaslError(SCRAM, "did not extend the nonce; it answers somebody else")
+        raise UnprovenError(SCRAM, "did not extend the nonce; it answers somebody else")
     if not MIN_ITERATIONS <= values.iterations <= MAX_ITERATIONS:
         asked = f"asks for {values.iterations} iterations"
         raise SaslError(SCRAM, f"{asked}, not {MIN_ITERATIONS} to {MAX_ITERATIONS}")
@@ -325,7 +327,7 @@ def _check_final(message: bytes, signature: bytes) -> None:
     if said.startswith(b"e="):
         raise SaslError(SCRAM, f"says {said[2:].decode(errors='backslashreplace')}")
     if not compare_digest(said, b"v=" + b64encode(signature)):
-        raise SaslError(SCRAM, "did not prove to know the secret (the server's signature is wrong)")
+        raise UnprovenError(SCRAM, "did not prove to know the secret (the server's signature is wrong)")
 
 
 SCRAM_EXCHANGES: dict[str, Mechanism] = {

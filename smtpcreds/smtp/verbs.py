@@ -7,8 +7,18 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from ..errors import ProtocolError, UnavailableError
-from .connection import Capabilities, Connection, RefusedError, Reply, ReplyError, SaslError, capabilities
-from .sasl import WAIT, Exchange, Message
+from .connection import (
+    BUSY,
+    Capabilities,
+    Connection,
+    Reply,
+    ReplyError,
+    SaslError,
+    UnprovenError,
+    capabilities,
+    refused,
+)
+from .sasl import PROVED, WAIT, Exchange, Message
 
 MAX_COMMAND = 512
 """Octets of an AUTH command with its initial response and line end (RFC 4954 section 4)."""
@@ -33,7 +43,12 @@ def start_tls(connection: Connection) -> Reply:
 
 
 def authenticate(
-    connection: Connection, mechanism: str, exchange: Exchange, secrets: Iterable[bytes]
+    connection: Connection,
+    mechanism: str,
+    exchange: Exchange,
+    secrets: Iterable[bytes],
+    *,
+    is_proof_enough: bool = False,
 ) -> Reply:
     """Log in, and return the server's word for it.
 
@@ -42,6 +57,9 @@ def authenticate(
         mechanism: its name for the server.
         exchange: what the client says; see :mod:`.sasl`.
         secrets: what must not be repeated in a message.
+        is_proof_enough: cancel where both sides have proved to know the secret and only the word for it is
+            left, so that the connection serves for more; the reply is then that to the cancelling, 501 (RFC
+            4954 section 4).
     """
     connection.hidden += secrets
     message = next(exchange)
@@ -49,6 +67,8 @@ def authenticate(
         reply = _begin(connection, mechanism, message)
         while reply.code == 334:
             message = _next(connection, exchange, reply, message)
+            if is_proof_enough and message == PROVED:
+                return _cancelled(connection)
             reply = connection.command(_encoded(connection, message))
     except SaslError:
         with suppress(ProtocolError, UnavailableError):
@@ -56,10 +76,17 @@ def authenticate(
         raise
     shown = reply.without(connection.hidden)
     if reply.code != 235:
-        raise RefusedError(connection.peer, shown)
+        raise refused(connection.peer, shown)
     if not message.last:
-        raise SaslError(connection.peer, f"says {reply.code} before it has proved to know the secret")
+        raise UnprovenError(connection.peer, f"says {reply.code} before it has proved to know the secret")
     return shown
+
+
+def _cancelled(connection: Connection) -> Reply:
+    reply = connection.command(b"*")
+    if reply.code in BUSY:
+        raise refused(connection.peer, reply)
+    return reply
 
 
 def _encoded(connection: Connection, message: Message) -> bytes:
@@ -92,7 +119,7 @@ def _next(connection: Connection, exchange: Exchange, reply: Reply, message: Mes
     try:
         return exchange.send(challenge)
     except SaslError as error:
-        raise SaslError(connection.peer, error.reason) from None
+        raise type(error)(connection.peer, error.reason) from None
 
 
 def admitted(connection: Connection, sender: str, recipient: str) -> Reply:

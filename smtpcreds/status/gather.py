@@ -1,5 +1,6 @@
 """Everything as it stands: authority, inventory, accounts. Nothing is changed, and no lock is taken."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -8,22 +9,30 @@ from enum import StrEnum
 from itertools import islice
 
 from ..accounts.database import AccountDatabase, database_of
-from ..ca.authority import has_authority
-from ..ca.layout import CURE_CRL, Pair, has_inventory, reading
-from ..ca.listing import Selection, certificate_path, listed
+from ..accounts.rotation import recorded
+from ..audit.certificates import CERT004
+from ..audit.crls import CERT014
+from ..audit.host import Host
+from ..audit.run import CODES, faults
+from ..ca.authority import CA
+from ..ca.layout import CURE_CRL, has_inventory, is_client_host, reading
+from ..ca.listing import REMEMBERED, certificate_path
 from ..ca.lookup import Generation, overview
+from ..ca.old import RETIRE_OLD, old_hosts
+from ..ca.renew import is_there, next_of_rollover
+from ..ca.restore import findings as older_state
 from ..config import Site
 from ..dane import Stage, rollovers
-from ..deploy.delivery import handovers, stays
-from ..files import exists
+from ..deploy.holders import clients
+from ..files import read_public
 from ..inventory.inventory import Inventory
-from ..inventory.rotations import RotationState
-from ..inventory.rows import AuthorityState
+from ..inventory.rotations import Rotation, RotationState
+from ..inventory.rows import AuthorityState, State
 from ..inventory.rows import CertificateRow as Row
 from ..model import Finding, Severity
-from ..pki.dates import crl_fault, due_at, has_ended, is_due
+from ..pki.dates import Period, crl_fault, due_at, has_ended, is_due, successor_due
+from ..pki.profiles import RELAY
 from ..pki.revocation import CurrentCrl
-from ..postgres import is_url
 
 # What the screen shows: frozen values, complete without clock or disk. Names in them may be hostile.
 
@@ -53,8 +62,9 @@ class Cure(StrEnum):
     RENEW = "smtpcreds cert renew --due"
     SIGN = "where the key is kept, make a request; then: smtpcreds cert sign CSR"
     REQUEST = "smtpcreds cert request HOST"
+    BUNDLE = "on the hub: smtpcreds bundle HOST --new-key; then here: smtpcreds setup --client BUNDLE"
     ELSEWHERE = "on its own host: smtpcreds cert renew --due"
-    ROLLOVER = "smtpcreds ca rollover --help"
+    ROLLOVER = "smtpcreds ca rollover"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,7 @@ class Certificate:
         path: of the certificate, if that is on this host.
         machine: host that installed it; empty unless several share the inventory.
         cure: what is to be done when it is due.
+        revoked: it is revoked and still in place.
     """
 
     host: str
@@ -78,6 +89,7 @@ class Certificate:
     path: str | None = None
     machine: str = ""
     cure: Cure = Cure.RENEW
+    revoked: bool = False
 
     def due_at(self) -> datetime:
         """Return when two thirds of its life are over."""
@@ -116,6 +128,7 @@ class Kind(StrEnum):
     ACCOUNT = "account"
     TLSA = "tlsa"
     INTERRUPTED = "interrupted"
+    AUDIT = "audit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +190,15 @@ class Status:
         """Tell whether something has expired."""
         return has_ended(end, self.at)
 
+    def is_bad(self, row: Certificate) -> bool:
+        """Tell whether nobody accepts a certificate any more."""
+        return row.revoked or self.has_ended(row.not_after)
+
+    @property
+    def is_broken(self) -> bool:
+        """Tell whether something is due that stops mail already, or exposes a secret."""
+        return any(item.severity is Severity.ERROR for item in self.due)
+
     def is_due(self, kind: Kind, subject: str) -> bool:
         """Tell whether work of this kind is due on this subject."""
         return any((item.code, item.subject) == (kind, subject) for item in self.due)
@@ -197,57 +219,41 @@ def accounts(site: Site, inventory: Inventory | None, hosts: Iterable[str]) -> A
     """
     account_database = AccountDatabase(site)
     names = account_database.listing().names
-    recorded = (
-        account_database.database
-        if is_url(account_database.database)
-        else site.root.record(account_database.database)
-    )
-    clients: dict[str, list[str]] = {}
-    if inventory:
-        clients = _clients(inventory, recorded)
-        for host in dict.fromkeys(hosts):
-            _add_handover(clients, inventory, host)
-    shown = (Account(name, tuple(clients.get(name, ()))) for name in islice(names, SHOWN))
+    place = recorded(site, account_database)
+    known = clients(inventory, place, dict.fromkeys(hosts)) if inventory else {}
+    shown = (Account(name, tuple(known.get(name, ()))) for name in islice(names, SHOWN))
     return Accounts(account_database.database, len(names), tuple(shown))
 
 
 def account_changes(site: Site, inventory: Inventory | None) -> Iterator[Change]:
     """Yield the replacements that are half-way; an interrupted one is to be settled at once."""
     for row in inventory.rotations.unfinished() if inventory else ():
+        found = AccountDatabase(site, database_of(site, row.sasldb))
+        note, step = _standing(row, found)
         is_open = row.state is RotationState.OPEN
-        account = AccountDatabase(site, database_of(site, row.sasldb)).shown(row.account)
-        step = "--due" if row.retire_after or not is_open else f"{account} --retire"
-        until = row.retire_after if is_open else row.started
         yield Change(
             kind=Kind.ACCOUNT,
             old=str(row.account),
             new=str(row.successor),
             since=row.started,
-            until=until,
-            note="both accounts work" if is_open else f"an interrupted run left it {row.state}",
-            next=f"smtpcreds sasl rotate {step}",
+            until=row.retire_after if is_open and step in {_RETIRE, "--due"} else row.started,
+            note=note,
+            next=f"smtpcreds sasl rotate {'' if step == '--due' else f'{found.shown(row.account)} '}{step}",
         )
 
 
-def _clients(inventory: Inventory, database: str) -> dict[str, list[str]]:
-    """Return the hosts that were named for each account, by :attr:`Account.name`.
-
-    They are known from replacements: who needs the successor's secret had the one before it.
-    """
-    found: dict[str, list[str]] = {}
-    for row in inventory.rotations.history():
-        if row.sasldb == database and row.state is not RotationState.ABANDONED:
-            hosts = [host for host in row.clients if stays(inventory, host, row.started)]
-            for account in (row.successor, row.account):
-                found.setdefault(str(account), list(hosts))
-    return found
+_RETIRE = "--retire"
 
 
-def _add_handover(clients: dict[str, list[str]], inventory: Inventory, host: str) -> None:
-    """Add a host to the account that its last bundle had."""
-    given = handovers(inventory.events(subject=host)).get(host)
-    if given and host not in (known := clients.setdefault(given.account, [])):
-        known.append(host)
+def _standing(row: Rotation, found: AccountDatabase) -> tuple[str, str]:
+    """Return how a replacement stands, and the option of its next step; an account may be gone."""
+    if row.state is not RotationState.OPEN:
+        return f"an interrupted run left it {row.state}", "--due"
+    if row.successor not in found:
+        return f"{row.successor} is gone", "--abandon"
+    if row.account not in found:
+        return f"{row.account} is gone, {row.successor} works", _RETIRE
+    return "both accounts work", "--due" if row.retire_after else _RETIRE
 
 
 # What is due, computed from the rest.
@@ -286,6 +292,34 @@ def interrupted(now: datetime, pending: Iterable[Row]) -> tuple[Finding, ...]:
     return (_due(Kind.INTERRUPTED, _some(left), reason, CURE_CRL, len(left)),)
 
 
+def audited(found: Iterable[Finding], due: Iterable[Finding], late: Iterable[str]) -> Iterator[Finding]:
+    """Yield what the audit calls an error, one for each code; what is due by itself is not said twice.
+
+    Args:
+        found: by the audit.
+        due: what is known to be due.
+        late: the files of the certificates among that.
+    """
+    known = set(late)
+    has_late_crl = any(item.code == Kind.CRL and item.severity is Severity.ERROR for item in due)
+    said = {(item.subject, item.message) for item in due}
+    by_code: dict[str, list[Finding]] = {}
+    for one in found:
+        is_said = (one.subject, one.message) in said or (one.code == CERT004.name and one.subject in known)
+        if not is_said and not (one.code == CERT014.name and has_late_crl):
+            by_code.setdefault(one.code, []).append(one)
+    yield from (_of_code(code, same) for code, same in by_code.items())
+
+
+def _of_code(code: str, same: list[Finding]) -> Finding:
+    first = same[0]
+    reason = f"{first.message if len(same) == 1 else CODES[code].title} ({code})"
+    cure = first.cure if len(same) == 1 else f"smtpcreds audit --only {code}"
+    return Finding(
+        _some([one.subject for one in same]), reason, cure, Kind.AUDIT, first.severity, count=len(same)
+    )
+
+
 def _crls(now: datetime, authorities: Iterable[Authority]) -> Iterator[Finding]:
     for authority in authorities:
         crl = authority.crl
@@ -297,7 +331,8 @@ def _crls(now: datetime, authorities: Iterable[Authority]) -> Iterator[Finding]:
 
 
 def _due_certificates(now: datetime, rows: list[Certificate]) -> Iterator[Finding]:
-    late = [row for row in rows if is_due(row.not_before, row.not_after, now)]
+    usable = (row for row in rows if not row.revoked)  # of the others the audit speaks
+    late = [row for row in usable if is_due(row.not_before, row.not_after, now)]
     for cure in Cure:
         if same := [row for row in late if row.cure is cure]:
             ended = sum(has_ended(row.not_after, now) for row in same)
@@ -311,14 +346,10 @@ def _due_authorities(
     now: datetime, authorities: Iterable[Authority], lifetime: timedelta
 ) -> Iterator[Finding]:
     for authority in authorities:
-        if not authority.signs:
-            continue
-        end = f"{authority.not_after:%Y-%m-%d}"
-        if has_ended(authority.not_after, now):
-            yield _due(Kind.AUTHORITY, authority.name, f"expired on {end}", _ROLLOVER, is_late=True)
-        elif authority.not_after - now < lifetime:
-            reason = f"ends on {end}, and cuts the {lifetime.days} days of a new certificate short"
-            yield _due(Kind.AUTHORITY, authority.name, reason, _ROLLOVER)
+        period = Period(authority.not_before, authority.not_after)
+        if authority.signs and (reason := successor_due(period, lifetime, now)):
+            is_late = has_ended(authority.not_after, now)
+            yield _due(Kind.AUTHORITY, authority.name, reason, _ROLLOVER, is_late=is_late)
 
 
 def _changes(now: datetime, changes: Iterable[Change]) -> Iterator[Finding]:
@@ -360,10 +391,19 @@ def gather(site: Site) -> Status:
 def _status(site: Site, inventory: Inventory | None) -> Status:
     now, lifetime = site.clock(), timedelta(days=site.settings.cert.days)
     authorities = _authorities(site)
-    found = _certificates(site, inventory, authorities) if inventory else []
-    certificates = tuple(found[:LOOK])
-    changes = (*_rollovers(authorities), *account_changes(site, inventory), *_new_keys(site, inventory))
+    host = Host(site)
+    found = _certificates(site, inventory, authorities) if inventory else list(_unrecorded(site))
+    certificates = (*_revoked(host), *found[:LOOK])
+    changes = (
+        *_rollovers(site, inventory, authorities),
+        *account_changes(site, inventory),
+        *_new_keys(site, inventory),
+    )
     begun = interrupted(now, inventory.pending() if inventory else ())
+    older = older_state(site, inventory, CA(site)) if inventory else ()
+    restored = (_due(Kind.AUTHORITY, item.subject, item.message, item.cure) for item in older)
+    due = (*begun, *restored, *due_work(now, authorities, certificates, changes, lifetime))
+    paths = [row.path for row in certificates if row.path]
     return Status(
         at=now,
         hub=site.hub,
@@ -372,13 +412,13 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
         has_more=len(found) > LOOK,
         accounts=accounts(site, inventory, [row.host for row in certificates]),
         changes=changes,
-        due=(*begun, *due_work(now, authorities, certificates, changes, lifetime)),
+        due=(*due, *audited(faults(host), due, paths)),
         lifetime=lifetime,
     )
 
 
 def _authorities(site: Site) -> tuple[Authority, ...]:
-    if not has_authority(site):
+    if not CA(site).is_there:
         return ()
     seen = overview(site)
     return (
@@ -394,11 +434,13 @@ def _authority(seen: Generation, *, signs: bool) -> Authority:
     )
 
 
-def _rollovers(authorities: Sequence[Authority]) -> Iterator[Change]:
+def _rollovers(site: Site, inventory: Inventory | None, authorities: Sequence[Authority]) -> Iterator[Change]:
+    left = old_hosts(site, inventory) if inventory and authorities[1:] else []
+    note = "both are trusted" + (f"; with certificates of the old one: {_some(left)}" if left else "")
+    step = next_of_rollover(site, inventory, CA(site), left) if inventory else RETIRE_OLD
     for superseded_ca in authorities[1:]:
         new = authorities[0]
-        note, retire = "both are trusted", "smtpcreds ca rollover --retire-old"
-        yield Change(Kind.AUTHORITY, superseded_ca.name, new.name, new.not_before, None, note, retire)
+        yield Change(Kind.AUTHORITY, superseded_ca.name, new.name, new.not_before, None, note, step)
 
 
 def _new_keys(site: Site, inventory: Inventory | None) -> Iterator[Change]:
@@ -421,8 +463,27 @@ def _certificates(site: Site, inventory: Inventory, authorities: Sequence[Author
     """Return those in use that end next, and one more than :data:`LOOK` if there are more."""
     foreign = {ca.id for ca in inventory.authorities() if ca.state is AuthorityState.FOREIGN}
     end = authorities[0].not_after if authorities else None
-    with closing(listed(site, inventory, Selection(), LOOK + 1)) as rows:
-        return [_certificate(site, row, foreign, end) for row in rows if _is_missed(site, row)]
+    with closing(row for row in inventory.listing(latest=True) if _is_missed(site, row)) as rows:
+        return [_certificate(site, row, foreign, end) for row in islice(rows, LOOK + 1)]
+
+
+def _revoked(host: Host) -> Iterator[Certificate]:
+    """Yield what is revoked and still in place; a newer one has not taken its place."""
+    for installed in host.certificates:
+        row = installed.row
+        if row and row.state is State.REVOKED:
+            place = installed.path
+            yield Certificate(
+                row.host,
+                row.profile,
+                row.serial,
+                row.not_before,
+                row.not_after,
+                row.directory,
+                place,
+                row.machine,
+                revoked=True,
+            )
 
 
 def _certificate(site: Site, row: Row, foreign: set[int], end: datetime | None) -> Certificate:
@@ -442,7 +503,7 @@ def _certificate(site: Site, row: Row, foreign: set[int], end: datetime | None) 
 def _cure(site: Site, row: Row, foreign: set[int], end: datetime | None) -> Cure:
     """Return what :func:`smtpcreds.ca.renew.due_rows` would warn of, or renew."""
     if row.authority in foreign:
-        return Cure.REQUEST
+        return Cure.BUNDLE if is_client_host(site) else Cure.REQUEST
     if not row.directory:
         return Cure.SIGN
     if not row.is_on(site.machine):
@@ -450,9 +511,26 @@ def _cure(site: Site, row: Row, foreign: set[int], end: datetime | None) -> Cure
     return Cure.ROLLOVER if end is not None and row.not_after >= end else Cure.RENEW
 
 
+def _unrecorded(site: Site) -> Iterator[Certificate]:
+    """Yield the certificates of a host without inventory, which got them by ``tar``; those that end first."""
+    from ..inventory.rows import serial_text
+    from ..pki.encoding import parse_certificates
+    from ..pki.names import title
+
+    found = []
+    for name in sorted(os.listdir(site.certificates)) if is_client_host(site) else ():
+        path = f"{site.certificates}/{name}"
+        if name.endswith("-cert.pem"):
+            first = parse_certificates(read_public(path), path).certificates[0]
+            found.append((first.not_valid_after_utc, path, first))
+    for end, path, leaf in sorted(found, key=lambda one: one[:2]):
+        serial, begin = serial_text(leaf.serial_number), leaf.not_valid_before_utc
+        yield Certificate(title(leaf), RELAY.name, serial, begin, end, "", path, "", Cure.BUNDLE)
+
+
 def _is_missed(site: Site, row: Row) -> bool:
-    """Tell whether anybody depends on it: not on one that expired and is gone."""
-    if not has_ended(row.not_after, site.clock()) or not row.is_on(site.machine):
+    """Tell whether anybody depends on it: not on one that expired and is gone, or is long over elsewhere."""
+    now = site.clock()
+    if not has_ended(row.not_after, now):
         return True
-    pair = Pair(site.root.locate(row.directory))
-    return exists(pair.key) or exists(pair.certificate)
+    return is_there(site, row) if row.is_on(site.machine) else row.not_after > now - REMEMBERED

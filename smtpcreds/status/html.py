@@ -78,7 +78,7 @@ def _bars(status: Status, limit: int) -> Iterator[Bar]:
             due = due_at(ca.crl.this_update, end)
             yield Bar("its CRL", "CRL", ca.crl.this_update, due, end, _tone(status, end, late=late))
     for row in status.certificates[:limit]:
-        tone = _tone(status, row.not_after, late=status.at >= row.due_at())
+        tone = "bad" if row.revoked else _tone(status, row.not_after, late=status.at >= row.due_at())
         yield Bar(row.host, f"{row.profile} certificate", row.not_before, row.due_at(), row.not_after, tone)
 
 
@@ -245,9 +245,12 @@ def _verdict(status: Status) -> tuple[str, str]:
     ended = [row.not_after for row in status.certificates] + [ca.not_after for ca in status.authorities]
     ended += [ca.crl.next_update for ca in status.authorities if ca.crl and ca.crl.next_update]
     over, due = sum(status.has_ended(end) for end in ended), sum(item.count for item in status.due)
-    return (
-        ("bad", f"{over} expired") if over else ("due", f"{due} due") if due else ("good", "nothing is due")
-    )
+    if over:
+        return "bad", f"{over} expired"
+    if status.is_empty:
+        return "due", "nothing was found"
+    tone = "bad" if status.is_broken else "due"
+    return (tone, f"{due} due") if due else ("good", "nothing is due")
 
 
 def _section(title: str, content: Iterable[str]) -> Iterator[str]:
@@ -271,7 +274,7 @@ def _ends(status: Status, limit: int) -> Iterator[str]:
     if status.authorities or status.certificates:
         yield '<div class="scroll">'
         yield from timeline(status, limit=limit)
-        yield "</div><p>In the paler part of its bar a thing is due.</p>"
+        yield "</div><p>Pale part of a bar: time to renew.</p>"
 
 
 def _authorities(status: Status) -> list[str]:
@@ -305,7 +308,8 @@ def _certificates(status: Status, limit: int) -> list[str]:
 def _certificate(status: Status, row: Certificate) -> Iterator[str]:
     yield _safe(row.host)
     yield _safe(row.profile)
-    yield _until(status, row.not_after, late=status.at >= row.due_at())
+    late = status.at >= row.due_at()
+    yield _revoked(row) if row.revoked else _until(status, row.not_after, late=late)
     yield f'<code title="{_safe(row.serial)}">{_safe(row.serial[:12])}</code>'
 
 
@@ -340,6 +344,10 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
 def _until(status: Status, end: datetime, *, late: bool) -> str:
     tone = "bad" if status.has_ended(end) else "due" if late else "good"
     return f'{end:%Y-%m-%d} <span class="toned {tone}">{left(status, end)}</span>'
+
+
+def _revoked(row: Certificate) -> str:
+    return f'{row.not_after:%Y-%m-%d} <span class="toned bad">revoked</span>'
 
 
 def _safe(text: str) -> str:

@@ -8,7 +8,7 @@ from enum import IntEnum
 
 from ..errors import ExistsError, MissingInputError, UsageError
 from ..files import check_target, read_public, sweep_target, write_all
-from ..model import Artifact
+from ..model import Artifact, Severity
 from .gather import Authority, Kind, Status
 from .text import left, printable
 
@@ -89,6 +89,8 @@ def _fine(status: Status) -> str:
 
 def _faults(status: Status, thresholds: Thresholds) -> Iterator[Found]:
     for row in status.certificates:
+        if row.revoked:
+            continue  # what is due says so
         grade = thresholds.grade(row.not_before, row.not_after, status.at)
         yield Found(grade, f"{row.host}: certificate, {left(status, row.not_after)}")
     for ca in status.authorities:
@@ -99,7 +101,8 @@ def _faults(status: Status, thresholds: Thresholds) -> Iterator[Found]:
             yield Found(grade, f"{ca.name}: CRL, {left(status, ca.crl.next_update)}")
     for item in status.due:
         if item.code not in {Kind.CERTIFICATE, Kind.CRL}:
-            yield Found(Grade.WARNING, f"{item.subject}: {item.message}")
+            grade = Grade.CRITICAL if item.severity is Severity.ERROR else Grade.WARNING
+            yield Found(grade, f"{item.subject}: {item.message}")
 
 
 def _data(status: Status, thresholds: Thresholds) -> Iterator[str]:

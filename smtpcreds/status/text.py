@@ -68,6 +68,11 @@ def without_authority(status: Status) -> str:
     return "no authority here yet; to make everything that a hub needs: smtpcreds setup HOST"
 
 
+def nothing_there(status: Status) -> str:
+    """Return what is said where there is nothing that could be due."""
+    return f"nothing was found: no authority, no certificate, no account in {status.accounts.database}"
+
+
 def _head(status: Status, paint: Paint) -> Iterator[str]:
     yield paint(f"{status.hub}, {status.at:%Y-%m-%d %H:%M} UTC", Tone.HEAD)
     if not status.authorities:
@@ -129,8 +134,9 @@ def _bar(status: Status, row: Certificate, paint: Paint, sizes: tuple[int, int, 
     digits, bar, scale = sizes
     days = status.days_left(row.not_after)
     filled = 0 if days < 0 else max(1, round(days * bar / scale))
-    tone = Tone.BAD if days < 0 else Tone.DUE if status.at >= row.due_at() else Tone.GOOD
-    word = {Tone.BAD: "  expired", Tone.DUE: "  due"}.get(tone, "")
+    tone = Tone.BAD if status.is_bad(row) else Tone.DUE if status.at >= row.due_at() else Tone.GOOD
+    ended = "  revoked" if row.revoked else "  expired"
+    word = {Tone.BAD: ended, Tone.DUE: "  due"}.get(tone, "")
     drawn = paint("#" * filled, tone) + paint("." * (bar - filled), Tone.FAINT)
     return f"{days:>{digits}} d  {drawn}{paint(word, tone) if word else ''}"
 
@@ -166,7 +172,7 @@ def _change(change: Change) -> Iterator[str]:
 def _due(status: Status, paint: Paint) -> Iterable[str]:
     yield ""
     if not status.due:
-        yield paint("nothing is due", Tone.GOOD)
+        yield nothing_there(status) if status.is_empty else paint("nothing is due", Tone.GOOD)
         return
     yield paint("due", Tone.DUE)
     for item in status.due:
@@ -229,7 +235,8 @@ def _certificate(status: Status, row: Certificate) -> dict[str, object]:
         "not_before": row.not_before,
         "not_after": row.not_after,
         "days_left": status.days_left(row.not_after),
-        "due": status.at >= row.due_at(),
+        "due": row.revoked or status.at >= row.due_at(),
+        "revoked": row.revoked,
         "certificate": row.path,
         "machine": row.machine or None,
     }

@@ -103,7 +103,8 @@ HEADERS = {
 
 RECORDS = {
     "no header": Head("joe,j0e-secret\nann,4nn-secret\n", {"joe": "j0e-secret", "ann": "4nn-secret"}),
-    "addresses": Head("joe@ex.org,secretly\n", {"joe@ex.org": "secretly"}, form="no header"),
+    "addresses": Head("joe@ex.org,sec-r3tly\n", {"joe@ex.org": "sec-r3tly"}, form="no header"),
+    "addresses and words": Head("joe@ex.org,secretly\n", refused=ASKED),
     "words alone": Head("joe,secretly\n", refused=ASKED),
     "the same, said": Head("joe,secretly\n", {"joe": "secretly"}, words=("--no-header",)),
     "user0,secret-0": Head("user0,secret-0\nuser1,secret-1\n", refused=ASKED),
@@ -130,7 +131,65 @@ RECORDS = {
     "ids": Head("1,joe,S3cret-1\n", refused=ASKED),
     "display names": Head("name,password\nJoe Smith,S3cret-1\n", refused="does not look like an account's"),
     "an option": Head("-joe,S3cret-1\n", refused=ASKED),
-    "an option under a header": Head("user,password\n-joe,S3cret-1\n", refused="does not look like"),
+    "an option under a header": Head("user,password\n-joe,S3cret-1\n", refused="take it for an option"),
+}
+
+ODD = "does not look like an account's"
+BLANK = "its secret begins with a blank"
+LONG = "j0e-secret"
+
+ODDITIES = {
+    "byte order mark, authinfo": Head(
+        f'\ufeffAuthInfo:hub "U:joe" "P:{LONG}"\n', {"joe": LONG}, form="authinfo"
+    ),
+    "byte order mark, default-auth-info": Head(
+        f"\ufeffjoe\njoe\n{LONG}\nhub.ex.org\n", {"joe@hub.ex.org": LONG}
+    ),
+    "capitals of Turkish": csv("KULLANICI ADI;ŞİFRE", ";"),
+    "capitals of Russian": csv("ИМЯ ПОЛЬЗОВАТЕЛЯ;ПАРОЛЬ", ";"),
+    "a comment first": Head(
+        f"# of the relay\n\nuser,password\njoe,{JOE}\n", {"joe": JOE}, form="line 3 is the"
+    ),
+    "blanks first": Head(f"  \nuser,password\njoe,{JOE}\n", {"joe": JOE}, form="line 2 is the header"),
+    "sep in quotes": Head(f'"sep=;"\nuser;password\njoe;{JOE}\n', {"joe": JOE}, form="line 2 is the header"),
+    "commented out": Head(
+        "user,password\n#joe,S3cret-1\n", refused="begins with #, as comments do (--skip-bad"
+    ),
+    "two headers": Head("user,password\nBenutzer,Kennwort\njoe,S3cret-1\n", refused=LEXICON),
+    "apostrophes": Head("'joe','S3cret-1'\n", refused=ASKED),
+    "apostrophes under a header": Head("user,password\n'joe','S3cret-1'\n", refused=ODD),
+    "secrets in apostrophes": Head("joe,'S3cret-1'\n", refused="its secret stands in quotation marks"),
+    "the same, as it is": Head("joe,'j0e-secret'\n", {"joe": "'j0e-secret'"}, words=("--allow-odd-names",)),
+    "blank before the quotes": Head('"joe", "S3cret-1"\n', refused=BLANK),
+    "name: secret": Head("joe: S3cret-1\nann: S3cret-2\n", refused=BLANK),
+    "settings": Head("user=joe;password=S3cret-1\n", refused=ASKED),
+    "settings under a header": Head("user,password\nuser=joe,password=S3cret-1\n", refused=ODD),
+    "secrets first": Head("S3cret-1,joe\nS3cret-2,ann\n", refused=ASKED),
+    "a sample of an address": Head("user@example.org,S3cret!1\njoe@ex.org,S3cret-1\n", refused=ASKED),
+    "the next number": Head("gwryn1,gwrdanau2\njoe,S3cret-1\n", refused=ASKED),
+    "no language of ours, and marks": Head('gwryn=,"gwrdan <a>, €"\njoe,S3cret-1\n', refused=ASKED),
+    "virtusertable": Head("joe@ex.org\tjoe\nann@ex.org\tann.smith\n", refused=ASKED),
+    "hosts and ports": Head("hub.ex.org:587\nrelay.ex.org:2525\n", refused=ASKED),
+    "URLs": Head("https://hub.ex.org/S3cret\n", refused="a list of URLs"),
+    "an access map": Head("Connect:127.0.0.1   RELAY\n", refused="Sendmail's access map"),
+    "Exim's passwd.client": Head("hub.ex.org:joe:S3cret-1\n", refused="say which part is what: --as colon"),
+    "the same, as is said": Head(
+        f"hub.ex.org:joe:{JOE}\n", {"joe": JOE}, words=("--as", "colon", "--columns", "-,user,password")
+    ),
+    "bars": Head("user | password\njoe | S3cret-1\n", refused="values separated by |"),
+    "blanks": Head("joe S3cret-1\nann  S3cret-2\n", refused="values separated by blanks"),
+    "an environment": Head("SMTP_USER=joe\nSMTP_PASSWORD=S3cret-1\n", refused="lines of name=value"),
+    "names alone": Head("joe\nann\n", refused="a list of names, without secrets"),
+    "rows counted": Head("joe,S3cret-1\nann,S3cret-2\n(2 rows)\n", refused="but line 3 has 1 fields, not 2"),
+    "many columns": Head("gwryn,gwrdan,a,b\n", refused="--columns user,password,-,-"),
+    "LastPass": Head(
+        f"url,username,password,totp\nhttps://hub.ex.org,joe,{JOE},\n",
+        {"joe": JOE},
+        form='user from "username"',
+    ),
+    "Bitwarden": Head(
+        f"folder,name,login_uri,login_username,login_password\n,hub,https://hub,joe,{JOE}\n", {"joe": JOE}
+    ),
 }
 
 PANELS = {
@@ -277,6 +336,12 @@ DUMPS = {
 
 HEADS = {
     f"{family}: {name}": head
-    for family, heads in {"header": HEADERS, "record": RECORDS, "panel": PANELS, "dump": DUMPS}.items()
+    for family, heads in {
+        "header": HEADERS,
+        "record": RECORDS,
+        "oddity": ODDITIES,
+        "panel": PANELS,
+        "dump": DUMPS,
+    }.items()
     for name, head in heads.items()
 }

@@ -218,6 +218,28 @@ def ca_key_among_the_others(host: Host) -> None:
     shutil.copy(host.path(f"{CA}/ca-key.pem"), host.cert("old.pem"))
 
 
+@breaks("PERM015")
+def key_of_an_old_ca_below(host: Host) -> None:
+    host.cert("demoCA/private").mkdir(0o700, parents=True)
+    files = [str(host.cert(f"demoCA/{name}")) for name in ("private/cakey.pem", "cacert.pem")]
+    openssl(
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-subj",
+        "/CN=Old",
+        "-keyout",
+        files[0],
+        "-out",
+        files[1],
+    )
+    host.cert("demoCA/private/cakey.pem").chmod(0o600)
+
+
 @breaks("PERM016", "exim")
 def key_that_exim_cannot_read(host: Host) -> None:
     host.cert(KEY).chmod(0o600)
@@ -378,6 +400,21 @@ def crl_of_another_authority(host: Host) -> None:
     host.cert(CRL).write_bytes(_foreign_crl(host).read_bytes())
 
 
+@breaks("CERT025")
+def state_from_a_backup(host: Host) -> None:
+    backup = host.root / "backup"
+    shutil.copytree(host.path("/var/lib/smtpcreds"), backup)
+    host.program()("ca", "crl")
+    shutil.rmtree(host.path("/var/lib/smtpcreds"))
+    shutil.move(backup, host.path("/var/lib/smtpcreds"))
+
+
+@breaks("CERT026")
+def crl_that_is_handed_out_nowhere(host: Host) -> None:
+    with host.path("/etc/smtpcreds/smtpcreds.toml").open("a") as file:
+        file.write('[ca]\ncrl_url = "http://127.0.0.1:9/{ca}.crl"\n')
+
+
 @breaks("CERT017")
 def crl_in_der(host: Host) -> None:
     openssl("crl", "-in", host.cert(CRL), "-outform", "DER", "-out", host.cert(CRL))
@@ -454,12 +491,26 @@ def revoked(host: Host) -> None:
         host.write(f"/etc/mail/certs/{name}", content, 0o600)
 
 
+@breaks("CERT027", "exim", "CERT002")
+def pair_that_is_gone(host: Host) -> None:
+    host.program()("cert", "issue", "attic")
+    for name in (KEY, CERT, "attic-key.pem", "attic-cert.pem"):
+        host.cert(name).unlink()
+
+
+@breaks("CERT027")
+def authority_that_is_gone(host: Host) -> None:
+    shutil.rmtree(host.path(CA))
+
+
 # --- SASL
 
 
 @breaks("SASL001")
 def realm_that_nobody_asks(host: Host) -> None:
-    peer("saslpasswd2", "-p", "-c", "-f", host.path(SASLDB), "-u", "dmzmail", "droid", stdin=b"geheim")
+    peer(
+        "saslpasswd2", "-p", "-c", "-f", host.path(SASLDB), "-u", "dmzmail", "droid", stdin=b"Ch1mp-geheim-3"
+    )
 
 
 @breaks("SASL002")
@@ -485,7 +536,12 @@ def key_of_no_account(host: Host) -> None:
 
 @breaks("SASL006")
 def login_name(host: Host) -> None:
-    peer("saslpasswd2", "-p", "-c", "-f", host.path(SASLDB), "-u", HUB, "mail", stdin=b"geheim")
+    peer("saslpasswd2", "-p", "-c", "-f", host.path(SASLDB), "-u", HUB, "mail", stdin=b"Ch1mp-geheim-3")
+
+
+@breaks("SASL019")
+def weak_secret(host: Host) -> None:
+    peer("saslpasswd2", "-p", "-c", "-f", host.path(SASLDB), "-u", HUB, "polka", stdin=b"Polka-2026")
 
 
 @breaks("SASL007")
@@ -544,7 +600,7 @@ def mechanism_left_out(host: Host) -> None:
     host.replace(SASL_CONF, " DIGEST-MD5", "")
 
 
-@breaks("SASL019")
+@breaks("SASL020")
 def accounts_by_verifier_only(host: Host) -> None:
     verifier = b"SCRAM-SHA-256$4096:c2FsdA==$" + b"A" * 43 + b"=:" + b"B" * 43 + b"="
     key = account(b"maildroid", b"authPassword")
@@ -584,6 +640,20 @@ def trusted_and_not_offered(host: Host) -> None:
 def plain_outside_tls(host: Host) -> None:
     host.replace("/etc/mail/smtpcreds/hub.m4", "`p y'", "`y'")
     host.replace("/etc/mail/smtpcreds/hub.m4", "CRAM-MD5'", "CRAM-MD5 PLAIN'")
+    compile_cf(host)
+
+
+@breaks("MTA020", "hub", "MTA009", "MTA017", "CERT019", "SASL015")
+def external_for_every_ca(host: Host) -> None:
+    """The hub has a certificate of another CA, too, and takes logins by whatever that certified."""
+    other, key = host.root / "other.pem", host.root / "other.key"
+    new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", key)
+    openssl("req", "-x509", *new, "-subj", "/CN=Other CA", "-days", "900", "-out", other)
+    bundle = host.cert(BUNDLE)
+    bundle.write_bytes(bundle.read_bytes() + other.read_bytes())
+    for file in (other, key):
+        file.unlink()
+    host.replace("/etc/mail/smtpcreds/hub.m4", "CRAM-MD5'", "CRAM-MD5 EXTERNAL'")
     compile_cf(host)
 
 
@@ -724,6 +794,24 @@ def clear_text_fallback(host: Host) -> None:
     line = "define(`confTLS_FALLBACK_TO_CLEAR', `true')dnl\n"
     host.replace(MC, "FEATURE(`access_db')dnl\n", "FEATURE(`access_db')dnl\n" + line)
     compile_cf(host)
+
+
+@breaks("MTA030")
+def listens_for_itself_alone(host: Host) -> None:
+    host.replace(MC, "`Family=inet, Name=MTA, Port=smtp'", "`Port=smtp,Addr=127.0.0.1, Name=MTA'")  # RHEL's
+    compile_cf(host)
+
+
+@breaks("MTA120", "postfix")
+def postfix_listens_for_itself_alone(host: Host) -> None:
+    host.replace(
+        MAIN, "smtpd_tls_security_level", "inet_interfaces = loopback-only\nsmtpd_tls_security_level"
+    )
+
+
+@breaks("MTA220", "exim")
+def exim_listens_for_itself_alone(host: Host) -> None:
+    host.write("/etc/exim4/update-exim4.conf.conf", "dc_local_interfaces='127.0.0.1 ; ::1'\n")
 
 
 @breaks("MTA019", "hub", "MTA009")

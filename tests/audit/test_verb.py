@@ -26,14 +26,23 @@ def program(host: Host) -> Admin:
 def test_a_clean_host(program: Admin) -> None:
     before = snapshot(program.root)
     assert program("audit").out == "nothing found\n"
-    assert program("audit", "--json").data == {"findings": [], "repaired": 0, "warnings": []}
+    assert program("audit", "--json").data == {
+        "findings": [],
+        "repaired": 0,
+        "not_there": [],
+        "warnings": [],
+    }
     assert snapshot(program.root) == before
 
 
 def test_an_empty_root(tmp_path: Path) -> None:
     empty = Admin(tmp_path / "root")
     empty.configure()
-    assert empty("audit").out == "nothing found\n"
+    said = empty("audit").out.splitlines()
+    assert said[0] == "nothing found"
+    absent = ("an authority", f"certificates in {empty.certs}", f"accounts in {empty.database}")
+    assert said[1].startswith(f"not there, so not looked at: {', '.join(absent)}, Sendmail")
+    assert len(empty("audit", "--json").data["not_there"]) == 4
     assert not empty.path("/var").exists()
 
 
@@ -198,3 +207,17 @@ def test_a_repair_without_an_inventory_is_made_too(host: Host, program: Admin) -
     ran = program.run("audit", "--fix")
     assert program.mode(KEY) == 0o600
     assert ran.warnings[0].startswith("the repairs were not recorded")
+
+
+@pytest.mark.parametrize("owner", [0, 4711])
+def test_what_another_user_s_link_leads_to_is_reported_and_left_alone(
+    host: Host, program: Admin, owner: int
+) -> None:
+    victim = program.write("/srv/page", host.path(KEY).read_bytes(), 0o644)
+    host.path(KEY).unlink()
+    host.path(KEY).symlink_to(victim)
+    os.lchown(host.path(KEY), owner, owner)
+    assert f"{victim}: mode 0644" in program.run("audit")
+    assert (f"would chmod {victim}" in program.run("-n", "audit", "--fix")) == (owner == 0)
+    program.run("audit", "--fix")
+    assert program.mode("/srv/page") == (0o600 if owner == 0 else 0o644)

@@ -1,5 +1,6 @@
 """Scratch roots: an empty one, one with an authority, one with a whole hub; the latter are made once."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,26 @@ def locked(locked_tree: Path, tmp_path: Path) -> Admin:
 def hub(hub_tree: Path, tmp_path: Path) -> Admin:
     """A copy of a root after ``setup``."""
     return Admin(hub_tree).copy(tmp_path / "root")
+
+
+@pytest.fixture
+def rooted(smtpcreds: Admin) -> Admin:
+    """A root with an issuing authority below a root, and a host."""
+    smtpcreds("ca", "init", "--intermediate", "--no-passphrase")
+    smtpcreds("cert", "issue", "dmzmail")
+    return smtpcreds
+
+
+@pytest.fixture
+def restored(hub: Admin) -> Admin:
+    """A hub whose state directory is of before its last revocation."""
+    backup = hub.directory / "backup"
+    shutil.copytree(hub.state, backup)
+    hub("cert", "issue", "attic")
+    hub("cert", "revoke", "attic")
+    shutil.rmtree(hub.state)
+    shutil.move(backup, hub.state)
+    return hub
 
 
 @pytest.fixture

@@ -2,8 +2,10 @@
 
 import os
 import pty
+import re
 import subprocess
 import tomllib
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ AUTH_INFO = "etc/mail/default-auth-info"
 README = "etc/smtpcreds/README.bundle"
 MODES = {
     "etc/mail/certs": "drwx------",
+    "etc/mail/certs/all-crls.pem": "-rw-------",
     "etc/mail/certs/attic-cert.pem": "-rw-------",
     "etc/mail/certs/cacert.pem": "-rw-------",
     "etc/mail/certs/crl.pem": "-rw-------",
@@ -149,7 +152,8 @@ def test_a_host_that_keeps_its_own_key(hub: Admin, tmp_path: Path) -> None:
     key, csr = tmp_path / "attic.key", tmp_path / "attic.csr"
     new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", key, "-out", csr)
     peer("openssl", "req", "-new", *new, "-subj", f"/CN={HOST}")
-    assert "asks for attic.polkatistas.org, not for tuba" in hub.refuses(65, "bundle", "tuba", "--csr", csr)
+    said = hub.refuses(65, "bundle", "tuba", "--csr", csr)
+    assert "does not ask for tuba.polkatistas.org; it asks for attic.polkatistas.org" in said
     hub("bundle", "attic", "--csr", csr)
     there = extracted(tmp_path / "attic.tar", tmp_path / "attic")
     assert KEY not in there
@@ -159,6 +163,29 @@ def test_a_host_that_keeps_its_own_key(hub: Admin, tmp_path: Path) -> None:
     assert peer("openssl", "pkey", "-in", key, "-pubout") == public
     said = (tmp_path / "attic" / README).read_text()
     assert f"belongs in {CERTS}/attic-key.pem, mode 0600" in said
+
+
+def test_a_request_gets_only_the_name_of_the_host_that_the_bundle_is_for(hub: Admin, tmp_path: Path) -> None:
+    key, csr = tmp_path / "attic.key", tmp_path / "attic.csr"
+    new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", key, "-out", csr)
+    names = f"subjectAltName=DNS:{HUB},DNS:{HOST},DNS:*.example.org,IP:10.0.0.1"
+    peer("openssl", "req", "-new", *new, "-subj", f"/CN={HOST}", "-addext", names)
+    ran = hub("bundle", "attic", "--csr", csr)
+    assert [line.rpartition("ignored: ")[2] for line in ran.warnings] == [
+        f"name {HUB}",
+        "wildcard *.example.org",
+        "address 10.0.0.1",
+    ]
+    extracted(tmp_path / "attic.tar", tmp_path / "attic")
+    made = tmp_path / "attic/etc/mail/certs/attic-cert.pem"
+    said = peer(
+        "openssl", "x509", "-in", made, "-noout", "-subject", "-ext", "subjectAltName,extendedKeyUsage"
+    )
+    assert [line.strip() for line in said.splitlines() if "X509v3" not in line] == [
+        f"subject=CN = {HOST}",
+        "TLS Web Client Authentication",
+        f"DNS:{HOST}",
+    ]
 
 
 def test_options_reach_the_files_and_the_settings(hub: Admin, tmp_path: Path) -> None:
@@ -339,6 +366,29 @@ def test_age_opens_what_is_encrypted_under_a_passphrase(hub: Admin, tmp_path: Pa
     assert sealed.read_bytes().startswith(b"age-encryption.org/v1\n-> scrypt ")
     (tmp_path / "plain.tar").write_bytes(typed("Ch1mp? ,03fuzz fl0ppi", "age", "-d", sealed))
     assert KEY in extracted(tmp_path / "plain.tar", tmp_path / "attic")
+
+
+@pytest.mark.parametrize("is_armored", [False, True])
+def test_a_bundle_that_asks_for_gigabytes_is_refused_before_they_are_spent(
+    hub: Admin, bare: Admin, is_armored: bool
+) -> None:
+    """The work factor stands in the header, before the passphrase is tried."""
+
+    def sealed(content: bytes) -> bytes:
+        lines = b"\n".join(re.findall(rb".{1,64}", b64encode(content)))
+        armor = b"-----%s AGE ENCRYPTED FILE-----\n"
+        return armor % b"BEGIN" + lines + b"\n" + armor % b"END" if is_armored else content
+
+    hub.write("secret", "Ch1mp? ,03fuzz fl0ppi")
+    hub("bundle", "attic", "--passphrase", "file:secret")
+    real = (hub.directory / "attic.tar.age").read_bytes()
+    costly = re.sub(rb"(-> scrypt \S+) [0-9]+\n", rb"\1 22\n", real, count=1)
+    words = ("setup", "--client", "sealed", "--passphrase", "file:secret")
+    bare.write("sealed", sealed(costly))
+    bare.write("secret", "Ch1mp? ,03fuzz fl0ppi")
+    assert "asks for 2^22 rounds of scrypt" in bare.refuses(65, *words)
+    bare.write("sealed", sealed(real))
+    bare("-n", *words)
 
 
 def test_a_crl_that_ends_before_the_certificate(hub: Admin) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from admin import CERTS, STATE, Admin, peer
+from admin import CERTS, HUB, STATE, Admin, peer
 
 CA = f"{STATE}/ca"
 EASY_RSA = Path("/usr/share/easy-rsa")
@@ -147,6 +147,7 @@ def test_mkcert_may_sign_no_crls_but_goes_on(smtpcreds: Admin, tmp_path: Path) -
     peer("openssl", "verify", "-CApath", smtpcreds.path(CERTS), "-no-CAfile", certificate)
     assert "may not sign CRLs" in smtpcreds.refuses(65, "cert", "revoke", "dmzmail")
     assert "may not sign CRLs" in smtpcreds.refuses(65, "ca", "crl")
+    assert "may not sign CRLs" in smtpcreds.refuses(65, "ca", "crl", "--check")
     assert smtpcreds("inventory", "check").out == "inventory and disk agree\n"
     tomorrow = smtpcreds.at("1 day")
     tomorrow("ca", "rollover", "--name", "Successor", "--key-type", "p256")
@@ -155,6 +156,48 @@ def test_mkcert_may_sign_no_crls_but_goes_on(smtpcreds: Admin, tmp_path: Path) -
     peer("faketime", "1 day", "openssl", "verify", *how, certificate)
     tomorrow("ca", "rollover", "--retire-old")
     assert tomorrow("inventory", "check").out == "inventory and disk agree\n"
+
+
+def _without_base64(text: str) -> str:
+    return re.sub(r"^[A-Za-z0-9+/=]{40,}$", "", text, flags=re.MULTILINE)
+
+
+def test_an_authority_without_crls_works_without_them(smtpcreds: Admin, pair: Made) -> None:
+    """No program is told of a CRL that can't be, and nobody is told of it twice."""
+    made = pair("-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign")
+    smtpcreds.configure()
+    smtpcreds.write("/etc/group", "Debian-exim:x:123:\nmail:x:8:\npostfix:x:124:\n", 0o644)
+    smtpcreds.write("/etc/passwd", "Debian-exim:x:123:123::/:/bin/false\n", 0o644)
+    smtpcreds("ca", "import", made, "--no-passphrase")
+    smtpcreds("setup", HUB)
+    verdict = smtpcreds("cert", "verify", "dmzmail")
+    assert "Pair may sign no CRLs" in verdict.out
+    for again in ((), ("--new-key",)):
+        bundled = smtpcreds("bundle", "attic", "-o", smtpcreds.directory / "attic.tar", "--force", *again)
+        assert "cert revoke" not in bundled.out
+    for program in ("sendmail-hub", "exim-hub", "postfix-hub"):
+        assert smtpcreds("mta", "apply", program).warnings == []
+        assert "crl.pem" not in smtpcreds("mta", "check", program, status=1).out
+    for program in ("sendmail", "exim", "postfix", "msmtp", "nullmailer", "curl", "dma"):
+        ran = smtpcreds("bundle", "attic", "--mta", program, "--plaintext", "--new-key", "--force", "--json")
+        assert (ran.data["crl_next_update"], ran.warnings) == (None, [])
+        assert not [member for member in ran.data["members"] if "crl" in member]
+        unpacked = peer("tar", "-xOf", smtpcreds.directory / "attic.tar")
+        said = re.findall(r"crl\.pem|\bCRL\b|crlfile|tls_crl|list of revoked", _without_base64(unpacked))
+        assert said == [], program
+    for words in (("status",), ("inventory", "check"), ("cert", "renew", "--due")):
+        assert smtpcreds.run(*words).warnings == []
+    assert not re.search("CERT|CRL", smtpcreds.run("audit"))
+    smtpcreds("ca", "rollover")
+    smtpcreds("cert", "renew", "dmzmail")
+    smtpcreds("cert", "verify", "dmzmail")
+
+
+def test_below_an_authority_for_one_role_the_other_is_warned_of(smtpcreds: Admin, pair: Made) -> None:
+    said = smtpcreds(
+        "ca", "import", pair(*CA_EXTENSIONS, "-addext", "extendedKeyUsage=serverAuth"), "--no-passphrase"
+    )
+    assert "Pair: TLS clients can't use what it signs" in said.warnings[0]
 
 
 def test_an_intermediate_needs_the_certificates_above_it(
@@ -221,6 +264,22 @@ def test_an_intermediate_needs_the_certificates_above_it(
             CA_EXTENSIONS,
             {"kind": ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:secp256k1")},
             "is on the curve secp256k1",
+        ),
+        (
+            CA_EXTENSIONS,
+            {"kind": ("-newkey", "rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048")},
+            "is an RSA key for PSS alone",
+        ),
+        (
+            CA_EXTENSIONS,
+            {"kind": (*EC, "-pkeyopt", "ec_param_enc:explicit")},
+            "as with explicit curve parameters",
+        ),
+        ((*CA_EXTENSIONS, "-addext", "extendedKeyUsage=codeSigning"), {}, "is not for TLS servers"),
+        (
+            (*CA_EXTENSIONS, "-addext", "extendedKeyUsage=anyExtendedKeyUsage"),
+            {},
+            "OpenSSL says: unsuitable certificate purpose",
         ),
     ],
 )
@@ -300,7 +359,7 @@ def test_a_ledger_with_one_serial_twice_is_not_guessed_at(
 
 
 @pytest.mark.parametrize(
-    "point", ["fsync:when=1", "fsync:when=3", "fsync:when=5", "fsync:when=8", "rename:when=4"]
+    "point", ["fsync:when=1", "fsync:when=3", "fsync:when=5", "fsync:when=8", "renameat:when=4"]
 )
 def test_a_killed_import_is_done_again(smtpcreds: Admin, demo_ca: Path, point: str) -> None:
     call, _, when = point.partition(":")

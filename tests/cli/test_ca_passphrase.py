@@ -98,7 +98,9 @@ def test_the_configuration_is_mentioned_where_it_names_the_source(authority: Adm
     assert "ca.passphrase" in authority("ca", "passphrase", "--remove", env={"P": "x"}).warnings[0]
 
 
-@pytest.mark.parametrize(("call", "stride"), [("fsync", 4), ("renameat2", 1), ("rename", 2), ("unlinkat", 3)])
+@pytest.mark.parametrize(
+    ("call", "stride"), [("fsync", 4), ("renameat2", 1), ("renameat", 2), ("unlinkat", 3)]
+)
 def test_a_kill_leaves_all_keys_old_or_all_new(three_keys: Admin, call: str, stride: int) -> None:
     killed = 0
     before = {path.read_bytes() for path in keys(three_keys)}

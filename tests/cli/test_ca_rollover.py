@@ -44,7 +44,7 @@ def test_both_authorities_are_trusted_until_the_old_one_is_retired(hub: Admin) -
     assert rolled["fingerprint"] == fingerprint(hub.path(f"{CA}/ca-cert.pem")) != before
     seen = hub("ca", "show", "--json").data
     assert [superseded_ca["fingerprint"] for superseded_ca in seen["superseded"]] == [before]
-    assert (seen["name"], seen["permitted_domains"]) == ("polkatistas.org Mail CA", ["polkatistas.org"])
+    assert (seen["name"], seen["permitted_domains"]) == ("polkatistas.org Mail CA G2", ["polkatistas.org"])
     hub("cert", "issue", "attic")
     for certificate in (old, hub.path(f"{CERTS}/attic-cert.pem")):
         verify(hub, certificate)
@@ -54,7 +54,7 @@ def test_both_authorities_are_trusted_until_the_old_one_is_retired(hub: Admin) -
 
     said = hub.refuses(77, "ca", "rollover", "--retire-old")
     assert f"polkatistas.org Mail CA: still certifies {HUB}" in said
-    assert f"smtpcreds cert renew {HUB}" in said
+    assert "smtpcreds cert renew --old-authority" in said
     hub("cert", "renew", "dmzmail")
     assert hub("ca", "rollover", "--retire-old", "--json").data["retired"] == ["polkatistas.org Mail CA"]
     verify(hub, hub.path(DMZMAIL))
@@ -68,13 +68,30 @@ def test_both_authorities_are_trusted_until_the_old_one_is_retired(hub: Admin) -
     assert hub("ca", "rollover", "--retire-old").out == "no authority to retire\n"
 
 
-@pytest.mark.parametrize("name", ["polkatistas.org Mail CA", "polkatistas.org Mail CA G2"])
-def test_revocation_works_across_the_change(hub: Admin, name: str) -> None:
-    """With one name for both CAs their CRLs are found as HASH.r0 and HASH.r1."""
+def test_no_name_is_used_twice(hub: Admin) -> None:
+    """GnuTLS, NSS and Java look a CRL up by the name of its issuer."""
+    said = hub.refuses(64, "ca", "rollover", "--name", "polkatistas.org Mail CA")
+    assert "--name: polkatistas.org Mail CA is the name of an authority before" in said
+    assert "--name 'polkatistas.org Mail CA G2'" in said
+    names = []
+    for more in ((), (), ("--name", "P" * 64), ()):
+        hub("ca", "rollover", "--force", *more)
+        names.append(hub.json("ca", "show")["name"])
+    assert names == [
+        "polkatistas.org Mail CA G2",
+        "polkatistas.org Mail CA G3",
+        "P" * 64,
+        "P" * 61 + " G2",
+    ]
+    hub("ca", "rollover", "--retire-old", "--force")
+    assert "is the name of" in hub.refuses(64, "ca", "rollover", "--name", "polkatistas.org Mail CA")
+
+
+def test_revocation_works_across_the_change(hub: Admin) -> None:
     old = kept(hub)
-    hub("ca", "rollover", "--name", name)
+    hub("ca", "rollover")
     hub("cert", "renew", "dmzmail")
-    revoked = hub("cert", "revoke", "dmzmail", "--all", "--reason", "keyCompromise", "--json").data
+    revoked = hub("cert", "revoke", "dmzmail", "--reason", "keyCompromise", "--json").data
     assert len(revoked["revoked"]) == 2, "the renewed certificate has the key of the old one"
     assert [Path(crl["copies"][0]).name for crl in revoked["crls"]] == [
         "crl.pem",
@@ -128,7 +145,7 @@ def test_rollovers_in_a_row_keep_each_other(hub: Admin) -> None:
     copies = []
     for number in range(3):
         copies.append(kept(hub, f"{number}.pem"))
-        hub("ca", "rollover")
+        hub("ca", "rollover", "--force")
         hub("cert", "renew", "dmzmail")
     for certificate in (*copies, hub.path(DMZMAIL)):
         verify(hub, certificate)
@@ -157,7 +174,7 @@ def test_a_new_issuing_ca_below_the_same_root(smtpcreds: Admin, tmp_path: Path) 
         peer(
             "openssl", "verify", "-CAfile", tmp_path / "only-root.pem", "-untrusted", certificate, certificate
         )
-    smtpcreds("ca", "rollover", "--new-root", "--name", "Polka G3")
+    smtpcreds("ca", "rollover", "--force", "--new-root", "--name", "Polka G3")
     assert smtpcreds.path(f"{CA}/root-key.pem").exists()
     verify(smtpcreds, old)
     assert len(re.findall("BEGIN", smtpcreds.path(f"{CERTS}/cacert.pem").read_text())) == 5
@@ -184,7 +201,7 @@ def test_the_directories_of_other_hosts_get_the_new_bundle_too(hub: Admin, tmp_p
     assert rolled["directories"] == [str(hub.path(CERTS)), str(attic)]
     assert (attic / "cacert.pem").read_bytes() == hub.path(f"{CERTS}/cacert.pem").read_bytes()
     attic.chmod(0o777)
-    ran = hub("ca", "rollover")
+    ran = hub("ca", "rollover", "--force")
     assert any(str(attic) in warning for warning in ran.warnings)
     assert agrees_but_for(hub, str(attic))
 
@@ -221,7 +238,6 @@ def test_strangers_in_the_bundle_stay(hub: Admin, tmp_path: Path) -> None:
 
 
 def test_words_that_do_not_fit(hub: Admin, tmp_path: Path) -> None:
-    assert "goes with --retire-old" in hub.refuses(64, "ca", "rollover", "--force")
     assert "is not needed" in hub.refuses(64, "ca", "rollover", "--root-key", tmp_path / "k")
     assert "takes 1 to" in hub.refuses(64, "ca", "rollover", "--days", "0")
     assert Admin(tmp_path / "none").run("ca", "rollover").status == 66
@@ -235,7 +251,7 @@ def test_words_that_do_not_fit(hub: Admin, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "stride"), [("fsync", 3), ("rename", 2), ("mkdir", 1), ("renameat2", 1), ("unlinkat", 4)]
+    ("call", "stride"), [("fsync", 3), ("renameat", 2), ("mkdirat", 1), ("renameat2", 1), ("unlinkat", 4)]
 )
 def test_a_kill_leaves_the_old_or_the_new_authority(hub: Admin, call: str, stride: int) -> None:
     whole = hub.root.parent / "whole"
@@ -258,7 +274,7 @@ def test_a_kill_leaves_the_old_or_the_new_authority(hub: Admin, call: str, strid
     assert killed
 
 
-@pytest.mark.parametrize("call", ["rename", "unlink", "fsync"])
+@pytest.mark.parametrize("call", ["renameat", "unlinkat", "fsync"])
 def test_a_killed_retirement_is_completed(hub: Admin, call: str) -> None:
     hub("ca", "rollover")
     hub("cert", "renew", "dmzmail")
@@ -272,3 +288,72 @@ def test_a_killed_retirement_is_completed(hub: Admin, call: str) -> None:
     ]
     verify(hub, hub.path(DMZMAIL))
     assert agrees(hub)
+
+
+def test_a_rollover_is_ended_by_two_commands_that_are_named_when_they_work(hub: Admin) -> None:
+    hub("cert", "issue", "attic", "tuba")
+    said = hub("ca", "rollover").out
+    assert "smtpcreds cert renew --old-authority    " in said
+    assert "--retire-old" not in said
+    assert "smtpcreds cert renew --old-authority" in hub("status").out
+    refused = hub.refuses(77, "ca", "rollover")
+    assert (
+        "polkatistas.org Mail CA G2: has replaced polkatistas.org Mail CA, which is not retired yet"
+        in refused
+    )
+    assert (
+        "end it first: smtpcreds cert renew --old-authority, then smtpcreds ca rollover --retire-old"
+        in refused
+    )
+
+    hub("cert", "renew", "tuba")
+    done = hub("cert", "renew", "--old-authority")
+    assert {line.partition(":")[0] for line in done.out.splitlines() if "relay certificate" in line} == {
+        HUB,
+        "attic.polkatistas.org",
+    }
+    assert done.out.splitlines()[-1].endswith("smtpcreds ca rollover --retire-old")
+    assert "smtpcreds ca rollover --retire-old" in hub("status").out
+    assert hub("ca", "rollover", "--retire-old", "--json").data["retired"] == ["polkatistas.org Mail CA"]
+    assert hub("cert", "renew", "--old-authority").out == "nothing is due\n"
+    assert hub.refuses(64, "cert", "renew", "--old-authority", "attic")
+
+
+def test_the_end_of_the_authority_is_told_in_time(smtpcreds: Admin) -> None:
+    smtpcreds("ca", "init", "--no-passphrase", "--days", "3000")
+    smtpcreds("cert", "issue", "dmzmail")
+    early = smtpcreds.at("+1990 days")
+    early("cert", "renew", "dmzmail")
+    assert early("cert", "renew", "--due").warnings == []
+
+    for day, reason in ((2010, "two thirds of its life are over"), (2700, "cuts the 365 days")):
+        late = smtpcreds.at(f"+{day} days")
+        late("cert", "renew", "dmzmail")
+        for words in (("cert", "renew", "--due"), ("cert", "renew", "--due", "--dry-run")):
+            (warning,) = [text for text in late(*words, status=1).warnings if "successor" in text]
+            assert reason in warning
+            assert warning.endswith("smtpcreds ca rollover")
+        assert "smtpcreds ca rollover" in late("status", status=1).out
+        assert "WARNING" in late("status", "--format", "nagios", status=1).out
+    late("ca", "rollover")
+    late("cert", "renew", "--old-authority")
+    assert late("cert", "renew", "--due").warnings == []
+    assert late("ca", "rollover", "--retire-old")
+
+
+def test_an_authority_that_has_ended_is_followed_and_its_hosts_are_renewed(hub: Admin) -> None:
+    """All have expired long ago; the two commands that are named bring the hub back."""
+    late = hub.at("11 years")
+    assert f"{HUB}" in late("status", status=1).out
+    rolled = late("ca", "rollover").out
+    assert f"smtpcreds cert renew --old-authority    {HUB}" in rolled
+    assert (
+        late("status", "--json", status=1).data["half_way"][0]["next"]
+        == "smtpcreds cert renew --old-authority"
+    )
+    renewed = late("cert", "renew", "--old-authority").out
+    assert f"{HUB}: relay certificate" in renewed
+    assert "next: smtpcreds ca rollover --retire-old" in renewed
+    late("ca", "rollover", "--retire-old")
+    assert "nothing is due" in late("status").out
+    late("cert", "verify", "dmzmail")

@@ -175,7 +175,7 @@ def test_a_copy_that_can_not_be_written_removes_nothing(two_tier: Admin, tmp_pat
     assert os.listdir(open_to_all) == []
 
 
-@pytest.mark.parametrize("calls", ["fsync", "rename", "unlink"])
+@pytest.mark.parametrize("calls", ["fsync", "renameat", "unlinkat"])
 def test_a_kill_never_loses_the_root_key(two_tier: Admin, tmp_path: Path, calls: str) -> None:
     words = ("ca", "export", "--root-key", "--remove", "--to", tmp_path / "root.pem")
     kept = [two_tier.path(f"{CA}/root-key.pem"), tmp_path / "root.pem"]

@@ -39,7 +39,9 @@ def test_the_three_fixed_words_do_it(authority: Admin) -> None:
         path.name: path.lstat().st_mode & 0o7777 for path in authority.path(CERTS).iterdir() if path.is_file()
     } == (
         dict.fromkeys([p.name for p in authority.path(CERTS).iterdir() if p.is_symlink()], 0o777)
-        | dict.fromkeys(["cacert.pem", "crl.pem", "dmzmail-cert.pem", "dmzmail-key.pem"], 0o600)
+        | dict.fromkeys(
+            ["all-crls.pem", "cacert.pem", "crl.pem", "dmzmail-cert.pem", "dmzmail-key.pem"], 0o600
+        )
     )
     assert authority.mode(CERTS) == 0o700
     found = certificate(authority)
@@ -91,7 +93,20 @@ def test_profiles(
     assert uses(certificate(authority)) == expected
 
 
+def test_addresses_have_to_be_asked_for(authority: Admin) -> None:
+    said = authority.refuses(65, "cert", "issue", "dmzmail", "--san", "192.0.2.25")
+    assert "192.0.2.25 lies in what the CA must not certify (0.0.0.0/0)" in said
+    authority(*said.rpartition("smtpcreds ")[2].split())
+    authority("cert", "issue", "dmzmail", "--san", "192.0.2.25")
+    assert names(certificate(authority)) == [HUB, "192.0.2.25"]
+    authority("ca", "rollover", "--retire-old", "--force")
+    authority("ca", "rollover")
+    authority("cert", "renew", "dmzmail")
+    assert names(certificate(authority)) == [HUB, "192.0.2.25"]
+
+
 def test_more_names_and_addresses(authority: Admin) -> None:
+    authority("ca", "rollover", "--addresses")
     more = ["mail", "*.polkatistas.org", "192.0.2.25", "[2001:db8::25]", "dmzmail"]
     ran = authority(
         "cert", "issue", "dmzmail", "--json", *(word for name in more for word in ("--san", name))
@@ -140,7 +155,7 @@ def test_where_there_is_no_domain_it_stands_alone_with_a_warning(bare: Admin) ->
     ran = bare("cert", "issue", "dmzmail")
     settings = bare.path("/etc/smtpcreds/smtpcreds.toml")
     assert ran.warnings == [
-        f"dmzmail: stands without a domain, but peers check full names; set domain in {settings}"
+        f"dmzmail: has no domain, but mail servers check full names; set domain in {settings}"
     ]
     assert names(certificate(bare)) == ["dmzmail"]
 
@@ -266,6 +281,7 @@ def test_each_of_several_hosts_is_carried_out_or_not(authority: Admin) -> None:
 
 
 def test_a_list_of_hosts(authority: Admin) -> None:
+    authority("ca", "rollover", "--addresses")
     path = authority.write(
         "hosts.csv", "host,names,profile,days\n# comment\nmx1,mail 192.0.2.1,client,30\n\nmx2\n"
     )
@@ -283,7 +299,7 @@ def test_a_dry_run_changes_nothing(authority: Admin) -> None:
     what = f"{HUB}: relay certificate, new P-256 key, 365 days"
     rows = "certificates: 1 added, 2 changed; events: 1 added"
     beside = [line.split()[1] for line in ran.out.splitlines()[:-3]]
-    assert beside == ["make", "make", "write", "link", "write", "link"], "with /etc/mail above"
+    assert beside == ["make", "make", "write", "link", "write", "write", "link"], "with /etc/mail above"
     assert ran.out.splitlines()[-3:] == [
         f"would write {authority.path(KEY)}  0600",
         f"would write {authority.path(CERTIFICATE)}  0600  ({what})",

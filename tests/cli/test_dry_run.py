@@ -117,6 +117,6 @@ def test_nobody_is_asked(locked: Admin) -> None:
 
 def test_what_a_killed_run_left_is_part_of_it(hub: Admin) -> None:
     words = ("cert", "renew", "dmzmail", "--new-key")
-    assert hub.killed("rename:signal=KILL:when=3", *words)
+    assert hub.killed("renameat:signal=KILL:when=3", *words)
     check(hub, list(words))
     hub.is_pair()

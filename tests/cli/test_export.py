@@ -153,7 +153,7 @@ def test_what_does_not_fit_together(hub_once: Admin, tmp_path: Path, password: s
         ("--password", password): "has no key to protect",
         ("--format", "der", "--with-key"): "der holds a certificate and nothing else",
         ("--format", "pfx"): "'pfx' is not one of",
-        ("--format", "p12", "--password", PASSWORD): "is of no known kind",
+        ("--format", "p12", "--password", PASSWORD): "unknown; use ",
     }.items():
         refused = hub_once.refuses(64, "cert", "export", "dmzmail", *words, "--to", tmp_path / "x")
         assert reason in refused

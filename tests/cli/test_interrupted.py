@@ -26,16 +26,19 @@ Renames = Sequence[str]
 @pytest.fixture(scope="module")
 def renames(tmp_path_factory: pytest.TempPathFactory) -> Renames:
     """The targets of a set-up's renames, in their order, below the root."""
-    program = Admin(tmp_path_factory.mktemp("trace") / "root", prefix=("strace", "-qq", "-e", "trace=rename"))
+    program = Admin(
+        tmp_path_factory.mktemp("trace") / "root", prefix=("strace", "-qq", "-y", "-e", "trace=renameat")
+    )
     said = program("setup", HUB, "--no-passphrase").err
-    return re.findall(rf'^rename\(".*", "{program.root}(.*)"\) = 0$', said, re.MULTILINE)
+    found = re.findall(r'^renameat\(.*, \d+<(.*)>, "(.*)"\) = 0$', said, re.MULTILINE)
+    return [f"{directory}/{name}".removeprefix(str(program.root)) for directory, name in found]
 
 
 def kill(program: Admin, when: str, *words: str, renames: Renames = ()) -> None:
     """Run the command and kill it as it enters a call: ``CALL=NTH``, or the rename to a target."""
     call, _, nth = when.partition("=")
     if call.startswith("/"):
-        call, nth = "rename", str(renames.index(call) + 1)
+        call, nth = "renameat", str(renames.index(call) + 1)
     assert program.killed(f"{call}:signal=KILL:when={nth}", *words), f"{when} never came"
 
 
@@ -43,7 +46,7 @@ def leftovers(program: Admin) -> list[str]:
     return [path for path in snapshot(program.root) if ".smtpcreds-" in path]
 
 
-@pytest.mark.parametrize("when", ["mkdir=2", "rename=1", f"{STATE}/ca", "fdatasync=9", "unlink=2"])
+@pytest.mark.parametrize("when", ["mkdirat=2", "renameat=1", f"{STATE}/ca", "fdatasync=9", "unlink=2"])
 def test_ca_init(bare: Admin, when: str, renames: Renames) -> None:
     kill(bare, when, "ca", "init", "--no-passphrase", renames=renames)
     there = bare.path(f"{STATE}/ca").exists()

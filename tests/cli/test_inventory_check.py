@@ -134,7 +134,7 @@ def test_a_fault_is_found_and_its_cure_cures_it(
 
 
 def test_an_interrupted_issue_is_found(hub: Admin) -> None:
-    assert hub.killed("rename:signal=KILL:when=1", "cert", "issue", "attic")
+    assert hub.killed("renameat:signal=KILL:when=1", "cert", "issue", "attic")
     found = check(hub)
     assert any("was begun by an interrupted run" in fault for _, fault, _ in found)
     assert any(".smtpcreds-" in subject for subject, _, _ in found)

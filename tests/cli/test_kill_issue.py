@@ -45,7 +45,7 @@ def recorded(stage: Admin) -> tuple[int, set[State]]:
 
 
 SAME, NEW = (), ("--new-key",)
-RENAMES = [f"rename:signal=KILL:when={number}" for number in (1, 2)]
+RENAMES = [f"renameat:signal=KILL:when={number}" for number in (1, 2)]
 WRITES = [f"pwrite64:signal=KILL:when={number}" for number in (8, 20, 30)]
 
 
@@ -68,7 +68,7 @@ def test_issue(stage: Admin, inject: str) -> None:
 def test_renew(stage: Admin, number: int, key: tuple[str, ...]) -> None:
     """The renames are: former key, former certificate, key if it is new, certificate."""
     before = stage.serial()
-    assert stage.killed(f"rename:signal=KILL:when={number}", "cert", "renew", "dmzmail", *key)
+    assert stage.killed(f"renameat:signal=KILL:when={number}", "cert", "renew", "dmzmail", *key)
     done = stage.run("cert", "renew", "--due")
     assert (done.status, done.err.count("interrupted run")) == (0, 1), done.err
     states = settled(stage)
@@ -89,7 +89,7 @@ def test_renew_in_the_inventory(stage: Admin, inject: str) -> None:
 @pytest.mark.parametrize(("number", "key"), [(4, SAME), (5, SAME), (5, NEW), (6, NEW)])
 def test_roll_back(stage: Admin, number: int, key: tuple[str, ...]) -> None:
     """After the new pair's renames come the certificate's and the key's way back."""
-    inject = f"rename:signal=KILL:when={number}"
+    inject = f"renameat:signal=KILL:when={number}"
     assert stage.killed(inject, "cert", "renew", "dmzmail", *key, "--reload", "false")
     done = stage.run("cert", "renew", "--due")
     assert (done.status, done.err.count("interrupted run")) == (0, 1), done.err

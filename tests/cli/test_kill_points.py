@@ -14,7 +14,7 @@ def test_each_call_is_counted_by_itself(hub: Admin) -> None:
     points = hub.kill_points(*ISSUE)
     calls = Counter(point.call for point in points)
     assert calls.keys() <= set(CALLS)
-    assert calls["rename"] == 2, "key and certificate"
+    assert calls["renameat"] == 2, "key and certificate"
     assert {"openat", "write", "pwrite64", "fchmod", "fsync", "fdatasync"} <= calls.keys()
     for call in calls.keys() - {"openat"}:
         assert [point.number for point in points if point.call == call] == [*range(1, calls[call] + 1)]
@@ -24,7 +24,7 @@ def test_each_call_is_counted_by_itself(hub: Admin) -> None:
 
 def test_a_kill_is_before_the_call(hub: Admin, tmp_path: Path) -> None:
     points = hub.copy(tmp_path / "counted/root").kill_points(*ISSUE)
-    _, certificate = (point for point in points if point.call == "rename")
+    _, certificate = (point for point in points if point.call == "renameat")
     assert hub.killed_at(certificate, *ISSUE)
     assert (hub.certs / "attic-key.pem").exists()
     assert not (hub.certs / "attic-cert.pem").exists()

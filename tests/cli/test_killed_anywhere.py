@@ -19,7 +19,8 @@ DONE = {0, 1}
 ALREADY = {65, 66, 67, 73}
 """What a run says that finds itself done: it is there already, or what it was to take away is gone."""
 LOCKED = 77
-"""What a second ``ca passphrase`` says that is not told the passphrase which the first one set."""
+"""What a second ``ca passphrase`` says that is not told the passphrase which the first one set, and a second
+``ca rollover`` before the first has ended."""
 
 
 def chosen(points: Iterable[Point]) -> Iterator[Point]:
@@ -33,7 +34,7 @@ def chosen(points: Iterable[Point]) -> Iterator[Point]:
 def test_the_same_command_goes_on(case: Case, request: pytest.FixtureRequest) -> None:
     admin: Admin = request.getfixturevalue(case.scene)
     words = prepared(admin, case)
-    expected = DONE | ALREADY | ({LOCKED} if case.verb == "ca passphrase" else set())
+    expected = DONE | ALREADY | ({LOCKED} if case.verb in {"ca passphrase", "ca rollover"} else set())
     start = admin.directory.with_name(f"{admin.directory.name}-start")
     shutil.copytree(admin.directory, start, symlinks=True)
     for point in chosen(admin.kill_points(*words)):

@@ -80,7 +80,9 @@ def outcome(root: Path, name: str, scene: str, *words: str) -> tuple[str, object
     secret = facts.credential and (facts.credential.login, facts.credential.secret.reveal())
     schemes = {field.reveal().partition(b"}")[0] for field in facts.verifiers.values()}
     work = program.work(facts)
-    told = (facts.host, work.includes, work.commands, work.usage, work.copies, work.readers)
+    listening = "DAEMON_OPTIONS(`Port=smtp, Addr=127.0.0.1, Name=MTA')dnl\n"
+    premises = [list(premise.faults(listening)) for premise in work.premises]
+    told = (facts.host, premises, work.includes, work.commands, work.usage, work.copies, work.readers)
     return "", (texts, secret, schemes, [repr(item) for item in told])
 
 

@@ -103,12 +103,26 @@ def test_check_follows_who_may_read_the_accounts(stage: Admin) -> None:
     assert f"{stage.root}/etc is closed to Debian-exim" in stage("mta", "check", "exim-hub", status=1)
 
 
+def fingerprint(stage: Admin) -> str:
+    command = ("x509", "-in", stage.certs / "attic-cert.pem", "-noout", "-fingerprint", "-sha256")
+    return stage.openssl(*command).partition("=")[2].strip().replace(":", "").lower()
+
+
 def test_who_may_relay_ends_with_the_certificate(stage: Admin) -> None:
     options = ("exim-hub", "--relay-host", "attic")
     clients = stage.root / "etc/exim4/smtpcreds/clients"
     stage("mta", "apply", *options)
-    assert "attic.polkatistas.org: yes\n" in clients.read_text()
-    stage("cert", "revoke", "attic")
+    assert f"{fingerprint(stage)}: attic.polkatistas.org\n" in clients.read_text()
+    former = fingerprint(stage)
+    stage("cert", "renew", "attic")
+    stage("mta", "apply", *options)
+    assert clients.read_text().count(": attic") == 2, "until the new certificate has been carried there"
+    stage("cert", "issue", "attic", "--force")
+    stage("mta", "apply", *options)
+    assert clients.read_text().count(": attic") == 1
+    assert former not in clients.read_text(), "its key was replaced"
+    assert f"{fingerprint(stage)}: attic.polkatistas.org\n" in clients.read_text()
+    stage("cert", "revoke", "attic", "--all")
     stage("mta", "apply", *options)
     assert "attic" not in clients.read_text()
     assert "smtpcreds cert issue tuba" in stage("mta", "apply", "exim-hub", "--relay-host", "tuba", status=66)

@@ -14,7 +14,7 @@ ACCESS = "/etc/mail/smtpcreds/access"
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     hub = issued_hub(tmp_path_factory.mktemp("options") / "root")
     hub("sasl", "add", "maildroid")
-    hub("cert", "issue", "attic", "tuba", "--to", hub.directory)
+    hub("cert", "issue", "attic", "tuba")
     return hub.root
 
 
@@ -123,7 +123,6 @@ def test_a_refused_run_is_not_remembered(hub: Admin) -> None:
 
 def test_secrets_are_not_remembered(hub: Admin) -> None:
     source = hub.secret("given", hub("sasl", "show", "maildroid", "--reveal").strip().encode())
-    hub("cert", "issue", "attic")
     told = hub.json("mta", "apply", "sendmail-client", "--host", "attic", "--password", source)
     assert told["options"] == "--host attic"
     assert of_client(hub) == []

@@ -15,7 +15,7 @@ CLIENT = ("postfix-client", "--host", "attic")
 COPY = "/var/spool/postfix/etc/postfix/sasldb2"
 CLIENTS = "etc/postfix/smtpcreds/relay_clientcerts"
 DATABASE = "etc/sasldb2"
-CALLS = ("rename", "fsync")
+CALLS = ("renameat", "fsync")
 
 
 @pytest.fixture(scope="module")

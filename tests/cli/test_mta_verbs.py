@@ -238,7 +238,7 @@ def test_a_client_host_without_database_takes_what_is_installed(stage: Admin, tm
 
 @pytest.mark.parametrize("number", [1, 3])
 def test_a_killed_run_leaves_nothing_that_the_next_one_does_not_know(stage: Admin, number: int) -> None:
-    assert stage.killed(f"rename:signal=KILL:when={number}", "mta", "apply", *CLIENT)
+    assert stage.killed(f"renameat:signal=KILL:when={number}", "mta", "apply", *CLIENT)
     stage("mta", "apply", *CLIENT)
     assert stage("mta", "diff", *CLIENT) == ""
     assert [path.name for path in stage.root.rglob("*.smtpcreds-*")] == []

@@ -39,7 +39,7 @@ def test_a_reload_that_fails_stays_owed(hub: Admin, mark: Path) -> None:
 
 def test_a_renewal_killed_between_its_renames_is_completed_by_the_same_command(hub: Admin) -> None:
     words = ("cert", "renew", "dmzmail", "--new-key")
-    assert hub.killed("rename:signal=KILL:when=4", *words)
+    assert hub.killed("renameat:signal=KILL:when=4", *words)
     assert not hub.is_pair()
     hub(*words)
     assert hub.is_pair()

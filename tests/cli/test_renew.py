@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from admin import HUB, Admin, contents, issued_hub
+from admin import DOMAIN, HUB, Admin, contents, issued_hub
 
 from smtpcreds.inventory.inventory import open_inventory
 from smtpcreds.inventory.rows import State
@@ -78,8 +78,9 @@ def test_names_role_and_lifetime_stay(stage: Admin) -> None:
     stage.openssl("x509", "-in", certificate, "-checkend", str(129 * 86400))
     stage.openssl("x509", "-in", certificate, "-checkend", str(131 * 86400), status=1)
     assert row["profile"] == "client"
-    stage("cert", "renew", "attic", "--days", "7")
-    stage.openssl("x509", "-in", certificate, "-checkend", str(8 * 86400), status=1)
+    later = stage.at("+40 days")
+    later("cert", "renew", "attic", "--days", "7")
+    later.openssl("x509", "-in", certificate, "-checkend", str(8 * 86400), status=1)
 
 
 @pytest.mark.parametrize("key", [(), ("--new-key",)])
@@ -91,8 +92,8 @@ def test_an_expired_or_missing_certificate_is_renewed_from_the_inventory(
     later("cert", "renew", "dmzmail", *key)
     later.verify(stage.certs / "dmzmail-cert.pem")
     (stage.certs / "attic-cert.pem").unlink()
-    stage("cert", "renew", "attic", *key)
-    stage.verify(stage.certs / "attic-cert.pem")
+    later("cert", "renew", "attic", *key)
+    later.verify(stage.certs / "attic-cert.pem")
     assert stage.is_pair("attic")
 
 
@@ -177,11 +178,12 @@ def test_due_is_past_two_thirds(stage: Admin) -> None:
 
 
 def test_what_was_replaced_or_revoked_is_not_due(stage: Admin) -> None:
-    stage.at("+200 days")("cert", "renew", "dmzmail")
     stage("cert", "revoke", "attic")
-    done = stage.at(TWO_THIRDS).json("cert", "renew", "--due")
+    stage.at("+200 days")("cert", "renew", "dmzmail")
+    done = stage.at(TWO_THIRDS).json("cert", "renew", "--due", status=1)
     assert done["certificates"] == done["failed"] == []
     assert done["crl"]
+    assert "CERT023" in {one["code"] for one in done["findings"]}, "it is revoked and still in place"
 
 
 def test_the_crl_is_due_by_itself(stage: Admin) -> None:
@@ -190,7 +192,7 @@ def test_the_crl_is_due_by_itself(stage: Admin) -> None:
     assert done["certificates"] == []
     assert stage.at("+35 days").openssl("crl", "-in", stage.certs / "crl.pem", "-noout", "-nextupdate")
     changed = {name for name, content in contents(stage.certs).items() if before[name] != content}
-    assert changed == {"crl.pem"}
+    assert changed == {"crl.pem", "all-crls.pem"}
     stage.at("+40 days").verify(stage.certs / "dmzmail-cert.pem")
 
 
@@ -301,10 +303,11 @@ def test_a_place_that_can_not_be_used_concerns_its_own_hosts(stage: Admin) -> No
     said = stage.at(TWO_THIRDS)("cert", "renew", "--due", status=65)
     assert "clients/cacert.pem: holds a cut-off certificate" in said
     assert stage.serial() != serial
-    stage("cert", "renew", "cellar", status=65)
+    later = stage.at(TWO_THIRDS)
+    later("cert", "renew", "cellar", status=65)
     (stage.root / "clients/cacert.pem").unlink()
-    stage("cert", "renew", "cellar")
-    stage.verify(stage.root / "clients/cellar-cert.pem")
+    later("cert", "renew", "cellar")
+    later.verify(stage.root / "clients/cellar-cert.pem")
 
 
 def test_what_another_ca_certified_is_left_to_it(stage: Admin, tmp_path: Path) -> None:
@@ -329,7 +332,7 @@ def test_what_another_ca_certified_is_left_to_it(stage: Admin, tmp_path: Path) -
     warned = stage.at("+290 days")("cert", "renew", "--due")
     assert "barn.polkatistas.org: to be renewed by the CA that signed it" in warned
     before = (stage.certs / "barn-cert.pem").read_bytes()
-    stage("cert", "renew", "dmzmail")
+    stage.at("+290 days")("cert", "renew", "dmzmail")
     assert (stage.certs / "barn-cert.pem").read_bytes() == before
     stage.openssl("verify", "-CAfile", stage.certs / "cacert.pem", stage.certs / "barn-cert.pem")
 
@@ -343,3 +346,34 @@ def test_a_command_of_ours_is_told_at_once_that_it_would_wait_for_itself(stage: 
     assert "run this one after it, not as its --reload" in done.err
     assert f"the former pair of {HUB} is back in place" in done.err
     assert stage.serial() == serial
+
+
+def names_of(hub: Admin, certificate: Path) -> str:
+    said = hub.openssl("x509", "-in", certificate, "-noout", "-ext", "subjectAltName")
+    return said.splitlines()[1].strip()
+
+
+def test_names_come_and_go_and_the_key_stays(tmp_path: Path) -> None:
+    """A new key would break the TLSA record that names the old one."""
+    hub = issued_hub(tmp_path / "root")
+    certificate, before = hub.certs / "dmzmail-cert.pem", hub.public_key(hub.certs / "dmzmail-cert.pem")
+    hub("cert", "renew", "dmzmail", "--san", "mail", "--san", f"*.{DOMAIN}")
+    assert names_of(hub, certificate) == f"DNS:{HUB}, DNS:mail.{DOMAIN}, DNS:*.{DOMAIN}"
+    hub("cert", "renew", "dmzmail")
+    hub("cert", "renew", "dmzmail", "--drop-san", f"*.{DOMAIN}")
+    assert names_of(hub, certificate) == f"DNS:{HUB}, DNS:mail.{DOMAIN}"
+    assert hub.public_key(certificate) == before
+    assert "is no name of its certificate" in hub.refuses(65, "cert", "renew", "dmzmail", "--drop-san", "x")
+    assert "is the host itself" in hub.refuses(65, "cert", "renew", "dmzmail", "--drop-san", "dmzmail")
+    for hosts in (("--due",), ("dmzmail", "attic")):
+        assert "go with one host" in hub.refuses(64, "cert", "renew", *hosts, "--san", "mail")
+    said = hub.refuses(65, "cert", "renew", "dmzmail", "--san", "mail.example.net")
+    assert "lies outside what the CA may certify" in said
+
+
+def test_issue_says_that_the_public_key_changes(tmp_path: Path) -> None:
+    hub = issued_hub(tmp_path / "root")
+    (warned,) = hub("cert", "issue", "dmzmail", "--force").warnings
+    assert warned.startswith(f"{HUB}: its public key changes, and TLSA records")
+    assert f"cert renew {HUB}" in warned
+    assert hub("cert", "issue", "attic").warnings == []

@@ -1,10 +1,11 @@
 """A key here, a certificate from elsewhere: cert request and cert install."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
-from admin import DOMAIN, Admin
+from admin import DOMAIN, TOP, Admin
 from admin import HUB as HOST
 
 from smtpcreds.inventory.inventory import open_inventory
@@ -21,6 +22,7 @@ from .other_ca import (
     openssl,
     other_ca,
     public_key,
+    request_of,
     run,
     tree,
     verified,
@@ -343,13 +345,13 @@ def test_our_own_authority_on_another_host(host: Admin, tmp_path: Path) -> None:
     host("ca", "init", "--intermediate", "--no-passphrase")
     client("cert", "request", "attic")
     answer = tmp_path / "attic.pem"
-    host("cert", "sign", client.certs / "attic.csr", "--to", answer)
+    host("cert", "sign", client.certs / "attic.csr", "--server", "--client", "--to", answer)
     parents = host.root / "var/lib/smtpcreds/ca/parents.pem"
     client("cert", "install", answer, "--ca", parents)
     assert is_pair(client.certs, "attic")
     assert ": OK" in verified(client.certs / "attic-cert.pem", client.certs)
     host("cert", "request", "dmzmail")
-    host("cert", "sign", csr(host), "--to", tmp_path / "dmzmail.pem")
+    host("cert", "sign", csr(host), "--server", "--client", "--to", tmp_path / "dmzmail.pem")
     host("cert", "install", tmp_path / "dmzmail.pem")
     rows = {row["host"]: row for row in host.json("cert", "list", "--all")["certificates"]}
     assert rows[HOST]["certificate"] == str(host.certs / "dmzmail-cert.pem")
@@ -393,7 +395,7 @@ def test_killed_at_a_rename_the_next_command_completes_it(hub: Admin, ca: OtherC
     host("cert", "request", "dmzmail", "--new-key")
     answer = ca.answer(csr(host))
     words = ("cert", "install", answer, "--ca", ca.certificate)
-    assert host.killed(f"rename:signal=KILL:when={place}", *words)
+    assert host.killed(f"renameat:signal=KILL:when={place}", *words)
     done = host.run("cert", "issue", "cellar")
     assert done.status == 0
     assert f"{HOST}: an interrupted run left its certificate unfinished; it is in place now" in done.err
@@ -407,7 +409,7 @@ def test_killed_at_a_rename_the_next_command_completes_it(hub: Admin, ca: OtherC
 
 
 def test_a_request_that_was_killed_between_its_files_goes_on_with_its_key(host: Admin) -> None:
-    assert host.killed("rename:signal=KILL:when=2", "cert", "request", "dmzmail")
+    assert host.killed("renameat:signal=KILL:when=2", "cert", "request", "dmzmail")
     key = host.certs / "dmzmail-key.pem"
     assert key.exists()
     assert not csr(host).exists()
@@ -432,3 +434,67 @@ def test_the_peer_makes_another_key_each_time(tmp_path: Path) -> None:
             "/dev/null",
         )
     assert public_key(tmp_path / "1.key") != public_key(tmp_path / "2.key")
+
+
+# A pair that another program made, as certbot does.
+
+
+def lineage(directory: Path, ca: OtherCa, name: str = HOST) -> Path:
+    """``live/NAME`` of certbot: symbolic links to the newest files of ``archive/NAME``."""
+    live, archive = directory / "live" / name, directory / "archive" / name
+    for place in (live, archive):
+        place.mkdir(parents=True, exist_ok=True)
+    number = len(list(archive.glob("privkey*"))) + 1
+    request = request_of(directory, f"/CN={name}")
+    key, chain = archive / f"privkey{number}.pem", archive / f"fullchain{number}.pem"
+    request.with_suffix(".key").rename(key)
+    key.chmod(0o600)
+    ca.answer(request, (name,), SERVER).rename(chain)
+    for link, target in (("privkey.pem", key), ("fullchain.pem", chain)):
+        (live / link).unlink(missing_ok=True)
+        (live / link).symlink_to(f"../../archive/{name}/{target.name}")
+    return live
+
+
+def test_certbots_pair_is_installed_and_follows_each_renewal(
+    host: Admin, ca: OtherCa, tmp_path: Path
+) -> None:
+    host.configure()
+    hook = host.write("hook", certbot_hook(host.root, ca.certificate), 0o755)
+    for renewal in range(2):
+        live = lineage(tmp_path / "letsencrypt", ca)
+        done = run("sh", hook, RENEWED_LINEAGE=str(live), PYTHONPATH=str(TOP))
+        assert done.returncode == 0, done.stderr
+        assert ("its public key changes" in done.stderr) == bool(renewal)
+        assert is_pair(host.certs)
+        assert public_key(host.certs / "dmzmail-cert.pem") == public_key(live / "fullchain.pem")
+        assert mode(host.certs / "dmzmail-key.pem") == 0o600
+        assert not list(host.certs.glob("*.new"))
+        assert ": OK" in verified(host.certs / "dmzmail-cert.pem", host.certs)
+    again = host("cert", "install", live / "fullchain.pem", "--key", live / "privkey.pem", "--server")
+    assert again.warnings == []
+
+
+def certbot_hook(root: Path, ca: Path) -> str:
+    """The hook of the manual page, with this program and this authority."""
+    page = (TOP / "man/smtpcreds.1").read_text()
+    hook = page.partition("#!/bin/sh\n")[2].partition(" &&\nsystemctl")[0].replace("\\e\n", "\\\n")
+    program = f"{sys.executable} -m smtpcreds --root {root}"
+    assert hook.count("smtpcreds cert install") == 1
+    return hook.replace("smtpcreds cert install", f"{program} cert install").replace(
+        "/etc/ssl/certs/ca-certificates.crt", str(ca)
+    )
+
+
+def test_a_key_that_comes_along_must_be_its_own_and_private(host: Admin, ca: OtherCa, tmp_path: Path) -> None:
+    one, two = (lineage(tmp_path / name, ca) for name in ("one", "two"))
+    words = ("--server", "--ca", ca.certificate)
+    said = host.refuses(65, "cert", "install", one / "fullchain.pem", "--key", two / "privkey.pem", *words)
+    assert "privkey.pem" in said
+    (one / "privkey.pem").resolve().chmod(0o644)
+    host.refuses(77, "cert", "install", one / "fullchain.pem", "--key", one / "privkey.pem", *words)
+    host("cert", "request", "dmzmail")
+    host("cert", "install", ca.answer(csr(host)), "--ca", ca.certificate)
+    host("cert", "request", "dmzmail", "--new-key")
+    said = host.refuses(73, "cert", "install", two / "fullchain.pem", "--key", two / "privkey.pem", *words)
+    assert "is a key that waits for its certificate, and would be lost" in said

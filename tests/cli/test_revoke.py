@@ -61,15 +61,23 @@ def test_the_beginning_of_a_serial_number_or_fingerprint_will_do(stage: Admin) -
     stage.verify(stage.root / "clients/attic-cert.pem", status=2)
 
 
-def test_of_two_the_one_that_is_meant(stage: Admin) -> None:
+@pytest.mark.parametrize("more", [(), ("--all",)])
+def test_a_host_means_all_that_it_has(stage: Admin, more: tuple[str, ...]) -> None:
+    """For a third of every year it has two: the superseded one is valid, too."""
+    old = stage.serial()
+    stage("cert", "renew", "dmzmail", "--new-key")
+    done = stage("cert", "revoke", "dmzmail", *more)
+    for serial in (old, stage.serial()):
+        assert f"{HUB}: revoked {serial}, valid to " in done.out
+    stage.verify(stage.certs / "dmzmail-cert.pem", status=2)
+    stage.verify(stage.certs / "dmzmail-cert.pem.previous", status=2)
+
+
+@pytest.mark.parametrize("words", [("dmzmail", "--serial"), ("--serial",), ()])
+def test_of_two_the_one_whose_number_is_given(stage: Admin, words: tuple[str, ...]) -> None:
     old = stage.serial()
     stage("cert", "renew", "dmzmail")
-    said = stage("cert", "revoke", "dmzmail", status=65)
-    assert "fits 2 certificates" in said
-    assert old[:12] in said
-    assert stage.serial()[:12] in said
-    assert "--all" in said
-    stage("cert", "revoke", old[:12])
+    stage("cert", "revoke", *words, old[:12])
     assert "nothing is due" in stage("cert", "renew", "--due")
     stage.verify(stage.certs / "dmzmail-cert.pem")
     stage.verify(stage.certs / "dmzmail-cert.pem.previous", status=2)
@@ -77,15 +85,65 @@ def test_of_two_the_one_that_is_meant(stage: Admin) -> None:
     stage.verify(stage.certs / "dmzmail-cert.pem", status=2)
 
 
-def test_all_of_a_host(stage: Admin) -> None:
-    stage("cert", "renew", "dmzmail", "--new-key")
-    assert (
-        stage.json("cert", "revoke", "dmzmail", "--all", "--reason", "cessationOfOperation")["crls"][0][
-            "count"
-        ]
-        == 2
-    )
-    stage.verify(stage.certs / "dmzmail-cert.pem.previous", status=2)
+def test_the_number_of_another_host_is_none_of_this_one(stage: Admin) -> None:
+    number = stage.serial()
+    said = stage("cert", "revoke", "attic", "--serial", number, status=66)
+    assert f"{number}: no certificate matches" in said
+
+
+# What the inventory does not know: a restored backup, or a lost one.
+
+
+@pytest.fixture
+def restored(template: Path, tmp_path: Path) -> tuple[Admin, Path]:
+    """A hub whose state is older than a certificate that lies in a file."""
+    stage = Admin(template).copy(tmp_path / "root")
+    backup = tmp_path / "backup"
+    shutil.copytree(stage.state, backup)
+    stage("cert", "issue", "tuba", "--client", "--to", stage.root / "clients")
+    shutil.rmtree(stage.state)
+    shutil.copytree(backup, stage.state)
+    assert "tuba" not in stage("cert", "list", "--all").out
+    return stage, stage.root / "clients/tuba-cert.pem"
+
+
+def test_a_file_that_this_authority_signed_is_enough(restored: tuple[Admin, Path]) -> None:
+    stage, tuba = restored
+    stage.verify(tuba)
+    (row,) = stage.json("cert", "revoke", tuba, "--reason", "keyCompromise")["revoked"]
+    assert (row["host"], row["serial"]) == ("tuba.polkatistas.org", stage.field(tuba, "-serial"))
+    assert "certificate revoked" in stage.verify(tuba, status=2)
+    (known,) = stage.json("cert", "list", "--all", "--host", "tuba")["certificates"]
+    assert (known["state"], known["names"]) == ("revoked", ["tuba.polkatistas.org"])
+    assert "is revoked since" in stage.refuses(65, "cert", "revoke", tuba)
+    assert f"{tuba}: was revoked on" in stage("inventory", "check", status=1), "and nothing else is wrong"
+
+
+def test_a_number_is_enough_if_it_is_meant(restored: tuple[Admin, Path]) -> None:
+    stage, tuba = restored
+    number = stage.field(tuba, "-serial")
+    assert "--unknown" in stage.refuses(66, "cert", "revoke", "--serial", number)
+    stage("cert", "revoke", "--serial", number, "--unknown")
+    assert "certificate revoked" in stage.verify(tuba, status=2)
+    for text in ("xyz", "0", "f" * 41):
+        assert "is no serial number" in stage.refuses(64, "cert", "revoke", "--serial", text, "--unknown")
+    assert "goes with --serial" in stage.refuses(64, "cert", "revoke", "tuba", "--unknown")
+
+
+def test_after_a_rollover_the_superseded_authority_revokes_what_it_signed(
+    restored: tuple[Admin, Path],
+) -> None:
+    stage, tuba = restored
+    stage("ca", "rollover")
+    said = stage.json("cert", "revoke", tuba)
+    assert "certificate revoked" in stage.verify(tuba, status=2)
+    assert [crl["count"] for crl in said["crls"]] == [1]
+
+
+def test_what_another_authority_signed_is_its_affair(stage: Admin, tmp_path: Path) -> None:
+    other = issued_hub(tmp_path / "other/root")
+    said = stage.refuses(65, "cert", "revoke", other.certs / "dmzmail-cert.pem")
+    assert "was not signed by an authority whose key is here" in said
 
 
 def test_a_leaked_key_takes_every_certificate_that_has_it(stage: Admin) -> None:
@@ -110,9 +168,9 @@ def test_twice_is_one_clear_line(stage: Admin) -> None:
 @pytest.mark.parametrize(
     ("words", "status", "about"),
     [
-        (("nobody",), 66, "fits no certificate"),
-        (("ffff0000",), 66, "fits no certificate"),
-        (("",), 66, "fits no certificate"),
+        (("nobody",), 66, "no certificate matches"),
+        (("ffff0000",), 66, "no certificate matches"),
+        (("",), 66, "no certificate matches"),
         (("dmzmail", "--reason", "boredom"), 64, "known: unspecified, keyCompromise"),
     ],
 )
@@ -180,3 +238,32 @@ def test_with_the_wrong_passphrase_nothing_is_revoked(tmp_path: Path) -> None:
     assert (done.status, "does not open" in done.err) == (77, True)
     assert "0 revoked" in stage("ca", "crl", "--check")
     assert "nothing is due" in stage("cert", "renew", "--due")
+
+
+def test_the_authority_itself_is_not_revoked(hub: Admin) -> None:
+    """OpenSSL looks for a root in its own CRL, too, and would refuse all that it signed."""
+    bundle = hub.certs / "cacert.pem"
+    own = hub.json("cert", "show", bundle)["certificates"][0]["serial"]
+    assert "is of polkatistas.org Mail CA itself" in hub.refuses(65, "cert", "revoke", bundle)
+    assert "itself" in hub.refuses(65, "cert", "revoke", "--serial", own, "--unknown")
+    hub.verify(hub.certs / "dmzmail-cert.pem")
+
+
+def test_how_a_host_goes_on_by_its_password_is_said_with_the_command_that_ends_it(
+    stage: Admin, tmp_path: Path
+) -> None:
+    hub = stage
+    hub("setup", HUB)
+    for host in ("barn", "cellar"):
+        hub("bundle", host, "--output", tmp_path / f"{host}.tar")
+    barn, cellar = "barn.polkatistas.org", "cellar.polkatistas.org"
+    account = f"maildroid@{HUB}"
+    said = hub("cert", "revoke", "barn").err
+    way = f"smtpcreds sasl passwd maildroid, and bundles for {cellar}, which have it too"
+    assert f"{barn}: goes on relaying by AUTH as {account}; to end that: {way}" in said
+    hub("sasl", "rotate", "maildroid", "--client", "cellar")
+    hub("sasl", "delete", "maildroid")
+    said = hub("cert", "revoke", "cellar").err
+    account = f"maildroid-2@{HUB}"
+    assert f"{cellar}: goes on relaying by AUTH as {account}; to end that: smtpcreds sasl delete" in said
+    assert "relaying by AUTH" not in hub("cert", "revoke", "dmzmail").err, "the hub relays by no password"

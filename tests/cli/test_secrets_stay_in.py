@@ -11,8 +11,9 @@ from lab.namespace import Namespace
 from lab.syslog import Log
 
 CHOSEN = "Ch1mp-03fuzz-fl0ppi"
-CALLS = "execve,write,writev,pwrite64,sendto,sendmsg,openat,open,creat,mkdir,fchmod,chmod,fchmodat"
+CALLS = "execve,write,writev,pwrite64,sendto,sendmsg,openat,open,creat,mkdir,mkdirat,fchmod,chmod,fchmodat"
 KEY = "PRIVATE KEY-----"
+_MADE_IN = re.compile(r'mkdirat\(\d+<([^>]*)>, "([^/"]*)"')
 PUBLIC = ("/etc/smtpcreds/smtpcreds.toml",)
 """Files that others may read."""
 
@@ -63,7 +64,8 @@ class Watch:
         traced = Admin(program.root, prefix=(*self.namespace.command(()), *strace))
         ran = traced.run(*words, env=env)
         assert ran.status == 0, ran.err
-        return Watched(program.root, ran, self.trace.read_text(errors="replace").splitlines())
+        lines = self.trace.read_text(errors="replace").splitlines()
+        return Watched(program.root, ran, [_MADE_IN.sub(r'mkdirat("\1/\2"', line) for line in lines])
 
 
 @pytest.fixture
@@ -92,8 +94,10 @@ def assert_closed_from_the_start(seen: Watched) -> None:
         is_public = any(name in seen.final(line) for name in PUBLIC)
         is_directory = not re.search(r"fchmod\(", line)
         assert mode & 0o077 == 0 or is_public or is_directory, line
-    assert [line for line in seen.calls("mkdir") if f"{seen.root}{STATE}" in line or "/certs" in line]
-    for line in seen.calls("mkdir"):
+    assert [
+        line for line in seen.calls("mkdir", "mkdirat") if f"{seen.root}{STATE}" in line or "/certs" in line
+    ]
+    for line in seen.calls("mkdir", "mkdirat"):
         if re.search(r"(/smtpcreds|/certs|/ca\.|/maildroid)\"", line) and "/etc/smtpcreds" not in line:
             assert line.split(") = ")[0].endswith(", 0700"), line
 

@@ -105,7 +105,7 @@ def test_a_passphrase_is_read_once_and_serves_both_parts(bare: Admin) -> None:
         (65, [HUB, "--account", "../../x"], "../../x: can't name the directory"),
         (65, [HUB, "--account", "root"], "root: is a login account on this host"),
         (66, [HUB, "--password", "env:UNSET"], "env:UNSET: is not set"),
-        (64, [HUB, "--password", "geheim"], "secret source: is of no known kind"),
+        (64, [HUB, "--password", "geheim"], "secret source: unknown; use "),
         (66, [HUB, "--passphrase", "file:/nonexistent"], "/nonexistent: there is no such file"),
         (64, [HUB, "--passphrase", "stdin:", "--no-passphrase"], "--no-passphrase: contradicts"),
     ],
@@ -152,7 +152,11 @@ def test_a_hub_outside_the_domain_of_the_new_authority(bare: Admin) -> None:
 
 @pytest.mark.parametrize("account_is", ["changed", "gone"])
 def test_default_auth_info_with_another_secret_is_not_called_ready(hub: Admin, account_is: str) -> None:
-    hub("sasl", {"changed": "passwd", "gone": "delete"}[account_is], "maildroid")
+    if account_is == "changed":
+        hub("sasl", "auth-info", "maildroid", "--to", hub.path(AUTH_INFO), "--force")
+        hub.path(AUTH_INFO).write_text(f"somebody\nsomebody\nelse\n{HUB}\n")
+    else:
+        peer("saslpasswd2", "-d", "-f", hub.path(SASLDB), "-u", HUB, "maildroid")
     said = hub.refuses(73, "setup", HUB)
     assert said.startswith(f"smtpcreds: {hub.path(AUTH_INFO)}: holds ")
     if account_is == "changed":
@@ -271,7 +275,7 @@ def test_the_mail_programs_files_of_others_are_found_first(bare: Admin) -> None:
     [
         (["--mta", "sendmail-client"], "sendmail-client: is no mail program of a hub that is known"),
         (["--mta", "qmail"], "qmail: is no mail program of a hub"),
-        (["--force"], "--force: replaces files of a mail program, and none is named"),
+        (["--force"], "--force: is about the files of a mail program, and none is named"),
     ],
 )
 def test_words_about_a_mail_program_that_do_not_fit(bare: Admin, words: list[str], said: str) -> None:
@@ -285,7 +289,7 @@ def test_a_secret_that_a_killed_run_left_goes_though_there_is_no_file_to_write(
     words = "setup", HUB, "--no-passphrase"
     (tmp_path / "counted").mkdir()
     counted = Admin(tmp_path / "counted/root").kill_points(*words)
-    [point] = [one for one in counted if one.call == "rename" and "default-auth-info" in one.text]
+    [point] = [one for one in counted if one.call == "renameat" and "default-auth-info" in one.text]
     assert bare.killed_at(point, *words)
     assert list(bare.path(AUTH_INFO).parent.glob("*.smtpcreds-*"))
     bare("sasl", "passwd", ACCOUNT, "--hashed")
@@ -297,7 +301,7 @@ def test_a_run_that_is_refused_takes_away_what_a_killed_one_left(bare: Admin, tm
     words = "setup", HUB, "--no-passphrase"
     (tmp_path / "counted").mkdir()
     counted = Admin(tmp_path / "counted/root").kill_points(*words)
-    [point] = [one for one in counted if one.call == "rename" and "default-auth-info" in one.text]
+    [point] = [one for one in counted if one.call == "renameat" and "default-auth-info" in one.text]
     assert bare.killed_at(point, *words)
     bare.write(AUTH_INFO, "somebody\nelse\nsecret\nrealm\n")
     assert list(bare.root.rglob("*.smtpcreds-*"))
@@ -313,3 +317,17 @@ def test_what_a_run_that_lives_is_writing_stays(bare: Admin) -> None:
     bare.write(AUTH_INFO, "somebody\nelse\nsecret\nrealm\n")
     bare("setup", HUB, "--no-passphrase", status=73)
     assert living.exists()
+
+
+def test_a_hub_in_a_domain_that_is_longer_than_a_name_of_an_authority(tmp_path: Path) -> None:
+    """Its own certificate has no CN, and Sendmail could not tell it from another by its subject."""
+    hub = Admin(tmp_path / "root")
+    domain = f"{'a' * 40}.{'b' * 30}.polkatistas.org"
+    hub("setup", f"dmzmail.{domain}", "--no-passphrase")
+    assert hub.json("ca", "show")["name"] == f"{'b' * 30}.polkatistas.org Mail CA"
+    hub("cert", "verify", f"dmzmail.{domain}")
+    said = hub.refuses(65, "mta", "render", "sendmail-hub", "--relay-host", f"dmzmail.{domain}")
+    assert "is longer than a CN can be (64), and Sendmail tells certificates by nothing else" in said
+    assert "--relay-certificates" in said
+    hub("mta", "render", "sendmail-hub", "--relay-certificates")
+    hub("ca", "rollover")

@@ -287,9 +287,9 @@ def test_words_that_do_not_fit(attic: Admin, bundle: Path, words: list[str], sai
     assert said in attic.refuses(64, "setup", "--client", bundle, *words)
 
 
-@pytest.mark.parametrize("count", [1, 2, 6, 7, 8, 9, 11, 12])
+@pytest.mark.parametrize("count", [1, 2, 6, 7, 8, 9, 12, 13])
 def test_a_kill_at_any_rename_is_completed_by_the_next_run(attic: Admin, bundle: Path, count: int) -> None:
-    assert attic.killed(f"rename:signal=KILL:when={count}", "setup", "--client", bundle) == (count < 12)
+    assert attic.killed(f"renameat:signal=KILL:when={count}", "setup", "--client", bundle) == (count < 13)
     attic("setup", "--client", bundle)
     assert "BAD" not in attic("cert", "verify", "attic").out
     assert attic("setup", "--client", bundle, "-n").out == "nothing to do\n"

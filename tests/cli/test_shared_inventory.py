@@ -137,7 +137,7 @@ def test_one_host_waits_while_another_works(
 def test_what_a_killed_host_began_is_left_to_it(url: str, admins: tuple[Admin, Admin]) -> None:
     first, second = admins
     first("cert", "issue", "cellar")
-    assert first.killed("rename:signal=KILL:when=2", "cert", "issue", "dmzmail")
+    assert first.killed("renameat:signal=KILL:when=2", "cert", "issue", "dmzmail")
     assert (first.certs / "dmzmail-key.pem").exists()
     with open_inventory(url, read_only=True) as inventory:
         (row,) = inventory.pending()

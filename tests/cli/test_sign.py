@@ -4,18 +4,20 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from admin import DOMAIN, Admin
+from admin import DOMAIN, HUB, Admin
 
-from .other_ca import host_of_domain, mode, openssl, public_key, request_of, run, verified
+from .other_ca import NEW_KEY, host_of_domain, mode, openssl, public_key, request_of, run, verified
 
 LAB = f"lab.{DOMAIN}"
 SAN = ("-addext", f"subjectAltName=DNS:{LAB},DNS:www.{LAB},IP:192.0.2.7")
+ALL = ("--san", LAB, "--san", f"www.{LAB}", "--san", "192.0.2.7")
+GREEDY = ("-addext", f"subjectAltName=DNS:{HUB},DNS:*.{DOMAIN},DNS:{LAB},IP:192.0.2.7")
 
 
 @pytest.fixture(scope="module")
 def hub_once(tmp_path_factory: pytest.TempPathFactory) -> Admin:
     hub = host_of_domain(tmp_path_factory.mktemp("hub") / "host")
-    hub("ca", "init", "--intermediate", "--no-passphrase")
+    hub("ca", "init", "--intermediate", "--addresses", "--no-passphrase")
     return hub
 
 
@@ -34,7 +36,7 @@ def text_of(pem: str) -> str:
 def test_the_answer_holds_names_and_key_of_the_request(hub: Admin, tmp_path: Path) -> None:
     request = request_of(tmp_path, f"/CN={LAB}", *SAN)
     answer = tmp_path / "lab.pem"
-    done = hub("cert", "sign", request, "--to", answer).out
+    done = hub("cert", "sign", request, *ALL, "--server", "--client", "--to", answer).out
     assert f"{LAB}: relay certificate, P-256, valid to" in done
     assert mode(answer) == 0o600
     assert public_key(answer) == public_key(request)
@@ -125,6 +127,60 @@ def test_only_some_of_the_names(hub: Admin, tmp_path: Path) -> None:
     assert f"does not ask for other.polkatistas.org; it asks for {LAB}, www.{LAB}, 192.0.2.7" in refused
 
 
+@pytest.mark.parametrize("role", [(), ("--server",)])
+def test_nobody_gets_the_name_of_another_host_a_wildcard_or_an_address(
+    hub: Admin, tmp_path: Path, role: tuple[str, ...]
+) -> None:
+    """A pair for the hub's name would be given every account's password."""
+    hub.configure()
+    request = request_of(tmp_path, f"/CN={LAB}", *GREEDY)
+    for issued in ((), ("cert", "issue", "dmzmail")):
+        if issued:
+            hub(*issued)
+        ran = hub.run("--json", "cert", "sign", request, *role)
+        assert (ran.data["names"], ran.data["profile"]) == ([LAB], role[0][2:] if role else "client")
+        assert f"DNS:{LAB}\n" in text_of(ran.data["pem"])
+        assert ran.data["ignored"][:2] == [f"wildcard *.{DOMAIN}", "address 192.0.2.7"]
+        assert len(ran.data["ignored"]) == 3
+        assert all(any(item in said for said in ran.warnings) for item in ran.data["ignored"])
+
+
+def test_names_that_are_repeated_are_certified(hub: Admin, tmp_path: Path) -> None:
+    request = request_of(tmp_path, f"/CN={LAB}", *GREEDY)
+    said = hub.json("cert", "sign", request, "--san", f"*.{DOMAIN}", "--san", LAB, "--san", "192.0.2.7")
+    assert said["names"] == [LAB, f"*.{DOMAIN}", "192.0.2.7"]
+    assert f"Subject: CN = {LAB}\n" in text_of(said["pem"])
+
+
+def test_a_short_name_of_san_gets_the_domain(hub: Admin, tmp_path: Path) -> None:
+    done = hub("cert", "sign", request_of(tmp_path, f"/CN={LAB}", *SAN), "--san", "lab", "--json")
+    assert done.data["names"] == [LAB]
+
+
+def test_a_new_key_takes_a_certified_name_only_if_it_is_repeated(hub: Admin, tmp_path: Path) -> None:
+    first, second = (request_of(tmp_path, f"/CN={LAB}") for _ in range(2))
+    serial = hub.json("cert", "sign", first)["serial"]
+    hub("cert", "sign", first, "--days", "30")
+    said = hub.refuses(65, "cert", "sign", second)
+    assert f"{LAB}: {LAB} has in a live certificate of another key" in said
+    assert f"hint: if it is to be certified for this key: --san {LAB}" in said
+    hub("cert", "sign", second, "--san", LAB)
+    hub("cert", "sign", second)
+    assert serial != hub.json("cert", "show", LAB)["certificates"][0]["serial"]
+
+
+def test_a_revoked_or_expired_certificate_keeps_no_name(hub: Admin, tmp_path: Path) -> None:
+    first, second = (request_of(tmp_path, f"/CN={LAB}") for _ in range(2))
+    hub("cert", "revoke", hub.json("cert", "sign", first)["serial"])
+    hub("cert", "sign", second, "--days", "3")
+    hub.at("+4 days")("cert", "sign", first)
+
+
+def test_the_names_are_told_beside_the_certificate(hub: Admin, tmp_path: Path) -> None:
+    ran = hub("cert", "sign", request_of(tmp_path, f"/CN={LAB}"))
+    assert f"  for {LAB}\n" in ran.err
+
+
 def test_a_request_that_was_changed_is_refused(hub: Admin, tmp_path: Path) -> None:
     request = request_of(tmp_path, f"/CN={LAB}", "-outform", "DER")
     request.write_bytes(request.read_bytes().replace(b"lab.", b"bal."))
@@ -166,6 +222,19 @@ def test_a_weak_key(hub_once: Admin, tmp_path: Path) -> None:
     assert "has a key that can't be certified" in hub_once.refuses(65, "cert", "sign", request)
 
 
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        (("-newkey", "rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048", "-noenc"), "for PSS alone"),
+        ((*NEW_KEY, "-pkeyopt", "ec_param_enc:explicit"), "explicit curve parameters"),
+    ],
+)
+def test_a_key_that_its_certificate_would_not_fit(
+    hub_once: Admin, tmp_path: Path, key: tuple[str, ...], reason: str
+) -> None:
+    assert reason in hub_once.refuses(65, "cert", "sign", request_of(tmp_path, f"/CN={LAB}", key=key))
+
+
 def test_what_is_no_request(hub_once: Admin, tmp_path: Path) -> None:
     key = tmp_path / "some.key"
     openssl("genpkey", "-algorithm", "ed25519", "-out", key)
@@ -205,7 +274,7 @@ def test_without_an_authority(tmp_path: Path) -> None:
 def test_killed_before_the_answer_is_written_it_can_still_be_had(hub: Admin, tmp_path: Path) -> None:
     """It was signed, so it is in the inventory, where it can be exported and revoked."""
     request, answer = request_of(tmp_path, f"/CN={LAB}"), tmp_path / "lab.pem"
-    assert hub.killed("rename:signal=KILL:when=1", "cert", "sign", request, "--to", answer)
+    assert hub.killed("renameat:signal=KILL:when=1", "cert", "sign", request, "--to", answer)
     assert not answer.exists()
     hub("cert", "issue", "dmzmail")
     assert public_key_of(hub("cert", "export", "lab").out) == public_key(request)
@@ -227,7 +296,7 @@ def test_what_a_killed_run_left_beside_its_target_goes_with_the_same_command(
     request = request_of(tmp_path, f"/CN={LAB}")
     there = sorted(tmp_path.iterdir())
     command = [request if word == "REQUEST" else word for word in words] + [tmp_path / "target.pem"]
-    assert hub.killed("rename:signal=KILL:when=1", *command)
+    assert hub.killed("renameat:signal=KILL:when=1", *command)
     left = sorted(set(tmp_path.iterdir()).difference(there))
     assert len(left) == 1
     assert left[0].name.startswith(".target.pem.smtpcreds-")

@@ -27,6 +27,8 @@ def bars(out: str) -> dict[str, tuple[int, int, str]]:
 def test_a_host_without_anything_is_told_what_to_run(bare: Admin) -> None:
     ran = bare("status")
     assert "no authority here yet; to make everything that a hub needs: smtpcreds setup HOST" in ran.out
+    absent = f"no authority, no certificate, no account in {bare.path(SASLDB)}"
+    assert ran.out.splitlines()[-1] == f"nothing was found: {absent}"
     assert not bare.root.exists()
 
 
@@ -105,10 +107,33 @@ def test_a_rollover_is_half_way_until_the_old_one_is_retired(hub: Admin) -> None
     hub("ca", "rollover")
     data = hub("status", "--json").data
     assert [ca["signs"] for ca in data["authorities"]] == [True, False]
-    assert data["half_way"][0]["next"] == "smtpcreds ca rollover --retire-old"
+    assert data["half_way"][0]["next"] == "smtpcreds cert renew --old-authority"
     hub("cert", "renew", "dmzmail")
+    assert hub("status", "--json").data["half_way"][0]["next"] == "smtpcreds ca rollover --retire-old"
     hub("ca", "rollover", "--retire-old")
     assert hub("status", "--json").data["half_way"] == []
+
+
+def test_the_next_step_of_a_rollover_is_one_that_does_something(hub: Admin, tmp_path: Path) -> None:
+    """A host that took its key with it in a bundle gets another bundle; no renewal here reaches it."""
+    hub("bundle", "attic", "-o", tmp_path / "attic.tar")
+    hub("ca", "rollover")
+    hub("cert", "renew", "--old-authority")
+    step = "smtpcreds bundle attic.polkatistas.org --new-key"
+    assert step in hub("status", "--json").data["half_way"][0]["next"]
+    assert step in hub("cert", "renew", "--old-authority").out
+    assert step in hub.refuses(77, "ca", "rollover", "--retire-old")
+    hub("bundle", "attic", "--new-key", "-o", tmp_path / "again.tar")
+    hub("ca", "rollover", "--retire-old")
+
+
+def test_who_follows_a_revoked_pair_is_not_told_to_renew_it(hub: Admin) -> None:
+    hub("cert", "issue", "attic")
+    hub("cert", "revoke", "attic")
+    (warning,) = hub("cert", "issue", "attic").warnings
+    assert "its public key changes" in warning
+    assert "cert renew" not in warning, "what is revoked can't be renewed"
+    assert "nothing is due" in hub("status").out
 
 
 def test_an_authority_that_cuts_certificates_short_is_due(smtpcreds: Admin) -> None:
@@ -117,8 +142,31 @@ def test_an_authority_that_cuts_certificates_short_is_due(smtpcreds: Admin) -> N
     assert (due["kind"], due["cure"]) == ("authority", "smtpcreds ca rollover")
 
 
+def test_what_was_revoked_and_is_still_in_place_is_bad_on_every_screen(hub: Admin) -> None:
+    hub("cert", "revoke", "dmzmail", "--reason", "superseded")
+    ran = hub.run("status")
+    assert ran.status == 1
+    assert bars(ran.out)[HUB][2] == "revoked"
+    assert "was revoked on" in ran.out.partition("\ndue\n")[2]
+    data = hub("status", "--json", status=1).data
+    assert [(row["host"], row["revoked"]) for row in data["certificates"]] == [(HUB, True)]
+    (due,) = data["due"]
+    assert due["kind"] == "audit"
+    assert due["cure"].endswith(f"cert issue {HUB} --force")
+    assert hub.run("status", "--format", "nagios").status == 2
+    assert 'smtpcreds_due{kind="audit"} 1' in hub("status", "--format", "prometheus").out
+    assert '<span class="pill bad">' in hub("status", "--format", "html").out
+    left = hub.run("cert", "renew", "--due")
+    assert (left.status, left.out.splitlines()[0]) == (1, "nothing could be renewed")
+    assert "CERT023 error" in left.out
+    assert hub.run("cert", "renew", "--due", "-n").status == 1
+    hub("cert", "issue", "dmzmail", "--force")
+    assert hub("status").out.endswith("nothing is due\n")
+    assert hub("cert", "renew", "--due").out == "nothing is due\n"
+
+
 def test_what_an_interrupted_run_left_is_due_once_it_is_old(hub: Admin) -> None:
-    assert hub.killed("rename:signal=KILL:when=1", "cert", "issue", "attic")
+    assert hub.killed("renameat:signal=KILL:when=1", "cert", "issue", "attic")
     assert hub("status", "--json").data["due"] == []
     (due,) = hub.at("+2 hours").run("status", "--json").data["due"]
     assert (due["kind"], due["subject"]) == ("interrupted", "attic.polkatistas.org")

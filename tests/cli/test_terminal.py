@@ -5,12 +5,15 @@ import re
 import select
 import subprocess
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
-from admin import HUB, PASSPHRASE, PATIENCE, STATE, Admin, environment
+from admin import DOMAIN, HUB, PASSPHRASE, PATIENCE, STATE, Admin, environment
 from softhsm import PIN, Token
 
 from smtpcreds.sasldb.opening import open_store
+
+from .other_ca import request_of
 
 NEW = b"Passphrase of the CA key (empty for none): "
 AGAIN = b"Passphrase of the CA key (empty for none), again: "
@@ -18,7 +21,7 @@ OLD = b"Passphrase of the CA key: "
 
 
 PIN_OF_TOKEN = b"PIN of the CA's token: "
-RETIRE = b"Retire attic.polkatistas.org? [y/N]: "
+RETIRE = b"Retire attic.polkatistas.org? [y/N] "
 
 
 class Person:
@@ -39,15 +42,15 @@ class Person:
 
     def answers(self, question: bytes, line: str) -> None:
         while not self.screen.endswith(question):
-            assert self._see(), f"{question!r} never came, only {self.screen!r}"
+            assert self.sees(), f"{question!r} never came, only {self.screen!r}"
         os.write(self.master, f"{line}\n".encode())
 
     def ends(self) -> tuple[int, str]:
-        while self._see():
+        while self.sees():
             pass
         return self.child.wait(PATIENCE), self.screen.decode().replace("\r\n", "\n")
 
-    def _see(self) -> bool:
+    def sees(self) -> bool:
         ready, _, _ = select.select([self.master], [], [], PATIENCE)
         assert ready, f"nothing more came after {self.screen!r}"
         try:
@@ -219,6 +222,62 @@ def test_an_import_shows_how_far_it_is(smtpcreds: Admin, people: list[Person]) -
         assert (status, "%" in screen) == (0, False)
 
 
+def test_one_more_authority_before_the_last_rollover_has_ended_is_asked_for(hub: Admin) -> None:
+    hub("ca", "rollover")
+    for answer, status in (("n", 77), ("y", 0)):
+        person = Person(hub, ["ca", "rollover"])
+        person.answers(b"is not retired yet? [y/N] ", answer)
+        assert person.ends()[0] == status
+    assert len(hub.json("ca", "show")["superseded"]) == 2
+
+
+def test_names_are_shown_before_a_request_is_signed(
+    smtpcreds: Admin, people: list[Person], tmp_path: Path
+) -> None:
+    """Whoever says no has signed nothing; --yes, or no terminal, asks nobody."""
+    smtpcreds("ca", "init", "--no-passphrase")
+    request = request_of(
+        tmp_path, f"/CN=attic.{DOMAIN}", "-addext", f"subjectAltName=DNS:attic.{DOMAIN},DNS:*.{DOMAIN}"
+    )
+    target = tmp_path / "attic.pem"
+    words = ("cert", "sign", str(request), "--to", str(target))
+    question = f"Sign a client certificate for attic.{DOMAIN} (not for: wildcard *.{DOMAIN})? [y/N] ".encode()
+    person = start(people, smtpcreds, *words)
+    person.answers(question, "")
+    status, screen = person.ends()
+    assert (status, "was not confirmed; nothing was changed" in screen) == (77, True), screen
+    assert not target.exists()
+    assert smtpcreds.json("cert", "list", "--all")["certificates"] == []
+    person = start(people, smtpcreds, *words)
+    person.answers(question, "yes")
+    assert person.ends()[0] == 0
+    status, screen = start(people, smtpcreds, *words, "--force", "--yes").ends()
+    assert (status, "[y/N]" in screen) == (0, False), screen
+
+
+def test_the_last_certificate_of_a_host_is_revoked_only_after_a_question(
+    smtpcreds: Admin, people: list[Person]
+) -> None:
+    """The hub's own, too; --yes, one of two and a run without a terminal ask nobody."""
+    smtpcreds("ca", "init", "--no-passphrase")
+    smtpcreds("cert", "issue", "dmzmail")
+    first = smtpcreds.serial()
+    person = start(people, smtpcreds, "cert", "revoke", "dmzmail")
+    while not person.screen.endswith(b"? [y/N] "):
+        assert person.sees()
+    assert f"Revoke {first[:12]} (to ".encode() in person.screen
+    assert f" of {HUB}, this hub's own? [y/N] ".encode() in person.screen
+    person.answers(b"? [y/N] ", "n")
+    assert person.ends()[0] == 77
+    smtpcreds.verify(smtpcreds.certs / "dmzmail-cert.pem")
+    smtpcreds("cert", "issue", "attic", "--to", smtpcreds.directory)
+    person = start(people, smtpcreds, "cert", "revoke", "attic")
+    person.answers(b", the last that it has? [y/N] ", "y")
+    assert person.ends()[0] == 0
+    assert start(people, smtpcreds, "cert", "revoke", "dmzmail", "--yes").ends()[0] == 0
+    smtpcreds.verify(smtpcreds.certs / "dmzmail-cert.pem", status=2)
+
+
 @pytest.mark.parametrize(("answer", "is_left"), [("n", True), ("", True), ("y", False)])
 def test_a_host_is_retired_by_a_yes_to_all_that_was_shown(hub: Admin, answer: str, is_left: bool) -> None:
     hub("cert", "issue", "attic")
@@ -226,7 +285,7 @@ def test_a_host_is_retired_by_a_yes_to_all_that_was_shown(hub: Admin, answer: st
     person.answers(RETIRE, answer)
     status, screen = person.ends()
     assert f"would remove {hub.certs}/attic-key.pem" in screen
-    assert (status, (hub.certs / "attic-key.pem").exists()) == (130 if is_left else 0, is_left)
+    assert (status, (hub.certs / "attic-key.pem").exists()) == (77 if is_left else 0, is_left)
 
 
 def test_nobody_is_asked_who_has_said_yes(hub: Admin) -> None:

@@ -19,6 +19,8 @@ class Case(NamedTuple):
         return f"{noun} {rest[0]}" if noun in {"ca", "cert", "sasl", "mta", "tlsa", "inventory"} else noun
 
 
+STOCK = "DAEMON_OPTIONS(`Port=smtp,Addr=127.0.0.1, Name=MTA')dnl\nMAILER(`smtp')dnl\n"
+
 CASES = [
     Case("ca init --no-passphrase", scene="smtpcreds"),
     Case("ca init --no-passphrase --intermediate", scene="smtpcreds"),
@@ -28,12 +30,19 @@ CASES = [
     ),
     Case("ca crl"),
     Case("ca crl --to {here}/copy.pem --reload true", ("cert issue attic --to {here}/elsewhere",)),
+    Case("ca crl --force --der --to {here}/{{ca}}.crl", ("ca rollover",)),
+    Case("ca crl", scene="restored"),
+    Case("cert issue tuba", scene="restored"),
     Case("ca export --to {here}/cas.pem"),
     Case("ca export --key --to {here}/key.pem"),
     Case("ca passphrase --new-passphrase file:{here}/secret"),
     Case("ca rollover"),
-    Case("ca rollover", ("cert issue attic --to {here}/elsewhere", "ca rollover")),
+    Case("ca rollover --force", ("cert issue attic --to {here}/elsewhere", "ca rollover")),
+    Case("cert renew --old-authority", ("ca rollover",)),
     Case("ca rollover --retire-old --force", ("ca rollover",)),
+    Case("ca rollover", scene="rooted"),
+    Case("ca rollover --retire-old --force", ("ca rollover",), scene="rooted"),
+    Case("ca crl --root-key {here}/root/var/lib/smtpcreds/ca/root-key.pem", scene="rooted"),
     Case(f"ca init --token {URI}", scene="with_token"),
     Case("ca rollover", scene="tokened"),
     Case("cert issue attic", scene="tokened"),
@@ -44,8 +53,11 @@ CASES = [
     Case("cert issue dmzmail", scene="authority"),
     Case("cert renew dmzmail"),
     Case("cert renew dmzmail --new-key --reload true"),
+    Case("cert renew dmzmail --san mail"),
     Case("cert renew --due"),
     Case("cert revoke attic --reload true", ("cert issue attic",)),
+    Case("cert revoke {certs}/attic-cert.pem", ("cert issue attic",)),
+    Case("cert revoke --serial 123456789abcdef0 --unknown"),
     Case("cert retire attic", ("cert issue attic --to {here}/elsewhere",)),
     Case(
         "cert retire attic --account scanner --with-accounts --reload true",
@@ -55,7 +67,11 @@ CASES = [
     Case("cert request mx"),
     Case(
         "cert install {here}/answer.pem",
-        ("cert request mx", "cert sign {certs}/mx.csr --to {here}/answer.pem"),
+        ("cert request mx", "cert sign {certs}/mx.csr --server --client --to {here}/answer.pem"),
+    ),
+    Case(
+        "cert install {here}/elsewhere/tuba-cert.pem --key {here}/elsewhere/tuba-key.pem",
+        ("cert issue tuba --to {here}/elsewhere",),
     ),
     Case("cert sign {certs}/mx.csr --to {here}/answer.pem", ("cert request mx",)),
     Case("cert export dmzmail --format p12 --password file:{here}/secret --to {here}/pair.p12"),
@@ -79,11 +95,13 @@ CASES = [
     Case("mta apply sendmail-hub"),
     Case("mta apply sendmail-hub --plaintext"),
     Case("mta apply sendmail-hub --defaults", ("mta apply sendmail-hub --plaintext",)),
+    Case("mta apply sendmail-hub --edit --relay-certificates"),
     Case("mta apply postfix-hub"),
     Case("mta render sendmail-hub --to {here}/rendered"),
     Case("tlsa next dmzmail"),
     Case("setup dmzmail.polkatistas.org --no-passphrase", scene="bare"),
     Case("setup dmzmail.polkatistas.org --no-passphrase --mta sendmail", scene="bare"),
+    Case("setup dmzmail.polkatistas.org --no-passphrase --mta sendmail --edit", scene="bare"),
     Case("setup dmzmail.polkatistas.org --no-passphrase --mta postfix", scene="bare"),
     Case("setup dmzmail.polkatistas.org --no-passphrase"),
     Case("bundle attic -o {here}/attic.tar"),
@@ -95,6 +113,8 @@ CASES = [
 def prepared(admin: Admin, case: Case) -> list[str]:
     """Make the scene of a case, and return the words of the run."""
     admin.secret("secret")
+    if "--edit" in case.words:
+        admin.write("/etc/mail/sendmail.mc", STOCK, 0o644)
     if "postfix" in case.words:
         admin.write("/etc/group", "postfix:x:12345:\n", 0o644)
     admin.write("accounts.csv", "joe,S3cret.of.joe,\nanne,S3cret.of.anne,\n")

@@ -191,6 +191,9 @@ class InventoryContract(QueryContract, RotationContract):
         assert [inventory.next_crl_number(ca) for _ in range(3)] == [1, 2, 3]
         assert inventory.last_crl_number(ca) == 3
         assert inventory.next_crl_number(imported) == 42
+        for number, after in ((40, 43), (50, 51)):
+            inventory.use_crl_number(imported, number)
+            assert inventory.next_crl_number(imported) == after
         assert inventory.latest_crl(ca) is None
         newest = CrlRow(ca, 3, NOW, NOW + 30 * DAY, "00ff")
         inventory.record_crl(newest)

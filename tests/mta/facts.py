@@ -30,12 +30,20 @@ FACTS = Facts(
     realm=HUB,
     mechanisms=offer(plaintext=True),
     tls=Tls(
-        f"{CERTS}/attic-key.pem", f"{CERTS}/attic-cert.pem", f"{CERTS}/cacert.pem", CERTS, f"{CERTS}/crl.pem"
+        f"{CERTS}/attic-key.pem",
+        f"{CERTS}/attic-cert.pem",
+        f"{CERTS}/cacert.pem",
+        CERTS,
+        f"{CERTS}/crl.pem",
+        f"{CERTS}/all-crls.pem",
     ),
     pid_file="/run/sendmail/mta/sendmail.pid",
     backend=Sasldb("/etc/sasldb2"),
     credential=Credential(Account("maildroid", HUB), Secret(SECRET), HUB),
-    rules=(*relaying("/CN=Lab+20CA", ["/CN=attic"]), parse_rule("TLS_Clt:attic.polkatistas.org VERIFY:112")),
+    rules=(
+        *relaying(["/CN=Lab+20CA"], ["/CN=attic"]),
+        parse_rule("TLS_Clt:attic.polkatistas.org VERIFY:112"),
+    ),
     material=Material(
         Secret(pem("PRIVATE KEY")), pem("CERTIFICATE"), pem("CERTIFICATE") * 2, pem("X509 CRL")
     ),

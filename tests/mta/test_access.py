@@ -58,13 +58,13 @@ def test_other_tags_are_refused_with_the_known_ones(text: str) -> None:
 
 
 def test_relaying_is_for_all_of_a_ca_or_for_some() -> None:
-    assert [rule.line for rule in relaying("/CN=A")] == ["CertIssuer:/CN=A\tRELAY"]
-    assert [rule.line for rule in relaying("/CN=A", ["/CN=b"])] == [
+    assert [rule.line for rule in relaying(["/CN=A"])] == ["CertIssuer:/CN=A\tRELAY"]
+    assert [rule.line for rule in relaying(["/CN=A"], ["/CN=b"])] == [
         "CertIssuer:/CN=A\tSUBJECT",
         "CertSubject:/CN=b\tRELAY",
     ]
     with pytest.raises(InexpressibleError, match="205 characters"):
-        relaying("/CN=" + "x" * 201)
+        relaying(["/CN=" + "x" * 201])
 
 
 def test_rules_stand_in_a_fence_that_makemap_skips() -> None:

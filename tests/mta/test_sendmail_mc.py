@@ -103,3 +103,38 @@ def test_a_realm_is_named_only_where_it_is_not_the_hubs_own_name(macros: Path, r
     ]
     text = octets(fragments[0].content).decode()
     assert m4(macros, HEAD + ACCESS + text + TAIL).splitlines().count(f"O AuthRealm={realm}") == line
+
+
+ISSUERS = ("/CN=polkatistas.org+20Mail+20CA", "/O=Lab/CN=include+20G2")
+
+
+def by_issuer(*issuers: str) -> str:
+    facts = replace(FACTS, mechanisms=offer(external=True), issuers=issuers)
+    made = next(item for item in sendmail_hub.render(facts) if item.path == sendmail_hub.FRAGMENT)
+    assert isinstance(made, File)
+    return octets(made.content).decode()
+
+
+def test_external_is_bound_to_our_issuers(macros: Path) -> None:
+    """The rules fill the ruleset that proto.m4 leaves empty, and what follows goes where it did."""
+    text = by_issuer(*ISSUERS)
+    assert sendmail.parse(text.encode(), "hub.m4")[sendmail.BY_ISSUER].split() == list(ISSUERS)
+    made = m4(macros, HEAD + ACCESS + text + "define(`confTO_IDENT', `7s')dnl\n" + TAIL)
+    rules = made.rpartition("SLocal_Relay_Auth\n")[2].splitlines()[:4]
+    assert [rule.split("\t") for rule in rules] == [
+        ["REXTERNAL", "", "$: <$&{cert_issuer}>"],
+        *(["R<" + issuer + ">", "", "$@ OK"] for issuer in ISSUERS),
+        ["R<$*>", "", "$@ NO"],
+    ]
+    assert "O Timeout.ident=7s" in made
+    facts = replace(FACTS, mechanisms=offer(external=True), issuers=ISSUERS)
+    faults = sendmail_hub.work(facts).compiled[0].faults
+    assert list(faults(made)) == []
+    (fault,) = faults(m4(macros, HEAD + ACCESS + by_issuer(ISSUERS[0]) + TAIL))
+    assert fault.startswith("lacks in Local_Relay_Auth the rule")
+
+
+@pytest.mark.parametrize("issuer", ["/CN=$j", "/CN=a*b", "/CN=a'b", "/CN=a;b"])
+def test_an_issuer_that_a_rule_can_not_match_is_refused(issuer: str) -> None:
+    with pytest.raises(InexpressibleError, match="can't match"):
+        by_issuer(issuer)

@@ -45,20 +45,31 @@ def key_of(key_type: str, role: str) -> PrivateKey:
 
 
 @cache
-def root_of(key_type: str, *, domains: tuple[str, ...] = (DOMAIN,)) -> Issuer:
+def root_of(
+    key_type: str, *, domains: tuple[str, ...] = (DOMAIN,), dns_only: bool = True, name: str = "Lab"
+) -> Issuer:
     key = key_of(key_type, "root")
     life = validity(PAST, YEAR * 10)
     root = make_root(
-        f"Lab Root {key_type}", "Lab", key, new_serial(), life, permitted_domains=domains, path_length=1
+        f"{name} Root {key_type}",
+        "Lab",
+        key,
+        new_serial(),
+        life,
+        permitted_domains=domains,
+        dns_only=dns_only,
+        path_length=1,
     )
     return Issuer(root, key)
 
 
 @cache
-def intermediate_of(key_type: str, *, domains: tuple[str, ...] = (DOMAIN,)) -> Issuer:
-    root = root_of(key_type, domains=domains)
+def intermediate_of(
+    key_type: str, *, domains: tuple[str, ...] = (DOMAIN,), dns_only: bool = True, name: str = "Lab"
+) -> Issuer:
+    root = root_of(key_type, domains=domains, dns_only=dns_only, name=name)
     key = key_of(key_type, "intermediate")
-    request = Request(f"Lab Issuing {key_type}", key.public_key(), organization="Lab")
+    request = Request(f"{name} Issuing {key_type}", key.public_key(), organization="Lab")
     certificate = sign(request, INTERMEDIATE, root, new_serial(), validity(PAST, YEAR * 5, root))
     return Issuer(certificate, key, (root.certificate,))
 
@@ -89,12 +100,12 @@ def _case(
     return Case(name, key_type, made, path[:-1], path[-1], purpose, asked, flaw)  # type: ignore[arg-type]
 
 
-def matrix() -> list[Case]:
+def matrix(*, dns_only: bool = True) -> list[Case]:
     """Key types x profiles and their purposes x with and without an intermediate."""
     found = []
     for key_type in KEY_TYPES:
         ca_type = "rsa2048" if key_type == "rsa3072" else key_type
-        for kind, issuer in (("direct", root_of(ca_type)), ("chained", intermediate_of(ca_type))):
+        for kind, issuer in _issuers(ca_type, dns_only=dns_only):
             for profile in HOST_PROFILES.values():
                 for purpose in profile.purposes:
                     name = f"{key_type}-{kind}-{profile.name}-{purpose.value}"
@@ -103,22 +114,33 @@ def matrix() -> list[Case]:
     return found
 
 
+def _issuers(key_type: str, *, dns_only: bool) -> list[tuple[str, Issuer]]:
+    return [
+        ("direct", root_of(key_type, dns_only=dns_only)),
+        ("chained", intermediate_of(key_type, dns_only=dns_only)),
+    ]
+
+
 LONG_HOST = f"{'a' * 40}.{'b' * 40}.{DOMAIN}"
 
 
-def oddities() -> list[Case]:
-    """Names that are allowed though unusual."""
-    relay, direct, chained = HOST_PROFILES["relay"], root_of("p256"), intermediate_of("p256")
+def oddities(*, dns_only: bool = True) -> list[Case]:
+    """Names that are allowed though unusual; addresses are so where the authority was asked to."""
+    relay = HOST_PROFILES["relay"]
     both = ("192.0.2.25", "2001:db8::25")
+    with_addresses = {
+        "direct": root_of("p256", dns_only=False, name="Addressed"),
+        "chained": intermediate_of("p256", dns_only=False, name="Addressed"),
+    }
     found = []
-    for kind, issuer in (("direct", direct), ("chained", chained)):
+    for kind, issuer in _issuers("p256", dns_only=dns_only):
         for purpose in relay.purposes:
             end = f"{kind}-{purpose.value}"
             found += [
                 _case(f"long-{end}", issuer, relay, f"{end}.{LONG_HOST}", purpose=purpose),
                 _case(
                     f"address-{end}",
-                    issuer,
+                    with_addresses[kind],
                     relay,
                     f"address-{end}.{DOMAIN}",
                     purpose=purpose,
@@ -131,16 +153,18 @@ def oddities() -> list[Case]:
     return found
 
 
-def flawed() -> list[Case]:
+def flawed(*, dns_only: bool = True) -> list[Case]:
     """What a verifier must refuse; without these the ones above would prove nothing."""
     server, client = HOST_PROFILES["server"], HOST_PROFILES["client"]
-    root, chained = root_of("p256"), intermediate_of("p256")
-    free = Issuer(intermediate_of("p256", domains=()).certificate, chained.key)
+    root, chained = (issuer for _, issuer in _issuers("p256", dns_only=dns_only))
+    free = Issuer(intermediate_of("p256", domains=(), dns_only=False).certificate, chained.key)
     past = validity(NOW - YEAR, timedelta(days=30), root)
     future = Validity(NOW + timedelta(days=2), NOW + timedelta(days=9))
     stranger = Issuer(_lookalike(), key_of("p256", "stranger"))
     unknown = leaf(stranger, server, f"unknown.{DOMAIN}")
     outside = leaf(free, server, "mx.example.net")
+    addressed = leaf(free, server, f"addressed.{DOMAIN}", addresses=("192.0.2.25",))
+    addressed6 = leaf(free, server, f"addressed6.{DOMAIN}", addresses=("2001:db8::25",))
     up = (chained.certificate,)
     return [
         _case("bad-host", root, server, f"bad-host.{DOMAIN}", asked=f"other.{DOMAIN}", flaw="host"),
@@ -152,6 +176,11 @@ def flawed() -> list[Case]:
         Case(
             "outside", "p256", outside, up, root.certificate, Purpose.SERVER, "mx.example.net", "constraints"
         ),
+        *(
+            Case(name, "p256", made, up, root.certificate, Purpose.SERVER, f"{name}.{DOMAIN}", "constraints")
+            for name, made in (("addressed", addressed), ("addressed6", addressed6))
+            if dns_only
+        ),
     ]
 
 
@@ -161,5 +190,6 @@ def _lookalike() -> Certificate:
 
 
 @cache
-def all_cases() -> tuple[Case, ...]:
-    return (*matrix(), *oddities(), *flawed())
+def all_cases(*, dns_only: bool = True) -> tuple[Case, ...]:
+    """All of them, under an authority that certifies hosts alone, or addresses, too."""
+    return (*matrix(dns_only=dns_only), *oddities(dns_only=dns_only), *flawed(dns_only=dns_only))

@@ -141,11 +141,15 @@ def _table(answer: subprocess.CompletedProcess[bytes]) -> Answers:
 
 @dataclass(frozen=True)
 class Verifier:
-    """A real verifier; ``blind`` to flaws that it has no option to look for, ``without`` some key types."""
+    """A real verifier; ``blind`` to flaws that it has no option to look for, ``without`` some key types.
+
+    One that is not ``dns_only`` can't read constraints on IPv6 addresses, and refuses all below them.
+    """
 
     verify: Callable[[Sequence[Case], Path], Answers]
     blind: frozenset[str] = frozenset()
     without: frozenset[str] = frozenset()
+    dns_only: bool = True
 
 
 VERIFIERS = {
@@ -155,7 +159,7 @@ VERIFIERS = {
     "go": Verifier(go),
     "java": Verifier(java),
     "nss": Verifier(nss, blind=frozenset({"host"}), without=frozenset({"ed25519"})),
-    "botan": Verifier(botan, blind=frozenset({"host", "purpose"})),
+    "botan": Verifier(botan, blind=frozenset({"host", "purpose"}), dns_only=False),
 }
 
 

@@ -22,7 +22,7 @@ from .cases import DOMAIN, NOW, YEAR, intermediate_of, key_of, leaf, root_of
 from .peers import run
 
 HOST = f"mx.{DOMAIN}"
-LOWER = intermediate_of("p256")
+LOWER = intermediate_of("p256", dns_only=False)
 INTERMEDIATE, ROOT = LOWER.path
 MADE = leaf(LOWER, RELAY, HOST, addresses=("192.0.2.25",))
 OTHER = root_of("p384").certificate

@@ -15,7 +15,7 @@ from smtpcreds.pki.profiles import RELAY
 from .cases import DOMAIN, LONG_HOST, NOW, YEAR, calm, key_of, leaf, root_of
 from .peers import run
 
-MADE = leaf(root_of("p256"), RELAY, f"mx.{DOMAIN}", addresses=("192.0.2.25",))
+MADE = leaf(root_of("p256", dns_only=False), RELAY, f"mx.{DOMAIN}", addresses=("192.0.2.25",))
 
 
 def openssl_says(made: x509.Certificate, *options: str) -> str:

@@ -22,12 +22,13 @@ from smtpcreds.pki.values import BACKDATE, Issuer, Request, Validity, validity
 from .cases import DOMAIN, NOW, YEAR, calm, intermediate_of, key_of, leaf, root_of
 
 CA = root_of("p256")
+WITH_ADDRESSES = root_of("p256", dns_only=False)
 KEY = key_of("p256", "leaf").public_key()
 LIFE = validity(NOW, YEAR, CA)
 
 
-def issue(host: str = f"mx.{DOMAIN}", **more: object) -> x509.Certificate:
-    return sign(Request(host, KEY, **more), RELAY, CA, new_serial(), LIFE)  # type: ignore[arg-type]
+def issue(host: str = f"mx.{DOMAIN}", *, issuer: Issuer = CA, **more: object) -> x509.Certificate:
+    return sign(Request(host, KEY, **more), RELAY, issuer, new_serial(), LIFE)  # type: ignore[arg-type]
 
 
 label = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", fullmatch=True).filter(lambda t: t[2:4] != "--")
@@ -52,7 +53,7 @@ def test_the_64th_octet_is_the_last_of_a_common_name(length: int, critical: bool
 def test_further_names_follow_the_host_once_each() -> None:
     both = (ip_address("192.0.2.1"), ip_address("2001:db8::1"))
     names = (f"mx2.{DOMAIN}", f"mx.{DOMAIN}", f"mx2.{DOMAIN}")
-    made = describe(issue(dns_names=names, addresses=both))
+    made = describe(issue(dns_names=names, addresses=both, issuer=WITH_ADDRESSES))
     assert made.dns_names == (f"mx.{DOMAIN}", f"mx2.{DOMAIN}")
     assert made.addresses == ("192.0.2.1", "2001:db8::1")
 
@@ -78,7 +79,7 @@ def test_profiles_have_names_and_labels() -> None:
     assert RELAY.label == "relay certificate"
     with pytest.raises(UsageError) as caught:
         parse_profile("intermediate")
-    assert caught.value.hint == "known are relay, server, client"
+    assert caught.value.hint == "known: relay, server, client"
 
 
 def test_the_validity_starts_five_minutes_back_and_lasts_as_asked() -> None:
@@ -230,7 +231,15 @@ def test_names_outside_the_domains_of_the_ca_are_refused(host: str) -> None:
 
 def test_addresses_are_free_under_constraints_on_domains() -> None:
     """RFC 5280 section 4.2.1.10: restrictions apply only to names of the form they have."""
-    assert issue(addresses=(ip_address("192.0.2.1"),))
+    assert issue(addresses=(ip_address("192.0.2.1"),), issuer=WITH_ADDRESSES)
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1"])
+def test_an_authority_for_hosts_alone_certifies_no_address(address: str) -> None:
+    for issuer in (CA, intermediate_of("p256"), root_of("p256", domains=())):
+        with pytest.raises(NameRefusedError) as caught:
+            issue(addresses=(ip_address(address),), issuer=issuer)
+        assert f"{address} lies in what the CA must not certify" in caught.value.reason
 
 
 def test_an_intermediate_repeats_the_domains_and_may_not_widen_them() -> None:

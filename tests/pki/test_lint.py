@@ -24,6 +24,7 @@ from smtpcreds.pki.values import (
     Issuer,
     Request,
     basic_constraints,
+    distribution_point,
     extension,
     validity,
 )
@@ -42,7 +43,7 @@ GOOD_CA = Draft(
 )
 GOOD_ROOT = Draft(
     CA.certificate,
-    Request("Lab Root p256", key_of("p256", "root").public_key(), (), (), "Lab", (DOMAIN,)),
+    Request("Lab Root p256", key_of("p256", "root").public_key(), (), (), "Lab", (DOMAIN,), dns_only=True),
     ROOT,
 )
 
@@ -216,6 +217,7 @@ BREAKERS: dict[str, list[Callable[[], Draft]]] = {
         lambda: rebuilt(GOOD_CA, extension(WIDER, critical=True)),
         lambda: rebuilt(GOOD_ROOT, extension(DOMAINS, critical=False)),
     ],
+    "distribution_point": [lambda: rebuilt(GOOD, distribution_point("http://example.org/ca.crl"))],
     "known_extensions": [lambda: rebuilt(GOOD, extension(x509.OCSPNoCheck(), critical=False))],
 }
 

@@ -12,7 +12,7 @@ from smtpcreds.probe.step import Outcome, Step
 
 from .conftest import House
 
-LETTER = Envelope("a@example.net", "b@example.net")
+ENVELOPE = Envelope("a@example.net", "b@example.net")
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +41,7 @@ def everybody(talk: Talk, line: str) -> None:
     talk.say("235 welcome")
 
 
-def steps(house: House, peer: Peer, *, letter: Envelope | None = None) -> dict[str, Step]:
+def steps(house: House, peer: Peer, *, envelope: Envelope | None = None) -> dict[str, Step]:
     site = house.site()
     fallen = Path(site.certificates) / "fallen"
     return house.probe(
@@ -49,7 +49,7 @@ def steps(house: House, peer: Peer, *, letter: Envelope | None = None) -> dict[s
         client=of_host(site, "attic"),
         revoked=of_pair(f"{fallen}-cert.pem", f"{fallen}-key.pem"),
         negative=True,
-        letter=letter,
+        envelope=envelope,
     )
 
 
@@ -89,7 +89,7 @@ def test_external_for_everybody(issued: House) -> None:
 
 def test_a_local_recipient_proves_nothing(issued: House) -> None:
     with Peer(honest(after=""), context(issued, ssl.CERT_OPTIONAL, crl=False)) as peer:
-        found = steps(issued, peer, letter=LETTER)
+        found = steps(issued, peer, envelope=ENVELOPE)
     for name in ("client certificate", "no certificate", "revoked certificate"):
         assert found[name].outcome is Outcome.NOTE
     assert "everybody may write to b@example.net" in found["no certificate"].detail

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 from admin import HUB, Admin
-from smtp.peer import PATIENCE, Peer, Script, Talk, honest
+from smtp.peer import PATIENCE, Answer, Peer, Script, Talk, honest
 
-from smtpcreds.probe.asked import Identity
+from smtpcreds.pki.encoding import parse_certificates
+from smtpcreds.pki.keys import public_id
+from smtpcreds.pki.tlsa import parse_association
+from smtpcreds.probe.asked import Envelope, Identity
 from smtpcreds.probe.step import Outcome, Step
 
 from .conftest import LATER, SECRET, House
@@ -17,7 +20,9 @@ PLAIN = b64encode(f"\0maildroid\0{SECRET}".encode()).decode()
 
 
 def failed(steps: dict[str, Step]) -> dict[str, str]:
-    return {name: step.detail for name, step in steps.items() if step.outcome is Outcome.FAILED}
+    """Return what went wrong, or is not known."""
+    assert all(s.outcome is not Outcome.UNKNOWN for s in [*steps.values()][:-1])
+    return {name: s.detail for name, s in steps.items() if s.outcome in {Outcome.FAILED, Outcome.UNKNOWN}}
 
 
 def told(peer: Peer) -> bool:
@@ -300,16 +305,115 @@ def test_a_server_that_turns_bad_between_two_connections_is_not_told(
 ) -> None:
     """The gate is on each connection, not on the first one."""
     house = impostors
-    contexts = iter([house.context(), house.context(), house.context("impostor")])
+    contexts = iter([house.context(), house.context("impostor")])
 
     def starttls(talk: Talk) -> None:
         talk.say("220 ready")
         talk.handle = next(contexts).wrap_socket(talk.handle, server_side=True)
 
-    with Peer(honest(accepting, starttls=starttls)) as peer:
+    with Peer(honest(accepting, starttls=starttls, after="PLAIN LOGIN")) as peer:
         steps = house.probe(peer, identity=identity)
-        assert "mismatch" in failed(steps)["auth PLAIN"]
+        assert steps["auth PLAIN"].outcome is Outcome.OK
+        assert "mismatch" in failed(steps)["auth LOGIN"]
+        assert "AUTH LOGIN" not in peer.heard
+
+
+def test_tlsa_is_checked_on_every_connection_that_carries_a_secret(
+    impostors: House, identity: Identity
+) -> None:
+    house = impostors
+    house.program("cert", "issue", "twin", "--san", HUB)
+    own = parse_certificates((house.certs / "dmzmail-cert.pem").read_bytes(), "file").certificates[0]
+    record = parse_association(f"3 1 1 {public_id(own)}")
+    contexts = iter([house.context(), house.context("twin")])
+
+    def starttls(talk: Talk) -> None:
+        talk.say("220 ready")
+        talk.handle = next(contexts).wrap_socket(talk.handle, server_side=True)
+
+    with Peer(honest(accepting, starttls=starttls, after="PLAIN LOGIN")) as peer:
+        steps = house.probe(peer, identity=identity, tlsa=(record,))
+        assert steps["tlsa"].outcome is steps["auth PLAIN"].outcome is Outcome.OK
+        assert failed(steps).keys() == {"auth LOGIN"}
+        assert "AUTH LOGIN" not in peer.heard
+
+
+def test_who_can_not_prove_to_know_the_secret_is_told_no_more(house: House, identity: Identity) -> None:
+    with Peer(honest(pretending, after="SCRAM-SHA-256 CRAM-MD5 PLAIN LOGIN"), house.context()) as peer:
+        steps = house.probe(peer, identity=identity, envelope=Envelope("a@example.net", "b@example.net"))
+        assert failed(steps).keys() == {"auth SCRAM-SHA-256"}
+        for name in ("auth CRAM-MD5", "auth PLAIN", "auth LOGIN", "send"):
+            assert steps[name].outcome is Outcome.SKIPPED
         assert not told(peer)
+        assert [line.split()[1] for line in peer.heard if line.startswith("AUTH")] == ["SCRAM-SHA-256"]
+
+
+BUSY = ["421 4.7.0 Connection rate limit exceeded", "454 4.3.0 Please try again later"]
+
+
+@pytest.mark.parametrize("reply", BUSY)
+@pytest.mark.parametrize("connection", [1, 2, 3])
+def test_a_server_that_is_busy_is_asked_no_more(
+    house: House, identity: Identity, reply: str, connection: int
+) -> None:
+    """What it says then is no answer: neither that it refuses nor that it grants."""
+    begun: list[Talk] = []
+    serve = honest(accounts_of(SECRET), before="CRAM-MD5", after="PLAIN LOGIN")
+
+    def script(talk: Talk) -> None:
+        begun.append(talk)
+        if len(begun) < connection:
+            serve(talk)
+        else:
+            talk.say(reply)
+
+    with Peer(script, house.context()) as peer:
+        steps = house.probe(peer, identity=identity, negative=True)
+    assert len(begun) == connection
+    last = [*steps.values()][-1]
+    assert (last.outcome, last.detail.endswith(reply)) == (Outcome.UNKNOWN, True)
+    assert not any(step.outcome is Outcome.FAILED for step in steps.values())
+
+
+@pytest.mark.parametrize("reply", BUSY)
+def test_a_busy_answer_to_a_login_is_none(house: House, identity: Identity, reply: str) -> None:
+    with Peer(honest(lambda talk, line: talk.say(reply), after="PLAIN LOGIN"), house.context()) as peer:
+        steps = house.probe(peer, identity=identity, negative=True)
+        assert [line.split()[:2] for line in peer.heard if line.startswith("AUTH")] == [["AUTH", "PLAIN"]]
+    assert [name for name, s in steps.items() if s.outcome is Outcome.UNKNOWN] == ["auth PLAIN"]
+
+
+def accounts_of(secret: str) -> Answer:
+    """Return the answers of a server that knows the account, and closes nothing."""
+    word = b64encode(secret.encode()).decode()
+
+    def answer(talk: Talk, line: str) -> None:
+        if not talk.tls:
+            talk.say("538 5.7.11 not without TLS")
+        elif line.split()[1] == "LOGIN":
+            for _ in range(2):
+                talk.say("334 ")
+                said = talk.hear()
+            talk.say("235 yes" if said == word else "535 no")
+        else:
+            talk.say("235 yes" if line.split()[2] == PLAIN else "535 no")
+
+    return answer
+
+
+def test_several_questions_share_a_connection(house: House, identity: Identity) -> None:
+    begun: list[Talk] = []
+    serve = honest(accounts_of(SECRET), before="CRAM-MD5", after="PLAIN LOGIN")
+
+    def script(talk: Talk) -> None:
+        begun.append(talk)
+        serve(talk)
+
+    with Peer(script, house.context()) as peer:
+        steps = house.probe(peer, identity=identity, negative=True)
+    assert not failed(steps)
+    assert "wrong password, LOGIN" in steps
+    assert len(begun) == 4, "a look and a login, a login, and two attempts of what must be refused on each"
 
 
 def test_clear_text_needs_a_word_that_says_so(house: House, identity: Identity) -> None:

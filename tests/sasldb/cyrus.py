@@ -15,8 +15,7 @@ from lab.debs import AS_ROOT, unpacked
 from smtpcreds.sasldb.detect import Format
 
 TESTS = Path(__file__).parents[1]
-SOURCES = "http://deb.debian.org/debian bookworm main"
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 PARTS = ("plugins/sasldb.c", "plugins/sasldb_init.c", "sasldb/allockey.c", "common/plugin_common.c")
 LIBRARY = {Format.GDBM: "libgdbm.so.6", Format.LMDB: "liblmdb.so.0"}
 INCLUDED = ("include", "common", "plugins", "lib", "sasldb")
@@ -59,10 +58,11 @@ def plugins(kind: Format) -> Path:
 
 def _source(home: Path) -> Path:
     """Return Debian's source of Cyrus SASL, unpacked."""
+    option = f"[signed-by={KEYRING}] " if KEYRING.exists() else ""
     lists = home / "lists"
     lists.mkdir(exist_ok=True)
     sources = home / "sources.list"
-    sources.write_text(f"deb-src [signed-by={KEYRING}] {SOURCES}\n")
+    sources.write_text("".join(f"deb-src {option}{place}\n" for place in _archives()))
     places = (
         f"Dir::Etc::sourcelist={sources}",
         "Dir::Etc::sourceparts=/nonexistent",
@@ -75,6 +75,13 @@ def _source(home: Path) -> Path:
     subprocess.run(["tar", "-xf", archive.name], cwd=home, check=True)
     (source,) = home.glob("cyrus-sasl-*/")
     return source
+
+
+def _archives() -> list[str]:
+    """Return where this host gets the release's own packages from, as lines of sources.list go on."""
+    words = ("--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages", "Origin: Debian")
+    found = subprocess.run(["apt-get", "indextargets", *words], check=True, capture_output=True, text=True)
+    return sorted({line for line in found.stdout.splitlines() if "-" not in line.split()[1]})
 
 
 def _compile(source: Path, kind: Format, plugin: Path) -> None:

@@ -343,7 +343,7 @@ def test_a_standby_is_no_place_to_write(postgres: Cluster, name: str, url: str) 
         ("sqlite:///etc/accounts", ForeignFormatError, "log in without a password"),
         ("sqlite3:///etc/accounts", ForeignFormatError, "log in without a password"),
         ("mysql://db/mail", UsageError, "can only be imported from"),
-        ("ldap://db/mail", UsageError, "is no PostgreSQL URL"),
+        ("ldap://db/mail", UsageError, "can only be imported from"),
         ("postgresql://db", UsageError, "names no database"),
         ("postgresql://u:pw5ecret@db/mail", UsageError, "carries a password"),
         ("postgresql://u:pw5ecret/x@db/mail", UsageError, "carries a password"),

@@ -184,7 +184,7 @@ def test_a_gdbm_writer_keeps_us_out_and_a_reader_does_not(tmp_path: Path) -> Non
     with open(path, "rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         for use in (store.load, lambda: put(store, b"z")):
-            with pytest.raises(LockHeldError, match="another program holds its lock"):
+            with pytest.raises(LockHeldError, match="is locked by another process"):
                 use()
     assert store.load() == {KEY: b"y"}
 

@@ -1,0 +1,160 @@
+"""A new secret, or the end of an account: what the program wrote for others follows, or is named."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from admin import HUB, STATE, Admin
+
+from .test_terminal import Person
+
+ACCOUNT = f"maildroid@{HUB}"
+
+
+@pytest.fixture
+def ready(bare: Admin) -> Admin:
+    """Return a hub that ``setup`` made."""
+    bare("setup", HUB, "--no-passphrase")
+    return bare
+
+
+def info(hub: Admin, account: str = "maildroid") -> Path:
+    return hub.path(f"{STATE}/clients/{account}/default-auth-info")
+
+
+def secret_in(path: Path) -> bytes:
+    return path.read_bytes().split(b"\n")[2]
+
+
+def works(hub: Admin) -> bool:
+    """Tell whether libsasl2 lets in what the file for client hosts says."""
+    return "SCRAM-SHA-256" in hub.opened_by("maildroid", secret_in(info(hub)))
+
+
+@pytest.mark.parametrize("more", [(), ("--hashed",), ("--hashed", "--keep", "file:kept")])
+def test_the_file_for_client_hosts_has_the_new_secret(ready: Admin, more: tuple[str, ...]) -> None:
+    before = secret_in(info(ready))
+    ran = ready("sasl", "passwd", "maildroid", *more)
+    assert str(info(ready)) in ran.out + ran.err
+    assert secret_in(info(ready)) != before
+    assert works(ready)
+    assert ready("setup", HUB).out.startswith(f"{HUB}: was ready; nothing changed")
+
+
+def test_what_the_file_says_of_mechanisms_stays(ready: Admin) -> None:
+    ready("sasl", "auth-info", "maildroid", "--mechanism", "SCRAM-SHA-256", "--to", info(ready), "--force")
+    ready("sasl", "passwd", "maildroid")
+    assert info(ready).read_text().splitlines()[4] == "SCRAM-SHA-256"
+    assert works(ready)
+
+
+def test_a_file_of_another_database_or_account_is_left_alone(ready: Admin) -> None:
+    before = info(ready).read_bytes()
+    ready("sasl", "add", "maildroid", "--database", "other")
+    ready("sasl", "passwd", "maildroid", "--database", "other")
+    ready("sasl", "delete", "maildroid", "--database", "other")
+    assert info(ready).read_bytes() == before
+    info(ready).write_bytes(before.replace(b"maildroid", b"somebody"))
+    ready("sasl", "passwd", "maildroid")
+    assert info(ready).read_bytes() == before.replace(b"maildroid", b"somebody")
+
+
+@pytest.mark.parametrize("verb", ["passwd", "delete"])
+def test_where_the_database_can_not_be_written_the_file_is_as_it_was(ready: Admin, verb: str) -> None:
+    before = info(ready).read_bytes()
+    full = ready.behind("prlimit", f"--fsize={len(before) + 16}")
+    assert full.run("sasl", verb, "maildroid").status == 74
+    assert info(ready).read_bytes() == before
+    assert works(ready)
+
+
+def test_another_program_changed_the_secret_and_setup_brings_the_file_along(ready: Admin) -> None:
+    words = ("saslpasswd2", "-p", "-f", ready.database, "-u", HUB, "maildroid")
+    subprocess.run(words, input=b"Quetschkommode", check=True)
+    assert not works(ready)
+    assert f"{info(ready)}" in ready("setup", HUB).out
+    assert secret_in(info(ready)) == b"Quetschkommode"
+    assert works(ready)
+
+
+def test_an_import_that_replaces_the_secret_brings_the_file_along(ready: Admin) -> None:
+    source = ready.write("accounts.csv", "maildroid,Quetschkommode-und-Bandoneon,\n")
+    ready("sasl", "import", source, "--no-header", "--on-conflict", "replace")
+    assert secret_in(info(ready)) == b"Quetschkommode-und-Bandoneon"
+
+
+def test_delete_takes_the_file_along_and_setup_begins_anew(ready: Admin) -> None:
+    ready("sasl", "delete", "maildroid")
+    assert not info(ready).exists()
+    ready("setup", HUB)
+    assert works(ready)
+
+
+def test_who_has_the_secret_is_named(ready: Admin, tmp_path: Path) -> None:
+    ready("bundle", "attic", "-o", tmp_path / "attic.tar")
+    ready("bundle", "cellar", "-o", tmp_path / "cellar.tar")
+    own = ready.path("/etc/mail/default-auth-info")
+    ready("sasl", "auth-info", "maildroid", "--to", own)
+    ran = ready("sasl", "passwd", "maildroid")
+    for host in ("attic", "cellar"):
+        assert f"or smtpcreds bundle {host}.polkatistas.org    for {host}" in ran.out
+    assert f"{own}: has the former secret of {ACCOUNT}" in ran.err
+    data = ready.json("sasl", "passwd", "maildroid")
+    assert sorted(data["clients"]) == ["attic.polkatistas.org", "cellar.polkatistas.org"]
+    assert data["stale"] == [str(own)]
+    ran = ready("sasl", "delete", "maildroid")
+    assert f"{ACCOUNT}: {', '.join(data['clients'])} can no more relay by it" in ran.err
+    assert f"{own}: has the secret of {ACCOUNT}, which opens nothing then" in ran.err
+
+
+def test_to_delete_the_old_account_ends_the_replacement(ready: Admin) -> None:
+    ready("sasl", "rotate", "maildroid", "--client", "attic")
+    data = ready.json("sasl", "delete", "maildroid")
+    assert data["rotation"] == [ACCOUNT, f"maildroid-2@{HUB}"]
+    assert data["clients"] == ["attic.polkatistas.org"]
+    assert ready("sasl", "rotations").out == "nothing is half-way\n"
+    assert "half-way" not in ready("status").out
+    assert ready("sasl", "list").out.startswith("maildroid-2@")
+
+
+def test_to_delete_the_successor_ends_the_replacement(ready: Admin) -> None:
+    ready("sasl", "rotate", "maildroid")
+    assert f"is to replace {ACCOUNT}, which stays" in ready("sasl", "delete", "maildroid-2").err
+    assert ready("sasl", "rotations").out == "nothing is half-way\n"
+    assert not info(ready, "maildroid-2").exists()
+    assert works(ready)
+
+
+@pytest.mark.parametrize(
+    ("gone", "said", "option"),
+    [
+        ("maildroid", f"{ACCOUNT} is gone, maildroid-2@{HUB} works", "--retire"),
+        ("maildroid-2", f"maildroid-2@{HUB} is gone", "--abandon"),
+    ],
+)
+def test_an_account_that_another_program_deleted_does_not_work(
+    ready: Admin, gone: str, said: str, option: str
+) -> None:
+    ready("sasl", "rotate", "maildroid")
+    subprocess.run(["saslpasswd2", "-d", "-f", ready.database, "-u", HUB, gone], check=True)
+    ran = ready.run("status")
+    assert said in ran.out
+    assert "both accounts work" not in ran.out
+    ready("sasl", "rotate", "maildroid", option)
+    assert "half-way" not in ready.run("status").out
+
+
+@pytest.mark.parametrize(("answer", "status"), [("n", 1), ("y", 0)])
+def test_a_person_is_asked(ready: Admin, answer: str, status: int) -> None:
+    person = Person(ready, ("sasl", "delete", "maildroid"))
+    person.answers(f"delete {ACCOUNT}? [y/N]: ".encode(), answer)
+    assert person.ends()[0] == status
+    assert (ready("sasl", "list").out == f"no accounts in {ready.database}\n") is (answer == "y")
+
+
+def test_a_person_who_says_yes_beforehand_or_names_nobody_is_not_asked(ready: Admin) -> None:
+    status, screen = Person(ready, ("sasl", "delete", "nobody")).ends()
+    assert status == 67
+    assert "?" not in screen
+    status, screen = Person(ready, ("sasl", "delete", "maildroid", "--yes")).ends()
+    assert (status, screen) == (0, f"{ACCOUNT}: deleted\n")

@@ -1,0 +1,56 @@
+"""A clock that is behind: nothing is signed, and what is in place stays."""
+
+import pytest
+from admin import Admin, snapshot
+
+PAST = "2020-06-01 12:00:00"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "cert renew --due",
+        "cert renew dmzmail",
+        "cert issue attic",
+        "ca crl",
+        "ca rollover",
+        "cert revoke dmzmail",
+        "bundle attic -o attic.tar",
+    ],
+)
+def test_nothing_is_signed_before_the_authority_begins(hub: Admin, words: str) -> None:
+    said = hub.at(PAST).refuses(65, *words.split())
+    assert "polkatistas.org Mail CA: is not valid before 20" in said
+    assert "and the clock of this host says 2020-06-01 12:00 UTC" in said
+    assert "hint: set the clock of this host" in said
+
+
+@pytest.mark.parametrize("words", ["cert renew --due", "cert issue attic", "ca crl", "ca rollover"])
+def test_nothing_is_signed_before_the_last_crl(hub: Admin, words: str) -> None:
+    hub.at("+21 days")("ca", "crl")
+    said = hub.at("+10 days").refuses(65, *words.split())
+    assert "signed CRL number 2 on 20" in said
+    assert "hint: set the clock of this host" in said
+
+
+def test_a_root_signs_nothing_before_its_last_crl(smtpcreds: Admin) -> None:
+    smtpcreds("ca", "init", "--intermediate", "--no-passphrase")
+    smtpcreds("cert", "issue", "dmzmail")
+    key = smtpcreds.state / "ca/root-key.pem"
+    smtpcreds.at("+20 days")("ca", "crl", "--root-key", key)
+    before = snapshot(smtpcreds.root)
+    assert smtpcreds.at("+2 days").run("ca", "crl", "--root-key", key).status == 65
+    assert snapshot(smtpcreds.root) == before
+
+
+def test_a_clock_may_be_set_back_by_a_minute(hub: Admin) -> None:
+    hub("ca", "crl")
+    hub.at("-60 seconds")("cert", "issue", "attic")
+
+
+def test_the_newest_certificate_is_the_one_that_was_issued_last(hub: Admin) -> None:
+    """Also where the clock was an hour ahead at the one before, which begins later."""
+    hub.at("1 hour")("cert", "issue", "dmzmail", "--force")
+    hub("cert", "issue", "dmzmail", "--force")
+    assert hub("inventory", "check").out == "inventory and disk agree\n"
+    hub("cert", "renew", "dmzmail")

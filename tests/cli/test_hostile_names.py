@@ -1,0 +1,113 @@
+"""What is printed to be typed does what it says in a shell, whatever a file is called."""
+
+import os
+import shlex
+from pathlib import Path
+
+import pytest
+from admin import CERTS, HUB, SASLDB, SETTINGS, STATE, Admin, peer
+
+from smtpcreds.cli.printed_commands import typed
+
+HOSTILE = "a b;touch P$(id)'\"`x`& #"
+
+
+@pytest.fixture
+def nasty(hub: Admin) -> Admin:
+    """A hub below a directory with such a name."""
+    return hub.copy(hub.directory / HOSTILE / "root")
+
+
+def cures(admin: Admin) -> list[str]:
+    return [finding["cure"] for finding in admin.run("--json", "audit").data["findings"]]
+
+
+def loosened(admin: Admin) -> None:
+    for path, mode in (
+        (f"{CERTS}/dmzmail-key.pem", 0o644),
+        (f"{CERTS}/cacert.pem", 0o666),
+        (f"{STATE}/ca", 0o755),
+        (SASLDB, 0o644),
+        (CERTS, 0o755),
+        ("/etc/mail", 0o777),
+    ):
+        admin.path(path).chmod(mode)
+
+
+def test_cures_of_the_audit_can_be_typed(nasty: Admin) -> None:
+    loosened(nasty)
+    found = [cure for cure in cures(nasty) if cure.startswith("chmod")]
+    assert len(found) >= 6
+    for cure in found:
+        words = shlex.split(cure.partition(", and")[0])
+        assert [Path(word).exists() for word in words[2:]] == [True], cure
+        peer("sh", "-c", cure.partition(", and")[0])
+    assert not [cure for cure in cures(nasty) if cure.startswith("chmod")]
+    assert {path.name for path in nasty.directory.iterdir()} == {"root"}
+
+
+@pytest.mark.parametrize(
+    ("path", "mode", "words"),
+    [
+        (SETTINGS, 0o666, ("status",)),
+        (f"{STATE}/ca/ca-key.pem", 0o644, ("cert", "issue", "mx")),
+        (CERTS, 0o777, ("cert", "issue", "mx")),
+        ("/etc", 0o777, ("cert", "issue", "mx")),
+    ],
+)
+def test_hints_can_be_typed(nasty: Admin, path: str, mode: int, words: tuple[str, ...]) -> None:
+    nasty.path(path).chmod(mode)
+    hint = nasty.refuses(77, *words).partition("  hint: ")[2]
+    peer("sh", "-c", hint.removeprefix("look at it, then: "))
+    assert nasty.mode(path) & 0o022 == 0
+    nasty(*words)
+    assert {path.name for path in nasty.directory.iterdir()} == {"root"}
+
+
+def test_a_command_for_the_next_run_can_be_typed(nasty: Admin) -> None:
+    """``_as_typed`` of the administrator insists that it leads here."""
+    place = nasty.directory / HOSTILE
+    problem = nasty.refuses(73, "sasl", "add", "maildroid")
+    assert problem.endswith("hint: smtpcreds sasl passwd maildroid")
+    nasty("sasl", "add", "droid", "--database", str(place), "--format", "bdb")
+    problem = nasty.refuses(65, "sasl", "add", "other", "--database", str(place), "--format", "gdbm")
+    hint = problem.partition("or: ")[2]
+    assert shlex.split(hint)[-2] == str(place)
+
+
+def test_a_second_name_in_a_lock_s_place(nasty: Admin) -> None:
+    lock = nasty.path(f"{STATE}/lock")
+    os.link(lock, lock.with_name("other"))
+    hint = nasty.refuses(77, "cert", "issue", "mx").partition("  hint: ")[2]
+    assert shlex.split(hint) == ["rm", str(lock)]
+    peer("sh", "-c", hint)
+    nasty("cert", "issue", "mx")
+
+
+def test_a_command_in_a_name_is_no_command() -> None:
+    """Completed, it would end the quotes that the name stands in."""
+    name = shlex.quote("/a'; smtpcreds ca init #")
+    text = f"chmod 0600 {name}; smtpcreds cert show {name}, and don't: smtpcreds sasl list"
+    made = typed(text, "/my root", None, "/my db")
+    assert made.count(name) == 2
+    assert made.count("--root '/my root'") == 2
+    assert made.endswith("sasl list --database '/my db'")
+
+
+def test_no_new_account_looks_like_an_option(hub: Admin) -> None:
+    """One that another program made can still be looked at and deleted."""
+    assert "begins with a hyphen" in hub.refuses(65, "sasl", "add", "--", "-x")
+    peer("saslpasswd2", "-p", "-c", "-f", hub.database, "-u", HUB, "--", "-x", stdin=b"S3cret-of-x")
+    assert hub("sasl", "show", "--", "-x").out.startswith(f"-x@{HUB}\n")
+    hub("sasl", "delete", "--", "-x")
+    assert f"-x@{HUB}" not in hub("sasl", "list").out
+
+
+@pytest.mark.parametrize("name", ["-x", "-x.polkatistas.org"])
+def test_no_host_looks_like_an_option(hub: Admin, name: str) -> None:
+    hub.refuses(65, "cert", "issue", "--", name)
+
+
+def test_a_bundle_of_such_a_name_can_be_unpacked(hub: Admin) -> None:
+    said = hub("bundle", "attic", "-o", "-attic.tar").out
+    assert "tar -xpf ./-attic.tar -C /" in said

@@ -1,0 +1,36 @@
+"""A word that is nearly right leads to the one that was meant."""
+
+import pytest
+from admin import HUB, Admin
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("mta apply sendmail", "sendmail-hub"),
+        ("mta check postfx-hub", "postfix-hub"),
+        ("probe dmzmail", "smtp://dmzmail"),
+        ("cert show dmzmial", "dmzmail.polkatistas.org"),
+        ("cert revoke dmzmial", "dmzmail.polkatistas.org"),
+        ("cert revoke dmzmail --reason keycompromised", "keyCompromise"),
+        ("cert issue attic --key-type p265", "p256"),
+        ("audit --only CRET001", "CERT001"),
+        ("sasl show mailroid", "maildroid"),
+        ("sasl import list --as cvs", "csv"),
+    ],
+)
+def test_it_is_named(hub: Admin, words: str, meant: str) -> None:
+    hub.write("list", "joe,s3cr3t-of-joe\n")
+    assert f"did you mean {meant}?" in hub.run(*words.split()).problem
+
+
+def test_a_far_word_leads_to_the_list(hub: Admin) -> None:
+    assert "known: sendmail-hub, " in hub.refuses(64, "mta", "apply", "xyzzy")
+    assert "smtpcreds cert list" in hub.refuses(66, "cert", "show", "xyzzy")
+    assert HUB in hub("cert", "list")
+
+
+def test_an_export_says_which_formats_it_takes(hub: Admin) -> None:
+    said = hub.refuses(64, "sasl", "export", "--as", "xml")
+    assert "--as xml: takes csv or jsonl" in said
+    assert "dovecot needs --reveal" in hub.refuses(64, "sasl", "export", "--as", "dovecot")

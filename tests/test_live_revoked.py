@@ -1,0 +1,134 @@
+"""Revoked and replaced pairs on real mail servers, after all that happens in the life of an authority."""
+
+import smtplib
+import ssl
+from collections.abc import Iterator
+
+import pytest
+from admin import DOMAIN, HUB
+from lab import Lab
+from lab.commands import CURL
+from lab.exim import EXIM
+from mail_hosts import FOREIGN, EximHub, MailHost, SendmailHub
+
+pytestmark = pytest.mark.live
+
+BY_CERTIFICATE = ("--relay-host", "attic")
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab() as found:
+        yield found
+
+
+class Client:
+    """A host elsewhere in the network, which shows whatever pair it has got hold of."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.host = lab.host(f"elsewhere.{DOMAIN}", CURL)
+
+    def asks(self, hub: MailHost, pair: str) -> int:
+        """Return what the hub says to mail for elsewhere from who shows the pair, with its chain."""
+        context = ssl.create_default_context(cafile=hub.host.path("/etc/mail/certs/cacert.pem"))
+        context.load_cert_chain(hub.host.path(f"{pair}-cert.pem"), hub.host.path(f"{pair}-key.pem"))
+        with self.host.namespace.network(), smtplib.SMTP(hub.host.address, 25) as found:
+            found._host = HUB  # type: ignore[attr-defined]
+            found.ehlo(self.host.name)
+            found.starttls(context=context)
+            found.ehlo(self.host.name)
+            assert found.mail("")[0] == 250
+            return found.rcpt(FOREIGN)[0]
+
+
+@pytest.fixture
+def client(lab: Lab) -> Client:
+    return Client(lab)
+
+
+def stolen(hub: MailHost) -> str:
+    """Issue a pair for the client host, and keep a copy of it as a thief would."""
+    hub("cert", "issue", "attic", "--to", "/var/lib/attic")
+    hub.host.run(("cp", "-a", "/var/lib/attic", "/var/lib/stolen"))
+    return "/var/lib/stolen/attic"
+
+
+def test_exim_refuses_a_stolen_pair_whose_name_has_another_key_of_a_new_authority(
+    lab: Lab, client: Client
+) -> None:
+    hub = EximHub(lab)
+    pair = stolen(hub)
+    hub.start(*BY_CERTIFICATE)
+    assert client.asks(hub, pair) == 250
+    hub("cert", "revoke", "attic", "--reason", "keyCompromise")
+    hub("cert", "issue", "attic", "--force", "--to", "/var/lib/attic")
+    hub("ca", "rollover")
+    hub("cert", "renew", "dmzmail")
+    hub.again(*BY_CERTIFICATE)
+    assert client.asks(hub, pair) == 550
+    assert client.asks(hub, "/var/lib/attic/attic") == 250
+
+
+def test_exim_refuses_the_chain_of_a_retired_issuing_ca(lab: Lab, client: Client) -> None:
+    hub = EximHub(lab, "", EXIM, "--intermediate")
+    pair = stolen(hub)
+    hub.start(*BY_CERTIFICATE)
+    assert client.asks(hub, pair) == 250
+    end_of_issuing_ca(hub)
+    hub.again(*BY_CERTIFICATE)
+    assert client.asks(hub, pair) == 550
+    assert client.asks(hub, "/var/lib/attic/attic") == 250
+
+
+def end_of_issuing_ca(hub: MailHost) -> None:
+    """Revoke the pair that was stolen, give its host another one by a new issuing CA, and retire the old."""
+    hub("cert", "revoke", "attic", "--reason", "keyCompromise")
+    hub("ca", "rollover")
+    hub("cert", "renew", "--old-authority")
+    hub("cert", "issue", "attic", "--force", "--to", "/var/lib/attic")
+    hub("ca", "rollover", "--retire-old")
+
+
+def relaying_sendmail(lab: Lab, client: Client, *authority: str) -> tuple[SendmailHub, str]:
+    """Start a hub that relays for every verified certificate; return it with the pair of a host."""
+    hub = SendmailHub(lab, *authority)
+    pair = stolen(hub)
+    hub.start("--relay-certificates")
+    apply(hub)
+    assert client.asks(hub, pair) == 250
+    return hub, pair
+
+
+def apply(hub: SendmailHub) -> None:
+    hub.equip("sendmail-hub", "--relay-certificates")
+    hub.host.write("/etc/mail/access", hub.host.path("/etc/mail/smtpcreds/access").read_text())
+    hub.host.shell("cd /etc/mail && makemap hash access < access")
+    hub.sendmail.reload()
+
+
+def test_sendmail_relays_for_both_authorities_and_not_for_what_either_revoked(
+    lab: Lab, client: Client
+) -> None:
+    hub, pair = relaying_sendmail(lab, client)
+    hub("ca", "rollover")
+    hub("cert", "issue", "tuba", "--to", "/var/lib/tuba")
+    apply(hub)
+    assert client.asks(hub, pair) == client.asks(hub, "/var/lib/tuba/tuba") == 250
+    hub("cert", "revoke", "attic")
+    hub("cert", "revoke", "tuba")
+    apply(hub)
+    assert (client.asks(hub, pair), client.asks(hub, "/var/lib/tuba/tuba")) == (550, 550)
+
+
+def test_sendmail_refuses_the_chain_of_a_retired_issuing_ca(lab: Lab, client: Client) -> None:
+    """What the CA revoked, and also what it did not: its root has revoked the CA itself."""
+    hub, pair = relaying_sendmail(lab, client, "--intermediate")
+    hub("cert", "issue", "tuba", "--to", "/var/lib/tuba")
+    hub.host.run(("cp", "-a", "/var/lib/tuba", "/var/lib/forgotten"))
+    end_of_issuing_ca(hub)
+    apply(hub)
+    for number, old in enumerate((pair, "/var/lib/forgotten/tuba"), 1):
+        assert client.asks(hub, old) == 550
+        hub.log.wait(rf"STARTTLS=server, relay=elsewhere\.{DOMAIN} .*verify=FAIL", number)
+    for new in ("/var/lib/attic/attic", "/var/lib/tuba/tuba"):
+        assert client.asks(hub, new) == 250
