@@ -150,7 +150,7 @@ def test_who_retires_a_host_is_told_that_it_may_relay(hub: Admin) -> None:
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_killed_run_is_completed_as_it_was_meant(hub: Admin, number: int) -> None:
-    assert hub.killed(f"rename:signal=KILL:when={number}", "mta", "apply", "sendmail-hub", "--plaintext")
+    assert hub.killed(f"renameat:signal=KILL:when={number}", "mta", "apply", "sendmail-hub", "--plaintext")
     hub("mta", "apply", "sendmail-hub")
     assert "PLAIN LOGIN" in offered(hub)
     assert of_files(hub) == []
