@@ -400,8 +400,9 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
         *_new_keys(site, inventory),
     )
     begun = interrupted(now, inventory.pending() if inventory else ())
-    older = older_state(site, inventory, CA(site)) if inventory else ()
-    restored = (_due(Kind.AUTHORITY, item.subject, item.message, item.cure) for item in older)
+    ca = CA(site)
+    older = older_state(site, inventory, ca) if inventory and ca.is_there else ()
+    restored = (_due(Kind.AUTHORITY, item.subject, item.message, item.cure, is_late=True) for item in older)
     due = (*begun, *restored, *due_work(now, authorities, certificates, changes, lifetime))
     paths = [row.path for row in certificates if row.path]
     return Status(
@@ -435,7 +436,9 @@ def _authority(seen: Generation, *, signs: bool) -> Authority:
 
 
 def _rollovers(site: Site, inventory: Inventory | None, authorities: Sequence[Authority]) -> Iterator[Change]:
-    left = old_hosts(site, inventory) if inventory and authorities[1:] else []
+    if not authorities[1:]:
+        return
+    left = old_hosts(site, inventory) if inventory else []
     note = "both are trusted" + (f"; with certificates of the old one: {_some(left)}" if left else "")
     step = next_of_rollover(site, inventory, CA(site), left) if inventory else RETIRE_OLD
     for superseded_ca in authorities[1:]:
