@@ -12,7 +12,7 @@ from .ca.directory import check, trust
 from .ca.issue import CertificateOptions, Refused, issue, order
 from .ca.pair import valid_pair
 from .config import Site
-from .deploy.apply import Applied, apply
+from .deploy.apply import Applied, apply, carried_out, refuse_commands
 from .deploy.facts import RenderOptions
 from .errors import ExistsError, NameRefusedError, PasswordRefusedError, UsageError
 from .files import check_target, ensure_directory, exists, read_public, sweep_target, write_all
@@ -108,6 +108,8 @@ def set_up(
     *,
     allow_login_name: bool = False,
     force: bool = False,
+    edit: bool = False,
+    run: bool = False,
 ) -> Ready:
     """Make what is missing of a hub; of a finished one nothing.
 
@@ -118,7 +120,11 @@ def set_up(
         program: its mail program, whose files are written, too.
         allow_login_name: accept an account's name that is a login of this host.
         force: replace the program's files that are not ours, or were edited.
+        edit: the administrator's files, too, so that the program reads ours.
+        run: the commands that make the files effective.
     """
+    if run:
+        refuse_commands(work.site)
     authority, is_plain = _authority(work, wanted, secrets)
     certificate = _certificate(work, wanted)
     account = _account(work, wanted, secrets, allow_login_name=allow_login_name)
@@ -127,8 +133,9 @@ def set_up(
     parts = [authority, certificate, account, *info, configuration]
     if program is None:
         return Ready(parts, None, is_plain)
-    applied = apply(work, program, RenderOptions(), force=force)
-    return Ready(parts, _completed(work.site, applied) if configuration.made else applied, is_plain)
+    applied = apply(work, program, RenderOptions(), force=force, edit=edit)
+    applied = _completed(work.site, applied) if configuration.made else applied
+    return Ready(parts, carried_out(applied) if run else applied, is_plain)
 
 
 def _authority(work: Transaction, wanted: Hub, secrets: Secrets) -> tuple[Part, bool]:

@@ -138,7 +138,9 @@ class Transaction:
             MissingInputError: there is none yet; the hint begins one.
         """
         if self._inventory is None and not self.site.settings.inventory and not exists(self.site.inventory):
-            raise MissingInputError(self.site.inventory, "there is no inventory yet", "smtpcreds ca init")
+            from .ca.layout import beginning
+
+            raise MissingInputError(self.site.inventory, "there is no inventory yet", beginning(self.site))
         return self.inventory
 
     @property

@@ -215,9 +215,10 @@ def write_file(artifact: Artifact, holds: str, *, force: bool = False) -> bool:
         check_parents(path)
         sweep_target(path)
     read = read_public if artifact.mode & ANY_FOREIGN_ACCESS else read_private
-    if check_target(path) is not None and read(path) == artifact.content:
+    is_free = check_target(path) is None or _is_sample(path)
+    if not is_free and read(path) == artifact.content:
         return False
-    if not force:
+    if not (force or is_free):
         refuse_existing(path, holds)
     if not is_directory(parent):
         ensure_directory(parent, 0o755)
@@ -229,6 +230,11 @@ def refuse_existing(path: str, holds: str) -> None:
     """Accept a path where no file would be replaced."""
     if exists(path):
         raise ExistsError(path, f"holds {holds} and was left alone", "pass --force to replace it")
+
+
+def _is_sample(path: str) -> bool:
+    """Tell whether the file is one that a distribution's package brings, and that is nobody's."""
+    return exists(path) and auth_info.is_sample(read_public(path))
 
 
 _HOLDS = "other credentials"
@@ -257,8 +263,11 @@ def _closed(path: str, content: bytes, account: Account) -> Artifact:
 
 
 def refuse_auth_info(path: str, *, force: bool = False) -> None:
-    """Accept a path that nobody else can turn, where no file would be replaced unless ``force`` is given."""
+    """Accept a path that nobody else can turn, where no file would be replaced unless ``force`` is given.
+
+    The sample of a distribution's package may go.
+    """
     if is_directory(os.path.dirname(path)):
         check_parents(path)
-    if not force:
+    if not (force or _is_sample(path)):
         refuse_existing(path, _HOLDS)

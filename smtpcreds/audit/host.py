@@ -392,6 +392,23 @@ class Host:
         named = self.sendmail.option("DefaultAuthInfo") if self.sendmail else ""
         return self.path(named if named.startswith("/") else auth_info.DEFAULT_PATH)
 
+    @cached_property
+    def has_sample_auth_info(self) -> bool:
+        """Tell whether that file is the sample of Debian's package, whose account nobody has."""
+        return auth_info.is_sample(self.content(self.default_auth_info) or b"")
+
+    @property
+    def relays_by_sendmail(self) -> bool:
+        """Tell whether Sendmail relays for who logs in; a client host's Sendmail does not."""
+        return bool(self.sendmail and self.sendmail.classes.get("TrustAuthMech"))
+
+    @property
+    def logs_in_by_sendmail(self) -> bool:
+        """Tell whether Sendmail logs in to a relay, as on a client host."""
+        return bool(
+            self.sendmail and (self.sendmail.option("DefaultAuthInfo") or "authinfo" in self.sendmail.maps)
+        )
+
     def issue(self, path: str, name: str, option: str = "") -> str:
         """Return the command for a pair at a path, or of files to be configured instead of that path."""
         directory = os.path.dirname(path)

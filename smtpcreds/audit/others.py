@@ -12,6 +12,8 @@ from ..deploy.files import FileStatus, Status, digests, file_statuses_of
 from ..errors import SmtpcredsError, UsageError
 from ..inventory.inventory import Inventory
 from ..model import Finding
+from ..mta import exim as mta_exim
+from ..mta import postfix as mta_postfix
 from ..mta.main_cf import MainCf
 from ..mta.program import Facts, Program
 from ..mta.programs import PROGRAMS
@@ -213,6 +215,30 @@ def chains(host: Host) -> Iterator[Finding]:
             yield MTA108.found(
                 host.path(MAIN_CF), reason, f"postconf -e '{name}=KEY, CERTIFICATE' && {_RELOAD}"
             )
+
+
+MTA120 = Code.error("MTA120", "a hub whose Postfix listens for itself alone; no client host reaches it")
+MTA220 = Code.error(
+    "MTA220",
+    "a hub whose Exim listens on 127.0.0.1 alone, as Debian's package configures it; no client host reaches "
+    "it",
+)
+
+
+def reachable(host: Host) -> Iterator[Finding]:
+    """The daemon of a hub listens for other hosts."""
+    main = host.postfix
+    if main and main.is_on("smtpd_sasl_auth_enable"):
+        value = main.value("inet_interfaces")
+        if mta_postfix.is_closed(value):
+            reason = f"says inet_interfaces = {value}, so no client host reaches Postfix"
+            yield MTA120.found(host.path(MAIN_CF), reason, mta_postfix.OPEN)
+    value = mta_exim.closed_interfaces(host.text(mta_exim.ANSWERS) or "")
+    named = host.exim[1].authenticators.values() if host.exim else ()
+    if value and any(name.startswith("server_") for options in named for name in options):
+        reason = f"says dc_local_interfaces='{value}', so no client host reaches Exim"
+        cure = "write dc_local_interfaces='' there, then: update-exim4.conf, and restart Exim"
+        yield MTA220.found(host.path(mta_exim.ANSWERS), reason, cure)
 
 
 def _plaintext(host: Host, main: MainCf) -> bool:

@@ -16,7 +16,9 @@ from ..files.rights import User, above, barrier
 from ..model import Artifact, Change, Finding, Link, Owner, Repair
 from ..mta import auth_info, sasl_conf
 from ..pki.chains import is_link_name
+from ..pki.describe import authority_of
 from ..pki.keys import decode_key, public_id
+from ..pki.values import Certificate
 from ..postgres import is_url
 from ..sasldb import bdb
 from ..sasldb.replace import open_regular, wake_readers
@@ -164,7 +166,7 @@ def judge(path: str, rule: Rule) -> Iterator[Finding]:
     if not os.path.exists(path):
         return
     if os.path.islink(path):
-        yield from _link(path)
+        yield from _link(path, is_credential=rule.code is not PERM017)
     target, is_led_astray = _target(path)
     for finding in _judged(target, rule):
         yield replace(finding, repair=None) if is_led_astray else finding
@@ -256,7 +258,8 @@ PERM006 = Code.note(
 )
 
 
-def _link(path: str) -> Iterator[Finding]:
+def _link(path: str, *, is_credential: bool) -> Iterator[Finding]:
+    """Judge where a link leads; packages link configuration, as Debian's sendmail its Sendmail.conf."""
     target = os.path.realpath(path)
     directory = os.path.dirname(target)
     mode = stat.S_IMODE(os.stat(directory).st_mode)
@@ -264,7 +267,7 @@ def _link(path: str) -> Iterator[Finding]:
     if mode & 0o022:
         reason = f"leads to {target}, in a directory of {words(mode, 0o022)}"
         yield PERM007.found(path, reason, cure)
-    else:
+    elif is_credential:
         yield PERM006.found(path, f"is a symbolic link to {target}", cure)
 
 
@@ -317,7 +320,7 @@ def keys(host: Host) -> Iterator[Finding]:
     """
     group_may = {host.path(key) for use in host.uses if use.group_may_read for key in use.keys}
     refused = {host.path(key) for use in host.uses if use.program == "sendmail" for key in use.keys}
-    for path in key_files(host):
+    for path in dict.fromkeys((*key_files(host), *_keys_below(host))):
         is_ours = path in refused or os.path.dirname(path) in host.own_places
         excess = 0o037 if path in group_may or not is_ours else 0o077
         effect = _REFUSED if path in refused else _POSES
@@ -358,19 +361,21 @@ def directories(host: Host) -> Iterator[Finding]:
 
 PERM015 = Code.error(
     "PERM015",
-    "the CA's private key in a directory of the mail server; who breaks into that signs certificates",
+    "the private key of a CA in a directory of the mail server, or below it; who breaks into that signs "
+    "certificates",
 )
 
 
 def ca_key(host: Host) -> Iterator[Finding]:
     """The key of the CA lies where the mail server's keys lie, under whatever name."""
     known = {public_id(ca) for ca in host.authorities}
-    for path in key_files(host):
+    others = {public_id(ca) for ca in _other_authorities(host)} - known
+    for path in (*key_files(host), *_keys_below(host)):
         try:
-            key = decode_key(host.content(path) or b"", None, path)
-        except SmtpcredsError:
-            continue  # CERT002 says so of those that are configured
-        if public_id(key) in known:
+            identity = public_id(decode_key(host.content(path) or b"", None, path))
+        except SmtpcredsError:  # encrypted; CERT002 says so of those that are configured
+            identity = ""
+        if identity in known:
             target = ca_files(host.site).key
             cure = (
                 f"mv {quote(path)} {quote(target)}"
@@ -378,6 +383,9 @@ def ca_key(host: Host) -> Iterator[Finding]:
                 else f"shred -u {quote(path)}"
             )
             yield PERM015.found(path, "is the private key of the CA", cure)
+        elif identity in others or (not identity and os.path.basename(path) in _CA_KEYS):
+            cure = f"keep it where no mail server runs, and then: shred -u {quote(path)}"
+            yield PERM015.found(path, "is the private key of a CA", cure)
 
 
 def key_files(host: Host) -> Iterator[str]:
@@ -385,6 +393,31 @@ def key_files(host: Host) -> Iterator[str]:
     named = [host.path(key) for use in host.uses for key in use.keys]
     lying = (path for path in _lying_around(host) if _KEY_MARK in (host.content(path) or b""))
     yield from dict.fromkeys((*filter(os.path.exists, named), *lying))
+
+
+_CA_KEYS = frozenset({"cakey.pem", "ca.key", "ca-key.pem"})
+"""What CA.pl, easy-rsa and cfssl call it."""
+
+
+def _below(host: Host) -> Iterator[str]:
+    """Yield the files in the directories below those of certificates, as CA.pl's demoCA is one."""
+    for place in host.own_places:
+        for directory, _, files in os.walk(place):
+            if directory not in host.own_places:
+                yield from (f"{directory}/{name}" for name in sorted(files))
+
+
+def _keys_below(host: Host) -> Iterator[str]:
+    return (
+        path for path in _below(host) if os.path.isfile(path) and _KEY_MARK in (host.content(path) or b"")
+    )
+
+
+def _other_authorities(host: Host) -> Iterator[Certificate]:
+    """Yield the CA certificates that lie among those of hosts, or below them."""
+    for path in (*_lying_around(host), *_below(host)):
+        found = host.certificates_in(path) if os.path.isfile(path) else ()
+        yield from (certificate for certificate in found if authority_of(certificate)[0])
 
 
 def _configured(host: Host) -> Iterator[str]:
@@ -436,8 +469,9 @@ PERM013 = Code.error("PERM013", "a sasl_passwd map of Postfix, or its source, th
 def credentials(host: Host) -> Iterator[Finding]:
     """What client hosts log in with."""
     own = host.owners
-    rule = Rule(PERM011, 0o077, own, "Sendmail refuses it and defers the mail")
-    yield from judge(host.default_auth_info, rule)
+    if not host.has_sample_auth_info:
+        rule = Rule(PERM011, 0o077, own, "Sendmail refuses it and defers the mail")
+        yield from judge(host.default_auth_info, rule)
     for path in _maps(host.path(_authinfo(host))):
         excess = 0o037 if _is_of_root(path) else 0o077
         yield from judge(path, Rule(PERM012, excess, own, "Sendmail says nothing about it"))

@@ -1,10 +1,10 @@
 """Every check over one host, and the repairs that are safe."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 
-from ..ca.layout import has_inventory
+from ..ca.layout import has_inventory, reading
 from ..config import Site
 from ..errors import SmtpcredsError, UsageError, nearest
 from ..files import exclusive, explained, is_directory
@@ -78,6 +78,7 @@ _PROGRAMS: tuple[Check, ...] = (
     sendmail.mechanisms,
     sendmail.external,
     sendmail.dead_credentials,
+    sendmail.reachable,
     sendmail.fallback,
     sendmail.names,
     sendmail.credentials,
@@ -92,6 +93,7 @@ _PROGRAMS: tuple[Check, ...] = (
     others.chroot,
     others.revocation,
     others.chains,
+    others.reachable,
     others.exim,
     others.dovecot,
 )
@@ -144,7 +146,10 @@ def audit(site: Site, wanted: CodeSelection = CodeSelection()) -> list[Finding]:
 
 def look(host: Host, checks: Iterable[Check] = CHECKS) -> list[Finding]:
     """Return what these checks find on a host."""
-    found = [finding for check in checks for finding in _run(check, host)]
+    with ExitStack() as stack:
+        with suppress(SmtpcredsError):  # each check that asks it says so
+            stack.enter_context(reading(host.site))
+        found = [finding for check in checks for finding in _run(check, host)]
     found += map(unchecked, host.unread)
     return list(dict.fromkeys(found))
 

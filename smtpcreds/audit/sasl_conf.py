@@ -222,7 +222,9 @@ SASL015 = Code.warning(
 
 
 def offers(host: Host) -> Iterator[Finding]:
-    """What sendmail.cf offers is not cut down by mech_list."""
+    """What a relay's sendmail.cf offers is not cut down by mech_list; to a client host nobody logs in."""
+    if host.logs_in_by_sendmail and not host.relays_by_sendmail:
+        return
     offered = [name.upper() for name in host.sendmail.words("AuthMechanisms")] if host.sendmail else []
     for conf in confs(host):
         left_out = [name for name in offered if conf.mechanisms and name not in conf.mechanisms]

@@ -15,7 +15,7 @@ from ..config import first_existing
 from ..deploy.facts import PID_FILES
 from ..errors import DamagedFileError, SmtpcredsError
 from ..model import Finding
-from ..mta import access, auth_info, sendmail
+from ..mta import access, auth_info, sendmail, sendmail_daemon
 from ..mta.sendmail_cf import SendmailCf
 from ..pki.names import title
 from .finding import Code
@@ -109,7 +109,8 @@ MTA003 = Code.error(
 def dead_credentials(host: Host) -> Iterator[Finding]:
     """A default-auth-info that is there, or named, is read."""
     cf, path = host.sendmail, host.default_auth_info
-    if cf is None or not (cf.option("DefaultAuthInfo") or host.content(path) is not None):
+    is_there = host.content(path) is not None and not host.has_sample_auth_info
+    if cf is None or not (cf.option("DefaultAuthInfo") or is_there):
         return
     apply = "smtpcreds mta apply sendmail-client, or use FEATURE(`authinfo')"
     if "authinfo" in cf.rulesets:
@@ -204,6 +205,21 @@ def fallback(host: Host) -> Iterator[Finding]:
         yield MTA018.found(host.path(SENDMAIL_CF), reason, cure)
 
 
+MTA030 = Code.error(
+    "MTA030",
+    "a hub whose Sendmail listens on 127.0.0.1 alone, as the packages of Debian and RHEL configure it; no "
+    "client host reaches it",
+)
+
+
+def reachable(host: Host) -> Iterator[Finding]:
+    """The daemon of a hub listens for other hosts."""
+    text, port = host.text(SENDMAIL_CF) or "", host.site.settings.mta.port
+    if host.relays_by_sendmail and sendmail_daemon.is_closed(sendmail_daemon.in_result(text), port):
+        reason = f"listens on port {port} of this host alone, so no client host reaches it"
+        yield MTA030.found(host.path(SENDMAIL_CF), reason, "smtpcreds mta apply sendmail-hub --edit --run")
+
+
 MTA016 = Code.warning(
     "MTA016",
     "a name in sendmail.mc that the macros don't know, and m4 ignores without a word",
@@ -281,7 +297,12 @@ def credentials(host: Host) -> Iterator[Finding]:
     cure = f"{command} --to {quote(path)} --force"
     if not host.records:
         cure = f"on the hub: {command} --to FILE; then copy it to {quote(path)}"
-    if len(lines) < 3 or not all(lines[:3]):
+    if host.has_sample_auth_info:
+        if host.sendmail and host.sendmail.option("DefaultAuthInfo"):
+            yield MTA012.found(
+                path, "is the sample of Debian's package, with an account that nobody has", cure
+            )
+    elif len(lines) < 3 or not all(lines[:3]):
         yield MTA012.found(path, f"has {len(lines)} lines that count; three are needed", cure)
     elif any(line.endswith(b"\r") for line in lines):
         yield MTA012.found(path, "has a line that ends in a carriage return, which belongs to it", cure)

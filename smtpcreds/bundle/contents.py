@@ -1,6 +1,7 @@
 """What is in a bundle, and in which order: directories, trust, key, certificate, the program's files."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +10,7 @@ from typing import Any
 
 from ..ca.authority import CA
 from ..ca.directory import certificate_file
-from ..ca.layout import Pair, pair_of
+from ..ca.layout import ALL_CRLS, CRL, Pair, pair_of
 from ..ca.requests import SignedCsr
 from ..config import TABLES, Settings, Site, parse_settings
 from ..deploy.facts import RenderOptions
@@ -216,7 +217,7 @@ def readme(
     """Return the text: what this is, what to include, what to run, how to check."""
     lines = [
         *_head(program, facts, now),
-        *_ends(facts, credentials, crl_end),
+        *_ends(program, facts, credentials, crl_end),
         *_work(program, facts),
         *_checks(program, facts),
     ]
@@ -228,11 +229,13 @@ def _head(program: Program, facts: Facts, now: datetime) -> Iterator[str]:
     yield ""
     yield f"Made by smtpcreds on {now:%Y-%m-%d %H:%M} UTC, for: {program.TITLE}."
     if facts.credential:
-        yield f"It logs in as {facts.credential.account}; the secret is in a file that only root can read."
+        yield from _login(program, facts)
     yield "Delete the archive that this came in: who has it can send mail as this host."
 
 
-def _ends(facts: Facts, credentials: Credentials, crl_end: datetime | None) -> Iterator[str]:
+def _ends(
+    program: Program, facts: Facts, credentials: Credentials, crl_end: datetime | None
+) -> Iterator[str]:
     end = credentials.certificate.not_valid_after_utc
     yield ""
     yield f"Its certificate (serial {credentials.serial}) is valid to {end:%Y-%m-%d}."
@@ -243,7 +246,28 @@ def _ends(facts: Facts, credentials: Credentials, crl_end: datetime | None) -> I
     yield f"The list of revoked certificates beside it is valid to {crl_end:%Y-%m-%d}."
     if crl_end < end:
         yield "Mail stops when it ends, so copy a new one from the hub well before, for example each night:"
-        yield f"    scp -p 'root@{facts.hub}:{facts.tls.directory}/*crl*.pem' {facts.tls.directory}"
+        yield from (f"    {command}" for command in _copying(program, facts))
+
+
+def _login(program: Program, facts: Facts) -> Iterator[str]:
+    """Say where the secret is, and who can send with it."""
+    file = next(item for item in program.render(facts) if item.path in program.SECRET_FILES)
+    readers = f"root and the group {file.group}" if file.mode & 0o040 else "root alone"
+    yield f"It logs in as {facts.credential and facts.credential.account}; the secret is in {file.path},"
+    yield f"mode {file.mode:04o}, which {readers} can read."
+    if program.work(facts).usage and file.mode & 0o040:
+        yield f"Other users can send when they are in that group: adduser USER {file.group}"
+
+
+def _copying(program: Program, facts: Facts) -> Iterator[str]:
+    """Yield the commands that bring new CRLs to where the program reads them."""
+    directory = facts.tls.directory
+    yield f"scp -p 'root@{facts.hub}:{directory}/*crl*.pem' {directory}"
+    for item in program.render(facts):
+        name = os.path.basename(item.path)
+        if not item.path.startswith(f"{directory}/") and name in {CRL, ALL_CRLS}:
+            owner = f"-o {item.user} -g {item.group} -m {item.mode:04o}"
+            yield f"install {owner} {directory}/{ALL_CRLS} {item.path}"
 
 
 def _work(program: Program, facts: Facts) -> Iterator[str]:

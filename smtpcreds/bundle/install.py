@@ -11,10 +11,10 @@ from ..ca.directory import certificate_file, check, joined, prepare, trust_chang
 from ..ca.layout import pair_of
 from ..ca.pair import key_id, refuse_existing_pair
 from ..config import Site, host_name
-from ..deploy.apply import Applied, apply
+from ..deploy.apply import Applied, apply, refuse_commands
 from ..deploy.facts import RenderOptions, gather, secret_for
 from ..errors import DataError, ExistsError, MissingInputError, UsageError
-from ..files import check_target, ensure_directory, exists, read_private, sweep_target, write_all
+from ..files import check_target, ensure_directory, exists, read_certificate, sweep_target, write_all
 from ..hub import Part
 from ..model import Artifact, Link
 from ..mta.program import Material, Need, Program
@@ -65,7 +65,7 @@ def _newest(site: Site, opened: Opened) -> Iterator[Listed]:
     for item in opened.lists:
         path = f"{site.certificates}/{item.name}"
         given = read_crl(item.content, item.name, None)
-        here = read_private(path) if check_target(path) else None
+        here = read_certificate(path) if check_target(path) else None
         keep = here is not None and _number(read_crl(here, path, None)) > _number(given)
         yield Listed(item.name, item.issuer, here) if keep and here else item
 
@@ -85,7 +85,7 @@ def _is_in_place(answer: Answer, opened: Opened) -> bool:
     pair = answer.pair
     if not exists(pair.certificate) or key_id(pair.key) != public_id(opened.certificate):
         return False
-    return read_private(pair.certificate) == certificate_file(answer.certificate, answer.above)
+    return read_certificate(pair.certificate) == certificate_file(answer.certificate, answer.above)
 
 
 def _verify_place(site: Site, answer: Answer, opened: Opened, *, force: bool) -> None:
@@ -143,7 +143,7 @@ class Ready:
     @property
     def changed(self) -> bool:
         """Tell whether this run made anything."""
-        return any(part.made for part in self.parts) or any(written for _, written in self.applied.files)
+        return any(part.made for part in self.parts) or self.applied.changed
 
 
 def client(site: Site, opened: Opened, program: Program | None = None) -> Client:
@@ -170,15 +170,28 @@ def client(site: Site, opened: Opened, program: Program | None = None) -> Client
     return made
 
 
-def set_up_client(work: Transaction, wanted: Client, *, force: bool = False) -> Ready:
-    """Put in place what is missing; of a finished client host nothing."""
+def set_up_client(
+    work: Transaction, wanted: Client, *, force: bool = False, edit: bool = False, run: bool = False
+) -> Ready:
+    """Put in place what is missing; of a finished client host nothing.
+
+    Args:
+        work: on the site of ``wanted``.
+        wanted: what the bundle means here.
+        force: replace another certificate, and files that are not ours.
+        edit: the administrator's files, too, so that the mail program reads ours.
+        run: the commands that make the files effective.
+    """
     site = wanted.site
+    if run:
+        refuse_commands(site)
     is_new = install_pair(work, wanted.answer, wanted.opened, force=force)
     parts = (
         Part("certificate", wanted.answer.pair.certificate, is_new),
         Part("configuration", site.settings_path, _configured(wanted)),
     )
-    return Ready(parts, apply(work, wanted.program, wanted.render_options, force=force))
+    applied = apply(work, wanted.program, wanted.render_options, force=force, edit=edit, run=run)
+    return Ready(parts, applied)
 
 
 def _wishes(site: Site, opened: Opened) -> RenderOptions:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..config import Site
-from ..errors import DamagedFileError, DataError, DeniedError, ExistsError, MissingInputError
+from ..errors import DamagedFileError, DataError, DeniedError, ExistsError
 from ..files import disk, exists, names_in, read_if_there, read_private
 from ..inventory.rows import AuthorityRow
 from ..pki.encoding import encode_der, parse_certificate, parse_certificates
@@ -24,7 +24,7 @@ from ..pki.keys import (
 )
 from ..pki.values import Certificate, Issuer, key_identifier
 from ..secret import Secret
-from .layout import CRL, RETIRED, SUPERSEDED, CaFiles, ca_files
+from .layout import CRL, RETIRED, SUPERSEDED, CaFiles, ca_files, without_authority
 from .token import in_token
 
 Passphrase = Callable[[], Secret | None]
@@ -102,7 +102,7 @@ class CA:
         """The authority's certificate and those above it, nearest first."""
         files = self.files
         if not exists(files.directory):
-            raise MissingInputError(files.directory, "there is no authority yet", "smtpcreds ca init")
+            raise without_authority(self._site)
         for path in (files.certificate, files.key):
             if not exists(path):
                 raise DamagedFileError(path, "is missing from the authority", "put it back from your backup")

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from ..config import MAX_DAYS, Site
+from ..config import MAX_DAYS, Site, host_name
 from ..errors import ExistsError, MissingInputError, SmtpcredsError, UsageError
 from ..files import check_parents, check_target, disk, exists, is_directory
 from ..inventory.inventory import Inventory, open_inventory
@@ -125,6 +125,45 @@ def pair_of(site: Site, host: str, directory: str | None = None) -> Pair:
     return Pair(f"{directory or site.certificates}/{short}")
 
 
+def is_client_host(site: Site) -> bool:
+    """Tell whether the certificates here are of an authority that is kept elsewhere."""
+    return exists(f"{site.certificates}/{BUNDLE}") and not exists(ca_files(site).certificate)
+
+
+def bundle_again(host: str, option: str) -> str:
+    """Return how a client host gets another certificate, or another CRL, from its hub."""
+    return f"on the hub: smtpcreds bundle {host} {option}; then here: smtpcreds setup --client BUNDLE"
+
+
+def beginning(site: Site) -> str:
+    """Return what a host without authority or inventory begins with; a client host needs no second CA."""
+    if is_client_host(site):
+        return bundle_again(site.qualify(host_name(site.root)), "--new-key")
+    return "smtpcreds ca init"
+
+
+def without_authority(site: Site) -> MissingInputError:
+    """Return the error of a verb that needs the authority."""
+    if is_client_host(site):
+        reason = "there is no authority here: the certificates of this host come from its hub"
+        return MissingInputError(site.ca_directory, reason, beginning(site))
+    return MissingInputError(site.ca_directory, "there is no authority yet", "smtpcreds ca init")
+
+
+def cure_missing(site: Site, path: str, host: str) -> str:
+    """Return what brings a missing file of a certificate directory back.
+
+    Args:
+        site: of the directory.
+        path: that is missing.
+        host: whose pair is used there.
+    """
+    is_shared = os.path.basename(path) in {BUNDLE, CRL, ALL_CRLS}
+    if is_client_host(site):
+        return bundle_again(host, "--no-key" if is_shared else "--new-key")
+    return CURE_CRL if is_shared else f"smtpcreds cert issue {host}"
+
+
 def lifetime_of(days: int) -> timedelta:
     """Return the lifetime."""
     if not 1 <= days <= MAX_DAYS:
@@ -162,19 +201,24 @@ def has_inventory(site: Site) -> bool:
 
 @contextmanager
 def reading(site: Site) -> Iterator[Inventory]:
-    """Open the inventory to look at it; a transaction's own is shared.
+    """Open the inventory to look at it; one that this run has open is shared, be it a transaction's.
 
     Raises:
         MissingInputError: there is none yet.
     """
-    held = disk().held.get(f"transaction {site.inventory}")
+    place, open_ones = f"transaction {site.inventory}", disk().held
+    held = open_ones.get(place)
     if isinstance(held, Inventory):
         yield held
         return
     if not is_url(site.inventory) and not exists(site.inventory):
-        raise MissingInputError(site.inventory, "there is no inventory yet", "smtpcreds ca init")
+        raise MissingInputError(site.inventory, "there is no inventory yet", beginning(site))
     with open_inventory(site.inventory, machine=site.machine, read_only=True) as inventory:
-        yield inventory
+        open_ones[place] = inventory
+        try:
+            yield inventory
+        finally:
+            open_ones.pop(place, None)
 
 
 # What a verb that only looks says of CRLs that are due.

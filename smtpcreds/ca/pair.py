@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ..errors import DataError, ExistsError, MissingInputError, SmtpcredsError
-from ..files import exists, read_private, remove, write_all
+from ..files import exists, read_certificate, read_private, remove, write_all
 from ..inventory.inventory import Inventory
 from ..inventory.rows import CertificateRow as Row
 from ..inventory.rows import State
@@ -50,7 +50,12 @@ class PreviousPair:
 
 def read_previous_pair(pair: Pair) -> PreviousPair:
     """Read the pair as it is."""
-    return PreviousPair(pair, _content(pair.key), _content(pair.certificate))
+    key, certificate = (exists(path) for path in (pair.key, pair.certificate))
+    return PreviousPair(
+        pair,
+        read_private(pair.key) if key else None,
+        read_certificate(pair.certificate) if certificate else None,
+    )
 
 
 def certificate_in_place(previous: PreviousPair) -> Certificate | None:
@@ -98,10 +103,6 @@ def key_that_waits(pair: Pair) -> PrivateKey:
 def _leaked(inventory: Inventory, host: str) -> set[str | None]:
     revoked = inventory.listing(host=host, state=State.REVOKED)
     return {row.key_id for row in revoked if row.reason == Reason.KEY_COMPROMISE.value and row.key_id}
-
-
-def _content(path: str) -> bytes | None:
-    return read_private(path) if exists(path) else None
 
 
 # A certificate joins the key that waits for it.
@@ -188,7 +189,7 @@ def valid_pair(pair: Pair, now: datetime) -> Certificate | None:
 
 def _pair(pair: Pair) -> Certificate:
     try:
-        found = parse_certificates(read_private(pair.certificate), pair.certificate).certificates[0]
+        found = parse_certificates(read_certificate(pair.certificate), pair.certificate).certificates[0]
         key = decode_key(read_private(pair.key), None, pair.key)
     except DataError as error:
         raise ExistsError(

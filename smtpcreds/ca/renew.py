@@ -31,7 +31,7 @@ from .issue import (
     carry_out,
     verify_permitted,
 )
-from .layout import Pair, lifetime_of
+from .layout import Pair, bundle_again, is_client_host, lifetime_of
 from .old import RENEW_OLD, RETIRE_OLD, old_authorities
 from .pair import PreviousPair, key_that_waits, key_to_keep, read_previous_pair, verify_ours
 from .publish import Published, copy, refresh_superseded_crls, stale_copies, superseded_crls_are_due
@@ -117,7 +117,7 @@ def _here(site: Site, inventory: Inventory, rows: Sequence[CertificateRow]) -> l
     now, ours = site.clock(), _ours(inventory)
     foreign = [row.host for row in rows if row.authority not in ours and not has_ended(row.not_after, now)]
     if foreign:
-        site.warn(f"{_some(foreign)}: to be renewed by the CA that signed it: smtpcreds cert request HOST")
+        site.warn(f"{_some(foreign)}: to be renewed by the CA that signed it: {_at_the_ca(site, 'HOST')}")
     due = [row for row in rows if row.authority in ours]
     elsewhere = [row.host for row in due if not row.directory and not has_ended(row.not_after, now)]
     if elsewhere:
@@ -150,6 +150,11 @@ def renewed_elsewhere(hosts: Sequence[str]) -> str:
     return f"smtpcreds cert sign CSR, or with a new key: smtpcreds bundle {host} --new-key"
 
 
+def _at_the_ca(site: Site, host: str) -> str:
+    """Return how a certificate is renewed that another authority signed: that of our hub, or of others."""
+    return bundle_again(host, "--new-key") if is_client_host(site) else f"smtpcreds cert request {host}"
+
+
 def rows_of(site: Site, inventory: Inventory, text: str) -> list[CertificateRow]:
     """Return the newest certificates of a host, one of each place."""
     host = site.qualify(text)
@@ -160,7 +165,7 @@ def rows_of(site: Site, inventory: Inventory, text: str) -> list[CertificateRow]
     if elsewhere := next((row for row in rows if row.directory and row.authority in ours), None):
         raise DataError(host, f"is installed on {elsewhere.machine}", "renew it there")
     if any(row.authority not in ours for row in rows):
-        raise DataError(host, "is certified by another CA", f"smtpcreds cert request {host}")
+        raise DataError(host, "is certified by another CA", _at_the_ca(site, host))
     if rows:
         hint = f"make a request there, then here: {renewed_elsewhere([host])}"
         raise DataError(host, "keeps its own key, so it can't be renewed here", hint)

@@ -15,6 +15,7 @@ from ..files import (
     is_directory,
     link_target,
     names_in,
+    read_certificate,
     read_private,
     temporaries,
 )
@@ -142,8 +143,9 @@ def _run(name: str, check: Callable[[], str]) -> Check:
 def _files(pair: Pair) -> str:
     check_directory(pair.directory)
     beside = (f"{pair.directory}/{name}" for name in (BUNDLE, CRL))
-    for path in (pair.key, pair.certificate, *filter(exists, beside)):
-        read_private(path)
+    read_private(pair.key)
+    for path in (pair.certificate, *filter(exists, beside)):
+        read_certificate(path)
     return f"{pair.directory} and its files are closed to others"
 
 
@@ -405,7 +407,7 @@ def _missing(scene: Scene, pair: Pair, row: Row) -> Iterator[Finding]:
 
 def _faults(scene: Scene, pair: Pair) -> Iterator[Finding]:
     try:
-        found = parse_certificates(read_private(pair.certificate), pair.certificate).certificates[0]
+        found = parse_certificates(read_certificate(pair.certificate), pair.certificate).certificates[0]
         key = decode_key(read_private(pair.key), None, pair.key) if exists(pair.key) else None
     except SmtpcredsError as error:
         yield as_finding(error)

@@ -10,6 +10,7 @@ from .framework import Session, Verb, noun, pass_session
 
 if TYPE_CHECKING:
     from ..config import Site
+    from ..deploy.apply import Applied
     from ..deploy.facts import RenderOptions
     from ..mta.program import Facts, Include, Program, Rendered
     from ..secret import Secret
@@ -101,6 +102,17 @@ _OPTIONS = (
     ),
     click.option("--fingerprint", metavar="HEX", help="SHA-256 of the hub's certificate."),
 )
+
+
+_EDIT_OPTIONS = (
+    click.option("--edit", is_flag=True, help="Also edit your own configuration; what it said is kept."),
+    click.option("--run", is_flag=True, help="Run the commands that make the files effective."),
+)
+
+
+def edit_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a verb what makes the files of a mail program effective."""
+    return reduce(lambda wrapped, option: option(wrapped), reversed(_EDIT_OPTIONS), command)
 
 
 def program_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -231,12 +243,40 @@ def check(session: Session, /, **options: Any) -> None:
 def remaining_row(
     includes: "Iterable[Include]", commands: Iterable[str], usage: Iterable[str] = ()
 ) -> dict[str, object]:
-    """Return what JSON tells."""
+    """Return what JSON tells of what is left to do."""
     return {
         "include": [{"file": i.path, "lines": i.text, "where": i.where} for i in includes if i.text],
         "commands": list(commands),
         "usage": list(usage),
     }
+
+
+def applied_row(applied: "Applied | None") -> dict[str, object]:
+    """Return what JSON tells of a program's files; nothing of them where no program was named."""
+    if applied is None:
+        return {"files": [], "edited": [], "unmet": [], "ran": [], **remaining_row((), ())}
+    return {
+        "files": [{"path": path, "written": written} for path, written in applied.files],
+        "edited": [{"path": path, "former": kept} for path, kept in applied.edited],
+        "unmet": [{"path": f.subject, "what": f.message, "hint": f.cure} for f in applied.unmet],
+        "ran": list(applied.ran),
+        **remaining_row(applied.includes, applied.commands, applied.usage),
+    }
+
+
+def applied_lines(applied: "Applied | None") -> Iterator[str]:
+    """Yield what a person is told of what was done to their own files, and of what is left to do."""
+    if applied is None:
+        return
+    for path, kept in applied.edited:
+        yield f"edited: {path}" + (f"    (before: {kept})" if kept else "")
+    yield from (f"ran: {command}" for command in applied.ran)
+    for finding in applied.unmet:
+        yield f"BAD  {finding.subject} {finding.message}"
+        yield f"     {finding.cure}"
+    yield from remaining_lines(
+        applied.includes, applied.commands, applied.usage, "then run, or let --run do it:"
+    )
 
 
 def remaining_lines(
@@ -262,30 +302,28 @@ def remaining_lines(
 
 @click.command(cls=Verb)
 @program_options
-@click.option("--run", is_flag=True, help="Run the commands that make the files effective.")
+@edit_options
 @click.option(
     "--force", is_flag=True, help="Replace files that smtpcreds did not write, or that were edited."
 )
 @pass_session
-def apply(session: Session, /, run: bool, force: bool, **options: Any) -> None:
+def apply(session: Session, /, edit: bool, run: bool, force: bool, **options: Any) -> None:
     """Write the files of PROGRAM where it looks for them.
 
-    Files that are right already are left alone, and so are those of others.
+    Files that are right already are left alone, and so are those of others, but for --edit.
     """
-    from ..deploy.apply import apply as carry_out
+    from ..deploy.apply import apply as write
 
     site, program, wanted = named(session, **options)
-    applied = session.run(site, lambda work: carry_out(work, program, wanted, force=force, run=run))
+    applied = session.run(site, lambda work: write(work, program, wanted, force=force, edit=edit, run=run))
     if applied is None:
         return
     session.show(
         {
             "program": program.NAME,
             "host": applied.host,
-            "changed": any(written for _, written in applied.files),
-            "files": [{"path": path, "written": written} for path, written in applied.files],
-            "ran": applied.ran,
-            **remaining_row(applied.includes, applied.commands, applied.usage),
+            "changed": applied.changed,
+            **applied_row(applied),
         },
         [
             f"{program.NAME}: files for {applied.host}",
@@ -293,10 +331,7 @@ def apply(session: Session, /, run: bool, force: bool, **options: Any) -> None:
                 f"  {session.described(p)}{'' if written else '  (unchanged)'}"
                 for p, written in applied.files
             ),
-            *(f"ran: {command}" for command in applied.ran),
-            *remaining_lines(
-                applied.includes, applied.commands, applied.usage, "then run, or let --run do it:"
-            ),
+            *applied_lines(applied),
         ],
     )
 

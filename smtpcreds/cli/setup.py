@@ -8,7 +8,7 @@ import click
 
 from ..errors import UsageError
 from .framework import Session, Verb, pass_session
-from .mta import remaining_lines, remaining_row
+from .mta import applied_lines, applied_row, edit_options
 from .secrets import account_secret, bundle_passphrase, ca_source, passphrase_option, warn_of_plain_key
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _OF_HUBS = ("account", "password", "allow_login_name", "no_passphrase")
 @click.option(
     "--force", is_flag=True, help="Replace PROGRAM's files that are not ours, or another certificate."
 )
+@edit_options
 @pass_session
 @click.pass_context
 def setup(
@@ -44,6 +45,8 @@ def setup(
     mta: str | None,
     passphrase: str | None,
     force: bool,
+    edit: bool,
+    run: bool,
     **of_hubs: Any,
 ) -> None:
     """Make the hub HOST ready: CA, certificate, relay account, default-auth-info.
@@ -54,13 +57,15 @@ def setup(
     if source:
         for name in filter(of_hubs.get, _OF_HUBS):
             raise UsageError(f"--{name.replace('_', '-')}", "is for a hub, and --client makes a client host")
-        setup_client(session, source, host, mta, passphrase, force=force)
+        setup_client(session, source, host, mta, passphrase, force=force, edit=edit, run=run)
     elif host is None:
         raise click.MissingParameter(ctx=context, param_hint="'HOST'", param_type="argument")
-    elif force and not mta:
-        raise UsageError("--force", "replaces files of a mail program, and none is named", "--mta PROGRAM")
     else:
-        _setup_hub(session, host, mta, passphrase, force=force, **of_hubs)
+        for name, deed in (("force", force), ("edit", edit), ("run", run)):
+            if deed and not mta:
+                reason = "is about the files of a mail program, and none is named"
+                raise UsageError(f"--{name}", reason, "--mta PROGRAM")
+        _setup_hub(session, host, mta, passphrase, force=force, edit=edit, run=run, **of_hubs)
 
 
 def _setup_hub(
@@ -74,7 +79,7 @@ def _setup_hub(
     allow_login_name: bool,
     allow_weak: bool,
     no_passphrase: bool,
-    force: bool,
+    **program_files: bool,
 ) -> None:
     from ..hub import Secrets, hub, set_up
     from ..mta.program import Role
@@ -96,7 +101,9 @@ def _setup_hub(
     program = program_for(mta, Role.HUB) if mta else None
     done = session.run(
         site,
-        lambda work: set_up(work, wanted, secrets, program, allow_login_name=allow_login_name, force=force),
+        lambda work: set_up(
+            work, wanted, secrets, program, allow_login_name=allow_login_name, **program_files
+        ),
         source,
         look_first=True,
     )
@@ -109,19 +116,17 @@ def _setup_hub(
 
 def _show_hub(session: Session, wanted: "Hub", parts: "list[Part]", applied: "Applied | None") -> None:
     files = applied.files if applied else ()
-    changed = any(part.made for part in parts) or any(written for _, written in files)
+    changed = any(part.made for part in parts) or bool(applied and applied.changed)
     found = [(part.what, part.path, part.made) for part in parts]
     found += [("mail program", path, written) for path, written in files]
     width = max(len(what) for what, _, _ in found)
-    left = (applied.includes, applied.commands) if applied else ((), ())
     session.show(
         {
             "host": wanted.host,
             "account": str(wanted.account),
             "changed": changed,
             "parts": [{"what": part.what, "path": part.path, "made": part.made} for part in parts],
-            "files": [{"path": path, "written": written} for path, written in files],
-            **remaining_row(*left),
+            **applied_row(applied),
         },
         [
             f"{wanted.host}: {'ready' if changed else 'was ready; nothing changed'}",
@@ -129,7 +134,7 @@ def _show_hub(session: Session, wanted: "Hub", parts: "list[Part]", applied: "Ap
                 f"  {what:{width}}  {session.described(path)}{'' if made else '  (was there)'}"
                 for what, path, made in found
             ),
-            *remaining_lines(*left),
+            *applied_lines(applied),
             _hand_out(wanted, parts),
             "      smtpcreds cert issue HOST --to DIR    for each client host's own certificate",
             "      or both, and all else that it needs: smtpcreds bundle HOST",
@@ -158,8 +163,7 @@ def setup_client(
     host: str | None,
     mta: str | None,
     passphrase: str | None,
-    *,
-    force: bool,
+    **program_files: bool,
 ) -> None:
     """Verify a bundle, put what it holds in place, and tell what is left to do."""
     from ..bundle.install import client, set_up_client
@@ -174,7 +178,9 @@ def setup_client(
     wanted = client(site, opened, program)
     if host and wanted.site.qualify(host) != opened.label.host:
         raise UsageError(host, f"is not the host of the bundle, which is {opened.label.host}")
-    done = session.run(wanted.site, lambda work: set_up_client(work, wanted, force=force), look_first=True)
+    done = session.run(
+        wanted.site, lambda work: set_up_client(work, wanted, **program_files), look_first=True
+    )
     if done is not None:
         _show_client(session, wanted, done)
 
@@ -221,8 +227,7 @@ def _show_client(session: Session, wanted: "Client", done: "Ready") -> None:
             "account": credential,
             "changed": done.changed,
             "parts": [{"what": part.what, "path": part.path, "made": part.made} for part in done.parts],
-            "files": [{"path": path, "written": written} for path, written in done.applied.files],
-            **remaining_row(done.applied.includes, done.applied.commands, done.applied.usage),
+            **applied_row(done.applied),
         },
         _lines(session, wanted, done),
     )
@@ -238,7 +243,7 @@ def _lines(session: Session, wanted: "Client", done: "Ready") -> Iterator[str]:
     width = max(len(what) for what, _, _ in rows)
     for what, path, made in rows:
         yield f"  {what:{width}}  {session.described(path)}{'' if made else '  (was there)'}"
-    yield from remaining_lines(done.applied.includes, done.applied.commands, done.applied.usage)
+    yield from applied_lines(done.applied)
     host, fingerprint = wanted.opened.label.host, wanted.render_options.fingerprint
     here = wanted.site.qualify(host_name(wanted.site.root))
     options = [f" --host {host}"] if host != here else []

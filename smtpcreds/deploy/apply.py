@@ -1,15 +1,17 @@
 """Putting the files of a mail program in place, and what has to happen then."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..ca.reload import Hook
+from ..config import Site
 from ..errors import ConfigError, UsageError
+from ..model import Finding
 from ..mta.program import Include, Program
 from ..mta.program import octets as with_secrets
 from ..transaction import Transaction
-from .check import added, missing_files, missing_includes, stale
+from .check import added, missing_files, missing_includes, stale, unmet
 from .copies import configuration, due_copies, write_copies
+from .edit import edits, write_edits
 from .facts import RenderOptions, gather
 from .files import due_files, file_statuses_of, remember, wanted_text, write_files
 
@@ -21,7 +23,9 @@ class Applied:
     Attributes:
         host: that the files are for.
         files: path, and whether it was written.
+        edited: files of the administrator's that were edited, each with the copy of what it said before.
         includes: lines that are still to be added by hand.
+        unmet: what is to be changed by hand besides.
         commands: to run next; empty where nothing is left to do.
         ran: the commands that have been run.
         usage: how people call the program, if they do.
@@ -29,14 +33,27 @@ class Applied:
 
     host: str
     files: tuple[tuple[str, bool], ...]
+    edited: tuple[tuple[str, str], ...]
     includes: tuple[Include, ...]
+    unmet: tuple[Finding, ...]
     commands: tuple[str, ...]
     ran: tuple[str, ...]
     usage: tuple[str, ...]
 
+    @property
+    def changed(self) -> bool:
+        """Tell whether this run wrote anything."""
+        return bool(self.edited) or any(written for _, written in self.files)
+
 
 def apply(
-    work: Transaction, program: Program, options: RenderOptions, *, force: bool = False, run: bool = False
+    work: Transaction,
+    program: Program,
+    options: RenderOptions,
+    *,
+    force: bool = False,
+    edit: bool = False,
+    run: bool = False,
 ) -> Applied:
     """Write the files of a mail program, and with ``run`` run the commands that make them effective.
 
@@ -45,13 +62,12 @@ def apply(
         program: whose files.
         options: what is wanted of them.
         force: replace files that are not ours or were edited.
+        edit: the administrator's own files, too, as far as the program needs it.
         run: the commands.
     """
     site = work.site
-    if run and not site.root.is_host:
-        raise UsageError(
-            "--run", "runs commands of this host, not of another root", "leave --run or --root out"
-        )
+    if run:
+        refuse_commands(site)
     facts = gather(site, program, options, ask=work.ask)
     for error in missing_files(site, program, facts):
         raise error
@@ -59,6 +75,7 @@ def apply(
     found = file_statuses_of(site, program.render(facts), work.known_inventory)
     due = due_files(found, f"see smtpcreds mta diff {program.NAME}; --force replaces it", force=force)
     copies = due_copies(site, tasks.copies)
+    changes = edits(site, tasks) if edit else ()
     unknown = [standing for standing in found if standing.is_due or not standing.is_known]
     for standing in unknown:
         remember(site, work.inventory, standing.path, with_secrets(wanted_text(standing.rendered)))
@@ -66,19 +83,35 @@ def apply(
         write_files(due)
         work.record("mta apply", program.NAME, f"{len(due)} files")
     write_copies(site, copies)
+    write_edits(changes)
+    if changes:
+        work.record("mta edit", program.NAME, ", ".join(change.path for change in changes))
     includes = (*missing_includes(site, tasks), *configuration(site, tasks.copies))
-    is_due = bool(due) or (run and tasks.untraced) or bool(stale(site, tasks))
+    is_due = bool(due) or bool(changes) or (run and tasks.untraced) or bool(stale(site, tasks))
     commands = tasks.commands if is_due else ()
-    if run:
-        _run(includes, commands)
     files = [(standing.path, standing.is_due) for standing in found]
     files += [(site.path(copy.path), copy in copies) for copy in tasks.copies]
-    left, ran = ((), commands) if run else (commands, ())
-    return Applied(facts.host, tuple(files), includes, left, ran, tasks.usage)
+    edited = tuple((change.path, change.kept) for change in changes)
+    left = tuple(unmet(site, tasks))
+    applied = Applied(facts.host, tuple(files), edited, includes, left, commands, (), tasks.usage)
+    return carried_out(applied) if run else applied
 
 
-def _run(includes: Iterable[Include], commands: Iterable[str]) -> None:
-    for include in includes:
+def refuse_commands(site: Site) -> None:
+    """Accept a root whose commands can be run."""
+    if not site.root.is_host:
+        reason = "runs commands of this host, not of another root"
+        raise UsageError("--run", reason, "leave --run or --root out")
+
+
+def carried_out(applied: Applied) -> Applied:
+    """Run the commands that are left, in their order.
+
+    Raises:
+        ConfigError: lines are missing without which they would have no effect.
+    """
+    for include in applied.includes:
         raise ConfigError(include.path, "lacks a line, so no command was run", added(include))
-    for command in commands:
+    for command in applied.commands:
         Hook(("sh", "-c", command)).run()
+    return replace(applied, commands=(), ran=applied.commands)

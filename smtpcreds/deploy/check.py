@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from shlex import quote
 
+from ..ca.layout import cure_missing
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..files import exists, read_public
@@ -43,6 +44,7 @@ WRONG = {
     Status.OUTDATED: "is as smtpcreds wrote it once; now it would be different",
     Status.EDITED: "was edited since smtpcreds wrote it",
     Status.FOREIGN: "was not written by smtpcreds",
+    Status.SAMPLE: "is the sample of the distribution's package",
 }
 
 
@@ -62,7 +64,7 @@ def inspect(site: Site, program: Program, facts: Facts, standings: list[FileStat
     ]
     results = [Finding(path, what, f"{apply} --run") for path, what in stale(site, tasks)]
     rights = (*_of_copies(site, tasks, apply), *unreadable(site, tasks.readers))
-    return [*missing, *files, *includes, *results, *rights, *_unmet(site, tasks)]
+    return [*missing, *files, *includes, *unmet(site, tasks), *results, *rights]
 
 
 def _of_copies(site: Site, work: Work, apply: str) -> Iterator[Finding]:
@@ -72,11 +74,11 @@ def _of_copies(site: Site, work: Work, apply: str) -> Iterator[Finding]:
         yield Finding(include.path, "lets changes of accounts not reach their copy", added(include))
 
 
-def _unmet(site: Site, work: Work) -> Iterator[Finding]:
+def unmet(site: Site, work: Work) -> Iterator[Finding]:
     """Yield what is not so in files that are none of ours."""
     for premise in work.premises:
         path = site.path(premise.path)
-        yield from (Finding(path, what, hint) for what, hint in premise.faults(_content(path)))
+        yield from (Finding(path, what, hint) for what, hint in premise.faults(content_of(path)))
 
 
 def added(include: Include) -> str:
@@ -89,11 +91,11 @@ def missing_files(site: Site, program: Program, facts: Facts) -> Iterator[Missin
     """Yield an error for each file that the program's files refer to and that is not there."""
     if Need.PAIR not in program.NEEDS:
         return
-    issue = f"smtpcreds cert issue {facts.host}"
     tls = facts.tls
     for path in filter(None, (tls.key, tls.certificate, tls.bundle, tls.crl, tls.all_crls)):
         if not exists(site.path(path)):
-            yield MissingInputError(site.path(path), f"is missing, so {facts.host} cannot offer TLS", issue)
+            reason = f"is missing, so {facts.host} cannot offer TLS"
+            yield MissingInputError(site.path(path), reason, cure_missing(site, path, facts.host))
 
 
 def missing_includes(site: Site, tasks: Work) -> tuple[Include, ...]:
@@ -101,7 +103,7 @@ def missing_includes(site: Site, tasks: Work) -> tuple[Include, ...]:
     return tuple(
         replace(include, lines=lacking)
         for include in tasks.includes
-        if (lacking := _lacking(_content(site.path(include.path)), include))
+        if (lacking := lacking_in(content_of(site.path(include.path)), include))
     )
 
 
@@ -109,16 +111,17 @@ def superfluous(site: Site, tasks: Work) -> Iterator[tuple[str, str]]:
     """Yield path and line of what stands in a fence of ours and is no longer wanted."""
     for include in tasks.includes:
         path = site.path(include.path)
-        inside = False
-        for line in _content(path).splitlines():
-            inside = line.rstrip() not in include.fence[1:] and (inside or line.rstrip() in include.fence[:1])
-            if (
-                inside
-                and line.strip()
-                and not line.startswith("#")
-                and _words(line) not in map(_words, include.lines)
-            ):
-                yield path, line
+        yield from ((path, line) for line in superfluous_in(content_of(path), include))
+
+
+def superfluous_in(text: str, include: Include) -> Iterator[str]:
+    """Yield the lines in the fence that are no longer wanted."""
+    wanted = set(map(_words, include.lines))
+    inside = False
+    for line in text.splitlines():
+        inside = line.rstrip() not in include.fence[1:] and (inside or line.rstrip() in include.fence[:1])
+        if inside and line.strip() and not line.startswith("#") and _words(line) not in wanted:
+            yield line
 
 
 def stale(site: Site, tasks: Work) -> list[tuple[str, str]]:
@@ -134,10 +137,10 @@ def _stale(site: Site, result: Compiled) -> Iterator[tuple[str, str]]:
     for source in map(site.path, result.sources):
         if os.path.exists(source) and os.stat(source).st_mtime > os.stat(path).st_mtime:
             yield path, f"is older than {source}"
-    yield from ((path, fault) for fault in result.faults(_content(path)))
+    yield from ((path, fault) for fault in result.faults(content_of(path)))
 
 
-def _lacking(text: str, include: Include) -> tuple[str, ...]:
+def lacking_in(text: str, include: Include) -> tuple[str, ...]:
     """Return the lines that do not stand in the file, or stand too far down, or have no effect."""
     if include.lacking:
         return include.lacking(text)
@@ -175,7 +178,8 @@ def _detail(program: Program, standing: FileStatus) -> str:
     return f" (differs in {', '.join(names)})" if names else ""
 
 
-def _content(path: str) -> str:
+def content_of(path: str) -> str:
+    """Return a file of the administrator's; nothing where there is none, or one that can't be read."""
     try:
         return read_public(path).decode(errors="replace")
     except SmtpcredsError:

@@ -11,7 +11,7 @@ from ..accounts.database import AccountDatabase, Ask, ask_at_once
 from ..accounts.stored import first_value
 from ..ca.authority import authority_of
 from ..ca.directory import bundled
-from ..ca.layout import ALL_CRLS, BUNDLE, CRL, has_inventory, pair_of, reading
+from ..ca.layout import ALL_CRLS, BUNDLE, CRL, cure_missing, has_inventory, pair_of, reading
 from ..config import MtaSettings, Site, first_existing, host_name
 from ..errors import (
     DamagedFileError,
@@ -517,9 +517,8 @@ def _material(site: Site, host: str, *, is_hub: bool) -> Material:
     crls = [f"{directory}/{ALL_CRLS}"] if _has_crl(site) else []
     for path in (pair.key, pair.certificate, f"{directory}/{BUNDLE}", *crls):
         if not exists(path):
-            raise MissingInputError(
-                path, f"is missing, so {host} cannot offer TLS", f"smtpcreds cert issue {host}"
-            )
+            reason = f"is missing, so {host} cannot offer TLS"
+            raise MissingInputError(path, reason, cure_missing(site, path, host))
     return Material(
         Secret(read_private(pair.key)),
         read_public(pair.certificate),

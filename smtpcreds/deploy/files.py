@@ -26,6 +26,7 @@ from ..files.guard import owner as file_owner
 from ..inventory.inventory import Inventory
 from ..inventory.rows import Event
 from ..model import Artifact, Owner, Root
+from ..mta import auth_info
 from ..mta.program import Content, Facts, Map, Program, Rendered, is_secret, masked
 from ..mta.program import octets as with_secrets
 from ..sasldb import bdb
@@ -124,6 +125,8 @@ class Status(StrEnum):
     """As it was written once; something else would be written now."""
     EDITED = "edited"
     FOREIGN = "foreign"
+    SAMPLE = "sample"
+    """Of a distribution's package; it is nobody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +211,8 @@ def _status(rendered: Rendered, found: bytes | None, known: set[str]) -> Status:
         return Status.CURRENT
     if found is not None and digest(found) in known:
         return Status.OUTDATED
+    if found is not None and rendered.path == auth_info.DEFAULT_PATH and auth_info.is_sample(found):
+        return Status.SAMPLE
     return Status.EDITED if known else Status.FOREIGN
 
 

@@ -4,11 +4,13 @@ Every writing function of this room acts on the current disk, so that nothing in
 """
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
+from shlex import quote
 
-from ..errors import MissingInputError
+from ..errors import MissingInputError, UnsafePathError
 from ..model import Artifact, Change, Link
 from . import guard, write
 from .guard import explained
@@ -260,6 +262,20 @@ def read_private(path: str, most: int = guard.MAX_READ) -> bytes:
         DataError: it is longer.
     """
     return disk().read_private(path, most)
+
+
+def read_certificate(path: str) -> bytes:
+    """Return the content of a file that everybody may read and only root or the running user can change.
+
+    Raises:
+        MissingInputError: there is no such file.
+    """
+    check_parents(path)
+    found = check_target(path)
+    if found and found.st_mode & guard.GROUP_OR_OTHER_WRITE:
+        mode = stat.S_IMODE(found.st_mode)
+        raise UnsafePathError(path, f"has mode {mode:04o}; others can change it", f"chmod go-w {quote(path)}")
+    return read_public(path)
 
 
 def read_if_there(path: str) -> bytes | None:

@@ -223,6 +223,8 @@ def work(role: Role, facts: Facts, fragments: Sequence[Fragment]) -> Work:
     found = [(f, f.include(role, facts.variants)) for f in fragments]
     includes = tuple(include for _, include in found if include)
     premises = tuple(Premise(include.path, f.doubles) for f, include in found if include)
+    if role is Role.HUB:
+        premises += (reachable(),)
     if HAND_WRITTEN in facts.variants:
         return Work(includes, (), ("exim4 -bV > /dev/null", RELOAD), premises, untraced=True)
     own = (f.path(role, facts.variants) for f in fragments)
@@ -231,6 +233,32 @@ def work(role: Role, facts: Facts, fragments: Sequence[Fragment]) -> Work:
     lines = [line for include in includes for line in include.lines]
     made = Compiled(GENERATED, sources, lambda text: _faults(text, lines))
     return Work(includes, (made,), ("update-exim4.conf", RELOAD), premises, untraced=True)
+
+
+ANSWERS = "/etc/exim4/update-exim4.conf.conf"
+"""What Debian's package was told, when it was installed and since."""
+_INTERFACES = re.compile(r"^dc_local_interfaces=(['\"]?)(.*?)\1[ \t]*$", re.MULTILINE)
+
+
+def closed_interfaces(text: str) -> str:
+    """Return the addresses that Debian's answers name, if all are of the host itself; else nothing."""
+    found = _INTERFACES.search(text)
+    words = re.split(r"[\s;]+", found[2].strip()) if found else [""]
+    return found[2] if found and all(re.fullmatch(r"127\.[\d.]+|::1", word) for word in words) else ""
+
+
+def reachable() -> Premise:
+    """Return the premise that Exim listens for other hosts; Debian's answers say 127.0.0.1 by default."""
+
+    def faults(text: str) -> Iterator[tuple[str, str]]:
+        if value := closed_interfaces(text):
+            what = f"says dc_local_interfaces='{value}', so no client host reaches Exim"
+            yield what, "write dc_local_interfaces='' there, then: update-exim4.conf, and restart Exim"
+
+    def mended(text: str) -> str:
+        return _INTERFACES.sub("dc_local_interfaces=''", text) if closed_interfaces(text) else text
+
+    return Premise(ANSWERS, faults, mended)
 
 
 def _faults(text: str, lines: Iterable[str]) -> Iterable[str]:

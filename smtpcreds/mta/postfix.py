@@ -124,6 +124,28 @@ def chroot(wanted: str) -> Premise:
     return Premise(MASTER, faults)
 
 
+_LOOPBACK = {"loopback-only", "localhost", "127.0.0.1", "[::1]", "::1"}
+OPEN = "postconf -e inet_interfaces=all && postfix stop && postfix start"
+
+
+def is_closed(interfaces: str) -> bool:
+    """Tell whether Postfix listens for its own host alone, given inet_interfaces; the default is all."""
+    words = set(_words(interfaces).lower().split())
+    return bool(words) and words <= _LOOPBACK
+
+
+def reachable() -> Premise:
+    """Return the premise that Postfix listens for other hosts, as Debian's "local only" does not."""
+
+    def faults(text: str) -> Iterator[tuple[str, str]]:
+        value = in_force(text).get("inet_interfaces", "")
+        if is_closed(value):
+            what = f"says inet_interfaces = {value}, so no client host reaches Postfix"
+            yield what, f"{OPEN}    (a reload is not enough)"
+
+    return Premise(MAIN, faults)
+
+
 def _services(text: str) -> tuple[main_cf.Service, ...]:
     try:
         return main_cf.parse_master(text, MASTER)

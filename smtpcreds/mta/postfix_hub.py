@@ -59,11 +59,12 @@ def work(facts: Facts) -> Work:
     table = _clients(facts)
     database = _database(facts)
     chroot = postfix.chroot("n" if UNCHROOTED in facts.variants else "y")
+    is_told = isinstance(database, Sasldb) or UNCHROOTED in facts.variants
     return Work(
         (postfix.include(FRAGMENT, _settings(facts)),),
         table.compiled,
         (*table.commands, *_leave_chroot(facts), postfix.RELOAD),
-        (chroot,) if isinstance(database, Sasldb) or UNCHROOTED in facts.variants else (),
+        (postfix.reachable(), *([chroot] if is_told else ())),
         (Copy(postfix.QUEUE + SASLDB, 0o640, "root", "postfix"),) if _is_copied(facts) else (),
         untraced=True,
     )

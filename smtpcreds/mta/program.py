@@ -20,7 +20,7 @@ from .sasl_conf import Backend
 
 @dataclass(frozen=True, slots=True)
 class Include:
-    """Lines that the administrator adds to a file of their own, once; it is never edited for them.
+    """Lines that the administrator adds to a file of their own, once, or has added with ``--edit``.
 
     Attributes:
         path: that file.
@@ -63,15 +63,17 @@ class Compiled:
 
 @dataclass(frozen=True, slots=True)
 class Premise:
-    """What must be so in a file that we neither write nor add to.
+    """What must be so in a file of the administrator's, beyond lines of ours.
 
     Attributes:
         path: that file.
         faults: finds what is not so, each with the way out.
+        mended: returns the file's text with the cure; None where only the administrator knows it.
     """
 
     path: str
     faults: Callable[[str], Iterable[tuple[str, str]]]
+    mended: Callable[[str], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

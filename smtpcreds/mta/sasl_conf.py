@@ -30,6 +30,20 @@ def named(name: str) -> str:
     return name.upper()
 
 
+_OF_CYRUS = re.compile(
+    r"ANONYMOUS|CRAM-MD5|DIGEST-MD5|EXTERNAL|GS2-IAKERB|GS2-KRB5|GSSAPI|GSS-SPNEGO|LOGIN|NTLM|OTP|PASSDSS-3DES-1"
+    r"|PLAIN|SCRAM-SHA-(?:1|224|256|384|512)(?:-PLUS)?|SRP|XOAUTH2|OAUTHBEARER"
+)
+"""What Cyrus SASL 2.1.28 has, and what common plug-ins of others add; KERBEROS_V4 is no more."""
+
+
+def served(name: str) -> str:
+    """Return the name of a mechanism that a mail server with Cyrus SASL 2 can offer, in upper case."""
+    if not _OF_CYRUS.fullmatch(named(name)):
+        raise UsageError(name, "is no mechanism of Cyrus SASL 2", f"known: {', '.join(STRONGEST_FIRST)}")
+    return named(name)
+
+
 def offer(
     chosen: Iterable[str] = (),
     *,
@@ -136,7 +150,7 @@ def render(backend: Backend, mechanisms: Sequence[str] = ()) -> bytes:
         UsageError: what is no name of a mechanism.
     """
     offered = mechanisms or (PLAINTEXT if isinstance(backend, Saslauthd) else MECHANISMS)
-    lines = [*_settings(backend), ("mech_list", " ".join(map(named, offered)).encode())]
+    lines = [*_settings(backend), ("mech_list", " ".join(map(served, offered)).encode())]
     return b"".join(_line(key, value) for key, value in lines)
 
 

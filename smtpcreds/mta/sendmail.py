@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from ..errors import DamagedFileError, InexpressibleError
+from . import sendmail_daemon
 from .access import FENCE, Rule
 from .program import Compiled, Facts, Include
 
@@ -130,15 +131,24 @@ def include_rules(rules: Iterable[Rule]) -> Include:
     return Include(ACCESS, tuple(rule.line for rule in rules), fence=FENCE)
 
 
-def compiled(fragment: str, settings: Settings, *, access: bool) -> tuple[Compiled, ...]:
+def compiled(
+    fragment: str, settings: Settings, *, access: bool, port: int | None = None
+) -> tuple[Compiled, ...]:
     """Return what m4 has to make of sendmail.mc with a fragment in it, and makemap of the access map.
 
     Args:
         fragment: its path.
         settings: that must be in force.
         access: lines of the access map count on FEATURE(access_db).
+        port: on which other hosts must reach the daemon.
     """
-    result = Compiled(RESULT, (SOURCE, fragment), lambda text: _faults(text, settings, access=access))
+
+    def faults(text: str) -> Iterable[str]:
+        yield from _faults(text, settings, access=access)
+        if port and sendmail_daemon.is_closed(sendmail_daemon.in_result(text), port):
+            yield f"listens on port {port} of this host alone"
+
+    result = Compiled(RESULT, (SOURCE, fragment), faults)
     return (result, *((Compiled(f"{ACCESS}.db", (ACCESS,)),) if access else ()))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ..errors import UsageError
 from ..secret import Secret
-from . import access, sasl_conf, sendmail
+from . import access, sasl_conf, sendmail, sendmail_daemon
 from .program import Facts, File, Need, Rendered, Role, Work
 from .sasl_conf import EXTERNAL
 
@@ -40,8 +40,9 @@ def work(facts: Facts) -> Work:
     has_rules = bool(facts.rules)
     return Work(
         (sendmail.include(FRAGMENT), sendmail.include_rules(facts.rules)),
-        sendmail.compiled(FRAGMENT, _settings(facts), access=has_rules),
+        sendmail.compiled(FRAGMENT, _settings(facts), access=has_rules, port=facts.port),
         sendmail.commands(facts, access=has_rules),
+        (sendmail_daemon.reachable(sendmail.SOURCE, facts.port),),
     )
 
 

@@ -102,8 +102,10 @@ CHANNEL_SYMPTOMS = (
     Symptom(
         "connect",
         "refused",
-        "nothing listens on this port of the server",
-        "start the mail server, or give the right port: 25 relay, 587 submission, 465 smtps://",
+        "nothing listens on this port of the server, or for the server itself alone, as Debian and RHEL "
+        "configure Sendmail",
+        "start the mail server, let it listen for others (on the hub: smtpcreds mta check sendmail-hub), or "
+        "give the right port: 25 relay, 587 submission, 465 smtps://",
     ),
     Symptom(
         "connect",

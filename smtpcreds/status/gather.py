@@ -1,5 +1,6 @@
 """Everything as it stands: authority, inventory, accounts. Nothing is changed, and no lock is taken."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from ..audit.crls import CERT014
 from ..audit.host import Host
 from ..audit.run import CODES, faults
 from ..ca.authority import CA
-from ..ca.layout import CURE_CRL, has_inventory, reading
+from ..ca.layout import CURE_CRL, has_inventory, is_client_host, reading
 from ..ca.listing import REMEMBERED, certificate_path
 from ..ca.lookup import Generation, overview
 from ..ca.old import RETIRE_OLD, old_hosts
@@ -23,12 +24,14 @@ from ..ca.restore import findings as older_state
 from ..config import Site
 from ..dane import Stage, rollovers
 from ..deploy.holders import clients
+from ..files import read_public
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import Rotation, RotationState
 from ..inventory.rows import AuthorityState, State
 from ..inventory.rows import CertificateRow as Row
 from ..model import Finding, Severity
 from ..pki.dates import Period, crl_fault, due_at, has_ended, is_due, successor_due
+from ..pki.profiles import RELAY
 from ..pki.revocation import CurrentCrl
 
 # What the screen shows: frozen values, complete without clock or disk. Names in them may be hostile.
@@ -59,6 +62,7 @@ class Cure(StrEnum):
     RENEW = "smtpcreds cert renew --due"
     SIGN = "where the key is kept, make a request; then: smtpcreds cert sign CSR"
     REQUEST = "smtpcreds cert request HOST"
+    BUNDLE = "on the hub: smtpcreds bundle HOST --new-key; then here: smtpcreds setup --client BUNDLE"
     ELSEWHERE = "on its own host: smtpcreds cert renew --due"
     ROLLOVER = "smtpcreds ca rollover"
 
@@ -388,7 +392,7 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
     now, lifetime = site.clock(), timedelta(days=site.settings.cert.days)
     authorities = _authorities(site)
     host = Host(site)
-    found = _certificates(site, inventory, authorities) if inventory else []
+    found = _certificates(site, inventory, authorities) if inventory else list(_unrecorded(site))
     certificates = (*_revoked(host), *found[:LOOK])
     changes = (
         *_rollovers(site, inventory, authorities),
@@ -499,12 +503,29 @@ def _certificate(site: Site, row: Row, foreign: set[int], end: datetime | None) 
 def _cure(site: Site, row: Row, foreign: set[int], end: datetime | None) -> Cure:
     """Return what :func:`smtpcreds.ca.renew.due_rows` would warn of, or renew."""
     if row.authority in foreign:
-        return Cure.REQUEST
+        return Cure.BUNDLE if is_client_host(site) else Cure.REQUEST
     if not row.directory:
         return Cure.SIGN
     if not row.is_on(site.machine):
         return Cure.ELSEWHERE
     return Cure.ROLLOVER if end is not None and row.not_after >= end else Cure.RENEW
+
+
+def _unrecorded(site: Site) -> Iterator[Certificate]:
+    """Yield the certificates of a host without inventory, which got them by ``tar``; those that end first."""
+    from ..inventory.rows import serial_text
+    from ..pki.encoding import parse_certificates
+    from ..pki.names import title
+
+    found = []
+    for name in sorted(os.listdir(site.certificates)) if is_client_host(site) else ():
+        path = f"{site.certificates}/{name}"
+        if name.endswith("-cert.pem"):
+            first = parse_certificates(read_public(path), path).certificates[0]
+            found.append((first.not_valid_after_utc, path, first))
+    for end, path, leaf in sorted(found, key=lambda one: one[:2]):
+        serial, begin = serial_text(leaf.serial_number), leaf.not_valid_before_utc
+        yield Certificate(title(leaf), RELAY.name, serial, begin, end, "", path, "", Cure.BUNDLE)
 
 
 def _is_missed(site: Site, row: Row) -> bool:

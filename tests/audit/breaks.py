@@ -216,6 +216,28 @@ def ca_key_among_the_others(host: Host) -> None:
     shutil.copy(host.path(f"{CA}/ca-key.pem"), host.cert("old.pem"))
 
 
+@breaks("PERM015")
+def key_of_an_old_ca_below(host: Host) -> None:
+    host.cert("demoCA/private").mkdir(0o700, parents=True)
+    files = [str(host.cert(f"demoCA/{name}")) for name in ("private/cakey.pem", "cacert.pem")]
+    openssl(
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-subj",
+        "/CN=Old",
+        "-keyout",
+        files[0],
+        "-out",
+        files[1],
+    )
+    host.cert("demoCA/private/cakey.pem").chmod(0o600)
+
+
 @breaks("PERM016", "exim")
 def key_that_exim_cannot_read(host: Host) -> None:
     host.cert(KEY).chmod(0o600)
@@ -762,6 +784,24 @@ def clear_text_fallback(host: Host) -> None:
     line = "define(`confTLS_FALLBACK_TO_CLEAR', `true')dnl\n"
     host.replace(MC, "FEATURE(`access_db')dnl\n", "FEATURE(`access_db')dnl\n" + line)
     compile_cf(host)
+
+
+@breaks("MTA030")
+def listens_for_itself_alone(host: Host) -> None:
+    host.replace(MC, "`Family=inet, Name=MTA, Port=smtp'", "`Port=smtp,Addr=127.0.0.1, Name=MTA'")  # RHEL's
+    compile_cf(host)
+
+
+@breaks("MTA120", "postfix")
+def postfix_listens_for_itself_alone(host: Host) -> None:
+    host.replace(
+        MAIN, "smtpd_tls_security_level", "inet_interfaces = loopback-only\nsmtpd_tls_security_level"
+    )
+
+
+@breaks("MTA220", "exim")
+def exim_listens_for_itself_alone(host: Host) -> None:
+    host.write("/etc/exim4/update-exim4.conf.conf", "dc_local_interfaces='127.0.0.1 ; ::1'\n")
 
 
 @breaks("MTA019", "hub", "MTA009")

@@ -275,7 +275,7 @@ def test_the_mail_programs_files_of_others_are_found_first(bare: Admin) -> None:
     [
         (["--mta", "sendmail-client"], "sendmail-client: is no mail program of a hub that is known"),
         (["--mta", "qmail"], "qmail: is no mail program of a hub"),
-        (["--force"], "--force: replaces files of a mail program, and none is named"),
+        (["--force"], "--force: is about the files of a mail program, and none is named"),
     ],
 )
 def test_words_about_a_mail_program_that_do_not_fit(bare: Admin, words: list[str], said: str) -> None:

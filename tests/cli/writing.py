@@ -19,6 +19,8 @@ class Case(NamedTuple):
         return f"{noun} {rest[0]}" if noun in {"ca", "cert", "sasl", "mta", "tlsa", "inventory"} else noun
 
 
+STOCK = "DAEMON_OPTIONS(`Port=smtp,Addr=127.0.0.1, Name=MTA')dnl\nMAILER(`smtp')dnl\n"
+
 CASES = [
     Case("ca init --no-passphrase", scene="smtpcreds"),
     Case("ca init --no-passphrase --intermediate", scene="smtpcreds"),
@@ -91,11 +93,13 @@ CASES = [
     Case("sasl rotate maildroid --retire", ("sasl rotate maildroid",)),
     Case("sasl rotate maildroid --abandon", ("sasl rotate maildroid",)),
     Case("mta apply sendmail-hub"),
+    Case("mta apply sendmail-hub --edit --relay-certificates"),
     Case("mta apply postfix-hub"),
     Case("mta render sendmail-hub --to {here}/rendered"),
     Case("tlsa next dmzmail"),
     Case("setup dmzmail.polkatistas.org --no-passphrase", scene="bare"),
     Case("setup dmzmail.polkatistas.org --no-passphrase --mta sendmail", scene="bare"),
+    Case("setup dmzmail.polkatistas.org --no-passphrase --mta sendmail --edit", scene="bare"),
     Case("setup dmzmail.polkatistas.org --no-passphrase --mta postfix", scene="bare"),
     Case("setup dmzmail.polkatistas.org --no-passphrase"),
     Case("bundle attic -o {here}/attic.tar"),
@@ -107,6 +111,8 @@ CASES = [
 def prepared(admin: Admin, case: Case) -> list[str]:
     """Make the scene of a case, and return the words of the run."""
     admin.secret("secret")
+    if "--edit" in case.words:
+        admin.write("/etc/mail/sendmail.mc", STOCK, 0o644)
     if "postfix" in case.words:
         admin.write("/etc/group", "postfix:x:12345:\n", 0o644)
     admin.write("accounts.csv", "joe,S3cret.of.joe,\nanne,S3cret.of.anne,\n")

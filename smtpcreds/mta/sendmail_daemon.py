@@ -1,0 +1,86 @@
+"""Where Sendmail's daemon listens: DAEMON_OPTIONS in sendmail.mc, DaemonPortOptions in sendmail.cf.
+
+The sendmail.mc of Debian and of RHEL makes the daemon listen on 127.0.0.1 alone, where no client host
+reaches it. Without any such line it listens on port 25 of every address (op.me, DaemonPortOptions).
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from .program import Premise
+
+_OPTIONS = re.compile(r"^DAEMON_OPTIONS\(`([^']*)'\)", re.MULTILINE)
+_COMPILED = re.compile(r"^O\s+DaemonPortOptions\s*=\s*(.*)$", re.MULTILINE)
+_PORTS = {"smtp": 25, "mail": 25, "submission": 587, "smtps": 465, "submissions": 465, "ssmtp": 465}
+_LOOPBACK = re.compile(
+    r"127(?:\.\d{1,3}){1,3}|(?:ipv6:)?::1|localhost(?:\.localdomain)?|loopback", re.IGNORECASE
+)
+_ADDRESS = re.compile(r",\s*A(?:ddr)?\s*=[^,']*|\bA(?:ddr)?\s*=[^,']*,\s*", re.IGNORECASE)
+
+
+def is_closed(lines: Iterable[str], port: int) -> bool:
+    """Tell whether the daemon listens on a port for this host alone.
+
+    Args:
+        lines: the values of DAEMON_OPTIONS; where there are none, port 25 is open.
+        port: that other hosts are to reach.
+    """
+    wanted = [line for line in lines if _port(line) == port]
+    return bool(wanted) and all(_is_local(line) for line in wanted)
+
+
+def in_source(text: str) -> list[str]:
+    """Return the values in a sendmail.mc; what it includes is not followed."""
+    return _OPTIONS.findall(text)
+
+
+def in_result(text: str) -> list[str]:
+    """Return the values in a sendmail.cf."""
+    return _COMPILED.findall(text)
+
+
+def reachable(source: str, port: int) -> Premise:
+    """Return the premise that sendmail.mc lets the daemon listen on a port for other hosts."""
+
+    def faults(text: str) -> Iterator[tuple[str, str]]:
+        if is_closed(in_source(text), port):
+            lines = [line for line in in_source(text) if _port(line) == port]
+            shown = "; ".join(f"DAEMON_OPTIONS(`{line}')dnl" for line in lines)
+            hint = f"take {_address(lines[0])} out of the line {shown}, or use --edit"
+            yield (
+                f"makes Sendmail listen on port {port} of this host alone, so no client host reaches it",
+                hint,
+            )
+
+    return Premise(source, faults, lambda text: opened(text, port))
+
+
+def opened(text: str, port: int) -> str:
+    """Return a sendmail.mc whose daemon listens on a port of every address."""
+    if not is_closed(in_source(text), port):
+        return text
+
+    def freed(found: re.Match[str]) -> str:
+        is_meant = _port(found[1]) == port and _is_local(found[1])
+        return _ADDRESS.sub("", found[0], count=1) if is_meant else found[0]
+
+    return _OPTIONS.sub(freed, text)
+
+
+def _settings(line: str) -> dict[str, str]:
+    """Return the first letter of each name, which is all that Sendmail looks at, to its value."""
+    pairs = (part.partition("=") for part in line.split(","))
+    return {name.strip()[:1].lower(): value.strip() for name, _, value in pairs}
+
+
+def _port(line: str) -> int:
+    name = _settings(line).get("p", "smtp").lower()
+    return int(name) if name.isdecimal() else _PORTS.get(name, 0)
+
+
+def _is_local(line: str) -> bool:
+    return bool(_LOOPBACK.fullmatch(_settings(line).get("a", "")))
+
+
+def _address(line: str) -> str:
+    return next(part.strip() for part in line.split(",") if part.strip()[:1].lower() == "a")

@@ -1,0 +1,106 @@
+"""``--edit``: our lines in the administrator's own files, and what these said before kept beside them."""
+
+import pytest
+from admin import HUB, Admin, snapshot
+
+MC, ACCESS = "/etc/mail/sendmail.mc", "/etc/mail/access"
+RHEL = "DAEMON_OPTIONS(`Port=smtp,Addr=127.0.0.1, Name=MTA')dnl"
+DEBIAN = "DAEMON_OPTIONS(`Family=inet,  Name=MTA-v4, Port=smtp, Addr=127.0.0.1')dnl"
+SUBMISSION = "DAEMON_OPTIONS(`Family=inet,  Name=MSP-v4, Port=submission, M=Ea, Addr=127.0.0.1')dnl"
+V6 = "DAEMON_OPTIONS(`Family=inet6, Name=MTA-v6, Port=smtp, Addr=::1')dnl"
+COMMENT = f"dnl {V6}"
+INCLUDE = "include(`/etc/mail/smtpcreds/hub.m4')dnl"
+MAILERS = "MAILER_DEFINITIONS\nMAILER(`local')dnl\nMAILER(`smtp')dnl\n"
+
+
+def edited(hub: Admin, *lines: str) -> list[str]:
+    """Return the lines of a sendmail.mc behind the edit, without those of the mailers."""
+    hub.write(MC, "".join(f"{line}\n" for line in lines) + MAILERS, 0o640)
+    hub("mta", "apply", "sendmail-hub", "--edit")
+    text = hub.path(MC).read_text()
+    assert text.endswith(f"{INCLUDE}\n{MAILERS}")
+    return text.removesuffix(f"{INCLUDE}\n{MAILERS}").splitlines()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([RHEL], ["DAEMON_OPTIONS(`Port=smtp, Name=MTA')dnl"]),
+        ([COMMENT, DEBIAN, SUBMISSION], [COMMENT, DEBIAN.replace(", Addr=127.0.0.1", ""), SUBMISSION]),
+        ([DEBIAN, V6], [DEBIAN.replace(", Addr=127.0.0.1", ""), V6.replace(", Addr=::1", "")]),
+        ([DEBIAN, "DAEMON_OPTIONS(`Port=25, Addr=192.0.2.1')dnl"],) * 2,
+        (["DAEMON_OPTIONS(`Addr=localhost')dnl", "dnl"], ["DAEMON_OPTIONS(`Addr=localhost')dnl", "dnl"]),
+        ([SUBMISSION],) * 2,
+        ([],) * 2,
+    ],
+)
+def test_only_what_keeps_client_hosts_away_is_taken_out(
+    hub: Admin, before: list[str], after: list[str]
+) -> None:
+    if "localhost" in "".join(before):
+        hub.write(MC, "".join(f"{line}\n" for line in before) + MAILERS, 0o640)
+        refused = hub.refuses(78, "mta", "apply", "sendmail-hub", "--edit")
+        assert "makes Sendmail listen on port 25 of this host alone" in refused
+        return
+    assert edited(hub, *before) == after
+
+
+def test_the_former_files_are_kept_with_owner_and_mode(hub: Admin) -> None:
+    for number in (1, 2):
+        edited(hub, DEBIAN, f"dnl {number}")
+        kept = hub.path(f"{MC}.~{number}~")
+        assert kept.read_text() == f"{DEBIAN}\ndnl {number}\n{MAILERS}"
+        assert hub.mode(f"{MC}.~{number}~") == hub.mode(MC) == 0o640
+
+
+def test_octets_that_are_no_utf8_stay(hub: Admin) -> None:
+    hub.write(MC, MAILERS, 0o644)
+    hub.path(MC).write_bytes(b"dnl M\xfcller\n" + MAILERS.encode())
+    hub("mta", "apply", "sendmail-hub", "--edit")
+    assert hub.path(MC).read_bytes().startswith(b"dnl M\xfcller\n")
+
+
+def test_lines_that_are_no_longer_wanted_go(hub: Admin) -> None:
+    hub.write(MC, MAILERS, 0o644)
+    hub.write(ACCESS, "192.0.2 RELAY\n", 0o600)
+    for rule, other in (("one", "two"), ("two", "one")):
+        hub("mta", "apply", "sendmail-hub", "--edit", "--access", f"Try_TLS:{rule}.example.org NO")
+        text = hub.path(ACCESS).read_text()
+        assert text.startswith("192.0.2 RELAY\n# smtpcreds: begin\n")
+        assert f"Try_TLS:{rule}.example.org" in text
+        assert f"Try_TLS:{other}.example.org" not in text
+    assert hub.path(f"{ACCESS}.~1~").read_text() == "192.0.2 RELAY\n"
+
+
+def test_what_has_no_place_that_can_be_told_changes_nothing(hub: Admin) -> None:
+    hub.write("/etc/group", "Debian-exim:x:12345:\n", 0o644)
+    hub.write("/etc/passwd", "Debian-exim:x:12345:12345::/:/bin/sh\n", 0o644)
+    hub.write("/etc/exim4/exim4.conf", "begin acl\nacl_check_rcpt:\n  accept\nbegin routers\n", 0o644)
+    before = snapshot(hub.root)
+    refused = hub.refuses(78, "mta", "apply", "exim-hub", "--with", "hand-written", "--edit")
+    assert "has no place for these lines that --edit can tell" in refused
+    assert snapshot(hub.root) == before
+
+
+def test_words_that_name_no_program(bare: Admin) -> None:
+    for word in ("--edit", "--run"):
+        assert f"{word}: is about the files of a mail program" in bare.refuses(64, "setup", HUB, word)
+
+
+def test_run_is_for_this_host_and_refused_before_anything_is_made(bare: Admin) -> None:
+    refused = bare.refuses(64, "setup", HUB, "--no-passphrase", "--mta", "sendmail", "--run")
+    assert "runs commands of this host, not of another root" in refused
+    assert not bare.root.exists()
+
+
+SAMPLE = "sendmail\nsendmail\nsendmailpwd\ndmzmail.polkatistas.org\n\n"
+
+
+def test_the_sample_of_a_package_is_nobodys_file(hub: Admin) -> None:
+    path = "/etc/mail/default-auth-info"
+    hub.write(path, SAMPLE, 0o640)
+    hub("sasl", "auth-info", "maildroid", "--to", hub.path(path))
+    assert hub.path(path).read_text().startswith("maildroid\n")
+    assert hub.mode(path) == 0o600
+    hub.write(path, SAMPLE.replace("sendmailpwd", "sendmailpwd2"), 0o600)
+    hub.refuses(73, "sasl", "auth-info", "maildroid", "--to", hub.path(path))
