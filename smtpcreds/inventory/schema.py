@@ -51,7 +51,7 @@ _FIRST = (
     )
     """,
     "CREATE INDEX certificates_fingerprint ON certificates (fingerprint)",
-    "CREATE INDEX certificates_host ON certificates (host, not_before, id)",
+    "CREATE INDEX certificates_host ON certificates (host, id)",
     "CREATE INDEX certificates_expiry ON certificates (not_after, id)",
     "CREATE INDEX certificates_tally ON certificates (authority, state, not_after)",
     "CREATE INDEX certificates_pending ON certificates (id) WHERE state = 'pending'",
