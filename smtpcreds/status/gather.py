@@ -435,7 +435,9 @@ def _authority(seen: Generation, *, signs: bool) -> Authority:
 
 
 def _rollovers(site: Site, inventory: Inventory | None, authorities: Sequence[Authority]) -> Iterator[Change]:
-    left = old_hosts(site, inventory) if inventory and authorities[1:] else []
+    if not authorities[1:]:
+        return
+    left = old_hosts(site, inventory) if inventory else []
     note = "both are trusted" + (f"; with certificates of the old one: {_some(left)}" if left else "")
     step = next_of_rollover(site, inventory, CA(site), left) if inventory else RETIRE_OLD
     for superseded_ca in authorities[1:]:
