@@ -50,6 +50,7 @@ class Rules:
         allow_login_names: accept names that the system knows.
         any_names: accept names and secrets that look like text of another kind.
         is_exact: the source is a database, or as good as one; its names are taken as they are.
+        is_table: see :class:`.rows.Source`.
     """
 
     realm: str | None = None
@@ -57,6 +58,7 @@ class Rules:
     allow_login_names: bool = False
     any_names: bool = False
     is_exact: bool = False
+    is_table: bool = False
 
 
 class Candidate(NamedTuple):
@@ -177,7 +179,9 @@ class _Check:
             return None
         if is_column_name(account.authcid) and is_column_name(secret):
             return "name and secret are what columns are called, as if this were a header"
-        if self._is_guessed and (fault := _foreign_fault(secret)):
+        if self._is_guessed and (kind := hash_kind(secret)):
+            return _hash_fault(kind)
+        if self._is_guessed and self._rules.is_table and (fault := _mark_fault(secret)):
             return fault
         if self._rules.check_logins:
             check_chosen_secret(self._root, Secret(secret))
@@ -190,10 +194,8 @@ def _name_fault(name: str) -> str:
     return "its name does not look like an account's (--allow-odd-names)"
 
 
-def _foreign_fault(secret: bytes) -> str | None:
-    """Return why text in the place of a secret is rather part of the file, or None."""
-    if kind := hash_kind(secret):
-        return _hash_fault(kind)
+def _mark_fault(secret: bytes) -> str | None:
+    """Return why marks round a secret are rather part of the file, or None."""
     is_quoted = len(secret) > 1 and secret[:1] == secret[-1:] and secret[:1] in (b"'", b'"', b"`")
     if secret.startswith((b" ", b"\t")) or is_quoted:
         what = "stands in quotation marks" if is_quoted else "begins with a blank"

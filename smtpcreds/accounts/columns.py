@@ -147,7 +147,6 @@ _WORDS = "_-./()#*:'\u2019\u00b4`?[]&|°"
 """May stand in the name of a column, beside letters and spaces."""
 _LIKELY = re.compile(r"(?=.*[^\W\d_])[\w+.&~](?:[\w+.='&~/-]*[\w+.&~/-])?", re.DOTALL)
 _NUMBERED = re.compile(r"\D+(\d{1,9})")
-_SHORTEST_SECRET = 8
 
 
 def role_of(name: str) -> Role | None:
@@ -196,7 +195,7 @@ def is_plain_record(cells: Sequence[str]) -> bool:
     """Tell whether cells can only be an account: user, password and perhaps a realm.
 
     A password without a digit might as well be the name of a column, or the account that gets an address's
-    mail, and a short one the port of a host; ``user1,password1`` and ``user@example.org`` are samples.
+    mail, and one of digits the port of a host; ``user1,password1`` and ``user@example.org`` are samples.
     """
     user, secret, *rest = (cell.strip() for cell in cells)
     local, at, _ = user.partition("@")
@@ -205,7 +204,7 @@ def is_plain_record(cells: Sequence[str]) -> bool:
     realm = "".join(rest)
     if is_address(secret) or (realm and (is_domain(secret) or not is_domain(realm))):
         return False
-    if len(secret) < _SHORTEST_SECRET or (not at and _are_numbered(user, secret)):
+    if secret.isdigit() or (not at and _are_numbered(user, secret)):
         return False
     return _DIGIT.search(secret) is not None or (bool(at) and not is_wordlike(secret))
 

@@ -86,14 +86,14 @@ KINDS = tuple(Foreign(re.compile(mark, re.IGNORECASE), name, way) for mark, name
 
 _LINE_SHAPES = (
     (
-        rb"[^\s:,;|]+:[^\s:,;|]+:[^\s:]+",
+        rb"[^\0-\x20:,;|]+:[^\0-\x20:,;|]+:[^\0-\x20:]+",
         "lines of three parts, such as Exim's passwd.client",
         "say which part is what: --as colon --columns -,user,password",
     ),
-    (rb"[^\s|,;:=]+ *\|[^|\n]+", "values separated by |", f"sed 's/ *| */\\t/' FILE | {_TABS}"),
-    (rb"[^\s|,;:=]+=[^\n]*", "lines of name=value", _LINES),
-    (rb"[^\s,;:=|]+ +[^\s:]+", "values separated by blanks", f"sed 's/  */\\t/' FILE | {_TABS}"),
-    (rb"[^\s,;:=|]+", "a list of names, without secrets", "a secret for each: smtpcreds sasl add NAME"),
+    (rb"[^\0-\x20|,;:=]+ *\|[^|\n]+", "values separated by |", f"sed 's/ *| */\\t/' FILE | {_TABS}"),
+    (rb"[^\0-\x20|,;:=]+=[^\n]*", "lines of name=value", _LINES),
+    (rb"[^\0-\x20,;:=|]+ +[^\0-\x20:]+", "values separated by blanks", f"sed 's/  */\\t/' FILE | {_TABS}"),
+    (rb"[^\0-\x20,;:=|]+", "a list of names, without secrets", "a secret for each: smtpcreds sasl add NAME"),
 )
 SHAPES = tuple(
     Foreign(re.compile(rb"(?:#[^\n]*+\n)*+(?:%b *\r?(?:\n++|\Z))++\Z" % line), name, way)

@@ -42,11 +42,13 @@ class Source(NamedTuple):
         form: the format in words, with the columns that are read.
         rows: the accounts.
         is_exact: the format marks names as names; in others, other text may stand in their place.
+        is_table: secrets are cells, round which there may be marks and blanks of the file.
     """
 
     form: str
     rows: Rows
     is_exact: bool = False
+    is_table: bool = False
 
 
 def text_of(content: bytes) -> str:

@@ -115,7 +115,8 @@ def read_table(content: bytes, kind: str, layout: Layout, subject: str) -> Sourc
     if isinstance(columns, str):
         return Source(_FORMS[kind], iter((Fault(where, columns),)))
     form = _described(columns, cells if has_header else None, where)
-    return Source(f"{_FORMS[kind]}{form}", _rows(columns, lines if has_header else (first, *lines)))
+    rows = _rows(columns, lines if has_header else (first, *lines))
+    return Source(f"{_FORMS[kind]}{form}", rows, is_table=True)
 
 
 def is_table(content: bytes, kind: str) -> bool:

@@ -1,10 +1,10 @@
 """Every check over one host, and the repairs that are safe."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 
-from ..ca.layout import has_inventory
+from ..ca.layout import has_inventory, reading
 from ..config import Site
 from ..errors import SmtpcredsError, UsageError, nearest
 from ..files import exclusive, explained, is_directory
@@ -146,7 +146,10 @@ def audit(site: Site, wanted: CodeSelection = CodeSelection()) -> list[Finding]:
 
 def look(host: Host, checks: Iterable[Check] = CHECKS) -> list[Finding]:
     """Return what these checks find on a host."""
-    found = [finding for check in checks for finding in _run(check, host)]
+    with ExitStack() as stack:
+        with suppress(SmtpcredsError):  # each check that asks it says so
+            stack.enter_context(reading(host.site))
+        found = [finding for check in checks for finding in _run(check, host)]
     found += map(unchecked, host.unread)
     return list(dict.fromkeys(found))
 

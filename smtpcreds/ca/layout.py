@@ -201,19 +201,24 @@ def has_inventory(site: Site) -> bool:
 
 @contextmanager
 def reading(site: Site) -> Iterator[Inventory]:
-    """Open the inventory to look at it; a transaction's own is shared.
+    """Open the inventory to look at it; one that this run has open is shared, be it a transaction's.
 
     Raises:
         MissingInputError: there is none yet.
     """
-    held = disk().held.get(f"transaction {site.inventory}")
+    place, open_ones = f"transaction {site.inventory}", disk().held
+    held = open_ones.get(place)
     if isinstance(held, Inventory):
         yield held
         return
     if not is_url(site.inventory) and not exists(site.inventory):
         raise MissingInputError(site.inventory, "there is no inventory yet", beginning(site))
     with open_inventory(site.inventory, machine=site.machine, read_only=True) as inventory:
-        yield inventory
+        open_ones[place] = inventory
+        try:
+            yield inventory
+        finally:
+            open_ones.pop(place, None)
 
 
 # What a verb that only looks says of CRLs that are due.

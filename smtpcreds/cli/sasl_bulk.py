@@ -84,7 +84,7 @@ def import_(
     found = _found(source, kind, Layout(header, parse_columns(columns) if columns else ()))
     rows = list(found.rows)
     with session.progress(len(rows)) as advance:
-        rules = Rules(realm, check_logins, allow_login_names, allow_odd_names, found.is_exact)
+        rules = Rules(realm, check_logins, allow_login_names, allow_odd_names, found.is_exact, found.is_table)
         intake = take_in(AccountDatabase(site, database), _drained(rows), rules, advance)
     _introduce(session, source, found.form, intake)
     for fault in intake.repeated:

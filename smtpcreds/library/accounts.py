@@ -368,7 +368,7 @@ class AccountDatabase(AccountReader):
 
         layout = Layout(header, parse_columns(",".join(columns)) if columns else ())
         found, accounts = accounts_of(place_of(source), kind, layout), self._opened()
-        rules = Rules(realm, check_logins, allow_login_names, allow_odd_names, found.is_exact)
+        rules = Rules(realm, check_logins, allow_login_names, allow_odd_names, found.is_exact, found.is_table)
         intake = take_in(accounts, found.rows, rules, lambda: None)
         return import_accounts(accounts, intake, OnConflict(on_conflict), refuse)
 

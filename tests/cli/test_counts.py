@@ -101,3 +101,10 @@ def test_a_dry_run_of_many_signs_once(hub: Admin) -> None:
     assert len([change for change in changes if change["target"].endswith("-cert.pem")]) == len(hosts)
     assert signatures(hub, "-n", "cert", "issue", *hosts) == 1
     assert signatures(hub, "cert", "issue", *hosts) == len(hosts)
+
+
+@pytest.mark.parametrize("words", [("audit",), ("status",), ("cert", "renew", "--due")], ids=" ".join)
+def test_who_looks_at_everything_opens_the_inventory_once(hub: Admin, words: tuple[str, ...]) -> None:
+    seen = counts(hub, *words)
+    opened = sum(number for name, number in seen.items() if name.startswith("sqlite3.connect ")) // 2
+    assert opened <= 2 - ("audit" in words), "each time a look whether the file is ours"

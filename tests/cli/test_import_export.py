@@ -244,9 +244,7 @@ def test_what_a_format_can_not_say_is_refused_by_line(admin: Admin, kind: str) -
         assert reason in reasons[number]
 
 
-@pytest.mark.parametrize(
-    "content", [b"maildroid secret", b"a,b\nc", b"a\nb\nc", b"a:b:c", b"\x00\x01", b'{"a":' * 5000]
-)
+@pytest.mark.parametrize("content", [b"a,b\nc", b"\x00\x01", b'{"a":' * 5000])
 def test_an_uncertain_format_is_asked_for(admin: Admin, content: bytes) -> None:
     done = admin.run("sasl", "import", "-", stdin=content)
     assert (done.status, done.out) == (65, "")
