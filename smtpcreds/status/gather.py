@@ -400,8 +400,9 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
         *_new_keys(site, inventory),
     )
     begun = interrupted(now, inventory.pending() if inventory else ())
-    older = older_state(site, inventory, CA(site)) if inventory else ()
-    restored = (_due(Kind.AUTHORITY, item.subject, item.message, item.cure) for item in older)
+    ca = CA(site)
+    older = older_state(site, inventory, ca) if inventory and ca.is_there else ()
+    restored = (_due(Kind.AUTHORITY, item.subject, item.message, item.cure, is_late=True) for item in older)
     due = (*begun, *restored, *due_work(now, authorities, certificates, changes, lifetime))
     paths = [row.path for row in certificates if row.path]
     return Status(

@@ -27,7 +27,7 @@ OF_CERTIFICATES = [
     if row.code.startswith("CERT") and row.code != REMOTE
 ]
 REFUSED = {
-    authority_that_is_gone: "there is no authority yet",
+    authority_that_is_gone: "the authority that the inventory knows is gone",
     clock_behind: "the clock of this host says",
 }
 """Where nothing can be renewed at all, and that is said."""
@@ -57,7 +57,7 @@ def test_status_in_every_form_is_not_well_where_the_audit_finds_an_error(scene: 
         assert status.is_broken
         assert grade is Grade.CRITICAL, line
         assert any(not line.endswith(" 0") for line in counted)
-    for code in found - {"CERT004", "CERT014"}:
+    for code in found - {"CERT004", "CERT014", "CERT025"}:  # which status says by itself
         assert f"({code})" in said
     if not found and row.code not in {"AUDIT001", "CERT005", "CERT015"}:
         assert (status.due, grade) == ((), Grade.OK)
