@@ -69,7 +69,7 @@ def test_two_commands_on_the_hub_and_one_on_the_client_host(lab: Lab, hub: Stock
     client = StockHost(lab, CLIENT)
     before = client.text("/etc/mail/sendmail.mc"), client.text("/etc/mail/access")
     for host in (hub, client):
-        assert host("audit") == "nothing found\n"
+        assert host("audit").startswith("nothing found\n")
 
     hub("setup", HUB, "--no-passphrase", "--mta", "sendmail", "--edit", "--run")
     hub("bundle", "attic", "-o", "/var/lib/attic.tar")
@@ -83,7 +83,7 @@ def test_two_commands_on_the_hub_and_one_on_the_client_host(lab: Lab, hub: Stock
     for host in (hub, client):
         host.log.wait("sm-mta.*starting daemon", 2)
         host.host.await_port(25)
-        assert host("audit") == "nothing found\n"
+        assert host("audit").startswith("nothing found\n")
     assert "ok" in hub("mta", "check", "sendmail-hub")
     assert "ok" in client("mta", "check", "sendmail-client")
 
@@ -124,5 +124,5 @@ def test_a_hub_that_listens_for_itself_alone_is_told_wherever_one_asks(lab: Lab,
     hub.log.wait("sm-mta.*starting daemon", 3)
     hub.host.await_port(25)
     assert CLOSED not in hub.text("/etc/mail/sendmail.mc")
-    assert hub("audit") == "nothing found\n"
+    assert hub("audit").startswith("nothing found\n")
     assert "nothing listens" not in client.run(*probe).out

@@ -113,6 +113,8 @@ def dead_credentials(host: Host) -> Iterator[Finding]:
     if cf is None or not (cf.option("DefaultAuthInfo") or is_there):
         return
     apply = "smtpcreds mta apply sendmail-client, or use FEATURE(`authinfo')"
+    if host.relays_by_sendmail:
+        apply = f"remove it, if this host logs in nowhere: rm {quote(path)}; or use FEATURE(`authinfo')"
     if "authinfo" in cf.rulesets:
         reason = "is never read: sendmail.cf has a ruleset authinfo (a line Sauthinfo)"
         yield MTA003.found(path, reason, apply)

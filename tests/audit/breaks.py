@@ -796,7 +796,7 @@ def clear_text_fallback(host: Host) -> None:
     compile_cf(host)
 
 
-@breaks("MTA030")
+@breaks("MTA030", "hub", "MTA017")
 def listens_for_itself_alone(host: Host) -> None:
     host.replace(MC, "`Family=inet, Name=MTA, Port=smtp'", "`Port=smtp,Addr=127.0.0.1, Name=MTA'")  # RHEL's
     compile_cf(host)

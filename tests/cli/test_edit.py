@@ -104,3 +104,31 @@ def test_the_sample_of_a_package_is_nobodys_file(hub: Admin) -> None:
     assert hub.mode(path) == 0o600
     hub.write(path, SAMPLE.replace("sendmailpwd", "sendmailpwd2"), 0o600)
     hub.refuses(73, "sasl", "auth-info", "maildroid", "--to", hub.path(path))
+
+
+def test_postfix_gets_its_lines_once_and_is_told_what_a_reload_does_not_do(hub: Admin) -> None:
+    hub.write("/etc/group", "postfix:x:12345:\n", 0o644)
+    hub.write(
+        "/etc/postfix/main.cf", "inet_interfaces = loopback-only\nsmtpd_tls_security_level = none\n", 0o644
+    )
+    said = hub("mta", "apply", "postfix-hub", "--edit", "--json").data
+    assert [item["path"] for item in said["edited"]] == [str(hub.path("/etc/postfix/main.cf"))]
+    assert said["include"] == [] or all("main.cf" not in item["file"] for item in said["include"])
+    assert [item["what"] for item in said["unmet"] if "inet_interfaces" in item["what"]]
+    text = hub.path("/etc/postfix/main.cf").read_text()
+    assert text.count("# /etc/postfix/smtpcreds/hub.cf: begin\n") == 1
+    again = hub("mta", "apply", "postfix-hub", "--edit", "--json").data
+    assert again["edited"] == []
+    hub("mta", "apply", "postfix-hub", "--edit", "--plaintext")
+    assert hub.path("/etc/postfix/main.cf").read_text().count("hub.cf: begin\n") == 1
+
+
+def test_exim_of_debian_is_no_more_told_to_listen_for_itself(hub: Admin) -> None:
+    hub.write("/etc/group", "Debian-exim:x:12345:\n", 0o644)
+    hub.write("/etc/passwd", "Debian-exim:x:12345:12345::/:/bin/sh\n", 0o644)
+    answers = "/etc/exim4/update-exim4.conf.conf"
+    hub.write(answers, "dc_local_interfaces='127.0.0.1 ; ::1'\ndc_readhost=''\n", 0o644)
+    unmet = hub("mta", "apply", "exim-hub", "--json").data["unmet"]
+    assert [item["path"] for item in unmet] == [str(hub.path(answers))]
+    hub.write(answers, "dc_local_interfaces='127.0.0.1 ; 192.0.2.1'\n", 0o644)
+    assert hub("mta", "apply", "exim-hub", "--json").data["unmet"] == []

@@ -51,7 +51,7 @@ def loose_key(hub: Admin) -> None:
 
 
 def loose_certificate(hub: Admin) -> None:
-    (hub.certs / "dmzmail-cert.pem").chmod(0o644)
+    (hub.certs / "dmzmail-cert.pem").chmod(0o664)
 
 
 def open_directory(hub: Admin) -> None:
@@ -135,7 +135,7 @@ def crl(hub: Admin, stem: str) -> None:
     ("harm", "found"),
     [
         (loose_key, {"files": "mode 0640", "key": "mode 0640"}),
-        (loose_certificate, {"files": "mode 0644"}),
+        (loose_certificate, {"files": "mode 0664"}),
         (open_directory, dict.fromkeys(("files", "key", "links", "revocation"), "writable by everybody")),
         (foreign_owner, {"files": "belongs to"}),
         (other_key, {"key": "is not the key of"}),

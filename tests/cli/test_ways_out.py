@@ -1,0 +1,124 @@
+"""What a refusal names as the way out is one, also on a client host, which has no authority of its own."""
+
+import io
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+from admin import CERTS, HUB, Admin, peer
+
+HOST = "attic.polkatistas.org"
+AT_HUB = f"on the hub: smtpcreds bundle {HOST} --new-key; then here: smtpcreds setup --client BUNDLE"
+
+
+@pytest.fixture
+def attic(hub: Admin, tmp_path: Path) -> Admin:
+    """A client host that got its files by ``tar``."""
+    hub("bundle", "attic", "-o", tmp_path / "attic.tar")
+    program = Admin(tmp_path / "attic")
+    program.write("/etc/hostname", f"{HOST}\n", 0o644)
+    subprocess.run(["tar", "-xpf", tmp_path / "attic.tar", "-C", program.root], check=True)
+    client = program.path("/etc/smtpcreds/client.toml")
+    shutil.copy(client, program.path("/etc/smtpcreds/smtpcreds.toml"))
+    return program
+
+
+@pytest.mark.parametrize("name", ["crl.pem", "cacert.pem", "all-crls.pem"])
+def test_what_all_hosts_share_comes_back_by_a_new_crl(hub: Admin, name: str) -> None:
+    (hub.certs / name).unlink()
+    refused = hub.refuses(66, "mta", "apply", "sendmail-hub")
+    assert "hint: " in refused
+    assert refused.rstrip().endswith("ca crl")
+    hub("ca", "crl")
+    hub("mta", "apply", "sendmail-hub")
+
+
+@pytest.mark.parametrize("words", [("cert", "renew", "--due"), ("cert", "issue", "other"), ("ca", "crl")])
+def test_no_second_authority_on_a_client_host(attic: Admin, words: tuple[str, ...]) -> None:
+    refused = attic.refuses(66, *words)
+    assert "the certificates of this host come from its hub" in refused
+    assert AT_HUB in refused
+    assert "ca init" not in refused
+
+
+def test_nor_where_the_bundle_was_set_up(hub: Admin, tmp_path: Path) -> None:
+    hub("bundle", "attic", "-o", tmp_path / "attic.tar")
+    attic = Admin(tmp_path / "attic")
+    attic.write("/etc/hostname", f"{HOST}\n", 0o644)
+    attic("setup", "--client", tmp_path / "attic.tar")
+    for words in (("inventory", "check"), ("cert", "renew", "--due"), ("cert", "renew", "attic")):
+        refused = attic.refuses(66, *words)
+        assert AT_HUB in refused
+        assert "ca init" not in refused
+    late = attic.at("+300 days").run("status")
+    assert AT_HUB in late.out
+    assert "cert request" not in late.out
+
+
+def test_a_missing_crl_of_a_client_host_comes_without_another_key(
+    hub: Admin, attic: Admin, tmp_path: Path
+) -> None:
+    (attic.certs / "crl.pem").unlink()
+    ran = attic.run("mta", "check", "sendmail-client")
+    assert f"on the hub: smtpcreds bundle {HOST} --no-key" in ran.out
+    hub("bundle", "attic", "--no-key", "-o", tmp_path / "again.tar")
+    attic("setup", "--client", tmp_path / "again.tar")
+    assert (attic.certs / "crl.pem").exists()
+
+
+def test_a_host_that_tar_filled_has_a_status(attic: Admin) -> None:
+    assert HOST in attic("status").out
+    assert AT_HUB in attic.at("+300 days").run("status").out
+
+
+def test_a_certificate_that_others_may_read_is_adopted(hub: Admin) -> None:
+    certificate = hub.certs / "dmzmail-cert.pem"
+    before = certificate.read_bytes()
+    certificate.chmod(0o644)
+    assert hub("setup", HUB).out.startswith(f"{HUB}: was ready")
+    assert "BAD" not in hub("cert", "verify", "dmzmail").out
+    hub("cert", "renew", "dmzmail")
+    assert certificate.read_bytes() != before
+    certificate.chmod(0o664)
+    assert "others can change it" in hub.refuses(77, "cert", "renew", "dmzmail")
+
+
+def readme(hub: Admin, path: Path, program: str) -> str:
+    hub("bundle", "attic", "--mta", program, "-o", path, "--plaintext", "--force", "--new-key")
+    with tarfile.open(fileobj=io.BytesIO(path.read_bytes())) as archive:
+        member = archive.extractfile("etc/smtpcreds/README.bundle")
+        assert member
+        return member.read().decode()
+
+
+def test_the_readme_names_the_files_and_modes_of_its_program(hub: Admin, tmp_path: Path) -> None:
+    hub.write("/etc/group", "mail:x:8:\n", 0o644)
+    text = readme(hub, tmp_path / "a.tar", "msmtp")
+    assert "the secret is in /etc/msmtprc,\nmode 0640, which root and the group mail can read." in text
+    assert "Other users can send when they are in that group: adduser USER mail" in text
+    assert f"install -o root -g root -m 0644 {CERTS}/all-crls.pem /etc/ssl/smtpcreds/crl.pem" in text
+    other = readme(hub, tmp_path / "a.tar", "sendmail")
+    assert "the secret is in /etc/mail/default-auth-info,\nmode 0600, which root alone can read." in other
+    assert "adduser" not in other
+    assert "install -o" not in other
+
+
+def test_a_mechanism_that_cyrus_sasl_does_not_have(hub: Admin) -> None:
+    assert "is no mechanism of Cyrus SASL 2" in hub.refuses(64, "sasl", "conf", "--mechanism", "KERBEROS_V4")
+    assert "mech_list: GSSAPI" in hub("sasl", "conf", "--mechanism", "GSSAPI").out
+
+
+def test_the_remains_of_nobodys_account_are_no_secrets(hub: Admin) -> None:
+    """As Debian's sasl2-bin makes its database; what was somebody's is still found."""
+    path = hub.root / "etc/sasldb2"
+    path.unlink()
+    peer("saslpasswd2", "-f", path, "-c", "-p", "no:such:user", stdin=b"!")
+    peer("saslpasswd2", "-f", path, "-d", "no:such:user")
+    path.chmod(0o600)
+    assert b"no:such:user" in path.read_bytes()
+    assert "SASL012" not in hub.run("audit").out
+    peer("saslpasswd2", "-f", path, "-c", "-p", "somebody", stdin=b"secret-of-somebody")
+    peer("saslpasswd2", "-f", path, "-d", "somebody")
+    assert "SASL012" in hub.run("audit").out
