@@ -8,7 +8,6 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from shlex import quote
 
 from ..errors import MissingInputError, UnsafePathError
 from ..model import Artifact, Change, Link
@@ -274,7 +273,9 @@ def read_certificate(path: str) -> bytes:
     found = check_target(path)
     if found and found.st_mode & guard.GROUP_OR_OTHER_WRITE:
         mode = stat.S_IMODE(found.st_mode)
-        raise UnsafePathError(path, f"has mode {mode:04o}; others can change it", f"chmod go-w {quote(path)}")
+        raise UnsafePathError(
+            path, f"has mode {mode:04o}; others can change it", f"chmod go-w {guard.quoted_path(path)}"
+        )
     return read_public(path)
 
 

@@ -247,7 +247,9 @@ def check_own_directory(path: str, at: int, name: str) -> None:
     if found.st_uid != os.geteuid():
         raise _foreign(path, found.st_uid)
     if found.st_mode & GROUP_OR_OTHER_WRITE:
-        raise UnsafePathError(path, f"is writable by {_writers(found.st_mode)}", f"chmod go-w {_typed(path)}")
+        raise UnsafePathError(
+            path, f"is writable by {_writers(found.st_mode)}", f"chmod go-w {quoted_path(path)}"
+        )
 
 
 def check_parents(path: str) -> None:
@@ -355,7 +357,7 @@ def _check_unchanged(path: str, found: os.stat_result) -> None:
         raise UnsafePathError(path, reason, f"look at it, then: {_foreign(path, found.st_uid).hint}")
     if found.st_mode & GROUP_OR_OTHER_WRITE:
         reason = f"has mode {stat.S_IMODE(found.st_mode):04o}; {_writers(found.st_mode)} may change it"
-        raise UnsafePathError(path, reason, f"look at it, then: chmod go-w {_typed(path)}")
+        raise UnsafePathError(path, reason, f"look at it, then: chmod go-w {quoted_path(path)}")
 
 
 def _check_private(path: str, found: os.stat_result) -> None:
@@ -363,7 +365,9 @@ def _check_private(path: str, found: os.stat_result) -> None:
         raise _foreign(path, found.st_uid)
     if found.st_mode & ANY_FOREIGN_ACCESS:
         mode = stat.S_IMODE(found.st_mode)
-        raise UnsafePathError(path, f"has mode {mode:04o}; others may use it", f"chmod 0600 {_typed(path)}")
+        raise UnsafePathError(
+            path, f"has mode {mode:04o}; others may use it", f"chmod 0600 {quoted_path(path)}"
+        )
 
 
 def _check_parent(found: os.stat_result, parent: str, path: str) -> None:
@@ -372,7 +376,7 @@ def _check_parent(found: os.stat_result, parent: str, path: str) -> None:
         raise UnsafePathError(path, reason, _AS_ITS_OWNER if os.geteuid() == 0 else None)
     if found.st_mode & GROUP_OR_OTHER_WRITE and not found.st_mode & stat.S_ISVTX:
         reason = f"lies below {parent}, which is writable by {_writers(found.st_mode)}"
-        raise UnsafePathError(path, reason, f"chmod go-w {_typed(parent)}")
+        raise UnsafePathError(path, reason, f"chmod go-w {quoted_path(parent)}")
 
 
 def _is_trusted(uid: int) -> bool:
@@ -387,10 +391,11 @@ def _foreign(path: str, uid: int) -> SmtpcredsError:
     if uid == 0:
         return DeniedError(path, "belongs to root", AS_ROOT)
     me = user_name(os.geteuid()).rpartition(" ")[2]
-    return UnsafePathError(path, f"belongs to {user_name(uid)}", f"chown {me} {_typed(path)}")
+    return UnsafePathError(path, f"belongs to {user_name(uid)}", f"chown {me} {quoted_path(path)}")
 
 
-def _typed(path: str) -> str:
+def quoted_path(path: str) -> str:
+    """Return a path as a shell takes it."""
     from shlex import quote
 
     return quote(path)

@@ -8,12 +8,11 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from shlex import quote
 
 from ..errors import LockHeldError, UnsafePathError, shown
 from ..model import Artifact
 from .disk import disk
-from .guard import directory_of, explained, status_at, user_name
+from .guard import directory_of, explained, quoted_path, status_at, user_name
 
 PATIENCE = 30.0
 """Seconds to wait; an RSA-4096 batch of a neighbour takes less."""
@@ -87,14 +86,14 @@ def _check_ours(path: str, handle: int) -> None:
     """Refuse what would be lost when the holder writes its name, and what was put there to keep us out."""
     found = os.fstat(handle)
     if not stat.S_ISREG(found.st_mode):
-        raise UnsafePathError(path, "is no regular file, so no lock of ours", f"rm {quote(path)}")
+        raise UnsafePathError(path, "is no regular file, so no lock of ours", f"rm {quoted_path(path)}")
     if found.st_uid not in {0, os.geteuid()}:
         raise UnsafePathError(
             path, "belongs to another user", "remove it, unless a run of that user holds it"
         )
     if found.st_nlink > 1:
         reason = f"has {found.st_nlink} names (hard links), so it is no lock of ours"
-        raise UnsafePathError(path, reason, f"rm {quote(path)}")
+        raise UnsafePathError(path, reason, f"rm {quoted_path(path)}")
     if not _HOLDER.fullmatch(os.pread(handle, _MOST, 0)):
         raise UnsafePathError(path, "has a content that no lock of ours has", "look at it, and move it away")
 

@@ -51,7 +51,7 @@ _FIRST = (
     )
     """,
     "CREATE INDEX certificates_fingerprint ON certificates (fingerprint)",
-    "CREATE INDEX certificates_host ON certificates (host, id)",
+    "CREATE INDEX certificates_host ON certificates (host, not_before, id)",
     "CREATE INDEX certificates_expiry ON certificates (not_after, id)",
     "CREATE INDEX certificates_tally ON certificates (authority, state, not_after)",
     "CREATE INDEX certificates_pending ON certificates (id) WHERE state = 'pending'",
@@ -121,7 +121,12 @@ _ROTATIONS = (
 
 _PLACES = ("ALTER TABLE rotations ADD COLUMN places TEXT NOT NULL DEFAULT ''",)
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _MACHINES, _ROTATIONS, _PLACES)
+_ORDER_OF_ISSUE = (
+    "DROP INDEX certificates_host",
+    "CREATE INDEX certificates_host ON certificates (host, id)",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _MACHINES, _ROTATIONS, _PLACES, _ORDER_OF_ISSUE)
 """Statements that lead from each version to the next; the first one starts at an empty file."""
 
 

@@ -108,7 +108,7 @@ def test_names_and_secrets_have_one_rule(admin: Admin, name: str, reason: str) -
 
 
 def test_a_name_that_is_taken_for_an_option_is_refused(admin: Admin) -> None:
-    reason = "begins with a hyphen, and every program would take it for an option"
+    reason = "begins with a hyphen, so commands take it for an option"
     assert reason in admin.refuses(65, "sasl", "add", "--password", "file:s", "--", "-joe")
     assert reason in refused(admin, "--allow-odd-names", stdin=b"user,password\n-joe,j0e's secret\n")
     admin("sasl", "add", "joe", "--password", "file:s")

@@ -100,8 +100,9 @@ def test_empty_salt_is_refused() -> None:
 
 
 def test_unknown_mechanism_is_refused() -> None:
-    with pytest.raises(UsageError, match="SCRAM-SHA-512"):
+    with pytest.raises(UsageError, match="unknown mechanism") as caught:
         scram_secret(Secret("x"), "SCRAM-MD5")
+    assert caught.value.hint == "did you mean SCRAM-SHA-512?"
 
 
 @pytest.mark.parametrize(
