@@ -161,7 +161,7 @@ def test_hub_exim_relays_by_certificate_until_it_is_revoked(lab: Lab) -> None:
     assert "stat=Sent" in client.send(), hub.host.log.lines
     hub.host.log.wait(rf"<= {SENDER} .* P=esmtps .* CV=yes ")
 
-    hub.again()
+    hub.again("--defaults")
     assert "dsn=5" in client.send()
     hub.again("--relay-host", CLIENT)
     assert "stat=Sent" in client.send()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from admin import HUB
-from lab import Lab, LabError
+from lab import Lab
 from mail_hosts import (
     ACCOUNT,
     CLIENT,
@@ -57,9 +57,7 @@ def test_postfix_relays_by_every_mechanism_until_the_account_is_deleted(lab: Lab
     client.log.wait(rf"Verified TLS connection established to {HUB}")
     assert not client.log.find("(Trusted|Untrusted|Anonymous) TLS")
 
-    with pytest.raises(LabError) as report:  # other things are wrong with the lab
-        hub("audit")
-    assert not re.search("(PERM|SASL|MTA).* error", str(report.value))
+    assert not re.search("(PERM|SASL|MTA).* error", hub.run("audit").out), "other things may be wrong"
 
     hub("sasl", "passwd", ACCOUNT)
     assert REFUSED_LOGIN in client.send()

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 from ..config import Site
 from ..errors import DamagedFileError, ExistsError, NameRefusedError, PasswordRefusedError, SmtpcredsError
@@ -131,7 +132,8 @@ def to_client_file(accounts: AccountDatabase, account: Account) -> list[Delivery
     def write(secret: Secret) -> None:
         write_auth_info(Credential(account, secret, accounts.site.realm), path, mechanisms, force=True)
 
-    return [Delivery(write, path, path, lambda: write_all([_closed(path, content, account)]))]
+    undo = partial(write_all, [_closed(path, content, account)])
+    return [Delivery(write, path, path, undo, can_follow=True)]
 
 
 def own_file(accounts: AccountDatabase, account: Account) -> str | None:

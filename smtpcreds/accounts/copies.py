@@ -38,7 +38,7 @@ def copies_of(site: Site, database: str) -> tuple[str, ...]:
     paths = tuple(map(site.path, site.settings.sasl.copies))
     for path in paths:
         if not exists(path):
-            site.warn(f"{path}: is missing; 'smtpcreds mta apply' of the program that reads it makes it")
+            site.warn(f"{path}: is missing; of the program that reads it: smtpcreds mta apply PROGRAM")
     return tuple(filter(exists, paths))
 
 

@@ -382,7 +382,9 @@ class AccountDatabase:
         if self._loaded and self._state() != self._loaded[0]:
             self._loaded = None
             check(self.records(), account)
-        for delivery in deliveries:
+        late = [one for one in deliveries if one.can_follow and form is CLEAR]
+        first = [one for one in deliveries if one not in late]
+        for delivery in first:
             delivery.deliver(made)
 
         def edits(records: Records) -> Edits:
@@ -392,11 +394,23 @@ class AccountDatabase:
         try:
             write(edits)
         except SmtpcredsError:
-            for delivery in deliveries:
+            for delivery in first:
                 delivery.undo()
             raise
+        for delivery in late:
+            self._deliver_late(delivery, account, made)
         audit_to_syslog(what, [(str(account), self.database)])
         return Change(account, self.database, served(values), form, deliveries)
+
+    def _deliver_late(self, delivery: "Delivery", account: Account, secret: Secret) -> None:
+        try:
+            delivery.deliver(secret)
+        except SmtpcredsError as error:
+            reason = f"{error.reason}; the account has the new secret, and this file the old one"
+            to = f"--to {quote(delivery.target)} --force"
+            raise type(error)(
+                error.subject, reason, f"then: smtpcreds sasl auth-info {self.shown(account)} {to}"
+            ) from error
 
     def _refuse(self, records: Records, account: Account) -> None:
         if properties(records, account):

@@ -131,12 +131,14 @@ class Delivery:
         place: by which it is found again: the path of a default-auth-info, else a source of the secret,
             as ``keyring:SERVICE/NAME``; empty where nobody named one.
         undo: brings back what was there, where the database was not changed after all.
+        can_follow: a secret in clear text may come here after the change, since the database has it too.
     """
 
     deliver: Callable[[Secret], object]
     target: str = ""
     place: str = ""
     undo: Callable[[], object] = lambda: None
+    can_follow: bool = False
 
     @property
     def is_print(self) -> bool:

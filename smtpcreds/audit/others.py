@@ -87,7 +87,8 @@ def _in_force(host: Host, program: Program, facts: Facts) -> Iterator[Finding]:
     for include in missing_includes(host.site, tasks):
         path = host.path(include.path)
         if include.lines and os.path.exists(path):
-            yield MTA017.found(path, f"lacks {'; '.join(include.lines)}", check)
+            cure = f"smtpcreds mta apply {program.NAME} --edit --run, or by hand: {check}"
+            yield MTA017.found(path, f"lacks {'; '.join(include.lines)}", cure)
     for path, fault in stale(host.site, tasks):
         if os.path.exists(path) and _AGE not in fault:
             yield MTA017.found(path, fault, check)

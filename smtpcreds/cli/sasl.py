@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import MissingInputError, shown
+from ..errors import MissingInputError, SmtpcredsError, shown
 from ..names import BY_PASSWORD, SCRAM
 from .delivery import deliveries, hashed_form, report
 from .framework import Session, Verb, noun, pass_session
@@ -212,7 +212,11 @@ def passwd(
     if change := session.run(site, changed, state=False):
         words = "secret changed; client hosts need it"
         accounts = AccountDatabase(site, database)
-        stale = holders(site, accounts, account)
+        stale = None
+        try:
+            stale = holders(site, accounts, account)
+        except SmtpcredsError as error:  # the secret is changed all the same
+            session.warn(f"which hosts were given the old secret can't be told: {error}")
         report(session, accounts, change, words, again=True, stale=stale)
 
 

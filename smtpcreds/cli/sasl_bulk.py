@@ -229,18 +229,18 @@ def _row(holding: "StoredAccount") -> dict[str, object]:
 # ``smtpcreds sasl convert``.
 
 _POSTGRESQL = "postgresql"
-_SETTING = "as sasl.database in smtpcreds.toml, and 'smtpcreds mta apply PROGRAM'"
+_SETTING = "as sasl.database in smtpcreds.toml, and: smtpcreds mta apply PROGRAM"
 _NEXT = {
     (False, False): (
         "stop the mail server, move the file to where its Cyrus SASL looks (sasldb_path), start it",
     ),
     (False, True): (
-        "let the mail server's role read the table, with what 'smtpcreds sasl conf --grants' prints",
+        "let the mail server's role read the table, with what this prints: smtpcreds sasl conf --grants",
         f"on each hub: name the URL {_SETTING}",
     ),
     (True, False): (f"name the file {_SETTING}",),
     (True, True): (
-        "let the mail server's role read the new table: 'smtpcreds sasl conf --grants'",
+        "let the mail server's role read the new table: smtpcreds sasl conf --grants",
         f"on each hub: name the new URL {_SETTING}",
     ),
 }

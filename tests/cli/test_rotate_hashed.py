@@ -128,11 +128,14 @@ def test_a_successor_that_became_clear_text_keeps_its_file(hub: Hub) -> None:
 def test_rotations_says_when_the_file_has_not_the_secret(hub: Hub) -> None:
     hub.add("--hashed")
     hub.sasl("rotate", "maildroid")
+    before = hub.client().read_bytes()
     hub.sasl("passwd", "maildroid-2", "--password", hub.secret("kept"))
+    hub.client().write_bytes(before)  # from a backup
     command = "smtpcreds sasl passwd maildroid-2 --auth-info FILE"
     assert f"its secret can't be read back; give it another one: {command}" in hub.sasl("rotations")
     hub.sasl(*split(command)[2:-1], hub.client(), "--force")
     assert f"next: copy {hub.client()} to" in hub.sasl("rotations")
+    hub.client().unlink()
     hub.sasl("passwd", "maildroid-2", "--clear")
     assert "next: smtpcreds sasl auth-info maildroid-2 --to FILE\n" in hub.sasl("rotations")
 

@@ -387,7 +387,8 @@ def test_dry_runs_change_nothing_and_ask_nothing(hub: Admin) -> None:
         (("passwd", "maildroid", "--password", "prompt:"), f"would change {ACCOUNT}  ({database})"),
         (("delete", "maildroid"), f"would delete {ACCOUNT}  ({database})"),
     ]:
-        assert hub("sasl", *words, "--dry-run").out.splitlines()[-2:] == [f"would change {database}", said]
+        foreseen = hub("sasl", *words, "--dry-run").out.splitlines()
+        assert {f"would change {database}", said} <= {*foreseen}
     refused = hub("sasl", "add", "new", "--password", "file:/nonexistent", "--dry-run", status=66)
     assert "there is no such file" in refused.problem
     assert snapshot(hub.root) == before

@@ -123,7 +123,7 @@ def test_a_whole_set_up(watch: Watch, bare: Admin) -> None:
 def test_a_generated_secret(watch: Watch, hub: Admin) -> None:
     seen = watch.run(hub, "-v", "--json", "sasl", "passwd", "maildroid")
     secret = hub("sasl", "show", "maildroid", "--reveal").out.strip()
-    assert_kept(seen, secret, where={SASLDB})
+    assert_kept(seen, secret, where={SASLDB, AUTH_INFO})
     assert secret.encode() not in hub.path(INVENTORY).read_bytes()
     assert secret not in "\n".join(watch.log.lines)
 

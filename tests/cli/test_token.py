@@ -54,7 +54,7 @@ def test_everything_that_signs_works(tokened: Admin, tmp_path: Path) -> None:
     tokened("cert", "renew", "dmzmail")
     tokened("cert", "renew", "dmzmail", "--new-key")
     tokened("cert", "request", "mx")
-    tokened("cert", "sign", tokened.certs / "mx.csr", "--to", tmp_path / "answer.pem")
+    tokened("cert", "sign", tokened.certs / "mx.csr", "--server", "--client", "--to", tmp_path / "answer.pem")
     tokened("cert", "install", tmp_path / "answer.pem")
     tokened("ca", "crl", "--to", tmp_path / "crl.der", "--der")
     tokened("sasl", "add", "maildroid")
