@@ -39,7 +39,8 @@ def unknown(cure: str) -> Iterator[str]:
 
 PRINTED = re.compile(r"^(?:  hint: |next: |      (?:or )?)(?!\")(.*smtpcreds .*)$", re.MULTILINE)
 _ELSEWHERE = re.compile(r"\bon (?:that host|the hub|the authority|[a-z][\w.-]*)(?: then)?: ")
-_OF_OURS = re.compile(rf"smtpcreds (?:--root \S+ )?(?:{'|'.join(COMMANDS)})\b")
+_OPTIONS = r"(?:(?:--root|-c) (?:'[^']*'|\S+) )*"
+_OF_OURS = re.compile(rf"smtpcreds {_OPTIONS}(?:{'|'.join(COMMANDS)})\b")
 _COMMENT = re.compile(r" {4}.*")
 
 

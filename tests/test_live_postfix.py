@@ -57,7 +57,9 @@ def test_postfix_relays_by_every_mechanism_until_the_account_is_deleted(lab: Lab
     client.log.wait(rf"Verified TLS connection established to {HUB}")
     assert not client.log.find("(Trusted|Untrusted|Anonymous) TLS")
 
-    assert not re.search("(PERM|SASL|MTA).* error", hub.run("audit").out), "other things may be wrong"
+    audited = hub.run("audit")
+    assert audited.status in {0, 1}, "other things may be wrong"
+    assert not re.search("(PERM|SASL|MTA).* error", audited.out)
 
     hub("sasl", "passwd", ACCOUNT)
     assert REFUSED_LOGIN in client.send()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from admin import CONFIG, HUB, TOP, environment
+from cures import refuse_unfit_commands
 
 from smtpcreds.cli.printed_commands import typed
 
@@ -68,6 +69,21 @@ def test_other_hosts_and_prose_stay(text: str, printed: str | None, monkeypatch:
     monkeypatch.setattr(sys, "argv", ["smtpcreds"])
     expected = printed or "on the hub: smtpcreds cert show x; here: smtpcreds --root r status"
     assert typed(text, "r", None, None) == expected
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "  hint: smtpcreds ca crl",
+        "next: smtpcreds --root 'a b' ca nothing",
+        "next: smtpcreds --root 'a b' -c x cert issue attic --nope",
+        "  hint: to end it: smtpcreds --root 'a b' sasl passwd",
+    ],
+)
+def test_the_check_of_every_run_can_fail(said: str) -> None:
+    with pytest.raises(AssertionError):
+        refuse_unfit_commands(said, ("smtpcreds --root 'a b' ",))
+    refuse_unfit_commands("next: smtpcreds --root 'a b' -c x ca crl", ("smtpcreds --root 'a b' ",))
 
 
 def test_sasl_commands_get_the_database_once(monkeypatch: pytest.MonkeyPatch) -> None:
