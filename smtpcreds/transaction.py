@@ -302,8 +302,8 @@ class Transaction:
         place = self.site.inventory
         inventory = self._open.enter_context(open_inventory(place, machine=self.site.machine))
         self._open.enter_context(inventory.alone())
-        self._disk.held[f"transaction {place}"] = inventory
-        self._open.callback(self._disk.held.pop, f"transaction {place}")
+        self._disk.held[f"open inventory {place}"] = inventory
+        self._open.callback(self._disk.held.pop, f"open inventory {place}")
         return inventory
 
 

@@ -221,7 +221,7 @@ def reading(site: Site) -> Iterator[Inventory]:
     Raises:
         MissingInputError: there is none yet.
     """
-    place, open_ones = f"transaction {site.inventory}", disk().held
+    place, open_ones = f"open inventory {site.inventory}", disk().held
     held = open_ones.get(place)
     if isinstance(held, Inventory):
         yield held

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UsageError
-from .framework import Session, Verb, pass_session
+from .framework import Verb
 from .mta import client_options, remaining_row, wishes_of
 from .secrets import bundle_passphrase, ca_passphrase
+from .session import Session, pass_session
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UsageError
-from .framework import RELOAD, Session, Verb, noun, pass_session, reload_hook, reload_option
+from .framework import RELOAD, Verb, noun, reload_hook, reload_option
 from .secrets import (
     ca_passphrase,
     changed_ca_passphrase,
@@ -15,6 +15,7 @@ from .secrets import (
     passphrase_option,
     warn_of_plain_key,
 )
+from .session import Session, pass_session
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -12,19 +12,9 @@ import click
 from ..errors import UsageError
 from .audit import finding_lines, finding_row
 from .ca import crl_lines, crl_row
-from .framework import (
-    PROFILES,
-    RELOAD,
-    Session,
-    Verb,
-    noun,
-    parse_duration,
-    pass_session,
-    reload_hook,
-    reload_option,
-    yes_option,
-)
+from .framework import PROFILES, RELOAD, Verb, noun, parse_duration, reload_hook, reload_option, yes_option
 from .secrets import ca_passphrase, passphrase_option
+from .session import Session, pass_session
 
 if TYPE_CHECKING:
     from ..ca.issue import Issued

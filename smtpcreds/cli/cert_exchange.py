@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import UsageError
-from .framework import PROFILES, Session, Verb, pass_session, yes_option
+from .framework import PROFILES, Verb, yes_option
 from .secrets import ca_passphrase, export_password, passphrase_option
+from .session import Session, pass_session
 
 if TYPE_CHECKING:
     from ..ca.answers import Installed

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .framework import Session
+from .session import Session
 
 if TYPE_CHECKING:
     from ..accounts.database import AccountDatabase, Change

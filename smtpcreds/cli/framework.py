@@ -15,10 +15,7 @@ import click
 
 from .. import __version__
 from ..errors import SmtpcredsError, UsageError
-from .session import Session as Session
-from .session import complain, refused
-from .session import pass_session as pass_session
-from .session import rfc3339 as rfc3339
+from .session import Session, complain, refused
 
 if TYPE_CHECKING:
     from ..ca.reload import Hook

@@ -2,7 +2,8 @@
 
 import click
 
-from .framework import Session, Verb, noun, pass_session, rfc3339
+from .framework import Verb, noun
+from .session import Session, pass_session, rfc3339
 
 inventory = noun(
     "inventory",

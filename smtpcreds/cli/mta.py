@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .framework import Session, Verb, noun, pass_session
+from .framework import Verb, noun
+from .session import Session, pass_session
 
 if TYPE_CHECKING:
     from ..config import Site

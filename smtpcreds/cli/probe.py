@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from .framework import Session, Verb, pass_session
+from .framework import Verb
+from .session import Session, pass_session
 
 if TYPE_CHECKING:
     from ..bundle.open import Opened

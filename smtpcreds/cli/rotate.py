@@ -10,9 +10,10 @@ import click
 
 from ..errors import SmtpcredsError, UsageError
 from .delivery import hashed_form, named_places
-from .framework import Session, Verb, pass_session
+from .framework import Verb
 from .sasl import GENERATED, clear_option, database_option, password_option, realm_option, storing_options
 from .secrets import account_secret
+from .session import Session, pass_session
 
 if TYPE_CHECKING:
     from ..accounts.database import AccountDatabase

@@ -9,8 +9,9 @@ import click
 from ..errors import MissingInputError, SmtpcredsError, shown
 from ..names import BY_PASSWORD, SCRAM
 from .delivery import deliveries, hashed_form, report
-from .framework import Session, Verb, noun, pass_session
+from .framework import Verb, noun
 from .secrets import account_secret
+from .session import Session, pass_session
 
 if TYPE_CHECKING:
     from ..accounts.database import AccountDatabase, Change

@@ -8,8 +8,9 @@ import click
 
 from ..errors import DataError, DeniedError, InexpressibleError, UsageError
 from ..mta.sasl_conf import PROGRAMS
-from .framework import Session, Verb, pass_session
+from .framework import Verb
 from .sasl import FORMATS, database_option, target_options
+from .session import Session, pass_session
 
 if TYPE_CHECKING:
     from ..accounts.bulk import Imported, Intake

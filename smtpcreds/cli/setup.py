@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UsageError
-from .framework import Session, Verb, pass_session
+from .framework import Verb
 from .mta import applied_lines, applied_row, edit_options
 from .secrets import account_secret, bundle_passphrase, ca_source, passphrase_option, warn_of_plain_key
+from .session import Session, pass_session
 
 if TYPE_CHECKING:
     from ..bundle.install import Client, Ready

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import UsageError
-from .framework import Session, Verb, pass_session
+from .framework import Verb
+from .session import Session, pass_session
 
 if TYPE_CHECKING:
     from ..status.gather import Status

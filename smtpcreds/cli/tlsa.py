@@ -8,8 +8,9 @@ import click
 
 from ..errors import MissingInputError
 from .cert import issued_lines, issued_row
-from .framework import RELOAD, LazyGroup, Session, Verb, pass_session, reload_hook, reload_option
+from .framework import RELOAD, LazyGroup, Verb, reload_hook, reload_option
 from .secrets import ca_passphrase, passphrase_option
+from .session import Session, pass_session
 
 if TYPE_CHECKING:
     from ..dane import Rollover, Zone

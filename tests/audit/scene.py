@@ -17,7 +17,7 @@ from lab.mc import hub as hub_mc
 from lab.mc import include
 
 from smtpcreds.audit.run import audit, choice, fix
-from smtpcreds.cli.framework import Session
+from smtpcreds.cli.session import Session
 from smtpcreds.config import Site
 from smtpcreds.model import Finding
 from smtpcreds.transaction import transaction

@@ -14,7 +14,7 @@ from admin import HUB, SECRET
 from smtpcreds.accounts import database, rotation
 from smtpcreds.accounts.rotation import abandon, begin, request, retire
 from smtpcreds.cli import run
-from smtpcreds.cli.framework import Session
+from smtpcreds.cli.session import Session
 from smtpcreds.inventory.rotations import Rotations
 from smtpcreds.model import Account
 from smtpcreds.transaction import Transaction, transaction
