@@ -161,10 +161,14 @@ class Session:
             click.echo(_json(whole))
         elif not self.quiet:
             is_seen = (sys.stderr if aside else sys.stdout).isatty()
-            rest = iter(lines if verbatim else map(self.typed, lines))
+            rest = iter(lines if verbatim else map(self._line, lines))
             rest = rest if coloured else map(_harmless if is_seen else _without_controls, rest)
             while some := list(islice(rest, _AT_ONCE)):
                 click.echo("\n".join(some), err=aside, color=True)  # True: take nothing out of names
+
+    def _line(self, text: str) -> str:
+        """Return one line: the name of an account that another program made may hold a line feed."""
+        return self.typed(text).replace("\n", "\\n")
 
     def introduce(self, lines: Iterable[str]) -> None:
         """Print what comes before the answer to standard error; not with ``-q`` or ``--json``."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 from admin import HUB, Admin
+from sasldb import peers
 
 from smtpcreds.sasldb.opening import open_store
 
@@ -73,6 +74,16 @@ def test_names_beyond_utf_8_pass_as_they_are_without_controls(odd: Admin) -> Non
         assert all(name in out for name in (b"caf\xe9", "käse€".encode(), rb"bell\x07\x1b[31mred")), words
         assert not set(out) & {0x07, 0x1B, 0x7F}
         assert rb"override\u202e\x85" in out
+
+
+@pytest.mark.parametrize("words", ["list", "show NAME", "delete NAME -n", "delete NAME"])
+def test_a_line_feed_in_a_name_forges_no_line(smtpcreds: Admin, words: str) -> None:
+    name = "joe\nnext: rm -rf x"
+    smtpcreds("sasl", "add", "maildroid")
+    peers.run("saslpasswd2", "-p", "-c", "-f", str(smtpcreds.database), "-u", HUB, name, stdin=b"s3cret.1")
+    ran = smtpcreds("sasl", *(name if word == "NAME" else word for word in words.split()))
+    assert "joe\\nnext: rm" in ran
+    assert not [line for line in ran.splitlines() if line.startswith("next: rm")]
 
 
 def test_octets_of_c1_controls_are_escaped(smtpcreds: Admin) -> None:
