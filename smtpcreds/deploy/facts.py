@@ -100,9 +100,7 @@ def fitting(site: Site, program: Program, account: Account, mechanisms: tuple[st
         reason += f", and {program.NAME} logs in by {', '.join(program.MECHANISMS)}"
     else:
         reason += f", and what is to be tried is {', '.join(mechanisms)}"
-    hint = (
-        f"smtpcreds sasl passwd {quote(AccountDatabase(site).shown(account))} --clear, or another --account"
-    )
+    hint = f"smtpcreds sasl passwd {AccountDatabase(site).shown(account)} --clear, or another --account"
     raise InexpressibleError(str(account), reason, hint)
 
 
@@ -440,13 +438,18 @@ def _tls(site: Site, host: str) -> Tls:
 
 
 def _has_crl(site: Site) -> bool:
-    """Tell whether every authority that issues here may sign a CRL; on a client host the first of its bundle.
+    """Tell whether every authority that issues for us may sign a CRL.
 
     With a CRL of one alone OpenSSL refuses what another has signed.
     """
+    return all(map(may_sign_crls, _issuing(site)))
+
+
+def _issuing(site: Site) -> tuple[Certificate, ...]:
+    """Return the CAs that certify hosts for us; where they are elsewhere, the first of the bundle."""
     ca = authority_of(site)
-    issuing = (ca.chain[0], *(old.certificate for old in ca.superseded_cas)) if ca.is_there else ()
-    return all(map(may_sign_crls, issuing or bundled(site.certificates)[:1]))
+    own = (ca.chain[0], *(old.certificate for old in ca.superseded_cas)) if ca.is_there else ()
+    return own or bundled(site.certificates)[:1]
 
 
 def _backend(site: Site, program: Program, render_options: RenderOptions) -> Backend:
@@ -467,11 +470,8 @@ def _own(site: Site) -> tuple[Certificate, ...]:
 
 
 def _issuers(site: Site) -> tuple[str, ...]:
-    """Return the DNs of the CAs that issue for us; where they are elsewhere, of the first in the bundle."""
-    ca = authority_of(site)
-    issuing = (ca.chain[0], *(old.certificate for old in ca.superseded_cas)) if ca.is_there else ()
-    found = issuing or bundled(site.certificates)[:1]
-    return tuple(dict.fromkeys(sendmail_dn(certificate.subject) for certificate in found))
+    """Return the DNs of the CAs that certify hosts for us."""
+    return tuple(dict.fromkeys(sendmail_dn(certificate.subject) for certificate in _issuing(site)))
 
 
 def _material(site: Site, host: str, *, is_hub: bool) -> Material:

@@ -1,5 +1,7 @@
 """A word that is nearly right leads to the one that was meant."""
 
+import shlex
+
 import pytest
 from admin import HUB, Admin
 
@@ -34,3 +36,14 @@ def test_an_export_says_which_formats_it_takes(hub: Admin) -> None:
     said = hub.refuses(64, "sasl", "export", "--as", "xml")
     assert "--as xml: takes csv or jsonl" in said
     assert "dovecot needs --reveal" in hub.refuses(64, "sasl", "export", "--as", "dovecot")
+
+
+def test_the_way_out_for_a_hashed_account_can_be_typed(hub: Admin) -> None:
+    """A program that knows no SCRAM can't log in with it; the name needs quotes in a shell."""
+    hub("sasl", "add", "o'brien", "--hashed", "--keep", f"file:{hub.directory}/kept")
+    account = ("--account", "o'brien", "--password", f"file:{hub.directory}/kept")
+    said = hub.run("mta", "render", "swaks", "--host", "attic", *account).problem
+    assert "can be served by SCRAM-SHA-256 only" in said
+    command = said.partition("hint: smtpcreds ")[2].partition(", or ")[0]
+    hub(*shlex.split(command))
+    assert hub.json("sasl", "show", "o'brien")["properties"] == ["userPassword"]
