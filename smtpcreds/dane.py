@@ -18,7 +18,7 @@ from .ca.renew import Renewals, Renewed, reissued, renew
 from .config import Site
 from .dns import Resolver
 from .errors import AmbiguousError, DataError, MissingInputError, SmtpcredsError, TooEarlyError, UsageError
-from .files import exists, remove, write_all
+from .files import actor, exists, remove, write_all
 from .inventory.inventory import Inventory
 from .inventory.rows import CertificateRow, Event, State
 from .model import Artifact
@@ -59,12 +59,12 @@ class Begun:
 def remember(inventory: Inventory, begun: Begun) -> None:
     """Record the beginning of a rollover."""
     detail = f"{begun.host} {begun.new} after {begun.old}, TTL {begun.ttl // timedelta(seconds=1)}"
-    inventory.event(Event(begun.at, _who(), BEGIN, SUBJECT, detail))
+    inventory.event(Event(begun.at, actor(), BEGIN, SUBJECT, detail))
 
 
 def forget(site: Site, inventory: Inventory, host: str) -> None:
     """Record the end of a host's rollover."""
-    inventory.event(Event(site.clock(), _who(), END, SUBJECT, host))
+    inventory.event(Event(site.clock(), actor(), END, SUBJECT, host))
 
 
 def remembered(inventory: Inventory) -> dict[str, Begun]:
@@ -79,10 +79,6 @@ def remembered(inventory: Inventory) -> dict[str, Begun]:
 def _begun(event: Event) -> Begun | None:
     match = _BEGUN.fullmatch(event.detail) if event.what == BEGIN else None
     return Begun(match[1], match[2], match[3], timedelta(seconds=int(match[4])), event.at) if match else None
-
-
-def _who() -> str:
-    return os.environ.get("SUDO_USER") or str(os.getuid())
 
 
 # How far a rollover is: computed from what was remembered, and from the keys that there are.

@@ -391,7 +391,7 @@ def _still_relays(site: "Site", host: str, reason: "Reason") -> Iterator[str]:
 @click.option("--account", "accounts", multiple=True, metavar="NAME", help="Delete the account NAME too.")
 @click.option("--with-accounts", is_flag=True, help="Delete the accounts that only HOST was given.")
 @click.option("--force", is_flag=True, help="Also if HOST is the hub itself.")
-@click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
+@yes_option
 @reload_option
 @passphrase_option
 @pass_session

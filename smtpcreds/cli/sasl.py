@@ -1,6 +1,5 @@
 """``smtpcreds sasl``: relay accounts."""
 
-import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +8,7 @@ import click
 from ..errors import MissingInputError, SmtpcredsError, shown
 from ..names import BY_PASSWORD, SCRAM
 from .delivery import deliveries, hashed_form, report
-from .framework import Verb, noun
+from .framework import Verb, noun, yes_option
 from .secrets import account_secret
 from .session import Session, pass_session
 
@@ -227,7 +226,7 @@ def _target(place: "Delivery") -> str:
 
 @click.command(cls=Verb)
 @account_options
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @pass_session
 def delete(session: Session, name: str, realm: str | None, database: str | None, yes: bool) -> None:
     """Delete the account NAME with all its properties.
@@ -245,10 +244,12 @@ def delete(session: Session, name: str, realm: str | None, database: str | None,
     found = holders(site, accounts, account)
     for line in _concerned(account, found):
         session.warn(line)
-    is_asked = not (yes or session.dry_run) and sys.stdin.isatty()
-    if is_asked and not click.confirm(f"smtpcreds: delete {account}?", err=True):
-        raise click.exceptions.Exit(1)
-    if change := session.run(site, lambda work: end(work, work.accounts(database), account), state=False):
+
+    def ended(work: "Transaction") -> "Change":
+        work.confirm(f"delete {account}")
+        return end(work, work.accounts(database), account)
+
+    if change := session.run(site, ended, state=False, yes=yes):
         rotation = found.rotation
         session.show(
             {

@@ -13,6 +13,7 @@ from ..ca.layout import has_inventory, reading
 from ..config import Site
 from ..errors import DataError, ExistsError, UnavailableError
 from ..files import (
+    actor,
     audit_to_syslog,
     check_parents,
     check_target,
@@ -48,8 +49,7 @@ def digest(content: bytes) -> str:
 
 def remember(site: Site, inventory: Inventory, path: str, content: bytes) -> None:
     """Record that a file is about to get this content."""
-    who = os.environ.get("SUDO_USER") or str(os.getuid())
-    inventory.event(Event(site.clock(), who, WHAT, _subject(site, path), digest(content)))
+    inventory.event(Event(site.clock(), actor(), WHAT, _subject(site, path), digest(content)))
 
 
 def digests(site: Site, inventory: Inventory | None, path: str) -> set[str]:

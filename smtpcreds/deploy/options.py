@@ -1,6 +1,5 @@
 """What is wanted of a mail program's files: options, then those of the last ``mta apply``, then settings."""
 
-import os
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -9,6 +8,7 @@ from typing import Any, Self
 from ..ca.layout import has_inventory, reading
 from ..config import MtaSettings, Site
 from ..errors import DeniedError
+from ..files import actor
 from ..inventory.inventory import Inventory
 from ..inventory.rows import Event
 from ..mta.program import Program
@@ -141,8 +141,7 @@ def remember_options(work: Transaction, program: Program, options: RenderOptions
     told, known = words(options), work.known_inventory
     before = _recalled(work.site, known, program) if known else None
     if told != words(before or RenderOptions()):
-        who = os.environ.get("SUDO_USER") or str(os.getuid())
-        work.inventory.event(Event(work.now, who, WHAT, _subject(work.site, program), told))
+        work.inventory.event(Event(work.now, actor(), WHAT, _subject(work.site, program), told))
 
 
 def words(options: RenderOptions) -> str:

@@ -144,10 +144,10 @@ def test_an_account_that_another_program_deleted_does_not_work(
     assert "half-way" not in ready.run("status").out
 
 
-@pytest.mark.parametrize(("answer", "status"), [("n", 1), ("y", 0)])
+@pytest.mark.parametrize(("answer", "status"), [("n", 77), ("y", 0)])
 def test_a_person_is_asked(ready: Admin, answer: str, status: int) -> None:
     person = Person(ready, ("sasl", "delete", "maildroid"))
-    person.answers(f"delete {ACCOUNT}? [y/N]: ".encode(), answer)
+    person.answers(f"Delete {ACCOUNT}? [y/N] ".encode(), answer)
     assert person.ends()[0] == status
     assert (ready("sasl", "list").out == f"no accounts in {ready.database}\n") is (answer == "y")
 
