@@ -11,6 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "smtpcreds"
 
 FLOORS = (
+    ("lazy",),
     ("errors", "secret"),
     ("names", "model", "postgres", "dns", "terminal"),
     ("pki", "files", "config", "passwords"),
