@@ -12,8 +12,8 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dataclasses import dataclass as dataclass
     import re as _re
+    from dataclasses import dataclass as dataclass
 
     pattern = _re.compile
 else:

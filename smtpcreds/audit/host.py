@@ -14,7 +14,7 @@ from ..accounts.database import AccountDatabase
 from ..ca.authority import CA
 from ..ca.directory import directories
 from ..ca.layout import BUNDLE, Pair, pair_of, reading
-from ..config import Site, host_name
+from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..files import read_public
 from ..files.guard import MAIL_OWNERS
@@ -287,7 +287,7 @@ class Host:
     @cached_property
     def name(self) -> str:
         """This host's full name."""
-        return self.site.qualify(host_name(self.site.root))
+        return self.site.qualify(self.site.own_name)
 
     @property
     def known_as(self) -> str:
