@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..config import Site
 from ..errors import UsageError
 from ..secret import Secret
 
 if TYPE_CHECKING:
+    from ..config import Site
     from ..model import Account
     from ..sources import Source
 
@@ -23,7 +23,7 @@ passphrase_option = click.option(
 
 
 def account_secret(
-    source: str, what: str, site: Site, account: "Account", *, allow_weak: bool
+    source: str, what: str, site: "Site", account: "Account", *, allow_weak: bool
 ) -> Callable[[], Secret]:
     """Return the question for a new account secret; a chosen one is checked, a generated one is not."""
     from ..accounts.rules import check_chosen_secret
@@ -48,7 +48,7 @@ class CaPassphrase:
     the question for the passphrase that the key has; :attr:`pin` is that for the PIN of its token.
     """
 
-    site: Site
+    site: "Site"
     source: "Source | None"
     is_asked: bool
     pin_source: "Source | None" = None
@@ -83,7 +83,9 @@ class CaPassphrase:
         return resolve(self.source, Context("passphrase of the CA key")) if self.source else None
 
 
-def ca_source(source: str | None, site: Site, *, none: bool = False, pin: str | None = None) -> CaPassphrase:
+def ca_source(
+    source: str | None, site: "Site", *, none: bool = False, pin: str | None = None
+) -> CaPassphrase:
     """Parse ``--passphrase``, or the configured source; and that of a PIN, which ``--passphrase`` may be too.
 
     The configured passphrase is never tried as a PIN: a token locks after a few wrong ones.
@@ -99,13 +101,13 @@ def ca_source(source: str | None, site: Site, *, none: bool = False, pin: str | 
     return CaPassphrase(site, parsed, chosen == "prompt:", pins)
 
 
-def new_ca_passphrase(source: str | None, site: Site, *, none: bool) -> Callable[[], Secret | None]:
+def new_ca_passphrase(source: str | None, site: "Site", *, none: bool) -> Callable[[], Secret | None]:
     """Return the question for the passphrase of a new CA key; see :meth:`CaPassphrase.new`."""
     asked = ca_source(source, site, none=none)
     return lambda: asked.new(none=none)
 
 
-def warn_of_plain_key(site: Site, passphrase: Secret | None, *, none: bool) -> None:
+def warn_of_plain_key(site: "Site", passphrase: Secret | None, *, none: bool) -> None:
     """Warn that a new CA key is unencrypted where nobody has chosen that."""
     if passphrase is None and not none and not _terminal():
         site.warn(
@@ -113,7 +115,7 @@ def warn_of_plain_key(site: Site, passphrase: Secret | None, *, none: bool) -> N
         )
 
 
-def ca_passphrase(source: str | None, site: Site, *, pin: str | None = None) -> CaPassphrase:
+def ca_passphrase(source: str | None, site: "Site", *, pin: str | None = None) -> CaPassphrase:
     """Return the questions for the passphrase of the CA key, and for the PIN of its token."""
     return ca_source(source, site, pin=pin)
 
@@ -153,7 +155,9 @@ class ImportPassphrases:
         return self.kept.new(none=self.none)
 
 
-def import_passphrases(opening: str | None, kept: str | None, site: Site, *, none: bool) -> ImportPassphrases:
+def import_passphrases(
+    opening: str | None, kept: str | None, site: "Site", *, none: bool
+) -> ImportPassphrases:
     """Parse both sources."""
     from ..sources import parse_source
 
