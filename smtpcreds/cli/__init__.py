@@ -6,7 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from .framework import COMPLETE, exit_status, flushed, prepare, smtpcreds
+from .framework import exit_status, flushed, prepare, smtpcreds
+from .session import COMPLETE
 
 _FEW_CYCLES = 100_000
 """Objects between two looks for cycles; Python's 700 make a list of 100,000 accounts a fifth slower."""

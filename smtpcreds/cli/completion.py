@@ -1,8 +1,8 @@
 """What a shell offers when Tab is pressed: commands, options, and for each value what there is on this host.
 
-A shell asks by running the program with :data:`.framework.COMPLETE`. It is answered in silence whatever is wrong: to
-whoever may not read the inventory or the accounts, nothing is known. Nobody is asked for anything, no other
-host is, no secret is printed, and nothing is written.
+A shell asks by running the program with :data:`.session.COMPLETE`. It is answered in silence whatever is
+wrong: to whoever may not read the inventory or the accounts, nothing is known. No person and no other host is
+asked, no secret is printed, and nothing is written.
 """
 
 import os
@@ -15,8 +15,7 @@ import click
 from click.shell_completion import CompletionItem, ShellComplete, split_arg_string
 
 from ..errors import UsageError
-from .framework import COMPLETE
-from .session import Session
+from .session import COMPLETE, Session
 
 if TYPE_CHECKING:
     from ..config import Site

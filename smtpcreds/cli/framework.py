@@ -185,12 +185,6 @@ _ANSWERS: tuple[tuple[type[BaseException], Callable[[Any], int]], ...] = (
 )
 
 
-# Completion.
-
-COMPLETE = "_SMTPCREDS_COMPLETE"
-"""Variable by which a shell asks: ``bash``, ``zsh`` or ``fish``; ``bash_source`` asks for bash's own half."""
-
-
 # Groups that import a command when it is named, and verbs that take the global options anywhere.
 
 

@@ -9,6 +9,7 @@ import click
 
 from ..errors import UsageError
 from ..secret import Secret
+from .session import Session
 
 if TYPE_CHECKING:
     from ..config import Site
@@ -78,9 +79,7 @@ class CaPassphrase:
 
     def present(self) -> Secret | None:
         """Return the passphrase that the key has; None where nobody can be asked."""
-        from ..sources import Context, resolve
-
-        return resolve(self.source, Context("passphrase of the CA key")) if self.source else None
+        return _existing(self.source, "passphrase of the CA key") if self.source else None
 
 
 def ca_source(
@@ -141,10 +140,8 @@ class ImportPassphrases:
 
     def opening(self) -> Secret | None:
         """Return the passphrase under which the key is now; None where nobody can be asked."""
-        from ..sources import Context, resolve
-
         source = self.given or self.kept.source
-        return resolve(source, Context("passphrase of the CA key to import")) if source else None
+        return _existing(source, "passphrase of the CA key to import") if source else None
 
     def keeping(self, is_encrypted: bool) -> Callable[[], Secret | None] | None:
         """Return the question for the passphrase under which it is to be kept; None keeps the present one."""
@@ -215,7 +212,18 @@ def bundle_passphrase(source: str | None, *, new: bool) -> Callable[[], Secret]:
     parsed = parse_source(chosen)
     if is_generated(parsed):
         raise UsageError("--passphrase", "nobody would know a generated one", "--passphrase file:PATH")
-    return lambda: resolve(parsed, Context("passphrase of the bundle", new=new))
+    what = "passphrase of the bundle"
+    return lambda: resolve(parsed, Context(what, new=True)) if new else _existing(parsed, what)
+
+
+def _existing(source: "Source", what: str) -> Secret:
+    """Return a passphrase that something has; a person who types a wrong one is asked again."""
+    from ..files import disk
+    from ..sources import Context, Prompt, resolve
+
+    if isinstance(source, Prompt) and not disk().is_preview:
+        Session.latest.has_typed = True
+    return resolve(source, Context(what))
 
 
 def _terminal() -> str:

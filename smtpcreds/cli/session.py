@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import click
 
-from ..errors import DeniedError, MissingInputError, SmtpcredsError, UnsafePathError, UsageError, shown
+from ..errors import (
+    DeniedError,
+    MissingInputError,
+    SmtpcredsError,
+    UnsafePathError,
+    UsageError,
+    WrongPassphraseError,
+    shown,
+)
 
 if TYPE_CHECKING:
     from ..config import Settings, Site
@@ -21,6 +29,10 @@ if TYPE_CHECKING:
     from ..transaction import Question, Transaction
 
 
+COMPLETE = "_SMTPCREDS_COMPLETE"
+"""Variable by which a shell asks: ``bash``, ``zsh`` or ``fish``; ``bash_source`` asks for bash's own half."""
+TRIES = 3
+"""That a person at a terminal has for a passphrase."""
 SCHEMA = 1
 """Of every JSON document that is printed; raised when a key changes its meaning or goes."""
 
@@ -91,6 +103,8 @@ class Session:
     """Paths that a dry run would change."""
     database: str | None = None
     """The ``--database`` of a verb of ``sasl``."""
+    has_typed: bool = False
+    """A person was asked for the passphrase of something that exists."""
     latest: ClassVar["Session"]
     """The one of this process, for errors that end it."""
 
@@ -226,12 +240,28 @@ class Session:
             self.would_write = frozenset(change.target for change in work.changes)
             return None
         looks = look_first or sys.stdin.isatty()
-        answers = self._answers(site, verb, asked) if looks else {}
-        with transaction(site, answers=answers, **asked) as work:
-            done = verb(work)
-        for change in work.changes if self.verbose else ():
-            self.note(f"{change.action} {change.target}{_mode(change.mode)}")
-        return done
+
+        def carry_out() -> T:
+            answers = self._answers(site, verb, asked) if looks else {}
+            with transaction(site, answers=answers, **asked) as work:
+                done = verb(work)
+            for change in work.changes if self.verbose else ():
+                self.note(f"{change.action} {change.target}{_mode(change.mode)}")
+            return done
+
+        return self.patiently(carry_out)
+
+    def patiently(self, opens: Callable[[], T]) -> T:
+        """Do what a passphrase opens; a person who has typed a wrong one may type another, twice."""
+        for _ in range(TRIES - 1):
+            self.has_typed = False
+            try:
+                return opens()
+            except WrongPassphraseError as error:
+                if not self.has_typed:
+                    raise
+                self._tell("note", f"{error}; try again")
+        return opens()
 
     def _answers(
         self, site: "Site", verb: "Callable[[Transaction], T]", options: dict[str, Any]

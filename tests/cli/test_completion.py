@@ -14,7 +14,7 @@ from test_manual import VERBS
 from smtpcreds import sources
 from smtpcreds.audit.run import CODES
 from smtpcreds.cli import completion
-from smtpcreds.cli.framework import COMPLETE
+from smtpcreds.cli.session import COMPLETE
 from smtpcreds.mta.programs import PROGRAMS
 from smtpcreds.pki.keys import KEY_TYPES
 from smtpcreds.sasldb.opening import open_store

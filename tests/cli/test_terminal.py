@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from admin import DOMAIN, HUB, PASSPHRASE, PATIENCE, STATE, Admin, environment
+from admin import DOMAIN, HUB, PASSPHRASE, PATIENCE, STATE, Admin, environment, snapshot
 from softhsm import PIN, Token
 
 from smtpcreds.sasldb.opening import open_store
@@ -39,10 +39,12 @@ class Person:
         )
         os.close(terminal)
         self.screen = b""
+        self.answered = 0
 
     def answers(self, question: bytes, line: str) -> None:
-        while not self.screen.endswith(question):
+        while not self.screen[self.answered :].endswith(question):
             assert self.sees(), f"{question!r} never came, only {self.screen!r}"
+        self.answered = len(self.screen)
         os.write(self.master, f"{line}\n".encode())
 
     def ends(self) -> tuple[int, str]:
@@ -107,9 +109,10 @@ def test_a_wrong_passphrase_is_told_before_the_new_one_is_asked_for(
     copy = ("ca", "export", "--key", "--to", str(locked.root.parent / "key"), "--new-passphrase", "prompt:")
     for words in (("ca", "passphrase"), copy):
         person = start(people, locked, *words)
-        person.answers(OLD, "wrong")
+        for wrong in ("wrong", "Wrong", "worse"):
+            person.answers(OLD, wrong)
         status, screen = person.ends()
-        assert (status, "does not open this key" in screen) == (77, True)
+        assert (status, screen.count("does not open this key")) == (77, 3)
         assert "ew passphrase" not in screen
     person = start(people, locked, "ca", "passphrase")
     person.answers(OLD, PASSPHRASE)
@@ -117,6 +120,39 @@ def test_a_wrong_passphrase_is_told_before_the_new_one_is_asked_for(
     person.answers(b"New passphrase of the CA key, again: ", "another")
     status, screen = person.ends()
     assert (status, "encrypted with the new passphrase" in screen) == (0, True), screen
+
+
+def test_a_person_has_three_tries(locked: Admin, people: list[Person]) -> None:
+    for wrong, expected in ((["Ch1mp"], 0), (["Ch1mp", "ch1mp?"], 0), (["Ch1mp", "ch1mp?", "chimp"], 77)):
+        person = start(people, locked, "cert", "issue", f"mx{len(wrong)}")
+        before = snapshot(locked.root)
+        for line in wrong:
+            person.answers(OLD, line)
+        if expected == 0:
+            person.answers(OLD, PASSPHRASE)
+        status, screen = person.ends()
+        assert (status, screen.count("; try again\n")) == (expected, min(len(wrong), 2)), screen
+        assert (snapshot(locked.root) == before) == (expected != 0)
+        assert not [line for line in wrong if line in screen.split()]
+
+
+def test_a_bundle_gives_a_person_three_tries(hub: Admin, people: list[Person]) -> None:
+    passphrase = hub.secret("passphrase", b"geheim")
+    hub("bundle", "attic", "--passphrase", passphrase, "-o", hub.root.parent / "attic.age")
+    client = Admin(hub.root.parent / "client")
+    person = start(people, client, "setup", "--client", str(hub.root.parent / "attic.age"))
+    person.answers(b"Passphrase of the bundle: ", "gehein")
+    person.answers(b"Passphrase of the bundle: ", "geheim")
+    status, screen = person.ends()
+    assert (status, "does not open it" in screen) == (0, True), screen
+
+
+def test_a_source_that_is_nobody_is_asked_once(locked: Admin, people: list[Person]) -> None:
+    """On a terminal, too: a file would give the same again, and a token or a door may count."""
+    log = locked.root.parent / "asked"
+    script = locked.write("asks", f"#!/bin/sh\necho asked >> {log}\necho wrong\n", 0o700)
+    status, screen = start(people, locked, "cert", "issue", "mx", "--passphrase", f"cmd:{script}").ends()
+    assert (status, "try again" in screen, log.read_text()) == (77, False, "asked\n")
 
 
 def test_nothing_typed_means_no_passphrase(smtpcreds: Admin, people: list[Person]) -> None:
