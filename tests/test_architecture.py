@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "smtpcreds"
 
 FLOORS = (
     ("errors", "secret"),
-    ("names", "model", "postgres", "dns", "terminal"),
+    ("names", "model", "postgres", "dns", "terminal", "progress"),
     ("pki", "files", "config", "passwords"),
     ("mta", "sasldb", "inventory", "sources", "smtp", "memory", "pkcs11"),
     ("ca", "transaction", "accounts"),

@@ -337,7 +337,8 @@ COMMANDS = {
 EPILOG = """\b
 Start with:
   smtpcreds setup dmzmail.example.org     everything a hub needs, in one go
-  smtpcreds --root ./try setup dmzmail.example.org    the same, without touching this host
+The same, without touching this host:
+  smtpcreds --root ./try setup dmzmail.example.org
 Manual: man smtpcreds
 """
 

@@ -22,6 +22,7 @@ from ..errors import (
     WrongPassphraseError,
     shown,
 )
+from ..progress import show_on
 
 if TYPE_CHECKING:
     from ..config import Settings, Site
@@ -105,11 +106,14 @@ class Session:
     """The ``--database`` of a verb of ``sasl``."""
     has_typed: bool = False
     """A person was asked for the passphrase of something that exists."""
+    has_bar: bool = False
+    """A line of standard error shows how far the work is."""
     latest: ClassVar["Session"]
     """The one of this process, for errors that end it."""
 
     def __post_init__(self) -> None:
         Session.latest = self
+        show_on(self.bar)
 
     def site(self) -> "Site":
         """Read the configuration and name the installation."""
@@ -147,6 +151,7 @@ class Session:
             self._tell("note", text)
 
     def _tell(self, kind: str, text: str) -> None:
+        self._wipe_bar()
         if self.as_json:
             _say_json(kind, self.typed(text))
         else:
@@ -287,13 +292,35 @@ class Session:
         return {asked: asked() for asked in work.questions}
 
     @contextmanager
-    def progress(self, length: int) -> Iterator[Callable[[], None]]:
-        """Give a function to call after each of ``length`` pieces; many of them show a bar on a terminal."""
-        if length < 20 or self.quiet or self.dry_run or not sys.stderr.isatty():
+    def bar(self, length: int) -> Iterator[Callable[[], None]]:
+        """Show on standard error how many steps are done, and wipe that out at the end.
+
+        It does so on a terminal alone, and not for a dry run or what is previewed before a question.
+        """
+        from ..files import disk
+
+        if self.quiet or self.as_json or disk().is_preview or not sys.stderr.isatty():
             yield lambda: None
             return
-        with click.progressbar(length=length, file=sys.stderr, update_min_steps=max(1, length // 200)) as bar:
-            yield lambda: bar.update(1)
+        done = 0
+
+        def step() -> None:
+            nonlocal done
+            done += 1
+            percent = 100 * done // length
+            if not self.has_bar or percent > 100 * (done - 1) // length:
+                self.has_bar = True
+                click.echo(f"\r[{'#' * (percent // 2):50}] {percent:3}%", err=True, nl=False)
+
+        try:
+            yield step
+        finally:
+            self._wipe_bar()
+
+    def _wipe_bar(self) -> None:
+        if self.has_bar:
+            self.has_bar = False
+            click.echo(f"\r{' ' * 57}\r", err=True, nl=False)
 
     def fail(self, errors: Iterable[SmtpcredsError]) -> None:
         """Print errors that did not stop the run, and end it with the status of the first."""

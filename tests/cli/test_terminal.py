@@ -3,6 +3,7 @@
 import os
 import re
 import select
+import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -256,6 +257,47 @@ def test_an_import_shows_how_far_it_is(smtpcreds: Admin, people: list[Person]) -
     for quiet in (("-q", *words), (*words, "--dry-run")):
         status, screen = start(people, smtpcreds, *quiet).ends()
         assert (status, "%" in screen) == (0, False)
+
+
+def test_long_work_shows_how_far_it_is(hub: Admin, people: list[Person], tmp_path: Path) -> None:
+    """On a terminal alone, in a line that is gone at the end; not for programs that read JSON."""
+    hub.write("hosts", "".join(f"host{number},,client\n" for number in range(30)))
+    hosts, other = str(hub.directory / "hosts"), str(tmp_path / "other.lmdb")
+    hub(
+        "sasl",
+        "import",
+        hub.write("many", "".join(f"user{n},s3cret-{n}\n" for n in range(50))),
+        "--no-header",
+    )
+    works = [
+        ("cert", "issue", "--from", hosts),
+        ("cert", "renew", *(f"host{number}" for number in range(30))),
+        ("audit",),
+        ("status",),
+        ("inventory", "check"),
+        ("sasl", "convert", other, "--to", "gdbm"),
+    ]
+    for words in works:
+        _, screen = start(people, hub, *words).ends()
+        assert "100%" in screen, words
+        assert all("%" not in line.rpartition("\r")[2] for line in screen.split("\n")), words
+        again = (*words, "--force") if words[:2] in {("cert", "issue"), ("sasl", "convert")} else words
+        assert "%" not in hub.run(*again).err
+        _, screen = start(people, hub, *again, "--json").ends()
+        assert "%" not in screen, words
+
+
+def test_an_authority_with_many_certificates_shows_how_far_it_is(
+    authority: Admin, people: list[Person], tmp_path: Path
+) -> None:
+    theirs, ours = tmp_path / "demoCA", Admin(tmp_path / "taking-over")
+    (theirs / "private").mkdir(parents=True)
+    shutil.copy(authority.path(f"{STATE}/ca/ca-cert.pem"), theirs / "cacert.pem")
+    shutil.copy(authority.path(f"{STATE}/ca/ca-key.pem"), theirs / "private/cakey.pem")
+    row = "V\t361231235959Z\t\t{:04X}\tunknown\t/CN=host{}.polkatistas.org\n"
+    (theirs / "index.txt").write_text("".join(row.format(0x1000 + n, n) for n in range(30)))
+    status, screen = start(people, ours, "ca", "import", str(theirs), "--no-passphrase").ends()
+    assert (status, "100%" in screen) == (0, True), screen
 
 
 def test_one_more_authority_before_the_last_rollover_has_ended_is_asked_for(hub: Admin) -> None:
