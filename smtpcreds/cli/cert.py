@@ -479,7 +479,7 @@ def list_(session: Session, within: str | None, host: str | None, everything: bo
         if session.as_json:
             session.show({"certificates": [row_data(site, row) for row in rows]}, ())
         else:
-            session.show({}, _table_lines(rows, now))
+            session.show({}, _table_lines(rows, now), listed=True)
 
 
 def row_data(site: "Site", row: "CertificateRow") -> dict[str, object]:

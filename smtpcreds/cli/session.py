@@ -165,6 +165,7 @@ class Session:
         aside: bool = False,
         coloured: bool = False,
         verbatim: bool = False,
+        listed: bool = False,
     ) -> None:
         """Print the answer: the lines, or with ``--json`` the data and the warnings.
 
@@ -172,6 +173,7 @@ class Session:
         sends the lines to standard error, where a secret stands alone on standard output. What a terminal
         would obey is escaped, behind a pipe too, except in lines that are ``coloured`` for one. Commands of
         the program are completed so that they can be typed, except in what is ``verbatim``: a file's text.
+        Lines that are ``listed`` are broken between words where a terminal is too narrow for them.
         """
         if self.as_json:
             made = data() if callable(data) else data
@@ -182,11 +184,14 @@ class Session:
             is_seen = (sys.stderr if aside else sys.stdout).isatty()
             escaped = str if coloured else _harmless if is_seen else _without_controls
             completed = str if verbatim else self._line
+            fitting = _fitting(_columns()) if listed and is_seen else str
             rest = iter(lines)
             while some := list(islice(rest, _AT_ONCE)):
                 text = "\n".join(some)
                 if not _is_plain(text, len(some)):
                     text = "\n".join(escaped(completed(line)) for line in some)
+                if fitting is not str:
+                    text = "\n".join(map(fitting, text.split("\n")))
                 click.echo(text, err=aside, color=True)  # True: take nothing out of names
 
     def _line(self, text: str) -> str:
@@ -449,6 +454,32 @@ def _passes(character: str) -> bool:
 def _harmless(text: str) -> str:
     """Escape what a terminal would obey, but no line feed: an answer such as PEM may come as one text."""
     return "\n".join(map(shown, text.split("\n")))
+
+
+def _columns() -> int:
+    from shutil import get_terminal_size
+
+    return get_terminal_size((80, 24)).columns
+
+
+def _fitting(columns: int) -> Callable[[str], str]:
+    """Return what breaks a line that is too long, but in no command: that is to be copied whole."""
+    from textwrap import TextWrapper
+
+    def fitting(line: str) -> str:
+        if len(line) <= columns or "smtpcreds " in line or "\x1b" in line:
+            return line
+        further = " " * (len(line) - len(line.lstrip()) + 4)
+        words = TextWrapper(
+            columns,
+            subsequent_indent=further,
+            break_long_words=False,
+            break_on_hyphens=False,
+            replace_whitespace=False,
+        )
+        return words.fill(line)
+
+    return fitting
 
 
 def _json(document: object) -> str:

@@ -287,6 +287,23 @@ def test_long_work_shows_how_far_it_is(hub: Admin, people: list[Person], tmp_pat
         assert "%" not in screen, words
 
 
+def test_lists_fit_the_terminal_and_lines_behind_a_pipe_stay_whole(hub: Admin, people: list[Person]) -> None:
+    host = f"{'a-name-that-somebody-chose-' * 2}x.polkatistas.org"
+    hub("cert", "issue", host, "--client")
+    hub("sasl", "add", "the-" * 8 + "account")
+    hub("sasl", "rotate", "maildroid", "--client", host)
+    for words in (
+        *(("cert", "list"), ("cert", "list", "--all"), ("sasl", "list"), ("sasl", "rotations")),
+        *(("mta", "list"), ("inventory", "events"), ("status",)),
+    ):
+        piped = hub.run(*words).out
+        _, screen = start(people, hub, *words).ends()
+        text = re.sub(r"\x1b\[[0-9;]*m", "", screen.rpartition("\r")[2])
+        assert [line for line in text.splitlines() if len(line) > 80 and "smtpcreds" not in line] == [], words
+        assert host in text or host not in piped, words
+        assert "smtpcreds" in piped or text.split() == piped.split(), words
+
+
 def test_an_authority_with_many_certificates_shows_how_far_it_is(
     authority: Admin, people: list[Person], tmp_path: Path
 ) -> None:
