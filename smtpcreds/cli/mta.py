@@ -57,6 +57,7 @@ def list_(session: Session) -> None:
             ]
         },
         [line for p in programs for line in _described(p, applied.get(p.NAME, ""), width)],
+        listed=True,
     )
 
 
