@@ -244,8 +244,8 @@ def _known(subject: str, error: "psycopg.Error") -> SmtpcredsError | None:
         row = _CLASSES["22"]
     else:
         lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-        hint = next((hint for part, hint in _OF_LIBPQ.items() if part in message), _REACH)
-        row = (UnavailableError, "{message}", hint) if lost else None
+        advice = next((text for part, text in _OF_LIBPQ.items() if part in message), _REACH)
+        row = (UnavailableError, "{message}", advice) if lost else None
     if row is None:
         return None
     kind, reason, hint = row

@@ -3,7 +3,7 @@
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from shlex import quote
@@ -32,8 +32,9 @@ from ..files import (
     flush_directories,
     status_at,
 )
+from .chain import hashes
 from .rows import text_of
-from .schema import APPLICATION_ID, MIGRATIONS
+from .schema import APPLICATION_ID, CHAIN_EVENTS, EVENT_CHAIN, MIGRATIONS, SET_HASH
 
 if TYPE_CHECKING:
     import sqlite3
@@ -299,6 +300,15 @@ class Database:
             raise self._dialect.damaged(self.path, f"a row can't be read: {error}") from error
 
 
+def migrate(database: Database, statements: Iterable[str]) -> None:
+    """Lead the tables from one version to the next."""
+    for statement in statements:
+        if statement == CHAIN_EVENTS:
+            database.write_all(SET_HASH, hashes(list(database.read(tuple, EVENT_CHAIN))))
+        else:
+            database.write(statement)
+
+
 def verify_version(path: str, version: int, *, newest: int, read_only: bool) -> None:
     """Accept a version that can be worked with, or migrated and then worked with."""
     if version > newest:
@@ -509,12 +519,12 @@ def _enter_wal(connection: "sqlite3.Connection", path: str, timeout: float) -> N
 
 
 def _migrate(connection: "sqlite3.Connection", path: str) -> None:
-    with Database(connection, path, SQLITE).transaction():
+    database = Database(connection, path, SQLITE)
+    with database.transaction():
         version = _number(connection, "PRAGMA user_version")
         _accept(path, version, read_only=False)  # another process may have migrated meanwhile
         for statements in MIGRATIONS[version:]:
-            for statement in statements:
-                connection.execute(statement)
+            migrate(database, statements)
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
     if version:
         disk().note("migrate", path)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..bundle.make import Bundled
     from ..deploy.options import RenderOptions
     from ..hub import Ready
+    from ..inventory.chain import Head
     from ..inventory.rows import Event
     from ..model import Finding
     from ..probe.step import Step
@@ -254,15 +255,29 @@ class Site:
         )
         return probe(asked, lambda _: None)
 
-    def check_inventory(self) -> "list[Finding]":
-        """Return where inventory and disk disagree.
+    def check_inventory(self, head: str = "") -> "list[Finding]":
+        """Return where inventory and disk disagree, and where the chain of events is broken.
+
+        Args:
+            head: the hash of an earlier :meth:`head`, which must still be there.
 
         Raises:
             MissingInputError: there is no inventory.
         """
         from ..ca.verify import findings
 
-        return findings(self._site)
+        return findings(self._site, head)[0]
+
+    def head(self) -> "Head":
+        """Return the end of the chain of events: how many there are, and the hash of the last.
+
+        Raises:
+            MissingInputError: there is no inventory.
+        """
+        from ..ca.layout import reading
+
+        with reading(self._site) as inventory:
+            return inventory.chain().head
 
     def events(
         self, *, since: timedelta | None = None, subject: str | None = None, limit: int | None = None
