@@ -415,3 +415,17 @@ def test_a_verb_that_refuses_says_which_kind_of_error_it_is(tmp_path: Path) -> N
     assert (caught.value.exit_status, caught.value.hint) == (66, "smtpcreds ca init")
     with pytest.raises(errors.MissingInputError):
         smtpcreds.Site.load(tmp_path, config_file=tmp_path / "nothing.toml")
+
+
+def test_a_backup_comes_back_elsewhere(hub: smtpcreds.Site, tmp_path: Path) -> None:
+    secret, path = smtpcreds.Secret(b"Ch1mp? ,03fuzz fl0ppi"), tmp_path / "saved.age"
+    with hub.transaction() as work:
+        made = work.ca.backup(path, passphrase=secret)
+        with pytest.raises(smtpcreds.SmtpcredsError, match="is needed, or recipients"):
+            work.ca.backup(path)
+    assert hub.check_backup(path, passphrase=secret).head == made.head
+    elsewhere = smtpcreds.Site.load(root=tmp_path / "elsewhere")
+    assert elsewhere.restore(path, passphrase=secret).aside == ""
+    again = smtpcreds.Site.load(root=tmp_path / "elsewhere")
+    assert again.head() == made.head
+    assert again.check_inventory() == []

@@ -361,6 +361,10 @@ class Inventory:
         bound = {"subject = ?": subject, "at >= ?": since and seconds(since)}
         return self._select(event_of, sql.SELECT_EVENT, [], bound, sql.NEWEST_FIRST, limit)
 
+    def snapshot(self) -> bytes | None:
+        """Return all that is committed as the content of an inventory's file; None where a server has it."""
+        return self._database.snapshot()
+
     def verify_integrity(self) -> None:
         """Read everything; takes seconds where there are a million certificates.
 
@@ -419,6 +423,15 @@ def _no_authority(authority: int) -> MissingInputError:
 
 
 # From a path or URL to the inventory that is kept there.
+
+
+@contextmanager
+def read_snapshot(content: bytes, subject: str) -> Iterator[Inventory]:
+    """Give the inventory that a :meth:`Inventory.snapshot` holds; no file is touched."""
+    from .sqlite import in_memory
+
+    with in_memory(content, subject) as database:
+        yield Inventory(database)
 
 
 @contextmanager

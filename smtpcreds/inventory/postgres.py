@@ -116,5 +116,6 @@ POSTGRES = Dialect(
     damaged=damaged,
     alone=lambda connection, subject: held(connection, _WORK, subject),
     verify=_verify,
+    snapshot=lambda _: None,
 )
 """Writers stand in line as they do before an SQLite file, so no transaction has to be tried again."""

@@ -242,7 +242,7 @@ def test_an_encrypted_bundle(attic: Admin, hub: Admin, tmp_path: Path) -> None:
     hub("bundle", "attic", "--new-key", "-o", sealed, "--passphrase", f"file:{tmp_path}/secret")
     words = ("setup", "--client", sealed)
     assert "the passphrase does not open it" in attic.refuses(77, *words, "--passphrase", "file:wrong")
-    assert "--passphrase: is needed to open the bundle" in attic.refuses(64, *words)
+    assert "--passphrase: is needed for the bundle" in attic.refuses(64, *words)
     data = bytearray(sealed.read_bytes())
     data[-500] ^= 4
     (tmp_path / "bent").write_bytes(data)
