@@ -143,11 +143,6 @@ def _system(error: OSError) -> int:
     return refused(explain(error, str(error.filename or "standard output")))
 
 
-def _help(error: click.exceptions.NoArgsIsHelpError) -> int:
-    click.echo(error.ctx.get_help() if error.ctx else "", err=True)
-    return USAGE
-
-
 def _interrupted(_: BaseException) -> int:
     complain("interrupted", INTERRUPTED, "", "interrupted", None)
     return INTERRUPTED
@@ -171,7 +166,6 @@ def _bug(error: BaseException) -> int:
 
 _ANSWERS: tuple[tuple[type[BaseException], Callable[[Any], int]], ...] = (
     (SmtpcredsError, refused),
-    (click.exceptions.NoArgsIsHelpError, _help),
     (click.UsageError, _usage),
     (click.exceptions.Exit, lambda error: error.exit_code),
     (click.Abort, _interrupted),
@@ -207,6 +201,13 @@ class LazyGroup(click.Group):
             return None
         module, attribute, _ = self.table[cmd_name]
         return cast("click.Command", getattr(import_module(f".{module}", __package__), attribute))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Answer a call without a command with the help, as an error; click 8.1 alone would call it a success."""
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), err=True)
+            ctx.exit(USAGE)
+        return super().parse_args(ctx, args)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
