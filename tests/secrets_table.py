@@ -1,7 +1,7 @@
 """Where secrets are seen while commands handle them: ``python tests/secrets_table.py`` prints the table.
 
-Each command runs under strace, which shows every argument, environment, file, pipe and socket that a process of
-it hands octets to. A secret has to be in files of mode 0600 and in pipes, and nowhere else.
+Each command runs under strace, which shows every argument, environment, file, pipe and socket that a process
+of it hands octets to. A secret has to be in files of mode 0600 and in pipes, and nowhere else.
 """
 
 import base64
@@ -22,7 +22,7 @@ from admin import HUB, SECRET, Admin
 from lab.namespace import Namespace
 from lab.syslog import Log
 
-CALLS = "execve,write,writev,pwrite64,sendto,sendmsg"
+CALLS = "execve,openat,write,writev,pwrite64,sendto,sendmsg"
 
 
 @dataclass(frozen=True)
@@ -98,11 +98,19 @@ class Seen:
         """One row of the table."""
         files = ", ".join(f"{path} {mode:04o}" for path, mode in self.files) or "-"
         elsewhere = ", ".join(self.elsewhere) or "-"
-        cells = (self.row.words.replace("{here}/", ""), self.row.secret, self.argv or "-", self.environment or "-")
+        cells = (
+            self.row.words.replace("{here}/", ""),
+            self.row.secret,
+            self.argv or "-",
+            self.environment or "-",
+        )
         return "| " + " | ".join(map(str, (*cells, files, self.pipes or "-", elsewhere))) + " |"
 
 
-HEAD = "| command | secret | argv | environment | files, mode | pipes | sockets and others |\n|---|---|---|---|---|---|---|"
+HEAD = (
+    "| command | secret | argv | environment | files, mode | pipes | sockets and others |\n"
+    "|---|---|---|---|---|---|---|"
+)
 
 
 class Stage:
@@ -151,10 +159,14 @@ class Stage:
         if kind == "passphrase":
             return {SECRET.decode(), base64.b64encode(SECRET).decode()}
         if kind == "account":
-            records = {name: value for name, value in program.records().items() if name.startswith(b"maildroid\0")}
+            records = {
+                name: value for name, value in program.records().items() if name.startswith(b"maildroid\0")
+            }
             return {value.decode() for value in records.values() if value}
         path = program.state / "ca/ca-key.pem" if kind == "ca key" else program.certs / "dmzmail-key.pem"
-        return {line for line in path.read_text().splitlines() if not line.startswith("-----") and len(line) > 40}
+        return {
+            line for line in path.read_text().splitlines() if not line.startswith("-----") and len(line) > 40
+        }
 
     def _found(self, row: Row, here: Path, trace: str, secrets: set[str]) -> Seen:
         lines = [line for line in trace.splitlines() if any(secret in line for secret in secrets)]
@@ -173,18 +185,24 @@ class Stage:
             if path.startswith("pipe:"):
                 pipes += 1
             elif path.startswith("/") and not path.startswith("/dev/"):
-                files.add((path, _mode(Path(path))))
+                files.add((path, _mode(Path(path), target[2], trace)))
             else:
                 elsewhere.add(path.partition("[")[0])
         if any(secret in said for said in self.log.lines for secret in secrets):
             elsewhere.add("syslog")
-        named = sorted((path.removeprefix(f"{here}/root").removeprefix(f"{here}/"), mode) for path, mode in files)
+        named = sorted(
+            (path.removeprefix(f"{here}/root").removeprefix(f"{here}/"), mode) for path, mode in files
+        )
         return Seen(row, argv, environment, tuple(named), pipes, tuple(sorted(elsewhere)))
 
 
-def _mode(path: Path) -> int:
-    """The mode of a file that was written to; one that is gone was a temporary of the run, checked elsewhere."""
-    return path.stat().st_mode & 0o777 if path.exists() else 0o600
+def _mode(path: Path, written: str, trace: str) -> int:
+    """The mode of a file that was written to; of one that is gone by now, the one that it was made with."""
+    if path.exists():
+        return path.stat().st_mode & 0o777
+    name = re.escape(written.rpartition("/")[2])
+    made = re.search(rf'openat\(.*[/"]{name}", [^)]*O_CREAT[^)]*, (0[0-7]*)\)', trace)
+    return int(made[1], 8) if made else 0
 
 
 @contextmanager

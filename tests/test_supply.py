@@ -1,4 +1,4 @@
-"""What is installed: pinned with hashes, from no named place, at least as new as pyproject.toml says; -I obeys nothing."""
+"""What is installed: pinned with hashes, from no named place, and what an isolated script obeys."""
 
 import json
 import os
@@ -88,7 +88,9 @@ def test_another_script_is_left_alone(tmp_path: Path) -> None:
     assert path.read_text() == "#!/bin/sh\n"
 
 
-@pytest.mark.skipif(shutil.which("cyclonedx-py", path=str(Path(sys.executable).parent)) is None, reason="no tool")
+@pytest.mark.skipif(
+    shutil.which("cyclonedx-py", path=str(Path(sys.executable).parent)) is None, reason="no tool"
+)
 def test_the_bill_of_materials_is_of_what_is_installed(tmp_path: Path) -> None:
     """The tool validates it against CycloneDX's schema before it writes it."""
     path = tmp_path / "bom.json"

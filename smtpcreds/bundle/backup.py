@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from ..ca.layout import CERTIFICATE, KEY, PARENTS
-from ..config import Settings, Site, host_name, parse_settings
+from ..config import Settings, Site, parse_settings
 from ..errors import DamagedFileError, DataError, ExistsError, ForeignFormatError, UsageError
 from ..files import (
     audit_to_syslog,
@@ -134,7 +134,7 @@ def back_up(work: Transaction, delivery: Delivery) -> Backup:
     delivery.prepare(work)
     members = tuple(_members(work))
     files = {member.path: member.content for member in members if member.kind is Kind.FILE}
-    host = site.qualify(host_name(site.root))
+    host = site.qualify(site.own_name)
     data = tar_of(f"smtpcreds backup {_FORMAT} host={host} at={work.now:{_TIME}}", members, work.now)
     found = _examined(files, host, work.now, len(members), "the backup")
     delivery.deliver(work, data, f"{len(members)} members, of {title(certificate)}")

@@ -203,7 +203,7 @@ class LazyGroup(click.Group):
         return cast("click.Command", getattr(import_module(f".{module}", __package__), attribute))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Answer a call without a command with the help, as an error; click 8.1 alone would call it a success."""
+        """Answer a call without a command with the help, as an error; to click 8.1 it is a success."""
         if not args and not ctx.resilient_parsing:
             click.echo(ctx.get_help(), err=True)
             ctx.exit(USAGE)
