@@ -145,11 +145,6 @@ def _system(error: OSError) -> int:
     return refused(explain(error, str(error.filename or "standard output")))
 
 
-def _help(error: click.exceptions.NoArgsIsHelpError) -> int:
-    click.echo(error.ctx.get_help() if error.ctx else "", err=True)
-    return USAGE
-
-
 def _interrupted(_: BaseException) -> int:
     complain("interrupted", INTERRUPTED, "", "interrupted", None)
     return INTERRUPTED
@@ -173,7 +168,6 @@ def _bug(error: BaseException) -> int:
 
 _ANSWERS: tuple[tuple[type[BaseException], Callable[[Any], int]], ...] = (
     (SmtpcredsError, refused),
-    (click.exceptions.NoArgsIsHelpError, _help),
     (click.UsageError, _usage),
     (click.exceptions.Exit, lambda error: error.exit_code),
     (click.Abort, _interrupted),
@@ -218,6 +212,13 @@ class LazyGroup(click.Group):
 
         known = self.table.items()
         return [CompletionItem(name, help=row[2]) for name, row in known if name.startswith(incomplete)]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Answer a call without a command with the help, as an error; to click 8.1 it is a success."""
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), err=True)
+            ctx.exit(USAGE)
+        return super().parse_args(ctx, args)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
