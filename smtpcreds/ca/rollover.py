@@ -77,7 +77,7 @@ def retire(work: Transaction, root: RootKey, *, force: bool = False) -> Retireme
     if not force:
         _refuse_needed(work, rows)
     revoked = _revoke(work, root, force=force)
-    retire_files(work.ca)
+    retire_files(work.ca, work.ca.superseded_cas)
     work.renewed_authority()
     changed = refresh_trust_directories(work.site, inventory, work.ca)
     with inventory.transaction():

@@ -50,19 +50,26 @@ def recover_authorities(site: Site, inventory: Inventory, ca: CA) -> None:
         record_all(site, inventory, "ca recorded", [(title(own), "after an interrupted run")])
         site.warn(f"{title(own)}: this authority was not in the inventory; an interrupted run is completed")
     if any(is_revoked_above(ca, superseded_ca) for superseded_ca in ca.superseded_cas):
-        retire_files(ca)  # all of them, as the interrupted run was about to
-    for superseded_ca in ca.retired:
-        row = row_of(inventory, superseded_ca.certificate)
-        if row and row.state is AuthorityState.CURRENT:
-            refresh_trust_directories(site, inventory, ca)
-            inventory.retire_authority(row.id)
-            record_all(site, inventory, "ca retire", [(row.name, "after an interrupted run")])
-            site.warn(f"{row.name}: an interrupted run began to retire this authority; it is completed")
+        retire_files(ca, ca.superseded_cas)  # all of them, as the interrupted run was about to
+    for row in complete_retirement(site, inventory, ca, "after an interrupted run"):
+        site.warn(f"{row.name}: an interrupted run began to retire this authority; it is completed")
 
 
-def retire_files(ca: CA) -> None:
+def complete_retirement(site: Site, inventory: Inventory, ca: CA, detail: str) -> list[AuthorityRow]:
+    """Take what was put away as ``retired-*`` out of bundles and inventory; return the rows that changed."""
+    rows = (row_of(inventory, superseded_ca.certificate) for superseded_ca in ca.retired)
+    due = [row for row in rows if row and row.state is AuthorityState.CURRENT]
+    if due:
+        refresh_trust_directories(site, inventory, ca)
+    for row in due:
+        inventory.retire_authority(row.id)
+        record_all(site, inventory, "ca retire", [(row.name, detail)])
+    return due
+
+
+def retire_files(ca: CA, superseded_cas: Iterable[SupersededCA]) -> None:
     """Put the files of superseded CAs away as ``retired-*``."""
-    for superseded_ca in ca.superseded_cas:
+    for superseded_ca in superseded_cas:
         sweep(superseded_ca.files.directory)
         name = f"{RETIRED}{short_id(superseded_ca.certificate)}"
         move(superseded_ca.files.directory, f"{ca.files.directory}/{name}")
