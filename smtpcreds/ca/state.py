@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from ..config import Site
-from ..files import actor, audit_to_syslog, move, read_if_there, sweep, write_all
+from ..files import actor, audit_to_syslog, exists, move, read_if_there, remove, sweep, write_all
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityRow, AuthorityState, CertificateRow, Event
 from ..pki.chains import climb
@@ -18,6 +18,7 @@ from .crl import owed
 from .directory import refresh_trust_directories, trust
 from .layout import RETIRED, Pair
 from .pair import certificate_in_place, key_id, put_in_place, read_previous_pair
+from .token import unfinished_key
 
 
 def ensure_authority(site: Site, inventory: Inventory, ca: CA, certificate: Certificate) -> AuthorityRow:
@@ -41,6 +42,11 @@ def row_of(inventory: Inventory, certificate: Certificate) -> AuthorityRow | Non
 
 def recover_authorities(site: Site, inventory: Inventory, ca: CA) -> None:
     """Record what a killed run changed about authorities: their directories say what is so."""
+    if left := unfinished_key(ca.files):
+        reason = f"an interrupted run may have left {left.key} in it"
+        site.warn(f"{left.subject}: {reason}; the next ca init or ca rollover with that token removes it")
+    elif exists(ca.files.unfinished_key):
+        remove(ca.files.unfinished_key)
     if not ca.is_there:
         return
     own = ca.certificate
