@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "smtpcreds"
 
 FLOORS = (
-    ("errors", "secret"),
+    ("errors", "secret", "shell"),
     ("names", "model", "postgres", "dns", "terminal"),
     ("pki", "files", "config", "passwords"),
     ("mta", "sasldb", "inventory", "sources", "smtp", "memory", "pkcs11"),

@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count
-from shlex import quote
 
 from ..config import Site
 from ..errors import DamagedFileError, DataError, SmtpcredsError, UsageError
@@ -30,6 +29,7 @@ from ..pki.names import MAX_PART, ca_name, default_ca_name, generation, title
 from ..pki.profiles import INTERMEDIATE
 from ..pki.values import Certificate, Issuer, Request, validity
 from ..secret import Secret
+from ..shell import quote
 from ..transaction import Transaction
 from .authority import Passphrase, crl_url, decrypted, encrypted, no_passphrase
 from .crl import NewCrl, record_crl, sign_crl

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from shlex import quote
 
 from ..config import Site
 from ..errors import DamagedFileError, DataError, MissingInputError, SmtpcredsError, UnsafePathError
@@ -32,6 +31,7 @@ from ..pki.pair_rules import certificate_of, held_names, key_fault, name_fault, 
 from ..pki.profiles import Profile, Purpose, parse_profile
 from ..pki.revocation import revoked_on
 from ..pki.values import Certificate
+from ..shell import quote
 from .authority import CA
 from .crl import crl_fault, crl_says, owes_crl
 from .directory import bundled, directories, trust, trust_directory_changes

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from shlex import quote
 
 from ..accounts.auth_info import kept_credential, readable_credential, write_file
 from ..accounts.database import AccountDatabase, Ask, ask_at_once
@@ -38,6 +37,7 @@ from ..postgres import is_url, parse_url, plugin_options
 from ..sasldb.opening import refuse_url
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, by_account
 from ..secret import Secret
+from ..shell import quote
 from .files import owner_of
 from .options import RenderOptions
 from .unused import refuse_unused
