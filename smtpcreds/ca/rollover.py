@@ -261,11 +261,16 @@ def _confirm_second(work: Transaction) -> None:
         work.confirm(f"make one more authority, although {name} {reason}", otherwise=refusal)
 
 
+_CRLS_ABOVE = ROOT_CRL.removesuffix(".pem")
+
+
 def _handed_down(ca: CA, *, same_root: bool) -> Iterator[Artifact]:
     """Yield the files of today under their new names; a root that stays keeps its key and CRL on top."""
     home = f"{SUPERSEDED}{short_id(ca.certificate)}"
     for file in tree(ca.files.directory):
-        stays = "/" in file.path or (same_root and file.path in {ROOT_KEY, ROOT_CRL})
+        stays = "/" in file.path or (
+            same_root and (file.path == ROOT_KEY or file.path.startswith(_CRLS_ABOVE))
+        )
         yield file if stays else Artifact(f"{home}/{file.path}", file.content)
 
 

@@ -32,6 +32,7 @@ from ..pki.profiles import Profile, Purpose, parse_profile
 from ..pki.revocation import revoked_on
 from ..pki.values import Certificate
 from ..shell import quote
+from .above import CURE_ABOVE, LACKS, lacking
 from .authority import CA
 from .crl import crl_fault, crl_says, owes_crl
 from .directory import bundled, directories, trust, trust_directory_changes
@@ -356,6 +357,7 @@ def root_crl(scene: Scene) -> Iterator[Finding]:
         cure = CURE_CRL if exists(scene.ca.files.root_key) else f"{CURE_CRL} --root-key FILE"
         fault = "has no CRL, so curl and Exim with OpenSSL refuse all below it"
         yield Finding(title(scene.ca.chain[1]), fault, cure)
+    yield from (Finding(title(above), LACKS, CURE_ABOVE) for above in lacking(scene.ca))
 
 
 def published(scene: Scene) -> Iterator[Finding]:

@@ -571,6 +571,7 @@ NOT_CURRENT = 1
 )
 @click.option("--root-key", metavar="FILE", help="The root's private key, to sign the root's CRL anew.")
 @click.option("--root-passphrase", metavar="SOURCE", help="Opens the root key; default: as --passphrase.")
+@click.option("--take", multiple=True, metavar="FILE", help="Hand on this CRL, of a CA above ours.")
 @reload_option
 @passphrase_option
 @pass_session
@@ -583,13 +584,15 @@ def crl(
     force: bool,
     root_key: str | None,
     root_passphrase: str | None,
+    take: tuple[str, ...],
     reload: str | None,
     passphrase: str | None,
 ) -> None:
     """Sign a fresh list of revoked certificates and install it beside the certificates."""
     from ..ca.publish import CrlWish, refresh_crl
 
-    wish = CrlWish(days, session.absolute(target) if target else None, der, force)
+    copy, above = session.absolute(target) if target else None, tuple(map(session.absolute, take))
+    wish = CrlWish(days, copy, der, force, above)
     hook = reload_hook(reload)
     site = session.site()
     if check:

@@ -156,6 +156,7 @@ class Authority(AuthorityReader):
         force: bool = False,
         root_key: FilePath | None = None,
         root_passphrase: Secret | None = None,
+        take: Sequence[FilePath] = (),
         reload: str | None = None,
     ) -> "Published":
         """Sign a fresh list of revoked certificates, and install it beside the certificates.
@@ -167,11 +168,13 @@ class Authority(AuthorityReader):
             force: although the last one is of the future, because the clock was ahead.
             root_key: of the CA above, whose list is signed anew, too.
             root_passphrase: of that key; default: that of the transaction.
+            take: CRLs of the CAs above, which others sign, to be handed on.
             reload: tells the mail server.
         """
         from ..ca.publish import CrlWish, refresh_crl
 
-        wish, root = CrlWish(days, absolute_if_any(copy), der, force), _root(root_key, root_passphrase)
+        above = tuple(path for each in take if (path := absolute_if_any(each)))
+        wish, root = CrlWish(days, absolute_if_any(copy), der, force, above), _root(root_key, root_passphrase)
         return refresh_crl(self._work, wish, root=root, hook=hook_of(reload))
 
     def export_key(
