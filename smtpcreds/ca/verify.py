@@ -31,6 +31,7 @@ from ..pki.pair_rules import certificate_of, held_names, key_fault, name_fault, 
 from ..pki.profiles import Profile, Purpose, parse_profile
 from ..pki.revocation import revoked_on
 from ..pki.values import Certificate
+from ..progress import counted
 from ..shell import quote
 from .above import CURE_ABOVE, LACKS, lacking
 from .authority import CA
@@ -391,10 +392,12 @@ def pairs(scene: Scene) -> Iterator[Finding]:
     A directory of ``--to`` that is gone was taken to its host, so nothing is missed there.
     Pairs of other hosts that share the inventory are theirs to look at.
     """
-    for stem, row in scene.expected.items():
+    expected = scene.expected
+    for stem, row in counted(expected.items(), len(expected)):
         yield from _missing(scene, Pair(stem), row)
     for directory in directories(scene.site, scene.inventory):
-        for name in sorted(names_in(directory)):
+        names = sorted(names_in(directory))
+        for name in counted(names, len(names)):
             if name.endswith(_SUFFIX):
                 yield from _faults(scene, Pair(f"{directory}/{name.removesuffix(_SUFFIX)}"))
 

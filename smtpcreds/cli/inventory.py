@@ -56,4 +56,4 @@ def events(session: Session, since: str | None, subject: str | None, limit: int 
         {"at": e.at, "who": e.who, "what": e.what, "subject": e.subject, "detail": e.detail} for e in found
     ]
     lines = (f"{rfc3339(e.at)}  {e.who}  {e.what}  {e.subject}{e.detail and f'  {e.detail}'}" for e in found)
-    session.show({"events": rows}, lines if found else ["no events"])
+    session.show({"events": rows}, lines if found else ["no events"], listed=True)

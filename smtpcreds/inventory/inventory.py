@@ -50,6 +50,8 @@ MIN_PREFIX = 4
 _HEX = re.compile(r"[0-9a-f]+")
 _AFTER_EXACT = "!"
 """Sorts before every hex digit, so nothing but the word itself lies below word + this."""
+_AFTER_ALL = "\x7f"
+"""Follows all characters of host names."""
 _AFTER_PREFIX = "g"
 
 
@@ -268,6 +270,10 @@ class Inventory:
         literal = [sql.IN_STATE[state]] if state else []
         literal += [sql.LATEST] if latest else []
         return self._select(certificate_of, sql.SELECT_CERTIFICATE, literal, bound, sql.BY_EXPIRY, limit)
+
+    def hosts(self, prefix: str, limit: int) -> list[str]:
+        """Return the first hosts whose names begin so, which have or had a certificate."""
+        return list(self._database.read(text_of, sql.HOSTS, (prefix, prefix + _AFTER_ALL, limit)))
 
     def tally(self, authority: int, at: datetime) -> dict[str, int]:
         """Return how many certificates of the authority stand where: by name of the state, or ``expired``.

@@ -205,6 +205,7 @@ state = 'issued' AND NOT EXISTS (
         AND newer.directory = certificates.directory AND newer.machine = certificates.machine
         AND newer.state = 'issued')
 """
+HOSTS = "SELECT DISTINCT host FROM certificates WHERE host >= ? AND host < ? ORDER BY host LIMIT ?"
 PLACES = """
 SELECT DISTINCT rtrim(directory, replace(directory, '/', '')) FROM certificates
 WHERE authority = ? AND machine = ? AND directory <> ''
