@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from shlex import quote
 
 from .accounts.auth_info import auth_info_for_clients, follow, is_readable, write_auth_info
 from .accounts.database import AccountDatabase
@@ -20,6 +19,7 @@ from .model import Account, Artifact
 from .mta.program import Program
 from .names import is_qualified, is_within, parse_host
 from .secret import Secret
+from .shell import quote
 from .transaction import Transaction
 
 

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "smtpcreds"
 
 FLOORS = (
     ("lazy",),
-    ("errors", "secret"),
+    ("errors", "secret", "shell"),
     ("names", "model", "postgres", "dns", "terminal", "progress"),
     ("host_name",),
     ("pki", "files", "config", "passwords"),

@@ -5,7 +5,6 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from shlex import quote
 from typing import NamedTuple
 
 from ..errors import (
@@ -27,6 +26,7 @@ from ..sasldb.limits import rule_of
 from ..sasldb.opening import format_at, open_store
 from ..sasldb.records import USER_PASSWORD, record, split_keys
 from ..secret import Secret
+from ..shell import quote
 from .auth_info import auth_info_for_clients, follow
 from .columns import is_column_name, is_likely_name
 from .database import AccountDatabase, Records

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..config import Site
@@ -28,6 +27,7 @@ from ..sasldb.records import USER_PASSWORD, by_account, properties, record, repl
 from ..sasldb.replace import NewFile, resolve_to_write, tidy
 from ..sasldb.store import Edits, Store
 from ..secret import Secret
+from ..shell import quote
 from .copies import apply_with, copies_of
 from .entries import Entry, Listing, listing, served
 from .rules import check_new_name, of_capitals, refuse_login_name

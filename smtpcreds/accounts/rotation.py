@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from shlex import quote
 
 from ..ca.layout import has_inventory, reading
 from ..config import Site
@@ -36,6 +35,7 @@ from ..mta.auth_info import parse, render
 from ..passwords import generate
 from ..postgres import is_url
 from ..secret import Secret
+from ..shell import quote
 from ..transaction import Transaction
 from .auth_info import (
     auth_info_for_clients,

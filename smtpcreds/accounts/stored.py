@@ -7,7 +7,6 @@ hashed account has one SCRAM mechanism; the properties of Cyrus SASL 1 add other
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from shlex import quote
 
 from ..errors import DataError, ExistsError, MissingInputError, PasswordRefusedError
 from ..files import check_parents, disk, exists, sweep_target, write_new
@@ -24,6 +23,7 @@ from ..passwords import (
 )
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD
 from ..secret import Secret
+from ..shell import quote
 from ..sources import Context, KeyringEntry, store_in_keyring
 
 _SECRET_OF: dict[str, Callable[[Account, Secret], bytes]] = {

@@ -4,7 +4,6 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from functools import partial
-from shlex import quote
 
 from ..accounts.copies import is_copy, make_copy
 from ..accounts.database import AccountDatabase
@@ -17,6 +16,7 @@ from ..sasldb.opening import format_at, open_store
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, in_order, orphans
 from ..sasldb.replace import NewFile
 from ..sasldb.slack import leftovers
+from ..shell import quote
 from .finding import Code
 from .host import SENDMAIL_MC, Host
 
@@ -188,7 +188,8 @@ def weak_secrets(host: Host) -> Iterator[Finding]:
     for account, held in in_order(host.records):
         secret = held.get(USER_PASSWORD)
         if secret is not None and (fault := weakness_of(account, secret)):
-            cure = f"smtpcreds sasl rotate {AccountDatabase(host.site).shown(account)}"
+            verb = "rotate" if _is_usable(account) else "delete"
+            cure = f"smtpcreds sasl {verb} {AccountDatabase(host.site).shown(account)}"
             yield SASL019.found(str(account), f"its secret {fault}", cure)
 
 
@@ -202,9 +203,16 @@ def _realms(host: Host) -> set[str]:
     return found - {""} or {host.site.realm}
 
 
+def _is_usable(account: Account) -> bool:
+    """Tell whether a client can be given the name; another program's may hold anything."""
+    return str(account).isprintable()
+
+
 def _moved(host: Host, account: Account) -> str:
     """Return the command that brings account and server together; clients then need the new secret."""
     realm = host.site.realm
+    if not _is_usable(account):
+        return f"smtpcreds sasl delete {quote(str(account))}"
     if account.realm == realm and host.postfix:
         command = f"postconf -e smtpd_sasl_local_domain={realm} && postfix reload"
     elif account.realm == realm:

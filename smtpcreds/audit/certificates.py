@@ -4,7 +4,6 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cache
-from shlex import quote
 
 from ..ca.authority import CA
 from ..ca.layout import BUNDLE
@@ -20,6 +19,7 @@ from ..pki.pair_rules import is_for, key_fault, name_fault, period_of, role_faul
 from ..pki.profiles import Purpose
 from ..pki.revocation import revoked_on
 from ..pki.values import Certificate
+from ..shell import quote
 from .crls import crls_in
 from .finding import Code
 from .host import CertificatePlace, Host, InstalledCertificate

@@ -5,7 +5,6 @@ Nobody notices when a list is absent, and its end stops everything.
 
 import os
 from collections.abc import Iterator
-from shlex import quote
 
 from ..ca.authority import CA, OF_CA, Listed, crl_url
 from ..ca.crl import crl_paths
@@ -20,6 +19,7 @@ from ..pki.crl import Crl, is_crl_of, read_crl
 from ..pki.describe import authority_of
 from ..pki.encoding import blocks
 from ..pki.values import Certificate
+from ..shell import quote
 from .finding import Code
 from .host import CERTIFICATE_END, Host
 from .permissions import relink, unlink

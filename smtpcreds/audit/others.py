@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from shlex import quote
 
 from ..ca.layout import has_inventory, reading
 from ..config import Site
@@ -18,6 +17,7 @@ from ..mta import postfix as mta_postfix
 from ..mta.main_cf import MainCf
 from ..mta.program import Facts, Program
 from ..mta.programs import PROGRAMS
+from ..shell import quote
 from .finding import Code, unchecked
 from .host import DOVECOT_CONF, MAIN_CF, MASTER_CF, Host
 from .sasl_conf import confs

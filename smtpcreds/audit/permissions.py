@@ -4,7 +4,6 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from shlex import quote
 from struct import iter_unpack
 
 from ..ca.layout import ca_files
@@ -21,6 +20,7 @@ from ..pki.values import Certificate
 from ..postgres import is_url
 from ..sasldb import bdb
 from ..sasldb.replace import open_regular, wake_readers
+from ..shell import quote
 from .finding import Code
 from .host import DOVECOT_CONF, MAIN_CF, MASTER_CF, SENDMAIL_CF, SENDMAIL_MC, Host, group_of, user_of
 from .sasl_conf import SENDMAIL_CONFS, SMTPD_CONFS

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
-from shlex import quote
 
 from ..config import first_existing
 from ..deploy.facts import PID_FILES
@@ -18,6 +17,7 @@ from ..model import Finding
 from ..mta import access, auth_info, sendmail, sendmail_daemon
 from ..mta.sendmail_cf import SendmailCf
 from ..pki.names import title
+from ..shell import quote
 from .finding import Code
 from .host import SENDMAIL_CF, SENDMAIL_MC, Host
 from .permissions import rebuild

@@ -9,7 +9,6 @@ from datetime import datetime
 from enum import Enum
 from hashlib import sha256
 from io import BytesIO
-from shlex import quote
 from typing import Any
 
 from ..errors import (
@@ -22,6 +21,7 @@ from ..errors import (
     WrongPassphraseError,
 )
 from ..secret import Secret
+from ..shell import quote
 
 # One member of a bundle, and the name under which the whole of it goes.
 

@@ -4,7 +4,6 @@ import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from re import compile as pattern
-from shlex import quote
 
 from ..config import Site
 from ..errors import DamagedFileError, DataError, SmtpcredsError, UnsafePathError
@@ -30,6 +29,7 @@ from ..pki.chains import is_link_name, subject_hash
 from ..pki.crl import read_crl, verify_crl
 from ..pki.encoding import encode_certificates, parse_certificates
 from ..pki.values import Certificate
+from ..shell import quote
 from .authority import CA, Listed, crl_name
 from .layout import ALL_CRLS, BUNDLE, CRL
 

@@ -57,6 +57,11 @@ class CaFiles:
         return f"{self.directory}/{ROOT_KEY}"
 
     @property
+    def unfinished_key(self) -> str:
+        """The URI of a key that is being made in a token; it is there only while that lasts."""
+        return f"{self.directory}-token-key"
+
+    @property
     def root_crl(self) -> str:
         """The newest CRL of the CA above; absent for a root, or where that CA's key was never here."""
         return f"{self.directory}/{ROOT_CRL}"

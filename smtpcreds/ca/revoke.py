@@ -19,7 +19,8 @@ from ..pki.revocation import Reason
 from ..pki.values import Certificate as Parsed
 from ..transaction import Transaction
 from .adopt import MAX_SERIAL, row_of_imported
-from .layout import CaFiles, Pair
+from .crl import owed
+from .layout import CURE_CRL, CaFiles, Pair
 from .listing import DIGITS, ambiguous, meant, names_host, of_one_host
 from .lookup import near_host
 from .old import RENEW_OLD, RETIRE_OLD
@@ -174,7 +175,7 @@ def _chosen(work: Transaction, wish: RevocationRequest, authorities: Authorities
         raise _nothing(work, wish)
     live = _live(found, work.now)
     if not live:
-        raise _nothing_left(found[0])
+        raise _unpublished(work, found) or _nothing_left(found[0])
     return _Chosen(_usable(work, _narrowed(work, wish, live), authorities))
 
 
@@ -294,6 +295,15 @@ def _shares_key(row: CertificateRow, other: CertificateRow, now: datetime) -> bo
     usable = row.state is State.ISSUED or _was_given_up(row)
     is_live = usable and not has_ended(row.not_after, now)
     return is_live and row.key_id is not None and row.key_id == other.key_id
+
+
+def _unpublished(work: Transaction, rows: Sequence[CertificateRow]) -> DataError | None:
+    """Return what is to be done where a run before recorded the revocation and could not sign the CRL."""
+    owing = {row.id for row in work.inventory.authorities() if owed(work.inventory, row)}
+    row = next((row for row in rows if row.revoked_at and row.authority in owing), None)
+    if row is None:
+        return None
+    return DataError(row.host, f"{row.serial} is revoked, but the CRL is not in place yet", CURE_CRL)
 
 
 def _nothing_left(row: CertificateRow) -> DataError:

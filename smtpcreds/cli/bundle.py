@@ -2,12 +2,12 @@
 
 import sys
 from collections.abc import Iterator
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import UsageError
+from ..shell import quote
 from .framework import Verb
 from .mta import client_options, remaining_row, wishes_of
 from .secrets import bundle_passphrase, ca_passphrase

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ..ca.authority import Passphrase
+    from ..ca.create import NewAuthority
     from ..ca.lookup import Generation
     from ..ca.publish import Published
     from ..ca.rollover import Rolled
@@ -55,6 +56,9 @@ def token_options(command: Callable[..., None]) -> Callable[..., None]:
     return token(existing(command))
 
 
+pin_option = click.option("--pin", metavar="SOURCE", help="PIN of the token; default: as --passphrase.")
+
+
 def _token_key(text: str | None, *, exists: bool) -> "TokenKey | None":
     if text is None:
         if exists:
@@ -83,6 +87,7 @@ def _token_key(text: str | None, *, exists: bool) -> "TokenKey | None":
 @click.option("--addresses", is_flag=True, help="Certify IP addresses, too.")
 @click.option("--intermediate", is_flag=True, help="Make a root and an issuing CA below it.")
 @token_options
+@pin_option
 @pass_session
 def init(
     session: Session,
@@ -91,6 +96,7 @@ def init(
     no_passphrase: bool,
     token: str | None,
     existing_key: bool,
+    pin: str | None,
     **render_options: Any,
 ) -> None:
     """Make the authority: a private key, and the certificate that signs others."""
@@ -98,15 +104,13 @@ def init(
     from ..pki.describe import describe
 
     site = session.site()
-    if token and no_passphrase:
-        raise UsageError("--no-passphrase", "contradicts --token; the PIN is --passphrase SOURCE")
     wanted = new_authority(site, **render_options, token=_token_key(token, exists=existing_key))
-    secret = (
-        ca_passphrase(passphrase, site).pin
-        if token
-        else new_ca_passphrase(passphrase, site, none=no_passphrase)
-    )
-    created = session.run(site, lambda work: create(work, wanted, secret))
+    if token and no_passphrase and not wanted.intermediate:
+        raise UsageError("--no-passphrase", "contradicts --token; the PIN is --pin SOURCE")
+    if pin and not token:
+        raise UsageError("--pin", "goes with --token")
+    secret, ask_pin = _new_secrets(site, wanted, passphrase, pin, none=no_passphrase)
+    created = session.run(site, lambda work: create(work, wanted, secret, ask_pin))
     if created is None:
         return
     if not created.is_encrypted:
@@ -132,6 +136,17 @@ def init(
     )
 
 
+def _new_secrets(
+    site: "Site", wanted: "NewAuthority", passphrase: str | None, pin: str | None, *, none: bool
+) -> "tuple[Passphrase, Passphrase]":
+    """Return the questions for what encrypts key files, and for the PIN; each source is parsed once."""
+    if wanted.token is None:
+        return new_ca_passphrase(passphrase, site, none=none), lambda: None
+    if wanted.intermediate:
+        return new_ca_passphrase(passphrase, site, none=none), ca_passphrase(None, site, pin=pin).pin
+    return (lambda: None), ca_passphrase(passphrase, site, pin=pin).pin
+
+
 # ``smtpcreds ca rollover``.
 
 _SHOWN = 20
@@ -154,7 +169,7 @@ _SHOWN = 20
 @click.option("--root-key", metavar="FILE", help="The root's private key, where it is kept offline.")
 @click.option("--root-passphrase", metavar="SOURCE", help="Opens the root key; default: as --passphrase.")
 @token_options
-@click.option("--pin", metavar="SOURCE", help="PIN of the token; default: as --passphrase.")
+@pin_option
 @passphrase_option
 @pass_session
 def rollover(
@@ -558,6 +573,7 @@ NOT_CURRENT = 1
 )
 @click.option("--root-key", metavar="FILE", help="The root's private key, to sign the root's CRL anew.")
 @click.option("--root-passphrase", metavar="SOURCE", help="Opens the root key; default: as --passphrase.")
+@click.option("--take", multiple=True, metavar="FILE", help="Hand on this CRL, of a CA above ours.")
 @reload_option
 @passphrase_option
 @pass_session
@@ -570,13 +586,15 @@ def crl(
     force: bool,
     root_key: str | None,
     root_passphrase: str | None,
+    take: tuple[str, ...],
     reload: str | None,
     passphrase: str | None,
 ) -> None:
     """Sign a fresh list of revoked certificates and install it beside the certificates."""
     from ..ca.publish import CrlWish, refresh_crl
 
-    wish = CrlWish(days, session.absolute(target) if target else None, der, force)
+    copy, above = session.absolute(target) if target else None, tuple(map(session.absolute, take))
+    wish = CrlWish(days, copy, der, force, above)
     hook = reload_hook(reload)
     site = session.site()
     if check:

@@ -3,12 +3,12 @@
 import os
 from collections.abc import Iterator
 from datetime import datetime
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import SmtpcredsError, UsageError
+from ..shell import quote
 from .delivery import hashed_form, named_places
 from .framework import Verb
 from .sasl import GENERATED, clear_option, database_option, password_option, realm_option, storing_options

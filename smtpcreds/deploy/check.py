@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from shlex import quote
 
 from ..ca.layout import cure_missing
 from ..config import Site
@@ -13,6 +12,7 @@ from ..files.rights import User, barrier
 from ..model import Finding, Root, as_finding
 from ..mta.program import Compiled, Facts, File, Include, Need, Program, Reader, Work
 from ..mta.program import octets as with_secrets
+from ..shell import quote
 from .copies import configuration, copy_faults
 from .files import FileStatus, Status, groups_of, owner_of
 

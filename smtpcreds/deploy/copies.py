@@ -3,7 +3,6 @@
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from shlex import quote
 
 from ..accounts.copies import is_copy, make_copy
 from ..config import Site
@@ -12,6 +11,7 @@ from ..files import check_target, ensure_directory, exists, is_directory
 from ..files.guard import owner as file_owner
 from ..mta.program import Copy, Include
 from ..sasldb.replace import NewFile, tidy
+from ..shell import quote
 from .files import owner_of
 
 

@@ -402,7 +402,7 @@ def _foreign(path: str, uid: int) -> SmtpcredsError:
 
 def quoted_path(path: str) -> str:
     """Return a path as a shell takes it."""
-    from shlex import quote
+    from ..shell import quote
 
     return quote(path)
 

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from shlex import quote
 
 from ..errors import DamagedFileError, InexpressibleError, UsageError
 from ..model import Account
 from ..secret import Secret
+from ..shell import quote
 from .program import Content
 
 # Dovecot's passwd-file: one account a line, ``user@realm:{SCHEME}value``.

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from shlex import quote
 
 from ..errors import DamagedFileError, InexpressibleError, UsageError
 from ..secret import Secret
+from ..shell import quote
 from . import main_cf
 from .program import Compiled, Content, File, Include, Map, Premise, Rendered, Tls
 

@@ -5,10 +5,10 @@ before). So it gets a copy there; see :class:`~smtpcreds.mta.program.Copy`.
 """
 
 from collections.abc import Mapping
-from shlex import quote
 
 from ..errors import InexpressibleError, UsageError
 from ..secret import Secret
+from ..shell import quote
 from . import postfix, sasl_conf
 from .postfix import Table
 from .program import Copy, Facts, File, Need, Rendered, Role, Work

@@ -241,6 +241,7 @@ class Facts:
         accounts: of the hub, by name.
         verifiers: full name of each account to its field of a passwd-file, scheme included.
         clients: certificates that may relay without AUTH; none of them revoked or expired.
+        replaced: SHA-256 of certificates whose key was replaced, for programs that go by names otherwise.
         fingerprint: SHA-256 of the hub's certificate, lower-case hex.
         issuers: DNs of the CAs of our own authority, as :func:`smtpcreds.pki.names.sendmail_dn` writes them;
             of no other does a client certificate let anybody relay.
@@ -261,6 +262,7 @@ class Facts:
     accounts: tuple[Held, ...] = ()
     verifiers: Mapping[str, Secret] = field(default_factory=dict)
     clients: tuple[Client, ...] = ()
+    replaced: tuple[str, ...] = ()
     fingerprint: str = ""
     issuers: tuple[str, ...] = ()
 
