@@ -852,7 +852,7 @@ def postfix_key_that_is_not_the_relay(host: Host) -> None:
     host.replace("/etc/postfix/sasl_passwd", "[mx.example.net]:587", "[mx.example.net]")
 
 
-@breaks("MTA106", "postfix")
+@breaks("MTA106", "postfix", "MTA110", "MTA112")
 def postfix_trusts_every_certificate(host: Host) -> None:
     host.replace(
         MAIN,

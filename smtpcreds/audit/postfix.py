@@ -1,0 +1,693 @@
+"""MTA: settings of Postfix that switch off, weaken or contradict AUTH, STARTTLS, verification and relaying.
+
+Each service of master.cf is looked at with what its ``-o`` put over main.cf; an administrator's filters on
+the loopback interface are not for clients.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from shlex import quote
+from typing import NamedTuple
+
+from ..model import Finding
+from ..mta import main_cf
+from ..mta import mechanisms as sasl
+from ..mta import postfix_rules as effect
+from ..mta.main_cf import MainCf, Service
+from ..mta.postfix_hub import CLIENTS
+from ..names import BY_PASSWORD, PLAINTEXT
+from .finding import Code
+from .host import MAIN_CF, MASTER_CF, Host
+from .sasl_conf import confs
+
+RELOAD = "postfix reload"
+VERIFYING = frozenset({"verify", "secure", "fingerprint", "dane-only"})
+_ENCRYPTING = VERIFYING | {"encrypt", "dane"}
+_LOOPBACK = ("127.", "localhost:", "[::1]", "::1:", "loopback-only:")
+_PORTS = {"smtp": "25", "submission": "587", "submissions": "465", "smtps": "465", "ssmtp": "465"}
+_IMPLICIT = "465"
+_BY_FILE = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb", "texthash": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One service with the parameters that it gets.
+
+    Attributes:
+        host: where.
+        service: of master.cf; None where there is no master.cf.
+        conf: its parameters.
+    """
+
+    host: Host
+    service: Service | None
+    conf: MainCf
+
+    @property
+    def port(self) -> str:
+        """The port that it listens on."""
+        name = self.service.name.rpartition(":")[2] if self.service else "smtp"
+        return _PORTS.get(name, name)
+
+    @property
+    def level(self) -> str:
+        """The level of TLS as a server."""
+        old = "may" if self.conf.is_on("smtpd_use_tls") else ""
+        return self.conf.value("smtpd_tls_security_level") or old
+
+    def is_own(self, name: str) -> bool:
+        """Tell whether master.cf says it, for this service alone."""
+        return bool(self.service and name in self.service.options)
+
+    def file(self, name: str) -> str:
+        """Return the file that sets a parameter, on this disk."""
+        return self.host.path(MASTER_CF if self.is_own(name) else MAIN_CF)
+
+    def said(self, name: str) -> str:
+        """Return a parameter as it is set, and for which service."""
+        where = f" for {self.service.name}" if self.service and self.is_own(name) else ""
+        return f"{name}={self.conf.value(name)}{where}"
+
+    def cure(self, name: str, value: str) -> str:
+        """Return the command that gives a parameter another value where it is set."""
+        place = f"{self.service.name}/{self.service.kind}/{name}" if self.service else name
+        if not self.is_own(name):
+            return f"postconf -e {quote(f'{name}={value}')} && {RELOAD}"
+        main = self.host.postfix
+        if main and _words(main.value(name)) == _words(value):
+            return f"postconf -PX {quote(place)} && {RELOAD}"
+        return f"postconf -P {quote(f'{place}={value}')} && {RELOAD}"
+
+
+def servers(host: Host) -> tuple[Scope, ...]:
+    """Return the services that take mail from other hosts."""
+    main = host.postfix
+    if main is None:
+        return ()
+    listening = [s for s in host.services if s.kind == "inet" and not s.name.startswith(_LOOPBACK)]
+    behind = {s.name for s in listening if s.command == "postscreen"}
+    taken = [s for s in listening if s.command == "smtpd"]
+    taken += [s for s in host.services if behind and s.kind == "pass" and s.command == "smtpd"]
+    if not host.services:
+        return (Scope(host, None, main),)
+    return tuple(Scope(host, service, main.over(service.options)) for service in taken)
+
+
+def logins(host: Host) -> tuple[Scope, ...]:
+    """Return those at which client hosts are to log in; main.cf means all, or master.cf those alone."""
+    main, found = host.postfix, servers(host)
+    if main is None:
+        return ()
+    port = str(host.site.settings.mta.port)
+    for_all = main.is_on("smtpd_sasl_auth_enable")
+    return tuple(s for s in found if s.conf.is_on("smtpd_sasl_auth_enable") or (for_all and s.port == port))
+
+
+def _words(value: str) -> tuple[str, ...]:
+    return main_cf.words(value)
+
+
+MTA102 = Code.error("MTA102", "Postfix has a server certificate, and TLS is off")
+MTA101 = Code.error("MTA101", "Postfix offers PLAIN or LOGIN outside TLS")
+
+
+def server(host: Host) -> Iterator[Finding]:
+    """TLS is on where there is a certificate, and no password is asked for outside it."""
+    for scope in servers(host):
+        conf = scope.conf
+        has_pair = conf.value("smtpd_tls_cert_file") or conf.value("smtpd_tls_chain_files")
+        if has_pair and scope.level in {"", "none"} and not conf.is_on("smtpd_tls_wrappermode"):
+            said = scope.said("smtpd_tls_security_level")
+            if not scope.is_own("smtpd_tls_security_level"):
+                said = "no smtpd_tls_security_level"
+            reason = f"has a server certificate and {said}, so there is no TLS"
+            cure = scope.cure("smtpd_tls_security_level", "may")
+            yield MTA102.found(scope.file("smtpd_tls_security_level"), reason, cure)
+        if conf.is_on("smtpd_sasl_auth_enable") and not _is_guarded(scope) and _plaintext(host, conf):
+            reason = "offers PLAIN and LOGIN in clear: smtpd_tls_auth_only is not on"
+            cure = scope.cure("smtpd_tls_auth_only", "yes")
+            yield MTA101.found(scope.file("smtpd_tls_auth_only"), reason, cure)
+
+
+def _is_guarded(scope: Scope) -> bool:
+    conf = scope.conf
+    by_tls = conf.is_on("smtpd_tls_auth_only") or scope.level == "encrypt"
+    by_tls = by_tls or conf.is_on("smtpd_tls_wrappermode")
+    return by_tls or "noplaintext" in conf.words("smtpd_sasl_security_options")
+
+
+def _plaintext(host: Host, main: MainCf) -> bool:
+    """Tell whether PLAIN or LOGIN is offered at all; Dovecot's own configuration is not asked."""
+    return bool({*PLAINTEXT} & set(_offered(host, main)))
+
+
+def _offered(host: Host, main: MainCf) -> tuple[str, ...]:
+    """Return the mechanisms by password that the SASL server knows, before Postfix filters them."""
+    limits = [conf.mechanisms for conf in confs(host) if conf.program == "postfix"]
+    if main.value("smtpd_sasl_type") != "cyrus" or not limits or not limits[0]:
+        return BY_PASSWORD
+    return tuple(name for name in limits[0] if name in BY_PASSWORD)
+
+
+MTA109 = Code.error(
+    "MTA109",
+    "Postfix has AUTH or STARTTLS, and does not offer it to clients: a service of master.cf switches it off, "
+    "it is left out of the answer to EHLO, or AUTH waits for TLS that there is not",
+)
+
+
+def offered(host: Host) -> Iterator[Finding]:
+    """Where client hosts come in, AUTH and STARTTLS are offered."""
+    for scope in logins(host):
+        if not scope.conf.is_on("smtpd_sasl_auth_enable"):
+            reason = f"says {scope.said('smtpd_sasl_auth_enable')}, so no client host can log in there"
+            cure = scope.cure("smtpd_sasl_auth_enable", "yes")
+            yield MTA109.found(scope.file("smtpd_sasl_auth_enable"), reason, cure)
+        hidden = _hidden(scope, "smtpd_discard_ehlo_keywords")
+        if hidden:
+            reason = f"says {scope.said('smtpd_discard_ehlo_keywords')}, so clients never see {hidden}"
+            cure = scope.cure("smtpd_discard_ehlo_keywords", _kept(scope, "smtpd_discard_ehlo_keywords"))
+            yield MTA109.found(scope.file("smtpd_discard_ehlo_keywords"), reason, cure)
+        yield from _waiting(scope)
+
+
+def _waiting(scope: Scope) -> Iterator[Finding]:
+    conf = scope.conf
+    has_pair = conf.value("smtpd_tls_cert_file") or conf.value("smtpd_tls_chain_files")
+    is_off = scope.level in {"", "none"} and not conf.is_on("smtpd_tls_wrappermode") and not has_pair
+    if is_off and conf.is_on("smtpd_tls_auth_only"):
+        reason = "offers AUTH inside TLS alone (smtpd_tls_auth_only), and has no TLS"
+        yield MTA109.found(scope.file("smtpd_tls_auth_only"), reason, "smtpcreds mta apply postfix-hub")
+
+
+def _hidden(scope: Scope, name: str) -> str:
+    return " and ".join(
+        word.upper() for word in scope.conf.words(name) if word.lower() in {"auth", "starttls"}
+    )
+
+
+def _kept(scope: Scope, name: str) -> str:
+    return ", ".join(word for word in scope.conf.words(name) if word.lower() not in {"auth", "starttls"})
+
+
+MTA125 = Code.warning("MTA125", "Postfix offers no AUTH or no STARTTLS to some client hosts")
+
+
+def withheld(host: Host) -> Iterator[Finding]:
+    """No client host is left out of the offer."""
+    for scope in logins(host):
+        name = "smtpd_sasl_exceptions_networks"
+        if scope.conf.value(name):
+            reason = f"says {scope.said(name)}, so hosts there are offered no AUTH"
+            yield MTA125.found(scope.file(name), reason, scope.cure(name, ""))
+        name = "smtpd_discard_ehlo_keyword_address_maps"
+        for table in _tables(host, scope.conf, name):
+            if bare := [key for key, value in table.entries.items() if _hides(value)]:
+                reason = f"hides AUTH or STARTTLS from {', '.join(bare)} ({name})"
+                yield MTA125.found(table.path or scope.file(name), reason, scope.cure(name, ""))
+
+
+def _hides(value: str) -> bool:
+    return bool({"auth", "starttls"} & set(value.lower().replace(",", " ").split()))
+
+
+MTA110 = Code.error(
+    "MTA110",
+    "restrictions of Postfix that refuse a client before they permit those who logged in, or show a listed "
+    "certificate",
+)
+
+
+def restrictions(host: Host) -> Iterator[Finding]:
+    """Who logged in, or shows a listed certificate, passes every list of restrictions."""
+    for scope in logins(host):
+        yield from _refusals(scope, effect.AUTHENTICATED, "those who logged in")
+    for scope in servers(host):
+        for word in _certificates(scope):
+            yield from _refusals(scope, word, "those who show a certificate that may relay")
+
+
+def _certificates(scope: Scope) -> list[str]:
+    named = {rule.name for name in effect.RELAYING for rule in effect.rules(scope.conf, name)}
+    return [word for word in effect.BY_CERTIFICATE if word in named]
+
+
+def _refusals(scope: Scope, permit: str, who: str) -> Iterator[Finding]:
+    conf = scope.conf
+    for name in effect.LISTS:
+        early = name in effect.BEFORE_LOGIN and not conf.is_on("smtpd_delay_reject")
+        why = effect.refusal(conf, name, () if early else (permit,))
+        if why and early and not effect.refusal(conf, name, (permit,)):
+            reason = f"refuses {who} by {why} in {name}, before they can"
+            yield MTA110.found(
+                scope.file("smtpd_delay_reject"), reason, scope.cure("smtpd_delay_reject", "yes")
+            )
+        elif why:
+            reason = f"refuses {who} by {why} in {name}, before it permits them"
+            others = (word for word in _words(conf.value(name)) if word.lower() != permit)
+            yield MTA110.found(scope.file(name), reason, scope.cure(name, ", ".join((permit, *others))))
+
+
+MTA111 = Code.error("MTA111", "Postfix relays for everybody")
+
+
+def open_relay(host: Host) -> Iterator[Finding]:
+    """A stranger who did not log in may not relay."""
+    for scope in servers(host):
+        if effect.is_open(scope.conf):
+            reason = "lets everybody relay: no list of restrictions refuses mail for other domains"
+            name = "smtpd_relay_restrictions"
+            cure = scope.cure(name, "permit_sasl_authenticated, reject_unauth_destination")
+            yield MTA111.found(scope.file(name), reason, cure)
+
+
+MTA112 = Code.error(
+    "MTA112",
+    "Postfix is to relay by certificate, and can't: it asks for none, lists none, or knows no CA",
+)
+
+
+def certificates(host: Host) -> Iterator[Finding]:
+    """Who is to relay by certificate is asked for one, and it can be known."""
+    for scope in servers(host):
+        conf, named = scope.conf, _certificates(scope)
+        if named and not effect.asks_for_certificate(conf):
+            reason = f"has {named[0]}, and asks no client for a certificate"
+            name = "smtpd_tls_ask_ccert"
+            yield MTA112.found(scope.file(name), reason, scope.cure(name, "yes"))
+        if effect.LISTED in named and not conf.value("relay_clientcerts"):
+            reason = f"has {effect.LISTED}, and no relay_clientcerts"
+            ours = os.path.exists(host.path(CLIENTS))
+            cure = "smtpcreds mta apply postfix-hub --relay-host HOST --edit --run"
+            cure = scope.cure("relay_clientcerts", f"texthash:{CLIENTS}") if ours else cure
+            yield MTA112.found(scope.file("relay_clientcerts"), reason, cure)
+        knows_ca = conf.value("smtpd_tls_CAfile") or conf.value("smtpd_tls_CApath")
+        if effect.OF_CA in named and not knows_ca and not conf.is_on("tls_append_default_CA"):
+            reason = f"has {effect.OF_CA}, and no smtpd_tls_CAfile, so that no certificate is trusted"
+            bundle = f"{host.site.settings.cert.directory}/cacert.pem"
+            yield MTA112.found(scope.file("smtpd_tls_CAfile"), reason, scope.cure("smtpd_tls_CAfile", bundle))
+
+
+MTA113 = Code.error(
+    "MTA113",
+    "fingerprints in a table or setting of Postfix that can't be of the digest that it computes; none matches",
+)
+
+
+def fingerprints(host: Host) -> Iterator[Finding]:
+    """Listed certificates are listed by the digest that is computed."""
+    for scope in servers(host):
+        named = _certificates(scope)
+        tables = _tables(host, scope.conf, "relay_clientcerts") if effect.LISTED in named else ()
+        for table in tables:
+            yield from _misfits(scope, "smtpd_tls_fingerprint_digest", table.path, tuple(table.entries))
+    for scope in clients(host):
+        if scope.conf.value("smtp_tls_security_level") == "fingerprint":
+            keys = scope.conf.value("smtp_tls_fingerprint_cert_match").replace("|", " ").split()
+            path = scope.file("smtp_tls_fingerprint_cert_match")
+            yield from _misfits(scope, "smtp_tls_fingerprint_digest", path, tuple(keys))
+
+
+def _misfits(scope: Scope, name: str, path: str, keys: tuple[str, ...]) -> Iterator[Finding]:
+    used = effect.digest(scope.conf, name)
+    wrong = effect.misfits(keys, used)
+    if not wrong:
+        return
+    meant = next(iter(wrong.values()))
+    reason = f"lists {len(wrong)} of {len(keys)} keys that are not {used} ({name}): {next(iter(wrong))}"
+    if meant and len(wrong) == len(keys):
+        yield MTA113.found(path, reason, scope.cure(name, meant))
+    else:
+        yield MTA113.found(path, reason, f"write digests of {used}, with a colon between two digits")
+
+
+MTA114 = Code.error(
+    "MTA114",
+    "a filter of mechanisms, or security options, that leave Postfix no mechanism by which to log in, or "
+    "be logged in to",
+)
+MTA115 = Code.warning(
+    "MTA115",
+    "a filter of mechanisms with words that are names of plugins or of nothing; mechanisms are called "
+    "DIGEST-MD5, not digestmd5",
+)
+
+
+def mechanisms(host: Host) -> Iterator[Finding]:
+    """What is filtered leaves a mechanism, and names mechanisms."""
+    for scope in logins(host):
+        known = _offered(host, scope.conf)
+        if known and not sasl.left(known, _filters(scope, "smtpd"), _options(scope, "smtpd")):
+            yield from _nothing_left(scope, "smtpd", known, "nobody can log in")
+    for scope in clients(host):
+        if not sasl.left(BY_PASSWORD, _filters(scope, "smtp"), _options(scope, "smtp")):
+            yield from _nothing_left(scope, "smtp", BY_PASSWORD, "it can't log in")
+    for scope, role in (*((s, "smtpd") for s in logins(host)), *((s, "smtp") for s in clients(host))):
+        name = f"{role}_sasl_mechanism_filter"
+        wrong = sasl.misnamed(_filters(scope, role))
+        if wrong:
+            reason = f"says {scope.said(name)}, in which {', '.join(wrong)} name no mechanism"
+            yield MTA115.found(scope.file(name), reason, scope.cure(name, _corrected(scope, role)))
+
+
+def _nothing_left(scope: Scope, role: str, known: tuple[str, ...], effect_: str) -> Iterator[Finding]:
+    """Blame the filter where the options alone leave something."""
+    filters, options = _filters(scope, role), _options(scope, role)
+    if sasl.left(known, (), options):
+        name, value = f"{role}_sasl_mechanism_filter", _corrected(scope, role)
+        if not sasl.left(known, main_cf.words(value), options):
+            value = ", ".join(map(str.lower, sasl.left(known, (), options)))
+    else:
+        name, value = f"{role}_sasl_tls_security_options", "noanonymous"
+        if not scope.conf.value(name):
+            name = f"{role}_sasl_security_options"
+    shown = scope.said(name) if filters or options else name
+    reason = f"says {shown}, so no mechanism is left and {effect_}"
+    yield MTA114.found(scope.file(name), reason, scope.cure(name, value))
+
+
+def _corrected(scope: Scope, role: str) -> str:
+    filters = _filters(scope, role)
+    wrong = sasl.misnamed(filters)
+    found = (word if word not in wrong else wrong[word].lower() for word in filters)
+    return ", ".join(filter(None, found))
+
+
+def _filters(scope: Scope, role: str) -> tuple[str, ...]:
+    return _words(scope.conf.value(f"{role}_sasl_mechanism_filter"))
+
+
+def _options(scope: Scope, role: str) -> tuple[str, ...]:
+    """Return the options that hold: those for TLS, where there can be any."""
+    level = scope.level if role == "smtpd" else scope.conf.value("smtp_tls_security_level")
+    in_tls = level not in {"", "none"} or scope.conf.is_on(f"{role}_tls_wrappermode")
+    return scope.conf.words(
+        f"{role}_sasl_tls_security_options" if in_tls else f"{role}_sasl_security_options"
+    )
+
+
+MTA116 = Code.error("MTA116", "Postfix offers ANONYMOUS, by which everybody who asks may relay")
+
+
+def anonymous(host: Host) -> Iterator[Finding]:
+    """Who logs in has an account."""
+    for scope in logins(host):
+        name = next(
+            (
+                name
+                for name in ("smtpd_sasl_security_options", "smtpd_sasl_tls_security_options")
+                if "noanonymous" not in scope.conf.words(name)
+            ),
+            None,
+        )
+        limits = [conf.mechanisms for conf in confs(host) if conf.program == "postfix"]
+        is_cyrus = scope.conf.value("smtpd_sasl_type") == "cyrus"
+        if name and not (is_cyrus and limits and limits[0] and "ANONYMOUS" not in limits[0]):
+            reason = f"says {scope.said(name)} without noanonymous, so everybody can log in, and relay"
+            yield MTA116.found(scope.file(name), reason, scope.cure(name, "noanonymous"))
+
+
+MTA117 = Code.error(
+    "MTA117", "nobody checks the accounts of Postfix: an unknown smtpd_sasl_type, or no socket"
+)
+
+
+def backend(host: Host) -> Iterator[Finding]:
+    """What checks accounts is there."""
+    for scope in logins(host):
+        conf, kind = scope.conf, scope.conf.value("smtpd_sasl_type")
+        socket = conf.value("smtpd_sasl_path").removeprefix("unix:")
+        if kind not in {"cyrus", "dovecot"}:
+            reason = f"says {scope.said('smtpd_sasl_type')}, which Postfix does not know; every session ends"
+            yield MTA117.found(scope.file("smtpd_sasl_type"), reason, scope.cure("smtpd_sasl_type", "cyrus"))
+        elif kind == "dovecot" and not socket.startswith("inet:"):
+            queue = conf.value("queue_directory")
+            wanted = socket if socket.startswith("/") else f"{queue}/{socket}"
+            listeners = host.dovecot.listeners if host.dovecot else ()
+            if wanted not in listeners and not os.path.exists(host.path(wanted)):
+                reason = f"says smtpd_sasl_path={socket}, and Dovecot does not listen on {wanted}"
+                yield MTA117.found(scope.file("smtpd_sasl_path"), reason, _by_others(scope))
+
+
+def _by_others(scope: Scope) -> str:
+    """Return how Dovecot comes to listen, or Cyrus SASL to check, where there is no Dovecot."""
+    if scope.host.dovecot:
+        return "smtpcreds mta apply dovecot-hub --edit --run"
+    path = scope.cure("smtpd_sasl_path", "smtpd").partition(" && ")[0]
+    return f"{path} && {scope.cure('smtpd_sasl_type', 'cyrus')}"
+
+
+MTA118 = Code.warning(
+    "MTA118",
+    "a table of Postfix that is older than its source, or missing; what is wanted of it is not so, or mail "
+    "waits",
+)
+_OF_TABLES = (
+    *("smtp_sasl_password_maps", "smtp_tls_policy_maps", "relay_clientcerts"),
+    *("smtpd_sender_login_maps", "smtpd_discard_ehlo_keyword_address_maps"),
+)
+
+
+def tables(host: Host) -> Iterator[Finding]:
+    """Each table is there, and newer than its source."""
+    seen = (
+        table for scope in _scopes(host) for name in _OF_TABLES for table in _tables(host, scope.conf, name)
+    )
+    for table in {table.path: table for table in seen if table.path}.values():
+        made = table.path + _BY_FILE.get(table.kind, "")
+        if not os.path.exists(table.path) and not os.path.exists(made):
+            reason, cure = "is missing, and main.cf names it", f"smtpcreds mta check {table.owner}"
+        elif not os.path.exists(made):
+            reason, cure = f"has no {made}", f"postmap {quote(f'{table.kind}:{table.path}')}"
+        elif os.path.exists(table.path) and os.stat(table.path).st_mtime > os.stat(made).st_mtime:
+            reason, cure = f"is newer than {made}", f"postmap {quote(f'{table.kind}:{table.path}')}"
+        else:
+            continue
+        yield MTA118.found(table.path, reason, cure)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table of a parameter; ``path`` of its source on this disk, empty for one that is no file."""
+
+    kind: str
+    path: str
+    entries: Mapping[str, str]
+    owner: str
+
+
+def _tables(host: Host, conf: MainCf, name: str) -> Iterator[_Table]:
+    """Yield the tables in files whose type has a source that can be read."""
+    owner = "postfix-client" if name.startswith("smtp_") else "postfix-hub"
+    for word in _words(conf.value(name)):
+        kind, colon, path = word.removeprefix("proxy:").partition(":")
+        if not colon:
+            kind, path = conf.value("default_database_type"), kind
+        if kind in _BY_FILE and path.startswith("/"):
+            content = host.content(host.path(path)) or b""
+            yield _Table(kind, host.path(path), dict(_entries(content)), owner)
+
+
+def _entries(content: bytes) -> Iterator[tuple[str, str]]:
+    for line in content.decode(errors="replace").splitlines():
+        if line.strip() and line[0] not in "# \t":
+            key, *rest = line.split(None, 1)
+            yield key, rest[0].strip() if rest else ""
+
+
+def _scopes(host: Host) -> tuple[Scope, ...]:
+    return (*servers(host), *senders(host))
+
+
+# As a client of a relay.
+
+
+def senders(host: Host) -> tuple[Scope, ...]:
+    """Return the service that hands mail to the relay, whether it logs in there or not."""
+    main = host.postfix
+    if main is None:
+        return ()
+    name = main.value("default_transport").partition(":")[0]
+    there = [s for s in host.services if s.kind == "unix" and s.name == name and s.command == "smtp"]
+    if not there:
+        return (Scope(host, None, main),)
+    return tuple(Scope(host, service, main.over(service.options)) for service in there)
+
+
+def clients(host: Host) -> tuple[Scope, ...]:
+    """Return it where it is to log in."""
+    main = host.postfix
+    return tuple(
+        scope
+        for scope in senders(host)
+        if scope.conf.is_on("smtp_sasl_auth_enable") or (main and main.is_on("smtp_sasl_auth_enable"))
+    )
+
+
+MTA103 = Code.error("MTA103", "Postfix sends passwords to a relay whose certificate it does not verify")
+MTA105 = Code.error(
+    "MTA105",
+    "no key of smtp_sasl_password_maps is the relayhost as it is written; mail goes unauthenticated, and "
+    "nothing is logged",
+)
+
+
+def client(host: Host) -> Iterator[Finding]:
+    """Passwords go to relays whose certificate was verified, and under the key that is looked up."""
+    for scope in clients(host):
+        name, relay = "smtp_tls_security_level", scope.conf.value("relayhost")
+        level, table, _ = _policy(scope)
+        if table and level not in VERIFYING:
+            reason = f"says {level} for {relay}, so the password goes to whoever answers"
+            yield MTA103.found(table, reason, f"write secure as the level, postmap {quote(table)}, {RELOAD}")
+        elif level not in VERIFYING:
+            reason = f"has {scope.said(name) if level != 'none' else f'{name}=none'}"
+            cure = scope.cure(name, "secure")
+            yield MTA103.found(scope.file(name), f"{reason}, so the password goes to whoever answers", cure)
+        for found in _tables(host, scope.conf, "smtp_sasl_password_maps"):
+            if (
+                relay
+                and os.path.exists(found.path)
+                and not _looked_up(relay) & {*map(str.lower, found.entries)}
+            ):
+                reason = f"has no key {relay}, so Postfix does not log in there"
+                cure = f"write {relay} as the key, postmap {quote(found.path)}, {RELOAD}"
+                yield MTA105.found(found.path, reason, cure)
+
+
+class _Policy(NamedTuple):
+    """The level of TLS for the relay, the table that says so, or nothing where main.cf does, and its words."""
+
+    level: str
+    table: str = ""
+    words: tuple[str, ...] = ()
+
+
+def _policy(scope: Scope) -> _Policy:
+    relay = scope.conf.value("relayhost")
+    for table in _tables(scope.host, scope.conf, "smtp_tls_policy_maps"):
+        for key, value in table.entries.items():
+            if key.lower() == relay.lower() and value.split():
+                level, *rest = value.split()
+                return _Policy(level.lower(), table.path, tuple(rest))
+    return _Policy(scope.conf.value("smtp_tls_security_level") or "none")
+
+
+def _looked_up(relay: str) -> set[str]:
+    """Return the keys for a relayhost: as it is written, or the bare name of the server (observed)."""
+    host = relay.rpartition("]")[0].lstrip("[") if "]" in relay else relay.partition(":")[0]
+    return {relay.lower(), host.lower()}
+
+
+MTA119 = Code.error(
+    "MTA119",
+    "Postfix has credentials for a relay, and never logs in or never sees its AUTH and STARTTLS",
+)
+
+
+def logs_in(host: Host) -> Iterator[Finding]:
+    """Where there are credentials, they are used."""
+    for scope in senders(host):
+        conf = scope.conf
+        if not conf.value("smtp_sasl_password_maps") or not conf.value("relayhost"):
+            continue
+        if not conf.is_on("smtp_sasl_auth_enable"):
+            name = "smtp_sasl_auth_enable"
+            reason = f"has smtp_sasl_password_maps and {scope.said(name)}, so it never logs in"
+            yield MTA119.found(scope.file(name), reason, scope.cure(name, "yes"))
+        if conf.is_on("smtp_never_send_ehlo"):
+            name = "smtp_never_send_ehlo"
+            reason = f"says {scope.said(name)}, so it sees neither AUTH nor STARTTLS of the relay"
+            yield MTA119.found(scope.file(name), reason, scope.cure(name, "no"))
+        name = "smtp_discard_ehlo_keywords"
+        if hidden := _hidden(scope, name):
+            reason = f"says {scope.said(name)}, so it never sees {hidden} of the relay"
+            yield MTA119.found(scope.file(name), reason, scope.cure(name, _kept(scope, name)))
+        yield from _by_sender(scope)
+
+
+def _by_sender(scope: Scope) -> Iterator[Finding]:
+    name = "smtp_sender_dependent_authentication"
+    if scope.conf.is_on(name):
+        return
+    for table in _tables(scope.host, scope.conf, "smtp_sasl_password_maps"):
+        if senders_ := [key for key in table.entries if "@" in key.strip("@")]:
+            reason = f"has credentials for the sender {senders_[0]}, which {name}=no never asks for"
+            yield MTA119.found(table.path, reason, scope.cure(name, "yes"))
+
+
+MTA121 = Code.error(
+    "MTA121",
+    "Postfix is to verify the relay's certificate, and can't: it knows no CA, or the relay is an address; no "
+    "mail leaves",
+)
+
+
+def verifies(host: Host) -> Iterator[Finding]:
+    """Who verifies knows a CA, and a name to compare."""
+    for scope in clients(host):
+        conf, (level, _, said) = scope.conf, _policy(scope)
+        knows_ca = conf.value("smtp_tls_CAfile") or conf.value("smtp_tls_CApath")
+        is_known = (
+            knows_ca
+            or conf.is_on("tls_append_default_CA")
+            or any(word.startswith("tafile=") for word in said)
+        )
+        if level in {"verify", "secure"} and not is_known:
+            bundle = f"{host.site.settings.cert.directory}/cacert.pem"
+            reason = f"has smtp_tls_security_level={level} and no smtp_tls_CAfile, so no relay is trusted"
+            yield MTA121.found(scope.file("smtp_tls_CAfile"), reason, scope.cure("smtp_tls_CAfile", bundle))
+        name = conf.value("relayhost").strip("[").partition("]")[0]
+        if level in {"verify", "secure"} and not said and _is_address(name):
+            hub = host.site.settings.hub or "NAME"
+            reason = f"has the address {name} as relayhost, and compares names alone; no mail leaves"
+            cure = scope.cure("relayhost", f"[{hub}]:{_port(conf.value('relayhost'))}")
+            yield MTA121.found(scope.file("relayhost"), reason, cure)
+
+
+def _is_address(name: str) -> bool:
+    return name.replace(".", "").isdecimal() or name.lower().startswith("ipv6:")
+
+
+def _port(relay: str) -> str:
+    """Return the port of a relayhost, by number."""
+    name = relay.rpartition(":")[2] if ":" in relay.rpartition("]")[2] else "smtp"
+    return _PORTS.get(name.lower(), name)
+
+
+MTA122 = Code.error(
+    "MTA122",
+    "TLS from the first octet at a port where the other side begins in clear, or the reverse; both wait",
+)
+
+
+def wrapped(host: Host) -> Iterator[Finding]:
+    """TLS from the first octet is spoken at port 465, and nowhere else."""
+    for scope in servers(host):
+        yield from _wrapped(scope, "smtpd_tls_wrappermode", scope.port)
+    for scope in senders(host):
+        if relay := scope.conf.value("relayhost"):
+            yield from _wrapped(scope, "smtp_tls_wrappermode", _port(relay))
+
+
+def _wrapped(scope: Scope, name: str, port: str) -> Iterator[Finding]:
+    is_on = scope.conf.is_on(name)
+    if (is_on and port in {"25", "587"}) or (not is_on and port == _IMPLICIT):
+        reason = f"has {name}={'yes' if is_on else 'no'} at port {port}, where the other side "
+        reason += "begins in clear" if is_on else "begins with TLS"
+        yield MTA122.found(scope.file(name), reason, scope.cure(name, "no" if is_on else "yes"))
+
+
+MTA123 = Code.error("MTA123", "a choice of TLS versions that leaves Postfix neither TLS 1.2 nor 1.3")
+
+
+def protocols(host: Host) -> Iterator[Finding]:
+    """What OpenSSL speaks today is not excluded."""
+    wanted = [(s, "smtpd", s.level) for s in servers(host)]
+    wanted += [(s, "smtp", s.conf.value("smtp_tls_security_level")) for s in clients(host)]
+    for scope, role, level in wanted:
+        name = f"{role}_tls_mandatory_protocols" if level in _ENCRYPTING else f"{role}_tls_protocols"
+        if level not in {"", "none"} and not effect.versions(scope.conf.value(name)):
+            reason = f"says {scope.said(name)}, which leaves neither TLSv1.2 nor TLSv1.3"
+            yield MTA123.found(scope.file(name), reason, scope.cure(name, ">=TLSv1.2"))
