@@ -315,7 +315,7 @@ def _misfits(scope: Scope, name: str, path: str, keys: tuple[str, ...]) -> Itera
     if not wrong:
         return
     meant = next(iter(wrong.values()))
-    reason = f"lists {len(wrong)} of {len(keys)} keys that are not {used} ({name}): {next(iter(wrong))}"
+    reason = f"lists {len(wrong)} of {len(keys)} keys that are no {used} ({name}): {next(iter(wrong))}"
     if meant and len(wrong) == len(keys):
         yield MTA113.found(path, reason, scope.cure(name, meant))
     else:
@@ -540,7 +540,7 @@ def client(host: Host) -> Iterator[Finding]:
         level, table, _ = _policy(scope)
         if table and level not in VERIFYING:
             reason = f"says {level} for {relay}, so the password goes to whoever answers"
-            yield MTA103.found(table, reason, f"write secure as the level, postmap {quote(table)}, {RELOAD}")
+            yield MTA103.found(table.path, reason, _secured(scope, table))
         elif level not in VERIFYING:
             reason = f"has {scope.said(name) if level != 'none' else f'{name}=none'}"
             cure = scope.cure(name, "secure")
@@ -556,11 +556,28 @@ def client(host: Host) -> Iterator[Finding]:
                 yield MTA105.found(found.path, reason, cure)
 
 
+def _secured(scope: Scope, table: "_Table") -> str:
+    """Return how the line of the relay in a policy table comes to verify its name."""
+    relay, path = scope.conf.value("relayhost"), quote(table.path)
+    lines = (scope.host.content(table.path) or b"").decode(errors="replace").splitlines()
+    at = next(
+        n for n, line in enumerate(lines, 1) if line.split()[:1] and line.split()[0].lower() == relay.lower()
+    )
+    name = relay.strip("[").partition("]")[0].partition(":")[0]
+    edit = f"sed -i {quote(f'{at}c {relay} secure match={name}')} {path}"
+    return f"{edit} && {_postmap(table)}{RELOAD}"
+
+
+def _postmap(table: "_Table") -> str:
+    made = _BY_FILE.get(table.kind, "")
+    return f"postmap {quote(f'{table.kind}:{table.path}')} && " if made else ""
+
+
 class _Policy(NamedTuple):
-    """The level of TLS for the relay, the table that says so, or nothing where main.cf does, and its words."""
+    """The level of TLS for the relay, the table that says so, if one does, and its further words."""
 
     level: str
-    table: str = ""
+    table: "_Table | None" = None
     words: tuple[str, ...] = ()
 
 
@@ -570,7 +587,7 @@ def _policy(scope: Scope) -> _Policy:
         for key, value in table.entries.items():
             if key.lower() == relay.lower() and value.split():
                 level, *rest = value.split()
-                return _Policy(level.lower(), table.path, tuple(rest))
+                return _Policy(level.lower(), table, tuple(rest))
     return _Policy(scope.conf.value("smtp_tls_security_level") or "none")
 
 

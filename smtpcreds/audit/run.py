@@ -15,6 +15,7 @@ from . import (
     accounts,
     certificates,
     crls,
+    dovecot,
     exim,
     finding,
     others,
@@ -119,6 +120,11 @@ _OF_EXIM: tuple[Check, ...] = (
     exim.wrapped,
     exim.client,
 )
+_OF_DOVECOT: tuple[Check, ...] = (
+    dovecot.refuses,
+    dovecot.anybody,
+    dovecot.undone,
+)
 _PROGRAMS: tuple[Check, ...] = (
     sendmail.authorities,
     sendmail.paths,
@@ -145,6 +151,7 @@ _PROGRAMS: tuple[Check, ...] = (
     others.exim,
     *_OF_EXIM,
     others.dovecot,
+    *_OF_DOVECOT,
 )
 CHECKS = (*_PERMISSIONS, *_CERTIFICATES, *_ACCOUNTS, *_PROGRAMS)
 """In the order in which their findings are shown."""
@@ -152,6 +159,7 @@ AROUND: Mapping[str, tuple[Check, ...]] = {
     "sendmail": _OF_SENDMAIL,
     "postfix": _OF_POSTFIX,
     "exim": _OF_EXIM,
+    "dovecot": _OF_DOVECOT,
 }
 """By family: the checks of settings around ours, which ``mta check`` makes too."""
 _REMOTE: tuple[Check, ...] = (crls.handed_out,)
@@ -159,7 +167,7 @@ _REMOTE: tuple[Check, ...] = (crls.handed_out,)
 
 _ROOMS = (
     *(finding, permissions, certificates, crls, accounts, sasl_conf, sendmail, sendmail_switches, postfix),
-    *(exim, others),
+    *(exim, dovecot, others),
 )
 _FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")
 

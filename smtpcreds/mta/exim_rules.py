@@ -53,7 +53,7 @@ def _is_built_in(name: str) -> bool:
 
 
 def _replaced(line: str, macros: Mapping[str, str]) -> str:
-    """Return a line with its macros, which are replaced wherever their names occur; the longest goes first."""
+    """Return a line with its macros, replaced wherever their names occur; the longest goes first."""
     for name in sorted(macros, key=len, reverse=True):
         if name in line:
             line = line.replace(name, macros[name])
