@@ -84,8 +84,8 @@ def anybody(host: Host) -> Iterator[Finding]:
 
 MTA304 = Code.error(
     "MTA304",
-    "settings of smtpcreds that a later line of Dovecot's configuration undoes, or that a setting changes the "
-    "names of accounts for",
+    "Dovecot's configuration undoes settings of smtpcreds by a later line, or looks up other names than "
+    "clients send",
 )
 
 

@@ -5,108 +5,35 @@ the loopback interface are not for clients.
 """
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from shlex import quote
-from typing import NamedTuple
 
 from ..model import Finding
 from ..mta import main_cf
 from ..mta import mechanisms as sasl
 from ..mta import postfix_rules as effect
-from ..mta.main_cf import MainCf, Service
+from ..mta.main_cf import MainCf
 from ..mta.postfix_hub import CLIENTS
 from ..names import BY_PASSWORD, PLAINTEXT
 from .finding import Code
-from .host import MAIN_CF, MASTER_CF, Host
+from .host import Host
+from .postfix_scopes import (
+    BY_FILE,
+    ENCRYPTING,
+    Scope,
+    clients,
+    keywords_hidden,
+    logins,
+    port_of,
+    senders,
+    servers,
+    tables_of,
+    without_hidden,
+    words_of,
+)
 from .sasl_conf import confs
 
-RELOAD = "postfix reload"
-VERIFYING = frozenset({"verify", "secure", "fingerprint", "dane-only"})
-_ENCRYPTING = VERIFYING | {"encrypt", "dane"}
-_LOOPBACK = ("127.", "localhost:", "[::1]", "::1:", "loopback-only:")
-_PORTS = {"smtp": "25", "submission": "587", "submissions": "465", "smtps": "465", "ssmtp": "465"}
 _IMPLICIT = "465"
-_BY_FILE = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb", "texthash": ""}
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """One service with the parameters that it gets.
-
-    Attributes:
-        host: where.
-        service: of master.cf; None where there is no master.cf.
-        conf: its parameters.
-    """
-
-    host: Host
-    service: Service | None
-    conf: MainCf
-
-    @property
-    def port(self) -> str:
-        """The port that it listens on."""
-        name = self.service.name.rpartition(":")[2] if self.service else "smtp"
-        return _PORTS.get(name, name)
-
-    @property
-    def level(self) -> str:
-        """The level of TLS as a server."""
-        old = "may" if self.conf.is_on("smtpd_use_tls") else ""
-        return self.conf.value("smtpd_tls_security_level") or old
-
-    def is_own(self, name: str) -> bool:
-        """Tell whether master.cf says it, for this service alone."""
-        return bool(self.service and name in self.service.options)
-
-    def file(self, name: str) -> str:
-        """Return the file that sets a parameter, on this disk."""
-        return self.host.path(MASTER_CF if self.is_own(name) else MAIN_CF)
-
-    def said(self, name: str) -> str:
-        """Return a parameter as it is set, and for which service."""
-        where = f" for {self.service.name}" if self.service and self.is_own(name) else ""
-        return f"{name}={self.conf.value(name)}{where}"
-
-    def cure(self, name: str, value: str) -> str:
-        """Return the command that gives a parameter another value where it is set."""
-        place = f"{self.service.name}/{self.service.kind}/{name}" if self.service else name
-        if not self.is_own(name):
-            return f"postconf -e {quote(f'{name}={value}')} && {RELOAD}"
-        main = self.host.postfix
-        if main and _words(main.value(name)) == _words(value):
-            return f"postconf -PX {quote(place)} && {RELOAD}"
-        return f"postconf -P {quote(f'{place}={value}')} && {RELOAD}"
-
-
-def servers(host: Host) -> tuple[Scope, ...]:
-    """Return the services that take mail from other hosts."""
-    main = host.postfix
-    if main is None:
-        return ()
-    listening = [s for s in host.services if s.kind == "inet" and not s.name.startswith(_LOOPBACK)]
-    behind = {s.name for s in listening if s.command == "postscreen"}
-    taken = [s for s in listening if s.command == "smtpd"]
-    taken += [s for s in host.services if behind and s.kind == "pass" and s.command == "smtpd"]
-    if not host.services:
-        return (Scope(host, None, main),)
-    return tuple(Scope(host, service, main.over(service.options)) for service in taken)
-
-
-def logins(host: Host) -> tuple[Scope, ...]:
-    """Return those at which client hosts are to log in; main.cf means all, or master.cf those alone."""
-    main, found = host.postfix, servers(host)
-    if main is None:
-        return ()
-    port = str(host.site.settings.mta.port)
-    for_all = main.is_on("smtpd_sasl_auth_enable")
-    return tuple(s for s in found if s.conf.is_on("smtpd_sasl_auth_enable") or (for_all and s.port == port))
-
-
-def _words(value: str) -> tuple[str, ...]:
-    return main_cf.words(value)
-
 
 MTA102 = Code.error("MTA102", "Postfix has a server certificate, and TLS is off")
 MTA101 = Code.error("MTA101", "Postfix offers PLAIN or LOGIN outside TLS")
@@ -164,10 +91,12 @@ def offered(host: Host) -> Iterator[Finding]:
             reason = f"says {scope.said('smtpd_sasl_auth_enable')}, so no client host can log in there"
             cure = scope.cure("smtpd_sasl_auth_enable", "yes")
             yield MTA109.found(scope.file("smtpd_sasl_auth_enable"), reason, cure)
-        hidden = _hidden(scope, "smtpd_discard_ehlo_keywords")
+        hidden = keywords_hidden(scope, "smtpd_discard_ehlo_keywords")
         if hidden:
             reason = f"says {scope.said('smtpd_discard_ehlo_keywords')}, so clients never see {hidden}"
-            cure = scope.cure("smtpd_discard_ehlo_keywords", _kept(scope, "smtpd_discard_ehlo_keywords"))
+            cure = scope.cure(
+                "smtpd_discard_ehlo_keywords", without_hidden(scope, "smtpd_discard_ehlo_keywords")
+            )
             yield MTA109.found(scope.file("smtpd_discard_ehlo_keywords"), reason, cure)
         yield from _waiting(scope)
 
@@ -181,16 +110,6 @@ def _waiting(scope: Scope) -> Iterator[Finding]:
         yield MTA109.found(scope.file("smtpd_tls_auth_only"), reason, "smtpcreds mta apply postfix-hub")
 
 
-def _hidden(scope: Scope, name: str) -> str:
-    return " and ".join(
-        word.upper() for word in scope.conf.words(name) if word.lower() in {"auth", "starttls"}
-    )
-
-
-def _kept(scope: Scope, name: str) -> str:
-    return ", ".join(word for word in scope.conf.words(name) if word.lower() not in {"auth", "starttls"})
-
-
 MTA125 = Code.warning("MTA125", "Postfix offers no AUTH or no STARTTLS to some client hosts")
 
 
@@ -202,7 +121,7 @@ def withheld(host: Host) -> Iterator[Finding]:
             reason = f"says {scope.said(name)}, so hosts there are offered no AUTH"
             yield MTA125.found(scope.file(name), reason, scope.cure(name, ""))
         name = "smtpd_discard_ehlo_keyword_address_maps"
-        for table in _tables(host, scope.conf, name):
+        for table in tables_of(host, scope.conf, name):
             if bare := [key for key, value in table.entries.items() if _hides(value)]:
                 reason = f"hides AUTH or STARTTLS from {', '.join(bare)} ({name})"
                 yield MTA125.found(table.path or scope.file(name), reason, scope.cure(name, ""))
@@ -245,7 +164,7 @@ def _refusals(scope: Scope, permit: str, who: str) -> Iterator[Finding]:
             )
         elif why:
             reason = f"refuses {who} by {why} in {name}, before it permits them"
-            others = (word for word in _words(conf.value(name)) if word.lower() != permit)
+            others = (word for word in words_of(conf.value(name)) if word.lower() != permit)
             yield MTA110.found(scope.file(name), reason, scope.cure(name, ", ".join((permit, *others))))
 
 
@@ -291,7 +210,8 @@ def certificates(host: Host) -> Iterator[Finding]:
 
 MTA113 = Code.error(
     "MTA113",
-    "fingerprints in a table or setting of Postfix that can't be of the digest that it computes; none matches",
+    "fingerprints in a table or setting of Postfix that can't be of the digest which it computes; none "
+    "matches",
 )
 
 
@@ -299,7 +219,7 @@ def fingerprints(host: Host) -> Iterator[Finding]:
     """Listed certificates are listed by the digest that is computed."""
     for scope in servers(host):
         named = _certificates(scope)
-        tables = _tables(host, scope.conf, "relay_clientcerts") if effect.LISTED in named else ()
+        tables = tables_of(host, scope.conf, "relay_clientcerts") if effect.LISTED in named else ()
         for table in tables:
             yield from _misfits(scope, "smtpd_tls_fingerprint_digest", table.path, tuple(table.entries))
     for scope in clients(host):
@@ -375,7 +295,7 @@ def _corrected(scope: Scope, role: str) -> str:
 
 
 def _filters(scope: Scope, role: str) -> tuple[str, ...]:
-    return _words(scope.conf.value(f"{role}_sasl_mechanism_filter"))
+    return words_of(scope.conf.value(f"{role}_sasl_mechanism_filter"))
 
 
 def _options(scope: Scope, role: str) -> tuple[str, ...]:
@@ -452,10 +372,10 @@ _OF_TABLES = (
 def tables(host: Host) -> Iterator[Finding]:
     """Each table is there, and newer than its source."""
     seen = (
-        table for scope in _scopes(host) for name in _OF_TABLES for table in _tables(host, scope.conf, name)
+        table for scope in _scopes(host) for name in _OF_TABLES for table in tables_of(host, scope.conf, name)
     )
     for table in {table.path: table for table in seen if table.path}.values():
-        made = table.path + _BY_FILE.get(table.kind, "")
+        made = table.path + BY_FILE.get(table.kind, "")
         if not os.path.exists(table.path) and not os.path.exists(made):
             reason, cure = "is missing, and main.cf names it", f"smtpcreds mta check {table.owner}"
         elif not os.path.exists(made):
@@ -467,210 +387,8 @@ def tables(host: Host) -> Iterator[Finding]:
         yield MTA118.found(table.path, reason, cure)
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """A table of a parameter; ``path`` of its source on this disk, empty for one that is no file."""
-
-    kind: str
-    path: str
-    entries: Mapping[str, str]
-    owner: str
-
-
-def _tables(host: Host, conf: MainCf, name: str) -> Iterator[_Table]:
-    """Yield the tables in files whose type has a source that can be read."""
-    owner = "postfix-client" if name.startswith("smtp_") else "postfix-hub"
-    for word in _words(conf.value(name)):
-        kind, colon, path = word.removeprefix("proxy:").partition(":")
-        if not colon:
-            kind, path = conf.value("default_database_type"), kind
-        if kind in _BY_FILE and path.startswith("/"):
-            content = host.content(host.path(path)) or b""
-            yield _Table(kind, host.path(path), dict(_entries(content)), owner)
-
-
-def _entries(content: bytes) -> Iterator[tuple[str, str]]:
-    for line in content.decode(errors="replace").splitlines():
-        if line.strip() and line[0] not in "# \t":
-            key, *rest = line.split(None, 1)
-            yield key, rest[0].strip() if rest else ""
-
-
 def _scopes(host: Host) -> tuple[Scope, ...]:
     return (*servers(host), *senders(host))
-
-
-# As a client of a relay.
-
-
-def senders(host: Host) -> tuple[Scope, ...]:
-    """Return the service that hands mail to the relay, whether it logs in there or not."""
-    main = host.postfix
-    if main is None:
-        return ()
-    name = main.value("default_transport").partition(":")[0]
-    there = [s for s in host.services if s.kind == "unix" and s.name == name and s.command == "smtp"]
-    if not there:
-        return (Scope(host, None, main),)
-    return tuple(Scope(host, service, main.over(service.options)) for service in there)
-
-
-def clients(host: Host) -> tuple[Scope, ...]:
-    """Return it where it is to log in."""
-    main = host.postfix
-    return tuple(
-        scope
-        for scope in senders(host)
-        if scope.conf.is_on("smtp_sasl_auth_enable") or (main and main.is_on("smtp_sasl_auth_enable"))
-    )
-
-
-MTA103 = Code.error("MTA103", "Postfix sends passwords to a relay whose certificate it does not verify")
-MTA105 = Code.error(
-    "MTA105",
-    "no key of smtp_sasl_password_maps is the relayhost as it is written; mail goes unauthenticated, and "
-    "nothing is logged",
-)
-
-
-def client(host: Host) -> Iterator[Finding]:
-    """Passwords go to relays whose certificate was verified, and under the key that is looked up."""
-    for scope in clients(host):
-        name, relay = "smtp_tls_security_level", scope.conf.value("relayhost")
-        level, table, _ = _policy(scope)
-        if table and level not in VERIFYING:
-            reason = f"says {level} for {relay}, so the password goes to whoever answers"
-            yield MTA103.found(table.path, reason, _secured(scope, table))
-        elif level not in VERIFYING:
-            reason = f"has {scope.said(name) if level != 'none' else f'{name}=none'}"
-            cure = scope.cure(name, "secure")
-            yield MTA103.found(scope.file(name), f"{reason}, so the password goes to whoever answers", cure)
-        for found in _tables(host, scope.conf, "smtp_sasl_password_maps"):
-            if (
-                relay
-                and os.path.exists(found.path)
-                and not _looked_up(relay) & {*map(str.lower, found.entries)}
-            ):
-                reason = f"has no key {relay}, so Postfix does not log in there"
-                cure = f"write {relay} as the key, postmap {quote(found.path)}, {RELOAD}"
-                yield MTA105.found(found.path, reason, cure)
-
-
-def _secured(scope: Scope, table: "_Table") -> str:
-    """Return how the line of the relay in a policy table comes to verify its name."""
-    relay, path = scope.conf.value("relayhost"), quote(table.path)
-    lines = (scope.host.content(table.path) or b"").decode(errors="replace").splitlines()
-    at = next(
-        n for n, line in enumerate(lines, 1) if line.split()[:1] and line.split()[0].lower() == relay.lower()
-    )
-    name = relay.strip("[").partition("]")[0].partition(":")[0]
-    edit = f"sed -i {quote(f'{at}c {relay} secure match={name}')} {path}"
-    return f"{edit} && {_postmap(table)}{RELOAD}"
-
-
-def _postmap(table: "_Table") -> str:
-    made = _BY_FILE.get(table.kind, "")
-    return f"postmap {quote(f'{table.kind}:{table.path}')} && " if made else ""
-
-
-class _Policy(NamedTuple):
-    """The level of TLS for the relay, the table that says so, if one does, and its further words."""
-
-    level: str
-    table: "_Table | None" = None
-    words: tuple[str, ...] = ()
-
-
-def _policy(scope: Scope) -> _Policy:
-    relay = scope.conf.value("relayhost")
-    for table in _tables(scope.host, scope.conf, "smtp_tls_policy_maps"):
-        for key, value in table.entries.items():
-            if key.lower() == relay.lower() and value.split():
-                level, *rest = value.split()
-                return _Policy(level.lower(), table, tuple(rest))
-    return _Policy(scope.conf.value("smtp_tls_security_level") or "none")
-
-
-def _looked_up(relay: str) -> set[str]:
-    """Return the keys for a relayhost: as it is written, or the bare name of the server (observed)."""
-    host = relay.rpartition("]")[0].lstrip("[") if "]" in relay else relay.partition(":")[0]
-    return {relay.lower(), host.lower()}
-
-
-MTA119 = Code.error(
-    "MTA119",
-    "Postfix has credentials for a relay, and never logs in or never sees its AUTH and STARTTLS",
-)
-
-
-def logs_in(host: Host) -> Iterator[Finding]:
-    """Where there are credentials, they are used."""
-    for scope in senders(host):
-        conf = scope.conf
-        if not conf.value("smtp_sasl_password_maps") or not conf.value("relayhost"):
-            continue
-        if not conf.is_on("smtp_sasl_auth_enable"):
-            name = "smtp_sasl_auth_enable"
-            reason = f"has smtp_sasl_password_maps and {scope.said(name)}, so it never logs in"
-            yield MTA119.found(scope.file(name), reason, scope.cure(name, "yes"))
-        if conf.is_on("smtp_never_send_ehlo"):
-            name = "smtp_never_send_ehlo"
-            reason = f"says {scope.said(name)}, so it sees neither AUTH nor STARTTLS of the relay"
-            yield MTA119.found(scope.file(name), reason, scope.cure(name, "no"))
-        name = "smtp_discard_ehlo_keywords"
-        if hidden := _hidden(scope, name):
-            reason = f"says {scope.said(name)}, so it never sees {hidden} of the relay"
-            yield MTA119.found(scope.file(name), reason, scope.cure(name, _kept(scope, name)))
-        yield from _by_sender(scope)
-
-
-def _by_sender(scope: Scope) -> Iterator[Finding]:
-    name = "smtp_sender_dependent_authentication"
-    if scope.conf.is_on(name):
-        return
-    for table in _tables(scope.host, scope.conf, "smtp_sasl_password_maps"):
-        if senders_ := [key for key in table.entries if "@" in key.strip("@")]:
-            reason = f"has credentials for the sender {senders_[0]}, which {name}=no never asks for"
-            yield MTA119.found(table.path, reason, scope.cure(name, "yes"))
-
-
-MTA121 = Code.error(
-    "MTA121",
-    "Postfix is to verify the relay's certificate, and can't: it knows no CA, or the relay is an address; no "
-    "mail leaves",
-)
-
-
-def verifies(host: Host) -> Iterator[Finding]:
-    """Who verifies knows a CA, and a name to compare."""
-    for scope in clients(host):
-        conf, (level, _, said) = scope.conf, _policy(scope)
-        knows_ca = conf.value("smtp_tls_CAfile") or conf.value("smtp_tls_CApath")
-        is_known = (
-            knows_ca
-            or conf.is_on("tls_append_default_CA")
-            or any(word.startswith("tafile=") for word in said)
-        )
-        if level in {"verify", "secure"} and not is_known:
-            bundle = f"{host.site.settings.cert.directory}/cacert.pem"
-            reason = f"has smtp_tls_security_level={level} and no smtp_tls_CAfile, so no relay is trusted"
-            yield MTA121.found(scope.file("smtp_tls_CAfile"), reason, scope.cure("smtp_tls_CAfile", bundle))
-        name = conf.value("relayhost").strip("[").partition("]")[0]
-        if level in {"verify", "secure"} and not said and _is_address(name):
-            hub = host.site.settings.hub or "NAME"
-            reason = f"has the address {name} as relayhost, and compares names alone; no mail leaves"
-            cure = scope.cure("relayhost", f"[{hub}]:{_port(conf.value('relayhost'))}")
-            yield MTA121.found(scope.file("relayhost"), reason, cure)
-
-
-def _is_address(name: str) -> bool:
-    return name.replace(".", "").isdecimal() or name.lower().startswith("ipv6:")
-
-
-def _port(relay: str) -> str:
-    """Return the port of a relayhost, by number."""
-    name = relay.rpartition(":")[2] if ":" in relay.rpartition("]")[2] else "smtp"
-    return _PORTS.get(name.lower(), name)
 
 
 MTA122 = Code.error(
@@ -685,7 +403,7 @@ def wrapped(host: Host) -> Iterator[Finding]:
         yield from _wrapped(scope, "smtpd_tls_wrappermode", scope.port)
     for scope in senders(host):
         if relay := scope.conf.value("relayhost"):
-            yield from _wrapped(scope, "smtp_tls_wrappermode", _port(relay))
+            yield from _wrapped(scope, "smtp_tls_wrappermode", port_of(relay))
 
 
 def _wrapped(scope: Scope, name: str, port: str) -> Iterator[Finding]:
@@ -704,7 +422,7 @@ def protocols(host: Host) -> Iterator[Finding]:
     wanted = [(s, "smtpd", s.level) for s in servers(host)]
     wanted += [(s, "smtp", s.conf.value("smtp_tls_security_level")) for s in clients(host)]
     for scope, role, level in wanted:
-        name = f"{role}_tls_mandatory_protocols" if level in _ENCRYPTING else f"{role}_tls_protocols"
+        name = f"{role}_tls_mandatory_protocols" if level in ENCRYPTING else f"{role}_tls_protocols"
         if level not in {"", "none"} and not effect.versions(scope.conf.value(name)):
             reason = f"says {scope.said(name)}, which leaves neither TLSv1.2 nor TLSv1.3"
             yield MTA123.found(scope.file(name), reason, scope.cure(name, ">=TLSv1.2"))

@@ -21,6 +21,7 @@ from . import (
     others,
     permissions,
     postfix,
+    postfix_client,
     sasl_conf,
     sendmail,
     sendmail_switches,
@@ -106,9 +107,9 @@ _OF_POSTFIX: tuple[Check, ...] = (
     postfix.anonymous,
     postfix.backend,
     postfix.tables,
-    postfix.client,
-    postfix.logs_in,
-    postfix.verifies,
+    postfix_client.client,
+    postfix_client.logs_in,
+    postfix_client.verifies,
     postfix.wrapped,
     postfix.protocols,
 )
@@ -166,8 +167,8 @@ _REMOTE: tuple[Check, ...] = (crls.handed_out,)
 """Asks other hosts, which a screen that is drawn every minute does not."""
 
 _ROOMS = (
-    *(finding, permissions, certificates, crls, accounts, sasl_conf, sendmail, sendmail_switches, postfix),
-    *(exim, dovecot, others),
+    *(finding, permissions, certificates, crls, accounts, sasl_conf, sendmail, sendmail_switches),
+    *(postfix, postfix_client, exim, dovecot, others),
 )
 _FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")
 

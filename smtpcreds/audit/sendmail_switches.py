@@ -125,8 +125,7 @@ MTA023 = Code.error(
 )
 MTA024 = Code.error(
     "MTA024",
-    "the access map, or a ruleset Local_srv_features, takes AUTH or STARTTLS from clients (Srv_Features A and "
-    "S)",
+    "the access map, or a ruleset Local_srv_features, takes AUTH or STARTTLS from clients (Srv_Features)",
 )
 
 
