@@ -1,11 +1,13 @@
 """Settings of a real Exim around ours: seen on the wire, found, and ended by the cure."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+from admin import HUB
 from lab import EXIM, Lab
-from mail_hosts import CLIENT, STARTED, EximHub, MailHost, issue
+from mail_hosts import CLIENT, STARTED, EximClient, EximHub, MailHost, SendmailHub, issue
 from mail_settings import Seen, Visitor, by_shell, findings
 
 pytestmark = pytest.mark.live
@@ -95,6 +97,9 @@ ROWS = [
 class Scene:
     def __init__(self, lab: Lab) -> None:
         self.hub = EximHub(lab)
+        self.hub.exim.start()  # of Debian's files as they are
+        self.stock = findings(self.hub, "MTA")
+        self.hub.host.shell("kill $(cat /run/exim4/exim.pid)")
         self.client = MailHost(lab.host(CLIENT, EXIM))
         issue(self.hub, self.client)
         self.hub.start("--relay-host", CLIENT)
@@ -133,6 +138,7 @@ def scene(made: Scene) -> Iterator[Scene]:
 
 
 def test_nothing_is_found_where_nothing_is_off(scene: Scene) -> None:
+    assert scene.stock == {}
     assert findings(scene.hub, "MTA") == {}
     assert "ok" in scene.hub("mta", "check", "exim-hub")
     assert scene.visitor.visits().relays == 250
@@ -163,3 +169,45 @@ def test_what_switches_the_hub_off_is_found_and_its_cure_ends_it(scene: Scene, r
     scene.hub.host.await_port(25)
     assert findings(scene.hub, "MTA") == {}
     assert visit().relays == 250
+
+
+TRANSPORT = "/etc/exim4/smtpcreds/client-transport.conf"
+CLIENT_ROWS = [
+    ("  tls_verify_hosts = *", "  tls_try_verify_hosts = *"),
+    ("  tls_verify_hosts = *", "  tls_verify_hosts = :"),
+]
+
+
+@pytest.fixture(scope="module")
+def sender() -> Iterator[EximClient]:
+    """A client host, whose hub is an impostor with a certificate of another authority."""
+    with Lab() as lab:
+        hub = SendmailHub(lab)
+        hub.start()
+        client = EximClient(lab, hub)
+        client.start(hub.secret())
+        hub("--root", "/var/impostor", "setup", HUB, "--no-passphrase")
+        hub.host.shell("cp /var/impostor/etc/mail/certs/*.pem /etc/mail/certs")
+        hub.sendmail.reload()
+        yield client
+
+
+@pytest.mark.parametrize(("ours", "theirs"), CLIENT_ROWS)
+def test_a_transport_that_does_not_verify_logs_in_at_an_impostor_until_the_cure(
+    sender: EximClient, ours: str, theirs: str
+) -> None:
+    path = sender.host.path(TRANSPORT)
+    kept = path.read_text()
+    assert ours in kept
+    path.write_text(kept.replace(ours, theirs))
+    sender.host.run(("update-exim4.conf",))
+    sender.exim.forget_failures()
+    assert " A=smtpcreds_cram_md5" in sender.send()
+    found = findings(sender, "MTA208")
+    checked = sender.run("mta", "check", "exim-client", "--password", "stdin:", stdin=b"any")
+    assert found["MTA208"] in checked.out
+    by_shell(sender, found["MTA208"])
+    assert findings(sender, "MTA208") == {}
+    sender.exim.forget_failures()
+    assert re.search(r"== .* defer .*certificate verification failed", sender.send())
+    path.write_text(kept)

@@ -76,6 +76,7 @@ HUB_ROWS = [
     Row(set_(f"{RELAY}=reject_unauth_destination, permit_sasl_authenticated"), "MTA110", refused),
     Row(for_smtp(f"{RELAY}=permit_mynetworks,defer_unauth_destination"), "MTA110", refused),
     Row(set_("smtpd_recipient_restrictions=permit_mynetworks, reject_unauth_destination"), "MTA110", refused),
+    Row(set_(f"{RELAY}=permit_mynetworks, permit_sasl_authenticated"), "MTA110", ended),
     Row(set_("smtpd_client_restrictions=permit_mynetworks, reject"), "MTA110", refused),
     Row(
         set_("smtpd_client_restrictions=permit_sasl_authenticated, reject", "smtpd_delay_reject=no"),
@@ -101,6 +102,7 @@ HUB_ROWS = [
     Row(set_("smtpd_sasl_tls_security_options=noanonymous, forward_secrecy"), "MTA114", ended),
     Row(set_("smtpd_sasl_type=courier"), "MTA117", ended),
     Row(set_("smtpd_sasl_type=dovecot", "smtpd_sasl_path=private/auth"), "MTA117", ended),
+    Row(set_("smtpd_sasl_path=other"), "MTA117", ended),
     Row(set_("smtpd_tls_wrappermode=yes"), "MTA122", ended),
     Row(set_("smtpd_tls_protocols=!TLSv1.2, !TLSv1.3"), "MTA123", no_tls),
     Row(set_("smtpd_tls_ask_ccert=no"), "MTA112", refused, True),
@@ -181,6 +183,14 @@ def test_what_switches_the_hub_off_is_found_and_its_cure_ends_it(scene: Scene, r
         scene.hub.postfix.reload()
     assert found == {}
     assert visit().relays == 250
+
+
+def test_a_relay_for_everybody_is_found_and_closed(scene: Scene) -> None:
+    scene.typed(set_("smtpd_relay_restrictions=permit_mynetworks, permit, reject_unauth_destination"))
+    assert scene.visitor.visits(logs_in=False).relays == 250
+    scene.typed(findings(scene.hub)["MTA111"])
+    assert scene.visitor.visits(logs_in=False).relays >= 400
+    assert scene.visitor.visits().relays == 250
 
 
 class ClientRow(NamedTuple):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 from admin import HUB
 from lab import SENDMAIL, Lab
-from mail_hosts import CLIENT, MailHost, SendmailMachine, issue
+from mail_hosts import CLIENT, MailHost, SendmailMachine, give_secret, issue
 from mail_settings import Seen, Visitor, by_shell, findings
 
 pytestmark = pytest.mark.live
@@ -28,7 +28,6 @@ class Row:
         code: that the audit has for it.
         is_off: tells by a visit that it matters.
         shows: whether the visitor shows a certificate instead of logging in.
-        by_hand: what the cure says where it is no command, and what then replaces ``new``.
     """
 
     name: str
@@ -37,7 +36,6 @@ class Row:
     code: str
     is_off: Callable[[Seen], bool]
     shows: bool = False
-    by_hand: str = ""
 
 
 def no_auth(seen: Seen) -> bool:
@@ -108,6 +106,17 @@ ROWS = [
 ]
 
 
+def compile_on(machine: SendmailMachine) -> None:
+    """Make sendmail.cf and the access map anew, and let the daemon read them."""
+    starts = len(machine.log.find("sm-mta.*starting daemon"))
+    machine.host.shell(
+        "cd /etc/mail && m4 sendmail.mc > sendmail.cf && makemap hash access < access"
+        " && kill -HUP $(head -n 1 /run/sendmail/mta/sendmail.pid)"
+    )
+    machine.log.wait("sm-mta.*starting daemon", starts + 1)
+    machine.host.await_port(25)
+
+
 class Scene:
     def __init__(self, lab: Lab) -> None:
         lines = f"define(`SMART_HOST', `[{lab.sink.address}]')dnl\n"
@@ -120,13 +129,7 @@ class Scene:
 
     def compile(self) -> None:
         """Do what the administrator does after a change of either file."""
-        starts = len(self.hub.log.find("sm-mta.*starting daemon"))
-        self.hub.host.shell(
-            "cd /etc/mail && m4 sendmail.mc > sendmail.cf && makemap hash access < access"
-            " && kill -HUP $(head -n 1 /run/sendmail/mta/sendmail.pid)"
-        )
-        self.hub.log.wait("sm-mta.*starting daemon", starts + 1)
-        self.hub.host.await_port(25)
+        compile_on(self.hub)
 
     def change(self, row: Row) -> None:
         path = self.hub.host.path(MC if row.old else ACCESS)
@@ -190,3 +193,52 @@ def follow(scene: Scene, row: Row, cure: str) -> None:
     path = scene.hub.host.path(MC)
     path.write_text(path.read_text().replace(row.new, row.old))
     scene.compile()
+
+
+CLIENT_INCLUDE = "include(`/etc/mail/smtpcreds/client.m4')dnl"
+CLIENT_ROWS = [
+    ("CLIENT_OPTIONS(`Family=inet, M=A')dnl", "", "550 5.7.1"),
+    ("CLIENT_OPTIONS(`Family=inet, Modify=hS')dnl", "", "stat="),
+    ("", f"Try_TLS:{HUB}\tNO", "stat="),
+    ("", "Try_TLS:\tNO", "stat="),
+]
+"""A line of sendmail.mc, or of the access map, and what its mail says then."""
+
+
+@pytest.fixture(scope="module")
+def sender() -> Iterator[SendmailMachine]:
+    with Lab() as lab:
+        hub = SendmailMachine(lab, HUB, "sendmail-hub", f"define(`SMART_HOST', `[{lab.sink.address}]')dnl\n")
+        hub("setup", HUB, "--no-passphrase")
+        client = SendmailMachine(lab, CLIENT, "sendmail-client")
+        issue(hub, client)
+        hub.apply()
+        give_secret(hub, client)
+        client.apply("--password", "file:/var/lib/secret")
+        yield client
+
+
+@pytest.mark.parametrize(("line", "rule", "said"), CLIENT_ROWS)
+def test_what_keeps_a_client_host_from_logging_in_is_found_and_its_cure_ends_it(
+    sender: SendmailMachine, line: str, rule: str, said: str
+) -> None:
+    mc, access = sender.host.path(MC), sender.host.path(ACCESS)
+    kept = mc.read_text(), access.read_text()
+    mc.write_text(kept[0].replace(CLIENT_INCLUDE, f"{CLIENT_INCLUDE}\n{line}"))
+    access.write_text(f"{kept[1]}{rule}\n")
+    compile_on(sender)
+    answer = sender.send()
+    assert said in answer
+    assert "stat=Sent" not in answer
+    found = findings(sender, "MTA")
+    assert list(found) == ["MTA025"]
+    assert found["MTA025"] in sender.run("mta", "check", "sendmail-client").out
+    starts = len(sender.log.find("sm-mta.*starting daemon"))
+    by_shell(sender, found["MTA025"])
+    if line:
+        sender.log.wait("sm-mta.*starting daemon", starts + 1)
+        sender.host.await_port(25)
+    assert findings(sender, "MTA") == {}
+    assert "stat=Sent" in sender.send()
+    mc.write_text(kept[0])
+    access.write_text(kept[1])

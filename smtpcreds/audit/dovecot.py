@@ -72,9 +72,6 @@ def anybody(host: Host) -> Iterator[Finding]:
     conf = _serving(host)
     if conf is None:
         return
-    if "anonymous" in {name.lower() for name in conf.mechanisms}:
-        reason = "offers the mechanism ANONYMOUS, by which everybody logs in"
-        yield MTA303.found(host.path(DOVECOT_CONF), reason, _removed(host, "auth_mechanisms"))
     for options in conf.passdbs:
         if "nopassword" in options.get("args", "") + options.get("default_fields", ""):
             reason = f"has a passdb {options.get('driver', '')} with nopassword, so every password is right"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from shlex import quote
 
 from ..model import Finding
@@ -32,6 +33,7 @@ Options = Mapping[str, str]
 MACROS = "/etc/exim4/exim4.conf.localmacros"
 _TEMPLATE = "/etc/exim4/exim4.conf.template"
 _SPLIT = "/etc/exim4/conf.d"
+_DRIVER = re.compile(r"\s*driver\s*=\s*smtp\s*$")
 
 
 def _made(host: Host) -> str:
@@ -210,7 +212,7 @@ def wrapped(host: Host) -> Iterator[Finding]:
         if (is_early and port in _IN_CLEAR) or (not is_early and port in _IMPLICIT):
             reason = f"has the transport {name} speak {options.get('protocol', 'smtp')} at port {port}"
             other = "smtp" if is_early else "smtps"
-            yield MTA207.found(_path(host), reason, _cure(host, f"write protocol = {other} there"))
+            yield MTA207.found(_path(host), reason, _in_transport(host, name, "protocol", other))
 
 
 def _logging_in(conf: Configuration) -> dict[str, Options]:
@@ -236,20 +238,41 @@ def client(host: Host) -> Iterator[Finding]:
     """Who gets a password was verified to be the relay, in TLS."""
     conf = host.exim_rules
     for name, options in _logging_in(conf).items() if conf else ():
-        wrapped_ = options.get("protocol") == "smtps"
+        is_early = options.get("protocol") == "smtps"
         if not effect.is_nobody(options.get("hosts_avoid_tls", "")):
-            yield _weak(
-                host, name, f"hosts_avoid_tls = {options['hosts_avoid_tls']}", "without hosts_avoid_tls"
-            )
-        if not wrapped_ and not effect.is_everybody(options.get("hosts_require_tls", "")):
-            yield _weak(host, name, "no hosts_require_tls = *", "hosts_require_tls = *")
+            yield _weak(host, name, f"hosts_avoid_tls = {options['hosts_avoid_tls']}", "hosts_avoid_tls", "")
+        if not is_early and not effect.is_everybody(options.get("hosts_require_tls", "")):
+            yield _weak(host, name, "no hosts_require_tls = *", "hosts_require_tls", "*")
         if not effect.is_everybody(options.get("tls_verify_hosts", "")):
-            yield _weak(host, name, "no tls_verify_hosts = *", "tls_verify_hosts = *")
+            yield _weak(host, name, "no tls_verify_hosts = *", "tls_verify_hosts", "*")
         if not effect.is_everybody(options.get("tls_verify_cert_hostnames", "*")):
             said = f"tls_verify_cert_hostnames = {options['tls_verify_cert_hostnames']}"
-            yield _weak(host, name, said, "tls_verify_cert_hostnames = *")
+            yield _weak(host, name, said, "tls_verify_cert_hostnames", "*")
 
 
-def _weak(host: Host, name: str, said: str, better: str) -> Finding:
+def _weak(host: Host, name: str, said: str, option: str, value: str) -> Finding:
     reason = f"has {said} in the transport {name}, so the password goes to whoever answers"
-    return MTA208.found(_path(host), reason, _cure(host, f"write that transport {better}"))
+    return MTA208.found(_path(host), reason, _in_transport(host, name, option, value))
+
+
+def _in_transport(host: Host, name: str, option: str, value: str) -> str:
+    """Return how an option of a transport gets a value, or goes where that is empty."""
+    fragments = [f"{mta_exim.DIRECTORY}/{file}" for file in host.listing(host.path(mta_exim.DIRECTORY))]
+    for path in (*_sources(host), *fragments):
+        lines = (host.text(path) or "").splitlines()
+        starts = [n for n, line in enumerate(lines, 1) if line.strip() == f"{name}:"]
+        blocks = {n: list(takewhile(_is_option, lines[n:])) for n in starts}
+        start = next((n for n, own in blocks.items() if any(map(_DRIVER.match, own))), None)
+        if start is None:
+            continue
+        own = blocks[start]
+        found = [n for n, line in enumerate(own, start + 1) if re.match(rf"\s*{option}\s*=", line)]
+        line = f"  {option} = {value}"
+        edit = f"{found[-1]}c {line}" if found else f"{start}a {line}"
+        edit = edit if value else f"{found[-1]}d" if found else edit
+        return f"sed -i {quote(edit)} {quote(host.path(path))} && {_made(host)}"
+    return _cure(host, f"write {option} = {value or ':'} for the transport {name}")
+
+
+def _is_option(line: str) -> bool:
+    return not re.match(r"\w+:|begin ", line)

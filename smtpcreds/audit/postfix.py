@@ -21,17 +21,20 @@ from .postfix_scopes import (
     BY_FILE,
     ENCRYPTING,
     Scope,
+    Table,
     clients,
     keywords_hidden,
     logins,
+    policy,
     port_of,
     senders,
     servers,
+    table_of,
     tables_of,
     without_hidden,
     words_of,
 )
-from .sasl_conf import confs
+from .sasl_conf import SMTPD_CONFS, confs
 
 _IMPLICIT = "465"
 
@@ -134,12 +137,18 @@ def _hides(value: str) -> bool:
 MTA110 = Code.error(
     "MTA110",
     "restrictions of Postfix that refuse a client before they permit those who logged in, or show a listed "
-    "certificate",
+    "certificate, or that end every session",
 )
 
 
 def restrictions(host: Host) -> Iterator[Finding]:
     """Who logged in, or shows a listed certificate, passes every list of restrictions."""
+    for scope in servers(host):
+        if not effect.is_working(scope.conf):
+            name = "smtpd_relay_restrictions"
+            reason = f"says {scope.said(name)}, with nothing that refuses strangers, so every session ends"
+            cure = scope.cure(name, "permit_sasl_authenticated, reject_unauth_destination")
+            yield MTA110.found(scope.file(name), reason, cure)
     for scope in logins(host):
         yield from _refusals(scope, effect.AUTHENTICATED, "those who logged in")
     for scope in servers(host):
@@ -191,6 +200,10 @@ def certificates(host: Host) -> Iterator[Finding]:
     """Who is to relay by certificate is asked for one, and it can be known."""
     for scope in servers(host):
         conf, named = scope.conf, _certificates(scope)
+        by_table = any(
+            rule.name == effect.BY_TABLE for name in effect.LISTS for rule in effect.rules(conf, name)
+        )
+        named += [effect.BY_TABLE] if by_table else []
         if named and not effect.asks_for_certificate(conf):
             reason = f"has {named[0]}, and asks no client for a certificate"
             name = "smtpd_tls_ask_ccert"
@@ -218,15 +231,27 @@ MTA113 = Code.error(
 def fingerprints(host: Host) -> Iterator[Finding]:
     """Listed certificates are listed by the digest that is computed."""
     for scope in servers(host):
-        named = _certificates(scope)
-        tables = tables_of(host, scope.conf, "relay_clientcerts") if effect.LISTED in named else ()
-        for table in tables:
+        for table in _listed(host, scope):
             yield from _misfits(scope, "smtpd_tls_fingerprint_digest", table.path, tuple(table.entries))
     for scope in clients(host):
-        if scope.conf.value("smtp_tls_security_level") == "fingerprint":
-            keys = scope.conf.value("smtp_tls_fingerprint_cert_match").replace("|", " ").split()
-            path = scope.file("smtp_tls_fingerprint_cert_match")
+        level, table_, words = policy(scope)
+        keys = scope.conf.value("smtp_tls_fingerprint_cert_match").replace("|", " ").split()
+        path = scope.file("smtp_tls_fingerprint_cert_match")
+        if table_ and (given := [word for word in words if word.startswith("match=")]):
+            keys, path = given[0].removeprefix("match=").split("|"), table_.path
+        if level == "fingerprint":
             yield from _misfits(scope, "smtp_tls_fingerprint_digest", path, tuple(keys))
+
+
+def _listed(host: Host, scope: Scope) -> Iterator[Table]:
+    """Yield the tables of certificates that a service asks."""
+    if effect.LISTED in _certificates(scope):
+        yield from tables_of(host, scope.conf, "relay_clientcerts")
+    for rule in (rule for name in effect.LISTS for rule in effect.rules(scope.conf, name)):
+        if rule.name == effect.BY_TABLE and (
+            found := table_of(host, scope.conf, rule.argument, "postfix-hub")
+        ):
+            yield found
 
 
 def _misfits(scope: Scope, name: str, path: str, keys: tuple[str, ...]) -> Iterator[Finding]:
@@ -257,12 +282,9 @@ MTA115 = Code.warning(
 def mechanisms(host: Host) -> Iterator[Finding]:
     """What is filtered leaves a mechanism, and names mechanisms."""
     for scope in logins(host):
-        known = _offered(host, scope.conf)
-        if known and not sasl.left(known, _filters(scope, "smtpd"), _options(scope, "smtpd")):
-            yield from _nothing_left(scope, "smtpd", known, "nobody can log in")
+        yield from _nothing_left(scope, "smtpd", _offered(host, scope.conf), "every session ends")
     for scope in clients(host):
-        if not sasl.left(BY_PASSWORD, _filters(scope, "smtp"), _options(scope, "smtp")):
-            yield from _nothing_left(scope, "smtp", BY_PASSWORD, "it can't log in")
+        yield from _nothing_left(scope, "smtp", BY_PASSWORD, "it can't log in")
     for scope, role in (*((s, "smtpd") for s in logins(host)), *((s, "smtp") for s in clients(host))):
         name = f"{role}_sasl_mechanism_filter"
         wrong = sasl.misnamed(_filters(scope, role))
@@ -273,18 +295,17 @@ def mechanisms(host: Host) -> Iterator[Finding]:
 
 def _nothing_left(scope: Scope, role: str, known: tuple[str, ...], effect_: str) -> Iterator[Finding]:
     """Blame the filter where the options alone leave something."""
-    filters, options = _filters(scope, role), _options(scope, role)
-    if sasl.left(known, (), options):
-        name, value = f"{role}_sasl_mechanism_filter", _corrected(scope, role)
-        if not sasl.left(known, main_cf.words(value), options):
-            value = ", ".join(map(str.lower, sasl.left(known, (), options)))
-    else:
-        name, value = f"{role}_sasl_tls_security_options", "noanonymous"
-        if not scope.conf.value(name):
-            name = f"{role}_sasl_security_options"
-    shown = scope.said(name) if filters or options else name
-    reason = f"says {shown}, so no mechanism is left and {effect_}"
-    yield MTA114.found(scope.file(name), reason, scope.cure(name, value))
+    for options in _options(scope, role):
+        filters, words = _filters(scope, role), scope.conf.words(options)
+        if not known or sasl.left(known, filters, words):
+            continue
+        name, value = options, "noanonymous"
+        if usable := sasl.left(known, (), words):
+            name, value = f"{role}_sasl_mechanism_filter", _corrected(scope, role)
+            if not sasl.left(known, main_cf.words(value), words):
+                value = ", ".join(map(str.lower, usable))
+        reason = f"says {scope.said(name)}, so no mechanism is left and {effect_}"
+        yield MTA114.found(scope.file(name), reason, scope.cure(name, value))
 
 
 def _corrected(scope: Scope, role: str) -> str:
@@ -299,37 +320,18 @@ def _filters(scope: Scope, role: str) -> tuple[str, ...]:
 
 
 def _options(scope: Scope, role: str) -> tuple[str, ...]:
-    """Return the options that hold: those for TLS, where there can be any."""
+    """Return the names of the options that hold; those outside TLS, too, where a server asks there."""
     level = scope.level if role == "smtpd" else scope.conf.value("smtp_tls_security_level")
     in_tls = level not in {"", "none"} or scope.conf.is_on(f"{role}_tls_wrappermode")
-    return scope.conf.words(
-        f"{role}_sasl_tls_security_options" if in_tls else f"{role}_sasl_security_options"
-    )
-
-
-MTA116 = Code.error("MTA116", "Postfix offers ANONYMOUS, by which everybody who asks may relay")
-
-
-def anonymous(host: Host) -> Iterator[Finding]:
-    """Who logs in has an account."""
-    for scope in logins(host):
-        name = next(
-            (
-                name
-                for name in ("smtpd_sasl_security_options", "smtpd_sasl_tls_security_options")
-                if "noanonymous" not in scope.conf.words(name)
-            ),
-            None,
-        )
-        limits = [conf.mechanisms for conf in confs(host) if conf.program == "postfix"]
-        is_cyrus = scope.conf.value("smtpd_sasl_type") == "cyrus"
-        if name and not (is_cyrus and limits and limits[0] and "ANONYMOUS" not in limits[0]):
-            reason = f"says {scope.said(name)} without noanonymous, so everybody can log in, and relay"
-            yield MTA116.found(scope.file(name), reason, scope.cure(name, "noanonymous"))
+    waits = scope.conf.is_on("smtpd_tls_auth_only") or level == "encrypt"
+    outside = not in_tls or (role == "smtpd" and not waits and not scope.conf.is_on("smtpd_tls_wrappermode"))
+    inside = (f"{role}_sasl_tls_security_options",) if in_tls else ()
+    return (*inside, *((f"{role}_sasl_security_options",) if outside else ()))
 
 
 MTA117 = Code.error(
-    "MTA117", "nobody checks the accounts of Postfix: an unknown smtpd_sasl_type, or no socket"
+    "MTA117",
+    "nobody checks the accounts of Postfix: an unknown smtpd_sasl_type, no socket, or no file of Cyrus SASL",
 )
 
 
@@ -341,6 +343,8 @@ def backend(host: Host) -> Iterator[Finding]:
         if kind not in {"cyrus", "dovecot"}:
             reason = f"says {scope.said('smtpd_sasl_type')}, which Postfix does not know; every session ends"
             yield MTA117.found(scope.file("smtpd_sasl_type"), reason, scope.cure("smtpd_sasl_type", "cyrus"))
+        elif kind == "cyrus" and (why := _unread(host, socket)):
+            yield MTA117.found(scope.file("smtpd_sasl_path"), why, scope.cure("smtpd_sasl_path", "smtpd"))
         elif kind == "dovecot" and not socket.startswith("inet:"):
             queue = conf.value("queue_directory")
             wanted = socket if socket.startswith("/") else f"{queue}/{socket}"
@@ -348,6 +352,15 @@ def backend(host: Host) -> Iterator[Finding]:
             if wanted not in listeners and not os.path.exists(host.path(wanted)):
                 reason = f"says smtpd_sasl_path={socket}, and Dovecot does not listen on {wanted}"
                 yield MTA117.found(scope.file("smtpd_sasl_path"), reason, _by_others(scope))
+
+
+def _unread(host: Host, name: str) -> str:
+    """Say that Cyrus SASL reads another file than the one that is there (observed)."""
+    directory = os.path.dirname(SMTPD_CONFS[0])
+    there = any(conf.program == "postfix" for conf in confs(host))
+    if not there or name == "smtpd" or os.path.exists(host.path(f"{directory}/{name}.conf")):
+        return ""
+    return f"says smtpd_sasl_path={name}, so Cyrus SASL reads {name}.conf, which is not there, not smtpd.conf"
 
 
 def _by_others(scope: Scope) -> str:

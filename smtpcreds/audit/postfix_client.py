@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from shlex import quote
-from typing import NamedTuple
 
 from ..model import Finding
 from .finding import Code
@@ -16,6 +15,7 @@ from .postfix_scopes import (
     Table,
     clients,
     keywords_hidden,
+    policy,
     port_of,
     senders,
     tables_of,
@@ -34,7 +34,7 @@ def client(host: Host) -> Iterator[Finding]:
     """Passwords go to relays whose certificate was verified, and under the key that is looked up."""
     for scope in clients(host):
         name, relay = "smtp_tls_security_level", scope.conf.value("relayhost")
-        level, table, _ = _policy(scope)
+        level, table, _ = policy(scope)
         if table and level not in VERIFYING:
             reason = f"says {level} for {relay}, so the password goes to whoever answers"
             yield MTA103.found(table.path, reason, _secured(scope, table))
@@ -68,24 +68,6 @@ def _secured(scope: Scope, table: Table) -> str:
 def _postmap(table: Table) -> str:
     made = BY_FILE.get(table.kind, "")
     return f"postmap {quote(f'{table.kind}:{table.path}')} && " if made else ""
-
-
-class _Policy(NamedTuple):
-    """The level of TLS for the relay, the table that says so, if one does, and its further words."""
-
-    level: str
-    table: Table | None = None
-    words: tuple[str, ...] = ()
-
-
-def _policy(scope: Scope) -> _Policy:
-    relay = scope.conf.value("relayhost")
-    for table in tables_of(scope.host, scope.conf, "smtp_tls_policy_maps"):
-        for key, value in table.entries.items():
-            if key.lower() == relay.lower() and value.split():
-                level, *rest = value.split()
-                return _Policy(level.lower(), table, tuple(rest))
-    return _Policy(scope.conf.value("smtp_tls_security_level") or "none")
 
 
 def _looked_up(relay: str) -> set[str]:
@@ -141,7 +123,7 @@ MTA121 = Code.error(
 def verifies(host: Host) -> Iterator[Finding]:
     """Who verifies knows a CA, and a name to compare."""
     for scope in clients(host):
-        conf, (level, _, said) = scope.conf, _policy(scope)
+        conf, (level, _, said) = scope.conf, policy(scope)
         knows_ca = conf.value("smtp_tls_CAfile") or conf.value("smtp_tls_CApath")
         is_known = (
             knows_ca

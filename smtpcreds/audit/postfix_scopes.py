@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from shlex import quote
+from typing import NamedTuple
 
 from ..mta import main_cf
 from ..mta.main_cf import MainCf, Service
@@ -63,7 +64,8 @@ class Scope:
         main = self.host.postfix
         if main and words_of(main.value(name)) == words_of(value):
             return f"postconf -PX {quote(place)} && {RELOAD}"
-        return f"postconf -P {quote(f'{place}={value}')} && {RELOAD}"
+        plain = ",".join(words_of(value))  # -P takes no blank
+        return f"postconf -P {quote(f'{place}={plain}')} && {RELOAD}"
 
 
 def servers(host: Host) -> tuple[Scope, ...]:
@@ -108,13 +110,19 @@ class Table:
 def tables_of(host: Host, conf: MainCf, name: str) -> Iterator[Table]:
     """Yield the tables in files whose type has a source that can be read."""
     owner = "postfix-client" if name.startswith("smtp_") else "postfix-hub"
-    for word in words_of(conf.value(name)):
-        kind, colon, path = word.removeprefix("proxy:").partition(":")
-        if not colon:
-            kind, path = conf.value("default_database_type"), kind
-        if kind in BY_FILE and path.startswith("/"):
-            content = host.content(host.path(path)) or b""
-            yield Table(kind, host.path(path), dict(_entries(content)), owner)
+    found = (table_of(host, conf, word, owner) for word in words_of(conf.value(name)))
+    return (table for table in found if table)
+
+
+def table_of(host: Host, conf: MainCf, word: str, owner: str) -> Table | None:
+    """Return a table in a file whose type has a source that can be read, as ``hash:/etc/postfix/table``."""
+    kind, colon, path = word.removeprefix("proxy:").partition(":")
+    if not colon:
+        kind, path = conf.value("default_database_type"), kind
+    if kind not in BY_FILE or not path.startswith("/"):
+        return None
+    content = host.content(host.path(path)) or b""
+    return Table(kind, host.path(path), dict(_entries(content)), owner)
 
 
 def _entries(content: bytes) -> Iterator[tuple[str, str]]:
@@ -162,3 +170,22 @@ def port_of(relay: str) -> str:
     """Return the port of a relayhost, by number."""
     name = relay.rpartition(":")[2] if ":" in relay.rpartition("]")[2] else "smtp"
     return PORTS.get(name.lower(), name)
+
+
+class Policy(NamedTuple):
+    """The level of TLS for the relay, the table that says so, if one does, and its further words."""
+
+    level: str
+    table: Table | None = None
+    words: tuple[str, ...] = ()
+
+
+def policy(scope: Scope) -> Policy:
+    """Return what holds for the relay."""
+    relay = scope.conf.value("relayhost")
+    for table in tables_of(scope.host, scope.conf, "smtp_tls_policy_maps"):
+        for key, value in table.entries.items():
+            if key.lower() == relay.lower() and value.split():
+                level, *rest = value.split()
+                return Policy(level.lower(), table, tuple(rest))
+    return Policy(scope.conf.value("smtp_tls_security_level") or "none")

@@ -104,7 +104,6 @@ _OF_POSTFIX: tuple[Check, ...] = (
     postfix.certificates,
     postfix.fingerprints,
     postfix.mechanisms,
-    postfix.anonymous,
     postfix.backend,
     postfix.tables,
     postfix_client.client,

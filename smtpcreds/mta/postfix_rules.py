@@ -23,6 +23,7 @@ LISTS = (
 )
 AUTHENTICATED = "permit_sasl_authenticated"
 LISTED, OF_CA = "permit_tls_clientcerts", "permit_tls_all_clientcerts"
+BY_TABLE = "check_ccert_access"
 BY_CERTIFICATE = (LISTED, OF_CA)
 _REJECTS = frozenset({"reject", "defer", "defer_if_permit"})
 _REJECT_FOREIGN = frozenset({"reject_unauth_destination", "defer_unauth_destination"})
@@ -99,6 +100,12 @@ def refusal(conf: MainCf, parameter: str, granted: Collection[str]) -> str:
         if rule.name in _REJECTS or (rule.name in _REJECT_FOREIGN and parameter in RELAYING):
             return rule.name
     return ""
+
+
+def is_working(conf: MainCf) -> bool:
+    """Tell whether a list says what to do with strangers; smtpd ends every session where none does."""
+    named = {rule.name for name in RELAYING for rule in rules(conf, name)}
+    return bool(named & (_REJECTS | _REJECT_FOREIGN)) or not named <= _HARMLESS | {"permit"}
 
 
 def is_open(conf: MainCf) -> bool:

@@ -893,9 +893,14 @@ def postfix_refuses_first(host: Host) -> None:
     in_main(host, "smtpd_client_restrictions = permit_mynetworks, reject")
 
 
+@breaks("MTA110", "postfix", "MTA111")
+def postfix_ends_every_session(host: Host) -> None:
+    in_main(host, "smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated")
+
+
 @breaks("MTA111", "postfix")
 def postfix_for_everybody(host: Host) -> None:
-    in_main(host, "smtpd_relay_restrictions = permit")
+    in_main(host, "smtpd_relay_restrictions = permit, reject_unauth_destination")
 
 
 SHA256 = ":".join(["AB"] * 32)
@@ -925,12 +930,6 @@ def postfix_filters_by_names_of_plugins(host: Host) -> None:
 @breaks("MTA115", "postfix")
 def postfix_names_a_plugin(host: Host) -> None:
     in_main(host, "smtp_sasl_mechanism_filter = scram-sha-256, crammd5")
-
-
-@breaks("MTA116", "postfix")
-def postfix_lets_nobody_in(host: Host) -> None:
-    host.replace(SMTPD_CONF, "mech_list: ", "mech_list: ANONYMOUS ")
-    in_main(host, "smtpd_sasl_security_options =")
 
 
 @breaks("MTA117", "postfix")
