@@ -77,6 +77,7 @@ HUB_ROWS = [
     Row(for_smtp(f"{RELAY}=permit_mynetworks,defer_unauth_destination"), "MTA110", refused),
     Row(set_("smtpd_recipient_restrictions=permit_mynetworks, reject_unauth_destination"), "MTA110", refused),
     Row(set_(f"{RELAY}=permit_mynetworks, permit_sasl_authenticated"), "MTA110", ended),
+    Row(set_(f"{RELAY}=permit, reject_unauth_destination"), "MTA110", ended),
     Row(set_("smtpd_client_restrictions=permit_mynetworks, reject"), "MTA110", refused),
     Row(
         set_("smtpd_client_restrictions=permit_sasl_authenticated, reject", "smtpd_delay_reject=no"),
@@ -186,7 +187,7 @@ def test_what_switches_the_hub_off_is_found_and_its_cure_ends_it(scene: Scene, r
 
 
 def test_a_relay_for_everybody_is_found_and_closed(scene: Scene) -> None:
-    scene.typed(set_("smtpd_relay_restrictions=permit_mynetworks, permit, reject_unauth_destination"))
+    scene.typed(set_("mynetworks=127.0.0.0/8, 0.0.0.0/0"))
     assert scene.visitor.visits(logs_in=False).relays == 250
     scene.typed(findings(scene.hub)["MTA111"])
     assert scene.visitor.visits(logs_in=False).relays >= 400

@@ -1,7 +1,7 @@
 """MTA: settings of Exim that switch off, weaken or contradict AUTH, STARTTLS, verification and relaying."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 from shlex import quote
 
@@ -259,20 +259,20 @@ def _in_transport(host: Host, name: str, option: str, value: str) -> str:
     """Return how an option of a transport gets a value, or goes where that is empty."""
     fragments = [f"{mta_exim.DIRECTORY}/{file}" for file in host.listing(host.path(mta_exim.DIRECTORY))]
     for path in (*_sources(host), *fragments):
-        lines = (host.text(path) or "").splitlines()
-        starts = [n for n, line in enumerate(lines, 1) if line.strip() == f"{name}:"]
-        blocks = {n: list(takewhile(_is_option, lines[n:])) for n in starts}
-        start = next((n for n, own in blocks.items() if any(map(_DRIVER.match, own))), None)
-        if start is None:
-            continue
-        own = blocks[start]
-        found = [n for n, line in enumerate(own, start + 1) if re.match(rf"\s*{option}\s*=", line)]
-        line = f"  {option} = {value}"
-        edit = f"{found[-1]}c {line}" if found else f"{start}a {line}"
-        edit = edit if value else f"{found[-1]}d" if found else edit
-        return f"sed -i {quote(edit)} {quote(host.path(path))} && {_made(host)}"
+        own = _transport((host.text(path) or "").splitlines(), name)
+        there = [n for n, line in own.items() if re.match(rf"\s*{option}\s*=", line)]
+        below = [n for n, line in own.items() if _DRIVER.match(line)]
+        edits = [f"{n}c {option} = {value}" if value else f"{n}d" for n in there]
+        edits += [f"{n}a {option} = {value}" for n in below] if value else []
+        if edits:
+            return f"sed -i {quote(edits[0])} {quote(host.path(path))} && {_made(host)}"
     return _cure(host, f"write {option} = {value or ':'} for the transport {name}")
 
 
-def _is_option(line: str) -> bool:
-    return not re.match(r"\w+:|begin ", line)
+def _transport(lines: Sequence[str], name: str) -> dict[int, str]:
+    """Return the lines of a smtp transport by their number; none where there is no such."""
+    for start in (n for n, line in enumerate(lines) if line.strip() == f"{name}:"):
+        own = list(takewhile(lambda line: not re.match(r"\w+:|begin ", line), lines[start + 1 :]))
+        if any(map(_DRIVER.match, own)):
+            return dict(enumerate(own, start + 2))
+    return {}

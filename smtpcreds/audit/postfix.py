@@ -183,11 +183,12 @@ MTA111 = Code.error("MTA111", "Postfix relays for everybody")
 def open_relay(host: Host) -> Iterator[Finding]:
     """A stranger who did not log in may not relay."""
     for scope in servers(host):
-        if effect.is_open(scope.conf):
-            reason = "lets everybody relay: no list of restrictions refuses mail for other domains"
-            name = "smtpd_relay_restrictions"
-            cure = scope.cure(name, "permit_sasl_authenticated, reject_unauth_destination")
-            yield MTA111.found(scope.file(name), reason, cure)
+        name, value = "smtpd_relay_restrictions", "permit_sasl_authenticated, reject_unauth_destination"
+        if effect.trusts_everybody(scope.conf):
+            name, value = "mynetworks", "127.0.0.0/8"
+        if effect.is_working(scope.conf) and effect.is_open(scope.conf):
+            reason = f"lets everybody relay, by {name}"
+            yield MTA111.found(scope.file(name), reason, scope.cure(name, value))
 
 
 MTA112 = Code.error(

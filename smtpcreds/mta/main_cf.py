@@ -23,7 +23,6 @@ DEFAULTS = {
     "smtpd_discard_ehlo_keywords": "",
     "smtpd_discard_ehlo_keyword_address_maps": "",
     "smtpd_delay_reject": "yes",
-    "smtpd_relay_restrictions": "permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination",
     "smtpd_tls_ask_ccert": "no",
     "smtpd_tls_req_ccert": "no",
     "smtpd_tls_wrappermode": "no",

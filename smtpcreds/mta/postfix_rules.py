@@ -6,6 +6,7 @@ Source: postconf(5), SMTPD_ACCESS_README, SASL_README and TLS_README of Postfix 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 from .main_cf import MainCf, words
 
@@ -21,6 +22,7 @@ LISTS = (
     "smtpd_data_restrictions",
     "smtpd_end_of_data_restrictions",
 )
+_DEFAULT = "permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination"
 AUTHENTICATED = "permit_sasl_authenticated"
 LISTED, OF_CA = "permit_tls_clientcerts", "permit_tls_all_clientcerts"
 BY_TABLE = "check_ccert_access"
@@ -59,7 +61,7 @@ class Rule:
 def rules(conf: MainCf, parameter: str, depth: int = _MAX_DEPTH) -> Iterator[Rule]:
     """Yield the restrictions of a list in order; classes are put in."""
     classes = set(conf.words("smtpd_restriction_classes"))
-    rest = iter(words(conf.value(parameter)))
+    rest = iter(words(conf.value(parameter) or _unset(conf, parameter)))
     is_warning = False
     for word in rest:
         name = word.lower()
@@ -72,6 +74,11 @@ def rules(conf: MainCf, parameter: str, depth: int = _MAX_DEPTH) -> Iterator[Rul
             argument = next(rest, "") if _TAKES_A_WORD.fullmatch(name) else ""
             yield _of_table(Rule(name, argument, is_warning))
         is_warning = False
+
+
+def _unset(conf: MainCf, parameter: str) -> str:
+    """Return the default of a list; before ``compatibility_level`` 1 it lets through what it would refuse."""
+    return _DEFAULT if parameter == RELAYING[0] and parameter not in conf.settings else ""
 
 
 def _of_table(rule: Rule) -> Rule:
@@ -103,15 +110,24 @@ def refusal(conf: MainCf, parameter: str, granted: Collection[str]) -> str:
 
 
 def is_working(conf: MainCf) -> bool:
-    """Tell whether a list says what to do with strangers; smtpd ends every session where none does."""
-    named = {rule.name for name in RELAYING for rule in rules(conf, name)}
-    return bool(named & (_REJECTS | _REJECT_FOREIGN)) or not named <= _HARMLESS | {"permit"}
+    """Tell whether a list says what to do with strangers; where none does, smtpd ends every session (observed).
+
+    What stands behind ``permit`` does not count.
+    """
+    lists = (takewhile(lambda rule: rule.name != "permit", rules(conf, name)) for name in RELAYING)
+    named = {rule.name for found in lists for rule in found}
+    return bool(named & (_REJECTS | _REJECT_FOREIGN)) or not named <= _HARMLESS
 
 
 def is_open(conf: MainCf) -> bool:
     """Tell whether nothing keeps a stranger from relaying; in doubt nothing is said."""
-    granted = {"permit_mynetworks"} if _EVERYBODY.search(conf.value("mynetworks")) else set()
+    granted = {"permit_mynetworks"} if trusts_everybody(conf) else set()
     return not any(_may_refuse(conf, name, granted) for name in LISTS)
+
+
+def trusts_everybody(conf: MainCf) -> bool:
+    """Tell whether ``mynetworks`` is the whole internet."""
+    return bool(_EVERYBODY.search(conf.value("mynetworks")))
 
 
 def _may_refuse(conf: MainCf, parameter: str, granted: Collection[str]) -> bool:
