@@ -14,6 +14,7 @@ pytestmark = pytest.mark.live
 MC, ACCESS = "/etc/mail/sendmail.mc", "/etc/mail/access"
 DAEMON = "DAEMON_OPTIONS(`Family=inet, Name=MTA, Port=smtp')dnl"
 INCLUDE = "include(`/etc/mail/smtpcreds/hub.m4')dnl"
+LATER = "/etc/mail/m4/later.m4"
 REFUSE = 'R$*\t\t$#error $@ 5.7.1 $: "550 not today"'
 
 
@@ -85,6 +86,7 @@ ROWS = [
         no_auth,
     ),
     Row("later options", INCLUDE, below("define(`confAUTH_OPTIONS', `f')dnl"), "MTA017", no_auth),
+    Row("later file", INCLUDE, below(f"include(`{LATER}')dnl"), "MTA017", no_auth),
     Row("options", INCLUDE, below("define(`confAUTH_OPTIONS', `d')dnl"), "MTA028", no_auth),
     Row(
         "versions",
@@ -124,6 +126,7 @@ class Scene:
         self.hub("setup", HUB, "--no-passphrase")
         self.client = MailHost(lab.host(CLIENT, SENDMAIL))
         issue(self.hub, self.client)
+        self.hub.host.write(LATER, "dnl of the provider\ndefine(`confAUTH_OPTIONS', `f')dnl\n")
         self.hub.apply("--relay-host", CLIENT)
         self.visitor = Visitor(self.hub, self.client)
 

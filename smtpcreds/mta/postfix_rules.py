@@ -110,7 +110,7 @@ def refusal(conf: MainCf, parameter: str, granted: Collection[str]) -> str:
 
 
 def is_working(conf: MainCf) -> bool:
-    """Tell whether a list says what to do with strangers; where none does, smtpd ends every session (observed).
+    """Tell whether a list says what to do with strangers; where none does, every session ends (observed).
 
     What stands behind ``permit`` does not count.
     """
