@@ -239,14 +239,16 @@ def diff(session: Session, /, **options: Any) -> None:
 def check(session: Session, /, **options: Any) -> None:
     """Check that the files of PROGRAM are what they should be, included, and effective.
 
-    The exit status is 1 if anything is wrong.
+    So is what the program's other settings make of them. The exit status is 1 if anything is wrong.
     """
+    from ..audit.run import around
     from ..deploy.check import inspect
     from ..deploy.files import file_statuses
     from ..deploy.options import words
 
     site, program, wanted, facts = asked(session, **options)
     found = inspect(site, program, facts, file_statuses(site, program, facts))
+    found += around(site, program.FAMILY)
     session.show(
         {
             "program": program.NAME,

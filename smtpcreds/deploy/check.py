@@ -10,6 +10,7 @@ from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..files import exists, read_public
 from ..files.rights import User, barrier
 from ..model import Finding, Root, as_finding
+from ..mta import sendmail
 from ..mta.program import Compiled, Facts, File, Include, Need, Program, Reader, Work
 from ..mta.program import octets as with_secrets
 from ..shell import quote
@@ -62,7 +63,8 @@ def inspect(site: Site, program: Program, facts: Facts, standings: list[FileStat
         Finding(path, f"has a line that is no longer wanted: {line}", f"remove it, then {apply} --run")
         for path, line in superfluous(site, tasks)
     ]
-    results = [Finding(path, what, f"{apply} --run") for path, what in stale(site, tasks)]
+    cure = " && ".join((*undone(site, tasks), f"{apply} --run"))
+    results = [Finding(path, what, cure) for path, what in stale(site, tasks)]
     rights = (*_of_copies(site, tasks, apply), *unreadable(site, tasks.readers))
     return [*missing, *files, *includes, *unmet(site, tasks), *results, *rights]
 
@@ -138,6 +140,31 @@ def _stale(site: Site, result: Compiled) -> Iterator[tuple[str, str]]:
         if os.path.exists(source) and os.stat(source).st_mtime > os.stat(path).st_mtime:
             yield path, f"is older than {source}"
     yield from ((path, fault) for fault in result.faults(content_of(path)))
+
+
+def undone(site: Site, tasks: Work) -> tuple[str, ...]:
+    """Return the commands that take out what stands below our line and defines anew what that says."""
+    found = (line for result in tasks.compiled if result.names for line in _undoing(site, result))
+    numbers: dict[str, list[int]] = {}
+    for path, number in found:
+        numbers.setdefault(path, []).append(number)
+    return tuple(
+        f"sed -i {quote(';'.join(f'{number}d' for number in lines))} {quote(path)}"
+        for path, lines in numbers.items()
+    )
+
+
+def _undoing(site: Site, result: Compiled) -> Iterator[tuple[str, int]]:
+    """Yield path and number of the lines, also of files which lines below ours include."""
+    source, fragment = result.sources[:2]
+    for number, line in sendmail.undoing(content_of(site.path(source)), fragment, result.names):
+        other = sendmail.included_by(line)
+        if not other:
+            yield site.path(source), number
+            continue
+        text = f"include(`{fragment}')\n{content_of(site.path(other))}"
+        lines = sendmail.undoing(text, fragment, result.names)
+        yield from ((site.path(other), n - 1) for n, inner in lines if not sendmail.included_by(inner))
 
 
 def lacking_in(text: str, include: Include) -> tuple[str, ...]:

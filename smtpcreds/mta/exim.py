@@ -317,7 +317,7 @@ def parse_configuration(text: str) -> EximConf:
     """Read the configuration; what is not understood is passed over."""
     parts: dict[str, dict[str, dict[str, str]]] = {}
     part = name = "main"
-    for line in _lines(text):
+    for line in logical_lines(text):
         if begin := _BEGIN.fullmatch(line):
             part, name = begin[1], ""
         elif item := _NAME.fullmatch(line):
@@ -333,7 +333,7 @@ def _files(options: Mapping[str, str]) -> TlsFiles:
     return TlsFiles(options.get("tls_certificate", ""), options.get("tls_privatekey", ""))
 
 
-def _lines(text: str) -> Iterator[str]:
+def logical_lines(text: str) -> Iterator[str]:
     """Yield logical lines: a backslash at the end continues, comments go."""
     held = ""
     for line in text.splitlines():

@@ -54,11 +54,13 @@ class Compiled:
         path: the result.
         sources: must not be newer.
         faults: finds what the result lacks or has too much, one phrase each.
+        names: of settings of ours that a later line of the first source can undo.
     """
 
     path: str
     sources: tuple[str, ...]
     faults: Callable[[str], Iterable[str]] = lambda _: ()
+    names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

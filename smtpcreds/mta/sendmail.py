@@ -1,7 +1,7 @@
 """Sendmail's formats: fragments of sendmail.mc, and the commands that compile them."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import takewhile
 
 from ..errors import DamagedFileError, InexpressibleError
@@ -166,6 +166,29 @@ def include(fragment: str) -> Include:
     return Include(SOURCE, (f"include(`{fragment}')dnl",), where, ("MAILER(", "MAILER_DEFINITIONS"))
 
 
+_HEAD = re.compile(r"(?:define|TRUST_AUTH_MECH|FEATURE)\(`?(\w+)")
+_INCLUDED = re.compile(r"\s*s?include\(`?([^')]+)'?\)")
+
+
+def undoing(text: str, fragment: str, names: Collection[str]) -> Iterator[tuple[int, str]]:
+    """Yield number and text of the lines below the include of a fragment that define its names anew.
+
+    The last definition counts. A line that includes another file is yielded, too: it may hold one.
+    """
+    below = False
+    for number, line in enumerate(text.splitlines(), 1):
+        definition, other = _HEAD.match(line.strip()), _INCLUDED.match(line)
+        if below and ((definition and definition[1] in names) or (other and other[1].startswith("/etc/"))):
+            yield number, line
+        below = below or bool(other and other[1] == fragment)
+
+
+def included_by(line: str) -> str:
+    """Return the file that a line of sendmail.mc includes, or nothing."""
+    found = _INCLUDED.match(line)
+    return found[1] if found else ""
+
+
 def include_rules(rules: Iterable[Rule]) -> Include:
     """Return the lines that go into the access map's source."""
     return Include(ACCESS, tuple(rule.line for rule in rules), fence=FENCE)
@@ -194,7 +217,7 @@ def compiled(
         if port and sendmail_daemon.is_closed(sendmail_daemon.in_result(text), port):
             yield f"listens on port {port} of this host alone"
 
-    result = Compiled(RESULT, (SOURCE, fragment, *also), faults)
+    result = Compiled(RESULT, (SOURCE, fragment, *also), faults, frozenset(settings))
     return (result, *((Compiled(f"{ACCESS}.db", (ACCESS,)),) if access else ()))
 
 
