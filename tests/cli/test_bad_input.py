@@ -194,13 +194,15 @@ def test_an_empty_database_of_the_real_format_is_no_bad_input(smtpcreds: Admin) 
         ('[ca]\npermitted_domains = ["x..y"]', "ca.permitted_domains: x..y: host name has an empty label"),
         ('[sasl]\nmode = "0644"', "sasl.mode: 0644 lets everybody read every secret"),
         ('[sasl]\nowner = "nosuch"', "sasl.owner: there is no user nosuch"),
-        ('[sasl]\nformat = "ndbm"', "sasl.format: 'ndbm' is none of bdb, gdbm, lmdb"),
+        ('[sasl]\nformat = "ndbm"', "sasl.format: takes bdb, gdbm, lmdb, not 'ndbm'"),
     ],
 )
 def test_configurations(smtpcreds: Admin, text: str, said: str) -> None:
     smtpcreds.configure(text)
     path = smtpcreds.path("/etc/smtpcreds/smtpcreds.toml")
-    assert f"smtpcreds: {path}: {said}" in smtpcreds.refuses(78, "sasl", "add", "maildroid")
+    line = 1 + text.startswith("[")
+    where = "" if said.startswith("is not TOML") or "nosuch" in said else f"line {line}: "
+    assert f"smtpcreds: {path}: {where}{said}" in smtpcreds.refuses(78, "sasl", "add", "maildroid")
 
 
 def test_a_configuration_that_was_named_must_be_there(bare: Admin) -> None:
