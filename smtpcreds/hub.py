@@ -84,7 +84,7 @@ def hub(site: Site, host: str, account: str | None = None) -> Hub:
     """Name the hub and its account."""
     name = site.qualify(host)
     if not is_qualified(name):
-        raise NameRefusedError(host, "is no full name", f"smtpcreds setup {name}.DOMAIN")
+        raise NameRefusedError(host, "is not a full name", f"smtpcreds setup {name}.DOMAIN")
     settings = site.settings
     if settings.hub and site.hub != name:
         reason = f"is not the hub of {site.settings_path}, which says {site.hub}"
@@ -186,7 +186,7 @@ def _auth_info(work: Transaction, wanted: Hub, *, is_new: bool) -> Iterator[Part
     if not (is_new or exists(path) or is_readable(accounts, wanted.account)):
         return
     if check_target(path) is not None and is_new:
-        reason = f"holds a secret of {wanted.account}, which is not in the database; it was left alone"
+        reason = f"holds a secret of {wanted.account}, which is not in the database; it was not changed"
         raise ExistsError(path, reason, "remove it to have a new secret made")
     try:
         credential = accounts.credential(wanted.account)
@@ -195,7 +195,7 @@ def _auth_info(work: Transaction, wanted: Hub, *, is_new: bool) -> Iterator[Part
     except PasswordRefusedError:
         made = False
     except ExistsError:
-        reason = f"holds other credentials than those of {wanted.account}, and was left alone"
+        reason = f"holds other credentials than those of {wanted.account}, and was not changed"
         hint = f"smtpcreds sasl auth-info {accounts.shown(wanted.account)} --to {quote(path)} --force"
         raise ExistsError(path, reason, hint) from None
     yield Part("default-auth-info", path, made)

@@ -56,7 +56,7 @@ WRONG = {
     "domain": ("'polka tistas.org'", "host name has a character", None),
     "hub": ("'dmz_mail'", "has an underscore", None),
     "state": ("'var/lib'", "takes an absolute path, not 'var/lib'", None),
-    "inventory": ("'mysql://h/d'", "is no PostgreSQL URL", "write postgresql://HOST/DATABASE"),
+    "inventory": ("'mysql://h/d'", "is not a PostgreSQL URL", "write postgresql://HOST/DATABASE"),
     "ca.name": (f"'{'a' * 65}'", "takes up to 64 printable characters", None),
     "ca.organization": ('"a\\nb"', "takes up to 64 printable characters", None),
     "ca.key_type": ("'p265'", "takes p256, p384, rsa2048, ", "did you mean p256?"),

@@ -315,7 +315,7 @@ def _follow(accounts: AccountDatabase, account: Account) -> None:
         follow(accounts, account)
     except PasswordRefusedError:
         path = auth_info_for_clients(accounts.site, account)
-        accounts.site.warn(f"{path}: has a former secret of {account}, which opens nothing now")
+        accounts.site.warn(f"{path}: has a former secret of {account}, which no longer works")
 
 
 def _keys_by_account(records: Records) -> dict[Account, list[bytes]]:

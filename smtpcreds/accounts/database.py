@@ -401,7 +401,7 @@ class AccountDatabase:
     def _refuse(self, records: Records, account: Account) -> None:
         if properties(records, account):
             hint = f"smtpcreds sasl passwd {self.shown(account)}"
-            raise ExistsError(str(account), "the account exists; its secret was left alone", hint)
+            raise ExistsError(str(account), "the account exists; its secret was not changed", hint)
 
     def _require(self, records: Records, account: Account) -> dict[str, bytes]:
         held = properties(records, account)

@@ -126,9 +126,9 @@ def _json_row(where: str, line: str) -> Row | Fault:
     try:
         found = json.loads(line, object_pairs_hook=_unrepeated)
     except (ValueError, RecursionError):
-        return Fault(where, "is no JSON object, or repeats a name in one")
+        return Fault(where, "is not a JSON object, or repeats a name in one")
     if not isinstance(found, dict):
-        return Fault(where, "is no JSON object")
+        return Fault(where, "is not a JSON object")
     if fault := _shape_fault(found):
         return Fault(where, fault)
     properties = {name: binary(text) for name, text in found.get(PROPERTIES, {}).items()}
@@ -156,10 +156,10 @@ def _shape_fault(found: Mapping[str, object]) -> str | None:
         return "has both user and account"
     for name in _TEXTS:
         if not _is_text(found.get(name, "")):
-            return f"{name} is no text"
+            return f"{name} is not text"
     properties = found.get(PROPERTIES, {})
     if not isinstance(properties, dict) or not all(map(_is_text, (*properties, *properties.values()))):
-        return f"{PROPERTIES} is no object of Base64 texts"
+        return f"{PROPERTIES} is not an object of Base64 texts"
     return None
 
 

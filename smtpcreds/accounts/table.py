@@ -176,7 +176,7 @@ def _lines(text: str, kind: str, layout: Layout, *, whole: bool = False) -> Iter
                     yield f"line {start}", cells
                 start = reader.line_num + skipped + 1
         except csv.Error as error:
-            yield (where := f"line {start}"), Fault(where, f"is no CSV: {error}")
+            yield (where := f"line {start}"), Fault(where, f"is not CSV: {error}")
         else:
             return
 

@@ -79,7 +79,7 @@ def strong(host: Host) -> Iterator[Finding]:
 
 CERT012 = Code.warning(
     "CERT012",
-    "one private key for several hosts; who takes one host can pose as the others",
+    "one private key for several hosts; an intruder on one host can impersonate the others",
 )
 
 
@@ -184,7 +184,7 @@ CERT003 = Code.error("CERT003", "a certificate whose chain does not lead to a ro
 
 def _open_ended(host: Host, installed: InstalledCertificate, reason: str) -> Finding:
     if host.is_self_signed_default(installed):
-        reason = "is self-signed: enough for strangers, who verify nothing, and for nobody who does"
+        reason = "is self-signed: accepted only by peers that do not verify it"
         return CERT024.found(installed.path, reason, host.issue(installed.path, host.name))
     bundle = next((use.ca_file for use in installed.place.uses if use.ca_file), "")
     bundle = host.path(bundle) if bundle else f"{os.path.dirname(installed.path)}/{BUNDLE}"
@@ -202,7 +202,7 @@ def _is_weak(leaf: Certificate) -> bool:
 
 CERT004 = Code.error("CERT004", "a certificate that has expired")
 CERT006 = Code.error("CERT006", "a certificate that is not valid yet")
-CERT005 = Code.warning("CERT005", "a certificate that has less than a third of its life left")
+CERT005 = Code.warning("CERT005", "a certificate that has less than a third of its lifetime left")
 
 
 def dates(host: Host) -> Iterator[Finding]:

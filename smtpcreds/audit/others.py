@@ -147,7 +147,7 @@ def client(host: Host) -> Iterator[Finding]:
         return
     level = main.value("smtp_tls_security_level") or "none"
     if level not in _VERIFYING and not main.value("smtp_tls_policy_maps"):
-        reason = f"has smtp_tls_security_level={level}, so the password goes to whoever answers"
+        reason = f"has smtp_tls_security_level={level}, so the password goes to any server that answers"
         yield MTA103.found(path, reason, f"postconf -e smtp_tls_security_level=secure && {_RELOAD}")
     relay = main.value("relayhost")
     for source in _password_sources(host, main):

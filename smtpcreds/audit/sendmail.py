@@ -224,7 +224,7 @@ def reachable(host: Host) -> Iterator[Finding]:
 
 MTA016 = Code.warning(
     "MTA016",
-    "a name in sendmail.mc that the macros don't know, and m4 ignores without a word",
+    "a name in sendmail.mc that the macros don't know, and m4 ignores silently",
 )
 
 
@@ -390,7 +390,7 @@ def _entry_fault(line: bytes) -> str | None:
     except DamagedFileError:
         return 'is not AuthInfo:host "U:..." "I:..." "P=..."'
     if any(len(value) > auth_info.MAX_TEXT for value in _TAGGED.findall(line)):
-        return f"has a value of over {auth_info.MAX_TEXT} octets, which Sendmail drops without a word"
+        return f"has a value of over {auth_info.MAX_TEXT} octets, which Sendmail drops silently"
     key = next(iter(entries)).lower()
     return None if _SERVER.fullmatch(key) else f"has the key {key}, which Sendmail never looks up"
 

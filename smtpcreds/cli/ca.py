@@ -136,7 +136,7 @@ _SHOWN = 20
 
 
 @click.command(cls=Verb)
-@click.option("--retire-old", is_flag=True, help="Trust the old authority no more; makes no new one.")
+@click.option("--retire-old", is_flag=True, help="Stop trusting the old authority; makes no new one.")
 @click.option("--force", is_flag=True, help="Retire it although hosts use it; or roll over once more.")
 @click.option("--name", metavar="TEXT", help="Common name; default: the present one and G2, G3.")
 @click.option("--organization", metavar="TEXT", help="Organisation; default: that of the present one.")
@@ -282,7 +282,7 @@ def passphrase(session: Session, new_passphrase: str | None, remove: bool, passp
 @click.option("--to", "target", metavar="FILE", help="Write a new file; default: standard output.")
 @click.option("--key", "what", flag_value="key", help="Copy the private key that signs, as a backup.")
 @click.option("--root-key", "what", flag_value="root-key", help="Copy the root's private key.")
-@click.option("--remove", is_flag=True, help="Take the root key off this host once the copy is proven.")
+@click.option("--remove", is_flag=True, help="Remove the root key from this host once the copy is verified.")
 @click.option("--new-passphrase", metavar="SOURCE", help="Encrypts the copy; default: as the key is.")
 @passphrase_option
 @pass_session
@@ -512,7 +512,7 @@ def import_(
             f"{found.title}: imported from {adopted.peer}, {found.key_type}, {end}",
             f"  {session.described(site.ca_directory)}",
             f"  certificates known: {adopted.certificates}, revoked: {adopted.revoked}",
-            "next: use the other program no more with this CA, and take its copy of the key off this host",
+            "next: stop using the other program with this CA, and remove its copy of the key from this host",
             "      smtpcreds cert issue HOST",
         ],
     )

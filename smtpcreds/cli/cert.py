@@ -161,7 +161,7 @@ _LEFT = 20
 
 @click.command(cls=Verb)
 @click.argument("hosts", metavar="HOST...", nargs=-1)
-@click.option("--due", is_flag=True, help="Renew all that is past two thirds of its life, and the CRL.")
+@click.option("--due", is_flag=True, help="Renew all that is past two thirds of its lifetime, and the CRL.")
 @click.option("--old-authority", is_flag=True, help="Renew all that an authority before this one has signed.")
 @click.option("--new-key", is_flag=True, help="Make a new key; the default keeps the one that is in place.")
 @click.option("--key-type", metavar="TYPE", help="Type of the new key; default: that of the former one.")
@@ -373,11 +373,11 @@ def _still_relays(site: "Site", host: str, reason: "Reason") -> Iterator[str]:
         shown = accounts.shown(account)
         way = f"sasl passwd {shown}" if others else f"sasl delete {shown}"
         more = f", and bundles for {', '.join(others)}, which have it too" if others else ""
-        yield f"{host}: goes on relaying by AUTH as {account}; to end that: smtpcreds {way}{more}"
+        yield f"{host}: can still relay by AUTH as {account}; to end that: smtpcreds {way}{more}"
     usual = accounts.parse(site.settings.sasl.account)
     if not held and usual in accounts:
         way = f"smtpcreds sasl passwd {accounts.shown(usual)}"
-        yield f"{host}: goes on relaying by AUTH if it was given the secret of {usual}; to end that: {way}"
+        yield f"{host}: can still relay by AUTH if it was given the secret of {usual}; to end that: {way}"
 
 
 # ``smtpcreds cert retire``.

@@ -69,7 +69,7 @@ def _verify_output(session: Session, *, secret: bool, text: bool) -> None:
     if session.as_json and not text and not secret:
         raise UsageError("--json", "DER is not printed as JSON", "--to FILE")
     if not text and not session.dry_run and sys.stdout.isatty():
-        raise UsageError("standard output", "is a terminal, and this form is no text", "--to FILE")
+        raise UsageError("standard output", "is a terminal, and this form is not text", "--to FILE")
     if secret:
         session.reveal(b"")
 

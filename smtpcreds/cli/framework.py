@@ -237,11 +237,11 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         click.Option(
             ["-c", "--config"], metavar="FILE", help="Read FILE, not /etc/smtpcreds/smtpcreds.toml.", **words
         ),
-        click.Option(["--root"], metavar="DIR", help="Let DIR stand for / in every default path.", **words),
+        click.Option(["--root"], metavar="DIR", help="Use DIR instead of / in every default path.", **words),
         click.Option(["--json", "as_json"], help="Print the answer as JSON.", **flags),
         click.Option(["-n", "--dry-run"], help="Print what a run would change; change nothing.", **flags),
         click.Option(["-q", "--quiet"], help="Print warnings and errors only.", **flags),
-        click.Option(["-v", "--verbose"], help="Tell on standard error what happens.", **flags),
+        click.Option(["-v", "--verbose"], help="Print what happens to standard error.", **flags),
     ]
 
 
@@ -289,7 +289,7 @@ def noun(name: str, text: str, table: Mapping[str, tuple[str, str, str]]) -> Laz
 COMMANDS = {
     "setup": ("setup", "setup", "Make a hub ready, or a client host from a bundle."),
     "bundle": ("bundle", "bundle", "Put all that a client host needs into one archive."),
-    "status": ("status", "status", "How everything stands: days left, what is half-way or due."),
+    "status": ("status", "status", "Overview: days left, what is in progress or due."),
     "ca": ("ca", "ca", "The certificate authority."),
     "cert": ("cert", "cert", "Certificates of hosts."),
     "sasl": ("sasl", "sasl", "Relay accounts."),
@@ -347,7 +347,7 @@ def parse_duration(text: str) -> timedelta:
     found = _FORM.fullmatch(text.strip().lower())
     if found is None or found[2] not in _UNITS:
         shown = text if text.isprintable() and text else ascii(text)
-        raise UsageError(shown, "is no span of time", "write hours, days or weeks: 12h, 30d, 4w")
+        raise UsageError(shown, "is not a duration", "write hours, days or weeks: 12h, 30d, 4w")
     return int(found[1]) * _UNITS[found[2]]
 
 

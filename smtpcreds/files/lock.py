@@ -86,7 +86,7 @@ def _check_ours(path: str, handle: int) -> None:
     """Refuse what would be lost when the holder writes its name, and what was put there to keep us out."""
     found = os.fstat(handle)
     if not stat.S_ISREG(found.st_mode):
-        raise UnsafePathError(path, "is no regular file, so no lock of ours", f"rm {quoted_path(path)}")
+        raise UnsafePathError(path, "is not a regular file, so no lock of ours", f"rm {quoted_path(path)}")
     if found.st_uid not in {0, os.geteuid()}:
         raise UnsafePathError(
             path, "belongs to another user", "remove it, unless a run of that user holds it"

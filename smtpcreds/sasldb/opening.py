@@ -56,7 +56,7 @@ def format_at(path: str) -> Format | None:
     """
     if is_url(path):
         _open_url(path, TIMEOUT)
-        raise UsageError(path, "is no database file, so it has no format", "name a file")
+        raise UsageError(path, "is not a database file, so it has no format", "name a file")
     if (made := made_as(path)) is not None:
         return made
     descriptor = open_regular(resolve(path))
@@ -176,7 +176,7 @@ def _create(
         with Replacement(target) as new:
             new.prepare(content, old, origin)
             if not new.install(None):
-                raise ExistsError(path, "was made meanwhile by somebody else and was left alone")
+                raise ExistsError(path, "was made meanwhile by somebody else and was not changed")
     finally:
         if old is not None:
             os.close(old)

@@ -45,7 +45,7 @@ def test_host_names(authority: Admin, host: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        (("--san", "0.0.0.0"), 65, "0.0.0.0: is no address of one host"),
+        (("--san", "0.0.0.0"), 65, "0.0.0.0: is not an address of one host"),
         (("--san", "mail.example.net"), 65, "lies outside what the CA may certify"),
         (("--days", "99999999999999"), 64, "--days: takes 1 to 999999 days"),
         (("--key-type", "dsa"), 64, "dsa: is not a key type"),
@@ -133,7 +133,7 @@ def bdb_185() -> bytes:
         (b"", 65, "is empty (0 bytes)\n  hint: remove it"),
         (bdb_185(), 65, "is a Berkeley DB 1.85 file (BSD ndbm)"),
         (b"\x13" * 100, 65, "has 100 bytes, too few for any database"),
-        (bytes(range(256)) * 40, 65, "is no database that Cyrus SASL reads"),
+        (bytes(range(256)) * 40, 65, "is not a database that Cyrus SASL reads"),
         (b"SQLite format 3\0" + bytes(4080), 65, "is an SQLite database, not a sasldb2"),
         (struct.pack("<I", 0x13579ACF) + bytes(600), 65, "sasldb2: "),
         (b"truncated", 65, "is cut off: "),

@@ -144,7 +144,7 @@ def test_what_is_in_the_table_is_replaced_only_by_force(
     open_store(url).apply(lambda _: {**OLD, PASSWORD: b"an older secret"})
     MAKE["bdb"](admin.database, RECORDS)
     refused = admin.sasl("convert", url, status=73)
-    assert "holds 2 records already, which were left alone\n  hint: name another database" in refused.err
+    assert "holds 2 records already, which were not changed\n  hint: name another database" in refused.err
     assert postgres.accounts(name) == {**OLD, PASSWORD: b"an older secret"}
     assert f"smtpcreds: change {url}\n" in admin.sasl("convert", url, "--force", "-v").err
     assert postgres.accounts(name) == RECORDS
@@ -222,7 +222,7 @@ def test_an_existing_file_is_replaced_by_force_and_keeps_its_own(admin: Admin, u
 @pytest.mark.parametrize(
     ("words", "status", "reason"),
     [
-        (("new", "--to", "postgresql"), 64, "is no URL"),
+        (("new", "--to", "postgresql"), 64, "is not a URL"),
         (("postgresql:///mail", "--to", "bdb"), 64, "--to: says bdb, and the target is PostgreSQL"),
         (("postgresql:///mail", "--database", "postgresql:///mail"), 64, "is the database itself"),
         (("postgresql://u:pw5ecret@db/mail",), 64, "carries a password"),

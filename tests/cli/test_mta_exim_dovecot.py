@@ -133,7 +133,7 @@ def test_who_may_relay_ends_with_the_certificate(stage: Admin) -> None:
     [
         (("exim-hub", "--with", "split", "--with", "hand-written"), "choose one"),
         (("exim-hub", "--access", "Try_TLS:old NO"), "is for Sendmail"),
-        ((*CLIENT, "--mechanism", "SCRAM-SHA-256"), "SCRAM-SHA-256: is no mechanism of exim-client"),
+        ((*CLIENT, "--mechanism", "SCRAM-SHA-256"), "SCRAM-SHA-256: is not a mechanism of exim-client"),
         (("dovecot-hub", "--saslauthd"), "Dovecot asks PAM by itself"),
         (("dovecot-hub", "--with", "sha512-crypt"), "give --plaintext"),
     ],
