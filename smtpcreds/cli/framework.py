@@ -239,6 +239,7 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         ),
         click.Option(["--root"], metavar="DIR", help="Use DIR instead of / in every default path.", **words),
         click.Option(["--json", "as_json"], help="Print the answer as JSON.", **flags),
+        click.Option(["--json-schema"], help="Print the JSON Schema of a verb's answer.", **flags),
         click.Option(["-n", "--dry-run"], help="Print what a run would change; change nothing.", **flags),
         click.Option(["-q", "--quiet"], help="Print warnings and errors only.", **flags),
         click.Option(["-v", "--verbose"], help="Print what happens to standard error.", **flags),
@@ -267,10 +268,32 @@ class Verb(click.Command):
             if isinstance(option, click.Option) and option.type is click.STRING and not option.is_flag:
                 option.type = Words()
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; ``--json-schema`` needs none of them."""
+        options = args[: args.index("--")] if "--" in args else args
+        if ctx.ensure_object(Session).json_schema or "--json-schema" in options:
+            click.echo(_schema(ctx))
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb; what is printed for typing names the database that it was given."""
         ctx.ensure_object(Session).database = ctx.params.get("database")
         return super().invoke(ctx)
+
+
+def _schema(ctx: click.Context) -> str:
+    import json
+
+    from .answers import schema_of
+    from .session import SCHEMA
+
+    names = [str(each.info_name) for each in _with_parents(ctx)]
+    return json.dumps(schema_of(" ".join(names[1:]), SCHEMA), indent=2)
+
+
+def _with_parents(ctx: click.Context) -> list[click.Context]:
+    return [*(_with_parents(ctx.parent) if ctx.parent else []), ctx]
 
 
 def _remember(ctx: click.Context, parameter: click.Parameter, value: object) -> object:
