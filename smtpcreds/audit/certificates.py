@@ -176,8 +176,8 @@ def sent(host: Host) -> Iterator[Finding]:
 
 CERT024 = Code.note(
     "CERT024",
-    "a self-signed certificate, such as Debian's snakeoil, on a host that is not the hub: enough for "
-    "strangers, who verify nothing, and for nobody who does",
+    "a self-signed certificate, such as Debian's snakeoil, on a host that is not the hub: accepted only by "
+    "peers that do not verify it",
 )
 CERT003 = Code.error("CERT003", "a certificate whose chain does not lead to a root that is at hand")
 
@@ -296,8 +296,8 @@ def roles(host: Host) -> Iterator[Finding]:
 
 CERT022 = Code.note(
     "CERT022",
-    "a certificate of a private CA on a host that takes mail from strangers, who don't know the CA; with "
-    "MTA-STS they would not deliver",
+    "a certificate of a private CA on a host that receives mail from the Internet, where the CA is unknown; "
+    "with MTA-STS other servers would not deliver",
 )
 
 
@@ -309,7 +309,7 @@ def public(host: Host) -> Iterator[Finding]:
     for installed in host.certificates:
         servers = [program for program in ("sendmail", "postfix") if installed.serves(program)]
         if servers and any(is_issued_by(installed.leaf, ca) for ca in host.authorities):
-            reason = f"is of a private CA, and {servers[0]} takes mail for {domain} from strangers"
+            reason = f"is of a private CA, and {servers[0]} receives mail for {domain} from the Internet"
             yield CERT022.found(installed.path, reason, f"smtpcreds cert request {host.known_as}")
 
 

@@ -1,7 +1,7 @@
 """The form of every JSON answer: one declaration for each verb, and the JSON Schema made of it.
 
-An answer is declared as its keys and what they hold; a key that ends in ``?`` may be missing. Nothing else may
-be in an answer: tests hold every answer against its schema.
+An answer is declared as its keys and what they hold; a key that ends in ``?`` may be missing. Nothing else
+may be in an answer: tests hold every answer against its schema.
 """
 
 from collections.abc import Iterator, Mapping

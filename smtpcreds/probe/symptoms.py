@@ -182,7 +182,7 @@ CHANNEL_SYMPTOMS = (
     Symptom(
         "ehlo inside",
         "closed the connection|connection broke",
-        "the server closed the connection: Postfix does so where SASL has no mechanism to offer (fatal: in its log)",
+        "the server closed the connection; Postfix does where SASL has no mechanism (fatal: in its log)",
         f"{AUDIT}, and look at its log; check mech_list",
     ),
     # The client certificate
@@ -383,7 +383,7 @@ _ANYWHERE = (
     # Whatever the step
     Symptom(
         "",
-        "no reply|not a reply|two codes|a line of over|a reply of over|not base64|closed the connection|broke",
+        "no reply|not a reply|two codes|a (line|reply) of over|not base64|closed the connection|broke",
         "the server, or something in between, does not speak SMTP as it should",
         "compare with a probe from the server itself, and look at its log",
     ),

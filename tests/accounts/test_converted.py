@@ -150,7 +150,8 @@ def test_what_was_understood_is_said_before_anything_is_added(admin: Admin) -> N
         f"{path}: {form}",
         f"  line 2: joe@{HUB}",
         "  and 2 more",
-        f"smtpcreds: warning: {path}: line 4: bob@{HUB}: its secret is among the first passwords that attackers try",
+        f"smtpcreds: warning: {path}: line 4: bob@{HUB}: "
+        "its secret is among the first passwords that attackers try",
     ]
     planned = admin("sasl", "import", path, "--database", "new", "-n").err.splitlines()
     assert planned[1:4] == [f"  line {n}: {who}@{HUB}" for n, who in ((2, "joe"), (3, "ann"), (4, "bob"))]
