@@ -466,7 +466,7 @@ def texts(domain: str, host: str, at: datetime) -> list[str]:
     return [
         "Servers on the Internet that deliver to port 25 check it in one of two ways:",
         "",
-        "DANE (RFC 7672) goes with a private CA like ours, and needs a zone signed by DNSSEC:",
+        "DANE (RFC 7672) works with a private CA, and needs a zone signed by DNSSEC:",
         f"  smtpcreds tlsa show {host}",
         "",
         "MTA-STS (RFC 8461) needs a certificate of a public CA on port 25 of every MX. With one of our own",

@@ -146,7 +146,7 @@ def _authority(work: Transaction, wanted: Hub, secrets: Secrets) -> tuple[Part, 
         return Part("authority", path, made=False), False
     new = new_authority(site)
     if new.permitted_domains and not any(is_within(wanted.host, domain) for domain in new.permitted_domains):
-        reason = f"lies outside what the new CA is to certify ({', '.join(new.permitted_domains)})"
+        reason = f"is outside what the new CA may certify ({', '.join(new.permitted_domains)})"
         raise NameRefusedError(wanted.host, reason, f"set ca.permitted_domains in {site.settings_path}")
     try:
         made = create(work, new, secrets.passphrase)

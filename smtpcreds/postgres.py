@@ -378,9 +378,9 @@ def _cyrus_hosts(hosts: Sequence[tuple[str, str]]) -> str:
     for place, (host, _) in enumerate(hosts):
         if ":" in host:
             raise InexpressibleError(
-                host, "can't stand in sql_hostnames, where : ends a host", "name the host"
+                host, "can't be written in sql_hostnames, where : ends a host", "name the host"
             )
         if place and not host[:1].isalnum():
-            reason = "can't stand in sql_hostnames behind another host"
+            reason = "can't be written in sql_hostnames behind another host"
             raise InexpressibleError(host or "the local socket", reason, "name it first")
     return ",".join(f"{host}:{port}" if port else host for host, port in hosts)

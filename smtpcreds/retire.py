@@ -118,7 +118,7 @@ def _look(work: Transaction, wanted: RetireRequest) -> _Leaving:
     site, inventory = work.site, work.inventory
     host = site.qualify(wanted.host, wildcard=True)
     if host == site.hub and not wanted.force:
-        reason = "is this hub itself, and without a certificate nobody relays through it"
+        reason = "is this hub itself, and without a certificate no host can relay through it"
         raise DeniedError(host, reason, "--force, if it is to end")
     rows = list(inventory.listing(host=host))
     ours = revoking_authorities(inventory)

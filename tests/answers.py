@@ -29,8 +29,8 @@ def refuse_undeclared(words: Sequence[str], answer: bytes, complaint: bytes) -> 
             _refuse(verb, "stderr", json.loads(line))
 
 
-def verb_of(words: Sequence[str]) -> str | None:
-    """Return the verb of a command line; None where it has none."""
+def verb_of(words: Sequence[str]) -> str:
+    """Return the verb of a command line; empty where it has none."""
     for number, word in enumerate(words):
         if word in ANSWERS:
             return word
@@ -39,7 +39,7 @@ def verb_of(words: Sequence[str]) -> str | None:
             return below[0]
         if word == "tlsa":
             return "tlsa show"
-    return None
+    return ""
 
 
 def _refuse(verb: str, part: str, document: Any) -> None:

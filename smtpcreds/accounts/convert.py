@@ -106,7 +106,7 @@ def convert(
     _compare(wish.target, wanted)
     audit_to_syslog("sasl convert", [(wish.target, f"{len(wanted)} records of {wish.source}")])
     if store.signature() != seen:
-        warn(f"{wish.source} was changed meanwhile; convert it again")
+        warn(f"{wish.source} was changed during the conversion; convert it again")
     if wish.kind == Format.GDBM and not all(map(bytes.isascii, wanted)):
         warn(_NOT_ASCII)
     return _conversion(wish, found, records, wanted)

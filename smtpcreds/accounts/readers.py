@@ -151,7 +151,7 @@ def _unrepeated(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _shape_fault(found: Mapping[str, object]) -> str | None:
     if unknown := next((name for name in found if name not in (*_TEXTS, PROPERTIES)), None):
-        return f"{unknown!a} is none of {', '.join(_TEXTS)}, {PROPERTIES}"
+        return f"{unknown!a} is not one of {', '.join(_TEXTS)}, {PROPERTIES}"
     if "user" in found and "account" in found:
         return "has both user and account"
     for name in _TEXTS:

@@ -132,7 +132,7 @@ def _rewrite(path: str) -> None:
     open_store(path).rewrite()
 
 
-SASL001 = Code.note("SASL001", "an account in a realm in which no server here looks up bare names")
+SASL001 = Code.note("SASL001", "an account in a realm in which no server here looks up names without a realm")
 
 
 def realms(host: Host) -> Iterator[Finding]:
@@ -141,7 +141,7 @@ def realms(host: Host) -> Iterator[Finding]:
     for account, _ in in_order(host.records):
         if account.realm not in known:
             where = " or ".join(sorted(known))
-            reason = f"is in a realm where nobody looks bare names up; that is {where}"
+            reason = f"is not in the realm in which names without a realm are looked up; that is {where}"
             yield SASL001.found(str(account), reason, _moved(host, account))
 
 
@@ -221,7 +221,7 @@ def _moved(host: Host, account: Account) -> str:
 
 SASL002 = Code.warning(
     "SASL002",
-    "an authPassword beside a userPassword: it is not looked at, and may hold an older secret",
+    "an authPassword beside a userPassword: it is ignored, and may hold an older secret",
 )
 SASL003 = Code.error(
     "SASL003",
@@ -234,7 +234,7 @@ SASL004 = Code.warning("SASL004", "an account whose properties can't serve what 
 def _faults(held: Mapping[str, bytes]) -> Iterator[tuple[Code, str]]:
     is_beside = USER_PASSWORD in held
     if is_beside and AUTH_PASSWORD in held:
-        yield SASL002, "has an authPassword beside userPassword, which is not looked at"
+        yield SASL002, "has an authPassword beside userPassword, which is ignored"
     old = sorted(name for name in held if name.startswith("cmusaslsecret"))
     if is_beside and old:
         yield SASL003, f"has {', '.join(old)} beside userPassword, perhaps of an older password"

@@ -179,7 +179,7 @@ CERT024 = Code.note(
     "a self-signed certificate, such as Debian's snakeoil, on a host that is not the hub: accepted only by "
     "peers that do not verify it",
 )
-CERT003 = Code.error("CERT003", "a certificate whose chain does not lead to a root that is at hand")
+CERT003 = Code.error("CERT003", "a certificate whose chain does not lead to a root that is known here")
 
 
 def _open_ended(host: Host, installed: InstalledCertificate, reason: str) -> Finding:

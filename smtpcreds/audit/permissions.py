@@ -361,7 +361,7 @@ def directories(host: Host) -> Iterator[Finding]:
 
 PERM015 = Code.error(
     "PERM015",
-    "the private key of a CA in a directory of the mail server, or below it; who breaks into that signs "
+    "the private key of a CA in a directory of the mail server, or below it; an intruder there could sign "
     "certificates",
 )
 

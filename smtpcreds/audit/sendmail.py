@@ -348,7 +348,7 @@ def rules(host: Host) -> Iterator[Finding]:
             yield MTA013.found(path, reason, error.hint or "correct the line, and makemap")
     kinds = [tuple(_RELAY.split(f"{line.partition(':')[0]} {line.split()[-1]}".lower())) for _, line in about]
     if ("certsubject", "relay") in kinds and ("certissuer", "subject") not in kinds:
-        reason = "has CertSubject without a CertIssuer of value SUBJECT, so that nobody relays by it"
+        reason = "has CertSubject without a CertIssuer of value SUBJECT, so that it allows no relaying"
         yield MTA013.found(path, reason, "both are in: smtpcreds mta render sendmail-hub --relay-host HOST")
 
 

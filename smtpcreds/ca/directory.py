@@ -196,7 +196,7 @@ def _kept(directory: str, known: Collection[Certificate]) -> list[Certificate]:
     others = [ca for ca in bundled(directory) if ca not in known]
     path = f"{directory}/{BUNDLE}"
     if others and os.lstat(path).st_mode & GROUP_OR_OTHER_WRITE:
-        reason = f"others can write to it, and it holds {len(others)} CA certificates that are not ours"
+        reason = f"others can write to it, and it holds {len(others)} CA certificates of other authorities"
         raise UnsafePathError(
             path, reason, f"look at them: smtpcreds cert show {quote(path)}; then chmod 0600 {quote(path)}"
         )

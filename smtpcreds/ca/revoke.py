@@ -131,7 +131,7 @@ def _authorities(work: Transaction) -> Authorities:
 
 def _fault(row: CertificateRow, authorities: Authorities) -> DataError | None:
     if row.authority not in authorities:
-        return DataError(row.host, f"{row.serial} is of an authority that is retired, or not ours")
+        return DataError(row.host, f"{row.serial} is of an authority that is retired, or of another one")
     if not may_sign_crls(authorities[row.authority][1]):
         reason = "its authority may not sign CRLs (keyUsage), so a revocation would have no effect"
         return DataError(row.host, reason, f"smtpcreds ca rollover; then {RENEW_OLD}; then {RETIRE_OLD}")

@@ -296,7 +296,7 @@ def export(
 ) -> None:
     """Write all CA certificates that clients need, as PEM; or copy a private key to a safe place."""
     if remove and what != "root-key":
-        raise UsageError("--remove", "goes with --root-key; the key that signs has to stay")
+        raise UsageError("--remove", "goes with --root-key; the signing key has to stay on this host")
     if what:
         _key(session, what == "root-key", target, remove, new_passphrase, passphrase)
     elif new_passphrase:
@@ -456,7 +456,9 @@ def _retired(found: "Description") -> str:
 @click.option("--chain", metavar="FILE", help="The certificates above it, where it is no root.")
 @click.option("--token", metavar="URI", help="The CA's private key is in this PKCS #11 token (RFC 7512).")
 @click.option("--import-passphrase", metavar="SOURCE", help="Opens the key; default: as --passphrase.")
-@click.option("--passphrase", metavar="SOURCE", help="Encrypts the key from now on; default: what opens it.")
+@click.option(
+    "--passphrase", metavar="SOURCE", help="Encrypts the key from now on; default: its present passphrase."
+)
 @click.option("--no-passphrase", is_flag=True, help="Store the key unencrypted.")
 @pass_session
 def import_(
@@ -552,7 +554,7 @@ NOT_CURRENT = 1
 @click.option("--der", is_flag=True, help="Write that copy as DER, for publication by HTTP.")
 @click.option("--check", is_flag=True, help="Sign nothing; exit status 1 if it is time for a new one.")
 @click.option(
-    "--force", is_flag=True, help="Sign although the last one is of the future: the clock was ahead."
+    "--force", is_flag=True, help="Sign although the last one has a date in the future: the clock was ahead."
 )
 @click.option("--root-key", metavar="FILE", help="The root's private key, to sign the root's CRL anew.")
 @click.option("--root-passphrase", metavar="SOURCE", help="Opens the root key; default: as --passphrase.")

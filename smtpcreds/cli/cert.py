@@ -294,8 +294,10 @@ def _lines(
 
 @click.command(cls=Verb)
 @click.argument("which", default="")
-@click.option("--serial", metavar="SERIAL", help="Only the certificate whose number begins so.")
-@click.option("--unknown", is_flag=True, help="SERIAL is whole, and revoked though no record knows it.")
+@click.option("--serial", metavar="SERIAL", help="Only the certificate whose number begins with this.")
+@click.option(
+    "--unknown", is_flag=True, help="SERIAL is complete, and revoked though the inventory does not have it."
+)
 @click.option("--all", is_flag=True, hidden=True, expose_value=False)  # the default, since HOST means all
 @click.option("--reason", metavar="REASON", default="unspecified", help="As in RFC 5280: keyCompromise, ...")
 @yes_option
@@ -447,7 +449,7 @@ def _retired_lines(done: "Retired", reason: str) -> Iterator[str]:
     yield from (f"  removed {path}" for path in done.files)
     yield from (f"  deleted account {name}" for name in done.accounts)
     for name, hosts in done.kept.items():
-        who = f"{', '.join(hosts)} has it too" if hosts else "nobody else is known to have it"
+        who = f"{', '.join(hosts)} has it too" if hosts else "no other host is known to use it"
         yield f"  account {name} stays; {who}"
 
 

@@ -156,7 +156,11 @@ def _show_installed(session: Session, installed: "Installed", profile: str, labe
             f"  {session.described(answer.pair.key)}",
             f"  {session.described(answer.pair.certificate)}",
             *(f"  cacert.pem now also holds {ca.subject}, SHA-256 {ca.fingerprint}" for ca in added),
-            *(["  servers of it are trusted; its client certificates let nobody relay"] if added else []),
+            *(
+                ["  servers of it are trusted; its client certificates do not allow relaying"]
+                if added
+                else []
+            ),
             "next: reload the mail server",
         ],
     )

@@ -87,7 +87,7 @@ def next_steps(site: "Site", row: "Rotation") -> Iterator[str]:
         )
     if row.retire_after is None:
         account = accounts.shown(row.account)
-        yield f"      smtpcreds sasl rotate {account} --retire    once all relay by the new one"
+        yield f"      smtpcreds sasl rotate {account} --retire    once all hosts use the new one"
     else:
         yield f"      smtpcreds sasl rotate --due    from {day(row.retire_after)} on"
 

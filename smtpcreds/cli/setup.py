@@ -32,7 +32,7 @@ _OF_HUBS = ("account", "password", "allow_login_name", "no_passphrase")
 @passphrase_option
 @click.option("--no-passphrase", is_flag=True, help="Store the CA key unencrypted.")
 @click.option(
-    "--force", is_flag=True, help="Replace PROGRAM's files that are not ours, or another certificate."
+    "--force", is_flag=True, help="Replace PROGRAM's files of other authorities, or another certificate."
 )
 @edit_options
 @pass_session

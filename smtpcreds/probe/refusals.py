@@ -113,7 +113,7 @@ def revoked_certificate(server: Server, seen: ServerReport, opened: list[str]) -
     try:
         free = server.anonymous.ask(privileges)
     except REFUSAL:
-        raise GrantedError("revoked certificate", "opens a session that nobody without one gets") from None
+        raise GrantedError("revoked certificate", "allows a session that is refused without one") from None
     if granted - free:
         raise GrantedError("revoked certificate", f"and still {_list(granted - free)}")
     if server.asked.client and earned_by(server, seen, opened) - free:

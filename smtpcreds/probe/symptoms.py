@@ -47,7 +47,7 @@ CERTIFICATE_SYMPTOMS = (
     Symptom(
         "chain|openssl",
         "self.signed",
-        "the certificate is not of our CA; Debian's snakeoil certificate looks so",
+        "the certificate is not of this CA; Debian's snakeoil certificate looks like this",
         REISSUE,
     ),
     Symptom(
@@ -209,7 +209,7 @@ CHANNEL_SYMPTOMS = (
         "tls|ehlo|client|auth",
         "alert unknown ca|client certificate not trusted",
         "the server does not trust the CA of the client certificate",
-        "install our cacert.pem on {host} (confCACERT, smtpd_tls_CAfile) and reload it",
+        "install cacert.pem of this CA on {host} (confCACERT, smtpd_tls_CAfile) and reload it",
     ),
     Symptom(
         "tls|ehlo|client|auth",

@@ -84,7 +84,7 @@ def _fault_of_value(value: bytes) -> str | None:
     if b"\0" in value or not _is_utf8(value):
         return _BINARY
     if not value:
-        return "is empty, which the plugin takes for a password"
+        return "is empty, which the plugin accepts as a password"
     if len(value) > MAX_SQL_VALUE:
         return f"has {len(value)} bytes; Cyrus SASL reads {MAX_SQL_VALUE} from SQL"
     return None

@@ -19,7 +19,7 @@ REPLACED = (Format.BDB, Format.GDBM)
 """Formats that are replaced whole."""
 
 _INJECTION = (
-    "Cyrus SASL's sqlite3 engine lets whoever knows SQL log in without a password: "
+    "Cyrus SASL's sqlite3 engine allows a login without a password by SQL in the name: "
     "it escapes ' as \\', which SQLite does not understand"
 )
 _FILE_OR_POSTGRES = "keep the accounts in /etc/sasldb2, or in postgresql://HOST/DATABASE"

@@ -35,7 +35,7 @@ READERS: list[tuple[str, ...]] = [
         ("192.0.2.1", "192.0.2.1: host name ends in a number, as addresses do"),
         ("dmzmail\n", r'"dmzmail\n": host name has a character'),
         ("../../etc/x", "../../etc/x: host name has"),
-        ("mail.example.net", "lies outside what the CA may certify (polkatistas.org)"),
+        ("mail.example.net", "is outside what the CA may certify (polkatistas.org)"),
     ],
 )
 def test_host_names(authority: Admin, host: str, said: str) -> None:
@@ -46,7 +46,7 @@ def test_host_names(authority: Admin, host: str, said: str) -> None:
     ("words", "status", "said"),
     [
         (("--san", "0.0.0.0"), 65, "0.0.0.0: is not an address of one host"),
-        (("--san", "mail.example.net"), 65, "lies outside what the CA may certify"),
+        (("--san", "mail.example.net"), 65, "is outside what the CA may certify"),
         (("--days", "99999999999999"), 64, "--days: takes 1 to 999999 days"),
         (("--key-type", "dsa"), 64, "dsa: is not a key type"),
         (("--to", ""), 64, "'--to': is empty"),

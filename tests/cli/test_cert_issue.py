@@ -95,7 +95,7 @@ def test_profiles(
 
 def test_addresses_have_to_be_asked_for(authority: Admin) -> None:
     said = authority.refuses(65, "cert", "issue", "dmzmail", "--san", "192.0.2.25")
-    assert "192.0.2.25 lies in what the CA must not certify (0.0.0.0/0)" in said
+    assert "192.0.2.25 is in what the CA must not certify (0.0.0.0/0)" in said
     authority(*said.rpartition("smtpcreds ")[2].split())
     authority("cert", "issue", "dmzmail", "--san", "192.0.2.25")
     assert names(certificate(authority)) == [HUB, "192.0.2.25"]

@@ -286,7 +286,7 @@ def test_a_change_of_the_file_meanwhile_is_noticed(
         peers.run("saslpasswd2", "-p", "-c", "-f", str(admin.database), "-u", "r", "late", stdin=b"too late")
     ran = ended(process)
     assert (ran.status, postgres.accounts(name)) == (0, RECORDS)
-    assert f"warning: {admin.database} was changed meanwhile; convert it again" in ran.err
+    assert f"warning: {admin.database} was changed during the conversion; convert it again" in ran.err
 
 
 def test_a_change_of_the_table_meanwhile_is_noticed(
@@ -303,7 +303,7 @@ def test_a_change_of_the_table_meanwhile_is_noticed(
         postgres.psql(name, "UPDATE smtpcreds_sasl SET value = 'changed' WHERE username = 'user7'")
     ran = ended(process)
     assert (ran.status, peers.db_dump(target).keys()) == (0, RECORDS.keys())
-    assert f"warning: {url} was changed meanwhile; convert it again" in ran.err
+    assert f"warning: {url} was changed during the conversion; convert it again" in ran.err
 
 
 def test_of_two_at_once_the_second_finds_the_table_full(

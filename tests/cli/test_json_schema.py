@@ -6,10 +6,11 @@ import jsonschema
 import pytest
 from admin import HUB, SECRET, Admin
 from answers import refuse_undeclared, verb_of
-from test_dry_run import verbs
 
 from smtpcreds.cli.answers import ANSWERS, schema_of
 from smtpcreds.cli.framework import smtpcreds
+
+from .test_dry_run import verbs
 
 READING = (
     "ca show",

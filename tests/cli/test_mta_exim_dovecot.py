@@ -85,7 +85,7 @@ def test_check_finds_lines_at_the_wrong_place_and_what_is_beside_them(stage: Adm
     assert "lacks a line" in stage("mta", "check", *options, status=1)
     conf.write_text(CONFIGURATION + "cram_md5:\n  driver = cram_md5\n")
     told = stage("mta", "check", *options, status=1)
-    assert "has the authenticator cram_md5: which Exim does not accept beside ours" in told
+    assert "has the authenticator cram_md5: which Exim does not accept beside that of smtpcreds" in told
 
 
 def test_check_follows_who_may_read_the_accounts(stage: Admin) -> None:

@@ -370,7 +370,7 @@ def test_names_come_and_go_and_the_key_stays(tmp_path: Path) -> None:
     for hosts in (("--due",), ("dmzmail", "attic")):
         assert "go with one host" in hub.refuses(64, "cert", "renew", *hosts, "--san", "mail")
     said = hub.refuses(65, "cert", "renew", "dmzmail", "--san", "mail.example.net")
-    assert "lies outside what the CA may certify" in said
+    assert "is outside what the CA may certify" in said
 
 
 def test_issue_says_that_the_public_key_changes(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_a_hub_outside_the_domain_of_the_new_authority(bare: Admin) -> None:
     bare.write("/etc/hostname", "workbench\n", 0o644)
     bare.configure('domain = "polkatistas.org"\n')
     assert (
-        "mx.example.net: lies outside what the new CA is to certify"
+        "mx.example.net: is outside what the new CA may certify"
         in bare.run("setup", "mx.example.net").problem
     )
     assert not bare.path(STATE).exists()

@@ -190,8 +190,8 @@ def test_a_request_that_was_changed_is_refused(hub: Admin, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("subject", "extra", "reason"),
     [
-        ("/CN=lab", (), "lab lies outside what the CA may certify (polkatistas.org)"),
-        ("/CN=mail.example.net", (), "mail.example.net lies outside what the CA may certify"),
+        ("/CN=lab", (), "lab is outside what the CA may certify (polkatistas.org)"),
+        ("/CN=mail.example.net", (), "mail.example.net is outside what the CA may certify"),
         ("/CN=bad..name", (), "has an empty label"),
         ("/O=Nobody", (), "names no host: neither a common name nor a subjectAltName"),
         (
