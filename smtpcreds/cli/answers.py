@@ -565,7 +565,7 @@ ANSWERS: Mapping[str, tuple[Keys, ...]] = {
                     "step": TEXT,
                     "outcome": TEXT,
                     "detail": TEXT,
-                    "milliseconds": _or_null(NUMBER),
+                    "milliseconds": _or_null({"type": "number"}),
                     "cause": _or_null(TEXT),
                     "cure": _or_null(TEXT),
                 }
