@@ -18,7 +18,7 @@ SECRET_WORDS = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
 def refuse_undeclared(words: Sequence[str], answer: bytes, complaint: bytes) -> None:
     """Insist that the answer and each line on standard error have a form that their verb declares."""
-    if "--json" not in words or len(answer) > TOO_LONG:
+    if "--json" not in words or "--json-schema" in words or len(answer) > TOO_LONG:
         return
     verb = verb_of(words)
     assert not SECRET_WORDS.search(answer.decode(errors="replace")), "a private key in JSON"

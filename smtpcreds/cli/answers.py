@@ -199,7 +199,16 @@ ANSWERS: Mapping[str, tuple[Keys, ...]] = {
                     "not_after": TIME,
                     "days_left": NUMBER,
                     "signs": FLAG,
-                    "crl": _or_null({"type": "object"}),
+                    "crl": _or_null(
+                        _object(
+                            {
+                                "number": _or_null(NUMBER),
+                                "this_update": TIME,
+                                "next_update": _or_null(TIME),
+                                "revoked": NUMBER,
+                            }
+                        )
+                    ),
                     "counts": COUNTS,
                 }
             ),
