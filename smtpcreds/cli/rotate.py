@@ -36,7 +36,9 @@ def rotations(session: Session) -> None:
     rows = unfinished(site)
     lines = [line for row in rows for line in _standing(site, row)]
     session.show(
-        {"rotations": [document(site, row) for row in rows]}, lines or ["no replacement is in progress"]
+        {"rotations": [document(site, row) for row in rows]},
+        lines or ["no replacement is in progress"],
+        listed=True,
     )
 
 
