@@ -211,6 +211,7 @@ RULES: Mapping[str, Rule] = {
     "mta.access": _access,
     "mta.authinfo_map": _any,
     "mta.port": _port,
+    "mta.crl": _any,
     "mta.choices": _one_of(CHOICES),
 }
 """By key; each item of a list is checked alone."""

@@ -88,6 +88,7 @@ WRONG = {
     "mta.access": ("['TLS_Cl:a VERIFY']", "takes TAG:SUBJECT VALUE, TAG one of", "did you mean TLS_Clt?"),
     "mta.authinfo_map": ("'x'", "takes true or false, not 'x'", None),
     "mta.port": ("70000", "takes a port from 1 to 65535, not 70000", None),
+    "mta.crl": ("1", "takes true or false, not 1", None),
     "mta.choices": ("['hashed']", "not 'hashed'", "did you mean hash?"),
 }
 """For each key a value that it can't have, as TOML, what is said of it, and the hint."""

@@ -155,6 +155,17 @@ FAILED = _rows({"host": TEXT, "error": TEXT})
 ACCOUNT: Keys = {"account": TEXT, "properties": TEXTS, "mechanisms": TEXTS}
 SERIAL: Keys = {"serial": HEX, "not_after": TIME}
 
+BACKUP: Keys = {
+    "name": TEXT,
+    "host": TEXT,
+    "at": TIME,
+    "members": NUMBER,
+    "certificates": NUMBER,
+    "head": _or_null(_object({"hash": HEX, "events": NUMBER})),
+    "encrypted": FLAG,
+    "token": _or_null(TEXT),
+}
+
 PLAN: Keys = {
     "dry_run": {"const": True},
     "plan": _rows({"action": TEXT, "target": TEXT, "mode": _or_null(TEXT), "note": TEXT}),
@@ -300,6 +311,8 @@ ANSWERS: Mapping[str, tuple[Keys, ...]] = {
         },
         {"retired": TEXTS, "revoked": TEXTS, "directories": PATHS},
     ),
+    "ca backup": ({**BACKUP, "file": _or_null(PATH)},),
+    "ca restore": (BACKUP, {**BACKUP, "kept": PATHS, "aside": _or_null(PATH)}),
     "cert issue": ({"certificates": _rows(ISSUED), "failed": FAILED},),
     "cert renew": (
         {
