@@ -84,7 +84,7 @@ def hub(site: Site, host: str, account: str | None = None) -> Hub:
     """Name the hub and its account."""
     name = site.qualify(host)
     if not is_qualified(name):
-        raise NameRefusedError(host, "is no full name", f"smtpcreds setup {name}.DOMAIN")
+        raise NameRefusedError(host, "is not a full name", f"smtpcreds setup {name}.DOMAIN")
     settings = site.settings
     if settings.hub and site.hub != name:
         reason = f"is not the hub of {site.settings_path}, which says {site.hub}"
@@ -146,7 +146,7 @@ def _authority(work: Transaction, wanted: Hub, secrets: Secrets) -> tuple[Part, 
         return Part("authority", path, made=False), False
     new = new_authority(site)
     if new.permitted_domains and not any(is_within(wanted.host, domain) for domain in new.permitted_domains):
-        reason = f"lies outside what the new CA is to certify ({', '.join(new.permitted_domains)})"
+        reason = f"is outside what the new CA may certify ({', '.join(new.permitted_domains)})"
         raise NameRefusedError(wanted.host, reason, f"set ca.permitted_domains in {site.settings_path}")
     try:
         made = create(work, new, secrets.passphrase)
@@ -186,7 +186,7 @@ def _auth_info(work: Transaction, wanted: Hub, *, is_new: bool) -> Iterator[Part
     if not (is_new or exists(path) or is_readable(accounts, wanted.account)):
         return
     if check_target(path) is not None and is_new:
-        reason = f"holds a secret of {wanted.account}, which is not in the database; it was left alone"
+        reason = f"holds a secret of {wanted.account}, which is not in the database; it was not changed"
         raise ExistsError(path, reason, "remove it to have a new secret made")
     try:
         credential = accounts.credential(wanted.account)
@@ -195,7 +195,7 @@ def _auth_info(work: Transaction, wanted: Hub, *, is_new: bool) -> Iterator[Part
     except PasswordRefusedError:
         made = False
     except ExistsError:
-        reason = f"holds other credentials than those of {wanted.account}, and was left alone"
+        reason = f"holds other credentials than those of {wanted.account}, and was not changed"
         hint = f"smtpcreds sasl auth-info {accounts.shown(wanted.account)} --to {quote(path)} --force"
         raise ExistsError(path, reason, hint) from None
     yield Part("default-auth-info", path, made)

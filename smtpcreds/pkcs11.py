@@ -356,7 +356,7 @@ def _token(uri: KeyUri) -> "pkcs11.Token":
     if not found:
         known = ", ".join(sorted(token.label for token in there)) or "none"
         raise UnavailableError(
-            uri.subject, f"is not there; its library finds {known}", "plug it in, or correct the URI"
+            uri.subject, f"is not there; its library finds {known}", "connect it, or correct the URI"
         )
     if len(found) > 1:
         serials = ", ".join(token.serial.decode(errors="replace") for token in found)
@@ -414,7 +414,7 @@ _ANSWERS: Mapping[str, tuple[type[SmtpcredsError], str, str | None]] = {
     "MechanismInvalid": (DataError, "can't make or use this type of key", "--key-type p256 or rsa2048"),
     "KeySizeRange": (DataError, "can't make or use a key of this size", "--key-type p256 or rsa2048"),
     "KeyFunctionNotPermitted": (DataError, "does not let this key sign", None),
-    "UserNotLoggedIn": (DeniedError, "has logged us out", None),
+    "UserNotLoggedIn": (DeniedError, "closed the session", None),
 }
 
 
@@ -431,6 +431,6 @@ def _explained(uri: KeyUri) -> Iterator[None]:
 def _refuse(uri: KeyUri, error: Exception) -> NoReturn:
     kind = type(error).__name__
     said = str(error) if kind == "PKCS11Error" else kind
-    unknown = (UnavailableError, f"does not answer ({said})", "is it plugged in, and does its service run?")
+    unknown = (UnavailableError, f"does not answer ({said})", "is it connected, and is its service running?")
     family, reason, hint = _ANSWERS.get(kind, unknown)
     raise family(uri.subject, reason, hint) from None

@@ -14,7 +14,7 @@ FLOORS = (
     ("lazy",),
     ("errors", "secret", "shell"),
     ("names", "model", "postgres", "dns", "terminal", "progress"),
-    ("host_name",),
+    ("host_name", "config_values"),
     ("pki", "files", "config", "passwords"),
     ("mta", "sasldb", "inventory", "sources", "smtp", "memory", "pkcs11"),
     ("ca", "transaction", "accounts"),

@@ -197,7 +197,7 @@ def test_mail_goes_to_the_port_of_submission(scene: Scene) -> None:
     told = scene.client.refused("mta", "check", "sendmail-client")
     assert "sendmail.cf has no A=TCP $h 587 in its mailer relay" in told
     told = scene.client.refused("mta", "apply", "sendmail-client", "--port", "465")
-    assert "port 465: speaks TLS from the start, which Sendmail can't as a client" in told
+    assert "port 465: uses implicit TLS, which Sendmail as a client can't" in told
 
     scene.hub.host.write("/etc/mail/sendmail.mc", by_25)
     scene.hub.port = 25

@@ -203,7 +203,7 @@ def _mark_fault(secret: bytes) -> str | None:
     """Return why marks round a secret are rather part of the file, or None."""
     is_quoted = len(secret) > 1 and secret[:1] == secret[-1:] and secret[:1] in (b"'", b'"', b"`")
     if secret.startswith((b" ", b"\t")) or is_quoted:
-        what = "stands in quotation marks" if is_quoted else "begins with a blank"
+        what = "is in quotation marks" if is_quoted else "begins with a blank"
         return f"its secret {what}, which may belong to the file (--allow-odd-names takes it as it is)"
     return None
 
@@ -320,7 +320,7 @@ def _follow(accounts: AccountDatabase, account: Account) -> None:
         follow(accounts, account)
     except PasswordRefusedError:
         path = auth_info_for_clients(accounts.site, account)
-        accounts.site.warn(f"{path}: has a former secret of {account}, which opens nothing now")
+        accounts.site.warn(f"{path}: has a former secret of {account}, which no longer works")
 
 
 def _keys_by_account(records: Records) -> dict[Account, list[bytes]]:

@@ -151,7 +151,7 @@ def revocation(host: Host) -> Iterator[Finding]:
 
 MTA108 = Code.error(
     "MTA108",
-    "the key stands behind the certificate in smtpd_tls_chain_files, or the numbers differ",
+    "the key comes after the certificate in smtpd_tls_chain_files, or the numbers differ",
 )
 
 
@@ -162,7 +162,7 @@ def chains(host: Host) -> Iterator[Finding]:
         files = main.words(name) if main else ()
         kinds = [_kind(host, file) for file in files]
         if files and not _alternates(kinds):
-            reason = f"has {name} in which a certificate stands before its key"
+            reason = f"has {name} in which a certificate comes before its key"
             yield MTA108.found(
                 host.path(MAIN_CF), reason, f"postconf -e '{name}=KEY, CERTIFICATE' && {_RELOAD}"
             )

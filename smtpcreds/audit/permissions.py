@@ -116,7 +116,7 @@ def _on(path: str, step: Change, change: Callable[[int], None]) -> Repair:
         with opened(path, links_only=True) as descriptor:
             status = os.fstat(descriptor)
             if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
-                raise UnsafePathError(path, f"has {status.st_nlink} hard links and was left alone")
+                raise UnsafePathError(path, f"has {status.st_nlink} hard links and was not changed")
             disk().note(*step)
             if not disk().is_preview:
                 change(descriptor)
@@ -290,7 +290,7 @@ def obstacle(user: User, path: str, top: str) -> tuple[str, str] | None:
 # PERM: keys, certificates, secrets of accounts, state, configuration, and every directory above them.
 
 _REFUSED = "Sendmail refuses it, and mail goes unencrypted"
-_POSES = "who reads it can pose as this host"
+_POSES = "anybody who reads it can impersonate this host"
 _MAP_ENDS = ("", ".db", ".lmdb", ".cdb", ".dir", ".pag")
 _SASL_GROUPS = ("sasl", "postfix")
 CONFIGURATION = (
@@ -361,7 +361,7 @@ def directories(host: Host) -> Iterator[Finding]:
 
 PERM015 = Code.error(
     "PERM015",
-    "the private key of a CA in a directory of the mail server, or below it; who breaks into that signs "
+    "the private key of a CA in a directory of the mail server, or below it; an intruder there could sign "
     "certificates",
 )
 

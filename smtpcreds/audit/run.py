@@ -297,6 +297,6 @@ def _codes(given: Collection[str]) -> frozenset[str]:
         if not matching:
             near = nearest(name, CODES)
             hint = f"did you mean {near}?" if near else "man smtpcreds-audit lists them"
-            raise UsageError(text, "is no code of the audit", hint)
+            raise UsageError(text, "is not a code of the audit", hint)
         found |= matching
     return frozenset(found)

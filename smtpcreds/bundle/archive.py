@@ -149,7 +149,7 @@ def unpack(data: bytes, subject: str) -> tuple[Label, tuple[Member, ...]]:
     head = _LABEL.fullmatch(data[_BLOCK:_HEAD])
     if not head:
         raise ForeignFormatError(
-            subject, "is no bundle of smtpcreds", "on the hub: smtpcreds bundle HOST -o FILE"
+            subject, "is not a bundle of smtpcreds", "on the hub: smtpcreds bundle HOST -o FILE"
         )
     version, host, program, fingerprint, digest = (group.decode(errors="replace") for group in head.groups())
     if version != str(_FORMAT):

@@ -177,7 +177,7 @@ def _warn_of_rotation(work: Transaction, facts: Facts) -> None:
         if row.state is RotationState.OPEN and here and row.account == account:
             name = AccountDatabase(site).shown(row.successor)
             successor = f"{account} is being replaced by {row.successor}"
-            work.warn(f"{successor}; to hand out that one: --account {name}")
+            work.warn(f"{successor}; to use that one: --account {name}")
 
 
 def _verify_key(wanted: BundleRequest, choice: CredentialSource) -> None:

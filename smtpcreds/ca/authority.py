@@ -211,7 +211,7 @@ class CA:
             reason = "holds an authority and is never overwritten"
             raise ExistsError(files.directory, reason, "smtpcreds ca show")
         hint = f"see what it holds: ls -la {files.directory}"
-        raise ExistsError(files.directory, "is in the way of a new authority", hint)
+        raise ExistsError(files.directory, "must be moved away before a new authority is made", hint)
 
     def _replaced(self, prefix: str) -> tuple[SupersededCA, ...]:
         if not self.is_there:

@@ -179,7 +179,9 @@ def bundled(directory: str) -> tuple[Certificate, ...]:
     try:
         return parse_certificates(content, path).certificates if content.strip() else ()
     except DamagedFileError as error:
-        raise DamagedFileError(path, error.reason, "move it away, and what is ours is made anew") from None
+        raise DamagedFileError(
+            path, error.reason, "move it away, and the program makes its own files again"
+        ) from None
 
 
 def readable_bundle(directory: str) -> tuple[Certificate, ...]:
@@ -194,7 +196,7 @@ def _kept(directory: str, known: Collection[Certificate]) -> list[Certificate]:
     others = [ca for ca in bundled(directory) if ca not in known]
     path = f"{directory}/{BUNDLE}"
     if others and os.lstat(path).st_mode & GROUP_OR_OTHER_WRITE:
-        reason = f"others can write to it, and it holds {len(others)} CA certificates that are not ours"
+        reason = f"others can write to it, and it holds {len(others)} CA certificates of other authorities"
         raise UnsafePathError(
             path, reason, f"look at them: smtpcreds cert show {quote(path)}; then chmod 0600 {quote(path)}"
         )
@@ -239,7 +241,7 @@ def refresh_trust_directories(site: Site, inventory: Inventory, ca: CA) -> list[
             if _freshen(ca, directory):
                 changed.append(directory)
         except SmtpcredsError as error:
-            site.warn(f"{error}; what stands in {directory} about the CA is of before")
+            site.warn(f"{error}; the CA files in {directory} are not up to date")
     return changed
 
 

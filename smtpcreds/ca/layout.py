@@ -199,10 +199,10 @@ def verify_target(path: str | None, *, force: bool) -> None:
     if path is None:
         return
     if not is_directory(os.path.dirname(path)):
-        raise MissingInputError(os.path.dirname(path), "is no directory")
+        raise MissingInputError(os.path.dirname(path), "is not a directory")
     check_parents(path)
     if check_target(path) and not force:
-        raise ExistsError(path, "is there and was left alone", "--force to replace it")
+        raise ExistsError(path, "exists and was not changed", "--force to replace it")
 
 
 # The inventory, to look at it only; light enough for the quick verbs.

@@ -138,7 +138,7 @@ def recover(site: Site, inventory: Inventory, ca: CA) -> list[CertificateRow]:
         else:
             site.warn(
                 f"{row.host}: an interrupted run on {row.machine} began certificate {row.serial}; "
-                "the next command that signs there settles it"
+                "the next command there that signs completes it"
             )
     for authority in ours:
         if authority.state is AuthorityState.CURRENT and owed(inventory, authority):
@@ -194,5 +194,5 @@ def _give_up(site: Site, inventory: Inventory, row: CertificateRow, why: str) ->
     inventory.discard(row.authority, row.serial, why)
     site.warn(
         f"{row.host}: an interrupted run began a certificate and ended {why.removeprefix('interrupted ')}; "
-        "it was given up"
+        "it was abandoned"
     )

@@ -459,9 +459,9 @@ def _standing_fault(scene: Scene, pair: Pair, found: Certificate) -> str | None:
     if row.state is State.REVOKED and row.revoked_at:
         return revoked_on(row.revoked_at, row.reason or "")
     if row.state is State.DISCARDED:
-        return f"was given up ({row.reason})"
+        return f"was abandoned ({row.reason})"
     if row.authority in scene.retired:
-        return "was signed by an authority that is retired, so nobody is to trust it"
+        return "was signed by an authority that is retired, so it must not be trusted"
     newer = scene.expected.get(pair.stem)
     if newer and newer.fingerprint != row.fingerprint:
         return f"was superseded by serial {newer.serial[:16]}, which is not there"

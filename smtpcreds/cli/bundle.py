@@ -149,7 +149,7 @@ def _delivery(session: Session, path: str | None, encryption: "Encryption", *, f
         return Delivery(encryption, path, force)
     if not session.dry_run:
         if sys.stdout.isatty():
-            raise UsageError("standard output", "is a terminal, and an archive is no text", "-o FILE")
+            raise UsageError("standard output", "is a terminal, and an archive is not text", "-o FILE")
         session.refuse_reveal()
 
     def write(data: bytes) -> None:

@@ -153,7 +153,7 @@ _SHOWN = 20
 
 
 @click.command(cls=Verb)
-@click.option("--retire-old", is_flag=True, help="Trust the old authority no more; makes no new one.")
+@click.option("--retire-old", is_flag=True, help="Stop trusting the old authority; makes no new one.")
 @click.option("--force", is_flag=True, help="Retire it although hosts use it; or roll over once more.")
 @click.option("--name", metavar="TEXT", help="Common name; default: the present one and G2, G3.")
 @click.option("--organization", metavar="TEXT", help="Organisation; default: that of the present one.")
@@ -299,7 +299,7 @@ def passphrase(session: Session, new_passphrase: str | None, remove: bool, passp
 @click.option("--to", "target", metavar="FILE", help="Write a new file; default: standard output.")
 @click.option("--key", "what", flag_value="key", help="Copy the private key that signs, as a backup.")
 @click.option("--root-key", "what", flag_value="root-key", help="Copy the root's private key.")
-@click.option("--remove", is_flag=True, help="Take the root key off this host once the copy is proven.")
+@click.option("--remove", is_flag=True, help="Remove the root key from this host once the copy is verified.")
 @click.option("--new-passphrase", metavar="SOURCE", help="Encrypts the copy; default: as the key is.")
 @passphrase_option
 @pass_session
@@ -313,7 +313,7 @@ def export(
 ) -> None:
     """Write all CA certificates that clients need, as PEM; or copy a private key to a safe place."""
     if remove and what != "root-key":
-        raise UsageError("--remove", "goes with --root-key; the key that signs has to stay")
+        raise UsageError("--remove", "goes with --root-key; the signing key has to stay on this host")
     if what:
         _key(session, what == "root-key", target, remove, new_passphrase, passphrase)
     elif new_passphrase:
@@ -473,7 +473,9 @@ def _retired(found: "Description") -> str:
 @click.option("--chain", metavar="FILE", help="The certificates above it, where it is no root.")
 @click.option("--token", metavar="URI", help="The CA's private key is in this PKCS #11 token (RFC 7512).")
 @click.option("--import-passphrase", metavar="SOURCE", help="Opens the key; default: as --passphrase.")
-@click.option("--passphrase", metavar="SOURCE", help="Encrypts the key from now on; default: what opens it.")
+@click.option(
+    "--passphrase", metavar="SOURCE", help="Encrypts the key from now on; default: its present passphrase."
+)
 @click.option("--no-passphrase", is_flag=True, help="Store the key unencrypted.")
 @pass_session
 def import_(
@@ -529,7 +531,7 @@ def import_(
             f"{found.title}: imported from {adopted.peer}, {found.key_type}, {end}",
             f"  {session.described(site.ca_directory)}",
             f"  certificates known: {adopted.certificates}, revoked: {adopted.revoked}",
-            "next: use the other program no more with this CA, and take its copy of the key off this host",
+            "next: stop using the other program with this CA, and remove its copy of the key from this host",
             "      smtpcreds cert issue HOST",
         ],
     )
@@ -569,7 +571,7 @@ NOT_CURRENT = 1
 @click.option("--der", is_flag=True, help="Write that copy as DER, for publication by HTTP.")
 @click.option("--check", is_flag=True, help="Sign nothing; exit status 1 if it is time for a new one.")
 @click.option(
-    "--force", is_flag=True, help="Sign although the last one is of the future: the clock was ahead."
+    "--force", is_flag=True, help="Sign although the last one has a date in the future: the clock was ahead."
 )
 @click.option("--root-key", metavar="FILE", help="The root's private key, to sign the root's CRL anew.")
 @click.option("--root-passphrase", metavar="SOURCE", help="Opens the root key; default: as --passphrase.")

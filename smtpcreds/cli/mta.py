@@ -438,7 +438,7 @@ def _copy(
         [
             f"{program.NAME}: files for {facts.host}",
             *(f"  {session.described(standing.path)}" for standing in written),
-            f"next: carry what is below {directory} to {facts.host}, with owners and modes; there",
+            f"next: copy everything below {directory} to {facts.host}, with owners and modes; there",
             *remaining_lines(work.includes, work.commands, work.usage),
         ],
     )

@@ -28,11 +28,11 @@ _OF_HUBS = ("account", "password", "allow_login_name", "no_passphrase")
 @click.option("--account", metavar="NAME", help="The client hosts' account; default: maildroid.")
 @click.option("--password", metavar="SOURCE", help="Its secret; default: generate it.")
 @click.option("--allow-login-name", is_flag=True, help="Accept the name of a login account of this host.")
-@click.option("--allow-weak", is_flag=True, help="Accept a --password that is soon guessed.")
+@click.option("--allow-weak", is_flag=True, help="Accept a weak --password.")
 @passphrase_option
 @click.option("--no-passphrase", is_flag=True, help="Store the CA key unencrypted.")
 @click.option(
-    "--force", is_flag=True, help="Replace PROGRAM's files that are not ours, or another certificate."
+    "--force", is_flag=True, help="Replace PROGRAM's files of other authorities, or another certificate."
 )
 @edit_options
 @pass_session

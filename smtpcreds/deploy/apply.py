@@ -114,7 +114,7 @@ def _warn_of_withdrawn(work: Transaction, program: Program, facts: Facts) -> Non
     if names := withdrawn(work.site, program, facts):
         keep = to_keep(program, names, facts)
         way = f"; to keep: {keep}" if keep else ""
-        work.warn(f"{', '.join(names)}: offered now, and no more once this counts{way}")
+        work.warn(f"{', '.join(names)}: offered now, and no longer once this takes effect{way}")
 
 
 def refuse_commands(site: Site) -> None:

@@ -72,7 +72,7 @@ def _with_lines(path: str, text: str, include: Include) -> str:
         return text
     made = _inserted(_unfenced(text, include), include)
     if lacking_in(made, include):
-        raise ConfigError(path, "has no place for these lines that --edit can tell", added(include))
+        raise ConfigError(path, "has no place for these lines that --edit can find", added(include))
     return made
 
 

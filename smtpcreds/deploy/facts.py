@@ -177,7 +177,9 @@ def _subject(site: Site, host: str) -> str:
         raise MissingInputError(name, reason, issue)
     subject = describe(found.certificate).access_subject
     if not subject:
-        reason = f"is longer than a CN can be ({MAX_PART}), and Sendmail tells certificates by nothing else"
+        reason = (
+            f"is longer than a CN can be ({MAX_PART}), and Sendmail identifies certificates by the CN alone"
+        )
         hint = "give it a shorter name or an account, or let every host of the CA relay: --relay-certificates"
         raise InexpressibleError(name, reason, hint)
     return subject
@@ -444,7 +446,7 @@ def _host(site: Site, program: Program, render_options: RenderOptions) -> str:
     host = site.qualify(render_options.host or site.own_name)
     if host == site.hub:
         hint = f"name the hub: --hub NAME, or hub in {site.settings_path}; or the client host: --host NAME"
-        raise UsageError(host, f"is the hub itself, and {program.NAME} would send its mail in circles", hint)
+        raise UsageError(host, f"is the hub itself; {program.NAME} would send its mail to itself", hint)
     return host
 
 

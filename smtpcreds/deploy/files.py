@@ -247,8 +247,8 @@ def _excess(rendered: Rendered, owner: Owner | None, found: os.stat_result) -> t
 # Writing the files of a mail program: on this host, or below a directory for another one.
 
 _REASONS = {
-    Status.FOREIGN: "was not written by smtpcreds, and was left alone",
-    Status.EDITED: "was edited since smtpcreds wrote it, and was left alone",
+    Status.FOREIGN: "was not written by smtpcreds, and was not changed",
+    Status.EDITED: "was edited since smtpcreds wrote it, and was not changed",
 }
 
 

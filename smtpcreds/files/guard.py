@@ -378,10 +378,10 @@ def _check_private(path: str, found: os.stat_result) -> None:
 
 def _check_parent(found: os.stat_result, parent: str, path: str) -> None:
     if not _is_trusted(found.st_uid):
-        reason = f"lies below {parent}, which belongs to {user_name(found.st_uid)}"
+        reason = f"is below {parent}, which belongs to {user_name(found.st_uid)}"
         raise UnsafePathError(path, reason, _AS_ITS_OWNER if os.geteuid() == 0 else None)
     if found.st_mode & GROUP_OR_OTHER_WRITE and not found.st_mode & stat.S_ISVTX:
-        reason = f"lies below {parent}, which is writable by {_writers(found.st_mode)}"
+        reason = f"is below {parent}, which is writable by {_writers(found.st_mode)}"
         raise UnsafePathError(path, reason, f"chmod go-w {quoted_path(parent)}")
 
 

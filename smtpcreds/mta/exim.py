@@ -201,7 +201,7 @@ class Fragment:
         """Return what Exim does not accept beside our lines, and the way out."""
         there = {line.rstrip() for line in text.splitlines()}
         return (
-            (f"has the authenticator {line} which Exim does not accept beside ours", "remove it")
+            (f"has the authenticator {line} which Exim does not accept beside that of smtpcreds", "remove it")
             for line in self.instead
             if line in there
         )

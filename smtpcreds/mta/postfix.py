@@ -164,7 +164,7 @@ def _lines(settings: Settings) -> Iterable[str]:
 
 def _line(name: str, value: str) -> str:
     if not _VALUE.fullmatch(value):
-        raise InexpressibleError(value or name, f"is no value for {name} that main.cf can express")
+        raise InexpressibleError(value or name, f"is not a value for {name} that main.cf can express")
     return f"{name} = {value}"
 
 

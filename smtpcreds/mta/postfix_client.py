@@ -88,7 +88,7 @@ def _mechanisms(facts: Facts) -> list[str]:
     tried = [name.lower() for name in facts.mechanisms if name != EXTERNAL]
     if not tried:
         raise InexpressibleError(
-            EXTERNAL, "is no mechanism by which Postfix logs in", "--mechanism SCRAM-SHA-256"
+            EXTERNAL, "is not a mechanism by which Postfix logs in", "--mechanism SCRAM-SHA-256"
         )
     return tried
 

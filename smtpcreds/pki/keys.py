@@ -175,7 +175,7 @@ def restriction(info: bytes, key: HasPublicKey | PublicKey) -> str | None:
     if info == spki(key):
         return None
     if _RSA_PSS in info[:_HEAD]:
-        return "is an RSA key for PSS alone, which verifiers take for another than a plain one"
+        return "is an RSA key for PSS alone, which verifiers do not accept as a plain RSA key"
     return "is written in a form that is not that of its kind, as with explicit curve parameters"
 
 

@@ -78,7 +78,7 @@ def test_what_has_no_place_that_can_be_told_changes_nothing(hub: Admin) -> None:
     hub.write("/etc/exim4/exim4.conf", "begin acl\nacl_check_rcpt:\n  accept\nbegin routers\n", 0o644)
     before = snapshot(hub.root)
     refused = hub.refuses(78, "mta", "apply", "exim-hub", "--with", "hand-written", "--edit")
-    assert "has no place for these lines that --edit can tell" in refused
+    assert "has no place for these lines that --edit can find" in refused
     assert snapshot(hub.root) == before
 
 

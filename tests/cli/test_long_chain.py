@@ -62,7 +62,7 @@ class Above:
         if revoked:
             peer("openssl", "ca", *by, "-revoke", self.file(revoked))
         path = self.home / f"{name}-crl.pem"
-        peer("openssl", "ca", "-gencrl", *by, "-crldays", days, "-out", path)
+        peer("openssl", "ca", "-gencrl", *by, "-crldays", str(days), "-out", path)
         return path
 
 

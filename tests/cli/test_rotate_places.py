@@ -41,7 +41,7 @@ def test_what_is_said_of_a_kept_secret_works(hub: Hub, words: tuple[str, ...]) -
     assert secret_in(target) + b"\n" == place.read_bytes()
     assert hub.opened(secret_in(target)) == STORED[words][1]
     said = hub.sasl("rotate", "maildroid", "--abandon")
-    assert f"file:{place}: has the secret of {NEW}, which opens nothing now" in said
+    assert f"file:{place}: has the secret of {NEW}, which no longer works" in said
     assert place.exists()
 
 
