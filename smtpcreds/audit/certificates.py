@@ -7,7 +7,7 @@ from functools import cache
 from shlex import quote
 
 from ..ca.authority import CA
-from ..ca.layout import BUNDLE
+from ..ca.layout import BUNDLE, pair_of
 from ..ca.verify import missing as missing_in_place
 from ..errors import MissingInputError, SmtpcredsError
 from ..files import read_public
@@ -187,7 +187,7 @@ CERT003 = Code.error("CERT003", "a certificate whose chain does not lead to a ro
 def _open_ended(host: Host, installed: InstalledCertificate, reason: str) -> Finding:
     if host.is_self_signed_default(installed):
         reason = "is self-signed: enough for strangers, who verify nothing, and for nobody who does"
-        return CERT024.found(installed.path, reason, host.issue(installed.path, host.name))
+        return CERT024.found(installed.path, reason, _instead(host, installed.path))
     bundle = next((use.ca_file for use in installed.place.uses if use.ca_file), "")
     bundle = host.path(bundle) if bundle else f"{os.path.dirname(installed.path)}/{BUNDLE}"
     issuer = installed.leaf.issuer.rfc4514_string()
@@ -196,6 +196,14 @@ def _open_ended(host: Host, installed: InstalledCertificate, reason: str) -> Fin
     else:
         cure = f"copy {BUNDLE} of the authority to {bundle}, or append the certificate of {issuer}"
     return CERT003.found(installed.path, reason, cure)
+
+
+def _instead(host: Host, path: str) -> str:
+    """Return the way to a certificate of ours: the one that this host has, else one of the authority."""
+    own = pair_of(host.site, host.name)
+    if host.certificates_in(own.certificate) and path != own.certificate:
+        return f"configure {own.key} and {own.certificate} instead of {path}"
+    return host.issue(path, host.name)
 
 
 def _is_weak(leaf: Certificate) -> bool:

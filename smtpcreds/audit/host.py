@@ -347,10 +347,11 @@ class Host:
     def is_self_signed_default(self, certificate: InstalledCertificate) -> bool:
         """Tell whether it is a self-signed one, like Debian's snakeoil, on a host that is not the hub.
 
-        A host to which nobody relays shows it to strangers only, who verify nothing.
+        A host to which nobody relays shows it to strangers only, who verify nothing. One that has neither
+        an authority nor a hub named is no hub yet.
         """
-        is_server = certificate.roles == (Purpose.SERVER,)
-        return is_server and self.name != self.site.hub and is_self_signed(certificate.leaf)
+        is_hub = self.name == self.site.hub and (bool(self.site.settings.hub) or CA(self.site).is_there)
+        return certificate.roles == (Purpose.SERVER,) and not is_hub and is_self_signed(certificate.leaf)
 
     @cached_property
     def authorities(self) -> tuple[Certificate, ...]:

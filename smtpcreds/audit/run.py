@@ -11,7 +11,7 @@ from ..files import exclusive, explained, is_directory
 from ..files.guard import explain
 from ..model import Finding, Repair, Severity
 from ..transaction import Transaction
-from . import accounts, certificates, crls, finding, others, permissions, sasl_conf, sendmail
+from . import accounts, certificates, crls, delivery, finding, others, permissions, sasl_conf, sendmail
 from .finding import AUDIT001, Code, unchecked
 from .host import Host
 
@@ -95,6 +95,7 @@ _PROGRAMS: tuple[Check, ...] = (
     others.revocation,
     others.chains,
     others.reachable,
+    delivery.delivering,
     others.exim,
     others.dovecot,
 )
@@ -103,7 +104,18 @@ CHECKS = (*_PERMISSIONS, *_CERTIFICATES, *_ACCOUNTS, *_PROGRAMS)
 _REMOTE: tuple[Check, ...] = (crls.handed_out,)
 """Asks other hosts, which a screen that is drawn every minute does not."""
 
-_ROOMS = (finding, permissions, permissions, certificates, crls, accounts, sasl_conf, sendmail, others)
+_ROOMS = (
+    finding,
+    permissions,
+    permissions,
+    certificates,
+    crls,
+    accounts,
+    sasl_conf,
+    sendmail,
+    others,
+    delivery,
+)
 _FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")
 
 

@@ -86,6 +86,14 @@ def groups_of(root: Root, user: str) -> set[int]:
     return {int(row[2]) for row in rows if row[2].isdecimal() and user in row[3].split(",")}
 
 
+def group_name(root: Root, number: int) -> str:
+    """Return the name of a group; empty where the root does not know it."""
+    path = root.path("/etc/group")
+    text = read_public(path).decode(errors="replace") if os.path.exists(path) else ""
+    rows = ([*line.split(":"), "", ""] for line in text.splitlines())
+    return next((row[0] for row in rows if row[2] == str(number)), "")
+
+
 def _number(root: Root, database: str, name: str) -> int:
     if name == "root":
         return 0

@@ -70,7 +70,7 @@ def work(_: Facts) -> Work:
     where = 'above the line "match from local for any", which it takes the place of'
     above = ("match from local for any", "match for any", "match from any for any")
     include = Include(CONFIGURATION, (f'include "{FRAGMENT}"',), where, above)
-    return Work((include,), commands=("smtpd -n && systemctl restart opensmtpd",), untraced=True)
+    return Work((include,), commands=("smtpd -n && service opensmtpd restart",), untraced=True)
 
 
 def _fragment(facts: Facts) -> str:

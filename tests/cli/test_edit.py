@@ -106,15 +106,52 @@ def test_the_sample_of_a_package_is_nobodys_file(hub: Admin) -> None:
     hub.refuses(73, "sasl", "auth-info", "maildroid", "--to", hub.path(path))
 
 
-def test_postfix_gets_its_lines_once_and_is_told_what_a_reload_does_not_do(hub: Admin) -> None:
+LOCAL_ONLY = """\
+# Debian's answer "Local only"
+inet_interfaces = loopback-only
+default_transport = error
+relay_transport = error
+smtpd_relay_restrictions = permit_mynetworks
+  # why
+  defer_unauth_destination
+smtpd_tls_cert_file=/etc/ssl/certs/ssl-cert-snakeoil.pem
+mynetworks = 127.0.0.0/8
+"""
+COMMENTED = """\
+# Debian's answer "Local only"
+#inet_interfaces = loopback-only
+#default_transport = error
+#relay_transport = error
+#smtpd_relay_restrictions = permit_mynetworks
+  # why
+#  defer_unauth_destination
+#smtpd_tls_cert_file=/etc/ssl/certs/ssl-cert-snakeoil.pem
+mynetworks = 127.0.0.0/8
+"""
+
+
+def test_what_postfix_was_told_before_becomes_a_comment(hub: Admin) -> None:
     hub.write("/etc/group", "postfix:x:12345:\n", 0o644)
-    hub.write(
-        "/etc/postfix/main.cf", "inet_interfaces = loopback-only\nsmtpd_tls_security_level = none\n", 0o644
-    )
+    hub.write("/etc/postfix/main.cf", LOCAL_ONLY, 0o644)
+    printed = hub("mta", "apply", "postfix-hub", "--json").data
+    assert {item["what"].split()[1] for item in printed["unmet"]} == {
+        "inet_interfaces",
+        "default_transport",
+        "relay_transport",
+    }
+    said = hub("mta", "apply", "postfix-hub", "--edit", "--json").data
+    assert said["unmet"] == []
+    assert said["commands"] == ["postfix reload", "service postfix restart"]
+    text = hub.path("/etc/postfix/main.cf").read_text()
+    assert text.startswith(COMMENTED + "# /etc/postfix/smtpcreds/hub.cf: begin\n")
+
+
+def test_postfix_gets_its_lines_once(hub: Admin) -> None:
+    hub.write("/etc/group", "postfix:x:12345:\n", 0o644)
+    hub.write("/etc/postfix/main.cf", "smtpd_tls_security_level = none\n", 0o644)
     said = hub("mta", "apply", "postfix-hub", "--edit", "--json").data
     assert [item["path"] for item in said["edited"]] == [str(hub.path("/etc/postfix/main.cf"))]
     assert said["include"] == [] or all("main.cf" not in item["file"] for item in said["include"])
-    assert [item["what"] for item in said["unmet"] if "inet_interfaces" in item["what"]]
     text = hub.path("/etc/postfix/main.cf").read_text()
     assert text.count("# /etc/postfix/smtpcreds/hub.cf: begin\n") == 1
     again = hub("mta", "apply", "postfix-hub", "--edit", "--json").data
