@@ -216,6 +216,7 @@ SENDING = {
     ),
     "swaks": f"swaks --config /etc/smtpcreds/clients/swaks --from {SENDER} --to {FOREIGN}",
 }
+PLAIN = {"nullmailer", "opensmtpd"}
 DAEMONS = {
     "sendmail": "sendmail",
     "postfix": "postfix",
@@ -238,12 +239,13 @@ def booted(host: Bare, kind: str) -> None:
         host.type(f"service {name} status >/dev/null 2>&1 || service {name} start", None, quiet=True)
 
 
-def set_up_hub(hub: Bare, kind: str) -> None:
+def set_up_hub(hub: Bare, kind: str, plaintext: bool) -> None:
     packages, program = HUBS[kind]
     hub.install(packages)
     booted(hub, kind)
     hub.type("smtpcreds audit", None)
-    more = " --with dovecot" if kind == "postfix-dovecot" else ""
+    more = " --mta dovecot" if kind == "postfix-dovecot" else ""
+    more += " --plaintext" if plaintext else ""
     hub.type(f"smtpcreds setup {HUB} --no-passphrase --mta {program} --edit --run{more}", None)
 
 
@@ -278,7 +280,7 @@ def walk(hub_kind: str, *client_kinds: str) -> None:
     with Lab() as lab:
         names = Names(lab, lab.sink.address)
         hub = Bare(lab, names, HUB)
-        set_up_hub(hub, hub_kind)
+        set_up_hub(hub, hub_kind, bool(PLAIN & {*client_kinds}))
         for number, kind in enumerate(client_kinds):
             client = Bare(lab, names, f"{kind}.{DOMAIN}")
             set_up_client(hub, client, kind)

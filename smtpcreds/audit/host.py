@@ -227,7 +227,13 @@ class Host:
         if self.exim:
             yield from uses.of_exim(self.exim[1], self.exim[0], self.exim_user)
         if self.dovecot:
-            yield from uses.of_dovecot(self.dovecot, DOVECOT_CONF)
+            found = uses.of_dovecot(self.dovecot, DOVECOT_CONF)
+            yield from (use for use in found if not self._is_of_package(use))
+
+    def _is_of_package(self, use: CertificateUse) -> bool:
+        """Tell whether it is the self-signed one that Debian's package gives Dovecot, for IMAP."""
+        targets = {os.path.basename(os.path.realpath(self.path(path))) for path in use.certificates}
+        return targets == {"ssl-cert-snakeoil.pem"}
 
     @property
     def absent(self) -> list[str]:

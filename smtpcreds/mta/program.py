@@ -27,8 +27,8 @@ class Include:
         lines: exactly.
         where: in words, or empty where any place will do.
         above: beginnings of the lines that they must stand above; empty for any place.
-        below: beginning of the line right below which they are added; empty for the lowest place that will do;
-            None for a place that only the administrator can tell.
+        below: beginning of the line right below which they are added; empty for the lowest place that will
+            do; None for a place that only the administrator can tell.
         fence: comment lines before and behind them, so that lines which are no longer wanted can be told from
             the administrator's own; or empty.
         lacking: finds which of the lines have no effect in a text, for a file whose own rules decide that;
@@ -339,6 +339,15 @@ class Program(Protocol):
 
     def work(self, facts: Facts) -> Work:
         """Return what is left to do once the files are in place."""
+
+
+def reads_crl(program: Program, facts: Facts) -> bool:
+    """Tell whether a program's files name a CRL, so that it refuses the hub once that has ended."""
+    names = [path.encode() for path in (facts.tls.crl, facts.tls.all_crls) if path]
+    files = program.render(facts)
+    paths = {item.path.rpartition("/")[2] for item in files}
+    texts = [octets(item.content) for item in files if isinstance(item, File)]
+    return "crl.pem" in paths or any(name in text for name in names for text in texts)
 
 
 def octets(content: Content) -> bytes:
