@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -236,7 +235,7 @@ def looks(host: Bare, program: str, *probes: str) -> None:
 def booted(host: Bare, kind: str) -> None:
     """Start what the init system of a real host would have started."""
     for name in DAEMONS.get(kind, "").split():
-        host.type(f"service {name} status >/dev/null 2>&1 || service {name} start", None, quiet=True)
+        host.type(f"service {name} start", None, quiet=True)
 
 
 def set_up_hub(hub: Bare, kind: str, plaintext: bool) -> None:
