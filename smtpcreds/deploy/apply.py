@@ -139,6 +139,6 @@ def carried_out(applied: Applied) -> Applied:
             Hook(("sh", "-c", command)).run()
         except UnavailableError as error:
             left = "; ".join(applied.commands[number:])
-            hint = f"the files are in place; what is left to run: {left}"
+            hint = f"the files are in place; what is left to run, with the mail server up: {left}"
             raise UnavailableError(error.subject, error.reason, hint) from None
     return replace(applied, commands=(), ran=applied.commands)

@@ -11,8 +11,16 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from ..config import Site
-from ..errors import ConfigError
-from ..files import check_parents, check_target, exists, read_public, sweep_target, write_all
+from ..errors import ConfigError, UnavailableError
+from ..files import (
+    check_parents,
+    check_target,
+    exists,
+    is_directory,
+    read_public,
+    sweep_target,
+    write_all,
+)
 from ..model import Artifact, Owner
 from ..mta.program import Include, Premise, Work
 from .check import added, lacking_in, superfluous_in
@@ -128,7 +136,15 @@ def _mended(path: str, text: str, premise: Premise) -> str:
 
 
 def _edit(path: str, text: str) -> Edit:
-    """Return the edit of one file, which keeps its mode and owner."""
+    """Return the edit of one file, which keeps its mode and owner.
+
+    Raises:
+        UnavailableError: its directory is not there, and so the mail program is not.
+    """
+    directory = os.path.dirname(path)
+    if not is_directory(directory):
+        reason = f"is not there, and {path} is to be edited"
+        raise UnavailableError(directory, reason, "install the mail program first; its package makes it")
     check_parents(path)
     old = check_target(path)
     if old is None:

@@ -1,5 +1,7 @@
 """``--edit``: our lines in the administrator's own files, and what these said before kept beside them."""
 
+from pathlib import Path
+
 import pytest
 from admin import HUB, Admin, snapshot
 
@@ -169,3 +171,77 @@ def test_exim_of_debian_is_no_more_told_to_listen_for_itself(hub: Admin) -> None
     assert [item["path"] for item in unmet] == [str(hub.path(answers))]
     hub.write(answers, "dc_local_interfaces='127.0.0.1 ; 192.0.2.1'\n", 0o644)
     assert hub("mta", "apply", "exim-hub", "--json").data["unmet"] == []
+
+
+def test_a_mail_program_that_is_not_installed_is_edited_before_nothing(hub: Admin, tmp_path: Path) -> None:
+    bundle = tmp_path / "attic.tar"
+    hub("bundle", "attic", "--mta", "postfix", "-o", bundle)
+    client = Admin(tmp_path / "client")
+    client.root.mkdir()
+    before = snapshot(client.root)
+    refused = client.refuses(69, "setup", "--client", bundle, "--edit")
+    assert "/etc/postfix: is not there" in refused
+    assert "install the mail program first" in refused
+    assert snapshot(client.root) == before
+
+
+STOCK_ROUTERS = "begin routers\n\nsystem_aliases:\n  driver = redirect\n\n"
+STOCK_CLIENTS = """\
+begin authenticators
+
+cram_md5:
+  driver = cram_md5
+  public_name = CRAM-MD5
+
+PASSWDLINE=${sg{\\
+                {x}\\
+           }
+
+plain:
+  driver = plaintext
+.ifndef ALLOWED
+  client_send = "<; ${if x\\
+                    {}fail}"
+.endif
+
+other:
+  driver = plaintext
+"""
+
+
+def test_exims_template_gets_its_lines_and_loses_the_authenticators_that_do_not_go_with_ours(
+    hub: Admin, tmp_path: Path
+) -> None:
+    template = "/etc/exim4/exim4.conf.template"
+    account = {"group": "Debian-exim:x:12345:\n", "passwd": "Debian-exim:x:12345:12345::/:/bin/sh\n"}
+    for name, line in account.items():
+        hub.write(f"/etc/{name}", line, 0o644)
+    client = Admin(tmp_path / "client")
+    for name, line in account.items():
+        client.write(f"/etc/{name}", line, 0o644)
+    client.write(template, STOCK_ROUTERS + "begin transports\n\n" + STOCK_CLIENTS, 0o644)
+    hub("bundle", "attic", "--mta", "exim", "--plaintext", "-o", tmp_path / "attic.tar")
+    said = client("setup", "--client", tmp_path / "attic.tar", "--edit", "--json").data
+    assert (said["include"], said["unmet"]) == ([], [])
+    text = client.path(template).read_text()
+    for section, file in (("routers", "router"), ("transports", "transport"), ("authenticators", "auth")):
+        assert f"begin {section}\n.include /etc/exim4/smtpcreds/client-{file}.conf\n" in text
+    left = [line for line in text.splitlines() if line and not line.startswith(("#", ".include", "begin"))]
+    assert left == [
+        *("system_aliases:", "  driver = redirect"),
+        *("PASSWDLINE=${sg{\\", "                {x}\\", "           }"),
+        *("other:", "  driver = plaintext"),
+    ]
+
+
+def test_a_list_of_exims_that_was_written_by_hand_is_left_to_its_author(hub: Admin) -> None:
+    hub.write("/etc/group", "Debian-exim:x:12345:\n", 0o644)
+    hub.write("/etc/passwd", "Debian-exim:x:12345:12345::/:/bin/sh\n", 0o644)
+    hub("cert", "issue", "attic")
+    text = "primary_hostname = x\nbegin authenticators\nbegin acl\nacl_check_rcpt:\n  accept\n"
+    hub.write("/etc/exim4/exim4.conf", text, 0o644)
+    words = ("mta", "apply", "exim-hub", "--with", "hand-written", "--edit")
+    assert "has no place for these lines" in hub.refuses(78, *words, "--relay-host", "attic")
+    assert hub.path("/etc/exim4/exim4.conf").read_text() == text
+    hub(*words)
+    assert hub.path("/etc/exim4/exim4.conf").read_text().startswith("primary_hostname = x\n.include ")
