@@ -421,7 +421,9 @@ def _faults(scene: Scene, pair: Pair) -> Iterator[Finding]:
 
 def _standing_fault(scene: Scene, pair: Pair, found: Certificate) -> str | None:
     """Return why this certificate should not be the one in this place, or None."""
-    row = next((row for row in scene.inventory.find(fingerprint(found)) if row.fingerprint), None)
+    row, identity = scene.expected.get(pair.stem), fingerprint(found)
+    if row is None or row.fingerprint != identity:
+        row = next((row for row in scene.inventory.find(identity) if row.fingerprint), None)
     if row is None:
         ours = any(is_issued_by(found, ca) for ca in scene.ca.trusted)
         return "was signed by this authority, but is not in the inventory" if ours else None

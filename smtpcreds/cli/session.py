@@ -161,10 +161,14 @@ class Session:
             click.echo(_json(whole))
         elif not self.quiet:
             is_seen = (sys.stderr if aside else sys.stdout).isatty()
-            rest = iter(lines if verbatim else map(self._line, lines))
-            rest = rest if coloured else map(_harmless if is_seen else _without_controls, rest)
+            escaped = str if coloured else _harmless if is_seen else _without_controls
+            completed = str if verbatim else self._line
+            rest = iter(lines)
             while some := list(islice(rest, _AT_ONCE)):
-                click.echo("\n".join(some), err=aside, color=True)  # True: take nothing out of names
+                text = "\n".join(some)
+                if not _is_plain(text, len(some)):
+                    text = "\n".join(escaped(completed(line)) for line in some)
+                click.echo(text, err=aside, color=True)  # True: take nothing out of names
 
     def _line(self, text: str) -> str:
         """Return one line: the name of an account that another program made may hold a line feed."""
@@ -363,6 +367,12 @@ def _octal(mode: int | None) -> str | None:
 
 def _mode(mode: int | None) -> str:
     return "" if mode is None else f"  {mode:04o}"
+
+
+def _is_plain(text: str, lines: int) -> bool:
+    """Tell whether there is nothing to escape and no command to complete in so many lines."""
+    has_command = "smtpcreds " in text
+    return not has_command and text.count("\n") == lines - 1 and text.replace("\n", "").isprintable()
 
 
 def _without_controls(text: str) -> str:

@@ -12,7 +12,7 @@ from ..accounts.stored import first_value
 from ..ca.authority import authority_of
 from ..ca.directory import bundled
 from ..ca.layout import ALL_CRLS, BUNDLE, CRL, cure_missing, has_inventory, pair_of, reading
-from ..config import Site, first_existing, host_name
+from ..config import Site, first_existing
 from ..errors import (
     DamagedFileError,
     DataError,
@@ -422,7 +422,7 @@ def wanted_mechanisms(options: RenderOptions, *, is_hub: bool) -> tuple[str, ...
 def _host(site: Site, program: Program, render_options: RenderOptions) -> str:
     if program.ROLE is Role.HUB:
         return site.qualify(render_options.host) if render_options.host else site.hub
-    host = site.qualify(render_options.host or host_name(site.root))
+    host = site.qualify(render_options.host or site.own_name)
     if host == site.hub:
         hint = f"name the hub: --hub NAME, or hub in {site.settings_path}; or the client host: --host NAME"
         raise UsageError(host, f"is the hub itself, and {program.NAME} would send its mail in circles", hint)
