@@ -69,8 +69,14 @@ DAEMONS |= {"exim": "exim4", "postfix-dovecot": "postfix dovecot"}
 PLAIN = {"nullmailer", "opensmtpd"}
 EXTRA = {"postfix": "postconf -M submission/inet='submission inet n - y - - smtpd' && postfix reload"}
 """How a hub comes to listen on port 587, by the README."""
-WALKS = ("postfix/postfix/exim/msmtp/dma/curl/swaks/sendmail", "postfix/nullmailer/opensmtpd")
-WALKS += ("postfix/msmtp:587", "postfix-dovecot/msmtp", "exim/msmtp/exim", "sendmail/sendmail/postfix")
+WALKS = (
+    "postfix/postfix/exim/msmtp/dma/curl/swaks/sendmail",
+    "postfix/nullmailer/opensmtpd",
+    "postfix/msmtp:587",
+    "postfix-dovecot/msmtp",
+    "exim/msmtp/exim",
+    "sendmail/sendmail/postfix",
+)
 
 MESSAGE = f"printf 'From: {SENDER}\\nTo: {FOREIGN}\\nSubject: polka\\n\\nRosamunde\\n' > MESSAGE"
 SENDING = {
@@ -147,7 +153,8 @@ class Names:
         if name == "example.net.":
             return {"MX": "10 sink.example.net."}
         address = ".".join(reversed(name.removesuffix(".in-addr.arpa.").split(".")))
-        return {"PTR": host for host, of in self.hosts.items() if of == address}
+        found = next((host for host, of in self.hosts.items() if of == address), "")
+        return {"PTR": found} if found else {}
 
 
 def wire(lab: Lab, namespace: Namespace, address: str, number: int) -> None:
@@ -203,9 +210,7 @@ class Bare:
         """Type a line as root, and return its exit status and what was seen."""
         words = ("env", "-i", f"PATH={PATH}", "HOME=/root", "LANG=C.UTF-8", "DEBIAN_FRONTEND=noninteractive")
         line = self.host.namespace.command((*words, "sh", "-c", f"cd /root; {command}"))
-        with (
-            tempfile.TemporaryFile() as output
-        ):  # a pipe would stay open as long as a daemon that was started
+        with tempfile.TemporaryFile() as output:  # a daemon that is started would keep a pipe open
             done = subprocess.run(line, input=stdin, stdout=output, stderr=subprocess.STDOUT, timeout=120)
             output.seek(0)
             said = output.read().decode(errors="replace")
@@ -222,7 +227,8 @@ class Bare:
     def is_spotless(self, program: str, probe: str) -> bool:
         """Tell whether whatever one asks says that all is well; notes are no fault."""
         commands = ("audit", f"mta check {program}", "status", f"probe {probe}")
-        return not any([self.type(f"smtpcreds {command}")[0] for command in commands])
+        ends = [self.type(f"smtpcreds {command}")[0] for command in commands]
+        return not any(ends)
 
 
 def relayed(lab: Lab, hub: Bare, client: Bare, kind: str) -> bool:

@@ -254,6 +254,7 @@ def work(role: Role, facts: Facts, fragments: Sequence[Fragment]) -> Work:
     drop_ins = (path for path in own if not path.startswith(DIRECTORY))
     sources = (*dict.fromkeys(include.path for include in includes), *drop_ins)
     lines = [line for include in includes for line in include.lines]
+    premises += (kept_so(role, SPLIT in facts.variants),)
     made = Compiled(GENERATED, sources, lambda text: _faults(text, lines))
     return Work(includes, (made,), ("update-exim4.conf", RELOAD), premises, untraced=True)
 
@@ -283,6 +284,24 @@ def reachable() -> Premise:
         return _INTERFACES.sub("dc_local_interfaces=''", text) if closed_interfaces(text) else text
 
     return Premise(ANSWERS, faults, mended)
+
+
+_SPLIT = re.compile(r"^dc_use_split_config=(['\"]?)true\1[ \t]*$", re.MULTILINE)
+
+
+def kept_so(role: Role, is_split: bool) -> Premise:
+    """Return the premise that Debian makes the configuration of those files that get our lines."""
+    again = f"smtpcreds mta apply exim-{role.value}"
+
+    def faults(text: str) -> Iterator[tuple[str, str]]:
+        if _SPLIT.search(text) and not is_split:
+            what = f"says dc_use_split_config='true', so Exim does not read {_TEMPLATE}"
+            yield what, f"{again} --with split --edit --run"
+        elif text and is_split and not _SPLIT.search(text):
+            what = "does not say dc_use_split_config='true', so Exim does not read the split files"
+            yield what, f"{again} --defaults --edit --run"
+
+    return Premise(ANSWERS, faults)
 
 
 _KIND = re.compile(r"^dc_eximconfig_configtype=(['\"]?)local\1[ \t]*$", re.MULTILINE)

@@ -245,3 +245,17 @@ def test_a_list_of_exims_that_was_written_by_hand_is_left_to_its_author(hub: Adm
     assert hub.path("/etc/exim4/exim4.conf").read_text() == text
     hub(*words)
     assert hub.path("/etc/exim4/exim4.conf").read_text().startswith("primary_hostname = x\n.include ")
+
+
+def test_exim_is_told_which_of_debians_files_it_reads(hub: Admin) -> None:
+    hub.write("/etc/group", "Debian-exim:x:12345:\n", 0o644)
+    hub.write("/etc/passwd", "Debian-exim:x:12345:12345::/:/bin/sh\n", 0o644)
+    answers = "/etc/exim4/update-exim4.conf.conf"
+    for value, options, way in (("true", (), "--with split"), ("false", ("--with", "split"), "--defaults")):
+        hub.write(answers, f"dc_use_split_config='{value}'\n", 0o644)
+        unmet = hub("mta", "apply", "exim-hub", "--json", *options).data["unmet"]
+        assert [item["hint"].partition(" mta ")[2] for item in unmet] == [
+            f"apply exim-hub {way} --edit --run"
+        ]
+        other = ("--defaults",) if options else ("--with", "split")
+        assert hub("mta", "apply", "exim-hub", "--json", *other).data["unmet"] == []
