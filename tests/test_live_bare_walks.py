@@ -120,7 +120,7 @@ def send(client: StockHost) -> None:
 
 def test_a_hub_with_postfix_that_was_for_local_mail_only(lab: Lab, msmtp: StockHost) -> None:
     hub = postfix(lab, HUB, f"{LOCAL_ONLY}relayhost = [{lab.sink.address}]\n")
-    assert "CERT024 note" in hub("audit")
+    assert f" setup {HUB} --mta postfix --edit --run" in hub.run("audit").out
     said = set_up(hub, "--mta", "postfix")
     assert "ran: postfix reload\nran: service postfix restart\n" in said
     assert "use it as:" in admit(hub, msmtp, "msmtp")

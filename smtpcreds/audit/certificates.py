@@ -185,7 +185,7 @@ CERT003 = Code.error("CERT003", "a certificate whose chain does not lead to a ro
 def _open_ended(host: Host, installed: InstalledCertificate, reason: str) -> Finding:
     if host.is_self_signed_default(installed):
         reason = "is self-signed: enough for strangers, who verify nothing, and for nobody who does"
-        return CERT024.found(installed.path, reason, _instead(host, installed.path))
+        return CERT024.found(installed.path, reason, _instead(host, installed))
     bundle = next((use.ca_file for use in installed.place.uses if use.ca_file), "")
     bundle = host.path(bundle) if bundle else f"{os.path.dirname(installed.path)}/{BUNDLE}"
     issuer = installed.leaf.issuer.rfc4514_string()
@@ -196,9 +196,12 @@ def _open_ended(host: Host, installed: InstalledCertificate, reason: str) -> Fin
     return CERT003.found(installed.path, reason, cure)
 
 
-def _instead(host: Host, path: str) -> str:
+def _instead(host: Host, installed: InstalledCertificate) -> str:
     """Return the way to a certificate of ours: the one that this host has, else one of the authority."""
-    own = pair_of(host.site, host.name)
+    own, path = pair_of(host.site, host.name), installed.path
+    programs = [use.program for use in installed.place.uses]
+    if programs and not (CA(host.site).is_there or host.site.settings.hub):
+        return f"for a hub: smtpcreds setup {host.name} --mta {programs[0]} --edit --run"
     if host.certificates_in(own.certificate) and path != own.certificate:
         return f"configure {own.key} and {own.certificate} instead of {path}"
     return host.issue(path, host.name)
