@@ -71,6 +71,7 @@ class MtaSettings(NamedTuple):
     authinfo_map: bool = False
     port: int = 25
     choices: tuple[str, ...] = ()
+    crl: bool = False
 
 
 class Settings(NamedTuple):

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "smtpcreds"
 FLOORS = (
     ("lazy",),
     ("errors", "secret"),
-    ("names", "model", "postgres", "dns", "terminal"),
+    ("names", "model", "postgres", "dns", "terminal", "progress"),
     ("host_name",),
     ("pki", "files", "config", "passwords"),
     ("mta", "sasldb", "inventory", "sources", "smtp", "memory", "pkcs11"),

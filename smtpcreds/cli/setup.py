@@ -228,7 +228,8 @@ def bundle_content(name: str, source: str, passphrase: str | None) -> bytes:
         if passphrase:
             raise UsageError("--passphrase", f"{name} is not encrypted", "leave it out")
         return data
-    return archive.decrypt(data, bundle_passphrase(passphrase, new=False)(), name)
+    ask = bundle_passphrase(passphrase, new=False)
+    return Session.latest.patiently(lambda: archive.decrypt(data, ask(), name))
 
 
 def _read(name: str, source: str) -> bytes:

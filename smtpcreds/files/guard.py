@@ -327,9 +327,9 @@ def read_trusted(path: str) -> bytes:
         return _read(path, MAX_READ, _check_unchanged, at, name)
 
 
-def read_public(path: str) -> bytes:
-    """Return the content of a regular file, at most 64 MiB, whoever may read or change it."""
-    return _read(path, MAX_READ)
+def read_public(path: str, most: int = MAX_READ) -> bytes:
+    """Return the content of a regular file, at most ``most`` octets, whoever may read or change it."""
+    return _read(path, most)
 
 
 def _read(
