@@ -273,7 +273,7 @@ def _unchained(site: Site, chain: Chain, noted: str) -> Iterator[Finding]:
     """Yield what shows that somebody wrote to the record of events past this program."""
     if chain.broken:
         number, event = chain.broken
-        more = f", and so do {chain.later} later ones" * bool(chain.later)
+        more = f"; {chain.later} more after it" * bool(chain.later)
         deed = f"{event.what} {event.subject} by {event.who} at {event.at:%Y-%m-%d %H:%M:%S}"
         reason = f"({deed}) does not follow from the one before: altered, moved, or some were deleted{more}"
         yield Finding(f"event {number}", reason, CURE_EVENTS)

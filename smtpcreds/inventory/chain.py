@@ -6,7 +6,7 @@ anything between them: the hash of the event before it, then ``at``, ``who``, ``
 Who can write to the inventory can make a new chain, but none that leads to a hash which was noted elsewhere.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -73,19 +73,20 @@ def hashes(rows: Iterable[Row]) -> Iterator[Row]:
         yield before, number
 
 
-def read_chain(rows: Iterable[Row], noted: str) -> Chain:
+def read_chain(rows: Iterable[Row], noted: str, parse: Callable[[Row], Event] = event_of) -> Chain:
     """Follow the chain from its beginning.
 
     Args:
         rows: of EVENT_CHAIN.
         noted: a hash to look for; empty for none.
+        parse: makes an event of the columns of one that is not as it was.
     """
-    before, count, broken = GENESIS, 0, list[tuple[int, Event]]()
+    before, count, broken = GENESIS, 0, list[tuple[int, Row]]()
     has_noted = noted in {"", GENESIS}
     for number, *values, found in rows:
         if found != event_hash(before, tuple(values)):
-            broken.append((number, event_of(tuple(values))))
+            broken.append((number, tuple(values)))
         has_noted = has_noted or found == noted
         before, count = found, count + 1
-    first = broken[0] if broken else None
+    first = (broken[0][0], parse(broken[0][1])) if broken else None
     return Chain(Head(count, before), first, max(0, len(broken) - 1), has_noted)

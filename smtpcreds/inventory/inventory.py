@@ -354,7 +354,8 @@ class Inventory:
         Args:
             noted: a hash to look for, of an earlier :class:`.chain.Head`; empty for none.
         """
-        return read_chain(self._database.read(tuple, sql.EVENT_CHAIN), noted)
+        rows = self._database.read(tuple, sql.EVENT_CHAIN)
+        return read_chain(rows, noted, lambda row: self._database.parsed(event_of, row))
 
     def events(
         self,
