@@ -106,7 +106,10 @@ def parse_settings(text: str, path: str) -> Settings:
 
     try:
         given = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # numbers of thousands of digits, tables of thousands of levels
         raise ConfigError(path, f"is not TOML: {error}") from None
     tables = {name: _table(kind, given.pop(name, {}), path, f"{name}.") for name, kind in TABLES.items()}
     top = _checked(Settings, given, path, "")
