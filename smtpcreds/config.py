@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, NamedTuple, get_type_hints
 
 from .errors import ConfigError, NameRefusedError, UsageError
+from .host_name import host_domain, host_name
 from .model import Root
 from .names import is_qualified, parse_host
 from .postgres import is_postgres, is_url, parse_url
@@ -70,6 +71,7 @@ class MtaSettings(NamedTuple):
     authinfo_map: bool = False
     port: int = 25
     choices: tuple[str, ...] = ()
+    crl: bool = False
 
 
 class Settings(NamedTuple):
@@ -232,60 +234,9 @@ def _suggestion(key: str, prefix: str, kind: type[Any]) -> str:
     return f"known keys here: {', '.join(known)}"
 
 
-# What this host is called, asked as sendmail and Debian's tools ask.
-
-
-def host_name(root: Root) -> str:
-    """Return the host's full name where it can be found out, else its short one.
-
-    Under another root its /etc/hostname is believed; on the host itself the canonical name that
-    sendmail takes for ``$j``.
-    """
-    name = _first_line(root, "/etc/hostname") if not root.is_host else ""
-    return _valid(name) or _valid(_canonical_name()) or "localhost"
-
-
-def host_domain(root: Root) -> str:
-    """Return the domain of this host from /etc/mailname, else from its full name; empty if there is none."""
-    own = host_name(root)
-    mail_name = _valid(_first_line(root, "/etc/mailname"))
-    if is_qualified(mail_name):
-        first, _, rest = mail_name.partition(".")
-        return rest if first == own.partition(".")[0] and is_qualified(rest) else mail_name
-    return own.partition(".")[2]
-
-
 def first_existing(root: Root, candidates: Sequence[str]) -> str:
     """Return the first of the host's default paths that exists under the root, else the first."""
     return next((path for path in candidates if os.path.exists(root.path(path))), candidates[0])
-
-
-def _canonical_name() -> str:
-    import socket
-
-    name = socket.gethostname()
-    if is_qualified(name):
-        return name
-    try:
-        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME)
-    except OSError:
-        return name
-    return found[0][3] or name
-
-
-def _first_line(root: Root, path: str) -> str:
-    try:
-        with open(root.path(path), encoding="utf-8", errors="replace") as file:
-            return file.readline(300).strip()
-    except OSError:
-        return ""
-
-
-def _valid(name: str) -> str:
-    try:
-        return parse_host(name)
-    except NameRefusedError:
-        return ""
 
 
 # One installation: root, settings and clock, and what follows from them.
@@ -357,12 +308,17 @@ class Site:
         """The domain of short names: configured, or this host's, or empty."""
         if self.settings.domain:
             return parse_host(self.settings.domain)
-        return host_domain(self.root)
+        return host_domain(self.root, lambda: self.own_name)
 
     @cached_property
     def hub(self) -> str:
         """The relay's full name: configured, or this host's."""
-        return self.qualify(self.settings.hub) if self.settings.hub else self.qualify(host_name(self.root))
+        return self.qualify(self.settings.hub or self.own_name)
+
+    @cached_property
+    def own_name(self) -> str:
+        """This host's full name where it can be found out, else its short one; asked once."""
+        return host_name(self.root, self.settings.domain)
 
     @property
     def realm(self) -> str:

@@ -88,9 +88,9 @@ class MailHost:
         host.run(("mkdir", "-p", "/etc/smtpcreds"))
         host.write("/etc/smtpcreds/smtpcreds.toml", CONFIG + more)
 
-    def run(self, *words: str, stdin: bytes = b"", later: str = "") -> Ran:
-        """Run a command, however it ends."""
-        command = self.host.namespace.command(typed(*words, later=later))
+    def run(self, *words: str, stdin: bytes = b"", later: str = "", before: tuple[str, ...] = ()) -> Ran:
+        """Run a command, started by other words, however it ends."""
+        command = self.host.namespace.command((*before, *typed(*words, later=later)))
         done = subprocess.run(command, input=stdin, capture_output=True, timeout=TIMEOUT)
         return Ran(done.returncode, done.stdout, done.stderr)
 

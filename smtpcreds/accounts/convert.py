@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ..errors import DamagedFileError, ExistsError, InexpressibleError, MissingInputError, UsageError
 from ..files import audit_to_syslog
 from ..postgres import is_url
+from ..progress import counted
 from ..sasldb.detect import Format
 from ..sasldb.limits import SQL, rule_of
 from ..sasldb.opening import create, format_at, open_store
@@ -184,7 +185,8 @@ def _records_at(place: str) -> Records:
 def _sifted(records: Records, kind: str) -> tuple[dict[bytes, bytes], list[InexpressibleError]]:
     """Return the records that the target can hold, and what is wrong with others of accounts, by key."""
     fault_of = rule_of(kind)
-    faults = {key: fault for key, value in records.items() if (fault := fault_of(key, value))}
+    each = counted(records.items(), len(records))
+    faults = {key: fault for key, value in each if (fault := fault_of(key, value))}
     fitting = {key: value for key, value in records.items() if key not in faults}
     return fitting, [faults[key] for key in sorted(faults) if key.count(b"\0") == 2]
 

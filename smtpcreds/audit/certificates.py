@@ -10,13 +10,11 @@ from ..ca.authority import CA
 from ..ca.layout import BUNDLE
 from ..ca.verify import missing as missing_in_place
 from ..errors import MissingInputError, SmtpcredsError
-from ..files import read_public
 from ..inventory.rows import State
 from ..model import Finding
 from ..pki.chains import WEAK_HASHES, ChainError, climb, is_issued_by, is_self_signed, verify_chain
 from ..pki.crl import Crl, is_crl_of
-from ..pki.encoding import parse_certificates
-from ..pki.keys import decode_key, public_id
+from ..pki.keys import public_id
 from ..pki.names import title
 from ..pki.pair_rules import is_for, key_fault, name_fault, period_of, role_fault, strength_fault
 from ..pki.profiles import Purpose
@@ -56,7 +54,7 @@ def belongs(host: Host) -> Iterator[Finding]:
     for installed in host.certificates:
         path = installed.place.key
         try:
-            key = decode_key(read_public(path), None, path) if os.path.isfile(path) else None
+            key = host.key_at(path) if os.path.isfile(path) else None
         except SmtpcredsError:
             continue  # CERT002
         if key is not None and (fault := key_fault(installed.leaf, key, installed.path)):
@@ -108,7 +106,7 @@ def _certificate(host: Host, place: CertificatePlace) -> Iterator[Finding]:
     path = place.certificate
     cure = f"{host.issue(path, host.known_as)}, or correct the path"
     try:
-        parsed = parse_certificates(read_public(path), path)
+        parsed = host.parsed(path)
     except MissingInputError:
         yield CERT002.found(path, f"is missing, {_NO_TLS}", cure)
     except SmtpcredsError as error:
@@ -126,7 +124,7 @@ def _key(host: Host, place: CertificatePlace) -> Iterator[Finding]:
         return
     cure = f"{host.issue(path, host.known_as)}, or put the key back from a backup"
     try:
-        decode_key(read_public(path), None, path)
+        host.key_at(path)
     except MissingInputError:
         yield CERT002.found(path, f"is missing, {_NO_TLS}", cure)
     except SmtpcredsError as error:
@@ -136,7 +134,7 @@ def _key(host: Host, place: CertificatePlace) -> Iterator[Finding]:
 def _authorities(host: Host, path: str) -> Iterator[Finding]:
     cure = f"{host.at_authority('smtpcreds ca crl')}, or correct the path"
     try:
-        parse_certificates(read_public(path), path)
+        host.parsed(path)
     except MissingInputError:
         yield CERT002.found(path, f"is missing, {_NO_TLS}", cure)
     except SmtpcredsError as error:

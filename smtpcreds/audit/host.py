@@ -14,7 +14,7 @@ from ..accounts.database import AccountDatabase
 from ..ca.authority import CA
 from ..ca.directory import directories
 from ..ca.layout import BUNDLE, Pair, pair_of, reading
-from ..config import Site, host_name
+from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..files import read_public
 from ..files.guard import MAIL_OWNERS
@@ -27,7 +27,8 @@ from ..mta import exim as mta_exim
 from ..names import is_qualified
 from ..pki.chains import is_link_name, is_self_signed
 from ..pki.describe import fingerprint
-from ..pki.encoding import parse_certificates
+from ..pki.encoding import Parsed, parse_certificates
+from ..pki.keys import PrivateKey, decode_key
 from ..pki.names import title
 from ..pki.profiles import HOST_PROFILES, Purpose
 from ..pki.values import Certificate
@@ -139,7 +140,9 @@ class Host:
 
     site: Site
     unread: list[SmtpcredsError] = field(default_factory=list, compare=False)
-    _parsed: dict[str, tuple[Certificate, ...]] = field(default_factory=dict, init=False, compare=False)
+    _read: dict[str, bytes] = field(default_factory=dict, init=False, compare=False, repr=False)
+    _parsed: dict[str, Parsed] = field(default_factory=dict, init=False, compare=False)
+    _keys: dict[str, PrivateKey] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def top(self) -> str:
@@ -150,9 +153,27 @@ class Host:
         """Return where a path of the host lies on this disk."""
         return self.site.path(absolute)
 
+    def read(self, path: str) -> bytes:
+        """Return a file of this disk as it was when the first check read it."""
+        if path not in self._read:
+            self._read[path] = read_public(path)
+        return self._read[path]
+
+    def parsed(self, path: str) -> Parsed:
+        """Return the certificates of a file and how they are encoded; parsed once."""
+        if path not in self._parsed:
+            self._parsed[path] = parse_certificates(self.read(path), path)
+        return self._parsed[path]
+
+    def key_at(self, path: str) -> PrivateKey:
+        """Return the private key of a file that is not encrypted; decoded once."""
+        if path not in self._keys:
+            self._keys[path] = decode_key(self.read(path), None, path)
+        return self._keys[path]
+
     def content(self, path: str) -> bytes | None:
         """Return a file of this disk; None where there is none, or one that can't be read."""
-        return self.attempt(lambda: read_public(path), None)
+        return self.attempt(lambda: self.read(path), None)
 
     def attempt(
         self, look: Callable[[], T], otherwise: T, *, but: type[SmtpcredsError] = MissingInputError
@@ -266,7 +287,7 @@ class Host:
     @cached_property
     def name(self) -> str:
         """This host's full name."""
-        return self.site.qualify(host_name(self.site.root))
+        return self.site.qualify(self.site.own_name)
 
     @property
     def known_as(self) -> str:
@@ -328,12 +349,30 @@ class Host:
 
     def certificates_in(self, path: str) -> tuple[Certificate, ...]:
         """Return the certificates of a file of this disk; none where it can't be read."""
-        if path not in self._parsed:
-            try:
-                self._parsed[path] = parse_certificates(read_public(path), path).certificates
-            except SmtpcredsError:
-                self._parsed[path] = ()
-        return self._parsed[path]
+        try:
+            return self.parsed(path).certificates
+        except SmtpcredsError:
+            return ()
+
+    @cached_property
+    def lying_around(self) -> tuple[str, ...]:
+        """The files of the certificate directories; hash links lead to these."""
+        paths = [f"{directory}/{name}" for directory in self.own_places for name in self.listing(directory)]
+        return tuple(
+            path
+            for path in paths
+            if os.path.isfile(path) and not (os.path.islink(path) and is_link_name(os.path.basename(path)))
+        )
+
+    @cached_property
+    def key_files(self) -> tuple[str, ...]:
+        """The private keys that are configured, and those that lie in a certificate directory."""
+        named = (self.path(key) for use in self.uses for key in use.keys)
+        return tuple(dict.fromkeys((*filter(os.path.exists, named), *filter(self.is_key, self.lying_around))))
+
+    def is_key(self, path: str) -> bool:
+        """Tell whether a file holds a private key as PEM, encrypted or not."""
+        return b"PRIVATE KEY-----" in (self.content(path) or b"")
 
     def trusted_by(self, use: CertificateUse) -> tuple[Certificate, ...]:
         """Return the CA certificates that a program finds: those of its file, and those with a hash link."""
@@ -416,14 +455,18 @@ class Host:
         command = " ".join(filter(None, ("smtpcreds cert issue", name, option, "--force")))
         if path not in {pair.certificate, pair.key}:
             return f"{self.at_authority(command)}, and configure its files instead of {path}"
-        here = directory == self.site.certificates or not CA(self.site).is_there
+        here = directory == self.site.certificates or not self.has_authority
         return self.at_authority(command if here else f"{command} --to {directory}")
 
     def issue_again(self, certificate: InstalledCertificate, option: str = "") -> str:
         """Return the command that makes a new pair in the same place."""
         return self.issue(certificate.path, certificate.host, option)
 
+    @cached_property
+    def has_authority(self) -> bool:
+        """Tell whether the authority is on this host."""
+        return CA(self.site).is_there
+
     def at_authority(self, command: str) -> str:
         """Return a command of the authority, for this host or for the one where that is."""
-        here = CA(self.site).is_there
-        return command if here else f"on the authority: {command}; then copy the files here"
+        return command if self.has_authority else f"on the authority: {command}; then copy the files here"

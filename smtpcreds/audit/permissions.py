@@ -15,9 +15,8 @@ from ..files.guard import owner as owner_name
 from ..files.rights import User, above, barrier
 from ..model import Artifact, Change, Finding, Link, Owner, Repair
 from ..mta import auth_info, sasl_conf
-from ..pki.chains import is_link_name
 from ..pki.describe import authority_of
-from ..pki.keys import decode_key, public_id
+from ..pki.keys import public_id
 from ..pki.values import Certificate
 from ..postgres import is_url
 from ..sasldb import bdb
@@ -167,6 +166,8 @@ def judge(path: str, rule: Rule) -> Iterator[Finding]:
         return
     if os.path.islink(path):
         yield from _link(path, is_credential=rule.code is not PERM017)
+    if not any(_judged(path, rule)):
+        return
     target, is_led_astray = _target(path)
     for finding in _judged(target, rule):
         yield replace(finding, repair=None) if is_led_astray else finding
@@ -288,7 +289,6 @@ def obstacle(user: User, path: str, top: str) -> tuple[str, str] | None:
 
 # PERM: keys, certificates, secrets of accounts, state, configuration, and every directory above them.
 
-_KEY_MARK = b"PRIVATE KEY-----"
 _REFUSED = "Sendmail refuses it, and mail goes unencrypted"
 _POSES = "who reads it can pose as this host"
 _MAP_ENDS = ("", ".db", ".lmdb", ".cdb", ".dir", ".pag")
@@ -320,7 +320,7 @@ def keys(host: Host) -> Iterator[Finding]:
     """
     group_may = {host.path(key) for use in host.uses if use.group_may_read for key in use.keys}
     refused = {host.path(key) for use in host.uses if use.program == "sendmail" for key in use.keys}
-    for path in dict.fromkeys((*key_files(host), *_keys_below(host))):
+    for path in dict.fromkeys((*host.key_files, *_keys_below(host))):
         is_ours = path in refused or os.path.dirname(path) in host.own_places
         excess = 0o037 if path in group_may or not is_ours else 0o077
         effect = _REFUSED if path in refused else _POSES
@@ -335,8 +335,8 @@ PERM002 = Code.error(
 
 def others(host: Host) -> Iterator[Finding]:
     """Judge certificates, bundles and CRLs: whoever can change them decides who is believed."""
-    secret = set(key_files(host))
-    for path in dict.fromkeys((*_configured(host), *_lying_around(host))):
+    secret = set(host.key_files)
+    for path in dict.fromkeys((*_configured(host), *host.lying_around)):
         if path not in secret:
             yield from judge(path, Rule(PERM002, 0o022, host.owners, "Sendmail refuses it"))
 
@@ -370,9 +370,9 @@ def ca_key(host: Host) -> Iterator[Finding]:
     """The key of the CA lies where the mail server's keys lie, under whatever name."""
     known = {public_id(ca) for ca in host.authorities}
     others = {public_id(ca) for ca in _other_authorities(host)} - known
-    for path in (*key_files(host), *_keys_below(host)):
+    for path in (*host.key_files, *_keys_below(host)):
         try:
-            identity = public_id(decode_key(host.content(path) or b"", None, path))
+            identity = public_id(host.key_at(path))
         except SmtpcredsError:  # encrypted; CERT002 says so of those that are configured
             identity = ""
         if identity in known:
@@ -388,13 +388,6 @@ def ca_key(host: Host) -> Iterator[Finding]:
             yield PERM015.found(path, "is the private key of a CA", cure)
 
 
-def key_files(host: Host) -> Iterator[str]:
-    """Yield the private keys that are configured, and those that lie in a certificate directory."""
-    named = [host.path(key) for use in host.uses for key in use.keys]
-    lying = (path for path in _lying_around(host) if _KEY_MARK in (host.content(path) or b""))
-    yield from dict.fromkeys((*filter(os.path.exists, named), *lying))
-
-
 _CA_KEYS = frozenset({"cakey.pem", "ca.key", "ca-key.pem"})
 """What CA.pl, easy-rsa and cfssl call it."""
 
@@ -408,14 +401,12 @@ def _below(host: Host) -> Iterator[str]:
 
 
 def _keys_below(host: Host) -> Iterator[str]:
-    return (
-        path for path in _below(host) if os.path.isfile(path) and _KEY_MARK in (host.content(path) or b"")
-    )
+    return (path for path in _below(host) if os.path.isfile(path) and host.is_key(path))
 
 
 def _other_authorities(host: Host) -> Iterator[Certificate]:
     """Yield the CA certificates that lie among those of hosts, or below them."""
-    for path in (*_lying_around(host), *_below(host)):
+    for path in (*host.lying_around, *_below(host)):
         found = host.certificates_in(path) if os.path.isfile(path) else ()
         yield from (certificate for certificate in found if authority_of(certificate)[0])
 
@@ -425,15 +416,6 @@ def _configured(host: Host) -> Iterator[str]:
         for path in (*use.certificates, use.ca_file, use.crl_file):
             if path and os.path.exists(host.path(path)):
                 yield host.path(path)
-
-
-def _lying_around(host: Host) -> Iterator[str]:
-    """Yield the files of the certificate directories; hash links lead to these."""
-    for directory in host.own_places:
-        for name in host.listing(directory):
-            path = f"{directory}/{name}"
-            if os.path.isfile(path) and not (os.path.islink(path) and is_link_name(name)):
-                yield path
 
 
 PERM010 = Code.error(
@@ -667,8 +649,9 @@ def _directories(host: Host) -> Iterator[str]:
     named = (host.path(path) for use in host.uses for path in (*use.paths, use.config))
     own = (f"{host.site.state}/any", f"{host.site.certificates}/any", host.path(SENDMAIL_CF))
     read = filter(os.path.exists, map(host.path, CONFIGURATION))
-    watched = (*named, *key_files(host), *secrets(host), *own, *read)
-    found = dict.fromkeys(directory for path in watched for directory in above(path, host.top))
+    watched = (*named, *host.key_files, *secrets(host), *own, *read)
+    nearest = dict.fromkeys(map(os.path.dirname, watched))
+    found = dict.fromkeys(directory for place in nearest for directory in above(f"{place}/any", host.top))
     yield from sorted(filter(os.path.isdir, found), key=lambda path: (-path.count("/"), path))
 
 

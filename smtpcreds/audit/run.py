@@ -10,6 +10,7 @@ from ..errors import SmtpcredsError, UsageError, nearest
 from ..files import exclusive, explained, is_directory
 from ..files.guard import explain
 from ..model import Finding, Repair, Severity
+from ..progress import counted
 from ..transaction import Transaction
 from . import accounts, certificates, crls, finding, others, permissions, sasl_conf, sendmail
 from .finding import AUDIT001, Code, unchecked
@@ -145,12 +146,12 @@ def audit(site: Site, wanted: CodeSelection = CodeSelection()) -> list[Finding]:
     return [finding for finding in look(Host(site), CHECKS) if wanted.takes(finding)]
 
 
-def look(host: Host, checks: Iterable[Check] = CHECKS) -> list[Finding]:
+def look(host: Host, checks: Collection[Check] = CHECKS) -> list[Finding]:
     """Return what these checks find on a host."""
     with ExitStack() as stack:
         with suppress(SmtpcredsError):  # each check that asks it says so
             stack.enter_context(reading(host.site))
-        found = [finding for check in checks for finding in _run(check, host)]
+        found = [finding for check in counted(checks, len(checks)) for finding in _run(check, host)]
     found += map(unchecked, host.unread)
     return list(dict.fromkeys(found))
 

@@ -308,7 +308,7 @@ _ALLOWED = {
     "": {"domain", "hub"},
     "cert": {"directory"},
     "sasl": {"account", "realm"},
-    "mta": {"access", "choices", "external", "mechanisms", "plaintext", "port"},
+    "mta": {"access", "choices", "crl", "external", "mechanisms", "plaintext", "port"},
 }
 """What a hub may say; nothing of where a client host keeps its state."""
 
@@ -329,6 +329,7 @@ def render_settings(site: Site, program: Program, facts: Facts, render_options: 
         "mta": {
             "access": wanted.access,
             "choices": tuple(sorted(wanted.variants)),
+            "crl": wanted.crl,
             "external": wanted.external,
             "mechanisms": wanted.mechanisms,
             "plaintext": wanted.plaintext,

@@ -10,7 +10,7 @@ from ..ca.authority import Listed
 from ..ca.directory import certificate_file, check, joined, prepare, trust_changes
 from ..ca.layout import pair_of
 from ..ca.pair import key_id, refuse_existing_pair
-from ..config import Site, host_name
+from ..config import Site
 from ..deploy.apply import Applied, apply, refuse_commands
 from ..deploy.facts import gather, secret_for
 from ..deploy.options import RenderOptions
@@ -221,7 +221,7 @@ def _warn(wanted: Client) -> None:
     """Tell what does not stop the run."""
     warn_of_ended_lists(wanted.site, wanted.opened)
     site, host = wanted.site, wanted.opened.label.host
-    here = site.qualify(host_name(site.root))
+    here = site.qualify(site.own_name)
     if here != host:
         site.warn(f"{wanted.opened.name}: is for {host}, and this host is {here}")
     if exists(site.settings_path) and wanted.lacking:

@@ -243,7 +243,7 @@ def _finish(
 ) -> Bundled:
     """Make the archive and deliver it."""
     site = work.site
-    around = trust_directory_content(work.ca, site.settings.cert.directory)
+    around = trust_directory_content(work.ca, site.settings.cert.directory, with_crls=bool(facts.tls.crl))
     files = {item.path.rpartition("/")[2]: item.content for item in around if isinstance(item, Artifact)}
     crl_end = _crl_end(site, files[CRL]) if CRL in files else None
     if facts.material:

@@ -23,6 +23,7 @@ from ..pki.pair_rules import certificate_of
 from ..pki.profiles import HOST_PROFILES, INTERMEDIATE, Purpose
 from ..pki.revocation import Revoked
 from ..pki.values import Certificate, Issuer, key_identifier
+from ..progress import counted
 from ..secret import Secret
 from ..transaction import Transaction
 from .authority import Passphrase, decrypted
@@ -213,7 +214,7 @@ def read_records(site: Site, found: Found, ca: Certificate) -> Records:
     serials = dict.fromkeys((*ledger, *issued, *revoked))
     rows = tuple(
         _row(_Known(serial, issued.get(serial), ledger.get(serial), revoked.get(serial)), ca, site.clock())
-        for serial in _usable(site, serials)
+        for serial in counted(_usable(site, serials), len(serials))
     )
     return Records(rows, max(_counter(found) - 1, crl.number or 0 if crl else 0, 0))
 
@@ -244,7 +245,7 @@ class _Known:
 
 def _issued(site: Site, found: Found, ca: Certificate) -> dict[int, Certificate]:
     certificates: dict[int, Certificate] = {}
-    for path in found.issued:
+    for path in counted(found.issued, len(found.issued)):
         certificate = _leaf(site, path)
         if certificate is None or certificate == ca or not is_issued_by(certificate, ca):
             continue

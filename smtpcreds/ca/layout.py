@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from ..config import MAX_DAYS, Site, host_name
+from ..config import MAX_DAYS, Site
 from ..errors import ExistsError, MissingInputError, SmtpcredsError, UsageError
 from ..files import check_parents, check_target, disk, exists, is_directory
 from ..inventory.inventory import Inventory, open_inventory
@@ -150,7 +150,7 @@ def bundle_again(host: str, option: str) -> str:
 def beginning(site: Site) -> str:
     """Return what a host without authority or inventory begins with; a client host needs no second CA."""
     if is_client_host(site):
-        return bundle_again(site.qualify(host_name(site.root)), "--new-key")
+        return bundle_again(site.qualify(site.own_name), "--new-key")
     return "smtpcreds ca init"
 
 

@@ -42,6 +42,8 @@ ca = noun(
         "export": ("ca", "export", "Copy its certificates for clients, or a key to a safe place."),
         "passphrase": ("ca", "passphrase", "Change or remove the passphrase of its keys."),
         "rollover": ("ca", "rollover", "Replace it by a new one, or retire the old one."),
+        "backup": ("backup", "backup", "Save it with inventory and configuration, encrypted."),
+        "restore": ("backup", "restore", "Put a backup back in place, or prove it."),
     },
 )
 

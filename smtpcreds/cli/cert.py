@@ -93,12 +93,9 @@ def issue(
     profile = PROFILES[server, client]
     render_options = CertificateOptions(profile, alternatives, days, key_type, directory)
     wanted = orders(site, hosts, session.absolute(listing) if listing else None, render_options)
-    with session.progress(len(wanted)) as advance:
-        outcomes = session.run(
-            site,
-            lambda work: carry_out(work, wanted, force=force, progress=advance),
-            ca_passphrase(passphrase, site),
-        )
+    outcomes = session.run(
+        site, lambda work: carry_out(work, wanted, force=force), ca_passphrase(passphrase, site)
+    )
     if outcomes is None:
         return
     issued = [outcome for outcome in outcomes if isinstance(outcome, Issued)]
@@ -206,12 +203,7 @@ def renew(
     )
     hook = reload_hook(reload)
     site = session.site()
-    with session.progress(len(hosts)) as advance:
-        done = session.run(
-            site,
-            lambda work: carry_out(work, wanted, hook=hook, progress=advance),
-            ca_passphrase(passphrase, site),
-        )
+    done = session.run(site, lambda work: carry_out(work, wanted, hook=hook), ca_passphrase(passphrase, site))
     wrong = _wrong(session, site) if due else []
     end = ending(site) if due else None
     if end:
@@ -487,7 +479,7 @@ def list_(session: Session, within: str | None, host: str | None, everything: bo
         if session.as_json:
             session.show({"certificates": [row_data(site, row) for row in rows]}, ())
         else:
-            session.show({}, _table_lines(rows, now))
+            session.show({}, _table_lines(rows, now), listed=True)
 
 
 def row_data(site: "Site", row: "CertificateRow") -> dict[str, object]:

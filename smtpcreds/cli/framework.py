@@ -19,6 +19,8 @@ from ..errors import SmtpcredsError, UnavailableError, UsageError
 from .session import Session, complain, refused
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from ..ca.reload import Hook
 
 
@@ -146,11 +148,6 @@ def _system(error: OSError) -> int:
     return refused(explain(error, str(error.filename or "standard output")))
 
 
-def _help(error: click.exceptions.NoArgsIsHelpError) -> int:
-    click.echo(error.ctx.get_help() if error.ctx else "", err=True)
-    return USAGE
-
-
 def _interrupted(_: BaseException) -> int:
     complain("interrupted", INTERRUPTED, "", "interrupted", None)
     return INTERRUPTED
@@ -181,7 +178,6 @@ def _bug(error: BaseException) -> int:
 
 _ANSWERS: tuple[tuple[type[BaseException], Callable[[Any], int]], ...] = (
     (SmtpcredsError, refused),
-    (click.exceptions.NoArgsIsHelpError, _help),
     (click.UsageError, _usage),
     (click.exceptions.Exit, lambda error: error.exit_code),
     (click.Abort, _interrupted),
@@ -218,6 +214,22 @@ class LazyGroup(click.Group):
             return None
         module, attribute, _ = self.table[cmd_name]
         return cast("click.Command", getattr(import_module(f".{module}", __package__), attribute))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Return the options, or the names of the table, none of which is imported for that."""
+        if incomplete.startswith("-"):
+            return click.Command.shell_complete(self, ctx, incomplete)
+        from click.shell_completion import CompletionItem
+
+        known = self.table.items()
+        return [CompletionItem(name, help=row[2]) for name, row in known if name.startswith(incomplete)]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Answer a call without a command with the help, as an error; to click 8.1 it is a success."""
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), err=True)
+            ctx.exit(USAGE)
+        return super().parse_args(ctx, args)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -256,10 +268,22 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
     ]
 
 
-class Words(click.types.StringParamType):
-    """Text that is not empty: ``--to "$UNSET"`` must not mean the default."""
+class Text(click.types.StringParamType):
+    """Text that a shell completes by what the parameter is for."""
 
     name = "text"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> "list[CompletionItem]":
+        """Return what could be meant."""
+        from .completion import values
+
+        return values(ctx, param, incomplete)
+
+
+class Words(Text):
+    """Text that is not empty: ``--to "$UNSET"`` must not mean the default."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the text, if there is any."""
@@ -274,14 +298,25 @@ class Verb(click.Command):
         super().__init__(*args, **kwargs)
         taken = {name for parameter in self.params for name in parameter.opts}
         self.params += [p for p in global_options(hidden=True) if not taken & set(p.opts)]
-        for option in self.params:
-            if isinstance(option, click.Option) and option.type is click.STRING and not option.is_flag:
-                option.type = Words()
+        for parameter in self.params:
+            if isinstance(parameter, click.Argument) and parameter.type is click.STRING:
+                parameter.type = Text()
+            elif parameter.type is click.STRING and not getattr(parameter, "is_flag", False):
+                parameter.type = Words()
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb; what is printed for typing names the database that it was given."""
         ctx.ensure_object(Session).database = ctx.params.get("database")
         return super().invoke(ctx)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Return its options, and the global ones that its help leaves out."""
+        from click.shell_completion import CompletionItem
+
+        hidden = (option for option in self.params if isinstance(option, click.Option) and option.hidden)
+        found = [CompletionItem(name, help=option.help) for option in hidden for name in option.opts]
+        here = [item for item in found if incomplete and item.value.startswith(incomplete)]
+        return [*super().shell_complete(ctx, incomplete), *here]
 
 
 def _remember(ctx: click.Context, parameter: click.Parameter, value: object) -> object:
@@ -314,7 +349,8 @@ COMMANDS = {
 EPILOG = """\b
 Start with:
   smtpcreds setup dmzmail.example.org     everything a hub needs, in one go
-  smtpcreds --root ./try setup dmzmail.example.org    the same, without touching this host
+The same, without touching this host:
+  smtpcreds --root ./try setup dmzmail.example.org
 Manual: man smtpcreds
 """
 

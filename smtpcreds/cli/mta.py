@@ -57,6 +57,7 @@ def list_(session: Session) -> None:
             ]
         },
         [line for p in programs for line in _described(p, applied.get(p.NAME, ""), width)],
+        listed=True,
     )
 
 
@@ -90,6 +91,11 @@ _CLIENT_OPTIONS = (
         help="One of the choices that 'mta list' shows for PROGRAM.",
     ),
     click.option("--port", type=click.IntRange(1, 65535), help="The hub's port, for clients; default: 25."),
+    click.option(
+        "--crl",
+        is_flag=True,
+        help="A client host refuses a revoked hub; mail stops where nothing brings new lists of these.",
+    ),
 )
 _OPTIONS = (
     click.argument("name", metavar="PROGRAM"),

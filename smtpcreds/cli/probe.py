@@ -157,7 +157,6 @@ def _say_beforehand(session: Session, asked: "ProbeRequest") -> None:
 
 
 def _asked(session: Session, site: "Site", url: str, options: dict[str, Any]) -> "ProbeRequest":
-    from ..config import host_name
     from ..pki.tlsa import parse_association
     from ..probe.asked import ProbeRequest, parse_mechanism, parse_name, parse_target
 
@@ -172,7 +171,7 @@ def _asked(session: Session, site: "Site", url: str, options: dict[str, Any]) ->
     return ProbeRequest(
         target=target,
         trust=trust,
-        hello=host_name(site.root),
+        hello=site.own_name,
         identity=identity,
         client=client,
         revoked=revoked,
@@ -249,7 +248,6 @@ def _pair(options: dict[str, Any], certificate: str, key: str) -> "ClientFiles |
 
 
 def _envelope(site: "Site", options: dict[str, Any]) -> "Envelope | None":
-    from ..config import host_name
     from ..errors import UsageError
     from ..probe.asked import Envelope, parse_mailbox
 
@@ -260,7 +258,7 @@ def _envelope(site: "Site", options: dict[str, Any]) -> "Envelope | None":
         return None
     if not recipient:
         raise UsageError("--send", "needs a recipient", "--to ADDRESS")
-    return Envelope(parse_mailbox(sender or f"postmaster@{host_name(site.root)}"), parse_mailbox(recipient))
+    return Envelope(parse_mailbox(sender or f"postmaster@{site.own_name}"), parse_mailbox(recipient))
 
 
 def _data(asked: "ProbeRequest", steps: "list[Step]", failed: int, *, is_known: bool) -> dict[str, object]:

@@ -35,7 +35,9 @@ def rotations(session: Session) -> None:
     site = session.site()
     rows = unfinished(site)
     lines = [line for row in rows for line in _standing(site, row)]
-    session.show({"rotations": [document(site, row) for row in rows]}, lines or ["nothing is half-way"])
+    session.show(
+        {"rotations": [document(site, row) for row in rows]}, lines or ["nothing is half-way"], listed=True
+    )
 
 
 def document(site: "Site", row: "Rotation") -> dict[str, object]:

@@ -297,6 +297,7 @@ def list_(session: Session, database: str | None) -> None:
     session.show(
         lambda: {"accounts": _rows(found)},
         _lines(found) if found.names else [f"no accounts in {accounts.database}"],
+        listed=True,
     )
 
 

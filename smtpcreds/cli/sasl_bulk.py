@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..accounts.bulk import Imported, Intake
     from ..accounts.convert import Conversion
     from ..accounts.export import StoredAccount
-    from ..accounts.rows import Fault, Row, Source
+    from ..accounts.rows import Fault, Source
     from ..accounts.table import Layout
     from ..secret import Secret
     from ..transaction import Transaction
@@ -83,10 +83,8 @@ def import_(
 
     site = session.site()
     found = _found(source, kind, Layout(header, parse_columns(columns) if columns else ()))
-    rows = list(found.rows)
-    with session.progress(len(rows)) as advance:
-        rules = Rules(realm, check_logins, allow_login_names, allow_odd_names, found.is_exact, found.is_table)
-        intake = take_in(AccountDatabase(site, database), _drained(rows), rules, advance)
+    rules = Rules(realm, check_logins, allow_login_names, allow_odd_names, found.is_exact, found.is_table)
+    intake = take_in(AccountDatabase(site, database), list(found.rows), rules)
     _introduce(session, source, found.form, intake)
     for fault in intake.repeated:
         session.note(f"{source}: {fault.where}: {fault.reason}")
@@ -126,13 +124,6 @@ def _introduce(session: Session, source: str, form: str, intake: "Intake") -> No
         session.warn(f"{source}: {len(intake.weak) - _WEAK} more secrets are soon guessed")
     if warning := of_capitals(candidate.account for candidate in accepted):
         session.warn(warning)
-
-
-def _drained(rows: "list[Row | Fault]") -> "Iterator[Row | Fault]":
-    """Give the rows and forget each; a million of them take half a gigabyte."""
-    rows.reverse()
-    while rows:
-        yield rows.pop()
 
 
 def _found(source: str, kind: str | None, layout: "Layout") -> "Source":

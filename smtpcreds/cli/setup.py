@@ -201,7 +201,8 @@ def bundle_content(name: str, source: str, passphrase: str | None) -> bytes:
         if passphrase:
             raise UsageError("--passphrase", f"{name} is not encrypted", "leave it out")
         return data
-    return archive.decrypt(data, bundle_passphrase(passphrase, new=False)(), name)
+    ask = bundle_passphrase(passphrase, new=False)
+    return Session.latest.patiently(lambda: archive.decrypt(data, ask(), name))
 
 
 def _read(name: str, source: str) -> bytes:
@@ -235,7 +236,6 @@ def _show_client(session: Session, wanted: "Client", done: "Ready") -> None:
 
 
 def _lines(session: Session, wanted: "Client", done: "Ready") -> Iterator[str]:
-    from ..config import host_name
 
     state = "ready" if done.changed else "was ready; nothing changed"
     yield f"{wanted.opened.label.host}: {state}"
@@ -246,7 +246,7 @@ def _lines(session: Session, wanted: "Client", done: "Ready") -> Iterator[str]:
         yield f"  {what:{width}}  {session.described(path)}{'' if made else '  (was there)'}"
     yield from applied_lines(done.applied)
     host, fingerprint = wanted.opened.label.host, wanted.render_options.fingerprint
-    here = wanted.site.qualify(host_name(wanted.site.root))
+    here = wanted.site.qualify(wanted.site.own_name)
     options = [f" --host {host}"] if host != here else []
     options += [f" --fingerprint {fingerprint}"] if fingerprint else []
     yield f"check with: smtpcreds mta check {wanted.program.NAME}{''.join(options)}"

@@ -12,7 +12,7 @@ from ..accounts.stored import first_value
 from ..ca.authority import authority_of
 from ..ca.directory import bundled
 from ..ca.layout import ALL_CRLS, BUNDLE, CRL, cure_missing, has_inventory, pair_of, reading
-from ..config import Site, first_existing, host_name
+from ..config import Site, first_existing
 from ..errors import (
     DamagedFileError,
     DataError,
@@ -382,6 +382,7 @@ def gather(
     )
     host = _host(here, program, render_options)
     is_hub = program.ROLE is Role.HUB
+    with_crl = (is_hub or render_options.crl) and _has_crl(here)
     known = credential(here, program, render_options, ask) if Need.CREDENTIAL in program.NEEDS else None
     mechanisms = wanted_mechanisms(render_options, is_hub=is_hub)
     if known:
@@ -392,14 +393,14 @@ def gather(
         hub=here.hub,
         realm=here.realm,
         mechanisms=mechanisms,
-        tls=_tls(here, host),
+        tls=_tls(here, host, with_crl=with_crl),
         pid_file=first_existing(here.root, PID_FILES),
         backend=_backend(here, program, render_options) if is_hub else None,
         credential=known,
         rules=_rules(here, program, render_options),
         variants=render_options.variants,
         port=render_options.port or 25,
-        material=(material or _material(here, host, is_hub=is_hub))
+        material=(material or _material(here, host, is_hub=is_hub, with_crl=with_crl))
         if Need.MATERIAL in program.NEEDS
         else None,
         accounts=accounts,
@@ -422,17 +423,17 @@ def wanted_mechanisms(options: RenderOptions, *, is_hub: bool) -> tuple[str, ...
 def _host(site: Site, program: Program, render_options: RenderOptions) -> str:
     if program.ROLE is Role.HUB:
         return site.qualify(render_options.host) if render_options.host else site.hub
-    host = site.qualify(render_options.host or host_name(site.root))
+    host = site.qualify(render_options.host or site.own_name)
     if host == site.hub:
         hint = f"name the hub: --hub NAME, or hub in {site.settings_path}; or the client host: --host NAME"
         raise UsageError(host, f"is the hub itself, and {program.NAME} would send its mail in circles", hint)
     return host
 
 
-def _tls(site: Site, host: str) -> Tls:
+def _tls(site: Site, host: str, *, with_crl: bool) -> Tls:
     directory = site.settings.cert.directory
     pair = pair_of(site, host, directory)
-    names = (CRL, ALL_CRLS) if _has_crl(site) else ()
+    names = (CRL, ALL_CRLS) if with_crl else ()
     crls = [f"{directory}/{name}" for name in names] or ["", ""]
     return Tls(pair.key, pair.certificate, f"{directory}/{BUNDLE}", directory, *crls)
 
@@ -474,11 +475,11 @@ def _issuers(site: Site) -> tuple[str, ...]:
     return tuple(dict.fromkeys(sendmail_dn(certificate.subject) for certificate in _issuing(site)))
 
 
-def _material(site: Site, host: str, *, is_hub: bool) -> Material:
+def _material(site: Site, host: str, *, is_hub: bool, with_crl: bool) -> Material:
     """Return what the host's files say; a hub trusts clients of our own authority and no others."""
     directory = site.certificates
     pair = pair_of(site, host)
-    crls = [f"{directory}/{ALL_CRLS}"] if _has_crl(site) else []
+    crls = [f"{directory}/{ALL_CRLS}"] if with_crl else []
     for path in (pair.key, pair.certificate, f"{directory}/{BUNDLE}", *crls):
         if not exists(path):
             reason = f"is missing, so {host} cannot offer TLS"

@@ -38,6 +38,13 @@ def _unused(program: Program, options: RenderOptions) -> Iterator[tuple[str, str
     if (options.relay_hosts or options.relay_certificates) and not relaying:
         option = "--relay-host" if options.relay_hosts else "--relay-certificates"
         yield option, f"is for mail servers of a hub; {program.NAME} lets nobody relay by certificate"
+    if options.crl and Need.REVOCATIONS not in program.NEEDS:
+        why = "looks at one in any case" if is_hub else "looks at none"
+        yield "--crl", f"is for programs that look at a list of revoked certificates; {program.NAME} {why}"
+    yield from _without_backend(program, options)
+
+
+def _without_backend(program: Program, options: RenderOptions) -> Iterator[tuple[str, str]]:
     asks = Need.BACKEND in program.NEEDS and _DOVECOT not in options.variants
     for option, given in (
         ("--saslauthd", options.saslauthd),

@@ -71,18 +71,25 @@ def explain(error: OSError, path: str, outcome: str = "") -> SmtpcredsError:
     return leaf(path, reason + outcome, hint)
 
 
-@contextmanager
-def explained(path: str, outcome: str = "") -> Iterator[None]:
+class explained:  # noqa: N801 - a context manager, named as contextlib names its own
     """Turn an OSError of the block into the error of ours that names the path.
 
     Args:
         path: what the block works on.
         outcome: what the user should know about the state of things, with its leading punctuation.
     """
-    try:
-        yield
-    except OSError as error:
-        raise explain(error, path, outcome) from error
+
+    __slots__ = ("_outcome", "_path")
+
+    def __init__(self, path: str, outcome: str = "") -> None:
+        self._path, self._outcome = path, outcome
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise explain(error, self._path, self._outcome) from error
 
 
 _NOTHING = {errno.ENOENT, errno.ENOTDIR}
@@ -186,7 +193,7 @@ class _Way:
         return "."
 
     def _step(self, name: str) -> None:
-        place = os.path.normpath(os.path.join(self.place, name))
+        place = os.path.dirname(self.place) if name == ".." else f"{self.place.rstrip('/')}/{name}"
         with explained(self._path):
             found = os.open(name, _STEP, dir_fd=self.at)
         try:
@@ -197,9 +204,8 @@ class _Way:
             self.at, found, self.place = found, self.at, place
         finally:
             os.close(found)
-        with explained(self._path):
-            if not stat.S_ISDIR(status.st_mode):
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not stat.S_ISDIR(status.st_mode):
+            raise explain(NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)), self._path)
         self._check(status)
 
     def _turn(self, link: str, status: os.stat_result, target: str) -> None:
@@ -217,7 +223,7 @@ class _Way:
             self.at, self.place = os.open("/", _STEP), "/"
 
     def _check(self, status: os.stat_result) -> None:
-        if not self._links_only:
+        if not (self._links_only or (status.st_uid == 0 and not status.st_mode & GROUP_OR_OTHER_WRITE)):
             _check_parent(status, self.place, self._path)
 
 
@@ -318,9 +324,9 @@ def read_trusted(path: str) -> bytes:
         return _read(path, MAX_READ, _check_unchanged, at, name)
 
 
-def read_public(path: str) -> bytes:
-    """Return the content of a regular file, at most 64 MiB, whoever may read or change it."""
-    return _read(path, MAX_READ)
+def read_public(path: str, most: int = MAX_READ) -> bytes:
+    """Return the content of a regular file, at most ``most`` octets, whoever may read or change it."""
+    return _read(path, most)
 
 
 def _read(

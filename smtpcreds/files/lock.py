@@ -45,10 +45,7 @@ def exclusive(path: str, patience: float = PATIENCE) -> Iterator[None]:
                 pass
         yield
         return
-    with _opened(path) as handle:
-        if not _queue(handle, patience):
-            hint = _AFTERWARDS if _waits_for_us(handle) else _TRY_AGAIN
-            raise LockHeldError(path, f"is held by {_holder(handle)}", hint)
+    with _held(path, patience) as handle:
         with explained(path):
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"{os.getpid()} {os.path.basename(sys.argv[0])}\n".encode(errors="replace"), 0)
@@ -56,6 +53,20 @@ def exclusive(path: str, patience: float = PATIENCE) -> Iterator[None]:
             yield
         finally:
             os.ftruncate(handle, 0)
+
+
+@contextmanager
+def _held(path: str, patience: float) -> Iterator[int]:
+    """Give a descriptor of the file that has this path once it is locked; ``ca restore`` may exchange it."""
+    while True:
+        with _opened(path) as handle:
+            if not _queue(handle, patience):
+                hint = _AFTERWARDS if _waits_for_us(handle) else _TRY_AGAIN
+                raise LockHeldError(path, f"is held by {_holder(handle)}", hint)
+            found = status_at(path)
+            if found and os.path.samestat(found, os.fstat(handle)):
+                yield handle
+                return
 
 
 @contextmanager

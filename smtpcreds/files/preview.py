@@ -278,9 +278,9 @@ class PreviewDisk(Disk):
     def _fill(self, path: str, artifacts: Sequence[Artifact]) -> None:
         self._forget(path)
         self._nodes[path] = _Directory()
+        for inner in write.inner_directories(artifacts):
+            self._nodes[f"{path}/{inner}"] = _Directory()
         for artifact in artifacts:
-            if inner := os.path.dirname(artifact.path):
-                self._nodes[f"{path}/{inner}"] = _Directory()
             self._put(f"{path}/{artifact.path}", artifact)
 
     def _forget(self, path: str) -> None:

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..config import Site
+from ..errors import UsageError
 from ..secret import Secret
 from ..transaction import Transaction
 from .arguments import FilePath, absolute, absolute_if_any, hook_of, token_key
 
 if TYPE_CHECKING:
+    from ..bundle.backup import Backup
     from ..ca.adopt import Adopted
     from ..ca.create import Created
     from ..ca.export import Exported
@@ -195,6 +197,34 @@ class Authority(AuthorityReader):
 
         new = (lambda: new_passphrase) if new_passphrase else None
         return export_key(self._work, KeyCopy(root, absolute(path), new, remove))
+
+    def backup(
+        self,
+        path: FilePath,
+        *,
+        passphrase: Secret | None = None,
+        recipients: Sequence[str] = (),
+        force: bool = False,
+    ) -> "Backup":
+        """Save authority, inventory, certificates and configuration in one archive, mode 0600.
+
+        Args:
+            path: of the archive.
+            passphrase: encrypts it as age does.
+            recipients: keys of age or SSH that it is encrypted for instead.
+            force: replace the file.
+
+        Raises:
+            UsageError: neither a passphrase nor a recipient.
+        """
+        from ..bundle.backup import back_up
+        from .setup import bundle_delivery
+
+        if not passphrase and not recipients:
+            raise UsageError("passphrase", "is needed, or recipients: a backup holds the authority's key")
+        return back_up(
+            self._work, bundle_delivery(absolute(path), passphrase, tuple(recipients), force=force)
+        )
 
     def change_passphrase(self, new: Secret | None) -> tuple[str, ...]:
         """Encrypt every key of the authority anew and return their paths; None leaves them plain."""

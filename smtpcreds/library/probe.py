@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..config import Site, host_name
+from ..config import Site
 from ..errors import UsageError
 from ..secret import Secret
 
@@ -48,7 +48,7 @@ def request_of(
     return ProbeRequest(
         target=target,
         trust=trust,
-        hello=host_name(site.root),
+        hello=site.own_name,
         identity=identity,
         client=presented,
         tlsa=tuple(map(parse_association, tlsa)),
@@ -64,4 +64,4 @@ def _envelope(site: Site, sender: str | None, recipient: str | None) -> "Envelop
 
     if recipient is None:
         return None
-    return Envelope(parse_mailbox(sender or f"postmaster@{host_name(site.root)}"), parse_mailbox(recipient))
+    return Envelope(parse_mailbox(sender or f"postmaster@{site.own_name}"), parse_mailbox(recipient))

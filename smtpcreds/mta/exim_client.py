@@ -20,7 +20,7 @@ NAME = "exim-client"
 TITLE = "Exim 4.92 or later, relaying through the hub"
 ROLE = Role.CLIENT
 FAMILY = "exim"
-NEEDS = frozenset({Need.MATERIAL, Need.CREDENTIAL})
+NEEDS = frozenset({Need.MATERIAL, Need.CREDENTIAL, Need.REVOCATIONS})
 BY_CERTIFICATE = "auth-optional"
 """Send also where the hub refuses the account, and relays by certificate."""
 VARIANTS = exim.STYLES | {BY_CERTIFICATE}

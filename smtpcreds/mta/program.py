@@ -156,6 +156,8 @@ class Need(StrEnum):
     """On which other hosts must reach a hub; client hosts always have one."""
     FINGERPRINT = "fingerprint"
     """Of the hub's certificate, for a program that can verify nothing else."""
+    REVOCATIONS = "revocations"
+    """A list of revoked certificates, for the program of a client host that looks at one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +169,8 @@ class Tls:
         certificate: its certificate and those between it and the root.
         bundle: the CA's certificates.
         directory: holds hash links to the bundle and the CRL.
-        crl: of the CA that issues; empty where it may sign none.
-        all_crls: of every CA of the bundle, in one file; empty where there is none.
+        crl: of the CA that issues; empty where it may sign none, or a client host is to look at none.
+        all_crls: of every CA of the bundle, in one file; empty likewise.
     """
 
     key: str

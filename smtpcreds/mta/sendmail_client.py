@@ -14,7 +14,7 @@ NAME = "sendmail-client"
 TITLE = "Sendmail 8.12 or later with Cyrus SASL, relaying through the hub"
 ROLE = Role.CLIENT
 FAMILY = "sendmail"
-NEEDS = frozenset({Need.PAIR, Need.CREDENTIAL, Need.RULES})
+NEEDS = frozenset({Need.PAIR, Need.CREDENTIAL, Need.RULES, Need.REVOCATIONS})
 MAP = "authinfo-map"
 """FEATURE(authinfo) instead of default-auth-info: the secret is then for the hub alone."""
 VARIANTS = frozenset({MAP})

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -176,6 +176,7 @@ class ChainError(DataError):
     """A certificate that can't be trusted for what it is wanted for."""
 
 
+@lru_cache(maxsize=1024)
 def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Tell whether the issuer's name and key signed the certificate, with a hash that is safe."""
     try:

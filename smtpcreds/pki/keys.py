@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -92,7 +92,6 @@ _HEAD = 24
 """Octets of a SubjectPublicKeyInfo in which its algorithm stands."""
 
 
-@runtime_checkable
 class HasPublicKey(Protocol):
     """A certificate, a certificate request or a private key."""
 
@@ -204,8 +203,8 @@ def throw_away(key: SigningKey | PublicKey) -> PrivateKey:
 
 def spki(holder: HasPublicKey | PublicKey) -> bytes:
     """Return the DER SubjectPublicKeyInfo of a certificate, request, private or public key."""
-    key = holder.public_key() if isinstance(holder, HasPublicKey) else holder
-    der: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
+    key = holder.public_key() if hasattr(holder, "public_key") else holder
+    der: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[union-attr]
     return der
 
 

@@ -206,7 +206,7 @@ def document(status: Status, *, limit: int) -> dict[str, object]:
         "accounts": {
             "database": status.accounts.database,
             "total": status.accounts.total,
-            "shown": [asdict(account) for account in status.accounts.shown[:limit]],
+            "shown": [{"name": one.name, "clients": one.clients} for one in status.accounts.shown[:limit]],
         },
         "half_way": [asdict(change) for change in status.changes],
         "due": [_document_due(item) for item in status.due],

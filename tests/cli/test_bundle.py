@@ -17,10 +17,8 @@ AUTH_INFO = "etc/mail/default-auth-info"
 README = "etc/smtpcreds/README.bundle"
 MODES = {
     "etc/mail/certs": "drwx------",
-    "etc/mail/certs/all-crls.pem": "-rw-------",
     "etc/mail/certs/attic-cert.pem": "-rw-------",
     "etc/mail/certs/cacert.pem": "-rw-------",
-    "etc/mail/certs/crl.pem": "-rw-------",
     KEY: "-rw-------",
     AUTH_INFO: "-rw-------",
     "etc/mail/smtpcreds": "drwxr-xr-x",
@@ -56,10 +54,10 @@ def test_what_is_in_it_and_how_it_lies_on_the_host(hub: Admin, tmp_path: Path) -
         "etc/mail": "drwxr-sr-x",
         "etc/mail/certs": "drwx--S---",
     }, "tar leaves the bit that a new directory inherits from Debian's /etc/mail; it opens nothing"
-    assert {there[path][3] for path in links} == {"cacert.pem", "crl.pem"}
+    assert {there[path][3] for path in links} == {"cacert.pem"}
     assert {state[1:3] for state in there.values()} == {(0, 0)}
     certs = tmp_path / "attic/etc/mail/certs"
-    how = ("-x509_strict", "-crl_check", "-no-CAfile", "-CApath", certs)
+    how = ("-x509_strict", "-no-CAfile", "-CApath", certs)
     for purpose in ("sslclient", "sslserver"):
         peer(
             "openssl", "verify", *how, "-purpose", purpose, "-verify_hostname", HOST, certs / "attic-cert.pem"
@@ -391,14 +389,24 @@ def test_a_bundle_that_asks_for_gigabytes_is_refused_before_they_are_spent(
     bare("-n", *words)
 
 
+def test_revocations_are_in_it_on_request(hub: Admin, tmp_path: Path) -> None:
+    assert "CRL" not in hub("bundle", "attic").out
+    there = extracted(bundled(hub, "--crl", "--new-key", "--force"), tmp_path / "attic")
+    assert {path for path in there if path.endswith("crls.pem")} == {"etc/mail/certs/all-crls.pem"}
+    certs = tmp_path / "attic/etc/mail/certs"
+    peer("openssl", "verify", "-crl_check", "-no-CAfile", "-CApath", certs, certs / "attic-cert.pem")
+    assert "confCRL" in (tmp_path / "attic/etc/mail/smtpcreds/client.m4").read_text()
+    assert tomllib.loads((tmp_path / "attic/etc/smtpcreds/client.toml").read_text())["mta"]["crl"]
+
+
 def test_a_crl_that_ends_before_the_certificate(hub: Admin) -> None:
-    said = hub("bundle", "attic").out
+    said = hub("bundle", "attic", "--crl").out
     command = said.split("      or smtpcreds ")[1].split(",")[0].split()
     assert command[:3] == ["ca", "crl", "--days"]
     archive = hub.root.parent / "attic.tar"
     assert "scp -p" in peer("tar", "-xOf", archive, README)
     hub(*command)
-    again = hub("bundle", "attic", "--new-key", "--force").out
+    again = hub("bundle", "attic", "--crl", "--new-key", "--force").out
     assert "its CRL" not in again
     assert "scp -p" not in peer("tar", "-xOf", archive, README)
 
