@@ -193,8 +193,10 @@ _CONFIGURATIONS: dict[str, tuple[Callable[[bytes], object], list[bytes]]] = {
     "sendmail.cf": (
         _text(sendmail_cf.parse),
         [
-            (b"V10/Debian\nO AuthMechanisms=PLAIN\nDaemonPortOptions=Port=smtp\nO DaemonPortOptions=Port=25, Name=MTA\n"  # noqa: E501
-            b"Kaccess hash -o /etc/mail/access\nC{TrustAuthMech}PLAIN\nMsmtp, P=[IPC],\n\tA=TCP $h\nDj$w\n")
+            (
+                b"V10/Debian\nO AuthMechanisms=PLAIN\nDaemonPortOptions=Port=smtp\nO DaemonPortOptions=Port=25, Name=MTA\n"  # noqa: E501
+                b"Kaccess hash -o /etc/mail/access\nC{TrustAuthMech}PLAIN\nMsmtp, P=[IPC],\n\tA=TCP $h\nDj$w\n"
+            )
         ],
     ),
     "main.cf": (

@@ -20,6 +20,8 @@ from smtpcreds.errors import SmtpcredsError
 
 from .parsers import PARSERS
 
+pytestmark = pytest.mark.filterwarnings("ignore")
+"""What libraries warn of, no user sees (tests/cli/test_libraries.py)."""
 LONG = 60 * float(os.environ.get("SMTPCREDS_FUZZ", "0"))
 FEW = 60
 SPACE = 2 << 30
