@@ -83,12 +83,12 @@ def parse_url(text: str) -> DatabaseUrl:
     from urllib.parse import parse_qsl, unquote, urlsplit
 
     if not is_postgres(text):
-        raise UsageError(_shown(text), "is no PostgreSQL URL", "write postgresql://HOST/DATABASE")
+        raise UsageError(_shown(text), "is not a PostgreSQL URL", "write postgresql://HOST/DATABASE")
     try:
         parts = urlsplit(text, allow_fragments=False)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
     except ValueError as error:
-        raise UsageError(_shown(text), f"is no URL: {error}") from None
+        raise UsageError(_shown(text), f"is not a URL: {error}") from None
     who, _, places = parts.netloc.rpartition("@")
     if ":" in who or _SECRET & query.keys() or "@" in parts.path + parts.query:  # a password may hold / and ?
         raise UsageError(_shown(text), "carries a password, which every user of this host can see", _CURE)
@@ -466,9 +466,9 @@ def _cyrus_hosts(hosts: Sequence[tuple[str, str]]) -> str:
     for place, (host, _) in enumerate(hosts):
         if ":" in host:
             raise InexpressibleError(
-                host, "can't stand in sql_hostnames, where : ends a host", "name the host"
+                host, "can't be written in sql_hostnames, where : ends a host", "name the host"
             )
         if place and not host[:1].isalnum():
-            reason = "can't stand in sql_hostnames behind another host"
+            reason = "can't be written in sql_hostnames behind another host"
             raise InexpressibleError(host or "the local socket", reason, "name it first")
     return ",".join(f"{host}:{port}" if port else host for host, port in hosts)

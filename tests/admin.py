@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import sasl_oracle
+from answers import refuse_undeclared
 from cures import refuse_unfit_commands
 from kills import CALLS, Point, attached, points
 from warm import MARK, Warm
@@ -218,6 +219,7 @@ class Admin:
         else:
             ran = self._warm(self.arguments(*words), stdin, more)
         assert b"Traceback" not in ran.complaint, ran
+        refuse_undeclared([*map(str, words)], ran.octets, ran.complaint)
         return self._as_typed(ran)
 
     def _as_typed(self, ran: Ran) -> Ran:

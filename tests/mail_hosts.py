@@ -366,7 +366,7 @@ def certified_outside(hub: MailHost, directory: Path) -> Pair:
     for file, name in ((answer, "answer.pem"), (outside.certificate, "outside.pem")):
         shutil.copy(file, hub.host.path(f"/var/lib/{name}"))
     said = hub("cert", "install", "/var/lib/answer.pem", "--ca", "/var/lib/outside.pem")
-    assert "its client certificates let nobody relay" in said
+    assert "its client certificates do not allow relaying" in said
     request = request_of(directory, f"/CN={CLIENT}")
     return str(outside.answer(request, (CLIENT,))), str(request.with_suffix(".key"))
 

@@ -9,7 +9,6 @@ from datetime import datetime
 from enum import Enum
 from hashlib import sha256
 from io import BytesIO
-from shlex import quote
 from typing import Any
 
 from ..errors import (
@@ -22,6 +21,7 @@ from ..errors import (
     WrongPassphraseError,
 )
 from ..secret import Secret
+from ..shell import quote
 
 # One member of a bundle, and the name under which the whole of it goes.
 
@@ -149,7 +149,7 @@ def unpack(data: bytes, subject: str) -> tuple[Label, tuple[Member, ...]]:
     head = _LABEL.fullmatch(data[_BLOCK:_HEAD])
     if not head:
         raise ForeignFormatError(
-            subject, "is no bundle of smtpcreds", "on the hub: smtpcreds bundle HOST -o FILE"
+            subject, "is not a bundle of smtpcreds", "on the hub: smtpcreds bundle HOST -o FILE"
         )
     version, host, program, fingerprint, digest = (group.decode(errors="replace") for group in head.groups())
     if version != str(_FORMAT):

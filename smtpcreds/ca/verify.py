@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from shlex import quote
 
 from ..config import Site
 from ..errors import DamagedFileError, DataError, MissingInputError, SmtpcredsError, UnsafePathError
@@ -34,6 +33,8 @@ from ..pki.profiles import Profile, Purpose, parse_profile
 from ..pki.revocation import revoked_on
 from ..pki.values import Certificate
 from ..progress import counted
+from ..shell import quote
+from .above import CURE_ABOVE, LACKS, lacking
 from .authority import CA
 from .crl import crl_fault, crl_says, owes_crl
 from .directory import bundled, directories, trust, trust_directory_changes
@@ -381,6 +382,7 @@ def root_crl(scene: Scene) -> Iterator[Finding]:
         cure = CURE_CRL if exists(scene.ca.files.root_key) else f"{CURE_CRL} --root-key FILE"
         fault = "has no CRL, so curl and Exim with OpenSSL refuse all below it"
         yield Finding(title(scene.ca.chain[1]), fault, cure)
+    yield from (Finding(title(above), LACKS, CURE_ABOVE) for above in lacking(scene.ca))
 
 
 def published(scene: Scene) -> Iterator[Finding]:
@@ -457,9 +459,9 @@ def _standing_fault(scene: Scene, pair: Pair, found: Certificate) -> str | None:
     if row.state is State.REVOKED and row.revoked_at:
         return revoked_on(row.revoked_at, row.reason or "")
     if row.state is State.DISCARDED:
-        return f"was given up ({row.reason})"
+        return f"was abandoned ({row.reason})"
     if row.authority in scene.retired:
-        return "was signed by an authority that is retired, so nobody is to trust it"
+        return "was signed by an authority that is retired, so it must not be trusted"
     newer = scene.expected.get(pair.stem)
     if newer and newer.fingerprint != row.fingerprint:
         return f"was superseded by serial {newer.serial[:16]}, which is not there"

@@ -2,12 +2,12 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import DataError, UsageError
+from ..shell import quote
 from .framework import Verb
 from .secrets import bundle_passphrase
 from .session import Session, pass_session, rfc3339

@@ -191,7 +191,9 @@ def export_password(source: str | None, *, needed: bool, useful: bool) -> Callab
         raise UsageError("--password", "this form needs one", "--password SOURCE, as in file:PATH")
     parsed = parse_source(chosen) if chosen else None
     if parsed and is_generated(parsed):
-        raise UsageError("--password", "nobody would know a generated one", "--password file:PATH")
+        raise UsageError(
+            "--password", "a generated one would be unknown to everybody", "--password file:PATH"
+        )
     return lambda: resolve(parsed, Context("password of the export", new=True)) if parsed else None
 
 
@@ -210,7 +212,9 @@ def bundle_passphrase(source: str | None, *, new: bool, of: str = "bundle") -> C
         raise UsageError("--passphrase", f"is needed for the {of}", "--passphrase SOURCE, as in file:PATH")
     parsed = parse_source(chosen)
     if is_generated(parsed):
-        raise UsageError("--passphrase", "nobody would know a generated one", "--passphrase file:PATH")
+        raise UsageError(
+            "--passphrase", "a generated one would be unknown to everybody", "--passphrase file:PATH"
+        )
     what = f"passphrase of the {of}"
     return lambda: resolve(parsed, Context(what, new=True)) if new else _existing(parsed, what)
 

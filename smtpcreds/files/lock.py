@@ -97,16 +97,20 @@ def _check_ours(path: str, handle: int) -> None:
     """Refuse what would be lost when the holder writes its name, and what was put there to keep us out."""
     found = os.fstat(handle)
     if not stat.S_ISREG(found.st_mode):
-        raise UnsafePathError(path, "is no regular file, so no lock of ours", f"rm {quoted_path(path)}")
+        raise UnsafePathError(
+            path, "is not a regular file, so it is not a lock of smtpcreds", f"rm {quoted_path(path)}"
+        )
     if found.st_uid not in {0, os.geteuid()}:
         raise UnsafePathError(
             path, "belongs to another user", "remove it, unless a run of that user holds it"
         )
     if found.st_nlink > 1:
-        reason = f"has {found.st_nlink} names (hard links), so it is no lock of ours"
+        reason = f"has {found.st_nlink} names (hard links), so it is not a lock of smtpcreds"
         raise UnsafePathError(path, reason, f"rm {quoted_path(path)}")
     if not _HOLDER.fullmatch(os.pread(handle, _MOST, 0)):
-        raise UnsafePathError(path, "has a content that no lock of ours has", "look at it, and move it away")
+        raise UnsafePathError(
+            path, "is not a lock of smtpcreds by its content", "look at it, and move it away"
+        )
 
 
 def _queue(handle: int, patience: float) -> bool:

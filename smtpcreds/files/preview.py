@@ -118,7 +118,7 @@ class PreviewDisk(Disk):
             if isinstance(one, Artifact):
                 self.check_target(one.path)
             elif self.exists(one.path) and self.link_target(one.path) is None:
-                raise UnsafePathError(one.path, "is in the way of a symbolic link; remove it")
+                raise UnsafePathError(one.path, "is in the place of a symbolic link; remove it")
         for one in artifacts:
             self._put(one.path, one)
         self._note_written(artifacts)

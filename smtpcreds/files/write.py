@@ -454,7 +454,7 @@ def _stage(one: Artifact | Link, at: int, *, flush: bool) -> _Staged:
         present = _present(at, os.path.basename(one.path))
         if isinstance(one, Link):
             if present is not None and not stat.S_ISLNK(present.st_mode):
-                raise UnsafePathError(one.path, "is in the way of a symbolic link; remove it")
+                raise UnsafePathError(one.path, "is in the place of a symbolic link; remove it")
             os.symlink(one.target, os.path.basename(staged.temporary), dir_fd=at)
             return staged
         if present is not None:

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
-from shlex import quote
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import (
@@ -32,6 +31,7 @@ from ..files import (
     flush_directories,
     status_at,
 )
+from ..shell import quote
 from .chain import hashes
 from .rows import text_of
 from .schema import APPLICATION_ID, CHAIN_EVENTS, EVENT_CHAIN, MIGRATIONS, SET_HASH

@@ -53,7 +53,7 @@ class RemoteKey:
     Attributes:
         public: its public half.
         uri: where it is (RFC 7512), without any secret.
-        sign: data and name of a hash to the signature as X.509 has it.
+        sign: data and name of a hash, empty for Ed25519, to the signature as X.509 has it.
         close: logs out of the token.
     """
 
@@ -176,7 +176,7 @@ def restriction(info: bytes, key: HasPublicKey | PublicKey) -> str | None:
     if info == spki(key):
         return None
     if _RSA_PSS in info[:_HEAD]:
-        return "is an RSA key for PSS alone, which verifiers take for another than a plain one"
+        return "is an RSA key for PSS alone, which verifiers do not accept as a plain RSA key"
     return "is written in a form that is not that of its kind, as with explicit curve parameters"
 
 
@@ -476,7 +476,9 @@ def _remote_scheme(key: RemoteKey) -> Scheme:
         case rsa.RSAPublicKey():
             verify = partial(public.verify, padding=padding.PKCS1v15(), algorithm=SHA256())
             return Scheme(_RSA_SHA256, lambda data: _verified(key, data, "sha256", verify))
-    raise DataError(key.uri, "is not RSA or EC")
+        case ed25519.Ed25519PublicKey():
+            return Scheme(_ED25519, lambda data: _verified(key, data, "", public.verify))
+    raise DataError(key.uri, "is not RSA, EC or Ed25519")
 
 
 def _verified(key: RemoteKey, data: bytes, digest: str, verify: Callable[[bytes, bytes], None]) -> bytes:

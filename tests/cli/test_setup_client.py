@@ -189,7 +189,7 @@ GROUPS = {"passwd": ["nullmailer:x:990:990::/:/bin/false\n"], "group": ["nullmai
 def test_files_of_others_are_left_alone(attic: Admin, bundle: Path) -> None:
     attic.write(AUTH_INFO, "somebody\nsomebody\nelse\n", 0o600)
     said = attic.refuses(73, "setup", "--client", bundle)
-    assert f"{attic.path(AUTH_INFO)}: was not written by smtpcreds, and was left alone" in said
+    assert f"{attic.path(AUTH_INFO)}: was not written by smtpcreds, and was not changed" in said
     attic("setup", "--client", bundle, "--force")
     assert "somebody" not in attic.path(AUTH_INFO).read_text()
 
@@ -278,7 +278,7 @@ def test_a_bundle_for_a_key_is_opened_by_age(attic: Admin, hub: Admin, tmp_path:
     [
         (["--account", "droid"], "--account: is for a hub"),
         (["--no-passphrase"], "--no-passphrase: is for a hub"),
-        (["--mta", "sendmail-hub"], "sendmail-hub: is no mail program of a client"),
+        (["--mta", "sendmail-hub"], "sendmail-hub: is not a mail program of a client"),
         (["--passphrase", "stdin:"], "is not encrypted"),
     ],
 )
@@ -362,16 +362,16 @@ SETTINGS = "etc/smtpcreds/client.toml"
 HOSTILE: dict[str, tuple[Callable[[Crafted], Crafted], str]] = {
     "up": (with_more(entry("../x")), "leads elsewhere"),
     "up inside": (with_more(entry("etc/mail/certs/../../../x")), "leads elsewhere"),
-    "absolute": (with_more(entry("/etc/cron.d/x")), "is no plain relative path"),
+    "absolute": (with_more(entry("/etc/cron.d/x")), "is not a plain relative path"),
     "not of the program": (
         with_more(entry("etc/cron.d/x", b"* * * * *")),
-        "etc/cron.d/x is no file of sendmail-client",
+        "etc/cron.d/x is not a file of sendmail-client",
     ),
     "not of the directory": (
         with_more(entry("etc/mail/certs/evil.pem")),
-        "is no file that a certificate directory",
+        "is not a file that a certificate directory",
     ),
-    "unprintable": (with_more(entry("etc/\x1b[2Jx")), "is no plain relative path"),
+    "unprintable": (with_more(entry("etc/\x1b[2Jx")), "is not a plain relative path"),
     "link": (
         with_more(entry("etc/mail/access", type=LINK, linkname="/etc/shadow")),
         "is a symbolic link to /etc/shadow",

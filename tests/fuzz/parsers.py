@@ -195,7 +195,7 @@ _CONFIGURATIONS: dict[str, tuple[Callable[[bytes], object], list[bytes]]] = {
         [
             (
                 b"V10/Debian\nO AuthMechanisms=PLAIN\nDaemonPortOptions=Port=smtp\nO DaemonPortOptions=Port=25, Name=MTA\n"  # noqa: E501
-                b"Kaccess hash -o /etc/mail/access\nC{TrustAuthMech}PLAIN\nMsmtp, P=[IPC],\n\tA=TCP $h\nDj$w\n"
+                b"Kaccess hash -o /etc/mail/access\nC{TrustAuthMech}PLAIN\nMsmtp, P=[IPC],\n\tA=TCP $h\nDj$w\n"  # noqa: E501
             )
         ],
     ),

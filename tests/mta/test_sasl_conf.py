@@ -241,4 +241,4 @@ def test_a_password_in_the_configuration_is_refused_and_not_shown(root: Path) ->
         assert "carries a password" in told
         assert "pw5ecret" not in told
     path.write_text('inventory = "/var/lib/inventory"')
-    assert "inventory: /var/lib/inventory: is no PostgreSQL URL" in sc(root, "sasl", "list", status=78)
+    assert "inventory: /var/lib/inventory: is not a PostgreSQL URL" in sc(root, "sasl", "list", status=78)
