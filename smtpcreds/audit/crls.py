@@ -10,7 +10,7 @@ from shlex import quote
 from ..ca.authority import CA, OF_CA, Listed, crl_url
 from ..ca.crl import crl_paths
 from ..ca.directory import trust, trust_directory_changes
-from ..ca.layout import BUNDLE, CURE_CRL, ca_files, reading
+from ..ca.layout import BUNDLE, CURE_CRL, ca_files, is_client_host, reading
 from ..ca.restore import findings as restored
 from ..errors import SmtpcredsError, UnsafePathError
 from ..files import read_public
@@ -35,8 +35,14 @@ CERT013 = Code.warning(
 
 
 def present(host: Host) -> Iterator[Finding]:
-    """Sendmail is told of a CRL, and finds it; else it believes revoked certificates without a word."""
+    """Sendmail is told of a CRL, and finds it; else it believes revoked certificates without a word.
+
+    A client host is told of one only where something refreshes it: the only server that it trusts is its hub.
+    """
+    is_client = is_client_host(host.site)
     for use in host.uses:
+        if is_client and not (use.crl_file or use.crl_path):
+            continue
         if use.program == "sendmail" and (why := _absent(host, use)):
             yield CERT013.found(host.path(use.config), why, f"{_cure(host)}, and define confCRL")
 

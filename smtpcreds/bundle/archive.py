@@ -102,7 +102,8 @@ _FORMAT = 1
 _BLOCK = tarfile.BLOCKSIZE
 _HEAD = 2 * _BLOCK
 _LABEL = re.compile(
-    rb"\d+ comment=smtpcreds bundle (\d+) host=(\S+) program=(\S+) fingerprint=([0-9a-f]*) sha256=(\S+)\n\0*"
+    rb"\d+ comment=smtpcreds bundle (\d+) host=(\S+) program=(\S+) fingerprint=([0-9a-f]*)"
+    rb" made=(\d+) sha256=(\S+)\n\0*"
 )
 _KINDS = {kind.value: kind for kind in Kind}
 _NAMES = {b"1": "a hard link", b"3": "a device", b"4": "a device", b"6": "a pipe"}
@@ -123,7 +124,8 @@ def pack(label: Label, members: Iterable[Member], now: datetime) -> bytes:
         for member in members:
             archive.addfile(_info(member, now), BytesIO(member.content))
     digest = sha256(body.getvalue()).hexdigest()
-    text = f"host={label.host} program={label.program} fingerprint={label.fingerprint} sha256={digest}"
+    text = f"host={label.host} program={label.program} fingerprint={label.fingerprint}"
+    text += f" made={int(now.timestamp())} sha256={digest}"
     comment = {"comment": f"smtpcreds bundle {_FORMAT} {text}"}
     return tarfile.TarInfo.create_pax_global_header(comment) + body.getvalue()
 
@@ -140,7 +142,9 @@ def unpack(data: bytes, subject: str) -> tuple[Label, tuple[Member, ...]]:
         raise ForeignFormatError(
             subject, "is no bundle of smtpcreds", "on the hub: smtpcreds bundle HOST -o FILE"
         )
-    version, host, program, fingerprint, digest = (group.decode(errors="replace") for group in head.groups())
+    version, host, program, fingerprint, _, digest = (
+        group.decode(errors="replace") for group in head.groups()
+    )
     if version != str(_FORMAT):
         raise ForeignFormatError(subject, f"is a bundle of form {version}; this smtpcreds knows {_FORMAT}")
     if sha256(data[_HEAD:]).hexdigest() != digest:

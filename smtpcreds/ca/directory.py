@@ -248,9 +248,10 @@ def trust_directory_changes(ca: CA, directory: str) -> list[Artifact | Link]:
     return trust_changes(directory, ca.trusted, ca.crl_lists(), ca.distrusted)
 
 
-def trust_directory_content(ca: CA, directory: str) -> list[Artifact | Link]:
-    """Return all of bundle, CRLs and links for a directory of another host."""
-    return complete(directory, ca.trusted, [item for item in ca.crl_lists() if item.issuer in ca.trusted])
+def trust_directory_content(ca: CA, directory: str, *, crls: bool) -> list[Artifact | Link]:
+    """Return all of bundle, links and, if they are wanted, CRLs for a directory of another host."""
+    lists = ca.crl_lists() if crls else ()
+    return complete(directory, ca.trusted, [item for item in lists if item.issuer in ca.trusted])
 
 
 def _freshen(ca: CA, directory: str) -> bool:

@@ -32,6 +32,7 @@ STREAM = "-"
 @click.option("--no-key", is_flag=True, help="Put in the certificate that HOST has, without a key.")
 @click.option("--new-key", is_flag=True, help="Issue another certificate, with a new key.")
 @click.option("--days", type=int, metavar="N", help="Lifetime of a new certificate; default: 365.")
+@click.option("--crl", is_flag=True, help="With the CRL, for a host where something fetches the next one.")
 @client_options
 @click.option("-o", "--output", metavar="FILE", help="Write FILE, mode 0600, or - for standard output.")
 @click.option("--passphrase", metavar="SOURCE", help="Encrypt the archive as age does, under a passphrase.")
@@ -40,6 +41,10 @@ STREAM = "-"
 )
 @click.option("--ca-passphrase", metavar="SOURCE", help="Where the CA key's passphrase comes from.")
 @click.option("--force", is_flag=True, help="Replace FILE.")
+@click.option("--authorize", metavar="KEY.pub", help="Let HOST fetch its bundles over ssh with this key.")
+@click.option("--to", metavar="FILE", help="With --authorize: add the line to this authorized_keys.")
+@click.option("--as-root", is_flag=True, help="With --authorize: for the authorized_keys of root, no sudo.")
+@click.option("--serve", is_flag=True, help="Hand HOST its bundle, as the command that sshd runs.")
 @pass_session
 def bundle(
     session: Session,
@@ -50,27 +55,43 @@ def bundle(
     no_key: bool,
     new_key: bool,
     days: int | None,
+    crl: bool,
     output: str | None,
     passphrase: str | None,
     recipients: tuple[str, ...],
     ca_passphrase: str | None,
     force: bool,
+    authorize: str | None,
+    to: str | None,
+    as_root: bool,
+    serve: bool,
     **options: Any,
 ) -> None:
     """Put all that the client host HOST needs into one archive: CA, certificate and key, account, README.
 
     It is extracted at / of that host: tar -xpf FILE -C /. A key that is made for it is kept nowhere else.
     """
+    from dataclasses import replace
+
     from ..bundle.contents import CertificateOptions
     from ..bundle.make import make_bundle
 
     site = session.site()
+    if serve:
+        _serve(session, site, host, ca_passphrase)
+        return
+    if (to or as_root) and not authorize:
+        raise UsageError("--to, --as-root", "say where the key of --authorize goes", "--authorize KEY.pub")
     if sum((bool(csr), no_key, new_key)) > 1:
         raise UsageError("--csr, --no-key, --new-key", "contradict each other; give one of them")
     encryption = _seal(passphrase, recipients)
     wanted = _wanted(
         session, site, host, mta, csr, CertificateOptions(bool(csr), new_key, not no_key), days, options
     )
+    if authorize:
+        _authorize(session, site, wanted, authorize, to, ca_passphrase, as_root=as_root)
+        return
+    wanted = replace(wanted, crl=crl)
     path = _path(session, output, wanted, sealed=bool(passphrase or recipients))
     delivery = _delivery(session, path, encryption, force=force)
     done = session.run(
@@ -81,6 +102,64 @@ def bundle(
     )
     if done is not None and not (path is None and session.quiet):
         _show(session, wanted, done, path, _opened(path, passphrase, recipients))
+
+
+def _authorize(
+    session: Session,
+    site: "Site",
+    wanted: "BundleRequest",
+    key: str,
+    to: str | None,
+    passphrase: str | None,
+    *,
+    as_root: bool,
+) -> None:
+    from dataclasses import replace
+
+    from ..bundle.pull import LOGIN, authorize, key_line, parse_key
+    from ..files import read_public
+    from .printed_commands import whole_program
+
+    path = session.absolute(key)
+    command = f"{whole_program(session.root, session.config)} bundle {wanted.order.host} --serve"
+    started = command if as_root else f"sudo -n {command}"
+    line = key_line(started, parse_key(read_public(path).decode(errors="replace"), path), wanted.order.host)
+    asked = replace(wanted, login="root" if as_root else LOGIN)
+    target = session.absolute(to) if to else None
+    done = session.run(
+        site, lambda work: authorize(work, asked, line, target), _ca(passphrase, site), look_first=True
+    )
+    if done is None:
+        return
+    session.show(
+        {"host": done.host, "line": done.line, "file": done.added or None, "added": done.is_new},
+        [done.line]
+        if not done.added
+        else [f"{done.host}: {'may fetch its bundles' if done.is_new else 'was authorized'}; {done.added}"],
+    )
+
+
+def _serve(session: Session, site: "Site", host: str, passphrase: str | None) -> None:
+    from ..bundle.pull import MAX_WORD, parse_have, serve
+
+    session.refuse_reveal()
+    have = parse_have(_said(MAX_WORD))
+    data = session.run(site, lambda work: serve(work, site.qualify(host), have), _ca(passphrase, site))
+    if data:
+        session.reveal(data)
+
+
+def _said(most: int) -> bytes:
+    """Return the line that a client host says; nothing where it says none within a while."""
+    import os
+    from select import select
+
+    said = b""
+    while len(said) < most and not said.endswith(b"\n") and select([sys.stdin], [], [], 30)[0]:
+        if not (more := os.read(sys.stdin.fileno(), most - len(said))):
+            break
+        said += more
+    return said
 
 
 _ca = ca_passphrase
@@ -185,6 +264,7 @@ def _show(session: Session, wanted: "BundleRequest", done: "Bundled", path: str 
                 "previous": done.previous or None,
             },
             "with_key": credentials.key is not None,
+            "authority": {"sha256": done.fingerprint},
             "crl_next_update": done.crl_end,
             "members": done.paths,
             **remaining_row(work.includes, work.commands, work.usage),
@@ -207,6 +287,7 @@ def _lines(
     yield f"{facts.host}: {wanted.program.NAME}, certificate valid to {end}, {key}"
     if facts.credential:
         yield f"  account {facts.credential.account}"
+    yield f"  authority SHA-256 {done.fingerprint}"
     if path:
         yield f"  {session.described(path)}"
         yield f"next: {opened} on {facts.host}, then what /{README} says"

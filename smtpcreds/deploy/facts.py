@@ -392,7 +392,7 @@ def gather(
         hub=here.hub,
         realm=here.realm,
         mechanisms=mechanisms,
-        tls=_tls(here, host),
+        tls=_tls(here, host, has_crl=_has_crl(here, material, is_hub=is_hub)),
         pid_file=first_existing(here.root, PID_FILES),
         backend=_backend(here, program, render_options) if is_hub else None,
         credential=known,
@@ -429,20 +429,26 @@ def _host(site: Site, program: Program, render_options: RenderOptions) -> str:
     return host
 
 
-def _tls(site: Site, host: str) -> Tls:
+def _tls(site: Site, host: str, *, has_crl: bool) -> Tls:
     directory = site.settings.cert.directory
     pair = pair_of(site, host, directory)
-    names = (CRL, ALL_CRLS) if _has_crl(site) else ()
+    names = (CRL, ALL_CRLS) if has_crl else ()
     crls = [f"{directory}/{name}" for name in names] or ["", ""]
     return Tls(pair.key, pair.certificate, f"{directory}/{BUNDLE}", directory, *crls)
 
 
-def _has_crl(site: Site) -> bool:
-    """Tell whether every authority that issues for us may sign a CRL.
+def _has_crl(site: Site, material: Material | None, *, is_hub: bool) -> bool:
+    """Tell whether the files are to name CRLs.
 
-    With a CRL of one alone OpenSSL refuses what another has signed.
+    Every authority that issues for us must be able to sign one: with a CRL of one alone OpenSSL refuses what
+    another has signed. And a client host needs something that refreshes them, for one that has ended stops
+    all mail; so it looks at CRLs only where it was given some.
     """
-    return all(map(may_sign_crls, _issuing(site)))
+    if not all(map(may_sign_crls, _issuing(site))):
+        return False
+    if material:
+        return bool(material.all_crls)
+    return is_hub or authority_of(site).is_there or exists(f"{site.certificates}/{CRL}")
 
 
 def _issuing(site: Site) -> tuple[Certificate, ...]:
@@ -478,7 +484,7 @@ def _material(site: Site, host: str, *, is_hub: bool) -> Material:
     """Return what the host's files say; a hub trusts clients of our own authority and no others."""
     directory = site.certificates
     pair = pair_of(site, host)
-    crls = [f"{directory}/{ALL_CRLS}"] if _has_crl(site) else []
+    crls = [f"{directory}/{ALL_CRLS}"] if _has_crl(site, None, is_hub=is_hub) else []
     for path in (pair.key, pair.certificate, f"{directory}/{BUNDLE}", *crls):
         if not exists(path):
             reason = f"is missing, so {host} cannot offer TLS"

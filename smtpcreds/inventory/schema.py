@@ -126,7 +126,33 @@ _ORDER_OF_ISSUE = (
     "CREATE INDEX certificates_host ON certificates (host, id)",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _MACHINES, _ROTATIONS, _PLACES, _ORDER_OF_ISSUE)
+_PULLS = (
+    """
+    CREATE TABLE pulls (
+        host TEXT PRIMARY KEY,
+        program TEXT NOT NULL,
+        options TEXT NOT NULL,
+        login TEXT NOT NULL,
+        since INTEGER NOT NULL,
+        asked INTEGER,
+        digest TEXT NOT NULL,
+        serial TEXT NOT NULL,
+        account TEXT NOT NULL,
+        not_after INTEGER,
+        crl_end INTEGER,
+        held INTEGER
+    )
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    _FIRST,
+    _MACHINES,
+    _ROTATIONS,
+    _PLACES,
+    _ORDER_OF_ISSUE,
+    _PULLS,
+)
 """Statements that lead from each version to the next; the first one starts at an empty file."""
 
 
