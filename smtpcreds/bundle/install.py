@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from ..accounts.database import AccountDatabase
 from ..ca.answers import Answer, install
-from ..ca.authority import Listed
+from ..ca.authority import Listed, authority_of
 from ..ca.crl import crl_paths
 from ..ca.directory import certificate_file, check, joined, prepare, trust_changes
 from ..ca.layout import ALL_CRLS, pair_of
@@ -73,6 +73,8 @@ def install_pair(work: Transaction, answer: Answer, opened: Opened, *, force: bo
 def _removed_lists(site: Site, opened: Opened) -> bool:
     """Remove the CRLs of an earlier bundle where this one brings none, for nothing refreshes them."""
     directory = site.certificates
+    if authority_of(site).is_there:  # their own host's affair
+        return False
     own = [path for path in crl_paths(directory) if not opened.lists and _is_of_hub(path, opened)]
     if not own:
         return False
