@@ -20,6 +20,7 @@ from ..files import check_parents, disk, sweep_target, write_all
 from ..inventory.rotations import RotationState
 from ..model import Artifact, Link
 from ..mta.program import Facts, Material, Need, Program
+from ..passwords import generate as generate_secret
 from ..pki.crl import read_crl
 from ..pki.describe import fingerprint
 from ..pki.keys import PrivateKey, generate
@@ -125,6 +126,7 @@ class BundleRequest:
         terms: of the certificate.
         asked_csr: of the host's own key; None where there is none.
         crl: with the CRLs, which something on the host has to refresh.
+        own_account: the account is the host's own, and is made if it is not there.
         login: on the hub, of a host that fetches its bundles; empty for one that does not.
     """
 
@@ -135,6 +137,7 @@ class BundleRequest:
     asked_csr: Csr | None = None
     crl: bool = False
     login: str = ""
+    own_account: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +171,8 @@ def make_bundle(work: Transaction, wanted: BundleRequest, delivery: Delivery) ->
     choice = choose(site, work.known_inventory, wanted.order.host, wanted.terms)
     _verify_key(wanted, choice)
     _verify_permitted(wanted, choice, chain)
+    if wanted.own_account:
+        ensure_account(work, wanted)
     later = LATER if wanted.crl else replace(LATER, all_crls=b"")
     facts = gather(site, wanted.program, wanted.render_options, later, ask=work.ask)
     _warn_of_rotation(work, facts)
@@ -176,6 +181,14 @@ def make_bundle(work: Transaction, wanted: BundleRequest, delivery: Delivery) ->
     delivery.prepare(work)
     make = _signed if choice.is_signed else _copied
     return make(work, wanted, choice, facts, delivery)
+
+
+def ensure_account(work: Transaction, wanted: BundleRequest) -> None:
+    """Make the host's own account where there is none; others must not have it."""
+    accounts = work.accounts()
+    account = accounts.existing(wanted.render_options.account or "")
+    if account not in accounts:
+        accounts.add(account, generate_secret)
 
 
 def _warn_of_rotation(work: Transaction, facts: Facts) -> None:

@@ -35,7 +35,7 @@ from ..pki.crl import read_crl
 from ..pki.dates import is_due
 from ..transaction import Transaction
 from .contents import CertificateOptions, existing_credentials
-from .make import LATER, BundleRequest, assemble
+from .make import LATER, BundleRequest, assemble, ensure_account
 
 LOGIN = "smtpcreds"
 """The account on the hub that client hosts come to, unless it is root."""
@@ -93,8 +93,9 @@ def authorize(work: Transaction, wanted: BundleRequest, line: str, path: str | N
         path: absolute, of the authorized_keys that gets the line; None leaves that to the administrator.
     """
     site, host = work.site, wanted.order.host
-    later = replace(LATER, all_crls=b"\n")
-    wanted.program.render(gather(site, wanted.program, wanted.render_options, later, ask=work.ask))
+    if wanted.own_account:
+        ensure_account(work, wanted)
+    wanted.program.render(gather(site, wanted.program, wanted.render_options, LATER, ask=work.ask))
     before = _lines_of(path) if path else []
     place = pair_of(site, host, site.hosts)
     if work.require_inventory().current(host, work.now, site.root.record(place.stem)) is None:

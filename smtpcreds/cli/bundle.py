@@ -44,6 +44,7 @@ STREAM = "-"
 @click.option("--authorize", metavar="KEY.pub", help="Let HOST fetch its bundles over ssh with this key.")
 @click.option("--to", metavar="FILE", help="With --authorize: add the line to this authorized_keys.")
 @click.option("--as-root", is_flag=True, help="With --authorize: for the authorized_keys of root, no sudo.")
+@click.option("--own-account", is_flag=True, help="Give HOST an account of its own, named as the host is.")
 @click.option("--serve", is_flag=True, help="Hand HOST its bundle, as the command that sshd runs.")
 @pass_session
 def bundle(
@@ -64,6 +65,7 @@ def bundle(
     authorize: str | None,
     to: str | None,
     as_root: bool,
+    own_account: bool,
     serve: bool,
     **options: Any,
 ) -> None:
@@ -84,10 +86,13 @@ def bundle(
         raise UsageError("--to, --as-root", "say where the key of --authorize goes", "--authorize KEY.pub")
     if sum((bool(csr), no_key, new_key)) > 1:
         raise UsageError("--csr, --no-key, --new-key", "contradict each other; give one of them")
+    if own_account:
+        options["account"] = _own_account(site, host, options)
     encryption = _seal(passphrase, recipients)
     wanted = _wanted(
         session, site, host, mta, csr, CertificateOptions(bool(csr), new_key, not no_key), days, options
     )
+    wanted = replace(wanted, own_account=own_account)
     if authorize:
         _authorize(session, site, wanted, authorize, to, ca_passphrase, as_root=as_root)
         return
@@ -102,6 +107,15 @@ def bundle(
     )
     if done is not None and not (path is None and session.quiet):
         _show(session, wanted, done, path, _opened(path, passphrase, recipients))
+
+
+def _own_account(site: "Site", host: str, options: dict[str, Any]) -> str:
+    """Return the name of a host's own account: its short name inside the domain."""
+    if options["account"] or options["password"]:
+        raise UsageError("--own-account", "is named as the host is, and its secret is made here")
+    from ..ca.layout import pair_of
+
+    return pair_of(site, site.qualify(host)).stem.rpartition("/")[2]
 
 
 def _authorize(

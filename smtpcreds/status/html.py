@@ -221,6 +221,7 @@ def render(status: Status, *, limit: int) -> list[str]:
         _section("Half-way", _changes(status.changes)),
         _section("Certificates", _certificates(status, limit)),
         _section("Accounts", _accounts(status, ACCOUNTS)),
+        _section("Client hosts", _clients(status, limit)),
         ["</main></body></html>"],
     )
     return [line for part in parts for line in part]
@@ -321,6 +322,11 @@ def _accounts(status: Status, limit: int) -> list[str]:
     rows = ((_safe(one.name), ", ".join(map(_safe, one.clients))) for one in shown)
     more = "" if len(shown) == found.total else f", of which these are the first {len(shown)}"
     return [*_table(("account", "used by"), rows), f"<p>{found.total} in {_safe(found.database)}{more}</p>"]
+
+
+def _clients(status: Status, limit: int) -> list[str]:
+    rows = ((_safe(one.host), _safe(one.account), _safe(one.standing())) for one in status.clients[:limit])
+    return _table(("host", "account", "how it stands"), rows) if status.clients else []
 
 
 def _changes(changes: Iterable[Change]) -> list[str]:
