@@ -1,6 +1,7 @@
 """A client host with nothing but ssh, openssl and tar fetches its bundles from a real sshd, and lives on."""
 
 import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -201,6 +202,126 @@ def test_a_key_that_is_not_in_the_list(hub: Hub, attic: Client) -> None:
     finally:
         keys.write_text(listed)
     assert (status, "Permission denied" in said) == (69, True), said
+
+
+def renewed(hub: Hub) -> None:
+    hub("cert", "renew", CLIENT)
+
+
+def test_a_clock_that_is_years_off(hub: Hub, attic: Client) -> None:
+    before = attic.installed()
+    renewed(hub)
+    for clock, why in (("+2y", "certificate has expired"), ("-2y", "certificate is not yet valid")):
+        status, said = attic.pull("faketime", "-f", clock)
+        assert (status, why in said) == (65, True), said
+        assert attic.installed() == before
+    assert attic.pull() == (0, "")
+    assert attic.installed() != before
+
+
+def test_two_at_once(attic: Client) -> None:
+    attic.host.shell(f"sleep 100 >/dev/null 2>&1 & echo $! > {STATE}/lock")
+    assert attic.pull() == (75, "")
+    attic.host.shell(f"kill $(cat {STATE}/lock)")
+    assert attic.pull() == (0, ""), "whoever had the lock is gone"
+
+
+@pytest.mark.parametrize("place", [STATE, "/etc/mail/certs"])
+def test_a_full_disk(hub: Hub, attic: Client, place: str) -> None:
+    renewed(hub)
+    attic.host.shell(
+        f"cp -a {place} /var/lib/whole && mount -t tmpfs -o size=200k,mode=700 full {place} &&"
+        f" cp -a /var/lib/whole/. {place}; dd if=/dev/zero of={place}/filler bs=512 2>/dev/null || true"
+    )
+    before = attic.installed()
+    try:
+        status, said = attic.pull()
+        assert status in {65, 73}, said
+        assert re.search("no room|the disk is full", said)
+        assert attic.installed() == before
+    finally:
+        attic.host.shell(f"umount {place}; rm -rf /var/lib/whole")
+    assert attic.pull() == (0, "")
+
+
+def test_a_program_that_does_not_go_on_gets_its_former_files_back(hub: Hub, attic: Client) -> None:
+    renewed(hub)
+    before = attic.installed()
+    local = attic.host.path("/etc/smtpcreds/pull.local")
+    usual = local.read_text()
+    local.write_text(f"{usual}CHECK='echo no such keyword >&2; exit 1'\n")
+    try:
+        status, said = attic.pull()
+    finally:
+        local.write_text(usual)
+    assert status == 70
+    assert "msmtp does not go on with the new files, and the former are back: no such keyword" in said
+    assert attic.installed() == before
+    assert "does not go on" in attic.logged()[-1]
+    assert attic.pull() == (0, "")
+    assert attic.installed() != before
+
+
+KILLER = """\
+#!/bin/sh
+echo >> /var/lib/calls
+[ "$(wc -l < /var/lib/calls)" != "$KILLED_AT" ] || kill -9 "$(cat {state}/lock)"
+exec /usr/bin/{name} "$@"
+"""
+
+
+def test_a_kill_at_each_step_is_made_up_for_by_the_next_run(lab: Lab, hub: Hub, attic: Client) -> None:
+    for name in ("cp", "mv", "tar", "rm", "openssl", "ssh"):
+        attic.host.write(f"/usr/local/bin/{name}", KILLER.format(name=name, state=STATE), 0o755)
+    path = "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    number, status = 0, -9
+    while status:
+        number += 3
+        renewed(hub)
+        attic.host.shell("rm -f /var/lib/calls")
+        status, _ = attic.pull("env", path, f"KILLED_AT={number}")
+        assert status in {0, -9, 137}, number
+        clean = attic.pull("env", "PATH=/usr/sbin:/usr/bin:/sbin:/bin")
+        assert clean == (0, ""), number
+        serial = hub.host.path("/var/lib/smtpcreds/hosts/attic-cert.pem").read_bytes()
+        assert attic.host.path(CERTIFICATE).read_bytes() == serial, number
+        assert attic.host.path("/etc/ssl/smtpcreds/cert.pem").read_bytes() == serial, number
+    assert number > 20
+    attic.host.shell("cd /usr/local/bin && rm cp mv tar rm openssl ssh")
+    Msmtp(attic.host).send(f"polkafan@{CLIENT}", FOREIGN)
+    assert "verify=OK" in lab.sink.receive().headers["Received"]
+
+
+def test_another_authority_comes_and_the_old_one_goes(lab: Lab, hub: Hub, attic: Client) -> None:
+    hub("ca", "rollover")
+    assert attic.pull() == (0, "")
+    issuer = attic.host.run(("openssl", "x509", "-in", CERTIFICATE, "-noout", "-issuer"))
+    assert "G2" in issuer, "first both authorities, then a certificate of the new one, in one run"
+    hub("cert", "renew", "--old-authority")
+    hub.sendmail.reload()
+    assert attic.pull() == (0, "")
+    Msmtp(attic.host).send(f"polkafan@{CLIENT}", FOREIGN)
+    assert "verify=OK" in lab.sink.receive().headers["Received"]
+
+
+def test_the_secret_is_rotated(lab: Lab, hub: Hub, attic: Client) -> None:
+    hub("sasl", "rotate", ACCOUNT)
+    assert f"not yet fetched by {CLIENT}" in hub.run("status").out
+    assert attic.pull() == (0, "")
+    assert "not yet fetched by" not in hub.run("status").out
+    hub("sasl", "rotate", ACCOUNT, "--retire", "--yes")
+    Msmtp(attic.host).send(f"polkafan@{CLIENT}", FOREIGN)
+    assert "verify=OK" in lab.sink.receive().headers["Received"]
+
+
+def test_the_hub_knows_who_came(hub: Hub, attic: Client) -> None:
+    (one,) = [
+        row for row in json.loads(hub.run("--json", "status").octets)["clients"] if row["host"] == CLIENT
+    ]
+    assert (one["fetches"], one["confirmed"]) == (True, True)
+    late = hub.run("status", later="+5d")
+    assert re.search(rf"{CLIENT}: came last on .*; what it holds ends on ", late.out)
+    assert f"on that host: {SCRIPT}" in late.out
 
 
 def test_a_host_that_was_revoked_gets_nothing_and_is_told(lab: Lab, hub: Hub) -> None:
