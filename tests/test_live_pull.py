@@ -20,6 +20,7 @@ pytestmark = pytest.mark.live
 KEY = "/etc/smtpcreds/pull-key"
 SCRIPT = "/etc/smtpcreds/pull.sh"
 STATE = "/var/lib/smtpcreds-pull"
+PLACES = ("/etc/mail/certs", "/etc/mail", "/etc/ssl/smtpcreds", "/etc/smtpcreds", "/etc/cron.d")
 CERTIFICATE = "/etc/mail/certs/attic-cert.pem"
 
 
@@ -74,8 +75,7 @@ class Client:
 
     def installed(self) -> dict[str, str]:
         """Return a digest of everything that is in place."""
-        top = self.host.path("/etc")
-        files = [path for path in top.glob("**/*") if path.is_file() and not path.is_symlink()]
+        files = [path for place in PLACES for path in self.host.path(place).glob("*") if path.is_file()]
         return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
@@ -220,9 +220,15 @@ def test_a_clock_that_is_years_off(hub: Hub, attic: Client) -> None:
 
 
 def test_two_at_once(attic: Client) -> None:
-    attic.host.shell(f"sleep 100 >/dev/null 2>&1 & echo $! > {STATE}/lock")
-    assert attic.pull() == (75, "")
-    attic.host.shell(f"kill $(cat {STATE}/lock)")
+    attic.host.write("/usr/local/bin/ssh", "#!/bin/sh\ntouch /var/lib/begun; sleep 100\n", 0o755)
+    slow = "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    command = attic.host.namespace.command(("env", slow, SCRIPT))
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
+        attic.host.shell("while [ ! -e /var/lib/begun ]; do sleep 0.05; done")
+        assert attic.pull() == (75, "")
+        attic.host.shell(f"kill -9 $(cat {STATE}/lock)")
+        first.wait(TIMEOUT)
+    attic.host.shell("rm /usr/local/bin/ssh")
     assert attic.pull() == (0, ""), "whoever had the lock is gone"
 
 
@@ -276,7 +282,7 @@ def test_a_kill_at_each_step_is_made_up_for_by_the_next_run(lab: Lab, hub: Hub, 
     path = "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     number, status = 0, -9
     while status:
-        number += 3
+        number += 4
         renewed(hub)
         attic.host.shell("rm -f /var/lib/calls")
         status, _ = attic.pull("env", path, f"KILLED_AT={number}")
@@ -309,7 +315,7 @@ def test_the_secret_is_rotated(lab: Lab, hub: Hub, attic: Client) -> None:
     assert f"not yet fetched by {CLIENT}" in hub.run("status").out
     assert attic.pull() == (0, "")
     assert "not yet fetched by" not in hub.run("status").out
-    hub("sasl", "rotate", ACCOUNT, "--retire", "--yes")
+    hub("sasl", "rotate", ACCOUNT, "--retire")
     Msmtp(attic.host).send(f"polkafan@{CLIENT}", FOREIGN)
     assert "verify=OK" in lab.sink.receive().headers["Received"]
 

@@ -52,8 +52,7 @@ verify() {
     openssl verify -CAfile "$CERTIFICATES/cacert.pem" -no-CApath -untrusted "$tree$CERTIFICATE" -purpose sslclient \
         -verify_hostname "$HOST" "$tree$CERTIFICATE" > "$STATE/said" 2>&1 ||
         fail 65 "the certificate is not good here: $(grep '^error' "$STATE/said" | head -n 1)"
-    key=$KEY; [ ! -f "$tree$KEY" ] || key=$tree$KEY
-    [ "$(openssl x509 -in "$tree$CERTIFICATE" -noout -pubkey)" = "$(openssl pkey -in "$key" -pubout 2>/dev/null)" ] ||
+    [ "$(openssl x509 -in "$tree$CERTIFICATE" -noout -pubkey)" = "$(openssl pkey -in "$tree$KEY" -pubout 2>/dev/null)" ] ||
         fail 65 "key and certificate do not fit"
 }
 install() {
@@ -67,16 +66,17 @@ install() {
         else
             cmp -s "$tree/$path" "/$path" && continue
         fi
-        rm -f "/$path.pulled"; cp -pRP "$tree/$path" "/$path.pulled" || exit 1
-        if [ -e "/$path" ] || [ -L "/$path" ]; then echo "$path" >> "$STATE/kept"; else echo "$path" >> "$STATE/added"; fi
         echo "$path" >> "$STATE/changed" || exit 1
+        rm -f "/$path.pulled"; cp -pRP "$tree/$path" "/$path.pulled" || exit 1
+        list=added; if [ -e "/$path" ] || [ -L "/$path" ]; then list=kept; fi
+        echo "$path" >> "$STATE/$list" || exit 1
     done || { while read -r path; do rm -f "/$path.pulled"; done < "$STATE/changed"; fail 73 "no room for the new files"; }
     [ -s "$STATE/changed" ] || { mv -f "$new" "$current"; return 0; }
     { tar -cpf "$former.part" -C / -T "$STATE/kept" && mv -f "$former.part" "$former"; } || fail 73 "no room in $STATE"
     sync
     while read -r path; do mv -f "/$path.pulled" "/$path" || break; done < "$STATE/changed"
     if sh -ec "$RUN" > "$STATE/said" 2>&1 && sh -ec "$CHECK" >> "$STATE/said" 2>&1 </dev/null; then
-        mv -f "$new" "$current"; rm -f "$former"; sync
+        rm -f "$former"; mv -f "$new" "$current"; sync  # in this order: what is put back is asked for again
         end=$(openssl x509 -in "$CERTIFICATE" -noout -enddate | cut -d= -f2)
         say notice "took a new bundle from $HUB: $(wc -l < "$STATE/changed") files, certificate to $end"
         return 0
@@ -87,14 +87,14 @@ install() {
 mkdir -p "$STATE" || exit 73
 [ "${1-}" != --timer ] || sleep $(($(od -An -N2 -tu2 /dev/urandom) % 3600))
 if ! (set -C; echo $$ > "$STATE/lock") 2>/dev/null; then
-    kill -0 "$(cat "$STATE/lock")" 2>/dev/null && exit 75
-    echo $$ > "$STATE/lock"  # its owner was killed
+    case $(ps -p "$(cat "$STATE/lock")" -o args= 2>/dev/null) in *pull.sh*) exit 75 ;; esac
+    echo $$ > "$STATE/lock"  # its owner was killed, and its number may be another's by now
 fi
 trap 'rm -rf "$STATE/lock" "$tree" "$new"' EXIT
 [ ! -f "$former" ] || { put_back; say notice "an interrupted run was undone"; }
 for _ in 1 2 3; do
     fetch
-    [ -s "$new" ] || exit 0
+    [ "$(dd if="$new" bs=16 count=1 2>/dev/null | tr -d '\0')" != current ] || exit 0
     verify
     install
 done

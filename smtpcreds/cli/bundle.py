@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ..config import Site
 
 STREAM = "-"
+CURRENT = b"current\n"
+"""What a client host is told that has its bundle already; an empty answer would look like a full disk."""
 
 
 @click.command(cls=Verb)
@@ -160,8 +162,8 @@ def _serve(session: Session, site: "Site", host: str, passphrase: str | None) ->
         session.refuse_reveal()
     have = parse_have(_said(MAX_WORD))
     data = session.run(site, lambda work: serve(work, site.qualify(host), have), _ca(passphrase, site))
-    if data:
-        session.reveal(data)
+    if data is not None:
+        session.reveal(data or CURRENT)
 
 
 def _said(most: int) -> bytes:
