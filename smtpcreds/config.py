@@ -8,16 +8,17 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple, get_type_hints
 
-from .errors import ConfigError, NameRefusedError, UsageError
+from .config_values import MAX_DAYS as MAX_DAYS
+from .config_values import SECRET, fault_of
+from .errors import ConfigError
+from .host_name import host_domain, host_name
 from .model import Root
 from .names import is_qualified, parse_host
-from .postgres import is_postgres, is_url, parse_url
+from .postgres import is_url
 
 # smtpcreds.toml as frozen settings: every key has a default, an unknown key gets a suggestion.
 
 DEFAULT_PATH = "/etc/smtpcreds/smtpcreds.toml"
-MAX_DAYS = 999_999
-"""Lifetimes end long before the year 9999, the last that X.509 can write."""
 
 
 class CaSettings(NamedTuple):
@@ -70,6 +71,7 @@ class MtaSettings(NamedTuple):
     authinfo_map: bool = False
     port: int = 25
     choices: tuple[str, ...] = ()
+    crl: bool = False
 
 
 class Settings(NamedTuple):
@@ -101,36 +103,65 @@ TABLES: dict[str, type[CaSettings | CertSettings | SaslSettings | MtaSettings]] 
 
 
 def parse_settings(text: str, path: str) -> Settings:
-    """Read TOML."""
+    """Read TOML and check every value; an error names the line, the key, what it takes and the value."""
     import tomllib
 
     try:
         given = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also numbers of 5,000 digits, and lists in 3,000 lists
         raise ConfigError(path, f"is not TOML: {error}") from None
-    tables = {name: _table(kind, given.pop(name, {}), path, f"{name}.") for name, kind in TABLES.items()}
-    top = _checked(Settings, given, path, "")
-    settings = Settings(**top, **tables)
+    file = _File(path, text)
+    tables = {name: _table(kind, given.pop(name, {}), file, name) for name, kind in TABLES.items()}
+    settings = Settings(**_checked(Settings, given, file, ""), **tables)
     if settings.sasl.copies and is_url(settings.sasl.database):
-        raise ConfigError(path, "sasl.copies: are of a file, and sasl.database is a URL")
+        raise file.refused("sasl.copies", "are of a file, and sasl.database is a URL")
     return settings
 
 
-def _table(kind: type[Any], given: object, path: str, prefix: str) -> Any:
+class _File(NamedTuple):
+    """What is read."""
+
+    path: str
+    text: str
+
+    def refused(self, key: str, reason: str, hint: str | None = None) -> ConfigError:
+        """Return the error that leads to a key."""
+        line = self._line(key)
+        return ConfigError(self.path, f"{f'line {line}: ' if line else ''}{key}: {reason}", hint)
+
+    def _line(self, key: str) -> int | None:
+        """Return the line of a key as it is usually written; tomllib tells none."""
+        table = ""
+        for number, line in enumerate(self.text.splitlines(), 1):
+            if header := re.match(r"\s*\[\s*([\w.-]+)\s*\]", line):
+                table = header[1]
+                found = table
+            elif entry := re.match(r"\s*([\w.-]+)\s*=", line):
+                found = f"{table}.{entry[1]}".lstrip(".")
+            else:
+                continue
+            if found == key:
+                return number
+        return None
+
+
+def _table(kind: type[Any], given: object, file: _File, name: str) -> Any:
     if not isinstance(given, dict):
-        raise ConfigError(path, f"{prefix[:-1]}: is a table; write [{prefix[:-1]}]")
-    return kind(**_checked(kind, given, path, prefix))
+        raise file.refused(name, f"is a table; write [{name}]")
+    return kind(**_checked(kind, given, file, f"{name}."))
 
 
-def _checked(kind: type[Any], given: Mapping[str, object], path: str, prefix: str) -> dict[str, Any]:
+def _checked(kind: type[Any], given: Mapping[str, object], file: _File, prefix: str) -> dict[str, Any]:
     types = get_type_hints(kind)
     for key, value in given.items():
+        full = prefix + key
         if key not in types:
-            raise ConfigError(path, f"{prefix}{key}: unknown key", _suggestion(key, prefix, kind))
-        if not _KINDS[types[key]][1](value):
-            raise ConfigError(path, f"{prefix}{key}: takes {_KINDS[types[key]][0]}, not {value!r}")
-        if fault := _RULES.get(prefix + key, _no_fault)(value):
-            raise ConfigError(path, f"{prefix}{key}: {fault}")
+            raise file.refused(full, "unknown key", _suggestion(key, prefix, kind))
+        wanted, is_right = _KINDS[types[key]]
+        if not is_right(value):
+            raise file.refused(full, f"takes {wanted}" + ("" if full in SECRET else f", not {value!r}"))
+        if fault := fault_of(full, value):
+            raise file.refused(full, *fault)
     return {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
 
 
@@ -145,78 +176,6 @@ _KINDS: dict[Any, tuple[str, Callable[[object], bool]]] = {
 }
 
 
-def _no_fault(_: object) -> str | None:
-    return None
-
-
-def _place_fault(value: Any) -> str | None:
-    return None if value.startswith("/") else f"takes an absolute path, not {value!r}"
-
-
-def _places_fault(value: Any) -> str | None:
-    return next(filter(None, map(_place_fault, value)), None)
-
-
-def _database_fault(value: Any) -> str | None:
-    """Accept a path, or a URL; of what kind the database may be is known where it is opened."""
-    return _url_fault(value) if is_postgres(value) else None if is_url(value) else _place_fault(value)
-
-
-def _inventory_fault(value: Any) -> str | None:
-    return _url_fault(value) if value else None
-
-
-def _url_fault(value: Any) -> str | None:
-    try:
-        parse_url(value)
-    except UsageError as error:
-        return str(error)
-    return None
-
-
-def _crl_url_fault(value: Any) -> str | None:
-    """RFC 5280 section 4.2.1.13; https would need the very certificate that is to be checked (section 8)."""
-    is_plain = not value or re.fullmatch(r"http://[!-~]+", value)
-    return None if is_plain else f"takes http://HOST/PATH, not {value!r}"
-
-
-def _days_fault(value: Any) -> str | None:
-    return None if 1 <= value <= MAX_DAYS else f"takes 1 to {MAX_DAYS} days, not {value}"
-
-
-def _host_fault(value: Any) -> str | None:
-    try:
-        for name in [value] if isinstance(value, str) else value:
-            if name:
-                parse_host(name)
-    except NameRefusedError as error:
-        return str(error)
-    return None
-
-
-def _port_fault(value: Any) -> str | None:
-    return None if 1 <= value <= 65535 else f"takes a port from 1 to 65535, not {value}"
-
-
-_RULES: dict[str, Callable[[Any], str | None]] = {
-    "domain": _host_fault,
-    "hub": _host_fault,
-    "state": _place_fault,
-    "inventory": _inventory_fault,
-    "ca.days": _days_fault,
-    "ca.permitted_domains": _host_fault,
-    "ca.crl_url": _crl_url_fault,
-    "cert.directory": _place_fault,
-    "cert.days": _days_fault,
-    "cert.crl_days": _days_fault,
-    "sasl.database": _database_fault,
-    "sasl.copies": _places_fault,
-    "mta.relay_hosts": _host_fault,
-    "mta.port": _port_fault,
-}
-"""What is wrong with a value of the right type, by key."""
-
-
 def _suggestion(key: str, prefix: str, kind: type[Any]) -> str:
     from difflib import get_close_matches
 
@@ -229,60 +188,9 @@ def _suggestion(key: str, prefix: str, kind: type[Any]) -> str:
     return f"known keys here: {', '.join(known)}"
 
 
-# What this host is called, asked as sendmail and Debian's tools ask.
-
-
-def host_name(root: Root) -> str:
-    """Return the host's full name where it can be found out, else its short one.
-
-    Under another root its /etc/hostname is believed; on the host itself the canonical name that
-    sendmail takes for ``$j``.
-    """
-    name = _first_line(root, "/etc/hostname") if not root.is_host else ""
-    return _valid(name) or _valid(_canonical_name()) or "localhost"
-
-
-def host_domain(root: Root) -> str:
-    """Return the domain of this host from /etc/mailname, else from its full name; empty if there is none."""
-    own = host_name(root)
-    mail_name = _valid(_first_line(root, "/etc/mailname"))
-    if is_qualified(mail_name):
-        first, _, rest = mail_name.partition(".")
-        return rest if first == own.partition(".")[0] and is_qualified(rest) else mail_name
-    return own.partition(".")[2]
-
-
 def first_existing(root: Root, candidates: Sequence[str]) -> str:
     """Return the first of the host's default paths that exists under the root, else the first."""
     return next((path for path in candidates if os.path.exists(root.path(path))), candidates[0])
-
-
-def _canonical_name() -> str:
-    import socket
-
-    name = socket.gethostname()
-    if is_qualified(name):
-        return name
-    try:
-        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME)
-    except OSError:
-        return name
-    return found[0][3] or name
-
-
-def _first_line(root: Root, path: str) -> str:
-    try:
-        with open(root.path(path), encoding="utf-8", errors="replace") as file:
-            return file.readline(300).strip()
-    except OSError:
-        return ""
-
-
-def _valid(name: str) -> str:
-    try:
-        return parse_host(name)
-    except NameRefusedError:
-        return ""
 
 
 # One installation: root, settings and clock, and what follows from them.
@@ -359,12 +267,17 @@ class Site:
         """The domain of short names: configured, or this host's, or empty."""
         if self.settings.domain:
             return parse_host(self.settings.domain)
-        return host_domain(self.root)
+        return host_domain(self.root, lambda: self.own_name)
 
     @cached_property
     def hub(self) -> str:
         """The relay's full name: configured, or this host's."""
-        return self.qualify(self.settings.hub) if self.settings.hub else self.qualify(host_name(self.root))
+        return self.qualify(self.settings.hub or self.own_name)
+
+    @cached_property
+    def own_name(self) -> str:
+        """This host's full name where it can be found out, else its short one; asked once."""
+        return host_name(self.root, self.settings.domain)
 
     @property
     def realm(self) -> str:

@@ -11,8 +11,10 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "smtpcreds"
 
 FLOORS = (
-    ("errors", "secret"),
-    ("names", "model", "postgres", "dns", "terminal"),
+    ("lazy",),
+    ("errors", "secret", "shell"),
+    ("names", "model", "postgres", "dns", "terminal", "progress"),
+    ("host_name", "config_values"),
     ("pki", "files", "config", "passwords"),
     ("mta", "sasldb", "inventory", "sources", "smtp", "memory", "pkcs11"),
     ("ca", "transaction", "accounts"),
@@ -45,7 +47,7 @@ HOMES = {
     "smtplib": {"smtp"},
     "dns": {"dns"},
     "ssl": {"smtp"},
-    "socket": {"smtp", "config"},
+    "socket": {"smtp", "host_name"},
 }
 WRITERS = {
     *("inventory/sqlite.py", "sasldb/replace.py", "sasldb/lmdb.py", "sasldb/opening.py"),

@@ -4,24 +4,22 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cache
-from shlex import quote
 
 from ..ca.authority import CA
-from ..ca.layout import BUNDLE
+from ..ca.layout import BUNDLE, pair_of
 from ..ca.verify import missing as missing_in_place
 from ..errors import MissingInputError, SmtpcredsError
-from ..files import read_public
 from ..inventory.rows import State
 from ..model import Finding
 from ..pki.chains import WEAK_HASHES, ChainError, climb, is_issued_by, is_self_signed, verify_chain
 from ..pki.crl import Crl, is_crl_of
-from ..pki.encoding import parse_certificates
-from ..pki.keys import decode_key, public_id
+from ..pki.keys import public_id
 from ..pki.names import title
 from ..pki.pair_rules import is_for, key_fault, name_fault, period_of, role_fault, strength_fault
 from ..pki.profiles import Purpose
 from ..pki.revocation import revoked_on
 from ..pki.values import Certificate
+from ..shell import quote
 from .crls import crls_in
 from .finding import Code
 from .host import CertificatePlace, Host, InstalledCertificate
@@ -56,7 +54,7 @@ def belongs(host: Host) -> Iterator[Finding]:
     for installed in host.certificates:
         path = installed.place.key
         try:
-            key = decode_key(read_public(path), None, path) if os.path.isfile(path) else None
+            key = host.key_at(path) if os.path.isfile(path) else None
         except SmtpcredsError:
             continue  # CERT002
         if key is not None and (fault := key_fault(installed.leaf, key, installed.path)):
@@ -81,7 +79,7 @@ def strong(host: Host) -> Iterator[Finding]:
 
 CERT012 = Code.warning(
     "CERT012",
-    "one private key for several hosts; who takes one host can pose as the others",
+    "one private key for several hosts; an intruder on one host can impersonate the others",
 )
 
 
@@ -108,7 +106,7 @@ def _certificate(host: Host, place: CertificatePlace) -> Iterator[Finding]:
     path = place.certificate
     cure = f"{host.issue(path, host.known_as)}, or correct the path"
     try:
-        parsed = parse_certificates(read_public(path), path)
+        parsed = host.parsed(path)
     except MissingInputError:
         yield CERT002.found(path, f"is missing, {_NO_TLS}", cure)
     except SmtpcredsError as error:
@@ -126,7 +124,7 @@ def _key(host: Host, place: CertificatePlace) -> Iterator[Finding]:
         return
     cure = f"{host.issue(path, host.known_as)}, or put the key back from a backup"
     try:
-        decode_key(read_public(path), None, path)
+        host.key_at(path)
     except MissingInputError:
         yield CERT002.found(path, f"is missing, {_NO_TLS}", cure)
     except SmtpcredsError as error:
@@ -136,7 +134,7 @@ def _key(host: Host, place: CertificatePlace) -> Iterator[Finding]:
 def _authorities(host: Host, path: str) -> Iterator[Finding]:
     cure = f"{host.at_authority('smtpcreds ca crl')}, or correct the path"
     try:
-        parse_certificates(read_public(path), path)
+        host.parsed(path)
     except MissingInputError:
         yield CERT002.found(path, f"is missing, {_NO_TLS}", cure)
     except SmtpcredsError as error:
@@ -178,16 +176,16 @@ def sent(host: Host) -> Iterator[Finding]:
 
 CERT024 = Code.note(
     "CERT024",
-    "a self-signed certificate, such as Debian's snakeoil, on a host that is not the hub: enough for "
-    "strangers, who verify nothing, and for nobody who does",
+    "a self-signed certificate, such as Debian's snakeoil, on a host that is not the hub: accepted only by "
+    "peers that do not verify it",
 )
-CERT003 = Code.error("CERT003", "a certificate whose chain does not lead to a root that is at hand")
+CERT003 = Code.error("CERT003", "a certificate whose chain does not lead to a root that is known here")
 
 
 def _open_ended(host: Host, installed: InstalledCertificate, reason: str) -> Finding:
     if host.is_self_signed_default(installed):
-        reason = "is self-signed: enough for strangers, who verify nothing, and for nobody who does"
-        return CERT024.found(installed.path, reason, host.issue(installed.path, host.name))
+        reason = "is self-signed: accepted only by peers that do not verify it"
+        return CERT024.found(installed.path, reason, _instead(host, installed))
     bundle = next((use.ca_file for use in installed.place.uses if use.ca_file), "")
     bundle = host.path(bundle) if bundle else f"{os.path.dirname(installed.path)}/{BUNDLE}"
     issuer = installed.leaf.issuer.rfc4514_string()
@@ -198,13 +196,24 @@ def _open_ended(host: Host, installed: InstalledCertificate, reason: str) -> Fin
     return CERT003.found(installed.path, reason, cure)
 
 
+def _instead(host: Host, installed: InstalledCertificate) -> str:
+    """Return the way to a certificate of ours: the one that this host has, else one of the authority."""
+    own, path = pair_of(host.site, host.name), installed.path
+    programs = [use.program for use in installed.place.uses]
+    if programs and not (CA(host.site).is_there or host.site.settings.hub):
+        return f"for a hub: smtpcreds setup {host.name} --mta {programs[0]} --edit --run"
+    if host.certificates_in(own.certificate) and path != own.certificate:
+        return f"configure {own.key} and {own.certificate} instead of {path}"
+    return host.issue(path, host.name)
+
+
 def _is_weak(leaf: Certificate) -> bool:
     return isinstance(leaf.signature_hash_algorithm, WEAK_HASHES) or strength_fault(leaf) is not None
 
 
 CERT004 = Code.error("CERT004", "a certificate that has expired")
 CERT006 = Code.error("CERT006", "a certificate that is not valid yet")
-CERT005 = Code.warning("CERT005", "a certificate that has less than a third of its life left")
+CERT005 = Code.warning("CERT005", "a certificate that has less than a third of its lifetime left")
 
 
 def dates(host: Host) -> Iterator[Finding]:
@@ -298,8 +307,8 @@ def roles(host: Host) -> Iterator[Finding]:
 
 CERT022 = Code.note(
     "CERT022",
-    "a certificate of a private CA on a host that takes mail from strangers, who don't know the CA; with "
-    "MTA-STS they would not deliver",
+    "a certificate of a private CA on a host that receives mail from the Internet, where the CA is unknown; "
+    "with MTA-STS other servers would not deliver",
 )
 
 
@@ -311,7 +320,7 @@ def public(host: Host) -> Iterator[Finding]:
     for installed in host.certificates:
         servers = [program for program in ("sendmail", "postfix") if installed.serves(program)]
         if servers and any(is_issued_by(installed.leaf, ca) for ca in host.authorities):
-            reason = f"is of a private CA, and {servers[0]} takes mail for {domain} from strangers"
+            reason = f"is of a private CA, and {servers[0]} receives mail for {domain} from the Internet"
             yield CERT022.found(installed.path, reason, f"smtpcreds cert request {host.known_as}")
 
 

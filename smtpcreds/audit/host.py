@@ -4,6 +4,7 @@ Everything is read when a check first asks for it, and once; no program is run. 
 remembered, and taken as if it were not there.
 """
 
+import glob
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,20 +15,21 @@ from ..accounts.database import AccountDatabase
 from ..ca.authority import CA
 from ..ca.directory import directories
 from ..ca.layout import BUNDLE, Pair, pair_of, reading
-from ..config import Site, host_name
+from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..files import read_public
 from ..files.guard import MAIL_OWNERS
 from ..files.rights import User
 from ..inventory.rows import CertificateRow as Row
 from ..model import Root
-from ..mta import auth_info, main_cf, sendmail_cf
+from ..mta import auth_info, exim_rules, main_cf, sendmail_cf
 from ..mta import dovecot as mta_dovecot
 from ..mta import exim as mta_exim
 from ..names import is_qualified
 from ..pki.chains import is_link_name, is_self_signed
 from ..pki.describe import fingerprint
-from ..pki.encoding import parse_certificates
+from ..pki.encoding import Parsed, parse_certificates
+from ..pki.keys import PrivateKey, decode_key
 from ..pki.names import title
 from ..pki.profiles import HOST_PROFILES, Purpose
 from ..pki.values import Certificate
@@ -139,7 +141,9 @@ class Host:
 
     site: Site
     unread: list[SmtpcredsError] = field(default_factory=list, compare=False)
-    _parsed: dict[str, tuple[Certificate, ...]] = field(default_factory=dict, init=False, compare=False)
+    _read: dict[str, bytes] = field(default_factory=dict, init=False, compare=False, repr=False)
+    _parsed: dict[str, Parsed] = field(default_factory=dict, init=False, compare=False)
+    _keys: dict[str, PrivateKey] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def top(self) -> str:
@@ -150,9 +154,27 @@ class Host:
         """Return where a path of the host lies on this disk."""
         return self.site.path(absolute)
 
+    def read(self, path: str) -> bytes:
+        """Return a file of this disk as it was when the first check read it."""
+        if path not in self._read:
+            self._read[path] = read_public(path)
+        return self._read[path]
+
+    def parsed(self, path: str) -> Parsed:
+        """Return the certificates of a file and how they are encoded; parsed once."""
+        if path not in self._parsed:
+            self._parsed[path] = parse_certificates(self.read(path), path)
+        return self._parsed[path]
+
+    def key_at(self, path: str) -> PrivateKey:
+        """Return the private key of a file that is not encrypted; decoded once."""
+        if path not in self._keys:
+            self._keys[path] = decode_key(self.read(path), None, path)
+        return self._keys[path]
+
     def content(self, path: str) -> bytes | None:
         """Return a file of this disk; None where there is none, or one that can't be read."""
-        return self.attempt(lambda: read_public(path), None)
+        return self.attempt(lambda: self.read(path), None)
 
     def attempt(
         self, look: Callable[[], T], otherwise: T, *, but: type[SmtpcredsError] = MissingInputError
@@ -203,16 +225,26 @@ class Host:
         return path, mta_exim.parse_configuration(mta_exim.expand(self.text(path) or "", self.text))
 
     @cached_property
+    def exim_rules(self) -> exim_rules.Configuration | None:
+        """The same with its macros and conditions, its access lists and all options, or None."""
+        if self.exim is None:
+            return None
+        return exim_rules.parse(mta_exim.expand(self.text(self.exim[0]) or "", self.text))
+
+    @cached_property
     def dovecot(self) -> mta_dovecot.DovecotConf | None:
-        """Dovecot's configuration with the files of conf.d, or None."""
+        """Dovecot's configuration with the files that it includes, or None."""
         text = self.text(DOVECOT_CONF)
         if text is None:
             return None
-        directory = f"{os.path.dirname(DOVECOT_CONF)}/conf.d"
-        names = [name for name in self.listing(self.path(directory)) if name.endswith(".conf")]
-        return mta_dovecot.parse_configuration(
-            "\n".join([text, *(self.text(f"{directory}/{name}") or "" for name in names)])
-        )
+        return mta_dovecot.parse_configuration(mta_dovecot.expand(text, self._dovecot_files))
+
+    def _dovecot_files(self, pattern: str) -> str:
+        """Return what the files of an ``!include`` say, in the order of their names."""
+        path = pattern if pattern.startswith("/") else f"{os.path.dirname(DOVECOT_CONF)}/{pattern}"
+        top = self.path("/").rstrip("/")
+        found = sorted(glob.glob(self.path(path)))
+        return "\n".join(self.text(name.removeprefix(top)) or "" for name in found)
 
     @cached_property
     def uses(self) -> tuple[CertificateUse, ...]:
@@ -227,7 +259,13 @@ class Host:
         if self.exim:
             yield from uses.of_exim(self.exim[1], self.exim[0], self.exim_user)
         if self.dovecot:
-            yield from uses.of_dovecot(self.dovecot, DOVECOT_CONF)
+            found = uses.of_dovecot(self.dovecot, DOVECOT_CONF)
+            yield from (use for use in found if not self._is_of_package(use))
+
+    def _is_of_package(self, use: CertificateUse) -> bool:
+        """Tell whether it is the self-signed one that Debian's package gives Dovecot, for IMAP."""
+        targets = {os.path.basename(os.path.realpath(self.path(path))) for path in use.certificates}
+        return targets == {"ssl-cert-snakeoil.pem"}
 
     @property
     def absent(self) -> list[str]:
@@ -266,7 +304,7 @@ class Host:
     @cached_property
     def name(self) -> str:
         """This host's full name."""
-        return self.site.qualify(host_name(self.site.root))
+        return self.site.qualify(self.site.own_name)
 
     @property
     def known_as(self) -> str:
@@ -328,12 +366,30 @@ class Host:
 
     def certificates_in(self, path: str) -> tuple[Certificate, ...]:
         """Return the certificates of a file of this disk; none where it can't be read."""
-        if path not in self._parsed:
-            try:
-                self._parsed[path] = parse_certificates(read_public(path), path).certificates
-            except SmtpcredsError:
-                self._parsed[path] = ()
-        return self._parsed[path]
+        try:
+            return self.parsed(path).certificates
+        except SmtpcredsError:
+            return ()
+
+    @cached_property
+    def lying_around(self) -> tuple[str, ...]:
+        """The files of the certificate directories; hash links lead to these."""
+        paths = [f"{directory}/{name}" for directory in self.own_places for name in self.listing(directory)]
+        return tuple(
+            path
+            for path in paths
+            if os.path.isfile(path) and not (os.path.islink(path) and is_link_name(os.path.basename(path)))
+        )
+
+    @cached_property
+    def key_files(self) -> tuple[str, ...]:
+        """The private keys that are configured, and those that lie in a certificate directory."""
+        named = (self.path(key) for use in self.uses for key in use.keys)
+        return tuple(dict.fromkeys((*filter(os.path.exists, named), *filter(self.is_key, self.lying_around))))
+
+    def is_key(self, path: str) -> bool:
+        """Tell whether a file holds a private key as PEM, encrypted or not."""
+        return b"PRIVATE KEY-----" in (self.content(path) or b"")
 
     def trusted_by(self, use: CertificateUse) -> tuple[Certificate, ...]:
         """Return the CA certificates that a program finds: those of its file, and those with a hash link."""
@@ -347,10 +403,11 @@ class Host:
     def is_self_signed_default(self, certificate: InstalledCertificate) -> bool:
         """Tell whether it is a self-signed one, like Debian's snakeoil, on a host that is not the hub.
 
-        A host to which nobody relays shows it to strangers only, who verify nothing.
+        A host to which nobody relays shows it to strangers only, who verify nothing. One that has neither
+        an authority nor a hub named is no hub yet.
         """
-        is_server = certificate.roles == (Purpose.SERVER,)
-        return is_server and self.name != self.site.hub and is_self_signed(certificate.leaf)
+        is_hub = self.name == self.site.hub and (bool(self.site.settings.hub) or CA(self.site).is_there)
+        return certificate.roles == (Purpose.SERVER,) and not is_hub and is_self_signed(certificate.leaf)
 
     @cached_property
     def authorities(self) -> tuple[Certificate, ...]:
@@ -416,14 +473,18 @@ class Host:
         command = " ".join(filter(None, ("smtpcreds cert issue", name, option, "--force")))
         if path not in {pair.certificate, pair.key}:
             return f"{self.at_authority(command)}, and configure its files instead of {path}"
-        here = directory == self.site.certificates or not CA(self.site).is_there
+        here = directory == self.site.certificates or not self.has_authority
         return self.at_authority(command if here else f"{command} --to {directory}")
 
     def issue_again(self, certificate: InstalledCertificate, option: str = "") -> str:
         """Return the command that makes a new pair in the same place."""
         return self.issue(certificate.path, certificate.host, option)
 
+    @cached_property
+    def has_authority(self) -> bool:
+        """Tell whether the authority is on this host."""
+        return CA(self.site).is_there
+
     def at_authority(self, command: str) -> str:
         """Return a command of the authority, for this host or for the one where that is."""
-        here = CA(self.site).is_there
-        return command if here else f"on the authority: {command}; then copy the files here"
+        return command if self.has_authority else f"on the authority: {command}; then copy the files here"

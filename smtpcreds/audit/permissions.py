@@ -4,24 +4,24 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from shlex import quote
 from struct import iter_unpack
 
 from ..ca.layout import ca_files
 from ..config import DEFAULT_PATH
+from ..deploy.files import group_name
 from ..errors import SmtpcredsError, UnsafePathError
 from ..files import disk, opened, read_public, real_path, remove, write_all
 from ..files.guard import owner as owner_name
-from ..files.rights import User, above, barrier
+from ..files.rights import User, above, barrier, way_in
 from ..model import Artifact, Change, Finding, Link, Owner, Repair
 from ..mta import auth_info, sasl_conf
-from ..pki.chains import is_link_name
 from ..pki.describe import authority_of
-from ..pki.keys import decode_key, public_id
+from ..pki.keys import public_id
 from ..pki.values import Certificate
 from ..postgres import is_url
 from ..sasldb import bdb
 from ..sasldb.replace import open_regular, wake_readers
+from ..shell import quote
 from .finding import Code
 from .host import DOVECOT_CONF, MAIN_CF, MASTER_CF, SENDMAIL_CF, SENDMAIL_MC, Host, group_of, user_of
 from .sasl_conf import SENDMAIL_CONFS, SMTPD_CONFS
@@ -117,7 +117,7 @@ def _on(path: str, step: Change, change: Callable[[int], None]) -> Repair:
         with opened(path, links_only=True) as descriptor:
             status = os.fstat(descriptor)
             if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
-                raise UnsafePathError(path, f"has {status.st_nlink} hard links and was left alone")
+                raise UnsafePathError(path, f"has {status.st_nlink} hard links and was not changed")
             disk().note(*step)
             if not disk().is_preview:
                 change(descriptor)
@@ -167,6 +167,8 @@ def judge(path: str, rule: Rule) -> Iterator[Finding]:
         return
     if os.path.islink(path):
         yield from _link(path, is_credential=rule.code is not PERM017)
+    if not any(_judged(path, rule)):
+        return
     target, is_led_astray = _target(path)
     for finding in _judged(target, rule):
         yield replace(finding, repair=None) if is_led_astray else finding
@@ -271,26 +273,24 @@ def _link(path: str, *, is_credential: bool) -> Iterator[Finding]:
         yield PERM006.found(path, f"is a symbolic link to {target}", cure)
 
 
-def obstacle(user: User, path: str, top: str) -> tuple[str, str] | None:
+def obstacle(host: Host, user: User, path: str) -> tuple[str, str] | None:
     """Return why the user can't read the file, and what ends it, or None; directories are asked too.
 
     A user of the mail server has a group of the same name.
     """
-    found = barrier(user, path, top)
+    found = barrier(user, path, host.top)
     if found is None:
         return None
-    right = "r" if found == path else "x"
     mode = stat.S_IMODE(os.stat(found).st_mode)
     why = f"mode {mode:04o} does not let {user.name} read it"
     reason = why if found == path else f"{user.name} can't enter {found}"
-    return reason, f"chgrp {user.name} {quote(found)} && chmod g+{right} {quote(found)}"
+    return reason, way_in(user, found, path, group_name(host.site.root, os.stat(path).st_gid))
 
 
 # PERM: keys, certificates, secrets of accounts, state, configuration, and every directory above them.
 
-_KEY_MARK = b"PRIVATE KEY-----"
 _REFUSED = "Sendmail refuses it, and mail goes unencrypted"
-_POSES = "who reads it can pose as this host"
+_POSES = "anybody who reads it can impersonate this host"
 _MAP_ENDS = ("", ".db", ".lmdb", ".cdb", ".dir", ".pag")
 _SASL_GROUPS = ("sasl", "postfix")
 CONFIGURATION = (
@@ -320,7 +320,7 @@ def keys(host: Host) -> Iterator[Finding]:
     """
     group_may = {host.path(key) for use in host.uses if use.group_may_read for key in use.keys}
     refused = {host.path(key) for use in host.uses if use.program == "sendmail" for key in use.keys}
-    for path in dict.fromkeys((*key_files(host), *_keys_below(host))):
+    for path in dict.fromkeys((*host.key_files, *_keys_below(host))):
         is_ours = path in refused or os.path.dirname(path) in host.own_places
         excess = 0o037 if path in group_may or not is_ours else 0o077
         effect = _REFUSED if path in refused else _POSES
@@ -335,8 +335,8 @@ PERM002 = Code.error(
 
 def others(host: Host) -> Iterator[Finding]:
     """Judge certificates, bundles and CRLs: whoever can change them decides who is believed."""
-    secret = set(key_files(host))
-    for path in dict.fromkeys((*_configured(host), *_lying_around(host))):
+    secret = set(host.key_files)
+    for path in dict.fromkeys((*_configured(host), *host.lying_around)):
         if path not in secret:
             yield from judge(path, Rule(PERM002, 0o022, host.owners, "Sendmail refuses it"))
 
@@ -361,7 +361,7 @@ def directories(host: Host) -> Iterator[Finding]:
 
 PERM015 = Code.error(
     "PERM015",
-    "the private key of a CA in a directory of the mail server, or below it; who breaks into that signs "
+    "the private key of a CA in a directory of the mail server, or below it; an intruder there could sign "
     "certificates",
 )
 
@@ -370,9 +370,9 @@ def ca_key(host: Host) -> Iterator[Finding]:
     """The key of the CA lies where the mail server's keys lie, under whatever name."""
     known = {public_id(ca) for ca in host.authorities}
     others = {public_id(ca) for ca in _other_authorities(host)} - known
-    for path in (*key_files(host), *_keys_below(host)):
+    for path in (*host.key_files, *_keys_below(host)):
         try:
-            identity = public_id(decode_key(host.content(path) or b"", None, path))
+            identity = public_id(host.key_at(path))
         except SmtpcredsError:  # encrypted; CERT002 says so of those that are configured
             identity = ""
         if identity in known:
@@ -388,13 +388,6 @@ def ca_key(host: Host) -> Iterator[Finding]:
             yield PERM015.found(path, "is the private key of a CA", cure)
 
 
-def key_files(host: Host) -> Iterator[str]:
-    """Yield the private keys that are configured, and those that lie in a certificate directory."""
-    named = [host.path(key) for use in host.uses for key in use.keys]
-    lying = (path for path in _lying_around(host) if _KEY_MARK in (host.content(path) or b""))
-    yield from dict.fromkeys((*filter(os.path.exists, named), *lying))
-
-
 _CA_KEYS = frozenset({"cakey.pem", "ca.key", "ca-key.pem"})
 """What CA.pl, easy-rsa and cfssl call it."""
 
@@ -408,14 +401,12 @@ def _below(host: Host) -> Iterator[str]:
 
 
 def _keys_below(host: Host) -> Iterator[str]:
-    return (
-        path for path in _below(host) if os.path.isfile(path) and _KEY_MARK in (host.content(path) or b"")
-    )
+    return (path for path in _below(host) if os.path.isfile(path) and host.is_key(path))
 
 
 def _other_authorities(host: Host) -> Iterator[Certificate]:
     """Yield the CA certificates that lie among those of hosts, or below them."""
-    for path in (*_lying_around(host), *_below(host)):
+    for path in (*host.lying_around, *_below(host)):
         found = host.certificates_in(path) if os.path.isfile(path) else ()
         yield from (certificate for certificate in found if authority_of(certificate)[0])
 
@@ -425,15 +416,6 @@ def _configured(host: Host) -> Iterator[str]:
         for path in (*use.certificates, use.ca_file, use.crl_file):
             if path and os.path.exists(host.path(path)):
                 yield host.path(path)
-
-
-def _lying_around(host: Host) -> Iterator[str]:
-    """Yield the files of the certificate directories; hash links lead to these."""
-    for directory in host.own_places:
-        for name in host.listing(directory):
-            path = f"{directory}/{name}"
-            if os.path.isfile(path) and not (os.path.islink(path) and is_link_name(name)):
-                yield path
 
 
 PERM010 = Code.error(
@@ -585,7 +567,7 @@ PERM016 = Code.error(
 def readers(host: Host) -> Iterator[Finding]:
     """Programs that are not root can read what they need."""
     for user, path in dict.fromkeys(_needs(host)):
-        if os.path.exists(path) and (why := obstacle(user, path, host.top)):
+        if os.path.exists(path) and (why := obstacle(host, user, path)):
             yield PERM016.found(path, *why)
 
 
@@ -667,8 +649,9 @@ def _directories(host: Host) -> Iterator[str]:
     named = (host.path(path) for use in host.uses for path in (*use.paths, use.config))
     own = (f"{host.site.state}/any", f"{host.site.certificates}/any", host.path(SENDMAIL_CF))
     read = filter(os.path.exists, map(host.path, CONFIGURATION))
-    watched = (*named, *key_files(host), *secrets(host), *own, *read)
-    found = dict.fromkeys(directory for path in watched for directory in above(path, host.top))
+    watched = (*named, *host.key_files, *secrets(host), *own, *read)
+    nearest = dict.fromkeys(map(os.path.dirname, watched))
+    found = dict.fromkeys(directory for place in nearest for directory in above(f"{place}/any", host.top))
     yield from sorted(filter(os.path.isdir, found), key=lambda path: (-path.count("/"), path))
 
 

@@ -11,7 +11,7 @@ from ..ca.crl import crl_paths
 from ..ca.directory import certificate_file, check, joined, prepare, trust_changes
 from ..ca.layout import ALL_CRLS, pair_of
 from ..ca.pair import key_id, refuse_existing_pair
-from ..config import Site, host_name
+from ..config import Site
 from ..deploy.apply import Applied, apply, refuse_commands
 from ..deploy.facts import gather, secret_for
 from ..deploy.options import RenderOptions
@@ -246,7 +246,7 @@ def _verify_files(wanted: Client) -> None:
     facts = gather(wanted.site, wanted.program, wanted.render_options, wanted.material)
     expected = {item.path for item in wanted.program.render(facts)}
     for path in sorted(wanted.opened.files.keys() - expected):
-        raise DataError(wanted.opened.name, f"{path[1:]} is no file of {wanted.program.NAME}")
+        raise DataError(wanted.opened.name, f"{path[1:]} is not a file of {wanted.program.NAME}")
     for path in sorted(expected - wanted.opened.files.keys()):
         raise DataError(wanted.opened.name, f"lacks {path[1:]}")
 
@@ -255,7 +255,7 @@ def _warn(wanted: Client) -> None:
     """Tell what does not stop the run."""
     warn_of_ended_lists(wanted.site, wanted.opened)
     site, host = wanted.site, wanted.opened.label.host
-    here = site.qualify(host_name(site.root))
+    here = site.qualify(site.own_name)
     if here != host:
         site.warn(f"{wanted.opened.name}: is for {host}, and this host is {here}")
     if exists(site.settings_path) and wanted.lacking:

@@ -14,12 +14,14 @@ from ..ca.requests import Csr, SignedCsr, sign_csr, verify_petition
 from ..config import Site
 from ..deploy.delivery import Handover, record_handover
 from ..deploy.facts import gather
+from ..deploy.hubs import applied_hubs
 from ..deploy.options import RenderOptions
 from ..errors import DataError, UsageError
 from ..files import check_parents, disk, sweep_target, write_all
 from ..inventory.rotations import RotationState
 from ..model import Artifact, Link
 from ..mta.program import Facts, Material, Need, Program
+from ..names import PLAINTEXT
 from ..passwords import generate as generate_secret
 from ..pki.crl import read_crl
 from ..pki.describe import fingerprint
@@ -125,7 +127,6 @@ class BundleRequest:
         render_options: of the program's files.
         terms: of the certificate.
         asked_csr: of the host's own key; None where there is none.
-        crl: with the CRLs, which something on the host has to refresh.
         own_account: the account is the host's own, and is made if it is not there.
         login: on the hub, of a host that fetches its bundles; empty for one that does not.
     """
@@ -135,7 +136,6 @@ class BundleRequest:
     render_options: RenderOptions
     terms: CertificateOptions
     asked_csr: Csr | None = None
-    crl: bool = False
     login: str = ""
     own_account: bool = False
 
@@ -168,13 +168,13 @@ def make_bundle(work: Transaction, wanted: BundleRequest, delivery: Delivery) ->
     """Make a bundle, with a new certificate if one is needed, deliver it, and record who got it."""
     site, chain = work.site, work.ca.chain
     delivery.tidy()
+    wanted = replace(wanted, render_options=offered(work, wanted.program, wanted.render_options))
     choice = choose(site, work.known_inventory, wanted.order.host, wanted.terms)
     _verify_key(wanted, choice)
     _verify_permitted(wanted, choice, chain)
     if wanted.own_account:
         ensure_account(work, wanted)
-    later = LATER if wanted.crl else replace(LATER, all_crls=b"")
-    facts = gather(site, wanted.program, wanted.render_options, later, ask=work.ask)
+    facts = gather(site, wanted.program, wanted.render_options, LATER, ask=work.ask)
     _warn_of_rotation(work, facts)
     wanted.program.render(facts)
     render_settings(site, wanted.program, facts, wanted.render_options)
@@ -191,6 +191,23 @@ def ensure_account(work: Transaction, wanted: BundleRequest) -> None:
         accounts.add(account, generate_secret)
 
 
+def offered(work: Transaction, program: Program, options: RenderOptions) -> RenderOptions:
+    """Return the options of a program that logs in by PLAIN or LOGIN only, of which the hub decides.
+
+    Raises:
+        UsageError: the hub offers neither.
+    """
+    hubs = applied_hubs(work.site)
+    asked = options.over(work.site.settings.mta, program.VARIANTS)
+    if not hubs or not set(program.MECHANISMS) <= set(PLAINTEXT) or asked.mechanisms:
+        return options
+    if any(set(PLAINTEXT) & set(mechanisms) for mechanisms in hubs.values()):
+        return replace(options, plaintext=True)
+    reason = f"logs in by {' or '.join(program.MECHANISMS)} only, which this hub does not offer"
+    allow = f"smtpcreds mta apply {next(iter(hubs))} --plaintext --edit --run"
+    raise UsageError(program.NAME, reason, f"{allow}    (inside TLS only); then this again")
+
+
 def _warn_of_rotation(work: Transaction, facts: Facts) -> None:
     account = facts.credential.account if facts.credential else None
     site, inventory = work.site, work.known_inventory
@@ -199,7 +216,7 @@ def _warn_of_rotation(work: Transaction, facts: Facts) -> None:
         if row.state is RotationState.OPEN and here and row.account == account:
             name = AccountDatabase(site).shown(row.successor)
             successor = f"{account} is being replaced by {row.successor}"
-            work.warn(f"{successor}; to hand out that one: --account {name}")
+            work.warn(f"{successor}; to use that one: --account {name}")
 
 
 def _verify_key(wanted: BundleRequest, choice: CredentialSource) -> None:
@@ -284,7 +301,7 @@ def assemble(
         made: the time that it bears; with the same, the same content makes the same octets.
     """
     site = work.site
-    around = trust_directory_content(work.ca, site.settings.cert.directory, crls=wanted.crl)
+    around = trust_directory_content(work.ca, site.settings.cert.directory, with_crls=bool(facts.tls.crl))
     files = {item.path.rpartition("/")[2]: item.content for item in around if isinstance(item, Artifact)}
     crl_end = _crl_end(site, files[CRL]) if CRL in files else None
     if facts.material:

@@ -95,7 +95,9 @@ def authorize(work: Transaction, wanted: BundleRequest, line: str, path: str | N
     site, host = work.site, wanted.order.host
     if wanted.own_account:
         ensure_account(work, wanted)
-    wanted.program.render(gather(site, wanted.program, wanted.render_options, LATER, ask=work.ask))
+    account = current_account(work, wanted.render_options.account)
+    options = replace(wanted.render_options, account=account, crl=True)
+    wanted.program.render(gather(site, wanted.program, options, LATER, ask=work.ask))
     before = _lines_of(path) if path else []
     place = pair_of(site, host, site.hosts)
     if work.require_inventory().current(host, work.now, site.root.record(place.stem)) is None:
@@ -216,7 +218,7 @@ def _assembled(work: Transaction, pull: Pull, row: CertificateRow) -> tuple[byte
     site, program = work.site, program_for(pull.program, Role.CLIENT)
     options = parse_words(pull.options)
     account = current_account(work, options.account)
-    options = replace(options, host=pull.host, account=account)
+    options = replace(options, host=pull.host, account=account, crl=True)
     facts = gather(site, program, options, LATER, ask=work.ask)
     pair = Pair(site.root.locate(row.directory))
     credentials = existing_credentials(work.ca, work.inventory, row, pair)

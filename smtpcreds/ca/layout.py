@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from ..config import MAX_DAYS, Site, host_name
+from ..config import MAX_DAYS, Site
 from ..errors import ExistsError, MissingInputError, SmtpcredsError, UsageError
 from ..files import check_parents, check_target, disk, exists, is_directory
 from ..inventory.inventory import Inventory, open_inventory
@@ -55,6 +55,11 @@ class CaFiles:
     def root_key(self) -> str:
         """The root's private key, until it is taken offline; absent where the root itself signs."""
         return f"{self.directory}/{ROOT_KEY}"
+
+    @property
+    def unfinished_key(self) -> str:
+        """The URI of a key that is being made in a token; it is there only while that lasts."""
+        return f"{self.directory}-token-key"
 
     @property
     def root_crl(self) -> str:
@@ -150,7 +155,7 @@ def bundle_again(host: str, option: str) -> str:
 def beginning(site: Site) -> str:
     """Return what a host without authority or inventory begins with; a client host needs no second CA."""
     if is_client_host(site):
-        return bundle_again(site.qualify(host_name(site.root)), "--new-key")
+        return bundle_again(site.qualify(site.own_name), "--new-key")
     return "smtpcreds ca init"
 
 
@@ -194,10 +199,10 @@ def verify_target(path: str | None, *, force: bool) -> None:
     if path is None:
         return
     if not is_directory(os.path.dirname(path)):
-        raise MissingInputError(os.path.dirname(path), "is no directory")
+        raise MissingInputError(os.path.dirname(path), "is not a directory")
     check_parents(path)
     if check_target(path) and not force:
-        raise ExistsError(path, "is there and was left alone", "--force to replace it")
+        raise ExistsError(path, "exists and was not changed", "--force to replace it")
 
 
 # The inventory, to look at it only; light enough for the quick verbs.

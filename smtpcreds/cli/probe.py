@@ -112,14 +112,14 @@ NOT_KNOWN = 75
 @click.option("--send", is_flag=True, help="Deliver a marked message.")
 @click.option("--from", "sender", metavar="ADDRESS", help="Its sender; default: postmaster of this host.")
 @click.option("--to", "recipient", metavar="ADDRESS", help="Its recipient.")
-@click.option("--no-tls", is_flag=True, help="Do not begin TLS.")
-@click.option("--insecure-send-password", is_flag=True, help="Send the password to whoever answers.")
+@click.option("--no-tls", is_flag=True, help="Do not use TLS.")
+@click.option("--insecure-send-password", is_flag=True, help="Send the password to an unverified server.")
 @click.option(
     "--timeout",
     metavar="SECONDS",
     type=click.FloatRange(0, MAX_SECONDS, min_open=True),
     default=30.0,
-    help="Patience with each step; default: 30.",
+    help="Timeout of each step; default: 30.",
 )
 @pass_session
 def probe(session: Session, /, url: str, **options: Any) -> None:
@@ -157,7 +157,6 @@ def _say_beforehand(session: Session, asked: "ProbeRequest") -> None:
 
 
 def _asked(session: Session, site: "Site", url: str, options: dict[str, Any]) -> "ProbeRequest":
-    from ..config import host_name
     from ..pki.tlsa import parse_association
     from ..probe.asked import ProbeRequest, parse_mechanism, parse_name, parse_target
 
@@ -172,7 +171,7 @@ def _asked(session: Session, site: "Site", url: str, options: dict[str, Any]) ->
     return ProbeRequest(
         target=target,
         trust=trust,
-        hello=host_name(site.root),
+        hello=site.own_name,
         identity=identity,
         client=client,
         revoked=revoked,
@@ -219,7 +218,7 @@ def _identity(site: "Site", named: str, options: dict[str, Any]) -> "Identity | 
         return of_file(options["auth_info"])
     if not account:
         if source:
-            raise UsageError("--password", "is of no account", "--account NAME")
+            raise UsageError("--password", "needs an account", "--account NAME")
         return None
     context = Context(f"password of {account}")
     return of_account(site, account, (lambda: resolve(source, context)) if source else None)
@@ -249,7 +248,6 @@ def _pair(options: dict[str, Any], certificate: str, key: str) -> "ClientFiles |
 
 
 def _envelope(site: "Site", options: dict[str, Any]) -> "Envelope | None":
-    from ..config import host_name
     from ..errors import UsageError
     from ..probe.asked import Envelope, parse_mailbox
 
@@ -260,7 +258,7 @@ def _envelope(site: "Site", options: dict[str, Any]) -> "Envelope | None":
         return None
     if not recipient:
         raise UsageError("--send", "needs a recipient", "--to ADDRESS")
-    return Envelope(parse_mailbox(sender or f"postmaster@{host_name(site.root)}"), parse_mailbox(recipient))
+    return Envelope(parse_mailbox(sender or f"postmaster@{site.own_name}"), parse_mailbox(recipient))
 
 
 def _data(asked: "ProbeRequest", steps: "list[Step]", failed: int, *, is_known: bool) -> dict[str, object]:

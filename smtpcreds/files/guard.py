@@ -71,18 +71,25 @@ def explain(error: OSError, path: str, outcome: str = "") -> SmtpcredsError:
     return leaf(path, reason + outcome, hint)
 
 
-@contextmanager
-def explained(path: str, outcome: str = "") -> Iterator[None]:
+class explained:  # noqa: N801 - a context manager, named as contextlib names its own
     """Turn an OSError of the block into the error of ours that names the path.
 
     Args:
         path: what the block works on.
         outcome: what the user should know about the state of things, with its leading punctuation.
     """
-    try:
-        yield
-    except OSError as error:
-        raise explain(error, path, outcome) from error
+
+    __slots__ = ("_outcome", "_path")
+
+    def __init__(self, path: str, outcome: str = "") -> None:
+        self._path, self._outcome = path, outcome
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise explain(error, self._path, self._outcome) from error
 
 
 _NOTHING = {errno.ENOENT, errno.ENOTDIR}
@@ -121,6 +128,8 @@ GROUP_OR_OTHER_WRITE = 0o022
 ANY_FOREIGN_ACCESS = 0o077
 MAIL_OWNERS = frozenset({"smmta"})
 """Debian gives /etc/mail, and makemap gives maps, to this user: who owns sendmail.cf is trusted anyway."""
+PACKAGE_FILES = {"/etc/nullmailer/remotes": "mail"}
+"""What Debian's packages give to the user of a daemon; a write replaces it by a file of root."""
 LINK_IN_THE_WAY = "is a symbolic link and is not followed; remove it, or name its target"
 MAX_READ = 64 * 1024 * 1024
 """Octets; a certificate bundle of every public CA is a quarter of a megabyte."""
@@ -186,7 +195,7 @@ class _Way:
         return "."
 
     def _step(self, name: str) -> None:
-        place = os.path.normpath(os.path.join(self.place, name))
+        place = os.path.dirname(self.place) if name == ".." else f"{self.place.rstrip('/')}/{name}"
         with explained(self._path):
             found = os.open(name, _STEP, dir_fd=self.at)
         try:
@@ -197,9 +206,8 @@ class _Way:
             self.at, found, self.place = found, self.at, place
         finally:
             os.close(found)
-        with explained(self._path):
-            if not stat.S_ISDIR(status.st_mode):
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not stat.S_ISDIR(status.st_mode):
+            raise explain(NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)), self._path)
         self._check(status)
 
     def _turn(self, link: str, status: os.stat_result, target: str) -> None:
@@ -217,7 +225,7 @@ class _Way:
             self.at, self.place = os.open("/", _STEP), "/"
 
     def _check(self, status: os.stat_result) -> None:
-        if not self._links_only:
+        if not (self._links_only or (status.st_uid == 0 and not status.st_mode & GROUP_OR_OTHER_WRITE)):
             _check_parent(status, self.place, self._path)
 
 
@@ -273,7 +281,8 @@ def accepted_target(path: str, found: os.stat_result) -> os.stat_result:
         raise UnsafePathError(path, LINK_IN_THE_WAY)
     if not stat.S_ISREG(found.st_mode):
         raise UnsafePathError(path, "is not a regular file")
-    if not _is_trusted(found.st_uid):
+    given = any(path.endswith(name) and _name(found.st_uid) == user for name, user in PACKAGE_FILES.items())
+    if not (given or _is_trusted(found.st_uid)):
         raise _foreign(path, found.st_uid)
     return found
 
@@ -318,9 +327,9 @@ def read_trusted(path: str) -> bytes:
         return _read(path, MAX_READ, _check_unchanged, at, name)
 
 
-def read_public(path: str) -> bytes:
-    """Return the content of a regular file, at most 64 MiB, whoever may read or change it."""
-    return _read(path, MAX_READ)
+def read_public(path: str, most: int = MAX_READ) -> bytes:
+    """Return the content of a regular file, at most ``most`` octets, whoever may read or change it."""
+    return _read(path, most)
 
 
 def _read(
@@ -372,10 +381,10 @@ def _check_private(path: str, found: os.stat_result) -> None:
 
 def _check_parent(found: os.stat_result, parent: str, path: str) -> None:
     if not _is_trusted(found.st_uid):
-        reason = f"lies below {parent}, which belongs to {user_name(found.st_uid)}"
+        reason = f"is below {parent}, which belongs to {user_name(found.st_uid)}"
         raise UnsafePathError(path, reason, _AS_ITS_OWNER if os.geteuid() == 0 else None)
     if found.st_mode & GROUP_OR_OTHER_WRITE and not found.st_mode & stat.S_ISVTX:
-        reason = f"lies below {parent}, which is writable by {_writers(found.st_mode)}"
+        reason = f"is below {parent}, which is writable by {_writers(found.st_mode)}"
         raise UnsafePathError(path, reason, f"chmod go-w {quoted_path(parent)}")
 
 
@@ -396,7 +405,7 @@ def _foreign(path: str, uid: int) -> SmtpcredsError:
 
 def quoted_path(path: str) -> str:
     """Return a path as a shell takes it."""
-    from shlex import quote
+    from ..shell import quote
 
     return quote(path)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..config import Site, host_name
+from ..config import Site
 from ..errors import UsageError
 from ..secret import Secret
 
@@ -40,7 +40,7 @@ def request_of(
         raise UsageError("account", "contradicts the account in the URL; give one of them")
     who = account or target.account
     if secret and not who:
-        raise UsageError("secret", "is of no account", "name the account")
+        raise UsageError("secret", "needs an account", "name the account")
     envelope = _envelope(site, *addresses)
     trust = gather(site, parse_name(site, name or target.host), *trusted)
     identity = of_account(site, who, (lambda: secret) if secret else None) if who else None
@@ -48,7 +48,7 @@ def request_of(
     return ProbeRequest(
         target=target,
         trust=trust,
-        hello=host_name(site.root),
+        hello=site.own_name,
         identity=identity,
         client=presented,
         tlsa=tuple(map(parse_association, tlsa)),
@@ -64,4 +64,4 @@ def _envelope(site: Site, sender: str | None, recipient: str | None) -> "Envelop
 
     if recipient is None:
         return None
-    return Envelope(parse_mailbox(sender or f"postmaster@{host_name(site.root)}"), parse_mailbox(recipient))
+    return Envelope(parse_mailbox(sender or f"postmaster@{site.own_name}"), parse_mailbox(recipient))

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -176,6 +176,7 @@ class ChainError(DataError):
     """A certificate that can't be trusted for what it is wanted for."""
 
 
+@lru_cache(maxsize=1024)
 def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Tell whether the issuer's name and key signed the certificate, with a hash that is safe."""
     try:
@@ -295,7 +296,7 @@ def _dead_end(leaf: x509.Certificate, known: Certificates) -> str:
     if namesakes and isinstance(child.signature_hash_algorithm, WEAK_HASHES):
         return f"the signature{of} uses a hash that is no longer safe"
     if namesakes:
-        return f"the signature{of} is not by the key of {issuer} that is at hand"
+        return f"the signature{of} is not by the key of {issuer} that is known here"
     return f"the certificate of the issuer{of} ({issuer}) was not found"
 
 

@@ -1,0 +1,83 @@
+"""What is made at first use is the standard library's, and nothing is made before."""
+
+import dataclasses
+import re
+from threading import Barrier, Thread
+
+import pytest
+
+from smtpcreds.lazy import dataclass, pattern
+
+
+@dataclass(frozen=True)
+class Base:
+    """One with a default, a factory, and a field that is not shown."""
+
+    name: str
+    secret: str = dataclasses.field(default="", repr=False)
+    words: list[str] = dataclasses.field(default_factory=list, compare=False)
+
+
+@dataclass(frozen=True)
+class Derived(Base):
+    """One with a field more."""
+
+    port: int = 25
+
+
+def test_a_data_class_is_that_of_the_standard_library() -> None:
+    one = Derived("attic", "s3cret", port=587)
+    assert one == Derived("attic", "s3cret", ["ignored"], 587) != Derived("attic", "s3cret")
+    assert hash(one) == hash(Derived("attic", "s3cret", ["ignored"], 587))
+    assert repr(one) == "Derived(name='attic', words=[], port=587)"
+    assert dataclasses.replace(one, port=25) == Derived("attic", "s3cret")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        one.port = 1  # type: ignore[misc]
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'name'"):
+        Derived()  # type: ignore[call-arg]
+
+
+def test_a_class_that_many_threads_use_first_is_made_once() -> None:
+    @dataclass(order=True)
+    class Shared:
+        number: int
+
+    gate, made = Barrier(8), []
+
+    def first_use(number: int) -> None:
+        gate.wait()
+        made.append(Shared(number))
+
+    threads = [Thread(target=first_use, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [one.number for one in sorted(made)] == list(range(8))
+
+
+def test_a_regular_expression_is_that_of_the_standard_library() -> None:
+    lazy, now = pattern(r"(?i)A(b*)"), re.compile(r"(?i)A(b*)")
+    assert lazy.fullmatch("abb")[1] == "bb"  # type: ignore[index]
+    assert (lazy.sub("-", "xabx"), lazy.split("xabx")) == (now.sub("-", "xabx"), now.split("xabx"))
+    assert (lazy.pattern, lazy.flags, lazy.groups) == (now.pattern, now.flags, now.groups)
+
+
+def test_nothing_is_made_before_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+    process = dataclasses.dataclass
+
+    def counted(one: type, **options: bool) -> type:
+        made.append(one)
+        return process(one, **options)
+
+    monkeypatch.setattr(dataclasses, "dataclass", counted)
+
+    @dataclass
+    class Late:
+        number: int
+
+    pattern("[")
+    assert not made
+    assert Late(1) == Late(1)
+    assert made == [Late]
