@@ -227,7 +227,6 @@ def _assembled(work: Transaction, pull: Pull, row: CertificateRow) -> tuple[byte
         program,
         options,
         CertificateOptions(),
-        crl=True,
         login=pull.login,
     )
     data, _, crl_end = assemble(work, wanted, facts, credentials, _made(work.ca, row))
