@@ -29,7 +29,7 @@ from ..inventory.pulls import Pull
 from ..inventory.rotations import RotationState
 from ..inventory.rows import CertificateRow, State
 from ..model import Artifact
-from ..mta.program import Role
+from ..mta.program import Need, Role
 from ..mta.programs import program_for
 from ..pki.crl import read_crl
 from ..pki.dates import is_due
@@ -96,7 +96,8 @@ def authorize(work: Transaction, wanted: BundleRequest, line: str, path: str | N
     if wanted.own_account:
         ensure_account(work, wanted)
     account = current_account(work, wanted.render_options.account)
-    options = replace(wanted.render_options, account=account, crl=True)
+    is_read = Need.REVOCATIONS in wanted.program.NEEDS
+    options = replace(wanted.render_options, account=account, crl=is_read)
     wanted.program.render(gather(site, wanted.program, options, LATER, ask=work.ask))
     before = _lines_of(path) if path else []
     place = pair_of(site, host, site.hosts)
@@ -218,7 +219,7 @@ def _assembled(work: Transaction, pull: Pull, row: CertificateRow) -> tuple[byte
     site, program = work.site, program_for(pull.program, Role.CLIENT)
     options = parse_words(pull.options)
     account = current_account(work, options.account)
-    options = replace(options, host=pull.host, account=account, crl=True)
+    options = replace(options, host=pull.host, account=account, crl=Need.REVOCATIONS in program.NEEDS)
     facts = gather(site, program, options, LATER, ask=work.ask)
     pair = Pair(site.root.locate(row.directory))
     credentials = existing_credentials(work.ca, work.inventory, row, pair)

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from admin import ACCOUNT, STATE, Admin
 
+from smtpcreds.mta.program import Role
+from smtpcreds.mta.programs import PROGRAMS
+
 from .writing import SSH_KEY
 
 HOST = "attic.polkatistas.org"
@@ -130,7 +133,7 @@ def test_each_host_gets_its_own_account_and_loses_it_alone(hub: Admin, key: Path
     assert infos["attic"][2] != infos["tuba"][2]
     ran = hub("cert", "revoke", "attic")
     said = ran.out + ran.err
-    assert f"{HOST}: goes on relaying by AUTH as attic@" in said
+    assert f"{HOST}: can still relay by AUTH as attic@" in said
     assert "smtpcreds sasl delete attic" in said
     hub("cert", "retire", "tuba", "--with-accounts")
     names = hub("sasl", "list").out
@@ -161,3 +164,12 @@ def test_status_warns_of_who_does_not_come(hub: Admin, key: Path) -> None:
     prometheus = hub("status", "--format", "prometheus").out
     assert f'smtpcreds_client_last_pull_timestamp_seconds{{host="{HOST}"}}' in prometheus
     assert HOST in hub("status", "--format", "html").out
+
+
+@pytest.mark.parametrize("program", [p.NAME for p in PROGRAMS.values() if p.ROLE is Role.CLIENT])
+def test_every_mail_program_of_a_client_host(hub: Admin, key: Path, program: str) -> None:
+    hub("bundle", "attic", "--mta", program, "--plaintext", "--authorize", key)
+    settings = member(fetched(hub), "etc/smtpcreds/pull.conf").decode()
+    assert f"PROGRAM={program}\n" in settings
+    script = member(fetched(hub), "etc/smtpcreds/pull.sh")
+    assert script.count(b"\n") <= 100
