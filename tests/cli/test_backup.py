@@ -91,6 +91,16 @@ def test_a_backup_is_proven_without_being_restored(hub: Admin, saved: Path, key:
     assert rows["events"] == told["head"]["events"] + 1
 
 
+def test_a_dry_run_opens_the_archive(saved: Path, other: Admin) -> None:
+    source = ("--passphrase", "env:KEY")
+    told = other("-n", "ca", "restore", saved, *source, env={"KEY": SECRET.decode()})
+    assert f"would write {other.state}" in told
+    assert not other.state.exists()
+    assert "does not open it" in other.refuses(
+        77, "-n", "ca", "restore", saved, *source, env={"KEY": "another one"}
+    )
+
+
 def test_an_encrypted_key_stays_as_it_is(locked: Admin, other: Admin) -> None:
     source = locked.secret("key", b"another secret of the archive")
     saved = locked.directory / "saved.age"
