@@ -274,7 +274,9 @@ def _unchained(site: Site, chain: Chain, noted: str) -> Iterator[Finding]:
     if chain.broken:
         number, event = chain.broken
         more = f"; {chain.later} more after it" * bool(chain.later)
-        deed = f"{event.what} {event.subject} by {event.who} at {event.at:%Y-%m-%d %H:%M:%S}"
+        deed = "which can't be read"
+        if event:
+            deed = f"{event.what} {event.subject} by {event.who} at {event.at:%Y-%m-%d %H:%M:%S}"
         reason = f"({deed}) does not follow from the one before: altered, moved, or some were deleted{more}"
         yield Finding(f"event {number}", reason, CURE_EVENTS)
     if not chain.has_noted:

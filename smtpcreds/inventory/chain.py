@@ -6,7 +6,7 @@ anything between them: the hash of the event before it, then ``at``, ``who``, ``
 Who can write to the inventory can make a new chain, but none that leads to a hash which was noted elsewhere.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -35,13 +35,14 @@ class Chain:
 
     Attributes:
         head: its end.
-        broken: number and content of the first event that does not follow from the one before it.
+        broken: number and content of the first event that does not follow from the one before it; None for
+            content that can't be read.
         later: how many more there are.
         has_noted: the hash that was looked for is one of the chain.
     """
 
     head: Head
-    broken: tuple[int, Event] | None
+    broken: tuple[int, Event | None] | None
     later: int
     has_noted: bool
 
@@ -73,20 +74,26 @@ def hashes(rows: Iterable[Row]) -> Iterator[Row]:
         yield before, number
 
 
-def read_chain(rows: Iterable[Row], noted: str, parse: Callable[[Row], Event] = event_of) -> Chain:
+def read_chain(rows: Iterable[Row], noted: str) -> Chain:
     """Follow the chain from its beginning.
 
     Args:
         rows: of EVENT_CHAIN.
         noted: a hash to look for; empty for none.
-        parse: makes an event of the columns of one that is not as it was.
     """
-    before, count, broken = GENESIS, 0, list[tuple[int, Row]]()
+    before, count, broken = GENESIS, 0, list[tuple[int, Event | None]]()
     has_noted = noted in {"", GENESIS}
     for number, *values, found in rows:
         if found != event_hash(before, tuple(values)):
-            broken.append((number, tuple(values)))
+            broken.append((number, _readable(tuple(values))))
         has_noted = has_noted or found == noted
         before, count = found, count + 1
-    first = (broken[0][0], parse(broken[0][1])) if broken else None
+    first = broken[0] if broken else None
     return Chain(Head(count, before), first, max(0, len(broken) - 1), has_noted)
+
+
+def _readable(values: Row) -> Event | None:
+    try:
+        return event_of(values)
+    except (TypeError, ValueError, OverflowError, OSError):  # SQLite holds anything in any column
+        return None

@@ -285,7 +285,7 @@ class Database:
             cursor = self._connection.execute(self._dialect.native(sql), values)
             try:
                 for row in cursor:
-                    yield self.parsed(make, row)
+                    yield self._parsed(make, row)
             finally:
                 cursor.close()
 
@@ -300,8 +300,7 @@ class Database:
             self._tally[table, _DEEDS[deed]] += rows
         return rows
 
-    def parsed(self, make: Callable[[Row], T], row: Row) -> T:
-        """Return what ``make`` reads in a row; one that it can't read is damage."""
+    def _parsed(self, make: Callable[[Row], T], row: Row) -> T:
         try:
             return make(row)
         except (ValueError, TypeError, AttributeError, OverflowError, OSError) as error:

@@ -239,13 +239,6 @@ def test_an_event_that_was_altered_is_found_and_named(hub: Admin) -> None:
     )
 
 
-def test_an_event_that_is_no_event_any_more_is_damage(hub: Admin) -> None:
-    tamper(hub, "UPDATE events SET at = 'never' WHERE what = 'cert issue'")
-    ((subject, fault, _),) = check(hub)
-    assert subject == str(hub.path(INVENTORY))
-    assert "is damaged (a row can't be read: " in fault
-
-
 def test_events_that_were_cut_off_are_found_by_the_head_that_was_noted(hub: Admin) -> None:
     hub("cert", "issue", "attic")
     head = re.fullmatch(
