@@ -163,7 +163,7 @@ def _account(account: Account) -> str:
 def _changes(status: Status, paint: Paint) -> Iterator[str]:
     if status.changes:
         yield ""
-        yield paint("half-way", Tone.HEAD)
+        yield paint("in progress", Tone.HEAD)
     for change in status.changes:
         yield from _change(change)
 
