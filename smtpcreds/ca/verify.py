@@ -244,7 +244,7 @@ class Scene:
 
     def issue(self, host: str, pair: Pair) -> str:
         """Return the command that puts a new pair there."""
-        to = "" if pair.directory == self.site.certificates else f" --to {pair.directory}"
+        to = "" if pair.directory == self.site.certificates else f" --to {quote(pair.directory)}"
         return f"smtpcreds cert issue {host}{to} --force"
 
 
