@@ -29,7 +29,7 @@ def test_every_key_has_a_default() -> None:
         (
             "qqq = 1",
             "qqq: unknown key",
-            "known keys here: domain, hub, state, inventory, ca, cert, sasl, mta",
+            "known keys here: domain, hub, state, inventory, ca, cert, sasl, mta, system",
         ),
         ("domain = 1", "domain: takes a string, not 1", None),
         ("[cert]\ndays = true", "cert.days: takes a whole number, not True", None),

@@ -52,12 +52,14 @@ def from_bundle(site: "Site", source: str, passphrase: str | None, name: "str | 
 
 def _identity_of_bundle(opened: "Opened") -> "Identity | None":
     """Return what the mail program would log in with."""
+    from ..mta.placed import understood
     from ..probe.asked import Identity
     from ..secret import Secret
     from ..smtp.sasl import Login
 
+    files = understood(opened.program, opened.files)
     for path in opened.program.SECRET_FILES:
-        found = opened.program.parse(path, opened.files[path]) if path in opened.files else {}
+        found = opened.program.parse(path, files[path]) if path in files else {}
         secret = found.get("secret")
         if isinstance(secret, Secret):
             return Identity(Login(str(found["authcid"]), secret), str(found.get("realm", "")))

@@ -21,6 +21,7 @@ from ..errors import (
     UnsafePathError,
     WriteError,
 )
+from ..systems import SYSTEMS
 
 # Who owns a file, in words.
 
@@ -126,7 +127,7 @@ def is_file(path: str) -> bool:
 
 GROUP_OR_OTHER_WRITE = 0o022
 ANY_FOREIGN_ACCESS = 0o077
-MAIL_OWNERS = frozenset({"smmta"})
+MAIL_OWNERS = frozenset(system.sendmail_owner for system in SYSTEMS.values()) - {"root"}
 """Debian gives /etc/mail, and makemap gives maps, to this user: who owns sendmail.cf is trusted anyway."""
 LINK_IN_THE_WAY = "is a symbolic link and is not followed; remove it, or name its target"
 MAX_READ = 64 * 1024 * 1024

@@ -17,6 +17,7 @@ from .program import Content
 # their defaults.
 
 PATH = "/etc/dovecot/smtpcreds-users"
+CONFIGURATION = "/etc/dovecot/dovecot.conf"
 DEFAULT_SCHEME = "SCRAM-SHA-256"
 SCHEMES = {"sha512-crypt": "SHA512-CRYPT", "argon2id": "ARGON2ID", "clear": "PLAIN.b64"}
 """Choice to scheme."""
@@ -87,31 +88,74 @@ def _checked(account: Account) -> str:
 # ``!include`` is followed by whoever reads the files; settings that hold for one protocol or address only are
 # taken as if they held for all.
 
+# Dovecot 2.4 has other names, and says so: its first setting is ``dovecot_config_version``. A block may
+# be the beginning of names: ``ssl_server { cert_file = }``.
+
 _SETTING = re.compile(r"\s*([\w/]+)\s*=\s*(.*?)\s*")
+_BLOCK = re.compile(r"\s*(\w+)[^{=]*\{\s*")
+_VERSION = re.compile(r"^\s*dovecot_config_version\s*=\s*(\d+)\.(\d+)", re.MULTILINE)
+NEW = (2, 4)
+
+
+def version_of(text: str) -> tuple[int, int]:
+    """Return the version that a dovecot.conf is written for; 2.3 and older say none."""
+    found = _VERSION.search(text)
+    return (int(found[1]), int(found[2])) if found else (2, 3)
 
 
 @dataclass(frozen=True, slots=True)
 class DovecotConf:
-    """What is checked: paths without the leading ``<``, words as they stand, defaults of Dovecot 2.3."""
+    """What is checked: paths without the leading ``<``, words as they stand, defaults of Dovecot.
+
+    Attributes:
+        certificate: of the server.
+        key: its.
+        ssl: ``no``, ``yes`` or ``required``.
+        takes_cleartext: whether passwords are taken outside TLS.
+        mechanisms: in lower case.
+        to_refuse: the setting that says not to, as this version calls it.
+    """
 
     certificate: str = ""
     key: str = ""
     ssl: str = "yes"
-    disable_plaintext_auth: str = "yes"
+    takes_cleartext: bool = False
     mechanisms: tuple[str, ...] = ("plain",)
+    to_refuse: str = "disable_plaintext_auth = yes"
 
 
 def parse_configuration(text: str) -> DovecotConf:
     """Read the configuration; the last line of a setting counts, and what is not checked is passed over."""
-    found: dict[str, str] = {}
-    for line in text.splitlines():
-        if setting := _SETTING.fullmatch(line.partition("#")[0]):
-            found[setting[1]] = setting[2]
-    default = DovecotConf()
+    found = _settings(text)
+    if version_of(text) >= NEW:
+        return DovecotConf(
+            found.get("ssl_server_cert_file", ""),
+            found.get("ssl_server_key_file", ""),
+            found.get("ssl", "yes"),
+            found.get("auth_allow_cleartext", "no") == "yes",
+            tuple(found.get("auth_mechanisms", "plain login").split()),
+            "auth_allow_cleartext = no",
+        )
     return DovecotConf(
         found.get("ssl_cert", "").lstrip("< "),
         found.get("ssl_key", "").lstrip("< "),
-        found.get("ssl", default.ssl),
-        found.get("disable_plaintext_auth", default.disable_plaintext_auth),
+        found.get("ssl", "yes"),
+        found.get("disable_plaintext_auth", "yes") == "no",
         tuple(found.get("auth_mechanisms", "plain").split()),
     )
+
+
+def _settings(text: str) -> dict[str, str]:
+    """Return every setting by its name, and by its name behind that of its block."""
+    found: dict[str, str] = {}
+    blocks: list[str] = []
+    for line in text.splitlines():
+        said = line.partition("#")[0]
+        if setting := _SETTING.fullmatch(said):
+            names = (setting[1], f"{blocks[-1]}_{setting[1]}") if blocks else (setting[1],)
+            found |= dict.fromkeys(names, setting[2])
+        elif block := _BLOCK.fullmatch(said):
+            blocks.append(block[1])
+        elif blocks and said.strip() == "}":
+            blocks.pop()
+    return found
