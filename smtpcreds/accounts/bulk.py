@@ -5,7 +5,6 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from shlex import quote
 from typing import NamedTuple
 
 from ..errors import (
@@ -27,6 +26,7 @@ from ..sasldb.limits import rule_of
 from ..sasldb.opening import format_at, open_store
 from ..sasldb.records import USER_PASSWORD, record, split_keys
 from ..secret import Secret
+from ..shell import quote
 from .auth_info import auth_info_for_clients, follow
 from .columns import is_column_name, is_likely_name
 from .database import AccountDatabase, Records
@@ -203,7 +203,7 @@ def _mark_fault(secret: bytes) -> str | None:
     """Return why marks round a secret are rather part of the file, or None."""
     is_quoted = len(secret) > 1 and secret[:1] == secret[-1:] and secret[:1] in (b"'", b'"', b"`")
     if secret.startswith((b" ", b"\t")) or is_quoted:
-        what = "stands in quotation marks" if is_quoted else "begins with a blank"
+        what = "is in quotation marks" if is_quoted else "begins with a blank"
         return f"its secret {what}, which may belong to the file (--allow-odd-names takes it as it is)"
     return None
 
@@ -320,7 +320,7 @@ def _follow(accounts: AccountDatabase, account: Account) -> None:
         follow(accounts, account)
     except PasswordRefusedError:
         path = auth_info_for_clients(accounts.site, account)
-        accounts.site.warn(f"{path}: has a former secret of {account}, which opens nothing now")
+        accounts.site.warn(f"{path}: has a former secret of {account}, which no longer works")
 
 
 def _keys_by_account(records: Records) -> dict[Account, list[bytes]]:

@@ -75,7 +75,7 @@ def kind_of_target(target: str, wanted: str | None) -> str:
     if wanted is None:
         raise UsageError("--to", "is missing", f"name the format of the new file: {', '.join(Format)}")
     if wanted == SQL:
-        raise UsageError(target, "is no URL", "write postgresql://HOST/DATABASE")
+        raise UsageError(target, "is not a URL", "write postgresql://HOST/DATABASE")
     return wanted
 
 
@@ -107,7 +107,7 @@ def convert(
     _compare(wish.target, wanted)
     audit_to_syslog("sasl convert", [(wish.target, f"{len(wanted)} records of {wish.source}")])
     if store.signature() != seen:
-        warn(f"{wish.source} was changed meanwhile; convert it again")
+        warn(f"{wish.source} was changed during the conversion; convert it again")
     if wish.kind == Format.GDBM and not all(map(bytes.isascii, wanted)):
         warn(_NOT_ASCII)
     return _conversion(wish, found, records, wanted)
@@ -140,7 +140,7 @@ def _refuse_target(wish: ConversionRequest) -> bool:
     if there is None:
         return False
     if not wish.force:
-        raise ExistsError(wish.target, "exists and was left alone", "name another file, or pass --force")
+        raise ExistsError(wish.target, "exists and was not changed", "name another file, or pass --force")
     if there != wish.kind:
         reason = f"has format {there}; --force replaces only a database of format {wish.kind}"
         raise ExistsError(wish.target, reason, "remove it, or name another file")
@@ -156,7 +156,7 @@ def _is_same(source: str, target: str) -> bool:
 
 def _refuse_full(wish: ConversionRequest, held: Records) -> None:
     if held and not wish.force:
-        reason = f"holds {len(held)} records already, which were left alone"
+        reason = f"holds {len(held)} records already, which were not changed"
         raise ExistsError(wish.target, reason, "name another database, or pass --force to replace them all")
 
 

@@ -4,7 +4,6 @@ import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from shlex import quote
 
 from ..accounts.entries import served
 from ..errors import DamagedFileError
@@ -13,6 +12,7 @@ from ..mta import sasl_conf
 from ..names import BY_PASSWORD, PLAINTEXT
 from ..postgres import is_url
 from ..sasldb.records import by_account
+from ..shell import quote
 from ..systems import PLUGIN_DIRECTORIES, SYSTEMS
 from .finding import Code
 from .host import SENDMAIL_CF, Host
@@ -44,8 +44,8 @@ def sendmail_confs(host: Host) -> tuple[str, ...]:
     return _in(host, host.site.system.sasl_search, "Sendmail.conf")
 
 
-def smtpd_confs(host: Host) -> tuple[str, ...]:
-    """Return the files of this disk in which Postfix looks.
+def smtpd_confs(host: Host, name: str = "smtpd") -> tuple[str, ...]:
+    """Return the files of this disk in which Postfix looks, given its ``smtpd_sasl_path``.
 
     ``cyrus_sasl_config_path`` says where, but to Debian's Postfix up to 3.9; by default Debian's looks in its
     own directory, and everybody else's where Cyrus SASL does.
@@ -54,8 +54,7 @@ def smtpd_confs(host: Host) -> tuple[str, ...]:
     told = main.value("cyrus_sasl_config_path") if main and system.postfix_is_told == "y" else ""
     here = (system.postfix_sasl,)
     by_default = here if system.postfix_sasl not in system.sasl_search else system.sasl_search
-    name = main.value("smtpd_sasl_path") if main else ""
-    return _in(host, told.split(":") if told else by_default, f"{os.path.basename(name) or 'smtpd'}.conf")
+    return _in(host, told.split(":") if told else by_default, f"{name}.conf")
 
 
 def _in(host: Host, directories: Iterable[str], name: str) -> tuple[str, ...]:

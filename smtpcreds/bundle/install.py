@@ -215,7 +215,7 @@ def _verify_files(wanted: Client) -> None:
     systems = (replace(facts, system=system) for system in SYSTEMS.values())
     expected = {item.path for there in systems for item in placed.render(wanted.program, there)}
     for path in sorted(wanted.opened.files.keys() - expected):
-        raise DataError(wanted.opened.name, f"{path[1:]} is no file of {wanted.program.NAME}")
+        raise DataError(wanted.opened.name, f"{path[1:]} is not a file of {wanted.program.NAME}")
     for path in sorted(expected - wanted.opened.files.keys()):
         raise DataError(wanted.opened.name, f"lacks {path[1:]}")
 

@@ -144,7 +144,7 @@ def _verify_by_trial(site: Site, issuer: Issuer, path: str) -> None:
     """Refuse an authority of which verifiers would take nothing; warn of one that is good for one role."""
     faults = {} if issuer.is_trial else trial_faults(issuer, site.clock())
     if len(faults) == len(Purpose):
-        reason = f"whatever it signs would be refused: {faults[Purpose.SERVER]}"
+        reason = f"certificates that it signs would be refused: {faults[Purpose.SERVER]}"
         raise DataError(path, reason, "make a new authority: smtpcreds ca init")
     for purpose, fault in faults.items():
         site.warn(f"{title(issuer.certificate)}: TLS {purpose.value}s can't use what it signs: {fault}")

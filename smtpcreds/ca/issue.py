@@ -113,7 +113,7 @@ def _line_wishes(cells: list[str], render_options: CertificateOptions) -> Certif
     if any(more):
         raise UsageError(cells[0], "has more than four fields: host,names,profile,days")
     if days and not days.isdecimal():
-        raise UsageError(days, "is no number of days")
+        raise UsageError(days, "is not a number of days")
     return replace(
         render_options,
         alternatives=(*render_options.alternatives, *names.split()),
@@ -146,7 +146,7 @@ def _address(text: str) -> Address | None:
     except ValueError:
         return None
     if address.is_unspecified or address.is_multicast:
-        raise NameRefusedError(text, "is no address of one host")
+        raise NameRefusedError(text, "is not an address of one host")
     return address
 
 
@@ -385,7 +385,7 @@ def new_key_warning(host: str, keeps: str) -> str:
         host: whose key.
         keeps: the command that would have kept it; empty where none can, as after a revocation.
     """
-    known = "TLSA records and lists of keys that hold the old one fit no more"
+    known = "TLSA records and pinned keys of the old one no longer match"
     return f"{host}: its public key changes, and {known}" + (f"; to keep a key: {keeps}" if keeps else "")
 
 

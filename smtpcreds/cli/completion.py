@@ -127,8 +127,8 @@ _NUMBERS = {
     "CERT": (range(1, 28),),
     "SASL": (range(1, 21),),
     "MTA": (
-        *(range(1, 21), range(30, 31), range(101, 109), range(120, 121)),
-        *(range(201, 203), range(220, 221), range(301, 302)),
+        *(range(1, 29), range(30, 31), range(101, 116), range(117, 124), range(125, 126)),
+        *(range(140, 141), range(201, 209), range(220, 221), range(240, 241), range(301, 305)),
     ),
 }
 CODES = tuple(
@@ -176,6 +176,8 @@ EXACTLY = {
     "sasl add NAME[@REALM]": NONE,
     "sasl import --as": Kind(_fixed(*INPUT_FORMATS)),
     "sasl export --as": Kind(_fixed(*OUTPUT_FORMATS)),
+    "ca backup file": _FILE,
+    "ca restore file": _FILE,
     "cert install file": _FILE,
     "cert revoke which": Kind(_hosts_and_serials),
     "cert show which": Kind(_hosts_and_serials),
@@ -207,7 +209,19 @@ BY_VALUE = {
     "CODE": Kind(_fixed(*_NUMBERS, *CODES)),
     "M": Kind(_mechanisms),
     **dict.fromkeys(
-        ("ADDRESS", "ADDRESS[:PORT]", "CHOICE", "COMMAND", "DATE|Nd", "DAYS", "DOMAIN", "domain", "HEX"), NONE
+        (
+            "ADDRESS",
+            "ADDRESS[:PORT]",
+            "CHOICE",
+            "COMMAND",
+            "DATE|Nd",
+            "DAYS",
+            "DOMAIN",
+            "domain",
+            "HEX",
+            "HASH",
+        ),
+        NONE,
     ),
     **dict.fromkeys(("KEY", "LIST", "N", "NAME", "ROLE", "RULE", "SECONDS", "SPAN", "TEXT", "URI"), NONE),
     "'U S M HEX'": NONE,

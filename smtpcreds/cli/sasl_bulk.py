@@ -36,7 +36,7 @@ _NAMED = 100
     "kind",
     metavar="FORMAT",
     help="csv, semicolon, tab, colon, jsonl, ldif, dump, sasldb, auth-info, authinfo, dovecot or postfix; "
-    "default: told from the content.",
+    "default: detected from the content.",
 )
 @click.option("--header/--no-header", default=None, help="Line 1 of a table names the columns, or does not.")
 @click.option(
@@ -49,7 +49,7 @@ _NAMED = 100
     "--on-conflict",
     type=click.Choice(["fail", "skip", "replace"]),
     default="fail",
-    help="What becomes of accounts that exist with other content; default: fail.",
+    help="What to do with accounts that exist with other content; default: fail.",
 )
 @click.option("--skip-bad", is_flag=True, help="Import the rest when some accounts are refused.")
 @click.option("--check-logins", is_flag=True, help="Try each secret on this host's logins; slow.")
@@ -121,7 +121,7 @@ def _introduce(session: Session, source: str, form: str, intake: "Intake") -> No
     for fault in intake.weak[:_WEAK]:
         session.warn(f"{source}: {fault.where}: {fault.reason}")
     if len(intake.weak) > _WEAK:
-        session.warn(f"{source}: {len(intake.weak) - _WEAK} more secrets are soon guessed")
+        session.warn(f"{source}: {len(intake.weak) - _WEAK} more secrets are weak")
     if warning := of_capitals(candidate.account for candidate in accepted):
         session.warn(warning)
 
@@ -140,7 +140,7 @@ def _found(source: str, kind: str | None, layout: "Layout") -> "Source":
 def _errors(source: str, refused: "Iterable[Fault]") -> Iterator[DataError]:
     lines = list(_named(tuple(refused)))
     for number, line in enumerate(lines, 1):
-        hint = "nothing was imported; mend the file, or pass --skip-bad" if number == len(lines) else None
+        hint = "nothing was imported; correct the file, or pass --skip-bad" if number == len(lines) else None
         yield DataError(source, line, hint)
 
 

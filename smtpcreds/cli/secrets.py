@@ -191,28 +191,31 @@ def export_password(source: str | None, *, needed: bool, useful: bool) -> Callab
         raise UsageError("--password", "this form needs one", "--password SOURCE, as in file:PATH")
     parsed = parse_source(chosen) if chosen else None
     if parsed and is_generated(parsed):
-        raise UsageError("--password", "nobody would know a generated one", "--password file:PATH")
+        raise UsageError(
+            "--password", "a generated one would be unknown to everybody", "--password file:PATH"
+        )
     return lambda: resolve(parsed, Context("password of the export", new=True)) if parsed else None
 
 
-def bundle_passphrase(source: str | None, *, new: bool) -> Callable[[], Secret]:
-    """Return the question for the passphrase of a bundle; without a source a terminal is asked.
+def bundle_passphrase(source: str | None, *, new: bool, of: str = "bundle") -> Callable[[], Secret]:
+    """Return the question for the passphrase of an archive; without a source a terminal is asked.
 
     Args:
         source: of ``--passphrase``.
         new: it is being set, not given.
+        of: what the archive is called.
     """
     from ..sources import Context, is_generated, parse_source, resolve
 
     chosen = source or _terminal()
     if not chosen:
-        raise UsageError(
-            "--passphrase", "is needed to open the bundle", "--passphrase SOURCE, as in file:PATH"
-        )
+        raise UsageError("--passphrase", f"is needed for the {of}", "--passphrase SOURCE, as in file:PATH")
     parsed = parse_source(chosen)
     if is_generated(parsed):
-        raise UsageError("--passphrase", "nobody would know a generated one", "--passphrase file:PATH")
-    what = "passphrase of the bundle"
+        raise UsageError(
+            "--passphrase", "a generated one would be unknown to everybody", "--passphrase file:PATH"
+        )
+    what = f"passphrase of the {of}"
     return lambda: resolve(parsed, Context(what, new=True)) if new else _existing(parsed, what)
 
 

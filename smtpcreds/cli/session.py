@@ -94,6 +94,7 @@ class Session:
     config: str | None = None
     root: str | None = None
     as_json: bool = False
+    json_schema: bool = False
     dry_run: bool = False
     quiet: bool = False
     verbose: bool = False

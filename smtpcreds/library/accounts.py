@@ -415,7 +415,7 @@ def new_secret(
 
     if secret is None:
         if isinstance(form, Hashed):
-            reason = "is stored hashed, and nobody would know a secret that is made here"
+            reason = "is stored hashed, and a secret that is generated here would be unknown to everybody"
             raise UsageError(str(account), reason, "give one")
         return generate
     check_chosen_secret(site.root, secret, account=None if allow_weak else account)

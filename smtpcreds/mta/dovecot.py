@@ -1,13 +1,13 @@
 """Dovecot's formats: the passwd-file, and its configuration."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from shlex import quote
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ..errors import DamagedFileError, InexpressibleError, UsageError
 from ..model import Account
 from ..secret import Secret
+from ..shell import quote
 from .program import Content
 
 # Dovecot's passwd-file: one account a line, ``user@realm:{SCHEME}value``.
@@ -85,14 +85,12 @@ def _checked(account: Account) -> str:
 
 # dovecot.conf, as far as it is checked: TLS files and whether passwords need TLS; settings of any depth.
 #
-# ``!include`` is followed by whoever reads the files; settings that hold for one protocol or address only are
-# taken as if they held for all.
+# Settings that hold for one protocol or address only are taken as if they held for all.
 
 # Dovecot 2.4 has other names, and says so: its first setting is ``dovecot_config_version``. A block may
 # be the beginning of names: ``ssl_server { cert_file = }``.
 
 _SETTING = re.compile(r"\s*([\w/]+)\s*=\s*(.*?)\s*")
-_BLOCK = re.compile(r"\s*(\w+)[^{=]*\{\s*")
 _VERSION = re.compile(r"^\s*dovecot_config_version\s*=\s*(\d+)\.(\d+)", re.MULTILINE)
 NEW = (2, 4)
 
@@ -108,12 +106,15 @@ class DovecotConf:
     """What is checked: paths without the leading ``<``, words as they stand, defaults of Dovecot.
 
     Attributes:
-        certificate: of the server.
-        key: its.
-        ssl: ``no``, ``yes`` or ``required``.
+        certificate: path.
+        key: path.
+        ssl: as it is set.
         takes_cleartext: whether passwords are taken outside TLS.
-        mechanisms: in lower case.
-        to_refuse: the setting that says not to, as this version calls it.
+        mechanisms: in lower case as a rule.
+        settings: those that stand in no block.
+        passdbs: the settings of each block ``passdb``, in order.
+        listeners: sockets of ``service auth``.
+        to_refuse: the setting that says not to take them, as this version calls it.
     """
 
     certificate: str = ""
@@ -121,12 +122,35 @@ class DovecotConf:
     ssl: str = "yes"
     takes_cleartext: bool = False
     mechanisms: tuple[str, ...] = ("plain",)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    passdbs: tuple[Mapping[str, str], ...] = ()
+    listeners: tuple[str, ...] = ()
     to_refuse: str = "disable_plaintext_auth = yes"
+
+
+_INCLUDED = re.compile(r"^[ \t]*!include(?:_try)?[ \t]+(\S+)[ \t]*$", re.MULTILINE)
+_DEPTH = 10
+
+
+def expand(text: str, read: Callable[[str], str], depth: int = _DEPTH) -> str:
+    """Return the configuration with what it includes; ``read`` gives the files of a pattern, joined."""
+    if depth == 0:
+        return text
+    return _INCLUDED.sub(lambda found: expand(read(found[1]), read, depth - 1), text)
 
 
 def parse_configuration(text: str) -> DovecotConf:
     """Read the configuration; the last line of a setting counts, and what is not checked is passed over."""
-    found = _settings(text)
+    found: dict[str, str] = {}
+    blocks: dict[tuple[str, ...], dict[str, str]] = {}
+    for block, name, value in _placed(text):
+        found |= {name: value, f"{block[-1]}_{name}" if block else name: value}
+        blocks.setdefault(_whole(block), {})[name] = value
+    around = (
+        blocks.get((), {}),
+        tuple(options for block, options in blocks.items() if block and block[-1].startswith("passdb ")),
+        tuple(_listeners(blocks)),
+    )
     if version_of(text) >= NEW:
         return DovecotConf(
             found.get("ssl_server_cert_file", ""),
@@ -134,6 +158,7 @@ def parse_configuration(text: str) -> DovecotConf:
             found.get("ssl", "yes"),
             found.get("auth_allow_cleartext", "no") == "yes",
             tuple(found.get("auth_mechanisms", "plain login").split()),
+            *around,
             "auth_allow_cleartext = no",
         )
     return DovecotConf(
@@ -142,20 +167,33 @@ def parse_configuration(text: str) -> DovecotConf:
         found.get("ssl", "yes"),
         found.get("disable_plaintext_auth", "yes") == "no",
         tuple(found.get("auth_mechanisms", "plain").split()),
+        *around,
     )
 
 
-def _settings(text: str) -> dict[str, str]:
-    """Return every setting by its name, and by its name behind that of its block."""
-    found: dict[str, str] = {}
+def _whole(block: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a block, or the passdb that it is a part of: ``fields`` for example."""
+    within = next((n for n, name in enumerate(block, 1) if name.startswith("passdb ")), len(block))
+    return block[:within]
+
+
+def _placed(text: str) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """Yield the blocks around each setting, its name and value; each block ``passdb`` gets a number."""
     blocks: list[str] = []
-    for line in text.splitlines():
-        said = line.partition("#")[0]
-        if setting := _SETTING.fullmatch(said):
-            names = (setting[1], f"{blocks[-1]}_{setting[1]}") if blocks else (setting[1],)
-            found |= dict.fromkeys(names, setting[2])
-        elif block := _BLOCK.fullmatch(said):
-            blocks.append(block[1])
-        elif blocks and said.strip() == "}":
-            blocks.pop()
-    return found
+    for number, line in enumerate(text.splitlines()):
+        plain = line.partition("#")[0].strip()
+        if plain.endswith("{"):
+            name = " ".join(plain[:-1].split())
+            blocks.append(f"passdb {number}" if name.split()[:1] == ["passdb"] else name)
+            yield tuple(blocks), "", ""
+        elif plain == "}":
+            del blocks[-1:]
+        elif setting := _SETTING.fullmatch(plain):
+            yield tuple(blocks), setting[1], setting[2]
+
+
+def _listeners(blocks: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    for block in blocks:
+        name, _, path = block[-1].partition(" ") if block else ("", "", "")
+        if name == "unix_listener" and block[0] == "service auth":
+            yield path if path.startswith("/") else f"/run/dovecot/{path}"

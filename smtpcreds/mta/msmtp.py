@@ -6,12 +6,12 @@ with its end (conf.c of msmtp 1.8.23). What it lets Debian's AppArmor profile re
 """
 
 from collections.abc import Mapping
-from shlex import quote
 
 from ..errors import DamagedFileError, InexpressibleError, UsageError
 from ..model import Credential
 from ..passwords.generation import text_fault
 from ..secret import Secret
+from ..shell import quote
 from .copies import Copies
 from .field import Field
 from .program import Content, Facts, File, Need, Rendered, Role, Work
@@ -28,8 +28,8 @@ SECRET_FILES: tuple[str, ...] = (PATH,)
 GROUP = "mail"
 COPIES = Copies("/etc/ssl/smtpcreds", GROUP)
 MECHANISMS: tuple[str, ...] = ("DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-1")
-"""In this order: since 1.8.26 msmtp gives libgsasl the channel binding, and libgsasl 2.2 then fails each SCRAM
-that the server does not offer as -PLUS, which Cyrus SASL never does (observed; ``auth`` names one mechanism)."""
+"""In this order: since 1.8.26 msmtp gives libgsasl the channel binding, and libgsasl 2.2 then fails each
+SCRAM that the server does not offer as -PLUS, which Cyrus SASL never does (observed)."""
 ACCOUNT = "smtpcreds"
 
 MAX_LINE = 499

@@ -117,7 +117,7 @@ def test_a_second_one_needs_a_word_about_the_key(hub: Admin, tmp_path: Path) -> 
     hub("bundle", "attic")
     said = hub.refuses(73, "bundle", "attic", "--force")
     assert "only attic.polkatistas.org has its key" in said
-    assert "attic.tar: is there and was left alone" in hub.refuses(73, "bundle", "attic", "--no-key")
+    assert "attic.tar: exists and was not changed" in hub.refuses(73, "bundle", "attic", "--no-key")
 
     hub("bundle", "attic", "--no-key", "--force")
     there = extracted(tmp_path / "attic.tar", tmp_path / "one")
@@ -262,7 +262,7 @@ def test_a_secret_that_a_command_says(hub: Admin, tmp_path: Path, known: bool) -
 def test_a_wrong_secret_is_refused(hub: Admin, tmp_path: Path) -> None:
     hub.secret("secret")
     words = ("bundle", "attic", "-o", "-", "--password", f"cmd:cat {tmp_path / 'secret'}")
-    assert "is not opened by this password" in hub.refuses(65, *words)
+    assert "has another password" in hub.refuses(65, *words)
 
 
 def test_a_state_that_came_back_without_its_lock(hub: Admin) -> None:
@@ -302,17 +302,17 @@ def test_a_dry_run_changes_nothing(hub: Admin) -> None:
         (
             64,
             ["attic", "--mta", "sendmail-hub"],
-            "sendmail-hub: is no mail program of a client that is known",
+            "sendmail-hub: is not a mail program of a client that is known",
         ),
-        (64, ["attic", "--mta", "qmail"], "qmail: is no mail program of a client"),
-        (64, ["attic", "--with", "nonsense"], "nonsense: is no choice of sendmail-client"),
+        (64, ["attic", "--mta", "qmail"], "qmail: is not a mail program of a client"),
+        (64, ["attic", "--with", "nonsense"], "nonsense: is not a choice of sendmail-client"),
         (67, ["attic", "--account", "nobody-there"], "nobody-there"),
         (64, ["attic", "--no-key", "--new-key"], "contradict each other"),
         (66, ["attic", "--no-key"], "has no valid certificate"),
         (65, ["attic.example.net"], "attic.example.net: "),
-        (66, ["attic", "-o", "nowhere/attic.tar"], "nowhere: is no directory"),
+        (66, ["attic", "-o", "nowhere/attic.tar"], "nowhere: is not a directory"),
         (66, ["attic", "--csr", "/nonexistent"], "/nonexistent: No such file"),
-        (64, ["attic", "--passphrase", "generate:"], "nobody would know a generated one"),
+        (64, ["attic", "--passphrase", "generate:"], "a generated one would be unknown to everybody"),
         (64, ["attic", "--recipient", "age1nonsense"], "--recipient: takes age1... or ssh-ed25519"),
         (64, ["attic", "--days", "0"], "--days: takes 1 to"),
     ],
@@ -434,3 +434,12 @@ def test_an_encrypted_authority_asks_under_its_own_name(locked: Admin) -> None:
     locked("sasl", "add", "maildroid")
     assert "is encrypted and no passphrase was given" in locked.refuses(77, "bundle", "attic")
     locked("bundle", "attic", "--ca-passphrase", "file:secret")
+
+
+def test_mail_stops_with_the_crl_only_where_it_is_read(hub: Admin, tmp_path: Path) -> None:
+    for name, program, is_read in (("attic", "msmtp", True), ("cellar", "postfix", False)):
+        archive = tmp_path / f"{name}.tar"
+        assert ("mail stops" in hub("bundle", name, "--mta", program, "-o", archive).out) == is_read
+        text = peer("tar", "-xOf", archive, README)
+        assert ("Mail stops when it ends" in text) == is_read
+        assert ("does not look at it" in text) != is_read

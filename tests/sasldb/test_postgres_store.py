@@ -256,8 +256,8 @@ def test_rows_that_a_policy_hides_are_not_taken_for_none(postgres: Cluster, name
         (KEY, b"\xff", "is binary"),
         (KEY, b"a\0b", "is binary"),
         (KEY, b"", "is empty"),
-        (b"no account's", b"x", "no account's"),
-        (b"a\0b\0c\0d", b"x", "no account's"),
+        (b"no account's", b"x", "not an account's"),
+        (b"a\0b\0c\0d", b"x", "not an account's"),
         (b"\xff\0r\0userPassword", b"x", "no UTF-8"),
         (b"\0r\0userPassword", b"x", "empty"),
         (b"u" * 1010 + b"\0r\0userPassword", b"x", "too long"),
@@ -340,8 +340,8 @@ def test_a_standby_is_no_place_to_write(postgres: Cluster, name: str, url: str) 
 @pytest.mark.parametrize(
     ("place", "kind", "reason"),
     [
-        ("sqlite:///etc/accounts", ForeignFormatError, "log in without a password"),
-        ("sqlite3:///etc/accounts", ForeignFormatError, "log in without a password"),
+        ("sqlite:///etc/accounts", ForeignFormatError, "a login without a password"),
+        ("sqlite3:///etc/accounts", ForeignFormatError, "a login without a password"),
         ("mysql://db/mail", UsageError, "can only be imported from"),
         ("ldap://db/mail", UsageError, "can only be imported from"),
         ("postgresql://db", UsageError, "names no database"),
@@ -352,6 +352,12 @@ def test_a_standby_is_no_place_to_write(postgres: Cluster, name: str, url: str) 
         ("postgresql://db/mail?sslpassword=pw5ecret", UsageError, "carries a password"),
         ("postgresql://db/mail?nonsense=1", UsageError, "libpq can't read it"),
         ("postgresql:///mail?host=/nowhere", UnavailableError, "failed"),
+        ("postgresql://db/mail", UnavailableError, "no CA certificate is there to know it by"),
+        ("postgresql://db/mail?sslmode=require", UsageError, "sslmode=require lets whoever sits in between"),
+        ("postgresql://localhost,db/mail?sslmode=prefer", UsageError, "sslmode=prefer lets"),
+        ("postgresql://localhost/mail?hostaddr=192.0.2.1&sslmode=disable", UsageError, "sslmode=disable"),
+        ("postgresql://db/mail?require_auth=scram-sha-256,md5", UsageError, "require_auth=scram-sha-256,md5"),
+        ("postgresql://db/mail?require_auth=!password", UsageError, "require_auth=!password lets"),
     ],
 )
 def test_other_urls_are_refused_with_the_reason(place: str, kind: type[SmtpcredsError], reason: str) -> None:
