@@ -10,7 +10,7 @@ from ..ca.layout import ca_files
 from ..config import DEFAULT_PATH
 from ..deploy.files import group_name
 from ..errors import SmtpcredsError, UnsafePathError
-from ..files import disk, opened, read_public, real_path, remove, write_all
+from ..files import disk, kernel, opened, read_public, real_path, remove, write_all
 from ..files.guard import owner as owner_name
 from ..files.rights import User, above, barrier, way_in
 from ..model import Artifact, Change, Finding, Link, Owner, Repair
@@ -58,7 +58,7 @@ def drop_acl(path: str) -> Repair:
     """Remove ACLs, and with them what their mask gave to the group."""
 
     def apply(descriptor: int) -> None:
-        for name in set(ACLS) & set(os.listxattr(descriptor)):
+        for name in set(ACLS) & set(kernel.attribute_names(descriptor)):
             os.removexattr(descriptor, name)
         mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
         os.fchmod(descriptor, mode & 0o700)
@@ -206,7 +206,7 @@ def acl(path: str) -> dict[str, int]:
     entries = []
     for name in ACLS:
         try:
-            entries += list(iter_unpack("<HHI", os.getxattr(path, name)[4:]))
+            entries += list(iter_unpack("<HHI", kernel.attribute(path, name)[4:]))
         except OSError:
             continue  # none, or a file system without ACLs
     mask = next((rights for tag, rights, _ in entries if tag == _MASK), 7)

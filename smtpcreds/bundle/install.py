@@ -26,7 +26,6 @@ from ..pki.encoding import encode_certificates
 from ..pki.keys import public_id
 from ..pki.profiles import HOST_PROFILES, RELAY
 from ..secret import Secret
-from ..systems import SYSTEMS
 from ..transaction import Transaction
 from .contents import merged
 from .open import Opened
@@ -203,7 +202,7 @@ def _wishes(site: Site, opened: Opened) -> RenderOptions:
     if Need.CREDENTIAL not in opened.program.NEEDS:
         return render_options
     account = AccountDatabase(site).parse(site.settings.sasl.account)
-    secret = secret_for(opened.program, account, placed.understood(opened.program, opened.files))
+    secret = secret_for(opened.program, account, placed.understood(opened.files))
     if secret is None:
         raise DataError(opened.name, f"has no secret of {account}")
     return replace(render_options, secret=lambda: secret)
@@ -212,11 +211,10 @@ def _wishes(site: Site, opened: Opened) -> RenderOptions:
 def _verify_files(wanted: Client) -> None:
     """Accept a bundle that has just the files of its program."""
     facts = gather(wanted.site, wanted.program, wanted.render_options, wanted.material)
-    systems = (replace(facts, system=system) for system in SYSTEMS.values())
-    expected = {item.path for there in systems for item in placed.render(wanted.program, there)}
-    for path in sorted(wanted.opened.files.keys() - expected):
+    expected = {item.path for item in wanted.program.render(facts)}
+    for path in sorted(placed.understood(wanted.opened.files).keys() - expected):
         raise DataError(wanted.opened.name, f"{path[1:]} is not a file of {wanted.program.NAME}")
-    for path in sorted(expected - wanted.opened.files.keys()):
+    for path in sorted(expected - placed.understood(wanted.opened.files).keys()):
         raise DataError(wanted.opened.name, f"lacks {path[1:]}")
 
 

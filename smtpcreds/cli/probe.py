@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from ..errors import UnavailableError
 from .framework import Verb
 from .session import Session, pass_session
 
@@ -57,7 +58,7 @@ def _identity_of_bundle(opened: "Opened") -> "Identity | None":
     from ..secret import Secret
     from ..smtp.sasl import Login
 
-    files = understood(opened.program, opened.files)
+    files = understood(opened.files)
     for path in opened.program.SECRET_FILES:
         found = opened.program.parse(path, files[path]) if path in files else {}
         secret = found.get("secret")
@@ -79,6 +80,12 @@ def _client_of_bundle(opened: "Opened") -> "ClientFiles | None":
 
 def _in_memory(name: str, content: bytes) -> str:
     """Return a path of a file that ends with this process, and that others can't open."""
+    from ..files import kernel
+
+    if not kernel.HAS_MEMORY_FILES:
+        hint = "set the host up first, smtpcreds setup --client BUNDLE, and probe without it"
+        reason = "has a key that is not to touch the disk, and this kernel has no files in memory"
+        raise UnavailableError("--bundle", reason, hint)
     descriptor = os.memfd_create(name)
     os.write(descriptor, content)
     return f"/proc/self/fd/{descriptor}"

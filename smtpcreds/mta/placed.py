@@ -34,14 +34,14 @@ def secret_files(program: Program, system: System) -> tuple[str, ...]:
     return tuple(map(Words(system).said, program.SECRET_FILES))
 
 
-def understood(program: Program, files: Mapping[str, bytes]) -> Mapping[str, bytes]:
-    """Return files that a hub of some system made, with the credential under the names that we know."""
-    known = {place: path for path in program.SECRET_FILES for place in _places(path)}
-    return {known.get(path, path): content for path, content in files.items()}
+def understood(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the files that a hub of some system made for a client host, by their paths on Debian."""
+    return {_understood(path): content for path, content in files.items()}
 
 
-def _places(path: str) -> set[str]:
-    return {Words(system).said(path) for system in SYSTEMS.values()}
+def _understood(path: str) -> str:
+    meant = (Words(system).understood(path) for system in SYSTEMS.values())
+    return next((other for other in meant if other != path), path)
 
 
 def _rendered(spoken: Words, item: Rendered) -> Rendered:
