@@ -81,7 +81,8 @@ def _exchange(path: str, at: int, first: str, second: str) -> None:
 
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if rename is None:
-        raise _unable(path)
+        reason = "can't be replaced in one step by this kernel; nothing was changed"
+        raise UnavailableError(path, reason, "do it on a Linux host that has a copy of the state directory")
     with explained(path):
         if rename(at, os.fsencode(first), at, os.fsencode(second), _RENAME_EXCHANGE) == 0:
             return
