@@ -220,7 +220,7 @@ class Session:
         with _explained(self.uri):
             if self._is_taken():
                 hint = "name another object, or take that key: --existing-key"
-                raise ExistsError(self.uri.subject, f"has a {self.uri.key}, which was left alone", hint)
+                raise ExistsError(self.uri.subject, f"has a {self.uri.key}, which was not changed", hint)
 
     def public_key(self) -> bytes:
         """Return the public key of the pair that the URI names, as DER."""

@@ -5,8 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cache
 
+from ..ca.above import CURE_REVOKED
 from ..ca.authority import CA
-from ..ca.layout import BUNDLE
+from ..ca.layout import BUNDLE, Pair, issued_again, pair_of
 from ..ca.verify import missing as missing_in_place
 from ..errors import MissingInputError, SmtpcredsError
 from ..inventory.rows import State
@@ -185,7 +186,7 @@ CERT003 = Code.error("CERT003", "a certificate whose chain does not lead to a ro
 def _open_ended(host: Host, installed: InstalledCertificate, reason: str) -> Finding:
     if host.is_self_signed_default(installed):
         reason = "is self-signed: accepted only by peers that do not verify it"
-        return CERT024.found(installed.path, reason, host.issue(installed.path, host.name))
+        return CERT024.found(installed.path, reason, _instead(host, installed))
     bundle = next((use.ca_file for use in installed.place.uses if use.ca_file), "")
     bundle = host.path(bundle) if bundle else f"{os.path.dirname(installed.path)}/{BUNDLE}"
     issuer = installed.leaf.issuer.rfc4514_string()
@@ -194,6 +195,17 @@ def _open_ended(host: Host, installed: InstalledCertificate, reason: str) -> Fin
     else:
         cure = f"copy {BUNDLE} of the authority to {bundle}, or append the certificate of {issuer}"
     return CERT003.found(installed.path, reason, cure)
+
+
+def _instead(host: Host, installed: InstalledCertificate) -> str:
+    """Return the way to a certificate of ours: the one that this host has, else one of the authority."""
+    own, path = pair_of(host.site, host.name), installed.path
+    programs = [use.program for use in installed.place.uses]
+    if programs and not (CA(host.site).is_there or host.site.settings.hub):
+        return f"for a hub: smtpcreds setup {host.name} --mta {programs[0]} --edit --run"
+    if host.certificates_in(own.certificate) and path != own.certificate:
+        return f"configure {own.key} and {own.certificate} instead of {path}"
+    return host.issue(path, host.name)
 
 
 def _is_weak(leaf: Certificate) -> bool:
@@ -226,19 +238,49 @@ def revoked(host: Host) -> Iterator[Finding]:
     """No certificate in use is one that its CA has revoked."""
     beside = cache(lambda directory: [*crls_in(directory)])
     for installed in host.certificates:
-        if why := _revoked(host, installed, beside(os.path.dirname(installed.path))):
-            yield CERT023.found(installed.path, why, host.issue_again(installed))
+        crls = beside(os.path.dirname(installed.path))
+        if why := _revoked(host, installed, crls):
+            yield CERT023.found(installed.path, why, _cure_revoked(host, installed))
+        elif why := _revoked_above(host, installed, crls):
+            yield CERT023.found(installed.path, why, host.at_authority(CURE_REVOKED))
+
+
+def _cure_revoked(host: Host, installed: InstalledCertificate) -> str:
+    row = installed.row
+    if (
+        row
+        and host.has_authority
+        and Pair(host.site.root.locate(row.directory)).certificate == installed.path
+    ):
+        return issued_again(host.site, row)
+    return host.issue_again(installed)
 
 
 def _revoked(host: Host, installed: InstalledCertificate, crls: Iterable[tuple[str, Crl]]) -> str | None:
     row = installed.row
     if row and row.state is State.REVOKED and row.revoked_at:
         return revoked_on(row.revoked_at, row.reason or "")
+    return _listed(installed.leaf, (*installed.known, *host.authorities), crls)
+
+
+def _revoked_above(
+    host: Host, installed: InstalledCertificate, crls: Iterable[tuple[str, Crl]]
+) -> str | None:
+    known = (*installed.known, *host.authorities)
+    for authority in climb(installed.leaf, known)[1:]:
+        if why := _listed(authority, known, crls):
+            return f"its CA {title(authority)} {why}"
+    return None
+
+
+def _listed(
+    certificate: Certificate, known: Iterable[Certificate], crls: Iterable[tuple[str, Crl]]
+) -> str | None:
+    issuers = [ca for ca in known if is_issued_by(certificate, ca)]
     for path, crl in crls:
-        if entry := crl.find(installed.leaf.serial_number):
-            issuers = (ca for ca in (*installed.known, *host.authorities) if is_issued_by(installed.leaf, ca))
-            if any(is_crl_of(crl, issuer) for issuer in issuers):
-                return f"{entry}, says {path}"
+        entry = crl.find(certificate.serial_number)
+        if entry and any(is_crl_of(crl, issuer) for issuer in issuers):
+            return f"{entry}, says {path}"
     return None
 
 

@@ -6,6 +6,7 @@ Nobody notices when a list is absent, and its end stops everything.
 import os
 from collections.abc import Iterator
 
+from ..ca.above import CURE_ABOVE
 from ..ca.authority import CA, OF_CA, Listed, crl_url
 from ..ca.crl import crl_paths
 from ..ca.directory import trust, trust_directory_changes
@@ -35,7 +36,10 @@ CERT013 = Code.warning(
 
 
 def present(host: Host) -> Iterator[Finding]:
-    """Sendmail is told of a CRL, and finds it; else it believes revoked certificates without a word."""
+    """Sendmail finds the CRL that it is told of, and on a hub is told of one.
+
+    A client host is only told of one where something renews it (``--crl``).
+    """
     for use in host.uses:
         if use.program == "sendmail" and (why := _absent(host, use)):
             yield CERT013.found(host.path(use.config), why, f"{_cure(host)}, and define confCRL")
@@ -80,9 +84,9 @@ def current(host: Host) -> Iterator[Finding]:
     now = host.site.clock()
     for path, crl in _lists(host):
         if fault := crl.fault(now):
-            yield CERT014.found(path, fault, _cure(host))
+            yield CERT014.found(path, fault, _renewal(host, crl))
         elif remark := crl.period.remark(now):
-            yield CERT015.found(path, remark, _cure(host))
+            yield CERT015.found(path, remark, _renewal(host, crl))
 
 
 CERT016 = Code.error(
@@ -167,12 +171,20 @@ def _cure(host: Host) -> str:
     return host.at_authority(CURE_CRL)
 
 
+def _renewal(host: Host, crl: Crl) -> str:
+    """Return the way to a new CRL of the same CA, which may be one above ours."""
+    ca = CA(host.site)
+    is_above = ca.is_there and any(is_crl_of(crl, above) for above in ca.chain[1:])
+    return host.at_authority(CURE_ABOVE) if is_above else _cure(host)
+
+
 def _absent(host: Host, use: CertificateUse) -> str | None:
     if use.crl_file:
         path = host.path(use.crl_file)
         return None if os.path.exists(path) else f"names the CRL {path}, which is missing: nothing is revoked"
     if not use.crl_path:
-        return "names no CRL, so revoked certificates are accepted"
+        is_client = host.logs_in_by_sendmail and not host.relays_by_sendmail
+        return None if is_client else "names no CRL, so revoked certificates are accepted"
     names = host.listing(host.path(use.crl_path))
     stems = {subject_hash(ca) for ca in host.trusted_by(use)}
     if any(name.partition(".r")[0] in stems for name in names if ".r" in name):

@@ -6,7 +6,7 @@ from html import escape
 
 from ..model import Finding
 from .gather import Authority, Certificate, Change, Kind, Relaying, Status
-from .text import left, printable, without_authority
+from .text import heading, left, printable, without_authority
 from .timeline import SOON, ends_soon, timeline, tone_of
 
 # How the page looks, by day and by night.
@@ -88,6 +88,7 @@ def render(status: Status, *, limit: int) -> list[str]:
         _section("Half-way", _changes(status.changes)),
         _section("Certificates", _certificates(status, limit)),
         _section("Who may relay", _relaying(status, ACCOUNTS)),
+        _section("Client hosts", _clients(status, limit)),
         ["</main></body></html>"],
     )
     return [line for part in parts for line in part]
@@ -100,9 +101,9 @@ def _head(status: Status) -> Iterator[str]:
     yield '<html lang="en"><head><meta charset="utf-8">'
     yield f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield f"<title>{_safe(status.hub)}: {said}</title>"
+    yield f"<title>{_safe(heading(status))}: {said}</title>"
     yield f"<style>{STYLE}</style></head><body><main>"
-    yield f"<header><h1>{_safe(status.hub)}</h1><time>{at}</time>"
+    yield f"<header><h1>{_safe(heading(status))}</h1><time>{at}</time>"
     yield f'<span class="pill {tone}">{said}</span></header>'
     if not status.authorities:
         yield f"<section>{_safe(without_authority(status))}</section>"
@@ -216,6 +217,11 @@ def _relay(status: Status, row: Relaying) -> Iterator[str]:
     if status.pulls is not None:
         pulled = status.pulls.get(row.host)
         yield f"{pulled:%Y-%m-%d %H:%M} UTC" if pulled else "never"
+
+
+def _clients(status: Status, limit: int) -> list[str]:
+    rows = ((_safe(one.host), _safe(one.account), _safe(one.standing())) for one in status.clients[:limit])
+    return _table(("host", "account", "how it stands"), rows) if status.clients else []
 
 
 def _changes(changes: Iterable[Change]) -> list[str]:

@@ -42,6 +42,7 @@ def render(status: Status, *, width: int = 80, colour: bool = False, limit: int 
         _head(status, paint),
         _certificates(status, paint, columns, limit),
         _accounts(status, paint, min(limit, ACCOUNTS)),
+        _clients(status, paint, min(limit, ACCOUNTS)),
         _changes(status, paint),
         _due(status, paint),
     )
@@ -64,8 +65,13 @@ def left(status: Status, end: datetime) -> str:
 def without_authority(status: Status) -> str:
     """Return what is said where there is none: of a client host, which needs none, and of any other."""
     if status.certificates:
-        return "no authority here; the hub's signs"
+        return f"no authority here; that of {status.hub} signs"
     return "no authority here yet; to make everything that a hub needs: smtpcreds setup HOST"
+
+
+def heading(status: Status) -> str:
+    """Return the host that the screen is about: the hub by its name, a client host by its own."""
+    return status.hub if status.authorities else status.host
 
 
 def nothing_there(status: Status) -> str:
@@ -74,7 +80,7 @@ def nothing_there(status: Status) -> str:
 
 
 def _head(status: Status, paint: Paint) -> Iterator[str]:
-    yield paint(f"{status.hub}, {status.at:%Y-%m-%d %H:%M} UTC", Tone.HEAD)
+    yield paint(f"{heading(status)}, {status.at:%Y-%m-%d %H:%M} UTC", Tone.HEAD)
     if not status.authorities:
         yield without_authority(status)
     for authority in status.authorities:
@@ -155,10 +161,23 @@ def _account(account: Account) -> str:
     return f"  {printable(account.name)}{hosts and f'  used by {hosts}'}"
 
 
+def _clients(status: Status, paint: Paint, limit: int) -> Iterator[str]:
+    if not status.clients:
+        return
+    yield ""
+    coming = sum(one.fetches for one in status.clients)
+    yield f"{paint('client hosts', Tone.HEAD)}  {coming} of {len(status.clients)} fetch their bundles"
+    first = sorted(status.clients, key=lambda one: (not one.is_silent(status.at), one.host))
+    for one in first[:limit]:
+        yield f"  {printable(one.host)}: {one.standing()}"
+    if len(first) > limit:
+        yield "  and more: smtpcreds status --json"
+
+
 def _changes(status: Status, paint: Paint) -> Iterator[str]:
     if status.changes:
         yield ""
-        yield paint("half-way", Tone.HEAD)
+        yield paint("in progress", Tone.HEAD)
     for change in status.changes:
         yield from _change(change)
 
@@ -200,6 +219,7 @@ def document(status: Status, *, limit: int) -> dict[str, object]:
     return {
         "at": status.at,
         "hub": status.hub,
+        "host": status.host,
         "authorities": [_authority_document(status, one) for one in status.authorities],
         "certificates": [_certificate(status, row) for row in status.certificates[:limit]],
         "more_certificates": status.has_more or len(status.certificates) > limit,
@@ -208,6 +228,7 @@ def document(status: Status, *, limit: int) -> dict[str, object]:
             "total": status.accounts.total,
             "shown": [{"name": one.name, "clients": one.clients} for one in status.accounts.shown[:limit]],
         },
+        "clients": [asdict(one) for one in status.clients],
         "half_way": [asdict(change) for change in status.changes],
         "due": [_document_due(item) for item in status.due],
     }
