@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple, get_type_hints
@@ -12,6 +11,7 @@ from .config_values import MAX_DAYS as MAX_DAYS
 from .config_values import SECRET, fault_of
 from .errors import ConfigError
 from .host_name import host_domain, host_name
+from .lazy import dataclass
 from .model import Root
 from .names import is_qualified, parse_host
 from .postgres import is_url

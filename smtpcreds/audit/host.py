@@ -7,7 +7,7 @@ remembered, and taken as if it were not there.
 import glob
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..files import read_public
 from ..files.rights import User
 from ..inventory.rows import CertificateRow as Row
+from ..lazy import dataclass
 from ..model import Root
 from ..mta import auth_info, exim_rules, main_cf, sendmail_cf
 from ..mta import dovecot as mta_dovecot
@@ -75,7 +76,7 @@ def _database(root: Root, name: str) -> Iterator[list[str]]:
     yield from (line.split(":") for line in text.decode(errors="surrogateescape").splitlines() if line)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CertificatePlace:
     """Where a certificate and its key are, or should be; paths of this disk.
 
@@ -90,7 +91,7 @@ class CertificatePlace:
     uses: tuple[CertificateUse, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class InstalledCertificate:
     """One certificate that was read.
 

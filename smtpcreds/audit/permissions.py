@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from struct import iter_unpack
 
 from ..ca.layout import ca_files
@@ -13,6 +13,7 @@ from ..errors import SmtpcredsError, UnsafePathError
 from ..files import disk, kernel, opened, read_public, real_path, remove, write_all
 from ..files.guard import owner as owner_name
 from ..files.rights import User, above, barrier, way_in
+from ..lazy import dataclass
 from ..model import Artifact, Change, Finding, Link, Owner, Repair
 from ..mta import auth_info, sasl_conf
 from ..pki.describe import authority_of
@@ -133,7 +134,7 @@ _MASK = 0x10
 _READ, _WRITE = 4, 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rule:
     """What a file may not be.
 

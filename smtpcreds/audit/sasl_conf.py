@@ -3,10 +3,10 @@
 import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from ..accounts.entries import served
 from ..errors import DamagedFileError
+from ..lazy import dataclass
 from ..model import Finding
 from ..mta import sasl_conf
 from ..names import BY_PASSWORD, PLAINTEXT
@@ -66,7 +66,7 @@ def _in(host: Host, directories: Iterable[str], name: str) -> tuple[str, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Conf:
     """A configuration that is read: by which program, where it lies, what it says."""
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from ..config import first_existing
 from ..deploy.facts import PID_FILES
+from ..lazy import pattern
 from ..model import Finding
 from ..mta import mechanisms, sendmail, sendmail_daemon
 from ..mta.sendmail_daemon import Daemon
@@ -17,11 +18,11 @@ from ..shell import quote
 from .finding import Code
 from .host import SENDMAIL_CF, SENDMAIL_MC, Host
 
-_LINE = re.compile(r"^\s*(?:DAEMON|CLIENT)_OPTIONS\(`([^']*)'\)")
+_LINE = pattern(r"^\s*(?:DAEMON|CLIENT)_OPTIONS\(`([^']*)'\)")
 _SUBMISSION = 587
 _IMPLICIT = 465
-_TAG = re.compile(r"(?i)(Srv_Features|Try_TLS):(\S*)\s+(.*)")
-_OPEN = re.compile(r"^\s*FEATURE\(`?(promiscuous_relay|relay_local_from|relay_mail_from)\b")
+_TAG = pattern(r"(?i)(Srv_Features|Try_TLS):(\S*)\s+(.*)")
+_OPEN = pattern(r"^\s*FEATURE\(`?(promiscuous_relay|relay_local_from|relay_mail_from)\b")
 _BARRED = {
     "a": mechanisms.NO_ACTIVE,
     "d": mechanisms.NO_DICTIONARY,

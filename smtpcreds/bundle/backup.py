@@ -8,7 +8,7 @@ of the form of :mod:`.archive`, so tar and age read it where there is no smtpcre
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 
 from ..ca.layout import CERTIFICATE, KEY, PARENTS
@@ -35,6 +35,7 @@ from ..files import (
 )
 from ..inventory.chain import Head
 from ..inventory.inventory import read_snapshot
+from ..lazy import dataclass, pattern
 from ..model import Artifact, Link
 from ..pki.describe import fingerprint
 from ..pki.encoding import parse_certificates
@@ -55,19 +56,17 @@ MAX_BACKUP = 2 << 30
 """Octets of an archive: an inventory of two million certificates. It is held in memory, thrice."""
 _MOST = 100_000
 _FORMAT = 1
-_LABEL = re.compile(
-    rb"\d+ comment=smtpcreds backup (\d+) host=(\S+) at=([0-9T:-]+Z) sha256=([0-9a-f]{64})\n\0*"
-)
+_LABEL = pattern(rb"\d+ comment=smtpcreds backup (\d+) host=(\S+) at=([0-9T:-]+Z) sha256=([0-9a-f]{64})\n\0*")
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _NAME = r"[^/\0.][^/\0]*"
-_PLACES = re.compile(rf"{CONFIGURATION}|{CERTIFICATES}/{_NAME}|{STATE}(/{_NAME}){{1,4}}")
+_PLACES = pattern(rf"{CONFIGURATION}|{CERTIFICATES}/{_NAME}|{STATE}(/{_NAME}){{1,4}}")
 _LONGEST_NAME = 255
 """Octets, of every file system that Linux writes (NAME_MAX, limits.h)."""
-_LEFT_OUT = re.compile(r"lock|inventory\.sqlite3.*|\..*")
+_LEFT_OUT = pattern(r"lock|inventory\.sqlite3.*|\..*")
 """Names in the state directory: the inventory comes from the open database, the rest belongs to a run."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Backup:
     """What an archive holds, as far as it was looked at.
 
@@ -92,7 +91,7 @@ class Backup:
     head: Head | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OpenedBackup:
     """An archive that was verified.
 
@@ -111,7 +110,7 @@ class OpenedBackup:
     links: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Restored:
     """What was put back.
 

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -21,6 +21,7 @@ from ..files import read_private
 from ..inventory.inventory import Inventory
 from ..inventory.rows import CertificateRow as Row
 from ..inventory.rows import serial_text
+from ..lazy import dataclass
 from ..model import Artifact, Link
 from ..mta import placed
 from ..mta.program import Facts, Include, Program, Rendered, reads_crl
@@ -36,7 +37,7 @@ from .archive import README, SETTINGS, Kind, Member
 # The certificate of a client host, and its key where the hub has it for a moment or for good.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Credentials:
     """What a host shows to others.
 
@@ -69,7 +70,7 @@ class KeySource(Enum):
     """A certificate that was issued, for a key that the host has."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CredentialSource:
     """Where the papers of one bundle come from.
 
@@ -89,7 +90,7 @@ class CredentialSource:
         return self.origin in {KeySource.NEW, KeySource.REQUEST}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CertificateOptions:
     """What a person says of the certificate.
 

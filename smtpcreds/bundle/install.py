@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..accounts.database import AccountDatabase
 from ..ca.answers import Answer, install
@@ -29,6 +29,7 @@ from ..files import (
     write_all,
 )
 from ..hub import Part
+from ..lazy import dataclass
 from ..model import Artifact, Link
 from ..mta import placed
 from ..mta.program import Material, Need, Program
@@ -139,7 +140,7 @@ def _verify_place(site: Site, answer: Answer, opened: Opened, *, force: bool) ->
         refuse_existing_pair(pair, answer.host, site.clock(), None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Client:
     """A client host that is to stand.
 
@@ -168,7 +169,7 @@ class Client:
         return Material(opened.key or Secret(b""), pem, encode_certificates(opened.trust), lists)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ready:
     """A client host that stands: its parts, and the files of its mail program."""
 

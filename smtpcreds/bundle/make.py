@@ -1,7 +1,7 @@
 """A bundle: the certificate if one is needed, the archive, the record of who got it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 
 from ..accounts.database import AccountDatabase, database_of
@@ -19,6 +19,7 @@ from ..deploy.options import RenderOptions
 from ..errors import DataError, UsageError
 from ..files import check_parents, disk, sweep_target, write_all
 from ..inventory.rotations import RotationState
+from ..lazy import dataclass
 from ..model import Artifact, Link
 from ..mta import placed
 from ..mta.program import Facts, Material, Need, Program
@@ -49,7 +50,7 @@ from .contents import (
 # Where a bundle goes: a closed file, or an open descriptor; encrypted on the way, or not.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Encryption:
     """How an archive is encrypted: under a passphrase, for keys, or not at all.
 
@@ -75,7 +76,7 @@ class Encryption:
         return archive.encrypt_to(data, self.recipients) if self.recipients else data
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Delivery:
     """Where the archive goes.
 
@@ -118,7 +119,7 @@ LATER = Material(Secret(b"\n"), b"\n", b"\n", b"\n")
 """Stands for what is not signed yet, while it is checked what a program can be told."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BundleRequest:
     """A bundle that is asked for.
 
@@ -141,7 +142,7 @@ class BundleRequest:
     own_account: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bundled:
     """A bundle that is on its way.
 

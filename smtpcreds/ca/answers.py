@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from ..config import Site
 from ..errors import DataError, ExistsError, MissingInputError, NameRefusedError, SmtpcredsError
@@ -10,6 +9,7 @@ from ..files import check_target, exists, is_directory, names_in, read_private, 
 from ..inventory.inventory import Inventory
 from ..inventory.rows import CertificateRow as Row
 from ..inventory.rows import State, serial_text
+from ..lazy import dataclass
 from ..model import Artifact, Link
 from ..pki.chains import ChainError, climb, is_self_signed, verify_chain
 from ..pki.describe import fingerprint, purposes_of
@@ -31,7 +31,7 @@ _ONE_ROLE = {profile.purposes: profile for profile in (SERVER, CLIENT)}
 _KEY_ENDS = ("-key.pem", "-key.pem.new")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sources:
     """The files of an answer, absolute, and what it is for.
 
@@ -52,7 +52,7 @@ class Sources:
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """A certificate that fits a key which is here.
 
@@ -167,7 +167,7 @@ def _way_up(site: Site, certificate: Certificate, pool: Iterable[Certificate]) -
 # Installing the answer of another CA: its certificate joins the key that waited, its CAs the bundle.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Installed:
     """An answer that is in place; ``added`` are the CA certificates that are new in the bundle."""
 

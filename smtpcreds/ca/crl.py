@@ -9,7 +9,7 @@ CRL is recorded after it was installed. A number without its record is a CRL tha
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -18,6 +18,7 @@ from ..errors import DataError
 from ..files import is_directory, names_in, read_if_there, read_private
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityRow, AuthorityState, CrlRow
+from ..lazy import dataclass
 from ..pki.chains import is_issued_by
 from ..pki.crl import BACKDATE, Crl, build_crl, may_sign_crls, not_revoked, read_crl, to_pem, verify_unlisted
 from ..pki.dates import Period
@@ -34,7 +35,7 @@ FRESH = timedelta(days=1)
 """A CRL younger than this is not signed anew by a command that merely issues."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NewCrl:
     """A CRL that was signed: its number, itself as DER, its first and last second, how many it lists."""
 

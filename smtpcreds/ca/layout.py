@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 
 from ..config import MAX_DAYS, Site
@@ -11,6 +10,7 @@ from ..errors import ExistsError, MissingInputError, SmtpcredsError, UsageError
 from ..files import check_parents, check_target, disk, exists, is_directory
 from ..inventory.inventory import Inventory, open_inventory
 from ..inventory.rows import AuthorityState, CertificateRow
+from ..lazy import dataclass
 from ..pki.dates import Period, crl_fault
 from ..pki.profiles import RELAY
 from ..postgres import is_url
@@ -32,7 +32,7 @@ RETIRED = "retired-"
 """Directories below the authority's own: of those it replaced, trusted still or no more."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CaFiles:
     """The files of the authority; the directory appears with all of them at once."""
 
@@ -74,7 +74,7 @@ class CaFiles:
         return f"{self.directory}/{CRL}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pair:
     """Key and certificate of one host.
 

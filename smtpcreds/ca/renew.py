@@ -1,7 +1,7 @@
 """Renewing: the same certificate once more, with the key that is in place or a new one."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 
@@ -10,6 +10,7 @@ from ..errors import DataError, MissingInputError, NameRefusedError, SmtpcredsEr
 from ..files import exists
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityState, CertificateRow, State
+from ..lazy import dataclass
 from ..pki.dates import Period, has_ended, is_due, successor_due
 from ..pki.encoding import parse_certificate
 from ..pki.issue import new_serial
@@ -44,7 +45,7 @@ SHOWN = 8
 """Hosts that a message names."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Renewals:
     """What ``cert renew`` is asked for.
 
@@ -203,7 +204,7 @@ def _some(hosts: list[str]) -> str:
 # A certificate once more: same names, profile, lifetime and place; the same key, or a new one.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Renewal:
     """One renewal, looked over.
 
@@ -313,7 +314,7 @@ def _parted(texts: Iterable[str]) -> tuple[tuple[str, ...], tuple[Address, ...]]
     return tuple(names), tuple(addresses)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Renewed:
     """What a run did.
 

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError, UsageError
 from ..files import exists, read_public
 from ..inventory.rows import CertificateRow, State
+from ..lazy import dataclass
 from ..pki.chains import is_issued_by
 from ..pki.crl import may_sign_crls
 from ..pki.dates import has_ended
@@ -30,7 +31,7 @@ from .reload import Hook, owe, tell
 from .state import row_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Revocation:
     """What was revoked.
 
@@ -45,7 +46,7 @@ class Revocation:
     in_place: Mapping[Pair, CertificateRow]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RevocationRequest:
     """What is to be revoked.
 
@@ -69,7 +70,7 @@ Authorities = Mapping[int, tuple[CaFiles, Parsed]]
 """Those whose keys are here, by their number in the inventory; the one that signs first."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Chosen:
     """What is revoked; ``new`` rows enter the inventory first, with the certificate where it is known."""
 

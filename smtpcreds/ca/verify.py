@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property, partial
 
 from ..config import Site
@@ -22,6 +22,7 @@ from ..inventory.chain import Chain, Head
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityState, CrlRow, State
 from ..inventory.rows import CertificateRow as Row
+from ..lazy import dataclass
 from ..model import Finding, Link, as_finding
 from ..pki.chains import climb, is_issued_by, verify_chain, way_up
 from ..pki.describe import fingerprint, purposes_of
@@ -45,7 +46,7 @@ from .root import lacks_root_crl
 from .state import row_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Check:
     """One thing that was looked at: its name, what is right about it, and the finding where it is not."""
 
@@ -59,7 +60,7 @@ class Check:
         return self.finding is None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Subject:
     """What is checked.
 

@@ -2,7 +2,6 @@
 
 import codecs
 import os
-import re
 import signal
 import sys
 import warnings
@@ -16,6 +15,7 @@ import click
 
 from .. import __version__
 from ..errors import SmtpcredsError, UnavailableError, UsageError
+from ..lazy import pattern
 from .session import Session, complain, refused
 
 if TYPE_CHECKING:
@@ -410,7 +410,7 @@ def smtpcreds(ctx: click.Context) -> None:
 # Spans of time as people type them.
 
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-_FORM = re.compile(r"([0-9]{1,6})([a-z])")
+_FORM = pattern(r"([0-9]{1,6})([a-z])")
 
 
 def parse_duration(text: str) -> timedelta:

@@ -1,10 +1,11 @@
 """Putting the files of a mail program in place, and what has to happen then."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..ca.reload import Hook
 from ..config import Site
 from ..errors import ConfigError, UnavailableError, UsageError
+from ..lazy import dataclass
 from ..model import Finding
 from ..mta import placed
 from ..mta.program import Facts, Include, Program
@@ -19,7 +20,7 @@ from .options import RenderOptions, in_force, remember_options, words
 from .withdrawn import to_keep, withdrawn
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Applied:
     """What was done.
 

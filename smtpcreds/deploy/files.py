@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from difflib import unified_diff
 from enum import StrEnum
 from hashlib import sha256
@@ -26,6 +26,7 @@ from ..files import (
 from ..files.guard import owner as file_owner
 from ..inventory.inventory import Inventory
 from ..inventory.rows import Event
+from ..lazy import dataclass
 from ..model import Artifact, Owner, Root
 from ..mta import auth_info, nullmailer, placed
 from ..mta.program import Content, Facts, Map, Program, Rendered, is_secret, masked
@@ -137,7 +138,7 @@ class Status(StrEnum):
     """Of a distribution's package; it is nobody's."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FileStatus:
     """One file.
 
@@ -316,7 +317,7 @@ HIDDEN = "<not shown>"
 """Stands for a line that is not ours in a file with secrets: it may hold one, wherever that stands."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Difference:
     """One file and how it would change; ``lines`` as of ``diff -u``, without line ends."""
 

@@ -6,7 +6,6 @@ the first is renamed; renames keep the order they were given in; then their dire
 
 import errno
 import os
-import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from dataclasses import replace
 from typing import NamedTuple, Self
 
 from ..errors import SmtpcredsError, UnavailableError, UnsafePathError
+from ..lazy import pattern
 from ..model import Artifact, Link
 from . import kernel
 from .guard import accepted_target, check_own_directory, directory_of, explained, read_private, status_at
@@ -100,7 +100,7 @@ def _unable(path: str) -> UnavailableError:
     )
 
 
-_TEMPORARY = re.compile(r"\..+\.smtpcreds-[0-9a-f]{16}")
+_TEMPORARY = pattern(r"\..+\.smtpcreds-[0-9a-f]{16}")
 _AS_IT_IS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ..errors import DamagedFileError, InexpressibleError, UsageError
+from ..lazy import dataclass, pattern
 from ..model import Account
 from ..secret import Secret
 from ..shell import quote
@@ -29,8 +30,8 @@ MECHANISMS = {
 }
 """What each scheme can serve."""
 _FORBIDDEN = {0: "a NUL", 1: "the octet 1", 9: "a TAB", 10: "a line feed", 13: "a carriage return"}
-_NAME = re.compile(r"[a-z0-9._-]+@[a-z0-9._-]+")
-_LINE = re.compile(r"([^:\s#][^:]*):(\{[A-Za-z0-9.-]+\}[^:]*)")
+_NAME = pattern(r"[a-z0-9._-]+@[a-z0-9._-]+")
+_LINE = pattern(r"([^:\s#][^:]*):(\{[A-Za-z0-9.-]+\}[^:]*)")
 
 
 def check_secret(account: Account, secret: Secret) -> None:
@@ -90,8 +91,8 @@ def _checked(account: Account) -> str:
 # Dovecot 2.4 has other names, and says so: its first setting is ``dovecot_config_version``. A block may
 # be the beginning of names: ``ssl_server { cert_file = }``.
 
-_SETTING = re.compile(r"\s*([\w/]+)\s*=\s*(.*?)\s*")
-_VERSION = re.compile(r"^\s*dovecot_config_version\s*=\s*(\d+)\.(\d+)", re.MULTILINE)
+_SETTING = pattern(r"\s*([\w/]+)\s*=\s*(.*?)\s*")
+_VERSION = pattern(r"^\s*dovecot_config_version\s*=\s*(\d+)\.(\d+)", re.MULTILINE)
 NEW = (2, 4)
 
 
@@ -101,7 +102,7 @@ def version_of(text: str) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (2, 3)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DovecotConf:
     """What is checked: paths without the leading ``<``, words as they stand, defaults of Dovecot.
 
@@ -128,7 +129,7 @@ class DovecotConf:
     to_refuse: str = "disable_plaintext_auth = yes"
 
 
-_INCLUDED = re.compile(r"^[ \t]*!include(?:_try)?[ \t]+(\S+)[ \t]*$", re.MULTILINE)
+_INCLUDED = pattern(r"^[ \t]*!include(?:_try)?[ \t]+(\S+)[ \t]*$", re.MULTILINE)
 _DEPTH = 10
 
 

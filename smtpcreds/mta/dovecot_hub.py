@@ -4,10 +4,10 @@ Each mechanism that is offered can be served from what the passwd-file holds. Do
 mail server's session is in TLS, so it is the mail server that lets PLAIN and LOGIN wait for it.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 
 from ..errors import DamagedFileError, UsageError
+from ..lazy import pattern
 from ..secret import Secret
 from . import dovecot
 from .program import Facts, File, Include, Need, Rendered, Role, Work
@@ -48,8 +48,8 @@ _NEW = (
     "}",
 )
 """Of 2.4; blocks of one name are one there, so this has a name of its own."""
-_BLOCK = re.compile(r"\s*(\w+(?: \S+)?) \{")
-_SETTING = re.compile(r"\s*(\w+) = (.+)")
+_BLOCK = pattern(r"\s*(\w+(?: \S+)?) \{")
+_SETTING = pattern(r"\s*(\w+) = (.+)")
 
 
 def render(facts: Facts) -> tuple[Rendered, ...]:

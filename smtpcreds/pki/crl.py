@@ -5,7 +5,7 @@ CA's list has expired; a file in DER is logged and then ignored, so revocation s
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from ..errors import DamagedFileError, DataError
+from ..lazy import dataclass
 from . import encoding, fields
 from .dates import Period, crl_fault
 from .keys import SigningKey, scheme_of
@@ -162,7 +163,7 @@ def to_pem(crl: bytes) -> bytes:
     return encoding.armor("X509 CRL", crl)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Crl:
     """What a list says; ``issuer`` in RFC 4514 form, times aware, ``number`` None where the CA gave none.
 

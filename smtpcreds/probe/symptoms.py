@@ -5,14 +5,14 @@ they were seen.
 """
 
 import re
-from dataclasses import dataclass
 
 from ..errors import SmtpcredsError
+from ..lazy import dataclass
 
 # What a row of the tables is.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Symptom:
     """One row.
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import islice
@@ -30,6 +30,7 @@ from ..inventory.inventory import Inventory
 from ..inventory.rotations import Rotation, RotationState
 from ..inventory.rows import AuthorityState, State
 from ..inventory.rows import CertificateRow as Row
+from ..lazy import dataclass
 from ..model import Finding, Severity
 from ..pki.dates import Period, crl_fault, due_at, has_ended, is_due, successor_due
 from ..pki.profiles import RELAY, SERVER
@@ -40,7 +41,7 @@ from .clients import ClientHost, client_hosts, silent, without_successor
 # What the screen shows: frozen values, complete without clock or disk. Names in them may be hostile.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Authority:
     """An authority that is trusted.
 
@@ -71,7 +72,7 @@ class Cure(StrEnum):
     FETCH = CLIENT_CURE
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Certificate:
     """A certificate that no newer one replaced.
 
@@ -100,7 +101,7 @@ class Certificate:
         return due_at(self.not_before, self.not_after)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Account:
     """A relay account, ``user@realm``, the hosts that are known to use it, and what it can log in by."""
 
@@ -109,7 +110,7 @@ class Account:
     mechanisms: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Relaying:
     """Who may send mail through the hub, and by what.
 
@@ -126,7 +127,7 @@ class Relaying:
     mechanisms: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Accounts:
     """The account database.
 
@@ -154,7 +155,7 @@ class Kind(StrEnum):
     CLIENT = "client"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Change:
     """A replacement that is half-way.
 
@@ -176,7 +177,7 @@ class Change:
     next: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Status:
     """Everything.
 
