@@ -108,7 +108,7 @@ def parse_settings(text: str, path: str) -> Settings:
 
     try:
         given = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also numbers of 5,000 digits, and lists in 3,000 lists
         raise ConfigError(path, f"is not TOML: {error}") from None
     file = _File(path, text)
     tables = {name: _table(kind, given.pop(name, {}), file, name) for name, kind in TABLES.items()}

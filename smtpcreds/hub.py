@@ -1,7 +1,7 @@
 """A whole relay hub: each part is made if it is missing."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from .accounts.auth_info import auth_info_for_clients, follow, is_readable, write_auth_info
@@ -71,12 +71,12 @@ class Ready:
 
     Attributes:
         parts: what it is made of.
-        applied: the files of its mail program, if one was named.
+        applied: the files of its mail programs, if any were named.
         is_plain: an authority was made, and its key is not encrypted.
     """
 
     parts: list[Part]
-    applied: Applied | None
+    applied: tuple[Applied, ...]
     is_plain: bool
 
 
@@ -104,7 +104,8 @@ def set_up(
     work: Transaction,
     wanted: Hub,
     secrets: Secrets,
-    program: Program | None = None,
+    programs: Sequence[Program] = (),
+    options: RenderOptions | None = None,
     *,
     allow_login_name: bool = False,
     force: bool = False,
@@ -117,7 +118,8 @@ def set_up(
         work: on the site of the hub.
         wanted: which hub.
         secrets: of what is made.
-        program: its mail program, whose files are written, too.
+        programs: its mail programs, whose files are written, too: one, or one and Dovecot.
+        options: of those files.
         allow_login_name: accept an account's name that is a login of this host.
         force: replace the program's files that are not ours, or were edited.
         edit: the administrator's files, too, so that the program reads ours.
@@ -131,11 +133,38 @@ def set_up(
     info = list(_auth_info(work, wanted, is_new=account.made))
     configuration = _configuration(work.site)
     parts = [authority, certificate, account, *info, configuration]
-    if program is None:
-        return Ready(parts, None, is_plain)
-    applied = apply(work, program, RenderOptions(), force=force, edit=edit)
-    applied = _completed(work.site, applied) if configuration.made else applied
-    return Ready(parts, carried_out(applied) if run else applied, is_plain)
+    applied = [
+        apply(work, program, choice, force=force, edit=edit)
+        for program, choice in choices(programs, options or RenderOptions())
+    ]
+    if configuration.made:
+        applied = [_completed(work.site, one) for one in applied]
+    return Ready(parts, tuple(map(carried_out, applied) if run else applied), is_plain)
+
+
+def choices(programs: Sequence[Program], options: RenderOptions) -> list[tuple[Program, RenderOptions]]:
+    """Return each program with its options: those that it knows, and that Dovecot is there or for whom.
+
+    Dovecot comes first, since the others ask it.
+
+    Raises:
+        UsageError: two mail servers, or a choice that no program knows.
+    """
+    families = [program.FAMILY for program in programs]
+    servers = [name for name in families if name != DOVECOT]
+    if len(servers) > 1 or len(families) > len({*families}):
+        raise UsageError(f"--mta {families[1]}", "is one mail server too many", "name one, and dovecot")
+    known = {choice for program in programs for choice in program.VARIANTS}
+    for name in sorted(options.variants - known) if programs else ():
+        raise UsageError(name, f"is no choice of {', '.join(program.NAME for program in programs)}")
+    partners = {*families, *options.variants}
+    ordered = sorted(programs, key=lambda program: program.FAMILY != DOVECOT)
+    return [
+        (program, replace(options, variants=frozenset(partners & program.VARIANTS))) for program in ordered
+    ]
+
+
+DOVECOT = "dovecot"
 
 
 def _authority(work: Transaction, wanted: Hub, secrets: Secrets) -> tuple[Part, bool]:

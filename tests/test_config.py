@@ -169,3 +169,9 @@ def test_configuration_wins_and_paths_follow_the_root(tmp_path: Path) -> None:
     assert here.certificates == f"{tmp_path}/etc/mail/certs"
     assert here.ca_directory == f"{tmp_path}/var/lib/smtpcreds/ca"
     assert site("").sasldb == "/etc/sasldb2"
+
+
+@pytest.mark.parametrize("text", [f"port = {'9' * 5000}", f"a = {'[' * 3000}"], ids=["digits", "depth"])
+def test_what_the_library_of_toml_gives_up_is_no_bug(text: str) -> None:
+    with pytest.raises(ConfigError, match="x: is not TOML"):
+        parse_settings(text, "x")

@@ -127,7 +127,7 @@ def _remarks(properties: Mapping[str, bytes]) -> Iterator[str]:
     clear = properties.get(USER_PASSWORD)
     if clear is not None:
         yield from _clear_remarks(clear)
-        yield from _beside(properties)
+        yield from beside(properties)
     elif AUTH_PASSWORD in properties:
         yield from _scram_remarks(properties[AUTH_PASSWORD])
     for name, length in LENGTHS.items():
@@ -135,7 +135,8 @@ def _remarks(properties: Mapping[str, bytes]) -> Iterator[str]:
             yield f"{name} has {len(properties[name])} octets instead of {length} and can't be used"
 
 
-def _beside(properties: Mapping[str, bytes]) -> Iterator[str]:
+def beside(properties: Mapping[str, bytes]) -> Iterator[str]:
+    """Yield the remarks on what stands beside a userPassword."""
     for name in (AUTH_PASSWORD, *MECHANISM_SECRETS):
         if name in _LOOKED_AT_BESIDE and name in properties:
             yield f"{name} also lets the account log in, perhaps with an older password"

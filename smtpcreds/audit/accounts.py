@@ -7,7 +7,7 @@ from functools import partial
 
 from ..accounts.copies import is_copy, make_copy
 from ..accounts.database import AccountDatabase
-from ..accounts.entries import remarks, served
+from ..accounts.entries import beside, remarks, served
 from ..accounts.rules import login_names, weakness_of
 from ..model import Account, Finding, Owner, Repair
 from ..sasldb import lmdb_lock
@@ -19,10 +19,6 @@ from ..sasldb.slack import leftovers
 from ..shell import quote
 from .finding import Code
 from .host import SENDMAIL_MC, Host
-
-_BESIDE = "beside userPassword"
-"""In the remarks that SASL002 and SASL003 are about."""
-
 
 SASL016 = Code.error(
     "SASL016",
@@ -246,7 +242,8 @@ def _faults(held: Mapping[str, bytes]) -> Iterator[tuple[Code, str]]:
     old = sorted(name for name in held if name.startswith("cmusaslsecret"))
     if is_beside and old:
         yield SASL003, f"has {', '.join(old)} beside userPassword, perhaps of an older password"
-    yield from ((SASL004, remark) for remark in remarks(held) if _BESIDE not in remark)
+    told = frozenset(beside(held)) if is_beside else frozenset()
+    yield from ((SASL004, remark) for remark in remarks(held) if remark not in told)
     if not served(held):
         yield SASL004, f"has {', '.join(sorted(held))}, which can't log in by any mechanism"
 

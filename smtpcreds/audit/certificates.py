@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 from ..ca.authority import CA
-from ..ca.layout import BUNDLE
+from ..ca.layout import BUNDLE, pair_of
 from ..ca.verify import missing as missing_in_place
 from ..errors import MissingInputError, SmtpcredsError
 from ..inventory.rows import State
@@ -185,7 +185,7 @@ CERT003 = Code.error("CERT003", "a certificate whose chain does not lead to a ro
 def _open_ended(host: Host, installed: InstalledCertificate, reason: str) -> Finding:
     if host.is_self_signed_default(installed):
         reason = "is self-signed: accepted only by peers that do not verify it"
-        return CERT024.found(installed.path, reason, host.issue(installed.path, host.name))
+        return CERT024.found(installed.path, reason, _instead(host, installed))
     bundle = next((use.ca_file for use in installed.place.uses if use.ca_file), "")
     bundle = host.path(bundle) if bundle else f"{os.path.dirname(installed.path)}/{BUNDLE}"
     issuer = installed.leaf.issuer.rfc4514_string()
@@ -194,6 +194,17 @@ def _open_ended(host: Host, installed: InstalledCertificate, reason: str) -> Fin
     else:
         cure = f"copy {BUNDLE} of the authority to {bundle}, or append the certificate of {issuer}"
     return CERT003.found(installed.path, reason, cure)
+
+
+def _instead(host: Host, installed: InstalledCertificate) -> str:
+    """Return the way to a certificate of ours: the one that this host has, else one of the authority."""
+    own, path = pair_of(host.site, host.name), installed.path
+    programs = [use.program for use in installed.place.uses]
+    if programs and not (CA(host.site).is_there or host.site.settings.hub):
+        return f"for a hub: smtpcreds setup {host.name} --mta {programs[0]} --edit --run"
+    if host.certificates_in(own.certificate) and path != own.certificate:
+        return f"configure {own.key} and {own.certificate} instead of {path}"
+    return host.issue(path, host.name)
 
 
 def _is_weak(leaf: Certificate) -> bool:

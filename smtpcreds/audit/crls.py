@@ -35,7 +35,10 @@ CERT013 = Code.warning(
 
 
 def present(host: Host) -> Iterator[Finding]:
-    """Sendmail is told of a CRL, and finds it; else it believes revoked certificates without a word."""
+    """Sendmail finds the CRL that it is told of, and on a hub is told of one.
+
+    A client host is only told of one where something renews it (``--crl``).
+    """
     for use in host.uses:
         if use.program == "sendmail" and (why := _absent(host, use)):
             yield CERT013.found(host.path(use.config), why, f"{_cure(host)}, and define confCRL")
@@ -172,7 +175,8 @@ def _absent(host: Host, use: CertificateUse) -> str | None:
         path = host.path(use.crl_file)
         return None if os.path.exists(path) else f"names the CRL {path}, which is missing: nothing is revoked"
     if not use.crl_path:
-        return "names no CRL, so revoked certificates are accepted"
+        is_client = host.logs_in_by_sendmail and not host.relays_by_sendmail
+        return None if is_client else "names no CRL, so revoked certificates are accepted"
     names = host.listing(host.path(use.crl_path))
     stems = {subject_hash(ca) for ca in host.trusted_by(use)}
     if any(name.partition(".r")[0] in stems for name in names if ".r" in name):

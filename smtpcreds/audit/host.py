@@ -259,7 +259,13 @@ class Host:
         if self.exim:
             yield from uses.of_exim(self.exim[1], self.exim[0], self.exim_user)
         if self.dovecot:
-            yield from uses.of_dovecot(self.dovecot, DOVECOT_CONF)
+            found = uses.of_dovecot(self.dovecot, DOVECOT_CONF)
+            yield from (use for use in found if not self._is_of_package(use))
+
+    def _is_of_package(self, use: CertificateUse) -> bool:
+        """Tell whether it is the self-signed one that Debian's package gives Dovecot, for IMAP."""
+        targets = {os.path.basename(os.path.realpath(self.path(path))) for path in use.certificates}
+        return targets == {"ssl-cert-snakeoil.pem"}
 
     @property
     def absent(self) -> list[str]:
@@ -397,10 +403,11 @@ class Host:
     def is_self_signed_default(self, certificate: InstalledCertificate) -> bool:
         """Tell whether it is a self-signed one, like Debian's snakeoil, on a host that is not the hub.
 
-        A host to which nobody relays shows it to strangers only, who verify nothing.
+        A host to which nobody relays shows it to strangers only, who verify nothing. One that has neither
+        an authority nor a hub named is no hub yet.
         """
-        is_server = certificate.roles == (Purpose.SERVER,)
-        return is_server and self.name != self.site.hub and is_self_signed(certificate.leaf)
+        is_hub = self.name == self.site.hub and (bool(self.site.settings.hub) or CA(self.site).is_there)
+        return certificate.roles == (Purpose.SERVER,) and not is_hub and is_self_signed(certificate.leaf)
 
     @cached_property
     def authorities(self) -> tuple[Certificate, ...]:

@@ -8,10 +8,11 @@ from struct import iter_unpack
 
 from ..ca.layout import ca_files
 from ..config import DEFAULT_PATH
+from ..deploy.files import group_name
 from ..errors import SmtpcredsError, UnsafePathError
 from ..files import disk, opened, read_public, real_path, remove, write_all
 from ..files.guard import owner as owner_name
-from ..files.rights import User, above, barrier
+from ..files.rights import User, above, barrier, way_in
 from ..model import Artifact, Change, Finding, Link, Owner, Repair
 from ..mta import auth_info, sasl_conf
 from ..pki.describe import authority_of
@@ -272,19 +273,18 @@ def _link(path: str, *, is_credential: bool) -> Iterator[Finding]:
         yield PERM006.found(path, f"is a symbolic link to {target}", cure)
 
 
-def obstacle(user: User, path: str, top: str) -> tuple[str, str] | None:
+def obstacle(host: Host, user: User, path: str) -> tuple[str, str] | None:
     """Return why the user can't read the file, and what ends it, or None; directories are asked too.
 
     A user of the mail server has a group of the same name.
     """
-    found = barrier(user, path, top)
+    found = barrier(user, path, host.top)
     if found is None:
         return None
-    right = "r" if found == path else "x"
     mode = stat.S_IMODE(os.stat(found).st_mode)
     why = f"mode {mode:04o} does not let {user.name} read it"
     reason = why if found == path else f"{user.name} can't enter {found}"
-    return reason, f"chgrp {user.name} {quote(found)} && chmod g+{right} {quote(found)}"
+    return reason, way_in(user, found, path, group_name(host.site.root, os.stat(path).st_gid))
 
 
 # PERM: keys, certificates, secrets of accounts, state, configuration, and every directory above them.
@@ -567,7 +567,7 @@ PERM016 = Code.error(
 def readers(host: Host) -> Iterator[Finding]:
     """Programs that are not root can read what they need."""
     for user, path in dict.fromkeys(_needs(host)):
-        if os.path.exists(path) and (why := obstacle(user, path, host.top)):
+        if os.path.exists(path) and (why := obstacle(host, user, path)):
             yield PERM016.found(path, *why)
 
 

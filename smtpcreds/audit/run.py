@@ -16,6 +16,7 @@ from . import (
     accounts,
     certificates,
     crls,
+    delivery,
     dovecot,
     exim,
     finding,
@@ -149,6 +150,7 @@ _PROGRAMS: tuple[Check, ...] = (
     others.revocation,
     others.chains,
     others.reachable,
+    delivery.delivering,
     others.exim,
     *_OF_EXIM,
     others.dovecot,
@@ -168,7 +170,7 @@ _REMOTE: tuple[Check, ...] = (crls.handed_out,)
 
 _ROOMS = (
     *(finding, permissions, certificates, crls, accounts, sasl_conf, sendmail, sendmail_switches),
-    *(postfix, postfix_client, exim, dovecot, others),
+    *(postfix, postfix_client, exim, dovecot, others, delivery),
 )
 _FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")
 

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from .. import __version__
-from ..errors import SmtpcredsError, UsageError
+from ..errors import SmtpcredsError, UnavailableError, UsageError
 from .session import Session, complain, refused
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def prepare() -> None:
     _close_memory()
     os.umask(os.umask(_OTHERS) & _OTHERS)  # one that takes rights from the owner would lock us out
     _open_streams()
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # libraries' words to programmers, of certificates of others
     codecs.register_error("octets", _octets)
     sys.stdout.reconfigure(errors="octets")  # type: ignore[union-attr]
     for number in _ENDINGS:
@@ -158,6 +161,13 @@ def _silenced(_: BaseException) -> int:
     return 0
 
 
+def _unloaded(error: ImportError) -> int:
+    """An extension module that the system can't load: no descriptors, no memory, a disk that fails."""
+    if "shared object" not in str(error):
+        return _bug(error)
+    return refused(UnavailableError("smtpcreds", f"can't load a library that it needs: {error}"))
+
+
 def _bug(error: BaseException) -> int:
     import traceback
 
@@ -175,6 +185,7 @@ _ANSWERS: tuple[tuple[type[BaseException], Callable[[Any], int]], ...] = (
     (SystemExit, _exit),
     (BrokenPipeError, _silenced),
     (OSError, _system),
+    (ImportError, _unloaded),
     (BaseException, _bug),
 )
 

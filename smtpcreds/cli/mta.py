@@ -286,23 +286,25 @@ def remaining_row(
     }
 
 
-def applied_row(applied: "Applied | None") -> dict[str, object]:
-    """Return what JSON tells of a program's files; nothing of them where no program was named."""
-    if applied is None:
-        return {"files": [], "edited": [], "unmet": [], "ran": [], **remaining_row((), ())}
+def applied_row(*applied: "Applied") -> dict[str, object]:
+    """Return what JSON tells of the files of programs; nothing of them where none was named."""
     return {
-        "files": [{"path": path, "written": written} for path, written in applied.files],
-        "edited": [{"path": path, "former": kept} for path, kept in applied.edited],
-        "unmet": [{"path": f.subject, "what": f.message, "hint": f.cure} for f in applied.unmet],
-        "ran": list(applied.ran),
-        **remaining_row(applied.includes, applied.commands, applied.usage),
+        "files": [{"path": path, "written": written} for one in applied for path, written in one.files],
+        "edited": [{"path": path, "former": kept} for one in applied for path, kept in one.edited],
+        "unmet": [
+            {"path": f.subject, "what": f.message, "hint": f.cure} for one in applied for f in one.unmet
+        ],
+        "ran": [command for one in applied for command in one.ran],
+        **remaining_row(
+            (include for one in applied for include in one.includes),
+            (command for one in applied for command in one.commands),
+            (usage for one in applied for usage in one.usage),
+        ),
     }
 
 
-def applied_lines(applied: "Applied | None") -> Iterator[str]:
+def applied_lines(applied: "Applied") -> Iterator[str]:
     """Yield what a person is told of what was done to their own files, and of what is left to do."""
-    if applied is None:
-        return
     for path, kept in applied.edited:
         yield f"edited: {path}" + (f"    (before: {kept})" if kept else "")
     yield from (f"ran: {command}" for command in applied.ran)

@@ -8,14 +8,14 @@ from ..ca.layout import cure_missing
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..files import exists, read_public
-from ..files.rights import User, barrier
+from ..files.rights import User, barrier, way_in
 from ..model import Finding, Root, as_finding
 from ..mta import sendmail
 from ..mta.program import Compiled, Facts, File, Include, Need, Program, Reader, Work
 from ..mta.program import octets as with_secrets
 from ..shell import quote
 from .copies import configuration, copy_faults
-from .files import FileStatus, Status, groups_of, owner_of
+from .files import FileStatus, Status, group_name, groups_of, owner_of
 
 # Whether a mail program without privileges can read a file that belongs to others.
 
@@ -26,9 +26,7 @@ def unreadable(site: Site, readers: Iterable[Reader]) -> Iterator[Finding]:
         path = site.path(reader.path)
         who = _user(site.root, reader.user) if os.path.exists(path) else None
         if who and (closed := barrier(who, path, site.root.prefix.rstrip("/") or "/")):
-            hint = (
-                f"chgrp {reader.user} {quote(path)} && chmod 0640 {quote(path)}; or another [sasl] database"
-            )
+            hint = way_in(who, closed, path, group_name(site.root, os.stat(path).st_gid))
             yield Finding(closed, f"is closed to {reader.user}, who must read {path}", hint)
 
 

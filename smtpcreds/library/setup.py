@@ -40,9 +40,9 @@ def set_up_hub(
     wanted = hub(site, host, account)
     question = new_secret(wanted.site, wanted.account, secret, None, allow_weak=allow_weak)
     secrets = Secrets(lambda: passphrase, question)
-    program = program_for(mta, Role.HUB) if mta else None
+    programs = [program_for(mta, Role.HUB)] if mta else []
     with transaction(wanted.site, preview=preview, passphrase=lambda: passphrase) as work:
-        return set_up(work, wanted, secrets, program, allow_login_name=allow_login_name, force=force)
+        return set_up(work, wanted, secrets, programs, allow_login_name=allow_login_name, force=force)
 
 
 def read_bundle(site: Site, path: str, passphrase: Secret | None) -> "Opened":

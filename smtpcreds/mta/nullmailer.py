@@ -45,6 +45,17 @@ _LINE = re.compile(rb"%b(?:\s+%b)*" % (_WORD.pattern, _WORD.pattern))
 _PART = re.compile(rb"'([^']*)'|\"([^\"]*)\"|([^'\"])")
 
 
+_SAMPLE = re.compile(rb"(?:mail(?:\.[a-z0-9.-]+)?(?: smtp)?)?\n?", re.IGNORECASE)
+
+
+def is_sample(content: bytes) -> bool:
+    """Tell whether the file is what Debian's package writes where nobody answered its question.
+
+    Source: nullmailer.config and .postinst of 2.2: ``mail.`` and the domain, without a secret.
+    """
+    return bool(_SAMPLE.fullmatch(content))
+
+
 def render(facts: Facts) -> tuple[Rendered, ...]:
     """Return the one line, and copies of the certificates for the user mail."""
     if facts.credential is None:

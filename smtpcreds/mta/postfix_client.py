@@ -55,6 +55,7 @@ def work(facts: Facts) -> Work:
         (postfix.include(FRAGMENT, _settings(facts)),),
         tuple(result for table in tables for result in table.compiled),
         (*(command for table in tables for command in table.commands), postfix.RELOAD),
+        (postfix.delivering(),),
         untraced=True,
     )
 

@@ -67,7 +67,7 @@ def work(facts: Facts) -> Work:
         (postfix.include(FRAGMENT, _settings(facts)),),
         table.compiled,
         (*table.commands, *_leave_chroot(facts), postfix.RELOAD),
-        (postfix.reachable(), *([chroot] if is_told else ())),
+        (postfix.reachable(), postfix.delivering(), *([chroot] if is_told else ())),
         (Copy(postfix.QUEUE + SASLDB, 0o640, "root", "postfix"),) if _is_copied(facts) else (),
         untraced=True,
     )

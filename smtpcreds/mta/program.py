@@ -27,10 +27,14 @@ class Include:
         lines: exactly.
         where: in words, or empty where any place will do.
         above: beginnings of the lines that they must stand above; empty for any place.
+        below: beginning of the line right below which they are added; empty for the lowest place that will
+            do; None for a place that only the administrator can tell.
         fence: comment lines before and behind them, so that lines which are no longer wanted can be told from
             the administrator's own; or empty.
         lacking: finds which of the lines have no effect in a text, for a file whose own rules decide that;
             None for one in which it is enough that they stand there.
+        cleared: returns a text without what ours takes the place of, for --edit; None where nothing is in
+            the way.
     """
 
     path: str
@@ -39,6 +43,8 @@ class Include:
     above: tuple[str, ...] = ()
     fence: tuple[str, ...] = ()
     lacking: Callable[[str], tuple[str, ...]] | None = None
+    below: str | None = ""
+    cleared: Callable[[str], str] | None = None
 
     @property
     def text(self) -> tuple[str, ...]:
@@ -71,11 +77,13 @@ class Premise:
         path: that file.
         faults: finds what is not so, each with the way out.
         mended: returns the file's text with the cure; None where only the administrator knows it.
+        command: that a cure by ``mended`` needs besides those of the work; or empty.
     """
 
     path: str
     faults: Callable[[str], Iterable[tuple[str, str]]]
     mended: Callable[[str], str] | None = None
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +345,15 @@ class Program(Protocol):
 
     def work(self, facts: Facts) -> Work:
         """Return what is left to do once the files are in place."""
+
+
+def reads_crl(program: Program, facts: Facts) -> bool:
+    """Tell whether a program's files name a CRL, so that it refuses the hub once that has ended."""
+    names = [path.encode() for path in (facts.tls.crl, facts.tls.all_crls) if path]
+    files = program.render(facts)
+    paths = {item.path.rpartition("/")[2] for item in files}
+    texts = [octets(item.content) for item in files if isinstance(item, File)]
+    return "crl.pem" in paths or any(name in text for name in names for text in texts)
 
 
 def octets(content: Content) -> bytes:

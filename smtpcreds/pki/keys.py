@@ -37,6 +37,7 @@ from ..errors import (
 from ..secret import Secret
 from . import encoding
 from .encoding import Block, armor, blocks
+from .rounds import refuse_endless
 
 # Key types: which there are, how to make one, what it is called, how it signs.
 
@@ -331,8 +332,10 @@ def _load(block: Block, passphrase: bytes | None, subject: str) -> object:
     legacy = b"DEK-Info:" in block.body
     if legacy:
         _verify_iv(block, subject)
-    if not legacy and block.decode() is None:
+    elif (content := block.decode()) is None:
         raise DamagedFileError(subject, "the private key is not whole")
+    elif passphrase is not None:
+        refuse_endless(content, subject)
     try:
         return load_pem_private_key(block.text(), passphrase)
     except UnsupportedAlgorithm as error:

@@ -179,6 +179,7 @@ class Status:
     Attributes:
         at: when it was looked at.
         hub: the relay's name.
+        host: this one's.
         authorities: the one that signs first; empty where there is none.
         certificates: those that end next, first; at most :data:`smtpcreds.status.gather.LOOK`.
         has_more: there are more certificates than these.
@@ -189,6 +190,7 @@ class Status:
 
     at: datetime
     hub: str
+    host: str
     authorities: tuple[Authority, ...]
     certificates: tuple[Certificate, ...]
     has_more: bool
@@ -455,6 +457,7 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
     return Status(
         at=now,
         hub=site.hub,
+        host=host.name,
         authorities=authorities,
         certificates=certificates,
         has_more=len(found) > LOOK,

@@ -6,7 +6,7 @@ from html import escape
 
 from ..model import Finding
 from .gather import Authority, Certificate, Change, Kind, Relaying, Status
-from .text import left, printable, without_authority
+from .text import heading, left, printable, without_authority
 from .timeline import SOON, ends_soon, timeline, tone_of
 
 # How the page looks, by day and by night.
@@ -100,9 +100,9 @@ def _head(status: Status) -> Iterator[str]:
     yield '<html lang="en"><head><meta charset="utf-8">'
     yield f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield f"<title>{_safe(status.hub)}: {said}</title>"
+    yield f"<title>{_safe(heading(status))}: {said}</title>"
     yield f"<style>{STYLE}</style></head><body><main>"
-    yield f"<header><h1>{_safe(status.hub)}</h1><time>{at}</time>"
+    yield f"<header><h1>{_safe(heading(status))}</h1><time>{at}</time>"
     yield f'<span class="pill {tone}">{said}</span></header>'
     if not status.authorities:
         yield f"<section>{_safe(without_authority(status))}</section>"

@@ -1033,6 +1033,16 @@ def exim_listens_for_itself_alone(host: Host) -> None:
     host.write("/etc/exim4/update-exim4.conf.conf", "dc_local_interfaces='127.0.0.1 ; ::1'\n")
 
 
+@breaks("MTA140", "postfix")
+def postfix_returns_mail_for_other_hosts(host: Host) -> None:
+    host.replace(MAIN, "smtpd_tls_security_level", "default_transport = error\nsmtpd_tls_security_level")
+
+
+@breaks("MTA240", "exim")
+def exim_returns_mail_for_other_hosts(host: Host) -> None:
+    host.write("/etc/exim4/update-exim4.conf.conf", "dc_eximconfig_configtype='local'\n")
+
+
 @breaks("MTA019", "hub", "MTA009")
 def nothing_in_common(host: Host) -> None:
     host.replace(SASL_CONF, "mech_list: SCRAM-SHA-256 DIGEST-MD5 CRAM-MD5", "mech_list: PLAIN LOGIN")

@@ -434,3 +434,12 @@ def test_an_encrypted_authority_asks_under_its_own_name(locked: Admin) -> None:
     locked("sasl", "add", "maildroid")
     assert "is encrypted and no passphrase was given" in locked.refuses(77, "bundle", "attic")
     locked("bundle", "attic", "--ca-passphrase", "file:secret")
+
+
+def test_mail_stops_with_the_crl_only_where_it_is_read(hub: Admin, tmp_path: Path) -> None:
+    for name, program, is_read in (("attic", "msmtp", True), ("cellar", "postfix", False)):
+        archive = tmp_path / f"{name}.tar"
+        assert ("mail stops" in hub("bundle", name, "--mta", program, "-o", archive).out) == is_read
+        text = peer("tar", "-xOf", archive, README)
+        assert ("Mail stops when it ends" in text) == is_read
+        assert ("does not look at it" in text) != is_read
