@@ -1,7 +1,7 @@
 """README.md as its reader follows it: each command is typed, in its order, and prints what stands below it.
 
-The hosts are bare: they have Debian's Sendmail, and of smtpcreds what the commands under "Install" put there. A
-block that is not typed is marked, in a comment that no reader sees, with the test that covers it.
+The hosts are bare: they have Debian's Sendmail, and of smtpcreds what the commands under "Install" put there.
+A block that is not typed is marked, in a comment that no reader sees, with the tests that cover it.
 """
 
 import ast
@@ -33,13 +33,13 @@ OFFLINE = {
     "PIP_ROOT_USER_ACTION": "ignore",
     "PYTHONPATH": "/usr/local/lib/needed",
 }
-"""pip builds and installs this checkout alone: build system and dependencies are those of the tests, linked there.
+"""pip builds and installs this checkout alone; what it needs is that of the tests, linked there.
 
 PIP_NO_BUILD_ISOLATION takes the value of the option's opposite: 0 is without isolation.
 """
 
 SUDO = '#!/bin/sh\n[ "$1" = apt-get ] || exec "$@"\nshift 3\nexec dpkg -s "$@"\n'
-"""What is to be installed is there: the hosts of the lab have this machine's packages, and no way to others."""
+"""What is to be installed is there: hosts of the lab have this machine's packages, and no way to others."""
 
 RELOAD = "#!/bin/sh\n# systemctl reload sendmail\nkill -HUP $(head -n 1 /run/sendmail/mta/sendmail.pid)\n"
 
@@ -51,7 +51,7 @@ class Block:
     Attributes:
         section: the heading above it; empty on the first screen.
         lines: without the indentation.
-        covered: the test that stands for it; empty if it is typed.
+        covered: the tests that stand for it; empty if it is typed.
     """
 
     section: str
@@ -79,7 +79,7 @@ def blocks(text: str) -> Iterator[Block]:
             covered, lines = "", []
         if heading := re.match(r"## (.*)", line):
             section = heading[1]
-        elif mark := re.fullmatch(r"<!-- (\S+) -->", line):
+        elif mark := re.fullmatch(r"<!-- (tests/.+) -->", line):
             covered = mark[1]
 
 
@@ -87,7 +87,7 @@ BLOCKS = [*blocks(README)]
 TYPED = [block for block in BLOCKS if not block.covered]
 
 
-@pytest.mark.parametrize("mark", sorted({block.covered for block in BLOCKS if block.covered}))
+@pytest.mark.parametrize("mark", sorted({mark for block in BLOCKS for mark in block.covered.split()}))
 def test_what_is_not_typed_has_a_test(mark: str) -> None:
     file, _, name = mark.partition("::")
     if not name:
@@ -173,7 +173,7 @@ def normal(text: str) -> str:
 
 
 def equipped(host: Host) -> Host:
-    """Give a host a checkout in a home directory, empty places of its own, and the commands that only a booted host has."""
+    """Give a host a checkout in a home directory, empty places of its own, and what only a booted host has."""
     host.shell("for place in /opt /home /root; do mount -t tmpfs -o mode=755 own $place; done")
     host.shell(f"mkdir -p {CHECKOUT}")
     files = subprocess.run(("git", "ls-files", "-z"), cwd=TOP, capture_output=True, check=True).stdout
