@@ -173,7 +173,7 @@ def normal(text: str) -> str:
 
 
 def equipped(host: Host) -> Host:
-    """Give a host a checkout in a home directory, empty places of its own, and what only a booted host has."""
+    """Give a host a checkout in a home directory, empty places of its own, and what a booted host has."""
     host.shell("for place in /opt /home /root; do mount -t tmpfs -o mode=755 own $place; done")
     host.shell(f"mkdir -p {CHECKOUT}")
     files = subprocess.run(("git", "ls-files", "-z"), cwd=TOP, capture_output=True, check=True).stdout

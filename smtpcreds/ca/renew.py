@@ -113,8 +113,13 @@ def old_rows(site: Site, inventory: Inventory, ca: CA) -> list[CertificateRow]:
 
 
 def _here(site: Site, inventory: Inventory, rows: Sequence[CertificateRow]) -> list[CertificateRow]:
-    """Return those that can be renewed on this host, and warn of the others."""
+    """Return those that can be renewed on this host, and warn of the others.
+
+    Those of hosts that fetch their bundles are left out: they are renewed when their host comes.
+    """
     now, ours = site.clock(), _ours(inventory)
+    fetched = f"{site.root.record(site.hosts)}/"
+    rows = [row for row in rows if not (row.is_on(site.machine) and row.directory.startswith(fetched))]
     foreign = [row.host for row in rows if row.authority not in ours and not has_ended(row.not_after, now)]
     if foreign:
         site.warn(f"{_some(foreign)}: to be renewed by the CA that signed it: {_at_the_ca(site, 'HOST')}")

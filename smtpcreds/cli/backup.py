@@ -96,7 +96,7 @@ def _saved(session: Session, done: "Backup", path: str | None) -> Iterator[str]:
 @click.argument("file")
 @click.option("--check", is_flag=True, help="Only prove that FILE could be restored; change nothing.")
 @click.option("--passphrase", metavar="SOURCE", help="Opens the archive; default: asked on a terminal.")
-@click.option("--force", is_flag=True, help="Move a state directory that is there aside, and go on.")
+@click.option("--force", is_flag=True, help="Move a state directory aside; take FILE's configuration.")
 @pass_session
 def restore(session: Session, file: str, check: bool, passphrase: str | None, force: bool) -> None:
     """Put authority, inventory, certificates and configuration back from FILE, or - for standard input.
