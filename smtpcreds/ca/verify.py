@@ -244,7 +244,7 @@ class Scene:
 
     def issue(self, host: str, pair: Pair) -> str:
         """Return the command that puts a new pair there."""
-        to = "" if pair.directory == self.site.certificates else f" --to {pair.directory}"
+        to = "" if pair.directory == self.site.certificates else f" --to {quote(pair.directory)}"
         return f"smtpcreds cert issue {host}{to} --force"
 
 
@@ -273,7 +273,7 @@ def _unchained(site: Site, chain: Chain, noted: str) -> Iterator[Finding]:
     """Yield what shows that somebody wrote to the record of events past this program."""
     if chain.broken:
         number, event = chain.broken
-        more = f", and so do {chain.later} later ones" * bool(chain.later)
+        more = f"; {chain.later} more after it" * bool(chain.later)
         deed = "which can't be read"
         if event:
             deed = f"{event.what} {event.subject} by {event.who} at {event.at:%Y-%m-%d %H:%M:%S}"

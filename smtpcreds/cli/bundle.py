@@ -72,7 +72,7 @@ def bundle(
 ) -> None:
     """Put all that the client host HOST needs into one archive: CA, certificate and key, account, README.
 
-    It is extracted at / of that host: tar -xpf FILE -C /. A key that is made for it is kept nowhere else.
+    Extract it on that host at /: tar -xpf FILE -C /. A key that is made for it is kept nowhere else.
     """
     from dataclasses import replace
 

@@ -305,9 +305,9 @@ def test_a_dry_run_changes_nothing(hub: Admin) -> None:
         (
             64,
             ["attic", "--mta", "sendmail-hub"],
-            "sendmail-hub: is not a mail program of a client that is known",
+            "sendmail-hub: unknown mail program for a client",
         ),
-        (64, ["attic", "--mta", "qmail"], "qmail: is not a mail program of a client"),
+        (64, ["attic", "--mta", "qmail"], "qmail: unknown mail program for a client"),
         (64, ["attic", "--with", "nonsense"], "nonsense: is not a choice of sendmail-client"),
         (67, ["attic", "--account", "nobody-there"], "nobody-there"),
         (64, ["attic", "--no-key", "--new-key"], "contradict each other"),
