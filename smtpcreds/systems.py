@@ -4,9 +4,9 @@ The rest of the program is written in the terms of Debian; :class:`~smtpcreds.sy
 those of another system where files and commands leave the program. Every field of a row that is a string can
 be set in table ``[system]`` of smtpcreds.toml.
 
-Sources: Debian's and Ubuntu's packages (run); cyrus-sasl.spec, sendmail.spec, exim.spec and postfix.spec of
-Fedora; cyrus-sasl/APKBUILD and exim/APKBUILD of Alpine; PKGBUILD of Arch; security/cyrus-sasl2, mail/exim
-and mail/postfix of FreeBSD's ports, etc/sendmail of its source.
+Sources: Debian's packages (run); cyrus-sasl/APKBUILD and exim/APKBUILD of Alpine; security/cyrus-sasl2 of
+FreeBSD's ports, etc/mail of its source. The rows of RHEL and Arch are what their users know, and were not
+held against packages.
 """
 
 import re
