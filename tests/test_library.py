@@ -314,10 +314,10 @@ def test_a_secret_is_verified_and_shown(hub: smtpcreds.Site, tmp_path: Path) -> 
 def test_a_hashed_secret_is_one_that_somebody_knows(hub: smtpcreds.Site) -> None:
     chosen = smtpcreds.Secret("Vollmond-9-Kirsche")
     with hub.transaction() as work:
-        with pytest.raises(errors.UsageError, match="nobody would know"):
+        with pytest.raises(errors.UsageError, match="unknown to everybody"):
             work.accounts.add("printer", hashed=True)
         work.accounts.add("printer", chosen, hashed=True)
-        with pytest.raises(errors.UsageError, match="nobody would know"):
+        with pytest.raises(errors.UsageError, match="unknown to everybody"):
             work.accounts.set_secret("printer")
         with pytest.raises(errors.PasswordRefusedError):
             work.accounts.auth_info("printer")

@@ -202,6 +202,7 @@ ANSWERS: Mapping[str, tuple[Keys, ...]] = {
         {
             "at": TIME,
             "hub": TEXT,
+            "host": TEXT,
             "authorities": _rows(
                 {
                     "name": TEXT,
@@ -594,7 +595,12 @@ ANSWERS: Mapping[str, tuple[Keys, ...]] = {
             ),
         },
     ),
-    "inventory check": ({"findings": _rows({"subject": TEXT, "fault": TEXT, "cure": TEXT})},),
+    "inventory check": (
+        {
+            "findings": _rows({"subject": TEXT, "fault": TEXT, "cure": TEXT}),
+            "head": _or_null(_object({"hash": HEX, "events": NUMBER})),
+        },
+    ),
     "inventory events": (
         {"events": _rows({"at": TIME, "who": TEXT, "what": TEXT, "subject": TEXT, "detail": TEXT})},
     ),

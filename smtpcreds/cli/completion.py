@@ -127,8 +127,8 @@ _NUMBERS = {
     "CERT": (range(1, 28),),
     "SASL": (range(1, 21),),
     "MTA": (
-        *(range(1, 21), range(30, 31), range(101, 109), range(120, 121)),
-        *(range(201, 203), range(220, 221), range(301, 302)),
+        *(range(1, 29), range(30, 31), range(101, 116), range(117, 124), range(125, 126)),
+        *(range(140, 141), range(201, 209), range(220, 221), range(240, 241), range(301, 305)),
     ),
 }
 CODES = tuple(

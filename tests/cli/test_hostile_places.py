@@ -16,6 +16,7 @@ DROID = "sasl add droid --database {there}/db"
 WRITTEN: dict[tuple[str, str], tuple[str, ...]] = {
     ("bundle", "-o"): ("bundle attic -o {there}/attic.tar",),
     ("status", "--output"): ("status --format html --output {there}/status.html",),
+    ("ca backup", "file"): ("ca backup {there}/backup.age --passphrase file:{here}/passphrase",),
     ("ca crl", "--to"): ("ca crl --to {there}/crl.pem",),
     ("ca export", "--to"): ("ca export --key --to {there}/key.pem",),
     ("cert issue", "--to"): ("cert issue attic --to {there}",),
@@ -48,7 +49,7 @@ WRITTEN: dict[tuple[str, str], tuple[str, ...]] = {
 
 READ = {
     *(("setup", "--client"), ("bundle", "--csr"), ("cert issue", "--from")),
-    *(("ca rollover", "--root-key"), ("ca crl", "--root-key")),
+    *(("ca rollover", "--root-key"), ("ca crl", "--root-key"), ("ca crl", "--take"), ("ca restore", "file")),
     *(("ca import", name) for name in ("directory", "--key", "--cert", "--chain")),
     *(("cert install", name) for name in ("file", "--chain", "--ca", "--key")),
     *(("cert sign", "csr"), ("cert verify", "which"), ("sasl import", "source")),
@@ -92,6 +93,7 @@ def there(hub: Admin) -> Path:
     there = hub.directory / "there"
     there.mkdir(0o700)
     hub.write("accounts.csv", "joe,S3cret.of.joe,\n")
+    hub.write("passphrase", "Ch1mp? ,03fuzz fl0ppi")
     return there
 
 

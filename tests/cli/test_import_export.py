@@ -198,7 +198,7 @@ def test_a_hundred_refusals_are_named_and_the_rest_counted(admin: Admin) -> None
 
 FAULTS = {
     "jsonl": (
-        (b'{"user": "a", "pasword": "x"}', "'pasword' is none of"),
+        (b'{"user": "a", "pasword": "x"}', "'pasword' is not one of"),
         (b'{"user": "a", "user": "b", "password": "x"}', "repeats a name"),
         (b'{"user": "a", "account": "b", "password": "x"}', "both user and account"),
         (b'{"user": 7, "password": "x"}', "user is not text"),
@@ -216,7 +216,7 @@ FAULTS = {
     "dovecot": (
         (b"a:{SHA512-CRYPT}$6$x$y:1:1", "scheme SHA512-CRYPT, which Cyrus SASL can't serve"),
         (b"b:$6$x$y", "scheme CRYPT"),
-        (b"c:{SCRAM-SHA-256}4096,AA==,AA==,AA==", "is not a SCRAM-SHA-256 value"),
+        (b"c:{SCRAM-SHA-256}4096,AA==,AA==,AA==", "is no SCRAM-SHA-256 value"),
         (
             b"d:{SCRAM-SHA-256}" + SCRAM.dovecot().encode().partition(b"}")[2].replace(b"4096", b"99999"),
             "no SCRAM",

@@ -278,7 +278,7 @@ def test_a_bundle_for_a_key_is_opened_by_age(attic: Admin, hub: Admin, tmp_path:
     [
         (["--account", "droid"], "--account: is for a hub"),
         (["--no-passphrase"], "--no-passphrase: is for a hub"),
-        (["--mta", "sendmail-hub"], "sendmail-hub: is not a mail program of a client"),
+        (["--mta", "sendmail-hub"], "sendmail-hub: unknown mail program for a client"),
         (["--passphrase", "stdin:"], "is not encrypted"),
     ],
 )
