@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from ..ca.authority import CA, OF_CA, Listed, crl_url
 from ..ca.crl import crl_paths
 from ..ca.directory import trust, trust_directory_changes
-from ..ca.layout import BUNDLE, CURE_CRL, ca_files, reading
+from ..ca.layout import BUNDLE, CURE_CRL, ca_files, cure_crl, reading
 from ..ca.restore import findings as restored
 from ..errors import SmtpcredsError, UnsafePathError
 from ..files import read_public
@@ -83,7 +83,7 @@ def current(host: Host) -> Iterator[Finding]:
     now = host.site.clock()
     for path, crl in _lists(host):
         if fault := crl.fault(now):
-            yield CERT014.found(path, fault, _cure(host))
+            yield CERT014.found(path, fault, host.at_authority(cure_crl(crl.period, now)))
         elif remark := crl.period.remark(now):
             yield CERT015.found(path, remark, _cure(host))
 

@@ -107,7 +107,11 @@ def ill_ended(ran: Ran, admin: Admin, measure: Measure) -> str:
     lines = [line for line in ran._complaints if not line.startswith("smtpcreds: warning: ")]
     message = [line for line in lines if line not in usual]
     is_one = len(message) in {1, 2} and re.match(r"smtpcreds: \S+.*[^.]$", message[0])
-    if not is_one or message != lines[-len(message) :] or not message[-1].startswith(("smtpcreds: ", "  hint: ")):
+    if (
+        not is_one
+        or message != lines[-len(message) :]
+        or not message[-1].startswith(("smtpcreds: ", "  hint: "))
+    ):
         return f"status {ran.status}, and not one message: {ran.err}"
     return ""
 
@@ -134,6 +138,13 @@ def differs(admin: Admin, shapes: set[Shape], said: str) -> str:
 
 
 def unsound(admin: Admin, measure: Measure) -> str:
+    """Return what is half-way, or what ``inventory check`` finds that it does not without a fault."""
+    ran = checked(admin)
+    agrees = ran.status in {measure.once.check, measure.twice.check}
+    return half_way(admin) or ("" if agrees else f"inventory check: {ran}")
+
+
+def half_way(admin: Admin) -> str:
     """Return what is half-way: a pending certificate, a pair that is none, accounts that can't be read."""
     if admin.path(INVENTORY).exists() and admin.query(
         "SELECT host FROM certificates WHERE state = 'pending'"
@@ -145,8 +156,7 @@ def unsound(admin: Admin, measure: Measure) -> str:
     ran = admin.run("sasl", "list")
     if ran.status not in {0, 66} or (ran.status == 66 and admin.database.exists()):
         return f"accounts can't be read: {ran.err}"
-    ran = checked(admin)
-    return "" if ran.status in {measure.once.check, measure.twice.check} else f"inventory check: {ran}"
+    return ""
 
 
 def lost(admin: Admin, measure: Measure) -> str:

@@ -5,16 +5,15 @@ Debian: faketime.
 
 import json
 import re
-import shlex
 import shutil
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from admin import Admin, Tree, environment
+from admin import Admin, Tree
 from cli.writing import CASES, Case, prepared
 from cryptography import x509
+from cures import commands
 
 from .after import Measure, again, ill_ended, measured, wrong
 from .conftest import Record, chosen, named
@@ -26,6 +25,9 @@ CLOCKS = {
 }
 _CRL = re.compile(r"crl.*\.pem$")
 _PEM = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----\n", re.DOTALL)
+AN_ANSWER = 1
+"""At the other time something else is due, and the answer of a verb is no."""
+_NOT_NOW = re.compile(r"is not valid before|expired on")
 _CLOCK = {"DONT_FAKE_MONOTONIC": "1"}
 
 
@@ -43,27 +45,32 @@ def test_the_right_time_brings_it_in_order(
     start = admin.directory.with_name(f"{admin.directory.name}-start")
     shutil.copytree(admin.directory, start, symlinks=True)
     measure = measured(admin, words, start, lambda: admin.run(*words))
+    stays = Measure(*measure[:2], without_lists(measure.files), measure.records)
+    usual = lists(admin)
     again(admin, start)
     ran = admin.behind(*CLOCKS[jump]).run(*words, env=_CLOCK)
-    faulty = [] if ran.status == measure.once.status else [ill_ended(ran, admin, measure)]
+    faulty = [] if ran.status in {measure.once.status, AN_ANSWER} else [ill_ended(ran, admin, measure)]
     follow_cures(admin)
-    faulty += [wrong(admin, words, Measure(*measure[:2], without_lists(measure.files), measure.records))]
-    faulty += [f"not of this time: {told}" for told in not_yet(admin)] + list_faults(admin, start)
+    faulty += [wrong(admin, words, stays)]
+    faulty += [f"not of this time: {told}" for told in of_another_time(admin)]
+    faulty += list_faults(lists(admin), lists(Admin(start / admin.root.name)), usual)
     faulty = [f"{jump}: {said}" for said in faulty if said]
     record("smtpcreds", fault, 1, faulty)
     assert faulty == []
 
 
-def not_yet(admin: Admin) -> list[tuple[str, str]]:
-    """Return what ``status`` says is not valid yet, and its cure."""
-    due = json.loads(admin.run("--json", "status").out)["due"]
-    return [(told["reason"], told["cure"]) for told in due if "is not valid before" in told["reason"]]
+def of_another_time(admin: Admin) -> list[tuple[str, str]]:
+    """Return what ``status`` says is not valid yet or no more, and its cure."""
+    ran = admin.run("--json", "status")
+    due = json.loads(ran.out)["due"] if ran.status in {0, 1} else []
+    return [(told["reason"], told["cure"]) for told in due if _NOT_NOW.search(told["reason"])]
 
 
 def follow_cures(admin: Admin) -> None:
-    """Type what ``status`` says for all that is not valid yet, as it is printed."""
-    for _, cure in not_yet(admin):
-        subprocess.run(shlex.split(cure), env=environment(), cwd=admin.directory, capture_output=True)
+    """Type what ``status`` says for all that is not valid now, as it is printed."""
+    for _, cure in of_another_time(admin):
+        for words in commands(cure):
+            admin.run(*words)
 
 
 def without_lists(files: Tree) -> Tree:
@@ -71,29 +78,38 @@ def without_lists(files: Tree) -> Tree:
     return {path: state for path, state in files.items() if not _CRL.search(path)}
 
 
-def list_faults(admin: Admin, start: Path) -> list[str]:
-    """Return the CRLs of the start that are no more, know less, have a lower number or are not of this time."""
-    faulty = []
-    for path in filter(_is_list, start.rglob("*")):
-        now = crls(admin.directory / path.relative_to(start))
-        for issuer, old in crls(path).items():
-            new = now.get(issuer)
-            if new is None or number(new) < number(old) or not serials(new) >= serials(old):
-                faulty.append(f"{path.name}: {issuer} has less than before")
-            elif not new.last_update_utc <= datetime.now(UTC) < new.next_update_utc:
-                faulty.append(f"{path.name}: {issuer} is not of this time")
+Lists = dict[tuple[Path, str], x509.CertificateRevocationList]
+"""CRLs by their directory below the root and their issuer; of several the one with the lowest number."""
+
+
+def lists(admin: Admin) -> Lists:
+    found: Lists = {}
+    for path in sorted(admin.root.rglob("*")):
+        if not (_CRL.search(path.name) and path.is_file()):
+            continue
+        for crl in map(x509.load_pem_x509_crl, _PEM.findall(path.read_bytes())):
+            place = path.parent.relative_to(admin.root), crl.issuer.rfc4514_string()
+            found[place] = min(crl, found.get(place, crl), key=number)
+    return found
+
+
+def list_faults(now: Lists, start: Lists, usual: Lists) -> list[str]:
+    """Return the CRLs that are gone, know less, have a lower number or are not of this time.
+
+    Args:
+        now: after all.
+        start: before.
+        usual: after runs without a fault, which may have taken some away.
+    """
+    faulty = [f"no CRL of {issuer} in {place}" for place, issuer in sorted(usual.keys() - now.keys())]
+    for (place, issuer), crl in now.items():
+        old = start.get((place, issuer), crl)
+        if number(crl) < number(old) or not serials(crl) >= serials(old):
+            faulty.append(f"{place}: the CRL of {issuer} has less than before")
+        end = crl.next_update_utc
+        if end is None or not crl.last_update_utc <= datetime.now(UTC) < end:
+            faulty.append(f"{place}: the CRL of {issuer} is not of this time")
     return faulty
-
-
-def _is_list(path: Path) -> bool:
-    return bool(_CRL.search(path.name)) and path.is_file() and not path.is_symlink()
-
-
-def crls(path: Path) -> dict[str, x509.CertificateRevocationList]:
-    """Return the CRLs of a file, by issuer."""
-    blocks = _PEM.findall(path.read_bytes()) if path.exists() else []
-    found = map(x509.load_pem_x509_crl, blocks)
-    return {crl.issuer.rfc4514_string(): crl for crl in found}
 
 
 def number(crl: x509.CertificateRevocationList) -> int:
