@@ -27,7 +27,7 @@ ORDINARY = {"verb": "", "fault": "", "sample": 1, "every": 41, "others": 24}
 
 
 class Asked(NamedTuple):
-    """Which verb and fault, how many points for each (0: all), and each how manieth pair of them and of others."""
+    """Which verb and fault, points for each (0: all), each how manieth pair, and the same for others."""
 
     verb: str
     fault: str
