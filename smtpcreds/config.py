@@ -242,6 +242,11 @@ class Site:
         return self.path(self.settings.state, "ca")
 
     @property
+    def hosts(self) -> str:
+        """Pairs of client hosts that fetch their bundles, mode 0700."""
+        return self.path(self.settings.state, "hosts")
+
+    @property
     def inventory(self) -> str:
         """What was issued: the SQLite file, or the URL of the database that several hosts share."""
         return self.settings.inventory or self.path(self.settings.state, "inventory.sqlite3")

@@ -162,7 +162,7 @@ def _one_of(known: Iterable[str], fold: Callable[[str], str] = str) -> Rule:
 
 def _meant(value: str, words: Iterable[str]) -> str | None:
     near = nearest(value, filter(None, words))
-    return f"did you mean {near}?" if near else None
+    return f"did you mean {near}?" if near and near != value else None
 
 
 def _access(value: str) -> Fault | None:

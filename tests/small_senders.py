@@ -57,6 +57,10 @@ KINDS = {
 }
 
 
+WITH_CRL = ("msmtp", "nullmailer", "curl")
+"""Which look at a list of revoked certificates; the hub's is carried to them by hand."""
+
+
 class Client:
     """A host with one of the programs."""
 
@@ -70,7 +74,8 @@ class Client:
     def take(self, *options: str) -> None:
         """Carry what the hub renders for this host to it, and add the lines that it tells to add."""
         tree = f"/var/lib/{self.name}"
-        words = ("mta", "render", self.name, "--host", self.name, "--to", tree, "--force", *options)
+        crl = ("--crl",) if self.name in WITH_CRL else ()
+        words = ("mta", "render", self.name, "--host", self.name, "--to", tree, "--force", *crl, *options)
         told = self.hub.json(*words)
         self.copy(f"{tree}/.", "/")
         for include in told["include"]:

@@ -115,6 +115,12 @@ def test_a_wrong_value_is_refused_where_it_is_read(key: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_tag_that_is_right_is_not_suggested() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_settings("[mta]\naccess = ['CertSubject:/CN=attic']", "x")
+    assert caught.value.hint is None
+
+
 @pytest.mark.parametrize("value", ["'hunter2'", "4711", "'hunter2:x'", "['hunter2']", "'fiel:hunter2'"])
 @pytest.mark.parametrize("key", sorted(config_values.SECRET))
 def test_a_secret_written_by_mistake_is_not_repeated(key: str, value: str) -> None:

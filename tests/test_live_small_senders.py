@@ -13,7 +13,7 @@ from lab import SENDMAIL, Lab, LabError, Sendmail, mc
 from lab.recorder import Recorder
 from mail_hosts import ACCOUNT, MailHost, showing, showing_other_authority, without_account
 from mta.facts import FACTS
-from small_senders import KINDS, Client
+from small_senders import KINDS, WITH_CRL, Client
 
 from smtpcreds.errors import InexpressibleError
 from smtpcreds.model import Account, Credential
@@ -79,7 +79,6 @@ def received(scene: Scene) -> str:
     return " ".join(scene.lab.sink.receive().headers["Received"].split())
 
 
-WITH_CRL = ("msmtp", "nullmailer", "curl")
 each = pytest.mark.parametrize("name", KINDS)
 
 

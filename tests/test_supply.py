@@ -56,6 +56,16 @@ def test_the_lowest_versions_are_those_of_the_project(requirement: str) -> None:
     assert lowest[: len(version(found[2]))] == version(found[2])
 
 
+LINTERS = re.compile(r"mypy|ruff|types-")
+
+
+@pytest.mark.parametrize("requirement", PROJECT["optional-dependencies"]["test"])
+def test_the_lowest_versions_have_what_the_tests_import(requirement: str) -> None:
+    found = re.match(r"([a-z0-9-]+)(?:\[\w+\])?>=([\d.]+)", requirement)
+    assert found, requirement
+    assert LINTERS.match(requirement) or version(pins("lowest.txt")[found[1]]) >= version(found[2])
+
+
 @pytest.fixture
 def script(tmp_path: Path) -> Path:
     """A script as pip makes it."""

@@ -5,8 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cache
 
+from ..ca.above import CURE_REVOKED
 from ..ca.authority import CA
-from ..ca.layout import BUNDLE, pair_of
+from ..ca.layout import BUNDLE, Pair, issued_again, pair_of
 from ..ca.verify import missing as missing_in_place
 from ..errors import MissingInputError, SmtpcredsError
 from ..inventory.rows import State
@@ -237,19 +238,49 @@ def revoked(host: Host) -> Iterator[Finding]:
     """No certificate in use is one that its CA has revoked."""
     beside = cache(lambda directory: [*crls_in(directory)])
     for installed in host.certificates:
-        if why := _revoked(host, installed, beside(os.path.dirname(installed.path))):
-            yield CERT023.found(installed.path, why, host.issue_again(installed))
+        crls = beside(os.path.dirname(installed.path))
+        if why := _revoked(host, installed, crls):
+            yield CERT023.found(installed.path, why, _cure_revoked(host, installed))
+        elif why := _revoked_above(host, installed, crls):
+            yield CERT023.found(installed.path, why, host.at_authority(CURE_REVOKED))
+
+
+def _cure_revoked(host: Host, installed: InstalledCertificate) -> str:
+    row = installed.row
+    if (
+        row
+        and host.has_authority
+        and Pair(host.site.root.locate(row.directory)).certificate == installed.path
+    ):
+        return issued_again(host.site, row)
+    return host.issue_again(installed)
 
 
 def _revoked(host: Host, installed: InstalledCertificate, crls: Iterable[tuple[str, Crl]]) -> str | None:
     row = installed.row
     if row and row.state is State.REVOKED and row.revoked_at:
         return revoked_on(row.revoked_at, row.reason or "")
+    return _listed(installed.leaf, (*installed.known, *host.authorities), crls)
+
+
+def _revoked_above(
+    host: Host, installed: InstalledCertificate, crls: Iterable[tuple[str, Crl]]
+) -> str | None:
+    known = (*installed.known, *host.authorities)
+    for authority in climb(installed.leaf, known)[1:]:
+        if why := _listed(authority, known, crls):
+            return f"its CA {title(authority)} {why}"
+    return None
+
+
+def _listed(
+    certificate: Certificate, known: Iterable[Certificate], crls: Iterable[tuple[str, Crl]]
+) -> str | None:
+    issuers = [ca for ca in known if is_issued_by(certificate, ca)]
     for path, crl in crls:
-        if entry := crl.find(installed.leaf.serial_number):
-            issuers = (ca for ca in (*installed.known, *host.authorities) if is_issued_by(installed.leaf, ca))
-            if any(is_crl_of(crl, issuer) for issuer in issuers):
-                return f"{entry}, says {path}"
+        entry = crl.find(certificate.serial_number)
+        if entry and any(is_crl_of(crl, issuer) for issuer in issuers):
+            return f"{entry}, says {path}"
     return None
 
 

@@ -6,6 +6,7 @@ Nobody notices when a list is absent, and its end stops everything.
 import os
 from collections.abc import Iterator
 
+from ..ca.above import CURE_ABOVE
 from ..ca.authority import CA, OF_CA, Listed, crl_url
 from ..ca.crl import crl_paths
 from ..ca.directory import trust, trust_directory_changes
@@ -83,9 +84,9 @@ def current(host: Host) -> Iterator[Finding]:
     now = host.site.clock()
     for path, crl in _lists(host):
         if fault := crl.fault(now):
-            yield CERT014.found(path, fault, host.at_authority(cure_crl(crl.period, now)))
+            yield CERT014.found(path, fault, _renewal(host, crl))
         elif remark := crl.period.remark(now):
-            yield CERT015.found(path, remark, _cure(host))
+            yield CERT015.found(path, remark, _renewal(host, crl))
 
 
 CERT016 = Code.error(
@@ -168,6 +169,13 @@ def _fault_at(url: str, ours: Listed, host: Host) -> str | None:
 
 def _cure(host: Host) -> str:
     return host.at_authority(CURE_CRL)
+
+
+def _renewal(host: Host, crl: Crl) -> str:
+    """Return the way to a new CRL of the same CA, which may be one above ours."""
+    ca = CA(host.site)
+    is_above = ca.is_there and any(is_crl_of(crl, above) for above in ca.chain[1:])
+    return host.at_authority(CURE_ABOVE if is_above else cure_crl(crl.period, host.site.clock()))
 
 
 def _absent(host: Host, use: CertificateUse) -> str | None:

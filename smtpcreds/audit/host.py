@@ -34,6 +34,7 @@ from ..pki.names import title
 from ..pki.profiles import HOST_PROFILES, Purpose
 from ..pki.values import Certificate
 from ..postgres import is_url
+from ..shell import quote
 from . import uses
 from .uses import CertificateUse
 
@@ -474,7 +475,7 @@ class Host:
         if path not in {pair.certificate, pair.key}:
             return f"{self.at_authority(command)}, and configure its files instead of {path}"
         here = directory == self.site.certificates or not self.has_authority
-        return self.at_authority(command if here else f"{command} --to {directory}")
+        return self.at_authority(command if here else f"{command} --to {quote(directory)}")
 
     def issue_again(self, certificate: InstalledCertificate, option: str = "") -> str:
         """Return the command that makes a new pair in the same place."""

@@ -103,7 +103,8 @@ _FORMAT = 1
 _BLOCK = tarfile.BLOCKSIZE
 _HEAD = 2 * _BLOCK
 _LABEL = re.compile(
-    rb"\d+ comment=smtpcreds bundle (\d+) host=(\S+) program=(\S+) fingerprint=([0-9a-f]*) sha256=(\S+)\n\0*"
+    rb"\d+ comment=smtpcreds bundle (\d+) host=(\S+) program=(\S+) fingerprint=([0-9a-f]*)"
+    rb" made=(\d+) sha256=(\S+)\n\0*"
 )
 _KINDS = {kind.value: kind for kind in Kind}
 _NAMED = b"x"
@@ -122,6 +123,7 @@ def pack(label: Label, members: Iterable[Member], now: datetime) -> bytes:
         now: the time that all members get.
     """
     text = f"host={label.host} program={label.program} fingerprint={label.fingerprint}"
+    text += f" made={int(now.timestamp())}"
     return tar_of(f"smtpcreds bundle {_FORMAT} {text}", members, now)
 
 
@@ -151,7 +153,9 @@ def unpack(data: bytes, subject: str) -> tuple[Label, tuple[Member, ...]]:
         raise ForeignFormatError(
             subject, "is not a bundle of smtpcreds", "on the hub: smtpcreds bundle HOST -o FILE"
         )
-    version, host, program, fingerprint, digest = (group.decode(errors="replace") for group in head.groups())
+    version, host, program, fingerprint, _, digest = (
+        group.decode(errors="replace") for group in head.groups()
+    )
     if version != str(_FORMAT):
         raise ForeignFormatError(subject, f"is a bundle of form {version}; this smtpcreds knows {_FORMAT}")
     return Label(host, program, fingerprint), members_of(data, digest, subject)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from ..ca.layout import CERTIFICATE, KEY, PARENTS
 from ..config import Settings, Site, parse_settings
-from ..errors import DamagedFileError, DataError, ExistsError, ForeignFormatError, UsageError
+from ..errors import DamagedFileError, DataError, ExistsError, ForeignFormatError, UnsafePathError, UsageError
 from ..files import (
     audit_to_syslog,
     check_directory,
@@ -59,6 +59,8 @@ _LABEL = re.compile(
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _NAME = r"[^/\0.][^/\0]*"
 _PLACES = re.compile(rf"{CONFIGURATION}|{CERTIFICATES}/{_NAME}|{STATE}(/{_NAME}){{1,4}}")
+_LONGEST_NAME = 255
+"""Octets, of every file system that Linux writes (NAME_MAX, limits.h)."""
 _LEFT_OUT = re.compile(r"lock|inventory\.sqlite3.*|\..*")
 """Names in the state directory: the inventory comes from the open database, the rest belongs to a run."""
 
@@ -133,7 +135,7 @@ def back_up(work: Transaction, delivery: Delivery) -> Backup:
     certificate = work.ca.certificate
     delivery.prepare(work)
     members = tuple(_members(work))
-    files = {member.path: member.content for member in members if member.kind is Kind.FILE}
+    files, _ = _verified(members, "the backup")
     host = site.qualify(site.own_name)
     data = tar_of(f"smtpcreds backup {_FORMAT} host={host} at={work.now:{_TIME}}", members, work.now)
     found = _examined(files, host, work.now, len(members), "the backup")
@@ -213,7 +215,7 @@ def _verified(members: Iterable[Member], subject: str) -> tuple[dict[str, bytes]
     for member in members:
         shown = ascii(member.path[:100])[1:-1]
         is_link = member.kind is Kind.LINK and member.path.startswith(f"{CERTIFICATES}/")
-        is_safe = _PLACES.fullmatch(member.path) and (not is_link or re.fullmatch(_NAME, member.target))
+        is_safe = _is_place(member.path) and (not is_link or re.fullmatch(_NAME, member.target))
         if not is_safe or not (is_link or member.kind is Kind.FILE):
             raise DataError(subject, f"{shown} is in it, which no backup has")
         if member.path in files or member.path in links:
@@ -222,7 +224,19 @@ def _verified(members: Iterable[Member], subject: str) -> tuple[dict[str, bytes]
             links[member.path] = member.target
         else:
             files[member.path] = member.content
+    for path in files:
+        if (above := path.rpartition("/")[0]) in files or above.rpartition("/")[0] in files:
+            raise DataError(subject, f"{ascii(path[:100])[1:-1]} is in it below a file")
     return files, links
+
+
+def _is_place(path: str) -> bool:
+    """Tell whether a member has a name that a backup gives; SQLite would obey a log beside its file."""
+    names = path.split("/")
+    is_left_out = names[0] == STATE and any(_LEFT_OUT.fullmatch(name) for name in names[1:])
+    is_long = any(len(name.encode()) > _LONGEST_NAME for name in names)
+    known = _PLACES.fullmatch(path) and path.isprintable() and not is_long
+    return bool(known) and (path == INVENTORY or not is_left_out)
 
 
 def _settings(files: Mapping[str, bytes], subject: str) -> Settings:
@@ -323,10 +337,25 @@ def _configuration(opened: OpenedBackup, *, force: bool) -> list[Artifact]:
     if present is not None and not force:
         reason = "is there, and is not that of the backup"
         raise ExistsError(path, reason, "--force to replace it, or move it away")
+    if not force and (told := "; ".join(_obeyed(opened.site.settings))):
+        reason = f"its configuration {told}"
+        raise UnsafePathError(opened.subject, reason, "--force to obey it, if it is yours")
     if wanted is None:
         raise ExistsError(path, "is there, and the backup was made without a configuration", f"rm {path}")
     ensure_directory(path.rpartition("/")[0], 0o755, tighten=False)
     return [Artifact(path, wanted, 0o644)]
+
+
+def _obeyed(settings: Settings) -> Iterator[str]:
+    """Yield what an archive of somebody else could make root do by its configuration, in words."""
+    usual = Settings()
+    for key, source in (("ca.passphrase", settings.ca.passphrase), ("ca.pin", settings.ca.pin)):
+        if source.startswith("cmd:"):
+            yield f"runs a command: {key} = {source!r}"
+    if settings.state != usual.state:
+        yield f"puts the state directory at {settings.state!r}"
+    if settings.cert.directory != usual.cert.directory:
+        yield f"puts certificates into {settings.cert.directory!r}"
 
 
 def _write_certificates(opened: OpenedBackup) -> tuple[str, ...]:

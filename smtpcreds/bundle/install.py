@@ -6,20 +6,32 @@ from dataclasses import dataclass, replace
 
 from ..accounts.database import AccountDatabase
 from ..ca.answers import Answer, install
-from ..ca.authority import Listed
+from ..ca.authority import Listed, authority_of
+from ..ca.crl import crl_paths
 from ..ca.directory import certificate_file, check, joined, prepare, trust_changes
-from ..ca.layout import pair_of
+from ..ca.layout import ALL_CRLS, pair_of
 from ..ca.pair import key_id, refuse_existing_pair
 from ..config import Site
 from ..deploy.apply import Applied, apply, refuse_commands
 from ..deploy.facts import gather, secret_for
 from ..deploy.options import RenderOptions
 from ..errors import DataError, ExistsError, MissingInputError, UsageError
-from ..files import check_target, ensure_directory, exists, read_certificate, sweep_target, write_all
+from ..files import (
+    check_target,
+    ensure_directory,
+    exists,
+    link_target,
+    names_in,
+    read_certificate,
+    read_public,
+    remove,
+    sweep_target,
+    write_all,
+)
 from ..hub import Part
 from ..model import Artifact, Link
 from ..mta.program import Material, Need, Program
-from ..pki.crl import Crl, read_crl
+from ..pki.crl import Crl, is_crl_of, read_crl
 from ..pki.describe import purposes_of
 from ..pki.encoding import encode_certificates
 from ..pki.keys import public_id
@@ -46,7 +58,7 @@ def install_pair(work: Transaction, answer: Answer, opened: Opened, *, force: bo
         if around:
             prepare(site, answer.pair.directory)
             write_all(around)
-        return bool(around)
+        return _removed_lists(site, opened) or bool(around)
     _verify_place(site, answer, opened, force=force)
     _ = work.inventory
     prepare(site, answer.pair.directory)
@@ -54,7 +66,28 @@ def install_pair(work: Transaction, answer: Answer, opened: Opened, *, force: bo
         write_all([Artifact(answer.pair.next_key, opened.key.reveal())])
     profile = _BY_ROLES.get(purposes_of(opened.certificate), RELAY)
     install(work, answer, profile, around, "setup")
+    _removed_lists(site, opened)
     return True
+
+
+def _removed_lists(site: Site, opened: Opened) -> bool:
+    """Remove the CRLs of an earlier bundle where this one brings none, for nothing refreshes them."""
+    directory = site.certificates
+    if authority_of(site).is_there:  # their own host's affair
+        return False
+    own = [path for path in crl_paths(directory) if not opened.lists and _is_of_hub(path, opened)]
+    if not own:
+        return False
+    names = {ALL_CRLS, *map(os.path.basename, own)}
+    links = [f"{directory}/{name}" for name in names_in(directory)]
+    for path in (*(link for link in links if link_target(link) in names), *own, f"{directory}/{ALL_CRLS}"):
+        remove(path)
+    return True
+
+
+def _is_of_hub(path: str, opened: Opened) -> bool:
+    crl = read_crl(read_certificate(path), path, None)
+    return any(is_crl_of(crl, ca) for ca in opened.trust)
 
 
 def _around(site: Site, opened: Opened) -> list[Artifact | Link]:
@@ -190,6 +223,7 @@ def set_up_client(
     parts = (
         Part("certificate", wanted.answer.pair.certificate, is_new),
         Part("configuration", site.settings_path, _configured(wanted)),
+        *_fetching(wanted),
     )
     applied = apply(work, wanted.program, wanted.render_options, force=force, edit=edit, run=run)
     return Ready(parts, applied)
@@ -226,6 +260,19 @@ def _warn(wanted: Client) -> None:
         site.warn(f"{wanted.opened.name}: is for {host}, and this host is {here}")
     if exists(site.settings_path) and wanted.lacking:
         site.warn(f"{site.settings_path}: other commands need what the hub says: {'; '.join(wanted.lacking)}")
+
+
+def _fetching(wanted: Client) -> Iterator[Part]:
+    """Write what fetches the next bundle."""
+    due = []
+    for item in wanted.opened.fetching:
+        path = wanted.site.path(item.path)
+        there = check_target(path) is not None and read_public(path) == item.content
+        yield Part("fetching", path, not there)
+        if not there:
+            ensure_directory(os.path.dirname(path), 0o755, tighten=False)
+            due.append(replace(item, path=path))
+    write_all(due)
 
 
 def _configured(wanted: Client) -> bool:

@@ -22,13 +22,16 @@ from ..inventory.rotations import RotationState
 from ..model import Artifact, Link
 from ..mta.program import Facts, Material, Need, Program
 from ..names import PLAINTEXT
+from ..passwords import generate as generate_secret
 from ..pki.crl import read_crl
+from ..pki.describe import fingerprint
 from ..pki.keys import PrivateKey, generate
 from ..pki.values import Certificate, Request
 from ..secret import Secret
 from ..transaction import Transaction
 from . import archive
 from .archive import README, SETTINGS, Label, Member, pack
+from .client_files import fetching
 from .contents import (
     CertificateOptions,
     Credentials,
@@ -110,7 +113,7 @@ class Delivery:
             self.write(closed)
 
 
-_LATER = Material(Secret(b"\n"), b"\n", b"\n", b"\n")
+LATER = Material(Secret(b"\n"), b"\n", b"\n", b"\n")
 """Stands for what is not signed yet, while it is checked what a program can be told."""
 
 
@@ -124,6 +127,8 @@ class BundleRequest:
         render_options: of the program's files.
         terms: of the certificate.
         asked_csr: of the host's own key; None where there is none.
+        own_account: the account is the host's own, and is made if it is not there.
+        login: on the hub, of a host that fetches its bundles; empty for one that does not.
     """
 
     order: CertificateRequest
@@ -131,6 +136,8 @@ class BundleRequest:
     render_options: RenderOptions
     terms: CertificateOptions
     asked_csr: Csr | None = None
+    login: str = ""
+    own_account: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +151,8 @@ class Bundled:
             none, or none that can be revoked.
         facts: what its program was told.
         paths: of all members.
-        crl_end: when the CRL in it has to be replaced; None where the authority may sign none.
+        crl_end: when the CRL in it has to be replaced; None where there is none in it.
+        fingerprint: SHA-256 of the root of the authority, hex.
     """
 
     credentials: Credentials
@@ -153,6 +161,7 @@ class Bundled:
     facts: Facts = field(repr=False)
     paths: tuple[str, ...]
     crl_end: datetime | None
+    fingerprint: str = ""
 
 
 def make_bundle(work: Transaction, wanted: BundleRequest, delivery: Delivery) -> Bundled:
@@ -163,13 +172,23 @@ def make_bundle(work: Transaction, wanted: BundleRequest, delivery: Delivery) ->
     choice = choose(site, work.known_inventory, wanted.order.host, wanted.terms)
     _verify_key(wanted, choice)
     _verify_permitted(wanted, choice, chain)
-    facts = gather(site, wanted.program, wanted.render_options, _LATER, ask=work.ask)
+    if wanted.own_account:
+        ensure_account(work, wanted)
+    facts = gather(site, wanted.program, wanted.render_options, LATER, ask=work.ask)
     _warn_of_rotation(work, facts)
     wanted.program.render(facts)
     render_settings(site, wanted.program, facts, wanted.render_options)
     delivery.prepare(work)
     make = _signed if choice.is_signed else _copied
     return make(work, wanted, choice, facts, delivery)
+
+
+def ensure_account(work: Transaction, wanted: BundleRequest) -> None:
+    """Make the host's own account where there is none; others must not have it."""
+    accounts = work.accounts()
+    account = accounts.existing(wanted.render_options.account or "")
+    if account not in accounts:
+        accounts.add(account, generate_secret)
 
 
 def offered(work: Transaction, program: Program, options: RenderOptions) -> RenderOptions:
@@ -262,6 +281,25 @@ def _finish(
     delivery: Delivery,
 ) -> Bundled:
     """Make the archive and deliver it."""
+    data, paths, crl_end = assemble(work, wanted, facts, credentials, work.now)
+    delivery.deliver(work, data, f"{len(paths)} members for {wanted.order.host}, {choice.origin.value}")
+    previous = _revocable(work, choice) if choice.is_signed else ""
+    known = fingerprint(work.ca.chain[-1])
+    return Bundled(credentials, choice.origin, previous, facts, paths, crl_end, known)
+
+
+def assemble(
+    work: Transaction, wanted: BundleRequest, facts: Facts, credentials: Credentials, made: datetime
+) -> tuple[bytes, tuple[str, ...], datetime | None]:
+    """Return the archive, the paths of its members, and when its CRL ends.
+
+    Args:
+        work: whose authority is trusted.
+        wanted: for which host and program.
+        facts: what that is told.
+        credentials: of the host.
+        made: the time that it bears; with the same, the same content makes the same octets.
+    """
     site = work.site
     around = trust_directory_content(work.ca, site.settings.cert.directory, with_crls=bool(facts.tls.crl))
     files = {item.path.rpartition("/")[2]: item.content for item in around if isinstance(item, Artifact)}
@@ -270,14 +308,9 @@ def _finish(
         crls = files.get(ALL_CRLS, b"")
         material = Material(credentials.key or Secret(b""), credentials.pem, files[BUNDLE], crls)
         facts = replace(facts, material=material)
-    packed = _members(site, wanted, facts, credentials, around, crl_end)
+    packed = _members(site, wanted, facts, credentials, around, crl_end, made)
     label = Label(facts.host, wanted.program.NAME, facts.fingerprint)
-    note = f"{len(packed)} members for {wanted.order.host}, {choice.origin.value}"
-    delivery.deliver(work, pack(label, packed, work.now), note)
-    previous = _revocable(work, choice) if choice.is_signed else ""
-    return Bundled(
-        credentials, choice.origin, previous, facts, tuple(member.path for member in packed), crl_end
-    )
+    return pack(label, packed, made), tuple(member.path for member in packed), crl_end
 
 
 def _crl_end(site: Site, content: bytes) -> datetime:
@@ -294,12 +327,14 @@ def _members(
     credentials: Credentials,
     around: list[Artifact | Link],
     crl_end: datetime | None,
+    made: datetime,
 ) -> tuple[Member, ...]:
     texts = {
-        README: readme(wanted.program, facts, credentials, site.clock(), crl_end),
+        README: readme(wanted.program, facts, credentials, made, None if wanted.login else crl_end),
         SETTINGS: render_settings(site, wanted.program, facts, wanted.render_options),
     }
-    return members(site, wanted.program, facts, credentials, around, texts)
+    found = members(site, wanted.program, facts, credentials, around, texts)
+    return (*found, *fetching(site, wanted.program, facts, found, wanted.login)) if wanted.login else found
 
 
 def _record(work: Transaction, wanted: BundleRequest, done: Bundled) -> None:

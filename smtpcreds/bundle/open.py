@@ -6,17 +6,19 @@ which settings from a list, and the certificate has to fit the key, the host and
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..ca.authority import Listed
 from ..ca.layout import ALL_CRLS, BUNDLE, pair_of
 from ..config import Settings, Site
 from ..errors import DamagedFileError, DataError, UsageError
+from ..model import Artifact
 from ..mta.program import Program, Role
 from ..mta.programs import program_for
 from ..names import is_qualified, parse_host
 from ..pki.chains import is_link_name, verify_chain
 from ..pki.crl import is_crl_of, read_crl
+from ..pki.describe import fingerprint
 from ..pki.encoding import parse_certificates
 from ..pki.keys import decode_key
 from ..pki.pair_rules import certificate_of
@@ -24,6 +26,7 @@ from ..pki.profiles import Purpose
 from ..pki.values import Certificate
 from ..secret import Secret
 from .archive import README, SETTINGS, Kind, Label, Member, unpack
+from .client_files import PATHS
 from .contents import OURS, read_settings
 
 _PATH = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9._+-]*(/[A-Za-z0-9_+][A-Za-z0-9._+-]*)*")
@@ -48,6 +51,7 @@ class Opened:
         trust: all CA certificates.
         lists: their CRLs.
         files: the program's, by absolute path.
+        fetching: what fetches the next bundle, by absolute path.
     """
 
     name: str
@@ -61,6 +65,28 @@ class Opened:
     trust: tuple[Certificate, ...]
     lists: tuple[Listed, ...]
     files: Mapping[str, bytes] = field(repr=False)
+    fetching: tuple[Artifact, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the root of the authority, hex."""
+        return fingerprint((self.certificate, *self.above)[-1])
+
+
+def verify_authorities(opened: Opened, fingerprints: Iterable[str]) -> None:
+    """Accept a bundle each of whose roots was named, if any was.
+
+    Raises:
+        DataError: it brings another one, too.
+    """
+    named = {text.replace(":", "").lower() for text in fingerprints}
+    for text in named:
+        if len(text) != 64 or set(text) - set("0123456789abcdef"):
+            raise UsageError("--fingerprint", "takes a SHA-256: 64 hex digits, colons between them or not")
+    for root in (ca for ca in opened.trust if ca.subject == ca.issuer):
+        if named and fingerprint(root) not in named:
+            reason = f"brings an authority that was not named, SHA-256 {fingerprint(root)}"
+            raise DataError(opened.name, reason, "compare with what the hub says: smtpcreds ca show")
 
 
 def open_bundle(site: Site, data: bytes, name: str) -> Opened:
@@ -72,17 +98,26 @@ def open_bundle(site: Site, data: bytes, name: str) -> Opened:
         name: of its file, for messages.
     """
     label, members = unpack(data, name)
+    fetching = tuple(member for member in members if member.path in PATHS and member.kind is Kind.FILE)
     program = _program(label, name)
     host = parse_host(label.host)
     if not is_qualified(host) or host != label.host:
         raise DataError(name, f"is for {label.host}, which is not a full host name")
-    verified = _verified(members, site.settings.cert.directory, name)
+    others = [member for member in members if member not in fetching]
+    verified = _verified(others, site.settings.cert.directory, name)
     settings = read_settings(_of(verified, SETTINGS, name), f"{name}: {SETTINGS}")
     if settings.cert.directory != site.settings.cert.directory:
         reason = f"has certificates for {settings.cert.directory}, and here they are in"
         hint = f"set cert.directory in {site.settings_path} to the hub's"
         raise DataError(name, f"{reason} {site.settings.cert.directory}", hint)
-    return _papers(site, verified, label, program, settings, name)
+    own = tuple(Artifact(f"/{item.path}", item.content, _mode(item, name)) for item in fetching)
+    return replace(_papers(site, verified, label, program, settings, name), fetching=own)
+
+
+def _mode(member: Member, name: str) -> int:
+    if member.mode not in {0o644, 0o755}:
+        raise DataError(name, f"{member.path} has mode {member.mode:04o}, which no bundle has")
+    return member.mode
 
 
 def _program(label: Label, name: str) -> Program:
@@ -125,8 +160,6 @@ def _papers(
 
 def _of_domain(site: Site, settings: Settings) -> Site:
     """Return the site as the hub names its hosts."""
-    from dataclasses import replace
-
     return replace(site, settings=site.settings._replace(domain=settings.domain))
 
 

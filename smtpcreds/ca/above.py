@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from ..errors import DataError
+from ..errors import DataError, SmtpcredsError
 from ..files import exists, read_if_there, read_public
-from ..model import Artifact
-from ..pki.crl import is_crl_of, may_sign_crls, read_crl, to_pem
+from ..model import Artifact, Finding
+from ..pki.crl import Crl, is_crl_of, may_sign_crls, read_crl, to_pem
 from ..pki.encoding import blocks
 from ..pki.names import title
 from ..pki.values import Certificate
@@ -13,6 +13,7 @@ from ..transaction import Transaction
 from .authority import CA, crls_above
 
 CURE_ABOVE = "smtpcreds ca crl --take FILE"
+CURE_REVOKED = "smtpcreds ca rollover --new-root"
 
 
 def taken(work: Transaction, paths: Sequence[str]) -> list[Artifact]:
@@ -22,7 +23,13 @@ def taken(work: Transaction, paths: Sequence[str]) -> list[Artifact]:
         work: whose authority.
         paths: of files in PEM or DER, with one CRL or more.
     """
-    return [_file(work, der, path) for path in paths for der in _lists(path)]
+    found = [_file(work, der, path) for path in paths for der in _lists(path)]
+    newest = {one.path: one for one in sorted(found, key=_number)}
+    return list(newest.values())
+
+
+def _number(crl: Artifact) -> int:
+    return read_crl(crl.content, crl.path, None).number or 0
 
 
 def _lists(path: str) -> Iterator[bytes]:
@@ -52,10 +59,33 @@ def lacking(ca: CA) -> list[Certificate]:
     return [certificate for certificate, path in above if may_sign_crls(certificate) and not exists(path)]
 
 
-def warn_of_lacking(work: Transaction) -> None:
+def revoked(ca: CA) -> Iterator[Finding]:
+    """Yield the CAs of our chain that those above them have revoked: nothing below verifies any more."""
+    for issued, (issuer, path) in zip(ca.chain, crls_above(ca.files, ca.chain), strict=False):
+        crl = _kept(path)
+        if crl and (entry := crl.find(issued.serial_number)):
+            yield Finding(title(issued), f"{entry}, says the CRL of {title(issuer)}", CURE_REVOKED)
+
+
+def _kept(path: str) -> Crl | None:
+    """Return the CRL in a file of the state directory; None where there is none that can be read."""
+    try:
+        content = read_if_there(path)
+        return read_crl(content, path, None) if content else None
+    except SmtpcredsError:
+        return None
+
+
+def warn_of_faults(work: Transaction) -> None:
     """Tell who refuses what is below."""
     for certificate in lacking(work.ca):
         work.warn(f"{title(certificate)}: {LACKS}; {CURE_ABOVE}")
+    for found in revoked(work.ca):
+        work.warn(f"{found.subject}: {found.message}; {found.cure}")
+    for certificate, path in crls_above(work.ca.files, work.ca.chain):
+        crl = _kept(path)
+        if crl and (remark := crl.fault(work.now) or crl.period.remark(work.now)):
+            work.warn(f"CRL of {title(certificate)}: {remark}; {CURE_ABOVE}")
 
 
 LACKS = "has no CRL here, so curl and Exim with OpenSSL refuse every certificate below it"

@@ -10,9 +10,11 @@ from ..config import MAX_DAYS, Site
 from ..errors import ExistsError, MissingInputError, SmtpcredsError, UsageError
 from ..files import check_parents, check_target, disk, exists, is_directory
 from ..inventory.inventory import Inventory, open_inventory
-from ..inventory.rows import AuthorityState
+from ..inventory.rows import AuthorityState, CertificateRow
 from ..pki.dates import Period, crl_fault
+from ..pki.profiles import RELAY
 from ..postgres import is_url
+from ..shell import quote
 
 # Where the authority and its certificates lie, and how long they may live.
 
@@ -182,6 +184,15 @@ def cure_missing(site: Site, path: str, host: str) -> str:
     if is_client_host(site):
         return bundle_again(host, "--no-key" if is_shared else "--new-key")
     return CURE_CRL if is_shared else f"smtpcreds cert issue {host}"
+
+
+def issued_again(site: Site, row: CertificateRow) -> str:
+    """Return the command that puts a new pair in the place of this one, for the same role and names."""
+    role = [] if row.profile == RELAY.name else [f"--{row.profile}"]
+    more = [f"--san {quote(name)}" for name in row.names if name != row.host]
+    directory = os.path.dirname(site.root.locate(row.directory)) if row.directory else ""
+    to = [f"--to {quote(directory)}"] if directory not in {"", site.certificates} else []
+    return " ".join(["smtpcreds cert issue", row.host, *role, *more, *to, "--force"])
 
 
 def lifetime_of(days: int) -> timedelta:

@@ -88,6 +88,13 @@ def near_host(inventory: Inventory, word: str) -> str | None:
     return short.get(near, near) if near else None
 
 
+def instead_of_unknown(inventory: Inventory, host: str) -> str | None:
+    """Return the host that was probably meant by one that never had a certificate; None for one that had."""
+    if next(inventory.listing(host=host, limit=1), None):
+        return None
+    return near_host(inventory, host)
+
+
 def _near(site: Site, word: str) -> str | None:
     if not has_inventory(site):
         return None

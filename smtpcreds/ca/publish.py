@@ -14,7 +14,7 @@ from ..pki.encoding import blocks
 from ..pki.names import title
 from ..pki.values import Certificate, Issuer
 from ..transaction import Transaction
-from .above import taken, warn_of_lacking
+from .above import taken, warn_of_faults
 from .authority import CA, OF_CA, Listed, SupersededCA, short_id
 from .crl import NewCrl, crl_is_due, crl_is_stale, next_crl, owes_crl, record_crl
 from .directory import directories, trust_changes
@@ -204,7 +204,7 @@ def refresh_crl(
     owe(work, hook)
     write_all(above)
     _refresh_root_crl(work, root or RootKey())
-    warn_of_lacking(work)
+    warn_of_faults(work)
     refresh_superseded_crls(work, every=True, lifetime=lifetime)
     done = publish(work, issuer, lifetime=lifetime)
     for path, content in _copies(work.ca, wish, done.crl):

@@ -31,7 +31,7 @@ from .issue import (
     carry_out,
     verify_permitted,
 )
-from .layout import Pair, bundle_again, is_client_host, lifetime_of
+from .layout import Pair, bundle_again, is_client_host, issued_again, lifetime_of
 from .old import RENEW_OLD, RETIRE_OLD, old_authorities
 from .pair import PreviousPair, key_that_waits, key_to_keep, read_previous_pair, verify_ours
 from .publish import Published, copy, refresh_superseded_crls, stale_copies, superseded_crls_are_due
@@ -113,8 +113,13 @@ def old_rows(site: Site, inventory: Inventory, ca: CA) -> list[CertificateRow]:
 
 
 def _here(site: Site, inventory: Inventory, rows: Sequence[CertificateRow]) -> list[CertificateRow]:
-    """Return those that can be renewed on this host, and warn of the others."""
+    """Return those that can be renewed on this host, and warn of the others.
+
+    Those of hosts that fetch their bundles are left out: they are renewed when their host comes.
+    """
     now, ours = site.clock(), _ours(inventory)
+    fetched = f"{site.root.record(site.hosts)}/"
+    rows = [row for row in rows if not (row.is_on(site.machine) and row.directory.startswith(fetched))]
     foreign = [row.host for row in rows if row.authority not in ours and not has_ended(row.not_after, now)]
     if foreign:
         site.warn(f"{_some(foreign)}: to be renewed by the CA that signed it: {_at_the_ca(site, 'HOST')}")
@@ -171,7 +176,7 @@ def rows_of(site: Site, inventory: Inventory, text: str) -> list[CertificateRow]
         raise DataError(host, "keeps its own key, so it can't be renewed here", hint)
     if revoked := next(inventory.listing(host=host, state=State.REVOKED, limit=1), None):
         reason = f"was revoked ({revoked.reason})"
-        raise DataError(host, reason, f"give it a new one: smtpcreds cert issue {host}")
+        raise DataError(host, reason, f"give it a new one: {issued_again(site, revoked)}")
     raise MissingInputError(
         host, f"is not in the inventory; {_known(inventory, host)}", "smtpcreds cert list"
     )

@@ -37,12 +37,12 @@ class Revocation:
     Attributes:
         certificates: the rows as they were before.
         crls: that list them, one of each authority concerned.
-        in_place: pairs that still hold one of them.
+        in_place: pairs that still hold one of them, each with the newest of its certificates.
     """
 
     certificates: tuple[CertificateRow, ...]
     crls: tuple[Published, ...]
-    in_place: tuple[Pair, ...]
+    in_place: Mapping[Pair, CertificateRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,11 +316,10 @@ def _nothing_left(row: CertificateRow) -> DataError:
     )
 
 
-def _in_place(site: Site, rows: Sequence[CertificateRow]) -> tuple[Pair, ...]:
-    of_place = {
-        Pair(site.root.locate(row.directory)): row.fingerprint for row in rows if row.is_on(site.machine)
-    }
-    return tuple(pair for pair, digest in of_place.items() if _holds(pair, {row.fingerprint for row in rows}))
+def _in_place(site: Site, rows: Sequence[CertificateRow]) -> dict[Pair, CertificateRow]:
+    of_place = {Pair(site.root.locate(row.directory)): row for row in rows if row.is_on(site.machine)}
+    revoked = {row.fingerprint for row in rows}
+    return {pair: row for pair, row in of_place.items() if _holds(pair, revoked)}
 
 
 def _holds(pair: Pair, fingerprints: set[str | None]) -> bool:

@@ -36,7 +36,7 @@ from ..pki.revocation import revoked_on
 from ..pki.values import Certificate
 from ..progress import counted
 from ..shell import quote
-from .above import CURE_ABOVE, LACKS, lacking
+from .above import CURE_ABOVE, LACKS, lacking, revoked
 from .authority import CA
 from .crl import crl_fault, crl_says, owes_crl
 from .directory import bundled, directories, trust, trust_directory_changes
@@ -246,7 +246,7 @@ class Scene:
 
     def issue(self, host: str, pair: Pair) -> str:
         """Return the command that puts a new pair there."""
-        to = "" if pair.directory == self.site.certificates else f" --to {pair.directory}"
+        to = "" if pair.directory == self.site.certificates else f" --to {quote(pair.directory)}"
         return f"smtpcreds cert issue {host}{to} --force"
 
 
@@ -275,8 +275,10 @@ def _unchained(site: Site, chain: Chain, noted: str) -> Iterator[Finding]:
     """Yield what shows that somebody wrote to the record of events past this program."""
     if chain.broken:
         number, event = chain.broken
-        more = f", and so do {chain.later} later ones" * bool(chain.later)
-        deed = f"{event.what} {event.subject} by {event.who} at {event.at:%Y-%m-%d %H:%M:%S}"
+        more = f"; {chain.later} more after it" * bool(chain.later)
+        deed = "which can't be read"
+        if event:
+            deed = f"{event.what} {event.subject} by {event.who} at {event.at:%Y-%m-%d %H:%M:%S}"
         reason = f"({deed}) does not follow from the one before: altered, moved, or some were deleted{more}"
         yield Finding(f"event {number}", reason, CURE_EVENTS)
     if not chain.has_noted:
@@ -383,12 +385,13 @@ def _cure(latest: CrlRow | None, now: datetime) -> str:
 
 
 def root_crl(scene: Scene) -> Iterator[Finding]:
-    """The root above has a CRL: without it, verifiers that ask for all refuse what is below."""
+    """The CAs above have a CRL, which verifiers that ask for all want, and it does not list our chain."""
     if lacks_root_crl(scene.ca):
         cure = CURE_CRL if exists(scene.ca.files.root_key) else f"{CURE_CRL} --root-key FILE"
         fault = "has no CRL, so curl and Exim with OpenSSL refuse all below it"
         yield Finding(title(scene.ca.chain[1]), fault, cure)
     yield from (Finding(title(above), LACKS, CURE_ABOVE) for above in lacking(scene.ca))
+    yield from revoked(scene.ca)
 
 
 def published(scene: Scene) -> Iterator[Finding]:

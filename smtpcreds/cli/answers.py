@@ -180,6 +180,7 @@ ANSWERS: Mapping[str, tuple[Keys, ...]] = {
             "hub": TEXT,
             "program": TEXT,
             "account": _or_null(TEXT),
+            "authority": _object({"sha256": TEXT}),
             "changed": FLAG,
             "parts": PARTS,
             **APPLIED,
@@ -193,10 +194,12 @@ ANSWERS: Mapping[str, tuple[Keys, ...]] = {
             "file": PATH,
             "certificate": _object({**SERIAL, "origin": TEXT, "previous": _or_null(TEXT)}),
             "with_key": FLAG,
+            "authority": _object({"sha256": TEXT}),
             "crl_next_update": _or_null(TIME),
             "members": TEXTS,
             **REMAINING,
         },
+        {"host": TEXT, "line": TEXT, "file": _or_null(PATH), "added": FLAG},
     ),
     "status": (
         {
@@ -240,6 +243,18 @@ ANSWERS: Mapping[str, tuple[Keys, ...]] = {
             "more_certificates": FLAG,
             "accounts": _object(
                 {"database": PLACE, "total": NUMBER, "shown": _rows({"name": TEXT, "clients": TEXTS})}
+            ),
+            "clients": _rows(
+                {
+                    "host": TEXT,
+                    "fetches": FLAG,
+                    "since": TIME,
+                    "last_pull": _or_null(TIME),
+                    "confirmed": FLAG,
+                    "account": TEXT,
+                    "serial": TEXT,
+                    "ends": _or_null(TIME),
+                }
             ),
             "half_way": _rows(
                 {

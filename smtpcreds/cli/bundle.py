@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ..mta.program import Program
 
 STREAM = "-"
+CURRENT = b"current\n"
+"""What a client host is told that has its bundle already; an empty answer would look like a full disk."""
 
 
 @click.command(cls=Verb)
@@ -41,6 +43,11 @@ STREAM = "-"
 )
 @click.option("--ca-passphrase", metavar="SOURCE", help="Where the CA key's passphrase comes from.")
 @click.option("--force", is_flag=True, help="Replace FILE.")
+@click.option("--authorize", metavar="KEY.pub", help="Let HOST fetch its bundles over ssh with this key.")
+@click.option("--to", metavar="FILE", help="With --authorize: add the line to this authorized_keys.")
+@click.option("--as-root", is_flag=True, help="With --authorize: for the authorized_keys of root, no sudo.")
+@click.option("--own-account", is_flag=True, help="Give HOST an account of its own, named as the host is.")
+@click.option("--serve", is_flag=True, help="Hand HOST its bundle, as the command that sshd runs.")
 @pass_session
 def bundle(
     session: Session,
@@ -56,22 +63,40 @@ def bundle(
     recipients: tuple[str, ...],
     ca_passphrase: str | None,
     force: bool,
+    authorize: str | None,
+    to: str | None,
+    as_root: bool,
+    own_account: bool,
+    serve: bool,
     **options: Any,
 ) -> None:
     """Put all that the client host HOST needs into one archive: CA, certificate and key, account, README.
 
-    It is extracted at / of that host: tar -xpf FILE -C /. A key that is made for it is kept nowhere else.
+    Extract it on that host at /: tar -xpf FILE -C /. A key that is made for it is kept nowhere else.
     """
+    from dataclasses import replace
+
     from ..bundle.contents import CertificateOptions
     from ..bundle.make import make_bundle
 
     site = session.site()
+    if serve:
+        _serve(session, site, host, ca_passphrase)
+        return
+    if (to or as_root) and not authorize:
+        raise UsageError("--to, --as-root", "say where the key of --authorize goes", "--authorize KEY.pub")
     if sum((bool(csr), no_key, new_key)) > 1:
         raise UsageError("--csr, --no-key, --new-key", "contradict each other; give one of them")
+    if own_account:
+        options["account"] = _own_account(site, host, options)
     encryption = _seal(passphrase, recipients)
     wanted = _wanted(
         session, site, host, mta, csr, CertificateOptions(bool(csr), new_key, not no_key), days, options
     )
+    wanted = replace(wanted, own_account=own_account)
+    if authorize:
+        _authorize(session, site, wanted, authorize, to, ca_passphrase, as_root=as_root)
+        return
     path = _path(session, output, wanted, sealed=bool(passphrase or recipients))
     delivery = _delivery(session, path, encryption, force=force)
     done = session.run(
@@ -82,6 +107,74 @@ def bundle(
     )
     if done is not None and not (path is None and session.quiet):
         _show(session, wanted, done, path, _opened(path, passphrase, recipients))
+
+
+def _own_account(site: "Site", host: str, options: dict[str, Any]) -> str:
+    """Return the name of a host's own account: its short name inside the domain."""
+    if options["account"] or options["password"]:
+        raise UsageError("--own-account", "is named as the host is, and its secret is made here")
+    from ..ca.layout import pair_of
+
+    return pair_of(site, site.qualify(host)).stem.rpartition("/")[2]
+
+
+def _authorize(
+    session: Session,
+    site: "Site",
+    wanted: "BundleRequest",
+    key: str,
+    to: str | None,
+    passphrase: str | None,
+    *,
+    as_root: bool,
+) -> None:
+    from dataclasses import replace
+
+    from ..bundle.pull import LOGIN, authorize, key_line, parse_key
+    from ..files import read_public
+    from .printed_commands import whole_program
+
+    path = session.absolute(key)
+    command = f"{whole_program(session.root, session.config)} bundle {wanted.order.host} --serve"
+    started = command if as_root else f"sudo -n {command}"
+    line = key_line(started, parse_key(read_public(path).decode(errors="replace"), path), wanted.order.host)
+    asked = replace(wanted, login="root" if as_root else LOGIN)
+    target = session.absolute(to) if to else None
+    done = session.run(
+        site, lambda work: authorize(work, asked, line, target), _ca(passphrase, site), look_first=True
+    )
+    if done is None:
+        return
+    session.show(
+        {"host": done.host, "line": done.line, "file": done.added or None, "added": done.is_new},
+        [done.line]
+        if not done.added
+        else [f"{done.host}: {'may fetch its bundles' if done.is_new else 'was authorized'}; {done.added}"],
+    )
+
+
+def _serve(session: Session, site: "Site", host: str, passphrase: str | None) -> None:
+    from ..bundle.pull import MAX_WORD, parse_have, serve
+
+    if not session.dry_run:
+        session.refuse_reveal()
+    have = parse_have(_said(MAX_WORD))
+    data = session.run(site, lambda work: serve(work, site.qualify(host), have), _ca(passphrase, site))
+    if data is not None:
+        session.reveal(data or CURRENT)
+
+
+def _said(most: int) -> bytes:
+    """Return the line that a client host says; nothing where it says none within a while."""
+    import os
+    from select import select
+
+    said = b""
+    while len(said) < most and not said.endswith(b"\n") and select([sys.stdin], [], [], 30)[0]:
+        if not (more := os.read(sys.stdin.fileno(), most - len(said))):
+            break
+        said += more
+    return said
 
 
 _ca = ca_passphrase
@@ -191,6 +284,7 @@ def _show(session: Session, wanted: "BundleRequest", done: "Bundled", path: str 
                 "previous": done.previous or None,
             },
             "with_key": credentials.key is not None,
+            "authority": {"sha256": done.fingerprint},
             "crl_next_update": done.crl_end,
             "members": done.paths,
             **remaining_row(work.includes, work.commands, work.usage),
@@ -213,6 +307,7 @@ def _lines(
     yield f"{facts.host}: {wanted.program.NAME}, certificate valid to {end}, {key}"
     if facts.credential:
         yield f"  account {facts.credential.account}"
+    yield f"  authority SHA-256 {done.fingerprint}"
     if path:
         yield f"  {session.described(path)}"
         yield f"next: {opened} on {facts.host}, then what /{README} says;"

@@ -376,7 +376,7 @@ def _key(
 @click.command(cls=Verb)
 @pass_session
 def show(session: Session) -> None:
-    """Show the authority: names, dates, limits, CRL, and how many certificates stand where."""
+    """Show the authority: names, dates, limits, CRL, and how many certificates are in each state."""
     from ..ca.lookup import overview
 
     site = session.site()
@@ -600,6 +600,8 @@ def crl(
     hook = reload_hook(reload)
     site = session.site()
     if check:
+        if days or target or der or force or root_key or take or reload:
+            raise UsageError("--check", "signs and writes nothing", "leave out the other options, or --check")
         _check(session, site)
         return
     root = _root_key(session, site, root_key, root_passphrase)

@@ -99,10 +99,11 @@ USAGE = 64
 BUG = 70
 INTERRUPTED = 130
 DANGEROUS = {
-    *("--abandon", "--allow-login-name", "--allow-login-names", "--clear", "--fix", "--force", "--key"),
+    *("--abandon", "--allow-login-name", "--allow-login-names", "--allow-odd-names", "--allow-weak"),
+    *("--at-once", "--clear", "--defaults", "--drop-san", "--edit", "--fix", "--force", "--key"),
     *("--insecure-send-password", "--new-key", "--new-root", "--no-name-constraints", "--no-passphrase"),
-    *("--no-tls", "--plaintext", "--remove", "--retire", "--retire-old", "--reveal", "--root-key", "--run"),
-    *("--skip-bad", "--with-key"),
+    *("--no-tls", "--plaintext", "--relay-certificates", "--remove", "--retire", "--retire-old", "--reveal"),
+    *("--root-key", "--run", "--skip-bad", "--unknown", "--with-accounts", "--with-key", "--yes"),
 }
 """Options that nobody is led to by a guess: they replace, reveal, weaken or end something."""
 _ALIKE = 0.75

@@ -103,7 +103,7 @@ _OPTIONS = (
     click.option("--hub", metavar="NAME", help="The hub, instead of the configured one."),
     *_CLIENT_OPTIONS,
     click.option("--saslauthd", is_flag=True, help="Also people with login accounts: ask saslauthd (PAM)."),
-    click.option("--role", metavar="ROLE", help="That the hub reads accounts in PostgreSQL as."),
+    click.option("--role", metavar="ROLE", help="PostgreSQL role that the hub reads accounts as."),
     click.option(
         "--role-password", metavar="SOURCE", help="Where its password comes from; default: the installed one."
     ),
@@ -239,7 +239,8 @@ def diff(session: Session, /, **options: Any) -> None:
 def check(session: Session, /, **options: Any) -> None:
     """Check that the files of PROGRAM are what they should be, included, and effective.
 
-    So is what the program's other settings make of them. The exit status is 1 if anything is wrong.
+    The program's other settings, which may switch them off, are checked too. The exit status is 1 if anything
+    is wrong.
     """
     from ..audit.run import around
     from ..deploy.check import inspect

@@ -29,6 +29,20 @@ def program() -> str:
     return quote(os.path.abspath(started))
 
 
+def whole_program(root: str | None, config: str | None) -> str:
+    """Return the words that start this program from anywhere, as ``typed`` has the options."""
+    started = sys.argv[0]
+    if os.path.basename(started) != "smtpcreds":
+        start = f"{quote(sys.executable)} -m smtpcreds"
+    else:
+        from shutil import which
+
+        found = started if "/" in started else which(started) or started
+        start = quote(os.path.abspath(found))
+    paths = [os.path.abspath(path) if path else None for path in (root, config)]
+    return " ".join([start, *_option("--root", paths[0]), *_option("-c", paths[1])])
+
+
 def typed(text: str, root: str | None, config: str | None, database: str | None) -> str:
     """Return a text with its commands as this run would have them typed.
 

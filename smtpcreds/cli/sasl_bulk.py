@@ -324,7 +324,9 @@ def _printable(keys: tuple[bytes, ...]) -> list[str]:
 @click.option("--mechanism", "mechanisms", multiple=True, metavar="M", help="A mechanism to offer.")
 @click.option("--saslauthd", is_flag=True, help="Ask saslauthd (PAM and others) instead of the accounts.")
 @click.option(
-    "--role", metavar="ROLE", help="That reads PostgreSQL; default: the user that the mail server runs as."
+    "--role",
+    metavar="ROLE",
+    help="PostgreSQL role that reads the accounts; default: the user that the mail server runs as.",
 )
 @click.option("--role-password", metavar="SOURCE", help="Where its password comes from; default: none.")
 @click.option("--grants", is_flag=True, help="Print the SQL statements that let the role read accounts.")

@@ -14,7 +14,7 @@ from .session import Session
 if TYPE_CHECKING:
     from ..config import Site
     from ..model import Account
-    from ..sources import Source
+    from ..sources import Context, Source
 
 passphrase_option = click.option(
     "--passphrase",
@@ -215,18 +215,26 @@ def bundle_passphrase(source: str | None, *, new: bool, of: str = "bundle") -> C
         raise UsageError(
             "--passphrase", "a generated one would be unknown to everybody", "--passphrase file:PATH"
         )
-    what = f"passphrase of the {of}"
-    return lambda: resolve(parsed, Context(what, new=True)) if new else _existing(parsed, what)
+    context = Context(f"passphrase of the {of}", new=new)
+    return lambda: resolve(parsed, context) if new else _opening(parsed, context)
 
 
 def _existing(source: "Source", what: str) -> Secret:
     """Return a passphrase that something has; a person who types a wrong one is asked again."""
     from ..files import disk
-    from ..sources import Context, Prompt, resolve
+    from ..sources import Context, resolve
 
-    if isinstance(source, Prompt) and not disk().is_preview:
+    context = Context(what)
+    return resolve(source, context) if disk().is_preview else _opening(source, context)
+
+
+def _opening(source: "Source", context: "Context") -> Secret:
+    """Return what opens an archive; a dry run needs it too, since what it would do is in there."""
+    from ..sources import Prompt
+
+    if isinstance(source, Prompt):
         Session.latest.has_typed = True
-    return resolve(source, Context(what))
+    return source.read(context)
 
 
 def _terminal() -> str:

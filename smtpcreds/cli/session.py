@@ -179,7 +179,11 @@ class Session:
         if self.as_json:
             made = data() if callable(data) else data
             made = made if verbatim else self._typed_in(made)
-            whole = {"schema": SCHEMA, **made, "warnings": self.warnings} if isinstance(made, dict) else made
+            whole = (
+                {"schema": SCHEMA, **made, "warnings": [*map(self.typed, self.warnings)]}
+                if isinstance(made, dict)
+                else made
+            )
             click.echo(_json(whole))
         elif not self.quiet:
             is_seen = (sys.stderr if aside else sys.stdout).isatty()

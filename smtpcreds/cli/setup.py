@@ -24,7 +24,12 @@ _OF_HUBS = ("account", "password", "allow_login_name", "no_passphrase", "plainte
 
 @click.command(cls=Verb)
 @click.argument("host", required=False)
-@click.option("--client", "source", metavar="BUNDLE", help="Make this host a client host, from BUNDLE or -.")
+@click.option(
+    "--client", "source", metavar="BUNDLE", help="Make this host a client host, from BUNDLE, - or ssh://HUB."
+)
+@click.option(
+    "--fingerprint", "fingerprints", multiple=True, metavar="HEX", help="SHA-256 of the authority of BUNDLE."
+)
 @click.option(
     "--mta",
     metavar="PROGRAM",
@@ -33,7 +38,11 @@ _OF_HUBS = ("account", "password", "allow_login_name", "no_passphrase", "plainte
 )
 @click.option("--plaintext", is_flag=True, help="PROGRAM also offers PLAIN and LOGIN, inside TLS only.")
 @click.option(
-    "--with", "choices", multiple=True, metavar="CHOICE", help="One that 'mta list' shows for PROGRAM."
+    "--with",
+    "choices",
+    multiple=True,
+    metavar="CHOICE",
+    help="One of the choices that 'mta list' shows for PROGRAM.",
 )
 @click.option("--account", metavar="NAME", help="The client hosts' account; default: maildroid.")
 @click.option("--password", metavar="SOURCE", help="Its secret; default: generate it.")
@@ -53,6 +62,7 @@ def setup(
     /,
     host: str | None,
     source: str | None,
+    fingerprints: tuple[str, ...],
     mta: tuple[str, ...],
     choices: tuple[str, ...],
     passphrase: str | None,
@@ -73,7 +83,9 @@ def setup(
         if len(mta) > 1:
             raise UsageError(f"--mta {mta[1]}", "a bundle is for one program", "leave it out")
         program = mta[0] if mta else None
-        setup_client(session, source, host, program, passphrase, force=force, edit=edit, run=run)
+        setup_client(
+            session, source, host, program, passphrase, fingerprints, force=force, edit=edit, run=run
+        )
     elif host is None:
         raise click.MissingParameter(ctx=context, param_hint="'HOST'", param_type="argument")
     else:
@@ -183,6 +195,7 @@ def _hand_out(wanted: "Hub", parts: "list[Part]") -> str:
 # ``smtpcreds setup --client``: a client host from a bundle.
 
 STREAM = "-"
+SSH = "ssh://"
 
 
 def setup_client(
@@ -191,18 +204,21 @@ def setup_client(
     host: str | None,
     mta: str | None,
     passphrase: str | None,
+    fingerprints: tuple[str, ...],
     **program_files: bool,
 ) -> None:
     """Verify a bundle, put what it holds in place, and tell what is left to do."""
     from ..bundle.install import client, set_up_client
-    from ..bundle.open import open_bundle
+    from ..bundle.open import open_bundle, verify_authorities
     from ..mta.program import Role
     from ..mta.programs import program_for
 
     site = session.site()
     program = program_for(mta, Role.CLIENT) if mta else None
-    name = "standard input" if source == STREAM else session.absolute(source)
+    is_path = source != STREAM and not source.startswith(SSH)
+    name = session.absolute(source) if is_path else "standard input" if source == STREAM else source
     opened = open_bundle(site, bundle_content(name, source, passphrase), name)
+    verify_authorities(opened, fingerprints)
     wanted = client(site, opened, program)
     if host and wanted.site.qualify(host) != opened.label.host:
         raise UsageError(host, f"is not the host of the bundle, which is {opened.label.host}")
@@ -232,12 +248,36 @@ def bundle_content(name: str, source: str, passphrase: str | None) -> bytes:
     return Session.latest.patiently(lambda: archive.decrypt(data, ask(), name))
 
 
+def _fetched(source: str) -> bytes:
+    """Return what the hub hands this host, over ssh with the key that it knows."""
+    import re
+    import subprocess
+
+    from ..bundle.client_files import KEY
+    from ..bundle.pull import LOGIN
+    from ..errors import UnavailableError
+
+    found = re.fullmatch(r"ssh://(?:([A-Za-z0-9._-]+)@)?([A-Za-z0-9.-]+)(?::([0-9]{1,5}))?/?", source)
+    if found is None or found[2].startswith("-"):
+        raise UsageError(source, "is no ssh://[USER@]HUB[:PORT]")
+    options = ("-T", "-i", KEY, "-o", "IdentitiesOnly=yes", "-p", found[3] or "22")
+    command = ("ssh", *options, f"{found[1] or LOGIN}@{found[2]}", "bundle")
+    done = subprocess.run(command, input=b"have none\n", capture_output=True)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        lines = [line for line in said if line.startswith("smtpcreds: ")] or said[-1:] or ["said nothing"]
+        raise UnavailableError(source, lines[0].removeprefix("smtpcreds: "))
+    return done.stdout
+
+
 def _read(name: str, source: str) -> bytes:
     """Return what is in the file, or comes from standard input."""
     from ..errors import DataError
     from ..files import read_public
     from ..files.guard import MAX_READ
 
+    if source.startswith(SSH):
+        return _fetched(source)
     if source != STREAM:
         return read_public(name)
     data = sys.stdin.buffer.read(MAX_READ + 1)
@@ -254,6 +294,7 @@ def _show_client(session: Session, wanted: "Client", done: "Ready") -> None:
             "hub": wanted.site.hub,
             "program": wanted.program.NAME,
             "account": credential,
+            "authority": {"sha256": wanted.opened.fingerprint},
             "changed": done.changed,
             "parts": [{"what": part.what, "path": part.path, "made": part.made} for part in done.parts],
             **applied_row(done.applied),
@@ -266,6 +307,7 @@ def _lines(session: Session, wanted: "Client", done: "Ready") -> Iterator[str]:
 
     state = "ready" if done.changed else "was ready; nothing changed"
     yield f"{wanted.opened.label.host}: {state}"
+    yield f"  authority SHA-256 {wanted.opened.fingerprint}"
     rows = [(part.what, part.path, part.made) for part in done.parts]
     rows += [(wanted.program.NAME, path, written) for path, written in done.applied.files]
     width = max(len(what) for what, _, _ in rows)

@@ -164,10 +164,11 @@ def _words(option: str, value: Any) -> Iterator[str]:
 
 def _recalled(site: Site, inventory: Inventory, program: Program) -> RenderOptions | None:
     events = inventory.events(subject=_subject(site, program))
-    return next((_parse(event.detail) for event in events if event.what == WHAT), None)
+    return next((parse_words(event.detail) for event in events if event.what == WHAT), None)
 
 
-def _parse(text: str) -> RenderOptions:
+def parse_words(text: str) -> RenderOptions:
+    """Read back what :func:`words` returned."""
     values: dict[str, Any] = {}
     names = {option: name for name, option in _OPTIONS.items()}
     rest = iter(shlex.split(text))

@@ -35,13 +35,14 @@ class Chain:
 
     Attributes:
         head: its end.
-        broken: number and content of the first event that does not follow from the one before it.
+        broken: number and content of the first event that does not follow from the one before it; None for
+            content that can't be read.
         later: how many more there are.
         has_noted: the hash that was looked for is one of the chain.
     """
 
     head: Head
-    broken: tuple[int, Event] | None
+    broken: tuple[int, Event | None] | None
     later: int
     has_noted: bool
 
@@ -80,12 +81,19 @@ def read_chain(rows: Iterable[Row], noted: str) -> Chain:
         rows: of EVENT_CHAIN.
         noted: a hash to look for; empty for none.
     """
-    before, count, broken = GENESIS, 0, list[tuple[int, Event]]()
+    before, count, broken = GENESIS, 0, list[tuple[int, Event | None]]()
     has_noted = noted in {"", GENESIS}
     for number, *values, found in rows:
         if found != event_hash(before, tuple(values)):
-            broken.append((number, event_of(tuple(values))))
+            broken.append((number, _readable(tuple(values))))
         has_noted = has_noted or found == noted
         before, count = found, count + 1
     first = broken[0] if broken else None
     return Chain(Head(count, before), first, max(0, len(broken) - 1), has_noted)
+
+
+def _readable(values: Row) -> Event | None:
+    try:
+        return event_of(values)
+    except (TypeError, ValueError, OverflowError, OSError):  # SQLite holds anything in any column
+        return None

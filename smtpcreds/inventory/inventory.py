@@ -15,6 +15,7 @@ from ..names import parse_host
 from ..postgres import is_url, parse_url
 from . import schema as sql
 from .chain import GENESIS, Chain, chained, read_chain
+from .pulls import Pulls
 from .rotations import Rotations
 from .rows import (
     AuthorityRow,
@@ -115,6 +116,8 @@ class Inventory:
         self._machine = machine
         self.rotations = Rotations(database)
         """Replacements of accounts."""
+        self.pulls = Pulls(database)
+        """Client hosts that fetch their bundles."""
 
     def alone(self) -> AbstractContextManager[None]:
         """Keep every other host that shares the inventory from working with it; readers go on.

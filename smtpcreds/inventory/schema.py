@@ -139,6 +139,25 @@ _CHAIN = (
     """,
 )
 
+_PULLS = (
+    """
+    CREATE TABLE pulls (
+        host TEXT PRIMARY KEY,
+        program TEXT NOT NULL,
+        options TEXT NOT NULL,
+        login TEXT NOT NULL,
+        since INTEGER NOT NULL,
+        asked INTEGER,
+        digest TEXT NOT NULL,
+        serial TEXT NOT NULL,
+        account TEXT NOT NULL,
+        not_after INTEGER,
+        crl_end INTEGER,
+        held INTEGER
+    )
+    """,
+)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _MACHINES,
@@ -146,6 +165,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _PLACES,
     _ORDER_OF_ISSUE,
     _CHAIN,
+    _PULLS,
 )
 """Statements that lead from each version to the next; the first one starts at an empty file."""
 

@@ -122,7 +122,7 @@ CHANNEL_SYMPTOMS = (
     ),
     Symptom(
         "banner",
-        "no reply",
+        "not a reply",
         "this is not an SMTP port; 993, 995 and 443 are others",
         "25 relay, 587 submission, 465 smtps://",
     ),

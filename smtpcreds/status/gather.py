@@ -34,6 +34,8 @@ from ..model import Finding, Severity
 from ..pki.dates import Period, crl_fault, due_at, has_ended, is_due, successor_due
 from ..pki.profiles import RELAY, SERVER
 from ..pki.revocation import CurrentCrl
+from .clients import CURE as CLIENT_CURE
+from .clients import ClientHost, client_hosts, silent, without_successor
 
 # What the screen shows: frozen values, complete without clock or disk. Names in them may be hostile.
 
@@ -66,6 +68,7 @@ class Cure(StrEnum):
     BUNDLE = "on the hub: smtpcreds bundle HOST --new-key; then here: smtpcreds setup --client BUNDLE"
     ELSEWHERE = "on its own host: smtpcreds cert renew --due"
     ROLLOVER = "smtpcreds ca rollover"
+    FETCH = CLIENT_CURE
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,7 @@ class Kind(StrEnum):
     TLSA = "tlsa"
     INTERRUPTED = "interrupted"
     AUDIT = "audit"
+    CLIENT = "client"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +189,7 @@ class Status:
         has_more: there are more certificates than these.
         due: what an administrator should do now; the codes are of :class:`Kind`.
         lifetime: what a certificate issued now would be given.
+        clients: hosts that fetch their bundles, and those of ``certificates`` that were given theirs.
         pulls: when each client host last pulled; None where nothing records that.
     """
 
@@ -198,6 +203,7 @@ class Status:
     changes: tuple[Change, ...]
     due: tuple[Finding, ...]
     lifetime: timedelta
+    clients: tuple[ClientHost, ...] = ()
     pulls: Mapping[str, datetime] | None = None
 
     @property
@@ -286,9 +292,15 @@ def account_changes(site: Site, inventory: Inventory | None) -> Iterator[Change]
             new=str(row.successor),
             since=row.started,
             until=row.retire_after if is_open and step in {_RETIRE, "--due"} else row.started,
-            note=note,
+            note=note + _lacking(inventory, row, is_open=is_open),
             next=f"smtpcreds sasl rotate {'' if step == '--due' else f'{found.shown(row.account)} '}{step}",
         )
+
+
+def _lacking(inventory: Inventory | None, row: Rotation, *, is_open: bool) -> str:
+    """Say which hosts have not come for the successor's secret."""
+    left = without_successor(inventory, row) if inventory and is_open else []
+    return f"; not yet fetched by {_some(left)}" if left else ""
 
 
 _RETIRE = "--retire"
@@ -458,7 +470,13 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
     ca = CA(site)
     older = older_state(site, inventory, ca) if inventory and ca.is_there else ()
     restored = (_due(Kind.AUTHORITY, item.subject, item.message, item.cure, is_late=True) for item in older)
-    due = (*begun, *restored, *due_work(now, authorities, certificates, changes, lifetime))
+    hosts = _clients(inventory) if inventory else ()
+    due = (
+        *begun,
+        *restored,
+        *due_work(now, authorities, certificates, changes, lifetime),
+        *_silent(now, hosts),
+    )
     paths = [row.path for row in certificates if row.path]
     return Status(
         at=now,
@@ -471,7 +489,20 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
         changes=changes,
         due=(*due, *audited(faults(host), due, paths)),
         lifetime=lifetime,
+        clients=hosts,
+        pulls={one.host: one.last_pull for one in hosts if one.last_pull} if hosts else None,
     )
+
+
+def _clients(inventory: Inventory) -> tuple[ClientHost, ...]:
+    with closing(row for row in inventory.listing(latest=True) if not row.directory) as rows:
+        return client_hosts(inventory, list(islice(rows, LOOK)))
+
+
+def _silent(now: datetime, hosts: Iterable[ClientHost]) -> Iterator[Finding]:
+    for one in silent(hosts, now):
+        cure = CLIENT_CURE.replace("HOST", one.host)
+        yield _due(Kind.CLIENT, one.host, one.standing(), cure, is_late=one.is_late(now))
 
 
 def _authorities(site: Site) -> tuple[Authority, ...]:
@@ -565,6 +596,8 @@ def _cure(site: Site, row: Row, foreign: set[int], end: datetime | None) -> Cure
         return Cure.BUNDLE if is_client_host(site) else Cure.REQUEST
     if not row.directory:
         return Cure.SIGN
+    if row.directory.startswith(f"{site.root.record(site.hosts)}/"):
+        return Cure.FETCH
     if not row.is_on(site.machine):
         return Cure.ELSEWHERE
     return Cure.ROLLOVER if end is not None and row.not_after >= end else Cure.RENEW

@@ -88,6 +88,7 @@ def render(status: Status, *, limit: int) -> list[str]:
         _section("Half-way", _changes(status.changes)),
         _section("Certificates", _certificates(status, limit)),
         _section("Who may relay", _relaying(status, ACCOUNTS)),
+        _section("Client hosts", _clients(status, limit)),
         ["</main></body></html>"],
     )
     return [line for part in parts for line in part]
@@ -216,6 +217,11 @@ def _relay(status: Status, row: Relaying) -> Iterator[str]:
     if status.pulls is not None:
         pulled = status.pulls.get(row.host)
         yield f"{pulled:%Y-%m-%d %H:%M} UTC" if pulled else "never"
+
+
+def _clients(status: Status, limit: int) -> list[str]:
+    rows = ((_safe(one.host), _safe(one.account), _safe(one.standing())) for one in status.clients[:limit])
+    return _table(("host", "account", "how it stands"), rows) if status.clients else []
 
 
 def _changes(changes: Iterable[Change]) -> list[str]:

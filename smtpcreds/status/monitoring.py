@@ -152,7 +152,13 @@ class Metric:
 
 def render_prometheus(status: Status, *, limit: int) -> list[str]:
     """Return the lines of the file; of certificates, the ``limit`` that end next."""
-    metrics = (*_general(status), *_authorities(status), *_crls(status), *_certificates(status, limit))
+    metrics = (
+        *_general(status),
+        *_authorities(status),
+        *_crls(status),
+        *_certificates(status, limit),
+        *_clients(status),
+    )
     return [MARK, *(line for metric in metrics for line in metric.lines())]
 
 
@@ -201,6 +207,13 @@ def _certificates(status: Status, limit: int) -> Iterator[Metric]:
     begins = zip(labels, (row.not_before.timestamp() for row in rows), strict=True)
     yield Metric("smtpcreds_certificate_not_after_timestamp_seconds", "End of a certificate in use.", ends)
     yield Metric("smtpcreds_certificate_not_before_timestamp_seconds", "Its beginning.", begins)
+
+
+def _clients(status: Status) -> Iterator[Metric]:
+    came = [({"host": one.host}, one.last_pull.timestamp()) for one in status.clients if one.last_pull]
+    ends = [({"host": one.host}, one.ends.timestamp()) for one in status.clients if one.ends]
+    yield Metric("smtpcreds_client_last_pull_timestamp_seconds", "When a client host came last.", came)
+    yield Metric("smtpcreds_client_ends_timestamp_seconds", "End of what a client host holds.", ends)
 
 
 def _labels(authority: Authority) -> dict[str, str]:

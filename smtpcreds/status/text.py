@@ -42,6 +42,7 @@ def render(status: Status, *, width: int = 80, colour: bool = False, limit: int 
         _head(status, paint),
         _certificates(status, paint, columns, limit),
         _accounts(status, paint, min(limit, ACCOUNTS)),
+        _clients(status, paint, min(limit, ACCOUNTS)),
         _changes(status, paint),
         _due(status, paint),
     )
@@ -160,10 +161,23 @@ def _account(account: Account) -> str:
     return f"  {printable(account.name)}{hosts and f'  used by {hosts}'}"
 
 
+def _clients(status: Status, paint: Paint, limit: int) -> Iterator[str]:
+    if not status.clients:
+        return
+    yield ""
+    coming = sum(one.fetches for one in status.clients)
+    yield f"{paint('client hosts', Tone.HEAD)}  {coming} of {len(status.clients)} fetch their bundles"
+    first = sorted(status.clients, key=lambda one: (not one.is_silent(status.at), one.host))
+    for one in first[:limit]:
+        yield f"  {printable(one.host)}: {one.standing()}"
+    if len(first) > limit:
+        yield "  and more: smtpcreds status --json"
+
+
 def _changes(status: Status, paint: Paint) -> Iterator[str]:
     if status.changes:
         yield ""
-        yield paint("half-way", Tone.HEAD)
+        yield paint("in progress", Tone.HEAD)
     for change in status.changes:
         yield from _change(change)
 
@@ -214,6 +228,7 @@ def document(status: Status, *, limit: int) -> dict[str, object]:
             "total": status.accounts.total,
             "shown": [{"name": one.name, "clients": one.clients} for one in status.accounts.shown[:limit]],
         },
+        "clients": [asdict(one) for one in status.clients],
         "half_way": [asdict(change) for change in status.changes],
         "due": [_document_due(item) for item in status.due],
     }

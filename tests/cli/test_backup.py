@@ -91,6 +91,16 @@ def test_a_backup_is_proven_without_being_restored(hub: Admin, saved: Path, key:
     assert rows["events"] == told["head"]["events"] + 1
 
 
+def test_a_dry_run_opens_the_archive(saved: Path, other: Admin) -> None:
+    source = ("--passphrase", "env:KEY")
+    told = other("-n", "ca", "restore", saved, *source, env={"KEY": SECRET.decode()})
+    assert f"would write {other.state}" in told
+    assert not other.state.exists()
+    assert "does not open it" in other.refuses(
+        77, "-n", "ca", "restore", saved, *source, env={"KEY": "another one"}
+    )
+
+
 def test_an_encrypted_key_stays_as_it_is(locked: Admin, other: Admin) -> None:
     source = locked.secret("key", b"another secret of the archive")
     saved = locked.directory / "saved.age"
@@ -294,6 +304,14 @@ def with_other(name: str, content: bytes) -> Callable[[Members], Members]:
         (with_more(Member("state/ca", 0o777, kind=Kind.LINK, target="elsewhere")), "is in it"),
         (with_more(Member("state/dir", 0o755, kind=Kind.DIRECTORY)), "is in it"),
         (with_more(Member("configuration", 0o644, b"x")), "is in it twice"),
+        (with_more(Member("state/inventory.sqlite3-wal", 0o600, b"x")), "sqlite3-wal is in it"),
+        (with_more(Member("state/lock", 0o600, b"x")), "state/lock is in it"),
+        (with_more(Member("state/lock/x", 0o600, b"x")), "state/lock/x is in it"),
+        (with_more(Member("state/ca/crl.pem/x", 0o600, b"x")), "is in it below a file"),
+        (with_more(Member("state/ca/crl.pem/x/y", 0o600, b"x")), "is in it below a file"),
+        (with_more(Member("certificates/\x1b[2Jx", 0o600, b"x")), r"\x1b[2Jx is in it"),
+        (with_more(Member("certificates/a\nb", 0o600, b"x")), r"a\nb is in it"),
+        (with_more(Member(f"certificates/{'x' * 256}", 0o600, b"x")), "is in it"),
         (without("state/ca/ca-key.pem"), "lacks state/ca/ca-key.pem"),
         (without("state/ca/ca-cert.pem"), "lacks state/ca/ca-cert.pem"),
         (with_other("state/ca/ca-key.pem", b"nonsense"), "ca-key.pem"),
@@ -310,6 +328,52 @@ def test_a_crafted_one_is_refused_and_nothing_is_written(
     assert ran.status in {65, 66, 78}, ran
     assert reason in ran.problem
     assert not other.root.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "reason"),
+    [
+        (
+            '[cert]\ndirectory = "/root/.ssh"\n',
+            "certificates/authorized_keys",
+            "certificates into '/root/.ssh'",
+        ),
+        ('state = "/root/.ssh"\n', "state/authorized_keys", "the state directory at '/root/.ssh'"),
+        (
+            '[ca]\npassphrase = "cmd:touch /x"\n',
+            "certificates/x",
+            "runs a command: ca.passphrase = 'cmd:touch /x'",
+        ),
+        ('[ca]\npin = "cmd:touch /x"\n', "certificates/x", "runs a command: ca.pin = 'cmd:touch /x'"),
+    ],
+)
+def test_a_configuration_that_leads_elsewhere_is_not_obeyed_unasked(
+    hub: Admin, other: Admin, text: str, more: str, reason: str
+) -> None:
+    """It would write keys for SSH as root, or run a command with the next one that signs."""
+    craft = with_other("configuration", text.encode())
+    data = made_of([*craft(members_in(plain(hub))), Member(more, 0o600, b"ssh-ed25519 AAAA mallory\n")])
+    assert reason in other.refuses(77, "ca", "restore", "-", stdin=data)
+    assert not other.root.exists()
+    other("ca", "restore", "--check", "-", stdin=data)
+    other("ca", "restore", "-", "--force", stdin=data)
+
+
+def test_the_configuration_that_is_there_already_may_lead_elsewhere(hub: Admin, other: Admin) -> None:
+    text = '[cert]\ndirectory = "/etc/ssl/mail"\n'
+    other.configure(text)
+    data = made_of(with_other("configuration", text.encode())(members_in(plain(hub))))
+    other("ca", "restore", "-", stdin=data)
+    assert other.path("/etc/ssl/mail/dmzmail-key.pem").exists()
+
+
+@pytest.mark.parametrize("name", ["ca/a/b/c/d", "ca/a\nb"], ids=["deep", "two lines"])
+def test_what_could_not_be_restored_is_not_backed_up(hub: Admin, name: str) -> None:
+    path = hub.state / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+    path.chmod(0o600)
+    assert "is in it, which no backup has" in hub.refuses(65, "ca", "backup", "-")
 
 
 def test_a_key_of_another_authority_is_found(hub: Admin, other: Admin, tmp_path: Path) -> None:

@@ -221,7 +221,7 @@ FAULTS = {
             b"d:{SCRAM-SHA-256}" + SCRAM.dovecot().encode().partition(b"}")[2].replace(b"4096", b"99999"),
             "no SCRAM",
         ),
-        (b"e:{PLAIN.b64}***", "is not a PLAIN.B64 value"),
+        (b"e:{PLAIN.b64}***", "is no PLAIN.B64 value"),
         (b"f", "has no colon"),
         (b"g:{PLAIN}", "is empty"),
         (b"h:{PLAIN}x:1:1::/home/h:/bin/sh:allow_real_nets=::1", "is limited by allow_real_nets"),

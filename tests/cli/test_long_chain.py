@@ -117,6 +117,25 @@ def test_one_that_ends_is_named_in_time(admin: Admin, above: Above) -> None:
     assert "crl-" in ended
     assert "expired" in ended or "ended" in ended, ended
 
+    assert "ca crl --take FILE" in ended, "which is the only cure"
+    warned = later("ca", "crl").warnings
+    assert any("CRL of Far root: expired" in warning and "--take FILE" in warning for warning in warned)
+
+
+def test_of_several_the_newest_is_taken(admin: Admin, above: Above, tmp_path: Path) -> None:
+    older = tmp_path / "older.pem"
+    older.write_bytes(above.crl("root").read_bytes())
+    newer = above.crl("root")
+    admin("ca", "crl", "--take", newer, "--take", older, "--take", above.crl("policy"))
+    kept = next(admin.state.glob("ca/root-crl-*.pem"))
+    assert kept.read_bytes().strip() == newer.read_bytes().strip()
+
+
+def test_check_takes_nothing(admin: Admin, above: Above) -> None:
+    assert "--check: signs and writes nothing" in admin.refuses(
+        64, "ca", "crl", "--check", "--take", above.crl("root")
+    )
+
 
 def test_they_stay_through_a_rollover(admin: Admin, above: Above) -> None:
     admin("ca", "crl", "--take", above.crl("root"), "--take", above.crl("policy"))
@@ -129,8 +148,22 @@ def test_they_stay_through_a_rollover(admin: Admin, above: Above) -> None:
 
 
 def test_a_revocation_above_counts(admin: Admin, above: Above) -> None:
-    admin("ca", "crl", "--take", above.crl("root", revoked="policy"), "--take", above.crl("policy"))
+    taken = ("--take", above.crl("root", revoked="policy"), "--take", above.crl("policy"))
+    warned = admin("ca", "crl", *taken).warnings
+    assert any("Far policy: was revoked on" in warning and "--new-root" in warning for warning in warned)
     assert "revoked" in judged(admin, "dmzmail", status=2)
+    assert "Far policy: was revoked on" in admin("inventory", "check", status=1)
+    said = admin("audit", status=1)
+    assert "CERT023" in said
+    assert "its CA Far policy was revoked on" in said
+    assert "CERT023" in admin.run("status")
+
+    admin("ca", "rollover", "--new-root")
+    admin("cert", "renew", "--old-authority")
+    judged(admin, "dmzmail")
+    admin("ca", "rollover", "--retire-old")
+    judged(admin, "dmzmail")
+    admin("audit")
 
 
 def test_what_is_not_of_a_ca_above_is_refused(admin: Admin, above: Above, tmp_path: Path) -> None:

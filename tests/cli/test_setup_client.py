@@ -26,7 +26,7 @@ def hub_and_bundle(hub_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """A directory with a hub and a bundle of it, both made once."""
     directory = tmp_path_factory.mktemp("bundle")
     subprocess.run(["cp", "-a", hub_tree, directory / "root"], check=True)
-    Admin(directory / "root")("bundle", "attic")
+    Admin(directory / "root")("bundle", "attic", "--crl")
     return directory
 
 
@@ -208,6 +208,33 @@ def test_a_newer_crl_and_more_authorities_stay(attic: Admin, hub: Admin, tmp_pat
     attic("setup", "--client", bundle)
     assert crl.read_bytes() == newer
     assert trusted.read_bytes().count(b"BEGIN CERTIFICATE") == 2
+
+
+def test_lists_of_an_earlier_bundle_go_where_the_new_one_brings_none(
+    attic: Admin, bundle: Path, hub: Admin
+) -> None:
+    attic("setup", "--client", bundle)
+    assert "CRL" in attic.path("/etc/mail/smtpcreds/client.m4").read_text()
+    hub("bundle", "attic", "--no-key", "-o", "plain.tar")
+    plain = hub.root.parent / "plain.tar"
+    planned = attic("setup", "--client", plain, "-n").out
+    assert f"would remove {attic.path(CERTS)}/crl.pem" in planned
+    attic("setup", "--client", plain)
+    assert "CRL" not in attic.path("/etc/mail/smtpcreds/client.m4").read_text()
+    assert not [path for path in attic.path(CERTS).iterdir() if "crl" in path.name or ".r" in path.name]
+    assert "CERT013" not in attic.run("audit").out
+    assert attic("setup", "--client", plain, "-n").out == "nothing to do\n"
+
+
+def test_the_authority_is_compared_with_what_was_told(attic: Admin, bundle: Path, hub: Admin) -> None:
+    known = hub.openssl("x509", "-in", hub.path(f"{CERTS}/cacert.pem"), "-noout", "-fingerprint", "-sha256")
+    known = known.partition("=")[2].strip()
+    said = attic.refuses(65, "setup", "--client", bundle, "--fingerprint", "0" * 64)
+    assert "brings an authority that was not named" in said
+    assert "64 hex digits" in attic.refuses(64, "setup", "--client", bundle, "--fingerprint", "abc")
+    plain = known.replace(":", "").lower()
+    assert f"authority SHA-256 {plain}" in hub("bundle", "attic", "--no-key", "-o", "again.tar").out
+    assert f"authority SHA-256 {plain}" in attic("setup", "--client", bundle, "--fingerprint", known).out
 
 
 def test_settings_of_the_host_count_and_lines_that_lack_are_named(attic: Admin, hub: Admin) -> None:

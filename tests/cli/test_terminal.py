@@ -149,6 +149,16 @@ def test_a_bundle_gives_a_person_three_tries(hub: Admin, people: list[Person]) -
     assert (status, "does not open it" in screen) == (0, True), screen
 
 
+def test_a_backup_gives_a_person_three_tries(hub: Admin, people: list[Person]) -> None:
+    saved = str(hub.root.parent / "saved.age")
+    hub("ca", "backup", saved, "--passphrase", hub.secret("passphrase", b"geheim"))
+    person = start(people, hub, "ca", "restore", "--check", saved)
+    for line in ("gehein", "Geheim", "geheim"):
+        person.answers(b"Passphrase of the backup: ", line)
+    status, screen = person.ends()
+    assert (status, screen.count("; try again\n")) == (0, 2), screen
+
+
 def test_a_source_that_is_nobody_is_asked_once(locked: Admin, people: list[Person]) -> None:
     """On a terminal, too: a file would give the same again, and a token or a door may count."""
     log = locked.root.parent / "asked"

@@ -21,6 +21,8 @@ class Case(NamedTuple):
 
 STOCK = "DAEMON_OPTIONS(`Port=smtp,Addr=127.0.0.1, Name=MTA')dnl\nMAILER(`smtp')dnl\n"
 
+SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILPjFycCfsVBRE9A1EGh343G3fZOc4IRUr1E7/W8NQ/K root@attic\n"
+
 CASES = [
     Case("ca init --no-passphrase", scene="smtpcreds"),
     Case("ca init --no-passphrase --intermediate", scene="smtpcreds"),
@@ -106,6 +108,8 @@ CASES = [
     Case("setup dmzmail.polkatistas.org --no-passphrase --mta postfix", scene="bare"),
     Case("setup dmzmail.polkatistas.org --no-passphrase"),
     Case("bundle attic -o {here}/attic.tar"),
+    Case("bundle attic --authorize {here}/key.pub --to {here}/authorized_keys"),
+    Case("bundle attic --serve", ("bundle attic --authorize {here}/key.pub",)),
     Case("audit --fix", ("cert issue attic --to {here}/elsewhere",)),
     Case("status --format html --output {here}/status.html"),
 ]
@@ -114,6 +118,7 @@ CASES = [
 def prepared(admin: Admin, case: Case) -> list[str]:
     """Make the scene of a case, and return the words of the run."""
     admin.secret("secret")
+    admin.write("key.pub", SSH_KEY, 0o644)
     if "--edit" in case.words:
         admin.write("/etc/mail/sendmail.mc", STOCK, 0o644)
     if "postfix" in case.words:

@@ -110,6 +110,16 @@ def test_what_is_altered_or_deleted_is_named(record: Record, statement: str, fir
     assert broken[0] == first
 
 
+@pytest.mark.parametrize("value", [str(1 << 60), "'yesterday'", "x'00'"])
+def test_what_is_altered_beyond_reading_is_named(tmp_path: Path, value: str) -> None:
+    """PostgreSQL holds no more than integers there."""
+    record = sqlite_record(tmp_path / "state/inventory.sqlite3")
+    record.add()
+    record.tamper(f"UPDATE events SET at = {value} WHERE id = 2")
+    chain = record.chain()
+    assert (chain.broken, chain.head.events) == ((2, None), EVENTS)
+
+
 def test_what_is_put_in_between_is_named(record: Record) -> None:
     record.add()
     values = "at, who, what, subject, detail, hash"
@@ -134,6 +144,7 @@ def test_what_changes_places_is_named(record: Record) -> None:
     record.tamper(f"UPDATE events SET {swap} WHERE id IN (2, 3)")
     broken = record.chain().broken
     assert broken
+    assert broken[1]
     assert (broken[0], broken[1].subject) == (2, "host2")
 
 

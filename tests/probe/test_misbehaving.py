@@ -81,7 +81,7 @@ BANNERS: list[tuple[Script, str]] = [
     (silent, LATE),
     (gone, "closed the connection without a reply"),
     (two_codes, "two codes"),
-    (web, "no reply"),
+    (web, "not a reply"),
     (unwilling, "554 5.7.1 no"),
 ]
 

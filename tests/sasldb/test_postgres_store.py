@@ -256,8 +256,8 @@ def test_rows_that_a_policy_hides_are_not_taken_for_none(postgres: Cluster, name
         (KEY, b"\xff", "is binary"),
         (KEY, b"a\0b", "is binary"),
         (KEY, b"", "is empty"),
-        (b"no account's", b"x", "no account's"),
-        (b"a\0b\0c\0d", b"x", "no account's"),
+        (b"no account's", b"x", "not an account's"),
+        (b"a\0b\0c\0d", b"x", "not an account's"),
         (b"\xff\0r\0userPassword", b"x", "no UTF-8"),
         (b"\0r\0userPassword", b"x", "empty"),
         (b"u" * 1010 + b"\0r\0userPassword", b"x", "too long"),
@@ -340,8 +340,8 @@ def test_a_standby_is_no_place_to_write(postgres: Cluster, name: str, url: str) 
 @pytest.mark.parametrize(
     ("place", "kind", "reason"),
     [
-        ("sqlite:///etc/accounts", ForeignFormatError, "log in without a password"),
-        ("sqlite3:///etc/accounts", ForeignFormatError, "log in without a password"),
+        ("sqlite:///etc/accounts", ForeignFormatError, "a login without a password"),
+        ("sqlite3:///etc/accounts", ForeignFormatError, "a login without a password"),
         ("mysql://db/mail", UsageError, "can only be imported from"),
         ("ldap://db/mail", UsageError, "can only be imported from"),
         ("postgresql://db", UsageError, "names no database"),

@@ -1,0 +1,118 @@
+"""What a client host fetches its next bundles with: a script for sh, its settings, timer and cron line."""
+
+import re
+from collections.abc import Iterable, Iterator
+from importlib.resources import files
+from shlex import quote
+
+from ..ca.layout import pair_of
+from ..config import Site
+from ..files import exists, names_in, read_public
+from ..mta.program import Facts, Program
+from .archive import Kind, Member
+
+SCRIPT = "etc/smtpcreds/pull.sh"
+CONFIGURATION = "etc/smtpcreds/pull.conf"
+KNOWN_HOSTS = "etc/smtpcreds/known_hosts"
+KEY = "/etc/smtpcreds/pull-key"
+_SERVICE = "etc/systemd/system/smtpcreds-pull.service"
+_TIMER = "etc/systemd/system/smtpcreds-pull.timer"
+_WANTED = "etc/systemd/system/timers.target.wants/smtpcreds-pull.timer"
+_CRON = "etc/cron.d/smtpcreds-pull"
+PATHS = frozenset({SCRIPT, CONFIGURATION, KNOWN_HOSTS, _SERVICE, _TIMER, _CRON})
+
+_OF_SYSTEMD = {
+    _SERVICE: f"""\
+[Unit]
+Description=New certificates and secrets for the mail program, from the hub
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=oneshot
+ExecStart=/{SCRIPT}
+""",
+    _TIMER: """\
+[Unit]
+Description=Each night: new certificates and secrets for the mail program
+
+[Timer]
+OnCalendar=*-*-* 02:00
+RandomizedDelaySec=4h
+Persistent=true
+
+[Install]
+WantedBy=timers.target
+""",
+}
+_LINE_OF_CRON = f"""\
+# Where systemd runs, its timer does this: systemctl enable --now smtpcreds-pull.timer
+17 2 * * *  root  [ -d /run/systemd/system ] || /{SCRIPT} --timer
+"""
+_HOST_KEYS = re.compile(r"ssh_host_[a-z0-9]+_key\.pub")
+
+_CHECKS = {
+    "sendmail-client": 'sendmail -bt -d0; sleep 1; kill -0 "$(head -n 1 {pid_file})"',
+    "postfix-client": "postfix check && postfix status",
+    "exim-client": "if command -v exim4 >/dev/null; then exim4 -bV; else exim -bV; fi",
+    "opensmtpd": "smtpd -n",
+}
+"""The program's own word on its files; the others read theirs with each message, and have none."""
+
+
+def fetching(
+    site: Site, program: Program, facts: Facts, others: Iterable[Member], login: str
+) -> tuple[Member, ...]:
+    """Return the members.
+
+    Args:
+        site: of the hub, whose host keys for ssh are among them.
+        program: of the client host.
+        facts: what its files say.
+        others: all other members.
+        login: the account on the hub that the client host comes to.
+    """
+    settings = "".join(
+        f"{name}={quote(value)}\n" for name, value in _settings(site, program, facts, others, login)
+    )
+    script = (files("smtpcreds.bundle") / "pull.sh").read_bytes()
+    known = "".join(f"{facts.hub} {key}\n" for key in host_keys(site))
+    return (
+        Member(SCRIPT, 0o755, script),
+        Member(CONFIGURATION, 0o644, settings.encode()),
+        *([Member(KNOWN_HOSTS, 0o644, known.encode())] if known else []),
+        *(Member(path, 0o644, text.encode()) for path, text in _OF_SYSTEMD.items()),
+        Member(_CRON, 0o644, _LINE_OF_CRON.encode()),
+    )
+
+
+def host_keys(site: Site) -> list[str]:
+    """Return the public keys of this host's sshd, without their comments."""
+    directory = site.path("/etc/ssh")
+    names = sorted(names_in(directory)) if exists(directory) else []
+    texts = (read_public(f"{directory}/{name}").decode() for name in names if _HOST_KEYS.fullmatch(name))
+    return [" ".join(text.split()[:2]) for text in texts]
+
+
+def _settings(
+    site: Site, program: Program, facts: Facts, others: Iterable[Member], login: str
+) -> Iterator[tuple[str, str]]:
+    pair = pair_of(site, facts.host, site.settings.cert.directory)
+    own = [member.path + ("/" if member.kind is Kind.DIRECTORY else "") for member in others]
+    rest = [path for path in (*own, *sorted(PATHS)) if not path.startswith(f"{facts.tls.directory[1:]}/")]
+    pairs = [pair.key[1:], pair.certificate[1:]]
+    yield "HOST", facts.host
+    yield "PROGRAM", program.NAME
+    yield "HUB", f"{login}@{facts.hub}"
+    yield "PORT", "22"
+    yield "CERTIFICATES", facts.tls.directory
+    yield "KEY", pair.key
+    yield "CERTIFICATE", pair.certificate
+    yield (
+        "FILES",
+        "|".join(
+            path.replace(".", "[.]") for path in (*pairs, f"{facts.tls.directory[1:]}/cacert.pem", *rest)
+        ),
+    )
+    yield "RUN", "\n".join(program.work(facts).commands) or ":"
+    yield "CHECK", _CHECKS.get(program.NAME, ":").format(pid_file=facts.pid_file)

@@ -1,0 +1,262 @@
+"""Client hosts that fetch their bundles: who may, and what each is handed when it comes.
+
+A host comes over ssh with a key for which sshd runs one command, that names the host; see sshd(8),
+AUTHORIZED_KEYS FILE FORMAT. It says on standard input what it has, and gets the archive or nothing.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+
+from ..accounts.database import AccountDatabase
+from ..accounts.rotation import recorded
+from ..ca.authority import CA
+from ..ca.crl import crl_is_due
+from ..ca.issue import CertificateOptions as IssueOptions
+from ..ca.issue import issue, order
+from ..ca.layout import Pair, pair_of
+from ..ca.old import old_authorities
+from ..ca.publish import keep_fresh, refresh_superseded_crls, superseded_crls_are_due
+from ..ca.renew import Renewals, renew
+from ..ca.state import row_of
+from ..deploy.delivery import Handover, record_handover
+from ..deploy.facts import gather
+from ..deploy.options import parse_words, words
+from ..errors import DataError, DeniedError, SmtpcredsError, UsageError
+from ..files import check_parents, check_target, exists, read_public, write_all
+from ..inventory.pulls import Pull
+from ..inventory.rotations import RotationState
+from ..inventory.rows import CertificateRow, State
+from ..model import Artifact
+from ..mta.program import Need, Role
+from ..mta.programs import program_for
+from ..pki.crl import read_crl
+from ..pki.dates import is_due
+from ..transaction import Transaction
+from .contents import CertificateOptions, existing_credentials
+from .make import LATER, BundleRequest, assemble, ensure_account
+
+LOGIN = "smtpcreds"
+"""The account on the hub that client hosts come to, unless it is root."""
+_KEY = re.compile(r"(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}")
+_HAVE = re.compile(rb"have ([0-9a-f]{64}|none)\n?")
+MAX_WORD = 100
+"""Octets of what a host says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authorized:
+    """A host that may fetch its bundles.
+
+    Attributes:
+        host: full name.
+        line: for the file authorized_keys of the account.
+        added: to which file; empty for none.
+        is_new: it was not in that file.
+    """
+
+    host: str
+    line: str
+    added: str = ""
+    is_new: bool = True
+
+
+def parse_key(text: str, subject: str) -> str:
+    """Return a public key of ssh without options and comment.
+
+    Raises:
+        DataError: it is none, or several, or a private key.
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    found = _KEY.match(lines[0]) if len(lines) == 1 else None
+    if found is None:
+        hint = "on the client host: ssh-keygen -t ed25519 -N '' -f /etc/smtpcreds/pull-key"
+        raise DataError(subject, "is no public key of ssh, one line", hint)
+    return found[0]
+
+
+def key_line(command: str, key: str, host: str) -> str:
+    """Return the line of authorized_keys by which a key can do nothing but run the command."""
+    if not command.isprintable() or '"' in command or "\\" in command:
+        raise UsageError(command, "can't be written into authorized_keys", "use plain paths")
+    return f'restrict,command="{command}" {key} {host}'
+
+
+def authorize(work: Transaction, wanted: BundleRequest, line: str, path: str | None) -> Authorized:
+    """Let a host fetch its bundles; it gets a pair of its own if it has none here.
+
+    Args:
+        work: whose authority signs.
+        wanted: its program, options, and the login on this hub.
+        line: from :func:`key_line`.
+        path: absolute, of the authorized_keys that gets the line; None leaves that to the administrator.
+    """
+    site, host = work.site, wanted.order.host
+    if wanted.own_account:
+        ensure_account(work, wanted)
+    account = current_account(work, wanted.render_options.account)
+    is_read = Need.REVOCATIONS in wanted.program.NEEDS
+    options = replace(wanted.render_options, account=account, crl=is_read)
+    wanted.program.render(gather(site, wanted.program, options, LATER, ask=work.ask))
+    before = _lines_of(path) if path else []
+    place = pair_of(site, host, site.hosts)
+    if work.require_inventory().current(host, work.now, site.root.record(place.stem)) is None:
+        issue(work, [order(site, host, IssueOptions(directory=site.hosts))], force=exists(place.key))
+    work.inventory.pulls.put(
+        Pull(host, wanted.program.NAME, words(wanted.render_options), wanted.login, work.now)
+    )
+    work.record("bundle --authorize", host, f"program {wanted.program.NAME}, login {wanted.login}")
+    if path is None or line in before:
+        return Authorized(host, line, path or "", is_new=path is None)
+    kept = [other for other in before if not _is_of(other, host)]
+    write_all([Artifact(path, "".join(f"{text}\n" for text in (*kept, line)).encode(), 0o644)])
+    return Authorized(host, line, path)
+
+
+def _lines_of(path: str) -> list[str]:
+    check_parents(path)
+    check_target(path)
+    return read_public(path).decode(errors="surrogateescape").splitlines() if exists(path) else []
+
+
+def _is_of(line: str, host: str) -> bool:
+    return line.startswith("restrict,command=") and line.endswith(f" {host}")
+
+
+def parse_have(text: bytes) -> str:
+    """Return the digest of what the host has, or nothing.
+
+    Raises:
+        UsageError: it says something else.
+    """
+    found = _HAVE.fullmatch(text)
+    if text and found is None:
+        raise UsageError("standard input", "takes a line: have SHA256, or have none")
+    return "" if found is None or found[1] == b"none" else found[1].decode()
+
+
+def serve(work: Transaction, host: str, have: str) -> bytes:
+    """Return the host's bundle, or nothing where it has that already; what is due is renewed first.
+
+    Args:
+        work: whose authority signs, where its key can be opened without asking anybody.
+        host: full name.
+        have: SHA-256 of the archive that the host has, hex; or empty.
+
+    Raises:
+        DeniedError: the host may not come, or is shut out.
+    """
+    pull = work.require_inventory().pulls.find(host)
+    if pull is None:
+        hint = f"on the hub: smtpcreds bundle {host} --authorize KEY.pub"
+        raise DeniedError(host, "fetches no bundles from this hub", hint)
+    row = _row(work, host)
+    row = _renewed(work, row, may_change_authority=not have)
+    data, made = _assembled(work, pull, row)
+    if (
+        have
+        and sha256(data).hexdigest() == have
+        and row.authority in old_authorities(work.inventory, work.ca)
+    ):
+        row = _renewed(work, row, may_change_authority=True)
+        data, made = _assembled(work, pull, row)
+    if sha256(data).hexdigest() == have:
+        work.inventory.pulls.came(replace(made, held=pull.held if pull.digest == have else None), work.now)
+        return b""
+    with work.inventory.transaction():
+        work.inventory.pulls.put(made)
+        if made.digest != pull.digest:
+            record_handover(work, Handover(host, work.now, made.account, pull.program, row.serial, True))
+    return data
+
+
+def _row(work: Transaction, host: str) -> CertificateRow:
+    """Return the newest certificate of the pair that is kept here for the host."""
+    site, inventory = work.site, work.inventory
+    place = site.root.record(pair_of(site, host, site.hosts).stem)
+    rows = [row for row in inventory.listing(host=host) if row.directory == place and row.is_on(site.machine)]
+    newest = max(rows, key=lambda row: (row.created, row.state is not State.REVOKED), default=None)
+    if newest is None or newest.state is State.REVOKED:
+        when = f" on {newest.revoked_at:%Y-%m-%d} ({newest.reason})" if newest and newest.revoked_at else ""
+        hint = f"on the hub, if it may come back: smtpcreds bundle {host} --authorize KEY.pub"
+        raise DeniedError(host, f"was revoked{when} and gets nothing", hint)
+    live = [row for row in rows if row.state is State.ISSUED]
+    if not live:
+        raise DeniedError(host, "was retired and gets nothing")
+    return max(live, key=lambda row: (row.created, row.not_after))
+
+
+def _renewed(work: Transaction, row: CertificateRow, *, may_change_authority: bool) -> CertificateRow:
+    """Renew certificate and CRL where they are due; a failure is none as long as what there is holds.
+
+    A host believes a certificate of a new authority only once it has that authority's own.
+    """
+    is_old = row.authority in old_authorities(work.inventory, work.ca)
+    due = is_due(row.not_before, row.not_after, work.now)
+    try:
+        if (due and not is_old) or (is_old and may_change_authority):
+            renew(work, Renewals((row.host,)))
+            return _row(work, row.host)
+        _refresh_crls(work)
+    except SmtpcredsError as error:
+        if row.not_after <= work.now:
+            raise
+        work.warn(f"{row.host}: was not renewed: {error}")
+        work.recover()
+    return row
+
+
+def _refresh_crls(work: Transaction) -> None:
+    own = row_of(work.inventory, work.ca.certificate)
+    if own is None or crl_is_due(work.site, work.inventory, work.ca, own):
+        keep_fresh(work, work.issuer())
+    if superseded_crls_are_due(work.site, work.inventory, work.ca):
+        refresh_superseded_crls(work)
+
+
+def _assembled(work: Transaction, pull: Pull, row: CertificateRow) -> tuple[bytes, Pull]:
+    site, program = work.site, program_for(pull.program, Role.CLIENT)
+    options = parse_words(pull.options)
+    account = current_account(work, options.account)
+    options = replace(options, host=pull.host, account=account, crl=Need.REVOCATIONS in program.NEEDS)
+    facts = gather(site, program, options, LATER, ask=work.ask)
+    pair = Pair(site.root.locate(row.directory))
+    credentials = existing_credentials(work.ca, work.inventory, row, pair)
+    wanted = BundleRequest(
+        order(site, pull.host, IssueOptions()),
+        program,
+        options,
+        CertificateOptions(),
+        login=pull.login,
+    )
+    data, _, crl_end = assemble(work, wanted, facts, credentials, _made(work.ca, row))
+    made = replace(
+        pull,
+        asked=work.now,
+        digest=sha256(data).hexdigest(),
+        serial=row.serial,
+        account=str(facts.credential.account) if facts.credential else "",
+        not_after=row.not_after,
+        crl_end=crl_end,
+        held=None,
+    )
+    return data, made
+
+
+def _made(ca: CA, row: CertificateRow) -> datetime:
+    """Return the time of the newest of what a bundle holds, so that nothing new makes the same archive."""
+    lists = (read_crl(item.content, item.name, None).this_update for item in ca.crl_lists())
+    return max([row.created, *lists])
+
+
+def current_account(work: Transaction, account: str | None) -> str:
+    """Return the account that takes the place of this one, by all replacements so far."""
+    database = AccountDatabase(work.site)
+    name = database.parse(account or work.site.settings.sasl.account)
+    place = recorded(work.site, database)
+    for row in reversed(work.inventory.rotations.history()):
+        in_use = row.state in {RotationState.OPEN, RotationState.RETIRING, RotationState.RETIRED}
+        if row.sasldb == place and row.account == name and in_use:
+            name = row.successor
+    return str(name)

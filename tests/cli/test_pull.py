@@ -1,0 +1,175 @@
+"""``bundle --authorize`` and ``--serve``: what the hub gives a client host that comes for its bundle."""
+
+import hashlib
+import io
+import re
+import tarfile
+from pathlib import Path
+
+import pytest
+from admin import ACCOUNT, STATE, Admin
+
+from smtpcreds.mta.program import Role
+from smtpcreds.mta.programs import PROGRAMS
+
+from .writing import SSH_KEY
+
+HOST = "attic.polkatistas.org"
+CERT = "etc/mail/certs/attic-cert.pem"
+AUTH_INFO = "etc/mail/default-auth-info"
+
+
+@pytest.fixture
+def key(hub: Admin) -> Path:
+    return hub.write("key.pub", SSH_KEY, 0o644)
+
+
+def fetched(hub: Admin, host: str = "attic", have: str = "none") -> bytes:
+    return hub("bundle", host, "--serve", stdin=f"have {have}\n".encode()).octets
+
+
+def member(archive: bytes, path: str) -> bytes:
+    with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+        file = opened.extractfile(path)
+        assert file
+        return file.read()
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def signatures(hub: Admin) -> int:
+    found = hub.query("SELECT (SELECT count(*) FROM certificates) + (SELECT count(*) FROM crls)")
+    return int(found[0][0])
+
+
+def test_the_line_is_for_one_host_and_one_command(hub: Admin, key: Path, tmp_path: Path) -> None:
+    line = hub("bundle", "attic", "--authorize", key).out
+    assert re.fullmatch(
+        rf'restrict,command="sudo -n [^"]* bundle {HOST} --serve" ssh-ed25519 \S+ {HOST}\n', line
+    )
+    assert "sudo" not in hub("bundle", "attic", "--authorize", key, "--as-root").out
+
+
+def test_the_line_is_added_once_and_replaces_that_of_another_key(
+    hub: Admin, key: Path, tmp_path: Path
+) -> None:
+    keys = hub.write("authorized_keys", "ssh-ed25519 AAAA admin@desk\n", 0o600)
+    words = ("bundle", "attic", "--authorize", key, "--to", keys)
+    hub(*words)
+    once = keys.read_text()
+    assert once.startswith("ssh-ed25519 AAAA admin@desk\nrestrict,command=")
+    hub(*words)
+    assert keys.read_text() == once
+    key.write_text(SSH_KEY.replace("ILPj", "ILPk"))
+    hub(*words)
+    assert keys.read_text() == once.replace("ILPj", "ILPk")
+
+
+@pytest.mark.parametrize("text", ["", "nonsense\n", SSH_KEY * 2, "-----BEGIN OPENSSH PRIVATE KEY-----\n"])
+def test_what_is_no_public_key(hub: Admin, key: Path, text: str) -> None:
+    key.write_text(text)
+    assert "is no public key of ssh" in hub.refuses(65, "bundle", "attic", "--authorize", key)
+    assert "--authorize KEY.pub" in hub.refuses(64, "bundle", "attic", "--as-root")
+
+
+def test_a_pull_that_changes_nothing_signs_and_records_nothing_but_that_it_was(hub: Admin, key: Path) -> None:
+    hub("bundle", "attic", "--authorize", key)
+    first = fetched(hub)
+    assert fetched(hub) == first, "the same content is the same archive"
+    before, events = signatures(hub), len(hub("inventory", "events", "--json").data["events"])
+    assert fetched(hub, have=digest(first)) == b"current\n"
+    assert signatures(hub) == before
+    assert len(hub("inventory", "events", "--json").data["events"]) == events
+
+
+def test_what_is_past_two_thirds_is_renewed_when_its_host_comes_and_not_before(hub: Admin, key: Path) -> None:
+    hub("bundle", "attic", "--authorize", key)
+    first = fetched(hub)
+    later = hub.at("250 days")
+    later("cert", "renew", "--due")
+    second = fetched(later, have=digest(first))
+    assert member(second, CERT) != member(first, CERT)
+    assert fetched(later, have=digest(second)) == b"current\n"
+
+
+def test_who_never_was_let_in_and_who_is_shut_out(hub: Admin, key: Path) -> None:
+    said = hub.refuses(77, "bundle", "attic", "--serve")
+    assert f"{HOST}: fetches no bundles from this hub" in said
+    hub("bundle", "attic", "--authorize", key)
+    fetched(hub)
+    hub("cert", "revoke", "attic")
+    ran = hub.run("bundle", "attic", "--serve", stdin=b"have none\n")
+    assert (ran.status, ran.octets) == (77, b"")
+    assert "was revoked on" in ran.err
+    hub("bundle", "attic", "--authorize", key)
+    assert fetched(hub)
+    hub("cert", "retire", "attic")
+    assert hub.run("bundle", "attic", "--serve", stdin=b"have none\n").status == 77
+
+
+def test_an_authority_that_nobody_can_open_here_serves_what_there_is(locked: Admin) -> None:
+    key = locked.write("key.pub", SSH_KEY, 0o644)
+    locked("sasl", "add", "maildroid")
+    locked("bundle", "attic", "--authorize", key, "--ca-passphrase", locked.secret("given"))
+    first = fetched(locked)
+    ran = locked.at("25 days").run("bundle", "attic", "--serve", stdin=b"have none\n")
+    assert "was not renewed" in ran.err
+    assert member(ran.octets, CERT) == member(first, CERT)
+    ran = locked.at("250 days").run("bundle", "attic", "--serve", stdin=b"have none\n")
+    assert (ran.status, ran.octets) == (65, b"")
+    assert "expired" in ran.err, "a CRL that has ended is handed to nobody"
+
+
+def test_each_host_gets_its_own_account_and_loses_it_alone(hub: Admin, key: Path) -> None:
+    for host in ("attic", "tuba"):
+        hub("bundle", host, "--authorize", key, "--own-account")
+    infos = {host: member(fetched(hub, host), AUTH_INFO).decode().split("\n") for host in ("attic", "tuba")}
+    assert {host: lines[1].partition("@")[0] for host, lines in infos.items()} == {
+        "attic": "attic",
+        "tuba": "tuba",
+    }
+    assert infos["attic"][2] != infos["tuba"][2]
+    ran = hub("cert", "revoke", "attic")
+    said = ran.out + ran.err
+    assert f"{HOST}: can still relay by AUTH as attic@" in said
+    assert "smtpcreds sasl delete attic" in said
+    hub("cert", "retire", "tuba", "--with-accounts")
+    names = hub("sasl", "list").out
+    assert ACCOUNT.partition("@")[0] in names
+    assert "tuba" not in names
+
+
+def test_the_key_of_a_host_is_no_business_of_another(hub: Admin, key: Path) -> None:
+    for host in ("attic", "tuba"):
+        hub("bundle", host, "--authorize", key)
+    archives = {host: fetched(hub, host) for host in ("attic", "tuba")}
+    for host, other in (("attic", "tuba"), ("tuba", "attic")):
+        secret = hub.path(f"{STATE}/hosts/{other}-key.pem").read_bytes()
+        assert secret not in archives[host]
+    assert hub.mode(f"{STATE}/hosts") == 0o700
+
+
+def test_status_warns_of_who_does_not_come(hub: Admin, key: Path) -> None:
+    hub("bundle", "attic", "--authorize", key)
+    late = hub.at("5 days").run("status")
+    assert "may fetch its bundles since" in late.out
+    fetched(hub)
+    row = hub.run("status", "--json").data["clients"][0]
+    assert (row["host"], row["confirmed"], row["account"]) == (HOST, False, ACCOUNT)
+    nagios = hub.at("5 days").run("status", "--format", "nagios")
+    assert nagios.status == 1, nagios
+    assert "client" in nagios.out or HOST in nagios.out
+    prometheus = hub("status", "--format", "prometheus").out
+    assert f'smtpcreds_client_last_pull_timestamp_seconds{{host="{HOST}"}}' in prometheus
+    assert HOST in hub("status", "--format", "html").out
+
+
+@pytest.mark.parametrize("program", [p.NAME for p in PROGRAMS.values() if p.ROLE is Role.CLIENT])
+def test_every_mail_program_of_a_client_host(hub: Admin, key: Path, program: str) -> None:
+    hub("bundle", "attic", "--mta", program, "--plaintext", "--authorize", key)
+    settings = member(fetched(hub), "etc/smtpcreds/pull.conf").decode()
+    assert f"PROGRAM={program}\n" in settings
+    script = member(fetched(hub), "etc/smtpcreds/pull.sh")
+    assert script.count(b"\n") <= 100
