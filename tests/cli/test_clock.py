@@ -53,7 +53,7 @@ def test_the_newest_certificate_is_the_one_that_was_issued_last(hub: Admin) -> N
     """Also where the clock was an hour ahead at the one before, which begins later."""
     hub.at("1 hour")("cert", "issue", "dmzmail", "--force")
     hub("cert", "issue", "dmzmail", "--force")
-    assert hub("inventory", "check").out == "inventory and disk agree\n"
+    assert hub("inventory", "check").out.startswith("inventory and disk agree\n")
     hub("cert", "renew", "dmzmail")
 
 
