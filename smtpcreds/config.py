@@ -15,6 +15,7 @@ from .host_name import host_domain, host_name
 from .model import Root
 from .names import is_qualified, parse_host
 from .postgres import is_url
+from .systems import DEBIAN, FREEBSD, SYSTEMS, System, named
 
 # smtpcreds.toml as frozen settings: every key has a default, an unknown key gets a suggestion.
 
@@ -48,7 +49,7 @@ class CertSettings(NamedTuple):
 class SaslSettings(NamedTuple):
     """Table ``[sasl]``: the account database of the relay."""
 
-    database: str = "/etc/sasldb2"
+    database: str = ""
     copies: tuple[str, ...] = ()
     realm: str = ""
     account: str = "maildroid"
@@ -74,6 +75,38 @@ class MtaSettings(NamedTuple):
     crl: bool = False
 
 
+class SystemSettings(NamedTuple):
+    """Table ``[system]``: where this host differs from what is known of its system; empty is as known.
+
+    Attributes:
+        name: of a row of :data:`smtpcreds.systems.SYSTEMS`; empty is what os-release says.
+        others: as of :class:`smtpcreds.systems.System`.
+    """
+
+    name: str = ""
+    ca_bundle: str = ""
+    dovecot_directory: str = ""
+    exim_conf: str = ""
+    exim_directory: str = ""
+    exim_pid: str = ""
+    exim_style: str = ""
+    exim_user: str = ""
+    opensmtpd_conf: str = ""
+    opensmtpd_group: str = ""
+    opensmtpd_service: str = ""
+    postfix_directory: str = ""
+    sasl_directory: str = ""
+    sendmail_pid: str = ""
+    sendmail_source: str = ""
+    install: str = ""
+    reload: str = ""
+    restart: str = ""
+
+    def over(self, system: System) -> System:
+        """Return the system with what is set here."""
+        return system._replace(**{key: value for key, value in self._asdict().items() if value})
+
+
 class Settings(NamedTuple):
     """The whole file.
 
@@ -92,13 +125,15 @@ class Settings(NamedTuple):
     cert: CertSettings = CertSettings()
     sasl: SaslSettings = SaslSettings()
     mta: MtaSettings = MtaSettings()
+    system: SystemSettings = SystemSettings()
 
 
-TABLES: dict[str, type[CaSettings | CertSettings | SaslSettings | MtaSettings]] = {
+TABLES: dict[str, type[CaSettings | CertSettings | SaslSettings | MtaSettings | SystemSettings]] = {
     "ca": CaSettings,
     "cert": CertSettings,
     "sasl": SaslSettings,
     "mta": MtaSettings,
+    "system": SystemSettings,
 }
 
 
@@ -206,6 +241,27 @@ def first_existing(root: Root, candidates: Sequence[str]) -> str:
     return next((path for path in candidates if os.path.exists(root.path(path))), candidates[0])
 
 
+OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release", "/var/run/os-release")
+"""Where os-release(5) of Linux and FreeBSD lies."""
+
+
+def system_of(root: Root, settings: SystemSettings) -> System:
+    """Return what is known of the system below a root, with what is set to be otherwise.
+
+    A tree that does not say what it is, is taken to be for this host; a system that is in no row, for Debian.
+    """
+    if settings.name:
+        return settings.over(SYSTEMS[settings.name])
+    for place in (root, Root()):
+        for path in map(place.path, OS_RELEASE):
+            try:
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    return settings.over(named(file.read()) or DEBIAN)
+            except OSError:
+                continue
+    return settings.over(FREEBSD if os.uname().sysname == "FreeBSD" else DEBIAN)
+
+
 # One installation: root, settings and clock, and what follows from them.
 
 
@@ -226,6 +282,17 @@ class Site:
     clock: Callable[[], datetime]
     warn: Callable[[str], None]
     settings_path: str = DEFAULT_PATH
+
+    def __post_init__(self) -> None:
+        """Give the settings the system's own account database, where they name none."""
+        if not self.settings.sasl.database:
+            filled = self.settings.sasl._replace(database=self.system.sasldb)
+            object.__setattr__(self, "settings", self.settings._replace(sasl=filled))
+
+    @cached_property
+    def system(self) -> System:
+        """What is known of the operating system that the root holds."""
+        return system_of(self.root, self.settings.system)
 
     def path(self, *parts: str) -> str:
         """Return an absolute default path under the root, joined from its parts."""

@@ -36,7 +36,7 @@ def test_every_key_has_a_default() -> None:
         (
             "qqq = 1",
             "qqq: unknown key",
-            "known keys here: domain, hub, state, inventory, ca, cert, sasl, mta",
+            "known keys here: domain, hub, state, inventory, ca, cert, sasl, mta, system",
         ),
         ("domain = 1", "domain: takes a string, not 1", None),
         ("[cert]\ndays = true", "cert.days: takes a whole number, not True", None),
@@ -90,6 +90,19 @@ WRONG = {
     "mta.port": ("70000", "takes a port from 1 to 65535, not 70000", None),
     "mta.crl": ("1", "takes true or false, not 1", None),
     "mta.choices": ("['hashed']", "not 'hashed'", "did you mean hash?"),
+    "system.name": (
+        '"debain"',
+        "takes debian, rhel, alpine, arch, freebsd, not 'debain'",
+        "did you mean debian?",
+    ),
+    "system.exim_style": ('"mine"', "takes template, hand-written, not 'mine'", None),
+    **{
+        f"system.{name}": ('"etc"', "takes an absolute path, not 'etc'", None) for name in config_values.PATHS
+    },
+    **{
+        f"system.{name}": ('" x"', "takes a name without blanks at its ends, not ' x'", None)
+        for name in config_values.NAMES
+    },
 }
 """For each key a value that it can't have, as TOML, what is said of it, and the hint."""
 

@@ -10,7 +10,7 @@ import pytest
 
 from smtpcreds import errors
 from smtpcreds.cli.framework import smtpcreds
-from smtpcreds.config import CaSettings, CertSettings, MtaSettings, SaslSettings, Settings
+from smtpcreds.config import TABLES, Settings
 
 TOP = Path(__file__).parent.parent
 PAGE = (TOP / "man/smtpcreds.1").read_text()
@@ -105,7 +105,7 @@ def test_readme_shows_every_setting_with_its_default() -> None:
 
     text = README.partition("these are the defaults:\n")[2].partition("\n## ")[0]
     shown = tomllib.loads(re.sub(r"^    ", "", text, flags=re.MULTILINE))
-    tables = {"ca": CaSettings(), "cert": CertSettings(), "sasl": SaslSettings(), "mta": MtaSettings()}
+    tables = {name: table() for name, table in TABLES.items()}
     top = {name: value for name, value in vars_of(Settings()).items() if name not in tables}
     defaults = top | {name: vars_of(table) for name, table in tables.items()}
     for table in filter(lambda value: isinstance(value, dict), shown.values()):

@@ -256,11 +256,13 @@ def compiled(host: Host) -> Iterator[Finding]:
     text = host.text(SENDMAIL_MC)
     if text is None or not os.path.exists(result):
         return
-    pid_file = first_existing(host.site.root, PID_FILES)
+    site, pid_file = host.site, first_existing(host.site.root, PID_FILES)
     sources = [SENDMAIL_MC, *(path for path in _INCLUDED.findall(text) if path.startswith("/etc/"))]
     for source in map(host.path, sources):
         if _is_newer(source, result):
-            cure = " && ".join(sendmail.rebuild(host.path(SENDMAIL_MC), result, pid_file))
+            cure = " && ".join(
+                sendmail.rebuild(site.system, host.name, pid_file, site.root.prefix.rstrip("/"))
+            )
             yield MTA008.found(result, f"is older than {source}", cure)
 
 

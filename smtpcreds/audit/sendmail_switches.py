@@ -33,8 +33,8 @@ _BARRED = {
 
 def rebuilt(host: Host) -> str:
     """Return the commands after a change of sendmail.mc."""
-    pid_file = first_existing(host.site.root, PID_FILES)
-    return " && ".join(sendmail.rebuild(host.path(SENDMAIL_MC), host.path(SENDMAIL_CF), pid_file))
+    site, pid_file = host.site, first_existing(host.site.root, PID_FILES)
+    return " && ".join(sendmail.rebuild(site.system, host.name, pid_file, site.root.prefix.rstrip("/")))
 
 
 def _numbered(host: Host, absolute: str = SENDMAIL_MC) -> list[tuple[int, str]]:

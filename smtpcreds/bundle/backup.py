@@ -5,6 +5,7 @@ Members are named by what they are, not by where they lie, so none can lead else
 of the form of :mod:`.archive`, so tar and age read it where there is no smtpcreds.
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from ..errors import DamagedFileError, DataError, ExistsError, ForeignFormatErro
 from ..files import (
     audit_to_syslog,
     check_directory,
+    check_parents,
     ensure_directory,
     exclusive,
     exists,
@@ -310,6 +312,8 @@ def _put_back(work: Transaction, opened: OpenedBackup, *, force: bool) -> Restor
     for path in (site.settings_path, site.state):
         sweep_target(path)
     sweep(site.certificates)
+    for path in (site.settings_path, site.certificates, site.state):
+        check_parents(_nearest(path))
     config = _configuration(opened, force=force)
     is_taken = is_directory(site.state) and bool(set(names_in(site.state)) - {"lock"})
     if is_taken and not force:
@@ -326,6 +330,12 @@ def _put_back(work: Transaction, opened: OpenedBackup, *, force: bool) -> Restor
     write_directory(site.state, _artifacts(opened.files, STATE))
     audit_to_syslog("ca restore", [(opened.backup.name, f"from {opened.subject} of {opened.backup.at}")])
     return Restored(kept, aside)
+
+
+def _nearest(path: str) -> str:
+    """Return the path, or what above it is in a directory that is there."""
+    above = os.path.dirname(path)
+    return path if is_directory(above) else _nearest(above)
 
 
 def _configuration(opened: OpenedBackup, *, force: bool) -> list[Artifact]:

@@ -30,6 +30,7 @@ from ..files import (
 )
 from ..hub import Part
 from ..model import Artifact, Link
+from ..mta import placed
 from ..mta.program import Material, Need, Program
 from ..pki.crl import Crl, is_crl_of, read_crl
 from ..pki.describe import purposes_of
@@ -235,7 +236,7 @@ def _wishes(site: Site, opened: Opened) -> RenderOptions:
     if Need.CREDENTIAL not in opened.program.NEEDS:
         return render_options
     account = AccountDatabase(site).parse(site.settings.sasl.account)
-    secret = secret_for(opened.program, account, opened.files)
+    secret = secret_for(opened.program, account, placed.understood(opened.files))
     if secret is None:
         raise DataError(opened.name, f"has no secret of {account}")
     return replace(render_options, secret=lambda: secret)
@@ -245,9 +246,9 @@ def _verify_files(wanted: Client) -> None:
     """Accept a bundle that has just the files of its program."""
     facts = gather(wanted.site, wanted.program, wanted.render_options, wanted.material)
     expected = {item.path for item in wanted.program.render(facts)}
-    for path in sorted(wanted.opened.files.keys() - expected):
+    for path in sorted(placed.understood(wanted.opened.files).keys() - expected):
         raise DataError(wanted.opened.name, f"{path[1:]} is not a file of {wanted.program.NAME}")
-    for path in sorted(expected - wanted.opened.files.keys()):
+    for path in sorted(expected - placed.understood(wanted.opened.files).keys()):
         raise DataError(wanted.opened.name, f"lacks {path[1:]}")
 
 

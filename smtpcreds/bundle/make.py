@@ -20,6 +20,7 @@ from ..errors import DataError, UsageError
 from ..files import check_parents, disk, sweep_target, write_all
 from ..inventory.rotations import RotationState
 from ..model import Artifact, Link
+from ..mta import placed
 from ..mta.program import Facts, Material, Need, Program
 from ..names import PLAINTEXT
 from ..passwords import generate as generate_secret
@@ -176,7 +177,7 @@ def make_bundle(work: Transaction, wanted: BundleRequest, delivery: Delivery) ->
         ensure_account(work, wanted)
     facts = gather(site, wanted.program, wanted.render_options, LATER, ask=work.ask)
     _warn_of_rotation(work, facts)
-    wanted.program.render(facts)
+    placed.render(wanted.program, facts)
     render_settings(site, wanted.program, facts, wanted.render_options)
     delivery.prepare(work)
     make = _signed if choice.is_signed else _copied

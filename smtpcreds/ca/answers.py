@@ -27,7 +27,6 @@ from .layout import Pair, pair_of
 from .pair import key_id, put_in_place
 from .state import ensure_external_authority
 
-SYSTEM_CAS = "/etc/ssl/certs/ca-certificates.crt"
 _ONE_ROLE = {profile.purposes: profile for profile in (SERVER, CLIENT)}
 _KEY_ENDS = ("-key.pem", "-key.pem.new")
 
@@ -81,7 +80,7 @@ def read_answer(site: Site, ca: CA, sources: Sources) -> Answer:
     try:
         path = verify_chain(certificate, (), pool, site.clock(), sources.profile.purposes, host)
     except ChainError as error:
-        raise DataError(sources.answer, error.reason, _way_up(certificate, pool)) from None
+        raise DataError(sources.answer, error.reason, _way_up(site, certificate, pool)) from None
     return Answer(host, pair, certificate, path[1:])
 
 
@@ -158,10 +157,11 @@ def _verify_roles(sources: Sources, certificate: Certificate, host: str) -> None
     raise DataError(sources.answer, f"is not for {roles} (extendedKeyUsage)", hint)
 
 
-def _way_up(certificate: Certificate, pool: Iterable[Certificate]) -> str | None:
+def _way_up(site: Site, certificate: Certificate, pool: Iterable[Certificate]) -> str | None:
     if is_self_signed(climb(certificate, pool)[-1]):
         return None
-    return f"give the certificates above it with --chain FILE or --ca FILE (public CAs: {SYSTEM_CAS})"
+    public = site.system.ca_bundle
+    return f"give the certificates above it with --chain FILE or --ca FILE (public CAs: {public})"
 
 
 # Installing the answer of another CA: its certificate joins the key that waited, its CAs the bundle.

@@ -268,9 +268,11 @@ def _name(path: str) -> str:
 
 
 def _show(session: Session, wanted: "BundleRequest", done: "Bundled", path: str | None, opened: str) -> None:
+    from ..mta import placed
+
     facts, credentials = done.facts, done.credentials
     account = str(facts.credential.account) if facts.credential else None
-    work = wanted.program.work(facts)
+    work = placed.work(wanted.program, facts)
     session.show(
         {
             "host": facts.host,

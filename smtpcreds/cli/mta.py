@@ -390,18 +390,19 @@ def apply(session: Session, /, edit: bool, run: bool, force: bool, defaults: boo
 def render(session: Session, /, target: str | None, reveal: bool, force: bool, **options: Any) -> None:
     """Print the files of PROGRAM, their secrets left out, or write them below a directory."""
     from ..deploy.options import words
+    from ..mta import placed
     from ..mta.program import masked, octets
 
     site, program, wanted, facts = asked(session, **options)
     if target:
         _copy(session, site, program, facts, session.absolute(target), force=force)
         return
-    rendered = program.render(facts)
+    rendered = placed.render(program, facts)
     if reveal:
         text = b"\n".join(_heading(r).encode() + b"\n" + octets(_text(r)) for r in rendered)
         session.reveal(text, "mta render --reveal", f"{program.NAME} for {facts.host}")
         return
-    work = program.work(facts)
+    work = placed.work(program, facts)
     session.show(
         {
             "program": program.NAME,
@@ -424,13 +425,14 @@ def _copy(
 ) -> None:
     """Write the files below a directory, and tell what to do with them."""
     from ..deploy.files import copy_to
+    from ..mta import placed
 
     written = session.run(
         site, lambda work: copy_to(work, program, facts, directory, force=force), state=False
     )
     if written is None:
         return
-    work = program.work(facts)
+    work = placed.work(program, facts)
     session.show(
         {
             "program": program.NAME,

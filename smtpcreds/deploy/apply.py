@@ -6,6 +6,7 @@ from ..ca.reload import Hook
 from ..config import Site
 from ..errors import ConfigError, UnavailableError, UsageError
 from ..model import Finding
+from ..mta import placed
 from ..mta.program import Facts, Include, Program
 from ..mta.program import octets as with_secrets
 from ..transaction import Transaction
@@ -78,8 +79,8 @@ def apply(
     facts = gather(site, program, options, ask=work.ask)
     for error in missing_files(site, program, facts):
         raise error
-    tasks = program.work(facts)
-    found = file_statuses_of(site, program.render(facts), work.known_inventory)
+    tasks = placed.work(program, facts)
+    found = file_statuses_of(site, placed.render(program, facts), work.known_inventory)
     due = due_files(found, f"see smtpcreds mta diff {program.NAME}; --force replaces it", force=force)
     copies = due_copies(site, tasks.copies)
     if not options.mechanisms:

@@ -139,6 +139,13 @@ def path(name: str) -> str:
     return name
 
 
+def in_chroot(text: str) -> list[bool]:
+    """Return of every smtpd of the network whether a master.cf has it in the chroot."""
+    return [
+        service.chroot for service in _services(text) if service.kind == "inet" and service.command == "smtpd"
+    ]
+
+
 def chroot(wanted: str) -> Premise:
     """Return the premise that every smtpd of the network is in the chroot (``y``) or not (``n``)."""
 

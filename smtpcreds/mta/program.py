@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ..model import Account, Credential
 from ..secret import Secret
+from ..systems import DEBIAN, System
 from .access import Rule
 from .sasl_conf import Backend
 
@@ -255,6 +256,8 @@ class Facts:
         fingerprint: SHA-256 of the hub's certificate, lower-case hex.
         issuers: DNs of the CAs of our own authority, as :func:`smtpcreds.pki.names.sendmail_dn` writes them;
             of no other does a client certificate let anybody relay.
+        system: that the host runs; :mod:`smtpcreds.mta.placed` speaks its terms.
+        dovecot: version that dovecot.conf is written for.
     """
 
     host: str
@@ -275,6 +278,8 @@ class Facts:
     replaced: tuple[str, ...] = ()
     fingerprint: str = ""
     issuers: tuple[str, ...] = ()
+    system: System = DEBIAN
+    dovecot: tuple[int, int] = (2, 3)
 
     @property
     def is_tls_from_the_start(self) -> bool:

@@ -13,6 +13,7 @@ from ..errors import DamagedFileError, InexpressibleError, UsageError
 from ..names import BY_PASSWORD, PLAINTEXT
 from ..postgres import DatabaseUrl, plugin_options, quotable
 from ..secret import Secret
+from ..systems import System, Words
 
 # Which SASL mechanisms are offered or tried, parsed at the door and put in order.
 
@@ -105,6 +106,15 @@ PROGRAMS = {
     "postfix": Program("/etc/postfix/sasl/smtpd.conf", "postfix"),
     "exim": Program("/etc/sasl2/exim.conf", "Debian-exim", "Debian-exim"),
 }
+
+
+def program_on(system: System, name: str) -> Program:
+    """Return a mail server as a system has it: its own default place, and its users."""
+    known, words = PROGRAMS[name], Words(system)
+    conf = words.said(known.conf)
+    if name == "postfix":
+        conf = f"{system.postfix_sasl}/{conf.rpartition('/')[2]}"
+    return Program(conf, words.name(known.user), words.name(known.group))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import takewhile
 
 from ..errors import DamagedFileError, InexpressibleError
+from ..systems import System
 from . import sendmail_daemon
 from .access import FENCE, Rule
 from .program import Compiled, Facts, Include
@@ -223,14 +224,26 @@ def compiled(
 
 def commands(facts: Facts, *, access: bool) -> tuple[str, ...]:
     """Return how the fragments become effective; each leaves the old result where it fails."""
-    compile_, restart = rebuild(SOURCE, RESULT, facts.pid_file)
+    compile_, restart = rebuild(facts.system, facts.host, facts.pid_file)
     table = (f"makemap hash {ACCESS} < {ACCESS}",) if access else ()
     return (compile_, *table, restart)
 
 
-def rebuild(source: str, result: str, pid_file: str) -> tuple[str, str]:
-    """Return how sendmail.cf is made anew, and how the daemon comes to read it."""
-    compile_ = f"(umask 022; m4 {source} > {result}.new) && mv -f {result}.new {result}"
+def rebuild(system: System, host: str, pid_file: str, prefix: str = "") -> tuple[str, str]:
+    """Return how sendmail.cf is made anew, and how the daemon comes to read it.
+
+    The new file is tried by Sendmail itself before it takes the name: m4 makes rubbish, and says nothing, of
+    a source that includes no cf.m4, as FreeBSD's don't, or that misspells a name.
+
+    Args:
+        system: which knows how.
+        host: full name.
+        pid_file: of the daemon.
+        prefix: of another root.
+    """
+    attempt = f"sendmail -C {system.sendmail_built} -bt < /dev/null > /dev/null"
+    steps = f"{system.sendmail_build} && {attempt} && {system.sendmail_install}"
+    compile_ = steps.replace("HOST", host).replace("/etc/mail", f"{prefix}/etc/mail")
     return compile_, f'kill -HUP "$(head -n 1 {pid_file})"'
 
 

@@ -94,6 +94,21 @@ def reachable(source: str, port: int) -> Premise:
     return Premise(source, faults, lambda text: opened(text, port))
 
 
+_RC_CONF = re.compile(r"^sendmail_enable=[\"']?(\w+)", re.MULTILINE)
+
+
+def enabled() -> Premise:
+    """Return the premise that FreeBSD starts a daemon for other hosts, as it does when told to."""
+
+    def faults(text: str) -> Iterator[tuple[str, str]]:
+        said = _RC_CONF.findall(text)
+        if not said or said[-1].upper() != "YES":
+            what = 'has no sendmail_enable="YES", so no daemon listens, and no client host reaches it'
+            yield what, "sysrc sendmail_enable=YES && service sendmail restart"
+
+    return Premise("/etc/rc.conf", faults)
+
+
 def opened(text: str, port: int) -> str:
     """Return a sendmail.mc whose daemon listens on a port of every address."""
     if not is_closed(in_source(text), port):

@@ -236,7 +236,7 @@ CHANNEL_SYMPTOMS = (
 
 _CLEAR = (
     "the server takes passwords in clear text",
-    "Sendmail: p in confAUTH_OPTIONS; Postfix: smtpd_tls_auth_only = yes; Dovecot: disable_plaintext_auth",
+    "Sendmail: p in confAUTH_OPTIONS; Postfix: smtpd_tls_auth_only = yes; Dovecot: auth_allow_cleartext = no",
 )
 
 LOGIN_SYMPTOMS = (
