@@ -137,13 +137,18 @@ TABLES: dict[str, type[CaSettings | CertSettings | SaslSettings | MtaSettings | 
 }
 
 
+_LONGEST_LINE, _LONGEST_FILE = 4096, 65536
+"""Characters. The time of tomllib grows with the square of a key's parts, which stand in one line."""
+
+
 def parse_settings(text: str, path: str) -> Settings:
     """Read TOML and check every value; an error names the line, the key, what it takes and the value."""
     import tomllib
 
+    _refuse_long(text, path)
     try:
         given = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # also numbers of 5,000 digits, and lists in 3,000 lists
+    except (ValueError, RecursionError) as error:  # also lists in 3,000 lists
         raise ConfigError(path, f"is not TOML: {error}") from None
     file = _File(path, text)
     tables = {name: _table(kind, given.pop(name, {}), file, name) for name, kind in TABLES.items()}
@@ -151,6 +156,14 @@ def parse_settings(text: str, path: str) -> Settings:
     if settings.sasl.copies and is_url(settings.sasl.database):
         raise file.refused("sasl.copies", "are of a file, and sasl.database is a URL")
     return settings
+
+
+def _refuse_long(text: str, path: str) -> None:
+    if len(text) > _LONGEST_FILE:
+        raise ConfigError(path, f"is over {_LONGEST_FILE} characters long")
+    for number, line in enumerate(text.split("\n"), 1):  # no other character ends a line of TOML
+        if len(line) > _LONGEST_LINE:
+            raise ConfigError(path, f"line {number}: has over {_LONGEST_LINE} characters")
 
 
 class _File(NamedTuple):

@@ -190,7 +190,27 @@ def test_configuration_wins_and_paths_follow_the_root(tmp_path: Path) -> None:
     assert site("").sasldb == "/etc/sasldb2"
 
 
-@pytest.mark.parametrize("text", [f"port = {'9' * 5000}", f"a = {'[' * 3000}"], ids=["digits", "depth"])
-def test_what_the_library_of_toml_gives_up_is_no_bug(text: str) -> None:
+def test_a_depth_that_the_library_of_toml_gives_up_is_no_bug() -> None:
     with pytest.raises(ConfigError, match="x: is not TOML"):
+        parse_settings(f"a = {'[' * 3000}", "x")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (".".join("a" * 3000) + " = 1", "line 1: has over 4096 characters"),
+        ('"' + "\u2028" * 5000 + '" = 1', "line 1: has over 4096 characters"),
+        (f"domain = 'x'\nport = {'9' * 5000}", "line 2: has over 4096 characters"),
+        ("# smtpcreds\n" * 6000, "is over 65536 characters long"),
+    ],
+    ids=["dotted key", "other separators", "digits", "long file"],
+)
+def test_what_nobody_writes_is_refused_before_it_is_read(text: str, reason: str) -> None:
+    with pytest.raises(ConfigError) as caught:
         parse_settings(text, "x")
+    assert caught.value.reason == reason
+
+
+def test_the_longest_line_and_file_are_read() -> None:
+    text = f"# {'x' * 4094}\n" * 15 + f"domain = '{'x' * 40}.org'\n"
+    assert parse_settings(text, "x").domain == f"{'x' * 40}.org"

@@ -8,7 +8,7 @@ from ..accounts.database import AccountDatabase, database_of
 from ..ca.crl import revoking_authorities
 from ..ca.directory import trust_directory_content
 from ..ca.issue import CertificateRequest, verify_permitted
-from ..ca.layout import ALL_CRLS, BUNDLE, CRL, CURE_CRL, verify_target
+from ..ca.layout import ALL_CRLS, BUNDLE, CRL, cure_crl, verify_target
 from ..ca.publish import refresh_superseded_crls
 from ..ca.requests import Csr, SignedCsr, sign_csr, verify_petition
 from ..config import Site
@@ -318,7 +318,7 @@ def assemble(
 def _crl_end(site: Site, content: bytes) -> datetime:
     crl = read_crl(content, CRL, None)
     if fault := crl.fault(site.clock()):
-        raise DataError(f"{site.ca_directory}/{CRL}", fault, CURE_CRL)
+        raise DataError(f"{site.ca_directory}/{CRL}", fault, cure_crl(crl.period, site.clock()))
     return crl.next_update or datetime.max.replace(tzinfo=UTC)
 
 

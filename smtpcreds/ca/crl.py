@@ -29,7 +29,7 @@ from ..pki.revocation import Revoked, parse_reason
 from ..pki.values import Certificate, Issuer
 from .authority import CA
 from .directory import bundled
-from .layout import CRL, CURE_CRL
+from .layout import CRL, cure_crl
 
 FRESH = timedelta(days=1)
 """A CRL younger than this is not signed anew by a command that merely issues."""
@@ -177,7 +177,7 @@ def crl_says(site: Site, certificate: Certificate, directory: str) -> str:
     ours = CA(site)
     own = ours.chain if ours.is_there else ()
     issuer = next((ca for ca in (*bundled(directory), *own) if is_issued_by(certificate, ca)), None)
-    found = issuer and verify_unlisted(certificate, issuer, _crls(directory), site.clock(), CURE_CRL)
+    found = issuer and verify_unlisted(certificate, issuer, _crls(directory), site.clock(), cure_crl)
     if found:
         return not_revoked([found.next_update])
     if issuer and not may_sign_crls(issuer):

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ..config import MAX_DAYS, Site
 from ..errors import ExistsError, MissingInputError, SmtpcredsError, UsageError
@@ -258,6 +258,11 @@ CURE_CRL = "smtpcreds ca crl"
 """Signs a CRL, and installs it with bundle and links in every directory; what was interrupted, it settles."""
 
 
+def cure_crl(period: Period, now: datetime) -> str:
+    """Return what to do about a CRL that is not current; one of the future keeps others from being signed."""
+    return f"{CURE_CRL} --force" if now < period.begin else CURE_CRL
+
+
 def warn_of_crls(site: Site, inventory: Inventory) -> None:
     """Warn of every CRL of a signing authority that expired, or has less than a third of its life left."""
     for authority in inventory.authorities():
@@ -265,4 +270,4 @@ def warn_of_crls(site: Site, inventory: Inventory) -> None:
         if authority.state is AuthorityState.CURRENT and latest:
             period, now = Period(latest.this_update, latest.next_update), site.clock()
             if said := crl_fault(period, now) or period.remark(now):
-                site.warn(f"{authority.name}: the CRL {said}; sign a new one: {CURE_CRL}")
+                site.warn(f"{authority.name}: the CRL {said}; sign a new one: {cure_crl(period, now)}")

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
+from datetime import datetime
 from functools import cached_property, partial
 
 from ..config import Site
@@ -25,6 +26,7 @@ from ..inventory.rows import CertificateRow as Row
 from ..lazy import dataclass
 from ..model import Finding, Link, as_finding
 from ..pki.chains import climb, is_issued_by, verify_chain, way_up
+from ..pki.dates import Period
 from ..pki.describe import fingerprint, purposes_of
 from ..pki.encoding import parse_certificates
 from ..pki.keys import decode_key
@@ -39,7 +41,7 @@ from .above import CURE_ABOVE, LACKS, lacking, revoked
 from .authority import CA
 from .crl import crl_fault, crl_says, owes_crl
 from .directory import bundled, directories, trust, trust_directory_changes
-from .layout import BUNDLE, CRL, CURE_CRL, CaFiles, Pair, reading
+from .layout import BUNDLE, CRL, CURE_CRL, CaFiles, Pair, cure_crl, reading
 from .lookup import Found, installed_pair, read_file
 from .restore import findings as restored
 from .root import lacks_root_crl
@@ -376,7 +378,11 @@ def crls(scene: Scene) -> Iterator[Finding]:
             yield Finding(error.subject, error.reason, CURE_CRL)
         else:
             if fault:
-                yield Finding(files.crl, fault, CURE_CRL)
+                yield Finding(files.crl, fault, _cure(latest, now))
+
+
+def _cure(latest: CrlRow | None, now: datetime) -> str:
+    return cure_crl(Period(latest.this_update, latest.next_update), now) if latest else CURE_CRL
 
 
 def root_crl(scene: Scene) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from ..audit.crls import CERT014
 from ..audit.host import Host
 from ..audit.run import CODES, faults
 from ..ca.authority import CA
-from ..ca.layout import CURE_CRL, has_inventory, is_client_host, reading
+from ..ca.layout import CURE_CRL, cure_crl, has_inventory, is_client_host, reading
 from ..ca.listing import REMEMBERED, certificate_path
 from ..ca.lookup import Generation, overview
 from ..ca.old import RETIRE_OLD, old_hosts
@@ -389,7 +389,13 @@ def _crls(now: datetime, authorities: Iterable[Authority]) -> Iterator[Finding]:
             continue
         fault = crl_fault(crl.period, now)
         if said := fault or crl.period.remark(now):
-            yield _due(Kind.CRL, authority.name, f"the CRL {said}", CURE_CRL, is_late=fault is not None)
+            yield _due(
+                Kind.CRL,
+                authority.name,
+                f"the CRL {said}",
+                cure_crl(crl.period, now),
+                is_late=fault is not None,
+            )
 
 
 def _due_certificates(now: datetime, rows: list[Certificate]) -> Iterator[Finding]:
