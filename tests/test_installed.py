@@ -34,7 +34,16 @@ def home(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A virtual environment with the wheel; what it needs is that of the tests, behind it on the path."""
     home = tmp_path_factory.mktemp("installed") / "venv"
     subprocess.run([sys.executable, "-m", "venv", home], check=True)
-    pip = [home / "bin/python", "-I", "-m", "pip", "install", "-q", "--no-deps", "--no-index"]
+    pip: list[str | Path] = [
+        home / "bin/python",
+        "-I",
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-index",
+    ]
     clean = {"PATH": os.environ["PATH"], "PIP_CONFIG_FILE": "/dev/null"}
     subprocess.run([*pip, next(built.glob("*.whl"))], check=True, env=clean, cwd="/")
     packages = next((home / "lib").glob("python3*/site-packages"))
