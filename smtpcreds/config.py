@@ -34,6 +34,7 @@ class CaSettings(NamedTuple):
     permitted_domains: tuple[str, ...] = ()
     crl_url: str = ""
     addresses: bool = False
+    retire: str = ""
 
 
 class CertSettings(NamedTuple):
@@ -56,6 +57,7 @@ class SaslSettings(NamedTuple):
     owner: str = ""
     group: str = ""
     mode: str = "0600"
+    rotate_every: str = ""
 
 
 class MtaSettings(NamedTuple):
