@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple, get_type_hints
@@ -12,9 +11,11 @@ from .config_values import MAX_DAYS as MAX_DAYS
 from .config_values import SECRET, fault_of
 from .errors import ConfigError
 from .host_name import host_domain, host_name
+from .lazy import dataclass
 from .model import Root
 from .names import is_qualified, parse_host
 from .postgres import is_url
+from .systems import DEBIAN, FREEBSD, SYSTEMS, System, named
 
 # smtpcreds.toml as frozen settings: every key has a default, an unknown key gets a suggestion.
 
@@ -49,7 +50,7 @@ class CertSettings(NamedTuple):
 class SaslSettings(NamedTuple):
     """Table ``[sasl]``: the account database of the relay."""
 
-    database: str = "/etc/sasldb2"
+    database: str = ""
     copies: tuple[str, ...] = ()
     realm: str = ""
     account: str = "maildroid"
@@ -76,6 +77,38 @@ class MtaSettings(NamedTuple):
     crl: bool = False
 
 
+class SystemSettings(NamedTuple):
+    """Table ``[system]``: where this host differs from what is known of its system; empty is as known.
+
+    Attributes:
+        name: of a row of :data:`smtpcreds.systems.SYSTEMS`; empty is what os-release says.
+        others: as of :class:`smtpcreds.systems.System`.
+    """
+
+    name: str = ""
+    ca_bundle: str = ""
+    dovecot_directory: str = ""
+    exim_conf: str = ""
+    exim_directory: str = ""
+    exim_pid: str = ""
+    exim_style: str = ""
+    exim_user: str = ""
+    opensmtpd_conf: str = ""
+    opensmtpd_group: str = ""
+    opensmtpd_service: str = ""
+    postfix_directory: str = ""
+    sasl_directory: str = ""
+    sendmail_pid: str = ""
+    sendmail_source: str = ""
+    install: str = ""
+    reload: str = ""
+    restart: str = ""
+
+    def over(self, system: System) -> System:
+        """Return the system with what is set here."""
+        return system._replace(**{key: value for key, value in self._asdict().items() if value})
+
+
 class Settings(NamedTuple):
     """The whole file.
 
@@ -94,23 +127,30 @@ class Settings(NamedTuple):
     cert: CertSettings = CertSettings()
     sasl: SaslSettings = SaslSettings()
     mta: MtaSettings = MtaSettings()
+    system: SystemSettings = SystemSettings()
 
 
-TABLES: dict[str, type[CaSettings | CertSettings | SaslSettings | MtaSettings]] = {
+TABLES: dict[str, type[CaSettings | CertSettings | SaslSettings | MtaSettings | SystemSettings]] = {
     "ca": CaSettings,
     "cert": CertSettings,
     "sasl": SaslSettings,
     "mta": MtaSettings,
+    "system": SystemSettings,
 }
+
+
+_LONGEST_LINE, _LONGEST_FILE = 4096, 65536
+"""Characters. The time of tomllib grows with the square of a key's parts, which stand in one line."""
 
 
 def parse_settings(text: str, path: str) -> Settings:
     """Read TOML and check every value; an error names the line, the key, what it takes and the value."""
     import tomllib
 
+    _refuse_long(text, path)
     try:
         given = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # also numbers of 5,000 digits, and lists in 3,000 lists
+    except (ValueError, RecursionError) as error:  # also lists in 3,000 lists
         raise ConfigError(path, f"is not TOML: {error}") from None
     file = _File(path, text)
     tables = {name: _table(kind, given.pop(name, {}), file, name) for name, kind in TABLES.items()}
@@ -118,6 +158,14 @@ def parse_settings(text: str, path: str) -> Settings:
     if settings.sasl.copies and is_url(settings.sasl.database):
         raise file.refused("sasl.copies", "are of a file, and sasl.database is a URL")
     return settings
+
+
+def _refuse_long(text: str, path: str) -> None:
+    if len(text) > _LONGEST_FILE:
+        raise ConfigError(path, f"is over {_LONGEST_FILE} characters long")
+    for number, line in enumerate(text.split("\n"), 1):  # no other character ends a line of TOML
+        if len(line) > _LONGEST_LINE:
+            raise ConfigError(path, f"line {number}: has over {_LONGEST_LINE} characters")
 
 
 class _File(NamedTuple):
@@ -195,6 +243,27 @@ def first_existing(root: Root, candidates: Sequence[str]) -> str:
     return next((path for path in candidates if os.path.exists(root.path(path))), candidates[0])
 
 
+OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release", "/var/run/os-release")
+"""Where os-release(5) of Linux and FreeBSD lies."""
+
+
+def system_of(root: Root, settings: SystemSettings) -> System:
+    """Return what is known of the system below a root, with what is set to be otherwise.
+
+    A tree that does not say what it is, is taken to be for this host; a system that is in no row, for Debian.
+    """
+    if settings.name:
+        return settings.over(SYSTEMS[settings.name])
+    for place in (root, Root()):
+        for path in map(place.path, OS_RELEASE):
+            try:
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    return settings.over(named(file.read()) or DEBIAN)
+            except OSError:
+                continue
+    return settings.over(FREEBSD if os.uname().sysname == "FreeBSD" else DEBIAN)
+
+
 # One installation: root, settings and clock, and what follows from them.
 
 
@@ -215,6 +284,17 @@ class Site:
     clock: Callable[[], datetime]
     warn: Callable[[str], None]
     settings_path: str = DEFAULT_PATH
+
+    def __post_init__(self) -> None:
+        """Give the settings the system's own account database, where they name none."""
+        if not self.settings.sasl.database:
+            filled = self.settings.sasl._replace(database=self.system.sasldb)
+            object.__setattr__(self, "settings", self.settings._replace(sasl=filled))
+
+    @cached_property
+    def system(self) -> System:
+        """What is known of the operating system that the root holds."""
+        return system_of(self.root, self.settings.system)
 
     def path(self, *parts: str) -> str:
         """Return an absolute default path under the root, joined from its parts."""

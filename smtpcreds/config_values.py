@@ -11,6 +11,7 @@ from typing import Any
 from .errors import NameRefusedError, UsageError, nearest, quoted
 from .names import BY_PASSWORD, parse_host
 from .postgres import is_postgres, is_url, parse_url
+from .systems import SYSTEMS
 
 MAX_DAYS = 999_999
 """Lifetimes end long before the year 9999, the last that X.509 can write."""
@@ -45,6 +46,12 @@ SOURCES = {
     "generate": ("generate:", r".*"),
 }
 """By the word before the colon: the form in help texts, and what may follow the colon."""
+PATHS = (
+    *("ca_bundle", "dovecot_directory", "exim_conf", "exim_directory", "exim_pid", "opensmtpd_conf"),
+    *("postfix_directory", "sasl_directory", "sendmail_pid", "sendmail_source"),
+)
+NAMES = ("exim_user", "opensmtpd_group", "opensmtpd_service", "install", "reload", "restart")
+"""Keys of table ``[system]``."""
 SECRET = frozenset({"ca.passphrase", "ca.pin"})
 """Keys whose wrong values are not repeated: somebody may have written the secret itself."""
 _MAX_PART = 64
@@ -70,7 +77,13 @@ def _place(value: str) -> Fault | None:
     return None if value.startswith("/") else (f"takes an absolute path, not {value!r}", None)
 
 
+def _place_if_any(value: str) -> Fault | None:
+    return _place(value) if value else None
+
+
 def _database(value: str) -> Fault | None:
+    if not value:
+        return None
     if is_postgres(value):
         return _url(value)
     if is_url(value):
@@ -168,7 +181,7 @@ def _one_of(known: Iterable[str], fold: Callable[[str], str] = str) -> Rule:
 
 def _meant(value: str, words: Iterable[str]) -> str | None:
     near = nearest(value, filter(None, words))
-    return f"did you mean {near}?" if near else None
+    return f"did you mean {near}?" if near and near != value else None
 
 
 def _access(value: str) -> Fault | None:
@@ -221,5 +234,9 @@ RULES: Mapping[str, Rule] = {
     "mta.port": _port,
     "mta.crl": _any,
     "mta.choices": _one_of(CHOICES),
+    "system.name": _one_of(("", *SYSTEMS)),
+    **dict.fromkeys((f"system.{name}" for name in PATHS), _place_if_any),
+    **dict.fromkeys((f"system.{name}" for name in NAMES), _word),
+    "system.exim_style": _one_of(("", "template", "hand-written")),
 }
 """By key; each item of a list is checked alone."""

@@ -1,9 +1,7 @@
 """TLSA records of hosts, and a new key without a moment in which none of them fits (RFC 7671 section 8.1)."""
 
 import os
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -21,6 +19,7 @@ from .errors import AmbiguousError, DataError, MissingInputError, SmtpcredsError
 from .files import actor, exists, remove, write_all
 from .inventory.inventory import Inventory
 from .inventory.rows import CertificateRow, Event, State
+from .lazy import dataclass, pattern
 from .model import Artifact
 from .pki.chains import climb
 from .pki.keys import KEY_TYPES, KeyType, encode_key, generate, key_label, parse_key_type, public_id
@@ -35,10 +34,10 @@ from .transaction import Transaction
 
 SUBJECT = "tlsa"
 BEGIN, END = "tlsa begin", "tlsa end"
-_BEGUN = re.compile(r"(\S+) ([0-9a-f]{64}) after ([0-9a-f]{64}), TTL ([0-9]{1,10})")
+_BEGUN = pattern(r"(\S+) ([0-9a-f]{64}) after ([0-9a-f]{64}), TTL ([0-9]{1,10})")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Begun:
     """A next key whose record is to be published.
 
@@ -98,7 +97,7 @@ class Stage(StrEnum):
     """The next key is gone, or another one is in use."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HostPair:
     """The pair of a host on this machine, and its newest certificate."""
 
@@ -111,7 +110,7 @@ class HostPair:
         return self.row.host
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rollover:
     """A rollover that has not ended.
 
@@ -194,7 +193,7 @@ PORT = 25
 CHAIN = "2 1 1 counts only if the server sends its CA's certificate (Sendmail: the CA in confCACERT)"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Zone:
     """What belongs into the zone of a host.
 
@@ -266,7 +265,7 @@ MAX_TTL = timedelta(weeks=4)
 """A typing error beyond."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NextKey:
     """What ``tlsa next`` is asked for.
 

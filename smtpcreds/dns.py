@@ -1,23 +1,22 @@
 """TLSA records as one name server gives them now."""
 
-import re
-from dataclasses import dataclass
 from importlib import import_module
 from ipaddress import ip_address
 from typing import Any
 
 from .errors import UnavailableError, UsageError
+from .lazy import dataclass, pattern
 
 PORT = 53
 PATIENCE = 5.0
 """Seconds to wait for an answer, retries included."""
 
-_BRACKETED = re.compile(r"\[([0-9a-fA-F:.]+)\](?::([0-9]{1,5}))?")
-_WITH_PORT = re.compile(r"([0-9.]+):([0-9]{1,5})")
+_BRACKETED = pattern(r"\[([0-9a-fA-F:.]+)\](?::([0-9]{1,5}))?")
+_WITH_PORT = pattern(r"([0-9.]+):([0-9]{1,5})")
 _INSTALL = "pip install 'smtpcreds[dns]' (Debian: python3-dnspython)"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """What a server said.
 
@@ -30,7 +29,7 @@ class Answer:
     is_trusted: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Resolver:
     """A name server by its address."""
 

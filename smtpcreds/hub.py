@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from .accounts.auth_info import auth_info_for_clients, follow, is_readable, write_auth_info
 from .accounts.database import AccountDatabase
@@ -15,6 +15,7 @@ from .deploy.apply import Applied, apply, carried_out, refuse_commands
 from .deploy.options import RenderOptions
 from .errors import ExistsError, NameRefusedError, PasswordRefusedError, UsageError
 from .files import check_target, ensure_directory, exists, read_public, sweep_target, write_all
+from .lazy import dataclass
 from .model import Account, Artifact
 from .mta.program import Program
 from .names import is_qualified, is_within, parse_host
@@ -23,7 +24,7 @@ from .shell import quote
 from .transaction import Transaction
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Hub:
     """A hub that is to stand.
 
@@ -43,7 +44,7 @@ class Hub:
         return auth_info_for_clients(self.site, self.account)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Secrets:
     """The questions of a set-up, each asked only if its part is missing.
 
@@ -56,7 +57,7 @@ class Secrets:
     password: Callable[[], Secret]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Part:
     """One part of a hub: what it is, where it lies, and whether this run made it."""
 
@@ -65,7 +66,7 @@ class Part:
     made: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ready:
     """A hub that stands.
 

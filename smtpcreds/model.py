@@ -1,12 +1,12 @@
 """Frozen values shared by the floors above. No input or output, no clock."""
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import NamedTuple, TypeVar
 
 from .errors import NameRefusedError, SmtpcredsError, quoted
+from .lazy import dataclass, pattern
 from .secret import Secret
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class Owner(NamedTuple):
     gid: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Artifact:
     """One file to be written: where, what, and who may read it.
 
@@ -100,7 +100,7 @@ class Severity(StrEnum):
         return order.index(self) >= order.index(threshold)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Repair:
     """A change of a file or directory that ends a finding and is safe; it looks again first."""
 
@@ -108,7 +108,7 @@ class Repair:
     apply: Callable[[], object]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Finding:
     """One thing that is wrong; the only form in which a verb that looks says so.
 
@@ -150,7 +150,7 @@ class Account(NamedTuple):
         return f"{self.authcid}@{self.realm}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Credential:
     """An account with its secret and the realm in which the relay looks up bare names."""
 
@@ -170,7 +170,7 @@ class Credential:
 
 
 MAX_ACCOUNT_PART = 255
-_PLAIN = re.compile(r"[a-zA-Z0-9._-]{1,255}")
+_PLAIN = pattern(r"[a-zA-Z0-9._-]{1,255}")
 """Names that nothing speaks against, nearly all; only the others are looked at closely."""
 _FORBIDDEN = {"\0": "a NUL", "\n": "a line feed", "\r": "a carriage return", ":": "a colon", "@": "an @"}
 

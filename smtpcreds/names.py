@@ -4,14 +4,13 @@ Sources: RFC 1034 section 3.5 and RFC 1123 section 2.1 (letters, digits, hyphens
 all), RFC 9525 section 6.3 (a wildcard is the whole left label), RFC 5890 (A-labels).
 """
 
-import re
-
 from .errors import NameRefusedError, quoted
+from .lazy import pattern
 
 MAX_NAME = 253
 MAX_LABEL = 63
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_LABEL = pattern(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_NUMBER = pattern(r"[0-9]+|0x[0-9a-f]*")
 
 
 def parse_host(text: str, *, wildcard: bool = False) -> str:

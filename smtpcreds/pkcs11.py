@@ -5,7 +5,6 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 from urllib.parse import quote, unquote, unquote_to_bytes
@@ -22,6 +21,7 @@ from .errors import (
     WrongPassphraseError,
 )
 from .files import is_file
+from .lazy import dataclass
 from .pki.encoding import integer, sequence
 from .secret import Secret
 
@@ -37,7 +37,7 @@ _PINS = {"pin-value", "pin-source"}
 _EXAMPLE = "pkcs11:token=LABEL?module-path=/usr/lib/softhsm/libsofthsm2.so"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KeyUri:
     """Names a key in a token; an attribute that is empty fits everything (RFC 7512 section 2.5).
 

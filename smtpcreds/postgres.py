@@ -20,6 +20,7 @@ from .errors import (
     UsageError,
     WriteError,
 )
+from .lazy import pattern
 
 if TYPE_CHECKING:
     import psycopg
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 # A URL is typed on command lines, which every user of the host can read in the list of processes. libpq takes
 # passwords from ``~/.pgpass``, and needs none with peer authentication or a client certificate.
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_SCHEME = pattern(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SCHEMES = frozenset({"postgresql", "postgres"})
 _SECRET = frozenset({"password", "sslpassword"})
 _CURE = "put it into ~/.pgpass, mode 0600 (or use a service file, peer authentication, a client certificate)"
@@ -113,7 +114,7 @@ _STRENGTHS = (
     ("sslmode", frozenset({FULL}), FULL),
     ("require_auth", _STRONG_METHODS, "scram-sha-256"),
 )
-_LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|::1", re.IGNORECASE)
+_LOOPBACK = pattern(r"localhost|127(\.[0-9]{1,3}){3}|::1", re.IGNORECASE)
 _TUNNEL = "or reach it through a tunnel, as host 127.0.0.1"
 
 

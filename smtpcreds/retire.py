@@ -4,7 +4,7 @@ Each step leaves what the same command goes on with after a kill; the event at t
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from .accounts.auth_info import withdraw
 from .accounts.database import AccountDatabase
@@ -22,6 +22,7 @@ from .errors import DataError, DeniedError, ExistsError, MissingInputError, NoSu
 from .files import exists, remove
 from .inventory.inventory import Inventory
 from .inventory.rows import CertificateRow, State
+from .lazy import dataclass
 from .model import Account
 from .mta.programs import PROGRAMS
 from .pki.describe import fingerprint
@@ -30,7 +31,7 @@ from .postgres import is_url
 from .transaction import Transaction
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RetireRequest:
     """Who leaves.
 
@@ -49,7 +50,7 @@ class RetireRequest:
     force: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Retired:
     """What was done.
 
@@ -69,7 +70,7 @@ class Retired:
     kept: dict[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Leaving:
     """All that there is of a host, looked over before the first change."""
 

@@ -2,11 +2,9 @@
 
 import errno
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from .errors import (
@@ -21,6 +19,7 @@ from .errors import (
     WriteError,
 )
 from .files import directory_of, disk
+from .lazy import dataclass, pattern
 from .passwords import generate, generate_words
 from .secret import Placeholder, Secret
 
@@ -163,7 +162,7 @@ def _fate(status: int) -> str:
 
 # Secrets in environment variables: ``env:NAME``.
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NAME = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Environment(NamedTuple):
@@ -381,7 +380,7 @@ TERMINAL = "/dev/tty"
 _PROMPT_HINT = "without a terminal use file:, fd:, env:, cmd:, keyring: or credential:"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Prompt:
     """The controlling terminal, with echo off; a new secret is asked for twice."""
 

@@ -11,7 +11,9 @@ import signal
 import termios
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from .lazy import dataclass
 
 MAX_LINE = 4096
 """Octets with the line feed that Linux holds of one line (N_TTY_BUF_SIZE); it drops the rest in silence."""
@@ -20,7 +22,7 @@ _CAUGHT = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM, signal.
 _LFLAG = 3
 
 
-@dataclass(slots=True)
+@dataclass
 class _Signals:
     """What came in, and a descriptor that is readable once something did."""
 

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "smtpcreds"
 FLOORS = (
     ("lazy",),
     ("errors", "secret", "shell"),
-    ("names", "model", "postgres", "dns", "terminal", "progress"),
+    ("names", "model", "postgres", "dns", "terminal", "progress", "systems"),
     ("host_name", "config_values"),
     ("pki", "files", "config", "passwords"),
     ("mta", "sasldb", "inventory", "sources", "smtp", "memory", "pkcs11"),
@@ -31,7 +31,7 @@ TOGETHER = {"ca", "transaction", "accounts"}
 OUTSIDE = "__init__"
 """What the library offers, resolved when it is asked for."""
 
-PURE = ("pki", "mta", "model", "names")
+PURE = ("pki", "mta", "model", "names", "systems")
 IMPURE = {"os", "time", "socket", "subprocess", "pathlib", "shutil", "tempfile", "random"}
 CLOCK = {"now", "utcnow", "today"}
 HOMES = {

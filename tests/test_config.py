@@ -36,7 +36,7 @@ def test_every_key_has_a_default() -> None:
         (
             "qqq = 1",
             "qqq: unknown key",
-            "known keys here: domain, hub, state, inventory, ca, cert, sasl, mta",
+            "known keys here: domain, hub, state, inventory, ca, cert, sasl, mta, system",
         ),
         ("domain = 1", "domain: takes a string, not 1", None),
         ("[cert]\ndays = true", "cert.days: takes a whole number, not True", None),
@@ -92,6 +92,19 @@ WRONG = {
     "mta.port": ("70000", "takes a port from 1 to 65535, not 70000", None),
     "mta.crl": ("1", "takes true or false, not 1", None),
     "mta.choices": ("['hashed']", "not 'hashed'", "did you mean hash?"),
+    "system.name": (
+        '"debain"',
+        "takes debian, rhel, alpine, arch, freebsd, not 'debain'",
+        "did you mean debian?",
+    ),
+    "system.exim_style": ('"mine"', "takes template, hand-written, not 'mine'", None),
+    **{
+        f"system.{name}": ('"etc"', "takes an absolute path, not 'etc'", None) for name in config_values.PATHS
+    },
+    **{
+        f"system.{name}": ('" x"', "takes a name without blanks at its ends, not ' x'", None)
+        for name in config_values.NAMES
+    },
 }
 """For each key a value that it can't have, as TOML, what is said of it, and the hint."""
 
@@ -115,6 +128,12 @@ def test_a_wrong_value_is_refused_where_it_is_read(key: str) -> None:
     assert reason in caught.value.reason
     assert caught.value.hint == hint
     assert "\n" not in str(caught.value)
+
+
+def test_a_tag_that_is_right_is_not_suggested() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_settings("[mta]\naccess = ['CertSubject:/CN=attic']", "x")
+    assert caught.value.hint is None
 
 
 @pytest.mark.parametrize("value", ["'hunter2'", "4711", "'hunter2:x'", "['hunter2']", "'fiel:hunter2'"])
@@ -173,7 +192,27 @@ def test_configuration_wins_and_paths_follow_the_root(tmp_path: Path) -> None:
     assert site("").sasldb == "/etc/sasldb2"
 
 
-@pytest.mark.parametrize("text", [f"port = {'9' * 5000}", f"a = {'[' * 3000}"], ids=["digits", "depth"])
-def test_what_the_library_of_toml_gives_up_is_no_bug(text: str) -> None:
+def test_a_depth_that_the_library_of_toml_gives_up_is_no_bug() -> None:
     with pytest.raises(ConfigError, match="x: is not TOML"):
+        parse_settings(f"a = {'[' * 3000}", "x")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (".".join("a" * 3000) + " = 1", "line 1: has over 4096 characters"),
+        ('"' + "\u2028" * 5000 + '" = 1', "line 1: has over 4096 characters"),
+        (f"domain = 'x'\nport = {'9' * 5000}", "line 2: has over 4096 characters"),
+        ("# smtpcreds\n" * 6000, "is over 65536 characters long"),
+    ],
+    ids=["dotted key", "other separators", "digits", "long file"],
+)
+def test_what_nobody_writes_is_refused_before_it_is_read(text: str, reason: str) -> None:
+    with pytest.raises(ConfigError) as caught:
         parse_settings(text, "x")
+    assert caught.value.reason == reason
+
+
+def test_the_longest_line_and_file_are_read() -> None:
+    text = f"# {'x' * 4094}\n" * 15 + f"domain = '{'x' * 40}.org'\n"
+    assert parse_settings(text, "x").domain == f"{'x' * 40}.org"

@@ -131,6 +131,18 @@ def test_a_hub_with_postfix_that_was_for_local_mail_only(lab: Lab, msmtp: StockH
     assert msmtp.is_spotless("msmtp")
 
 
+def test_a_postfix_hub_that_listens_on_587(lab: Lab, msmtp: StockHost) -> None:
+    hub = postfix(lab, HUB, f"relayhost = [{lab.sink.address}]\n")
+    set_up(hub, "--mta", "postfix")
+    hub.host.shell("postconf -M submission/inet='submission inet n - y - - smtpd' && postfix reload")
+    hub.host.await_port(587)
+    hub("bundle", "attic", "--mta", "msmtp", "--port", "587", "-o", "/var/lib/attic.tar")
+    carry(hub.host, "/var/lib/attic.tar", msmtp.host, "/var/lib")
+    msmtp("setup", "--client", "/var/lib/attic.tar", "--edit", "--run")
+    send(msmtp)
+    assert "with ESMTPSA" in relayed(lab, hub, msmtp)
+
+
 def test_a_hub_with_exim_that_was_for_itself_alone(lab: Lab, msmtp: StockHost) -> None:
     hub = local_exim(lab, HUB, lab.sink.address)
     hub.host.shell(SASL2_BIN)

@@ -188,8 +188,8 @@ def test_archives_that_are_not_what_they_should_be(lab: Lab, hub: Hub, attic: Cl
     foreign = ("--root", "/var/lib/foreign")
     other(*foreign, "setup", HUB, "--no-passphrase")
     other(*foreign, "bundle", CLIENT, "--mta", "msmtp", "--crl", "-o", "/var/lib/foreign.tar")
-    status, said = served(attic, hub.host.path("/var/lib/foreign.tar").read_bytes())
-    assert (status, "is not good here" in said) == (65, True), said
+    status, why = served(attic, hub.host.path("/var/lib/foreign.tar").read_bytes())
+    assert (status, "is not good here" in why) == (65, True), why
     assert attic.installed() == before
 
 

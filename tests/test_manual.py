@@ -1,20 +1,24 @@
-"""The manual page and the program say the same."""
+"""The manual pages and the program say the same: one page a noun, smtpcreds(1) for what is common."""
 
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 
 from smtpcreds import errors
 from smtpcreds.cli.framework import smtpcreds
-from smtpcreds.config import CaSettings, CertSettings, MtaSettings, SaslSettings, Settings
+from smtpcreds.config import TABLES, Settings, parse_settings
 
 TOP = Path(__file__).parent.parent
+PAGES = sorted((TOP / "man").iterdir())
 PAGE = (TOP / "man/smtpcreds.1").read_text()
-README = (TOP / "README.md").read_text()
+SETTINGS = (TOP / "man/smtpcreds.toml.5").read_text()
+COMMON = "Takes the options of\n.Sx COMMON OPTIONS .\n"
 
 
 def verbs(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Command]]:
@@ -28,10 +32,21 @@ def verbs(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Comma
             yield f"{path}{name}", command
 
 
+def page_of(noun: str) -> str:
+    return (TOP / f"man/smtpcreds-{noun}.1").read_text()
+
+
 def sections() -> dict[str, str]:
-    body = PAGE.partition(".Sh COMMANDS\n")[2].partition("\n.Sh ")[0]
-    parts = re.split(r"^\.Ss (.*)$", body, flags=re.MULTILINE)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
+    """Return the section of each verb, with the options that several of a noun have in common."""
+    found = {}
+    for noun in smtpcreds.list_commands(click.Context(smtpcreds)):
+        page = page_of(noun)
+        common = page.partition(".Sh COMMON OPTIONS\n")[2].partition("\n.Sh ")[0]
+        body = page.partition(".Sh COMMANDS\n")[2].partition(".Sh ")[0]
+        parts = re.split(r"^\.Ss (.*)$", body, flags=re.MULTILINE)
+        for name, text in zip(parts[1::2], parts[2::2], strict=True):
+            found[name] = text.replace(COMMON, f"{COMMON}\n{common}\n")
+    return found
 
 
 def documented(text: str) -> set[str]:
@@ -94,23 +109,52 @@ def test_every_source_is_documented() -> None:
     assert set(re.findall(r"^\.It Cm (\w+) :", secrets, re.MULTILINE)) == set(KINDS)
 
 
-def test_the_page_is_clean_mdoc() -> None:
-    page = TOP / "man/smtpcreds.1"
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_is_clean_mdoc_and_is_installed(page: Path) -> None:
     done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page], capture_output=True, text=True)
     assert (done.stdout, done.returncode) == ("", 0)
+    section = page.suffix[1:]
+    files = tomllib.loads((TOP / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert files["shared-data"][f"man/{page.name}"] == f"share/man/man{section}/{page.name}"
 
 
-def test_readme_shows_every_setting_with_its_default() -> None:
-    import tomllib
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_of_ours_that_another_refers_to_exists(page: Path) -> None:
+    for name, section in re.findall(r"Xr (smtpcreds\S*) (\d)", page.read_text()):
+        assert (TOP / f"man/{name}.{section}").exists(), name
 
-    text = README.partition("these are the defaults:\n")[2].partition("\n## ")[0]
-    shown = tomllib.loads(re.sub(r"^    ", "", text, flags=re.MULTILINE))
-    tables = {"ca": CaSettings(), "cert": CertSettings(), "sasl": SaslSettings(), "mta": MtaSettings()}
+
+def test_smtpcreds_1_leads_to_each_noun() -> None:
+    listed = re.findall(r"^\.It Xr smtpcreds-(\w+) 1$", PAGE, re.MULTILINE)
+    assert listed == smtpcreds.list_commands(click.Context(smtpcreds))
+
+
+def test_no_option_of_mta_stands_twice() -> None:
+    page = page_of("mta")
+    common = documented(page.partition(".Sh COMMON OPTIONS\n")[2].partition("\n.Sh ")[0])
+    assert len(common) > 15
+    assert not common & documented(page.partition(".Sh COMMANDS\n")[2])
+
+
+def literal(section: str) -> dict[str, Any]:
+    """Return what the example in a section of smtpcreds.toml(5) comes to; the program takes it, too."""
+    text = SETTINGS.partition(f".Sh {section}\n")[2].partition(".Bd -literal\n")[2].partition(".Ed\n")[0]
+    parse_settings(text.replace("\\e", "\\"), "smtpcreds.toml")
+    return tomllib.loads(text.replace("\\e", "\\"))
+
+
+def test_the_page_shows_every_setting_with_its_default() -> None:
+    shown = literal("KEYS")
+    tables = {name: table() for name, table in TABLES.items()}
     top = {name: value for name, value in vars_of(Settings()).items() if name not in tables}
     defaults = top | {name: vars_of(table) for name, table in tables.items()}
     for table in filter(lambda value: isinstance(value, dict), shown.values()):
         table |= {key: tuple(value) for key, value in table.items() if isinstance(value, list)}
     assert shown == defaults
+
+
+def test_the_example_of_the_configuration_is_one() -> None:
+    assert literal("EXAMPLES")["sasl"]["copies"]
 
 
 def vars_of(value: object) -> dict[str, object]:

@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from ..errors import (
     suggestion,
 )
 from ..files import audit_to_syslog, explained, is_directory, is_file, read_private
+from ..lazy import dataclass
 from ..model import Account, parse_account
 from ..passwords import chosen_fault, hash_kind
 from ..postgres import is_url
@@ -40,7 +41,7 @@ from .table import ANY, Layout
 # Accounts of a file, each checked by itself and against the others, before any database is looked at.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rules:
     """What is asked of every account.
 
@@ -81,7 +82,7 @@ class Candidate(NamedTuple):
         return f"<{self.account}, {self.where}>"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Intake:
     """What a file gives: accounts that may come in, repetitions to the letter, and what is refused.
 
@@ -227,7 +228,7 @@ class OnConflict(StrEnum):
     REPLACE = "replace"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Imported:
     """What an import did; ``skipped`` were there already with the same content."""
 
@@ -238,7 +239,7 @@ class Imported:
     refused: tuple[Fault, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Merge:
     """How candidates meet a database: edits by key, and each account in one of four groups."""
 

@@ -11,6 +11,8 @@ from functools import cache
 from string import digits
 from unicodedata import category, normalize
 
+from ..lazy import pattern
+
 
 class Role(StrEnum):
     """What a column holds."""
@@ -136,17 +138,17 @@ _LETTERS = str.maketrans(
     {"\u0131": "i", "ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe"}
 )
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
-_ADDRESS = re.compile(r"[^\s@,;:\"<>()]+@[^\s@,;:\"<>()]+\.[^\s@,;:\"<>()]+")
-_ASIDE = re.compile(r"\[[^]]*\]|\([^)]*\)")
+_ADDRESS = pattern(r"[^\s@,;:\"<>()]+@[^\s@,;:\"<>()]+\.[^\s@,;:\"<>()]+")
+_ASIDE = pattern(r"\[[^]]*\]|\([^)]*\)")
 """As in ``Password [Required]`` of Google's template."""
-_DIGIT = re.compile(r"\d")
+_DIGIT = pattern(r"\d")
 _DIGITS = digits.encode()
 _LONGEST = 64
 """Characters of a column's name, and more than enough."""
 _WORDS = "_-./()#*:'\u2019\u00b4`?[]&|°"
 """May stand in the name of a column, beside letters and spaces."""
-_LIKELY = re.compile(r"(?=.*[^\W\d_])[\w+.&~](?:[\w+.='&~/-]*[\w+.&~/-])?", re.DOTALL)
-_NUMBERED = re.compile(r"\D+(\d{1,9})")
+_LIKELY = pattern(r"(?=.*[^\W\d_])[\w+.&~](?:[\w+.='&~/-]*[\w+.&~/-])?", re.DOTALL)
+_NUMBERED = pattern(r"\D+(\d{1,9})")
 
 
 def role_of(name: str) -> Role | None:

@@ -6,10 +6,10 @@ LMDB. Who grows from one hub to several moves to PostgreSQL.
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from ..errors import DamagedFileError, ExistsError, InexpressibleError, MissingInputError, UsageError
 from ..files import audit_to_syslog
+from ..lazy import dataclass
 from ..postgres import is_url
 from ..progress import counted
 from ..sasldb.detect import Format
@@ -21,7 +21,7 @@ from ..sasldb.replace import NewFile, tidy
 Records = Mapping[bytes, bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Conversion:
     """What was written where.
 
@@ -46,7 +46,7 @@ class Conversion:
     refused: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ConversionRequest:
     """What is to become what.
 

@@ -17,9 +17,9 @@ from ..errors import (
     nearest,
 )
 from ..files import audit_to_syslog, ensure_directory, exists, is_directory
-from ..model import Account, Credential, Owner, Root, parse_account
+from ..model import Account, Credential, Owner, parse_account
 from ..postgres import is_url
-from ..sasldb.detect import PLUGIN_DIRECTORIES, Format, host_format
+from ..sasldb.detect import Format, host_format
 from ..sasldb.limits import refuse_misfits
 from ..sasldb.observed import Observed
 from ..sasldb.opening import format_at, kind_of, open_store
@@ -28,6 +28,7 @@ from ..sasldb.replace import NewFile, resolve_to_write, tidy
 from ..sasldb.store import Edits, Store
 from ..secret import Secret
 from ..shell import quote
+from ..systems import PLUGIN_DIRECTORIES
 from .copies import apply_with, copies_of
 from .entries import Entry, Listing, listing, served
 from .rules import check_new_name, of_capitals, refuse_login_name
@@ -64,17 +65,25 @@ def open_or_make(database: str, new: Format | None, made: NewFile) -> Store:
     return open_store(database, new=None if exists(database) else new, origin=made)
 
 
-def new_format(site: Site) -> Format | None:
-    """Return the configured format of a new database, else what an image's own Cyrus SASL reads.
+def new_format(site: Site) -> Format:
+    """Return the configured format of a new database, else what the host's own Cyrus SASL reads.
 
-    None leaves it to this host's Cyrus SASL.
+    Raises:
+        ConfigError: nobody knows; a file in another format would be read by nobody.
     """
     name = site.settings.sasl.format
-    return Format(name) if name else _image_format(site.root)
+    return Format(name) if name else _format_of_host(site)
 
 
-def _image_format(root: Root) -> Format | None:
-    return None if root.is_host else host_format(root.path(pattern) for pattern in PLUGIN_DIRECTORIES)
+def _format_of_host(site: Site) -> Format:
+    """Return what the plugin of Cyrus SASL reads, else what the packages of the system read; else None."""
+    found = host_format(site.root.path(pattern) for pattern in PLUGIN_DIRECTORIES)
+    usual = site.system.sasldb_format
+    if found or usual:
+        return found or Format(usual)
+    reason = f"does not say in which format to make {site.sasldb}, and no plugin of Cyrus SASL here tells"
+    hint = 'write format = "gdbm" (or "bdb", "lmdb") in table [sasl], as libsasldb of that host is linked'
+    raise ConfigError(site.settings_path, reason, hint)
 
 
 def refuse_other_format(database: str, wanted: Format) -> None:
@@ -320,11 +329,13 @@ class AccountDatabase:
         """Return what the database is, or would be made as; see :func:`smtpcreds.sasldb.opening.kind_of`."""
         if self._found is not None and self._found.kind:
             return self._found.kind
-        return kind_of(self.database, self._new or new_format(self.site))
+        is_there = is_url(self.database) or exists(self.database)
+        return kind_of(self.database, None if is_there else self._new or new_format(self.site))
 
     def writer(self) -> Callable[[Edit], None]:
         """Return what makes one change of the database, and the database if there is none."""
-        kind, made = self._new or new_format(self.site), origin(self.site)
+        is_new = self._found is None and not (is_url(self.database) or exists(self.database))
+        kind, made = self._new or (new_format(self.site) if is_new else None), origin(self.site)
         copies = copies_of(self.site, self.database)
 
         def write(edit: Edit) -> None:

@@ -5,13 +5,13 @@ key and each value, behind a space, to ``DATA=END``; ``format=bytevalue`` is hex
 escapes by a backslash what can't be printed.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 
+from ..lazy import pattern
 from ..sasldb.records import in_order, orphans
 from .rows import Fault, Row, Rows
 
-_ESCAPED = re.compile(rb"\\(\\|[0-9A-Fa-f]{2})")
+_ESCAPED = pattern(rb"\\(\\|[0-9A-Fa-f]{2})")
 
 
 def is_dump(content: bytes) -> bool:

@@ -2,10 +2,11 @@
 
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ..errors import ExistsError, InexpressibleError, PasswordRefusedError, UsageError
 from ..files import check_target, sweep_target, write_new
+from ..lazy import dataclass
 from ..model import Account, Artifact
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, in_order
 from .database import AccountDatabase
@@ -14,7 +15,7 @@ from .stored import first_value
 from .table import ENCODED
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StoredAccount:
     """One account with everything that the database has of it; ``properties`` are secrets."""
 

@@ -5,9 +5,9 @@ Add a format with its reader and one row of the table.
 
 import codecs
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ..errors import AmbiguousError, DataError, ForeignFormatError, UsageError
+from ..lazy import dataclass
 from .dump import is_dump, read_dump
 from .foreign import foreign, shape
 from .ldif import is_ldif, read_ldif
@@ -27,7 +27,7 @@ from .rows import Reader, Source
 from .table import ANY, DELIMITERS, Layout, is_table, odd_line, read_table
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Kind:
     """A text format.
 

@@ -6,12 +6,13 @@ The schemes of ``userPassword`` are those of RFC 2307 and of Dovecot; a value wi
 import re
 from collections.abc import Iterator, Mapping
 
+from ..lazy import pattern
 from ..sasldb.records import AUTH_PASSWORD, MECHANISM_SECRETS, USER_PASSWORD
 from .rows import Fault, Row, Rows, binary, octets, text_of
 from .schemes import converted, split_scheme
 
-_FIRST = re.compile(r"(version:\s*\d+|dn:.*)", re.IGNORECASE)
-_LINE = re.compile(r"([A-Za-z0-9.-]+)(?:;[A-Za-z0-9;-]+)*:([:<]?)[ ]*(.*)", re.DOTALL)
+_FIRST = pattern(r"(version:\s*\d+|dn:.*)", re.IGNORECASE)
+_LINE = pattern(r"([A-Za-z0-9.-]+)(?:;[A-Za-z0-9;-]+)*:([:<]?)[ ]*(.*)", re.DOTALL)
 _OTHERS = {name.lower(): name for name in (AUTH_PASSWORD, *MECHANISM_SECRETS)}
 _NAMES = ("uid", "mail")
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from ..errors import DamagedFileError
+from ..lazy import pattern
 from ..mta.auth_info import MAP_KEY, parse, parse_map_line
 from ..sasldb.records import USER_PASSWORD
 from .rows import Fault, Row, Rows, binary, numbered, octets, text_of
@@ -68,9 +69,9 @@ def _map_row(where: str, line: bytes) -> Row | Fault:
 
 _EXTRA_FIELDS = 6
 """Behind password, uid, gid, gecos, home and shell."""
-_RESTRICTION = re.compile(r"(?:^|\s)(allow_nets|allow_real_nets)=")
+_RESTRICTION = pattern(r"(?:^|\s)(allow_nets|allow_real_nets)=")
 """Not nologin: it stops Dovecot's own logins, and not those that a mail server asks it about (observed)."""
-_DOVECOT_LINE = re.compile(r"[^:\s][^:]*:\{[A-Za-z0-9.-]+\}[^:]*(:.*)?", re.DOTALL)
+_DOVECOT_LINE = pattern(r"[^:\s][^:]*:\{[A-Za-z0-9.-]+\}[^:]*(:.*)?", re.DOTALL)
 
 
 def read_dovecot(content: bytes) -> Rows:
@@ -178,7 +179,7 @@ def _is_text(value: object) -> bool:
 # user.
 
 _SPACE = " \t\r\n\v\f"
-_POSTFIX_LINE = re.compile(r"(\[[^\]\s]+\]|[^\s:,{]+)(:[\w-]+)?[ \t]+[^\s:,]+:.*", re.DOTALL)
+_POSTFIX_LINE = pattern(r"(\[[^\]\s]+\]|[^\s:,{]+)(:[\w-]+)?[ \t]+[^\s:,]+:.*", re.DOTALL)
 
 
 def read_postfix(content: bytes) -> Rows:

@@ -4,10 +4,9 @@ An account has one secret, so a new one can't be tried beside the old; a new acc
 """
 
 import os
-import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from ..ca.layout import has_inventory, reading
@@ -30,6 +29,7 @@ from ..files import (
     sweep_target,
 )
 from ..inventory.rotations import Rotation, RotationState
+from ..lazy import dataclass, pattern
 from ..model import Account, Credential
 from ..mta.auth_info import parse, render
 from ..passwords import generate
@@ -50,10 +50,10 @@ from .stored import Delivery, Form
 
 # Which steps make sense; each rule is a pure question to what is recorded and to the accounts.
 
-_NUMBERED = re.compile(r"(.+)-([0-9]{1,9})")
+_NUMBERED = pattern(r"(.+)-([0-9]{1,9})")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
     """What somebody wants replaced.
 
@@ -162,7 +162,7 @@ def _ways_on(accounts: AccountDatabase, row: Rotation) -> str:
 
 # Dates as people type them behind ``--after``.
 
-_DAYS = re.compile(r"([0-9]{1,5})d")
+_DAYS = pattern(r"([0-9]{1,5})d")
 
 
 def parse_after(text: str, now: datetime) -> datetime:

@@ -9,13 +9,14 @@ from base64 import b16decode, b64decode
 from collections.abc import Callable
 
 from ..errors import DataError
+from ..lazy import pattern
 from ..passwords import parse_scram
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD
 from .rows import octets
 from .stored import property_of
 
-_FIELD = re.compile(r"\{([^}]*)\}(.*)", re.DOTALL)
-_SCHEME = re.compile(r"[A-Z0-9.-]{2,20}")
+_FIELD = pattern(r"\{([^}]*)\}(.*)", re.DOTALL)
+_SCHEME = pattern(r"[A-Z0-9.-]{2,20}")
 DIGEST = property_of("DIGEST-MD5")
 """Serves the one name and realm that went into it."""
 

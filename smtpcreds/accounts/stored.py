@@ -6,10 +6,10 @@ hashed account has one SCRAM mechanism; the properties of Cyrus SASL 1 add other
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from ..errors import DataError, ExistsError, MissingInputError, PasswordRefusedError
 from ..files import check_parents, disk, exists, sweep_target, write_new
+from ..lazy import dataclass
 from ..model import Account, Artifact
 from ..passwords import (
     DEFAULT_ITERATIONS,
@@ -36,7 +36,7 @@ ALSO = tuple(_SECRET_OF)
 PLAIN's serves LOGIN too."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ClearText:
     """``userPassword``: every mechanism, and the secret can be read back."""
 
@@ -48,7 +48,7 @@ class ClearText:
         return "clear text"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Hashed:
     """Verifiers only; the secret can't be read back.
 
@@ -119,7 +119,7 @@ def _like(stored: bytes, also: tuple[str, ...]) -> Hashed:
 # Where a secret that can't be read back goes before it opens anything.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Delivery:
     """One place for a new secret.
 

@@ -8,12 +8,12 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from io import StringIO
 from string import digits
 from typing import NamedTuple
 
 from ..errors import AmbiguousError, UsageError, quoted
+from ..lazy import dataclass, pattern
 from ..sasldb.records import USER_PASSWORD
 from .columns import IDENTITIES, Role, is_column_name, is_plain_record, is_wordlike, role_of
 from .rows import Fault, Row, Rows, Source, binary, octets, text_of
@@ -26,7 +26,7 @@ _FORMS = {
     "tab": "values separated by tabs",
     "colon": "lines user:password",
 }
-_PROLOGUE = re.compile(r'#TYPE .*\n|"?sep=."?[ \r]*\n|#[^,;\t\n]*\n|[ \t\r]*\n', re.IGNORECASE)
+_PROLOGUE = pattern(r'#TYPE .*\n|"?sep=."?[ \r]*\n|#[^,;\t\n]*\n|[ \t\r]*\n', re.IGNORECASE)
 ENCODED = ":base64"
 """Ends the name of a column that holds another property than the password, as in ``authPassword:base64``."""
 LEFT_OUT = "-"
@@ -77,7 +77,7 @@ def parse_columns(text: str) -> tuple[str, ...]:
 _SAID = ("user", "password", "realm")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Columns:
     """Where a line has what; ``encoded`` are the properties in Base64 by column."""
 

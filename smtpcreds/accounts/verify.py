@@ -1,10 +1,10 @@
 """Does this password open this account? The records are asked, and the host's libsasl2 where there is one."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from hmac import compare_digest
 
 from ..errors import PasswordRefusedError
+from ..lazy import dataclass
 from ..model import Account, Credential
 from ..passwords import is_cram_md5_of, is_digest_md5_of, is_plain_of, is_scram_of
 from ..sasldb import libsasl
@@ -15,7 +15,7 @@ from .entries import CLEAR_TEXT, LENGTHS, served
 from .stored import first_value, property_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Verdict:
     """What is said of one mechanism.
 

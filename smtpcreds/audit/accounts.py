@@ -11,12 +11,13 @@ from ..accounts.entries import beside, remarks, served
 from ..accounts.rules import login_names, weakness_of
 from ..model import Account, Finding, Owner, Repair
 from ..sasldb import lmdb_lock
-from ..sasldb.detect import PLUGIN_DIRECTORIES, Format, host_format
+from ..sasldb.detect import Format, host_format
 from ..sasldb.opening import format_at, open_store
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, in_order, orphans
 from ..sasldb.replace import NewFile
 from ..sasldb.slack import leftovers
 from ..shell import quote
+from ..systems import PLUGIN_DIRECTORIES
 from .finding import Code
 from .host import SENDMAIL_MC, Host
 

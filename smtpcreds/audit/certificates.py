@@ -7,7 +7,7 @@ from functools import cache
 
 from ..ca.above import CURE_REVOKED
 from ..ca.authority import CA
-from ..ca.layout import BUNDLE, pair_of
+from ..ca.layout import BUNDLE, Pair, issued_again, pair_of
 from ..ca.verify import missing as missing_in_place
 from ..errors import MissingInputError, SmtpcredsError
 from ..inventory.rows import State
@@ -240,9 +240,20 @@ def revoked(host: Host) -> Iterator[Finding]:
     for installed in host.certificates:
         crls = beside(os.path.dirname(installed.path))
         if why := _revoked(host, installed, crls):
-            yield CERT023.found(installed.path, why, host.issue_again(installed))
+            yield CERT023.found(installed.path, why, _cure_revoked(host, installed))
         elif why := _revoked_above(host, installed, crls):
             yield CERT023.found(installed.path, why, host.at_authority(CURE_REVOKED))
+
+
+def _cure_revoked(host: Host, installed: InstalledCertificate) -> str:
+    row = installed.row
+    if (
+        row
+        and host.has_authority
+        and Pair(host.site.root.locate(row.directory)).certificate == installed.path
+    ):
+        return issued_again(host.site, row)
+    return host.issue_again(installed)
 
 
 def _revoked(host: Host, installed: InstalledCertificate, crls: Iterable[tuple[str, Crl]]) -> str | None:

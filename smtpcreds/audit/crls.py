@@ -10,7 +10,7 @@ from ..ca.above import CURE_ABOVE
 from ..ca.authority import CA, OF_CA, Listed, crl_url
 from ..ca.crl import crl_paths
 from ..ca.directory import trust, trust_directory_changes
-from ..ca.layout import BUNDLE, CURE_CRL, ca_files, reading
+from ..ca.layout import BUNDLE, CURE_CRL, ca_files, cure_crl, reading
 from ..ca.restore import findings as restored
 from ..errors import SmtpcredsError, UnsafePathError
 from ..files import read_public
@@ -175,7 +175,7 @@ def _renewal(host: Host, crl: Crl) -> str:
     """Return the way to a new CRL of the same CA, which may be one above ours."""
     ca = CA(host.site)
     is_above = ca.is_there and any(is_crl_of(crl, above) for above in ca.chain[1:])
-    return host.at_authority(CURE_ABOVE) if is_above else _cure(host)
+    return host.at_authority(CURE_ABOVE if is_above else cure_crl(crl.period, host.site.clock()))
 
 
 def _absent(host: Host, use: CertificateUse) -> str | None:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ..model import Finding
 from ..mta import dovecot as mta_dovecot
@@ -15,7 +15,7 @@ from .host import DOVECOT_CONF, Host
 RELOAD = "doveadm reload"
 _KEEP_NAMES = frozenset({"", "%u", "%Lu", "%{user}", "%{user|lower}"})
 _STOPS = frozenset({"return", "return-fail"})
-_WANTED = ("auth_mechanisms", "disable_plaintext_auth")
+_WANTED = ("auth_mechanisms", "disable_plaintext_auth", "auth_allow_cleartext")
 
 
 def _files(host: Host) -> list[str]:
@@ -40,6 +40,11 @@ def _serving(host: Host) -> DovecotConf | None:
     return conf if conf and any(path.startswith("/var/spool/") for path in conf.listeners) else None
 
 
+def _files_of(options: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the files that a passdb names, as Dovecot 2.3 and as 2.4 calls them."""
+    return options.get("args", ""), options.get("passwd_file_path", "")
+
+
 MTA302 = Code.error(
     "MTA302",
     "Dovecot refuses who logs in through a mail server: it wants a client certificate that it never sees, or "
@@ -57,7 +62,7 @@ def refuses(host: Host) -> Iterator[Finding]:
             reason = f"says {name} = yes, so it refuses everybody whose certificate it does not see"
             yield MTA302.found(host.path(DOVECOT_CONF), reason, _removed(host, name))
     ours_path = mta_dovecot.PATH
-    ours = [n for n, options in enumerate(conf.passdbs) if options.get("args") == mta_dovecot.PATH]
+    ours = [n for n, options in enumerate(conf.passdbs) if mta_dovecot.PATH in _files_of(options)]
     for options in conf.passdbs[: ours[0]] if ours else ():
         if options.get("result_failure") in _STOPS and options.get("deny") != "yes":
             reason = f"stops at the passdb {options.get('driver', '')} (result_failure), before {ours_path}"
@@ -73,7 +78,10 @@ def anybody(host: Host) -> Iterator[Finding]:
     if conf is None:
         return
     for options in conf.passdbs:
-        if "nopassword" in options.get("args", "") + options.get("default_fields", ""):
+        if (
+            "nopassword" in options.get("args", "") + options.get("default_fields", "")
+            or "nopassword" in options
+        ):
             reason = f"has a passdb {options.get('driver', '')} with nopassword, so every password is right"
             cure = f"take that passdb out of the configuration, then: {RELOAD}"
             yield MTA303.found(host.path(DOVECOT_CONF), reason, cure)
@@ -93,7 +101,7 @@ def undone(host: Host) -> Iterator[Finding]:
         return
     wanted = mta_dovecot.parse_configuration(text).settings
     for name in _WANTED:
-        if conf.settings.get(name) != wanted.get(name):
+        if name in wanted and conf.settings.get(name) != wanted[name]:
             said = conf.settings.get(name, "nothing")
             reason = f"says {name} = {said}, and {dovecot_hub.FRAGMENT} says {wanted.get(name)}"
             yield MTA304.found(host.path(DOVECOT_CONF), reason, _removed(host, name))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 
+from ..lazy import pattern
 from ..model import Finding
 from ..mta import exim as mta_exim
 from ..mta import exim_rules as effect
@@ -33,7 +34,7 @@ Options = Mapping[str, str]
 MACROS = "/etc/exim4/exim4.conf.localmacros"
 _TEMPLATE = "/etc/exim4/exim4.conf.template"
 _SPLIT = "/etc/exim4/conf.d"
-_DRIVER = re.compile(r"\s*driver\s*=\s*smtp\s*$")
+_DRIVER = pattern(r"\s*driver\s*=\s*smtp\s*$")
 
 
 def _made(host: Host) -> str:

@@ -3,14 +3,14 @@
 Each stands as one row beside the check that finds it; :mod:`.run` gathers them.
 """
 
-from dataclasses import dataclass
 from typing import Self
 
 from ..errors import SmtpcredsError
+from ..lazy import dataclass
 from ..model import Finding, Repair, Severity
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Code:
     """One kind of finding.
 

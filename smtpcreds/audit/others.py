@@ -13,6 +13,7 @@ from ..errors import SmtpcredsError, UsageError
 from ..inventory.inventory import Inventory
 from ..model import Finding
 from ..mta import exim as mta_exim
+from ..mta import placed
 from ..mta import postfix as mta_postfix
 from ..mta.program import Facts, Program
 from ..mta.programs import PROGRAMS
@@ -55,7 +56,7 @@ def _of_program(host: Host, program: Program, inventory: Inventory) -> Iterator[
     site = host.site
     try:
         facts = gather(site, program, in_force(site, program, RenderOptions()))
-        standings = file_statuses_of(site, program.render(facts), inventory)
+        standings = file_statuses_of(site, placed.render(program, facts), inventory)
     except UsageError:
         return  # for another role than that of this host: the inventory is shared
     except SmtpcredsError as error:
@@ -80,7 +81,7 @@ def _in_force(host: Host, program: Program, facts: Facts) -> Iterator[Finding]:
 
     Not asked where files are to be written anew, for what is in force can be what they say now.
     """
-    check, tasks = f"smtpcreds mta check {program.NAME}", program.work(facts)
+    check, tasks = f"smtpcreds mta check {program.NAME}", placed.work(program, facts)
     for include in missing_includes(host.site, tasks):
         path = host.path(include.path)
         if include.lines and os.path.exists(path):
@@ -122,7 +123,7 @@ def chroot(host: Host) -> Iterator[Finding]:
         return
     inside = [s.name for s in host.services if s.chroot and s.kind == "inet" and s.command == "smtpd"]
     for conf in confs(host) if inside else ():
-        database = conf.settings.get("sasldb_path", "/etc/sasldb2")
+        database = conf.settings.get("sasldb_path", host.site.system.sasldb)
         jail = main.value("queue_directory")
         here = conf.program == "postfix" and "sasldb" in conf.backends
         if here and not os.path.exists(host.path(jail + database)):
@@ -242,6 +243,6 @@ def dovecot(host: Host) -> Iterator[Finding]:
     if conf is None:
         return
     plain = {"plain", "login"} & set(conf.mechanisms)
-    if plain and conf.disable_plaintext_auth == "no" and conf.ssl != "required":
-        reason = f"has disable_plaintext_auth=no and ssl={conf.ssl}, so passwords are taken in clear"
-        yield MTA301.found(host.path(DOVECOT_CONF), reason, "set disable_plaintext_auth = yes")
+    if plain and conf.takes_cleartext and conf.ssl != "required":
+        reason = f"has no {conf.to_refuse}, and ssl = {conf.ssl}, so passwords are taken in clear"
+        yield MTA301.found(host.path(DOVECOT_CONF), reason, f"set {conf.to_refuse}")

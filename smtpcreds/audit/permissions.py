@@ -3,16 +3,17 @@
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from struct import iter_unpack
 
 from ..ca.layout import ca_files
 from ..config import DEFAULT_PATH
 from ..deploy.files import group_name
 from ..errors import SmtpcredsError, UnsafePathError
-from ..files import disk, opened, read_public, real_path, remove, write_all
+from ..files import disk, kernel, opened, read_public, real_path, remove, write_all
 from ..files.guard import owner as owner_name
 from ..files.rights import User, above, barrier, way_in
+from ..lazy import dataclass
 from ..model import Artifact, Change, Finding, Link, Owner, Repair
 from ..mta import auth_info, sasl_conf
 from ..pki.describe import authority_of
@@ -24,7 +25,7 @@ from ..sasldb.replace import open_regular, wake_readers
 from ..shell import quote
 from .finding import Code
 from .host import DOVECOT_CONF, MAIN_CF, MASTER_CF, SENDMAIL_CF, SENDMAIL_MC, Host, group_of, user_of
-from .sasl_conf import SENDMAIL_CONFS, SMTPD_CONFS
+from .sasl_conf import sendmail_confs, smtpd_confs
 
 # What ``--fix`` may do: modes, owners, ACLs, hash links, maps. Each looks again, at the open file.
 
@@ -58,7 +59,7 @@ def drop_acl(path: str) -> Repair:
     """Remove ACLs, and with them what their mask gave to the group."""
 
     def apply(descriptor: int) -> None:
-        for name in set(ACLS) & set(os.listxattr(descriptor)):
+        for name in set(ACLS) & set(kernel.attribute_names(descriptor)):
             os.removexattr(descriptor, name)
         mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
         os.fchmod(descriptor, mode & 0o700)
@@ -133,7 +134,7 @@ _MASK = 0x10
 _READ, _WRITE = 4, 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rule:
     """What a file may not be.
 
@@ -206,7 +207,7 @@ def acl(path: str) -> dict[str, int]:
     entries = []
     for name in ACLS:
         try:
-            entries += list(iter_unpack("<HHI", os.getxattr(path, name)[4:]))
+            entries += list(iter_unpack("<HHI", kernel.attribute(path, name)[4:]))
         except OSError:
             continue  # none, or a file system without ACLs
     mask = next((rights for tag, rights, _ in entries if tag == _MASK), 7)
@@ -302,8 +303,6 @@ CONFIGURATION = (
     MAIN_CF,
     MASTER_CF,
     DOVECOT_CONF,
-    *SENDMAIL_CONFS,
-    *SMTPD_CONFS,
 )
 
 
@@ -476,7 +475,7 @@ def secrets(host: Host) -> list[str]:
 def databases_of(host: Host) -> tuple[str, ...]:
     """Return the account database, and the default one, which a mail server may read all the same."""
     configured = () if is_url(host.site.sasldb) else (host.site.sasldb,)
-    return tuple(dict.fromkeys((*configured, host.path("/etc/sasldb2"))))
+    return tuple(dict.fromkeys((*configured, host.site.path(host.site.system.sasldb))))
 
 
 def sasl_passwd(host: Host) -> tuple[str, ...]:
@@ -531,7 +530,7 @@ PERM017 = Code.error(
 
 def configuration(host: Host) -> Iterator[Finding]:
     """Whoever writes a configuration file decides what the mail server believes."""
-    for path in map(host.path, CONFIGURATION):
+    for path in (*map(host.path, CONFIGURATION), *sendmail_confs(host), *smtpd_confs(host)):
         rule = Rule(PERM017, 0o022, host.owners, "who writes it decides what the mail server does")
         yield from judge(path, rule)
 
@@ -544,7 +543,7 @@ PERM018 = Code.error(
 
 def database_password(host: Host) -> Iterator[Finding]:
     """A configuration of Cyrus SASL with ``sql_passwd`` is a secret itself."""
-    for path in map(host.path, (*SENDMAIL_CONFS, *SMTPD_CONFS)):
+    for path in (*sendmail_confs(host), *smtpd_confs(host)):
         content = host.content(path)
         if content is None or b"sql_passwd" not in content:
             continue
@@ -648,7 +647,7 @@ def _directories(host: Host) -> Iterator[str]:
     """Yield the directories above what is configured, what lies there, and what is ours; deepest first."""
     named = (host.path(path) for use in host.uses for path in (*use.paths, use.config))
     own = (f"{host.site.state}/any", f"{host.site.certificates}/any", host.path(SENDMAIL_CF))
-    read = filter(os.path.exists, map(host.path, CONFIGURATION))
+    read = filter(os.path.exists, (*map(host.path, CONFIGURATION), *sendmail_confs(host), *smtpd_confs(host)))
     watched = (*named, *host.key_files, *secrets(host), *own, *read)
     nearest = dict.fromkeys(map(os.path.dirname, watched))
     found = dict.fromkeys(directory for place in nearest for directory in above(f"{place}/any", host.top))

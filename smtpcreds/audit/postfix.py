@@ -34,7 +34,7 @@ from .postfix_scopes import (
     without_hidden,
     words_of,
 )
-from .sasl_conf import SMTPD_CONFS, confs
+from .sasl_conf import confs, smtpd_confs
 
 _IMPLICIT = "465"
 
@@ -357,9 +357,8 @@ def backend(host: Host) -> Iterator[Finding]:
 
 def _unread(host: Host, name: str) -> str:
     """Say that Cyrus SASL reads another file than the one that is there (observed)."""
-    directory = os.path.dirname(SMTPD_CONFS[0])
     there = any(conf.program == "postfix" for conf in confs(host))
-    if not there or name == "smtpd" or os.path.exists(host.path(f"{directory}/{name}.conf")):
+    if not there or name == "smtpd" or any(map(os.path.exists, smtpd_confs(host, name))):
         return ""
     return f"says smtpd_sasl_path={name}, so Cyrus SASL reads {name}.conf, which is not there, not smtpd.conf"
 

@@ -1,9 +1,9 @@
 """The services of Postfix, each with what it is told: main.cf, and over it what master.cf says."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from ..lazy import dataclass
 from ..mta import main_cf
 from ..mta.main_cf import MainCf, Service
 from ..shell import quote
@@ -17,7 +17,7 @@ PORTS = {"smtp": "25", "submission": "587", "submissions": "465", "smtps": "465"
 BY_FILE = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb", "texthash": ""}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scope:
     """One service with the parameters that it gets.
 
@@ -97,7 +97,7 @@ def words_of(value: str) -> tuple[str, ...]:
     return main_cf.words(value)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Table:
     """A table of a parameter; ``path`` of its source on this disk, empty for one that is no file."""
 

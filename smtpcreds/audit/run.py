@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, nullcontext, suppress
-from dataclasses import dataclass
 
 from ..ca.layout import has_inventory, reading
 from ..config import Site
 from ..errors import SmtpcredsError, UsageError, nearest
 from ..files import exclusive, explained, is_directory
 from ..files.guard import explain
+from ..lazy import dataclass
 from ..model import Finding, Repair, Severity
 from ..progress import counted
 from ..transaction import Transaction
@@ -188,7 +188,7 @@ CODES = _codes_of_all()
 """Each row stands beside its check; here they are by name, in the order of the manual page."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CodeSelection:
     """Which codes are asked for: those of ``only``, or all; without those of ``ignore``."""
 
@@ -200,12 +200,15 @@ class CodeSelection:
         return finding.code not in self.ignore and (not self.only or finding.code in self.only)
 
 
+EVERY_CODE = CodeSelection()
+
+
 def choice(only: Collection[str], ignore: Collection[str]) -> CodeSelection:
     """Parse codes as typed; upper and lower case are the same, and a family stands for its codes."""
     return CodeSelection(_codes(only), _codes(ignore))
 
 
-def audit(site: Site, wanted: CodeSelection = CodeSelection()) -> list[Finding]:
+def audit(site: Site, wanted: CodeSelection = EVERY_CODE) -> list[Finding]:
     """Return what is wrong, each thing once, in the order of the checks.
 
     What one check can't look at is a finding of its own, and the others go on.
@@ -246,7 +249,7 @@ def _is_fault(finding: Finding) -> bool:
     return finding.severity is Severity.ERROR or finding.code == AUDIT001.name
 
 
-def fix(work: Transaction, wanted: CodeSelection = CodeSelection()) -> int:
+def fix(work: Transaction, wanted: CodeSelection = EVERY_CODE) -> int:
     """Make the repairs that are safe; return how many were made.
 
     A repair that fails is a warning, and its finding stays. The transaction is one that takes no lock by

@@ -3,36 +3,25 @@
 import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from ..accounts.entries import served
 from ..errors import DamagedFileError
+from ..lazy import dataclass
 from ..model import Finding
 from ..mta import sasl_conf
 from ..names import BY_PASSWORD, PLAINTEXT
 from ..postgres import is_url
-from ..sasldb.detect import PLUGIN_DIRECTORIES
 from ..sasldb.records import by_account
 from ..shell import quote
+from ..systems import PLUGIN_DIRECTORIES, SYSTEMS
 from .finding import Code
 from .host import SENDMAIL_CF, Host
 
-SENDMAIL_CONFS = (
-    "/etc/sasl2/Sendmail.conf",
-    "/etc/sasl/Sendmail.conf",
-    "/usr/lib/x86_64-linux-gnu/sasl2/Sendmail.conf",
-    "/usr/lib/sasl2/Sendmail.conf",
+_BOOKS = ("/usr/lib/sasl", "/etc/mail/sasl", "/etc/mail", "/etc/postfix/sasl")
+"""Where books and habits put configuration, beside the directories of other systems."""
+_ANYWHERE = tuple(
+    dict.fromkeys((*_BOOKS, *(place for system in SYSTEMS.values() for place in system.sasl_search)))
 )
-"""In the order in which Debian's sendmail searches (observed); the first that is there counts."""
-DEAD_SENDMAIL_CONFS = (
-    "/usr/lib/sasl/Sendmail.conf",
-    "/etc/mail/sasl/Sendmail.conf",
-    "/etc/mail/Sendmail.conf",
-)
-"""Where books and habits put it, and nobody reads it."""
-SMTPD_CONFS = ("/etc/postfix/sasl/smtpd.conf",)
-"""Debian's Postfix, which takes no notice of cyrus_sasl_config_path (observed)."""
-DEAD_SMTPD_CONFS = ("/etc/sasl2/smtpd.conf", "/usr/lib/sasl2/smtpd.conf", "/etc/sasl/smtpd.conf")
 METHODS = frozenset({"auxprop", "auxprop-hashed", "saslauthd", "authdaemond", "alwaystrue"})
 """What libsasl2 2.1.28 knows."""
 _MECHANISM_PLUGINS = {
@@ -46,14 +35,38 @@ _MECHANISM_PLUGINS = {
     "GSSAPI": "libgssapiv2.so",
     **{f"SCRAM-SHA-{size}": "libscram.so" for size in (1, 224, 256, 384, 512)},
 }
-_MECHANISM_PACKAGES = {"GSSAPI": "libsasl2-modules-gssapi-mit", "OTP": "libsasl2-modules-otp"}
-"""Debian's; the others are in libsasl2-modules."""
 _BACKEND_PLUGINS = {"sasldb": "libsasldb.so", "sql": "libsql.so", "ldapdb": "libldapdb.so"}
-_BACKEND_PACKAGES = {"sql": "libsasl2-modules-sql", "ldapdb": "libsasl2-modules-ldap"}
 _FINE = "pwcheck_method: auxprop"
 
 
-@dataclass(frozen=True, slots=True)
+def sendmail_confs(host: Host) -> tuple[str, ...]:
+    """Return the files of this disk in which Sendmail looks; the first that is there counts."""
+    return _in(host, host.site.system.sasl_search, "Sendmail.conf")
+
+
+def smtpd_confs(host: Host, name: str = "smtpd") -> tuple[str, ...]:
+    """Return the files of this disk in which Postfix looks, given its ``smtpd_sasl_path``.
+
+    ``cyrus_sasl_config_path`` says where, but to Debian's Postfix up to 3.9; by default Debian's looks in its
+    own directory, and everybody else's where Cyrus SASL does.
+    """
+    system, main = host.site.system, host.postfix
+    told = main.value("cyrus_sasl_config_path") if main and system.postfix_is_told == "y" else ""
+    here = (system.postfix_sasl,)
+    by_default = here if system.postfix_sasl not in system.sasl_search else system.sasl_search
+    return _in(host, told.split(":") if told else by_default, f"{name}.conf")
+
+
+def _in(host: Host, directories: Iterable[str], name: str) -> tuple[str, ...]:
+    """Return the file in each directory; of a pattern, in those that are there."""
+    return tuple(
+        f"{found}/{name}"
+        for directory in directories
+        for found in (host.globbed(directory) if "*" in directory else [host.site.path(directory)])
+    )
+
+
+@dataclass(frozen=True)
 class Conf:
     """A configuration that is read: by which program, where it lies, what it says."""
 
@@ -146,7 +159,7 @@ def databases(host: Host) -> Iterator[Finding]:
     jail = host.postfix.value("queue_directory") if host.postfix else ""
     for conf in confs(host):
         if "sasldb" in conf.backends:
-            read = conf.settings.get("sasldb_path", "/etc/sasldb2")
+            read = conf.settings.get("sasldb_path", host.site.system.sasldb)
             places = (read, jail + read) if conf.program == "postfix" else (read,)
             if not {kept, *copies}.intersection(places):
                 reason = f"looks accounts up in {read}, and they are kept in {kept.partition('?')[0]}"
@@ -178,17 +191,17 @@ MTA107 = Code.error(
 
 def places(host: Host) -> Iterator[Finding]:
     """No configuration lies where nobody reads it while none lies where it is read."""
-    searched: tuple[tuple[str, tuple[str, ...], tuple[str, ...], Code], ...]
-    searched = (("Sendmail", DEAD_SENDMAIL_CONFS, SENDMAIL_CONFS, SASL013),)
+    searched: tuple[tuple[str, tuple[str, ...], Code], ...]
+    searched = (("Sendmail", sendmail_confs(host), SASL013),)
     if host.postfix is not None:
-        searched += (("Postfix", DEAD_SMTPD_CONFS, SMTPD_CONFS, MTA107),)
-    for program, dead, alive, code in searched:
-        if any(os.path.exists(host.path(path)) for path in alive):
+        searched += (("Postfix", smtpd_confs(host), MTA107),)
+    for program, alive, code in searched:
+        if any(map(os.path.exists, alive)):
             continue
-        for path in map(host.path, dead):
-            if os.path.exists(path):
+        for path in _in(host, _ANYWHERE, os.path.basename(alive[0])):
+            if os.path.exists(path) and path not in alive:
                 reason = f"is not read by {program}, which offers every mechanism that is installed"
-                yield code.found(path, reason, f"mv {quote(path)} {quote(host.path(alive[0]))}")
+                yield code.found(path, reason, f"mv {quote(path)} {quote(alive[0])}")
 
 
 SASL008 = Code.error("SASL008", "a mechanism or backend whose plugin is not installed")
@@ -196,22 +209,20 @@ SASL008 = Code.error("SASL008", "a mechanism or backend whose plugin is not inst
 
 def plugins(host: Host) -> Iterator[Finding]:
     """Each mechanism and backend that is named has its plugin; nothing is said where there is no SASL."""
-    installed = _installed(host)
+    installed, system = _installed(host), host.site.system
     if not installed:
         return
     for path, mechanism in _named_mechanisms(host):
         plugin = _MECHANISM_PLUGINS.get(mechanism)
         if plugin and not any(name.startswith(plugin) for name in installed):
             reason = f"names {mechanism}, and its plugin {plugin} is not installed"
-            package = _MECHANISM_PACKAGES.get(mechanism, "libsasl2-modules")
-            yield SASL008.found(path, reason, f"apt-get install {package}")
+            yield SASL008.found(path, reason, f"{system.install} {system.package(plugin)}")
     for conf in confs(host):
         for backend in conf.backends:
             plugin = _BACKEND_PLUGINS.get(backend, f"lib{backend}.so")
             if not any(name.startswith(plugin) for name in installed):
                 reason = f"names auxprop_plugin {backend}, and its plugin {plugin} is not installed"
-                package = _BACKEND_PACKAGES.get(backend, "libsasl2-modules-db")
-                yield SASL008.found(conf.path, reason, f"apt-get install {package}")
+                yield SASL008.found(conf.path, reason, f"{system.install} {system.package(plugin)}")
 
 
 MTA019 = Code.error(
@@ -243,8 +254,8 @@ def offers(host: Host) -> Iterator[Finding]:
 
 def _files(host: Host) -> Iterator[tuple[str, str, bytes]]:
     """Yield program, path and content of the configuration that each program reads."""
-    for program, candidates in (("sendmail", SENDMAIL_CONFS), ("postfix", SMTPD_CONFS)):
-        path = next((p for p in map(host.path, candidates) if os.path.exists(p)), None)
+    for program, candidates in (("sendmail", sendmail_confs(host)), ("postfix", smtpd_confs(host))):
+        path = next(filter(os.path.exists, candidates), None)
         content = host.content(path) if path else None
         if path and content is not None:
             yield program, path, content

@@ -13,6 +13,7 @@ from functools import partial
 from ..config import first_existing
 from ..deploy.facts import PID_FILES
 from ..errors import DamagedFileError, SmtpcredsError
+from ..lazy import pattern
 from ..model import Finding
 from ..mta import access, auth_info, sendmail, sendmail_daemon
 from ..mta.sendmail_cf import SendmailCf
@@ -29,7 +30,7 @@ _HIDE_PLAINTEXT = frozenset("pamdf")
 _PLAINTEXT = frozenset({"PLAIN", "LOGIN"})
 _LISTS = ("ServerCertFile", "ServerKeyFile", "ClientCertFile", "ClientKeyFile")
 _PATHS = (*_LISTS, "CACertFile", "CACertPath", "CRLFile", "CRLPath")
-_DIGEST = re.compile(
+_DIGEST = pattern(
     r"(?:md5|sha1|sha(?:224|256|384|512)|sha512-(?:224|256)|sha3-\d{3}|ripemd160|sm3|blake2\w+)"
 )
 _UNKNOWN_NAMES = {
@@ -37,14 +38,14 @@ _UNKNOWN_NAMES = {
     "confCIPHER_SUITES": "O CipherSuites=... behind LOCAL_CONFIG",
 }
 """Names that books and habit give to options, and what they are called."""
-_DEFINED = re.compile(r"^\s*define\(`?(\w+)'?", re.MULTILINE)
-_INCLUDED = re.compile(r"^\s*s?include\(`?([^')]+)'?\)", re.MULTILINE)
+_DEFINED = pattern(r"^\s*define\(`?(\w+)'?", re.MULTILINE)
+_INCLUDED = pattern(r"^\s*s?include\(`?([^')]+)'?\)", re.MULTILINE)
 _HASHES = frozenset({"hash", "btree"})
 _OURS = frozenset({"authinfo", "access"})
 """Maps whose text makemap takes as it stands; others may be made in other ways."""
-_TAGGED = re.compile(rb'"[UIPRM][:=]([^"]*)"')
-_SERVER = re.compile(r"authinfo:(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|ipv6:[0-9a-f:]+)?")
-_RELAY = re.compile(r"[\s+]")
+_TAGGED = pattern(rb'"[UIPRM][:=]([^"]*)"')
+_SERVER = pattern(r"authinfo:(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|ipv6:[0-9a-f:]+)?")
+_RELAY = pattern(r"[\s+]")
 _CLOCK = "/proc/stat"
 
 
@@ -256,11 +257,13 @@ def compiled(host: Host) -> Iterator[Finding]:
     text = host.text(SENDMAIL_MC)
     if text is None or not os.path.exists(result):
         return
-    pid_file = first_existing(host.site.root, PID_FILES)
+    site, pid_file = host.site, first_existing(host.site.root, PID_FILES)
     sources = [SENDMAIL_MC, *(path for path in _INCLUDED.findall(text) if path.startswith("/etc/"))]
     for source in map(host.path, sources):
         if _is_newer(source, result):
-            cure = " && ".join(sendmail.rebuild(host.path(SENDMAIL_MC), result, pid_file))
+            cure = " && ".join(
+                sendmail.rebuild(site.system, host.name, pid_file, site.root.prefix.rstrip("/"))
+            )
             yield MTA008.found(result, f"is older than {source}", cure)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from ..config import first_existing
 from ..deploy.facts import PID_FILES
+from ..lazy import pattern
 from ..model import Finding
 from ..mta import mechanisms, sendmail, sendmail_daemon
 from ..mta.sendmail_daemon import Daemon
@@ -17,11 +18,11 @@ from ..shell import quote
 from .finding import Code
 from .host import SENDMAIL_CF, SENDMAIL_MC, Host
 
-_LINE = re.compile(r"^\s*(?:DAEMON|CLIENT)_OPTIONS\(`([^']*)'\)")
+_LINE = pattern(r"^\s*(?:DAEMON|CLIENT)_OPTIONS\(`([^']*)'\)")
 _SUBMISSION = 587
 _IMPLICIT = 465
-_TAG = re.compile(r"(?i)(Srv_Features|Try_TLS):(\S*)\s+(.*)")
-_OPEN = re.compile(r"^\s*FEATURE\(`?(promiscuous_relay|relay_local_from|relay_mail_from)\b")
+_TAG = pattern(r"(?i)(Srv_Features|Try_TLS):(\S*)\s+(.*)")
+_OPEN = pattern(r"^\s*FEATURE\(`?(promiscuous_relay|relay_local_from|relay_mail_from)\b")
 _BARRED = {
     "a": mechanisms.NO_ACTIVE,
     "d": mechanisms.NO_DICTIONARY,
@@ -33,8 +34,8 @@ _BARRED = {
 
 def rebuilt(host: Host) -> str:
     """Return the commands after a change of sendmail.mc."""
-    pid_file = first_existing(host.site.root, PID_FILES)
-    return " && ".join(sendmail.rebuild(host.path(SENDMAIL_MC), host.path(SENDMAIL_CF), pid_file))
+    site, pid_file = host.site, first_existing(host.site.root, PID_FILES)
+    return " && ".join(sendmail.rebuild(site.system, host.name, pid_file, site.root.prefix.rstrip("/")))
 
 
 def _numbered(host: Host, absolute: str = SENDMAIL_MC) -> list[tuple[int, str]]:

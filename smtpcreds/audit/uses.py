@@ -1,8 +1,8 @@
 """Where the mail programs' configuration names certificates: one value for each role of each program."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from ..lazy import dataclass
 from ..mta.dovecot import DovecotConf
 from ..mta.exim import EximConf
 from ..mta.main_cf import MainCf
@@ -10,7 +10,7 @@ from ..mta.sendmail_cf import SendmailCf
 from ..pki.profiles import Purpose
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CertificateUse:
     """Certificates in one role of one program; paths are those of the host, not yet under the root.
 

@@ -4,7 +4,7 @@ import re
 import tarfile
 from base64 import b64decode
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import Enum
 from hashlib import sha256
@@ -20,6 +20,7 @@ from ..errors import (
     UsageError,
     WrongPassphraseError,
 )
+from ..lazy import dataclass, pattern
 from ..secret import Secret
 from ..shell import quote
 
@@ -38,7 +39,7 @@ class Kind(Enum):
     DIRECTORY = b"5"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Member:
     """One member.
 
@@ -71,7 +72,7 @@ class Member:
         return self.path.rpartition("/")[2]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Label:
     """Whom a bundle is for.
 
@@ -102,13 +103,13 @@ MAX_MEMBERS = 500
 _FORMAT = 1
 _BLOCK = tarfile.BLOCKSIZE
 _HEAD = 2 * _BLOCK
-_LABEL = re.compile(
+_LABEL = pattern(
     rb"\d+ comment=smtpcreds bundle (\d+) host=(\S+) program=(\S+) fingerprint=([0-9a-f]*)"
     rb" made=(\d+) sha256=(\S+)\n\0*"
 )
 _KINDS = {kind.value: kind for kind in Kind}
 _NAMED = b"x"
-_PATH = re.compile(rb"\d+ path=([^\n\0]+)\n")
+_PATH = pattern(rb"\d+ path=([^\n\0]+)\n")
 _NAMES = {b"1": "a hard link", b"3": "a device", b"4": "a device", b"6": "a pipe"}
 
 
@@ -245,7 +246,7 @@ def _shown(name: str) -> str:
 
 _MAGIC = b"age-encryption.org/v1\n"
 _ARMOR = b"-----BEGIN AGE ENCRYPTED FILE-----"
-_SCRYPT = re.compile(rb"^-> scrypt \S+ ([0-9]+)$", re.MULTILINE)
+_SCRYPT = pattern(rb"^-> scrypt \S+ ([0-9]+)$", re.MULTILINE)
 _MAX_HEADER = 4096
 """Octets; a passphrase has one recipient, and no other beside it."""
 MAX_WORK = 20

@@ -5,9 +5,10 @@ Members are named by what they are, not by where they lie, so none can lead else
 of the form of :mod:`.archive`, so tar and age read it where there is no smtpcreds.
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 
 from ..ca.layout import CERTIFICATE, KEY, PARENTS
@@ -16,6 +17,7 @@ from ..errors import DamagedFileError, DataError, ExistsError, ForeignFormatErro
 from ..files import (
     audit_to_syslog,
     check_directory,
+    check_parents,
     ensure_directory,
     exclusive,
     exists,
@@ -33,6 +35,7 @@ from ..files import (
 )
 from ..inventory.chain import Head
 from ..inventory.inventory import read_snapshot
+from ..lazy import dataclass, pattern
 from ..model import Artifact, Link
 from ..pki.describe import fingerprint
 from ..pki.encoding import parse_certificates
@@ -53,19 +56,17 @@ MAX_BACKUP = 2 << 30
 """Octets of an archive: an inventory of two million certificates. It is held in memory, thrice."""
 _MOST = 100_000
 _FORMAT = 1
-_LABEL = re.compile(
-    rb"\d+ comment=smtpcreds backup (\d+) host=(\S+) at=([0-9T:-]+Z) sha256=([0-9a-f]{64})\n\0*"
-)
+_LABEL = pattern(rb"\d+ comment=smtpcreds backup (\d+) host=(\S+) at=([0-9T:-]+Z) sha256=([0-9a-f]{64})\n\0*")
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _NAME = r"[^/\0.][^/\0]*"
-_PLACES = re.compile(rf"{CONFIGURATION}|{CERTIFICATES}/{_NAME}|{STATE}(/{_NAME}){{1,4}}")
+_PLACES = pattern(rf"{CONFIGURATION}|{CERTIFICATES}/{_NAME}|{STATE}(/{_NAME}){{1,4}}")
 _LONGEST_NAME = 255
 """Octets, of every file system that Linux writes (NAME_MAX, limits.h)."""
-_LEFT_OUT = re.compile(r"lock|inventory\.sqlite3.*|\..*")
+_LEFT_OUT = pattern(r"lock|inventory\.sqlite3.*|\..*")
 """Names in the state directory: the inventory comes from the open database, the rest belongs to a run."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Backup:
     """What an archive holds, as far as it was looked at.
 
@@ -90,7 +91,7 @@ class Backup:
     head: Head | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OpenedBackup:
     """An archive that was verified.
 
@@ -109,7 +110,7 @@ class OpenedBackup:
     links: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Restored:
     """What was put back.
 
@@ -310,6 +311,8 @@ def _put_back(work: Transaction, opened: OpenedBackup, *, force: bool) -> Restor
     for path in (site.settings_path, site.state):
         sweep_target(path)
     sweep(site.certificates)
+    for path in (site.settings_path, site.certificates, site.state):
+        check_parents(_nearest(path))
     config = _configuration(opened, force=force)
     is_taken = is_directory(site.state) and bool(set(names_in(site.state)) - {"lock"})
     if is_taken and not force:
@@ -326,6 +329,12 @@ def _put_back(work: Transaction, opened: OpenedBackup, *, force: bool) -> Restor
     write_directory(site.state, _artifacts(opened.files, STATE))
     audit_to_syslog("ca restore", [(opened.backup.name, f"from {opened.subject} of {opened.backup.at}")])
     return Restored(kept, aside)
+
+
+def _nearest(path: str) -> str:
+    """Return the path, or what above it is in a directory that is there."""
+    above = os.path.dirname(path)
+    return path if is_directory(above) else _nearest(above)
 
 
 def _configuration(opened: OpenedBackup, *, force: bool) -> list[Artifact]:

@@ -1,6 +1,5 @@
 """What a client host fetches its next bundles with: a script for sh, its settings, timer and cron line."""
 
-import re
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from shlex import quote
@@ -8,6 +7,7 @@ from shlex import quote
 from ..ca.layout import pair_of
 from ..config import Site
 from ..files import exists, names_in, read_public
+from ..lazy import pattern
 from ..mta.program import Facts, Program
 from .archive import Kind, Member
 
@@ -49,7 +49,7 @@ _LINE_OF_CRON = f"""\
 # Where systemd runs, its timer does this: systemctl enable --now smtpcreds-pull.timer
 17 2 * * *  root  [ -d /run/systemd/system ] || /{SCRIPT} --timer
 """
-_HOST_KEYS = re.compile(r"ssh_host_[a-z0-9]+_key\.pub")
+_HOST_KEYS = pattern(r"ssh_host_[a-z0-9]+_key\.pub")
 
 _CHECKS = {
     "sendmail-client": 'sendmail -bt -d0; sleep 1; kill -0 "$(head -n 1 {pid_file})"',

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -21,7 +21,9 @@ from ..files import read_private
 from ..inventory.inventory import Inventory
 from ..inventory.rows import CertificateRow as Row
 from ..inventory.rows import serial_text
+from ..lazy import dataclass
 from ..model import Artifact, Link
+from ..mta import placed
 from ..mta.program import Facts, Include, Program, Rendered, reads_crl
 from ..mta.sasl_conf import EXTERNAL
 from ..pki.chains import climb
@@ -35,7 +37,7 @@ from .archive import README, SETTINGS, Kind, Member
 # The certificate of a client host, and its key where the hub has it for a moment or for good.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Credentials:
     """What a host shows to others.
 
@@ -68,7 +70,7 @@ class KeySource(Enum):
     """A certificate that was issued, for a key that the host has."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CredentialSource:
     """Where the papers of one bundle come from.
 
@@ -88,7 +90,7 @@ class CredentialSource:
         return self.origin in {KeySource.NEW, KeySource.REQUEST}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CertificateOptions:
     """What a person says of the certificate.
 
@@ -170,7 +172,7 @@ def members(
         *(Member(path, 0o644, texts[path]) for path in (README, SETTINGS)),
         *(_beside(item) for item in around),
         *_pair(pair, credentials),
-        *map(_rendered, program.render(facts)),
+        *map(_rendered, placed.render(program, facts)),
     ]
     directories = {_relative(directory): 0o700}
     directories |= {path: 0o755 for path in _own(files) if path not in directories}
@@ -255,11 +257,15 @@ def _ends(
 
 def _login(program: Program, facts: Facts) -> Iterator[str]:
     """Say where the secret is, and who can send with it."""
-    file = next(item for item in program.render(facts) if item.path in program.SECRET_FILES)
+    file = next(
+        item
+        for item in placed.render(program, facts)
+        if item.path in placed.secret_files(program, facts.system)
+    )
     readers = f"root and the group {file.group}" if file.mode & 0o040 else "root alone"
     yield f"It logs in as {facts.credential and facts.credential.account}; the secret is in {file.path},"
     yield f"mode {file.mode:04o}, which {readers} can read."
-    if program.work(facts).usage and file.mode & 0o040:
+    if placed.work(program, facts).usage and file.mode & 0o040:
         yield f"Other users can send when they are in that group: adduser USER {file.group}"
 
 
@@ -267,7 +273,7 @@ def _copying(program: Program, facts: Facts) -> Iterator[str]:
     """Yield the commands that bring new CRLs to where the program reads them."""
     directory = facts.tls.directory
     yield f"scp -p 'root@{facts.hub}:{directory}/*crl*.pem' {directory}"
-    for item in program.render(facts):
+    for item in placed.render(program, facts):
         name = os.path.basename(item.path)
         if not item.path.startswith(f"{directory}/") and name in {CRL, ALL_CRLS}:
             owner = f"-o {item.user} -g {item.group} -m {item.mode:04o}"
@@ -275,7 +281,7 @@ def _copying(program: Program, facts: Facts) -> Iterator[str]:
 
 
 def _work(program: Program, facts: Facts) -> Iterator[str]:
-    work = program.work(facts)
+    work = placed.work(program, facts)
     for include in work.includes:
         yield from _include(include)
     for heading, lines in (("Then run as root:", work.commands), ("Use it as:", work.usage)):

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..accounts.database import AccountDatabase
 from ..ca.answers import Answer, install
@@ -29,7 +29,9 @@ from ..files import (
     write_all,
 )
 from ..hub import Part
+from ..lazy import dataclass
 from ..model import Artifact, Link
+from ..mta import placed
 from ..mta.program import Material, Need, Program
 from ..pki.crl import Crl, is_crl_of, read_crl
 from ..pki.describe import purposes_of
@@ -138,7 +140,7 @@ def _verify_place(site: Site, answer: Answer, opened: Opened, *, force: bool) ->
         refuse_existing_pair(pair, answer.host, site.clock(), None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Client:
     """A client host that is to stand.
 
@@ -167,7 +169,7 @@ class Client:
         return Material(opened.key or Secret(b""), pem, encode_certificates(opened.trust), lists)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ready:
     """A client host that stands: its parts, and the files of its mail program."""
 
@@ -235,7 +237,7 @@ def _wishes(site: Site, opened: Opened) -> RenderOptions:
     if Need.CREDENTIAL not in opened.program.NEEDS:
         return render_options
     account = AccountDatabase(site).parse(site.settings.sasl.account)
-    secret = secret_for(opened.program, account, opened.files)
+    secret = secret_for(opened.program, account, placed.understood(opened.files))
     if secret is None:
         raise DataError(opened.name, f"has no secret of {account}")
     return replace(render_options, secret=lambda: secret)
@@ -245,9 +247,9 @@ def _verify_files(wanted: Client) -> None:
     """Accept a bundle that has just the files of its program."""
     facts = gather(wanted.site, wanted.program, wanted.render_options, wanted.material)
     expected = {item.path for item in wanted.program.render(facts)}
-    for path in sorted(wanted.opened.files.keys() - expected):
+    for path in sorted(placed.understood(wanted.opened.files).keys() - expected):
         raise DataError(wanted.opened.name, f"{path[1:]} is not a file of {wanted.program.NAME}")
-    for path in sorted(expected - wanted.opened.files.keys()):
+    for path in sorted(expected - placed.understood(wanted.opened.files).keys()):
         raise DataError(wanted.opened.name, f"lacks {path[1:]}")
 
 

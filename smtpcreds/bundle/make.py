@@ -1,14 +1,14 @@
 """A bundle: the certificate if one is needed, the archive, the record of who got it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 
 from ..accounts.database import AccountDatabase, database_of
 from ..ca.crl import revoking_authorities
 from ..ca.directory import trust_directory_content
 from ..ca.issue import CertificateRequest, verify_permitted
-from ..ca.layout import ALL_CRLS, BUNDLE, CRL, CURE_CRL, verify_target
+from ..ca.layout import ALL_CRLS, BUNDLE, CRL, cure_crl, verify_target
 from ..ca.publish import refresh_superseded_crls
 from ..ca.requests import Csr, SignedCsr, sign_csr, verify_petition
 from ..config import Site
@@ -19,7 +19,9 @@ from ..deploy.options import RenderOptions
 from ..errors import DataError, UsageError
 from ..files import check_parents, disk, sweep_target, write_all
 from ..inventory.rotations import RotationState
+from ..lazy import dataclass
 from ..model import Artifact, Link
+from ..mta import placed
 from ..mta.program import Facts, Material, Need, Program
 from ..names import PLAINTEXT
 from ..passwords import generate as generate_secret
@@ -48,7 +50,7 @@ from .contents import (
 # Where a bundle goes: a closed file, or an open descriptor; encrypted on the way, or not.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Encryption:
     """How an archive is encrypted: under a passphrase, for keys, or not at all.
 
@@ -74,7 +76,7 @@ class Encryption:
         return archive.encrypt_to(data, self.recipients) if self.recipients else data
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Delivery:
     """Where the archive goes.
 
@@ -117,7 +119,7 @@ LATER = Material(Secret(b"\n"), b"\n", b"\n", b"\n")
 """Stands for what is not signed yet, while it is checked what a program can be told."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BundleRequest:
     """A bundle that is asked for.
 
@@ -140,7 +142,7 @@ class BundleRequest:
     own_account: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bundled:
     """A bundle that is on its way.
 
@@ -176,7 +178,7 @@ def make_bundle(work: Transaction, wanted: BundleRequest, delivery: Delivery) ->
         ensure_account(work, wanted)
     facts = gather(site, wanted.program, wanted.render_options, LATER, ask=work.ask)
     _warn_of_rotation(work, facts)
-    wanted.program.render(facts)
+    placed.render(wanted.program, facts)
     render_settings(site, wanted.program, facts, wanted.render_options)
     delivery.prepare(work)
     make = _signed if choice.is_signed else _copied
@@ -316,7 +318,7 @@ def assemble(
 def _crl_end(site: Site, content: bytes) -> datetime:
     crl = read_crl(content, CRL, None)
     if fault := crl.fault(site.clock()):
-        raise DataError(f"{site.ca_directory}/{CRL}", fault, CURE_CRL)
+        raise DataError(f"{site.ca_directory}/{CRL}", fault, cure_crl(crl.period, site.clock()))
     return crl.next_update or datetime.max.replace(tzinfo=UTC)
 
 

@@ -4,14 +4,14 @@ It comes from elsewhere, so nothing in it is believed: which paths it may have f
 which settings from a list, and the certificate has to fit the key, the host and the CA that come with it.
 """
 
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from ..ca.authority import Listed
 from ..ca.layout import ALL_CRLS, BUNDLE, pair_of
 from ..config import Settings, Site
 from ..errors import DamagedFileError, DataError, UsageError
+from ..lazy import dataclass, pattern
 from ..model import Artifact
 from ..mta.program import Program, Role
 from ..mta.programs import program_for
@@ -29,13 +29,13 @@ from .archive import README, SETTINGS, Kind, Label, Member, unpack
 from .client_files import PATHS
 from .contents import OURS, read_settings
 
-_PATH = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9._+-]*(/[A-Za-z0-9_+][A-Za-z0-9._+-]*)*")
-_CRL = re.compile(r"crl(-[0-9a-f]{8})?\.pem")
+_PATH = pattern(r"[A-Za-z0-9_+][A-Za-z0-9._+-]*(/[A-Za-z0-9_+][A-Za-z0-9._+-]*)*")
+_CRL = pattern(r"crl(-[0-9a-f]{8})?\.pem")
 _LOOSE = 0o022
 _SPECIAL = ~0o777
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Opened:
     """A bundle that was verified.
 

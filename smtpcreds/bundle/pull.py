@@ -4,8 +4,7 @@ A host comes over ssh with a key for which sshd runs one command, that names the
 AUTHORIZED_KEYS FILE FORMAT. It says on standard input what it has, and gets the archive or nothing.
 """
 
-import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 
@@ -28,6 +27,7 @@ from ..files import check_parents, check_target, exists, read_public, write_all
 from ..inventory.pulls import Pull
 from ..inventory.rotations import RotationState
 from ..inventory.rows import CertificateRow, State
+from ..lazy import dataclass, pattern
 from ..model import Artifact
 from ..mta.program import Need, Role
 from ..mta.programs import program_for
@@ -39,13 +39,13 @@ from .make import LATER, BundleRequest, assemble, ensure_account
 
 LOGIN = "smtpcreds"
 """The account on the hub that client hosts come to, unless it is root."""
-_KEY = re.compile(r"(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}")
-_HAVE = re.compile(rb"have ([0-9a-f]{64}|none)\n?")
+_KEY = pattern(r"(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}")
+_HAVE = pattern(rb"have ([0-9a-f]{64}|none)\n?")
 MAX_WORD = 100
 """Octets of what a host says."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Authorized:
     """A host that may fetch its bundles.
 

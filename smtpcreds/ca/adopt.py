@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 
 from ..config import Site
@@ -11,6 +11,7 @@ from ..errors import DataError, ForeignFormatError, MissingInputError, Smtpcreds
 from ..files import disk, explained, names_in, read_public, write_directory
 from ..inventory.rows import AuthorityRow, State, serial_text
 from ..inventory.rows import CertificateRow as Row
+from ..lazy import dataclass
 from ..pki import foreign
 from ..pki.chains import ChainError, is_issued_by, is_self_signed, verify_chain
 from ..pki.crl import Crl, may_sign_crls, read_crl
@@ -38,7 +39,7 @@ from .trial import trial_faults
 NOTHING = Found("files", "", None, (), (), (), None, None, None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Named:
     """What the options name; any of it goes before what is found in the directory."""
 
@@ -185,7 +186,7 @@ MAX_SERIAL = 1 << 159
 _BY_ROLES = {tuple(p.value for p in profile.purposes): name for name, profile in HOST_PROFILES.items()}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Records:
     """Rows with their DER where the certificate was found, and the last CRL number that was used."""
 
@@ -233,7 +234,7 @@ def row_of_imported(
     return _row(_Known(serial, certificate, None, None), ca, now)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Known:
     """All that is known of one serial number."""
 
@@ -348,7 +349,7 @@ Keeping = Callable[[bool], Passphrase | None]
 """From whether the key is encrypted to the question for its passphrase from now on; None: what opened it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Adopted:
     """An authority that was imported: its certificate, what made it, and how much of its past is known.
 

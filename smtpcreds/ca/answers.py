@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from ..config import Site
 from ..errors import DataError, ExistsError, MissingInputError, NameRefusedError, SmtpcredsError
@@ -10,6 +9,7 @@ from ..files import check_target, exists, is_directory, names_in, read_private, 
 from ..inventory.inventory import Inventory
 from ..inventory.rows import CertificateRow as Row
 from ..inventory.rows import State, serial_text
+from ..lazy import dataclass
 from ..model import Artifact, Link
 from ..pki.chains import ChainError, climb, is_self_signed, verify_chain
 from ..pki.describe import fingerprint, purposes_of
@@ -27,12 +27,11 @@ from .layout import Pair, pair_of
 from .pair import key_id, put_in_place
 from .state import ensure_external_authority
 
-SYSTEM_CAS = "/etc/ssl/certs/ca-certificates.crt"
 _ONE_ROLE = {profile.purposes: profile for profile in (SERVER, CLIENT)}
 _KEY_ENDS = ("-key.pem", "-key.pem.new")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sources:
     """The files of an answer, absolute, and what it is for.
 
@@ -53,7 +52,7 @@ class Sources:
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """A certificate that fits a key which is here.
 
@@ -81,7 +80,7 @@ def read_answer(site: Site, ca: CA, sources: Sources) -> Answer:
     try:
         path = verify_chain(certificate, (), pool, site.clock(), sources.profile.purposes, host)
     except ChainError as error:
-        raise DataError(sources.answer, error.reason, _way_up(certificate, pool)) from None
+        raise DataError(sources.answer, error.reason, _way_up(site, certificate, pool)) from None
     return Answer(host, pair, certificate, path[1:])
 
 
@@ -158,16 +157,17 @@ def _verify_roles(sources: Sources, certificate: Certificate, host: str) -> None
     raise DataError(sources.answer, f"is not for {roles} (extendedKeyUsage)", hint)
 
 
-def _way_up(certificate: Certificate, pool: Iterable[Certificate]) -> str | None:
+def _way_up(site: Site, certificate: Certificate, pool: Iterable[Certificate]) -> str | None:
     if is_self_signed(climb(certificate, pool)[-1]):
         return None
-    return f"give the certificates above it with --chain FILE or --ca FILE (public CAs: {SYSTEM_CAS})"
+    public = site.system.ca_bundle
+    return f"give the certificates above it with --chain FILE or --ca FILE (public CAs: {public})"
 
 
 # Installing the answer of another CA: its certificate joins the key that waited, its CAs the bundle.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Installed:
     """An answer that is in place; ``added`` are the CA certificates that are new in the bundle."""
 

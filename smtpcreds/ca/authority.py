@@ -1,13 +1,14 @@
 """The authority on disk with those it replaced: read once, kept for the run."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 from ..config import Site
 from ..errors import DamagedFileError, DataError, DeniedError, ExistsError
 from ..files import disk, exists, names_in, read_if_there, read_private
 from ..inventory.rows import AuthorityRow
+from ..lazy import dataclass
 from ..pki.encoding import encode_der, parse_certificate, parse_certificates
 from ..pki.keys import (
     KDF_ROUNDS,
@@ -35,7 +36,7 @@ def no_passphrase() -> None:
     """Answer that there is none."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SupersededCA:
     """One authority that was replaced: its files, and its certificate with those above it."""
 
@@ -64,7 +65,7 @@ def authority_of(site: Site) -> "CA":
     return held if isinstance(held, CA) else CA(site)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Listed:
     """A CRL beside certificates: the name of its file, whose it is, and itself as PEM."""
 

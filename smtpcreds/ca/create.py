@@ -3,13 +3,14 @@
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import timedelta
 from itertools import count
 
 from ..config import Site
 from ..errors import DamagedFileError, DataError, SmtpcredsError, UsageError
 from ..files import remove_directory, replace_directory, tree, write_directory
+from ..lazy import dataclass
 from ..model import Artifact
 from ..names import parse_host
 from ..pki.encoding import encode_certificates
@@ -41,7 +42,7 @@ from .token import TokenKey, new_key
 # A new authority: made beside its place, it appears whole with one rename.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NewAuthority:
     """What ``ca init`` is asked for; :func:`new_authority` fills it from options and settings."""
 
@@ -55,7 +56,7 @@ class NewAuthority:
     dns_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Created:
     """A new authority: the certificate that signs, and whether its keys are encrypted."""
 
@@ -277,7 +278,7 @@ def change_passphrase(work: Transaction, new: Callable[[], Secret | None]) -> tu
     return tuple(f"{directory}/{file.path}" for file in files if _is_key(file))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Opened:
     """Keys by their encrypted text: opening one takes half a second."""
 

@@ -9,7 +9,7 @@ CRL is recorded after it was installed. A number without its record is a CRL tha
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -18,6 +18,7 @@ from ..errors import DataError
 from ..files import is_directory, names_in, read_if_there, read_private
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityRow, AuthorityState, CrlRow
+from ..lazy import dataclass
 from ..pki.chains import is_issued_by
 from ..pki.crl import BACKDATE, Crl, build_crl, may_sign_crls, not_revoked, read_crl, to_pem, verify_unlisted
 from ..pki.dates import Period
@@ -28,13 +29,13 @@ from ..pki.revocation import Revoked, parse_reason
 from ..pki.values import Certificate, Issuer
 from .authority import CA
 from .directory import bundled
-from .layout import CRL, CURE_CRL
+from .layout import CRL, cure_crl
 
 FRESH = timedelta(days=1)
 """A CRL younger than this is not signed anew by a command that merely issues."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NewCrl:
     """A CRL that was signed: its number, itself as DER, its first and last second, how many it lists."""
 
@@ -176,7 +177,7 @@ def crl_says(site: Site, certificate: Certificate, directory: str) -> str:
     ours = CA(site)
     own = ours.chain if ours.is_there else ()
     issuer = next((ca for ca in (*bundled(directory), *own) if is_issued_by(certificate, ca)), None)
-    found = issuer and verify_unlisted(certificate, issuer, _crls(directory), site.clock(), CURE_CRL)
+    found = issuer and verify_unlisted(certificate, issuer, _crls(directory), site.clock(), cure_crl)
     if found:
         return not_revoked([found.next_update])
     if issuer and not may_sign_crls(issuer):

@@ -5,10 +5,11 @@ Of the authority, for clients.
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ..errors import DamagedFileError, ExistsError, MissingInputError, UsageError
 from ..files import check_parents, exists, is_directory, read_private, remove, sweep_target, write_all
+from ..lazy import dataclass
 from ..model import Artifact
 from ..pki.chains import climb, is_self_signed
 from ..pki.encoding import encode_certificates, encode_der
@@ -26,7 +27,7 @@ from .lookup import Found, trust_anchors
 # A certificate in another form, for programs that do not read ours.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Contents:
     """What goes into an export.
 
@@ -42,7 +43,7 @@ class Contents:
     password: Callable[[], Secret | None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Form:
     """One form of export.
 
@@ -147,7 +148,7 @@ PUBLIC_MODE = 0o644
 """Of a CA bundle on its way to client hosts; it holds no secret."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KeyCopy:
     """Which key goes where.
 
@@ -164,7 +165,7 @@ class KeyCopy:
     remove: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Exported:
     """A key that was copied."""
 

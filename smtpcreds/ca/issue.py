@@ -1,7 +1,7 @@
 """Issuing: which hosts get a certificate with a new key, and which are refused before anything happens."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import timedelta
 from ipaddress import ip_address
 
@@ -9,6 +9,7 @@ from ..config import Site
 from ..errors import DataError, NameRefusedError, SmtpcredsError, UsageError, WriteError
 from ..files import exists, read_public, remove, write_all
 from ..inventory.rows import Intent, Signed, serial_text
+from ..lazy import dataclass
 from ..model import Artifact, Link
 from ..names import is_qualified
 from ..pki.encoding import encode_der
@@ -28,7 +29,7 @@ from .reload import Hook, UncommittedRenewal, reload_or_restore, settle
 # What ``cert issue`` is asked for, checked before anything else happens.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CertificateRequest:
     """One certificate that is wanted."""
 
@@ -46,7 +47,7 @@ class CertificateRequest:
         return tuple(dict.fromkeys((self.host, *self.dns_names, *map(str, self.addresses))))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CertificateOptions:
     """What the options say of every host of one run; None means the default.
 
@@ -155,7 +156,7 @@ def _address(text: str) -> Address | None:
 # Everything is in place before the mail server is told; if it can't be told, the former pairs come back.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Issued:
     """A certificate that is in place; ``shortened`` to the end of the authority."""
 
@@ -169,7 +170,7 @@ class Issued:
         return serial_text(self.certificate.serial_number)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Refused:
     """A host that got no certificate; nothing of it was changed."""
 
@@ -180,7 +181,7 @@ class Refused:
 Outcome = Issued | Refused
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Draft:
     """A certificate that is about to be signed.
 

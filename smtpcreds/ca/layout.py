@@ -3,16 +3,18 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ..config import MAX_DAYS, Site
 from ..errors import ExistsError, MissingInputError, SmtpcredsError, UsageError
 from ..files import check_parents, check_target, disk, exists, is_directory
 from ..inventory.inventory import Inventory, open_inventory
-from ..inventory.rows import AuthorityState
+from ..inventory.rows import AuthorityState, CertificateRow
+from ..lazy import dataclass
 from ..pki.dates import Period, crl_fault
+from ..pki.profiles import RELAY
 from ..postgres import is_url
+from ..shell import quote
 
 # Where the authority and its certificates lie, and how long they may live.
 
@@ -30,7 +32,7 @@ RETIRED = "retired-"
 """Directories below the authority's own: of those it replaced, trusted still or no more."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CaFiles:
     """The files of the authority; the directory appears with all of them at once."""
 
@@ -72,7 +74,7 @@ class CaFiles:
         return f"{self.directory}/{CRL}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pair:
     """Key and certificate of one host.
 
@@ -184,6 +186,15 @@ def cure_missing(site: Site, path: str, host: str) -> str:
     return CURE_CRL if is_shared else f"smtpcreds cert issue {host}"
 
 
+def issued_again(site: Site, row: CertificateRow) -> str:
+    """Return the command that puts a new pair in the place of this one, for the same role and names."""
+    role = [] if row.profile == RELAY.name else [f"--{row.profile}"]
+    more = [f"--san {quote(name)}" for name in row.names if name != row.host]
+    directory = os.path.dirname(site.root.locate(row.directory)) if row.directory else ""
+    to = [f"--to {quote(directory)}"] if directory not in {"", site.certificates} else []
+    return " ".join(["smtpcreds cert issue", row.host, *role, *more, *to, "--force"])
+
+
 def lifetime_of(days: int) -> timedelta:
     """Return the lifetime."""
     if not 1 <= days <= MAX_DAYS:
@@ -247,6 +258,11 @@ CURE_CRL = "smtpcreds ca crl"
 """Signs a CRL, and installs it with bundle and links in every directory; what was interrupted, it settles."""
 
 
+def cure_crl(period: Period, now: datetime) -> str:
+    """Return what to do about a CRL that is not current; one of the future keeps others from being signed."""
+    return f"{CURE_CRL} --force" if now < period.begin else CURE_CRL
+
+
 def warn_of_crls(site: Site, inventory: Inventory) -> None:
     """Warn of every CRL of a signing authority that expired, or has less than a third of its life left."""
     for authority in inventory.authorities():
@@ -254,4 +270,4 @@ def warn_of_crls(site: Site, inventory: Inventory) -> None:
         if authority.state is AuthorityState.CURRENT and latest:
             period, now = Period(latest.this_update, latest.next_update), site.clock()
             if said := crl_fault(period, now) or period.remark(now):
-                site.warn(f"{authority.name}: the CRL {said}; sign a new one: {CURE_CRL}")
+                site.warn(f"{authority.name}: the CRL {said}; sign a new one: {cure_crl(period, now)}")

@@ -4,13 +4,13 @@ Nothing heavy is imported.
 """
 
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ..config import Site
 from ..errors import AmbiguousError, NameRefusedError
 from ..inventory.inventory import Inventory
 from ..inventory.rows import CertificateRow
+from ..lazy import dataclass
 from .layout import Pair
 
 # The list of certificates, from the inventory alone; nothing heavy is imported.
@@ -19,7 +19,7 @@ REMEMBERED = timedelta(days=90)
 """So long after its end an unreplaced certificate is still listed with those that end soon."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Selection:
     """Which certificates to list.
 

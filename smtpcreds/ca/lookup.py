@@ -1,7 +1,6 @@
 """Looking up one certificate, in the inventory, installed or in a file; and the authority itself."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from ..config import Site
 from ..errors import MissingInputError, NameRefusedError, SmtpcredsError, nearest
@@ -9,6 +8,7 @@ from ..files import exists, read_private, read_public
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityState, State
 from ..inventory.rows import CertificateRow as Row
+from ..lazy import dataclass
 from ..pki.chains import ChainError, verify_chain
 from ..pki.crl import read_crl
 from ..pki.dates import has_ended
@@ -32,7 +32,7 @@ _COMPARED = 5000
 """Certificates among which a host is looked for that was probably meant."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Found:
     """A certificate that was looked up.
 
@@ -86,6 +86,13 @@ def near_host(inventory: Inventory, word: str) -> str | None:
     short = {host.partition(".")[0]: host for host in hosts}
     near = nearest(word, hosts if "." in word else short)
     return short.get(near, near) if near else None
+
+
+def instead_of_unknown(inventory: Inventory, host: str) -> str | None:
+    """Return the host that was probably meant by one that never had a certificate; None for one that had."""
+    if next(inventory.listing(host=host, limit=1), None):
+        return None
+    return near_host(inventory, host)
 
 
 def _near(site: Site, word: str) -> str | None:
@@ -143,7 +150,7 @@ def _place(site: Site, row: Row | None) -> Pair | None:
 # What can be said of one certificate: itself, the way up from it, where it stands and where it lies.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class View:
     """A certificate as an administrator sees it.
 
@@ -223,7 +230,7 @@ def _installed(found: Found) -> str | None:
 # What an administrator reads of the authority: everything but secrets, without the passphrase.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Generation:
     """One authority.
 
@@ -250,7 +257,7 @@ class Generation:
     counts: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Overview:
     """The authority that signs, those that it replaced, and certificates of those that are retired."""
 

@@ -1,7 +1,7 @@
 """A pair on disk: what stands there, what a renewal replaces, and putting key and certificate in place."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from ..errors import DataError, ExistsError, MissingInputError, SmtpcredsError
@@ -9,6 +9,7 @@ from ..files import exists, read_certificate, read_private, remove, write_all
 from ..inventory.inventory import Inventory
 from ..inventory.rows import CertificateRow as Row
 from ..inventory.rows import State
+from ..lazy import dataclass
 from ..model import Artifact
 from ..pki.describe import fingerprint
 from ..pki.encoding import parse_certificates
@@ -22,7 +23,7 @@ from .layout import Pair
 # What a renewal replaces: read and checked before, kept beside the new pair, put back when that fails.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PreviousPair:
     """The content of a pair's files; None where there is no such file."""
 

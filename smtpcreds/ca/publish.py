@@ -1,13 +1,13 @@
 """CRLs signed in time, those of superseded CAs too, and brought to every directory with the CA bundle."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError, UsageError
 from ..files import check_directory, check_parents, check_target, read_private, sweep, sweep_target, write_all
 from ..inventory.inventory import Inventory
+from ..lazy import dataclass
 from ..model import Artifact, Link
 from ..pki.crl import may_sign_crls, read_crl
 from ..pki.encoding import blocks
@@ -29,7 +29,7 @@ Missing = dict[str, list[Artifact | Link]]
 """Directory to what it lacks of bundle, CRLs and links."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Published:
     """A CRL that is in place: itself, where it is kept, and its copies beside certificates."""
 
@@ -145,7 +145,7 @@ def _all(beside: Missing) -> Iterator[Artifact | Link]:
 # A fresh CRL on request, and a look at the one there is.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CrlWish:
     """What ``ca crl`` is asked for.
 
@@ -170,7 +170,7 @@ class CrlWish:
             raise UsageError("--der", "is the form of a copy", "add --to FILE; mail servers read PEM")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CrlStanding:
     """What the CRL on disk says."""
 

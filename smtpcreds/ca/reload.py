@@ -3,12 +3,12 @@
 import os
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Self
 
 from ..config import Site
 from ..errors import UnavailableError, UsageError
 from ..files import disk, exists, write
+from ..lazy import dataclass
 from ..model import Artifact
 from ..pki.values import Issuer
 from ..transaction import Transaction
@@ -22,7 +22,7 @@ _PASSED_ON |= {"XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "DBUS_SYSTEM_BUS_A
 """What a command sees of the environment; any other variable may be a secret (``env:NAME``)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Hook:
     """A command, run without a shell; its output goes to our standard error."""
 
@@ -117,7 +117,7 @@ def _mark(site: Site) -> str:
 # would fill the CRL. By serial number they can be revoked all the same.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class UncommittedRenewal:
     """A certificate that is in place, and what was there before."""
 

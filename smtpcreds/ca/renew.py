@@ -1,7 +1,7 @@
 """Renewing: the same certificate once more, with the key that is in place or a new one."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 
@@ -10,6 +10,7 @@ from ..errors import DataError, MissingInputError, NameRefusedError, SmtpcredsEr
 from ..files import exists
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityState, CertificateRow, State
+from ..lazy import dataclass
 from ..pki.dates import Period, has_ended, is_due, successor_due
 from ..pki.encoding import parse_certificate
 from ..pki.issue import new_serial
@@ -31,7 +32,7 @@ from .issue import (
     carry_out,
     verify_permitted,
 )
-from .layout import Pair, bundle_again, is_client_host, lifetime_of
+from .layout import Pair, bundle_again, is_client_host, issued_again, lifetime_of
 from .old import RENEW_OLD, RETIRE_OLD, old_authorities
 from .pair import PreviousPair, key_that_waits, key_to_keep, read_previous_pair, verify_ours
 from .publish import Published, copy, refresh_superseded_crls, stale_copies, superseded_crls_are_due
@@ -44,7 +45,7 @@ SHOWN = 8
 """Hosts that a message names."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Renewals:
     """What ``cert renew`` is asked for.
 
@@ -176,7 +177,7 @@ def rows_of(site: Site, inventory: Inventory, text: str) -> list[CertificateRow]
         raise DataError(host, "keeps its own key, so it can't be renewed here", hint)
     if revoked := next(inventory.listing(host=host, state=State.REVOKED, limit=1), None):
         reason = f"was revoked ({revoked.reason})"
-        raise DataError(host, reason, f"give it a new one: smtpcreds cert issue {host}")
+        raise DataError(host, reason, f"give it a new one: {issued_again(site, revoked)}")
     raise MissingInputError(
         host, f"is not in the inventory; {_known(inventory, host)}", "smtpcreds cert list"
     )
@@ -203,7 +204,7 @@ def _some(hosts: list[str]) -> str:
 # A certificate once more: same names, profile, lifetime and place; the same key, or a new one.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Renewal:
     """One renewal, looked over.
 
@@ -313,7 +314,7 @@ def _parted(texts: Iterable[str]) -> tuple[tuple[str, ...], tuple[Address, ...]]
     return tuple(names), tuple(addresses)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Renewed:
     """What a run did.
 

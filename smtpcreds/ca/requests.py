@@ -1,13 +1,14 @@
 """Certificate signing requests: ours to another CA, and those of hosts that keep their own key."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ..config import Site
 from ..errors import ExistsError, NameRefusedError, SmtpcredsError, UsageError
 from ..files import exists, read_private, read_public, sweep_target, write_all
 from ..inventory.rows import CertificateRow, Intent, Signed, State, serial_text
+from ..lazy import dataclass
 from ..model import Artifact
 from ..names import is_qualified
 from ..pki.encoding import encode_der
@@ -26,7 +27,7 @@ from .publish import keep_fresh, refresh_superseded_crls
 # Requests to another CA: a key that waits on this host, and what that CA is to certify.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CsrOptions:
     """What a request is to say, and with which key.
 
@@ -43,7 +44,7 @@ class CsrOptions:
     force: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PlacedCsr:
     """A request that is in place.
 
@@ -63,7 +64,7 @@ class PlacedCsr:
     pem: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Found:
     path: str
     key: PrivateKey
@@ -130,7 +131,7 @@ def _standing_request(order: CertificateRequest, key: PrivateKey) -> bytes | Non
 # Signing the request of a host that keeps its own key: only its names and its key are taken.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Csr:
     """A request that was read, and what is made of it.
 
@@ -154,7 +155,7 @@ class Csr:
         return (*self.request.hosts, *map(str, self.request.addresses))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SignedCsr:
     """A petition that was granted; ``pem`` is the certificate and those between it and the root."""
 

@@ -5,7 +5,7 @@ what lies beside certificates is read first: numbers go on from there, and no re
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from hashlib import sha256
 
@@ -14,6 +14,7 @@ from ..errors import DataError, SmtpcredsError
 from ..files import names_in, read_if_there, read_private, read_public, write_all
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityRow, CertificateRow, State, serial_text
+from ..lazy import dataclass
 from ..model import Artifact, Finding
 from ..pki.crl import Crl, is_crl_of, read_crl
 from ..pki.describe import describe, fingerprint
@@ -36,7 +37,7 @@ OTHER = "other"
 """Profile of a certificate of which only the serial number is known."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NewerCrl:
     """A CRL of ours beside certificates that says more than the state directory knows.
 

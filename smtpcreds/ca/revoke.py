@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError, UsageError
 from ..files import exists, read_public
 from ..inventory.rows import CertificateRow, State
+from ..lazy import dataclass
 from ..pki.chains import is_issued_by
 from ..pki.crl import may_sign_crls
 from ..pki.dates import has_ended
@@ -30,22 +31,22 @@ from .reload import Hook, owe, tell
 from .state import row_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Revocation:
     """What was revoked.
 
     Attributes:
         certificates: the rows as they were before.
         crls: that list them, one of each authority concerned.
-        in_place: pairs that still hold one of them.
+        in_place: pairs that still hold one of them, each with the newest of its certificates.
     """
 
     certificates: tuple[CertificateRow, ...]
     crls: tuple[Published, ...]
-    in_place: tuple[Pair, ...]
+    in_place: Mapping[Pair, CertificateRow]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RevocationRequest:
     """What is to be revoked.
 
@@ -69,7 +70,7 @@ Authorities = Mapping[int, tuple[CaFiles, Parsed]]
 """Those whose keys are here, by their number in the inventory; the one that signs first."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Chosen:
     """What is revoked; ``new`` rows enter the inventory first, with the certificate where it is known."""
 
@@ -316,11 +317,10 @@ def _nothing_left(row: CertificateRow) -> DataError:
     )
 
 
-def _in_place(site: Site, rows: Sequence[CertificateRow]) -> tuple[Pair, ...]:
-    of_place = {
-        Pair(site.root.locate(row.directory)): row.fingerprint for row in rows if row.is_on(site.machine)
-    }
-    return tuple(pair for pair, digest in of_place.items() if _holds(pair, {row.fingerprint for row in rows}))
+def _in_place(site: Site, rows: Sequence[CertificateRow]) -> dict[Pair, CertificateRow]:
+    of_place = {Pair(site.root.locate(row.directory)): row for row in rows if row.is_on(site.machine)}
+    revoked = {row.fingerprint for row in rows}
+    return {pair: row for pair, row in of_place.items() if _holds(pair, revoked)}
 
 
 def _holds(pair: Pair, fingerprints: set[str | None]) -> bool:

@@ -1,13 +1,14 @@
 """A new authority takes over in one step, and the superseded one goes once nobody needs it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from ..config import Site
 from ..errors import DeniedError, MissingInputError, SmtpcredsError, UsageError
 from ..files import read_private, replace_directory, tree, write_all
 from ..inventory.rows import AuthorityRow, AuthorityState
+from ..lazy import dataclass
 from ..model import Artifact
 from ..names import parse_host
 from ..pkcs11 import KeyUri
@@ -44,7 +45,7 @@ from .token import TokenKey
 _SHOWN = 10
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Retirement:
     """What was retired.
 
@@ -139,7 +140,7 @@ def _refuse_needed(work: Transaction, rows: Sequence[AuthorityRow]) -> None:
 # A new authority takes over: it appears in the place of the old one, with that one inside, in one step.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rolled:
     """A rollover that took place.
 

@@ -6,11 +6,11 @@ next one lists what the last one did, and counts on from it.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from ..config import Site
 from ..errors import SmtpcredsError
 from ..files import exists, is_file, read_if_there
+from ..lazy import dataclass
 from ..pki.crl import Crl, may_sign_crls, read_crl
 from ..pki.names import title
 from ..pki.revocation import Reason, Revoked
@@ -22,7 +22,7 @@ from .directory import directories
 from .state import is_revoked_above
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RootKey:
     """Where the key of the CA above is, unless it lies with the authority; its passphrase if it differs."""
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from secrets import token_bytes
 
 from ..errors import DataError, DeniedError, MissingInputError, SmtpcredsError, UsageError
 from ..files import disk, read_if_there, remove, write_all
+from ..lazy import dataclass
 from ..model import Artifact
 from ..pkcs11 import KINDS, KeyUri, Session, check
 from ..pki.keys import KeyType, PublicKey, RemoteKey, decode_public_key, generate, scheme_of
@@ -20,7 +21,7 @@ ID_OCTETS = 8
 """Of CKA_ID; so many make it certain that no other key has it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TokenKey:
     """A key that an authority is to have: where, and whether it is there already.
 

@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+from datetime import datetime
 from functools import cached_property, partial
 
 from ..config import Site
@@ -22,8 +23,10 @@ from ..inventory.chain import Chain, Head
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityState, CrlRow, State
 from ..inventory.rows import CertificateRow as Row
+from ..lazy import dataclass
 from ..model import Finding, Link, as_finding
 from ..pki.chains import climb, is_issued_by, verify_chain, way_up
+from ..pki.dates import Period
 from ..pki.describe import fingerprint, purposes_of
 from ..pki.encoding import parse_certificates
 from ..pki.keys import decode_key
@@ -38,14 +41,14 @@ from .above import CURE_ABOVE, LACKS, lacking, revoked
 from .authority import CA
 from .crl import crl_fault, crl_says, owes_crl
 from .directory import bundled, directories, trust, trust_directory_changes
-from .layout import BUNDLE, CRL, CURE_CRL, CaFiles, Pair, reading
+from .layout import BUNDLE, CRL, CURE_CRL, CaFiles, Pair, cure_crl, reading
 from .lookup import Found, installed_pair, read_file
 from .restore import findings as restored
 from .root import lacks_root_crl
 from .state import row_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Check:
     """One thing that was looked at: its name, what is right about it, and the finding where it is not."""
 
@@ -59,7 +62,7 @@ class Check:
         return self.finding is None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Subject:
     """What is checked.
 
@@ -244,7 +247,7 @@ class Scene:
 
     def issue(self, host: str, pair: Pair) -> str:
         """Return the command that puts a new pair there."""
-        to = "" if pair.directory == self.site.certificates else f" --to {pair.directory}"
+        to = "" if pair.directory == self.site.certificates else f" --to {quote(pair.directory)}"
         return f"smtpcreds cert issue {host}{to} --force"
 
 
@@ -273,7 +276,7 @@ def _unchained(site: Site, chain: Chain, noted: str) -> Iterator[Finding]:
     """Yield what shows that somebody wrote to the record of events past this program."""
     if chain.broken:
         number, event = chain.broken
-        more = f", and so do {chain.later} later ones" * bool(chain.later)
+        more = f"; {chain.later} more after it" * bool(chain.later)
         deed = "which can't be read"
         if event:
             deed = f"{event.what} {event.subject} by {event.who} at {event.at:%Y-%m-%d %H:%M:%S}"
@@ -375,7 +378,11 @@ def crls(scene: Scene) -> Iterator[Finding]:
             yield Finding(error.subject, error.reason, CURE_CRL)
         else:
             if fault:
-                yield Finding(files.crl, fault, CURE_CRL)
+                yield Finding(files.crl, fault, _cure(latest, now))
+
+
+def _cure(latest: CrlRow | None, now: datetime) -> str:
+    return cure_crl(Period(latest.this_update, latest.next_update), now) if latest else CURE_CRL
 
 
 def root_crl(scene: Scene) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """``smtpcreds ca backup`` and ``smtpcreds ca restore``: the authority as one encrypted archive, and back."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -108,7 +108,7 @@ def restore(session: Session, file: str, check: bool, passphrase: str | None, fo
     from ..bundle.backup import restore as put_back
 
     name = "standard input" if file == STREAM else session.absolute(file)
-    opened = open_backup(session.site(), _content(name, file, passphrase), name)
+    opened = open_backup(session.site(), _content(session, name, file, passphrase), name)
     if check:
         session.show(_row(opened.backup), _lines(opened.backup))
         return
@@ -120,7 +120,7 @@ def restore(session: Session, file: str, check: bool, passphrase: str | None, fo
         )
 
 
-def _content(name: str, source: str, passphrase: str | None) -> bytes:
+def _content(session: Session, name: str, source: str, passphrase: str | None) -> bytes:
     """Return the archive, decrypted if need be."""
     from ..bundle import archive
     from ..bundle.backup import MAX_BACKUP
@@ -133,8 +133,8 @@ def _content(name: str, source: str, passphrase: str | None) -> bytes:
         if passphrase:
             raise UsageError("--passphrase", f"{name} is not encrypted", "leave it out")
         return data
-    question: Callable[[], object] = bundle_passphrase(passphrase, new=False, of="backup")
-    return archive.decrypt(data, question(), name, _THEN)  # type: ignore[arg-type]
+    ask = bundle_passphrase(passphrase, new=False, of="backup")
+    return session.patiently(lambda: archive.decrypt(data, ask(), name, _THEN))
 
 
 def _row(found: "Backup") -> dict[str, object]:

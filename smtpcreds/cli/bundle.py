@@ -72,7 +72,7 @@ def bundle(
 ) -> None:
     """Put all that the client host HOST needs into one archive: CA, certificate and key, account, README.
 
-    It is extracted at / of that host: tar -xpf FILE -C /. A key that is made for it is kept nowhere else.
+    Extract it on that host at /: tar -xpf FILE -C /. A key that is made for it is kept nowhere else.
     """
     from dataclasses import replace
 
@@ -268,9 +268,11 @@ def _name(path: str) -> str:
 
 
 def _show(session: Session, wanted: "BundleRequest", done: "Bundled", path: str | None, opened: str) -> None:
+    from ..mta import placed
+
     facts, credentials = done.facts, done.credentials
     account = str(facts.credential.account) if facts.credential else None
-    work = wanted.program.work(facts)
+    work = placed.work(wanted.program, facts)
     session.show(
         {
             "host": facts.host,

@@ -376,7 +376,7 @@ def _key(
 @click.command(cls=Verb)
 @pass_session
 def show(session: Session) -> None:
-    """Show the authority: names, dates, limits, CRL, and how many certificates stand where."""
+    """Show the authority: names, dates, limits, CRL, and how many certificates are in each state."""
     from ..ca.lookup import overview
 
     site = session.site()

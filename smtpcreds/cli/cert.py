@@ -187,7 +187,7 @@ def renew(
 
     The former certificate stays valid, and the former pair stays beside the new one as *.previous. With
     --due --dry-run the exit status is 1 when something is due. With --due it is also 1 when the authority
-    itself needs a successor, or certificates or CRLs have faults that no renewal ends; these are shown.
+    itself needs a successor, or certificates or CRLs have faults that no renewal cures; these are shown.
     """
     from ..ca.issue import Issued, Refused
     from ..ca.renew import Renewals, ending
@@ -216,6 +216,9 @@ def renew(
     end = ending(site) if due else None
     if end:
         site.warn(end)
+    if both is None or (session.quiet and not session.as_json):  # which show no answer
+        for finding in wrong:
+            site.warn(f"{finding.subject}: {finding.message} ({finding.code}); cure: {finding.cure}")
     if both is None:
         raise click.exceptions.Exit(DUE if due and (session.would_change or wrong or end) else 0)
     done, kept = both
@@ -323,6 +326,7 @@ def revoke(
     WHICH is a host name, and means every certificate of the host that is still valid; or the beginning of a
     serial number or fingerprint; or a file with a certificate that this authority signed.
     """
+    from ..ca.layout import issued_again
     from ..ca.revoke import RevocationRequest
     from ..ca.revoke import revoke as carry_out
     from ..pki.revocation import parse_reason
@@ -338,8 +342,8 @@ def revoke(
     if done is None:
         return
     hosts = list(dict.fromkeys(row.host for row in done.certificates))
-    for pair in done.in_place:
-        site.warn(f"{pair.certificate}: is revoked and still in place; next: smtpcreds cert issue {hosts[0]}")
+    for pair, row in done.in_place.items():
+        site.warn(f"{pair.certificate}: is revoked and still in place; next: {issued_again(site, row)}")
     by_auth = [line for host in hosts for line in _still_relays(site, host, wish.reason)]
     for line in by_auth:
         site.warn(line)
@@ -479,6 +483,7 @@ def list_(session: Session, within: str | None, host: str | None, everything: bo
     """
     from ..ca.layout import reading, warn_of_crls
     from ..ca.listing import Selection, listed
+    from ..ca.lookup import instead_of_unknown
 
     site = session.site()
     span = None if within is None else parse_duration(within)
@@ -494,6 +499,8 @@ def list_(session: Session, within: str | None, host: str | None, everything: bo
             session.show({"certificates": [row_data(site, row) for row in rows]}, ())
         else:
             session.show({}, _table_lines(rows, now), listed=True)
+        if name and (near := instead_of_unknown(inventory, name)):
+            site.warn(f"{name}: no certificate matches; did you mean {near}?")
 
 
 def row_data(site: "Site", row: "CertificateRow") -> dict[str, object]:

@@ -192,7 +192,7 @@ def request(
 ) -> None:
     """Make a key for HOST, and the request that another CA makes its certificate from.
 
-    A key that is there is taken again. The answer is installed with cert install.
+    A key that is there already is used again. The answer is installed with cert install.
     """
     from ..ca.issue import CertificateOptions, order
     from ..ca.requests import CsrOptions

@@ -6,7 +6,6 @@ asked, no secret is printed, and nothing is written.
 """
 
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,6 +14,7 @@ import click
 from click.shell_completion import CompletionItem, ShellComplete, split_arg_string
 
 from ..errors import UsageError
+from ..lazy import pattern
 from .session import COMPLETE, Session
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ SHELLS = ("bash", "zsh", "fish")
 MOST = 500
 """Values that are offered at most."""
 
-_SAFE = re.compile(r"[A-Za-z0-9_.@:/%+,=-]*")
+_SAFE = pattern(r"[A-Za-z0-9_.@:/%+,=-]*")
 """What every shell takes as it is. Other names are not offered: accounts and hosts may be called anything."""
 
 
@@ -190,6 +190,7 @@ EXACTLY = {
 BY_OPTION = {"--account": _ACCOUNT, "--host": _HOST, "--hub": _HOST, "--client": _HOST, "host": _HOST}
 BY_VALUE = {
     "FILE": _FILE,
+    "KEY.pub": _FILE,
     "FILE|-": _FILE,
     "PATH|URL": _FILE,
     "DIR": _DIRECTORY,

@@ -2,7 +2,6 @@
 
 import codecs
 import os
-import re
 import signal
 import sys
 import warnings
@@ -16,6 +15,7 @@ import click
 
 from .. import __version__
 from ..errors import SmtpcredsError, UnavailableError, UsageError
+from ..lazy import pattern
 from .session import Session, complain, refused
 
 if TYPE_CHECKING:
@@ -99,10 +99,11 @@ USAGE = 64
 BUG = 70
 INTERRUPTED = 130
 DANGEROUS = {
-    *("--abandon", "--allow-login-name", "--allow-login-names", "--clear", "--fix", "--force", "--key"),
+    *("--abandon", "--allow-login-name", "--allow-login-names", "--allow-odd-names", "--allow-weak"),
+    *("--at-once", "--clear", "--defaults", "--drop-san", "--edit", "--fix", "--force", "--key"),
     *("--insecure-send-password", "--new-key", "--new-root", "--no-name-constraints", "--no-passphrase"),
-    *("--no-tls", "--plaintext", "--remove", "--retire", "--retire-old", "--reveal", "--root-key", "--run"),
-    *("--skip-bad", "--with-key"),
+    *("--no-tls", "--plaintext", "--relay-certificates", "--remove", "--retire", "--retire-old", "--reveal"),
+    *("--root-key", "--run", "--skip-bad", "--unknown", "--with-accounts", "--with-key", "--yes"),
 }
 """Options that nobody is led to by a guess: they replace, reveal, weaken or end something."""
 _ALIKE = 0.75
@@ -409,7 +410,7 @@ def smtpcreds(ctx: click.Context) -> None:
 # Spans of time as people type them.
 
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-_FORM = re.compile(r"([0-9]{1,6})([a-z])")
+_FORM = pattern(r"([0-9]{1,6})([a-z])")
 
 
 def parse_duration(text: str) -> timedelta:

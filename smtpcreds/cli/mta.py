@@ -103,7 +103,7 @@ _OPTIONS = (
     click.option("--hub", metavar="NAME", help="The hub, instead of the configured one."),
     *_CLIENT_OPTIONS,
     click.option("--saslauthd", is_flag=True, help="Also people with login accounts: ask saslauthd (PAM)."),
-    click.option("--role", metavar="ROLE", help="That the hub reads accounts in PostgreSQL as."),
+    click.option("--role", metavar="ROLE", help="PostgreSQL role that the hub reads accounts as."),
     click.option(
         "--role-password", metavar="SOURCE", help="Where its password comes from; default: the installed one."
     ),
@@ -239,7 +239,8 @@ def diff(session: Session, /, **options: Any) -> None:
 def check(session: Session, /, **options: Any) -> None:
     """Check that the files of PROGRAM are what they should be, included, and effective.
 
-    So is what the program's other settings make of them. The exit status is 1 if anything is wrong.
+    The program's other settings, which may switch them off, are checked too. The exit status is 1 if anything
+    is wrong.
     """
     from ..audit.run import around
     from ..deploy.check import inspect
@@ -389,18 +390,19 @@ def apply(session: Session, /, edit: bool, run: bool, force: bool, defaults: boo
 def render(session: Session, /, target: str | None, reveal: bool, force: bool, **options: Any) -> None:
     """Print the files of PROGRAM, their secrets left out, or write them below a directory."""
     from ..deploy.options import words
+    from ..mta import placed
     from ..mta.program import masked, octets
 
     site, program, wanted, facts = asked(session, **options)
     if target:
         _copy(session, site, program, facts, session.absolute(target), force=force)
         return
-    rendered = program.render(facts)
+    rendered = placed.render(program, facts)
     if reveal:
         text = b"\n".join(_heading(r).encode() + b"\n" + octets(_text(r)) for r in rendered)
         session.reveal(text, "mta render --reveal", f"{program.NAME} for {facts.host}")
         return
-    work = program.work(facts)
+    work = placed.work(program, facts)
     session.show(
         {
             "program": program.NAME,
@@ -423,13 +425,14 @@ def _copy(
 ) -> None:
     """Write the files below a directory, and tell what to do with them."""
     from ..deploy.files import copy_to
+    from ..mta import placed
 
     written = session.run(
         site, lambda work: copy_to(work, program, facts, directory, force=force), state=False
     )
     if written is None:
         return
-    work = program.work(facts)
+    work = placed.work(program, facts)
     session.show(
         {
             "program": program.NAME,

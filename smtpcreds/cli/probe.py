@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from ..errors import UnavailableError
 from .framework import Verb
 from .session import Session, pass_session
 
@@ -52,12 +53,14 @@ def from_bundle(site: "Site", source: str, passphrase: str | None, name: "str | 
 
 def _identity_of_bundle(opened: "Opened") -> "Identity | None":
     """Return what the mail program would log in with."""
+    from ..mta.placed import understood
     from ..probe.asked import Identity
     from ..secret import Secret
     from ..smtp.sasl import Login
 
+    files = understood(opened.files)
     for path in opened.program.SECRET_FILES:
-        found = opened.program.parse(path, opened.files[path]) if path in opened.files else {}
+        found = opened.program.parse(path, files[path]) if path in files else {}
         secret = found.get("secret")
         if isinstance(secret, Secret):
             return Identity(Login(str(found["authcid"]), secret), str(found.get("realm", "")))
@@ -77,6 +80,12 @@ def _client_of_bundle(opened: "Opened") -> "ClientFiles | None":
 
 def _in_memory(name: str, content: bytes) -> str:
     """Return a path of a file that ends with this process, and that others can't open."""
+    from ..files import kernel
+
+    if not kernel.HAS_MEMORY_FILES:
+        hint = "set the host up first, smtpcreds setup --client BUNDLE, and probe without it"
+        reason = "has a key that is not to touch the disk, and this kernel has no files in memory"
+        raise UnavailableError("--bundle", reason, hint)
     descriptor = os.memfd_create(name)
     os.write(descriptor, content)
     return f"/proc/self/fd/{descriptor}"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.command(cls=Verb)
 @pass_session
 def rotations(session: Session) -> None:
-    """List replacements that are half-way, and what remains to be done."""
+    """List replacements in progress, and what remains to be done."""
     from ..accounts.rotation import unfinished
 
     site = session.site()

@@ -324,7 +324,9 @@ def _printable(keys: tuple[bytes, ...]) -> list[str]:
 @click.option("--mechanism", "mechanisms", multiple=True, metavar="M", help="A mechanism to offer.")
 @click.option("--saslauthd", is_flag=True, help="Ask saslauthd (PAM and others) instead of the accounts.")
 @click.option(
-    "--role", metavar="ROLE", help="That reads PostgreSQL; default: the user that the mail server runs as."
+    "--role",
+    metavar="ROLE",
+    help="PostgreSQL role that reads the accounts; default: the user that the mail server runs as.",
 )
 @click.option("--role-password", metavar="SOURCE", help="Where its password comes from; default: none.")
 @click.option("--grants", is_flag=True, help="Print the SQL statements that let the role read accounts.")
@@ -345,16 +347,17 @@ def conf(
     """Produce Sendmail.conf or smtpd.conf, which tells Cyrus SASL where the accounts are."""
     from ..deploy.facts import backend_of, write_sasl_conf
     from ..files import audit_to_syslog
-    from ..mta.sasl_conf import Saslauthd, render
+    from ..mta.sasl_conf import Saslauthd, program_on, render
     from .secrets import role_password as ask
 
-    reader = role or PROGRAMS[program].user
+    site = session.site()
+    server = program_on(site.system, program)
+    reader = role or server.user
     if grants:
         _show_grants(session, reader)
         return
     if saslauthd:
         _verify_saslauthd(mechanisms, database or role_password)
-    site = session.site()
 
     def question() -> "Secret | None":
         return ask(role_password, reader)
@@ -364,13 +367,13 @@ def conf(
         return render(backend, mechanisms)
 
     if target is None:
-        _show(session, program, content, question())
+        _show(session, {"program": program, "file": server.conf}, content, question())
         return
     path = session.absolute(target)
 
     def written(work: "Transaction") -> bool:
         password = work.ask(question)
-        group = PROGRAMS[program].group if password else None
+        group = server.group if password else None
         changed = write_sasl_conf(site.root, content(password), path, group=group, force=force)
         audit_to_syslog("sasl conf", [(program, f"to {path}")] * bool(password and changed))
         return changed
@@ -382,19 +385,22 @@ def conf(
             [
                 f"{program}: where Cyrus SASL finds the accounts",
                 f"  {session.described(path)}{'' if changed else '  (unchanged)'}",
-                _next(program, path),
+                _next(program, server.conf, path),
             ],
         )
 
 
 def _show(
-    session: Session, program: str, content: "Callable[[Secret | None], bytes]", password: "Secret | None"
+    session: Session,
+    row: dict[str, str],
+    content: "Callable[[Secret | None], bytes]",
+    password: "Secret | None",
 ) -> None:
     if password:
-        session.reveal(content(password), "sasl conf", program)
+        session.reveal(content(password), "sasl conf", row["program"])
         return
     lines = content(None).decode(errors="replace").splitlines()
-    session.show({"program": program, "file": PROGRAMS[program].conf, "lines": lines}, lines, verbatim=True)
+    session.show({**row, "lines": lines}, lines, verbatim=True)
 
 
 def _verify_saslauthd(mechanisms: tuple[str, ...], accounts: str | None) -> None:
@@ -406,8 +412,7 @@ def _verify_saslauthd(mechanisms: tuple[str, ...], accounts: str | None) -> None
         raise UsageError("--saslauthd", f"can check {' and '.join(PLAINTEXT)} only")
 
 
-def _next(program: str, path: str) -> str:
-    conf = PROGRAMS[program].conf
+def _next(program: str, conf: str, path: str) -> str:
     copied = "" if path.endswith(conf) else f"copy it to {conf}; "
     return f"next: {copied}{program} reads {'that' if copied else 'it'} when it starts"
 

@@ -2,12 +2,12 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import UsageError
+from ..lazy import dataclass
 from ..secret import Secret
 from .session import Session
 
@@ -41,7 +41,7 @@ def account_secret(
     return ask
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class CaPassphrase:
     """Where the passphrase of the CA key comes from: the option, else the configuration, else a person.
 
@@ -130,7 +130,7 @@ def changed_ca_passphrase(source: str | None) -> Callable[[], Secret]:
     return lambda: resolve(parsed, Context("new passphrase of the CA key", new=True))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ImportPassphrases:
     """The passphrases of an imported CA key: the one that it has, and the one that it gets."""
 

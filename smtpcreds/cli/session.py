@@ -6,7 +6,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -22,6 +22,7 @@ from ..errors import (
     WrongPassphraseError,
     shown,
 )
+from ..lazy import dataclass, pattern
 from ..progress import show_on
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _say_json(key: str, value: object) -> None:
 
 
 T = TypeVar("T")
-_BEYOND_ASCII = re.compile(r"[^\0-~]+")
+_BEYOND_ASCII = pattern(r"[^\0-~]+")
 _AT_ONCE = 1000
 """Lines in one write; line by line, 100,000 accounts would take seconds."""
 
@@ -179,7 +180,11 @@ class Session:
         if self.as_json:
             made = data() if callable(data) else data
             made = made if verbatim else self._typed_in(made)
-            whole = {"schema": SCHEMA, **made, "warnings": self.warnings} if isinstance(made, dict) else made
+            whole = (
+                {"schema": SCHEMA, **made, "warnings": [*map(self.typed, self.warnings)]}
+                if isinstance(made, dict)
+                else made
+            )
             click.echo(_json(whole))
         elif not self.quiet:
             is_seen = (sys.stderr if aside else sys.stdout).isatty()
@@ -399,7 +404,7 @@ class Session:
         return parse_settings(text.decode(errors="replace"), path)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Confirmation:
     """A question on the terminal; calling it raises DeniedError unless the answer is yes."""
 

@@ -38,7 +38,11 @@ _OF_HUBS = ("account", "password", "allow_login_name", "no_passphrase", "plainte
 )
 @click.option("--plaintext", is_flag=True, help="PROGRAM also offers PLAIN and LOGIN, inside TLS only.")
 @click.option(
-    "--with", "choices", multiple=True, metavar="CHOICE", help="One that 'mta list' shows for PROGRAM."
+    "--with",
+    "choices",
+    multiple=True,
+    metavar="CHOICE",
+    help="One of the choices that 'mta list' shows for PROGRAM.",
 )
 @click.option("--account", metavar="NAME", help="The client hosts' account; default: maildroid.")
 @click.option("--password", metavar="SOURCE", help="Its secret; default: generate it.")

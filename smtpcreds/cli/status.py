@@ -38,7 +38,7 @@ def status(
     output: str | None,
     force: bool,
 ) -> None:
-    """Show how everything stands: CA, CRL, certificates by days left, accounts, what is half-way or due.
+    """Show the state of everything: CA, CRL, certificates by days left, accounts, what is in progress or due.
 
     The exit status is 1 if something is due. With --format nagios it is that of a Nagios plugin; with
     prometheus and html it is 0, because the document says it.

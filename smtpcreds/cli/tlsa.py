@@ -64,7 +64,7 @@ port_option = click.option(
 def show(session: Session, host: str, ports: tuple[int, ...], ttl: int | None) -> None:
     """Print the TLSA records of HOST as lines of its zone: 3 1 1 of its key, 2 1 1 of the CA that signed.
 
-    While a new key is half-way, the record of the other key stands there too.
+    While a key rollover is in progress, the record of the other key is printed too.
     """
     from ..dane import zone
 

@@ -1,11 +1,13 @@
 """Putting the files of a mail program in place, and what has to happen then."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..ca.reload import Hook
 from ..config import Site
 from ..errors import ConfigError, UnavailableError, UsageError
+from ..lazy import dataclass
 from ..model import Finding
+from ..mta import placed
 from ..mta.program import Facts, Include, Program
 from ..mta.program import octets as with_secrets
 from ..transaction import Transaction
@@ -18,7 +20,7 @@ from .options import RenderOptions, in_force, remember_options, words
 from .withdrawn import to_keep, withdrawn
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Applied:
     """What was done.
 
@@ -78,8 +80,8 @@ def apply(
     facts = gather(site, program, options, ask=work.ask)
     for error in missing_files(site, program, facts):
         raise error
-    tasks = program.work(facts)
-    found = file_statuses_of(site, program.render(facts), work.known_inventory)
+    tasks = placed.work(program, facts)
+    found = file_statuses_of(site, placed.render(program, facts), work.known_inventory)
     due = due_files(found, f"see smtpcreds mta diff {program.NAME}; --force replaces it", force=force)
     copies = due_copies(site, tasks.copies)
     if not options.mechanisms:

@@ -10,10 +10,11 @@ from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..files import exists, read_public
 from ..files.rights import User, barrier, way_in
 from ..model import Finding, Root, as_finding
-from ..mta import sendmail
+from ..mta import placed, sendmail
 from ..mta.program import Compiled, Facts, File, Include, Need, Program, Reader, Work
 from ..mta.program import octets as with_secrets
 from ..shell import quote
+from ..systems import System
 from .copies import configuration, copy_faults
 from .files import FileStatus, Status, group_name, groups_of, owner_of
 
@@ -50,9 +51,11 @@ WRONG = {
 def inspect(site: Site, program: Program, facts: Facts, standings: list[FileStatus]) -> list[Finding]:
     """Return what is wrong, in the order in which to put it right."""
     apply = f"smtpcreds mta apply {program.NAME}"
-    tasks = program.work(facts)
+    tasks = placed.work(program, facts)
     missing = list(map(as_finding, missing_files(site, program, facts)))
-    files = [finding for standing in standings for finding in _of_file(program, standing, apply)]
+    files = [
+        finding for standing in standings for finding in _of_file(program, facts.system, standing, apply)
+    ]
     includes = [
         Finding(site.path(i.path), "lacks a line" if len(i.lines) == 1 else "lacks lines", added(i))
         for i in missing_includes(site, tasks)
@@ -182,21 +185,23 @@ def _words(line: str) -> str:
     return " ".join(line.split())
 
 
-def _of_file(program: Program, standing: FileStatus, apply: str) -> Iterator[Finding]:
+def _of_file(program: Program, system: System, standing: FileStatus, apply: str) -> Iterator[Finding]:
     if standing.status in WRONG:
         force = " --force" if standing.status in {Status.EDITED, Status.FOREIGN} else ""
-        yield Finding(standing.path, WRONG[standing.status] + _detail(program, standing), apply + force)
+        yield Finding(
+            standing.path, WRONG[standing.status] + _detail(program, system, standing), apply + force
+        )
     yield from (Finding(standing.path, fault, apply) for fault in standing.excess)
 
 
-def _detail(program: Program, standing: FileStatus) -> str:
+def _detail(program: Program, system: System, standing: FileStatus) -> str:
     """Return which settings differ, by name only: a value may be a secret."""
     wanted = standing.rendered
     if standing.found is None or not isinstance(wanted, File):
         return ""
-    ours = program.parse(wanted.path, with_secrets(wanted.content))
+    ours = placed.parse(program, system, wanted.path, with_secrets(wanted.content))
     try:
-        theirs = program.parse(wanted.path, standing.found)
+        theirs = placed.parse(program, system, wanted.path, standing.found)
     except DataError as error:
         return f" ({error.reason})"
     names = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]

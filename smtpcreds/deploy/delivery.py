@@ -1,22 +1,21 @@
 """Which client host was given which account: an event for each bundle, and how to read it back."""
 
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import RotationState
 from ..inventory.rows import Event
+from ..lazy import dataclass, pattern
 from ..transaction import Transaction
 
 WHAT = "bundle"
 RETIRED = "cert retire"
 """A host left; what it was given before counts no more."""
-_DETAIL = re.compile(r"account (.*), program (\S+), certificate ([0-9a-f]+) (with its|without a) key")
+_DETAIL = pattern(r"account (.*), program (\S+), certificate ([0-9a-f]+) (with its|without a) key")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Handover:
     """What a client host was given.
 

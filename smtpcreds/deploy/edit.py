@@ -7,7 +7,7 @@ The former file is kept beside the new one as ``FILE.~1~``, the next as ``FILE.~
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import count
 
 from ..config import Site
@@ -21,12 +21,13 @@ from ..files import (
     sweep_target,
     write_all,
 )
+from ..lazy import dataclass
 from ..model import Artifact, Owner
 from ..mta.program import Include, Premise, Work
 from .check import added, lacking_in, superfluous_in
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Edit:
     """One file to be edited.
 

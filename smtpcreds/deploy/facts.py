@@ -23,10 +23,21 @@ from ..errors import (
 from ..files import check_parents, check_target, exists, read_private, read_public
 from ..inventory.rows import CertificateRow, State
 from ..model import Account, Artifact, Credential, Root
-from ..mta import access, dovecot
+from ..mta import access, dovecot, exim, postfix, postfix_hub
 from ..mta.program import Client, Facts, Held, Material, Need, Program, Role, Tls
 from ..mta.programs import check_variants
-from ..mta.sasl_conf import EXTERNAL, PROGRAMS, Backend, Saslauthd, Sasldb, Sql, offer, parse, shown
+from ..mta.sasl_conf import (
+    EXTERNAL,
+    PROGRAMS,
+    Backend,
+    Saslauthd,
+    Sasldb,
+    Sql,
+    offer,
+    parse,
+    program_on,
+    shown,
+)
 from ..names import PLAINTEXT
 from ..passwords import DOVECOT_SCRAM, dovecot_secret, dovecot_verifier, is_dovecot_of
 from ..pki.crl import may_sign_crls
@@ -38,6 +49,7 @@ from ..sasldb.opening import refuse_url
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, by_account
 from ..secret import Secret
 from ..shell import quote
+from ..systems import SYSTEMS, Words
 from .files import owner_of
 from .options import RenderOptions
 from .unused import refuse_unused
@@ -114,7 +126,8 @@ def _verified(account_database: AccountDatabase, account: Account, secret: Secre
 
 def _installed_secret(site: Site, program: Program, account: Account) -> Secret | None:
     """Return the secret that this host has for the account in the program's own files."""
-    paths = {name: site.path(name) for name in program.SECRET_FILES}
+    said = Words(site.system).said
+    paths = {name: site.path(said(name)) for name in program.SECRET_FILES}
     files = {name: _read(path) for name, path in paths.items() if exists(path)}
     return secret_for(program, account, files)
 
@@ -323,13 +336,13 @@ def backend_of_hub(site: Site, family: str, render_options: RenderOptions) -> Sa
     """
     if render_options.role and not is_url(site.settings.sasl.database):
         raise UsageError("--role", _NOT_SQL)
-    server = PROGRAMS.get(family)
+    server = program_on(site.system, family) if family in PROGRAMS else None
     backend = backend_of(
         site, None, render_options.role or (server.user if server else "root"), render_options.role_password
     )
     if not server or not isinstance(backend, Sql):
         return backend
-    there = _sasl_conf_installed(site.path(server.conf))
+    there = _sasl_conf_installed(site.path(Words(site.system).said(PROGRAMS[family].conf)))
     wanted = plugin_options(backend.url, "")
     if any(there.get(name) != wanted.get(name) for name in _PLACE):
         return backend
@@ -369,8 +382,8 @@ def write_sasl_conf(
     return write_file(artifact, "other settings", force=force)
 
 
-PID_FILES = ("/run/sendmail/mta/sendmail.pid", "/run/sendmail.pid", "/var/run/sendmail.pid")
-"""Debian's, Fedora's, and what sendmail is built with."""
+PID_FILES = tuple(dict.fromkeys(system.sendmail_pid for system in SYSTEMS.values()))
+"""Of Sendmail's daemon on any system."""
 
 
 def gather(
@@ -413,11 +426,11 @@ def gather(
         realm=here.realm,
         mechanisms=mechanisms,
         tls=_tls(here, host, with_crl=with_crl),
-        pid_file=first_existing(here.root, PID_FILES),
+        pid_file=first_existing(here.root, (here.system.sendmail_pid, *PID_FILES)),
         backend=_backend(here, program, render_options) if is_hub else None,
         credential=known,
         rules=_rules(here, program, render_options),
-        variants=render_options.variants,
+        variants=_variants(here, program, render_options),
         port=render_options.port or 25,
         material=(material or _material(here, host, is_hub=is_hub, with_crl=with_crl))
         if Need.MATERIAL in program.NEEDS
@@ -430,7 +443,31 @@ def gather(
         replaced=replaced(here, program, render_options, mechanisms),
         fingerprint=_fingerprint(here, render_options) if Need.FINGERPRINT in program.NEEDS else "",
         issuers=_issuers(here) if is_hub else (),
+        system=here.system,
+        dovecot=dovecot.version_of(_configured(here, dovecot.CONFIGURATION)),
     )
+
+
+def _variants(site: Site, program: Program, options: RenderOptions) -> frozenset[str]:
+    """Return the choices, with those that follow from how the host keeps its configuration."""
+    found = options.variants
+    if program.FAMILY == "exim" and not exim.STYLES & found and site.system.exim_style == exim.HAND_WRITTEN:
+        found |= {exim.HAND_WRITTEN}
+    if postfix_hub.UNCHROOTED in program.VARIANTS and not _is_chrooted(site):
+        found |= {postfix_hub.UNCHROOTED}
+    return found
+
+
+def _is_chrooted(site: Site) -> bool:
+    """Tell whether master.cf has every smtpd of the network in the chroot; without one, what packages do."""
+    found = postfix.in_chroot(_configured(site, postfix.MASTER))
+    return all(found) if found else site.system.postfix_chroot == "y"
+
+
+def _configured(site: Site, name: str) -> str:
+    """Return a file of the administrator's; nothing where there is none."""
+    path = site.path(Words(site.system).said(name))
+    return read_public(path).decode(errors="replace") if exists(path) else ""
 
 
 def wanted_mechanisms(options: RenderOptions, *, is_hub: bool) -> tuple[str, ...]:

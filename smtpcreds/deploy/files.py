@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from difflib import unified_diff
 from enum import StrEnum
 from hashlib import sha256
@@ -26,8 +26,9 @@ from ..files import (
 from ..files.guard import owner as file_owner
 from ..inventory.inventory import Inventory
 from ..inventory.rows import Event
+from ..lazy import dataclass
 from ..model import Artifact, Owner, Root
-from ..mta import auth_info, nullmailer
+from ..mta import auth_info, nullmailer, placed
 from ..mta.program import Content, Facts, Map, Program, Rendered, is_secret, masked
 from ..mta.program import octets as with_secrets
 from ..sasldb import bdb
@@ -137,7 +138,7 @@ class Status(StrEnum):
     """Of a distribution's package; it is nobody's."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FileStatus:
     """One file.
 
@@ -167,7 +168,7 @@ class FileStatus:
 
 def file_statuses(site: Site, program: Program, facts: Facts) -> list[FileStatus]:
     """Look at the program's files; see :func:`file_statuses_of`."""
-    rendered = program.render(facts)
+    rendered = placed.render(program, facts)
     if not has_inventory(site):
         return file_statuses_of(site, rendered, None)
     with reading(site) as inventory:
@@ -269,7 +270,7 @@ def copy_to(
 ) -> list[FileStatus]:
     """Write the files below another directory, to be carried to the host that they are for; return them."""
     there = replace(work.site, root=Root(directory))
-    found = file_statuses_of(there, program.render(facts), None)
+    found = file_statuses_of(there, placed.render(program, facts), None)
     due = due_files(found, "another directory, or --force to replace it", force=force)
     write_files(due)
     if any(is_secret(wanted_text(item.rendered)) for item in due):
@@ -316,7 +317,7 @@ HIDDEN = "<not shown>"
 """Stands for a line that is not ours in a file with secrets: it may hold one, wherever that stands."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Difference:
     """One file and how it would change; ``lines`` as of ``diff -u``, without line ends."""
 

@@ -1,7 +1,6 @@
 """Who has the secret of an account, as far as the program knows: from bundles and replacements."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from ..accounts.database import AccountDatabase
 from ..accounts.rotation import recorded, under_way
@@ -11,12 +10,13 @@ from ..errors import SmtpcredsError
 from ..files import exists, read_private
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import Rotation, RotationState
+from ..lazy import dataclass
 from ..model import Account, Credential
 from ..mta.auth_info import DEFAULT_PATH, parse
 from .delivery import handovers, stays, users
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Holders:
     """Those that an account's end or new secret concerns.
 

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Self
 
 from ..ca.layout import has_inventory, reading
@@ -11,6 +11,7 @@ from ..errors import DeniedError
 from ..files import actor
 from ..inventory.inventory import Inventory
 from ..inventory.rows import Event
+from ..lazy import dataclass
 from ..mta.program import Program
 from ..secret import Secret
 from ..transaction import Transaction
@@ -39,7 +40,7 @@ _KINDS = (
 """Options that say one thing together, so that one of them replaces all."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RenderOptions:
     """Options of one run; an empty one leaves it to what was applied last, and then to the configuration.
 

@@ -6,6 +6,7 @@ from ..files import exists, read_public
 from ..mta import main_cf, sasl_conf, sendmail, sendmail_cf
 from ..mta.program import Facts, Program, Role
 from ..names import PLAINTEXT
+from ..systems import Words
 
 _MAIN_CF = "/etc/postfix/main.cf"
 
@@ -36,7 +37,8 @@ def _of_sendmail(site: Site) -> set[str]:
 
 def _of_postfix(site: Site) -> set[str]:
     """Return what is offered unless smtpd.conf says otherwise, as far as people depend on it."""
-    main = main_cf.parse(_text(site, _MAIN_CF), site.path(_MAIN_CF))
+    path = Words(site.system).said(_MAIN_CF)
+    main = main_cf.parse(_text(site, path), site.path(path))
     is_cyrus = main.value("smtpd_sasl_type") == "cyrus" and main.is_on("smtpd_sasl_auth_enable")
     return set(PLAINTEXT) if is_cyrus else set()
 
@@ -46,7 +48,7 @@ _OFFERED = {"sendmail": _of_sendmail, "postfix": _of_postfix}
 
 def _mech_list(site: Site, family: str) -> set[str]:
     """Return what Cyrus SASL limits the offer to; empty for no limit."""
-    path = sasl_conf.PROGRAMS[family].conf
+    path = Words(site.system).said(sasl_conf.PROGRAMS[family].conf)
     try:
         listed = sasl_conf.parse(_text(site, path).encode(), path).get("mech_list", b"")
     except DamagedFileError:

@@ -21,6 +21,7 @@ from ..errors import (
     UnsafePathError,
     WriteError,
 )
+from ..systems import SYSTEMS
 
 # Who owns a file, in words.
 
@@ -126,7 +127,7 @@ def is_file(path: str) -> bool:
 
 GROUP_OR_OTHER_WRITE = 0o022
 ANY_FOREIGN_ACCESS = 0o077
-MAIL_OWNERS = frozenset({"smmta"})
+MAIL_OWNERS = frozenset(system.sendmail_owner for system in SYSTEMS.values()) - {"root"}
 """Debian gives /etc/mail, and makemap gives maps, to this user: who owns sendmail.cf is trusted anyway."""
 PACKAGE_FILES = {"/etc/nullmailer/remotes": "mail"}
 """What Debian's packages give to the user of a daemon; a write replaces it by a file of root."""

@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import re
 import stat
 import sys
 import time
@@ -10,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from ..errors import LockHeldError, UnsafePathError, shown
+from ..lazy import pattern
 from ..model import Artifact
 from .disk import disk
 from .guard import directory_of, explained, quoted_path, status_at, user_name
@@ -18,7 +18,7 @@ PATIENCE = 30.0
 """Seconds to wait; an RSA-4096 batch of a neighbour takes less."""
 _PAUSE = 0.01
 _TRY_AGAIN = "try again when it has ended"
-_HOLDER = re.compile(rb"(?:[0-9]+(?: [^\n]*)?\n?)?")
+_HOLDER = pattern(rb"(?:[0-9]+(?: [^\n]*)?\n?)?")
 _MOST = 1000
 _AFTERWARDS = "it waits for this very command; run this one after it, not as its --reload"
 _LOOKING = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK

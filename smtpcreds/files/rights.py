@@ -5,14 +5,14 @@ An access control list may say more; its mask then shows in the bits of the grou
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from ..lazy import dataclass
 from ..shell import quote
 
 _READ, _ENTER = 4, 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class User:
     """A user by numbers, with all groups."""
 

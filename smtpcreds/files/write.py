@@ -6,7 +6,6 @@ the first is renamed; renames keep the order they were given in; then their dire
 
 import errno
 import os
-import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,7 +13,9 @@ from dataclasses import replace
 from typing import NamedTuple, Self
 
 from ..errors import SmtpcredsError, UnavailableError, UnsafePathError
+from ..lazy import pattern
 from ..model import Artifact, Link
+from . import kernel
 from .guard import accepted_target, check_own_directory, directory_of, explained, read_private, status_at
 
 # Directories by descriptor: what was checked on the way there is what is written to.
@@ -67,22 +68,6 @@ def flush_directories(directories: Iterable[str]) -> None:
             os.fsync(handle)
 
 
-def _flush_file_systems(handles: Iterable[int]) -> None:
-    """Make everything durable that was written to the file systems of these open directories.
-
-    One syncfs(2) takes as long as a few fsync(2). It reports failed writes since Linux 5.8.
-    """
-    import ctypes
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    devices: set[int] = set()
-    for handle in handles:
-        device = os.fstat(handle).st_dev
-        if device not in devices and libc.syncfs(handle):
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-        devices.add(device)
-
-
 # Two directories that change places in one step of the kernel, which ``rename`` alone can't do.
 
 _RENAME_EXCHANGE = 2
@@ -96,7 +81,8 @@ def _exchange(path: str, at: int, first: str, second: str) -> None:
 
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if rename is None:
-        raise _unable(path)
+        reason = "can't be replaced in one step by this kernel; nothing was changed"
+        raise UnavailableError(path, reason, "do it on a Linux host that has a copy of the state directory")
     with explained(path):
         if rename(at, os.fsencode(first), at, os.fsencode(second), _RENAME_EXCHANGE) == 0:
             return
@@ -114,7 +100,7 @@ def _unable(path: str) -> UnavailableError:
     )
 
 
-_TEMPORARY = re.compile(r"\..+\.smtpcreds-[0-9a-f]{16}")
+_TEMPORARY = pattern(r"\..+\.smtpcreds-[0-9a-f]{16}")
 _AS_IT_IS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -147,12 +133,12 @@ def write_all(artifacts: Sequence[Artifact | Link]) -> None:
     """
     staged: list[_Staged] = []
     published = 0
-    together = len(artifacts) > FEW
+    together = len(artifacts) > FEW and kernel.can_sync_file_systems()
     with _Directories() as directories:
         try:
             staged.extend(_stage(one, directories.of(one.path), flush=not together) for one in artifacts)
             if together:
-                _flush_file_systems(directories.of(one.path) for one in artifacts)
+                kernel.sync_file_systems(directories.of(one.path) for one in artifacts)
             for one in staged:
                 one.publish(directories.of(one.target))
                 published += 1

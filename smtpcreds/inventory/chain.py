@@ -7,16 +7,16 @@ Who can write to the inventory can make a new chain, but none that leads to a ha
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from hashlib import sha256
 
+from ..lazy import dataclass
 from .rows import Event, Row, event_of, event_values
 
 GENESIS = "0" * 64
 """Stands for the hash before the first event."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Head:
     """The end of the chain.
 
@@ -29,7 +29,7 @@ class Head:
     hash: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Chain:
     """What a look at the whole chain has shown.
 

@@ -1,16 +1,15 @@
 """The inventory: where it is, and its tables in a database of whatever kind."""
 
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import TypeVar
 
 from ..errors import DataError, MissingInputError, NameRefusedError
 from ..files import PreviewDisk, disk
+from ..lazy import dataclass, pattern
 from ..names import parse_host
 from ..postgres import is_url, parse_url
 from . import schema as sql
@@ -48,7 +47,7 @@ from .sqlite import Database, Row, Values
 
 MIN_PREFIX = 4
 """Hex digits from which on a word is tried as a prefix."""
-_HEX = re.compile(r"[0-9a-f]+")
+_HEX = pattern(r"[0-9a-f]+")
 _AFTER_EXACT = "!"
 """Sorts before every hex digit, so nothing but the word itself lies below word + this."""
 _AFTER_ALL = "\x7f"
@@ -56,7 +55,7 @@ _AFTER_ALL = "\x7f"
 _AFTER_PREFIX = "g"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Wanted:
     """A host name, and the half-open range ``low <= text < high`` of serial numbers and fingerprints."""
 

@@ -1,14 +1,15 @@
 """Client hosts that fetch their bundles from the hub: one row a host, what it was handed and when it came."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from ..lazy import dataclass
 from .rows import moment, seconds
 from .sqlite import Database
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pull:
     """One client host.
 

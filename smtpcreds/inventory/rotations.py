@@ -1,12 +1,12 @@
 """Replacements of relay accounts that are under way: one table, and the moves that a row may make."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from ..errors import DataError, InexpressibleError
+from ..lazy import dataclass
 from ..model import Account
 from .rows import moment, seconds
 from .sqlite import Database
@@ -27,7 +27,7 @@ class RotationState(StrEnum):
     ABANDONED = "abandoned"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rotation:
     """One account and the one that takes its place, in the same realm.
 

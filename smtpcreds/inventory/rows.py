@@ -4,13 +4,14 @@ Times are aware; the database holds whole seconds since 1970 UTC. Serial numbers
 :func:`serial_text` gives it. ``authority`` is always :attr:`AuthorityRow.id`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
 from ..errors import InexpressibleError
+from ..lazy import dataclass
 
 
 class State(StrEnum):
@@ -33,7 +34,7 @@ class AuthorityState(StrEnum):
     """Another's, who signed a certificate that was installed here; its key was never ours."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AuthorityRow:
     """A CA certificate.
 
@@ -54,7 +55,7 @@ class AuthorityRow:
     der: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Intent:
     """A certificate that is about to be signed.
 
@@ -76,7 +77,7 @@ class Intent:
     directory: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Signed:
     """What signing added to an intent.
 
@@ -90,7 +91,7 @@ class Signed:
     der: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CertificateRow:
     """A certificate, without its DER: see :meth:`.inventory.Inventory.der`.
 
@@ -123,7 +124,7 @@ class CertificateRow:
         return bool(self.directory) and machine in {"", self.machine}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Revoked:
     """An entry of a CRL."""
 
@@ -132,7 +133,7 @@ class Revoked:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CrlRow:
     """A CRL that was signed; ``sha256`` is of its DER, lower-case hex."""
 
@@ -143,7 +144,7 @@ class CrlRow:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Event:
     """Who did what to which subject, and when."""
 

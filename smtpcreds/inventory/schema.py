@@ -1,7 +1,8 @@
 """The tables, as numbered migrations, in SQLite's words and in PostgreSQL's; and the statements."""
 
-import re
 from collections.abc import Iterator, Sequence
+
+from ..lazy import pattern
 
 # The tables, as numbered migrations, in SQLite's words; :func:`in_postgres` says them in PostgreSQL's.
 #
@@ -289,14 +290,14 @@ def where(select: str, conditions: list[str], order: str, limit: int | None) -> 
 
 # The migrations in PostgreSQL's words, made from SQLite's, so that there is one history for both.
 
-_WORD = re.compile(r"\bINTEGER PRIMARY KEY\b|\bINTEGER\b|\bTEXT\b|\bBLOB\b")
+_WORD = pattern(r"\bINTEGER PRIMARY KEY\b|\bINTEGER\b|\bTEXT\b|\bBLOB\b")
 _TYPES = {
     "INTEGER PRIMARY KEY": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
     "INTEGER": "BIGINT",
     "TEXT": 'TEXT COLLATE "C"',
     "BLOB": "BYTEA",
 }
-_OF_SQLITE = re.compile(r"\s*(PRAGMA \w+|(?:CREATE|DROP) TRIGGER \w+)")
+_OF_SQLITE = pattern(r"\s*(PRAGMA \w+|(?:CREATE|DROP) TRIGGER \w+)")
 _INSTEAD: dict[str, tuple[str, ...]] = {
     "PRAGMA application_id": (),
     "CREATE TRIGGER events_stay": (

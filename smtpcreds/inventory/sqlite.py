@@ -5,7 +5,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import (
@@ -31,6 +30,7 @@ from ..files import (
     flush_directories,
     status_at,
 )
+from ..lazy import dataclass
 from ..shell import quote
 from .chain import hashes
 from .rows import text_of
@@ -169,7 +169,7 @@ Row = tuple[Any, ...]
 Values = Sequence[object]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Dialect:
     """What differs between databases.
 

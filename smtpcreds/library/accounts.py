@@ -148,9 +148,11 @@ class AccountReader:
             password: of that role, which makes the file a secret; authpriv is told.
         """
         from ..deploy.facts import backend_of
-        from ..mta.sasl_conf import PROGRAMS, render
+        from ..mta.sasl_conf import program_on, render
 
-        backend = backend_of(self._site, self._database, role or PROGRAMS[program].user, password)
+        backend = backend_of(
+            self._site, self._database, role or program_on(self._site.system, program).user, password
+        )
         audit_to_syslog("sasl conf", [(program, TO_PROGRAM)] * bool(password))
         return render(backend, tuple(mechanisms))
 

@@ -40,8 +40,10 @@ class MailProgramReader:
 
         A content is a tuple of octets and of secrets, which only :meth:`smtpcreds.Secret.reveal` gives.
         """
+        from ..mta import placed
+
         found, facts = self._facts(program, options)
-        return found.render(facts)
+        return placed.render(found, facts)
 
     def diff(self, program: str, options: "RenderOptions | None" = None) -> "list[Difference]":
         """Return how the files on disk would change, as unified diffs without secrets."""

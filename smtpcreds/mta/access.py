@@ -6,9 +6,9 @@ what each does was observed. makemap takes the key up to the first blank and fol
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from ..errors import DamagedFileError, InexpressibleError, UsageError
+from ..lazy import dataclass
 
 PATH = "/etc/mail/smtpcreds/access"
 FENCE = ("# smtpcreds: begin", "# smtpcreds: end")
@@ -21,7 +21,7 @@ _EXTENSION = r"(?:CN(?::[^\s+]+)?|C[SI]:[^\s+](?:[^\s+]|\+[0-9A-Fa-f]{2}|\+5C\S)
 _LEVEL = rf"(?:(?:PERM|TEMP)\+)?(?:VERIFY(?::\d+)?|ENCR:\d+)(?:\+{_EXTENSION}(?:\+\+{_EXTENSION})*)?"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Tag:
     subject: re.Pattern[str]
     value: re.Pattern[str]
@@ -45,7 +45,7 @@ TAGS = {
 """What may be asked for, by tag."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, order=True)
 class Rule:
     """One line: ``tag:subject value``."""
 

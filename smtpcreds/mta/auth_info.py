@@ -8,9 +8,9 @@ alone, and reads at most 2046 octets of it. There is no quoting.
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ..errors import DamagedFileError, InexpressibleError
+from ..lazy import dataclass, pattern
 from ..model import Credential
 from ..secret import Secret
 from ..shell import quote
@@ -29,7 +29,7 @@ _LINES = (
 _FORBIDDEN = {b"\n": "a line feed", b"\r": "a carriage return", b"\0": "a NUL"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AuthInfo:
     """The file read back; ``realm`` is empty and ``mechanisms`` is () where the lines are absent."""
 
@@ -123,12 +123,12 @@ MAX_SECRET = MAX_TEXT // 4 * 3
 MAX_MAP_LINE = 1023
 """makemap reads 1024 octets of a line."""
 
-_PLAIN = re.compile(r"[A-Za-z0-9@._+-]+")
-_TAG = re.compile(rb'"([UIPRM])([:=])([^"]*)"')
-MAP_KEY = re.compile(rb"AuthInfo:", re.IGNORECASE)
+_PLAIN = pattern(r"[A-Za-z0-9@._+-]+")
+_TAG = pattern(rb'"([UIPRM])([:=])([^"]*)"')
+MAP_KEY = pattern(rb"AuthInfo:", re.IGNORECASE)
 """Begins the entries of an access map that are meant for logins."""
-_LINE = re.compile(rb'(AuthInfo:[^\s"]*)[ \t]+("[^"]*"(?:[ \t]+"[^"]*")*)[ \t]*', re.IGNORECASE)
-_ARGUMENT = re.compile(rb"%(%|[0-9])")
+_LINE = pattern(rb'(AuthInfo:[^\s"]*)[ \t]+("[^"]*"(?:[ \t]+"[^"]*")*)[ \t]*', re.IGNORECASE)
+_ARGUMENT = pattern(rb"%(%|[0-9])")
 
 
 def entry(host: str, credential: Credential, mechanisms: Sequence[str] = ()) -> tuple[str, Content]:

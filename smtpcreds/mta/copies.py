@@ -3,19 +3,18 @@
 They are outdated when the pair is renewed or a CRL is published; ``mta check`` tells, ``mta apply`` copies.
 """
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from ..errors import DamagedFileError, UsageError
+from ..lazy import dataclass, pattern
 from ..secret import Secret
 from .program import Facts, File, Material
 
-_EDGE = re.compile(rb"-----(?:BEGIN|END) [A-Z0-9 ]+-----")
-_BODY = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
+_EDGE = pattern(rb"-----(?:BEGIN|END) [A-Z0-9 ]+-----")
+_BODY = pattern(rb"[A-Za-z0-9+/]+={0,2}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Copies:
     """Where a program has its copies.
 

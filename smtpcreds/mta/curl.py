@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 
 from ..errors import DamagedFileError, UsageError
+from ..lazy import pattern
 from ..secret import Secret
 from .field import Field
 from .program import Facts, File, Need, Rendered, Role, Work
@@ -27,8 +28,8 @@ MECHANISMS: tuple[str, ...] = ("DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN")
 _LOGIN = Field("the configuration of curl", 255, {b":": "a colon"})
 _SECRET = Field("the configuration of curl", 2047)
 _TEXT = Field("the configuration of curl", 4096)
-_LINE = re.compile(rb'([a-z-]+)(?: = "((?:[^"\\]|\\.)*)")?', re.DOTALL)
-_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+_LINE = pattern(rb'([a-z-]+)(?: = "((?:[^"\\]|\\.)*)")?', re.DOTALL)
+_ESCAPED = pattern(rb"\\(.)", re.DOTALL)
 _MEANT = {b"t": b"\t", b"n": b"\n", b"r": b"\r", b"v": b"\v"}
 
 

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ..errors import DamagedFileError, InexpressibleError, UsageError
+from ..lazy import dataclass, pattern
 from ..model import Account
 from ..secret import Secret
 from ..shell import quote
@@ -17,6 +18,7 @@ from .program import Content
 # their defaults.
 
 PATH = "/etc/dovecot/smtpcreds-users"
+CONFIGURATION = "/etc/dovecot/dovecot.conf"
 DEFAULT_SCHEME = "SCRAM-SHA-256"
 SCHEMES = {"sha512-crypt": "SHA512-CRYPT", "argon2id": "ARGON2ID", "clear": "PLAIN.b64"}
 """Choice to scheme."""
@@ -28,8 +30,8 @@ MECHANISMS = {
 }
 """What each scheme can serve."""
 _FORBIDDEN = {0: "a NUL", 1: "the octet 1", 9: "a TAB", 10: "a line feed", 13: "a carriage return"}
-_NAME = re.compile(r"[a-z0-9._-]+@[a-z0-9._-]+")
-_LINE = re.compile(r"([^:\s#][^:]*):(\{[A-Za-z0-9.-]+\}[^:]*)")
+_NAME = pattern(r"[a-z0-9._-]+@[a-z0-9._-]+")
+_LINE = pattern(r"([^:\s#][^:]*):(\{[A-Za-z0-9.-]+\}[^:]*)")
 
 
 def check_secret(account: Account, secret: Secret) -> None:
@@ -86,35 +88,48 @@ def _checked(account: Account) -> str:
 #
 # Settings that hold for one protocol or address only are taken as if they held for all.
 
-_SETTING = re.compile(r"\s*([\w/]+)\s*=\s*(.*?)\s*")
+# Dovecot 2.4 has other names, and says so: its first setting is ``dovecot_config_version``. A block may
+# be the beginning of names: ``ssl_server { cert_file = }``.
+
+_SETTING = pattern(r"\s*([\w/]+)\s*=\s*(.*?)\s*")
+_VERSION = pattern(r"^\s*dovecot_config_version\s*=\s*(\d+)\.(\d+)", re.MULTILINE)
+NEW = (2, 4)
 
 
-@dataclass(frozen=True, slots=True)
+def version_of(text: str) -> tuple[int, int]:
+    """Return the version that a dovecot.conf is written for; 2.3 and older say none."""
+    found = _VERSION.search(text)
+    return (int(found[1]), int(found[2])) if found else (2, 3)
+
+
+@dataclass(frozen=True)
 class DovecotConf:
-    """What is checked: paths without the leading ``<``, words as they stand, defaults of Dovecot 2.3.
+    """What is checked: paths without the leading ``<``, words as they stand, defaults of Dovecot.
 
     Attributes:
         certificate: path.
         key: path.
         ssl: as it is set.
-        disable_plaintext_auth: as it is set.
+        takes_cleartext: whether passwords are taken outside TLS.
         mechanisms: in lower case as a rule.
         settings: those that stand in no block.
         passdbs: the settings of each block ``passdb``, in order.
         listeners: sockets of ``service auth``.
+        to_refuse: the setting that says not to take them, as this version calls it.
     """
 
     certificate: str = ""
     key: str = ""
     ssl: str = "yes"
-    disable_plaintext_auth: str = "yes"
+    takes_cleartext: bool = False
     mechanisms: tuple[str, ...] = ("plain",)
     settings: Mapping[str, str] = field(default_factory=dict)
     passdbs: tuple[Mapping[str, str], ...] = ()
     listeners: tuple[str, ...] = ()
+    to_refuse: str = "disable_plaintext_auth = yes"
 
 
-_INCLUDED = re.compile(r"^[ \t]*!include(?:_try)?[ \t]+(\S+)[ \t]*$", re.MULTILINE)
+_INCLUDED = pattern(r"^[ \t]*!include(?:_try)?[ \t]+(\S+)[ \t]*$", re.MULTILINE)
 _DEPTH = 10
 
 
@@ -130,19 +145,37 @@ def parse_configuration(text: str) -> DovecotConf:
     found: dict[str, str] = {}
     blocks: dict[tuple[str, ...], dict[str, str]] = {}
     for block, name, value in _placed(text):
-        found[name] = value
-        blocks.setdefault(block, {})[name] = value
-    default = DovecotConf()
-    return DovecotConf(
-        found.get("ssl_cert", "").lstrip("< "),
-        found.get("ssl_key", "").lstrip("< "),
-        found.get("ssl", default.ssl),
-        found.get("disable_plaintext_auth", default.disable_plaintext_auth),
-        tuple(found.get("auth_mechanisms", "plain").split()),
+        found |= {name: value, f"{block[-1]}_{name}" if block else name: value}
+        blocks.setdefault(_whole(block), {})[name] = value
+    around = (
         blocks.get((), {}),
         tuple(options for block, options in blocks.items() if block and block[-1].startswith("passdb ")),
         tuple(_listeners(blocks)),
     )
+    if version_of(text) >= NEW:
+        return DovecotConf(
+            found.get("ssl_server_cert_file", ""),
+            found.get("ssl_server_key_file", ""),
+            found.get("ssl", "yes"),
+            found.get("auth_allow_cleartext", "no") == "yes",
+            tuple(found.get("auth_mechanisms", "plain login").split()),
+            *around,
+            "auth_allow_cleartext = no",
+        )
+    return DovecotConf(
+        found.get("ssl_cert", "").lstrip("< "),
+        found.get("ssl_key", "").lstrip("< "),
+        found.get("ssl", "yes"),
+        found.get("disable_plaintext_auth", "yes") == "no",
+        tuple(found.get("auth_mechanisms", "plain").split()),
+        *around,
+    )
+
+
+def _whole(block: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a block, or the passdb that it is a part of: ``fields`` for example."""
+    within = next((n for n, name in enumerate(block, 1) if name.startswith("passdb ")), len(block))
+    return block[:within]
 
 
 def _placed(text: str) -> Iterator[tuple[tuple[str, ...], str, str]]:

@@ -4,17 +4,17 @@ Each mechanism that is offered can be served from what the passwd-file holds. Do
 mail server's session is in TLS, so it is the mail server that lets PLAIN and LOGIN wait for it.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 
 from ..errors import DamagedFileError, UsageError
+from ..lazy import pattern
 from ..secret import Secret
 from . import dovecot
 from .program import Facts, File, Include, Need, Rendered, Role, Work
 from .sasl_conf import Saslauthd, usable
 
 NAME = "dovecot-hub"
-TITLE = "Dovecot 2.3, checking accounts for Postfix or Exim"
+TITLE = "Dovecot 2.3 or 2.4, checking accounts for Postfix or Exim"
 ROLE = Role.HUB
 FAMILY = "dovecot"
 NEEDS = frozenset({Need.VERIFIERS})
@@ -33,8 +33,23 @@ _LISTENERS = {
     False: ("/var/spool/postfix/private/auth", "postfix"),
     True: ("/var/spool/exim4/dovecot.auth-client", "Debian-exim"),
 }
-_BLOCK = re.compile(r"\s*(\w+(?: \S+)?) \{")
-_SETTING = re.compile(r"\s*(\w+) = (.+)")
+_OLD = (
+    "disable_plaintext_auth = yes",
+    "passdb {",
+    "  driver = passwd-file",
+    f"  args = {dovecot.PATH}",
+    "}",
+)
+_NEW = (
+    "auth_allow_cleartext = no",
+    "passdb smtpcreds {",
+    "  driver = passwd-file",
+    f"  passwd_file_path = {dovecot.PATH}",
+    "}",
+)
+"""Of 2.4; blocks of one name are one there, so this has a name of its own."""
+_BLOCK = pattern(r"\s*(\w+(?: \S+)?) \{")
+_SETTING = pattern(r"\s*(\w+) = (.+)")
 
 
 def render(facts: Facts) -> tuple[Rendered, ...]:
@@ -67,11 +82,7 @@ def _fragment(facts: Facts) -> bytes:
     lines = [
         f"# {TITLE}; written by smtpcreds, do not edit",
         f"auth_mechanisms = {' '.join(_mechanisms(facts)).lower()}",
-        "disable_plaintext_auth = yes",
-        "passdb {",
-        "  driver = passwd-file",
-        f"  args = {dovecot.PATH}",
-        "}",
+        *(_NEW if facts.dovecot >= dovecot.NEW else _OLD),
         "service auth {",
         f"  unix_listener {socket} {{",
         "    mode = 0660",

@@ -4,10 +4,10 @@ Router, transport and authenticators are our own. The secret is given inside TLS
 server that proved to be the hub; it is looked up by the name that we write, not by the one DNS gives back.
 """
 
-import re
 from collections.abc import Mapping
 
 from ..errors import DamagedFileError, InexpressibleError, UsageError
+from ..lazy import pattern
 from ..model import Credential
 from ..secret import Secret
 from ..shell import quote
@@ -37,7 +37,7 @@ _HUB = "smtpcreds_hub"
 _CONDITION = f"${{if and{{{{def:tls_out_cipher}}{{eq{{$transport_name}}{{{_HUB}}}}}}}}}"
 _FORBIDDEN = {b"\n": "a line feed", b"\r": "a carriage return", b"\0": "a NUL"}
 _BLANKS = b" \t\v\f"
-_LINE = re.compile(rb"([A-Za-z0-9._-]+): ([^:\n]+):([^\n]*)\n")
+_LINE = pattern(rb"([A-Za-z0-9._-]+): ([^:\n]+):([^\n]*)\n")
 
 
 def render(facts: Facts) -> tuple[Rendered, ...]:

@@ -4,11 +4,11 @@ Debian's lists accept who authenticated by any authenticator, so ours are all th
 the administrator's own. None of ours is offered outside TLS.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 from ..errors import DamagedFileError, UsageError
+from ..lazy import pattern
 from ..secret import Secret
 from . import exim, sasl_conf
 from .exim import Fragment, Options
@@ -40,7 +40,7 @@ _VERIFIED = "${if bool{$tls_in_certificate_verified}}"
 
 _IS_NAMED = "${if and{{!eq{$auth2}{}}{or{{eq{$auth1}{}}{inlisti{$auth1}{$auth2}}}}}}"
 _HEAD = "# certificates that relay, by SHA-256; written by smtpcreds, do not edit\n"
-_CLIENT = re.compile(r"([0-9a-f]{64}): ([a-z0-9.-]+)")
+_CLIENT = pattern(r"([0-9a-f]{64}): ([a-z0-9.-]+)")
 
 
 def render(facts: Facts) -> tuple[Rendered, ...]:

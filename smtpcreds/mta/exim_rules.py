@@ -4,21 +4,21 @@ Source: the Exim specification, chapters 6 (macros, .ifdef), 14 (main options),
 30 (smtp transport) and 43 (ACLs).
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ..lazy import dataclass, pattern
 from .exim import logical_lines
 
-_MACRO = re.compile(r"([A-Z]\w*)\s*==?\s*(.*)")
-_CONDITION = re.compile(r"\.(ifdef|ifndef|elifdef|elifndef|else|endif)\b\s*(.*)")
+_MACRO = pattern(r"([A-Z]\w*)\s*==?\s*(.*)")
+_CONDITION = pattern(r"\.(ifdef|ifndef|elifdef|elifndef|else|endif)\b\s*(.*)")
 _BUILT_IN = ("_HAVE_", "_OPT_", "_DRIVER_", "_EXP_")
-_BEGIN = re.compile(r"begin\s+(\w+)")
-_NAME = re.compile(r"(\w+):")
-_OPTION = re.compile(r"(?:hide\s+)?(\w+)\s*=\s*(.*)")
-_FLAG = re.compile(r"(no_|not_)?(\w+)")
-_VERB = re.compile(r"(accept|defer|deny|discard|drop|require|warn)\b\s*(.*)")
-_ACL_LINE = re.compile(r"(!?)\s*(\w+)\s*=?\s*(.*)")
+_BEGIN = pattern(r"begin\s+(\w+)")
+_NAME = pattern(r"(\w+):")
+_OPTION = pattern(r"(?:hide\s+)?(\w+)\s*=\s*(.*)")
+_FLAG = pattern(r"(no_|not_)?(\w+)")
+_VERB = pattern(r"(accept|defer|deny|discard|drop|require|warn)\b\s*(.*)")
+_ACL_LINE = pattern(r"(!?)\s*(\w+)\s*=?\s*(.*)")
 _YES, _NO = frozenset({"yes", "true", "1"}), frozenset({"no", "false", "0", ""})
 
 
@@ -60,7 +60,7 @@ def _replaced(line: str, macros: Mapping[str, str]) -> str:
     return line
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Statement:
     """One statement of an access list: verb, and its conditions as negation, name and value."""
 
@@ -68,7 +68,7 @@ class Statement:
     conditions: list[tuple[bool, str, str]] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Configuration:
     """Options by name, each with what stands behind ``=``; a flag without a value is ``yes`` or ``no``."""
 
@@ -117,7 +117,7 @@ _MODIFIERS = frozenset(
 """Of no effect on the decision."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Client:
     """Who asks: logged in, or with a certificate that was verified."""
 

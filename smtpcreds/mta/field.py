@@ -1,9 +1,10 @@
 """What a field of a file can hold. The rest is refused by name, and never quoted by guess."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ..errors import InexpressibleError
+from ..lazy import dataclass
 from ..model import Credential
 from ..secret import Secret
 from ..shell import quote
@@ -13,7 +14,7 @@ NEVER = {b"\n": "a line feed", b"\r": "a carriage return", b"\0": "a NUL"}
 BLANKS = {b" ": "a space", b"\t": "a TAB"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Field:
     """A field of one format; the mappings go from octets to what messages call them.
 

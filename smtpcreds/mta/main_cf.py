@@ -4,12 +4,11 @@ Defaults are those of Postfix 3.7. Not followed: ``${name?value}`` and ``include
 gives to one service with ``-o`` is put over main.cf by :meth:`MainCf.over`.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from ..errors import DamagedFileError
+from ..lazy import dataclass, pattern
 
 DEFAULTS = {
     "smtpd_sasl_auth_enable": "no",
@@ -67,13 +66,13 @@ DEFAULTS = {
     "myhostname": "",
     "default_database_type": "hash",
 }
-_NAME = re.compile(r"\$(?:\{(\w+)\}|\((\w+)\)|(\w+))")
+_NAME = pattern(r"\$(?:\{(\w+)\}|\((\w+)\)|(\w+))")
 _DEPTH = 20
-_ARGUMENTS = re.compile(r"\{[^{}]*\}|\S+")
-_WORDS = re.compile(r"\{[^{}]*\}|(?:[^\s,{}]|\{[^{}]*\})+")
+_ARGUMENTS = pattern(r"\{[^{}]*\}|\S+")
+_WORDS = pattern(r"\{[^{}]*\}|(?:[^\s,{}]|\{[^{}]*\})+")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MainCf:
     """The parameters that are set, each as it stands in the file."""
 
@@ -106,7 +105,7 @@ class MainCf:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Service:
     """One line of master.cf.
 

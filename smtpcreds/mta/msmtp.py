@@ -27,7 +27,9 @@ PATH = "/etc/msmtprc"
 SECRET_FILES: tuple[str, ...] = (PATH,)
 GROUP = "mail"
 COPIES = Copies("/etc/ssl/smtpcreds", GROUP)
-MECHANISMS: tuple[str, ...] = ("SCRAM-SHA-256", "SCRAM-SHA-1", "DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN")
+MECHANISMS: tuple[str, ...] = ("DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-1")
+"""In this order: since 1.8.26 msmtp gives libgsasl the channel binding, and libgsasl 2.2 then fails each
+SCRAM that the server does not offer as -PLUS, which Cyrus SASL never does (observed)."""
 ACCOUNT = "smtpcreds"
 
 MAX_LINE = 499
@@ -67,7 +69,7 @@ def work(_: Facts) -> Work:
 
 
 def _configuration(facts: Facts, credential: Credential) -> Content:
-    method = usable(NAME, MECHANISMS, facts.mechanisms)[0]
+    method = min(usable(NAME, MECHANISMS, facts.mechanisms), key=MECHANISMS.index)
     lines = {
         "host": facts.hub,
         "port": str(facts.port),

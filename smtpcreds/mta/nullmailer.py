@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 
 from ..errors import DamagedFileError, UsageError
+from ..lazy import pattern
 from ..model import Credential
 from ..names import PLAINTEXT
 from ..secret import Secret
@@ -40,12 +41,12 @@ _UNSAFE = {
     b"  ": "two spaces in a row",
 }
 _FIELD = Field(PATH, 1024, _UNSAFE)
-_WORD = re.compile(rb"(?:'[^']*'|\"[^\"\\]*\"|[^\s'\"\\])+")
-_LINE = re.compile(rb"%b(?:\s+%b)*" % (_WORD.pattern, _WORD.pattern))
-_PART = re.compile(rb"'([^']*)'|\"([^\"]*)\"|([^'\"])")
+_WORD = pattern(rb"(?:'[^']*'|\"[^\"\\]*\"|[^\s'\"\\])+")
+_LINE = pattern(rb"%b(?:\s+%b)*" % (_WORD.pattern, _WORD.pattern))
+_PART = pattern(rb"'([^']*)'|\"([^\"]*)\"|([^'\"])")
 
 
-_SAMPLE = re.compile(rb"(?:mail(?:\.[a-z0-9.-]+)?(?: smtp)?)?\n?", re.IGNORECASE)
+_SAMPLE = pattern(rb"(?:mail(?:\.[a-z0-9.-]+)?(?: smtp)?)?\n?", re.IGNORECASE)
 
 
 def is_sample(content: bytes) -> bool:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 
 from ..errors import DamagedFileError, UsageError
+from ..lazy import pattern
 from ..names import PLAINTEXT
 from ..secret import Secret
 from .copies import Copies, material
@@ -40,8 +41,8 @@ RESTART = (
 LABEL = "smtpcreds"
 MAX_PACKED = 2047 // 4 * 3
 _LOGIN = Field("the table of secrets", 255, {b":": "a colon"})
-_TABLE = re.compile(rb"(\S+)[ \t]+([^:]+):(.*)", re.DOTALL)
-_SETTING = re.compile(r'(ca|table|action|match)\b[ "]*([^"]*?)"? (.+)')
+_TABLE = pattern(rb"(\S+)[ \t]+([^:]+):(.*)", re.DOTALL)
+_SETTING = pattern(r'(ca|table|action|match)\b[ "]*([^"]*?)"? (.+)')
 
 
 def render(facts: Facts) -> tuple[Rendered, ...]:

@@ -1,10 +1,9 @@
 """Postfix's formats: main.cf and master.cf, and lookup tables."""
 
-import re
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from ..errors import DamagedFileError, InexpressibleError, UsageError
+from ..lazy import dataclass, pattern
 from ..secret import Secret
 from ..shell import quote
 from . import main_cf
@@ -27,9 +26,9 @@ RESTART = "service postfix restart"
 Settings = Mapping[str, str]
 """Names to values."""
 
-_VALUE = re.compile(r"[A-Za-z0-9/._@:=\[\]+,-]+(?: [A-Za-z0-9/._@:=\[\]+,-]+)*")
-_PATH = re.compile(r"/[A-Za-z0-9/._@:=+-]+")
-_SETTING = re.compile(r"(\w+)\s*=\s*(.*)")
+_VALUE = pattern(r"[A-Za-z0-9/._@:=\[\]+,-]+(?: [A-Za-z0-9/._@:=\[\]+,-]+)*")
+_PATH = pattern(r"/[A-Za-z0-9/._@:=+-]+")
+_SETTING = pattern(r"(\w+)\s*=\s*(.*)")
 
 
 def fence(fragment: str) -> tuple[str, str]:
@@ -139,6 +138,13 @@ def path(name: str) -> str:
     return name
 
 
+def in_chroot(text: str) -> list[bool]:
+    """Return of every smtpd of the network whether a master.cf has it in the chroot."""
+    return [
+        service.chroot for service in _services(text) if service.kind == "inet" and service.command == "smtpd"
+    ]
+
+
 def chroot(wanted: str) -> Premise:
     """Return the premise that every smtpd of the network is in the chroot (``y``) or not (``n``)."""
 
@@ -236,7 +242,7 @@ MAX_VALUE = 1024
 _BLANK = b" \t\n\v\f\r"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Table:
     """One table.
 

@@ -5,9 +5,9 @@ Source: postconf(5), SMTPD_ACCESS_README, SASL_README and TLS_README of Postfix 
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import takewhile
 
+from ..lazy import dataclass, pattern
 from .main_cf import MainCf, words
 
 # Lists of restrictions. A map, a policy server or a block list is taken as having nothing to say.
@@ -30,8 +30,8 @@ BY_CERTIFICATE = (LISTED, OF_CA)
 _REJECTS = frozenset({"reject", "defer", "defer_if_permit"})
 _REJECT_FOREIGN = frozenset({"reject_unauth_destination", "defer_unauth_destination"})
 _OF_OURSELVES = frozenset({"permit_mynetworks", "permit_auth_destination", "permit_inet_interfaces"})
-_EVERYBODY = re.compile(r"(?:^|[\s,\[])(?:0\.0\.0\.0/0|\[?::\]?/0|static:all)(?:$|[\s,\]])")
-_TAKES_A_WORD = re.compile(
+_EVERYBODY = pattern(r"(?:^|[\s,\[])(?:0\.0\.0\.0/0|\[?::\]?/0|static:all)(?:$|[\s,\]])")
+_TAKES_A_WORD = pattern(
     r"check_\w+|reject_rbl_\w+|reject_rhsbl_\w+|permit_dnswl_\w+|permit_rhswl_\w+|reject_maps_rbl|sleep"
 )
 _HARMLESS = frozenset(
@@ -49,7 +49,7 @@ _HARMLESS = frozenset(
 _MAX_DEPTH = 8
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rule:
     """One restriction with its argument, of a list that stands in the settings or a class that it names."""
 
@@ -151,7 +151,7 @@ _MODERN = frozenset({"TLSv1.2", "TLSv1.3"})
 """What the OpenSSL of current systems speaks."""
 DIGITS = {"md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
 """Digest to its length in hex."""
-_FINGERPRINT = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})+")
+_FINGERPRINT = pattern(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})+")
 _SINCE_SHA256 = (3, 6)
 
 

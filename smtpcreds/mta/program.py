@@ -4,12 +4,14 @@ Paths are those of the host that the files are for; another root is the business
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Protocol
 
+from ..lazy import dataclass
 from ..model import Account, Credential
 from ..secret import Secret
+from ..systems import DEBIAN, System
 from .access import Rule
 from .sasl_conf import Backend
 
@@ -18,7 +20,7 @@ from .sasl_conf import Backend
 # Paths are those of the host that the files are for.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Include:
     """Lines that the administrator adds to a file of their own, once, or has added with ``--edit``.
 
@@ -52,7 +54,7 @@ class Include:
         return (*self.fence[:1], *self.lines, *self.fence[1:]) if self.lines else ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Compiled:
     """A file that a command makes from others.
 
@@ -69,7 +71,7 @@ class Compiled:
     names: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Premise:
     """What must be so in a file of the administrator's, beyond lines of ours.
 
@@ -86,7 +88,7 @@ class Premise:
     command: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reader:
     """A file that belongs to others, and the user without privileges that the program reads it as."""
 
@@ -94,7 +96,7 @@ class Reader:
     user: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Copy:
     """The account database once more, where a program can reach it; changes of accounts change it too.
 
@@ -107,7 +109,7 @@ class Copy:
     group: str = "root"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Work:
     """What is left to do once the files are in place.
 
@@ -170,7 +172,7 @@ class Need(StrEnum):
     """A list of revoked certificates, for the program of a client host that looks at one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tls:
     """Where the certificates of the host lie.
 
@@ -191,7 +193,7 @@ class Tls:
     all_crls: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Material:
     """What the files of :class:`Tls` say, PEM.
 
@@ -208,7 +210,7 @@ class Material:
     all_crls: bytes
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, order=True)
 class Client:
     """A certificate that may relay; several hosts may have one key, and a host several certificates.
 
@@ -223,7 +225,7 @@ class Client:
     fingerprint: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Held:
     """An account and the properties that Cyrus SASL has for it, as ``userPassword`` and ``authPassword``."""
 
@@ -231,7 +233,7 @@ class Held:
     properties: Mapping[str, Secret]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Facts:
     """All that a program may be told; each takes what it can express, and refuses what it can't.
 
@@ -255,6 +257,8 @@ class Facts:
         fingerprint: SHA-256 of the hub's certificate, lower-case hex.
         issuers: DNs of the CAs of our own authority, as :func:`smtpcreds.pki.names.sendmail_dn` writes them;
             of no other does a client certificate let anybody relay.
+        system: that the host runs; :mod:`smtpcreds.mta.placed` speaks its terms.
+        dovecot: version that dovecot.conf is written for.
     """
 
     host: str
@@ -275,6 +279,8 @@ class Facts:
     replaced: tuple[str, ...] = ()
     fingerprint: str = ""
     issuers: tuple[str, ...] = ()
+    system: System = DEBIAN
+    dovecot: tuple[int, int] = (2, 3)
 
     @property
     def is_tls_from_the_start(self) -> bool:
@@ -282,7 +288,7 @@ class Facts:
         return self.port == 465
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class File:
     """A file of text. User and group are names; they become numbers where it is written."""
 
@@ -293,7 +299,7 @@ class File:
     group: str = "root"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Map:
     """A Berkeley DB hash file as makemap or postmap writes it from ``source``, but made without them.
 

@@ -53,8 +53,8 @@ def program_for(name: str, role: Role) -> Program:
     for program in fitting:
         if name in {program.NAME, program.FAMILY}:
             return program
-    known = ", ".join(program.NAME for program in fitting)
-    raise UsageError(quoted(name), f"unknown mail program for a {role}", f"known: {known}")
+    known = [program.NAME for program in fitting]
+    raise UsageError(quoted(name), f"unknown mail program for a {role}", suggestion(name, known))
 
 
 def check_variants(program: Program, variants: frozenset[str]) -> None:

@@ -7,12 +7,14 @@ smtpd then refuse every session.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..errors import DamagedFileError, InexpressibleError, UsageError
+from ..lazy import dataclass, pattern
 from ..names import BY_PASSWORD, PLAINTEXT
 from ..postgres import DatabaseUrl, plugin_options, quotable
 from ..secret import Secret
+from ..systems import System, Words
 
 # Which SASL mechanisms are offered or tried, parsed at the door and put in order.
 
@@ -20,7 +22,7 @@ EXTERNAL = "EXTERNAL"
 STRONGEST_FIRST = (EXTERNAL, *BY_PASSWORD)
 DEFAULT = ("SCRAM-SHA-256", "DIGEST-MD5", "CRAM-MD5")
 """None of them shows the secret on the wire."""
-_NAME = re.compile(r"[A-Z0-9_-]{1,20}")
+_NAME = pattern(r"[A-Z0-9_-]{1,20}")
 
 
 def named(name: str) -> str:
@@ -30,7 +32,7 @@ def named(name: str) -> str:
     return name.upper()
 
 
-_OF_CYRUS = re.compile(
+_OF_CYRUS = pattern(
     r"ANONYMOUS|CRAM-MD5|DIGEST-MD5|EXTERNAL|GS2-IAKERB|GS2-KRB5|GSSAPI|GSS-SPNEGO|LOGIN|NTLM|OTP|PASSDSS-3DES-1"
     r"|PLAIN|SCRAM-SHA-(?:1|224|256|384|512)(?:-PLUS)?|SRP|XOAUTH2|OAUTHBEARER"
 )
@@ -81,11 +83,11 @@ def usable(program: str, known: Iterable[str], wanted: Iterable[str]) -> tuple[s
 MECHANISMS = ("SCRAM-SHA-256", "DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN")
 """Offered by default; what the mail server allows outside TLS is its own setting."""
 MAX_LINE = 4094
-_LINE = re.compile(rb"([A-Za-z0-9_-]*):(.*)", re.DOTALL)
+_LINE = pattern(rb"([A-Za-z0-9_-]*):(.*)", re.DOTALL)
 _SPACE = b" \t\v\f\r"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Program:
     """A mail server.
 
@@ -107,14 +109,23 @@ PROGRAMS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+def program_on(system: System, name: str) -> Program:
+    """Return a mail server as a system has it: its own default place, and its users."""
+    known, words = PROGRAMS[name], Words(system)
+    conf = words.said(known.conf)
+    if name == "postfix":
+        conf = f"{system.postfix_sasl}/{conf.rpartition('/')[2]}"
+    return Program(conf, words.name(known.user), words.name(known.group))
+
+
+@dataclass(frozen=True)
 class Sasldb:
     """Accounts in a file."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sql:
     """Accounts in PostgreSQL.
 
@@ -129,7 +140,7 @@ class Sql:
     password: Secret | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Saslauthd:
     """Login accounts, asked of saslauthd through its socket; PLAIN and LOGIN only.
 

@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import takewhile
 
 from ..errors import DamagedFileError, InexpressibleError
+from ..lazy import pattern
+from ..systems import System
 from . import sendmail_daemon
 from .access import FENCE, Rule
 from .program import Compiled, Facts, Include
@@ -35,8 +37,8 @@ Sendmail has one list of CAs for servers and clients, so that AUTH EXTERNAL itse
 """
 _RULESET = ("PUSHDIVERT(9)dnl", f"S{BY_ISSUER}", "REXTERNAL\t\t$: <$&{cert_issuer}>")
 _RULESET_END = ("R<$*>\t\t$@ NO", "POPDIVERT`'dnl")
-_OF_ISSUER = re.compile(r"R<`([^`'$]+)'>\t\t\$@ OK")
-_DN = re.compile(r"[A-Za-z0-9/._@:=+,-]+")
+_OF_ISSUER = pattern(r"R<`([^`'$]+)'>\t\t\$@ OK")
+_DN = pattern(r"[A-Za-z0-9/._@:=+,-]+")
 
 REPLACED = "Local_check_rcpt"
 """Setting of fingerprints, spaces between: certificates of keys that were replaced, by which nobody relays.
@@ -53,12 +55,12 @@ _KEPT_OUT = (
     "R$* $| EXTERNAL\t\t$: $1 $(smtpcreds {auth_type} $@ $) $|",
     "R$* $| $*\t\t$: $1",
 )
-_OF_REPLACED = re.compile(
+_OF_REPLACED = pattern(
     r"R\$\* \$\| ([0-9A-F:]{95})\t\t\$: \$1 \$\(smtpcreds \{verify\} \$@ REPLACED \$\) \$\| \$&\{auth_type\}"
 )
 
-_WORD = re.compile(r"[A-Za-z0-9/._@:=\[\]-]+")
-_MACRO = re.compile(r"[A-Za-z_]\w*")
+_WORD = pattern(r"[A-Za-z0-9/._@:=\[\]-]+")
+_MACRO = pattern(r"[A-Za-z_]\w*")
 _REPLACED_TEXT = (
     "changecom changequote debugfile debugmode divert divnum dnl dumpdef m4exit sysval traceoff traceon "
     "undivert __file__ __gnu__ __line__ __program__ __unix__ unix lower m4 strcasecmp CONCAT DOL DOMAIN "
@@ -66,12 +68,12 @@ _REPLACED_TEXT = (
 )
 _REPLACED = frozenset(_REPLACED_TEXT.split())
 """Words that m4 1.4, or the macros of sendmail 8.17, replace though no parenthesis follows (observed)."""
-_SENDMAILS = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]*|_\w*|conf[A-Z]\w*")
+_SENDMAILS = pattern(r"[A-Z][A-Z0-9]*_[A-Z0-9_]*|_\w*|conf[A-Z]\w*")
 """The forms of all other names that the macros of sendmail define."""
 _CALLED = frozenset({"TRUST_AUTH_MECH"})
-_DEFINE = re.compile(r"define\(`(\w+)', `([^`']*)'\)dnl")
-_CALL = re.compile(r"(\w+)\(`([^`']*)'\)dnl")
-_FEATURE = re.compile(r"FEATURE\(`(\w+)', `([^`']*)'\)dnl")
+_DEFINE = pattern(r"define\(`(\w+)', `([^`']*)'\)dnl")
+_CALL = pattern(r"(\w+)\(`([^`']*)'\)dnl")
+_FEATURE = pattern(r"FEATURE\(`(\w+)', `([^`']*)'\)dnl")
 
 _OPTIONS = {
     "confCERT_FINGERPRINT_ALGORITHM": "O CertFingerprintAlgorithm=",
@@ -93,7 +95,7 @@ _OPTIONS = {
 _TRUSTED = "C{TrustAuthMech}"
 RELAY_ARGUMENTS = "RELAY_MAILER_ARGS"
 """The arguments of the mailer for SMART_HOST: ``TCP``, the host, and a port that is not 25."""
-_ARGUMENTS = re.compile(r"TCP \$h \d+")
+_ARGUMENTS = pattern(r"TCP \$h \d+")
 
 
 def tls_settings(facts: Facts) -> Settings:
@@ -153,8 +155,8 @@ def _is_rule(line: str, found: dict[str, str]) -> bool:
     """Tell whether a line is of a ruleset of ours; what it names enters the settings."""
     if line == _RULESET[1]:
         found.setdefault(BY_ISSUER, "")
-    for name, pattern in ((BY_ISSUER, _OF_ISSUER), (REPLACED, _OF_REPLACED)):
-        if match := pattern.fullmatch(line):
+    for name, rule in ((BY_ISSUER, _OF_ISSUER), (REPLACED, _OF_REPLACED)):
+        if match := rule.fullmatch(line):
             found[name] = f"{found.get(name, '')} {match[1]}".strip()
             return True
     return line in {*_RULESET, *_KEPT_OUT, *_RULESET_END}
@@ -166,8 +168,8 @@ def include(fragment: str) -> Include:
     return Include(SOURCE, (f"include(`{fragment}')dnl",), where, ("MAILER(", "MAILER_DEFINITIONS"))
 
 
-_HEAD = re.compile(r"(?:define|TRUST_AUTH_MECH|FEATURE)\(`?(\w+)")
-_INCLUDED = re.compile(r"\s*s?include\(`?([^')]+)'?\)")
+_HEAD = pattern(r"(?:define|TRUST_AUTH_MECH|FEATURE)\(`?(\w+)")
+_INCLUDED = pattern(r"\s*s?include\(`?([^')]+)'?\)")
 
 
 def undoing(text: str, fragment: str, names: Collection[str]) -> Iterator[tuple[int, str]]:
@@ -223,14 +225,26 @@ def compiled(
 
 def commands(facts: Facts, *, access: bool) -> tuple[str, ...]:
     """Return how the fragments become effective; each leaves the old result where it fails."""
-    compile_, restart = rebuild(SOURCE, RESULT, facts.pid_file)
+    compile_, restart = rebuild(facts.system, facts.host, facts.pid_file)
     table = (f"makemap hash {ACCESS} < {ACCESS}",) if access else ()
     return (compile_, *table, restart)
 
 
-def rebuild(source: str, result: str, pid_file: str) -> tuple[str, str]:
-    """Return how sendmail.cf is made anew, and how the daemon comes to read it."""
-    compile_ = f"(umask 022; m4 {source} > {result}.new) && mv -f {result}.new {result}"
+def rebuild(system: System, host: str, pid_file: str, prefix: str = "") -> tuple[str, str]:
+    """Return how sendmail.cf is made anew, and how the daemon comes to read it.
+
+    The new file is tried by Sendmail itself before it takes the name: m4 makes rubbish, and says nothing, of
+    a source that includes no cf.m4, as FreeBSD's don't, or that misspells a name.
+
+    Args:
+        system: which knows how.
+        host: full name.
+        pid_file: of the daemon.
+        prefix: of another root.
+    """
+    attempt = f"sendmail -C {system.sendmail_built} -bt < /dev/null > /dev/null"
+    steps = f"{system.sendmail_build} && {attempt} && {system.sendmail_install}"
+    compile_ = steps.replace("HOST", host).replace("/etc/mail", f"{prefix}/etc/mail")
     return compile_, f'kill -HUP "$(head -n 1 {pid_file})"'
 
 

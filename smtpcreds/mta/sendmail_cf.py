@@ -6,15 +6,16 @@ Options of one letter, macros inside values, and files of classes are not follow
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
-_OPTION = re.compile(r"O\s+([A-Za-z0-9_]+)\s*=\s*(.*)")
-_NAMED = re.compile(r"\{(\w+)\}|(.)")
-_RULESET = re.compile(r"S\s*(\w+)")
-_FILE = re.compile(r"F(?:\{(\w+)\}|(\w))\s*(?:-o\s+)?(\S+)")
+from ..lazy import dataclass, pattern
+
+_OPTION = pattern(r"O\s+([A-Za-z0-9_]+)\s*=\s*(.*)")
+_NAMED = pattern(r"\{(\w+)\}|(.)")
+_RULESET = pattern(r"S\s*(\w+)")
+_FILE = pattern(r"F(?:\{(\w+)\}|(\w))\s*(?:-o\s+)?(\S+)")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SendmailCf:
     """What the file says.
 

@@ -6,18 +6,18 @@ reaches it. Without any such line it listens on port 25 of every address (op.me,
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from ..lazy import dataclass, pattern
 from .program import Premise
 
-_OPTIONS = re.compile(r"^DAEMON_OPTIONS\(`([^']*)'\)", re.MULTILINE)
-_COMPILED = re.compile(r"^O\s+DaemonPortOptions\s*=\s*(.*)$", re.MULTILINE)
-_CLIENT = re.compile(r"^O\s+ClientPortOptions\s*=\s*(.*)$", re.MULTILINE)
+_OPTIONS = pattern(r"^DAEMON_OPTIONS\(`([^']*)'\)", re.MULTILINE)
+_COMPILED = pattern(r"^O\s+DaemonPortOptions\s*=\s*(.*)$", re.MULTILINE)
+_CLIENT = pattern(r"^O\s+ClientPortOptions\s*=\s*(.*)$", re.MULTILINE)
 _PORTS = {"smtp": 25, "mail": 25, "submission": 587, "smtps": 465, "submissions": 465, "ssmtp": 465}
-_LOOPBACK = re.compile(
+_LOOPBACK = pattern(
     r"127(?:\.\d{1,3}){1,3}|(?:ipv6:)?::1|localhost(?:\.localdomain)?|loopback", re.IGNORECASE
 )
-_ADDRESS = re.compile(r",\s*A(?:ddr)?\s*=[^,']*|\bA(?:ddr)?\s*=[^,']*,\s*", re.IGNORECASE)
+_ADDRESS = pattern(r",\s*A(?:ddr)?\s*=[^,']*|\bA(?:ddr)?\s*=[^,']*,\s*", re.IGNORECASE)
 
 
 def is_closed(lines: Iterable[str], port: int) -> bool:
@@ -46,7 +46,7 @@ def of_client(text: str) -> list[str]:
     return _CLIENT.findall(text)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Daemon:
     """One port that the daemon listens on.
 
@@ -92,6 +92,21 @@ def reachable(source: str, port: int) -> Premise:
             )
 
     return Premise(source, faults, lambda text: opened(text, port))
+
+
+_RC_CONF = pattern(r"^sendmail_enable=[\"']?(\w+)", re.MULTILINE)
+
+
+def enabled() -> Premise:
+    """Return the premise that FreeBSD starts a daemon for other hosts, as it does when told to."""
+
+    def faults(text: str) -> Iterator[tuple[str, str]]:
+        said = _RC_CONF.findall(text)
+        if not said or said[-1].upper() != "YES":
+            what = 'has no sendmail_enable="YES", so no daemon listens, and no client host reaches it'
+            yield what, "sysrc sendmail_enable=YES && service sendmail restart"
+
+    return Premise("/etc/rc.conf", faults)
 
 
 def opened(text: str, port: int) -> str:

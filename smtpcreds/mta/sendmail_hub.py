@@ -43,7 +43,10 @@ def work(facts: Facts) -> Work:
         (sendmail.include(FRAGMENT), sendmail.include_rules(facts.rules)),
         sendmail.compiled(FRAGMENT, _settings(facts), access=has_rules, port=facts.port, also=(SASL_CONF,)),
         sendmail.commands(facts, access=has_rules),
-        (sendmail_daemon.reachable(sendmail.SOURCE, facts.port),),
+        (
+            sendmail_daemon.reachable(sendmail.SOURCE, facts.port),
+            *((sendmail_daemon.enabled(),) if facts.system.name == "freebsd" else ()),
+        ),
     )
 
 

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ..errors import DataError, UnavailableError, UsageError
+from ..lazy import pattern
 from ..secret import Secret
 from .hashes import derive_scram, parse_scram
 
-_FIELD = re.compile(r"\{([A-Za-z0-9.-]+)\}(.*)", re.DOTALL)
+_FIELD = pattern(r"\{([A-Za-z0-9.-]+)\}(.*)", re.DOTALL)
 
 
 class Scheme(NamedTuple):

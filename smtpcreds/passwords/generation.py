@@ -2,12 +2,12 @@
 
 import math
 import os
-import re
 from collections.abc import Callable, Iterator
 from string import ascii_letters, digits
 from typing import TYPE_CHECKING, Any
 
 from ..errors import PasswordRefusedError
+from ..lazy import pattern
 from ..secret import Secret
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _below(limit: int) -> int:
 MAX_PASSWORD = 2047
 """Octets."""
 
-_SOUND = re.compile(rb"[ -~]{0,2046}[!-~]")
+_SOUND = pattern(rb"[ -~]{0,2046}[!-~]")
 """No reason speaks against these, nearly all; only the others are looked at closely."""
 _HINT = "choose another one, or use generate: to have one made"
 _CONTROLS = bytes((*range(0x20), 0x7F))

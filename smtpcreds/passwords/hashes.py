@@ -3,9 +3,10 @@
 import math
 import os
 from binascii import a2b_base64
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ..errors import DamagedFileError, DataError, UsageError, suggestion
+from ..lazy import dataclass
 from ..model import Account
 from ..secret import Secret
 
@@ -39,7 +40,7 @@ DEFAULT_ITERATIONS = 4096
 SALT_LENGTH = 16
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ScramKeys:
     """One account's verifier for one SCRAM mechanism; the keys are raw octets."""
 

@@ -3,6 +3,8 @@
 import re
 from functools import lru_cache
 
+from ..lazy import pattern
+
 MIN_LENGTH = 8
 """Octets; NIST SP 800-63B section 5.1.1.2 asks for eight characters of a chosen secret."""
 MIN_DIGITS = 12
@@ -72,7 +74,7 @@ def _plain(text: bytes) -> tuple[bytes, bytes]:
 
 # Text that is a hash, and would be taken for the password itself.
 
-_SCHEME = re.compile(
+_SCHEME = pattern(
     rb"\{(S?SHA(?:256|384|512)?|S?MD5|(?:MD5|SHA256|SHA512|BLF|DES)-CRYPT|CRYPT|ARGON2ID?|PBKDF2|LDAP-MD5|"
     rb"PLAIN-MD[45]|NTLM|LANMAN|(?:CRAM|HMAC|DIGEST)-MD5|SCRAM-SHA-[0-9]+)(?:\.[A-Z0-9]+)?\}.",
     re.IGNORECASE | re.DOTALL,

@@ -1,10 +1,8 @@
 """Chains: putting certificates in order, checking that one closes, and hash links."""
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
 
@@ -14,6 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.hashes import MD5, SHA1, SHA256, HashAlgorithm
 
 from ..errors import DataError
+from ..lazy import dataclass, pattern
 from . import fields
 from .describe import authority_of
 from .encoding import encode_der
@@ -320,7 +319,7 @@ def server_end_point(certificate: Certificate) -> bytes | None:
 # Sendmail's ``confCACERT_PATH`` and ``confCRL_PATH`` and Postfix's ``smtpd_tls_CApath`` are searched for
 # ``HASH.N`` (certificates, by subject) and ``HASH.rN`` (CRLs, by issuer); no other file is seen there.
 
-_LINK = re.compile(r"[0-9a-f]{8}\.r?[0-9]+")
+_LINK = pattern(r"[0-9a-f]{8}\.r?[0-9]+")
 
 
 def subject_hash(certificate: "x509.Certificate") -> str:

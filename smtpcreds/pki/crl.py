@@ -4,8 +4,8 @@ Sendmail needs PEM, reads only the first CRL of its file, and treats all certifi
 CA's list has expired; a file in DER is logged and then ignored, so revocation silently stops.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from ..errors import DamagedFileError, DataError
+from ..lazy import dataclass
 from . import encoding, fields
 from .dates import Period, crl_fault
 from .keys import SigningKey, scheme_of
@@ -162,7 +163,7 @@ def to_pem(crl: bytes) -> bytes:
     return encoding.armor("X509 CRL", crl)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Crl:
     """What a list says; ``issuer`` in RFC 4514 form, times aware, ``number`` None where the CA gave none.
 
@@ -244,7 +245,7 @@ def verify_unlisted(
     issuer: x509.Certificate,
     lists: Iterable[tuple[str, Crl]],
     now: datetime,
-    hint: str | None = None,
+    hint: Callable[[Period, datetime], str] | None = None,
 ) -> Crl | None:
     """Return the CRL that was asked whether a certificate is revoked; None where there is none of its issuer.
 
@@ -253,7 +254,7 @@ def verify_unlisted(
         issuer: its CA.
         lists: CRLs with the files that they were read from; the first of the issuer counts.
         now: aware.
-        hint: for a list that is not current.
+        hint: gives what to do about a list that is not current.
 
     Raises:
         DataError: it is revoked, or the list is not current, so that nobody believes the certificate.
@@ -262,7 +263,7 @@ def verify_unlisted(
     if crl is None:
         return None
     if fault := crl.fault(now):
-        raise DataError(path, fault, hint)
+        raise DataError(path, fault, hint and hint(crl.period, now))
     if entry := crl.find(certificate.serial_number):
         raise DataError(title(certificate), str(entry))
     return crl

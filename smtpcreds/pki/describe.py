@@ -1,12 +1,12 @@
 """What people and JSON are told about a certificate. Never key material."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
+from ..lazy import dataclass
 from .keys import key_label, public_id
 from .names import names_of, permitted_domains, sendmail_dn, title
 from .profiles import Purpose
@@ -18,7 +18,7 @@ _ROLES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Description:
     """A certificate in words.
 

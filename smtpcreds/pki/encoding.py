@@ -5,7 +5,6 @@ import binascii
 import re
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -19,6 +18,7 @@ from cryptography.x509 import (
 )
 
 from ..errors import DamagedFileError, DataError, ForeignFormatError
+from ..lazy import dataclass, pattern
 
 # Just enough DER (X.690 sections 8, 10): write the few values that no library writes, take raw fields.
 #
@@ -36,7 +36,7 @@ OBJECT_IDENTIFIER = 0x06
 NULL = bytes((0x05, 0x00))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Value:
     """One tag, length, value triple: ``raw`` is all of it, ``body`` the value alone."""
 
@@ -125,7 +125,7 @@ def _base128(number: int) -> bytes:
 DAMAGE = (ValueError, TypeError, InvalidVersion, DuplicateExtension, UnsupportedGeneralNameType)
 """What the library raises of octets that are not what they should be; no two of them have a common class."""
 
-_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9# ]+)-----[ \t]*\r?\n(.*?)-----END \1-----", re.DOTALL)
+_BLOCK = pattern(rb"-----BEGIN ([A-Z0-9# ]+)-----[ \t]*\r?\n(.*?)-----END \1-----", re.DOTALL)
 _CERTIFICATE_LABELS = {"CERTIFICATE", "X509 CERTIFICATE"}
 _FOREIGN_LABELS = {
     "TRUSTED CERTIFICATE": "openssl x509 -in FILE -out NEW",
@@ -134,7 +134,7 @@ _FOREIGN_LABELS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Block:
     """One encapsulated text: its label, and what stands between the two lines.
 
@@ -161,7 +161,7 @@ class Block:
         return data if whole(data) else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Parsed:
     """The certificates of a file in their order, and the encoding they had: ``PEM`` or ``DER``."""
 

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 
 from ..errors import AmbiguousError, DamagedFileError
+from ..lazy import dataclass, pattern
 from .revocation import Reason, Revoked
 
 # The ledger of ``openssl ca``: ``index.txt``, kept by CA.pl's demoCA and by easy-rsa.
@@ -15,10 +15,10 @@ from .revocation import Reason, Revoked
 # apps/include/apps.h, ``DB_type`` and following). A backslash before a tab keeps the tab in the field.
 
 _FIELDS = 6
-_SEPARATOR = re.compile(r"(?<!\\)\t")
-_TIME = re.compile(r"(?:[0-9]{2})?[0-9]{12}Z")
-_COMMON_NAME = re.compile(r"/CN=((?:[^/]|/(?![A-Za-z0-9.]+=))*)")
-_ESCAPED = re.compile(rb"\\x([0-9A-F]{2})")
+_SEPARATOR = pattern(r"(?<!\\)\t")
+_TIME = pattern(r"(?:[0-9]{2})?[0-9]{12}Z")
+_COMMON_NAME = pattern(r"/CN=((?:[^/]|/(?![A-Za-z0-9.]+=))*)")
+_ESCAPED = pattern(rb"\\x([0-9A-F]{2})")
 _REASONS = {reason.value.lower(): reason for reason in Reason} | {
     # Forms of `openssl ca -crl_hold`, -crl_compromise and -crl_CA_compromise.
     "holdinstruction": Reason.CERTIFICATE_HOLD,
@@ -36,7 +36,7 @@ class Status(Enum):
     EXPIRED = "E"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Row:
     """One issued certificate.
 
@@ -149,7 +149,7 @@ def _unescaped(text: str) -> str:
 # from their documentation.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layout:
     """What one program's directory looks like; paths are relative, with ``/``.
 
@@ -178,7 +178,7 @@ class Layout:
     homes: tuple[str, ...] = ("",)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Found:
     """The files of another CA, by their names below the directory that was looked at; None: not there."""
 

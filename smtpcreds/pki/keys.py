@@ -1,10 +1,9 @@
 """Keys: which types there are, how one is made, kept encrypted, and signs."""
 
 import hashlib
-import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from hashlib import sha256
 from typing import Protocol
@@ -34,6 +33,7 @@ from ..errors import (
     WrongPassphraseError,
     suggestion,
 )
+from ..lazy import dataclass, pattern
 from ..secret import Secret
 from . import encoding
 from .encoding import Block, armor, blocks
@@ -46,7 +46,7 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519Pri
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RemoteKey:
     """A private key that never leaves its token, and signs there.
 
@@ -98,7 +98,7 @@ class HasPublicKey(Protocol):
     def public_key(self) -> object: ...  # noqa: D102
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KeyType:
     """One kind of key that can be made: its name on the command line, its name for people."""
 
@@ -347,7 +347,7 @@ def _load(block: Block, passphrase: bytes | None, subject: str) -> object:
         raise _unreadable(subject, error) from None
 
 
-_DEK_INFO = re.compile(rb"DEK-Info: *([A-Z0-9-]+),([0-9A-Fa-f]*)\s")
+_DEK_INFO = pattern(rb"DEK-Info: *([A-Z0-9-]+),([0-9A-Fa-f]*)\s")
 _OF_DES = 8
 _OF_OTHERS = 16
 
@@ -436,7 +436,7 @@ _RSA_SHA256 = bytes.fromhex("300d06092a864886f70d01010b0500")
 _ED25519 = bytes.fromhex("300506032b6570")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scheme:
     """How a key signs: DER of the AlgorithmIdentifier, and data to signature."""
 

@@ -5,13 +5,13 @@ from. Rules look at the decoded certificate, so they also catch a builder that d
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import SignatureAlgorithmOID
 
 from ..errors import LintError, NameRefusedError
+from ..lazy import dataclass
 from ..names import parse_host
 from .keys import weakness
 from .names import MAX_DN, MAX_PART, common_name, part_fault, sendmail_dn
@@ -20,7 +20,7 @@ from .values import PURPOSE_OIDS, Draft, Issuer, constraints_below, key_usage
 _SHA2 = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rule:
     """A rule, where it comes from, and how to see whether it is broken."""
 

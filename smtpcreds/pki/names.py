@@ -1,7 +1,6 @@
 """Distinguished and host names, kept so short and plain that mail programs can match them."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 
@@ -22,6 +21,7 @@ from cryptography.x509 import (
 from cryptography.x509.oid import NameOID
 
 from ..errors import NameRefusedError, quoted
+from ..lazy import dataclass
 from ..names import covers, is_within
 
 # Distinguished names, kept so short and plain that mail programs can match them.
@@ -174,13 +174,13 @@ def _escape(octet: int) -> str:
 Address = IPv4Address | IPv6Address
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Names:
     """All names of a certificate that constraints can bind."""
 
     dns_names: tuple[str, ...] = ()
     addresses: tuple[Address, ...] = ()
-    subject: Name = Name([])  # noqa: RUF009  # immutable
+    subject: Name = Name([])  # immutable
 
 
 def names_of(certificate: Certificate) -> Names:

@@ -7,7 +7,7 @@ computed anew here.
 
 import hashlib
 import hmac
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import cast, get_args
 
 from cryptography import x509
@@ -24,6 +24,7 @@ from ..errors import (
     UnavailableError,
     WrongPassphraseError,
 )
+from ..lazy import dataclass
 from ..secret import Secret
 from . import encoding
 from .pair_rules import key_fault
@@ -36,7 +37,7 @@ _BLOCK_SIZE = 64
 _PFX_VERSION = b"\x02\x01\x03"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Form:
     algorithm: PBES
     digest: str
@@ -49,7 +50,7 @@ _COMPATIBLE = _Form(PBES.PBESv1SHA1And3KeyTripleDESCBC, "sha1", 100_000)
 _HASHES: dict[str, hashes.HashAlgorithm] = {"sha256": hashes.SHA256(), "sha1": hashes.SHA1()}  # noqa: S303
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bundle:
     """What a file holds; ``name`` is the friendly name, "" when there is none."""
 

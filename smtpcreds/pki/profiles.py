@@ -3,10 +3,10 @@
 The extensions that follow from a profile are in :mod:`.values`.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 
 from ..errors import UsageError, suggestion
+from ..lazy import dataclass
 
 
 class Purpose(Enum):
@@ -16,7 +16,7 @@ class Purpose(Enum):
     CLIENT = "client"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Profile:
     """One kind of certificate.
 

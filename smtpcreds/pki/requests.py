@@ -1,7 +1,6 @@
 """Certificate signing requests (PKCS #10, RFC 2986): make one, and judge a stranger's."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import cast
 
 from cryptography import x509
@@ -10,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from ..errors import DamagedFileError, DataError, NameRefusedError
+from ..lazy import dataclass
 from ..names import parse_host
 from . import encoding
 from .fields import requested_key_info
@@ -20,7 +20,7 @@ _EXTENSION_REQUEST = "1.2.840.113549.1.9.14"
 _ATTRIBUTES = {"1.2.840.113549.1.9.7": "challengePassword"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Requested:
     """What is taken from a request.
 

@@ -1,10 +1,10 @@
 """Revocations as values; no cryptography is imported for them."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
 from ..errors import UsageError, suggestion
+from ..lazy import dataclass
 from .dates import Period
 
 
@@ -29,7 +29,7 @@ REASON_NAMES = tuple(reason.value for reason in Reason)
 _BY_NAME = {reason.value.lower(): reason for reason in Reason}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Revoked:
     """One certificate that must no longer be trusted; ``at`` is aware, whole seconds count."""
 
@@ -45,7 +45,7 @@ class Revoked:
         return revoked_on(self.at, self.reason.value)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CurrentCrl:
     """The CRL that lies with an authority; ``number`` and ``next_update`` are None where it does not say."""
 

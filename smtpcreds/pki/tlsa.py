@@ -5,12 +5,11 @@ Two kinds are made: ``3 1 1`` (DANE-EE, the server's own key; name and expiry ar
 """
 
 import hashlib
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import DataError, NameRefusedError, UsageError, quoted
+from ..lazy import dataclass, pattern
 from ..names import is_qualified, parse_host
 from . import fields
 from .chains import climb
@@ -28,7 +27,7 @@ _SPKI, _SHA_256 = 1, 1
 _MAX_PORT, _MAX_TTL = 65535, 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tlsa:
     """The data of one record: SHA-256 over the DER of a SubjectPublicKeyInfo."""
 
@@ -95,7 +94,7 @@ def _record(usage: int, public_key_info: bytes) -> Tlsa:
 
 # Does a TLSA record fit what a server presents (RFC 6698 section 2.1, RFC 7671, RFC 7672 section 3.1)?
 
-_RECORD = re.compile(r"([0-3]) ([01]) ([0-2]) ([0-9A-Fa-f]{2}[0-9A-Fa-f ]*)")
+_RECORD = pattern(r"([0-3]) ([01]) ([0-2]) ([0-9A-Fa-f]{2}[0-9A-Fa-f ]*)")
 _LENGTHS = {1: 32, 2: 64}
 _DIGESTS: dict[int, Callable[[bytes], bytes]] = {
     0: lambda value: value,
@@ -104,7 +103,7 @@ _DIGESTS: dict[int, Callable[[bytes], bytes]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Association:
     """The data of a record: certificate usage, selector, matching type, association data."""
 

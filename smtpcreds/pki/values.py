@@ -1,6 +1,6 @@
 """The values that meet when a certificate is signed: request, validity, issuer, extensions, draft."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from typing import TypeVar
@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ..errors import DataError, UsageError
+from ..lazy import dataclass
 from . import fields
 from .keys import PrivateKey, PublicKey, RemoteKey, SigningKey, restriction, throw_away, weakness
 from .names import (
@@ -36,7 +37,7 @@ BACKDATE = timedelta(minutes=5)
 """For hosts whose clock is behind ours."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
     """Who wants a certificate for which key.
 
@@ -64,7 +65,7 @@ class Request:
         return tuple(dict.fromkeys((self.name, *self.dns_names)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Validity:
     """First and last second of a certificate, aware and in UTC; ``shortened`` to the end of its issuer."""
 

@@ -1,12 +1,12 @@
 """What a probe is told to do."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 
 from ..config import Site
 from ..errors import NameRefusedError, UsageError, quoted
+from ..lazy import dataclass
 from ..names import is_qualified, parse_host
 from ..pki.names import Address
 from ..pki.tlsa import Association
@@ -35,7 +35,7 @@ _ALIASES = {"localhost"}
 """Never completed with the domain (RFC 6761 section 6.3)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Target:
     """A server.
 
@@ -133,7 +133,7 @@ ROUNDS = 20
 """The whole probe may take so many times the patience with one step."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Identity:
     """Who logs in.
 
@@ -148,7 +148,7 @@ class Identity:
     served: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Envelope:
     """The envelope of a message to send; addresses without angle brackets."""
 
@@ -156,7 +156,7 @@ class Envelope:
     recipient: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ProbeRequest:
     """Everything.
 

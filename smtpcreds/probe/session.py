@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from functools import partial
 from typing import Self, TypeVar
@@ -15,6 +15,7 @@ from ..config import Site
 from ..deploy.facts import held_credential
 from ..errors import DataError, MissingInputError, ProtocolError, SmtpcredsError
 from ..files import exists, read_private, read_public
+from ..lazy import dataclass
 from ..model import Account, Credential
 from ..mta import auth_info
 from ..mta.programs import PROGRAMS
@@ -332,7 +333,7 @@ class OfferError(DataError):
     """The mechanisms offered are not what they should be."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ServerReport:
     """What the first connection showed.
 

@@ -1,11 +1,12 @@
 """Steps of a probe: run, timed, and explained where they fail."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from time import perf_counter
 
 from ..errors import ProtocolError, SmtpcredsError
+from ..lazy import dataclass
 from ..model import Finding
 from ..smtp.connection import BusyError
 from .symptoms import explain
@@ -23,7 +24,7 @@ class Outcome(StrEnum):
     """Neither good nor bad, or nothing that a client can tell."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Step:
     """One step.
 

@@ -5,14 +5,14 @@ they were seen.
 """
 
 import re
-from dataclasses import dataclass
 
 from ..errors import SmtpcredsError
+from ..lazy import dataclass
 
 # What a row of the tables is.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Symptom:
     """One row.
 
@@ -236,7 +236,7 @@ CHANNEL_SYMPTOMS = (
 
 _CLEAR = (
     "the server takes passwords in clear text",
-    "Sendmail: p in confAUTH_OPTIONS; Postfix: smtpd_tls_auth_only = yes; Dovecot: disable_plaintext_auth",
+    "Sendmail: p in confAUTH_OPTIONS; Postfix: smtpd_tls_auth_only = yes; Dovecot: auth_allow_cleartext = no",
 )
 
 LOGIN_SYMPTOMS = (

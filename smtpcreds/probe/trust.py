@@ -1,7 +1,6 @@
 """What a server's certificate is checked against: our CA certificates and CRLs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
@@ -11,6 +10,7 @@ from ..ca.layout import BUNDLE
 from ..config import Site
 from ..errors import MissingInputError
 from ..files import exists, read_public
+from ..lazy import dataclass
 from ..pki.chains import Certificates, ChainError, verify_chain, way_up
 from ..pki.crl import Crl, not_revoked, read_crl, verify_unlisted
 from ..pki.encoding import encode_der, parse_certificates
@@ -25,7 +25,7 @@ SOON = 14
 """Days; who has fewer left is told."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Trust:
     """What is believed.
 

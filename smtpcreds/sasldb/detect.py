@@ -7,6 +7,7 @@ from enum import StrEnum
 from struct import pack
 
 from ..errors import DamagedFileError, ForeignFormatError
+from ..systems import PLUGIN_DIRECTORIES
 from . import bdb_read, gdbm, lmdb_read
 
 
@@ -20,14 +21,6 @@ class Format(StrEnum):
 
 HEAD_SIZE = 512
 """Bytes that :func:`identify` looks at."""
-PLUGIN_DIRECTORIES = (
-    "/usr/lib/*/sasl2",
-    "/usr/lib64/sasl2",
-    "/usr/lib/sasl2",
-    "/usr/local/lib*/sasl2",
-    "/usr/pkg/lib/sasl2",
-)
-"""Where Debian, Fedora, Alpine and Arch, local builds and pkgsrc put ``libsasldb.so``."""
 
 _OLD_BDB = "is a Berkeley DB 1.85 file (BSD ndbm), which holds no sasldb2 that this program can write"
 _OLD_BDB_HINT = (

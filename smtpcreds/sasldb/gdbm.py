@@ -4,12 +4,12 @@ import os
 import sys
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import cycle
 from operator import lshift
 from struct import Struct, calcsize, pack, unpack, unpack_from
 
 from ..errors import DamagedFileError, ForeignFormatError, InexpressibleError
+from ..lazy import dataclass
 from .records import groups
 
 # What reader and writer of GDBM files share.
@@ -95,7 +95,7 @@ _ELSEWHERE = "on the machine that wrote it run `gdbm_dump FILE` and load that he
 SALVAGE = "restore it from a backup, or salvage what is left with `gdbmtool FILE recover`"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Header:
     """Places and sizes that the rest of the file is read by."""
 
@@ -265,7 +265,7 @@ BLOCK = 4096
 _EMPTY = pack("<" + ELEMENT, -1, b"", 0, 0, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Bucket:
     """Keys whose hashes share the upper ``bits``; sorted."""
 

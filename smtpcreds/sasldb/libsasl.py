@@ -9,9 +9,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from ..errors import InexpressibleError
+from ..lazy import dataclass
 from ..model import Credential
 from ..postgres import is_url, parse_url, plugin_options
 from .detect import has_plugin, host_format
@@ -25,7 +25,7 @@ _REFUSALS = frozenset({-2, -13, -20})
 """An end looked and said no: BADAUTH, NOUSER, and -2, which scram.c gives for a verifier of another hash."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """What libsasl2 says of one mechanism; ``opens`` is None, with the reason, where it gave no answer."""
 

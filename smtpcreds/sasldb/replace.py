@@ -11,7 +11,7 @@ from struct import Struct
 from typing import NamedTuple, Self
 
 from ..errors import MissingInputError, UnsafePathError
-from ..files import directory_of, disk, explained, real_path, sweep_target, temporaries
+from ..files import directory_of, disk, explained, kernel, real_path, sweep_target, temporaries
 from ..files.write import prefix_of, temporary_name
 from ..model import Owner
 
@@ -260,10 +260,5 @@ def _writable(access: bytes) -> bytes:
 
 
 def _attributes(descriptor: int) -> dict[str, bytes]:
-    try:
-        names = os.listxattr(descriptor)
-    except OSError as error:
-        if error.errno == errno.ENOTSUP:
-            return {}
-        raise
-    return {name: os.getxattr(descriptor, name) for name in names if name not in _BOUND_TO_CONTENT}
+    names = kernel.attribute_names(descriptor)
+    return {name: kernel.attribute(descriptor, name) for name in names if name not in _BOUND_TO_CONTENT}

@@ -4,16 +4,16 @@ libdb moves items together and unlinks them, and overwrites nothing. Copies of w
 and are not counted.
 """
 
-import re
 from collections.abc import Iterator
 from struct import unpack_from
 
+from ..lazy import pattern
 from . import bdb_read as layout
 from .bdb_read import read_meta
 
-_TEXT = re.compile(rb"[\x20-\x7e\x80-\xff]{6,}")
+_TEXT = pattern(rb"[\x20-\x7e\x80-\xff]{6,}")
 """Shorter runs are offsets and page numbers."""
-_NOBODY = re.compile(rb"no:such:user\0[^\0]+\0userPassword")
+_NOBODY = pattern(rb"no:such:user\0[^\0]+\0userPassword")
 """The account without a secret that Debian's sasl2-bin makes and deletes, so that there is a database."""
 _FREE = 0
 

@@ -5,11 +5,12 @@ import socket
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from time import monotonic
 from typing import Self
 
 from ..errors import DataError, ProtocolError, TooEarlyError, UnavailableError
+from ..lazy import dataclass, pattern
 
 # TLS contexts, and what is known of a session of TLS once it stands.
 
@@ -18,7 +19,7 @@ Context = ssl.SSLContext
 """For rooms that hand contexts on without looking inside."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ClientFiles:
     """Certificate (with those between it and its root) and key, as PEM files; the key is not encrypted."""
 
@@ -26,7 +27,7 @@ class ClientFiles:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Session:
     """A session of TLS.
 
@@ -114,15 +115,15 @@ MAX_LINES = 100
 SHOWN = 300
 """Characters of a reply that are quoted."""
 
-_LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
-_KEYWORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
+_LINE = pattern(rb"([2-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
+_KEYWORD = pattern(r"[A-Za-z0-9][A-Za-z0-9-]*")
 
 
 class ReplyError(ProtocolError):
     """What came is no reply."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reply:
     """A reply: its code, and the text of each line, printable whatever the server sent."""
 
@@ -150,7 +151,7 @@ def _masked(line: str, words: Iterable[str]) -> str:
     return line
 
 
-@dataclass(slots=True)
+@dataclass
 class Replies:
     """Turns octets into replies, in whatever pieces they come.
 
@@ -214,7 +215,7 @@ def printable(octets: bytes) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Capabilities:
     """What EHLO offers: keyword in upper case to its parameters."""
 
@@ -301,7 +302,7 @@ _FAREWELL = 2.0
 """Seconds that QUIT may take; its answer does not matter."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Patience:
     """How long is waited: seconds for each step, and the moment (monotonic) at which all of it ends."""
 
@@ -318,7 +319,7 @@ class Patience:
         return min(monotonic() + self.step, self.end)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Endpoint:
     """An address that a name resolved to, as :mod:`socket` takes it."""
 

@@ -4,12 +4,13 @@ import re
 import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from hashlib import md5, new, pbkdf2_hmac
 from hmac import compare_digest, digest
 from typing import NamedTuple
 
+from ..lazy import dataclass, pattern
 from ..passwords import MIN_ITERATIONS, SCRAM_MECHANISMS
 from ..secret import Secret
 from .connection import SaslError, UnprovenError
@@ -35,7 +36,7 @@ PROVED = Message(b"", last=True)
 Exchange = Generator[Message, bytes, None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Login:
     """Who logs in; ``authzid`` is empty where that is who acts. The secret's octets are used as they are."""
 
@@ -44,7 +45,7 @@ class Login:
     authzid: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Binding:
     """Channel binding data (RFC 5056): the registered name of its type, and octets."""
 
@@ -52,7 +53,7 @@ class Binding:
     data: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Channel:
     """What a mechanism knows of the connection.
 
@@ -107,13 +108,13 @@ def cram_md5(login: Login, _: Channel) -> Exchange:
 # DIGEST-MD5 (RFC 2831) with qop=auth and mutual authentication; no security layer.
 
 DIGEST_MD5 = "DIGEST-MD5"
-_DIRECTIVE = re.compile(rb'\s*([A-Za-z-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^",\s]+))\s*(?:,|$)', re.DOTALL)
-_QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
+_DIRECTIVE = pattern(rb'\s*([A-Za-z-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^",\s]+))\s*(?:,|$)', re.DOTALL)
+_QUOTED_PAIR = pattern(rb"\\(.)", re.DOTALL)
 _ONCE = ("nonce", "algorithm", "charset")
 _FIRST_USE = b"00000001"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Challenge:
     """The server's first message."""
 
@@ -122,7 +123,7 @@ class Challenge:
     is_utf8: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Digest:
     """Everything that both proofs are made of (section 2.1.2.1)."""
 
@@ -246,10 +247,10 @@ SCRAM_PLUS = "-PLUS"
 MAX_ITERATIONS = 2_000_000
 """Two seconds of work; a server could ask for a day."""
 
-_FIRST = re.compile(rb"r=([!-+\--~]+),s=([A-Za-z0-9+/=]+),i=([1-9][0-9]{0,9})(?:,.*)?", re.DOTALL)
+_FIRST = pattern(rb"r=([!-+\--~]+),s=([A-Za-z0-9+/=]+),i=([1-9][0-9]{0,9})(?:,.*)?", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ServerFirst:
     """The server's first message."""
 

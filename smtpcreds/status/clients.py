@@ -1,13 +1,13 @@
 """Client hosts: when each came for its bundle last, what it holds, and when that ends."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ..deploy.delivery import handovers
 from ..inventory.inventory import Inventory
 from ..inventory.pulls import Pull
 from ..inventory.rows import CertificateRow as Row
+from ..lazy import dataclass
 from ..pki.dates import has_ended
 
 PATIENCE = timedelta(days=3)
@@ -15,7 +15,7 @@ PATIENCE = timedelta(days=3)
 CURE = "on that host: /etc/smtpcreds/pull.sh; if it is gone for good: smtpcreds cert retire HOST"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ClientHost:
     """One client host.
 

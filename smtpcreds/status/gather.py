@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import islice
@@ -16,7 +16,7 @@ from ..audit.crls import CERT014
 from ..audit.host import Host
 from ..audit.run import CODES, faults
 from ..ca.authority import CA
-from ..ca.layout import CURE_CRL, has_inventory, is_client_host, reading
+from ..ca.layout import CURE_CRL, cure_crl, has_inventory, is_client_host, reading
 from ..ca.listing import REMEMBERED, certificate_path
 from ..ca.lookup import Generation, overview
 from ..ca.old import RETIRE_OLD
@@ -30,6 +30,7 @@ from ..inventory.inventory import Inventory
 from ..inventory.rotations import Rotation, RotationState
 from ..inventory.rows import AuthorityState, State
 from ..inventory.rows import CertificateRow as Row
+from ..lazy import dataclass
 from ..model import Finding, Severity
 from ..pki.dates import Period, crl_fault, due_at, has_ended, is_due, successor_due
 from ..pki.profiles import RELAY, SERVER
@@ -41,7 +42,7 @@ from .clients import ClientHost, client_hosts, silent
 # What the screen shows: frozen values, complete without clock or disk. Names in them may be hostile.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Authority:
     """An authority that is trusted.
 
@@ -72,7 +73,7 @@ class Cure(StrEnum):
     FETCH = CLIENT_CURE
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Certificate:
     """A certificate that no newer one replaced.
 
@@ -101,7 +102,7 @@ class Certificate:
         return due_at(self.not_before, self.not_after)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Account:
     """A relay account, ``user@realm``, the hosts that are known to use it, and what it can log in by."""
 
@@ -110,7 +111,7 @@ class Account:
     mechanisms: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Relaying:
     """Who may send mail through the hub, and by what.
 
@@ -127,7 +128,7 @@ class Relaying:
     mechanisms: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Accounts:
     """The account database.
 
@@ -155,7 +156,7 @@ class Kind(StrEnum):
     CLIENT = "client"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Change:
     """A replacement that is half-way.
 
@@ -177,7 +178,7 @@ class Change:
     next: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Status:
     """Everything.
 
@@ -389,7 +390,13 @@ def _crls(now: datetime, authorities: Iterable[Authority]) -> Iterator[Finding]:
             continue
         fault = crl_fault(crl.period, now)
         if said := fault or crl.period.remark(now):
-            yield _due(Kind.CRL, authority.name, f"the CRL {said}", CURE_CRL, is_late=fault is not None)
+            yield _due(
+                Kind.CRL,
+                authority.name,
+                f"the CRL {said}",
+                cure_crl(crl.period, now),
+                is_late=fault is not None,
+            )
 
 
 def _due_certificates(now: datetime, rows: list[Certificate]) -> Iterator[Finding]:

@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 
 from ..errors import ExistsError, MissingInputError, UsageError
 from ..files import check_target, read_public, sweep_target, write_all
+from ..lazy import dataclass
 from ..model import Artifact, Severity
 from .gather import Authority, Kind, Status
 from .text import left, printable
@@ -26,7 +26,7 @@ class Grade(IntEnum):
     UNKNOWN = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Thresholds:
     """Days before the end at which something is worth a warning, or critical."""
 
@@ -53,7 +53,7 @@ class Thresholds:
         return ";".join(f"{span.days}:" for span in self.spans(life))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Found:
     """One thing that was graded."""
 
@@ -133,7 +133,7 @@ _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 Samples = Iterable[tuple[Mapping[str, str], float]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Metric:
     """One gauge: labels and value of each sample; labels of one metric never repeat."""
 

@@ -177,7 +177,7 @@ def _clients(status: Status, paint: Paint, limit: int) -> Iterator[str]:
 def _changes(status: Status, paint: Paint) -> Iterator[str]:
     if status.changes:
         yield ""
-        yield paint("half-way", Tone.HEAD)
+        yield paint("in progress", Tone.HEAD)
     for change in status.changes:
         yield from _change(change)
 

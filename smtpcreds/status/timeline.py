@@ -1,10 +1,10 @@
 """What ends when, as a list of bars over one axis of time: text and boxes that fit any width."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from html import escape
 
+from ..lazy import dataclass
 from ..pki.dates import due_at
 from .gather import Kind, Status
 from .text import left, printable
@@ -22,7 +22,7 @@ SHORT = 8
 """Hex digits of a fingerprint, which tell authorities apart."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bar:
     """One thing that ends; ``tone`` is the class of its colour, ``due`` when it should be renewed."""
 
@@ -34,7 +34,7 @@ class Bar:
     tone: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Axis:
     """From times to places, in percent of the width."""
 

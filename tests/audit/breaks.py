@@ -1120,6 +1120,12 @@ def dovecot_plain_outside_tls(host: Host) -> None:
     host.replace(DOVECOT, "ssl = required", "ssl = yes")
 
 
+@breaks("MTA301", "dovecot_2_4")
+def dovecot_2_4_plain_outside_tls(host: Host) -> None:
+    host.replace("/etc/dovecot/conf.d/10-auth.conf", "= no", "= yes")
+    host.replace(DOVECOT, "ssl = required", "ssl = yes")
+
+
 # --- a daemon
 
 

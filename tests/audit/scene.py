@@ -296,6 +296,26 @@ ssl_key = </etc/mail/certs/dmzmail-key.pem
     return host
 
 
+def dovecot_2_4(root: Path) -> Host:
+    """A host with the Dovecot of Debian 13."""
+    host = dovecot(root)
+    host.write(
+        DOVECOT,
+        """\
+dovecot_config_version = 2.4.0
+auth_mechanisms = plain login
+ssl = required
+ssl_server {
+  cert_file = /etc/mail/certs/dmzmail-cert.pem
+  key_file = /etc/mail/certs/dmzmail-key.pem
+}
+!include conf.d/*.conf
+""",
+    )
+    host.write("/etc/dovecot/conf.d/10-auth.conf", "auth_allow_cleartext = no\n")
+    return host
+
+
 SCENES: dict[str, Callable[[Path], Host]] = {
-    made.__name__: made for made in (hub, tiered, client, mapped, postfix, jailed, exim, dovecot)
+    made.__name__: made for made in (hub, tiered, client, mapped, postfix, jailed, exim, dovecot, dovecot_2_4)
 }

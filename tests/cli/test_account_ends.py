@@ -113,7 +113,7 @@ def test_to_delete_the_old_account_ends_the_replacement(ready: Admin) -> None:
     assert data["rotation"] == [ACCOUNT, f"maildroid-2@{HUB}"]
     assert data["clients"] == ["attic.polkatistas.org"]
     assert ready("sasl", "rotations").out == "no replacement is in progress\n"
-    assert "half-way" not in ready("status").out
+    assert "in progress" not in ready("status").out
     assert ready("sasl", "list").out.startswith("maildroid-2@")
 
 
@@ -141,7 +141,7 @@ def test_an_account_that_another_program_deleted_does_not_work(
     assert said in ran.out
     assert "both accounts work" not in ran.out
     ready("sasl", "rotate", "maildroid", option)
-    assert "half-way" not in ready.run("status").out
+    assert "in progress" not in ready.run("status").out
 
 
 @pytest.mark.parametrize(("answer", "status"), [("n", 77), ("y", 0)])

@@ -76,6 +76,15 @@ def test_it_is_restored_on_another_machine(hub: Admin, saved: Path, key: str, ot
     assert events == ["ca backup", "cert issue", "ca init"]
 
 
+@pytest.mark.parametrize("place", ["/var/lib", "/etc"])
+def test_nothing_is_restored_below_what_others_can_change(
+    saved: Path, key: str, other: Admin, place: str
+) -> None:
+    other.path(place).mkdir(parents=True, exist_ok=True)
+    other.path(place).chmod(0o777)
+    assert "is writable by everybody" in other.refuses(77, "ca", "restore", saved, "--passphrase", key)
+
+
 def test_a_backup_is_proven_without_being_restored(hub: Admin, saved: Path, key: str, other: Admin) -> None:
     before = snapshot(other.directory)
     told = other.json("ca", "restore", "--check", saved, "--passphrase", key)

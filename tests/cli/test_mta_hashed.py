@@ -74,3 +74,12 @@ def test_msmtp_takes_the_mechanism_of_the_account(hub: Admin) -> None:
 def test_the_way_out_is_one(hub: Admin) -> None:
     hub("sasl", "passwd", "scanner", "--clear", "--password", f"file:{hub.directory}/kept")
     hub("mta", "render", "curl", "--host", "attic", "--account", "scanner")
+
+
+def test_msmtp_leaves_scram_for_the_last(hub: Admin) -> None:
+    """libgsasl 2.2 fails it with servers that offer no channel binding, when msmtp is 1.8.26 or later."""
+    hub("sasl", "add", "maildroid")
+    words = ("mta", "render", "msmtp", "--host", "attic")
+    assert "auth digest-md5" in hub(*words)
+    assert "auth cram-md5" in hub(*words, "--mechanism", "SCRAM-SHA-256", "--mechanism", "CRAM-MD5")
+    assert "auth scram-sha-256" in hub(*words, "--mechanism", "SCRAM-SHA-256")

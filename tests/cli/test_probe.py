@@ -30,8 +30,8 @@ NAMES = ("maildroid", f"maildroid@{HUB}")
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (("smtp://maildroid:s3cr3t@dmzmail",), "every user of this host sees"),
-        (("smtp://maildroid:s3/cr@3t@dmzmail",), "every user of this host sees"),
+        (("smtp://maildroid:s3cr3t@dmzmail",), "every user of this host can see"),
+        (("smtp://maildroid:s3/cr@3t@dmzmail",), "every user of this host can see"),
         (("smtps://dmzmail", "--no-tls"), "contradicts"),
         (("smtp://maildroid@dmzmail", "--no-tls"), "no password is sent without TLS"),
         (("smtp://maildroid@dmzmail", "--account", "x"), "contradicts the account in the URL"),
@@ -205,7 +205,7 @@ def test_all_of_a_client_host_comes_from_its_bundle(hub: Admin, tmp_path: Path, 
         url = f"smtp+tls://127.0.0.1:{peer.port}"
         ran = elsewhere("--json", "probe", url, "--name", HUB, "--bundle", archive, "--no-negative")
     outcome = {step["step"]: step["outcome"] for step in ran.data["steps"]}
-    assert outcome["auth PLAIN"] == outcome["chain"] == outcome["revocation"] == "ok"
+    assert (outcome["auth PLAIN"], outcome["chain"], outcome["revocation"]) == ("ok", "ok", "note")
     assert secret not in ran.out + ran.err
     assert not list((tmp_path / "elsewhere").rglob("*.pem"))
 

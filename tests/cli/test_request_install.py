@@ -477,7 +477,7 @@ def test_certbots_pair_is_installed_and_follows_each_renewal(
 
 def certbot_hook(root: Path, ca: Path) -> str:
     """The hook of the manual page, with this program and this authority."""
-    page = (TOP / "man/smtpcreds.1").read_text()
+    page = (TOP / "man/smtpcreds-cert.1").read_text()
     hook = page.partition("#!/bin/sh\n")[2].partition(" &&\nsystemctl")[0].replace("\\e\n", "\\\n")
     program = f"{sys.executable} -m smtpcreds --root {root}"
     assert hook.count("smtpcreds cert install") == 1

@@ -1,6 +1,9 @@
 """``cert revoke``: the certificate that is meant, a CRL that says so, in every place."""
 
+import json
+import shlex
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -42,8 +45,6 @@ def test_a_revoked_host_is_refused_everywhere(stage: Admin) -> None:
 
 
 def test_gnutls_reads_the_crl_too(stage: Admin) -> None:
-    import subprocess
-
     stage("cert", "revoke", "attic")
     check = ["certtool", "--verify-crl", "--load-ca-certificate", str(stage.certs / "cacert.pem")]
     done = subprocess.run([*check, "--infile", str(stage.crl)], capture_output=True, text=True)
@@ -267,3 +268,29 @@ def test_how_a_host_goes_on_by_its_password_is_said_with_the_command_that_ends_i
     account = f"maildroid-2@{HUB}"
     assert f"{cellar}: can still relay by AUTH as {account}; to end that: smtpcreds sasl delete" in said
     assert "relaying by AUTH" not in hub("cert", "revoke", "dmzmail").err, "the hub relays by no password"
+
+
+def test_the_printed_command_puts_a_new_pair_where_the_revoked_one_is(stage: Admin) -> None:
+    """Not into the certificate directory, and for the same role and names."""
+    place = stage.root / "two words"
+    names = ("--san", "loft.polkatistas.org")
+    stage("cert", "issue", "tuba", "--client", *names, "--to", place)
+    said = stage("cert", "revoke", "tuba").err
+    assert str(place / "tuba-cert.pem") in said
+    command = shlex.split(said.partition("; next: ")[2].splitlines()[0])[1:]
+    assert shlex.split(stage("cert", "renew", "tuba", status=65).partition("new one: ")[2])[1:] == command
+    (found,) = [row for row in stage.run("--json", "audit").data["findings"] if "tuba" in row["subject"]]
+    assert shlex.split(found["cure"])[1:] == command
+    stage(*command)
+    assert "CERT023" not in stage.run("audit").out
+    (new,) = stage.json("cert", "list", "--host", "tuba")["certificates"]
+    assert (new["profile"], len(new["names"])) == ("client", 2)
+
+
+def test_in_json_it_is_the_same_command(stage: Admin) -> None:
+    """Warnings of an answer have the root of the run, as those of standard error have."""
+    words = stage.command("--json", "cert", "revoke", "dmzmail")
+    ran = subprocess.run(words, capture_output=True, check=True)
+    (warning,) = json.loads(ran.stdout)["warnings"]
+    assert f" --root {stage.root} cert issue {HUB} --force" in warning
+    assert json.loads(ran.stderr)["warning"] == warning

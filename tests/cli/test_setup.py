@@ -274,7 +274,7 @@ def test_the_mail_programs_files_of_others_are_found_first(bare: Admin) -> None:
     ("words", "said"),
     [
         (["--mta", "sendmail-client"], "sendmail-client: unknown mail program for a hub"),
-        (["--mta", "qmail"], "qmail: is not a mail program of a hub"),
+        (["--mta", "qmail"], "qmail: unknown mail program for a hub"),
         (["--force"], "--force: is about the files of a mail program, and none is named"),
     ],
 )

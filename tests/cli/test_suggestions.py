@@ -19,11 +19,19 @@ from admin import HUB, Admin
         ("audit --only CRET001", "CERT001"),
         ("sasl show mailroid", "maildroid"),
         ("sasl import list --as cvs", "csv"),
+        ("bundle attic --mta msmpt", "msmtp"),
+        ("setup dmzmail --mta postfx", "postfix-hub"),
     ],
 )
 def test_it_is_named(hub: Admin, words: str, meant: str) -> None:
     hub.write("list", "joe,s3cr3t-of-joe\n")
     assert f"did you mean {meant}?" in hub.run(*words.split()).problem
+
+
+def test_a_list_of_a_host_that_is_not_there_says_so(hub: Admin) -> None:
+    said = hub("cert", "list", "--host", "dmzmial")
+    assert f"dmzmial.polkatistas.org: no certificate matches; did you mean {HUB}?" in said.err
+    assert "warning" not in hub("cert", "list", "--host", "dmzmail").err
 
 
 def test_a_far_word_leads_to_the_list(hub: Admin) -> None:
@@ -47,3 +55,20 @@ def test_the_way_out_for_a_hashed_account_can_be_typed(hub: Admin) -> None:
     command = said.partition("hint: smtpcreds ")[2].partition(", or ")[0]
     hub(*shlex.split(command))
     assert hub.json("sasl", "show", "o'brien")["properties"] == ["userPassword"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "sasl add joe --allow-wek",
+        "sasl import list --allow-odd-name",
+        "cert retire attic --with-acounts",
+        "tlsa retire dmzmail --at-one",
+        "cert revoke attic --yess",
+        "mta apply sendmail-hub --edits",
+        "mta apply postfix-hub --relay-certificate",
+        "cert renew attic --drop-sn x",
+    ],
+)
+def test_what_weakens_or_ends_something_is_no_guess(hub: Admin, words: str) -> None:
+    assert "did you mean" not in hub.refuses(64, *words.split())

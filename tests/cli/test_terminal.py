@@ -149,6 +149,16 @@ def test_a_bundle_gives_a_person_three_tries(hub: Admin, people: list[Person]) -
     assert (status, "does not open it" in screen) == (0, True), screen
 
 
+def test_a_backup_gives_a_person_three_tries(hub: Admin, people: list[Person]) -> None:
+    saved = str(hub.root.parent / "saved.age")
+    hub("ca", "backup", saved, "--passphrase", hub.secret("passphrase", b"geheim"))
+    person = start(people, hub, "ca", "restore", "--check", saved)
+    for line in ("gehein", "Geheim", "geheim"):
+        person.answers(b"Passphrase of the backup: ", line)
+    status, screen = person.ends()
+    assert (status, screen.count("; try again\n")) == (0, 2), screen
+
+
 def test_a_source_that_is_nobody_is_asked_once(locked: Admin, people: list[Person]) -> None:
     """On a terminal, too: a file would give the same again, and a token or a door may count."""
     log = locked.root.parent / "asked"
@@ -241,8 +251,9 @@ def test_a_name_in_the_database_gives_a_terminal_no_orders(smtpcreds: Admin, peo
     for words in (("sasl", "list"), ("sasl", "list", "--json"), ("sasl", "export"), ("status",)):
         status, screen = start(people, smtpcreds, *words).ends()
         assert (status, "bell" in screen) == (0, True)
-        uncoloured = re.sub(r"\x1b\[[0-9;]*m", "", screen)
-        assert uncoloured.replace("\n", "").isprintable(), words
+        without_bar = re.sub(r"\r\[[# ]*\][^\r\n]*|\r *\r|\x1b\[\?25[hl]", "", screen)
+        uncoloured = re.sub(r"\x1b\[[0-9;]*m", "", without_bar)
+        assert uncoloured.replace("\n", "").isprintable(), (words, uncoloured)
 
 
 def test_an_answer_of_several_lines_keeps_them(authority: Admin, people: list[Person]) -> None:

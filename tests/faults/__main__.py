@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import subprocess
 import sys
 from collections import defaultdict
 from datetime import UTC, datetime
@@ -39,18 +40,20 @@ class Results:
             row["wrong"][kind] = row["wrong"].get(kind, 0) + 1
 
 
-def publish(files: list[Path]) -> int:
-    """Add up files of results, keep them, and put their table into the manual page."""
-    whole: dict[str, Any] = {"date": "", "faults": {}}
-    for told in (json.loads(file.read_text()) for file in files):
-        whole["date"] = max(whole["date"], told["date"])
-        for fault, subjects in told["faults"].items():
-            whole["faults"].setdefault(fault, {}).update(subjects)
-    order = (*FAULTS, *(fault for fault in whole["faults"] if fault not in FAULTS))
-    whole["faults"] = {fault: whole["faults"][fault] for fault in order}
-    table.RESULTS.write_text(json.dumps(whole, indent=1) + "\n")
-    table.put(whole)
+def publish(file: Path) -> int:
+    """Keep the results of one run as they are, and put their table into the manual page."""
+    table.RESULTS.write_bytes(file.read_bytes())
+    table.put(table.recorded())
     return 0
+
+
+def revision() -> str:
+    """Return the commit of the program that runs; it ends with + where files differ from it."""
+    told = subprocess.run(
+        ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"],
+        cwd=HERE, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return told.stdout.strip()
 
 
 def main() -> int:
@@ -59,19 +62,26 @@ def main() -> int:
     parser.add_argument("--fault", default="", help="this one alone, as ENOSPC")
     parser.add_argument("--sample", type=int, default=0, help="points for each verb and fault; 0: all")
     parser.add_argument("--every", type=int, default=1, help="each how manieth pair of a case and a fault")
+    parser.add_argument("--others", type=int, default=1, help="the same for pairs of another program")
     parser.add_argument("--jobs", default="1", help="processes side by side")
     parser.add_argument("--only", default="", help="files of tests whose names hold this")
     parser.add_argument("--write", type=Path, help="write the results here")
-    parser.add_argument("--page", nargs="+", type=Path, help="run nothing; these results go to the manual")
+    parser.add_argument("--page", type=Path, help="run nothing; these results go to the manual as they are")
     asked = parser.parse_args()
     if asked.page:
         return publish(asked.page)
-    options = {name: getattr(asked, name) for name in ("verb", "fault", "sample", "every")}
+    options = {name: getattr(asked, name) for name in ("verb", "fault", "sample", "every", "others")}
     os.environ["SMTPCREDS_FAULTS"] = json.dumps(options)
     results = Results()
     files = [str(path) for path in sorted(HERE.glob("test_*.py")) if asked.only in path.name]
     status = pytest.main([*files, "-q", "-n", asked.jobs, "--tb=short"], plugins=[results])
-    told = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "faults": results.rows}
+    order = (*FAULTS, *(fault for fault in results.rows if fault not in FAULTS))
+    told = {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "revision": revision(),
+        "options": options,
+        "faults": {fault: results.rows[fault] for fault in order if fault in results.rows},
+    }
     text = json.dumps(told, indent=1)
     if asked.write:
         asked.write.write_text(f"{text}\n")

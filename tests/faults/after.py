@@ -1,34 +1,47 @@
-"""What has to be so after a fault and the same command once more."""
+"""What has to be so after a fault and the same command once more.
+
+The measure is the same command without a fault, once and twice, on a copy of the same start.
+"""
 
 import os
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from admin import INVENTORY, SASLDB, STATE, Admin, Ran, Tree, snapshot
-from cli.writing import Case
 
-DONE = {0, 1}
-ALREADY = {65, 66, 67, 73}
-"""What a run says that finds itself done."""
-LOCKED = {77}
-"""What a second ``ca passphrase`` or ``ca rollover`` says."""
 BUG = 70
 _BOOKKEEPING = tuple(
     path.lstrip("/") for path in (INVENTORY, f"{STATE}/lock", f"{SASLDB}.lock", "lost+found")
 )
+_NUMBERS = re.compile(r"[0-9a-f]{8,}")
+
+Shape = frozenset[tuple[object, ...]]
+"""Names, modes and owners of files, and names of accounts; serial numbers and hashes are left out."""
 
 
-class Kept(NamedTuple):
-    """What an undisturbed run leaves alone: files, by path below the directory, and records of accounts."""
+class End(NamedTuple):
+    """How a run without a fault ended, and what there is then."""
 
+    status: int
+    said: str
+    shape: Shape
+    check: int
+
+
+class Measure(NamedTuple):
+    """The command once and twice, and what it leaves alone: files, by path, and records of accounts."""
+
+    once: End
+    twice: End
     files: Tree
     records: dict[bytes, bytes]
 
-
-def expected(case: Case) -> set[int]:
-    """Return the statuses with which the same command may end that follows."""
-    return DONE | ALREADY | (LOCKED if case.verb in {"ca passphrase", "ca rollover"} else set())
+    @property
+    def statuses(self) -> set[int]:
+        return {self.once.status, self.twice.status}
 
 
 def again(admin: Admin, start: Path) -> None:
@@ -38,40 +51,100 @@ def again(admin: Admin, start: Path) -> None:
     shutil.copytree(start, admin.directory, symlinks=True, dirs_exist_ok=True)
 
 
-def kept(admin: Admin, start: Path) -> Kept:
-    """Compare the start with what an undisturbed run has made of it."""
+def measured(admin: Admin, words: list[str], start: Path, run: Callable[[], Ran]) -> Measure:
+    """Run the command in a first way, then once more, and keep what came of it.
+
+    Args:
+        admin: at the start.
+        words: the command.
+        start: a copy of where it begins.
+        run: the first way.
+    """
+    once = _end(admin, run())
     before, now = snapshot(start), snapshot(admin.directory)
     old, new = (at.records() for at in (Admin(start / admin.root.name), admin))
-    return Kept(
+    return Measure(
+        once,
+        _end(admin, admin.run(*words)),
         {path: state for path, state in before.items() if now.get(path) == state and _counts(path)},
         {name: value for name, value in old.items() if new.get(name) == value},
     )
+
+
+def _end(admin: Admin, ran: Ran) -> End:
+    return End(ran.status, ran.err, shape(admin), checked(admin).status)
 
 
 def _counts(path: str) -> bool:
     return not path.removeprefix("root/").startswith(_BOOKKEEPING)
 
 
-def ill_ended(ran: Ran) -> str:
-    """Return what is wrong with the end of a run that met a fault, if something is."""
-    if ran.status == BUG or "Traceback" in ran.err:
+def shape(admin: Admin) -> Shape:
+    files = {
+        (_NUMBERS.sub("#", path), *state[:3])
+        for path, state in snapshot(admin.directory).items()
+        if _counts(path)
+    }
+    return frozenset(files | {(name,) for name in admin.records()})
+
+
+def checked(admin: Admin) -> Ran:
+    """Ask ``inventory check``: inventory and disk agree, and the chain of events is whole."""
+    return admin.run("inventory", "check")
+
+
+def ill_ended(ran: Ran, admin: Admin, measure: Measure) -> str:
+    """Return what is wrong with the end of a run that met a fault and lived, if something is.
+
+    It says that it is done, and it is; or it ends with one message, its hint behind it, and nothing else but
+    warnings and what it says without a fault.
+    """
+    if ran.status == measure.once.status:
+        return differs(admin, {measure.once.shape}, f"says done ({ran.status}), and is not")
+    if ran.status == BUG or ran.status < 64 or "Traceback" in ran.err:
         return f"status {ran.status}: {ran.err[-600:]}"
-    if ran.status not in DONE and not any(line.startswith("smtpcreds: ") for line in ran.err.splitlines()):
-        return f"status {ran.status}, and not a word: {ran.err}"
+    usual = measure.once.said.splitlines()
+    lines = [line for line in ran._complaints if not line.startswith("smtpcreds: warning: ")]
+    message = [line for line in lines if line not in usual]
+    is_one = len(message) in {1, 2} and re.match(r"smtpcreds: \S+.*[^.]$", message[0])
+    if (
+        not is_one
+        or message != lines[-len(message) :]
+        or not message[-1].startswith(("smtpcreds: ", "  hint: "))
+    ):
+        return f"status {ran.status}, and not one message: {ran.err}"
     return ""
 
 
-def wrong(admin: Admin, case: Case, words: list[str], stays: Kept) -> str:
+def wrong(admin: Admin, words: list[str], measure: Measure) -> str:
     """Run the same command once more; return what is wrong after it, if something is."""
     ran = admin.run(*words)
-    if ran.status not in expected(case):
-        return f"the same command ends with {ran.status}: {ran.err}"
-    if left := list(admin.directory.rglob("*.smtpcreds-*")):
-        return f"left behind: {left}"
-    return unsound(admin) or lost(admin, stays)
+    if ran.status not in measure.statuses:
+        return f"the same command ends with {ran.status}, not {measure.statuses}: {ran.err}"
+    return unfinished(admin, measure) or unsound(admin, measure) or lost(admin, measure)
 
 
-def unsound(admin: Admin) -> str:
+def unfinished(admin: Admin, measure: Measure) -> str:
+    """Return what a run without a fault makes or takes away and these runs did not, or what they left."""
+    return differs(admin, {measure.once.shape, measure.twice.shape}, "not as after a run without a fault")
+
+
+def differs(admin: Admin, shapes: set[Shape], said: str) -> str:
+    now = shape(admin)
+    if now in shapes:
+        return ""
+    nearest = min(shapes, key=lambda one: len(one ^ now))
+    return f"{said}: missing {sorted(nearest - now, key=str)}, too many {sorted(now - nearest, key=str)}"
+
+
+def unsound(admin: Admin, measure: Measure) -> str:
+    """Return what is half-way, or what ``inventory check`` finds that it does not without a fault."""
+    ran = checked(admin)
+    agrees = ran.status in {measure.once.check, measure.twice.check}
+    return half_way(admin) or ("" if agrees else f"inventory check: {ran}")
+
+
+def half_way(admin: Admin) -> str:
     """Return what is half-way: a pending certificate, a pair that is none, accounts that can't be read."""
     if admin.path(INVENTORY).exists() and admin.query(
         "SELECT host FROM certificates WHERE state = 'pending'"
@@ -81,12 +154,14 @@ def unsound(admin: Admin) -> str:
         if not admin.is_pair(certificate.name.removesuffix("-cert.pem")):
             return f"{certificate} and its key are no pair"
     ran = admin.run("sasl", "list")
-    return "" if ran.status in {0, 66} else f"accounts can't be read: {ran.err}"
+    if ran.status not in {0, 66} or (ran.status == 66 and admin.database.exists()):
+        return f"accounts can't be read: {ran.err}"
+    return ""
 
 
-def lost(admin: Admin, stays: Kept) -> str:
+def lost(admin: Admin, measure: Measure) -> str:
     """Return what is gone or changed that an undisturbed run leaves alone."""
-    now = snapshot(admin.directory)
-    files = [path for path, state in stays.files.items() if now.get(path) != state]
-    records = [name for name, value in stays.records.items() if admin.records().get(name) != value]
+    now, accounts = snapshot(admin.directory), admin.records()
+    files = [path for path, state in measure.files.items() if now.get(path) != state]
+    records = [name for name, value in measure.records.items() if accounts.get(name) != value]
     return f"lost: {files} {records}" if files or records else ""

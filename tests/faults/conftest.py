@@ -22,17 +22,18 @@ from cli.conftest import (  # noqa: F401
 )
 from cli.writing import Case
 
-ORDINARY = {"verb": "", "fault": "", "sample": 1, "every": 41}
+ORDINARY = {"verb": "", "fault": "", "sample": 1, "every": 41, "others": 24}
 """The ordinary run: one point for each forty-first pair of a case and a fault."""
 
 
 class Asked(NamedTuple):
-    """Which verb and fault, how many points for each (0: all), and each how manieth pair of them."""
+    """Which verb and fault, points for each (0: all), each how manieth pair, and the same for others."""
 
     verb: str
     fault: str
     sample: int
     every: int
+    others: int
 
 
 ASKED = Asked(**json.loads(os.environ.get("SMTPCREDS_FAULTS", json.dumps(ORDINARY))))

@@ -7,11 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from admin import KILLED, Admin
+from admin import KILLED, Admin, Ran
 from cli.writing import CASES, Case, prepared
 from kills import Point
 
-from .after import Kept, again, ill_ended, kept, wrong
+from .after import Measure, again, ill_ended, measured, wrong
 from .conftest import ASKED, Record, chosen, named
 from .faults import FAULTS, injection, points, spread
 
@@ -26,22 +26,28 @@ def test_the_same_command_goes_on(
     words = prepared(admin, case)
     start = admin.directory.with_name(f"{admin.directory.name}-start")
     shutil.copytree(admin.directory, start, symlinks=True)
-    _, log = admin.traced(words, {})
-    stays = kept(admin, start)
+    log = ""
+
+    def traced() -> Ran:
+        nonlocal log
+        ran, log = admin.traced(words, {})
+        return ran
+
+    measure = measured(admin, words, start, traced)
     found = spread(list(points(fault, log, str(admin.directory))), ASKED.sample)
-    faulty = [said for point in found if (said := at(point, fault, admin, case, words, start, stays))]
+    faulty = [said for point in found if (said := at(point, fault, admin, words, start, measure))]
     record("smtpcreds", fault, len(found), faulty)
     assert faulty == []
 
 
-def at(point: Point, fault: str, admin: Admin, case: Case, words: list[str], start: Path, stays: Kept) -> str:
+def at(point: Point, fault: str, admin: Admin, words: list[str], start: Path, measure: Measure) -> str:
     """Bring the fault about at a point; return what is wrong then, if something is."""
     again(admin, start)
     ran, log = admin.traced(words, {}, injection(fault, point))
-    if ran.status not in KILLED and "(INJECTED)" not in log:
+    if ran.status in KILLED:
+        said = wrong(admin, words, measure)
+    elif "(INJECTED)" not in log:
         said = "not reached"
-    elif ran.status not in KILLED and ill_ended(ran):
-        said = ill_ended(ran)
     else:
-        said = wrong(admin, case, words, stays)
+        said = ill_ended(ran, admin, measure) or wrong(admin, words, measure)
     return f"{point}: {said}" if said else ""

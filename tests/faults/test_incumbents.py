@@ -17,7 +17,7 @@ PAIRS = [(name, fault) for fault in (*FAULTS, "power loss") for name in INCUMBEN
 
 
 @pytest.mark.parametrize(
-    ("name", "fault"), [pair for pair in PAIRS if ASKED.fault in ("", pair[1])][:: ASKED.every]
+    ("name", "fault"), [pair for pair in PAIRS if ASKED.fault in ("", pair[1])][:: ASKED.others]
 )
 def test_what_becomes_of_it(name: str, fault: str, tmp_path: Path, record: Record) -> None:
     place = tmp_path / "place"

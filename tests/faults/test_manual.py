@@ -3,6 +3,7 @@
 Debian: mandoc.
 """
 
+import re
 import subprocess
 
 from .faults import FAULTS
@@ -11,6 +12,14 @@ from .table import PAGE, SUBJECTS, recorded, render, shown
 
 def test_the_table_is_that_of_the_results() -> None:
     assert shown(PAGE.read_text()) == render(recorded())
+
+
+def test_the_results_are_those_of_one_run_of_a_commit_and_the_page_names_its_options() -> None:
+    results = recorded()
+    assert set(results) == {"date", "revision", "options", "faults"}
+    assert re.fullmatch("[0-9a-f]{12}", results["revision"])
+    sample, every = results["options"]["sample"], results["options"]["every"]
+    assert f".Ql python -m tests.faults --sample {sample} --every {every} ,\n" in PAGE.read_text()
 
 
 def test_each_fault_is_in_it() -> None:

@@ -1,5 +1,6 @@
 """Debian's Dovecot on a host of the lab."""
 
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -36,7 +37,14 @@ def lay(unpacked: Path, layer: Path) -> None:
     """Do what the install scripts of the package do, with a configuration for accounts only."""
     for name, mode, user, group in DIRECTORIES:
         directory(layer / name, mode, user, group)
-    write(layer / CONFIGURATION.lstrip("/"), SKELETON)
+    write(layer / CONFIGURATION.lstrip("/"), _version(unpacked) + SKELETON)
+
+
+def _version(unpacked: Path) -> str:
+    """Return the lines that have to come first since 2.4, as the package has them."""
+    places = (tree / "usr/share/dovecot/dovecot.conf" for tree in (unpacked, Path("/")))
+    stock = next(path.read_text() for path in places if path.exists())
+    return "".join(re.findall(r"^dovecot_\w+_version = .*\n", stock, re.MULTILINE))
 
 
 DOVECOT = Software(("dovecot-core",), lay)

@@ -93,6 +93,22 @@ def test_dovecot() -> None:
     assert (conf.ssl, conf.certificate, conf.key, conf.mechanisms) == ("required", "/c", "/k", ("plain",))
 
 
+def test_dovecot_2_4_has_other_names() -> None:
+    conf = dovecot.parse_configuration(
+        "dovecot_config_version = 2.4.0\nauth_allow_cleartext = yes\nssl_server {\n  cert_file = /c\n}\n"
+        "ssl_server_key_file = /k\nssl = yes\nssl_cert = </old\n"
+    )
+    assert (conf.certificate, conf.key, conf.takes_cleartext) == ("/c", "/k", True)
+    assert conf.to_refuse == "auth_allow_cleartext = no"
+    assert not dovecot.parse_configuration("dovecot_config_version = 2.4.0\n").takes_cleartext
+
+
+def test_dovecot_says_for_which_version_its_configuration_is() -> None:
+    assert dovecot.version_of("# dovecot_config_version = 2.4.0\nprotocols =\n") == (2, 3)
+    assert dovecot.version_of("dovecot_config_version = 2.4.1\n") == (2, 4)
+    assert dovecot.version_of(" dovecot_config_version=2.10.0\n") == (2, 10)
+
+
 @pytest.mark.parametrize("line", [b"key", b" key value", b"k" * 1000 + b" " + b"v" * 100])
 def test_lines_that_makemap_refuses(line: bytes) -> None:
     with pytest.raises(DamagedFileError, match="line 2 is not"):

@@ -168,6 +168,18 @@ def test_dovecot_offers_what_is_wanted_and_its_scheme_serves(data: st.DataObject
     scheme = dovecot.scheme_of(given.variants)
     assert offered == set(given.mechanisms) & set(dovecot.MECHANISMS[scheme])
     assert found["disable_plaintext_auth"] == "yes"
+    assert found["passdb/args"] == dovecot.PATH
+
+
+def test_dovecot_2_4_is_told_by_its_own_names() -> None:
+    program = program_named("dovecot-hub")
+    given = replace(FACTS, dovecot=(2, 4))
+    conf = program.render(given)[-1]
+    assert isinstance(conf, File)
+    found = program.parse(conf.path, octets(conf.content))
+    assert found["auth_allow_cleartext"] == "no"
+    assert found["passdb smtpcreds/passwd_file_path"] == dovecot.PATH
+    assert not {"disable_plaintext_auth", "passdb/args"} & set(found)
 
 
 @pytest.mark.parametrize("secret", [b"#hash", b"two\nlines", b"", b"nul\0", b"x" * 2047])

@@ -218,7 +218,7 @@ def test_a_file_with_other_settings_is_left_alone(root: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("database", "status", "reason"),
     [
-        ("sqlite3:///etc/accounts", 65, "log in without a password"),
+        ("sqlite3:///etc/accounts", 65, "a login without a password"),
         ("postgresql://u:pw5ecret@db/mail", 64, "carries a password"),
         ("mysql://db/mail", 64, "can only be imported from"),
     ],

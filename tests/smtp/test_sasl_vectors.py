@@ -173,8 +173,8 @@ def test_scram_refuses_a_server_that_does_not_know_the_secret(final: bytes, comp
         (b'nonce="a"', "md5-sess"),
         (b'nonce="a",algorithm=md5-sess,qop="auth-conf"', "security layers"),
         (b'nonce="a",nonce="b",algorithm=md5-sess', "two values of nonce"),
-        (b'nonce="a', "no list"),
-        (b"\xff\0", "no list"),
+        (b'nonce="a', "not a list"),
+        (b"\xff\0", "not a list"),
     ],
 )
 def test_digest_md5_refuses_a_challenge(challenge: bytes, complaint: str) -> None:

@@ -1,0 +1,308 @@
+"""What differs between operating systems: paths, users, package names and commands, one row a system.
+
+The rest of the program is written in the terms of Debian; :class:`~smtpcreds.systems.Words` turns them into
+those of another system where files and commands leave the program. Every field of a row that is a string can
+be set in table ``[system]`` of smtpcreds.toml.
+
+Sources: Debian's packages (run); cyrus-sasl/APKBUILD and exim/APKBUILD of Alpine; security/cyrus-sasl2 of
+FreeBSD's ports, etc/mail of its source. The rows of RHEL and Arch are what their users know, and were not
+held against packages.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import NamedTuple
+
+
+class System(NamedTuple):
+    """One system.
+
+    Attributes:
+        name: in smtpcreds.toml.
+        ids: of os-release(5), ``ID`` and ``ID_LIKE``.
+        sasldb: the database that its Cyrus SASL opens unless told otherwise.
+        sasldb_format: of that; empty where only the installed plugin tells.
+        sasl_directory: where Cyrus SASL looks for the configuration of a program, and where to write it.
+        sasl_search: all such directories, in the order in which they are searched; ``*`` is any machine.
+        sasl_packages: plugin without ``lib`` and ``.so`` to its package; the empty name is any other.
+        ca_bundle: public CAs, one file.
+        sendmail_pid: of its daemon.
+        sendmail_source: what sendmail.cf is made of; ``HOST`` stands for the host's full name.
+        sendmail_build: how. FreeBSD's Makefile does not know of our fragments, so the old result has to go.
+        sendmail_built: what that makes.
+        sendmail_install: how that becomes sendmail.cf.
+        sendmail_owner: may own what Sendmail reads, beside root.
+        exim_directory: of Exim's configuration.
+        exim_conf: its configuration where one file holds it all.
+        exim_style: ``template`` for Debian's way to keep it, ``hand-written`` for one file.
+        exim_user: it runs as; its group has the same name.
+        exim_pid: of its daemon.
+        exim_spool: its spool.
+        exim_program: name of the program.
+        postfix_directory: of main.cf.
+        postfix_chroot: ``y`` or ``n``, what the package's master.cf says of smtpd.
+        postfix_sasl: where smtpd looks for smtpd.conf unless ``cyrus_sasl_config_path`` says otherwise.
+        postfix_is_told: ``n`` where smtpd takes no notice of that parameter.
+        dovecot_directory: of dovecot.conf.
+        msmtp_conf: of the whole host.
+        nullmailer_directory: of its configuration.
+        opensmtpd_conf: smtpd.conf(5).
+        opensmtpd_group: reads OpenSMTPD's tables.
+        opensmtpd_service: its name as a service.
+        install: command, a package follows.
+        reload: a service; ``NAME`` stands for it.
+        restart: likewise.
+    """
+
+    name: str
+    ids: frozenset[str]
+    sasldb: str = "/etc/sasldb2"
+    sasldb_format: str = "bdb"
+    sasl_directory: str = "/etc/sasl2"
+    sasl_search: tuple[str, ...] = ("/etc/sasl2", "/etc/sasl", "/usr/lib/*/sasl2", "/usr/lib/sasl2")
+    sasl_packages: Mapping[str, str] = {}
+    ca_bundle: str = "/etc/ssl/certs/ca-certificates.crt"
+    sendmail_pid: str = "/run/sendmail/mta/sendmail.pid"
+    sendmail_source: str = "/etc/mail/sendmail.mc"
+    sendmail_build: str = "(umask 022; m4 /etc/mail/sendmail.mc > /etc/mail/sendmail.cf.new)"
+    sendmail_built: str = "/etc/mail/sendmail.cf.new"
+    sendmail_install: str = "mv -f /etc/mail/sendmail.cf.new /etc/mail/sendmail.cf"
+    sendmail_owner: str = "smmta"
+    exim_directory: str = "/etc/exim4"
+    exim_conf: str = "/etc/exim4/exim4.conf"
+    exim_style: str = "template"
+    exim_user: str = "Debian-exim"
+    exim_pid: str = "/run/exim4/exim.pid"
+    exim_spool: str = "/var/spool/exim4"
+    exim_program: str = "exim4"
+    postfix_directory: str = "/etc/postfix"
+    postfix_chroot: str = "y"
+    postfix_sasl: str = "/etc/postfix/sasl"
+    postfix_is_told: str = "y"
+    dovecot_directory: str = "/etc/dovecot"
+    msmtp_conf: str = "/etc/msmtprc"
+    nullmailer_directory: str = "/etc/nullmailer"
+    opensmtpd_conf: str = "/etc/smtpd.conf"
+    opensmtpd_group: str = "opensmtpd"
+    opensmtpd_service: str = "opensmtpd"
+    install: str = "apt-get install"
+    reload: str = "systemctl reload NAME"
+    restart: str = "systemctl restart NAME"
+
+    def package(self, plugin: str) -> str:
+        """Return the package with a plugin of Cyrus SASL, ``libscram.so`` for example."""
+        name = plugin.removeprefix("lib").removesuffix(".so")
+        return self.sasl_packages.get(name, self.sasl_packages.get("", "cyrus-sasl"))
+
+    def to_reload(self, service: str) -> str:
+        """Return the command."""
+        return self.reload.replace("NAME", service)
+
+    def to_restart(self, service: str) -> str:
+        """Return the command."""
+        return self.restart.replace("NAME", service)
+
+
+DEBIAN = System(
+    "debian",
+    frozenset({"debian", "ubuntu"}),
+    sasl_packages={
+        "": "libsasl2-modules",
+        "gssapiv2": "libsasl2-modules-gssapi-mit",
+        "otp": "libsasl2-modules-otp",
+        "sasldb": "libsasl2-modules-db",
+        "sql": "libsasl2-modules-sql",
+        "ldapdb": "libsasl2-modules-ldap",
+    },
+)
+_OTHERS = System(
+    "",
+    frozenset(),
+    sasldb="/etc/sasl2/sasldb2",
+    sasldb_format="",
+    sasl_search=("/etc/sasl2",),
+    sendmail_pid="/run/sendmail.pid",
+    sendmail_owner="root",
+    exim_directory="/etc/exim",
+    exim_conf="/etc/exim/exim.conf",
+    exim_style="hand-written",
+    exim_user="exim",
+    exim_pid="/run/exim.pid",
+    exim_spool="/var/spool/exim",
+    exim_program="exim",
+    postfix_chroot="n",
+    postfix_sasl="/etc/sasl2",
+    opensmtpd_conf="/etc/smtpd/smtpd.conf",
+    opensmtpd_group="smtpd",
+    opensmtpd_service="smtpd",
+)
+"""What most systems have that are not made of Debian: programs as their authors configure them."""
+RHEL = _OTHERS._replace(
+    name="rhel",
+    ids=frozenset({"rhel", "fedora", "centos", "rocky", "almalinux"}),
+    sasldb_format="gdbm",
+    sasl_search=("/usr/lib64/sasl2", "/etc/sasl2"),
+    sasl_packages={
+        "": "cyrus-sasl-lib",
+        "plain": "cyrus-sasl-plain",
+        "login": "cyrus-sasl-plain",
+        "crammd5": "cyrus-sasl-md5",
+        "digestmd5": "cyrus-sasl-md5",
+        "scram": "cyrus-sasl-scram",
+        "gssapiv2": "cyrus-sasl-gssapi",
+        "ntlm": "cyrus-sasl-ntlm",
+        "sql": "cyrus-sasl-sql",
+        "ldapdb": "cyrus-sasl-ldap",
+    },
+    ca_bundle="/etc/pki/tls/certs/ca-bundle.crt",
+    opensmtpd_conf="/etc/opensmtpd/smtpd.conf",
+    opensmtpd_service="opensmtpd",
+    install="dnf install",
+)
+ALPINE = _OTHERS._replace(
+    name="alpine",
+    ids=frozenset({"alpine"}),
+    sasl_packages={
+        "": "libsasl",
+        "plain": "cyrus-sasl-plain",
+        "login": "cyrus-sasl-login",
+        "crammd5": "cyrus-sasl-crammd5",
+        "digestmd5": "cyrus-sasl-digestmd5",
+        "scram": "cyrus-sasl-scram",
+        "gssapiv2": "cyrus-sasl-gssapiv2",
+        "ntlm": "cyrus-sasl-ntlm",
+    },
+    install="apk add",
+    reload="rc-service NAME reload",
+    restart="rc-service NAME restart",
+)
+ARCH = _OTHERS._replace(
+    name="arch",
+    ids=frozenset({"arch"}),
+    sasldb_format="gdbm",
+    sasl_packages={"": "cyrus-sasl"},
+    exim_conf="/etc/mail/exim.conf",
+    install="pacman -S",
+)
+FREEBSD = _OTHERS._replace(
+    name="freebsd",
+    ids=frozenset({"freebsd"}),
+    sasldb="/usr/local/etc/sasldb2",
+    sasl_directory="/usr/local/lib/sasl2",
+    sasl_search=("/usr/local/lib/sasl2", "/usr/local/etc/sasl2"),
+    sasl_packages={
+        "": "cyrus-sasl",
+        "gssapiv2": "cyrus-sasl-gssapi",
+        "sql": "cyrus-sasl-sql",
+        "ldapdb": "cyrus-sasl-ldapdb",
+    },
+    ca_bundle="/etc/ssl/cert.pem",
+    sendmail_pid="/var/run/sendmail.pid",
+    sendmail_source="/etc/mail/HOST.mc",
+    sendmail_build="rm -f /etc/mail/HOST.cf && make -C /etc/mail HOST.cf",
+    sendmail_built="/etc/mail/HOST.cf",
+    sendmail_install="make -C /etc/mail install-cf",
+    exim_directory="/usr/local/etc/exim",
+    exim_conf="/usr/local/etc/exim/configure",
+    exim_user="mailnull",
+    exim_pid="/var/run/exim.pid",
+    postfix_directory="/usr/local/etc/postfix",
+    postfix_sasl="/usr/local/lib/sasl2",
+    dovecot_directory="/usr/local/etc/dovecot",
+    msmtp_conf="/usr/local/etc/msmtprc",
+    nullmailer_directory="/usr/local/etc/nullmailer",
+    opensmtpd_conf="/usr/local/etc/mail/smtpd.conf",
+    opensmtpd_group="_smtpd",
+    install="pkg install",
+    reload="service NAME reload",
+    restart="service NAME restart",
+)
+SYSTEMS = {system.name: system for system in (DEBIAN, RHEL, ALPINE, ARCH, FREEBSD)}
+
+PLUGIN_DIRECTORIES = (
+    "/usr/lib/*/sasl2",
+    "/usr/lib64/sasl2",
+    "/usr/lib/sasl2",
+    "/usr/local/lib*/sasl2",
+    "/usr/pkg/lib/sasl2",
+)
+"""Where Debian, Fedora, Alpine and Arch, FreeBSD and local builds, and pkgsrc put ``libsasldb.so``."""
+
+
+def named(os_release: str) -> System | None:
+    """Return the system that os-release(5) speaks of; None for one that is in no row."""
+    found = dict(line.split("=", 1) for line in os_release.splitlines() if re.match(r"\w+=", line))
+    version = found.get("VERSION_ID", "").strip("\"'").partition(".")[0]
+    words = [found.get("ID", ""), *found.get("ID_LIKE", "").strip("\"'").split()]
+    for word in words:
+        for system in SYSTEMS.values():
+            if word.strip("\"'").lower() in system.ids:
+                is_old = version.isdecimal() and int(version) < _TOLD_SINCE.get(words[0].strip("\"'"), 0)
+                return system._replace(postfix_is_told="n") if is_old else system
+    return None
+
+
+_TOLD_SINCE = {"debian": 13, "ubuntu": 25}
+"""Release whose Postfix reads ``cyrus_sasl_config_path``; 3.7 of Debian 12 does not (observed)."""
+
+
+_TRANSLATED = (
+    *("exim_conf", "exim_directory", "exim_pid", "exim_spool", "exim_user"),
+    *("postfix_directory", "dovecot_directory", "msmtp_conf", "nullmailer_directory", "opensmtpd_conf"),
+    *("sasl_directory", "sendmail_source"),
+)
+_NAMES = ("exim_user", "opensmtpd_group")
+
+
+class Words:
+    """Debian's paths and names into those of a system, and back.
+
+    Args:
+        system: which.
+        host: full name of the host, of which some paths are made.
+    """
+
+    def __init__(self, system: System, host: str = "") -> None:
+        self._there = {
+            getattr(DEBIAN, name): getattr(system, name).replace("HOST", host) for name in _TRANSLATED
+        } | {
+            f"{DEBIAN.exim_program} -bV": f"{system.exim_program} -bV",
+            f"systemctl restart {DEBIAN.opensmtpd_service}": system.to_restart(system.opensmtpd_service),
+        }
+        self._there = {here: there for here, there in self._there.items() if here != there}
+        self._names: dict[str, str] = {getattr(DEBIAN, name): getattr(system, name) for name in _NAMES}
+
+    @cached_property
+    def _forth(self) -> Callable[[str], str]:
+        return _replacing(self._there)
+
+    @cached_property
+    def _back(self) -> Callable[[str], str]:
+        return _replacing({there: here for here, there in self._there.items()})
+
+    @property
+    def are_debians(self) -> bool:
+        """Tell whether nothing has another name."""
+        return not self._there and all(here == there for here, there in self._names.items())
+
+    def said(self, text: str) -> str:
+        """Return text of ours as the system would have it."""
+        return self._forth(text)
+
+    def understood(self, text: str) -> str:
+        """Return text of the system as we would have it."""
+        return self._back(text)
+
+    def name(self, user: str) -> str:
+        """Return a user or group."""
+        return self._names.get(user, user)
+
+
+def _replacing(table: Mapping[str, str]) -> Callable[[str], str]:
+    """Return a function that replaces whole paths, beginnings of paths, and words, the longest first."""
+    if not table:
+        return lambda text: text
+    longest = sorted(table, key=len, reverse=True)
+    pattern = re.compile(rf"(?<![\w./-])(?:{'|'.join(map(re.escape, longest))})(?![\w.-])")
+    return lambda text: pattern.sub(lambda found: str(table[found[0]]), text)

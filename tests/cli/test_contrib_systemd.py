@@ -1,0 +1,94 @@
+"""The units of contrib/systemd: systemd takes them, rates them, and the program knows what they start."""
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from admin import CERTS, SECRET, TOP, Admin, peer
+
+UNITS = TOP / "contrib/systemd"
+SERVICES = sorted(UNITS.glob("*.service"))
+EXPOSURE = 3.0
+"""Below it, as systemd-analyze security counts from 0 to 10."""
+
+
+def started(service: Path, *drop_ins: Path) -> list[str]:
+    """The words that systemd starts, with the variables that drop-ins fill."""
+    known: dict[str, str] = {}
+    for file in (service, *drop_ins):
+        for line in re.findall(r"^Environment=(.*)$", file.read_text(), re.MULTILINE):
+            known |= dict(word.split("=", 1) for word in shlex.split(line))
+    words = re.findall(r"^ExecStart=(.*)$", service.read_text(), re.MULTILINE)[0].split()
+    assert words[0] == "smtpcreds"
+    return [
+        part for word in words[1:] for part in (shlex.split(known[word[1:]]) if word[0] == "$" else [word])
+    ]
+
+
+def test_there_are_units() -> None:
+    assert [path.name for path in SERVICES] == ["smtpcreds-renew.service", "smtpcreds-status.service"]
+    assert all(path.with_suffix(".timer").exists() for path in SERVICES)
+
+
+def test_systemd_takes_them(tmp_path: Path) -> None:
+    """Each with all drop-ins of the examples; the program is one that this system has."""
+    for path in (*SERVICES, *UNITS.glob("*.timer")):
+        text = path.read_text()
+        (tmp_path / path.name).write_text(text.replace("ExecStart=smtpcreds", "ExecStart=/bin/true"))
+    drop_ins = tmp_path / "smtpcreds-renew.service.d"
+    drop_ins.mkdir()
+    for example in (UNITS / "examples").iterdir():
+        (drop_ins / example.name).write_text(example.read_text())
+    names = [str(path) for path in sorted(tmp_path.iterdir()) if path.is_file()]
+    ran = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *names], capture_output=True, text=True, check=False
+    )
+    said = [line for line in ran.stderr.splitlines() if "smtpcreds" in line]
+    assert (ran.returncode, said) == (0, [])
+
+
+def test_verify_would_find_a_mistake(tmp_path: Path) -> None:
+    unit = tmp_path / "smtpcreds-wrong.service"
+    unit.write_text("[Service]\nType=oneshot\nExecStart=/bin/true\nProtectSystem=strikt\n")
+    ran = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, check=False)
+    assert b"protect system value" in ran.stderr
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda path: path.stem)
+def test_systemd_rates_them(service: Path) -> None:
+    said = peer("systemd-analyze", "security", "--offline=true", service)
+    found = re.search(r"Overall exposure level for \S+: ([\d.]+)", said)
+    assert found
+    assert float(found[1]) < EXPOSURE
+
+
+def test_the_hub_renews_as_the_unit_says(hub: Admin) -> None:
+    """With the reload and the passphrase of the examples, whose credential is in systemd's directory."""
+    examples = UNITS / "examples"
+    words = started(SERVICES[0], examples / "reload.conf", examples / "passphrase.conf")
+    assert words[-4:] == ["--reload", "systemctl reload sendmail", "--passphrase", "credential:ca-passphrase"]
+    credentials = hub.path("/run/credentials")
+    hub.write("/run/credentials/ca-passphrase", SECRET.decode())
+    words[words.index("systemctl reload sendmail")] = "true"
+    hub("ca", "passphrase", "--new-passphrase", f"file:{credentials}/ca-passphrase")
+    hub.path(f"{CERTS}/crl.pem").unlink()
+    ran = hub(*words, env={"CREDENTIALS_DIRECTORY": str(credentials)})
+    assert ran.status == 0
+    assert hub.path(f"{CERTS}/crl.pem").exists()
+
+
+def test_without_drop_ins_nothing_is_added(hub: Admin) -> None:
+    assert started(SERVICES[0]) == ["cert", "renew", "--due"]
+    assert hub(*started(SERVICES[0])).out == "nothing is due\n"
+
+
+def test_the_hub_writes_metrics_as_the_unit_says(hub: Admin) -> None:
+    words = started(SERVICES[1])
+    target = hub.path(words[-1])
+    target.parent.mkdir(parents=True)
+    assert hub(*words[:-1], target).out == ""
+    assert "smtpcreds_due" in target.read_text()
+    assert "RuntimeDirectory=smtpcreds\n" in SERVICES[1].read_text()
+    assert words[-1] == "/run/smtpcreds/smtpcreds.prom"

@@ -1,0 +1,91 @@
+"""What is built is what runs: sdist and wheel, the wheel installed away from the checkout."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from admin import TOP
+
+SHARED = (
+    "man/man1/smtpcreds.1",
+    "man/man5/smtpcreds.toml.5",
+    "man/man7/smtpcreds-symptoms.7",
+    "bash-completion/completions/smtpcreds",
+    "zsh/site-functions/_smtpcreds",
+    "fish/vendor_completions.d/smtpcreds.fish",
+)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory with both archives, made by the build system of pyproject.toml."""
+    out = tmp_path_factory.mktemp("built")
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-d", out], cwd=TOP, check=True)
+    return out
+
+
+@pytest.fixture(scope="module")
+def home(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment with the wheel; what it needs is that of the tests, behind it on the path."""
+    home = tmp_path_factory.mktemp("installed") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", home], check=True)
+    pip = [home / "bin/python", "-I", "-m", "pip", "install", "-q", "--no-deps", "--no-index"]
+    clean = {"PATH": os.environ["PATH"], "PIP_CONFIG_FILE": "/dev/null"}
+    subprocess.run([*pip, next(built.glob("*.whl"))], check=True, env=clean, cwd="/")
+    packages = next((home / "lib").glob("python3*/site-packages"))
+    (packages / "needed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return home
+
+
+def typed(home: Path, *words: str) -> str:
+    """Type a command of the installed program, in a directory that has nothing of ours."""
+    clean = {"PATH": f"{home}/bin:/usr/bin:/bin", "HOME": str(home), "MANPAGER": "cat", "MANWIDTH": "80"}
+    done = subprocess.run(words, capture_output=True, text=True, env=clean, cwd=home.parent, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_installed_program_is_the_one_that_runs(home: Path) -> None:
+    where = typed(home, "python", "-c", "import smtpcreds; print(smtpcreds.__file__, smtpcreds.__version__)")
+    path, version = where.split()
+    assert path.startswith(str(home))
+    assert typed(home, "smtpcreds", "--version").split()[-1] == version
+
+
+def test_an_authority_a_certificate_and_an_account(home: Path) -> None:
+    def run(*words: str) -> str:
+        return typed(home, "smtpcreds", "--root", "root", *words)
+
+    run("ca", "init", "--no-passphrase", "--permit", "polkatistas.org")
+    run("cert", "issue", "dmzmail.polkatistas.org")
+    run("sasl", "add", "maildroid", "--realm", "polkatistas.org")
+    assert "dmzmail.polkatistas.org" in run("cert", "list")
+    assert len([*(home.parent / "root/etc/mail/certs").glob("dmzmail*-cert.pem")]) == 1
+
+
+def test_pages_and_completion_are_where_they_are_looked_for(home: Path) -> None:
+    for path in SHARED:
+        assert (home / "share" / path).exists(), path
+    assert "certificates and SMTP AUTH accounts" in typed(home, "man", "smtpcreds")
+    assert typed(home, "man", "-w", "smtpcreds-ca").strip() == f"{home}/share/man/man1/smtpcreds-ca.1"
+
+
+def test_the_wheel_says_what_is_so(built: Path) -> None:
+    wheel = zipfile.ZipFile(next(built.glob("*.whl")))
+    name = next(name for name in wheel.namelist() if name.endswith("METADATA"))
+    metadata = wheel.read(name).decode()
+    assert "License-Expression: Apache-2.0\n" in metadata
+    assert "Requires-Python: >=3.11\n" in metadata
+    assert "smtpcreds/py.typed" in wheel.namelist()
+
+
+def test_the_source_archive_has_what_a_build_and_the_tests_need(built: Path) -> None:
+    with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    files = subprocess.run(["git", "ls-files"], cwd=TOP, capture_output=True, text=True, check=True).stdout
+    assert {name for name in files.splitlines() if not name.startswith(".")} <= names

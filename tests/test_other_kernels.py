@@ -1,0 +1,90 @@
+"""What only Linux has is taken away, as on FreeBSD: every verb of a first day works all the same."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from admin import HUB
+
+TOP = Path(__file__).parent.parent
+FREEBSD = '''\
+"""As FreeBSD: no extended attributes, no files in memory, no syncfs and the like, no /proc."""
+
+import builtins
+import ctypes
+import os
+
+for name in ("listxattr", "getxattr", "setxattr", "removexattr", "memfd_create"):
+    delattr(os, name)
+
+
+class Library(ctypes.CDLL):
+    def __getattr__(self, name):
+        if name in ("syncfs", "renameat2", "crypt_rn", "prctl"):
+            raise AttributeError(name)
+        return super().__getattr__(name)
+
+
+def not_there(function):
+    def called(path, *rest, **options):
+        if str(path).startswith("/proc"):
+            raise FileNotFoundError(2, "No such file or directory", path)
+        return function(path, *rest, **options)
+
+    return called
+
+
+ctypes.CDLL = Library
+builtins.open = not_there(builtins.open)
+'''
+
+
+@pytest.fixture
+def freebsd(tmp_path: Path) -> Path:
+    (tmp_path / "python").mkdir()
+    (tmp_path / "python/sitecustomize.py").write_text(FREEBSD)
+    (tmp_path / "root/etc").mkdir(parents=True)
+    told = TOP / "tests/systems/freebsd-14.os-release"
+    (tmp_path / "root/etc/os-release").write_text(told.read_text())
+    return tmp_path
+
+
+def typed(scene: Path, *words: str, status: int = 0) -> str:
+    environment = {**os.environ, "PYTHONPATH": f"{scene}/python:{TOP}"}
+    command = (sys.executable, "-m", "smtpcreds", "--root", f"{scene}/root", *words)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout + done.stderr
+
+
+def test_attributes_are_gone(freebsd: Path) -> None:
+    """The scene is what it says."""
+    words = "import os, ctypes; print(hasattr(os, 'listxattr'), hasattr(ctypes.CDLL(None), 'syncfs'))"
+    environment = {**os.environ, "PYTHONPATH": f"{freebsd}/python"}
+    said = subprocess.run((sys.executable, "-c", words), capture_output=True, env=environment, check=True)
+    assert said.stdout == b"False False\n"
+
+
+def test_a_first_day(freebsd: Path) -> None:
+    settings = freebsd / "root/etc/smtpcreds/smtpcreds.toml"
+    settings.parent.mkdir()
+    settings.write_text(f'domain = "polkatistas.org"\nhub = "{HUB}"\n')
+    said = typed(freebsd, "sasl", "add", "maildroid", status=78)
+    assert f"does not say in which format to make {freebsd}/root/usr/local/etc/sasldb2" in said
+    assert 'format = "gdbm"' in said
+    settings.write_text(settings.read_text() + '[sasl]\nformat = "gdbm"\n')
+    typed(freebsd, "setup", HUB, "--no-passphrase")
+    typed(freebsd, "sasl", "passwd", "maildroid")
+    typed(freebsd, "sasl", "add", "tuba")
+    typed(freebsd, "cert", "issue", "attic")
+    typed(freebsd, "cert", "renew", "attic")
+    assert "can't be replaced in one step by this kernel" in typed(freebsd, "ca", "rollover", status=69)
+    typed(freebsd, "audit")
+    said = typed(freebsd, "mta", "apply", "sendmail-hub")
+    assert f"make -C /etc/mail {HUB}.cf && sendmail -C /etc/mail/{HUB}.cf -bt" in said
+    assert f"add to /etc/mail/{HUB}.mc, above" in said
+    assert (freebsd / "root/usr/local/lib/sasl2/Sendmail.conf").exists()
+    assert (freebsd / "root/usr/local/etc/sasldb2").exists()

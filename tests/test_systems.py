@@ -1,0 +1,99 @@
+"""What is known of systems: told by os-release, used for paths, users and commands, changed by [system]."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from smtpcreds.config import Settings, Site, SystemSettings, parse_settings
+from smtpcreds.model import Root
+from smtpcreds.systems import ALPINE, ARCH, DEBIAN, FREEBSD, RHEL, SYSTEMS, System, Words, named
+
+OS_RELEASE = Path(__file__).parent / "systems"
+
+
+def test_every_system_is_told_by_its_own_os_release() -> None:
+    told = {path.name: named(path.read_text()) for path in sorted(OS_RELEASE.glob("*.os-release"))}
+    assert {name.removesuffix(".os-release"): system and system.name for name, system in told.items()} == {
+        "alpine-3.22": "alpine",
+        "arch": "arch",
+        "debian-12": "debian",
+        "debian-13": "debian",
+        "fedora-42": "rhel",
+        "freebsd-14": "freebsd",
+        "rhel-9": "rhel",
+        "rocky-9": "rhel",
+        "ubuntu-24.04": "debian",
+    }
+
+
+def test_only_old_postfix_of_debian_is_not_told_where_smtpd_conf_is() -> None:
+    def is_told(name: str) -> str:
+        system = named((OS_RELEASE / f"{name}.os-release").read_text())
+        assert system
+        return system.postfix_is_told
+
+    assert [is_told(name) for name in ("debian-12", "ubuntu-24.04", "debian-13", "rhel-9")] == [*"nnyy"]
+
+
+def test_an_unknown_system_is_none() -> None:
+    assert named("ID=plan9\nVERSION_ID=4\n") is None
+    assert named("") is None
+
+
+@pytest.mark.parametrize("system", SYSTEMS.values(), ids=SYSTEMS)
+def test_words_go_there_and_back(system: System) -> None:
+    words = Words(system, "dmzmail.example.org")
+    text = (
+        "include /etc/exim4/smtpcreds/hub-main.conf\n/etc/postfix/main.cf /etc/sasl2/Sendmail.conf\n"
+        'exim4 -bV && kill -HUP "$(cat /run/exim4/exim.pid)"\n/etc/mail/sendmail.mc\nuser = Debian-exim\n'
+    )
+    assert words.understood(words.said(text)) == text
+
+
+def test_words_of_rhel_and_freebsd() -> None:
+    assert Words(RHEL).said("exim4 -bV; cat /etc/exim4/exim4.conf") == "exim -bV; cat /etc/exim/exim.conf"
+    assert Words(FREEBSD, "mx.example.org").said("/etc/mail/sendmail.mc") == "/etc/mail/mx.example.org.mc"
+    assert Words(ALPINE).said("systemctl restart opensmtpd") == "rc-service smtpd restart"
+
+
+def test_words_replace_whole_names_only() -> None:
+    assert Words(RHEL).said("/srv/etc/exim4/x /etc/exim4.old my-exim4 /etc/exim4x") == (
+        "/srv/etc/exim4/x /etc/exim4.old my-exim4 /etc/exim4x"
+    )
+
+
+def test_debian_speaks_as_we_do() -> None:
+    assert Words(DEBIAN).are_debians
+    assert not Words(ARCH).are_debians
+
+
+def site(root: Path, settings: Settings) -> Site:
+    return Site(Root(str(root)), settings, lambda: datetime.now(UTC), print)
+
+
+def tree(root: Path, name: str) -> Path:
+    (root / "etc").mkdir()
+    (root / "etc/os-release").write_text((OS_RELEASE / f"{name}.os-release").read_text())
+    return root
+
+
+def test_the_database_is_where_cyrus_sasl_of_the_system_looks(tmp_path: Path) -> None:
+    here = site(tree(tmp_path, "fedora-42"), Settings())
+    assert here.settings.sasl.database == "/etc/sasl2/sasldb2"
+    assert here.sasldb == f"{tmp_path}/etc/sasl2/sasldb2"
+
+
+def test_a_database_that_is_named_stays(tmp_path: Path) -> None:
+    settings = parse_settings('[sasl]\ndatabase = "/etc/sasldb2"\n', "smtpcreds.toml")
+    assert site(tree(tmp_path, "fedora-42"), settings).settings.sasl.database == "/etc/sasldb2"
+
+
+def test_the_table_system_changes_a_row(tmp_path: Path) -> None:
+    settings = parse_settings('[system]\nname = "rhel"\nexim_user = "mail"\n', "smtpcreds.toml")
+    here = site(tmp_path, settings).system
+    assert (here.name, here.exim_user, here.exim_directory) == ("rhel", "mail", "/etc/exim")
+
+
+def test_every_key_of_the_table_is_a_field_of_a_row() -> None:
+    assert set(SystemSettings._fields) <= set(System._fields)
