@@ -35,6 +35,7 @@ class CaSettings(NamedTuple):
     permitted_domains: tuple[str, ...] = ()
     crl_url: str = ""
     addresses: bool = False
+    retire: str = ""
 
 
 class CertSettings(NamedTuple):
@@ -57,6 +58,7 @@ class SaslSettings(NamedTuple):
     owner: str = ""
     group: str = ""
     mode: str = "0600"
+    rotate_every: str = ""
 
 
 class MtaSettings(NamedTuple):

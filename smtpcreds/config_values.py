@@ -118,6 +118,12 @@ def _days(value: int) -> Fault | None:
     return None if 1 <= value <= MAX_DAYS else (f"takes 1 to {MAX_DAYS} days, not {value}", None)
 
 
+def _interval(value: str) -> Fault | None:
+    found = re.fullmatch(r"([0-9]{1,5})d", value)
+    is_good = not value or (found and int(found[1]))
+    return None if is_good else (f"takes days, as in 90d, not {value!r}", None)
+
+
 def _port(value: int) -> Fault | None:
     return None if 1 <= value <= 65535 else (f"takes a port from 1 to 65535, not {value}", None)
 
@@ -203,6 +209,7 @@ RULES: Mapping[str, Rule] = {
     "ca.permitted_domains": _host,
     "ca.crl_url": _crl_url,
     "ca.addresses": _any,
+    "ca.retire": _one_of(("", "when-unused")),
     "cert.directory": _place,
     "cert.days": _days,
     "cert.key_type": _one_of(KEY_TYPES, str.lower),
@@ -215,6 +222,7 @@ RULES: Mapping[str, Rule] = {
     "sasl.owner": _word,
     "sasl.group": _word,
     "sasl.mode": _mode,
+    "sasl.rotate_every": _interval,
     "mta.mechanisms": _one_of(MECHANISMS, str.upper),
     "mta.plaintext": _any,
     "mta.external": _any,

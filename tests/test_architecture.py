@@ -19,7 +19,7 @@ FLOORS = (
     ("mta", "sasldb", "inventory", "sources", "smtp", "memory", "pkcs11"),
     ("ca", "transaction", "accounts"),
     ("deploy", "dane"),
-    ("hub", "retire"),
+    ("hub", "retire", "upkeep"),
     ("bundle", "audit", "probe"),
     ("status",),
     ("cli", "library"),

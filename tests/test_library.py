@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import click
@@ -18,6 +19,7 @@ import pytest
 import smtpcreds
 from smtpcreds import errors
 from smtpcreds.cli.framework import smtpcreds as program
+from smtpcreds.errors import DeniedError
 from smtpcreds.library import accounts, ca, certificates, mta, site, tlsa
 
 TOP = Path(__file__).parent.parent
@@ -146,6 +148,21 @@ def test_every_method_of_a_noun_is_described_and_a_row_names_it(home: type) -> N
         if not name.startswith("_"):
             assert inspect.getdoc(found), name
             assert name in named | others, name
+
+
+def test_a_client_host_is_let_in_and_fetches(tmp_path: Path) -> None:
+    with a_site(tmp_path).transaction() as work:
+        work.ca.create()
+        work.accounts.add("maildroid")
+        key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILPjFycCfsVBRE9A1EGh343G3fZOc4IRUr1E7/W8NQ/K"
+        done = work.authorize("attic", key, "sudo -n smtpcreds")
+        name = "attic.polkatistas.org"
+        assert done.line == f'restrict,command="sudo -n smtpcreds bundle {name} --serve" {key} {name}'
+        archive = work.serve("attic")
+        assert archive
+        assert work.serve("attic", sha256(archive).hexdigest()) == b""
+        with pytest.raises(DeniedError):
+            work.serve("tuba")
 
 
 # A hub's life.

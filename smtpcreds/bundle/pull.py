@@ -184,7 +184,7 @@ def _row(work: Transaction, host: str) -> CertificateRow:
     live = [row for row in rows if row.state is State.ISSUED]
     if not live:
         raise DeniedError(host, "was retired and gets nothing")
-    return max(live, key=lambda row: (row.created, row.not_after))
+    return max(live, key=lambda row: (row.created, row.authority, row.not_after))
 
 
 def _renewed(work: Transaction, row: CertificateRow, *, may_change_authority: bool) -> CertificateRow:

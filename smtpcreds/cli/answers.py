@@ -345,6 +345,9 @@ ANSWERS: Mapping[str, tuple[Keys, ...]] = {
             "crl_copied_to": PATHS,
             "reloaded": FLAG,
             "findings": _rows(FINDING),
+            "rotations": _rows(ROTATION),
+            "authorities_retired": TEXTS,
+            "not_done": TEXTS,
         },
     ),
     "cert revoke": (

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ..model import Finding
     from ..pki.revocation import Reason
     from ..retire import Retired
+    from ..transaction import Transaction
+    from ..upkeep import Upkeep
 
 
 cert = noun(
@@ -190,6 +192,8 @@ def renew(
     from ..ca.issue import Issued, Refused
     from ..ca.renew import Renewals, ending
     from ..ca.renew import renew as carry_out
+    from ..upkeep import NOTHING, keep_up
+    from .upkeep import upkeep_lines, upkeep_row
 
     wanted = Renewals(
         hosts,
@@ -203,16 +207,21 @@ def renew(
     )
     hook = reload_hook(reload)
     site = session.site()
-    done = session.run(site, lambda work: carry_out(work, wanted, hook=hook), ca_passphrase(passphrase, site))
+
+    def carried_out(work: "Transaction") -> "tuple[Renewed, Upkeep]":
+        return carry_out(work, wanted, hook=hook), keep_up(work, hook=hook) if due else NOTHING
+
+    both = session.run(site, carried_out, ca_passphrase(passphrase, site))
     wrong = _wrong(session, site) if due else []
     end = ending(site) if due else None
     if end:
         site.warn(end)
-    if done is None or (session.quiet and not session.as_json):  # which show no answer
+    if both is None or (session.quiet and not session.as_json):  # which show no answer
         for finding in wrong:
             site.warn(f"{finding.subject}: {finding.message} ({finding.code}); cure: {finding.cure}")
-    if done is None:
+    if both is None:
         raise click.exceptions.Exit(DUE if due and (session.would_change or wrong or end) else 0)
+    done, kept = both
     renewed = [outcome for outcome in done.outcomes if isinstance(outcome, Issued)]
     refused = [outcome for outcome in done.outcomes if isinstance(outcome, Refused)]
     session.show(
@@ -223,14 +232,16 @@ def renew(
             "crl_copied_to": done.copied,
             "reloaded": bool(hook and (renewed or done.crl or done.copied)),
             "findings": [finding_row(finding) for finding in wrong],
+            **upkeep_row(site, kept),
         },
         [
-            *_lines(session, renewed, done, wrong, reloaded=hook is not None, end=end),
+            *_lines(session, renewed, done, wrong, reloaded=hook is not None, end=end, idle=not kept.is_any),
+            *upkeep_lines(session, site, kept),
             *finding_lines(wrong),
             *(_after_rollover(site) if old_authority else ()),
         ],
     )
-    session.fail(outcome.error for outcome in refused)
+    session.fail((*(outcome.error for outcome in refused), *kept.failed))
     if wrong or end:
         raise click.exceptions.Exit(DUE)
 
@@ -272,13 +283,14 @@ def _lines(
     *,
     reloaded: bool,
     end: str | None,
+    idle: bool,
 ) -> Iterator[str]:
     yield from issued_lines(session, renewed)
     if done.crl:
         yield from crl_lines(done.crl)
     yield from (f"CRL copied to {directory}" for directory in done.copied)
     if not (renewed or done.crl or done.copied):
-        if not (done.outcomes or end):
+        if idle and not (done.outcomes or end):
             yield "nothing could be renewed" if wrong else "nothing is due"
     elif not reloaded:
         yield RELOAD

@@ -307,8 +307,8 @@ def _end(session: Session, site: "Site", wanted: "Request", *, abandon: bool) ->
             document(site, row), [f"{row.account}: to be retired after {day(row.retire_after)}", *_CRON]
         )
         return
-    _warn(session, site, row)
-    session.show(document(site, row), list(_outcome(site, row)))
+    warn_of_end(session, site, row)
+    session.show(document(site, row), list(outcome_lines(site, row)))
 
 
 def _retire_due(session: Session, site: "Site") -> None:
@@ -322,15 +322,15 @@ def _retire_due(session: Session, site: "Site") -> None:
     rest = [outcome for outcome in outcomes if not isinstance(outcome, SmtpcredsError)]
     rows = [row for row in rest if row.state is RotationState.RETIRED]
     for row in rows:
-        _warn(session, site, row)
+        warn_of_end(session, site, row)
     session.show(
         {"retired": [document(site, row) for row in rows], "failed": [str(error) for error in failed]},
-        [line for row in rows for line in _outcome(site, row)] or ["nothing is due"],
+        [line for row in rows for line in outcome_lines(site, row)] or ["nothing is due"],
     )
     session.fail(failed)
 
 
-def _outcome(site: "Site", row: "Rotation") -> Iterator[str]:
+def outcome_lines(site: "Site", row: "Rotation") -> Iterator[str]:
     """Say which account is gone, and whether this hub still has the other one's secret."""
     from ..inventory.rotations import RotationState
 
@@ -350,7 +350,7 @@ def _is_hashed(site: "Site", row: "Rotation") -> bool:
         return False
 
 
-def _warn(session: Session, site: "Site", row: "Rotation") -> None:
+def warn_of_end(session: Session, site: "Site", row: "Rotation") -> None:
     """Say what an end leaves behind: a hub's set-up would make the account anew, a place keeps a secret."""
     from ..inventory.rotations import RotationState
 

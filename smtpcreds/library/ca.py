@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..ca.rollover import Retirement, Rolled
     from ..ca.root import RootKey
     from ..retire import Retired
+    from ..upkeep import Upkeep
 
 
 class AuthorityReader:
@@ -395,6 +396,15 @@ class Authority(AuthorityReader):
         from ..ca.renew import Renewals, renew
 
         return renew(self._work, Renewals(due=True), hook=hook_of(reload))
+
+    def keep_up(self, *, reload: str | None = None) -> "Upkeep":
+        """Replace account secrets and retire what no host needs, where the configuration says so.
+
+        ``cert renew --due`` does it after :meth:`renew_due`.
+        """
+        from ..upkeep import keep_up
+
+        return keep_up(self._work, hook=hook_of(reload))
 
     def renew_old(self, *, reload: str | None = None) -> "Renewed":
         """Renew all that an authority before this one has signed, as after :meth:`roll_over`."""

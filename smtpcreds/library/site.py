@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ..bundle import install
     from ..bundle.backup import Backup, Restored
     from ..bundle.make import Bundled
+    from ..bundle.pull import Authorized
     from ..deploy.options import RenderOptions
     from ..hub import Ready
     from ..inventory.chain import Head
@@ -413,3 +415,52 @@ class Transaction:
             wanted,
             bundle_delivery(absolute(path), passphrase, tuple(recipients), force=force),
         )
+
+    def authorize(
+        self,
+        host: str,
+        key: str,
+        program: str,
+        *,
+        to: FilePath | None = None,
+        login: str = "smtpcreds",
+        mta: str = "sendmail",
+        options: "RenderOptions | None" = None,
+        own_account: bool = False,
+    ) -> "Authorized":
+        """Let a client host fetch its bundles over ssh.
+
+        Args:
+            host: the client host.
+            key: its public key of ssh, one line.
+            program: what sshd starts, without the verb, as ``sudo -n /opt/smtpcreds/bin/smtpcreds``.
+            to: the authorized_keys that gets the line; None leaves that to the caller.
+            login: the account on this hub that the host comes to.
+            mta: its mail program.
+            options: of that program's files.
+            own_account: make an account of its own.
+        """
+        from ..bundle.pull import authorize, key_line, parse_key
+        from .setup import bundle_request
+
+        asked = bundle_request(
+            self._work.site, host, mta, options, None, new_key=False, with_key=True, days=None
+        )
+        wanted = replace(asked, login=login, own_account=own_account)
+        name = wanted.order.host
+        line = key_line(f"{program} bundle {name} --serve", parse_key(key, name), name)
+        return authorize(self._work, wanted, line, absolute_if_any(to))
+
+    def serve(self, host: str, have: str = "") -> bytes:
+        """Return the bundle of a host that was authorized, a tar archive, or nothing where it has that.
+
+        Args:
+            host: the client host.
+            have: SHA-256 of the archive that it has, hex; empty for none.
+
+        Raises:
+            DeniedError: the host may not fetch bundles, or is shut out.
+        """
+        from ..bundle.pull import serve
+
+        return serve(self._work, self._work.site.qualify(host), have)

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from ..deploy.delivery import handovers
 from ..inventory.inventory import Inventory
 from ..inventory.pulls import Pull
-from ..inventory.rotations import Rotation
 from ..inventory.rows import CertificateRow as Row
 from ..lazy import dataclass
 from ..pki.dates import has_ended
@@ -87,10 +86,3 @@ def _by_hand(inventory: Inventory, row: Row) -> ClientHost | None:
 def silent(hosts: Iterable[ClientHost], now: datetime) -> Iterator[ClientHost]:
     """Yield those that have stopped coming, or never came."""
     return (one for one in hosts if one.is_silent(now))
-
-
-def without_successor(inventory: Inventory, rotation: Rotation) -> list[str]:
-    """Return the hosts that fetch their bundles and are not known to have the successor's secret."""
-    names = {str(rotation.account), str(rotation.successor)}
-    pulls = (pull for pull in inventory.pulls.all() if pull.account in names)
-    return [pull.host for pull in pulls if pull.account != str(rotation.successor) or pull.held is None]

@@ -19,7 +19,7 @@ from ..ca.authority import CA
 from ..ca.layout import CURE_CRL, cure_crl, has_inventory, is_client_host, reading
 from ..ca.listing import REMEMBERED, certificate_path
 from ..ca.lookup import Generation, overview
-from ..ca.old import RETIRE_OLD, old_hosts
+from ..ca.old import RETIRE_OLD
 from ..ca.renew import is_there, next_of_rollover
 from ..ca.restore import findings as older_state
 from ..config import Site
@@ -35,8 +35,9 @@ from ..model import Finding, Severity
 from ..pki.dates import Period, crl_fault, due_at, has_ended, is_due, successor_due
 from ..pki.profiles import RELAY, SERVER
 from ..pki.revocation import CurrentCrl
+from ..upkeep import in_need_of_old, without_successor
 from .clients import CURE as CLIENT_CURE
-from .clients import ClientHost, client_hosts, silent, without_successor
+from .clients import ClientHost, client_hosts, silent
 
 # What the screen shows: frozen values, complete without clock or disk. Names in them may be hostile.
 
@@ -293,14 +294,14 @@ def account_changes(site: Site, inventory: Inventory | None) -> Iterator[Change]
             new=str(row.successor),
             since=row.started,
             until=row.retire_after if is_open and step in {_RETIRE, "--due"} else row.started,
-            note=note + _lacking(inventory, row, is_open=is_open),
+            note=note + _lacking(site, inventory, row, is_open=is_open),
             next=f"smtpcreds sasl rotate {'' if step == '--due' else f'{found.shown(row.account)} '}{step}",
         )
 
 
-def _lacking(inventory: Inventory | None, row: Rotation, *, is_open: bool) -> str:
+def _lacking(site: Site, inventory: Inventory | None, row: Rotation, *, is_open: bool) -> str:
     """Say which hosts have not come for the successor's secret."""
-    left = without_successor(inventory, row) if inventory and is_open else []
+    left = without_successor(site, inventory, row) if inventory and is_open else []
     return f"; not yet fetched by {_some(left)}" if left else ""
 
 
@@ -526,7 +527,7 @@ def _authority(seen: Generation, *, signs: bool) -> Authority:
 def _rollovers(site: Site, inventory: Inventory | None, authorities: Sequence[Authority]) -> Iterator[Change]:
     if not authorities[1:]:
         return
-    left = old_hosts(site, inventory) if inventory else []
+    left = in_need_of_old(site, inventory, CA(site)) if inventory else []
     note = "both are trusted" + (f"; with certificates of the old one: {_some(left)}" if left else "")
     step = next_of_rollover(site, inventory, CA(site), left) if inventory else RETIRE_OLD
     for superseded_ca in authorities[1:]:

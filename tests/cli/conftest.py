@@ -8,6 +8,9 @@ import softhsm
 from admin import CONFIG, HUB, PASSPHRASE, STATE, Admin
 from softhsm import PIN, Token
 
+from .pulling import come_home
+from .writing import SSH_KEY
+
 
 @pytest.fixture
 def smtpcreds(tmp_path: Path) -> Admin:
@@ -116,3 +119,15 @@ def tokened(with_token: Admin, token: Token) -> Admin:
     """The same with an authority whose key is in the token."""
     with_token("ca", "init", "--token", token.uri)
     return with_token
+
+
+@pytest.fixture
+def unattended(hub: Admin) -> Admin:
+    """A hub that ends by itself what nobody needs; its one client host has the new secret and authority."""
+    hub.configure(f'{CONFIG}[ca]\nretire = "when-unused"\n[sasl]\nrotate_every = "90d"\n')
+    hub("bundle", "attic", "--authorize", hub.write("key.pub", SSH_KEY, 0o644))
+    hub("sasl", "rotate", "maildroid")
+    hub("ca", "rollover")
+    hub("cert", "renew", "--old-authority")
+    come_home(hub)
+    return hub

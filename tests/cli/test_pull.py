@@ -1,6 +1,5 @@
 """``bundle --authorize`` and ``--serve``: what the hub gives a client host that comes for its bundle."""
 
-import hashlib
 import io
 import re
 import tarfile
@@ -12,6 +11,7 @@ from admin import ACCOUNT, STATE, Admin
 from smtpcreds.mta.program import Role
 from smtpcreds.mta.programs import PROGRAMS
 
+from .pulling import digest, fetched
 from .writing import SSH_KEY
 
 HOST = "attic.polkatistas.org"
@@ -24,19 +24,11 @@ def key(hub: Admin) -> Path:
     return hub.write("key.pub", SSH_KEY, 0o644)
 
 
-def fetched(hub: Admin, host: str = "attic", have: str = "none") -> bytes:
-    return hub("bundle", host, "--serve", stdin=f"have {have}\n".encode()).octets
-
-
 def member(archive: bytes, path: str) -> bytes:
     with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
         file = opened.extractfile(path)
         assert file
         return file.read()
-
-
-def digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def signatures(hub: Admin) -> int:

@@ -58,6 +58,7 @@ CASES = [
     Case("cert renew dmzmail --new-key --reload true"),
     Case("cert renew dmzmail --san mail"),
     Case("cert renew --due"),
+    Case("cert renew --due --reload true", scene="unattended"),
     Case("cert revoke attic --reload true", ("cert issue attic",)),
     Case("cert revoke {certs}/attic-cert.pem", ("cert issue attic",)),
     Case("cert revoke --serial 123456789abcdef0 --unknown"),

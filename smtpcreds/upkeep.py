@@ -1,0 +1,215 @@
+"""What ``cert renew --due`` does besides where the configuration says so: new secrets, old authorities.
+
+Nothing is ended that a client host is known to need: :func:`without_successor`, :func:`in_need_of_old`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+from .accounts.database import AccountDatabase
+from .accounts.rotation import Request, begin, recorded, retire, retire_due
+from .ca.authority import CA
+from .ca.old import old_authorities, old_hosts
+from .ca.reload import Hook, owe, tell
+from .ca.rollover import retire as retire_authorities
+from .ca.root import RootKey
+from .config import Site
+from .deploy.delivery import WHAT, Handover, handovers, stays
+from .errors import SmtpcredsError
+from .inventory.inventory import Inventory
+from .inventory.pulls import Pull
+from .inventory.rotations import Rotation, RotationState
+from .inventory.rows import State
+from .passwords import generate
+from .transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What was done.
+
+    Attributes:
+        begun: replacements of accounts.
+        ended: those whose old account is gone.
+        authorities: names of those that are trusted no more.
+        failed: what could not be done; the rest was.
+    """
+
+    begun: tuple[Rotation, ...] = ()
+    ended: tuple[Rotation, ...] = ()
+    authorities: tuple[str, ...] = ()
+    failed: tuple[SmtpcredsError, ...] = ()
+
+    @property
+    def is_any(self) -> bool:
+        """Tell whether there was anything to do."""
+        return bool(self.begun or self.ended or self.authorities or self.failed)
+
+
+NOTHING = Upkeep()
+
+
+def keep_up(work: Transaction, *, hook: Hook | None = None) -> Upkeep:
+    """Do what ``sasl.rotate_every`` and ``ca.retire`` ask for.
+
+    Args:
+        work: where.
+        hook: tells the mail server when an authority is trusted no more.
+    """
+    outcomes: list[Rotation | SmtpcredsError] = []
+    if work.site.settings.sasl.rotate_every:
+        outcomes += retire_due(work)
+        outcomes += [_tried(work, row) for row in unused(work.site, work.inventory)]
+        outcomes += [_begun(work, name) for name in list(_to_rotate(work))]
+    rows = [row for row in outcomes if not isinstance(row, SmtpcredsError)]
+    failed = [error for error in outcomes if isinstance(error, SmtpcredsError)]
+    names: tuple[str, ...] = ()
+    try:
+        names = _retired_authorities(work, hook)
+    except SmtpcredsError as error:
+        failed.append(error)
+    begun = tuple(row for row in rows if row.state is RotationState.OPEN)
+    ended = tuple(row for row in rows if row.state is RotationState.RETIRED)
+    return Upkeep(begun, ended, names, tuple(failed))
+
+
+def _tried(work: Transaction, row: Rotation) -> Rotation | SmtpcredsError:
+    try:
+        return retire(work, Request(row.account, None, row.sasldb))
+    except SmtpcredsError as error:
+        return error
+
+
+def _begun(work: Transaction, name: str) -> Rotation | SmtpcredsError:
+    accounts = AccountDatabase(work.site)
+    wanted = Request(accounts.parse(name), None, recorded(work.site, accounts))
+    try:
+        return begin(work, wanted, partial(generate))  # a question of its own, so a secret of its own
+    except SmtpcredsError as error:
+        return error
+
+
+def _to_rotate(work: Transaction) -> Iterator[str]:
+    """Yield the accounts of hosts that fetch their bundles that are due; a person copies those of others."""
+    site, inventory = work.site, work.inventory
+    accounts = AccountDatabase(site)
+    place = recorded(site, accounts)
+    half_way = {
+        str(name) for row in inventory.rotations.unfinished() for name in (row.account, row.successor)
+    }
+    held = {pull.account for pull in _pulls(site, inventory).values()} - half_way - {""}
+    every = timedelta(days=int(site.settings.sasl.rotate_every.removesuffix("d")))
+    for name in sorted(held):
+        since = _since(inventory, place, name)
+        if since is not None and work.now - since >= every and accounts.parse(name) in accounts:
+            yield name
+
+
+def _since(inventory: Inventory, place: str, name: str) -> datetime | None:
+    """Return when the secret came into use: made by a replacement, else first handed to a client host."""
+    for row in inventory.rotations.history():
+        if row.sasldb == place and str(row.successor) == name and row.state is not RotationState.ABANDONED:
+            return row.started
+    given = (event for event in inventory.events() if event.what == WHAT)
+    return min((event.at for event in given if event.detail.startswith(f"account {name},")), default=None)
+
+
+def _retired_authorities(work: Transaction, hook: Hook | None) -> tuple[str, ...]:
+    is_wanted = work.site.settings.ca.retire == "when-unused" and work.ca.superseded_cas
+    if not is_wanted or in_need_of_old(work.site, work.inventory, work.ca):
+        return ()
+    owe(work, hook)
+    done = retire_authorities(work, RootKey())
+    tell(work, hook)
+    return done.names
+
+
+# Who still needs what is to go: hosts that fetch their bundles, and those that were given theirs by hand.
+
+
+def unused(site: Site, inventory: Inventory) -> list[Rotation]:
+    """Return the open replacements whose old account no client host has; those with a date wait for it.
+
+    One of whose successor nobody has come is not among them: who uses such an account is not known.
+    """
+    place = recorded(site, AccountDatabase(site))
+    return [
+        row
+        for row in inventory.rotations.unfinished()
+        if row.state is RotationState.OPEN
+        and row.sasldb == place
+        and row.retire_after is None
+        and str(row.successor) in _in_use(inventory)
+        and not without_successor(site, inventory, row)
+    ]
+
+
+def _in_use(inventory: Inventory) -> set[str]:
+    by_hand = handovers(inventory.events()).values()
+    return {pull.account for pull in inventory.pulls.all()} | {given.account for given in by_hand}
+
+
+def without_successor(site: Site, inventory: Inventory, rotation: Rotation) -> list[str]:
+    """Return the hosts that are not known to have the successor's secret.
+
+    A host that was shut out is waited for no more.
+    """
+    old, new = str(rotation.account), str(rotation.successor)
+    fetching = _pulls(site, inventory).values()
+    by_hand = _by_hand(inventory)
+    lacking = {
+        *(one.host for one in fetching if one.account == old),
+        *(one.host for one in fetching if one.account == new and one.held is None),
+        *(one.host for one in by_hand.values() if one.account == old),
+        *(host for host in rotation.clients if _is_waited_for(inventory, host, rotation)),
+    }
+    return sorted(lacking)
+
+
+def _is_waited_for(inventory: Inventory, host: str, rotation: Rotation) -> bool:
+    """Tell whether a host that was named has neither fetched the successor's secret nor left."""
+    given = handovers(inventory.events(subject=host)).get(host)
+    has_it = given is not None and given.account == str(rotation.successor)
+    return not has_it and stays(inventory, host, rotation.started)
+
+
+def in_need_of_old(site: Site, inventory: Inventory, ca: CA) -> list[str]:
+    """Return the hosts that are not known to have a certificate of the authority that signs now."""
+    old = old_authorities(inventory, ca)
+    fetching = {host: pull for host, pull in _pulls(site, inventory).items() if pull.serial}
+    unsaid = (host for host, pull in fetching.items() if pull.held is None)
+    serials = {host: pull.serial for host, pull in fetching.items()}
+    serials |= {host: given.serial for host, given in _by_hand(inventory).items()}
+    late = (host for host, serial in serials.items() if _is_of(inventory, host, serial, old, site.clock()))
+    return list(dict.fromkeys((*old_hosts(site, inventory), *unsaid, *late)))
+
+
+def _is_of(inventory: Inventory, host: str, serial: str, authorities: set[int], now: datetime) -> bool:
+    rows = inventory.listing(host=host, expires_after=now)
+    return any(row.serial == serial and row.authority in authorities for row in rows)
+
+
+def _pulls(site: Site, inventory: Inventory) -> dict[str, Pull]:
+    """Return by name the hosts that fetch their bundles and get any."""
+    place = f"{site.root.record(site.hosts)}/"
+    found = {}
+    for pull in inventory.pulls.all():
+        rows = [row for row in inventory.listing(host=pull.host) if row.directory.startswith(place)]
+        newest = max(rows, key=lambda row: (row.created, row.state is not State.REVOKED), default=None)
+        is_shut_out = newest is None or newest.state is State.REVOKED
+        if not is_shut_out and any(row.state is State.ISSUED for row in rows):
+            found[pull.host] = pull
+    return found
+
+
+def _by_hand(inventory: Inventory) -> dict[str, Handover]:
+    """Return what the others were given that still have a certificate."""
+    fetching = {pull.host for pull in inventory.pulls.all()}
+    given = handovers(inventory.events())
+    return {
+        host: one
+        for host, one in given.items()
+        if host not in fetching and next(inventory.listing(host=host, state=State.ISSUED, limit=1), None)
+    }

@@ -1,0 +1,133 @@
+"""``cert renew --due`` where ``sasl.rotate_every`` and ``ca.retire`` say that nobody types the rest."""
+
+from pathlib import Path
+
+import pytest
+from admin import ACCOUNT, CONFIG, HUB, Admin
+
+from .pulling import come_home, digest, fetched
+from .writing import SSH_KEY
+
+ATTIC, TUBA = "attic.polkatistas.org", "tuba.polkatistas.org"
+SECOND = f"maildroid-2@{HUB}"
+THIRD = f"maildroid-3@{HUB}"
+
+
+@pytest.fixture
+def key(hub: Admin) -> Path:
+    hub.configure(f'{CONFIG}[ca]\nretire = "when-unused"\n[sasl]\nrotate_every = "90d"\n')
+    return hub.write("key.pub", SSH_KEY, 0o644)
+
+
+def accounts(hub: Admin) -> set[str]:
+    return {row["account"] for row in hub.json("sasl", "list")["accounts"]}
+
+
+def night(hub: Admin) -> dict[str, list[str]]:
+    """Run the timer's command; return which accounts were replaced and ended, and which authorities went."""
+    done = hub.run("cert", "renew", "--due", "--json").data
+    assert done["not_done"] == []
+    by_state: dict[str, list[str]] = {"open": [], "retired": []}
+    for row in done["rotations"]:
+        by_state[row["state"]].append(row["account"])
+    begun, ended = by_state.values()
+    return {"begun": begun, "ended": ended, "authorities": done["authorities_retired"]}
+
+
+def test_a_secret_is_replaced_when_it_is_old_and_the_old_one_ends_when_all_have_the_new(
+    hub: Admin, key: Path
+) -> None:
+    for host in ("attic", "tuba"):
+        hub("bundle", host, "--authorize", key)
+        come_home(hub, host)
+    assert night(hub.at("89 days"))["begun"] == []
+    later = hub.at("91 days")
+    assert night(later) == {"begun": [ACCOUNT], "ended": [], "authorities": []}
+    come_home(later, "attic")
+    assert night(later)["ended"] == [], "tuba has not come"
+    assert f"not yet fetched by {TUBA}" in later.run("status").out
+    archive = fetched(later, "tuba")
+    assert night(later)["ended"] == [], "tuba has not said that it has it in place"
+    fetched(later, "tuba", digest(archive))
+    assert night(later) == {"begun": [], "ended": [ACCOUNT], "authorities": []}
+    assert accounts(hub) == {SECOND}
+    assert night(hub.at("180 days"))["begun"] == []
+    assert night(hub.at("183 days"))["begun"] == [SECOND]
+    assert accounts(hub) == {SECOND, THIRD}
+
+
+def test_who_is_shut_out_is_waited_for_no_more(hub: Admin, key: Path) -> None:
+    for host in ("attic", "tuba"):
+        hub("bundle", host, "--authorize", key)
+        come_home(hub, host)
+    hub("sasl", "rotate", "maildroid")
+    come_home(hub, "attic")
+    assert night(hub)["ended"] == []
+    hub("cert", "revoke", "tuba")
+    assert night(hub)["ended"] == [ACCOUNT]
+
+
+def test_a_host_that_was_given_its_bundle_by_hand_counts_by_that(hub: Admin, key: Path) -> None:
+    hub("bundle", "tuba", "-o", hub.directory / "tuba.tar")
+    hub("bundle", "attic", "--authorize", key)
+    come_home(hub)
+    hub("sasl", "rotate", "maildroid")
+    come_home(hub)
+    assert night(hub)["ended"] == []
+    assert f"not yet fetched by {TUBA}" in hub.run("status").out
+    hub("bundle", "tuba", "-o", hub.directory / "again.tar", "--account", "maildroid-2", "--new-key")
+    assert night(hub)["ended"] == [ACCOUNT]
+
+
+def test_a_date_is_waited_for_and_then_not_the_hosts(hub: Admin, key: Path) -> None:
+    hub("bundle", "attic", "--authorize", key)
+    come_home(hub)
+    hub("sasl", "rotate", "maildroid", "--after", "10d")
+    assert night(hub.at("9 days"))["ended"] == []
+    assert night(hub.at("11 days"))["ended"] == [ACCOUNT]
+
+
+def test_an_authority_goes_when_no_host_needs_it(hub: Admin, key: Path) -> None:
+    hub("bundle", "attic", "--authorize", key)
+    come_home(hub)
+    hub("ca", "rollover")
+    hub("cert", "renew", "--old-authority")
+    assert night(hub)["authorities"] == []
+    assert f"with certificates of the old one: {ATTIC}" in hub.run("status").out
+    come_home(hub)
+    assert night(hub)["authorities"] == ["polkatistas.org Mail CA"]
+    assert hub.json("ca", "show")["retired"]
+    assert night(hub)["authorities"] == []
+
+
+def test_the_hub_itself_needs_the_old_authority_until_it_is_renewed(hub: Admin, key: Path) -> None:
+    hub("bundle", "attic", "--authorize", key)
+    hub("ca", "rollover")
+    come_home(hub)
+    assert night(hub)["authorities"] == []
+    hub("cert", "renew", "--old-authority")
+    assert night(hub)["authorities"] == ["polkatistas.org Mail CA"]
+
+
+def test_nothing_of_this_is_done_unasked(hub: Admin, key: Path) -> None:
+    hub.configure()
+    hub("bundle", "attic", "--authorize", key)
+    come_home(hub)
+    hub("sasl", "rotate", "maildroid")
+    hub("ca", "rollover")
+    hub("cert", "renew", "--old-authority")
+    come_home(hub)
+    assert night(hub.at("200 days")) == {"begun": [], "ended": [], "authorities": []}
+    assert accounts(hub) == {ACCOUNT, SECOND}
+
+
+def test_a_dry_run_says_it_and_does_nothing(unattended: Admin) -> None:
+    ran = unattended.run("cert", "renew", "--due", "--dry-run")
+    assert ran.status == 1
+    assert ACCOUNT in ran
+    assert accounts(unattended) == {ACCOUNT, SECOND}
+    assert night(unattended) == {
+        "begun": [],
+        "ended": [ACCOUNT],
+        "authorities": ["polkatistas.org Mail CA"],
+    }
