@@ -4,7 +4,6 @@ Nothing is ended that a client host is known to need: :func:`without_successor`,
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -22,11 +21,12 @@ from .inventory.inventory import Inventory
 from .inventory.pulls import Pull
 from .inventory.rotations import Rotation, RotationState
 from .inventory.rows import State
+from .lazy import dataclass
 from .passwords import generate
 from .transaction import Transaction
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Upkeep:
     """What was done.
 

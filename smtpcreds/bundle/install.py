@@ -194,6 +194,9 @@ def client(site: Site, opened: Opened, program: Program | None = None) -> Client
         hint = f"on the hub: smtpcreds bundle {opened.label.host} --mta {program.NAME}"
         raise UsageError(program.NAME, f"is not what the bundle is for: {opened.program.NAME}", hint)
     settings, lacking = merged(site.settings, opened.settings)
+    if settings.mta.crl and not opened.lists:
+        settings = settings._replace(mta=settings.mta._replace(crl=False))
+        lacking.append("mta.crl = false")
     if site.settings.hub and site.hub != settings.hub:
         reason = f"has the hub {site.hub}, and the bundle is of {settings.hub}"
         raise UsageError(site.settings_path, reason, "change hub there first")
