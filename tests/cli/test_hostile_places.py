@@ -14,6 +14,7 @@ MALLORY = 4711
 DROID = "sasl add droid --database {there}/db"
 
 WRITTEN: dict[tuple[str, str], tuple[str, ...]] = {
+    ("bundle", "--to"): ("bundle attic --authorize {here}/attic.pub --to {there}/authorized_keys",),
     ("bundle", "-o"): ("bundle attic -o {there}/attic.tar",),
     ("status", "--output"): ("status --format html --output {there}/status.html",),
     ("ca backup", "file"): ("ca backup {there}/backup.age --passphrase file:{here}/passphrase",),
@@ -93,6 +94,10 @@ def there(hub: Admin) -> Path:
     there = hub.directory / "there"
     there.mkdir(0o700)
     hub.write("accounts.csv", "joe,S3cret.of.joe,\n")
+    hub.write(
+        "attic.pub",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHq0Dg0PZMlGrVhBzuVJqKx7p8t0wDRE9Zp0dIwq3yK3 root@attic\n",
+    )
     hub.write("passphrase", "Ch1mp? ,03fuzz fl0ppi")
     return there
 
