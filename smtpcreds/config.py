@@ -8,17 +8,17 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple, get_type_hints
 
-from .errors import ConfigError, NameRefusedError, UsageError
+from .config_values import MAX_DAYS as MAX_DAYS
+from .config_values import SECRET, fault_of
+from .errors import ConfigError
 from .host_name import host_domain, host_name
 from .model import Root
 from .names import is_qualified, parse_host
-from .postgres import is_postgres, is_url, parse_url
+from .postgres import is_url
 
 # smtpcreds.toml as frozen settings: every key has a default, an unknown key gets a suggestion.
 
 DEFAULT_PATH = "/etc/smtpcreds/smtpcreds.toml"
-MAX_DAYS = 999_999
-"""Lifetimes end long before the year 9999, the last that X.509 can write."""
 
 
 class CaSettings(NamedTuple):
@@ -71,6 +71,7 @@ class MtaSettings(NamedTuple):
     authinfo_map: bool = False
     port: int = 25
     choices: tuple[str, ...] = ()
+    crl: bool = False
 
 
 class Settings(NamedTuple):
@@ -102,36 +103,65 @@ TABLES: dict[str, type[CaSettings | CertSettings | SaslSettings | MtaSettings]] 
 
 
 def parse_settings(text: str, path: str) -> Settings:
-    """Read TOML."""
+    """Read TOML and check every value; an error names the line, the key, what it takes and the value."""
     import tomllib
 
     try:
         given = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also numbers of 5,000 digits, and lists in 3,000 lists
         raise ConfigError(path, f"is not TOML: {error}") from None
-    tables = {name: _table(kind, given.pop(name, {}), path, f"{name}.") for name, kind in TABLES.items()}
-    top = _checked(Settings, given, path, "")
-    settings = Settings(**top, **tables)
+    file = _File(path, text)
+    tables = {name: _table(kind, given.pop(name, {}), file, name) for name, kind in TABLES.items()}
+    settings = Settings(**_checked(Settings, given, file, ""), **tables)
     if settings.sasl.copies and is_url(settings.sasl.database):
-        raise ConfigError(path, "sasl.copies: are of a file, and sasl.database is a URL")
+        raise file.refused("sasl.copies", "are of a file, and sasl.database is a URL")
     return settings
 
 
-def _table(kind: type[Any], given: object, path: str, prefix: str) -> Any:
+class _File(NamedTuple):
+    """What is read."""
+
+    path: str
+    text: str
+
+    def refused(self, key: str, reason: str, hint: str | None = None) -> ConfigError:
+        """Return the error that leads to a key."""
+        line = self._line(key)
+        return ConfigError(self.path, f"{f'line {line}: ' if line else ''}{key}: {reason}", hint)
+
+    def _line(self, key: str) -> int | None:
+        """Return the line of a key as it is usually written; tomllib tells none."""
+        table = ""
+        for number, line in enumerate(self.text.splitlines(), 1):
+            if header := re.match(r"\s*\[\s*([\w.-]+)\s*\]", line):
+                table = header[1]
+                found = table
+            elif entry := re.match(r"\s*([\w.-]+)\s*=", line):
+                found = f"{table}.{entry[1]}".lstrip(".")
+            else:
+                continue
+            if found == key:
+                return number
+        return None
+
+
+def _table(kind: type[Any], given: object, file: _File, name: str) -> Any:
     if not isinstance(given, dict):
-        raise ConfigError(path, f"{prefix[:-1]}: is a table; write [{prefix[:-1]}]")
-    return kind(**_checked(kind, given, path, prefix))
+        raise file.refused(name, f"is a table; write [{name}]")
+    return kind(**_checked(kind, given, file, f"{name}."))
 
 
-def _checked(kind: type[Any], given: Mapping[str, object], path: str, prefix: str) -> dict[str, Any]:
+def _checked(kind: type[Any], given: Mapping[str, object], file: _File, prefix: str) -> dict[str, Any]:
     types = get_type_hints(kind)
     for key, value in given.items():
+        full = prefix + key
         if key not in types:
-            raise ConfigError(path, f"{prefix}{key}: unknown key", _suggestion(key, prefix, kind))
-        if not _KINDS[types[key]][1](value):
-            raise ConfigError(path, f"{prefix}{key}: takes {_KINDS[types[key]][0]}, not {value!r}")
-        if fault := _RULES.get(prefix + key, _no_fault)(value):
-            raise ConfigError(path, f"{prefix}{key}: {fault}")
+            raise file.refused(full, "unknown key", _suggestion(key, prefix, kind))
+        wanted, is_right = _KINDS[types[key]]
+        if not is_right(value):
+            raise file.refused(full, f"takes {wanted}" + ("" if full in SECRET else f", not {value!r}"))
+        if fault := fault_of(full, value):
+            raise file.refused(full, *fault)
     return {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
 
 
@@ -144,78 +174,6 @@ _KINDS: dict[Any, tuple[str, Callable[[object], bool]]] = {
         lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
     ),
 }
-
-
-def _no_fault(_: object) -> str | None:
-    return None
-
-
-def _place_fault(value: Any) -> str | None:
-    return None if value.startswith("/") else f"takes an absolute path, not {value!r}"
-
-
-def _places_fault(value: Any) -> str | None:
-    return next(filter(None, map(_place_fault, value)), None)
-
-
-def _database_fault(value: Any) -> str | None:
-    """Accept a path, or a URL; of what kind the database may be is known where it is opened."""
-    return _url_fault(value) if is_postgres(value) else None if is_url(value) else _place_fault(value)
-
-
-def _inventory_fault(value: Any) -> str | None:
-    return _url_fault(value) if value else None
-
-
-def _url_fault(value: Any) -> str | None:
-    try:
-        parse_url(value)
-    except UsageError as error:
-        return str(error)
-    return None
-
-
-def _crl_url_fault(value: Any) -> str | None:
-    """RFC 5280 section 4.2.1.13; https would need the very certificate that is to be checked (section 8)."""
-    is_plain = not value or re.fullmatch(r"http://[!-~]+", value)
-    return None if is_plain else f"takes http://HOST/PATH, not {value!r}"
-
-
-def _days_fault(value: Any) -> str | None:
-    return None if 1 <= value <= MAX_DAYS else f"takes 1 to {MAX_DAYS} days, not {value}"
-
-
-def _host_fault(value: Any) -> str | None:
-    try:
-        for name in [value] if isinstance(value, str) else value:
-            if name:
-                parse_host(name)
-    except NameRefusedError as error:
-        return str(error)
-    return None
-
-
-def _port_fault(value: Any) -> str | None:
-    return None if 1 <= value <= 65535 else f"takes a port from 1 to 65535, not {value}"
-
-
-_RULES: dict[str, Callable[[Any], str | None]] = {
-    "domain": _host_fault,
-    "hub": _host_fault,
-    "state": _place_fault,
-    "inventory": _inventory_fault,
-    "ca.days": _days_fault,
-    "ca.permitted_domains": _host_fault,
-    "ca.crl_url": _crl_url_fault,
-    "cert.directory": _place_fault,
-    "cert.days": _days_fault,
-    "cert.crl_days": _days_fault,
-    "sasl.database": _database_fault,
-    "sasl.copies": _places_fault,
-    "mta.relay_hosts": _host_fault,
-    "mta.port": _port_fault,
-}
-"""What is wrong with a value of the right type, by key."""
 
 
 def _suggestion(key: str, prefix: str, kind: type[Any]) -> str:

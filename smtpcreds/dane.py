@@ -327,7 +327,7 @@ def _waiting(place: HostPair, wanted: NextKey) -> str | None:
         return None
     key = usable_key(path)
     if key is None:
-        raise DataError(path, "is no key that can be used", "--force to make another")
+        raise DataError(path, "is not a key that can be used", "--force to make another")
     if wanted.key_type and key_label(key) != parse_key_type(wanted.key_type).label:
         raise DataError(path, f"is a {key_label(key)} key that waits already", "--force to make another")
     return public_id(key)
@@ -464,9 +464,9 @@ def texts(domain: str, host: str, at: datetime) -> list[str]:
         at: makes the policy's id, which has to change with it.
     """
     return [
-        "Port 25 takes mail from strangers, who check by one of two means:",
+        "Servers on the Internet that deliver to port 25 check it in one of two ways:",
         "",
-        "DANE (RFC 7672) goes with a private CA like ours, and needs a zone signed by DNSSEC:",
+        "DANE (RFC 7672) works with a private CA, and needs a zone signed by DNSSEC:",
         f"  smtpcreds tlsa show {host}",
         "",
         "MTA-STS (RFC 8461) needs a certificate of a public CA on port 25 of every MX. With one of our own",

@@ -68,7 +68,9 @@ def parse_resolver(text: str) -> Resolver:
         return Resolver(str(ip_address(address)), _port(port))
     except ValueError:
         hint = "--resolver 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:5353"
-        raise UsageError(text, "is no IP address of a name server, with or without a port", hint) from None
+        raise UsageError(
+            text, "is not an IP address of a name server, with or without a port", hint
+        ) from None
 
 
 def _port(value: str | int) -> int:

@@ -1,9 +1,8 @@
 """A whole relay hub: each part is made if it is missing."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from shlex import quote
 
 from .accounts.auth_info import auth_info_for_clients, follow, is_readable, write_auth_info
 from .accounts.database import AccountDatabase
@@ -20,6 +19,7 @@ from .model import Account, Artifact
 from .mta.program import Program
 from .names import is_qualified, is_within, parse_host
 from .secret import Secret
+from .shell import quote
 from .transaction import Transaction
 
 
@@ -71,12 +71,12 @@ class Ready:
 
     Attributes:
         parts: what it is made of.
-        applied: the files of its mail program, if one was named.
+        applied: the files of its mail programs, if any were named.
         is_plain: an authority was made, and its key is not encrypted.
     """
 
     parts: list[Part]
-    applied: Applied | None
+    applied: tuple[Applied, ...]
     is_plain: bool
 
 
@@ -84,7 +84,7 @@ def hub(site: Site, host: str, account: str | None = None) -> Hub:
     """Name the hub and its account."""
     name = site.qualify(host)
     if not is_qualified(name):
-        raise NameRefusedError(host, "is no full name", f"smtpcreds setup {name}.DOMAIN")
+        raise NameRefusedError(host, "is not a full name", f"smtpcreds setup {name}.DOMAIN")
     settings = site.settings
     if settings.hub and site.hub != name:
         reason = f"is not the hub of {site.settings_path}, which says {site.hub}"
@@ -104,7 +104,8 @@ def set_up(
     work: Transaction,
     wanted: Hub,
     secrets: Secrets,
-    program: Program | None = None,
+    programs: Sequence[Program] = (),
+    options: RenderOptions | None = None,
     *,
     allow_login_name: bool = False,
     force: bool = False,
@@ -117,7 +118,8 @@ def set_up(
         work: on the site of the hub.
         wanted: which hub.
         secrets: of what is made.
-        program: its mail program, whose files are written, too.
+        programs: its mail programs, whose files are written, too: one, or one and Dovecot.
+        options: of those files.
         allow_login_name: accept an account's name that is a login of this host.
         force: replace the program's files that are not ours, or were edited.
         edit: the administrator's files, too, so that the program reads ours.
@@ -131,11 +133,38 @@ def set_up(
     info = list(_auth_info(work, wanted, is_new=account.made))
     configuration = _configuration(work.site)
     parts = [authority, certificate, account, *info, configuration]
-    if program is None:
-        return Ready(parts, None, is_plain)
-    applied = apply(work, program, RenderOptions(), force=force, edit=edit)
-    applied = _completed(work.site, applied) if configuration.made else applied
-    return Ready(parts, carried_out(applied) if run else applied, is_plain)
+    applied = [
+        apply(work, program, choice, force=force, edit=edit)
+        for program, choice in choices(programs, options or RenderOptions())
+    ]
+    if configuration.made:
+        applied = [_completed(work.site, one) for one in applied]
+    return Ready(parts, tuple(map(carried_out, applied) if run else applied), is_plain)
+
+
+def choices(programs: Sequence[Program], options: RenderOptions) -> list[tuple[Program, RenderOptions]]:
+    """Return each program with its options: those that it knows, and that Dovecot is there or for whom.
+
+    Dovecot comes first, since the others ask it.
+
+    Raises:
+        UsageError: two mail servers, or a choice that no program knows.
+    """
+    families = [program.FAMILY for program in programs]
+    servers = [name for name in families if name != DOVECOT]
+    if len(servers) > 1 or len(families) > len({*families}):
+        raise UsageError(f"--mta {families[1]}", "is one mail server too many", "name one, and dovecot")
+    known = {choice for program in programs for choice in program.VARIANTS}
+    for name in sorted(options.variants - known) if programs else ():
+        raise UsageError(name, f"is no choice of {', '.join(program.NAME for program in programs)}")
+    partners = {*families, *options.variants}
+    ordered = sorted(programs, key=lambda program: program.FAMILY != DOVECOT)
+    return [
+        (program, replace(options, variants=frozenset(partners & program.VARIANTS))) for program in ordered
+    ]
+
+
+DOVECOT = "dovecot"
 
 
 def _authority(work: Transaction, wanted: Hub, secrets: Secrets) -> tuple[Part, bool]:
@@ -146,7 +175,7 @@ def _authority(work: Transaction, wanted: Hub, secrets: Secrets) -> tuple[Part, 
         return Part("authority", path, made=False), False
     new = new_authority(site)
     if new.permitted_domains and not any(is_within(wanted.host, domain) for domain in new.permitted_domains):
-        reason = f"lies outside what the new CA is to certify ({', '.join(new.permitted_domains)})"
+        reason = f"is outside what the new CA may certify ({', '.join(new.permitted_domains)})"
         raise NameRefusedError(wanted.host, reason, f"set ca.permitted_domains in {site.settings_path}")
     try:
         made = create(work, new, secrets.passphrase)
@@ -186,7 +215,7 @@ def _auth_info(work: Transaction, wanted: Hub, *, is_new: bool) -> Iterator[Part
     if not (is_new or exists(path) or is_readable(accounts, wanted.account)):
         return
     if check_target(path) is not None and is_new:
-        reason = f"holds a secret of {wanted.account}, which is not in the database; it was left alone"
+        reason = f"holds a secret of {wanted.account}, which is not in the database; it was not changed"
         raise ExistsError(path, reason, "remove it to have a new secret made")
     try:
         credential = accounts.credential(wanted.account)
@@ -195,7 +224,7 @@ def _auth_info(work: Transaction, wanted: Hub, *, is_new: bool) -> Iterator[Part
     except PasswordRefusedError:
         made = False
     except ExistsError:
-        reason = f"holds other credentials than those of {wanted.account}, and was left alone"
+        reason = f"holds other credentials than those of {wanted.account}, and was not changed"
         hint = f"smtpcreds sasl auth-info {accounts.shown(wanted.account)} --to {quote(path)} --force"
         raise ExistsError(path, reason, hint) from None
     yield Part("default-auth-info", path, made)

@@ -2,9 +2,11 @@
 
 import hashlib
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 from urllib.parse import quote, unquote, unquote_to_bytes
 
@@ -123,11 +125,42 @@ def _package() -> None:
         raise UnavailableError("--token", "needs the Python package python-pkcs11", _INSTALL) from None
 
 
+def _silence_finalizers() -> None:
+    """Keep python-pkcs11 0.10 from printing a traceback for each search that a token's end cut off.
+
+    Its searches end themselves once more when they are collected, and that fails with the same error again.
+    """
+    import pkcs11
+
+    if getattr(sys.excepthook, "is_ours", False):
+        return
+    shown, ignored = sys.excepthook, sys.unraisablehook
+
+    def is_cut_off(error: BaseException | None, trace: TracebackType | None) -> bool:
+        frames = traceback.extract_tb(trace)
+        is_end = any(frame.name.endswith("SearchIter._finalize") for frame in frames)
+        return isinstance(error, pkcs11.exceptions.PKCS11Error) and is_end
+
+    def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not is_cut_off(error, trace):
+            shown(kind, error, trace)
+
+    def ignore(found: "sys.UnraisableHookArgs") -> None:
+        if not is_cut_off(found.exc_value, found.exc_traceback):
+            ignored(found)
+
+    show.is_ours = True  # type: ignore[attr-defined]
+    sys.excepthook, sys.unraisablehook = show, ignore
+
+
 # A token that is open.
 
 _CURVES = {"p256": "secp256r1", "p384": "secp384r1"}
 _RSA_BITS = {"rsa2048": 2048, "rsa3072": 3072, "rsa4096": 4096}
-KINDS = (*_CURVES, *_RSA_BITS)
+_ED25519 = "ed25519"
+_ED25519_OID = bytes.fromhex("06032b6570")
+"""DER of id-Ed25519 (RFC 8410 section 3), which PKCS #11 3.0 section 6.3.5 allows for CKA_EC_PARAMS."""
+KINDS = (*_CURVES, *_RSA_BITS, _ED25519)
 """Key types that tokens make, by their name on the command line."""
 
 _DIGEST_INFO = {"sha256": bytes.fromhex("3031300d060960864801650304020105000420")}
@@ -145,6 +178,7 @@ class Session:
 
     def __init__(self, uri: KeyUri, pin: Secret, *, writes: bool = False) -> None:
         check(uri)
+        _silence_finalizers()
         self.uri = uri
         self._pin = _text(uri, pin)
         with _explained(uri):
@@ -171,9 +205,6 @@ class Session:
         uri, sensitive = self.uri, {pkcs11.Attribute.SENSITIVE: True, pkcs11.Attribute.EXTRACTABLE: False}
         uses = pkcs11.MechanismFlag.SIGN | pkcs11.MechanismFlag.VERIFY
         with _explained(uri):
-            if self._is_taken():
-                hint = "name another object, or take that key: --existing-key"
-                raise ExistsError(uri.subject, f"has a {uri.key}, which was left alone", hint)
             public, self._key = self._made(
                 kind,
                 id=uri.key_id,
@@ -184,6 +215,13 @@ class Session:
             )
             return _encoded(public)
 
+    def refuse_taken(self) -> None:
+        """Refuse to make a key whose label or id another one has."""
+        with _explained(self.uri):
+            if self._is_taken():
+                hint = "name another object, or take that key: --existing-key"
+                raise ExistsError(self.uri.subject, f"has a {self.uri.key}, which was not changed", hint)
+
     def public_key(self) -> bytes:
         """Return the public key of the pair that the URI names, as DER."""
         import pkcs11
@@ -191,29 +229,32 @@ class Session:
         with _explained(self.uri):
             return _encoded(self._only(pkcs11.ObjectClass.PUBLIC_KEY))
 
-    def destroy(self) -> None:
-        """Remove the pair that this session has made."""
+    def destroy(self, uri: KeyUri | None = None) -> None:
+        """Remove the pair that was made here, or by a killed run: one that is named by label and id."""
         import pkcs11
 
+        named = uri or self.uri
         with _explained(self.uri):
             for kind in (pkcs11.ObjectClass.PRIVATE_KEY, pkcs11.ObjectClass.PUBLIC_KEY):
-                for found in list(self._found(kind)):
+                for found in list(self._found(kind, named.label, named.key_id)):
                     found.destroy()
 
     def sign(self, data: bytes, digest: str) -> bytes:
-        """Return a signature as X.509 has it: ECDSA-Sig-Value (RFC 3279 section 2.2.3), or PKCS #1 v1.5.
+        """Return a signature as in X.509: ECDSA-Sig-Value (RFC 3279 section 2.2.3), PKCS #1 v1.5 or EdDSA.
 
         The digest is made here, since every token has CKM_ECDSA and CKM_RSA_PKCS.
 
         Args:
             data: what is signed.
-            digest: name of the hash.
+            digest: name of the hash; empty for Ed25519, which hashes by itself (RFC 8410).
         """
         import pkcs11
 
-        hashed = hashlib.new(digest, data).digest()
+        hashed = hashlib.new(digest, data).digest() if digest else b""
         with _explained(self.uri):
             key = self._private()
+            if key.key_type == pkcs11.KeyType.EC_EDWARDS:
+                return self._signed(key, data, pkcs11.Mechanism.EDDSA)
             if key.key_type == pkcs11.KeyType.RSA:
                 return self._signed(key, _DIGEST_INFO[digest] + hashed, pkcs11.Mechanism.RSA_PKCS)
             raw = self._signed(key, hashed, pkcs11.Mechanism.ECDSA)
@@ -271,17 +312,30 @@ class Session:
 
         if kind in _RSA_BITS:
             return self._session.generate_keypair(pkcs11.KeyType.RSA, _RSA_BITS[kind], **wanted)
+        if kind == _ED25519:
+            named = {pkcs11.Attribute.EC_PARAMS: _ED25519_OID}
+            edwards = self._session.create_domain_parameters(pkcs11.KeyType.EC_EDWARDS, named, local=True)
+            return edwards.generate_keypair(mechanism=pkcs11.Mechanism.EC_EDWARDS_KEY_PAIR_GEN, **wanted)
         named = {pkcs11.Attribute.EC_PARAMS: encode_named_curve_parameters(_CURVES[kind])}
         curve = self._session.create_domain_parameters(pkcs11.KeyType.EC, named, local=True)
         return curve.generate_keypair(**wanted)
 
 
+_ED25519_SPKI = bytes.fromhex("302a300506032b6570032100")
+"""DER of SubjectPublicKeyInfo before the 32 octets (RFC 8410 section 4)."""
+
+
 def _encoded(public: Any) -> bytes:
-    """Return SubjectPublicKeyInfo, or for RSA the RSAPublicKey of PKCS #1."""
+    """Return SubjectPublicKeyInfo, or for RSA the RSAPublicKey of PKCS #1.
+
+    The point of an Ed25519 key is its 32 octets; tokens wrap them in an OCTET STRING, a BIT STRING, or not.
+    """
     import pkcs11
     from pkcs11.util.ec import encode_ec_public_key
     from pkcs11.util.rsa import encode_rsa_public_key
 
+    if public.key_type == pkcs11.KeyType.EC_EDWARDS:
+        return _ED25519_SPKI + bytes(public[pkcs11.Attribute.EC_POINT])[-32:]
     encode = encode_rsa_public_key if public.key_type == pkcs11.KeyType.RSA else encode_ec_public_key
     return encode(public)
 
@@ -302,7 +356,7 @@ def _token(uri: KeyUri) -> "pkcs11.Token":
     if not found:
         known = ", ".join(sorted(token.label for token in there)) or "none"
         raise UnavailableError(
-            uri.subject, f"is not there; its library finds {known}", "plug it in, or correct the URI"
+            uri.subject, f"is not there; its library finds {known}", "connect it, or correct the URI"
         )
     if len(found) > 1:
         serials = ", ".join(token.serial.decode(errors="replace") for token in found)
@@ -360,7 +414,7 @@ _ANSWERS: Mapping[str, tuple[type[SmtpcredsError], str, str | None]] = {
     "MechanismInvalid": (DataError, "can't make or use this type of key", "--key-type p256 or rsa2048"),
     "KeySizeRange": (DataError, "can't make or use a key of this size", "--key-type p256 or rsa2048"),
     "KeyFunctionNotPermitted": (DataError, "does not let this key sign", None),
-    "UserNotLoggedIn": (DeniedError, "has logged us out", None),
+    "UserNotLoggedIn": (DeniedError, "closed the session", None),
 }
 
 
@@ -377,6 +431,6 @@ def _explained(uri: KeyUri) -> Iterator[None]:
 def _refuse(uri: KeyUri, error: Exception) -> NoReturn:
     kind = type(error).__name__
     said = str(error) if kind == "PKCS11Error" else kind
-    unknown = (UnavailableError, f"does not answer ({said})", "is it plugged in, and does its service run?")
+    unknown = (UnavailableError, f"does not answer ({said})", "is it connected, and is its service running?")
     family, reason, hint = _ANSWERS.get(kind, unknown)
     raise family(uri.subject, reason, hint) from None

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 
@@ -83,12 +83,12 @@ def parse_url(text: str) -> DatabaseUrl:
     from urllib.parse import parse_qsl, unquote, urlsplit
 
     if not is_postgres(text):
-        raise UsageError(_shown(text), "is no PostgreSQL URL", "write postgresql://HOST/DATABASE")
+        raise UsageError(_shown(text), "is not a PostgreSQL URL", "write postgresql://HOST/DATABASE")
     try:
         parts = urlsplit(text, allow_fragments=False)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
     except ValueError as error:
-        raise UsageError(_shown(text), f"is no URL: {error}") from None
+        raise UsageError(_shown(text), f"is not a URL: {error}") from None
     who, _, places = parts.netloc.rpartition("@")
     if ":" in who or _SECRET & query.keys() or "@" in parts.path + parts.query:  # a password may hold / and ?
         raise UsageError(_shown(text), "carries a password, which every user of this host can see", _CURE)
@@ -96,7 +96,43 @@ def parse_url(text: str) -> DatabaseUrl:
     if not database and "service" not in query:
         raise UsageError(text, "names no database", "write postgresql://HOST/DATABASE")
     user = query.get("user") or unquote(who)
-    return DatabaseUrl(text, _hosts(places, query), database, user, query.get("sslmode", ""))
+    url = DatabaseUrl(text, _hosts(places, query), database, user, query.get("sslmode", ""))
+    if not is_local([host for host, _ in url.hosts], query.get("hostaddr", "").split(",")):
+        _verify_strong(_shown(text), query)
+    return url
+
+
+# What goes over a network is for the server of that name alone: ``sslmode=verify-full``, and a password only
+# as SCRAM-SHA-256, from which a server that does not have it learns nothing (libpq-connect, "sslmode",
+# "require_auth"). libpq's own defaults are ``prefer`` and any method that the server likes: they give the
+# password in clear to whoever sits in between and says "no TLS, clear-text password".
+
+FULL = "verify-full"
+_STRONG_METHODS = frozenset({"scram-sha-256", "gss", "none"})
+_STRENGTHS = (
+    ("sslmode", frozenset({FULL}), FULL),
+    ("require_auth", _STRONG_METHODS, "scram-sha-256"),
+)
+_LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|::1", re.IGNORECASE)
+_TUNNEL = "or reach it through a tunnel, as host 127.0.0.1"
+
+
+def is_local(hosts: Iterable[str], addresses: Iterable[str] = ()) -> bool:
+    """Tell whether all of these are sockets (paths, abstract names, libpq's default) or loopback addresses.
+
+    Args:
+        hosts: names, addresses or paths; an empty one is a socket.
+        addresses: of libpq's ``hostaddr``, which wins where it is given.
+    """
+    named = (host for host in (*hosts, *addresses) if host and not host.startswith(("/", "@")))
+    return all(_LOOPBACK.fullmatch(host) for host in named)
+
+
+def _verify_strong(subject: str, query: dict[str, str]) -> None:
+    for name, strong, default in _STRENGTHS:
+        if name in query and not set(query[name].split(",")) <= strong:
+            reason = f"{name}={one_line(query[name])} lets whoever sits in between read passwords"
+            raise UsageError(subject, reason, f"leave {name} out, which means {default}; {_TUNNEL}")
 
 
 def _hosts(places: str, query: dict[str, str]) -> tuple[tuple[str, str], ...]:
@@ -132,8 +168,18 @@ def _shown(text: str) -> str:
 
 Fault = tuple[type[SmtpcredsError], str, str | None]
 
+_ROOT = "put sslrootcert=/etc/mail/certs/cacert.pem into the URL: the CA of the server's certificate"
 _GRANT = "as its owner, grant this role what is missing, or work as that owner"
 _REACH = "is the server running, and does it know this role and database? A password comes from ~/.pgpass"
+_METHOD = "in pg_hba.conf: hostssl ... scram-sha-256; or cert, and sslcert= and sslkey= in the URL"
+_OF_LIBPQ = {
+    "does not support SSL": "let the server speak TLS (ssl = on): man smtpcreds, section POSTGRESQL",
+    "certificate verify failed": _ROOT,
+    "does not match host name": "name the host as its certificate does",
+    "requirement": _METHOD,
+    "channel binding": _METHOD,
+}
+"""Hints by what libpq's messages say."""
 _STATES: dict[str, Fault] = {
     "23503": (MissingInputError, "the inventory knows no such authority", "see: smtpcreds ca show"),
     "23505": (ExistsError, "this is recorded already", None),
@@ -198,7 +244,8 @@ def _known(subject: str, error: "psycopg.Error") -> SmtpcredsError | None:
         row = _CLASSES["22"]
     else:
         lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-        row = (UnavailableError, "{message}", _REACH) if lost else None
+        advice = next((text for part, text in _OF_LIBPQ.items() if part in message), _REACH)
+        row = (UnavailableError, "{message}", advice) if lost else None
     if row is None:
         return None
     kind, reason, hint = row
@@ -273,7 +320,48 @@ def _parameters(library: Any, url: DatabaseUrl) -> dict[str, Any]:
         given = library.conninfo.conninfo_to_dict(url.text)
     except library.ProgrammingError as error:
         raise UsageError(url.text, f"libpq can't read it: {one_line(str(error))}") from None
-    return {"connect_timeout": 10, **given, "application_name": program_name(), "client_encoding": "utf8"}
+    strong = _strong(library.pq, url, given)
+    return {
+        "connect_timeout": 10,
+        **strong,
+        **given,
+        "application_name": program_name(),
+        "client_encoding": "utf8",
+    }
+
+
+_REQUIRE_AUTH = 160000
+"""The version of libpq that has ``require_auth``."""
+_NO_FILE = f"{os.devnull}/none"
+
+
+def _strong(pq: Any, url: DatabaseUrl, given: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters for what the URL leaves open where the server is elsewhere; see :data:`FULL`.
+
+    A service file may name any host, so a service counts as elsewhere. With a client certificate the server
+    may ask for nothing more. A libpq without ``require_auth`` is held to channel binding, which SCRAM alone
+    has (RFC 5802 section 6); with a client certificate it is given no password at all.
+    """
+    defaults = pq.Conninfo.get_defaults()
+    known = {option.keyword.decode(): (option.val or b"").decode() for option in defaults} | given
+    host, address = str(known["host"]), str(known["hostaddr"])
+    if "service" not in given and is_local(host.split(","), address.split(",")):
+        return {}
+    _verify_strong(url.text, given)
+    if "service" not in given and not (known["sslrootcert"] or _has_root()):
+        reason = "is on another host, and no CA certificate is there to know it by"
+        raise UnavailableError(url.text, reason, _ROOT)
+    strong = {"sslmode": FULL, "gssencmode": "disable"}
+    if pq.version() >= _REQUIRE_AUTH:
+        return strong | {"require_auth": "scram-sha-256" + ",none" * bool(known["sslcert"])}
+    if known["sslcert"] and given.get("channel_binding") != "require":
+        return strong | {"password": "", "passfile": _NO_FILE}
+    return strong | {"channel_binding": "require"}
+
+
+def _has_root() -> bool:
+    """Tell whether libpq finds a CA certificate of its own accord (libpq-ssl, table of files)."""
+    return os.path.exists(os.path.expanduser("~/.postgresql/root.crt"))
 
 
 def _verify(connection: "Connection", url: DatabaseUrl) -> None:
@@ -378,9 +466,9 @@ def _cyrus_hosts(hosts: Sequence[tuple[str, str]]) -> str:
     for place, (host, _) in enumerate(hosts):
         if ":" in host:
             raise InexpressibleError(
-                host, "can't stand in sql_hostnames, where : ends a host", "name the host"
+                host, "can't be written in sql_hostnames, where : ends a host", "name the host"
             )
         if place and not host[:1].isalnum():
-            reason = "can't stand in sql_hostnames behind another host"
+            reason = "can't be written in sql_hostnames behind another host"
             raise InexpressibleError(host or "the local socket", reason, "name it first")
     return ",".join(f"{host}:{port}" if port else host for host, port in hosts)

@@ -118,7 +118,7 @@ def _look(work: Transaction, wanted: RetireRequest) -> _Leaving:
     site, inventory = work.site, work.inventory
     host = site.qualify(wanted.host, wildcard=True)
     if host == site.hub and not wanted.force:
-        reason = "is this hub itself, and without a certificate nobody relays through it"
+        reason = "is this hub itself, and without a certificate no host can relay through it"
         raise DeniedError(host, reason, "--force, if it is to end")
     rows = list(inventory.listing(host=host))
     ours = revoking_authorities(inventory)
@@ -191,7 +191,7 @@ def _pairs(site: Site, host: str, rows: Sequence[CertificateRow]) -> list[Pair]:
 
 def _files(pair: Pair, rows: Sequence[CertificateRow]) -> Iterator[str]:
     if exists(pair.certificate) and not _is_of(pair, rows):
-        reason = "is no certificate of this host in the inventory; nothing was changed"
+        reason = "is not a certificate of this host in the inventory; nothing was changed"
         raise ExistsError(pair.certificate, reason, f"look at it, and move it away with {pair.key}")
     certificates = (pair.previous_certificate, pair.certificate, pair.request)
     keys = (pair.previous_key, pair.next_key, pair.key)
@@ -248,7 +248,7 @@ def _refuse_half_way(work: Transaction, accounts: AccountDatabase, account: Acco
         if row.sasldb == recorded and account in (row.account, row.successor):
             old = accounts.shown(row.account)
             hint = f"end that first: smtpcreds sasl rotate {old} --retire"
-            raise DataError(str(account), f"is half-way from {row.account} to {row.successor}", hint)
+            raise DataError(str(account), f"is being replaced: from {row.account} to {row.successor}", hint)
 
 
 def _kept(site: Site, given: dict[str, set[str]], chosen: Sequence[Account]) -> dict[str, tuple[str, ...]]:

@@ -80,11 +80,11 @@ def read_all(descriptor: int, subject: str) -> Secret:
 def one_secret(value: bytes, subject: str) -> Secret:
     """Drop one line feed from the end, as saslpasswd2 does, and refuse what can't be a secret."""
     if len(value) > MAX_SECRET:
-        raise DataError(subject, f"gives more than {MAX_SECRET} octets, which is no secret")
+        raise DataError(subject, f"contains more than {MAX_SECRET} octets, which is not a secret")
     if b"\0" in value:
-        raise DataError(subject, "gives a NUL, which no secret can hold")
+        raise DataError(subject, "contains a NUL, which no secret can")
     if not (value := value.removesuffix(b"\n")):
-        raise MissingInputError(subject, "gives an empty secret")
+        raise MissingInputError(subject, "contains an empty secret")
     return Secret(value)
 
 
@@ -315,7 +315,7 @@ def _require_regular(path: str, status: os.stat_result) -> None:
 
 
 def _require_private(path: str, status: os.stat_result) -> None:
-    from shlex import quote
+    from .shell import quote
 
     _require_regular(path, status)
     if status.st_uid not in {0, os.geteuid()}:

@@ -207,9 +207,12 @@ class Transaction:
     def _verify_clock(self, files: "CaFiles | None") -> None:
         from .ca.authority import path_of
         from .ca.crl import verify_clock
+        from .ca.restore import verify_trusted
         from .ca.state import row_of
 
         certificate = self.ca.certificate if files in (None, self.ca.files) else path_of(files)[0]
+        if self._inventory and certificate == self.ca.certificate:
+            verify_trusted(self.site, self._inventory, self.ca)
         row = row_of(self._inventory, certificate) if self._inventory else None
         last = self._inventory.latest_crl(row.id) if self._inventory and row else None
         last = None if self.clock_was_ahead else last

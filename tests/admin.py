@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import sasl_oracle
+from answers import refuse_undeclared
 from cures import refuse_unfit_commands
 from kills import CALLS, Point, attached, points
 from warm import MARK, Warm
@@ -218,6 +219,7 @@ class Admin:
         else:
             ran = self._warm(self.arguments(*words), stdin, more)
         assert b"Traceback" not in ran.complaint, ran
+        refuse_undeclared([*map(str, words)], ran.octets, ran.complaint)
         return self._as_typed(ran)
 
     def _as_typed(self, ran: Ran) -> Ran:
@@ -321,7 +323,7 @@ class Admin:
 
     def kill_points(self, *words: Word, env: Mapping[str, str] = NO_MORE) -> list[Point]:
         """Run a command to its end; return each call of it that changes files, in their order."""
-        ran, log = self._traced(words, env)
+        ran, log = self.traced(words, env)
         assert ran.status not in KILLED, ran
         return list(points(log))
 
@@ -331,10 +333,11 @@ class Admin:
         Returns:
             False if it ended before.
         """
-        ran, _ = self._traced(words, env, point.inject)
+        ran, _ = self.traced(words, env, point.inject)
         return ran.status in KILLED
 
-    def _traced(self, words: Sequence[Word], env: Mapping[str, str], inject: str = "") -> tuple[Ran, str]:
+    def traced(self, words: Sequence[Word], env: Mapping[str, str], inject: str = "") -> tuple[Ran, str]:
+        """Run the command under strace, with a fault in one call; return how it ended, and the log."""
         assert self.later == "" == "".join(self.prefix), "only a run that is started as it is can be counted"
         with tempfile.NamedTemporaryFile("r", prefix="trace") as log:
             Path(log.name).chmod(0o644)

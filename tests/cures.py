@@ -63,7 +63,8 @@ def refuse_unfit_commands(text: str, ways: tuple[str, ...]) -> None:
 
 def _parse(command: click.Command, words: list[str], above: click.Context | None = None) -> None:
     context = command.make_context(words[0] if words else "smtpcreds", list(words), parent=above)
-    rest = [*context._protected_args, *context.args]
+    kept = vars(context)
+    rest = [*kept.get("_protected_args", kept.get("protected_args", ())), *context.args]
     if isinstance(command, click.Group):
         _, below, rest = command.resolve_command(context, rest)
         assert below is not None

@@ -88,9 +88,9 @@ class MailHost:
         host.run(("mkdir", "-p", "/etc/smtpcreds"))
         host.write("/etc/smtpcreds/smtpcreds.toml", CONFIG + more)
 
-    def run(self, *words: str, stdin: bytes = b"", later: str = "") -> Ran:
-        """Run a command, however it ends."""
-        command = self.host.namespace.command(typed(*words, later=later))
+    def run(self, *words: str, stdin: bytes = b"", later: str = "", before: tuple[str, ...] = ()) -> Ran:
+        """Run a command, started by other words, however it ends."""
+        command = self.host.namespace.command((*before, *typed(*words, later=later)))
         done = subprocess.run(command, input=stdin, capture_output=True, timeout=TIMEOUT)
         return Ran(done.returncode, done.stdout, done.stderr)
 
@@ -366,7 +366,7 @@ def certified_outside(hub: MailHost, directory: Path) -> Pair:
     for file, name in ((answer, "answer.pem"), (outside.certificate, "outside.pem")):
         shutil.copy(file, hub.host.path(f"/var/lib/{name}"))
     said = hub("cert", "install", "/var/lib/answer.pem", "--ca", "/var/lib/outside.pem")
-    assert "its client certificates let nobody relay" in said
+    assert "its client certificates do not allow relaying" in said
     request = request_of(directory, f"/CN={CLIENT}")
     return str(outside.answer(request, (CLIENT,))), str(request.with_suffix(".key"))
 

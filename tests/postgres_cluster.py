@@ -70,6 +70,11 @@ class Cluster:
         self.run("postgres", f"CREATE ROLE {name} LOGIN")
         return name
 
+    def restart(self) -> None:
+        """Kill the server as a power cut does, and start it again."""
+        control = (str(programs() / "pg_ctl"), "-D", f"{self.directory}/data", "-w")
+        _as_server(self.directory, *control, "-m", "immediate", "-l", f"{self.directory}/log", "restart")
+
     def run(self, database: str, *statements: str, user: str = "super") -> list[tuple[object, ...]]:
         """Run statements as a role and return the rows of the last one."""
         with psycopg.connect(self.url(database, user), autocommit=True) as connection:

@@ -12,9 +12,9 @@ PACKAGE = Path(__file__).parent.parent / "smtpcreds"
 
 FLOORS = (
     ("lazy",),
-    ("errors", "secret"),
-    ("names", "model", "postgres", "dns", "terminal"),
-    ("host_name",),
+    ("errors", "secret", "shell"),
+    ("names", "model", "postgres", "dns", "terminal", "progress"),
+    ("host_name", "config_values"),
     ("pki", "files", "config", "passwords"),
     ("mta", "sasldb", "inventory", "sources", "smtp", "memory", "pkcs11"),
     ("ca", "transaction", "accounts"),

@@ -5,9 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from smtpcreds.config import DEFAULT_PATH, Settings, Site, parse_settings
+from smtpcreds import config_values
+from smtpcreds.config import DEFAULT_PATH, TABLES, Settings, Site, parse_settings
 from smtpcreds.errors import ConfigError
 from smtpcreds.model import Root
+from smtpcreds.mta.access import TAGS
+from smtpcreds.mta.programs import PROGRAMS
+from smtpcreds.mta.sasl_conf import STRONGEST_FIRST
+from smtpcreds.pki.keys import KEY_TYPES
+from smtpcreds.sasldb.detect import Format
+from smtpcreds.sources import KINDS
 
 
 def site(root: Path | str, settings: Settings | None = None) -> Site:
@@ -45,6 +52,97 @@ def test_mistakes_name_the_key(text: str, reason: str, hint: str | None) -> None
     assert caught.value.exit_status == 78
 
 
+WRONG = {
+    "domain": ("'polka tistas.org'", "host name has a character", None),
+    "hub": ("'dmz_mail'", "has an underscore", None),
+    "state": ("'var/lib'", "takes an absolute path, not 'var/lib'", None),
+    "inventory": ("'mysql://h/d'", "is not a PostgreSQL URL", "write postgresql://HOST/DATABASE"),
+    "ca.name": (f"'{'a' * 65}'", "takes up to 64 printable characters", None),
+    "ca.organization": ('"a\\nb"', "takes up to 64 printable characters", None),
+    "ca.key_type": ("'p265'", "takes p256, p384, rsa2048, ", "did you mean p256?"),
+    "ca.days": ("0", "takes 1 to 999999 days, not 0", None),
+    "ca.passphrase": ("'fiel:/x'", "takes prompt:, stdin:, ", "did you mean file:PATH?"),
+    "ca.pin": ("'env:'", "takes prompt:, stdin:, ", "did you mean env:NAME?"),
+    "ca.name_constraints": ("'no'", "takes true or false, not 'no'", None),
+    "ca.permitted_domains": ("['a.org', 'b..org']", "has an empty label", None),
+    "ca.crl_url": ("'https://a.org/x'", "takes http://HOST/PATH, not 'https://a.org/x'", None),
+    "ca.addresses": ("1", "takes true or false, not 1", None),
+    "cert.directory": ("'certs'", "takes an absolute path, not 'certs'", None),
+    "cert.days": ("'90d'", "takes a whole number, not '90d'", None),
+    "cert.key_type": ("'rsa2084'", "takes p256, p384, rsa2048, ", "did you mean rsa2048?"),
+    "cert.crl_days": ("-1", "takes 1 to 999999 days, not -1", None),
+    "sasl.database": ("'sqlite:///x'", "takes an absolute path or a postgresql:// URL", None),
+    "sasl.copies": ("['sasldb2']", "takes an absolute path, not 'sasldb2'", None),
+    "sasl.realm": ("' a'", "takes a name without blanks at its ends, not ' a'", None),
+    "sasl.account": ("''", "takes the name of an account, not ''", None),
+    "sasl.format": ("'gdb'", "takes bdb, gdbm, lmdb, not 'gdb'", "did you mean gdbm?"),
+    "sasl.owner": ("'mail '", "takes a name without blanks at its ends, not 'mail '", None),
+    "sasl.group": ("7", "takes a string, not 7", None),
+    "sasl.mode": ("'0649'", "takes an octal mode, such as 0640, not '0649'", None),
+    "mta.mechanisms": ("['PLAIN', 'SCRAM-SHA-265']", "not 'SCRAM-SHA-265'", "did you mean SCRAM-SHA-256?"),
+    "mta.plaintext": ("0", "takes true or false, not 0", None),
+    "mta.external": ("'x'", "takes true or false, not 'x'", None),
+    "mta.saslauthd": ("'x'", "takes true or false, not 'x'", None),
+    "mta.relay_certificates": ("'x'", "takes true or false, not 'x'", None),
+    "mta.relay_hosts": ("'attic'", "takes a list of strings, not 'attic'", None),
+    "mta.access": ("['TLS_Cl:a VERIFY']", "takes TAG:SUBJECT VALUE, TAG one of", "did you mean TLS_Clt?"),
+    "mta.authinfo_map": ("'x'", "takes true or false, not 'x'", None),
+    "mta.port": ("70000", "takes a port from 1 to 65535, not 70000", None),
+    "mta.crl": ("1", "takes true or false, not 1", None),
+    "mta.choices": ("['hashed']", "not 'hashed'", "did you mean hash?"),
+}
+"""For each key a value that it can't have, as TOML, what is said of it, and the hint."""
+
+
+def keys() -> set[str]:
+    inside = {f"{name}.{key}" for name, table in TABLES.items() for key in table._fields}
+    return inside | set(Settings._fields) - set(TABLES)
+
+
+def test_every_key_is_checked() -> None:
+    assert keys() == set(WRONG) == set(config_values.RULES)
+
+
+@pytest.mark.parametrize("key", WRONG)
+def test_a_wrong_value_is_refused_where_it_is_read(key: str) -> None:
+    value, reason, hint = WRONG[key]
+    table, _, name = key.rpartition(".")
+    with pytest.raises(ConfigError) as caught:
+        parse_settings(f"# ours\n[{table}]\n{name} = {value}\n" if table else f"\n\n{name} = {value}\n", "x")
+    assert caught.value.reason.startswith(f"line 3: {key}: ")
+    assert reason in caught.value.reason
+    assert caught.value.hint == hint
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["'hunter2'", "4711", "'hunter2:x'", "['hunter2']", "'fiel:hunter2'"])
+@pytest.mark.parametrize("key", sorted(config_values.SECRET))
+def test_a_secret_written_by_mistake_is_not_repeated(key: str, value: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_settings(f"{key} = {value}", "x")
+    assert "hunter2" not in str(caught.value.args)
+    assert "4711" not in str(caught.value.args)
+
+
+def test_every_default_may_be_written() -> None:
+    for key in keys():
+        table, _, name = key.rpartition(".")
+        default = getattr(TABLES[table]() if table else Settings(), name)
+        value = list(default) if isinstance(default, tuple) else default
+        parse_settings(f"{key} = {str(value).lower() if isinstance(value, bool) else repr(value)}", "x")
+
+
+def test_known_words_are_those_of_the_program() -> None:
+    assert set(config_values.KEY_TYPES) == set(KEY_TYPES)
+    assert set(config_values.FORMATS) == set(Format)
+    assert config_values.MECHANISMS == STRONGEST_FIRST
+    assert set(config_values.ACCESS_TAGS) == set(TAGS)
+    assert set(config_values.CHOICES) == set().union(*(program.VARIANTS for program in PROGRAMS.values()))
+    assert {kind: form for kind, (form, _) in config_values.SOURCES.items()} == {
+        kind: form for kind, (form, _) in KINDS.items()
+    }
+
+
 @pytest.mark.parametrize(
     ("mailname", "hostname", "domain"),
     [
@@ -71,3 +169,9 @@ def test_configuration_wins_and_paths_follow_the_root(tmp_path: Path) -> None:
     assert here.certificates == f"{tmp_path}/etc/mail/certs"
     assert here.ca_directory == f"{tmp_path}/var/lib/smtpcreds/ca"
     assert site("").sasldb == "/etc/sasldb2"
+
+
+@pytest.mark.parametrize("text", [f"port = {'9' * 5000}", f"a = {'[' * 3000}"], ids=["digits", "depth"])
+def test_what_the_library_of_toml_gives_up_is_no_bug(text: str) -> None:
+    with pytest.raises(ConfigError, match="x: is not TOML"):
+        parse_settings(text, "x")

@@ -141,7 +141,7 @@ def test_each_verb_is_a_method_that_takes_what_the_table_says(verb: str, method:
 @pytest.mark.parametrize("home", HOMES.values(), ids=HOMES)
 def test_every_method_of_a_noun_is_described_and_a_row_names_it(home: type) -> None:
     named = {method.rpartition(".")[2] for _, method, _ in ROWS}
-    others = {"load", "transaction", "database"}
+    others = {"load", "transaction", "database", "head"}
     for name, found in inspect.getmembers(home, inspect.isroutine):
         if not name.startswith("_"):
             assert inspect.getdoc(found), name
@@ -209,7 +209,8 @@ def test_certificates_are_issued_renewed_revoked_and_exported(hub: smtpcreds.Sit
     assert hub.ca.crl_is_current()
     assert hub.ca.export().startswith(b"-----BEGIN CERTIFICATE-----")
     assert [event.what for event in hub.events(limit=2)]
-    assert hub.check_inventory() == []
+    assert hub.check_inventory(hub.head().hash) == []
+    assert "has no event with the hash" in hub.check_inventory("c0" * 32)[0].message
 
 
 def test_another_host_brings_a_request_and_leaves(hub: smtpcreds.Site, tmp_path: Path) -> None:
@@ -414,3 +415,17 @@ def test_a_verb_that_refuses_says_which_kind_of_error_it_is(tmp_path: Path) -> N
     assert (caught.value.exit_status, caught.value.hint) == (66, "smtpcreds ca init")
     with pytest.raises(errors.MissingInputError):
         smtpcreds.Site.load(tmp_path, config_file=tmp_path / "nothing.toml")
+
+
+def test_a_backup_comes_back_elsewhere(hub: smtpcreds.Site, tmp_path: Path) -> None:
+    secret, path = smtpcreds.Secret(b"Ch1mp? ,03fuzz fl0ppi"), tmp_path / "saved.age"
+    with hub.transaction() as work:
+        made = work.ca.backup(path, passphrase=secret)
+        with pytest.raises(smtpcreds.SmtpcredsError, match="is needed, or recipients"):
+            work.ca.backup(path)
+    assert hub.check_backup(path, passphrase=secret).head == made.head
+    elsewhere = smtpcreds.Site.load(root=tmp_path / "elsewhere")
+    assert elsewhere.restore(path, passphrase=secret).aside == ""
+    again = smtpcreds.Site.load(root=tmp_path / "elsewhere")
+    assert again.head() == made.head
+    assert again.check_inventory() == []

@@ -197,7 +197,7 @@ def test_mail_goes_to_the_port_of_submission(scene: Scene) -> None:
     told = scene.client.refused("mta", "check", "sendmail-client")
     assert "sendmail.cf has no A=TCP $h 587 in its mailer relay" in told
     told = scene.client.refused("mta", "apply", "sendmail-client", "--port", "465")
-    assert "port 465: speaks TLS from the start, which Sendmail can't as a client" in told
+    assert "port 465: uses implicit TLS, which Sendmail as a client can't" in told
 
     scene.hub.host.write("/etc/mail/sendmail.mc", by_25)
     scene.hub.port = 25
@@ -336,3 +336,12 @@ def test_a_client_of_the_ca_that_certified_the_hub_relays_nothing(
     assert answers(scene.hub, scene.client, foreign) == (login, 550)
     scene.hub.host.log.wait(r"STARTTLS=server, .*verify=OK", 2)
     assert answers(scene.hub, scene.client, ours) == (login, 250)
+
+
+def test_a_key_that_was_replaced_does_not_relay_by_external(scene: Scene) -> None:
+    ours = pair_of(scene.client.host)
+    scene.hub.apply("--external")
+    assert answers(scene.hub, scene.client, ours) == (235, 250)
+    scene.hub("cert", "issue", scene.client.host.name, "--force", "--to", "/var/lib/attic")
+    scene.hub.apply("--external")
+    assert answers(scene.hub, scene.client, ours) == (235, 550)

@@ -48,7 +48,7 @@ def test_every_mechanism_and_every_refusal(lab: Lab, client: EximClient) -> None
     for mechanism in MECHANISMS:
         assert steps[f"auth {mechanism}"]["detail"] in {"235 Authentication succeeded", PROVED}
         assert steps[f"wrong password, {mechanism}"]["detail"].startswith("refused: 535")
-    assert steps["client certificate"]["detail"] == "accepted; it earns relaying"
+    assert steps["client certificate"]["detail"] == "accepted; it allows relaying"
     assert steps["no certificate"]["detail"] == "earns nothing"
     assert lab.sink.receive().headers["X-Smtpcreds-Probe"] in steps["send"]["detail"]
 

@@ -57,7 +57,7 @@ def test_every_mechanism_and_every_refusal(lab: Lab, hub: PostfixMachine, client
         assert steps[f"wrong password, {mechanism}"]["detail"].startswith("refused: 535 5.7.8")
         hub.log.wait(f"SASL {mechanism} authentication failed: authentication failure")
     assert "503 5.5.1" in steps["PLAIN before TLS"]["detail"]
-    assert steps["client certificate"]["detail"] == "accepted; it earns relaying"
+    assert steps["client certificate"]["detail"] == "accepted; it allows relaying"
     assert steps["no certificate"]["detail"] == "earns nothing"
     message = lab.sink.receive()
     assert message.headers["X-Smtpcreds-Probe"] in steps["send"]["detail"]

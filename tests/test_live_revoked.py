@@ -120,6 +120,39 @@ def test_sendmail_relays_for_both_authorities_and_not_for_what_either_revoked(
     assert (client.asks(hub, pair), client.asks(hub, "/var/lib/tuba/tuba")) == (550, 550)
 
 
+def compiled(hub: SendmailHub, *options: str) -> None:
+    hub.equip("sendmail-hub", *options)
+    hub.host.write("/etc/mail/access", hub.host.path("/etc/mail/smtpcreds/access").read_text())
+    hub.host.shell("cd /etc/mail && makemap hash access < access && m4 sendmail.mc > sendmail.cf")
+    hub.sendmail.reload()
+
+
+@pytest.mark.parametrize("options", [BY_CERTIFICATE, ("--relay-certificates",)], ids=lambda words: words[0])
+def test_sendmail_refuses_a_stolen_pair_whose_name_has_another_key_that_nobody_revoked(
+    lab: Lab, client: Client, options: tuple[str, ...]
+) -> None:
+    hub = SendmailHub(lab)
+    pair = stolen(hub)
+    hub.start(*options)
+    compiled(hub, *options)
+    assert client.asks(hub, pair) == 250
+    hub("cert", "renew", "attic")  # the same key: both certificates relay, and nothing was applied
+    carried = "/var/lib/attic/attic"
+    assert client.asks(hub, pair) == client.asks(hub, carried) == 250
+    hub("cert", "issue", "attic", "--force", "--to", "/var/lib/attic")
+    assert client.asks(hub, carried) == 250
+    assert "hub.m4" in hub.run("mta", "check", "sendmail-hub").out
+    compiled(hub, *options)
+    assert client.asks(hub, pair) == 550
+    assert client.asks(hub, carried) == 250
+    assert "ok" in hub("mta", "check", "sendmail-hub")
+    hub.host.run(("cp", "-a", "/var/lib/attic", "/var/lib/before"))
+    hub("cert", "renew", "attic", "--new-key")
+    assert client.asks(hub, carried) == client.asks(hub, "/var/lib/before/attic") == 250
+    compiled(hub, *options)
+    assert (client.asks(hub, carried), client.asks(hub, "/var/lib/before/attic")) == (250, 550)
+
+
 def test_sendmail_refuses_the_chain_of_a_retired_issuing_ca(lab: Lab, client: Client) -> None:
     """What the CA revoked, and also what it did not: its root has revoked the CA itself."""
     hub, pair = relaying_sendmail(lab, client, "--intermediate")

@@ -48,6 +48,16 @@ def taken(command: click.Command) -> set[str]:
 VERBS = dict(verbs(smtpcreds))
 
 
+@pytest.mark.parametrize("name", ["", "ca", "cert", "sasl", "mta", "tlsa", "inventory", *VERBS])
+def test_help_fits_80_columns(name: str) -> None:
+    command: click.Command = smtpcreds
+    for word in name.split():
+        assert isinstance(command, click.Group)
+        command = command.get_command(click.Context(command), word) or command
+    text = command.get_help(click.Context(command, info_name=f"smtpcreds {name}".strip()))
+    assert [line for line in text.splitlines() if len(line) > 80] == []
+
+
 def test_every_command_has_its_section_in_the_order_of_the_help() -> None:
     assert list(sections()) == list(VERBS)
 

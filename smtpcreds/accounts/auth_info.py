@@ -66,7 +66,7 @@ def readable_credential(accounts: AccountDatabase, account: Account) -> Credenti
     except PasswordRefusedError as error:
         found = _delivered(accounts, account)
         if found is None:
-            hint = f"name the place that keeps it by --password SOURCE, or {error.hint}"
+            hint = f"say where it is kept with --password SOURCE, or {error.hint}"
             raise PasswordRefusedError(error.subject, error.reason, hint) from None
         return found
 
@@ -231,7 +231,7 @@ def write_file(artifact: Artifact, holds: str, *, force: bool = False) -> bool:
 def refuse_existing(path: str, holds: str) -> None:
     """Accept a path where no file would be replaced."""
     if exists(path):
-        raise ExistsError(path, f"holds {holds} and was left alone", "pass --force to replace it")
+        raise ExistsError(path, f"holds {holds} and was not changed", "pass --force to replace it")
 
 
 def _is_sample(path: str) -> bool:

@@ -2,10 +2,9 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from shlex import quote
 from typing import NamedTuple
 
 from ..errors import (
@@ -22,10 +21,12 @@ from ..files import audit_to_syslog, explained, is_directory, is_file, read_priv
 from ..model import Account, parse_account
 from ..passwords import chosen_fault, hash_kind
 from ..postgres import is_url
+from ..progress import counted
 from ..sasldb.limits import rule_of
 from ..sasldb.opening import format_at, open_store
 from ..sasldb.records import USER_PASSWORD, record, split_keys
 from ..secret import Secret
+from ..shell import quote
 from .auth_info import auth_info_for_clients, follow
 from .columns import is_column_name, is_likely_name
 from .database import AccountDatabase, Records
@@ -94,10 +95,8 @@ class Intake:
     weak: tuple[Fault, ...]
 
 
-def take_in(
-    accounts: AccountDatabase, rows: Iterable[Row | Fault], rules: Rules, advance: Callable[[], None]
-) -> Intake:
-    """Check every row; ``advance`` is called after each.
+def take_in(accounts: AccountDatabase, rows: list[Row | Fault], rules: Rules) -> Intake:
+    """Check every row, and empty the list.
 
     An account that comes twice is refused the second time, unless both say the same.
     """
@@ -105,7 +104,7 @@ def take_in(
     accepted: dict[Account, Candidate] = {}
     repeated: list[Fault] = []
     refused: list[Fault] = []
-    for row in rows:
+    for row in counted(_drained(rows), len(rows)):
         found = row if isinstance(row, Fault) else check.candidate(row)
         if isinstance(found, Fault):
             refused.append(found)
@@ -113,13 +112,19 @@ def take_in(
             is_same = first.records == found.records
             fault = Fault(found.where, f"{found.account} came in {first.where} already")
             (repeated if is_same else refused).append(fault)
-        advance()
     weak = tuple(
         Fault(where, f"{account}: its secret {fault}")
         for where, account, _, fault in accepted.values()
         if fault
     )
     return Intake(tuple(accepted.values()), tuple(repeated), tuple(refused), weak)
+
+
+def _drained(rows: list[Row | Fault]) -> Iterator[Row | Fault]:
+    """Give the rows and forget each; a million of them take half a gigabyte."""
+    rows.reverse()
+    while rows:
+        yield rows.pop()
 
 
 class _Check:
@@ -198,7 +203,7 @@ def _mark_fault(secret: bytes) -> str | None:
     """Return why marks round a secret are rather part of the file, or None."""
     is_quoted = len(secret) > 1 and secret[:1] == secret[-1:] and secret[:1] in (b"'", b'"', b"`")
     if secret.startswith((b" ", b"\t")) or is_quoted:
-        what = "stands in quotation marks" if is_quoted else "begins with a blank"
+        what = "is in quotation marks" if is_quoted else "begins with a blank"
         return f"its secret {what}, which may belong to the file (--allow-odd-names takes it as it is)"
     return None
 
@@ -315,7 +320,7 @@ def _follow(accounts: AccountDatabase, account: Account) -> None:
         follow(accounts, account)
     except PasswordRefusedError:
         path = auth_info_for_clients(accounts.site, account)
-        accounts.site.warn(f"{path}: has a former secret of {account}, which opens nothing now")
+        accounts.site.warn(f"{path}: has a former secret of {account}, which no longer works")
 
 
 def _keys_by_account(records: Records) -> dict[Account, list[bytes]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ..errors import DamagedFileError, ExistsError, InexpressibleError, MissingInputError, UsageError
 from ..files import audit_to_syslog
 from ..postgres import is_url
+from ..progress import counted
 from ..sasldb.detect import Format
 from ..sasldb.limits import SQL, rule_of
 from ..sasldb.opening import create, format_at, open_store
@@ -74,7 +75,7 @@ def kind_of_target(target: str, wanted: str | None) -> str:
     if wanted is None:
         raise UsageError("--to", "is missing", f"name the format of the new file: {', '.join(Format)}")
     if wanted == SQL:
-        raise UsageError(target, "is no URL", "write postgresql://HOST/DATABASE")
+        raise UsageError(target, "is not a URL", "write postgresql://HOST/DATABASE")
     return wanted
 
 
@@ -106,7 +107,7 @@ def convert(
     _compare(wish.target, wanted)
     audit_to_syslog("sasl convert", [(wish.target, f"{len(wanted)} records of {wish.source}")])
     if store.signature() != seen:
-        warn(f"{wish.source} was changed meanwhile; convert it again")
+        warn(f"{wish.source} was changed during the conversion; convert it again")
     if wish.kind == Format.GDBM and not all(map(bytes.isascii, wanted)):
         warn(_NOT_ASCII)
     return _conversion(wish, found, records, wanted)
@@ -139,7 +140,7 @@ def _refuse_target(wish: ConversionRequest) -> bool:
     if there is None:
         return False
     if not wish.force:
-        raise ExistsError(wish.target, "exists and was left alone", "name another file, or pass --force")
+        raise ExistsError(wish.target, "exists and was not changed", "name another file, or pass --force")
     if there != wish.kind:
         reason = f"has format {there}; --force replaces only a database of format {wish.kind}"
         raise ExistsError(wish.target, reason, "remove it, or name another file")
@@ -155,7 +156,7 @@ def _is_same(source: str, target: str) -> bool:
 
 def _refuse_full(wish: ConversionRequest, held: Records) -> None:
     if held and not wish.force:
-        reason = f"holds {len(held)} records already, which were left alone"
+        reason = f"holds {len(held)} records already, which were not changed"
         raise ExistsError(wish.target, reason, "name another database, or pass --force to replace them all")
 
 
@@ -184,7 +185,8 @@ def _records_at(place: str) -> Records:
 def _sifted(records: Records, kind: str) -> tuple[dict[bytes, bytes], list[InexpressibleError]]:
     """Return the records that the target can hold, and what is wrong with others of accounts, by key."""
     fault_of = rule_of(kind)
-    faults = {key: fault for key, value in records.items() if (fault := fault_of(key, value))}
+    each = counted(records.items(), len(records))
+    faults = {key: fault for key, value in each if (fault := fault_of(key, value))}
     fitting = {key: value for key, value in records.items() if key not in faults}
     return fitting, [faults[key] for key in sorted(faults) if key.count(b"\0") == 2]
 

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..config import Site
@@ -28,6 +27,7 @@ from ..sasldb.records import USER_PASSWORD, by_account, properties, record, repl
 from ..sasldb.replace import NewFile, resolve_to_write, tidy
 from ..sasldb.store import Edits, Store
 from ..secret import Secret
+from ..shell import quote
 from .copies import apply_with, copies_of
 from .entries import Entry, Listing, listing, served
 from .rules import check_new_name, of_capitals, refuse_login_name
@@ -70,11 +70,7 @@ def new_format(site: Site) -> Format | None:
     None leaves it to this host's Cyrus SASL.
     """
     name = site.settings.sasl.format
-    try:
-        return Format(name) if name else _image_format(site.root)
-    except ValueError:
-        known = ", ".join(Format)
-        raise ConfigError(site.settings_path, f"sasl.format: {name!r} is none of {known}") from None
+    return Format(name) if name else _image_format(site.root)
 
 
 def _image_format(root: Root) -> Format | None:
@@ -96,17 +92,7 @@ def origin(site: Site) -> NewFile:
     owner = None
     if wanted.owner or wanted.group:
         owner = Owner(_uid(site, wanted.owner), _gid(site, wanted.group))
-    return NewFile(_mode(site, wanted.mode), owner)
-
-
-def _mode(site: Site, text: str) -> int:
-    try:
-        mode = int(text, 8)
-    except ValueError:
-        raise ConfigError(site.settings_path, f"sasl.mode: {text!r} is no octal mode, such as 0640") from None
-    if mode & 0o7 or mode & ~0o777:
-        raise ConfigError(site.settings_path, f"sasl.mode: {text} lets everybody read every secret")
-    return mode
+    return NewFile(int(wanted.mode, 8), owner)
 
 
 def _uid(site: Site, name: str) -> int:
@@ -415,7 +401,7 @@ class AccountDatabase:
     def _refuse(self, records: Records, account: Account) -> None:
         if properties(records, account):
             hint = f"smtpcreds sasl passwd {self.shown(account)}"
-            raise ExistsError(str(account), "the account exists; its secret was left alone", hint)
+            raise ExistsError(str(account), "the account exists; its secret was not changed", hint)
 
     def _require(self, records: Records, account: Account) -> dict[str, bytes]:
         held = properties(records, account)

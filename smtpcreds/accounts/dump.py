@@ -39,7 +39,7 @@ def rows_of(records: Mapping[bytes, bytes]) -> Rows:
         else:
             yield Fault(where, "has an empty realm")
     for key in orphans(records):
-        yield Fault("database", f"a record's key is no account's: {ascii(key)[2:-1]}")
+        yield Fault("database", f"a record's key is not an account's: {ascii(key)[2:-1]}")
 
 
 def _records(content: bytes) -> dict[bytes, bytes]:
@@ -51,7 +51,7 @@ def _records(content: bytes) -> dict[bytes, bytes]:
         raise ValueError("holds several databases; dump one of them")
     decode = _printed if b"\nformat=print" in head else _hexadecimal
     if decode is _printed and b"\nmapsize=" in head:  # mdb_dump 0.9.24 writes a backslash as it is
-        raise ValueError("can't be told from another by its backslashes; leave -p out of mdb_dump")
+        raise ValueError("is ambiguous in its backslashes; leave -p out of mdb_dump")
     values = list(_values(data, decode))
     if len(values) % 2:
         raise ValueError("has a key without a value")

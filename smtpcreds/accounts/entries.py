@@ -118,7 +118,7 @@ def _clear_remarks(value: bytes) -> Iterator[str]:
     if value.endswith(b"\r"):
         yield "userPassword ends in a carriage return, which clients would have to send"
     if len(value) > MAX_VALUE:
-        yield f"userPassword is over {MAX_VALUE} octets, which no server reads, and serves nothing"
+        yield f"userPassword is over {MAX_VALUE} octets; no server reads it, so nobody can log in with it"
     elif len(value) > MAX_LOGIN:
         yield f"userPassword is over {MAX_LOGIN} octets, too long for LOGIN"
 
@@ -127,27 +127,28 @@ def _remarks(properties: Mapping[str, bytes]) -> Iterator[str]:
     clear = properties.get(USER_PASSWORD)
     if clear is not None:
         yield from _clear_remarks(clear)
-        yield from _beside(properties)
+        yield from beside(properties)
     elif AUTH_PASSWORD in properties:
         yield from _scram_remarks(properties[AUTH_PASSWORD])
     for name, length in LENGTHS.items():
         if len(properties.get(name, bytes(length))) < length:
-            yield f"{name} has {len(properties[name])} octets instead of {length} and serves nothing"
+            yield f"{name} has {len(properties[name])} octets instead of {length} and can't be used"
 
 
-def _beside(properties: Mapping[str, bytes]) -> Iterator[str]:
+def beside(properties: Mapping[str, bytes]) -> Iterator[str]:
+    """Yield the remarks on what stands beside a userPassword."""
     for name in (AUTH_PASSWORD, *MECHANISM_SECRETS):
         if name in _LOOKED_AT_BESIDE and name in properties:
-            yield f"{name} opens the account too, beside userPassword and perhaps by an old password"
+            yield f"{name} also lets the account log in, perhaps with an older password"
         elif name in properties:
-            yield f"{name} is not looked at beside userPassword"
+            yield f"{name} is ignored beside userPassword"
 
 
 def _scram_remarks(stored: bytes) -> Iterator[str]:
     try:
         keys = parse_scram(first_value(stored))
     except DataError as error:
-        yield f"{error.subject} {error.reason}, and serves nothing"
+        yield f"{error.subject} {error.reason}, and can't be used"
         return
     if keys.iterations < MIN_ITERATIONS:
         yield f"authPassword has {keys.iterations} iterations; newer clients refuse under {MIN_ITERATIONS}"

@@ -60,7 +60,7 @@ def write_text(text: str, path: str) -> str:
 
 
 def _taken(path: str) -> ExistsError:
-    return ExistsError(path, "is there already and was left alone", "name a new file, or remove that one")
+    return ExistsError(path, "exists and was not changed", "name a new file, or remove that one")
 
 
 def _chosen(writers: Mapping[str, Writer], kind: str, more: str) -> Writer:

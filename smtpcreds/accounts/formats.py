@@ -122,9 +122,9 @@ def _unclear(sample: bytes, subject: str) -> AmbiguousError:
     if len(near) == 1:
         (name, odd), *_ = near
         return AmbiguousError(
-            subject, f"seems to be {name}, but {odd}", f"mend that line, or name it: --as {name}"
+            subject, f"seems to be {name}, but {odd}", f"correct that line, or name it: --as {name}"
         )
-    reason = "is of no format that can be told for certain"
+    reason = "unknown file format"
     return AmbiguousError(subject, reason, f"name it: --as {' or --as '.join(KINDS)}")
 
 

@@ -126,9 +126,9 @@ def _json_row(where: str, line: str) -> Row | Fault:
     try:
         found = json.loads(line, object_pairs_hook=_unrepeated)
     except (ValueError, RecursionError):
-        return Fault(where, "is no JSON object, or repeats a name in one")
+        return Fault(where, "is not a JSON object, or repeats a name in one")
     if not isinstance(found, dict):
-        return Fault(where, "is no JSON object")
+        return Fault(where, "is not a JSON object")
     if fault := _shape_fault(found):
         return Fault(where, fault)
     properties = {name: binary(text) for name, text in found.get(PROPERTIES, {}).items()}
@@ -151,15 +151,15 @@ def _unrepeated(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _shape_fault(found: Mapping[str, object]) -> str | None:
     if unknown := next((name for name in found if name not in (*_TEXTS, PROPERTIES)), None):
-        return f"{unknown!a} is none of {', '.join(_TEXTS)}, {PROPERTIES}"
+        return f"{unknown!a} is not one of {', '.join(_TEXTS)}, {PROPERTIES}"
     if "user" in found and "account" in found:
         return "has both user and account"
     for name in _TEXTS:
         if not _is_text(found.get(name, "")):
-            return f"{name} is no text"
+            return f"{name} is not text"
     properties = found.get(PROPERTIES, {})
     if not isinstance(properties, dict) or not all(map(_is_text, (*properties, *properties.values()))):
-        return f"{PROPERTIES} is no object of Base64 texts"
+        return f"{PROPERTIES} is not an object of Base64 texts"
     return None
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from shlex import quote
 
 from ..ca.layout import has_inventory, reading
 from ..config import Site
@@ -36,6 +35,7 @@ from ..mta.auth_info import parse, render
 from ..passwords import generate
 from ..postgres import is_url
 from ..secret import Secret
+from ..shell import quote
 from ..transaction import Transaction
 from .auth_info import (
     auth_info_for_clients,
@@ -176,7 +176,7 @@ def parse_after(text: str, now: datetime) -> datetime:
         ) from None
     aware = when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
     if aware < now:
-        raise UsageError("--after", f"{text} is over", "leave --after out to retire the account at once")
+        raise UsageError("--after", f"{text} is over", "give a later date, as in --after 30d")
     return aware
 
 
@@ -412,9 +412,9 @@ def _settle_begun(work: Transaction, row: Rotation) -> tuple[Rotation, str]:
     """The secret is delivered before the account is made, so one that was made has it delivered."""
     accounts = _accounts(work, row.sasldb)
     if row.successor not in accounts:
-        words = "an interrupted run had made no successor, so that was given up"
+        words = "an interrupted run had made no successor, so it was abandoned"
         left = ", ".join(take_back(accounts, row.successor, row.places))
-        more = f"; if {left} has a secret, it opens nothing" if left else ""
+        more = f"; if {left} has a secret, it does not work" if left else ""
         return _end(work, row, RotationState.ABANDONED), words + more
     places = ", ".join(row.places)
     if not places:

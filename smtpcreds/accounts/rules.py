@@ -38,7 +38,7 @@ def check_chosen_secret(
     if login:
         raise PasswordRefusedError(
             subject,
-            f"is that of the login account {login}; a relay's secret lies readable on other hosts",
+            f"is that of the login account {login}; a relay's secret is stored in clear text on other hosts",
             "choose another one, or leave --password out to have one generated",
         )
     if account and (fault := weakness_of(account, secret.reveal())):
@@ -49,7 +49,7 @@ def check_chosen_secret(
 def weakness_of(account: Account, secret: bytes) -> str | None:
     """Return why a chosen secret of the account is soon guessed, or None."""
     if is_column_name(secret):
-        return "is among the first that a guesser tries"
+        return "is among the first passwords that attackers try"
     return weakness(secret, *account)
 
 

@@ -7,7 +7,6 @@ hashed account has one SCRAM mechanism; the properties of Cyrus SASL 1 add other
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from shlex import quote
 
 from ..errors import DataError, ExistsError, MissingInputError, PasswordRefusedError
 from ..files import check_parents, disk, exists, sweep_target, write_new
@@ -24,6 +23,7 @@ from ..passwords import (
 )
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD
 from ..secret import Secret
+from ..shell import quote
 from ..sources import Context, KeyringEntry, store_in_keyring
 
 _SECRET_OF: dict[str, Callable[[Account, Secret], bytes]] = {
@@ -155,7 +155,7 @@ def to_file(path: str) -> Delivery:
     """Keep the secret in a new file of mode 0600, with a final line feed, as ``file:PATH`` reads it."""
     taken = ExistsError(
         path,
-        "is there already and was left alone",
+        "exists and was not changed",
         f"name another file, or make its content the secret: --password {quote(f'file:{path}')}",
     )
 
@@ -191,7 +191,7 @@ def to_keyring(entry: KeyringEntry, replaceable: Callable[[Secret], bool]) -> De
             hint = (
                 f"keyring del {entry.service} {entry.name}, or make it the secret: --password {entry.subject}"
             )
-            raise ExistsError(entry.subject, "holds another secret and was left alone", hint)
+            raise ExistsError(entry.subject, "holds another secret and was not changed", hint)
         store_in_keyring(entry.service, entry.name, secret)
 
     return Delivery(deliver, entry.subject, entry.subject)

@@ -67,7 +67,7 @@ def parse_columns(text: str) -> tuple[str, ...]:
     ]
     if wrong:
         known = ", ".join((*_SAID, f"PROPERTY{ENCODED}", LEFT_OUT))
-        raise UsageError(f"--columns {text}", f"{quoted(wrong[0])} is none of {known}")
+        raise UsageError(f"--columns {text}", f"{quoted(wrong[0])} is not one of {known}")
     named = [c for c in columns if c != LEFT_OUT]
     if len(named) != len(set(named)) or "user" not in named or len(named) < 2:
         raise UsageError(f"--columns {text}", "names each column once, among them user and a secret")
@@ -176,7 +176,7 @@ def _lines(text: str, kind: str, layout: Layout, *, whole: bool = False) -> Iter
                     yield f"line {start}", cells
                 start = reader.line_num + skipped + 1
         except csv.Error as error:
-            yield (where := f"line {start}"), Fault(where, f"is no CSV: {error}")
+            yield (where := f"line {start}"), Fault(where, f"is not CSV: {error}")
         else:
             return
 

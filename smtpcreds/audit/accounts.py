@@ -4,11 +4,10 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from functools import partial
-from shlex import quote
 
 from ..accounts.copies import is_copy, make_copy
 from ..accounts.database import AccountDatabase
-from ..accounts.entries import remarks, served
+from ..accounts.entries import beside, remarks, served
 from ..accounts.rules import login_names, weakness_of
 from ..model import Account, Finding, Owner, Repair
 from ..sasldb import lmdb_lock
@@ -17,12 +16,9 @@ from ..sasldb.opening import format_at, open_store
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, in_order, orphans
 from ..sasldb.replace import NewFile
 from ..sasldb.slack import leftovers
+from ..shell import quote
 from .finding import Code
 from .host import SENDMAIL_MC, Host
-
-_BESIDE = "beside userPassword"
-"""In the remarks that SASL002 and SASL003 are about."""
-
 
 SASL016 = Code.error(
     "SASL016",
@@ -107,7 +103,7 @@ def copies(host: Host) -> Iterator[Finding]:
     database = host.site.sasldb
     for path in map(host.path, host.site.settings.sasl.copies):
         if os.path.exists(path) and not is_copy(database, path):
-            reason = f"is no copy of {database} as it is now; who reads it lets others in"
+            reason = f"is not a current copy of {database}; who reads it lets others in"
             cure = "smtpcreds audit --fix --only SASL017"
             repair = Repair(path, partial(_copy, database, path))
             yield SASL017.found(path, reason, cure, repair)
@@ -132,7 +128,7 @@ def _rewrite(path: str) -> None:
     open_store(path).rewrite()
 
 
-SASL001 = Code.note("SASL001", "an account in a realm in which no server here looks up bare names")
+SASL001 = Code.note("SASL001", "an account in a realm in which no server here looks up names without a realm")
 
 
 def realms(host: Host) -> Iterator[Finding]:
@@ -141,7 +137,7 @@ def realms(host: Host) -> Iterator[Finding]:
     for account, _ in in_order(host.records):
         if account.realm not in known:
             where = " or ".join(sorted(known))
-            reason = f"is in a realm where nobody looks bare names up; that is {where}"
+            reason = f"is not in the realm in which names without a realm are looked up; that is {where}"
             yield SASL001.found(str(account), reason, _moved(host, account))
 
 
@@ -153,7 +149,7 @@ def properties(host: Host) -> Iterator[Finding]:
         yield from (code.found(str(account), reason, cure) for code, reason in _faults(held))
 
 
-SASL005 = Code.error("SASL005", "a record whose key is no account's; sasldblistusers2 never ends on it")
+SASL005 = Code.error("SASL005", "a record whose key is not an account's; sasldblistusers2 never ends on it")
 
 
 def orphan_records(host: Host) -> Iterator[Finding]:
@@ -161,7 +157,7 @@ def orphan_records(host: Host) -> Iterator[Finding]:
     for key in orphans(host.records):
         path = host.site.sasldb
         shown = ascii(key)[2:-1]
-        reason = f"has the key {shown}, which is no account's and on which sasldblistusers2 never ends"
+        reason = f"has the key {shown}, which is not an account's and on which sasldblistusers2 never ends"
         yield SASL005.found(path, reason, "smtpcreds audit --fix --only SASL005", _without(path, key))
 
 
@@ -179,7 +175,8 @@ def logins(host: Host) -> Iterator[Finding]:
 
 
 SASL019 = Code.note(
-    "SASL019", "an account whose secret is short, its own name, or among the first that a guesser tries"
+    "SASL019",
+    "an account whose secret is short, its own name, or among the first passwords that attackers try",
 )
 
 
@@ -188,7 +185,8 @@ def weak_secrets(host: Host) -> Iterator[Finding]:
     for account, held in in_order(host.records):
         secret = held.get(USER_PASSWORD)
         if secret is not None and (fault := weakness_of(account, secret)):
-            cure = f"smtpcreds sasl rotate {AccountDatabase(host.site).shown(account)}"
+            verb = "rotate" if _is_usable(account) else "delete"
+            cure = f"smtpcreds sasl {verb} {AccountDatabase(host.site).shown(account)}"
             yield SASL019.found(str(account), f"its secret {fault}", cure)
 
 
@@ -202,9 +200,16 @@ def _realms(host: Host) -> set[str]:
     return found - {""} or {host.site.realm}
 
 
+def _is_usable(account: Account) -> bool:
+    """Tell whether a client can be given the name; another program's may hold anything."""
+    return str(account).isprintable()
+
+
 def _moved(host: Host, account: Account) -> str:
     """Return the command that brings account and server together; clients then need the new secret."""
     realm = host.site.realm
+    if not _is_usable(account):
+        return f"smtpcreds sasl delete {quote(str(account))}"
     if account.realm == realm and host.postfix:
         command = f"postconf -e smtpd_sasl_local_domain={realm} && postfix reload"
     elif account.realm == realm:
@@ -220,7 +225,7 @@ def _moved(host: Host, account: Account) -> str:
 
 SASL002 = Code.warning(
     "SASL002",
-    "an authPassword beside a userPassword: it is not looked at, and may hold an older secret",
+    "an authPassword beside a userPassword: it is ignored, and may hold an older secret",
 )
 SASL003 = Code.error(
     "SASL003",
@@ -233,13 +238,14 @@ SASL004 = Code.warning("SASL004", "an account whose properties can't serve what 
 def _faults(held: Mapping[str, bytes]) -> Iterator[tuple[Code, str]]:
     is_beside = USER_PASSWORD in held
     if is_beside and AUTH_PASSWORD in held:
-        yield SASL002, "has an authPassword beside userPassword, which is not looked at"
+        yield SASL002, "has an authPassword beside userPassword, which is ignored"
     old = sorted(name for name in held if name.startswith("cmusaslsecret"))
     if is_beside and old:
         yield SASL003, f"has {', '.join(old)} beside userPassword, perhaps of an older password"
-    yield from ((SASL004, remark) for remark in remarks(held) if _BESIDE not in remark)
+    told = frozenset(beside(held)) if is_beside else frozenset()
+    yield from ((SASL004, remark) for remark in remarks(held) if remark not in told)
     if not served(held):
-        yield SASL004, f"has {', '.join(sorted(held))}, which serves no mechanism"
+        yield SASL004, f"has {', '.join(sorted(held))}, which can't log in by any mechanism"
 
 
 def _without(path: str, key: bytes) -> Repair:

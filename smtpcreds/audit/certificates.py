@@ -4,10 +4,9 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cache
-from shlex import quote
 
 from ..ca.authority import CA
-from ..ca.layout import BUNDLE
+from ..ca.layout import BUNDLE, pair_of
 from ..ca.verify import missing as missing_in_place
 from ..errors import MissingInputError, SmtpcredsError
 from ..inventory.rows import State
@@ -20,6 +19,7 @@ from ..pki.pair_rules import is_for, key_fault, name_fault, period_of, role_faul
 from ..pki.profiles import Purpose
 from ..pki.revocation import revoked_on
 from ..pki.values import Certificate
+from ..shell import quote
 from .crls import crls_in
 from .finding import Code
 from .host import CertificatePlace, Host, InstalledCertificate
@@ -79,7 +79,7 @@ def strong(host: Host) -> Iterator[Finding]:
 
 CERT012 = Code.warning(
     "CERT012",
-    "one private key for several hosts; who takes one host can pose as the others",
+    "one private key for several hosts; an intruder on one host can impersonate the others",
 )
 
 
@@ -176,16 +176,16 @@ def sent(host: Host) -> Iterator[Finding]:
 
 CERT024 = Code.note(
     "CERT024",
-    "a self-signed certificate, such as Debian's snakeoil, on a host that is not the hub: enough for "
-    "strangers, who verify nothing, and for nobody who does",
+    "a self-signed certificate, such as Debian's snakeoil, on a host that is not the hub: accepted only by "
+    "peers that do not verify it",
 )
-CERT003 = Code.error("CERT003", "a certificate whose chain does not lead to a root that is at hand")
+CERT003 = Code.error("CERT003", "a certificate whose chain does not lead to a root that is known here")
 
 
 def _open_ended(host: Host, installed: InstalledCertificate, reason: str) -> Finding:
     if host.is_self_signed_default(installed):
-        reason = "is self-signed: enough for strangers, who verify nothing, and for nobody who does"
-        return CERT024.found(installed.path, reason, host.issue(installed.path, host.name))
+        reason = "is self-signed: accepted only by peers that do not verify it"
+        return CERT024.found(installed.path, reason, _instead(host, installed))
     bundle = next((use.ca_file for use in installed.place.uses if use.ca_file), "")
     bundle = host.path(bundle) if bundle else f"{os.path.dirname(installed.path)}/{BUNDLE}"
     issuer = installed.leaf.issuer.rfc4514_string()
@@ -196,13 +196,24 @@ def _open_ended(host: Host, installed: InstalledCertificate, reason: str) -> Fin
     return CERT003.found(installed.path, reason, cure)
 
 
+def _instead(host: Host, installed: InstalledCertificate) -> str:
+    """Return the way to a certificate of ours: the one that this host has, else one of the authority."""
+    own, path = pair_of(host.site, host.name), installed.path
+    programs = [use.program for use in installed.place.uses]
+    if programs and not (CA(host.site).is_there or host.site.settings.hub):
+        return f"for a hub: smtpcreds setup {host.name} --mta {programs[0]} --edit --run"
+    if host.certificates_in(own.certificate) and path != own.certificate:
+        return f"configure {own.key} and {own.certificate} instead of {path}"
+    return host.issue(path, host.name)
+
+
 def _is_weak(leaf: Certificate) -> bool:
     return isinstance(leaf.signature_hash_algorithm, WEAK_HASHES) or strength_fault(leaf) is not None
 
 
 CERT004 = Code.error("CERT004", "a certificate that has expired")
 CERT006 = Code.error("CERT006", "a certificate that is not valid yet")
-CERT005 = Code.warning("CERT005", "a certificate that has less than a third of its life left")
+CERT005 = Code.warning("CERT005", "a certificate that has less than a third of its lifetime left")
 
 
 def dates(host: Host) -> Iterator[Finding]:
@@ -296,8 +307,8 @@ def roles(host: Host) -> Iterator[Finding]:
 
 CERT022 = Code.note(
     "CERT022",
-    "a certificate of a private CA on a host that takes mail from strangers, who don't know the CA; with "
-    "MTA-STS they would not deliver",
+    "a certificate of a private CA on a host that receives mail from the Internet, where the CA is unknown; "
+    "with MTA-STS other servers would not deliver",
 )
 
 
@@ -309,7 +320,7 @@ def public(host: Host) -> Iterator[Finding]:
     for installed in host.certificates:
         servers = [program for program in ("sendmail", "postfix") if installed.serves(program)]
         if servers and any(is_issued_by(installed.leaf, ca) for ca in host.authorities):
-            reason = f"is of a private CA, and {servers[0]} takes mail for {domain} from strangers"
+            reason = f"is of a private CA, and {servers[0]} receives mail for {domain} from the Internet"
             yield CERT022.found(installed.path, reason, f"smtpcreds cert request {host.known_as}")
 
 

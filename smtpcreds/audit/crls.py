@@ -5,7 +5,6 @@ Nobody notices when a list is absent, and its end stops everything.
 
 import os
 from collections.abc import Iterator
-from shlex import quote
 
 from ..ca.authority import CA, OF_CA, Listed, crl_url
 from ..ca.crl import crl_paths
@@ -20,6 +19,7 @@ from ..pki.crl import Crl, is_crl_of, read_crl
 from ..pki.describe import authority_of
 from ..pki.encoding import blocks
 from ..pki.values import Certificate
+from ..shell import quote
 from .finding import Code
 from .host import CERTIFICATE_END, Host
 from .permissions import relink, unlink
@@ -30,12 +30,15 @@ _LABELS = {"X509 CRL", "CRL"}
 
 CERT013 = Code.warning(
     "CERT013",
-    "no CRL is configured, or it is missing, so nobody learns of revocations; nothing is logged",
+    "no CRL is configured, or it is missing, so revocations have no effect; nothing is logged",
 )
 
 
 def present(host: Host) -> Iterator[Finding]:
-    """Sendmail is told of a CRL, and finds it; else it believes revoked certificates without a word."""
+    """Sendmail finds the CRL that it is told of, and on a hub is told of one.
+
+    A client host is only told of one where something renews it (``--crl``).
+    """
     for use in host.uses:
         if use.program == "sendmail" and (why := _absent(host, use)):
             yield CERT013.found(host.path(use.config), why, f"{_cure(host)}, and define confCRL")
@@ -59,7 +62,7 @@ def readable(host: Host) -> Iterator[Finding]:
             continue
         lists = [block for block in blocks(content) if block.label in _LABELS]
         if not lists or any(block.decode() is None for block in lists):
-            what = "is empty" if not content else "is no PEM of a CRL"
+            what = "is empty" if not content else "is not a CRL in PEM"
             yield CERT017.found(path, f"{what}, so Sendmail revokes nothing", _cure(host))
         elif len(lists) > 1:
             reason = f"holds {len(lists)} CRLs, of which Sendmail reads the first"
@@ -72,7 +75,7 @@ CERT014 = Code.error(
     "CERT014",
     "a CRL that has expired or is not valid yet; Sendmail then refuses every certificate of that CA",
 )
-CERT015 = Code.warning("CERT015", "a CRL that has less than a third of its life left")
+CERT015 = Code.warning("CERT015", "a CRL that has less than a third of its lifetime left")
 
 
 def current(host: Host) -> Iterator[Finding]:
@@ -99,7 +102,7 @@ def issued(host: Host) -> Iterator[Finding]:
         for use in host.uses:
             authorities += host.trusted_by(use)
         if authorities and not any(is_crl_of(crl, ca) for ca in dict.fromkeys(authorities)):
-            reason = f"is not signed by a CA that is believed here, but by {crl.issuer}"
+            reason = f"is not signed by a CA that is trusted here, but by {crl.issuer}"
             yield CERT016.found(path, reason, _cure(host))
 
 
@@ -122,7 +125,7 @@ def _restored(host: Host) -> list[Finding]:
 
 CERT026 = Code.error(
     "CERT026",
-    "a CRL distribution point (ca.crl_url) where no current CRL of the authority is handed out",
+    "a CRL distribution point (ca.crl_url) that serves no current CRL of the authority",
 )
 _WAIT = 5
 """Seconds that a web server has."""
@@ -172,7 +175,8 @@ def _absent(host: Host, use: CertificateUse) -> str | None:
         path = host.path(use.crl_file)
         return None if os.path.exists(path) else f"names the CRL {path}, which is missing: nothing is revoked"
     if not use.crl_path:
-        return "names no CRL, so certificates that were revoked are believed"
+        is_client = host.logs_in_by_sendmail and not host.relays_by_sendmail
+        return None if is_client else "names no CRL, so revoked certificates are accepted"
     names = host.listing(host.path(use.crl_path))
     stems = {subject_hash(ca) for ca in host.trusted_by(use)}
     if any(name.partition(".r")[0] in stems for name in names if ".r" in name):

@@ -44,7 +44,7 @@ class Code:
         return Finding(subject, message, cure, self.name, self.severity, repair=repair)
 
 
-AUDIT001 = Code.warning("AUDIT001", "something could not be looked at")
+AUDIT001 = Code.warning("AUDIT001", "something could not be checked")
 
 
 def unchecked(error: SmtpcredsError) -> Finding:

@@ -4,6 +4,7 @@ Everything is read when a check first asks for it, and once; no program is run. 
 remembered, and taken as if it were not there.
 """
 
+import glob
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from ..files.guard import MAIL_OWNERS
 from ..files.rights import User
 from ..inventory.rows import CertificateRow as Row
 from ..model import Root
-from ..mta import auth_info, main_cf, sendmail_cf
+from ..mta import auth_info, exim_rules, main_cf, sendmail_cf
 from ..mta import dovecot as mta_dovecot
 from ..mta import exim as mta_exim
 from ..names import is_qualified
@@ -224,16 +225,26 @@ class Host:
         return path, mta_exim.parse_configuration(mta_exim.expand(self.text(path) or "", self.text))
 
     @cached_property
+    def exim_rules(self) -> exim_rules.Configuration | None:
+        """The same with its macros and conditions, its access lists and all options, or None."""
+        if self.exim is None:
+            return None
+        return exim_rules.parse(mta_exim.expand(self.text(self.exim[0]) or "", self.text))
+
+    @cached_property
     def dovecot(self) -> mta_dovecot.DovecotConf | None:
-        """Dovecot's configuration with the files of conf.d, or None."""
+        """Dovecot's configuration with the files that it includes, or None."""
         text = self.text(DOVECOT_CONF)
         if text is None:
             return None
-        directory = f"{os.path.dirname(DOVECOT_CONF)}/conf.d"
-        names = [name for name in self.listing(self.path(directory)) if name.endswith(".conf")]
-        return mta_dovecot.parse_configuration(
-            "\n".join([text, *(self.text(f"{directory}/{name}") or "" for name in names)])
-        )
+        return mta_dovecot.parse_configuration(mta_dovecot.expand(text, self._dovecot_files))
+
+    def _dovecot_files(self, pattern: str) -> str:
+        """Return what the files of an ``!include`` say, in the order of their names."""
+        path = pattern if pattern.startswith("/") else f"{os.path.dirname(DOVECOT_CONF)}/{pattern}"
+        top = self.path("/").rstrip("/")
+        found = sorted(glob.glob(self.path(path)))
+        return "\n".join(self.text(name.removeprefix(top)) or "" for name in found)
 
     @cached_property
     def uses(self) -> tuple[CertificateUse, ...]:
@@ -248,7 +259,13 @@ class Host:
         if self.exim:
             yield from uses.of_exim(self.exim[1], self.exim[0], self.exim_user)
         if self.dovecot:
-            yield from uses.of_dovecot(self.dovecot, DOVECOT_CONF)
+            found = uses.of_dovecot(self.dovecot, DOVECOT_CONF)
+            yield from (use for use in found if not self._is_of_package(use))
+
+    def _is_of_package(self, use: CertificateUse) -> bool:
+        """Tell whether it is the self-signed one that Debian's package gives Dovecot, for IMAP."""
+        targets = {os.path.basename(os.path.realpath(self.path(path))) for path in use.certificates}
+        return targets == {"ssl-cert-snakeoil.pem"}
 
     @property
     def absent(self) -> list[str]:
@@ -386,10 +403,11 @@ class Host:
     def is_self_signed_default(self, certificate: InstalledCertificate) -> bool:
         """Tell whether it is a self-signed one, like Debian's snakeoil, on a host that is not the hub.
 
-        A host to which nobody relays shows it to strangers only, who verify nothing.
+        A host to which nobody relays shows it to strangers only, who verify nothing. One that has neither
+        an authority nor a hub named is no hub yet.
         """
-        is_server = certificate.roles == (Purpose.SERVER,)
-        return is_server and self.name != self.site.hub and is_self_signed(certificate.leaf)
+        is_hub = self.name == self.site.hub and (bool(self.site.settings.hub) or CA(self.site).is_there)
+        return certificate.roles == (Purpose.SERVER,) and not is_hub and is_self_signed(certificate.leaf)
 
     @cached_property
     def authorities(self) -> tuple[Certificate, ...]:

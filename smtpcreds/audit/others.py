@@ -2,11 +2,10 @@
 
 import os
 from collections.abc import Iterator
-from shlex import quote
 
 from ..ca.layout import has_inventory, reading
 from ..config import Site
-from ..deploy.check import WRONG, missing_includes, stale
+from ..deploy.check import WRONG, missing_includes, stale, undone
 from ..deploy.facts import gather
 from ..deploy.files import FileStatus, Status, digests, file_statuses_of
 from ..deploy.options import RenderOptions, applied_options, in_force
@@ -15,7 +14,6 @@ from ..inventory.inventory import Inventory
 from ..model import Finding
 from ..mta import exim as mta_exim
 from ..mta import postfix as mta_postfix
-from ..mta.main_cf import MainCf
 from ..mta.program import Facts, Program
 from ..mta.programs import PROGRAMS
 from .finding import Code, unchecked
@@ -28,7 +26,6 @@ _FAULTS = {
 }
 _AGE = "is older than"
 """MTA008 says so of every sendmail.cf, and MTA007 of maps."""
-_VERIFYING = frozenset({"verify", "secure", "fingerprint", "dane-only"})
 _RELOAD = "postfix reload"
 _RESTRICTIONS = (
     "smtpd_relay_restrictions",
@@ -91,7 +88,9 @@ def _in_force(host: Host, program: Program, facts: Facts) -> Iterator[Finding]:
             yield MTA017.found(path, f"lacks {'; '.join(include.lines)}", cure)
     for path, fault in stale(host.site, tasks):
         if os.path.exists(path) and _AGE not in fault:
-            yield MTA017.found(path, fault, check)
+            undoing = undone(host.site, tasks)
+            apply = f"smtpcreds mta apply {program.NAME} --run"
+            yield MTA017.found(path, fault, " && ".join((*undoing, apply)) if undoing else check)
 
 
 MTA009 = Code.warning(
@@ -107,56 +106,6 @@ def _finding(site: Site, program: Program, standing: FileStatus) -> Finding:
     if standing.status is Status.OUTDATED and not applied_options(site, program):
         cure += ", with the options that it was made with"
     return MTA009.found(standing.path, _FAULTS[standing.status], cure)
-
-
-MTA102 = Code.error("MTA102", "Postfix has a server certificate, and TLS is off")
-MTA101 = Code.error("MTA101", "Postfix offers PLAIN or LOGIN outside TLS")
-
-
-def server(host: Host) -> Iterator[Finding]:
-    """TLS is on where there is a certificate, and no password is asked for outside it."""
-    main, path = host.postfix, host.path(MAIN_CF)
-    if main is None:
-        return
-    has_pair = main.value("smtpd_tls_cert_file") or main.value("smtpd_tls_chain_files")
-    level = main.value("smtpd_tls_security_level") or ("may" if main.is_on("smtpd_use_tls") else "")
-    if has_pair and level in {"", "none"}:
-        reason = "has a server certificate and no smtpd_tls_security_level, so there is no TLS"
-        yield MTA102.found(path, reason, f"postconf -e smtpd_tls_security_level=may && {_RELOAD}")
-    guarded = main.is_on("smtpd_tls_auth_only") or level == "encrypt"
-    guarded = guarded or "noplaintext" in main.words("smtpd_sasl_security_options")
-    if main.is_on("smtpd_sasl_auth_enable") and not guarded and _plaintext(host, main):
-        reason = (
-            "has smtpd_sasl_auth_enable without smtpd_tls_auth_only, so PLAIN and LOGIN are offered in clear"
-        )
-        yield MTA101.found(path, reason, f"postconf -e smtpd_tls_auth_only=yes && {_RELOAD}")
-
-
-MTA103 = Code.error("MTA103", "Postfix sends passwords to a relay whose certificate it does not verify")
-MTA105 = Code.error(
-    "MTA105",
-    "no key of smtp_sasl_password_maps is the relayhost as it is written; mail goes unauthenticated, and "
-    "nothing is logged",
-)
-
-
-def client(host: Host) -> Iterator[Finding]:
-    """Passwords go to relays whose certificate was verified, and under the key that is looked up."""
-    main, path = host.postfix, host.path(MAIN_CF)
-    if main is None or not main.is_on("smtp_sasl_auth_enable"):
-        return
-    level = main.value("smtp_tls_security_level") or "none"
-    if level not in _VERIFYING and not main.value("smtp_tls_policy_maps"):
-        reason = f"has smtp_tls_security_level={level}, so the password goes to whoever answers"
-        yield MTA103.found(path, reason, f"postconf -e smtp_tls_security_level=secure && {_RELOAD}")
-    relay = main.value("relayhost")
-    for source in _password_sources(host, main):
-        keys = _keys(host, source)
-        if relay and keys is not None and not _looked_up(relay) & keys:
-            reason = f"has no key {relay}, so Postfix does not log in there"
-            yield MTA105.found(
-                source, reason, f"write {relay} as the key, postmap {quote(source)}, {_RELOAD}"
-            )
 
 
 MTA104 = Code.error(
@@ -202,7 +151,7 @@ def revocation(host: Host) -> Iterator[Finding]:
 
 MTA108 = Code.error(
     "MTA108",
-    "the key stands behind the certificate in smtpd_tls_chain_files, or the numbers differ",
+    "the key comes after the certificate in smtpd_tls_chain_files, or the numbers differ",
 )
 
 
@@ -213,7 +162,7 @@ def chains(host: Host) -> Iterator[Finding]:
         files = main.words(name) if main else ()
         kinds = [_kind(host, file) for file in files]
         if files and not _alternates(kinds):
-            reason = f"has {name} in which a certificate stands before its key"
+            reason = f"has {name} in which a certificate comes before its key"
             yield MTA108.found(
                 host.path(MAIN_CF), reason, f"postconf -e '{name}=KEY, CERTIFICATE' && {_RELOAD}"
             )
@@ -241,35 +190,6 @@ def reachable(host: Host) -> Iterator[Finding]:
         reason = f"says dc_local_interfaces='{value}', so no client host reaches Exim"
         cure = "write dc_local_interfaces='' there, then: update-exim4.conf, and restart Exim"
         yield MTA220.found(host.path(mta_exim.ANSWERS), reason, cure)
-
-
-def _plaintext(host: Host, main: MainCf) -> bool:
-    """Tell whether PLAIN or LOGIN is offered at all; Dovecot's own configuration is not asked."""
-    limits = [conf.mechanisms for conf in confs(host) if conf.program == "postfix"]
-    if main.value("smtpd_sasl_type") != "cyrus" or not limits or not limits[0]:
-        return True
-    return bool({"PLAIN", "LOGIN"} & set(limits[0]))
-
-
-def _password_sources(host: Host, main: MainCf) -> Iterator[str]:
-    for word in main.words("smtp_sasl_password_maps"):
-        kind, _, path = word.partition(":")
-        if kind in {"hash", "btree", "lmdb", "cdb", "texthash", "dbm"} and path:
-            yield host.path(path)
-
-
-def _keys(host: Host, source: str) -> set[str] | None:
-    content = host.content(source)
-    if content is None:
-        return None
-    lines = content.decode(errors="replace").splitlines()
-    return {line.split()[0].lower() for line in lines if line.strip() and line[0] not in "# \t"}
-
-
-def _looked_up(relay: str) -> set[str]:
-    """Return the keys for a relayhost: as it is written, or the bare name of the server (observed)."""
-    host = relay.rpartition("]")[0].lstrip("[") if "]" in relay else relay.partition(":")[0]
-    return {relay.lower(), host.lower()}
 
 
 def _kind(host: Host, file: str) -> str:

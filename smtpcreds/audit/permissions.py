@@ -4,15 +4,15 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from shlex import quote
 from struct import iter_unpack
 
 from ..ca.layout import ca_files
 from ..config import DEFAULT_PATH
+from ..deploy.files import group_name
 from ..errors import SmtpcredsError, UnsafePathError
 from ..files import disk, opened, read_public, real_path, remove, write_all
 from ..files.guard import owner as owner_name
-from ..files.rights import User, above, barrier
+from ..files.rights import User, above, barrier, way_in
 from ..model import Artifact, Change, Finding, Link, Owner, Repair
 from ..mta import auth_info, sasl_conf
 from ..pki.describe import authority_of
@@ -21,6 +21,7 @@ from ..pki.values import Certificate
 from ..postgres import is_url
 from ..sasldb import bdb
 from ..sasldb.replace import open_regular, wake_readers
+from ..shell import quote
 from .finding import Code
 from .host import DOVECOT_CONF, MAIN_CF, MASTER_CF, SENDMAIL_CF, SENDMAIL_MC, Host, group_of, user_of
 from .sasl_conf import SENDMAIL_CONFS, SMTPD_CONFS
@@ -116,7 +117,7 @@ def _on(path: str, step: Change, change: Callable[[int], None]) -> Repair:
         with opened(path, links_only=True) as descriptor:
             status = os.fstat(descriptor)
             if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
-                raise UnsafePathError(path, f"has {status.st_nlink} hard links and was left alone")
+                raise UnsafePathError(path, f"has {status.st_nlink} hard links and was not changed")
             disk().note(*step)
             if not disk().is_preview:
                 change(descriptor)
@@ -272,25 +273,24 @@ def _link(path: str, *, is_credential: bool) -> Iterator[Finding]:
         yield PERM006.found(path, f"is a symbolic link to {target}", cure)
 
 
-def obstacle(user: User, path: str, top: str) -> tuple[str, str] | None:
+def obstacle(host: Host, user: User, path: str) -> tuple[str, str] | None:
     """Return why the user can't read the file, and what ends it, or None; directories are asked too.
 
     A user of the mail server has a group of the same name.
     """
-    found = barrier(user, path, top)
+    found = barrier(user, path, host.top)
     if found is None:
         return None
-    right = "r" if found == path else "x"
     mode = stat.S_IMODE(os.stat(found).st_mode)
     why = f"mode {mode:04o} does not let {user.name} read it"
     reason = why if found == path else f"{user.name} can't enter {found}"
-    return reason, f"chgrp {user.name} {quote(found)} && chmod g+{right} {quote(found)}"
+    return reason, way_in(user, found, path, group_name(host.site.root, os.stat(path).st_gid))
 
 
 # PERM: keys, certificates, secrets of accounts, state, configuration, and every directory above them.
 
 _REFUSED = "Sendmail refuses it, and mail goes unencrypted"
-_POSES = "who reads it can pose as this host"
+_POSES = "anybody who reads it can impersonate this host"
 _MAP_ENDS = ("", ".db", ".lmdb", ".cdb", ".dir", ".pag")
 _SASL_GROUPS = ("sasl", "postfix")
 CONFIGURATION = (
@@ -361,7 +361,7 @@ def directories(host: Host) -> Iterator[Finding]:
 
 PERM015 = Code.error(
     "PERM015",
-    "the private key of a CA in a directory of the mail server, or below it; who breaks into that signs "
+    "the private key of a CA in a directory of the mail server, or below it; an intruder there could sign "
     "certificates",
 )
 
@@ -567,7 +567,7 @@ PERM016 = Code.error(
 def readers(host: Host) -> Iterator[Finding]:
     """Programs that are not root can read what they need."""
     for user, path in dict.fromkeys(_needs(host)):
-        if os.path.exists(path) and (why := obstacle(user, path, host.top)):
+        if os.path.exists(path) and (why := obstacle(host, user, path)):
             yield PERM016.found(path, *why)
 
 

@@ -1,6 +1,6 @@
 """Every check over one host, and the repairs that are safe."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 
@@ -10,8 +10,24 @@ from ..errors import SmtpcredsError, UsageError, nearest
 from ..files import exclusive, explained, is_directory
 from ..files.guard import explain
 from ..model import Finding, Repair, Severity
+from ..progress import counted
 from ..transaction import Transaction
-from . import accounts, certificates, crls, finding, others, permissions, sasl_conf, sendmail
+from . import (
+    accounts,
+    certificates,
+    crls,
+    delivery,
+    dovecot,
+    exim,
+    finding,
+    others,
+    permissions,
+    postfix,
+    postfix_client,
+    sasl_conf,
+    sendmail,
+    sendmail_switches,
+)
 from .finding import AUDIT001, Code, unchecked
 from .host import Host
 
@@ -72,6 +88,45 @@ _ACCOUNTS: tuple[Check, ...] = (
     sasl_conf.offers,
     sasl_conf.unserved,
 )
+_OF_SENDMAIL: tuple[Check, ...] = (
+    sendmail_switches.modifiers,
+    sendmail_switches.wrapped,
+    sendmail_switches.features,
+    sendmail_switches.client,
+    sendmail_switches.hooks,
+    sendmail_switches.open_relay,
+    sendmail_switches.left,
+)
+_OF_POSTFIX: tuple[Check, ...] = (
+    postfix.server,
+    postfix.offered,
+    postfix.withheld,
+    postfix.restrictions,
+    postfix.open_relay,
+    postfix.certificates,
+    postfix.fingerprints,
+    postfix.mechanisms,
+    postfix.backend,
+    postfix.tables,
+    postfix_client.client,
+    postfix_client.logs_in,
+    postfix_client.verifies,
+    postfix.wrapped,
+    postfix.protocols,
+)
+_OF_EXIM: tuple[Check, ...] = (
+    exim.offered,
+    exim.certificates,
+    exim.access_lists,
+    exim.open_relay,
+    exim.wrapped,
+    exim.client,
+)
+_OF_DOVECOT: tuple[Check, ...] = (
+    dovecot.refuses,
+    dovecot.anybody,
+    dovecot.undone,
+)
 _PROGRAMS: tuple[Check, ...] = (
     sendmail.authorities,
     sendmail.paths,
@@ -80,6 +135,7 @@ _PROGRAMS: tuple[Check, ...] = (
     sendmail.external,
     sendmail.dead_credentials,
     sendmail.reachable,
+    *_OF_SENDMAIL,
     sendmail.fallback,
     sendmail.names,
     sendmail.credentials,
@@ -89,21 +145,33 @@ _PROGRAMS: tuple[Check, ...] = (
     sendmail.compiled,
     others.written,
     sendmail.running,
-    others.server,
-    others.client,
+    *_OF_POSTFIX,
     others.chroot,
     others.revocation,
     others.chains,
     others.reachable,
+    delivery.delivering,
     others.exim,
+    *_OF_EXIM,
     others.dovecot,
+    *_OF_DOVECOT,
 )
 CHECKS = (*_PERMISSIONS, *_CERTIFICATES, *_ACCOUNTS, *_PROGRAMS)
 """In the order in which their findings are shown."""
+AROUND: Mapping[str, tuple[Check, ...]] = {
+    "sendmail": _OF_SENDMAIL,
+    "postfix": _OF_POSTFIX,
+    "exim": _OF_EXIM,
+    "dovecot": _OF_DOVECOT,
+}
+"""By family: the checks of settings around ours, which ``mta check`` makes too."""
 _REMOTE: tuple[Check, ...] = (crls.handed_out,)
 """Asks other hosts, which a screen that is drawn every minute does not."""
 
-_ROOMS = (finding, permissions, permissions, certificates, crls, accounts, sasl_conf, sendmail, others)
+_ROOMS = (
+    *(finding, permissions, certificates, crls, accounts, sasl_conf, sendmail, sendmail_switches),
+    *(postfix, postfix_client, exim, dovecot, others, delivery),
+)
 _FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")
 
 
@@ -145,14 +213,19 @@ def audit(site: Site, wanted: CodeSelection = CodeSelection()) -> list[Finding]:
     return [finding for finding in look(Host(site), CHECKS) if wanted.takes(finding)]
 
 
-def look(host: Host, checks: Iterable[Check] = CHECKS) -> list[Finding]:
+def look(host: Host, checks: Collection[Check] = CHECKS) -> list[Finding]:
     """Return what these checks find on a host."""
     with ExitStack() as stack:
         with suppress(SmtpcredsError):  # each check that asks it says so
             stack.enter_context(reading(host.site))
-        found = [finding for check in checks for finding in _run(check, host)]
+        found = [finding for check in counted(checks, len(checks)) for finding in _run(check, host)]
     found += map(unchecked, host.unread)
     return list(dict.fromkeys(found))
+
+
+def around(site: Site, family: str) -> list[Finding]:
+    """Return what the configuration of one family of mail programs does to ours, as ``sendmail``."""
+    return look(Host(site), AROUND.get(family, ()))
 
 
 def faults(host: Host) -> list[Finding]:
@@ -226,6 +299,6 @@ def _codes(given: Collection[str]) -> frozenset[str]:
         if not matching:
             near = nearest(name, CODES)
             hint = f"did you mean {near}?" if near else "man smtpcreds-audit lists them"
-            raise UsageError(text, "is no code of the audit", hint)
+            raise UsageError(text, "is not a code of the audit", hint)
         found |= matching
     return frozenset(found)

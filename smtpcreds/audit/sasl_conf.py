@@ -4,7 +4,6 @@ import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from shlex import quote
 
 from ..accounts.entries import served
 from ..errors import DamagedFileError
@@ -14,6 +13,7 @@ from ..names import BY_PASSWORD, PLAINTEXT
 from ..postgres import is_url
 from ..sasldb.detect import PLUGIN_DIRECTORIES
 from ..sasldb.records import by_account
+from ..shell import quote
 from .finding import Code
 from .host import SENDMAIL_CF, Host
 

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
-from shlex import quote
 
 from ..config import first_existing
 from ..deploy.facts import PID_FILES
@@ -18,6 +17,7 @@ from ..model import Finding
 from ..mta import access, auth_info, sendmail, sendmail_daemon
 from ..mta.sendmail_cf import SendmailCf
 from ..pki.names import title
+from ..shell import quote
 from .finding import Code
 from .host import SENDMAIL_CF, SENDMAIL_MC, Host
 from .permissions import rebuild
@@ -224,7 +224,7 @@ def reachable(host: Host) -> Iterator[Finding]:
 
 MTA016 = Code.warning(
     "MTA016",
-    "a name in sendmail.mc that the macros don't know, and m4 ignores without a word",
+    "a name in sendmail.mc that the macros don't know, and m4 ignores silently",
 )
 
 
@@ -348,7 +348,7 @@ def rules(host: Host) -> Iterator[Finding]:
             yield MTA013.found(path, reason, error.hint or "correct the line, and makemap")
     kinds = [tuple(_RELAY.split(f"{line.partition(':')[0]} {line.split()[-1]}".lower())) for _, line in about]
     if ("certsubject", "relay") in kinds and ("certissuer", "subject") not in kinds:
-        reason = "has CertSubject without a CertIssuer of value SUBJECT, so that nobody relays by it"
+        reason = "has CertSubject without a CertIssuer of value SUBJECT, so that it allows no relaying"
         yield MTA013.found(path, reason, "both are in: smtpcreds mta render sendmail-hub --relay-host HOST")
 
 
@@ -390,7 +390,7 @@ def _entry_fault(line: bytes) -> str | None:
     except DamagedFileError:
         return 'is not AuthInfo:host "U:..." "I:..." "P=..."'
     if any(len(value) > auth_info.MAX_TEXT for value in _TAGGED.findall(line)):
-        return f"has a value of over {auth_info.MAX_TEXT} octets, which Sendmail drops without a word"
+        return f"has a value of over {auth_info.MAX_TEXT} octets, which Sendmail drops silently"
     key = next(iter(entries)).lower()
     return None if _SERVER.fullmatch(key) else f"has the key {key}, which Sendmail never looks up"
 

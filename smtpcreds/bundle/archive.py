@@ -9,7 +9,6 @@ from datetime import datetime
 from enum import Enum
 from hashlib import sha256
 from io import BytesIO
-from shlex import quote
 from typing import Any
 
 from ..errors import (
@@ -22,6 +21,7 @@ from ..errors import (
     WrongPassphraseError,
 )
 from ..secret import Secret
+from ..shell import quote
 
 # One member of a bundle, and the name under which the whole of it goes.
 
@@ -92,8 +92,9 @@ class Label:
 # skips it. It holds the label and the SHA-256 of all that follows, so that damage is found before anything is
 # written. It proves nothing about where the bundle is from.
 #
-# Reading takes one header at a time, of three kinds of members; so there is no extension, long name or sparse
-# file by which a crafted archive could mean more than it shows.
+# Reading takes one header at a time, of three kinds of members, and before a member an extended header that
+# says its name and nothing else; so there is no other extension, GNU long name or sparse file by which a
+# crafted archive could mean more than it shows.
 
 MAX_MEMBER = 16 << 20
 """Octets; a CRL of 100,000 entries is a quarter of it."""
@@ -105,6 +106,8 @@ _LABEL = re.compile(
     rb"\d+ comment=smtpcreds bundle (\d+) host=(\S+) program=(\S+) fingerprint=([0-9a-f]*) sha256=(\S+)\n\0*"
 )
 _KINDS = {kind.value: kind for kind in Kind}
+_NAMED = b"x"
+_PATH = re.compile(rb"\d+ path=([^\n\0]+)\n")
 _NAMES = {b"1": "a hard link", b"3": "a device", b"4": "a device", b"6": "a pipe"}
 
 
@@ -118,14 +121,22 @@ def pack(label: Label, members: Iterable[Member], now: datetime) -> bytes:
         members: directories before what lies in them.
         now: the time that all members get.
     """
+    text = f"host={label.host} program={label.program} fingerprint={label.fingerprint}"
+    return tar_of(f"smtpcreds bundle {_FORMAT} {text}", members, now)
+
+
+def tar_of(comment: str, members: Iterable[Member], now: datetime) -> bytes:
+    """Return an archive with a comment in front, which gets the SHA-256 of all that follows.
+
+    A name of over 100 octets, or not ASCII, stands in an extended header (POSIX.1-2017, pax).
+    """
     body = BytesIO()
-    with tarfile.open(fileobj=body, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+    with tarfile.open(fileobj=body, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for member in members:
             archive.addfile(_info(member, now), BytesIO(member.content))
-    digest = sha256(body.getvalue()).hexdigest()
-    text = f"host={label.host} program={label.program} fingerprint={label.fingerprint} sha256={digest}"
-    comment = {"comment": f"smtpcreds bundle {_FORMAT} {text}"}
-    return tarfile.TarInfo.create_pax_global_header(comment) + body.getvalue()
+    digest = sha256(body.getbuffer()).hexdigest()
+    header = tarfile.TarInfo.create_pax_global_header({"comment": f"{comment} sha256={digest}"})
+    return header + body.getvalue()
 
 
 def unpack(data: bytes, subject: str) -> tuple[Label, tuple[Member, ...]]:
@@ -138,14 +149,34 @@ def unpack(data: bytes, subject: str) -> tuple[Label, tuple[Member, ...]]:
     head = _LABEL.fullmatch(data[_BLOCK:_HEAD])
     if not head:
         raise ForeignFormatError(
-            subject, "is no bundle of smtpcreds", "on the hub: smtpcreds bundle HOST -o FILE"
+            subject, "is not a bundle of smtpcreds", "on the hub: smtpcreds bundle HOST -o FILE"
         )
     version, host, program, fingerprint, digest = (group.decode(errors="replace") for group in head.groups())
     if version != str(_FORMAT):
         raise ForeignFormatError(subject, f"is a bundle of form {version}; this smtpcreds knows {_FORMAT}")
-    if sha256(data[_HEAD:]).hexdigest() != digest:
+    return Label(host, program, fingerprint), members_of(data, digest, subject)
+
+
+def comment_of(data: bytes) -> bytes:
+    """Return the record that stands in front of an archive of :func:`tar_of`; anything, in another file."""
+    return data[_BLOCK:_HEAD]
+
+
+def members_of(
+    data: bytes, digest: str, subject: str, most: int = MAX_MEMBERS, longest: int = MAX_MEMBER
+) -> tuple[Member, ...]:
+    """Return the members of an archive of :func:`tar_of`.
+
+    Args:
+        data: the archive.
+        digest: SHA-256 of what follows the comment, hex.
+        subject: its name, for messages.
+        most: members.
+        longest: octets of one.
+    """
+    if sha256(memoryview(data)[_HEAD:]).hexdigest() != digest:
         raise DamagedFileError(subject, "was cut or changed on its way", "copy it again, and compare sizes")
-    return Label(host, program, fingerprint), tuple(_members(data, subject))
+    return tuple(_members(data, subject, most, longest))
 
 
 def _info(member: Member, now: datetime) -> tarfile.TarInfo:
@@ -157,33 +188,46 @@ def _info(member: Member, now: datetime) -> tarfile.TarInfo:
     return info
 
 
-def _members(data: bytes, subject: str) -> Iterator[Member]:
-    offset = _HEAD
-    for _ in range(MAX_MEMBERS):
+def _members(data: bytes, subject: str, most: int, longest: int) -> Iterator[Member]:
+    offset, name, left = _HEAD, "", most
+    while left:
         block = data[offset : offset + _BLOCK]
         if not block.strip(b"\0"):
             return
-        info = _header(block, subject)
+        info = _header(block, subject, longest)
         offset += _BLOCK
         content = data[offset : offset + info.size]
         if len(content) < info.size:
             raise DamagedFileError(subject, f"{_shown(info.name)} is longer than the archive")
-        yield Member(info.name, info.mode, content, _KINDS[info.type], info.linkname, info.uname, info.gname)
         offset += -(-info.size // _BLOCK) * _BLOCK
-    raise DataError(subject, f"has over {MAX_MEMBERS} members")
+        if info.type == _NAMED:
+            name = _long_name(content, subject)
+            continue
+        kind, path = _KINDS[info.type], name or info.name
+        name, left = "", left - 1
+        yield Member(path, info.mode, content, kind, info.linkname, info.uname, info.gname)
+    raise DataError(subject, f"has over {most} members")
 
 
-def _header(block: bytes, subject: str) -> tarfile.TarInfo:
+def _header(block: bytes, subject: str, longest: int) -> tarfile.TarInfo:
     try:
         info = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
     except (tarfile.TarError, ValueError) as error:
         raise DamagedFileError(subject, f"has a broken member ({error})") from None
     name = _shown(info.name)
-    if info.type not in _KINDS:
+    if info.type not in {*_KINDS, _NAMED}:
         raise DataError(subject, f"{name} is {_NAMES.get(info.type, 'of a kind')} that no bundle has")
-    if not 0 <= info.size <= MAX_MEMBER or (info.size and info.type != Kind.FILE.value):
+    if not 0 <= info.size <= longest or (info.size and info.type not in {Kind.FILE.value, _NAMED}):
         raise DataError(subject, f"{name} claims {info.size} octets")
     return info
+
+
+def _long_name(content: bytes, subject: str) -> str:
+    found = _PATH.fullmatch(content)
+    name = found[1].decode(errors="replace") if found else ""
+    if not name or "\ufffd" in name:
+        raise DataError(subject, "has an extended header that is more than a name")
+    return name
 
 
 def _shown(name: str) -> str:
@@ -228,9 +272,13 @@ def check_recipients(recipients: Iterable[str]) -> None:
     _parsed(recipients)
 
 
-def check_available() -> None:
-    """Raise UnavailableError where the package is not installed."""
-    _age()
+MAKES_BUNDLE = "smtpcreds bundle HOST -o - | age -p"
+OPENS_BUNDLE = "smtpcreds setup --client -"
+
+
+def check_available(instead: str = MAKES_BUNDLE) -> None:
+    """Raise UnavailableError where the package is not installed; ``instead`` does without it."""
+    _age(instead)
 
 
 def check_passphrase(passphrase: Secret) -> None:
@@ -238,18 +286,23 @@ def check_passphrase(passphrase: Secret) -> None:
     _text(passphrase)
 
 
-def decrypt(data: bytes, passphrase: Secret, subject: str) -> bytes:
-    """Decrypt a file that was encrypted under a passphrase."""
+def decrypt(data: bytes, passphrase: Secret, subject: str, then: str = OPENS_BUNDLE) -> bytes:
+    """Decrypt a file that was encrypted under a passphrase.
+
+    Args:
+        data: the file.
+        passphrase: its own.
+        subject: its path, for messages.
+        then: the command that reads the archive from standard input.
+    """
     factors = _work_factors(data)
     if not factors:
         reason = "was encrypted for a key, not under a passphrase"
-        raise DataError(subject, reason, f"age -d -i KEYFILE {quote(subject)} | smtpcreds setup --client -")
+        raise DataError(subject, reason, f"age -d -i KEYFILE {quote(subject)} | {then}")
     if max(factors) > MAX_WORK:
         reason = f"asks for 2^{max(factors)} rounds of scrypt; what smtpcreds and age write, for 2^18 or so"
-        raise DataError(
-            subject, reason, f"if you trust it: age -d {quote(subject)} | smtpcreds setup --client -"
-        )
-    age = _age()
+        raise DataError(subject, reason, f"if you trust it: age -d {quote(subject)} | {then}")
+    age = _age(f"age -d {quote(subject)} | {then}")
     try:
         plain: bytes = age.passphrase.decrypt(data, _text(passphrase))
     except age.DecryptError:
@@ -297,10 +350,10 @@ def _parsed(recipients: Iterable[str]) -> list[Any]:
     return found
 
 
-def _age() -> Any:
+def _age(instead: str = MAKES_BUNDLE) -> Any:
     try:
         import pyrage
     except ImportError:
-        hint = "pip install 'smtpcreds[age]', or let Debian's age do it: smtpcreds bundle HOST -o - | age -p"
+        hint = f"pip install 'smtpcreds[age]', or let Debian's age do it: {instead}"
         raise UnavailableError(NAME, "the Python package pyrage is not installed", hint) from None
     return pyrage

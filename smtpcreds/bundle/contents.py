@@ -22,7 +22,7 @@ from ..inventory.inventory import Inventory
 from ..inventory.rows import CertificateRow as Row
 from ..inventory.rows import serial_text
 from ..model import Artifact, Link
-from ..mta.program import Facts, Include, Program, Rendered
+from ..mta.program import Facts, Include, Program, Rendered, reads_crl
 from ..mta.sasl_conf import EXTERNAL
 from ..pki.chains import climb
 from ..pki.encoding import parse_certificate
@@ -246,7 +246,9 @@ def _ends(
     if crl_end is None:
         return
     yield f"The list of revoked certificates beside it is valid to {crl_end:%Y-%m-%d}."
-    if crl_end < end:
+    if not reads_crl(program, facts):
+        yield f"{program.NAME} does not look at it; only the checks of smtpcreds do."
+    elif crl_end < end:
         yield "Mail stops when it ends, so copy a new one from the hub well before, for example each night:"
         yield from (f"    {command}" for command in _copying(program, facts))
 
@@ -308,7 +310,7 @@ _ALLOWED = {
     "": {"domain", "hub"},
     "cert": {"directory"},
     "sasl": {"account", "realm"},
-    "mta": {"access", "choices", "external", "mechanisms", "plaintext", "port"},
+    "mta": {"access", "choices", "crl", "external", "mechanisms", "plaintext", "port"},
 }
 """What a hub may say; nothing of where a client host keeps its state."""
 
@@ -329,6 +331,7 @@ def render_settings(site: Site, program: Program, facts: Facts, render_options: 
         "mta": {
             "access": wanted.access,
             "choices": tuple(sorted(wanted.variants)),
+            "crl": wanted.crl,
             "external": wanted.external,
             "mechanisms": wanted.mechanisms,
             "plaintext": wanted.plaintext,

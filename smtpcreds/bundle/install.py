@@ -212,7 +212,7 @@ def _verify_files(wanted: Client) -> None:
     facts = gather(wanted.site, wanted.program, wanted.render_options, wanted.material)
     expected = {item.path for item in wanted.program.render(facts)}
     for path in sorted(wanted.opened.files.keys() - expected):
-        raise DataError(wanted.opened.name, f"{path[1:]} is no file of {wanted.program.NAME}")
+        raise DataError(wanted.opened.name, f"{path[1:]} is not a file of {wanted.program.NAME}")
     for path in sorted(expected - wanted.opened.files.keys()):
         raise DataError(wanted.opened.name, f"lacks {path[1:]}")
 

@@ -14,12 +14,14 @@ from ..ca.requests import Csr, SignedCsr, sign_csr, verify_petition
 from ..config import Site
 from ..deploy.delivery import Handover, record_handover
 from ..deploy.facts import gather
+from ..deploy.hubs import applied_hubs
 from ..deploy.options import RenderOptions
 from ..errors import DataError, UsageError
 from ..files import check_parents, disk, sweep_target, write_all
 from ..inventory.rotations import RotationState
 from ..model import Artifact, Link
 from ..mta.program import Facts, Material, Need, Program
+from ..names import PLAINTEXT
 from ..pki.crl import read_crl
 from ..pki.keys import PrivateKey, generate
 from ..pki.values import Certificate, Request
@@ -157,6 +159,7 @@ def make_bundle(work: Transaction, wanted: BundleRequest, delivery: Delivery) ->
     """Make a bundle, with a new certificate if one is needed, deliver it, and record who got it."""
     site, chain = work.site, work.ca.chain
     delivery.tidy()
+    wanted = replace(wanted, render_options=offered(work, wanted.program, wanted.render_options))
     choice = choose(site, work.known_inventory, wanted.order.host, wanted.terms)
     _verify_key(wanted, choice)
     _verify_permitted(wanted, choice, chain)
@@ -169,6 +172,23 @@ def make_bundle(work: Transaction, wanted: BundleRequest, delivery: Delivery) ->
     return make(work, wanted, choice, facts, delivery)
 
 
+def offered(work: Transaction, program: Program, options: RenderOptions) -> RenderOptions:
+    """Return the options of a program that logs in by PLAIN or LOGIN only, of which the hub decides.
+
+    Raises:
+        UsageError: the hub offers neither.
+    """
+    hubs = applied_hubs(work.site)
+    asked = options.over(work.site.settings.mta, program.VARIANTS)
+    if not hubs or not set(program.MECHANISMS) <= set(PLAINTEXT) or asked.mechanisms:
+        return options
+    if any(set(PLAINTEXT) & set(mechanisms) for mechanisms in hubs.values()):
+        return replace(options, plaintext=True)
+    reason = f"logs in by {' or '.join(program.MECHANISMS)} only, which this hub does not offer"
+    allow = f"smtpcreds mta apply {next(iter(hubs))} --plaintext --edit --run"
+    raise UsageError(program.NAME, reason, f"{allow}    (inside TLS only); then this again")
+
+
 def _warn_of_rotation(work: Transaction, facts: Facts) -> None:
     account = facts.credential.account if facts.credential else None
     site, inventory = work.site, work.known_inventory
@@ -177,7 +197,7 @@ def _warn_of_rotation(work: Transaction, facts: Facts) -> None:
         if row.state is RotationState.OPEN and here and row.account == account:
             name = AccountDatabase(site).shown(row.successor)
             successor = f"{account} is being replaced by {row.successor}"
-            work.warn(f"{successor}; to hand out that one: --account {name}")
+            work.warn(f"{successor}; to use that one: --account {name}")
 
 
 def _verify_key(wanted: BundleRequest, choice: CredentialSource) -> None:
@@ -243,7 +263,7 @@ def _finish(
 ) -> Bundled:
     """Make the archive and deliver it."""
     site = work.site
-    around = trust_directory_content(work.ca, site.settings.cert.directory)
+    around = trust_directory_content(work.ca, site.settings.cert.directory, with_crls=bool(facts.tls.crl))
     files = {item.path.rpartition("/")[2]: item.content for item in around if isinstance(item, Artifact)}
     crl_end = _crl_end(site, files[CRL]) if CRL in files else None
     if facts.material:

@@ -75,7 +75,7 @@ def open_bundle(site: Site, data: bytes, name: str) -> Opened:
     program = _program(label, name)
     host = parse_host(label.host)
     if not is_qualified(host) or host != label.host:
-        raise DataError(name, f"is for {label.host}, which is no full host name")
+        raise DataError(name, f"is for {label.host}, which is not a full host name")
     verified = _verified(members, site.settings.cert.directory, name)
     settings = read_settings(_of(verified, SETTINGS, name), f"{name}: {SETTINGS}")
     if settings.cert.directory != site.settings.cert.directory:
@@ -133,7 +133,7 @@ def _of_domain(site: Site, settings: Settings) -> Site:
 def _list(content: bytes, file: str, trust: Iterable[Certificate], name: str) -> Listed:
     subject = f"{name}: {file}"
     if not _CRL.fullmatch(file):
-        raise DataError(subject, "is no file that a certificate directory of smtpcreds has")
+        raise DataError(subject, "is not a file that a certificate directory of smtpcreds has")
     crl = read_crl(content, subject, None)
     issuer = next((ca for ca in trust if is_crl_of(crl, ca)), None)
     if issuer is None:
@@ -159,7 +159,7 @@ def _verified(members: Iterable[Member], directory: str, name: str) -> dict[str,
 def _fault(member: Member, certificates: str) -> str | None:
     """Return what is wrong with a member."""
     if not _PATH.fullmatch(member.path):
-        return "is a path that leads elsewhere" if ".." in member.path else "is no plain relative path"
+        return "is a path that leads elsewhere" if ".." in member.path else "is not a plain relative path"
     if member.kind is Kind.LINK:
         is_hash = member.directory == certificates and is_link_name(member.name)
         led = member.target == BUNDLE or _CRL.fullmatch(member.target)

@@ -23,6 +23,7 @@ from ..pki.pair_rules import certificate_of
 from ..pki.profiles import HOST_PROFILES, INTERMEDIATE, Purpose
 from ..pki.revocation import Revoked
 from ..pki.values import Certificate, Issuer, key_identifier
+from ..progress import counted
 from ..secret import Secret
 from ..transaction import Transaction
 from .authority import Passphrase, decrypted
@@ -143,7 +144,7 @@ def _verify_by_trial(site: Site, issuer: Issuer, path: str) -> None:
     """Refuse an authority of which verifiers would take nothing; warn of one that is good for one role."""
     faults = {} if issuer.is_trial else trial_faults(issuer, site.clock())
     if len(faults) == len(Purpose):
-        reason = f"whatever it signs would be refused: {faults[Purpose.SERVER]}"
+        reason = f"certificates that it signs would be refused: {faults[Purpose.SERVER]}"
         raise DataError(path, reason, "make a new authority: smtpcreds ca init")
     for purpose, fault in faults.items():
         site.warn(f"{title(issuer.certificate)}: TLS {purpose.value}s can't use what it signs: {fault}")
@@ -213,7 +214,7 @@ def read_records(site: Site, found: Found, ca: Certificate) -> Records:
     serials = dict.fromkeys((*ledger, *issued, *revoked))
     rows = tuple(
         _row(_Known(serial, issued.get(serial), ledger.get(serial), revoked.get(serial)), ca, site.clock())
-        for serial in _usable(site, serials)
+        for serial in counted(_usable(site, serials), len(serials))
     )
     return Records(rows, max(_counter(found) - 1, crl.number or 0 if crl else 0, 0))
 
@@ -244,7 +245,7 @@ class _Known:
 
 def _issued(site: Site, found: Found, ca: Certificate) -> dict[int, Certificate]:
     certificates: dict[int, Certificate] = {}
-    for path in found.issued:
+    for path in counted(found.issued, len(found.issued)):
         certificate = _leaf(site, path)
         if certificate is None or certificate == ca or not is_issued_by(certificate, ca):
             continue

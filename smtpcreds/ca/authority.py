@@ -24,7 +24,7 @@ from ..pki.keys import (
 )
 from ..pki.values import Certificate, Issuer, key_identifier
 from ..secret import Secret
-from .layout import CRL, RETIRED, SUPERSEDED, CaFiles, ca_files, without_authority
+from .layout import CRL, RETIRED, ROOT_CRL, SUPERSEDED, CaFiles, ca_files, without_authority
 from .token import in_token
 
 Passphrase = Callable[[], Secret | None]
@@ -156,7 +156,7 @@ class CA:
     def crl_lists(self, fresh: Mapping[Certificate, bytes] | None = None) -> tuple[Listed, ...]:
         """Return the CRLs that belong beside certificates, as far as they are there.
 
-        They are of the authority that signs, of superseded ones, of the roots above these, and the last one
+        They are of the authority that signs, of superseded ones, of the CAs above these, and the last one
         of each retired authority whose root is trusted still: its certificates may be shown with their chain.
 
         Args:
@@ -174,8 +174,8 @@ class CA:
         for superseded_ca in (*self.superseded_cas, *self._shown):
             yield superseded_ca.crl_name, superseded_ca.files.crl, superseded_ca.certificate
         present = SupersededCA(self.files, self.chain)
-        for files, above in ((ca.files, ca.path[1:2]) for ca in (present, *self.superseded_cas)):
-            yield from ((crl_name(root), files.root_crl, root) for root in above)
+        for ca in (present, *self.superseded_cas):
+            yield from ((crl_name(above), path, above) for above, path in crls_above(ca.files, ca.path))
 
     @property
     def _shown(self) -> Iterator[SupersededCA]:
@@ -211,7 +211,7 @@ class CA:
             reason = "holds an authority and is never overwritten"
             raise ExistsError(files.directory, reason, "smtpcreds ca show")
         hint = f"see what it holds: ls -la {files.directory}"
-        raise ExistsError(files.directory, "is in the way of a new authority", hint)
+        raise ExistsError(files.directory, "must be moved away before a new authority is made", hint)
 
     def _replaced(self, prefix: str) -> tuple[SupersededCA, ...]:
         if not self.is_there:
@@ -231,6 +231,13 @@ def path_of(files: CaFiles) -> tuple[Certificate, ...]:
     own = parse_certificate(read_private(files.certificate), files.certificate)
     above = read_if_there(files.parents)
     return (own,) if above is None else (own, *parse_certificates(above, files.parents).certificates)
+
+
+def crls_above(files: CaFiles, path: Sequence[Certificate]) -> Iterator[tuple[Certificate, str]]:
+    """Yield each CA above an authority with the path of its CRL; OpenSSL's full check asks for all."""
+    for number, above in enumerate(path[1:]):
+        name = ROOT_CRL if number == 0 else f"{ROOT_CRL.removesuffix('.pem')}-{short_id(above)}.pem"
+        yield above, f"{files.directory}/{name}"
 
 
 def crl_name(certificate: Certificate) -> str:

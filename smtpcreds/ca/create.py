@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count
-from shlex import quote
 
 from ..config import Site
 from ..errors import DamagedFileError, DataError, SmtpcredsError, UsageError
@@ -18,7 +17,6 @@ from ..pki.issue import make_root, new_serial, sign
 from ..pki.keys import (
     KeyType,
     PrivateKey,
-    RemoteKey,
     SigningKey,
     decode_key,
     generate,
@@ -31,8 +29,9 @@ from ..pki.names import MAX_PART, ca_name, default_ca_name, generation, title
 from ..pki.profiles import INTERMEDIATE
 from ..pki.values import Certificate, Issuer, Request, validity
 from ..secret import Secret
+from ..shell import quote
 from ..transaction import Transaction
-from .authority import Passphrase, crl_url, decrypted, encrypted
+from .authority import Passphrase, crl_url, decrypted, encrypted, no_passphrase
 from .crl import NewCrl, record_crl, sign_crl
 from .directory import readable_bundle
 from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_CRL, ROOT_KEY, lifetime_of
@@ -54,11 +53,6 @@ class NewAuthority:
     intermediate: bool = False
     token: TokenKey | None = None
     dns_only: bool = False
-
-    def __post_init__(self) -> None:
-        if self.token and self.intermediate:
-            reason = "keeps one key, that of an authority without a root above it"
-            raise UsageError("--token", reason, "leave --intermediate out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,21 +128,28 @@ def _generations(name: str) -> Iterator[str]:
         yield stem[: MAX_PART - len(end)] + end
 
 
-def create(work: Transaction, wanted: NewAuthority, passphrase: Callable[[], Secret | None]) -> Created:
+def create(
+    work: Transaction,
+    wanted: NewAuthority,
+    passphrase: Callable[[], Secret | None],
+    pin: Callable[[], Secret | None] = no_passphrase,
+) -> Created:
     """Make the authority; its directory appears whole.
 
     Args:
         work: where.
         wanted: what.
-        passphrase: the question for what encrypts every key of the authority, or for the PIN of the token
-            that is to hold it; None leaves them plain.
+        passphrase: the question for what encrypts every key file of the authority; None leaves them plain.
+            Not asked where the only key is in a token.
+        pin: the question for the PIN of the token that is to hold the key that signs.
 
     Raises:
         ExistsError: there is an authority, or something in its place.
     """
     work.ca.refuse_existing()
-    secret = work.ask(passphrase)
-    with first_key(wanted, lambda: secret, work.ca.files.key) as key:
+    has_file = wanted.intermediate or not wanted.token
+    secret = work.ask(passphrase) if has_file else None
+    with signing_key(work, wanted, lambda: work.ask(pin)) as key:
         return _created(work, wanted, key, secret)
 
 
@@ -168,7 +169,7 @@ def _created(work: Transaction, wanted: NewAuthority, key: SigningKey, secret: S
     except SmtpcredsError:
         remove_directory(work.ca.files.directory)  # nobody has seen it yet, and the error says so
         raise
-    return Created(issuer.certificate, secret is not None)
+    return Created(issuer.certificate, secret is not None or not (root_key or isinstance(key, PrivateKey)))
 
 
 def files_for(
@@ -208,37 +209,35 @@ def _note(certificate: Certificate) -> str:
     return f"{title(certificate)}, {key_label(certificate.public_key())}, valid to {end}"
 
 
-def first_key(
-    wanted: NewAuthority, pin: Callable[[], Secret | None], path: str
+def signing_key(
+    work: Transaction, wanted: NewAuthority, pin: Callable[[], Secret | None]
 ) -> AbstractContextManager[SigningKey]:
-    """Give the key of the root, or of an authority without one: new in memory, or in a token."""
+    """Give the key that signs certificates of hosts: new in memory, or in a token."""
     if wanted.token:
-        return new_key(wanted.token, wanted.key_type, wanted.name, pin, path)
+        return new_key(wanted.token, wanted.key_type, wanted.name, pin, work.ca.files, work.begin)
     return nullcontext(generate(wanted.key_type))
 
 
-def make(site: Site, wanted: NewAuthority, root_key: SigningKey) -> tuple[Issuer, PrivateKey | None]:
-    """Return a new authority, and the key of its root where another key signs."""
+def make(site: Site, wanted: NewAuthority, key: SigningKey) -> tuple[Issuer, PrivateKey | None]:
+    """Return a new authority with its key, and the key of the root above it; that one is never in a token."""
     now, lifetime = site.clock(), wanted.lifetime
+    root_key = generate(wanted.key_type) if wanted.intermediate else None
     root = make_root(
         f"{wanted.name} Root" if wanted.intermediate else wanted.name,
         wanted.organization,
-        root_key,
+        root_key or key,
         new_serial(),
         validity(now, lifetime),
         permitted_domains=wanted.permitted_domains,
         dns_only=wanted.dns_only,
         path_length=1 if wanted.intermediate else 0,
     )
-    top = Issuer(root, root_key)
-    if not wanted.intermediate or isinstance(root_key, RemoteKey):
-        return top, None
-    return make_below(site, wanted, top), root_key
+    top = Issuer(root, root_key or key)
+    return (make_below(site, wanted, top, key), root_key) if root_key else (top, None)
 
 
-def make_below(site: Site, wanted: NewAuthority, top: Issuer) -> Issuer:
+def make_below(site: Site, wanted: NewAuthority, top: Issuer, key: SigningKey) -> Issuer:
     """Return a new authority that a CA above it has signed; it ends with that one at the latest."""
-    key = generate(wanted.key_type)
     request = Request(
         wanted.name,
         key.public_key(),

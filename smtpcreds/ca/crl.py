@@ -182,7 +182,7 @@ def crl_says(site: Site, certificate: Certificate, directory: str) -> str:
     if issuer and not may_sign_crls(issuer):
         return f"{title(issuer)} may sign no CRLs"
     if issuer in own:
-        raise DataError(f"{directory}/{CRL}", "is no CRL of our CA, so nobody learns of revocations")
+        raise DataError(f"{directory}/{CRL}", "is not a CRL of this CA, so revocations have no effect")
     return f"no CRL of {title(issuer) if issuer else 'its CA'} here"
 
 

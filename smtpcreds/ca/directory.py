@@ -4,7 +4,6 @@ import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from re import compile as pattern
-from shlex import quote
 
 from ..config import Site
 from ..errors import DamagedFileError, DataError, SmtpcredsError, UnsafePathError
@@ -30,6 +29,7 @@ from ..pki.chains import is_link_name, subject_hash
 from ..pki.crl import read_crl, verify_crl
 from ..pki.encoding import encode_certificates, parse_certificates
 from ..pki.values import Certificate
+from ..shell import quote
 from .authority import CA, Listed, crl_name
 from .layout import ALL_CRLS, BUNDLE, CRL
 
@@ -179,7 +179,9 @@ def bundled(directory: str) -> tuple[Certificate, ...]:
     try:
         return parse_certificates(content, path).certificates if content.strip() else ()
     except DamagedFileError as error:
-        raise DamagedFileError(path, error.reason, "move it away, and what is ours is made anew") from None
+        raise DamagedFileError(
+            path, error.reason, "move it away, and the program makes its own files again"
+        ) from None
 
 
 def readable_bundle(directory: str) -> tuple[Certificate, ...]:
@@ -194,7 +196,7 @@ def _kept(directory: str, known: Collection[Certificate]) -> list[Certificate]:
     others = [ca for ca in bundled(directory) if ca not in known]
     path = f"{directory}/{BUNDLE}"
     if others and os.lstat(path).st_mode & GROUP_OR_OTHER_WRITE:
-        reason = f"others can write to it, and it holds {len(others)} CA certificates that are not ours"
+        reason = f"others can write to it, and it holds {len(others)} CA certificates of other authorities"
         raise UnsafePathError(
             path, reason, f"look at them: smtpcreds cert show {quote(path)}; then chmod 0600 {quote(path)}"
         )
@@ -239,7 +241,7 @@ def refresh_trust_directories(site: Site, inventory: Inventory, ca: CA) -> list[
             if _freshen(ca, directory):
                 changed.append(directory)
         except SmtpcredsError as error:
-            site.warn(f"{error}; what stands in {directory} about the CA is of before")
+            site.warn(f"{error}; the CA files in {directory} are not up to date")
     return changed
 
 
@@ -248,9 +250,10 @@ def trust_directory_changes(ca: CA, directory: str) -> list[Artifact | Link]:
     return trust_changes(directory, ca.trusted, ca.crl_lists(), ca.distrusted)
 
 
-def trust_directory_content(ca: CA, directory: str) -> list[Artifact | Link]:
-    """Return all of bundle, CRLs and links for a directory of another host."""
-    return complete(directory, ca.trusted, [item for item in ca.crl_lists() if item.issuer in ca.trusted])
+def trust_directory_content(ca: CA, directory: str, *, with_crls: bool) -> list[Artifact | Link]:
+    """Return bundle and links for a directory of another host, and CRLs if something renews them there."""
+    crls = [item for item in ca.crl_lists() if item.issuer in ca.trusted] if with_crls else []
+    return complete(directory, ca.trusted, crls)
 
 
 def _freshen(ca: CA, directory: str) -> bool:

@@ -241,5 +241,5 @@ def _refuse(path: str) -> None:
     if not is_directory(directory):
         raise MissingInputError(directory, "there is no such directory")
     if exists(path):
-        raise ExistsError(path, "is there and is never overwritten", "name another file")
+        raise ExistsError(path, "exists and is never overwritten", "name another file")
     check_parents(path)

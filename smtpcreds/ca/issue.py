@@ -1,6 +1,6 @@
 """Issuing: which hosts get a certificate with a new key, and which are refused before anything happens."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from ipaddress import ip_address
@@ -17,6 +17,7 @@ from ..pki.keys import KeyType, PrivateKey, encode_key, generate, key_label, par
 from ..pki.names import Address, Names, constraints_of, refusal
 from ..pki.profiles import RELAY, Profile, parse_profile
 from ..pki.values import Certificate, Issuer, Request, Validity, validity
+from ..progress import counted
 from ..transaction import Transaction
 from .directory import certificate_file, prepare
 from .layout import Pair, lifetime_of, pair_of
@@ -112,7 +113,7 @@ def _line_wishes(cells: list[str], render_options: CertificateOptions) -> Certif
     if any(more):
         raise UsageError(cells[0], "has more than four fields: host,names,profile,days")
     if days and not days.isdecimal():
-        raise UsageError(days, "is no number of days")
+        raise UsageError(days, "is not a number of days")
     return replace(
         render_options,
         alternatives=(*render_options.alternatives, *names.split()),
@@ -145,7 +146,7 @@ def _address(text: str) -> Address | None:
     except ValueError:
         return None
     if address.is_unspecified or address.is_multicast:
-        raise NameRefusedError(text, "is no address of one host")
+        raise NameRefusedError(text, "is not an address of one host")
     return address
 
 
@@ -236,7 +237,6 @@ def carry_out(
     drafts: Sequence[Draft],
     verb: str,
     *,
-    progress: Callable[[], None] = lambda: None,
     hook: Hook | None = None,
     changed: bool = False,
 ) -> tuple[list[Outcome], Published | None]:
@@ -247,14 +247,13 @@ def carry_out(
         issuer: who signs.
         drafts: may be empty; then only the CRL is looked after.
         verb: for the record.
-        progress: called after each certificate.
         hook: run when all is in place, and only if anything changed.
         changed: something else did already.
     """
     authority = work.row(issuer.certificate).id
     work.inventory.intend(_intent(work, authority, draft) for draft in drafts)
     try:
-        pairs, refused = _sign(work, issuer, drafts, progress)
+        pairs, refused = _sign(work, issuer, drafts)
         crl = keep_fresh(work, issuer)
         _install(work, issuer, pairs)
         if hook and (pairs or crl or changed):
@@ -272,9 +271,7 @@ def carry_out(
     return [*issued, *refused], crl
 
 
-def _sign(
-    work: Transaction, issuer: Issuer, drafts: Sequence[Draft], progress: Callable[[], None]
-) -> tuple[Pairs, list[Refused]]:
+def _sign(work: Transaction, issuer: Issuer, drafts: Sequence[Draft]) -> tuple[Pairs, list[Refused]]:
     """Sign each draft; one that breaks a rule is given up without harm to the others.
 
     A preview signs the first of a batch, whose certificate stands for the others.
@@ -282,7 +279,7 @@ def _sign(
     authority = work.row(issuer.certificate).id
     pairs: list[tuple[Draft, Certificate]] = []
     refused: list[Refused] = []
-    for draft in drafts:
+    for draft in counted(drafts, len(drafts)):
         try:
             signed = pairs[0][1] if work.is_preview and pairs else _made(draft, issuer)
         except SmtpcredsError as error:
@@ -290,7 +287,6 @@ def _sign(
             refused.append(Refused(draft.order.host, error))
         else:
             pairs.append((draft, signed))
-        progress()
     work.inventory.signed(authority, [_signed(*pair) for pair in pairs])
     return pairs, refused
 
@@ -358,7 +354,6 @@ def issue(
     orders: Sequence[CertificateRequest],
     *,
     force: bool = False,
-    progress: Callable[[], None] = lambda: None,
 ) -> list[Outcome]:
     """Issue certificates with new keys; each order is carried out whole or not at all.
 
@@ -366,7 +361,6 @@ def issue(
         work: whose authority signs.
         orders: what is wanted.
         force: replace valid pairs and half pairs.
-        progress: called after each certificate.
     """
     accepted, refused = _sorted_out(work, orders, force=force)
     if len(orders) == 1 and refused:
@@ -380,7 +374,7 @@ def issue(
     issuer = work.issuer()
     refresh_superseded_crls(work)
     drafts = [_draft(work, order, issuer) for order in accepted]
-    done, _ = carry_out(work, issuer, drafts, "cert issue", progress=progress)
+    done, _ = carry_out(work, issuer, drafts, "cert issue")
     return _in_order(orders, [*done, *refused])
 
 
@@ -391,7 +385,7 @@ def new_key_warning(host: str, keeps: str) -> str:
         host: whose key.
         keeps: the command that would have kept it; empty where none can, as after a revocation.
     """
-    known = "TLSA records and lists of keys that hold the old one fit no more"
+    known = "TLSA records and pinned keys of the old one no longer match"
     return f"{host}: its public key changes, and {known}" + (f"; to keep a key: {keeps}" if keeps else "")
 
 

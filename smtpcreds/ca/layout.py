@@ -57,6 +57,11 @@ class CaFiles:
         return f"{self.directory}/{ROOT_KEY}"
 
     @property
+    def unfinished_key(self) -> str:
+        """The URI of a key that is being made in a token; it is there only while that lasts."""
+        return f"{self.directory}-token-key"
+
+    @property
     def root_crl(self) -> str:
         """The newest CRL of the CA above; absent for a root, or where that CA's key was never here."""
         return f"{self.directory}/{ROOT_CRL}"
@@ -194,10 +199,10 @@ def verify_target(path: str | None, *, force: bool) -> None:
     if path is None:
         return
     if not is_directory(os.path.dirname(path)):
-        raise MissingInputError(os.path.dirname(path), "is no directory")
+        raise MissingInputError(os.path.dirname(path), "is not a directory")
     check_parents(path)
     if check_target(path) and not force:
-        raise ExistsError(path, "is there and was left alone", "--force to replace it")
+        raise ExistsError(path, "exists and was not changed", "--force to replace it")
 
 
 # The inventory, to look at it only; light enough for the quick verbs.

@@ -74,7 +74,7 @@ def find(site: Site, which: str, path: str) -> Found:
         return read_file(site, pair.certificate)
     if exists(path):
         return read_file(site, path)
-    reason = "is no host, serial number or fingerprint of a certificate here, and no file"
+    reason = "is not a host, serial number or fingerprint of a certificate here, and no file"
     near = _near(site, which)
     hint = f"did you mean {near}?" if near else "smtpcreds cert list --all"
     raise MissingInputError(which, reason, hint)

@@ -72,13 +72,13 @@ def verify_ours(previous: PreviousPair, row: Row, inventory: Inventory) -> None:
     hint = f"look at it, or: smtpcreds cert issue {row.host} --force"
     certificate = certificate_in_place(previous)
     if certificate and not inventory.find(fingerprint(certificate)):
-        reason = "is not a certificate from this inventory; it was left alone"
+        reason = "is not a certificate from this inventory; it was not changed"
         raise ExistsError(previous.pair.certificate, reason, hint)
     if previous.key is None:
         return
     key = decode_key(previous.key, None, previous.pair.key)
     if public_id(key) != row.key_id and not (certificate and matches(certificate, key)):
-        reason = f"is not the key of the certificate of {row.host}; it was left alone"
+        reason = f"is not the key of the certificate of {row.host}; it was not changed"
         raise ExistsError(previous.pair.key, reason, hint)
 
 
@@ -167,7 +167,7 @@ def refuse_existing_pair(pair: Pair, host: str, now: datetime, inventory: Invent
         until = f"{found.not_valid_after_utc:%Y-%m-%d}"
         hint = f"smtpcreds cert renew {host}, {REPLACE}"
         raise ExistsError(
-            host, f"has a certificate until {until}, which was left alone ({pair.certificate})", hint
+            host, f"has a certificate until {until}, which was not changed ({pair.certificate})", hint
         )
 
 
@@ -193,7 +193,7 @@ def _pair(pair: Pair) -> Certificate:
         key = decode_key(read_private(pair.key), None, pair.key)
     except DataError as error:
         raise ExistsError(
-            error.subject, f"{error.reason}; it was left alone", f"look at it, {REPLACE}"
+            error.subject, f"{error.reason}; it was not changed", f"look at it, {REPLACE}"
         ) from None
     if fault := key_fault(found, key, pair.certificate):
         raise ExistsError(pair.key, fault, f"put the right one back, {REPLACE}")

@@ -14,6 +14,7 @@ from ..pki.encoding import blocks
 from ..pki.names import title
 from ..pki.values import Certificate, Issuer
 from ..transaction import Transaction
+from .above import taken, warn_of_lacking
 from .authority import CA, OF_CA, Listed, SupersededCA, short_id
 from .crl import NewCrl, crl_is_due, crl_is_stale, next_crl, owes_crl, record_crl
 from .directory import directories, trust_changes
@@ -153,12 +154,14 @@ class CrlWish:
         copy: absolute path of one more copy, mode 0644.
         der: write that copy as DER.
         force: the clock was ahead when the last CRL was signed.
+        above: absolute paths of CRLs of the CAs above, which others sign.
     """
 
     days: int | None = None
     copy: str | None = None
     der: bool = False
     force: bool = False
+    above: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.days is not None:
@@ -195,10 +198,13 @@ def refresh_crl(
     if wish.copy:
         check_parents(wish.copy)
         check_target(wish.copy)
+    above = taken(work, wish.above)
     work.clock_was_ahead = wish.force
     issuer = work.issuer()
     owe(work, hook)
+    write_all(above)
     _refresh_root_crl(work, root or RootKey())
+    warn_of_lacking(work)
     refresh_superseded_crls(work, every=True, lifetime=lifetime)
     done = publish(work, issuer, lifetime=lifetime)
     for path, content in _copies(work.ca, wish, done.crl):

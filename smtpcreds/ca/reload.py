@@ -41,7 +41,7 @@ class Hook:
             raise UsageError("--reload", "takes a command, as in --reload 'systemctl reload sendmail'")
         if which(words[0]) is None:
             hint = "it is run without a shell; for shell syntax say --reload \"sh -c '...'\""
-            raise UnavailableError(words[0], "is no program that can be run", hint)
+            raise UnavailableError(words[0], "can't be run: no such program", hint)
         return cls(words)
 
     def __str__(self) -> str:

@@ -1,6 +1,6 @@
 """Renewing: the same certificate once more, with the key that is in place or a new one."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -328,7 +328,6 @@ def renew(
     wanted: Renewals,
     *,
     hook: Hook | None = None,
-    progress: Callable[[], None] = lambda: None,
 ) -> Renewed:
     """Renew certificates; each is carried out whole or not at all.
 
@@ -336,7 +335,6 @@ def renew(
         work: whose authority signs; its passphrase is asked for only if there is something to sign.
         wanted: what is to be renewed, and how.
         hook: tells the mail server when everything is in place and anything changed.
-        progress: called after each certificate.
     """
     chain = work.ca.chain
     work.require_inventory()
@@ -354,7 +352,7 @@ def renew(
     drafts = [job.draft(work.site, issuer) for job in jobs]
     verb = "tlsa switch" if wanted.next_key else "cert renew"
     changed = changed or bool(older)
-    outcomes, crl = carry_out(work, issuer, drafts, verb, progress=progress, hook=hook, changed=changed)
+    outcomes, crl = carry_out(work, issuer, drafts, verb, hook=hook, changed=changed)
     return Renewed([*outcomes, *refused], crl or next(iter(older), None))
 
 

@@ -196,7 +196,7 @@ def read_petition(
     host = asked.common_name if asked.common_name in single else single[0]
     for name in hosts:
         if not is_qualified(name):
-            site.warn(f"{path}: {name} stands without a domain, and is certified so or not at all")
+            site.warn(f"{path}: {name} has no domain; it is certified as it is")
     request = Request(host, asked.public_key, tuple(hosts), tuple(addresses))
     return Csr(
         request, (*asked.ignored, *ignored), profile, timedelta(days=lifetime), target, chosen=bool(only)

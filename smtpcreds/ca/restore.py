@@ -6,10 +6,11 @@ what lies beside certificates is read first: numbers go on from there, and no re
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 
 from ..config import Site
-from ..errors import SmtpcredsError
+from ..errors import DataError, SmtpcredsError
 from ..files import names_in, read_if_there, read_private, read_public, write_all
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityRow, CertificateRow, State, serial_text
@@ -21,11 +22,11 @@ from ..pki.keys import public_id
 from ..pki.names import common_name, generation, organization_of, title
 from ..pki.revocation import Revoked
 from ..pki.values import Certificate
-from .authority import CA
+from .authority import CA, SupersededCA
 from .crl import crl_paths
 from .directory import directories, readable_bundle
 from .layout import BUNDLE, CURE_CRL
-from .state import record_all, row_of
+from .state import complete_retirement, record_all, retire_files, row_of
 
 CURE_UNKNOWN = (
     "put back a newer backup of the state directory; or take that CA out, and what it signed is refused"
@@ -69,6 +70,45 @@ def findings(site: Site, inventory: Inventory, ca: CA) -> Iterator[Finding]:
     """Yield how the state directory is older than what it has published."""
     yield from (newer.finding for newer in newer_crls(site, inventory, ca))
     yield from unknown_authorities(site, inventory, ca)
+    for former, path in retired_since(site, inventory, ca):
+        yield Finding(path, _no_more(former), CURE_CRL)
+
+
+def _no_more(former: SupersededCA) -> str:
+    name = title(former.certificate)
+    return f"trusts {name} no more, which the state directory does: it is older"
+
+
+def retired_since(site: Site, inventory: Inventory, ca: CA) -> Iterator[tuple[SupersededCA, str]]:
+    """Yield the replaced authorities that a bundle lost again, each with its path.
+
+    A rollover puts the successor into each bundle beside the one before, which only a retirement takes out.
+    """
+    if not (ca.is_there and ca.superseded_cas):
+        return
+    bundles = {place: readable_bundle(place) for place in directories(site, inventory)}
+    for former in ca.superseded_cas:
+        for place, held in bundles.items():
+            if ca.certificate in held and former.certificate not in held:
+                yield former, f"{place}/{BUNDLE}"
+                break
+
+
+def verify_trusted(site: Site, inventory: Inventory, ca: CA) -> None:
+    """Refuse to sign with an authority of before a rollover whose successor alone is trusted by now."""
+    held = {other for place in directories(site, inventory) for other in readable_bundle(place)}
+    if not ca.is_there or ca.certificate in held:
+        return
+    own = ca.certificate
+    newer = [each for each in held if _is_alike(own, each) and _begins(each) > _begins(own)]
+    if newer and not set(newer) & set(ca.trusted):
+        name = title(max(newer, key=_begins))
+        reason = f"is trusted no more beside certificates, and {name} is: the state directory is older"
+        raise DataError(title(own), reason, "put back a newer backup of the state directory")
+
+
+def _begins(certificate: Certificate) -> datetime:
+    return certificate.not_valid_before_utc
 
 
 def unknown_authorities(site: Site, inventory: Inventory, ca: CA) -> Iterator[Finding]:
@@ -117,6 +157,7 @@ def newer_crls(site: Site, inventory: Inventory, ca: CA) -> Iterator[NewerCrl]:
 
 def take_over(site: Site, inventory: Inventory, ca: CA) -> None:
     """Bring the state directory up to what it has published."""
+    _retire(site, inventory, ca)
     found = list(newer_crls(site, inventory, ca))
     for finding in unknown_authorities(site, inventory, ca):
         site.warn(f"{finding.subject}: {finding.message}; {finding.cure}")
@@ -128,6 +169,16 @@ def take_over(site: Site, inventory: Inventory, ca: CA) -> None:
     for kept, newer in newest.items():
         if (newer.crl.number or 0) >= (_number(kept) or 0):
             write_all([Artifact(kept, newer.content)])
+
+
+def _retire(site: Site, inventory: Inventory, ca: CA) -> None:
+    """Retire what was retired since the backup: all that was replaced then, as a retirement does."""
+    gone = tuple(retired_since(site, inventory, ca))
+    for former, path in gone:
+        site.warn(f"{path}: {_no_more(former)}; it is retired here, too")
+    if gone:
+        retire_files(ca, [former for former, _ in gone])
+        complete_retirement(site, inventory, ca, "known by its bundle")
 
 
 def _ours(inventory: Inventory, ca: CA) -> Iterator[tuple[Certificate, str, AuthorityRow | None]]:

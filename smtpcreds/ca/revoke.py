@@ -19,7 +19,8 @@ from ..pki.revocation import Reason
 from ..pki.values import Certificate as Parsed
 from ..transaction import Transaction
 from .adopt import MAX_SERIAL, row_of_imported
-from .layout import CaFiles, Pair
+from .crl import owed
+from .layout import CURE_CRL, CaFiles, Pair
 from .listing import DIGITS, ambiguous, meant, names_host, of_one_host
 from .lookup import near_host
 from .old import RENEW_OLD, RETIRE_OLD
@@ -131,9 +132,9 @@ def _authorities(work: Transaction) -> Authorities:
 
 def _fault(row: CertificateRow, authorities: Authorities) -> DataError | None:
     if row.authority not in authorities:
-        return DataError(row.host, f"{row.serial} is of an authority that is retired, or not ours")
+        return DataError(row.host, f"{row.serial} is of an authority that is retired, or of another one")
     if not may_sign_crls(authorities[row.authority][1]):
-        reason = "its authority may not sign CRLs (keyUsage), so nobody would learn of a revocation"
+        reason = "its authority may not sign CRLs (keyUsage), so a revocation would have no effect"
         return DataError(row.host, reason, f"smtpcreds ca rollover; then {RENEW_OLD}; then {RETIRE_OLD}")
     return None
 
@@ -174,7 +175,7 @@ def _chosen(work: Transaction, wish: RevocationRequest, authorities: Authorities
         raise _nothing(work, wish)
     live = _live(found, work.now)
     if not live:
-        raise _nothing_left(found[0])
+        raise _unpublished(work, found) or _nothing_left(found[0])
     return _Chosen(_usable(work, _narrowed(work, wish, live), authorities))
 
 
@@ -230,7 +231,7 @@ def _of_file(
         if is_issued_by(certificate, ca):
             row, der = row_of_imported(certificate.serial_number, ca, work.now, certificate)
             return [], _as_new(work, [(replace(row, authority=number), der)], authorities)
-    raise DataError(path, "was not signed by an authority whose key is here, so its CRL is another's affair")
+    raise DataError(path, "was not signed by an authority whose key is here, so its CRL is signed elsewhere")
 
 
 def _refuse_own(work: Transaction, serial: int, what: str) -> None:
@@ -238,7 +239,7 @@ def _refuse_own(work: Transaction, serial: int, what: str) -> None:
     if own := next((ca for ca in work.ca.trusted if ca.serial_number == serial), None):
         reason = f"is of {title(own)} itself, and no certificate of a host"
         raise DataError(
-            what, reason, f"to trust an authority no more: smtpcreds ca rollover; then {RETIRE_OLD}"
+            what, reason, f"to stop trusting an authority: smtpcreds ca rollover; then {RETIRE_OLD}"
         )
 
 
@@ -246,7 +247,7 @@ def _unknown(work: Transaction, text: str, authorities: Authorities) -> _Chosen:
     """Return a number as certificates of every authority here, since nothing tells whose it is."""
     digits = text.replace(":", "")
     if not re.fullmatch("[0-9A-Fa-f]+", digits) or not 0 < int(digits, 16) < MAX_SERIAL:
-        raise UsageError(text, "is no serial number: hexadecimal, at most 159 bits")
+        raise UsageError(text, "is not a serial number: hexadecimal, at most 159 bits")
     _refuse_own(work, int(digits, 16), text)
     able = {number: ca for number, (_, ca) in authorities.items() if may_sign_crls(ca)} or {
         number: ca for number, (_, ca) in authorities.items()
@@ -296,12 +297,23 @@ def _shares_key(row: CertificateRow, other: CertificateRow, now: datetime) -> bo
     return is_live and row.key_id is not None and row.key_id == other.key_id
 
 
+def _unpublished(work: Transaction, rows: Sequence[CertificateRow]) -> DataError | None:
+    """Return what is to be done where a run before recorded the revocation and could not sign the CRL."""
+    owing = {row.id for row in work.inventory.authorities() if owed(work.inventory, row)}
+    row = next((row for row in rows if row.revoked_at and row.authority in owing), None)
+    if row is None:
+        return None
+    return DataError(row.host, f"{row.serial} is revoked, but the CRL is not in place yet", CURE_CRL)
+
+
 def _nothing_left(row: CertificateRow) -> DataError:
     if row.revoked_at:
         return DataError(row.host, f"{row.serial} is revoked since {row.revoked_at:%Y-%m-%d} ({row.reason})")
     if row.state is State.DISCARDED:
         return DataError(row.host, f"{row.serial} was never signed")
-    return DataError(row.host, f"{row.serial} expired on {row.not_after:%Y-%m-%d}, so nobody accepts it")
+    return DataError(
+        row.host, f"{row.serial} expired on {row.not_after:%Y-%m-%d}, so it is not accepted anywhere"
+    )
 
 
 def _in_place(site: Site, rows: Sequence[CertificateRow]) -> tuple[Pair, ...]:

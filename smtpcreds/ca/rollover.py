@@ -25,9 +25,10 @@ from ..pki.names import (
     title,
 )
 from ..pki.values import BACKDATE, Certificate, Issuer
+from ..secret import Secret
 from ..transaction import Transaction
 from .authority import CA, OF_CA, SupersededCA, short_id
-from .create import NewAuthority, files_for, first_key, free_name, make, make_below
+from .create import NewAuthority, files_for, free_name, make, make_below, signing_key
 from .crl import record_crl, sign_crl, signs_crls
 from .directory import directories, readable_bundle, refresh_trust_directories
 from .layout import ROOT_CRL, ROOT_KEY, SUPERSEDED, lifetime_of
@@ -77,7 +78,7 @@ def retire(work: Transaction, root: RootKey, *, force: bool = False) -> Retireme
     if not force:
         _refuse_needed(work, rows)
     revoked = _revoke(work, root, force=force)
-    retire_files(work.ca)
+    retire_files(work.ca, work.ca.superseded_cas)
     work.renewed_authority()
     changed = refresh_trust_directories(work.site, inventory, work.ca)
     with inventory.transaction():
@@ -183,7 +184,7 @@ def successor(
         parse_key_type(key_type or _key_type(site, path[0])),
         lifetime if days is None else lifetime_of(days),
         () if unconstrained else tuple(map(parse_host, domains)),
-        intermediate or (len(path) > 1 and token is None),
+        intermediate or len(path) > 1,
         token or _same_token(work.ca),
         dns_only=is_dns_only(path[0]) and not (unconstrained or addresses or site.settings.ca.addresses),
     )
@@ -221,12 +222,13 @@ def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey, *, again: 
     if not again:
         _confirm_second(work)
     above = _root_key(work.ca, wanted, root)
+    _refuse_plain_root(work, wanted, root, above)
     old = work.issuer()
-    secret = work.passphrase() if is_encrypted(read_private(work.ca.files.key)) else None
+    secret = _passphrase(work, root)
     top = root.open(work, above) if above else None
     row = work.row(old.certificate)
-    with first_key(wanted, work.pin, work.ca.files.key) as key:
-        made = (make_below(work.site, wanted, top), None) if top else make(work.site, wanted, key)
+    with signing_key(work, wanted, work.pin) as key:
+        made = (make_below(work.site, wanted, top, key), None) if top else make(work.site, wanted, key)
         issuer, root_key = made
         _warn_of_losses(work, old, wanted, issuer)
         if signs_crls(row):
@@ -259,17 +261,22 @@ def _confirm_second(work: Transaction) -> None:
         work.confirm(f"make one more authority, although {name} {reason}", otherwise=refusal)
 
 
+_CRLS_ABOVE = ROOT_CRL.removesuffix(".pem")
+
+
 def _handed_down(ca: CA, *, same_root: bool) -> Iterator[Artifact]:
     """Yield the files of today under their new names; a root that stays keeps its key and CRL on top."""
     home = f"{SUPERSEDED}{short_id(ca.certificate)}"
     for file in tree(ca.files.directory):
-        stays = "/" in file.path or (same_root and file.path in {ROOT_KEY, ROOT_CRL})
+        stays = "/" in file.path or (
+            same_root and (file.path == ROOT_KEY or file.path.startswith(_CRLS_ABOVE))
+        )
         yield file if stays else Artifact(f"{home}/{file.path}", file.content)
 
 
 def _root_key(ca: CA, wanted: NewAuthority, root: RootKey) -> str | None:
     """Return the path of the key that signs the new certificate, or None for a new root."""
-    if root.new or wanted.token or len(ca.chain) == 1:
+    if root.new or len(ca.chain) == 1:
         if root.path:
             raise UsageError("--root-key", "is not needed: the new authority has a root of its own")
         return None
@@ -281,6 +288,30 @@ def _root_key(ca: CA, wanted: NewAuthority, root: RootKey) -> str | None:
             "give --root-key FILE, or --new-root to make a new root as well",
         )
     return found
+
+
+def _passphrase(work: Transaction, root: RootKey) -> Secret | None:
+    """Return what encrypts the files of the new keys: it opens the present one, or the root's beside a token.
+
+    Either is opened with it, so that a mistyped one encrypts nothing.
+    """
+    ca = work.ca
+    if is_encrypted(read_private(ca.files.key)):
+        return work.passphrase()
+    path = root.find(ca) if remote_uri(read_private(ca.files.key), ca.files.key) else None
+    if path is None or not is_encrypted(read_private(path)):
+        return None
+    root.open(work, path)
+    return work.passphrase()
+
+
+def _refuse_plain_root(work: Transaction, wanted: NewAuthority, root: RootKey, above: str | None) -> None:
+    """Refuse to make a new root beside a token where no passphrase is known that could encrypt its key."""
+    ca = work.ca
+    is_here = len(ca.chain) > 1 and root.find(ca)
+    if wanted.intermediate and not above and not is_here and _same_token(ca):
+        hint = "leave --intermediate and --new-root out, or name the key of the present root: --root-key FILE"
+        raise UsageError("ca rollover", "knows no passphrase for the key of a new root", hint)
 
 
 def _key_type(site: Site, certificate: Certificate) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from ..config import Site
-from ..files import actor, audit_to_syslog, move, read_if_there, sweep, write_all
+from ..files import actor, audit_to_syslog, exists, move, read_if_there, remove, sweep, write_all
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityRow, AuthorityState, CertificateRow, Event
 from ..pki.chains import climb
@@ -18,6 +18,7 @@ from .crl import owed
 from .directory import refresh_trust_directories, trust
 from .layout import RETIRED, Pair
 from .pair import certificate_in_place, key_id, put_in_place, read_previous_pair
+from .token import unfinished_key
 
 
 def ensure_authority(site: Site, inventory: Inventory, ca: CA, certificate: Certificate) -> AuthorityRow:
@@ -41,6 +42,11 @@ def row_of(inventory: Inventory, certificate: Certificate) -> AuthorityRow | Non
 
 def recover_authorities(site: Site, inventory: Inventory, ca: CA) -> None:
     """Record what a killed run changed about authorities: their directories say what is so."""
+    if left := unfinished_key(ca.files):
+        reason = f"an interrupted run may have left {left.key} in it"
+        site.warn(f"{left.subject}: {reason}; the next ca init or ca rollover with that token removes it")
+    elif exists(ca.files.unfinished_key):
+        remove(ca.files.unfinished_key)
     if not ca.is_there:
         return
     own = ca.certificate
@@ -50,19 +56,26 @@ def recover_authorities(site: Site, inventory: Inventory, ca: CA) -> None:
         record_all(site, inventory, "ca recorded", [(title(own), "after an interrupted run")])
         site.warn(f"{title(own)}: this authority was not in the inventory; an interrupted run is completed")
     if any(is_revoked_above(ca, superseded_ca) for superseded_ca in ca.superseded_cas):
-        retire_files(ca)  # all of them, as the interrupted run was about to
-    for superseded_ca in ca.retired:
-        row = row_of(inventory, superseded_ca.certificate)
-        if row and row.state is AuthorityState.CURRENT:
-            refresh_trust_directories(site, inventory, ca)
-            inventory.retire_authority(row.id)
-            record_all(site, inventory, "ca retire", [(row.name, "after an interrupted run")])
-            site.warn(f"{row.name}: an interrupted run began to retire this authority; it is completed")
+        retire_files(ca, ca.superseded_cas)  # all of them, as the interrupted run was about to
+    for row in complete_retirement(site, inventory, ca, "after an interrupted run"):
+        site.warn(f"{row.name}: an interrupted run began to retire this authority; it is completed")
 
 
-def retire_files(ca: CA) -> None:
+def complete_retirement(site: Site, inventory: Inventory, ca: CA, detail: str) -> list[AuthorityRow]:
+    """Take what was put away as ``retired-*`` out of bundles and inventory; return the rows that changed."""
+    rows = (row_of(inventory, superseded_ca.certificate) for superseded_ca in ca.retired)
+    due = [row for row in rows if row and row.state is AuthorityState.CURRENT]
+    if due:
+        refresh_trust_directories(site, inventory, ca)
+    for row in due:
+        inventory.retire_authority(row.id)
+        record_all(site, inventory, "ca retire", [(row.name, detail)])
+    return due
+
+
+def retire_files(ca: CA, superseded_cas: Iterable[SupersededCA]) -> None:
     """Put the files of superseded CAs away as ``retired-*``."""
-    for superseded_ca in ca.superseded_cas:
+    for superseded_ca in superseded_cas:
         sweep(superseded_ca.files.directory)
         name = f"{RETIRED}{short_id(superseded_ca.certificate)}"
         move(superseded_ca.files.directory, f"{ca.files.directory}/{name}")
@@ -125,7 +138,7 @@ def recover(site: Site, inventory: Inventory, ca: CA) -> list[CertificateRow]:
         else:
             site.warn(
                 f"{row.host}: an interrupted run on {row.machine} began certificate {row.serial}; "
-                "the next command that signs there settles it"
+                "the next command there that signs completes it"
             )
     for authority in ours:
         if authority.state is AuthorityState.CURRENT and owed(inventory, authority):
@@ -181,5 +194,5 @@ def _give_up(site: Site, inventory: Inventory, row: CertificateRow, why: str) ->
     inventory.discard(row.authority, row.serial, why)
     site.warn(
         f"{row.host}: an interrupted run began a certificate and ended {why.removeprefix('interrupted ')}; "
-        "it was given up"
+        "it was abandoned"
     )

@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from secrets import token_bytes
 
 from ..errors import DataError, DeniedError, MissingInputError, SmtpcredsError, UsageError
-from ..files import disk, read_if_there
+from ..files import disk, read_if_there, remove, write_all
+from ..model import Artifact
 from ..pkcs11 import KINDS, KeyUri, Session, check
 from ..pki.keys import KeyType, PublicKey, RemoteKey, decode_public_key, generate, scheme_of
 from ..pki.values import Certificate, Issuer
 from ..secret import Secret
+from .layout import CaFiles
 
 Pin = Callable[[], Secret | None]
 
@@ -59,17 +61,20 @@ def _verify_same(public: PublicKey, own: Certificate, uri: str) -> None:
 
 
 @contextmanager
-def new_key(wanted: TokenKey, kind: KeyType, name: str, pin: Pin, path: str) -> Iterator[RemoteKey]:
+def new_key(
+    wanted: TokenKey, kind: KeyType, name: str, pin: Pin, files: CaFiles, begin: Callable[[], object]
+) -> Iterator[RemoteKey]:
     """Give a key in a token for a new authority; one that was made here goes again if the block fails.
 
-    A kill leaves it in the token, where nothing refers to it.
+    What a killed run made goes when the next one makes a key there: a file names it before it is made.
 
     Args:
         wanted: where.
         kind: its type, unless it exists.
         name: of the authority, which a label begins with that nobody chose.
         pin: of the token.
-        path: of the file that is to name the key; what it names already is never taken away.
+        files: of the authority; the key that they name already is never taken away.
+        begin: takes the lock, once the token has let us in.
     """
     wanted.verify(kind)
     secret = _pin(wanted.uri, pin)
@@ -82,26 +87,56 @@ def new_key(wanted: TokenKey, kind: KeyType, name: str, pin: Pin, path: str) -> 
         return
     session = Session(uri, secret, writes=not wanted.exists)
     try:
-        public = decode_public_key(
-            session.public_key() if wanted.exists else session.generate(kind.name), uri.subject
-        )
-        yield from _kept(session, public, None if wanted.exists else path)
+        if wanted.exists:
+            yield RemoteKey(decode_public_key(session.public_key(), uri.subject), str(uri), session.sign)
+        else:
+            _remove_unfinished(files, session)
+            session.refuse_taken()
+            begin()
+            yield from _made(session, kind, files)
     finally:
         session.close()
 
 
-def _kept(session: Session, public: PublicKey, path: str | None) -> Iterator[RemoteKey]:
-    """Give the key; one made for a file is destroyed on failure, unless the file names it by then."""
+def _made(session: Session, kind: KeyType, files: CaFiles) -> Iterator[RemoteKey]:
+    """Make the key and give it; it is destroyed on failure, unless the authority's file names it by then."""
     uri = str(session.uri)
+    write_all([Artifact(files.unfinished_key, uri.encode())])
     try:
+        public = decode_public_key(session.generate(kind.name), session.uri.subject)
         yield RemoteKey(public, uri, session.sign)
     except BaseException:
-        if path and uri.encode() not in (read_if_there(path) or b""):
+        if not _is_named(files, uri):
             with suppress(SmtpcredsError):
                 session.destroy()
+                remove(files.unfinished_key)
         raise
-    if path:
-        disk().note("make", uri, note="key in the token")
+    remove(files.unfinished_key)
+    disk().note("make", uri, note="key in the token")
+
+
+def _is_named(files: CaFiles, uri: str) -> bool:
+    return uri.encode() in (read_if_there(files.key) or b"")
+
+
+def unfinished_key(files: CaFiles) -> KeyUri | None:
+    """Return the key that a killed run may have left in a token, where the authority does not name it."""
+    content = read_if_there(files.unfinished_key)
+    uri = content.decode(errors="replace") if content else ""
+    return None if not uri or _is_named(files, uri) else KeyUri.parse(uri)
+
+
+def _remove_unfinished(files: CaFiles, session: Session) -> None:
+    """Destroy what a killed run left in this token; in another one, it can only be named."""
+    if (left := unfinished_key(files)) is None:
+        return
+    place = replace(left, label="", key_id=b""), replace(session.uri, label="", key_id=b"")
+    if place[0] != place[1]:
+        reason = f"may hold {left.key} of an interrupted run"
+        hint = f"run that again in this token, or remove {files.unfinished_key}, and the key by its own tools"
+        raise DeniedError(left.subject, reason, hint)
+    session.destroy(left)
+    remove(files.unfinished_key)
 
 
 def _named(uri: KeyUri, name: str) -> KeyUri:

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from shlex import quote
 
 from ..config import Site
 from ..errors import DamagedFileError, DataError, MissingInputError, SmtpcredsError, UnsafePathError
@@ -19,6 +18,7 @@ from ..files import (
     read_private,
     temporaries,
 )
+from ..inventory.chain import Chain, Head
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityState, CrlRow, State
 from ..inventory.rows import CertificateRow as Row
@@ -32,6 +32,9 @@ from ..pki.pair_rules import certificate_of, held_names, key_fault, name_fault, 
 from ..pki.profiles import Profile, Purpose, parse_profile
 from ..pki.revocation import revoked_on
 from ..pki.values import Certificate
+from ..progress import counted
+from ..shell import quote
+from .above import CURE_ABOVE, LACKS, lacking
 from .authority import CA
 from .crl import crl_fault, crl_says, owes_crl
 from .directory import bundled, directories, trust, trust_directory_changes
@@ -245,15 +248,38 @@ class Scene:
         return f"smtpcreds cert issue {host}{to} --force"
 
 
-def findings(site: Site) -> list[Finding]:
-    """Return every disagreement."""
+def findings(site: Site, noted: str = "") -> tuple[list[Finding], Head | None]:
+    """Return every disagreement, and the head of the chain of events, None where it can't be read.
+
+    Args:
+        site: where.
+        noted: a head of the chain that was seen before; empty for none.
+    """
     try:
         with reading(site) as inventory, exclusive(site.lock):
             inventory.verify_integrity()
             scene = Scene(site, inventory, CA(site))
-            return [finding for check in CHECKS for finding in check(scene)]
+            chain = inventory.chain(noted)
+            found = [finding for check in CHECKS for finding in check(scene)]
+            return [*_unchained(site, chain, noted), *found], chain.head
     except (DamagedFileError, UnsafePathError) as error:
-        return [as_finding(error)]
+        return [as_finding(error)], None
+
+
+CURE_EVENTS = "compare the events with syslog's authpriv, and put an inventory back from before"
+
+
+def _unchained(site: Site, chain: Chain, noted: str) -> Iterator[Finding]:
+    """Yield what shows that somebody wrote to the record of events past this program."""
+    if chain.broken:
+        number, event = chain.broken
+        more = f", and so do {chain.later} later ones" * bool(chain.later)
+        deed = f"{event.what} {event.subject} by {event.who} at {event.at:%Y-%m-%d %H:%M:%S}"
+        reason = f"({deed}) does not follow from the one before: altered, moved, or some were deleted{more}"
+        yield Finding(f"event {number}", reason, CURE_EVENTS)
+    if not chain.has_noted:
+        reason = f"has no event with the hash {noted}: altered, cut off, or an older state was put back"
+        yield Finding(site.inventory, reason, CURE_EVENTS)
 
 
 def missing(site: Site) -> list[Finding]:
@@ -356,6 +382,7 @@ def root_crl(scene: Scene) -> Iterator[Finding]:
         cure = CURE_CRL if exists(scene.ca.files.root_key) else f"{CURE_CRL} --root-key FILE"
         fault = "has no CRL, so curl and Exim with OpenSSL refuse all below it"
         yield Finding(title(scene.ca.chain[1]), fault, cure)
+    yield from (Finding(title(above), LACKS, CURE_ABOVE) for above in lacking(scene.ca))
 
 
 def published(scene: Scene) -> Iterator[Finding]:
@@ -389,10 +416,12 @@ def pairs(scene: Scene) -> Iterator[Finding]:
     A directory of ``--to`` that is gone was taken to its host, so nothing is missed there.
     Pairs of other hosts that share the inventory are theirs to look at.
     """
-    for stem, row in scene.expected.items():
+    expected = scene.expected
+    for stem, row in counted(expected.items(), len(expected)):
         yield from _missing(scene, Pair(stem), row)
     for directory in directories(scene.site, scene.inventory):
-        for name in sorted(names_in(directory)):
+        names = sorted(names_in(directory))
+        for name in counted(names, len(names)):
             if name.endswith(_SUFFIX):
                 yield from _faults(scene, Pair(f"{directory}/{name.removesuffix(_SUFFIX)}"))
 
@@ -430,9 +459,9 @@ def _standing_fault(scene: Scene, pair: Pair, found: Certificate) -> str | None:
     if row.state is State.REVOKED and row.revoked_at:
         return revoked_on(row.revoked_at, row.reason or "")
     if row.state is State.DISCARDED:
-        return f"was given up ({row.reason})"
+        return f"was abandoned ({row.reason})"
     if row.authority in scene.retired:
-        return "was signed by an authority that is retired, so nobody is to trust it"
+        return "was signed by an authority that is retired, so it must not be trusted"
     newer = scene.expected.get(pair.stem)
     if newer and newer.fingerprint != row.fingerprint:
         return f"was superseded by serial {newer.serial[:16]}, which is not there"

@@ -24,10 +24,8 @@ _LEVELS = ("note", "warning", "error")
     default="warning",
     help="Exit 1 from this severity on: note, warning (the default), error.",
 )
-@click.option(
-    "--only", metavar="CODE", multiple=True, help="Look for this code, or family, alone; repeatable."
-)
-@click.option("--ignore", metavar="CODE", multiple=True, help="Leave this code, or family, out; repeatable.")
+@click.option("--only", metavar="CODE", multiple=True, help="Check only this code or family; repeatable.")
+@click.option("--ignore", metavar="CODE", multiple=True, help="Skip this code or family; repeatable.")
 @pass_session
 def audit(session: Session, fix: bool, fail_on: str, only: tuple[str, ...], ignore: tuple[str, ...]) -> None:
     """Look for whatever exposes a credential or keeps it from working.
@@ -78,7 +76,7 @@ def _lines(findings: list["Finding"], repaired: int, absent: list[str]) -> Itera
     counted = [_many(tally[level], level) for level in reversed(_LEVELS) if tally[level]]
     yield ", ".join(counted) or "nothing found"
     if absent:
-        yield f"not there, so not looked at: {', '.join(absent)}"
+        yield f"not present, so not checked: {', '.join(absent)}"
 
 
 def finding_lines(findings: "list[Finding]") -> Iterator[str]:

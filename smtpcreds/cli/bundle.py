@@ -2,12 +2,12 @@
 
 import sys
 from collections.abc import Iterator
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import UsageError
+from ..shell import quote
 from .framework import Verb
 from .mta import client_options, remaining_row, wishes_of
 from .secrets import bundle_passphrase, ca_passphrase
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..bundle.make import Bundled, BundleRequest, Delivery, Encryption
     from ..ca.requests import Csr
     from ..config import Site
+    from ..mta.program import Program
 
 STREAM = "-"
 
@@ -149,7 +150,7 @@ def _delivery(session: Session, path: str | None, encryption: "Encryption", *, f
         return Delivery(encryption, path, force)
     if not session.dry_run:
         if sys.stdout.isatty():
-            raise UsageError("standard output", "is a terminal, and an archive is no text", "-o FILE")
+            raise UsageError("standard output", "is a terminal, and an archive is not text", "-o FILE")
         session.refuse_reveal()
 
     def write(data: bytes) -> None:
@@ -161,11 +162,16 @@ def _delivery(session: Session, path: str | None, encryption: "Encryption", *, f
 
 def _opened(path: str | None, passphrase: str | None, recipients: tuple[str, ...]) -> str:
     """Return the command that unpacks the archive, on the client host."""
-    name = quote((path or STREAM).rpartition("/")[2])
-    name = f"./{name}" if name.startswith("-") and path else name
+    name = _name(path or STREAM)
     if passphrase or recipients:
         return f"age -d {'-i KEY ' if recipients else ''}{name} | tar -xpf - -C /"
     return f"tar -xpf {name} -C /"
+
+
+def _name(path: str) -> str:
+    """Return the last part of a path, so that it can be typed."""
+    name = quote(path.rpartition("/")[2])
+    return f"./{name}" if name.startswith("-") and path != STREAM else name
 
 
 def _show(session: Session, wanted: "BundleRequest", done: "Bundled", path: str | None, opened: str) -> None:
@@ -209,16 +215,19 @@ def _lines(
         yield f"  account {facts.credential.account}"
     if path:
         yield f"  {session.described(path)}"
-        yield f"next: {opened} on {facts.host}, then what /{README} says"
-    yield from _of_crl(done, session.site().clock())
+        yield f"next: {opened} on {facts.host}, then what /{README} says;"
+        yield f"      or on {facts.host}: smtpcreds setup --client {_name(path)} --edit --run"
+    yield from _of_crl(wanted.program, done, session.site().clock())
     if done.previous:
         yield f"      once the new certificate is in use: smtpcreds cert revoke {done.previous}"
 
 
-def _of_crl(done: "Bundled", now: "datetime") -> Iterator[str]:
+def _of_crl(program: "Program", done: "Bundled", now: "datetime") -> Iterator[str]:
     """Say what keeps mail going if the CRL ends before the certificate does."""
+    from ..mta.program import reads_crl
+
     end = done.credentials.certificate.not_valid_after_utc
-    if done.crl_end and done.crl_end < end:
+    if done.crl_end and done.crl_end < end and reads_crl(program, done.facts):
         days = (end - now).days + 2
         yield f"      its CRL ends on {done.crl_end:%Y-%m-%d}, and mail stops: copy a new one there before,"
         yield f"      or smtpcreds ca crl --days {days}, and bundle again"

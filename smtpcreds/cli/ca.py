@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ..ca.authority import Passphrase
+    from ..ca.create import NewAuthority
     from ..ca.lookup import Generation
     from ..ca.publish import Published
     from ..ca.rollover import Rolled
@@ -42,6 +43,8 @@ ca = noun(
         "export": ("ca", "export", "Copy its certificates for clients, or a key to a safe place."),
         "passphrase": ("ca", "passphrase", "Change or remove the passphrase of its keys."),
         "rollover": ("ca", "rollover", "Replace it by a new one, or retire the old one."),
+        "backup": ("backup", "backup", "Save it with inventory and configuration, encrypted."),
+        "restore": ("backup", "restore", "Put a backup back in place, or prove it."),
     },
 )
 
@@ -51,6 +54,9 @@ def token_options(command: Callable[..., None]) -> Callable[..., None]:
     existing = click.option("--existing-key", is_flag=True, help="Take the key that is in the token already.")
     token = click.option("--token", metavar="URI", help="Keep the key in this PKCS #11 token (RFC 7512).")
     return token(existing(command))
+
+
+pin_option = click.option("--pin", metavar="SOURCE", help="PIN of the token; default: as --passphrase.")
 
 
 def _token_key(text: str | None, *, exists: bool) -> "TokenKey | None":
@@ -81,6 +87,7 @@ def _token_key(text: str | None, *, exists: bool) -> "TokenKey | None":
 @click.option("--addresses", is_flag=True, help="Certify IP addresses, too.")
 @click.option("--intermediate", is_flag=True, help="Make a root and an issuing CA below it.")
 @token_options
+@pin_option
 @pass_session
 def init(
     session: Session,
@@ -89,6 +96,7 @@ def init(
     no_passphrase: bool,
     token: str | None,
     existing_key: bool,
+    pin: str | None,
     **render_options: Any,
 ) -> None:
     """Make the authority: a private key, and the certificate that signs others."""
@@ -96,15 +104,13 @@ def init(
     from ..pki.describe import describe
 
     site = session.site()
-    if token and no_passphrase:
-        raise UsageError("--no-passphrase", "contradicts --token; the PIN is --passphrase SOURCE")
     wanted = new_authority(site, **render_options, token=_token_key(token, exists=existing_key))
-    secret = (
-        ca_passphrase(passphrase, site).pin
-        if token
-        else new_ca_passphrase(passphrase, site, none=no_passphrase)
-    )
-    created = session.run(site, lambda work: create(work, wanted, secret))
+    if token and no_passphrase and not wanted.intermediate:
+        raise UsageError("--no-passphrase", "contradicts --token; the PIN is --pin SOURCE")
+    if pin and not token:
+        raise UsageError("--pin", "goes with --token")
+    secret, ask_pin = _new_secrets(site, wanted, passphrase, pin, none=no_passphrase)
+    created = session.run(site, lambda work: create(work, wanted, secret, ask_pin))
     if created is None:
         return
     if not created.is_encrypted:
@@ -130,13 +136,24 @@ def init(
     )
 
 
+def _new_secrets(
+    site: "Site", wanted: "NewAuthority", passphrase: str | None, pin: str | None, *, none: bool
+) -> "tuple[Passphrase, Passphrase]":
+    """Return the questions for what encrypts key files, and for the PIN; each source is parsed once."""
+    if wanted.token is None:
+        return new_ca_passphrase(passphrase, site, none=none), lambda: None
+    if wanted.intermediate:
+        return new_ca_passphrase(passphrase, site, none=none), ca_passphrase(None, site, pin=pin).pin
+    return (lambda: None), ca_passphrase(passphrase, site, pin=pin).pin
+
+
 # ``smtpcreds ca rollover``.
 
 _SHOWN = 20
 
 
 @click.command(cls=Verb)
-@click.option("--retire-old", is_flag=True, help="Trust the old authority no more; makes no new one.")
+@click.option("--retire-old", is_flag=True, help="Stop trusting the old authority; makes no new one.")
 @click.option("--force", is_flag=True, help="Retire it although hosts use it; or roll over once more.")
 @click.option("--name", metavar="TEXT", help="Common name; default: the present one and G2, G3.")
 @click.option("--organization", metavar="TEXT", help="Organisation; default: that of the present one.")
@@ -152,7 +169,7 @@ _SHOWN = 20
 @click.option("--root-key", metavar="FILE", help="The root's private key, where it is kept offline.")
 @click.option("--root-passphrase", metavar="SOURCE", help="Opens the root key; default: as --passphrase.")
 @token_options
-@click.option("--pin", metavar="SOURCE", help="PIN of the token; default: as --passphrase.")
+@pin_option
 @passphrase_option
 @pass_session
 def rollover(
@@ -282,7 +299,7 @@ def passphrase(session: Session, new_passphrase: str | None, remove: bool, passp
 @click.option("--to", "target", metavar="FILE", help="Write a new file; default: standard output.")
 @click.option("--key", "what", flag_value="key", help="Copy the private key that signs, as a backup.")
 @click.option("--root-key", "what", flag_value="root-key", help="Copy the root's private key.")
-@click.option("--remove", is_flag=True, help="Take the root key off this host once the copy is proven.")
+@click.option("--remove", is_flag=True, help="Remove the root key from this host once the copy is verified.")
 @click.option("--new-passphrase", metavar="SOURCE", help="Encrypts the copy; default: as the key is.")
 @passphrase_option
 @pass_session
@@ -296,7 +313,7 @@ def export(
 ) -> None:
     """Write all CA certificates that clients need, as PEM; or copy a private key to a safe place."""
     if remove and what != "root-key":
-        raise UsageError("--remove", "goes with --root-key; the key that signs has to stay")
+        raise UsageError("--remove", "goes with --root-key; the signing key has to stay on this host")
     if what:
         _key(session, what == "root-key", target, remove, new_passphrase, passphrase)
     elif new_passphrase:
@@ -456,7 +473,9 @@ def _retired(found: "Description") -> str:
 @click.option("--chain", metavar="FILE", help="The certificates above it, where it is no root.")
 @click.option("--token", metavar="URI", help="The CA's private key is in this PKCS #11 token (RFC 7512).")
 @click.option("--import-passphrase", metavar="SOURCE", help="Opens the key; default: as --passphrase.")
-@click.option("--passphrase", metavar="SOURCE", help="Encrypts the key from now on; default: what opens it.")
+@click.option(
+    "--passphrase", metavar="SOURCE", help="Encrypts the key from now on; default: its present passphrase."
+)
 @click.option("--no-passphrase", is_flag=True, help="Store the key unencrypted.")
 @pass_session
 def import_(
@@ -512,7 +531,7 @@ def import_(
             f"{found.title}: imported from {adopted.peer}, {found.key_type}, {end}",
             f"  {session.described(site.ca_directory)}",
             f"  certificates known: {adopted.certificates}, revoked: {adopted.revoked}",
-            "next: use the other program no more with this CA, and take its copy of the key off this host",
+            "next: stop using the other program with this CA, and remove its copy of the key from this host",
             "      smtpcreds cert issue HOST",
         ],
     )
@@ -552,10 +571,11 @@ NOT_CURRENT = 1
 @click.option("--der", is_flag=True, help="Write that copy as DER, for publication by HTTP.")
 @click.option("--check", is_flag=True, help="Sign nothing; exit status 1 if it is time for a new one.")
 @click.option(
-    "--force", is_flag=True, help="Sign although the last one is of the future: the clock was ahead."
+    "--force", is_flag=True, help="Sign although the last one has a date in the future: the clock was ahead."
 )
 @click.option("--root-key", metavar="FILE", help="The root's private key, to sign the root's CRL anew.")
 @click.option("--root-passphrase", metavar="SOURCE", help="Opens the root key; default: as --passphrase.")
+@click.option("--take", multiple=True, metavar="FILE", help="Hand on this CRL, of a CA above ours.")
 @reload_option
 @passphrase_option
 @pass_session
@@ -568,13 +588,15 @@ def crl(
     force: bool,
     root_key: str | None,
     root_passphrase: str | None,
+    take: tuple[str, ...],
     reload: str | None,
     passphrase: str | None,
 ) -> None:
     """Sign a fresh list of revoked certificates and install it beside the certificates."""
     from ..ca.publish import CrlWish, refresh_crl
 
-    wish = CrlWish(days, session.absolute(target) if target else None, der, force)
+    copy, above = session.absolute(target) if target else None, tuple(map(session.absolute, take))
+    wish = CrlWish(days, copy, der, force, above)
     hook = reload_hook(reload)
     site = session.site()
     if check:

@@ -93,12 +93,9 @@ def issue(
     profile = PROFILES[server, client]
     render_options = CertificateOptions(profile, alternatives, days, key_type, directory)
     wanted = orders(site, hosts, session.absolute(listing) if listing else None, render_options)
-    with session.progress(len(wanted)) as advance:
-        outcomes = session.run(
-            site,
-            lambda work: carry_out(work, wanted, force=force, progress=advance),
-            ca_passphrase(passphrase, site),
-        )
+    outcomes = session.run(
+        site, lambda work: carry_out(work, wanted, force=force), ca_passphrase(passphrase, site)
+    )
     if outcomes is None:
         return
     issued = [outcome for outcome in outcomes if isinstance(outcome, Issued)]
@@ -161,7 +158,7 @@ _LEFT = 20
 
 @click.command(cls=Verb)
 @click.argument("hosts", metavar="HOST...", nargs=-1)
-@click.option("--due", is_flag=True, help="Renew all that is past two thirds of its life, and the CRL.")
+@click.option("--due", is_flag=True, help="Renew all that is past two thirds of its lifetime, and the CRL.")
 @click.option("--old-authority", is_flag=True, help="Renew all that an authority before this one has signed.")
 @click.option("--new-key", is_flag=True, help="Make a new key; the default keeps the one that is in place.")
 @click.option("--key-type", metavar="TYPE", help="Type of the new key; default: that of the former one.")
@@ -206,12 +203,7 @@ def renew(
     )
     hook = reload_hook(reload)
     site = session.site()
-    with session.progress(len(hosts)) as advance:
-        done = session.run(
-            site,
-            lambda work: carry_out(work, wanted, hook=hook, progress=advance),
-            ca_passphrase(passphrase, site),
-        )
+    done = session.run(site, lambda work: carry_out(work, wanted, hook=hook), ca_passphrase(passphrase, site))
     wrong = _wrong(session, site) if due else []
     end = ending(site) if due else None
     if end:
@@ -294,8 +286,10 @@ def _lines(
 
 @click.command(cls=Verb)
 @click.argument("which", default="")
-@click.option("--serial", metavar="SERIAL", help="Only the certificate whose number begins so.")
-@click.option("--unknown", is_flag=True, help="SERIAL is whole, and revoked though no record knows it.")
+@click.option("--serial", metavar="SERIAL", help="Only the certificate whose number begins with this.")
+@click.option(
+    "--unknown", is_flag=True, help="SERIAL is complete, and revoked though the inventory does not have it."
+)
 @click.option("--all", is_flag=True, hidden=True, expose_value=False)  # the default, since HOST means all
 @click.option("--reason", metavar="REASON", default="unspecified", help="As in RFC 5280: keyCompromise, ...")
 @yes_option
@@ -373,11 +367,11 @@ def _still_relays(site: "Site", host: str, reason: "Reason") -> Iterator[str]:
         shown = accounts.shown(account)
         way = f"sasl passwd {shown}" if others else f"sasl delete {shown}"
         more = f", and bundles for {', '.join(others)}, which have it too" if others else ""
-        yield f"{host}: goes on relaying by AUTH as {account}; to end that: smtpcreds {way}{more}"
+        yield f"{host}: can still relay by AUTH as {account}; to end that: smtpcreds {way}{more}"
     usual = accounts.parse(site.settings.sasl.account)
     if not held and usual in accounts:
         way = f"smtpcreds sasl passwd {accounts.shown(usual)}"
-        yield f"{host}: goes on relaying by AUTH if it was given the secret of {usual}; to end that: {way}"
+        yield f"{host}: can still relay by AUTH if it was given the secret of {usual}; to end that: {way}"
 
 
 # ``smtpcreds cert retire``.
@@ -447,7 +441,7 @@ def _retired_lines(done: "Retired", reason: str) -> Iterator[str]:
     yield from (f"  removed {path}" for path in done.files)
     yield from (f"  deleted account {name}" for name in done.accounts)
     for name, hosts in done.kept.items():
-        who = f"{', '.join(hosts)} has it too" if hosts else "nobody else is known to have it"
+        who = f"{', '.join(hosts)} has it too" if hosts else "no other host is known to use it"
         yield f"  account {name} stays; {who}"
 
 
@@ -487,7 +481,7 @@ def list_(session: Session, within: str | None, host: str | None, everything: bo
         if session.as_json:
             session.show({"certificates": [row_data(site, row) for row in rows]}, ())
         else:
-            session.show({}, _table_lines(rows, now))
+            session.show({}, _table_lines(rows, now), listed=True)
 
 
 def row_data(site: "Site", row: "CertificateRow") -> dict[str, object]:

@@ -69,7 +69,7 @@ def _verify_output(session: Session, *, secret: bool, text: bool) -> None:
     if session.as_json and not text and not secret:
         raise UsageError("--json", "DER is not printed as JSON", "--to FILE")
     if not text and not session.dry_run and sys.stdout.isatty():
-        raise UsageError("standard output", "is a terminal, and this form is no text", "--to FILE")
+        raise UsageError("standard output", "is a terminal, and this form is not text", "--to FILE")
     if secret:
         session.reveal(b"")
 
@@ -156,7 +156,11 @@ def _show_installed(session: Session, installed: "Installed", profile: str, labe
             f"  {session.described(answer.pair.key)}",
             f"  {session.described(answer.pair.certificate)}",
             *(f"  cacert.pem now also holds {ca.subject}, SHA-256 {ca.fingerprint}" for ca in added),
-            *(["  servers of it are trusted; its client certificates let nobody relay"] if added else []),
+            *(
+                ["  servers of it are trusted; its client certificates do not allow relaying"]
+                if added
+                else []
+            ),
             "next: reload the mail server",
         ],
     )

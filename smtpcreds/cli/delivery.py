@@ -165,9 +165,8 @@ def report(
 
 
 def _next(name: str, form: "Form", made: "Sequence[Delivery]", *, again: bool) -> str:
-    from shlex import quote
-
     from ..accounts.stored import CLEAR
+    from ..shell import quote
 
     if any(place.is_print for place in made):
         return f"the secret is not shown again; another one: smtpcreds sasl passwd {name}"

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -14,10 +15,12 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from .. import __version__
-from ..errors import SmtpcredsError, UsageError
+from ..errors import SmtpcredsError, UnavailableError, UsageError
 from .session import Session, complain, refused
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from ..ca.reload import Hook
 
 
@@ -34,6 +37,8 @@ def prepare() -> None:
     _close_memory()
     os.umask(os.umask(_OTHERS) & _OTHERS)  # one that takes rights from the owner would lock us out
     _open_streams()
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # libraries' words to programmers, of certificates of others
     codecs.register_error("octets", _octets)
     sys.stdout.reconfigure(errors="octets")  # type: ignore[union-attr]
     for number in _ENDINGS:
@@ -143,11 +148,6 @@ def _system(error: OSError) -> int:
     return refused(explain(error, str(error.filename or "standard output")))
 
 
-def _help(error: click.exceptions.NoArgsIsHelpError) -> int:
-    click.echo(error.ctx.get_help() if error.ctx else "", err=True)
-    return USAGE
-
-
 def _interrupted(_: BaseException) -> int:
     complain("interrupted", INTERRUPTED, "", "interrupted", None)
     return INTERRUPTED
@@ -161,6 +161,13 @@ def _silenced(_: BaseException) -> int:
     return 0
 
 
+def _unloaded(error: ImportError) -> int:
+    """An extension module that the system can't load: no descriptors, no memory, a disk that fails."""
+    if "shared object" not in str(error):
+        return _bug(error)
+    return refused(UnavailableError("smtpcreds", f"can't load a library that it needs: {error}"))
+
+
 def _bug(error: BaseException) -> int:
     import traceback
 
@@ -171,7 +178,6 @@ def _bug(error: BaseException) -> int:
 
 _ANSWERS: tuple[tuple[type[BaseException], Callable[[Any], int]], ...] = (
     (SmtpcredsError, refused),
-    (click.exceptions.NoArgsIsHelpError, _help),
     (click.UsageError, _usage),
     (click.exceptions.Exit, lambda error: error.exit_code),
     (click.Abort, _interrupted),
@@ -179,6 +185,7 @@ _ANSWERS: tuple[tuple[type[BaseException], Callable[[Any], int]], ...] = (
     (SystemExit, _exit),
     (BrokenPipeError, _silenced),
     (OSError, _system),
+    (ImportError, _unloaded),
     (BaseException, _bug),
 )
 
@@ -207,6 +214,22 @@ class LazyGroup(click.Group):
             return None
         module, attribute, _ = self.table[cmd_name]
         return cast("click.Command", getattr(import_module(f".{module}", __package__), attribute))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Return the options, or the names of the table, none of which is imported for that."""
+        if incomplete.startswith("-"):
+            return click.Command.shell_complete(self, ctx, incomplete)
+        from click.shell_completion import CompletionItem
+
+        known = self.table.items()
+        return [CompletionItem(name, help=row[2]) for name, row in known if name.startswith(incomplete)]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Answer a call without a command with the help, as an error; to click 8.1 it is a success."""
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), err=True)
+            ctx.exit(USAGE)
+        return super().parse_args(ctx, args)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -237,18 +260,31 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         click.Option(
             ["-c", "--config"], metavar="FILE", help="Read FILE, not /etc/smtpcreds/smtpcreds.toml.", **words
         ),
-        click.Option(["--root"], metavar="DIR", help="Let DIR stand for / in every default path.", **words),
+        click.Option(["--root"], metavar="DIR", help="Use DIR instead of / in every default path.", **words),
         click.Option(["--json", "as_json"], help="Print the answer as JSON.", **flags),
+        click.Option(["--json-schema"], help="Print the JSON Schema of a verb's answer.", **flags),
         click.Option(["-n", "--dry-run"], help="Print what a run would change; change nothing.", **flags),
         click.Option(["-q", "--quiet"], help="Print warnings and errors only.", **flags),
-        click.Option(["-v", "--verbose"], help="Tell on standard error what happens.", **flags),
+        click.Option(["-v", "--verbose"], help="Print what happens to standard error.", **flags),
     ]
 
 
-class Words(click.types.StringParamType):
-    """Text that is not empty: ``--to "$UNSET"`` must not mean the default."""
+class Text(click.types.StringParamType):
+    """Text that a shell completes by what the parameter is for."""
 
     name = "text"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> "list[CompletionItem]":
+        """Return what could be meant."""
+        from .completion import values
+
+        return values(ctx, param, incomplete)
+
+
+class Words(Text):
+    """Text that is not empty: ``--to "$UNSET"`` must not mean the default."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the text, if there is any."""
@@ -263,14 +299,47 @@ class Verb(click.Command):
         super().__init__(*args, **kwargs)
         taken = {name for parameter in self.params for name in parameter.opts}
         self.params += [p for p in global_options(hidden=True) if not taken & set(p.opts)]
-        for option in self.params:
-            if isinstance(option, click.Option) and option.type is click.STRING and not option.is_flag:
-                option.type = Words()
+        for parameter in self.params:
+            if isinstance(parameter, click.Argument) and parameter.type is click.STRING:
+                parameter.type = Text()
+            elif parameter.type is click.STRING and not getattr(parameter, "is_flag", False):
+                parameter.type = Words()
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; ``--json-schema`` needs none of them."""
+        options = args[: args.index("--")] if "--" in args else args
+        if ctx.ensure_object(Session).json_schema or "--json-schema" in options:
+            click.echo(_schema(ctx))
+            ctx.exit()
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb; what is printed for typing names the database that it was given."""
         ctx.ensure_object(Session).database = ctx.params.get("database")
         return super().invoke(ctx)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Return its options, and the global ones that its help leaves out."""
+        from click.shell_completion import CompletionItem
+
+        hidden = (option for option in self.params if isinstance(option, click.Option) and option.hidden)
+        found = [CompletionItem(name, help=option.help) for option in hidden for name in option.opts]
+        here = [item for item in found if incomplete and item.value.startswith(incomplete)]
+        return [*super().shell_complete(ctx, incomplete), *here]
+
+
+def _schema(ctx: click.Context) -> str:
+    import json
+
+    from .answers import schema_of
+    from .session import SCHEMA
+
+    names = [str(each.info_name) for each in _with_parents(ctx)]
+    return json.dumps(schema_of(" ".join(names[1:]), SCHEMA), indent=2)
+
+
+def _with_parents(ctx: click.Context) -> list[click.Context]:
+    return [*(_with_parents(ctx.parent) if ctx.parent else []), ctx]
 
 
 def _remember(ctx: click.Context, parameter: click.Parameter, value: object) -> object:
@@ -289,7 +358,7 @@ def noun(name: str, text: str, table: Mapping[str, tuple[str, str, str]]) -> Laz
 COMMANDS = {
     "setup": ("setup", "setup", "Make a hub ready, or a client host from a bundle."),
     "bundle": ("bundle", "bundle", "Put all that a client host needs into one archive."),
-    "status": ("status", "status", "How everything stands: days left, what is half-way or due."),
+    "status": ("status", "status", "Overview: days left, what is in progress or due."),
     "ca": ("ca", "ca", "The certificate authority."),
     "cert": ("cert", "cert", "Certificates of hosts."),
     "sasl": ("sasl", "sasl", "Relay accounts."),
@@ -303,7 +372,8 @@ COMMANDS = {
 EPILOG = """\b
 Start with:
   smtpcreds setup dmzmail.example.org     everything a hub needs, in one go
-  smtpcreds --root ./try setup dmzmail.example.org    the same, without touching this host
+The same, without touching this host:
+  smtpcreds --root ./try setup dmzmail.example.org
 Manual: man smtpcreds
 """
 
@@ -347,7 +417,7 @@ def parse_duration(text: str) -> timedelta:
     found = _FORM.fullmatch(text.strip().lower())
     if found is None or found[2] not in _UNITS:
         shown = text if text.isprintable() and text else ascii(text)
-        raise UsageError(shown, "is no span of time", "write hours, days or weeks: 12h, 30d, 4w")
+        raise UsageError(shown, "is not a duration", "write hours, days or weeks: 12h, 30d, 4w")
     return int(found[1]) * _UNITS[found[2]]
 
 

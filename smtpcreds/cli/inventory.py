@@ -1,7 +1,10 @@
 """``smtpcreds inventory``: what was issued, to whom, and by whom."""
 
+import re
+
 import click
 
+from ..errors import UsageError
 from .framework import Verb, noun
 from .session import Session, pass_session, rfc3339
 
@@ -19,20 +22,29 @@ inventory = noun(
 
 
 @click.command(cls=Verb)
+@click.option("--head", metavar="HASH", help="Also find out if what led to this head is still there.")
 @pass_session
-def check(session: Session) -> None:
+def check(session: Session, head: str | None) -> None:
     """Find where inventory and disk disagree; each line ends with the command that cures it.
 
-    The exit status is 1 if anything was found.
+    The last line is the head of the chain of events: note it elsewhere, and --head finds out later whether
+    events were deleted. The exit status is 1 if anything was found.
     """
     from ..ca.verify import findings
 
-    found = findings(session.site())
+    found, end = findings(session.site(), _hash(head))
     rows = [{"subject": f.subject, "fault": f.message, "cure": f.cure} for f in found]
-    lines = [f"{f.subject}: {f.message}; cure: {f.cure}" for f in found]
-    session.show({"findings": rows}, lines or ["inventory and disk agree"])
+    lines = [f"{f.subject}: {f.message}; cure: {f.cure}" for f in found] or ["inventory and disk agree"]
+    lines += [f"head: {end.hash} of {end.events} events"] if end else []
+    session.show({"findings": rows, "head": end and {"hash": end.hash, "events": end.events}}, lines)
     if found:
         raise click.exceptions.Exit(1)
+
+
+def _hash(text: str | None) -> str:
+    if text is not None and not re.fullmatch(r"[0-9a-f]{64}", text.strip().lower()):
+        raise UsageError("--head", "takes the 64 hex digits that inventory check has printed")
+    return (text or "").strip().lower()
 
 
 # ``smtpcreds inventory events``.
@@ -56,4 +68,4 @@ def events(session: Session, since: str | None, subject: str | None, limit: int 
         {"at": e.at, "who": e.who, "what": e.what, "subject": e.subject, "detail": e.detail} for e in found
     ]
     lines = (f"{rfc3339(e.at)}  {e.who}  {e.what}  {e.subject}{e.detail and f'  {e.detail}'}" for e in found)
-    session.show({"events": rows}, lines if found else ["no events"])
+    session.show({"events": rows}, lines if found else ["no events"], listed=True)

@@ -57,6 +57,7 @@ def list_(session: Session) -> None:
             ]
         },
         [line for p in programs for line in _described(p, applied.get(p.NAME, ""), width)],
+        listed=True,
     )
 
 
@@ -90,6 +91,11 @@ _CLIENT_OPTIONS = (
         help="One of the choices that 'mta list' shows for PROGRAM.",
     ),
     click.option("--port", type=click.IntRange(1, 65535), help="The hub's port, for clients; default: 25."),
+    click.option(
+        "--crl",
+        is_flag=True,
+        help="A client host refuses a revoked hub; mail stops where nothing brings new lists of these.",
+    ),
 )
 _OPTIONS = (
     click.argument("name", metavar="PROGRAM"),
@@ -233,14 +239,16 @@ def diff(session: Session, /, **options: Any) -> None:
 def check(session: Session, /, **options: Any) -> None:
     """Check that the files of PROGRAM are what they should be, included, and effective.
 
-    The exit status is 1 if anything is wrong.
+    So is what the program's other settings make of them. The exit status is 1 if anything is wrong.
     """
+    from ..audit.run import around
     from ..deploy.check import inspect
     from ..deploy.files import file_statuses
     from ..deploy.options import words
 
     site, program, wanted, facts = asked(session, **options)
     found = inspect(site, program, facts, file_statuses(site, program, facts))
+    found += around(site, program.FAMILY)
     session.show(
         {
             "program": program.NAME,
@@ -278,23 +286,25 @@ def remaining_row(
     }
 
 
-def applied_row(applied: "Applied | None") -> dict[str, object]:
-    """Return what JSON tells of a program's files; nothing of them where no program was named."""
-    if applied is None:
-        return {"files": [], "edited": [], "unmet": [], "ran": [], **remaining_row((), ())}
+def applied_row(*applied: "Applied") -> dict[str, object]:
+    """Return what JSON tells of the files of programs; nothing of them where none was named."""
     return {
-        "files": [{"path": path, "written": written} for path, written in applied.files],
-        "edited": [{"path": path, "former": kept} for path, kept in applied.edited],
-        "unmet": [{"path": f.subject, "what": f.message, "hint": f.cure} for f in applied.unmet],
-        "ran": list(applied.ran),
-        **remaining_row(applied.includes, applied.commands, applied.usage),
+        "files": [{"path": path, "written": written} for one in applied for path, written in one.files],
+        "edited": [{"path": path, "former": kept} for one in applied for path, kept in one.edited],
+        "unmet": [
+            {"path": f.subject, "what": f.message, "hint": f.cure} for one in applied for f in one.unmet
+        ],
+        "ran": [command for one in applied for command in one.ran],
+        **remaining_row(
+            (include for one in applied for include in one.includes),
+            (command for one in applied for command in one.commands),
+            (usage for one in applied for usage in one.usage),
+        ),
     }
 
 
-def applied_lines(applied: "Applied | None") -> Iterator[str]:
+def applied_lines(applied: "Applied") -> Iterator[str]:
     """Yield what a person is told of what was done to their own files, and of what is left to do."""
-    if applied is None:
-        return
     for path, kept in applied.edited:
         yield f"edited: {path}" + (f"    (before: {kept})" if kept else "")
     yield from (f"ran: {command}" for command in applied.ran)
@@ -430,7 +440,7 @@ def _copy(
         [
             f"{program.NAME}: files for {facts.host}",
             *(f"  {session.described(standing.path)}" for standing in written),
-            f"next: carry what is below {directory} to {facts.host}, with owners and modes; there",
+            f"next: copy everything below {directory} to {facts.host}, with owners and modes; there",
             *remaining_lines(work.includes, work.commands, work.usage),
         ],
     )

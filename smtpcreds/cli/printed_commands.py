@@ -3,13 +3,14 @@
 import os
 import re
 import sys
-from shlex import quote
+
+from ..shell import quote
 
 _NOUNS = "setup|bundle|status|ca|cert|sasl|mta|tlsa|audit|probe|inventory"
 _COMMAND = re.compile(rf"(?<![\w./-])smtpcreds (?=(?:{_NOUNS})\b|--help$)")
 _SEGMENT = re.compile(r"[^;\n]+|[;\n]+")
-_QUOTED = re.compile(r"""(?<![^\s=(<])'[^'\n]*'(?:"'"'[^'\n]*')*""")
-"""A word as ``shlex.quote`` writes it, a name and no text: nothing in it is a command of ours."""
+_QUOTED = re.compile(r"""(?<![^\s=(<])(?:'[^'\n]*'(?:"'"'[^'\n]*')*|\$'[^'\n]*')""")
+"""A word as :func:`smtpcreds.shell.quote` writes it, a name: nothing in it is a command of ours."""
 _PLACE = "\0"
 _ON_ANOTHER_HOST = re.compile(r"\bon (?:that host|the hub|the authority|(?!\d)[\w.-]+)(?: then)?: ")
 _SASL = re.compile(r"(?<![\w./-])(smtpcreds(?: [^;:]*?)? sasl [a-z-]+)(?![a-z-])(?![^;:]*--database)")

@@ -112,14 +112,14 @@ NOT_KNOWN = 75
 @click.option("--send", is_flag=True, help="Deliver a marked message.")
 @click.option("--from", "sender", metavar="ADDRESS", help="Its sender; default: postmaster of this host.")
 @click.option("--to", "recipient", metavar="ADDRESS", help="Its recipient.")
-@click.option("--no-tls", is_flag=True, help="Do not begin TLS.")
-@click.option("--insecure-send-password", is_flag=True, help="Send the password to whoever answers.")
+@click.option("--no-tls", is_flag=True, help="Do not use TLS.")
+@click.option("--insecure-send-password", is_flag=True, help="Send the password to an unverified server.")
 @click.option(
     "--timeout",
     metavar="SECONDS",
     type=click.FloatRange(0, MAX_SECONDS, min_open=True),
     default=30.0,
-    help="Patience with each step; default: 30.",
+    help="Timeout of each step; default: 30.",
 )
 @pass_session
 def probe(session: Session, /, url: str, **options: Any) -> None:
@@ -218,7 +218,7 @@ def _identity(site: "Site", named: str, options: dict[str, Any]) -> "Identity | 
         return of_file(options["auth_info"])
     if not account:
         if source:
-            raise UsageError("--password", "is of no account", "--account NAME")
+            raise UsageError("--password", "needs an account", "--account NAME")
         return None
     context = Context(f"password of {account}")
     return of_account(site, account, (lambda: resolve(source, context)) if source else None)

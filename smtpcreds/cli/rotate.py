@@ -3,12 +3,12 @@
 import os
 from collections.abc import Iterator
 from datetime import datetime
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import SmtpcredsError, UsageError
+from ..shell import quote
 from .delivery import hashed_form, named_places
 from .framework import Verb
 from .sasl import GENERATED, clear_option, database_option, password_option, realm_option, storing_options
@@ -35,7 +35,11 @@ def rotations(session: Session) -> None:
     site = session.site()
     rows = unfinished(site)
     lines = [line for row in rows for line in _standing(site, row)]
-    session.show({"rotations": [document(site, row) for row in rows]}, lines or ["nothing is half-way"])
+    session.show(
+        {"rotations": [document(site, row) for row in rows]},
+        lines or ["no replacement is in progress"],
+        listed=True,
+    )
 
 
 def document(site: "Site", row: "Rotation") -> dict[str, object]:
@@ -85,7 +89,7 @@ def next_steps(site: "Site", row: "Rotation") -> Iterator[str]:
         )
     if row.retire_after is None:
         account = accounts.shown(row.account)
-        yield f"      smtpcreds sasl rotate {account} --retire    once all relay by the new one"
+        yield f"      smtpcreds sasl rotate {account} --retire    once all hosts use the new one"
     else:
         yield f"      smtpcreds sasl rotate --due    from {day(row.retire_after)} on"
 
@@ -146,7 +150,7 @@ def _standing(site: "Site", row: "Rotation") -> Iterator[str]:
     if row.state is RotationState.OPEN:
         yield from (f"  {line}" for line in next_steps(site, row))
     else:
-        yield "  interrupted; next: smtpcreds sasl rotate --due    settles it"
+        yield "  interrupted; next: smtpcreds sasl rotate --due    completes it"
 
 
 # ``smtpcreds sasl rotate``.
@@ -163,7 +167,7 @@ NO = 1
 @password_option
 @storing_options
 @clear_option
-@click.option("--after", metavar="DATE|Nd", help="When the old account is to go: 2026-12-01, or 30d.")
+@click.option("--after", metavar="DATE|Nd", help="When to retire the old account: 2026-12-01, or 30d.")
 @click.option("--retire", is_flag=True, help="Delete the old account, at once or --after a date.")
 @click.option("--abandon", is_flag=True, help="Delete the successor, and keep the account.")
 @click.option("--due", is_flag=True, help="Retire every account whose date has come.")
@@ -357,7 +361,7 @@ def _warn(session: Session, site: "Site", row: "Rotation") -> None:
             f"in table [sasl] of {site.settings_path}"
         )
     for place in () if is_retired else row.places:
-        session.warn(f"{place}: has the secret of {row.successor}, which opens nothing now")
+        session.warn(f"{place}: has the secret of {row.successor}, which no longer works")
 
 
 _CRON = ("next: smtpcreds sasl rotate --due    daily, from cron or a timer",)

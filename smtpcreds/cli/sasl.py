@@ -32,7 +32,7 @@ sasl = noun(
         "show": ("sasl", "show", "Show one account; its secret only with --reveal."),
         "passwd": ("sasl", "passwd", "Give an account another secret, at once."),
         "delete": ("sasl", "delete", "Delete an account with all its properties."),
-        "verify": ("sasl", "verify", "Tell whether a password opens an account."),
+        "verify": ("sasl", "verify", "Check whether a password is right for an account."),
         "convert": (
             "sasl_bulk",
             "convert",
@@ -41,7 +41,7 @@ sasl = noun(
         "conf": ("sasl_bulk", "conf", "Produce Sendmail.conf or smtpd.conf for a hub."),
         "auth-info": ("sasl", "auth_info", "Produce default-auth-info for client hosts."),
         "rotate": ("rotate", "rotate", "Replace an account without an outage, in two steps."),
-        "rotations": ("rotate", "rotations", "List replacements that are half-way."),
+        "rotations": ("rotate", "rotations", "List replacements in progress."),
         "import": ("sasl_bulk", "import_", "Import many accounts at once from a file."),
         "export": ("sasl_bulk", "export", "Export all accounts; their secrets only with --reveal."),
     },
@@ -110,7 +110,7 @@ storing_options = _together(
         "--auth-info", metavar="FILE", help="Write the secret to FILE as default-auth-info, mode 0600."
     ),
     click.option("--force", is_flag=True, help="Replace a FILE of --auth-info with other content."),
-    click.option("--allow-weak", is_flag=True, help="Accept a chosen secret that is soon guessed."),
+    click.option("--allow-weak", is_flag=True, help="Accept a weak chosen secret."),
 )
 """How a secret is stored and where it goes; a verb takes them as ``**storing``."""
 
@@ -216,7 +216,7 @@ def passwd(
         try:
             stale = holders(site, accounts, account)
         except SmtpcredsError as error:  # the secret is changed all the same
-            session.warn(f"which hosts were given the old secret can't be told: {error}")
+            session.warn(f"which hosts have the old secret is unknown: {error}")
         report(session, accounts, change, words, again=True, stale=stale)
 
 
@@ -273,9 +273,9 @@ def _concerned(account: "Account", found: "Holders") -> Iterator[str]:
         yield f"{account}: is to replace {row.account}, which stays"
     if found.hosts:
         another = row.successor if row and is_old else "another account"
-        yield f"{account}: {', '.join(found.hosts)} can no more relay by it, only by {another}"
+        yield f"{account}: {', '.join(found.hosts)} can no longer relay with it, only with {another}"
     for place in found.places:
-        yield f"{place}: has the secret of {account}, which opens nothing then"
+        yield f"{place}: has the secret of {account}, which then no longer works"
 
 
 # ``smtpcreds sasl list`` and ``show``.
@@ -297,6 +297,7 @@ def list_(session: Session, database: str | None) -> None:
     session.show(
         lambda: {"accounts": _rows(found)},
         _lines(found) if found.names else [f"no accounts in {accounts.database}"],
+        listed=True,
     )
 
 
@@ -427,10 +428,10 @@ def verify(
 
 def _summary(verdicts: "list[Verdict]", opened: list[bool]) -> str:
     if not verdicts:
-        return "serves no mechanism"
+        return "can't log in by any mechanism"
     if all(opened) and opened:
-        return "the password opens it"
-    return "the password opens it by some mechanisms only" if any(opened) else "the password does not open it"
+        return "the password is right"
+    return "the password is right for some mechanisms only" if any(opened) else "the password is wrong"
 
 
 def _line(verdict: "Verdict") -> str:

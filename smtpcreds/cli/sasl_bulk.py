@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..accounts.bulk import Imported, Intake
     from ..accounts.convert import Conversion
     from ..accounts.export import StoredAccount
-    from ..accounts.rows import Fault, Row, Source
+    from ..accounts.rows import Fault, Source
     from ..accounts.table import Layout
     from ..secret import Secret
     from ..transaction import Transaction
@@ -36,7 +36,7 @@ _NAMED = 100
     "kind",
     metavar="FORMAT",
     help="csv, semicolon, tab, colon, jsonl, ldif, dump, sasldb, auth-info, authinfo, dovecot or postfix; "
-    "default: told from the content.",
+    "default: detected from the content.",
 )
 @click.option("--header/--no-header", default=None, help="Line 1 of a table names the columns, or does not.")
 @click.option(
@@ -49,7 +49,7 @@ _NAMED = 100
     "--on-conflict",
     type=click.Choice(["fail", "skip", "replace"]),
     default="fail",
-    help="What becomes of accounts that exist with other content; default: fail.",
+    help="What to do with accounts that exist with other content; default: fail.",
 )
 @click.option("--skip-bad", is_flag=True, help="Import the rest when some accounts are refused.")
 @click.option("--check-logins", is_flag=True, help="Try each secret on this host's logins; slow.")
@@ -83,10 +83,8 @@ def import_(
 
     site = session.site()
     found = _found(source, kind, Layout(header, parse_columns(columns) if columns else ()))
-    rows = list(found.rows)
-    with session.progress(len(rows)) as advance:
-        rules = Rules(realm, check_logins, allow_login_names, allow_odd_names, found.is_exact, found.is_table)
-        intake = take_in(AccountDatabase(site, database), _drained(rows), rules, advance)
+    rules = Rules(realm, check_logins, allow_login_names, allow_odd_names, found.is_exact, found.is_table)
+    intake = take_in(AccountDatabase(site, database), list(found.rows), rules)
     _introduce(session, source, found.form, intake)
     for fault in intake.repeated:
         session.note(f"{source}: {fault.where}: {fault.reason}")
@@ -123,16 +121,9 @@ def _introduce(session: Session, source: str, form: str, intake: "Intake") -> No
     for fault in intake.weak[:_WEAK]:
         session.warn(f"{source}: {fault.where}: {fault.reason}")
     if len(intake.weak) > _WEAK:
-        session.warn(f"{source}: {len(intake.weak) - _WEAK} more secrets are soon guessed")
+        session.warn(f"{source}: {len(intake.weak) - _WEAK} more secrets are weak")
     if warning := of_capitals(candidate.account for candidate in accepted):
         session.warn(warning)
-
-
-def _drained(rows: "list[Row | Fault]") -> "Iterator[Row | Fault]":
-    """Give the rows and forget each; a million of them take half a gigabyte."""
-    rows.reverse()
-    while rows:
-        yield rows.pop()
 
 
 def _found(source: str, kind: str | None, layout: "Layout") -> "Source":
@@ -149,7 +140,7 @@ def _found(source: str, kind: str | None, layout: "Layout") -> "Source":
 def _errors(source: str, refused: "Iterable[Fault]") -> Iterator[DataError]:
     lines = list(_named(tuple(refused)))
     for number, line in enumerate(lines, 1):
-        hint = "nothing was imported; mend the file, or pass --skip-bad" if number == len(lines) else None
+        hint = "nothing was imported; correct the file, or pass --skip-bad" if number == len(lines) else None
         yield DataError(source, line, hint)
 
 

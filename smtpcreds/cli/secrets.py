@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..config import Site
 from ..errors import UsageError
 from ..secret import Secret
+from .session import Session
 
 if TYPE_CHECKING:
+    from ..config import Site
     from ..model import Account
     from ..sources import Source
 
@@ -23,7 +24,7 @@ passphrase_option = click.option(
 
 
 def account_secret(
-    source: str, what: str, site: Site, account: "Account", *, allow_weak: bool
+    source: str, what: str, site: "Site", account: "Account", *, allow_weak: bool
 ) -> Callable[[], Secret]:
     """Return the question for a new account secret; a chosen one is checked, a generated one is not."""
     from ..accounts.rules import check_chosen_secret
@@ -48,7 +49,7 @@ class CaPassphrase:
     the question for the passphrase that the key has; :attr:`pin` is that for the PIN of its token.
     """
 
-    site: Site
+    site: "Site"
     source: "Source | None"
     is_asked: bool
     pin_source: "Source | None" = None
@@ -78,12 +79,12 @@ class CaPassphrase:
 
     def present(self) -> Secret | None:
         """Return the passphrase that the key has; None where nobody can be asked."""
-        from ..sources import Context, resolve
-
-        return resolve(self.source, Context("passphrase of the CA key")) if self.source else None
+        return _existing(self.source, "passphrase of the CA key") if self.source else None
 
 
-def ca_source(source: str | None, site: Site, *, none: bool = False, pin: str | None = None) -> CaPassphrase:
+def ca_source(
+    source: str | None, site: "Site", *, none: bool = False, pin: str | None = None
+) -> CaPassphrase:
     """Parse ``--passphrase``, or the configured source; and that of a PIN, which ``--passphrase`` may be too.
 
     The configured passphrase is never tried as a PIN: a token locks after a few wrong ones.
@@ -99,13 +100,13 @@ def ca_source(source: str | None, site: Site, *, none: bool = False, pin: str | 
     return CaPassphrase(site, parsed, chosen == "prompt:", pins)
 
 
-def new_ca_passphrase(source: str | None, site: Site, *, none: bool) -> Callable[[], Secret | None]:
+def new_ca_passphrase(source: str | None, site: "Site", *, none: bool) -> Callable[[], Secret | None]:
     """Return the question for the passphrase of a new CA key; see :meth:`CaPassphrase.new`."""
     asked = ca_source(source, site, none=none)
     return lambda: asked.new(none=none)
 
 
-def warn_of_plain_key(site: Site, passphrase: Secret | None, *, none: bool) -> None:
+def warn_of_plain_key(site: "Site", passphrase: Secret | None, *, none: bool) -> None:
     """Warn that a new CA key is unencrypted where nobody has chosen that."""
     if passphrase is None and not none and not _terminal():
         site.warn(
@@ -113,7 +114,7 @@ def warn_of_plain_key(site: Site, passphrase: Secret | None, *, none: bool) -> N
         )
 
 
-def ca_passphrase(source: str | None, site: Site, *, pin: str | None = None) -> CaPassphrase:
+def ca_passphrase(source: str | None, site: "Site", *, pin: str | None = None) -> CaPassphrase:
     """Return the questions for the passphrase of the CA key, and for the PIN of its token."""
     return ca_source(source, site, pin=pin)
 
@@ -139,10 +140,8 @@ class ImportPassphrases:
 
     def opening(self) -> Secret | None:
         """Return the passphrase under which the key is now; None where nobody can be asked."""
-        from ..sources import Context, resolve
-
         source = self.given or self.kept.source
-        return resolve(source, Context("passphrase of the CA key to import")) if source else None
+        return _existing(source, "passphrase of the CA key to import") if source else None
 
     def keeping(self, is_encrypted: bool) -> Callable[[], Secret | None] | None:
         """Return the question for the passphrase under which it is to be kept; None keeps the present one."""
@@ -153,7 +152,9 @@ class ImportPassphrases:
         return self.kept.new(none=self.none)
 
 
-def import_passphrases(opening: str | None, kept: str | None, site: Site, *, none: bool) -> ImportPassphrases:
+def import_passphrases(
+    opening: str | None, kept: str | None, site: "Site", *, none: bool
+) -> ImportPassphrases:
     """Parse both sources."""
     from ..sources import parse_source
 
@@ -190,28 +191,42 @@ def export_password(source: str | None, *, needed: bool, useful: bool) -> Callab
         raise UsageError("--password", "this form needs one", "--password SOURCE, as in file:PATH")
     parsed = parse_source(chosen) if chosen else None
     if parsed and is_generated(parsed):
-        raise UsageError("--password", "nobody would know a generated one", "--password file:PATH")
+        raise UsageError(
+            "--password", "a generated one would be unknown to everybody", "--password file:PATH"
+        )
     return lambda: resolve(parsed, Context("password of the export", new=True)) if parsed else None
 
 
-def bundle_passphrase(source: str | None, *, new: bool) -> Callable[[], Secret]:
-    """Return the question for the passphrase of a bundle; without a source a terminal is asked.
+def bundle_passphrase(source: str | None, *, new: bool, of: str = "bundle") -> Callable[[], Secret]:
+    """Return the question for the passphrase of an archive; without a source a terminal is asked.
 
     Args:
         source: of ``--passphrase``.
         new: it is being set, not given.
+        of: what the archive is called.
     """
     from ..sources import Context, is_generated, parse_source, resolve
 
     chosen = source or _terminal()
     if not chosen:
-        raise UsageError(
-            "--passphrase", "is needed to open the bundle", "--passphrase SOURCE, as in file:PATH"
-        )
+        raise UsageError("--passphrase", f"is needed for the {of}", "--passphrase SOURCE, as in file:PATH")
     parsed = parse_source(chosen)
     if is_generated(parsed):
-        raise UsageError("--passphrase", "nobody would know a generated one", "--passphrase file:PATH")
-    return lambda: resolve(parsed, Context("passphrase of the bundle", new=new))
+        raise UsageError(
+            "--passphrase", "a generated one would be unknown to everybody", "--passphrase file:PATH"
+        )
+    what = f"passphrase of the {of}"
+    return lambda: resolve(parsed, Context(what, new=True)) if new else _existing(parsed, what)
+
+
+def _existing(source: "Source", what: str) -> Secret:
+    """Return a passphrase that something has; a person who types a wrong one is asked again."""
+    from ..files import disk
+    from ..sources import Context, Prompt, resolve
+
+    if isinstance(source, Prompt) and not disk().is_preview:
+        Session.latest.has_typed = True
+    return resolve(source, Context(what))
 
 
 def _terminal() -> str:

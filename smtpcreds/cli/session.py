@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import click
 
-from ..errors import DeniedError, MissingInputError, SmtpcredsError, UnsafePathError, UsageError, shown
+from ..errors import (
+    DeniedError,
+    MissingInputError,
+    SmtpcredsError,
+    UnsafePathError,
+    UsageError,
+    WrongPassphraseError,
+    shown,
+)
+from ..progress import show_on
 
 if TYPE_CHECKING:
     from ..config import Settings, Site
@@ -21,6 +30,10 @@ if TYPE_CHECKING:
     from ..transaction import Question, Transaction
 
 
+COMPLETE = "_SMTPCREDS_COMPLETE"
+"""Variable by which a shell asks: ``bash``, ``zsh`` or ``fish``; ``bash_source`` asks for bash's own half."""
+TRIES = 3
+"""That a person at a terminal has for a passphrase."""
 SCHEMA = 1
 """Of every JSON document that is printed; raised when a key changes its meaning or goes."""
 
@@ -81,6 +94,7 @@ class Session:
     config: str | None = None
     root: str | None = None
     as_json: bool = False
+    json_schema: bool = False
     dry_run: bool = False
     quiet: bool = False
     verbose: bool = False
@@ -91,11 +105,16 @@ class Session:
     """Paths that a dry run would change."""
     database: str | None = None
     """The ``--database`` of a verb of ``sasl``."""
+    has_typed: bool = False
+    """A person was asked for the passphrase of something that exists."""
+    has_bar: bool = False
+    """A line of standard error shows how far the work is."""
     latest: ClassVar["Session"]
     """The one of this process, for errors that end it."""
 
     def __post_init__(self) -> None:
         Session.latest = self
+        show_on(self.bar)
 
     def site(self) -> "Site":
         """Read the configuration and name the installation."""
@@ -133,6 +152,7 @@ class Session:
             self._tell("note", text)
 
     def _tell(self, kind: str, text: str) -> None:
+        self._wipe_bar()
         if self.as_json:
             _say_json(kind, self.typed(text))
         else:
@@ -146,6 +166,7 @@ class Session:
         aside: bool = False,
         coloured: bool = False,
         verbatim: bool = False,
+        listed: bool = False,
     ) -> None:
         """Print the answer: the lines, or with ``--json`` the data and the warnings.
 
@@ -153,6 +174,7 @@ class Session:
         sends the lines to standard error, where a secret stands alone on standard output. What a terminal
         would obey is escaped, behind a pipe too, except in lines that are ``coloured`` for one. Commands of
         the program are completed so that they can be typed, except in what is ``verbatim``: a file's text.
+        Lines that are ``listed`` are broken between words where a terminal is too narrow for them.
         """
         if self.as_json:
             made = data() if callable(data) else data
@@ -163,11 +185,14 @@ class Session:
             is_seen = (sys.stderr if aside else sys.stdout).isatty()
             escaped = str if coloured else _harmless if is_seen else _without_controls
             completed = str if verbatim else self._line
+            fitting = _fitting(_columns()) if listed and is_seen else str
             rest = iter(lines)
             while some := list(islice(rest, _AT_ONCE)):
                 text = "\n".join(some)
                 if not _is_plain(text, len(some)):
                     text = "\n".join(escaped(completed(line)) for line in some)
+                if fitting is not str:
+                    text = "\n".join(map(fitting, text.split("\n")))
                 click.echo(text, err=aside, color=True)  # True: take nothing out of names
 
     def _line(self, text: str) -> str:
@@ -230,12 +255,28 @@ class Session:
             self.would_write = frozenset(change.target for change in work.changes)
             return None
         looks = look_first or sys.stdin.isatty()
-        answers = self._answers(site, verb, asked) if looks else {}
-        with transaction(site, answers=answers, **asked) as work:
-            done = verb(work)
-        for change in work.changes if self.verbose else ():
-            self.note(f"{change.action} {change.target}{_mode(change.mode)}")
-        return done
+
+        def carry_out() -> T:
+            answers = self._answers(site, verb, asked) if looks else {}
+            with transaction(site, answers=answers, **asked) as work:
+                done = verb(work)
+            for change in work.changes if self.verbose else ():
+                self.note(f"{change.action} {change.target}{_mode(change.mode)}")
+            return done
+
+        return self.patiently(carry_out)
+
+    def patiently(self, opens: Callable[[], T]) -> T:
+        """Do what a passphrase opens; a person who has typed a wrong one may type another, twice."""
+        for _ in range(TRIES - 1):
+            self.has_typed = False
+            try:
+                return opens()
+            except WrongPassphraseError as error:
+                if not self.has_typed:
+                    raise
+                self._tell("note", f"{error}; try again")
+        return opens()
 
     def _answers(
         self, site: "Site", verb: "Callable[[Transaction], T]", options: dict[str, Any]
@@ -261,13 +302,35 @@ class Session:
         return {asked: asked() for asked in work.questions}
 
     @contextmanager
-    def progress(self, length: int) -> Iterator[Callable[[], None]]:
-        """Give a function to call after each of ``length`` pieces; many of them show a bar on a terminal."""
-        if length < 20 or self.quiet or self.dry_run or not sys.stderr.isatty():
+    def bar(self, length: int) -> Iterator[Callable[[], None]]:
+        """Show on standard error how many steps are done, and wipe that out at the end.
+
+        It does so on a terminal alone, and not for a dry run or what is previewed before a question.
+        """
+        from ..files import disk
+
+        if self.quiet or self.as_json or disk().is_preview or not sys.stderr.isatty():
             yield lambda: None
             return
-        with click.progressbar(length=length, file=sys.stderr, update_min_steps=max(1, length // 200)) as bar:
-            yield lambda: bar.update(1)
+        done = 0
+
+        def step() -> None:
+            nonlocal done
+            done += 1
+            percent = 100 * done // length
+            if not self.has_bar or percent > 100 * (done - 1) // length:
+                self.has_bar = True
+                click.echo(f"\r[{'#' * (percent // 2):50}] {percent:3}%", err=True, nl=False)
+
+        try:
+            yield step
+        finally:
+            self._wipe_bar()
+
+    def _wipe_bar(self) -> None:
+        if self.has_bar:
+            self.has_bar = False
+            click.echo(f"\r{' ' * 57}\r", err=True, nl=False)
 
     def fail(self, errors: Iterable[SmtpcredsError]) -> None:
         """Print errors that did not stop the run, and end it with the status of the first."""
@@ -392,6 +455,32 @@ def _passes(character: str) -> bool:
 def _harmless(text: str) -> str:
     """Escape what a terminal would obey, but no line feed: an answer such as PEM may come as one text."""
     return "\n".join(map(shown, text.split("\n")))
+
+
+def _columns() -> int:
+    from shutil import get_terminal_size
+
+    return get_terminal_size((80, 24)).columns
+
+
+def _fitting(columns: int) -> Callable[[str], str]:
+    """Return what breaks a line that is too long, but in no command: that is to be copied whole."""
+    from textwrap import TextWrapper
+
+    def fitting(line: str) -> str:
+        if len(line) <= columns or "smtpcreds " in line or "\x1b" in line:
+            return line
+        further = " " * (len(line) - len(line.lstrip()) + 4)
+        words = TextWrapper(
+            columns,
+            subsequent_indent=further,
+            break_long_words=False,
+            break_on_hyphens=False,
+            replace_whitespace=False,
+        )
+        return words.fill(line)
+
+    return fitting
 
 
 def _json(document: object) -> str:

@@ -15,24 +15,34 @@ from .session import Session, pass_session
 if TYPE_CHECKING:
     from ..bundle.install import Client, Ready
     from ..deploy.apply import Applied
+    from ..deploy.options import RenderOptions
     from ..hub import Hub, Part
 
 
-_OF_HUBS = ("account", "password", "allow_login_name", "no_passphrase")
+_OF_HUBS = ("account", "password", "allow_login_name", "no_passphrase", "plaintext", "with")
 
 
 @click.command(cls=Verb)
 @click.argument("host", required=False)
 @click.option("--client", "source", metavar="BUNDLE", help="Make this host a client host, from BUNDLE or -.")
-@click.option("--mta", metavar="PROGRAM", help="Also the files of PROGRAM; of a client, what BUNDLE is for.")
+@click.option(
+    "--mta",
+    metavar="PROGRAM",
+    multiple=True,
+    help="Also the files of PROGRAM; of a client, what BUNDLE is for. Twice for a server and dovecot.",
+)
+@click.option("--plaintext", is_flag=True, help="PROGRAM also offers PLAIN and LOGIN, inside TLS only.")
+@click.option(
+    "--with", "choices", multiple=True, metavar="CHOICE", help="One that 'mta list' shows for PROGRAM."
+)
 @click.option("--account", metavar="NAME", help="The client hosts' account; default: maildroid.")
 @click.option("--password", metavar="SOURCE", help="Its secret; default: generate it.")
 @click.option("--allow-login-name", is_flag=True, help="Accept the name of a login account of this host.")
-@click.option("--allow-weak", is_flag=True, help="Accept a --password that is soon guessed.")
+@click.option("--allow-weak", is_flag=True, help="Accept a weak --password.")
 @passphrase_option
 @click.option("--no-passphrase", is_flag=True, help="Store the CA key unencrypted.")
 @click.option(
-    "--force", is_flag=True, help="Replace PROGRAM's files that are not ours, or another certificate."
+    "--force", is_flag=True, help="Replace PROGRAM's files of other authorities, or another certificate."
 )
 @edit_options
 @pass_session
@@ -43,7 +53,8 @@ def setup(
     /,
     host: str | None,
     source: str | None,
-    mta: str | None,
+    mta: tuple[str, ...],
+    choices: tuple[str, ...],
     passphrase: str | None,
     force: bool,
     edit: bool,
@@ -55,24 +66,38 @@ def setup(
     With --client, make this host a client host instead, from what smtpcreds bundle made on the hub.
     What is there already is left as it is; a second run changes nothing.
     """
+    of_hubs["with"] = choices
     if source:
         for name in filter(of_hubs.get, _OF_HUBS):
             raise UsageError(f"--{name.replace('_', '-')}", "is for a hub, and --client makes a client host")
-        setup_client(session, source, host, mta, passphrase, force=force, edit=edit, run=run)
+        if len(mta) > 1:
+            raise UsageError(f"--mta {mta[1]}", "a bundle is for one program", "leave it out")
+        program = mta[0] if mta else None
+        setup_client(session, source, host, program, passphrase, force=force, edit=edit, run=run)
     elif host is None:
         raise click.MissingParameter(ctx=context, param_hint="'HOST'", param_type="argument")
     else:
-        for name, deed in (("force", force), ("edit", edit), ("run", run)):
-            if deed and not mta:
+        deeds = {"force": force, "edit": edit, "run": run, "plaintext": of_hubs["plaintext"], "with": choices}
+        for name in filter(deeds.get, deeds):
+            if not mta:
                 reason = "is about the files of a mail program, and none is named"
                 raise UsageError(f"--{name}", reason, "--mta PROGRAM")
-        _setup_hub(session, host, mta, passphrase, force=force, edit=edit, run=run, **of_hubs)
+        options = _options(of_hubs.pop("plaintext"), of_hubs.pop("with"))
+        _setup_hub(
+            session, host, mta, passphrase, options=options, force=force, edit=edit, run=run, **of_hubs
+        )
+
+
+def _options(plaintext: bool, choices: tuple[str, ...]) -> "RenderOptions":
+    from ..deploy.options import RenderOptions
+
+    return RenderOptions(plaintext=plaintext, variants=frozenset(choices))
 
 
 def _setup_hub(
     session: Session,
     host: str,
-    mta: str | None,
+    mta: tuple[str, ...],
     passphrase: str | None,
     *,
     account: str | None,
@@ -80,9 +105,10 @@ def _setup_hub(
     allow_login_name: bool,
     allow_weak: bool,
     no_passphrase: bool,
+    options: "RenderOptions",
     **program_files: bool,
 ) -> None:
-    from ..hub import Secrets, hub, set_up
+    from ..hub import Secrets, choices, hub, set_up
     from ..mta.program import Role
     from ..mta.programs import program_for
 
@@ -99,11 +125,12 @@ def _setup_hub(
             allow_weak=allow_weak,
         ),
     )
-    program = program_for(mta, Role.HUB) if mta else None
+    programs = [program_for(name, Role.HUB) for name in mta]
+    choices(programs, options)
     done = session.run(
         site,
         lambda work: set_up(
-            work, wanted, secrets, program, allow_login_name=allow_login_name, **program_files
+            work, wanted, secrets, programs, options, allow_login_name=allow_login_name, **program_files
         ),
         source,
         look_first=True,
@@ -115,9 +142,9 @@ def _setup_hub(
     _show_hub(session, wanted, done.parts, done.applied)
 
 
-def _show_hub(session: Session, wanted: "Hub", parts: "list[Part]", applied: "Applied | None") -> None:
-    files = applied.files if applied else ()
-    changed = any(part.made for part in parts) or bool(applied and applied.changed)
+def _show_hub(session: Session, wanted: "Hub", parts: "list[Part]", applied: "tuple[Applied, ...]") -> None:
+    files = [file for one in applied for file in one.files]
+    changed = any(part.made for part in parts) or any(one.changed for one in applied)
     found = [(part.what, part.path, part.made) for part in parts]
     found += [("mail program", path, written) for path, written in files]
     width = max(len(what) for what, _, _ in found)
@@ -127,7 +154,7 @@ def _show_hub(session: Session, wanted: "Hub", parts: "list[Part]", applied: "Ap
             "account": str(wanted.account),
             "changed": changed,
             "parts": [{"what": part.what, "path": part.path, "made": part.made} for part in parts],
-            **applied_row(applied),
+            **applied_row(*applied),
         },
         [
             f"{wanted.host}: {'ready' if changed else 'was ready; nothing changed'}",
@@ -135,7 +162,7 @@ def _show_hub(session: Session, wanted: "Hub", parts: "list[Part]", applied: "Ap
                 f"  {what:{width}}  {session.described(path)}{'' if made else '  (was there)'}"
                 for what, path, made in found
             ),
-            *applied_lines(applied),
+            *(line for one in applied for line in applied_lines(one)),
             _hand_out(wanted, parts),
             "      smtpcreds cert issue HOST --to DIR    for each client host's own certificate",
             "      or both, and all else that it needs: smtpcreds bundle HOST",
@@ -201,7 +228,8 @@ def bundle_content(name: str, source: str, passphrase: str | None) -> bytes:
         if passphrase:
             raise UsageError("--passphrase", f"{name} is not encrypted", "leave it out")
         return data
-    return archive.decrypt(data, bundle_passphrase(passphrase, new=False)(), name)
+    ask = bundle_passphrase(passphrase, new=False)
+    return Session.latest.patiently(lambda: archive.decrypt(data, ask(), name))
 
 
 def _read(name: str, source: str) -> bytes:

@@ -71,7 +71,7 @@ def _screen(session: Session, shown: int) -> None:
     found = gather(session.site())
     colour = _is_colourful()
     lines = render(found, width=_columns(), colour=colour, limit=shown)
-    session.show(document(found, limit=shown), lines, coloured=colour)
+    session.show(document(found, limit=shown), lines, coloured=colour, listed=True)
     if found.due:
         raise click.exceptions.Exit(NO)
 

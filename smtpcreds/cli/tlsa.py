@@ -31,11 +31,11 @@ tlsa = _Hosts(
     help="TLSA records (DANE), and new keys for them; tlsa HOST means tlsa show HOST.",
     table={
         "show": ("tlsa", "show", "Print the records of a host as lines of its zone."),
-        "plan": ("tlsa", "plan", "Tell how far a new key is, and what comes next."),
+        "plan": ("tlsa", "plan", "Show the state of a key rollover and the next step."),
         "next": ("tlsa", "next_", "Make the next key, and print both records."),
         "switch": ("tlsa", "switch", "Renew the certificate with the next key."),
         "retire": ("tlsa", "retire", "Forget the old key, and print the records without it."),
-        "texts": ("tlsa", "texts", "Tell about MTA-STS and TLS reporting."),
+        "texts": ("tlsa", "texts", "Print records for MTA-STS and TLS reporting."),
     },
     no_args_is_help=True,
 )
@@ -175,7 +175,7 @@ def switch(
     )
     if issued is None:
         return
-    retire = f"      smtpcreds tlsa plan {issued.order.host}    tells when the old record can go"
+    retire = f"      smtpcreds tlsa plan {issued.order.host}    shows when the old record can be removed"
     session.show(
         {"certificate": issued_row(issued), "reloaded": hook is not None},
         [*issued_lines(session, [issued]), *([] if hook else [RELOAD]), retire],
@@ -241,8 +241,8 @@ def _lines(found: "Zone") -> Iterator[str]:
 
 
 _SAID = {
-    "settled": "no new key is half-way",
-    "publishing": "the next key waits; the records of both are to be published",
+    "settled": "no key rollover in progress",
+    "publishing": "the next key is ready; publish the records of both",
     "switched": "the next key is in use; the record of the old one is still to be published",
     "lost": "the next key is gone, or another one is in use; publish what tlsa show prints",
 }

@@ -4,14 +4,14 @@ from dataclasses import dataclass, replace
 
 from ..ca.reload import Hook
 from ..config import Site
-from ..errors import ConfigError, UsageError
+from ..errors import ConfigError, UnavailableError, UsageError
 from ..model import Finding
 from ..mta.program import Facts, Include, Program
 from ..mta.program import octets as with_secrets
 from ..transaction import Transaction
-from .check import added, missing_files, missing_includes, stale, unmet
+from .check import added, missing_files, missing_includes, stale, unmet, unreadable
 from .copies import configuration, due_copies, write_copies
-from .edit import edits, write_edits
+from .edit import cure_commands, edits, write_edits
 from .facts import gather
 from .files import due_files, file_statuses_of, remember, wanted_text, write_files
 from .options import RenderOptions, in_force, remember_options, words
@@ -85,6 +85,7 @@ def apply(
     if not options.mechanisms:
         _warn_of_withdrawn(work, program, facts)
     changes = edits(site, tasks) if edit else ()
+    cures = cure_commands(site, tasks) if edit else ()
     remember_options(work, program, options)
     unknown = [standing for standing in found if standing.is_due or not standing.is_known]
     for standing in unknown:
@@ -98,7 +99,8 @@ def apply(
         work.record("mta edit", program.NAME, ", ".join(change.path for change in changes))
     includes = (*missing_includes(site, tasks), *configuration(site, tasks.copies))
     is_due = bool(due) or bool(changes) or (run and tasks.untraced) or bool(stale(site, tasks))
-    commands = tasks.commands if is_due else ()
+    letting_in = tuple(finding.cure for finding in unreadable(site, tasks.readers))
+    commands = (*letting_in, *tasks.commands, *cures) if is_due or letting_in else ()
     files = [(standing.path, standing.is_due) for standing in found]
     files += [(site.path(copy.path), copy in copies) for copy in tasks.copies]
     edited = tuple((change.path, change.kept) for change in changes)
@@ -114,7 +116,7 @@ def _warn_of_withdrawn(work: Transaction, program: Program, facts: Facts) -> Non
     if names := withdrawn(work.site, program, facts):
         keep = to_keep(program, names, facts)
         way = f"; to keep: {keep}" if keep else ""
-        work.warn(f"{', '.join(names)}: offered now, and no more once this counts{way}")
+        work.warn(f"{', '.join(names)}: offered now, and no longer once this takes effect{way}")
 
 
 def refuse_commands(site: Site) -> None:
@@ -132,6 +134,11 @@ def carried_out(applied: Applied) -> Applied:
     """
     for include in applied.includes:
         raise ConfigError(include.path, "lacks a line, so no command was run", added(include))
-    for command in applied.commands:
-        Hook(("sh", "-c", command)).run()
+    for number, command in enumerate(applied.commands):
+        try:
+            Hook(("sh", "-c", command)).run()
+        except UnavailableError as error:
+            left = "; ".join(applied.commands[number:])
+            hint = f"the files are in place; what is left to run, with the mail server up: {left}"
+            raise UnavailableError(error.subject, error.reason, hint) from None
     return replace(applied, commands=(), ran=applied.commands)

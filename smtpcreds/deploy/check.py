@@ -3,18 +3,19 @@
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from shlex import quote
 
 from ..ca.layout import cure_missing
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..files import exists, read_public
-from ..files.rights import User, barrier
+from ..files.rights import User, barrier, way_in
 from ..model import Finding, Root, as_finding
+from ..mta import sendmail
 from ..mta.program import Compiled, Facts, File, Include, Need, Program, Reader, Work
 from ..mta.program import octets as with_secrets
+from ..shell import quote
 from .copies import configuration, copy_faults
-from .files import FileStatus, Status, groups_of, owner_of
+from .files import FileStatus, Status, group_name, groups_of, owner_of
 
 # Whether a mail program without privileges can read a file that belongs to others.
 
@@ -25,9 +26,7 @@ def unreadable(site: Site, readers: Iterable[Reader]) -> Iterator[Finding]:
         path = site.path(reader.path)
         who = _user(site.root, reader.user) if os.path.exists(path) else None
         if who and (closed := barrier(who, path, site.root.prefix.rstrip("/") or "/")):
-            hint = (
-                f"chgrp {reader.user} {quote(path)} && chmod 0640 {quote(path)}; or another [sasl] database"
-            )
+            hint = way_in(who, closed, path, group_name(site.root, os.stat(path).st_gid))
             yield Finding(closed, f"is closed to {reader.user}, who must read {path}", hint)
 
 
@@ -62,7 +61,8 @@ def inspect(site: Site, program: Program, facts: Facts, standings: list[FileStat
         Finding(path, f"has a line that is no longer wanted: {line}", f"remove it, then {apply} --run")
         for path, line in superfluous(site, tasks)
     ]
-    results = [Finding(path, what, f"{apply} --run") for path, what in stale(site, tasks)]
+    cure = " && ".join((*undone(site, tasks), f"{apply} --run"))
+    results = [Finding(path, what, cure) for path, what in stale(site, tasks)]
     rights = (*_of_copies(site, tasks, apply), *unreadable(site, tasks.readers))
     return [*missing, *files, *includes, *unmet(site, tasks), *results, *rights]
 
@@ -138,6 +138,31 @@ def _stale(site: Site, result: Compiled) -> Iterator[tuple[str, str]]:
         if os.path.exists(source) and os.stat(source).st_mtime > os.stat(path).st_mtime:
             yield path, f"is older than {source}"
     yield from ((path, fault) for fault in result.faults(content_of(path)))
+
+
+def undone(site: Site, tasks: Work) -> tuple[str, ...]:
+    """Return the commands that take out what stands below our line and defines anew what that says."""
+    found = (line for result in tasks.compiled if result.names for line in _undoing(site, result))
+    numbers: dict[str, list[int]] = {}
+    for path, number in found:
+        numbers.setdefault(path, []).append(number)
+    return tuple(
+        f"sed -i {quote(';'.join(f'{number}d' for number in lines))} {quote(path)}"
+        for path, lines in numbers.items()
+    )
+
+
+def _undoing(site: Site, result: Compiled) -> Iterator[tuple[str, int]]:
+    """Yield path and number of the lines, also of files which lines below ours include."""
+    source, fragment = result.sources[:2]
+    for number, line in sendmail.undoing(content_of(site.path(source)), fragment, result.names):
+        other = sendmail.included_by(line)
+        if not other:
+            yield site.path(source), number
+            continue
+        text = f"include(`{fragment}')\n{content_of(site.path(other))}"
+        lines = sendmail.undoing(text, fragment, result.names)
+        yield from ((site.path(other), n - 1) for n, inner in lines if not sendmail.included_by(inner))
 
 
 def lacking_in(text: str, include: Include) -> tuple[str, ...]:

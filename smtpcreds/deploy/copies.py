@@ -3,7 +3,6 @@
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from shlex import quote
 
 from ..accounts.copies import is_copy, make_copy
 from ..config import Site
@@ -12,6 +11,7 @@ from ..files import check_target, ensure_directory, exists, is_directory
 from ..files.guard import owner as file_owner
 from ..mta.program import Copy, Include
 from ..sasldb.replace import NewFile, tidy
+from ..shell import quote
 from .files import owner_of
 
 
@@ -58,7 +58,7 @@ def _faults(site: Site, copy: Copy, path: str) -> Iterator[str]:
         yield "is missing"
         return
     if not is_copy(site.sasldb, path):
-        yield f"is no copy of {site.sasldb} as it is now"
+        yield f"is not a copy of {site.sasldb} as it is now"
     owner = owner_of(site.root, copy.user, copy.group)
     if stat.S_IMODE(found.st_mode) != copy.mode:
         yield f"has mode {stat.S_IMODE(found.st_mode):04o}, not {copy.mode:04o}"

@@ -11,8 +11,16 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from ..config import Site
-from ..errors import ConfigError
-from ..files import check_parents, check_target, exists, read_public, sweep_target, write_all
+from ..errors import ConfigError, UnavailableError
+from ..files import (
+    check_parents,
+    check_target,
+    exists,
+    is_directory,
+    read_public,
+    sweep_target,
+    write_all,
+)
 from ..model import Artifact, Owner
 from ..mta.program import Include, Premise, Work
 from .check import added, lacking_in, superfluous_in
@@ -44,6 +52,13 @@ def edits(site: Site, tasks: Work) -> tuple[Edit, ...]:
     return tuple(_edit(path, new) for path, old, new in texts if new != old)
 
 
+def cure_commands(site: Site, tasks: Work) -> tuple[str, ...]:
+    """Return the commands that what is to be mended needs besides those of the work."""
+    found = (premise for premise in tasks.premises if premise.command and premise.mended)
+    texts = ((premise, _text(site.path(premise.path))) for premise in found)
+    return tuple(premise.command for premise, text in texts if list(premise.faults(text)))
+
+
 def write_edits(changes: Sequence[Edit]) -> None:
     """Write the files; what a file said before is on disk before it changes."""
     for change in changes:
@@ -70,19 +85,25 @@ def _with_lines(path: str, text: str, include: Include) -> str:
     """Return the text with the lines of an include, once."""
     if not lacking_in(text, include) and not list(superfluous_in(text, include)):
         return text
-    made = _inserted(_unfenced(text, include), include)
+    rest = _unfenced(text, include)
+    made = _inserted(include.cleared(rest) if include.cleared else rest, include)
     if lacking_in(made, include):
-        raise ConfigError(path, "has no place for these lines that --edit can tell", added(include))
+        raise ConfigError(path, "has no place for these lines that --edit can find", added(include))
     return made
 
 
 def _inserted(text: str, include: Include) -> str:
-    """Return the text with the lines above those that they must stand above, else at its end."""
+    """Return the text with the lines right below, or above, those that tell their place, else at its end."""
     lines = text.splitlines(keepends=True)
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
-    above = (n for n, line in enumerate(lines) if include.above and line.startswith(include.above))
-    at = next(above, len(lines))
+    if include.below is None:
+        return text
+    if include.below:
+        places = (n + 1 for n, line in enumerate(lines) if line.startswith(include.below))
+    else:
+        places = (n for n, line in enumerate(lines) if include.above and line.startswith(include.above))
+    at = next(places, len(lines))
     return "".join([*lines[:at], *(f"{line}\n" for line in include.text), *lines[at:]])
 
 
@@ -115,7 +136,15 @@ def _mended(path: str, text: str, premise: Premise) -> str:
 
 
 def _edit(path: str, text: str) -> Edit:
-    """Return the edit of one file, which keeps its mode and owner."""
+    """Return the edit of one file, which keeps its mode and owner.
+
+    Raises:
+        UnavailableError: its directory is not there, and so the mail program is not.
+    """
+    directory = os.path.dirname(path)
+    if not is_directory(directory):
+        reason = f"is not there, and {path} is to be edited"
+        raise UnavailableError(directory, reason, "install the mail program first; its package makes it")
     check_parents(path)
     old = check_target(path)
     if old is None:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from shlex import quote
 
 from ..accounts.auth_info import kept_credential, readable_credential, write_file
 from ..accounts.database import AccountDatabase, Ask, ask_at_once
@@ -38,6 +37,7 @@ from ..postgres import is_url, parse_url, plugin_options
 from ..sasldb.opening import refuse_url
 from ..sasldb.records import AUTH_PASSWORD, USER_PASSWORD, by_account
 from ..secret import Secret
+from ..shell import quote
 from .files import owner_of
 from .options import RenderOptions
 from .unused import refuse_unused
@@ -177,7 +177,9 @@ def _subject(site: Site, host: str) -> str:
         raise MissingInputError(name, reason, issue)
     subject = describe(found.certificate).access_subject
     if not subject:
-        reason = f"is longer than a CN can be ({MAX_PART}), and Sendmail tells certificates by nothing else"
+        reason = (
+            f"is longer than a CN can be ({MAX_PART}), and Sendmail identifies certificates by the CN alone"
+        )
         hint = "give it a shorter name or an account, or let every host of the CA relay: --relay-certificates"
         raise InexpressibleError(name, reason, hint)
     return subject
@@ -219,11 +221,28 @@ def _valid(site: Site) -> list[CertificateRow]:
     """
     if not has_inventory(site):
         raise MissingInputError(site.inventory, "knows which certificates may relay, and is not there")
+    in_use, rows = _by_use(site)
+    return [row for row in rows if row.key_id in in_use]
+
+
+def replaced(
+    site: Site, program: Program, render_options: RenderOptions, mechanisms: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return the certificates of keys that were replaced or revoked, by SHA-256."""
+    is_asked = render_options.relay_certificates or render_options.relay_hosts or EXTERNAL in mechanisms
+    if not (is_asked and program.ROLE is Role.HUB and Need.RULES in program.NEEDS and has_inventory(site)):
+        return ()
+    in_use, rows = _by_use(site)
+    return tuple(sorted(row.fingerprint for row in rows if row.fingerprint and row.key_id not in in_use))
+
+
+def _by_use(site: Site) -> tuple[set[str | None], list[CertificateRow]]:
+    """Return the keys that hosts use now, and the certificates of clients that are valid."""
     with reading(site) as inventory:
         revoked = {row.key_id for row in inventory.listing(state=State.REVOKED)}
         in_use = {row.key_id for row in inventory.listing(expires_after=site.clock(), latest=True)} - revoked
         rows = list(inventory.listing(expires_after=site.clock(), state=State.ISSUED))
-    return [row for row in rows if row.profile in _CLIENT_PROFILES and row.key_id in in_use]
+    return in_use, [row for row in rows if row.profile in _CLIENT_PROFILES]
 
 
 # What Dovecot's passwd-file says of each account. Values are salted, so those that still hold are kept.
@@ -382,6 +401,7 @@ def gather(
     )
     host = _host(here, program, render_options)
     is_hub = program.ROLE is Role.HUB
+    with_crl = (is_hub or render_options.crl) and _has_crl(here)
     known = credential(here, program, render_options, ask) if Need.CREDENTIAL in program.NEEDS else None
     mechanisms = wanted_mechanisms(render_options, is_hub=is_hub)
     if known:
@@ -392,14 +412,14 @@ def gather(
         hub=here.hub,
         realm=here.realm,
         mechanisms=mechanisms,
-        tls=_tls(here, host),
+        tls=_tls(here, host, with_crl=with_crl),
         pid_file=first_existing(here.root, PID_FILES),
         backend=_backend(here, program, render_options) if is_hub else None,
         credential=known,
         rules=_rules(here, program, render_options),
         variants=render_options.variants,
         port=render_options.port or 25,
-        material=(material or _material(here, host, is_hub=is_hub))
+        material=(material or _material(here, host, is_hub=is_hub, with_crl=with_crl))
         if Need.MATERIAL in program.NEEDS
         else None,
         accounts=accounts,
@@ -407,6 +427,7 @@ def gather(
         if Need.VERIFIERS in program.NEEDS
         else {},
         clients=clients(here, render_options) if Need.CLIENTS in program.NEEDS else (),
+        replaced=replaced(here, program, render_options, mechanisms),
         fingerprint=_fingerprint(here, render_options) if Need.FINGERPRINT in program.NEEDS else "",
         issuers=_issuers(here) if is_hub else (),
     )
@@ -425,14 +446,14 @@ def _host(site: Site, program: Program, render_options: RenderOptions) -> str:
     host = site.qualify(render_options.host or site.own_name)
     if host == site.hub:
         hint = f"name the hub: --hub NAME, or hub in {site.settings_path}; or the client host: --host NAME"
-        raise UsageError(host, f"is the hub itself, and {program.NAME} would send its mail in circles", hint)
+        raise UsageError(host, f"is the hub itself; {program.NAME} would send its mail to itself", hint)
     return host
 
 
-def _tls(site: Site, host: str) -> Tls:
+def _tls(site: Site, host: str, *, with_crl: bool) -> Tls:
     directory = site.settings.cert.directory
     pair = pair_of(site, host, directory)
-    names = (CRL, ALL_CRLS) if _has_crl(site) else ()
+    names = (CRL, ALL_CRLS) if with_crl else ()
     crls = [f"{directory}/{name}" for name in names] or ["", ""]
     return Tls(pair.key, pair.certificate, f"{directory}/{BUNDLE}", directory, *crls)
 
@@ -474,11 +495,11 @@ def _issuers(site: Site) -> tuple[str, ...]:
     return tuple(dict.fromkeys(sendmail_dn(certificate.subject) for certificate in _issuing(site)))
 
 
-def _material(site: Site, host: str, *, is_hub: bool) -> Material:
+def _material(site: Site, host: str, *, is_hub: bool, with_crl: bool) -> Material:
     """Return what the host's files say; a hub trusts clients of our own authority and no others."""
     directory = site.certificates
     pair = pair_of(site, host)
-    crls = [f"{directory}/{ALL_CRLS}"] if _has_crl(site) else []
+    crls = [f"{directory}/{ALL_CRLS}"] if with_crl else []
     for path in (pair.key, pair.certificate, f"{directory}/{BUNDLE}", *crls):
         if not exists(path):
             reason = f"is missing, so {host} cannot offer TLS"

@@ -27,7 +27,7 @@ from ..files.guard import owner as file_owner
 from ..inventory.inventory import Inventory
 from ..inventory.rows import Event
 from ..model import Artifact, Owner, Root
-from ..mta import auth_info
+from ..mta import auth_info, nullmailer
 from ..mta.program import Content, Facts, Map, Program, Rendered, is_secret, masked
 from ..mta.program import octets as with_secrets
 from ..sasldb import bdb
@@ -84,6 +84,14 @@ def groups_of(root: Root, user: str) -> set[int]:
     text = read_public(path).decode(errors="replace") if os.path.exists(path) else ""
     rows = ([*line.split(":"), "", "", ""] for line in text.splitlines())
     return {int(row[2]) for row in rows if row[2].isdecimal() and user in row[3].split(",")}
+
+
+def group_name(root: Root, number: int) -> str:
+    """Return the name of a group; empty where the root does not know it."""
+    path = root.path("/etc/group")
+    text = read_public(path).decode(errors="replace") if os.path.exists(path) else ""
+    rows = ([*line.split(":"), "", ""] for line in text.splitlines())
+    return next((row[0] for row in rows if row[2] == str(number)), "")
 
 
 def _number(root: Root, database: str, name: str) -> int:
@@ -187,6 +195,10 @@ def octets_of(rendered: Rendered) -> bytes:
     return with_secrets(rendered.content)
 
 
+_SAMPLES = {auth_info.DEFAULT_PATH: auth_info.is_sample, nullmailer.PATH: nullmailer.is_sample}
+"""What the packages of distributions put in the place of a file of ours; nobody's work."""
+
+
 def _file_status(site: Site, rendered: Rendered, inventory: Inventory | None) -> FileStatus:
     path = site.path(rendered.path)
     owner = owner_of(site.root, rendered.user, rendered.group)
@@ -211,7 +223,7 @@ def _status(rendered: Rendered, found: bytes | None, known: set[str]) -> Status:
         return Status.CURRENT
     if found is not None and digest(found) in known:
         return Status.OUTDATED
-    if found is not None and rendered.path == auth_info.DEFAULT_PATH and auth_info.is_sample(found):
+    if found is not None and rendered.path in _SAMPLES and _SAMPLES[rendered.path](found):
         return Status.SAMPLE
     return Status.EDITED if known else Status.FOREIGN
 
@@ -247,8 +259,8 @@ def _excess(rendered: Rendered, owner: Owner | None, found: os.stat_result) -> t
 # Writing the files of a mail program: on this host, or below a directory for another one.
 
 _REASONS = {
-    Status.FOREIGN: "was not written by smtpcreds, and was left alone",
-    Status.EDITED: "was edited since smtpcreds wrote it, and was left alone",
+    Status.FOREIGN: "was not written by smtpcreds, and was not changed",
+    Status.EDITED: "was edited since smtpcreds wrote it, and was not changed",
 }
 
 

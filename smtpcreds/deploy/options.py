@@ -28,6 +28,7 @@ _OPTIONS = {
     "access": "--access",
     "variants": "--with",
     "port": "--port",
+    "crl": "--crl",
     "fingerprint": "--fingerprint",
 }
 """What is remembered of a run: no secret, nor the role that one is of; installed files give those back."""
@@ -59,6 +60,7 @@ class RenderOptions:
         variants: choices that only some programs know.
         port: of the hub.
         fingerprint: SHA-256 of the hub's certificate, where the inventory does not know it.
+        crl: a client host refuses a hub whose certificate is revoked, and any when the list has ended.
     """
 
     host: str | None = None
@@ -77,6 +79,7 @@ class RenderOptions:
     variants: frozenset[str] = frozenset()
     port: int | None = None
     fingerprint: str | None = None
+    crl: bool = False
 
     def after(self, applied: Self) -> Self:
         """Complete the options from those of an earlier run; what is given replaces all of its kind."""
@@ -104,6 +107,7 @@ class RenderOptions:
             access=self.access or settings.access,
             variants=self.variants | (configured & known),
             port=self.port or settings.port,
+            crl=self.crl or settings.crl,
         )
 
 

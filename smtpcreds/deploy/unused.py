@@ -19,7 +19,7 @@ def refuse_unused(program: Program, options: RenderOptions) -> None:
         raise UsageError("--relay-host", "is among what --relay-certificates lets relay; leave one out")
     for name in _named(options):
         if not set(name) & set(program.MECHANISMS):
-            reason = f"is no mechanism of {program.NAME}"
+            reason = f"is not a mechanism of {program.NAME}"
             raise UsageError(" or ".join(name), reason, _hint(program, name))
 
 
@@ -33,11 +33,18 @@ def _unused(program: Program, options: RenderOptions) -> Iterator[tuple[str, str
         yield "--port", f"is for client hosts; the ports of {program.NAME} are its own configuration"
     if (options.account or options.secret) and Need.CREDENTIAL not in program.NEEDS:
         option = "--account" if options.account else "--password"
-        yield option, f"is for client hosts; {program.NAME} takes whom the account database has"
+        yield option, f"is for client hosts; {program.NAME} accepts all accounts of the database"
     relaying = is_hub and program.NEEDS & {Need.RULES, Need.CLIENTS}
     if (options.relay_hosts or options.relay_certificates) and not relaying:
         option = "--relay-host" if options.relay_hosts else "--relay-certificates"
-        yield option, f"is for mail servers of a hub; {program.NAME} lets nobody relay by certificate"
+        yield option, f"is for mail servers of a hub; {program.NAME} does not relay by certificate"
+    if options.crl and Need.REVOCATIONS not in program.NEEDS:
+        why = "reads one in any case" if is_hub else "reads none"
+        yield "--crl", f"is for programs that read a list of revoked certificates; {program.NAME} {why}"
+    yield from _without_backend(program, options)
+
+
+def _without_backend(program: Program, options: RenderOptions) -> Iterator[tuple[str, str]]:
     asks = Need.BACKEND in program.NEEDS and _DOVECOT not in options.variants
     for option, given in (
         ("--saslauthd", options.saslauthd),

@@ -180,9 +180,8 @@ class Disk:
 
     def _note_directory(self, action: str, path: str, artifacts: Sequence[Artifact]) -> None:
         self.note(action, path, 0o700)
-        for inner in dict.fromkeys(os.path.dirname(artifact.path) for artifact in artifacts):
-            if inner:
-                self.note("make", f"{path}/{inner}", 0o700)
+        for inner in write.inner_directories(artifacts):
+            self.note("make", f"{path}/{inner}", 0o700)
         self._note_written(artifacts, f"{path}/")
 
     def _note_replaced(self, path: str, artifacts: Sequence[Artifact], gone: Sequence[str]) -> None:

@@ -128,6 +128,8 @@ GROUP_OR_OTHER_WRITE = 0o022
 ANY_FOREIGN_ACCESS = 0o077
 MAIL_OWNERS = frozenset({"smmta"})
 """Debian gives /etc/mail, and makemap gives maps, to this user: who owns sendmail.cf is trusted anyway."""
+PACKAGE_FILES = {"/etc/nullmailer/remotes": "mail"}
+"""What Debian's packages give to the user of a daemon; a write replaces it by a file of root."""
 LINK_IN_THE_WAY = "is a symbolic link and is not followed; remove it, or name its target"
 MAX_READ = 64 * 1024 * 1024
 """Octets; a certificate bundle of every public CA is a quarter of a megabyte."""
@@ -279,7 +281,8 @@ def accepted_target(path: str, found: os.stat_result) -> os.stat_result:
         raise UnsafePathError(path, LINK_IN_THE_WAY)
     if not stat.S_ISREG(found.st_mode):
         raise UnsafePathError(path, "is not a regular file")
-    if not _is_trusted(found.st_uid):
+    given = any(path.endswith(name) and _name(found.st_uid) == user for name, user in PACKAGE_FILES.items())
+    if not (given or _is_trusted(found.st_uid)):
         raise _foreign(path, found.st_uid)
     return found
 
@@ -324,9 +327,9 @@ def read_trusted(path: str) -> bytes:
         return _read(path, MAX_READ, _check_unchanged, at, name)
 
 
-def read_public(path: str) -> bytes:
-    """Return the content of a regular file, at most 64 MiB, whoever may read or change it."""
-    return _read(path, MAX_READ)
+def read_public(path: str, most: int = MAX_READ) -> bytes:
+    """Return the content of a regular file, at most ``most`` octets, whoever may read or change it."""
+    return _read(path, most)
 
 
 def _read(
@@ -378,10 +381,10 @@ def _check_private(path: str, found: os.stat_result) -> None:
 
 def _check_parent(found: os.stat_result, parent: str, path: str) -> None:
     if not _is_trusted(found.st_uid):
-        reason = f"lies below {parent}, which belongs to {user_name(found.st_uid)}"
+        reason = f"is below {parent}, which belongs to {user_name(found.st_uid)}"
         raise UnsafePathError(path, reason, _AS_ITS_OWNER if os.geteuid() == 0 else None)
     if found.st_mode & GROUP_OR_OTHER_WRITE and not found.st_mode & stat.S_ISVTX:
-        reason = f"lies below {parent}, which is writable by {_writers(found.st_mode)}"
+        reason = f"is below {parent}, which is writable by {_writers(found.st_mode)}"
         raise UnsafePathError(path, reason, f"chmod go-w {quoted_path(parent)}")
 
 
@@ -402,7 +405,7 @@ def _foreign(path: str, uid: int) -> SmtpcredsError:
 
 def quoted_path(path: str) -> str:
     """Return a path as a shell takes it."""
-    from shlex import quote
+    from ..shell import quote
 
     return quote(path)
 

@@ -45,10 +45,7 @@ def exclusive(path: str, patience: float = PATIENCE) -> Iterator[None]:
                 pass
         yield
         return
-    with _opened(path) as handle:
-        if not _queue(handle, patience):
-            hint = _AFTERWARDS if _waits_for_us(handle) else _TRY_AGAIN
-            raise LockHeldError(path, f"is held by {_holder(handle)}", hint)
+    with _held(path, patience) as handle:
         with explained(path):
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"{os.getpid()} {os.path.basename(sys.argv[0])}\n".encode(errors="replace"), 0)
@@ -56,6 +53,20 @@ def exclusive(path: str, patience: float = PATIENCE) -> Iterator[None]:
             yield
         finally:
             os.ftruncate(handle, 0)
+
+
+@contextmanager
+def _held(path: str, patience: float) -> Iterator[int]:
+    """Give a descriptor of the file that has this path once it is locked; ``ca restore`` may exchange it."""
+    while True:
+        with _opened(path) as handle:
+            if not _queue(handle, patience):
+                hint = _AFTERWARDS if _waits_for_us(handle) else _TRY_AGAIN
+                raise LockHeldError(path, f"is held by {_holder(handle)}", hint)
+            found = status_at(path)
+            if found and os.path.samestat(found, os.fstat(handle)):
+                yield handle
+                return
 
 
 @contextmanager
@@ -86,16 +97,20 @@ def _check_ours(path: str, handle: int) -> None:
     """Refuse what would be lost when the holder writes its name, and what was put there to keep us out."""
     found = os.fstat(handle)
     if not stat.S_ISREG(found.st_mode):
-        raise UnsafePathError(path, "is no regular file, so no lock of ours", f"rm {quoted_path(path)}")
+        raise UnsafePathError(
+            path, "is not a regular file, so it is not a lock of smtpcreds", f"rm {quoted_path(path)}"
+        )
     if found.st_uid not in {0, os.geteuid()}:
         raise UnsafePathError(
             path, "belongs to another user", "remove it, unless a run of that user holds it"
         )
     if found.st_nlink > 1:
-        reason = f"has {found.st_nlink} names (hard links), so it is no lock of ours"
+        reason = f"has {found.st_nlink} names (hard links), so it is not a lock of smtpcreds"
         raise UnsafePathError(path, reason, f"rm {quoted_path(path)}")
     if not _HOLDER.fullmatch(os.pread(handle, _MOST, 0)):
-        raise UnsafePathError(path, "has a content that no lock of ours has", "look at it, and move it away")
+        raise UnsafePathError(
+            path, "is not a lock of smtpcreds by its content", "look at it, and move it away"
+        )
 
 
 def _queue(handle: int, patience: float) -> bool:

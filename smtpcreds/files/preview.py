@@ -118,7 +118,7 @@ class PreviewDisk(Disk):
             if isinstance(one, Artifact):
                 self.check_target(one.path)
             elif self.exists(one.path) and self.link_target(one.path) is None:
-                raise UnsafePathError(one.path, "is in the way of a symbolic link; remove it")
+                raise UnsafePathError(one.path, "is in the place of a symbolic link; remove it")
         for one in artifacts:
             self._put(one.path, one)
         self._note_written(artifacts)
@@ -278,9 +278,9 @@ class PreviewDisk(Disk):
     def _fill(self, path: str, artifacts: Sequence[Artifact]) -> None:
         self._forget(path)
         self._nodes[path] = _Directory()
+        for inner in write.inner_directories(artifacts):
+            self._nodes[f"{path}/{inner}"] = _Directory()
         for artifact in artifacts:
-            if inner := os.path.dirname(artifact.path):
-                self._nodes[f"{path}/{inner}"] = _Directory()
             self._put(f"{path}/{artifact.path}", artifact)
 
     def _forget(self, path: str) -> None:

@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..shell import quote
+
 _READ, _ENTER = 4, 1
 
 
@@ -32,6 +34,22 @@ def barrier(user: User, path: str, top: str) -> str | None:
         if not user.may(os.stat(directory), _ENTER):
             return directory
     return None if user.may(os.stat(path), _READ) else path
+
+
+def way_in(user: User, closed: str, path: str, group: str) -> str:
+    """Return the command that lets a user read a file, without taking it from who reads it now.
+
+    Args:
+        user: of a mail server, with a group of the same name.
+        closed: what :func:`barrier` found.
+        path: the file.
+        group: the name of its group; empty where it has none.
+    """
+    status = os.stat(path)
+    if closed == path and group and status.st_gid != 0 and status.st_mode & 0o040:
+        return f"usermod -a -G {quote(group)} {user.name}"
+    right = "r" if closed == path else "x"
+    return f"chgrp {user.name} {quote(closed)} && chmod g+{right} {quote(closed)}"
 
 
 def above(path: str, top: str) -> Iterator[str]:

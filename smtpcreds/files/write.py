@@ -186,7 +186,7 @@ def write_directory(path: str, artifacts: Sequence[Artifact]) -> None:
 
     Args:
         path: absolute.
-        artifacts: their paths are names in it, at most one directory down.
+        artifacts: their paths are relative to it.
     """
     with _filled(path, artifacts) as (at, name, temporary):
         os.rename(temporary, name, src_dir_fd=at, dst_dir_fd=at)
@@ -413,13 +413,21 @@ def _lives(process: int, began: int) -> bool:
 
 def _fill(temporary: str, at: int, artifacts: Sequence[Artifact]) -> None:
     """Make and flush a directory of files under its temporary name, which lies in an open directory."""
-    inner = dict.fromkeys(os.path.dirname(artifact.path) for artifact in artifacts)
-    base = os.path.basename(temporary)
-    for name in (base, *(f"{base}/{one}" for one in filter(None, inner))):
+    base, inner = os.path.basename(temporary), inner_directories(artifacts)
+    for name in (base, *(f"{base}/{one}" for one in inner)):
         os.mkdir(name, 0o700, dir_fd=at)
         os.chmod(name, 0o700, dir_fd=at)  # whatever the umask
     write_all([replace(artifact, path=f"{temporary}/{artifact.path}") for artifact in artifacts])
-    flush_directories([temporary])
+    flush_directories([temporary, *(f"{temporary}/{one}" for one in inner)])
+
+
+def inner_directories(artifacts: Iterable[Artifact]) -> list[str]:
+    """Return the directories that these files need inside of theirs, each after the one that it lies in."""
+    found: dict[str, None] = {}
+    for artifact in artifacts:
+        parts = artifact.path.split("/")[:-1]
+        found.update(dict.fromkeys("/".join(parts[:depth]) for depth in range(1, len(parts) + 1)))
+    return list(found)
 
 
 def _names(path: str) -> list[str]:
@@ -446,7 +454,7 @@ def _stage(one: Artifact | Link, at: int, *, flush: bool) -> _Staged:
         present = _present(at, os.path.basename(one.path))
         if isinstance(one, Link):
             if present is not None and not stat.S_ISLNK(present.st_mode):
-                raise UnsafePathError(one.path, "is in the way of a symbolic link; remove it")
+                raise UnsafePathError(one.path, "is in the place of a symbolic link; remove it")
             os.symlink(one.target, os.path.basename(staged.temporary), dir_fd=at)
             return staged
         if present is not None:

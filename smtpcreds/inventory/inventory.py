@@ -14,6 +14,7 @@ from ..files import PreviewDisk, disk
 from ..names import parse_host
 from ..postgres import is_url, parse_url
 from . import schema as sql
+from .chain import GENESIS, Chain, chained, read_chain
 from .rotations import Rotations
 from .rows import (
     AuthorityRow,
@@ -32,7 +33,6 @@ from .rows import (
     crl_values,
     der_of,
     event_of,
-    event_values,
     intent_values,
     number_of,
     revoked_of,
@@ -50,6 +50,8 @@ MIN_PREFIX = 4
 _HEX = re.compile(r"[0-9a-f]+")
 _AFTER_EXACT = "!"
 """Sorts before every hex digit, so nothing but the word itself lies below word + this."""
+_AFTER_ALL = "\x7f"
+"""Follows all characters of host names."""
 _AFTER_PREFIX = "g"
 
 
@@ -269,6 +271,10 @@ class Inventory:
         literal += [sql.LATEST] if latest else []
         return self._select(certificate_of, sql.SELECT_CERTIFICATE, literal, bound, sql.BY_EXPIRY, limit)
 
+    def hosts(self, prefix: str, limit: int) -> list[str]:
+        """Return the first hosts whose names begin so, which have or had a certificate."""
+        return list(self._database.read(text_of, sql.HOSTS, (prefix, prefix + _AFTER_ALL, limit)))
+
     def tally(self, authority: int, at: datetime) -> dict[str, int]:
         """Return how many certificates of the authority stand where: by name of the state, or ``expired``.
 
@@ -339,7 +345,16 @@ class Inventory:
     def event(self, *events: Event) -> None:
         """Record deeds; events are never changed or deleted."""
         with self.transaction():
-            self._database.write_all(sql.EVENT, map(event_values, events))
+            before = self._database.first(text_of, sql.LAST_HASH) or GENESIS
+            self._database.write_all(sql.EVENT, chained(before, events))
+
+    def chain(self, noted: str = "") -> Chain:
+        """Follow the chain of events from the first to the last; takes seconds where there are a million.
+
+        Args:
+            noted: a hash to look for, of an earlier :class:`.chain.Head`; empty for none.
+        """
+        return read_chain(self._database.read(tuple, sql.EVENT_CHAIN), noted)
 
     def events(
         self,
@@ -351,6 +366,10 @@ class Inventory:
         """Yield events, the newest first."""
         bound = {"subject = ?": subject, "at >= ?": since and seconds(since)}
         return self._select(event_of, sql.SELECT_EVENT, [], bound, sql.NEWEST_FIRST, limit)
+
+    def snapshot(self) -> bytes | None:
+        """Return all that is committed as the content of an inventory's file; None where a server has it."""
+        return self._database.snapshot()
 
     def verify_integrity(self) -> None:
         """Read everything; takes seconds where there are a million certificates.
@@ -410,6 +429,15 @@ def _no_authority(authority: int) -> MissingInputError:
 
 
 # From a path or URL to the inventory that is kept there.
+
+
+@contextmanager
+def read_snapshot(content: bytes, subject: str) -> Iterator[Inventory]:
+    """Give the inventory that a :meth:`Inventory.snapshot` holds; no file is touched."""
+    from .sqlite import in_memory
+
+    with in_memory(content, subject) as database:
+        yield Inventory(database)
 
 
 @contextmanager

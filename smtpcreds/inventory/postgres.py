@@ -9,7 +9,7 @@ from ..files import disk
 from ..postgres import LOCKS, DatabaseUrl, connected, damaged, held, translated
 from .rows import number_of, text_of
 from .schema import MIGRATIONS, in_postgres
-from .sqlite import Database, Dialect, verify_version
+from .sqlite import Database, Dialect, migrate, verify_version
 
 if TYPE_CHECKING:
     from ..postgres import Connection
@@ -84,8 +84,7 @@ def _migrate(database: Database) -> None:
         version = _version(database)
         verify_version(database.path, version, newest=len(MIGRATIONS), read_only=False)
         for statements in MIGRATIONS[version:]:
-            for statement in in_postgres(statements):
-                database.write(statement)
+            migrate(database, in_postgres(statements))
         database.write("UPDATE version SET number = ?", (len(MIGRATIONS),))
     if version:
         disk().note("migrate", database.path)
@@ -117,5 +116,6 @@ POSTGRES = Dialect(
     damaged=damaged,
     alone=lambda connection, subject: held(connection, _WORK, subject),
     verify=_verify,
+    snapshot=lambda _: None,
 )
 """Writers stand in line as they do before an SQLite file, so no transaction has to be tried again."""

@@ -90,8 +90,8 @@ class Rotations:
         """Record the intention, and return it with its number."""
         who = rotation.account
         due = None if rotation.retire_after is None else seconds(rotation.retire_after)
-        clients = _joined(rotation.clients, "is no host name that can be listed")
-        places = _joined(rotation.places, "is no place that can be listed")
+        clients = _joined(rotation.clients, "is not a host name that can be listed")
+        places = _joined(rotation.places, "is not a place that can be listed")
         rest = (rotation.sasldb, clients, seconds(rotation.started), due, places)
         with self._database.transaction():
             self._database.write(_BEGIN, (who.authcid, rotation.successor.authcid, who.realm, *rest))

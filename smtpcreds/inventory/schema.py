@@ -126,7 +126,27 @@ _ORDER_OF_ISSUE = (
     "CREATE INDEX certificates_host ON certificates (host, id)",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _MACHINES, _ROTATIONS, _PLACES, _ORDER_OF_ISSUE)
+CHAIN_EVENTS = "-- every event gets its hash: chain.hashes"
+"""Stands for what no statement can do; see :func:`.sqlite.migrate`."""
+
+_CHAIN = (
+    "DROP TRIGGER events_stay",
+    "ALTER TABLE events ADD COLUMN hash TEXT NOT NULL DEFAULT ''",
+    CHAIN_EVENTS,
+    """
+    CREATE TRIGGER events_unchanged BEFORE UPDATE ON events
+    BEGIN SELECT RAISE(ABORT, 'events are append only'); END
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    _FIRST,
+    _MACHINES,
+    _ROTATIONS,
+    _PLACES,
+    _ORDER_OF_ISSUE,
+    _CHAIN,
+)
 """Statements that lead from each version to the next; the first one starts at an empty file."""
 
 
@@ -205,6 +225,7 @@ state = 'issued' AND NOT EXISTS (
         AND newer.directory = certificates.directory AND newer.machine = certificates.machine
         AND newer.state = 'issued')
 """
+HOSTS = "SELECT DISTINCT host FROM certificates WHERE host >= ? AND host < ? ORDER BY host LIMIT ?"
 PLACES = """
 SELECT DISTINCT rtrim(directory, replace(directory, '/', '')) FROM certificates
 WHERE authority = ? AND machine = ? AND directory <> ''
@@ -232,7 +253,10 @@ SELECT authority, number, this_update, next_update, sha256 FROM crls
 WHERE authority = ? ORDER BY number DESC LIMIT 1
 """
 
-EVENT = "INSERT INTO events (at, who, what, subject, detail) VALUES (?, ?, ?, ?, ?)"
+EVENT = "INSERT INTO events (at, who, what, subject, detail, hash) VALUES (?, ?, ?, ?, ?, ?)"
+LAST_HASH = "SELECT hash FROM events ORDER BY id DESC LIMIT 1"
+SET_HASH = "UPDATE events SET hash = ? WHERE id = ?"
+EVENT_CHAIN = "SELECT id, at, who, what, subject, detail, hash FROM events ORDER BY id"
 SELECT_EVENT = "SELECT at, who, what, subject, detail FROM events"
 NEWEST_FIRST = " ORDER BY id DESC"
 
@@ -252,10 +276,10 @@ _TYPES = {
     "TEXT": 'TEXT COLLATE "C"',
     "BLOB": "BYTEA",
 }
-_OF_SQLITE = re.compile(r"\s*(?:PRAGMA|CREATE TRIGGER) (\w+)")
+_OF_SQLITE = re.compile(r"\s*(PRAGMA \w+|(?:CREATE|DROP) TRIGGER \w+)")
 _INSTEAD: dict[str, tuple[str, ...]] = {
-    "application_id": (),
-    "events_stay": (
+    "PRAGMA application_id": (),
+    "CREATE TRIGGER events_stay": (
         """
         CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql
         AS $$ BEGIN RAISE EXCEPTION 'events are append only'; END $$
@@ -265,9 +289,16 @@ _INSTEAD: dict[str, tuple[str, ...]] = {
         EXECUTE FUNCTION refuse_change()
         """,
     ),
-    "events_remain": (),
+    "CREATE TRIGGER events_remain": (),
+    "DROP TRIGGER events_stay": ("DROP TRIGGER events_stay ON events",),
+    "CREATE TRIGGER events_unchanged": (
+        """
+        CREATE TRIGGER events_unchanged BEFORE UPDATE OR DELETE OR TRUNCATE ON events
+        EXECUTE FUNCTION refuse_change()
+        """,
+    ),
 }
-"""What stands for the pragmas and triggers of SQLite, by name."""
+"""What stands for the pragmas and triggers of SQLite."""
 
 
 def in_postgres(statements: Sequence[str]) -> Iterator[str]:

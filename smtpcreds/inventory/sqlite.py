@@ -3,10 +3,9 @@
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
-from shlex import quote
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import (
@@ -32,8 +31,10 @@ from ..files import (
     flush_directories,
     status_at,
 )
+from ..shell import quote
+from .chain import hashes
 from .rows import text_of
-from .schema import APPLICATION_ID, MIGRATIONS
+from .schema import APPLICATION_ID, CHAIN_EVENTS, EVENT_CHAIN, MIGRATIONS, SET_HASH
 
 if TYPE_CHECKING:
     import sqlite3
@@ -181,6 +182,7 @@ class Dialect:
         damaged: the error for content that contradicts itself, from subject and message.
         alone: the lock of :meth:`.inventory.Inventory.alone`; takes connection and subject.
         verify: read everything, and raise for the first contradiction.
+        snapshot: the database as the content of a file; None where it is no file.
     """
 
     begin: tuple[str, ...]
@@ -191,6 +193,7 @@ class Dialect:
     damaged: Callable[[str, str], SmtpcredsError]
     alone: Callable[[Any, str], AbstractContextManager[None]]
     verify: Callable[["Database"], None]
+    snapshot: Callable[[Any], bytes | None]
 
 
 _DEEDS = {"INSERT": "added", "UPDATE": "changed", "DELETE": "deleted"}
@@ -228,6 +231,11 @@ class Database:
     def verify(self) -> None:
         """Read everything, and raise DamagedFileError for the first contradiction."""
         self._dialect.verify(self)
+
+    def snapshot(self) -> bytes | None:
+        """Return all that is committed as the content of a database file; None where it is no file."""
+        with self._dialect.translated(self.path):
+            return self._dialect.snapshot(self._connection)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -297,6 +305,15 @@ class Database:
             return make(row)
         except (ValueError, TypeError, AttributeError, OverflowError, OSError) as error:
             raise self._dialect.damaged(self.path, f"a row can't be read: {error}") from error
+
+
+def migrate(database: Database, statements: Iterable[str]) -> None:
+    """Lead the tables from one version to the next."""
+    for statement in statements:
+        if statement == CHAIN_EVENTS:
+            database.write_all(SET_HASH, hashes(list(database.read(tuple, EVENT_CHAIN))))
+        else:
+            database.write(statement)
 
 
 def verify_version(path: str, version: int, *, newest: int, read_only: bool) -> None:
@@ -369,6 +386,39 @@ def _copy(path: str, target: "sqlite3.Connection", timeout: float) -> None:
             source.backup(target)
 
 
+def _snapshot(connection: "sqlite3.Connection") -> bytes:
+    import sqlite3
+
+    with closing(sqlite3.connect(":memory:")) as copy:
+        connection.backup(copy)
+        return copy.serialize()
+
+
+_JOURNAL = slice(18, 20)
+"""Versions of the file format: 2 is with a write-ahead log, 1 without (sqlite.org/fileformat2.html 1.3.3)."""
+
+
+@contextmanager
+def in_memory(content: bytes, subject: str) -> Iterator[Database]:
+    """Give the content of a database file, at the newest version of the schema; no file is touched.
+
+    Args:
+        content: as :meth:`Database.snapshot` gives it.
+        subject: what messages call it.
+    """
+    import sqlite3
+
+    plain = bytearray(content)
+    plain[_JOURNAL] = b"\1\1"  # a database in memory has no log
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection, translated(subject):
+        connection.deserialize(bytes(plain))
+        connection.execute("PRAGMA trusted_schema = OFF")
+        _accept(subject, _version_of_ours(connection, subject), read_only=False)
+        connection.rollback()
+        _migrated(connection, subject)
+        yield Database(connection, subject, SQLITE)
+
+
 def _times(path: str) -> list[int]:
     return [os.stat(name).st_mtime_ns for name in (path, f"{path}-wal") if os.path.exists(name)]
 
@@ -394,6 +444,7 @@ SQLITE = Dialect(
     damaged=damaged,
     alone=lambda _connection, _path: nullcontext(),
     verify=_verify,
+    snapshot=_snapshot,
 )
 """A file belongs to one host, whose lock file is enough."""
 
@@ -509,12 +560,17 @@ def _enter_wal(connection: "sqlite3.Connection", path: str, timeout: float) -> N
 
 
 def _migrate(connection: "sqlite3.Connection", path: str) -> None:
-    with Database(connection, path, SQLITE).transaction():
+    if _migrated(connection, path):
+        disk().note("migrate", path)
+
+
+def _migrated(connection: "sqlite3.Connection", path: str) -> int:
+    """Lead the tables to the newest version; return the one that they had."""
+    database = Database(connection, path, SQLITE)
+    with database.transaction():
         version = _number(connection, "PRAGMA user_version")
         _accept(path, version, read_only=False)  # another process may have migrated meanwhile
         for statements in MIGRATIONS[version:]:
-            for statement in statements:
-                connection.execute(statement)
+            migrate(database, statements)
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-    if version:
-        disk().note("migrate", path)
+    return version

@@ -369,7 +369,7 @@ class AccountDatabase(AccountReader):
         layout = Layout(header, parse_columns(",".join(columns)) if columns else ())
         found, accounts = accounts_of(place_of(source), kind, layout), self._opened()
         rules = Rules(realm, check_logins, allow_login_names, allow_odd_names, found.is_exact, found.is_table)
-        intake = take_in(accounts, found.rows, rules, lambda: None)
+        intake = take_in(accounts, list(found.rows), rules)
         return import_accounts(accounts, intake, OnConflict(on_conflict), refuse)
 
     def convert(self, target: str, kind: str | None = None, *, force: bool = False) -> "Conversion":
@@ -413,7 +413,7 @@ def new_secret(
 
     if secret is None:
         if isinstance(form, Hashed):
-            reason = "is stored hashed, and nobody would know a secret that is made here"
+            reason = "is stored hashed, and a secret that is generated here would be unknown to everybody"
             raise UsageError(str(account), reason, "give one")
         return generate
     check_chosen_secret(site.root, secret, account=None if allow_weak else account)

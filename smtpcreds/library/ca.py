@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..config import Site
+from ..errors import UsageError
 from ..secret import Secret
 from ..transaction import Transaction
 from .arguments import FilePath, absolute, absolute_if_any, hook_of, token_key
 
 if TYPE_CHECKING:
+    from ..bundle.backup import Backup
     from ..ca.adopt import Adopted
     from ..ca.create import Created
     from ..ca.export import Exported
@@ -79,6 +81,7 @@ class Authority(AuthorityReader):
         intermediate: bool = False,
         token: str | None = None,
         existing_key: bool = False,
+        pin: Secret | None = None,
     ) -> "Created":
         """Make the authority.
 
@@ -87,13 +90,14 @@ class Authority(AuthorityReader):
             organization: of its subject; default: the configured one.
             key_type: p256, p384, rsa2048, rsa3072, rsa4096 or ed25519.
             days: lifetime.
-            passphrase: encrypts its keys, or is the PIN of the token; None leaves them plain.
+            passphrase: encrypts its key files, or is the PIN of the token; None leaves them plain.
             permitted_domains: all that it may certify (RFC 5280 section 4.2.1.10); default: that of the site.
             unconstrained: it may certify any name.
             addresses: it may certify IP addresses, too.
             intermediate: let a root certify it, whose key can be taken offline.
             token: a PKCS #11 URI (RFC 7512), where the key is to be made; not with ``intermediate``.
             existing_key: take the key that is in the token already.
+            pin: of the token, where the key of a root above it is in a file with the passphrase.
 
         Raises:
             ExistsError: there is one, or something in its place.
@@ -112,7 +116,7 @@ class Authority(AuthorityReader):
             intermediate=intermediate,
             token=token_key(token, exists=existing_key),
         )
-        return create(self._work, wanted, lambda: passphrase)
+        return create(self._work, wanted, lambda: passphrase, lambda: pin or passphrase)
 
     def adopt(
         self,
@@ -154,6 +158,7 @@ class Authority(AuthorityReader):
         force: bool = False,
         root_key: FilePath | None = None,
         root_passphrase: Secret | None = None,
+        take: Sequence[FilePath] = (),
         reload: str | None = None,
     ) -> "Published":
         """Sign a fresh list of revoked certificates, and install it beside the certificates.
@@ -165,11 +170,13 @@ class Authority(AuthorityReader):
             force: although the last one is of the future, because the clock was ahead.
             root_key: of the CA above, whose list is signed anew, too.
             root_passphrase: of that key; default: that of the transaction.
+            take: CRLs of the CAs above, which others sign, to be handed on.
             reload: tells the mail server.
         """
         from ..ca.publish import CrlWish, refresh_crl
 
-        wish, root = CrlWish(days, absolute_if_any(copy), der, force), _root(root_key, root_passphrase)
+        above = tuple(path for each in take if (path := absolute_if_any(each)))
+        wish, root = CrlWish(days, absolute_if_any(copy), der, force, above), _root(root_key, root_passphrase)
         return refresh_crl(self._work, wish, root=root, hook=hook_of(reload))
 
     def export_key(
@@ -195,6 +202,34 @@ class Authority(AuthorityReader):
 
         new = (lambda: new_passphrase) if new_passphrase else None
         return export_key(self._work, KeyCopy(root, absolute(path), new, remove))
+
+    def backup(
+        self,
+        path: FilePath,
+        *,
+        passphrase: Secret | None = None,
+        recipients: Sequence[str] = (),
+        force: bool = False,
+    ) -> "Backup":
+        """Save authority, inventory, certificates and configuration in one archive, mode 0600.
+
+        Args:
+            path: of the archive.
+            passphrase: encrypts it as age does.
+            recipients: keys of age or SSH that it is encrypted for instead.
+            force: replace the file.
+
+        Raises:
+            UsageError: neither a passphrase nor a recipient.
+        """
+        from ..bundle.backup import back_up
+        from .setup import bundle_delivery
+
+        if not passphrase and not recipients:
+            raise UsageError("passphrase", "is needed, or recipients: a backup holds the authority's key")
+        return back_up(
+            self._work, bundle_delivery(absolute(path), passphrase, tuple(recipients), force=force)
+        )
 
     def change_passphrase(self, new: Secret | None) -> tuple[str, ...]:
         """Encrypt every key of the authority anew and return their paths; None leaves them plain."""

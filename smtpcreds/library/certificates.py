@@ -158,7 +158,7 @@ class Certificates(CertificateReader):
         from ..errors import UsageError
 
         if form not in FORMS:
-            raise UsageError(form, f"is none of {', '.join(FORMS)}")
+            raise UsageError(form, f"is not one of {', '.join(FORMS)}")
         found, place = find(self._site, which, absolute(which)), absolute_if_any(target)
         return export(
             self._work,

@@ -50,12 +50,14 @@ class MailProgramReader:
         return differences(file_statuses(self._site, *self._facts(program, options)))
 
     def check(self, program: str, options: "RenderOptions | None" = None) -> "list[Finding]":
-        """Return what is wrong with the files, their inclusion, what is compiled from them, and access."""
+        """Return what is wrong with the files, their inclusion, what is compiled from them, and around."""
+        from ..audit.run import around
         from ..deploy.check import inspect
         from ..deploy.files import file_statuses
 
         found, facts = self._facts(program, options)
-        return inspect(self._site, found, facts, file_statuses(self._site, found, facts))
+        wrong = inspect(self._site, found, facts, file_statuses(self._site, found, facts))
+        return wrong + around(self._site, found.FAMILY)
 
     def _facts(self, name: str, options: "RenderOptions | None") -> "tuple[Program, Facts]":
         from ..deploy.facts import gather

@@ -40,7 +40,7 @@ def request_of(
         raise UsageError("account", "contradicts the account in the URL; give one of them")
     who = account or target.account
     if secret and not who:
-        raise UsageError("secret", "is of no account", "name the account")
+        raise UsageError("secret", "needs an account", "name the account")
     envelope = _envelope(site, *addresses)
     trust = gather(site, parse_name(site, name or target.host), *trusted)
     identity = of_account(site, who, (lambda: secret) if secret else None) if who else None

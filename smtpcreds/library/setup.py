@@ -12,6 +12,7 @@ from .accounts import new_secret
 
 if TYPE_CHECKING:
     from ..bundle import install
+    from ..bundle.backup import OpenedBackup
     from ..bundle.make import BundleRequest, Delivery
     from ..bundle.open import Opened
     from ..deploy.options import RenderOptions
@@ -39,9 +40,9 @@ def set_up_hub(
     wanted = hub(site, host, account)
     question = new_secret(wanted.site, wanted.account, secret, None, allow_weak=allow_weak)
     secrets = Secrets(lambda: passphrase, question)
-    program = program_for(mta, Role.HUB) if mta else None
+    programs = [program_for(mta, Role.HUB)] if mta else []
     with transaction(wanted.site, preview=preview, passphrase=lambda: passphrase) as work:
-        return set_up(work, wanted, secrets, program, allow_login_name=allow_login_name, force=force)
+        return set_up(work, wanted, secrets, programs, allow_login_name=allow_login_name, force=force)
 
 
 def read_bundle(site: Site, path: str, passphrase: Secret | None) -> "Opened":
@@ -59,6 +60,24 @@ def read_bundle(site: Site, path: str, passphrase: Secret | None) -> "Opened":
             raise DeniedError(path, "is encrypted and no passphrase was given", "give its passphrase")
         data = archive.decrypt(data, passphrase, path)
     return open_bundle(site, data, path)
+
+
+def read_backup(site: Site, path: str, passphrase: Secret | None) -> "OpenedBackup":
+    """Read, decrypt and verify a backup.
+
+    Raises:
+        DeniedError: it is encrypted, and there is no passphrase.
+    """
+    from ..bundle.archive import decrypt, is_encrypted
+    from ..bundle.backup import MAX_BACKUP, open_backup
+    from ..files.guard import read_public
+
+    data = read_public(path, MAX_BACKUP)
+    if is_encrypted(data):
+        if passphrase is None:
+            raise DeniedError(path, "is encrypted and no passphrase was given", "give its passphrase")
+        data = decrypt(data, passphrase, path, "smtpcreds ca restore -")
+    return open_backup(site, data, path)
 
 
 def set_up_client(

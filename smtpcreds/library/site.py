@@ -15,14 +15,16 @@ from .arguments import FilePath, absolute, absolute_if_any
 from .ca import Authority, AuthorityReader
 from .certificates import CertificateReader, Certificates
 from .mta import MailProgramReader, MailPrograms
-from .setup import read_bundle, set_up_client, set_up_hub
+from .setup import read_backup, read_bundle, set_up_client, set_up_hub
 from .tlsa import Tlsa, TlsaReader
 
 if TYPE_CHECKING:
     from ..bundle import install
+    from ..bundle.backup import Backup, Restored
     from ..bundle.make import Bundled
     from ..deploy.options import RenderOptions
     from ..hub import Ready
+    from ..inventory.chain import Head
     from ..inventory.rows import Event
     from ..model import Finding
     from ..probe.step import Step
@@ -173,6 +175,40 @@ class Site:
         opened = read_bundle(self._site, absolute(bundle), passphrase)
         return set_up_client(self._site, opened, mta, force=force, preview=preview)
 
+    def check_backup(self, path: FilePath, *, passphrase: Secret | None = None) -> "Backup":
+        """Prove that a backup of ``work.ca.backup`` could be restored; nothing is changed.
+
+        Args:
+            path: of the archive.
+            passphrase: opens it.
+        """
+        return read_backup(self._site, absolute(path), passphrase).backup
+
+    def restore(
+        self,
+        path: FilePath,
+        *,
+        passphrase: Secret | None = None,
+        force: bool = False,
+        preview: bool = False,
+    ) -> "Restored":
+        """Put a backup back in place, in a transaction of its own; load the site anew afterwards.
+
+        Args:
+            path: of the archive; it is verified before anything is written.
+            passphrase: opens it.
+            force: move a state directory aside, and replace a configuration.
+            preview: change nothing; the result says what would be done.
+
+        Raises:
+            ExistsError: there is a state directory, or another configuration.
+        """
+        from ..bundle.backup import restore
+
+        opened = read_backup(self._site, absolute(path), passphrase)
+        with transaction.transaction(opened.site, preview=preview, state=False) as work:
+            return restore(work, opened, force=force)
+
     def status(self) -> "Status":
         """Return how everything stands: authorities, certificates, accounts, and what is due."""
         from ..status.gather import gather
@@ -254,15 +290,29 @@ class Site:
         )
         return probe(asked, lambda _: None)
 
-    def check_inventory(self) -> "list[Finding]":
-        """Return where inventory and disk disagree.
+    def check_inventory(self, head: str = "") -> "list[Finding]":
+        """Return where inventory and disk disagree, and where the chain of events is broken.
+
+        Args:
+            head: the hash of an earlier :meth:`head`, which must still be there.
 
         Raises:
             MissingInputError: there is no inventory.
         """
         from ..ca.verify import findings
 
-        return findings(self._site)
+        return findings(self._site, head)[0]
+
+    def head(self) -> "Head":
+        """Return the end of the chain of events: how many there are, and the hash of the last.
+
+        Raises:
+            MissingInputError: there is no inventory.
+        """
+        from ..ca.layout import reading
+
+        with reading(self._site) as inventory:
+            return inventory.chain().head
 
     def events(
         self, *, since: timedelta | None = None, subject: str | None = None, limit: int | None = None

@@ -23,7 +23,7 @@ class TlsaReader:
     >>> import smtpcreds
     >>> site = smtpcreds.Site.load(root="/nonexistent")
     >>> site.tlsa.texts("example.org")[0]
-    'Port 25 takes mail from strangers, who check by one of two means:'
+    'Servers on the Internet that deliver to port 25 check it in one of two ways:'
     """
 
     def __init__(self, site: Site) -> None:

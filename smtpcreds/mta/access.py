@@ -71,7 +71,7 @@ def parse_rule(text: str) -> Rule:
     tag = next((known for known in TAGS if known.lower() == name.lower()), None)
     if tag is None or not colon:
         raise UsageError(
-            text, "is no rule of the access map", f"TAG:SUBJECT VALUE, TAG one of {', '.join(TAGS)}"
+            text, "is not a rule of the access map", f"TAG:SUBJECT VALUE, TAG one of {', '.join(TAGS)}"
         )
     return checked(Rule(tag, subject, value.strip()))
 

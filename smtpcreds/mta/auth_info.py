@@ -9,11 +9,11 @@ import re
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from shlex import quote
 
 from ..errors import DamagedFileError, InexpressibleError
 from ..model import Credential
 from ..secret import Secret
+from ..shell import quote
 from .program import Content
 from .sasl_conf import named
 

@@ -31,8 +31,8 @@ MECHANISMS: tuple[str, ...] = ("CRAM-MD5", "LOGIN")
 MAX_LINE = 2046
 _LOGIN = Field("auth.conf", 255, {b"|": "a bar", b":": "a colon"}, {b"#": "#"})
 _WEAK = {
-    "OPPORTUNISTIC_TLS": "which lets dma send the mail without TLS",
-    "INSECURE": "which lets dma send the secret without TLS",
+    "OPPORTUNISTIC_TLS": "which makes dma send the mail without TLS",
+    "INSECURE": "which makes dma send the secret without TLS",
 }
 _SMTPS = {"STARTTLS": "which port 465 does not know"}
 

@@ -1,13 +1,13 @@
 """Dovecot's formats: the passwd-file, and its configuration."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from shlex import quote
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ..errors import DamagedFileError, InexpressibleError, UsageError
 from ..model import Account
 from ..secret import Secret
+from ..shell import quote
 from .program import Content
 
 # Dovecot's passwd-file: one account a line, ``user@realm:{SCHEME}value``.
@@ -84,29 +84,54 @@ def _checked(account: Account) -> str:
 
 # dovecot.conf, as far as it is checked: TLS files and whether passwords need TLS; settings of any depth.
 #
-# ``!include`` is followed by whoever reads the files; settings that hold for one protocol or address only are
-# taken as if they held for all.
+# Settings that hold for one protocol or address only are taken as if they held for all.
 
 _SETTING = re.compile(r"\s*([\w/]+)\s*=\s*(.*?)\s*")
 
 
 @dataclass(frozen=True, slots=True)
 class DovecotConf:
-    """What is checked: paths without the leading ``<``, words as they stand, defaults of Dovecot 2.3."""
+    """What is checked: paths without the leading ``<``, words as they stand, defaults of Dovecot 2.3.
+
+    Attributes:
+        certificate: path.
+        key: path.
+        ssl: as it is set.
+        disable_plaintext_auth: as it is set.
+        mechanisms: in lower case as a rule.
+        settings: those that stand in no block.
+        passdbs: the settings of each block ``passdb``, in order.
+        listeners: sockets of ``service auth``.
+    """
 
     certificate: str = ""
     key: str = ""
     ssl: str = "yes"
     disable_plaintext_auth: str = "yes"
     mechanisms: tuple[str, ...] = ("plain",)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    passdbs: tuple[Mapping[str, str], ...] = ()
+    listeners: tuple[str, ...] = ()
+
+
+_INCLUDED = re.compile(r"^[ \t]*!include(?:_try)?[ \t]+(\S+)[ \t]*$", re.MULTILINE)
+_DEPTH = 10
+
+
+def expand(text: str, read: Callable[[str], str], depth: int = _DEPTH) -> str:
+    """Return the configuration with what it includes; ``read`` gives the files of a pattern, joined."""
+    if depth == 0:
+        return text
+    return _INCLUDED.sub(lambda found: expand(read(found[1]), read, depth - 1), text)
 
 
 def parse_configuration(text: str) -> DovecotConf:
     """Read the configuration; the last line of a setting counts, and what is not checked is passed over."""
     found: dict[str, str] = {}
-    for line in text.splitlines():
-        if setting := _SETTING.fullmatch(line.partition("#")[0]):
-            found[setting[1]] = setting[2]
+    blocks: dict[tuple[str, ...], dict[str, str]] = {}
+    for block, name, value in _placed(text):
+        found[name] = value
+        blocks.setdefault(block, {})[name] = value
     default = DovecotConf()
     return DovecotConf(
         found.get("ssl_cert", "").lstrip("< "),
@@ -114,4 +139,29 @@ def parse_configuration(text: str) -> DovecotConf:
         found.get("ssl", default.ssl),
         found.get("disable_plaintext_auth", default.disable_plaintext_auth),
         tuple(found.get("auth_mechanisms", "plain").split()),
+        blocks.get((), {}),
+        tuple(options for block, options in blocks.items() if block and block[-1].startswith("passdb ")),
+        tuple(_listeners(blocks)),
     )
+
+
+def _placed(text: str) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """Yield the blocks around each setting, its name and value; each block ``passdb`` gets a number."""
+    blocks: list[str] = []
+    for number, line in enumerate(text.splitlines()):
+        plain = line.partition("#")[0].strip()
+        if plain.endswith("{"):
+            name = " ".join(plain[:-1].split())
+            blocks.append(f"passdb {number}" if name.split()[:1] == ["passdb"] else name)
+            yield tuple(blocks), "", ""
+        elif plain == "}":
+            del blocks[-1:]
+        elif setting := _SETTING.fullmatch(plain):
+            yield tuple(blocks), setting[1], setting[2]
+
+
+def _listeners(blocks: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    for block in blocks:
+        name, _, path = block[-1].partition(" ") if block else ("", "", "")
+        if name == "unix_listener" and block[0] == "service auth":
+            yield path if path.startswith("/") else f"/run/dovecot/{path}"

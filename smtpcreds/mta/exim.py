@@ -92,11 +92,13 @@ class _Spot:
         path: empty where no line is needed.
         below: the line above it; empty for the top of the file.
         above: beginnings of the lines below it; empty for the end of the file.
+        is_certain: ours may stand right below the line above it, whatever else is there.
     """
 
     path: str
     below: str = ""
     above: tuple[str, ...] = ()
+    is_certain: bool = True
 
     def lacking(self, text: str, lines: tuple[str, ...]) -> tuple[str, ...]:
         """Return which lines do not stand there."""
@@ -104,6 +106,17 @@ class _Spot:
         start = _first(there, (self.below,)) + 1 if self.below else 0
         end = start + _first(there[start:], self.above)
         return tuple(line for line in lines if line not in there[start:end])
+
+    def include(self, where: str, lines: tuple[str, ...]) -> Include:
+        """Return the lines, to be added here."""
+        return Include(
+            self.path,
+            lines,
+            where,
+            () if self.below else self.above,
+            lacking=lambda text: self.lacking(text, lines),
+            below=self.below if self.is_certain else None,
+        )
 
 
 _TEMPLATE = "/etc/exim4/exim4.conf.template"
@@ -143,7 +156,7 @@ _SECTIONS = {
         "as the first line of the list that acl_smtp_rcpt names",
         _Spot(_TEMPLATE, "acl_check_rcpt:", _NEXT_PART),
         _Spot("/etc/exim4/conf.d/acl/30_exim4-config_check_rcpt", "acl_check_rcpt:"),
-        _Spot(CONFIGURATION, "begin acl", _NEXT_PART),
+        _Spot(CONFIGURATION, "begin acl", _NEXT_PART, is_certain=False),
     ),
     ROUTERS: _Section(
         "below 'begin routers', above the router for the mail of other hosts",
@@ -195,16 +208,26 @@ class Fragment:
         lines = (f".include {path}",)
         if not path.startswith(DIRECTORY):
             return None
-        return Include(spot.path, lines, section.where, lacking=lambda text: spot.lacking(text, lines))
+        return spot.include(section.where, lines)
 
     def doubles(self, text: str) -> Iterable[tuple[str, str]]:
         """Return what Exim does not accept beside our lines, and the way out."""
         there = {line.rstrip() for line in text.splitlines()}
         return (
-            (f"has the authenticator {line} which Exim does not accept beside ours", "remove it")
+            (
+                f"has the authenticator {line} which Exim does not accept beside that of smtpcreds",
+                "remove it, or use --edit",
+            )
             for line in self.instead
             if line in there
         )
+
+    def alone(self, text: str) -> str:
+        """Return a configuration in which those authenticators are comments."""
+        for name in self.instead:
+            block = rf"^{re.escape(name)}[ \t]*\n(?:[ \t]+.*\n|\.\w.*\n)*"
+            text = re.sub(block, _as_comment, text, count=1, flags=re.MULTILINE)
+        return text
 
 
 def check_style(facts: Facts) -> None:
@@ -222,21 +245,23 @@ def work(role: Role, facts: Facts, fragments: Sequence[Fragment]) -> Work:
     """Return the lines to add, what Debian makes of them, and the commands; a faulty result is not used."""
     found = [(f, f.include(role, facts.variants)) for f in fragments]
     includes = tuple(include for _, include in found if include)
-    premises = tuple(Premise(include.path, f.doubles) for f, include in found if include)
+    premises = tuple(Premise(include.path, f.doubles, f.alone) for f, include in found if include)
     if role is Role.HUB:
-        premises += (reachable(),)
+        premises += (reachable(), delivering())
     if HAND_WRITTEN in facts.variants:
         return Work(includes, (), ("exim4 -bV > /dev/null", RELOAD), premises, untraced=True)
     own = (f.path(role, facts.variants) for f in fragments)
     drop_ins = (path for path in own if not path.startswith(DIRECTORY))
     sources = (*dict.fromkeys(include.path for include in includes), *drop_ins)
     lines = [line for include in includes for line in include.lines]
+    premises += (kept_so(role, SPLIT in facts.variants),)
     made = Compiled(GENERATED, sources, lambda text: _faults(text, lines))
     return Work(includes, (made,), ("update-exim4.conf", RELOAD), premises, untraced=True)
 
 
 ANSWERS = "/etc/exim4/update-exim4.conf.conf"
 """What Debian's package was told, when it was installed and since."""
+_APPLIED = f"update-exim4.conf && {RELOAD}"
 _INTERFACES = re.compile(r"^dc_local_interfaces=(['\"]?)(.*?)\1[ \t]*$", re.MULTILINE)
 
 
@@ -253,12 +278,53 @@ def reachable() -> Premise:
     def faults(text: str) -> Iterator[tuple[str, str]]:
         if value := closed_interfaces(text):
             what = f"says dc_local_interfaces='{value}', so no client host reaches Exim"
-            yield what, "write dc_local_interfaces='' there, then: update-exim4.conf, and restart Exim"
+            yield what, f"write dc_local_interfaces='' there, then: {_APPLIED}"
 
     def mended(text: str) -> str:
         return _INTERFACES.sub("dc_local_interfaces=''", text) if closed_interfaces(text) else text
 
     return Premise(ANSWERS, faults, mended)
+
+
+_SPLIT = re.compile(r"^dc_use_split_config=(['\"]?)true\1[ \t]*$", re.MULTILINE)
+
+
+def kept_so(role: Role, is_split: bool) -> Premise:
+    """Return the premise that Debian makes the configuration of those files that get our lines."""
+    again = f"smtpcreds mta apply exim-{role.value}"
+
+    def faults(text: str) -> Iterator[tuple[str, str]]:
+        if _SPLIT.search(text) and not is_split:
+            what = f"says dc_use_split_config='true', so Exim does not read {_TEMPLATE}"
+            yield what, f"{again} --with split --edit --run"
+        elif text and is_split and not _SPLIT.search(text):
+            what = "does not say dc_use_split_config='true', so Exim does not read the split files"
+            yield what, f"{again} --defaults --edit --run"
+
+    return Premise(ANSWERS, faults)
+
+
+_KIND = re.compile(r"^dc_eximconfig_configtype=(['\"]?)local\1[ \t]*$", re.MULTILINE)
+
+
+def is_local_only(text: str) -> bool:
+    """Tell whether Debian's answers let Exim send nothing to other hosts, as they do by default."""
+    return bool(_KIND.search(text))
+
+
+def delivering() -> Premise:
+    """Return the premise that Exim sends mail to other hosts."""
+
+    def faults(text: str) -> Iterator[tuple[str, str]]:
+        if is_local_only(text):
+            what = "says dc_eximconfig_configtype='local', so Exim returns mail for other hosts"
+            yield what, f"write 'internet', or 'smarthost' with its name, there, then: {_APPLIED}"
+
+    return Premise(ANSWERS, faults, lambda text: _KIND.sub("dc_eximconfig_configtype='internet'", text))
+
+
+def _as_comment(found: re.Match[str]) -> str:
+    return re.sub(r"^", "# ", found[0].removesuffix("\n"), flags=re.MULTILINE) + "\n"
 
 
 def _faults(text: str, lines: Iterable[str]) -> Iterable[str]:
@@ -317,7 +383,7 @@ def parse_configuration(text: str) -> EximConf:
     """Read the configuration; what is not understood is passed over."""
     parts: dict[str, dict[str, dict[str, str]]] = {}
     part = name = "main"
-    for line in _lines(text):
+    for line in logical_lines(text):
         if begin := _BEGIN.fullmatch(line):
             part, name = begin[1], ""
         elif item := _NAME.fullmatch(line):
@@ -333,7 +399,7 @@ def _files(options: Mapping[str, str]) -> TlsFiles:
     return TlsFiles(options.get("tls_certificate", ""), options.get("tls_privatekey", ""))
 
 
-def _lines(text: str) -> Iterator[str]:
+def logical_lines(text: str) -> Iterator[str]:
     """Yield logical lines: a backslash at the end continues, comments go."""
     held = ""
     for line in text.splitlines():

@@ -6,11 +6,11 @@ server that proved to be the hub; it is looked up by the name that we write, not
 
 import re
 from collections.abc import Mapping
-from shlex import quote
 
 from ..errors import DamagedFileError, InexpressibleError, UsageError
 from ..model import Credential
 from ..secret import Secret
+from ..shell import quote
 from . import exim
 from .exim import Fragment, Options
 from .program import Content, Facts, File, Need, Rendered, Role, Work
@@ -20,7 +20,7 @@ NAME = "exim-client"
 TITLE = "Exim 4.92 or later, relaying through the hub"
 ROLE = Role.CLIENT
 FAMILY = "exim"
-NEEDS = frozenset({Need.MATERIAL, Need.CREDENTIAL})
+NEEDS = frozenset({Need.MATERIAL, Need.CREDENTIAL, Need.REVOCATIONS})
 BY_CERTIFICATE = "auth-optional"
 """Send also where the hub refuses the account, and relays by certificate."""
 VARIANTS = exim.STYLES | {BY_CERTIFICATE}

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from shlex import quote
 
 from ..errors import InexpressibleError
 from ..model import Credential
 from ..secret import Secret
+from ..shell import quote
 
 NEVER = {b"\n": "a line feed", b"\r": "a carriage return", b"\0": "a NUL"}
 """No file of lines holds them: CR ends a line in copies that passed through other systems."""

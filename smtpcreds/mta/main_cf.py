@@ -1,11 +1,11 @@
 """main.cf and master.cf as Postfix reads them, as far as credentials depend on them (postconf(5), master(5)).
 
-Defaults are those of Postfix 3.7. Not followed: ``${name?value}``, ``include``-like maps, and parameters that
-master.cf gives to one service with ``-o``, except where a function says so.
+Defaults are those of Postfix 3.7. Not followed: ``${name?value}`` and ``include``-like maps. What master.cf
+gives to one service with ``-o`` is put over main.cf by :meth:`MainCf.over`.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,6 +17,18 @@ DEFAULTS = {
     "smtpd_sasl_path": "smtpd",
     "smtpd_sasl_local_domain": "",
     "smtpd_sasl_security_options": "noanonymous",
+    "smtpd_sasl_tls_security_options": "$smtpd_sasl_security_options",
+    "smtpd_sasl_exceptions_networks": "",
+    "smtpd_sasl_mechanism_filter": "!external, static:rest",
+    "smtpd_discard_ehlo_keywords": "",
+    "smtpd_discard_ehlo_keyword_address_maps": "",
+    "smtpd_delay_reject": "yes",
+    "smtpd_tls_ask_ccert": "no",
+    "smtpd_tls_req_ccert": "no",
+    "smtpd_tls_wrappermode": "no",
+    "smtpd_tls_protocols": ">=TLSv1",
+    "smtpd_tls_mandatory_protocols": ">=TLSv1",
+    "tls_append_default_CA": "no",
     "smtpd_tls_auth_only": "no",
     "smtpd_tls_security_level": "",
     "smtpd_use_tls": "no",
@@ -28,6 +40,16 @@ DEFAULTS = {
     "smtpd_tls_CApath": "",
     "smtp_sasl_auth_enable": "no",
     "smtp_sasl_password_maps": "",
+    "smtp_sasl_security_options": "noplaintext, noanonymous",
+    "smtp_sasl_tls_security_options": "$smtp_sasl_security_options",
+    "smtp_sasl_mechanism_filter": "",
+    "smtp_sender_dependent_authentication": "no",
+    "smtp_never_send_ehlo": "no",
+    "smtp_discard_ehlo_keywords": "",
+    "smtp_tls_wrappermode": "no",
+    "smtp_tls_protocols": ">=TLSv1",
+    "smtp_tls_mandatory_protocols": ">=TLSv1",
+    "default_transport": "smtp",
     "smtp_tls_security_level": "",
     "smtp_use_tls": "no",
     "smtp_enforce_tls": "no",
@@ -47,6 +69,8 @@ DEFAULTS = {
 }
 _NAME = re.compile(r"\$(?:\{(\w+)\}|\((\w+)\)|(\w+))")
 _DEPTH = 20
+_ARGUMENTS = re.compile(r"\{[^{}]*\}|\S+")
+_WORDS = re.compile(r"\{[^{}]*\}|(?:[^\s,{}]|\{[^{}]*\})+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +90,10 @@ class MainCf:
     def is_on(self, name: str) -> bool:
         """Tell whether a parameter is ``yes``."""
         return self.value(name).lower() == "yes"
+
+    def over(self, options: Mapping[str, str]) -> "MainCf":
+        """Return the parameters of a service with these options in master.cf."""
+        return MainCf({**self.settings, **options})
 
     def _raw(self, name: str) -> str:
         return self.settings.get(name, DEFAULTS.get(name, ""))
@@ -125,10 +153,22 @@ def _service(line: str, path: str) -> Service:
     fields = line.split()
     if len(fields) < 8:
         raise DamagedFileError(path, f"has a line with fewer than eight fields: {fields[0]}")
-    name, kind, _, _, chroot, _, _, command, *arguments = fields
-    pairs = pairwise(arguments)
-    settings = (word.partition("=") for flag, word in pairs if flag == "-o")
-    return Service(name, kind, chroot == "y", command, {key: value for key, _, value in settings})
+    name, kind, _, _, chroot, _, _, command = fields[:8]
+    arguments = [found[0] for found in _ARGUMENTS.finditer(line)][8:]
+    given = (word.strip("{} ") for flag, word in pairwise(arguments) if flag == "-o")
+    settings = (word.partition("=") for word in (*given, *_glued(arguments)))
+    options = {key.strip(): value.strip() for key, _, value in settings}
+    return Service(name, kind, chroot == "y", command, options)
+
+
+def _glued(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield what stands in one word with its ``-o``."""
+    return (word[2:] for word in arguments if word.startswith("-o") and len(word) > 2)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Return the words of a list, divided by blanks and commas; ``{ ... }`` is one word."""
+    return tuple(found[0] for found in _WORDS.finditer(text))
 
 
 def _lines(text: str) -> Iterator[str]:

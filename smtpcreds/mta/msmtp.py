@@ -6,12 +6,12 @@ with its end (conf.c of msmtp 1.8.23). What it lets Debian's AppArmor profile re
 """
 
 from collections.abc import Mapping
-from shlex import quote
 
 from ..errors import DamagedFileError, InexpressibleError, UsageError
 from ..model import Credential
 from ..passwords.generation import text_fault
 from ..secret import Secret
+from ..shell import quote
 from .copies import Copies
 from .field import Field
 from .program import Content, Facts, File, Need, Rendered, Role, Work
@@ -21,7 +21,7 @@ NAME = "msmtp"
 TITLE = "msmtp 1.8, for programs that call /usr/sbin/sendmail or msmtp"
 ROLE = Role.CLIENT
 FAMILY = "msmtp"
-NEEDS = frozenset({Need.PAIR, Need.MATERIAL, Need.CREDENTIAL})
+NEEDS = frozenset({Need.PAIR, Need.MATERIAL, Need.CREDENTIAL, Need.REVOCATIONS})
 VARIANTS: frozenset[str] = frozenset()
 PATH = "/etc/msmtprc"
 SECRET_FILES: tuple[str, ...] = (PATH,)

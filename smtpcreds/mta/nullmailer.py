@@ -23,7 +23,7 @@ NAME = "nullmailer"
 TITLE = "nullmailer 2, which sends what local programs queue"
 ROLE = Role.CLIENT
 FAMILY = "nullmailer"
-NEEDS = frozenset({Need.PAIR, Need.MATERIAL, Need.CREDENTIAL})
+NEEDS = frozenset({Need.PAIR, Need.MATERIAL, Need.CREDENTIAL, Need.REVOCATIONS})
 VARIANTS: frozenset[str] = frozenset()
 PATH = "/etc/nullmailer/remotes"
 MECHANISMS: tuple[str, ...] = PLAINTEXT
@@ -43,6 +43,17 @@ _FIELD = Field(PATH, 1024, _UNSAFE)
 _WORD = re.compile(rb"(?:'[^']*'|\"[^\"\\]*\"|[^\s'\"\\])+")
 _LINE = re.compile(rb"%b(?:\s+%b)*" % (_WORD.pattern, _WORD.pattern))
 _PART = re.compile(rb"'([^']*)'|\"([^\"]*)\"|([^'\"])")
+
+
+_SAMPLE = re.compile(rb"(?:mail(?:\.[a-z0-9.-]+)?(?: smtp)?)?\n?", re.IGNORECASE)
+
+
+def is_sample(content: bytes) -> bool:
+    """Tell whether the file is what Debian's package writes where nobody answered its question.
+
+    Source: nullmailer.config and .postinst of 2.2: ``mail.`` and the domain, without a secret.
+    """
+    return bool(_SAMPLE.fullmatch(content))
 
 
 def render(facts: Facts) -> tuple[Rendered, ...]:

@@ -31,6 +31,12 @@ MECHANISMS: tuple[str, ...] = PLAINTEXT
 SECRET_FILES: tuple[str, ...] = (SECRETS,)
 CONFIGURATION = "/etc/smtpd.conf"
 
+RESTART = (
+    "smtpd -n",
+    "service opensmtpd stop; timeout 30 sh -c 'while pidof smtpd; do sleep 1; done' > /dev/null",
+    "service opensmtpd start",
+)
+"""Debian's init script does not wait for the end of the old smtpd, and then starts none (6.8.0p2-4)."""
 LABEL = "smtpcreds"
 MAX_PACKED = 2047 // 4 * 3
 _LOGIN = Field("the table of secrets", 255, {b":": "a colon"})
@@ -70,7 +76,7 @@ def work(_: Facts) -> Work:
     where = 'above the line "match from local for any", which it takes the place of'
     above = ("match from local for any", "match for any", "match from any for any")
     include = Include(CONFIGURATION, (f'include "{FRAGMENT}"',), where, above)
-    return Work((include,), commands=("smtpd -n && systemctl restart opensmtpd",), untraced=True)
+    return Work((include,), commands=RESTART, untraced=True)
 
 
 def _fragment(facts: Facts) -> str:

@@ -1,12 +1,12 @@
 """Postfix's formats: main.cf and master.cf, and lookup tables."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from shlex import quote
 
 from ..errors import DamagedFileError, InexpressibleError, UsageError
 from ..secret import Secret
+from ..shell import quote
 from . import main_cf
 from .program import Compiled, Content, File, Include, Map, Premise, Rendered, Tls
 
@@ -21,6 +21,8 @@ MASTER = "/etc/postfix/master.cf"
 QUEUE = "/var/spool/postfix"
 """The chroot of services that have ``y`` in the fifth column of master.cf; Debian's smtpd does."""
 RELOAD = "postfix reload"
+RESTART = "service postfix restart"
+"""For what a reload does not do: other addresses to listen on."""
 
 Settings = Mapping[str, str]
 """Names to values."""
@@ -88,8 +90,34 @@ def include(fragment: str, settings: Settings) -> Include:
             _line(name, value) for name, value in settings.items() if found.get(name) != _words(value)
         )
 
+    names = {*settings, *(old for name in settings for old in _SUPERSEDED.get(name, ()))}
     where = f"at its end (cat {fragment} >> {MAIN}), and delete earlier lines with these names"
-    return Include(MAIN, tuple(_lines(settings)), where, fence=fence(fragment), lacking=lacking)
+    lines = tuple(_lines(settings))
+    fences = fence(fragment)
+    return Include(
+        MAIN, lines, where, fence=fences, lacking=lacking, cleared=lambda text: without(text, names)
+    )
+
+
+_SUPERSEDED = {
+    "smtpd_tls_chain_files": ("smtpd_tls_cert_file", "smtpd_tls_key_file"),
+    "smtp_tls_chain_files": ("smtp_tls_cert_file", "smtp_tls_key_file"),
+}
+"""What Postfix ignores beside a setting of ours, and warns of in the log of each process."""
+
+
+def without(text: str, names: Container[str]) -> str:
+    """Return a main.cf in which the settings of these names are comments, with the lines that continue them.
+
+    Of two lines for one name the last counts, and each process of Postfix logs a warning.
+    """
+    made, is_ours = [], False
+    for line in text.splitlines(keepends=True):
+        if line.strip() and not line.lstrip().startswith("#"):
+            is_ours = is_ours if line[0] in " \t" else line.partition("=")[0].strip() in names
+            line = f"#{line}" if is_ours else line
+        made.append(line)
+    return "".join(made)
 
 
 def pair(tls: Tls) -> str:
@@ -125,7 +153,7 @@ def chroot(wanted: str) -> Premise:
 
 
 _LOOPBACK = {"loopback-only", "localhost", "127.0.0.1", "[::1]", "::1"}
-OPEN = "postconf -e inet_interfaces=all && postfix stop && postfix start"
+OPEN = f"postconf -e inet_interfaces=all && {RESTART}"
 
 
 def is_closed(interfaces: str) -> bool:
@@ -143,7 +171,30 @@ def reachable() -> Premise:
             what = f"says inet_interfaces = {value}, so no client host reaches Postfix"
             yield what, f"{OPEN}    (a reload is not enough)"
 
-    return Premise(MAIN, faults)
+    def mended(text: str) -> str:
+        is_local = is_closed(in_force(text).get("inet_interfaces", ""))
+        return without(text, {"inet_interfaces"}) if is_local else text
+
+    return Premise(MAIN, faults, mended, RESTART)
+
+
+_TRANSPORTS = ("default_transport", "relay_transport")
+
+
+def delivering() -> Premise:
+    """Return the premise that mail goes out; after Debian's "local only" it is returned instead."""
+
+    def closed(text: str) -> dict[str, str]:
+        found = in_force(text)
+        values = {name: found.get(name, "") for name in _TRANSPORTS}
+        return {name: value for name, value in values.items() if value.partition(":")[0] == "error"}
+
+    def faults(text: str) -> Iterator[tuple[str, str]]:
+        for name, value in closed(text).items():
+            what = f"says {name} = {value}, so mail for other hosts is returned"
+            yield what, f"postconf -X {name} && {RELOAD}"
+
+    return Premise(MAIN, faults, lambda text: without(text, closed(text)))
 
 
 def _services(text: str) -> tuple[main_cf.Service, ...]:
@@ -164,7 +215,7 @@ def _lines(settings: Settings) -> Iterable[str]:
 
 def _line(name: str, value: str) -> str:
     if not _VALUE.fullmatch(value):
-        raise InexpressibleError(value or name, f"is no value for {name} that main.cf can express")
+        raise InexpressibleError(value or name, f"is not a value for {name} that main.cf can express")
     return f"{name} = {value}"
 
 

@@ -55,6 +55,7 @@ def work(facts: Facts) -> Work:
         (postfix.include(FRAGMENT, _settings(facts)),),
         tuple(result for table in tables for result in table.compiled),
         (*(command for table in tables for command in table.commands), postfix.RELOAD),
+        (postfix.delivering(),),
         untraced=True,
     )
 
@@ -88,7 +89,7 @@ def _mechanisms(facts: Facts) -> list[str]:
     tried = [name.lower() for name in facts.mechanisms if name != EXTERNAL]
     if not tried:
         raise InexpressibleError(
-            EXTERNAL, "is no mechanism by which Postfix logs in", "--mechanism SCRAM-SHA-256"
+            EXTERNAL, "is not a mechanism by which Postfix logs in", "--mechanism SCRAM-SHA-256"
         )
     return tried
 

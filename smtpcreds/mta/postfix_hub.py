@@ -5,10 +5,10 @@ before). So it gets a copy there; see :class:`~smtpcreds.mta.program.Copy`.
 """
 
 from collections.abc import Mapping
-from shlex import quote
 
 from ..errors import InexpressibleError, UsageError
 from ..secret import Secret
+from ..shell import quote
 from . import postfix, sasl_conf
 from .postfix import Table
 from .program import Copy, Facts, File, Need, Rendered, Role, Work
@@ -67,7 +67,7 @@ def work(facts: Facts) -> Work:
         (postfix.include(FRAGMENT, _settings(facts)),),
         table.compiled,
         (*table.commands, *_leave_chroot(facts), postfix.RELOAD),
-        (postfix.reachable(), *([chroot] if is_told else ())),
+        (postfix.reachable(), postfix.delivering(), *([chroot] if is_told else ())),
         (Copy(postfix.QUEUE + SASLDB, 0o640, "root", "postfix"),) if _is_copied(facts) else (),
         untraced=True,
     )

@@ -27,10 +27,14 @@ class Include:
         lines: exactly.
         where: in words, or empty where any place will do.
         above: beginnings of the lines that they must stand above; empty for any place.
+        below: beginning of the line right below which they are added; empty for the lowest place that will
+            do; None for a place that only the administrator can tell.
         fence: comment lines before and behind them, so that lines which are no longer wanted can be told from
             the administrator's own; or empty.
         lacking: finds which of the lines have no effect in a text, for a file whose own rules decide that;
             None for one in which it is enough that they stand there.
+        cleared: returns a text without what ours takes the place of, for --edit; None where nothing is in
+            the way.
     """
 
     path: str
@@ -39,6 +43,8 @@ class Include:
     above: tuple[str, ...] = ()
     fence: tuple[str, ...] = ()
     lacking: Callable[[str], tuple[str, ...]] | None = None
+    below: str | None = ""
+    cleared: Callable[[str], str] | None = None
 
     @property
     def text(self) -> tuple[str, ...]:
@@ -54,11 +60,13 @@ class Compiled:
         path: the result.
         sources: must not be newer.
         faults: finds what the result lacks or has too much, one phrase each.
+        names: of settings of ours that a later line of the first source can undo.
     """
 
     path: str
     sources: tuple[str, ...]
     faults: Callable[[str], Iterable[str]] = lambda _: ()
+    names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +77,13 @@ class Premise:
         path: that file.
         faults: finds what is not so, each with the way out.
         mended: returns the file's text with the cure; None where only the administrator knows it.
+        command: that a cure by ``mended`` needs besides those of the work; or empty.
     """
 
     path: str
     faults: Callable[[str], Iterable[tuple[str, str]]]
     mended: Callable[[str], str] | None = None
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +166,8 @@ class Need(StrEnum):
     """On which other hosts must reach a hub; client hosts always have one."""
     FINGERPRINT = "fingerprint"
     """Of the hub's certificate, for a program that can verify nothing else."""
+    REVOCATIONS = "revocations"
+    """A list of revoked certificates, for the program of a client host that looks at one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +179,8 @@ class Tls:
         certificate: its certificate and those between it and the root.
         bundle: the CA's certificates.
         directory: holds hash links to the bundle and the CRL.
-        crl: of the CA that issues; empty where it may sign none.
-        all_crls: of every CA of the bundle, in one file; empty where there is none.
+        crl: of the CA that issues; empty where it may sign none, or a client host is to look at none.
+        all_crls: of every CA of the bundle, in one file; empty likewise.
     """
 
     key: str
@@ -239,6 +251,7 @@ class Facts:
         accounts: of the hub, by name.
         verifiers: full name of each account to its field of a passwd-file, scheme included.
         clients: certificates that may relay without AUTH; none of them revoked or expired.
+        replaced: SHA-256 of certificates whose key was replaced, for programs that go by names otherwise.
         fingerprint: SHA-256 of the hub's certificate, lower-case hex.
         issuers: DNs of the CAs of our own authority, as :func:`smtpcreds.pki.names.sendmail_dn` writes them;
             of no other does a client certificate let anybody relay.
@@ -259,6 +272,7 @@ class Facts:
     accounts: tuple[Held, ...] = ()
     verifiers: Mapping[str, Secret] = field(default_factory=dict)
     clients: tuple[Client, ...] = ()
+    replaced: tuple[str, ...] = ()
     fingerprint: str = ""
     issuers: tuple[str, ...] = ()
 
@@ -331,6 +345,15 @@ class Program(Protocol):
 
     def work(self, facts: Facts) -> Work:
         """Return what is left to do once the files are in place."""
+
+
+def reads_crl(program: Program, facts: Facts) -> bool:
+    """Tell whether a program's files name a CRL, so that it refuses the hub once that has ended."""
+    names = [path.encode() for path in (facts.tls.crl, facts.tls.all_crls) if path]
+    files = program.render(facts)
+    paths = {item.path.rpartition("/")[2] for item in files}
+    texts = [octets(item.content) for item in files if isinstance(item, File)]
+    return "crl.pem" in paths or any(name in text for name in names for text in texts)
 
 
 def octets(content: Content) -> bytes:

@@ -54,11 +54,13 @@ def program_for(name: str, role: Role) -> Program:
         if name in {program.NAME, program.FAMILY}:
             return program
     known = ", ".join(program.NAME for program in fitting)
-    raise UsageError(quoted(name), f"is no mail program of a {role} that is known", f"known: {known}")
+    raise UsageError(quoted(name), f"unknown mail program for a {role}", f"known: {known}")
 
 
 def check_variants(program: Program, variants: frozenset[str]) -> None:
     """Raise UsageError for a choice that the program does not know."""
     for name in sorted(variants - program.VARIANTS):
         known = ", ".join(sorted(program.VARIANTS))
-        raise UsageError(name, f"is no choice of {program.NAME}", f"its choices: {known}" if known else None)
+        raise UsageError(
+            name, f"is not a choice of {program.NAME}", f"its choices: {known}" if known else None
+        )

@@ -26,7 +26,7 @@ _NAME = re.compile(r"[A-Z0-9_-]{1,20}")
 def named(name: str) -> str:
     """Return a name of any mechanism, known here or not, in upper case (RFC 4422 section 3.1)."""
     if not _NAME.fullmatch(name.upper()):
-        raise UsageError(name, "is no name of a mechanism; such are SCRAM-SHA-256, CRAM-MD5")
+        raise UsageError(name, "is not a name of a mechanism; such are SCRAM-SHA-256, CRAM-MD5")
     return name.upper()
 
 
@@ -40,7 +40,7 @@ _OF_CYRUS = re.compile(
 def served(name: str) -> str:
     """Return the name of a mechanism that a mail server with Cyrus SASL 2 can offer, in upper case."""
     if not _OF_CYRUS.fullmatch(named(name)):
-        raise UsageError(name, "is no mechanism of Cyrus SASL 2", f"known: {', '.join(STRONGEST_FIRST)}")
+        raise UsageError(name, "is not a mechanism of Cyrus SASL 2", f"known: {', '.join(STRONGEST_FIRST)}")
     return named(name)
 
 
@@ -61,7 +61,9 @@ def offer(
     wanted |= set(PLAINTEXT) if plaintext else set()
     wanted |= {EXTERNAL} if external else set()
     for name in sorted(wanted - set(STRONGEST_FIRST)):
-        raise UsageError(name, "is no mechanism that can be offered", f"known: {', '.join(STRONGEST_FIRST)}")
+        raise UsageError(
+            name, "unknown mechanism, or one that can't be offered", f"known: {', '.join(STRONGEST_FIRST)}"
+        )
     return tuple(name for name in STRONGEST_FIRST if name in wanted)
 
 
@@ -71,7 +73,7 @@ def usable(program: str, known: Iterable[str], wanted: Iterable[str]) -> tuple[s
     found = tuple(name for name in wanted if name in names)
     if not found:
         hint = "give --plaintext, also to the program of the hub; it offers them inside TLS only"
-        reason = f"knows of mechanisms only {', '.join(names)}, and none of them is to be tried"
+        reason = f"supports only the mechanisms {', '.join(names)}, none of which is enabled"
         raise UsageError(program, reason, hint if set(names) & set(PLAINTEXT) else f"--mechanism {names[0]}")
     return found
 

@@ -1,7 +1,7 @@
 """Sendmail's formats: fragments of sendmail.mc, and the commands that compile them."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import takewhile
 
 from ..errors import DamagedFileError, InexpressibleError
@@ -38,6 +38,25 @@ _RULESET_END = ("R<$*>\t\t$@ NO", "POPDIVERT`'dnl")
 _OF_ISSUER = re.compile(r"R<`([^`'$]+)'>\t\t\$@ OK")
 _DN = re.compile(r"[A-Za-z0-9/._@:=+,-]+")
 
+REPLACED = "Local_check_rcpt"
+"""Setting of fingerprints, spaces between: certificates of keys that were replaced, by which nobody relays.
+
+CertSubject goes by name, and a renewed certificate has another fingerprint: a list of those that may relay
+would stop the mail with each renewal. So the name lets in, and these keep out; ``RelayTLS``, which knows no
+key, is told that they were not verified.
+"""
+_KEPT_OUT = (
+    "PUSHDIVERT(9)dnl",
+    "Ksmtpcreds macro",
+    f"S{REPLACED}",
+    "R$*\t\t$: $1 $| $&{cert_fp}",
+    "R$* $| EXTERNAL\t\t$: $1 $(smtpcreds {auth_type} $@ $) $|",
+    "R$* $| $*\t\t$: $1",
+)
+_OF_REPLACED = re.compile(
+    r"R\$\* \$\| ([0-9A-F:]{95})\t\t\$: \$1 \$\(smtpcreds \{verify\} \$@ REPLACED \$\) \$\| \$&\{auth_type\}"
+)
+
 _WORD = re.compile(r"[A-Za-z0-9/._@:=\[\]-]+")
 _MACRO = re.compile(r"[A-Za-z_]\w*")
 _REPLACED_TEXT = (
@@ -55,6 +74,7 @@ _CALL = re.compile(r"(\w+)\(`([^`']*)'\)dnl")
 _FEATURE = re.compile(r"FEATURE\(`(\w+)', `([^`']*)'\)dnl")
 
 _OPTIONS = {
+    "confCERT_FINGERPRINT_ALGORITHM": "O CertFingerprintAlgorithm=",
     "confCACERT_PATH": "O CACertPath=",
     "confCACERT": "O CACertFile=",
     "confSERVER_CERT": "O ServerCertFile=",
@@ -93,6 +113,17 @@ def tls_settings(facts: Facts) -> Settings:
     }
 
 
+def kept_out(fingerprints: Iterable[str]) -> Settings:
+    """Return the settings by which certificates do not relay, although their names may.
+
+    Args:
+        fingerprints: SHA-256 of them, lower-case hex.
+    """
+    written = (":".join(each[at : at + 2].upper() for at in range(0, 64, 2)) for each in fingerprints)
+    found = " ".join(sorted(written))
+    return {"confCERT_FINGERPRINT_ALGORITHM": "sha256", REPLACED: found} if found else {}
+
+
 def render(title: str, settings: Settings) -> bytes:
     """Return the fragment."""
     head = f"dnl {title}; written by smtpcreds, do not edit\n"
@@ -107,13 +138,7 @@ def parse(content: bytes, path: str) -> Settings:
     """
     found: dict[str, str] = {}
     for number, line in enumerate(content.decode(errors="replace").splitlines(), 1):
-        if line.startswith("dnl ") or not line.strip() or line in _RULESET_END:
-            continue
-        if line in _RULESET:
-            found.setdefault(BY_ISSUER, "")
-            continue
-        if issuer := _OF_ISSUER.fullmatch(line):
-            found[BY_ISSUER] = f"{found.get(BY_ISSUER, '')} {issuer[1]}".strip()
+        if line.startswith("dnl ") or not line.strip() or _is_rule(line, found):
             continue
         if feature := _FEATURE.fullmatch(line):
             found[f"FEATURE({feature[1]})"] = feature[2]
@@ -124,10 +149,44 @@ def parse(content: bytes, path: str) -> Settings:
     return found
 
 
+def _is_rule(line: str, found: dict[str, str]) -> bool:
+    """Tell whether a line is of a ruleset of ours; what it names enters the settings."""
+    if line == _RULESET[1]:
+        found.setdefault(BY_ISSUER, "")
+    for name, pattern in ((BY_ISSUER, _OF_ISSUER), (REPLACED, _OF_REPLACED)):
+        if match := pattern.fullmatch(line):
+            found[name] = f"{found.get(name, '')} {match[1]}".strip()
+            return True
+    return line in {*_RULESET, *_KEPT_OUT, *_RULESET_END}
+
+
 def include(fragment: str) -> Include:
     """Return the line that brings a fragment into sendmail.mc."""
     where = "above the line MAILER_DEFINITIONS or the first MAILER"
     return Include(SOURCE, (f"include(`{fragment}')dnl",), where, ("MAILER(", "MAILER_DEFINITIONS"))
+
+
+_HEAD = re.compile(r"(?:define|TRUST_AUTH_MECH|FEATURE)\(`?(\w+)")
+_INCLUDED = re.compile(r"\s*s?include\(`?([^')]+)'?\)")
+
+
+def undoing(text: str, fragment: str, names: Collection[str]) -> Iterator[tuple[int, str]]:
+    """Yield number and text of the lines below the include of a fragment that define its names anew.
+
+    The last definition counts. A line that includes another file is yielded, too: it may hold one.
+    """
+    below = False
+    for number, line in enumerate(text.splitlines(), 1):
+        definition, other = _HEAD.match(line.strip()), _INCLUDED.match(line)
+        if below and ((definition and definition[1] in names) or (other and other[1].startswith("/etc/"))):
+            yield number, line
+        below = below or bool(other and other[1] == fragment)
+
+
+def included_by(line: str) -> str:
+    """Return the file that a line of sendmail.mc includes, or nothing."""
+    found = _INCLUDED.match(line)
+    return found[1] if found else ""
 
 
 def include_rules(rules: Iterable[Rule]) -> Include:
@@ -158,7 +217,7 @@ def compiled(
         if port and sendmail_daemon.is_closed(sendmail_daemon.in_result(text), port):
             yield f"listens on port {port} of this host alone"
 
-    result = Compiled(RESULT, (SOURCE, fragment, *also), faults)
+    result = Compiled(RESULT, (SOURCE, fragment, *also), faults, frozenset(settings))
     return (result, *((Compiled(f"{ACCESS}.db", (ACCESS,)),) if access else ()))
 
 
@@ -188,6 +247,9 @@ def _faults(text: str, settings: Settings, *, access: bool) -> Iterable[str]:
     rules = _by_issuer(settings[BY_ISSUER].split()) if BY_ISSUER in settings else ()
     if missing := [line for line in rules if line.replace("`", "").replace("'", "") not in lines]:
         yield f"lacks in {BY_ISSUER} the rule {missing[0]!r}, so other CAs' certificates would relay"
+    kept_out = _kept_out(settings.get(REPLACED, "").split())
+    if missing := [line for line in kept_out if line not in lines]:
+        yield f"lacks in {REPLACED} the rule {missing[0]!r}, so a key that was replaced would relay"
     if access and _last(lines, "Kaccess ") is None:
         yield "has no map access; add FEATURE(`access_db') to sendmail.mc"
     yield from _untrusted(lines)
@@ -226,7 +288,19 @@ def _by_issuer(issuers: Iterable[str]) -> Iterator[str]:
     yield _RULESET_END[0]
 
 
+def _kept_out(fingerprints: Iterable[str]) -> Iterator[str]:
+    """Yield the rules that keep these certificates from relaying; the recipient stays what it is."""
+    if not (given := tuple(fingerprints)):
+        return
+    yield _KEPT_OUT[3]
+    for each in given:
+        yield f"R$* $| {each}\t\t$: $1 $(smtpcreds {{verify}} $@ REPLACED $) $| $&{{auth_type}}"
+    yield from _KEPT_OUT[4:]
+
+
 def _line(name: str, value: str) -> str:
+    if name == REPLACED:
+        return "\n".join((*_KEPT_OUT[:3], *_kept_out(value.split()), _RULESET_END[1], ""))
     if name == BY_ISSUER:
         return "\n".join((*_RULESET[:2], *_by_issuer(value.split()), _RULESET_END[1], ""))
     _check(name, value)

@@ -1,4 +1,4 @@
-"""What sendmail.cf says in options, classes, macros, maps and names of rulesets; rules are passed over.
+"""What sendmail.cf says in options, classes, macros, maps and rulesets; a rule is its two sides.
 
 The last line of an option counts; names of options are the same in upper and lower case (readcf.c).
 Options of one letter, macros inside values, and files of classes are not followed.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 _OPTION = re.compile(r"O\s+([A-Za-z0-9_]+)\s*=\s*(.*)")
 _NAMED = re.compile(r"\{(\w+)\}|(.)")
-_RULESET = re.compile(r"S\s*([A-Za-z_]\w*)")
+_RULESET = re.compile(r"S\s*(\w+)")
 _FILE = re.compile(r"F(?:\{(\w+)\}|(\w))\s*(?:-o\s+)?(\S+)")
 
 
@@ -24,7 +24,7 @@ class SendmailCf:
         class_files: name to the file of its ``F`` line.
         macros: name to value.
         maps: name to class and arguments, as ``hash -T<TMPF> /etc/mail/access``.
-        rulesets: names.
+        rulesets: name to rules, each its left and right side.
     """
 
     options: dict[str, str]
@@ -32,7 +32,7 @@ class SendmailCf:
     class_files: dict[str, str]
     macros: dict[str, str]
     maps: dict[str, str]
-    rulesets: set[str]
+    rulesets: dict[str, list[tuple[str, str]]]
 
     def option(self, name: str) -> str:
         """Return the value of an option, empty where it is not set."""
@@ -54,7 +54,7 @@ class SendmailCf:
 
 def parse(text: str) -> SendmailCf:
     """Read the file; a line of a kind that is not looked at is passed over."""
-    found = SendmailCf({}, {}, {}, {}, {}, set())
+    found = SendmailCf({}, {}, {}, {}, {}, {})
     for line in _lines(text):
         if take := _KINDS.get(line[0]):
             take(found, line)
@@ -84,7 +84,13 @@ def _map(found: SendmailCf, line: str) -> None:
 
 def _ruleset(found: SendmailCf, line: str) -> None:
     if ruleset := _RULESET.match(line):
-        found.rulesets.add(ruleset[1])
+        found.rulesets[ruleset[1]] = found.rulesets.pop(ruleset[1], [])
+
+
+def _rule(found: SendmailCf, line: str) -> None:
+    left, *right = re.split(r"\t+", line[1:], maxsplit=2)
+    if found.rulesets and right:
+        next(reversed(found.rulesets.values())).append((left.strip(), right[0].strip()))
 
 
 def _file(found: SendmailCf, line: str) -> None:
@@ -99,6 +105,7 @@ _KINDS: dict[str, Callable[[SendmailCf, str], None]] = {
     "K": _map,
     "S": _ruleset,
     "F": _file,
+    "R": _rule,
 }
 
 

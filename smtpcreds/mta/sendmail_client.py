@@ -14,7 +14,7 @@ NAME = "sendmail-client"
 TITLE = "Sendmail 8.12 or later with Cyrus SASL, relaying through the hub"
 ROLE = Role.CLIENT
 FAMILY = "sendmail"
-NEEDS = frozenset({Need.PAIR, Need.CREDENTIAL, Need.RULES})
+NEEDS = frozenset({Need.PAIR, Need.CREDENTIAL, Need.RULES, Need.REVOCATIONS})
 MAP = "authinfo-map"
 """FEATURE(authinfo) instead of default-auth-info: the secret is then for the hub alone."""
 VARIANTS = frozenset({MAP})
@@ -58,7 +58,7 @@ def work(facts: Facts) -> Work:
 
 def _settings(facts: Facts) -> sendmail.Settings:
     if facts.is_tls_from_the_start:
-        reason = "speaks TLS from the start, which Sendmail can't as a client"
+        reason = "uses implicit TLS, which Sendmail as a client can't"
         raise InexpressibleError("port 465", reason, "--port 587, or 25")
     port = {} if facts.port == 25 else {sendmail.RELAY_ARGUMENTS: f"TCP $h {facts.port}"}
     by_map = {"FEATURE(authinfo)": f"hash {auth_info.MAP_PATH}"}

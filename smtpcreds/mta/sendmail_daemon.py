@@ -6,11 +6,13 @@ reaches it. Without any such line it listens on port 25 of every address (op.me,
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from .program import Premise
 
 _OPTIONS = re.compile(r"^DAEMON_OPTIONS\(`([^']*)'\)", re.MULTILINE)
 _COMPILED = re.compile(r"^O\s+DaemonPortOptions\s*=\s*(.*)$", re.MULTILINE)
+_CLIENT = re.compile(r"^O\s+ClientPortOptions\s*=\s*(.*)$", re.MULTILINE)
 _PORTS = {"smtp": 25, "mail": 25, "submission": 587, "smtps": 465, "submissions": 465, "ssmtp": 465}
 _LOOPBACK = re.compile(
     r"127(?:\.\d{1,3}){1,3}|(?:ipv6:)?::1|localhost(?:\.localdomain)?|loopback", re.IGNORECASE
@@ -37,6 +39,43 @@ def in_source(text: str) -> list[str]:
 def in_result(text: str) -> list[str]:
     """Return the values in a sendmail.cf."""
     return _COMPILED.findall(text)
+
+
+def of_client(text: str) -> list[str]:
+    """Return the values of CLIENT_OPTIONS in a sendmail.cf."""
+    return _CLIENT.findall(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """One port that the daemon listens on.
+
+    Attributes:
+        line: as it is configured.
+        port: its number.
+        is_local: whether it is for this host alone.
+        modifiers: the letters of ``M=``; case matters.
+    """
+
+    line: str
+    port: int
+    is_local: bool
+    modifiers: str
+
+
+def parse(line: str) -> Daemon:
+    """Read one value of DaemonPortOptions or ClientPortOptions."""
+    return Daemon(line, _port(line), _is_local(line), _settings(line).get("m", ""))
+
+
+def without(line: str, letter: str) -> str:
+    """Return a line without one modifier."""
+
+    def fewer(found: re.Match[str]) -> str:
+        kept = found[3].replace(letter, "")
+        return f"{found[1]}{found[2]}{kept}" if kept else ""
+
+    return re.sub(r"((?:,\s*)?)(\bM\w*\s*=\s*)(\w+)", fewer, line, count=1)
 
 
 def reachable(source: str, port: int) -> Premise:

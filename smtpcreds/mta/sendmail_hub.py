@@ -58,6 +58,7 @@ def _settings(facts: Facts) -> sendmail.Settings:
         "confAUTH_OPTIONS": sendmail.AUTH_OPTIONS,
         **realm,
         **({sendmail.BY_ISSUER: " ".join(facts.issuers)} if EXTERNAL in facts.mechanisms else {}),
+        **sendmail.kept_out(facts.replaced),
     }
 
 

@@ -116,5 +116,5 @@ def is_dovecot_of(field: str, secret: Secret, scheme: str) -> bool:
 
 def _scheme(name: str) -> Scheme:
     if name not in _SCHEMES:
-        raise UsageError(name, f"is none of {', '.join(_SCHEMES)}")
+        raise UsageError(name, f"is not one of {', '.join(_SCHEMES)}")
     return _SCHEMES[name]

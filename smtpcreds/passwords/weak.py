@@ -36,7 +36,7 @@ def weakness(secret: bytes, user: str, realm: str) -> str | None:
         return f"is of digits alone, and of under {MIN_DIGITS}"
     forms = _forms(secret)
     if not _FIRST.isdisjoint(forms):
-        return "is among the first that a guesser tries"
+        return "is among the first passwords that attackers try"
     return None if forms.isdisjoint(_names(user, realm)) else "is the account's own name, or little more"
 
 

@@ -296,7 +296,7 @@ def _dead_end(leaf: x509.Certificate, known: Certificates) -> str:
     if namesakes and isinstance(child.signature_hash_algorithm, WEAK_HASHES):
         return f"the signature{of} uses a hash that is no longer safe"
     if namesakes:
-        return f"the signature{of} is not by the key of {issuer} that is at hand"
+        return f"the signature{of} is not by the key of {issuer} that is known here"
     return f"the certificate of the issuer{of} ({issuer}) was not found"
 
 

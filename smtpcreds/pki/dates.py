@@ -36,7 +36,9 @@ class Period(NamedTuple):
 
     def rest(self, now: datetime) -> str:
         """Return in words until when it is valid and how long that is."""
-        return f"valid to {self.end:%Y-%m-%d}, {(self.end - now).days} days" if self.end else "valid for ever"
+        return (
+            f"valid to {self.end:%Y-%m-%d}, {(self.end - now).days} days" if self.end else "valid without end"
+        )
 
 
 def has_ended(end: datetime, now: datetime) -> bool:
@@ -70,7 +72,7 @@ def successor_due(authority: Period, lifetime: timedelta, now: datetime) -> str 
     if end - now < lifetime:
         return f"ends on {end:%Y-%m-%d}, and cuts the {lifetime.days} days of a new certificate short"
     if is_due(begin, end, now):
-        return f"ends on {end:%Y-%m-%d}; two thirds of its life are over"
+        return f"ends on {end:%Y-%m-%d}; two thirds of its lifetime have passed"
     return None
 
 

@@ -37,6 +37,7 @@ from ..errors import (
 from ..secret import Secret
 from . import encoding
 from .encoding import Block, armor, blocks
+from .rounds import refuse_endless
 
 # Key types: which there are, how to make one, what it is called, how it signs.
 
@@ -52,7 +53,7 @@ class RemoteKey:
     Attributes:
         public: its public half.
         uri: where it is (RFC 7512), without any secret.
-        sign: data and name of a hash to the signature as X.509 has it.
+        sign: data and name of a hash, empty for Ed25519, to the signature as X.509 has it.
         close: logs out of the token.
     """
 
@@ -175,7 +176,7 @@ def restriction(info: bytes, key: HasPublicKey | PublicKey) -> str | None:
     if info == spki(key):
         return None
     if _RSA_PSS in info[:_HEAD]:
-        return "is an RSA key for PSS alone, which verifiers take for another than a plain one"
+        return "is an RSA key for PSS alone, which verifiers do not accept as a plain RSA key"
     return "is written in a form that is not that of its kind, as with explicit curve parameters"
 
 
@@ -331,8 +332,10 @@ def _load(block: Block, passphrase: bytes | None, subject: str) -> object:
     legacy = b"DEK-Info:" in block.body
     if legacy:
         _verify_iv(block, subject)
-    if not legacy and block.decode() is None:
+    elif (content := block.decode()) is None:
         raise DamagedFileError(subject, "the private key is not whole")
+    elif passphrase is not None:
+        refuse_endless(content, subject)
     try:
         return load_pem_private_key(block.text(), passphrase)
     except UnsupportedAlgorithm as error:
@@ -473,7 +476,9 @@ def _remote_scheme(key: RemoteKey) -> Scheme:
         case rsa.RSAPublicKey():
             verify = partial(public.verify, padding=padding.PKCS1v15(), algorithm=SHA256())
             return Scheme(_RSA_SHA256, lambda data: _verified(key, data, "sha256", verify))
-    raise DataError(key.uri, "is not RSA or EC")
+        case ed25519.Ed25519PublicKey():
+            return Scheme(_ED25519, lambda data: _verified(key, data, "", public.verify))
+    raise DataError(key.uri, "is not RSA, EC or Ed25519")
 
 
 def _verified(key: RemoteKey, data: bytes, digest: str, verify: Callable[[bytes, bytes], None]) -> bytes:

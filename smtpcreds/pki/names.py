@@ -259,9 +259,9 @@ def _refusals(constraints: Iterable[NameConstraints], names: Names) -> Iterator[
             excluded = _bases(constraint.excluded_subtrees, form)
             for value in values:
                 if permitted and not any(inside(value, base) for base in permitted):
-                    yield f"{_shown(value)} lies outside what the CA may certify ({_list(permitted)})"
+                    yield f"{_shown(value)} is outside what the CA may certify ({_list(permitted)})"
                 if hit := [base for base in excluded if _hit(value, base, inside)]:
-                    yield f"{_shown(value)} lies in what the CA must not certify ({_list(hit)})"
+                    yield f"{_shown(value)} is in what the CA must not certify ({_list(hit)})"
 
 
 def _forms(names: Names) -> tuple[tuple[type[GeneralName], tuple[Any, ...], Callable[[Any, Any], bool]], ...]:

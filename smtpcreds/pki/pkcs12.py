@@ -27,6 +27,7 @@ from ..errors import (
 from ..secret import Secret
 from . import encoding
 from .pair_rules import key_fault
+from .rounds import refuse_endless
 
 _MAC_KEY = 3
 """Purpose byte of the derived MAC key (RFC 7292 appendix B.3)."""
@@ -97,6 +98,7 @@ def read_pkcs12(data: bytes, passphrase: Secret, subject: str) -> Bundle:
     """
     if not _looks_like_pfx(data):
         raise ForeignFormatError(subject, "is not a PKCS #12 file")
+    refuse_endless(data, subject)
     try:
         found = pkcs12.load_pkcs12(data, passphrase.reveal())
     except encoding.DAMAGE:

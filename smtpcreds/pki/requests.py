@@ -83,7 +83,7 @@ def read_request(data: bytes, subject: str, *, wildcard: bool = False) -> Reques
     addresses = dict.fromkeys(_addresses(alternative, subject))
     name = _common_name(common, subject, needed=not hosts and not addresses)
     if common and name is None:
-        ignored.append("common name that is no host name")
+        ignored.append("common name that is not a host name")
     return Requested(name, tuple(hosts), tuple(addresses), key, tuple(ignored))
 
 

@@ -66,7 +66,7 @@ def parse_target(site: Site, text: str, *, clear: bool = False) -> Target:
     """
     user, password = _user(text)
     if password:
-        reason = "carries a password, which every user of this host sees in the list of processes"
+        reason = "carries a password, which every user of this host can see in the process list"
         raise UsageError("the URL", reason, "--password SOURCE, as in file:PATH; and change that password")
     scheme, host, port = _parts(text)
     default, security = _SCHEMES[scheme]
@@ -100,10 +100,10 @@ def _parts(text: str) -> tuple[str, str, int | None]:
         url = urlsplit(text)
         host, port = url.hostname, url.port
     except ValueError as error:
-        raise UsageError(quoted(text), f"is no URL: {str(error)[:60].lower()}", _FORMS) from None
+        raise UsageError(quoted(text), f"is not a URL: {str(error)[:60].lower()}", _FORMS) from None
     if url.scheme not in _SCHEMES or not host:
         hint = f"did you mean smtp://{text}?" if _is_host(text) else _FORMS
-        raise UsageError(quoted(text), "is no URL of an SMTP server", hint)
+        raise UsageError(quoted(text), "is not a URL of an SMTP server", hint)
     if url.path not in {"", "/"} or url.query or url.fragment or port == 0:
         raise UsageError(quoted(text), "has more than host and port", _FORMS)
     return url.scheme, host, port
@@ -126,7 +126,7 @@ def _host(site: Site, text: str) -> str:
     except NameRefusedError:
         if is_qualified(text):
             raise
-        raise NameRefusedError(quoted(text), "is no host name and no address") from None
+        raise NameRefusedError(quoted(text), "is neither a host name nor an address") from None
 
 
 ROUNDS = 20
@@ -196,7 +196,9 @@ class ProbeRequest:
 def parse_mechanism(text: str) -> str:
     """Return the name of a mechanism that is implemented."""
     if text.upper() not in MECHANISMS:
-        raise UsageError(quoted(text), "is no mechanism that can be tried", f"known: {', '.join(MECHANISMS)}")
+        raise UsageError(
+            quoted(text), "unknown mechanism, or one that can't be tried", f"known: {', '.join(MECHANISMS)}"
+        )
     return text.upper()
 
 
@@ -204,5 +206,5 @@ def parse_mailbox(text: str) -> str:
     """Return an address that can stand in an envelope."""
     local, at, domain = text.rpartition("@")
     if not (local and at and domain and text.isascii() and text.isprintable()) or set(text) & set(" <>,;"):
-        raise UsageError(quoted(text), "is no address of the form name@domain")
+        raise UsageError(quoted(text), "is not an address of the form name@domain")
     return text

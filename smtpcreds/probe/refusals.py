@@ -73,7 +73,7 @@ def client_certificate(server: Server, seen: ServerReport, opened: list[str]) ->
     except REFUSAL as error:
         return f"accepted; without one: {error}"
     if earned - free:
-        return f"accepted; it earns {_list(earned - free)}"
+        return f"accepted; it allows {_list(earned - free)}"
     return Note("presented; whether the server trusts it shows in its log (verify=) only")
 
 
@@ -97,7 +97,9 @@ def no_certificate(server: Server) -> str:
     if EXTERNAL in free:
         raise GrantedError("no certificate", "and still EXTERNAL logs in")
     return (
-        Note(f"earns nothing, but everybody may write to {_recipient(server)}") if free else "earns nothing"
+        Note(f"refused to relay, but everybody may write to {_recipient(server)}")
+        if free
+        else "earns nothing"
     )
 
 
@@ -111,12 +113,12 @@ def revoked_certificate(server: Server, seen: ServerReport, opened: list[str]) -
     try:
         free = server.anonymous.ask(privileges)
     except REFUSAL:
-        raise GrantedError("revoked certificate", "opens a session that nobody without one gets") from None
+        raise GrantedError("revoked certificate", "allows a session that is refused without one") from None
     if granted - free:
         raise GrantedError("revoked certificate", f"and still {_list(granted - free)}")
     if server.asked.client and earned_by(server, seen, opened) - free:
         return "earns nothing"
-    return Note("earns nothing, but no good certificate is known to earn more")
+    return Note("not accepted, but no valid certificate was tried for comparison")
 
 
 def _recipient(server: Server) -> str:

@@ -443,7 +443,7 @@ def _after(server: Server, smtp: SmtpSession) -> str:
 
 NOBODY = Identity(Login("", Secret(b"")))
 """Who logs in by a certificate."""
-UNPROVEN = "the server did not prove to know the secret, so it is told nothing more"
+UNPROVEN = "the server did not prove to know the secret, so nothing more is sent to it"
 UNVERIFIED = "no password is sent to a server that is not verified; --insecure-send-password sends it"
 
 

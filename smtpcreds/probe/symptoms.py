@@ -47,7 +47,7 @@ CERTIFICATE_SYMPTOMS = (
     Symptom(
         "chain|openssl",
         "self.signed",
-        "the certificate is not of our CA; Debian's snakeoil certificate looks so",
+        "the certificate is not of this CA; Debian's snakeoil certificate looks like this",
         REISSUE,
     ),
     Symptom(
@@ -88,7 +88,7 @@ CERTIFICATE_SYMPTOMS = (
         "tlsa",
         "no matching",
         "the record is of another key, or 2 x x and the server does not send that CA",
-        "publish that record too, if the certificate is right, and drop the old one when caches forgot it",
+        "publish that record too, if the certificate is right, and remove the old one after its TTL",
     ),
     Symptom("tlsa", "not for SMTP", "only usages 2 and 3 are used by mail servers", "publish 3 1 1"),
 )
@@ -116,27 +116,30 @@ CHANNEL_SYMPTOMS = (
     Symptom(
         "banner|ehlo",
         "did not answer in time",
-        "a port for TLS from the start (465), or a server that ends as soon as it starts (fatal: in "
+        "a port for implicit TLS (465), or a server that ends as soon as it starts (fatal: in "
         "Postfix's log), is overloaded, or asks DNS and ident first",
         f"for port 465 use smtps://; else {AUDIT}, and look at its log; or give --timeout SECONDS",
     ),
     Symptom(
         "banner",
         "no reply",
-        "this is no SMTP port; 993, 995 and 443 are others",
+        "this is not an SMTP port; 993, 995 and 443 are others",
         "25 relay, 587 submission, 465 smtps://",
     ),
     Symptom(
-        "banner", "554|421|closed", "the server turns this host away", "allow it in the server's access rules"
+        "banner", "554|421|closed", "the server refuses this host", "allow it in the server's access rules"
     ),
     Symptom(
-        "ehlo", "50[0-9]", "a server, or a firewall in between, without ESMTP", "turn off its SMTP fixup"
+        "ehlo",
+        "50[0-9]",
+        "a server, or a firewall in between, without ESMTP",
+        "turn off its SMTP inspection (fixup)",
     ),
     # STARTTLS
     Symptom(
         "starttls",
         "not offered",
-        "TLS is not configured, or its key or CA file can't be used, or somebody in between hides it",
+        "TLS is not configured, or its key or CA file can't be used, or a device in between removes it",
         f"{AUDIT}, and look for STARTTLS= in its log",
     ),
     Symptom(
@@ -148,13 +151,13 @@ CHANNEL_SYMPTOMS = (
     Symptom(
         "starttls",
         "plain text came",
-        "somebody in between injects commands, or the server pipelines where RFC 3207 forbids it",
+        "a device in between injects commands, or the server pipelines where RFC 3207 forbids it",
         "compare with a probe from the server itself; update the server",
     ),
     Symptom(
         "tls|client certificate|openssl",
         "wrong version number|packet length too long|record layer failure",
-        "TLS from the start was spoken to a port that waits for STARTTLS, or no TLS is behind STARTTLS",
+        "implicit TLS was used on a port that expects STARTTLS, or no TLS is behind STARTTLS",
         "smtps:// is for port 465; use smtp:// for 25 and smtp+tls:// for 587",
     ),
     Symptom(
@@ -179,7 +182,7 @@ CHANNEL_SYMPTOMS = (
     Symptom(
         "ehlo inside",
         "closed the connection|connection broke",
-        "the server ended: Postfix does where SASL has no mechanism to offer (fatal: in its log)",
+        "the server closed the connection; Postfix does where SASL has no mechanism (fatal: in its log)",
         f"{AUDIT}, and look at its log; check mech_list",
     ),
     # The client certificate
@@ -206,7 +209,7 @@ CHANNEL_SYMPTOMS = (
         "tls|ehlo|client|auth",
         "alert unknown ca|client certificate not trusted",
         "the server does not trust the CA of the client certificate",
-        "install our cacert.pem on {host} (confCACERT, smtpd_tls_CAfile) and reload it",
+        "install cacert.pem of this CA on {host} (confCACERT, smtpd_tls_CAfile) and reload it",
     ),
     Symptom(
         "tls|ehlo|client|auth",
@@ -341,7 +344,7 @@ LOGIN_SYMPTOMS = (
         "wrong password",
         "accepted|235",
         "the server lets everybody in: SASL's ANONYMOUS, a test back end, or another pwcheck_method",
-        "take it off the net; pwcheck_method: auxprop; look at the account database",
+        "disconnect it from the network; pwcheck_method: auxprop; look at the account database",
     ),
     Symptom(
         "PLAIN before",
@@ -357,7 +360,7 @@ LOGIN_SYMPTOMS = (
     Symptom(
         "no certificate",
         "",
-        "the server grants without a certificate what a certificate is to earn",
+        "the server allows without a certificate what should need one",
         "look at its relay rules: CertIssuer and TLS_Clt in access, permit_tls_clientcerts",
     ),
     # A message
@@ -380,7 +383,7 @@ _ANYWHERE = (
     # Whatever the step
     Symptom(
         "",
-        "no reply|two codes|a line of over|a reply of over|not base64|closed the connection|broke",
+        "no reply|not a reply|two codes|a (line|reply) of over|not base64|closed the connection|broke",
         "the server, or something in between, does not speak SMTP as it should",
         "compare with a probe from the server itself, and look at its log",
     ),

@@ -101,7 +101,7 @@ def _revocation(trust: Trust, presented: Sequence[Certificate]) -> str:
     try:
         path = _path(trust, presented)
     except ChainError:
-        return Note("not looked at, for the chain does not hold")
+        return Note("not checked, because the chain is not valid")
     said = [verify_unlisted(child, issuer, trust.crls, trust.now) for child, issuer in pairwise(path)]
     if not said or said[0] is None:
         return Note(f"no CRL of {title(path[-1] if len(path) < 2 else path[1])} here{_ocsp(presented[0])}")

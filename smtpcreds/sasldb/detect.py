@@ -81,7 +81,7 @@ def identify(head: bytes, subject: str) -> Format:
     if len(head) < HEAD_SIZE:
         raise DamagedFileError(subject, f"has {len(head)} bytes, too few for any database")
     raise ForeignFormatError(
-        subject, "is no database that Cyrus SASL reads (no Berkeley DB, GDBM or LMDB magic)"
+        subject, "is not a database that Cyrus SASL reads (no Berkeley DB, GDBM or LMDB magic)"
     )
 
 

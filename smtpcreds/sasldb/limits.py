@@ -72,7 +72,7 @@ def _sql(key: bytes, value: bytes) -> InexpressibleError | None:
 
 def _fault_of_key(key: bytes) -> str | None:
     if key.count(b"\0") != 2:
-        return "is no account's key"
+        return "is not an account's key"
     if key.startswith(b"\0") or key.endswith(b"\0") or not _is_utf8(key):
         return "has a name that is empty or no UTF-8"
     if len(key) > MAX_KEY:  # PostgreSQL's own refusal would show the secret in its log
@@ -84,7 +84,7 @@ def _fault_of_value(value: bytes) -> str | None:
     if b"\0" in value or not _is_utf8(value):
         return _BINARY
     if not value:
-        return "is empty, which the plugin takes for a password"
+        return "is empty, which the plugin accepts as a password"
     if len(value) > MAX_SQL_VALUE:
         return f"has {len(value)} bytes; Cyrus SASL reads {MAX_SQL_VALUE} from SQL"
     return None

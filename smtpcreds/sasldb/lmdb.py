@@ -142,8 +142,7 @@ class LmdbStore:
             self._compare(transaction, records)
             edits = effective(change(records), records)
             if not edits:
-                transaction.abort()
-                return edits
+                return edits  # a commit of nothing writes nothing
             wanted = edited(records, edits)
             if refused := next((key for key in wanted if not 0 < len(key) <= MAX_LMDB_KEY), None):
                 raise InexpressibleError(

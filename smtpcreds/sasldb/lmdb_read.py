@@ -62,6 +62,10 @@ def read_meta(data: bytes, subject: str) -> Meta:
         raise DamagedFileError(subject, "has meta pages that contradict each other", SALVAGE)
     if newest.map_size > _MAX_MAP:
         raise DamagedFileError(subject, f"wants a map of {newest.map_size} bytes", SALVAGE)
+    if newest.last_pgno >= max(newest.map_size // pagesize, 2):
+        raise DamagedFileError(
+            subject, f"has a last page ({newest.last_pgno}) that is beyond its map", SALVAGE
+        )
     _check_flags(newest, subject)
     return newest
 

@@ -19,7 +19,7 @@ REPLACED = (Format.BDB, Format.GDBM)
 """Formats that are replaced whole."""
 
 _INJECTION = (
-    "Cyrus SASL's sqlite3 engine lets whoever knows SQL log in without a password: "
+    "Cyrus SASL's sqlite3 engine allows a login without a password by SQL in the name: "
     "it escapes ' as \\', which SQLite does not understand"
 )
 _FILE_OR_POSTGRES = "keep the accounts in /etc/sasldb2, or in postgresql://HOST/DATABASE"
@@ -56,7 +56,7 @@ def format_at(path: str) -> Format | None:
     """
     if is_url(path):
         _open_url(path, TIMEOUT)
-        raise UsageError(path, "is no database file, so it has no format", "name a file")
+        raise UsageError(path, "is not a database file, so it has no format", "name a file")
     if (made := made_as(path)) is not None:
         return made
     descriptor = open_regular(resolve(path))
@@ -176,7 +176,7 @@ def _create(
         with Replacement(target) as new:
             new.prepare(content, old, origin)
             if not new.install(None):
-                raise ExistsError(path, "was made meanwhile by somebody else and was left alone")
+                raise ExistsError(path, "was made meanwhile by somebody else and was not changed")
     finally:
         if old is not None:
             os.close(old)

@@ -197,7 +197,7 @@ class Replies:
     def _is_last(self, line: bytes) -> bool:
         found = _LINE.fullmatch(line)
         if found is None:
-            raise ReplyError(self.subject, f"sent what is no reply: {printable(line[:60])!r}")
+            raise ReplyError(self.subject, f"sent what is not a reply: {printable(line[:60])!r}")
         code, mark, text = int(found[1]), found[2], found[3] or b""
         if self._lines and code != self._code:
             raise ReplyError(self.subject, f"sent a reply with two codes, {self._code} and {code}")

@@ -186,7 +186,7 @@ def _directives(octets: bytes) -> list[tuple[str, bytes]]:
     while at < len(octets):
         directive = _DIRECTIVE.match(octets, at)
         if directive is None:
-            raise SaslError(DIGEST_MD5, "sent a challenge that is no list of directives")
+            raise SaslError(DIGEST_MD5, "sent a challenge that is not a list of directives")
         value = directive[3] if directive[2] is None else _QUOTED_PAIR.sub(rb"\1", directive[2])
         found.append((directive[1].decode().lower(), value))
         at = directive.end()

@@ -9,6 +9,7 @@ from enum import StrEnum
 from itertools import islice
 
 from ..accounts.database import AccountDatabase, database_of
+from ..accounts.entries import ALL
 from ..accounts.rotation import recorded
 from ..audit.certificates import CERT004
 from ..audit.crls import CERT014
@@ -31,7 +32,7 @@ from ..inventory.rows import AuthorityState, State
 from ..inventory.rows import CertificateRow as Row
 from ..model import Finding, Severity
 from ..pki.dates import Period, crl_fault, due_at, has_ended, is_due, successor_due
-from ..pki.profiles import RELAY
+from ..pki.profiles import RELAY, SERVER
 from ..pki.revocation import CurrentCrl
 
 # What the screen shows: frozen values, complete without clock or disk. Names in them may be hostile.
@@ -98,10 +99,28 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A relay account, ``user@realm``, and the hosts that are known to use it."""
+    """A relay account, ``user@realm``, the hosts that are known to use it, and what it can log in by."""
 
     name: str
     clients: tuple[str, ...] = ()
+    mechanisms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Relaying:
+    """Who may send mail through the hub, and by what.
+
+    Attributes:
+        host: a client host; empty where an account is used by nobody who is known.
+        account: ``user@realm``; empty where the host has a certificate alone.
+        certificate: that the host can show; None where it has none.
+        mechanisms: by which the relay can serve the account.
+    """
+
+    host: str
+    account: str = ""
+    certificate: Certificate | None = None
+    mechanisms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,15 +179,18 @@ class Status:
     Attributes:
         at: when it was looked at.
         hub: the relay's name.
+        host: this one's.
         authorities: the one that signs first; empty where there is none.
         certificates: those that end next, first; at most :data:`smtpcreds.status.gather.LOOK`.
         has_more: there are more certificates than these.
         due: what an administrator should do now; the codes are of :class:`Kind`.
         lifetime: what a certificate issued now would be given.
+        pulls: when each client host last pulled; None where nothing records that.
     """
 
     at: datetime
     hub: str
+    host: str
     authorities: tuple[Authority, ...]
     certificates: tuple[Certificate, ...]
     has_more: bool
@@ -176,6 +198,21 @@ class Status:
     changes: tuple[Change, ...]
     due: tuple[Finding, ...]
     lifetime: timedelta
+    pulls: Mapping[str, datetime] | None = None
+
+    @property
+    def relaying(self) -> list[Relaying]:
+        """Who may relay: client hosts by name, then accounts that no known host uses."""
+        certs = {
+            row.host: row for row in self.certificates if row.host != self.hub and row.profile != SERVER.name
+        }
+        shown = self.accounts.shown
+        held = [
+            Relaying(host, one.name, certs.get(host), one.mechanisms) for one in shown for host in one.clients
+        ]
+        alone = certs.keys() - {row.host for row in held}
+        rest = [Relaying("", one.name, None, one.mechanisms) for one in shown if not one.clients]
+        return [*sorted((*held, *(Relaying(host, "", certs[host]) for host in alone)), key=_by_host), *rest]
 
     @property
     def is_empty(self) -> bool:
@@ -204,6 +241,10 @@ class Status:
         return any((item.code, item.subject) == (kind, subject) for item in self.due)
 
 
+def _by_host(row: Relaying) -> tuple[str, str]:
+    return row.host, row.account
+
+
 # Relay accounts, the hosts that use them, and replacements that are half-way.
 
 SHOWN = 1000
@@ -218,10 +259,18 @@ def accounts(site: Site, inventory: Inventory | None, hosts: Iterable[str]) -> A
         hosts: that may have been given a bundle.
     """
     account_database = AccountDatabase(site)
-    names = account_database.listing().names
+    found = account_database.listing()
+    names = found.names
     place = recorded(site, account_database)
     known = clients(inventory, place, dict.fromkeys(hosts)) if inventory else {}
-    shown = (Account(name, tuple(known.get(name, ()))) for name in islice(names, SHOWN))
+    shown = (
+        Account(
+            name,
+            tuple(known.get(name, ())),
+            found.others[name].mechanisms if name in found.others else ALL,
+        )
+        for name in islice(names, SHOWN)
+    )
     return Accounts(account_database.database, len(names), tuple(shown))
 
 
@@ -408,6 +457,7 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
     return Status(
         at=now,
         hub=site.hub,
+        host=host.name,
         authorities=authorities,
         certificates=certificates,
         has_more=len(found) > LOOK,

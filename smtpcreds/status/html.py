@@ -1,167 +1,25 @@
 """One page that needs nothing else, with its time line: no script, no font, no picture from elsewhere."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from html import escape
 
 from ..model import Finding
-from ..pki.dates import due_at
-from .gather import Authority, Certificate, Change, Kind, Status
-from .text import left, printable, without_authority
-
-# The expiry timeline as SVG 1.1: a row for each thing that ends, time from left to right, now as a line.
-
-WIDTH, ROW, HEAD, FOOT = 960, 30, 34, 12
-NAMES, ENDS = 250, 118
-"""Columns on the left and right, in user units as all sizes here."""
-LETTERS = 31
-"""Of a name, as many as fit into its column; the whole name is the row's title."""
-BAR = 12
-PAST = 0.06
-"""Part of the axis that lies before now."""
-TICKS = 8
-STEPS = (1, 2, 7, 14, 30.4375, 60.875, 91.3125, 182.625, 365.25, 730.5, 1826.25, 3652.5)
-"""Days between ticks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One thing that ends; ``tone`` is the class of its colour, ``due`` when it should be renewed."""
-
-    name: str
-    what: str
-    begin: datetime
-    due: datetime
-    end: datetime
-    tone: str
-
-
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """From times to places."""
-
-    begin: datetime
-    span: timedelta
-
-    def place(self, at: datetime) -> float:
-        """Return the place of a time; what lies outside is put on the edge."""
-        part = (at - self.begin) / self.span
-        return NAMES + min(1.0, max(0.0, part)) * (WIDTH - NAMES - ENDS)
-
-    def holds(self, at: datetime) -> bool:
-        """Tell whether a time lies on the axis."""
-        return self.begin <= at <= self.begin + self.span
-
-
-def timeline(status: Status, *, limit: int) -> Iterator[str]:
-    """Yield the lines of the picture: authorities, their CRLs, and the certificates that end next."""
-    bars = list(_bars(status, limit))
-    axis = _axis(status, bars)
-    height = HEAD + len(bars) * ROW + FOOT
-    yield f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="When what ends">'
-    yield from _grid(status, axis, height)
-    for number, bar in enumerate(bars):
-        yield from _row(status, axis, bar, HEAD + number * ROW)
-    now = axis.place(status.at)
-    yield f'<line class="now" x1="{now:.1f}" y1="{HEAD - 8}" x2="{now:.1f}" y2="{height}"/>'
-    yield "</svg>"
-
-
-def _bars(status: Status, limit: int) -> Iterator[Bar]:
-    for ca in status.authorities:
-        late = status.is_due(Kind.AUTHORITY, ca.name)
-        tone = _tone(status, ca.not_after, late=late)
-        yield Bar(ca.name, "authority", ca.not_before, ca.not_after - status.lifetime, ca.not_after, tone)
-        if ca.crl and (end := ca.crl.next_update):
-            late = status.is_due(Kind.CRL, ca.name)
-            due = due_at(ca.crl.this_update, end)
-            yield Bar("its CRL", "CRL", ca.crl.this_update, due, end, _tone(status, end, late=late))
-    for row in status.certificates[:limit]:
-        tone = "bad" if row.revoked else _tone(status, row.not_after, late=status.at >= row.due_at())
-        yield Bar(row.host, f"{row.profile} certificate", row.not_before, row.due_at(), row.not_after, tone)
-
-
-def _tone(status: Status, end: datetime, *, late: bool) -> str:
-    return "bad" if status.has_ended(end) else "due" if late else "good"
-
-
-def _axis(status: Status, bars: Sequence[Bar]) -> Axis:
-    """Reach to the last certificate, not to the end of the authority, which lives ten times as long."""
-    ends = [bar.end for bar in bars if bar.what != "authority"] or [bar.end for bar in bars]
-    ahead = max([end - status.at for end in ends] + [timedelta(days=30)])
-    behind = min([end - status.at for end in ends] + [-ahead * PAST])
-    begin = status.at + max(behind, -ahead / 3) - ahead * 0.01
-    return Axis(begin, status.at + ahead * 1.02 - begin)
-
-
-def _grid(status: Status, axis: Axis, height: int) -> Iterator[str]:
-    for at in _ticks(axis):
-        x = axis.place(at)
-        yield f'<line class="tick" x1="{x:.1f}" y1="{HEAD - 8}" x2="{x:.1f}" y2="{height}"/>'
-        if abs(x - axis.place(status.at)) > 54:
-            yield f'<text class="scale" x="{x:.1f}" y="{HEAD - 16}">{_label(axis, at)}</text>'
-    yield f'<text class="scale today" x="{axis.place(status.at):.1f}" y="{HEAD - 16}">today</text>'
-
-
-def _ticks(axis: Axis) -> Iterator[datetime]:
-    days = axis.span / timedelta(days=1)
-    step = next((step for step in STEPS if days / step <= TICKS), STEPS[-1])
-    if step < 30:
-        at = axis.begin.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-        while axis.holds(at):
-            yield at
-            at += timedelta(days=step)
-        return
-    months = round(step / 30.4375)
-    month = axis.begin.year * 12 + axis.begin.month
-    month += -month % months
-    while axis.holds(at := datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC)):
-        yield at
-        month += months
-
-
-def _label(axis: Axis, at: datetime) -> str:
-    years, months = axis.span > timedelta(days=3000), axis.span > timedelta(days=200)
-    return f"{at:%Y}" if years else f"{at:%b %Y}" if months else f"{at:%d %b}"
-
-
-def _row(status: Status, axis: Axis, bar: Bar, top: int) -> Iterator[str]:
-    start, due, end = (axis.place(at) for at in (bar.begin, bar.due, bar.end))
-    y, base = top + (ROW - BAR) / 2, top + ROW / 2 + 4
-    name = printable(bar.name)
-    short = name if len(name) <= LETTERS else name[: LETTERS - 1] + "\u2026"
-    said = f"{name}: {bar.what}, {bar.begin:%Y-%m-%d} to {bar.end:%Y-%m-%d}, {left(status, bar.end)}"
-    yield f'<g class="{bar.tone}"><title>{escape(said)}</title>'
-    yield f'<rect class="hit" x="0" y="{top}" width="{WIDTH}" height="{ROW}"/>'
-    yield f'<text class="name" x="{NAMES - 14}" y="{base}">{escape(short)}</text>'
-    yield _box("life", start, due, y)
-    yield _box("late", max(start, due), end, y)
-    if bar.end > axis.begin + axis.span:
-        yield f'<path class="life" d="M{end + 3:.1f} {y}l7 {BAR / 2}l-7 {BAR / 2}z"/>'
-    yield f'<text class="end" x="{WIDTH - ENDS + 18}" y="{base}">{_end(status, bar.end)}</text></g>'
-
-
-def _box(kind: str, begin: float, end: float, y: float) -> str:
-    return (
-        f'<rect class="{kind}" x="{begin:.1f}" y="{y}" width="{max(0.0, end - begin):.1f}" height="{BAR}"/>'
-    )
-
-
-def _end(status: Status, end: datetime) -> str:
-    days = status.days_left(end)
-    return "expired" if status.has_ended(end) else f"{days} day{'s' * (days != 1)}"
-
+from .gather import Authority, Certificate, Change, Kind, Relaying, Status
+from .text import heading, left, printable, without_authority
+from .timeline import SOON, ends_soon, timeline, tone_of
 
 # How the page looks, by day and by night.
 
 STYLE = """
 :root { color-scheme: light dark;
   --ground: #f6f7f9; --card: #ffffff; --ink: #1b2430; --faint: #66717f; --line: #e2e6eb; --stripe: #f3f5f8;
-  --good: #2f8f6b; --due: #c98a0c; --bad: #c9392f; --now: #3866c4; }
+  --good: #2f8f6b; --due: #c98a0c; --bad: #c9392f; --now: #3866c4;
+  --good-text: #1d6f50; --due-text: #855600; --bad-text: #b02a21; }
 @media (prefers-color-scheme: dark) { :root {
   --ground: #12161c; --card: #1a2028; --ink: #e3e8ee; --faint: #93a0ae; --line: #2b333e; --stripe: #202732;
-  --good: #4cb78d; --due: #e0a93b; --bad: #ee6a5f; --now: #7ba2f2; } }
+  --good: #4cb78d; --due: #e0a93b; --bad: #ee6a5f; --now: #7ba2f2;
+  --good-text: #4cb78d; --due-text: #e0a93b; --bad-text: #f0867d; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
@@ -173,31 +31,40 @@ time { color: var(--faint); }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 10px;
   padding: 16px 20px; margin-bottom: 16px; }
 .pill { margin-left: auto; padding: 3px 14px; border-radius: 99px; font-weight: 600; color: var(--card); }
-.pill.good { background: var(--good); } .pill.due { background: var(--due); }
-.pill.bad { background: var(--bad); }
+.pill { background: var(--said); }
 ul { list-style: none; margin: 0; padding: 0; }
 li { padding: 8px 0; border-top: 1px solid var(--line); overflow-wrap: anywhere; }
 li:first-child { border-top: 0; padding-top: 0; } li:last-child { padding-bottom: 0; }
 code { font: 13px/1.5 ui-monospace, "DejaVu Sans Mono", monospace; background: var(--stripe);
   padding: 1px 6px; border-radius: 5px; }
 table { width: 100%; border-collapse: collapse; }
-th { text-align: left; font-size: 13px; font-weight: 500; color: var(--faint); }
-th, td { padding: 6px 16px 6px 0; border-top: 1px solid var(--line);
-  vertical-align: top; overflow-wrap: break-word; }
-th, .toned { white-space: nowrap; }
-tr:first-child > * { border-top: 0; }
-p { margin: 10px 0 0; color: var(--faint); } .faint { color: var(--faint); }
-.good { --tone: var(--good); } .due { --tone: var(--due); } .bad { --tone: var(--bad); }
-.toned { color: var(--tone); font-weight: 600; }
-svg { display: block; width: 100%; height: auto; font-size: 13px; }
-svg text { fill: var(--ink); } svg .name { text-anchor: end; }
-svg .end { fill: var(--tone); font-weight: 600; }
-svg .scale { fill: var(--faint); text-anchor: middle; font-size: 11.5px; }
-svg .today { fill: var(--now); font-weight: 650; }
-svg .tick { stroke: var(--line); } svg .now { stroke: var(--now); stroke-width: 1.5; stroke-dasharray: 3 3; }
-svg .hit { fill: transparent; } svg g:hover .hit { fill: var(--stripe); }
-svg .life { fill: var(--tone); } svg .late { fill: var(--tone); opacity: .38; }
-.scroll { overflow-x: auto; } .scroll svg { min-width: 720px; }
+th { text-align: left; font-size: 13px; font-weight: 500; color: var(--faint); white-space: nowrap; }
+th, td { padding: 6px 16px 6px 0; border-top: 1px solid var(--line); vertical-align: top; }
+td { overflow-wrap: anywhere; } thead th { border-top: 0; }
+p { margin: 10px 0 0; color: var(--faint); overflow-wrap: anywhere; } .faint { color: var(--faint); }
+.good { --tone: var(--good); --said: var(--good-text); } .due { --tone: var(--due); --said: var(--due-text); }
+.bad { --tone: var(--bad); --said: var(--bad-text); }
+.toned { color: var(--said); font-weight: 600; white-space: nowrap; } code, .whole { white-space: nowrap; }
+li code { white-space: normal; }
+.bars li, .scale { display: grid; grid-template-columns: minmax(0, 240px) 1fr 124px; gap: 0 16px;
+  align-items: center; border: 0; padding: 5px 0; }
+.bars li:hover { background: var(--stripe); } .bars .name { text-align: right; }
+.track, .scale span { position: relative; height: 14px; } .track { background: var(--stripe); }
+.track i { position: absolute; top: 0; bottom: 0; } .life { background: var(--tone); }
+.late { background: var(--tone); opacity: .38; } .now { border-left: 2px dashed var(--now); }
+.scale span { grid-column: 2; } .scale i { position: absolute; transform: translateX(-50%);
+  font-style: normal; font-size: 11.5px; line-height: 14px; color: var(--faint); white-space: nowrap; }
+.scale .today { color: var(--now); font-weight: 650; }
+@media (max-width: 640px) {
+  main { padding: 16px 10px 24px; } section { padding: 12px 14px; } .pill { margin-left: 0; }
+  .bars li { grid-template-columns: minmax(0, 1fr) auto; } .bars .name { text-align: left; }
+  .bars .track { grid-column: 1 / 3; grid-row: 2; }
+  .scale, .scale span { display: block; } .scale .sparse { display: none; }
+  thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  table, tbody, tr, td { display: block; }
+  tr { padding: 8px 0; border-top: 1px solid var(--line); } tbody tr:first-child { border-top: 0; }
+  td { display: grid; grid-template-columns: 96px minmax(0, 1fr); gap: 0 10px; padding: 2px 0; border: 0; }
+  td::before { content: attr(data-label); color: var(--faint); font-size: 13px; } }
 @media print { body { background: none; } section { break-inside: avoid; } }
 """
 
@@ -220,7 +87,7 @@ def render(status: Status, *, limit: int) -> list[str]:
         _section("Authorities", _authorities(status)),
         _section("Half-way", _changes(status.changes)),
         _section("Certificates", _certificates(status, limit)),
-        _section("Accounts", _accounts(status, ACCOUNTS)),
+        _section("Who may relay", _relaying(status, ACCOUNTS)),
         ["</main></body></html>"],
     )
     return [line for part in parts for line in part]
@@ -233,24 +100,31 @@ def _head(status: Status) -> Iterator[str]:
     yield '<html lang="en"><head><meta charset="utf-8">'
     yield f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield f"<title>{_safe(status.hub)}: {said}</title>"
+    yield f"<title>{_safe(heading(status))}: {said}</title>"
     yield f"<style>{STYLE}</style></head><body><main>"
-    yield f"<header><h1>{_safe(status.hub)}</h1><time>{at}</time>"
+    yield f"<header><h1>{_safe(heading(status))}</h1><time>{at}</time>"
     yield f'<span class="pill {tone}">{said}</span></header>'
     if not status.authorities:
         yield f"<section>{_safe(without_authority(status))}</section>"
 
 
 def _verdict(status: Status) -> tuple[str, str]:
-    ended = [row.not_after for row in status.certificates] + [ca.not_after for ca in status.authorities]
-    ended += [ca.crl.next_update for ca in status.authorities if ca.crl and ca.crl.next_update]
-    over, due = sum(status.has_ended(end) for end in ended), sum(item.count for item in status.due)
+    ends = [row.not_after for row in status.certificates] + [ca.not_after for ca in status.authorities]
+    ends += [ca.crl.next_update for ca in status.authorities if ca.crl and ca.crl.next_update]
+    over, due = sum(status.has_ended(end) for end in ends), sum(item.count for item in status.due)
     if over:
         return "bad", f"{over} expired"
     if status.is_empty:
         return "due", "nothing was found"
     tone = "bad" if status.is_broken else "due"
-    return (tone, f"{due} due") if due else ("good", "nothing is due")
+    if due:
+        return tone, f"{due} due"
+    soon = sum(ends_soon(status, end) for end in ends)
+    return (
+        ("due", f"{soon} end{'s' * (soon == 1)} within {SOON.days} days")
+        if soon
+        else ("good", "nothing is due")
+    )
 
 
 def _section(title: str, content: Iterable[str]) -> Iterator[str]:
@@ -272,21 +146,22 @@ def _due(items: Iterable[Finding]) -> list[str]:
 
 def _ends(status: Status, limit: int) -> Iterator[str]:
     if status.authorities or status.certificates:
-        yield '<div class="scroll">'
         yield from timeline(status, limit=limit)
-        yield "</div><p>Pale part of a bar: time to renew.</p>"
+        yield "<p>Pale part of a bar: time to renew.</p>"
 
 
 def _authorities(status: Status) -> list[str]:
     if not status.authorities:
         return []
-    head = ("name", "valid to", "certificates", "CRL valid to")
+    head = ("name", "SHA-256", "valid to", "certificates", "CRL valid to")
     return _table(head, (_authority(status, ca) for ca in status.authorities))
 
 
 def _authority(status: Status, ca: Authority) -> Iterator[str]:
     late, crl = status.is_due(Kind.AUTHORITY, ca.name), ca.crl
-    yield _safe(ca.name) + ("" if ca.signs else ' <span class="faint">replaced</span>')
+    standing = "signs" if ca.signs else "replaced"
+    yield f'{_safe(ca.name)} <span class="faint">{standing}</span>'
+    yield _number(ca.fingerprint)
     yield _until(status, ca.not_after, late=late)
     yield ", ".join(f"{number} {_safe(name)}" for name, number in sorted(ca.counts.items())) or "none"
     late = status.is_due(Kind.CRL, ca.name)
@@ -307,20 +182,40 @@ def _certificates(status: Status, limit: int) -> list[str]:
 
 def _certificate(status: Status, row: Certificate) -> Iterator[str]:
     yield _safe(row.host)
-    yield _safe(row.profile)
+    yield f'<span class="whole">{_safe(row.profile)}</span>'
     late = status.at >= row.due_at()
     yield _revoked(row) if row.revoked else _until(status, row.not_after, late=late)
-    yield f'<code title="{_safe(row.serial)}">{_safe(row.serial[:12])}</code>'
+    yield _number(row.serial)
 
 
-def _accounts(status: Status, limit: int) -> list[str]:
-    found = status.accounts
-    if not found.total:
+def _relaying(status: Status, limit: int) -> list[str]:
+    rows = status.relaying[:limit]
+    if not rows:
         return []
-    shown = found.shown[:limit]
-    rows = ((_safe(one.name), ", ".join(map(_safe, one.clients))) for one in shown)
-    more = "" if len(shown) == found.total else f", of which these are the first {len(shown)}"
-    return [*_table(("account", "used by"), rows), f"<p>{found.total} in {_safe(found.database)}{more}</p>"]
+    pulls = ("last pull",) if status.pulls is not None else ()
+    head = ("host", "account", "certificate", "mechanisms", *pulls)
+    found = status.accounts
+    more = len(rows) < len(status.relaying) or found.total > len(found.shown)
+    note = f"{found.total} accounts in {_safe(found.database)}{'; these are not all' if more else ''}"
+    return [*_table(head, (_relay(status, row) for row in rows)), f"<p>{note}</p>"]
+
+
+def _relay(status: Status, row: Relaying) -> Iterator[str]:
+    none = '<span class="faint">{}</span>'
+    yield _safe(row.host) or none.format("no host known")
+    yield _safe(row.account) or none.format("none")
+    cert = row.certificate
+    late = cert is not None and status.at >= cert.due_at()
+    yield (
+        (_revoked(cert) if cert.revoked else _until(status, cert.not_after, late=late))
+        if cert
+        else (none.format("none"))
+    )
+    otherwise = "none" if row.account else "only where certificates may relay"
+    yield ", ".join(map(_safe, row.mechanisms)) or none.format(otherwise)
+    if status.pulls is not None:
+        pulled = status.pulls.get(row.host)
+        yield f"{pulled:%Y-%m-%d %H:%M} UTC" if pulled else "never"
 
 
 def _changes(changes: Iterable[Change]) -> list[str]:
@@ -336,13 +231,29 @@ def _change(change: Change) -> str:
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
     """Return a table; the cells are HTML."""
-    first = "".join(f"<th>{text}</th>" for text in head)
-    lines = (f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return [f'<div class="scroll"><table><tr>{first}</tr>', *lines, "</table></div>"]
+    names = list(head)
+    first = "".join(f'<th scope="col" role="columnheader">{name}</th>' for name in names)
+    lines = (
+        f'<tr role="row">{"".join(map(_cell, names, row))}</tr>' for row in rows
+    )  # roles: where a narrow screen shows rows as blocks, they are a table still
+    return [
+        f'<table role="table"><thead role="rowgroup"><tr role="row">{first}</tr></thead>',
+        '<tbody role="rowgroup">',
+        *lines,
+        "</tbody></table>",
+    ]
+
+
+def _cell(name: str, cell: str) -> str:
+    return f'<td role="cell" data-label="{name}"><span>{cell}</span></td>'
+
+
+def _number(text: str) -> str:
+    return f'<code title="{_safe(text)}">{_safe(text[:12])}</code>'
 
 
 def _until(status: Status, end: datetime, *, late: bool) -> str:
-    tone = "bad" if status.has_ended(end) else "due" if late else "good"
+    tone = tone_of(status, end, late=late)
     return f'{end:%Y-%m-%d} <span class="toned {tone}">{left(status, end)}</span>'
 
 

@@ -165,7 +165,7 @@ def _general(status: Status) -> Iterator[Metric]:
         ({"kind": kind.value}, sum(change.kind is kind for change in status.changes))
         for kind in (Kind.AUTHORITY, Kind.ACCOUNT, Kind.TLSA)
     ]
-    yield Metric("smtpcreds_changes", "Replacements that are half-way.", by_kind)
+    yield Metric("smtpcreds_changes", "Replacements in progress.", by_kind)
     due = [
         ({"kind": kind.value}, sum(item.count for item in status.due if item.code == kind)) for kind in Kind
     ]
@@ -230,7 +230,7 @@ def write_page(path: str, lines: list[str], end: str, *, force: bool = False) ->
     if not path.endswith(end):
         raise UsageError(path, f"does not end in {end}, so the collector would not read it")
     if not os.path.isdir(os.path.dirname(path)):
-        raise MissingInputError(os.path.dirname(path), "is no directory")
+        raise MissingInputError(os.path.dirname(path), "is not a directory")
     _refuse_others(path, lines[0], force=force)
     content = "".join(f"{line}\n" for line in lines).encode(errors="backslashreplace")
     sweep_target(path)
@@ -240,4 +240,6 @@ def write_page(path: str, lines: list[str], end: str, *, force: bool = False) ->
 
 def _refuse_others(path: str, mark: str, *, force: bool) -> None:
     if check_target(path) and not force and not read_public(path).startswith(mark.encode()):
-        raise ExistsError(path, "was not written by this command and was left alone", "--force to replace it")
+        raise ExistsError(
+            path, "was not written by this command and was not changed", "--force to replace it"
+        )

@@ -64,8 +64,13 @@ def left(status: Status, end: datetime) -> str:
 def without_authority(status: Status) -> str:
     """Return what is said where there is none: of a client host, which needs none, and of any other."""
     if status.certificates:
-        return "no authority here; the hub's signs"
+        return f"no authority here; that of {status.hub} signs"
     return "no authority here yet; to make everything that a hub needs: smtpcreds setup HOST"
+
+
+def heading(status: Status) -> str:
+    """Return the host that the screen is about: the hub by its name, a client host by its own."""
+    return status.hub if status.authorities else status.host
 
 
 def nothing_there(status: Status) -> str:
@@ -74,7 +79,7 @@ def nothing_there(status: Status) -> str:
 
 
 def _head(status: Status, paint: Paint) -> Iterator[str]:
-    yield paint(f"{status.hub}, {status.at:%Y-%m-%d %H:%M} UTC", Tone.HEAD)
+    yield paint(f"{heading(status)}, {status.at:%Y-%m-%d %H:%M} UTC", Tone.HEAD)
     if not status.authorities:
         yield without_authority(status)
     for authority in status.authorities:
@@ -200,13 +205,14 @@ def document(status: Status, *, limit: int) -> dict[str, object]:
     return {
         "at": status.at,
         "hub": status.hub,
+        "host": status.host,
         "authorities": [_authority_document(status, one) for one in status.authorities],
         "certificates": [_certificate(status, row) for row in status.certificates[:limit]],
         "more_certificates": status.has_more or len(status.certificates) > limit,
         "accounts": {
             "database": status.accounts.database,
             "total": status.accounts.total,
-            "shown": [asdict(account) for account in status.accounts.shown[:limit]],
+            "shown": [{"name": one.name, "clients": one.clients} for one in status.accounts.shown[:limit]],
         },
         "half_way": [asdict(change) for change in status.changes],
         "due": [_document_due(item) for item in status.due],

@@ -150,7 +150,10 @@ def test_what_was_understood_is_said_before_anything_is_added(admin: Admin) -> N
         f"{path}: {form}",
         f"  line 2: joe@{HUB}",
         "  and 2 more",
-        f"smtpcreds: warning: {path}: line 4: bob@{HUB}: its secret is among the first that a guesser tries",
+        (
+            f"smtpcreds: warning: {path}: line 4: bob@{HUB}: "
+            "its secret is among the first passwords that attackers try"
+        ),
     ]
     planned = admin("sasl", "import", path, "--database", "new", "-n").err.splitlines()
     assert planned[1:4] == [f"  line {n}: {who}@{HUB}" for n, who in ((2, "joe"), (3, "ann"), (4, "bob"))]
@@ -171,7 +174,7 @@ def test_a_hundred_thousand_rows_are_still_told_in_one_line(admin: Admin) -> Non
     [
         (("--columns", "password,realm"), 64, "names each column once, among them user and a secret"),
         (("--columns", "user,user,password"), 64, "names each column once"),
-        (("--columns", "user,secret"), 64, "secret is none of user, password, realm, PROPERTY:base64, -"),
+        (("--columns", "user,secret"), 64, "secret is not one of user, password, realm, PROPERTY:base64, -"),
         (("--columns", "user,password,-"), 65, "line 1 may name the columns"),
         (("--no-header", "--columns", "user,password,-"), 65, "has 2 fields, not 3"),
         (("--as", "jsonl", "--header"), 64, "is for tables, and standard input is jsonl"),

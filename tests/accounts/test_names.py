@@ -44,7 +44,7 @@ def test_the_relay_s_realm_in_capitals_is_the_relay_s_realm(admin: Admin) -> Non
     assert accounts(admin) == {f"{name}@{HUB}" for name in ("joe", "ann", "bob")}
     assert admin.opened_by("joe", SECRET)
     assert (
-        f"joe@{HUB}: the password opens it"
+        f"joe@{HUB}: the password is right"
         in admin("sasl", "verify", f"joe@{CAPITALS}", "--password", "file:s").out
     )
     admin("sasl", "delete", f"joe@{CAPITALS}")
@@ -124,10 +124,10 @@ def test_an_account_of_another_program_with_such_a_name_can_be_deleted(admin: Ad
 
 WEAK = {
     b"a": "has under 8 characters",
-    b"password": "is among the first that a guesser tries",
-    b"Passw0rd!": "is among the first that a guesser tries",
-    b"Kennwort1": "is among the first that a guesser tries",
-    "contraseña".encode(): "is among the first that a guesser tries",
+    b"password": "is among the first passwords that attackers try",
+    b"Passw0rd!": "is among the first passwords that attackers try",
+    b"Kennwort1": "is among the first passwords that attackers try",
+    "contraseña".encode(): "is among the first passwords that attackers try",
     b"maildroid": "is the account's own name",
     b"Maildroid2024!": "is the account's own name",
     HUB.encode(): "is the account's own name",

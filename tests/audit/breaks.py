@@ -802,6 +802,225 @@ def listens_for_itself_alone(host: Host) -> None:
     compile_cf(host)
 
 
+def in_mc(host: Host, line: str, scene_line: str = "FEATURE(`access_db')dnl\n") -> None:
+    """Put a line into sendmail.mc, and compile."""
+    host.replace(MC, scene_line, f"{scene_line}{line}\n")
+    compile_cf(host)
+
+
+def modifier(host: Host, letters: str) -> None:
+    host.replace(MC, "Port=smtp'", f"Port=smtp, M={letters}'")
+    compile_cf(host)
+
+
+@breaks("MTA021")
+def daemon_without_auth(host: Host) -> None:
+    modifier(host, "A")
+
+
+@breaks("MTA021")
+def daemon_without_starttls(host: Host) -> None:
+    modifier(host, "ES")
+
+
+@breaks("MTA022")
+def daemon_with_tls_from_the_start(host: Host) -> None:
+    modifier(host, "s")
+
+
+@breaks("MTA023")
+def no_certificate_asked_for(host: Host) -> None:
+    in_mc(host, "define(`confTLS_SRV_OPTIONS', `V')dnl")
+    host.replace(ACCESS, "127.0.0.1\tRELAY\n", "CertIssuer:/CN=Ours\tRELAY\n")
+
+
+@breaks("MTA024")
+def auth_taken_by_the_access_map(host: Host) -> None:
+    host.replace(ACCESS, "127.0.0.1\tRELAY\n", "Srv_Features:192.0.2\tA\n")
+
+
+@breaks("MTA024")
+def starttls_taken_by_a_ruleset(host: Host) -> None:
+    in_mc(host, "LOCAL_RULESETS\nSLocal_srv_features\nR$*\t\t$# S\n", "MAILER(`smtp')dnl\n")
+
+
+@breaks("MTA025", "client")
+def client_that_never_logs_in(host: Host) -> None:
+    in_mc(host, "CLIENT_OPTIONS(`Family=inet, Modifiers=A')dnl")
+
+
+@breaks("MTA025", "client")
+def client_without_tls(host: Host) -> None:
+    with host.path(ACCESS).open("a") as file:
+        file.write("Try_TLS:polkatistas.org\tNO\n")
+    touch(host.path(ACCESS), -60)
+
+
+@breaks("MTA026")
+def ruleset_that_refuses_everybody(host: Host) -> None:
+    rule = 'R$*\t\t$#error $@ 5.7.1 $: "550 not today"'
+    in_mc(host, f"LOCAL_RULESETS\nSLocal_check_rcpt\n{rule}\n", "MAILER(`smtp')dnl\n")
+
+
+@breaks("MTA027")
+def promiscuous_relay(host: Host) -> None:
+    in_mc(host, "FEATURE(`promiscuous_relay')dnl")
+
+
+@breaks("MTA028")
+def no_version_left(host: Host) -> None:
+    in_mc(host, "define(`confSERVER_SSL_OPTIONS', `+SSL_OP_NO_TLSv1_2 +SSL_OP_NO_TLSv1_3')dnl")
+
+
+def in_main(host: Host, *lines: str) -> None:
+    """Put lines at the end of main.cf."""
+    with host.path(MAIN).open("a") as file:
+        file.writelines(f"{line}\n" for line in lines)
+
+
+@breaks("MTA109", "postfix")
+def service_without_auth(host: Host) -> None:
+    host.replace(MASTER, "smtpd\n", "smtpd\n  -o { smtpd_sasl_auth_enable = no }\n")
+
+
+@breaks("MTA102", "postfix")
+def service_without_tls(host: Host) -> None:
+    host.replace(MASTER, "smtpd\n", "smtpd -o smtpd_tls_security_level=none\n")
+
+
+@breaks("MTA110", "postfix")
+def postfix_refuses_first(host: Host) -> None:
+    in_main(host, "smtpd_client_restrictions = permit_mynetworks, reject")
+
+
+@breaks("MTA110", "postfix")
+def postfix_ends_every_session(host: Host) -> None:
+    in_main(host, "smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated")
+
+
+@breaks("MTA111", "postfix")
+def postfix_for_everybody(host: Host) -> None:
+    in_main(host, "mynetworks = 127.0.0.0/8, 0.0.0.0/0")
+
+
+SHA256 = ":".join(["AB"] * 32)
+BY_CERTIFICATE = (
+    "smtpd_relay_restrictions = permit_sasl_authenticated, permit_tls_clientcerts, reject_unauth_destination",
+    "relay_clientcerts = texthash:/etc/postfix/relay_clientcerts",
+)
+
+
+@breaks("MTA112", "postfix")
+def postfix_asks_for_no_certificate(host: Host) -> None:
+    host.write("/etc/postfix/relay_clientcerts", f"{SHA256} attic\n")
+    in_main(host, *BY_CERTIFICATE, "smtpd_tls_fingerprint_digest = sha256")
+
+
+@breaks("MTA113", "postfix")
+def postfix_lists_by_another_digest(host: Host) -> None:
+    host.write("/etc/postfix/relay_clientcerts", f"{SHA256} attic\n")
+    in_main(host, *BY_CERTIFICATE, "smtpd_tls_ask_ccert = yes")  # the digest is md5 below level 3.6
+
+
+@breaks("MTA114", "postfix", "MTA115")
+def postfix_filters_by_names_of_plugins(host: Host) -> None:
+    in_main(host, "smtp_sasl_mechanism_filter = digestmd5,ntlm,crammd5,plain,login,anonymous")
+
+
+@breaks("MTA115", "postfix")
+def postfix_names_a_plugin(host: Host) -> None:
+    in_main(host, "smtp_sasl_mechanism_filter = scram-sha-256, crammd5")
+
+
+@breaks("MTA117", "postfix")
+def postfix_asks_a_dovecot_that_is_not_there(host: Host) -> None:
+    in_main(host, "smtpd_sasl_type = dovecot", "smtpd_sasl_path = private/auth")
+
+
+@breaks("MTA118", "postfix")
+def postfix_table_that_was_not_made(host: Host) -> None:
+    host.replace(MAIN, "texthash:", "hash:")
+
+
+@breaks("MTA119", "postfix")
+def postfix_never_asks(host: Host) -> None:
+    in_main(host, "smtp_never_send_ehlo = yes")
+
+
+@breaks("MTA121", "postfix")
+def postfix_knows_no_ca(host: Host) -> None:
+    host.replace(MAIN, "smtp_tls_CAfile = $smtpd_tls_CAfile\n", "")
+
+
+@breaks("MTA122", "postfix")
+def postfix_begins_with_tls(host: Host) -> None:
+    in_main(host, "smtp_tls_wrappermode = yes")
+
+
+@breaks("MTA123", "postfix")
+def postfix_without_a_version(host: Host) -> None:
+    in_main(host, "smtp_tls_mandatory_protocols = !TLSv1.2, !TLSv1.3")
+
+
+@breaks("MTA125", "postfix")
+def postfix_offers_some_no_auth(host: Host) -> None:
+    in_main(host, "smtpd_sasl_exceptions_networks = 192.0.2.0/24")
+
+
+@breaks("MTA203", "exim")
+def exim_offers_nothing(host: Host) -> None:
+    host.replace(EXIM, "begin acl\n", "NOBODY = :\nauth_advertise_hosts = NOBODY\nbegin acl\n")
+
+
+@breaks("MTA204", "exim")
+def exim_asks_for_no_certificate(host: Host) -> None:
+    host.replace(EXIM, "tls_try_verify_hosts = *\n", ".ifdef NEVER\ntls_try_verify_hosts = *\n.endif\n")
+
+
+@breaks("MTA205", "exim")
+def exim_refuses_first(host: Host) -> None:
+    host.replace(EXIM, "  accept hosts = :\n", "  deny domains = ! +local_domains\n")
+
+
+@breaks("MTA206", "exim")
+def exim_for_everybody(host: Host) -> None:
+    host.replace(EXIM, "  accept hosts = :\n", "  accept\n")
+
+
+@breaks("MTA207", "exim")
+def exim_begins_with_tls(host: Host) -> None:
+    host.replace(EXIM, "begin acl\n", "tls_on_connect_ports = 25\nbegin acl\n")
+
+
+@breaks("MTA208", "exim")
+def exim_logs_in_anywhere(host: Host) -> None:
+    host.replace(EXIM, "  driver = smtp\n", "  driver = smtp\n  hosts_require_auth = *\n")
+
+
+def for_postfix(host: Host, *lines: str) -> None:
+    """Let Dovecot check accounts for Postfix, and say more."""
+    listener = "service auth {\n  unix_listener /var/spool/postfix/private/auth {\n    mode = 0660\n  }\n}\n"
+    with host.path(DOVECOT).open("a") as file:
+        file.write(listener + "".join(f"{line}\n" for line in lines))
+
+
+@breaks("MTA302", "dovecot")
+def dovecot_wants_a_certificate(host: Host) -> None:
+    for_postfix(host, "auth_ssl_require_client_cert = yes")
+
+
+@breaks("MTA303", "dovecot")
+def dovecot_takes_every_password(host: Host) -> None:
+    for_postfix(host, "passdb {", "  driver = static", "  args = nopassword=y", "}")
+
+
+@breaks("MTA304", "dovecot")
+def dovecot_with_a_later_line(host: Host) -> None:
+    fragment = "/etc/dovecot/smtpcreds-auth.conf"
+    host.write(fragment, "auth_mechanisms = scram-sha-256\ndisable_plaintext_auth = yes\n")
+    for_postfix(host, f"!include {fragment}", "auth_mechanisms = plain")
+
+
 @breaks("MTA120", "postfix")
 def postfix_listens_for_itself_alone(host: Host) -> None:
     host.replace(
@@ -812,6 +1031,16 @@ def postfix_listens_for_itself_alone(host: Host) -> None:
 @breaks("MTA220", "exim")
 def exim_listens_for_itself_alone(host: Host) -> None:
     host.write("/etc/exim4/update-exim4.conf.conf", "dc_local_interfaces='127.0.0.1 ; ::1'\n")
+
+
+@breaks("MTA140", "postfix")
+def postfix_returns_mail_for_other_hosts(host: Host) -> None:
+    host.replace(MAIN, "smtpd_tls_security_level", "default_transport = error\nsmtpd_tls_security_level")
+
+
+@breaks("MTA240", "exim")
+def exim_returns_mail_for_other_hosts(host: Host) -> None:
+    host.write("/etc/exim4/update-exim4.conf.conf", "dc_eximconfig_configtype='local'\n")
 
 
 @breaks("MTA019", "hub", "MTA009")
@@ -852,7 +1081,7 @@ def postfix_key_that_is_not_the_relay(host: Host) -> None:
     host.replace("/etc/postfix/sasl_passwd", "[mx.example.net]:587", "[mx.example.net]")
 
 
-@breaks("MTA106", "postfix")
+@breaks("MTA106", "postfix", "MTA110", "MTA112")
 def postfix_trusts_every_certificate(host: Host) -> None:
     host.replace(
         MAIN,

@@ -251,6 +251,14 @@ def exim(root: Path) -> Host:
 tls_advertise_hosts = *
 tls_certificate = /etc/mail/certs/dmzmail-cert.pem
 tls_privatekey = /etc/mail/certs/dmzmail-key.pem
+tls_try_verify_hosts = *
+acl_smtp_rcpt = acl_check_rcpt
+begin acl
+acl_check_rcpt:
+  accept hosts = :
+  accept authenticated = *
+  require domains = +local_domains
+  accept
 begin transports
 remote_smtp:
   driver = smtp

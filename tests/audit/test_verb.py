@@ -41,7 +41,7 @@ def test_an_empty_root(tmp_path: Path) -> None:
     said = empty("audit").out.splitlines()
     assert said[0] == "nothing found"
     absent = ("an authority", f"certificates in {empty.certs}", f"accounts in {empty.database}")
-    assert said[1].startswith(f"not there, so not looked at: {', '.join(absent)}, Sendmail")
+    assert said[1].startswith(f"not present, so not checked: {', '.join(absent)}, Sendmail")
     assert len(empty("audit", "--json").data["not_there"]) == 4
     assert not empty.path("/var").exists()
 
@@ -89,8 +89,8 @@ def test_the_exit_status_depends_on_what_is_asked(host: Host, words: tuple[str, 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--only", "PERM999"), "PERM999: is no code of the audit"),
-        (("--ignore", "x"), "x: is no code of the audit"),
+        (("--only", "PERM999"), "PERM999: is not a code of the audit"),
+        (("--ignore", "x"), "x: is not a code of the audit"),
         (("--fail-on", "fatal"), "--fail-on"),
     ],
 )
@@ -130,7 +130,7 @@ def test_a_second_name_is_not_changed_by_way_of_the_first(host: Host, program: A
     os.link(elsewhere, host.path(KEY))
     host.path("/etc/sasldb2").chmod(0o666)
     ran = program.run("audit", "--fix")
-    assert any("2 hard links and was left alone" in warning for warning in ran.warnings)
+    assert any("2 hard links and was not changed" in warning for warning in ran.warnings)
     assert ran.out.startswith("repaired: 1\n"), "what can't be repaired does not keep the rest from it"
     assert program.mode("/etc/other") == 0o644
 

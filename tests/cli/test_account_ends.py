@@ -104,7 +104,7 @@ def test_who_has_the_secret_is_named(ready: Admin, tmp_path: Path) -> None:
     assert data["stale"] == [str(own)]
     ran = ready("sasl", "delete", "maildroid")
     assert f"{ACCOUNT}: {', '.join(data['clients'])} can no more relay by it" in ran.err
-    assert f"{own}: has the secret of {ACCOUNT}, which opens nothing then" in ran.err
+    assert f"{own}: has the secret of {ACCOUNT}, which then no longer works" in ran.err
 
 
 def test_to_delete_the_old_account_ends_the_replacement(ready: Admin) -> None:
@@ -112,7 +112,7 @@ def test_to_delete_the_old_account_ends_the_replacement(ready: Admin) -> None:
     data = ready.json("sasl", "delete", "maildroid")
     assert data["rotation"] == [ACCOUNT, f"maildroid-2@{HUB}"]
     assert data["clients"] == ["attic.polkatistas.org"]
-    assert ready("sasl", "rotations").out == "nothing is half-way\n"
+    assert ready("sasl", "rotations").out == "no replacement is in progress\n"
     assert "half-way" not in ready("status").out
     assert ready("sasl", "list").out.startswith("maildroid-2@")
 
@@ -120,7 +120,7 @@ def test_to_delete_the_old_account_ends_the_replacement(ready: Admin) -> None:
 def test_to_delete_the_successor_ends_the_replacement(ready: Admin) -> None:
     ready("sasl", "rotate", "maildroid")
     assert f"is to replace {ACCOUNT}, which stays" in ready("sasl", "delete", "maildroid-2").err
-    assert ready("sasl", "rotations").out == "nothing is half-way\n"
+    assert ready("sasl", "rotations").out == "no replacement is in progress\n"
     assert not info(ready, "maildroid-2").exists()
     assert works(ready)
 

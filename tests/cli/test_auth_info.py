@@ -23,7 +23,7 @@ def test_a_fifth_line_on_request(hub: Admin) -> None:
 
 @pytest.mark.parametrize("name", ["SCRAM SHA", "x" * 21, "PLAIN,LOGIN", "\n"])
 def test_what_is_no_mechanism(hub: Admin, name: str) -> None:
-    assert "is no name of a mechanism" in hub.refuses(
+    assert "is not a name of a mechanism" in hub.refuses(
         64, "sasl", "auth-info", "maildroid", "--mechanism", name
     )
 
@@ -58,7 +58,7 @@ def test_other_credentials_are_left_alone_without_force(hub: Admin) -> None:
     path = hub.write("default-auth-info", "somebody\nsomebody\nelse\n")
     said = hub.refuses(73, "sasl", "auth-info", "maildroid", "--to", path)
     assert said == (
-        f"smtpcreds: {path}: holds other credentials and was left alone\n  hint: pass --force to replace it"
+        f"smtpcreds: {path}: holds other credentials and was not changed\n  hint: pass --force to replace it"
     )
     assert path.read_text() == "somebody\nsomebody\nelse\n"
     hub("sasl", "auth-info", "maildroid", "--to", path, "--force")
@@ -117,7 +117,7 @@ def test_an_account_without_clear_text_says_so(hub: Admin) -> None:
     open_store(str(hub.path("/etc/sasldb2"))).apply(lambda _: {key: b"salt\0hash"})
     said = hub.refuses(65, "sasl", "auth-info", "hashed")
     assert f"hashed@{HUB}: is stored without clear text; its secret can't be read back" in said
-    assert "hint: name the place that keeps it by --password SOURCE, or give it another one: " in said
+    assert "hint: say where it is kept with --password SOURCE, or give it another one: " in said
 
 
 def test_not_as_json(hub: Admin) -> None:

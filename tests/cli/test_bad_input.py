@@ -35,7 +35,7 @@ READERS: list[tuple[str, ...]] = [
         ("192.0.2.1", "192.0.2.1: host name ends in a number, as addresses do"),
         ("dmzmail\n", r'"dmzmail\n": host name has a character'),
         ("../../etc/x", "../../etc/x: host name has"),
-        ("mail.example.net", "lies outside what the CA may certify (polkatistas.org)"),
+        ("mail.example.net", "is outside what the CA may certify (polkatistas.org)"),
     ],
 )
 def test_host_names(authority: Admin, host: str, said: str) -> None:
@@ -45,8 +45,8 @@ def test_host_names(authority: Admin, host: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        (("--san", "0.0.0.0"), 65, "0.0.0.0: is no address of one host"),
-        (("--san", "mail.example.net"), 65, "lies outside what the CA may certify"),
+        (("--san", "0.0.0.0"), 65, "0.0.0.0: is not an address of one host"),
+        (("--san", "mail.example.net"), 65, "is outside what the CA may certify"),
         (("--days", "99999999999999"), 64, "--days: takes 1 to 999999 days"),
         (("--key-type", "dsa"), 64, "dsa: is not a key type"),
         (("--to", ""), 64, "'--to': is empty"),
@@ -133,7 +133,7 @@ def bdb_185() -> bytes:
         (b"", 65, "is empty (0 bytes)\n  hint: remove it"),
         (bdb_185(), 65, "is a Berkeley DB 1.85 file (BSD ndbm)"),
         (b"\x13" * 100, 65, "has 100 bytes, too few for any database"),
-        (bytes(range(256)) * 40, 65, "is no database that Cyrus SASL reads"),
+        (bytes(range(256)) * 40, 65, "is not a database that Cyrus SASL reads"),
         (b"SQLite format 3\0" + bytes(4080), 65, "is an SQLite database, not a sasldb2"),
         (struct.pack("<I", 0x13579ACF) + bytes(600), 65, "sasldb2: "),
         (b"truncated", 65, "is cut off: "),
@@ -194,13 +194,15 @@ def test_an_empty_database_of_the_real_format_is_no_bad_input(smtpcreds: Admin) 
         ('[ca]\npermitted_domains = ["x..y"]', "ca.permitted_domains: x..y: host name has an empty label"),
         ('[sasl]\nmode = "0644"', "sasl.mode: 0644 lets everybody read every secret"),
         ('[sasl]\nowner = "nosuch"', "sasl.owner: there is no user nosuch"),
-        ('[sasl]\nformat = "ndbm"', "sasl.format: 'ndbm' is none of bdb, gdbm, lmdb"),
+        ('[sasl]\nformat = "ndbm"', "sasl.format: takes bdb, gdbm, lmdb, not 'ndbm'"),
     ],
 )
 def test_configurations(smtpcreds: Admin, text: str, said: str) -> None:
     smtpcreds.configure(text)
     path = smtpcreds.path("/etc/smtpcreds/smtpcreds.toml")
-    assert f"smtpcreds: {path}: {said}" in smtpcreds.refuses(78, "sasl", "add", "maildroid")
+    line = 1 + text.startswith("[")
+    where = "" if said.startswith("is not TOML") or "nosuch" in said else f"line {line}: "
+    assert f"smtpcreds: {path}: {where}{said}" in smtpcreds.refuses(78, "sasl", "add", "maildroid")
 
 
 def test_a_configuration_that_was_named_must_be_there(bare: Admin) -> None:

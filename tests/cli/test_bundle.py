@@ -17,10 +17,8 @@ AUTH_INFO = "etc/mail/default-auth-info"
 README = "etc/smtpcreds/README.bundle"
 MODES = {
     "etc/mail/certs": "drwx------",
-    "etc/mail/certs/all-crls.pem": "-rw-------",
     "etc/mail/certs/attic-cert.pem": "-rw-------",
     "etc/mail/certs/cacert.pem": "-rw-------",
-    "etc/mail/certs/crl.pem": "-rw-------",
     KEY: "-rw-------",
     AUTH_INFO: "-rw-------",
     "etc/mail/smtpcreds": "drwxr-xr-x",
@@ -56,10 +54,10 @@ def test_what_is_in_it_and_how_it_lies_on_the_host(hub: Admin, tmp_path: Path) -
         "etc/mail": "drwxr-sr-x",
         "etc/mail/certs": "drwx--S---",
     }, "tar leaves the bit that a new directory inherits from Debian's /etc/mail; it opens nothing"
-    assert {there[path][3] for path in links} == {"cacert.pem", "crl.pem"}
+    assert {there[path][3] for path in links} == {"cacert.pem"}
     assert {state[1:3] for state in there.values()} == {(0, 0)}
     certs = tmp_path / "attic/etc/mail/certs"
-    how = ("-x509_strict", "-crl_check", "-no-CAfile", "-CApath", certs)
+    how = ("-x509_strict", "-no-CAfile", "-CApath", certs)
     for purpose in ("sslclient", "sslserver"):
         peer(
             "openssl", "verify", *how, "-purpose", purpose, "-verify_hostname", HOST, certs / "attic-cert.pem"
@@ -119,7 +117,7 @@ def test_a_second_one_needs_a_word_about_the_key(hub: Admin, tmp_path: Path) -> 
     hub("bundle", "attic")
     said = hub.refuses(73, "bundle", "attic", "--force")
     assert "only attic.polkatistas.org has its key" in said
-    assert "attic.tar: is there and was left alone" in hub.refuses(73, "bundle", "attic", "--no-key")
+    assert "attic.tar: exists and was not changed" in hub.refuses(73, "bundle", "attic", "--no-key")
 
     hub("bundle", "attic", "--no-key", "--force")
     there = extracted(tmp_path / "attic.tar", tmp_path / "one")
@@ -264,7 +262,7 @@ def test_a_secret_that_a_command_says(hub: Admin, tmp_path: Path, known: bool) -
 def test_a_wrong_secret_is_refused(hub: Admin, tmp_path: Path) -> None:
     hub.secret("secret")
     words = ("bundle", "attic", "-o", "-", "--password", f"cmd:cat {tmp_path / 'secret'}")
-    assert "is not opened by this password" in hub.refuses(65, *words)
+    assert "has another password" in hub.refuses(65, *words)
 
 
 def test_a_state_that_came_back_without_its_lock(hub: Admin) -> None:
@@ -304,17 +302,17 @@ def test_a_dry_run_changes_nothing(hub: Admin) -> None:
         (
             64,
             ["attic", "--mta", "sendmail-hub"],
-            "sendmail-hub: is no mail program of a client that is known",
+            "sendmail-hub: is not a mail program of a client that is known",
         ),
-        (64, ["attic", "--mta", "qmail"], "qmail: is no mail program of a client"),
-        (64, ["attic", "--with", "nonsense"], "nonsense: is no choice of sendmail-client"),
+        (64, ["attic", "--mta", "qmail"], "qmail: is not a mail program of a client"),
+        (64, ["attic", "--with", "nonsense"], "nonsense: is not a choice of sendmail-client"),
         (67, ["attic", "--account", "nobody-there"], "nobody-there"),
         (64, ["attic", "--no-key", "--new-key"], "contradict each other"),
         (66, ["attic", "--no-key"], "has no valid certificate"),
         (65, ["attic.example.net"], "attic.example.net: "),
-        (66, ["attic", "-o", "nowhere/attic.tar"], "nowhere: is no directory"),
+        (66, ["attic", "-o", "nowhere/attic.tar"], "nowhere: is not a directory"),
         (66, ["attic", "--csr", "/nonexistent"], "/nonexistent: No such file"),
-        (64, ["attic", "--passphrase", "generate:"], "nobody would know a generated one"),
+        (64, ["attic", "--passphrase", "generate:"], "a generated one would be unknown to everybody"),
         (64, ["attic", "--recipient", "age1nonsense"], "--recipient: takes age1... or ssh-ed25519"),
         (64, ["attic", "--days", "0"], "--days: takes 1 to"),
     ],
@@ -391,14 +389,24 @@ def test_a_bundle_that_asks_for_gigabytes_is_refused_before_they_are_spent(
     bare("-n", *words)
 
 
+def test_revocations_are_in_it_on_request(hub: Admin, tmp_path: Path) -> None:
+    assert "CRL" not in hub("bundle", "attic").out
+    there = extracted(bundled(hub, "--crl", "--new-key", "--force"), tmp_path / "attic")
+    assert {path for path in there if path.endswith("crls.pem")} == {"etc/mail/certs/all-crls.pem"}
+    certs = tmp_path / "attic/etc/mail/certs"
+    peer("openssl", "verify", "-crl_check", "-no-CAfile", "-CApath", certs, certs / "attic-cert.pem")
+    assert "confCRL" in (tmp_path / "attic/etc/mail/smtpcreds/client.m4").read_text()
+    assert tomllib.loads((tmp_path / "attic/etc/smtpcreds/client.toml").read_text())["mta"]["crl"]
+
+
 def test_a_crl_that_ends_before_the_certificate(hub: Admin) -> None:
-    said = hub("bundle", "attic").out
+    said = hub("bundle", "attic", "--crl").out
     command = said.split("      or smtpcreds ")[1].split(",")[0].split()
     assert command[:3] == ["ca", "crl", "--days"]
     archive = hub.root.parent / "attic.tar"
     assert "scp -p" in peer("tar", "-xOf", archive, README)
     hub(*command)
-    again = hub("bundle", "attic", "--new-key", "--force").out
+    again = hub("bundle", "attic", "--crl", "--new-key", "--force").out
     assert "its CRL" not in again
     assert "scp -p" not in peer("tar", "-xOf", archive, README)
 
@@ -426,3 +434,12 @@ def test_an_encrypted_authority_asks_under_its_own_name(locked: Admin) -> None:
     locked("sasl", "add", "maildroid")
     assert "is encrypted and no passphrase was given" in locked.refuses(77, "bundle", "attic")
     locked("bundle", "attic", "--ca-passphrase", "file:secret")
+
+
+def test_mail_stops_with_the_crl_only_where_it_is_read(hub: Admin, tmp_path: Path) -> None:
+    for name, program, is_read in (("attic", "msmtp", True), ("cellar", "postfix", False)):
+        archive = tmp_path / f"{name}.tar"
+        assert ("mail stops" in hub("bundle", name, "--mta", program, "-o", archive).out) == is_read
+        text = peer("tar", "-xOf", archive, README)
+        assert ("Mail stops when it ends" in text) == is_read
+        assert ("does not look at it" in text) != is_read

@@ -87,7 +87,7 @@ def test_export_gives_clients_what_verifies_the_hub(hub: Admin, tmp_path: Path) 
         "openssl", "verify", "-CAfile", bundle, "-purpose", "sslserver", "-verify_hostname", HUB, certificate
     )
     before = bundle.read_bytes()
-    assert "is there and is never overwritten" in hub.refuses(73, "ca", "export", "--to", bundle)
+    assert "exists and is never overwritten" in hub.refuses(73, "ca", "export", "--to", bundle)
     assert bundle.read_bytes() == before
 
 

@@ -144,7 +144,7 @@ def test_what_is_in_the_table_is_replaced_only_by_force(
     open_store(url).apply(lambda _: {**OLD, PASSWORD: b"an older secret"})
     MAKE["bdb"](admin.database, RECORDS)
     refused = admin.sasl("convert", url, status=73)
-    assert "holds 2 records already, which were left alone\n  hint: name another database" in refused.err
+    assert "holds 2 records already, which were not changed\n  hint: name another database" in refused.err
     assert postgres.accounts(name) == {**OLD, PASSWORD: b"an older secret"}
     assert f"smtpcreds: change {url}\n" in admin.sasl("convert", url, "--force", "-v").err
     assert postgres.accounts(name) == RECORDS
@@ -222,7 +222,7 @@ def test_an_existing_file_is_replaced_by_force_and_keeps_its_own(admin: Admin, u
 @pytest.mark.parametrize(
     ("words", "status", "reason"),
     [
-        (("new", "--to", "postgresql"), 64, "is no URL"),
+        (("new", "--to", "postgresql"), 64, "is not a URL"),
         (("postgresql:///mail", "--to", "bdb"), 64, "--to: says bdb, and the target is PostgreSQL"),
         (("postgresql:///mail", "--database", "postgresql:///mail"), 64, "is the database itself"),
         (("postgresql://u:pw5ecret@db/mail",), 64, "carries a password"),
@@ -286,7 +286,7 @@ def test_a_change_of_the_file_meanwhile_is_noticed(
         peers.run("saslpasswd2", "-p", "-c", "-f", str(admin.database), "-u", "r", "late", stdin=b"too late")
     ran = ended(process)
     assert (ran.status, postgres.accounts(name)) == (0, RECORDS)
-    assert f"warning: {admin.database} was changed meanwhile; convert it again" in ran.err
+    assert f"warning: {admin.database} was changed during the conversion; convert it again" in ran.err
 
 
 def test_a_change_of_the_table_meanwhile_is_noticed(
@@ -303,7 +303,7 @@ def test_a_change_of_the_table_meanwhile_is_noticed(
         postgres.psql(name, "UPDATE smtpcreds_sasl SET value = 'changed' WHERE username = 'user7'")
     ran = ended(process)
     assert (ran.status, peers.db_dump(target).keys()) == (0, RECORDS.keys())
-    assert f"warning: {url} was changed meanwhile; convert it again" in ran.err
+    assert f"warning: {url} was changed during the conversion; convert it again" in ran.err
 
 
 def test_of_two_at_once_the_second_finds_the_table_full(

@@ -60,8 +60,9 @@ def verbs(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[str]:
 
 def test_no_verb_is_forgotten() -> None:
     known = {case.verb for case in CASES}
-    assert set(verbs(smtpcreds)) - known - READING == {"tlsa switch", "tlsa retire"}, (
-        "they wait for a TTL: below"
+    elsewhere = {"tlsa switch", "tlsa retire"}, {"ca restore"}
+    assert set(verbs(smtpcreds)) - known - READING == elsewhere[0] | elsewhere[1], (
+        "the first wait for a TTL, below; a whole inventory comes with a backup: test_backup.py"
     )
     assert not known - set(verbs(smtpcreds))
 

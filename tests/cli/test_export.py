@@ -149,7 +149,7 @@ def test_what_does_not_fit_together(hub_once: Admin, tmp_path: Path, password: s
     """Without a terminal, nobody can be asked for a password."""
     for words, reason in {
         ("--format", "p12"): "this form needs one",
-        ("--format", "p12", "--password", "generate:"): "nobody would know a generated one",
+        ("--format", "p12", "--password", "generate:"): "a generated one would be unknown to everybody",
         ("--password", password): "has no key to protect",
         ("--format", "der", "--with-key"): "der holds a certificate and nothing else",
         ("--format", "pfx"): "'pfx' is not one of",

@@ -2,12 +2,14 @@
 
 import os
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 from admin import CERTS, HUB, SASLDB, SETTINGS, STATE, Admin, peer
 
 from smtpcreds.cli.printed_commands import typed
+from smtpcreds.sasldb import bdb
 
 HOSTILE = "a b;touch P$(id)'\"`x`& #"
 
@@ -111,3 +113,46 @@ def test_no_host_looks_like_an_option(hub: Admin, name: str) -> None:
 def test_a_bundle_of_such_a_name_can_be_unpacked(hub: Admin) -> None:
     said = hub("bundle", "attic", "-o", "-attic.tar").out
     assert "tar -xpf ./-attic.tar -C /" in said
+
+
+# Names that another program gave to accounts.
+
+UNTYPABLE = (
+    b"two\nlines",
+    b"joe\x1b[31m",
+    b"o'brien\x07",
+    "x\u202ey".encode(),
+    b"\xff\xfe",
+    b"tab\there",
+    b"9\\\x019",
+)
+
+
+def accounts_of(admin: Admin) -> set[bytes]:
+    return {key.split(b"\0")[0] for key in admin.records()}
+
+
+def type_in_bash(admin: Admin, command: str) -> None:
+    """Type a command as it is printed; the tests' own program stands where ``smtpcreds`` is."""
+    words = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {command}"], capture_output=True, check=True
+    ).stdout
+    typed_words = [os.fsdecode(word) for word in words.split(b"\0")[:-1]]
+    assert typed_words.pop(0) == "smtpcreds"
+    admin(*typed_words)
+
+
+@pytest.mark.parametrize("name", UNTYPABLE, ids=ascii)
+def test_a_name_with_control_characters_can_be_typed(hub: Admin, name: bytes) -> None:
+    """Its account has a weak secret in a realm that nobody logs in to, so that audit names it twice."""
+    records = {**hub.records(), name + b"\0elsewhere.example\0userPassword": b"password"}
+    hub.database.write_bytes(bdb.encode(records))
+    found = [finding for finding in hub.run("--json", "audit").data["findings"] if "sasl" in finding["cure"]]
+    named = [part for finding in found for part in finding["cure"].split("; ") if "$'" in part]
+    assert named, found
+    for command in named:
+        assert command.isprintable()
+    deleting = [part.partition("smtpcreds sasl delete ")[2] for part in named if "sasl delete" in part]
+    assert deleting, named
+    type_in_bash(hub, f"smtpcreds sasl delete {deleting[0]}")
+    assert name not in accounts_of(hub)

@@ -1,8 +1,11 @@
 """``inventory check`` and ``inventory events``: what is found, and that the command it names cures it."""
 
 import os
+import re
 import shlex
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,8 @@ def check(program: Admin) -> Found:
     rows = [(row["subject"], row["fault"], row["cure"]) for row in ran.data["findings"]]
     assert ran.status == bool(rows)
     text = program.run("inventory", "check").out.splitlines()
+    if head := ran.data["head"]:
+        assert text.pop() == f"head: {head['hash']} of {head['events']} events"
     assert text == [f"{s}: {f}; cure: {c}" for s, f, c in rows] or text == ["inventory and disk agree"]
     return rows
 
@@ -215,3 +220,46 @@ def test_events_tell_who_did_what(hub: Admin) -> None:
 
 def test_nothing_to_check(smtpcreds: Admin) -> None:
     assert "smtpcreds ca init" in smtpcreds.refuses(66, "inventory", "check")
+
+
+def tamper(program: Admin, statement: str) -> None:
+    with closing(sqlite3.connect(program.path(INVENTORY))) as connection, connection:
+        for trigger in ("events_unchanged", "events_remain"):
+            connection.execute(f"DROP TRIGGER IF EXISTS {trigger}")
+        connection.execute(statement)
+
+
+def test_an_event_that_was_altered_is_found_and_named(hub: Admin) -> None:
+    tamper(hub, "UPDATE events SET who = 'nobody' WHERE what = 'cert issue'")
+    ((subject, fault, _),) = check(hub)
+    assert subject == "event 2"
+    assert re.match(
+        r"\(cert issue dmzmail\.polkatistas\.org by nobody at [0-9: -]+\) does not follow from the one",
+        fault,
+    )
+
+
+def test_events_that_were_cut_off_are_found_by_the_head_that_was_noted(hub: Admin) -> None:
+    hub("cert", "issue", "attic")
+    head = re.fullmatch(
+        r"inventory and disk agree\nhead: ([0-9a-f]{64}) of 3 events\n", hub("inventory", "check").out
+    )
+    assert head
+    hub("cert", "issue", "cellar")
+    assert "agree" in hub("inventory", "check", "--head", head[1])
+    tamper(hub, "DELETE FROM events WHERE id > 2")
+    assert check(hub) == []
+    said = hub("inventory", "check", "--head", head[1], status=1).out
+    assert f"has no event with the hash {head[1]}" in said
+
+
+def test_an_older_state_that_was_put_back_is_found_by_the_head(hub: Admin, tmp_path: Path) -> None:
+    older = hub.copy(tmp_path / "older")
+    hub("cert", "issue", "attic")
+    head = hub("inventory", "check", "--json").data["head"]
+    assert head["events"] == 3
+    assert "cut off, or an older state" in older("inventory", "check", "--head", head["hash"], status=1)
+
+
+def test_a_head_that_is_none_is_refused(hub: Admin) -> None:
+    assert "64 hex digits" in hub.refuses(64, "inventory", "check", "--head", "c0ffee")

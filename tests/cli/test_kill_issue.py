@@ -118,7 +118,7 @@ def test_revoke(stage: Admin, inject: str) -> None:
     _, states = recorded(stage)
     assert "rename" not in inject or states == {State.REVOKED}
     done = stage.run("cert", "renew", "--due")
-    assert done.status == (states == {State.REVOKED}), "a revoked pair in place is no good news"
+    assert done.status == (states == {State.REVOKED}), "a revoked pair in place is not a good news"
     stage.verify(stage.certs / "dmzmail-cert.pem", status=2 if states == {State.REVOKED} else 0)
     assert set(settled(stage).values()) == states
     assert stage.crl.read_bytes() == (stage.certs / "crl.pem").read_bytes()

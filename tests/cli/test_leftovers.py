@@ -99,9 +99,9 @@ def test_list_and_show_print_the_notes_and_passwd_ends_them(tmp_path: Path) -> N
         records |= sasl_oracle.record(ACCOUNT.authcid, ACCOUNT.realm, prop, value)
     sasl_oracle.write_sasldb(admin.database, records)
     notes = [
-        "authPassword is not looked at beside userPassword",
-        "cmusaslsecretOTP opens the account too, beside userPassword and perhaps by an old password",
-        "cmusaslsecretPLAIN opens the account too, beside userPassword and perhaps by an old password",
+        "authPassword is ignored beside userPassword",
+        "cmusaslsecretOTP also lets the account log in, perhaps with an older password",
+        "cmusaslsecretPLAIN also lets the account log in, perhaps with an older password",
     ]
     assert admin.sasl("show", "maildroid", "--json").data["remarks"] == notes
     assert [line.strip() for line in admin.sasl("list").out.splitlines()[1:]] == [f"note: {n}" for n in notes]

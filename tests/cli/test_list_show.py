@@ -82,7 +82,7 @@ def test_an_expired_one_stays_in_sight(hub: Admin) -> None:
 
 @pytest.mark.parametrize("span", ["30", "d", "3m", "1y", "-3d", "30 days", "99999999d"])
 def test_spans_that_are_none(hub: Admin, span: str) -> None:
-    assert "is no span of time" in hub.refuses(64, "cert", "list", f"--expires-within={span}")
+    assert "is not a duration" in hub.refuses(64, "cert", "list", f"--expires-within={span}")
 
 
 def test_spans() -> None:
@@ -260,5 +260,5 @@ def test_show_never_shows_a_key(hub: Admin) -> None:
 
 
 def test_show_nothing(hub: Admin) -> None:
-    assert "is no host, serial number or fingerprint" in hub.refuses(66, "cert", "show", "nosuch")
+    assert "is not a host, serial number or fingerprint" in hub.refuses(66, "cert", "show", "nosuch")
     hub.refuses(66, "cert", "show", "./nosuch.pem")

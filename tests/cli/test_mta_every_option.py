@@ -41,6 +41,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "--relay-certificates": ("",),
     "--relay-host": ("tuba",),
     "--fingerprint": ("5e" * 32,),
+    "--crl": ("",),
 }
 NOT_OF_FILES = {"--defaults", "--to", "--reveal", "--force"}
 NOT_OF_OPTIONS = {"name", "target", "reveal", "force", "defaults", *(p.name for p in smtpcreds.params)}

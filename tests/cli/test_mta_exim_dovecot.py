@@ -85,7 +85,7 @@ def test_check_finds_lines_at_the_wrong_place_and_what_is_beside_them(stage: Adm
     assert "lacks a line" in stage("mta", "check", *options, status=1)
     conf.write_text(CONFIGURATION + "cram_md5:\n  driver = cram_md5\n")
     told = stage("mta", "check", *options, status=1)
-    assert "has the authenticator cram_md5: which Exim does not accept beside ours" in told
+    assert "has the authenticator cram_md5: which Exim does not accept beside that of smtpcreds" in told
 
 
 def test_check_follows_who_may_read_the_accounts(stage: Admin) -> None:
@@ -133,7 +133,7 @@ def test_who_may_relay_ends_with_the_certificate(stage: Admin) -> None:
     [
         (("exim-hub", "--with", "split", "--with", "hand-written"), "choose one"),
         (("exim-hub", "--access", "Try_TLS:old NO"), "is for Sendmail"),
-        ((*CLIENT, "--mechanism", "SCRAM-SHA-256"), "SCRAM-SHA-256: is no mechanism of exim-client"),
+        ((*CLIENT, "--mechanism", "SCRAM-SHA-256"), "SCRAM-SHA-256: is not a mechanism of exim-client"),
         (("dovecot-hub", "--saslauthd"), "Dovecot asks PAM by itself"),
         (("dovecot-hub", "--with", "sha512-crypt"), "give --plaintext"),
     ],

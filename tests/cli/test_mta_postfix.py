@@ -100,10 +100,10 @@ def test_every_change_of_an_account_reaches_the_copy(in_step: Admin) -> None:
 def test_what_others_did_to_the_copy_is_found_and_put_right(in_step: Admin) -> None:
     path, database = copy(in_step), in_step.root / DATABASE
     open_store(str(database)).apply(lambda _: {b"x\0r\0userPassword": b"by saslpasswd2"})
-    assert faults(in_step) == [f"is no copy of {database} as it is now"]
+    assert faults(in_step) == [f"is not a current copy of {database}"]
     path.write_bytes(b"garbage" * 2000)
     path.chmod(0o666)
-    assert faults(in_step) == [f"is no copy of {database} as it is now", "has mode 0666, not 0640"]
+    assert faults(in_step) == [f"is not a current copy of {database}", "has mode 0666, not 0640"]
     in_step("mta", "apply", "postfix-hub")
     assert faults(in_step) == []
     path.unlink()
@@ -188,7 +188,7 @@ def test_the_list_is_emptied_when_nobody_may_relay_any_more(stage: Admin) -> Non
     [
         (("postfix-hub", "--external"), "EXTERNAL: is never offered by Postfix"),
         (("postfix-hub", "--with", "hash", "--with", "lmdb"), "hash and lmdb: are two types of table"),
-        ((*CLIENT, "--mechanism", "EXTERNAL"), "EXTERNAL: is no mechanism of postfix-client"),
+        ((*CLIENT, "--mechanism", "EXTERNAL"), "EXTERNAL: is not a mechanism of postfix-client"),
         (("postfix-hub", "--access", "Try_TLS:old.example.org NO"), "has no access map"),
     ],
 )

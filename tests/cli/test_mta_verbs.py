@@ -198,7 +198,7 @@ def findings(stage: Admin, *options: str) -> list[dict[str, str]]:
     ("words", "status", "told"),
     [
         (("apply", "qmail"), 64, "known: sendmail-hub, sendmail-client, "),
-        (("apply", "sendmail-hub", MAP), 64, "authinfo-map: is no choice of sendmail-hub"),
+        (("apply", "sendmail-hub", MAP), 64, "authinfo-map: is not a choice of sendmail-hub"),
         (("apply", "sendmail-hub", "--run"), 64, "leave --run or --root out"),
         (("apply", "sendmail-hub", "--mechanism", "NTLM"), 64, "known: EXTERNAL, SCRAM-SHA-512"),
         (("apply", "sendmail-hub", "--relay-host", "tuba"), 66, "smtpcreds cert issue tuba.polkatistas.org"),

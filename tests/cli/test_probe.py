@@ -35,13 +35,13 @@ NAMES = ("maildroid", f"maildroid@{HUB}")
         (("smtps://dmzmail", "--no-tls"), "contradicts"),
         (("smtp://maildroid@dmzmail", "--no-tls"), "no password is sent without TLS"),
         (("smtp://maildroid@dmzmail", "--account", "x"), "contradicts the account in the URL"),
-        (("smtp://dmzmail", "--password", "stdin:"), "is of no account"),
+        (("smtp://dmzmail", "--password", "stdin:"), "needs an account"),
         (("smtp://x@dmzmail", "--auth-info", "f"), "give nothing else"),
-        (("smtp://dmzmail", "--mechanism", "GSSAPI"), "is no mechanism that can be tried"),
+        (("smtp://dmzmail", "--mechanism", "GSSAPI"), "unknown mechanism, or one that can't be tried"),
         (("smtp://dmzmail", "--cert", "f"), "go together"),
         (("smtp://dmzmail", "--send"), "needs a recipient"),
         (("smtp://dmzmail", "--to", "a@example.net"), "are of a message"),
-        (("smtp://dmzmail", "--send", "--to", "a>b@example.net"), "is no address"),
+        (("smtp://dmzmail", "--send", "--to", "a>b@example.net"), "is not an address"),
     ],
 )
 def test_what_makes_no_sense(hub: Admin, words: tuple[str, ...], complaint: str) -> None:

@@ -267,7 +267,7 @@ def test_the_chain_must_close(asked_once: Admin, ca: OtherCa, tmp_path: Path) ->
     assert "--ca FILE" in refused
     namesake = other_ca(tmp_path / "namesake")
     refused = asked_once.refuses(65, "cert", "install", answer, "--ca", namesake.certificate)
-    assert "the signature is not by the key of CN=Other CA that is at hand" in refused
+    assert "the signature is not by the key of CN=Other CA that is known here" in refused
 
 
 def test_the_dates_must_fit(asked_once: Admin, ca: OtherCa) -> None:

@@ -146,3 +146,63 @@ def test_an_authority_after_a_lost_state_gets_another_name(hub: Admin) -> None:
     assert hub("ca", "init", "--no-passphrase").out.startswith("polkatistas.org Mail CA G2:")
     hub("cert", "issue", "tuba")
     assert hub.run("cert", "verify", "attic").status == 1
+
+
+def roll_over_and_retire(hub: Admin) -> None:
+    hub("ca", "rollover")
+    backup = hub.directory / "before-retirement"
+    shutil.copytree(hub.state, backup)
+    hub("cert", "renew", "--old-authority")
+    hub("ca", "rollover", "--retire-old")
+
+
+@pytest.mark.parametrize(
+    "words", ["ca crl", "cert issue tuba", "cert renew --due", "cert issue dmzmail --force"]
+)
+def test_a_backup_of_before_a_retirement_brings_no_authority_back(hub: Admin, words: str) -> None:
+    """The bundle beside the certificates holds the successor alone: the old authority was retired."""
+    hub("cert", "issue", "attic")
+    shutil.copytree(hub.certs, hub.directory / "old-certs")
+    roll_over_and_retire(hub)
+    trusted = (hub.certs / "cacert.pem").read_bytes()
+    put_back(hub, hub.directory / "before-retirement")
+
+    told = "trusts polkatistas.org Mail CA no more, which the state directory does: it is older"
+    for looked in (("inventory", "check"), ("status",), ("audit",)):
+        assert told in hub(*looked, status=1).out, looked
+    foreseen = hub(*words.split(), "--dry-run", status=1 if "--due" in words else 0)
+    assert any(told in warning for warning in foreseen.warnings)
+
+    done = hub.run(*words.split())
+    assert any(f"{told}; it is retired here, too" in warning for warning in done.warnings)
+    assert (hub.certs / "cacert.pem").read_bytes() == trusted
+    assert f"retired: {hub.json('ca', 'show')['name'].removesuffix(' G2')}" in hub("ca", "show").out
+    assert told not in hub.run("inventory", "check").out
+    judged = subprocess.run(
+        ["openssl", "verify", "-CApath", hub.certs, hub.directory / "old-certs/attic-cert.pem"],
+        capture_output=True,
+        text=True,
+    )
+    assert judged.returncode != 0
+
+
+def test_an_authority_that_was_replaced_and_retired_does_not_come_back(hub: Admin, saved: Path) -> None:
+    """The state is of before the rollover: what is trusted beside certificates is the successor alone."""
+    roll_over_and_retire(hub)
+    trusted = (hub.certs / "cacert.pem").read_bytes()
+    put_back(hub, saved)
+
+    for words in ("ca crl", "cert issue tuba", "cert issue dmzmail --force", "ca rollover"):
+        said = hub.refuses(65, *words.split())
+        assert "is trusted no more beside certificates, and polkatistas.org Mail CA G2 is" in said, words
+        assert (hub.certs / "cacert.pem").read_bytes() == trusted
+    assert "trusts polkatistas.org Mail CA G2, which" in hub("inventory", "check", status=1).out
+
+
+def test_a_killed_rollover_retires_nothing(hub: Admin) -> None:
+    """Its bundle still holds the old authority alone, and the next run puts the new one beside it."""
+    old = (hub.certs / "cacert.pem").read_bytes()
+    hub("ca", "rollover")
+    (hub.certs / "cacert.pem").write_bytes(old)
+    hub("ca", "crl")
+    assert (hub.certs / "cacert.pem").read_bytes().count(b"BEGIN CERT") == 2

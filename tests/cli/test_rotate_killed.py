@@ -46,8 +46,8 @@ def test_killed_before_the_account_is_made(hub: Hub) -> None:
         assert hub.held() == {}
         assert ": begun today" in hub.sasl("rotations")
         said = hub.sasl("rotate", "--due")
-        assert "had made no successor, so that was given up" in said
-        assert (f"; if file:{place} has a secret, it opens nothing" in said) is (path == place)
+        assert "had made no successor, so it was abandoned" in said
+        assert (f"; if file:{place} has a secret, it does not work" in said) is (path == place)
         assert not hub.client().parent.exists()
     assert hub.states() == ["abandoned"] * 3
     hub.sasl("rotate", "maildroid", "--password", f"file:{place}")

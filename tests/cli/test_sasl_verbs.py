@@ -90,8 +90,8 @@ def test_sources_of_a_password(smtpcreds: Admin, source: str) -> None:
 @pytest.mark.parametrize(
     ("content", "status", "said"),
     [
-        (b"", 66, "secret: gives an empty secret"),
-        (b"a\0b", 65, "secret: gives a NUL, which no secret can hold"),
+        (b"", 66, "secret: contains an empty secret"),
+        (b"a\0b", 65, "secret: contains a NUL, which no secret can"),
         (b"a\nb", 65, "password: contains a line feed"),
         (b"trailing \n", 65, "password: ends in a space"),
         ("ﬁ".encode(), 65, "password: would be changed by SASLprep"),
@@ -189,7 +189,7 @@ def test_an_empty_realm_is_not_the_default(smtpcreds: Admin) -> None:
 def test_an_account_that_exists_keeps_its_secret(hub: Admin) -> None:
     said = hub.refuses(73, "sasl", "add", "maildroid")
     assert said == (
-        f"smtpcreds: {ACCOUNT}: the account exists; its secret was left alone\n"
+        f"smtpcreds: {ACCOUNT}: the account exists; its secret was not changed\n"
         "  hint: smtpcreds sasl passwd maildroid"
     )
 

@@ -88,7 +88,7 @@ def test_yes_is_0_and_no_is_1(admin: Admin) -> None:
     }
     ran = admin.sasl("verify", "maildroid", "--password", "stdin:", stdin=SECRET[:-1], status=1)
     assert ran.out.splitlines() == [
-        f"maildroid@{HUB}: the password does not open it",
+        f"maildroid@{HUB}: the password is wrong",
         "  SCRAM-SHA-256  records no   libsasl2 no",
         "  PLAIN          records no   libsasl2 no",
         "  LOGIN          records no   libsasl2 no",
@@ -137,7 +137,7 @@ def test_what_can_t_be_checked_is_no_yes(admin: Admin) -> None:
     assert b"OTP            records -    libsasl2 -  (can't be checked)" in ran.octets
     database(admin.database, {"mail": b"x"}, Account("attic", HUB))
     assert (
-        b"serves no mechanism"
+        b"can't log in by any mechanism"
         in admin.sasl("verify", "attic", "--password", "stdin:", stdin=OLD, status=1).octets
     )
 

@@ -119,7 +119,7 @@ def test_refusals_come_before_the_first_write(bare: Admin, status: int, words: l
 def test_a_short_name_without_a_domain(bare: Admin) -> None:
     bare.write("/etc/hostname", "dmzmail\n", 0o644)
     assert bare.refuses(65, "setup", "dmzmail") == (
-        "smtpcreds: dmzmail: is no full name\n  hint: smtpcreds setup dmzmail.DOMAIN"
+        "smtpcreds: dmzmail: is not a full name\n  hint: smtpcreds setup dmzmail.DOMAIN"
     )
 
 
@@ -144,7 +144,7 @@ def test_a_hub_outside_the_domain_of_the_new_authority(bare: Admin) -> None:
     bare.write("/etc/hostname", "workbench\n", 0o644)
     bare.configure('domain = "polkatistas.org"\n')
     assert (
-        "mx.example.net: lies outside what the new CA is to certify"
+        "mx.example.net: is outside what the new CA may certify"
         in bare.run("setup", "mx.example.net").problem
     )
     assert not bare.path(STATE).exists()
@@ -265,7 +265,7 @@ def test_facts_that_only_the_new_hub_has(bare: Admin) -> None:
 def test_the_mail_programs_files_of_others_are_found_first(bare: Admin) -> None:
     bare.write(FRAGMENT, "dnl mine\n", 0o644)
     said = bare.refuses(73, "setup", HUB, "--mta", "sendmail", "--no-passphrase")
-    assert "was not written by smtpcreds, and was left alone" in said
+    assert "was not written by smtpcreds, and was not changed" in said
     bare("setup", HUB, "--mta", "sendmail", "--no-passphrase", "--force")
     assert "mine" not in bare.path(FRAGMENT).read_text()
 
@@ -273,8 +273,8 @@ def test_the_mail_programs_files_of_others_are_found_first(bare: Admin) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--mta", "sendmail-client"], "sendmail-client: is no mail program of a hub that is known"),
-        (["--mta", "qmail"], "qmail: is no mail program of a hub"),
+        (["--mta", "sendmail-client"], "sendmail-client: unknown mail program for a hub"),
+        (["--mta", "qmail"], "qmail: is not a mail program of a hub"),
         (["--force"], "--force: is about the files of a mail program, and none is named"),
     ],
 )
@@ -305,7 +305,7 @@ def test_a_run_that_is_refused_takes_away_what_a_killed_one_left(bare: Admin, tm
     assert bare.killed_at(point, *words)
     bare.write(AUTH_INFO, "somebody\nelse\nsecret\nrealm\n")
     assert list(bare.root.rglob("*.smtpcreds-*"))
-    assert "was left alone" in bare(*words, status=73)
+    assert "was not changed" in bare(*words, status=73)
     assert not list(bare.root.rglob("*.smtpcreds-*"))
 
 
@@ -327,7 +327,7 @@ def test_a_hub_in_a_domain_that_is_longer_than_a_name_of_an_authority(tmp_path: 
     assert hub.json("ca", "show")["name"] == f"{'b' * 30}.polkatistas.org Mail CA"
     hub("cert", "verify", f"dmzmail.{domain}")
     said = hub.refuses(65, "mta", "render", "sendmail-hub", "--relay-host", f"dmzmail.{domain}")
-    assert "is longer than a CN can be (64), and Sendmail tells certificates by nothing else" in said
+    assert "is longer than a CN can be (64), and Sendmail identifies certificates by the CN alone" in said
     assert "--relay-certificates" in said
     hub("mta", "render", "sendmail-hub", "--relay-certificates")
     hub("ca", "rollover")

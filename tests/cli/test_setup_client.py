@@ -64,7 +64,6 @@ def test_a_client_host_from_nothing(attic: Admin, bundle: Path) -> None:
     peer(
         "openssl",
         "verify",
-        "-crl_check",
         "-no-CAfile",
         "-CApath",
         certs,
@@ -190,14 +189,14 @@ GROUPS = {"passwd": ["nullmailer:x:990:990::/:/bin/false\n"], "group": ["nullmai
 def test_files_of_others_are_left_alone(attic: Admin, bundle: Path) -> None:
     attic.write(AUTH_INFO, "somebody\nsomebody\nelse\n", 0o600)
     said = attic.refuses(73, "setup", "--client", bundle)
-    assert f"{attic.path(AUTH_INFO)}: was not written by smtpcreds, and was left alone" in said
+    assert f"{attic.path(AUTH_INFO)}: was not written by smtpcreds, and was not changed" in said
     attic("setup", "--client", bundle, "--force")
     assert "somebody" not in attic.path(AUTH_INFO).read_text()
 
 
-def test_a_newer_crl_and_more_authorities_stay(
-    attic: Admin, bundle: Path, hub: Admin, tmp_path: Path
-) -> None:
+def test_a_newer_crl_and_more_authorities_stay(attic: Admin, hub: Admin, tmp_path: Path) -> None:
+    bundle = tmp_path / "with-crl.tar"
+    hub("bundle", "attic", "--crl", "--new-key", "-o", bundle)
     attic("setup", "--client", bundle)
     crl, trusted = attic.path(f"{CERTS}/crl.pem"), attic.path(f"{CERTS}/cacert.pem")
     hub("ca", "crl", "--to", tmp_path / "newer.der", "--der")
@@ -242,7 +241,7 @@ def test_an_encrypted_bundle(attic: Admin, hub: Admin, tmp_path: Path) -> None:
     hub("bundle", "attic", "--new-key", "-o", sealed, "--passphrase", f"file:{tmp_path}/secret")
     words = ("setup", "--client", sealed)
     assert "the passphrase does not open it" in attic.refuses(77, *words, "--passphrase", "file:wrong")
-    assert "--passphrase: is needed to open the bundle" in attic.refuses(64, *words)
+    assert "--passphrase: is needed for the bundle" in attic.refuses(64, *words)
     data = bytearray(sealed.read_bytes())
     data[-500] ^= 4
     (tmp_path / "bent").write_bytes(data)
@@ -279,7 +278,7 @@ def test_a_bundle_for_a_key_is_opened_by_age(attic: Admin, hub: Admin, tmp_path:
     [
         (["--account", "droid"], "--account: is for a hub"),
         (["--no-passphrase"], "--no-passphrase: is for a hub"),
-        (["--mta", "sendmail-hub"], "sendmail-hub: is no mail program of a client"),
+        (["--mta", "sendmail-hub"], "sendmail-hub: is not a mail program of a client"),
         (["--passphrase", "stdin:"], "is not encrypted"),
     ],
 )
@@ -287,9 +286,9 @@ def test_words_that_do_not_fit(attic: Admin, bundle: Path, words: list[str], sai
     assert said in attic.refuses(64, "setup", "--client", bundle, *words)
 
 
-@pytest.mark.parametrize("count", [1, 2, 6, 7, 8, 9, 12, 13])
+@pytest.mark.parametrize("count", [1, 2, 6, 7, 8, 9, 10])
 def test_a_kill_at_any_rename_is_completed_by_the_next_run(attic: Admin, bundle: Path, count: int) -> None:
-    assert attic.killed(f"renameat:signal=KILL:when={count}", "setup", "--client", bundle) == (count < 13)
+    assert attic.killed(f"renameat:signal=KILL:when={count}", "setup", "--client", bundle) == (count < 10)
     attic("setup", "--client", bundle)
     assert "BAD" not in attic("cert", "verify", "attic").out
     assert attic("setup", "--client", bundle, "-n").out == "nothing to do\n"
@@ -363,16 +362,16 @@ SETTINGS = "etc/smtpcreds/client.toml"
 HOSTILE: dict[str, tuple[Callable[[Crafted], Crafted], str]] = {
     "up": (with_more(entry("../x")), "leads elsewhere"),
     "up inside": (with_more(entry("etc/mail/certs/../../../x")), "leads elsewhere"),
-    "absolute": (with_more(entry("/etc/cron.d/x")), "is no plain relative path"),
+    "absolute": (with_more(entry("/etc/cron.d/x")), "is not a plain relative path"),
     "not of the program": (
         with_more(entry("etc/cron.d/x", b"* * * * *")),
-        "etc/cron.d/x is no file of sendmail-client",
+        "etc/cron.d/x is not a file of sendmail-client",
     ),
     "not of the directory": (
         with_more(entry("etc/mail/certs/evil.pem")),
-        "is no file that a certificate directory",
+        "is not a file that a certificate directory",
     ),
-    "unprintable": (with_more(entry("etc/\x1b[2Jx")), "is no plain relative path"),
+    "unprintable": (with_more(entry("etc/\x1b[2Jx")), "is not a plain relative path"),
     "link": (
         with_more(entry("etc/mail/access", type=LINK, linkname="/etc/shadow")),
         "is a symbolic link to /etc/shadow",
@@ -479,3 +478,24 @@ def test_a_flipped_bit(attic: Admin, bundle: Path, place: int, tmp_path: Path) -
     bent[place] ^= 1
     (tmp_path / "bad").write_bytes(bent)
     assert attic.refuses(65, "setup", "--client", tmp_path / "bad")
+
+
+def test_a_host_with_a_name_that_tar_has_to_extend(hub: Admin, attic: Admin) -> None:
+    host = f"{'a' * 60}.{'b' * 60}.polkatistas.org"
+    path = hub.directory / "long.tar"
+    hub("bundle", host, "-o", path)
+    assert f"{host}-key.pem" in peer("tar", "-tf", path)
+    attic("setup", "--client", path, "--force")
+    assert list(attic.certs.glob("a*-key.pem"))
+
+
+@pytest.mark.parametrize(
+    "record", [b"13 path=/x\n14 size=1\n", b"19 linkpath=/passwd\n", b"11 path=\xff\n", b"9 path=\n", b""]
+)
+def test_an_extended_header_that_says_more_than_a_name_is_refused(
+    attic: Admin, bundle: Path, record: bytes, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.tar"
+    bad.write_bytes(crafted(bundle, [entry("x", record, type=b"x"), *members(bundle)]))
+    said = attic.refuses(65, "setup", "--client", bad)
+    assert "has an extended header that is more than a name" in said

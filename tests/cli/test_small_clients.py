@@ -71,7 +71,7 @@ def test_a_host_without_database_takes_what_is_installed(stage: Admin, name: str
 @pytest.mark.parametrize("name", ["nullmailer", "opensmtpd-client"])
 def test_who_knows_plain_and_login_only_says_what_to_offer(stage: Admin, name: str) -> None:
     told = stage("mta", "apply", name, "--host", "attic", status=64)
-    assert f"{name}: knows of mechanisms only PLAIN, LOGIN" in told
+    assert f"{name}: supports only the mechanisms PLAIN, LOGIN" in told
     assert "give --plaintext, also to the program of the hub" in told
 
 
@@ -111,7 +111,7 @@ def test_dma_conf_is_searched_for_lines_that_undo_ours(stage: Admin) -> None:
     conf.write_text(ours + "SMARTHOST\tevil.example.org\nOPPORTUNISTIC_TLS\n")
     assert findings(stage, "dma", *OPTIONS) == [
         "lacks a line",
-        "has OPPORTUNISTIC_TLS, which lets dma send the mail without TLS",
+        "has OPPORTUNISTIC_TLS, which makes dma send the mail without TLS",
     ]
     conf.write_text(ours)
     assert "has STARTTLS, which port 465 does not know" in findings(stage, "dma", *OPTIONS, "--port", "465")

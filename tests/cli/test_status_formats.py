@@ -2,11 +2,18 @@
 
 import re
 import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from admin import CERTS, Admin, peer
+from admin import CERTS, DOMAIN, HUB, Admin, peer
 from lab import browser, debs
+
+from smtpcreds.config import Settings, Site
+from smtpcreds.model import Root
+from smtpcreds.status.gather import Status, gather
+from smtpcreds.status.html import render
 
 from .status_scene import HOSTILE, hostile, inhabited
 
@@ -82,7 +89,7 @@ def test_a_file_of_others_is_left_alone(scene: Admin, tmp_path: Path) -> None:
 
 def test_the_collector_reads_no_other_names(scene: Admin, tmp_path: Path) -> None:
     assert "does not end in .prom" in scene.refuses(64, *PROM, "--output", tmp_path / "smtpcreds.txt")
-    assert "is no directory" in scene.refuses(66, *PROM, "--output", tmp_path / "none/x.prom")
+    assert "is not a directory" in scene.refuses(66, *PROM, "--output", tmp_path / "none/x.prom")
 
 
 @pytest.mark.parametrize(
@@ -138,7 +145,7 @@ def test_a_browser_shows_the_page(scene: Admin, tmp_path: Path) -> None:
     page = tmp_path / "status.html"
     scene.at("+31 days")(*HTML, "--output", page)
     shown = browser.dom(page)
-    assert shown.count('<rect class="life"') == 6, "an authority, its CRL and four certificates"
+    assert shown.count('<i class="life"') == 6, "an authority, its CRL and four certificates"
     assert 'class="pill bad">1 expired<' in shown
     assert "<code>smtpcreds ca crl</code>" in shown
     drawn = browser.colours(page)
@@ -147,6 +154,67 @@ def test_a_browser_shows_the_page(scene: Admin, tmp_path: Path) -> None:
     by_night = browser.colours(page, browser.DARK)
     assert by_night[NIGHT] > 10_000
     assert drawn[NIGHT] == 0
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_fits_a_telephone_and_a_desk(hub: Admin, tmp_path: Path, width: int) -> None:
+    page, program = tmp_path / "status.html", inhabited(hub)
+    program("cert", "issue", f"{'a-name-that-somebody-chose-' * 2}x.{'deep.' * 12}polkatistas.org")
+    program("sasl", "add", "the-" * 12 + "account")
+    program("ca", "rollover")
+    program(*HTML, "--output", page)
+    assert browser.overflowing(page, width) == []
+
+
+def test_the_measure_of_the_page_can_fail(tmp_path: Path) -> None:
+    page = tmp_path / "wide.html"
+    page.write_text("<!DOCTYPE html><body><p style='width: 500px'>wide</p>")
+    assert "the page itself" in browser.overflowing(page, 390)
+    assert browser.overflowing(page, 1280) == []
+
+
+def test_what_ends_in_days_is_marked_however_short_its_life_is(hub: Admin) -> None:
+    hub("cert", "issue", "attic", "--days", "6")
+    text = hub(*HTML).out
+    assert 'class="pill due">1 ends within 7 days<' in text
+    assert re.search(r'attic\.polkatistas\.org</span></td>.*class="toned due">5 days left<', text)
+    assert 'class="toned good">364 days left<' in text
+
+
+def test_two_authorities_are_told_apart(hub: Admin) -> None:
+    hub("ca", "rollover")
+    shown = hub.json("ca", "show")
+    text = hub(*HTML).out
+    for authority in (shown, *shown["superseded"]):
+        number = authority["fingerprint"].replace(":", "").lower()
+        assert f'<code title="{number}">{number[:12]}</code>' in text
+        assert re.search(rf'<span class="name">CRL of .* {number[:8]}</span>', text)
+
+
+def test_who_may_relay_and_by_what(scene: Admin) -> None:
+    def rows(found: Status) -> list[list[str]]:
+        page = "\n".join(render(found, limit=40)).partition("<h2>Who may relay</h2>")[2]
+        cells = (re.findall(r"<t[hd].*?>(?:<span>)?(.*?)</t[hd]>", row) for row in page.split("<tr")[1:])
+        return [[re.sub("<.*?>", "", cell) for cell in row] for row in cells]
+
+    found = gather(
+        Site(Root(str(scene.root)), Settings(domain=DOMAIN, hub="dmzmail"), lambda: datetime.now(UTC), print)
+    )
+    head, *relaying = rows(found)
+    assert head == ["host", "account", "certificate", "mechanisms"]
+    by_host = {row[0]: row for row in relaying}
+    assert by_host[f"attic.{DOMAIN}"][1] == f"maildroid@{HUB}"
+    assert "SCRAM-SHA-256" in by_host[f"attic.{DOMAIN}"][3]
+    assert by_host[f"barn.{DOMAIN}"][1:] == [
+        "none",
+        by_host[f"barn.{DOMAIN}"][2],
+        "only where certificates may relay",
+    ]
+    assert HUB not in by_host
+    head, *relaying = rows(replace(found, pulls={f"attic.{DOMAIN}": datetime(2030, 1, 2, 3, 4, tzinfo=UTC)}))
+    assert head[-1] == "last pull"
+    assert {row[0]: row[-1] for row in relaying}[f"attic.{DOMAIN}"] == "2030-01-02 03:04 UTC"
+    assert {row[0]: row[-1] for row in relaying}[f"barn.{DOMAIN}"] == "never"
 
 
 def test_the_page_needs_nothing_else(scene: Admin) -> None:
@@ -164,11 +232,11 @@ def test_hostile_names_are_text_in_the_browser(smtpcreds: Admin, tmp_path: Path)
         assert f"<{tag} " not in shown
     assert "&lt;script&gt;alert(" in shown
     assert "&lt;img src=x onerror=alert(1)&gt;" in shown
-    assert shown.count("</svg>") == 1
+    assert "</svg>" not in shown
     assert HOSTILE not in shown
 
 
 def test_a_page_without_anything(bare: Admin) -> None:
     text = bare(*HTML).out
     assert "no authority here yet" in text
-    assert "<svg" not in text
+    assert "<li" not in text

@@ -3,12 +3,14 @@
 import os
 import re
 import select
+import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from admin import DOMAIN, HUB, PASSPHRASE, PATIENCE, STATE, Admin, environment
+from admin import DOMAIN, HUB, PASSPHRASE, PATIENCE, STATE, Admin, environment, snapshot
 from softhsm import PIN, Token
 
 from smtpcreds.sasldb.opening import open_store
@@ -39,10 +41,12 @@ class Person:
         )
         os.close(terminal)
         self.screen = b""
+        self.answered = 0
 
     def answers(self, question: bytes, line: str) -> None:
-        while not self.screen.endswith(question):
+        while not self.screen[self.answered :].endswith(question):
             assert self.sees(), f"{question!r} never came, only {self.screen!r}"
+        self.answered = len(self.screen)
         os.write(self.master, f"{line}\n".encode())
 
     def ends(self) -> tuple[int, str]:
@@ -107,9 +111,10 @@ def test_a_wrong_passphrase_is_told_before_the_new_one_is_asked_for(
     copy = ("ca", "export", "--key", "--to", str(locked.root.parent / "key"), "--new-passphrase", "prompt:")
     for words in (("ca", "passphrase"), copy):
         person = start(people, locked, *words)
-        person.answers(OLD, "wrong")
+        for wrong in ("wrong", "Wrong", "worse"):
+            person.answers(OLD, wrong)
         status, screen = person.ends()
-        assert (status, "does not open this key" in screen) == (77, True)
+        assert (status, screen.count("does not open this key")) == (77, 3)
         assert "ew passphrase" not in screen
     person = start(people, locked, "ca", "passphrase")
     person.answers(OLD, PASSPHRASE)
@@ -117,6 +122,39 @@ def test_a_wrong_passphrase_is_told_before_the_new_one_is_asked_for(
     person.answers(b"New passphrase of the CA key, again: ", "another")
     status, screen = person.ends()
     assert (status, "encrypted with the new passphrase" in screen) == (0, True), screen
+
+
+def test_a_person_has_three_tries(locked: Admin, people: list[Person]) -> None:
+    for wrong, expected in ((["Ch1mp"], 0), (["Ch1mp", "ch1mp?"], 0), (["Ch1mp", "ch1mp?", "chimp"], 77)):
+        person = start(people, locked, "cert", "issue", f"mx{len(wrong)}")
+        before = snapshot(locked.root)
+        for line in wrong:
+            person.answers(OLD, line)
+        if expected == 0:
+            person.answers(OLD, PASSPHRASE)
+        status, screen = person.ends()
+        assert (status, screen.count("; try again\n")) == (expected, min(len(wrong), 2)), screen
+        assert (snapshot(locked.root) == before) == (expected != 0)
+        assert not [line for line in wrong if line in screen.split()]
+
+
+def test_a_bundle_gives_a_person_three_tries(hub: Admin, people: list[Person]) -> None:
+    passphrase = hub.secret("passphrase", b"geheim")
+    hub("bundle", "attic", "--passphrase", passphrase, "-o", hub.root.parent / "attic.age")
+    client = Admin(hub.root.parent / "client")
+    person = start(people, client, "setup", "--client", str(hub.root.parent / "attic.age"))
+    person.answers(b"Passphrase of the bundle: ", "gehein")
+    person.answers(b"Passphrase of the bundle: ", "geheim")
+    status, screen = person.ends()
+    assert (status, "does not open it" in screen) == (0, True), screen
+
+
+def test_a_source_that_is_nobody_is_asked_once(locked: Admin, people: list[Person]) -> None:
+    """On a terminal, too: a file would give the same again, and a token or a door may count."""
+    log = locked.root.parent / "asked"
+    script = locked.write("asks", f"#!/bin/sh\necho asked >> {log}\necho wrong\n", 0o700)
+    status, screen = start(people, locked, "cert", "issue", "mx", "--passphrase", f"cmd:{script}").ends()
+    assert (status, "try again" in screen, log.read_text()) == (77, False, "asked\n")
 
 
 def test_nothing_typed_means_no_passphrase(smtpcreds: Admin, people: list[Person]) -> None:
@@ -220,6 +258,65 @@ def test_an_import_shows_how_far_it_is(smtpcreds: Admin, people: list[Person]) -
     for quiet in (("-q", *words), (*words, "--dry-run")):
         status, screen = start(people, smtpcreds, *quiet).ends()
         assert (status, "%" in screen) == (0, False)
+
+
+def test_long_work_shows_how_far_it_is(hub: Admin, people: list[Person], tmp_path: Path) -> None:
+    """On a terminal alone, in a line that is gone at the end; not for programs that read JSON."""
+    hub.write("hosts", "".join(f"host{number},,client\n" for number in range(30)))
+    hosts, other = str(hub.directory / "hosts"), str(tmp_path / "other.lmdb")
+    hub(
+        "sasl",
+        "import",
+        hub.write("many", "".join(f"user{n},s3cret-{n}\n" for n in range(50))),
+        "--no-header",
+    )
+    works = [
+        ("cert", "issue", "--from", hosts),
+        ("cert", "renew", *(f"host{number}" for number in range(30))),
+        ("audit",),
+        ("status",),
+        ("inventory", "check"),
+        ("sasl", "convert", other, "--to", "gdbm"),
+    ]
+    for words in works:
+        _, screen = start(people, hub, *words).ends()
+        assert "100%" in screen, words
+        assert all("%" not in line.rpartition("\r")[2] for line in screen.split("\n")), words
+        again = (*words, "--force") if words[:2] in {("cert", "issue"), ("sasl", "convert")} else words
+        assert "%" not in hub.run(*again).err
+        _, screen = start(people, hub, *again, "--json").ends()
+        assert "%" not in screen, words
+
+
+def test_lists_fit_the_terminal_and_lines_behind_a_pipe_stay_whole(hub: Admin, people: list[Person]) -> None:
+    host = f"{'a-name-that-somebody-chose-' * 2}x.polkatistas.org"
+    hub("cert", "issue", host, "--client")
+    hub("sasl", "add", "the-" * 8 + "account")
+    hub("sasl", "rotate", "maildroid", "--client", host)
+    for words in (
+        *(("cert", "list"), ("cert", "list", "--all"), ("sasl", "list"), ("sasl", "rotations")),
+        *(("mta", "list"), ("inventory", "events"), ("status",)),
+    ):
+        piped = hub.run(*words).out
+        _, screen = start(people, replace(hub, env={"NO_COLOR": "1"}), *words).ends()
+        text = screen.rpartition("\r")[2]
+        breakable = (line for line in text.splitlines() if " " in line.strip() and "smtpcreds" not in line)
+        assert [line for line in breakable if len(line) > 80] == [], words
+        assert host in text or host not in piped, words
+        assert "smtpcreds" in piped or text.split() == piped.split(), words
+
+
+def test_an_authority_with_many_certificates_shows_how_far_it_is(
+    authority: Admin, people: list[Person], tmp_path: Path
+) -> None:
+    theirs, ours = tmp_path / "demoCA", Admin(tmp_path / "taking-over")
+    (theirs / "private").mkdir(parents=True)
+    shutil.copy(authority.path(f"{STATE}/ca/ca-cert.pem"), theirs / "cacert.pem")
+    shutil.copy(authority.path(f"{STATE}/ca/ca-key.pem"), theirs / "private/cakey.pem")
+    row = "V\t361231235959Z\t\t{:04X}\tunknown\t/CN=host{}.polkatistas.org\n"
+    (theirs / "index.txt").write_text("".join(row.format(0x1000 + n, n) for n in range(30)))
+    status, screen = start(people, ours, "ca", "import", str(theirs), "--no-passphrase").ends()
+    assert (status, "100%" in screen) == (0, True), screen
 
 
 def test_one_more_authority_before_the_last_rollover_has_ended_is_asked_for(hub: Admin) -> None:

@@ -35,7 +35,7 @@ def test_tlsa_host_is_tlsa_show_host(hub: Admin) -> None:
 
 
 def test_refusals_of_show(hub: Admin) -> None:
-    assert "nosuch: is no host" in hub.refuses(66, "tlsa", "nosuch")
+    assert "nosuch: is not a host" in hub.refuses(66, "tlsa", "nosuch")
     assert "missing argument 'HOST'" in hub.refuses(64, "tlsa", "show")
     assert "'--port'" in hub.refuses(64, "tlsa", "dmzmail", "--port", "0")
 

@@ -49,7 +49,7 @@ def test_a_zone_that_is_not_there(half_way: tuple[Admin, list[str]], tmp_path: P
     "text", ["ns.example.net", "192.0.2.1:0", "192.0.2.1:x", "[::1", "[::1]53", "::1:53:", "1.2.3"]
 )
 def test_what_is_no_address(hub: Admin, text: str) -> None:
-    assert "is no IP address of a name server" in hub.refuses(64, *SWITCH, text)
+    assert "is not an IP address of a name server" in hub.refuses(64, *SWITCH, text)
 
 
 def test_without_dnspython_it_says_what_to_install(half_way: tuple[Admin, list[str]], tmp_path: Path) -> None:

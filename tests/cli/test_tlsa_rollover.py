@@ -11,7 +11,7 @@ from .tlsa_scene import CERT, KEY, NEXT, by_danetool, of_key, records
 
 def test_the_whole_way(hub: Admin) -> None:
     first = of_key(hub.path(KEY))
-    assert hub("tlsa", "plan", "dmzmail").out.startswith(f"{HUB}: no new key is half-way\n")
+    assert hub("tlsa", "plan", "dmzmail").out.startswith(f"{HUB}: no key rollover in progress\n")
     out = hub("tlsa", "next", "dmzmail", "--ttl", "3600").out
     second = of_key(hub.path(NEXT))
     assert hub.mode(NEXT) == 0o600

@@ -106,7 +106,9 @@ def test_the_readme_names_the_files_and_modes_of_its_program(hub: Admin, tmp_pat
 
 
 def test_a_mechanism_that_cyrus_sasl_does_not_have(hub: Admin) -> None:
-    assert "is no mechanism of Cyrus SASL 2" in hub.refuses(64, "sasl", "conf", "--mechanism", "KERBEROS_V4")
+    assert "is not a mechanism of Cyrus SASL 2" in hub.refuses(
+        64, "sasl", "conf", "--mechanism", "KERBEROS_V4"
+    )
     assert "mech_list: GSSAPI" in hub("sasl", "conf", "--mechanism", "GSSAPI").out
 
 

@@ -33,6 +33,7 @@ CASES = [
     Case("ca crl --force --der --to {here}/{{ca}}.crl", ("ca rollover",)),
     Case("ca crl", scene="restored"),
     Case("cert issue tuba", scene="restored"),
+    Case("ca backup {here}/saved.age --passphrase file:{here}/secret"),
     Case("ca export --to {here}/cas.pem"),
     Case("ca export --key --to {here}/key.pem"),
     Case("ca passphrase --new-passphrase file:{here}/secret"),

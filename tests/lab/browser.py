@@ -1,10 +1,12 @@
 """A real browser without a window: what it makes of a page, and what that looks like."""
 
+import re
 import struct
 import tempfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from html import escape, unescape
 from pathlib import Path
 
 from lab import debs
@@ -19,6 +21,30 @@ Colour = tuple[int, ...]
 def dom(page: Path) -> str:
     """Return the document as the browser holds it after loading, as HTML."""
     return _browse(page, "--dump-dom")
+
+
+def overflowing(page: Path, width: int) -> list[str]:
+    """Return what of the page sticks out to the right of a window that is so many CSS pixels wide."""
+    measured = f"""<!DOCTYPE html><iframe id="page" width="{width}" height="4000" frameborder="0"
+    srcdoc="{escape(page.read_text())}"></iframe><pre id="out"></pre><script>
+    document.getElementById("page").onload = event => {{
+      const inside = event.target.contentDocument;
+      const hidden = one => one.closest("thead") && getComputedStyle(one.closest("thead")).clipPath != "none";
+      const wide = [...inside.querySelectorAll("body *")].filter(one => !hidden(one)).filter(
+        one => one.getBoundingClientRect().right > {width} + 0.5 || one.scrollWidth > one.clientWidth + 1 &&
+          getComputedStyle(one).display != "inline");
+      const said = wide.map(one => one.tagName + " " + one.className + " " + one.textContent.slice(0, 40));
+      if (inside.documentElement.scrollWidth > {width}) said.push("the page itself");
+      document.getElementById("out").textContent = ["measured", ...said].join("\\n");
+    }}</script>"""
+    with tempfile.TemporaryDirectory() as scratch:
+        frame = Path(scratch, "frame.html")
+        frame.write_text(measured)
+        found = re.search(r'<pre id="out">(.*?)</pre>', dom(frame), re.DOTALL)
+    assert found, "the browser has not measured"
+    lines = unescape(found[1]).split("\n")
+    assert lines[0] == "measured"
+    return lines[1:]
 
 
 def colours(page: Path, *options: str) -> Counter[Colour]:

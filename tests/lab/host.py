@@ -94,7 +94,10 @@ class Lab:
     def _build(self) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="smtpcreds-lab-"))
         self._exit.callback(shutil.rmtree, self._directory)
-        bridge = "ip link add lab type bridge\nip link set lab up\nip link set lo up\n"
+        # Without an address of its own a bridge takes the lowest of its ports, and hosts lose it for a while.
+        bridge = (
+            "ip link add lab address 02:00:00:00:00:01 type bridge\nip link set lab up\nip link set lo up\n"
+        )
         self._internet = Namespace(f"{bridge}ip address add {SINK}/24 dev lab")
         self._exit.callback(self._internet.close)
         with self._internet.network():

@@ -70,7 +70,7 @@ def test_sendmail_cf() -> None:
     assert cf.classes["w"] == {"localhost", "a", "b"}
     assert cf.class_files == {"w": "/etc/mail/names"}
     assert (cf.map_file("access"), cf.map_file("seq"), cf.map_file("none")) == ("/etc/mail/access", "", "")
-    assert cf.rulesets == {"authinfo"}
+    assert cf.rulesets == {"authinfo": [("$*", "$: x")]}
     assert cf.option("Two") == "1 2"
     assert "comment" not in cf.options
     assert cf.has_flag("groupreadablekeyfile")

@@ -64,7 +64,7 @@ def test_saslauthd_offers_what_it_can_check() -> None:
         ("postgresql://db1,db2:5433/mail", b"db1,db2:5433", b"yes"),
         ("postgresql:///mail?host=/run/pg,db2&port=1,2", b"/run/pg:1,db2:2", b"yes"),
         ("postgresql://db/mail?sslmode=verify-full", b"db", b"yes"),
-        ("postgresql://db/mail?sslmode=disable", b"db", None),
+        ("postgresql://localhost/mail?sslmode=disable", b"localhost", None),
     ],
 )
 def test_hosts_and_tls(url: str, hosts: bytes | None, tls: bytes | None) -> None:
@@ -241,4 +241,4 @@ def test_a_password_in_the_configuration_is_refused_and_not_shown(root: Path) ->
         assert "carries a password" in told
         assert "pw5ecret" not in told
     path.write_text('inventory = "/var/lib/inventory"')
-    assert "inventory: /var/lib/inventory: is no PostgreSQL URL" in sc(root, "sasl", "list", status=78)
+    assert "inventory: /var/lib/inventory: is not a PostgreSQL URL" in sc(root, "sasl", "list", status=78)

@@ -138,3 +138,19 @@ def test_external_is_bound_to_our_issuers(macros: Path) -> None:
 def test_an_issuer_that_a_rule_can_not_match_is_refused(issuer: str) -> None:
     with pytest.raises(InexpressibleError, match="can't match"):
         by_issuer(issuer)
+
+
+def test_certificates_of_a_replaced_key_are_kept_out(macros: Path) -> None:
+    """Our rules fill the ruleset before the administrator's own, and leave the recipient as it is."""
+    facts = replace(FACTS, replaced=("ab" * 32, "0f" * 32))
+    made = next(item for item in sendmail_hub.render(facts) if item.path == sendmail_hub.FRAGMENT)
+    assert isinstance(made, File)
+    text = octets(made.content).decode()
+    known = sendmail.parse(text.encode(), "hub.m4")
+    assert known[sendmail.REPLACED].split() == [":".join(["0F"] * 32), ":".join(["AB"] * 32)]
+    cf = m4(macros, HEAD + ACCESS + text + TAIL)
+    assert "O CertFingerprintAlgorithm=sha256" in cf.splitlines()
+    faults = sendmail_hub.work(facts).compiled[0].faults
+    assert list(faults(cf)) == []
+    (fault, *_) = faults(m4(macros, HEAD + ACCESS + fragment(sendmail_hub) + TAIL))
+    assert fault == "has no O CertFingerprintAlgorithm=sha256"

@@ -224,7 +224,7 @@ def test_a_signer_elsewhere_signs_once_and_nothing_that_breaks_a_rule() -> None:
 def test_names_outside_the_domains_of_the_ca_are_refused(host: str) -> None:
     with pytest.raises(NameRefusedError) as caught:
         issue(host)
-    assert caught.value.reason == f"{host} lies outside what the CA may certify ({DOMAIN})"
+    assert caught.value.reason == f"{host} is outside what the CA may certify ({DOMAIN})"
     with pytest.raises(NameRefusedError):
         issue(dns_names=(host,))
 
@@ -239,7 +239,7 @@ def test_an_authority_for_hosts_alone_certifies_no_address(address: str) -> None
     for issuer in (CA, intermediate_of("p256"), root_of("p256", domains=())):
         with pytest.raises(NameRefusedError) as caught:
             issue(addresses=(ip_address(address),), issuer=issuer)
-        assert f"{address} lies in what the CA must not certify" in caught.value.reason
+        assert f"{address} is in what the CA must not certify" in caught.value.reason
 
 
 def test_an_intermediate_repeats_the_domains_and_may_not_widen_them() -> None:

@@ -246,3 +246,11 @@ def test_der_lengths(content: bytes) -> None:
     assert not encoding.whole(value + b"\0")
     assert not encoding.whole(value[:-1])
     assert encoding.first(value + b"rest").raw == value
+
+
+def test_years_of_rounds_are_refused_before_they_begin() -> None:
+    """The number is in the file, and OpenSSL runs as many as it says."""
+    algorithm = keys._pbes2(bytes(16), bytes(16), 2**31 - 1)
+    endless = encoding.sequence(algorithm, encoding.tlv(encoding.OCTET_STRING, bytes(144)))
+    with pytest.raises(DataError, match=r"asks for 2,147,483,647 rounds"):
+        decode_key(encoding.armor("ENCRYPTED PRIVATE KEY", endless), PASSPHRASE, "key.pem")

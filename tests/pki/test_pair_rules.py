@@ -42,7 +42,7 @@ def test_a_period_and_its_borders(after: timedelta, fault: str | None, remark: s
 def test_a_list_that_says_no_end_never_ends() -> None:
     endless = Period(NOW, None)
     assert not endless.is_due(NOW + 9999 * DAY)
-    assert endless.rest(NOW) == "valid for ever"
+    assert endless.rest(NOW) == "valid without end"
 
 
 def test_a_key_belongs_to_one_certificate() -> None:

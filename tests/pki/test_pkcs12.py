@@ -3,6 +3,7 @@
 from functools import cache
 from pathlib import Path
 
+import cryptography
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -13,6 +14,7 @@ from smtpcreds.errors import (
     PasswordRefusedError,
     WrongPassphraseError,
 )
+from smtpcreds.pki import encoding
 from smtpcreds.pki.pkcs12 import Bundle, read_pkcs12, write_pkcs12
 from smtpcreds.secret import Secret
 
@@ -95,6 +97,9 @@ def test_gnutls_verifies_the_mac_and_lists_the_bags(compatible: bool, place: Pat
     )
 
 
+@pytest.mark.skipif(
+    int(cryptography.__version__.partition(".")[0]) < 44, reason="NSS imports none of cryptography 43"
+)
 @pytest.mark.parametrize("compatible", MODES)
 def test_nss_imports_it(compatible: bool, place: Path) -> None:
     write(place, compatible)
@@ -177,3 +182,12 @@ def test_other_files_are_named(data: bytes) -> None:
 
 def test_a_bundle_does_not_show_its_key() -> None:
     assert "PrivateKey" not in repr(bundle())
+
+
+def test_years_of_rounds_are_refused_before_they_begin() -> None:
+    """The number is in the file, and OpenSSL runs as many as it says."""
+    version, content, mac = encoding.values(encoding.first(written(False)).body)
+    info, salt, _ = encoding.values(mac.body)
+    endless = encoding.sequence(info.raw, salt.raw, encoding.integer(2**31 - 1))
+    with pytest.raises(DataError, match=r"p12: asks for 2,147,483,647 rounds"):
+        read_pkcs12(encoding.sequence(version.raw, content.raw, endless), Secret(WORD), "p12")

@@ -223,7 +223,7 @@ def test_networks_are_no_addresses() -> None:
 
 def test_a_title_as_common_name_is_passed_over_when_there_are_others() -> None:
     read = read_request(signed(common_name("Mail Gateway"), x509.DNSName(HOST)), "csr")
-    assert (read.common_name, read.ignored) == (None, ("common name that is no host name",))
+    assert (read.common_name, read.ignored) == (None, ("common name that is not a host name",))
     with pytest.raises(NameRefusedError, match="Mail Gateway"):
         read_request(signed(common_name("Mail Gateway")), "csr")
 

@@ -74,7 +74,7 @@ def test_a_revoked_one_will_do(issued: House) -> None:
 def test_external_by_certificate(issued: House) -> None:
     with Peer(honest(external, after="EXTERNAL"), context(issued, ssl.CERT_OPTIONAL, crl=False)) as peer:
         found = steps(issued, peer)
-    assert found["client certificate"].detail == "accepted; it earns EXTERNAL"
+    assert found["client certificate"].detail == "accepted; it allows EXTERNAL"
     assert found["auth EXTERNAL"].outcome is Outcome.OK
     assert found["no certificate"].detail == "earns nothing"
     assert found["revoked certificate"].detail.endswith("and still EXTERNAL")

@@ -210,6 +210,18 @@ def test_a_list_of_free_pages_without_its_length(tmp_path: Path, size: int) -> N
         lmdb_read.decode(bytes(data))
 
 
+def test_a_last_page_beyond_the_map_is_refused(tmp_path: Path) -> None:
+    """Liblmdb would write behind it: a file of 128 GiB, which nobody could read any more."""
+    path = tmp_path / "db"
+    data = bytearray(sound_lmdb(path))
+    newest = lmdb_read.read_meta(bytes(data), "db").txnid & 1
+    struct.pack_into("<Q", data, newest * 4096 + 136, 1 << 25)
+    path.write_bytes(data)
+    with pytest.raises(DamagedFileError, match="beyond its map"):
+        LmdbStore(str(path)).apply(lambda _: {b"new\0r\0userPassword": b"x"})
+    assert path.read_bytes() == data
+
+
 def test_liblmdb_never_gets_a_file_that_would_crash_it(tmp_path: Path) -> None:
     sound = sound_lmdb(tmp_path / "db")
     crashes, written = [], 0

@@ -352,6 +352,12 @@ def test_a_standby_is_no_place_to_write(postgres: Cluster, name: str, url: str) 
         ("postgresql://db/mail?sslpassword=pw5ecret", UsageError, "carries a password"),
         ("postgresql://db/mail?nonsense=1", UsageError, "libpq can't read it"),
         ("postgresql:///mail?host=/nowhere", UnavailableError, "failed"),
+        ("postgresql://db/mail", UnavailableError, "no CA certificate is there to know it by"),
+        ("postgresql://db/mail?sslmode=require", UsageError, "sslmode=require lets whoever sits in between"),
+        ("postgresql://localhost,db/mail?sslmode=prefer", UsageError, "sslmode=prefer lets"),
+        ("postgresql://localhost/mail?hostaddr=192.0.2.1&sslmode=disable", UsageError, "sslmode=disable"),
+        ("postgresql://db/mail?require_auth=scram-sha-256,md5", UsageError, "require_auth=scram-sha-256,md5"),
+        ("postgresql://db/mail?require_auth=!password", UsageError, "require_auth=!password lets"),
     ],
 )
 def test_other_urls_are_refused_with_the_reason(place: str, kind: type[SmtpcredsError], reason: str) -> None:

@@ -54,10 +54,10 @@ def test_whole_input_without_one_line_feed(given: bytes, secret: bytes) -> None:
 @pytest.mark.parametrize(
     ("given", "answer"),
     [
-        (b"", b"66 stdin: gives an empty secret"),
-        (b"\n", b"66 stdin: gives an empty secret"),
+        (b"", b"66 stdin: contains an empty secret"),
+        (b"\n", b"66 stdin: contains an empty secret"),
         (b"ge\0heim", b"65 stdin: gives a NUL"),
-        (b"x" * (MAX_SECRET + 1), b"65 stdin: gives more than 65536 octets"),
+        (b"x" * (MAX_SECRET + 1), b"65 stdin: contains more than 65536 octets"),
     ],
 )
 def test_refused(given: bytes, answer: bytes) -> None:

@@ -1,0 +1,103 @@
+"""MTA: settings of Dovecot that keep it from checking accounts for a mail server, or let everybody in."""
+
+import os
+import re
+from collections.abc import Iterator
+
+from ..model import Finding
+from ..mta import dovecot as mta_dovecot
+from ..mta import dovecot_hub
+from ..mta.dovecot import DovecotConf
+from ..shell import quote
+from .finding import Code
+from .host import DOVECOT_CONF, Host
+
+RELOAD = "doveadm reload"
+_KEEP_NAMES = frozenset({"", "%u", "%Lu", "%{user}", "%{user|lower}"})
+_STOPS = frozenset({"return", "return-fail"})
+_WANTED = ("auth_mechanisms", "disable_plaintext_auth")
+
+
+def _files(host: Host) -> list[str]:
+    """Return the files of the administrator's that are read, on this disk; later ones count."""
+    directory = os.path.dirname(DOVECOT_CONF)
+    parts = [f"{directory}/conf.d/{name}" for name in host.listing(host.path(f"{directory}/conf.d"))]
+    return [host.path(path) for path in (DOVECOT_CONF, *parts, dovecot_hub.CONFIGURATION)]
+
+
+def _removed(host: Host, name: str) -> str:
+    """Return how the last line that sets something goes."""
+    for path in reversed(_files(host)):
+        lines = (host.content(path) or b"").decode(errors="replace").splitlines()
+        if found := [n for n, line in enumerate(lines, 1) if re.match(rf"\s*{name}\s*=", line)]:
+            return f"sed -i {found[-1]}d {quote(path)} && {RELOAD}"
+    return f"take {name} out of {host.path(DOVECOT_CONF)}, and of what that includes, then: {RELOAD}"
+
+
+def _serving(host: Host) -> DovecotConf | None:
+    """Return the configuration of a Dovecot that checks accounts for a mail server."""
+    conf = host.dovecot
+    return conf if conf and any(path.startswith("/var/spool/") for path in conf.listeners) else None
+
+
+MTA302 = Code.error(
+    "MTA302",
+    "Dovecot refuses who logs in through a mail server: it wants a client certificate that it never sees, or "
+    "stops before the accounts",
+)
+
+
+def refuses(host: Host) -> Iterator[Finding]:
+    """An account that is there can log in."""
+    conf = _serving(host)
+    if conf is None:
+        return
+    for name in ("auth_ssl_require_client_cert", "auth_ssl_username_from_cert"):
+        if conf.settings.get(name) == "yes":
+            reason = f"says {name} = yes, so it refuses everybody whose certificate it does not see"
+            yield MTA302.found(host.path(DOVECOT_CONF), reason, _removed(host, name))
+    ours_path = mta_dovecot.PATH
+    ours = [n for n, options in enumerate(conf.passdbs) if options.get("args") == mta_dovecot.PATH]
+    for options in conf.passdbs[: ours[0]] if ours else ():
+        if options.get("result_failure") in _STOPS and options.get("deny") != "yes":
+            reason = f"stops at the passdb {options.get('driver', '')} (result_failure), before {ours_path}"
+            yield MTA302.found(host.path(DOVECOT_CONF), reason, _removed(host, "result_failure"))
+
+
+MTA303 = Code.error("MTA303", "Dovecot lets everybody in, and so everybody may relay")
+
+
+def anybody(host: Host) -> Iterator[Finding]:
+    """Who logs in has an account and knows its secret."""
+    conf = _serving(host)
+    if conf is None:
+        return
+    for options in conf.passdbs:
+        if "nopassword" in options.get("args", "") + options.get("default_fields", ""):
+            reason = f"has a passdb {options.get('driver', '')} with nopassword, so every password is right"
+            cure = f"take that passdb out of the configuration, then: {RELOAD}"
+            yield MTA303.found(host.path(DOVECOT_CONF), reason, cure)
+
+
+MTA304 = Code.error(
+    "MTA304",
+    "Dovecot's configuration undoes settings of smtpcreds by a later line, or looks up other names than "
+    "clients send",
+)
+
+
+def undone(host: Host) -> Iterator[Finding]:
+    """What the fragment says is in force, and names are looked up as they are."""
+    conf, text = _serving(host), host.text(dovecot_hub.FRAGMENT)
+    if conf is None or text is None:
+        return
+    wanted = mta_dovecot.parse_configuration(text).settings
+    for name in _WANTED:
+        if conf.settings.get(name) != wanted.get(name):
+            said = conf.settings.get(name, "nothing")
+            reason = f"says {name} = {said}, and {dovecot_hub.FRAGMENT} says {wanted.get(name)}"
+            yield MTA304.found(host.path(DOVECOT_CONF), reason, _removed(host, name))
+    value = conf.settings.get("auth_username_format", "")
+    if value not in _KEEP_NAMES:
+        reason = f"says auth_username_format = {value}, so it looks up other names than clients send"
+        yield MTA304.found(host.path(DOVECOT_CONF), reason, _removed(host, "auth_username_format"))

@@ -1,0 +1,278 @@
+"""MTA: settings of Exim that switch off, weaken or contradict AUTH, STARTTLS, verification and relaying."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
+
+from ..model import Finding
+from ..mta import exim as mta_exim
+from ..mta import exim_rules as effect
+from ..mta.exim_rules import Client, Configuration
+from ..shell import quote
+from .finding import Code
+from .host import Host
+
+_ACLS = {
+    "acl_smtp_connect": False,
+    "acl_smtp_helo": False,
+    "acl_smtp_starttls": False,
+    "acl_smtp_auth": False,
+    "acl_smtp_mailauth": True,
+    "acl_smtp_mail": True,
+    "acl_smtp_rcpt": True,
+    "acl_smtp_predata": True,
+    "acl_smtp_data": True,
+}
+"""Access lists in the order in which they are asked; whether the client has logged in by then."""
+_VERIFIED = frozenset({"verify = certificate"})
+_IN_CLEAR = frozenset({"25", "587", "smtp", "submission"})
+_IMPLICIT = frozenset({"465", "submissions", "smtps"})
+Options = Mapping[str, str]
+
+
+MACROS = "/etc/exim4/exim4.conf.localmacros"
+_TEMPLATE = "/etc/exim4/exim4.conf.template"
+_SPLIT = "/etc/exim4/conf.d"
+_DRIVER = re.compile(r"\s*driver\s*=\s*smtp\s*$")
+
+
+def _made(host: Host) -> str:
+    """Return how Exim comes to read a change."""
+    make = "update-exim4.conf && " if host.exim and host.exim[0] == mta_exim.GENERATED else ""
+    return f"{make}{mta_exim.RELOAD}"
+
+
+def _sources(host: Host) -> tuple[str, ...]:
+    """Return the files that the configuration is made of, those of the administrator's macros first."""
+    path = host.exim[0] if host.exim else mta_exim.CONFIGURATION
+    if path != mta_exim.GENERATED:
+        return (path,)
+    if "dc_use_split_config='true'" not in (host.text(mta_exim.ANSWERS) or ""):
+        return MACROS, _TEMPLATE
+    parts = host.listing(host.path(_SPLIT))
+    return tuple(
+        f"{_SPLIT}/{part}/{name}" for part in parts for name in host.listing(host.path(f"{_SPLIT}/{part}"))
+    )
+
+
+def _line(host: Host, pattern: str) -> tuple[str, int]:
+    """Return the last line of the first file that has one, as path of this disk and number; 0 for none."""
+    for path in _sources(host):
+        lines = (host.text(path) or "").splitlines()
+        if found := [n for n, line in enumerate(lines, 1) if re.match(pattern, line)]:
+            return host.path(path), found[-1]
+    return host.path(_sources(host)[0]), 0
+
+
+def _removed(host: Host, name: str) -> str:
+    """Return how an option, or the macro of Debian's that gives it, gets its default again."""
+    path, number = _line(host, rf"\s*(?:MAIN_)?(?:{name}|{name.upper()})\s*==?")
+    return f"sed -i {number}d {quote(path)} && {_made(host)}" if number else _cure(host, f"take out {name}")
+
+
+def _below(host: Host, beginning: str, line: str) -> str:
+    """Return how a line comes below another."""
+    path, number = _line(host, beginning)
+    return (
+        f"sed -i {quote(f'{number}a {line}')} {quote(path)} && {_made(host)}" if number else _cure(host, line)
+    )
+
+
+def _set(host: Host, name: str, value: str) -> str:
+    """Return how a main option gets a value; an earlier line that gives it one goes."""
+    is_made = bool(host.exim and host.exim[0] == mta_exim.GENERATED)
+    path, number = _line(host, rf"\s*(?:MAIN_)?(?:{name}|{name.upper()})\s*==?")
+    line = f"MAIN_{name.upper()} == {value}" if is_made else f"{name} = {value}"
+    edit = f"{number}c {line}" if number else f"1i {line}"
+    return f"sed -i {quote(edit)} {quote(path)} && {_made(host)}"
+
+
+def _cure(host: Host, what: str) -> str:
+    """Return a cure in words, where no command does."""
+    path = host.exim[0] if host.exim else mta_exim.CONFIGURATION
+    where = "what update-exim4.conf reads" if path == mta_exim.GENERATED else host.path(path)
+    return f"{what} in {where}, then: {_made(host)}"
+
+
+def _servers(conf: Configuration) -> dict[str, Options]:
+    """Return the authenticators by which clients log in."""
+    return {
+        name: options
+        for name, options in conf.authenticators.items()
+        if any(option.startswith("server_") for option in options)
+    }
+
+
+def _path(host: Host) -> str:
+    return host.path(host.exim[0]) if host.exim else ""
+
+
+MTA203 = Code.error("MTA203", "Exim has authenticators, and offers AUTH or STARTTLS to nobody")
+
+
+def offered(host: Host) -> Iterator[Finding]:
+    """Clients are offered AUTH, and the STARTTLS that it waits for."""
+    conf = host.exim_rules
+    servers = _servers(conf) if conf else {}
+    if not conf or not servers:
+        return
+    for name, effect_ in (("auth_advertise_hosts", "AUTH"), ("tls_advertise_hosts", "STARTTLS")):
+        if effect.is_nobody(conf.main.get(name, "*")):
+            reason = f"says {name} = {conf.main[name]}, so no client is offered {effect_}"
+            yield MTA203.found(_path(host), reason, _removed(host, name))
+    never = [
+        name
+        for name, options in servers.items()
+        if effect.is_never(options.get("server_advertise_condition", "*"))
+    ]
+    if len(never) == len(servers):
+        reason = f"has server_advertise_condition that never holds for {', '.join(never)}, so no AUTH"
+        cure = _cure(host, "write server_advertise_condition = ${if def:tls_in_cipher}")
+        yield MTA203.found(_path(host), reason, cure)
+
+
+MTA204 = Code.error("MTA204", "Exim relays by certificate, and asks no client for one")
+
+
+def certificates(host: Host) -> Iterator[Finding]:
+    """Who relays by certificate is asked for one."""
+    conf = host.exim_rules
+    if not conf:
+        return
+    by_certificate = any(effect.accepts(statements, _VERIFIED) for statements in conf.acls.values())
+    drivers = {options.get("driver") for options in _servers(conf).values()}
+    asked = [conf.main.get(name, "") for name in ("tls_verify_hosts", "tls_try_verify_hosts")]
+    if (by_certificate or drivers & {"external", "tls"}) and all(map(effect.is_nobody, asked)):
+        reason = "relays by certificate, and asks no client for one (tls_try_verify_hosts)"
+        yield MTA204.found(_path(host), reason, _set(host, "tls_try_verify_hosts", "*"))
+
+
+MTA205 = Code.error("MTA205", "an access list of Exim that refuses who logged in, before it accepts them")
+
+
+def access_lists(host: Host) -> Iterator[Finding]:
+    """Who logged in passes every access list."""
+    conf = host.exim_rules
+    if not conf or not _servers(conf):
+        return
+    for option, is_late in _ACLS.items():
+        name = conf.main.get(option, "")
+        if name in conf.acls and (why := effect.refusal(conf.acls[name], Client(is_authenticated=is_late))):
+            who = "who logged in" if is_late else "every client"
+            reason = f"refuses {who} by {why} in {name} ({option})"
+            first = _below(host, rf"{name}\s*:", "  accept authenticated = *")
+            cure = first if is_late else _cure(host, f"take {why} out of {name}")
+            yield MTA205.found(_path(host), reason, cure)
+    if not conf.main.get("acl_smtp_rcpt"):
+        reason = "has no acl_smtp_rcpt, without which Exim refuses every recipient"
+        yield MTA205.found(_path(host), reason, _cure(host, "name an access list in acl_smtp_rcpt"))
+
+
+MTA206 = Code.error("MTA206", "Exim relays for everybody")
+
+
+def open_relay(host: Host) -> Iterator[Finding]:
+    """A stranger may not relay."""
+    conf = host.exim_rules
+    name = conf.main.get("acl_smtp_rcpt", "") if conf else ""
+    if not conf or name not in conf.acls:
+        return
+    for statement in conf.acls[name]:
+        sole = effect.refusal([statement], Client())
+        if statement.verb == "accept" and not sole and not effect.in_doubt(statement, Client()):
+            reason = f"accepts everybody's mail for other domains in {name}, by {effect.shown(statement)}"
+            yield MTA206.found(
+                _path(host), reason, _cure(host, f"take {effect.shown(statement)} out of {name}")
+            )
+        if effect.in_doubt(statement, Client()) or (statement.verb != "accept" and sole != effect.END):
+            return
+
+
+MTA207 = Code.error(
+    "MTA207",
+    "Exim speaks TLS from the first octet at a port where the other side begins in clear, or the reverse",
+)
+
+
+def wrapped(host: Host) -> Iterator[Finding]:
+    """TLS from the first octet is spoken at port 465, and nowhere else."""
+    conf = host.exim_rules
+    if not conf:
+        return
+    early = set(conf.main.get("tls_on_connect_ports", "").replace(":", " ").split())
+    listens = set(conf.main.get("daemon_smtp_ports", "smtp").replace(":", " ").split())
+    if wrong := sorted(early & _IN_CLEAR):
+        reason = f"says tls_on_connect_ports for {wrong[0]}, where clients begin in clear"
+        yield MTA207.found(_path(host), reason, _removed(host, "tls_on_connect_ports"))
+    if listens & _IMPLICIT and not early & _IMPLICIT:
+        reason = "listens on port 465, where clients begin with TLS, without tls_on_connect_ports"
+        yield MTA207.found(_path(host), reason, _cure(host, "write tls_on_connect_ports = 465"))
+    for name, options in _logging_in(conf).items():
+        is_early, port = options.get("protocol", "smtp") == "smtps", options.get("port", "")
+        if (is_early and port in _IN_CLEAR) or (not is_early and port in _IMPLICIT):
+            reason = f"has the transport {name} speak {options.get('protocol', 'smtp')} at port {port}"
+            other = "smtp" if is_early else "smtps"
+            yield MTA207.found(_path(host), reason, _in_transport(host, name, "protocol", other))
+
+
+def _logging_in(conf: Configuration) -> dict[str, Options]:
+    """Return the transports that log in wherever they connect."""
+    return {
+        name: options
+        for name, options in conf.transports.items()
+        if options.get("driver") == "smtp"
+        and any(
+            effect.is_everybody(options.get(option, ""))
+            for option in ("hosts_require_auth", "hosts_try_auth")
+        )
+    }
+
+
+MTA208 = Code.error(
+    "MTA208",
+    "Exim logs in to a relay outside TLS, or one whose certificate or name it does not verify",
+)
+
+
+def client(host: Host) -> Iterator[Finding]:
+    """Who gets a password was verified to be the relay, in TLS."""
+    conf = host.exim_rules
+    for name, options in _logging_in(conf).items() if conf else ():
+        is_early = options.get("protocol") == "smtps"
+        if not effect.is_nobody(options.get("hosts_avoid_tls", "")):
+            yield _weak(host, name, f"hosts_avoid_tls = {options['hosts_avoid_tls']}", "hosts_avoid_tls", "")
+        if not is_early and not effect.is_everybody(options.get("hosts_require_tls", "")):
+            yield _weak(host, name, "no hosts_require_tls = *", "hosts_require_tls", "*")
+        if not effect.is_everybody(options.get("tls_verify_hosts", "")):
+            yield _weak(host, name, "no tls_verify_hosts = *", "tls_verify_hosts", "*")
+        if not effect.is_everybody(options.get("tls_verify_cert_hostnames", "*")):
+            said = f"tls_verify_cert_hostnames = {options['tls_verify_cert_hostnames']}"
+            yield _weak(host, name, said, "tls_verify_cert_hostnames", "*")
+
+
+def _weak(host: Host, name: str, said: str, option: str, value: str) -> Finding:
+    reason = f"has {said} in the transport {name}, so the password goes to whoever answers"
+    return MTA208.found(_path(host), reason, _in_transport(host, name, option, value))
+
+
+def _in_transport(host: Host, name: str, option: str, value: str) -> str:
+    """Return how an option of a transport gets a value, or goes where that is empty."""
+    fragments = [f"{mta_exim.DIRECTORY}/{file}" for file in host.listing(host.path(mta_exim.DIRECTORY))]
+    for path in (*_sources(host), *fragments):
+        own = _transport((host.text(path) or "").splitlines(), name)
+        there = [n for n, line in own.items() if re.match(rf"\s*{option}\s*=", line)]
+        below = [n for n, line in own.items() if _DRIVER.match(line)]
+        edits = [f"{n}c {option} = {value}" if value else f"{n}d" for n in there]
+        edits += [f"{n}a {option} = {value}" for n in below] if value else []
+        if edits:
+            return f"sed -i {quote(edits[0])} {quote(host.path(path))} && {_made(host)}"
+    return _cure(host, f"write {option} = {value or ':'} for the transport {name}")
+
+
+def _transport(lines: Sequence[str], name: str) -> dict[int, str]:
+    """Return the lines of a smtp transport by their number; none where there is no such."""
+    for start in (n for n, line in enumerate(lines) if line.strip() == f"{name}:"):
+        own = list(takewhile(lambda line: not re.match(r"\w+:|begin ", line), lines[start + 1 :]))
+        if any(map(_DRIVER.match, own)):
+            return dict(enumerate(own, start + 2))
+    return {}

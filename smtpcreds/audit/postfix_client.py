@@ -1,0 +1,146 @@
+"""MTA: settings of Postfix that keep it from logging in to a relay, or from knowing that it is the relay."""
+
+import os
+from collections.abc import Iterator
+
+from ..model import Finding
+from ..shell import quote
+from .finding import Code
+from .host import Host
+from .postfix_scopes import (
+    BY_FILE,
+    RELOAD,
+    VERIFYING,
+    Scope,
+    Table,
+    clients,
+    keywords_hidden,
+    policy,
+    port_of,
+    senders,
+    tables_of,
+    without_hidden,
+)
+
+MTA103 = Code.error("MTA103", "Postfix sends passwords to a relay whose certificate it does not verify")
+MTA105 = Code.error(
+    "MTA105",
+    "no key of smtp_sasl_password_maps is the relayhost as it is written; mail goes unauthenticated, and "
+    "nothing is logged",
+)
+
+
+def client(host: Host) -> Iterator[Finding]:
+    """Passwords go to relays whose certificate was verified, and under the key that is looked up."""
+    for scope in clients(host):
+        name, relay = "smtp_tls_security_level", scope.conf.value("relayhost")
+        level, table, _ = policy(scope)
+        if table and level not in VERIFYING:
+            reason = f"says {level} for {relay}, so the password goes to whoever answers"
+            yield MTA103.found(table.path, reason, _secured(scope, table))
+        elif level not in VERIFYING:
+            reason = f"has {scope.said(name) if level != 'none' else f'{name}=none'}"
+            cure = scope.cure(name, "secure")
+            yield MTA103.found(scope.file(name), f"{reason}, so the password goes to whoever answers", cure)
+        for found in tables_of(host, scope.conf, "smtp_sasl_password_maps"):
+            if (
+                relay
+                and os.path.exists(found.path)
+                and not _looked_up(relay) & {*map(str.lower, found.entries)}
+            ):
+                reason = f"has no key {relay}, so Postfix does not log in there"
+                cure = f"write {relay} as the key, postmap {quote(found.path)}, {RELOAD}"
+                yield MTA105.found(found.path, reason, cure)
+
+
+def _secured(scope: Scope, table: Table) -> str:
+    """Return how the line of the relay in a policy table comes to verify its name."""
+    relay, path = scope.conf.value("relayhost"), quote(table.path)
+    lines = (scope.host.content(table.path) or b"").decode(errors="replace").splitlines()
+    at = next(
+        n for n, line in enumerate(lines, 1) if line.split()[:1] and line.split()[0].lower() == relay.lower()
+    )
+    name = relay.strip("[").partition("]")[0].partition(":")[0]
+    edit = f"sed -i {quote(f'{at}c {relay} secure match={name}')} {path}"
+    return f"{edit} && {_postmap(table)}{RELOAD}"
+
+
+def _postmap(table: Table) -> str:
+    made = BY_FILE.get(table.kind, "")
+    return f"postmap {quote(f'{table.kind}:{table.path}')} && " if made else ""
+
+
+def _looked_up(relay: str) -> set[str]:
+    """Return the keys for a relayhost: as it is written, or the bare name of the server (observed)."""
+    host = relay.rpartition("]")[0].lstrip("[") if "]" in relay else relay.partition(":")[0]
+    return {relay.lower(), host.lower()}
+
+
+MTA119 = Code.error(
+    "MTA119",
+    "Postfix has credentials for a relay, and never logs in or never sees its AUTH and STARTTLS",
+)
+
+
+def logs_in(host: Host) -> Iterator[Finding]:
+    """Where there are credentials, they are used."""
+    for scope in senders(host):
+        conf = scope.conf
+        if not conf.value("smtp_sasl_password_maps") or not conf.value("relayhost"):
+            continue
+        if not conf.is_on("smtp_sasl_auth_enable"):
+            name = "smtp_sasl_auth_enable"
+            reason = f"has smtp_sasl_password_maps and {scope.said(name)}, so it never logs in"
+            yield MTA119.found(scope.file(name), reason, scope.cure(name, "yes"))
+        if conf.is_on("smtp_never_send_ehlo"):
+            name = "smtp_never_send_ehlo"
+            reason = f"says {scope.said(name)}, so it sees neither AUTH nor STARTTLS of the relay"
+            yield MTA119.found(scope.file(name), reason, scope.cure(name, "no"))
+        name = "smtp_discard_ehlo_keywords"
+        if hidden := keywords_hidden(scope, name):
+            reason = f"says {scope.said(name)}, so it never sees {hidden} of the relay"
+            yield MTA119.found(scope.file(name), reason, scope.cure(name, without_hidden(scope, name)))
+        yield from _by_sender(scope)
+
+
+def _by_sender(scope: Scope) -> Iterator[Finding]:
+    name = "smtp_sender_dependent_authentication"
+    if scope.conf.is_on(name):
+        return
+    for table in tables_of(scope.host, scope.conf, "smtp_sasl_password_maps"):
+        if senders_ := [key for key in table.entries if "@" in key.strip("@")]:
+            reason = f"has credentials for the sender {senders_[0]}, which {name}=no never asks for"
+            yield MTA119.found(table.path, reason, scope.cure(name, "yes"))
+
+
+MTA121 = Code.error(
+    "MTA121",
+    "Postfix is to verify the relay's certificate, and can't: it knows no CA, or the relay is an address; no "
+    "mail leaves",
+)
+
+
+def verifies(host: Host) -> Iterator[Finding]:
+    """Who verifies knows a CA, and a name to compare."""
+    for scope in clients(host):
+        conf, (level, _, said) = scope.conf, policy(scope)
+        knows_ca = conf.value("smtp_tls_CAfile") or conf.value("smtp_tls_CApath")
+        is_known = (
+            knows_ca
+            or conf.is_on("tls_append_default_CA")
+            or any(word.startswith("tafile=") for word in said)
+        )
+        if level in {"verify", "secure"} and not is_known:
+            bundle = f"{host.site.settings.cert.directory}/cacert.pem"
+            reason = f"has smtp_tls_security_level={level} and no smtp_tls_CAfile, so no relay is trusted"
+            yield MTA121.found(scope.file("smtp_tls_CAfile"), reason, scope.cure("smtp_tls_CAfile", bundle))
+        name = conf.value("relayhost").strip("[").partition("]")[0]
+        if level in {"verify", "secure"} and not said and _is_address(name):
+            hub = host.site.settings.hub or "NAME"
+            reason = f"has the address {name} as relayhost, and compares names alone; no mail leaves"
+            cure = scope.cure("relayhost", f"[{hub}]:{port_of(conf.value('relayhost'))}")
+            yield MTA121.found(scope.file("relayhost"), reason, cure)
+
+
+def _is_address(name: str) -> bool:
+    return name.replace(".", "").isdecimal() or name.lower().startswith("ipv6:")

@@ -1,0 +1,25 @@
+"""What the hub on this host offers its client hosts, as far as ``mta apply`` wrote it."""
+
+from collections.abc import Mapping
+
+from ..ca.layout import has_inventory, reading
+from ..config import Site
+from ..mta.program import Program, Role
+from ..mta.programs import PROGRAMS
+from .facts import wanted_mechanisms
+from .options import RenderOptions, in_force
+
+
+def applied_hubs(site: Site) -> Mapping[str, tuple[str, ...]]:
+    """Return the programs of a hub that ``mta apply`` was run for, with the mechanisms that each offers."""
+    if not has_inventory(site):
+        return {}
+    with reading(site) as inventory:
+        names = {event.subject for event in inventory.events() if event.what == "mta apply"}
+    hubs = (program for name, program in PROGRAMS.items() if name in names and program.ROLE is Role.HUB)
+    return {program.NAME: _mechanisms(site, program) for program in hubs}
+
+
+def _mechanisms(site: Site, program: Program) -> tuple[str, ...]:
+    options = in_force(site, program, RenderOptions()).over(site.settings.mta, program.VARIANTS)
+    return wanted_mechanisms(options, is_hub=True)

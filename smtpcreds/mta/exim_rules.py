@@ -1,0 +1,228 @@
+"""What Exim's configuration comes to: macros and conditions put in, options by section, access lists.
+
+Source: the Exim specification, chapters 6 (macros, .ifdef), 14 (main options),
+30 (smtp transport) and 43 (ACLs).
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from .exim import logical_lines
+
+_MACRO = re.compile(r"([A-Z]\w*)\s*==?\s*(.*)")
+_CONDITION = re.compile(r"\.(ifdef|ifndef|elifdef|elifndef|else|endif)\b\s*(.*)")
+_BUILT_IN = ("_HAVE_", "_OPT_", "_DRIVER_", "_EXP_")
+_BEGIN = re.compile(r"begin\s+(\w+)")
+_NAME = re.compile(r"(\w+):")
+_OPTION = re.compile(r"(?:hide\s+)?(\w+)\s*=\s*(.*)")
+_FLAG = re.compile(r"(no_|not_)?(\w+)")
+_VERB = re.compile(r"(accept|defer|deny|discard|drop|require|warn)\b\s*(.*)")
+_ACL_LINE = re.compile(r"(!?)\s*(\w+)\s*=?\s*(.*)")
+_YES, _NO = frozenset({"yes", "true", "1"}), frozenset({"no", "false", "0", ""})
+
+
+def in_force(text: str) -> Iterator[str]:
+    """Yield the logical lines that are in force, macros replaced; of conditions, those of the build hold."""
+    macros: dict[str, str] = {}
+    taken: list[list[bool]] = []  # for each open condition: is it in force, was any branch
+    for line in logical_lines(text):
+        if condition := _CONDITION.match(line):
+            _branch(taken, condition[1], condition[2].split(), macros)
+        elif all(state[0] for state in taken):
+            if definition := _MACRO.fullmatch(line):
+                macros[definition[1]] = _replaced(definition[2], macros)
+            else:
+                yield _replaced(line, macros)
+
+
+def _branch(taken: list[list[bool]], word: str, names: list[str], macros: Mapping[str, str]) -> None:
+    is_known = any(name in macros or _is_built_in(name) for name in names)
+    if word.startswith("if"):
+        holds = is_known == (word == "ifdef")
+        taken.append([holds, holds])
+    elif taken and word == "endif":
+        taken.pop()
+    elif taken:
+        holds = not taken[-1][1] and (word == "else" or is_known == (word == "elifdef"))
+        taken[-1][:] = [holds, taken[-1][1] or holds]
+
+
+def _is_built_in(name: str) -> bool:
+    return name.startswith(_BUILT_IN) and name != "_HAVE_OPENSSL"
+
+
+def _replaced(line: str, macros: Mapping[str, str]) -> str:
+    """Return a line with its macros, replaced wherever their names occur; the longest goes first."""
+    for name in sorted(macros, key=len, reverse=True):
+        if name in line:
+            line = line.replace(name, macros[name])
+    return line
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of an access list: verb, and its conditions as negation, name and value."""
+
+    verb: str
+    conditions: list[tuple[bool, str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Options by name, each with what stands behind ``=``; a flag without a value is ``yes`` or ``no``."""
+
+    main: Mapping[str, str]
+    acls: Mapping[str, list[Statement]]
+    transports: Mapping[str, Mapping[str, str]]
+    authenticators: Mapping[str, Mapping[str, str]]
+
+
+def parse(text: str) -> Configuration:
+    """Read a configuration; what is not understood is passed over."""
+    parts: dict[str, dict[str, dict[str, str]]] = {"main": {"": {}}}
+    acls: dict[str, list[Statement]] = {}
+    part, name = "main", ""
+    for line in in_force(text):
+        if begin := _BEGIN.fullmatch(line):
+            part, name = begin[1], ""
+        elif (item := _NAME.fullmatch(line)) and part != "main":
+            name = item[1]
+            acls.setdefault(name, []) if part == "acl" else parts.setdefault(part, {}).setdefault(name, {})
+        elif part == "acl":
+            _take(acls.setdefault(name, []), line)
+        elif option := _OPTION.fullmatch(line):
+            parts.setdefault(part, {}).setdefault(name, {})[option[1]] = option[2].strip()
+        elif flag := _FLAG.fullmatch(line):
+            parts.setdefault(part, {}).setdefault(name, {})[flag[2]] = "no" if flag[1] else "yes"
+    return Configuration(
+        parts["main"][""], acls, parts.get("transports", {}), parts.get("authenticators", {})
+    )
+
+
+def _take(statements: list[Statement], line: str) -> None:
+    if verb := _VERB.fullmatch(line):
+        statements.append(Statement(verb[1]))
+        line = verb[2]
+    if statements and line and (condition := _ACL_LINE.fullmatch(line)):
+        statements[-1].conditions.append((bool(condition[1]), condition[2], condition[3].strip()))
+
+
+# Access lists, for a client from elsewhere with mail for elsewhere, inside TLS.
+
+_MODIFIERS = frozenset(
+    {"add_header", "continue", "control", "delay", "endpass", "log_message", "log_reject_target", "logwrite"}
+    | {"message", "queue", "remove_header", "set", "udpsend"}
+)
+"""Of no effect on the decision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who asks: logged in, or with a certificate that was verified."""
+
+    is_authenticated: bool = False
+    is_verified: bool = False
+
+
+END = "the end of the list"
+
+
+def refusal(statements: list[Statement], client: Client) -> str:
+    """Return the statement that refuses a client, in words; empty where it passes, or nobody can tell."""
+    for statement in statements:
+        answers = [_answer(condition, client) for condition in statement.conditions]
+        holds = False if False in answers else None if None in answers else True
+        if statement.verb in {"accept", "discard"} and (holds or holds is None):
+            return ""
+        if statement.verb in {"deny", "drop", "defer"} and holds:
+            return shown(statement)
+        if statement.verb == "require" and False in answers:
+            return shown(statement)
+    return END
+
+
+def accepts(statements: list[Statement], names: frozenset[str]) -> bool:
+    """Tell whether a list accepts by a condition, as ``verify = certificate``."""
+    return any(
+        statement.verb == "accept"
+        and any(f"{name} = {value}" in names for _, name, value in statement.conditions)
+        for statement in statements
+    )
+
+
+def in_doubt(statement: Statement, client: Client) -> bool:
+    """Tell whether nobody can tell what a statement does for a client."""
+    answers = [_answer(condition, client) for condition in statement.conditions]
+    return None in answers and False not in answers
+
+
+def shown(statement: Statement) -> str:
+    """Return the verb and the first condition."""
+    words = (f"{'!' if negated else ''}{name} = {value}" for negated, name, value in statement.conditions)
+    return f"{statement.verb} {next(words, '')}".strip()
+
+
+def _answer(condition: tuple[bool, str, str], client: Client) -> bool | None:
+    """Return whether a condition holds; None where nobody can tell."""
+    negated, name, value = condition
+    if name in _MODIFIERS:
+        return True
+    answer = _CONDITIONS.get(name)
+    found = answer(value, client) if answer else None
+    return found if found is None else found != negated
+
+
+def _constant(value: str, _: Client) -> bool | None:
+    return True if value.lower() in _YES else False if value.lower() in _NO else None
+
+
+def _elsewhere(value: str, _: Client) -> bool | None:
+    """Tell whether a list of hosts or domains has one that is none of ours."""
+    if "$" in value:
+        return None
+    for item in filter(None, (part.strip() for part in value.split(":"))):
+        name = item.lstrip("! ")
+        if name == "*" or name.startswith("+"):
+            if name == "*" or item.startswith("!"):
+                return (name == "*") != item.startswith("!")
+        elif item.startswith("!"):
+            return None
+    return value.rpartition(":")[2].strip().startswith("!")
+
+
+def _authenticated(value: str, client: Client) -> bool | None:
+    return client.is_authenticated if value.strip() == "*" else None if client.is_authenticated else False
+
+
+def _encrypted(value: str, _: Client) -> bool | None:
+    return True if value.strip() == "*" else None
+
+
+def _verified(value: str, client: Client) -> bool | None:
+    return client.is_verified if value.strip() == "certificate" else None
+
+
+_CONDITIONS: dict[str, Callable[[str, Client], bool | None]] = {
+    "authenticated": _authenticated,
+    "condition": _constant,
+    "domains": _elsewhere,
+    "encrypted": _encrypted,
+    "hosts": _elsewhere,
+    "verify": _verified,
+}
+
+
+def is_nobody(hosts: str) -> bool:
+    """Tell whether a list of hosts is empty, or excludes all first."""
+    return hosts.replace(":", "").strip() == "" or hosts.replace(" ", "").startswith("!*")
+
+
+def is_everybody(hosts: str) -> bool:
+    """Tell whether a list of hosts is ``*``."""
+    return hosts.strip() == "*"
+
+
+def is_never(condition: str) -> bool:
+    """Tell whether a condition is a constant that does not hold."""
+    return condition.strip().lower() in _NO

@@ -1,0 +1,18 @@
+"""Words of commands that are printed to be typed."""
+
+
+def quote(text: str) -> str:
+    """Return a word as a shell reads it.
+
+    One with what a terminal would obey, or octets that are not UTF-8, stands in quotes of bash, with octal
+    escapes (POSIX.1-2024 XCU 2.2.4; ksh, zsh and busybox have them too, dash of Debian 12 has not).
+    """
+    if text.isprintable():
+        from shlex import quote as plain
+
+        return plain(text)
+    return "$'" + "".join(map(_escaped, text.encode(errors="surrogateescape"))) + "'"
+
+
+def _escaped(octet: int) -> str:
+    return chr(octet) if 0x20 <= octet < 0x7F and octet not in b"'\\" else f"\\{octet:03o}"

@@ -1,0 +1,425 @@
+"""``ca backup`` and ``ca restore``: one encrypted archive, put back elsewhere; no other is believed."""
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from admin import CERTS, INVENTORY, SECRET, STATE, Admin, contents, peer, snapshot
+
+from smtpcreds.bundle.archive import Kind, Member, tar_of
+
+from .changes import foreseen, happened, same, tree
+from .test_killed_anywhere import chosen
+
+Members = list[Member]
+
+
+@pytest.fixture
+def key(hub: Admin) -> str:
+    """The source of the archive's passphrase."""
+    return hub.secret("key")
+
+
+@pytest.fixture
+def saved(hub: Admin, key: str) -> Path:
+    """A backup of the hub."""
+    path = hub.directory / "saved.age"
+    hub("ca", "backup", path, "--passphrase", key)
+    return path
+
+
+@pytest.fixture
+def clear(hub: Admin) -> Path:
+    """The same in the clear, which spares the second that scrypt takes."""
+    return hub.write("clear.tar", plain(hub))
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Admin:
+    """Another machine, where nothing is."""
+    (tmp_path / "other").mkdir()
+    return Admin(tmp_path / "other/root")
+
+
+def state_of(admin: Admin) -> dict[str, object]:
+    """What matters of files: content, mode and owner; not the inventory, whose octets may differ."""
+    names = (STATE, CERTS, "/etc/smtpcreds")
+    found = {f"{top}/{path}": what for top in names for path, what in snapshot(admin.path(top)).items()}
+    others = ("inventory", "lock", "/clients")
+    return {path: what for path, what in found.items() if not any(name in path for name in others)}
+
+
+def test_it_is_restored_on_another_machine(hub: Admin, saved: Path, key: str, other: Admin) -> None:
+    assert saved.stat().st_mode & 0o777 == 0o600
+    assert saved.read_bytes().startswith(b"age-encryption.org/v1\n-> scrypt ")
+    head = hub.json("inventory", "check")["head"]
+    assert head["events"] == 3, "and the third tells of the backup"
+    told = other("ca", "restore", saved, "--passphrase", key)
+    assert "its key is in it and fits the certificate" in told
+    assert state_of(other) == state_of(hub)
+    assert other.mode(STATE) == other.mode(CERTS) == 0o700
+    assert other.json("inventory", "check")["head"]["events"] == 2
+    other("cert", "issue", "attic")
+    other.verify(other.certs / "attic-cert.pem")
+    other.verify(other.certs / "dmzmail-cert.pem")
+    assert "agree" in other("inventory", "check")
+    events = [row["what"] for row in hub.json("inventory", "events")["events"]]
+    assert events == ["ca backup", "cert issue", "ca init"]
+
+
+def test_a_backup_is_proven_without_being_restored(hub: Admin, saved: Path, key: str, other: Admin) -> None:
+    before = snapshot(other.directory)
+    told = other.json("ca", "restore", "--check", saved, "--passphrase", key)
+    assert snapshot(other.directory) == before
+    rows = hub.json("inventory", "check")["head"]
+    assert (told["certificates"], told["head"]["events"], told["encrypted"], told["token"]) == (
+        1,
+        2,
+        False,
+        None,
+    )
+    assert hub("inventory", "check", "--head", told["head"]["hash"])
+    assert rows["events"] == told["head"]["events"] + 1
+
+
+def test_an_encrypted_key_stays_as_it_is(locked: Admin, other: Admin) -> None:
+    source = locked.secret("key", b"another secret of the archive")
+    saved = locked.directory / "saved.age"
+    assert "needs the CA's passphrase" in locked("ca", "backup", saved, "--passphrase", source)
+    other("ca", "restore", saved, "--passphrase", source)
+    assert contents(other.state / "ca") == contents(locked.state / "ca")
+    other("cert", "issue", "attic", "--passphrase", locked.secret("ca-passphrase"))
+
+
+def test_a_key_in_a_token_is_said_to_be_there(tokened: Admin) -> None:
+    source = tokened.secret("key")
+    saved = tokened.directory / "saved.age"
+    told = tokened("ca", "backup", saved, "--passphrase", source)
+    (uri,) = re.findall(r"its key is not in it, but in the token (pkcs11:token=relays\S*)", told)
+    checked = tokened.json("ca", "restore", "--check", saved, "--passphrase", source)
+    assert checked["token"] == uri
+
+
+def test_all_of_several_authorities_comes_back(rooted: Admin, other: Admin) -> None:
+    rooted("ca", "rollover")
+    source, saved = rooted.secret("key"), rooted.directory / "saved.age"
+    rooted("ca", "backup", saved, "--passphrase", source)
+    other("ca", "restore", saved, "--passphrase", source)
+    assert state_of(other) == state_of(rooted)
+    other("cert", "renew", "--old-authority")
+    assert "agree" in other("inventory", "check")
+
+
+@pytest.mark.parametrize("name", ["ä-cert.pem", f"{'a' * 60}.{'b' * 60}.example.org-cert.pem"])
+def test_long_names_and_foreign_letters_come_back(hub: Admin, key: str, other: Admin, name: str) -> None:
+    (hub.certs / name).write_text("something")
+    saved = hub.directory / "saved.age"
+    hub("ca", "backup", saved, "--passphrase", key)
+    other("ca", "restore", saved, "--passphrase", key)
+    assert (other.certs / name).read_text() == "something"
+
+
+def test_debians_age_and_tar_open_it(hub: Admin, saved: Path, tmp_path: Path, other: Admin) -> None:
+    identity = tmp_path / "identity"
+    peer("age-keygen", "-o", identity)
+    recipient = peer("age-keygen", "-y", identity).strip()
+    hub("ca", "backup", saved, "--recipient", recipient, "--force")
+    said = other.refuses(65, "ca", "restore", saved, "--passphrase", hub.secret("key"))
+    assert f"hint: age -d -i KEYFILE {saved} | smtpcreds ca restore -" in said
+    peer("age", "-d", "-i", identity, "-o", tmp_path / "plain.tar", saved)
+    assert "state/ca/ca-key.pem" in peer("tar", "-tf", tmp_path / "plain.tar")
+    other("ca", "restore", "-", stdin=(tmp_path / "plain.tar").read_bytes())
+    assert state_of(other) == state_of(hub)
+
+
+def test_standard_output_is_for_another_encryption(hub: Admin, other: Admin) -> None:
+    ran = hub.run("ca", "backup", "-")
+    assert ran.status == 0
+    other("ca", "restore", "-", stdin=ran.octets)
+    assert state_of(other) == state_of(hub)
+    assert "not printed as JSON" in hub.refuses(64, "--json", "ca", "backup", "-")
+
+
+@pytest.mark.parametrize("words", [("ca", "backup", "FILE"), ("ca", "restore", "FILE")])
+def test_without_a_terminal_the_passphrase_has_to_come_from_somewhere(
+    hub: Admin, saved: Path, words: tuple[str, ...]
+) -> None:
+    name = saved if words[1] == "restore" else hub.directory / "new.age"
+    assert "--passphrase SOURCE" in hub.refuses(64, *words[:2], name)
+
+
+# What is there already.
+
+
+def test_what_is_there_is_moved_aside_and_not_lost(hub: Admin, clear: Path) -> None:
+    hub("cert", "issue", "attic")
+    before = snapshot(hub.state)
+    assert "it may be newer than the backup" in hub.refuses(73, "ca", "restore", clear)
+    told = hub.json("ca", "restore", clear, "--force")
+    aside = Path(told["aside"])
+    assert aside.parent == hub.state.parent
+    assert {path: what for path, what in snapshot(aside).items() if path != "lock"} == {
+        path: what for path, what in before.items() if path != "lock"
+    }
+    assert [row["host"] for row in hub.json("cert", "list")["certificates"]] == ["dmzmail.polkatistas.org"]
+    assert hub.is_pair("attic"), "what is beside certificates stays"
+
+
+def test_another_configuration_is_not_replaced_unasked(hub: Admin, clear: Path, other: Admin) -> None:
+    other.configure('domain = "example.org"\n')
+    assert "is not that of the backup" in other.refuses(73, "ca", "restore", clear)
+    other("ca", "restore", clear, "--force")
+    assert state_of(other) == state_of(hub)
+
+
+def test_a_backup_in_the_state_directory_is_refused(hub: Admin, key: str) -> None:
+    said = hub.refuses(64, "ca", "backup", hub.state / "saved.age", "--passphrase", key)
+    assert "lies in the state directory" in said
+
+
+def test_what_was_published_since_is_taken_over(hub: Admin, clear: Path) -> None:
+    """On the same host its certificate directory tells; on another one, a CRL that is put there first."""
+    hub("cert", "issue", "attic")
+    hub("cert", "revoke", "attic", "--reason", "keyCompromise")
+    number = hub.openssl("crl", "-in", hub.certs / "crl.pem", "-noout", "-crlnumber")
+    serial = hub.serial("attic")
+    shutil.rmtree(hub.state)
+    told = hub("ca", "restore", clear)
+    assert "left as they are" in told
+    assert "crl.pem" in told
+    assert "1 of its revocations are not in the inventory" in hub("inventory", "check", status=1).out
+    hub("ca", "crl")
+    after = hub.openssl("crl", "-in", hub.certs / "crl.pem", "-noout", "-crlnumber")
+    assert int(after.partition("=")[2], 16) > int(number.partition("=")[2], 16)
+    assert serial in hub.openssl("crl", "-in", hub.certs / "crl.pem", "-noout", "-text").lower()
+
+
+def test_a_newer_crl_on_another_machine_is_taken_over(hub: Admin, clear: Path, other: Admin) -> None:
+    hub("cert", "issue", "attic")
+    hub("cert", "revoke", "attic")
+    serial = hub.serial("attic")
+    other.write(f"{CERTS}/crl.pem", (hub.certs / "crl.pem").read_bytes())
+    other.certs.chmod(0o700)
+    other("ca", "restore", clear)
+    other("ca", "crl")
+    assert serial in other.openssl("crl", "-in", other.certs / "crl.pem", "-noout", "-text").lower()
+
+
+# What is no backup, or no longer the one that was made.
+
+
+def test_a_wrong_passphrase_opens_nothing(hub: Admin, saved: Path, other: Admin) -> None:
+    wrong = hub.secret("wrong", b"not the one at all")
+    assert "does not open it" in other.refuses(77, "ca", "restore", saved, "--passphrase", wrong)
+
+
+@pytest.mark.parametrize("keep", [20, 300, 3000, -1, -17])
+def test_one_that_was_cut_is_refused(saved: Path, key: str, other: Admin, keep: int) -> None:
+    saved.write_bytes(saved.read_bytes()[:keep])
+    ran = other.run("ca", "restore", saved, "--passphrase", key)
+    assert ran.status in {64, 65, 77}
+    assert ran.problem
+    assert not other.root.exists()
+
+
+@pytest.mark.parametrize("place", [30, 60, 200, 5000, -30])
+def test_one_that_was_altered_is_refused(saved: Path, key: str, other: Admin, place: int) -> None:
+    data = bytearray(saved.read_bytes())
+    data[place] ^= 1
+    saved.write_bytes(data)
+    assert other.run("ca", "restore", saved, "--passphrase", key).status in {65, 77}
+    assert not other.root.exists()
+
+
+def plain(hub: Admin) -> bytes:
+    return hub.run("ca", "backup", "-").octets
+
+
+@pytest.mark.parametrize("place", [1024 + 600, 9000, 60000])
+def test_a_plain_one_that_was_altered_is_refused(hub: Admin, other: Admin, place: int) -> None:
+    data = bytearray(plain(hub))
+    data[place] ^= 1
+    said = other.refuses(65, "ca", "restore", "-", stdin=bytes(data))
+    assert "was cut or changed on its way" in said
+
+
+def made_of(members: Members) -> bytes:
+    """An archive in order, whose digest fits, by somebody who can make one."""
+    return tar_of("smtpcreds backup 1 host=hub.example at=2026-11-28T12:00:00Z", members, datetime.now(UTC))
+
+
+def members_in(data: bytes) -> Members:
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        return [
+            Member(i.name, i.mode, kind=Kind.LINK, target=i.linkname)
+            if i.issym()
+            else Member(i.name, i.mode, archive.extractfile(i).read())  # type: ignore[union-attr]
+            for i in archive
+        ]
+
+
+def with_more(*more: Member) -> Callable[[Members], Members]:
+    return lambda members: [*members, *more]
+
+
+def without(name: str) -> Callable[[Members], Members]:
+    return lambda members: [member for member in members if member.path != name]
+
+
+def with_other(name: str, content: bytes) -> Callable[[Members], Members]:
+    return lambda members: [*without(name)(members), Member(name, 0o600, content)]
+
+
+@pytest.mark.parametrize(
+    ("craft", "reason"),
+    [
+        (with_more(Member("../etc/passwd", 0o644, b"x")), "../etc/passwd is in it, which no backup has"),
+        (with_more(Member("/etc/passwd", 0o644, b"x")), "/etc/passwd is in it"),
+        (with_more(Member("state/../../x", 0o644, b"x")), "state/../../x is in it"),
+        (with_more(Member("state/ca/../x", 0o644, b"x")), "is in it"),
+        (with_more(Member("certificates/a/b", 0o644, b"x")), "is in it"),
+        (with_more(Member("certificates/.hidden", 0o644, b"x")), "is in it"),
+        (with_more(Member("state/a/b/c/d/e/f", 0o644, b"x")), "is in it"),
+        (with_more(Member("certificates/x", 0o777, kind=Kind.LINK, target="/etc/shadow")), "is in it"),
+        (with_more(Member("certificates/x", 0o777, kind=Kind.LINK, target="../ca/ca-key.pem")), "is in it"),
+        (with_more(Member("state/ca", 0o777, kind=Kind.LINK, target="elsewhere")), "is in it"),
+        (with_more(Member("state/dir", 0o755, kind=Kind.DIRECTORY)), "is in it"),
+        (with_more(Member("configuration", 0o644, b"x")), "is in it twice"),
+        (without("state/ca/ca-key.pem"), "lacks state/ca/ca-key.pem"),
+        (without("state/ca/ca-cert.pem"), "lacks state/ca/ca-cert.pem"),
+        (with_other("state/ca/ca-key.pem", b"nonsense"), "ca-key.pem"),
+        (with_other("state/inventory.sqlite3", b"nonsense"), "inventory.sqlite3"),
+        (with_other("state/inventory.sqlite3", b""), "inventory.sqlite3"),
+        (with_other("configuration", b"domain = 7"), "takes a string"),
+    ],
+)
+def test_a_crafted_one_is_refused_and_nothing_is_written(
+    hub: Admin, other: Admin, craft: Callable[[Members], Members], reason: str
+) -> None:
+    data = made_of(craft(members_in(plain(hub))))
+    ran = other.run("ca", "restore", "-", stdin=data)
+    assert ran.status in {65, 66, 78}, ran
+    assert reason in ran.problem
+    assert not other.root.exists()
+
+
+def test_a_key_of_another_authority_is_found(hub: Admin, other: Admin, tmp_path: Path) -> None:
+    foreign = Admin(tmp_path / "foreign")
+    foreign("ca", "init", "--no-passphrase")
+    craft = with_other("state/ca/ca-key.pem", (foreign.state / "ca/ca-key.pem").read_bytes())
+    said = other.refuses(65, "ca", "restore", "--check", "-", stdin=made_of(craft(members_in(plain(hub)))))
+    assert "ca-key.pem" in said
+
+
+def test_a_member_that_claims_more_than_there_is_is_refused(hub: Admin, other: Admin) -> None:
+    """Its size is read before a single octet is made room for."""
+    info = tarfile.TarInfo("state/huge")
+    info.size = 7 << 30
+    body = info.tobuf(tarfile.USTAR_FORMAT) + bytes(1024)
+    from hashlib import sha256
+
+    comment = f"smtpcreds backup 1 host=h at=2026-11-28T12:00:00Z sha256={sha256(body).hexdigest()}"
+    data = tarfile.TarInfo.create_pax_global_header({"comment": comment}) + body
+    assert "claims 7516192768 octets" in other.refuses(65, "ca", "restore", "-", stdin=data)
+
+
+@pytest.mark.parametrize("data", [b"", b"x" * 2000, b"age-encryption.org/v1\n-> scrypt AAAA 30\nx\n--- x\n"])
+def test_what_is_no_backup_is_refused(hub: Admin, key: str, other: Admin, data: bytes) -> None:
+    path = hub.write("nonsense", data)
+    words = ("--passphrase", key) if data.startswith(b"age") else ()
+    assert other.refuses(65, "ca", "restore", path, *words)
+
+
+# Dry runs, kills, and others at work.
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_what_is_named_is_what_happens(hub: Admin, clear: Path, other: Admin, force: bool) -> None:
+    admin = hub if force else other
+    words = ["ca", "restore", str(clear), *["--force"] * force]
+    before = tree(admin.directory)
+    changes = admin.json("-n", *words)["plan"]
+    assert tree(admin.directory) == before
+    if force:
+        assert [row["action"] for row in changes if row["target"] == str(hub.state)] == ["move", "make"]
+        return  # the name that it is moved to is the time
+    admin(*words)
+    same(foreseen(changes, before), happened(before, tree(admin.directory)))
+
+
+def test_a_killed_restore_is_typed_again(clear: Path, other: Admin, hub: Admin) -> None:
+    words = ("ca", "restore", str(clear))
+    for point in chosen(other.kill_points(*words)):
+        shutil.rmtree(other.root)
+        assert other.killed_at(point, *words), point
+        ran = other.run(*words)
+        assert ran.status in {0, 73}, (point, ran)
+        assert not list(other.root.rglob("*.smtpcreds-*")), point
+        assert state_of(other) == state_of(hub), point
+        assert "agree" in other("inventory", "check")
+
+
+def test_a_backup_while_others_issue_is_of_one_moment(hub: Admin, key: str, other: Admin) -> None:
+    saved = [hub.directory / f"saved{number}.age" for number in range(2)]
+    backups = [("ca", "backup", path, "--passphrase", key) for path in saved]
+    issues = [("cert", "issue", f"h{number}") for number in range(6)]
+    for ran in hub.at_once(*issues[:3], backups[0], *issues[3:], backups[1]):
+        assert ran.status == 0, ran
+    for path in saved:
+        shutil.rmtree(other.root, ignore_errors=True)
+        other("ca", "restore", path, "--passphrase", key)
+        assert "agree" in other("inventory", "check")
+        hosts = {row["host"].partition(".")[0] for row in other.json("cert", "list")["certificates"]}
+        assert {path.name.removesuffix("-key.pem") for path in other.certs.glob("*-key.pem")} == hosts
+
+
+HOLDER = """
+import os, sys
+from smtpcreds.files import exclusive
+with exclusive(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_who_waited_for_a_lock_that_was_moved_aside_takes_the_new_one(hub: Admin) -> None:
+    lock, aside = hub.path(f"{STATE}/lock"), hub.state.with_name("aside")
+    command = (sys.executable, "-c", HOLDER, str(lock))
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        with subprocess.Popen(hub.command("cert", "issue", "attic"), stdout=subprocess.DEVNULL) as waiting:
+            while str(lock) not in _open(waiting.pid):
+                assert waiting.poll() is None
+            shutil.copytree(hub.state, aside)
+            hub.state.rename(hub.state.with_name("moved"))
+            aside.rename(hub.state)
+            (hub.state / "lock").unlink()
+            holder.communicate("go\n")
+            assert waiting.wait() == 0
+    assert (hub.state / "lock").exists()
+    assert hub.query("SELECT count(*) FROM certificates WHERE host LIKE 'attic%'") == [(1,)]
+
+
+def _open(process: int) -> list[str]:
+    """The files that a process has open, but for those that are closed while we look."""
+    found = []
+    for name in os.listdir(f"/proc/{process}/fd"):
+        with suppress(FileNotFoundError):
+            found.append(os.readlink(f"/proc/{process}/fd/{name}"))
+    return found
+
+
+def test_the_passphrase_is_nowhere(hub: Admin, saved: Path) -> None:
+    assert SECRET not in saved.read_bytes()
+    assert SECRET not in hub.path(INVENTORY).read_bytes()
+    assert b"PRIVATE KEY" not in saved.read_bytes()

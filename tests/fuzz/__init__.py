@@ -1,0 +1,1 @@
+"""Every parser of what others wrote, fed with what was altered."""

@@ -1,0 +1,92 @@
+"""What a client host gets of a hub whose settings were changed, and cures typed as they were printed."""
+
+import json
+import smtplib
+import ssl
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from admin import CERTS, HUB, TOP
+from mail_hosts import ACCOUNT, FOREIGN, MailHost
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a client host gets of the hub.
+
+    Attributes:
+        tls: whether STARTTLS was offered and worked.
+        auth: mechanisms inside TLS; None without AUTH.
+        relays: the answer to a recipient elsewhere, 0 where no session came about.
+    """
+
+    tls: bool
+    auth: frozenset[str] | None
+    relays: int
+
+
+class Visitor:
+    """A client host without software, with an account or a certificate of the hub's authority."""
+
+    def __init__(self, hub: MailHost, client: MailHost) -> None:
+        self.hub, self.client = hub, client
+        self.secret = hub("sasl", "show", ACCOUNT, "--reveal").strip()
+
+    def _context(self, *, shows_certificate: bool) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        if shows_certificate:
+            certs = self.client.host.path(CERTS)
+            context.load_cert_chain(certs / "attic-cert.pem", certs / "attic-key.pem")
+        return context
+
+    @contextmanager
+    def _session(self, port: int) -> Iterator[smtplib.SMTP]:
+        with (
+            self.client.host.namespace.network(),
+            smtplib.SMTP(self.hub.host.address, port, timeout=20) as session,
+        ):
+            session._host = HUB  # type: ignore[attr-defined]
+            yield session
+
+    def visits(self, *, logs_in: bool = True, shows_certificate: bool = False, port: int = 25) -> Seen:
+        """Log in by CRAM-MD5, if it is offered, and ask for a recipient elsewhere."""
+        tls, auth = False, None
+        try:
+            with self._session(port) as session:
+                session.ehlo(self.client.host.name)
+                if session.has_extn("starttls"):
+                    tls = (
+                        session.starttls(context=self._context(shows_certificate=shows_certificate))[0] == 220
+                    )
+                    session.ehlo(self.client.host.name)
+                offer = session.esmtp_features.get("auth")
+                auth = None if offer is None else frozenset(offer.split())
+                if logs_in and auth and "CRAM-MD5" in auth:
+                    session.user, session.password = ACCOUNT, self.secret
+                    session.auth("CRAM-MD5", session.auth_cram_md5)
+                session.mail(f"polkafan@{self.client.host.name}")
+                return Seen(tls, auth, session.rcpt(FOREIGN)[0])
+        except (smtplib.SMTPException, OSError):
+            return Seen(tls, auth, 0)
+
+
+def by_shell(host: MailHost, cure: str) -> None:
+    """Type a cure as it was printed."""
+    command = f"PATH=/usr/sbin:/usr/bin:/sbin:/bin PYTHONPATH={TOP}; export PATH PYTHONPATH\n{cure}"
+    words = host.host.namespace.command(("sh", "-c", command))
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, (cure, done.stderr)
+
+
+def findings(host: MailHost, *codes: str) -> dict[str, str]:
+    """Return code to cure of what the audit finds, of these codes, or of all."""
+    only = [word for code in codes for word in ("--only", code)]
+    return {f["code"]: f["cure"] for f in host_json(host, "audit", *only)["findings"]}
+
+
+def host_json(host: MailHost, *words: str) -> dict[str, list[dict[str, str]]]:
+    found: dict[str, list[dict[str, str]]] = json.loads(host.run("--json", *words).out)
+    return found

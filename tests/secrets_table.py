@@ -1,0 +1,230 @@
+"""Where secrets are seen while commands handle them: ``python tests/secrets_table.py`` prints the table.
+
+Each command runs under strace, which shows every argument, environment, file, pipe and socket that a process
+of it hands octets to. A secret has to be in files of mode 0600 and in pipes, and nowhere else.
+"""
+
+import base64
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
+
+from admin import HUB, SECRET, Admin
+from lab.namespace import Namespace
+from lab.syslog import Log
+
+CALLS = "execve,openat,write,writev,pwrite64,sendto,sendmsg"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A command, and the secret that it handles: what of the scene, by name."""
+
+    words: str
+    secret: str
+
+
+ROWS = (
+    Row("ca passphrase --new-passphrase file:{here}/secret", "passphrase"),
+    Row("ca passphrase --new-passphrase file:{here}/secret", "ca key"),
+    Row("ca export --key --to {here}/key.pem", "ca key"),
+    Row("ca backup {here}/saved.age --passphrase file:{here}/secret", "passphrase"),
+    Row("ca backup {here}/saved.age --passphrase file:{here}/secret", "ca key"),
+    Row("ca rollover", "ca key"),
+    Row("ca crl", "ca key"),
+    Row("cert issue attic", "ca key"),
+    Row("cert renew dmzmail", "host key"),
+    Row("cert export dmzmail --format p12 --password file:{here}/secret --to {here}/pair.p12", "passphrase"),
+    Row("cert export dmzmail --format p12 --password file:{here}/secret --to {here}/pair.p12", "host key"),
+    Row("sasl add scanner --password file:{here}/secret", "passphrase"),
+    Row("sasl add scanner --password stdin:", "passphrase"),
+    Row("sasl passwd maildroid --password file:{here}/secret", "passphrase"),
+    Row("sasl passwd maildroid", "account"),
+    Row("sasl verify maildroid --password file:{here}/account", "account"),
+    Row("sasl auth-info maildroid --to {here}/info", "account"),
+    Row("sasl export --reveal --to {here}/accounts", "account"),
+    Row("sasl import {here}/accounts.csv", "passphrase"),
+    Row("sasl convert --to gdbm {here}/converted", "account"),
+    Row("sasl conf --to {here}/Sendmail.conf", "account"),
+    Row("sasl rotate maildroid --password file:{here}/secret", "passphrase"),
+    Row("bundle attic -o {here}/attic.tar", "account"),
+    Row("bundle attic -o {here}/attic.tar.age --passphrase file:{here}/secret", "passphrase"),
+    Row("bundle attic -o {here}/attic.tar.age --passphrase file:{here}/secret", "account"),
+    Row("mta apply sendmail-hub", "account"),
+    Row("mta render sendmail-client --to {here}/rendered", "account"),
+    Row("setup dmzmail.polkatistas.org", "account"),
+    Row("audit", "account"),
+    Row("audit", "ca key"),
+    Row("status", "account"),
+    Row("inventory check", "ca key"),
+)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Where one command showed one secret.
+
+    Attributes:
+        argv: arguments of processes.
+        environment: of processes.
+        files: path and mode of each that it was written to.
+        pipes: how many it went through.
+        elsewhere: sockets, terminals, logs and whatever else.
+    """
+
+    row: Row
+    argv: int
+    environment: int
+    files: tuple[tuple[str, int], ...]
+    pipes: int
+    elsewhere: tuple[str, ...]
+
+    @property
+    def is_well(self) -> bool:
+        """Tell whether it was in closed files and pipes alone."""
+        is_out = self.argv or self.environment or self.elsewhere
+        return not is_out and all(mode == 0o600 for _, mode in self.files)
+
+    def line(self) -> str:
+        """One row of the table."""
+        files = ", ".join(f"{path} {mode:04o}" for path, mode in self.files) or "-"
+        elsewhere = ", ".join(self.elsewhere) or "-"
+        cells = (
+            self.row.words.replace("{here}/", ""),
+            self.row.secret,
+            self.argv or "-",
+            self.environment or "-",
+        )
+        return "| " + " | ".join(map(str, (*cells, files, self.pipes or "-", elsewhere))) + " |"
+
+
+HEAD = (
+    "| command | secret | argv | environment | files, mode | pipes | sockets and others |\n"
+    "|---|---|---|---|---|---|---|"
+)
+
+
+class Stage:
+    """A hub, and strace beside a /dev/log of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.hub = Admin(directory / "root")
+        self.hub("setup", HUB, "--no-passphrase")
+        account = self.hub("sasl", "show", "maildroid", "--reveal").out.strip()
+        self.hub.secret("account", account.encode())
+        self.hub.secret("secret")
+        self.hub.write("accounts.csv", f'joe,"{SECRET.decode()}",\n')
+        (directory / "start").mkdir()
+        self.start = self.hub.copy(directory / "start/root")
+        devices = directory / "dev"
+        devices.mkdir()
+        copy = f"(cd /dev && cp -a null zero full random urandom tty {devices})"
+        self.namespace = Namespace(f"{copy}\nmount --bind {devices} /dev")
+        self.log = Log(self.namespace.path("/dev/log"))
+
+    def close(self) -> None:
+        self.namespace.close()
+        self.log.close()
+
+    def seen(self, row: Row) -> Seen:
+        """Run the command on a fresh hub and look for the secret."""
+        here = self.directory / "run"
+        program = self.start.copy(here / "root")
+        for name in ("account", "secret", "accounts.csv"):
+            program.write(name, (self.directory / name).read_bytes())
+        secrets = self._secrets(program, row.secret)
+        trace = self.directory / "trace"
+        strace = ("strace", "-f", "-yy", "-v", "-s", "1000000", "-o", str(trace), "-e", f"trace={CALLS}")
+        traced = program.behind(*self.namespace.command(()), *strace)
+        words = shlex.split(row.words.format(here=here, secret=SECRET.decode()))
+        ran = traced.run(*words, stdin=SECRET if "stdin:" in row.words else b"")
+        assert ran.status in {0, 1}, (row, ran)
+        secrets |= self._secrets(program, row.secret)
+        found = self._found(row, here, trace.read_text(errors="replace"), secrets)
+        shutil.rmtree(here)
+        return found
+
+    def _secrets(self, program: Admin, kind: str) -> set[str]:
+        """Return the texts that give a secret away."""
+        if kind == "passphrase":
+            return {SECRET.decode(), base64.b64encode(SECRET).decode()}
+        if kind == "account":
+            records = {
+                name: value for name, value in program.records().items() if name.startswith(b"maildroid\0")
+            }
+            return {value.decode() for value in records.values() if value}
+        path = program.state / "ca/ca-key.pem" if kind == "ca key" else program.certs / "dmzmail-key.pem"
+        return {
+            line for line in path.read_text().splitlines() if not line.startswith("-----") and len(line) > 40
+        }
+
+    def _found(self, row: Row, here: Path, trace: str, secrets: set[str]) -> Seen:
+        lines = [line for line in trace.splitlines() if any(secret in line for secret in secrets)]
+        argv = environment = pipes = 0
+        files: set[tuple[str, int]] = set()
+        elsewhere: set[str] = set()
+        for line in lines:
+            if "execve(" in line:
+                arguments, _, variables = line.partition("], [")
+                argv += any(secret in arguments for secret in secrets)
+                environment += any(secret in variables for secret in secrets)
+                continue
+            target = re.search(r"\w+\((\d+)<(.*?)>(?:\(deleted\))?, ", line)
+            assert target, line
+            path = re.sub(r"/\.([^/]+)\.smtpcreds-[0-9a-f]{16}", r"/\1", target[2])
+            if path.startswith("pipe:"):
+                pipes += 1
+            elif path.startswith("/") and not path.startswith("/dev/"):
+                files.add((path, _mode(Path(path), target[2], trace)))
+            else:
+                elsewhere.add(path.partition("[")[0])
+        if any(secret in said for said in self.log.lines for secret in secrets):
+            elsewhere.add("syslog")
+        named = sorted(
+            (path.removeprefix(f"{here}/root").removeprefix(f"{here}/"), mode) for path, mode in files
+        )
+        return Seen(row, argv, environment, tuple(named), pipes, tuple(sorted(elsewhere)))
+
+
+def _mode(path: Path, written: str, trace: str) -> int:
+    """The mode of a file that was written to; of one that is gone by now, the one that it was made with."""
+    if path.exists():
+        return path.stat().st_mode & 0o777
+    name = re.escape(written.rpartition("/")[2])
+    made = re.search(rf'openat\(.*[/"]{name}", [^)]*O_CREAT[^)]*, (0[0-7]*)\)', trace)
+    return int(made[1], 8) if made else 0
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """Give a stage in a directory of its own."""
+    with tempfile.TemporaryDirectory(prefix="smtpcreds-secrets-") as directory:
+        made = Stage(Path(directory))
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+def main() -> int:
+    """Print the table; the status is 1 if a secret was where it must not be."""
+    print(HEAD)
+    with stage() as made:
+        seen = [made.seen(row) for row in ROWS]
+    for one in seen:
+        print(one.line())
+    return int(not all(one.is_well for one in seen))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

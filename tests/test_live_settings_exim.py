@@ -1,0 +1,213 @@
+"""Settings of a real Exim around ours: seen on the wire, found, and ended by the cure."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from admin import HUB
+from lab import EXIM, Lab
+from mail_hosts import CLIENT, STARTED, EximClient, EximHub, MailHost, SendmailHub, issue
+from mail_settings import Seen, Visitor, by_shell, findings
+
+pytestmark = pytest.mark.live
+
+TEMPLATE, MACROS = "/etc/exim4/exim4.conf.template", "/etc/exim4/exim4.conf.localmacros"
+RCPT = "acl_smtp_rcpt = MAIN_ACL_CHECK_RCPT"
+LIST = "acl_check_rcpt:"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One setting.
+
+    Attributes:
+        name: of the row.
+        old: what the administrator changed in the template; empty for a line of the macros.
+        new: into what.
+        code: that the audit has for it.
+        is_off: tells by a visit that it matters.
+        shows: whether the visitor shows a certificate instead of logging in.
+        is_stranger: whether it does neither.
+        by_hand: whether the cure is words.
+    """
+
+    name: str
+    old: str
+    new: str
+    code: str
+    is_off: Callable[[Seen], bool]
+    shows: bool = False
+    is_stranger: bool = False
+    by_hand: bool = False
+
+
+def no_auth(seen: Seen) -> bool:
+    return seen.auth is None
+
+
+def no_tls(seen: Seen) -> bool:
+    return not seen.tls
+
+
+def refused(seen: Seen) -> bool:
+    return seen.relays >= 400
+
+
+def ended(seen: Seen) -> bool:
+    return seen.relays == 0
+
+
+def relayed(seen: Seen) -> bool:
+    return seen.relays == 250
+
+
+ROWS = [
+    Row("auth_advertise_hosts", RCPT, f"{RCPT}\nauth_advertise_hosts =", "MTA203", no_auth),
+    Row("tls_advertise_hosts", "", "MAIN_TLS_ADVERTISE_HOSTS = :", "MTA203", no_tls),
+    Row("tls_try_verify_hosts", "", "MAIN_TLS_TRY_VERIFY_HOSTS == :", "MTA204", refused, True),
+    Row(
+        "deny first",
+        LIST,
+        f"{LIST}\n  deny\n    message = not here\n    domains = ! +local_domains : ! +relay_to_domains\n",
+        "MTA205",
+        refused,
+    ),
+    Row("require first", LIST, f"{LIST}\n  require domains = +local_domains\n", "MTA205", refused),
+    Row(
+        "acl_smtp_mail",
+        "acl_check_mail:",
+        "acl_check_mail:\n  deny hosts = !+relay_from_hosts\n",
+        "MTA205",
+        refused,
+    ),
+    Row(
+        "acl_smtp_auth",
+        RCPT,
+        f"{RCPT}\nacl_smtp_auth = acl_nobody\n",
+        "MTA205",
+        refused,
+        by_hand=True,
+    ),
+    Row("tls_on_connect_ports", RCPT, f"{RCPT}\ntls_on_connect_ports = 25", "MTA207", ended),
+    Row("accept first", LIST, f"{LIST}\n  accept\n", "MTA206", relayed, is_stranger=True, by_hand=True),
+]
+
+
+class Scene:
+    def __init__(self, lab: Lab) -> None:
+        self.hub = EximHub(lab)
+        self.hub.exim.start()  # of Debian's files as they are
+        self.stock = findings(self.hub, "MTA")
+        self.hub.host.shell("kill $(cat /run/exim4/exim.pid)")
+        self.client = MailHost(lab.host(CLIENT, EXIM))
+        issue(self.hub, self.client)
+        self.hub.start("--relay-host", CLIENT)
+        self.visitor = Visitor(self.hub, self.client)
+        path = self.hub.host.path(TEMPLATE)
+        path.write_text(path.read_text().replace("begin acl\n", "begin acl\nacl_nobody:\n  deny\n", 1))
+        self.make()
+
+    def make(self) -> None:
+        """Do what the administrator does after a change."""
+        starts = len(self.hub.log.find(STARTED))
+        self.hub.host.shell("update-exim4.conf && kill -HUP $(cat /run/exim4/exim.pid)")
+        self.hub.log.wait(STARTED, starts + 1)
+        self.hub.host.await_port(25)
+
+    def change(self, row: Row) -> None:
+        path = self.hub.host.path(TEMPLATE if row.old else MACROS)
+        text = path.read_text()
+        assert row.old in text
+        path.write_text(text.replace(row.old, row.new, 1) if row.old else f"{text}{row.new}\n")
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Scene]:
+    with Lab() as lab:
+        yield Scene(lab)
+
+
+@pytest.fixture
+def scene(made: Scene) -> Iterator[Scene]:
+    kept = {path: made.hub.host.path(path).read_text() for path in (TEMPLATE, MACROS)}
+    yield made
+    for path, text in kept.items():
+        made.hub.host.path(path).write_text(text)
+    made.make()
+
+
+def test_nothing_is_found_where_nothing_is_off(scene: Scene) -> None:
+    assert scene.stock == {}
+    assert findings(scene.hub, "MTA") == {}
+    assert "ok" in scene.hub("mta", "check", "exim-hub")
+    assert scene.visitor.visits().relays == 250
+    assert scene.visitor.visits(logs_in=False, shows_certificate=True).relays == 250
+    assert scene.visitor.visits(logs_in=False).relays >= 400
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_what_switches_the_hub_off_is_found_and_its_cure_ends_it(scene: Scene, row: Row) -> None:
+    def visit() -> Seen:
+        return scene.visitor.visits(
+            logs_in=not row.shows and not row.is_stranger, shows_certificate=row.shows
+        )
+
+    scene.change(row)
+    scene.make()
+    seen = visit()
+    assert row.is_off(seen), seen
+    found = findings(scene.hub, "MTA")
+    assert row.code in found, (seen, found)
+    assert found[row.code] in scene.hub.run("mta", "check", "exim-hub").out
+    if row.by_hand:
+        assert "take " in found[row.code] or "accept" in found[row.code]
+        return
+    starts = len(scene.hub.log.find(STARTED))
+    by_shell(scene.hub, found[row.code])
+    scene.hub.log.wait(STARTED, starts + 1)
+    scene.hub.host.await_port(25)
+    assert findings(scene.hub, "MTA") == {}
+    assert visit().relays == 250
+
+
+TRANSPORT = "/etc/exim4/smtpcreds/client-transport.conf"
+CLIENT_ROWS = [
+    ("  tls_verify_hosts = *", "  tls_try_verify_hosts = *"),
+    ("  tls_verify_hosts = *", "  tls_verify_hosts = :"),
+]
+
+
+@pytest.fixture(scope="module")
+def sender() -> Iterator[EximClient]:
+    """A client host, whose hub is an impostor with a certificate of another authority."""
+    with Lab() as lab:
+        hub = SendmailHub(lab)
+        hub.start()
+        client = EximClient(lab, hub)
+        client.start(hub.secret())
+        hub("--root", "/var/impostor", "setup", HUB, "--no-passphrase")
+        hub.host.shell("cp /var/impostor/etc/mail/certs/*.pem /etc/mail/certs")
+        hub.sendmail.reload()
+        yield client
+
+
+@pytest.mark.parametrize(("ours", "theirs"), CLIENT_ROWS)
+def test_a_transport_that_does_not_verify_logs_in_at_an_impostor_until_the_cure(
+    sender: EximClient, ours: str, theirs: str
+) -> None:
+    path = sender.host.path(TRANSPORT)
+    kept = path.read_text()
+    assert ours in kept
+    path.write_text(kept.replace(ours, theirs))
+    sender.host.run(("update-exim4.conf",))
+    sender.exim.forget_failures()
+    assert " A=smtpcreds_cram_md5" in sender.send()
+    found = findings(sender, "MTA208")
+    checked = sender.run("mta", "check", "exim-client", "--password", "stdin:", stdin=b"any")
+    assert found["MTA208"] in checked.out
+    by_shell(sender, found["MTA208"])
+    assert findings(sender, "MTA208") == {}
+    sender.exim.forget_failures()
+    assert re.search(r"== .* defer .*certificate verification failed", sender.send())
+    path.write_text(kept)

@@ -1,0 +1,279 @@
+"""Settings of a real Postfix around ours: seen on the wire, found, and ended by the cure."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pytest
+from admin import HUB
+from lab import Lab
+from lab.postfix import POSTFIX
+from mail_hosts import CLIENT, MailHost, PostfixMachine, give_secret, issue, postfix_hub
+from mail_settings import Seen, Visitor, by_shell, findings
+
+pytestmark = pytest.mark.live
+
+MAIN, MASTER = "/etc/postfix/main.cf", "/etc/postfix/master.cf"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One setting.
+
+    Attributes:
+        change: what the administrator typed.
+        code: that the audit has for it.
+        is_off: tells by a visit that it matters.
+        shows: whether the visitor shows a certificate instead of logging in.
+    """
+
+    change: str
+    code: str
+    is_off: Callable[[Seen], bool]
+    shows: bool = False
+
+
+def no_auth(seen: Seen) -> bool:
+    return seen.auth is None
+
+
+def no_tls(seen: Seen) -> bool:
+    return not seen.tls
+
+
+def refused(seen: Seen) -> bool:
+    return seen.relays >= 400
+
+
+def ended(seen: Seen) -> bool:
+    return seen.relays == 0
+
+
+def set_(*settings: str) -> str:
+    return " && ".join(f"postconf -e '{setting}'" for setting in settings)
+
+
+def for_smtp(setting: str, kind: str = "inet") -> str:
+    return f"postconf -P 'smtp/{kind}/{setting}'"
+
+
+RELAY = "smtpd_relay_restrictions"
+HUB_ROWS = [
+    Row(for_smtp("smtpd_sasl_auth_enable=no"), "MTA109", no_auth),
+    Row(for_smtp("smtpd_tls_security_level=none"), "MTA102", no_tls),
+    Row(set_("smtpd_tls_security_level=none"), "MTA102", no_tls),
+    Row(set_("smtpd_discard_ehlo_keywords=silent-discard, auth"), "MTA109", no_auth),
+    Row(set_("smtpd_discard_ehlo_keywords=silent-discard, starttls"), "MTA109", no_tls),
+    Row(for_smtp("smtpd_discard_ehlo_keywords=auth"), "MTA109", no_auth),
+    Row(
+        "printf '192.0.2.11 auth\\n' > /etc/postfix/hide && "
+        + set_("smtpd_discard_ehlo_keyword_address_maps=texthash:/etc/postfix/hide"),
+        "MTA125",
+        no_auth,
+    ),
+    Row(set_("smtpd_sasl_exceptions_networks=192.0.2.0/24"), "MTA125", no_auth),
+    Row(set_(f"{RELAY}=permit_mynetworks, reject_unauth_destination"), "MTA110", refused),
+    Row(set_(f"{RELAY}=reject_unauth_destination, permit_sasl_authenticated"), "MTA110", refused),
+    Row(for_smtp(f"{RELAY}=permit_mynetworks,defer_unauth_destination"), "MTA110", refused),
+    Row(set_("smtpd_recipient_restrictions=permit_mynetworks, reject_unauth_destination"), "MTA110", refused),
+    Row(set_(f"{RELAY}=permit_mynetworks, permit_sasl_authenticated"), "MTA110", ended),
+    Row(set_(f"{RELAY}=permit, reject_unauth_destination"), "MTA110", ended),
+    Row(set_("smtpd_client_restrictions=permit_mynetworks, reject"), "MTA110", refused),
+    Row(
+        set_("smtpd_client_restrictions=permit_sasl_authenticated, reject", "smtpd_delay_reject=no"),
+        "MTA110",
+        ended,
+    ),
+    Row(set_("smtpd_helo_restrictions=check_helo_access static:reject"), "MTA110", refused),
+    Row(
+        set_(
+            "smtpd_restriction_classes=ours",
+            "ours=permit_mynetworks, reject",
+            "smtpd_sender_restrictions=ours",
+        ),
+        "MTA110",
+        refused,
+    ),
+    Row(set_("smtpd_sasl_mechanism_filter=digestmd5, crammd5"), "MTA114", ended),
+    Row(
+        set_("smtpd_sasl_security_options=noanonymous, nodictionary", "smtpd_tls_auth_only=no"),
+        "MTA114",
+        ended,
+    ),
+    Row(set_("smtpd_sasl_tls_security_options=noanonymous, forward_secrecy"), "MTA114", ended),
+    Row(set_("smtpd_sasl_type=courier"), "MTA117", ended),
+    Row(set_("smtpd_sasl_type=dovecot", "smtpd_sasl_path=private/auth"), "MTA117", ended),
+    Row(set_("smtpd_sasl_path=other"), "MTA117", ended),
+    Row(set_("smtpd_tls_wrappermode=yes"), "MTA122", ended),
+    Row(set_("smtpd_tls_protocols=!TLSv1.2, !TLSv1.3"), "MTA123", no_tls),
+    Row(set_("smtpd_tls_ask_ccert=no"), "MTA112", refused, True),
+    Row(set_("relay_clientcerts="), "MTA112", refused, True),
+    Row(set_("smtpd_tls_fingerprint_digest=md5"), "MTA113", refused, True),
+    Row(
+        set_(f"{RELAY}=permit_sasl_authenticated, reject_unauth_destination, permit_tls_clientcerts"),
+        "MTA110",
+        refused,
+        True,
+    ),
+]
+
+
+class Scene:
+    def __init__(self, lab: Lab) -> None:
+        self.hub = postfix_hub(lab)
+        self.client = MailHost(lab.host(CLIENT, POSTFIX))
+        issue(self.hub, self.client)
+        self.hub.apply("--relay-host", CLIENT)
+        self.visitor = Visitor(self.hub, self.client)
+
+    def typed(self, command: str) -> None:
+        """Type a command, and let the daemons read what it changed."""
+        by_shell(self.hub, command)
+        self.hub.postfix.reload()
+
+    def restart(self) -> None:
+        """Start anew: what died is not started again for up to a minute."""
+        self.hub.host.run(("postfix", "stop"))
+        self.hub.postfix.start()
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Scene]:
+    with Lab() as lab:
+        yield Scene(lab)
+
+
+@pytest.fixture
+def scene(made: Scene) -> Iterator[Scene]:
+    kept = {path: made.hub.host.path(path).read_text() for path in (MAIN, MASTER)}
+    yield made
+    for path, text in kept.items():
+        made.hub.host.path(path).write_text(text)
+
+
+def test_nothing_is_found_where_nothing_is_off(scene: Scene) -> None:
+    scene.hub.postfix.reload()
+    assert findings(scene.hub) == {}
+    assert "ok" in scene.hub("mta", "check", "postfix-hub")
+    assert scene.visitor.visits().relays == 250
+    assert scene.visitor.visits(logs_in=False, shows_certificate=True).relays == 250
+    assert scene.visitor.visits(logs_in=False).relays >= 400
+
+
+@pytest.mark.parametrize("row", HUB_ROWS, ids=lambda row: row.change)
+def test_what_switches_the_hub_off_is_found_and_its_cure_ends_it(scene: Scene, row: Row) -> None:
+    def visit() -> Seen:
+        return scene.visitor.visits(logs_in=not row.shows, shows_certificate=row.shows)
+
+    scene.typed(row.change)
+    seen = visit()
+    assert row.is_off(seen), seen
+    found = findings(scene.hub)
+    assert row.code in found, (seen, found)
+    checked = scene.hub.run("mta", "check", "postfix-hub")
+    assert checked.status == 1
+    assert found[row.code] in checked.out
+    for _ in range(3):  # one cure can show what was hidden behind it
+        for cure in found.values():
+            by_shell(scene.hub, cure.partition(", or by hand")[0])
+        scene.hub.postfix.settle()
+        found = findings(scene.hub)
+    if row.is_off is ended:
+        scene.restart()
+    else:
+        scene.hub.postfix.reload()
+    assert found == {}
+    assert visit().relays == 250
+
+
+def test_a_relay_for_everybody_is_found_and_closed(scene: Scene) -> None:
+    scene.typed(set_("mynetworks=127.0.0.0/8, 0.0.0.0/0"))
+    assert scene.visitor.visits(logs_in=False).relays == 250
+    scene.typed(findings(scene.hub)["MTA111"])
+    assert scene.visitor.visits(logs_in=False).relays >= 400
+    assert scene.visitor.visits().relays == 250
+
+
+class ClientRow(NamedTuple):
+    """What was typed on the client host, the code, and what its mail did."""
+
+    change: str
+    code: str
+    status: str
+
+
+DEFERRED, BOUNCED, SENT = "status=deferred", "status=bounced", "status=sent"
+BOOK = "digestmd5,ntlm,crammd5,plain,login,anonymous"
+PLAIN = "smtp_sasl_tls_security_options=noplaintext, noanonymous"
+HOP = f"[{HUB}]:25"
+POLICY = "/etc/postfix/smtpcreds/tls_policy"
+CLIENT_ROWS = [
+    ClientRow(for_smtp("smtp_sasl_auth_enable=no", "unix"), "MTA119", BOUNCED),
+    ClientRow(set_("smtp_sasl_auth_enable=no"), "MTA119", BOUNCED),
+    ClientRow(set_(f"smtp_sasl_mechanism_filter={BOOK}", PLAIN), "MTA114", DEFERRED),
+    ClientRow(set_(f"smtp_sasl_mechanism_filter={BOOK}"), "MTA115", DEFERRED),
+    ClientRow(set_("smtp_sasl_tls_security_options=noanonymous, nodictionary"), "MTA114", DEFERRED),
+    ClientRow(set_("smtp_never_send_ehlo=yes"), "MTA119", DEFERRED),
+    ClientRow(set_("smtp_discard_ehlo_keywords=auth"), "MTA119", BOUNCED),
+    ClientRow(set_("smtp_discard_ehlo_keywords=starttls"), "MTA119", DEFERRED),
+    ClientRow(
+        f"echo '{HOP} may' > /etc/postfix/p && " + set_("smtp_tls_policy_maps=texthash:/etc/postfix/p"),
+        "MTA103",
+        SENT,
+    ),
+    ClientRow(
+        for_smtp("smtp_tls_security_level=may", "unix") + " && " + set_("smtp_tls_policy_maps="),
+        "MTA103",
+        SENT,
+    ),
+    ClientRow(set_("smtp_tls_CAfile="), "MTA121", DEFERRED),
+    ClientRow(set_("smtp_tls_wrappermode=yes"), "MTA122", DEFERRED),
+    ClientRow(set_("smtp_tls_mandatory_protocols=!TLSv1.2, !TLSv1.3"), "MTA123", DEFERRED),
+    ClientRow(
+        "cp /etc/postfix/smtpcreds/sasl_passwd /etc/postfix/pw && "
+        + set_("smtp_sasl_password_maps=hash:/etc/postfix/pw"),
+        "MTA118",
+        DEFERRED,
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[PostfixMachine]:
+    with Lab() as lab:
+        hub = postfix_hub(lab)
+        client = PostfixMachine(lab, CLIENT, "postfix-client")
+        issue(hub, client)
+        hub.apply()
+        give_secret(hub, client)
+        client.apply("--password", "file:/var/lib/secret")
+        yield client
+
+
+@pytest.fixture
+def sender(pair: PostfixMachine) -> Iterator[PostfixMachine]:
+    kept = {path: pair.host.path(path).read_text() for path in (MAIN, MASTER)}
+    yield pair
+    for path, text in kept.items():
+        pair.host.path(path).write_text(text)
+
+
+@pytest.mark.parametrize("row", CLIENT_ROWS, ids=lambda row: row.change)
+def test_what_switches_the_client_host_off_is_found_and_its_cure_ends_it(
+    sender: PostfixMachine, row: ClientRow
+) -> None:
+    by_shell(sender, row.change)
+    sender.postfix.reload()
+    assert row.status in sender.send()
+    found = findings(sender, "MTA")
+    assert row.code in found, found
+    assert found[row.code] in sender.run("mta", "check", "postfix-client").out
+    sender.host.run(("postsuper", "-d", "ALL"))
+    for _ in range(3):
+        for cure in found.values():
+            by_shell(sender, cure.partition(", or by hand")[0])
+        sender.postfix.settle()
+        found = findings(sender, "MTA")
+    sender.postfix.reload()
+    assert found == {}
+    assert SENT in sender.send()

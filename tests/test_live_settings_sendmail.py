@@ -1,0 +1,247 @@
+"""Settings of a real Sendmail around ours: seen on the wire, found, and ended by the cure."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from admin import HUB
+from lab import SENDMAIL, Lab
+from mail_hosts import CLIENT, MailHost, SendmailMachine, give_secret, issue
+from mail_settings import Seen, Visitor, by_shell, findings
+
+pytestmark = pytest.mark.live
+
+MC, ACCESS = "/etc/mail/sendmail.mc", "/etc/mail/access"
+DAEMON = "DAEMON_OPTIONS(`Family=inet, Name=MTA, Port=smtp')dnl"
+INCLUDE = "include(`/etc/mail/smtpcreds/hub.m4')dnl"
+LATER = "/etc/mail/m4/later.m4"
+REFUSE = 'R$*\t\t$#error $@ 5.7.1 $: "550 not today"'
+
+
+@dataclass(frozen=True)
+class Row:
+    """One setting.
+
+    Attributes:
+        name: of the row.
+        old: what the administrator changed in sendmail.mc; empty for a line of the access map.
+        new: into what.
+        code: that the audit has for it.
+        is_off: tells by a visit that it matters.
+        shows: whether the visitor shows a certificate instead of logging in.
+    """
+
+    name: str
+    old: str
+    new: str
+    code: str
+    is_off: Callable[[Seen], bool]
+    shows: bool = False
+
+
+def no_auth(seen: Seen) -> bool:
+    return seen.auth is None
+
+
+def no_tls(seen: Seen) -> bool:
+    return not seen.tls
+
+
+def refused(seen: Seen) -> bool:
+    return seen.relays >= 400
+
+
+def ended(seen: Seen) -> bool:
+    return seen.relays == 0
+
+
+def modified(letters: str) -> str:
+    return DAEMON.replace("Port=smtp", f"Port=smtp, M={letters}")
+
+
+def below(line: str) -> str:
+    return f"{INCLUDE}\n{line}"
+
+
+def ruleset(name: str, rule: str = REFUSE) -> str:
+    return below(f"LOCAL_RULESETS\nS{name}\n{rule}\n")
+
+
+TAIL = "MAILER(`smtp')dnl"
+ROWS = [
+    Row("M=A", DAEMON, modified("A"), "MTA021", no_auth),
+    Row("M=ES", DAEMON, modified("ES"), "MTA021", no_tls),
+    Row("M=a", DAEMON, modified("a"), "MTA021", refused, True),
+    Row("M=s", DAEMON, modified("s"), "MTA022", ended),
+    Row("V", INCLUDE, below("define(`confTLS_SRV_OPTIONS', `V')dnl"), "MTA023", refused, True),
+    Row("Srv_Features: A", "", "Srv_Features:\tA", "MTA024", no_auth),
+    Row("Srv_Features: S", "", "Srv_Features:192.0.2\tS", "MTA024", no_tls),
+    Row("Srv_Features: V", "", "Srv_Features:\tV", "MTA023", refused, True),
+    Row("Srv_Features: l", "", "Srv_Features:\tl", "MTA024", refused, True),
+    Row(
+        "later mechanisms",
+        INCLUDE,
+        below("define(`confAUTH_MECHANISMS', `GSSAPI')dnl"),
+        "MTA017",
+        no_auth,
+    ),
+    Row("later options", INCLUDE, below("define(`confAUTH_OPTIONS', `f')dnl"), "MTA017", no_auth),
+    Row("later file", INCLUDE, below(f"include(`{LATER}')dnl"), "MTA017", no_auth),
+    Row("options", INCLUDE, below("define(`confAUTH_OPTIONS', `d')dnl"), "MTA028", no_auth),
+    Row(
+        "versions",
+        INCLUDE,
+        below(
+            "define(`confSERVER_SSL_OPTIONS', `+SSL_OP_NO_TLSv1_2 +SSL_OP_NO_TLSv1_3 +SSL_OP_NO_TLSv1_1')dnl"
+        ),
+        "MTA028",
+        no_tls,
+    ),
+    Row("check_rcpt", TAIL, f"{TAIL}\nLOCAL_RULESETS\nSLocal_check_rcpt\n{REFUSE}\n", "MTA026", refused),
+    Row(
+        "Relay_Auth",
+        TAIL,
+        f"{TAIL}\nLOCAL_RULESETS\nSLocal_Relay_Auth\nR$*\t\t$@ NO\n",
+        "MTA026",
+        refused,
+    ),
+]
+
+
+def compile_on(machine: SendmailMachine) -> None:
+    """Make sendmail.cf and the access map anew, and let the daemon read them."""
+    starts = len(machine.log.find("sm-mta.*starting daemon"))
+    machine.host.shell(
+        "cd /etc/mail && m4 sendmail.mc > sendmail.cf && makemap hash access < access"
+        " && kill -HUP $(head -n 1 /run/sendmail/mta/sendmail.pid)"
+    )
+    machine.log.wait("sm-mta.*starting daemon", starts + 1)
+    machine.host.await_port(25)
+
+
+class Scene:
+    def __init__(self, lab: Lab) -> None:
+        lines = f"define(`SMART_HOST', `[{lab.sink.address}]')dnl\n"
+        self.hub = SendmailMachine(lab, HUB, "sendmail-hub", lines)
+        self.hub("setup", HUB, "--no-passphrase")
+        self.client = MailHost(lab.host(CLIENT, SENDMAIL))
+        issue(self.hub, self.client)
+        self.hub.host.write(LATER, "dnl of the provider\ndefine(`confAUTH_OPTIONS', `f')dnl\n")
+        self.hub.apply("--relay-host", CLIENT)
+        self.visitor = Visitor(self.hub, self.client)
+
+    def compile(self) -> None:
+        """Do what the administrator does after a change of either file."""
+        compile_on(self.hub)
+
+    def change(self, row: Row) -> None:
+        path = self.hub.host.path(MC if row.old else ACCESS)
+        text = path.read_text()
+        assert row.old in text
+        path.write_text(text.replace(row.old, row.new, 1) if row.old else f"{text}{row.new}\n")
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Scene]:
+    with Lab() as lab:
+        yield Scene(lab)
+
+
+@pytest.fixture
+def scene(made: Scene) -> Iterator[Scene]:
+    kept = {path: made.hub.host.path(path).read_text() for path in (MC, ACCESS)}
+    yield made
+    for path, text in kept.items():
+        made.hub.host.path(path).write_text(text)
+    made.compile()
+
+
+def test_nothing_is_found_where_nothing_is_off(scene: Scene) -> None:
+    assert findings(scene.hub) == {}
+    assert "ok" in scene.hub("mta", "check", "sendmail-hub")
+    assert scene.visitor.visits().relays == 250
+    assert scene.visitor.visits(logs_in=False, shows_certificate=True).relays == 250
+    assert scene.visitor.visits(logs_in=False).relays >= 400
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_what_switches_the_hub_off_is_found_and_its_cure_ends_it(scene: Scene, row: Row) -> None:
+    def visit() -> Seen:
+        return scene.visitor.visits(logs_in=not row.shows, shows_certificate=row.shows)
+
+    scene.change(row)
+    scene.compile()
+    seen = visit()
+    assert row.is_off(seen), seen
+    found = findings(scene.hub)
+    assert row.code in found, (seen, found)
+    checked = scene.hub.run("mta", "check", "sendmail-hub")
+    assert checked.status == 1
+    assert found[row.code] in checked.out
+    follow(scene, row, found[row.code])
+    assert findings(scene.hub) == {}
+    assert visit().relays == 250
+
+
+def follow(scene: Scene, row: Row, cure: str) -> None:
+    """Type a cure that is a command, and do by hand what others say."""
+    if not cure.startswith("take the ruleset"):
+        starts = len(scene.hub.log.find("sm-mta.*starting daemon"))
+        by_shell(scene.hub, cure)
+        if row.old:
+            scene.hub.log.wait("sm-mta.*starting daemon", starts + 1)
+            scene.hub.host.await_port(25)
+        return
+    assert MC in cure
+    path = scene.hub.host.path(MC)
+    path.write_text(path.read_text().replace(row.new, row.old))
+    scene.compile()
+
+
+CLIENT_INCLUDE = "include(`/etc/mail/smtpcreds/client.m4')dnl"
+CLIENT_ROWS = [
+    ("CLIENT_OPTIONS(`Family=inet, M=A')dnl", "", "550 5.7.1"),
+    ("CLIENT_OPTIONS(`Family=inet, Modify=hS')dnl", "", "stat="),
+    ("", f"Try_TLS:{HUB}\tNO", "stat="),
+    ("", "Try_TLS:\tNO", "stat="),
+]
+"""A line of sendmail.mc, or of the access map, and what its mail says then."""
+
+
+@pytest.fixture(scope="module")
+def sender() -> Iterator[SendmailMachine]:
+    with Lab() as lab:
+        hub = SendmailMachine(lab, HUB, "sendmail-hub", f"define(`SMART_HOST', `[{lab.sink.address}]')dnl\n")
+        hub("setup", HUB, "--no-passphrase")
+        client = SendmailMachine(lab, CLIENT, "sendmail-client")
+        issue(hub, client)
+        hub.apply()
+        give_secret(hub, client)
+        client.apply("--password", "file:/var/lib/secret")
+        yield client
+
+
+@pytest.mark.parametrize(("line", "rule", "said"), CLIENT_ROWS)
+def test_what_keeps_a_client_host_from_logging_in_is_found_and_its_cure_ends_it(
+    sender: SendmailMachine, line: str, rule: str, said: str
+) -> None:
+    mc, access = sender.host.path(MC), sender.host.path(ACCESS)
+    kept = mc.read_text(), access.read_text()
+    mc.write_text(kept[0].replace(CLIENT_INCLUDE, f"{CLIENT_INCLUDE}\n{line}"))
+    access.write_text(f"{kept[1]}{rule}\n")
+    compile_on(sender)
+    answer = sender.send()
+    assert said in answer
+    assert "stat=Sent" not in answer
+    found = findings(sender, "MTA")
+    assert list(found) == ["MTA025"]
+    assert found["MTA025"] in sender.run("mta", "check", "sendmail-client").out
+    starts = len(sender.log.find("sm-mta.*starting daemon"))
+    by_shell(sender, found["MTA025"])
+    if line:
+        sender.log.wait("sm-mta.*starting daemon", starts + 1)
+        sender.host.await_port(25)
+    assert findings(sender, "MTA") == {}
+    assert "stat=Sent" in sender.send()
+    mc.write_text(kept[0])
+    access.write_text(kept[1])

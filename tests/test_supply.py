@@ -1,0 +1,100 @@
+"""What is installed: pinned with hashes, from no named place, and what an isolated script obeys."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from admin import TOP, peer
+
+PINNED = re.compile(r"^([a-z0-9.-]+)==(\S+) \\$", re.MULTILINE)
+PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
+REQUIREMENTS = [
+    *PROJECT["dependencies"],
+    *(one for name, some in PROJECT["optional-dependencies"].items() for one in some),
+]
+
+
+def pins(name: str) -> dict[str, str]:
+    return dict(PINNED.findall((TOP / "tests" / name).read_text()))
+
+
+def version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", text))
+
+
+@pytest.mark.parametrize("name", ["constraints.txt", "lowest.txt"])
+def test_every_pin_has_a_hash_and_no_place(name: str) -> None:
+    text = (TOP / "tests" / name).read_text()
+    entries = re.split(r"\n(?=[a-z])", text.split("\n\n")[-1])
+    assert len(pins(name)) > 10
+    for entry in (part for part in entries if not part.startswith("#")):
+        assert re.match(r"[a-z0-9.-]+==\S+ \\\n( +--hash=sha256:[0-9a-f]{64}( \\)?\n?)+", entry), entry
+    assert not re.search(r"://|--index|--find|@ |localhost", text)
+
+
+@pytest.mark.parametrize("requirement", REQUIREMENTS)
+def test_what_is_required_is_pinned(requirement: str) -> None:
+    found = re.match(r"([a-z0-9-]+)(?:\[\w+\])?>=([\d.]+)", requirement)
+    assert found, requirement
+    assert version(pins("constraints.txt")[found[1]]) >= version(found[2])
+
+
+@pytest.mark.parametrize("requirement", PROJECT["dependencies"])
+def test_the_lowest_versions_are_those_of_the_project(requirement: str) -> None:
+    found = re.match(r"([a-z0-9-]+)>=([\d.]+)", requirement)
+    assert found
+    if found[1] == "libpass":
+        assert pins("lowest.txt")["passlib"] == "1.7.4", "in its place, as in Debian"
+        return
+    lowest = version(pins("lowest.txt")[found[1]])
+    assert lowest[: len(version(found[2]))] == version(found[2])
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    """A script as pip makes it."""
+    path = tmp_path / "smtpcreds"
+    made = f"#!{sys.executable}\nimport sys\nprint('smtpcreds', sys.flags.isolated)\n"
+    path.write_text(made)
+    path.chmod(0o755)
+    return path
+
+
+def test_an_isolated_script_obeys_no_environment(script: Path, tmp_path: Path) -> None:
+    evil = tmp_path / "evil"
+    evil.mkdir()
+    (evil / "sitecustomize.py").write_text("print('not ours')\n")
+    env = {"PYTHONPATH": str(evil), "PATH": os.environ["PATH"]}
+
+    def said() -> str:
+        return subprocess.run([script], env=env, capture_output=True, text=True, check=True).stdout
+
+    assert said() == "not ours\nsmtpcreds 0\n"
+    for _ in range(2):
+        assert peer("sh", TOP / "contrib/isolated", script) == "smtpcreds 1\n"
+    assert said() == "smtpcreds 1\n"
+
+
+def test_another_script_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "smtpcreds"
+    path.write_text("#!/bin/sh\n")
+    assert "does not begin with the path of a Python" in peer("sh", TOP / "contrib/isolated", path, status=65)
+    assert path.read_text() == "#!/bin/sh\n"
+
+
+@pytest.mark.skipif(
+    shutil.which("cyclonedx-py", path=str(Path(sys.executable).parent)) is None, reason="no tool"
+)
+def test_the_bill_of_materials_is_of_what_is_installed(tmp_path: Path) -> None:
+    """The tool validates it against CycloneDX's schema before it writes it."""
+    path = tmp_path / "bom.json"
+    words = ("--output-reproducible", "--spec-version", "1.6", "--validate", "--output-file", path)
+    peer(Path(sys.executable).with_name("cyclonedx-py"), "environment", *words, sys.executable)
+    bom = json.loads(path.read_text())
+    assert {"click", "cryptography", "keyring", "libpass"} <= {one["name"] for one in bom["components"]}
