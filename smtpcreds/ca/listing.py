@@ -7,9 +7,9 @@ from collections.abc import Generator, Iterable
 from datetime import datetime, timedelta
 
 from ..config import Site
-from ..errors import AmbiguousError, NameRefusedError
+from ..errors import AmbiguousError, NameRefusedError, nearest
 from ..inventory.inventory import Inventory
-from ..inventory.rows import CertificateRow
+from ..inventory.rows import CertificateRow, State
 from ..lazy import dataclass
 from .layout import Pair
 
@@ -114,3 +114,22 @@ def _host(site: Site, which: str) -> str:
         return site.qualify(which, wildcard=True)
     except NameRefusedError:
         return which
+
+
+_COMPARED = 5000
+"""Certificates among which a host is looked for that was probably meant."""
+
+
+def near_host(inventory: Inventory, word: str) -> str | None:
+    """Return the host with a certificate that was probably meant by a word; None where none is like it."""
+    hosts = {row.host for row in inventory.listing(state=State.ISSUED, limit=_COMPARED)}
+    short = {host.partition(".")[0]: host for host in hosts}
+    near = nearest(word, hosts if "." in word else short)
+    return short.get(near, near) if near else None
+
+
+def instead_of_unknown(inventory: Inventory, host: str) -> str | None:
+    """Return the host that was probably meant by one that never had a certificate; None for one that had."""
+    if next(inventory.listing(host=host, limit=1), None):
+        return None
+    return near_host(inventory, host)

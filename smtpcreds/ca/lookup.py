@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from ..config import Site
-from ..errors import MissingInputError, NameRefusedError, SmtpcredsError, nearest
+from ..errors import MissingInputError, NameRefusedError, SmtpcredsError
 from ..files import exists, read_private, read_public
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityState, State
@@ -21,15 +21,12 @@ from ..pki.values import Certificate
 from .authority import CA
 from .directory import bundled
 from .layout import CaFiles, Pair, has_inventory, pair_of, reading
-from .listing import ambiguous, meant, names_host
+from .listing import ambiguous, meant, names_host, near_host
 from .state import row_of
 
 # From the word of a person to one certificate: in the inventory, installed, or in a file.
 
 _CERTIFICATE_END = "-cert.pem"
-
-_COMPARED = 5000
-"""Certificates among which a host is looked for that was probably meant."""
 
 
 @dataclass(frozen=True)
@@ -78,21 +75,6 @@ def find(site: Site, which: str, path: str) -> Found:
     near = _near(site, which)
     hint = f"did you mean {near}?" if near else "smtpcreds cert list --all"
     raise MissingInputError(which, reason, hint)
-
-
-def near_host(inventory: Inventory, word: str) -> str | None:
-    """Return the host with a certificate that was probably meant by a word; None where none is like it."""
-    hosts = {row.host for row in inventory.listing(state=State.ISSUED, limit=_COMPARED)}
-    short = {host.partition(".")[0]: host for host in hosts}
-    near = nearest(word, hosts if "." in word else short)
-    return short.get(near, near) if near else None
-
-
-def instead_of_unknown(inventory: Inventory, host: str) -> str | None:
-    """Return the host that was probably meant by one that never had a certificate; None for one that had."""
-    if next(inventory.listing(host=host, limit=1), None):
-        return None
-    return near_host(inventory, host)
 
 
 def _near(site: Site, word: str) -> str | None:

@@ -22,8 +22,7 @@ from ..transaction import Transaction
 from .adopt import MAX_SERIAL, row_of_imported
 from .crl import owed
 from .layout import CURE_CRL, CaFiles, Pair
-from .listing import DIGITS, ambiguous, meant, names_host, of_one_host
-from .lookup import near_host
+from .listing import DIGITS, ambiguous, meant, names_host, near_host, of_one_host
 from .old import RENEW_OLD, RETIRE_OLD
 from .pair import certificate_in_place, read_previous_pair
 from .publish import Published, publish

@@ -482,8 +482,7 @@ def list_(session: Session, within: str | None, host: str | None, everything: bo
     The exit status is 0 whatever is listed; for a status that says whether something is due, see cert renew.
     """
     from ..ca.layout import reading, warn_of_crls
-    from ..ca.listing import Selection, listed
-    from ..ca.lookup import instead_of_unknown
+    from ..ca.listing import Selection, instead_of_unknown, listed
 
     site = session.site()
     span = None if within is None else parse_duration(within)
