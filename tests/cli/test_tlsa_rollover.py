@@ -32,7 +32,7 @@ def test_the_whole_way(hub: Admin) -> None:
     assert not hub.path(NEXT).exists()
     assert of_key(hub.path(f"{KEY}.previous")) == first
     assert records(then("tlsa", "dmzmail").out)[:2] == [second, first]
-    assert then("inventory", "check").out == "inventory and disk agree\n"
+    assert then("inventory", "check").out.startswith("inventory and disk agree\n")
 
     soon = hub.at("+240 minutes")
     assert "since the switch is over on" in soon.refuses(75, "tlsa", "retire", "dmzmail")
@@ -90,7 +90,7 @@ def test_a_killed_switch_is_completed(hub: Admin, call: str, number: int) -> Non
     assert then("tlsa", "plan", "dmzmail", "--json").data["stage"] == "switched"
     hub.at("+9 minutes")("tlsa", "retire", "dmzmail")
     assert not hub.path(NEXT).exists()
-    assert hub.at("+9 minutes")("inventory", "check").out == "inventory and disk agree\n"
+    assert hub.at("+9 minutes")("inventory", "check").out.startswith("inventory and disk agree\n")
 
 
 def test_a_server_that_does_not_take_it_keeps_the_old_key(hub: Admin) -> None:
