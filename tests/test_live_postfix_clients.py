@@ -27,7 +27,7 @@ MECHANISMS = {
     "sendmail-client": "SCRAM-SHA-256",
     "exim-client": "CRAM-MD5",
     "opensmtpd-client": "PLAIN",
-    "msmtp": "SCRAM-SHA-256",
+    "msmtp": "DIGEST-MD5",
     "nullmailer": "PLAIN",
     "dma": "CRAM-MD5",
     "curl": "DIGEST-MD5",

@@ -208,7 +208,8 @@ class _Way:
         finally:
             os.close(found)
         if not stat.S_ISDIR(status.st_mode):
-            raise explain(NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)), self._path)
+            error = NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            raise explain(error, self._path) from error
         self._check(status)
 
     def _turn(self, link: str, status: os.stat_result, target: str) -> None:

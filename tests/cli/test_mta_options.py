@@ -156,7 +156,7 @@ def test_a_killed_run_is_completed_as_it_was_meant(hub: Admin, number: int) -> N
     assert of_files(hub) == []
 
 
-KEEP = "and no more once this counts; to keep: smtpcreds mta apply"
+KEEP = "and no longer once this takes effect; to keep: smtpcreds mta apply"
 OFFERS = [
     ("O AuthMechanisms=LOGIN PLAIN\n", "", "LOGIN, PLAIN: offered now", "--plaintext"),
     (
@@ -181,7 +181,7 @@ def test_what_an_adopted_hub_offered_is_not_taken_away_without_a_word(
     hub.write("/etc/mail/sendmail.cf", cf, 0o644)
     if conf:
         hub.write(SASL_CONF, conf, 0o644)
-    warning = f"{told}, and no more once this counts; to keep: smtpcreds mta apply sendmail-hub {keep}"
+    warning = f"{told}, and no longer once this takes effect; to keep: smtpcreds mta apply sendmail-hub {keep}"
     for words in (
         ("-n", "mta", "apply", "sendmail-hub", "--force"),
         ("mta", "apply", "sendmail-hub", "--force"),
