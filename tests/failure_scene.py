@@ -102,7 +102,7 @@ class Pair:
         issue(self.hub, self.client, self.client.host.name)
         self.hub.apply()
         give_secret(self.hub, self.client)
-        self.client.apply(*SECRET)
+        self.client.apply(*SECRET, *(("--crl",) if kind is SendmailMachine else ()))
         self.hub("--root", "/var/lib/other", "setup", HUB, "--no-passphrase")
         self.shell(self.hub, SIGN_CRL)
         there = self.client.host.path(OLD_CRL)

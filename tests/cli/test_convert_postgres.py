@@ -227,7 +227,7 @@ def test_an_existing_file_is_replaced_by_force_and_keeps_its_own(admin: Admin, u
         (("postgresql:///mail", "--database", "postgresql:///mail"), 64, "is the database itself"),
         (("postgresql://u:pw5ecret@db/mail",), 64, "carries a password"),
         (("new", "--to", "bdb", "--database", "postgresql://u:pw5ecret@db/mail"), 64, "carries a password"),
-        (("sqlite:///etc/accounts",), 65, "log in without a password"),
+        (("sqlite:///etc/accounts",), 65, "a login without a password"),
     ],
 )
 def test_what_can_t_be_meant(admin: Admin, words: tuple[str, ...], status: int, reason: str) -> None:

@@ -87,10 +87,10 @@ def test_owner_group_and_mode_of_a_new_one(tmp_path: Path, kind: str) -> None:
     ("setting", "reason"),
     [
         ('mode = "0644"', "lets everybody read every secret"),
-        ('mode = "rw"', "is not an octal mode"),
+        ('mode = "rw"', "takes an octal mode"),
         ('owner = "nobody-here"', "there is no user nobody-here"),
         ('group = "nobody-here"', "there is no group nobody-here"),
-        ('format = "ndbm"', "'ndbm' is not one of bdb, gdbm, lmdb"),
+        ('format = "ndbm"', "takes bdb, gdbm, lmdb, not 'ndbm'"),
     ],
 )
 def test_settings_that_are_refused(tmp_path: Path, setting: str, reason: str) -> None:
