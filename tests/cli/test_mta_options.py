@@ -181,7 +181,9 @@ def test_what_an_adopted_hub_offered_is_not_taken_away_without_a_word(
     hub.write("/etc/mail/sendmail.cf", cf, 0o644)
     if conf:
         hub.write(SASL_CONF, conf, 0o644)
-    warning = f"{told}, and no longer once this takes effect; to keep: smtpcreds mta apply sendmail-hub {keep}"
+    warning = (
+        f"{told}, and no longer once this takes effect; to keep: smtpcreds mta apply sendmail-hub {keep}"
+    )
     for words in (
         ("-n", "mta", "apply", "sendmail-hub", "--force"),
         ("mta", "apply", "sendmail-hub", "--force"),
