@@ -58,7 +58,7 @@ def _faults(site: Site, copy: Copy, path: str) -> Iterator[str]:
         yield "is missing"
         return
     if not is_copy(site.sasldb, path):
-        yield f"is not a copy of {site.sasldb} as it is now"
+        yield f"is not a current copy of {site.sasldb}"
     owner = owner_of(site.root, copy.user, copy.group)
     if stat.S_IMODE(found.st_mode) != copy.mode:
         yield f"has mode {stat.S_IMODE(found.st_mode):04o}, not {copy.mode:04o}"

@@ -56,12 +56,12 @@ def test_any_octets_give_replies_or_our_error_in_bounded_memory(pieces: list[byt
         (b"220 " + b"x" * MAX_LINE, "over 2048 octets"),
         (b"220-x\r\n" * (MAX_LINES + 1), "over 100 lines"),
         (b"220-x\r\n250 y\r\n", "two codes, 220 and 250"),
-        (b"HTTP/1.1 400 Bad Request\r\n", "no reply: 'HTTP/1.1 400"),
-        (b"\x16\x03\x01\r\n", "no reply"),
-        (b"22 x\r\n", "no reply"),
-        (b"2200 x\r\n", "no reply"),
-        (b"120 x\r\n", "no reply"),
-        (b"\r\n", "no reply"),
+        (b"HTTP/1.1 400 Bad Request\r\n", "not a reply: 'HTTP/1.1 400"),
+        (b"\x16\x03\x01\r\n", "not a reply"),
+        (b"22 x\r\n", "not a reply"),
+        (b"2200 x\r\n", "not a reply"),
+        (b"120 x\r\n", "not a reply"),
+        (b"\r\n", "not a reply"),
     ],
 )
 def test_what_is_no_reply(octets: bytes, complaint: str) -> None:
