@@ -50,7 +50,10 @@ OBSTACLES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a second name of a file of root": (second_name, "has 2 names"),
     "a FIFO": (lambda path: os.mkfifo(path), "is not a regular file"),
     "a file of another user": (foreign, "belongs to another user"),
-    "a file of root that is not a lock": (lambda path: path.write_text("precious\n"), "is not a lock of smtpcreds by its content"),
+    "a file of root that is not a lock": (
+        lambda path: path.write_text("precious\n"),
+        "is not a lock of smtpcreds by its content",
+    ),
     "a link": (lambda path: path.symlink_to("shadow"), "symbolic links"),
 }
 

@@ -1,6 +1,6 @@
 """A bundle: the certificate if one is needed, the archive, the record of who got it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import field, replace
 from datetime import UTC, datetime
 
@@ -13,7 +13,7 @@ from ..ca.publish import refresh_superseded_crls
 from ..ca.requests import Csr, SignedCsr, sign_csr, verify_petition
 from ..config import Site
 from ..deploy.delivery import Handover, record_handover
-from ..deploy.facts import gather
+from ..deploy.facts import gather, wanted_mechanisms
 from ..deploy.hubs import applied_hubs
 from ..deploy.options import RenderOptions
 from ..errors import DataError, UsageError
@@ -201,13 +201,25 @@ def offered(work: Transaction, program: Program, options: RenderOptions) -> Rend
     """
     hubs = applied_hubs(work.site)
     asked = options.over(work.site.settings.mta, program.VARIANTS)
-    if not hubs or not set(program.MECHANISMS) <= set(PLAINTEXT) or asked.mechanisms:
+    if not hubs or asked.mechanisms:
         return options
+    if not set(program.MECHANISMS) <= set(PLAINTEXT):
+        return _narrowed(program, options, asked, {name for names in hubs.values() for name in names})
     if any(set(PLAINTEXT) & set(mechanisms) for mechanisms in hubs.values()):
         return replace(options, plaintext=True)
     reason = f"logs in by {' or '.join(program.MECHANISMS)} only, which this hub does not offer"
     allow = f"smtpcreds mta apply {next(iter(hubs))} --plaintext --edit --run"
     raise UsageError(program.NAME, reason, f"{allow}    (inside TLS only); then this again")
+
+
+def _narrowed(
+    program: Program, options: RenderOptions, asked: RenderOptions, there: Collection[str]
+) -> RenderOptions:
+    """Return the options with what both sides know, where the program would try what no hub offers."""
+    wanted = wanted_mechanisms(asked, is_hub=False)
+    first = next((name for name in program.MECHANISMS if name in wanted), None)
+    common = tuple(name for name in wanted if name in there and name in program.MECHANISMS)
+    return replace(options, mechanisms=common) if common and first not in there else options
 
 
 def _warn_of_rotation(work: Transaction, facts: Facts) -> None:

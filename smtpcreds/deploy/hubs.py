@@ -4,10 +4,14 @@ from collections.abc import Mapping
 
 from ..ca.layout import has_inventory, reading
 from ..config import Site
+from ..mta import dovecot, dovecot_hub
 from ..mta.program import Program, Role
 from ..mta.programs import PROGRAMS
 from .facts import wanted_mechanisms
 from .options import RenderOptions, in_force
+
+_BY_DOVECOT = "dovecot"
+"""The choice of a mail server whose accounts Dovecot checks."""
 
 
 def applied_hubs(site: Site) -> Mapping[str, tuple[str, ...]]:
@@ -22,4 +26,9 @@ def applied_hubs(site: Site) -> Mapping[str, tuple[str, ...]]:
 
 def _mechanisms(site: Site, program: Program) -> tuple[str, ...]:
     options = in_force(site, program, RenderOptions()).over(site.settings.mta, program.VARIANTS)
-    return wanted_mechanisms(options, is_hub=True)
+    offered = wanted_mechanisms(options, is_hub=True)
+    if program is not dovecot_hub and _BY_DOVECOT not in options.variants:
+        return offered
+    stored = in_force(site, dovecot_hub, RenderOptions())
+    known = dovecot.MECHANISMS[dovecot.scheme_of(stored.variants)]
+    return tuple(name for name in offered if name in known)

@@ -21,7 +21,7 @@ _FREE = 0
 def leftovers(data: bytes, subject: str) -> int:
     """Return how many pieces of text lie in unused space and nowhere else in the file."""
     meta = read_meta(data, subject)
-    used, unused = [], []
+    used, unused = [data[: meta.pagesize]], []  # its random number stands in former copies of it, too
     for at in range(meta.pagesize, len(data), meta.pagesize):
         page = data[at : at + meta.pagesize]
         low, high = _gap(page, meta.order, meta.header)

@@ -1,7 +1,6 @@
-"""All figures in one run: ``python -m tests.benchmarks [--short] [FILE]``.
+"""All figures in one run: ``python -m tests.benchmarks [--short] FILE``.
 
-Writes ``tests/benchmarks/figures.csv``, or FILE, which smtpcreds-performance(7) shows. ``--short`` measures
-small numbers of everything, to see that it runs.
+Writes FILE as CSV. ``--short`` measures small numbers of everything, to see that it runs.
 """
 
 import csv
@@ -15,7 +14,6 @@ from platform import python_version
 
 from . import grows, waits
 from .measure import Figure
-from .page import FIGURES, PAGE, written
 
 COLUMNS = ("what", "seconds", "processor", "megabytes", "peer", "peer seconds", "ratio", "goal")
 
@@ -43,7 +41,7 @@ def figures(place: Path, *, short: bool) -> Iterator[Figure]:
 def main(words: list[str]) -> None:
     """Measure, print and write."""
     short = "--short" in words
-    target = Path(next((word for word in words if not word.startswith("-")), FIGURES))
+    target = Path(next(word for word in words if not word.startswith("-")))
     machine = f"{os.cpu_count()} processors, Python {python_version()}, {datetime.now(UTC):%Y-%m-%d}"
     rows = []
     with tempfile.TemporaryDirectory(dir=".") as scratch:
@@ -55,8 +53,6 @@ def main(words: list[str]) -> None:
         writer.writeheader()
         writer.writerow({"what": f"measured on {machine}"})
         writer.writerows(rows)
-    if target == FIGURES:
-        PAGE.write_text(written(PAGE.read_text(), FIGURES.read_text()))
 
 
 if __name__ == "__main__":

@@ -103,7 +103,7 @@ def test_who_has_the_secret_is_named(ready: Admin, tmp_path: Path) -> None:
     assert sorted(data["clients"]) == ["attic.polkatistas.org", "cellar.polkatistas.org"]
     assert data["stale"] == [str(own)]
     ran = ready("sasl", "delete", "maildroid")
-    assert f"{ACCOUNT}: {', '.join(data['clients'])} can no longer relay by it" in ran.err
+    assert f"{ACCOUNT}: {', '.join(data['clients'])} can no longer relay with it" in ran.err
     assert f"{own}: has the secret of {ACCOUNT}, which then no longer works" in ran.err
 
 

@@ -16,7 +16,7 @@ AT_HUB = f"on the hub: smtpcreds bundle {HOST} --new-key; then here: smtpcreds s
 @pytest.fixture
 def attic(hub: Admin, tmp_path: Path) -> Admin:
     """A client host that got its files by ``tar``."""
-    hub("bundle", "attic", "-o", tmp_path / "attic.tar")
+    hub("bundle", "attic", "--crl", "-o", tmp_path / "attic.tar")
     program = Admin(tmp_path / "attic")
     program.write("/etc/hostname", f"{HOST}\n", 0o644)
     subprocess.run(["tar", "-xpf", tmp_path / "attic.tar", "-C", program.root], check=True)
@@ -63,7 +63,7 @@ def test_a_missing_crl_of_a_client_host_comes_without_another_key(
     (attic.certs / "crl.pem").unlink()
     ran = attic.run("mta", "check", "sendmail-client")
     assert f"on the hub: smtpcreds bundle {HOST} --no-key" in ran.out
-    hub("bundle", "attic", "--no-key", "-o", tmp_path / "again.tar")
+    hub("bundle", "attic", "--crl", "--no-key", "-o", tmp_path / "again.tar")
     attic("setup", "--client", tmp_path / "again.tar")
     assert (attic.certs / "crl.pem").exists()
 
@@ -86,7 +86,8 @@ def test_a_certificate_that_others_may_read_is_adopted(hub: Admin) -> None:
 
 
 def readme(hub: Admin, path: Path, program: str) -> str:
-    hub("bundle", "attic", "--mta", program, "-o", path, "--plaintext", "--force", "--new-key")
+    crl = ("--crl",) if program in ("msmtp", "nullmailer", "sendmail") else ()
+    hub("bundle", "attic", "--mta", program, "-o", path, "--plaintext", "--force", "--new-key", *crl)
     with tarfile.open(fileobj=io.BytesIO(path.read_bytes())) as archive:
         member = archive.extractfile("etc/smtpcreds/README.bundle")
         assert member

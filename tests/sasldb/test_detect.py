@@ -86,7 +86,7 @@ def test_other_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     reasons = {
         "sqlite": (ForeignFormatError, "SQLite"),
-        "text": (ForeignFormatError, "no database"),
+        "text": (ForeignFormatError, "is not a database"),
         "short": (DamagedFileError, "1 bytes"),
         "empty": (DamagedFileError, "0 bytes"),
     }
