@@ -91,7 +91,7 @@ def test_sendmail_asks_through_the_socket(lab: Lab) -> None:
     assert_relayed(lab, client)
     client.take("--mechanism", "PLAIN")
     assert_relayed(lab, client)
-    for mechanism in ("SCRAM-SHA-256", "PLAIN"):
+    for mechanism in ("DIGEST-MD5", "PLAIN"):
         hub.log.wait(rf"AUTH=server, .*authid={ACCOUNT}(@{HUB})?, mech={mechanism},")
 
     refuse_at_once(hub, client, rf"AUTH failure \(PLAIN\): .*relay={client.host.name} ")
@@ -118,7 +118,7 @@ def test_postfix_in_its_chroot_asks_over_tls_with_a_password(lab: Lab) -> None:
     assert_relayed(lab, client)
     client.take("--mechanism", "PLAIN")
     assert_relayed(lab, client)
-    for mechanism in ("SCRAM-SHA-256", "PLAIN"):
+    for mechanism in ("DIGEST-MD5", "PLAIN"):
         hub.log.wait(rf"sasl_method={mechanism}, sasl_username={ACCOUNT}(@{HUB})?$")
     refuse_at_once(hub, client, rf"{client.host.name}\[.*\]: SASL PLAIN authentication failed")
     assert lab.sink.empty()
