@@ -2,11 +2,13 @@
 
 import re
 import shutil
+import time
 import uuid
 from pathlib import Path
 
 from lab.host import Host
 from lab.layer import Software, directory, own, write
+from lab.process import PATIENCE
 
 SHARE = "usr/share/postfix"
 SET_GROUP_ID = ("postdrop", "postqueue")
@@ -76,9 +78,19 @@ class Postfix:
     def reload(self) -> None:
         """Make the daemons read their configuration and tables again, and wait until they do."""
         self.settle()
-        reloads = len(self.log.find(RELOADED))
+        reloads, before = len(self.log.find(RELOADED)), self._servers()
         self.host.run(("postfix", "reload"))
         self.log.wait(RELOADED, reloads + 1)
+        deadline = time.monotonic() + PATIENCE
+        while before & self._servers() and time.monotonic() < deadline:
+            time.sleep(0.02)  # one that waits for a client serves it by the configuration of before
+
+    def _servers(self) -> set[str]:
+        """Return the processes that speak SMTP."""
+        script = (
+            "for p in /proc/[0-9]*; do read n < $p/comm && case $n in smtp|smtpd) echo $p;; esac; done; true"
+        )
+        return set(self.host.run(("sh", "-c", f"({script}) 2>/dev/null")).split())
 
     def send(self, sender: str, recipient: str, text: str = "Rosamunde") -> str:
         """Submit a message as a user of the host would, and return the log line on its (first) delivery."""
