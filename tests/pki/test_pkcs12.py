@@ -3,7 +3,6 @@
 from functools import cache
 from pathlib import Path
 
-import cryptography
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -97,9 +96,6 @@ def test_gnutls_verifies_the_mac_and_lists_the_bags(compatible: bool, place: Pat
     )
 
 
-@pytest.mark.skipif(
-    int(cryptography.__version__.partition(".")[0]) < 44, reason="NSS imports none of cryptography 43"
-)
 @pytest.mark.parametrize("compatible", MODES)
 def test_nss_imports_it(compatible: bool, place: Path) -> None:
     write(place, compatible)
