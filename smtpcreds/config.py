@@ -101,7 +101,6 @@ class SystemSettings(NamedTuple):
     sendmail_pid: str = ""
     sendmail_source: str = ""
     install: str = ""
-    reload: str = ""
     restart: str = ""
 
     def over(self, system: System) -> System:

@@ -1,8 +1,8 @@
 """What differs between operating systems: paths, users, package names and commands, one row a system.
 
 The rest of the program is written in the terms of Debian; :class:`~smtpcreds.systems.Words` turns them into
-those of another system where files and commands leave the program. Every field of a row that is a string can
-be set in table ``[system]`` of smtpcreds.toml.
+those of another system where files and commands leave the program. What a host has otherwise is set in table
+``[system]`` of smtpcreds.toml (:class:`smtpcreds.config.SystemSettings`).
 
 Sources: Debian's packages (run); cyrus-sasl/APKBUILD and exim/APKBUILD of Alpine; security/cyrus-sasl2 of
 FreeBSD's ports, etc/mail of its source. The rows of RHEL and Arch are what their users know, and were not
@@ -51,8 +51,7 @@ class System(NamedTuple):
         opensmtpd_group: reads OpenSMTPD's tables.
         opensmtpd_service: its name as a service.
         install: command, a package follows.
-        reload: a service; ``NAME`` stands for it.
-        restart: likewise.
+        restart: a service; ``NAME`` stands for it.
     """
 
     name: str
@@ -87,17 +86,12 @@ class System(NamedTuple):
     opensmtpd_group: str = "opensmtpd"
     opensmtpd_service: str = "opensmtpd"
     install: str = "apt-get install"
-    reload: str = "systemctl reload NAME"
     restart: str = "systemctl restart NAME"
 
     def package(self, plugin: str) -> str:
         """Return the package with a plugin of Cyrus SASL, ``libscram.so`` for example."""
         name = plugin.removeprefix("lib").removesuffix(".so")
         return self.sasl_packages.get(name, self.sasl_packages.get("", "cyrus-sasl"))
-
-    def to_reload(self, service: str) -> str:
-        """Return the command."""
-        return self.reload.replace("NAME", service)
 
     def to_restart(self, service: str) -> str:
         """Return the command."""
@@ -174,7 +168,6 @@ ALPINE = _OTHERS._replace(
         "ntlm": "cyrus-sasl-ntlm",
     },
     install="apk add",
-    reload="rc-service NAME reload",
     restart="rc-service NAME restart",
 )
 ARCH = _OTHERS._replace(
@@ -215,7 +208,6 @@ FREEBSD = _OTHERS._replace(
     opensmtpd_conf="/usr/local/etc/mail/smtpd.conf",
     opensmtpd_group="_smtpd",
     install="pkg install",
-    reload="service NAME reload",
     restart="service NAME restart",
 )
 SYSTEMS = {system.name: system for system in (DEBIAN, RHEL, ALPINE, ARCH, FREEBSD)}

@@ -90,3 +90,36 @@ def findings(host: MailHost, *codes: str) -> dict[str, str]:
 def host_json(host: MailHost, *words: str) -> dict[str, list[dict[str, str]]]:
     found: dict[str, list[dict[str, str]]] = json.loads(host.run("--json", *words).out)
     return found
+
+
+def no_auth(seen: Seen) -> bool:
+    return seen.auth is None
+
+
+def no_tls(seen: Seen) -> bool:
+    return not seen.tls
+
+
+def refused(seen: Seen) -> bool:
+    return seen.relays >= 400
+
+
+def ended(seen: Seen) -> bool:
+    return seen.relays == 0
+
+
+@contextmanager
+def kept(machine: MailHost, *paths: str) -> Iterator[None]:
+    """Put files of a host back as they were."""
+    before = {path: machine.host.path(path).read_text() for path in paths}
+    yield
+    for path, text in before.items():
+        machine.host.path(path).write_text(text)
+
+
+def replaced(machine: MailHost, file: str, old: str, new: str) -> None:
+    """Write something else in the place of a part of a file; instead of nothing a line at its end."""
+    path = machine.host.path(file)
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1) if old else f"{text}{new}\n")

@@ -8,7 +8,7 @@ import pytest
 from admin import HUB
 from lab import EXIM, Lab
 from mail_hosts import CLIENT, STARTED, EximClient, EximHub, MailHost, SendmailHub, issue
-from mail_settings import Seen, Visitor, by_shell, findings
+from mail_settings import Seen, Visitor, by_shell, ended, findings, kept, no_auth, no_tls, refused, replaced
 
 pytestmark = pytest.mark.live
 
@@ -40,22 +40,6 @@ class Row:
     shows: bool = False
     is_stranger: bool = False
     by_hand: bool = False
-
-
-def no_auth(seen: Seen) -> bool:
-    return seen.auth is None
-
-
-def no_tls(seen: Seen) -> bool:
-    return not seen.tls
-
-
-def refused(seen: Seen) -> bool:
-    return seen.relays >= 400
-
-
-def ended(seen: Seen) -> bool:
-    return seen.relays == 0
 
 
 def relayed(seen: Seen) -> bool:
@@ -116,10 +100,7 @@ class Scene:
         self.hub.host.await_port(25)
 
     def change(self, row: Row) -> None:
-        path = self.hub.host.path(TEMPLATE if row.old else MACROS)
-        text = path.read_text()
-        assert row.old in text
-        path.write_text(text.replace(row.old, row.new, 1) if row.old else f"{text}{row.new}\n")
+        replaced(self.hub, TEMPLATE if row.old else MACROS, row.old, row.new)
 
 
 @pytest.fixture(scope="module")
@@ -130,10 +111,8 @@ def made() -> Iterator[Scene]:
 
 @pytest.fixture
 def scene(made: Scene) -> Iterator[Scene]:
-    kept = {path: made.hub.host.path(path).read_text() for path in (TEMPLATE, MACROS)}
-    yield made
-    for path, text in kept.items():
-        made.hub.host.path(path).write_text(text)
+    with kept(made.hub, TEMPLATE, MACROS):
+        yield made
     made.make()
 
 

@@ -9,7 +9,7 @@ from admin import HUB
 from lab import Lab
 from lab.postfix import POSTFIX
 from mail_hosts import CLIENT, MailHost, PostfixMachine, give_secret, issue, postfix_hub
-from mail_settings import Seen, Visitor, by_shell, findings
+from mail_settings import Seen, Visitor, by_shell, ended, findings, kept, no_auth, no_tls, refused
 
 pytestmark = pytest.mark.live
 
@@ -31,22 +31,6 @@ class Row:
     code: str
     is_off: Callable[[Seen], bool]
     shows: bool = False
-
-
-def no_auth(seen: Seen) -> bool:
-    return seen.auth is None
-
-
-def no_tls(seen: Seen) -> bool:
-    return not seen.tls
-
-
-def refused(seen: Seen) -> bool:
-    return seen.relays >= 400
-
-
-def ended(seen: Seen) -> bool:
-    return seen.relays == 0
 
 
 def set_(*settings: str) -> str:
@@ -145,10 +129,8 @@ def made() -> Iterator[Scene]:
 
 @pytest.fixture
 def scene(made: Scene) -> Iterator[Scene]:
-    kept = {path: made.hub.host.path(path).read_text() for path in (MAIN, MASTER)}
-    yield made
-    for path, text in kept.items():
-        made.hub.host.path(path).write_text(text)
+    with kept(made.hub, MAIN, MASTER):
+        yield made
 
 
 def test_nothing_is_found_where_nothing_is_off(scene: Scene) -> None:

@@ -7,7 +7,7 @@ import pytest
 from admin import HUB
 from lab import SENDMAIL, Lab
 from mail_hosts import CLIENT, MailHost, SendmailMachine, give_secret, issue
-from mail_settings import Seen, Visitor, by_shell, findings
+from mail_settings import Seen, Visitor, by_shell, ended, findings, kept, no_auth, no_tls, refused, replaced
 
 pytestmark = pytest.mark.live
 
@@ -37,22 +37,6 @@ class Row:
     code: str
     is_off: Callable[[Seen], bool]
     shows: bool = False
-
-
-def no_auth(seen: Seen) -> bool:
-    return seen.auth is None
-
-
-def no_tls(seen: Seen) -> bool:
-    return not seen.tls
-
-
-def refused(seen: Seen) -> bool:
-    return seen.relays >= 400
-
-
-def ended(seen: Seen) -> bool:
-    return seen.relays == 0
 
 
 def modified(letters: str) -> str:
@@ -135,10 +119,7 @@ class Scene:
         compile_on(self.hub)
 
     def change(self, row: Row) -> None:
-        path = self.hub.host.path(MC if row.old else ACCESS)
-        text = path.read_text()
-        assert row.old in text
-        path.write_text(text.replace(row.old, row.new, 1) if row.old else f"{text}{row.new}\n")
+        replaced(self.hub, MC if row.old else ACCESS, row.old, row.new)
 
 
 @pytest.fixture(scope="module")
@@ -149,10 +130,8 @@ def made() -> Iterator[Scene]:
 
 @pytest.fixture
 def scene(made: Scene) -> Iterator[Scene]:
-    kept = {path: made.hub.host.path(path).read_text() for path in (MC, ACCESS)}
-    yield made
-    for path, text in kept.items():
-        made.hub.host.path(path).write_text(text)
+    with kept(made.hub, MC, ACCESS):
+        yield made
     made.compile()
 
 

@@ -18,6 +18,7 @@ from ..files import (
     read_public,
     remove,
     remove_empty,
+    status_at,
     sweep,
     sweep_target,
     write_all,
@@ -26,6 +27,7 @@ from ..files.guard import ANY_FOREIGN_ACCESS
 from ..model import Account, Artifact, Credential, Owner
 from ..mta import auth_info
 from ..mta.auth_info import parse
+from ..postgres import is_url
 from ..sasldb.records import USER_PASSWORD
 from ..secret import Placeholder, Secret
 from .database import AccountDatabase, Change
@@ -147,15 +149,33 @@ def own_file(accounts: AccountDatabase, account: Account) -> str | None:
         return None
     if not exists(path):
         return None
+    is_its = _secret_of(accounts, account, path) is not None
+    is_ours = accounts.database == accounts.site.sasldb
+    return path if is_its and (is_ours or is_delivered(accounts, account)) else None
+
+
+def _secret_of(accounts: AccountDatabase, account: Account, path: str) -> Secret | None:
+    """Return the secret in a file; None where it is not one of this account."""
     try:
         found = parse(read_private(path), path)
     except DamagedFileError:
         return None
     login = Credential(account, found.secret, accounts.site.realm).login
-    if found.authcid != login or found.realm not in {"", account.realm}:
+    return found.secret if found.authcid == login and found.realm in {"", account.realm} else None
+
+
+def delivered_before(accounts: AccountDatabase, account: Account, path: str) -> Secret | None:
+    """Return the secret that an interrupted ``sasl add --auth-info`` delivered for an account that is missing.
+
+    The database was not changed since the file was written: an account that was deleted never gets the
+    secret again that it had.
+    """
+    if is_url(accounts.database) or not exists(path):
         return None
-    is_ours = accounts.database == accounts.site.sasldb
-    return path if is_ours or is_delivered(accounts, account) else None
+    written, changed = status_at(path), status_at(accounts.database, follow=True)
+    if changed and written and written.st_mtime_ns < changed.st_mtime_ns:
+        return None
+    return _secret_of(accounts, account, path)
 
 
 def follow(accounts: AccountDatabase, account: Account) -> bool:

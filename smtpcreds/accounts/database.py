@@ -409,6 +409,10 @@ class AccountDatabase:
                 error.subject, reason, f"then: smtpcreds sasl auth-info {self.shown(account)} {to}"
             ) from error
 
+    def check_absent(self, account: Account) -> None:
+        """Refuse an account that exists."""
+        self._refuse(self.records(), account)
+
     def _refuse(self, records: Records, account: Account) -> None:
         if properties(records, account):
             hint = f"smtpcreds sasl passwd {self.shown(account)}"

@@ -49,11 +49,6 @@ class SupersededCA:
         return self.path[0]
 
     @property
-    def has_crl(self) -> bool:
-        """Tell whether its CRL is at hand; a new one can be signed where it is not."""
-        return exists(self.files.crl)
-
-    @property
     def crl_name(self) -> str:
         """Name of its CRL in certificate directories."""
         return crl_name(self.certificate)

@@ -143,6 +143,7 @@ def add(
     With --hashed the secret can't be read back; a generated one is printed once, unless --keep or --auth-info
     says where it goes.
     """
+    from ..accounts.auth_info import delivered_before
     from ..accounts.database import AccountDatabase
     from ..accounts.stored import CLEAR
     from ..sasldb.detect import Format
@@ -155,8 +156,15 @@ def add(
 
     def made(work: "Transaction") -> "Change":
         accounts = work.accounts(database, new=Format(kind) if kind else None)
-        places = deliveries(session, accounts, account, form, password=password or GENERATED, **storing)
-        return accounts.add(account, secret, form=form, deliveries=places, allow_login_name=allow_login_name)
+        accounts.check_absent(account)
+        path = storing["auth_info"]
+        left = delivered_before(accounts, account, session.absolute(path)) if path and not password else None
+        told = storing | {"force": storing["force"] or left is not None}
+        places = deliveries(session, accounts, account, form, password=password or GENERATED, **told)
+        question = (lambda: left) if left else secret
+        return accounts.add(
+            account, question, form=form, deliveries=places, allow_login_name=allow_login_name
+        )
 
     if change := session.run(site, made, state=False):
         if account.realm != site.realm:

@@ -41,6 +41,42 @@ def test_killed_anywhere_the_same_command_leaves_nothing_behind(
         assert not list(tmp_path.rglob(".*.smtpcreds-*")), point
 
 
+def test_a_hashed_account_that_was_delivered_and_not_made_is_made_by_the_same_command(
+    admin: Admin, tmp_path: Path
+) -> None:
+    """With the secret that the client host may have by now."""
+    admin.sasl("add", "maildroid")
+    info = tmp_path / "info"
+    words = ("sasl", "add", "scanner", "--hashed", "--auth-info", info)
+    start = admin.copy(tmp_path / "start/root")
+    ends = []
+    for point in admin.kill_points(*words):
+        shutil.rmtree(admin.root)
+        info.unlink(missing_ok=True)
+        start.copy(admin.root)
+        assert admin.killed_at(point, *words), point
+        before = info.read_bytes() if info.exists() else b""
+        ran = admin.run(*words)
+        assert ran.status == 0 or (ran.status == 73 and "the account exists" in ran.err), (point, ran)
+        assert info.read_bytes() == before or not before
+        ends.append((bool(before), ran.status))
+        (tmp_path / "secret").write_bytes(info.read_bytes().splitlines()[2])
+        (tmp_path / "secret").chmod(0o600)
+        admin("sasl", "verify", "scanner", "--password", f"file:{tmp_path / 'secret'}")
+    assert {*ends} == {(False, 0), (True, 0), (True, 73)}
+
+
+def test_an_account_that_was_deleted_never_gets_its_secret_again(admin: Admin, tmp_path: Path) -> None:
+    info = tmp_path / "info"
+    words = ("sasl", "add", "scanner", "--hashed", "--auth-info", info)
+    admin(*words)
+    before = info.read_bytes()
+    admin("sasl", "delete", "scanner")
+    assert "pass --force to replace it" in admin.refuses(73, *words)
+    admin(*words, "--force")
+    assert info.read_bytes() != before
+
+
 def test_a_run_that_lives_keeps_its_temporary_file(admin: Admin, tmp_path: Path) -> None:
     admin.sasl("add", "maildroid")
     began = int(Path("/proc/1/stat").read_text().rpartition(")")[2].split()[19]) & 0xFFFFF
