@@ -165,7 +165,7 @@ def _secret_of(accounts: AccountDatabase, account: Account, path: str) -> Secret
 
 
 def delivered_before(accounts: AccountDatabase, account: Account, path: str) -> Secret | None:
-    """Return the secret that an interrupted ``sasl add --auth-info`` delivered for an account that is missing.
+    """Return the secret that a killed ``sasl add --auth-info`` delivered for an account that is not there.
 
     The database was not changed since the file was written: an account that was deleted never gets the
     secret again that it had.
