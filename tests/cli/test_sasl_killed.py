@@ -36,8 +36,14 @@ def test_killed_anywhere_the_same_command_leaves_nothing_behind(
         start.copy(admin.root)
         assert admin.killed_at(point, *words), point
         ran = admin.run(*words)
-        assert ran.status in (0, 73), (point, ran)
-        assert (tmp_path / "place").exists(), point
+        place = tmp_path / "place"
+        if f"make its content the secret: --password file:{place}" in ran.err:
+            ran = admin.run("sasl", "add", "scanner", "--password", f"file:{place}")
+        done_before = ("the account exists", "exists and was not changed", "pass --force to replace it")
+        assert ran.status == 0 or any(said in ran.err for said in done_before), (point, ran)
+        assert place.exists(), point
+        if words[1] == "add":
+            admin("sasl", "show", "scanner")
         assert not list(tmp_path.rglob(".*.smtpcreds-*")), point
 
 
