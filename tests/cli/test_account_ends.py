@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 from admin import HUB, STATE, Admin
-
-from .test_terminal import Person
+from person import Person
 
 ACCOUNT = f"maildroid@{HUB}"
 

@@ -3,13 +3,27 @@
 import os
 import pty
 import re
+import select
 import subprocess
 import tomllib
 from base64 import b64encode
 from pathlib import Path
 
 import pytest
-from admin import ACCOUNT, CERTS, CONFIG, HUB, SECRET, STATE, Admin, Tree, environment, peer, snapshot
+from admin import (
+    ACCOUNT,
+    CERTS,
+    CONFIG,
+    HUB,
+    PATIENCE,
+    SECRET,
+    STATE,
+    Admin,
+    Tree,
+    environment,
+    peer,
+    snapshot,
+)
 
 from smtpcreds.mta.program import Need, Role
 from smtpcreds.mta.programs import PROGRAMS
@@ -350,6 +364,7 @@ def typed(passphrase: str, *words: str | Path) -> bytes:
     os.close(slave)
     asked = b""
     while b":" not in asked:
+        assert select.select([master], [], [], PATIENCE)[0], f"nothing more came after {asked!r}"
         asked += os.read(master, 100)
     os.write(master, passphrase.encode() + b"\n")
     out, _ = child.communicate(timeout=60)

@@ -1,12 +1,8 @@
 """Where the CA passphrase may come from, through the program: each kind seals a key, and opens it."""
 
 import os
-import pty
-import select
 import stat
 import subprocess
-import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -135,60 +131,6 @@ def test_a_mistyped_source_is_not_repeated(sealed: Admin, typo: str) -> None:
 def test_one_variable_serves_a_whole_set_up(smtpcreds: Admin) -> None:
     smtpcreds("setup", "dmzmail.polkatistas.org", "--passphrase", "env:P", env={"P": PASSPHRASE})
     assert b"ENCRYPTED" in smtpcreds.path(f"{CA}/ca-key.pem").read_bytes()
-
-
-def typed(program: Admin, words: Sequence[str | Path], answers: Sequence[str]) -> tuple[int, str]:
-    """Run a command on a terminal of its own, and type one answer for each question."""
-    child, terminal = pty.fork()
-    if child == 0:
-        command = program.command(*words)
-        os.execve(command[0], command, environment())
-    screen = "".join(_conversation(terminal, answers))
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), screen
-
-
-def _conversation(terminal: int, answers: Sequence[str]) -> Iterator[str]:
-    left, end = list(answers), time.monotonic() + PATIENCE
-    while time.monotonic() < end and (part := _read(terminal, end)):
-        yield part
-        if left and part.rstrip(" ").endswith(":"):
-            os.write(terminal, left.pop(0).encode() + b"\n")
-    os.close(terminal)
-    assert not left, f"not asked for {len(left)} answers"
-
-
-def _read(terminal: int, end: float) -> str:
-    select.select([terminal], [], [], max(0, end - time.monotonic()))
-    try:
-        return os.read(terminal, 4096).decode()
-    except OSError:  # EIO: the other side is closed
-        return ""
-
-
-def test_a_new_passphrase_is_asked_for_twice(smtpcreds: Admin) -> None:
-    status, screen = typed(smtpcreds, ("ca", "init"), (PASSPHRASE, PASSPHRASE))
-    assert status == 0, screen
-    assert "Passphrase of the CA key (empty for none): " in screen
-    assert PASSPHRASE not in screen
-    key = smtpcreds.path(f"{CA}/ca-key.pem")
-    peer("openssl", "pkey", "-in", key, "-passin", "env:P", "-noout", env={"P": PASSPHRASE})
-    status, screen = typed(smtpcreds, ("cert", "issue", "dmzmail"), (PASSPHRASE,))
-    assert status == 0, screen
-    assert screen.count("Passphrase of the CA key: ") == 1
-    assert typed(smtpcreds, ("cert", "issue", "attic"), ("wrong",))[0] == 77
-
-
-def test_nothing_typed_means_none(smtpcreds: Admin) -> None:
-    status, screen = typed(smtpcreds, ("ca", "init"), ("", ""))
-    assert status == 0, screen
-    assert b"BEGIN PRIVATE KEY" in smtpcreds.path(f"{CA}/ca-key.pem").read_bytes()
-
-
-def test_two_different_entries(smtpcreds: Admin) -> None:
-    status, screen = typed(smtpcreds, ("ca", "init"), ("one", "two"))
-    assert status == 65
-    assert "the two entries differ" in screen
-    assert not smtpcreds.path(CA).exists()
 
 
 def test_the_key_is_never_open_to_others(sealed: Admin) -> None:

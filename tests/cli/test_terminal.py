@@ -1,16 +1,14 @@
 """A person at a terminal: asked twice for what is new, once for what exists, and nothing is echoed."""
 
-import os
 import re
-import select
 import shutil
-import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from admin import DOMAIN, HUB, PASSPHRASE, PATIENCE, STATE, Admin, environment, snapshot
+from admin import DOMAIN, HUB, PASSPHRASE, STATE, Admin, snapshot
+from person import Person
 from softhsm import PIN, Token
 
 from smtpcreds.sasldb.opening import open_store
@@ -24,50 +22,6 @@ OLD = b"Passphrase of the CA key: "
 
 PIN_OF_TOKEN = b"PIN of the CA's token: "
 RETIRE = b"Retire attic.polkatistas.org? [y/N] "
-
-
-class Person:
-    """Has the program on a pseudo-terminal of its own, sees what is shown, and types."""
-
-    def __init__(self, program: Admin, words: Sequence[str]) -> None:
-        self.master, terminal = os.openpty()
-        self.child = subprocess.Popen(
-            ["setsid", "--ctty", "--wait", *program.command(*words)],
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-            env=environment(**program.env),
-            cwd=program.root.parent,
-        )
-        os.close(terminal)
-        self.screen = b""
-        self.answered = 0
-
-    def answers(self, question: bytes, line: str) -> None:
-        while not self.screen[self.answered :].endswith(question):
-            assert self.sees(), f"{question!r} never came, only {self.screen!r}"
-        self.answered = len(self.screen)
-        os.write(self.master, f"{line}\n".encode())
-
-    def ends(self) -> tuple[int, str]:
-        while self.sees():
-            pass
-        return self.child.wait(PATIENCE), self.screen.decode().replace("\r\n", "\n")
-
-    def sees(self) -> bool:
-        ready, _, _ = select.select([self.master], [], [], PATIENCE)
-        assert ready, f"nothing more came after {self.screen!r}"
-        try:
-            part = os.read(self.master, 4096)
-        except OSError:  # EIO: the program has ended
-            return False
-        self.screen += part
-        return bool(part)
-
-    def leaves(self) -> None:
-        os.close(self.master)
-        self.child.kill()
-        self.child.wait()
 
 
 @pytest.fixture
