@@ -162,6 +162,11 @@ def suggestion(word: str, known: "Iterable[str]") -> str:
     return f"did you mean {near}?" if near else f"known: {', '.join(words)}"
 
 
+def number_of(number: int, noun: str) -> str:
+    """Return ``1 account``, ``2 accounts``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def quoted(text: str) -> str:
     """Return what a user typed as the subject of an error: short, printable, quoted where it seems empty."""
     shown = text[:MAX_SUBJECT] if text.isprintable() else ascii(text[:MAX_SUBJECT])[1:-1]

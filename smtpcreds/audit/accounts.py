@@ -3,12 +3,16 @@
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from functools import partial
 
 from ..accounts.copies import is_copy, make_copy
 from ..accounts.database import AccountDatabase
 from ..accounts.entries import beside, remarks, served
 from ..accounts.rules import login_names, weakness_of
+from ..ca.layout import has_inventory, reading
+from ..deploy.outdated import outdated_files, outdated_hosts
+from ..errors import number_of
 from ..model import Account, Finding, Owner, Repair
 from ..sasldb import lmdb_lock
 from ..sasldb.detect import Format, host_format
@@ -61,7 +65,7 @@ def free_space(host: Host) -> Iterator[Finding]:
     if not _is_sound(host) or format_at(path) is not Format.BDB:
         return
     if number := leftovers(host.content(path) or b"", path):
-        reason = f"still holds {number} pieces of records that were deleted or replaced"
+        reason = f"still holds {number_of(number, 'piece')} of records that were deleted or replaced"
         cure = "smtpcreds audit --fix --only SASL012"
         yield SASL012.found(path, reason, cure, Repair(path, partial(_rewrite, path)))
 
@@ -189,6 +193,27 @@ def weak_secrets(host: Host) -> Iterator[Finding]:
             verb = "rotate" if _is_usable(account) else "delete"
             cure = f"smtpcreds sasl {verb} {AccountDatabase(host.site).shown(account)}"
             yield SASL019.found(str(account), f"its secret {fault}", cure)
+
+
+SASL021 = Code.error(
+    "SASL021",
+    "a default-auth-info that was made here, with a secret that no longer opens its account",
+)
+SASL022 = Code.error(
+    "SASL022",
+    "a client host whose last bundle has an account that is gone, or its former secret; it can't log in",
+)
+
+
+def outdated(host: Host) -> Iterator[Finding]:
+    """Nobody who was given an account is left with a secret that no longer works."""
+    if host.damage:
+        return
+    with reading(host.site) if has_inventory(host.site) else nullcontext() as inventory:
+        for one in outdated_files(host.site, inventory):
+            yield SASL021.found(one.holder, one.reason, one.cure)
+        for one in outdated_hosts(host.site, inventory) if inventory else ():
+            yield SASL022.found(one.holder, one.reason, one.cure)
 
 
 def _realms(host: Host) -> set[str]:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import DataError, UsageError
+from ..errors import DataError, UsageError, number_of
 from ..shell import quote
 from .framework import Verb
-from .secrets import bundle_passphrase
+from .secrets import bundle_passphrase, weak_option
 from .session import Session, pass_session, rfc3339
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _THEN = "smtpcreds ca restore -"
 @click.command(cls=Verb)
 @click.argument("file")
 @click.option("--passphrase", metavar="SOURCE", help="Encrypts the archive; default: asked on a terminal.")
+@weak_option
 @click.option(
     "--recipient", "recipients", multiple=True, metavar="KEY", help="Encrypt it for this age or SSH key."
 )
@@ -145,13 +146,13 @@ def _row(found: "Backup") -> dict[str, object]:
         "members": found.members,
         "certificates": found.certificates,
         "head": found.head and {"hash": found.head.hash, "events": found.head.events},
-        "encrypted": found.is_encrypted,
+        "key_encrypted": found.is_encrypted,
         "token": found.key or None,
     }
 
 
 def _lines(found: "Backup") -> Iterator[str]:
-    yield f"{found.name}: backup of {found.host}, {rfc3339(found.at)}, {found.members} members"
+    yield f"{found.name}: backup of {found.host}, {rfc3339(found.at)}, {number_of(found.members, 'member')}"
     if found.key:
         yield f"  its key is not in it, but in the token {found.key}"
     elif found.is_encrypted:
@@ -161,8 +162,8 @@ def _lines(found: "Backup") -> Iterator[str]:
     if found.head is None:
         yield "  the inventory is not in it: it is in PostgreSQL"
     else:
-        head = f"head {found.head.hash} of {found.head.events} events"
-        yield f"  inventory: {found.certificates} certificates, {head}"
+        head = f"head {found.head.hash} of {number_of(found.head.events, 'event')}"
+        yield f"  inventory: {number_of(found.certificates or 0, 'certificate')}, {head}"
 
 
 def _restored(session: Session, opened: "OpenedBackup", done: "Restored") -> Iterator[str]:

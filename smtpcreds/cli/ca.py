@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import UsageError
+from ..errors import UsageError, number_of
 from .framework import RELOAD, Verb, noun, reload_hook, reload_option
 from .secrets import (
     ca_passphrase,
@@ -14,6 +14,7 @@ from .secrets import (
     new_ca_passphrase,
     passphrase_option,
     warn_of_plain_key,
+    weak_option,
 )
 from .session import Session, pass_session
 
@@ -82,6 +83,7 @@ def _token_key(text: str | None, *, exists: bool) -> "TokenKey | None":
 @click.option("--days", type=int, metavar="N", help="Lifetime; default: 3650.")
 @passphrase_option
 @click.option("--no-passphrase", is_flag=True, help="Store the key unencrypted.")
+@weak_option
 @click.option("--permit", "permitted_domains", multiple=True, metavar="DOMAIN", help="Certify DOMAIN only.")
 @click.option("--no-name-constraints", "unconstrained", is_flag=True, help="Certify any name.")
 @click.option("--addresses", is_flag=True, help="Certify IP addresses, too.")
@@ -268,6 +270,7 @@ def _retire(session: Session, site: "Site", root: "RootKey", opens: "Passphrase"
 @click.command(cls=Verb)
 @click.option("--new-passphrase", metavar="SOURCE", help="Encrypts the keys; default: asked on a terminal.")
 @click.option("--remove", is_flag=True, help="Store the keys unencrypted.")
+@weak_option
 @passphrase_option
 @pass_session
 def passphrase(session: Session, new_passphrase: str | None, remove: bool, passphrase: str | None) -> None:
@@ -301,6 +304,7 @@ def passphrase(session: Session, new_passphrase: str | None, remove: bool, passp
 @click.option("--root-key", "what", flag_value="root-key", help="Copy the root's private key.")
 @click.option("--remove", is_flag=True, help="Remove the root key from this host once the copy is verified.")
 @click.option("--new-passphrase", metavar="SOURCE", help="Encrypts the copy; default: as the key is.")
+@weak_option
 @passphrase_option
 @pass_session
 def export(
@@ -431,7 +435,8 @@ def _lines(seen: "Generation", now: "datetime") -> Iterator[str]:
     yield f"  DN           {found.subject}"
     left = (found.not_after - now).days
     span = f"{found.not_before:%Y-%m-%d} to {found.not_after:%Y-%m-%d}"
-    yield f"  valid        {span}, {f'{left} days left' if left >= 0 else 'expired'}"
+    until = "expired" if left < 0 else f"{number_of(left, 'day')} left"
+    yield f"  valid        {span}, {until}"
     yield f"  certifies    {', '.join(found.permitted_domains) or 'any name'}"
     yield f"  path length  {'any' if found.path_length is None else found.path_length}"
     yield f"  sha256       {found.fingerprint}"
@@ -477,6 +482,7 @@ def _retired(found: "Description") -> str:
     "--passphrase", metavar="SOURCE", help="Encrypts the key from now on; default: its present passphrase."
 )
 @click.option("--no-passphrase", is_flag=True, help="Store the key unencrypted.")
+@weak_option
 @pass_session
 def import_(
     session: Session,

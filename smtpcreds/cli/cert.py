@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import UsageError
+from ..errors import UsageError, number_of
 from .audit import finding_lines, finding_row
 from .ca import crl_lines, crl_row
 from .framework import PROFILES, RELOAD, Verb, noun, parse_duration, reload_hook, reload_option, yes_option
@@ -612,7 +612,11 @@ def _role(view: "View") -> str:
 
 
 def _left(view: "View") -> str:
-    return f"{view.days_left} days left" if view.days_left >= 0 else f"ended {-view.days_left} days ago"
+    return (
+        f"{number_of(view.days_left, 'day')} left"
+        if view.days_left >= 0
+        else f"ended {number_of(-view.days_left, 'day')} ago"
+    )
 
 
 def _state(view: "View") -> str:

@@ -7,7 +7,7 @@ import click
 
 from ..errors import UsageError
 from .framework import PROFILES, Verb, yes_option
-from .secrets import ca_passphrase, export_password, passphrase_option
+from .secrets import ca_passphrase, export_password, passphrase_option, weak_option
 from .session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _FORMATS = ("pem", "p12", "p12-compat", "der")
 )
 @click.option("--with-key", is_flag=True, help="Also the private key; p12 always has it.")
 @click.option("--password", metavar="SOURCE", help="Protects the key; p12 asks for one on a terminal.")
+@weak_option
 @click.option("--to", "target", metavar="FILE", help="Write FILE with mode 0600; default: standard output.")
 @click.option("--force", is_flag=True, help="Replace FILE.")
 @pass_session

@@ -125,7 +125,7 @@ _NUMBERS = {
     "AUDIT": (range(1, 2),),
     "PERM": (range(1, 20),),
     "CERT": (range(1, 28),),
-    "SASL": (range(1, 21),),
+    "SASL": (range(1, 23),),
     "MTA": (
         *(range(1, 29), range(30, 31), range(101, 116), range(117, 124), range(125, 126)),
         *(range(140, 141), range(201, 209), range(220, 221), range(240, 241), range(301, 305)),

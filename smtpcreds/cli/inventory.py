@@ -4,7 +4,7 @@ import re
 
 import click
 
-from ..errors import UsageError
+from ..errors import UsageError, number_of
 from .framework import Verb, noun
 from .session import Session, pass_session, rfc3339
 
@@ -35,7 +35,7 @@ def check(session: Session, head: str | None) -> None:
     found, end = findings(session.site(), _hash(head))
     rows = [{"subject": f.subject, "fault": f.message, "cure": f.cure} for f in found]
     lines = [f"{f.subject}: {f.message}; cure: {f.cure}" for f in found] or ["inventory and disk agree"]
-    lines += [f"head: {end.hash} of {end.events} events"] if end else []
+    lines += [f"head: {end.hash} of {number_of(end.events, 'event')}"] if end else []
     session.show({"findings": rows, "head": end and {"hash": end.hash, "events": end.events}}, lines)
     if found:
         raise click.exceptions.Exit(1)

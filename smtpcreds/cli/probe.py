@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from ..errors import UnavailableError
+from ..errors import UnavailableError, number_of
 from .framework import Verb
 from .session import Session, pass_session
 
@@ -299,7 +299,10 @@ def _lines(asked: "ProbeRequest", steps: "list[Step]", failed: int) -> list[str]
         lines += [f"      {word}: {text}" for word, text in _explained(step) if text]
     ran = sum(step.outcome != "skipped" for step in steps)
     if steps and steps[-1].outcome == "unknown" and not failed:
-        return [*lines, f"not known: the server does not answer now; {ran - 1} steps are as they should be"]
+        return [
+            *lines,
+            f"not known: the server does not answer now; {number_of(ran - 1, 'step')} before that passed",
+        ]
     if failed:
         return [*lines, f"{failed} of {ran} steps failed"]
     notes = [step.name for step in steps if step.outcome == "note"]

@@ -106,6 +106,8 @@ class Session:
     """Paths that a dry run would change."""
     database: str | None = None
     """The ``--database`` of a verb of ``sasl``."""
+    allow_weak: bool = False
+    """A new passphrase may be one that is soon guessed."""
     has_typed: bool = False
     """A person was asked for the passphrase of something that exists."""
     has_bar: bool = False

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ..ca.reload import Hook
 from ..config import Site
-from ..errors import ConfigError, UnavailableError, UsageError
+from ..errors import ConfigError, UnavailableError, UsageError, number_of
 from ..lazy import dataclass
 from ..model import Finding
 from ..mta import placed
@@ -94,7 +94,7 @@ def apply(
         remember(site, work.inventory, standing.path, with_secrets(wanted_text(standing.rendered)))
     if due:
         write_files(due)
-        work.record("mta apply", program.NAME, f"{len(due)} files")
+        work.record("mta apply", program.NAME, number_of(len(due), "file"))
     write_copies(site, copies)
     write_edits(changes)
     if changes:

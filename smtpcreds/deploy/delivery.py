@@ -12,6 +12,8 @@ from ..transaction import Transaction
 WHAT = "bundle"
 RETIRED = "cert retire"
 """A host left; what it was given before counts no more."""
+NEW_SECRET = "sasl passwd"  # noqa: S105  # the name of a verb
+"""An account that client hosts were given has another secret, or is gone."""
 _DETAIL = pattern(r"account (.*), program (\S+), certificate ([0-9a-f]+) (with its|without a) key")
 
 
@@ -88,6 +90,6 @@ def users(inventory: Inventory, database: str) -> dict[str, set[str]]:
             hosts = {host for host in row.clients if stays(inventory, host, row.started)}
             for account in (row.account, row.successor):
                 found.setdefault(str(account), set()).update(hosts)
-    for host, given in handovers(inventory.events()).items():
+    for host, given in handovers(inventory.deliveries()).items():
         found.setdefault(given.account, set()).add(host)
     return found

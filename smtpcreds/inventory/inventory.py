@@ -369,6 +369,10 @@ class Inventory:
         bound = {"subject = ?": subject, "at >= ?": since and seconds(since)}
         return self._select(event_of, sql.SELECT_EVENT, [], bound, sql.NEWEST_FIRST, limit)
 
+    def deliveries(self) -> Iterator[Event]:
+        """Yield the events of what client hosts were given and of new secrets, the newest first."""
+        return self._select(event_of, sql.SELECT_EVENT, [sql.DELIVERIES], {}, sql.NEWEST_FIRST)
+
     def snapshot(self) -> bytes | None:
         """Return all that is committed as the content of an inventory's file; None where a server has it."""
         return self._database.snapshot()

@@ -159,6 +159,11 @@ _PULLS = (
     """,
 )
 
+DELIVERIES = "what IN ('bundle', 'cert retire', 'sasl passwd')"
+"""Events of what client hosts were given, of hosts that left, and of new secrets."""
+
+_DELIVERIES = (f"CREATE INDEX events_deliveries ON events (id) WHERE {DELIVERIES}",)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _MACHINES,
@@ -167,6 +172,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _ORDER_OF_ISSUE,
     _CHAIN,
     _PULLS,
+    _DELIVERIES,
 )
 """Statements that lead from each version to the next; the first one starts at an empty file."""
 

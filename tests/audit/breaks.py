@@ -600,7 +600,18 @@ def mechanism_left_out(host: Host) -> None:
     host.replace(SASL_CONF, " DIGEST-MD5", "")
 
 
-@breaks("SASL020")
+@breaks("SASL021")
+def secret_that_another_program_changed(host: Host) -> None:
+    records(host, (account(b"maildroid", b"userPassword"), b"Quetschkommode-und-Bandoneon"))
+
+
+@breaks("SASL022")
+def bundle_of_before(host: Host) -> None:
+    host.program()("bundle", "attic", "-o", host.root.parent / "attic.tar")
+    host.program()("sasl", "passwd", "maildroid")
+
+
+@breaks("SASL020", "hub", "SASL021")
 def accounts_by_verifier_only(host: Host) -> None:
     verifier = b"SCRAM-SHA-256$4096:c2FsdA==$" + b"A" * 43 + b"=:" + b"B" * 43 + b"="
     key = account(b"maildroid", b"authPassword")

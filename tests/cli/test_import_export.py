@@ -191,7 +191,7 @@ def test_a_hundred_refusals_are_named_and_the_rest_counted(admin: Admin) -> None
     for more in ((), ("--skip-bad",)):
         done = admin.run(*words, *more)
         assert refusals(done.err, "bad").keys() == {*range(2, 102)}
-        assert "bad: 900 more are refused; --json names them all" in done.err
+        assert "bad: 900 more refused; --json names them all" in done.err
     found = admin.run(*words, "--json").data["refused"]
     assert [row["where"] for row in found] == [f"line {number}" for number in range(2, 1002)]
 
