@@ -3,10 +3,13 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from ..config import Site
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import RotationState
 from ..inventory.rows import Event
 from ..lazy import dataclass, pattern
+from ..model import Account, parse_account
+from ..shell import quote
 from ..transaction import Transaction
 
 WHAT = "bundle"
@@ -63,6 +66,20 @@ def handovers(events: Iterable[Event]) -> dict[str, Handover]:
                 event.subject, event.at, account, program, serial, key == "with its"
             )
     return {host: given for host, given in found.items() if given}
+
+
+def next_bundle(site: Site, given: Handover, account: Account) -> str:
+    """Return the command for a host's next bundle by hand, which leaves the key where it is."""
+    return (
+        f"smtpcreds bundle {quote(given.host)} --mta {given.program}{account_option(site, account)} --no-key"
+    )
+
+
+def account_option(site: Site, account: Account) -> str:
+    """Return the option of ``bundle`` for an account, with a blank before it; nothing for the usual one."""
+    name = account.authcid if account.realm == site.realm else str(account)
+    is_usual = account == parse_account(site.settings.sasl.account, site.realm)
+    return "" if is_usual else f" --account {quote(name)}"
 
 
 def retired_at(inventory: Inventory, host: str) -> datetime | None:

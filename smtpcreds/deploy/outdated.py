@@ -20,7 +20,7 @@ from ..model import Account, parse_account
 from ..mta.auth_info import DEFAULT_PATH, is_sample, parse
 from ..shell import quote
 from ..transaction import Transaction
-from .delivery import NEW_SECRET, Handover, handovers
+from .delivery import NEW_SECRET, Handover, handovers, next_bundle
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,9 @@ def outdated_hosts(site: Site, inventory: Inventory) -> Iterator[Outdated]:
             f"was changed on {changed:%Y-%m-%d}" if account in accounts else f"is not in {accounts.database}"
         )
         reason = f"has the secret that {account} had on {given.at:%Y-%m-%d}; it {since}"
-        by_hand = _bundle(given, latest(inventory, place, account), site)
+        by_hand = (
+            f"{next_bundle(site, given, latest(inventory, place, account))}; then install it on that host"
+        )
         yield Outdated(given.host, reason, PULL if given.host in fetching else by_hand)
 
 
@@ -159,9 +161,3 @@ def _last_bundles(inventory: Inventory, place: str) -> Iterator[tuple[Handover, 
             given = handovers([event]).get(event.subject)
             if given and given.account:
                 yield given, changed.get(given.account)
-
-
-def _bundle(given: Handover, account: Account, site: Site) -> str:
-    usual = parse_account(site.settings.sasl.account, site.realm)
-    named = "" if account == usual else f" --account {quote(str(account))}"
-    return f"smtpcreds bundle {quote(given.host)} --mta {given.program}{named}; then install it on that host"

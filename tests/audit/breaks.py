@@ -629,7 +629,7 @@ def empty_database(host: Host) -> None:
     host.path(SASLDB).write_bytes(b"")
 
 
-@breaks("SASL017", "jailed", "SASL012")
+@breaks("SASL017", "jailed", "SASL012", "SASL021")
 def account_deleted_by_another_program(host: Host) -> None:
     peer("saslpasswd2", "-d", "-f", host.path(SASLDB), "-u", HUB, "maildroid")
 
@@ -674,7 +674,7 @@ def dead_auth_info(host: Host) -> None:
     compile_cf(host)
 
 
-@breaks("MTA003", "mapped")
+@breaks("MTA003", "mapped", "SASL021")
 def auth_info_beside_a_map(host: Host) -> None:
     host.write(AUTH_INFO, f"maildroid\nmaildroid\ngeheim\n{HUB}\n", 0o600)
 
