@@ -72,8 +72,8 @@ def free_space(host: Host) -> Iterator[Finding]:
 
 SASL018 = Code.error(
     "SASL018",
-    "an LMDB database with hardly a place left for another reader, where logins fail, mostly because "
-    "processes ended without giving theirs back",
+    "an LMDB database whose reader table is nearly full, mostly with slots of processes that ended; "
+    "once it is full, logins fail",
 )
 
 
@@ -86,7 +86,7 @@ def readers(host: Host) -> Iterator[Finding]:
     if table is None or table.free > table.slots // 10:
         return
     dead = len(table.dead)
-    reason = f"has {table.free} of {table.slots} places left for readers; {dead} are of processes that ended"
+    reason = f"has {table.free} of {table.slots} reader slots free; {dead} belong to processes that ended"
     if dead:
         cure, repair = "smtpcreds audit --fix --only SASL018", Repair(path, partial(_clear_readers, path))
         yield SASL018.found(path, reason, cure, repair)
@@ -108,7 +108,7 @@ def copies(host: Host) -> Iterator[Finding]:
     database = host.site.sasldb
     for path in map(host.path, host.site.settings.sasl.copies):
         if os.path.exists(path) and not is_copy(database, path):
-            reason = f"is not a current copy of {database}; who reads it lets others in"
+            reason = f"is not a current copy of {database}; a server that reads it lets other accounts in"
             cure = "smtpcreds audit --fix --only SASL017"
             repair = Repair(path, partial(_copy, database, path))
             yield SASL017.found(path, reason, cure, repair)
@@ -142,7 +142,7 @@ def realms(host: Host) -> Iterator[Finding]:
     for account, _ in in_order(host.records):
         if account.realm not in known:
             where = " or ".join(sorted(known))
-            reason = f"is not in the realm in which names without a realm are looked up; that is {where}"
+            reason = f"is not in the realm in which names without a realm are looked up, which is {where}"
             yield SASL001.found(str(account), reason, _moved(host, account))
 
 
@@ -258,7 +258,7 @@ SASL003 = Code.error(
     "a secret of Cyrus SASL 1.5 (cmusaslsecret) beside a userPassword; it can open the account by an older "
     "password",
 )
-SASL004 = Code.warning("SASL004", "an account whose properties can't serve what they are for")
+SASL004 = Code.warning("SASL004", "an account with a property that can't work")
 
 
 def _faults(held: Mapping[str, bytes]) -> Iterator[tuple[Code, str]]:

@@ -109,7 +109,8 @@ def issued(host: Host) -> Iterator[Finding]:
 
 CERT025 = Code.error(
     "CERT025",
-    "a CRL or successor of the authority, newer than its state directory, as after a backup was put back",
+    "a CRL or a successor of the authority that its state directory does not know, as after a backup "
+    "was restored",
 )
 
 
@@ -238,7 +239,10 @@ def missing(host: Host) -> Iterator[Finding]:
                 )
 
 
-CERT020 = Code.warning("CERT020", "a hash link that leads to nothing, or to something of another name")
+CERT020 = Code.warning(
+    "CERT020",
+    "a hash link that leads to nothing, or to a certificate or CRL with another hash",
+)
 
 
 def stale(host: Host) -> Iterator[Finding]:

@@ -52,7 +52,7 @@ _CLOCK = "/proc/stat"
 MTA001 = Code.error("MTA001", "TRUST_AUTH_MECH names a mechanism that is not offered")
 MTA014 = Code.warning(
     "MTA014",
-    "a mechanism that is offered but not trusted: who logs in with it may still not relay",
+    "a mechanism that is offered but not trusted: clients that log in with it may still not relay",
 )
 MTA002 = Code.error("MTA002", "PLAIN or LOGIN offered outside TLS")
 
