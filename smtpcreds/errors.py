@@ -128,7 +128,13 @@ class DeniedError(SmtpcredsError):
 
 
 class WrongPassphraseError(DeniedError):
-    """The passphrase does not open the key."""
+    """The passphrase does not open the key.
+
+    Attributes:
+        again: which secret a person may type once more in the same run; empty where that is a risk.
+    """
+
+    again = "passphrase"
 
 
 class UnsafePathError(DeniedError):

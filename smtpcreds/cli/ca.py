@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UsageError, number_of
+from .crl_answer import crl_lines, crl_row
 from .framework import RELOAD, Verb, noun, reload_hook, reload_option
 from .secrets import (
     ca_passphrase,
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from ..ca.authority import Passphrase
     from ..ca.create import NewAuthority
     from ..ca.lookup import Generation
-    from ..ca.publish import Published
     from ..ca.rollover import Rolled
     from ..ca.root import RootKey
     from ..ca.token import TokenKey
@@ -541,28 +541,6 @@ def import_(
             "      smtpcreds cert issue HOST",
         ],
     )
-
-
-# What people and JSON are told of a CRL.
-
-
-def crl_row(done: "Published") -> dict[str, object]:
-    """Return what JSON tells of a new CRL."""
-    return {
-        "number": done.crl.number,
-        "this_update": done.crl.this_update,
-        "next_update": done.crl.next_update,
-        "count": done.crl.count,
-        "path": done.path,
-        "copies": done.copies,
-    }
-
-
-def crl_lines(done: "Published") -> Iterator[str]:
-    """Yield what a person is told."""
-    crl = done.crl
-    yield f"CRL number {crl.number}: {crl.count or 'nothing'} revoked, valid to {crl.next_update:%Y-%m-%d}"
-    yield from (f"  {path}" for path in (done.path, *done.copies))
 
 
 # ``smtpcreds ca crl``.

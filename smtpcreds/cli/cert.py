@@ -11,7 +11,7 @@ import click
 
 from ..errors import UsageError, number_of
 from .audit import finding_lines, finding_row
-from .ca import crl_lines, crl_row
+from .crl_answer import crl_lines, crl_row
 from .framework import PROFILES, RELOAD, Verb, noun, parse_duration, reload_hook, reload_option, yes_option
 from .secrets import ca_passphrase, passphrase_option
 from .session import Session, pass_session

@@ -36,6 +36,10 @@ _SAFE = pattern(r"[A-Za-z0-9_.@:/%+,=-]*")
 # Where the values come from. Each function gets what has been typed of the word.
 
 
+SITE = f"{__name__}.site"
+"""Of what click remembers of one command line; the configuration is read once."""
+
+
 class Asked(NamedTuple):
     """A word to be completed."""
 
@@ -45,7 +49,11 @@ class Asked(NamedTuple):
     @property
     def site(self) -> "Site":
         """Where: by the global options that were typed before."""
-        return self.ctx.ensure_object(Session).site()
+        meta = self.ctx.meta
+        if SITE not in meta:
+            meta[SITE] = self.ctx.ensure_object(Session).site()
+        found: Site = meta[SITE]
+        return found
 
     def given(self, name: str) -> str | None:
         """Return the value that another parameter has been given."""

@@ -83,9 +83,7 @@ class CaPassphrase:
 
     def pin(self) -> Secret | None:
         """Return the PIN of the token that holds the key; None where nobody can be asked."""
-        from ..sources import Context, resolve
-
-        return resolve(self.pin_source, Context("PIN of the CA's token")) if self.pin_source else None
+        return _existing(self.pin_source, "PIN of the CA's token", "pin") if self.pin_source else None
 
     def new(self, *, none: bool) -> Secret | None:
         """Return the passphrase of a new key, or None for an unencrypted one.
@@ -246,21 +244,21 @@ def bundle_passphrase(source: str | None, *, new: bool, of: str = "bundle") -> C
     return lambda: _strong(resolve(parsed, context), what) if new else _opening(parsed, context)
 
 
-def _existing(source: "Source", what: str) -> Secret:
+def _existing(source: "Source", what: str, kind: str = "passphrase") -> Secret:
     """Return a passphrase that something has; a person who types a wrong one is asked again."""
     from ..files import disk
     from ..sources import Context, resolve
 
     context = Context(what)
-    return resolve(source, context) if disk().is_preview else _opening(source, context)
+    return resolve(source, context) if disk().is_preview else _opening(source, context, kind)
 
 
-def _opening(source: "Source", context: "Context") -> Secret:
+def _opening(source: "Source", context: "Context", kind: str = "passphrase") -> Secret:
     """Return what opens an archive; a dry run needs it too, since what it would do is in there."""
     from ..sources import Prompt
 
     if isinstance(source, Prompt):
-        Session.latest.has_typed = True
+        Session.latest.typed_by_person.add(kind)
     return source.read(context)
 
 

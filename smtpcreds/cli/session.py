@@ -108,8 +108,8 @@ class Session:
     """The ``--database`` of a verb of ``sasl``."""
     allow_weak: bool = False
     """A new passphrase may be one that is soon guessed."""
-    has_typed: bool = False
-    """A person was asked for the passphrase of something that exists."""
+    typed_by_person: set[str] = field(default_factory=set)
+    """What a person was asked for that exists already: ``passphrase``, ``pin``."""
     has_bar: bool = False
     """A line of standard error shows how far the work is."""
     latest: ClassVar["Session"]
@@ -276,11 +276,11 @@ class Session:
     def patiently(self, opens: Callable[[], T]) -> T:
         """Do what a passphrase opens; a person who has typed a wrong one may type another, twice."""
         for _ in range(TRIES - 1):
-            self.has_typed = False
+            self.typed_by_person.clear()
             try:
                 return opens()
             except WrongPassphraseError as error:
-                if not self.has_typed:
+                if error.again not in self.typed_by_person:
                     raise
                 self._tell("note", f"{error}; try again")
         return opens()

@@ -235,10 +235,10 @@ def test_a_host_with_a_bundle_of_before_is_named_until_it_has_another(ready: Adm
     ready("bundle", "attic", "--no-key", "--force", "-o", tmp_path / "attic.tar")
     assert stale(ready) == [cellar]
     ran = ready("sasl", "rotate", "scanner", "--client", "cellar")
-    assert f"or smtpcreds bundle {cellar} --mta msmtp --account scanner-2 --no-key\n" in ran.out
+    assert f"or smtpcreds bundle {cellar} --mta msmtp --account scanner-2 --new-key\n" in ran.out
     ready("sasl", "rotate", "scanner", "--retire")
     (row,) = outdated(ready)
-    cure = f"smtpcreds bundle {cellar} --mta msmtp --account scanner-2 --no-key"
+    cure = f"smtpcreds bundle {cellar} --mta msmtp --account scanner-2 --new-key"
     assert row["cure"] == f"{cure}; then install it on that host"
     ready(*cure.split()[1:], "--force", "-o", tmp_path / "cellar.tar")
     assert stale(ready) == []
