@@ -1,5 +1,6 @@
 """``python -m smtpcreds``, and the program itself."""
 
+import os
 import signal
 from typing import NoReturn
 
@@ -10,9 +11,15 @@ def main() -> NoReturn:
     if previous is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from .cli import main as run
+    from .cli.session import COMPLETE
 
     signal.signal(signal.SIGINT, previous)
-    run()
+    try:
+        run()
+    except SystemExit as end:
+        if COMPLETE in os.environ:  # whoever pressed Tab waits for no destructors
+            os._exit(int(end.code or 0))
+        raise
 
 
 if __name__ == "__main__":

@@ -35,7 +35,4 @@ def main() -> NoReturn:
     """Entry point of the ``smtpcreds`` program."""
     gc.set_threshold(_FEW_CYCLES)
     prepare()
-    status = flushed(run())
-    if COMPLETE in os.environ:
-        os._exit(status)  # who pressed Tab waits for no destructor
-    sys.exit(status)
+    sys.exit(flushed(run()))

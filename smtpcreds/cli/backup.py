@@ -46,7 +46,9 @@ def backup(
     delivery = _delivery(session, path, _encryption(path, passphrase, recipients), force=force)
     done = session.run(session.site(), lambda work: back_up(work, delivery), look_first=path is None)
     if done is not None:
-        session.show(_row(done) | {"file": path}, _saved(session, done, path), aside=path is None)
+        session.show(
+            _row(done) | {"file": path}, _saved(session, done, path), aside=path is None, listed=True
+        )
 
 
 def _encryption(path: str | None, passphrase: str | None, recipients: tuple[str, ...]) -> "Encryption":
@@ -111,13 +113,14 @@ def restore(session: Session, file: str, check: bool, passphrase: str | None, fo
     name = "standard input" if file == STREAM else session.absolute(file)
     opened = open_backup(session.site(), _content(session, name, file, passphrase), name)
     if check:
-        session.show(_row(opened.backup), _lines(opened.backup))
+        session.show(_row(opened.backup), _lines(opened.backup), listed=True)
         return
     done = session.run(opened.site, lambda work: put_back(work, opened, force=force), state=False)
     if done is not None:
         session.show(
             _row(opened.backup) | {"kept": done.kept, "aside": done.aside or None},
             _restored(session, opened, done),
+            listed=True,
         )
 
 

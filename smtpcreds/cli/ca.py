@@ -397,6 +397,7 @@ def show(session: Session) -> None:
             "retired": [{"name": found.title, "fingerprint": found.fingerprint} for found in seen.retired],
         },
         lines,
+        listed=True,
     )
 
 

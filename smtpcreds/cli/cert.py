@@ -554,7 +554,7 @@ def show(session: Session, which: str) -> None:
 
     site = session.site()
     found = views(site, find(site, which, session.absolute(which)))
-    session.show({"certificates": [_data(view) for view in found]}, _all_lines(found))
+    session.show({"certificates": [_data(view) for view in found]}, _all_lines(found), listed=True)
 
 
 def _data(view: "View") -> dict[str, object]:
@@ -658,6 +658,7 @@ def verify(session: Session, which: str, host: str | None, profile: str | None) 
             "checks": [{"check": c.name, "ok": c.ok, "detail": c.detail} for c in checks],
         },
         [f"{'ok ' if check.ok else 'BAD'}  {check.name:{width}}  {check.detail}" for check in checks],
+        listed=True,
     )
     if not ok:
         raise click.exceptions.Exit(1)

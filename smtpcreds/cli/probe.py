@@ -7,7 +7,7 @@ import click
 
 from ..errors import UnavailableError, number_of
 from .framework import Verb
-from .session import Session, pass_session
+from .session import Session, Whole, pass_session
 
 if TYPE_CHECKING:
     from ..bundle.open import Opened
@@ -296,7 +296,7 @@ def _lines(asked: "ProbeRequest", steps: "list[Step]", failed: int) -> list[str]
     lines = [f"{asked.target}, {asked.target.security}{who}"]
     for step in steps:
         lines.append(_line(step, width))
-        lines += [f"      {word}: {text}" for word, text in _explained(step) if text]
+        lines += [Whole(f"      {word}: {text}") for word, text in _explained(step) if text]
     ran = sum(step.outcome != "skipped" for step in steps)
     if steps and steps[-1].outcome == "unknown" and not failed:
         return [

@@ -8,8 +8,7 @@ from ..accounts.auth_info import auth_info_for_clients, is_readable, secret_in
 from ..accounts.database import AccountDatabase, database_of, recorded_place
 from ..accounts.rotation import latest
 from ..accounts.verify import opens_any
-from ..ca.authority import CA
-from ..ca.layout import has_inventory
+from ..ca.layout import ca_files, has_inventory
 from ..config import Site
 from ..errors import SmtpcredsError
 from ..files import exists, is_directory, names_in, read_private
@@ -81,7 +80,11 @@ def _own(site: Site) -> dict[str, Account]:
     """Return this host's default-auth-info, if it is of an account in the relay's realm on the hub itself."""
     path = site.path(DEFAULT_PATH)
     with suppress(SmtpcredsError):
-        if exists(path) and CA(site).is_there and not is_sample(content := read_private(path)):
+        if (
+            exists(path)
+            and exists(ca_files(site).certificate)
+            and not is_sample(content := read_private(path))
+        ):
             found = parse(content, path)
             account = parse_account(found.authcid, found.realm or site.realm)
             return {path: account} if account.realm == site.realm else {}

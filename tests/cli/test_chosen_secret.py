@@ -87,10 +87,9 @@ def test_a_weak_passphrase_protects_nothing(hub: Admin, kind: str) -> None:
     """Nothing changes, nothing of it is shown, and who wants it so can have it."""
     weak, reason = WEAK[kind]
     source, there = hub.secret("weak", weak), hub.directory
-    other = Admin(there / "other")
     for program, words in (
-        (other, ("ca", "init", "--passphrase", source)),
-        (other, ("setup", "dmzmail.polkatistas.org", "--passphrase", source)),
+        (Admin(there / "one"), ("ca", "init", "--passphrase", source)),
+        (Admin(there / "two"), ("setup", "dmzmail.polkatistas.org", "--passphrase", source)),
         (hub, ("ca", "passphrase", "--new-passphrase", source)),
         (hub, ("ca", "export", "--key", "--to", there / "key", "--new-passphrase", source)),
         (hub, ("ca", "backup", there / "saved.age", "--passphrase", source)),

@@ -255,6 +255,39 @@ def test_long_work_shows_how_far_it_is(hub: Admin, people: list[Person], tmp_pat
         assert "%" not in screen, words
 
 
+WORDS_ALONE = 76
+"""A word that is longer, such as a path or 64 hex digits, gets a line of its own."""
+READING = (
+    *("ca show", "ca restore --check {saved} --passphrase {secret}", "cert list", "cert list --all"),
+    *("cert show attic", "cert show dmzmail", "cert verify attic", "cert verify dmzmail", "audit"),
+    *("sasl list", "sasl show maildroid", "sasl rotations", "sasl verify maildroid --password {secret}"),
+    *("mta list", "mta check sendmail-hub", "mta check postfix-hub", "inventory check", "inventory events"),
+    *("status", "tlsa plan dmzmail", "probe smtp://127.0.0.1:9 --account maildroid"),
+)
+
+
+def test_what_is_read_on_a_terminal_fits_80_columns(hub: Admin, people: list[Person]) -> None:
+    """A line to be copied is not broken: a command, and what follows "cure:"."""
+    saved, secret = hub.root.parent / "saved.age", hub.secret("secret")
+    hub("cert", "issue", "attic", "--san", "mail", "--san", "a-name-that-somebody-chose.polkatistas.org")
+    hub("ca", "backup", saved, "--passphrase", secret)
+    hub("sasl", "rotate", "maildroid", "--client", "attic")
+    hub("ca", "rollover")
+    hub.path("/etc/sasldb2").chmod(0o644)
+    hub("cert", "revoke", "attic")
+    for line in READING:
+        words = line.format(saved=saved, secret=secret).split()
+        _, screen = start(people, replace(hub, env={"NO_COLOR": "1"}), *words).ends()
+        text = screen.rpartition("\r")[2]
+        long = [line for line in text.splitlines() if len(line) > 80]
+        copied = ("smtpcreds ", "-m smtpcreds", "cure: ", "cause: ", "     ")
+        assert [
+            one
+            for one in long
+            if not any(word in one for word in copied) and max(map(len, one.split())) < WORDS_ALONE
+        ] == [], words
+
+
 def test_lists_fit_the_terminal_and_lines_behind_a_pipe_stay_whole(hub: Admin, people: list[Person]) -> None:
     host = f"{'a-name-that-somebody-chose-' * 2}x.polkatistas.org"
     hub("cert", "issue", host, "--client")
@@ -378,6 +411,7 @@ def test_a_wrong_pin_of_a_file_is_tried_once_whoever_is_at_the_terminal(
     with_token: Admin, token: Token
 ) -> None:
     """Each try may be the last before the token locks."""
+    with_token.configure()
     with_token("ca", "init", "--token", token.uri, "--passphrase", with_token.secret("pin", PIN.encode()))
     wrong = with_token.secret("wrong", b"0815")
     status, screen = Person(with_token, ["ca", "crl", "--passphrase", wrong]).ends()
