@@ -338,6 +338,7 @@ def show(session: Session, name: str, realm: str | None, database: str | None, r
             f"  mechanisms  {' '.join(entry.mechanisms) or 'none'}",
             *(f"  note        {remark}" for remark in entry.remarks),
         ],
+        listed=True,
     )
 
 
@@ -435,6 +436,7 @@ def verify(
     session.show(
         {"account": str(account), "opens": bool(opened) and all(opened), "mechanisms": rows},
         [f"{account}: {_summary(verdicts, opened)}", *(_line(verdict) for verdict in verdicts)],
+        listed=True,
     )
     if not opened or not all(opened):
         raise click.exceptions.Exit(1)

@@ -7,7 +7,6 @@ from datetime import datetime
 from ..accounts.auth_info import auth_info_for_clients, is_readable, secret_in
 from ..accounts.database import AccountDatabase, database_of, recorded_place
 from ..accounts.rotation import latest
-from ..accounts.verify import opens_any
 from ..ca.layout import ca_files, has_inventory
 from ..config import Site
 from ..errors import SmtpcredsError
@@ -92,6 +91,8 @@ def _own(site: Site) -> dict[str, Account]:
 
 
 def _of_file(accounts: AccountDatabase, account: Account, path: str) -> Outdated | None:
+    from ..accounts.verify import opens_any
+
     secret = secret_in(accounts, account, path)
     if secret is None:
         return None
