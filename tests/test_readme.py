@@ -110,7 +110,7 @@ def test_a_block_is_typed_unless_it_is_marked() -> None:
 def test_where_things_lie(tmp_path: Path) -> None:
     hub = Admin(tmp_path / "root")
     hub("setup", HUB, "--no-passphrase")
-    block = next(block for block in BLOCKS if block.section == "Where things lie")
+    block = next(block for block in BLOCKS if block.section == "Files")
     for line in block.lines:
         path, mode = re.match(r"(\S+)\s+(\d{4})?", line).groups()  # type: ignore[union-attr]
         assert hub.path(path).exists()
