@@ -71,7 +71,7 @@ def parse_key(text: str, subject: str) -> str:
     found = _KEY.match(lines[0]) if len(lines) == 1 else None
     if found is None:
         hint = "on the client host: ssh-keygen -t ed25519 -N '' -f /etc/smtpcreds/pull-key"
-        raise DataError(subject, "is no public key of ssh, one line", hint)
+        raise DataError(subject, "is not one line with a public key of ssh", hint)
     return found[0]
 
 

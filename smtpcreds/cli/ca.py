@@ -45,7 +45,7 @@ ca = noun(
         "passphrase": ("ca", "passphrase", "Change or remove the passphrase of its keys."),
         "rollover": ("ca", "rollover", "Replace it by a new one, or retire the old one."),
         "backup": ("backup", "backup", "Save it with inventory and configuration, encrypted."),
-        "restore": ("backup", "restore", "Put a backup back in place, or prove it."),
+        "restore": ("backup", "restore", "Restore a backup, or prove that it can be restored."),
     },
 )
 
@@ -476,7 +476,7 @@ def _retired(found: "Description") -> str:
 @click.argument("directory", metavar="[DIR]", required=False)
 @click.option("--key", metavar="FILE", help="The CA's private key, in PEM.")
 @click.option("--cert", "certificate", metavar="FILE", help="The CA's certificate.")
-@click.option("--chain", metavar="FILE", help="The certificates above it, where it is no root.")
+@click.option("--chain", metavar="FILE", help="The certificates above it, if it is not a root.")
 @click.option("--token", metavar="URI", help="The CA's private key is in this PKCS #11 token (RFC 7512).")
 @click.option("--import-passphrase", metavar="SOURCE", help="Opens the key; default: as --passphrase.")
 @click.option(
@@ -560,7 +560,7 @@ NOT_CURRENT = 1
 )
 @click.option("--root-key", metavar="FILE", help="The root's private key, to sign the root's CRL anew.")
 @click.option("--root-passphrase", metavar="SOURCE", help="Opens the root key; default: as --passphrase.")
-@click.option("--take", multiple=True, metavar="FILE", help="Hand on this CRL, of a CA above ours.")
+@click.option("--take", multiple=True, metavar="FILE", help="Install this CRL of a CA above ours.")
 @reload_option
 @passphrase_option
 @pass_session

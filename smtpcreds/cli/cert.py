@@ -161,12 +161,12 @@ _LEFT = 20
 @click.command(cls=Verb)
 @click.argument("hosts", metavar="HOST...", nargs=-1)
 @click.option("--due", is_flag=True, help="Renew all that is past two thirds of its lifetime, and the CRL.")
-@click.option("--old-authority", is_flag=True, help="Renew all that an authority before this one has signed.")
+@click.option("--old-authority", is_flag=True, help="Renew all that a previous authority signed.")
 @click.option("--new-key", is_flag=True, help="Make a new key; the default keeps the one that is in place.")
-@click.option("--key-type", metavar="TYPE", help="Type of the new key; default: that of the former one.")
+@click.option("--key-type", metavar="TYPE", help="Type of the new key; default: that of the previous one.")
 @click.option("--san", "more", multiple=True, metavar="NAME", help="Add a host name or IP address.")
 @click.option("--drop-san", "fewer", multiple=True, metavar="NAME", help="Leave this name out.")
-@click.option("--days", type=int, metavar="N", help="Lifetime; default: that of the former certificate.")
+@click.option("--days", type=int, metavar="N", help="Lifetime; default: that of the previous one.")
 @reload_option
 @passphrase_option
 @pass_session
@@ -303,7 +303,7 @@ def _lines(
 @click.argument("which", default="")
 @click.option("--serial", metavar="SERIAL", help="Only the certificate whose number begins with this.")
 @click.option(
-    "--unknown", is_flag=True, help="SERIAL is complete, and revoked though the inventory does not have it."
+    "--unknown", is_flag=True, help="Revoke the complete SERIAL although the inventory does not have it."
 )
 @click.option("--all", is_flag=True, hidden=True, expose_value=False)  # the default, since HOST means all
 @click.option("--reason", metavar="REASON", default="unspecified", help="As in RFC 5280: keyCompromise, ...")
@@ -469,11 +469,14 @@ _MEASURED = 1000
 
 @click.command("list", cls=Verb)
 @click.option(
-    "--expires-within", "within", metavar="SPAN", help="Those that end within 12h, 30d or 4w, or have ended."
+    "--expires-within",
+    "within",
+    metavar="SPAN",
+    help="Those that expire within 12h, 30d or 4w, or have expired.",
 )
 @click.option("--host", metavar="HOST", help="Those of HOST.")
 @click.option(
-    "--all", "everything", is_flag=True, help="Also replaced, revoked, unfinished and long-ended ones."
+    "--all", "everything", is_flag=True, help="Also replaced, revoked, unfinished and long expired ones."
 )
 @pass_session
 def list_(session: Session, within: str | None, host: str | None, everything: bool) -> None:

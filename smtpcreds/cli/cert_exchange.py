@@ -178,9 +178,9 @@ def _show_installed(session: Session, installed: "Installed", profile: str, labe
 @click.option(
     "--key-type", metavar="TYPE", help="p256 (default), p384, rsa2048, rsa3072, rsa4096 or ed25519."
 )
-@click.option("--new-key", is_flag=True, help="Make a new key, though there is one.")
+@click.option("--new-key", is_flag=True, help="Make a new key although there is one.")
 @click.option("--to", "target", metavar="DIR", help="Write into DIR, not into /etc/mail/certs.")
-@click.option("--force", is_flag=True, help="Let a new key replace one that waits for its certificate.")
+@click.option("--force", is_flag=True, help="Replace a key that waits for its certificate.")
 @pass_session
 def request(
     session: Session,
@@ -242,7 +242,7 @@ def _place(target: str | None) -> str:
 @click.command(cls=Verb)
 @click.argument("csr")
 @click.option("--server", is_flag=True, help="For the server role.")
-@click.option("--client", is_flag=True, help="For the client role; so it is without --server too.")
+@click.option("--client", is_flag=True, help="For the client role; the default.")
 @click.option(
     "--san", "only", multiple=True, metavar="NAME", help="Certify only this of the names that CSR asks for."
 )

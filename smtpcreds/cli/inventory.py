@@ -22,7 +22,7 @@ inventory = noun(
 
 
 @click.command(cls=Verb)
-@click.option("--head", metavar="HASH", help="Also find out if what led to this head is still there.")
+@click.option("--head", metavar="HASH", help="Also check that all events up to this head are there.")
 @pass_session
 def check(session: Session, head: str | None) -> None:
     """Find where inventory and disk disagree; below each line stands the command that ends it.

@@ -94,7 +94,7 @@ _CLIENT_OPTIONS = (
     click.option(
         "--crl",
         is_flag=True,
-        help="A client host refuses a revoked hub; mail stops where nothing brings new lists of these.",
+        help="A client host refuses a revoked hub; its mail stops if no new CRLs come.",
     ),
 )
 _OPTIONS = (

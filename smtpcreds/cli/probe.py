@@ -102,7 +102,7 @@ NOT_KNOWN = 75
 @click.argument("url")
 @click.option("--account", metavar="NAME[@REALM]", help="Log in as this account; also NAME@ in the URL.")
 @click.option("--password", metavar="SOURCE", help="Its secret; default: the database's, or this host's.")
-@click.option("--auth-info", metavar="FILE", help="Log in as a default-auth-info says.")
+@click.option("--auth-info", metavar="FILE", help="Log in with a default-auth-info.")
 @click.option("--bundle", metavar="FILE", help="Log in, present and trust what a bundle holds.")
 @click.option("--passphrase", metavar="SOURCE", help="Opens an encrypted bundle.")
 @click.option("--client", metavar="HOST", help="Present the installed certificate of HOST.")
@@ -263,7 +263,7 @@ def _envelope(site: "Site", options: dict[str, Any]) -> "Envelope | None":
     sender, recipient = options["sender"], options["recipient"]
     if not options["send"]:
         if sender or recipient:
-            raise UsageError("--from and --to", "are of a message", "--send")
+            raise UsageError("--from and --to", "go with --send", "--send")
         return None
     if not recipient:
         raise UsageError("--send", "needs a recipient", "--to ADDRESS")
