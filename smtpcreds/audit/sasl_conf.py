@@ -1,10 +1,10 @@
 """SASL: Sendmail.conf and smtpd.conf, where they are looked for, and the plugins that they need."""
 
-import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping
 
 from ..accounts.entries import served
+from ..deploy.keytab import installed_plugins
 from ..errors import DamagedFileError
 from ..lazy import dataclass
 from ..model import Finding
@@ -13,7 +13,7 @@ from ..names import BY_PASSWORD, PLAINTEXT
 from ..postgres import is_url
 from ..sasldb.records import by_account
 from ..shell import quote
-from ..systems import PLUGIN_DIRECTORIES, SYSTEMS
+from ..systems import SYSTEMS
 from .finding import Code
 from .host import SENDMAIL_CF, Host
 
@@ -209,7 +209,7 @@ SASL008 = Code.error("SASL008", "a mechanism or backend whose plugin is not inst
 
 def plugins(host: Host) -> Iterator[Finding]:
     """Each mechanism and backend that is named has its plugin; nothing is said where there is no SASL."""
-    installed, system = _installed(host), host.site.system
+    installed, system = installed_plugins(host.site), host.site.system
     if not installed:
         return
     for path, mechanism in _named_mechanisms(host):
@@ -259,11 +259,6 @@ def _files(host: Host) -> Iterator[tuple[str, str, bytes]]:
         content = host.content(path) if path else None
         if path and content is not None:
             yield program, path, content
-
-
-def _installed(host: Host) -> set[str]:
-    directories = (found for pattern in PLUGIN_DIRECTORIES for found in glob.glob(host.path(pattern)))
-    return {name for directory in directories for name in host.listing(directory) if name.startswith("lib")}
 
 
 def _named_mechanisms(host: Host) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ..errors import UsageError
 from ..mta.program import Need, Program, Role
-from ..mta.sasl_conf import EXTERNAL
+from ..mta.sasl_conf import EXTERNAL, GSSAPI
 from ..names import PLAINTEXT
 from .options import RenderOptions
 
@@ -50,6 +50,7 @@ def _without_backend(program: Program, options: RenderOptions) -> Iterator[tuple
         ("--saslauthd", options.saslauthd),
         ("--role", options.role),
         ("--role-password", options.role_password),
+        ("--keytab", options.keytab),
     ):
         if given and not asks:
             yield option, _no_backend(program, options)
@@ -69,6 +70,8 @@ def _named(options: RenderOptions) -> Iterator[tuple[str, ...]]:
         yield PLAINTEXT
     if options.external:
         yield (EXTERNAL,)
+    if options.keytab:
+        yield (GSSAPI,)
 
 
 def _hint(program: Program, name: tuple[str, ...]) -> str:
