@@ -1,4 +1,4 @@
-"""Logins by GSSAPI: a KDC, hubs that take its tickets by what ``mta apply --keytab`` wrote, a host with one."""
+"""Logins by GSSAPI: a KDC, hubs that take its tickets by what ``mta apply --keytab`` wrote, a client."""
 
 import re
 import smtplib
@@ -10,11 +10,12 @@ import pytest
 from admin import HUB
 from lab import Lab, LabError
 from lab.commands import CURL
+from lab.exim import EXIM
 from lab.kerberos import CACHE, KDC, REALM, Kerberos, get_ticket, typed_with_password, with_tickets
 from lab.postfix import POSTFIX
-from lab.sendmail import SENDMAIL
 from lab.sender import message
-from mail_hosts import CLIENT, FOREIGN, SENDER, MailHost, SendmailHub, issue, postfix_hub
+from lab.sendmail import SENDMAIL
+from mail_hosts import CLIENT, FOREIGN, SENDER, EximHub, MailHost, SendmailHub, issue, postfix_hub
 
 pytestmark = pytest.mark.live
 
@@ -144,4 +145,29 @@ def test_postfix_relays_for_a_ticket(lab: Lab, realm: Kerberos) -> None:
     with pytest.raises(LabError, match="Login denied"):
         client.send()
     hub.log.wait("SASL authentication failure: GSSAPI Error: .*Permission denied")
+    assert audited(hub) == {"PERM016"}
+
+
+def test_exim_relays_for_a_ticket(lab: Lab, realm: Kerberos) -> None:
+    hub = EximHub(lab, "split", with_tickets(EXIM))
+    realm.join(hub.host)
+    made_by_hint(hub, "exim-hub", *hub.style)
+    hub.host.run(("chmod", "0644", KEYTAB))
+    refusal = hub.run("mta", "apply", "exim-hub", *hub.style, "--keytab", KEYTAB).problem
+    hub.host.shell(refusal.partition("hint: ")[2])
+    command = next(
+        c for c in hub.equip("exim-hub", *hub.style, "--keytab", KEYTAB)["commands"] if KEYTAB in c
+    )
+    hub.host.shell(command)
+    assert hub.host.run(("stat", "-c", "%U %G %a", KEYTAB)) == "root Debian-exim 640\n"
+    hub.start("--keytab", KEYTAB)
+    client = Client(lab, realm, hub)
+    assert client.answers(hub, b"no ticket")[1:] == (535, 550)
+    get_ticket(client.host, "attic")
+    client.send()
+    assert " with esmtpsa " in " ".join(lab.sink.receive().headers["Received"].split())
+    hub.log.wait(f"A=smtpcreds_gssapi:attic@{HUB}")
+    scram_works_beside(hub)
+    assert audited(hub) == set()
+    hub.host.run(("chmod", "g-r", KEYTAB))
     assert audited(hub) == {"PERM016"}

@@ -16,7 +16,7 @@ from ..mta.sasl_conf import GSSAPI, KEYTAB
 from .finding import Code
 from .host import Host, group_of, user_of
 from .permissions import PERM016, Rule, judge, obstacle
-from .sasl_conf import Conf, confs
+from .sasl_conf import Conf, confs, exim_confs, parsed, read
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,9 @@ class Service:
 
 
 def _services(host: Host) -> Iterator[Service]:
-    for conf in confs(host):
-        found = _sendmail(host, conf) if conf.program == "sendmail" else _postfix(host, conf)
+    offer = {"sendmail": _sendmail, "postfix": _postfix, "exim": _exim}
+    for conf in (*confs(host), *parsed(read(host, (("exim", exim_confs(host)),)))):
+        found = offer[conf.program](host, conf)
         yield from (found,) if found else ()
 
 
@@ -63,13 +64,20 @@ def _sendmail(host: Host, conf: Conf) -> Service | None:
 
 def _postfix(host: Host, conf: Conf) -> Service | None:
     main = host.postfix
-    if main is None or GSSAPI not in conf.mechanisms or not main.is_on("smtpd_sasl_auth_enable"):
+    is_on = main and main.is_on("smtpd_sasl_auth_enable") and main.value("smtpd_sasl_type") == "cyrus"
+    if not main or not is_on or GSSAPI not in conf.mechanisms:
         return None
     is_jailed = any(s.chroot and s.kind == "inet" and s.command == "smtpd" for s in host.services)
     name = (main.value("myhostname") or host.name).lower()
     return Service(
         conf, main.value("mail_owner"), (name,), main.value("queue_directory") if is_jailed else ""
     )
+
+
+def _exim(host: Host, conf: Conf) -> Service | None:
+    known = host.exim[1].authenticators.values() if host.exim else ()
+    offers = any(o.get("driver") == "cyrus_sasl" and o.get("public_name") == GSSAPI for o in known)
+    return Service(conf, host.exim_user, (host.site.hub, host.name)) if offers else None
 
 
 SASL021 = Code.error(

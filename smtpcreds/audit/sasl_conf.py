@@ -87,9 +87,19 @@ class Conf:
         return tuple(self.settings.get("auxprop_plugin", "sasldb").lower().split())
 
 
+def exim_confs(host: Host) -> tuple[str, ...]:
+    """Return the files of this disk in which Exim looks, where it asks Cyrus SASL."""
+    return _in(host, host.site.system.sasl_search, "exim.conf")
+
+
 def confs(host: Host) -> Iterator[Conf]:
-    """Yield the configurations that are read and can be."""
-    for program, path, content in _files(host):
+    """Yield the configurations of Sendmail and Postfix that are read and can be."""
+    yield from parsed(_files(host))
+
+
+def parsed(files: Iterable[tuple[str, str, bytes]]) -> Iterator[Conf]:
+    """Yield the files, given as program, path and content, that can be read."""
+    for program, path, content in files:
         try:
             settings = sasl_conf.parse(content, path)
         except DamagedFileError:
@@ -254,7 +264,12 @@ def offers(host: Host) -> Iterator[Finding]:
 
 def _files(host: Host) -> Iterator[tuple[str, str, bytes]]:
     """Yield program, path and content of the configuration that each program reads."""
-    for program, candidates in (("sendmail", sendmail_confs(host)), ("postfix", smtpd_confs(host))):
+    yield from read(host, (("sendmail", sendmail_confs(host)), ("postfix", smtpd_confs(host))))
+
+
+def read(host: Host, places: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[tuple[str, str, bytes]]:
+    """Yield program, path and content of the first file that is there."""
+    for program, candidates in places:
         path = next(filter(os.path.exists, candidates), None)
         content = host.content(path) if path else None
         if path and content is not None:
