@@ -627,7 +627,7 @@ def keytab_of_another_service(host: Host) -> None:
     takes_tickets(host, f"imap/{HUB}", "smtp/mx.polkatistas.org")
 
 
-@breaks("SASL022", "hub", "MTA009")
+@breaks("SASL022", "hub", "SASL001")
 def realm_in_the_place_of_the_name(host: Host) -> None:
     takes_tickets(host)
     host.path(CF).write_text(host.path(CF).read_text() + "O AuthRealm=polkatistas.org\n")
@@ -650,7 +650,7 @@ def keytab_that_smtpd_may_not_read(host: Host) -> None:
     host.write(KEYTAB, keytab(f"smtp/{HUB}"), 0o600)
 
 
-@breaks("PERM020", "exim")
+@breaks("PERM020", "exim", "PERM016")
 def keytab_for_another_group(host: Host) -> None:
     host.write(f"{PLUGINS}/libgssapiv2.so", "")
     driver = "\ntickets:\n  driver = cyrus_sasl\n  public_name = GSSAPI\n"
