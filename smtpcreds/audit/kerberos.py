@@ -7,7 +7,7 @@ only Postfix says so; with another key each ticket is refused, by 535 or 454.
 import os
 from collections.abc import Iterator
 
-from ..deploy.keytab import SERVICE, excess_of, how_to_make, is_for
+from ..deploy.keytab import SERVICE, excess_of, how_to_make, is_for, lacking
 from ..errors import DamagedFileError
 from ..lazy import dataclass
 from ..model import Finding
@@ -137,8 +137,7 @@ def names(host: Host) -> Iterator[Finding]:
         if held is not None and not any(
             is_for(principal, name) for principal in held for name in service.names
         ):
-            reason = f"holds no key of {SERVICE}/{wanted}, but of {', '.join(held) or 'nobody'}"
-            yield SASL022.found(path, reason, how_to_make(service.keytab, wanted))
+            yield SASL022.found(path, lacking(held, wanted), how_to_make(service.keytab, wanted))
 
 
 PERM020 = Code.error(

@@ -3,7 +3,7 @@
 import glob
 import os
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from ..config import Site
 from ..errors import MissingInputError, SmtpcredsError, UnsafePathError
@@ -15,6 +15,8 @@ from ..systems import PLUGIN_DIRECTORIES, Words
 from .files import groups_of, owner_of
 
 PLUGIN = "libgssapiv2.so"
+_MOST = 1 << 20
+"""Octets; ten thousand keys."""
 SERVICE = "smtp"
 """What Sendmail and Postfix, and every client, call theirs."""
 
@@ -56,6 +58,12 @@ def is_for(principal: str, host: str) -> bool:
     return principal.rpartition("@")[0].lower() == f"{SERVICE}/{host}"
 
 
+def lacking(held: Sequence[str], host: str) -> str:
+    """Say that a keytab has other principals' keys, the first three of them by name."""
+    more = f" and {len(held) - 3} more" if len(held) > 3 else ""
+    return f"holds no key of {SERVICE}/{host}, but of {', '.join(held[:3]) or 'nobody'}{more}"
+
+
 def excess_of(group: int, groups: Collection[int]) -> int:
     """Return the bits that a keytab's mode must not have; the mail server's own group may read it."""
     return 0o037 if group in groups else 0o077
@@ -68,10 +76,9 @@ def _verify(site: Site, keytab: str, host: str, user: str) -> None:
         raise MissingInputError(path, "is missing, so nobody can log in by GSSAPI", make)
     check_parents(path)
     _check_rights(site, path, user)
-    held = principals(read_public(path), path)
+    held = principals(read_public(path, _MOST), path)
     if not any(is_for(principal, host) for principal in held):
-        reason = f"holds no key of {SERVICE}/{host}, but of {', '.join(held) or 'nobody'}"
-        raise MissingInputError(path, reason, make)
+        raise MissingInputError(path, lacking(held, host), make)
 
 
 def _check_rights(site: Site, path: str, user: str) -> None:

@@ -77,4 +77,4 @@ def _named(options: RenderOptions) -> Iterator[tuple[str, ...]]:
 def _hint(program: Program, name: tuple[str, ...]) -> str:
     if EXTERNAL in name:
         return "leave it out; the hub may relay by certificate without AUTH: --relay-host HOST there"
-    return f"known: {', '.join(program.MECHANISMS)}"
+    return f"known: {', '.join(known for known in program.MECHANISMS if known != GSSAPI)}"

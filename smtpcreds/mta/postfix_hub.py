@@ -7,6 +7,7 @@ before). So it gets a copy there; see :class:`~smtpcreds.mta.program.Copy`.
 from collections.abc import Mapping
 
 from ..errors import InexpressibleError, UsageError
+from ..names import BY_PASSWORD
 from ..secret import Secret
 from ..shell import quote
 from . import postfix, sasl_conf
@@ -24,7 +25,7 @@ UNCHROOTED = "unchrooted"
 DOVECOT = "dovecot"
 """Accounts are Dovecot's, asked through its socket."""
 VARIANTS = frozenset({UNCHROOTED, DOVECOT, *postfix.KINDS})
-MECHANISMS: tuple[str, ...] = (GSSAPI, *sasl_conf.STRONGEST_FIRST)
+MECHANISMS: tuple[str, ...] = (GSSAPI, *BY_PASSWORD)
 SECRET_FILES: tuple[str, ...] = ()
 
 FRAGMENT = f"{postfix.DIRECTORY}/hub.cf"

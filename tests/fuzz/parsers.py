@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
+import keytabs
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization as coding
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -18,6 +19,7 @@ from smtpcreds.mta import (
     auth_info,
     dovecot,
     exim,
+    keytab,
     main_cf,
     postfix,
     sasl_conf,
@@ -285,6 +287,11 @@ PARSERS = {
     ),
     "sasldb Berkeley DB": Parser(bdb_read.decode, lambda: [bdb.encode(RECORDS)], alter.octets),
     "sasldb GDBM": Parser(gdbm.decode, lambda: [gdbm.encode(RECORDS)], alter.octets),
+    "keytab": Parser(
+        lambda data: keytab.principals(data, "file"),
+        lambda: [keytabs.keytab("smtp/hub.example", "imap/hub.example")],
+        alter.octets,
+    ),
     "sasldb LMDB": Parser(lmdb_read.decode, lambda: [lmdb_read.empty(1 << 20)], alter.octets),
     "bundle": Parser(
         lambda data: archive.unpack(data, "file"), lambda: [_bundle()], alter.either(alter.tar, alter.octets)
