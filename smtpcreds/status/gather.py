@@ -16,7 +16,7 @@ from ..audit.crls import CERT014
 from ..audit.host import Host
 from ..audit.run import CODES, faults
 from ..ca.authority import CA
-from ..ca.layout import CURE_CRL, cure_crl, has_inventory, is_client_host, reading
+from ..ca.layout import CURE_CRL, CURE_EARLY, cure_crl, has_inventory, is_client_host, reading
 from ..ca.listing import REMEMBERED, certificate_path
 from ..ca.lookup import Generation, overview
 from ..ca.old import RETIRE_OLD
@@ -322,6 +322,7 @@ def _standing(row: Rotation, found: AccountDatabase) -> tuple[str, str]:
 # What is due, computed from the rest.
 
 _ROLLOVER = "smtpcreds ca rollover"
+_EARLY = "{}, so nothing that it signs is; the clock was ahead when it was made"
 NAMED = 4
 """Hosts that one line names."""
 
@@ -386,7 +387,11 @@ def _of_code(code: str, same: list[Finding]) -> Finding:
 def _crls(now: datetime, authorities: Iterable[Authority]) -> Iterator[Finding]:
     for authority in authorities:
         crl = authority.crl
-        if crl is None or has_ended(authority.not_after, now):
+        if (
+            crl is None
+            or has_ended(authority.not_after, now)
+            or (authority.signs and now < authority.not_before)
+        ):
             continue
         fault = crl_fault(crl.period, now)
         if said := fault or crl.period.remark(now):
@@ -416,7 +421,11 @@ def _due_authorities(
 ) -> Iterator[Finding]:
     for authority in authorities:
         period = Period(authority.not_before, authority.not_after)
-        if authority.signs and (reason := successor_due(period, lifetime, now)):
+        if authority.signs and now < authority.not_before:
+            yield _due(
+                Kind.AUTHORITY, authority.name, _EARLY.format(period.fault(now)), CURE_EARLY, is_late=True
+            )
+        elif authority.signs and (reason := successor_due(period, lifetime, now)):
             is_late = has_ended(authority.not_after, now)
             yield _due(Kind.AUTHORITY, authority.name, reason, _ROLLOVER, is_late=is_late)
 
