@@ -215,8 +215,8 @@ def _new_name(work: Transaction, name: str | None, organization: str) -> str:
 def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey, *, again: bool = False) -> Rolled:
     """Make a new authority; the present one becomes superseded, trusted until it is retired.
 
-    The passphrase that opens the present key encrypts the new one. An authority that is not valid yet, since it
-    was made under a clock that was ahead, is retired at once: nothing that it signed is valid.
+    The passphrase that opens the present key encrypts the new one. An authority that is not valid yet, since
+    the clock was ahead when it was made, is retired at once: nothing that it signed is valid.
 
     Args:
         work: where.

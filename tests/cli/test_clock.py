@@ -85,7 +85,9 @@ def made_ahead(smtpcreds: Admin, *words: str) -> str:
     """Make an authority under a clock that is ahead; return the cure that ``status`` has for it now."""
     smtpcreds.at("+380 days")("ca", "init", *words)
     smtpcreds.at("+380 days")("cert", "issue", "attic", "--passphrase", "env:OLD", env=OLD)
-    (due,) = [one for one in smtpcreds("status", "--json", status=1).data["due"] if one["kind"] == "authority"]
+    (due,) = [
+        one for one in smtpcreds("status", "--json", status=1).data["due"] if one["kind"] == "authority"
+    ]
     assert "is not valid before" in due["reason"]
     assert f"hint: set the clock of this host; or if it was ahead then and is right now: {due['cure']}" in (
         smtpcreds.refuses(65, "ca", "crl", "--force")
@@ -97,7 +99,9 @@ OLD = {"OLD": "squeezebox and more"}
 
 
 @pytest.mark.parametrize(
-    "words", [("--no-passphrase",), ("--passphrase", "env:OLD"), ("--no-passphrase", "--intermediate")], ids=str
+    "words",
+    [("--no-passphrase",), ("--passphrase", "env:OLD"), ("--no-passphrase", "--intermediate")],
+    ids=str,
 )
 def test_an_authority_of_the_future_is_replaced_by_one_of_today(
     smtpcreds: Admin, words: tuple[str, ...]
