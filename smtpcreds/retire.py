@@ -129,7 +129,8 @@ def _look(work: Transaction, wanted: RetireRequest) -> _Leaving:
     live = [row for row in rows if row.authority in ours and _is_usable(work, row)]
     files = [path for pair in _pairs(site, host, rows) for path in _files(pair, rows)]
     given = _given(site, inventory, host)
-    chosen = _chosen(work, wanted, given, is_repeated=bool(rows) and not live)
+    is_repeated = bool(rows) and (not live or retired_at(inventory, host) is not None)
+    chosen = _chosen(work, wanted, given, is_repeated=is_repeated)
     kept = _kept(site, given, chosen)
     return _Leaving(host, rows, live, files, chosen, kept)
 

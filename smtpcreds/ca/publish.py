@@ -243,13 +243,19 @@ def _refresh_root_crl(work: Transaction, root: RootKey) -> None:
     path = root.find(work.ca)
     if root.path and len(work.ca.chain) == 1:
         raise UsageError("--root-key", "is not needed: the authority is a root itself")
-    if not (root.path or lacks_root_crl(work.ca)):
+    is_ahead = work.clock_was_ahead and _root_crl_is_ahead(work)
+    if not (root.path or is_ahead or lacks_root_crl(work.ca)):
         return
     if path is None:
-        warn_of_no_root_crl(work)
+        warn_of_no_root_crl(work, is_ahead=is_ahead)
         return
     crl = new_root_crl(work.site, root.open(work, path), last_root_crl(work), force=work.clock_was_ahead)
     write_all([Artifact(work.ca.files.root_crl, crl.pem)])
+
+
+def _root_crl_is_ahead(work: Transaction) -> bool:
+    last = last_root_crl(work) if len(work.ca.chain) > 1 else None
+    return last is not None and work.now < last.this_update
 
 
 def standing_crl(site: Site) -> CrlStanding:

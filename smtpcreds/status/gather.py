@@ -365,7 +365,9 @@ def audited(found: Iterable[Finding], due: Iterable[Finding], late: Iterable[str
         late: the files of the certificates among that.
     """
     known = set(late)
-    has_late_crl = any(item.code == Kind.CRL and item.severity is Severity.ERROR for item in due)
+    has_late_crl = any(
+        item.cure == CURE_EARLY or (item.code == Kind.CRL and item.severity is Severity.ERROR) for item in due
+    )
     said = {(item.subject, item.message) for item in due}
     by_code: dict[str, list[Finding]] = {}
     for one in found:
