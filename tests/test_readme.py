@@ -182,7 +182,6 @@ def equipped(host: Host) -> Host:
     )
     unpack = host.namespace.command(("tar", "-xf", "-", "-C", CHECKOUT))
     subprocess.run(unpack, input=packed.stdout, check=True)
-    host.shell(f"chown -R 1000:1000 /home/{LOGIN}")
     host.shell("mkdir -p /usr/local/lib/needed")
     for package in Path(sysconfig.get_path("purelib")).iterdir():
         if not package.name.startswith(("smtpcreds", "pip")):
@@ -191,6 +190,7 @@ def equipped(host: Host) -> Host:
         packages = f"{place}/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
         host.shell(f"mkdir -p {packages}")
         host.write(f"{packages}/needed.pth", "/usr/local/lib/needed\n")
+    host.shell(f"chown -R 1000:1000 /home/{LOGIN}")
     for name, text in {"sudo": SUDO, "systemctl": RELOAD}.items():
         host.write(f"/usr/local/bin/{name}", text, 0o755)
     return host
