@@ -322,7 +322,7 @@ def _standing(row: Rotation, found: AccountDatabase) -> tuple[str, str]:
 # What is due, computed from the rest.
 
 _ROLLOVER = "smtpcreds ca rollover"
-_EARLY = "{}, so nothing that it signs is; the clock was ahead when it was made"
+_EARLY = ", so nothing that it signs is; the clock was ahead when it was made"
 NAMED = 4
 """Hosts that one line names."""
 
@@ -340,6 +340,7 @@ def due_work(
     """Return everything that an administrator should do now, the most urgent kind first."""
     trusted = list(authorities)
     return (
+        *_not_begun(now, trusted),
         *_crls(now, trusted),
         *_due_certificates(now, list(certificates)),
         *_due_authorities(now, trusted, lifetime),
@@ -406,6 +407,13 @@ def _crls(now: datetime, authorities: Iterable[Authority]) -> Iterator[Finding]:
             )
 
 
+def _not_begun(now: datetime, authorities: Iterable[Authority]) -> Iterator[Finding]:
+    for authority in authorities:
+        fault = Period(authority.not_before, authority.not_after).fault(now)
+        if authority.signs and now < authority.not_before:
+            yield _due(Kind.AUTHORITY, authority.name, f"{fault}{_EARLY}", CURE_EARLY, is_late=True)
+
+
 def _due_certificates(now: datetime, rows: list[Certificate]) -> Iterator[Finding]:
     usable = (row for row in rows if not row.revoked)  # of the others the audit speaks
     late = [row for row in usable if is_due(row.not_before, row.not_after, now)]
@@ -423,11 +431,7 @@ def _due_authorities(
 ) -> Iterator[Finding]:
     for authority in authorities:
         period = Period(authority.not_before, authority.not_after)
-        if authority.signs and now < authority.not_before:
-            yield _due(
-                Kind.AUTHORITY, authority.name, _EARLY.format(period.fault(now)), CURE_EARLY, is_late=True
-            )
-        elif authority.signs and (reason := successor_due(period, lifetime, now)):
+        if authority.signs and (reason := successor_due(period, lifetime, now)):
             is_late = has_ended(authority.not_after, now)
             yield _due(Kind.AUTHORITY, authority.name, reason, _ROLLOVER, is_late=is_late)
 

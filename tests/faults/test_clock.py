@@ -24,6 +24,7 @@ CLOCKS = {
     "an hour at each look": ("faketime", "-f", "+0 i3600"),
 }
 _CRL = re.compile(r"crl.*\.pem$")
+_PAIR = re.compile(r"(?<!ca)(?<!root)-(?:cert|key)\.pem(?:\.previous)?$")
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", re.DOTALL)
 _PEM = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----\n", re.DOTALL)
 PREVIOUS = ".previous"
@@ -58,7 +59,9 @@ def test_the_right_time_brings_it_in_order(
     usual = {place: crl for place, crl in usual.items() if place[1] not in gone}
     faulty += [wrong(admin, words, stays)]
     faulty += [f"not of this time: {told}" for told in of_another_time(admin)]
-    faulty += list_faults(lists(admin), lists(Admin(start / admin.root.name)), usual)
+    faulty += list_faults(
+        lists(admin), lists(Admin(start / admin.root.name)), usual, names_in(admin, "retired-*/ca-cert.pem")
+    )
     faulty = [f"{jump}: {said}" for said in faulty if said]
     record("smtpcreds", fault, 1, faulty)
     assert faulty == []
@@ -83,18 +86,24 @@ def forget_put_away(admin: Admin) -> set[str]:
     names = set()
     for path in admin.state.glob("ca/retired-*/ca-cert.pem"):
         if x509.load_pem_x509_certificate(path.read_bytes()).not_valid_before_utc > datetime.now(UTC):
-            for file in path.parent.glob("*.pem"):
-                found = _CERTIFICATE.findall(file.read_bytes())
-                names |= {x509.load_pem_x509_certificate(one).subject.rfc4514_string() for one in found}
+            names |= names_in(admin, f"{path.parent.name}/*.pem")
             shutil.rmtree(path.parent)
     return names
 
 
+def names_in(admin: Admin, pattern: str) -> set[str]:
+    """Return the subjects of the certificates in files of the authority's directory."""
+    content = b"".join(path.read_bytes() for path in admin.state.glob(f"ca/{pattern}"))
+    found = map(x509.load_pem_x509_certificate, _CERTIFICATE.findall(content))
+    return {certificate.subject.rfc4514_string() for certificate in found}
+
+
 def without_lists(files: Tree) -> Tree:
-    """All but CRLs, which may be signed anew at the other time; :func:`list_faults` looks at them."""
-    return {
-        path: state for path, state in files.items() if not (_CRL.search(path) or path.endswith(PREVIOUS))
-    }
+    """All but what may be made anew since it is due at the other time, or is not valid at this one.
+
+    :func:`list_faults` looks at CRLs, :func:`.after.half_way` at pairs.
+    """
+    return {path: state for path, state in files.items() if not (_CRL.search(path) or _PAIR.search(path))}
 
 
 Lists = dict[tuple[Path, str], x509.CertificateRevocationList]
@@ -112,13 +121,14 @@ def lists(admin: Admin) -> Lists:
     return found
 
 
-def list_faults(now: Lists, start: Lists, usual: Lists) -> list[str]:
+def list_faults(now: Lists, start: Lists, usual: Lists, retired: set[str]) -> list[str]:
     """Return the CRLs that are gone, know less, have a lower number or are not of this time.
 
     Args:
         now: after all.
         start: before.
         usual: after runs without a fault, which may have taken some away.
+        retired: authorities that nobody trusts any more, whose last CRL stays what it is.
     """
     faulty = [f"no CRL of {issuer} in {place}" for place, issuer in sorted(usual.keys() - now.keys())]
     for (place, issuer), crl in now.items():
@@ -126,6 +136,8 @@ def list_faults(now: Lists, start: Lists, usual: Lists) -> list[str]:
         if number(crl) < number(old) or not serials(crl) >= serials(old):
             faulty.append(f"{place}: the CRL of {issuer} has less than before")
         end = crl.next_update_utc
+        if issuer in retired:
+            continue
         if end is None or not crl.last_update_utc <= datetime.now(UTC) < end:
             faulty.append(f"{place}: the CRL of {issuer} is not of this time")
     return faulty
