@@ -195,12 +195,12 @@ def weak_secrets(host: Host) -> Iterator[Finding]:
             yield SASL019.found(str(account), f"its secret {fault}", cure)
 
 
-SASL021 = Code.error(
-    "SASL021",
+SASL023 = Code.error(
+    "SASL023",
     "a default-auth-info that was made here, with a secret that no longer opens its account",
 )
-SASL022 = Code.error(
-    "SASL022",
+SASL024 = Code.error(
+    "SASL024",
     "a client host whose last bundle has an account that is gone, or its former secret; it can't log in",
 )
 
@@ -211,9 +211,9 @@ def outdated(host: Host) -> Iterator[Finding]:
         return
     with reading(host.site) if has_inventory(host.site) else nullcontext() as inventory:
         for one in outdated_files(host.site, inventory):
-            yield SASL021.found(one.holder, one.reason, one.cure)
+            yield SASL023.found(one.holder, one.reason, one.cure)
         for one in outdated_hosts(host.site, inventory) if inventory else ():
-            yield SASL022.found(one.holder, one.reason, one.cure)
+            yield SASL024.found(one.holder, one.reason, one.cure)
 
 
 def _realms(host: Host) -> set[str]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from ..accounts.auth_info import auth_info_for_clients, is_readable, secret_in
 from ..accounts.database import AccountDatabase, database_of, recorded_place
 from ..accounts.rotation import latest
-from ..ca.layout import ca_files, has_inventory
+from ..ca.layout import ca_files, has_inventory, reading
 from ..config import Site
 from ..errors import SmtpcredsError
 from ..files import exists, is_directory, names_in, read_private
@@ -125,7 +125,8 @@ def record_new_secrets(work: Transaction, accounts: AccountDatabase, changed: It
     if not has_inventory(work.site):
         return
     try:
-        given = {one.account for one in handovers(work.inventory.deliveries()).values()}
+        with reading(work.site) as inventory:
+            given = {one.account for one in handovers(inventory.deliveries()).values()}
         place = recorded_place(work.site, accounts.database)
         if names := sorted(given & set(map(str, changed))):
             work.record_all(NEW_SECRET, [(name, _in(place)) for name in names])

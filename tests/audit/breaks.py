@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from admin import HUB, peer
+from keytabs import keytab
 
 from smtpcreds.sasldb.opening import open_store
 
@@ -584,6 +585,82 @@ def slack(host: Host) -> None:
     peer("saslpasswd2", "-d", *words, "anna")
 
 
+KEYTAB = "/etc/mail/smtp.keytab"
+
+
+def takes_tickets(host: Host, *principals: str) -> Path:
+    """Let the hub's Sendmail take Kerberos tickets, by a keytab with these keys."""
+    host.write(f"{PLUGINS}/libgssapiv2.so", "")
+    path = host.write(KEYTAB, keytab(*(principals or (f"smtp/{HUB}",))), 0o600)
+    if not principals:
+        host.program()("mta", "apply", "sendmail-hub", "--keytab", KEYTAB)
+        compile_cf(host)
+    return path
+
+
+@breaks("SASL008")
+def plugin_of_gssapi_is_missing(host: Host) -> None:
+    takes_tickets(host)
+    host.path(f"{PLUGINS}/libgssapiv2.so").unlink()
+
+
+@breaks("SASL021")
+def keytab_is_missing(host: Host) -> None:
+    takes_tickets(host).unlink()
+
+
+@breaks("SASL021")
+def keytab_is_none(host: Host) -> None:
+    takes_tickets(host).write_text("geheim\n")
+
+
+@breaks("SASL021", "jailed")
+def keytab_in_a_chroot(host: Host) -> None:
+    host.write(f"{PLUGINS}/libgssapiv2.so", "")
+    host.replace(SMTPD_CONF, "mech_list: ", f"keytab: {KEYTAB}\nmech_list: GSSAPI ")
+    os.chown(host.write(KEYTAB, keytab(f"smtp/{HUB}"), 0o640), 0, 61002)
+
+
+@breaks("SASL022")
+def keytab_of_another_service(host: Host) -> None:
+    takes_tickets(host)
+    takes_tickets(host, f"imap/{HUB}", "smtp/mx.polkatistas.org")
+
+
+@breaks("SASL022", "hub", "SASL001")
+def realm_in_the_place_of_the_name(host: Host) -> None:
+    takes_tickets(host)
+    host.path(CF).write_text(host.path(CF).read_text() + "O AuthRealm=polkatistas.org\n")
+
+
+@breaks("PERM020")
+def keytab_for_everybody(host: Host) -> None:
+    takes_tickets(host).chmod(0o644)
+
+
+@breaks("PERM005")
+def keytab_of_a_stranger(host: Host) -> None:
+    os.chown(takes_tickets(host), 4711, 0)
+
+
+@breaks("PERM016", "postfix")
+def keytab_that_smtpd_may_not_read(host: Host) -> None:
+    host.write(f"{PLUGINS}/libgssapiv2.so", "")
+    host.replace(SMTPD_CONF, "mech_list: ", f"keytab: {KEYTAB}\nmech_list: GSSAPI ")
+    host.write(KEYTAB, keytab(f"smtp/{HUB}"), 0o600)
+
+
+@breaks("PERM020", "exim", "PERM016")
+def keytab_for_another_group(host: Host) -> None:
+    host.write(f"{PLUGINS}/libgssapiv2.so", "")
+    driver = "\ntickets:\n  driver = cyrus_sasl\n  public_name = GSSAPI\n"
+    with host.path(EXIM).open("a") as file:
+        file.write(f"{driver}  server_advertise_condition = ${{if def:tls_in_cipher}}\n")
+    host.write("/etc/sasl2/exim.conf", f"keytab: {KEYTAB}\nmech_list: GSSAPI\n")
+    path = host.write(KEYTAB, keytab(f"smtp/{HUB}"), 0o640)
+    os.chown(path, 61003, 61002)
+
+
 @breaks("SASL013", "hub", "MTA009")
 def where_the_book_puts_it(host: Host) -> None:
     host.path("/usr/lib/sasl").mkdir()
@@ -600,18 +677,18 @@ def mechanism_left_out(host: Host) -> None:
     host.replace(SASL_CONF, " DIGEST-MD5", "")
 
 
-@breaks("SASL021")
+@breaks("SASL023")
 def secret_that_another_program_changed(host: Host) -> None:
     records(host, (account(b"maildroid", b"userPassword"), b"Quetschkommode-und-Bandoneon"))
 
 
-@breaks("SASL022")
+@breaks("SASL024")
 def bundle_of_before(host: Host) -> None:
     host.program()("bundle", "attic", "-o", host.root.parent / "attic.tar")
     host.program()("sasl", "passwd", "maildroid")
 
 
-@breaks("SASL020", "hub", "SASL021")
+@breaks("SASL020", "hub", "SASL023")
 def accounts_by_verifier_only(host: Host) -> None:
     verifier = b"SCRAM-SHA-256$4096:c2FsdA==$" + b"A" * 43 + b"=:" + b"B" * 43 + b"="
     key = account(b"maildroid", b"authPassword")
@@ -629,7 +706,7 @@ def empty_database(host: Host) -> None:
     host.path(SASLDB).write_bytes(b"")
 
 
-@breaks("SASL017", "jailed", "SASL012", "SASL021")
+@breaks("SASL017", "jailed", "SASL012", "SASL023")
 def account_deleted_by_another_program(host: Host) -> None:
     peer("saslpasswd2", "-d", "-f", host.path(SASLDB), "-u", HUB, "maildroid")
 
@@ -674,7 +751,7 @@ def dead_auth_info(host: Host) -> None:
     compile_cf(host)
 
 
-@breaks("MTA003", "mapped", "SASL021")
+@breaks("MTA003", "mapped", "SASL023")
 def auth_info_beside_a_map(host: Host) -> None:
     host.write(AUTH_INFO, f"maildroid\nmaildroid\ngeheim\n{HUB}\n", 0o600)
 

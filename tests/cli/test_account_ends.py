@@ -167,7 +167,7 @@ def test_a_person_who_says_yes_beforehand_or_names_nobody_is_not_asked(ready: Ad
 
 def outdated(program: Admin) -> list[dict[str, str]]:
     found: list[dict[str, str]] = program.run(
-        "--json", "audit", "--only", "SASL021", "--only", "SASL022"
+        "--json", "audit", "--only", "SASL023", "--only", "SASL024"
     ).data["findings"]
     return found
 
