@@ -157,12 +157,17 @@ def access_lists(host: Host) -> Iterator[Finding]:
     if not conf or not _servers(conf):
         return
     for option, is_late in _ACLS.items():
-        name = conf.main.get(option, "")
-        if name in conf.acls and (why := effect.refusal(conf.acls[name], Client(is_authenticated=is_late))):
-            who = "who logged in" if is_late else "every client"
+        name, who = conf.main.get(option, ""), "who logged in" if is_late else "every client"
+        statements, asking = effect.named(conf, name), Client(is_authenticated=is_late, acls=conf.acls)
+        if statements and (why := effect.refusal(statements, asking)):
             reason = f"refuses {who} by {why} in {name} ({option})"
             first = _below(host, rf"{name}\s*:", "  accept authenticated = *")
-            cure = first if is_late else _cure(host, f"take {why} out of {name}")
+            is_list = name in conf.acls
+            cure = (
+                first
+                if is_late and is_list
+                else _cure(host, f"take {why} out of {name if is_list else option}")
+            )
             yield MTA205.found(_path(host), reason, cure)
     if not conf.main.get("acl_smtp_rcpt"):
         reason = "has no acl_smtp_rcpt, without which Exim refuses every recipient"
@@ -176,16 +181,15 @@ def open_relay(host: Host) -> Iterator[Finding]:
     """A stranger may not relay."""
     conf = host.exim_rules
     name = conf.main.get("acl_smtp_rcpt", "") if conf else ""
-    if not conf or name not in conf.acls:
-        return
-    for statement in conf.acls[name]:
-        sole = effect.refusal([statement], Client())
-        if statement.verb == "accept" and not sole and not effect.in_doubt(statement, Client()):
+    asking = Client(acls=conf.acls if conf else {})
+    for statement in effect.named(conf, name) if conf else ():
+        sole = effect.refusal([statement], asking)
+        if statement.verb == "accept" and not sole and not effect.in_doubt(statement, asking):
             reason = f"accepts everybody's mail for other domains in {name}, by {effect.shown(statement)}"
             yield MTA206.found(
                 _path(host), reason, _cure(host, f"take {effect.shown(statement)} out of {name}")
             )
-        if effect.in_doubt(statement, Client()) or (statement.verb != "accept" and sole != effect.END):
+        if effect.in_doubt(statement, asking) or (statement.verb != "accept" and sole != effect.END):
             return
 
 

@@ -26,6 +26,7 @@ from . import (
     postfix_client,
     sasl_conf,
     sendmail,
+    sendmail_peers,
     sendmail_switches,
 )
 from .finding import AUDIT001, Code, unchecked
@@ -96,6 +97,9 @@ _OF_SENDMAIL: tuple[Check, ...] = (
     sendmail_switches.hooks,
     sendmail_switches.open_relay,
     sendmail_switches.left,
+    sendmail_peers.demands,
+    sendmail_peers.session,
+    sendmail_peers.submissions,
 )
 _OF_POSTFIX: tuple[Check, ...] = (
     postfix.server,
@@ -169,7 +173,17 @@ _REMOTE: tuple[Check, ...] = (crls.handed_out,)
 """Asks other hosts, which a screen that is drawn every minute does not."""
 
 _ROOMS = (
-    *(finding, permissions, certificates, crls, accounts, sasl_conf, sendmail, sendmail_switches),
+    *(
+        finding,
+        permissions,
+        certificates,
+        crls,
+        accounts,
+        sasl_conf,
+        sendmail,
+        sendmail_switches,
+        sendmail_peers,
+    ),
     *(postfix, postfix_client, exim, dovecot, others, delivery),
 )
 _FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")

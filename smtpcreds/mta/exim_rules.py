@@ -5,7 +5,7 @@ Source: the Exim specification, chapters 6 (macros, .ifdef), 14 (main options),
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 
 from ..lazy import dataclass, pattern
 from .exim import logical_lines
@@ -119,10 +119,11 @@ _MODIFIERS = frozenset(
 
 @dataclass(frozen=True)
 class Client:
-    """Who asks: logged in, or with a certificate that was verified."""
+    """Who asks: logged in, or with a certificate that was verified; and the lists that others refer to."""
 
     is_authenticated: bool = False
     is_verified: bool = False
+    acls: Mapping[str, list[Statement]] = field(default_factory=dict)
 
 
 END = "the end of the list"
@@ -140,6 +141,36 @@ def refusal(statements: list[Statement], client: Client) -> str:
         if statement.verb == "require" and False in answers:
             return shown(statement)
     return END
+
+
+def named(conf: Configuration, value: str) -> list[Statement]:
+    """Return the access list that an option names, or is; none where nobody can tell."""
+    own: list[Statement] = []
+    if value not in conf.acls and _VERB.fullmatch(value):
+        _take(own, value)
+    return conf.acls.get(value, own)
+
+
+def _nested(value: str, client: Client) -> bool | None:
+    """Tell whether another list accepts (Exim specification, 43.24); arguments are not looked at."""
+    name = value.split()[0] if value.split() else ""
+    if name not in client.acls:
+        return None
+    rest = {key: acl for key, acl in client.acls.items() if key != name}
+    return _decision(client.acls[name], replace(client, acls=rest))
+
+
+def _decision(statements: list[Statement], client: Client) -> bool | None:
+    for statement in statements:
+        answers = [_answer(condition, client) for condition in statement.conditions]
+        holds = False if False in answers else None if None in answers else True
+        wanted = statement.verb != "require"
+        if statement.verb == "warn" or holds is (not wanted):
+            continue
+        if holds is None or statement.verb in {"accept", "discard"}:
+            return holds
+        return False
+    return False
 
 
 def accepts(statements: list[Statement], names: frozenset[str]) -> bool:
@@ -204,6 +235,7 @@ def _verified(value: str, client: Client) -> bool | None:
 
 
 _CONDITIONS: dict[str, Callable[[str, Client], bool | None]] = {
+    "acl": _nested,
     "authenticated": _authenticated,
     "condition": _constant,
     "domains": _elsewhere,

@@ -867,6 +867,21 @@ def promiscuous_relay(host: Host) -> None:
     in_mc(host, "FEATURE(`promiscuous_relay')dnl")
 
 
+@breaks("MTA029")
+def more_bits_than_there_are(host: Host) -> None:
+    host.replace(ACCESS, "127.0.0.1\tRELAY\n", "TLS_Clt:\tENCR:512\n")
+
+
+@breaks("MTA031")
+def no_cipher_suite_left(host: Host) -> None:
+    in_mc(host, "LOCAL_CONFIG\nO CipherSuites=TLS_AES_128_CCM_8_SHA256\n", "MAILER(`smtp')dnl\n")
+
+
+@breaks("MTA032", "client")
+def users_mail_past_the_daemon(host: Host) -> None:
+    host.write("/etc/mail/submit.cf", "D{MTAHost}[dmzmail.polkatistas.org]\n")
+
+
 @breaks("MTA028")
 def no_version_left(host: Host) -> None:
     in_mc(host, "define(`confSERVER_SSL_OPTIONS', `+SSL_OP_NO_TLSv1_2 +SSL_OP_NO_TLSv1_3')dnl")
