@@ -23,6 +23,7 @@ from . import (
     others,
     permissions,
     postfix,
+    postfix_ciphers,
     postfix_client,
     sasl_conf,
     sendmail,
@@ -117,6 +118,9 @@ _OF_POSTFIX: tuple[Check, ...] = (
     postfix_client.verifies,
     postfix.wrapped,
     postfix.protocols,
+    postfix_ciphers.ciphers,
+    postfix_ciphers.names,
+    postfix_ciphers.asked,
 )
 _OF_EXIM: tuple[Check, ...] = (
     exim.offered,
@@ -125,6 +129,8 @@ _OF_EXIM: tuple[Check, ...] = (
     exim.open_relay,
     exim.wrapped,
     exim.client,
+    exim.tls,
+    exim.logs_in,
 )
 _OF_DOVECOT: tuple[Check, ...] = (
     dovecot.refuses,
@@ -184,7 +190,7 @@ _ROOMS = (
         sendmail_switches,
         sendmail_peers,
     ),
-    *(postfix, postfix_client, exim, dovecot, others, delivery),
+    *(postfix, postfix_ciphers, postfix_client, exim, dovecot, others, delivery),
 )
 _FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")
 

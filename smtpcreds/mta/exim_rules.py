@@ -258,3 +258,20 @@ def is_everybody(hosts: str) -> bool:
 def is_never(condition: str) -> bool:
     """Tell whether a condition is a constant that does not hold."""
     return condition.strip().lower() in _NO
+
+
+_EVERY_VERSION = frozenset({"TLS1.2", "TLS1.3"})
+
+
+def versions(priorities: str) -> frozenset[str]:
+    """Return which of TLS 1.2 and 1.3 a priority string of GnuTLS leaves (gnutls_priority_init(3)).
+
+    A list of ciphers, as Exim with OpenSSL takes it, says nothing of versions, and leaves both.
+    """
+    left = _EVERY_VERSION
+    for word in priorities.split(":"):
+        name = word[1:].upper().removeprefix("VERS-")
+        meant = _EVERY_VERSION if name in {"ALL", "TLS-ALL"} else frozenset({name}) & _EVERY_VERSION
+        if word[1:].upper().startswith("VERS-"):
+            left = left | meant if word[0] == "+" else left - meant
+    return left

@@ -109,6 +109,22 @@ def refusal(conf: MainCf, parameter: str, granted: Collection[str]) -> str:
     return ""
 
 
+_OUTSIDE = pattern(
+    r"check_policy_service|reject_rbl_\w+|reject_rhsbl_\w+|reject_maps_rbl"
+    r"|reject_unknown_(?:reverse_)?(?:client|helo)_hostname|reject_unverified_(?:sender|recipient)"
+)
+
+
+def question(conf: MainCf, parameter: str, granted: Collection[str]) -> str:
+    """Return what a list asks others before it permits a client: a policy server, a block list, the DNS."""
+    for rule in rules(conf, parameter):
+        if rule.name == "permit" or rule.name in granted:
+            return ""
+        if not rule.is_warning and _OUTSIDE.fullmatch(rule.name):
+            return f"{rule.name} {rule.argument}".strip()
+    return ""
+
+
 def is_working(conf: MainCf) -> bool:
     """Tell whether a list says what to do with strangers; where none does, every session ends (observed).
 
