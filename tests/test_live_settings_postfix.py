@@ -101,6 +101,11 @@ HUB_ROWS = [
         refused,
     ),
     Row(set_("smtpd_client_restrictions=reject_unknown_client_hostname"), "MTA126", refused),
+    Row(
+        for_smtp("smtpd_tls_security_level=encrypt") + " && " + set_("smtpd_tls_req_ccert=yes"),
+        "MTA127",
+        ended,
+    ),
     Row(set_("smtpd_tls_ask_ccert=no"), "MTA112", refused, True),
     Row(set_("relay_clientcerts="), "MTA112", refused, True),
     Row(set_("smtpd_tls_fingerprint_digest=md5"), "MTA113", refused, True),

@@ -98,3 +98,17 @@ def asked(host: Host) -> Iterator[Finding]:
 def _first(scope: Scope, name: str) -> str:
     others = (word for word in words_of(scope.conf.value(name)) if word.lower() != effect.AUTHENTICATED)
     return scope.cure(name, ", ".join((effect.AUTHENTICATED, *others)))
+
+
+MTA127 = Code.error("MTA127", "Postfix demands a certificate of who logs in by a secret")
+
+
+def demands(host: Host) -> Iterator[Finding]:
+    """Who has a secret needs no certificate."""
+    for scope in logins(host):
+        is_heeded = scope.level in ENCRYPTING or scope.conf.is_on("smtpd_tls_wrappermode")
+        name = "smtpd_tls_req_ccert"
+        if scope.conf.is_on(name) and is_heeded:
+            reason = f"says {scope.said(name)}, so who has a secret alone gets no TLS, and can't log in"
+            cure = f"{scope.cure('smtpd_tls_ask_ccert', 'yes')} && {scope.cure(name, 'no')}"
+            yield MTA127.found(scope.file(name), reason, cure)

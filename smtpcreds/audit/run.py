@@ -121,6 +121,7 @@ _OF_POSTFIX: tuple[Check, ...] = (
     postfix_ciphers.ciphers,
     postfix_ciphers.names,
     postfix_ciphers.asked,
+    postfix_ciphers.demands,
 )
 _OF_EXIM: tuple[Check, ...] = (
     exim.offered,

@@ -14,7 +14,7 @@ from ..ca.requests import Csr, SignedCsr, sign_csr, verify_petition
 from ..config import Site
 from ..deploy.delivery import Handover, record_handover
 from ..deploy.facts import gather, wanted_mechanisms
-from ..deploy.hubs import applied_hubs
+from ..deploy.hubs import applied_hubs, configured_hubs
 from ..deploy.options import RenderOptions
 from ..errors import DataError, UsageError
 from ..files import check_parents, disk, sweep_target, write_all
@@ -199,9 +199,13 @@ def offered(work: Transaction, program: Program, options: RenderOptions) -> Rend
     Raises:
         UsageError: the hub offers neither.
     """
-    hubs = applied_hubs(work.site)
+    hubs = applied_hubs(work.site) or configured_hubs(work.site)
     asked = options.over(work.site.settings.mta, program.VARIANTS)
-    if not hubs or asked.mechanisms:
+    if asked.mechanisms:
+        return options
+    if not hubs:
+        probe = f"smtpcreds probe smtp://{work.site.hub}:{asked.port or work.site.settings.mta.port}"
+        work.warn(f"what {work.site.hub} offers is not known here; to see it: {probe}")
         return options
     if not set(program.MECHANISMS) <= set(PLAINTEXT):
         return _narrowed(program, options, asked, {name for names in hubs.values() for name in names})

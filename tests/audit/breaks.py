@@ -992,6 +992,11 @@ def postfix_asks_a_policy_server_first(host: Host) -> None:
     in_main(host, "smtpd_client_restrictions = check_policy_service unix:private/policy")
 
 
+@breaks("MTA127", "postfix")
+def postfix_demands_a_certificate(host: Host) -> None:
+    in_main(host, "smtpd_tls_security_level = encrypt", "smtpd_tls_req_ccert = yes")
+
+
 @breaks("MTA125", "postfix")
 def postfix_offers_some_no_auth(host: Host) -> None:
     in_main(host, "smtpd_sasl_exceptions_networks = 192.0.2.0/24")
