@@ -80,6 +80,8 @@ HUB_ROWS = [
         "MTA110",
         refused,
     ),
+    Row(set_("smtpd_sender_restrictions=reject_sender_login_mismatch"), "MTA110", refused),
+    Row(set_("smtpd_sender_restrictions=reject_authenticated_sender_login_mismatch"), "MTA110", refused),
     Row(set_("smtpd_sasl_mechanism_filter=digestmd5, crammd5"), "MTA114", ended),
     Row(
         set_("smtpd_sasl_security_options=noanonymous, nodictionary", "smtpd_tls_auth_only=no"),
@@ -100,7 +102,7 @@ HUB_ROWS = [
         "MTA126",
         refused,
     ),
-    Row(set_("smtpd_client_restrictions=reject_unknown_client_hostname"), "MTA126", refused),
+    Row(set_("smtpd_helo_restrictions=reject_unknown_helo_hostname"), "MTA126", refused),
     Row(
         for_smtp("smtpd_tls_security_level=encrypt") + " && " + set_("smtpd_tls_req_ccert=yes"),
         "MTA127",

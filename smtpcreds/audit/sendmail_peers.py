@@ -37,7 +37,7 @@ def demands(host: Host) -> Iterator[Finding]:
     tags = ["tls_clt"] if host.relays_by_sendmail else []
     tags += ["tls_srv", "tls_rcpt"] if host.logs_in_by_sendmail else []
     for tag in tags:
-        for number, subject, value in entries(host, tag):
+        for number, subject, value in _effective(host, tag):
             demand = _DEMAND.fullmatch(value.strip())
             who = subject or "everybody"
             if demand and int(demand[2] or 0) > _MOST_BITS:
@@ -50,9 +50,16 @@ def demands(host: Host) -> Iterator[Finding]:
                     f"line {number} demands a certificate of {who}, so who has a secret alone can't log in"
                 )
                 yield MTA029.found(path, reason, dropped(host, number))
-            elif demand and tag == "tls_srv" and (name := _other_name(host, subject, demand[3] or "")):
+            elif demand and tag != "tls_clt" and (name := _other_name(host, tag, subject, demand[3] or "")):
                 reason = f"line {number} demands the name {name} of the relay, which it does not have"
                 yield MTA029.found(path, reason, dropped(host, number))
+
+
+def _effective(host: Host, tag: str) -> list[tuple[int, str, str]]:
+    """Return the lines; without those of TLS_Srv that a line for the hub itself goes before."""
+    found, hub = list(entries(host, tag)), host.site.settings.hub.lower()
+    is_named = tag == "tls_srv" and any(subject.lower() == hub for _, subject, _ in found)
+    return [line for line in found if not is_named or line[1].lower() == hub]
 
 
 def _verifies(demand: re.Match[str]) -> bool:
@@ -65,11 +72,11 @@ def _is_client(host: Host, subject: str) -> bool:
     return not name or name.startswith("ipv6:") or name[0].isdigit() or is_within(name, domain)
 
 
-def _other_name(host: Host, subject: str, further: str) -> str:
+def _other_name(host: Host, tag: str, subject: str, further: str) -> str:
     """Return the common name that is demanded of the hub, if it is another."""
     hub = host.site.settings.hub.lower()
     found = re.search(r"(?i)\bCN:([^+\s]+)", further)
-    is_of_hub = not subject or f".{hub}".endswith(f".{subject.lower()}")
+    is_of_hub = tag == "tls_rcpt" or not subject or f".{hub}".endswith(f".{subject.lower()}")
     return found[1] if hub and is_of_hub and found and found[1].lower() != hub else ""
 
 
