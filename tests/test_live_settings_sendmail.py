@@ -169,6 +169,16 @@ def test_what_switches_the_hub_off_is_found_and_its_cure_ends_it(scene: Scene, r
     assert visit().relays == 250
 
 
+def test_versions_taken_by_tls_session_features_are_found_and_given_back(scene: Scene) -> None:
+    replaced(scene.hub, MC, INCLUDE, f"FEATURE(`tls_session_features')dnl\n{INCLUDE}")
+    replaced(scene.hub, ACCESS, "", "TLS_Srv_Features:192.0.2\tOptions=SSL_OP_NO_TLSv1_3 SSL_OP_NO_TLSv1_2;")
+    scene.compile()
+    assert no_tls(scene.visitor.visits())
+    by_shell(scene.hub, findings(scene.hub)["MTA031"])
+    assert findings(scene.hub) == {}
+    assert scene.visitor.visits().relays == 250
+
+
 def follow(scene: Scene, row: Row, cure: str) -> None:
     """Type a cure that is a command, and do by hand what others say."""
     if not cure.startswith("take the ruleset"):

@@ -39,20 +39,21 @@ def demands(host: Host) -> Iterator[Finding]:
     for tag in tags:
         for number, subject, value in _effective(host, tag):
             demand = _DEMAND.fullmatch(value.strip())
-            who = subject or "everybody"
-            if demand and int(demand[2] or 0) > _MOST_BITS:
-                reason = f"line {number} demands {demand[2]} bits of {who}, and no cipher has more than 256"
-                yield MTA029.found(path, reason, dropped(host, number))
-            elif (
-                demand and tag == "tls_clt" and by_secret and _is_client(host, subject) and _verifies(demand)
-            ):
-                reason = (
-                    f"line {number} demands a certificate of {who}, so who has a secret alone can't log in"
-                )
-                yield MTA029.found(path, reason, dropped(host, number))
-            elif demand and tag != "tls_clt" and (name := _other_name(host, tag, subject, demand[3] or "")):
-                reason = f"line {number} demands the name {name} of the relay, which it does not have"
-                yield MTA029.found(path, reason, dropped(host, number))
+            if demand and (why := _fault(host, tag, subject, demand, by_secret=by_secret)):
+                yield MTA029.found(path, f"line {number} demands {why}", dropped(host, number))
+
+
+def _fault(host: Host, tag: str, subject: str, demand: re.Match[str], *, by_secret: bool) -> str:
+    """Return what is demanded that there is not, in words; nothing where all is well."""
+    kind, bits, further = demand.groups(default="")
+    who = subject or "everybody"
+    if int(bits or 0) > _MOST_BITS:
+        return f"{bits} bits of {who}, and no cipher has more than {_MOST_BITS}"
+    if tag == "tls_clt":
+        is_closed = kind.upper() == "VERIFY" and by_secret and _is_client(host, subject)
+        return f"a certificate of {who}, so who has a secret alone can't log in" if is_closed else ""
+    name = _other_name(host, tag, subject, further)
+    return f"the name {name} of the relay, which it does not have" if name else ""
 
 
 def _effective(host: Host, tag: str) -> list[tuple[int, str, str]]:
@@ -60,10 +61,6 @@ def _effective(host: Host, tag: str) -> list[tuple[int, str, str]]:
     found, hub = list(entries(host, tag)), host.site.settings.hub.lower()
     is_named = tag == "tls_srv" and any(subject.lower() == hub for _, subject, _ in found)
     return [line for line in found if not is_named or line[1].lower() == hub]
-
-
-def _verifies(demand: re.Match[str]) -> bool:
-    return demand[1].upper() == "VERIFY"
 
 
 def _is_client(host: Host, subject: str) -> bool:
@@ -94,8 +91,11 @@ def session(host: Host) -> Iterator[Finding]:
         return
     for tag in ("tls_srv_features", "tls_clt_features"):
         for number, subject, value in entries(host, tag) if _has_rules(cf, tag) else ():
-            if {*_WITHOUT_VERSIONS.findall(value)} >= {"2", "3"}:
-                reason = f"line {number} takes TLSv1.2 and TLSv1.3 from {subject or 'everybody'}"
+            if subject and {*_WITHOUT_VERSIONS.findall(value)} >= {
+                "2",
+                "3",
+            }:  # without one it is not looked up
+                reason = f"line {number} takes TLSv1.2 and TLSv1.3 from {subject}"
                 yield MTA031.found(host.path(sendmail.ACCESS), reason, dropped(host, number))
     suites = set(cf.option("CipherSuites").split(":")) - {""}
     if suites and not suites & _SUITES and all(name.startswith("TLS_") for name in suites):

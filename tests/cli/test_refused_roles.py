@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from admin import HUB, Admin, issued_hub, snapshot
 
+import smtpcreds
+from smtpcreds.errors import UnavailableError
 from smtpcreds.mta.program import Role
 from smtpcreds.mta.programs import PROGRAMS
 
@@ -46,6 +48,13 @@ def test_a_hub_without_its_mail_program_is_not_set_up_in_part(tmp_path: Path, na
     host.root.mkdir()
     words = ("setup", HUB, "--no-passphrase", "--mta", name.removesuffix("-hub"), "--edit")
     assert done_or_unchanged(host, *words) == 69
+
+
+def test_the_library_sets_up_no_hub_in_part(tmp_path: Path) -> None:
+    site = smtpcreds.Site.load(root=tmp_path)
+    with pytest.raises(UnavailableError, match="Debian-exim"):
+        site.set_up(HUB, mta="exim")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_configuration_is_made_for_a_sendmail_that_is_not_there(template: Admin, tmp_path: Path) -> None:
