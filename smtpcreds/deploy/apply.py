@@ -16,7 +16,7 @@ from .copies import configuration, due_copies, write_copies
 from .edit import cure_commands, edits, write_edits
 from .facts import gather
 from .files import due_files, file_statuses_of, remember, wanted_text, write_files
-from .options import RenderOptions, in_force, remember_options, words
+from .options import APPLIED, RenderOptions, in_force, remember_options, words
 from .withdrawn import to_keep, withdrawn
 
 
@@ -94,7 +94,7 @@ def apply(
         remember(site, work.inventory, standing.path, with_secrets(wanted_text(standing.rendered)))
     if due:
         write_files(due)
-        work.record("mta apply", program.NAME, f"{len(due)} files")
+        work.record(APPLIED, program.NAME, f"{len(due)} files")
     write_copies(site, copies)
     write_edits(changes)
     if changes:

@@ -8,6 +8,7 @@ from ..accounts.auth_info import kept_credential, readable_credential, write_fil
 from ..accounts.database import AccountDatabase, Ask, ask_at_once
 from ..accounts.entries import served
 from ..accounts.stored import first_value
+from ..ca.altered import reinstated_keys
 from ..ca.authority import authority_of
 from ..ca.directory import bundled
 from ..ca.layout import ALL_CRLS, BUNDLE, CRL, cure_missing, has_inventory, pair_of, reading
@@ -252,7 +253,7 @@ def replaced(
 def _by_use(site: Site) -> tuple[set[str | None], list[CertificateRow]]:
     """Return the keys that hosts use now, and the certificates of clients that are valid."""
     with reading(site) as inventory:
-        revoked = {row.key_id for row in inventory.listing(state=State.REVOKED)}
+        revoked = {row.key_id for row in inventory.listing(state=State.REVOKED)} | reinstated_keys(inventory)
         in_use = {row.key_id for row in inventory.listing(expires_after=site.clock(), latest=True)} - revoked
         rows = list(inventory.listing(expires_after=site.clock(), state=State.ISSUED))
     return in_use, [row for row in rows if row.profile in _CLIENT_PROFILES]

@@ -13,6 +13,7 @@ from ..inventory.inventory import Inventory
 from ..inventory.rows import Event
 from ..lazy import dataclass
 from ..mta.program import Program
+from ..mta.programs import PROGRAMS
 from ..secret import Secret
 from ..transaction import Transaction
 
@@ -116,6 +117,17 @@ class RenderOptions:
 # was killed is completed as it was meant. The words are those of the command line.
 
 WHAT = "mta options"
+APPLIED = "mta apply"
+"""The event of files that were written."""
+
+
+def applied_programs(inventory: Inventory) -> list[Program]:
+    """Return the programs that ``mta apply`` was ever run for."""
+    return [
+        program
+        for name, program in PROGRAMS.items()
+        if next(inventory.events(subject=name, what=APPLIED, limit=1), None)
+    ]
 
 
 def applied_options(site: Site, *programs: Program) -> dict[str, RenderOptions]:
