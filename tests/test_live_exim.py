@@ -64,7 +64,7 @@ def test_client_exim_logs_in_at_hub_sendmail_but_not_at_an_impostor(lab: Lab) ->
     hub.host.shell("cp /var/impostor/etc/mail/certs/*.pem /etc/mail/certs")
     hub.sendmail.reload()
     logins = len(hub.host.log.find("AUTH=server"))
-    assert re.search(r"== .* defer .*certificate verification failed", client.send())
+    assert re.search(r"== .* defer .*certificate (verification failed|verify failed)", client.send())
     assert len(hub.host.log.find("AUTH=server")) == logins
     assert lab.sink.empty()
 

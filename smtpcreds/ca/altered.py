@@ -14,7 +14,7 @@ from ..inventory.rows import AuthorityRow, CertificateRow, State, serial_text
 from ..lazy import dataclass, pattern
 from ..model import Finding
 from ..pki.crl import Crl, is_crl_of, read_crl
-from ..pki.revocation import Revoked, parse_reason, revoked_on
+from ..pki.revocation import Revoked, parse_reason
 from ..pki.values import Certificate
 from .authority import CA
 from .layout import CURE_CRL

@@ -38,13 +38,13 @@ from ..pki.values import Certificate
 from ..progress import counted
 from ..shell import quote
 from .above import CURE_ABOVE, LACKS, lacking, revoked
+from .altered import CURE_EVENTS
+from .altered import findings as altered
 from .authority import CA
 from .crl import crl_fault, crl_says, owes_crl
 from .directory import bundled, directories, trust, trust_directory_changes
 from .layout import BUNDLE, CRL, CURE_CRL, CaFiles, Pair, cure_crl, reading
 from .lookup import Found, installed_pair, read_file
-from .altered import CURE_EVENTS
-from .altered import findings as altered
 from .root import lacks_root_crl
 from .state import row_of
 
@@ -409,7 +409,9 @@ def explained(scene: Scene) -> Iterator[Finding]:
         yield Finding(row.host, f"certificate {row.serial} is {row.state}; {_OTHERWISE}", CURE_EVENTS)
     for event in scene.inventory.without_row():
         reason = f"({event.what}, {event.at:%Y-%m-%d}) is not in the inventory; {_OTHERWISE}"
-        yield Finding(event.subject, f"certificate {event.detail.removeprefix('serial ')} {reason}", CURE_EVENTS)
+        yield Finding(
+            event.subject, f"certificate {event.detail.removeprefix('serial ')} {reason}", CURE_EVENTS
+        )
 
 
 _OTHERWISE = "the record of events says otherwise"

@@ -376,7 +376,7 @@ class Inventory:
 
     def without_row(self) -> Iterator[Event]:
         """Yield the events of certificates of which there is no row any more, the oldest first."""
-        yield from self._database.read(event_of, sql.WITHOUT_ROW)
+        yield from self._select(event_of, sql.SELECT_EVENT, [sql.WITHOUT_ROW], {}, sql.OLDEST_FIRST)
 
     def snapshot(self) -> bytes | None:
         """Return all that is committed as the content of an inventory's file; None where a server has it."""

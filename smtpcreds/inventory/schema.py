@@ -286,16 +286,16 @@ NEWEST_FIRST = " ORDER BY id DESC"
 
 # Whether rows and events say the same: an event of a certificate has the detail ``serial`` and its number.
 
-_ENDS = "('cert roll back', 'cert give up')"
-_BEGUN = f"""
-EXISTS (SELECT 1 FROM events AS begun
-    WHERE begun.subject = host AND begun.detail = 'serial ' || serial AND begun.what NOT IN {_ENDS}
+_BEGUN = """
+EXISTS (SELECT 1 FROM events AS begun WHERE begun.subject = host
+    AND begun.detail = 'serial ' || serial AND begun.what NOT IN ('cert roll back', 'cert give up')
 """
-_IN_USE = f"""{_BEGUN}
-    AND NOT EXISTS (SELECT 1 FROM events AS ended WHERE ended.subject = host AND ended.id > begun.id
-        AND (ended.what = 'cert retire'
-            OR (ended.what IN {_ENDS} AND ended.detail = 'serial ' || serial))))
+_ENDED = """
+EXISTS (SELECT 1 FROM events AS ended WHERE ended.subject = host AND ended.id > begun.id
+    AND (ended.what = 'cert retire'
+        OR (ended.what IN ('cert roll back', 'cert give up') AND ended.detail = 'serial ' || serial)))
 """
+_IN_USE = f"{_BEGUN} AND NOT {_ENDED})"
 _REVOKED = """
 EXISTS (SELECT 1 FROM events AS revoked WHERE revoked.what = 'cert revoke' AND revoked.subject = host
     AND substr(revoked.detail, 1, 8 + length(serial)) = 'serial ' || serial || ',')
@@ -304,17 +304,18 @@ _IMPORTED = """
 EXISTS (SELECT 1 FROM authorities AS ca JOIN events AS import
     ON import.what = 'ca import' AND import.subject = ca.name WHERE ca.id = authority)
 """
-UNEXPLAINED = f"""
-(state = 'discarded' AND {_IN_USE})
-OR (state = 'issued' AND NOT {_IN_USE} AND (NOT {_IMPORTED} OR {_BEGUN})))
-OR (state = 'revoked' AND NOT {_REVOKED} AND NOT {_IMPORTED})
-"""
+UNEXPLAINED = (
+    f"((state = 'discarded' AND {_IN_USE})"
+    f" OR (state = 'issued' AND NOT {_IN_USE} AND (NOT {_IMPORTED} OR {_BEGUN})))"
+    f" OR (state = 'revoked' AND NOT {_REVOKED} AND NOT {_IMPORTED}))"
+)
 """Of certificates; what came with an imported authority has no events of its own."""
-WITHOUT_ROW = SELECT_EVENT + """
-WHERE substr(detail, 1, 7) = 'serial ' AND what <> 'cert revoke' AND NOT EXISTS (
-    SELECT 1 FROM certificates WHERE host = subject AND serial = substr(detail, 8))
-ORDER BY id
+WITHOUT_ROW = """
+substr(detail, 1, 7) = 'serial ' AND what <> 'cert revoke' AND NOT EXISTS
+    (SELECT 1 FROM certificates WHERE host = subject AND serial = substr(detail, 8))
 """
+"""Of events."""
+OLDEST_FIRST = " ORDER BY id"
 
 
 def where(select: str, conditions: list[str], order: str, limit: int | None) -> str:

@@ -15,13 +15,13 @@ from ..audit.certificates import CERT004
 from ..audit.crls import CERT014
 from ..audit.host import Host
 from ..audit.run import CODES, faults
+from ..ca.altered import findings as altered
 from ..ca.authority import CA
 from ..ca.layout import CURE_CRL, cure_crl, has_inventory, is_client_host, reading
 from ..ca.listing import REMEMBERED, certificate_path
 from ..ca.lookup import Generation, overview
 from ..ca.old import RETIRE_OLD
 from ..ca.renew import is_there, next_of_rollover
-from ..ca.altered import findings as altered
 from ..config import Site
 from ..dane import Stage, rollovers
 from ..deploy.holders import clients

@@ -1,4 +1,4 @@
-"""Rows of the inventory that somebody changed past the program, and that events and published CRLs contradict."""
+"""Rows of the inventory that somebody changed past the program, as events and published CRLs show."""
 
 import sqlite3
 from contextlib import closing
@@ -18,16 +18,22 @@ def altered(hub: Admin, change: str, *values: object) -> None:
         assert database.execute(change, values).rowcount
 
 
+def serial(hub: Admin) -> str:
+    rows = hub.json("cert", "list", "--all")["certificates"]
+    return str(next(row["serial"] for row in rows if row["host"] == HOST))
+
+
 @pytest.fixture
 def revoked(hub: Admin) -> str:
     """Return the serial number of a certificate that was revoked."""
     hub("cert", "issue", "attic", "--to", hub.directory / "attic")
     hub("cert", "revoke", "attic", "--reason", "keyCompromise")
-    return str(hub.json("cert", "list", "--all", "attic")["certificates"][0]["serial"])
+    return serial(hub)
 
 
-def published(hub: Admin) -> Crl:
-    return read_crl((hub.certs / "crl.pem").read_bytes(), "crl.pem", None)
+def published(hub: Admin) -> list[Crl]:
+    """Return the CRLs of every authority."""
+    return [read_crl(path.read_bytes(), path.name, None) for path in hub.certs.glob("crl*.pem")]
 
 
 def state(hub: Admin) -> str:
@@ -39,12 +45,14 @@ def told(hub: Admin) -> list[str]:
     """Return what every screen says of the host, which has to be one thing."""
     screens = [hub.run(*words.split()) for words in ("inventory check", "status", "audit")]
     assert [screen.status for screen in screens] == [1, 1, 1]
-    return [next(line for line in screen.out.splitlines() if "that was altered" in line) for screen in screens]
+    return [
+        next(line for line in screen.out.splitlines() if "that was altered" in line) for screen in screens
+    ]
 
 
-@pytest.mark.parametrize("has_crl", [True, False], ids=["the CRL knows it", "only the events know it"])
 @pytest.mark.parametrize(
-    "words", ["ca crl", "cert revoke dmzmail", "ca rollover", "cert renew --due"], ids=lambda words: words
+    ("words", "has_crl"),
+    [("ca crl", True), ("ca crl", False), ("cert revoke dmzmail", False), ("ca rollover", True)],
 )
 def test_a_revocation_that_was_taken_back_stays_published(
     hub: Admin, revoked: str, words: str, *, has_crl: bool
@@ -57,7 +65,7 @@ def test_a_revocation_that_was_taken_back_stays_published(
     assert all(expected in line and "(keyCompromise)" in line for line in told(hub))
     hub.run(*words.split())
     hub("ca", "crl")
-    assert published(hub).is_revoked(int(revoked, 16))
+    assert any(crl.is_revoked(int(revoked, 16)) for crl in published(hub))
     assert state(hub) == "revoked"
     assert "that was altered" not in hub.run("inventory", "check").out
 
@@ -69,7 +77,9 @@ def test_a_dry_run_changes_nothing_of_it(hub: Admin, revoked: str) -> None:
 
 
 @pytest.mark.parametrize("has_crl", [True, False], ids=["the CRL knows it", "only the events know it"])
-def test_a_revoked_row_that_was_deleted_is_published_again(hub: Admin, revoked: str, *, has_crl: bool) -> None:
+def test_a_revoked_row_that_was_deleted_is_published_again(
+    hub: Admin, revoked: str, *, has_crl: bool
+) -> None:
     if not has_crl:
         for path in (hub.crl, hub.certs / "crl.pem"):
             path.unlink()
@@ -77,7 +87,7 @@ def test_a_revoked_row_that_was_deleted_is_published_again(hub: Admin, revoked: 
     line = told(hub)[0]
     assert "is not in the inventory" in line
     hub(*line.rpartition("cure: smtpcreds ")[2].split())
-    assert published(hub).is_revoked(int(revoked, 16))
+    assert published(hub)[0].is_revoked(int(revoked, 16))
     assert "that was altered" not in hub.run("inventory", "check").out
 
 
@@ -86,7 +96,7 @@ def test_a_revoked_row_that_was_made_to_expire_stays_published(hub: Admin, revok
     assert "expired" in told(hub)[0]
     hub("ca", "crl")
     hub("ca", "crl")
-    assert published(hub).is_revoked(int(revoked, 16))
+    assert published(hub)[0].is_revoked(int(revoked, 16))
 
 
 def test_a_taken_back_revocation_lets_nobody_relay(hub: Admin, revoked: str) -> None:
@@ -103,24 +113,23 @@ def test_a_taken_back_revocation_lets_nobody_relay(hub: Admin, revoked: str) -> 
 ISSUE = "the record of events says otherwise"
 
 
+OF_HOST = "WHERE host = 'attic.polkatistas.org'"
+COPIED = "authority, host, profile, names, not_before, not_after, created, directory, state, fingerprint, der"
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        "DELETE FROM certificates WHERE host = 'attic.polkatistas.org'",
-        "UPDATE certificates SET state = 'discarded' WHERE host = 'attic.polkatistas.org'",
-        "UPDATE certificates SET host = 'other.example.org' WHERE host = 'attic.polkatistas.org'",
-        "UPDATE certificates SET serial = '0102' WHERE host = 'attic.polkatistas.org'",
-        "UPDATE certificates SET state = 'revoked', revoked_at = 1, reason = 'superseded' "
-        "WHERE host = 'attic.polkatistas.org'",
-        "INSERT INTO certificates (authority, serial, host, profile, names, not_before, not_after, created,"
-        " directory, state, fingerprint, key_id, der) SELECT authority, '0102', host, profile, names, not_before,"
-        " not_after, created, directory, state, fingerprint, key_id, der FROM certificates"
-        " WHERE host = 'attic.polkatistas.org'",
+        f"DELETE FROM certificates {OF_HOST}",
+        f"UPDATE certificates SET state = 'discarded' {OF_HOST}",
+        f"UPDATE certificates SET host = 'other.example.org' {OF_HOST}",
+        f"UPDATE certificates SET serial = '0102' {OF_HOST}",
+        f"UPDATE certificates SET state = 'revoked', revoked_at = 1, reason = 'superseded' {OF_HOST}",
+        f"INSERT INTO certificates (serial, {COPIED}) SELECT '0102', {COPIED} FROM certificates {OF_HOST}",
     ],
 )
 def test_a_row_that_no_event_explains_is_found(hub: Admin, change: str) -> None:
     hub("cert", "issue", "attic")
-    hub("cert", "renew", "attic")
     assert ISSUE not in hub("inventory", "check").out
     altered(hub, change)
     assert ISSUE in hub("inventory", "check", status=1).out
@@ -134,7 +143,7 @@ def test_a_host_that_left_and_was_brought_back_is_found(hub: Admin) -> None:
     hub("cert", "issue", "tuba")
     hub("cert", "retire", "tuba")
     hub("cert", "issue", "tuba")
-    assert "tuba" not in hub("inventory", "check", status=1).out
+    assert "tuba" not in hub.run("inventory", "check").out
 
 
 def test_honest_lives_are_explained(hub: Admin, tmp_path: Path) -> None:
@@ -142,7 +151,7 @@ def test_honest_lives_are_explained(hub: Admin, tmp_path: Path) -> None:
     hub("cert", "issue", "attic")
     hub("cert", "renew", "attic", "--reload", "false", status=69)
     hub("cert", "request", "mx")
-    hub("cert", "sign", hub.certs / "mx.csr", "--to", tmp_path / "answer.pem")
+    hub("cert", "sign", hub.certs / "mx.csr", "--server", "--client", "--to", tmp_path / "answer.pem")
     hub("cert", "install", tmp_path / "answer.pem")
     hub("bundle", "tuba", "-o", tmp_path / "tuba.tar")
     hub("cert", "revoke", "--serial", "123456789abcdef0", "--unknown")
