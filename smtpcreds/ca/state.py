@@ -20,6 +20,8 @@ from .layout import RETIRED, Pair
 from .pair import certificate_in_place, key_id, put_in_place, read_previous_pair
 from .token import unfinished_key
 
+APPLIED = "mta apply"
+"""The event of a mail program whose files were written."""
 REVOKED = "cert revoke"
 """The event of a revocation, whose detail is ``serial``, number, comma, reason."""
 

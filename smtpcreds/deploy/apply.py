@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from ..ca.reload import Hook
+from ..ca.state import APPLIED
 from ..config import Site
 from ..errors import ConfigError, UnavailableError, UsageError
 from ..lazy import dataclass
@@ -16,7 +17,7 @@ from .copies import configuration, due_copies, write_copies
 from .edit import cure_commands, edits, write_edits
 from .facts import gather
 from .files import due_files, file_statuses_of, remember, wanted_text, write_files
-from .options import APPLIED, RenderOptions, in_force, remember_options, words
+from .options import RenderOptions, in_force, remember_options, words
 from .withdrawn import to_keep, withdrawn
 
 

@@ -1,15 +1,18 @@
-"""What ``mta apply`` has to write again after keys, certificates or lists of revoked ones have changed."""
+"""What ``mta apply`` has to write again after keys, certificates or lists of revoked ones have changed.
+
+Every command asks, so nothing of mail programs is imported where none was ever applied.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from ..ca.state import APPLIED
 from ..errors import SmtpcredsError, UsageError
-from ..mta import placed
-from ..mta.program import Program
 from ..transaction import Transaction
-from .facts import gather
-from .files import Status, digests, file_statuses_of
-from .options import RenderOptions, applied_programs, in_force
+
+if TYPE_CHECKING:
+    from ..mta.program import Program
 
 
 def due_commands(work: Transaction) -> list[str]:
@@ -18,12 +21,20 @@ def due_commands(work: Transaction) -> list[str]:
     Only those are looked at that ``mta apply`` was run for. Where the files can't be rendered any more, as
     when a host that they name has no certificate left, the command says so.
     """
-    if work.known_inventory is None:
+    inventory = work.known_inventory
+    if inventory is None or not next(inventory.events(what=APPLIED, limit=1), None):
         return []
-    return [command for program in applied_programs(work.known_inventory) for command in _due(work, program)]
+    from .options import applied_programs
+
+    return [command for program in applied_programs(inventory) for command in _due(work, program)]
 
 
-def _due(work: Transaction, program: Program) -> Iterator[str]:
+def _due(work: Transaction, program: "Program") -> Iterator[str]:
+    from ..mta import placed
+    from .facts import gather
+    from .files import Status, digests, file_statuses_of
+    from .options import RenderOptions, in_force
+
     site = replace(work.site, warn=lambda _: None)
     try:
         facts = gather(site, program, in_force(site, program, RenderOptions()))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, Self
 
 from ..ca.layout import has_inventory, reading
+from ..ca.state import APPLIED
 from ..config import MtaSettings, Site
 from ..errors import DeniedError
 from ..files import actor
@@ -117,8 +118,6 @@ class RenderOptions:
 # was killed is completed as it was meant. The words are those of the command line.
 
 WHAT = "mta options"
-APPLIED = "mta apply"
-"""The event of files that were written."""
 
 
 def applied_programs(inventory: Inventory) -> list[Program]:
