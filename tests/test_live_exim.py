@@ -24,6 +24,7 @@ from mail_hosts import (
     SendmailClient,
     SendmailHub,
     answers,
+    carry,
     certified_outside,
     pair_of,
 )
@@ -236,3 +237,19 @@ def test_hub_exim_trusts_clients_of_our_own_authority_only(
     hub.again(*options)
     assert answers(hub, client, foreign) == (0, 550)
     assert answers(hub, client, ours) == (login, 250)
+
+
+def test_hub_exim_takes_no_replaced_key_by_external(lab: Lab) -> None:
+    hub = EximHub(lab, "hand-written")
+    client = SendmailClient(lab, hub)
+    hub.start("--external")
+    assert answers(hub, client, pair_of(client.host)) == (235, 250)
+    place = f"/var/lib/{CLIENT}"
+    hub("cert", "renew", CLIENT)  # of the same key, so the former certificate still counts
+    hub.again()
+    assert answers(hub, client, pair_of(client.host)) == (235, 250)
+    hub("cert", "issue", CLIENT, "--force", "--to", place)
+    hub.again()
+    assert answers(hub, client, pair_of(client.host)) == (535, 550)
+    carry(hub.host, f"{place}/.", client.host, "/etc/mail/certs")
+    assert answers(hub, client, pair_of(client.host)) == (235, 250)

@@ -244,7 +244,8 @@ def replaced(
 ) -> tuple[str, ...]:
     """Return the certificates of keys that were replaced or revoked, by SHA-256."""
     is_asked = render_options.relay_certificates or render_options.relay_hosts or EXTERNAL in mechanisms
-    if not (is_asked and program.ROLE is Role.HUB and Need.RULES in program.NEEDS and has_inventory(site)):
+    by_name = program.NEEDS & {Need.RULES, Need.CLIENTS}
+    if not (is_asked and by_name and program.ROLE is Role.HUB and has_inventory(site)):
         return ()
     in_use, rows = _by_use(site)
     return tuple(sorted(row.fingerprint for row in rows if row.fingerprint and row.key_id not in in_use))
