@@ -138,8 +138,8 @@ def _of_crls(inventory: Inventory, ca: CA) -> Iterator[Lost]:
         crl = content and _readable(content, path, issuer)
         if not (authority and content and crl):
             continue
-        known = {each.serial for each in inventory.revoked(authority.id, expires_after=crl.this_update)}
-        unknown = tuple(entry for entry in crl.entries() if serial_text(entry.serial) not in known)
+        listed = inventory.revoked(authority.id, expires_after=crl.this_update)
+        unknown = tuple(crl.entries(known={int(each.serial, 16) for each in listed}))
         newer = NewerCrl(path, crl, content, path, authority, issuer, unknown)
         for entry in unknown:
             row = _row(inventory, serial_text(entry.serial), authority.id)
