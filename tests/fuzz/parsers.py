@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+import keytabs
 import lmdb
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization as coding
@@ -21,6 +22,7 @@ from smtpcreds.mta import (
     auth_info,
     dovecot,
     exim,
+    keytab,
     main_cf,
     postfix,
     sasl_conf,
@@ -300,6 +302,11 @@ PARSERS = {
     ),
     "sasldb Berkeley DB": Parser(bdb_read.decode, lambda: [bdb.encode(RECORDS)], alter.octets),
     "sasldb GDBM": Parser(gdbm.decode, lambda: [gdbm.encode(RECORDS)], alter.octets),
+    "keytab": Parser(
+        lambda data: keytab.principals(data, "file"),
+        lambda: [keytabs.keytab("smtp/hub.example", "imap/hub.example")],
+        alter.octets,
+    ),
     "sasldb LMDB": Parser(lmdb_read.decode, lambda: [lmdb_read.empty(1 << 20), _lmdb()], alter.octets_in_use),
     "age": Parser(
         lambda data: archive.unpack(archive.decrypt(data, SECRET, "file"), "file"),
