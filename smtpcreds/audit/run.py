@@ -20,6 +20,7 @@ from . import (
     dovecot,
     exim,
     finding,
+    kerberos,
     others,
     permissions,
     postfix,
@@ -47,6 +48,7 @@ _PERMISSIONS: tuple[Check, ...] = (
     permissions.configuration,
     permissions.database_password,
     permissions.readers,
+    kerberos.rights,
 )
 _CERTIFICATES: tuple[Check, ...] = (
     certificates.loadable,
@@ -89,6 +91,8 @@ _ACCOUNTS: tuple[Check, ...] = (
     sasl_conf.plugins,
     sasl_conf.offers,
     sasl_conf.unserved,
+    kerberos.keytabs,
+    kerberos.names,
 )
 _OF_SENDMAIL: tuple[Check, ...] = (
     sendmail_switches.modifiers,
@@ -187,6 +191,7 @@ _ROOMS = (
         crls,
         accounts,
         sasl_conf,
+        kerberos,
         sendmail,
         sendmail_switches,
         sendmail_peers,
