@@ -224,16 +224,16 @@ def offered(work: Transaction, wanted: BundleRequest) -> RenderOptions:
     raise UsageError(program.NAME, reason, f"{allow}    (inside TLS only); then this again")
 
 
+def _warn_of_unknown(work: Transaction, asked: RenderOptions) -> None:
+    hub = asked.hub or work.site.hub
+    work.warn(f"what {hub} offers is not known here; to see it: smtpcreds probe smtp://{hub}:{asked.port}")
+
+
 def _takes_tickets_only(work: Transaction, program: Program, hub: str) -> UsageError:
     keytab = in_force(work.site, PROGRAMS[hub], RenderOptions()).keytab or KEYTAB
     both = " ".join((*(f"--mechanism {name}" for name in DEFAULT), "--keytab", quote(keytab)))
     reason = f"logs in by {' or '.join(program.MECHANISMS)}, and this hub takes nothing but Kerberos tickets"
     return UsageError(program.NAME, reason, f"smtpcreds mta apply {hub} {both} --edit --run; then this again")
-
-
-def _warn_of_unknown(work: Transaction, asked: RenderOptions) -> None:
-    hub = asked.hub or work.site.hub
-    work.warn(f"what {hub} offers is not known here; to see it: smtpcreds probe smtp://{hub}:{asked.port}")
 
 
 def _narrowed(
