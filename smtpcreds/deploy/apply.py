@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ..ca.reload import Hook
+from ..ca.state import APPLIED
 from ..config import Site
 from ..errors import ConfigError, UnavailableError, UsageError
 from ..lazy import dataclass
@@ -103,7 +104,7 @@ def apply(
         remember(site, work.inventory, standing.path, with_secrets(wanted_text(standing.rendered)))
     if due:
         write_files(due)
-        work.record("mta apply", program.NAME, f"{len(due)} files")
+        work.record(APPLIED, program.NAME, f"{len(due)} files")
     write_copies(site, copies)
     edited = (*changes, *settings)
     write_edits(edited)

@@ -21,10 +21,9 @@ from ..mta import (
     sendmail_hub,
 )
 from ..mta.program import Program, Role
-from ..mta.programs import PROGRAMS
 from ..systems import Words
 from .facts import wanted_mechanisms
-from .options import RenderOptions, in_force
+from .options import RenderOptions, applied_programs, in_force
 
 _BY_DOVECOT = "dovecot"
 """The choice of a mail server whose accounts Dovecot checks."""
@@ -35,8 +34,7 @@ def applied_hubs(site: Site) -> Mapping[str, tuple[str, ...]]:
     if not has_inventory(site):
         return {}
     with reading(site) as inventory:
-        names = {event.subject for event in inventory.events() if event.what == "mta apply"}
-    hubs = (program for name, program in PROGRAMS.items() if name in names and program.ROLE is Role.HUB)
+        hubs = [program for program in applied_programs(inventory) if program.ROLE is Role.HUB]
     return {program.NAME: _mechanisms(site, program) for program in hubs}
 
 
