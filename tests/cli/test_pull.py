@@ -86,6 +86,19 @@ def test_what_is_past_two_thirds_is_renewed_when_its_host_comes_and_not_before(h
     assert fetched(later, have=digest(second)) == b"current\n"
 
 
+def test_the_mail_server_of_the_hub_is_told_of_a_crl_that_a_pull_has_signed(hub: Admin, key: Path) -> None:
+    hub("bundle", "attic", "--authorize", key)
+    later, told = hub.at("21 days"), hub.directory / "told"
+    number = hub.json("ca", "show")["crl_number"]
+    fetched(later, "attic")
+    assert later.json("ca", "show")["crl_number"] > number
+    later("cert", "renew", "--due", "--reload", f"touch {told}")
+    assert told.exists()
+    told.unlink()
+    later("cert", "renew", "--due", "--reload", f"touch {told}")
+    assert not told.exists()
+
+
 def test_who_never_was_let_in_and_who_is_shut_out(hub: Admin, key: Path) -> None:
     said = hub.refuses(77, "bundle", "attic", "--serve")
     assert f"{HOST}: fetches no bundles from this hub" in said
