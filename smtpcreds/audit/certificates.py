@@ -7,7 +7,7 @@ from functools import cache
 
 from ..ca.above import CURE_REVOKED
 from ..ca.authority import CA
-from ..ca.layout import BUNDLE, Pair, issued_again, pair_of
+from ..ca.layout import BUNDLE, Pair, bundle_again, issued_again, pair_of
 from ..ca.verify import missing as missing_in_place
 from ..errors import MissingInputError, SmtpcredsError
 from ..inventory.rows import State
@@ -222,7 +222,7 @@ def dates(host: Host) -> Iterator[Finding]:
     now = host.site.clock()
     for installed in host.certificates:
         period, again = period_of(installed.leaf), host.issue_again(installed)
-        renew = f"smtpcreds cert renew {installed.host}" if installed.row else again
+        renew = _renewal(host, installed) or again
         if fault := period.fault(now):
             is_early = now < period.begin
             code, cure = (CERT006, again) if is_early else (CERT004, renew)
@@ -231,13 +231,20 @@ def dates(host: Host) -> Iterator[Finding]:
             yield CERT005.found(installed.path, remark, renew)
 
 
+def _renewal(host: Host, installed: InstalledCertificate) -> str | None:
+    if host.is_client:
+        return bundle_again(host.site, installed.host, "--new-key")
+    return f"smtpcreds cert renew {installed.host}" if installed.row else None
+
+
 CERT023 = Code.error("CERT023", "a certificate that is revoked")
 
 
 def revoked(host: Host) -> Iterator[Finding]:
-    """No certificate in use is one that its CA has revoked."""
+    """No certificate in use is one that its CA has revoked; a client host that was shut out gets no more."""
     beside = cache(lambda directory: [*crls_in(directory)])
-    for installed in host.certificates:
+    kept = (one for one in host.certificates if os.path.dirname(one.path) != host.site.hosts)
+    for installed in kept:
         crls = beside(os.path.dirname(installed.path))
         if why := _revoked(host, installed, crls):
             yield CERT023.found(installed.path, why, _cure_revoked(host, installed))

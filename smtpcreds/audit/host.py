@@ -14,7 +14,7 @@ from typing import TypeVar
 from ..accounts.database import AccountDatabase
 from ..ca.authority import CA
 from ..ca.directory import directories
-from ..ca.layout import BUNDLE, Pair, pair_of, reading
+from ..ca.layout import BUNDLE, Pair, bundle_again, is_client_host, pair_of, reading
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..files import read_public
@@ -480,6 +480,14 @@ class Host:
         """Return the command for a pair at a path, or of files to be configured instead of that path."""
         directory = os.path.dirname(path)
         pair = pair_of(self.site, name, directory)
+        if self.is_client:
+            changed = f"smtpcreds cert renew {name} --new-key"
+            again = bundle_again(self.site, name, "--new-key", changed=changed)
+            return (
+                again
+                if path in {pair.certificate, pair.key}
+                else f"{again}, and configure {pair.key} instead"
+            )
         command = " ".join(filter(None, ("smtpcreds cert issue", name, option, "--force")))
         if path not in {pair.certificate, pair.key}:
             return f"{self.at_authority(command)}, and configure its files instead of {path}"
@@ -495,6 +503,13 @@ class Host:
         """Tell whether the authority is on this host."""
         return CA(self.site).is_there
 
+    @cached_property
+    def is_client(self) -> bool:
+        """Tell whether its certificates come in bundles from a hub."""
+        return is_client_host(self.site) and self.site.hub != self.name
+
     def at_authority(self, command: str) -> str:
         """Return a command of the authority, for this host or for the one where that is."""
+        if self.is_client:
+            return bundle_again(self.site, self.name, "--no-key --crl", changed=command)
         return command if self.has_authority else f"on the authority: {command}; then copy the files here"

@@ -89,7 +89,7 @@ def owe(work: Transaction, hook: Hook | None) -> None:
 
 
 def leave_to_next(work: Transaction) -> None:
-    """Say on disk that the next run that has a command for it tells the mail server, as ``renew --due`` does."""
+    """Say on disk that the next run with such a command tells the mail server, as ``renew --due`` does."""
     if not work.is_preview and not exists(_mark(work.site)):
         write.write_all([Artifact(_mark(work.site), b"")])
 

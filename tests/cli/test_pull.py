@@ -114,6 +114,17 @@ def test_who_never_was_let_in_and_who_is_shut_out(hub: Admin, key: Path) -> None
     assert hub.run("bundle", "attic", "--serve", stdin=b"have none\n").status == 77
 
 
+def test_of_a_host_that_was_shut_out_nothing_is_due(hub: Admin, key: Path) -> None:
+    hub("bundle", "attic", "--authorize", key)
+    fetched(hub)
+    hub("cert", "revoke", "attic")
+    later = hub.at("10 days")
+    assert "nothing is due" in later("status")
+    assert later.json("cert", "renew", "--due")["findings"] == []
+    assert "CERT023" not in later.run("audit")
+    assert HOST not in later("inventory", "check")
+
+
 def test_an_authority_that_nobody_can_open_here_serves_what_there_is(locked: Admin) -> None:
     key = locked.write("key.pub", SSH_KEY, 0o644)
     locked("sasl", "add", "maildroid")
