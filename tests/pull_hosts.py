@@ -9,6 +9,7 @@ from lab.layer import Software
 from lab.msmtp import MSMTP, Msmtp
 from lab.postfix import POSTFIX, Postfix
 from lab.process import TIMEOUT
+from lab.sendmail import STARTING
 from lab.sshd import AUTHORIZED_KEYS, LOGIN, Sshd, with_sshd
 from mail_hosts import FOREIGN, SendmailHub
 
@@ -18,6 +19,12 @@ STATE = "/var/lib/smtpcreds-pull"
 KNOWN_HOSTS = "/etc/smtpcreds/known_hosts"
 PLACES = (CERTS, "/etc/mail", "/etc/postfix/smtpcreds", "/etc/ssl/smtpcreds", "/etc/smtpcreds", "/etc/cron.d")
 SSH = f"ssh -i {KEY} -o UserKnownHostsFile={KNOWN_HOSTS} {LOGIN}@{HUB}"
+SNAKEOIL = (
+    "cd /etc/ssl; openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=$(hostname)"
+    " -addext basicConstraints=CA:FALSE -keyout private/ssl-cert-snakeoil.key"
+    " -out certs/ssl-cert-snakeoil.pem 2>/dev/null; chmod 640 private/ssl-cert-snakeoil.key"
+)
+"""What ssl-cert does when Postfix is installed."""
 SERVING = "#!/bin/sh\ncat > /dev/null\nexec cat /var/lib/served.tar\n"
 
 
@@ -68,6 +75,12 @@ class Client:
     def start(self) -> None:
         """Do what the bundle's README says, once."""
 
+    def bare(self) -> None:
+        """Run as installed, without any line of ours."""
+
+    def settle(self) -> None:
+        """Wait for a daemon that was told to read its files again."""
+
     def key_of(self, host: Host) -> str:
         return " ".join(host.path("/etc/ssh/ssh_host_ed25519_key.pub").read_text().split()[:2])
 
@@ -110,6 +123,20 @@ class SendmailClient(Client):
     program = "sendmail"
     software = SENDMAIL
 
+    def bare(self) -> None:
+        self.sendmail = Sendmail(self.host)
+        text = f"{mc.HEAD}FEATURE(`access_db', , `skip')dnl\n{mc.TAIL}"
+        self.host.write("/etc/mail/access", "")
+        self.host.write("/etc/mail/sendmail.mc", text)
+        self.host.shell("cd /etc/mail && m4 sendmail.mc > sendmail.cf && makemap hash access < access")
+        self.sendmail.start(text)
+        self.host.log.forget()
+
+    def settle(self) -> None:
+        self.host.log.wait(STARTING)
+        self.host.await_port(25)
+        self.host.log.forget()
+
     def start(self) -> None:
         self.sendmail = Sendmail(self.host)
         include = mc.include("/etc/mail/smtpcreds/client.m4")
@@ -128,6 +155,12 @@ class SendmailClient(Client):
 class PostfixClient(Client):
     program = "postfix"
     software = POSTFIX
+
+    def bare(self) -> None:
+        self.host.shell(SNAKEOIL)
+        self.postfix = Postfix(self.host)
+        self.postfix.configure()
+        self.postfix.start()
 
     def start(self) -> None:
         self.postfix = Postfix(self.host)
