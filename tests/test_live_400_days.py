@@ -1,7 +1,7 @@
 """A hub and its client hosts live through 400 days: Sendmail, Postfix and msmtp; nobody types anything.
 
 Real sshd and mail programs, in private namespaces whose clocks are put forward while they run. Each day has
-what the timers of that day do, and a message from each host. An ordinary run has every tenth day; all of them:
+what the timers of that day do, and a message from each host. An ordinary run has every tenth day; for all,
 ``STEP=1 pytest tests/test_live_400_days.py``, which takes a quarter of an hour or more.
 """
 

@@ -114,5 +114,5 @@ def _settings(
             path.replace(".", "[.]") for path in (*pairs, f"{facts.tls.directory[1:]}/cacert.pem", *rest)
         ),
     )
-    yield "RUN", "\n".join(program.work(facts).commands) or ":"
+    yield "RUN", "\n".join(f"{{ {line}; }} || exit" for line in program.work(facts).commands) or ":"
     yield "CHECK", _CHECKS.get(program.NAME, ":").format(pid_file=facts.pid_file)
