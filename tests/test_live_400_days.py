@@ -152,7 +152,7 @@ def test_nobody_types_anything(lab: Lab, tmp_path: Path) -> None:
     assert [len(came[f"authority: {what}"]) for what in ("successor", "end")] == [1, 1]
     assert came["account: successor"][0] <= came["account: end"][0]
     assert came["authority: successor"][0] <= came["authority: end"][0]
-    assert len(came["CRL"]) >= LAST // 30
+    assert came["CRL"], "others are signed when a client host comes"
     assert first not in hub("sasl", "export", "--reveal")
     assert "nothing is due" in hub("status")
 

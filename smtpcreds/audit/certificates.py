@@ -241,10 +241,9 @@ CERT023 = Code.error("CERT023", "a certificate that is revoked")
 
 
 def revoked(host: Host) -> Iterator[Finding]:
-    """No certificate in use is one that its CA has revoked; a client host that was shut out gets no more."""
+    """No certificate in use is one that its CA has revoked."""
     beside = cache(lambda directory: [*crls_in(directory)])
-    kept = (one for one in host.certificates if os.path.dirname(one.path) != host.site.hosts)
-    for installed in kept:
+    for installed in host.certificates:
         crls = beside(os.path.dirname(installed.path))
         if why := _revoked(host, installed, crls):
             yield CERT023.found(installed.path, why, _cure_revoked(host, installed))

@@ -20,6 +20,7 @@ from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..files import read_public
 from ..files.rights import User
 from ..inventory.rows import CertificateRow as Row
+from ..inventory.rows import State
 from ..lazy import dataclass
 from ..model import Root
 from ..mta import auth_info, exim_rules, main_cf, sendmail_cf
@@ -353,16 +354,24 @@ class Host:
 
     @cached_property
     def certificates(self) -> tuple[InstalledCertificate, ...]:
-        """Every certificate under audit that can be read; CERT002 names the others."""
+        """Every certificate under audit that can be read; CERT002 names the others.
+
+        That of a client host that was revoked is handed out no more, and in use nowhere.
+        """
         held = {place: found for place in self.places if (found := self.certificates_in(place.certificate))}
         prints = {fingerprint(first) for first, *_ in held.values()}
         rows: Mapping[str, Row] = self.attempt(lambda: self._rows(prints), {})
-        return tuple(
+        found = (
             InstalledCertificate(
                 place, first, tuple(others), rows.get(fingerprint(first)), self._known(place)
             )
             for place, (first, *others) in held.items()
         )
+        return tuple(one for one in found if not self._is_shut_out(one))
+
+    def _is_shut_out(self, one: InstalledCertificate) -> bool:
+        is_kept_for_a_host = os.path.dirname(one.path) == self.site.hosts
+        return is_kept_for_a_host and one.row is not None and one.row.state is State.REVOKED
 
     def _rows(self, prints: Iterable[str]) -> Mapping[str, Row]:
         with reading(self.site) as inventory:

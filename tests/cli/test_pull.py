@@ -123,6 +123,11 @@ def test_of_a_host_that_was_shut_out_nothing_is_due(hub: Admin, key: Path) -> No
     assert later.json("cert", "renew", "--due")["findings"] == []
     assert "CERT023" not in later.run("audit")
     assert HOST not in later("inventory", "check")
+    later("ca", "rollover")
+    later("cert", "renew", "--old-authority")
+    later("ca", "rollover", "--retire-old")
+    assert later.json("cert", "renew", "--due")["findings"] == []
+    assert HOST not in later.run("audit")
 
 
 def test_an_authority_that_nobody_can_open_here_serves_what_there_is(locked: Admin) -> None:
