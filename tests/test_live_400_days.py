@@ -30,7 +30,7 @@ days = 700
 rollover = "when-due"
 retire = "when-unused"
 [sasl]
-rotate_every = "200d"
+rotate_every = "250d"
 """
 """Certificates last 365 days and CRLs 30; what ends is renewed past two thirds of its life."""
 RELOAD = f"sh -c 'kill -HUP $(head -n 1 {PID_FILE})'"
