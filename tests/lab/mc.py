@@ -12,7 +12,9 @@ DAEMON_OPTIONS(`Family=inet, Name=MTA, Port=smtp')dnl
 define(`confTO_IDENT', `0')dnl
 define(`confQUEUE_LA', `1000')dnl
 define(`confREFUSE_LA', `1000')dnl
+define(`confDELAY_LA', `1000')dnl
 """
+"""A machine that is busy with other tests is no reason to refuse connections."""
 
 TAIL = """\
 FEATURE(`local_lmtp')dnl
