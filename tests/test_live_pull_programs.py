@@ -38,8 +38,10 @@ def ours(installed: dict[str, str]) -> dict[str, str]:
     return {path: said for path, said in installed.items() if not path.endswith((".mc", ".cf.new"))}
 
 
-KINDS = {"sendmail": (SendmailClient, "/etc/mail/sendmail.mc", "m4exit(`1')\n")}
-KINDS |= {"postfix": (PostfixClient, "/etc/postfix/main.cf", "inet_protocols = accordion\n")}
+KINDS: dict[str, tuple[type[Client], str, str]] = {
+    "sendmail": (SendmailClient, "/etc/mail/sendmail.mc", "m4exit(`1')\n"),
+    "postfix": (PostfixClient, "/etc/postfix/main.cf", "inet_protocols = accordion\n"),
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)

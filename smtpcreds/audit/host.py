@@ -361,13 +361,13 @@ class Host:
         held = {place: found for place in self.places if (found := self.certificates_in(place.certificate))}
         prints = {fingerprint(first) for first, *_ in held.values()}
         rows: Mapping[str, Row] = self.attempt(lambda: self._rows(prints), {})
-        found = (
+        all_read = (
             InstalledCertificate(
                 place, first, tuple(others), rows.get(fingerprint(first)), self._known(place)
             )
             for place, (first, *others) in held.items()
         )
-        return tuple(one for one in found if not self._is_shut_out(one))
+        return tuple(one for one in all_read if not self._is_shut_out(one))
 
     def _is_shut_out(self, one: InstalledCertificate) -> bool:
         is_kept_for_a_host = os.path.dirname(one.path) == self.site.hosts
