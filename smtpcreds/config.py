@@ -35,6 +35,7 @@ class CaSettings(NamedTuple):
     permitted_domains: tuple[str, ...] = ()
     crl_url: str = ""
     addresses: bool = False
+    rollover: str = ""
     retire: str = ""
 
 

@@ -209,6 +209,7 @@ RULES: Mapping[str, Rule] = {
     "ca.permitted_domains": _host,
     "ca.crl_url": _crl_url,
     "ca.addresses": _any,
+    "ca.rollover": _one_of(("", "when-due")),
     "ca.retire": _one_of(("", "when-unused")),
     "cert.directory": _place,
     "cert.days": _days,

@@ -17,6 +17,7 @@ from ..ca.issue import issue, order
 from ..ca.layout import Pair, pair_of
 from ..ca.old import old_authorities
 from ..ca.publish import keep_fresh, refresh_superseded_crls, superseded_crls_are_due
+from ..ca.reload import leave_to_next
 from ..ca.renew import Renewals, renew
 from ..ca.state import row_of
 from ..deploy.delivery import Handover, record_handover
@@ -195,6 +196,7 @@ def _renewed(work: Transaction, row: CertificateRow, *, may_change_authority: bo
     due = is_due(row.not_before, row.not_after, work.now)
     try:
         if (due and not is_old) or (is_old and may_change_authority):
+            leave_to_next(work)  # with a certificate that a host comes for, the hub may sign a CRL of its own
             renew(work, Renewals((row.host,)))
             return _row(work, row.host)
         _refresh_crls(work)
@@ -209,8 +211,10 @@ def _renewed(work: Transaction, row: CertificateRow, *, may_change_authority: bo
 def _refresh_crls(work: Transaction) -> None:
     own = row_of(work.inventory, work.ca.certificate)
     if own is None or crl_is_due(work.site, work.inventory, work.ca, own):
+        leave_to_next(work)
         keep_fresh(work, work.issuer())
     if superseded_crls_are_due(work.site, work.inventory, work.ca):
+        leave_to_next(work)
         refresh_superseded_crls(work)
 
 

@@ -347,6 +347,8 @@ ANSWERS: Mapping[str, tuple[Keys, ...]] = {
             "reloaded": FLAG,
             "findings": _rows(FINDING),
             "rotations": _rows(ROTATION),
+            "authority_made": _or_null(TEXT),
+            "renewed_early": TEXTS,
             "authorities_retired": TEXTS,
             "not_done": TEXTS,
         },

@@ -254,21 +254,34 @@ def _fetched(source: str) -> bytes:
     import re
     import subprocess
 
-    from ..bundle.client_files import KEY
+    from ..bundle.client_files import KEY, KNOWN_HOSTS
     from ..bundle.pull import LOGIN
     from ..errors import UnavailableError
 
     found = re.fullmatch(r"ssh://(?:([A-Za-z0-9._-]+)@)?([A-Za-z0-9.-]+)(?::([0-9]{1,5}))?/?", source)
     if found is None or found[2].startswith("-"):
         raise UsageError(source, "is no ssh://[USER@]HUB[:PORT]")
-    options = ("-T", "-i", KEY, "-o", "IdentitiesOnly=yes", "-p", found[3] or "22")
+    known = f"UserKnownHostsFile=~/.ssh/known_hosts /{KNOWN_HOSTS}"
+    options = ("-T", "-i", KEY, "-o", "IdentitiesOnly=yes", "-o", known, "-p", found[3] or "22")
     command = ("ssh", *options, f"{found[1] or LOGIN}@{found[2]}", "bundle")
     done = subprocess.run(command, input=b"have none\n", capture_output=True)
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         lines = [line for line in said if line.startswith("smtpcreds: ")] or said[-1:] or ["said nothing"]
-        raise UnavailableError(source, lines[0].removeprefix("smtpcreds: "))
+        reason = lines[0].removeprefix("smtpcreds: ").rstrip(".")
+        raise UnavailableError(source, reason, _hint(reason, found[2]))
     return done.stdout
+
+
+def _hint(reason: str, hub: str) -> str | None:
+    """Return what helps against the two refusals of ssh that a new client host meets."""
+    from ..bundle.client_files import KEY, KNOWN_HOSTS
+
+    if "Host key verification failed" in reason:
+        return f"ssh-keyscan {hub} >> /{KNOWN_HOSTS}; compare it with /etc/ssh/ssh_host_*_key.pub of the hub"
+    if "Permission denied" in reason:
+        return f"on the hub: smtpcreds bundle HOST --authorize {KEY.rpartition('/')[2]}.pub --to FILE"
+    return None
 
 
 def _read(name: str, source: str) -> bytes:

@@ -210,7 +210,7 @@ def plan(session: Session, host: str) -> None:
     found = zone(site, host, session.absolute(host))
     if found.rollover and was_not_told(site):
         again = f"smtpcreds tlsa switch {found.host} --reload COMMAND"
-        site.warn(f"an interrupted run did not tell the mail server of its new files: {again}")
+        site.warn(f"the mail server was not told of all new files yet: {again}")
     session.show(_document(found), _lines(found))
 
 
