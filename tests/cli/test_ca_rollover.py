@@ -278,7 +278,7 @@ def test_a_kill_between_two_renames_is_settled_where_directories_cannot_be_excha
     whole = hub.root.parent / "whole"
     peer("cp", "-a", hub.root, whole)
     old, before = kept(hub), fingerprint(hub.path(f"{CA}/ca-cert.pem"))
-    number, seen = 1, set()
+    number, seen = 1, set[tuple[bool, bool]]()
     while hub.killed(f"renameat:signal=KILL:when={number}", "ca", "rollover", lacks="renameat2"):
         outcome = was_there, _ = hub.path(CA).exists(), bool(list(hub.path(STATE).glob(".ca.replaced")))
         if outcome not in seen:
