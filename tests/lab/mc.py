@@ -10,7 +10,10 @@ DOMAIN(`debian-mta')dnl
 FEATURE(`no_default_msa')dnl
 DAEMON_OPTIONS(`Family=inet, Name=MTA, Port=smtp')dnl
 define(`confTO_IDENT', `0')dnl
+define(`confREFUSE_LA', `999')dnl
+define(`confQUEUE_LA', `999')dnl
 """
+"""It goes on serving however busy the machine of the tests is."""
 
 TAIL = """\
 FEATURE(`local_lmtp')dnl
