@@ -34,7 +34,7 @@ def refused(admin: Admin, *words: str, stdin: bytes, status: int = 65) -> str:
 
 def dovecot(scheme: str, login: str, secret: str = RIGHT) -> str:
     """Return a line of a passwd-file whose value Dovecot made."""
-    return f"{login}:{peer('doveadm', '-c', '/dev/null', 'pw', '-s', scheme, '-u', login, '-p', secret)}"
+    return f"{login}:{peer('doveadm', '-O', 'pw', '-s', scheme, '-u', login, '-p', secret)}"
 
 
 def opened_by(admin: Admin, login: str, secret: str, realm: str = HUB) -> set[str]:
