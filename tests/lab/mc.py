@@ -2,6 +2,12 @@
 
 import re
 
+ALWAYS = """\
+define(`confREFUSE_LA', `999')dnl
+define(`confQUEUE_LA', `999')dnl
+"""
+"""Sendmail goes on however busy the machine of the tests is."""
+
 HEAD = """\
 define(`_USE_ETC_MAIL_')dnl
 include(`/usr/share/sendmail/cf/m4/cf.m4')dnl
@@ -10,10 +16,8 @@ DOMAIN(`debian-mta')dnl
 FEATURE(`no_default_msa')dnl
 DAEMON_OPTIONS(`Family=inet, Name=MTA, Port=smtp')dnl
 define(`confTO_IDENT', `0')dnl
-define(`confREFUSE_LA', `999')dnl
-define(`confQUEUE_LA', `999')dnl
 """
-"""It goes on serving however busy the machine of the tests is."""
+HEAD += ALWAYS
 
 TAIL = """\
 FEATURE(`local_lmtp')dnl
