@@ -14,8 +14,8 @@ from ..ca.requests import Csr, SignedCsr, sign_csr, verify_petition
 from ..config import Site
 from ..deploy.delivery import Handover, record_handover
 from ..deploy.facts import gather, wanted_mechanisms
-from ..deploy.hubs import applied_hubs
-from ..deploy.options import RenderOptions
+from ..deploy.hubs import applied_hubs, configured_hubs
+from ..deploy.options import RenderOptions, in_force
 from ..errors import DataError, UsageError
 from ..files import check_parents, disk, sweep_target, write_all
 from ..inventory.rotations import RotationState
@@ -23,6 +23,8 @@ from ..lazy import dataclass
 from ..model import Artifact, Link
 from ..mta import msmtp, placed
 from ..mta.program import Facts, Material, Need, Program
+from ..mta.programs import PROGRAMS
+from ..mta.sasl_conf import DEFAULT, GSSAPI, KEYTAB
 from ..names import PLAINTEXT
 from ..passwords import generate as generate_secret
 from ..pki.crl import read_crl
@@ -30,6 +32,7 @@ from ..pki.describe import fingerprint
 from ..pki.keys import PrivateKey, generate
 from ..pki.values import Certificate, Request
 from ..secret import Secret
+from ..shell import quote
 from ..transaction import Transaction
 from . import archive
 from .archive import README, SETTINGS, Label, Member, pack
@@ -170,7 +173,7 @@ def make_bundle(work: Transaction, wanted: BundleRequest, delivery: Delivery) ->
     """Make a bundle, with a new certificate if one is needed, deliver it, and record who got it."""
     site, chain = work.site, work.ca.chain
     delivery.tidy()
-    wanted = replace(wanted, render_options=offered(work, wanted.program, wanted.render_options))
+    wanted = replace(wanted, render_options=offered(work, wanted))
     choice = choose(site, work.known_inventory, wanted.order.host, wanted.terms)
     _verify_key(wanted, choice)
     _verify_permitted(wanted, choice, chain)
@@ -193,16 +196,25 @@ def ensure_account(work: Transaction, wanted: BundleRequest) -> None:
         accounts.add(account, generate_secret)
 
 
-def offered(work: Transaction, program: Program, options: RenderOptions) -> RenderOptions:
-    """Return the options of a program that logs in by PLAIN or LOGIN only, of which the hub decides.
+def offered(work: Transaction, wanted: BundleRequest) -> RenderOptions:
+    """Return the options of the program, with what the hub offers of what it would try.
+
+    Nobody is told by each bundle that a host fetches by itself that what the hub offers is not known.
 
     Raises:
         UsageError: the hub offers neither.
     """
-    hubs = applied_hubs(work.site)
+    program, options = wanted.program, wanted.render_options
+    hubs = applied_hubs(work.site) or configured_hubs(work.site)
     asked = options.over(work.site.settings.mta, program.VARIANTS)
-    if not hubs or asked.mechanisms:
+    if asked.mechanisms:
         return options
+    if not hubs:
+        if not wanted.login:
+            _warn_of_unknown(work, asked)
+        return options
+    if all(set(mechanisms) <= {GSSAPI} for mechanisms in hubs.values()):
+        raise _takes_tickets_only(work, program, next(iter(hubs)))
     if not set(program.MECHANISMS) <= set(PLAINTEXT):
         found = _narrowed(program, options, asked, {name for names in hubs.values() for name in names})
         _warn_of_scram(work, program, found, hubs)
@@ -212,6 +224,18 @@ def offered(work: Transaction, program: Program, options: RenderOptions) -> Rend
     reason = f"logs in by {' or '.join(program.MECHANISMS)} only, which this hub does not offer"
     allow = f"smtpcreds mta apply {next(iter(hubs))} --plaintext --edit --run"
     raise UsageError(program.NAME, reason, f"{allow}    (inside TLS only); then this again")
+
+
+def _warn_of_unknown(work: Transaction, asked: RenderOptions) -> None:
+    hub = asked.hub or work.site.hub
+    work.warn(f"what {hub} offers is not known here; to see it: smtpcreds probe smtp://{hub}:{asked.port}")
+
+
+def _takes_tickets_only(work: Transaction, program: Program, hub: str) -> UsageError:
+    keytab = in_force(work.site, PROGRAMS[hub], RenderOptions()).keytab or KEYTAB
+    both = " ".join((*(f"--mechanism {name}" for name in DEFAULT), "--keytab", quote(keytab)))
+    reason = f"logs in by {' or '.join(program.MECHANISMS)}, and this hub takes nothing but Kerberos tickets"
+    return UsageError(program.NAME, reason, f"smtpcreds mta apply {hub} {both} --edit --run; then this again")
 
 
 def _narrowed(

@@ -38,12 +38,13 @@ from ..pki.values import Certificate
 from ..progress import counted
 from ..shell import quote
 from .above import CURE_ABOVE, LACKS, lacking, revoked
+from .altered import CURE_EVENTS
+from .altered import findings as altered
 from .authority import CA
 from .crl import crl_fault, crl_says, owes_crl
 from .directory import bundled, directories, trust, trust_directory_changes
 from .layout import BUNDLE, CRL, CURE_CRL, CaFiles, Pair, cure_crl, reading
 from .lookup import Found, installed_pair, read_file
-from .restore import findings as restored
 from .root import lacks_root_crl
 from .state import row_of
 
@@ -269,9 +270,6 @@ def findings(site: Site, noted: str = "") -> tuple[list[Finding], Head | None]:
         return [as_finding(error)], None
 
 
-CURE_EVENTS = "compare the events with syslog's authpriv, and put an inventory back from before"
-
-
 def _unchained(site: Site, chain: Chain, noted: str) -> Iterator[Finding]:
     """Yield what shows that somebody wrote to the record of events past this program."""
     if chain.broken:
@@ -378,11 +376,11 @@ def crls(scene: Scene) -> Iterator[Finding]:
             yield Finding(error.subject, error.reason, CURE_CRL)
         else:
             if fault:
-                yield Finding(files.crl, fault, _cure(latest, now))
+                yield Finding(files.crl, fault, _cure(latest, now, certificate.not_valid_before_utc))
 
 
-def _cure(latest: CrlRow | None, now: datetime) -> str:
-    return cure_crl(Period(latest.this_update, latest.next_update), now) if latest else CURE_CRL
+def _cure(latest: CrlRow | None, now: datetime, begin: datetime) -> str:
+    return cure_crl(Period(latest.this_update, latest.next_update), now, begin) if latest else CURE_CRL
 
 
 def root_crl(scene: Scene) -> Iterator[Finding]:
@@ -397,12 +395,26 @@ def root_crl(scene: Scene) -> Iterator[Finding]:
 
 def published(scene: Scene) -> Iterator[Finding]:
     """Nothing beside certificates is newer than the state directory, as after a backup was put back."""
-    yield from restored(scene.site, scene.inventory, scene.ca)
+    yield from altered(scene.site, scene.inventory, scene.ca)
 
 
 def _recorded(scene: Scene, certificate: Certificate) -> CrlRow | None:
     row = row_of(scene.inventory, certificate)
     return scene.inventory.latest_crl(row.id) if row else None
+
+
+def explained(scene: Scene) -> Iterator[Finding]:
+    """Certificates stand as the events left them, unless somebody wrote to the inventory past the program."""
+    for row in scene.inventory.unexplained():
+        yield Finding(row.host, f"certificate {row.serial} is {row.state}; {_OTHERWISE}", CURE_EVENTS)
+    for event in scene.inventory.without_row():
+        reason = f"({event.what}, {event.at:%Y-%m-%d}) is not in the inventory; {_OTHERWISE}"
+        yield Finding(
+            event.subject, f"certificate {event.detail.removeprefix('serial ')} {reason}", CURE_EVENTS
+        )
+
+
+_OTHERWISE = "the record of events says otherwise"
 
 
 def installed(scene: Scene) -> Iterator[Finding]:
@@ -485,6 +497,7 @@ CHECKS: tuple[Callable[[Scene], Iterator[Finding]], ...] = (
     crls,
     root_crl,
     published,
+    explained,
     installed,
     pairs,
 )

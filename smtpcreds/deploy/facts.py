@@ -8,6 +8,7 @@ from ..accounts.auth_info import kept_credential, readable_credential, write_fil
 from ..accounts.database import AccountDatabase, Ask, ask_at_once
 from ..accounts.entries import served
 from ..accounts.stored import first_value
+from ..ca.altered import reinstated_keys
 from ..ca.authority import authority_of
 from ..ca.directory import bundled
 from ..ca.layout import ALL_CRLS, BUNDLE, CRL, cure_missing, has_inventory, pair_of, reading
@@ -243,7 +244,8 @@ def replaced(
 ) -> tuple[str, ...]:
     """Return the certificates of keys that were replaced or revoked, by SHA-256."""
     is_asked = render_options.relay_certificates or render_options.relay_hosts or EXTERNAL in mechanisms
-    if not (is_asked and program.ROLE is Role.HUB and Need.RULES in program.NEEDS and has_inventory(site)):
+    by_name = program.NEEDS & {Need.RULES, Need.CLIENTS}
+    if not (is_asked and by_name and program.ROLE is Role.HUB and has_inventory(site)):
         return ()
     in_use, rows = _by_use(site)
     return tuple(sorted(row.fingerprint for row in rows if row.fingerprint and row.key_id not in in_use))
@@ -252,7 +254,7 @@ def replaced(
 def _by_use(site: Site) -> tuple[set[str | None], list[CertificateRow]]:
     """Return the keys that hosts use now, and the certificates of clients that are valid."""
     with reading(site) as inventory:
-        revoked = {row.key_id for row in inventory.listing(state=State.REVOKED)}
+        revoked = {row.key_id for row in inventory.listing(state=State.REVOKED)} | reinstated_keys(inventory)
         in_use = {row.key_id for row in inventory.listing(expires_after=site.clock(), latest=True)} - revoked
         rows = list(inventory.listing(expires_after=site.clock(), state=State.ISSUED))
     return in_use, [row for row in rows if row.profile in _CLIENT_PROFILES]
@@ -445,7 +447,15 @@ def gather(
         issuers=_issuers(here) if is_hub else (),
         system=here.system,
         dovecot=dovecot.version_of(_configured(here, dovecot.CONFIGURATION)),
+        keytab=_keytab(render_options),
     )
+
+
+def _keytab(options: RenderOptions) -> str:
+    """Return where the keytab is on the host; libsasl2 takes no type, as ``FILE:``, before it."""
+    if options.keytab and not options.keytab.startswith("/"):
+        raise UsageError("--keytab", f"takes an absolute path, not {options.keytab}")
+    return options.keytab or ""
 
 
 def _variants(site: Site, program: Program, options: RenderOptions) -> frozenset[str]:
@@ -474,7 +484,8 @@ def wanted_mechanisms(options: RenderOptions, *, is_hub: bool) -> tuple[str, ...
     """Return what is offered or tried; login accounts need PLAIN or LOGIN, and the others what they had."""
     named = set(map(str.upper, options.mechanisms))
     for_people = is_hub and options.saslauthd and not named & set(PLAINTEXT)
-    return offer(options.mechanisms, plaintext=options.plaintext or for_people, external=options.external)
+    plaintext, gssapi = options.plaintext or for_people, bool(options.keytab)
+    return offer(options.mechanisms, plaintext=plaintext, external=options.external, gssapi=gssapi)
 
 
 def _host(site: Site, program: Program, render_options: RenderOptions) -> str:

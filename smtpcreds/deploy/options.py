@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, Self
 
 from ..ca.layout import has_inventory, reading
+from ..ca.state import APPLIED
 from ..config import MtaSettings, Site
 from ..errors import DeniedError
 from ..files import actor
@@ -13,6 +14,7 @@ from ..inventory.inventory import Inventory
 from ..inventory.rows import Event
 from ..lazy import dataclass
 from ..mta.program import Program
+from ..mta.programs import PROGRAMS
 from ..secret import Secret
 from ..transaction import Transaction
 
@@ -23,6 +25,7 @@ _OPTIONS = {
     "mechanisms": "--mechanism",
     "plaintext": "--plaintext",
     "external": "--external",
+    "keytab": "--keytab",
     "saslauthd": "--saslauthd",
     "relay_certificates": "--relay-certificates",
     "relay_hosts": "--relay-host",
@@ -34,7 +37,7 @@ _OPTIONS = {
 }
 """What is remembered of a run: no secret, nor the role that one is of; installed files give those back."""
 _KINDS = (
-    frozenset({"mechanisms", "plaintext", "external"}),
+    frozenset({"mechanisms", "plaintext", "external", "keytab"}),
     frozenset({"relay_certificates", "relay_hosts"}),
 )
 """Options that say one thing together, so that one of them replaces all."""
@@ -52,6 +55,7 @@ class RenderOptions:
         mechanisms: to offer or try.
         plaintext: also PLAIN and LOGIN, inside TLS.
         external: also EXTERNAL.
+        keytab: of a hub's mail server; also GSSAPI.
         saslauthd: accounts are login accounts, asked of saslauthd.
         role: that a hub reads accounts in PostgreSQL as.
         role_password: of that role.
@@ -71,6 +75,7 @@ class RenderOptions:
     mechanisms: tuple[str, ...] = ()
     plaintext: bool = False
     external: bool = False
+    keytab: str | None = None
     saslauthd: bool = False
     role: str | None = None
     role_password: Secret | None = None
@@ -116,6 +121,15 @@ class RenderOptions:
 # was killed is completed as it was meant. The words are those of the command line.
 
 WHAT = "mta options"
+
+
+def applied_programs(inventory: Inventory) -> list[Program]:
+    """Return the programs that ``mta apply`` was ever run for."""
+    return [
+        program
+        for name, program in PROGRAMS.items()
+        if next(inventory.events(subject=name, what=APPLIED, limit=1), None)
+    ]
 
 
 def applied_options(site: Site, *programs: Program) -> dict[str, RenderOptions]:

@@ -13,7 +13,7 @@ from ..secret import Secret
 from . import exim, sasl_conf
 from .exim import Fragment, Options
 from .program import Facts, File, Need, Reader, Rendered, Role, Work
-from .sasl_conf import EXTERNAL
+from .sasl_conf import EXTERNAL, GSSAPI
 
 NAME = "exim-hub"
 TITLE = "Exim 4.92 or later with Cyrus SASL or Dovecot, relaying for client hosts"
@@ -23,23 +23,27 @@ NEEDS = frozenset({Need.MATERIAL, Need.CLIENTS, Need.BACKEND})
 DOVECOT = "dovecot"
 """Dovecot checks the accounts, not Cyrus SASL."""
 VARIANTS = exim.STYLES | {DOVECOT}
-MECHANISMS: tuple[str, ...] = sasl_conf.STRONGEST_FIRST
+MECHANISMS: tuple[str, ...] = (GSSAPI, *sasl_conf.STRONGEST_FIRST)
 SECRET_FILES: tuple[str, ...] = ()
 
 SASL_CONF = sasl_conf.PROGRAMS["exim"].conf
 CLIENTS = f"{exim.DIRECTORY}/clients"
+REPLACED = f"{exim.DIRECTORY}/replaced"
 SOCKET = "/var/spool/exim4/dovecot.auth-client"
 """That Debian's examples name for Dovecot."""
 
 _NAMES = "${certextract{subj_altname,dns,>:}{$tls_in_peercert}}"
-_LISTED = f"${{lookup{{${{lc:${{sha256:$tls_in_peercert}}}}}}lsearch{{{CLIENTS}}}{{yes}}{{no}}}}"
+_FINGERPRINT = "${lc:${sha256:$tls_in_peercert}}"
+_LISTED = f"${{lookup{{{_FINGERPRINT}}}lsearch{{{CLIENTS}}}{{yes}}{{no}}}}"
 """By the certificate itself: a name would let in every key that it ever had."""
+_CURRENT = f"${{lookup{{{_FINGERPRINT}}}lsearch{{{REPLACED}}}{{no}}{{yes}}}}"
 _IN_TLS = "${if def:tls_in_cipher}"
 _VERIFIED = "${if bool{$tls_in_certificate_verified}}"
 """Without it, Exim 4.96 dies of a client that has no certificate (observed)."""
 
-_IS_NAMED = "${if and{{!eq{$auth2}{}}{or{{eq{$auth1}{}}{inlisti{$auth1}{$auth2}}}}}}"
+_IS_NAMED = "{!eq{$auth2}{}}{or{{eq{$auth1}{}}{inlisti{$auth1}{$auth2}}}}"
 _HEAD = "# certificates that relay, by SHA-256; written by smtpcreds, do not edit\n"
+_HEAD_OF_REPLACED = "# certificates of replaced keys, by SHA-256; written by smtpcreds, do not edit\n"
 _CLIENT = pattern(r"([0-9a-f]{64}): ([a-z0-9.-]+)")
 
 
@@ -53,6 +57,7 @@ def render(facts: Facts) -> tuple[Rendered, ...]:
         *exim.COPIES.public_files(facts),
         *accounts,
         File(CLIENTS, (_clients(facts),)),
+        File(REPLACED, (_replaced(facts),)),
         *fragments,
     )
 
@@ -61,7 +66,7 @@ def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
     """Read one of the files."""
     if path == SASL_CONF:
         return sasl_conf.shown(sasl_conf.parse(content, path))
-    return _parse_clients(path, content) if path == CLIENTS else exim.parse(path, content)
+    return _parse_clients(path, content) if path in {CLIENTS, REPLACED} else exim.parse(path, content)
 
 
 def work(facts: Facts) -> Work:
@@ -70,9 +75,10 @@ def work(facts: Facts) -> Work:
     wanted = (main, by_certificate, authenticators) if facts.clients else (main, authenticators)
     made = exim.work(ROLE, facts, wanted)
     database = sasl_conf.database_of(facts.backend)
-    if DOVECOT in facts.variants or not isinstance(database, sasl_conf.Sasldb):
-        return made
-    return replace(made, readers=(Reader(database.path, exim.USER),))
+    paths = (facts.keytab,) if facts.keytab else ()
+    if DOVECOT not in facts.variants and isinstance(database, sasl_conf.Sasldb):
+        paths = (database.path, *paths)
+    return replace(made, readers=tuple(Reader(path, exim.USER) for path in paths))
 
 
 def _fragments(facts: Facts) -> tuple[Fragment, Fragment, Fragment]:
@@ -102,7 +108,8 @@ def _main(facts: Facts) -> Options:
 def _authenticator(mechanism: str, facts: Facts) -> tuple[str, Options]:
     """Return name and options.
 
-    The identity that comes with EXTERNAL must be a name of the certificate, or empty for its first name.
+    EXTERNAL takes no certificate of a replaced key. The identity that comes with it must be a name of the
+    certificate, or empty for its first name.
     """
     name = exim.driver_name(mechanism)
     if mechanism == EXTERNAL:
@@ -111,7 +118,7 @@ def _authenticator(mechanism: str, facts: Facts) -> tuple[str, Options]:
             "public_name": EXTERNAL,
             "server_advertise_condition": _VERIFIED,
             "server_param2": _NAMES,
-            "server_condition": _IS_NAMED,
+            "server_condition": f"${{if and{{{{bool{{{_CURRENT}}}}}{_IS_NAMED}}}}}",
             "server_set_id": "${if eq{$auth1}{}{${extract{1}{:}{$auth2}}}{$auth1}}",
         }
     driver = (
@@ -130,7 +137,7 @@ def _authenticator(mechanism: str, facts: Facts) -> tuple[str, Options]:
 def _sasl_conf(facts: Facts) -> File:
     if facts.backend is None:
         raise UsageError(NAME, "needs to know where the accounts are")
-    content = sasl_conf.pieces(facts.backend, facts.mechanisms)
+    content = sasl_conf.pieces(facts.backend, facts.mechanisms, facts.keytab)
     return File(SASL_CONF, content) if len(content) == 1 else File(SASL_CONF, content, 0o640, group=exim.USER)
 
 
@@ -138,6 +145,11 @@ def _clients(facts: Facts) -> bytes:
     """Return the certificates that may relay, for lsearch."""
     lines = (f"{client.fingerprint}: {exim.word(client.host)}\n" for client in facts.clients)
     return "".join((_HEAD, *lines)).encode()
+
+
+def _replaced(facts: Facts) -> bytes:
+    """Return the certificates that EXTERNAL must not take any more, for lsearch."""
+    return "".join((_HEAD_OF_REPLACED, *(f"{each}: replaced\n" for each in facts.replaced))).encode()
 
 
 def _parse_clients(path: str, content: bytes) -> Mapping[str, str | Secret]:

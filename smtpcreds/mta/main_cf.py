@@ -25,6 +25,8 @@ DEFAULTS = {
     "smtpd_tls_ask_ccert": "no",
     "smtpd_tls_req_ccert": "no",
     "smtpd_tls_wrappermode": "no",
+    "smtpd_tls_ciphers": "medium",
+    "smtpd_tls_mandatory_ciphers": "medium",
     "smtpd_tls_protocols": ">=TLSv1",
     "smtpd_tls_mandatory_protocols": ">=TLSv1",
     "tls_append_default_CA": "no",
@@ -46,6 +48,10 @@ DEFAULTS = {
     "smtp_never_send_ehlo": "no",
     "smtp_discard_ehlo_keywords": "",
     "smtp_tls_wrappermode": "no",
+    "smtp_tls_ciphers": "medium",
+    "smtp_tls_mandatory_ciphers": "medium",
+    "smtp_tls_secure_cert_match": "nexthop, dot-nexthop",
+    "smtp_tls_verify_cert_match": "hostname",
     "smtp_tls_protocols": ">=TLSv1",
     "smtp_tls_mandatory_protocols": ">=TLSv1",
     "default_transport": "smtp",
@@ -171,9 +177,16 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """Yield logical lines: comments and empty lines go, and one that begins with a blank continues."""
+    """Yield logical lines: comments and empty lines go, and one that begins with a blank continues.
+
+    Postfix ends a line at a line feed alone, and a logical one is over at a NUL (both seen with postconf).
+    """
+    return filter(None, (line.partition("\0")[0] for line in _whole_lines(text)))
+
+
+def _whole_lines(text: str) -> Iterator[str]:
     held = ""
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         if line[0] in " \t":

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from admin import HUB, peer
+from keytabs import keytab
 
 from smtpcreds.sasldb.opening import open_store
 
@@ -584,6 +585,82 @@ def slack(host: Host) -> None:
     peer("saslpasswd2", "-d", *words, "anna")
 
 
+KEYTAB = "/etc/mail/smtp.keytab"
+
+
+def takes_tickets(host: Host, *principals: str) -> Path:
+    """Let the hub's Sendmail take Kerberos tickets, by a keytab with these keys."""
+    host.write(f"{PLUGINS}/libgssapiv2.so", "")
+    path = host.write(KEYTAB, keytab(*(principals or (f"smtp/{HUB}",))), 0o600)
+    if not principals:
+        host.program()("mta", "apply", "sendmail-hub", "--keytab", KEYTAB)
+        compile_cf(host)
+    return path
+
+
+@breaks("SASL008")
+def plugin_of_gssapi_is_missing(host: Host) -> None:
+    takes_tickets(host)
+    host.path(f"{PLUGINS}/libgssapiv2.so").unlink()
+
+
+@breaks("SASL021")
+def keytab_is_missing(host: Host) -> None:
+    takes_tickets(host).unlink()
+
+
+@breaks("SASL021")
+def keytab_is_none(host: Host) -> None:
+    takes_tickets(host).write_text("geheim\n")
+
+
+@breaks("SASL021", "jailed")
+def keytab_in_a_chroot(host: Host) -> None:
+    host.write(f"{PLUGINS}/libgssapiv2.so", "")
+    host.replace(SMTPD_CONF, "mech_list: ", f"keytab: {KEYTAB}\nmech_list: GSSAPI ")
+    os.chown(host.write(KEYTAB, keytab(f"smtp/{HUB}"), 0o640), 0, 61002)
+
+
+@breaks("SASL022")
+def keytab_of_another_service(host: Host) -> None:
+    takes_tickets(host)
+    takes_tickets(host, f"imap/{HUB}", "smtp/mx.polkatistas.org")
+
+
+@breaks("SASL022", "hub", "SASL001")
+def realm_in_the_place_of_the_name(host: Host) -> None:
+    takes_tickets(host)
+    host.path(CF).write_text(host.path(CF).read_text() + "O AuthRealm=polkatistas.org\n")
+
+
+@breaks("PERM020")
+def keytab_for_everybody(host: Host) -> None:
+    takes_tickets(host).chmod(0o644)
+
+
+@breaks("PERM005")
+def keytab_of_a_stranger(host: Host) -> None:
+    os.chown(takes_tickets(host), 4711, 0)
+
+
+@breaks("PERM016", "postfix")
+def keytab_that_smtpd_may_not_read(host: Host) -> None:
+    host.write(f"{PLUGINS}/libgssapiv2.so", "")
+    host.replace(SMTPD_CONF, "mech_list: ", f"keytab: {KEYTAB}\nmech_list: GSSAPI ")
+    host.write(KEYTAB, keytab(f"smtp/{HUB}"), 0o600)
+
+
+@breaks("PERM020", "exim", "PERM016")
+def keytab_for_another_group(host: Host) -> None:
+    host.write(f"{PLUGINS}/libgssapiv2.so", "")
+    driver = "\ntickets:\n  driver = cyrus_sasl\n  public_name = GSSAPI\n"
+    with host.path(EXIM).open("a") as file:
+        file.write(f"{driver}  server_advertise_condition = ${{if def:tls_in_cipher}}\n")
+    host.write("/etc/sasl2/exim.conf", f"keytab: {KEYTAB}\nmech_list: GSSAPI\n")
+    path = host.write(KEYTAB, keytab(f"smtp/{HUB}"), 0o640)
+    os.chown(path, 61003, 61002)
+
+
 @breaks("SASL013", "hub", "MTA009")
 def where_the_book_puts_it(host: Host) -> None:
     host.path("/usr/lib/sasl").mkdir()
@@ -867,6 +944,21 @@ def promiscuous_relay(host: Host) -> None:
     in_mc(host, "FEATURE(`promiscuous_relay')dnl")
 
 
+@breaks("MTA029")
+def more_bits_than_there_are(host: Host) -> None:
+    host.replace(ACCESS, "127.0.0.1\tRELAY\n", "TLS_Clt:\tENCR:512\n")
+
+
+@breaks("MTA031")
+def no_cipher_suite_left(host: Host) -> None:
+    in_mc(host, "LOCAL_CONFIG\nO CipherSuites=TLS_AES_128_CCM_8_SHA256\n", "MAILER(`smtp')dnl\n")
+
+
+@breaks("MTA032", "client")
+def users_mail_past_the_daemon(host: Host) -> None:
+    host.write("/etc/mail/submit.cf", "D{MTAHost}[dmzmail.polkatistas.org]\n")
+
+
 @breaks("MTA028")
 def no_version_left(host: Host) -> None:
     in_mc(host, "define(`confSERVER_SSL_OPTIONS', `+SSL_OP_NO_TLSv1_2 +SSL_OP_NO_TLSv1_3')dnl")
@@ -962,6 +1054,26 @@ def postfix_without_a_version(host: Host) -> None:
     in_main(host, "smtp_tls_mandatory_protocols = !TLSv1.2, !TLSv1.3")
 
 
+@breaks("MTA116", "postfix")
+def postfix_without_a_cipher(host: Host) -> None:
+    in_main(host, "smtp_tls_mandatory_ciphers = strong")
+
+
+@breaks("MTA124", "postfix")
+def postfix_compares_another_name(host: Host) -> None:
+    in_main(host, "smtp_tls_policy_maps =", "smtp_tls_secure_cert_match = other.example.org")
+
+
+@breaks("MTA126", "postfix")
+def postfix_asks_a_policy_server_first(host: Host) -> None:
+    in_main(host, "smtpd_client_restrictions = check_policy_service unix:private/policy")
+
+
+@breaks("MTA127", "postfix")
+def postfix_demands_a_certificate(host: Host) -> None:
+    in_main(host, "smtpd_tls_security_level = encrypt", "smtpd_tls_req_ccert = yes")
+
+
 @breaks("MTA125", "postfix")
 def postfix_offers_some_no_auth(host: Host) -> None:
     in_main(host, "smtpd_sasl_exceptions_networks = 192.0.2.0/24")
@@ -987,6 +1099,11 @@ def exim_for_everybody(host: Host) -> None:
     host.replace(EXIM, "  accept hosts = :\n", "  accept\n")
 
 
+@breaks("MTA209", "exim")
+def exim_demands_a_certificate(host: Host) -> None:
+    host.replace(EXIM, "begin acl\n", "tls_verify_hosts = *\nbegin acl\n")
+
+
 @breaks("MTA207", "exim")
 def exim_begins_with_tls(host: Host) -> None:
     host.replace(EXIM, "begin acl\n", "tls_on_connect_ports = 25\nbegin acl\n")
@@ -995,6 +1112,12 @@ def exim_begins_with_tls(host: Host) -> None:
 @breaks("MTA208", "exim")
 def exim_logs_in_anywhere(host: Host) -> None:
     host.replace(EXIM, "  driver = smtp\n", "  driver = smtp\n  hosts_require_auth = *\n")
+
+
+@breaks("MTA210", "exim", "MTA208")
+def exim_says_helo(host: Host) -> None:
+    line = "  driver = smtp\n"
+    host.replace(EXIM, line, f"{line}  hosts_require_auth = *\n  hosts_avoid_esmtp = *\n")
 
 
 def for_postfix(host: Host, *lines: str) -> None:

@@ -2,12 +2,6 @@
 
 import re
 
-ALWAYS = """\
-define(`confREFUSE_LA', `999')dnl
-define(`confQUEUE_LA', `999')dnl
-"""
-"""Sendmail goes on however busy the machine of the tests is."""
-
 HEAD = """\
 define(`_USE_ETC_MAIL_')dnl
 include(`/usr/share/sendmail/cf/m4/cf.m4')dnl
@@ -16,8 +10,11 @@ DOMAIN(`debian-mta')dnl
 FEATURE(`no_default_msa')dnl
 DAEMON_OPTIONS(`Family=inet, Name=MTA, Port=smtp')dnl
 define(`confTO_IDENT', `0')dnl
+define(`confQUEUE_LA', `1000')dnl
+define(`confREFUSE_LA', `1000')dnl
+define(`confDELAY_LA', `1000')dnl
 """
-HEAD += ALWAYS
+"""A machine that is busy with other tests is no reason to refuse connections."""
 
 TAIL = """\
 FEATURE(`local_lmtp')dnl
