@@ -70,7 +70,9 @@ def test_from_easy_rsa(newcomer: Newcomer) -> None:
         export EASYRSA_BATCH=1 EASYRSA_PASSIN=env:PASS EASYRSA_PASSOUT=env:PASS PASS='old hills'
         ./easyrsa init-pki
         EASYRSA_REQ_CN='Polkatistas CA' ./easyrsa build-ca
-        for host in dmzmail attic gone; do ./easyrsa build-serverClient-full $host.polkatistas.org nopass; done
+        for host in dmzmail attic gone; do
+            ./easyrsa build-serverClient-full $host.polkatistas.org nopass
+        done
         ./easyrsa revoke gone.polkatistas.org superseded
         ./easyrsa gen-crl""")
     newcomer.follow("easy-rsa")
