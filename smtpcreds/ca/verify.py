@@ -41,7 +41,7 @@ from .above import CURE_ABOVE, LACKS, lacking, revoked
 from .authority import CA
 from .crl import crl_fault, crl_says, owes_crl
 from .directory import bundled, directories, trust, trust_directory_changes
-from .layout import BUNDLE, CRL, CURE_CRL, CaFiles, Pair, cure_crl, reading
+from .layout import BUNDLE, CRL, CURE_CRL, CaFiles, Pair, bundle_again, cure_crl, is_client_host, reading
 from .lookup import Found, installed_pair, read_file
 from .restore import findings as restored
 from .root import lacks_root_crl
@@ -120,7 +120,9 @@ def subject(
     installed = None if "/" in which else installed_pair(site, which)
     if installed is None and not exists(path):
         reason = f"has no certificate in {site.certificates}, and there is no such file"
-        raise MissingInputError(which, reason, f"smtpcreds cert issue {quote(which)}")
+        issued = f"smtpcreds cert issue {quote(which)}"
+        again = bundle_again(site.qualify(which), "--new-key") if is_client_host(site) else issued
+        raise MissingInputError(which, reason, again)
     found = read_file(site, installed.certificate if installed else path)
     pair = found.pair if found.pair and found.pair.certificate == found.path else None
     roles = profile or (found.row.profile if found.row else None)
@@ -247,6 +249,8 @@ class Scene:
 
     def issue(self, host: str, pair: Pair) -> str:
         """Return the command that puts a new pair there."""
+        if is_client_host(self.site):
+            return bundle_again(host, "--new-key")
         to = "" if pair.directory == self.site.certificates else f" --to {quote(pair.directory)}"
         return f"smtpcreds cert issue {host}{to} --force"
 
@@ -294,11 +298,12 @@ def missing(site: Site) -> list[Finding]:
     """
     with reading(site) as inventory:
         scene = Scene(site, inventory, CA(site))
-        if not scene.ca.is_there:
+        is_hub = scene.ca.is_there
+        if not is_hub and not is_client_host(site):
             return [] if site.settings.inventory else list(_without_files(scene, frozenset()))
         pairs = ((Pair(stem), row) for stem, row in scene.expected.items())
         return [
-            *authorities_recorded(scene),
+            *(authorities_recorded(scene) if is_hub else ()),
             *(finding for pair, row in pairs for finding in _missing(scene, pair, row)),
         ]
 

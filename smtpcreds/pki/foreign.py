@@ -220,7 +220,7 @@ LAYOUTS = (
         homes=("", "demoCA/"),
     ),
     Layout(
-        "openssl ca",  # the openssl.cnf of the "OpenSSL Certificate Authority" guide, for root and intermediate
+        "openssl ca",  # as the guides' openssl.cnf has it, for a root and for an intermediate
         certificate=r"certs/(?P<stem>ca|intermediate)\.cert\.pem",
         needs=("index.txt",),
         key="private/{stem}.key.pem",
