@@ -208,7 +208,7 @@ def test_the_first_screen() -> None:
     with Lab() as lab:
         reader, attic = installed(lab)
         block = next(block for block in TYPED if not block.section)
-        assert len(block.lines) <= 10
+        assert len(block.lines) == 8
         reader.follow(block)
         assert "stat=Sent" in attic.sendmail.send(f"polkafan@{CLIENT}", "accordion@example.net")
 
