@@ -145,6 +145,11 @@ class StateVersionError(ConfigError):
     """State written by a newer version of the program."""
 
 
+def half_done(error: SmtpcredsError, consequence: str) -> SmtpcredsError:
+    """Return an error of the same kind that also says what is so since it came in the middle."""
+    return type(error)(error.subject, f"{error.reason}; {consequence}", error.hint)
+
+
 def nearest(word: str, known: "Iterable[str]") -> str | None:
     """Return the known word that was probably meant; None where none is like it."""
     from difflib import get_close_matches

@@ -12,7 +12,7 @@ from .ca.crl import owed, revoking_authorities
 from .ca.layout import Pair, pair_of
 from .ca.pair import certificate_in_place, read_previous_pair
 from .ca.publish import Published, keep_fresh, refresh_superseded_crls
-from .ca.reload import Hook, owe, tell
+from .ca.reload import Hook, is_owed, owe, tell
 from .ca.revoke import revoke_rows
 from .config import Site
 from .dane import forget, remembered
@@ -97,6 +97,9 @@ def retire(work: Transaction, wanted: RetireRequest, *, hook: Hook | None = None
     """
     inventory = work.require_inventory()
     leaving = _look(work, wanted)
+    if leaving.is_nothing and _is_retired(work, leaving, hook):
+        tell(work, hook)
+        return Retired(leaving.host, (), (), (), (), leaving.kept)
     _warn(work, leaving)
     work.confirm(f"retire {leaving.host}")
     owe(work, hook)
@@ -126,20 +129,23 @@ def _look(work: Transaction, wanted: RetireRequest) -> _Leaving:
     live = [row for row in rows if row.authority in ours and _is_usable(work, row)]
     files = [path for pair in _pairs(site, host, rows) for path in _files(pair, rows)]
     given = _given(site, inventory, host)
-    chosen = _chosen(work, wanted, given, is_repeated=bool(rows) and not live)
+    is_repeated = bool(rows) and (not live or retired_at(inventory, host) is not None)
+    chosen = _chosen(work, wanted, given, is_repeated=is_repeated)
     kept = _kept(site, given, chosen)
-    leaving = _Leaving(host, rows, live, files, chosen, kept)
-    if leaving.is_nothing:
-        _refuse_nothing(inventory, leaving)
-    return leaving
+    return _Leaving(host, rows, live, files, chosen, kept)
 
 
-def _refuse_nothing(inventory: Inventory, leaving: _Leaving) -> None:
-    if (at := retired_at(inventory, leaving.host)) is not None:
+def _is_retired(work: Transaction, leaving: _Leaving, hook: Hook | None) -> bool:
+    """Tell whether only the mail server was not told; refuse where all is done."""
+    at = retired_at(work.inventory, leaving.host)
+    if at is not None and is_owed(work, hook):
+        return True
+    if at is not None:
         raise DataError(leaving.host, f"was retired on {at:%Y-%m-%d}; nothing of it is left")
     if not leaving.rows:
         reason = "is not in the inventory, and has no pair here"
         raise MissingInputError(leaving.host, reason, "smtpcreds cert list --all")
+    return False
 
 
 def _is_usable(work: Transaction, row: CertificateRow) -> bool:

@@ -75,6 +75,7 @@ class Transaction:
         self._open = ExitStack()
         self._inventory: Inventory | None = None
         self._state, self._is_locked = state, False
+        self._late: list[SmtpcredsError] = []
 
     def __enter__(self) -> Self:
         if self._state and (exists(self.site.lock) or exists(self.site.inventory)):
@@ -82,8 +83,10 @@ class Transaction:
                 self._begin()
         return self
 
-    def __exit__(self, *failure: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *failure: object) -> None:
         self._open.close()
+        if kind is None and self._late:
+            raise self._late[0]
 
     @cached_property
     def ca(self) -> "CA":
@@ -163,6 +166,13 @@ class Transaction:
     def warn(self, text: str) -> None:
         """Tell the administrator something, and go on."""
         self.site.warn(text)
+
+    def fail_late(self, error: SmtpcredsError) -> None:
+        """Go on with all that can be done, and raise the error at the end; a dry run warns of it."""
+        if self.is_preview or self._late:
+            self.warn(str(error))
+        else:
+            self._late.append(error)
 
     def ask(self, question: Callable[[], T]) -> T:
         """Return the answer to a question about a secret; each is asked once in a run."""

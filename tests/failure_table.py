@@ -266,7 +266,7 @@ POSTFIX = (
         "sed -i 's/^mech_list:.*/mech_list: GSSAPI/' /etc/postfix/sasl/smtpd.conf",
         "fatal: no SASL authentication mechanisms",
         r"status=deferred \(lost connection with .* while performing the EHLO handshake\)",
-        _set("SASL008 MTA009"),
+        _set("SASL008 SASL021 MTA009"),
         frozenset({"ehlo inside TLS"}),
         "Postfix does where SASL has no mechanism",
         is_cured=False,

@@ -166,8 +166,8 @@ def without_account(hub: MailHost) -> Iterator[None]:
 class SendmailHub(MailHost):
     """A hub with Sendmail."""
 
-    def __init__(self, lab: Lab, *authority: str) -> None:
-        super().__init__(lab.host(HUB, SENDMAIL))
+    def __init__(self, lab: Lab, *authority: str, software: Software = SENDMAIL) -> None:
+        super().__init__(lab.host(HUB, software))
         self.sendmail = Sendmail(self.host)
         if authority:
             self("ca", "init", "--no-passphrase", *authority)
@@ -284,8 +284,16 @@ class Machine(MailHost):
 
 
 class PostfixMachine(Machine):
-    def __init__(self, lab: Lab, name: str, program: str, lines: str = "", more: str = "") -> None:
-        super().__init__(lab.host(name, POSTFIX), program, more)
+    def __init__(
+        self,
+        lab: Lab,
+        name: str,
+        program: str,
+        lines: str = "",
+        more: str = "",
+        software: Software = POSTFIX,
+    ) -> None:
+        super().__init__(lab.host(name, software), program, more)
         self.postfix = Postfix(self.host)
         self.postfix.configure(lines)
 
@@ -336,9 +344,10 @@ class SendmailMachine(Machine):
         return self.sendmail.send(f"polkafan@{self.host.name}", FOREIGN)
 
 
-def postfix_hub(lab: Lab, more: str = "") -> PostfixMachine:
+def postfix_hub(lab: Lab, more: str = "", software: Software = POSTFIX) -> PostfixMachine:
     """Return a hub with Postfix and an authority, which is not configured yet and does not run."""
-    hub = PostfixMachine(lab, HUB, "postfix-hub", f"relayhost = [{lab.sink.address}]\n", more)
+    outward = f"relayhost = [{lab.sink.address}]\n"
+    hub = PostfixMachine(lab, HUB, "postfix-hub", outward, more, software)
     hub("setup", HUB, "--no-passphrase")
     return hub
 

@@ -18,27 +18,40 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
+import softhsm
 from admin import HUB, SECRET, Admin
 from lab.namespace import Namespace
 from lab.syslog import Log
+from softhsm import URI
 
+TOKEN_PIN = "57204993816"
 CALLS = "execve,openat,write,writev,pwrite64,sendto,sendmsg"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A command, and the secret that it handles: what of the scene, by name."""
+    """A command, the secret that it handles (what of the scene, by name), and commands that come first."""
 
     words: str
     secret: str
+    before: str = ""
 
+
+BACKUP = "ca backup {here}/saved.age --passphrase file:{here}/secret"
+RESTORE = "ca restore {here}/saved.age --passphrase file:{here}/secret --force"
+INTO_TOKEN = f"ca rollover --token {URI} --pin file:{{here}}/pin"
 
 ROWS = (
     Row("ca passphrase --new-passphrase file:{here}/secret", "passphrase"),
     Row("ca passphrase --new-passphrase file:{here}/secret", "ca key"),
     Row("ca export --key --to {here}/key.pem", "ca key"),
-    Row("ca backup {here}/saved.age --passphrase file:{here}/secret", "passphrase"),
-    Row("ca backup {here}/saved.age --passphrase file:{here}/secret", "ca key"),
+    Row(BACKUP, "passphrase"),
+    Row(BACKUP, "ca key"),
+    Row(RESTORE, "passphrase", BACKUP),
+    Row(RESTORE, "ca key", BACKUP),
+    Row(INTO_TOKEN, "pin"),
+    Row("ca crl --passphrase file:{here}/pin", "pin", INTO_TOKEN),
+    Row("cert issue attic --passphrase file:{here}/pin", "pin", INTO_TOKEN),
     Row("ca rollover", "ca key"),
     Row("ca crl", "ca key"),
     Row("cert issue attic", "ca key"),
@@ -123,6 +136,7 @@ class Stage:
         account = self.hub("sasl", "show", "maildroid", "--reveal").out.strip()
         self.hub.secret("account", account.encode())
         self.hub.secret("secret")
+        self.hub.secret("pin", TOKEN_PIN.encode())
         self.hub.write("accounts.csv", f'joe,"{SECRET.decode()}",\n')
         (directory / "start").mkdir()
         self.start = self.hub.copy(directory / "start/root")
@@ -140,8 +154,12 @@ class Stage:
         """Run the command on a fresh hub and look for the secret."""
         here = self.directory / "run"
         program = self.start.copy(here / "root")
-        for name in ("account", "secret", "accounts.csv"):
+        for name in ("account", "secret", "pin", "accounts.csv"):
             program.write(name, (self.directory / name).read_bytes())
+        if row.secret == "pin":
+            program = softhsm.make(here / "hsm", pin=TOKEN_PIN).for_(program)
+        if row.before:
+            program(*shlex.split(row.before.format(here=here)))
         secrets = self._secrets(program, row.secret)
         trace = self.directory / "trace"
         strace = ("strace", "-f", "-yy", "-v", "-s", "1000000", "-o", str(trace), "-e", f"trace={CALLS}")
@@ -156,6 +174,8 @@ class Stage:
 
     def _secrets(self, program: Admin, kind: str) -> set[str]:
         """Return the texts that give a secret away."""
+        if kind == "pin":
+            return {TOKEN_PIN}
         if kind == "passphrase":
             return {SECRET.decode(), base64.b64encode(SECRET).decode()}
         if kind == "account":

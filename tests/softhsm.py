@@ -59,14 +59,14 @@ class Token:
         )
 
 
-def make(home: Path, label: str = LABEL) -> Token:
+def make(home: Path, label: str = LABEL, pin: str = PIN) -> Token:
     """Make a token with a PIN; a second one in the same place gets another label."""
     tokens = home / "tokens"
     tokens.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings = home / "softhsm2.conf"
     settings.write_text(f"directories.tokendir = {tokens}\nlog.level = ERROR\n")
     made = Token(home, label)
-    pins = ("--pin", PIN, "--so-pin", SO_PIN)
+    pins = ("--pin", pin, "--so-pin", SO_PIN)
     peer("softhsm2-util", "--init-token", "--free", "--label", label, *pins, env=made.env)
     return made
 

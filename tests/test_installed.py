@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from admin import TOP
 
+import smtpcreds
+
 SHARED = (
     "man/man1/smtpcreds.1",
     "man/man5/smtpcreds.toml.5",
@@ -64,6 +66,26 @@ def test_the_installed_program_is_the_one_that_runs(home: Path) -> None:
     path, version = where.split()
     assert path.startswith(str(home))
     assert typed(home, "smtpcreds", "--version").split()[-1] == version
+
+
+def test_it_obeys_nothing_of_the_environment(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("print('not ours')\n")
+    (tmp_path / "smtpcreds.py").write_text("print('not ours')\n")
+    link = tmp_path / "bin/smtpcreds"
+    link.parent.mkdir()
+    link.symlink_to(home / "bin/smtpcreds")
+    env = {"PYTHONPATH": str(tmp_path), "PYTHONINSPECT": "1", "PATH": "/usr/bin:/bin"}
+    program, command = home / "bin/smtpcreds", (home / "bin/python", "-m", "smtpcreds")
+
+    def said(*words: str | Path) -> str:
+        return subprocess.run(
+            [*words, "--version"], env=env, capture_output=True, text=True, cwd=tmp_path
+        ).stdout
+
+    assert "not ours" in said(*command)
+    assert said(program) == said(link) == f"smtpcreds {smtpcreds.__version__}\n"
+    hint = subprocess.run([link, "ca", "shwo"], env=env, capture_output=True, text=True, cwd=tmp_path).stderr
+    assert f"hint: {link} ca --help" in hint
 
 
 def test_an_authority_a_certificate_and_an_account(home: Path) -> None:

@@ -9,6 +9,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -31,9 +32,8 @@ OFFLINE = {
     "PIP_NO_DEPS": "1",
     "PIP_NO_INDEX": "1",
     "PIP_ROOT_USER_ACTION": "ignore",
-    "PYTHONPATH": "/usr/local/lib/needed",
 }
-"""pip builds and installs this checkout alone; what it needs is that of the tests, linked there.
+"""pip builds and installs this checkout alone; what it needs is that of the tests, behind it on the path.
 
 PIP_NO_BUILD_ISOLATION takes the value of the option's opposite: 0 is without isolation.
 """
@@ -182,10 +182,15 @@ def equipped(host: Host) -> Host:
     )
     unpack = host.namespace.command(("tar", "-xf", "-", "-C", CHECKOUT))
     subprocess.run(unpack, input=packed.stdout, check=True)
-    host.shell(f"chown -R 1000:1000 /home/{LOGIN}; mkdir -p /usr/local/lib/needed")
+    host.shell("mkdir -p /usr/local/lib/needed")
     for package in Path(sysconfig.get_path("purelib")).iterdir():
-        if not package.name.startswith("smtpcreds"):
+        if not package.name.startswith(("smtpcreds", "pip")):
             host.path(f"/usr/local/lib/needed/{package.name}").symlink_to(package)
+    for place in ("/opt/smtpcreds", f"{CHECKOUT}/.venv"):
+        packages = f"{place}/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
+        host.shell(f"mkdir -p {packages}")
+        host.write(f"{packages}/needed.pth", "/usr/local/lib/needed\n")
+    host.shell(f"chown -R 1000:1000 /home/{LOGIN}")
     for name, text in {"sudo": SUDO, "systemctl": RELOAD}.items():
         host.write(f"/usr/local/bin/{name}", text, 0o755)
     return host

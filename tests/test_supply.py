@@ -1,9 +1,7 @@
 """What is installed: pinned with hashes, from no named place, and what an isolated script obeys."""
 
 import json
-import os
 import re
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -63,38 +61,6 @@ def test_the_lowest_versions_have_what_the_tests_import(requirement: str) -> Non
     found = re.match(r"([a-z0-9-]+)(?:\[\w+\])?>=([\d.]+)", requirement)
     assert found, requirement
     assert LINTERS.match(requirement) or version(pins("lowest.txt")[found[1]]) >= version(found[2])
-
-
-@pytest.fixture
-def script(tmp_path: Path) -> Path:
-    """A script as pip makes it."""
-    path = tmp_path / "smtpcreds"
-    made = f"#!{sys.executable}\nimport sys\nprint('smtpcreds', sys.flags.isolated)\n"
-    path.write_text(made)
-    path.chmod(0o755)
-    return path
-
-
-def test_an_isolated_script_obeys_no_environment(script: Path, tmp_path: Path) -> None:
-    evil = tmp_path / "evil"
-    evil.mkdir()
-    (evil / "sitecustomize.py").write_text("print('not ours')\n")
-    env = {"PYTHONPATH": str(evil), "PATH": os.environ["PATH"]}
-
-    def said() -> str:
-        return subprocess.run([script], env=env, capture_output=True, text=True, check=True).stdout
-
-    assert said() == "not ours\nsmtpcreds 0\n"
-    for _ in range(2):
-        assert peer("sh", TOP / "contrib/isolated", script) == "smtpcreds 1\n"
-    assert said() == "smtpcreds 1\n"
-
-
-def test_another_script_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "smtpcreds"
-    path.write_text("#!/bin/sh\n")
-    assert "does not begin with the path of a Python" in peer("sh", TOP / "contrib/isolated", path, status=65)
-    assert path.read_text() == "#!/bin/sh\n"
 
 
 def test_the_bill_of_materials_is_of_what_is_installed(tmp_path: Path) -> None:

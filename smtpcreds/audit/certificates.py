@@ -224,9 +224,8 @@ def dates(host: Host) -> Iterator[Finding]:
         period, again = period_of(installed.leaf), host.issue_again(installed)
         renew = f"smtpcreds cert renew {installed.host}" if installed.row else again
         if fault := period.fault(now):
-            is_early = now < period.begin
-            code, cure = (CERT006, again) if is_early else (CERT004, renew)
-            yield code.found(installed.path, fault, cure)
+            code = CERT006 if now < period.begin else CERT004
+            yield code.found(installed.path, fault, renew)
         elif remark := period.remark(now):
             yield CERT005.found(installed.path, remark, renew)
 

@@ -175,7 +175,9 @@ def _renewal(host: Host, crl: Crl) -> str:
     """Return the way to a new CRL of the same CA, which may be one above ours."""
     ca = CA(host.site)
     is_above = ca.is_there and any(is_crl_of(crl, above) for above in ca.chain[1:])
-    return host.at_authority(CURE_ABOVE if is_above else cure_crl(crl.period, host.site.clock()))
+    is_own = ca.is_there and is_crl_of(crl, ca.certificate)
+    begin = ca.certificate.not_valid_before_utc if is_own else None
+    return host.at_authority(CURE_ABOVE if is_above else cure_crl(crl.period, host.site.clock(), begin))
 
 
 def _absent(host: Host, use: CertificateUse) -> str | None:

@@ -20,6 +20,7 @@ from . import (
     dovecot,
     exim,
     finding,
+    kerberos,
     others,
     permissions,
     postfix,
@@ -45,6 +46,7 @@ _PERMISSIONS: tuple[Check, ...] = (
     permissions.configuration,
     permissions.database_password,
     permissions.readers,
+    kerberos.rights,
 )
 _CERTIFICATES: tuple[Check, ...] = (
     certificates.loadable,
@@ -87,6 +89,8 @@ _ACCOUNTS: tuple[Check, ...] = (
     sasl_conf.plugins,
     sasl_conf.offers,
     sasl_conf.unserved,
+    kerberos.keytabs,
+    kerberos.names,
 )
 _OF_SENDMAIL: tuple[Check, ...] = (
     sendmail_switches.modifiers,
@@ -169,7 +173,7 @@ _REMOTE: tuple[Check, ...] = (crls.handed_out,)
 """Asks other hosts, which a screen that is drawn every minute does not."""
 
 _ROOMS = (
-    *(finding, permissions, certificates, crls, accounts, sasl_conf, sendmail, sendmail_switches),
+    *(finding, permissions, certificates, crls, accounts, sasl_conf, kerberos, sendmail, sendmail_switches),
     *(postfix, postfix_client, exim, dovecot, others, delivery),
 )
 _FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")

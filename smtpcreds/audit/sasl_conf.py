@@ -1,10 +1,10 @@
 """SASL: Sendmail.conf and smtpd.conf, where they are looked for, and the plugins that they need."""
 
-import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping
 
 from ..accounts.entries import served
+from ..deploy.keytab import installed_plugins
 from ..errors import DamagedFileError
 from ..lazy import dataclass
 from ..model import Finding
@@ -13,7 +13,7 @@ from ..names import BY_PASSWORD, PLAINTEXT
 from ..postgres import is_url
 from ..sasldb.records import by_account
 from ..shell import quote
-from ..systems import PLUGIN_DIRECTORIES, SYSTEMS
+from ..systems import SYSTEMS
 from .finding import Code
 from .host import SENDMAIL_CF, Host
 
@@ -87,9 +87,19 @@ class Conf:
         return tuple(self.settings.get("auxprop_plugin", "sasldb").lower().split())
 
 
+def exim_confs(host: Host) -> tuple[str, ...]:
+    """Return the files of this disk in which Exim looks, where it asks Cyrus SASL."""
+    return _in(host, host.site.system.sasl_search, "exim.conf")
+
+
 def confs(host: Host) -> Iterator[Conf]:
-    """Yield the configurations that are read and can be."""
-    for program, path, content in _files(host):
+    """Yield the configurations of Sendmail and Postfix that are read and can be."""
+    yield from parsed(_files(host))
+
+
+def parsed(files: Iterable[tuple[str, str, bytes]]) -> Iterator[Conf]:
+    """Yield the files, given as program, path and content, that can be read."""
+    for program, path, content in files:
         try:
             settings = sasl_conf.parse(content, path)
         except DamagedFileError:
@@ -209,7 +219,7 @@ SASL008 = Code.error("SASL008", "a mechanism or backend whose plugin is not inst
 
 def plugins(host: Host) -> Iterator[Finding]:
     """Each mechanism and backend that is named has its plugin; nothing is said where there is no SASL."""
-    installed, system = _installed(host), host.site.system
+    installed, system = installed_plugins(host.site), host.site.system
     if not installed:
         return
     for path, mechanism in _named_mechanisms(host):
@@ -254,16 +264,16 @@ def offers(host: Host) -> Iterator[Finding]:
 
 def _files(host: Host) -> Iterator[tuple[str, str, bytes]]:
     """Yield program, path and content of the configuration that each program reads."""
-    for program, candidates in (("sendmail", sendmail_confs(host)), ("postfix", smtpd_confs(host))):
+    yield from read(host, (("sendmail", sendmail_confs(host)), ("postfix", smtpd_confs(host))))
+
+
+def read(host: Host, places: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[tuple[str, str, bytes]]:
+    """Yield program, path and content of the first file that is there."""
+    for program, candidates in places:
         path = next(filter(os.path.exists, candidates), None)
         content = host.content(path) if path else None
         if path and content is not None:
             yield program, path, content
-
-
-def _installed(host: Host) -> set[str]:
-    directories = (found for pattern in PLUGIN_DIRECTORIES for found in glob.glob(host.path(pattern)))
-    return {name for directory in directories for name in host.listing(directory) if name.startswith("lib")}
 
 
 def _named_mechanisms(host: Host) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from ..config import Site
 from ..deploy.delivery import Handover, record_handover
 from ..deploy.facts import gather, wanted_mechanisms
 from ..deploy.hubs import applied_hubs
-from ..deploy.options import RenderOptions
+from ..deploy.options import RenderOptions, in_force
 from ..errors import DataError, UsageError
 from ..files import check_parents, disk, sweep_target, write_all
 from ..inventory.rotations import RotationState
@@ -23,6 +23,8 @@ from ..lazy import dataclass
 from ..model import Artifact, Link
 from ..mta import placed
 from ..mta.program import Facts, Material, Need, Program
+from ..mta.programs import PROGRAMS
+from ..mta.sasl_conf import DEFAULT, GSSAPI, KEYTAB
 from ..names import PLAINTEXT
 from ..passwords import generate as generate_secret
 from ..pki.crl import read_crl
@@ -30,6 +32,7 @@ from ..pki.describe import fingerprint
 from ..pki.keys import PrivateKey, generate
 from ..pki.values import Certificate, Request
 from ..secret import Secret
+from ..shell import quote
 from ..transaction import Transaction
 from . import archive
 from .archive import README, SETTINGS, Label, Member, pack
@@ -203,6 +206,8 @@ def offered(work: Transaction, program: Program, options: RenderOptions) -> Rend
     asked = options.over(work.site.settings.mta, program.VARIANTS)
     if not hubs or asked.mechanisms:
         return options
+    if all(set(mechanisms) <= {GSSAPI} for mechanisms in hubs.values()):
+        raise _takes_tickets_only(work, program, next(iter(hubs)))
     if not set(program.MECHANISMS) <= set(PLAINTEXT):
         return _narrowed(program, options, asked, {name for names in hubs.values() for name in names})
     if any(set(PLAINTEXT) & set(mechanisms) for mechanisms in hubs.values()):
@@ -210,6 +215,13 @@ def offered(work: Transaction, program: Program, options: RenderOptions) -> Rend
     reason = f"logs in by {' or '.join(program.MECHANISMS)} only, which this hub does not offer"
     allow = f"smtpcreds mta apply {next(iter(hubs))} --plaintext --edit --run"
     raise UsageError(program.NAME, reason, f"{allow}    (inside TLS only); then this again")
+
+
+def _takes_tickets_only(work: Transaction, program: Program, hub: str) -> UsageError:
+    keytab = in_force(work.site, PROGRAMS[hub], RenderOptions()).keytab or KEYTAB
+    both = " ".join((*(f"--mechanism {name}" for name in DEFAULT), "--keytab", quote(keytab)))
+    reason = f"logs in by {' or '.join(program.MECHANISMS)}, and this hub takes nothing but Kerberos tickets"
+    return UsageError(program.NAME, reason, f"smtpcreds mta apply {hub} {both} --edit --run; then this again")
 
 
 def _narrowed(

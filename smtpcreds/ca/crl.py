@@ -29,7 +29,7 @@ from ..pki.revocation import Revoked, parse_reason
 from ..pki.values import Certificate, Issuer
 from .authority import CA
 from .directory import bundled
-from .layout import CRL, cure_crl
+from .layout import CRL, CURE_EARLY, cure_crl
 
 FRESH = timedelta(days=1)
 """A CRL younger than this is not signed anew by a command that merely issues."""
@@ -73,6 +73,7 @@ def verify_clock(now: datetime, issuer: Certificate, last: Crl | CrlRow | None) 
     says = f"and the clock of this host says {now:%Y-%m-%d %H:%M} UTC"
     begin, hint = issuer.not_valid_before_utc, "set the clock of this host"
     if now < begin:
+        hint += f"; or if it was ahead then and is right now: {CURE_EARLY}"
         raise DataError(title(issuer), f"is not valid before {begin:%Y-%m-%d %H:%M} UTC, {says}", hint)
     if last is not None and now < last.this_update:
         signed = f"signed CRL number {last.number} on {last.this_update:%Y-%m-%d %H:%M} UTC"

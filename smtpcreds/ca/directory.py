@@ -230,19 +230,25 @@ def directories(site: Site, inventory: Inventory) -> list[str]:
     return [directory for directory in found if is_directory(directory)]
 
 
-def refresh_trust_directories(site: Site, inventory: Inventory, ca: CA) -> list[str]:
-    """Bring bundle, CRLs and links of every directory up to date without any key; return the changed ones.
+def refresh_trust_directories(
+    site: Site, inventory: Inventory, ca: CA
+) -> tuple[list[str], list[SmtpcredsError]]:
+    """Bring bundle, CRLs and links of every directory up to date without any key.
 
-    A directory that can't be changed gets a warning, for what the authority is has been decided before.
+    A directory that can't be changed gets a warning, and the others go on.
+
+    Returns:
+        the directories that changed, and why others could not.
     """
-    changed = []
+    changed, failed = [], []
     for directory in directories(site, inventory):
         try:
             if _freshen(ca, directory):
                 changed.append(directory)
         except SmtpcredsError as error:
             site.warn(f"{error}; the CA files in {directory} are not up to date")
-    return changed
+            failed.append(error)
+    return changed, failed
 
 
 def trust_directory_changes(ca: CA, directory: str) -> list[Artifact | Link]:

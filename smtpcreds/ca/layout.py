@@ -258,8 +258,20 @@ CURE_CRL = "smtpcreds ca crl"
 """Signs a CRL, and installs it with bundle and links in every directory; what was interrupted, it settles."""
 
 
-def cure_crl(period: Period, now: datetime) -> str:
-    """Return what to do about a CRL that is not current; one of the future keeps others from being signed."""
+CURE_EARLY = "smtpcreds ca rollover --force"
+"""Replaces an authority that was made under a clock that was ahead, and is not valid yet."""
+
+
+def cure_crl(period: Period, now: datetime, authority: datetime | None = None) -> str:
+    """Return what to do about a CRL that is not current; one of the future keeps others from being signed.
+
+    Args:
+        period: of the CRL.
+        now: aware.
+        authority: when the authority begins, which signs nothing before; None where that is not known.
+    """
+    if authority and now < authority:
+        return CURE_EARLY
     return f"{CURE_CRL} --force" if now < period.begin else CURE_CRL
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from ..config import Site
-from ..errors import DataError, MissingInputError, SmtpcredsError, UsageError
+from ..errors import DataError, MissingInputError, SmtpcredsError, UnsafePathError, UsageError, half_done
 from ..files import check_directory, check_parents, check_target, read_private, sweep, sweep_target, write_all
 from ..inventory.inventory import Inventory
 from ..lazy import dataclass
@@ -121,15 +121,20 @@ def _superseded_is_due(site: Site, inventory: Inventory, ca: CA, superseded_ca: 
 
 
 def _missing(work: Transaction, lists: Iterable[Listed]) -> Missing:
-    """Return what each directory lacks; of those that others can change, warn."""
+    """Return what each directory lacks; one that can't be looked at lets the run fail at its end.
+
+    Of those that others can change it only warns.
+    """
     ca, belonging = work.ca, tuple(lists)
     found: Missing = {}
     for directory in directories(work.site, work.inventory):
         try:
             check_directory(directory)
             found[directory] = trust_changes(directory, ca.trusted, belonging, ca.distrusted)
-        except SmtpcredsError as error:
+        except UnsafePathError as error:
             work.warn(f"{error}; no CRL was installed in {directory}")
+        except SmtpcredsError as error:
+            work.fail_late(half_done(error, f"no CRL was installed in {directory}"))
     return found
 
 
@@ -238,13 +243,19 @@ def _refresh_root_crl(work: Transaction, root: RootKey) -> None:
     path = root.find(work.ca)
     if root.path and len(work.ca.chain) == 1:
         raise UsageError("--root-key", "is not needed: the authority is a root itself")
-    if not (root.path or lacks_root_crl(work.ca)):
+    is_ahead = work.clock_was_ahead and _root_crl_is_ahead(work)
+    if not (root.path or is_ahead or lacks_root_crl(work.ca)):
         return
     if path is None:
-        warn_of_no_root_crl(work)
+        warn_of_no_root_crl(work, is_ahead=is_ahead)
         return
     crl = new_root_crl(work.site, root.open(work, path), last_root_crl(work), force=work.clock_was_ahead)
     write_all([Artifact(work.ca.files.root_crl, crl.pem)])
+
+
+def _root_crl_is_ahead(work: Transaction) -> bool:
+    last = last_root_crl(work) if len(work.ca.chain) > 1 else None
+    return last is not None and work.now < last.this_update
 
 
 def standing_crl(site: Site) -> CrlStanding:

@@ -21,12 +21,12 @@ from ..pki.values import Certificate as Parsed
 from ..transaction import Transaction
 from .adopt import MAX_SERIAL, row_of_imported
 from .crl import owed
-from .layout import CURE_CRL, CaFiles, Pair
+from .layout import CaFiles, Pair
 from .listing import DIGITS, ambiguous, meant, names_host, near_host, of_one_host
 from .old import RENEW_OLD, RETIRE_OLD
 from .pair import certificate_in_place, read_previous_pair
-from .publish import Published, publish
-from .reload import Hook, owe, tell
+from .publish import Published, copy, publish, stale_copies
+from .reload import Hook, is_owed, owe, tell
 from .state import row_of
 
 
@@ -71,10 +71,14 @@ Authorities = Mapping[int, tuple[CaFiles, Parsed]]
 
 @dataclass(frozen=True)
 class _Chosen:
-    """What is revoked; ``new`` rows enter the inventory first, with the certificate where it is known."""
+    """What is revoked; ``new`` rows enter the inventory first, with the certificate where it is known.
+
+    Where there are no rows, an interrupted run has recorded the ``unfinished`` ones, and got no further.
+    """
 
     rows: Sequence[CertificateRow]
     new: Sequence[tuple[CertificateRow, bytes | None]] = ()
+    unfinished: Sequence[CertificateRow] = ()
 
 
 def revoke(work: Transaction, wish: RevocationRequest, *, hook: Hook | None = None) -> Revocation:
@@ -88,7 +92,9 @@ def revoke(work: Transaction, wish: RevocationRequest, *, hook: Hook | None = No
     work.ca.chain  # noqa: B018  # raises where there is no authority
     work.require_inventory()
     authorities = _authorities(work)
-    chosen = _chosen(work, wish, authorities)
+    chosen = _chosen(work, wish, authorities, hook)
+    if not chosen.rows:
+        return _complete(work, chosen.unfinished, authorities, hook)
     if not wish.unknown:
         _confirm(work, chosen.rows)
     return _revoke(work, chosen, authorities, wish.reason, hook)
@@ -120,6 +126,25 @@ def _revoke(
         raise
     tell(work, hook)
     return Revocation(tuple(rows), tuple(crls), _in_place(work.site, rows))
+
+
+def _complete(
+    work: Transaction, rows: Sequence[CertificateRow], authorities: Authorities, hook: Hook | None
+) -> Revocation:
+    """Do what was left by a run that had recorded these revocations."""
+    owe(work, hook)
+    crls = [publish(work, work.issuer(authorities[number][0])) for number in _owing(work, rows, authorities)]
+    copy(stale_copies(work))
+    tell(work, hook)
+    return Revocation(tuple(rows), tuple(crls), _in_place(work.site, rows))
+
+
+def _owing(work: Transaction, rows: Sequence[CertificateRow], authorities: Authorities) -> list[int]:
+    """Return the authorities of the rows whose newest CRL is not in place."""
+    concerned = authorities.keys() & {row.authority for row in rows}
+    return [
+        row.id for row in work.inventory.authorities() if row.id in concerned and owed(work.inventory, row)
+    ]
 
 
 def _authorities(work: Transaction) -> Authorities:
@@ -160,7 +185,9 @@ def _record(work: Transaction, chosen: _Chosen, reason: Reason, authorities: Seq
         return [work.inventory.next_crl_number(authority) for authority in authorities]
 
 
-def _chosen(work: Transaction, wish: RevocationRequest, authorities: Authorities) -> _Chosen:
+def _chosen(
+    work: Transaction, wish: RevocationRequest, authorities: Authorities, hook: Hook | None
+) -> _Chosen:
     if wish.serial:
         found = _of_serial(work, wish)
         if not found and wish.unknown:
@@ -175,7 +202,10 @@ def _chosen(work: Transaction, wish: RevocationRequest, authorities: Authorities
         raise _nothing(work, wish)
     live = _live(found, work.now)
     if not live:
-        raise _unpublished(work, found) or _nothing_left(found[0])
+        done = [row for row in found if row.revoked_at and row.authority in authorities]
+        if done and (_owing(work, done, authorities) or stale_copies(work) or is_owed(work, hook)):
+            return _Chosen((), unfinished=done)
+        raise _nothing_left(found[0])
     return _Chosen(_usable(work, _narrowed(work, wish, live), authorities))
 
 
@@ -295,15 +325,6 @@ def _shares_key(row: CertificateRow, other: CertificateRow, now: datetime) -> bo
     usable = row.state is State.ISSUED or _was_given_up(row)
     is_live = usable and not has_ended(row.not_after, now)
     return is_live and row.key_id is not None and row.key_id == other.key_id
-
-
-def _unpublished(work: Transaction, rows: Sequence[CertificateRow]) -> DataError | None:
-    """Return what is to be done where a run before recorded the revocation and could not sign the CRL."""
-    owing = {row.id for row in work.inventory.authorities() if owed(work.inventory, row)}
-    row = next((row for row in rows if row.revoked_at and row.authority in owing), None)
-    if row is None:
-        return None
-    return DataError(row.host, f"{row.serial} is revoked, but the CRL is not in place yet", CURE_CRL)
 
 
 def _nothing_left(row: CertificateRow) -> DataError:

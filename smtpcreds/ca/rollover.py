@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from ..config import Site
-from ..errors import DeniedError, MissingInputError, SmtpcredsError, UsageError
+from ..errors import DeniedError, MissingInputError, SmtpcredsError, UnsafePathError, UsageError, half_done
 from ..files import read_private, replace_directory, tree, write_all
 from ..inventory.rows import AuthorityRow, AuthorityState
 from ..lazy import dataclass
@@ -32,12 +32,12 @@ from .authority import CA, OF_CA, SupersededCA, short_id
 from .create import NewAuthority, files_for, free_name, make, make_below, signing_key
 from .crl import record_crl, sign_crl, signs_crls
 from .directory import directories, readable_bundle, refresh_trust_directories
-from .layout import ROOT_CRL, ROOT_KEY, SUPERSEDED, lifetime_of
+from .layout import RETIRED, ROOT_CRL, ROOT_KEY, SUPERSEDED, lifetime_of
 from .old import RENEW_OLD, RETIRE_OLD, hosts_of
 from .publish import publish
 from .renew import next_of_rollover, old_rows
 from .root import RootKey, entries, lacks_root_crl, last_root_crl, new_root_crl, to_revoke
-from .state import retire_files
+from .state import complete_retirement, retire_files
 from .token import TokenKey
 
 # The end of superseded CAs: out of every bundle, once no certificate of theirs is needed.
@@ -81,7 +81,10 @@ def retire(work: Transaction, root: RootKey, *, force: bool = False) -> Retireme
     revoked = _revoke(work, root, force=force)
     retire_files(work.ca, work.ca.superseded_cas)
     work.renewed_authority()
-    changed = refresh_trust_directories(work.site, inventory, work.ca)
+    changed, failed = refresh_trust_directories(work.site, inventory, work.ca)
+    if failed:  # recorded as trusted still: the next command goes on
+        names = ", ".join(row.name for row in rows)
+        raise half_done(failed[0], f"{names} is trusted there still; the same command ends that")
     with inventory.transaction():
         for row in rows:
             inventory.retire_authority(row.id)
@@ -212,19 +215,23 @@ def _new_name(work: Transaction, name: str | None, organization: str) -> str:
 def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey, *, again: bool = False) -> Rolled:
     """Make a new authority; the present one becomes superseded, trusted until it is retired.
 
-    The passphrase that opens the present key encrypts the new one.
+    The passphrase that opens the present key encrypts the new one. An authority that is not valid yet, since
+    the clock was ahead when it was made, is retired at once: nothing that it signed is valid.
 
     Args:
         work: where.
         wanted: from :func:`successor`.
         root: the key that signs an intermediate; not needed for a new root.
-        again: although a rollover before has not ended.
+        again: although a rollover before has not ended, or the present authority is not valid yet.
     """
     if not again:
         _confirm_second(work)
+    is_early = again and work.now < work.ca.certificate.not_valid_before_utc
+    if work.now < work.ca.chain[-1].not_valid_before_utc:
+        root = replace(root, new=True)
     above = _root_key(work.ca, wanted, root)
     _refuse_plain_root(work, wanted, root, above)
-    old = work.issuer()
+    old = work.ca.issuer(work.passphrase, pin=work.pin) if is_early else work.issuer()
     secret = _passphrase(work, root)
     top = root.open(work, above) if above else None
     row = work.row(old.certificate)
@@ -232,16 +239,21 @@ def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey, *, again: 
         made = (make_below(work.site, wanted, top, key), None) if top else make(work.site, wanted, key)
         issuer, root_key = made
         _warn_of_losses(work, old, wanted, issuer)
-        if signs_crls(row):
+        if signs_crls(row) and not is_early:
             publish(work, old)
         crl = sign_crl(work.site, issuer, 1, [])
         files = files_for(issuer, root_key, crl, secret, site=work.site)
         if top and lacks_root_crl(work.ca):
             files.append(Artifact(ROOT_CRL, new_root_crl(work.site, top).pem))
-        files += _handed_down(work.ca, same_root=bool(top))
+        files += _handed_down(work.ca, RETIRED if is_early else SUPERSEDED, same_root=bool(top))
         replace_directory(work.ca.files.directory, files)
     work.renewed_authority()
-    changed = refresh_trust_directories(work.site, work.inventory, work.ca)
+    complete_retirement(work.site, work.inventory, work.ca, "was not valid yet")
+    changed, failed = refresh_trust_directories(work.site, work.inventory, work.ca)
+    broken = [error for error in failed if not isinstance(error, UnsafePathError)]
+    if broken:  # not recorded: the next command takes it for one that was interrupted, and goes on
+        reason = f"{wanted.name} signs, but is not trusted there yet; the next command ends that"
+        raise half_done(broken[0], reason)
     record_crl(work.inventory, work.row(issuer.certificate), crl)
     work.record("ca rollover", wanted.name, f"from {title(old.certificate)}")
     here = old_rows(replace(work.site, warn=lambda _: None), work.inventory, work.ca)
@@ -265,9 +277,9 @@ def _confirm_second(work: Transaction) -> None:
 _CRLS_ABOVE = ROOT_CRL.removesuffix(".pem")
 
 
-def _handed_down(ca: CA, *, same_root: bool) -> Iterator[Artifact]:
+def _handed_down(ca: CA, prefix: str, *, same_root: bool) -> Iterator[Artifact]:
     """Yield the files of today under their new names; a root that stays keeps its key and CRL on top."""
-    home = f"{SUPERSEDED}{short_id(ca.certificate)}"
+    home = f"{prefix}{short_id(ca.certificate)}"
     for file in tree(ca.files.directory):
         stays = "/" in file.path or (
             same_root and (file.path == ROOT_KEY or file.path.startswith(_CRLS_ABOVE))

@@ -94,11 +94,12 @@ def entries(work: Transaction, revoked: Iterable[SupersededCA]) -> Iterator[Revo
         yield Revoked(former.certificate.serial_number, work.now, Reason.SUPERSEDED)
 
 
-def warn_of_no_root_crl(work: Transaction) -> None:
-    """Tell who refuses what is below a root without a CRL."""
+def warn_of_no_root_crl(work: Transaction, *, is_ahead: bool = False) -> None:
+    """Tell who refuses what is below a root without a CRL, or with one that is not valid yet."""
+    has, force = ("a CRL that is not valid yet", " --force") if is_ahead else ("no CRL here", "")
     work.warn(
-        f"{title(work.ca.chain[1])}: has no CRL here, so programs that ask for all of them (curl, Exim with "
-        "OpenSSL) refuse every certificate below it; with its key: smtpcreds ca crl --root-key FILE"
+        f"{title(work.ca.chain[1])}: has {has}, so programs that ask for all of them (curl, Exim with "
+        f"OpenSSL) refuse every certificate below it; with its key: smtpcreds ca crl{force} --root-key FILE"
     )
 
 

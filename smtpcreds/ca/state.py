@@ -65,8 +65,8 @@ def complete_retirement(site: Site, inventory: Inventory, ca: CA, detail: str) -
     """Take what was put away as ``retired-*`` out of bundles and inventory; return the rows that changed."""
     rows = (row_of(inventory, superseded_ca.certificate) for superseded_ca in ca.retired)
     due = [row for row in rows if row and row.state is AuthorityState.CURRENT]
-    if due:
-        refresh_trust_directories(site, inventory, ca)
+    if due and refresh_trust_directories(site, inventory, ca)[1]:
+        return []
     for row in due:
         inventory.retire_authority(row.id)
         record_all(site, inventory, "ca retire", [(row.name, detail)])

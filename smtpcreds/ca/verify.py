@@ -383,11 +383,11 @@ def crls(scene: Scene) -> Iterator[Finding]:
             yield Finding(error.subject, error.reason, CURE_CRL)
         else:
             if fault:
-                yield Finding(files.crl, fault, _cure(latest, now))
+                yield Finding(files.crl, fault, _cure(latest, now, certificate.not_valid_before_utc))
 
 
-def _cure(latest: CrlRow | None, now: datetime) -> str:
-    return cure_crl(Period(latest.this_update, latest.next_update), now) if latest else CURE_CRL
+def _cure(latest: CrlRow | None, now: datetime, begin: datetime) -> str:
+    return cure_crl(Period(latest.this_update, latest.next_update), now, begin) if latest else CURE_CRL
 
 
 def root_crl(scene: Scene) -> Iterator[Finding]:

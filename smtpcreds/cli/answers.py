@@ -546,7 +546,18 @@ ANSWERS: Mapping[str, tuple[Keys, ...]] = {
         {"file": PATH, "format": TEXT, "accounts": NUMBER, "revealed": FLAG},
     ),
     "mta list": (
-        {"programs": _rows({"name": TEXT, "role": TEXT, "title": TEXT, "choices": TEXTS, "options": TEXT})},
+        {
+            "programs": _rows(
+                {
+                    "name": TEXT,
+                    "role": TEXT,
+                    "title": TEXT,
+                    "choices": TEXTS,
+                    "mechanisms": TEXTS,
+                    "options": TEXT,
+                }
+            )
+        },
     ),
     "mta render": (
         {

@@ -123,9 +123,9 @@ KEY_TYPES = ("p256", "p384", "rsa2048", "rsa3072", "rsa4096", "ed25519")
 """Of ``smtpcreds.pki.keys``, which imports cryptography."""
 _NUMBERS = {
     "AUDIT": (range(1, 2),),
-    "PERM": (range(1, 20),),
+    "PERM": (range(1, 21),),
     "CERT": (range(1, 28),),
-    "SASL": (range(1, 21),),
+    "SASL": (range(1, 23),),
     "MTA": (
         *(range(1, 29), range(30, 31), range(101, 116), range(117, 124), range(125, 126)),
         *(range(140, 141), range(201, 209), range(220, 221), range(240, 241), range(301, 305)),

@@ -51,6 +51,7 @@ def list_(session: Session) -> None:
                     "role": p.ROLE.value,
                     "title": p.TITLE,
                     "choices": sorted(p.VARIANTS),
+                    "mechanisms": list(p.MECHANISMS),
                     "options": applied.get(p.NAME, ""),
                 }
                 for p in programs
@@ -64,6 +65,7 @@ def list_(session: Session) -> None:
 def _described(program: "Program", options: str, width: int) -> Iterator[str]:
     choices = f"; --with {', '.join(sorted(program.VARIANTS))}" if program.VARIANTS else ""
     yield f"{program.NAME:{width}}  {program.TITLE}{choices}"
+    yield f"{'':{width}}  {', '.join(program.MECHANISMS)}"
     yield from (f"{'':{width}}  {line}" for line in applied_line(options))
 
 
@@ -103,6 +105,9 @@ _OPTIONS = (
     click.option("--hub", metavar="NAME", help="The hub, instead of the configured one."),
     *_CLIENT_OPTIONS,
     click.option("--saslauthd", is_flag=True, help="Also people with login accounts: ask saslauthd (PAM)."),
+    click.option(
+        "--keytab", metavar="FILE", help="Also GSSAPI: take Kerberos tickets by this key of the hub."
+    ),
     click.option("--role", metavar="ROLE", help="PostgreSQL role that the hub reads accounts as."),
     click.option(
         "--role-password", metavar="SOURCE", help="Where its password comes from; default: the installed one."

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..accounts.export import StoredAccount
     from ..accounts.rows import Fault, Source
     from ..accounts.table import Layout
+    from ..config import Site
     from ..secret import Secret
     from ..transaction import Transaction
 
@@ -324,6 +325,9 @@ def _printable(keys: tuple[bytes, ...]) -> list[str]:
 @click.option("--mechanism", "mechanisms", multiple=True, metavar="M", help="A mechanism to offer.")
 @click.option("--saslauthd", is_flag=True, help="Ask saslauthd (PAM and others) instead of the accounts.")
 @click.option(
+    "--keytab", metavar="FILE", help="Also GSSAPI: take Kerberos tickets by this key of the server."
+)
+@click.option(
     "--role",
     metavar="ROLE",
     help="PostgreSQL role that reads the accounts; default: the user that the mail server runs as.",
@@ -338,6 +342,7 @@ def conf(
     database: str | None,
     mechanisms: tuple[str, ...],
     saslauthd: bool,
+    keytab: str | None,
     role: str | None,
     role_password: str | None,
     grants: bool,
@@ -364,8 +369,9 @@ def conf(
 
     def content(password: "Secret | None") -> bytes:
         backend = Saslauthd() if saslauthd else backend_of(site, database, reader, password)
-        return render(backend, mechanisms)
+        return render(backend, mechanisms, keytab or "")
 
+    _warn_of_keytab(site, keytab, server.user)
     if target is None:
         _show(session, {"program": program, "file": server.conf}, content, question())
         return
@@ -401,6 +407,16 @@ def _show(
         return
     lines = content(None).decode(errors="replace").splitlines()
     session.show({**row, "lines": lines}, lines, verbatim=True)
+
+
+def _warn_of_keytab(site: "Site", keytab: str | None, user: str) -> None:
+    """Tell what keeps this host from taking tickets; the file may be for another one."""
+    from ..deploy.keytab import keytab_errors
+
+    if keytab and not keytab.startswith("/"):
+        raise UsageError("--keytab", f"takes an absolute path, not {keytab}")
+    for error in keytab_errors(site, keytab, site.hub, user) if keytab else ():
+        site.warn(f"{error}; {error.hint}")
 
 
 def _verify_saslauthd(mechanisms: tuple[str, ...], accounts: str | None) -> None:

@@ -11,7 +11,7 @@ from ..mta import placed
 from ..mta.program import Facts, Include, Program
 from ..mta.program import octets as with_secrets
 from ..transaction import Transaction
-from .check import added, missing_files, missing_includes, stale, unmet, unreadable
+from .check import added, input_errors, missing_includes, stale, unmet, unreadable
 from .copies import configuration, due_copies, write_copies
 from .edit import cure_commands, edits, write_edits
 from .facts import gather
@@ -78,7 +78,7 @@ def apply(
         refuse_commands(site)
     options = in_force(site, program, given, defaults=defaults)
     facts = gather(site, program, options, ask=work.ask)
-    for error in missing_files(site, program, facts):
+    for error in input_errors(site, program, facts):
         raise error
     tasks = placed.work(program, facts)
     found = file_statuses_of(site, placed.render(program, facts), work.known_inventory)
@@ -116,7 +116,7 @@ def apply(
 def _warn_of_withdrawn(work: Transaction, program: Program, facts: Facts) -> None:
     """Tell what people and programs log in with until now, and can't any more."""
     if names := withdrawn(work.site, program, facts):
-        keep = to_keep(program, names, facts)
+        keep = to_keep(work.site, program, names, facts)
         way = f"; to keep: {keep}" if keep else ""
         work.warn(f"{', '.join(names)}: offered now, and no longer once this takes effect{way}")
 

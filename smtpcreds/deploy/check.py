@@ -13,10 +13,12 @@ from ..model import Finding, Root, as_finding
 from ..mta import placed, sendmail
 from ..mta.program import Compiled, Facts, File, Include, Need, Program, Reader, Work
 from ..mta.program import octets as with_secrets
+from ..mta.sasl_conf import PROGRAMS
 from ..shell import quote
 from ..systems import System
 from .copies import configuration, copy_faults
 from .files import FileStatus, Status, group_name, groups_of, owner_of
+from .keytab import keytab_errors
 
 # Whether a mail program without privileges can read a file that belongs to others.
 
@@ -52,7 +54,7 @@ def inspect(site: Site, program: Program, facts: Facts, standings: list[FileStat
     """Return what is wrong, in the order in which to put it right."""
     apply = f"smtpcreds mta apply {program.NAME}"
     tasks = placed.work(program, facts)
-    missing = list(map(as_finding, missing_files(site, program, facts)))
+    missing = list(map(as_finding, input_errors(site, program, facts)))
     files = [
         finding for standing in standings for finding in _of_file(program, facts.system, standing, apply)
     ]
@@ -90,10 +92,16 @@ def added(include: Include) -> str:
     return f"add{where}: {'; '.join(include.text)}"
 
 
-def missing_files(site: Site, program: Program, facts: Facts) -> Iterator[MissingInputError]:
-    """Yield an error for each file that the program's files refer to and that is not there."""
-    if Need.PAIR not in program.NEEDS:
-        return
+def input_errors(site: Site, program: Program, facts: Facts) -> Iterator[SmtpcredsError]:
+    """Yield what is wrong with files that the program's files refer to and that others make."""
+    if Need.PAIR in program.NEEDS:
+        yield from _missing_pair(site, facts)
+    if facts.keytab:
+        user = PROGRAMS[program.FAMILY].user
+        yield from keytab_errors(site, facts.keytab, facts.host, user)
+
+
+def _missing_pair(site: Site, facts: Facts) -> Iterator[MissingInputError]:
     tls = facts.tls
     for path in filter(None, (tls.key, tls.certificate, tls.bundle, tls.crl, tls.all_crls)):
         if not exists(site.path(path)):

@@ -445,7 +445,15 @@ def gather(
         issuers=_issuers(here) if is_hub else (),
         system=here.system,
         dovecot=dovecot.version_of(_configured(here, dovecot.CONFIGURATION)),
+        keytab=_keytab(render_options),
     )
+
+
+def _keytab(options: RenderOptions) -> str:
+    """Return where the keytab is on the host; libsasl2 takes no type, as ``FILE:``, before it."""
+    if options.keytab and not options.keytab.startswith("/"):
+        raise UsageError("--keytab", f"takes an absolute path, not {options.keytab}")
+    return options.keytab or ""
 
 
 def _variants(site: Site, program: Program, options: RenderOptions) -> frozenset[str]:
@@ -474,7 +482,8 @@ def wanted_mechanisms(options: RenderOptions, *, is_hub: bool) -> tuple[str, ...
     """Return what is offered or tried; login accounts need PLAIN or LOGIN, and the others what they had."""
     named = set(map(str.upper, options.mechanisms))
     for_people = is_hub and options.saslauthd and not named & set(PLAINTEXT)
-    return offer(options.mechanisms, plaintext=options.plaintext or for_people, external=options.external)
+    plaintext, gssapi = options.plaintext or for_people, bool(options.keytab)
+    return offer(options.mechanisms, plaintext=plaintext, external=options.external, gssapi=gssapi)
 
 
 def _host(site: Site, program: Program, render_options: RenderOptions) -> str:

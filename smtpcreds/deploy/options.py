@@ -23,6 +23,7 @@ _OPTIONS = {
     "mechanisms": "--mechanism",
     "plaintext": "--plaintext",
     "external": "--external",
+    "keytab": "--keytab",
     "saslauthd": "--saslauthd",
     "relay_certificates": "--relay-certificates",
     "relay_hosts": "--relay-host",
@@ -34,7 +35,7 @@ _OPTIONS = {
 }
 """What is remembered of a run: no secret, nor the role that one is of; installed files give those back."""
 _KINDS = (
-    frozenset({"mechanisms", "plaintext", "external"}),
+    frozenset({"mechanisms", "plaintext", "external", "keytab"}),
     frozenset({"relay_certificates", "relay_hosts"}),
 )
 """Options that say one thing together, so that one of them replaces all."""
@@ -52,6 +53,7 @@ class RenderOptions:
         mechanisms: to offer or try.
         plaintext: also PLAIN and LOGIN, inside TLS.
         external: also EXTERNAL.
+        keytab: of a hub's mail server; also GSSAPI.
         saslauthd: accounts are login accounts, asked of saslauthd.
         role: that a hub reads accounts in PostgreSQL as.
         role_password: of that role.
@@ -71,6 +73,7 @@ class RenderOptions:
     mechanisms: tuple[str, ...] = ()
     plaintext: bool = False
     external: bool = False
+    keytab: str | None = None
     saslauthd: bool = False
     role: str | None = None
     role_password: Secret | None = None

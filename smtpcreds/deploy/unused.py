@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ..errors import UsageError
 from ..mta.program import Need, Program, Role
-from ..mta.sasl_conf import EXTERNAL
+from ..mta.sasl_conf import EXTERNAL, GSSAPI
 from ..names import PLAINTEXT
 from .options import RenderOptions
 
@@ -50,6 +50,7 @@ def _without_backend(program: Program, options: RenderOptions) -> Iterator[tuple
         ("--saslauthd", options.saslauthd),
         ("--role", options.role),
         ("--role-password", options.role_password),
+        ("--keytab", options.keytab),
     ):
         if given and not asks:
             yield option, _no_backend(program, options)
@@ -69,9 +70,11 @@ def _named(options: RenderOptions) -> Iterator[tuple[str, ...]]:
         yield PLAINTEXT
     if options.external:
         yield (EXTERNAL,)
+    if options.keytab:
+        yield (GSSAPI,)
 
 
 def _hint(program: Program, name: tuple[str, ...]) -> str:
     if EXTERNAL in name:
         return "leave it out; the hub may relay by certificate without AUTH: --relay-host HOST there"
-    return f"known: {', '.join(program.MECHANISMS)}"
+    return f"known: {', '.join(known for known in program.MECHANISMS if known != GSSAPI)}"

@@ -6,6 +6,7 @@ from ..files import exists, read_public
 from ..mta import main_cf, sasl_conf, sendmail, sendmail_cf
 from ..mta.program import Facts, Program, Role
 from ..names import PLAINTEXT
+from ..shell import quote
 from ..systems import Words
 
 _MAIN_CF = "/etc/postfix/main.cf"
@@ -21,14 +22,18 @@ def withdrawn(site: Site, program: Program, facts: Facts) -> tuple[str, ...]:
     return tuple(name for name in sorted(now) if name not in facts.mechanisms)
 
 
-def to_keep(program: Program, names: tuple[str, ...], facts: Facts) -> str:
+def to_keep(site: Site, program: Program, names: tuple[str, ...], facts: Facts) -> str:
     """Return how they are kept; empty for those that we never offer."""
-    if set(names) <= set(PLAINTEXT):
-        return f"smtpcreds mta apply {program.NAME} --plaintext"
-    known = [name for name in sasl_conf.STRONGEST_FIRST if name in {*names, *facts.mechanisms}]
-    if not set(names) & set(known):
+    both = {*names, *facts.mechanisms}
+    keytab = facts.keytab or (_keytab(site, program.FAMILY) if sasl_conf.GSSAPI in names else "")
+    by_ticket = (f"--keytab {quote(keytab)}",) if keytab else ()
+    known = [name for name in sasl_conf.STRONGEST_FIRST if name in both]
+    if not set(names) & {*known, *([sasl_conf.GSSAPI] if keytab else [])}:
         return ""
-    return f"smtpcreds mta apply {program.NAME} {' '.join(f'--mechanism {name}' for name in known)}"
+    more = tuple(f"--mechanism {name}" for name in known)
+    if set(names) <= {*PLAINTEXT, sasl_conf.GSSAPI}:
+        more = ("--plaintext",) if set(names) & set(PLAINTEXT) else ()
+    return " ".join(("smtpcreds mta apply", program.NAME, *by_ticket, *more))
 
 
 def _of_sendmail(site: Site) -> set[str]:
@@ -48,12 +53,21 @@ _OFFERED = {"sendmail": _of_sendmail, "postfix": _of_postfix}
 
 def _mech_list(site: Site, family: str) -> set[str]:
     """Return what Cyrus SASL limits the offer to; empty for no limit."""
+    return set(_said(site, family, "mech_list").upper().split())
+
+
+def _keytab(site: Site, family: str) -> str:
+    """Return the keytab that the mail server was told of, else the host's own."""
+    return _said(site, family, "keytab") or sasl_conf.KEYTAB
+
+
+def _said(site: Site, family: str, key: str) -> str:
     path = Words(site.system).said(sasl_conf.PROGRAMS[family].conf)
     try:
-        listed = sasl_conf.parse(_text(site, path).encode(), path).get("mech_list", b"")
+        found = sasl_conf.parse(_text(site, path).encode(), path).get(key, b"")
     except DamagedFileError:
-        return set()
-    return set(listed.decode(errors="replace").upper().split())
+        return ""
+    return found.decode(errors="replace")
 
 
 def _text(site: Site, path: str) -> str:

@@ -136,6 +136,7 @@ class AccountReader:
         program: Literal["sendmail", "postfix", "exim"] = "sendmail",
         mechanisms: Sequence[str] = (),
         *,
+        keytab: str = "",
         role: str | None = None,
         password: Secret | None = None,
     ) -> bytes:
@@ -144,6 +145,7 @@ class AccountReader:
         Args:
             program: the mail server.
             mechanisms: to offer; default: SCRAM-SHA-256, DIGEST-MD5, CRAM-MD5, PLAIN and LOGIN.
+            keytab: of the mail server, which then takes Kerberos tickets, too.
             role: that reads PostgreSQL; default: the user that the server runs as.
             password: of that role, which makes the file a secret; authpriv is told.
         """
@@ -154,7 +156,7 @@ class AccountReader:
             self._site, self._database, role or program_on(self._site.system, program).user, password
         )
         audit_to_syslog("sasl conf", [(program, TO_PROGRAM)] * bool(password))
-        return render(backend, tuple(mechanisms))
+        return render(backend, tuple(mechanisms), keytab)
 
     def rotations(self) -> "list[Rotation]":
         """Return the replacements that are half-way, of every database."""

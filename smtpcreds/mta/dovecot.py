@@ -181,7 +181,7 @@ def _whole(block: tuple[str, ...]) -> tuple[str, ...]:
 def _placed(text: str) -> Iterator[tuple[tuple[str, ...], str, str]]:
     """Yield the blocks around each setting, its name and value; each block ``passdb`` gets a number."""
     blocks: list[str] = []
-    for number, line in enumerate(text.splitlines()):
+    for number, line in enumerate(text.split("\n")):
         plain = line.partition("#")[0].strip()
         if plain.endswith("{"):
             name = " ".join(plain[:-1].split())

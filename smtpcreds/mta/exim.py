@@ -402,7 +402,7 @@ def _files(options: Mapping[str, str]) -> TlsFiles:
 def logical_lines(text: str) -> Iterator[str]:
     """Yield logical lines: a backslash at the end continues, comments go."""
     held = ""
-    for line in text.splitlines():
+    for line in text.split("\n"):
         stripped = line.strip()
         if stripped.startswith("#") or (not stripped and not held):
             continue

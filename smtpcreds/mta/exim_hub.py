@@ -13,7 +13,7 @@ from ..secret import Secret
 from . import exim, sasl_conf
 from .exim import Fragment, Options
 from .program import Facts, File, Need, Reader, Rendered, Role, Work
-from .sasl_conf import EXTERNAL
+from .sasl_conf import EXTERNAL, GSSAPI
 
 NAME = "exim-hub"
 TITLE = "Exim 4.92 or later with Cyrus SASL or Dovecot, relaying for client hosts"
@@ -23,7 +23,7 @@ NEEDS = frozenset({Need.MATERIAL, Need.CLIENTS, Need.BACKEND})
 DOVECOT = "dovecot"
 """Dovecot checks the accounts, not Cyrus SASL."""
 VARIANTS = exim.STYLES | {DOVECOT}
-MECHANISMS: tuple[str, ...] = sasl_conf.STRONGEST_FIRST
+MECHANISMS: tuple[str, ...] = (GSSAPI, *sasl_conf.STRONGEST_FIRST)
 SECRET_FILES: tuple[str, ...] = ()
 
 SASL_CONF = sasl_conf.PROGRAMS["exim"].conf
@@ -70,9 +70,10 @@ def work(facts: Facts) -> Work:
     wanted = (main, by_certificate, authenticators) if facts.clients else (main, authenticators)
     made = exim.work(ROLE, facts, wanted)
     database = sasl_conf.database_of(facts.backend)
-    if DOVECOT in facts.variants or not isinstance(database, sasl_conf.Sasldb):
-        return made
-    return replace(made, readers=(Reader(database.path, exim.USER),))
+    paths = (facts.keytab,) if facts.keytab else ()
+    if DOVECOT not in facts.variants and isinstance(database, sasl_conf.Sasldb):
+        paths = (database.path, *paths)
+    return replace(made, readers=tuple(Reader(path, exim.USER) for path in paths))
 
 
 def _fragments(facts: Facts) -> tuple[Fragment, Fragment, Fragment]:
@@ -130,7 +131,7 @@ def _authenticator(mechanism: str, facts: Facts) -> tuple[str, Options]:
 def _sasl_conf(facts: Facts) -> File:
     if facts.backend is None:
         raise UsageError(NAME, "needs to know where the accounts are")
-    content = sasl_conf.pieces(facts.backend, facts.mechanisms)
+    content = sasl_conf.pieces(facts.backend, facts.mechanisms, facts.keytab)
     return File(SASL_CONF, content) if len(content) == 1 else File(SASL_CONF, content, 0o640, group=exim.USER)
 
 

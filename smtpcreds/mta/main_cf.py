@@ -171,9 +171,16 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """Yield logical lines: comments and empty lines go, and one that begins with a blank continues."""
+    """Yield logical lines: comments and empty lines go, and one that begins with a blank continues.
+
+    Postfix ends a line at a line feed alone, and a logical one is over at a NUL (both seen with postconf).
+    """
+    return filter(None, (line.partition("\0")[0] for line in _whole_lines(text)))
+
+
+def _whole_lines(text: str) -> Iterator[str]:
     held = ""
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         if line[0] in " \t":

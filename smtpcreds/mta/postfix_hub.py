@@ -7,12 +7,13 @@ before). So it gets a copy there; see :class:`~smtpcreds.mta.program.Copy`.
 from collections.abc import Mapping
 
 from ..errors import InexpressibleError, UsageError
+from ..names import BY_PASSWORD
 from ..secret import Secret
 from ..shell import quote
 from . import postfix, sasl_conf
 from .postfix import Table
-from .program import Copy, Facts, File, Need, Rendered, Role, Work
-from .sasl_conf import EXTERNAL, Sasldb, Sql, database_of, moved
+from .program import Copy, Facts, File, Need, Reader, Rendered, Role, Work
+from .sasl_conf import EXTERNAL, GSSAPI, Sasldb, Sql, database_of, moved
 
 NAME = "postfix-hub"
 TITLE = "Postfix 3.4 or later with Cyrus SASL, or Dovecot's, relaying for client hosts"
@@ -24,7 +25,7 @@ UNCHROOTED = "unchrooted"
 DOVECOT = "dovecot"
 """Accounts are Dovecot's, asked through its socket."""
 VARIANTS = frozenset({UNCHROOTED, DOVECOT, *postfix.KINDS})
-MECHANISMS: tuple[str, ...] = sasl_conf.STRONGEST_FIRST
+MECHANISMS: tuple[str, ...] = (GSSAPI, *BY_PASSWORD)
 SECRET_FILES: tuple[str, ...] = ()
 
 FRAGMENT = f"{postfix.DIRECTORY}/hub.cf"
@@ -41,6 +42,9 @@ def render(facts: Facts) -> tuple[Rendered, ...]:
     if EXTERNAL in facts.mechanisms:
         hint = "leave it out; hosts may relay by certificate: --relay-host HOST"
         raise InexpressibleError(EXTERNAL, "is never offered by Postfix", hint)
+    if facts.keytab and UNCHROOTED not in facts.variants:
+        reason = "can't be read by smtpd in its chroot, where Kerberos finds no place for its cache either"
+        raise InexpressibleError(facts.keytab, reason, f"--with {UNCHROOTED}")
     conf = () if DOVECOT in facts.variants else (_sasl_conf(facts),)
     fragment = File(FRAGMENT, (postfix.render(TITLE, FRAGMENT, _settings(facts)),))
     return (*conf, *_clients(facts).files, fragment)
@@ -69,6 +73,7 @@ def work(facts: Facts) -> Work:
         (*table.commands, *_leave_chroot(facts), postfix.RELOAD),
         (postfix.reachable(), postfix.delivering(), *([chroot] if is_told else ())),
         (Copy(postfix.QUEUE + SASLDB, 0o640, "root", "postfix"),) if _is_copied(facts) else (),
+        readers=(Reader(facts.keytab, "postfix"),) if facts.keytab else (),
         untraced=True,
     )
 
@@ -149,7 +154,7 @@ def _sasl_conf(facts: Facts) -> File:
     database = _database(facts)
     if database is None:
         raise UsageError(NAME, "needs to know where the accounts are")
-    content = sasl_conf.pieces(database, facts.mechanisms)
+    content = sasl_conf.pieces(database, facts.mechanisms, facts.keytab)
     return File(SASL_CONF, content, 0o600 if len(content) > 1 else 0o644)
 
 

@@ -259,6 +259,7 @@ class Facts:
             of no other does a client certificate let anybody relay.
         system: that the host runs; :mod:`smtpcreds.mta.placed` speaks its terms.
         dovecot: version that dovecot.conf is written for.
+        keytab: of the mail server of a hub, by which it takes Kerberos tickets; empty for none.
     """
 
     host: str
@@ -281,6 +282,7 @@ class Facts:
     issuers: tuple[str, ...] = ()
     system: System = DEBIAN
     dovecot: tuple[int, int] = (2, 3)
+    keytab: str = ""
 
     @property
     def is_tls_from_the_start(self) -> bool:

@@ -19,6 +19,10 @@ from ..systems import System, Words
 # Which SASL mechanisms are offered or tried, parsed at the door and put in order.
 
 EXTERNAL = "EXTERNAL"
+GSSAPI = "GSSAPI"
+"""By a Kerberos ticket; no account has to do with it."""
+KEYTAB = "/etc/krb5.keytab"
+"""Of the host, which MIT's and Heimdal's libraries read unless told otherwise."""
 STRONGEST_FIRST = (EXTERNAL, *BY_PASSWORD)
 DEFAULT = ("SCRAM-SHA-256", "DIGEST-MD5", "CRAM-MD5")
 """None of them shows the secret on the wire."""
@@ -51,6 +55,7 @@ def offer(
     *,
     plaintext: bool = False,
     external: bool = False,
+    gssapi: bool = False,
 ) -> tuple[str, ...]:
     """Return the mechanisms, the strongest first.
 
@@ -58,15 +63,20 @@ def offer(
         chosen: names in any case; empty for DEFAULT.
         plaintext: add PLAIN and LOGIN, which every program offers inside TLS only.
         external: add EXTERNAL, by which a verified client certificate logs in.
+        gssapi: there is a keytab, so add GSSAPI.
     """
     wanted = {name.upper() for name in chosen} or set(DEFAULT)
     wanted |= set(PLAINTEXT) if plaintext else set()
     wanted |= {EXTERNAL} if external else set()
-    for name in sorted(wanted - set(STRONGEST_FIRST)):
+    if GSSAPI in wanted and not gssapi:
+        raise UsageError(GSSAPI, "needs the keytab of the mail server", "--keytab FILE")
+    wanted |= {GSSAPI} if gssapi else set()
+    known = (GSSAPI, *STRONGEST_FIRST)
+    for name in sorted(wanted - set(known)):
         raise UsageError(
             name, "unknown mechanism, or one that can't be offered", f"known: {', '.join(STRONGEST_FIRST)}"
         )
-    return tuple(name for name in STRONGEST_FIRST if name in wanted)
+    return tuple(name for name in known if name in wanted)
 
 
 def usable(program: str, known: Iterable[str], wanted: Iterable[str]) -> tuple[str, ...]:
@@ -168,24 +178,27 @@ def moved(backend: Backend, path: str) -> Backend:
     return Sasldb(path)
 
 
-def render(backend: Backend, mechanisms: Sequence[str] = ()) -> bytes:
+def render(backend: Backend, mechanisms: Sequence[str] = (), keytab: str = "") -> bytes:
     """Return the file's octets.
 
     Args:
         backend: where the accounts are.
         mechanisms: to be offered; empty for the default of the backend.
+        keytab: of the mail server, which then offers GSSAPI too; empty for none.
 
     Raises:
         UsageError: what is no name of a mechanism.
     """
-    offered = mechanisms or (MECHANISMS if database_of(backend) else PLAINTEXT)
-    lines = [*_settings(backend), ("mech_list", " ".join(map(served, offered)).encode())]
+    offered = tuple(map(served, mechanisms or (MECHANISMS if database_of(backend) else PLAINTEXT)))
+    first = (GSSAPI,) if keytab and GSSAPI not in offered else ()
+    listed = " ".join((*first, *offered)).encode()
+    lines = [*_settings(backend), ("mech_list", listed), *_path("keytab", keytab)]
     return b"".join(_line(key, value) for key, value in lines)
 
 
-def pieces(backend: Backend, mechanisms: Sequence[str] = ()) -> tuple[bytes | Secret, ...]:
+def pieces(backend: Backend, mechanisms: Sequence[str] = (), keytab: str = "") -> tuple[bytes | Secret, ...]:
     """Return what :func:`render` does, in three pieces around the password if there is one."""
-    text = render(backend, mechanisms)
+    text = render(backend, mechanisms, keytab)
     head, key, rest = text.partition(b"\nsql_passwd: ")
     if not key:
         return (text,)

@@ -113,7 +113,7 @@ _KINDS: dict[str, Callable[[SendmailCf, str], None]] = {
 def _lines(text: str) -> Iterator[str]:
     """Yield logical lines: one that begins with a blank continues the one before."""
     held = ""
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if line[:1] in {" ", "\t"}:
             held += " " + line.strip()
             continue

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from ..errors import UsageError
+from ..errors import InexpressibleError, UsageError
 from ..secret import Secret
 from . import access, sasl_conf, sendmail, sendmail_daemon
 from .program import Facts, File, Need, Rendered, Role, Work
-from .sasl_conf import EXTERNAL
+from .sasl_conf import EXTERNAL, GSSAPI
 
 NAME = "sendmail-hub"
 TITLE = "Sendmail 8.12 or later with Cyrus SASL, relaying for client hosts"
@@ -14,7 +14,7 @@ ROLE = Role.HUB
 FAMILY = "sendmail"
 NEEDS = frozenset({Need.PAIR, Need.RULES, Need.BACKEND, Need.PORT})
 VARIANTS: frozenset[str] = frozenset()
-MECHANISMS: tuple[str, ...] = sasl_conf.STRONGEST_FIRST
+MECHANISMS: tuple[str, ...] = (GSSAPI, *sasl_conf.STRONGEST_FIRST)
 SECRET_FILES: tuple[str, ...] = ()
 
 FRAGMENT = f"{sendmail.DIRECTORY}/hub.m4"
@@ -53,6 +53,11 @@ def work(facts: Facts) -> Work:
 def _settings(facts: Facts) -> sendmail.Settings:
     """Return the settings; one list gives both the mechanisms that are offered and those that are trusted."""
     mechanisms = " ".join(facts.mechanisms)
+    if facts.keytab and facts.realm != facts.host:
+        reason = (
+            f"is the realm of the accounts, under which Sendmail would look for its key, not {facts.host}"
+        )
+        raise InexpressibleError(facts.realm, reason, "leave sasl.realm out, or --keytab")
     realm = {"confAUTH_REALM": facts.realm} if facts.realm != facts.host else {}
     return {
         **sendmail.tls_settings(facts),
@@ -68,5 +73,5 @@ def _settings(facts: Facts) -> sendmail.Settings:
 def _sasl_conf(facts: Facts) -> File:
     if facts.backend is None:
         raise UsageError(NAME, "needs to know where the accounts are")
-    content = sasl_conf.pieces(facts.backend, facts.mechanisms)
+    content = sasl_conf.pieces(facts.backend, facts.mechanisms, facts.keytab)
     return File(SASL_CONF, content, 0o600 if len(content) > 1 else 0o644)

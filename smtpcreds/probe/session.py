@@ -19,6 +19,7 @@ from ..lazy import dataclass
 from ..model import Account, Credential
 from ..mta import auth_info
 from ..mta.programs import PROGRAMS
+from ..mta.sasl_conf import GSSAPI
 from ..pki.chains import SERVER_END_POINT, server_end_point
 from ..pki.describe import describe
 from ..pki.encoding import parse_certificate, parse_certificates
@@ -462,6 +463,10 @@ def log_in(server: Server, record: Record, seen: ServerReport) -> list[str]:
         return []
     wanted = _wanted(asked, seen)
     usable = [name for name in wanted if _is_served(asked, name)]
+    if GSSAPI in seen.mechanisms and not asked.mechanisms:
+        record.skip(
+            f"auth {GSSAPI}", "not tried: it takes a Kerberos ticket, as curl and the mail programs do"
+        )
     for name in wanted:
         if name not in usable:
             record.skip(f"auth {name}", "the account, or its file, does not serve it")

@@ -16,7 +16,7 @@ from ..audit.crls import CERT014
 from ..audit.host import Host
 from ..audit.run import CODES, faults
 from ..ca.authority import CA
-from ..ca.layout import CURE_CRL, cure_crl, has_inventory, is_client_host, reading
+from ..ca.layout import CURE_CRL, CURE_EARLY, cure_crl, has_inventory, is_client_host, reading
 from ..ca.listing import REMEMBERED, certificate_path
 from ..ca.lookup import Generation, overview
 from ..ca.old import RETIRE_OLD
@@ -322,6 +322,7 @@ def _standing(row: Rotation, found: AccountDatabase) -> tuple[str, str]:
 # What is due, computed from the rest.
 
 _ROLLOVER = "smtpcreds ca rollover"
+_EARLY = ", so nothing that it signs is; the clock was ahead when it was made"
 NAMED = 4
 """Hosts that one line names."""
 
@@ -339,6 +340,7 @@ def due_work(
     """Return everything that an administrator should do now, the most urgent kind first."""
     trusted = list(authorities)
     return (
+        *_not_begun(now, trusted),
         *_crls(now, trusted),
         *_due_certificates(now, list(certificates)),
         *_due_authorities(now, trusted, lifetime),
@@ -364,7 +366,9 @@ def audited(found: Iterable[Finding], due: Iterable[Finding], late: Iterable[str
         late: the files of the certificates among that.
     """
     known = set(late)
-    has_late_crl = any(item.code == Kind.CRL and item.severity is Severity.ERROR for item in due)
+    has_late_crl = any(
+        item.cure == CURE_EARLY or (item.code == Kind.CRL and item.severity is Severity.ERROR) for item in due
+    )
     said = {(item.subject, item.message) for item in due}
     by_code: dict[str, list[Finding]] = {}
     for one in found:
@@ -386,7 +390,11 @@ def _of_code(code: str, same: list[Finding]) -> Finding:
 def _crls(now: datetime, authorities: Iterable[Authority]) -> Iterator[Finding]:
     for authority in authorities:
         crl = authority.crl
-        if crl is None or has_ended(authority.not_after, now):
+        if (
+            crl is None
+            or has_ended(authority.not_after, now)
+            or (authority.signs and now < authority.not_before)
+        ):
             continue
         fault = crl_fault(crl.period, now)
         if said := fault or crl.period.remark(now):
@@ -397,6 +405,13 @@ def _crls(now: datetime, authorities: Iterable[Authority]) -> Iterator[Finding]:
                 cure_crl(crl.period, now),
                 is_late=fault is not None,
             )
+
+
+def _not_begun(now: datetime, authorities: Iterable[Authority]) -> Iterator[Finding]:
+    for authority in authorities:
+        fault = Period(authority.not_before, authority.not_after).fault(now)
+        if authority.signs and now < authority.not_before:
+            yield _due(Kind.AUTHORITY, authority.name, f"{fault}{_EARLY}", CURE_EARLY, is_late=True)
 
 
 def _due_certificates(now: datetime, rows: list[Certificate]) -> Iterator[Finding]:

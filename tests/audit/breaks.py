@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from admin import HUB, peer
+from keytabs import keytab
 
 from smtpcreds.sasldb.opening import open_store
 
@@ -582,6 +583,82 @@ def slack(host: Host) -> None:
         peer("saslpasswd2", "-p", "-c", *words, name, stdin=secret)
     peer("saslpasswd2", "-d", *words, "bert")
     peer("saslpasswd2", "-d", *words, "anna")
+
+
+KEYTAB = "/etc/mail/smtp.keytab"
+
+
+def takes_tickets(host: Host, *principals: str) -> Path:
+    """Let the hub's Sendmail take Kerberos tickets, by a keytab with these keys."""
+    host.write(f"{PLUGINS}/libgssapiv2.so", "")
+    path = host.write(KEYTAB, keytab(*(principals or (f"smtp/{HUB}",))), 0o600)
+    if not principals:
+        host.program()("mta", "apply", "sendmail-hub", "--keytab", KEYTAB)
+        compile_cf(host)
+    return path
+
+
+@breaks("SASL008")
+def plugin_of_gssapi_is_missing(host: Host) -> None:
+    takes_tickets(host)
+    host.path(f"{PLUGINS}/libgssapiv2.so").unlink()
+
+
+@breaks("SASL021")
+def keytab_is_missing(host: Host) -> None:
+    takes_tickets(host).unlink()
+
+
+@breaks("SASL021")
+def keytab_is_none(host: Host) -> None:
+    takes_tickets(host).write_text("geheim\n")
+
+
+@breaks("SASL021", "jailed")
+def keytab_in_a_chroot(host: Host) -> None:
+    host.write(f"{PLUGINS}/libgssapiv2.so", "")
+    host.replace(SMTPD_CONF, "mech_list: ", f"keytab: {KEYTAB}\nmech_list: GSSAPI ")
+    os.chown(host.write(KEYTAB, keytab(f"smtp/{HUB}"), 0o640), 0, 61002)
+
+
+@breaks("SASL022")
+def keytab_of_another_service(host: Host) -> None:
+    takes_tickets(host)
+    takes_tickets(host, f"imap/{HUB}", "smtp/mx.polkatistas.org")
+
+
+@breaks("SASL022", "hub", "SASL001")
+def realm_in_the_place_of_the_name(host: Host) -> None:
+    takes_tickets(host)
+    host.path(CF).write_text(host.path(CF).read_text() + "O AuthRealm=polkatistas.org\n")
+
+
+@breaks("PERM020")
+def keytab_for_everybody(host: Host) -> None:
+    takes_tickets(host).chmod(0o644)
+
+
+@breaks("PERM005")
+def keytab_of_a_stranger(host: Host) -> None:
+    os.chown(takes_tickets(host), 4711, 0)
+
+
+@breaks("PERM016", "postfix")
+def keytab_that_smtpd_may_not_read(host: Host) -> None:
+    host.write(f"{PLUGINS}/libgssapiv2.so", "")
+    host.replace(SMTPD_CONF, "mech_list: ", f"keytab: {KEYTAB}\nmech_list: GSSAPI ")
+    host.write(KEYTAB, keytab(f"smtp/{HUB}"), 0o600)
+
+
+@breaks("PERM020", "exim", "PERM016")
+def keytab_for_another_group(host: Host) -> None:
+    host.write(f"{PLUGINS}/libgssapiv2.so", "")
+    driver = "\ntickets:\n  driver = cyrus_sasl\n  public_name = GSSAPI\n"
+    with host.path(EXIM).open("a") as file:
+        file.write(f"{driver}  server_advertise_condition = ${{if def:tls_in_cipher}}\n")
+    host.write("/etc/sasl2/exim.conf", f"keytab: {KEYTAB}\nmech_list: GSSAPI\n")
+    path = host.write(KEYTAB, keytab(f"smtp/{HUB}"), 0o640)
+    os.chown(path, 61003, 61002)
 
 
 @breaks("SASL013", "hub", "MTA009")

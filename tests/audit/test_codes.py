@@ -14,7 +14,8 @@ ELSEWHERE = {"MTA010", "SASL018"}
 """They need a process that runs."""
 REPAIRED = {
     *("PERM001", "PERM002", "PERM004", "PERM005", "PERM009", "PERM010", "PERM011", "PERM012", "PERM013"),
-    *("PERM014", "PERM017", "PERM018", "CERT019", "CERT020", "SASL005", "SASL012", "SASL017", "MTA007"),
+    *("PERM014", "PERM017", "PERM018", "PERM020", "CERT019", "CERT020", "SASL005", "SASL012", "SASL017"),
+    "MTA007",
 }
 ROWS = [pytest.param(row, id=f"{row.code}-{row.do.__name__}") for row in BREAKS]
 

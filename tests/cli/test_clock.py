@@ -79,3 +79,44 @@ def test_the_cure_for_a_crl_of_the_future_signs_one_of_today(hub: Admin, words: 
     assert all(cure[2] == "--force" for cure in cures), said
     hub("ca", "crl", "--force")
     assert "agree" in hub("inventory", "check")
+
+
+def made_ahead(smtpcreds: Admin, *words: str) -> str:
+    """Make an authority under a clock that is ahead; return the cure that ``status`` has for it now."""
+    smtpcreds.at("+380 days")("ca", "init", *words)
+    smtpcreds.at("+380 days")("cert", "issue", "attic", "--passphrase", "env:OLD", env=OLD)
+    (due,) = [
+        one for one in smtpcreds("status", "--json", status=1).data["due"] if one["kind"] == "authority"
+    ]
+    assert "is not valid before" in due["reason"]
+    assert f"hint: set the clock of this host; or if it was ahead then and is right now: {due['cure']}" in (
+        smtpcreds.refuses(65, "ca", "crl", "--force")
+    )
+    return str(due["cure"])
+
+
+OLD = {"OLD": "squeezebox and more"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--no-passphrase",), ("--passphrase", "env:OLD"), ("--no-passphrase", "--intermediate")],
+    ids=str,
+)
+def test_an_authority_of_the_future_is_replaced_by_one_of_today(
+    smtpcreds: Admin, words: tuple[str, ...]
+) -> None:
+    smtpcreds.env = OLD
+    (cure,) = commands(made_ahead(smtpcreds, *words))
+    secret = ("--passphrase", "env:OLD")
+    assert "not valid before" in smtpcreds.refuses(65, "ca", "rollover", *secret)
+    smtpcreds(*cure, *secret)
+    smtpcreds("cert", "issue", "dmzmail", *secret)
+    smtpcreds.verify(smtpcreds.certs / "dmzmail-cert.pem")
+    bundle = (smtpcreds.certs / "cacert.pem").read_text()
+    assert bundle.count("BEGIN") == 1 + ("--intermediate" in words)
+    said = smtpcreds("inventory", "check", status=1)
+    assert "attic-cert.pem: was signed by an authority that is retired" in said
+    smtpcreds("cert", "issue", "attic", "--force", *secret)
+    assert smtpcreds("inventory", "check").out.startswith("inventory and disk agree\n")
+    assert "authority" not in {one["kind"] for one in smtpcreds.run("status", "--json").data["due"]}

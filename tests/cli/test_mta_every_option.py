@@ -31,6 +31,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "--mechanism": ("CRAM-MD5", "SCRAM-SHA-512", "PLAIN", "EXTERNAL"),
     "--plaintext": ("",),
     "--external": ("",),
+    "--keytab": ("/etc/smtp.keytab",),
     "--access": ("Try_TLS:old.example.org NO",),
     "--authinfo-map": ("",),
     "--with": tuple(sorted({name for program in PROGRAMS.values() for name in program.VARIANTS})),

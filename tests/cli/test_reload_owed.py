@@ -31,6 +31,29 @@ def test_the_next_run_makes_up_for_it(hub: Admin, mark: Path, words: tuple[str, 
     assert not mark.exists(), "nothing is owed any more"
 
 
+@pytest.mark.parametrize("verb", ["revoke", "retire"])
+def test_what_can_be_done_once_only_is_completed_by_the_same_command(
+    hub: Admin, mark: Path, verb: str
+) -> None:
+    hub("cert", "issue", "attic")
+    words = ("cert", verb, "attic")
+    assert hub.run(*words, "--reload", DIES).status in KILLED
+    hub(*words, "--reload", f"touch {mark}")
+    assert mark.exists()
+    assert not (hub.state / "reload-owed").exists()
+    hub.refuses(65, *words, "--reload", f"touch {mark}")
+
+
+def test_a_revocation_whose_list_was_not_written_is_completed_by_the_same_command(hub: Admin) -> None:
+    hub("cert", "issue", "attic")
+    words = ("cert", "revoke", "attic")
+    assert hub.killed("renameat:signal=KILL:when=1", *words)
+    assert "0 revoked" in hub.run("ca", "crl", "--check").out
+    assert "1 revoked" in hub(*words).out
+    assert "revoked" in hub.verify(hub.certs / "attic-cert.pem", status=2)
+    hub.refuses(65, *words)
+
+
 def test_a_reload_that_fails_stays_owed(hub: Admin, mark: Path) -> None:
     hub("ca", "crl", "--reload", "false", status=69)
     hub("cert", "renew", "--due", "--reload", f"touch {mark}")

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from admin import CERTS, Admin
+from admin import CERTS, HUB, Admin
+from keytabs import keytab
 from softhsm import URI
 
 
@@ -88,6 +89,7 @@ CASES = [
     Case("sasl delete maildroid"),
     Case("sasl auth-info maildroid --to {here}/info"),
     Case("sasl conf --to {here}/Sendmail.conf"),
+    Case("sasl conf --keytab /etc/smtp.keytab --to {here}/Sendmail.conf"),
     Case("sasl convert --to gdbm {here}/converted"),
     Case("sasl convert --to lmdb {here}/converted"),
     Case("sasl export --reveal --to {here}/accounts"),
@@ -100,6 +102,7 @@ CASES = [
     Case("mta apply sendmail-hub --plaintext"),
     Case("mta apply sendmail-hub --defaults", ("mta apply sendmail-hub --plaintext",)),
     Case("mta apply sendmail-hub --edit --relay-certificates"),
+    Case("mta apply sendmail-hub --keytab /etc/smtp.keytab"),
     Case("mta apply postfix-hub"),
     Case("mta render sendmail-hub --to {here}/rendered"),
     Case("tlsa next dmzmail"),
@@ -125,6 +128,8 @@ def prepared(admin: Admin, case: Case) -> list[str]:
     if "postfix" in case.words:
         admin.write("/etc/group", "postfix:x:12345:\n", 0o644)
     admin.write("accounts.csv", "joe,S3cret.of.joe,\nanne,S3cret.of.anne,\n")
+    if "--keytab" in case.words:
+        admin.write("/etc/smtp.keytab", keytab(f"smtp/{HUB}"), 0o600)
     (admin.directory / "elsewhere").mkdir(0o700, exist_ok=True)
     places = {"here": admin.directory, "certs": admin.path(CERTS)}
     for words in case.before:

@@ -32,12 +32,16 @@ class End(NamedTuple):
 
 
 class Measure(NamedTuple):
-    """The command once and twice, and what it leaves alone: files, by path, and records of accounts."""
+    """The command once and twice, and what it leaves alone: files, by path, and records of accounts.
+
+    Files whose names end with ``aside`` are looked at neither before nor after.
+    """
 
     once: End
     twice: End
     files: Tree
     records: dict[bytes, bytes]
+    aside: str = ""
 
     @property
     def statuses(self) -> set[int]:
@@ -126,11 +130,17 @@ def wrong(admin: Admin, words: list[str], measure: Measure) -> str:
 
 def unfinished(admin: Admin, measure: Measure) -> str:
     """Return what a run without a fault makes or takes away and these runs did not, or what they left."""
-    return differs(admin, {measure.once.shape, measure.twice.shape}, "not as after a run without a fault")
+    shapes = {measure.once.shape, measure.twice.shape}
+    return differs(admin, shapes, "not as after a run without a fault", measure.aside)
 
 
-def differs(admin: Admin, shapes: set[Shape], said: str) -> str:
+def differs(admin: Admin, shapes: set[Shape], said: str, aside: str = "") -> str:
     now = shape(admin)
+    if aside:
+        now, *shapes_ = (
+            frozenset(one for one in each if not str(one[0]).endswith(aside)) for each in (now, *shapes)
+        )
+        shapes = set(shapes_)
     if now in shapes:
         return ""
     nearest = min(shapes, key=lambda one: len(one ^ now))

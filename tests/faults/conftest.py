@@ -18,6 +18,7 @@ from cli.conftest import (  # noqa: F401
     smtpcreds,
     token,
     tokened,
+    unattended,
     with_token,
 )
 from cli.writing import Case

@@ -24,7 +24,11 @@ CLOCKS = {
     "an hour at each look": ("faketime", "-f", "+0 i3600"),
 }
 _CRL = re.compile(r"crl.*\.pem$")
+_PAIR = re.compile(r"(?<!ca)(?<!root)-(?:cert|key)\.pem(?:\.previous)?$")
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", re.DOTALL)
 _PEM = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----\n", re.DOTALL)
+PREVIOUS = ".previous"
+"""The pair before a renewal, which was due at the other time or is its cure."""
 AN_ANSWER = 1
 """At the other time something else is due, and the answer of a verb is no."""
 _NOT_NOW = re.compile(r"is not valid before|expired on")
@@ -40,22 +44,24 @@ _CLOCK = {"DONT_FAKE_MONOTONIC": "1"}
 def test_the_right_time_brings_it_in_order(
     case: Case, fault: str, jump: str, request: pytest.FixtureRequest, record: Record
 ) -> None:
-    if case.verb == "ca init" and jump != "a year behind":
-        request.applymarker(pytest.mark.xfail(reason="BUGS of smtpcreds-reliability(7): not valid yet"))
     admin: Admin = request.getfixturevalue(case.scene)
     words = prepared(admin, case)
     start = admin.directory.with_name(f"{admin.directory.name}-start")
     shutil.copytree(admin.directory, start, symlinks=True)
     measure = measured(admin, words, start, lambda: admin.run(*words))
-    stays = Measure(*measure[:2], without_lists(measure.files), measure.records)
+    stays = Measure(*measure[:2], without_lists(measure.files), measure.records, PREVIOUS)
     usual = lists(admin)
     again(admin, start)
     ran = admin.behind(*CLOCKS[jump]).run(*words, env=_CLOCK)
     faulty = [] if ran.status in {measure.once.status, AN_ANSWER} else [ill_ended(ran, admin, measure)]
     follow_cures(admin)
+    gone = forget_put_away(admin)
+    usual = {place: crl for place, crl in usual.items() if place[1] not in gone}
     faulty += [wrong(admin, words, stays)]
     faulty += [f"not of this time: {told}" for told in of_another_time(admin)]
-    faulty += list_faults(lists(admin), lists(Admin(start / admin.root.name)), usual)
+    faulty += list_faults(
+        lists(admin), lists(Admin(start / admin.root.name)), usual, names_in(admin, "retired-*/ca-cert.pem")
+    )
     faulty = [f"{jump}: {said}" for said in faulty if said]
     record("smtpcreds", fault, 1, faulty)
     assert faulty == []
@@ -75,9 +81,29 @@ def follow_cures(admin: Admin) -> None:
             admin.run(*words)
 
 
+def forget_put_away(admin: Admin) -> set[str]:
+    """Remove the authorities that were not valid yet, which a cure has replaced; return their names."""
+    names = set()
+    for path in admin.state.glob("ca/retired-*/ca-cert.pem"):
+        if x509.load_pem_x509_certificate(path.read_bytes()).not_valid_before_utc > datetime.now(UTC):
+            names |= names_in(admin, f"{path.parent.name}/*.pem")
+            shutil.rmtree(path.parent)
+    return names
+
+
+def names_in(admin: Admin, pattern: str) -> set[str]:
+    """Return the subjects of the certificates in files of the authority's directory."""
+    content = b"".join(path.read_bytes() for path in admin.state.glob(f"ca/{pattern}"))
+    found = map(x509.load_pem_x509_certificate, _CERTIFICATE.findall(content))
+    return {certificate.subject.rfc4514_string() for certificate in found}
+
+
 def without_lists(files: Tree) -> Tree:
-    """All but CRLs, which may be signed anew at the other time; :func:`list_faults` looks at them."""
-    return {path: state for path, state in files.items() if not _CRL.search(path)}
+    """All but what may be made anew since it is due at the other time, or is not valid at this one.
+
+    :func:`list_faults` looks at CRLs, :func:`.after.half_way` at pairs.
+    """
+    return {path: state for path, state in files.items() if not (_CRL.search(path) or _PAIR.search(path))}
 
 
 Lists = dict[tuple[Path, str], x509.CertificateRevocationList]
@@ -95,13 +121,14 @@ def lists(admin: Admin) -> Lists:
     return found
 
 
-def list_faults(now: Lists, start: Lists, usual: Lists) -> list[str]:
+def list_faults(now: Lists, start: Lists, usual: Lists, retired: set[str]) -> list[str]:
     """Return the CRLs that are gone, know less, have a lower number or are not of this time.
 
     Args:
         now: after all.
         start: before.
         usual: after runs without a fault, which may have taken some away.
+        retired: authorities that nobody trusts any more, whose last CRL stays what it is.
     """
     faulty = [f"no CRL of {issuer} in {place}" for place, issuer in sorted(usual.keys() - now.keys())]
     for (place, issuer), crl in now.items():
@@ -109,6 +136,8 @@ def list_faults(now: Lists, start: Lists, usual: Lists) -> list[str]:
         if number(crl) < number(old) or not serials(crl) >= serials(old):
             faulty.append(f"{place}: the CRL of {issuer} has less than before")
         end = crl.next_update_utc
+        if issuer in retired:
+            continue
         if end is None or not crl.last_update_utc <= datetime.now(UTC) < end:
             faulty.append(f"{place}: the CRL of {issuer} is not of this time")
     return faulty

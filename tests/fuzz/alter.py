@@ -54,6 +54,17 @@ def octets(data: bytes, dice: Random) -> bytes:
     return bytes(made)
 
 
+def octets_in_use(data: bytes, dice: Random) -> bytes:
+    """Alter octets of pages that hold something; a file of LMDB is mostly empty."""
+    pages = [at for at in range(0, len(data), 4096) if any(data[at : at + 4096])]
+    at = dice.choice(pages)
+    start = at + dice.choice((dice.randrange(64), dice.randrange(4096)))
+    made = bytearray(data)
+    for place in range(start, min(start + dice.choice((1, 1, 2, 8)), len(made))):
+        made[place] = dice.choice((0, 1, 0xFF, made[place] ^ 1 << dice.randrange(8), dice.randrange(256)))
+    return bytes(made[: dice.choice((len(made),) * 9 + (at,))])
+
+
 def lines(data: bytes, dice: Random) -> bytes:
     """Leave out, repeat, move, replace and continue lines."""
     made = data.split(b"\n")

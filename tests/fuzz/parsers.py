@@ -3,8 +3,12 @@
 import datetime
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+import keytabs
+import lmdb
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization as coding
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -18,6 +22,7 @@ from smtpcreds.mta import (
     auth_info,
     dovecot,
     exim,
+    keytab,
     main_cf,
     postfix,
     sasl_conf,
@@ -29,7 +34,7 @@ from smtpcreds.sasldb import bdb, bdb_read, gdbm, lmdb_read
 from smtpcreds.secret import Secret
 from smtpcreds.smtp import connection, sasl
 
-from . import alter
+from . import age, alter
 
 RECORDS = {f"joe{n}\0hub\0userPassword".encode(): b"S3cret" * n for n in range(1, 40)}
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -94,6 +99,23 @@ def _p12() -> bytes:
     return coding.pkcs12.serialize_key_and_certificates(b"hub", alter.key(), certificate, None, plain)
 
 
+@cache
+def _lmdb() -> bytes:
+    """A file as the library leaves it: branch and leaf pages, a value on pages of its own, a free list."""
+    with TemporaryDirectory() as directory:
+        path = f"{directory}/sasldb2"
+        with lmdb.open(path, subdir=False, map_size=1 << 20, lock=False) as environment:
+            for part in range(3):
+                with environment.begin(write=True) as transaction:
+                    for number in range(60 * part, 60 * part + 60):
+                        name = f"joe{number}\0hub.example\0userPassword"
+                        transaction.put(name.encode(), b"S3cret" * (number % 40 + 1))
+            with environment.begin(write=True) as transaction:
+                transaction.put(b"large\0hub\0userPassword", b"x" * 9000)
+                transaction.delete(b"joe7\0hub.example\0userPassword")
+        return Path(path).read_bytes()
+
+
 def _armored(label: str, data: bytes) -> bytes:
     return encoding.armor(label, data)
 
@@ -141,10 +163,6 @@ def _bundle() -> bytes:
     return archive.pack(label, members, NOW)
 
 
-_AGE = (
-    b"age-encryption.org/v1\n-> scrypt 7cyEbfFCcXf6rAGxl7fmWw 3\n"
-    b"WDZmXXVlY9M5DYqBDTw0cSj7P9bhkNrU6cVCqCGDLTA\n--- fCgRn9WMNQKmMWLnXGNqnQKQGwhY3GXeqsgN7pZzCm4\n"
-) + bytes(48)
 _TOML = b"""domain = "example"
 hub = "hub.example"
 [ca]
@@ -233,7 +251,6 @@ _CONFIGURATIONS: dict[str, tuple[Callable[[bytes], object], list[bytes]]] = {
         lambda data: sasl.parse_first(data, "abc"),
         [b"r=abcdef,s=QSXCR+Q6sek8bf92,i=4096"],
     ),
-    "age": (lambda data: archive.decrypt(data, SECRET, "file"), [_AGE]),
     "index.txt": (
         lambda data: foreign.read_index(data, "file"),
         [
@@ -285,7 +302,17 @@ PARSERS = {
     ),
     "sasldb Berkeley DB": Parser(bdb_read.decode, lambda: [bdb.encode(RECORDS)], alter.octets),
     "sasldb GDBM": Parser(gdbm.decode, lambda: [gdbm.encode(RECORDS)], alter.octets),
-    "sasldb LMDB": Parser(lmdb_read.decode, lambda: [lmdb_read.empty(1 << 20)], alter.octets),
+    "keytab": Parser(
+        lambda data: keytab.principals(data, "file"),
+        lambda: [keytabs.keytab("smtp/hub.example", "imap/hub.example")],
+        alter.octets,
+    ),
+    "sasldb LMDB": Parser(lmdb_read.decode, lambda: [lmdb_read.empty(1 << 20), _lmdb()], alter.octets_in_use),
+    "age": Parser(
+        lambda data: archive.unpack(archive.decrypt(data, SECRET, "file"), "file"),
+        lambda: [age.encrypted(_bundle(), b"geheim")],
+        alter.either(alter.text, lambda _, dice: age.encrypted(alter.tar(_bundle(), dice), b"geheim")),
+    ),
     "bundle": Parser(
         lambda data: archive.unpack(data, "file"), lambda: [_bundle()], alter.either(alter.tar, alter.octets)
     ),

@@ -48,7 +48,7 @@ def reads(name: str, dice: Random) -> None:
 
 @pytest.mark.parametrize("name", PARSERS)
 def test_sound_files_are_read(name: str) -> None:
-    if name not in {"age", "accounts"}:
+    if name != "accounts":
         assert [PARSERS[name].parse(data) for data in PARSERS[name].sound()]
 
 
