@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from admin import HUB
-from lab import SENDMAIL, Lab, Sendmail
+from lab import SENDMAIL, Lab, Sendmail, mc
 from lab.layer import Software
 from lab.sendmail import NO_DNS
 from mail_hosts import ACCOUNT, CLIENT, FOREIGN, SENDER, MailHost, carry
@@ -22,8 +22,6 @@ STOCK_SASL = (
     "mech_list: EXTERNAL DIGEST-MD5 CRAM-MD5 LOGIN PLAIN\n"
 )
 """Both as /usr/share/sendmail/update_auth of 8.17.1.9-2+deb12u2 makes them."""
-BUSY = "define(`confQUEUE_LA', `1000')dnl\ndefine(`confREFUSE_LA', `1000')dnl\n"
-"""A host of the lab shares this machine, whose load would make Sendmail refuse mail."""
 CLOSED = "DAEMON_OPTIONS(`Family=inet,  Name=MTA-v4, Port=smtp, Addr=127.0.0.1')dnl"
 
 
@@ -38,7 +36,7 @@ class StockHost(MailHost):
         self.host.shell("cp /usr/share/sendmail/cf/debian/sendmail.mc /etc/mail/sendmail.mc")
         write("/etc/mail/service.switch", NO_DNS)
         way_out = f"define(`SMART_HOST', `[{smart_host}]')dnl\n" if smart_host else ""
-        write("/etc/mail/m4/provider.m4", BUSY + way_out)
+        write("/etc/mail/m4/provider.m4", mc.BUSY + way_out)
         write("/etc/mail/access", "Connect:localhost\tRELAY\n", 0o600)
         write("/etc/mail/default-auth-info", SAMPLE.format(name=name), 0o640)
         write("/etc/mail/Sendmail.conf.2", STOCK_SASL, 0o640)

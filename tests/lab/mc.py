@@ -2,7 +2,13 @@
 
 import re
 
-HEAD = """\
+BUSY = """\
+define(`confQUEUE_LA', `1000')dnl
+define(`confREFUSE_LA', `1000')dnl
+"""
+"""A host of the lab shares the load of this machine, at which Sendmail would refuse mail."""
+
+HEAD = f"""\
 define(`_USE_ETC_MAIL_')dnl
 include(`/usr/share/sendmail/cf/m4/cf.m4')dnl
 OSTYPE(`debian')dnl
@@ -10,7 +16,7 @@ DOMAIN(`debian-mta')dnl
 FEATURE(`no_default_msa')dnl
 DAEMON_OPTIONS(`Family=inet, Name=MTA, Port=smtp')dnl
 define(`confTO_IDENT', `0')dnl
-"""
+{BUSY}"""
 
 TAIL = """\
 FEATURE(`local_lmtp')dnl
