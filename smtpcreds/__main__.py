@@ -1,7 +1,11 @@
 """``python -m smtpcreds``, and the program itself."""
 
+import os
 import signal
+import sys
 from typing import NoReturn
+
+from . import __version__
 
 
 def main() -> NoReturn:
@@ -9,10 +13,36 @@ def main() -> NoReturn:
     previous = signal.getsignal(signal.SIGINT)
     if previous is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if _is_answered(sys.argv[1:]):
+        sys.exit()
     from .cli import main as run
 
     signal.signal(signal.SIGINT, previous)
     run()
+
+
+def _is_answered(words: list[str]) -> bool:
+    """Print the version, or the program's help as it was rendered for 80 columns, without loading a command.
+
+    Whatever is in the way of that is left to the command line, which says what it is.
+    """
+    try:
+        if words == ["--version"]:
+            text = f"smtpcreds {__version__}\n".encode()
+        elif words in (["--help"], ["-h"]) and _is_wide():
+            with open(f"{os.path.dirname(__file__)}/cli/help.txt", "rb") as file:
+                text = file.read()
+        else:
+            return False
+        return "_SMTPCREDS_COMPLETE" not in os.environ and os.write(1, text) == len(text)
+    except OSError:
+        return False
+
+
+def _is_wide() -> bool:
+    if "COLUMNS" in os.environ:
+        return False
+    return not os.isatty(1) or os.get_terminal_size(1).columns >= 80
 
 
 if __name__ == "__main__":

@@ -135,7 +135,7 @@ def set_up(
     configuration = _configuration(work.site)
     parts = [authority, certificate, account, *info, configuration]
     applied = [
-        apply(work, program, choice, force=force, edit=edit)
+        apply(work, program, choice, force=force, edit=edit, is_new=configuration.made)
         for program, choice in choices(programs, options or RenderOptions())
     ]
     if configuration.made:

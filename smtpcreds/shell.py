@@ -1,5 +1,7 @@
 """Words of commands that are printed to be typed."""
 
+from collections.abc import Iterable, Iterator
+
 
 def quote(text: str) -> str:
     """Return a word as a shell reads it.
@@ -16,3 +18,22 @@ def quote(text: str) -> str:
 
 def _escaped(octet: int) -> str:
     return chr(octet) if 0x20 <= octet < 0x7F and octet not in b"'\\" else f"\\{octet:03o}"
+
+
+_BUILT_IN = frozenset({"cd", "command", "kill", "umask"})
+_BEFORE_COMMAND = frozenset({"&&", "||", ";", "|", "(", ");"})
+
+
+def absent(commands: Iterable[str]) -> Iterator[str]:
+    """Yield the programs that lines for a POSIX shell begin a command with, and that are not on PATH."""
+    from shlex import shlex
+    from shutil import which
+
+    for line in commands:
+        reader = shlex(line, posix=True, punctuation_chars=True)
+        reader.whitespace_split = True
+        before = ";"
+        for word in reader:
+            if before in _BEFORE_COMMAND and not {word} & (_BUILT_IN | _BEFORE_COMMAND) and not which(word):
+                yield word
+            before = word

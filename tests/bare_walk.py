@@ -30,7 +30,6 @@ from lab.process import LabError, run
 TOP = Path(__file__).resolve().parent.parent
 HOME = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "smtpcreds-tests" / "bare"
 ROOT = HOME / "root"
-MIRROR = "http://deb.debian.org/debian"
 SUITE = "bookworm"
 ROOTS = "/etc/ssl/certs/ca-certificates.crt"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -105,7 +104,7 @@ def prepare() -> None:
     HOME.mkdir(parents=True, exist_ok=True)
     if not (ROOT / "etc/debian_version").exists():
         options = ("--variant=minbase", "--include=ca-certificates")
-        subprocess.run(("debootstrap", *options, SUITE, ROOT, MIRROR), check=True)
+        subprocess.run(("debootstrap", *options, SUITE, ROOT), check=True)
     shutil.copy("/etc/resolv.conf", ROOT / "etc/resolv.conf")
     shutil.copytree(TOP, ROOT / "root/smtpcreds", ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
     shutil.copy(ROOTS, ROOT / "root/roots.pem")

@@ -1,5 +1,6 @@
 """Revoked and replaced pairs on real mail servers, after all that happens in the life of an authority."""
 
+import re
 import smtplib
 import ssl
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from admin import DOMAIN, HUB
 from lab import Lab
 from lab.commands import CURL
 from lab.exim import EXIM
-from mail_hosts import FOREIGN, EximHub, MailHost, SendmailHub
+from mail_hosts import FOREIGN, EximClient, EximHub, MailHost, SendmailHub, carry
 
 pytestmark = pytest.mark.live
 
@@ -78,6 +79,52 @@ def test_exim_refuses_the_chain_of_a_retired_issuing_ca(lab: Lab, client: Client
     hub.again(*BY_CERTIFICATE)
     assert client.asks(hub, pair) == 550
     assert client.asks(hub, "/var/lib/attic/attic") == 250
+
+
+@pytest.mark.parametrize("authority", [(), ("--intermediate",)], ids=["root", "intermediate"])
+def test_exim_asks_each_authority_of_a_rollover_for_its_own_revocations(
+    lab: Lab, client: Client, authority: tuple[str, ...]
+) -> None:
+    hub = EximHub(lab, "", EXIM, *authority)
+    old, new = stolen(hub), "/var/lib/tuba/tuba"
+    hub.start("--relay-certificates")
+    hub("ca", "rollover")
+    hub("cert", "issue", "tuba", "--to", "/var/lib/tuba")
+    for renews in (False, True):
+        if renews:
+            hub("cert", "renew", "dmzmail")
+        hub.again("--relay-certificates")
+        assert (client.asks(hub, old), client.asks(hub, new)) == (250, 250)
+    hub("cert", "revoke", "attic")
+    hub.again("--relay-certificates")
+    assert (client.asks(hub, old), client.asks(hub, new)) == (550, 250)
+    hub("cert", "revoke", "tuba")
+    hub.again("--relay-certificates")
+    assert (client.asks(hub, old), client.asks(hub, new)) == (550, 550)
+
+
+def test_an_exim_that_looks_at_crls_believes_the_hub_through_a_rollover(lab: Lab) -> None:
+    hub = SendmailHub(lab, "--intermediate")
+    hub.start()
+    exim = EximClient(lab, hub)
+    exim.start(hub.secret(), "--crl")
+    sent = "=> .* R=smtpcreds_hub .* CV=yes"
+    assert re.search(sent, exim.send())
+    for words in (
+        "ca rollover",
+        "cert renew dmzmail",
+        "cert renew --old-authority",
+        "ca rollover --retire-old",
+    ):
+        hub(*words.split())
+        hub.sendmail.reload()
+        carry(hub.host, f"/var/lib/{exim.host.name}/.", exim.host, "/etc/mail/certs")
+        exim("mta", "apply", "exim-client", "--password", "stdin:", stdin=hub.secret())
+        assert re.search(sent, exim.send()), words
+    hub("cert", "revoke", "dmzmail")
+    carry(hub.host, f"/var/lib/{exim.host.name}/.", exim.host, "/etc/mail/certs")
+    exim("mta", "apply", "exim-client", "--password", "stdin:", stdin=hub.secret())
+    assert re.search("== .* defer ", exim.send())
 
 
 def end_of_issuing_ca(hub: MailHost) -> None:

@@ -31,6 +31,13 @@ ROWS = [
     Row(STATIC.format(more=""), "", "MTA302", False),
     Row("", "auth_mechanisms = cram-md5\n", "MTA304", False),
     Row("", "auth_username_format = x%u\n", "MTA304", False),
+    Row("", "protocol smtp {\n  auth_ssl_require_client_cert = yes\n}\n", "MTA302", False),
+    Row("", "protocol smtp {\n  auth_username_format = x%u\n}\n", "MTA304", False),
+    Row("", "protocol !imap {\n  auth_username_format = x%u\n}\n", "MTA304", False),
+    Row("", "remote 0.0.0.0/0 {\n  auth_username_format = x%u\n}\n", "MTA304", False),
+    Row("", "auth_username_chars = abc\n", "MTA304", False),
+    Row("", "auth_default_realm = other.example.org\n", "MTA304", False),
+    Row("", "auth_username_translation = mx\n", "MTA304", False),
     Row("passdb {\n  driver = static\n  args = nopassword=y\n}\n", "", "MTA303", True, True),
 ]
 
@@ -87,3 +94,14 @@ def test_what_switches_it_off_is_found_and_its_cure_ends_it(
     assert dovecot.lets_in(SOCKET, ACCOUNT, secret)
     assert not dovecot.lets_in(SOCKET, ACCOUNT, "wrong")
     path.write_text(kept)
+
+
+def test_a_socket_that_the_mail_server_may_not_use_is_found(host: MailHost, dovecot: Dovecot) -> None:
+    path = host.host.path(LOCAL)
+    kept = path.read_text()
+    path.write_text(f"{kept}service auth {{\n  unix_listener {SOCKET} {{\n    user = root\n  }}\n}}\n")
+    reload(host)
+    assert "take user = root of unix_listener" in findings(host, "MTA")["MTA304"]
+    path.write_text(kept)
+    reload(host)
+    assert findings(host, "MTA") == {}

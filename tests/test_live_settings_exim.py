@@ -15,6 +15,8 @@ pytestmark = pytest.mark.live
 TEMPLATE, MACROS = "/etc/exim4/exim4.conf.template", "/etc/exim4/exim4.conf.localmacros"
 RCPT = "acl_smtp_rcpt = MAIN_ACL_CHECK_RCPT"
 LIST = "acl_check_rcpt:"
+OLD = "NORMAL:-VERS-ALL:+VERS-TLS1.0"
+OWN = "acl_nobody:\n  deny\nacl_anybody:\n  accept\nacl_through:\n  accept acl = acl_nobody\n"
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,25 @@ ROWS = [
         refused,
         by_hand=True,
     ),
+    Row("nested, of rcpt", LIST, f"{LIST}\n  deny acl = acl_anybody\n", "MTA205", refused),
+    Row(
+        "nested, of mail",
+        "acl_check_mail:",
+        "acl_check_mail:\n  require acl = acl_nobody\n",
+        "MTA205",
+        refused,
+    ),
+    Row("inline", RCPT, "acl_smtp_rcpt = deny", "MTA205", refused, by_hand=True),
+    Row(
+        "nested, of connect",
+        RCPT,
+        f"{RCPT}\nacl_smtp_connect = acl_through\n",
+        "MTA205",
+        ended,
+        by_hand=True,
+    ),
+    Row("tls_verify_hosts", RCPT, f"{RCPT}\ntls_verify_hosts = *", "MTA209", ended),
+    Row("tls_require_ciphers", RCPT, f"{RCPT}\ntls_require_ciphers = {OLD}", "MTA209", no_tls),
     Row("tls_on_connect_ports", RCPT, f"{RCPT}\ntls_on_connect_ports = 25", "MTA207", ended),
     Row("accept first", LIST, f"{LIST}\n  accept\n", "MTA206", relayed, is_stranger=True, by_hand=True),
 ]
@@ -89,7 +110,7 @@ class Scene:
         self.hub.start("--relay-host", CLIENT)
         self.visitor = Visitor(self.hub, self.client)
         path = self.hub.host.path(TEMPLATE)
-        path.write_text(path.read_text().replace("begin acl\n", "begin acl\nacl_nobody:\n  deny\n", 1))
+        path.write_text(path.read_text().replace("begin acl\n", f"begin acl\n{OWN}", 1))
         self.make()
 
     def make(self) -> None:
@@ -189,4 +210,40 @@ def test_a_transport_that_does_not_verify_logs_in_at_an_impostor_until_the_cure(
     assert findings(sender, "MTA208") == {}
     sender.exim.forget_failures()
     assert re.search(r"== .* defer .*certificate verification failed", sender.send())
+    path.write_text(kept)
+
+
+BEFORE_LOGIN = ("hosts_avoid_esmtp = *", f"tls_require_ciphers = {OLD}", "tls_verify_certificates =")
+
+
+@pytest.fixture(scope="module")
+def trusting() -> Iterator[EximClient]:
+    """A client host, whose hub is the right one."""
+    with Lab() as lab:
+        hub = SendmailHub(lab)
+        hub.start()
+        client = EximClient(lab, hub)
+        client.start(hub.secret())
+        yield client
+
+
+@pytest.mark.parametrize("option", BEFORE_LOGIN)
+def test_a_transport_that_does_not_get_as_far_as_auth_is_found_until_the_cure(
+    trusting: EximClient, option: str
+) -> None:
+    path = trusting.host.path(TRANSPORT)
+    kept = path.read_text()
+    name = option.partition(" ")[0]
+    others = "".join(line for line in kept.splitlines(keepends=True) if name not in line)
+    path.write_text(others.replace("  driver = smtp\n", f"  driver = smtp\n  {option}\n"))
+    trusting.host.run(("update-exim4.conf",))
+    trusting.exim.forget_failures()
+    assert " == " in trusting.send()
+    found = findings(trusting, "MTA210")
+    checked = trusting.run("mta", "check", "exim-client", "--password", "stdin:", stdin=b"any")
+    assert found["MTA210"] in checked.out
+    by_shell(trusting, found["MTA210"])
+    assert findings(trusting, "MTA210") == {}
+    trusting.exim.forget_failures()
+    assert " A=smtpcreds_cram_md5" in trusting.send()
     path.write_text(kept)

@@ -42,6 +42,8 @@ def for_smtp(setting: str, kind: str = "inet") -> str:
 
 
 RELAY = "smtpd_relay_restrictions"
+NOBODY_ANSWERS = "127.0.0.1:9999"
+PERMIT = "permit_sasl_authenticated, reject_unauth_destination"
 HUB_ROWS = [
     Row(for_smtp("smtpd_sasl_auth_enable=no"), "MTA109", no_auth),
     Row(for_smtp("smtpd_tls_security_level=none"), "MTA102", no_tls),
@@ -78,6 +80,8 @@ HUB_ROWS = [
         "MTA110",
         refused,
     ),
+    Row(set_("smtpd_sender_restrictions=reject_sender_login_mismatch"), "MTA110", refused),
+    Row(set_("smtpd_sender_restrictions=reject_authenticated_sender_login_mismatch"), "MTA110", refused),
     Row(set_("smtpd_sasl_mechanism_filter=digestmd5, crammd5"), "MTA114", ended),
     Row(
         set_("smtpd_sasl_security_options=noanonymous, nodictionary", "smtpd_tls_auth_only=no"),
@@ -90,6 +94,20 @@ HUB_ROWS = [
     Row(set_("smtpd_sasl_path=other"), "MTA117", ended),
     Row(set_("smtpd_tls_wrappermode=yes"), "MTA122", ended),
     Row(set_("smtpd_tls_protocols=!TLSv1.2, !TLSv1.3"), "MTA123", no_tls),
+    Row(set_("smtpd_tls_ciphers=strong"), "MTA116", no_tls),
+    Row(set_("smtpd_tls_exclude_ciphers=HIGH, MEDIUM"), "MTA116", no_tls),
+    Row(set_("smtpd_tls_ciphers=null", "smtpd_tls_protocols=!TLSv1.3"), "MTA116", no_tls),
+    Row(
+        set_(f"smtpd_recipient_restrictions=check_policy_service inet:{NOBODY_ANSWERS}, {PERMIT}"),
+        "MTA126",
+        refused,
+    ),
+    Row(set_("smtpd_helo_restrictions=reject_unknown_helo_hostname"), "MTA126", refused),
+    Row(
+        for_smtp("smtpd_tls_security_level=encrypt") + " && " + set_("smtpd_tls_req_ccert=yes"),
+        "MTA127",
+        ended,
+    ),
     Row(set_("smtpd_tls_ask_ccert=no"), "MTA112", refused, True),
     Row(set_("relay_clientcerts="), "MTA112", refused, True),
     Row(set_("smtpd_tls_fingerprint_digest=md5"), "MTA113", refused, True),
@@ -211,6 +229,19 @@ CLIENT_ROWS = [
     ClientRow(set_("smtp_tls_CAfile="), "MTA121", DEFERRED),
     ClientRow(set_("smtp_tls_wrappermode=yes"), "MTA122", DEFERRED),
     ClientRow(set_("smtp_tls_mandatory_protocols=!TLSv1.2, !TLSv1.3"), "MTA123", DEFERRED),
+    ClientRow(set_("smtp_tls_mandatory_ciphers=strong"), "MTA116", DEFERRED),
+    ClientRow(set_("smtp_tls_mandatory_exclude_ciphers=ALL"), "MTA116", DEFERRED),
+    ClientRow(
+        f"echo '{HOP} secure match=other.example.org' > /etc/postfix/p && "
+        + set_("smtp_tls_policy_maps=texthash:/etc/postfix/p"),
+        "MTA124",
+        DEFERRED,
+    ),
+    ClientRow(
+        set_("smtp_tls_policy_maps=", "smtp_tls_secure_cert_match=dot-nexthop, .example.org"),
+        "MTA124",
+        DEFERRED,
+    ),
     ClientRow(
         "cp /etc/postfix/smtpcreds/sasl_passwd /etc/postfix/pw && "
         + set_("smtp_sasl_password_maps=hash:/etc/postfix/pw"),

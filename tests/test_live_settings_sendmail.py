@@ -1,12 +1,13 @@
 """Settings of a real Sendmail around ours: seen on the wire, found, and ended by the cure."""
 
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
 from admin import HUB
 from lab import SENDMAIL, Lab
-from mail_hosts import CLIENT, MailHost, SendmailMachine, give_secret, issue
+from mail_hosts import CLIENT, FOREIGN, SENDER, MailHost, SendmailMachine, give_secret, issue
 from mail_settings import Seen, Visitor, by_shell, ended, findings, kept, no_auth, no_tls, refused, replaced
 
 pytestmark = pytest.mark.live
@@ -52,6 +53,7 @@ def ruleset(name: str, rule: str = REFUSE) -> str:
 
 
 TAIL = "MAILER(`smtp')dnl"
+SUITE = "O CipherSuites=TLS_AES_128_CCM_8_SHA256"
 ROWS = [
     Row("M=A", DAEMON, modified("A"), "MTA021", no_auth),
     Row("M=ES", DAEMON, modified("ES"), "MTA021", no_tls),
@@ -81,6 +83,11 @@ ROWS = [
         "MTA028",
         no_tls,
     ),
+    Row("TLS_Clt: VERIFY", "", "TLS_Clt:\tVERIFY", "MTA029", refused),
+    Row("TLS_Clt: of a host", "", f"TLS_Clt:{CLIENT}\tTEMP+VERIFY:128", "MTA029", refused),
+    Row("TLS_Clt: of a network", "", "TLS_Clt:192.0.2\tPERM+VERIFY", "MTA029", refused),
+    Row("TLS_Clt: bits", "", "TLS_Clt:\tENCR:512", "MTA029", refused, True),
+    Row("CipherSuites", INCLUDE, below(f"LOCAL_CONFIG\n{SUITE}"), "MTA031", no_tls),
     Row("check_rcpt", TAIL, f"{TAIL}\nLOCAL_RULESETS\nSLocal_check_rcpt\n{REFUSE}\n", "MTA026", refused),
     Row(
         "Relay_Auth",
@@ -162,6 +169,16 @@ def test_what_switches_the_hub_off_is_found_and_its_cure_ends_it(scene: Scene, r
     assert visit().relays == 250
 
 
+def test_versions_taken_by_tls_session_features_are_found_and_given_back(scene: Scene) -> None:
+    replaced(scene.hub, MC, INCLUDE, f"FEATURE(`tls_session_features')dnl\n{INCLUDE}")
+    replaced(scene.hub, ACCESS, "", "TLS_Srv_Features:192.0.2\tOptions=SSL_OP_NO_TLSv1_3 SSL_OP_NO_TLSv1_2;")
+    scene.compile()
+    assert no_tls(scene.visitor.visits())
+    by_shell(scene.hub, findings(scene.hub)["MTA031"])
+    assert findings(scene.hub) == {}
+    assert scene.visitor.visits().relays == 250
+
+
 def follow(scene: Scene, row: Row, cure: str) -> None:
     """Type a cure that is a command, and do by hand what others say."""
     if not cure.startswith("take the ruleset"):
@@ -183,6 +200,8 @@ CLIENT_ROWS = [
     ("CLIENT_OPTIONS(`Family=inet, Modify=hS')dnl", "", "stat="),
     ("", f"Try_TLS:{HUB}\tNO", "stat="),
     ("", "Try_TLS:\tNO", "stat="),
+    ("", "TLS_Rcpt:\tVERIFY+CN:other.example.org", "stat="),
+    ("", f"TLS_Rcpt:{FOREIGN}\tENCR:512", "stat="),
 ]
 """A line of sendmail.mc, or of the access map, and what its mail says then."""
 
@@ -200,27 +219,59 @@ def sender() -> Iterator[SendmailMachine]:
         yield client
 
 
+@pytest.fixture(autouse=True)
+def restored(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leave a client host's files as they were, whatever a test did."""
+    if "sender" not in request.fixturenames:
+        yield
+        return
+    with kept(request.getfixturevalue("sender"), MC, ACCESS):
+        yield
+
+
 @pytest.mark.parametrize(("line", "rule", "said"), CLIENT_ROWS)
 def test_what_keeps_a_client_host_from_logging_in_is_found_and_its_cure_ends_it(
     sender: SendmailMachine, line: str, rule: str, said: str
 ) -> None:
     mc, access = sender.host.path(MC), sender.host.path(ACCESS)
-    kept = mc.read_text(), access.read_text()
-    mc.write_text(kept[0].replace(CLIENT_INCLUDE, f"{CLIENT_INCLUDE}\n{line}"))
-    access.write_text(f"{kept[1]}{rule}\n")
+    before = mc.read_text(), access.read_text()
+    mc.write_text(before[0].replace(CLIENT_INCLUDE, f"{CLIENT_INCLUDE}\n{line}"))
+    access.write_text(f"{before[1]}{rule}\n")
     compile_on(sender)
     answer = sender.send()
     assert said in answer
     assert "stat=Sent" not in answer
     found = findings(sender, "MTA")
-    assert list(found) == ["MTA025"]
-    assert found["MTA025"] in sender.run("mta", "check", "sendmail-client").out
+    code = "MTA029" if "TLS_" in rule and "Try" not in rule else "MTA025"
+    assert list(found) == [code]
+    assert found[code] in sender.run("mta", "check", "sendmail-client").out
     starts = len(sender.log.find("sm-mta.*starting daemon"))
-    by_shell(sender, found["MTA025"])
+    by_shell(sender, found[code])
     if line:
         sender.log.wait("sm-mta.*starting daemon", starts + 1)
         sender.host.await_port(25)
     assert findings(sender, "MTA") == {}
     assert "stat=Sent" in sender.send()
-    mc.write_text(kept[0])
-    access.write_text(kept[1])
+
+
+SUBMIT = "/etc/mail/submit.mc"
+
+
+def test_users_mail_that_passes_by_the_daemon_with_credentials_is_found_until_the_cure(
+    sender: SendmailMachine,
+) -> None:
+    compile_on(sender)
+    assert "stat=Sent" in sender.send()
+    stock = sender.host.path(SUBMIT).read_text()
+    assert "`[127.0.0.1]'" in stock
+    sender.host.write(SUBMIT, stock.replace("`[127.0.0.1]'", f"`[{HUB}]'"))
+    sender.host.shell(f"m4 {SUBMIT} > /etc/mail/submit.cf")
+    refusal = sender.host.namespace.command(("/usr/sbin/sendmail", "-i", "-f", SENDER, FOREIGN))
+    subprocess.run(refusal, input=b"Subject: polka\n\nRosamunde\n", check=False)
+    sender.log.wait(r"sm-msp\[\d+\]|sendmail\[\d+\]: \w+: to=.*stat=User unknown|Relaying denied|5\.7\.1")
+    found = findings(sender, "MTA")
+    assert list(found) == ["MTA032"]
+    assert found["MTA032"] in sender.run("mta", "check", "sendmail-client").out
+    by_shell(sender, found["MTA032"])
+    assert findings(sender, "MTA") == {}
+    assert "stat=Sent" in sender.send()

@@ -16,6 +16,7 @@ from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..files import check_target, exists, explained, remove, set_mode, set_owner
 from ..model import Owner
 from ..sasldb.detect import Format
+from ..sasldb.observed import hold
 from ..sasldb.opening import format_at, open_store
 from ..sasldb.replace import PRIVATE, NewFile
 from ..sasldb.store import Change, Edits, Store, edited
@@ -103,6 +104,7 @@ def _put(place: _Place, records: Records) -> None:
     if status and not _is_readable(place):
         origin = NewFile(status.st_mode & 0o777, Owner(status.st_uid, status.st_gid))
         remove(place.path)
+        hold(place.path, {}, place.kind)
     store = open_store(place.path, new=place.kind, origin=origin)
     store.apply(lambda old: {**dict.fromkeys(old), **records})
 

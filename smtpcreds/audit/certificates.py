@@ -14,6 +14,7 @@ from ..inventory.rows import State
 from ..model import Finding
 from ..pki.chains import WEAK_HASHES, ChainError, climb, is_issued_by, is_self_signed, verify_chain
 from ..pki.crl import Crl, is_crl_of
+from ..pki.dates import has_ended
 from ..pki.keys import public_id
 from ..pki.names import title
 from ..pki.pair_rules import is_for, key_fault, name_fault, period_of, role_fault, strength_fault
@@ -192,9 +193,22 @@ def _open_ended(host: Host, installed: InstalledCertificate, reason: str) -> Fin
     issuer = installed.leaf.issuer.rfc4514_string()
     if CA(host.site).is_there:
         cure = f"{host.issue_again(installed)}, or append the certificate of {issuer} to {bundle}"
+        cure = _ROLLOVER if _ends_with_authority(host, installed) else cure
     else:
         cure = f"copy {BUNDLE} of the authority to {bundle}, or append the certificate of {issuer}"
     return CERT003.found(installed.path, reason, cure)
+
+
+_ROLLOVER = "smtpcreds ca rollover && smtpcreds cert renew --old-authority"
+
+
+def _ends_with_authority(host: Host, installed: InstalledCertificate) -> bool:
+    """Tell whether only a new authority can give the host a certificate that lives longer."""
+    ca = CA(host.site)
+    if not (ca.is_there and is_issued_by(installed.leaf, ca.certificate)):
+        return False
+    end = ca.certificate.not_valid_after_utc
+    return installed.leaf.not_valid_after_utc >= end or has_ended(end, host.site.clock())
 
 
 def _instead(host: Host, installed: InstalledCertificate) -> str:
@@ -223,6 +237,7 @@ def dates(host: Host) -> Iterator[Finding]:
     for installed in host.certificates:
         period, again = period_of(installed.leaf), host.issue_again(installed)
         renew = f"smtpcreds cert renew {installed.host}" if installed.row else again
+        renew = _ROLLOVER if _ends_with_authority(host, installed) else renew
         if fault := period.fault(now):
             code = CERT006 if now < period.begin else CERT004
             yield code.found(installed.path, fault, renew)

@@ -7,11 +7,11 @@ import os
 from collections.abc import Iterator
 
 from ..ca.above import CURE_ABOVE
+from ..ca.altered import findings as altered
 from ..ca.authority import CA, OF_CA, Listed, crl_url
 from ..ca.crl import crl_paths
 from ..ca.directory import trust, trust_directory_changes
 from ..ca.layout import BUNDLE, CURE_CRL, ca_files, cure_crl, reading
-from ..ca.restore import findings as restored
 from ..errors import SmtpcredsError, UnsafePathError
 from ..files import read_public
 from ..model import Finding, Link
@@ -109,7 +109,7 @@ def issued(host: Host) -> Iterator[Finding]:
 
 CERT025 = Code.error(
     "CERT025",
-    "a CRL or successor of the authority, newer than its state directory, as after a backup was put back",
+    "an inventory that says less than was published: a backup that was put back, or revocations taken out",
 )
 
 
@@ -121,7 +121,7 @@ def ahead(host: Host) -> Iterator[Finding]:
 
 def _restored(host: Host) -> list[Finding]:
     with reading(host.site) as inventory:
-        return list(restored(host.site, inventory, CA(host.site)))
+        return list(altered(host.site, inventory, CA(host.site)))
 
 
 CERT026 = Code.error(

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from ..model import Finding
 from ..mta import dovecot as mta_dovecot
@@ -90,7 +90,7 @@ def anybody(host: Host) -> Iterator[Finding]:
 MTA304 = Code.error(
     "MTA304",
     "Dovecot's configuration undoes settings of smtpcreds by a later line, or looks up other names than "
-    "clients send",
+    "clients send; or the mail server may not use its socket",
 )
 
 
@@ -99,13 +99,31 @@ def undone(host: Host) -> Iterator[Finding]:
     conf, text = _serving(host), host.text(dovecot_hub.FRAGMENT)
     if conf is None or text is None:
         return
-    wanted = mta_dovecot.parse_configuration(text).settings
+    wanted = mta_dovecot.parse_configuration(text)
     for name in _WANTED:
-        if name in wanted and conf.settings.get(name) != wanted[name]:
+        if name in wanted.settings and conf.settings.get(name) != wanted.settings[name]:
             said = conf.settings.get(name, "nothing")
-            reason = f"says {name} = {said}, and {dovecot_hub.FRAGMENT} says {wanted.get(name)}"
+            reason = f"says {name} = {said}, and {dovecot_hub.FRAGMENT} says {wanted.settings[name]}"
             yield MTA304.found(host.path(DOVECOT_CONF), reason, _removed(host, name))
-    value = conf.settings.get("auth_username_format", "")
-    if value not in _KEEP_NAMES:
-        reason = f"says auth_username_format = {value}, so it looks up other names than clients send"
-        yield MTA304.found(host.path(DOVECOT_CONF), reason, _removed(host, "auth_username_format"))
+    for name, is_kept in _NAMES.items():
+        value = conf.settings.get(name, "")
+        if value and not is_kept(value, host.site.realm):
+            reason = f"says {name} = {value}, so it looks up other names than clients send"
+            yield MTA304.found(host.path(DOVECOT_CONF), reason, _removed(host, name))
+    for path, options in wanted.listeners.items():
+        found = conf.listeners.get(path, {})
+        for name in (name for name in ("mode", "user", "group") if found.get(name) != options.get(name)):
+            said = f"{name} = {found.get(name)}"
+            reason = f"says {said} for {path}, so the mail server can't ask it"
+            cure = f"take {said} of unix_listener {path} out of {host.path(DOVECOT_CONF)}, then: {RELOAD}"
+            yield MTA304.found(host.path(DOVECOT_CONF), reason, cure)
+
+
+_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_@")
+_NAMES: Mapping[str, Callable[[str, str], bool]] = {
+    "auth_username_format": lambda value, _: value in _KEEP_NAMES,
+    "auth_username_chars": lambda value, _: set(value) >= _CHARACTERS,
+    "auth_username_translation": lambda _value, _realm: False,
+    "auth_default_realm": lambda value, realm: value == realm,
+}
+"""Settings that change the name which is looked up, and which values, given the hub's realm, keep it."""

@@ -1,7 +1,7 @@
 """MTA: settings of Exim that switch off, weaken or contradict AUTH, STARTTLS, verification and relaying."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import takewhile
 
 from ..lazy import pattern
@@ -157,12 +157,17 @@ def access_lists(host: Host) -> Iterator[Finding]:
     if not conf or not _servers(conf):
         return
     for option, is_late in _ACLS.items():
-        name = conf.main.get(option, "")
-        if name in conf.acls and (why := effect.refusal(conf.acls[name], Client(is_authenticated=is_late))):
-            who = "who logged in" if is_late else "every client"
+        name, who = conf.main.get(option, ""), "who logged in" if is_late else "every client"
+        statements, asking = effect.named(conf, name), Client(is_authenticated=is_late, acls=conf.acls)
+        if statements and (why := effect.refusal(statements, asking)):
             reason = f"refuses {who} by {why} in {name} ({option})"
             first = _below(host, rf"{name}\s*:", "  accept authenticated = *")
-            cure = first if is_late else _cure(host, f"take {why} out of {name}")
+            is_list = name in conf.acls
+            cure = (
+                first
+                if is_late and is_list
+                else _cure(host, f"take {why} out of {name if is_list else option}")
+            )
             yield MTA205.found(_path(host), reason, cure)
     if not conf.main.get("acl_smtp_rcpt"):
         reason = "has no acl_smtp_rcpt, without which Exim refuses every recipient"
@@ -176,16 +181,15 @@ def open_relay(host: Host) -> Iterator[Finding]:
     """A stranger may not relay."""
     conf = host.exim_rules
     name = conf.main.get("acl_smtp_rcpt", "") if conf else ""
-    if not conf or name not in conf.acls:
-        return
-    for statement in conf.acls[name]:
-        sole = effect.refusal([statement], Client())
-        if statement.verb == "accept" and not sole and not effect.in_doubt(statement, Client()):
+    asking = Client(acls=conf.acls if conf else {})
+    for statement in effect.named(conf, name) if conf else ():
+        sole = effect.refusal([statement], asking)
+        if statement.verb == "accept" and not sole and not effect.in_doubt(statement, asking):
             reason = f"accepts everybody's mail for other domains in {name}, by {effect.shown(statement)}"
             yield MTA206.found(
                 _path(host), reason, _cure(host, f"take {effect.shown(statement)} out of {name}")
             )
-        if effect.in_doubt(statement, Client()) or (statement.verb != "accept" and sole != effect.END):
+        if effect.in_doubt(statement, asking) or (statement.verb != "accept" and sole != effect.END):
             return
 
 
@@ -249,6 +253,53 @@ def client(host: Host) -> Iterator[Finding]:
         if not effect.is_everybody(options.get("tls_verify_cert_hostnames", "*")):
             said = f"tls_verify_cert_hostnames = {options['tls_verify_cert_hostnames']}"
             yield _weak(host, name, said, "tls_verify_cert_hostnames", "*")
+
+
+MTA209 = Code.error(
+    "MTA209",
+    "Exim demands a certificate of who logs in by a secret, or leaves neither TLS 1.2 nor 1.3",
+)
+
+
+def tls(host: Host) -> Iterator[Finding]:
+    """Who has a secret needs no certificate, and a version of TLS is left."""
+    conf = host.exim_rules
+    if not conf or not _servers(conf):
+        return
+    drivers = {options.get("driver") for options in _servers(conf).values()}
+    if effect.is_everybody(conf.main.get("tls_verify_hosts", "")) and drivers - {"external", "tls"}:
+        reason = "says tls_verify_hosts = *, so who has a secret alone gets no TLS, and can't log in"
+        yield MTA209.found(_path(host), reason, _removed(host, "tls_verify_hosts"))
+    wanted = conf.main.get("tls_require_ciphers", "")
+    if not effect.versions(wanted):
+        reason = f"says tls_require_ciphers = {wanted}, which leaves neither TLSv1.2 nor TLSv1.3"
+        yield MTA209.found(_path(host), reason, _removed(host, "tls_require_ciphers"))
+
+
+MTA210 = Code.error(
+    "MTA210",
+    "a transport of Exim that never logs in: it says HELO, has no version of TLS, or verifies by no CA",
+)
+
+
+def logs_in(host: Host) -> Iterator[Finding]:
+    """Who has credentials for a relay can get as far as AUTH."""
+    conf = host.exim_rules
+    for name, options in _logging_in(conf).items() if conf else ():
+        for option, is_fatal in _FATAL.items():
+            if is_fatal(options.get(option)):
+                reason = f"has {option} = {options[option]} in the transport {name}, so no mail leaves"
+                value = f"{host.site.settings.cert.directory}/cacert.pem" if option == _CAS else ""
+                yield MTA210.found(_path(host), reason, _in_transport(host, name, option, value))
+
+
+_CAS = "tls_verify_certificates"
+_FATAL: Mapping[str, Callable[[str | None], bool]] = {
+    "hosts_avoid_esmtp": lambda value: not effect.is_nobody(value or ""),
+    "tls_require_ciphers": lambda value: not effect.versions(value or ""),
+    _CAS: lambda value: value is not None and not value.strip(),
+}
+"""Options of a transport, and which values keep it from AUTH."""
 
 
 def _weak(host: Host, name: str, said: str, option: str, value: str) -> Finding:

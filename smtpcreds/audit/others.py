@@ -8,7 +8,7 @@ from ..config import Site
 from ..deploy.check import WRONG, missing_includes, stale, undone
 from ..deploy.facts import gather
 from ..deploy.files import FileStatus, Status, digests, file_statuses_of
-from ..deploy.options import RenderOptions, applied_options, in_force
+from ..deploy.options import RenderOptions, applied_options, applied_programs, in_force
 from ..errors import SmtpcredsError, UsageError
 from ..inventory.inventory import Inventory
 from ..model import Finding
@@ -16,7 +16,6 @@ from ..mta import exim as mta_exim
 from ..mta import placed
 from ..mta import postfix as mta_postfix
 from ..mta.program import Facts, Program
-from ..mta.programs import PROGRAMS
 from .finding import Code, unchecked
 from .host import DOVECOT_CONF, MAIN_CF, MASTER_CF, Host
 from .sasl_conf import confs
@@ -42,14 +41,8 @@ def written(host: Host) -> Iterator[Finding]:
     if not has_inventory(host.site):
         return
     with reading(host.site) as inventory:
-        for program in _applied(inventory):
+        for program in applied_programs(inventory):
             yield from _of_program(host, program, inventory)
-
-
-def _applied(inventory: Inventory) -> list[Program]:
-    """Return the programs that ``mta apply`` was ever run for."""
-    names = {event.subject for event in inventory.events() if event.what == "mta apply"}
-    return [program for name, program in PROGRAMS.items() if name in names]
 
 
 def _of_program(host: Host, program: Program, inventory: Inventory) -> Iterator[Finding]:

@@ -37,7 +37,7 @@ def client(host: Host) -> Iterator[Finding]:
         level, table, _ = policy(scope)
         if table and level not in VERIFYING:
             reason = f"says {level} for {relay}, so the password goes to whoever answers"
-            yield MTA103.found(table.path, reason, _secured(scope, table))
+            yield MTA103.found(table.path, reason, secured(scope, table))
         elif level not in VERIFYING:
             reason = f"has {scope.said(name) if level != 'none' else f'{name}=none'}"
             cure = scope.cure(name, "secure")
@@ -53,7 +53,7 @@ def client(host: Host) -> Iterator[Finding]:
                 yield MTA105.found(found.path, reason, cure)
 
 
-def _secured(scope: Scope, table: Table) -> str:
+def secured(scope: Scope, table: Table) -> str:
     """Return how the line of the relay in a policy table comes to verify its name."""
     relay, path = scope.conf.value("relayhost"), quote(table.path)
     lines = (scope.host.content(table.path) or b"").decode(errors="replace").splitlines()

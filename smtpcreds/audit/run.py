@@ -24,9 +24,11 @@ from . import (
     others,
     permissions,
     postfix,
+    postfix_ciphers,
     postfix_client,
     sasl_conf,
     sendmail,
+    sendmail_peers,
     sendmail_switches,
 )
 from .finding import AUDIT001, Code, unchecked
@@ -100,6 +102,9 @@ _OF_SENDMAIL: tuple[Check, ...] = (
     sendmail_switches.hooks,
     sendmail_switches.open_relay,
     sendmail_switches.left,
+    sendmail_peers.demands,
+    sendmail_peers.session,
+    sendmail_peers.submissions,
 )
 _OF_POSTFIX: tuple[Check, ...] = (
     postfix.server,
@@ -117,6 +122,10 @@ _OF_POSTFIX: tuple[Check, ...] = (
     postfix_client.verifies,
     postfix.wrapped,
     postfix.protocols,
+    postfix_ciphers.ciphers,
+    postfix_ciphers.names,
+    postfix_ciphers.asked,
+    postfix_ciphers.demands,
 )
 _OF_EXIM: tuple[Check, ...] = (
     exim.offered,
@@ -125,6 +134,8 @@ _OF_EXIM: tuple[Check, ...] = (
     exim.open_relay,
     exim.wrapped,
     exim.client,
+    exim.tls,
+    exim.logs_in,
 )
 _OF_DOVECOT: tuple[Check, ...] = (
     dovecot.refuses,
@@ -173,8 +184,19 @@ _REMOTE: tuple[Check, ...] = (crls.handed_out,)
 """Asks other hosts, which a screen that is drawn every minute does not."""
 
 _ROOMS = (
-    *(finding, permissions, certificates, crls, accounts, sasl_conf, kerberos, sendmail, sendmail_switches),
-    *(postfix, postfix_client, exim, dovecot, others, delivery),
+    *(
+        finding,
+        permissions,
+        certificates,
+        crls,
+        accounts,
+        sasl_conf,
+        kerberos,
+        sendmail,
+        sendmail_switches,
+        sendmail_peers,
+    ),
+    *(postfix, postfix_ciphers, postfix_client, exim, dovecot, others, delivery),
 )
 _FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")
 

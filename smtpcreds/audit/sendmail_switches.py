@@ -21,7 +21,7 @@ from .host import SENDMAIL_CF, SENDMAIL_MC, Host
 _LINE = pattern(r"^\s*(?:DAEMON|CLIENT)_OPTIONS\(`([^']*)'\)")
 _SUBMISSION = 587
 _IMPLICIT = 465
-_TAG = pattern(r"(?i)(Srv_Features|Try_TLS):(\S*)\s+(.*)")
+_TAG = pattern(r"(?i)(Srv_Features|Try_TLS|TLS_Clt|TLS_Srv|TLS_Rcpt|TLS_(?:Srv|Clt)_Features):(\S*)\s+(.*)")
 _OPEN = pattern(r"^\s*FEATURE\(`?(promiscuous_relay|relay_local_from|relay_mail_from)\b")
 _BARRED = {
     "a": mechanisms.NO_ACTIVE,
@@ -42,7 +42,7 @@ def _numbered(host: Host, absolute: str = SENDMAIL_MC) -> list[tuple[int, str]]:
     return list(enumerate((host.text(absolute) or "").splitlines(), 1))
 
 
-def _removed(host: Host, word: str, what: str) -> str:
+def removed(host: Host, word: str, what: str) -> str:
     """Return how the lines of sendmail.mc that begin with a definition go."""
     found = [n for n, line in _numbered(host) if re.match(rf"\s*(?:define|FEATURE)\(`?{word}\b", line)]
     mc = quote(host.path(SENDMAIL_MC))
@@ -137,10 +137,10 @@ def features(host: Host) -> Iterator[Finding]:
         return
     if "V" in cf.option("TLSSrvOptions") and _relays_by_certificate(host):
         reason = f"has TLSSrvOptions={cf.option('TLSSrvOptions')}, so no client is asked for a certificate"
-        cure = _removed(host, "confTLS_SRV_OPTIONS", "confTLS_SRV_OPTIONS")
+        cure = removed(host, "confTLS_SRV_OPTIONS", "confTLS_SRV_OPTIONS")
         yield MTA023.found(host.path(SENDMAIL_CF), reason, cure)
-    for number, subject, value in _entries(host, "srv_features"):
-        yield from _of_features(host, host.path(sendmail.ACCESS), subject, value, _dropped(host, number))
+    for number, subject, value in entries(host, "srv_features"):
+        yield from _of_features(host, host.path(sendmail.ACCESS), subject, value, dropped(host, number))
     for value in _hook(host, "Local_srv_features"):
         cure = f"take the ruleset Local_srv_features out of {host.path(SENDMAIL_MC)}, then: {rebuilt(host)}"
         yield from _of_features(host, host.path(SENDMAIL_CF), "", value, cure)
@@ -156,7 +156,7 @@ def _of_features(host: Host, path: str, subject: str, value: str, cure: str) -> 
         yield MTA023.found(path, f"asks {who} for no certificate (Srv_Features V)", cure)
 
 
-def _entries(host: Host, tag: str) -> Iterator[tuple[int, str, str]]:
+def entries(host: Host, tag: str) -> Iterator[tuple[int, str, str]]:
     """Yield number, subject and value of the lines of the access map with a tag, where that map is used."""
     if host.sendmail and "access" in host.sendmail.maps:
         for number, line in _numbered(host, sendmail.ACCESS):
@@ -164,7 +164,8 @@ def _entries(host: Host, tag: str) -> Iterator[tuple[int, str, str]]:
                 yield number, found[2], found[3]
 
 
-def _dropped(host: Host, number: int) -> str:
+def dropped(host: Host, number: int) -> str:
+    """Return how a line of the access map goes."""
     path = quote(host.path(sendmail.ACCESS))
     return f"sed -i {number}d {path} && makemap hash {path} < {path}"
 
@@ -193,10 +194,10 @@ def client(host: Host) -> Iterator[Finding]:
                 reason = f"says ClientPortOptions={daemon.line}, so it {effect} anywhere"
                 yield MTA025.found(host.path(SENDMAIL_CF), reason, _without(host, daemon, letter))
     hub = host.site.settings.hub.lower()
-    for number, subject, value in _entries(host, "try_tls"):
+    for number, subject, value in entries(host, "try_tls"):
         if value.upper().startswith("NO") and (not subject or f".{hub}".endswith(f".{subject.lower()}")):
             reason = f"line {number} keeps Sendmail from TLS with {subject or 'every host'} (Try_TLS)"
-            yield MTA025.found(host.path(sendmail.ACCESS), reason, _dropped(host, number))
+            yield MTA025.found(host.path(sendmail.ACCESS), reason, dropped(host, number))
 
 
 MTA026 = Code.error(
@@ -234,7 +235,7 @@ def open_relay(host: Host) -> Iterator[Finding]:
                 else "every sender that names an address of ours"
             )
             reason = f"has FEATURE(`{found[1]}'), so {who} relays without AUTH"
-            yield MTA027.found(host.path(SENDMAIL_MC), reason, _removed(host, found[1], found[1]))
+            yield MTA027.found(host.path(SENDMAIL_MC), reason, removed(host, found[1], found[1]))
 
 
 MTA028 = Code.error(
@@ -252,11 +253,11 @@ def left(host: Host) -> Iterator[Finding]:
         if all(f"NO_TLSV1_{minor}" in re.sub(r"-SSL_OP_\w+", "", options) for minor in (2, 3)):
             reason = f"has {role}SSLOptions without TLSv1.2 and TLSv1.3, so no handshake succeeds"
             name = f"conf{role.upper()}_SSL_OPTIONS"
-            yield MTA028.found(host.path(SENDMAIL_CF), reason, _removed(host, name, name))
+            yield MTA028.found(host.path(SENDMAIL_CF), reason, removed(host, name, name))
     barred = [_BARRED[letter] for letter in cf.option("AuthOptions") if letter in _BARRED]
     offered = [name.upper() for name in cf.words("AuthMechanisms") if name.upper() in BY_PASSWORD]
     if barred and offered and not mechanisms.left(offered, (), barred):
         reason = f"has AuthOptions={cf.option('AuthOptions')}, which leaves none of {' '.join(offered)}"
         yield MTA028.found(
-            host.path(SENDMAIL_CF), reason, _removed(host, "confAUTH_OPTIONS", "confAUTH_OPTIONS")
+            host.path(SENDMAIL_CF), reason, removed(host, "confAUTH_OPTIONS", "confAUTH_OPTIONS")
         )

@@ -14,7 +14,7 @@ from ..ca.requests import Csr, SignedCsr, sign_csr, verify_petition
 from ..config import Site
 from ..deploy.delivery import Handover, record_handover
 from ..deploy.facts import gather, wanted_mechanisms
-from ..deploy.hubs import applied_hubs
+from ..deploy.hubs import applied_hubs, configured_hubs
 from ..deploy.options import RenderOptions, in_force
 from ..errors import DataError, UsageError
 from ..files import check_parents, disk, sweep_target, write_all
@@ -173,7 +173,7 @@ def make_bundle(work: Transaction, wanted: BundleRequest, delivery: Delivery) ->
     """Make a bundle, with a new certificate if one is needed, deliver it, and record who got it."""
     site, chain = work.site, work.ca.chain
     delivery.tidy()
-    wanted = replace(wanted, render_options=offered(work, wanted.program, wanted.render_options))
+    wanted = replace(wanted, render_options=offered(work, wanted))
     choice = choose(site, work.known_inventory, wanted.order.host, wanted.terms)
     _verify_key(wanted, choice)
     _verify_permitted(wanted, choice, chain)
@@ -196,15 +196,22 @@ def ensure_account(work: Transaction, wanted: BundleRequest) -> None:
         accounts.add(account, generate_secret)
 
 
-def offered(work: Transaction, program: Program, options: RenderOptions) -> RenderOptions:
-    """Return the options of a program that logs in by PLAIN or LOGIN only, of which the hub decides.
+def offered(work: Transaction, wanted: BundleRequest) -> RenderOptions:
+    """Return the options of the program, with what the hub offers of what it would try.
+
+    Nobody is told by each bundle that a host fetches by itself that what the hub offers is not known.
 
     Raises:
         UsageError: the hub offers neither.
     """
-    hubs = applied_hubs(work.site)
+    program, options = wanted.program, wanted.render_options
+    hubs = applied_hubs(work.site) or configured_hubs(work.site)
     asked = options.over(work.site.settings.mta, program.VARIANTS)
-    if not hubs or asked.mechanisms:
+    if asked.mechanisms:
+        return options
+    if not hubs:
+        if not wanted.login:
+            _warn_of_unknown(work, asked)
         return options
     if all(set(mechanisms) <= {GSSAPI} for mechanisms in hubs.values()):
         raise _takes_tickets_only(work, program, next(iter(hubs)))
@@ -215,6 +222,11 @@ def offered(work: Transaction, program: Program, options: RenderOptions) -> Rend
     reason = f"logs in by {' or '.join(program.MECHANISMS)} only, which this hub does not offer"
     allow = f"smtpcreds mta apply {next(iter(hubs))} --plaintext --edit --run"
     raise UsageError(program.NAME, reason, f"{allow}    (inside TLS only); then this again")
+
+
+def _warn_of_unknown(work: Transaction, asked: RenderOptions) -> None:
+    hub = asked.hub or work.site.hub
+    work.warn(f"what {hub} offers is not known here; to see it: smtpcreds probe smtp://{hub}:{asked.port}")
 
 
 def _takes_tickets_only(work: Transaction, program: Program, hub: str) -> UsageError:

@@ -89,6 +89,7 @@ def next_crl(
     *,
     number: int | None = None,
     lifetime: timedelta | None = None,
+    more: Sequence[Revoked] = (),
 ) -> NewCrl:
     """Sign the next CRL; write it, then record it.
 
@@ -99,11 +100,12 @@ def next_crl(
         issuer: signs.
         number: taken already; None takes the next one.
         lifetime: None is that of the configuration.
+        more: entries beside those of the inventory.
     """
     number = inventory.next_crl_number(authority.id) if number is None else number
     rows = inventory.revoked(authority.id, expires_after=site.clock())
     revoked = [Revoked(int(row.serial, 16), row.at, parse_reason(row.reason)) for row in rows]
-    return sign_crl(site, issuer, number, revoked, lifetime)
+    return sign_crl(site, issuer, number, [*revoked, *more], lifetime)
 
 
 def record_crl(inventory: Inventory, authority: AuthorityRow, crl: NewCrl) -> None:

@@ -395,7 +395,7 @@ def verify_permitted(order: CertificateRequest, chain: Iterable[Certificate]) ->
     constraints = [found for ca in chain if (found := constraints_of(ca))]
     if fault := refusal(constraints, Names((order.host, *order.dns_names))):
         raise NameRefusedError(order.host, fault, "choose another name, or see: smtpcreds ca rollover --help")
-    if fault := refusal(constraints, Names((), order.addresses)):
+    if order.addresses and (fault := refusal(constraints, Names((), order.addresses))):
         hint = "leave the address out, or make an authority that may: smtpcreds ca rollover --addresses"
         raise NameRefusedError(order.host, fault, hint)
 

@@ -258,7 +258,7 @@ CURE_CRL = "smtpcreds ca crl"
 """Signs a CRL, and installs it with bundle and links in every directory; what was interrupted, it settles."""
 
 
-CURE_EARLY = "smtpcreds ca rollover --force"
+CURE_EARLY = "smtpcreds ca rollover --clock-was-ahead"
 """Replaces an authority that was made under a clock that was ahead, and is not valid yet."""
 
 

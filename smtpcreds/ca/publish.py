@@ -15,6 +15,7 @@ from ..pki.names import title
 from ..pki.values import Certificate, Issuer
 from ..transaction import Transaction
 from .above import taken, warn_of_faults
+from .altered import revoke_again
 from .authority import CA, OF_CA, Listed, SupersededCA, short_id
 from .crl import NewCrl, crl_is_due, crl_is_stale, next_crl, owes_crl, record_crl
 from .directory import directories, trust_changes
@@ -51,7 +52,8 @@ def publish(
     """
     certificate = issuer.certificate
     authority = work.row(certificate)
-    crl = next_crl(work.site, work.inventory, authority, issuer, number=number, lifetime=lifetime)
+    more = revoke_again(work.site, work.inventory, work.ca, authority)
+    crl = next_crl(work.site, work.inventory, authority, issuer, number=number, lifetime=lifetime, more=more)
     lists = work.ca.crl_lists({certificate: crl.pem})
     beside = _missing(work, lists)
     files = work.ca.files_of(certificate)

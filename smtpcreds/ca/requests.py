@@ -193,7 +193,9 @@ def read_petition(
     hosts, addresses, ignored = _chosen(site, asked, only, path)
     single = [name for name in hosts if not _is_wildcard(name)]
     if not single:
-        raise NameRefusedError(path, "names no single host, only wildcards or addresses")
+        named = next((name for name in asked.dns_names if not _is_wildcard(name)), asked.common_name)
+        hint = f"a certificate is for one host; add: --san {named}" if named and only else None
+        raise NameRefusedError(path, "names no single host, only wildcards or addresses", hint)
     host = asked.common_name if asked.common_name in single else single[0]
     for name in hosts:
         if not is_qualified(name):
@@ -264,7 +266,7 @@ def _without_taken(work: Transaction, asked_csr: Csr) -> Csr:
     if holder := taken.get(request.name):
         hint = f"if it is to be certified for this key: --san {request.name}"
         raise NameRefusedError(request.name, holder, hint)
-    passed = tuple(f"name {name}, which {holder}" for name, holder in taken.items())
+    passed = tuple(f"name {name}: it {holder}" for name, holder in taken.items())
     for item in passed:
         work.warn(f"{request.name}: ignored: {item}")
     hosts = tuple(name for name in request.hosts if name not in taken)
@@ -285,13 +287,18 @@ def _taken(work: Transaction, request: Request) -> dict[str, str]:
         for name in wanted.intersection((row.host, *row.names)):
             holders.setdefault(name, []).append(row)
     taken = {
-        name: f"{rows[0].host} has in a live certificate of another key, {rows[0].serial}"
+        name: _held(name, rows[0])
         for name, rows in holders.items()
         if own not in {row.key_id for row in rows}
     }
     if work.site.hub in wanted - holders.keys():
         taken[work.site.hub] = "is the name of this hub"
     return {name: taken[name] for name in request.hosts if name in taken}
+
+
+def _held(name: str, row: CertificateRow) -> str:
+    held = "has a live certificate" if name == row.host else f"is a name of {row.host}'s live certificate"
+    return f"{held} with another key, serial {row.serial}"
 
 
 def verify_petition(asked_csr: Csr, chain: tuple[Certificate, ...]) -> None:

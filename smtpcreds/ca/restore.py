@@ -27,7 +27,7 @@ from .authority import CA, SupersededCA
 from .crl import crl_paths
 from .directory import directories, readable_bundle
 from .layout import BUNDLE, CURE_CRL
-from .state import complete_retirement, record_all, retire_files, row_of
+from .state import REVOKED, complete_retirement, record_all, retire_files, row_of
 
 CURE_UNKNOWN = (
     "put back a newer backup of the state directory; or take that CA out, and what it signed is refused"
@@ -138,8 +138,8 @@ def newer_crls(site: Site, inventory: Inventory, ca: CA) -> Iterator[NewerCrl]:
     """Yield the CRLs of our authorities beside certificates that the state directory does not know."""
     if not ca.is_there:
         return
-    ours = tuple(_ours(inventory, ca))
-    latest = (inventory.latest_crl(row.id) for _, _, row in ours if row)
+    publishers = tuple(ours(inventory, ca))
+    latest = (inventory.latest_crl(row.id) for _, _, row in publishers if row)
     recorded = {crl.sha256 for crl in latest if crl}
     for path, content in _published(site, inventory):
         der = next((block.decode() for block in blocks(content)), None)
@@ -149,7 +149,7 @@ def newer_crls(site: Site, inventory: Inventory, ca: CA) -> Iterator[NewerCrl]:
             crl = read_crl(content, path, None)
         except SmtpcredsError:  # damaged: it is written anew
             continue
-        for issuer, kept, row in ours:
+        for issuer, kept, row in publishers:
             if is_crl_of(crl, issuer):
                 unknown = _unknown(inventory, row, crl)
                 if unknown or _is_ahead(inventory, row, kept, crl):
@@ -165,7 +165,7 @@ def take_over(site: Site, inventory: Inventory, ca: CA) -> None:
     for newer in found:
         site.warn(f"{newer.finding.subject}: {newer.finding.message}; it is taken over")
         if newer.authority:
-            _record(site, inventory, newer, newer.authority)
+            record_newer(site, inventory, newer, newer.authority)
     newest = {newer.kept: newer for newer in sorted(found, key=lambda newer: newer.crl.number or 0)}
     for kept, newer in newest.items():
         if (newer.crl.number or 0) >= (_number(kept) or 0):
@@ -182,7 +182,7 @@ def _retire(site: Site, inventory: Inventory, ca: CA) -> None:
         complete_retirement(site, inventory, ca, "known by its bundle")
 
 
-def _ours(inventory: Inventory, ca: CA) -> Iterator[tuple[Certificate, str, AuthorityRow | None]]:
+def ours(inventory: Inventory, ca: CA) -> Iterator[tuple[Certificate, str, AuthorityRow | None]]:
     """Yield each authority that signs CRLs here: its certificate, its own copy of the CRL, its row."""
     yield ca.certificate, ca.files.crl, row_of(inventory, ca.certificate)
     for former in ca.superseded_cas:
@@ -224,18 +224,26 @@ def _number(path: str) -> int | None:
         return None
 
 
-def _record(site: Site, inventory: Inventory, newer: NewerCrl, authority: AuthorityRow) -> None:
+def record_newer(site: Site, inventory: Inventory, newer: NewerCrl, authority: AuthorityRow) -> None:
     """Record the revocations, and count on from the number; the next CRL is owed from then on."""
-    certificates = _beside(newer)
+    certificates, deeds = _beside(newer), list[tuple[str, str]]()
     with inventory.transaction():
         for entry in newer.unknown:
             row, der = _row(newer, authority, entry, certificates.get(entry.serial), site)
             inventory.adopt([(row, der)])
             if row.serial not in {known.serial for known in inventory.revoked(authority.id)}:
                 inventory.revoke(authority.id, row.serial, entry.at, entry.reason.value)
+            deeds.append((_host(inventory, authority, row), f"serial {row.serial}, {entry.reason.value}"))
+        record_all(site, inventory, REVOKED, deeds)
         inventory.use_crl_number(authority.id, (newer.crl.number or 0) + 1)
         detail = f"number {newer.crl.number} and {len(newer.unknown)} revocations of {newer.path}"
         record_all(site, inventory, "ca crl taken over", [(authority.name, detail)])
+
+
+def _host(inventory: Inventory, authority: AuthorityRow, row: CertificateRow) -> str:
+    """Return the host by which the inventory has the certificate, which it may have known before."""
+    found = (each for each in inventory.find(row.serial) if each.serial == row.serial)
+    return next((each.host for each in found if each.authority == authority.id), row.host)
 
 
 def _beside(newer: NewerCrl) -> Mapping[int, Certificate]:

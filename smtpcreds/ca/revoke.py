@@ -27,7 +27,7 @@ from .old import RENEW_OLD, RETIRE_OLD
 from .pair import certificate_in_place, read_previous_pair
 from .publish import Published, copy, publish, stale_copies
 from .reload import Hook, is_owed, owe, tell
-from .state import row_of
+from .state import REVOKED, row_of
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def _record(work: Transaction, chosen: _Chosen, reason: Reason, authorities: Seq
         work.inventory.adopt(chosen.new)
         for row in chosen.rows:
             work.inventory.revoke(row.authority, row.serial, work.now, reason.value)
-            work.record("cert revoke", row.host, f"serial {row.serial}, {reason.value}")
+            work.record(REVOKED, row.host, f"serial {row.serial}, {reason.value}")
         return [work.inventory.next_crl_number(authority) for authority in authorities]
 
 

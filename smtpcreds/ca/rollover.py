@@ -212,22 +212,30 @@ def _new_name(work: Transaction, name: str | None, organization: str) -> str:
     )
 
 
-def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey, *, again: bool = False) -> Rolled:
+def roll_over(
+    work: Transaction,
+    wanted: NewAuthority,
+    root: RootKey,
+    *,
+    again: bool = False,
+    clock_was_ahead: bool = False,
+) -> Rolled:
     """Make a new authority; the present one becomes superseded, trusted until it is retired.
 
-    The passphrase that opens the present key encrypts the new one. An authority that is not valid yet, since
-    the clock was ahead when it was made, is retired at once: nothing that it signed is valid.
+    The passphrase that opens the present key encrypts the new one.
 
     Args:
         work: where.
         wanted: from :func:`successor`.
         root: the key that signs an intermediate; not needed for a new root.
-        again: although a rollover before has not ended, or the present authority is not valid yet.
+        again: although a rollover before has not ended.
+        clock_was_ahead: when the present authority was made, so that it is not valid yet, and nothing that it
+            signed is: it is retired at once.
     """
-    if not again:
+    is_early = clock_was_ahead and _is_early(work, work.ca.certificate)
+    if not (again or is_early):
         _confirm_second(work)
-    is_early = again and work.now < work.ca.certificate.not_valid_before_utc
-    if work.now < work.ca.chain[-1].not_valid_before_utc:
+    if is_early and _is_early(work, work.ca.chain[-1]):
         root = replace(root, new=True)
     above = _root_key(work.ca, wanted, root)
     _refuse_plain_root(work, wanted, root, above)
@@ -259,6 +267,10 @@ def roll_over(work: Transaction, wanted: NewAuthority, root: RootKey, *, again: 
     here = old_rows(replace(work.site, warn=lambda _: None), work.inventory, work.ca)
     hosts = dict.fromkeys((*(old.host for old in here), *hosts_of(work.inventory, {row.id}, work.now)))
     return Rolled(issuer.certificate, old.certificate, tuple(changed), tuple(hosts))
+
+
+def _is_early(work: Transaction, authority: Certificate) -> bool:
+    return work.now < authority.not_valid_before_utc
 
 
 def _confirm_second(work: Transaction) -> None:

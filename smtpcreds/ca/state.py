@@ -20,6 +20,11 @@ from .layout import RETIRED, Pair
 from .pair import certificate_in_place, key_id, put_in_place, read_previous_pair
 from .token import unfinished_key
 
+APPLIED = "mta apply"
+"""The event of a mail program whose files were written."""
+REVOKED = "cert revoke"
+"""The event of a revocation, whose detail is ``serial``, number, comma, reason."""
+
 
 def ensure_authority(site: Site, inventory: Inventory, ca: CA, certificate: Certificate) -> AuthorityRow:
     """Return the row of an authority of ours, made now if it is new; it counts on from its CRL on disk."""
@@ -156,11 +161,11 @@ def _recover_one(site: Site, inventory: Inventory, ca: CA, row: CertificateRow, 
     if row.fingerprint is None:
         _give_up(site, inventory, row, "interrupted before it was signed")
     elif not row.directory:
-        inventory.issued(row.authority, [row.serial])
+        _settle(site, inventory, row)
     elif is_ours and _previous_stands(pair, row):
         _give_up(site, inventory, row, "interrupted before it replaced the former one")
     elif _complete(inventory, ca, row, pair):
-        inventory.issued(row.authority, [row.serial])
+        _settle(site, inventory, row)
         site.warn(
             f"{row.host}: an interrupted run left its certificate unfinished; it is in place now, "
             "and the mail server has to read it: reload it"
@@ -169,6 +174,12 @@ def _recover_one(site: Site, inventory: Inventory, ca: CA, row: CertificateRow, 
     else:
         _give_up(site, inventory, row, "interrupted before its key was in place")
     return False
+
+
+def _settle(site: Site, inventory: Inventory, row: CertificateRow) -> None:
+    with inventory.transaction():
+        inventory.issued(row.authority, [row.serial])
+        record_all(site, inventory, "cert recovered", [(row.host, f"serial {row.serial}")])
 
 
 def _previous_stands(pair: Pair, row: CertificateRow) -> bool:
@@ -191,7 +202,10 @@ def _complete(inventory: Inventory, ca: CA, row: CertificateRow, pair: Pair) -> 
 
 
 def _give_up(site: Site, inventory: Inventory, row: CertificateRow, why: str) -> None:
-    inventory.discard(row.authority, row.serial, why)
+    with inventory.transaction():
+        inventory.discard(row.authority, row.serial, why)
+        if row.fingerprint:
+            record_all(site, inventory, "cert give up", [(row.host, f"serial {row.serial}")])
     site.warn(
         f"{row.host}: an interrupted run began a certificate and ended {why.removeprefix('interrupted ')}; "
         "it was abandoned"

@@ -38,12 +38,13 @@ from ..pki.values import Certificate
 from ..progress import counted
 from ..shell import quote
 from .above import CURE_ABOVE, LACKS, lacking, revoked
+from .altered import CURE_EVENTS
+from .altered import findings as altered
 from .authority import CA
 from .crl import crl_fault, crl_says, owes_crl
 from .directory import bundled, directories, trust, trust_directory_changes
 from .layout import BUNDLE, CRL, CURE_CRL, CaFiles, Pair, bundle_again, cure_crl, is_client_host, reading
 from .lookup import Found, installed_pair, read_file
-from .restore import findings as restored
 from .root import lacks_root_crl
 from .state import row_of
 
@@ -273,9 +274,6 @@ def findings(site: Site, noted: str = "") -> tuple[list[Finding], Head | None]:
         return [as_finding(error)], None
 
 
-CURE_EVENTS = "compare the events with syslog's authpriv, and put an inventory back from before"
-
-
 def _unchained(site: Site, chain: Chain, noted: str) -> Iterator[Finding]:
     """Yield what shows that somebody wrote to the record of events past this program."""
     if chain.broken:
@@ -402,12 +400,26 @@ def root_crl(scene: Scene) -> Iterator[Finding]:
 
 def published(scene: Scene) -> Iterator[Finding]:
     """Nothing beside certificates is newer than the state directory, as after a backup was put back."""
-    yield from restored(scene.site, scene.inventory, scene.ca)
+    yield from altered(scene.site, scene.inventory, scene.ca)
 
 
 def _recorded(scene: Scene, certificate: Certificate) -> CrlRow | None:
     row = row_of(scene.inventory, certificate)
     return scene.inventory.latest_crl(row.id) if row else None
+
+
+def explained(scene: Scene) -> Iterator[Finding]:
+    """Certificates stand as the events left them, unless somebody wrote to the inventory past the program."""
+    for row in scene.inventory.unexplained():
+        yield Finding(row.host, f"certificate {row.serial} is {row.state}; {_OTHERWISE}", CURE_EVENTS)
+    for event in scene.inventory.without_row():
+        reason = f"({event.what}, {event.at:%Y-%m-%d}) is not in the inventory; {_OTHERWISE}"
+        yield Finding(
+            event.subject, f"certificate {event.detail.removeprefix('serial ')} {reason}", CURE_EVENTS
+        )
+
+
+_OTHERWISE = "the record of events says otherwise"
 
 
 def installed(scene: Scene) -> Iterator[Finding]:
@@ -490,6 +502,7 @@ CHECKS: tuple[Callable[[Scene], Iterator[Finding]], ...] = (
     crls,
     root_crl,
     published,
+    explained,
     installed,
     pairs,
 )

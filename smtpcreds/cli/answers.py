@@ -50,6 +50,7 @@ def _one_of(*words: str) -> Schema:
 
 
 TEXTS, PATHS = _list(TEXT), _list(PATH)
+COMMANDS: Schema = {**TEXTS, "description": "that bring what was changed to the mail programs of this host"}
 PLACE: Schema = {"type": "string", "description": "absolute path of a database, or its URL"}
 COUNTS: Schema = {"type": "object", "additionalProperties": {"type": "integer"}}
 
@@ -664,4 +665,4 @@ def schema_of(verb: str, number: int) -> Schema:
 
 def _answers(verb: str, number: Schema) -> Iterator[Schema]:
     for keys in (*ANSWERS[verb], PLAN):
-        yield _object({"schema": number, **keys, "warnings": TEXTS})
+        yield _object({"schema": number, **keys, "apply?": COMMANDS, "warnings": TEXTS})

@@ -155,6 +155,7 @@ _SHOWN = 20
 @click.command(cls=Verb)
 @click.option("--retire-old", is_flag=True, help="Stop trusting the old authority; makes no new one.")
 @click.option("--force", is_flag=True, help="Retire it although hosts use it; or roll over once more.")
+@click.option("--clock-was-ahead", is_flag=True, help="It is not valid yet: retire it at once.")
 @click.option("--name", metavar="TEXT", help="Common name; default: the present one and G2, G3.")
 @click.option("--organization", metavar="TEXT", help="Organisation; default: that of the present one.")
 @click.option("--key-type", metavar="TYPE", help="As for ca init; default: that of the present one.")
@@ -177,6 +178,7 @@ def rollover(
     /,
     retire_old: bool,
     force: bool,
+    clock_was_ahead: bool,
     new_root: bool,
     root_key: str | None,
     root_passphrase: str | None,
@@ -194,6 +196,8 @@ def rollover(
     site = session.site()
     opens, key = ca_passphrase(passphrase, site, pin=pin), _token_key(token, exists=existing_key)
     root = _root_key(session, site, root_key, root_passphrase, new=new_root)
+    if retire_old and clock_was_ahead:
+        raise UsageError("--clock-was-ahead", "goes with a new authority", "leave --retire-old out")
     if retire_old:
         _retire(session, site, root, opens, force=force)
         return
@@ -201,7 +205,13 @@ def rollover(
 
     rolled = session.run(
         site,
-        lambda work: roll_over(work, successor(work, **render_options, token=key), root, again=force),
+        lambda work: roll_over(
+            work,
+            successor(work, **render_options, token=key),
+            root,
+            again=force,
+            clock_was_ahead=clock_was_ahead,
+        ),
         opens,
         yes=force,
     )

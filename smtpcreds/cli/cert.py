@@ -105,7 +105,7 @@ def issue(
     failures = [{"host": outcome.host, "error": str(outcome.error)} for outcome in refused]
     session.show(
         lambda: {"certificates": [issued_row(o) for o in issued], "failed": failures},
-        [*issued_lines(session, issued), *_next(site, issued, is_elsewhere=directory is not None)],
+        chain(issued_lines(session, issued), _next(site, issued, is_elsewhere=directory is not None)),
     )
     session.fail(outcome.error for outcome in refused)
 
@@ -140,12 +140,12 @@ def issued_row(issued: "Issued") -> dict[str, object]:
 
 def issued_lines(session: Session, outcomes: Iterable["Issued"]) -> Iterator[str]:
     """Yield what a person is told of new certificates."""
-    from ..pki.describe import describe
+    from ..pki.keys import key_label
 
     for issued in outcomes:
-        found, order = describe(issued.certificate), issued.order
-        end = f"valid to {found.not_after:%Y-%m-%d}{' (the end of the CA)' if issued.shortened else ''}"
-        yield f"{order.host}: {order.profile.label}, {found.key_type}, {end}"
+        found, order = issued.certificate, issued.order
+        until = f"{found.not_valid_after_utc:%Y-%m-%d}{' (the end of the CA)' if issued.shortened else ''}"
+        yield f"{order.host}: {order.profile.label}, {key_label(found.public_key())}, valid to {until}"
         yield f"  {session.described(order.pair.key)}"
         yield f"  {session.described(order.pair.certificate)}"
 
@@ -225,7 +225,7 @@ def renew(
     renewed = [outcome for outcome in done.outcomes if isinstance(outcome, Issued)]
     refused = [outcome for outcome in done.outcomes if isinstance(outcome, Refused)]
     session.show(
-        {
+        lambda: {
             "certificates": [_row(item, new_key=new_key) for item in renewed],
             "failed": [{"host": item.host, "error": str(item.error)} for item in refused],
             "crl": done.crl and crl_row(done.crl),
@@ -234,12 +234,12 @@ def renew(
             "findings": [finding_row(finding) for finding in wrong],
             **upkeep_row(site, kept),
         },
-        [
-            *_lines(session, renewed, done, wrong, reloaded=hook is not None, end=end, idle=not kept.is_any),
-            *upkeep_lines(session, site, kept),
-            *finding_lines(wrong),
-            *(_after_rollover(site) if old_authority else ()),
-        ],
+        chain(
+            _lines(session, renewed, done, wrong, reloaded=hook is not None, end=end, idle=not kept.is_any),
+            upkeep_lines(session, site, kept),
+            finding_lines(wrong),
+            _after_rollover(site) if old_authority else (),
+        ),
     )
     session.fail((*(outcome.error for outcome in refused), *kept.failed))
     if wrong or end:

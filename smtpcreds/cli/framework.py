@@ -100,7 +100,17 @@ BUG = 70
 INTERRUPTED = 130
 DANGEROUS = {
     *("--abandon", "--allow-login-name", "--allow-login-names", "--allow-odd-names", "--allow-weak"),
-    *("--at-once", "--clear", "--defaults", "--drop-san", "--edit", "--fix", "--force", "--key"),
+    *(
+        "--at-once",
+        "--clear",
+        "--clock-was-ahead",
+        "--defaults",
+        "--drop-san",
+        "--edit",
+        "--fix",
+        "--force",
+        "--key",
+    ),
     *("--insecure-send-password", "--new-key", "--new-root", "--no-name-constraints", "--no-passphrase"),
     *("--no-tls", "--plaintext", "--relay-certificates", "--remove", "--retire", "--retire-old", "--reveal"),
     *("--root-key", "--run", "--skip-bad", "--unknown", "--with-accounts", "--with-key", "--yes"),

@@ -360,7 +360,7 @@ def apply(session: Session, /, edit: bool, run: bool, force: bool, defaults: boo
 
     site, program, wanted = named(session, **options)
     how = {"defaults": defaults, "force": force, "edit": edit, "run": run}
-    applied = session.run(site, lambda work: write(work, program, wanted, **how))
+    applied = session.run(site, lambda work: write(work, program, wanted, **how), look_first=True)
     if applied is None:
         return
     session.show(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import field
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import click
@@ -106,6 +106,8 @@ class Session:
     """Paths that a dry run would change."""
     database: str | None = None
     """The ``--database`` of a verb of ``sasl``."""
+    to_apply: list[str] = field(default_factory=list)
+    """Commands that bring what a run changed to the mail programs of this host."""
     has_typed: bool = False
     """A person was asked for the passphrase of something that exists."""
     has_bar: bool = False
@@ -176,22 +178,22 @@ class Session:
         would obey is escaped, behind a pipe too, except in lines that are ``coloured`` for one. Commands of
         the program are completed so that they can be typed, except in what is ``verbatim``: a file's text.
         Lines that are ``listed`` are broken between words where a terminal is too narrow for them.
+        What mail programs are still to be told ends every answer.
         """
+        applies, self.to_apply = self.to_apply, []
         if self.as_json:
             made = data() if callable(data) else data
             made = made if verbatim else self._typed_in(made)
-            whole = (
-                {"schema": SCHEMA, **made, "warnings": [*map(self.typed, self.warnings)]}
-                if isinstance(made, dict)
-                else made
-            )
-            click.echo(_json(whole))
+            if isinstance(made, dict):
+                more = {"apply": [*map(self.typed, applies)]} if applies else {}
+                made = {"schema": SCHEMA, **made, **more, "warnings": [*map(self.typed, self.warnings)]}
+            click.echo(_json(made))
         elif not self.quiet:
             is_seen = (sys.stderr if aside else sys.stdout).isatty()
             escaped = str if coloured else _harmless if is_seen else _without_controls
             completed = str if verbatim else self._line
             fitting = _fitting(_columns()) if listed and is_seen else str
-            rest = iter(lines)
+            rest = chain(lines, (f"next: {command}" for command in applies))
             while some := list(islice(rest, _AT_ONCE)):
                 text = "\n".join(some)
                 if not _is_plain(text, len(some)):
@@ -265,6 +267,7 @@ class Session:
             answers = self._answers(site, verb, asked) if looks else {}
             with transaction(site, answers=answers, **asked) as work:
                 done = verb(work)
+                self.to_apply = _to_apply(work)
             for change in work.changes if self.verbose else ():
                 self.note(f"{change.action} {change.target}{_mode(change.mode)}")
             return done
@@ -402,6 +405,14 @@ class Session:
                 raise
             return Settings()
         return parse_settings(text.decode(errors="replace"), path)
+
+
+def _to_apply(work: "Transaction") -> list[str]:
+    if work.known_inventory is None:
+        return []
+    from ..deploy.due import due_commands
+
+    return due_commands(work)
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,24 @@
 """Putting the files of a mail program in place, and what has to happen then."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from ..ca.reload import Hook
+from ..ca.state import APPLIED
 from ..config import Site
 from ..errors import ConfigError, UnavailableError, UsageError
 from ..lazy import dataclass
 from ..model import Finding
 from ..mta import placed
-from ..mta.program import Facts, Include, Program
+from ..mta.program import Facts, Include, Program, Work
 from ..mta.program import octets as with_secrets
+from ..shell import absent
 from ..transaction import Transaction
-from .check import added, input_errors, missing_includes, stale, unmet, unreadable
+from .check import input_errors, missing_includes, stale, unmet, unreadable
 from .copies import configuration, due_copies, write_copies
-from .edit import cure_commands, edits, write_edits
+from .edit import cure_commands, edits, settings_edit, write_edits
 from .facts import gather
-from .files import due_files, file_statuses_of, remember, wanted_text, write_files
+from .files import due_files, file_statuses_of, owner_of, remember, wanted_text, write_files
 from .options import RenderOptions, in_force, remember_options, words
 from .withdrawn import to_keep, withdrawn
 
@@ -61,6 +64,7 @@ def apply(
     force: bool = False,
     edit: bool = False,
     run: bool = False,
+    is_new: bool = False,
 ) -> Applied:
     """Write the files of a mail program, and with ``run`` run the commands that make them effective.
 
@@ -72,6 +76,7 @@ def apply(
         force: replace files that are not ours or were edited.
         edit: the administrator's own files, too, as far as the program needs it.
         run: the commands.
+        is_new: the configuration of smtpcreds is of this run, which completes it.
     """
     site = work.site
     if run:
@@ -86,29 +91,35 @@ def apply(
     copies = due_copies(site, tasks.copies)
     if not options.mechanisms:
         _warn_of_withdrawn(work, program, facts)
+    _verify_users(site, tasks)
     changes = edits(site, tasks) if edit else ()
+    settings = settings_edit(site, tasks.copies) if edit and not is_new else ()
     cures = cure_commands(site, tasks) if edit else ()
+    if run:
+        lacking = () if edit else (*missing_includes(site, tasks), *configuration(site, tasks.copies))
+        _refuse_to_run(lacking, tasks.commands)
     remember_options(work, program, options)
     unknown = [standing for standing in found if standing.is_due or not standing.is_known]
     for standing in unknown:
         remember(site, work.inventory, standing.path, with_secrets(wanted_text(standing.rendered)))
     if due:
         write_files(due)
-        work.record("mta apply", program.NAME, f"{len(due)} files")
+        work.record(APPLIED, program.NAME, f"{len(due)} files")
     write_copies(site, copies)
-    write_edits(changes)
-    if changes:
-        work.record("mta edit", program.NAME, ", ".join(change.path for change in changes))
-    includes = (*missing_includes(site, tasks), *configuration(site, tasks.copies))
+    edited = (*changes, *settings)
+    write_edits(edited)
+    if edited:
+        work.record("mta edit", program.NAME, ", ".join(change.path for change in edited))
+    includes = (*missing_includes(site, tasks), *(() if settings else configuration(site, tasks.copies)))
     is_due = bool(due) or bool(changes) or (run and tasks.untraced) or bool(stale(site, tasks))
     letting_in = tuple(finding.cure for finding in unreadable(site, tasks.readers))
     commands = (*letting_in, *tasks.commands, *cures) if is_due or letting_in else ()
     files = [(standing.path, standing.is_due) for standing in found]
     files += [(site.path(copy.path), copy in copies) for copy in tasks.copies]
-    edited = tuple((change.path, change.kept) for change in changes)
+    kept = tuple((change.path, change.kept) for change in edited)
     left = tuple(unmet(site, tasks))
     applied = Applied(
-        facts.host, tuple(files), edited, includes, left, commands, (), tasks.usage, words(options)
+        facts.host, tuple(files), kept, includes, left, commands, (), tasks.usage, words(options)
     )
     return carried_out(applied) if run else applied
 
@@ -128,14 +139,42 @@ def refuse_commands(site: Site) -> None:
         raise UsageError("--run", reason, "leave --run or --root out")
 
 
+_ADDS = "--edit adds it; or write the files without --run first, and add what is printed"
+
+
+def _refuse_to_run(includes: Iterable[Include], commands: Iterable[str]) -> None:
+    """Accept commands that can be run and have an effect.
+
+    Raises:
+        ConfigError: lines are missing without which they would have none.
+        UnavailableError: a program that they call is not installed.
+    """
+    for name in absent(commands):
+        reason = "is not installed, so there is nothing that --run could run"
+        raise UnavailableError(name, reason, "install the mail program first, or leave --run out")
+    for include in includes:
+        raise ConfigError(include.path, "lacks a line, so nothing can be run", _ADDS)
+
+
+def _verify_users(site: Site, tasks: Work) -> None:
+    """Accept copies and readers whose users this host knows.
+
+    Raises:
+        UnavailableError: it does not know one.
+    """
+    for copy in tasks.copies:
+        owner_of(site.root, copy.user, copy.group)
+    for reader in tasks.readers:
+        owner_of(site.root, reader.user, reader.user)
+
+
 def carried_out(applied: Applied) -> Applied:
     """Run the commands that are left, in their order.
 
     Raises:
-        ConfigError: lines are missing without which they would have no effect.
+        ConfigError: see :func:`_refuse_to_run`.
     """
-    for include in applied.includes:
-        raise ConfigError(include.path, "lacks a line, so no command was run", added(include))
+    _refuse_to_run(applied.includes, applied.commands)
     for number, command in enumerate(applied.commands):
         try:
             Hook(("sh", "-c", command)).run()

@@ -5,12 +5,13 @@ The former file is kept beside the new one as ``FILE.~1~``, the next as ``FILE.~
 """
 
 import os
+import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field
 from itertools import count
 
-from ..config import Site
+from ..config import Site, parse_settings
 from ..errors import ConfigError, UnavailableError
 from ..files import (
     check_parents,
@@ -23,8 +24,9 @@ from ..files import (
 )
 from ..lazy import dataclass
 from ..model import Artifact, Owner
-from ..mta.program import Include, Premise, Work
+from ..mta.program import Copy, Include, Premise, Work
 from .check import added, lacking_in, superfluous_in
+from .copies import configuration
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,31 @@ def edits(site: Site, tasks: Work) -> tuple[Edit, ...]:
     names = dict.fromkeys([i.path for i in tasks.includes] + [p.path for p in tasks.premises])
     texts = ((path, _text(path), _edited(tasks, name, path)) for name in names for path in [site.path(name)])
     return tuple(_edit(path, new) for path, old, new in texts if new != old)
+
+
+_TABLE = r"^[ \t]*\[[ \t]*sasl[ \t]*\].*\n"
+_COPIES = r"^[ \t]*copies[ \t]*=[^\[]*\[[^\]]*\][^\n]*\n"
+
+
+def settings_edit(site: Site, copies: Iterable[Copy]) -> tuple[Edit, ...]:
+    """Return what is to be edited in the configuration, so that changes of accounts reach the copies.
+
+    Raises:
+        ConfigError: a file in which the place of the line can't be found; nothing was changed.
+    """
+    return tuple(_with_copies(include) for include in configuration(site, copies))
+
+
+def _with_copies(include: Include) -> Edit:
+    path, line = include.path, f"{include.lines[0]}\n"
+    text = _text(path)
+    text += "\n" if text and not text.endswith("\n") else ""
+    table = re.search(_TABLE, text, re.MULTILINE)
+    before, rest = (text[: table.end()], text[table.end() :]) if table else (f"{text}\n[sasl]\n", "")
+    made = before + line + re.sub(_COPIES, "", rest, count=1, flags=re.MULTILINE)
+    if parse_settings(made, path).sasl.copies != parse_settings(f"[sasl]\n{line}", path).sasl.copies:
+        raise ConfigError(path, "has no place for this line that --edit can find", added(include))
+    return _edit(path, made)
 
 
 def cure_commands(site: Site, tasks: Work) -> tuple[str, ...]:
@@ -83,9 +110,16 @@ def _edited(tasks: Work, name: str, path: str) -> str:
 
 
 def _with_lines(path: str, text: str, include: Include) -> str:
-    """Return the text with the lines of an include, once."""
+    """Return the text with the lines of an include, once.
+
+    Raises:
+        UnavailableError: a file that has to hold other lines, too, is not there.
+    """
     if not lacking_in(text, include) and not list(superfluous_in(text, include)):
         return text
+    if (include.above or include.below != "") and not exists(path):
+        reason = "is not there, and is to be edited"
+        raise UnavailableError(path, reason, "install the mail program first; its package makes it")
     rest = _unfenced(text, include)
     made = _inserted(include.cleared(rest) if include.cleared else rest, include)
     if lacking_in(made, include):

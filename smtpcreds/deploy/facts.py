@@ -8,6 +8,7 @@ from ..accounts.auth_info import kept_credential, readable_credential, write_fil
 from ..accounts.database import AccountDatabase, Ask, ask_at_once
 from ..accounts.entries import served
 from ..accounts.stored import first_value
+from ..ca.altered import reinstated_keys
 from ..ca.authority import authority_of
 from ..ca.directory import bundled
 from ..ca.layout import ALL_CRLS, BUNDLE, CRL, cure_missing, has_inventory, pair_of, reading
@@ -243,7 +244,8 @@ def replaced(
 ) -> tuple[str, ...]:
     """Return the certificates of keys that were replaced or revoked, by SHA-256."""
     is_asked = render_options.relay_certificates or render_options.relay_hosts or EXTERNAL in mechanisms
-    if not (is_asked and program.ROLE is Role.HUB and Need.RULES in program.NEEDS and has_inventory(site)):
+    by_name = program.NEEDS & {Need.RULES, Need.CLIENTS}
+    if not (is_asked and by_name and program.ROLE is Role.HUB and has_inventory(site)):
         return ()
     in_use, rows = _by_use(site)
     return tuple(sorted(row.fingerprint for row in rows if row.fingerprint and row.key_id not in in_use))
@@ -252,7 +254,7 @@ def replaced(
 def _by_use(site: Site) -> tuple[set[str | None], list[CertificateRow]]:
     """Return the keys that hosts use now, and the certificates of clients that are valid."""
     with reading(site) as inventory:
-        revoked = {row.key_id for row in inventory.listing(state=State.REVOKED)}
+        revoked = {row.key_id for row in inventory.listing(state=State.REVOKED)} | reinstated_keys(inventory)
         in_use = {row.key_id for row in inventory.listing(expires_after=site.clock(), latest=True)} - revoked
         rows = list(inventory.listing(expires_after=site.clock(), state=State.ISSUED))
     return in_use, [row for row in rows if row.profile in _CLIENT_PROFILES]

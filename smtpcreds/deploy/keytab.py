@@ -15,8 +15,6 @@ from ..systems import PLUGIN_DIRECTORIES, Words
 from .files import groups_of, owner_of
 
 PLUGIN = "libgssapiv2.so"
-_MOST = 1 << 20
-"""Octets; ten thousand keys."""
 SERVICE = "smtp"
 """What Sendmail and Postfix, and every client, call theirs."""
 
@@ -76,7 +74,7 @@ def _verify(site: Site, keytab: str, host: str, user: str) -> None:
         raise MissingInputError(path, "is missing, so nobody can log in by GSSAPI", make)
     check_parents(path)
     _check_rights(site, path, user)
-    held = principals(read_public(path, _MOST), path)
+    held = principals(read_public(path), path)
     if not any(is_for(principal, host) for principal in held):
         raise MissingInputError(path, lacking(held, host), make)
 

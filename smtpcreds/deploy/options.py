@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, Self
 
 from ..ca.layout import has_inventory, reading
+from ..ca.state import APPLIED
 from ..config import MtaSettings, Site
 from ..errors import DeniedError
 from ..files import actor
@@ -13,6 +14,7 @@ from ..inventory.inventory import Inventory
 from ..inventory.rows import Event
 from ..lazy import dataclass
 from ..mta.program import Program
+from ..mta.programs import PROGRAMS
 from ..secret import Secret
 from ..transaction import Transaction
 
@@ -119,6 +121,15 @@ class RenderOptions:
 # was killed is completed as it was meant. The words are those of the command line.
 
 WHAT = "mta options"
+
+
+def applied_programs(inventory: Inventory) -> list[Program]:
+    """Return the programs that ``mta apply`` was ever run for."""
+    return [
+        program
+        for name, program in PROGRAMS.items()
+        if next(inventory.events(subject=name, what=APPLIED, limit=1), None)
+    ]
 
 
 def applied_options(site: Site, *programs: Program) -> dict[str, RenderOptions]:

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cache
 from typing import NamedTuple, Self
 
 from ..errors import SmtpcredsError, UnavailableError, UnsafePathError
@@ -357,8 +358,12 @@ def temporaries(directory: str) -> list[str]:
 
 def temporary_name(path: str) -> str:
     """Return a new name beside a path, which tells the process that writes: its number and when it began."""
-    process = os.getpid()
-    return f"{prefix_of(path)}{process:06x}{_beginning(process) or 0:05x}{os.urandom(3).hex()[1:]}"
+    return f"{prefix_of(path)}{_of_process(os.getpid())}{os.urandom(3).hex()[1:]}"
+
+
+@cache
+def _of_process(process: int) -> str:
+    return f"{process:06x}{_beginning(process) or 0:05x}"
 
 
 def _beginning(process: int) -> int | None:

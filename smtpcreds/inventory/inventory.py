@@ -362,12 +362,21 @@ class Inventory:
         self,
         *,
         subject: str | None = None,
+        what: str | None = None,
         since: datetime | None = None,
         limit: int | None = None,
     ) -> Iterator[Event]:
         """Yield events, the newest first."""
-        bound = {"subject = ?": subject, "at >= ?": since and seconds(since)}
+        bound = {"subject = ?": subject, "what = ?": what, "at >= ?": since and seconds(since)}
         return self._select(event_of, sql.SELECT_EVENT, [], bound, sql.NEWEST_FIRST, limit)
+
+    def unexplained(self) -> Iterator[CertificateRow]:
+        """Yield the certificates that stand otherwise than the events left them: somebody wrote past us."""
+        yield from self._select(certificate_of, sql.SELECT_CERTIFICATE, [sql.UNEXPLAINED], {}, sql.BY_EXPIRY)
+
+    def without_row(self) -> Iterator[Event]:
+        """Yield the events of certificates of which there is no row any more, the oldest first."""
+        yield from self._select(event_of, sql.SELECT_EVENT, [sql.WITHOUT_ROW], {}, sql.OLDEST_FIRST)
 
     def snapshot(self) -> bytes | None:
         """Return all that is committed as the content of an inventory's file; None where a server has it."""

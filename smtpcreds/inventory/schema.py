@@ -159,6 +159,8 @@ _PULLS = (
     """,
 )
 
+_EVENTS_OF_A_KIND = ("CREATE INDEX events_what ON events (what, subject, id)",)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _MACHINES,
@@ -167,6 +169,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _ORDER_OF_ISSUE,
     _CHAIN,
     _PULLS,
+    _EVENTS_OF_A_KIND,
 )
 """Statements that lead from each version to the next; the first one starts at an empty file."""
 
@@ -280,6 +283,39 @@ SET_HASH = "UPDATE events SET hash = ? WHERE id = ?"
 EVENT_CHAIN = "SELECT id, at, who, what, subject, detail, hash FROM events ORDER BY id"
 SELECT_EVENT = "SELECT at, who, what, subject, detail FROM events"
 NEWEST_FIRST = " ORDER BY id DESC"
+
+# Whether rows and events say the same: an event of a certificate has the detail ``serial`` and its number.
+
+_BEGUN = """
+EXISTS (SELECT 1 FROM events AS begun WHERE begun.subject = host
+    AND begun.detail = 'serial ' || serial AND begun.what NOT IN ('cert roll back', 'cert give up')
+"""
+_ENDED = """
+EXISTS (SELECT 1 FROM events AS ended WHERE ended.subject = host AND ended.id > begun.id
+    AND (ended.what = 'cert retire'
+        OR (ended.what IN ('cert roll back', 'cert give up') AND ended.detail = 'serial ' || serial)))
+"""
+_IN_USE = f"{_BEGUN} AND NOT {_ENDED})"
+_REVOKED = """
+EXISTS (SELECT 1 FROM events AS revoked WHERE revoked.what = 'cert revoke' AND revoked.subject = host
+    AND substr(revoked.detail, 1, 8 + length(serial)) = 'serial ' || serial || ',')
+"""
+_IMPORTED = """
+EXISTS (SELECT 1 FROM authorities AS ca JOIN events AS import
+    ON import.what = 'ca import' AND import.subject = ca.name WHERE ca.id = authority)
+"""
+UNEXPLAINED = (
+    f"((state = 'discarded' AND {_IN_USE})"
+    f" OR (state = 'issued' AND NOT {_IN_USE} AND (NOT {_IMPORTED} OR {_BEGUN})))"
+    f" OR (state = 'revoked' AND NOT {_REVOKED} AND NOT {_IMPORTED}))"
+)
+"""Of certificates; what came with an imported authority has no events of its own."""
+WITHOUT_ROW = """
+substr(detail, 1, 7) = 'serial ' AND what <> 'cert revoke' AND NOT EXISTS
+    (SELECT 1 FROM certificates WHERE host = subject AND serial = substr(detail, 8))
+"""
+"""Of events."""
+OLDEST_FIRST = " ORDER BY id"
 
 
 def where(select: str, conditions: list[str], order: str, limit: int | None) -> str:

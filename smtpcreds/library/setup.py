@@ -41,8 +41,16 @@ def set_up_hub(
     question = new_secret(wanted.site, wanted.account, secret, None, allow_weak=allow_weak)
     secrets = Secrets(lambda: passphrase, question)
     programs = [program_for(mta, Role.HUB)] if mta else []
-    with transaction(wanted.site, preview=preview, passphrase=lambda: passphrase) as work:
-        return set_up(work, wanted, secrets, programs, allow_login_name=allow_login_name, force=force)
+
+    def run(here: Site, *, preview: bool) -> "Ready":
+        with transaction(here, preview=preview, passphrase=lambda: passphrase) as work:
+            return set_up(work, wanted, secrets, programs, allow_login_name=allow_login_name, force=force)
+
+    if programs and not preview:
+        run(
+            replace(wanted.site, warn=lambda _: None), preview=True
+        )  # a refusal comes before the first change
+    return run(wanted.site, preview=preview)
 
 
 def read_bundle(site: Site, path: str, passphrase: Secret | None) -> "Opened":

@@ -1,7 +1,8 @@
 """Dovecot's formats: the passwd-file, and its configuration."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 
 from ..errors import DamagedFileError, InexpressibleError, UsageError
@@ -112,9 +113,9 @@ class DovecotConf:
         ssl: as it is set.
         takes_cleartext: whether passwords are taken outside TLS.
         mechanisms: in lower case as a rule.
-        settings: those that stand in no block.
+        settings: those that hold for logins through a mail server, in no block or in one for them.
         passdbs: the settings of each block ``passdb``, in order.
-        listeners: sockets of ``service auth``.
+        listeners: sockets of ``service auth``, each with its mode, user and group.
         to_refuse: the setting that says not to take them, as this version calls it.
     """
 
@@ -125,7 +126,7 @@ class DovecotConf:
     mechanisms: tuple[str, ...] = ("plain",)
     settings: Mapping[str, str] = field(default_factory=dict)
     passdbs: tuple[Mapping[str, str], ...] = ()
-    listeners: tuple[str, ...] = ()
+    listeners: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     to_refuse: str = "disable_plaintext_auth = yes"
 
 
@@ -147,10 +148,15 @@ def parse_configuration(text: str) -> DovecotConf:
     for block, name, value in _placed(text):
         found |= {name: value, f"{block[-1]}_{name}" if block else name: value}
         blocks.setdefault(_whole(block), {})[name] = value
+    of_mail = [
+        {name: value for name, value in options.items() if name not in _OF_ALL}
+        for block, options in blocks.items()
+        if len(block) == 1 and _is_for_mail(block[0])
+    ]
     around = (
-        blocks.get((), {}),
+        dict(ChainMap(*of_mail, blocks.get((), {}))),
         tuple(options for block, options in blocks.items() if block and block[-1].startswith("passdb ")),
-        tuple(_listeners(blocks)),
+        dict(_listeners(blocks)),
     )
     if version_of(text) >= NEW:
         return DovecotConf(
@@ -170,6 +176,17 @@ def parse_configuration(text: str) -> DovecotConf:
         tuple(found.get("auth_mechanisms", "plain").split()),
         *around,
     )
+
+
+_OF_ALL = frozenset({"auth_mechanisms"})
+"""Has no effect in a block for a protocol (observed with 2.3.19)."""
+
+
+def _is_for_mail(block: str) -> bool:
+    """Tell whether a block holds for logins through a mail server, which come as the protocol smtp."""
+    kind, *names = block.split()
+    is_named = "smtp" in names or any(name.startswith("!") and name != "!smtp" for name in names)
+    return kind in {"local", "remote"} or (kind == "protocol" and is_named)
 
 
 def _whole(block: tuple[str, ...]) -> tuple[str, ...]:
@@ -193,8 +210,10 @@ def _placed(text: str) -> Iterator[tuple[tuple[str, ...], str, str]]:
             yield tuple(blocks), setting[1], setting[2]
 
 
-def _listeners(blocks: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    for block in blocks:
+def _listeners(
+    blocks: Mapping[tuple[str, ...], Mapping[str, str]],
+) -> Iterator[tuple[str, Mapping[str, str]]]:
+    for block, options in blocks.items():
         name, _, path = block[-1].partition(" ") if block else ("", "", "")
         if name == "unix_listener" and block[0] == "service auth":
-            yield path if path.startswith("/") else f"/run/dovecot/{path}"
+            yield path if path.startswith("/") else f"/run/dovecot/{path}", options

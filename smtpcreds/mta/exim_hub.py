@@ -28,18 +28,22 @@ SECRET_FILES: tuple[str, ...] = ()
 
 SASL_CONF = sasl_conf.PROGRAMS["exim"].conf
 CLIENTS = f"{exim.DIRECTORY}/clients"
+REPLACED = f"{exim.DIRECTORY}/replaced"
 SOCKET = "/var/spool/exim4/dovecot.auth-client"
 """That Debian's examples name for Dovecot."""
 
 _NAMES = "${certextract{subj_altname,dns,>:}{$tls_in_peercert}}"
-_LISTED = f"${{lookup{{${{lc:${{sha256:$tls_in_peercert}}}}}}lsearch{{{CLIENTS}}}{{yes}}{{no}}}}"
+_FINGERPRINT = "${lc:${sha256:$tls_in_peercert}}"
+_LISTED = f"${{lookup{{{_FINGERPRINT}}}lsearch{{{CLIENTS}}}{{yes}}{{no}}}}"
 """By the certificate itself: a name would let in every key that it ever had."""
+_CURRENT = f"${{lookup{{{_FINGERPRINT}}}lsearch{{{REPLACED}}}{{no}}{{yes}}}}"
 _IN_TLS = "${if def:tls_in_cipher}"
 _VERIFIED = "${if bool{$tls_in_certificate_verified}}"
 """Without it, Exim 4.96 dies of a client that has no certificate (observed)."""
 
-_IS_NAMED = "${if and{{!eq{$auth2}{}}{or{{eq{$auth1}{}}{inlisti{$auth1}{$auth2}}}}}}"
+_IS_NAMED = "{!eq{$auth2}{}}{or{{eq{$auth1}{}}{inlisti{$auth1}{$auth2}}}}"
 _HEAD = "# certificates that relay, by SHA-256; written by smtpcreds, do not edit\n"
+_HEAD_OF_REPLACED = "# certificates of replaced keys, by SHA-256; written by smtpcreds, do not edit\n"
 _CLIENT = pattern(r"([0-9a-f]{64}): ([a-z0-9.-]+)")
 
 
@@ -53,6 +57,7 @@ def render(facts: Facts) -> tuple[Rendered, ...]:
         *exim.COPIES.public_files(facts),
         *accounts,
         File(CLIENTS, (_clients(facts),)),
+        File(REPLACED, (_replaced(facts),)),
         *fragments,
     )
 
@@ -61,7 +66,7 @@ def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
     """Read one of the files."""
     if path == SASL_CONF:
         return sasl_conf.shown(sasl_conf.parse(content, path))
-    return _parse_clients(path, content) if path == CLIENTS else exim.parse(path, content)
+    return _parse_clients(path, content) if path in {CLIENTS, REPLACED} else exim.parse(path, content)
 
 
 def work(facts: Facts) -> Work:
@@ -103,7 +108,8 @@ def _main(facts: Facts) -> Options:
 def _authenticator(mechanism: str, facts: Facts) -> tuple[str, Options]:
     """Return name and options.
 
-    The identity that comes with EXTERNAL must be a name of the certificate, or empty for its first name.
+    EXTERNAL takes no certificate of a replaced key. The identity that comes with it must be a name of the
+    certificate, or empty for its first name.
     """
     name = exim.driver_name(mechanism)
     if mechanism == EXTERNAL:
@@ -112,7 +118,7 @@ def _authenticator(mechanism: str, facts: Facts) -> tuple[str, Options]:
             "public_name": EXTERNAL,
             "server_advertise_condition": _VERIFIED,
             "server_param2": _NAMES,
-            "server_condition": _IS_NAMED,
+            "server_condition": f"${{if and{{{{bool{{{_CURRENT}}}}}{_IS_NAMED}}}}}",
             "server_set_id": "${if eq{$auth1}{}{${extract{1}{:}{$auth2}}}{$auth1}}",
         }
     driver = (
@@ -139,6 +145,11 @@ def _clients(facts: Facts) -> bytes:
     """Return the certificates that may relay, for lsearch."""
     lines = (f"{client.fingerprint}: {exim.word(client.host)}\n" for client in facts.clients)
     return "".join((_HEAD, *lines)).encode()
+
+
+def _replaced(facts: Facts) -> bytes:
+    """Return the certificates that EXTERNAL must not take any more, for lsearch."""
+    return "".join((_HEAD_OF_REPLACED, *(f"{each}: replaced\n" for each in facts.replaced))).encode()
 
 
 def _parse_clients(path: str, content: bytes) -> Mapping[str, str | Secret]:

@@ -5,7 +5,7 @@ Source: the Exim specification, chapters 6 (macros, .ifdef), 14 (main options),
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 
 from ..lazy import dataclass, pattern
 from .exim import logical_lines
@@ -119,10 +119,11 @@ _MODIFIERS = frozenset(
 
 @dataclass(frozen=True)
 class Client:
-    """Who asks: logged in, or with a certificate that was verified."""
+    """Who asks: logged in, or with a certificate that was verified; and the lists that others refer to."""
 
     is_authenticated: bool = False
     is_verified: bool = False
+    acls: Mapping[str, list[Statement]] = field(default_factory=dict)
 
 
 END = "the end of the list"
@@ -140,6 +141,36 @@ def refusal(statements: list[Statement], client: Client) -> str:
         if statement.verb == "require" and False in answers:
             return shown(statement)
     return END
+
+
+def named(conf: Configuration, value: str) -> list[Statement]:
+    """Return the access list that an option names, or is; none where nobody can tell."""
+    own: list[Statement] = []
+    if value not in conf.acls and _VERB.fullmatch(value):
+        _take(own, value)
+    return conf.acls.get(value, own)
+
+
+def _nested(value: str, client: Client) -> bool | None:
+    """Tell whether another list accepts (Exim specification, 43.24); arguments are not looked at."""
+    name = value.split()[0] if value.split() else ""
+    if name not in client.acls:
+        return None
+    rest = {key: acl for key, acl in client.acls.items() if key != name}
+    return _decision(client.acls[name], replace(client, acls=rest))
+
+
+def _decision(statements: list[Statement], client: Client) -> bool | None:
+    for statement in statements:
+        answers = [_answer(condition, client) for condition in statement.conditions]
+        holds = False if False in answers else None if None in answers else True
+        wanted = statement.verb != "require"
+        if statement.verb == "warn" or holds is (not wanted):
+            continue
+        if holds is None or statement.verb in {"accept", "discard"}:
+            return holds
+        return False
+    return False
 
 
 def accepts(statements: list[Statement], names: frozenset[str]) -> bool:
@@ -204,6 +235,7 @@ def _verified(value: str, client: Client) -> bool | None:
 
 
 _CONDITIONS: dict[str, Callable[[str, Client], bool | None]] = {
+    "acl": _nested,
     "authenticated": _authenticated,
     "condition": _constant,
     "domains": _elsewhere,
@@ -226,3 +258,20 @@ def is_everybody(hosts: str) -> bool:
 def is_never(condition: str) -> bool:
     """Tell whether a condition is a constant that does not hold."""
     return condition.strip().lower() in _NO
+
+
+_EVERY_VERSION = frozenset({"TLS1.2", "TLS1.3"})
+
+
+def versions(priorities: str) -> frozenset[str]:
+    """Return which of TLS 1.2 and 1.3 a priority string of GnuTLS leaves (gnutls_priority_init(3)).
+
+    A list of ciphers, as Exim with OpenSSL takes it, says nothing of versions, and leaves both.
+    """
+    left = _EVERY_VERSION
+    for word in priorities.split(":"):
+        name = word[1:].upper().removeprefix("VERS-")
+        meant = _EVERY_VERSION if name in {"ALL", "TLS-ALL"} else frozenset({name}) & _EVERY_VERSION
+        if word[1:].upper().startswith("VERS-"):
+            left = left | meant if word[0] == "+" else left - meant
+    return left

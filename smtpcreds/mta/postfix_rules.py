@@ -30,6 +30,8 @@ BY_CERTIFICATE = (LISTED, OF_CA)
 _REJECTS = frozenset({"reject", "defer", "defer_if_permit"})
 _REJECT_FOREIGN = frozenset({"reject_unauth_destination", "defer_unauth_destination"})
 _OF_OURSELVES = frozenset({"permit_mynetworks", "permit_auth_destination", "permit_inet_interfaces"})
+_OWNERS = frozenset({"reject_sender_login_mismatch", "reject_authenticated_sender_login_mismatch"})
+"""Refuse who logged in with a sender address that is not listed as theirs; without a list, all of them."""
 _EVERYBODY = pattern(r"(?:^|[\s,\[])(?:0\.0\.0\.0/0|\[?::\]?/0|static:all)(?:$|[\s,\]])")
 _TAKES_A_WORD = pattern(
     r"check_\w+|reject_rbl_\w+|reject_rhsbl_\w+|permit_dnswl_\w+|permit_rhswl_\w+|reject_maps_rbl|sleep"
@@ -106,6 +108,24 @@ def refusal(conf: MainCf, parameter: str, granted: Collection[str]) -> str:
             continue
         if rule.name in _REJECTS or (rule.name in _REJECT_FOREIGN and parameter in RELAYING):
             return rule.name
+        if rule.name in _OWNERS and AUTHENTICATED in granted and not conf.value("smtpd_sender_login_maps"):
+            return rule.name
+    return ""
+
+
+_OUTSIDE = pattern(
+    r"check_policy_service|reject_rbl_\w+|reject_rhsbl_\w+|reject_maps_rbl"
+    r"|reject_unknown_(?:reverse_)?(?:client|helo)_hostname|reject_unverified_(?:sender|recipient)"
+)
+
+
+def question(conf: MainCf, parameter: str, granted: Collection[str]) -> str:
+    """Return what a list asks others before it permits a client: a policy server, a block list, the DNS."""
+    for rule in rules(conf, parameter):
+        if rule.name == "permit" or rule.name in granted:
+            return ""
+        if not rule.is_warning and _OUTSIDE.fullmatch(rule.name):
+            return f"{rule.name} {rule.argument}".strip()
     return ""
 
 

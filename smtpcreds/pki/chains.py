@@ -175,7 +175,7 @@ class ChainError(DataError):
     """A certificate that can't be trusted for what it is wanted for."""
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1 << 16)
 def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Tell whether the issuer's name and key signed the certificate, with a hash that is safe."""
     try:

@@ -4,7 +4,7 @@ Sendmail needs PEM, reads only the first CRL of its file, and treats all certifi
 CA's list has expired; a file in DER is logged and then ignored, so revocation silently stops.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -196,9 +196,9 @@ class Crl:
         """Return why verifiers do not accept the list at that time, and what follows; None where they do."""
         return crl_fault(self.period, now)
 
-    def entries(self) -> Iterator[Revoked]:
-        """Yield all entries in the list's order."""
-        return (_revoked(entry, self.issuer) for entry in self.parsed)
+    def entries(self, known: Container[int] = ()) -> Iterator[Revoked]:
+        """Yield the entries in the list's order, but those of known serial numbers."""
+        return (_revoked(entry, self.issuer) for entry in self.parsed if entry.serial_number not in known)
 
 
 def read_crl(data: bytes, subject: str, issuer: x509.Certificate | None) -> Crl:

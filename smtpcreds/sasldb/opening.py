@@ -59,6 +59,8 @@ def format_at(path: str) -> Format | None:
         raise UsageError(path, "is not a database file, so it has no format", "name a file")
     if (made := made_as(path)) is not None:
         return made
+    if disk().is_preview and not exists(path):
+        return None
     descriptor = open_regular(resolve(path))
     if descriptor is None:
         return None

@@ -15,13 +15,13 @@ from ..audit.certificates import CERT004
 from ..audit.crls import CERT014
 from ..audit.host import Host
 from ..audit.run import CODES, faults
+from ..ca.altered import findings as altered
 from ..ca.authority import CA
 from ..ca.layout import CURE_CRL, CURE_EARLY, cure_crl, has_inventory, is_client_host, reading
 from ..ca.listing import REMEMBERED, certificate_path
 from ..ca.lookup import Generation, overview
 from ..ca.old import RETIRE_OLD
 from ..ca.renew import is_there, next_of_rollover
-from ..ca.restore import findings as older_state
 from ..config import Site
 from ..dane import Stage, rollovers
 from ..deploy.holders import clients
@@ -485,7 +485,7 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
     )
     begun = interrupted(now, inventory.pending() if inventory else ())
     ca = CA(site)
-    older = older_state(site, inventory, ca) if inventory and ca.is_there else ()
+    older = altered(site, inventory, ca) if inventory and ca.is_there else ()
     restored = (_due(Kind.AUTHORITY, item.subject, item.message, item.cure, is_late=True) for item in older)
     hosts = _clients(inventory) if inventory else ()
     due = (

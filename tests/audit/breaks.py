@@ -944,6 +944,21 @@ def promiscuous_relay(host: Host) -> None:
     in_mc(host, "FEATURE(`promiscuous_relay')dnl")
 
 
+@breaks("MTA029")
+def more_bits_than_there_are(host: Host) -> None:
+    host.replace(ACCESS, "127.0.0.1\tRELAY\n", "TLS_Clt:\tENCR:512\n")
+
+
+@breaks("MTA031")
+def no_cipher_suite_left(host: Host) -> None:
+    in_mc(host, "LOCAL_CONFIG\nO CipherSuites=TLS_AES_128_CCM_8_SHA256\n", "MAILER(`smtp')dnl\n")
+
+
+@breaks("MTA032", "client")
+def users_mail_past_the_daemon(host: Host) -> None:
+    host.write("/etc/mail/submit.cf", "D{MTAHost}[dmzmail.polkatistas.org]\n")
+
+
 @breaks("MTA028")
 def no_version_left(host: Host) -> None:
     in_mc(host, "define(`confSERVER_SSL_OPTIONS', `+SSL_OP_NO_TLSv1_2 +SSL_OP_NO_TLSv1_3')dnl")
@@ -1039,6 +1054,26 @@ def postfix_without_a_version(host: Host) -> None:
     in_main(host, "smtp_tls_mandatory_protocols = !TLSv1.2, !TLSv1.3")
 
 
+@breaks("MTA116", "postfix")
+def postfix_without_a_cipher(host: Host) -> None:
+    in_main(host, "smtp_tls_mandatory_ciphers = strong")
+
+
+@breaks("MTA124", "postfix")
+def postfix_compares_another_name(host: Host) -> None:
+    in_main(host, "smtp_tls_policy_maps =", "smtp_tls_secure_cert_match = other.example.org")
+
+
+@breaks("MTA126", "postfix")
+def postfix_asks_a_policy_server_first(host: Host) -> None:
+    in_main(host, "smtpd_client_restrictions = check_policy_service unix:private/policy")
+
+
+@breaks("MTA127", "postfix")
+def postfix_demands_a_certificate(host: Host) -> None:
+    in_main(host, "smtpd_tls_security_level = encrypt", "smtpd_tls_req_ccert = yes")
+
+
 @breaks("MTA125", "postfix")
 def postfix_offers_some_no_auth(host: Host) -> None:
     in_main(host, "smtpd_sasl_exceptions_networks = 192.0.2.0/24")
@@ -1064,6 +1099,11 @@ def exim_for_everybody(host: Host) -> None:
     host.replace(EXIM, "  accept hosts = :\n", "  accept\n")
 
 
+@breaks("MTA209", "exim")
+def exim_demands_a_certificate(host: Host) -> None:
+    host.replace(EXIM, "begin acl\n", "tls_verify_hosts = *\nbegin acl\n")
+
+
 @breaks("MTA207", "exim")
 def exim_begins_with_tls(host: Host) -> None:
     host.replace(EXIM, "begin acl\n", "tls_on_connect_ports = 25\nbegin acl\n")
@@ -1072,6 +1112,12 @@ def exim_begins_with_tls(host: Host) -> None:
 @breaks("MTA208", "exim")
 def exim_logs_in_anywhere(host: Host) -> None:
     host.replace(EXIM, "  driver = smtp\n", "  driver = smtp\n  hosts_require_auth = *\n")
+
+
+@breaks("MTA210", "exim", "MTA208")
+def exim_says_helo(host: Host) -> None:
+    line = "  driver = smtp\n"
+    host.replace(EXIM, line, f"{line}  hosts_require_auth = *\n  hosts_avoid_esmtp = *\n")
 
 
 def for_postfix(host: Host, *lines: str) -> None:

@@ -186,7 +186,8 @@ def test_a_request_gets_only_the_name_of_the_host_that_the_bundle_is_for(hub: Ad
     names = f"subjectAltName=DNS:{HUB},DNS:{HOST},DNS:*.example.org,IP:10.0.0.1"
     peer("openssl", "req", "-new", *new, "-subj", f"/CN={HOST}", "-addext", names)
     ran = hub("bundle", "attic", "--csr", csr)
-    assert [line.rpartition("ignored: ")[2] for line in ran.warnings] == [
+    ignored = [line.rpartition("ignored: ")[2] for line in ran.warnings if "ignored: " in line]
+    assert ignored == [
         f"name {HUB}",
         "wildcard *.example.org",
         "address 10.0.0.1",

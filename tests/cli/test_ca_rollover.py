@@ -357,3 +357,14 @@ def test_an_authority_that_has_ended_is_followed_and_its_hosts_are_renewed(hub: 
     late("ca", "rollover", "--retire-old")
     assert "nothing is due" in late("status").out
     late("cert", "verify", "dmzmail")
+
+
+def test_what_the_audit_advises_after_the_end_of_the_authority_helps(hub: Admin) -> None:
+    late = hub.at("11 years")
+    ended = {"CERT003", "CERT004"}
+    found = late.run("audit", "--json").data["findings"]
+    assert ended <= {one["code"] for one in found}
+    (cure,) = {one["cure"] for one in found if one["code"] in ended}
+    for command in cure.split(" && "):
+        late(*command.removeprefix("smtpcreds ").split())
+    assert not ended & {one["code"] for one in late.run("audit", "--json").data["findings"]}

@@ -110,6 +110,7 @@ def test_an_authority_of_the_future_is_replaced_by_one_of_today(
     (cure,) = commands(made_ahead(smtpcreds, *words))
     secret = ("--passphrase", "env:OLD")
     assert "not valid before" in smtpcreds.refuses(65, "ca", "rollover", *secret)
+    assert "not valid before" in smtpcreds.refuses(65, "ca", "rollover", "--force", *secret)
     smtpcreds(*cure, *secret)
     smtpcreds("cert", "issue", "dmzmail", *secret)
     smtpcreds.verify(smtpcreds.certs / "dmzmail-cert.pem")

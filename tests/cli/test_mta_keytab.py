@@ -3,6 +3,7 @@
 import os
 import re
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,7 @@ def directory(hub: Admin, path: Path) -> None:
     path.mkdir()
 
 
-HOSTILE = {
+HOSTILE: dict[str, tuple[Callable[[Admin, Path], object], int, str]] = {
     "missing": (lambda _, path: path.unlink(), 66, f"is missing.*ktadd -k {KEYTAB} {SERVICE}"),
     "link": (link, 77, "is a symbolic link and is not followed"),
     "stranger": (lambda _, path: os.chown(path, 4714, 0), 77, "belongs to .*who can pose as the mail server"),

@@ -162,7 +162,7 @@ def test_a_new_key_takes_a_certified_name_only_if_it_is_repeated(hub: Admin, tmp
     serial = hub.json("cert", "sign", first)["serial"]
     hub("cert", "sign", first, "--days", "30")
     said = hub.refuses(65, "cert", "sign", second)
-    assert f"{LAB}: {LAB} has in a live certificate of another key" in said
+    assert f"{LAB}: has a live certificate with another key" in said
     assert f"hint: if it is to be certified for this key: --san {LAB}" in said
     hub("cert", "sign", second, "--san", LAB)
     hub("cert", "sign", second)

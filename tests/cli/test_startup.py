@@ -45,3 +45,22 @@ def test_imports(hub: Admin, words: tuple[str, ...], allowed: set[str]) -> None:
 
 def test_the_report_can_fail(hub: Admin) -> None:
     assert {"cryptography", "sqlite3"} <= imported(hub, "cert", "issue", "mx")
+
+
+@pytest.mark.parametrize("option", ["--version", "--help", "-h"])
+def test_version_and_help_of_the_program_load_no_command_line(option: str) -> None:
+    said = peer(sys.executable, "-X", "importtime", "-m", "smtpcreds", option)
+    assert "smtpcreds" in said
+    assert "click" not in said
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_they_say_what_the_command_line_says(option: str) -> None:
+    at_once = peer(sys.executable, "-m", "smtpcreds", option)
+    rendered = (sys.executable, "-c", f"from smtpcreds.cli import run; run(['{option}'])")
+    assert at_once == peer(*rendered, env={"COLUMNS": "80"})
+
+
+def test_a_narrow_terminal_gets_the_help_that_fits_it() -> None:
+    narrow = peer(sys.executable, "-m", "smtpcreds", "--help", env={"COLUMNS": "56"})
+    assert narrow != peer(sys.executable, "-m", "smtpcreds", "--help")

@@ -13,6 +13,8 @@ from typing import NamedTuple
 from admin import INVENTORY, SASLDB, STATE, Admin, Ran, Tree, snapshot
 
 BUG = 70
+_GOES_ON = re.compile(r"make its content the secret: --password (\S+)$", re.MULTILINE)
+"""What the program says of the file of ``--keep`` that a run before has written."""
 _BOOKKEEPING = tuple(
     path.lstrip("/") for path in (INVENTORY, f"{STATE}/lock", f"{SASLDB}.lock", "lost+found")
 )
@@ -123,6 +125,9 @@ def ill_ended(ran: Ran, admin: Admin, measure: Measure) -> str:
 def wrong(admin: Admin, words: list[str], measure: Measure) -> str:
     """Run the same command once more; return what is wrong after it, if something is."""
     ran = admin.run(*words)
+    if (hint := _GOES_ON.search(ran.err)) and "--keep" in words:
+        kept = words.index("--keep")
+        ran = admin.run(*words[:kept], *words[kept + 2 :], "--password", hint[1])
     if ran.status not in measure.statuses:
         return f"the same command ends with {ran.status}, not {measure.statuses}: {ran.err}"
     return unfinished(admin, measure) or unsound(admin, measure) or lost(admin, measure)

@@ -24,6 +24,46 @@ class QueryContract:
         assert [r.serial for r in inventory.revoked(ca, NOW + DAY)] == ["02"]
         assert [r.serial for r in inventory.revoked(ca)] == ["01", "02"]
 
+    def test_rows_that_no_event_explains_are_told(self, inventory: Inventory) -> None:
+        ca = add_authority(inventory)
+        issue(inventory, *(intent(ca, f"0{n}", host=f"host{n}") for n in range(1, 8)))
+
+        def did(what: str, number: int, more: str = "") -> None:
+            inventory.event(Event(NOW, "anne", what, f"host{number}", f"serial 0{number}{more}"))
+
+        for number in (1, 2, 3, 4, 6):
+            did("cert issue", number)
+        inventory.revoke(ca, "02", NOW, "superseded")
+        did("cert revoke", 2, ", superseded")
+        inventory.forget("host3", "retired")
+        inventory.event(Event(NOW, "anne", "cert retire", "host3", "0 revoked, 0 files removed"))
+        did("cert roll back", 4)
+        inventory.revoke(ca, "06", NOW, "superseded")
+        inventory.forget("host7", "retired")
+        assert sorted(serials(inventory.unexplained())) == ["04", "05", "06"]
+        did("cert issue", 4)
+        did("cert issue", 5)
+        did("cert revoke", 6, ", superseded")
+        assert not serials(inventory.unexplained())
+        inventory.forget("host1", "by somebody else")
+        assert serials(inventory.unexplained()) == ["01"]
+        assert not list(inventory.without_row())
+        did("cert sign", 9)
+        assert [event.subject for event in inventory.without_row()] == ["host9"]
+
+    def test_what_came_with_an_imported_authority_needs_no_events(self, inventory: Inventory) -> None:
+        ca = add_authority(inventory)
+        issue(inventory, intent(ca, "01"))
+        assert serials(inventory.unexplained()) == ["01"]
+        inventory.event(Event(NOW, "anne", "ca import", inventory.authorities()[0].name, "easy-rsa"))
+        assert not serials(inventory.unexplained())
+
+    def test_events_of_a_kind_come_alone(self, inventory: Inventory) -> None:
+        for what in ("cert issue", "cert revoke", "cert issue"):
+            inventory.event(Event(NOW, "anne", what, HUB))
+        assert [event.what for event in inventory.events(what="cert issue")] == ["cert issue"] * 2
+        assert not list(inventory.events(what="cert issue", subject="other"))
+
     def test_prefixes_return_every_candidate(self, inventory: Inventory) -> None:
         ca = add_authority(inventory)
         issue(inventory, intent(ca, "abcd01"), intent(ca, "abcd02"), intent(ca, "abce01"))

@@ -1,5 +1,6 @@
 """Debian's Exim on a host of the lab."""
 
+import os
 import re
 import shutil
 import uuid
@@ -9,6 +10,8 @@ from lab.host import Host
 from lab.layer import Software, directory, own, write
 
 PROGRAM = "usr/sbin/exim4"
+OTHER_BUILD = "SMTPCREDS_EXIM"
+"""Path of a program to run in place of Debian's, which is built on GnuTLS: see tests/exim-openssl."""
 USER = "Debian-exim"
 DIRECTORIES = (
     ("etc/exim4", 0o755, "root", "root"),
@@ -40,7 +43,7 @@ def _lay(unpacked: Path, layer: Path) -> None:
         directory((layer / name.lstrip("/")).parent)
         write(layer / name.lstrip("/"), TO_SYSLOG)
     directory((layer / PROGRAM).parent)
-    shutil.copyfile(unpacked / PROGRAM, layer / PROGRAM)
+    shutil.copyfile(os.environ.get(OTHER_BUILD) or unpacked / PROGRAM, layer / PROGRAM)
     own(layer / PROGRAM, 0o4755, "root", "root")
 
 

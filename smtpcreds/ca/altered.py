@@ -1,0 +1,160 @@
+"""Revocations that the record of events or the last CRL knows, and the rows of the inventory do not.
+
+Nothing takes a revocation back, so somebody wrote to the inventory past this program. The next CRL would list
+less than the last one, and lists of keys that relay would let the key in again.
+"""
+
+from collections.abc import Iterator
+
+from ..config import Site
+from ..errors import SmtpcredsError
+from ..files import read_if_there
+from ..inventory.inventory import Inventory
+from ..inventory.rows import AuthorityRow, CertificateRow, State, serial_text
+from ..lazy import dataclass, pattern
+from ..model import Finding
+from ..pki.crl import Crl, is_crl_of, read_crl
+from ..pki.revocation import Revoked, parse_reason
+from ..pki.values import Certificate
+from .authority import CA
+from .layout import CURE_CRL
+from .restore import NewerCrl, ours, record_newer
+from .restore import findings as restored
+from .state import REVOKED, record_all
+
+CURE_EVENTS = "compare the events with syslog's authpriv, and put an inventory back from before"
+_DETAIL = pattern(r"serial ([0-9a-f]+), ([A-Za-z]+)")
+_ALTERED = "that was altered"
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A revocation that the rows do not have.
+
+    Attributes:
+        host: whose certificate, as far as anybody knows.
+        entry: what a CRL says of it.
+        row: what the inventory says instead; None where it says nothing.
+        newer: the last CRL, if that lists it.
+        authority: of that CRL.
+    """
+
+    host: str
+    entry: Revoked
+    row: CertificateRow | None
+    newer: NewerCrl | None = None
+
+    @property
+    def serial(self) -> str:
+        """The serial number as the inventory would have it."""
+        return serial_text(self.entry.serial)
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Tell whether the row is revoked all the same, and leaves the CRL because it would have expired."""
+        return self.row is not None and self.row.state is State.REVOKED
+
+    @property
+    def finding(self) -> Finding:
+        """What is wrong, in words."""
+        reason = f"serial {self.serial} {self.entry}, and {self._says()}: {_ALTERED}"
+        return Finding(self.host, reason, self._cure())
+
+    def _says(self) -> str:
+        if self.row is None:
+            return "is not in the inventory any more"
+        if self.is_cut_short:
+            return f"in the inventory it expired on {self.row.not_after:%Y-%m-%d}"
+        return f"the inventory says that it is {self.row.state}"
+
+    def _cure(self) -> str:
+        if self.is_cut_short:
+            return CURE_EVENTS
+        if self.row is None and self.newer is None:
+            reason = self.entry.reason.value
+            return f"smtpcreds cert revoke --serial {self.serial} --unknown --reason {reason}"
+        return CURE_CRL
+
+
+def findings(site: Site, inventory: Inventory, ca: CA) -> Iterator[Finding]:
+    """Yield how the inventory says less than what was published: it is older, or was altered."""
+    yield from restored(site, inventory, ca)
+    yield from (lost.finding for lost in lost_revocations(inventory, ca))
+
+
+def lost_revocations(inventory: Inventory, ca: CA) -> Iterator[Lost]:
+    """Yield each revocation that the rows do not have, those that CRLs list first."""
+    seen = set()
+    for lost in _of_crls(inventory, ca):
+        seen.add(lost.serial)
+        yield lost
+    yield from (lost for lost in _of_events(inventory) if lost.serial not in seen)
+
+
+def reinstated_keys(inventory: Inventory) -> set[str | None]:
+    """Return the keys of certificates that were revoked by the record of events and not by their rows."""
+    return {lost.row.key_id for lost in _of_events(inventory) if lost.row}
+
+
+def revoke_again(site: Site, inventory: Inventory, ca: CA, authority: AuthorityRow) -> list[Revoked]:
+    """Bring the rows of an authority back to what was recorded and published, before its CRL is signed.
+
+    Returns:
+        What the CRL must list beside what the rows say.
+    """
+    found = [lost for lost in lost_revocations(inventory, ca) if lost.newer or lost.row]
+    mine = [lost for lost in found if _authority(lost) == authority.id]
+    for lost in mine:
+        site.warn(f"{lost.finding.subject}: {lost.finding.message}; its revocation is published all the same")
+    for newer in {lost.newer.path: lost.newer for lost in mine if lost.newer}.values():
+        record_newer(site, inventory, newer, authority)
+    for lost in mine:
+        if lost.newer is None:
+            inventory.revoke(authority.id, lost.serial, lost.entry.at, lost.entry.reason.value)
+            record_all(site, inventory, "cert revoke again", [(lost.host, f"serial {lost.serial}")])
+    return [lost.entry for lost in mine if lost.is_cut_short]
+
+
+def _authority(lost: Lost) -> int | None:
+    if lost.newer and lost.newer.authority:
+        return lost.newer.authority.id
+    return lost.row.authority if lost.row else None
+
+
+def _of_events(inventory: Inventory) -> Iterator[Lost]:
+    known: set[str] | None = None
+    for event in inventory.events(what=REVOKED):
+        said = _DETAIL.fullmatch(event.detail)
+        if known is None:
+            known = {each.serial for row in inventory.authorities() for each in inventory.revoked(row.id)}
+        if said and said[1] not in known:
+            entry = Revoked(int(said[1], 16), event.at, parse_reason(said[2]))
+            yield Lost(event.subject, entry, _row(inventory, said[1], None))
+
+
+def _of_crls(inventory: Inventory, ca: CA) -> Iterator[Lost]:
+    for issuer, path, authority in ours(inventory, ca) if ca.is_there else ():
+        content = read_if_there(path)
+        crl = content and _readable(content, path, issuer)
+        if not (authority and content and crl):
+            continue
+        listed = inventory.revoked(authority.id, expires_after=crl.this_update)
+        unknown = tuple(crl.entries(known={int(each.serial, 16) for each in listed}))
+        newer = NewerCrl(path, crl, content, path, authority, issuer, unknown)
+        for entry in unknown:
+            row = _row(inventory, serial_text(entry.serial), authority.id)
+            yield Lost(row.host if row else path, entry, row, newer)
+
+
+def _readable(content: bytes, path: str, issuer: Certificate) -> Crl | None:
+    """Return the authority's own copy of its last CRL; one that is damaged is found by other checks."""
+    try:
+        crl = read_crl(content, path, None)
+    except SmtpcredsError:
+        return None
+    return crl if is_crl_of(crl, issuer) else None
+
+
+def _row(inventory: Inventory, serial: str, authority: int | None) -> CertificateRow | None:
+    found = (row for row in inventory.find(serial) if row.serial == serial)
+    return next((row for row in found if authority in (None, row.authority)), None)

@@ -1,0 +1,164 @@
+"""Rows of the inventory that somebody changed past the program, as events and published CRLs show."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from admin import Admin
+
+from smtpcreds.pki.crl import Crl, read_crl
+
+ISSUED = "state = 'issued', revoked_at = NULL, reason = NULL"
+HOST = "attic.polkatistas.org"
+
+
+def altered(hub: Admin, change: str, *values: object) -> None:
+    with closing(sqlite3.connect(hub.state / "inventory.sqlite3")) as database, database:
+        assert database.execute(change, values).rowcount
+
+
+def serial(hub: Admin) -> str:
+    rows = hub.json("cert", "list", "--all")["certificates"]
+    return str(next(row["serial"] for row in rows if row["host"] == HOST))
+
+
+@pytest.fixture
+def revoked(hub: Admin) -> str:
+    """Return the serial number of a certificate that was revoked."""
+    hub("cert", "issue", "attic", "--to", hub.directory / "attic")
+    hub("cert", "revoke", "attic", "--reason", "keyCompromise")
+    return serial(hub)
+
+
+def published(hub: Admin) -> list[Crl]:
+    """Return the CRLs of every authority."""
+    return [read_crl(path.read_bytes(), path.name, None) for path in hub.certs.glob("crl*.pem")]
+
+
+def state(hub: Admin) -> str:
+    rows = hub.json("cert", "list", "--all")["certificates"]
+    return str(next(row["state"] for row in rows if row["host"] == HOST))
+
+
+def told(hub: Admin) -> list[str]:
+    """Return what every screen says of the host, which has to be one thing."""
+    screens = [hub.run(*words.split()) for words in ("inventory check", "status", "audit")]
+    assert [screen.status for screen in screens] == [1, 1, 1]
+    return [
+        next(line for line in screen.out.splitlines() if "that was altered" in line) for screen in screens
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "has_crl"),
+    [("ca crl", True), ("ca crl", False), ("cert revoke dmzmail", False), ("ca rollover", True)],
+)
+def test_a_revocation_that_was_taken_back_stays_published(
+    hub: Admin, revoked: str, words: str, *, has_crl: bool
+) -> None:
+    if not has_crl:
+        for path in (hub.crl, hub.certs / "crl.pem"):
+            path.unlink()
+    altered(hub, f"UPDATE certificates SET {ISSUED} WHERE serial = ?", revoked)
+    expected = f"serial {revoked} was revoked on"
+    assert all(expected in line and "(keyCompromise)" in line for line in told(hub))
+    hub.run(*words.split())
+    hub("ca", "crl")
+    assert any(crl.is_revoked(int(revoked, 16)) for crl in published(hub))
+    assert state(hub) == "revoked"
+    assert "that was altered" not in hub.run("inventory", "check").out
+
+
+def test_a_dry_run_changes_nothing_of_it(hub: Admin, revoked: str) -> None:
+    altered(hub, f"UPDATE certificates SET {ISSUED} WHERE serial = ?", revoked)
+    assert any("that was altered" in warning for warning in hub("ca", "crl", "--dry-run").warnings)
+    assert state(hub) == "issued"
+
+
+@pytest.mark.parametrize("has_crl", [True, False], ids=["the CRL knows it", "only the events know it"])
+def test_a_revoked_row_that_was_deleted_is_published_again(
+    hub: Admin, revoked: str, *, has_crl: bool
+) -> None:
+    if not has_crl:
+        for path in (hub.crl, hub.certs / "crl.pem"):
+            path.unlink()
+    altered(hub, "DELETE FROM certificates WHERE serial = ?", revoked)
+    line = told(hub)[0]
+    assert "is not in the inventory" in line
+    hub(*line.rpartition("cure: smtpcreds ")[2].split())
+    assert published(hub)[0].is_revoked(int(revoked, 16))
+    assert "that was altered" not in hub.run("inventory", "check").out
+
+
+def test_a_revoked_row_that_was_made_to_expire_stays_published(hub: Admin, revoked: str) -> None:
+    altered(hub, "UPDATE certificates SET not_after = not_before + 1 WHERE serial = ?", revoked)
+    assert "expired" in told(hub)[0]
+    hub("ca", "crl")
+    hub("ca", "crl")
+    assert published(hub)[0].is_revoked(int(revoked, 16))
+
+
+def test_a_taken_back_revocation_lets_nobody_relay(hub: Admin, revoked: str) -> None:
+    """Lists of keys are written from the inventory, and not every mail server reads a CRL."""
+    hub.write("/etc/group", "postfix:x:122:\n", 0o644)
+    hub("cert", "issue", "tuba")
+    altered(hub, f"UPDATE certificates SET {ISSUED} WHERE serial = ?", revoked)
+    hub("mta", "apply", "postfix-hub", "--relay-certificates")
+    listed = (hub.root / "etc/postfix/smtpcreds/relay_clientcerts").read_text()
+    assert "tuba" in listed
+    assert HOST not in listed
+
+
+ISSUE = "the record of events says otherwise"
+
+
+OF_HOST = "WHERE host = 'attic.polkatistas.org'"
+COPIED = "authority, host, profile, names, not_before, not_after, created, directory, state, fingerprint, der"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        f"DELETE FROM certificates {OF_HOST}",
+        f"UPDATE certificates SET state = 'discarded' {OF_HOST}",
+        f"UPDATE certificates SET host = 'other.example.org' {OF_HOST}",
+        f"UPDATE certificates SET serial = '0102' {OF_HOST}",
+        f"UPDATE certificates SET state = 'revoked', revoked_at = 1, reason = 'superseded' {OF_HOST}",
+        f"INSERT INTO certificates (serial, {COPIED}) SELECT '0102', {COPIED} FROM certificates {OF_HOST}",
+    ],
+)
+def test_a_row_that_no_event_explains_is_found(hub: Admin, change: str) -> None:
+    hub("cert", "issue", "attic")
+    assert ISSUE not in hub("inventory", "check").out
+    altered(hub, change)
+    assert ISSUE in hub("inventory", "check", status=1).out
+
+
+def test_a_host_that_left_and_was_brought_back_is_found(hub: Admin) -> None:
+    hub("cert", "issue", "attic")
+    hub("cert", "retire", "attic")
+    altered(hub, f"UPDATE certificates SET {ISSUED} WHERE host = ?", HOST)
+    assert ISSUE in hub("inventory", "check", status=1).out
+    hub("cert", "issue", "tuba")
+    hub("cert", "retire", "tuba")
+    hub("cert", "issue", "tuba")
+    assert "tuba" not in hub.run("inventory", "check").out
+
+
+def test_honest_lives_are_explained(hub: Admin, tmp_path: Path) -> None:
+    """Roll backs, answers, requests, bundles, imports, and what the inventory did not know."""
+    hub("cert", "issue", "attic")
+    hub("cert", "renew", "attic", "--reload", "false", status=69)
+    hub("cert", "request", "mx")
+    hub("cert", "sign", hub.certs / "mx.csr", "--server", "--client", "--to", tmp_path / "answer.pem")
+    hub("cert", "install", tmp_path / "answer.pem")
+    hub("bundle", "tuba", "-o", tmp_path / "tuba.tar")
+    hub("cert", "revoke", "--serial", "123456789abcdef0", "--unknown")
+    hub("ca", "rollover")
+    hub("cert", "renew", "--old-authority")
+    hub("cert", "retire", "attic")
+    hub("cert", "issue", "attic")
+    found = hub.run("inventory", "check").out
+    assert ISSUE not in found
+    assert "that was altered" not in found
