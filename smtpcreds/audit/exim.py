@@ -295,7 +295,7 @@ def logs_in(host: Host) -> Iterator[Finding]:
         for option, is_fatal in _FATAL.items():
             if is_fatal(options.get(option)):
                 reason = f"has {option} = {options[option]} in the transport {name}, so no mail leaves"
-                value = f"{host.site.settings.cert.directory}/cacert.pem" if option == _CAS else ""
+                value = mta_exim.COPIES.bundle if option == _CAS else ""
                 yield MTA210.found(_path(host), reason, _in_transport(host, name, option, value))
 
 
