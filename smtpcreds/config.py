@@ -35,6 +35,7 @@ class CaSettings(NamedTuple):
     permitted_domains: tuple[str, ...] = ()
     crl_url: str = ""
     addresses: bool = False
+    rollover: str = ""
     retire: str = ""
 
 
@@ -90,6 +91,7 @@ class SystemSettings(NamedTuple):
     dovecot_directory: str = ""
     exim_conf: str = ""
     exim_directory: str = ""
+    exim_group: str = ""
     exim_pid: str = ""
     exim_style: str = ""
     exim_user: str = ""

@@ -1,18 +1,22 @@
-"""What ``cert renew --due`` does besides where the configuration says so: new secrets, old authorities.
+"""What ``cert renew --due`` does besides where the configuration says so: other secrets, another authority.
 
 Nothing is ended that a client host is known to need: :func:`without_successor`, :func:`in_need_of_old`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from .accounts.database import AccountDatabase
 from .accounts.rotation import Request, begin, recorded, retire, retire_due
 from .ca.authority import CA
+from .ca.issue import Issued, Refused
 from .ca.old import old_authorities, old_hosts
 from .ca.reload import Hook, owe, tell
+from .ca.renew import Renewals, old_rows, renew
 from .ca.rollover import retire as retire_authorities
+from .ca.rollover import roll_over, successor
 from .ca.root import RootKey
 from .config import Site
 from .deploy.delivery import WHAT, Handover, handovers, stays
@@ -23,6 +27,9 @@ from .inventory.rotations import Rotation, RotationState
 from .inventory.rows import State
 from .lazy import dataclass
 from .passwords import generate
+from .pki.dates import Period, has_ended, successor_due
+from .pki.names import title
+from .pki.values import Certificate
 from .transaction import Transaction
 
 
@@ -33,30 +40,34 @@ class Upkeep:
     Attributes:
         begun: replacements of accounts.
         ended: those whose old account is gone.
+        successor: name of the authority that signs from now on.
+        renewed: hosts here that have a certificate of it before their old one is due.
         authorities: names of those that are trusted no more.
         failed: what could not be done; the rest was.
     """
 
     begun: tuple[Rotation, ...] = ()
     ended: tuple[Rotation, ...] = ()
+    successor: str = ""
+    renewed: tuple[str, ...] = ()
     authorities: tuple[str, ...] = ()
     failed: tuple[SmtpcredsError, ...] = ()
 
     @property
     def is_any(self) -> bool:
         """Tell whether there was anything to do."""
-        return bool(self.begun or self.ended or self.authorities or self.failed)
+        return any((self.begun, self.ended, self.successor, self.renewed, self.authorities, self.failed))
 
 
 NOTHING = Upkeep()
 
 
 def keep_up(work: Transaction, *, hook: Hook | None = None) -> Upkeep:
-    """Do what ``sasl.rotate_every`` and ``ca.retire`` ask for.
+    """Do what ``sasl.rotate_every``, ``ca.rollover`` and ``ca.retire`` ask for.
 
     Args:
         work: where.
-        hook: tells the mail server when an authority is trusted no more.
+        hook: tells the mail server of other certificates and authorities.
     """
     outcomes: list[Rotation | SmtpcredsError] = []
     if work.site.settings.sasl.rotate_every:
@@ -65,14 +76,15 @@ def keep_up(work: Transaction, *, hook: Hook | None = None) -> Upkeep:
         outcomes += [_begun(work, name) for name in list(_to_rotate(work))]
     rows = [row for row in outcomes if not isinstance(row, SmtpcredsError)]
     failed = [error for error in outcomes if isinstance(error, SmtpcredsError)]
-    names: tuple[str, ...] = ()
-    try:
-        names = _retired_authorities(work, hook)
-    except SmtpcredsError as error:
-        failed.append(error)
     begun = tuple(row for row in rows if row.state is RotationState.OPEN)
     ended = tuple(row for row in rows if row.state is RotationState.RETIRED)
-    return Upkeep(begun, ended, names, tuple(failed))
+    kept = Upkeep(begun, ended, failed=tuple(failed))
+    for step in (_succeeded, _renewed, _retired_authorities):
+        try:
+            kept = step(work, hook, kept)
+        except SmtpcredsError as error:
+            return replace(kept, failed=(*kept.failed, error))
+    return kept
 
 
 def _tried(work: Transaction, row: Rotation) -> Rotation | SmtpcredsError:
@@ -112,18 +124,62 @@ def _since(inventory: Inventory, place: str, name: str) -> datetime | None:
     for row in inventory.rotations.history():
         if row.sasldb == place and str(row.successor) == name and row.state is not RotationState.ABANDONED:
             return row.started
-    given = (event for event in inventory.events() if event.what == WHAT)
+    given = (event for event in inventory.deliveries() if event.what == WHAT)
     return min((event.at for event in given if event.detail.startswith(f"account {name},")), default=None)
 
 
-def _retired_authorities(work: Transaction, hook: Hook | None) -> tuple[str, ...]:
+# The life of an authority: a successor, certificates of it here once all client hosts trust it, and its end.
+
+
+def _succeeded(work: Transaction, hook: Hook | None, kept: Upkeep) -> Upkeep:
+    """Make a new authority where the present one is due, one at a time; the root too if that ends as soon."""
+    path = work.ca.chain
+    ends = (former.certificate.not_valid_after_utc for former in work.ca.superseded_cas)
+    is_under_way = any(not has_ended(end, work.now) for end in ends)
+    is_wanted = work.site.settings.ca.rollover == "when-due" and not is_under_way
+    if not is_wanted or not _is_ending(work, path):
+        return kept
+    owe(work, hook)
+    done = roll_over(work, successor(work), RootKey(new=_is_ending(work, path[1:])))
+    tell(work, hook)
+    return replace(kept, successor=title(done.certificate))
+
+
+def _is_ending(work: Transaction, path: Sequence[Certificate]) -> bool:
+    if not path:
+        return False
+    end = min(ca.not_valid_after_utc for ca in path)
+    lifetime = timedelta(days=work.site.settings.cert.days)
+    return successor_due(Period(path[0].not_valid_before_utc, end), lifetime, work.now) is not None
+
+
+def _renewed(work: Transaction, hook: Hook | None, kept: Upkeep) -> Upkeep:
+    """Renew what the old authority has signed here, once no client host is known to trust that one alone."""
+    is_wanted = work.site.settings.ca.retire == "when-unused" and work.ca.superseded_cas
+    if not is_wanted or not old_rows(work.site, work.inventory, work.ca) or _without_new(work):
+        return kept
+    done = renew(work, Renewals(old_authority=True), hook=hook)
+    hosts = tuple(item.order.host for item in done.outcomes if isinstance(item, Issued))
+    refused = tuple(item.error for item in done.outcomes if isinstance(item, Refused))
+    return replace(kept, renewed=hosts, failed=(*kept.failed, *refused))
+
+
+def _without_new(work: Transaction) -> bool:
+    site, inventory, ca = work.site, work.inventory, work.ca
+    old = old_authorities(inventory, ca)
+    rows = inventory.listing(latest=True, expires_after=work.now)
+    by_hand = any(row.authority in old and not row.directory for row in rows)
+    return by_hand or bool(_of_old(site, inventory, ca))
+
+
+def _retired_authorities(work: Transaction, hook: Hook | None, kept: Upkeep) -> Upkeep:
     is_wanted = work.site.settings.ca.retire == "when-unused" and work.ca.superseded_cas
     if not is_wanted or in_need_of_old(work.site, work.inventory, work.ca):
-        return ()
+        return kept
     owe(work, hook)
     done = retire_authorities(work, RootKey())
     tell(work, hook)
-    return done.names
+    return replace(kept, authorities=done.names)
 
 
 # Who still needs what is to go: hosts that fetch their bundles, and those that were given theirs by hand.
@@ -147,7 +203,7 @@ def unused(site: Site, inventory: Inventory) -> list[Rotation]:
 
 
 def _in_use(inventory: Inventory) -> set[str]:
-    by_hand = handovers(inventory.events()).values()
+    by_hand = handovers(inventory.deliveries()).values()
     return {pull.account for pull in inventory.pulls.all()} | {given.account for given in by_hand}
 
 
@@ -177,13 +233,18 @@ def _is_waited_for(inventory: Inventory, host: str, rotation: Rotation) -> bool:
 
 def in_need_of_old(site: Site, inventory: Inventory, ca: CA) -> list[str]:
     """Return the hosts that are not known to have a certificate of the authority that signs now."""
+    return list(dict.fromkeys((*old_hosts(site, inventory), *_of_old(site, inventory, ca))))
+
+
+def _of_old(site: Site, inventory: Inventory, ca: CA) -> list[str]:
+    """Return the client hosts among them that were given anything."""
     old = old_authorities(inventory, ca)
     fetching = {host: pull for host, pull in _pulls(site, inventory).items() if pull.serial}
     unsaid = (host for host, pull in fetching.items() if pull.held is None)
     serials = {host: pull.serial for host, pull in fetching.items()}
     serials |= {host: given.serial for host, given in _by_hand(inventory).items()}
     late = (host for host, serial in serials.items() if _is_of(inventory, host, serial, old, site.clock()))
-    return list(dict.fromkeys((*old_hosts(site, inventory), *unsaid, *late)))
+    return [*unsaid, *late]
 
 
 def _is_of(inventory: Inventory, host: str, serial: str, authorities: set[int], now: datetime) -> bool:
@@ -207,7 +268,7 @@ def _pulls(site: Site, inventory: Inventory) -> dict[str, Pull]:
 def _by_hand(inventory: Inventory) -> dict[str, Handover]:
     """Return what the others were given that still have a certificate."""
     fetching = {pull.host for pull in inventory.pulls.all()}
-    given = handovers(inventory.events())
+    given = handovers(inventory.deliveries())
     return {
         host: one
         for host, one in given.items()

@@ -8,7 +8,7 @@ import click
 
 from smtpcreds.cli.framework import COMMANDS, smtpcreds
 
-COMMAND = re.compile(r"smtpcreds ((?:'[^']*'|[^;,:&)'])+)")
+COMMAND = re.compile(r"smtpcreds ((?:'[^']*'|://|[^;,:&)'])+)")
 
 
 def commands(cure: str) -> list[list[str]]:

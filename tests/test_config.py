@@ -67,6 +67,7 @@ WRONG = {
     "ca.permitted_domains": ("['a.org', 'b..org']", "has an empty label", None),
     "ca.crl_url": ("'https://a.org/x'", "takes http://HOST/PATH, not 'https://a.org/x'", None),
     "ca.addresses": ("1", "takes true or false, not 1", None),
+    "ca.rollover": ("'always'", "takes when-due, not 'always'", None),
     "ca.retire": ("'unused'", "takes when-unused, not 'unused'", "did you mean when-unused?"),
     "cert.directory": ("'certs'", "takes an absolute path, not 'certs'", None),
     "cert.days": ("'90d'", "takes a whole number, not '90d'", None),

@@ -1,6 +1,5 @@
 """A client host with nothing but ssh, openssl and tar fetches its bundles from a real sshd, and lives on."""
 
-import hashlib
 import json
 import re
 import shutil
@@ -9,74 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from admin import HUB, TOP
-from lab import SENDMAIL, Host, Lab
-from lab.msmtp import MSMTP, Msmtp
+from admin import HUB
+from lab import Lab
+from lab.msmtp import Msmtp
 from lab.process import TIMEOUT
-from lab.sshd import AUTHORIZED_KEYS, LOGIN, Sshd, with_sshd
-from mail_hosts import ACCOUNT, CLIENT, FOREIGN, MailHost, SendmailHub
+from lab.sshd import AUTHORIZED_KEYS, LOGIN
+from mail_hosts import ACCOUNT, CLIENT, FOREIGN, MailHost
+from pull_hosts import KEY, SCRIPT, STATE, Client, Hub
 
 pytestmark = pytest.mark.live
-KEY = "/etc/smtpcreds/pull-key"
-SCRIPT = "/etc/smtpcreds/pull.sh"
-STATE = "/var/lib/smtpcreds-pull"
-PLACES = ("/etc/mail/certs", "/etc/mail", "/etc/ssl/smtpcreds", "/etc/smtpcreds", "/etc/cron.d")
 CERTIFICATE = "/etc/mail/certs/attic-cert.pem"
-
-
-class Hub(SendmailHub):
-    """Sendmail, an authority, sshd and sudo."""
-
-    def __init__(self, lab: Lab) -> None:
-        host, lab.host = lab.host, lambda name, software: host(name, with_sshd(software))  # type: ignore
-        super().__init__(lab)
-        lab.host = host  # type: ignore[method-assign]
-        self.sshd = Sshd(self.host, TOP)
-        self.start()
-        self.sshd.start()
-
-    def authorize(self, client: "Client", *options: str) -> None:
-        self.host.write("/var/lib/key.pub", client.host.path(f"{KEY}.pub").read_text())
-        words = ("bundle", client.name, "--authorize", "/var/lib/key.pub", "--to", AUTHORIZED_KEYS, *options)
-        self.host.run(("/usr/local/bin/smtpcreds", *words))
-
-    def not_after(self) -> str:
-        rows = self.json("cert", "list", "--host", CLIENT)["certificates"]
-        return str(rows[-1]["not_after"])
-
-
-class Client:
-    """A host with a key for ssh, to which a bundle came by tar."""
-
-    def __init__(self, lab: Lab, hub: Hub, name: str = "attic", program: str = "msmtp") -> None:
-        self.name, self.hub = name, hub
-        software = MSMTP if program == "msmtp" else SENDMAIL
-        self.host = lab.host(f"{name}.polkatistas.org", software)
-        self.host.shell(f"mkdir -p /etc/smtpcreds; ssh-keygen -q -t ed25519 -N '' -f {KEY}")
-        hub.authorize(self, "--mta", program)
-        self.host.write("/etc/smtpcreds/known_hosts", f"{HUB} {self.key_of(hub.host)}\n")
-        first = (
-            f"echo have none | ssh -i {KEY} -o UserKnownHostsFile=/etc/smtpcreds/known_hosts {LOGIN}@{HUB}"
-        )
-        self.host.shell(f"{first} | tar -xpf - -C /")
-        self.host.write("/etc/smtpcreds/pull.local", "TRIES=2 PAUSE=0\n")
-
-    def key_of(self, host: Host) -> str:
-        return " ".join(host.path("/etc/ssh/ssh_host_ed25519_key.pub").read_text().split()[:2])
-
-    def pull(self, *before: str) -> tuple[int, str]:
-        """Run the script as the timer does; return its status, and all it said."""
-        command = self.host.namespace.command((*before, SCRIPT))
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
-        return done.returncode, done.stdout + done.stderr
-
-    def logged(self) -> list[str]:
-        return [line for line in self.host.log.lines if "smtpcreds-pull" in line]
-
-    def installed(self) -> dict[str, str]:
-        """Return a digest of everything that is in place."""
-        files = [path for place in PLACES for path in self.host.path(place).glob("*") if path.is_file()]
-        return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 @pytest.fixture(scope="module")
@@ -87,12 +28,14 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def hub(lab: Lab) -> Hub:
-    return Hub(lab)
+    made = Hub(lab)
+    made.start()
+    return made
 
 
 @pytest.fixture(scope="module")
 def attic(lab: Lab, hub: Hub) -> Client:
-    client = Client(lab, hub)
+    client = Client(lab, hub, "attic").join()
     assert client.pull() == (0, "")
     return client
 
@@ -155,40 +98,27 @@ def test_a_hub_that_does_not_answer_or_has_another_key(hub: Hub, attic: Client) 
     assert attic.pull() == (0, "")
 
 
-SSH = "#!/bin/sh\ncat > /dev/null\nexec cat /var/lib/served.tar\n"
-
-
-def served(attic: Client, data: bytes) -> tuple[int, str]:
-    """Let a hub that is not to be believed answer with these octets."""
-    attic.host.path("/var/lib/served.tar").write_bytes(data)
-    attic.host.write("/usr/local/bin/ssh", SSH, 0o755)
-    try:
-        return attic.pull("env", "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-    finally:
-        attic.host.path("/usr/local/bin/ssh").unlink()
-
-
 def test_archives_that_are_not_what_they_should_be(lab: Lab, hub: Hub, attic: Client, tmp_path: Path) -> None:
     before = attic.installed()
     good = attic.host.path(f"{STATE}/current.tar").read_bytes()
-    assert served(attic, good[:-3000])[1].count("was cut or changed") == 1
-    assert "was cut or changed" in served(attic, good.replace(b"BEGIN", b"begin"))[1]
-    assert served(attic, b"nonsense")[0] == 65
+    assert attic.served(good[:-3000])[1].count("was cut or changed") == 1
+    assert "was cut or changed" in attic.served(good.replace(b"BEGIN", b"begin"))[1]
+    assert attic.served(b"nonsense")[0] == 65
 
     hub("bundle", "tuba", "--mta", "msmtp", "-o", "/var/lib/tuba.tar")
-    said = served(attic, hub.host.path("/var/lib/tuba.tar").read_bytes())
+    said = attic.served(hub.host.path("/var/lib/tuba.tar").read_bytes())
     assert said[0] == 65
     assert "is for tuba.polkatistas.org with msmtp" in said[1]
 
     made = int(re.search(rb" made=(\d+)", good)[1])  # type: ignore[index]
     older = good.replace(b" made=%d" % made, b" made=%d" % (made - 9))
-    assert "is older than what is here" in served(attic, older)[1]
+    assert "is older than what is here" in attic.served(older)[1]
 
     other = MailHost(hub.host)
     foreign = ("--root", "/var/lib/foreign")
     other(*foreign, "setup", HUB, "--no-passphrase")
     other(*foreign, "bundle", CLIENT, "--mta", "msmtp", "--crl", "-o", "/var/lib/foreign.tar")
-    status, why = served(attic, hub.host.path("/var/lib/foreign.tar").read_bytes())
+    status, why = attic.served(hub.host.path("/var/lib/foreign.tar").read_bytes())
     assert (status, "is not good here" in why) == (65, True), why
     assert attic.installed() == before
 
@@ -331,7 +261,7 @@ def test_the_hub_knows_who_came(hub: Hub, attic: Client) -> None:
 
 
 def test_a_host_that_was_revoked_gets_nothing_and_is_told(lab: Lab, hub: Hub) -> None:
-    tuba = Client(lab, hub, "organ")
+    tuba = Client(lab, hub, "organ").join()
     before = tuba.installed()
     hub("cert", "revoke", "organ")
     status, said = tuba.pull()

@@ -7,7 +7,7 @@ from functools import cache
 
 from ..ca.above import CURE_REVOKED
 from ..ca.authority import CA
-from ..ca.layout import BUNDLE, Pair, issued_again, pair_of
+from ..ca.layout import BUNDLE, Pair, bundle_again, issued_again, pair_of
 from ..ca.verify import missing as missing_in_place
 from ..errors import MissingInputError, SmtpcredsError
 from ..inventory.rows import State
@@ -236,13 +236,19 @@ def dates(host: Host) -> Iterator[Finding]:
     now = host.site.clock()
     for installed in host.certificates:
         period, again = period_of(installed.leaf), host.issue_again(installed)
-        renew = f"smtpcreds cert renew {installed.host}" if installed.row else again
+        renew = _renewal(host, installed) or again
         renew = _ROLLOVER if _ends_with_authority(host, installed) else renew
         if fault := period.fault(now):
             code = CERT006 if now < period.begin else CERT004
             yield code.found(installed.path, fault, renew)
         elif remark := period.remark(now):
             yield CERT005.found(installed.path, remark, renew)
+
+
+def _renewal(host: Host, installed: InstalledCertificate) -> str | None:
+    if host.is_client:
+        return bundle_again(host.site, installed.host, "--new-key")
+    return f"smtpcreds cert renew {installed.host}" if installed.row else None
 
 
 CERT023 = Code.error("CERT023", "a certificate that is revoked")
@@ -300,7 +306,7 @@ def _listed(
 
 CERT027 = Code.error(
     "CERT027",
-    "what is in use by the inventory is not there: a host's certificate, or the authority that signs",
+    "a host's certificate, or the authority, that is in use according to the inventory, and is missing",
 )
 
 
@@ -336,7 +342,7 @@ def names(host: Host) -> Iterator[Finding]:
 CERT009 = Code.error(
     "CERT009",
     "a certificate that is not for the role in which it is configured (extendedKeyUsage, keyUsage); the "
-    "other side does not believe it",
+    "other side refuses it",
 )
 
 

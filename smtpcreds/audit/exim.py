@@ -163,7 +163,10 @@ def certificates(host: Host) -> Iterator[Finding]:
         yield MTA204.found(_path(host), reason, _set(host, "tls_try_verify_hosts", "*"))
 
 
-MTA205 = Code.error("MTA205", "an access list of Exim that refuses who logged in, before it accepts them")
+MTA205 = Code.error(
+    "MTA205",
+    "an access list of Exim that refuses clients that logged in, before it accepts them",
+)
 
 
 def access_lists(host: Host) -> Iterator[Finding]:
@@ -210,7 +213,7 @@ def open_relay(host: Host) -> Iterator[Finding]:
 
 MTA207 = Code.error(
     "MTA207",
-    "Exim speaks TLS from the first octet at a port where the other side begins in clear, or the reverse",
+    "Exim uses TLS without STARTTLS on a port where the other side expects STARTTLS, or the reverse",
 )
 
 

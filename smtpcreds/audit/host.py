@@ -14,12 +14,13 @@ from typing import TypeVar
 from ..accounts.database import AccountDatabase
 from ..ca.authority import CA
 from ..ca.directory import directories
-from ..ca.layout import BUNDLE, Pair, pair_of, reading
+from ..ca.layout import BUNDLE, Pair, bundle_again, is_client_host, pair_of, reading
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..files import read_public
 from ..files.rights import User
 from ..inventory.rows import CertificateRow as Row
+from ..inventory.rows import State
 from ..lazy import dataclass
 from ..model import Root
 from ..mta import auth_info, exim_rules, main_cf, sendmail_cf
@@ -353,16 +354,24 @@ class Host:
 
     @cached_property
     def certificates(self) -> tuple[InstalledCertificate, ...]:
-        """Every certificate under audit that can be read; CERT002 names the others."""
+        """Every certificate under audit that can be read; CERT002 names the others.
+
+        That of a client host that was revoked is handed out no more, and in use nowhere.
+        """
         held = {place: found for place in self.places if (found := self.certificates_in(place.certificate))}
         prints = {fingerprint(first) for first, *_ in held.values()}
         rows: Mapping[str, Row] = self.attempt(lambda: self._rows(prints), {})
-        return tuple(
+        all_read = (
             InstalledCertificate(
                 place, first, tuple(others), rows.get(fingerprint(first)), self._known(place)
             )
             for place, (first, *others) in held.items()
         )
+        return tuple(one for one in all_read if not self._is_shut_out(one))
+
+    def _is_shut_out(self, one: InstalledCertificate) -> bool:
+        is_kept_for_a_host = os.path.dirname(one.path) == self.site.hosts
+        return is_kept_for_a_host and one.row is not None and one.row.state is State.REVOKED
 
     def _rows(self, prints: Iterable[str]) -> Mapping[str, Row]:
         with reading(self.site) as inventory:
@@ -480,6 +489,14 @@ class Host:
         """Return the command for a pair at a path, or of files to be configured instead of that path."""
         directory = os.path.dirname(path)
         pair = pair_of(self.site, name, directory)
+        if self.is_client:
+            changed = f"smtpcreds cert renew {name} --new-key"
+            again = bundle_again(self.site, name, "--new-key", changed=changed)
+            return (
+                again
+                if path in {pair.certificate, pair.key}
+                else f"{again}, and configure {pair.key} instead"
+            )
         command = " ".join(filter(None, ("smtpcreds cert issue", name, option, "--force")))
         if path not in {pair.certificate, pair.key}:
             return f"{self.at_authority(command)}, and configure its files instead of {path}"
@@ -495,6 +512,13 @@ class Host:
         """Tell whether the authority is on this host."""
         return CA(self.site).is_there
 
+    @cached_property
+    def is_client(self) -> bool:
+        """Tell whether its certificates come in bundles from a hub."""
+        return is_client_host(self.site) and self.site.hub != self.name
+
     def at_authority(self, command: str) -> str:
         """Return a command of the authority, for this host or for the one where that is."""
+        if self.is_client:
+            return bundle_again(self.site, self.name, "--no-key --crl", changed=command)
         return command if self.has_authority else f"on the authority: {command}; then copy the files here"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from shlex import quote
 
-from ..ca.layout import pair_of
+from ..ca.layout import FETCHING, pair_of
 from ..config import Site
 from ..files import exists, names_in, read_public
 from ..lazy import pattern
@@ -12,7 +12,7 @@ from ..mta.program import Facts, Program
 from .archive import Kind, Member
 
 SCRIPT = "etc/smtpcreds/pull.sh"
-CONFIGURATION = "etc/smtpcreds/pull.conf"
+CONFIGURATION = FETCHING[1:]
 KNOWN_HOSTS = "etc/smtpcreds/known_hosts"
 KEY = "/etc/smtpcreds/pull-key"
 _SERVICE = "etc/systemd/system/smtpcreds-pull.service"
@@ -114,5 +114,5 @@ def _settings(
             path.replace(".", "[.]") for path in (*pairs, f"{facts.tls.directory[1:]}/cacert.pem", *rest)
         ),
     )
-    yield "RUN", "\n".join(program.work(facts).commands) or ":"
+    yield "RUN", "\n".join(f"{{ {line}; }} || exit" for line in program.work(facts).commands) or ":"
     yield "CHECK", _CHECKS.get(program.NAME, ":").format(pid_file=facts.pid_file)

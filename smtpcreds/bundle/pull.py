@@ -9,7 +9,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from ..accounts.database import AccountDatabase
-from ..accounts.rotation import recorded
+from ..accounts.rotation import latest, recorded
 from ..ca.authority import CA
 from ..ca.crl import crl_is_due
 from ..ca.issue import CertificateOptions as IssueOptions
@@ -17,6 +17,7 @@ from ..ca.issue import issue, order
 from ..ca.layout import Pair, pair_of
 from ..ca.old import old_authorities
 from ..ca.publish import keep_fresh, refresh_superseded_crls, superseded_crls_are_due
+from ..ca.reload import leave_to_next
 from ..ca.renew import Renewals, renew
 from ..ca.state import row_of
 from ..deploy.delivery import Handover, record_handover
@@ -25,7 +26,6 @@ from ..deploy.options import parse_words, words
 from ..errors import DataError, DeniedError, SmtpcredsError, UsageError
 from ..files import check_parents, check_target, exists, read_public, write_all
 from ..inventory.pulls import Pull
-from ..inventory.rotations import RotationState
 from ..inventory.rows import CertificateRow, State
 from ..lazy import dataclass, pattern
 from ..model import Artifact
@@ -72,7 +72,7 @@ def parse_key(text: str, subject: str) -> str:
     found = _KEY.match(lines[0]) if len(lines) == 1 else None
     if found is None:
         hint = "on the client host: ssh-keygen -t ed25519 -N '' -f /etc/smtpcreds/pull-key"
-        raise DataError(subject, "is no public key of ssh, one line", hint)
+        raise DataError(subject, "is not one line with a public key of ssh", hint)
     return found[0]
 
 
@@ -196,6 +196,7 @@ def _renewed(work: Transaction, row: CertificateRow, *, may_change_authority: bo
     due = is_due(row.not_before, row.not_after, work.now)
     try:
         if (due and not is_old) or (is_old and may_change_authority):
+            leave_to_next(work)  # with a certificate that a host comes for, the hub may sign a CRL of its own
             renew(work, Renewals((row.host,)))
             return _row(work, row.host)
         _refresh_crls(work)
@@ -210,8 +211,10 @@ def _renewed(work: Transaction, row: CertificateRow, *, may_change_authority: bo
 def _refresh_crls(work: Transaction) -> None:
     own = row_of(work.inventory, work.ca.certificate)
     if own is None or crl_is_due(work.site, work.inventory, work.ca, own):
+        leave_to_next(work)
         keep_fresh(work, work.issuer())
     if superseded_crls_are_due(work.site, work.inventory, work.ca):
+        leave_to_next(work)
         refresh_superseded_crls(work)
 
 
@@ -254,9 +257,4 @@ def current_account(work: Transaction, account: str | None) -> str:
     """Return the account that takes the place of this one, by all replacements so far."""
     database = AccountDatabase(work.site)
     name = database.parse(account or work.site.settings.sasl.account)
-    place = recorded(work.site, database)
-    for row in reversed(work.inventory.rotations.history()):
-        in_use = row.state in {RotationState.OPEN, RotationState.RETIRING, RotationState.RETIRED}
-        if row.sasldb == place and row.account == name and in_use:
-            name = row.successor
-    return str(name)
+    return str(latest(work.inventory, recorded(work.site, database), name))

@@ -19,7 +19,7 @@ label() { dd if="$1" bs=512 skip=1 count=1 2>/dev/null | sed -n "s/.* comment=sm
 put_back() {  # what was there before is whole in former.tar, as long as that has its name
     while read -r path; do rm -f "/$path"; done < "$STATE/added"
     tar -xpf "$former" -C / || return 1
-    sh -ec "$RUN" >/dev/null 2>&1
+    sh -c "$RUN" >/dev/null 2>&1
     rm -f "$former"; }
 fetch() {
     [ ! -f "$current" ] || have=$(digest < "$current")
@@ -75,7 +75,7 @@ install() {
     { tar -cpf "$former.part" -C / -T "$STATE/kept" && mv -f "$former.part" "$former"; } || fail 73 "no room in $STATE"
     sync
     while read -r path; do mv -f "/$path.pulled" "/$path" || break; done < "$STATE/changed"
-    if sh -ec "$RUN" > "$STATE/said" 2>&1 && sh -ec "$CHECK" >> "$STATE/said" 2>&1 </dev/null; then
+    if sh -c "$RUN" > "$STATE/said" 2>&1 && sh -ec "$CHECK" >> "$STATE/said" 2>&1 </dev/null; then
         rm -f "$former"; mv -f "$new" "$current"; sync  # in this order: what is put back is asked for again
         end=$(openssl x509 -in "$CERTIFICATE" -noout -enddate | cut -d= -f2)
         say notice "took a new bundle from $HUB: $(wc -l < "$STATE/changed") files, certificate to $end"

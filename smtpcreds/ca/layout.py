@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 from ..config import MAX_DAYS, Site
 from ..errors import ExistsError, MissingInputError, SmtpcredsError, UsageError
-from ..files import check_parents, check_target, disk, exists, is_directory
+from ..files import check_parents, check_target, disk, exists, is_directory, read_public
 from ..inventory.inventory import Inventory, open_inventory
 from ..inventory.rows import AuthorityState, CertificateRow
-from ..lazy import dataclass
+from ..lazy import dataclass, pattern
 from ..pki.dates import Period, crl_fault
 from ..pki.profiles import RELAY
 from ..postgres import is_url
@@ -149,15 +149,39 @@ def _knows_authority(site: Site) -> bool:
         return False
 
 
-def bundle_again(host: str, option: str) -> str:
-    """Return how a client host gets another certificate, or another CRL, from its hub."""
+FETCHING = "/etc/smtpcreds/pull.conf"
+"""What a client host has that fetches its bundles; its first lines name host, program and hub."""
+_HUB = pattern(r"^HUB=(\S+)$")
+
+
+def fetched_from(site: Site) -> str:
+    """Return where this host fetches its bundles, as ssh takes it; nothing where it does not."""
+    path = site.path(FETCHING)
+    if not exists(path):
+        return ""
+    lines = read_public(path).decode(errors="replace").splitlines()
+    return next((found[1] for line in lines if (found := _HUB.match(line))), "")
+
+
+def bundle_again(site: Site, host: str, option: str = "", *, changed: str = "") -> str:
+    """Return how this client host gets another certificate, or another CRL, from its hub.
+
+    Args:
+        site: of the client host.
+        host: its name.
+        option: of ``bundle``, where its bundles are carried by hand.
+        changed: what has to be done on the hub first, where it fetches them.
+    """
+    if hub := fetched_from(site):
+        here = f"smtpcreds setup --client ssh://{hub} --force --run"
+        return f"on the hub: {changed}; then here: {here}" if changed else here
     return f"on the hub: smtpcreds bundle {host} {option}; then here: smtpcreds setup --client BUNDLE"
 
 
 def beginning(site: Site) -> str:
     """Return what a host without authority or inventory begins with; a client host needs no second CA."""
     if is_client_host(site):
-        return bundle_again(site.qualify(site.own_name), "--new-key")
+        return bundle_again(site, site.qualify(site.own_name), "--new-key")
     return "smtpcreds ca init"
 
 
@@ -182,7 +206,7 @@ def cure_missing(site: Site, path: str, host: str) -> str:
     """
     is_shared = os.path.basename(path) in {BUNDLE, CRL, ALL_CRLS}
     if is_client_host(site):
-        return bundle_again(host, "--no-key" if is_shared else "--new-key")
+        return bundle_again(site, host, "--no-key" if is_shared else "--new-key")
     return CURE_CRL if is_shared else f"smtpcreds cert issue {host}"
 
 

@@ -84,7 +84,13 @@ def is_owed(work: Transaction, hook: Hook | None) -> bool:
 
 def owe(work: Transaction, hook: Hook | None) -> None:
     """Say on disk, before the first change, that the mail server will have to be told."""
-    if hook and not work.is_preview and not exists(_mark(work.site)):
+    if hook:
+        leave_to_next(work)
+
+
+def leave_to_next(work: Transaction) -> None:
+    """Say on disk that the next run with such a command tells the mail server, as ``renew --due`` does."""
+    if not work.is_preview and not exists(_mark(work.site)):
         write.write_all([Artifact(_mark(work.site), b"")])
 
 

@@ -123,7 +123,9 @@ def _here(site: Site, inventory: Inventory, rows: Sequence[CertificateRow]) -> l
     rows = [row for row in rows if not (row.is_on(site.machine) and row.directory.startswith(fetched))]
     foreign = [row.host for row in rows if row.authority not in ours and not has_ended(row.not_after, now)]
     if foreign:
-        site.warn(f"{_some(foreign)}: to be renewed by the CA that signed it: {_at_the_ca(site, 'HOST')}")
+        site.warn(
+            f"{_some(foreign)}: to be renewed by the CA that signed it: {renewed_at_the_ca(site, 'HOST')}"
+        )
     due = [row for row in rows if row.authority in ours]
     elsewhere = [row.host for row in due if not row.directory and not has_ended(row.not_after, now)]
     if elsewhere:
@@ -156,9 +158,9 @@ def renewed_elsewhere(hosts: Sequence[str]) -> str:
     return f"smtpcreds cert sign CSR, or with a new key: smtpcreds bundle {host} --new-key"
 
 
-def _at_the_ca(site: Site, host: str) -> str:
+def renewed_at_the_ca(site: Site, host: str) -> str:
     """Return how a certificate is renewed that another authority signed: that of our hub, or of others."""
-    return bundle_again(host, "--new-key") if is_client_host(site) else f"smtpcreds cert request {host}"
+    return bundle_again(site, host, "--new-key") if is_client_host(site) else f"smtpcreds cert request {host}"
 
 
 def rows_of(site: Site, inventory: Inventory, text: str) -> list[CertificateRow]:
@@ -171,7 +173,7 @@ def rows_of(site: Site, inventory: Inventory, text: str) -> list[CertificateRow]
     if elsewhere := next((row for row in rows if row.directory and row.authority in ours), None):
         raise DataError(host, f"is installed on {elsewhere.machine}", "renew it there")
     if any(row.authority not in ours for row in rows):
-        raise DataError(host, "is certified by another CA", _at_the_ca(site, host))
+        raise DataError(host, "is certified by another CA", renewed_at_the_ca(site, host))
     if rows:
         hint = f"make a request there, then here: {renewed_elsewhere([host])}"
         raise DataError(host, "keeps its own key, so it can't be renewed here", hint)

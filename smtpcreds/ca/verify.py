@@ -43,7 +43,18 @@ from .altered import findings as altered
 from .authority import CA
 from .crl import crl_fault, crl_says, owes_crl
 from .directory import bundled, directories, trust, trust_directory_changes
-from .layout import BUNDLE, CRL, CURE_CRL, CaFiles, Pair, cure_crl, reading
+from .layout import (
+    BUNDLE,
+    CRL,
+    CURE_CRL,
+    CaFiles,
+    Pair,
+    bundle_again,
+    cure_crl,
+    cure_missing,
+    is_client_host,
+    reading,
+)
 from .lookup import Found, installed_pair, read_file
 from .root import lacks_root_crl
 from .state import row_of
@@ -101,6 +112,12 @@ class Subject:
         return self.pair.directory if self.pair else self.site.certificates
 
 
+def _pair_for(site: Site, which: str) -> str:
+    if is_client_host(site) and "/" not in which:
+        return bundle_again(site, site.qualify(which), "--new-key")
+    return f"smtpcreds cert issue {quote(which)}"
+
+
 def subject(
     site: Site, which: str, path: str, *, host: str | None = None, profile: str | None = None
 ) -> Subject:
@@ -121,7 +138,7 @@ def subject(
     installed = None if "/" in which else installed_pair(site, which)
     if installed is None and not exists(path):
         reason = f"has no certificate in {site.certificates}, and there is no such file"
-        raise MissingInputError(which, reason, f"smtpcreds cert issue {quote(which)}")
+        raise MissingInputError(which, reason, _pair_for(site, which))
     found = read_file(site, installed.certificate if installed else path)
     pair = found.pair if found.pair and found.pair.certificate == found.path else None
     roles = profile or (found.row.profile if found.row else None)
@@ -248,6 +265,8 @@ class Scene:
 
     def issue(self, host: str, pair: Pair) -> str:
         """Return the command that puts a new pair there."""
+        if is_client_host(self.site):
+            return cure_missing(self.site, pair.key, host)
         to = "" if pair.directory == self.site.certificates else f" --to {quote(pair.directory)}"
         return f"smtpcreds cert issue {host}{to} --force"
 
@@ -479,7 +498,8 @@ def _standing_fault(scene: Scene, pair: Pair, found: Certificate) -> str | None:
         ours = any(is_issued_by(found, ca) for ca in scene.ca.trusted)
         return "was signed by this authority, but is not in the inventory" if ours else None
     if row.state is State.REVOKED and row.revoked_at:
-        return revoked_on(row.revoked_at, row.reason or "")
+        is_shut_out = pair.directory == scene.site.hosts
+        return None if is_shut_out else revoked_on(row.revoked_at, row.reason or "")
     if row.state is State.DISCARDED:
         return f"was abandoned ({row.reason})"
     if row.authority in scene.retired:

@@ -163,7 +163,7 @@ BACKUP: Keys = {
     "members": NUMBER,
     "certificates": NUMBER,
     "head": _or_null(_object({"hash": HEX, "events": NUMBER})),
-    "encrypted": FLAG,
+    "key_encrypted": FLAG,
     "token": _or_null(TEXT),
 }
 
@@ -347,6 +347,8 @@ ANSWERS: Mapping[str, tuple[Keys, ...]] = {
             "reloaded": FLAG,
             "findings": _rows(FINDING),
             "rotations": _rows(ROTATION),
+            "authority_made": _or_null(TEXT),
+            "renewed_early": TEXTS,
             "authorities_retired": TEXTS,
             "not_done": TEXTS,
         },

@@ -47,11 +47,11 @@ _OF_HUBS = ("account", "password", "allow_login_name", "no_passphrase", "plainte
 @click.option("--account", metavar="NAME", help="The client hosts' account; default: maildroid.")
 @click.option("--password", metavar="SOURCE", help="Its secret; default: generate it.")
 @click.option("--allow-login-name", is_flag=True, help="Accept the name of a login account of this host.")
-@click.option("--allow-weak", is_flag=True, help="Accept a weak --password.")
+@click.option("--allow-weak", is_flag=True, help="Accept a weak --password or --passphrase.")
 @passphrase_option
 @click.option("--no-passphrase", is_flag=True, help="Store the CA key unencrypted.")
 @click.option(
-    "--force", is_flag=True, help="Replace PROGRAM's files of other authorities, or another certificate."
+    "--force", is_flag=True, help="Replace PROGRAM's files that others wrote, or another certificate."
 )
 @edit_options
 @pass_session
@@ -124,6 +124,7 @@ def _setup_hub(
     from ..mta.program import Role
     from ..mta.programs import program_for
 
+    session.allow_weak = allow_weak
     wanted = hub(session.site(), host, account)
     site = wanted.site
     source = ca_source(passphrase, site, none=no_passphrase)
@@ -253,21 +254,34 @@ def _fetched(source: str) -> bytes:
     import re
     import subprocess
 
-    from ..bundle.client_files import KEY
+    from ..bundle.client_files import KEY, KNOWN_HOSTS
     from ..bundle.pull import LOGIN
     from ..errors import UnavailableError
 
     found = re.fullmatch(r"ssh://(?:([A-Za-z0-9._-]+)@)?([A-Za-z0-9.-]+)(?::([0-9]{1,5}))?/?", source)
     if found is None or found[2].startswith("-"):
         raise UsageError(source, "is no ssh://[USER@]HUB[:PORT]")
-    options = ("-T", "-i", KEY, "-o", "IdentitiesOnly=yes", "-p", found[3] or "22")
+    known = f"UserKnownHostsFile=~/.ssh/known_hosts /{KNOWN_HOSTS}"
+    options = ("-T", "-i", KEY, "-o", "IdentitiesOnly=yes", "-o", known, "-p", found[3] or "22")
     command = ("ssh", *options, f"{found[1] or LOGIN}@{found[2]}", "bundle")
     done = subprocess.run(command, input=b"have none\n", capture_output=True)
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         lines = [line for line in said if line.startswith("smtpcreds: ")] or said[-1:] or ["said nothing"]
-        raise UnavailableError(source, lines[0].removeprefix("smtpcreds: "))
+        reason = lines[0].removeprefix("smtpcreds: ").rstrip(".")
+        raise UnavailableError(source, reason, _hint(reason, found[2]))
     return done.stdout
+
+
+def _hint(reason: str, hub: str) -> str | None:
+    """Return what helps against the two refusals of ssh that a new client host meets."""
+    from ..bundle.client_files import KEY, KNOWN_HOSTS
+
+    if "Host key verification failed" in reason:
+        return f"ssh-keyscan {hub} >> /{KNOWN_HOSTS}; compare it with /etc/ssh/ssh_host_*_key.pub of the hub"
+    if "Permission denied" in reason:
+        return f"on the hub: smtpcreds bundle HOST --authorize {KEY.rpartition('/')[2]}.pub --to FILE"
+    return None
 
 
 def _read(name: str, source: str) -> bytes:

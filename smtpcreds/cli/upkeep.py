@@ -15,6 +15,8 @@ def upkeep_row(site: "Site", kept: "Upkeep") -> dict[str, object]:
     """Return it for JSON."""
     return {
         "rotations": [document(site, row) for row in (*kept.begun, *kept.ended)],
+        "authority_made": kept.successor or None,
+        "renewed_early": kept.renewed,
         "authorities_retired": kept.authorities,
         "not_done": [str(error) for error in kept.failed],
     }
@@ -27,4 +29,7 @@ def upkeep_lines(session: Session, site: "Site", kept: "Upkeep") -> Iterator[str
     for row in kept.ended:
         warn_of_end(session, site, row)
         yield from outcome_lines(site, row)
+    if kept.successor:
+        yield f"{kept.successor}: signs from now on; the old authority is trusted until it is retired"
+    yield from (f"{host}: has a certificate of the new authority" for host in kept.renewed)
     yield from (f"{name}: retired" for name in kept.authorities)

@@ -7,6 +7,7 @@ from ..deploy.delivery import handovers
 from ..inventory.inventory import Inventory
 from ..inventory.pulls import Pull
 from ..inventory.rows import CertificateRow as Row
+from ..inventory.rows import State
 from ..lazy import dataclass
 from ..pki.dates import has_ended
 
@@ -27,6 +28,7 @@ class ClientHost:
         account: that it was handed.
         serial: of its certificate.
         ends: when certificate or CRL end, the earlier one; None where that is not known.
+        is_shut_out: its newest certificate was revoked, so it gets nothing more.
     """
 
     host: str
@@ -37,20 +39,23 @@ class ClientHost:
     account: str
     serial: str
     ends: datetime | None
+    is_shut_out: bool = False
 
     def is_silent(self, now: datetime) -> bool:
         """Tell whether it should have come since."""
-        return self.fetches and now - (self.last_pull or self.since) > PATIENCE
+        return self.fetches and not self.is_shut_out and now - (self.last_pull or self.since) > PATIENCE
 
     def is_late(self, now: datetime) -> bool:
         """Tell whether what it holds has ended."""
-        return self.ends is not None and has_ended(self.ends, now)
+        return self.ends is not None and not self.is_shut_out and has_ended(self.ends, now)
 
     def standing(self) -> str:
         """Return in words how it stands."""
         end = f"; what it holds ends on {self.ends:%Y-%m-%d}" if self.ends else ""
         if not self.fetches:
             return f"set up by hand on {self.since:%Y-%m-%d}{end}"
+        if self.is_shut_out:
+            return "was revoked, and gets nothing"
         if self.last_pull is None:
             return f"may fetch its bundles since {self.since:%Y-%m-%d} and never came"
         return f"came last on {self.last_pull:%Y-%m-%d}{end}"
@@ -63,16 +68,18 @@ def client_hosts(inventory: Inventory, rows: Iterable[Row]) -> tuple[ClientHost,
         inventory: says who came and who was given what.
         rows: certificates whose keys their hosts keep.
     """
-    fetching = {pull.host: _fetching(pull) for pull in inventory.pulls.all()}
+    fetching = {pull.host: _fetching(inventory, pull) for pull in inventory.pulls.all()}
     by_hand = (_by_hand(inventory, row) for row in rows if row.host not in fetching)
     return (*fetching.values(), *filter(None, by_hand))
 
 
-def _fetching(pull: Pull) -> ClientHost:
+def _fetching(inventory: Inventory, pull: Pull) -> ClientHost:
     confirmed = pull.held is not None
-    return ClientHost(
-        pull.host, True, pull.since, pull.asked, confirmed, pull.account, pull.serial, pull.ends
-    )
+    rows = list(inventory.listing(host=pull.host))
+    newest = max(rows, key=lambda row: (row.created, row.state is not State.REVOKED), default=None)
+    is_shut_out = newest is not None and newest.state is State.REVOKED
+    who = (pull.host, True, pull.since, pull.asked, confirmed)
+    return ClientHost(*who, pull.account, pull.serial, pull.ends, is_shut_out)
 
 
 def _by_hand(inventory: Inventory, row: Row) -> ClientHost | None:

@@ -17,7 +17,15 @@ from ..audit.host import Host
 from ..audit.run import CODES, faults
 from ..ca.altered import findings as altered
 from ..ca.authority import CA
-from ..ca.layout import CURE_CRL, CURE_EARLY, cure_crl, has_inventory, is_client_host, reading
+from ..ca.layout import (
+    CURE_CRL,
+    CURE_EARLY,
+    cure_crl,
+    fetched_from,
+    has_inventory,
+    is_client_host,
+    reading,
+)
 from ..ca.listing import REMEMBERED, certificate_path
 from ..ca.lookup import Generation, overview
 from ..ca.old import RETIRE_OLD
@@ -68,6 +76,7 @@ class Cure(StrEnum):
     SIGN = "where the key is kept, make a request; then: smtpcreds cert sign CSR"
     REQUEST = "smtpcreds cert request HOST"
     BUNDLE = "on the hub: smtpcreds bundle HOST --new-key; then here: smtpcreds setup --client BUNDLE"
+    PULL = "/etc/smtpcreds/pull.sh"
     ELSEWHERE = "on its own host: smtpcreds cert renew --due"
     ROLLOVER = "smtpcreds ca rollover"
     FETCH = CLIENT_CURE
@@ -610,7 +619,7 @@ def _certificate(site: Site, row: Row, foreign: set[int], end: datetime | None) 
 def _cure(site: Site, row: Row, foreign: set[int], end: datetime | None) -> Cure:
     """Return what :func:`smtpcreds.ca.renew.due_rows` would warn of, or renew."""
     if row.authority in foreign:
-        return Cure.BUNDLE if is_client_host(site) else Cure.REQUEST
+        return _of_client(site) if is_client_host(site) else Cure.REQUEST
     if not row.directory:
         return Cure.SIGN
     if row.directory.startswith(f"{site.root.record(site.hosts)}/"):
@@ -618,6 +627,10 @@ def _cure(site: Site, row: Row, foreign: set[int], end: datetime | None) -> Cure
     if not row.is_on(site.machine):
         return Cure.ELSEWHERE
     return Cure.ROLLOVER if end is not None and row.not_after >= end else Cure.RENEW
+
+
+def _of_client(site: Site) -> Cure:
+    return Cure.PULL if fetched_from(site) else Cure.BUNDLE
 
 
 def _unrecorded(site: Site) -> Iterator[Certificate]:
@@ -634,7 +647,7 @@ def _unrecorded(site: Site) -> Iterator[Certificate]:
             found.append((first.not_valid_after_utc, path, first))
     for end, path, leaf in sorted(found, key=lambda one: one[:2]):
         serial, begin = serial_text(leaf.serial_number), leaf.not_valid_before_utc
-        yield Certificate(title(leaf), RELAY.name, serial, begin, end, "", path, "", Cure.BUNDLE)
+        yield Certificate(title(leaf), RELAY.name, serial, begin, end, "", path, "", _of_client(site))
 
 
 def _is_missed(site: Site, row: Row) -> bool:

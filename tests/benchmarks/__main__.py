@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from platform import python_version
 
-from . import grows, shares, table, waits
+from . import grows, pulls, shares, table, waits
 from .measure import Figure
 
 COLUMNS = ("what", "seconds", "processor", "megabytes", "peer", "peer seconds", "ratio", "goal")
@@ -36,6 +36,7 @@ def row(figure: Figure) -> dict[str, str]:
 def figures(place: Path, *, short: bool) -> Iterator[Figure]:
     """Measure everything."""
     yield from waits.figures(place, 30 if short else 3_000)
+    yield from pulls.figures(place, 30 if short else 3_000)
     yield from grows.figures(place, *((100, 1_000, 1_000) if short else (10_000, 100_000, 300_000)))
 
 

@@ -8,6 +8,9 @@ from collections import Counter
 import pytest
 from admin import CERTS, STATE, TOP, Admin, environment
 
+from .pulling import digest, fetched
+from .writing import SSH_KEY
+
 CODE = """
 import json, os, sys
 from collections import Counter
@@ -47,11 +50,11 @@ finally:
 """
 
 
-def counts(admin: Admin, *words: str) -> Counter[str]:
+def counts(admin: Admin, *words: str, stdin: bytes = b"") -> Counter[str]:
     """Run a command; return how often it did what, the root left out of paths."""
     report = admin.directory / "report"
     command = [sys.executable, "-c", CODE, str(report), *admin.arguments(*words)]
-    subprocess.run(command, env=environment(), cwd=TOP, check=True, capture_output=True)
+    subprocess.run(command, env=environment(), cwd=TOP, check=True, capture_output=True, input=stdin)
     found: Counter[str] = Counter(json.loads(report.read_text()))
     return Counter({name.replace(str(admin.root), ""): number for name, number in found.items()})
 
@@ -71,6 +74,19 @@ def test_the_mail_programs_files_cost_one_connection(hub: Admin) -> None:
     seen = counts(hub, "mta", "apply", "sendmail-hub")
     assert sum(number for name, number in seen.items() if name.startswith("sqlite3.connect ")) == 2
     assert seen[f"os.listdir {STATE}/ca"] <= 2
+
+
+def test_a_pull_that_changes_nothing_signs_nothing_and_costs_the_same_among_many(hub: Admin) -> None:
+    key = hub.write("key.pub", SSH_KEY, 0o644)
+    hub("bundle", "attic", "--authorize", key)
+    said = f"have {digest(fetched(hub))}\n".encode()
+    among_one = counts(hub, "bundle", "attic", "--serve", stdin=said)
+    assert "open ca-key.pem" not in among_one, "without that key nothing is signed"
+    for number in range(10):
+        hub("bundle", f"host{number}", "--authorize", key)
+        fetched(hub, f"host{number}")
+    among_many = counts(hub, "bundle", "attic", "--serve", stdin=said)
+    assert sum(among_many.values()) == sum(among_one.values())
 
 
 def test_an_account_needs_no_authority(hub: Admin) -> None:

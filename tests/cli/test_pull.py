@@ -86,6 +86,19 @@ def test_what_is_past_two_thirds_is_renewed_when_its_host_comes_and_not_before(h
     assert fetched(later, have=digest(second)) == b"current\n"
 
 
+def test_the_mail_server_of_the_hub_is_told_of_a_crl_that_a_pull_has_signed(hub: Admin, key: Path) -> None:
+    hub("bundle", "attic", "--authorize", key)
+    later, told = hub.at("21 days"), hub.directory / "told"
+    number = hub.json("ca", "show")["crl_number"]
+    fetched(later, "attic")
+    assert later.json("ca", "show")["crl_number"] > number
+    later("cert", "renew", "--due", "--reload", f"touch {told}")
+    assert told.exists()
+    told.unlink()
+    later("cert", "renew", "--due", "--reload", f"touch {told}")
+    assert not told.exists()
+
+
 def test_who_never_was_let_in_and_who_is_shut_out(hub: Admin, key: Path) -> None:
     said = hub.refuses(77, "bundle", "attic", "--serve")
     assert f"{HOST}: fetches no bundles from this hub" in said
@@ -99,6 +112,22 @@ def test_who_never_was_let_in_and_who_is_shut_out(hub: Admin, key: Path) -> None
     assert fetched(hub)
     hub("cert", "retire", "attic")
     assert hub.run("bundle", "attic", "--serve", stdin=b"have none\n").status == 77
+
+
+def test_of_a_host_that_was_shut_out_nothing_is_due(hub: Admin, key: Path) -> None:
+    hub("bundle", "attic", "--authorize", key)
+    fetched(hub)
+    hub("cert", "revoke", "attic")
+    later = hub.at("10 days")
+    assert "nothing is due" in later("status")
+    assert later.json("cert", "renew", "--due")["findings"] == []
+    assert "CERT023" not in later.run("audit")
+    assert HOST not in later("inventory", "check")
+    later("ca", "rollover")
+    later("cert", "renew", "--old-authority")
+    later("ca", "rollover", "--retire-old")
+    assert later.json("cert", "renew", "--due")["findings"] == []
+    assert HOST not in later.run("audit")
 
 
 def test_an_authority_that_nobody_can_open_here_serves_what_there_is(locked: Admin) -> None:

@@ -100,13 +100,42 @@ def test_an_authority_goes_when_no_host_needs_it(hub: Admin, key: Path) -> None:
     assert night(hub)["authorities"] == []
 
 
-def test_the_hub_itself_needs_the_old_authority_until_it_is_renewed(hub: Admin, key: Path) -> None:
-    hub("bundle", "attic", "--authorize", key)
+def test_the_hub_changes_when_all_client_hosts_trust_the_new_authority(hub: Admin, key: Path) -> None:
+    for host in ("attic", "tuba"):
+        hub("bundle", host, "--authorize", key)
+        come_home(hub, host)
     hub("ca", "rollover")
-    come_home(hub)
-    assert night(hub)["authorities"] == []
-    hub("cert", "renew", "--old-authority")
-    assert night(hub)["authorities"] == ["polkatistas.org Mail CA"]
+    come_home(hub, "attic")
+    done = hub.json("cert", "renew", "--due")
+    assert (done["renewed_early"], done["authorities_retired"]) == ([], []), "tuba knows the old one alone"
+    come_home(hub, "tuba")
+    done = hub.json("cert", "renew", "--due", "--reload", "true")
+    assert (done["renewed_early"], done["authorities_retired"]) == ([HUB], ["polkatistas.org Mail CA"])
+    assert "nothing is due" in hub("status")
+
+
+def test_a_host_that_was_set_up_by_hand_is_waited_for(hub: Admin, key: Path) -> None:
+    hub("bundle", "tuba", "-o", hub.directory / "tuba.tar")
+    hub("ca", "rollover")
+    assert hub.json("cert", "renew", "--due")["renewed_early"] == []
+    hub("bundle", "tuba", "--new-key", "--force", "-o", hub.directory / "tuba.tar")
+    assert hub.json("cert", "renew", "--due")["renewed_early"] == [HUB]
+
+
+@pytest.mark.parametrize("options", [(), ("--intermediate",)])
+def test_an_authority_has_a_successor_before_it_ends(smtpcreds: Admin, options: tuple[str, ...]) -> None:
+    smtpcreds.configure(f'{CONFIG}[ca]\nrollover = "when-due"\nretire = "when-unused"\n')
+    source = smtpcreds.secret("passphrase")
+    smtpcreds("ca", "init", "--days", "900", "--passphrase", source, *options)
+    smtpcreds("cert", "issue", HUB, "--passphrase", source)
+    due = ("cert", "renew", "--due", "--passphrase", source)
+    assert smtpcreds.at("500 days").json(*due)["authority_made"] is None
+    later = smtpcreds.at("600 days")
+    done = later.json(*due)
+    assert done["authority_made"] == "polkatistas.org Mail CA G2"
+    assert done["renewed_early"] == [HUB]
+    assert done["authorities_retired"] == ["polkatistas.org Mail CA"]
+    assert later.json(*due)["authority_made"] is None
 
 
 def test_nothing_of_this_is_done_unasked(hub: Admin, key: Path) -> None:

@@ -41,6 +41,11 @@ class Log:
         with self._news:
             return list(self._lines)
 
+    def forget(self) -> None:
+        """Drop all lines so far."""
+        with self._news:
+            self._lines.clear()
+
     def find(self, pattern: str) -> list[re.Match[str]]:
         """Return the match of each line so far in which the regular expression `pattern` is found.
 
