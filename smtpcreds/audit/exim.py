@@ -56,11 +56,20 @@ def _sources(host: Host) -> tuple[str, ...]:
     )
 
 
-def _line(host: Host, pattern: str) -> tuple[str, int]:
-    """Return the last line of the first file that has one, as path of this disk and number; 0 for none."""
+def _line(host: Host, pattern: str, *, is_main: bool = False) -> tuple[str, int]:
+    """Return the last line of the first file that has one, as path of this disk and number; 0 for none.
+
+    Args:
+        host: where.
+        pattern: of its beginning.
+        is_main: only lines above the first ``begin`` are looked at.
+    """
     for path in _sources(host):
+        if is_main and path.startswith(_SPLIT) and not path.startswith(f"{_SPLIT}/main/"):
+            continue
         lines = (host.text(path) or "").splitlines()
-        if found := [n for n, line in enumerate(lines, 1) if re.match(pattern, line)]:
+        looked_at = takewhile(lambda line: not line.startswith("begin "), lines) if is_main else lines
+        if found := [n for n, line in enumerate(looked_at, 1) if re.match(pattern, line)]:
             return host.path(path), found[-1]
     return host.path(_sources(host)[0]), 0
 
@@ -73,7 +82,7 @@ def _setting(name: str) -> str:
 
 def _removed(host: Host, name: str) -> str:
     """Return how an option, or the macro of Debian's that gives it, gets its default again."""
-    path, number = _line(host, _setting(name))
+    path, number = _line(host, _setting(name), is_main=True)
     return f"sed -i {number}d {quote(path)} && {_made(host)}" if number else _cure(host, f"take out {name}")
 
 
@@ -88,7 +97,7 @@ def _below(host: Host, beginning: str, line: str) -> str:
 def _set(host: Host, name: str, value: str) -> str:
     """Return how a main option gets a value; an earlier line that gives it one goes."""
     is_made = bool(host.exim and host.exim[0] == mta_exim.GENERATED)
-    path, number = _line(host, _setting(name))
+    path, number = _line(host, _setting(name), is_main=True)
     line = f"MAIN_{name.upper()} == {value}" if is_made else f"{name} = {value}"
     edit = f"{number}c {line}" if number else f"1i {line}"
     return f"sed -i {quote(edit)} {quote(path)} && {_made(host)}"
@@ -298,7 +307,7 @@ def logs_in(host: Host) -> Iterator[Finding]:
         for option, is_fatal in _FATAL.items():
             if is_fatal(options.get(option)):
                 reason = f"has {option} = {options[option]} in the transport {name}, so no mail leaves"
-                value = f"{host.site.settings.cert.directory}/cacert.pem" if option == _CAS else ""
+                value = mta_exim.COPIES.bundle if option == _CAS else ""
                 yield MTA210.found(_path(host), reason, _in_transport(host, name, option, value))
 
 

@@ -13,7 +13,7 @@ BY_HAND = {
     "sendmail": {"/etc/mail/sendmail.cf": "O AuthMechanisms=CRAM-MD5\nC{TrustAuthMech}CRAM-MD5\n"},
     "postfix": {
         "/etc/postfix/main.cf": "smtpd_sasl_auth_enable = yes\n",
-        SMTPD_CONF: "mech_list: CRAM-MD5 DIGEST-MD5\n",
+        SMTPD_CONF: "mech_list: CRAM-MD5\n",
     },
     "postfix with dovecot": {
         "/etc/postfix/main.cf": "smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovecot\n",
