@@ -16,9 +16,15 @@ def main() -> NoReturn:
     if _is_answered(sys.argv[1:]):
         sys.exit()
     from .cli import main as run
+    from .cli.session import COMPLETE
 
     signal.signal(signal.SIGINT, previous)
-    run()
+    try:
+        run()
+    except SystemExit as end:
+        if COMPLETE in os.environ:  # whoever pressed Tab waits for no destructors
+            os._exit(int(end.code or 0))
+        raise
 
 
 def _is_answered(words: list[str]) -> bool:

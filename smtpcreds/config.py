@@ -91,6 +91,7 @@ class SystemSettings(NamedTuple):
     dovecot_directory: str = ""
     exim_conf: str = ""
     exim_directory: str = ""
+    exim_group: str = ""
     exim_pid: str = ""
     exim_style: str = ""
     exim_user: str = ""

@@ -128,7 +128,13 @@ class DeniedError(SmtpcredsError):
 
 
 class WrongPassphraseError(DeniedError):
-    """The passphrase does not open the key."""
+    """The passphrase does not open the key.
+
+    Attributes:
+        again: which secret a person may type once more in the same run; empty where that is a risk.
+    """
+
+    again = "passphrase"
 
 
 class UnsafePathError(DeniedError):
@@ -165,6 +171,11 @@ def suggestion(word: str, known: "Iterable[str]") -> str:
     words = list(known)
     near = nearest(word, words)
     return f"did you mean {near}?" if near else f"known: {', '.join(words)}"
+
+
+def number_of(number: int, noun: str) -> str:
+    """Return ``1 account``, ``2 accounts``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def quoted(text: str) -> str:

@@ -178,13 +178,18 @@ class Session:
 
     def __init__(self, uri: KeyUri, pin: Secret, *, writes: bool = False) -> None:
         check(uri)
+        import pkcs11
+
         _silence_finalizers()
         self.uri = uri
         self._pin = _text(uri, pin)
         with _explained(uri):
             token = _token(uri)
             _refuse_risk(uri, token)
-            self._session = _logged_in(token, self._pin, writes=writes)
+            try:
+                self._session = _logged_in(token, self._pin, writes=writes)
+            except pkcs11.exceptions.PinIncorrect as error:
+                _refuse(uri, error, again="pin" if may_try_again(_token(uri).flags) else "")
         self._key: Any = None
 
     def close(self) -> None:
@@ -393,6 +398,14 @@ def _refuse_risk(uri: KeyUri, token: "pkcs11.Token") -> None:
         raise DeniedError(uri.subject, reason, "smtpcreds ca crl, on a terminal, with the right PIN")
 
 
+def may_try_again(flags: int) -> bool:
+    """Tell whether a token counts wrong PINs and has more than one try left (PKCS #11 2.40 section 4.4.1)."""
+    import pkcs11
+
+    last = pkcs11.TokenFlag.USER_PIN_FINAL_TRY | pkcs11.TokenFlag.USER_PIN_LOCKED
+    return bool(flags & pkcs11.TokenFlag.USER_PIN_COUNT_LOW) and not flags & last
+
+
 _UNLOCK = "unlock it with its own program and its SO PIN or PUK, such as: ykman piv access unblock-pin"
 
 
@@ -428,9 +441,12 @@ def _explained(uri: KeyUri) -> Iterator[None]:
         _refuse(uri, error)
 
 
-def _refuse(uri: KeyUri, error: Exception) -> NoReturn:
+def _refuse(uri: KeyUri, error: Exception, *, again: str = "") -> NoReturn:
     kind = type(error).__name__
     said = str(error) if kind == "PKCS11Error" else kind
     unknown = (UnavailableError, f"does not answer ({said})", "is it connected, and is its service running?")
     family, reason, hint = _ANSWERS.get(kind, unknown)
-    raise family(uri.subject, reason, hint) from None
+    refused = family(uri.subject, reason, hint)
+    if isinstance(refused, WrongPassphraseError):
+        refused.again = again
+    raise refused from None

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from .accounts.auth_info import withdraw
-from .accounts.database import AccountDatabase
+from .accounts.database import AccountDatabase, recorded_place
 from .ca.crl import owed, revoking_authorities
 from .ca.layout import Pair, pair_of
 from .ca.pair import certificate_in_place, read_previous_pair
@@ -18,7 +18,7 @@ from .config import Site
 from .dane import forget, remembered
 from .deploy.delivery import RETIRED, retired_at, users
 from .deploy.options import applied_options, words
-from .errors import DataError, DeniedError, ExistsError, MissingInputError, NoSuchAccountError
+from .errors import DataError, DeniedError, ExistsError, MissingInputError, NoSuchAccountError, number_of
 from .files import exists, remove
 from .inventory.inventory import Inventory
 from .inventory.rows import CertificateRow, State
@@ -27,7 +27,6 @@ from .model import Account
 from .mta.programs import PROGRAMS
 from .pki.describe import fingerprint
 from .pki.revocation import Reason
-from .postgres import is_url
 from .transaction import Transaction
 
 
@@ -213,13 +212,9 @@ def _is_of(pair: Pair, rows: Sequence[CertificateRow]) -> bool:
 # Accounts: those that are named, or that only this host was given.
 
 
-def _recorded(site: Site) -> str:
-    return site.sasldb if is_url(site.sasldb) else site.root.record(site.sasldb)
-
-
 def _given(site: Site, inventory: Inventory, host: str) -> dict[str, set[str]]:
     """Return the accounts that the host was given, each with the other hosts that were given it."""
-    known = users(inventory, _recorded(site))
+    known = users(inventory, recorded_place(site, site.sasldb))
     return {account: hosts - {host} for account, hosts in known.items() if account and host in hosts}
 
 
@@ -250,7 +245,7 @@ def _chosen(
 
 
 def _refuse_half_way(work: Transaction, accounts: AccountDatabase, account: Account) -> None:
-    recorded = _recorded(work.site)
+    recorded = recorded_place(work.site, work.site.sasldb)
     for row in work.inventory.rotations.unfinished():
         if row.sasldb == recorded and account in (row.account, row.successor):
             old = accounts.shown(row.account)
@@ -272,4 +267,4 @@ def _delete(work: Transaction, account: Account) -> None:
 
 def _detail(leaving: _Leaving) -> str:
     accounts = "".join(f", account {account}" for account in leaving.accounts)
-    return f"{len(leaving.live)} revoked, {len(leaving.files)} files removed{accounts}"
+    return f"{len(leaving.live)} revoked, {number_of(len(leaving.files), 'file')} removed{accounts}"

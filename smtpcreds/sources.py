@@ -83,7 +83,7 @@ def one_secret(value: bytes, subject: str) -> Secret:
     if b"\0" in value:
         raise DataError(subject, "contains a NUL, which no secret can")
     if not (value := value.removesuffix(b"\n")):
-        raise MissingInputError(subject, "contains an empty secret")
+        raise MissingInputError(subject, "is empty")
     return Secret(value)
 
 

@@ -4,9 +4,9 @@ The rest of the program is written in the terms of Debian; :class:`~smtpcreds.sy
 those of another system where files and commands leave the program. What a host has otherwise is set in table
 ``[system]`` of smtpcreds.toml (:class:`smtpcreds.config.SystemSettings`).
 
-Sources: Debian's packages (run); cyrus-sasl/APKBUILD and exim/APKBUILD of Alpine; security/cyrus-sasl2 of
-FreeBSD's ports, etc/mail of its source. The rows of RHEL and Arch are what their users know, and were not
-held against packages.
+Sources: Debian's packages (run); cyrus-sasl, exim and opensmtpd of Alpine's aports; security/cyrus-sasl2,
+mail/exim and mail/opensmtpd of FreeBSD's ports, etc/mail of its source; cyrus-sasl.spec, sendmail.spec,
+exim.spec and opensmtpd.spec of Fedora. The row of Arch is what its users know, not held against packages.
 """
 
 import re
@@ -36,7 +36,8 @@ class System(NamedTuple):
         exim_directory: of Exim's configuration.
         exim_conf: its configuration where one file holds it all.
         exim_style: ``template`` for Debian's way to keep it, ``hand-written`` for one file.
-        exim_user: it runs as; its group has the same name.
+        exim_user: it runs as.
+        exim_group: likewise; empty where it has the name of the user.
         exim_pid: of its daemon.
         exim_spool: its spool.
         exim_program: name of the program.
@@ -72,6 +73,7 @@ class System(NamedTuple):
     exim_conf: str = "/etc/exim4/exim4.conf"
     exim_style: str = "template"
     exim_user: str = "Debian-exim"
+    exim_group: str = ""
     exim_pid: str = "/run/exim4/exim.pid"
     exim_spool: str = "/var/spool/exim4"
     exim_program: str = "exim4"
@@ -144,6 +146,7 @@ RHEL = _OTHERS._replace(
         "crammd5": "cyrus-sasl-md5",
         "digestmd5": "cyrus-sasl-md5",
         "scram": "cyrus-sasl-scram",
+        "gs2": "cyrus-sasl-gs2",
         "gssapiv2": "cyrus-sasl-gssapi",
         "ntlm": "cyrus-sasl-ntlm",
         "sql": "cyrus-sasl-sql",
@@ -157,15 +160,17 @@ RHEL = _OTHERS._replace(
 ALPINE = _OTHERS._replace(
     name="alpine",
     ids=frozenset({"alpine"}),
+    sasldb_format="gdbm",
     sasl_packages={
         "": "libsasl",
-        "plain": "cyrus-sasl-plain",
         "login": "cyrus-sasl-login",
         "crammd5": "cyrus-sasl-crammd5",
         "digestmd5": "cyrus-sasl-digestmd5",
         "scram": "cyrus-sasl-scram",
+        "gs2": "cyrus-sasl-gs2",
         "gssapiv2": "cyrus-sasl-gssapiv2",
         "ntlm": "cyrus-sasl-ntlm",
+        "sql": "cyrus-sasl-sql",
     },
     install="apk add",
     restart="rc-service NAME restart",
@@ -199,6 +204,7 @@ FREEBSD = _OTHERS._replace(
     exim_directory="/usr/local/etc/exim",
     exim_conf="/usr/local/etc/exim/configure",
     exim_user="mailnull",
+    exim_group="mail",
     exim_pid="/var/run/exim.pid",
     postfix_directory="/usr/local/etc/postfix",
     postfix_sasl="/usr/local/lib/sasl2",
@@ -244,7 +250,6 @@ _TRANSLATED = (
     *("postfix_directory", "dovecot_directory", "msmtp_conf", "nullmailer_directory", "opensmtpd_conf"),
     *("sasl_directory", "sendmail_source"),
 )
-_NAMES = ("exim_user", "opensmtpd_group")
 
 
 class Words:
@@ -263,7 +268,11 @@ class Words:
             f"systemctl restart {DEBIAN.opensmtpd_service}": system.to_restart(system.opensmtpd_service),
         }
         self._there = {here: there for here, there in self._there.items() if here != there}
-        self._names: dict[str, str] = {getattr(DEBIAN, name): getattr(system, name) for name in _NAMES}
+        self._users = {DEBIAN.exim_user: system.exim_user}
+        self._groups = {
+            DEBIAN.exim_user: system.exim_group or system.exim_user,
+            DEBIAN.opensmtpd_group: system.opensmtpd_group,
+        }
 
     @cached_property
     def _forth(self) -> Callable[[str], str]:
@@ -276,7 +285,8 @@ class Words:
     @property
     def are_debians(self) -> bool:
         """Tell whether nothing has another name."""
-        return not self._there and all(here == there for here, there in self._names.items())
+        named = (*self._users.items(), *self._groups.items())
+        return not self._there and all(here == there for here, there in named)
 
     def said(self, text: str) -> str:
         """Return text of ours as the system would have it."""
@@ -286,9 +296,13 @@ class Words:
         """Return text of the system as we would have it."""
         return self._back(text)
 
-    def name(self, user: str) -> str:
-        """Return a user or group."""
-        return self._names.get(user, user)
+    def user(self, name: str) -> str:
+        """Return a user."""
+        return self._users.get(name, name)
+
+    def group(self, name: str) -> str:
+        """Return a group."""
+        return self._groups.get(name, name)
 
 
 def _replacing(table: Mapping[str, str]) -> Callable[[str], str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from .config import Site
 from .errors import MissingInputError, SmtpcredsError
-from .files import Disk, PreviewDisk, ensure_directory, exclusive, exists, sweep, using
+from .files import Disk, PreviewDisk, ensure_directory, exclusive, exists, settle_replacement, sweep, using
 from .model import Artifact, Change, Link
 from .secret import Secret
 
@@ -298,6 +298,7 @@ class Transaction:
         ensure_directory(site.state)
         self._open.enter_context(exclusive(site.lock))
         self._is_locked = True
+        settle_replacement(site.ca_directory)
         for directory in (site.state, site.ca_directory, site.certificates):
             sweep(directory)
         if site.settings.inventory or exists(site.inventory):

@@ -68,8 +68,8 @@ def keep_up(work: Transaction, *, hook: Hook | None = None, told: bool = False) 
     Args:
         work: where.
         hook: tells the mail server of other certificates and authorities.
-        told: this run told it already. A Sendmail that is told again while it starts anew ends, so a run takes
-            one step of an authority, and the next run the next.
+        told: this run told it already. A Sendmail that is told again while it starts anew ends, so a
+            run takes one step of an authority, and the next run the next.
     """
     outcomes: list[Rotation | SmtpcredsError] = []
     if work.site.settings.sasl.rotate_every:
@@ -128,7 +128,7 @@ def _since(inventory: Inventory, place: str, name: str) -> datetime | None:
     for row in inventory.rotations.history():
         if row.sasldb == place and str(row.successor) == name and row.state is not RotationState.ABANDONED:
             return row.started
-    given = (event for event in inventory.events() if event.what == WHAT)
+    given = (event for event in inventory.deliveries() if event.what == WHAT)
     return min((event.at for event in given if event.detail.startswith(f"account {name},")), default=None)
 
 
@@ -207,7 +207,7 @@ def unused(site: Site, inventory: Inventory) -> list[Rotation]:
 
 
 def _in_use(inventory: Inventory) -> set[str]:
-    by_hand = handovers(inventory.events()).values()
+    by_hand = handovers(inventory.deliveries()).values()
     return {pull.account for pull in inventory.pulls.all()} | {given.account for given in by_hand}
 
 
@@ -272,7 +272,7 @@ def _pulls(site: Site, inventory: Inventory) -> dict[str, Pull]:
 def _by_hand(inventory: Inventory) -> dict[str, Handover]:
     """Return what the others were given that still have a certificate."""
     fetching = {pull.host for pull in inventory.pulls.all()}
-    given = handovers(inventory.events())
+    given = handovers(inventory.deliveries())
     return {
         host: one
         for host, one in given.items()

@@ -315,9 +315,10 @@ class Admin:
         ended = [process.communicate(timeout=PATIENCE) for process in started]
         return [Ran(process.returncode, *said) for process, said in zip(started, ended, strict=True)]
 
-    def killed(self, inject: str, *words: Word) -> bool:
-        """Run a command that dies at a system call; tell whether it got that far."""
-        strace = ("strace", "-f", "-qq", "-o/dev/null", f"-einject={inject}")
+    def killed(self, inject: str, *words: Word, lacks: str = "") -> bool:
+        """Run a command that dies at a system call, on a kernel without another; tell if it got that far."""
+        missing = (f"-einject={lacks}:error=ENOSYS",) if lacks else ()
+        strace = ("strace", "-f", "-qq", "-o/dev/null", *missing, f"-einject={inject}")
         traced = self.behind(*strace, *self.prefix)
         return traced.run(*words, env={"PYTHONDONTWRITEBYTECODE": "1"}).status in KILLED
 

@@ -239,7 +239,7 @@ def relayed(lab: Lab, hub: Bare, client: Bare, kind: str) -> bool:
         print(error, *client.host.log.lines[-20:], "--", *hub.host.log.lines[-20:], sep="\n")
         return False
     print("arrived:", " ".join(received.split()))
-    return re.search(r"with ESMTPSA", received, re.IGNORECASE) is not None
+    return re.search(r"with (?:E|UTF8)SMTPSA", received, re.IGNORECASE) is not None
 
 
 def walk(hub_kind: str, *client_kinds: str) -> bool:

@@ -210,7 +210,7 @@ class EximClient(MailHost):
         return self.exim.send(SENDER, FOREIGN)
 
 
-STARTED = r"exim 4\.\d+ daemon started"
+STARTED = r"exim 4[.\d]+ daemon started"
 
 
 class EximHub(MailHost):

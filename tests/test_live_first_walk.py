@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 from admin import HUB
-from lab import SENDMAIL, Lab, Sendmail
+from lab import SENDMAIL, Lab, Sendmail, mc
+from lab.layer import Software
 from lab.sendmail import NO_DNS
 from mail_hosts import ACCOUNT, CLIENT, FOREIGN, SENDER, MailHost, carry
 
@@ -27,15 +28,15 @@ CLOSED = "DAEMON_OPTIONS(`Family=inet,  Name=MTA-v4, Port=smtp, Addr=127.0.0.1')
 class StockHost(MailHost):
     """A host right after ``apt-get install sendmail sasl2-bin``, its daemon running."""
 
-    def __init__(self, lab: Lab, name: str, smart_host: str = "") -> None:
+    def __init__(self, lab: Lab, name: str, smart_host: str = "", software: Software = SENDMAIL) -> None:
         """Make it; ``smart_host`` is for the one host that hands mail on in a lab without DNS."""
-        super().__init__(lab.host(name, SENDMAIL))
+        super().__init__(lab.host(name, software))
         self.sendmail, write = Sendmail(self.host), self.host.write
         self.host.run(("rm", "-rf", "/etc/smtpcreds"))
         self.host.shell("cp /usr/share/sendmail/cf/debian/sendmail.mc /etc/mail/sendmail.mc")
         write("/etc/mail/service.switch", NO_DNS)
-        if smart_host:
-            write("/etc/mail/m4/provider.m4", f"define(`SMART_HOST', `[{smart_host}]')dnl\n")
+        way_out = f"define(`SMART_HOST', `[{smart_host}]')dnl\n" if smart_host else ""
+        write("/etc/mail/m4/provider.m4", mc.BUSY + way_out)
         write("/etc/mail/access", "Connect:localhost\tRELAY\n", 0o600)
         write("/etc/mail/default-auth-info", SAMPLE.format(name=name), 0o640)
         write("/etc/mail/Sendmail.conf.2", STOCK_SASL, 0o640)

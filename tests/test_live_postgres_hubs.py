@@ -49,7 +49,7 @@ def msmtp_client(lab: Lab, hub: MailHost) -> Client:
 def assert_relayed(lab: Lab, client: Client) -> None:
     client.send()
     received = " ".join(lab.sink.receive().headers["Received"].split())
-    assert re.search(rf"from {client.host.name} .*by {HUB} .*with ESMTPSA ", received)
+    assert re.search(rf"from {client.host.name} .*by {HUB} .*with (?:E|UTF8)SMTPSA ", received)
 
 
 def refuse_at_once(hub: MailHost, client: Client, logged: str) -> None:

@@ -110,7 +110,7 @@ def test_a_block_is_typed_unless_it_is_marked() -> None:
 def test_where_things_lie(tmp_path: Path) -> None:
     hub = Admin(tmp_path / "root")
     hub("setup", HUB, "--no-passphrase")
-    block = next(block for block in BLOCKS if block.section == "Where things lie")
+    block = next(block for block in BLOCKS if block.section == "Files")
     for line in block.lines:
         path, mode = re.match(r"(\S+)\s+(\d{4})?", line).groups()  # type: ignore[union-attr]
         assert hub.path(path).exists()
@@ -167,7 +167,7 @@ class Reader:
 def normal(text: str) -> str:
     """Return what is printed without what is another in each run: dates, days left, serial numbers, times."""
     lines = [re.sub(r"\d{4}-\d\d-\d\d( \d\d:\d\d UTC)?", "DATE", line) for line in text.strip().splitlines()]
-    lines = [re.sub(r"\b(?:[0-9a-f]{40}|[0-9a-f]{12})\b", "SERIAL", line) for line in lines]
+    lines = [re.sub(r"\b[0-9a-f]{12,64}\b", "SERIAL", line) for line in lines]
     lines = [re.sub(r"\b\d+ (days|d|ms)\b", r"N \1", line) for line in lines]
     return "\n".join(re.sub(r" +", " ", line).rstrip() for line in lines)
 
@@ -213,7 +213,7 @@ def test_the_first_screen() -> None:
     with Lab() as lab:
         reader, attic = installed(lab)
         block = next(block for block in TYPED if not block.section)
-        assert len(block.lines) <= 10
+        assert len(block.lines) == 8
         reader.follow(block)
         assert "stat=Sent" in attic.sendmail.send(f"polkafan@{CLIENT}", "accordion@example.net")
 

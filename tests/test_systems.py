@@ -7,6 +7,7 @@ import pytest
 
 from smtpcreds.config import Settings, Site, SystemSettings, parse_settings
 from smtpcreds.model import Root
+from smtpcreds.mta import sasl_conf
 from smtpcreds.systems import ALPINE, ARCH, DEBIAN, FREEBSD, RHEL, SYSTEMS, System, Words, named
 
 OS_RELEASE = Path(__file__).parent / "systems"
@@ -55,6 +56,34 @@ def test_words_of_rhel_and_freebsd() -> None:
     assert Words(RHEL).said("exim4 -bV; cat /etc/exim4/exim4.conf") == "exim -bV; cat /etc/exim/exim.conf"
     assert Words(FREEBSD, "mx.example.org").said("/etc/mail/sendmail.mc") == "/etc/mail/mx.example.org.mc"
     assert Words(ALPINE).said("systemctl restart opensmtpd") == "rc-service smtpd restart"
+
+
+@pytest.mark.parametrize(
+    ("system", "user", "group"),
+    [(DEBIAN, "Debian-exim", "Debian-exim"), (RHEL, "exim", "exim"), (FREEBSD, "mailnull", "mail")],
+    ids=("debian", "rhel", "freebsd"),
+)
+def test_exim_reads_as_the_user_and_group_that_its_package_is_built_with(
+    system: System, user: str, group: str
+) -> None:
+    assert (Words(system).user("Debian-exim"), Words(system).group("Debian-exim")) == (user, group)
+    program = sasl_conf.program_on(system, "exim")
+    assert (program.user, program.group) == (user, group)
+
+
+@pytest.mark.parametrize(
+    ("system", "plugin", "package"),
+    [
+        (ALPINE, "libplain.so", "libsasl"),
+        (ALPINE, "libsql.so", "cyrus-sasl-sql"),
+        (ALPINE, "libgs2.so", "cyrus-sasl-gs2"),
+        (RHEL, "libgs2.so", "cyrus-sasl-gs2"),
+        (RHEL, "libsasldb.so", "cyrus-sasl-lib"),
+        (FREEBSD, "libscram.so", "cyrus-sasl"),
+    ],
+)
+def test_the_package_of_a_plugin(system: System, plugin: str, package: str) -> None:
+    assert system.package(plugin) == package
 
 
 def test_words_replace_whole_names_only() -> None:

@@ -149,12 +149,12 @@ def own_file(accounts: AccountDatabase, account: Account) -> str | None:
         return None
     if not exists(path):
         return None
-    is_its = _secret_of(accounts, account, path) is not None
+    is_its = secret_in(accounts, account, path) is not None
     is_ours = accounts.database == accounts.site.sasldb
     return path if is_its and (is_ours or is_delivered(accounts, account)) else None
 
 
-def _secret_of(accounts: AccountDatabase, account: Account, path: str) -> Secret | None:
+def secret_in(accounts: AccountDatabase, account: Account, path: str) -> Secret | None:
     """Return the secret in a file; None where it is not one of this account."""
     try:
         found = parse(read_private(path), path)
@@ -175,7 +175,7 @@ def delivered_before(accounts: AccountDatabase, account: Account, path: str) -> 
     written, changed = status_at(path), status_at(accounts.database, follow=True)
     if changed and written and written.st_mtime_ns < changed.st_mtime_ns:
         return None
-    return _secret_of(accounts, account, path)
+    return secret_in(accounts, account, path)
 
 
 def follow(accounts: AccountDatabase, account: Account) -> bool:

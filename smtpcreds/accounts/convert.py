@@ -7,7 +7,14 @@ LMDB. Who grows from one hub to several moves to PostgreSQL.
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from ..errors import DamagedFileError, ExistsError, InexpressibleError, MissingInputError, UsageError
+from ..errors import (
+    DamagedFileError,
+    ExistsError,
+    InexpressibleError,
+    MissingInputError,
+    UsageError,
+    number_of,
+)
 from ..files import audit_to_syslog
 from ..lazy import dataclass
 from ..postgres import is_url
@@ -105,7 +112,7 @@ def convert(
         refuse(misfits)
     _write(wish, wanted, exists=exists)
     _compare(wish.target, wanted)
-    audit_to_syslog("sasl convert", [(wish.target, f"{len(wanted)} records of {wish.source}")])
+    audit_to_syslog("sasl convert", [(wish.target, f"{number_of(len(wanted), 'record')} of {wish.source}")])
     if store.signature() != seen:
         warn(f"{wish.source} was changed during the conversion; convert it again")
     if wish.kind == Format.GDBM and not all(map(bytes.isascii, wanted)):
@@ -156,7 +163,7 @@ def _is_same(source: str, target: str) -> bool:
 
 def _refuse_full(wish: ConversionRequest, held: Records) -> None:
     if held and not wish.force:
-        reason = f"holds {len(held)} records already, which were not changed"
+        reason = f"holds {number_of(len(held), 'record')} already, which were not changed"
         raise ExistsError(wish.target, reason, "name another database, or pass --force to replace them all")
 
 

@@ -51,6 +51,11 @@ def database_of(site: Site, recorded: str) -> str:
     return recorded if is_url(recorded) else site.root.locate(recorded)
 
 
+def recorded_place(site: Site, database: str) -> str:
+    """Return a database as the inventory records it."""
+    return database if is_url(database) else site.root.record(database)
+
+
 def open_or_make(database: str, new: Format | None, made: NewFile) -> Store:
     """Return the store to be changed; the directory of a file is made where there is none.
 

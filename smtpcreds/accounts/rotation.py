@@ -28,12 +28,12 @@ from ..files import (
     sweep,
     sweep_target,
 )
+from ..inventory.inventory import Inventory
 from ..inventory.rotations import Rotation, RotationState
 from ..lazy import dataclass, pattern
 from ..model import Account, Credential
 from ..mta.auth_info import parse, render
 from ..passwords import generate
-from ..postgres import is_url
 from ..secret import Secret
 from ..shell import quote
 from ..transaction import Transaction
@@ -45,7 +45,7 @@ from .auth_info import (
     withdraw,
     write_auth_info,
 )
-from .database import AccountDatabase, Change, database_of
+from .database import AccountDatabase, Change, database_of, recorded_place
 from .stored import Delivery, Form
 
 # Which steps make sense; each rule is a pure question to what is recorded and to the accounts.
@@ -345,7 +345,16 @@ def under_way(site: Site, accounts: AccountDatabase, account: Account) -> Rotati
 
 def recorded(site: Site, accounts: AccountDatabase) -> str:
     """Return the database as the inventory records it."""
-    return accounts.database if is_url(accounts.database) else site.root.record(accounts.database)
+    return recorded_place(site, accounts.database)
+
+
+def latest(inventory: Inventory, database: str, account: Account) -> Account:
+    """Return the account that took the place of this one, by all replacements so far."""
+    for row in reversed(inventory.rotations.history()):
+        in_use = row.state in {RotationState.OPEN, RotationState.RETIRING, RotationState.RETIRED}
+        if row.sasldb == database and row.account == account and in_use:
+            account = row.successor
+    return account
 
 
 def postpone(work: Transaction, wanted: Request, retire_after: datetime) -> Rotation:

@@ -3,12 +3,16 @@
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from functools import partial
 
 from ..accounts.copies import is_copy, make_copy
 from ..accounts.database import AccountDatabase
 from ..accounts.entries import beside, remarks, served
 from ..accounts.rules import login_names, weakness_of
+from ..ca.layout import has_inventory, reading
+from ..deploy.outdated import outdated_files, outdated_hosts
+from ..errors import number_of
 from ..model import Account, Finding, Owner, Repair
 from ..sasldb import lmdb_lock
 from ..sasldb.detect import Format, host_format
@@ -61,15 +65,15 @@ def free_space(host: Host) -> Iterator[Finding]:
     if not _is_sound(host) or format_at(path) is not Format.BDB:
         return
     if number := leftovers(host.content(path) or b"", path):
-        reason = f"still holds {number} pieces of records that were deleted or replaced"
+        reason = f"still holds {number_of(number, 'piece')} of records that were deleted or replaced"
         cure = "smtpcreds audit --fix --only SASL012"
         yield SASL012.found(path, reason, cure, Repair(path, partial(_rewrite, path)))
 
 
 SASL018 = Code.error(
     "SASL018",
-    "an LMDB database with hardly a place left for another reader, where logins fail, mostly because "
-    "processes ended without giving theirs back",
+    "an LMDB database whose reader table is nearly full, mostly with slots of processes that ended; "
+    "once it is full, logins fail",
 )
 
 
@@ -82,7 +86,7 @@ def readers(host: Host) -> Iterator[Finding]:
     if table is None or table.free > table.slots // 10:
         return
     dead = len(table.dead)
-    reason = f"has {table.free} of {table.slots} places left for readers; {dead} are of processes that ended"
+    reason = f"has {table.free} of {table.slots} reader slots free; {dead} belong to processes that ended"
     if dead:
         cure, repair = "smtpcreds audit --fix --only SASL018", Repair(path, partial(_clear_readers, path))
         yield SASL018.found(path, reason, cure, repair)
@@ -104,7 +108,7 @@ def copies(host: Host) -> Iterator[Finding]:
     database = host.site.sasldb
     for path in map(host.path, host.site.settings.sasl.copies):
         if os.path.exists(path) and not is_copy(database, path):
-            reason = f"is not a current copy of {database}; who reads it lets others in"
+            reason = f"is not a current copy of {database}; a server that reads it lets other accounts in"
             cure = "smtpcreds audit --fix --only SASL017"
             repair = Repair(path, partial(_copy, database, path))
             yield SASL017.found(path, reason, cure, repair)
@@ -138,7 +142,7 @@ def realms(host: Host) -> Iterator[Finding]:
     for account, _ in in_order(host.records):
         if account.realm not in known:
             where = " or ".join(sorted(known))
-            reason = f"is not in the realm in which names without a realm are looked up; that is {where}"
+            reason = f"is not in the realm in which names without a realm are looked up, which is {where}"
             yield SASL001.found(str(account), reason, _moved(host, account))
 
 
@@ -191,6 +195,27 @@ def weak_secrets(host: Host) -> Iterator[Finding]:
             yield SASL019.found(str(account), f"its secret {fault}", cure)
 
 
+SASL023 = Code.error(
+    "SASL023",
+    "a default-auth-info that was made here, with a secret that no longer opens its account",
+)
+SASL024 = Code.error(
+    "SASL024",
+    "a client host whose last bundle has an account that is gone, or its former secret; it can't log in",
+)
+
+
+def outdated(host: Host) -> Iterator[Finding]:
+    """Nobody who was given an account is left with a secret that no longer works."""
+    if host.damage:
+        return
+    with reading(host.site) if has_inventory(host.site) else nullcontext() as inventory:
+        for one in outdated_files(host.site, inventory):
+            yield SASL023.found(one.holder, one.reason, one.cure)
+        for one in outdated_hosts(host.site, inventory) if inventory else ():
+            yield SASL024.found(one.holder, one.reason, one.cure)
+
+
 def _realms(host: Host) -> set[str]:
     """Return the realms of the servers here, and where none is known, that of our configuration."""
     found = set()
@@ -233,7 +258,7 @@ SASL003 = Code.error(
     "a secret of Cyrus SASL 1.5 (cmusaslsecret) beside a userPassword; it can open the account by an older "
     "password",
 )
-SASL004 = Code.warning("SASL004", "an account whose properties can't serve what they are for")
+SASL004 = Code.warning("SASL004", "an account with a property that can't work")
 
 
 def _faults(held: Mapping[str, bytes]) -> Iterator[tuple[Code, str]]:

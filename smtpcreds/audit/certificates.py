@@ -306,7 +306,7 @@ def _listed(
 
 CERT027 = Code.error(
     "CERT027",
-    "what is in use by the inventory is not there: a host's certificate, or the authority that signs",
+    "a host's certificate, or the authority, that is in use according to the inventory, and is missing",
 )
 
 
@@ -342,7 +342,7 @@ def names(host: Host) -> Iterator[Finding]:
 CERT009 = Code.error(
     "CERT009",
     "a certificate that is not for the role in which it is configured (extendedKeyUsage, keyUsage); the "
-    "other side does not believe it",
+    "other side refuses it",
 )
 
 

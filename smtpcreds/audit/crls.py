@@ -109,7 +109,7 @@ def issued(host: Host) -> Iterator[Finding]:
 
 CERT025 = Code.error(
     "CERT025",
-    "an inventory that says less than was published: a backup that was put back, or revocations taken out",
+    "an inventory that knows less than was published: a backup was restored, or revocations were taken out",
 )
 
 
@@ -240,7 +240,10 @@ def missing(host: Host) -> Iterator[Finding]:
                 )
 
 
-CERT020 = Code.warning("CERT020", "a hash link that leads to nothing, or to something of another name")
+CERT020 = Code.warning(
+    "CERT020",
+    "a hash link that leads to nothing, or to a certificate or CRL with another hash",
+)
 
 
 def stale(host: Host) -> Iterator[Finding]:

@@ -47,7 +47,7 @@ def _files_of(options: Mapping[str, str]) -> tuple[str, ...]:
 
 MTA302 = Code.error(
     "MTA302",
-    "Dovecot refuses who logs in through a mail server: it wants a client certificate that it never sees, or "
+    "Dovecot refuses logins through a mail server: it wants a client certificate that it never sees, or "
     "stops before the accounts",
 )
 

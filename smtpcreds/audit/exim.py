@@ -65,9 +65,15 @@ def _line(host: Host, pattern: str) -> tuple[str, int]:
     return host.path(_sources(host)[0]), 0
 
 
+def _setting(name: str) -> str:
+    """Return what a line begins with that gives an option a value; not that which gives it Debian's macro."""
+    macro = name.upper()
+    return rf"\s*(?:MAIN_)?(?:{name}|{macro})\s*==?(?!\s*MAIN_{macro}\b)"
+
+
 def _removed(host: Host, name: str) -> str:
     """Return how an option, or the macro of Debian's that gives it, gets its default again."""
-    path, number = _line(host, rf"\s*(?:MAIN_)?(?:{name}|{name.upper()})\s*==?")
+    path, number = _line(host, _setting(name))
     return f"sed -i {number}d {quote(path)} && {_made(host)}" if number else _cure(host, f"take out {name}")
 
 
@@ -82,7 +88,7 @@ def _below(host: Host, beginning: str, line: str) -> str:
 def _set(host: Host, name: str, value: str) -> str:
     """Return how a main option gets a value; an earlier line that gives it one goes."""
     is_made = bool(host.exim and host.exim[0] == mta_exim.GENERATED)
-    path, number = _line(host, rf"\s*(?:MAIN_)?(?:{name}|{name.upper()})\s*==?")
+    path, number = _line(host, _setting(name))
     line = f"MAIN_{name.upper()} == {value}" if is_made else f"{name} = {value}"
     edit = f"{number}c {line}" if number else f"1i {line}"
     return f"sed -i {quote(edit)} {quote(path)} && {_made(host)}"
@@ -148,7 +154,10 @@ def certificates(host: Host) -> Iterator[Finding]:
         yield MTA204.found(_path(host), reason, _set(host, "tls_try_verify_hosts", "*"))
 
 
-MTA205 = Code.error("MTA205", "an access list of Exim that refuses who logged in, before it accepts them")
+MTA205 = Code.error(
+    "MTA205",
+    "an access list of Exim that refuses clients that logged in, before it accepts them",
+)
 
 
 def access_lists(host: Host) -> Iterator[Finding]:
@@ -195,7 +204,7 @@ def open_relay(host: Host) -> Iterator[Finding]:
 
 MTA207 = Code.error(
     "MTA207",
-    "Exim speaks TLS from the first octet at a port where the other side begins in clear, or the reverse",
+    "Exim uses TLS without STARTTLS on a port where the other side expects STARTTLS, or the reverse",
 )
 
 

@@ -162,7 +162,10 @@ def chains(host: Host) -> Iterator[Finding]:
             )
 
 
-MTA120 = Code.error("MTA120", "a hub whose Postfix listens for itself alone; no client host reaches it")
+MTA120 = Code.error(
+    "MTA120",
+    "a hub whose Postfix listens on the loopback interface only; no client host reaches it",
+)
 MTA220 = Code.error(
     "MTA220",
     "a hub whose Exim listens on 127.0.0.1 alone, as Debian's package configures it; no client host reaches "

@@ -82,8 +82,8 @@ def _offered(host: Host, main: MainCf) -> tuple[str, ...]:
 
 MTA109 = Code.error(
     "MTA109",
-    "Postfix has AUTH or STARTTLS, and does not offer it to clients: a service of master.cf switches it off, "
-    "it is left out of the answer to EHLO, or AUTH waits for TLS that there is not",
+    "Postfix has AUTH or STARTTLS, and does not offer it to clients: a service of master.cf switches it "
+    "off, it is left out of the answer to EHLO, or AUTH is offered inside TLS only and there is no TLS",
 )
 
 
@@ -136,8 +136,8 @@ def _hides(value: str) -> bool:
 
 MTA110 = Code.error(
     "MTA110",
-    "restrictions of Postfix that refuse a client before they permit those who logged in, or show a listed "
-    "certificate, or that end every session",
+    "restrictions of Postfix that refuse clients before they permit those that logged in or have a "
+    "listed certificate, or that end every session",
 )
 
 
@@ -270,13 +270,11 @@ def _misfits(scope: Scope, name: str, path: str, keys: tuple[str, ...]) -> Itera
 
 MTA114 = Code.error(
     "MTA114",
-    "a filter of mechanisms, or security options, that leave Postfix no mechanism by which to log in, or "
-    "be logged in to",
+    "a filter of mechanisms, or security options, that leave Postfix no mechanism as a client or as a server",
 )
 MTA115 = Code.warning(
     "MTA115",
-    "a filter of mechanisms with words that are names of plugins or of nothing; mechanisms are called "
-    "DIGEST-MD5, not digestmd5",
+    "a filter of mechanisms with words that are not names of mechanisms; it is DIGEST-MD5, not digestmd5",
 )
 
 
@@ -332,7 +330,7 @@ def _options(scope: Scope, role: str) -> tuple[str, ...]:
 
 MTA117 = Code.error(
     "MTA117",
-    "nobody checks the accounts of Postfix: an unknown smtpd_sasl_type, no socket, or no file of Cyrus SASL",
+    "Postfix can't check accounts: an unknown smtpd_sasl_type, no socket, or no file of Cyrus SASL",
 )
 
 
@@ -373,8 +371,7 @@ def _by_others(scope: Scope) -> str:
 
 MTA118 = Code.warning(
     "MTA118",
-    "a table of Postfix that is older than its source, or missing; what is wanted of it is not so, or mail "
-    "waits",
+    "a table of Postfix that is older than its source, or missing; it has no effect, or mail is deferred",
 )
 _OF_TABLES = (
     *("smtp_sasl_password_maps", "smtp_tls_policy_maps", "relay_clientcerts"),
@@ -406,7 +403,7 @@ def _scopes(host: Host) -> tuple[Scope, ...]:
 
 MTA122 = Code.error(
     "MTA122",
-    "TLS from the first octet at a port where the other side begins in clear, or the reverse; both wait",
+    "TLS without STARTTLS on a port where the other side expects STARTTLS, or the reverse; both wait",
 )
 
 

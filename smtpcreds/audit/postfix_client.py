@@ -78,7 +78,7 @@ def _looked_up(relay: str) -> set[str]:
 
 MTA119 = Code.error(
     "MTA119",
-    "Postfix has credentials for a relay, and never logs in or never sees its AUTH and STARTTLS",
+    "Postfix has credentials for a relay, and never logs in, or never uses its AUTH and STARTTLS",
 )
 
 

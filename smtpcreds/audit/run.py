@@ -5,7 +5,7 @@ from contextlib import ExitStack, nullcontext, suppress
 
 from ..ca.layout import has_inventory, reading
 from ..config import Site
-from ..errors import SmtpcredsError, UsageError, nearest
+from ..errors import SmtpcredsError, UsageError, nearest, number_of
 from ..files import exclusive, explained, is_directory
 from ..files.guard import explain
 from ..lazy import dataclass
@@ -81,6 +81,7 @@ _ACCOUNTS: tuple[Check, ...] = (
     accounts.properties,
     accounts.logins,
     accounts.weak_secrets,
+    accounts.outdated,
     accounts.free_space,
     accounts.readers,
     sasl_conf.places,
@@ -304,7 +305,7 @@ def _record(work: Transaction, done: int) -> None:
     """Record the deed, where there is an inventory; what keeps it from being opened may be found still."""
     try:
         if has_inventory(work.site):
-            work.record("audit fix", f"{done} repairs")
+            work.record("audit fix", number_of(done, "repair"))
     except SmtpcredsError as error:
         work.warn(f"the repairs were not recorded: {error}")
 

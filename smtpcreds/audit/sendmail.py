@@ -12,7 +12,7 @@ from functools import partial
 
 from ..config import first_existing
 from ..deploy.facts import PID_FILES
-from ..errors import DamagedFileError, SmtpcredsError
+from ..errors import DamagedFileError, SmtpcredsError, number_of
 from ..lazy import pattern
 from ..model import Finding
 from ..mta import access, auth_info, sendmail, sendmail_daemon
@@ -52,7 +52,7 @@ _CLOCK = "/proc/stat"
 MTA001 = Code.error("MTA001", "TRUST_AUTH_MECH names a mechanism that is not offered")
 MTA014 = Code.warning(
     "MTA014",
-    "a mechanism that is offered but not trusted: who logs in with it may still not relay",
+    "a mechanism that is offered but not trusted: clients that log in with it may still not relay",
 )
 MTA002 = Code.error("MTA002", "PLAIN or LOGIN offered outside TLS")
 
@@ -308,7 +308,11 @@ def credentials(host: Host) -> Iterator[Finding]:
                 path, "is the sample of Debian's package, with an account that nobody has", cure
             )
     elif len(lines) < 3 or not all(lines[:3]):
-        yield MTA012.found(path, f"has {len(lines)} lines that count; three are needed", cure)
+        yield MTA012.found(
+            path,
+            f"has {number_of(len(lines), 'line')} that count{'s' * (len(lines) == 1)}; three are needed",
+            cure,
+        )
     elif any(line.endswith(b"\r") for line in lines):
         yield MTA012.found(path, "has a line that ends in a carriage return, which belongs to it", cure)
     elif why := _foreign_realm(host, lines) or _unusable(host, lines):

@@ -79,7 +79,7 @@ def _lists_certificates(host: Host) -> bool:
 
 MTA021 = Code.error(
     "MTA021",
-    "Sendmail's daemon offers no AUTH or no STARTTLS where client hosts come in, or asks those for AUTH that "
+    "Sendmail's daemon offers no AUTH or no STARTTLS to client hosts, or requires AUTH of those that "
     "relay by certificate (a modifier of DAEMON_OPTIONS)",
 )
 
@@ -103,7 +103,7 @@ def modifiers(host: Host) -> Iterator[Finding]:
 
 MTA022 = Code.error(
     "MTA022",
-    "Sendmail speaks TLS from the first octet at a port where clients begin in clear, or the reverse",
+    "Sendmail uses TLS without STARTTLS on a port where clients expect STARTTLS, or the reverse",
 )
 
 
@@ -179,8 +179,8 @@ def _hook(host: Host, name: str) -> Iterator[str]:
 
 MTA025 = Code.error(
     "MTA025",
-    "Sendmail as client logs in or starts TLS with no relay: a modifier of CLIENT_OPTIONS, Try_TLS NO, or a "
-    "ruleset Local_try_tls",
+    "as a client, Sendmail never logs in or never starts TLS: a modifier of CLIENT_OPTIONS, Try_TLS NO, "
+    "or a ruleset Local_try_tls",
 )
 
 
@@ -202,7 +202,8 @@ def client(host: Host) -> Iterator[Finding]:
 
 MTA026 = Code.error(
     "MTA026",
-    "a ruleset of one's own that refuses everybody, also who logged in (Local_check_rcpt and its like)",
+    "a ruleset of your own that refuses everybody, also clients that logged in (Local_check_rcpt and "
+    "its like)",
 )
 _HOOKS = (
     *("Local_check_relay", "Local_check_mail", "Local_check_rcpt", "Local_Relay_Auth", "Local_tls_client"),
@@ -222,7 +223,7 @@ def hooks(host: Host) -> Iterator[Finding]:
             yield MTA026.found(host.path(SENDMAIL_CF), reason, cure)
 
 
-MTA027 = Code.error("MTA027", "Sendmail relays for everybody, or for who only says that it is one of us")
+MTA027 = Code.error("MTA027", "Sendmail relays for everybody, or for anybody who claims to be local")
 
 
 def open_relay(host: Host) -> Iterator[Finding]:

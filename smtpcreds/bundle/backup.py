@@ -197,7 +197,9 @@ def open_backup(site: Site, data: bytes, subject: str) -> OpenedBackup:
     """
     head = _LABEL.fullmatch(comment_of(data))
     if not head:
-        raise ForeignFormatError(subject, "is no backup of smtpcreds", "make one: smtpcreds ca backup FILE")
+        raise ForeignFormatError(
+            subject, "is not a backup of smtpcreds", "make one: smtpcreds ca backup FILE"
+        )
     version, host, at, digest = (group.decode(errors="replace") for group in head.groups())
     if version != str(_FORMAT):
         raise ForeignFormatError(subject, f"is a backup of form {version}; this smtpcreds knows {_FORMAT}")

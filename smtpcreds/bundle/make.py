@@ -1,6 +1,6 @@
 """A bundle: the certificate if one is needed, the archive, the record of who got it."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import field, replace
 from datetime import UTC, datetime
 
@@ -21,7 +21,7 @@ from ..files import check_parents, disk, sweep_target, write_all
 from ..inventory.rotations import RotationState
 from ..lazy import dataclass
 from ..model import Artifact, Link
-from ..mta import placed
+from ..mta import msmtp, placed
 from ..mta.program import Facts, Material, Need, Program
 from ..mta.programs import PROGRAMS
 from ..mta.sasl_conf import DEFAULT, GSSAPI, KEYTAB
@@ -216,7 +216,9 @@ def offered(work: Transaction, wanted: BundleRequest) -> RenderOptions:
     if all(set(mechanisms) <= {GSSAPI} for mechanisms in hubs.values()):
         raise _takes_tickets_only(work, program, next(iter(hubs)))
     if not set(program.MECHANISMS) <= set(PLAINTEXT):
-        return _narrowed(program, options, asked, {name for names in hubs.values() for name in names})
+        found = _narrowed(program, options, asked, {name for names in hubs.values() for name in names})
+        _warn_of_scram(work, program, found, hubs)
+        return found
     if any(set(PLAINTEXT) & set(mechanisms) for mechanisms in hubs.values()):
         return replace(options, plaintext=True)
     reason = f"logs in by {' or '.join(program.MECHANISMS)} only, which this hub does not offer"
@@ -243,7 +245,21 @@ def _narrowed(
     wanted = wanted_mechanisms(asked, is_hub=False)
     first = next((name for name in program.MECHANISMS if name in wanted), None)
     common = tuple(name for name in wanted if name in there and name in program.MECHANISMS)
-    return replace(options, mechanisms=common) if common and first not in there else options
+    best = next((name for name in program.MECHANISMS if name in there), None)
+    if first in there or not common or best is None:
+        return options
+    return replace(options, mechanisms=(best,) if best in PLAINTEXT else common)
+
+
+def _warn_of_scram(work: Transaction, program: Program, options: RenderOptions, hubs: Iterable[str]) -> None:
+    """Tell whom msmtp may fail: see :data:`smtpcreds.mta.msmtp.MECHANISMS`."""
+    if program.FAMILY == msmtp.FAMILY and options.mechanisms and set(options.mechanisms) <= msmtp.FAILING:
+        names = ", ".join(options.mechanisms)
+        allow = " && ".join(f"smtpcreds mta apply {hub} --plaintext --edit --run" for hub in hubs)
+        work.warn(
+            f"msmtp: this hub offers {names} alone, by which msmtp since 1.8.26 can't log in with GNU SASL "
+            f"2.2 (Debian 13); to offer PLAIN, inside TLS only: {allow}    then this again"
+        )
 
 
 def _warn_of_rotation(work: Transaction, facts: Facts) -> None:

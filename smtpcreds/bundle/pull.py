@@ -9,7 +9,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from ..accounts.database import AccountDatabase
-from ..accounts.rotation import recorded
+from ..accounts.rotation import latest, recorded
 from ..ca.authority import CA
 from ..ca.crl import crl_is_due
 from ..ca.issue import CertificateOptions as IssueOptions
@@ -26,7 +26,6 @@ from ..deploy.options import parse_words, words
 from ..errors import DataError, DeniedError, SmtpcredsError, UsageError
 from ..files import check_parents, check_target, exists, read_public, write_all
 from ..inventory.pulls import Pull
-from ..inventory.rotations import RotationState
 from ..inventory.rows import CertificateRow, State
 from ..lazy import dataclass, pattern
 from ..model import Artifact
@@ -73,7 +72,7 @@ def parse_key(text: str, subject: str) -> str:
     found = _KEY.match(lines[0]) if len(lines) == 1 else None
     if found is None:
         hint = "on the client host: ssh-keygen -t ed25519 -N '' -f /etc/smtpcreds/pull-key"
-        raise DataError(subject, "is no public key of ssh, one line", hint)
+        raise DataError(subject, "is not one line with a public key of ssh", hint)
     return found[0]
 
 
@@ -258,9 +257,4 @@ def current_account(work: Transaction, account: str | None) -> str:
     """Return the account that takes the place of this one, by all replacements so far."""
     database = AccountDatabase(work.site)
     name = database.parse(account or work.site.settings.sasl.account)
-    place = recorded(work.site, database)
-    for row in reversed(work.inventory.rotations.history()):
-        in_use = row.state in {RotationState.OPEN, RotationState.RETIRING, RotationState.RETIRED}
-        if row.sasldb == place and row.account == name and in_use:
-            name = row.successor
-    return str(name)
+    return str(latest(work.inventory, recorded(work.site, database), name))

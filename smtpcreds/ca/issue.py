@@ -6,7 +6,7 @@ from datetime import timedelta
 from ipaddress import ip_address
 
 from ..config import Site
-from ..errors import DataError, NameRefusedError, SmtpcredsError, UsageError, WriteError
+from ..errors import DataError, NameRefusedError, SmtpcredsError, UsageError, WriteError, number_of
 from ..files import exists, read_public, remove, write_all
 from ..inventory.rows import Intent, Signed, serial_text
 from ..lazy import dataclass
@@ -226,7 +226,7 @@ class Draft:
             "next key" if self.waited else "same key" if self.keeps_key else f"new {key_label(self.key)} key"
         )
         days = round(self.order.lifetime / timedelta(days=1))
-        return f"{self.order.host}: {self.order.profile.label}, {key}, {days} days"
+        return f"{self.order.host}: {self.order.profile.label}, {key}, {number_of(days, 'day')}"
 
 
 Pairs = Sequence[tuple[Draft, Certificate]]

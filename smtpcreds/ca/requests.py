@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ..config import Site
-from ..errors import ExistsError, NameRefusedError, SmtpcredsError, UsageError
+from ..errors import ExistsError, NameRefusedError, SmtpcredsError, UsageError, number_of
 from ..files import exists, read_private, read_public, sweep_target, write_all
 from ..inventory.rows import CertificateRow, Intent, Signed, State, serial_text
 from ..lazy import dataclass
@@ -329,11 +329,8 @@ def sign_csr(
     inventory, authority = work.inventory, work.row(issuer.certificate).id
     serial, span = new_serial(), validity(work.now, asked_csr.lifetime, issuer)
     host, number = asked_csr.request.name, serial_text(serial)
-    work.note(
-        "sign",
-        host,
-        f"{asked_csr.profile.label} for {', '.join(asked_csr.names)}, {asked_csr.lifetime.days} days",
-    )
+    what = f"{asked_csr.profile.label} for {', '.join(asked_csr.names)}"
+    work.note("sign", host, f"{what}, {number_of(asked_csr.lifetime.days, 'day')}")
     inventory.intend([_intent(work.now, authority, asked_csr, number, span)])
     try:
         certificate = sign(asked_csr.request, asked_csr.profile, issuer, serial, span)

@@ -163,7 +163,7 @@ BACKUP: Keys = {
     "members": NUMBER,
     "certificates": NUMBER,
     "head": _or_null(_object({"hash": HEX, "events": NUMBER})),
-    "encrypted": FLAG,
+    "key_encrypted": FLAG,
     "token": _or_null(TEXT),
 }
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .framework import Verb
-from .session import Session, pass_session
+from .session import Session, Whole, pass_session
 
 if TYPE_CHECKING:
     from ..model import Finding
@@ -51,6 +51,7 @@ def audit(session: Session, fix: bool, fail_on: str, only: tuple[str, ...], igno
             "not_there": absent,
         },
         _lines(findings, repaired, absent),
+        listed=True,
     )
     if any(finding.severity.reaches(Severity(fail_on)) for finding in findings):
         raise click.exceptions.Exit(1)
@@ -83,7 +84,7 @@ def finding_lines(findings: "list[Finding]") -> Iterator[str]:
     """Yield what a person is told of findings."""
     for finding in findings:
         yield f"{finding.code} {finding.severity}  {finding.subject}: {finding.message}"
-        yield f"  cure: {finding.cure}"
+        yield Whole(f"  cure: {finding.cure}")
 
 
 def _many(number: int, what: str) -> str:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import DataError, UsageError
+from ..errors import DataError, UsageError, number_of
 from ..shell import quote
 from .framework import Verb
-from .secrets import bundle_passphrase
+from .secrets import bundle_passphrase, weak_option
 from .session import Session, pass_session, rfc3339
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _THEN = "smtpcreds ca restore -"
 @click.command(cls=Verb)
 @click.argument("file")
 @click.option("--passphrase", metavar="SOURCE", help="Encrypts the archive; default: asked on a terminal.")
+@weak_option
 @click.option(
     "--recipient", "recipients", multiple=True, metavar="KEY", help="Encrypt it for this age or SSH key."
 )
@@ -45,7 +46,9 @@ def backup(
     delivery = _delivery(session, path, _encryption(path, passphrase, recipients), force=force)
     done = session.run(session.site(), lambda work: back_up(work, delivery), look_first=path is None)
     if done is not None:
-        session.show(_row(done) | {"file": path}, _saved(session, done, path), aside=path is None)
+        session.show(
+            _row(done) | {"file": path}, _saved(session, done, path), aside=path is None, listed=True
+        )
 
 
 def _encryption(path: str | None, passphrase: str | None, recipients: tuple[str, ...]) -> "Encryption":
@@ -110,13 +113,14 @@ def restore(session: Session, file: str, check: bool, passphrase: str | None, fo
     name = "standard input" if file == STREAM else session.absolute(file)
     opened = open_backup(session.site(), _content(session, name, file, passphrase), name)
     if check:
-        session.show(_row(opened.backup), _lines(opened.backup))
+        session.show(_row(opened.backup), _lines(opened.backup), listed=True)
         return
     done = session.run(opened.site, lambda work: put_back(work, opened, force=force), state=False)
     if done is not None:
         session.show(
             _row(opened.backup) | {"kept": done.kept, "aside": done.aside or None},
             _restored(session, opened, done),
+            listed=True,
         )
 
 
@@ -145,13 +149,13 @@ def _row(found: "Backup") -> dict[str, object]:
         "members": found.members,
         "certificates": found.certificates,
         "head": found.head and {"hash": found.head.hash, "events": found.head.events},
-        "encrypted": found.is_encrypted,
+        "key_encrypted": found.is_encrypted,
         "token": found.key or None,
     }
 
 
 def _lines(found: "Backup") -> Iterator[str]:
-    yield f"{found.name}: backup of {found.host}, {rfc3339(found.at)}, {found.members} members"
+    yield f"{found.name}: backup of {found.host}, {rfc3339(found.at)}, {number_of(found.members, 'member')}"
     if found.key:
         yield f"  its key is not in it, but in the token {found.key}"
     elif found.is_encrypted:
@@ -161,8 +165,8 @@ def _lines(found: "Backup") -> Iterator[str]:
     if found.head is None:
         yield "  the inventory is not in it: it is in PostgreSQL"
     else:
-        head = f"head {found.head.hash} of {found.head.events} events"
-        yield f"  inventory: {found.certificates} certificates, {head}"
+        head = f"head {found.head.hash} of {number_of(found.head.events, 'event')}"
+        yield f"  inventory: {number_of(found.certificates or 0, 'certificate')}, {head}"
 
 
 def _restored(session: Session, opened: "OpenedBackup", done: "Restored") -> Iterator[str]:

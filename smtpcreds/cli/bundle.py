@@ -10,7 +10,7 @@ from ..errors import UsageError
 from ..shell import quote
 from .framework import Verb
 from .mta import client_options, remaining_row, wishes_of
-from .secrets import bundle_passphrase, ca_passphrase
+from .secrets import bundle_passphrase, ca_passphrase, weak_option
 from .session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ CURRENT = b"current\n"
 @client_options
 @click.option("-o", "--output", metavar="FILE", help="Write FILE, mode 0600, or - for standard output.")
 @click.option("--passphrase", metavar="SOURCE", help="Encrypt the archive as age does, under a passphrase.")
+@weak_option
 @click.option(
     "--recipient", "recipients", multiple=True, metavar="KEY", help="Encrypt it for this age or SSH key."
 )

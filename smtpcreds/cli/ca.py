@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import UsageError
+from ..errors import UsageError, number_of
+from .crl_answer import crl_lines, crl_row
 from .framework import RELOAD, Verb, noun, reload_hook, reload_option
 from .secrets import (
     ca_passphrase,
@@ -14,6 +15,7 @@ from .secrets import (
     new_ca_passphrase,
     passphrase_option,
     warn_of_plain_key,
+    weak_option,
 )
 from .session import Session, pass_session
 
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from ..ca.authority import Passphrase
     from ..ca.create import NewAuthority
     from ..ca.lookup import Generation
-    from ..ca.publish import Published
     from ..ca.rollover import Rolled
     from ..ca.root import RootKey
     from ..ca.token import TokenKey
@@ -44,7 +45,7 @@ ca = noun(
         "passphrase": ("ca", "passphrase", "Change or remove the passphrase of its keys."),
         "rollover": ("ca", "rollover", "Replace it by a new one, or retire the old one."),
         "backup": ("backup", "backup", "Save it with inventory and configuration, encrypted."),
-        "restore": ("backup", "restore", "Put a backup back in place, or prove it."),
+        "restore": ("backup", "restore", "Restore a backup, or prove that it can be restored."),
     },
 )
 
@@ -82,6 +83,7 @@ def _token_key(text: str | None, *, exists: bool) -> "TokenKey | None":
 @click.option("--days", type=int, metavar="N", help="Lifetime; default: 3650.")
 @passphrase_option
 @click.option("--no-passphrase", is_flag=True, help="Store the key unencrypted.")
+@weak_option
 @click.option("--permit", "permitted_domains", multiple=True, metavar="DOMAIN", help="Certify DOMAIN only.")
 @click.option("--no-name-constraints", "unconstrained", is_flag=True, help="Certify any name.")
 @click.option("--addresses", is_flag=True, help="Certify IP addresses, too.")
@@ -278,6 +280,7 @@ def _retire(session: Session, site: "Site", root: "RootKey", opens: "Passphrase"
 @click.command(cls=Verb)
 @click.option("--new-passphrase", metavar="SOURCE", help="Encrypts the keys; default: asked on a terminal.")
 @click.option("--remove", is_flag=True, help="Store the keys unencrypted.")
+@weak_option
 @passphrase_option
 @pass_session
 def passphrase(session: Session, new_passphrase: str | None, remove: bool, passphrase: str | None) -> None:
@@ -311,6 +314,7 @@ def passphrase(session: Session, new_passphrase: str | None, remove: bool, passp
 @click.option("--root-key", "what", flag_value="root-key", help="Copy the root's private key.")
 @click.option("--remove", is_flag=True, help="Remove the root key from this host once the copy is verified.")
 @click.option("--new-passphrase", metavar="SOURCE", help="Encrypts the copy; default: as the key is.")
+@weak_option
 @passphrase_option
 @pass_session
 def export(
@@ -403,6 +407,7 @@ def show(session: Session) -> None:
             "retired": [{"name": found.title, "fingerprint": found.fingerprint} for found in seen.retired],
         },
         lines,
+        listed=True,
     )
 
 
@@ -441,7 +446,8 @@ def _lines(seen: "Generation", now: "datetime") -> Iterator[str]:
     yield f"  DN           {found.subject}"
     left = (found.not_after - now).days
     span = f"{found.not_before:%Y-%m-%d} to {found.not_after:%Y-%m-%d}"
-    yield f"  valid        {span}, {f'{left} days left' if left >= 0 else 'expired'}"
+    until = "expired" if left < 0 else f"{number_of(left, 'day')} left"
+    yield f"  valid        {span}, {until}"
     yield f"  certifies    {', '.join(found.permitted_domains) or 'any name'}"
     yield f"  path length  {'any' if found.path_length is None else found.path_length}"
     yield f"  sha256       {found.fingerprint}"
@@ -480,13 +486,14 @@ def _retired(found: "Description") -> str:
 @click.argument("directory", metavar="[DIR]", required=False)
 @click.option("--key", metavar="FILE", help="The CA's private key, in PEM.")
 @click.option("--cert", "certificate", metavar="FILE", help="The CA's certificate.")
-@click.option("--chain", metavar="FILE", help="The certificates above it, where it is no root.")
+@click.option("--chain", metavar="FILE", help="The certificates above it, if it is not a root.")
 @click.option("--token", metavar="URI", help="The CA's private key is in this PKCS #11 token (RFC 7512).")
 @click.option("--import-passphrase", metavar="SOURCE", help="Opens the key; default: as --passphrase.")
 @click.option(
     "--passphrase", metavar="SOURCE", help="Encrypts the key from now on; default: its present passphrase."
 )
 @click.option("--no-passphrase", is_flag=True, help="Store the key unencrypted.")
+@weak_option
 @pass_session
 def import_(
     session: Session,
@@ -547,28 +554,6 @@ def import_(
     )
 
 
-# What people and JSON are told of a CRL.
-
-
-def crl_row(done: "Published") -> dict[str, object]:
-    """Return what JSON tells of a new CRL."""
-    return {
-        "number": done.crl.number,
-        "this_update": done.crl.this_update,
-        "next_update": done.crl.next_update,
-        "count": done.crl.count,
-        "path": done.path,
-        "copies": done.copies,
-    }
-
-
-def crl_lines(done: "Published") -> Iterator[str]:
-    """Yield what a person is told."""
-    crl = done.crl
-    yield f"CRL number {crl.number}: {crl.count or 'nothing'} revoked, valid to {crl.next_update:%Y-%m-%d}"
-    yield from (f"  {path}" for path in (done.path, *done.copies))
-
-
 # ``smtpcreds ca crl``.
 
 NOT_CURRENT = 1
@@ -585,7 +570,7 @@ NOT_CURRENT = 1
 )
 @click.option("--root-key", metavar="FILE", help="The root's private key, to sign the root's CRL anew.")
 @click.option("--root-passphrase", metavar="SOURCE", help="Opens the root key; default: as --passphrase.")
-@click.option("--take", multiple=True, metavar="FILE", help="Hand on this CRL, of a CA above ours.")
+@click.option("--take", multiple=True, metavar="FILE", help="Install this CRL of a CA above ours.")
 @reload_option
 @passphrase_option
 @pass_session

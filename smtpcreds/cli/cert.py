@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import UsageError
+from ..errors import UsageError, number_of
 from .audit import finding_lines, finding_row
-from .ca import crl_lines, crl_row
+from .crl_answer import crl_lines, crl_row
 from .framework import PROFILES, RELOAD, Verb, noun, parse_duration, reload_hook, reload_option, yes_option
 from .secrets import ca_passphrase, passphrase_option
 from .session import Session, pass_session
@@ -161,12 +161,12 @@ _LEFT = 20
 @click.command(cls=Verb)
 @click.argument("hosts", metavar="HOST...", nargs=-1)
 @click.option("--due", is_flag=True, help="Renew all that is past two thirds of its lifetime, and the CRL.")
-@click.option("--old-authority", is_flag=True, help="Renew all that an authority before this one has signed.")
+@click.option("--old-authority", is_flag=True, help="Renew all that a previous authority signed.")
 @click.option("--new-key", is_flag=True, help="Make a new key; the default keeps the one that is in place.")
-@click.option("--key-type", metavar="TYPE", help="Type of the new key; default: that of the former one.")
+@click.option("--key-type", metavar="TYPE", help="Type of the new key; default: that of the previous one.")
 @click.option("--san", "more", multiple=True, metavar="NAME", help="Add a host name or IP address.")
 @click.option("--drop-san", "fewer", multiple=True, metavar="NAME", help="Leave this name out.")
-@click.option("--days", type=int, metavar="N", help="Lifetime; default: that of the former certificate.")
+@click.option("--days", type=int, metavar="N", help="Lifetime; default: that of the previous one.")
 @reload_option
 @passphrase_option
 @pass_session
@@ -305,7 +305,7 @@ def _lines(
 @click.argument("which", default="")
 @click.option("--serial", metavar="SERIAL", help="Only the certificate whose number begins with this.")
 @click.option(
-    "--unknown", is_flag=True, help="SERIAL is complete, and revoked though the inventory does not have it."
+    "--unknown", is_flag=True, help="Revoke the complete SERIAL although the inventory does not have it."
 )
 @click.option("--all", is_flag=True, hidden=True, expose_value=False)  # the default, since HOST means all
 @click.option("--reason", metavar="REASON", default="unspecified", help="As in RFC 5280: keyCompromise, ...")
@@ -471,11 +471,14 @@ _MEASURED = 1000
 
 @click.command("list", cls=Verb)
 @click.option(
-    "--expires-within", "within", metavar="SPAN", help="Those that end within 12h, 30d or 4w, or have ended."
+    "--expires-within",
+    "within",
+    metavar="SPAN",
+    help="Those that expire within 12h, 30d or 4w, or have expired.",
 )
 @click.option("--host", metavar="HOST", help="Those of HOST.")
 @click.option(
-    "--all", "everything", is_flag=True, help="Also replaced, revoked, unfinished and long-ended ones."
+    "--all", "everything", is_flag=True, help="Also replaced, revoked, unfinished and long expired ones."
 )
 @pass_session
 def list_(session: Session, within: str | None, host: str | None, everything: bool) -> None:
@@ -556,7 +559,7 @@ def show(session: Session, which: str) -> None:
 
     site = session.site()
     found = views(site, find(site, which, session.absolute(which)))
-    session.show({"certificates": [_data(view) for view in found]}, _all_lines(found))
+    session.show({"certificates": [_data(view) for view in found]}, _all_lines(found), listed=True)
 
 
 def _data(view: "View") -> dict[str, object]:
@@ -614,7 +617,11 @@ def _role(view: "View") -> str:
 
 
 def _left(view: "View") -> str:
-    return f"{view.days_left} days left" if view.days_left >= 0 else f"ended {-view.days_left} days ago"
+    return (
+        f"{number_of(view.days_left, 'day')} left"
+        if view.days_left >= 0
+        else f"ended {number_of(-view.days_left, 'day')} ago"
+    )
 
 
 def _state(view: "View") -> str:
@@ -656,6 +663,7 @@ def verify(session: Session, which: str, host: str | None, profile: str | None) 
             "checks": [{"check": c.name, "ok": c.ok, "detail": c.detail} for c in checks],
         },
         [f"{'ok ' if check.ok else 'BAD'}  {check.name:{width}}  {check.detail}" for check in checks],
+        listed=True,
     )
     if not ok:
         raise click.exceptions.Exit(1)

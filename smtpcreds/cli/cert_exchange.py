@@ -7,7 +7,7 @@ import click
 
 from ..errors import UsageError
 from .framework import PROFILES, Verb, yes_option
-from .secrets import ca_passphrase, export_password, passphrase_option
+from .secrets import ca_passphrase, export_password, passphrase_option, weak_option
 from .session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _FORMATS = ("pem", "p12", "p12-compat", "der")
 )
 @click.option("--with-key", is_flag=True, help="Also the private key; p12 always has it.")
 @click.option("--password", metavar="SOURCE", help="Protects the key; p12 asks for one on a terminal.")
+@weak_option
 @click.option("--to", "target", metavar="FILE", help="Write FILE with mode 0600; default: standard output.")
 @click.option("--force", is_flag=True, help="Replace FILE.")
 @pass_session
@@ -177,9 +178,9 @@ def _show_installed(session: Session, installed: "Installed", profile: str, labe
 @click.option(
     "--key-type", metavar="TYPE", help="p256 (default), p384, rsa2048, rsa3072, rsa4096 or ed25519."
 )
-@click.option("--new-key", is_flag=True, help="Make a new key, though there is one.")
+@click.option("--new-key", is_flag=True, help="Make a new key although there is one.")
 @click.option("--to", "target", metavar="DIR", help="Write into DIR, not into /etc/mail/certs.")
-@click.option("--force", is_flag=True, help="Let a new key replace one that waits for its certificate.")
+@click.option("--force", is_flag=True, help="Replace a key that waits for its certificate.")
 @pass_session
 def request(
     session: Session,
@@ -241,7 +242,7 @@ def _place(target: str | None) -> str:
 @click.command(cls=Verb)
 @click.argument("csr")
 @click.option("--server", is_flag=True, help="For the server role.")
-@click.option("--client", is_flag=True, help="For the client role; so it is without --server too.")
+@click.option("--client", is_flag=True, help="For the client role; the default.")
 @click.option(
     "--san", "only", multiple=True, metavar="NAME", help="Certify only this of the names that CSR asks for."
 )

@@ -36,6 +36,10 @@ _SAFE = pattern(r"[A-Za-z0-9_.@:/%+,=-]*")
 # Where the values come from. Each function gets what has been typed of the word.
 
 
+SITE = f"{__name__}.site"
+"""Of what click remembers of one command line; the configuration is read once."""
+
+
 class Asked(NamedTuple):
     """A word to be completed."""
 
@@ -45,7 +49,11 @@ class Asked(NamedTuple):
     @property
     def site(self) -> "Site":
         """Where: by the global options that were typed before."""
-        return self.ctx.ensure_object(Session).site()
+        meta = self.ctx.meta
+        if SITE not in meta:
+            meta[SITE] = self.ctx.ensure_object(Session).site()
+        found: Site = meta[SITE]
+        return found
 
     def given(self, name: str) -> str | None:
         """Return the value that another parameter has been given."""
@@ -125,7 +133,7 @@ _NUMBERS = {
     "AUDIT": (range(1, 2),),
     "PERM": (range(1, 21),),
     "CERT": (range(1, 28),),
-    "SASL": (range(1, 23),),
+    "SASL": (range(1, 25),),
     "MTA": (
         *(range(1, 29), range(30, 31), range(101, 116), range(117, 124), range(125, 126)),
         *(range(140, 141), range(201, 209), range(220, 221), range(240, 241), range(301, 305)),

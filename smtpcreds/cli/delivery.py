@@ -135,11 +135,13 @@ def report(
     ``again``: client hosts have files with the former secret; ``stale`` are those that are known.
     """
     from ..accounts.stored import Hashed
+    from ..deploy.holders import bundle_commands
 
     account, _, mechanisms, form, made = change
     places = [place.target for place in made if not place.is_print]
     files = [accounts.database, *filter(os.path.isabs, places)]
     hosts = stale.hosts if stale else ()
+    commands = list(bundle_commands(accounts.site, account, hosts)) if hosts else []
     left = [place for place in (stale.places if stale else ()) if place not in {p.place for p in made}]
     for place in left:
         session.warn(f"{place}: has the former secret of {account}")
@@ -158,7 +160,7 @@ def report(
             *(f"  {session.described(file)}" for file in files),
             *(f"  {place}" for place in places if not os.path.isabs(place)),
             _next(accounts.shown(account), form, made, again=again),
-            *(f"      or smtpcreds bundle {host}    for {host}, which has the former one" for host in hosts),
+            *(f"      or for {host}: {command}" for host, command in zip(hosts, commands, strict=True)),
         ],
         aside=any(place.is_print for place in made),
     )

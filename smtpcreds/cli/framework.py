@@ -276,7 +276,7 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         click.Option(["--json-schema"], help="Print the JSON Schema of a verb's answer.", **flags),
         click.Option(["-n", "--dry-run"], help="Print what a run would change; change nothing.", **flags),
         click.Option(["-q", "--quiet"], help="Print warnings and errors only.", **flags),
-        click.Option(["-v", "--verbose"], help="Print what happens to standard error.", **flags),
+        click.Option(["-v", "--verbose"], help="Print each change on standard error.", **flags),
     ]
 
 
@@ -375,7 +375,7 @@ COMMANDS = {
     "sasl": ("sasl", "sasl", "Relay accounts."),
     "mta": ("mta", "mta", "The files of mail programs."),
     "tlsa": ("tlsa", "tlsa", "TLSA records (DANE), and new keys for them."),
-    "audit": ("audit", "audit", "Find what exposes a credential or keeps it from working."),
+    "audit": ("audit", "audit", "Find what exposes a credential or stops it from working."),
     "probe": ("probe", "probe", "Try a mail server over a real connection."),
     "inventory": ("inventory", "inventory", "History of certificates and actions."),
 }

@@ -4,9 +4,9 @@ import re
 
 import click
 
-from ..errors import UsageError
+from ..errors import UsageError, number_of
 from .framework import Verb, noun
-from .session import Session, pass_session, rfc3339
+from .session import Session, Whole, pass_session, rfc3339
 
 inventory = noun(
     "inventory",
@@ -22,10 +22,10 @@ inventory = noun(
 
 
 @click.command(cls=Verb)
-@click.option("--head", metavar="HASH", help="Also find out if what led to this head is still there.")
+@click.option("--head", metavar="HASH", help="Also check that all events up to this head are there.")
 @pass_session
 def check(session: Session, head: str | None) -> None:
-    """Find where inventory and disk disagree; each line ends with the command that cures it.
+    """Find where inventory and disk disagree; below each line stands the command that ends it.
 
     The last line is the head of the chain of events: note it elsewhere, and --head finds out later whether
     events were deleted. The exit status is 1 if anything was found.
@@ -34,9 +34,12 @@ def check(session: Session, head: str | None) -> None:
 
     found, end = findings(session.site(), _hash(head))
     rows = [{"subject": f.subject, "fault": f.message, "cure": f.cure} for f in found]
-    lines = [f"{f.subject}: {f.message}; cure: {f.cure}" for f in found] or ["inventory and disk agree"]
-    lines += [f"head: {end.hash} of {end.events} events"] if end else []
-    session.show({"findings": rows, "head": end and {"hash": end.hash, "events": end.events}}, lines)
+    lines = [line for f in found for line in (f"{f.subject}: {f.message}", Whole(f"  cure: {f.cure}"))]
+    lines = lines or ["inventory and disk agree"]
+    lines += [f"head: {end.hash} of {number_of(end.events, 'event')}"] if end else []
+    session.show(
+        {"findings": rows, "head": end and {"hash": end.hash, "events": end.events}}, lines, listed=True
+    )
     if found:
         raise click.exceptions.Exit(1)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .framework import Verb, noun
-from .session import Session, pass_session
+from .session import Session, Whole, pass_session
 
 if TYPE_CHECKING:
     from ..config import Site
@@ -96,7 +96,7 @@ _CLIENT_OPTIONS = (
     click.option(
         "--crl",
         is_flag=True,
-        help="A client host refuses a revoked hub; mail stops where nothing brings new lists of these.",
+        help="A client host refuses a revoked hub; its mail stops if no new CRLs come.",
     ),
 )
 _OPTIONS = (
@@ -264,10 +264,11 @@ def check(session: Session, /, **options: Any) -> None:
             "findings": [{"path": f.subject, "what": f.message, "hint": f.cure} for f in found],
         },
         [
-            *(line for f in found for line in (f"BAD  {f.subject} {f.message}", f"     {f.cure}")),
+            *(line for f in found for line in (f"BAD  {f.subject} {f.message}", Whole(f"     {f.cure}"))),
             *([] if found else [f"ok   {program.NAME} on {facts.host}"]),
             *applied_line(words(wanted)),
         ],
+        listed=True,
     )
     if found:
         raise click.exceptions.Exit(1)

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from ..errors import UnavailableError
+from ..errors import UnavailableError, number_of
 from .framework import Verb
-from .session import Session, pass_session
+from .session import Session, Whole, pass_session
 
 if TYPE_CHECKING:
     from ..bundle.open import Opened
@@ -102,7 +102,7 @@ NOT_KNOWN = 75
 @click.argument("url")
 @click.option("--account", metavar="NAME[@REALM]", help="Log in as this account; also NAME@ in the URL.")
 @click.option("--password", metavar="SOURCE", help="Its secret; default: the database's, or this host's.")
-@click.option("--auth-info", metavar="FILE", help="Log in as a default-auth-info says.")
+@click.option("--auth-info", metavar="FILE", help="Log in with a default-auth-info.")
 @click.option("--bundle", metavar="FILE", help="Log in, present and trust what a bundle holds.")
 @click.option("--passphrase", metavar="SOURCE", help="Opens an encrypted bundle.")
 @click.option("--client", metavar="HOST", help="Present the installed certificate of HOST.")
@@ -263,7 +263,7 @@ def _envelope(site: "Site", options: dict[str, Any]) -> "Envelope | None":
     sender, recipient = options["sender"], options["recipient"]
     if not options["send"]:
         if sender or recipient:
-            raise UsageError("--from and --to", "are of a message", "--send")
+            raise UsageError("--from and --to", "go with --send", "--send")
         return None
     if not recipient:
         raise UsageError("--send", "needs a recipient", "--to ADDRESS")
@@ -296,10 +296,13 @@ def _lines(asked: "ProbeRequest", steps: "list[Step]", failed: int) -> list[str]
     lines = [f"{asked.target}, {asked.target.security}{who}"]
     for step in steps:
         lines.append(_line(step, width))
-        lines += [f"      {word}: {text}" for word, text in _explained(step) if text]
+        lines += [Whole(f"      {word}: {text}") for word, text in _explained(step) if text]
     ran = sum(step.outcome != "skipped" for step in steps)
     if steps and steps[-1].outcome == "unknown" and not failed:
-        return [*lines, f"not known: the server does not answer now; {ran - 1} steps are as they should be"]
+        return [
+            *lines,
+            f"not known: the server does not answer now; {number_of(ran - 1, 'step')} before that passed",
+        ]
     if failed:
         return [*lines, f"{failed} of {ran} steps failed"]
     notes = [step.name for step in steps if step.outcome == "note"]

@@ -75,6 +75,8 @@ def places_of(site: "Site", row: "Rotation") -> list[str]:
 
 def next_steps(site: "Site", row: "Rotation") -> Iterator[str]:
     """Say what remains of an open one: the secret to the client hosts, then the end of the old account."""
+    from ..deploy.holders import bundle_commands
+
     accounts = book_of(site, row)
     hosts = ", ".join(row.clients) or "each client host"
     places = sorted(places_of(site, row), key=os.path.isabs, reverse=True)  # a file to copy needs no command
@@ -83,10 +85,9 @@ def next_steps(site: "Site", row: "Rotation") -> Iterator[str]:
     yield f"next: {ways[0]}"
     yield from (f"      or {way}" for way in ways[1:])
     if _can_be_bundled(site, accounts, row):
-        account = accounts.shown(row.successor)
-        yield from (
-            f"      or smtpcreds bundle {host} --account {account}" for host in row.clients or ["HOST"]
-        )
+        unnamed = [f"smtpcreds bundle HOST --account {accounts.shown(row.successor)}"]
+        commands = list(bundle_commands(site, row.successor, row.clients)) or unnamed
+        yield from (f"      or {command}" for command in commands)
     if row.retire_after is None:
         account = accounts.shown(row.account)
         yield f"      smtpcreds sasl rotate {account} --retire    once all hosts use the new one"

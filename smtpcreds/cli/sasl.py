@@ -198,6 +198,7 @@ def passwd(
     from ..accounts.database import AccountDatabase
     from ..accounts.stored import CLEAR
     from ..deploy.holders import holders
+    from ..deploy.outdated import record_new_secrets
     from ..errors import UsageError
 
     wanted = hashed_form(**storing)
@@ -215,7 +216,9 @@ def passwd(
         form = CLEAR if clear else wanted or accounts.form(account)
         places = deliveries(session, accounts, account, form, password=password or GENERATED, **storing)
         own = [one for one in to_client_file(accounts, account) if one.target not in map(_target, places)]
-        return accounts.set_secret(account, secret, form=form, deliveries=[*places, *own])
+        done = accounts.set_secret(account, secret, form=form, deliveries=[*places, *own])
+        record_new_secrets(work, accounts, [account])
+        return done
 
     if change := session.run(site, changed, state=False):
         words = "secret changed; client hosts need it"
@@ -244,6 +247,7 @@ def delete(session: Session, name: str, realm: str | None, database: str | None,
     from ..accounts.database import AccountDatabase
     from ..accounts.rotation import delete as end
     from ..deploy.holders import holders
+    from ..deploy.outdated import record_new_secrets
 
     site = session.site()
     accounts = AccountDatabase(site, database)
@@ -255,7 +259,9 @@ def delete(session: Session, name: str, realm: str | None, database: str | None,
 
     def ended(work: "Transaction") -> "Change":
         work.confirm(f"delete {account}")
-        return end(work, work.accounts(database), account)
+        done = end(work, work.accounts(database), account)
+        record_new_secrets(work, accounts, [account])
+        return done
 
     if change := session.run(site, ended, state=False, yes=yes):
         rotation = found.rotation
@@ -332,6 +338,7 @@ def show(session: Session, name: str, realm: str | None, database: str | None, r
             f"  mechanisms  {' '.join(entry.mechanisms) or 'none'}",
             *(f"  note        {remark}" for remark in entry.remarks),
         ],
+        listed=True,
     )
 
 
@@ -429,6 +436,7 @@ def verify(
     session.show(
         {"account": str(account), "opens": bool(opened) and all(opened), "mechanisms": rows},
         [f"{account}: {_summary(verdicts, opened)}", *(_line(verdict) for verdict in verdicts)],
+        listed=True,
     )
     if not opened or not all(opened):
         raise click.exceptions.Exit(1)

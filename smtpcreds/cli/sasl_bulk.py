@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import DataError, DeniedError, InexpressibleError, UsageError
+from ..errors import DataError, DeniedError, InexpressibleError, UsageError, number_of
 from ..mta.sasl_conf import PROGRAMS
 from .framework import Verb
 from .sasl import FORMATS, database_option, target_options
@@ -81,6 +81,7 @@ def import_(
     from ..accounts.bulk import OnConflict, Rules, import_accounts, take_in
     from ..accounts.database import AccountDatabase
     from ..accounts.table import Layout, parse_columns
+    from ..deploy.outdated import record_new_secrets
 
     site = session.site()
     found = _found(source, kind, Layout(header, parse_columns(columns) if columns else ()))
@@ -98,7 +99,10 @@ def import_(
             for line in _named(refused):
                 work.warn(f"{source}: {line}")
 
-        return import_accounts(work.accounts(database), intake, OnConflict(on_conflict), refuse)
+        accounts = work.accounts(database)
+        done = import_accounts(accounts, intake, OnConflict(on_conflict), refuse)
+        record_new_secrets(work, accounts, done.replaced)
+        return done
 
     if done := session.run(site, imported, state=False):
         document = {**_document(done), "taken_for": found.form, "refused": _refused(done.refused)}
@@ -122,7 +126,7 @@ def _introduce(session: Session, source: str, form: str, intake: "Intake") -> No
     for fault in intake.weak[:_WEAK]:
         session.warn(f"{source}: {fault.where}: {fault.reason}")
     if len(intake.weak) > _WEAK:
-        session.warn(f"{source}: {len(intake.weak) - _WEAK} more secrets are weak")
+        session.warn(f"{source}: {len(intake.weak) - _WEAK} more with weak secrets")
     if warning := of_capitals(candidate.account for candidate in accepted):
         session.warn(warning)
 
@@ -148,7 +152,7 @@ def _errors(source: str, refused: "Iterable[Fault]") -> Iterator[DataError]:
 def _named(refused: "Sequence[Fault]") -> Iterator[str]:
     yield from (f"{fault.where}: {fault.reason}" for fault in refused[:_NAMED])
     if (more := len(refused) - _NAMED) > 0:
-        yield f"{more} more are refused; --json names them all"
+        yield f"{more} more refused; --json names them all"
 
 
 def _refused(refused: "Iterable[Fault]") -> list[dict[str, str]]:
@@ -193,13 +197,13 @@ def export(session: Session, kind: str, target: str | None, reveal: bool, databa
     if target is None:
         session.show({"accounts": [_row(holding) for holding in found]}, text.split("\n")[:-1], verbatim=True)
         return
-    what = f"{len(found)} accounts {'with' if reveal else 'without'} their secrets"
+    what = f"{number_of(len(found), 'account')} {'with' if reveal else 'without'} their secrets"
     place = session.absolute(target)
 
     def written(_: "Transaction") -> str:
         path = write_text(text, place)
         if reveal:
-            audit_to_syslog("sasl export --reveal", [(f"{len(found)} accounts", f"to {path}")])
+            audit_to_syslog("sasl export --reveal", [(number_of(len(found), "account"), f"to {path}")])
         return path
 
     if path := session.run(site, written, state=False):
@@ -297,7 +301,7 @@ def _conversion_row(done: "Conversion") -> dict[str, object]:
 
 
 def _conversion_lines(session: Session, done: "Conversion") -> Iterator[str]:
-    counted = f"{done.accounts} accounts in {done.records} records, compared"
+    counted = f"{number_of(done.accounts, 'account')} in {number_of(done.records, 'record')}, compared"
     yield f"{done.source} ({done.source_format}): {counted}"
     yield f"  {session.described(done.target)}  {done.target_format}"
     for what, keys in _foreign(done).items():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import UsageError
+from ..errors import PasswordRefusedError, UsageError
 from ..lazy import dataclass
 from ..secret import Secret
 from .session import Session
@@ -21,6 +21,29 @@ passphrase_option = click.option(
     metavar="SOURCE",
     help="Where the CA key's passphrase comes from; default: asked on a terminal.",
 )
+
+
+def _allow_weak(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    ctx.ensure_object(Session).allow_weak = value
+
+
+weak_option = click.option(
+    "--allow-weak",
+    is_flag=True,
+    expose_value=False,
+    callback=_allow_weak,
+    help="Accept a weak new passphrase or password.",
+)
+
+
+def _strong(secret: Secret, what: str) -> Secret:
+    """Refuse a chosen passphrase that is soon guessed, unless that was allowed."""
+    from ..passwords import weakness
+
+    fault = weakness(secret.reveal(), "", "")
+    if fault and not Session.latest.allow_weak:
+        raise PasswordRefusedError(what, fault, "choose a longer one, or accept this one: --allow-weak")
+    return secret
 
 
 def account_secret(
@@ -60,9 +83,7 @@ class CaPassphrase:
 
     def pin(self) -> Secret | None:
         """Return the PIN of the token that holds the key; None where nobody can be asked."""
-        from ..sources import Context, resolve
-
-        return resolve(self.pin_source, Context("PIN of the CA's token")) if self.pin_source else None
+        return _existing(self.pin_source, "PIN of the CA's token", "pin") if self.pin_source else None
 
     def new(self, *, none: bool) -> Secret | None:
         """Return the passphrase of a new key, or None for an unencrypted one.
@@ -75,7 +96,8 @@ class CaPassphrase:
         if none or self.source is None:
             return None
         what = "passphrase of the CA key (empty for none)" if self.is_asked else "CA passphrase"
-        return resolve(self.source, Context(what, new=True, may_be_empty=self.is_asked)) or None
+        found = resolve(self.source, Context(what, new=True, may_be_empty=self.is_asked))
+        return _strong(found, "passphrase of the CA key") if found else None
 
     def present(self) -> Secret | None:
         """Return the passphrase that the key has; None where nobody can be asked."""
@@ -127,7 +149,8 @@ def changed_ca_passphrase(source: str | None) -> Callable[[], Secret]:
         hint = "give --new-passphrase SOURCE, or --remove to store the key unencrypted"
         raise UsageError("--new-passphrase", "is needed where there is no terminal", hint)
     parsed = parse_source(source or "prompt:")
-    return lambda: resolve(parsed, Context("new passphrase of the CA key", new=True))
+    what = "new passphrase of the CA key"
+    return lambda: _strong(resolve(parsed, Context(what, new=True)), what)
 
 
 @dataclass(frozen=True)
@@ -194,7 +217,8 @@ def export_password(source: str | None, *, needed: bool, useful: bool) -> Callab
         raise UsageError(
             "--password", "a generated one would be unknown to everybody", "--password file:PATH"
         )
-    return lambda: resolve(parsed, Context("password of the export", new=True)) if parsed else None
+    what = "password of the export"
+    return lambda: _strong(resolve(parsed, Context(what, new=True)), what) if parsed else None
 
 
 def bundle_passphrase(source: str | None, *, new: bool, of: str = "bundle") -> Callable[[], Secret]:
@@ -215,25 +239,26 @@ def bundle_passphrase(source: str | None, *, new: bool, of: str = "bundle") -> C
         raise UsageError(
             "--passphrase", "a generated one would be unknown to everybody", "--passphrase file:PATH"
         )
-    context = Context(f"passphrase of the {of}", new=new)
-    return lambda: resolve(parsed, context) if new else _opening(parsed, context)
+    what = f"passphrase of the {of}"
+    context = Context(what, new=new)
+    return lambda: _strong(resolve(parsed, context), what) if new else _opening(parsed, context)
 
 
-def _existing(source: "Source", what: str) -> Secret:
+def _existing(source: "Source", what: str, kind: str = "passphrase") -> Secret:
     """Return a passphrase that something has; a person who types a wrong one is asked again."""
     from ..files import disk
     from ..sources import Context, resolve
 
     context = Context(what)
-    return resolve(source, context) if disk().is_preview else _opening(source, context)
+    return resolve(source, context) if disk().is_preview else _opening(source, context, kind)
 
 
-def _opening(source: "Source", context: "Context") -> Secret:
+def _opening(source: "Source", context: "Context", kind: str = "passphrase") -> Secret:
     """Return what opens an archive; a dry run needs it too, since what it would do is in there."""
     from ..sources import Prompt
 
     if isinstance(source, Prompt):
-        Session.latest.has_typed = True
+        Session.latest.typed_by_person.add(kind)
     return source.read(context)
 
 

@@ -82,6 +82,12 @@ def _say_json(key: str, value: object) -> None:
     click.echo(_plain_json(json.dumps({"schema": SCHEMA, key: value}, ensure_ascii=False)), err=True)
 
 
+class Whole(str):
+    """A line that is to be copied, such as a command: it is broken on no terminal."""
+
+    __slots__ = ()
+
+
 T = TypeVar("T")
 _BEYOND_ASCII = pattern(r"[^\0-~]+")
 _AT_ONCE = 1000
@@ -106,10 +112,12 @@ class Session:
     """Paths that a dry run would change."""
     database: str | None = None
     """The ``--database`` of a verb of ``sasl``."""
+    allow_weak: bool = False
+    """A new passphrase may be one that is soon guessed."""
+    typed_by_person: set[str] = field(default_factory=set)
+    """What a person was asked for that exists already: ``passphrase``, ``pin``."""
     to_apply: list[str] = field(default_factory=list)
     """Commands that bring what a run changed to the mail programs of this host."""
-    has_typed: bool = False
-    """A person was asked for the passphrase of something that exists."""
     has_bar: bool = False
     """A line of standard error shows how far the work is."""
     latest: ClassVar["Session"]
@@ -177,7 +185,8 @@ class Session:
         sends the lines to standard error, where a secret stands alone on standard output. What a terminal
         would obey is escaped, behind a pipe too, except in lines that are ``coloured`` for one. Commands of
         the program are completed so that they can be typed, except in what is ``verbatim``: a file's text.
-        Lines that are ``listed`` are broken between words where a terminal is too narrow for them.
+        Lines that are ``listed`` are broken between words where a terminal is too narrow for them; those that
+        are :class:`Whole` are not.
         What mail programs are still to be told ends every answer.
         """
         applies, self.to_apply = self.to_apply, []
@@ -192,14 +201,16 @@ class Session:
             is_seen = (sys.stderr if aside else sys.stdout).isatty()
             escaped = str if coloured else _harmless if is_seen else _without_controls
             completed = str if verbatim else self._line
-            fitting = _fitting(_columns()) if listed and is_seen else str
+            fitting = _fitting(_columns()) if listed and is_seen else None
             rest = chain(lines, (f"next: {command}" for command in applies))
             while some := list(islice(rest, _AT_ONCE)):
                 text = "\n".join(some)
-                if not _is_plain(text, len(some)):
-                    text = "\n".join(escaped(completed(line)) for line in some)
-                if fitting is not str:
-                    text = "\n".join(map(fitting, text.split("\n")))
+                if fitting or not _is_plain(text, len(some)):
+                    done = ((line, escaped(completed(line))) for line in some)
+                    text = "\n".join(
+                        fitting(shown) if fitting and not isinstance(line, Whole) else shown
+                        for line, shown in done
+                    )
                 click.echo(text, err=aside, color=True)  # True: take nothing out of names
 
     def _line(self, text: str) -> str:
@@ -277,11 +288,11 @@ class Session:
     def patiently(self, opens: Callable[[], T]) -> T:
         """Do what a passphrase opens; a person who has typed a wrong one may type another, twice."""
         for _ in range(TRIES - 1):
-            self.has_typed = False
+            self.typed_by_person.clear()
             try:
                 return opens()
             except WrongPassphraseError as error:
-                if not self.has_typed:
+                if error.again not in self.typed_by_person:
                     raise
                 self._tell("note", f"{error}; try again")
         return opens()

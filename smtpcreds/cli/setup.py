@@ -47,11 +47,11 @@ _OF_HUBS = ("account", "password", "allow_login_name", "no_passphrase", "plainte
 @click.option("--account", metavar="NAME", help="The client hosts' account; default: maildroid.")
 @click.option("--password", metavar="SOURCE", help="Its secret; default: generate it.")
 @click.option("--allow-login-name", is_flag=True, help="Accept the name of a login account of this host.")
-@click.option("--allow-weak", is_flag=True, help="Accept a weak --password.")
+@click.option("--allow-weak", is_flag=True, help="Accept a weak --password or --passphrase.")
 @passphrase_option
 @click.option("--no-passphrase", is_flag=True, help="Store the CA key unencrypted.")
 @click.option(
-    "--force", is_flag=True, help="Replace PROGRAM's files of other authorities, or another certificate."
+    "--force", is_flag=True, help="Replace PROGRAM's files that others wrote, or another certificate."
 )
 @edit_options
 @pass_session
@@ -124,6 +124,7 @@ def _setup_hub(
     from ..mta.program import Role
     from ..mta.programs import program_for
 
+    session.allow_weak = allow_weak
     wanted = hub(session.site(), host, account)
     site = wanted.site
     source = ca_source(passphrase, site, none=no_passphrase)

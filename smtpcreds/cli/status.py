@@ -27,7 +27,7 @@ SHOWN = {TEXT: 20, PROMETHEUS: 1000, NAGIOS: 1000, HTML: 40}
 @click.option("--warning", type=click.IntRange(min=0), metavar="DAYS", help="For nagios; default: 21.")
 @click.option("--critical", type=click.IntRange(min=0), metavar="DAYS", help="For nagios; default: 7.")
 @click.option("--output", metavar="FILE", help="Write FILE, mode 0644; for prometheus and html.")
-@click.option("--force", is_flag=True, help="Replace FILE though something else wrote it.")
+@click.option("--force", is_flag=True, help="Replace a FILE that something else wrote.")
 @pass_session
 def status(
     session: Session,

@@ -123,7 +123,7 @@ DAY = 86400
     "--ttl", type=int, default=DAY, metavar="SECONDS", help="TTL of the records; default: 86400, a day."
 )
 @click.option("--key-type", metavar="TYPE", help="Type of the key; default: that of the one in use.")
-@click.option("--force", is_flag=True, help="Let a new key take the place of one that waits.")
+@click.option("--force", is_flag=True, help="Replace a key that waits.")
 @pass_session
 def next_(
     session: Session, host: str, ports: tuple[int, ...], ttl: int, key_type: str | None, force: bool
@@ -185,7 +185,7 @@ def switch(
 @click.command(cls=Verb)
 @click.argument("host")
 @port_option
-@click.option("--at-once", is_flag=True, help="Though twice the TTL has not passed since the switch.")
+@click.option("--at-once", is_flag=True, help="Do not wait for twice the TTL after the switch.")
 @pass_session
 def retire(session: Session, host: str, ports: tuple[int, ...], at_once: bool) -> None:
     """Forget the old key of HOST, and print the records without it."""
@@ -202,7 +202,7 @@ def retire(session: Session, host: str, ports: tuple[int, ...], at_once: bool) -
 @click.argument("host")
 @pass_session
 def plan(session: Session, host: str) -> None:
-    """Tell how far the new key of HOST is, and what comes next, and when."""
+    """Show how far HOST's change to a new key is, and what is next, and when."""
     from ..ca.reload import was_not_told
     from ..dane import zone
 

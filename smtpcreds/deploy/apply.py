@@ -6,7 +6,7 @@ from dataclasses import replace
 from ..ca.reload import Hook
 from ..ca.state import APPLIED
 from ..config import Site
-from ..errors import ConfigError, UnavailableError, UsageError
+from ..errors import ConfigError, UnavailableError, UsageError, number_of
 from ..lazy import dataclass
 from ..model import Finding
 from ..mta import placed
@@ -104,7 +104,7 @@ def apply(
         remember(site, work.inventory, standing.path, with_secrets(wanted_text(standing.rendered)))
     if due:
         write_files(due)
-        work.record(APPLIED, program.NAME, f"{len(due)} files")
+        work.record(APPLIED, program.NAME, number_of(len(due), "file"))
     write_copies(site, copies)
     edited = (*changes, *settings)
     write_edits(edited)

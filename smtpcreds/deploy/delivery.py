@@ -3,15 +3,22 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from ..config import Site
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import RotationState
 from ..inventory.rows import Event
 from ..lazy import dataclass, pattern
+from ..model import Account, parse_account
+from ..mta.program import Need
+from ..mta.programs import PROGRAMS
+from ..shell import quote
 from ..transaction import Transaction
 
 WHAT = "bundle"
 RETIRED = "cert retire"
 """A host left; what it was given before counts no more."""
+NEW_SECRET = "sasl passwd"  # noqa: S105  # the name of a verb
+"""An account that client hosts were given has another secret, or is gone."""
 _DETAIL = pattern(r"account (.*), program (\S+), certificate ([0-9a-f]+) (with its|without a) key")
 
 
@@ -63,6 +70,20 @@ def handovers(events: Iterable[Event]) -> dict[str, Handover]:
     return {host: given for host, given in found.items() if given}
 
 
+def next_bundle(site: Site, given: Handover, account: Account) -> str:
+    """Return the command for a host's next bundle; a program that copies its key gets a new one."""
+    program = PROGRAMS.get(given.program)
+    key = "--new-key" if program and Need.MATERIAL in program.NEEDS else "--no-key"
+    return f"smtpcreds bundle {quote(given.host)} --mta {given.program}{account_option(site, account)} {key}"
+
+
+def account_option(site: Site, account: Account) -> str:
+    """Return the option of ``bundle`` for an account, with a blank before it; nothing for the usual one."""
+    name = account.authcid if account.realm == site.realm else str(account)
+    is_usual = account == parse_account(site.settings.sasl.account, site.realm)
+    return "" if is_usual else f" --account {quote(name)}"
+
+
 def retired_at(inventory: Inventory, host: str) -> datetime | None:
     """Return when a host was retired last; None for one that never was."""
     events = inventory.events(subject=host)
@@ -88,6 +109,6 @@ def users(inventory: Inventory, database: str) -> dict[str, set[str]]:
             hosts = {host for host in row.clients if stays(inventory, host, row.started)}
             for account in (row.account, row.successor):
                 found.setdefault(str(account), set()).update(hosts)
-    for host, given in handovers(inventory.events()).items():
+    for host, given in handovers(inventory.deliveries()).items():
         found.setdefault(given.account, set()).add(host)
     return found

@@ -1,6 +1,6 @@
 """Who has the secret of an account, as far as the program knows: from bundles and replacements."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ..accounts.database import AccountDatabase
 from ..accounts.rotation import recorded, under_way
@@ -13,7 +13,8 @@ from ..inventory.rotations import Rotation, RotationState
 from ..lazy import dataclass
 from ..model import Account, Credential
 from ..mta.auth_info import DEFAULT_PATH, parse
-from .delivery import handovers, stays, users
+from ..shell import quote
+from .delivery import Handover, account_option, handovers, next_bundle, stays, users
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,17 @@ def holders(site: Site, accounts: AccountDatabase, account: Account) -> Holders:
         named = (row.places for row in of_rotations if row.successor == account)
         kept = next(named, ())
     return Holders(tuple(hosts), (*kept, *places), under_way(site, accounts, account))
+
+
+def bundle_commands(site: Site, account: Account, hosts: Iterable[str]) -> Iterator[str]:
+    """Yield for each host the command that brings it the account's secret."""
+    given: dict[str, Handover] = {}
+    if has_inventory(site):
+        with reading(site) as inventory:
+            given = handovers(inventory.deliveries())
+    for host in hosts:
+        new = f"smtpcreds bundle {quote(host)}{account_option(site, account)}"
+        yield next_bundle(site, given[host], account) if host in given else new
 
 
 def clients(inventory: Inventory, database: str, hosts: Iterable[str] | None = None) -> dict[str, list[str]]:

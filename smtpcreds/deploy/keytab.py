@@ -33,7 +33,7 @@ def keytab_errors(site: Site, keytab: str, host: str, user: str) -> Iterator[Smt
         hint = f"{site.system.install} {site.system.package(PLUGIN)}"
         yield MissingInputError(PLUGIN, "is not installed, and without it nobody logs in by GSSAPI", hint)
     try:
-        _verify(site, keytab, host, Words(site.system).name(user))
+        _verify(site, keytab, host, Words(site.system).user(user))
     except SmtpcredsError as error:
         yield error
 

@@ -322,8 +322,17 @@ def write_directory(path: str, artifacts: Sequence[Artifact]) -> None:
 
 
 def replace_directory(path: str, artifacts: Sequence[Artifact]) -> None:
-    """Put a new directory in the place of one, in one step; see :func:`.write.replace_directory`."""
+    """Put a new directory in the place of one; see :func:`.write.replace_directory`."""
     disk().replace_directory(path, artifacts)
+
+
+def settle_replacement(path: str) -> None:
+    """Put a directory back that a killed run had half replaced, or remove it where the new one is there."""
+    old = write.replaced_name(path)
+    if exists(old) and exists(path):
+        remove_directory(old)
+    elif exists(old):
+        move(old, path)
 
 
 def remove_directory(path: str) -> None:

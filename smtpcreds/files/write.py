@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import cache
 from typing import NamedTuple, Self
 
-from ..errors import SmtpcredsError, UnavailableError, UnsafePathError
+from ..errors import SmtpcredsError, UnsafePathError
 from ..lazy import pattern
 from ..model import Artifact, Link
 from . import kernel
@@ -69,36 +69,39 @@ def flush_directories(directories: Iterable[str]) -> None:
             os.fsync(handle)
 
 
-# Two directories that change places in one step of the kernel, which ``rename`` alone can't do.
+# Two directories that change places: in one step of the kernel where it has one, which ``rename`` is not.
 
 _RENAME_EXCHANGE = 2
 _UNABLE = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
 """What renameat2(2) answers where the kernel or the file system (NFS, ZFS before 2.2) has no exchange."""
 
 
-def _exchange(path: str, at: int, first: str, second: str) -> None:
-    """Swap two names in a directory; nobody sees a moment without either."""
+def replaced_name(path: str) -> str:
+    """Return the path that a directory has for a moment while another takes its place by two renames."""
+    return os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.replaced")
+
+
+def _exchange(path: str, at: int, new: str) -> None:
+    """Swap a directory with a new one beside it.
+
+    Nobody sees a moment without either, but on a kernel or file system that has renames alone.
+    """
     import ctypes
 
-    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if rename is None:
-        reason = "can't be replaced in one step by this kernel; nothing was changed"
-        raise UnavailableError(path, reason, "do it on a Linux host that has a copy of the state directory")
+    name = os.path.basename(path)
+    swap = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     with explained(path):
-        if rename(at, os.fsencode(first), at, os.fsencode(second), _RENAME_EXCHANGE) == 0:
+        if swap and swap(at, os.fsencode(new), at, os.fsencode(name), _RENAME_EXCHANGE) == 0:
             return
-        number = ctypes.get_errno()
-        if number in _UNABLE:
-            raise _unable(path)
-        raise OSError(number, os.strerror(number))
+        if swap and (number := ctypes.get_errno()) not in _UNABLE:
+            raise OSError(number, os.strerror(number))
+        _rename_both(at, new, name, os.path.basename(replaced_name(path)))
 
 
-def _unable(path: str) -> UnavailableError:
-    return UnavailableError(
-        path,
-        "can't be replaced in one step on this file system; nothing was changed",
-        "keep the state directory on ext4, XFS, Btrfs or tmpfs",
-    )
+def _rename_both(at: int, new: str, name: str, between: str) -> None:
+    """Do it by renames; :func:`.disk.settle_replacement` puts the old directory back after a kill."""
+    for source, target in ((name, between), (new, name), (between, new)):
+        os.rename(source, target, src_dir_fd=at, dst_dir_fd=at)
 
 
 _TEMPORARY = pattern(r"\..+\.smtpcreds-[0-9a-f]{16}")
@@ -180,14 +183,14 @@ def write_directory(path: str, artifacts: Sequence[Artifact]) -> None:
 
 
 def replace_directory(path: str, artifacts: Sequence[Artifact]) -> None:
-    """Put a new directory in the place of one, whole and in one step; what was in the old one is deleted.
+    """Put a new directory in the place of one, as a whole; what was in the old one is deleted.
 
     Args:
         path: absolute; must exist.
         artifacts: everything that it shall hold, as for :func:`write_directory`.
     """
-    with _filled(path, artifacts) as (at, name, temporary):
-        _exchange(path, at, temporary, name)
+    with _filled(path, artifacts) as (at, _, temporary):
+        _exchange(path, at, temporary)
 
 
 @contextmanager

@@ -370,6 +370,10 @@ class Inventory:
         bound = {"subject = ?": subject, "what = ?": what, "at >= ?": since and seconds(since)}
         return self._select(event_of, sql.SELECT_EVENT, [], bound, sql.NEWEST_FIRST, limit)
 
+    def deliveries(self) -> Iterator[Event]:
+        """Yield the events of what client hosts were given and of new secrets, the newest first."""
+        return self._select(event_of, sql.SELECT_EVENT, [sql.DELIVERIES], {}, sql.NEWEST_FIRST)
+
     def unexplained(self) -> Iterator[CertificateRow]:
         """Yield the certificates that stand otherwise than the events left them: somebody wrote past us."""
         yield from self._select(certificate_of, sql.SELECT_CERTIFICATE, [sql.UNEXPLAINED], {}, sql.BY_EXPIRY)

@@ -159,6 +159,9 @@ _PULLS = (
     """,
 )
 
+DELIVERIES = "what IN ('bundle', 'cert retire', 'sasl passwd')"
+"""Events of what client hosts were given, of hosts that left, and of new secrets."""
+
 _EVENTS_OF_A_KIND = ("CREATE INDEX events_what ON events (what, subject, id)",)
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (

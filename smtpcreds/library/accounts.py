@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from ..config import Site
-from ..errors import DataError, SmtpcredsError, UsageError
+from ..errors import DataError, SmtpcredsError, UsageError, number_of
 from ..files import audit_to_syslog
 from ..model import Account, Credential
 from ..secret import Secret
@@ -128,7 +128,7 @@ class AccountReader:
 
         found = stored_accounts(self._opened())
         text = (revealing_text if reveal else plain_text)(found, kind)
-        audit_to_syslog("sasl export --reveal", [(f"{len(found)} accounts", TO_PROGRAM)] * reveal)
+        audit_to_syslog("sasl export --reveal", [(number_of(len(found), "account"), TO_PROGRAM)] * reveal)
         return text
 
     def conf(
@@ -226,6 +226,7 @@ class AccountDatabase(AccountReader):
         """
         from ..accounts.auth_info import to_client_file
         from ..accounts.stored import CLEAR, Hashed
+        from ..deploy.outdated import record_new_secrets
 
         accounts = self._opened()
         account = accounts.existing(name)
@@ -234,6 +235,7 @@ class AccountDatabase(AccountReader):
         lost = None if places else form
         question = new_secret(self._site, account, secret, lost, allow_weak=allow_weak)
         accounts.set_secret(account, question, form=form, deliveries=places)
+        record_new_secrets(self._work, accounts, [account])
         return account
 
     def delete(self, name: str) -> None:
@@ -243,9 +245,12 @@ class AccountDatabase(AccountReader):
             NoSuchAccountError: there is no such account, or the other one of the replacement is gone.
         """
         from ..accounts.rotation import delete
+        from ..deploy.outdated import record_new_secrets
 
         accounts = self._opened()
-        delete(self._work, accounts, accounts.existing(name))
+        account = accounts.existing(name)
+        delete(self._work, accounts, account)
+        record_new_secrets(self._work, accounts, [account])
 
     def write_auth_info(
         self,
@@ -364,17 +369,20 @@ class AccountDatabase(AccountReader):
         from ..accounts.bulk import OnConflict, Rules, accounts_of, import_accounts, take_in
         from ..accounts.database import place_of
         from ..accounts.table import Layout, parse_columns
+        from ..deploy.outdated import record_new_secrets
 
         def refuse(faults: "tuple[Fault, ...]") -> None:
             if not skip_bad:
-                more = f"; and {len(faults) - 1} more are refused" if len(faults) > 1 else ""
+                more = f"; and {len(faults) - 1} more refused" if len(faults) > 1 else ""
                 raise DataError(source, f"{faults[0].where}: {faults[0].reason}{more}; nothing was imported")
 
         layout = Layout(header, parse_columns(",".join(columns)) if columns else ())
         found, accounts = accounts_of(place_of(source), kind, layout), self._opened()
         rules = Rules(realm, check_logins, allow_login_names, allow_odd_names, found.is_exact, found.is_table)
         intake = take_in(accounts, list(found.rows), rules)
-        return import_accounts(accounts, intake, OnConflict(on_conflict), refuse)
+        done = import_accounts(accounts, intake, OnConflict(on_conflict), refuse)
+        record_new_secrets(self._work, accounts, done.replaced)
+        return done
 
     def convert(self, target: str, kind: str | None = None, *, force: bool = False) -> "Conversion":
         """Write the accounts to a new file, or to PostgreSQL, and compare every record.

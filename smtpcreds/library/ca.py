@@ -370,8 +370,8 @@ class Authority(AuthorityReader):
         Args:
             hosts: short or full names.
             new_key: make new keys; the old pairs stay beside them as ``*.previous``.
-            key_type: of a new key; default: that of the former one.
-            days: lifetime; default: that of the former certificate.
+            key_type: of a new key; default: that of the previous one.
+            days: lifetime; default: that of the previous one.
             add_names: host names and IP addresses that it gets; with one host only.
             drop_names: those that it loses.
             reload: tells the mail server.

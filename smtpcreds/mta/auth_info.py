@@ -9,7 +9,7 @@ import re
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 
-from ..errors import DamagedFileError, InexpressibleError
+from ..errors import DamagedFileError, InexpressibleError, number_of
 from ..lazy import dataclass, pattern
 from ..model import Credential
 from ..secret import Secret
@@ -69,7 +69,9 @@ def parse(content: bytes, path: str) -> AuthInfo:
     """
     lines = [line for line in content.removesuffix(b"\n").split(b"\n") if not line.startswith(b"#")]
     if len(lines) < 3:
-        raise DamagedFileError(path, f"has {len(lines)} lines; default-auth-info has four, at least three")
+        raise DamagedFileError(
+            path, f"has {number_of(len(lines), 'line')}; default-auth-info has four, at least three"
+        )
     try:
         authzid, authcid = lines[0].decode(), lines[1].decode()
         rest = [line.decode() for line in lines[3:5]]

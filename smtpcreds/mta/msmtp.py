@@ -30,6 +30,8 @@ COPIES = Copies("/etc/ssl/smtpcreds", GROUP)
 MECHANISMS: tuple[str, ...] = ("DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-1")
 """In this order: since 1.8.26 msmtp gives libgsasl the channel binding, and libgsasl 2.2 then fails each
 SCRAM that the server does not offer as -PLUS, which Cyrus SASL never does (observed)."""
+FAILING = frozenset({"SCRAM-SHA-256", "SCRAM-SHA-1"})
+"""What is left to a hub that offers nothing else."""
 ACCOUNT = "smtpcreds"
 
 MAX_LINE = 499

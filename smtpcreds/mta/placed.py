@@ -45,7 +45,7 @@ def _understood(path: str) -> str:
 
 
 def _rendered(spoken: Words, item: Rendered) -> Rendered:
-    path, user, group = spoken.said(item.path), spoken.name(item.user), spoken.name(item.group)
+    path, user, group = spoken.said(item.path), spoken.user(item.user), spoken.group(item.group)
     if isinstance(item, Map):
         return replace(item, path=path, user=user, group=group, source=spoken.said(item.source))
     return replace(item, path=path, user=user, group=group, content=_content(spoken, item.content))
@@ -73,10 +73,10 @@ def _work(spoken: Words, found: Work) -> Work:
         commands=said(found.commands),
         premises=tuple(_premise(spoken, item) for item in found.premises),
         copies=tuple(
-            Copy(spoken.said(item.path), item.mode, spoken.name(item.user), spoken.name(item.group))
+            Copy(spoken.said(item.path), item.mode, spoken.user(item.user), spoken.group(item.group))
             for item in found.copies
         ),
-        readers=tuple(Reader(item.path, spoken.name(item.user)) for item in found.readers),
+        readers=tuple(Reader(item.path, spoken.user(item.user)) for item in found.readers),
         usage=said(found.usage),
     )
 

@@ -125,7 +125,7 @@ def program_on(system: System, name: str) -> Program:
     conf = words.said(known.conf)
     if name == "postfix":
         conf = f"{system.postfix_sasl}/{conf.rpartition('/')[2]}"
-    return Program(conf, words.name(known.user), words.name(known.group))
+    return Program(conf, words.user(known.user), words.group(known.group))
 
 
 @dataclass(frozen=True)

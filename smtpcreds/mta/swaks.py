@@ -2,7 +2,7 @@
 
 Everything behind the first blank of a line is the option's argument, without any quoting; an argument that
 begins with a dash is taken for the next option, ``<>`` and ``0`` for an empty one. swaks verifies the chain
-of the hub's certificate, not its name: it is for tests.
+of the hub's certificate, its name only since 20240103: it is for tests.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from .program import Facts, File, Need, Rendered, Role, Work
 from .sasl_conf import usable
 
 NAME = "swaks"
-TITLE = "swaks, to test the hub by hand; does not check its name"
+TITLE = "swaks, to test the hub by hand; until 2023 it does not check its name"
 ROLE = Role.CLIENT
 FAMILY = "swaks"
 NEEDS = frozenset({Need.PAIR, Need.CREDENTIAL})

@@ -134,7 +134,7 @@ def build_crl(
     if not 0 <= number < SERIAL_LIMIT:
         raise DataError(f"CRL number {number}", "is outside of 0 to 2**159-1 (RFC 5280 section 5.2.3)")
     if lifetime <= timedelta(0):
-        raise DataError("CRL lifetime", f"must be longer than nothing, not {lifetime}")
+        raise DataError("CRL lifetime", f"must be positive, not {lifetime}")
     scheme = scheme_of(key)
     updates = (now - BACKDATE, now + lifetime)
     extensions = (x509.CRLNumber(number), _key_identifier(issuer))

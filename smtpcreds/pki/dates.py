@@ -6,6 +6,8 @@ Certificates and CRLs have it alike. Light enough for the verbs that only look.
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from ..errors import number_of
+
 REFUSED = "so mail servers refuse every certificate of its CA"
 """What follows from a CRL that is not current (seen with Sendmail; OpenSSL and GnuTLS agree)."""
 
@@ -28,7 +30,7 @@ class Period(NamedTuple):
         """Return that it ends soon, once it is due; see :func:`is_due`."""
         if self.end is None or not is_due(self.begin, self.end, now):
             return None
-        return f"expires on {self.end:%Y-%m-%d}, in {(self.end - now).days} days"
+        return f"expires on {self.end:%Y-%m-%d}, in {number_of((self.end - now).days, 'day')}"
 
     def is_due(self, now: datetime) -> bool:
         """Tell whether it is time for a new one: it is not valid now, or two thirds of its time are over."""
@@ -37,7 +39,9 @@ class Period(NamedTuple):
     def rest(self, now: datetime) -> str:
         """Return in words until when it is valid and how long that is."""
         return (
-            f"valid to {self.end:%Y-%m-%d}, {(self.end - now).days} days" if self.end else "valid without end"
+            f"valid to {self.end:%Y-%m-%d}, {number_of((self.end - now).days, 'day')}"
+            if self.end
+            else "valid without end"
         )
 
 
@@ -70,7 +74,7 @@ def successor_due(authority: Period, lifetime: timedelta, now: datetime) -> str 
     if has_ended(end, now):
         return f"expired on {end:%Y-%m-%d}"
     if end - now < lifetime:
-        return f"ends on {end:%Y-%m-%d}, and cuts the {lifetime.days} days of a new certificate short"
+        return f"ends on {end:%Y-%m-%d}, before a new certificate of {number_of(lifetime.days, 'day')} would"
     if is_due(begin, end, now):
         return f"ends on {end:%Y-%m-%d}; two thirds of its lifetime have passed"
     return None

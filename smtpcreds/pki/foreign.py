@@ -220,6 +220,17 @@ LAYOUTS = (
         homes=("", "demoCA/"),
     ),
     Layout(
+        "openssl ca",  # as the guides' openssl.cnf has it, for a root and for an intermediate
+        certificate=r"certs/(?P<stem>ca|intermediate)\.cert\.pem",
+        needs=("index.txt",),
+        key="private/{stem}.key.pem",
+        issued=r"newcerts/[0-9A-F]+\.pem",
+        parents=("certs/ca-chain.cert.pem",),
+        crl="crl/{stem}.crl.pem",
+        ledger="index.txt",
+        crl_counter="crlnumber",
+    ),
+    Layout(
         "step",
         certificate=r"certs/intermediate_ca\.crt",
         key="secrets/intermediate_ca_key",

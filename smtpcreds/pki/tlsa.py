@@ -125,7 +125,7 @@ def parse_association(text: str) -> Association:
     """Read ``U S M HEX``, as zone files have it."""
     found = _RECORD.fullmatch(" ".join(text.split()))
     if not found:
-        raise UsageError(quoted(text), "is no TLSA record", "write it as in '3 1 1 HEX'")
+        raise UsageError(quoted(text), "is not a TLSA record", "write it as in '3 1 1 HEX'")
     usage, selector, matching = (int(number) for number in found.groups()[:3])
     try:
         data = bytes.fromhex(found[4])

@@ -200,7 +200,7 @@ def validity(now: datetime, lifetime: timedelta, issuer: Issuer | None = None) -
 
 def _checked(lifetime: timedelta, start: datetime) -> timedelta:
     if lifetime < timedelta(seconds=1):
-        raise UsageError("lifetime", "must be longer than nothing")
+        raise UsageError("lifetime", "must be positive")
     if lifetime > datetime.max.replace(tzinfo=UTC) - start:
         raise UsageError("lifetime", f"of {lifetime.days} days ends after the year 9999, the last in X.509")
     return lifetime

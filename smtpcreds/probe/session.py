@@ -73,7 +73,7 @@ class Server:
         secure: for secrets, until a login ends it.
         anonymous: for whoever has neither certificate nor secret.
         logged_in: on which somebody logged in.
-        is_unproven: the server did not prove to know the secret, so it is told no other one.
+        is_unproven: the server did not prove that it knows the secret, so it is told no other one.
         untold: the mechanisms that were left out for that.
     """
 
@@ -445,7 +445,7 @@ def _after(server: Server, smtp: SmtpSession) -> str:
 
 NOBODY = Identity(Login("", Secret(b"")))
 """Who logs in by a certificate."""
-UNPROVEN = "the server did not prove to know the secret, so nothing more is sent to it"
+UNPROVEN = "the server did not prove that it knows the secret, so nothing more is sent to it"
 UNVERIFIED = "no password is sent to a server that is not verified; --insecure-send-password sends it"
 
 

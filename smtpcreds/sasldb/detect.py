@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from struct import pack
 
-from ..errors import DamagedFileError, ForeignFormatError
+from ..errors import DamagedFileError, ForeignFormatError, number_of
 from ..systems import PLUGIN_DIRECTORIES
 from . import bdb_read, gdbm, lmdb_read
 
@@ -72,7 +72,7 @@ def identify(head: bytes, subject: str) -> Format:
         if head[at : at + 4] == magic:
             return kind
     if len(head) < HEAD_SIZE:
-        raise DamagedFileError(subject, f"has {len(head)} bytes, too few for any database")
+        raise DamagedFileError(subject, f"has {number_of(len(head), 'byte')}, too few for any database")
     raise ForeignFormatError(
         subject, "is not a database that Cyrus SASL reads (no Berkeley DB, GDBM or LMDB magic)"
     )

@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Mapping
 
-from ..errors import ExistsError, ForeignFormatError, SmtpcredsError, UsageError
+from ..errors import ExistsError, ForeignFormatError, SmtpcredsError, UsageError, number_of
 from ..files import disk, exclusive, exists, explained
 from ..files.write import temporary_name
 from ..postgres import is_url, parse_url, scheme_of
@@ -157,7 +157,7 @@ def create(path: str, kind: Format, records: Mapping[bytes, bytes], like: str | 
     """
     target = resolve_to_write(path)
     mode = like.mode if isinstance(like, NewFile) else stat.S_IMODE(os.stat(resolve(like)).st_mode)
-    disk().note("write", path, mode, f"{len(records)} records as {kind}")
+    disk().note("write", path, mode, f"{number_of(len(records), 'record')} as {kind}")
     if disk().is_preview:
         foresee_locks(path, kind, mode)
         hold(path, records, kind)

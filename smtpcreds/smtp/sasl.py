@@ -163,7 +163,7 @@ def digest_md5(login: Login, channel: Channel, *, cnonce: bytes = b"", service: 
     answer = yield Message(_response(login, challenge, realm, digest))
     given = dict(_directives(answer)).get("rspauth", b"")
     if not compare_digest(given, digest.proof(b"")):
-        raise UnprovenError(DIGEST_MD5, "did not prove to know the secret (rspauth is wrong)")
+        raise UnprovenError(DIGEST_MD5, "did not prove that it knows the secret (rspauth is wrong)")
     yield Message(b"", last=True)
 
 
@@ -328,7 +328,7 @@ def _check_final(message: bytes, signature: bytes) -> None:
     if said.startswith(b"e="):
         raise SaslError(SCRAM, f"says {said[2:].decode(errors='backslashreplace')}")
     if not compare_digest(said, b"v=" + b64encode(signature)):
-        raise UnprovenError(SCRAM, "did not prove to know the secret (the server's signature is wrong)")
+        raise UnprovenError(SCRAM, "did not prove that it knows the secret (the server's signature is wrong)")
 
 
 SCRAM_EXCHANGES: dict[str, Mechanism] = {

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from html import escape
 
+from ..errors import number_of
 from ..model import Finding
 from .gather import Authority, Certificate, Change, Kind, Relaying, Status
 from .text import heading, left, printable, without_authority
@@ -197,7 +198,8 @@ def _relaying(status: Status, limit: int) -> list[str]:
     head = ("host", "account", "certificate", "mechanisms", *pulls)
     found = status.accounts
     more = len(rows) < len(status.relaying) or found.total > len(found.shown)
-    note = f"{found.total} accounts in {_safe(found.database)}{'; these are not all' if more else ''}"
+    some = "; these are not all" if more else ""
+    note = f"{number_of(found.total, 'account')} in {_safe(found.database)}{some}"
     return [*_table(head, (_relay(status, row) for row in rows)), f"<p>{note}</p>"]
 
 

@@ -34,7 +34,7 @@ def refused(admin: Admin, *words: str, stdin: bytes, status: int = 65) -> str:
 
 def dovecot(scheme: str, login: str, secret: str = RIGHT) -> str:
     """Return a line of a passwd-file whose value Dovecot made."""
-    return f"{login}:{peer('doveadm', '-c', '/dev/null', 'pw', '-s', scheme, '-u', login, '-p', secret)}"
+    return f"{login}:{peer('doveadm', '-O', 'pw', '-s', scheme, '-u', login, '-p', secret)}"
 
 
 def opened_by(admin: Admin, login: str, secret: str, realm: str = HUB) -> set[str]:
@@ -107,10 +107,10 @@ def test_a_dump_is_read_with_all_properties(admin: Admin, tmp_path: Path, name: 
 
 
 def test_a_printable_dump_of_lmdb_is_told_the_way(admin: Admin, tmp_path: Path) -> None:
-    """It has one backslash for a backslash, and so the same text for several secrets."""
+    """Up to LMDB 0.9.24 it has one backslash for a backslash, and so the same text for several secrets."""
     open_store(str(tmp_path / "old"), new=Format.LMDB).apply(lambda _: RECORDS)
     dump = subprocess.run(["mdb_dump", "-n", "-p", tmp_path / "old"], capture_output=True, check=True).stdout
-    assert b" back\\slash \\41\n" in dump
+    assert b" back\\slash \\41\n" in dump.replace(b"\\\\", b"\\")
     assert "leave -p out of mdb_dump" in refused(admin, stdin=dump)
 
 

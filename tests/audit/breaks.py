@@ -677,7 +677,18 @@ def mechanism_left_out(host: Host) -> None:
     host.replace(SASL_CONF, " DIGEST-MD5", "")
 
 
-@breaks("SASL020")
+@breaks("SASL023")
+def secret_that_another_program_changed(host: Host) -> None:
+    records(host, (account(b"maildroid", b"userPassword"), b"Quetschkommode-und-Bandoneon"))
+
+
+@breaks("SASL024")
+def bundle_of_before(host: Host) -> None:
+    host.program()("bundle", "attic", "-o", host.root.parent / "attic.tar")
+    host.program()("sasl", "passwd", "maildroid")
+
+
+@breaks("SASL020", "hub", "SASL023")
 def accounts_by_verifier_only(host: Host) -> None:
     verifier = b"SCRAM-SHA-256$4096:c2FsdA==$" + b"A" * 43 + b"=:" + b"B" * 43 + b"="
     key = account(b"maildroid", b"authPassword")
@@ -695,7 +706,7 @@ def empty_database(host: Host) -> None:
     host.path(SASLDB).write_bytes(b"")
 
 
-@breaks("SASL017", "jailed", "SASL012")
+@breaks("SASL017", "jailed", "SASL012", "SASL023")
 def account_deleted_by_another_program(host: Host) -> None:
     peer("saslpasswd2", "-d", "-f", host.path(SASLDB), "-u", HUB, "maildroid")
 
@@ -740,7 +751,7 @@ def dead_auth_info(host: Host) -> None:
     compile_cf(host)
 
 
-@breaks("MTA003", "mapped")
+@breaks("MTA003", "mapped", "SASL023")
 def auth_info_beside_a_map(host: Host) -> None:
     host.write(AUTH_INFO, f"maildroid\nmaildroid\ngeheim\n{HUB}\n", 0o600)
 

@@ -96,7 +96,10 @@ def test_who_has_the_secret_is_named(ready: Admin, tmp_path: Path) -> None:
     ready("sasl", "auth-info", "maildroid", "--to", own)
     ran = ready("sasl", "passwd", "maildroid")
     for host in ("attic", "cellar"):
-        assert f"or smtpcreds bundle {host}.polkatistas.org    for {host}" in ran.out
+        full = f"{host}.polkatistas.org"
+        command = f"smtpcreds bundle {full} --mta sendmail-client --no-key"
+        assert f"      or for {full}: {command}\n" in ran.out
+        ready(*command.split()[1:], "-o", tmp_path / f"{host}-2.tar")
     assert f"{own}: has the former secret of {ACCOUNT}" in ran.err
     data = ready.json("sasl", "passwd", "maildroid")
     assert sorted(data["clients"]) == ["attic.polkatistas.org", "cellar.polkatistas.org"]
@@ -157,3 +160,91 @@ def test_a_person_who_says_yes_beforehand_or_names_nobody_is_not_asked(ready: Ad
     assert "?" not in screen
     status, screen = Person(ready, ("sasl", "delete", "maildroid", "--yes")).ends()
     assert (status, screen) == (0, f"{ACCOUNT}: deleted\n")
+
+
+# As long as somebody has a secret that no longer works, every screen says so, and the cure ends it.
+
+
+def outdated(program: Admin) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = program.run(
+        "--json", "audit", "--only", "SASL023", "--only", "SASL024"
+    ).data["findings"]
+    return found
+
+
+def stale(program: Admin) -> list[str]:
+    """The holders that the audit names; status names the same."""
+    found = outdated(program)
+    said = program.run("status").out
+    assert all(row["subject"] in said for row in found), said
+    assert (program.run("status", "--format", "nagios").status == 2) is bool(found)
+    for row in found:
+        assert row["severity"] == "error"
+    return [row["subject"] for row in found]
+
+
+def cured(program: Admin) -> None:
+    for row in outdated(program):
+        program(*row["cure"].partition(";")[0].partition(", or")[0].removeprefix("smtpcreds ").split())
+
+
+def test_a_file_with_a_former_secret_is_named_until_it_has_the_new_one(ready: Admin) -> None:
+    own, place = ready.path("/etc/mail/default-auth-info"), ready.directory / "info"
+    ready("sasl", "auth-info", "maildroid", "--to", own)
+    assert stale(ready) == []
+    ready("sasl", "passwd", "maildroid")
+    assert stale(ready) == [str(own)]
+    cured(ready)
+    assert stale(ready) == []
+    ready("sasl", "rotate", "maildroid", "--auth-info", place)
+    ready("sasl", "rotate", "maildroid", "--retire")
+    assert stale(ready) == [str(own)]
+    ready("sasl", "passwd", "maildroid-2")
+    assert stale(ready) == [str(own), str(place)]
+    ready("sasl", "auth-info", "maildroid-2", "--to", own, "--force")
+    cured(ready)
+    assert stale(ready) == []
+    ready("sasl", "delete", "maildroid-2")
+    assert stale(ready) == [str(own), str(place)]
+
+
+def test_a_file_for_client_hosts_that_another_program_left_behind_is_named(ready: Admin) -> None:
+    words = ("saslpasswd2", "-p", "-f", ready.database, "-u", HUB, "maildroid")
+    subprocess.run(words, input=b"Quetschkommode", check=True)
+    assert stale(ready) == [str(info(ready))]
+    cured(ready)
+    assert works(ready)
+    assert stale(ready) == []
+    subprocess.run(["saslpasswd2", "-d", "-f", ready.database, "-u", HUB, "maildroid"], check=True)
+    assert stale(ready) == [str(info(ready))]
+
+
+def test_a_host_with_a_bundle_of_before_is_named_until_it_has_another(ready: Admin, tmp_path: Path) -> None:
+    ready("sasl", "add", "scanner")
+    attic, cellar = "attic.polkatistas.org", "cellar.polkatistas.org"
+    ready("bundle", "attic", "-o", tmp_path / "attic.tar")
+    ready("bundle", "cellar", "--mta", "msmtp", "--account", "scanner", "-o", tmp_path / "cellar.tar")
+    ready("sasl", "add", "scanner", "--database", "other")
+    ready("sasl", "passwd", "scanner", "--database", "other")
+    assert stale(ready) == []
+    ready("sasl", "passwd", "scanner")
+    assert stale(ready) == [cellar]
+    source = ready.write("accounts.csv", "maildroid,Quetschkommode-und-Bandoneon,\n")
+    ready("sasl", "import", source, "--no-header", "--on-conflict", "replace")
+    assert stale(ready) == [attic, cellar]
+    ready("bundle", "attic", "--no-key", "--force", "-o", tmp_path / "attic.tar")
+    assert stale(ready) == [cellar]
+    ran = ready("sasl", "rotate", "scanner", "--client", "cellar")
+    assert f"or smtpcreds bundle {cellar} --mta msmtp --account scanner-2 --new-key\n" in ran.out
+    ready("sasl", "rotate", "scanner", "--retire")
+    (row,) = outdated(ready)
+    cure = f"smtpcreds bundle {cellar} --mta msmtp --account scanner-2 --new-key"
+    assert row["cure"] == f"{cure}; then install it on that host"
+    ready(*cure.split()[1:], "--force", "-o", tmp_path / "cellar.tar")
+    assert stale(ready) == []
+    ready("sasl", "delete", "maildroid")
+    assert stale(ready) == [attic]
+    ready("sasl", "add", "maildroid")
+    assert stale(ready) == [attic]
+    ready("cert", "retire", "attic")
+    assert stale(ready) == []

@@ -90,7 +90,7 @@ def test_a_backup_is_proven_without_being_restored(hub: Admin, saved: Path, key:
     told = other.json("ca", "restore", "--check", saved, "--passphrase", key)
     assert snapshot(other.directory) == before
     rows = hub.json("inventory", "check")["head"]
-    assert (told["certificates"], told["head"]["events"], told["encrypted"], told["token"]) == (
+    assert (told["certificates"], told["head"]["events"], told["key_encrypted"], told["token"]) == (
         1,
         2,
         False,

@@ -224,6 +224,20 @@ def test_options_reach_the_files_and_the_settings(hub: Admin, tmp_path: Path) ->
     assert settings["mta"] == {"choices": ["authinfo-map"], "mechanisms": ["cram-md5"], "port": 587}
 
 
+def test_msmtp_logs_in_by_plain_rather_than_by_scram_alone(hub: Admin, tmp_path: Path) -> None:
+    hub.write("/etc/group", "root:x:0:\nmail:x:8:\npostfix:x:12345:\n", 0o644)
+    apply = ("mta", "apply", "postfix-hub", "--mechanism", "SCRAM-SHA-256")
+    hub(*apply)
+    warned = hub("bundle", "attic", "--mta", "msmtp", "--dry-run").warnings
+    allow = "smtpcreds mta apply postfix-hub --plaintext --edit --run"
+    assert any("offers SCRAM-SHA-256 alone, by which msmtp" in line and allow in line for line in warned)
+    assert not hub("bundle", "attic", "--mta", "postfix-client", "--dry-run").warnings
+    hub(*apply, "--plaintext")
+    assert not hub("bundle", "attic", "--mta", "msmtp", "--dry-run").warnings
+    extracted(bundled(hub, "--mta", "msmtp"), tmp_path / "attic")
+    assert "auth plain\n" in (tmp_path / "attic/etc/msmtprc").read_text()
+
+
 def test_owners_go_by_name_and_by_the_number_of_root(hub: Admin, tmp_path: Path) -> None:
     """msmtp reads its files as the group mail, whose number is this host's own business."""
     hub("bundle", "attic", "--mta", "msmtp")

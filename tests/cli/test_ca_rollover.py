@@ -274,6 +274,31 @@ def test_a_kill_leaves_the_old_or_the_new_authority(hub: Admin, call: str, strid
     assert killed
 
 
+def test_a_kill_between_two_renames_is_settled_where_directories_cannot_be_exchanged(hub: Admin) -> None:
+    whole = hub.root.parent / "whole"
+    peer("cp", "-a", hub.root, whole)
+    old, before = kept(hub), fingerprint(hub.path(f"{CA}/ca-cert.pem"))
+    number, seen = 1, set[tuple[bool, bool]]()
+    while hub.killed(f"renameat:signal=KILL:when={number}", "ca", "rollover", lacks="renameat2"):
+        outcome = was_there, _ = hub.path(CA).exists(), bool(list(hub.path(STATE).glob(".ca.replaced")))
+        if outcome not in seen:
+            hub("cert", "issue", "attic", "--dry-run")
+            assert hub.path(CA).exists() == was_there
+            hub("cert", "issue", "attic")
+            changed = fingerprint(hub.path(f"{CA}/ca-cert.pem")) != before
+            assert changed == (outcome == (True, True))
+            assert len(hub("ca", "show", "--json").data["superseded"]) == changed
+            for certificate in (old, hub.path(f"{CERTS}/attic-cert.pem")):
+                verify(hub, certificate)
+            assert agrees(hub)
+            assert not list(hub.path(STATE).glob(".*"))
+        number, seen = number + 1, {*seen, outcome}
+        peer("rm", "-r", hub.root)
+        peer("cp", "-a", whole, hub.root)
+    assert seen == {(True, False), (False, True), (True, True)}
+    assert len(hub("ca", "show", "--json").data["superseded"]) == 1
+
+
 @pytest.mark.parametrize("call", ["renameat", "unlinkat", "fsync"])
 def test_a_killed_retirement_is_completed(hub: Admin, call: str) -> None:
     hub("ca", "rollover")
@@ -326,7 +351,10 @@ def test_the_end_of_the_authority_is_told_in_time(smtpcreds: Admin) -> None:
     early("cert", "renew", "dmzmail")
     assert early("cert", "renew", "--due").warnings == []
 
-    for day, reason in ((2010, "two thirds of its lifetime have passed"), (2700, "cuts the 365 days")):
+    for day, reason in (
+        (2010, "two thirds of its lifetime have passed"),
+        (2700, "before a new certificate of 365 days"),
+    ):
         late = smtpcreds.at(f"+{day} days")
         late("cert", "renew", "dmzmail")
         for words in (("cert", "renew", "--due"), ("cert", "renew", "--due", "--dry-run")):

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from admin import SECRET, Admin, relay
+from admin import SECRET, Admin, relay, snapshot
 
 
 @pytest.fixture
@@ -72,3 +72,42 @@ def test_shadow_is_read_for_chosen_secrets_only(admin: Admin) -> None:
 def test_a_login_s_name(admin: Admin) -> None:
     assert "--allow-login-name" in admin.sasl("add", "daemon", status=65).err
     admin.sasl("add", "daemon", "--allow-login-name")
+
+
+WEAK = {
+    "short": (b"Ch1mp!", "has under 8 characters"),
+    "repeated": (b"abababababab", "repeats a few characters"),
+    "digits": (b"20261128", "is of digits alone"),
+    "first": (b"Passphrase1", "is among the first passwords that attackers try"),
+}
+
+
+@pytest.mark.parametrize("kind", WEAK)
+def test_a_weak_passphrase_protects_nothing(hub: Admin, kind: str) -> None:
+    """Nothing changes, nothing of it is shown, and who wants it so can have it."""
+    weak, reason = WEAK[kind]
+    source, there = hub.secret("weak", weak), hub.directory
+    for program, words in (
+        (Admin(there / "one"), ("ca", "init", "--passphrase", source)),
+        (Admin(there / "two"), ("setup", "dmzmail.polkatistas.org", "--passphrase", source)),
+        (hub, ("ca", "export", "--key", "--to", there / "key", "--new-passphrase", source)),
+        (hub, ("ca", "backup", there / "saved.age", "--passphrase", source)),
+        (hub, ("bundle", "attic", "-o", there / "attic.age", "--passphrase", source)),
+        (hub, ("cert", "export", "dmzmail", "--format", "p12", "--to", there / "p12", "--password", source)),
+        (hub, ("ca", "passphrase", "--new-passphrase", source)),
+    ):
+        before = snapshot(there)
+        said = program.refuses(65, *words)
+        assert reason in said
+        assert said.endswith("hint: choose a longer one, or accept this one: --allow-weak")
+        assert weak.decode() not in said
+        assert snapshot(there) == before
+        if kind == "short":
+            program(*words, "--allow-weak")
+
+
+def test_a_weak_passphrase_that_something_has_opens_it(hub: Admin) -> None:
+    weak = hub.secret("weak", b"Ch1mp!")
+    hub("ca", "passphrase", "--new-passphrase", weak, "--allow-weak")
+    hub("cert", "issue", "attic", "--passphrase", weak)
+    hub("ca", "rollover", "--passphrase", weak)

@@ -23,7 +23,8 @@ def check(program: Admin) -> Found:
     text = program.run("inventory", "check").out.splitlines()
     if head := ran.data["head"]:
         assert text.pop() == f"head: {head['hash']} of {head['events']} events"
-    assert text == [f"{s}: {f}; cure: {c}" for s, f, c in rows] or text == ["inventory and disk agree"]
+    lines = [line for s, f, c in rows for line in (f"{s}: {f}", f"  cure: {c}")]
+    assert text == lines or text == ["inventory and disk agree"]
     return rows
 
 

@@ -40,7 +40,7 @@ NAMES = ("maildroid", f"maildroid@{HUB}")
         (("smtp://dmzmail", "--mechanism", "GSSAPI"), "unknown mechanism, or one that can't be tried"),
         (("smtp://dmzmail", "--cert", "f"), "go together"),
         (("smtp://dmzmail", "--send"), "needs a recipient"),
-        (("smtp://dmzmail", "--to", "a@example.net"), "are of a message"),
+        (("smtp://dmzmail", "--to", "a@example.net"), "go with --send"),
         (("smtp://dmzmail", "--send", "--to", "a>b@example.net"), "is not an address"),
     ],
 )

@@ -90,7 +90,7 @@ def test_sources_of_a_password(smtpcreds: Admin, source: str) -> None:
 @pytest.mark.parametrize(
     ("content", "status", "said"),
     [
-        (b"", 66, "secret: contains an empty secret"),
+        (b"", 66, "secret: is empty"),
         (b"a\0b", 65, "secret: contains a NUL, which no secret can"),
         (b"a\nb", 65, "password: contains a line feed"),
         (b"trailing \n", 65, "password: ends in a space"),

@@ -126,6 +126,18 @@ def test_a_dry_run_is_the_plan(attic: Admin, bundle: Path) -> None:
     assert planned == made
 
 
+def test_a_pair_that_is_gone_is_said_wherever_one_asks(attic: Admin, bundle: Path) -> None:
+    attic("setup", "--client", bundle)
+    for path in (KEY, CERT):
+        attic.path(path).unlink()
+    cure = f"on the hub: smtpcreds bundle {HOST} --new-key; then here: "
+    for words, status in ((("audit",), 1), (("cert", "verify", HOST), 66)):
+        ran = attic.run(*words)
+        assert ran.status == status
+        assert cure in ran.out + ran.err
+    assert "CERT027" in attic("status", status=1).out
+
+
 def test_from_standard_input(attic: Admin, bundle: Path) -> None:
     attic("setup", HOST, "--client", "-", stdin=bundle.read_bytes())
     assert attic.mode(f"/{KEY}") == 0o600

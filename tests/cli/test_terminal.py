@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from admin import DOMAIN, HUB, PASSPHRASE, STATE, Admin, snapshot
 from person import Person
+from pkcs11 import TokenFlag
 from softhsm import PIN, Token
 
+from smtpcreds.pkcs11 import may_try_again
 from smtpcreds.sasldb.opening import open_store
 
 from .other_ca import request_of
@@ -43,8 +45,8 @@ def is_encrypted(program: Admin) -> bool:
 
 def test_a_new_passphrase_is_asked_for_twice(smtpcreds: Admin, people: list[Person]) -> None:
     person = start(people, smtpcreds, "ca", "init")
-    person.answers(NEW, "Ch1mp?")
-    person.answers(AGAIN, "Ch1mp?")
+    person.answers(NEW, "Ch1mpanzee?")
+    person.answers(AGAIN, "Ch1mpanzee?")
     status, screen = person.ends()
     assert status == 0, screen
     assert is_encrypted(smtpcreds)
@@ -72,8 +74,8 @@ def test_a_wrong_passphrase_is_told_before_the_new_one_is_asked_for(
         assert "ew passphrase" not in screen
     person = start(people, locked, "ca", "passphrase")
     person.answers(OLD, PASSPHRASE)
-    person.answers(b"New passphrase of the CA key: ", "another")
-    person.answers(b"New passphrase of the CA key, again: ", "another")
+    person.answers(b"New passphrase of the CA key: ", "an0ther-one")
+    person.answers(b"New passphrase of the CA key, again: ", "an0ther-one")
     status, screen = person.ends()
     assert (status, "encrypted with the new passphrase" in screen) == (0, True), screen
 
@@ -93,21 +95,21 @@ def test_a_person_has_three_tries(locked: Admin, people: list[Person]) -> None:
 
 
 def test_a_bundle_gives_a_person_three_tries(hub: Admin, people: list[Person]) -> None:
-    passphrase = hub.secret("passphrase", b"geheim")
+    passphrase = hub.secret("passphrase", b"strenggeheim")
     hub("bundle", "attic", "--passphrase", passphrase, "-o", hub.root.parent / "attic.age")
     client = Admin(hub.root.parent / "client")
     person = start(people, client, "setup", "--client", str(hub.root.parent / "attic.age"))
     person.answers(b"Passphrase of the bundle: ", "gehein")
-    person.answers(b"Passphrase of the bundle: ", "geheim")
+    person.answers(b"Passphrase of the bundle: ", "strenggeheim")
     status, screen = person.ends()
     assert (status, "does not open it" in screen) == (0, True), screen
 
 
 def test_a_backup_gives_a_person_three_tries(hub: Admin, people: list[Person]) -> None:
     saved = str(hub.root.parent / "saved.age")
-    hub("ca", "backup", saved, "--passphrase", hub.secret("passphrase", b"geheim"))
+    hub("ca", "backup", saved, "--passphrase", hub.secret("passphrase", b"strenggeheim"))
     person = start(people, hub, "ca", "restore", "--check", saved)
-    for line in ("gehein", "Geheim", "geheim"):
+    for line in ("gehein", "Geheim", "strenggeheim"):
         person.answers(b"Passphrase of the backup: ", line)
     status, screen = person.ends()
     assert (status, screen.count("; try again\n")) == (0, 2), screen
@@ -253,6 +255,41 @@ def test_long_work_shows_how_far_it_is(hub: Admin, people: list[Person], tmp_pat
         assert "%" not in screen, words
 
 
+WORDS_ALONE = 76
+"""A word that is longer, such as a path or 64 hex digits, gets a line of its own."""
+READING = (
+    *("ca show", "ca restore --check {saved} --passphrase {secret}", "cert list", "cert list --all"),
+    *("cert show attic", "cert show dmzmail", "cert verify attic", "cert verify dmzmail", "audit"),
+    *("sasl list", "sasl show maildroid", "sasl rotations", "sasl verify maildroid --password {secret}"),
+    *("mta list", "mta check sendmail-hub", "mta check postfix-hub", "inventory check", "inventory events"),
+    *("status", "tlsa plan dmzmail", "probe smtp://127.0.0.1:9 --account maildroid"),
+)
+
+
+def test_what_is_read_on_a_terminal_fits_80_columns(hub: Admin, people: list[Person]) -> None:
+    """A line to be copied is not broken: a command, and what follows "cure:"."""
+    saved, secret = hub.root.parent / "saved.age", hub.secret("secret")
+    hub("cert", "issue", "attic", "--san", "mail", "--san", "a-name-that-somebody-chose.polkatistas.org")
+    hub("ca", "backup", saved, "--passphrase", secret)
+    hub("sasl", "rotate", "maildroid", "--client", "attic")
+    hub("ca", "rollover")
+    hub.path("/etc/sasldb2").chmod(0o644)
+    hub("cert", "revoke", "attic")
+    wide: list[str] = []
+    for line in READING:
+        words = line.format(saved=saved, secret=secret).split()
+        _, screen = start(people, replace(hub, env={"NO_COLOR": "1"}), *words).ends()
+        text = screen.rpartition("\r")[2]
+        long = [line for line in text.splitlines() if len(line) > 80]
+        copied = ("smtpcreds ", "-m smtpcreds", "cure: ", "cause: ", "     ")
+        wide += [
+            one
+            for one in long
+            if not any(word in one for word in copied) and max(map(len, one.split())) < WORDS_ALONE
+        ]
+    assert wide == []
+
+
 def test_lists_fit_the_terminal_and_lines_behind_a_pipe_stay_whole(hub: Admin, people: list[Person]) -> None:
     host = f"{'a-name-that-somebody-chose-' * 2}x.polkatistas.org"
     hub("cert", "issue", host, "--client")
@@ -356,17 +393,34 @@ def test_nobody_is_asked_who_has_said_yes(hub: Admin) -> None:
     assert (status, "[y/N]" in screen) == (0, False)
 
 
-def test_a_pin_is_typed_once_and_a_wrong_one_may_be_followed_by_the_right_one(
-    with_token: Admin, token: Token
-) -> None:
+def test_a_person_has_three_tries_for_a_pin(with_token: Admin, token: Token) -> None:
     with_token.configure()
-    for words, pin, expected in (
-        (["ca", "init", "--token", token.uri], PIN, 0),
-        (["ca", "crl"], "0815", 77),
-        (["ca", "crl"], PIN, 0),
+    for words, pins, expected in (
+        (["ca", "init", "--token", token.uri], [PIN], 0),
+        (["ca", "crl"], ["0815", PIN], 0),
+        (["ca", "crl"], ["0815", "1234", "2345"], 77),
+        (["ca", "crl"], [PIN], 0),
     ):
         person = Person(with_token, words)
-        person.answers(PIN_OF_TOKEN, pin)
+        for pin in pins:
+            person.answers(PIN_OF_TOKEN, pin)
         status, screen = person.ends()
         assert status == expected, screen
-        assert pin not in screen.replace(str(with_token.root), "")
+        assert not [pin for pin in pins if pin in screen.replace(str(with_token.root), "")]
+
+
+def test_a_wrong_pin_of_a_file_is_tried_once_whoever_is_at_the_terminal(
+    with_token: Admin, token: Token
+) -> None:
+    """Each try may be the last before the token locks."""
+    with_token.configure()
+    with_token("ca", "init", "--token", token.uri, "--passphrase", with_token.secret("pin", PIN.encode()))
+    wrong = with_token.secret("wrong", b"0815")
+    status, screen = Person(with_token, ["ca", "crl", "--passphrase", wrong]).ends()
+    assert (status, screen.count("refuses the PIN")) == (77, 1)
+
+
+def test_no_pin_is_tried_again_by_a_token_with_one_try_left_or_that_does_not_count() -> None:
+    low, last, locked = TokenFlag.USER_PIN_COUNT_LOW, TokenFlag.USER_PIN_FINAL_TRY, TokenFlag.USER_PIN_LOCKED
+    assert may_try_again(low)
+    assert not any(map(may_try_again, (TokenFlag(0), last, low | last, low | locked)))

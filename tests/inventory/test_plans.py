@@ -56,6 +56,7 @@ DEEDS: dict[str, Callable[[Inventory], object]] = {
     "places": lambda i: i.places(1),
     "last crl number": lambda i: i.last_crl_number(1),
     "latest crl": lambda i: i.latest_crl(1),
+    "deliveries": lambda i: list(i.deliveries()),
     "events of a subject": lambda i: list(i.events(subject=HUB)),
     "events of a kind": lambda i: list(i.events(what="cert revoke")),
     "the last event of a kind": lambda i: list(i.events(subject=HUB, what="mta apply", limit=1)),

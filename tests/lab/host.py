@@ -185,9 +185,13 @@ def _checked(tree: Path) -> Path:
 
 
 def _overlay(top: str, scratch: str, layers: list[Path]) -> str:
-    """Mount on /`top` a writable union of the layers that have it, the first on top, and this machine's."""
+    """Mount on /`top` a writable union of the layers that have it, the first on top, and this machine's.
+
+    By the interface that util-linux 2.41 prefers, no option may be longer than 255 octets.
+    """
     parts = [shlex.quote(str(layer / top)) for layer in layers if (layer / top).is_dir()]
     upper, work = f"{scratch}/{top}", f"{scratch}/{top}-work"
     lower = ":".join([*parts, f"{scratch}/mask/{top}", f"/{top}"])
     options = f"lowerdir={lower},upperdir={upper},workdir={work}"
-    return f"mkdir -m 755 {upper} {work}\nmount -t overlay -o {options} {top} /{top}"
+    mount = f"LIBMOUNT_FORCE_MOUNT2=always mount -t overlay -o {options} {top} /{top}"
+    return f"mkdir -m 755 {upper} {work}\n{mount}"

@@ -2,7 +2,13 @@
 
 import re
 
-HEAD = """\
+BUSY = """\
+define(`confQUEUE_LA', `1000')dnl
+define(`confREFUSE_LA', `1000')dnl
+"""
+"""A host of the lab shares the load of this machine, at which Sendmail would refuse mail."""
+
+HEAD = f"""\
 define(`_USE_ETC_MAIL_')dnl
 include(`/usr/share/sendmail/cf/m4/cf.m4')dnl
 OSTYPE(`debian')dnl
@@ -10,11 +16,7 @@ DOMAIN(`debian-mta')dnl
 FEATURE(`no_default_msa')dnl
 DAEMON_OPTIONS(`Family=inet, Name=MTA, Port=smtp')dnl
 define(`confTO_IDENT', `0')dnl
-define(`confQUEUE_LA', `1000')dnl
-define(`confREFUSE_LA', `1000')dnl
-define(`confDELAY_LA', `1000')dnl
-"""
-"""A machine that is busy with other tests is no reason to refuse connections."""
+{BUSY}"""
 
 TAIL = """\
 FEATURE(`local_lmtp')dnl

@@ -1,12 +1,11 @@
 """Debian's sshd and sudo beside other software on a host of the lab, and an account for other hosts."""
 
-import shlex
-import sys
 from pathlib import Path
 
 from lab.host import Host
 from lab.layer import Software, directory
 from lab.process import LabError
+from lab.program import put_program
 
 LOGIN = "smtpcreds"
 AUTHORIZED_KEYS = "/etc/ssh/smtpcreds_keys"
@@ -48,10 +47,7 @@ class Sshd:
         ):
             path = host.path(f"/etc/{file}")
             path.write_text(path.read_text() + line)
-        name = "import sys; sys.argv[0] = '/usr/local/bin/smtpcreds'"
-        start = f"{name}; from smtpcreds.__main__ import main; main()"
-        command = f"exec env PYTHONPATH={top} {sys.executable} -c {shlex.quote(start)}"
-        host.write("/usr/local/bin/smtpcreds", f'#!/bin/sh\n{command} "$@"\n', 0o755)
+        put_program(host, top)
         host.write("/etc/ssh/sshd_config", _CONFIG)
         host.write("/etc/sudoers.d/smtpcreds", _RULE, 0o440)
         host.write(

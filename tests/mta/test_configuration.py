@@ -34,7 +34,7 @@ def postconf(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     tree = unpacked("postfix")
     done = subprocess.run(
         [tree / "usr/sbin/postconf", "-x", "-c", directory],
-        env={"LD_LIBRARY_PATH": f"{tree}/usr/lib/postfix"},
+        env={"LD_LIBRARY_PATH": f"{tree}/usr/lib/postfix:{tree}/usr/lib/x86_64-linux-gnu"},
         capture_output=True,
         text=True,
         check=True,

@@ -10,7 +10,7 @@ from smtpcreds.secret import Secret
 
 
 def is_accepted(value: str, password: str) -> bool:
-    command = ["doveadm", "-c", "/dev/null", "pw", "-t", value]
+    command = ["doveadm", "-O", "pw", "-t", value]
     done = subprocess.run(command, input=f"{password}\n".encode(), capture_output=True, check=False)
     assert done.returncode == 0 or b"Password mismatch" in done.stderr, done
     return done.returncode == 0

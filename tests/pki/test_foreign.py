@@ -66,7 +66,8 @@ def test_an_easy_rsa_directory_is_recognised(easy_rsa: Path) -> None:
     )
     assert inner.crl == "crl.pem"
     assert outer.issued == tuple(f"pki/{name}" for name in inner.issued)
-    assert inner.keys == ("private/dmzmail.polkatistas.org.key", "private/maildroid.key")
+    of_hosts = {"private/dmzmail.polkatistas.org.key", "private/maildroid.key"}
+    assert of_hosts <= set(inner.keys) <= {*of_hosts, "private/gone.key"}  # which easy-rsa 3.2 leaves there
 
 
 def test_every_certificate_of_easy_rsas_ledger_is_among_the_issued_files(easy_rsa: Path) -> None:

@@ -210,7 +210,7 @@ def echoing(talk: Talk, line: str) -> None:
 
 AUTH = [
     (lying, "SCRAM-SHA-256", "504 5.5.4"),
-    (pretending, "SCRAM-SHA-256", "did not prove to know the secret"),
+    (pretending, "SCRAM-SHA-256", "did not prove that it knows the secret"),
     (garbled, "SCRAM-SHA-256", "not base64"),
     (garbled, "CRAM-MD5", "not base64"),
     (insatiable, "PLAIN", "asks for more than the mechanism has"),

@@ -77,7 +77,7 @@ def test_dead_readers_in_all_places_are_found_and_cleared(tmp_path: Path) -> Non
         assert lock.stat().st_size == 8192
         read_and_end(path, OWN - 1)
         assert cyrus.logs_in(path, Format.LMDB, "a") == [False]
-        assert f"has 0 of {OWN} places left for readers; {OWN - 1} are of" in admin("audit", status=1).out
+        assert f"has 0 of {OWN} reader slots free; {OWN - 1} belong to" in admin("audit", status=1).out
         admin.sasl("add", "b")
         assert cyrus.logs_in(path, Format.LMDB, "a") == [True]
         assert "SASL018" not in admin.run("audit").out

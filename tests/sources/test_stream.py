@@ -54,8 +54,8 @@ def test_whole_input_without_one_line_feed(given: bytes, secret: bytes) -> None:
 @pytest.mark.parametrize(
     ("given", "answer"),
     [
-        (b"", b"66 stdin: contains an empty secret"),
-        (b"\n", b"66 stdin: contains an empty secret"),
+        (b"", b"66 stdin: is empty"),
+        (b"\n", b"66 stdin: is empty"),
         (b"ge\0heim", b"65 stdin: contains a NUL"),
         (b"x" * (MAX_SECRET + 1), b"65 stdin: contains more than 65536 octets"),
     ],

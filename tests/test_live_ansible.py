@@ -1,0 +1,138 @@
+"""The role of contrib/ansible, run by Ansible over ssh: a hub, a client host, and a message relayed."""
+
+import os
+import re
+import subprocess
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from admin import HUB, TOP
+from lab import SENDMAIL, Host, Lab
+from lab.sshd import AUTHORIZED_KEYS, Sshd, with_sshd
+from mail_hosts import CLIENT, FOREIGN, SENDER
+from test_live_first_walk import StockHost
+
+pytestmark = pytest.mark.live
+ROLE = TOP / "contrib/ansible"
+PASSPHRASE = "correct horse battery staple"
+PATIENCE = 300
+INVENTORY = """\
+[hub]
+{hub} ansible_host={hub_address} smtpcreds_passphrase=file:/etc/smtpcreds/ca-passphrase
+[clients]
+{client} ansible_host={client_address}
+[all:vars]
+ansible_user=root
+ansible_become=false
+ansible_python_interpreter=/usr/bin/python3
+ansible_remote_tmp=/var/tmp/ansible
+ansible_ssh_transfer_method=piped
+ansible_ssh_private_key_file={key}
+ansible_ssh_common_args=-F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null
+smtpcreds_hub={hub}
+smtpcreds_mta=sendmail
+smtpcreds_edit=true
+smtpcreds_timers=[]
+"""
+RECAP = re.compile(r"^(\S+) +: .*\bchanged=(\d+) .*\bfailed=0 ", re.MULTILINE)
+
+
+@dataclass
+class Play:
+    """Ansible on a host of the lab, which reaches the others by ssh.
+
+    Attributes:
+        control: where it runs.
+        place: its own files.
+        said: all that it printed, with -vvv and --diff.
+    """
+
+    control: Host
+    place: Path
+    said: str = ""
+
+    def __call__(self, *words: str) -> dict[str, int]:
+        """Run the play; return how many tasks of each host changed something."""
+        inventory = str(self.place / "inventory.ini")
+        command = ("ansible-playbook", "-vvv", "--diff", "-i", inventory, str(ROLE / "site.yml"), *words)
+        done = subprocess.run(
+            self.control.namespace.command(command),
+            env=os.environ
+            | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOME": str(self.place), "ANSIBLE_PIPELINING": "1"},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        self.said += done.stdout + done.stderr
+        return {name: int(changed) for name, changed in RECAP.findall(done.stdout)}
+
+
+def reachable(host: StockHost, key: Path) -> StockHost:
+    """Let root in by ssh, with a key; smtpcreds is installed."""
+    sshd = Sshd(host.host, TOP)
+    config = host.text("/etc/ssh/sshd_config")
+    host.host.write("/etc/ssh/sshd_config", config.replace("forced-commands-only", "prohibit-password"))
+    host.host.write(AUTHORIZED_KEYS, key.with_suffix(".pub").read_text())
+    host.host.shell("mount -t tmpfs -o mode=1777 own /tmp")
+    sshd.start()
+    return host
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab() as made:
+        yield made
+
+
+def files(host: StockHost) -> str:
+    """Return the digests of all that smtpcreds and the mail program have, but not what Ansible looked at."""
+    places = "/etc/mail /etc/sasl2 /etc/sasldb2 /etc/smtpcreds /var/lib/smtpcreds"
+    return host.host.shell(f"find {places} -type f -exec sha256sum {{}} + 2> /dev/null | sort")
+
+
+def test_a_hub_and_a_client_host_relay_and_a_second_run_changes_nothing(lab: Lab, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    subprocess.run(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key), check=True)
+    software = with_sshd(SENDMAIL)
+    hub = reachable(StockHost(lab, HUB, lab.sink.address, software), key)
+    attic = reachable(StockHost(lab, CLIENT, software=software), key)
+    hub.host.run(("mkdir", "-m", "755", "/etc/smtpcreds"))
+    hub.host.write("/etc/smtpcreds/ca-passphrase", PASSPHRASE + "\n", 0o600)
+    addresses = {"hub_address": hub.host.address, "client_address": attic.host.address}
+    text = INVENTORY.format(hub=HUB, client=CLIENT, key=key, **addresses)
+    (tmp_path / "inventory.ini").write_text(text)
+    play = Play(lab.host("control.example.net", SENDMAIL), tmp_path)
+
+    before = files(hub) + files(attic)
+    assert play("--check") == {HUB: 1, CLIENT: 1}
+    assert files(hub) + files(attic) == before
+    done = play()
+    assert done[HUB] == 1
+    assert done[CLIENT] > 0
+    hub.log.wait("sm-mta.*starting daemon", 2)
+    attic.log.wait("sm-mta.*starting daemon", 2)
+    hub.host.await_port(25)
+    assert "stat=Sent" in attic.sendmail.send(SENDER, FOREIGN)
+    received = " ".join(lab.sink.receive().headers["Received"].split())
+    assert re.search(rf"from {CLIENT} .*by {HUB} .* with ESMTPSA .*verify=OK", received)
+
+    before = files(hub) + files(attic)
+    assert play() == {HUB: 0, CLIENT: 0}
+    assert files(hub) + files(attic) == before
+    hub.host.run(("rm", "/etc/mail/smtpcreds/hub.m4"))
+    attic.host.run(("rm", "/etc/mail/certs/attic-cert.pem"))
+    assert play("--check") == {HUB: 1, CLIENT: 1}
+    assert not hub.host.path("/etc/mail/smtpcreds/hub.m4").exists()
+
+    secret = attic.text("/etc/mail/default-auth-info").splitlines()[2]
+    told = play.said + "\n".join([*hub.log.lines, *attic.log.lines])
+    assert "Invoked with" in told, "what modules do is in the log of each host"
+    coded = b64encode(attic.host.path("/etc/mail/default-auth-info").read_bytes()).decode()
+    for private in (secret, PASSPHRASE, "PRIVATE KEY", coded[:40]):
+        assert private not in told
+    for host in (hub, attic):
+        assert host.host.shell("find /tmp -name 'smtpcreds-*'") == ""
