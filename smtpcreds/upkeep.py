@@ -62,12 +62,14 @@ class Upkeep:
 NOTHING = Upkeep()
 
 
-def keep_up(work: Transaction, *, hook: Hook | None = None) -> Upkeep:
+def keep_up(work: Transaction, *, hook: Hook | None = None, told: bool = False) -> Upkeep:
     """Do what ``sasl.rotate_every``, ``ca.rollover`` and ``ca.retire`` ask for.
 
     Args:
         work: where.
         hook: tells the mail server of other certificates and authorities.
+        told: this run told it already. A Sendmail that is told again while it starts anew ends, so a
+            run takes one step of an authority, and the next run the next.
     """
     outcomes: list[Rotation | SmtpcredsError] = []
     if work.site.settings.sasl.rotate_every:
@@ -79,11 +81,13 @@ def keep_up(work: Transaction, *, hook: Hook | None = None) -> Upkeep:
     begun = tuple(row for row in rows if row.state is RotationState.OPEN)
     ended = tuple(row for row in rows if row.state is RotationState.RETIRED)
     kept = Upkeep(begun, ended, failed=tuple(failed))
-    for step in (_succeeded, _renewed, _retired_authorities):
+    for step in () if told else (_succeeded, _renewed, _retired_authorities):
         try:
-            kept = step(work, hook, kept)
+            after = step(work, hook, kept)
         except SmtpcredsError as error:
             return replace(kept, failed=(*kept.failed, error))
+        if after is not kept:
+            return after
     return kept
 
 

@@ -94,7 +94,7 @@ class Years:
         }
         for what in filter(happened.get, happened):
             self.note(what, day)
-        if done["reloaded"] or done["authorities_retired"]:
+        if any(map(done.get, ("reloaded", "authority_made", "renewed_early", "authorities_retired"))):
             self.settle(starts)
 
     def settle(self, starts: int) -> None:

@@ -209,7 +209,9 @@ def renew(
     site = session.site()
 
     def carried_out(work: "Transaction") -> "tuple[Renewed, Upkeep]":
-        return carry_out(work, wanted, hook=hook), keep_up(work, hook=hook) if due else NOTHING
+        done = carry_out(work, wanted, hook=hook)
+        changed = done.crl or done.copied or any(isinstance(item, Issued) for item in done.outcomes)
+        return done, keep_up(work, hook=hook, told=bool(hook and changed)) if due else NOTHING
 
     both = session.run(site, carried_out, ca_passphrase(passphrase, site))
     wrong = _wrong(session, site) if due else []
