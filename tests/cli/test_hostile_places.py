@@ -58,8 +58,10 @@ READ = {
     ("sasl export", "--database"),
     *(("probe", name) for name in ("--auth-info", "--bundle", "--cert", "--key", "--ca", "--crl")),
     *(("probe", name) for name in ("--revoked-cert", "--revoked-key")),
+    *((f"mta {verb}", "--keytab") for verb in ("apply", "check", "diff", "render")),
+    ("sasl conf", "--keytab"),
 }
-"""What is only read may be anybody's: a request, a bundle; keys and secrets are another matter."""
+"""What is only read may be anybody's: a request, a bundle; keys, keytabs and secrets are another matter."""
 
 HOSTILE = ("directory", "link")
 
