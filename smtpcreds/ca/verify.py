@@ -311,11 +311,12 @@ def missing(site: Site) -> list[Finding]:
     """
     with reading(site) as inventory:
         scene = Scene(site, inventory, CA(site))
-        if not scene.ca.is_there:
+        is_hub = scene.ca.is_there
+        if not is_hub and not is_client_host(site):
             return [] if site.settings.inventory else list(_without_files(scene, frozenset()))
         pairs = ((Pair(stem), row) for stem, row in scene.expected.items())
         return [
-            *authorities_recorded(scene),
+            *(authorities_recorded(scene) if is_hub else ()),
             *(finding for pair, row in pairs for finding in _missing(scene, pair, row)),
         ]
 

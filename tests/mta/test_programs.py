@@ -23,7 +23,7 @@ from .facts import FACTS, SECRET, facts
 PLACES = ("/etc/mail/a b/key.pem", "/etc/mail/it's/key.pem", "/a,b", "/ü", '/"\\')
 MISREAD = {"sendmail": ("/etc/mail/dnl/key.pem",), "postfix": ("/etc/$mydomain/key.pem",)}
 """Also refused, by families of programs that would read something else."""
-LINE = re.compile(r"line \d+|lines")
+LINE = re.compile(r"line \d+|lines?\b")
 
 
 def variants(program: Program) -> Iterator[frozenset[str]]:
