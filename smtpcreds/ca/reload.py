@@ -7,7 +7,7 @@ from typing import Self
 
 from ..config import Site
 from ..errors import UnavailableError, UsageError
-from ..files import disk, exists, write
+from ..files import disk, exists, remove, write
 from ..lazy import dataclass
 from ..model import Artifact
 from ..pki.values import Issuer
@@ -103,8 +103,8 @@ def tell(work: Transaction, hook: Hook | None) -> None:
 
 def settle(work: Transaction) -> None:
     """Forget that the mail server had to be told."""
-    if not work.is_preview:
-        write.remove(_mark(work.site))
+    forget = remove if work.is_preview else write.remove  # what came and went within a run is no change of it
+    forget(_mark(work.site))
 
 
 def was_not_told(site: Site) -> bool:
