@@ -19,7 +19,7 @@ from lab.clock import Clock
 from lab.sendmail import PID_FILE, STARTING
 from pull_hosts import Client, Hub, PostfixClient, SendmailClient
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(4 * 3600)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(4 * 3600 if "STEP" in os.environ else 1200)]
 
 LAST = 400
 REVOKED = 95
