@@ -81,7 +81,7 @@ def test_another_account_and_a_chosen_password(bare: Admin) -> None:
 
 
 def test_a_passphrase_is_read_once_and_serves_both_parts(bare: Admin) -> None:
-    ran = bare("setup", HUB, "--passphrase", "stdin:", stdin=b"geheim\n")
+    ran = bare("setup", HUB, "--passphrase", "stdin:", stdin=b"over the hills\n")
     assert ran.err == ""
     assert b"ENCRYPTED" in bare.path(f"{STATE}/ca/ca-key.pem").read_bytes()
     before = snapshot(bare.root)
@@ -105,7 +105,7 @@ def test_a_passphrase_is_read_once_and_serves_both_parts(bare: Admin) -> None:
         (65, [HUB, "--account", "../../x"], "../../x: can't name the directory"),
         (65, [HUB, "--account", "root"], "root: is a login account on this host"),
         (66, [HUB, "--password", "env:UNSET"], "env:UNSET: is not set"),
-        (64, [HUB, "--password", "geheim"], "secret source: unknown; use "),
+        (64, [HUB, "--password", "over the hills"], "secret source: unknown; use "),
         (66, [HUB, "--passphrase", "file:/nonexistent"], "/nonexistent: there is no such file"),
         (64, [HUB, "--passphrase", "stdin:", "--no-passphrase"], "--no-passphrase: contradicts"),
     ],
