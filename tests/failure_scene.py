@@ -54,6 +54,7 @@ faketime -f -60d openssl ca -config crl.cnf -gencrl -crldays 30 -keyfile smtpcre
   -cert smtpcreds/ca/ca-cert.pem -out {OLD_CRL}
 """
 AWAY = re.compile(r"on the (?:authority|hub): (.*); then copy (?:the files here|it to (\S+))")
+BY_HAND = re.compile(r"on the hub: (smtpcreds bundle .*); then here: (.* setup --client) BUNDLE")
 GIVEN = "/var/lib/given"
 SNAKEOIL = """
 cd /etc/ssl && mkdir -p private certs && openssl req -x509 -newkey rsa:2048 -nodes -days 3650 \\
@@ -181,6 +182,10 @@ class Pair:
             for path in (away[2],) if away[2] else (f"{CERTS}/cacert.pem", f"{CERTS}/crl.pem"):
                 source = self.hub.host.path(GIVEN if away[2] else path)
                 subprocess.run(("cp", "-a", source, machine.host.path(path)), check=True)
+        elif by_hand := BY_HAND.match(command):
+            self.shell(self.hub, f"{by_hand[1]} -o {GIVEN} --force")
+            subprocess.run(("cp", "-a", *(one.host.path(GIVEN) for one in (self.hub, machine))), check=True)
+            self.shell(machine, f"{by_hand[2]} {GIVEN}")
         elif not command.startswith("write "):
             run = " --run" if "mta apply" in command else ""
             self.shell(machine, f"{{ {command}{run}; }} || true")

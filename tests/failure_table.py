@@ -71,7 +71,7 @@ SENDMAIL = (
         OTHER_REALM,
         r"AUTH failure \(SCRAM-SHA-256\): user not found .*unable to canonify user and get auxprops",
         _DENIED,
-        _set("SASL012"),
+        _set("SASL012 SASL023"),
         HASHED,
         NOT_AS_THE_SERVER,
     ),

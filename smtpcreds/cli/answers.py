@@ -255,6 +255,7 @@ ANSWERS: Mapping[str, tuple[Keys, ...]] = {
                     "account": TEXT,
                     "serial": TEXT,
                     "ends": _or_null(TIME),
+                    "revoked": FLAG,
                 }
             ),
             "half_way": _rows(

@@ -28,7 +28,7 @@ class ClientHost:
         account: that it was handed.
         serial: of its certificate.
         ends: when certificate or CRL end, the earlier one; None where that is not known.
-        is_shut_out: its newest certificate was revoked, so it gets nothing more.
+        revoked: its newest certificate was revoked, so it gets nothing more.
     """
 
     host: str
@@ -39,22 +39,22 @@ class ClientHost:
     account: str
     serial: str
     ends: datetime | None
-    is_shut_out: bool = False
+    revoked: bool = False
 
     def is_silent(self, now: datetime) -> bool:
         """Tell whether it should have come since."""
-        return self.fetches and not self.is_shut_out and now - (self.last_pull or self.since) > PATIENCE
+        return self.fetches and not self.revoked and now - (self.last_pull or self.since) > PATIENCE
 
     def is_late(self, now: datetime) -> bool:
         """Tell whether what it holds has ended."""
-        return self.ends is not None and not self.is_shut_out and has_ended(self.ends, now)
+        return self.ends is not None and not self.revoked and has_ended(self.ends, now)
 
     def standing(self) -> str:
         """Return in words how it stands."""
         end = f"; what it holds ends on {self.ends:%Y-%m-%d}" if self.ends else ""
         if not self.fetches:
             return f"set up by hand on {self.since:%Y-%m-%d}{end}"
-        if self.is_shut_out:
+        if self.revoked:
             return "was revoked, and gets nothing"
         if self.last_pull is None:
             return f"may fetch its bundles since {self.since:%Y-%m-%d} and never came"
@@ -77,9 +77,9 @@ def _fetching(inventory: Inventory, pull: Pull) -> ClientHost:
     confirmed = pull.held is not None
     rows = list(inventory.listing(host=pull.host))
     newest = max(rows, key=lambda row: (row.created, row.state is not State.REVOKED), default=None)
-    is_shut_out = newest is not None and newest.state is State.REVOKED
+    revoked = newest is not None and newest.state is State.REVOKED
     who = (pull.host, True, pull.since, pull.asked, confirmed)
-    return ClientHost(*who, pull.account, pull.serial, pull.ends, is_shut_out)
+    return ClientHost(*who, pull.account, pull.serial, pull.ends, revoked)
 
 
 def _by_hand(inventory: Inventory, row: Row) -> ClientHost | None:

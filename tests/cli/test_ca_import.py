@@ -328,11 +328,20 @@ def test_a_name_that_sendmail_can_not_match_is_a_warning(smtpcreds: Admin, pair:
 def test_the_passphrase_changes_on_the_way_in(smtpcreds: Admin, pair: Made) -> None:
     place = pair(*CA_EXTENSIONS)
     old = ("-traditional", "-aes128", "-passout", "env:OLD")
-    peer("openssl", "ec", "-in", place / "x.key", "-out", place / "x.pem", *old[1:], env={"OLD": "one"})
+    peer(
+        "openssl",
+        "ec",
+        "-in",
+        place / "x.key",
+        "-out",
+        place / "x.pem",
+        *old[1:],
+        env={"OLD": "one and only"},
+    )
     (place / "x.pem").rename(place / "x.key")
     words = ("ca", "import", place, "--import-passphrase", "env:OLD", "--passphrase", "env:NEW")
     assert smtpcreds.refuses(77, *words, env={"OLD": "two", "NEW": "x"}).count("\n") == 0
-    smtpcreds(*words, env={"OLD": "one", "NEW": "three"})
+    smtpcreds(*words, env={"OLD": "one and only", "NEW": "three of them"})
     assert "BEGIN ENCRYPTED PRIVATE KEY" in smtpcreds.path(f"{CA}/ca-key.pem").read_text()
     peer(
         "openssl",
@@ -342,7 +351,7 @@ def test_the_passphrase_changes_on_the_way_in(smtpcreds: Admin, pair: Made) -> N
         "-passin",
         "env:NEW",
         "-noout",
-        env={"NEW": "three"},
+        env={"NEW": "three of them"},
     )
 
 

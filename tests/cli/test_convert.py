@@ -172,7 +172,7 @@ def test_no_source_and_no_directory(admin: Admin) -> None:
 def test_dry_run(admin: Admin) -> None:
     admin.sasl("add", "maildroid")
     said = admin.sasl("convert", "--to", "gdbm", "new", "-n").out.splitlines()
-    assert f"would write {admin.directory}/new  0600  (1 records as gdbm)" in said
+    assert f"would write {admin.directory}/new  0600  (1 record as gdbm)" in said
     assert not (admin.directory / "new").exists()
 
 

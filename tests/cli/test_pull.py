@@ -62,7 +62,9 @@ def test_the_line_is_added_once_and_replaces_that_of_another_key(
 @pytest.mark.parametrize("text", ["", "nonsense\n", SSH_KEY * 2, "-----BEGIN OPENSSH PRIVATE KEY-----\n"])
 def test_what_is_no_public_key(hub: Admin, key: Path, text: str) -> None:
     key.write_text(text)
-    assert "is no public key of ssh" in hub.refuses(65, "bundle", "attic", "--authorize", key)
+    assert "is not one line with a public key of ssh" in hub.refuses(
+        65, "bundle", "attic", "--authorize", key
+    )
     assert "--authorize KEY.pub" in hub.refuses(64, "bundle", "attic", "--as-root")
 
 
