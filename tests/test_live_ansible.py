@@ -17,7 +17,7 @@ from test_live_first_walk import StockHost
 
 pytestmark = pytest.mark.live
 ROLE = TOP / "contrib/ansible"
-PASSPHRASE = "correct horse battery staple"
+PASSPHRASE = "Rosamunde of the hills"
 PATIENCE = 300
 INVENTORY = """\
 [hub]

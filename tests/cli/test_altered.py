@@ -93,7 +93,7 @@ def test_a_revoked_row_that_was_deleted_is_published_again(
 
 
 def test_a_revoked_row_that_was_made_to_expire_stays_published(hub: Admin, revoked: str) -> None:
-    altered(hub, "UPDATE certificates SET not_after = not_before + 1 WHERE serial = ?", revoked)
+    altered(hub, "UPDATE certificates SET not_after = not_before WHERE serial = ?", revoked)
     assert "expired" in told(hub)[0]
     hub("ca", "crl")
     hub("ca", "crl")

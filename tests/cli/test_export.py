@@ -10,7 +10,7 @@ from admin import HUB as HOST
 
 from .other_ca import host_of_domain, mode, openssl, public_key, run
 
-PASSWORD = "correct-horse.battery~staple"
+PASSWORD = "Rosamunde.of-the~hills"
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ HANDED_OUT = {
     "sasl auth-info maildroid": f"sasl auth-info {ACCOUNT} by root: to standard output",
     "sasl auth-info maildroid --to {here}/info": f"sasl auth-info {ACCOUNT} by root: to {{here}}/info",
     "sasl show maildroid --reveal": f"sasl show --reveal {ACCOUNT} by root: to standard output",
-    "sasl export --reveal --to {here}/file": "sasl export --reveal 1 accounts by root: to {here}/file",
+    "sasl export --reveal --to {here}/file": "sasl export --reveal 1 account by root: to {here}/file",
     "sasl conf --database postgresql://db/mail --role smtpd --role-password file:{here}/secret": (
         "sasl conf sendmail by root: to standard output"
     ),
@@ -66,7 +66,7 @@ def test_a_secret_that_is_handed_out_is_logged(hub: Admin, log: tuple[Log, Names
 GIVEN = {
     "site.accounts.credential('maildroid')": f"sasl show --reveal {ACCOUNT} by root: to a program",
     "site.accounts.auth_info('maildroid')": f"sasl auth-info {ACCOUNT} by root: to a program",
-    "site.accounts.export(reveal=True)": "sasl export --reveal 1 accounts by root: to a program",
+    "site.accounts.export(reveal=True)": "sasl export --reveal 1 account by root: to a program",
 }
 
 

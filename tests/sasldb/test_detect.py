@@ -87,7 +87,7 @@ def test_other_files_are_named(tmp_path: Path) -> None:
     reasons = {
         "sqlite": (ForeignFormatError, "SQLite"),
         "text": (ForeignFormatError, "is not a database"),
-        "short": (DamagedFileError, "1 bytes"),
+        "short": (DamagedFileError, "1 byte,"),
         "empty": (DamagedFileError, "0 bytes"),
     }
     for name, (kind, reason) in reasons.items():
