@@ -6,7 +6,7 @@ from datetime import datetime
 from ..config import Site
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import RotationState
-from ..inventory.rows import Event
+from ..inventory.rows import Event, State
 from ..lazy import dataclass, pattern
 from ..model import Account, parse_account
 from ..mta.program import Need
@@ -112,3 +112,10 @@ def users(inventory: Inventory, database: str) -> dict[str, set[str]]:
     for host, given in handovers(inventory.deliveries()).items():
         found.setdefault(given.account, set()).add(host)
     return found
+
+
+def was_revoked(inventory: Inventory, host: str) -> bool:
+    """Tell whether a host's newest certificate was revoked, so that it is given nothing more."""
+    rows = inventory.listing(host=host)
+    newest = max(rows, key=lambda row: (row.created, row.state is not State.REVOKED), default=None)
+    return newest is not None and newest.state is State.REVOKED

@@ -18,7 +18,7 @@ from ..model import Account, parse_account
 from ..mta.auth_info import DEFAULT_PATH, is_sample, parse
 from ..shell import quote
 from ..transaction import Transaction
-from .delivery import NEW_SECRET, Handover, handovers, next_bundle
+from .delivery import NEW_SECRET, Handover, handovers, next_bundle, was_revoked
 
 
 @dataclass(frozen=True)
@@ -135,13 +135,16 @@ def record_new_secrets(work: Transaction, accounts: AccountDatabase, changed: It
 
 
 def outdated_hosts(site: Site, inventory: Inventory) -> Iterator[Outdated]:
-    """Yield the hosts whose last bundle has an account that is gone, or a secret that it had before."""
+    """Yield the hosts whose last bundle has an account that is gone, or a secret that it had before.
+
+    One that was revoked is to have none that works.
+    """
     accounts = AccountDatabase(site)
     place = recorded_place(site, accounts.database)
     fetching = {pull.host for pull in inventory.pulls.all()}
     for given, changed in sorted(_last_bundles(inventory, place), key=lambda one: one[0].host):
         account = accounts.existing(given.account)
-        if changed is None and account in accounts:
+        if (changed is None and account in accounts) or was_revoked(inventory, given.host):
             continue
         since = (
             f"was changed on {changed:%Y-%m-%d}" if account in accounts else f"is not in {accounts.database}"

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from ..deploy.delivery import handovers
+from ..deploy.delivery import handovers, was_revoked
 from ..inventory.inventory import Inventory
 from ..inventory.pulls import Pull
 from ..inventory.rows import CertificateRow as Row
-from ..inventory.rows import State
 from ..lazy import dataclass
 from ..pki.dates import has_ended
 
@@ -75,11 +74,8 @@ def client_hosts(inventory: Inventory, rows: Iterable[Row]) -> tuple[ClientHost,
 
 def _fetching(inventory: Inventory, pull: Pull) -> ClientHost:
     confirmed = pull.held is not None
-    rows = list(inventory.listing(host=pull.host))
-    newest = max(rows, key=lambda row: (row.created, row.state is not State.REVOKED), default=None)
-    revoked = newest is not None and newest.state is State.REVOKED
     who = (pull.host, True, pull.since, pull.asked, confirmed)
-    return ClientHost(*who, pull.account, pull.serial, pull.ends, revoked)
+    return ClientHost(*who, pull.account, pull.serial, pull.ends, was_revoked(inventory, pull.host))
 
 
 def _by_hand(inventory: Inventory, row: Row) -> ClientHost | None:

@@ -248,3 +248,11 @@ def test_a_host_with_a_bundle_of_before_is_named_until_it_has_another(ready: Adm
     assert stale(ready) == [attic]
     ready("cert", "retire", "attic")
     assert stale(ready) == []
+
+
+def test_a_host_that_was_revoked_needs_no_secret_that_works(ready: Admin, tmp_path: Path) -> None:
+    ready("bundle", "attic", "-o", tmp_path / "attic.tar")
+    ready("sasl", "passwd", "maildroid")
+    assert "attic.polkatistas.org" in stale(ready)
+    ready("cert", "revoke", "attic")
+    assert "attic.polkatistas.org" not in stale(ready)

@@ -126,8 +126,11 @@ def wrong(admin: Admin, words: list[str], measure: Measure) -> str:
     """Run the same command once more; return what is wrong after it, if something is."""
     ran = admin.run(*words)
     if (hint := _GOES_ON.search(ran.err)) and "--keep" in words:
-        kept = words.index("--keep")
+        kept, clients = words.index("--keep"), admin.path(f"{STATE}/clients")
+        before = {entry.name for entry in os.scandir(clients)}
         ran = admin.run(*words[:kept], *words[kept + 2 :], "--password", hint[1])
+        for entry in [entry for entry in os.scandir(clients) if entry.name not in before]:
+            shutil.rmtree(entry.path)  # without --keep it also writes the file for client hosts
     if ran.status not in measure.statuses:
         return f"the same command ends with {ran.status}, not {measure.statuses}: {ran.err}"
     return unfinished(admin, measure) or unsound(admin, measure) or lost(admin, measure)
