@@ -153,8 +153,8 @@ def test_nobody_types_anything(lab: Lab, tmp_path: Path) -> None:
     assert came["account: successor"][0] <= came["account: end"][0]
     assert came["authority: successor"][0] <= came["authority: end"][0]
     assert came["CRL"], "others are signed when a client host comes"
-    hub("sasl", "export", "--reveal", "--to", "/root/accounts.csv")
-    assert first not in hub.host.path("/root/accounts.csv").read_text()
+    hub("sasl", "export", "--reveal", "--to", "/etc/smtpcreds/accounts.csv")
+    assert first not in hub.host.path("/etc/smtpcreds/accounts.csv").read_text()
     assert "nothing is due" in hub("status")
 
 
