@@ -44,6 +44,7 @@ class Upkeep:
         renewed: hosts here that have a certificate of it before their old one is due.
         authorities: names of those that are trusted no more.
         failed: what could not be done; the rest was.
+        postponed: the next run looks after the authority.
     """
 
     begun: tuple[Rotation, ...] = ()
@@ -52,6 +53,7 @@ class Upkeep:
     renewed: tuple[str, ...] = ()
     authorities: tuple[str, ...] = ()
     failed: tuple[SmtpcredsError, ...] = ()
+    postponed: bool = False
 
     @property
     def is_any(self) -> bool:
@@ -80,7 +82,7 @@ def keep_up(work: Transaction, *, hook: Hook | None = None, told: bool = False) 
     failed = [error for error in outcomes if isinstance(error, SmtpcredsError)]
     begun = tuple(row for row in rows if row.state is RotationState.OPEN)
     ended = tuple(row for row in rows if row.state is RotationState.RETIRED)
-    kept = Upkeep(begun, ended, failed=tuple(failed))
+    kept = Upkeep(begun, ended, failed=tuple(failed), postponed=told)
     for step in () if told else (_succeeded, _renewed, _retired_authorities):
         try:
             after = step(work, hook, kept)

@@ -215,7 +215,8 @@ def renew(
 
     both = session.run(site, carried_out, ca_passphrase(passphrase, site))
     wrong = _wrong(session, site) if due else []
-    end = ending(site) if due else None
+    is_left = both is not None and both[1].postponed and bool(site.settings.ca.rollover)
+    end = ending(site) if due and not is_left else None
     if end:
         site.warn(end)
     if both is None or (session.quiet and not session.as_json):  # which show no answer
