@@ -151,7 +151,8 @@ def probe(session: Session, /, url: str, **options: Any) -> None:
     steps = carry_out(asked, lambda step: session.note(_line(step, 0)))
     failed = sum(step.outcome is Outcome.FAILED for step in steps)
     is_known = not any(step.outcome is Outcome.UNKNOWN for step in steps)
-    session.show(_data(asked, steps, failed, is_known=is_known), _lines(asked, steps, failed))
+    answer = _data(asked, steps, failed, is_known=is_known)
+    session.show(answer, _lines(asked, steps, failed), listed=True)
     if failed or not is_known:
         raise click.exceptions.Exit(1 if failed else NOT_KNOWN)
 
@@ -296,7 +297,8 @@ def _lines(asked: "ProbeRequest", steps: "list[Step]", failed: int) -> list[str]
     lines = [f"{asked.target}, {asked.target.security}{who}"]
     for step in steps:
         lines.append(_line(step, width))
-        lines += [Whole(f"      {word}: {text}") for word, text in _explained(step) if text]
+        lines += [f"      cause: {step.cause}"] if step.cause else []
+        lines += [Whole(f"      cure: {step.cure}")] if step.cure else []
     ran = sum(step.outcome != "skipped" for step in steps)
     if steps and steps[-1].outcome == "unknown" and not failed:
         return [
@@ -309,10 +311,6 @@ def _lines(asked: "ProbeRequest", steps: "list[Step]", failed: int) -> list[str]
     if notes:
         return [*lines, f"none of {ran} steps failed; see the notes: {', '.join(notes)}"]
     return [*lines, f"all {ran} steps are as they should be"]
-
-
-def _explained(step: "Step") -> tuple[tuple[str, str], ...]:
-    return ("cause", step.cause), ("cure", step.cure)
 
 
 def _line(step: "Step", width: int) -> str:

@@ -281,7 +281,7 @@ def test_what_is_read_on_a_terminal_fits_80_columns(hub: Admin, people: list[Per
         _, screen = start(people, replace(hub, env={"NO_COLOR": "1"}), *words).ends()
         text = screen.rpartition("\r")[2]
         long = [line for line in text.splitlines() if len(line) > 80]
-        copied = ("smtpcreds ", "-m smtpcreds", "cure: ", "cause: ", "     ")
+        copied = ("smtpcreds ", "-m smtpcreds", "cure: ", "     add ")
         wide += [
             one
             for one in long
