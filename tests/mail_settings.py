@@ -46,7 +46,7 @@ class Visitor:
     def _session(self, port: int) -> Iterator[smtplib.SMTP]:
         with (
             self.client.host.namespace.network(),
-            smtplib.SMTP(self.hub.host.address, port, timeout=20) as session,
+            smtplib.SMTP(self.hub.host.address, port, timeout=600) as session,
         ):
             session._host = HUB  # type: ignore[attr-defined]
             yield session

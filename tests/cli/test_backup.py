@@ -1,19 +1,17 @@
 """``ca backup`` and ``ca restore``: one encrypted archive, put back elsewhere; no other is believed."""
 
 import io
-import os
 import re
 import shutil
 import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from admin import CERTS, INVENTORY, SECRET, STATE, Admin, contents, peer, snapshot
+from admin import CERTS, INVENTORY, SECRET, STATE, Admin, contents, open_files, peer, snapshot
 
 from smtpcreds.bundle.archive import Kind, Member, tar_of
 
@@ -471,7 +469,7 @@ def test_who_waited_for_a_lock_that_was_moved_aside_takes_the_new_one(hub: Admin
         assert holder.stdout
         assert holder.stdout.readline() == "held\n"
         with subprocess.Popen(hub.command("cert", "issue", "attic"), stdout=subprocess.DEVNULL) as waiting:
-            while str(lock) not in _open(waiting.pid):
+            while str(lock) not in open_files(waiting.pid):
                 assert waiting.poll() is None
             shutil.copytree(hub.state, aside)
             hub.state.rename(hub.state.with_name("moved"))
@@ -481,15 +479,6 @@ def test_who_waited_for_a_lock_that_was_moved_aside_takes_the_new_one(hub: Admin
             assert waiting.wait() == 0
     assert (hub.state / "lock").exists()
     assert hub.query("SELECT count(*) FROM certificates WHERE host LIKE 'attic%'") == [(1,)]
-
-
-def _open(process: int) -> list[str]:
-    """The files that a process has open, but for those that are closed while we look."""
-    found = []
-    for name in os.listdir(f"/proc/{process}/fd"):
-        with suppress(FileNotFoundError):
-            found.append(os.readlink(f"/proc/{process}/fd/{name}"))
-    return found
 
 
 def test_the_passphrase_is_nowhere(hub: Admin, saved: Path) -> None:

@@ -99,7 +99,7 @@ def test_the_same_command_goes_on(
             reached += 1
             server.restart()
             os.kill(number, signal.SIGCONT)
-        _, told = process.communicate(timeout=120)
+        _, told = process.communicate(timeout=600)
         if process.returncode == BUG or b"Traceback" in told:
             faulty.append(f"{point.number}: {told.decode()}")
         faulty += goes_on(first, second, words)
