@@ -22,6 +22,8 @@ def test_every_system_is_told_by_its_own_os_release() -> None:
         "debian-13": "debian",
         "fedora-42": "rhel",
         "freebsd-14": "freebsd",
+        "mint-22": "debian",
+        "raspbian-12": "debian",
         "rhel-9": "rhel",
         "rocky-9": "rhel",
         "ubuntu-24.04": "debian",
@@ -35,6 +37,7 @@ def test_only_old_postfix_of_debian_is_not_told_where_smtpd_conf_is() -> None:
         return system.postfix_is_told
 
     assert [is_told(name) for name in ("debian-12", "ubuntu-24.04", "debian-13", "rhel-9")] == [*"nnyy"]
+    assert [is_told(name) for name in ("mint-22", "raspbian-12")] == [*"nn"]
 
 
 def test_an_unknown_system_is_none() -> None:
