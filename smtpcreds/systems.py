@@ -241,7 +241,7 @@ def named(os_release: str) -> System | None:
 
 
 _CODENAMES = ("VERSION_CODENAME", "DEBIAN_CODENAME", "UBUNTU_CODENAME")
-"""The first is a system's own; those made of Debian or Ubuntu name theirs by the others, or share the first."""
+"""The first is a system's own; one made of Debian or Ubuntu has theirs, too, or the same."""
 _NOT_TOLD = frozenset({"buster", "bullseye", "bookworm", "focal", "jammy", "noble"})
 """Releases whose Postfix does not read ``cyrus_sasl_config_path``; 3.7 of Debian 12 does not (observed)."""
 

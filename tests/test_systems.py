@@ -1,5 +1,6 @@
 """What is known of systems: told by os-release, used for paths, users and commands, changed by [system]."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -129,3 +130,11 @@ def test_the_table_system_changes_a_row(tmp_path: Path) -> None:
 
 def test_every_key_of_the_table_is_a_field_of_a_row() -> None:
     assert set(SystemSettings._fields) <= set(System._fields)
+
+
+def test_each_live_test_runs_on_other_systems_or_is_left_out_with_a_reason() -> None:
+    text = (Path(__file__).parent / "platform.txt").read_text()
+    names = {path.name for path in Path(__file__).parent.glob("test_live_*.py")}
+    assert set(re.findall(r"test_live_\w+\.py", text)) == names
+    listed = [line.partition("#")[0].strip() for line in text.splitlines()]
+    assert not [name for name in filter(None, listed) if not (Path(__file__).parents[1] / name).exists()]
