@@ -112,9 +112,11 @@ def ended(seen: Seen) -> bool:
 def kept(machine: MailHost, *paths: str) -> Iterator[None]:
     """Put files of a host back as they were."""
     before = {path: machine.host.path(path).read_text() for path in paths}
-    yield
-    for path, text in before.items():
-        machine.host.path(path).write_text(text)
+    try:
+        yield
+    finally:
+        for path, text in before.items():
+            machine.host.path(path).write_text(text)
 
 
 def replaced(machine: MailHost, file: str, old: str, new: str) -> None:
