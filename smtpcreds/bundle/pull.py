@@ -20,7 +20,7 @@ from ..ca.publish import keep_fresh, refresh_superseded_crls, superseded_crls_ar
 from ..ca.reload import leave_to_next
 from ..ca.renew import Renewals, renew
 from ..ca.state import row_of
-from ..deploy.delivery import Handover, record_handover
+from ..deploy.delivery import Handover, kept_for, newest, record_handover
 from ..deploy.facts import gather
 from ..deploy.options import parse_words, words
 from ..errors import DataError, DeniedError, SmtpcredsError, UsageError
@@ -39,7 +39,11 @@ from .make import LATER, BundleRequest, assemble, ensure_account
 
 LOGIN = "smtpcreds"
 """The account on the hub that client hosts come to, unless it is root."""
-_KEY = pattern(r"(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}")
+_KEY_TEXT = r"(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}"
+_KEY = pattern(_KEY_TEXT)
+_QUOTED = r'"(?:\\.|[^"\\])*"'
+_LINE = pattern(rf"(?!#)(?:(?P<options>(?:{_QUOTED}|[^\s\"])+)\s+)?(?P<key>{_KEY_TEXT})(?:\s.*)?")
+_OURS = pattern(rf"(?:restrict|command={_QUOTED})(?:,|$)")
 _HAVE = pattern(rb"have ([0-9a-f]{64}|none)\n?")
 MAX_WORD = 100
 """Octets of what a host says."""
@@ -100,6 +104,7 @@ def authorize(work: Transaction, wanted: BundleRequest, line: str, path: str | N
     options = replace(wanted.render_options, account=account, crl=is_read)
     wanted.program.render(gather(site, wanted.program, options, LATER, ask=work.ask))
     before = _lines_of(path) if path else []
+    after = _with_line(before, line, host, path or "")
     place = pair_of(site, host, site.hosts)
     if work.require_inventory().current(host, work.now, site.root.record(place.stem)) is None:
         issue(work, [order(site, host, IssueOptions(directory=site.hosts))], force=exists(place.key))
@@ -107,10 +112,10 @@ def authorize(work: Transaction, wanted: BundleRequest, line: str, path: str | N
         Pull(host, wanted.program.NAME, words(wanted.render_options), wanted.login, work.now)
     )
     work.record("bundle --authorize", host, f"program {wanted.program.NAME}, login {wanted.login}")
-    if path is None or line in before:
+    if path is None or after == before:
         return Authorized(host, line, path or "", is_new=path is None)
-    kept = [other for other in before if not _is_of(other, host)]
-    write_all([Artifact(path, "".join(f"{text}\n" for text in (*kept, line)).encode(), 0o644)])
+    content = "".join(f"{text}\n" for text in after).encode(errors="surrogateescape")
+    write_all([Artifact(path, content, 0o644)])
     return Authorized(host, line, path)
 
 
@@ -120,8 +125,25 @@ def _lines_of(path: str) -> list[str]:
     return read_public(path).decode(errors="surrogateescape").splitlines() if exists(path) else []
 
 
-def _is_of(line: str, host: str) -> bool:
-    return line.startswith("restrict,command=") and line.endswith(f" {host}")
+def _with_line(lines: list[str], line: str, host: str, path: str) -> list[str]:
+    """Return the lines of authorized_keys with the host's among them; its options beside ours stay.
+
+    Raises:
+        DataError: the key is in a line that is not the host's. Of two, sshd obeys the first: sshd(8).
+    """
+    new = _LINE.fullmatch(line)
+    found = [(text, _LINE.fullmatch(text.strip())) for text in lines]
+    own = [(text, of) for text, of in found if of and f' bundle {host} --serve"' in (of["options"] or "")]
+    for number, (text, of) in enumerate(found, 1):
+        if (text, of) not in own and of and new and of["key"] == new["key"]:
+            reason = f"line {number} is for the same key, which would not be {host}'s alone"
+            raise DataError(
+                path, reason, "make one on that host: ssh-keygen -t ed25519 -f /etc/smtpcreds/pull-key"
+            )
+    others = [text for text, of in found if (text, of) not in own]
+    theirs = [_OURS.sub("", of["options"]).rstrip(",") for _, of in own if of]
+    whole = ",".join(filter(None, (*theirs[:1], line)))
+    return lines if [text for text, _ in own] == [whole] else [*others, whole]
 
 
 def parse_have(text: bytes) -> str:
@@ -173,12 +195,10 @@ def serve(work: Transaction, host: str, have: str) -> bytes:
 
 def _row(work: Transaction, host: str) -> CertificateRow:
     """Return the newest certificate of the pair that is kept here for the host."""
-    site, inventory = work.site, work.inventory
-    place = site.root.record(pair_of(site, host, site.hosts).stem)
-    rows = [row for row in inventory.listing(host=host) if row.directory == place and row.is_on(site.machine)]
-    newest = max(rows, key=lambda row: (row.created, row.state is not State.REVOKED), default=None)
-    if newest is None or newest.state is State.REVOKED:
-        when = f" on {newest.revoked_at:%Y-%m-%d} ({newest.reason})" if newest and newest.revoked_at else ""
+    rows = kept_for(work.site, work.inventory, host)
+    last = newest(rows)
+    if last is None or last.state is State.REVOKED:
+        when = f" on {last.revoked_at:%Y-%m-%d} ({last.reason})" if last and last.revoked_at else ""
         hint = f"on the hub, if it may come back: smtpcreds bundle {host} --authorize KEY.pub"
         raise DeniedError(host, f"was revoked{when} and gets nothing", hint)
     live = [row for row in rows if row.state is State.ISSUED]

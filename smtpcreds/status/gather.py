@@ -496,7 +496,7 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
     ca = CA(site)
     older = altered(site, inventory, ca) if inventory and ca.is_there else ()
     restored = (_due(Kind.AUTHORITY, item.subject, item.message, item.cure, is_late=True) for item in older)
-    hosts = _clients(inventory) if inventory else ()
+    hosts = _clients(site, inventory) if inventory else ()
     due = (
         *begun,
         *restored,
@@ -520,9 +520,9 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
     )
 
 
-def _clients(inventory: Inventory) -> tuple[ClientHost, ...]:
+def _clients(site: Site, inventory: Inventory) -> tuple[ClientHost, ...]:
     with closing(row for row in inventory.listing(latest=True) if not row.directory) as rows:
-        return client_hosts(inventory, list(islice(rows, LOOK)))
+        return client_hosts(site, inventory, list(islice(rows, LOOK)))
 
 
 def _silent(now: datetime, hosts: Iterable[ClientHost]) -> Iterator[Finding]:
