@@ -1,4 +1,4 @@
-"""What can go wrong when a client host fetches its bundle: on that host, on the way, and on the hub; real sshd."""
+"""What can go wrong when a client host fetches its bundle from a real sshd: there, on the way, and on the hub."""
 
 import re
 import subprocess

@@ -45,6 +45,7 @@ _QUOTED = r'"(?:\\.|[^"\\])*"'
 _LINE = pattern(rf"(?!#)(?:(?P<options>(?:{_QUOTED}|[^\s\"])+)\s+)?(?P<key>{_KEY_TEXT})(?:\s.*)?")
 _OURS = pattern(rf"(?:restrict|command={_QUOTED})(?:,|$)")
 _HAVE = pattern(rb"have ([0-9a-f]{64}|none)\n?")
+_NEW_KEY = "on the client host: ssh-keygen -t ed25519 -N '' -f /etc/smtpcreds/pull-key"
 MAX_WORD = 100
 """Octets of what a host says."""
 
@@ -75,8 +76,7 @@ def parse_key(text: str, subject: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
     found = _KEY.match(lines[0]) if len(lines) == 1 else None
     if found is None:
-        hint = "on the client host: ssh-keygen -t ed25519 -N '' -f /etc/smtpcreds/pull-key"
-        raise DataError(subject, "is not one line with a public key of ssh", hint)
+        raise DataError(subject, "is not one line with a public key of ssh", _NEW_KEY)
     return found[0]
 
 
@@ -137,9 +137,7 @@ def _with_line(lines: list[str], line: str, host: str, path: str) -> list[str]:
     for number, (text, of) in enumerate(found, 1):
         if (text, of) not in own and of and new and of["key"] == new["key"]:
             reason = f"line {number} is for the same key, which would not be {host}'s alone"
-            raise DataError(
-                path, reason, "make one on that host: ssh-keygen -t ed25519 -f /etc/smtpcreds/pull-key"
-            )
+            raise DataError(path, reason, _NEW_KEY)
     others = [text for text, of in found if (text, of) not in own]
     theirs = [_OURS.sub("", of["options"]).rstrip(",") for _, of in own if of]
     whole = ",".join(filter(None, (*theirs[:1], line)))
