@@ -1,4 +1,4 @@
-"""What can go wrong when a client host fetches its bundle from a real sshd: there, on the way, and on the hub."""
+"""What can go wrong when a client host fetches its bundle: there, on the way, and on the hub; with a real sshd."""
 
 import re
 import subprocess

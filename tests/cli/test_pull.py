@@ -157,7 +157,6 @@ def test_another_certificate_of_its_name_shuts_no_host_out(hub: Admin, key: Path
     assert f"{HOST}: was revoked, and gets nothing" not in hub.run("status").out
     hub("sasl", "passwd", "maildroid")
     assert f"{HOST}: has the secret that" in hub.run("status").out
-    assert f"{HOST}: may" in hub.at("5 days").run("status").out
 
 
 def test_of_a_host_that_was_shut_out_nothing_is_due(hub: Admin, key: Path) -> None:
