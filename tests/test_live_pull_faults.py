@@ -1,4 +1,4 @@
-"""What can go wrong when a client host fetches its bundle: there, on the way, and on the hub; with a real sshd."""
+"""What can go wrong when a client host fetches its bundle from a real sshd: on both hosts, and on the way."""
 
 import re
 import subprocess

@@ -16,15 +16,15 @@ from ..ca.issue import CertificateOptions as IssueOptions
 from ..ca.issue import issue, order
 from ..ca.layout import Pair, pair_of
 from ..ca.old import old_authorities
-from ..ca.publish import keep_fresh, refresh_superseded_crls, superseded_crls_are_due
+from ..ca.publish import keep_fresh, refresh_superseded_crls, superseded_crls_are_due, take_crls
 from ..ca.reload import leave_to_next
 from ..ca.renew import Renewals, renew
 from ..ca.state import row_of
 from ..deploy.delivery import Handover, kept_for, newest, record_handover
 from ..deploy.facts import gather
 from ..deploy.options import parse_words, words
-from ..errors import DataError, DeniedError, SmtpcredsError, UsageError
-from ..files import check_parents, check_target, exists, read_public, write_all
+from ..errors import DataError, DeniedError, MissingInputError, SmtpcredsError, UsageError
+from ..files import check_parents, check_target, exists, read_private, read_public, write_all
 from ..inventory.pulls import Pull
 from ..inventory.rows import CertificateRow, State
 from ..lazy import dataclass, pattern
@@ -33,6 +33,7 @@ from ..mta.program import Need, Role
 from ..mta.programs import program_for
 from ..pki.crl import read_crl
 from ..pki.dates import is_due
+from ..pki.keys import decode_key, public_id
 from ..transaction import Transaction
 from .contents import CertificateOptions, existing_credentials
 from .make import LATER, BundleRequest, assemble, ensure_account
@@ -172,6 +173,8 @@ def serve(work: Transaction, host: str, have: str) -> bytes:
         hint = f"on the hub: smtpcreds bundle {host} --authorize KEY.pub"
         raise DeniedError(host, "fetches no bundles from this hub", hint)
     row = _row(work, host)
+    _pair(work, row)
+    take_crls(work)
     row = _renewed(work, row, may_change_authority=not have)
     data, made = _assembled(work, pull, row)
     if (
@@ -242,7 +245,7 @@ def _assembled(work: Transaction, pull: Pull, row: CertificateRow) -> tuple[byte
     account = current_account(work, options.account)
     options = replace(options, host=pull.host, account=account, crl=Need.REVOCATIONS in program.NEEDS)
     facts = gather(site, program, options, LATER, ask=work.ask)
-    pair = Pair(site.root.locate(row.directory))
+    pair = _pair(work, row)
     credentials = existing_credentials(work.ca, work.inventory, row, pair)
     wanted = BundleRequest(
         order(site, pull.host, IssueOptions()),
@@ -263,6 +266,21 @@ def _assembled(work: Transaction, pull: Pull, row: CertificateRow) -> tuple[byte
         held=None,
     )
     return data, made
+
+
+def _pair(work: Transaction, row: CertificateRow) -> Pair:
+    """Return where the host's key is, unless only another hub that shares the inventory has it.
+
+    Raises:
+        MissingInputError: the key here is none, or that of an earlier certificate.
+    """
+    pair = Pair(work.site.root.locate(row.directory))
+    content = read_private(pair.key) if exists(pair.key) else None
+    key = content and decode_key(content, None, pair.key).public_key()
+    if work.site.machine and not (key and public_id(key) == row.key_id):
+        reason = f"is not the key of {row.host} that another hub has made"
+        raise MissingInputError(pair.key, reason, f"copy {work.site.hosts} from that hub, or share it")
+    return pair
 
 
 def _made(ca: CA, row: CertificateRow) -> datetime:
