@@ -46,7 +46,7 @@ _QUOTED = r'"(?:\\.|[^"\\])*"'
 _LINE = pattern(rf"(?!#)(?:(?P<options>(?:{_QUOTED}|[^\s\"])+)\s+)?(?P<key>{_KEY_TEXT})(?:\s.*)?")
 _OURS = pattern(rf"(?:restrict|command={_QUOTED})(?:,|$)")
 _HAVE = pattern(rb"have ([0-9a-f]{64}|none)\n?")
-_NEW_KEY = "on the client host: ssh-keygen -t ed25519 -N '' -f /etc/smtpcreds/pull-key"
+_NEW_KEY = "on the client host: mkdir -p /etc/smtpcreds && ssh-keygen -t ed25519 -N '' -f /etc/smtpcreds/pull-key"
 MAX_WORD = 100
 """Octets of what a host says."""
 
