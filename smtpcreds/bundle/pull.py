@@ -46,7 +46,9 @@ _QUOTED = r'"(?:\\.|[^"\\])*"'
 _LINE = pattern(rf"(?!#)(?:(?P<options>(?:{_QUOTED}|[^\s\"])+)\s+)?(?P<key>{_KEY_TEXT})(?:\s.*)?")
 _OURS = pattern(rf"(?:restrict|command={_QUOTED})(?:,|$)")
 _HAVE = pattern(rb"have ([0-9a-f]{64}|none)\n?")
-_NEW_KEY = "on the client host: mkdir -p /etc/smtpcreds && ssh-keygen -t ed25519 -N '' -f /etc/smtpcreds/pull-key"
+_NEW_KEY = (
+    "on the client host: mkdir -p /etc/smtpcreds && ssh-keygen -t ed25519 -N '' -f /etc/smtpcreds/pull-key"
+)
 MAX_WORD = 100
 """Octets of what a host says."""
 
@@ -205,7 +207,7 @@ def _row(work: Transaction, host: str) -> CertificateRow:
     live = [row for row in rows if row.state is State.ISSUED]
     if not live:
         raise DeniedError(host, "was retired and gets nothing")
-    return max(live, key=lambda row: (row.created, row.authority, row.not_after))
+    return max(reversed(live), key=lambda row: (row.created, row.authority, row.not_after))
 
 
 def _renewed(work: Transaction, row: CertificateRow, *, may_change_authority: bool) -> CertificateRow:

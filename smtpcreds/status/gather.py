@@ -392,7 +392,12 @@ def _of_code(code: str, same: list[Finding]) -> Finding:
     reason = f"{first.message if len(same) == 1 else CODES[code].title} ({code})"
     cure = first.cure if len(same) == 1 else f"smtpcreds audit --only {code}"
     return Finding(
-        _some([one.subject for one in same]), reason, cure, Kind.AUDIT, first.severity, count=len(same)
+        _some(list(dict.fromkeys(one.subject for one in same))),
+        reason,
+        cure,
+        Kind.AUDIT,
+        first.severity,
+        count=len(same),
     )
 
 

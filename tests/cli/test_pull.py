@@ -2,6 +2,7 @@
 
 import io
 import re
+import shlex
 import tarfile
 from pathlib import Path
 
@@ -145,6 +146,35 @@ def test_who_never_was_let_in_and_who_is_shut_out(hub: Admin, key: Path) -> None
     assert fetched(hub)
     hub("cert", "retire", "attic")
     assert hub.run("bundle", "attic", "--serve", stdin=b"have none\n").status == 77
+
+
+DAMAGE = {
+    "no key": lambda pair: pair("key").unlink(),
+    "no certificate": lambda pair: pair("cert").unlink(),
+    "neither": lambda pair: [pair("key").unlink(), pair("cert").unlink()],
+    "another key": lambda pair: pair("key").write_bytes(pair("key", "tuba").read_bytes()),
+    "another certificate": lambda pair: pair("cert").write_bytes(pair("cert", "tuba").read_bytes()),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("verb", [("inventory", "check"), ("audit",)], ids=" ".join)
+def test_what_is_said_of_a_pair_on_the_hub_mends_it(
+    hub: Admin, key: Path, damage: str, verb: tuple[str, ...]
+) -> None:
+    """Typed as it stands, until it is silent; then the host gets a bundle that fits."""
+    for host in ("attic", "tuba"):
+        hub("bundle", host, "--authorize", key)
+        fetched(hub, host)
+    assert "PERM006" not in hub.run("audit").out
+    DAMAGE[damage](lambda what, host="attic": hub.path(f"{STATE}/hosts/{host}-{what}.pem"))
+    told = hub.run("--json", *verb).data
+    (cure,) = {one["cure"] for one in told["findings"] if "/hosts" in one["subject"]}
+    for _ in range(2):
+        hub(*shlex.split(cure.removeprefix("put the key back from a backup, or: "))[1:])
+    archive = fetched(hub)
+    assert b"CERTIFICATE" in member(archive, CERT)
+    assert hub.run(*verb).out.count("/hosts") == 0
 
 
 def test_another_certificate_of_its_name_shuts_no_host_out(hub: Admin, key: Path, tmp_path: Path) -> None:
