@@ -134,6 +134,11 @@ class Transaction:
                 recover_authorities(self.site, self._inventory, self.ca)
         return self._inventory
 
+    def lock(self) -> None:
+        """Take the lock, for a verb that decides by what is there; records are opened where there are any."""
+        with self._unwinding():
+            self._begin()
+
     def require_inventory(self) -> "Inventory":
         """Return the record of certificates.
 

@@ -444,6 +444,11 @@ def test_a_crl_that_ends_before_the_certificate(hub: Admin) -> None:
     assert "scp -p" not in peer("tar", "-xOf", archive, README)
 
 
+def without_pem(content: bytes) -> bytes:
+    """Leave out PEM: three given letters are in Base64 of a certificate once in forty times."""
+    return re.sub(rb"(?s)(-----BEGIN [A-Z ]+-----).*?(?=-----END )", rb"\1", content)
+
+
 CLIENTS = [p.NAME for p in PROGRAMS.values() if p.ROLE is Role.CLIENT]
 
 
@@ -457,7 +462,7 @@ def test_without_a_word_nothing_in_it_demands_a_crl(hub: Admin, tmp_path: Path, 
     assert not [path for path in there if "crl" in path.lower() or path.endswith(".r0")]
     files = [path for path in (tmp_path / "attic").rglob("*") if path.is_file() and path.suffix != ".bundle"]
     named = re.compile(rb"crl(?!f\b)", re.IGNORECASE)  # crlf is an option of curl
-    assert not [path for path in files if named.search(path.read_bytes())]
+    assert not [path for path in files if named.search(without_pem(path.read_bytes()))]
     assert "revoked" not in (tmp_path / "attic" / README).read_text()
 
     if Need.REVOCATIONS in PROGRAMS[program].NEEDS:
