@@ -167,6 +167,17 @@ def test_what_can_not_be_put_back_is_not_said_to_be_back(news: Client) -> None:
         news.host.shell(f"umount {CERTIFICATES}; rm -r /var/lib/whole")
 
 
+def test_a_bundle_of_a_hub_whose_clock_was_ahead_can_be_given_up(attic: Client) -> None:
+    current = attic.host.path(f"{STATE}/current.tar")
+    current.write_bytes(re.sub(rb" made=\d", b" made=9", current.read_bytes()))
+    status, said = attic.pull()
+    assert (status, "older than what is here; if the clock of the hub was ahead: " in said) == (65, True), (
+        said
+    )
+    attic.host.shell(said.rpartition("ahead: ")[2])
+    assert attic.pull() == (0, "")
+
+
 # On the way.
 
 

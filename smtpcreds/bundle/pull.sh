@@ -41,7 +41,7 @@ verify() {
     whose="$(label "$new" host) with $(label "$new" program)"
     [ "$whose" = "$HOST with $PROGRAM" ] || fail 65 "the bundle is for $whose"
     [ ! -f "$current" ] || [ "$(label "$new" made)" -ge "$(label "$current" made)" ] ||
-        fail 65 "the bundle is older than what is here"
+        fail 65 "the bundle is older than what is here; if the clock of the hub was ahead: rm $current"
     tar -tf "$new" | grep -Evx "(${CERTIFICATES#/}/([0-9a-f]{8}\.r?[0-9]+|(crl(-[0-9a-f]{8})?|all-crls)\.pem)?|$FILES)" \
         > "$STATE/odd" && fail 65 "the bundle has $(head -n 1 "$STATE/odd"), which is no file of $PROGRAM"
     tar -tvf "$new" | grep -v '^[-dl]' >/dev/null && fail 65 "the bundle has a member that no bundle has"
