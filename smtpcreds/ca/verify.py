@@ -483,7 +483,8 @@ def _faults(scene: Scene, pair: Pair) -> Iterator[Finding]:
     except SmtpcredsError as error:
         yield as_finding(error)
         return
-    host = title(found)
+    row = scene.expected.get(pair.stem)
+    host = row.host if row else title(found)
     if fault := _standing_fault(scene, pair, found):
         yield Finding(pair.certificate, fault, scene.issue(host, pair))
     if key is not None and (fault := key_fault(found, key, pair.certificate)):
