@@ -28,7 +28,7 @@ _CRL = re.compile(r"crl.*\.pem$")
 _PAIR = re.compile(r"(?<!ca)(?<!root)-(?:cert|key)\.pem(?:\.previous)?$")
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", re.DOTALL)
 _PEM = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----\n", re.DOTALL)
-PREVIOUS = ".previous"
+PREVIOUS = r"\.previous$"
 """The pair before a renewal, which was due at the other time or is its cure."""
 AN_ANSWER = 1
 """At the other time something else is due, and the answer of a verb is no."""
