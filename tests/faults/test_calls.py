@@ -26,21 +26,10 @@ from .faults import FAULTS, injection, points
 def test_the_same_command_goes_on(
     case: Case, faults: list[str], request: pytest.FixtureRequest, record: Record
 ) -> None:
-    admin: Admin = request.getfixturevalue(case.scene)
-    words = prepared(admin, case)
-    start = admin.directory.with_name(f"{admin.directory.name}-start")
-    shutil.copytree(admin.directory, start, symlinks=True)
-    log = ""
-
-    def traced() -> Ran:
-        nonlocal log
-        ran, log = admin.traced(words, {})
-        return ran
-
-    scene = Scene(admin, words, start, measured(admin, words, start, traced), "token" in case.scene)
+    scene, log = scene_of(case, request)
     faulty = []
     for fault in faults:
-        found = list(points(fault, log, str(admin.directory)))
+        found = list(points(fault, log, str(scene.admin.directory)))
         faulty += record.each("smtpcreds", fault, case, found, partial(at, fault, scene))
     assert faulty == []
 
@@ -57,6 +46,23 @@ class Scene(NamedTuple):
     @property
     def is_at_start(self) -> bool:
         return not self.has_token and snapshot(self.admin.directory) == snapshot(self.start)
+
+
+def scene_of(case: Case, request: pytest.FixtureRequest) -> tuple[Scene, str]:
+    """Measure a case; return its scene, and the log of strace."""
+    admin: Admin = request.getfixturevalue(case.scene)
+    words = prepared(admin, case)
+    start = admin.directory.with_name(f"{admin.directory.name}-start")
+    shutil.copytree(admin.directory, start, symlinks=True)
+    log = ""
+
+    def traced() -> Ran:
+        nonlocal log
+        ran, log = admin.traced(words, {})
+        return ran
+
+    measure = measured(admin, words, start, traced)
+    return Scene(admin, words, start, measure, "token" in case.scene), log
 
 
 def at(fault: str, scene: Scene, point: Point) -> str:
