@@ -28,8 +28,8 @@ _CRL = re.compile(r"crl.*\.pem$")
 _PAIR = re.compile(r"(?<!ca)(?<!root)-(?:cert|key)\.pem(?:\.previous)?$")
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", re.DOTALL)
 _PEM = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----\n", re.DOTALL)
-PREVIOUS = r"\.previous$"
-"""The pair before a renewal, which was due at the other time or is its cure."""
+DUE_THEN = r"\.previous$|/reload-owed$|maildroid-\d"
+"""The pair before a renewal, a reload and another secret, due at the other time or a cure of it."""
 AN_ANSWER = 1
 """At the other time something else is due, and the answer of a verb is no."""
 _NOT_NOW = re.compile(r"is not valid before|expired on")
@@ -56,7 +56,7 @@ def at(request: pytest.FixtureRequest, case: Case, jump: str) -> str:
     start = admin.directory.with_name(f"{admin.directory.name}-start")
     shutil.copytree(admin.directory, start, symlinks=True)
     measure = measured(admin, words, start, lambda: admin.run(*words))
-    stays = Measure(measure.ends, without_lists(measure.files), measure.records, PREVIOUS)
+    stays = Measure(measure.ends, without_lists(measure.files), measure.records, DUE_THEN)
     usual = lists(admin)
     again(admin, start)
     ran = admin.behind(*CLOCKS[jump]).run(*words, env=_CLOCK)

@@ -17,7 +17,7 @@ from .power import Image
 
 ON_DISK = [case for case in CASES if "token" not in case.scene]
 """A token has its own disk."""
-_LIVES_ON = ("-wal", "-shm", "/lock", ".lock", "lost+found")
+_LIVES_ON = ("-wal", "-shm", "/lock", ".lock", "-lock", "lost+found")
 
 
 @pytest.mark.parametrize(("case", "fault"), chosen([(case, "power loss") for case in ON_DISK]), ids=named)
