@@ -61,7 +61,7 @@ class Scene:
         self.first("ca", "init", "--no-passphrase")
         self.first("cert", "issue", "dmzmail")
         self.first("sasl", "add", "maildroid")
-        shutil.copytree(self.first.root, self._start)
+        shutil.copytree(self.first.root, self._start, symlinks=True)
         server.run("postgres", f"CREATE DATABASE start TEMPLATE {self._database} OWNER {OWNER}")
 
     def restore(self) -> None:
@@ -71,7 +71,7 @@ class Scene:
         self._server.run("postgres", f"CREATE DATABASE {name} TEMPLATE start OWNER {OWNER}")
         for admin in (self.first, self.second):
             shutil.rmtree(admin.directory, ignore_errors=True)
-            shutil.copytree(self._start, admin.root)
+            shutil.copytree(self._start, admin.root, symlinks=True)
 
 
 @pytest.fixture
