@@ -26,7 +26,7 @@ from cli.writing import Case
 from kills import Point
 
 from .faults import spread
-from .results import key, lines, revision
+from .results import KEY, key, lines, revision
 
 _P = TypeVar("_P")
 
@@ -73,9 +73,9 @@ class Record:
 
     def __init__(self) -> None:
         self._into = Path(ASKED.into) if ASKED.into else None
-        self._well = (
-            {key for key, told in lines(self._into).items() if not told["wrong"]} if self._into else set()
-        )
+        before = lines(self._into) if self._into else {}
+        self._well = {key for key, told in before.items() if not told["wrong"]}
+        self._wrong = before.keys() - self._well
 
     def each(
         self, subject: str, fault: str, run: object, found: Sequence[_P], at: Callable[[_P], str]
@@ -89,7 +89,11 @@ class Record:
             found: the points that there are.
             at: has it happen at one, and returns what is wrong then.
         """
-        faulty = []
+        faulty, there = [], {_text(point) for point in found}
+        for gone in (
+            one for one in self._wrong if one[:3] == (subject, fault, _text(run)) and one[3] not in there
+        ):
+            self._append({**dict(zip(KEY, gone, strict=True)), "gone": True})
         for point in spread(found, ASKED.sample):
             told = {"subject": subject, "fault": fault, "run": _text(run), "point": _text(point)}
             if key(told) not in self._well:

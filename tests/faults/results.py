@@ -2,7 +2,7 @@
 
 A line has subject, fault, run and point, which are its key; how many points there are for that fault in
 that run (of), what was wrong (empty: nothing), and the revision of the program.
-Of lines with one key the last counts.
+Of lines with one key the last counts; it may say that the point is gone, as the program has changed.
 """
 
 import json
@@ -14,17 +14,20 @@ from typing import Any
 from .faults import FAULTS
 
 HERE = Path(__file__).parent
+KEY = ("subject", "fault", "run", "point")
 Key = tuple[str, str, str, str]
 
 
 def key(told: dict[str, Any]) -> Key:
-    return told["subject"], told["fault"], told["run"], told["point"]
+    subject, fault, run, point = (told[name] for name in KEY)
+    return subject, fault, run, point
 
 
 def lines(file: Path) -> dict[Key, dict[str, Any]]:
     """Return the line that counts for each point; a file that is not there yet has none."""
     text = file.read_text() if file.exists() else ""
-    return {key(told): told for told in map(json.loads, text.splitlines())}
+    found = {key(told): told for told in map(json.loads, text.splitlines())}
+    return {of: told for of, told in found.items() if "gone" not in told}
 
 
 def added_up(file: Path) -> dict[str, Any]:

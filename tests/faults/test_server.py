@@ -36,7 +36,9 @@ VERBS = {
     "sasl delete maildroid": {0, 66},
 }
 """With what a run may end that follows: done, or it says that it was done before."""
-_FINE = re.compile(r"^inventory and disk agree$|^head: |-cert.pem: is revoked")
+_FINE = re.compile(
+    r"^inventory and disk agree$|^head: |-cert\.pem: was revoked on|^  cure: \S+ cert issue .* --force$"
+)
 """What ``inventory check`` says where all is well, and where a revoked certificate was not replaced yet."""
 _GREETINGS = 2
 SHARED = ("cert list", "sasl list", "inventory events")
