@@ -28,7 +28,11 @@ from . import (
     postfix_client,
     sasl_conf,
     sendmail,
+    sendmail_access,
+    sendmail_ciphers,
+    sendmail_filters,
     sendmail_peers,
+    sendmail_service,
     sendmail_switches,
 )
 from .finding import AUDIT001, Code, unchecked
@@ -106,6 +110,13 @@ _OF_SENDMAIL: tuple[Check, ...] = (
     sendmail_peers.demands,
     sendmail_peers.session,
     sendmail_peers.submissions,
+    sendmail_ciphers.lists,
+    sendmail_ciphers.engine,
+    sendmail_filters.filters,
+    sendmail_access.refused,
+    sendmail_access.asked,
+    sendmail_service.realm,
+    sendmail_service.listens,
 )
 _OF_POSTFIX: tuple[Check, ...] = (
     postfix.server,
@@ -196,6 +207,10 @@ _ROOMS = (
         sendmail,
         sendmail_switches,
         sendmail_peers,
+        sendmail_ciphers,
+        sendmail_filters,
+        sendmail_access,
+        sendmail_service,
     ),
     *(postfix, postfix_ciphers, postfix_client, exim, dovecot, others, delivery),
 )

@@ -90,7 +90,7 @@ def session(host: Host) -> Iterator[Finding]:
     if cf is None:
         return
     for tag in ("tls_srv_features", "tls_clt_features"):
-        for number, subject, value in entries(host, tag) if _has_rules(cf, tag) else ():
+        for number, subject, value in entries(host, tag) if has_rules(cf, tag) else ():
             if subject and {*_WITHOUT_VERSIONS.findall(value)} >= {
                 "2",
                 "3",
@@ -103,7 +103,7 @@ def session(host: Host) -> Iterator[Finding]:
         yield MTA031.found(host.path(SENDMAIL_CF), reason, _without_line(host, "O CipherSuites"))
 
 
-def _has_rules(cf: sendmail_cf.SendmailCf, tag: str) -> bool:
+def has_rules(cf: sendmail_cf.SendmailCf, tag: str) -> bool:
     """Tell whether FEATURE(tls_session_features) is there, which makes these rulesets."""
     return tag in {name.lower() for name in cf.rulesets}
 
