@@ -19,6 +19,7 @@ from . import (
     delivery,
     dovecot,
     exim,
+    exim_service,
     finding,
     kerberos,
     others,
@@ -148,6 +149,12 @@ _OF_EXIM: tuple[Check, ...] = (
     exim.client,
     exim.tls,
     exim.logs_in,
+    exim_service.connections,
+    exim_service.asked,
+    exim_service.files,
+    exim_service.routers,
+    exim_service.kept,
+    exim_service.listens,
 )
 _OF_DOVECOT: tuple[Check, ...] = (
     dovecot.refuses,
@@ -212,7 +219,7 @@ _ROOMS = (
         sendmail_access,
         sendmail_service,
     ),
-    *(postfix, postfix_ciphers, postfix_client, exim, dovecot, others, delivery),
+    *(postfix, postfix_ciphers, postfix_client, exim, exim_service, dovecot, others, delivery),
 )
 _FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")
 

@@ -7,12 +7,12 @@ what each does was seen with 8.17.1. With FEATURE(delay_checks) who logged in is
 import re
 from collections.abc import Iterator
 
-from ..ca.layout import reading
 from ..lazy import pattern
 from ..model import Finding
 from ..mta import sendmail
 from ..mta.sendmail_cf import SendmailCf
 from ..names import is_within
+from . import client_hosts
 from .finding import Code
 from .host import SENDMAIL_CF, SENDMAIL_MC, Host
 from .sendmail_switches import dropped, numbered, rebuilt
@@ -20,7 +20,6 @@ from .sendmail_switches import dropped, numbered, rebuilt
 _ENTRY = pattern(r"(?i)(?:(connect|from):)?((?:ipv6:)?[^\s:@]\S*)\s+(.*)")
 _REFUSES = pattern(r"(?i)(REJECT|DISCARD|QUARANTINE:|ERROR:|[45]\d\d\s)")
 _NUMERIC = pattern(r"(?i)(?:ipv6:)?[0-9a-f:.]+")
-_HOSTS = "/etc/hosts"
 
 
 def delays(cf: SendmailCf) -> bool:
@@ -40,8 +39,7 @@ def refused(host: Host) -> Iterator[Finding]:
     cf = host.sendmail
     if cf is None or not host.relays_by_sendmail or "access" not in cf.maps or delays(cf):
         return
-    nobody: tuple[str, ...] = ()
-    ours = host.attempt(lambda: _client_hosts(host), nobody)
+    ours = client_hosts.names(host)
     for number, line in numbered(host, sendmail.ACCESS):
         found = _ENTRY.fullmatch(line.strip())
         if not found or not _REFUSES.match(found[3]):
@@ -51,32 +49,22 @@ def refused(host: Host) -> Iterator[Finding]:
             yield MTA035.found(host.path(sendmail.ACCESS), reason, dropped(host, number))
 
 
-def _client_hosts(host: Host) -> tuple[str, ...]:
-    """Return the names of hosts that have a certificate, but for the hub's own."""
-    with reading(host.site) as inventory:
-        return tuple({row.host for row in inventory.listing(latest=True)} - {host.site.hub})
-
-
 def _meant(host: Host, subject: str, ours: tuple[str, ...], *, has_addresses: bool) -> str:
     """Return who of ours a key of the access map is about, in words; it stands for what is below it, too."""
     name, domain = subject.lstrip("."), host.site.domain.lower()
     if _NUMERIC.fullmatch(subject) and ("." in subject or ":" in subject or subject.isdecimal()):
-        return _by_address(host, subject, ours) if has_addresses else ""
+        return _by_address(host, subject) if has_addresses else ""
     if domain and is_within(domain, name):
         return f"our domain {domain}"
     return next((one for one in ours if is_within(one, name)), "")
 
 
-def _by_address(host: Host, subject: str, ours: tuple[str, ...]) -> str:
-    """Return which client host has an address that a key stands for, as far as /etc/hosts knows."""
+def _by_address(host: Host, subject: str) -> str:
+    """Return which client host has an address that a key stands for, as far as that is known."""
     separator = ":" if subject.startswith("ipv6:") else "."
-    whole = subject.removeprefix("ipv6:")
-    for line in (host.text(_HOSTS) or "").splitlines():
-        address, *names = line.partition("#")[0].lower().split() or [""]
-        is_meant = f"{address}{separator}".startswith(f"{whole}{separator}")
-        if is_meant and (mine := next((name for name in names if name in ours), "")):
-            return f"{mine} ({address})"
-    return ""
+    beginning = f"{subject.removeprefix('ipv6:')}{separator}"
+    known = client_hosts.addresses(host).items()
+    return next((f"{name} ({one})" for one, name in known if f"{one}{separator}".startswith(beginning)), "")
 
 
 MTA036 = Code.warning(
