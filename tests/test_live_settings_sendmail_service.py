@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 from lab import Lab
-from mail_settings import Seen, ended, findings, kept, no_tls, refused
+from mail_hosts import CLIENT
+from mail_settings import Seen, by_shell, ended, findings, kept, no_tls, refused, replaced
 from test_live_settings_sendmail import (
     ACCESS,
     DAEMON,
@@ -85,3 +86,57 @@ def test_what_switches_the_hub_off_is_found_and_its_cure_ends_it(scene: Scene, r
     follow(scene, row, found[row.code])
     assert findings(scene.hub) == {}
     assert scene.visitor.visits(sends=True).relays == 250
+
+
+def test_clients_without_a_name_in_the_dns_are_refused_until_delay_checks(scene: Scene) -> None:
+    with kept(scene.hub, HOSTS):
+        hosts = scene.hub.host.path(HOSTS)
+        hosts.write_text("".join(x for x in hosts.read_text().splitlines(True) if CLIENT not in x))
+        replaced(scene.hub, MC, INCLUDE, f"FEATURE(`require_rdns')dnl\n{INCLUDE}")
+        scene.compile()
+        assert refused(scene.visitor.visits())
+        found = findings(scene.hub)
+        assert list(found) == ["MTA036"]
+        assert found["MTA036"] in scene.hub.run("mta", "check", "sendmail-hub").out
+        starts = len(scene.hub.log.find("sm-mta.*starting daemon"))
+        by_shell(scene.hub, found["MTA036"])
+        scene.hub.log.wait("sm-mta.*starting daemon", starts + 1)
+        scene.hub.host.await_port(25)
+        assert findings(scene.hub) == {}
+        assert scene.visitor.visits().relays == 250
+
+
+def test_an_access_map_against_us_is_no_fault_where_checks_are_delayed(scene: Scene) -> None:
+    replaced(scene.hub, MC, INCLUDE, f"FEATURE(`delay_checks')dnl\n{INCLUDE}")
+    replaced(scene.hub, ACCESS, "", "Connect:192.0.2\tREJECT")
+    scene.compile()
+    assert scene.visitor.visits(sends=True).relays == 250
+    assert findings(scene.hub) == {}
+
+
+def test_a_ruleset_that_nothing_calls_refuses_nobody(scene: Scene) -> None:
+    replaced(scene.hub, MC, TAIL, f"{TAIL}\nLOCAL_RULESETS\nSLocal_tls_client\n{REFUSE}\n")
+    scene.compile()
+    assert scene.visitor.visits(sends=True).relays == 250
+    assert findings(scene.hub) == {}
+    replaced(scene.hub, MC, "LOCAL_RULESETS\nSLocal_tls_client", "LOCAL_TLS_CLIENT")
+    scene.compile()
+    assert refused(scene.visitor.visits())
+    assert "MTA026" in findings(scene.hub)
+
+
+def test_ciphers_for_one_network_are_found_and_their_cure_ends_it(scene: Scene) -> None:
+    replaced(scene.hub, MC, INCLUDE, f"FEATURE(`tls_session_features')dnl\n{WITHOUT_13}{INCLUDE}")
+    replaced(scene.hub, ACCESS, "", "TLS_Srv_Features:192.0.2\tCipherList=NULL;")
+    scene.compile()
+    assert no_tls(scene.visitor.visits())
+    by_shell(scene.hub, findings(scene.hub)["MTA033"])
+    assert findings(scene.hub) == {}
+    assert scene.visitor.visits(sends=True).relays == 250
+
+
+def test_an_audit_ends_where_a_file_is_named_at_the_top_of_the_disk(scene: Scene) -> None:
+    replaced(scene.hub, MC, INCLUDE, below("define(`confCACERT', `/nosuch.pem')dnl"))
+    scene.compile()
+    assert refused(scene.visitor.visits(logs_in=False, shows_certificate=True))
+    assert findings(scene.hub)

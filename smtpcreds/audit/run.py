@@ -31,6 +31,7 @@ from . import (
     sendmail,
     sendmail_access,
     sendmail_ciphers,
+    sendmail_client,
     sendmail_filters,
     sendmail_peers,
     sendmail_service,
@@ -118,6 +119,7 @@ _OF_SENDMAIL: tuple[Check, ...] = (
     sendmail_access.asked,
     sendmail_service.realm,
     sendmail_service.listens,
+    sendmail_client.past,
 )
 _OF_POSTFIX: tuple[Check, ...] = (
     postfix.server,
@@ -218,6 +220,7 @@ _ROOMS = (
         sendmail_filters,
         sendmail_access,
         sendmail_service,
+        sendmail_client,
     ),
     *(postfix, postfix_ciphers, postfix_client, exim, exim_service, dovecot, others, delivery),
 )

@@ -1020,6 +1020,11 @@ def another_port(host: Host) -> None:
     compile_cf(host)
 
 
+@breaks("MTA040", "client")
+def mail_past_the_hub(host: Host) -> None:
+    define(host, "confFALLBACK_MX other.example.net")
+
+
 def in_main(host: Host, *lines: str) -> None:
     """Put lines at the end of main.cf."""
     with host.path(MAIN).open("a") as file:
