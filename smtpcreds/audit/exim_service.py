@@ -7,6 +7,7 @@ with 4.96.
 import os
 from collections.abc import Callable, Iterator, Mapping
 
+from ..lazy import pattern
 from ..model import Finding
 from ..mta import exim as mta_exim
 from ..mta import exim_hosts, exim_routers
@@ -156,6 +157,9 @@ def kept(host: Host) -> Iterator[Finding]:
 MTA216 = Code.error(
     "MTA216", "a hub whose Exim listens on no port, or no address, that client hosts connect to"
 )
+_DEFAULTS = "/etc/default/exim4"
+_BY_COMMAND = pattern(r"(?m)^SMTPLISTENEROPTIONS=.*-oX")
+"""Debian's ports in the command that starts the daemon, which go before those of the configuration."""
 _PORTS = {"smtp": "25", "submission": "587", "submissions": "465", "smtps": "465"}
 
 
@@ -164,9 +168,10 @@ def listens(host: Host) -> Iterator[Finding]:
     conf, port = _hub(host), str(host.site.settings.mta.port)
     if not conf:
         return
+    is_started_otherwise = bool(_BY_COMMAND.search(host.text(_DEFAULTS) or ""))
     said = conf.main.get("daemon_smtp_ports", "smtp").replace("<;", "").replace(";", ":").split(":")
     ports = {_PORTS.get(word.strip(), word.strip()) for word in said} - {""}
-    if port not in ports:
+    if port not in ports and not is_started_otherwise:
         reason = (
             f"says daemon_smtp_ports = {conf.main['daemon_smtp_ports']}, and client hosts connect to {port}"
         )

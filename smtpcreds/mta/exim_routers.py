@@ -30,19 +30,19 @@ def loss(conf: Configuration, domain: str) -> str:
 
 
 def _takes(options: Mapping[str, str], domain: str) -> bool | None:
-    """Tell whether a router takes mail for other domains; one for those of a lookup takes some only."""
-    if (
-        options.get("verify_only") in {"yes", "true"}
-        or effect.elsewhere(options.get("domains", "*")) is not True
-    ):
-        return False
-    if "condition" in options and effect.is_never(options["condition"]):
-        return False
-    sender = _sends(options.get("senders", "*"), domain)
-    if sender is False:
+    """Tell whether a router takes mail for other domains; None where nobody can tell."""
+    facts = (_is_for(options.get("domains", "*")), _sends(options.get("senders", "*"), domain))
+    is_off = options.get("verify_only") in {"yes", "true"} or effect.is_never(options.get("condition", "1"))
+    if is_off or False in facts:
         return False
     is_bound = {"condition", "local_parts", "require_files", "check_local_user"} & {*options}
-    return None if sender is None or is_bound else True
+    return None if None in facts or is_bound else True
+
+
+def _is_for(domains: str) -> bool | None:
+    """Tell whether a list of domains has others than ours; one that is looked up has some of them only."""
+    found = effect.elsewhere(domains)
+    return False if found is None and ("$" in domains or ";" in domains) else found
 
 
 def _sends(senders: str, domain: str) -> bool | None:
