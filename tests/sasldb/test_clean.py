@@ -205,7 +205,7 @@ def test_a_list_refuses_a_key_that_libdb_would_not_find() -> None:
 
 def test_a_list_refuses_a_key_that_comes_twice() -> None:
     """In two pages of one bucket, each of which is in order."""
-    data = bdb.encode({key(f"user{n:05}"): b"x" * 40 for n in range(3000)})
+    data = bdb.encode({key(f"user{n:05}"): b"x" * 300 for n in range(3000)})
     clean = look(data)
     assert isinstance(clean, CleanFile)
     page, behind = next((n, behind) for n, behind in enumerate(clean._pages.following) if behind)
