@@ -12,7 +12,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -177,6 +179,9 @@ def peer(*command: Word, stdin: bytes = b"", env: Mapping[str, str] = NO_MORE, s
     text = (done.stdout + done.stderr).decode(errors="backslashreplace")
     assert status is None or done.returncode == status, f"{words}: {done.returncode}\n{text}"
     return text
+
+
+STOPPED = re.compile(r"^(\d+) +--- stopped by SIGSTOP", re.MULTILINE)
 
 
 @dataclass
@@ -344,6 +349,22 @@ class Admin:
         strace = ("strace", "-f", "-qq", "-o/dev/null", *missing, f"-einject={inject}")
         traced = self.behind(*strace, *self.prefix)
         return traced.run(*words, env={"PYTHONDONTWRITEBYTECODE": "1"}).status in KILLED
+
+    def overtaken(self, path: str, meanwhile: Callable[[], object], *words: Word) -> Ran:
+        """Run a command that stands still after its first look at a path, until ``meanwhile`` is over."""
+        log = self.directory / "overtaken.log"
+        strace = ("strace", "-f", "-qq", f"-o{log}", "-P", str(self.path(path)))
+        slow = self.behind(*strace, "-einject=newfstatat:signal=STOP:when=1", *self.prefix)
+        with ThreadPoolExecutor() as pool:
+            ran = pool.submit(slow.run, *words, env={"PYTHONDONTWRITEBYTECODE": "1"})
+            while not (stands := STOPPED.search(log.read_text() if log.exists() else "")):
+                assert not ran.done(), f"never looked at {path}: {ran.result()}"
+                time.sleep(0.01)
+            try:
+                meanwhile()
+            finally:
+                os.kill(int(stands[1]), signal.SIGCONT)
+            return ran.result()
 
     def kill_points(self, *words: Word, env: Mapping[str, str] = NO_MORE) -> list[Point]:
         """Run a command to its end; return each call of it that changes files, in their order."""

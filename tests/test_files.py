@@ -1,6 +1,7 @@
 """Private, atomic, durable: the promises of smtpcreds.files, on a real file system."""
 
 import errno
+import itertools
 import multiprocessing
 import os
 import resource
@@ -24,6 +25,7 @@ from smtpcreds.errors import (
     WriteError,
 )
 from smtpcreds.files.guard import explained
+from smtpcreds.files.rights import above
 from smtpcreds.model import Artifact
 
 
@@ -271,6 +273,12 @@ def test_root_is_not_told_to_become_root(monkeypatch: pytest.MonkeyPatch, user: 
     with pytest.raises(DeniedError) as caught, explained("sasldb2"):
         raise PermissionError(errno.EPERM, "Operation not permitted")  # an immutable file
     assert hint in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("path", ["/any", "//any", "//etc/any", "/etc/mail/any"])
+def test_the_directories_above_a_path_end_at_the_top(path: str) -> None:
+    assert list(itertools.islice(above(path, "/"), 5))[-1] in {"/", "//"}
+    assert len(list(itertools.islice(above(path, "/"), 5))) < 5
 
 
 def test_only_an_empty_directory_is_removed(home: Path) -> None:

@@ -234,6 +234,15 @@ def test_a_newer_crl_on_another_machine_is_taken_over(hub: Admin, clear: Path, o
 # What is no backup, or no longer the one that was made.
 
 
+def test_one_of_holes_is_refused_before_it_is_read(hub: Admin, tmp_path: Path) -> None:
+    """It claims 2 GiB and one octet; reading that would take as much memory."""
+    path = tmp_path / "holes"
+    with path.open("wb") as file:
+        file.truncate((2 << 30) + 1)
+    limited = hub.behind("prlimit", f"--as={1 << 30}")
+    assert "holes: is over 2147483648 octets" in limited("ca", "restore", path, "--check", status=65).problem
+
+
 def test_a_wrong_passphrase_opens_nothing(hub: Admin, saved: Path, other: Admin) -> None:
     wrong = hub.secret("wrong", b"not the one at all")
     assert "does not open it" in other.refuses(77, "ca", "restore", saved, "--passphrase", wrong)
