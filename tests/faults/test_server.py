@@ -71,6 +71,7 @@ class Scene:
         name = self._database
         self._server.run("postgres", f"DROP DATABASE {name} WITH (FORCE)")
         self._server.run("postgres", f"CREATE DATABASE {name} TEMPLATE start OWNER {OWNER}")
+        self._server.run("postgres", "CHECKPOINT")  # or sequences of a copy go back when the server dies
         for admin in (self.first, self.second):
             shutil.rmtree(admin.directory, ignore_errors=True)
             shutil.copytree(self._start, admin.root, symlinks=True)
