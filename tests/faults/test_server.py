@@ -29,7 +29,6 @@ VERBS = {
     "ca crl": {0},
     "sasl add scanner": {0, 73},
     "ca rollover": {0, 77},
-    "cert retire dmzmail": {0, 65, 66},
     "cert issue dmzmail --force": {0},
     "sasl passwd maildroid": {0},
     "sasl rotate maildroid": {0, 73},
