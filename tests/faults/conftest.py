@@ -78,7 +78,14 @@ class Record:
         self._wrong = before.keys() - self._well
 
     def each(
-        self, subject: str, fault: str, run: object, found: Sequence[_P], at: Callable[[_P], str]
+        self,
+        subject: str,
+        fault: str,
+        run: object,
+        found: Sequence[_P],
+        at: Callable[[_P], str],
+        *,
+        number: int = 0,
     ) -> list[str]:
         """Try a sample of the points; return what was wrong after some of them.
 
@@ -88,6 +95,7 @@ class Record:
             run: the command, with what prepares it.
             found: the points that there are.
             at: has it happen at one, and returns what is wrong then.
+            number: of points, where others of the run are in other tests.
         """
         of: Key = subject, fault, _text(run), ""
         wrong = {one[3] for one in self._wrong if one[:3] == of[:3]}
@@ -99,7 +107,7 @@ class Record:
             told = named_key((*of[:3], _text(point)))
             if told["point"] in chosen_now and key(told) not in self._well:
                 said = at(point)
-                self._append({**told, "of": len(found), "wrong": said, "revision": revision()})
+                self._append({**told, "of": number or len(found), "wrong": said, "revision": revision()})
                 faulty += [said] if said else []
         return faulty
 
