@@ -39,9 +39,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tree.mkdir()
     ignored = shutil.ignore_patterns("__pycache__")
     for name in SOURCE:
-        there = TOP / name
-        copy = shutil.copy if there.is_file() else lambda *args: shutil.copytree(*args, ignore=ignored)
-        copy(there, tree / name)
+        if (TOP / name).is_file():
+            shutil.copy(TOP / name, tree / name)
+        else:
+            shutil.copytree(TOP / name, tree / name, ignore=ignored)
     (tree / "contrib/debian").rename(tree / "debian")
     env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(out), "LC_ALL": "C.UTF-8"}
     env |= {"DEB_BUILD_OPTIONS": "nocheck", "PYTHONPATH": LIBRARIES}

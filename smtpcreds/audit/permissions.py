@@ -658,7 +658,9 @@ def _directories(host: Host) -> Iterator[str]:
     read = filter(os.path.exists, (*map(host.path, CONFIGURATION), *sendmail_confs(host), *smtpd_confs(host)))
     watched = (*named, *host.key_files, *secrets(host), *own, *read)
     nearest = dict.fromkeys(map(os.path.dirname, watched))
-    found = dict.fromkeys(directory for place in nearest for directory in above(f"{place}/any", host.top))
+    found = dict.fromkeys(
+        directory for place in nearest for directory in above(os.path.join(place, "any"), host.top)
+    )
     yield from sorted(filter(os.path.isdir, found), key=lambda path: (-path.count("/"), path))
 
 

@@ -24,7 +24,7 @@ from ..deploy.delivery import Handover, kept_for, newest, record_handover
 from ..deploy.facts import gather
 from ..deploy.options import parse_words, words
 from ..errors import DataError, DeniedError, MissingInputError, SmtpcredsError, UsageError
-from ..files import check_parents, check_target, exists, read_private, read_public, write_all
+from ..files import check_parents, check_target, exists, read_private, read_public, sweep_target, write_all
 from ..inventory.pulls import Pull
 from ..inventory.rows import CertificateRow, State
 from ..lazy import dataclass, pattern
@@ -125,6 +125,7 @@ def authorize(work: Transaction, wanted: BundleRequest, line: str, path: str | N
 def _lines_of(path: str) -> list[str]:
     check_parents(path)
     check_target(path)
+    sweep_target(path)
     return read_public(path).decode(errors="surrogateescape").splitlines() if exists(path) else []
 
 

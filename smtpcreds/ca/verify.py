@@ -115,7 +115,8 @@ class Subject:
 def _pair_for(site: Site, which: str) -> str:
     if is_client_host(site) and "/" not in which:
         return bundle_again(site, site.qualify(which), "--new-key")
-    return f"smtpcreds cert issue {quote(which)}"
+    is_path = "/" in which or which.startswith("-")
+    return "smtpcreds cert list" if is_path else f"smtpcreds cert issue {quote(which)}"
 
 
 def subject(

@@ -4,6 +4,7 @@ import io
 import re
 import shlex
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -148,10 +149,10 @@ def test_who_never_was_let_in_and_who_is_shut_out(hub: Admin, key: Path) -> None
     assert hub.run("bundle", "attic", "--serve", stdin=b"have none\n").status == 77
 
 
-DAMAGE = {
+DAMAGE: dict[str, Callable[[Callable[..., Path]], object]] = {
     "no key": lambda pair: pair("key").unlink(),
     "no certificate": lambda pair: pair("cert").unlink(),
-    "neither": lambda pair: [pair("key").unlink(), pair("cert").unlink()],
+    "neither": lambda pair: [path.unlink() for path in (pair("key"), pair("cert"))],
     "another key": lambda pair: pair("key").write_bytes(pair("key", "tuba").read_bytes()),
     "another certificate": lambda pair: pair("cert").write_bytes(pair("cert", "tuba").read_bytes()),
 }
@@ -167,7 +168,11 @@ def test_what_is_said_of_a_pair_on_the_hub_mends_it(
         hub("bundle", host, "--authorize", key)
         fetched(hub, host)
     assert "PERM006" not in hub.run("audit").out
-    DAMAGE[damage](lambda what, host="attic": hub.path(f"{STATE}/hosts/{host}-{what}.pem"))
+
+    def pair(what: str, host: str = "attic") -> Path:
+        return hub.path(f"{STATE}/hosts/{host}-{what}.pem")
+
+    DAMAGE[damage](pair)
     told = hub.run("--json", *verb).data
     (cure,) = {one["cure"] for one in told["findings"] if "/hosts" in one["subject"]}
     for _ in range(2):
