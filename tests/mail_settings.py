@@ -46,7 +46,7 @@ class Visitor:
     def _session(self, port: int) -> Iterator[smtplib.SMTP]:
         with (
             self.client.host.namespace.network(),
-            smtplib.SMTP(self.hub.host.address, port, timeout=20) as session,
+            smtplib.SMTP(self.hub.host.address, port, timeout=600) as session,
         ):
             session._host = HUB  # type: ignore[attr-defined]
             yield session
@@ -123,9 +123,11 @@ def ended(seen: Seen) -> bool:
 def kept(machine: MailHost, *paths: str) -> Iterator[None]:
     """Put files of a host back as they were."""
     before = {path: machine.host.path(path).read_text() for path in paths}
-    yield
-    for path, text in before.items():
-        machine.host.path(path).write_text(text)
+    try:
+        yield
+    finally:
+        for path, text in before.items():
+            machine.host.path(path).write_text(text)
 
 
 def replaced(machine: MailHost, file: str, old: str, new: str) -> None:

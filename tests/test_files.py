@@ -243,12 +243,12 @@ def test_lock_waits_names_the_holder_and_dies_with_it(home: Path) -> None:
     ready = multiprocessing.get_context("spawn").Event()
     holder = multiprocessing.get_context("spawn").Process(target=_hold, args=(path, ready))
     holder.start()
-    assert ready.wait(20)
+    assert ready.wait(120)
     with pytest.raises(LockHeldError, match=f"process {holder.pid} "), files.exclusive(path, patience=0.1):
         pass
     os.kill(holder.pid or 0, signal.SIGKILL)
     holder.join()
-    with files.exclusive(path, patience=5):
+    with files.exclusive(path, patience=60):
         assert mode(home / "lock") == 0o600
 
 

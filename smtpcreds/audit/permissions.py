@@ -16,6 +16,7 @@ from ..files.rights import User, above, barrier, way_in
 from ..lazy import dataclass
 from ..model import Artifact, Change, Finding, Link, Owner, Repair
 from ..mta import auth_info, sasl_conf
+from ..pki.chains import is_link_name
 from ..pki.describe import authority_of
 from ..pki.keys import public_id
 from ..pki.values import Certificate
@@ -513,7 +514,14 @@ def state(host: Host) -> Iterator[Finding]:
             reason = f"mode {mode:04o}; others may look into it or change it"
             yield PERM014.found(directory, reason, cure, close(directory, excess))
         for name in sorted(files):
-            yield from judge(f"{directory}/{name}", Rule(PERM014, 0o077, host.owners))
+            if not _is_hash_link(f"{directory}/{name}"):
+                yield from judge(f"{directory}/{name}", Rule(PERM014, 0o077, host.owners))
+
+
+def _is_hash_link(path: str) -> bool:
+    """Tell whether it is one of the links to authorities and CRLs beside them, as OpenSSL names them."""
+    is_named_so = is_link_name(os.path.basename(path))
+    return is_named_so and os.path.islink(path) and "/" not in os.readlink(path)
 
 
 def _raise(error: OSError) -> None:
