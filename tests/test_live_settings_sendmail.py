@@ -342,3 +342,19 @@ def test_mail_that_a_table_takes_past_the_hub_is_found_until_the_cure(sender: Se
     by_shell(sender, found["MTA040"])
     assert findings(sender, "MTA") == {}
     assert f"relay={HUB}" in sender.send()
+
+
+def test_mail_that_waits_for_the_queue_is_found_until_the_cure(sender: SendmailMachine) -> None:
+    mode = "define(`confDELIVERY_MODE', `queueonly')dnl"
+    replaced(sender, MC, CLIENT_INCLUDE, f"{CLIENT_INCLUDE}\n{mode}")
+    compile_on(sender)
+    assert "stat=queued" in sender.send()
+    found = findings(sender, "MTA")
+    assert list(found) == ["MTA041"]
+    assert found["MTA041"] in sender.run("mta", "check", "sendmail-client").out
+    starts = len(sender.log.find("sm-mta.*starting daemon"))
+    by_shell(sender, found["MTA041"])
+    sender.log.wait("sm-mta.*starting daemon", starts + 1)
+    sender.host.await_port(25)
+    assert findings(sender, "MTA") == {}
+    assert "stat=Sent" in sender.send()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from lab import Lab
 from mail_hosts import CLIENT
-from mail_settings import Seen, by_shell, ended, findings, kept, no_tls, refused, replaced
+from mail_settings import Seen, by_shell, ended, findings, kept, no_auth, no_tls, refused, replaced
 from test_live_settings_sendmail import (
     ACCESS,
     DAEMON,
@@ -43,6 +43,7 @@ ROWS = [
     Row("ciphers without authentication", INCLUDE, ciphers("aNULL:@SECLEVEL=0"), "MTA033", no_tls),
     Row("ciphers for another kind of key", INCLUDE, ciphers("aRSA"), "MTA033", no_tls),
     Row("ciphers that nobody knows", INCLUDE, ciphers("NONSENSE"), "MTA033", no_tls),
+    Row("mechanisms", INCLUDE, below("define(`confAUTH_OPTIONS', `c')dnl"), "MTA028", no_auth),
     Row("an engine", INCLUDE, below("define(`confSSL_ENGINE', `nosuch')dnl"), "MTA038", no_tls),
     Row("filter, F=R", INCLUDE, dead_filter("R"), "MTA034", ended),
     Row("filter, F=T", INCLUDE, dead_filter("T"), "MTA034", ended),

@@ -119,6 +119,7 @@ _OF_SENDMAIL: tuple[Check, ...] = (
     sendmail_access.asked,
     sendmail_service.realm,
     sendmail_service.listens,
+    sendmail_service.kept,
     sendmail_client.past,
 )
 _OF_POSTFIX: tuple[Check, ...] = (

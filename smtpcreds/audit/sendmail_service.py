@@ -33,6 +33,23 @@ def realm(host: Host) -> Iterator[Finding]:
         yield MTA037.found(host.path(SENDMAIL_CF), reason, removed(host, name, name))
 
 
+MTA041 = Code.warning(
+    "MTA041",
+    "mail that Sendmail keeps until the queue is run, instead of sending it at once (confDELIVERY_MODE)",
+)
+
+
+def kept(host: Host) -> Iterator[Finding]:
+    """Mail goes out when it comes in."""
+    mode = host.sendmail.option("DeliveryMode") if host.sendmail else ""
+    is_ours = host.relays_by_sendmail or host.logs_in_by_sendmail
+    if is_ours and mode[:1].lower() in {"q", "d"}:
+        reason = f"has DeliveryMode={mode}, so mail stays here until the queue is run"
+        yield MTA041.found(
+            host.path(SENDMAIL_CF), reason, removed(host, "confDELIVERY_MODE", "confDELIVERY_MODE")
+        )
+
+
 MTA039 = Code.error("MTA039", "a hub whose Sendmail listens on no port that client hosts connect to")
 
 

@@ -26,6 +26,7 @@ _TAG = pattern(r"(?i)(Srv_Features|Try_TLS|TLS_Clt|TLS_Srv|TLS_Rcpt|TLS_(?:Srv|C
 _OPEN = pattern(r"^\s*FEATURE\(`?(promiscuous_relay|relay_local_from|relay_mail_from)\b")
 _BARRED = {
     "a": mechanisms.NO_ACTIVE,
+    "c": mechanisms.PASS_CREDENTIALS,
     "d": mechanisms.NO_DICTIONARY,
     "f": mechanisms.FORWARD_SECRECY,
     "m": mechanisms.MUTUAL,

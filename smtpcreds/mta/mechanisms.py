@@ -27,12 +27,14 @@ _KNOWN = _OTHERS | frozenset(BY_PASSWORD)
 _ACTIVE = frozenset({"CRAM-MD5", *PLAINTEXT})
 NO_PLAINTEXT, NO_ACTIVE, MUTUAL = "noplaintext", "noactive", "mutual_auth"
 NO_DICTIONARY, FORWARD_SECRECY = "nodictionary", "forward_secrecy"
+PASS_CREDENTIALS = "pass_credentials"  # noqa: S105
 _WITHOUT: dict[str, Callable[[str], bool]] = {
     NO_PLAINTEXT: lambda name: name in PLAINTEXT,
     NO_ACTIVE: lambda name: name in _ACTIVE | {"DIGEST-MD5"},
     NO_DICTIONARY: lambda _: True,
     FORWARD_SECRECY: lambda _: True,
     MUTUAL: lambda name: name in _ACTIVE,
+    PASS_CREDENTIALS: lambda name: name not in PLAINTEXT,
 }
 """Which mechanisms by password each security option takes away (observed with Cyrus SASL 2.1.28)."""
 

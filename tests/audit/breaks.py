@@ -1025,6 +1025,11 @@ def mail_past_the_hub(host: Host) -> None:
     define(host, "confFALLBACK_MX other.example.net")
 
 
+@breaks("MTA041")
+def mail_waits_for_the_queue(host: Host) -> None:
+    define(host, "confDELIVERY_MODE queueonly")
+
+
 def in_main(host: Host, *lines: str) -> None:
     """Put lines at the end of main.cf."""
     with host.path(MAIN).open("a") as file:
