@@ -172,6 +172,7 @@ def _authority(work: Transaction, wanted: Hub, secrets: Secrets) -> tuple[Part, 
     """Return the part, and whether its key was stored unencrypted now."""
     site, path = work.site, work.ca.files.certificate
     if work.ca.is_there:
+        work.lock()  # when this run began, there was nothing to lock, and another may be at work
         _ = work.ca.chain
         return Part("authority", path, made=False), False
     new = new_authority(site)

@@ -55,18 +55,6 @@ def is_within(host: str, domain: str) -> bool:
     return host == domain or host.endswith("." + domain)
 
 
-def display(host: str) -> str:
-    """Return the name for people: U-labels where they decode, else the name itself."""
-    if "xn--" not in host:
-        return host
-    import idna
-
-    try:
-        return idna.decode(host)
-    except idna.IDNAError:
-        return host
-
-
 def _ascii(text: str) -> str:
     if text.isascii():
         return text.lower()

@@ -134,6 +134,11 @@ class Transaction:
                 recover_authorities(self.site, self._inventory, self.ca)
         return self._inventory
 
+    def lock(self) -> None:
+        """Take the lock, for a verb that decides by what is there; records are opened where there are any."""
+        with self._unwinding():
+            self._begin()
+
     def require_inventory(self) -> "Inventory":
         """Return the record of certificates.
 
@@ -314,7 +319,9 @@ class Transaction:
         from .inventory.inventory import open_inventory
 
         place = self.site.inventory
-        inventory = self._open.enter_context(open_inventory(place, machine=self.site.machine))
+        common = f"{self.site.root.record(self.site.hosts)}/"
+        opened = open_inventory(place, machine=self.site.machine, common=common)
+        inventory = self._open.enter_context(opened)
         self._open.enter_context(inventory.alone())
         self._disk.held[f"open inventory {place}"] = inventory
         self._open.callback(self._disk.held.pop, f"open inventory {place}")

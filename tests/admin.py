@@ -12,7 +12,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,10 +36,11 @@ CONFIG = f'domain = "{DOMAIN}"\nhub = "{HUB}"\n'
 SMTPCREDS = (sys.executable, "-m", "smtpcreds")
 SECRET = b"Ch1mp? ,03fuzz fl0ppi"
 PASSPHRASE = SECRET.decode()
-PATIENCE = 120
+PATIENCE = 240
 KILLED = {-signal.SIGKILL, 128 + signal.SIGKILL}
-NOBODY = 65534
+NOBODY, BUSY = 65534, 75
 NO_MORE: Mapping[str, str] = {}
+_PEM = re.compile(r"(-----BEGIN [A-Z0-9 ]+-----\n)[^-]*(?=-----END)")
 
 SETTINGS = "/etc/smtpcreds/smtpcreds.toml"
 STATE = "/var/lib/smtpcreds"
@@ -144,6 +147,22 @@ def _state(path: Path) -> tuple[str, int, int, str]:
     return mode, status.st_uid, status.st_gid, content
 
 
+def without_random(text: str, *secrets: str) -> str:
+    """Leave out secrets and the insides of PEM blocks, in which any short word may stand by chance."""
+    for secret in secrets:
+        text = text.replace(secret, "")
+    return _PEM.sub(r"\1", text)
+
+
+def open_files(process: int) -> list[str]:
+    """The files that a process has open, but for those that are closed while we look."""
+    found = []
+    for name in os.listdir(f"/proc/{process}/fd"):
+        with suppress(FileNotFoundError):
+            found.append(os.readlink(f"/proc/{process}/fd/{name}"))
+    return found
+
+
 def contents(directory: Path) -> dict[str, bytes | str]:
     """Return what is in a directory, by name: contents, and where links lead."""
     found = sorted(directory.iterdir())
@@ -160,6 +179,9 @@ def peer(*command: Word, stdin: bytes = b"", env: Mapping[str, str] = NO_MORE, s
     text = (done.stdout + done.stderr).decode(errors="backslashreplace")
     assert status is None or done.returncode == status, f"{words}: {done.returncode}\n{text}"
     return text
+
+
+STOPPED = re.compile(r"^(\d+) +--- stopped by SIGSTOP", re.MULTILINE)
 
 
 @dataclass
@@ -299,7 +321,10 @@ class Admin:
         return ran.problem
 
     def at_once(self, *commands: Sequence[Word]) -> list[Ran]:
-        """Run commands side by side, however they end."""
+        """Run commands side by side, however they end.
+
+        One that gave up waiting for its turn, as on a busy machine, runs once more, alone.
+        """
         started = [
             subprocess.Popen(
                 self.command(*words),
@@ -313,7 +338,10 @@ class Admin:
             for words in commands
         ]
         ended = [process.communicate(timeout=PATIENCE) for process in started]
-        return [Ran(process.returncode, *said) for process, said in zip(started, ended, strict=True)]
+        ran = [Ran(process.returncode, *said) for process, said in zip(started, ended, strict=True)]
+        return [
+            self.run(*words) if one.status == BUSY else one for words, one in zip(commands, ran, strict=True)
+        ]
 
     def killed(self, inject: str, *words: Word, lacks: str = "") -> bool:
         """Run a command that dies at a system call, on a kernel without another; tell if it got that far."""
@@ -321,6 +349,22 @@ class Admin:
         strace = ("strace", "-f", "-qq", "-o/dev/null", *missing, f"-einject={inject}")
         traced = self.behind(*strace, *self.prefix)
         return traced.run(*words, env={"PYTHONDONTWRITEBYTECODE": "1"}).status in KILLED
+
+    def overtaken(self, path: str, meanwhile: Callable[[], object], *words: Word) -> Ran:
+        """Run a command that stands still after its first look at a path, until ``meanwhile`` is over."""
+        log = self.directory / "overtaken.log"
+        strace = ("strace", "-f", "-qq", f"-o{log}", "-P", str(self.path(path)))
+        slow = self.behind(*strace, "-einject=newfstatat:signal=STOP:when=1", *self.prefix)
+        with ThreadPoolExecutor() as pool:
+            ran = pool.submit(slow.run, *words, env={"PYTHONDONTWRITEBYTECODE": "1"})
+            while not (stands := STOPPED.search(log.read_text() if log.exists() else "")):
+                assert not ran.done(), f"never looked at {path}: {ran.result()}"
+                time.sleep(0.01)
+            try:
+                meanwhile()
+            finally:
+                os.kill(int(stands[1]), signal.SIGCONT)
+            return ran.result()
 
     def kill_points(self, *words: Word, env: Mapping[str, str] = NO_MORE) -> list[Point]:
         """Run a command to its end; return each call of it that changes files, in their order."""

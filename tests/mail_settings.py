@@ -46,13 +46,15 @@ class Visitor:
     def _session(self, port: int) -> Iterator[smtplib.SMTP]:
         with (
             self.client.host.namespace.network(),
-            smtplib.SMTP(self.hub.host.address, port, timeout=20) as session,
+            smtplib.SMTP(self.hub.host.address, port, timeout=600) as session,
         ):
             session._host = HUB  # type: ignore[attr-defined]
             yield session
 
-    def visits(self, *, logs_in: bool = True, shows_certificate: bool = False, port: int = 25) -> Seen:
-        """Log in by CRAM-MD5, if it is offered, and ask for a recipient elsewhere."""
+    def visits(
+        self, *, logs_in: bool = True, shows_certificate: bool = False, port: int = 25, sends: bool = False
+    ) -> Seen:
+        """Log in by CRAM-MD5, if it is offered, and ask for a recipient elsewhere, or send a message."""
         tls, auth = False, None
         try:
             with self._session(port) as session:
@@ -68,9 +70,18 @@ class Visitor:
                     session.user, session.password = ACCOUNT, self.secret
                     session.auth("CRAM-MD5", session.auth_cram_md5)
                 session.mail(f"polkafan@{self.client.host.name}")
-                return Seen(tls, auth, session.rcpt(FOREIGN)[0])
+                asked = session.rcpt(FOREIGN)[0]
+                return Seen(tls, auth, _answer(session) if sends and asked == 250 else asked)
         except (smtplib.SMTPException, OSError):
             return Seen(tls, auth, 0)
+
+
+def _answer(session: smtplib.SMTP) -> int:
+    """Return what is said to a message, or to the wish to send one."""
+    try:
+        return session.data(f"To: {FOREIGN}\r\nSubject: polka\r\n\r\nRosamunde\r\n")[0]
+    except smtplib.SMTPDataError as error:
+        return error.smtp_code
 
 
 def by_shell(host: MailHost, cure: str) -> None:
@@ -112,9 +123,11 @@ def ended(seen: Seen) -> bool:
 def kept(machine: MailHost, *paths: str) -> Iterator[None]:
     """Put files of a host back as they were."""
     before = {path: machine.host.path(path).read_text() for path in paths}
-    yield
-    for path, text in before.items():
-        machine.host.path(path).write_text(text)
+    try:
+        yield
+    finally:
+        for path, text in before.items():
+            machine.host.path(path).write_text(text)
 
 
 def replaced(machine: MailHost, file: str, old: str, new: str) -> None:

@@ -13,9 +13,23 @@ from .finding import Code
 from .host import DOVECOT_CONF, Host
 
 RELOAD = "doveadm reload"
-_KEEP_NAMES = frozenset({"", "%u", "%Lu", "%{user}", "%{user|lower}"})
+_KEEP_NAMES = {
+    False: frozenset({"", "%u", "%Lu", "%{user}"}),
+    True: frozenset({"%{user}", "%{user|lower}"}),
+}
+"""Of auth_username_format, without blanks, in 2.3 and in 2.4, which takes ``%u`` as it stands."""
 _STOPS = frozenset({"return", "return-fail"})
 _WANTED = ("auth_mechanisms", "disable_plaintext_auth", "auth_allow_cleartext")
+_ASKED = {
+    "driver": {"passwd-file"},
+    "passwd_file_path": {mta_dovecot.PATH},
+    "skip": {"never", "authenticated"},
+    "deny": {"no"},
+    "mechanisms_filter": {""},
+    "username_filter": {""},
+    "result_success": {"return-ok", "return"},
+}
+"""With what our passdb is asked, and its answer counts; in 2.4 a later line can say otherwise."""
 
 
 def _files(host: Host) -> list[str]:
@@ -26,11 +40,15 @@ def _files(host: Host) -> list[str]:
 
 
 def _removed(host: Host, name: str) -> str:
-    """Return how the last line that sets something goes."""
+    """Return how the last line that sets something goes; in 2.4 a block may do so."""
+    said = re.compile(rf"\s*(?:passdb_)?{name}\s*([={{])")
     for path in reversed(_files(host)):
         lines = (host.content(path) or b"").decode(errors="replace").splitlines()
-        if found := [n for n, line in enumerate(lines, 1) if re.match(rf"\s*{name}\s*=", line)]:
-            return f"sed -i {found[-1]}d {quote(path)} && {RELOAD}"
+        if found := [(n, match[1]) for n, line in enumerate(lines, 1) if (match := said.match(line))]:
+            number, sign = found[-1]
+            if sign == "=":
+                return f"sed -i {number}d {quote(path)} && {RELOAD}"
+            return f"take the block at line {number} out of {path}, then: {RELOAD}"
     return f"take {name} out of {host.path(DOVECOT_CONF)}, and of what that includes, then: {RELOAD}"
 
 
@@ -62,7 +80,7 @@ def refuses(host: Host) -> Iterator[Finding]:
             reason = f"says {name} = yes, so it refuses everybody whose certificate it does not see"
             yield MTA302.found(host.path(DOVECOT_CONF), reason, _removed(host, name))
     ours_path = mta_dovecot.PATH
-    ours = [n for n, options in enumerate(conf.passdbs) if mta_dovecot.PATH in _files_of(options)]
+    ours = [n for n, options in enumerate(conf.passdbs) if ours_path in _files_of(options)]
     for options in conf.passdbs[: ours[0]] if ours else ():
         if options.get("result_failure") in _STOPS and options.get("deny") != "yes":
             reason = f"stops at the passdb {options.get('driver', '')} (result_failure), before {ours_path}"
@@ -99,17 +117,52 @@ def undone(host: Host) -> Iterator[Finding]:
     conf, text = _serving(host), host.text(dovecot_hub.FRAGMENT)
     if conf is None or text is None:
         return
-    wanted = mta_dovecot.parse_configuration(text)
+    wanted = mta_dovecot.parse_configuration(text, is_new=conf.is_new)
+    yield from _said_later(host, conf, wanted)
+    yield from _other_names(host, conf)
+    yield from _passed_over(host, conf)
+    yield from _out_of_reach(host, conf, wanted)
+
+
+def _said_later(host: Host, conf: DovecotConf, wanted: DovecotConf) -> Iterator[Finding]:
     for name in _WANTED:
         if name in wanted.settings and conf.settings.get(name) != wanted.settings[name]:
             said = conf.settings.get(name, "nothing")
             reason = f"says {name} = {said}, and {dovecot_hub.FRAGMENT} says {wanted.settings[name]}"
             yield MTA304.found(host.path(DOVECOT_CONF), reason, _removed(host, name))
+
+
+_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_@")
+_NAMES: Mapping[str, Callable[[str, str, bool], bool]] = {
+    "auth_username_format": lambda value, _, is_new: value.replace(" ", "") in _KEEP_NAMES[is_new],
+    "auth_username_chars": lambda value, _realm, _is_new: not value or set(value) >= _CHARACTERS,
+    "auth_username_translation": lambda value, _realm, _is_new: not value,
+    "auth_default_realm": lambda value, realm, _is_new: value in {"", realm},
+    "auth_default_domain": lambda value, realm, _is_new: value in {"", realm},
+}
+"""Settings that change the name which is looked up; which values keep it, given realm and version."""
+
+
+def _other_names(host: Host, conf: DovecotConf) -> Iterator[Finding]:
     for name, is_kept in _NAMES.items():
-        value = conf.settings.get(name, "")
-        if value and not is_kept(value, host.site.realm):
+        value = conf.settings.get(name)
+        if value is not None and not is_kept(value, host.site.realm, conf.is_new):
             reason = f"says {name} = {value}, so it looks up other names than clients send"
             yield MTA304.found(host.path(DOVECOT_CONF), reason, _removed(host, name))
+
+
+def _passed_over(host: Host, conf: DovecotConf) -> Iterator[Finding]:
+    """Yield what keeps 2.4 from asking our passdb, or from taking its answer."""
+    for options in (options for options in conf.passdbs if options.get("name") == dovecot_hub.PASSDB):
+        for name, kept in _ASKED.items():
+            if (value := options.get(name)) is not None and value not in kept:
+                reason = (
+                    f"says {name} = {value} for passdb {dovecot_hub.PASSDB}, so the accounts are not asked"
+                )
+                yield MTA304.found(host.path(DOVECOT_CONF), reason, _removed(host, name))
+
+
+def _out_of_reach(host: Host, conf: DovecotConf, wanted: DovecotConf) -> Iterator[Finding]:
     for path, options in wanted.listeners.items():
         found = conf.listeners.get(path, {})
         for name in (name for name in ("mode", "user", "group") if found.get(name) != options.get(name)):
@@ -117,13 +170,3 @@ def undone(host: Host) -> Iterator[Finding]:
             reason = f"says {said} for {path}, so the mail server can't ask it"
             cure = f"take {said} of unix_listener {path} out of {host.path(DOVECOT_CONF)}, then: {RELOAD}"
             yield MTA304.found(host.path(DOVECOT_CONF), reason, cure)
-
-
-_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_@")
-_NAMES: Mapping[str, Callable[[str, str], bool]] = {
-    "auth_username_format": lambda value, _: value in _KEEP_NAMES,
-    "auth_username_chars": lambda value, _: set(value) >= _CHARACTERS,
-    "auth_username_translation": lambda _value, _realm: False,
-    "auth_default_realm": lambda value, realm: value == realm,
-}
-"""Settings that change the name which is looked up, and which values, given the hub's realm, keep it."""

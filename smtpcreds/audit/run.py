@@ -19,6 +19,7 @@ from . import (
     delivery,
     dovecot,
     exim,
+    exim_service,
     finding,
     kerberos,
     others,
@@ -28,7 +29,12 @@ from . import (
     postfix_client,
     sasl_conf,
     sendmail,
+    sendmail_access,
+    sendmail_ciphers,
+    sendmail_client,
+    sendmail_filters,
     sendmail_peers,
+    sendmail_service,
     sendmail_switches,
 )
 from .finding import AUDIT001, Code, unchecked
@@ -106,6 +112,14 @@ _OF_SENDMAIL: tuple[Check, ...] = (
     sendmail_peers.demands,
     sendmail_peers.session,
     sendmail_peers.submissions,
+    sendmail_ciphers.lists,
+    sendmail_ciphers.engine,
+    sendmail_filters.filters,
+    sendmail_access.refused,
+    sendmail_access.asked,
+    sendmail_service.realm,
+    sendmail_service.listens,
+    sendmail_client.past,
 )
 _OF_POSTFIX: tuple[Check, ...] = (
     postfix.server,
@@ -137,6 +151,12 @@ _OF_EXIM: tuple[Check, ...] = (
     exim.client,
     exim.tls,
     exim.logs_in,
+    exim_service.connections,
+    exim_service.asked,
+    exim_service.files,
+    exim_service.routers,
+    exim_service.kept,
+    exim_service.listens,
 )
 _OF_DOVECOT: tuple[Check, ...] = (
     dovecot.refuses,
@@ -196,8 +216,13 @@ _ROOMS = (
         sendmail,
         sendmail_switches,
         sendmail_peers,
+        sendmail_ciphers,
+        sendmail_filters,
+        sendmail_access,
+        sendmail_service,
+        sendmail_client,
     ),
-    *(postfix, postfix_ciphers, postfix_client, exim, dovecot, others, delivery),
+    *(postfix, postfix_ciphers, postfix_client, exim, exim_service, dovecot, others, delivery),
 )
 _FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")
 

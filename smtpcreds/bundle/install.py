@@ -56,12 +56,11 @@ def install_pair(work: Transaction, answer: Answer, opened: Opened, *, force: bo
     site = work.site
     check(answer.pair.directory)
     around = _around(site, opened)
-    if _is_in_place(answer, opened):
+    if _is_complete(work, answer, opened, force=force):
         if around:
             prepare(site, answer.pair.directory)
             write_all(around)
         return _removed_lists(site, opened) or bool(around)
-    _verify_place(site, answer, opened, force=force)
     _ = work.inventory
     prepare(site, answer.pair.directory)
     if opened.key:
@@ -115,6 +114,19 @@ def warn_of_ended_lists(site: Site, opened: Opened) -> None:
 
 def _number(crl: Crl) -> int:
     return -1 if crl.number is None else crl.number
+
+
+def _is_complete(work: Transaction, answer: Answer, opened: Opened, *, force: bool) -> bool:
+    """Tell whether nothing is missing, even if another run was at work before there was anything to lock."""
+    if _is_in_place(answer, opened):
+        return True
+    try:
+        _verify_place(work.site, answer, opened, force=force)
+    except ExistsError:
+        if not _is_in_place(answer, opened):
+            raise
+    work.lock()
+    return _is_in_place(answer, opened)
 
 
 def _is_in_place(answer: Answer, opened: Opened) -> bool:

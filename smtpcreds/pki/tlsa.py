@@ -19,7 +19,6 @@ from .values import Certificate
 
 if TYPE_CHECKING:
     from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 
 DANE_TA, DANE_EE = 2, 3
@@ -46,16 +45,6 @@ class Tlsa:
 def end_entity(certificate: "x509.Certificate") -> Tlsa:
     """Return the ``3 1 1`` record of a server certificate."""
     return _record(DANE_EE, fields.public_key_info(certificate))
-
-
-def end_entity_key(key: "CertificatePublicKeyTypes") -> Tlsa:
-    """Return the ``3 1 1`` record of a public key, before there is a certificate for it.
-
-    A point on a curve is taken uncompressed, as it stands in the certificates that are issued here.
-    """
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    return _record(DANE_EE, key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
 def trust_anchor(certificate: "x509.Certificate") -> Tlsa:

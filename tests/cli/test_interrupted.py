@@ -143,6 +143,23 @@ def test_two_set_ups_at_once(bare: Admin) -> None:
     assert bare.query("SELECT count(*) FROM certificates") == [(1,)]
 
 
+@pytest.mark.parametrize("ended", [CERTIFICATE, AUTH_INFO, ""])
+def test_a_set_up_that_found_nobody_at_work(bare: Admin, ended: str, renames: Renames) -> None:
+    """It decides what is missing when it has the lock, not before: another run may have come in between."""
+    words = ("setup", HUB, "--no-passphrase")
+
+    def another_run() -> None:
+        if ended:
+            kill(bare, ended, *words, renames=renames)
+        else:
+            bare(*words)
+
+    ran = bare.overtaken(f"{STATE}/inventory.sqlite3", another_run, *words)
+    first = ran.out.partition("\n")[0]
+    assert (ran.status, first) == (0, f"{HUB}: {'ready' if ended else 'was ready; nothing changed'}"), ran.err
+    assert bare.query("SELECT count(*) FROM certificates") == [(1,)]
+
+
 def test_two_authorities_at_once(bare: Admin) -> None:
     ran = bare.at_once(*[("ca", "init", "--no-passphrase")] * 2)
     assert sorted(each.status for each in ran) == [0, 73]

@@ -104,6 +104,14 @@ def test_after_tar_it_finds_everything_in_place(attic: Admin, bundle: Path) -> N
     }, "only what is done by hand is missing"
 
 
+@pytest.mark.parametrize("look", [f"/{KEY}", "/var/lib/smtpcreds/inventory.sqlite3"])
+def test_another_run_came_in_between(attic: Admin, bundle: Path, look: str) -> None:
+    words = ("setup", "--client", bundle)
+    ran = attic.overtaken(look, lambda: attic(*words), *words)
+    assert (ran.status, ran.out.splitlines()[0]) == (0, f"{HOST}: was ready; nothing changed"), ran.err
+    assert attic.query("SELECT count(*) FROM events WHERE what = 'setup'") == [(1,)]
+
+
 def test_a_second_run_changes_nothing_and_says_so(attic: Admin, bundle: Path) -> None:
     attic("setup", "--client", bundle)
     before = snapshot(attic.root)
