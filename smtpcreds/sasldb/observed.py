@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterable, Mapping
+from itertools import repeat
 
 from ..errors import MissingInputError
 from ..files import disk, exclusive, exists, write_all
@@ -81,13 +82,24 @@ class Observed:
         return edits
 
     def _note(self, seen: Mapping[bytes, bytes], edits: Edits) -> None:
-        owners = {key.rpartition(b"\0")[0] for key in edits if key.count(b"\0") == 2}
-        if len(owners) > _NAMED:
-            disk().note("change", f"{len(owners)} accounts", note=self.path)
+        if len(edits) > _NAMED and (number := _accounts_in(edits)) > _NAMED:
+            disk().note("change", f"{number} accounts", note=self.path)
             return
         accounts = dict.fromkeys(found[0] for key in edits if (found := unpack(key)))
         for account in accounts:
             disk().note(_action(seen, edits, account), str(account), note=self.path)
+
+
+_PASSWORD = b"\0userPassword"
+
+
+def _accounts_in(edits: Edits) -> int:
+    """Return how many accounts are edited; most by one record, and a million of them take no memory here."""
+    keys = [key for key in edits if key.count(b"\0") == 2]
+    others = {key.rpartition(b"\0")[0] for key in keys if not key.endswith(_PASSWORD)}
+    return sum(map(bytes.endswith, keys, repeat(_PASSWORD))) + sum(
+        owner + _PASSWORD not in edits for owner in others
+    )
 
 
 def observed(store: Store, kind: Format | None, mode: int) -> Observed:

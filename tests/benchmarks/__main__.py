@@ -1,6 +1,7 @@
-"""All figures in one run: ``python -m tests.benchmarks [--short] FILE``.
+"""All figures in one run: ``python -m tests.benchmarks [--short] [FILE]``.
 
-Writes FILE as CSV. ``--short`` measures small numbers of everything, to see that it runs.
+Writes FILE as CSV. ``--short`` measures small numbers of everything, to see that it runs. Without FILE it
+also counts the shares of the start, and puts all into smtpcreds-performance(7).
 """
 
 import csv
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from platform import python_version
 
-from . import grows, pulls, waits
+from . import grows, pulls, shares, table, waits
 from .measure import Figure
 
 COLUMNS = ("what", "seconds", "processor", "megabytes", "peer", "peer seconds", "ratio", "goal")
@@ -42,7 +43,8 @@ def figures(place: Path, *, short: bool) -> Iterator[Figure]:
 def main(words: list[str]) -> None:
     """Measure, print and write."""
     short = "--short" in words
-    target = Path(next(word for word in words if not word.startswith("-")))
+    named = [Path(word) for word in words if not word.startswith("-")]
+    target = named[0] if named else table.RESULTS
     machine = f"{os.cpu_count()} processors, Python {python_version()}, {datetime.now(UTC):%Y-%m-%d}"
     rows = []
     with tempfile.TemporaryDirectory(dir=".") as scratch:
@@ -54,6 +56,9 @@ def main(words: list[str]) -> None:
         writer.writeheader()
         writer.writerow({"what": f"measured on {machine}"})
         writer.writerows(rows)
+    if not named:
+        shares.main(table.SHARES)
+        table.put()
 
 
 if __name__ == "__main__":
