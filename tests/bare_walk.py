@@ -22,7 +22,7 @@ from pathlib import Path
 
 import dns.message
 import dns.rrset
-from lab.host import Host, Lab
+from lab.host import QUIET, Host, Lab
 from lab.layer import write
 from lab.namespace import Namespace
 from lab.process import LabError, run
@@ -193,6 +193,7 @@ class Bare:
             f"mkdir {new} {directory}/upper {directory}/work; chmod 755 {directory} {directory}/upper",
             f"mount -t overlay -o {options} bare {new}",
             f"mount -t proc proc {new}/proc",
+            f"echo {QUIET} > {directory}/loadavg; mount --bind {directory}/loadavg {new}/proc/loadavg",
             f"mount -t tmpfs -o mode=755 run {new}/run; mkdir -m 1777 {new}/run/lock",
             f"mount -t tmpfs -o mode=755 dev {new}/dev",
             f"(cd /dev && cp -a null zero full random urandom tty fd stdin stdout stderr {new}/dev)",

@@ -254,8 +254,10 @@ def test_the_mail_servers_directory_is_tightened(authority: Admin) -> None:
     assert authority.mode(CERTS) == 0o700
 
 
-def test_the_bundle_of_another_ca_is_kept_behind_ours(authority: Admin, hub_tree: Path) -> None:
-    other = (hub_tree / f"{CERTS}/cacert.pem".lstrip("/")).read_bytes()
+def test_the_bundle_of_another_ca_is_kept_behind_ours(authority: Admin, tmp_path: Path) -> None:
+    elsewhere = Admin(tmp_path / "elsewhere")
+    elsewhere("ca", "init", "--name", "Example CA", "--no-passphrase")
+    other = elsewhere.path(f"{STATE}/ca/ca-cert.pem").read_bytes()
     bundle = authority.write(f"{CERTS}/cacert.pem", other)
     authority.path(CERTS).chmod(0o700)
     authority("cert", "issue", "dmzmail")
