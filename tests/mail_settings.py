@@ -51,8 +51,15 @@ class Visitor:
             session._host = HUB  # type: ignore[attr-defined]
             yield session
 
-    def visits(self, *, logs_in: bool = True, shows_certificate: bool = False, port: int = 25) -> Seen:
-        """Log in by CRAM-MD5, if it is offered, and ask for a recipient elsewhere."""
+    def visits(
+        self,
+        *,
+        logs_in: bool = True,
+        shows_certificate: bool = False,
+        port: int = 25,
+        sends: bool = False,
+    ) -> Seen:
+        """Log in by CRAM-MD5, if it is offered, and ask for a recipient elsewhere; or send a message."""
         tls, auth = False, None
         try:
             with self._session(port) as session:
@@ -68,9 +75,28 @@ class Visitor:
                     session.user, session.password = ACCOUNT, self.secret
                     session.auth("CRAM-MD5", session.auth_cram_md5)
                 session.mail(f"polkafan@{self.client.host.name}")
-                return Seen(tls, auth, session.rcpt(FOREIGN)[0])
+                answered = session.rcpt(FOREIGN)[0]
+                if sends and answered == 250:
+                    answered = self._end(session)
+                return Seen(tls, auth, answered)
         except (smtplib.SMTPException, OSError):
             return Seen(tls, auth, 0)
+
+    def _end(self, session: smtplib.SMTP) -> int:
+        begun = session.docmd("DATA")[0]
+        if begun != 354:
+            return begun
+        session.send("Subject: polka\r\n\r\nRosamunde\r\n.\r\n")
+        return session.getreply()[0]
+
+    def claims(self, words: str) -> int:
+        """Say by XCLIENT where the session comes from, and ask for a recipient elsewhere."""
+        with self._session(25) as session:
+            session.ehlo(self.client.host.name)
+            session.docmd("XCLIENT", words)
+            session.ehlo(self.client.host.name)
+            session.mail(f"polkafan@{self.client.host.name}")
+            return session.rcpt(FOREIGN)[0]
 
 
 def by_shell(host: MailHost, cure: str) -> None:

@@ -26,6 +26,9 @@ from . import (
     postfix,
     postfix_ciphers,
     postfix_client,
+    postfix_filters,
+    postfix_senders,
+    postfix_services,
     sasl_conf,
     sendmail,
     sendmail_peers,
@@ -127,6 +130,18 @@ _OF_POSTFIX: tuple[Check, ...] = (
     postfix_ciphers.names,
     postfix_ciphers.asked,
     postfix_ciphers.demands,
+    postfix_filters.milters,
+    postfix_filters.filters,
+    postfix_filters.commands,
+    postfix_filters.proxied,
+    postfix_services.random_numbers,
+    postfix_services.digests,
+    postfix_services.levels,
+    postfix_services.running,
+    postfix_services.screened,
+    postfix_senders.claimed,
+    postfix_senders.everywhere,
+    postfix_senders.owners,
 )
 _OF_EXIM: tuple[Check, ...] = (
     exim.offered,
@@ -197,7 +212,8 @@ _ROOMS = (
         sendmail_switches,
         sendmail_peers,
     ),
-    *(postfix, postfix_ciphers, postfix_client, exim, dovecot, others, delivery),
+    *(postfix, postfix_ciphers, postfix_client, postfix_filters, postfix_senders, postfix_services),
+    *(exim, dovecot, others, delivery),
 )
 _FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")
 

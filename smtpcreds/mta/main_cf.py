@@ -22,6 +22,20 @@ DEFAULTS = {
     "smtpd_discard_ehlo_keywords": "",
     "smtpd_discard_ehlo_keyword_address_maps": "",
     "smtpd_delay_reject": "yes",
+    "smtpd_milters": "",
+    "milter_default_action": "tempfail",
+    "content_filter": "",
+    "smtpd_proxy_filter": "",
+    "smtpd_command_filter": "",
+    "smtpd_noop_commands": "",
+    "smtpd_upstream_proxy_protocol": "",
+    "postscreen_upstream_proxy_protocol": "",
+    "smtpd_authorized_xclient_hosts": "",
+    "smtpd_sender_login_maps": "",
+    "relay_domains": "",
+    "defer_transports": "",
+    "master_service_disable": "",
+    "tls_random_source": "dev:/dev/urandom",
     "smtpd_tls_ask_ccert": "no",
     "smtpd_tls_req_ccert": "no",
     "smtpd_tls_wrappermode": "no",
@@ -137,7 +151,7 @@ def parse(text: str, path: str) -> MainCf:
         DamagedFileError: a line that is no ``name = value``, by its beginning.
     """
     settings = {}
-    for line in _lines(text):
+    for line in logical_lines(text):
         name, sign, value = line.partition("=")
         if not sign or not name.strip():
             raise DamagedFileError(path, f"has a line that is not 'name = value': {line.split()[0]}")
@@ -151,7 +165,7 @@ def parse_master(text: str, path: str) -> tuple[Service, ...]:
     Raises:
         DamagedFileError: a line with fewer than eight fields.
     """
-    return tuple(_service(line, path) for line in _lines(text))
+    return tuple(_service(line, path) for line in logical_lines(text))
 
 
 def _service(line: str, path: str) -> Service:
@@ -176,7 +190,7 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(found[0] for found in _WORDS.finditer(text))
 
 
-def _lines(text: str) -> Iterator[str]:
+def logical_lines(text: str) -> Iterator[str]:
     """Yield logical lines: comments and empty lines go, and one that begins with a blank continues.
 
     Postfix ends a line at a line feed alone, and a logical one is over at a NUL (both seen with postconf).

@@ -1090,6 +1090,62 @@ def postfix_offers_some_no_auth(host: Host) -> None:
     in_main(host, "smtpd_sasl_exceptions_networks = 192.0.2.0/24")
 
 
+@breaks("MTA128", "postfix")
+def postfix_without_random_numbers(host: Host) -> None:
+    in_main(host, "tls_random_source = /nonexistent")
+
+
+@breaks("MTA129", "postfix")
+def postfix_hands_mail_to_nobody(host: Host) -> None:
+    in_main(host, "content_filter = scan:[127.0.0.1]:10024")
+
+
+@breaks("MTA129", "postfix")
+def postfix_asks_a_milter_that_is_gone(host: Host) -> None:
+    in_main(host, "smtpd_milters = unix:/run/gone/milter.sock")
+
+
+@breaks("MTA130", "postfix")
+def postfix_ignores_auth(host: Host) -> None:
+    host.write("/etc/postfix/commands", "/^AUTH (.*)/ NOOP\n")
+    in_main(host, "smtpd_command_filter = pcre:/etc/postfix/commands")
+
+
+@breaks("MTA131", "postfix")
+def postfix_does_not_run_its_service(host: Host) -> None:
+    in_main(host, "master_service_disable = smtp/inet")
+
+
+@breaks("MTA132", "postfix")
+def postfix_believes_what_is_claimed(host: Host) -> None:
+    host.write("/etc/postfix/claimed", "friend@example.org OK\n")
+    tables = "check_sender_access texthash:/etc/postfix/claimed, permit_sasl_authenticated"
+    in_main(host, f"smtpd_relay_restrictions = {tables}, reject_unauth_destination")
+
+
+@breaks("MTA133", "postfix")
+def postfix_knows_owners_by_half_their_names(host: Host) -> None:
+    host.program()("sasl", "add", "maildroid")
+    host.write("/etc/postfix/owners", "@polkatistas.org maildroid\n")
+    in_main(
+        host,
+        f"smtpd_sasl_local_domain = {HUB}",
+        "smtpd_sender_login_maps = texthash:/etc/postfix/owners",
+        "smtpd_sender_restrictions = reject_known_sender_login_mismatch",
+    )
+
+
+@breaks("MTA134", "postfix")
+def postscreen_turns_clients_away(host: Host) -> None:
+    host.replace(MASTER, "smtpd\n", "postscreen\nsmtpd pass - - n - - smtpd\n")
+    in_main(host, "postscreen_pipelining_enable = yes")
+
+
+@breaks("MTA135", "postfix")
+def postfix_expects_a_proxy(host: Host) -> None:
+    in_main(host, "smtpd_upstream_proxy_protocol = haproxy")
+
+
 @breaks("MTA203", "exim")
 def exim_offers_nothing(host: Host) -> None:
     host.replace(EXIM, "begin acl\n", "NOBODY = :\nauth_advertise_hosts = NOBODY\nbegin acl\n")
