@@ -33,7 +33,7 @@ def ports(host: Host) -> frozenset[int] | None:
     return frozenset(int(fields[1].rpartition(":")[2], 16) for fields in lines if fields[3] == _LISTENING)
 
 
-def _is_dead(host: Host, address: str) -> bool:
+def is_dead(host: Host, address: str) -> bool:
     """Tell whether nobody listens at an address, as ``127.0.0.1:10024``; in doubt somebody does."""
     found, open_ports = _LOCAL.fullmatch(address), ports(host)
     return bool(found and open_ports is not None and int(found[2]) not in open_ports)
@@ -60,7 +60,7 @@ def milters(host: Host) -> Iterator[Finding]:
 def _has_no_milter(scope: Scope, address: str) -> bool:
     kind, _, path = address.partition(":")
     if kind == "inet":
-        return _is_dead(scope.host, path)
+        return is_dead(scope.host, path)
     return kind in {"unix", "local"} and not os.path.exists(scope.host.path(_socket(scope, path)))
 
 
@@ -81,7 +81,7 @@ def filters(host: Host) -> Iterator[Finding]:
         value = scope.conf.value(name).removeprefix("inet:")
         kind, _, path = value.partition(":")
         is_gone = kind == "unix" and not os.path.exists(host.path(_socket(scope, path)))
-        if is_gone or _is_dead(host, f"127.0.0.1:{value}" if value.isdecimal() else value):
+        if is_gone or is_dead(host, f"127.0.0.1:{value}" if value.isdecimal() else value):
             reason = f"says {scope.said(name)}, where nobody listens; mail is refused"
             yield MTA129.found(scope.file(name), reason, f"{scope.cure(name, '')}, or by hand: start it")
     for scope in logins(host)[:1]:
@@ -101,7 +101,7 @@ def _undelivered(scope: Scope, value: str) -> str:
         return ""
     if not any(service.name == transport and service.kind == "unix" for service in services):
         return f"and master.cf has no service {transport}"
-    return "where nobody listens" if _is_dead(scope.host, destination) else ""
+    return "where nobody listens" if is_dead(scope.host, destination) else ""
 
 
 MTA130 = Code.error(

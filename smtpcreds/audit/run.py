@@ -157,6 +157,7 @@ _OF_DOVECOT: tuple[Check, ...] = (
     dovecot.refuses,
     dovecot.anybody,
     dovecot.undone,
+    dovecot.service,
 )
 _PROGRAMS: tuple[Check, ...] = (
     sendmail.authorities,

@@ -116,6 +116,7 @@ class DovecotConf:
         settings: those that hold for logins through a mail server, in no block or in one for them.
         passdbs: the settings of each block ``passdb``, in order.
         listeners: sockets of ``service auth``, each with its mode, user and group.
+        auth: what the block ``service auth`` says itself.
         to_refuse: the setting that says not to take them, as this version calls it.
     """
 
@@ -127,6 +128,7 @@ class DovecotConf:
     settings: Mapping[str, str] = field(default_factory=dict)
     passdbs: tuple[Mapping[str, str], ...] = ()
     listeners: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    auth: Mapping[str, str] = field(default_factory=dict)
     to_refuse: str = "disable_plaintext_auth = yes"
 
 
@@ -157,6 +159,7 @@ def parse_configuration(text: str) -> DovecotConf:
         dict(ChainMap(*of_mail, blocks.get((), {}))),
         tuple(options for block, options in blocks.items() if block and block[-1].startswith("passdb ")),
         dict(_listeners(blocks)),
+        blocks.get(("service auth",), {}),
     )
     if version_of(text) >= NEW:
         return DovecotConf(

@@ -1199,6 +1199,11 @@ def dovecot_wants_a_certificate(host: Host) -> None:
     for_postfix(host, "auth_ssl_require_client_cert = yes")
 
 
+@breaks("MTA302", "dovecot")
+def dovecot_asks_a_policy_server_without_a_nonce(host: Host) -> None:
+    for_postfix(host, "auth_policy_server_url = http://127.0.0.1:4001/")
+
+
 @breaks("MTA303", "dovecot")
 def dovecot_takes_every_password(host: Host) -> None:
     for_postfix(host, "passdb {", "  driver = static", "  args = nopassword=y", "}")
@@ -1209,6 +1214,11 @@ def dovecot_with_a_later_line(host: Host) -> None:
     fragment = "/etc/dovecot/smtpcreds-auth.conf"
     host.write(fragment, "auth_mechanisms = scram-sha-256\ndisable_plaintext_auth = yes\n")
     for_postfix(host, f"!include {fragment}", "auth_mechanisms = plain")
+
+
+@breaks("MTA305", "dovecot")
+def dovecot_checks_accounts_in_a_chroot(host: Host) -> None:
+    for_postfix(host, "service auth {", "chroot = /var/empty", "}")
 
 
 @breaks("MTA120", "postfix")
