@@ -50,7 +50,7 @@ ROWS = [
     Row(set_("smtpd_tls_fingerprint_digest=sha257"), "MTA128", no_tls),
     Row(set_("smtpd_tls_security_level=dane"), "MTA128", ended),
     Row("postconf -MX tlsmgr/unix", "MTA128", no_tls),
-    Row(set_("smtpd_tls_chain_files=", "smtpd_tls_cert_file=none"), "MTA102", no_tls),
+    Row(set_("smtpd_tls_chain_files=", "smtpd_tls_cert_file=none"), "MTA128", no_tls),
     Row(set_(f"smtpd_milters=inet:{NOBODY_ANSWERS}"), "MTA129", no_tls),
     Row(set_("smtpd_milters=local:gone/sock", "milter_default_action=reject"), "MTA129", ended),
     Row(set_("smtpd_milters={ unix:/gone, default_action=tempfail }"), "MTA129", no_tls),
@@ -117,6 +117,7 @@ ROWS = [
     Row(set_("smtpd_sender_restrictions=check_sasl_access hash:/nonexistent"), "MTA110", refused),
     Row(set_("smtpd_client_restrictions=gibberish"), "MTA110", refused),
     Row(set_(f"{RELAY}=$ours", "ours=permit_mynetworks, reject_unauth_destination"), "MTA110", refused),
+    Row(set_("smtpd_sasl_auth_enable=${x?yes}${x:no}"), "MTA109", no_auth),
     Row(set_("smtpd_sender_restrictions=reject_unknown_sender_domain"), "MTA126", refused),
     Row(set_(f"smtpd_recipient_restrictions=reject_unknown_recipient_domain, {PERMIT}"), "MTA126", refused),
     Row(

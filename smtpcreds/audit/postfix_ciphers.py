@@ -35,7 +35,9 @@ def ciphers(host: Host) -> Iterator[Finding]:
             found.attribute("protocols") or scope.conf.value("smtp_tls_mandatory_protocols")
         )
         grade = found.attribute("ciphers").lower() or "medium"
-        value = ":!".join((_value(scope, grade), *re.split(r"[,:]", found.attribute("exclude"))))
+        value = ":!".join(
+            (_value(scope, grade), *filter(None, re.split(r"[,:]", found.attribute("exclude"))))
+        )
         if found.table and (grade not in _GRADES or not versions or not _suffices(value, versions)):
             reason = f"says {' '.join(found.words)} for the relay, which leaves no cipher or no version"
             yield MTA116.found(found.table.path, reason, secured(scope, found.table))

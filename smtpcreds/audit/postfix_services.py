@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 
+from ..ca.layout import pair_of
 from ..model import Finding
 from ..mta import postfix_rules as effect
 from ..mta.main_cf import Service
@@ -13,7 +14,8 @@ from .postfix_scopes import PORTS, RELOAD, clients, logins, senders, servers
 
 MTA128 = Code.error(
     "MTA128",
-    "Postfix can't begin TLS: no service tlsmgr, no source of random numbers, no such digest or level",
+    "Postfix can't begin TLS: no certificate, no service tlsmgr, no source of random numbers, or no such "
+    "digest or level",
 )
 
 
@@ -46,6 +48,23 @@ def _is_missing(host: Host, path: str) -> bool:
         return False
     return not os.path.exists(host.path(path))
 
+
+def certified(host: Host) -> Iterator[Finding]:
+    """A server that offers TLS has a certificate to show."""
+    for scope in servers(host):
+        shown = {scope.conf.value(name) for name in _CERTIFICATES} - {"", "none"}
+        if scope.level in {"", "none"} or shown:
+            continue
+        name = "smtpd_tls_chain_files"
+        pair = pair_of(host.site, host.known_as, host.site.settings.cert.directory)
+        reason = "offers STARTTLS and has no certificate, so no TLS begins"
+        cure = scope.cure(name, f"{pair.key}, {pair.certificate}")
+        yield MTA128.found(scope.file(name), reason, cure)
+
+
+_CERTIFICATES = (
+    *("smtpd_tls_chain_files", "smtpd_tls_cert_file", "smtpd_tls_eccert_file", "smtpd_tls_dcert_file"),
+)
 
 _LEVELS = frozenset({"none", "may", "encrypt", "verify", "secure", "fingerprint"})
 """Of a server; the last three are taken as encrypt."""
@@ -121,7 +140,7 @@ def _is_disabled(service: Service, words: tuple[str, ...]) -> bool:
 
 MTA134 = Code.warning(
     "MTA134",
-    "postscreen with tests after its greeting, at the port where client hosts log in: it offers no AUTH, and "
+    "tests of postscreen after its greeting, at the port where client hosts log in: it offers no AUTH, and "
     "turns a client host away at first",
 )
 _DEEP = (

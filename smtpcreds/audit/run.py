@@ -137,6 +137,7 @@ _OF_POSTFIX: tuple[Check, ...] = (
     postfix_services.random_numbers,
     postfix_services.digests,
     postfix_services.levels,
+    postfix_services.certified,
     postfix_services.running,
     postfix_services.screened,
     postfix_senders.claimed,

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from ..errors import DamagedFileError
 from ..lazy import dataclass, pattern
+from .main_cf_values import expand
 
 DEFAULTS = {
     "smtpd_sasl_auth_enable": "no",
@@ -32,7 +33,8 @@ DEFAULTS = {
     "postscreen_upstream_proxy_protocol": "",
     "smtpd_authorized_xclient_hosts": "",
     "smtpd_sender_login_maps": "",
-    "relay_domains": "",
+    "compatibility_level": "0",
+    "relay_domains": "${{$compatibility_level} <level {2} ? {$mydestination} : {}}",
     "defer_transports": "",
     "master_service_disable": "",
     "tls_random_source": "dev:/dev/urandom",
@@ -86,8 +88,6 @@ DEFAULTS = {
     "myhostname": "",
     "default_database_type": "hash",
 }
-_NAME = pattern(r"\$(?:\{(\w+)\}|\((\w+)\)|(\w+))")
-_DEPTH = 20
 _ARGUMENTS = pattern(r"\{[^{}]*\}|\S+")
 _WORDS = pattern(r"\{[^{}]*\}|(?:[^\s,{}]|\{[^{}]*\})+")
 
@@ -100,7 +100,7 @@ class MainCf:
 
     def value(self, name: str) -> str:
         """Return a parameter, the default where it is not set, with others put in for ``$name``."""
-        return self._expanded(self._raw(name), _DEPTH)
+        return expand(self._raw(name), self._raw)
 
     def words(self, name: str) -> tuple[str, ...]:
         """Return the words of a parameter that holds a list."""
@@ -116,13 +116,6 @@ class MainCf:
 
     def _raw(self, name: str) -> str:
         return self.settings.get(name, DEFAULTS.get(name, ""))
-
-    def _expanded(self, text: str, depth: int) -> str:
-        if depth == 0:
-            return text
-        return _NAME.sub(
-            lambda found: self._expanded(self._raw(found[1] or found[2] or found[3]), depth - 1), text
-        )
 
 
 @dataclass(frozen=True)
