@@ -6,7 +6,6 @@ the loopback interface are not for clients.
 
 import os
 from collections.abc import Iterator
-from itertools import chain
 
 from ..model import Finding
 from ..mta import main_cf
@@ -400,14 +399,17 @@ _OF_TABLES = (
 
 def tables(host: Host) -> Iterator[Finding]:
     """Each table is there, and newer than its source."""
-    named = (
-        table for scope in _scopes(host) for name in _OF_TABLES for table in tables_of(host, scope.conf, name)
-    )
-    seen = chain(named, (table for scope in servers(host) for table in _asked(scope)))
-    for table in {table.path: table for table in seen if table.path}.values():
+    named = [
+        (table, _apart(scope, name, table))
+        for scope in _scopes(host)
+        for name in _OF_TABLES
+        for table in tables_of(host, scope.conf, name)
+    ]
+    named += [(table, "") for scope in servers(host) for table in _asked(scope)]
+    for table, apart in {table.path: (table, apart) for table, apart in named if table.path}.values():
         made = table.path + BY_FILE.get(table.kind, "")
         if is_missing(table):
-            reason, cure = "is missing, and main.cf names it", f"smtpcreds mta check {table.owner}"
+            reason, cure = "is missing, and main.cf names it", apart
         elif not os.path.exists(made):
             reason, cure = f"has no {made}", f"postmap {quote(f'{table.kind}:{table.path}')}"
         elif os.path.exists(table.path) and os.stat(table.path).st_mtime > os.stat(made).st_mtime:
@@ -415,6 +417,18 @@ def tables(host: Host) -> Iterator[Finding]:
         else:
             continue
         yield MTA118.found(table.path, reason, cure)
+
+
+_OURS = frozenset({"smtp_sasl_password_maps", "relay_clientcerts"})
+
+
+def _apart(scope: Scope, name: str, table: Table) -> str:
+    """Return how a table comes back that is ours, or how a parameter does without another one."""
+    if name in _OURS:
+        return f"smtpcreds mta check {table.owner}"
+    host_path = table.path.removeprefix(scope.host.top.rstrip("/"))
+    words = (word for word in words_of(scope.conf.value(name)) if not word.endswith(f":{host_path}"))
+    return scope.cure(name, ", ".join(words))
 
 
 def _asked(scope: Scope) -> Iterator[Table]:

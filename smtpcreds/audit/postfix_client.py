@@ -162,6 +162,11 @@ def verifies(host: Host) -> Iterator[Finding]:
             bundle = f"{host.site.settings.cert.directory}/cacert.pem"
             reason = f"has smtp_tls_security_level={level} and no smtp_tls_CAfile, so no relay is trusted"
             yield MTA121.found(scope.file("smtp_tls_CAfile"), reason, scope.cure("smtp_tls_CAfile", bundle))
+        path = conf.value("smtp_tls_CAfile")
+        if path.startswith("/") and not os.path.exists(host.path(path)):
+            bundle = f"{host.site.settings.cert.directory}/cacert.pem"
+            reason = f"says smtp_tls_CAfile={path}, which is not there, so no TLS begins"
+            yield MTA121.found(scope.file("smtp_tls_CAfile"), reason, scope.cure("smtp_tls_CAfile", bundle))
         name = "smtp_tls_trust_anchor_file"
         for path in words_of(conf.value(name)):
             if path.startswith("/") and not os.path.exists(host.path(path)):
