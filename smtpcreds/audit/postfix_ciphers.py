@@ -12,7 +12,7 @@ from ..smtp.ciphers import encrypting, left
 from .finding import Code
 from .host import Host
 from .postfix_client import secured
-from .postfix_policy import policy
+from .postfix_policy import Policy, policy
 from .postfix_scopes import ENCRYPTING, Scope, clients, logins, servers, words_of
 
 MTA116 = Code.error(
@@ -31,16 +31,22 @@ def ciphers(host: Host) -> Iterator[Finding]:
     for scope in clients(host):
         found = policy(scope)
         yield from _of_service(scope, "smtp", found.level)
-        versions = effect.versions(
-            found.attribute("protocols") or scope.conf.value("smtp_tls_mandatory_protocols")
-        )
-        grade = found.attribute("ciphers").lower() or "medium"
-        value = ":!".join(
-            (_value(scope, grade), *filter(None, re.split(r"[,:]", found.attribute("exclude"))))
-        )
-        if found.table and (grade not in _GRADES or not versions or not _suffices(value, versions)):
+        if found.table and _leaves_nothing(scope, found):
             reason = f"says {' '.join(found.words)} for the relay, which leaves no cipher or no version"
             yield MTA116.found(found.table.path, reason, secured(scope, found.table))
+
+
+def _leaves_nothing(scope: Scope, found: Policy) -> bool:
+    """Tell whether the attributes of a line of a policy table leave nothing of what parameters leave."""
+    grade = found.attribute("ciphers").lower() or "medium"
+    given = found.attribute("protocols")
+    versions = effect.versions(given or scope.conf.value("smtp_tls_mandatory_protocols"))
+    if grade not in _GRADES or (given and not versions):
+        return True
+    value = _value(scope, grade)
+    excluded = [word for word in re.split(r"[,:]", found.attribute("exclude")) if word]
+    left_over = _suffices(value, versions)
+    return bool(excluded) and left_over and not _suffices(":!".join((value, *excluded)), versions)
 
 
 def _of_service(scope: Scope, role: str, level: str) -> Iterator[Finding]:
