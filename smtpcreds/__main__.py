@@ -1,5 +1,6 @@
 """``python -m smtpcreds``, and the program itself."""
 
+import gc
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ def main() -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     if _is_answered(sys.argv[1:]):
         sys.exit()
+    gc.set_threshold(_GARBAGE)
     from .cli import main as run
     from .cli.session import COMPLETE
 
@@ -25,6 +27,10 @@ def main() -> NoReturn:
         if COMPLETE in os.environ:  # whoever pressed Tab waits for no destructors
             os._exit(int(end.code or 0))
         raise
+
+
+_GARBAGE = 50_000
+"""Objects that are made between two looks for garbage; what is imported is none, and that are fewer."""
 
 
 def _is_answered(words: list[str]) -> bool:

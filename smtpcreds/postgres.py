@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
@@ -17,6 +18,7 @@ from .errors import (
     MissingInputError,
     SmtpcredsError,
     UnavailableError,
+    UnsafePathError,
     UsageError,
     WriteError,
 )
@@ -177,6 +179,9 @@ _OF_LIBPQ = {
     "does not support SSL": "let the server speak TLS (ssl = on): man smtpcreds, section POSTGRESQL",
     "certificate verify failed": _ROOT,
     "does not match host name": "name the host as its certificate does",
+    'requirement "!password"': (
+        "in pg_hba.conf: scram-sha-256; or require_auth=password in the URL, if the server asks PAM or LDAP"
+    ),
     "requirement": _METHOD,
     "channel binding": _METHOD,
 }
@@ -333,6 +338,8 @@ def _parameters(library: Any, url: DatabaseUrl) -> dict[str, Any]:
 
 _REQUIRE_AUTH = 160000
 """The version of libpq that has ``require_auth``."""
+_NO_CLEAR_TEXT = "!password"
+"""Any user of this host can listen where the server is down."""
 _NO_FILE = f"{os.devnull}/none"
 
 
@@ -347,7 +354,8 @@ def _strong(pq: Any, url: DatabaseUrl, given: dict[str, Any]) -> dict[str, Any]:
     known = {option.keyword.decode(): (option.val or b"").decode() for option in defaults} | given
     host, address = str(known["host"]), str(known["hostaddr"])
     if "service" not in given and is_local(host.split(","), address.split(",")):
-        return {}
+        is_asked = known.get("require_auth") or pq.version() < _REQUIRE_AUTH
+        return {} if is_asked else {"require_auth": _NO_CLEAR_TEXT}
     _verify_strong(url.text, given)
     if "service" not in given and not (known["sslrootcert"] or _has_root()):
         reason = "is on another host, and no CA certificate is there to know it by"
@@ -366,6 +374,7 @@ def _has_root() -> bool:
 
 
 def _verify(connection: "Connection", url: DatabaseUrl) -> None:
+    _verify_socket(connection, url)
     version = connection.info.server_version // 10000
     if version < OLDEST:
         raise UnavailableError(
@@ -375,6 +384,16 @@ def _verify(connection: "Connection", url: DatabaseUrl) -> None:
     if encoding != "UTF8":
         hint = "make another one: createdb -E UTF8 -T template0 NAME"
         raise ForeignFormatError(url.text, f"is encoded in {encoding}, not in UTF8", hint)
+
+
+def _verify_socket(connection: "Connection", url: DatabaseUrl) -> None:
+    """Refuse a socket that any user may have put there, unless libpq has looked whose it is."""
+    host = connection.info.host
+    if not host.startswith(("/", "@")) or "requirepeer" in connection.info.get_parameters():
+        return
+    if host.startswith("@") or os.stat(host).st_mode & stat.S_IWOTH:
+        reason = f"has its socket in {host}, where every user can put another"
+        raise UnsafePathError(url.text, reason, "name the server's user in the URL: requirepeer=postgres")
 
 
 # One host at a time: an advisory lock that goes with its connection, and can say who holds it.

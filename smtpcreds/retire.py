@@ -11,7 +11,7 @@ from .accounts.database import AccountDatabase, recorded_place
 from .ca.crl import owed, revoking_authorities
 from .ca.layout import Pair, pair_of
 from .ca.pair import certificate_in_place, read_previous_pair
-from .ca.publish import Published, keep_fresh, refresh_superseded_crls
+from .ca.publish import Published, copy, keep_fresh, refresh_superseded_crls, stale_copies
 from .ca.reload import Hook, is_owed, owe, tell
 from .ca.revoke import revoke_rows
 from .config import Site
@@ -97,6 +97,7 @@ def retire(work: Transaction, wanted: RetireRequest, *, hook: Hook | None = None
     inventory = work.require_inventory()
     leaving = _look(work, wanted)
     if leaving.is_nothing and _is_retired(work, leaving, hook):
+        copy(stale_copies(work))
         tell(work, hook)
         return Retired(leaving.host, (), (), (), (), leaving.kept)
     _warn(work, leaving)
@@ -135,9 +136,9 @@ def _look(work: Transaction, wanted: RetireRequest) -> _Leaving:
 
 
 def _is_retired(work: Transaction, leaving: _Leaving, hook: Hook | None) -> bool:
-    """Tell whether only the mail server was not told; refuse where all is done."""
+    """Tell whether CRLs lack beside certificates, or the mail server was not told; refuse if all is done."""
     at = retired_at(work.inventory, leaving.host)
-    if at is not None and is_owed(work, hook):
+    if at is not None and (is_owed(work, hook) or stale_copies(work)):
         return True
     if at is not None:
         raise DataError(leaving.host, f"was retired on {at:%Y-%m-%d}; nothing of it is left")
@@ -161,6 +162,7 @@ def _revoke(work: Transaction, leaving: _Leaving, reason: Reason) -> tuple[Publi
         return revoke_rows(work, leaving.live, reason).crls
     authorities = revoking_authorities(work.inventory) & {row.authority for row in leaving.rows}
     if not any(owed(work.inventory, row) for row in work.inventory.authorities() if row.id in authorities):
+        copy(stale_copies(work))
         return ()
     issuer = work.issuer()
     older, fresh = refresh_superseded_crls(work), keep_fresh(work, issuer)

@@ -230,19 +230,20 @@ PLUGIN_DIRECTORIES = (
 
 def named(os_release: str) -> System | None:
     """Return the system that os-release(5) speaks of; None for one that is in no row."""
-    found = dict(line.split("=", 1) for line in os_release.splitlines() if re.match(r"\w+=", line))
-    version = found.get("VERSION_ID", "").strip("\"'").partition(".")[0]
-    words = [found.get("ID", ""), *found.get("ID_LIKE", "").strip("\"'").split()]
-    for word in words:
+    pairs = (line.split("=", 1) for line in os_release.splitlines() if re.match(r"\w+=", line))
+    found = {name: value.strip().strip("\"'").lower() for name, value in pairs}
+    for word in (found.get("ID", ""), *found.get("ID_LIKE", "").split()):
         for system in SYSTEMS.values():
-            if word.strip("\"'").lower() in system.ids:
-                is_old = version.isdecimal() and int(version) < _TOLD_SINCE.get(words[0].strip("\"'"), 0)
+            if word in system.ids:
+                is_old = any(found.get(name) in _NOT_TOLD for name in _CODENAMES)
                 return system._replace(postfix_is_told="n") if is_old else system
     return None
 
 
-_TOLD_SINCE = {"debian": 13, "ubuntu": 25}
-"""Release whose Postfix reads ``cyrus_sasl_config_path``; 3.7 of Debian 12 does not (observed)."""
+_CODENAMES = ("VERSION_CODENAME", "DEBIAN_CODENAME", "UBUNTU_CODENAME")
+"""The first is a system's own; one made of Debian or Ubuntu has theirs, too, or the same."""
+_NOT_TOLD = frozenset({"buster", "bullseye", "bookworm", "focal", "jammy", "noble"})
+"""Releases whose Postfix does not read ``cyrus_sasl_config_path``; 3.7 of Debian 12 does not (observed)."""
 
 
 _TRANSLATED = (

@@ -319,7 +319,9 @@ class Transaction:
         from .inventory.inventory import open_inventory
 
         place = self.site.inventory
-        inventory = self._open.enter_context(open_inventory(place, machine=self.site.machine))
+        common = f"{self.site.root.record(self.site.hosts)}/"
+        opened = open_inventory(place, machine=self.site.machine, common=common)
+        inventory = self._open.enter_context(opened)
         self._open.enter_context(inventory.alone())
         self._disk.held[f"open inventory {place}"] = inventory
         self._open.callback(self._disk.held.pop, f"open inventory {place}")

@@ -19,7 +19,7 @@ from .ca.rollover import retire as retire_authorities
 from .ca.rollover import roll_over, successor
 from .ca.root import RootKey
 from .config import Site
-from .deploy.delivery import WHAT, Handover, handovers, stays
+from .deploy.delivery import WHAT, Handover, gets_bundles, handovers, stays
 from .errors import SmtpcredsError
 from .inventory.inventory import Inventory
 from .inventory.pulls import Pull
@@ -260,15 +260,8 @@ def _is_of(inventory: Inventory, host: str, serial: str, authorities: set[int], 
 
 def _pulls(site: Site, inventory: Inventory) -> dict[str, Pull]:
     """Return by name the hosts that fetch their bundles and get any."""
-    place = f"{site.root.record(site.hosts)}/"
-    found = {}
-    for pull in inventory.pulls.all():
-        rows = [row for row in inventory.listing(host=pull.host) if row.directory.startswith(place)]
-        newest = max(rows, key=lambda row: (row.created, row.state is not State.REVOKED), default=None)
-        is_shut_out = newest is None or newest.state is State.REVOKED
-        if not is_shut_out and any(row.state is State.ISSUED for row in rows):
-            found[pull.host] = pull
-    return found
+    pulls = inventory.pulls.all()
+    return {pull.host: pull for pull in pulls if gets_bundles(site, inventory, pull.host)}
 
 
 def _by_hand(inventory: Inventory) -> dict[str, Handover]:

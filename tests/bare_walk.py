@@ -210,7 +210,7 @@ class Bare:
         words = ("env", "-i", f"PATH={PATH}", "HOME=/root", "LANG=C.UTF-8", "DEBIAN_FRONTEND=noninteractive")
         line = self.host.namespace.command((*words, "sh", "-c", f"cd /root; {command}"))
         with tempfile.TemporaryFile() as output:  # a daemon that is started would keep a pipe open
-            done = subprocess.run(line, input=stdin, stdout=output, stderr=subprocess.STDOUT, timeout=120)
+            done = subprocess.run(line, input=stdin, stdout=output, stderr=subprocess.STDOUT, timeout=600)
             output.seek(0)
             said = output.read().decode(errors="replace")
         status = f"    [exit status {done.returncode}]\n" if done.returncode else ""

@@ -1,5 +1,6 @@
 """What tests of several rooms share."""
 
+import os
 import signal
 from collections.abc import Iterator
 
@@ -11,9 +12,17 @@ for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
     if signal.getsignal(_number) is signal.SIG_IGN:  # a run in the background would hand that on
         signal.signal(_number, signal.SIG_DFL)
 
-settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("busy")
-"""What takes how long says nothing: the machine may have other things to do."""
+settings.register_profile(
+    "steady",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="SMTPCREDS_TEST_ROUNDS" not in os.environ,
+)
+settings.load_profile("steady")
+"""What takes how long says nothing: the machine may have other things to do.
+
+And examples are the same in each run; SMTPCREDS_TEST_ROUNDS asks for a search for others.
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,7 +8,7 @@ owned() {
     dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.NameHasOwner \\
         string:org.freedesktop.secrets | grep -q true
 }
-until owned || [ $i -ge 100 ]; do
+until owned || [ $i -ge 1200 ]; do
     i=$((i + 1)); sleep 0.1
 done
 """

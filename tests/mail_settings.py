@@ -2,6 +2,7 @@
 
 import json
 import smtplib
+import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -46,20 +47,15 @@ class Visitor:
     def _session(self, port: int) -> Iterator[smtplib.SMTP]:
         with (
             self.client.host.namespace.network(),
-            smtplib.SMTP(self.hub.host.address, port, timeout=20) as session,
+            smtplib.SMTP(self.hub.host.address, port, timeout=600) as session,
         ):
             session._host = HUB  # type: ignore[attr-defined]
             yield session
 
     def visits(
-        self,
-        *,
-        logs_in: bool = True,
-        shows_certificate: bool = False,
-        port: int = 25,
-        sends: bool = False,
+        self, *, logs_in: bool = True, shows_certificate: bool = False, port: int = 25, sends: bool = False
     ) -> Seen:
-        """Log in by CRAM-MD5, if it is offered, and ask for a recipient elsewhere; or send a message."""
+        """Log in by CRAM-MD5, if it is offered, and ask for a recipient elsewhere, or send a message."""
         tls, auth = False, None
         try:
             with self._session(port) as session:
@@ -75,19 +71,15 @@ class Visitor:
                     session.user, session.password = ACCOUNT, self.secret
                     session.auth("CRAM-MD5", session.auth_cram_md5)
                 session.mail(f"polkafan@{self.client.host.name}")
-                answered = session.rcpt(FOREIGN)[0]
-                if sends and answered == 250:
-                    answered = self._end(session)
-                return Seen(tls, auth, answered)
+                asked = session.rcpt(FOREIGN)[0]
+                return Seen(tls, auth, _answer(session) if sends and asked == 250 else asked)
         except (smtplib.SMTPException, OSError):
             return Seen(tls, auth, 0)
 
-    def _end(self, session: smtplib.SMTP) -> int:
-        begun = session.docmd("DATA")[0]
-        if begun != 354:
-            return begun
-        session.send("Subject: polka\r\n\r\nRosamunde\r\n.\r\n")
-        return session.getreply()[0]
+    def knocks(self, port: int = 25) -> None:
+        """Let a daemon start for a client, who does not stay."""
+        with self.client.host.namespace.network():
+            socket.create_connection((self.hub.host.address, port), timeout=600).close()
 
     def claims(self, words: str) -> int:
         """Say by XCLIENT where the session comes from, and ask for a recipient elsewhere."""
@@ -97,6 +89,14 @@ class Visitor:
             session.ehlo(self.client.host.name)
             session.mail(f"polkafan@{self.client.host.name}")
             return session.rcpt(FOREIGN)[0]
+
+
+def _answer(session: smtplib.SMTP) -> int:
+    """Return what is said to a message, or to the wish to send one."""
+    try:
+        return session.data(f"To: {FOREIGN}\r\nSubject: polka\r\n\r\nRosamunde\r\n")[0]
+    except smtplib.SMTPDataError as error:
+        return error.smtp_code
 
 
 def by_shell(host: MailHost, cure: str) -> None:
@@ -138,9 +138,11 @@ def ended(seen: Seen) -> bool:
 def kept(machine: MailHost, *paths: str) -> Iterator[None]:
     """Put files of a host back as they were."""
     before = {path: machine.host.path(path).read_text() for path in paths}
-    yield
-    for path, text in before.items():
-        machine.host.path(path).write_text(text)
+    try:
+        yield
+    finally:
+        for path, text in before.items():
+            machine.host.path(path).write_text(text)
 
 
 def replaced(machine: MailHost, file: str, old: str, new: str) -> None:

@@ -131,6 +131,6 @@ def _as_server(directory: Path, *command: str) -> None:
     ids = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": ()} if user else {}
     done = subprocess.run(  # type: ignore[call-overload]
         command, cwd=directory, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, timeout=60, **ids
+        stderr=subprocess.DEVNULL, timeout=600, **ids
     )  # fmt: skip
     assert done.returncode == 0, command

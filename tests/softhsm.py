@@ -7,7 +7,8 @@ from pathlib import Path
 from admin import Admin, peer
 
 MODULE = "/usr/lib/softhsm/libsofthsm2.so"
-LABEL, PIN, SO_PIN = "relays", "4711", "12345678"
+LABEL, PIN, SO_PIN = "relays", "polka-4711", "12345678"
+"""No hex, no base64 and no list of processes has that PIN by chance."""
 URI = f"pkcs11:token={LABEL}?module-path={MODULE}"
 
 

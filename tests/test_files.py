@@ -1,6 +1,7 @@
 """Private, atomic, durable: the promises of smtpcreds.files, on a real file system."""
 
 import errno
+import itertools
 import multiprocessing
 import os
 import resource
@@ -24,6 +25,7 @@ from smtpcreds.errors import (
     WriteError,
 )
 from smtpcreds.files.guard import explained
+from smtpcreds.files.rights import above
 from smtpcreds.model import Artifact
 
 
@@ -241,12 +243,12 @@ def test_lock_waits_names_the_holder_and_dies_with_it(home: Path) -> None:
     ready = multiprocessing.get_context("spawn").Event()
     holder = multiprocessing.get_context("spawn").Process(target=_hold, args=(path, ready))
     holder.start()
-    assert ready.wait(20)
+    assert ready.wait(120)
     with pytest.raises(LockHeldError, match=f"process {holder.pid} "), files.exclusive(path, patience=0.1):
         pass
     os.kill(holder.pid or 0, signal.SIGKILL)
     holder.join()
-    with files.exclusive(path, patience=5):
+    with files.exclusive(path, patience=60):
         assert mode(home / "lock") == 0o600
 
 
@@ -271,6 +273,12 @@ def test_root_is_not_told_to_become_root(monkeypatch: pytest.MonkeyPatch, user: 
     with pytest.raises(DeniedError) as caught, explained("sasldb2"):
         raise PermissionError(errno.EPERM, "Operation not permitted")  # an immutable file
     assert hint in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("path", ["/any", "//any", "//etc/any", "/etc/mail/any"])
+def test_the_directories_above_a_path_end_at_the_top(path: str) -> None:
+    assert list(itertools.islice(above(path, "/"), 5))[-1] in {"/", "//"}
+    assert len(list(itertools.islice(above(path, "/"), 5))) < 5
 
 
 def test_only_an_empty_directory_is_removed(home: Path) -> None:

@@ -5,7 +5,9 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,56 @@ def test_it_obeys_nothing_of_the_environment(home: Path, tmp_path: Path) -> None
     assert said(program) == said(link) == f"smtpcreds {smtpcreds.__version__}\n"
     hint = subprocess.run([link, "ca", "shwo"], env=env, capture_output=True, text=True, cwd=tmp_path).stderr
     assert f"hint: {link} ca --help" in hint
+
+
+@pytest.fixture
+def user_home(built: Path) -> Iterator[Path]:
+    """A home that root alone can change, with what ``pip install --user`` of Debian's Python puts there."""
+    with tempfile.TemporaryDirectory() as name:
+        words = ("install", "-q", "--user", "--no-deps", "--no-index", "--no-warn-script-location")
+        env = {"PATH": "/usr/bin:/bin", "HOME": name, "PIP_BREAK_SYSTEM_PACKAGES": "1"}
+        wheel = next(built.glob("*.whl"))
+        subprocess.run(["/usr/bin/python3", "-m", "pip", *words, wheel], check=True, env=env, cwd=name)
+        yield Path(name)
+
+
+def by_hand(program: Path, **env: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [program, "--version"], env={"PATH": "/usr/bin:/bin", **env}, capture_output=True, text=True, cwd="/"
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_an_installation_of_a_user_runs_and_obeys_no_environment(user_home: Path, tmp_path: Path) -> None:
+    (tmp_path / "smtpcreds.py").write_text("print('not ours')\n")
+    ours = user_home / ".local/bin/smtpcreds"
+    told = (0, f"smtpcreds {smtpcreds.__version__}\n")
+    assert by_hand(ours) == by_hand(ours, HOME="/nonexistent", PYTHONPATH=str(tmp_path)) == told
+    link = tmp_path / "smtpcreds"
+    link.symlink_to(ours)
+    assert by_hand(link) == told
+
+
+def test_an_installation_that_another_user_can_change_does_not_run(user_home: Path) -> None:
+    ours = user_home / ".local/bin/smtpcreds"
+    for place in (user_home, user_home / ".local/lib", next(user_home.glob(".local/lib/*/*/smtpcreds"))):
+        place.chmod(0o777)
+        hint = f"chmod go-w {place}"
+        assert by_hand(ours) == (77, f"smtpcreds: {place}: other users can write there\n  hint: {hint}\n")
+        place.chmod(0o755)
+        os.chown(place, 4711, 4711)
+        status, said = by_hand(ours)
+        assert (status, f"smtpcreds: {place}: belongs to another user\n" in said) == (77, True)
+        os.chown(place, 0, 0)
+
+
+def test_an_installation_of_another_python_is_one_line(user_home: Path) -> None:
+    libraries = user_home / ".local/lib"
+    next(libraries.iterdir()).rename(libraries / "python3.99")
+    status, said = by_hand(user_home / ".local/bin/smtpcreds")
+    assert (status, said.splitlines()[0]) == (69, "smtpcreds: /usr/bin/python3: No module named 'smtpcreds'")
+    assert "  hint: " in said
+    assert "Traceback" not in said
 
 
 def test_an_authority_a_certificate_and_an_account(home: Path) -> None:

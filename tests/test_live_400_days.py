@@ -2,7 +2,7 @@
 
 Real sshd and mail programs, in private namespaces whose clocks are put forward while they run. Each day has
 what the timers of that day do, and a message from each host. An ordinary run has every tenth day; for all,
-``STEP=1 pytest tests/test_live_400_days.py``, which takes a quarter of an hour or more.
+``STEP=1 pytest tests/test_live_400_days.py``, which takes more than half an hour.
 """
 
 import os

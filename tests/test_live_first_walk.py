@@ -44,7 +44,7 @@ class StockHost(MailHost):
             "chown smmta:smmsp /etc/mail/default-auth-info /etc/mail/Sendmail.conf.2;"
             "mkdir -p /usr/lib/sasl2 && ln -sf /etc/mail/Sendmail.conf.2 /usr/lib/sasl2/Sendmail.conf;"
             "printf '!' | saslpasswd2 -c -p no:such:user && saslpasswd2 -d no:such:user;"
-            "chmod 600 /etc/sasldb2"
+            "chown root:sasl /etc/sasldb2 && chmod 660 /etc/sasldb2"
         )
         compiled = "m4 sendmail.mc > sendmail.cf && makemap hash access < access && newaliases"
         self.host.shell(f"cd /etc/mail && {compiled}")

@@ -1,44 +1,73 @@
 """Settings of a real Dovecot around ours: seen by a login, found, and ended by the cure."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import pytest
 from admin import HUB
 from lab import DOVECOT, Dovecot, Lab
 from mail_hosts import ACCOUNT, MailHost
-from mail_settings import by_shell, findings
+from mail_settings import by_shell, findings, kept
+
+from smtpcreds.mta.dovecot import CONFIGURATION, version_of
 
 pytestmark = pytest.mark.live
 
 SOCKET = "/var/spool/postfix/private/auth"
 LOCAL = "/etc/dovecot/local.conf"
+OLD, NEW = (2, 3), (2, 4)
 STOPS = "passdb {\n  driver = pam\n  result_failure = return-fail\n}\n"
+STATIC_NEW = "passdb static {\n  password = x\n  passdb_result_failure = return-fail\n}\n"
 
 
 class Row(NamedTuple):
-    """What stands above and below our line, the code, and which secret is right then."""
+    """What stands above and below our line, the code, which secret is right then, and of which versions."""
 
     above: str
     below: str
     code: str
-    is_right: bool
+    is_right: bool = False
     is_any_right: bool = False
+    versions: tuple[tuple[int, int], ...] = (OLD, NEW)
+
+
+def of_passdb(setting: str) -> Row:
+    """Return a row for a later setting of our passdb, which has a name in 2.4."""
+    return Row("", f"passdb smtpcreds {{\n  {setting}\n}}\n", "MTA304", versions=(NEW,))
 
 
 ROWS = [
-    Row("", "auth_ssl_require_client_cert = yes\n", "MTA302", False),
-    Row(STOPS, "", "MTA302", False),
-    Row("", "auth_mechanisms = cram-md5\n", "MTA304", False),
-    Row("", "auth_username_format = x%u\n", "MTA304", False),
-    Row("", "protocol smtp {\n  auth_ssl_require_client_cert = yes\n}\n", "MTA302", False),
-    Row("", "protocol smtp {\n  auth_username_format = x%u\n}\n", "MTA304", False),
-    Row("", "protocol !imap {\n  auth_username_format = x%u\n}\n", "MTA304", False),
-    Row("", "remote 0.0.0.0/0 {\n  auth_username_format = x%u\n}\n", "MTA304", False),
-    Row("", "auth_username_chars = abc\n", "MTA304", False),
-    Row("", "auth_default_realm = other.example.org\n", "MTA304", False),
-    Row("", "auth_username_translation = mx\n", "MTA304", False),
-    Row("passdb {\n  driver = static\n  args = nopassword=y\n}\n", "", "MTA303", True, True),
+    Row("", "auth_ssl_require_client_cert = yes\n", "MTA302"),
+    Row(STOPS, "", "MTA302", versions=(OLD,)),
+    Row(STATIC_NEW, "", "MTA302", versions=(NEW,)),
+    Row(
+        "passdb static {\n  password = x\n}\npassdb_result_failure = return\n", "", "MTA302", versions=(NEW,)
+    ),
+    Row("", "auth_mechanisms = cram-md5\n", "MTA304"),
+    Row("", "auth_mechanisms {\n  plain = no\n}\n", "MTA304", versions=(NEW,)),
+    Row("", "auth_username_format = x%u\n", "MTA304"),
+    Row("", "auth_username_format = %u\n", "MTA304", versions=(NEW,)),
+    Row("", "auth_username_format =\n", "MTA304", versions=(NEW,)),
+    Row("", "auth_username_format = x%{user}\n", "MTA304", versions=(NEW,)),
+    Row("", "protocol smtp {\n  auth_ssl_require_client_cert = yes\n}\n", "MTA302"),
+    Row("", "protocol smtp {\n  auth_username_format = x%u\n}\n", "MTA304"),
+    Row("", "protocol !imap {\n  auth_username_format = x%u\n}\n", "MTA304"),
+    Row("", "remote 0.0.0.0/0 {\n  auth_username_format = x%u\n}\n", "MTA304"),
+    Row("", "auth_username_chars = abc\n", "MTA304"),
+    Row("", "auth_default_realm = other.example.org\n", "MTA304", versions=(OLD,)),
+    Row("", "auth_default_domain = other.example.org\n", "MTA304", versions=(NEW,)),
+    Row("", "auth_username_translation = mx\n", "MTA304"),
+    Row("passdb {\n  driver = static\n  args = nopassword=y\n}\n", "", "MTA303", True, True, (OLD,)),
+    Row("passdb static {\n  fields {\n    nopassword = y\n  }\n}\n", "", "MTA303", True, True, (NEW,)),
+    Row("passdb static {\n  passdb_fields/nopassword = y\n}\n", "", "MTA303", True, True, (NEW,)),
+    Row("", "passdb_fields {\n  nopassword = y\n}\n", "MTA303", True, True, (NEW,)),
+    of_passdb("deny = yes"),
+    of_passdb("driver = static"),
+    of_passdb("mechanisms_filter = cram-md5"),
+    of_passdb("passwd_file_path = /dev/null"),
+    of_passdb("result_success = continue-fail"),
+    of_passdb("username_filter = other*"),
 ]
 
 
@@ -58,48 +87,82 @@ def dovecot(host: MailHost) -> Dovecot:
     return dovecot
 
 
-def reload(host: MailHost) -> None:
-    """Let the running daemon read its configuration."""
-    host.host.shell("doveadm reload")
+@pytest.fixture
+def secret(host: MailHost) -> str:
+    """Return that of the account."""
+    return host("sasl", "show", ACCOUNT, "--reveal").strip()
 
 
-def test_nothing_is_found_where_nothing_is_off(host: MailHost, dovecot: Dovecot) -> None:
-    secret = host("sasl", "show", ACCOUNT, "--reveal").strip()
+def skip_other_versions(host: MailHost, row: Row) -> None:
+    if version_of(host.host.path(CONFIGURATION).read_text()) not in row.versions:
+        pytest.skip("not a setting of this Dovecot")
+
+
+@contextmanager
+def said(host: MailHost, above: str, below: str) -> Iterator[None]:
+    """Say more around our line, to the running daemon; in the end all is as it was."""
+    try:
+        with kept(host, LOCAL):
+            text = host.host.path(LOCAL).read_text()
+            host.host.path(LOCAL).write_text(above + text + below)
+            host.host.shell("doveadm reload")
+            yield
+    finally:
+        host.host.shell("doveadm reload")
+
+
+def test_nothing_is_found_where_nothing_is_off(host: MailHost, dovecot: Dovecot, secret: str) -> None:
     assert findings(host, "MTA") == {}
     assert "ok" in host("mta", "check", "dovecot-hub")
-    assert dovecot.lets_in(SOCKET, ACCOUNT, secret)
-    assert not dovecot.lets_in(SOCKET, ACCOUNT, "wrong")
+    assert dovecot.comes_to((True, False), SOCKET, ACCOUNT, secret, "wrong")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.above + row.below)
 def test_what_switches_it_off_is_found_and_its_cure_ends_it(
-    host: MailHost, dovecot: Dovecot, row: Row
+    host: MailHost, dovecot: Dovecot, secret: str, row: Row
 ) -> None:
-    secret = host("sasl", "show", ACCOUNT, "--reveal").strip()
-    path = host.host.path(LOCAL)
-    kept = path.read_text()
-    path.write_text(row.above + kept + row.below)
-    reload(host)
-    assert dovecot.lets_in(SOCKET, ACCOUNT, secret) is row.is_right
-    assert dovecot.lets_in(SOCKET, ACCOUNT, "wrong") is row.is_any_right
-    found = findings(host, "MTA")
-    assert row.code in found, found
-    assert found[row.code] in host.run("mta", "check", "dovecot-hub").out
-    if found[row.code].startswith("take "):
-        path.write_text(kept)
-        reload(host)
-    else:
-        by_shell(host, found[row.code])
+    skip_other_versions(host, row)
+    with said(host, row.above, row.below):
+        now = (row.is_right, row.is_any_right)
+        assert dovecot.comes_to(now, SOCKET, ACCOUNT, secret, "wrong")
+        found = findings(host, "MTA")
+        assert row.code in found, found
+        assert found[row.code] in host.run("mta", "check", "dovecot-hub").out
+        if not found[row.code].startswith("take "):
+            by_shell(host, found[row.code])
+            assert findings(host, "MTA") == {}
+            assert dovecot.comes_to((True, False), SOCKET, ACCOUNT, secret, "wrong")
     assert findings(host, "MTA") == {}
-    assert dovecot.lets_in(SOCKET, ACCOUNT, secret)
-    assert not dovecot.lets_in(SOCKET, ACCOUNT, "wrong")
-    path.write_text(kept)
+    assert dovecot.comes_to((True, False), SOCKET, ACCOUNT, secret, "wrong")
 
 
-def test_a_socket_that_the_mail_server_may_not_use_is_found(host: MailHost, dovecot: Dovecot) -> None:
-    path = host.host.path(LOCAL)
-    kept = path.read_text()
-    path.write_text(f"{kept}service auth {{\n  unix_listener {SOCKET} {{\n    user = root\n  }}\n}}\n")
-    reload(host)
-    by_shell(host, findings(host, "MTA")["MTA304"])
+ALLOWED = (
+    Row("", "auth_username_format = %{user | lower}\n", "", True, versions=(NEW,)),
+    Row("", "auth_username_format = %Lu\n", "", True, versions=(OLD,)),
+    Row("", "protocol smtp {\n  auth_mechanisms = cram-md5\n}\n", "", True),
+    of_passdb("skip = authenticated")._replace(is_right=True),
+)
+
+
+@pytest.mark.parametrize("row", ALLOWED, ids=lambda row: row.above + row.below)
+def test_what_changes_nothing_is_not_found(host: MailHost, dovecot: Dovecot, secret: str, row: Row) -> None:
+    skip_other_versions(host, row)
+    with said(host, row.above, row.below):
+        assert findings(host, "MTA") == {}
+        assert dovecot.comes_to((True, False), SOCKET, ACCOUNT, secret, "wrong")
+
+
+def test_a_passdb_that_is_never_asked_is_found(host: MailHost, dovecot: Dovecot, secret: str) -> None:
+    """2.4 has no passdb then, and serves nobody until it gets one."""
+    row = of_passdb("skip = unauthenticated")
+    skip_other_versions(host, row)
+    with said(host, row.above, row.below):
+        by_shell(host, findings(host, "MTA")["MTA304"])
+        assert findings(host, "MTA") == {}
+        assert dovecot.comes_to((True, False), SOCKET, ACCOUNT, secret, "wrong")
+
+
+def test_a_socket_that_the_mail_server_may_not_use_is_found(host: MailHost) -> None:
+    with said(host, "", f"service auth {{\n  unix_listener {SOCKET} {{\n    user = root\n  }}\n}}\n"):
+        assert "take user = root of unix_listener" in findings(host, "MTA")["MTA304"]
     assert findings(host, "MTA") == {}

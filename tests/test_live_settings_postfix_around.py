@@ -45,10 +45,7 @@ ROWS = [
         "MTA116",
         no_tls,
     ),
-    Row(set_("tls_random_source=dev:/nonexistent"), "MTA128", ended),
-    Row(set_("tls_random_exchange_name=/nonexistent/x"), "MTA128", ended),
     Row(set_("smtpd_tls_fingerprint_digest=sha257"), "MTA128", no_tls),
-    Row(set_("smtpd_tls_security_level=dane"), "MTA128", ended),
     Row("postconf -MX tlsmgr/unix", "MTA128", no_tls),
     Row(set_("smtpd_tls_chain_files=", "smtpd_tls_cert_file=none"), "MTA128", no_tls),
     Row(set_(f"smtpd_milters=inet:{NOBODY_ANSWERS}"), "MTA129", no_tls),
@@ -181,6 +178,23 @@ def test_what_switches_the_hub_off_is_found_and_its_cure_ends_it(scene: Scene, r
         scene.restart()
     else:
         scene.hub.postfix.reload()
+    assert scene.visitor.visits(sends=True).relays == 250
+
+
+@pytest.mark.parametrize(
+    ("change", "logged"),
+    [
+        ("tls_random_source=dev:/nonexistent", "cannot open entropy device"),
+        ("tls_random_exchange_name=/nonexistent/x", "cannot open PRNG exchange file"),
+        ("smtpd_tls_security_level=dane", "Invalid TLS level"),
+    ],
+)
+def test_who_has_to_wait_for_ever_is_told_why(scene: Scene, change: str, logged: str) -> None:
+    scene.typed(set_(change))
+    scene.visitor.knocks()
+    scene.hub.log.wait(logged)
+    scene.cured(scene.checked("MTA128"))
+    scene.restart()
     assert scene.visitor.visits(sends=True).relays == 250
 
 

@@ -107,7 +107,7 @@ def run(place: Path, command: str, stdin: bytes = b"") -> str:
         env=environment(**more),
         input=stdin,
         capture_output=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, f"{command}\n{done.stdout!r}{done.stderr!r}"
     return done.stdout.decode(errors="replace")

@@ -1,5 +1,6 @@
 """What is known of systems: told by os-release, used for paths, users and commands, changed by [system]."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +23,8 @@ def test_every_system_is_told_by_its_own_os_release() -> None:
         "debian-13": "debian",
         "fedora-42": "rhel",
         "freebsd-14": "freebsd",
+        "mint-22": "debian",
+        "raspbian-12": "debian",
         "rhel-9": "rhel",
         "rocky-9": "rhel",
         "ubuntu-24.04": "debian",
@@ -35,6 +38,7 @@ def test_only_old_postfix_of_debian_is_not_told_where_smtpd_conf_is() -> None:
         return system.postfix_is_told
 
     assert [is_told(name) for name in ("debian-12", "ubuntu-24.04", "debian-13", "rhel-9")] == [*"nnyy"]
+    assert [is_told(name) for name in ("mint-22", "raspbian-12")] == [*"nn"]
 
 
 def test_an_unknown_system_is_none() -> None:
@@ -126,3 +130,11 @@ def test_the_table_system_changes_a_row(tmp_path: Path) -> None:
 
 def test_every_key_of_the_table_is_a_field_of_a_row() -> None:
     assert set(SystemSettings._fields) <= set(System._fields)
+
+
+def test_each_live_test_runs_on_other_systems_or_is_left_out_with_a_reason() -> None:
+    text = (Path(__file__).parent / "platform.txt").read_text()
+    names = {path.name for path in Path(__file__).parent.glob("test_live_*.py")}
+    assert set(re.findall(r"test_live_\w+\.py", text)) == names
+    listed = [line.partition("#")[0].strip() for line in text.splitlines()]
+    assert not [name for name in filter(None, listed) if not (Path(__file__).parents[1] / name).exists()]

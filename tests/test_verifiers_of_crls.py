@@ -67,7 +67,7 @@ def go(certs: Path, chains: Sequence[Path]) -> Verdicts:
 
 
 def _accepts(*command: str | Path) -> bool:
-    return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
+    return subprocess.run(command, capture_output=True, timeout=600, check=False).returncode == 0
 
 
 def _table(answer: str) -> Verdicts:

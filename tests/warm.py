@@ -5,6 +5,7 @@ and user are those asked for, it leads a session without a terminal, and its mod
 """
 
 import atexit
+import gc
 import importlib
 import importlib.util
 import json
@@ -123,6 +124,8 @@ def _import_all() -> None:
         if module.name not in SCRIPTS:
             with suppress(ImportError):
                 importlib.import_module(module.name)
+    gc.collect()
+    gc.freeze()  # a run copies no page of what is there for good, only because its collector looks at it
 
 
 def _become(asked: dict[str, Any], streams: list[int]) -> NoReturn:
@@ -146,8 +149,21 @@ def _become(asked: dict[str, Any], streams: list[int]) -> NoReturn:
         os.getppid()
         time.sleep(0.001)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    exec(program, {"__name__": "__main__", "__package__": "smtpcreds"})
-    sys.exit()
+    try:
+        exec(program, {"__name__": "__main__", "__package__": "smtpcreds"})
+    except SystemExit as end:
+        _end(end.code)
+    _end(0)
+
+
+def _end(code: object) -> NoReturn:
+    """End as Python does, but take none of the modules apart that the run did not load itself."""
+    if not isinstance(code, int | None):
+        raise SystemExit(code)
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code or 0)
 
 
 def _program() -> CodeType:

@@ -2,9 +2,10 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
+from itertools import islice
 from typing import NamedTuple
 
 from ..errors import (
@@ -18,14 +19,14 @@ from ..errors import (
     suggestion,
 )
 from ..files import audit_to_syslog, explained, is_directory, is_file, read_private
-from ..lazy import dataclass
+from ..lazy import dataclass, pattern
 from ..model import Account, parse_account
-from ..passwords import chosen_fault, hash_kind
+from ..passwords import chosen_fault, hash_kind, may_be_weak
 from ..postgres import is_url
 from ..progress import counted
 from ..sasldb.limits import rule_of
 from ..sasldb.opening import format_at, open_store
-from ..sasldb.records import USER_PASSWORD, record, split_keys
+from ..sasldb.records import USER_PASSWORD, pack, record, split_keys
 from ..secret import Secret
 from ..shell import quote
 from .auth_info import auth_info_for_clients, follow
@@ -105,8 +106,7 @@ def take_in(accounts: AccountDatabase, rows: list[Row | Fault], rules: Rules) ->
     accepted: dict[Account, Candidate] = {}
     repeated: list[Fault] = []
     refused: list[Fault] = []
-    for row in counted(_drained(rows), len(rows)):
-        found = row if isinstance(row, Fault) else check.candidate(row)
+    for found in check.candidates(counted(_drained(rows), len(rows))):
         if isinstance(found, Fault):
             refused.append(found)
         elif (first := accepted.setdefault(found.account, found)) is not found:
@@ -119,6 +119,9 @@ def take_in(accounts: AccountDatabase, rows: list[Row | Fault], rules: Rules) ->
         if fault
     )
     return Intake(tuple(accepted.values()), tuple(repeated), tuple(refused), weak)
+
+
+_AT_ONCE = 1000
 
 
 def _drained(rows: list[Row | Fault]) -> Iterator[Row | Fault]:
@@ -138,6 +141,41 @@ class _Check:
         self._logins = frozenset() if rules.allow_login_names else login_names(self._root)
         self._is_guessed = not (rules.any_names or rules.is_exact)
         self._asks = rules.check_logins and not rules.allow_login_names
+
+    def candidates(self, rows: Iterator[Row | Fault]) -> Iterator[Candidate | Fault]:
+        """Give the account of each row, or why it may not come in."""
+        while some := [*islice(rows, _AT_ONCE)]:
+            if (found := self._ordinary(some)) is not None:
+                yield from found
+            else:
+                yield from (row if isinstance(row, Fault) else self.candidate(row) for row in some)
+
+    def _ordinary(self, rows: list[Row | Fault]) -> list[Candidate] | None:
+        """Return the accounts of rows of which every single one is ordinary by looks, else None.
+
+        What :meth:`candidate` would ask of each is asked of all at once.
+        """
+        pairs = ordinary_pairs(rows)
+        if pairs is None or self._rules.check_logins or not _ORDINARY_NAMES.fullmatch(f"x@{self._realm}\n"):
+            return None
+        names, secrets = pairs
+        parts = [name.partition("@") for name in names]
+        realms = {realm if at else self._realm for _, at, realm in parts}
+        own = self._accounts.site.realm
+        if any(realm != own and realm.lower() == own.lower() for realm in realms):
+            return None
+        accounts = [Account(user, realm if at else self._realm) for user, at, realm in parts]
+        users = [user for user, _, _ in parts]
+        if not self._logins.isdisjoint(users) or may_be_weak(secrets, users, realms):
+            return None
+        keys = [pack(account, USER_PASSWORD) for account in accounts]
+        if self._misfit_of(max(keys, key=len), max(secrets, key=len)):
+            return None
+        places = (row.where for row in rows if isinstance(row, Row))
+        return [
+            Candidate(where, account, ((key, secret),), None)
+            for where, account, key, secret in zip(places, accounts, keys, secrets, strict=True)
+        ]
 
     def candidate(self, row: Row) -> Candidate | Fault:
         """Return the account, or why it may not come in."""
@@ -192,6 +230,31 @@ class _Check:
         if self._rules.check_logins:
             check_chosen_secret(self._root, Secret(secret))
         return chosen_fault(secret)
+
+
+# Rows that nothing speaks against, nearly all: told from others together, a fifth of the time.
+
+_ORDINARY_NAMES = pattern(
+    r"(?:(?=[^@\n]*[a-zA-Z])[a-zA-Z0-9._][a-zA-Z0-9._-]{0,254}(?:@[a-zA-Z0-9][a-zA-Z0-9.-]{0,254})?\n)+"
+)
+_ORDINARY_SECRETS = pattern(rb"(?:(?!pbkdf2)(?=[^0-9\n]*[0-9])[a-zA-Z0-9._~-][!-~]{7,249}\n)+")
+"""With a digit, as no column's name has; not in marks; not as hashes begin."""
+
+
+def ordinary_pairs(rows: Sequence[Row | Fault]) -> tuple[list[str], list[bytes]] | None:
+    """Return names and clear passwords of rows that have nothing else and nothing odd, or None."""
+    names: list[str] = []
+    secrets: list[bytes] = []
+    for row in rows:
+        if isinstance(row, Fault) or row.realm or len(row.properties) != 1:
+            return None
+        names.append(row.name)
+        secrets.append(row.properties.get(USER_PASSWORD, b""))
+    name_lines, secret_lines = "\n".join((*names, "")), b"\n".join((*secrets, b""))
+    if name_lines.count("\n") != len(rows) or secret_lines.count(b"\n") != len(rows):
+        return None
+    fits = _ORDINARY_NAMES.fullmatch(name_lines) and _ORDINARY_SECRETS.fullmatch(secret_lines)
+    return (names, secrets) if fits else None
 
 
 def _name_fault(name: str) -> str:

@@ -2,13 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import NamedTuple, Self
+from itertools import compress, islice, repeat
+from operator import eq
+from typing import NamedTuple, Protocol, Self, runtime_checkable
 
 from ..errors import DataError
 from ..model import Account
 from ..names import BY_PASSWORD
 from ..passwords import MIN_ITERATIONS, parse_scram
-from ..sasldb.records import AUTH_PASSWORD, MAX_VALUE, MECHANISM_SECRETS, USER_PASSWORD, in_order
+from ..sasldb.records import AUTH_PASSWORD, MAX_VALUE, MECHANISM_SECRETS, USER_PASSWORD, in_order, split_keys
 from .stored import first_value
 
 # What Cyrus SASL 2.1.28 makes of the properties an account has: mechanisms to serve, and oddities.
@@ -194,9 +196,61 @@ class Listing(NamedTuple):
     others: Mapping[str, Entry]
 
 
+@runtime_checkable
+class Runs(Protocol):
+    """Records that can be read some at a time."""
+
+    def runs(self) -> Iterable[tuple[list[bytes], list[bytes]]]:
+        """Give keys and values; see :meth:`smtpcreds.sasldb.bdb.CleanFile.runs`."""
+
+
 def listing(records: Mapping[bytes, bytes]) -> Listing:
     """Return all accounts; keys that are no account's are left out."""
-    found = dict(records.items())
+    names = _ordinary_names(records.runs()) if isinstance(records, Runs) else None
+    return Listing(names, {}) if names is not None else _listing(dict(records.items()))
+
+
+def _ordinary_names(runs: Iterable[tuple[list[bytes], list[bytes]]]) -> list[str] | None:
+    """Return the names of all accounts if all of them are ordinary, else None.
+
+    What is read is forgotten but for the names: there may be a million.
+    """
+    by_realm: dict[str, list[str]] = {}
+    for keys, values in runs:
+        if not (are_ordinary(values) and {*map(bytes.count, keys, repeat(b"\0"))} <= {2}):
+            return None
+        users, realms, properties = split_keys(keys)
+        if properties.count(USER_PASSWORD) != len(keys):
+            return None
+        for realm in {*realms}:
+            is_of = map(eq, realms, repeat(realm))
+            by_realm.setdefault(realm, []).extend(compress(users, is_of))
+    is_unique = all(map(_sort, by_realm.values()))
+    return _joined(by_realm) if is_unique else None
+
+
+def _sort(users: list[str]) -> bool:
+    """Sort, and tell whether no name comes twice."""
+    users.sort()
+    return not any(map(eq, users, islice(users, 1, None)))
+
+
+_AT_ONCE = 10_000
+
+
+def _joined(by_realm: dict[str, list[str]]) -> list[str]:
+    """Return ``user@realm`` of each, and forget the users."""
+    names: list[str] = []
+    for realm in sorted(by_realm):
+        users = by_realm.pop(realm)
+        for start in range(0, len(users), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            users[some] = [f"{user}@{realm}" for user in users[some]]
+        names = names + users if names else users
+    return names
+
+
+def _listing(found: Mapping[bytes, bytes]) -> Listing:
     groups = _grouped(found)
     others: dict[str, Entry] = {}
     if not (all(map(_is_usual, groups)) and are_ordinary(found.values())):

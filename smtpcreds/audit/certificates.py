@@ -124,7 +124,7 @@ def _key(host: Host, place: CertificatePlace) -> Iterator[Finding]:
     if not path:
         yield CERT002.found(place.certificate, f"has no key configured, {_NO_TLS}", "configure its key")
         return
-    cure = f"{host.issue(path, host.known_as)}, or put the key back from a backup"
+    cure = f"put the key back from a backup, or: {host.issue(path, host.known_as)}"
     try:
         host.key_at(path)
     except MissingInputError:

@@ -1,29 +1,72 @@
 """MTA: settings of Dovecot that keep it from checking accounts for a mail server, or let everybody in."""
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 
 from ..model import Finding
 from ..mta import dovecot as mta_dovecot
 from ..mta import dovecot_hub
 from ..mta.dovecot import DovecotConf
+from ..shell import quote
 from .dovecot_lines import passdb_removed, removed
 from .finding import Code
-from .host import DOVECOT_CONF, Host, group_of, user_of
-from .postfix_filters import is_dead
+from .host import DOVECOT_CONF, Host
 
-_KEEP_NAMES = frozenset({"", "%u", "%Lu", "%{user}", "%{user|lower}"})
+RELOAD = "doveadm reload"
+_KEEP_NAMES = {
+    False: frozenset({"", "%u", "%Lu", "%{user}"}),
+    True: frozenset({"%{user}", "%{user|lower}"}),
+}
+"""Of auth_username_format, without blanks, in 2.3 and in 2.4, which takes ``%u`` as it stands."""
 _STOPS = frozenset({"return", "return-fail"})
 _WANTED = ("auth_mechanisms", "disable_plaintext_auth", "auth_allow_cleartext")
+_ASKED = {
+    "driver": {"passwd-file"},
+    "passwd_file_path": {mta_dovecot.PATH},
+    "skip": {"never", "authenticated"},
+    "deny": {"no"},
+    "mechanisms_filter": {""},
+    "username_filter": {""},
+    "result_success": {"return-ok", "return"},
+}
+"""With what our passdb is asked, and its answer counts; in 2.4 a later line can say otherwise."""
 
 
-def _serving(host: Host) -> DovecotConf | None:
+def _files(host: Host) -> list[str]:
+    """Return the files of the administrator's that are read, on this disk; later ones count."""
+    directory = os.path.dirname(DOVECOT_CONF)
+    parts = [f"{directory}/conf.d/{name}" for name in host.listing(host.path(f"{directory}/conf.d"))]
+    return [host.path(path) for path in (DOVECOT_CONF, *parts, dovecot_hub.CONFIGURATION)]
+
+
+def _removed(host: Host, name: str) -> str:
+    """Return how the last line that sets something goes; in 2.4 a block may do so."""
+    said = re.compile(rf"\s*(?:passdb_)?{name}\s*([={{])")
+    for path in reversed(_files(host)):
+        lines = (host.content(path) or b"").decode(errors="replace").splitlines()
+        if found := [(n, match[1]) for n, line in enumerate(lines, 1) if (match := said.match(line))]:
+            number, sign = found[-1]
+            if sign == "=":
+                return f"sed -i {number}d {quote(path)} && {RELOAD}"
+            return f"take the block at line {number} out of {path}, then: {RELOAD}"
+    return f"take {name} out of {host.path(DOVECOT_CONF)}, and of what that includes, then: {RELOAD}"
+
+
+def serving(host: Host) -> DovecotConf | None:
     """Return the configuration of a Dovecot that checks accounts for a mail server."""
     conf = host.dovecot
     return conf if conf and any(path.startswith("/var/spool/") for path in conf.listeners) else None
 
 
-def _files_of(options: Mapping[str, str]) -> tuple[str, ...]:
+def is_asked(options: Mapping[str, str]) -> bool:
+    """Tell whether a passdb is asked about everybody who logs in by himself."""
+    limits = ("mechanisms", "mechanisms_filter", "username_filter")
+    is_limited = any(options.get(name) for name in limits)
+    return not is_limited and options.get("master") != "yes" and options.get("skip", "never") == "never"
+
+
+def files_of(options: Mapping[str, str]) -> tuple[str, ...]:
     """Return the files that a passdb names, as Dovecot 2.3 and as 2.4 calls them."""
     return options.get("args", ""), options.get("passwd_file_path", "")
 
@@ -37,57 +80,20 @@ MTA302 = Code.error(
 
 def refuses(host: Host) -> Iterator[Finding]:
     """An account that is there can log in."""
-    if conf := _serving(host):
-        yield from _by_certificate(host, conf)
-        yield from _before_ours(host, conf)
-        yield from _by_policy(host, conf)
-
-
-def _by_certificate(host: Host, conf: DovecotConf) -> Iterator[Finding]:
+    conf = serving(host)
+    if conf is None:
+        return
     for name in ("auth_ssl_require_client_cert", "auth_ssl_username_from_cert"):
         if conf.settings.get(name) == "yes":
             reason = f"says {name} = yes, so it refuses everybody whose certificate it does not see"
-            yield MTA302.found(host.path(DOVECOT_CONF), reason, removed(host, name))
-
-
-def _before_ours(host: Host, conf: DovecotConf) -> Iterator[Finding]:
+            yield MTA302.found(host.path(DOVECOT_CONF), reason, _removed(host, name))
     ours_path = mta_dovecot.PATH
-    ours = [n for n, options in enumerate(conf.passdbs) if mta_dovecot.PATH in _files_of(options)]
-    for options in conf.passdbs[: ours[-1]] if ours else ():
-        if not _is_asked(options):
-            continue
-        if options.get("deny") == "yes":
-            if _denies(options):
-                reason = f"denies everybody whom the passdb {options.get('driver', '')} knows (deny = yes)"
-                yield MTA302.found(host.path(DOVECOT_CONF), reason, passdb_removed(host, "deny", "yes"))
-        elif options.get("result_failure") in _STOPS and ours_path not in _files_of(options):
+    ours = [n for n, options in enumerate(conf.passdbs) if ours_path in files_of(options)]
+    for options in conf.passdbs[: ours[0]] if ours else ():
+        stops = options.get("result_failure") in _STOPS and options.get("deny") != "yes"
+        if stops and is_asked(options):
             reason = f"stops at the passdb {options.get('driver', '')} (result_failure), before {ours_path}"
-            yield MTA302.found(host.path(DOVECOT_CONF), reason, removed(host, "result_failure"))
-
-
-def _is_asked(options: Mapping[str, str]) -> bool:
-    """Tell whether a passdb is asked about everybody who logs in by himself."""
-    is_limited = any(options.get(name) for name in ("mechanisms", "username_filter"))
-    return not is_limited and options.get("master") != "yes" and options.get("skip", "never") == "never"
-
-
-def _denies(options: Mapping[str, str]) -> bool:
-    return mta_dovecot.PATH in _files_of(options) or options.get("driver") == "static"
-
-
-def _by_policy(host: Host, conf: DovecotConf) -> Iterator[Finding]:
-    """Yield a policy server that refuses everybody: dead, while no answer is no, or not configured whole."""
-    name = "auth_policy_server_url"
-    url = conf.settings.get(name, "")
-    address = url.partition("://")[2].partition("/")[0]
-    is_strict = conf.settings.get("auth_policy_reject_on_fail") == "yes"
-    if url and not conf.settings.get("auth_policy_hash_nonce"):
-        reason = f"says {name} = {url} and no auth_policy_hash_nonce, so it refuses everybody"
-        yield MTA302.found(host.path(DOVECOT_CONF), reason, removed(host, name))
-    elif url and is_strict and is_dead(host, address if ":" in address else f"{address}:80"):
-        reason = f"asks {url}, where nobody listens, and refuses without an answer"
-        cure = removed(host, "auth_policy_reject_on_fail")
-        yield MTA302.found(host.path(DOVECOT_CONF), reason, cure)
+            yield MTA302.found(host.path(DOVECOT_CONF), reason, _removed(host, "result_failure"))
 
 
 MTA303 = Code.error("MTA303", "Dovecot lets everybody in, and so everybody may relay")
@@ -95,31 +101,19 @@ MTA303 = Code.error("MTA303", "Dovecot lets everybody in, and so everybody may r
 
 def anybody(host: Host) -> Iterator[Finding]:
     """Who logs in has an account and knows its secret."""
-    conf = _serving(host)
+    conf = serving(host)
     if conf is None:
         return
-    for options in filter(_lets_in, conf.passdbs):
-        for name in ("args", "default_fields", "override_fields", "nopassword", "password"):
-            value = options.get(name, "")
-            if name == "nopassword" in options or "nopassword" in value:
-                reason = (
-                    f"has a passdb {options.get('driver', '')} with nopassword, so every password is right"
-                )
-            elif _has_one_password(options, name):
-                reason = "has a passdb static with one password for every name"
-            else:
-                continue
-            cure = passdb_removed(host, name, value)
+    for options in filter(is_asked, conf.passdbs):
+        if options.get("deny") != "yes" and (
+            "nopassword" in options.get("args", "") + options.get("default_fields", "")
+            or "nopassword" in options
+        ):
+            reason = f"has a passdb {options.get('driver', '')} with nopassword, so every password is right"
+            cure = f"take that passdb out of the configuration, then: {RELOAD}"
+            if "nopassword" in (args := options.get("args", "")):
+                cure = passdb_removed(host, "args", args)
             yield MTA303.found(host.path(DOVECOT_CONF), reason, cure)
-
-
-def _lets_in(options: Mapping[str, str]) -> bool:
-    return _is_asked(options) and options.get("deny") != "yes"
-
-
-def _has_one_password(options: Mapping[str, str], name: str) -> bool:
-    is_said = name == "password" in options or (name == "args" and "password=" in options.get("args", ""))
-    return is_said and options.get("driver") == "static"
 
 
 MTA304 = Code.error(
@@ -131,20 +125,55 @@ MTA304 = Code.error(
 
 def undone(host: Host) -> Iterator[Finding]:
     """What the fragment says is in force, and names are looked up as they are."""
-    conf, text = _serving(host), host.text(dovecot_hub.FRAGMENT)
+    conf, text = serving(host), host.text(dovecot_hub.FRAGMENT)
     if conf is None or text is None:
         return
-    wanted = mta_dovecot.parse_configuration(text)
+    wanted = mta_dovecot.parse_configuration(text, is_new=conf.is_new)
+    yield from _said_later(host, conf, wanted)
+    yield from _other_names(host, conf)
+    yield from _passed_over(host, conf)
+    yield from _out_of_reach(host, conf, wanted)
+
+
+def _said_later(host: Host, conf: DovecotConf, wanted: DovecotConf) -> Iterator[Finding]:
     for name in _WANTED:
         if name in wanted.settings and conf.settings.get(name) != wanted.settings[name]:
             said = conf.settings.get(name, "nothing")
             reason = f"says {name} = {said}, and {dovecot_hub.FRAGMENT} says {wanted.settings[name]}"
-            yield MTA304.found(host.path(DOVECOT_CONF), reason, removed(host, name))
+            yield MTA304.found(host.path(DOVECOT_CONF), reason, _removed(host, name))
+
+
+_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_@")
+_NAMES: Mapping[str, Callable[[str, str, bool], bool]] = {
+    "auth_username_format": lambda value, _, is_new: value.replace(" ", "") in _KEEP_NAMES[is_new],
+    "auth_username_chars": lambda value, _realm, _is_new: not value or set(value) >= _CHARACTERS,
+    "auth_username_translation": lambda value, _realm, _is_new: not value,
+    "auth_default_realm": lambda value, realm, _is_new: value in {"", realm},
+    "auth_default_domain": lambda value, realm, _is_new: value in {"", realm},
+}
+"""Settings that change the name which is looked up; which values keep it, given realm and version."""
+
+
+def _other_names(host: Host, conf: DovecotConf) -> Iterator[Finding]:
     for name, is_kept in _NAMES.items():
-        value = conf.settings.get(name, "")
-        if value and not is_kept(value, host.site.realm):
+        value = conf.settings.get(name)
+        if value is not None and not is_kept(value, host.site.realm, conf.is_new):
             reason = f"says {name} = {value}, so it looks up other names than clients send"
-            yield MTA304.found(host.path(DOVECOT_CONF), reason, removed(host, name))
+            yield MTA304.found(host.path(DOVECOT_CONF), reason, _removed(host, name))
+
+
+def _passed_over(host: Host, conf: DovecotConf) -> Iterator[Finding]:
+    """Yield what keeps 2.4 from asking our passdb, or from taking its answer."""
+    for options in (options for options in conf.passdbs if options.get("name") == dovecot_hub.PASSDB):
+        for name, kept in _ASKED.items():
+            if (value := options.get(name)) is not None and value not in kept:
+                reason = (
+                    f"says {name} = {value} for passdb {dovecot_hub.PASSDB}, so the accounts are not asked"
+                )
+                yield MTA304.found(host.path(DOVECOT_CONF), reason, _removed(host, name))
+
+
+def _out_of_reach(host: Host, conf: DovecotConf, wanted: DovecotConf) -> Iterator[Finding]:
     for path, options in wanted.listeners.items():
         found = conf.listeners.get(path, {})
         for name in (name for name in ("mode", "user", "group") if found.get(name) != options.get(name)):
@@ -152,72 +181,3 @@ def undone(host: Host) -> Iterator[Finding]:
             reason = f"says {said} for {path}, so the mail server can't ask it"
             cure = removed(host, name, ("service auth", f"unix_listener {path}"))
             yield MTA304.found(host.path(DOVECOT_CONF), reason, cure)
-
-
-_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_@")
-_NAMES: Mapping[str, Callable[[str, str], bool]] = {
-    "auth_username_format": lambda value, _: value in _KEEP_NAMES,
-    "auth_username_chars": lambda value, _: set(value) >= _CHARACTERS,
-    "auth_username_translation": lambda _value, _realm: False,
-    "auth_default_realm": lambda value, realm: value == realm,
-}
-"""Settings that change the name which is looked up, and which values, given the hub's realm, keep it."""
-
-
-MTA305 = Code.error(
-    "MTA305",
-    "Dovecot's service auth can't read the accounts, or does not start, by settings of that service",
-)
-_ONE_PROCESS = "process_limit"
-
-
-def service(host: Host) -> Iterator[Finding]:
-    """What checks accounts starts, as a user who can read them."""
-    conf = _serving(host)
-    if conf is None:
-        return
-    said = conf.auth
-    if name := next((name for name in ("chroot", _ONE_PROCESS) if _is_wrong(name, said)), ""):
-        reason = f"says {name} = {said[name]} in service auth, so it does not start as it should"
-        yield MTA305.found(host.path(DOVECOT_CONF), reason, removed(host, name, ("service auth",)))
-    program = said.get("executable", "").partition(" ")[0]
-    if program.startswith("/") and not os.path.exists(host.path(program)):
-        reason = f"says executable = {program} in service auth, which is not there"
-        yield MTA305.found(host.path(DOVECOT_CONF), reason, removed(host, "executable", ("service auth",)))
-    user = _expanded(said.get("user", ""), conf)
-    groups = [
-        _expanded(name, conf) for name in (said.get("group", ""), *said.get("extra_groups", "").split())
-    ]
-    if not _reads(host, user, groups if said.get("group") else groups[1:], is_whole=bool(said.get("group"))):
-        name = next((name for name in ("group", "user") if said.get(name)), "")
-        block: tuple[str, ...] = ("service auth",) if name else ()
-        name = name or "default_internal_user"
-        reason = (
-            f"says {name} in {' '.join(block) or 'its configuration'}, so it can't read {mta_dovecot.PATH}"
-        )
-        yield MTA305.found(host.path(DOVECOT_CONF), reason, removed(host, name, block))
-
-
-def _is_wrong(name: str, said: Mapping[str, str]) -> bool:
-    value = said.get(name, "")
-    return bool(value) and not (name == _ONE_PROCESS and value == "1")
-
-
-def _expanded(name: str, conf: DovecotConf) -> str:
-    """Return a user or group with the two words that Dovecot puts in for them."""
-    known = {
-        "": conf.settings.get("default_internal_user", "dovecot"),
-        "$default_internal_user": conf.settings.get("default_internal_user", "dovecot"),
-        "$default_internal_group": conf.settings.get("default_internal_group", "dovecot"),
-    }
-    return known.get(name, name)
-
-
-def _reads(host: Host, user: str, groups: list[str], *, is_whole: bool) -> bool:
-    """Tell whether a user with these groups reads the accounts; ``is_whole`` where one replaces his own."""
-    path, known = host.path(mta_dovecot.PATH), user_of(host.site.root, user)
-    if known is None or known.uid == 0 or not os.path.exists(path):
-        return True
-    status = os.stat(path)
-    named = {group_of(host.site.root, group) for group in groups} | (set() if is_whole else {*known.gids})
-    return status.st_uid == known.uid or status.st_gid in named or bool(status.st_mode & 0o004)

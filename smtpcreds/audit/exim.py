@@ -7,9 +7,12 @@ from itertools import takewhile
 from ..lazy import pattern
 from ..model import Finding
 from ..mta import exim as mta_exim
+from ..mta import exim_hosts
 from ..mta import exim_rules as effect
-from ..mta.exim_rules import Client, Configuration
+from ..mta.exim_rules import Client, Configuration, Statement
+from ..pki.keys import key_label
 from ..shell import quote
+from . import client_hosts
 from .finding import Code
 from .host import Host
 
@@ -80,17 +83,17 @@ def _setting(name: str) -> str:
     return rf"\s*(?:MAIN_)?(?:{name}|{macro})\s*==?(?!\s*MAIN_{macro}\b)"
 
 
-def _removed(host: Host, name: str) -> str:
+def removed(host: Host, name: str) -> str:
     """Return how an option, or the macro of Debian's that gives it, gets its default again."""
     path, number = _line(host, _setting(name), is_main=True)
-    return f"sed -i {number}d {quote(path)} && {_made(host)}" if number else _cure(host, f"take out {name}")
+    return f"sed -i {number}d {quote(path)} && {_made(host)}" if number else cure(host, f"take out {name}")
 
 
 def _below(host: Host, beginning: str, line: str) -> str:
     """Return how a line comes below another."""
     path, number = _line(host, beginning)
     return (
-        f"sed -i {quote(f'{number}a {line}')} {quote(path)} && {_made(host)}" if number else _cure(host, line)
+        f"sed -i {quote(f'{number}a {line}')} {quote(path)} && {_made(host)}" if number else cure(host, line)
     )
 
 
@@ -103,14 +106,14 @@ def _set(host: Host, name: str, value: str) -> str:
     return f"sed -i {quote(edit)} {quote(path)} && {_made(host)}"
 
 
-def _cure(host: Host, what: str) -> str:
+def cure(host: Host, what: str) -> str:
     """Return a cure in words, where no command does."""
     path = host.exim[0] if host.exim else mta_exim.CONFIGURATION
     where = "what update-exim4.conf reads" if path == mta_exim.GENERATED else host.path(path)
     return f"{what} in {where}, then: {_made(host)}"
 
 
-def _servers(conf: Configuration) -> dict[str, Options]:
+def servers(conf: Configuration) -> dict[str, Options]:
     """Return the authenticators by which clients log in."""
     return {
         name: options
@@ -119,35 +122,40 @@ def _servers(conf: Configuration) -> dict[str, Options]:
     }
 
 
-def _path(host: Host) -> str:
+def shown_path(host: Host) -> str:
+    """Return the path of Exim's configuration on this disk."""
     return host.path(host.exim[0]) if host.exim else ""
 
 
-MTA203 = Code.error("MTA203", "Exim has authenticators, and offers AUTH or STARTTLS to nobody")
+MTA203 = Code.error("MTA203", "Exim has authenticators, and does not offer AUTH or STARTTLS to client hosts")
 
 
 def offered(host: Host) -> Iterator[Finding]:
     """Clients are offered AUTH, and the STARTTLS that it waits for."""
     conf = host.exim_rules
-    servers = _servers(conf) if conf else {}
-    if not conf or not servers:
+    logins = servers(conf) if conf else {}
+    if not conf or not logins:
         return
-    for name, effect_ in (("auth_advertise_hosts", "AUTH"), ("tls_advertise_hosts", "STARTTLS")):
-        if effect.is_nobody(conf.main.get(name, "*")):
-            reason = f"says {name} = {conf.main[name]}, so no client is offered {effect_}"
-            yield MTA203.found(_path(host), reason, _removed(host, name))
+    known = client_hosts.addresses(host)
+    for name, what in (("auth_advertise_hosts", "AUTH"), ("tls_advertise_hosts", "STARTTLS")):
+        if whom := exim_hosts.excluded(conf.main.get(name, "*"), known, conf.host_lists):
+            reason = f"says {name} = {conf.main[name]}, so {whom} is not offered {what}"
+            yield MTA203.found(shown_path(host), reason, removed(host, name))
     never = [
         name
-        for name, options in servers.items()
+        for name, options in logins.items()
         if effect.is_never(options.get("server_advertise_condition", "*"))
     ]
-    if len(never) == len(servers):
+    if len(never) == len(logins):
         reason = f"has server_advertise_condition that never holds for {', '.join(never)}, so no AUTH"
-        cure = _cure(host, "write server_advertise_condition = ${if def:tls_in_cipher}")
-        yield MTA203.found(_path(host), reason, cure)
+        way = cure(host, "write server_advertise_condition = ${if def:tls_in_cipher}")
+        yield MTA203.found(shown_path(host), reason, way)
 
 
-MTA204 = Code.error("MTA204", "Exim relays by certificate, and asks no client for one")
+MTA204 = Code.error(
+    "MTA204",
+    "Exim relays by certificate, and asks no client for one, or verifies them by another authority than ours",
+)
 
 
 def certificates(host: Host) -> Iterator[Finding]:
@@ -156,11 +164,16 @@ def certificates(host: Host) -> Iterator[Finding]:
     if not conf:
         return
     by_certificate = any(effect.accepts(statements, _VERIFIED) for statements in conf.acls.values())
-    drivers = {options.get("driver") for options in _servers(conf).values()}
+    drivers = {options.get("driver") for options in servers(conf).values()}
     asked = [conf.main.get(name, "") for name in ("tls_verify_hosts", "tls_try_verify_hosts")]
-    if (by_certificate or drivers & {"external", "tls"}) and all(map(effect.is_nobody, asked)):
+    if not by_certificate and not drivers & {"external", "tls"}:
+        return
+    if all(map(effect.is_nobody, asked)):
         reason = "relays by certificate, and asks no client for one (tls_try_verify_hosts)"
-        yield MTA204.found(_path(host), reason, _set(host, "tls_try_verify_hosts", "*"))
+        yield MTA204.found(shown_path(host), reason, _set(host, "tls_try_verify_hosts", "*"))
+    if (believed := conf.main.get(_CAS, "")) in {"", "system"}:
+        reason = f"relays by certificate, and verifies by {_CAS} = {believed}, not by our authority"
+        yield MTA204.found(shown_path(host), reason, _set(host, _CAS, mta_exim.COPIES.bundle))
 
 
 MTA205 = Code.error(
@@ -169,27 +182,33 @@ MTA205 = Code.error(
 )
 
 
+def _refusal(conf: Configuration, statements: list[Statement], is_late: bool, address: str) -> str:
+    client = Client(is_late, acls=conf.acls, address=address, host_lists=conf.host_lists)
+    return effect.refusal(statements, client)
+
+
 def access_lists(host: Host) -> Iterator[Finding]:
     """Who logged in passes every access list."""
     conf = host.exim_rules
-    if not conf or not _servers(conf):
+    if not conf or not servers(conf):
         return
+    known = client_hosts.addresses(host)
     for option, is_late in _ACLS.items():
         name, who = conf.main.get(option, ""), "who logged in" if is_late else "every client"
-        statements, asking = effect.named(conf, name), Client(is_authenticated=is_late, acls=conf.acls)
-        if statements and (why := effect.refusal(statements, asking)):
-            reason = f"refuses {who} by {why} in {name} ({option})"
-            first = _below(host, rf"{name}\s*:", "  accept authenticated = *")
+        statements = effect.named(conf, name)
+        asking = {"": who, **known}
+        whys = {_refusal(conf, statements, is_late, address): asking[address] for address in asking}
+        why, whom = next((found for found in whys.items() if found[0]), ("", ""))
+        if statements and why:
+            reason = f"refuses {whom} by {why} in {name} ({option})"
             is_list = name in conf.acls
-            cure = (
-                first
-                if is_late and is_list
-                else _cure(host, f"take {why} out of {name if is_list else option}")
-            )
-            yield MTA205.found(_path(host), reason, cure)
+            first = _below(host, rf"{name}\s*:", "  accept authenticated = *")
+            other = cure(host, f"take {why} out of {name if is_list else option}")
+            way = first if is_late and is_list else other
+            yield MTA205.found(shown_path(host), reason, way)
     if not conf.main.get("acl_smtp_rcpt"):
         reason = "has no acl_smtp_rcpt, without which Exim refuses every recipient"
-        yield MTA205.found(_path(host), reason, _cure(host, "name an access list in acl_smtp_rcpt"))
+        yield MTA205.found(shown_path(host), reason, cure(host, "name an access list in acl_smtp_rcpt"))
 
 
 MTA206 = Code.error("MTA206", "Exim relays for everybody")
@@ -205,7 +224,7 @@ def open_relay(host: Host) -> Iterator[Finding]:
         if statement.verb == "accept" and not sole and not effect.in_doubt(statement, asking):
             reason = f"accepts everybody's mail for other domains in {name}, by {effect.shown(statement)}"
             yield MTA206.found(
-                _path(host), reason, _cure(host, f"take {effect.shown(statement)} out of {name}")
+                shown_path(host), reason, cure(host, f"take {effect.shown(statement)} out of {name}")
             )
         if effect.in_doubt(statement, asking) or (statement.verb != "accept" and sole != effect.END):
             return
@@ -226,16 +245,16 @@ def wrapped(host: Host) -> Iterator[Finding]:
     listens = set(conf.main.get("daemon_smtp_ports", "smtp").replace(":", " ").split())
     if wrong := sorted(early & _IN_CLEAR):
         reason = f"says tls_on_connect_ports for {wrong[0]}, where clients begin in clear"
-        yield MTA207.found(_path(host), reason, _removed(host, "tls_on_connect_ports"))
+        yield MTA207.found(shown_path(host), reason, removed(host, "tls_on_connect_ports"))
     if listens & _IMPLICIT and not early & _IMPLICIT:
         reason = "listens on port 465, where clients begin with TLS, without tls_on_connect_ports"
-        yield MTA207.found(_path(host), reason, _cure(host, "write tls_on_connect_ports = 465"))
+        yield MTA207.found(shown_path(host), reason, cure(host, "write tls_on_connect_ports = 465"))
     for name, options in _logging_in(conf).items():
         is_early, port = options.get("protocol", "smtp") == "smtps", options.get("port", "")
         if (is_early and port in _IN_CLEAR) or (not is_early and port in _IMPLICIT):
             reason = f"has the transport {name} speak {options.get('protocol', 'smtp')} at port {port}"
             other = "smtp" if is_early else "smtps"
-            yield MTA207.found(_path(host), reason, _in_transport(host, name, "protocol", other))
+            yield MTA207.found(shown_path(host), reason, _in_transport(host, name, "protocol", other))
 
 
 def _logging_in(conf: Configuration) -> dict[str, Options]:
@@ -275,23 +294,42 @@ def client(host: Host) -> Iterator[Finding]:
 
 MTA209 = Code.error(
     "MTA209",
-    "Exim demands a certificate of who logs in by a secret, or leaves neither TLS 1.2 nor 1.3",
+    "Exim demands a certificate of who logs in by a secret, or leaves no version of TLS, or no cipher",
 )
 
 
 def tls(host: Host) -> Iterator[Finding]:
     """Who has a secret needs no certificate, and a version of TLS is left."""
     conf = host.exim_rules
-    if not conf or not _servers(conf):
+    if not conf or not servers(conf):
         return
-    drivers = {options.get("driver") for options in _servers(conf).values()}
+    drivers = {options.get("driver") for options in servers(conf).values()}
     if effect.is_everybody(conf.main.get("tls_verify_hosts", "")) and drivers - {"external", "tls"}:
         reason = "says tls_verify_hosts = *, so who has a secret alone gets no TLS, and can't log in"
-        yield MTA209.found(_path(host), reason, _removed(host, "tls_verify_hosts"))
+        yield MTA209.found(shown_path(host), reason, removed(host, "tls_verify_hosts"))
     wanted = conf.main.get("tls_require_ciphers", "")
+    if why := _cipher_fault(host, wanted):
+        reason = f"says tls_require_ciphers = {wanted}, {why}"
+        yield MTA209.found(shown_path(host), reason, removed(host, "tls_require_ciphers"))
+
+
+_PROGRAMS = ("/usr/sbin/exim4", "/usr/sbin/exim", "/usr/local/sbin/exim")
+
+
+def _cipher_fault(host: Host, wanted: str) -> str:
+    """Return what is wrong with a choice of ciphers, in words; a priority string is GnuTLS' own."""
+    if not wanted or "$" in wanted:
+        return ""
     if not effect.versions(wanted):
-        reason = f"says tls_require_ciphers = {wanted}, which leaves neither TLSv1.2 nor TLSv1.3"
-        yield MTA209.found(_path(host), reason, _removed(host, "tls_require_ciphers"))
+        return "which leaves neither TLSv1.2 nor TLSv1.3"
+    program = next(filter(None, (host.content(host.path(path)) for path in _PROGRAMS)), b"")
+    if b"libgnutls" not in program:
+        return ""
+    if effect.is_unknown(wanted):
+        return "which GnuTLS does not take, so Exim does not start"
+    leaf = host.certificates_in(host.path(mta_exim.COPIES.certificate))[:1]
+    kind = "RSA" if leaf and key_label(leaf[0].public_key()).startswith("RSA") else "EC"
+    return "which leaves no cipher for its key" if effect.without_cipher(wanted, kind) else ""
 
 
 MTA210 = Code.error(
@@ -308,7 +346,7 @@ def logs_in(host: Host) -> Iterator[Finding]:
             if is_fatal(options.get(option)):
                 reason = f"has {option} = {options[option]} in the transport {name}, so no mail leaves"
                 value = mta_exim.COPIES.bundle if option == _CAS else ""
-                yield MTA210.found(_path(host), reason, _in_transport(host, name, option, value))
+                yield MTA210.found(shown_path(host), reason, _in_transport(host, name, option, value))
 
 
 _CAS = "tls_verify_certificates"
@@ -322,7 +360,7 @@ _FATAL: Mapping[str, Callable[[str | None], bool]] = {
 
 def _weak(host: Host, name: str, said: str, option: str, value: str) -> Finding:
     reason = f"has {said} in the transport {name}, so the password goes to whoever answers"
-    return MTA208.found(_path(host), reason, _in_transport(host, name, option, value))
+    return MTA208.found(shown_path(host), reason, _in_transport(host, name, option, value))
 
 
 def _in_transport(host: Host, name: str, option: str, value: str) -> str:
@@ -336,7 +374,7 @@ def _in_transport(host: Host, name: str, option: str, value: str) -> str:
         edits += [f"{n}a {option} = {value}" for n in below] if value else []
         if edits:
             return f"sed -i {quote(edits[0])} {quote(host.path(path))} && {_made(host)}"
-    return _cure(host, f"write {option} = {value or ':'} for the transport {name}")
+    return cure(host, f"write {option} = {value or ':'} for the transport {name}")
 
 
 def _transport(lines: Sequence[str], name: str) -> dict[int, str]:

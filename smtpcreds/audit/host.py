@@ -6,6 +6,7 @@ remembered, and taken as if it were not there.
 
 import glob
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field
 from functools import cached_property
@@ -488,6 +489,8 @@ class Host:
     def issue(self, path: str, name: str, option: str = "") -> str:
         """Return the command for a pair at a path, or of files to be configured instead of that path."""
         directory = os.path.dirname(path)
+        if directory == self.site.hosts:  # whatever lies there: its place says for whom
+            name = self.site.qualify(re.sub(r"-(key|cert)\.pem$", "", os.path.basename(path)))
         pair = pair_of(self.site, name, directory)
         if self.is_client:
             changed = f"smtpcreds cert renew {name} --new-key"

@@ -16,6 +16,7 @@ from ..files.rights import User, above, barrier, way_in
 from ..lazy import dataclass
 from ..model import Artifact, Change, Finding, Link, Owner, Repair
 from ..mta import auth_info, sasl_conf
+from ..pki.chains import is_link_name
 from ..pki.describe import authority_of
 from ..pki.keys import public_id
 from ..pki.values import Certificate
@@ -513,7 +514,14 @@ def state(host: Host) -> Iterator[Finding]:
             reason = f"mode {mode:04o}; others may look into it or change it"
             yield PERM014.found(directory, reason, cure, close(directory, excess))
         for name in sorted(files):
-            yield from judge(f"{directory}/{name}", Rule(PERM014, 0o077, host.owners))
+            if not _is_hash_link(f"{directory}/{name}"):
+                yield from judge(f"{directory}/{name}", Rule(PERM014, 0o077, host.owners))
+
+
+def _is_hash_link(path: str) -> bool:
+    """Tell whether it is one of the links to authorities and CRLs beside them, as OpenSSL names them."""
+    is_named_so = is_link_name(os.path.basename(path))
+    return is_named_so and os.path.islink(path) and "/" not in os.readlink(path)
 
 
 def _raise(error: OSError) -> None:
@@ -650,7 +658,9 @@ def _directories(host: Host) -> Iterator[str]:
     read = filter(os.path.exists, (*map(host.path, CONFIGURATION), *sendmail_confs(host), *smtpd_confs(host)))
     watched = (*named, *host.key_files, *secrets(host), *own, *read)
     nearest = dict.fromkeys(map(os.path.dirname, watched))
-    found = dict.fromkeys(directory for place in nearest for directory in above(f"{place}/any", host.top))
+    found = dict.fromkeys(
+        directory for place in nearest for directory in above(os.path.join(place, "any"), host.top)
+    )
     yield from sorted(filter(os.path.isdir, found), key=lambda path: (-path.count("/"), path))
 
 

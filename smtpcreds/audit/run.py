@@ -18,7 +18,9 @@ from . import (
     crls,
     delivery,
     dovecot,
+    dovecot_service,
     exim,
+    exim_service,
     finding,
     kerberos,
     others,
@@ -31,7 +33,12 @@ from . import (
     postfix_services,
     sasl_conf,
     sendmail,
+    sendmail_access,
+    sendmail_ciphers,
+    sendmail_client,
+    sendmail_filters,
     sendmail_peers,
+    sendmail_service,
     sendmail_switches,
 )
 from .finding import AUDIT001, Code, unchecked
@@ -109,6 +116,14 @@ _OF_SENDMAIL: tuple[Check, ...] = (
     sendmail_peers.demands,
     sendmail_peers.session,
     sendmail_peers.submissions,
+    sendmail_ciphers.lists,
+    sendmail_ciphers.engine,
+    sendmail_filters.filters,
+    sendmail_access.refused,
+    sendmail_access.asked,
+    sendmail_service.realm,
+    sendmail_service.listens,
+    sendmail_client.past,
 )
 _OF_POSTFIX: tuple[Check, ...] = (
     postfix.server,
@@ -153,12 +168,21 @@ _OF_EXIM: tuple[Check, ...] = (
     exim.client,
     exim.tls,
     exim.logs_in,
+    exim_service.connections,
+    exim_service.asked,
+    exim_service.files,
+    exim_service.routers,
+    exim_service.kept,
+    exim_service.listens,
 )
 _OF_DOVECOT: tuple[Check, ...] = (
     dovecot.refuses,
     dovecot.anybody,
     dovecot.undone,
-    dovecot.service,
+    dovecot_service.denied,
+    dovecot_service.judged,
+    dovecot_service.one_password,
+    dovecot_service.service,
 )
 _PROGRAMS: tuple[Check, ...] = (
     sendmail.authorities,
@@ -213,9 +237,14 @@ _ROOMS = (
         sendmail,
         sendmail_switches,
         sendmail_peers,
+        sendmail_ciphers,
+        sendmail_filters,
+        sendmail_access,
+        sendmail_service,
+        sendmail_client,
     ),
     *(postfix, postfix_ciphers, postfix_client, postfix_filters, postfix_senders, postfix_services),
-    *(exim, dovecot, others, delivery),
+    *(exim, exim_service, dovecot, dovecot_service, others, delivery),
 )
 _FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")
 

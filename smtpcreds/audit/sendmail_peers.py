@@ -90,7 +90,7 @@ def session(host: Host) -> Iterator[Finding]:
     if cf is None:
         return
     for tag in ("tls_srv_features", "tls_clt_features"):
-        for number, subject, value in entries(host, tag) if _has_rules(cf, tag) else ():
+        for number, subject, value in entries(host, tag) if has_rules(cf, tag) else ():
             if subject and {*_WITHOUT_VERSIONS.findall(value)} >= {
                 "2",
                 "3",
@@ -103,7 +103,7 @@ def session(host: Host) -> Iterator[Finding]:
         yield MTA031.found(host.path(SENDMAIL_CF), reason, _without_line(host, "O CipherSuites"))
 
 
-def _has_rules(cf: sendmail_cf.SendmailCf, tag: str) -> bool:
+def has_rules(cf: sendmail_cf.SendmailCf, tag: str) -> bool:
     """Tell whether FEATURE(tls_session_features) is there, which makes these rulesets."""
     return tag in {name.lower() for name in cf.rulesets}
 
@@ -122,6 +122,8 @@ SUBMIT_CF, SUBMIT_MC = "/etc/mail/submit.cf", "/etc/mail/submit.mc"
 _LOCAL = pattern(
     r"\[?(?:127\.[\d.]+|localhost(?:\.localdomain)?|(?:ipv6:)?::1|0:0:0:0:0:0:0:1)\]?", re.IGNORECASE
 )
+_TO_PORT = pattern(r"(?ms)^Mrelay,.*?\bA=TCP \$h(?: +(\d+))?$")
+"""FEATURE(msp) with the argument MSA names port 587; else it is port 25."""
 _MSP = pattern(r"(\s*FEATURE\(`?msp'?\s*,\s*`?)[^')]*('?.*)")
 
 MTA032 = Code.error(
@@ -144,8 +146,10 @@ def submissions(host: Host) -> Iterator[Finding]:
             reason = f"hands mail of users to {target}, past the daemon of this host, which has credentials"
             yield MTA032.found(path, reason, _to_daemon(host))
         return
+    way = _TO_PORT.search(text)
+    port = int(way[1]) if way and way[1] else _SMTP
     for daemon in map(sendmail_daemon.parse, sendmail_daemon.in_result(host.text(SENDMAIL_CF) or "")):
-        is_theirs = daemon.port == _SMTP and ("addr" not in daemon.line.lower() or daemon.is_local)
+        is_theirs = daemon.port == port and ("addr" not in daemon.line.lower() or daemon.is_local)
         if is_theirs and "a" in daemon.modifiers and "A" not in daemon.modifiers and not logs_in:
             reason = f"hands mail of users to DaemonPortOptions={daemon.line}, which demands AUTH of it"
             cure = f"take a out of M={daemon.modifiers} in {host.path(SENDMAIL_MC)}, then: {rebuilt(host)}"

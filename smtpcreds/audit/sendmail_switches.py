@@ -6,6 +6,7 @@ cf/README (access map, FEATUREs); what each does was seen with 8.17.1.
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from ..config import first_existing
 from ..deploy.facts import PID_FILES
@@ -38,13 +39,14 @@ def rebuilt(host: Host) -> str:
     return " && ".join(sendmail.rebuild(site.system, host.name, pid_file, site.root.prefix.rstrip("/")))
 
 
-def _numbered(host: Host, absolute: str = SENDMAIL_MC) -> list[tuple[int, str]]:
+def numbered(host: Host, absolute: str = SENDMAIL_MC) -> list[tuple[int, str]]:
+    """Return the lines of sendmail.mc, or of another file of the host, with their numbers."""
     return list(enumerate((host.text(absolute) or "").splitlines(), 1))
 
 
 def removed(host: Host, word: str, what: str) -> str:
     """Return how the lines of sendmail.mc that begin with a definition go."""
-    found = [n for n, line in _numbered(host) if re.match(rf"\s*(?:define|FEATURE)\(`?{word}\b", line)]
+    found = [n for n, line in numbered(host) if re.match(rf"\s*(?:define|FEATURE)\(`?{word}\b", line)]
     mc = quote(host.path(SENDMAIL_MC))
     if not found:
         return f"take {what} out of what {host.path(SENDMAIL_MC)} includes"
@@ -53,7 +55,7 @@ def removed(host: Host, word: str, what: str) -> str:
 
 def _without(host: Host, daemon: Daemon, letter: str) -> str:
     """Return how a line of sendmail.mc loses a modifier."""
-    for number, line in _numbered(host):
+    for number, line in numbered(host):
         if (found := _LINE.match(line)) and found[1] == daemon.line:
             new = line.replace(daemon.line, sendmail_daemon.without(daemon.line, letter))
             return f"sed -i {quote(f'{number}c {new}')} {quote(host.path(SENDMAIL_MC))} && {rebuilt(host)}"
@@ -73,7 +75,7 @@ def _relays_by_certificate(host: Host) -> bool:
 
 
 def _lists_certificates(host: Host) -> bool:
-    lines = (line.lower() for _, line in _numbered(host, sendmail.ACCESS))
+    lines = (line.lower() for _, line in numbered(host, sendmail.ACCESS))
     return any(line.startswith("certissuer:") for line in lines)
 
 
@@ -159,7 +161,7 @@ def _of_features(host: Host, path: str, subject: str, value: str, cure: str) -> 
 def entries(host: Host, tag: str) -> Iterator[tuple[int, str, str]]:
     """Yield number, subject and value of the lines of the access map with a tag, where that map is used."""
     if host.sendmail and "access" in host.sendmail.maps:
-        for number, line in _numbered(host, sendmail.ACCESS):
+        for number, line in numbered(host, sendmail.ACCESS):
             if (found := _TAG.fullmatch(line.strip())) and found[1].lower() == tag:
                 yield number, found[2], found[3]
 
@@ -207,13 +209,22 @@ MTA026 = Code.error(
 )
 _HOOKS = (
     *("Local_check_relay", "Local_check_mail", "Local_check_rcpt", "Local_Relay_Auth", "Local_tls_client"),
-    *("Local_tls_server", "Local_tls_rcpt", "Local_try_tls", "Local_check_data", "Local_check_eom"),
+    *("Local_tls_server", "Local_tls_rcpt", "Local_try_tls"),
 )
+_BY_SENDMAIL = ("check_data", "check_eom", "check_eoh")
+"""Rulesets that Sendmail itself calls, and the macros leave to the administrator."""
+
+
+def _is_called(host: Host, name: str) -> bool:
+    """Tell whether a rule calls a ruleset; those of TLS are called after LOCAL_TLS_CLIENT and its like."""
+    rulesets = host.sendmail.rulesets.values() if host.sendmail else ()
+    return any(f'$>"{name}"' in right for rules in rulesets for _, right in rules)
 
 
 def hooks(host: Host) -> Iterator[Finding]:
     """No ruleset of the administrator's refuses without looking."""
-    for name in _HOOKS if host.relays_by_sendmail or host.logs_in_by_sendmail else ():
+    is_ours = host.relays_by_sendmail or host.logs_in_by_sendmail
+    for name in (*filter(partial(_is_called, host), _HOOKS), *_BY_SENDMAIL) if is_ours else ():
         rules = host.sendmail.rulesets.get(name, []) if host.sendmail else []
         refuses = any(value.startswith(("error", "discard")) for value in _hook(host, name))
         says_no = name == "Local_Relay_Auth" and rules and rules[0][0] == "$*" and rules[0][1].endswith("NO")
@@ -228,7 +239,7 @@ MTA027 = Code.error("MTA027", "Sendmail relays for everybody, or for anybody who
 
 def open_relay(host: Host) -> Iterator[Finding]:
     """Only who logged in, shows a certificate or is listed may relay."""
-    for _, line in _numbered(host) if host.relays_by_sendmail else ():
+    for _, line in numbered(host) if host.relays_by_sendmail else ():
         if found := _OPEN.match(line):
             who = (
                 "everybody"
@@ -237,6 +248,11 @@ def open_relay(host: Host) -> Iterator[Finding]:
             )
             reason = f"has FEATURE(`{found[1]}'), so {who} relays without AUTH"
             yield MTA027.found(host.path(SENDMAIL_MC), reason, removed(host, found[1], found[1]))
+
+
+def lacks_version(options: str, minor: int) -> bool:
+    """Tell whether options of OpenSSL switch TLS 1.2, or 1.3, off."""
+    return f"NO_TLSV1_{minor}" in re.sub(r"-SSL_OP_\w+", "", options.upper())
 
 
 MTA028 = Code.error(
@@ -250,8 +266,8 @@ def left(host: Host) -> Iterator[Finding]:
     if cf is None:
         return
     for role in ("Server", "Client"):
-        options = cf.option(f"{role}SSLOptions").upper()
-        if all(f"NO_TLSV1_{minor}" in re.sub(r"-SSL_OP_\w+", "", options) for minor in (2, 3)):
+        options = cf.option(f"{role}SSLOptions")
+        if lacks_version(options, 2) and lacks_version(options, 3):
             reason = f"has {role}SSLOptions without TLSv1.2 and TLSv1.3, so no handshake succeeds"
             name = f"conf{role.upper()}_SSL_OPTIONS"
             yield MTA028.found(host.path(SENDMAIL_CF), reason, removed(host, name, name))

@@ -1,7 +1,7 @@
 """What a client host fetches its next bundles with: a script for sh, its settings, timer and cron line."""
 
+import os
 from collections.abc import Iterable, Iterator
-from importlib.resources import files
 from shlex import quote
 
 from ..ca.layout import FETCHING, pair_of
@@ -75,7 +75,8 @@ def fetching(
     settings = "".join(
         f"{name}={quote(value)}\n" for name, value in _settings(site, program, facts, others, login)
     )
-    script = (files("smtpcreds.bundle") / "pull.sh").read_bytes()
+    with open(f"{os.path.dirname(__file__)}/pull.sh", "rb") as file:  # importlib.resources costs 8 ms
+        script = file.read()
     known = "".join(f"{facts.hub} {key}\n" for key in host_keys(site))
     return (
         Member(SCRIPT, 0o755, script),

@@ -12,6 +12,7 @@ from ..ca.authority import CA
 from ..ca.directory import certificate_file
 from ..ca.layout import ALL_CRLS, CRL, Pair, pair_of
 from ..ca.requests import SignedCsr
+from ..ca.state import RECOVERED
 from ..config import TABLES, Settings, Site, parse_settings
 from ..deploy.facts import wanted_mechanisms
 from ..deploy.files import octets_of
@@ -117,11 +118,19 @@ def choose(site: Site, inventory: Inventory | None, host: str, terms: Certificat
     if not terms.with_key:
         return CredentialSource(KeySource.CERTIFICATE, row)
     pair = Pair(site.root.locate(row.directory)) if row.is_on(site.machine) else None
+    if pair is None and inventory and _was_interrupted(inventory, row):
+        return CredentialSource(KeySource.NEW, row)
     if pair is None:
         reason = f"has a certificate until {row.not_after:%Y-%m-%d}, and only {host} has its key"
         hint = "--no-key to send the certificate alone, or --new-key to issue another one"
         raise ExistsError(host, reason, hint)
     return CredentialSource(KeySource.PAIR, row, pair)
+
+
+def _was_interrupted(inventory: Inventory, row: Row) -> bool:
+    """Tell whether the run that signed this certificate was killed: perhaps nobody got its key."""
+    events = inventory.events(subject=row.host, what=RECOVERED)
+    return any(event.detail == f"serial {row.serial}" for event in events)
 
 
 def existing_credentials(ca: CA, inventory: Inventory, row: Row, pair: Pair | None) -> Credentials:

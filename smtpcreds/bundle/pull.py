@@ -16,15 +16,15 @@ from ..ca.issue import CertificateOptions as IssueOptions
 from ..ca.issue import issue, order
 from ..ca.layout import Pair, pair_of
 from ..ca.old import old_authorities
-from ..ca.publish import keep_fresh, refresh_superseded_crls, superseded_crls_are_due
+from ..ca.publish import keep_fresh, refresh_superseded_crls, superseded_crls_are_due, take_crls
 from ..ca.reload import leave_to_next
 from ..ca.renew import Renewals, renew
 from ..ca.state import row_of
-from ..deploy.delivery import Handover, record_handover
+from ..deploy.delivery import Handover, kept_for, newest, record_handover
 from ..deploy.facts import gather
 from ..deploy.options import parse_words, words
-from ..errors import DataError, DeniedError, SmtpcredsError, UsageError
-from ..files import check_parents, check_target, exists, read_public, write_all
+from ..errors import DataError, DeniedError, MissingInputError, SmtpcredsError, UsageError
+from ..files import check_parents, check_target, exists, read_private, read_public, sweep_target, write_all
 from ..inventory.pulls import Pull
 from ..inventory.rows import CertificateRow, State
 from ..lazy import dataclass, pattern
@@ -33,14 +33,22 @@ from ..mta.program import Need, Role
 from ..mta.programs import program_for
 from ..pki.crl import read_crl
 from ..pki.dates import is_due
+from ..pki.keys import decode_key, public_id
 from ..transaction import Transaction
 from .contents import CertificateOptions, existing_credentials
 from .make import LATER, BundleRequest, assemble, ensure_account
 
 LOGIN = "smtpcreds"
 """The account on the hub that client hosts come to, unless it is root."""
-_KEY = pattern(r"(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}")
+_KEY_TEXT = r"(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}"
+_KEY = pattern(_KEY_TEXT)
+_QUOTED = r'"(?:\\.|[^"\\])*"'
+_LINE = pattern(rf"(?!#)(?:(?P<options>(?:{_QUOTED}|[^\s\"])+)\s+)?(?P<key>{_KEY_TEXT})(?:\s.*)?")
+_OURS = pattern(rf"(?:restrict|command={_QUOTED})(?:,|$)")
 _HAVE = pattern(rb"have ([0-9a-f]{64}|none)\n?")
+_NEW_KEY = (
+    "on the client host: mkdir -p /etc/smtpcreds && ssh-keygen -t ed25519 -N '' -f /etc/smtpcreds/pull-key"
+)
 MAX_WORD = 100
 """Octets of what a host says."""
 
@@ -71,8 +79,7 @@ def parse_key(text: str, subject: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
     found = _KEY.match(lines[0]) if len(lines) == 1 else None
     if found is None:
-        hint = "on the client host: ssh-keygen -t ed25519 -N '' -f /etc/smtpcreds/pull-key"
-        raise DataError(subject, "is not one line with a public key of ssh", hint)
+        raise DataError(subject, "is not one line with a public key of ssh", _NEW_KEY)
     return found[0]
 
 
@@ -100,6 +107,7 @@ def authorize(work: Transaction, wanted: BundleRequest, line: str, path: str | N
     options = replace(wanted.render_options, account=account, crl=is_read)
     wanted.program.render(gather(site, wanted.program, options, LATER, ask=work.ask))
     before = _lines_of(path) if path else []
+    after = _with_line(before, line, host, path or "")
     place = pair_of(site, host, site.hosts)
     if work.require_inventory().current(host, work.now, site.root.record(place.stem)) is None:
         issue(work, [order(site, host, IssueOptions(directory=site.hosts))], force=exists(place.key))
@@ -107,21 +115,37 @@ def authorize(work: Transaction, wanted: BundleRequest, line: str, path: str | N
         Pull(host, wanted.program.NAME, words(wanted.render_options), wanted.login, work.now)
     )
     work.record("bundle --authorize", host, f"program {wanted.program.NAME}, login {wanted.login}")
-    if path is None or line in before:
+    if path is None or after == before:
         return Authorized(host, line, path or "", is_new=path is None)
-    kept = [other for other in before if not _is_of(other, host)]
-    write_all([Artifact(path, "".join(f"{text}\n" for text in (*kept, line)).encode(), 0o644)])
+    content = "".join(f"{text}\n" for text in after).encode(errors="surrogateescape")
+    write_all([Artifact(path, content, 0o644)])
     return Authorized(host, line, path)
 
 
 def _lines_of(path: str) -> list[str]:
     check_parents(path)
     check_target(path)
+    sweep_target(path)
     return read_public(path).decode(errors="surrogateescape").splitlines() if exists(path) else []
 
 
-def _is_of(line: str, host: str) -> bool:
-    return line.startswith("restrict,command=") and line.endswith(f" {host}")
+def _with_line(lines: list[str], line: str, host: str, path: str) -> list[str]:
+    """Return the lines of authorized_keys with the host's among them; its options beside ours stay.
+
+    Raises:
+        DataError: the key is in a line that is not the host's. Of two, sshd obeys the first: sshd(8).
+    """
+    new = _LINE.fullmatch(line)
+    found = [(text, _LINE.fullmatch(text.strip())) for text in lines]
+    own = [(text, of) for text, of in found if of and f' bundle {host} --serve"' in (of["options"] or "")]
+    for number, (text, of) in enumerate(found, 1):
+        if (text, of) not in own and of and new and of["key"] == new["key"]:
+            reason = f"line {number} is for the same key, which would not be {host}'s alone"
+            raise DataError(path, reason, _NEW_KEY)
+    others = [text for text, of in found if (text, of) not in own]
+    theirs = [_OURS.sub("", of["options"]).rstrip(",") for _, of in own if of]
+    whole = ",".join(filter(None, (*theirs[:1], line)))
+    return lines if [text for text, _ in own] == [whole] else [*others, whole]
 
 
 def parse_have(text: bytes) -> str:
@@ -152,6 +176,8 @@ def serve(work: Transaction, host: str, have: str) -> bytes:
         hint = f"on the hub: smtpcreds bundle {host} --authorize KEY.pub"
         raise DeniedError(host, "fetches no bundles from this hub", hint)
     row = _row(work, host)
+    _pair(work, row)
+    take_crls(work)
     row = _renewed(work, row, may_change_authority=not have)
     data, made = _assembled(work, pull, row)
     if (
@@ -173,18 +199,16 @@ def serve(work: Transaction, host: str, have: str) -> bytes:
 
 def _row(work: Transaction, host: str) -> CertificateRow:
     """Return the newest certificate of the pair that is kept here for the host."""
-    site, inventory = work.site, work.inventory
-    place = site.root.record(pair_of(site, host, site.hosts).stem)
-    rows = [row for row in inventory.listing(host=host) if row.directory == place and row.is_on(site.machine)]
-    newest = max(rows, key=lambda row: (row.created, row.state is not State.REVOKED), default=None)
-    if newest is None or newest.state is State.REVOKED:
-        when = f" on {newest.revoked_at:%Y-%m-%d} ({newest.reason})" if newest and newest.revoked_at else ""
+    rows = kept_for(work.site, work.inventory, host)
+    last = newest(rows)
+    if last is None or last.state is State.REVOKED:
+        when = f" on {last.revoked_at:%Y-%m-%d} ({last.reason})" if last and last.revoked_at else ""
         hint = f"on the hub, if it may come back: smtpcreds bundle {host} --authorize KEY.pub"
         raise DeniedError(host, f"was revoked{when} and gets nothing", hint)
     live = [row for row in rows if row.state is State.ISSUED]
     if not live:
         raise DeniedError(host, "was retired and gets nothing")
-    return max(live, key=lambda row: (row.created, row.authority, row.not_after))
+    return max(reversed(live), key=lambda row: (row.created, row.authority, row.not_after))
 
 
 def _renewed(work: Transaction, row: CertificateRow, *, may_change_authority: bool) -> CertificateRow:
@@ -224,7 +248,7 @@ def _assembled(work: Transaction, pull: Pull, row: CertificateRow) -> tuple[byte
     account = current_account(work, options.account)
     options = replace(options, host=pull.host, account=account, crl=Need.REVOCATIONS in program.NEEDS)
     facts = gather(site, program, options, LATER, ask=work.ask)
-    pair = Pair(site.root.locate(row.directory))
+    pair = _pair(work, row)
     credentials = existing_credentials(work.ca, work.inventory, row, pair)
     wanted = BundleRequest(
         order(site, pull.host, IssueOptions()),
@@ -245,6 +269,21 @@ def _assembled(work: Transaction, pull: Pull, row: CertificateRow) -> tuple[byte
         held=None,
     )
     return data, made
+
+
+def _pair(work: Transaction, row: CertificateRow) -> Pair:
+    """Return where the host's key is, unless only another hub that shares the inventory has it.
+
+    Raises:
+        MissingInputError: the key here is none, or that of an earlier certificate.
+    """
+    pair = Pair(work.site.root.locate(row.directory))
+    content = read_private(pair.key) if exists(pair.key) else None
+    key = content and decode_key(content, None, pair.key).public_key()
+    if work.site.machine and not (key and public_id(key) == row.key_id):
+        reason = f"is not the key of {row.host} that another hub has made"
+        raise MissingInputError(pair.key, reason, f"copy {work.site.hosts} from that hub, or share it")
+    return pair
 
 
 def _made(ca: CA, row: CertificateRow) -> datetime:

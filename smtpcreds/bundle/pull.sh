@@ -1,7 +1,7 @@
 #!/bin/sh
 # Fetches this host's bundle from its hub over ssh, and puts it in place if it is right and the mail program
-# goes on with it. Silent when nothing changed. Status: 0 done, 69 no hub, 65 a wrong bundle, 70 undone, 75 busy,
-# 77 refused by the hub. Settings: pull.conf, and what differs here: pull.local.
+# goes on with it. Silent when nothing changed. Status: 0 done, 65 a wrong bundle, 69 no hub, or a program is missing,
+# 70 undone, 73 no room, 75 busy, 77 refused by the hub. Settings: pull.conf, and what differs here: pull.local.
 set -u
 umask 077
 export LC_ALL=C
@@ -18,9 +18,9 @@ digest() { openssl dgst -sha256 -r | cut -d' ' -f1; }
 label() { dd if="$1" bs=512 skip=1 count=1 2>/dev/null | sed -n "s/.* comment=smtpcreds bundle.* $2=\([^ ]*\).*/\1/p"; }
 put_back() {  # what was there before is whole in former.tar, as long as that has its name
     while read -r path; do rm -f "/$path"; done < "$STATE/added"
-    tar -xpf "$former" -C / || return 1
-    sh -c "$RUN" >/dev/null 2>&1
-    rm -f "$former"; }
+    tar -xpf "$former" -C / 2> "$STATE/said" || fail 73 "${1}can't be put back: $(tail -n 1 "$STATE/said")"
+    sh -c "$RUN" >/dev/null 2>&1; rm -f "$former"; }
+no_room() { while read -r path; do rm -f "/$path.pulled"; done < "$STATE/changed"; fail 73 "no room $1"; }
 fetch() {
     [ ! -f "$current" ] || have=$(digest < "$current")
     while :; do
@@ -29,11 +29,9 @@ fetch() {
             -o ConnectTimeout=30 -o ServerAliveInterval=30 "$HUB" bundle > "$new" 2> "$STATE/said"
         status=$?
         if [ "$status" != 255 ] || [ "$try" -ge "$TRIES" ]; then break; fi
-        sleep $((PAUSE * try)); try=$((try + 1))
-    done
+        sleep $((PAUSE * try)); try=$((try + 1)); done
     case $status in
-        0) ;;
-        255) fail 69 "the hub $HUB does not answer: $(tail -n 1 "$STATE/said")" ;;
+        0) ;; 255) fail 69 "the hub $HUB does not answer: $(tail -n 1 "$STATE/said")" ;;
         *) fail 77 "the hub refuses: $(sed -n 's/^smtpcreds: //p' "$STATE/said" | head -n 1) (status $status)" ;;
     esac
 }
@@ -43,7 +41,7 @@ verify() {
     whose="$(label "$new" host) with $(label "$new" program)"
     [ "$whose" = "$HOST with $PROGRAM" ] || fail 65 "the bundle is for $whose"
     [ ! -f "$current" ] || [ "$(label "$new" made)" -ge "$(label "$current" made)" ] ||
-        fail 65 "the bundle is older than what is here"
+        fail 65 "the bundle is older than what is here; if the clock of the hub was ahead: rm $current"
     tar -tf "$new" | grep -Evx "(${CERTIFICATES#/}/([0-9a-f]{8}\.r?[0-9]+|(crl(-[0-9a-f]{8})?|all-crls)\.pem)?|$FILES)" \
         > "$STATE/odd" && fail 65 "the bundle has $(head -n 1 "$STATE/odd"), which is no file of $PROGRAM"
     tar -tvf "$new" | grep -v '^[-dl]' >/dev/null && fail 65 "the bundle has a member that no bundle has"
@@ -70,9 +68,10 @@ install() {
         rm -f "/$path.pulled"; cp -pRP "$tree/$path" "/$path.pulled" || exit 1
         list=added; if [ -e "/$path" ] || [ -L "/$path" ]; then list=kept; fi
         echo "$path" >> "$STATE/$list" || exit 1
-    done || { while read -r path; do rm -f "/$path.pulled"; done < "$STATE/changed"; fail 73 "no room for the new files"; }
+    done || no_room "for the new files"
     [ -s "$STATE/changed" ] || { mv -f "$new" "$current"; return 0; }
-    { tar -cpf "$former.part" -C / -T "$STATE/kept" && mv -f "$former.part" "$former"; } || fail 73 "no room in $STATE"
+    # shellcheck disable=SC2046  # no path has a blank; that of ours is there because some tar makes no empty archive
+    { tar -cpf "$former.part" -C / "${STATE#/}/added" $(cat "$STATE/kept") && mv -f "$former.part" "$former"; } || no_room "in $STATE"
     sync
     while read -r path; do mv -f "/$path.pulled" "/$path" || break; done < "$STATE/changed"
     if sh -c "$RUN" > "$STATE/said" 2>&1 && sh -ec "$CHECK" >> "$STATE/said" 2>&1 </dev/null; then
@@ -81,20 +80,21 @@ install() {
         say notice "took a new bundle from $HUB: $(wc -l < "$STATE/changed") files, certificate to $end"
         return 0
     fi
-    why=$(tail -n 1 "$STATE/said"); put_back
-    fail 70 "$PROGRAM does not go on with the new files, and the former are back: $why"
+    why="$PROGRAM does not go on with the new files" said=$(tail -n 1 "$STATE/said")
+    put_back "$why: $said; the former "
+    fail 70 "$why, and the former are back: $said"
 }
+for tool in ssh openssl tar; do command -v $tool >/dev/null || fail 69 "$tool is not installed"; done
 mkdir -p "$STATE" || exit 73
 [ "${1-}" != --timer ] || sleep $(($(od -An -N2 -tu2 /dev/urandom) % 3600))
 if ! (set -C; echo $$ > "$STATE/lock") 2>/dev/null; then
-    case $(ps -p "$(cat "$STATE/lock")" -o args= 2>/dev/null) in *pull.sh*) exit 75 ;; esac
+    owner=$(cat "$STATE/lock") args=$({ cat "/proc/$owner/cmdline" || ps -p "$owner" -o args=; } 2>/dev/null | tr '\0' ' ')
+    case $args in *pull.sh*) exit 75 ;; esac
     echo $$ > "$STATE/lock"  # its owner was killed, and its number may be another's by now
 fi
 trap 'rm -rf "$STATE/lock" "$tree" "$new"' EXIT
-[ ! -f "$former" ] || { put_back; say notice "an interrupted run was undone"; }
-for _ in 1 2 3; do
-    fetch
+[ ! -f "$former" ] || { put_back "the files of before a killed run "; say notice "an interrupted run was undone"; }
+for _ in 1 2 3; do fetch
     [ "$(dd if="$new" bs=16 count=1 2>/dev/null | tr -d '\0')" != current ] || exit 0
-    verify
-    install
+    verify; install
 done

@@ -111,7 +111,8 @@ def next_crl(
 def record_crl(inventory: Inventory, authority: AuthorityRow, crl: NewCrl) -> None:
     """Record that the CRL is in place."""
     digest = sha256(crl.der).hexdigest()
-    inventory.record_crl(CrlRow(authority.id, crl.number, crl.this_update, crl.next_update, digest))
+    row = CrlRow(authority.id, crl.number, crl.this_update, crl.next_update, digest)
+    inventory.record_crl(row, crl.der)
 
 
 def signs_crls(authority: AuthorityRow) -> bool:
@@ -147,6 +148,22 @@ def crl_is_stale(site: Site, inventory: Inventory, ca: CA, authority: AuthorityR
     if latest is None or crl_is_due(site, inventory, ca, authority):
         return signs_crls(authority)
     return site.clock() - latest.this_update >= FRESH
+
+
+def signed_elsewhere(inventory: Inventory, ca: CA, authority: AuthorityRow) -> bytes | None:
+    """Return the CRL recorded last as PEM where it is not in place here: another host has signed it.
+
+    Raises:
+        DataError: what is recorded is not signed by the authority.
+    """
+    latest = inventory.latest_crl(authority.id)
+    der = inventory.crl_der(latest) if latest and not _is_kept(ca, authority, latest) else None
+    if der is None:
+        return None
+    pem = to_pem(der)
+    issuer = parse_certificate(authority.der, authority.name)
+    read_crl(pem, f"CRL of {authority.name} in the inventory", issuer)
+    return pem
 
 
 def _is_kept(ca: CA, authority: AuthorityRow, latest: CrlRow) -> bool:

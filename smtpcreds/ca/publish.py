@@ -17,7 +17,7 @@ from ..transaction import Transaction
 from .above import taken, warn_of_faults
 from .altered import revoke_again
 from .authority import CA, OF_CA, Listed, SupersededCA, short_id
-from .crl import NewCrl, crl_is_due, crl_is_stale, next_crl, owes_crl, record_crl
+from .crl import NewCrl, crl_is_due, crl_is_stale, next_crl, owes_crl, record_crl, signed_elsewhere
 from .directory import directories, trust_changes
 from .layout import lifetime_of, reading
 from .reload import Hook, owe, tell
@@ -64,6 +64,15 @@ def publish(
     record_crl(work.inventory, authority, crl)
     name = next(item.name for item in lists if item.issuer == certificate)
     return Published(crl, kept, tuple(f"{directory}/{name}" for directory in beside))
+
+
+def take_crls(work: Transaction) -> None:
+    """Put beside the authority what another host that shares the inventory has signed for it since."""
+    for certificate in (work.ca.certificate, *(old.certificate for old in work.ca.superseded_cas)):
+        row = row_of(work.inventory, certificate) if work.site.machine else None
+        pem = signed_elsewhere(work.inventory, work.ca, row) if row else None
+        if pem is not None:
+            write_all([Artifact(work.ca.files_of(certificate).crl, pem)])
 
 
 def keep_fresh(work: Transaction, issuer: Issuer) -> Published | None:

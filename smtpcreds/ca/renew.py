@@ -35,7 +35,14 @@ from .issue import (
 from .layout import Pair, bundle_again, is_client_host, issued_again, lifetime_of
 from .old import RENEW_OLD, RETIRE_OLD, old_authorities
 from .pair import PreviousPair, key_that_waits, key_to_keep, read_previous_pair, verify_ours
-from .publish import Published, copy, refresh_superseded_crls, stale_copies, superseded_crls_are_due
+from .publish import (
+    Published,
+    copy,
+    refresh_superseded_crls,
+    stale_copies,
+    superseded_crls_are_due,
+    take_crls,
+)
 from .reload import Hook, is_owed, owe, tell
 from .state import row_of
 
@@ -346,6 +353,8 @@ def renew(
     """
     chain = work.ca.chain
     work.require_inventory()
+    if wanted.due:
+        take_crls(work)
     jobs, refused = _jobs(work, chain, wanted)
     if len(wanted.hosts) == 1 and refused and not jobs:
         raise refused[0].error

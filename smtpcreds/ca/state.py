@@ -23,6 +23,7 @@ from .token import unfinished_key
 APPLIED = "mta apply"
 """The event of a mail program whose files were written."""
 REVOKED = "cert revoke"
+RECOVERED = "cert recovered"
 """The event of a revocation, whose detail is ``serial``, number, comma, reason."""
 
 
@@ -179,7 +180,7 @@ def _recover_one(site: Site, inventory: Inventory, ca: CA, row: CertificateRow, 
 def _settle(site: Site, inventory: Inventory, row: CertificateRow) -> None:
     with inventory.transaction():
         inventory.issued(row.authority, [row.serial])
-        record_all(site, inventory, "cert recovered", [(row.host, f"serial {row.serial}")])
+        record_all(site, inventory, RECOVERED, [(row.host, f"serial {row.serial}")])
 
 
 def _previous_stands(pair: Pair, row: CertificateRow) -> bool:

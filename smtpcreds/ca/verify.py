@@ -115,7 +115,8 @@ class Subject:
 def _pair_for(site: Site, which: str) -> str:
     if is_client_host(site) and "/" not in which:
         return bundle_again(site, site.qualify(which), "--new-key")
-    return f"smtpcreds cert issue {quote(which)}"
+    is_path = "/" in which or which.startswith("-")
+    return "smtpcreds cert list" if is_path else f"smtpcreds cert issue {quote(which)}"
 
 
 def subject(
@@ -483,7 +484,8 @@ def _faults(scene: Scene, pair: Pair) -> Iterator[Finding]:
     except SmtpcredsError as error:
         yield as_finding(error)
         return
-    host = title(found)
+    row = scene.expected.get(pair.stem)
+    host = row.host if row else title(found)
     if fault := _standing_fault(scene, pair, found):
         yield Finding(pair.certificate, fault, scene.issue(host, pair))
     if key is not None and (fault := key_fault(found, key, pair.certificate)):

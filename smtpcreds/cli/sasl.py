@@ -1,6 +1,8 @@
 """``smtpcreds sasl``: relay accounts."""
 
 from collections.abc import Callable, Iterator
+from itertools import repeat
+from operator import contains
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -301,6 +303,7 @@ def _concerned(account: "Account", found: "Holders") -> Iterator[str]:
 def list_(session: Session, database: str | None) -> None:
     """List the accounts and the mechanisms that each can serve."""
     from ..accounts.database import AccountDatabase
+    from ..accounts.entries import ALL
     from ..files import exists
     from ..postgres import is_url
 
@@ -308,11 +311,9 @@ def list_(session: Session, database: str | None) -> None:
     if database and not (is_url(accounts.database) or exists(accounts.database)):
         raise MissingInputError(accounts.database, "does not exist", "leave --database out for the usual one")
     found = accounts.listing()
-    session.show(
-        lambda: {"accounts": _rows(found)},
-        _lines(found) if found.names else [f"no accounts in {accounts.database}"],
-        listed=True,
-    )
+    ends = f"  {_words(ALL)}" if found.names and not found.others else ""
+    lines = map(str.ljust, *_aligned(found.names)) if ends else _lines(found, accounts.database)
+    session.show(lambda: {"accounts": _rows(found)}, lines, listed=True, ends=ends)
 
 
 @click.command(cls=Verb)
@@ -356,23 +357,24 @@ def _rows(found: "Listing") -> list[dict[str, object]]:
     ]
 
 
-def _lines(found: "Listing") -> Iterator[str]:
+def _lines(found: "Listing", database: str) -> Iterator[str]:
     from ..accounts.entries import ALL
 
-    names = [*map(_on_one_line, found.names)] if "\n" in "".join(found.names) else found.names
-    width = max(map(len, names))
-    end = f"  {_words(ALL)}"
-    if not found.others:
-        yield from (text.ljust(width) + end for text in names)
+    if not found.names:
+        yield f"no accounts in {database}"
         return
-    for name, text in zip(found.names, names, strict=True):
+    for name, text, width in zip(found.names, *_aligned(found.names), strict=False):
         entry = found.others.get(name)
-        if entry is None:
-            yield text.ljust(width) + end
-            continue
-        yield f"{text:{width}}  {_words(entry.mechanisms)}"
-        for remark in entry.remarks:
+        yield f"{text:{width}}  {_words(entry.mechanisms if entry else ALL)}"
+        for remark in entry.remarks if entry else ():
             yield f"    note: {remark}"
+
+
+def _aligned(names: list[str]) -> tuple[list[str], Iterator[int]]:
+    """Return the names, each on one line, and the width of all, again and again."""
+    if any(map(contains, names, repeat("\n"))):
+        names = [*map(_on_one_line, names)]
+    return names, repeat(max(map(len, names)))
 
 
 def _on_one_line(name: str) -> str:

@@ -178,6 +178,7 @@ class Session:
         coloured: bool = False,
         verbatim: bool = False,
         listed: bool = False,
+        ends: str = "",
     ) -> None:
         """Print the answer: the lines, or with ``--json`` the data and the warnings.
 
@@ -187,6 +188,7 @@ class Session:
         the program are completed so that they can be typed, except in what is ``verbatim``: a file's text.
         Lines that are ``listed`` are broken between words where a terminal is too narrow for them; those that
         are :class:`Whole` are not.
+        Where every line ends alike and nothing is left to do, ``ends`` is that end; it is plain text.
         What mail programs are still to be told ends every answer.
         """
         applies, self.to_apply = self.to_apply, []
@@ -204,14 +206,16 @@ class Session:
             fitting = _fitting(_columns()) if listed and is_seen else None
             rest = chain(lines, (f"next: {command}" for command in applies))
             while some := list(islice(rest, _AT_ONCE)):
-                text = "\n".join(some)
-                if fitting or not _is_plain(text, len(some)):
-                    done = ((line, escaped(completed(line))) for line in some)
-                    text = "\n".join(
+                if fitting or not _is_plain("\n".join(some), len(some)):
+                    done = ((line, escaped(completed(line + ends))) for line in some)
+                    some = [
                         fitting(shown) if fitting and not isinstance(line, Whole) else shown
                         for line, shown in done
-                    )
-                click.echo(text, err=aside, color=True)  # True: take nothing out of names
+                    ]
+                    text = "\n".join((*some, ""))
+                else:
+                    text = f"{ends}\n".join((*some, ""))
+                click.echo(text, nl=False, err=aside, color=True)  # True: take nothing out of names
 
     def _line(self, text: str) -> str:
         """Return one line: the name of an account that another program made may hold a line feed."""
@@ -459,10 +463,16 @@ def _mode(mode: int | None) -> str:
     return "" if mode is None else f"  {mode:04o}"
 
 
+_PRINTABLE = bytes(range(0x20, 0x7F))
+
+
 def _is_plain(text: str, lines: int) -> bool:
     """Tell whether there is nothing to escape and no command to complete in so many lines."""
-    has_command = "smtpcreds " in text
-    return not has_command and text.count("\n") == lines - 1 and text.replace("\n", "").isprintable()
+    if "smtpcreds " in text:
+        return False
+    if text.isascii():
+        return text.encode().translate(None, _PRINTABLE) == b"\n" * (lines - 1)
+    return text.count("\n") == lines - 1 and text.replace("\n", "").isprintable()
 
 
 def _without_controls(text: str) -> str:

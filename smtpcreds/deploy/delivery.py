@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from ..ca.layout import pair_of
 from ..config import Site
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import RotationState
-from ..inventory.rows import Event, State
+from ..inventory.rows import CertificateRow, Event, State
 from ..lazy import dataclass, pattern
 from ..model import Account, parse_account
 from ..mta.program import Need
@@ -114,8 +115,27 @@ def users(inventory: Inventory, database: str) -> dict[str, set[str]]:
     return found
 
 
-def was_revoked(inventory: Inventory, host: str) -> bool:
-    """Tell whether a host's newest certificate was revoked, so that it is given nothing more."""
-    rows = inventory.listing(host=host)
-    newest = max(rows, key=lambda row: (row.created, row.state is not State.REVOKED), default=None)
-    return newest is not None and newest.state is State.REVOKED
+# Which certificate of a host counts, and whether it is to have none.
+
+
+def newest(rows: Iterable[CertificateRow]) -> CertificateRow | None:
+    """Return the newest certificate; of those of one second, one that was not revoked."""
+    return max(rows, key=lambda row: (row.created, row.state is not State.REVOKED), default=None)
+
+
+def kept_for(site: Site, inventory: Inventory, host: str) -> list[CertificateRow]:
+    """Return the certificates of the pair that hubs keep for a host that fetches its bundles."""
+    place = site.root.record(pair_of(site, host, site.hosts).stem)
+    return [row for row in inventory.listing(host=host) if row.directory == place]
+
+
+def was_revoked(rows: Iterable[CertificateRow]) -> bool:
+    """Tell whether the newest was revoked, so that its host is given nothing more."""
+    row = newest(rows)
+    return row is not None and row.state is State.REVOKED
+
+
+def gets_bundles(site: Site, inventory: Inventory, host: str) -> bool:
+    """Tell whether a host that fetches its bundles is given any: it was neither revoked nor retired."""
+    rows = kept_for(site, inventory, host)
+    return not was_revoked(rows) and any(row.state is State.ISSUED for row in rows)

@@ -1,6 +1,6 @@
 """Who still has a secret that no longer works: files that were written here, and hosts by their bundles."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
 
@@ -13,12 +13,13 @@ from ..errors import SmtpcredsError
 from ..files import exists, is_directory, names_in, read_private
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import RotationState
+from ..inventory.rows import CertificateRow
 from ..lazy import dataclass
 from ..model import Account, parse_account
 from ..mta.auth_info import DEFAULT_PATH, is_sample, parse
 from ..shell import quote
 from ..transaction import Transaction
-from .delivery import NEW_SECRET, Handover, handovers, next_bundle, was_revoked
+from .delivery import NEW_SECRET, Handover, handovers, kept_for, next_bundle, was_revoked
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,8 @@ def outdated_hosts(site: Site, inventory: Inventory) -> Iterator[Outdated]:
     fetching = {pull.host for pull in inventory.pulls.all()}
     for given, changed in sorted(_last_bundles(inventory, place), key=lambda one: one[0].host):
         account = accounts.existing(given.account)
-        if (changed is None and account in accounts) or was_revoked(inventory, given.host):
+        is_current = changed is None and account in accounts
+        if is_current or was_revoked(_rows(site, inventory, given.host, fetching)):
             continue
         since = (
             f"was changed on {changed:%Y-%m-%d}" if account in accounts else f"is not in {accounts.database}"
@@ -154,6 +156,10 @@ def outdated_hosts(site: Site, inventory: Inventory) -> Iterator[Outdated]:
             f"{next_bundle(site, given, latest(inventory, place, account))}; then install it on that host"
         )
         yield Outdated(given.host, reason, PULL if given.host in fetching else by_hand)
+
+
+def _rows(site: Site, inventory: Inventory, host: str, fetching: Container[str]) -> Iterable[CertificateRow]:
+    return kept_for(site, inventory, host) if host in fetching else inventory.listing(host=host)
 
 
 def _last_bundles(inventory: Inventory, place: str) -> Iterator[tuple[Handover, datetime | None]]:

@@ -57,6 +57,7 @@ def above(path: str, top: str) -> Iterator[str]:
     directory = os.path.dirname(path)
     while True:
         yield directory
-        if directory in {top, "/"} or len(directory) <= len(top):
+        parent = os.path.dirname(directory)  # of "//", which POSIX lets stand, that is the same again
+        if directory == top or parent == directory or len(directory) <= len(top):
             return
-        directory = os.path.dirname(directory)
+        directory = parent

@@ -163,11 +163,15 @@ def write_new(artifact: Artifact) -> None:
     """
     with _beside(artifact.path) as (at, name):
         staged = _stage(artifact, at, flush=True)
+        base = os.path.basename(staged.temporary)
         try:
             with explained(artifact.path):
-                os.link(os.path.basename(staged.temporary), name, src_dir_fd=at, dst_dir_fd=at)
-        finally:
+                os.link(base, name, src_dir_fd=at, dst_dir_fd=at)
+        except BaseException:
             staged.drop(at)
+            raise
+        with explained(artifact.path, f"; it was written, and {base} beside it is the same file"):
+            os.unlink(base, dir_fd=at)
         os.fsync(at)
 
 

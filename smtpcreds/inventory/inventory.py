@@ -108,11 +108,13 @@ class Inventory:
     Args:
         database: with our tables.
         machine: which of the hosts that share the database this is; empty where nobody shares it.
+        common: beginning of the recorded places whose pairs belong to all of them; empty for none.
     """
 
-    def __init__(self, database: Database, machine: str = "") -> None:
+    def __init__(self, database: Database, machine: str = "", common: str = "") -> None:
         self._database = database
         self._machine = machine
+        self._common = common
         self.rotations = Rotations(database)
         """Replacements of accounts."""
         self.pulls = Pulls(database)
@@ -162,7 +164,8 @@ class Inventory:
     def intend(self, intents: Iterable[Intent]) -> None:
         """Record certificates as pending, all or none, before any of them is signed."""
         with self.transaction():
-            self._database.write_all(sql.INTEND, (intent_values(intent, self._machine) for intent in intents))
+            values = (intent_values(intent, self._owner(intent.directory)) for intent in intents)
+            self._database.write_all(sql.INTEND, values)
 
     def signed(self, authority: int, certificates: Iterable[Signed]) -> None:
         """Record what was signed, all or none; the certificates stay pending."""
@@ -185,7 +188,11 @@ class Inventory:
             MissingInputError: the serial number is unknown.
         """
         with self.transaction():
-            self._advance(sql.PLACE, (directory, self._machine), authority, serial)
+            self._advance(sql.PLACE, (directory, self._owner(directory)), authority, serial)
+
+    def _owner(self, directory: str) -> str:
+        is_common = self._common and directory.startswith(self._common)
+        return "" if is_common else self._machine
 
     def discard(self, authority: int, serial: str, why: str) -> None:
         """Give a pending certificate up."""
@@ -335,10 +342,15 @@ class Inventory:
             raise _no_authority(authority)
         return number
 
-    def record_crl(self, crl: CrlRow) -> None:
-        """Record a CRL that was signed."""
+    def record_crl(self, crl: CrlRow, der: bytes | None = None) -> None:
+        """Record a CRL that was signed; hosts that share the inventory find the newest one itself in it."""
         with self.transaction():
-            self._database.write(sql.RECORD_CRL, crl_values(crl))
+            self._database.write(sql.RECORD_CRL, (*crl_values(crl), der if self._machine else None))
+            self._database.write(sql.FORGET_OLDER_CRLS, (crl.authority, crl.number))
+
+    def crl_der(self, crl: CrlRow) -> bytes | None:
+        """Return a recorded CRL; None where it is not the newest, or was recorded without it."""
+        return self._database.first(der_of, sql.CRL_DER, (crl.authority, crl.number))
 
     def latest_crl(self, authority: int) -> CrlRow | None:
         """Return the recorded CRL with the highest number."""
@@ -457,7 +469,12 @@ def read_snapshot(content: bytes, subject: str) -> Iterator[Inventory]:
 
 @contextmanager
 def open_inventory(
-    place: str | os.PathLike[str], *, machine: str = "", read_only: bool = False, timeout: float = 30.0
+    place: str | os.PathLike[str],
+    *,
+    machine: str = "",
+    common: str = "",
+    read_only: bool = False,
+    timeout: float = 30.0,
 ) -> Iterator[Inventory]:
     """Open the inventory at this place, and create or migrate it unless reading only.
 
@@ -465,13 +482,14 @@ def open_inventory(
         place: path of an SQLite file, whose directory is made, 0700, where there is none; or a
             ``postgresql://`` URL.
         machine: which of the hosts that share a database this is.
+        common: see :class:`Inventory`.
         read_only: change nothing, not even the version; works on a read-only file system.
         timeout: seconds to wait for other processes.
     """
     name = os.fspath(place)
     run = disk()
     if isinstance(run, PreviewDisk) and (not read_only or f"inventory {name}" in run.held):
-        yield Inventory(_previewed(run, name, timeout), machine)
+        yield Inventory(_previewed(run, name, timeout), machine, common)
         return
     if is_url(name):
         from .postgres import postgres_database
@@ -482,7 +500,7 @@ def open_inventory(
 
         opened = sqlite_database(os.path.abspath(name), read_only=read_only, timeout=timeout)
     with opened as database:
-        yield Inventory(database, machine)
+        yield Inventory(database, machine, common)
         database.note_changes()
 
 

@@ -100,7 +100,8 @@ class CertificateRow:
         key_id: SHA-256 of its SubjectPublicKeyInfo, lower-case hex; None before signing.
         revoked_at: set exactly when the state is REVOKED.
         reason: why it was revoked (RFC 5280 section 5.3.1 name) or discarded (free text).
-        machine: which of the hosts that share the inventory began it; empty where nobody shares it.
+        machine: which of the hosts that share the inventory began it; empty where nobody shares it, and for
+            a pair that all of them have.
     """
 
     authority: int
@@ -120,8 +121,11 @@ class CertificateRow:
     machine: str = ""
 
     def is_on(self, machine: str) -> bool:
-        """Tell whether its pair was installed on this host; an empty name is a host that shares nothing."""
-        return bool(self.directory) and machine in {"", self.machine}
+        """Tell whether its pair was installed on this host; an empty name is a host that shares nothing.
+
+        A pair that hubs keep for a client host is on each of them: it has no machine.
+        """
+        return bool(self.directory) and (not self.machine or machine in {"", self.machine})
 
 
 @dataclass(frozen=True)

@@ -164,6 +164,11 @@ DELIVERIES = "what IN ('bundle', 'cert retire', 'sasl passwd')"
 
 _EVENTS_OF_A_KIND = ("CREATE INDEX events_what ON events (what, subject, id)",)
 
+_SHARED_PULLS = (
+    "ALTER TABLE crls ADD COLUMN der BLOB",
+    "UPDATE certificates SET machine = '' WHERE substr(directory, 1, 24) = 'var/lib/smtpcreds/hosts/'",
+)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _MACHINES,
@@ -173,6 +178,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _CHAIN,
     _PULLS,
     _EVENTS_OF_A_KIND,
+    _SHARED_PULLS,
 )
 """Statements that lead from each version to the next; the first one starts at an empty file."""
 
@@ -273,8 +279,10 @@ TAKE_CRL_NUMBER = "UPDATE authorities SET crl_number = crl_number + 1 WHERE id =
 USE_CRL_NUMBER = "UPDATE authorities SET crl_number = ? WHERE id = ? AND crl_number < ?"
 CRL_NUMBER = "SELECT crl_number FROM authorities WHERE id = ?"
 RECORD_CRL = """
-INSERT INTO crls (authority, number, this_update, next_update, sha256) VALUES (?, ?, ?, ?, ?)
+INSERT INTO crls (authority, number, this_update, next_update, sha256, der) VALUES (?, ?, ?, ?, ?, ?)
 """
+FORGET_OLDER_CRLS = "UPDATE crls SET der = NULL WHERE authority = ? AND number < ? AND der IS NOT NULL"
+CRL_DER = "SELECT der FROM crls WHERE authority = ? AND number = ? AND der IS NOT NULL"
 LATEST_CRL = """
 SELECT authority, number, this_update, next_update, sha256 FROM crls
 WHERE authority = ? ORDER BY number DESC LIMIT 1

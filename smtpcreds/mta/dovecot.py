@@ -92,7 +92,7 @@ def _checked(account: Account) -> str:
 # Dovecot 2.4 has other names, and says so: its first setting is ``dovecot_config_version``. A block may
 # be the beginning of names: ``ssl_server { cert_file = }``.
 
-_SETTING = pattern(r"\s*([\w/]+)\s*=\s*(.*?)\s*")
+_SETTING = pattern(r"\s*([\w/-]+)\s*=\s*(.*?)\s*")
 _VERSION = pattern(r"^\s*dovecot_config_version\s*=\s*(\d+)\.(\d+)", re.MULTILINE)
 NEW = (2, 4)
 
@@ -114,10 +114,12 @@ class DovecotConf:
         takes_cleartext: whether passwords are taken outside TLS.
         mechanisms: in lower case as a rule.
         settings: those that hold for logins through a mail server, in no block or in one for them.
-        passdbs: the settings of each block ``passdb``, in order.
+        passdbs: the settings of each database of passwords, in order, by their short names: ``skip``, not
+            ``passdb_skip``; since 2.4 those that hold for all are in each, and a database has a ``name``.
         listeners: sockets of ``service auth``, each with its mode, user and group.
         auth: what the block ``service auth`` says itself.
         to_refuse: the setting that says not to take them, as this version calls it.
+        is_new: whether it is written for 2.4 or later.
     """
 
     certificate: str = ""
@@ -130,6 +132,7 @@ class DovecotConf:
     listeners: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     auth: Mapping[str, str] = field(default_factory=dict)
     to_refuse: str = "disable_plaintext_auth = yes"
+    is_new: bool = False
 
 
 _INCLUDED = pattern(r"^[ \t]*!include(?:_try)?[ \t]+(\S+)[ \t]*$", re.MULTILINE)
@@ -143,11 +146,21 @@ def expand(text: str, read: Callable[[str], str], depth: int = _DEPTH) -> str:
     return _INCLUDED.sub(lambda found: expand(read(found[1]), read, depth - 1), text)
 
 
-def parse_configuration(text: str) -> DovecotConf:
-    """Read the configuration; the last line of a setting counts, and what is not checked is passed over."""
+def parse_configuration(text: str, *, is_new: bool | None = None) -> DovecotConf:
+    """Read the configuration; the last line of a setting counts, and what is not checked is passed over.
+
+    Args:
+        text: all of it, or a part.
+        is_new: whether it is for 2.4 or later, where the text is a part that does not say so.
+    """
     found: dict[str, str] = {}
     blocks: dict[tuple[str, ...], dict[str, str]] = {}
-    for block, name, value in _placed(text):
+    is_new = version_of(text) >= NEW if is_new is None else is_new
+    for block, name, value in _placed(text, is_new=is_new):
+        if block == (_MECHANISMS,):
+            found[_MECHANISMS] = _switched(found.get(_MECHANISMS, "plain"), name, value)
+            blocks.setdefault((), {})[_MECHANISMS] = found[_MECHANISMS]
+            continue
         found |= {name: value, f"{block[-1]}_{name}" if block else name: value}
         blocks.setdefault(_whole(block), {})[name] = value
     of_mail = [
@@ -157,19 +170,20 @@ def parse_configuration(text: str) -> DovecotConf:
     ]
     around = (
         dict(ChainMap(*of_mail, blocks.get((), {}))),
-        tuple(options for block, options in blocks.items() if block and block[-1].startswith("passdb ")),
+        tuple(_passdbs(blocks, is_new=is_new)),
         dict(_listeners(blocks)),
         blocks.get(("service auth",), {}),
     )
-    if version_of(text) >= NEW:
+    if is_new:
         return DovecotConf(
             found.get("ssl_server_cert_file", ""),
             found.get("ssl_server_key_file", ""),
             found.get("ssl", "yes"),
             found.get("auth_allow_cleartext", "no") == "yes",
-            tuple(found.get("auth_mechanisms", "plain login").split()),
+            tuple(found.get("auth_mechanisms", "plain").split()),
             *around,
             "auth_allow_cleartext = no",
+            is_new,
         )
     return DovecotConf(
         found.get("ssl_cert", "").lstrip("< "),
@@ -181,7 +195,14 @@ def parse_configuration(text: str) -> DovecotConf:
     )
 
 
-_OF_ALL = frozenset({"auth_mechanisms"})
+def _switched(mechanisms: str, name: str, value: str) -> str:
+    """Return what ``auth_mechanisms { NAME = VALUE }`` of 2.4 leaves of those set before."""
+    others = [mechanism for mechanism in mechanisms.split() if mechanism != name]
+    return " ".join([*others, *([name] if value == "yes" else [])])
+
+
+_MECHANISMS = "auth_mechanisms"
+_OF_ALL = frozenset({_MECHANISMS})
 """Has no effect in a block for a protocol (observed with 2.3.19)."""
 
 
@@ -198,14 +219,36 @@ def _whole(block: tuple[str, ...]) -> tuple[str, ...]:
     return block[:within]
 
 
-def _placed(text: str) -> Iterator[tuple[tuple[str, ...], str, str]]:
-    """Yield the blocks around each setting, its name and value; each block ``passdb`` gets a number."""
+def _passdbs(
+    blocks: Mapping[tuple[str, ...], Mapping[str, str]], *, is_new: bool
+) -> Iterator[Mapping[str, str]]:
+    of_all = {name: value for name, value in blocks.get((), {}).items() if name.startswith("passdb_")}
+    fields = blocks.get(("passdb_fields",), {})
+    common = {_short(name): value for name, value in {**of_all, **fields}.items()} if is_new else {}
+    for block, options in blocks.items():
+        kind, _, name = block[-1].partition(" ") if block else ("", "", "")
+        if kind == "passdb":
+            own = {_short(key): value for key, value in options.items()}
+            named = {"driver": name, "name": name} if is_new else {}
+            yield common | named | own
+
+
+def _short(name: str) -> str:
+    """Return a setting of a passdb without what 2.4 lets it begin with."""
+    return name.rpartition("/")[2].removeprefix("passdb_")
+
+
+def _placed(text: str, *, is_new: bool) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """Yield the blocks around each setting, its name and value.
+
+    Each block ``passdb`` of 2.3 gets a number; those of one name are one block in 2.4.
+    """
     blocks: list[str] = []
     for number, line in enumerate(text.split("\n")):
         plain = line.partition("#")[0].strip()
         if plain.endswith("{"):
             name = " ".join(plain[:-1].split())
-            blocks.append(f"passdb {number}" if name.split()[:1] == ["passdb"] else name)
+            blocks.append(f"passdb {number}" if name.split()[:1] == ["passdb"] and not is_new else name)
             yield tuple(blocks), "", ""
         elif plain == "}":
             del blocks[-1:]

@@ -40,14 +40,15 @@ _OLD = (
     f"  args = {dovecot.PATH}",
     "}",
 )
+PASSDB = "smtpcreds"
+"""Its name in 2.4, where blocks of one name are one."""
 _NEW = (
     "auth_allow_cleartext = no",
-    "passdb smtpcreds {",
+    f"passdb {PASSDB} {{",
     "  driver = passwd-file",
     f"  passwd_file_path = {dovecot.PATH}",
     "}",
 )
-"""Of 2.4; blocks of one name are one there, so this has a name of its own."""
 _BLOCK = pattern(r"\s*(\w+(?: \S+)?) \{")
 _SETTING = pattern(r"\s*(\w+) = (.+)")
 

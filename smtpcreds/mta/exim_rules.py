@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field, replace
 
 from ..lazy import dataclass, pattern
+from . import exim_hosts
 from .exim import logical_lines
 
 _MACRO = pattern(r"([A-Z]\w*)\s*==?\s*(.*)")
@@ -16,6 +17,7 @@ _BUILT_IN = ("_HAVE_", "_OPT_", "_DRIVER_", "_EXP_")
 _BEGIN = pattern(r"begin\s+(\w+)")
 _NAME = pattern(r"(\w+):")
 _OPTION = pattern(r"(?:hide\s+)?(\w+)\s*=\s*(.*)")
+_HOST_LIST = pattern(r"hostlist(?:_cache)?\s+(\w+)\s*=\s*(.*)")
 _FLAG = pattern(r"(no_|not_)?(\w+)")
 _VERB = pattern(r"(accept|defer|deny|discard|drop|require|warn)\b\s*(.*)")
 _ACL_LINE = pattern(r"(!?)\s*(\w+)\s*=?\s*(.*)")
@@ -76,12 +78,15 @@ class Configuration:
     acls: Mapping[str, list[Statement]]
     transports: Mapping[str, Mapping[str, str]]
     authenticators: Mapping[str, Mapping[str, str]]
+    host_lists: Mapping[str, str] = field(default_factory=dict)
+    routers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def parse(text: str) -> Configuration:
     """Read a configuration; what is not understood is passed over."""
     parts: dict[str, dict[str, dict[str, str]]] = {"main": {"": {}}}
     acls: dict[str, list[Statement]] = {}
+    lists: dict[str, str] = {}
     part, name = "main", ""
     for line in in_force(text):
         if begin := _BEGIN.fullmatch(line):
@@ -91,12 +96,15 @@ def parse(text: str) -> Configuration:
             acls.setdefault(name, []) if part == "acl" else parts.setdefault(part, {}).setdefault(name, {})
         elif part == "acl":
             _take(acls.setdefault(name, []), line)
+        elif part == "main" and (hosts := _HOST_LIST.fullmatch(line)):
+            lists[hosts[1]] = hosts[2].strip()
         elif option := _OPTION.fullmatch(line):
             parts.setdefault(part, {}).setdefault(name, {})[option[1]] = option[2].strip()
         elif flag := _FLAG.fullmatch(line):
             parts.setdefault(part, {}).setdefault(name, {})[flag[2]] = "no" if flag[1] else "yes"
+    of = {part: parts.get(part, {}) for part in ("transports", "authenticators", "routers")}
     return Configuration(
-        parts["main"][""], acls, parts.get("transports", {}), parts.get("authenticators", {})
+        parts["main"][""], acls, of["transports"], of["authenticators"], lists, of["routers"]
     )
 
 
@@ -119,28 +127,49 @@ _MODIFIERS = frozenset(
 
 @dataclass(frozen=True)
 class Client:
-    """Who asks: logged in, or with a certificate that was verified; and the lists that others refer to."""
+    """Who asks: logged in, or with a certificate that was verified; and the lists that others refer to.
+
+    An address that is not known is empty.
+    """
 
     is_authenticated: bool = False
     is_verified: bool = False
     acls: Mapping[str, list[Statement]] = field(default_factory=dict)
+    address: str = ""
+    host_lists: Mapping[str, str] = field(default_factory=dict)
 
 
 END = "the end of the list"
+
+
+def is_met(conditions: list[tuple[bool, str, str]], client: Client) -> bool | None:
+    """Tell whether all conditions hold; None where nobody can tell."""
+    answers = [_answer(condition, client) for condition in conditions]
+    return False if False in answers else None if None in answers else True
 
 
 def refusal(statements: list[Statement], client: Client) -> str:
     """Return the statement that refuses a client, in words; empty where it passes, or nobody can tell."""
     for statement in statements:
         answers = [_answer(condition, client) for condition in statement.conditions]
-        holds = False if False in answers else None if None in answers else True
+        holds = is_met(statement.conditions, client)
+        if holds and _pretends(statement):
+            return shown(statement)
         if statement.verb in {"accept", "discard"} and (holds or holds is None):
-            return ""
+            return shown(statement) if statement.verb == "discard" and holds else ""
         if statement.verb in {"deny", "drop", "defer"} and holds:
             return shown(statement)
         if statement.verb == "require" and False in answers:
             return shown(statement)
     return END
+
+
+def _pretends(statement: Statement) -> bool:
+    """Tell whether a statement lets the message be refused at its end (43.22)."""
+    return any(
+        name == "control" and value.startswith(("fakereject", "fakedefer"))
+        for _, name, value in statement.conditions
+    )
 
 
 def named(conf: Configuration, value: str) -> list[Statement]:
@@ -162,8 +191,7 @@ def _nested(value: str, client: Client) -> bool | None:
 
 def _decision(statements: list[Statement], client: Client) -> bool | None:
     for statement in statements:
-        answers = [_answer(condition, client) for condition in statement.conditions]
-        holds = False if False in answers else None if None in answers else True
+        holds = is_met(statement.conditions, client)
         wanted = statement.verb != "require"
         if statement.verb == "warn" or holds is (not wanted):
             continue
@@ -208,8 +236,8 @@ def _constant(value: str, _: Client) -> bool | None:
     return True if value.lower() in _YES else False if value.lower() in _NO else None
 
 
-def _elsewhere(value: str, _: Client) -> bool | None:
-    """Tell whether a list of hosts or domains has one that is none of ours."""
+def elsewhere(value: str) -> bool | None:
+    """Tell whether a list of hosts or domains has one that is none of ours; None where nobody can tell."""
     if "$" in value:
         return None
     for item in filter(None, (part.strip() for part in value.split(":"))):
@@ -220,6 +248,12 @@ def _elsewhere(value: str, _: Client) -> bool | None:
         elif item.startswith("!"):
             return None
     return value.rpartition(":")[2].strip().startswith("!")
+
+
+def _from(value: str, client: Client) -> bool | None:
+    if client.address:
+        return exim_hosts.includes(value, client.address, client.host_lists)
+    return elsewhere(value)
 
 
 def _authenticated(value: str, client: Client) -> bool | None:
@@ -238,9 +272,9 @@ _CONDITIONS: dict[str, Callable[[str, Client], bool | None]] = {
     "acl": _nested,
     "authenticated": _authenticated,
     "condition": _constant,
-    "domains": _elsewhere,
+    "domains": lambda value, _: elsewhere(value),
     "encrypted": _encrypted,
-    "hosts": _elsewhere,
+    "hosts": _from,
     "verify": _verified,
 }
 
@@ -261,6 +295,31 @@ def is_never(condition: str) -> bool:
 
 
 _EVERY_VERSION = frozenset({"TLS1.2", "TLS1.3"})
+
+
+_BASES = ("NONE", "NORMAL", "PERFORMANCE", "SECURE", "PFS", "LEGACY", "SUITEB", "@", "+", "-", "!", "%")
+"""How the words of a priority string begin."""
+_CIPHERS = ("AES-", "CHACHA20", "CAMELLIA", "CIPHER-ALL")
+
+
+def is_unknown(priorities: str) -> bool:
+    """Tell whether GnuTLS does not take it as a priority string; Exim then doesn't start."""
+    words = [word.strip().upper() for word in priorities.split(":")]
+    return not all(word.startswith(_BASES) for word in words) or words == ["NONE"]
+
+
+def without_cipher(priorities: str, key: str) -> bool:
+    """Tell whether a priority string leaves no cipher for a kind of key, ``RSA`` or ``EC``."""
+    words = [word.strip().upper() for word in priorities.split(":")]
+    added = [word[1:] for word in words if word.startswith("+")]
+    if "-CIPHER-ALL" in words and not any(word.startswith(_CIPHERS) for word in added):
+        return True
+    usable = ("SIGN-ECDSA", "SIGN-EDDSA") if key == "EC" else ("SIGN-RSA",)
+    if "-SIGN-ALL" in words and not any(word.startswith(usable) for word in added):
+        return True
+    kinds = ("ECDHE-ECDSA",) if key == "EC" else ("RSA", "DHE-RSA", "ECDHE-RSA")
+    is_old = "TLS1.3" not in versions(priorities)
+    return is_old and "-KX-ALL" in words and not any(word in kinds for word in added)
 
 
 def versions(priorities: str) -> frozenset[str]:

@@ -55,17 +55,20 @@ class Daemon:
         port: its number.
         is_local: whether it is for this host alone.
         modifiers: the letters of ``M=``; case matters.
+        filters: its own mail filters, between semicolons; empty where it asks those of all ports.
     """
 
     line: str
     port: int
     is_local: bool
     modifiers: str
+    filters: str = ""
 
 
 def parse(line: str) -> Daemon:
     """Read one value of DaemonPortOptions or ClientPortOptions."""
-    return Daemon(line, _port(line), _is_local(line), _settings(line).get("m", ""))
+    said = _settings(line)
+    return Daemon(line, _port(line), _is_local(line), said.get("m", ""), said.get("i", ""))
 
 
 def without(line: str, letter: str) -> str:

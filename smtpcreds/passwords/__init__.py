@@ -30,7 +30,7 @@ from .hashes import (
     plain_secret,
     scram_secret,
 )
-from .weak import hash_kind, weakness
+from .weak import hash_kind, may_be_weak, weakness
 
 __all__ = [
     "ALPHABET",
@@ -60,6 +60,7 @@ __all__ = [
     "is_plain_of",
     "is_scram_of",
     "login_password_of",
+    "may_be_weak",
     "parse_scram",
     "plain_secret",
     "scram_secret",

@@ -1,7 +1,9 @@
 """Chosen secrets that fall to a few guesses: short ones, the account's own name, the first of every list."""
 
 import re
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import repeat
 
 from ..lazy import pattern
 
@@ -40,6 +42,30 @@ def weakness(secret: bytes, user: str, realm: str) -> str | None:
     if not _FIRST.isdisjoint(forms):
         return "is among the first passwords that attackers try"
     return None if forms.isdisjoint(_names(user, realm)) else "is the account's own name, or little more"
+
+
+def may_be_weak(secrets: Sequence[bytes], users: Iterable[str], realms: Iterable[str]) -> bool:
+    """Tell whether :func:`weakness` may find one of many secrets weak; False is certain.
+
+    Args:
+        secrets: printable ASCII, at least MIN_LENGTH octets each.
+        users: ASCII names; each secret is compared with all.
+        realms: likewise.
+    """
+    if any(len(set(secret)) < MIN_DIFFERENT for secret in secrets) or any(map(bytes.isdigit, secrets)):
+        return True
+    text = b"\n".join(secrets).lower()
+    bare = b"\n".join(map(bytes.strip, text.split(b"\n"), repeat(_AROUND)))
+    lines = (text, bare, text.translate(None, _AROUND), text.translate(_LEET), bare.translate(_LEET))
+    forms = {form for some in lines for form in some.split(b"\n")}
+    names = "\n".join(users).encode().lower()
+    plain = {*names.split(b"\n"), *names.translate(None, _AROUND).split(b"\n")}
+    of_realms = {name for realm in realms for name in _of_realm(realm)}
+    return (
+        not forms.isdisjoint(_FIRST | plain | of_realms)
+        or any(name in some for name in of_realms for some in lines)
+        or any(form.partition(b"@")[0] in plain for form in forms if b"@" in form)
+    )
 
 
 def _forms(secret: bytes) -> set[bytes]:

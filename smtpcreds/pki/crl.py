@@ -6,7 +6,7 @@ CA's list has expired; a file in DER is logged and then ignored, so revocation s
 
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from cryptography import x509
@@ -67,7 +67,7 @@ def to_be_signed(
     entries = b"".join(_entries(revoked))
     listed = encoding.tlv(encoding.SEQUENCE, entries) if entries else b""
     extra = encoding.tlv(encoding.SEQUENCE, b"".join(map(extension, extensions)))
-    head = _VERSION_2 + algorithm + issuer + b"".join(map(_time, updates))
+    head = _VERSION_2 + algorithm + issuer + b"".join(map(encoding.time, updates))
     return encoding.tlv(encoding.SEQUENCE, head + listed + encoding.tlv(_EXTENSIONS, extra))
 
 
@@ -78,6 +78,7 @@ def signed(body: bytes, algorithm: bytes, signature: bytes) -> bytes:
 
 def _entries(revoked: Iterable[Revoked]) -> Iterator[bytes]:
     seen: set[int] = set()
+    time = encoding.time
     for entry in revoked:
         serial = entry.serial
         if not 0 < serial < SERIAL_LIMIT:
@@ -88,17 +89,8 @@ def _entries(revoked: Iterable[Revoked]) -> Iterator[bytes]:
         # Lengths stay under 128, so they take one octet; der.tlv() would double the time of a long list.
         octets = serial.bit_length() // 8 + 1
         number = b"\x02%c%b" % (octets, serial.to_bytes(octets, "big"))
-        content = number + _time(entry.at) + _REASON_CODES.get(entry.reason, b"")
+        content = number + time(entry.at) + _REASON_CODES.get(entry.reason, b"")
         yield b"\x30%c%b" % (len(content), content)
-
-
-def _time(moment: datetime) -> bytes:
-    """UTCTime to the year 2049, GeneralizedTime from 2050 on (section 5.1.2.4); whole seconds."""
-    there = moment.astimezone(UTC)
-    year, rest = there.year, (there.month, there.day, there.hour, there.minute, there.second)
-    if 1950 <= year < 2050:  # strftime would take as long as all the rest
-        return b"\x17\x0d%02d%02d%02d%02d%02d%02dZ" % (year % 100, *rest)
-    return b"\x18\x0f%04d%02d%02d%02d%02d%02dZ" % (year, *rest)
 
 
 T = TypeVar("T", bound=x509.ExtensionType)

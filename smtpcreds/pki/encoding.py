@@ -5,6 +5,7 @@ import binascii
 import re
 import warnings
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -25,6 +26,7 @@ from ..lazy import dataclass, pattern
 # Raw fields matter where a hash covers the bytes as the issuer wrote them: decoding and encoding again
 # changes string types and elliptic curve point forms.
 
+BOOLEAN_TRUE = bytes((0x01, 0x01, 0xFF))
 SEQUENCE = 0x30
 SET = 0x31
 INTEGER = 0x02
@@ -89,10 +91,23 @@ def bit_string(content: bytes) -> bytes:
     return tlv(BIT_STRING, b"\0" + content)
 
 
+@lru_cache
 def object_identifier(dotted: str) -> bytes:
     """Return an OBJECT IDENTIFIER written as ``1.2.840``."""
     first, second, *rest = map(int, dotted.split("."))
     return tlv(OBJECT_IDENTIFIER, b"".join(map(_base128, (first * 40 + second, *rest))))
+
+
+def time(moment: datetime) -> bytes:
+    """Return UTCTime to the year 2049, GeneralizedTime from 2050 on, in whole seconds.
+
+    Source: RFC 5280 sections 4.1.2.5 and 5.1.2.4.
+    """
+    there = moment.astimezone(UTC)
+    year, rest = there.year, (there.month, there.day, there.hour, there.minute, there.second)
+    if 1950 <= year < 2050:  # strftime would take as long as all the rest
+        return b"\x17\x0d%02d%02d%02d%02d%02d%02dZ" % (year % 100, *rest)
+    return b"\x18\x0f%04d%02d%02d%02d%02d%02dZ" % (year, *rest)
 
 
 def whole(data: bytes) -> bool:

@@ -1,6 +1,6 @@
 """Signing: request + profile + issuer make a certificate.
 
-A draft is signed with a throw-away key and linted; then the CA key signs the very bytes that were linted.
+A draft has no signature, and is linted; then the CA key signs the very bytes that were linted.
 """
 
 import secrets
@@ -9,7 +9,7 @@ from cryptography import x509
 
 from ..errors import NameRefusedError
 from . import encoding
-from .keys import PrivateKey, SigningKey, digest_for, scheme_of, throw_away
+from .keys import SigningKey, scheme_of, spki
 from .lint import verify_draft
 from .names import Names, ca_name, host_name, name_constraints, refusal
 from .profiles import ROOT, Profile
@@ -50,7 +50,7 @@ def sign(
     subject = _subject(request, profile)
     _check_permitted(request, profile, issuer, subject)
     extensions = _extensions(request, profile, issuer, nameless=not len(subject))
-    draft = _draft(issuer.throw_away_key, issuer.name, subject, request, extensions, serial, validity)
+    draft = _draft(issuer.key, issuer.name, subject, request, extensions, serial, validity)
     verify_draft(Draft(draft, request, profile, issuer))
     return _signed(draft, issuer.key)
 
@@ -89,7 +89,7 @@ def make_root(
     subject = _subject(request, ROOT)
     constraints = name_constraints(permitted_domains, dns_only=dns_only)
     extensions = ca_extensions(request, ROOT, key_id(request.public_key), path_length, constraints)
-    draft = _draft(throw_away(key), subject, subject, request, extensions, serial, validity)
+    draft = _draft(key, subject, subject, request, extensions, serial, validity)
     verify_draft(Draft(draft, request, ROOT))
     return _signed(draft, key)
 
@@ -120,7 +120,7 @@ def _of_profile(request: Request, profile: Profile, issuer: Issuer, *, nameless:
 
 
 def _draft(
-    key: PrivateKey,
+    key: SigningKey,
     issuer: x509.Name,
     subject: x509.Name,
     request: Request,
@@ -128,15 +128,42 @@ def _draft(
     serial: int,
     validity: Validity,
 ) -> x509.Certificate:
-    # All extensions at once: adding them one by one copies the builder and searches the list each time.
-    builder = x509.CertificateBuilder(issuer, subject, request.public_key, extensions=extensions)
-    builder = builder.serial_number(serial)
-    builder = builder.not_valid_before(validity.not_before).not_valid_after(validity.not_after)
-    return builder.sign(key, digest_for(key))
+    """Return a certificate that is whole but for its signature, which is empty."""
+    if serial <= 0:
+        raise ValueError("a serial number is positive (RFC 5280 section 4.1.2.2)")
+    algorithm = scheme_of(key).algorithm
+    tbs = encoding.sequence(
+        _VERSION_3,
+        encoding.integer(serial),
+        algorithm,
+        issuer.public_bytes(),
+        encoding.sequence(encoding.time(validity.not_before), encoding.time(validity.not_after)),
+        subject.public_bytes(),
+        spki(request.public_key),
+        encoding.tlv(_EXTENSIONS, encoding.sequence(*map(_encoded, extensions))),
+    )
+    return _certificate(tbs, algorithm, b"")
+
+
+_VERSION_3 = encoding.tlv(0xA0, encoding.integer(2))
+_EXTENSIONS = 0xA3
+
+
+def _encoded(extension: Extension) -> bytes:
+    """Extension ::= SEQUENCE { extnID, critical DEFAULT FALSE, extnValue }."""
+    return encoding.sequence(
+        encoding.object_identifier(extension.oid.dotted_string),
+        encoding.BOOLEAN_TRUE if extension.critical else b"",
+        encoding.tlv(encoding.OCTET_STRING, extension.value.public_bytes()),
+    )
+
+
+def _certificate(tbs: bytes, algorithm: bytes, signature: bytes) -> x509.Certificate:
+    """Certificate ::= SEQUENCE { tbsCertificate, signatureAlgorithm, signature }."""
+    return x509.load_der_x509_certificate(encoding.sequence(tbs, algorithm, encoding.bit_string(signature)))
 
 
 def _signed(draft: x509.Certificate, key: SigningKey) -> x509.Certificate:
-    """Return the draft under the real signature: Certificate ::= SEQUENCE { tbs, algorithm, signature }."""
+    """Return the draft with its signature."""
     tbs, scheme = draft.tbs_certificate_bytes, scheme_of(key)
-    signature = encoding.bit_string(scheme.sign(tbs))
-    return x509.load_der_x509_certificate(encoding.sequence(tbs, scheme.algorithm, signature))
+    return _certificate(tbs, scheme.algorithm, scheme.sign(tbs))

@@ -7,6 +7,7 @@ computed anew here.
 
 import hashlib
 import hmac
+import warnings
 from dataclasses import field
 from typing import cast, get_args
 
@@ -101,7 +102,9 @@ def read_pkcs12(data: bytes, passphrase: Secret, subject: str) -> Bundle:
         raise ForeignFormatError(subject, "is not a PKCS #12 file")
     refuse_endless(data, subject)
     try:
-        found = pkcs12.load_pkcs12(data, passphrase.reveal())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # BER, and what is behind the end: OpenSSL reads it
+            found = pkcs12.load_pkcs12(data, passphrase.reveal())
     except encoding.DAMAGE:
         raise WrongPassphraseError(subject, "the passphrase does not open it, or it was altered") from None
     except UnsupportedAlgorithm as error:

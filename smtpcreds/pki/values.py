@@ -12,7 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from ..errors import DataError, UsageError
 from ..lazy import dataclass
 from . import fields
-from .keys import PrivateKey, PublicKey, RemoteKey, SigningKey, restriction, throw_away, weakness
+from .keys import PublicKey, RemoteKey, SigningKey, restriction, throw_away, weakness
 from .names import (
     Address,
     Names,
@@ -157,11 +157,6 @@ class Issuer:
     def not_after(self) -> datetime:
         """Last second at which the whole path is valid."""
         return min(ca.not_valid_after_utc for ca in self.path)
-
-    @cached_property
-    def throw_away_key(self) -> PrivateKey:
-        """A key that signs like the real one, for certificates that are only looked at."""
-        return throw_away(self.key)
 
 
 def key_identifier(ca: Certificate) -> bytes:
@@ -355,7 +350,7 @@ _PURPOSES = {name: _purposes(profile) for name, profile in HOST_PROFILES.items()
 
 @dataclass(frozen=True)
 class Draft:
-    """A certificate signed with a throw-away key, and what it was made from; ``issuer`` None for a root."""
+    """A certificate without a signature, and what it was made from; ``issuer`` None for a root."""
 
     certificate: x509.Certificate
     request: Request

@@ -2,8 +2,8 @@
 
 from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 from io import BytesIO
-from itertools import accumulate
-from operator import gt
+from itertools import accumulate, chain, repeat
+from operator import itemgetter
 from struct import Struct, pack, unpack_from
 from typing import NamedTuple
 
@@ -20,12 +20,14 @@ from .bdb_read import (
     SORTED_PAGE,
     VERSION,
     Meta,
+    are_placed,
+    are_sorted,
     hashed,
     order,
     read_meta,
 )
 from .bdb_read import (
-    decode as decode,
+    decode as decode_whole,
 )
 
 # Write a Berkeley DB hash file of version 9 from nothing, so that no byte of older content can be in it.
@@ -172,6 +174,9 @@ Edits = Mapping[bytes, bytes | None]
 _PAGE = Struct(f"<5I2H2B{PAGE_SIZE - PAGE_HEADER}x")
 _ZEROS = bytes(PAGE_SIZE)
 _LIMIT = PAGE_SIZE // 4
+_MARK = bytes((KEYDATA,))
+_AT_ONCE = 512
+"""Pages that are in memory twice."""
 _FEW = 16
 """More edits than this are made by writing the file whole."""
 
@@ -179,7 +184,12 @@ _FEW = 16
 def look(data: bytes, *, subject: str = "Berkeley DB file") -> Mapping[bytes, bytes]:
     """Return all records of the file; :func:`decode` says what is raised."""
     pages = _clean_pages(data, read_meta(data, subject))
-    return decode(data, subject=subject) if pages is None else CleanFile(data, subject, pages)
+    return decode_whole(data, subject=subject) if pages is None else CleanFile(data, subject, pages)
+
+
+def decode(data: bytes, *, subject: str = "Berkeley DB file") -> dict[bytes, bytes]:
+    """Return all records of the file; see :func:`.bdb_read.decode`."""
+    return dict(look(data, subject=subject).items())
 
 
 def amend(records: Mapping[bytes, bytes], edits: Edits) -> bytes | None:
@@ -232,7 +242,8 @@ def _is_tidy(data: bytes, number: int, entries: int, lowest: int) -> bool:
     edges = (PAGE_SIZE, *unpack_from(f"<{entries}H", data, at + PAGE_HEADER))
     return (
         edges[-1] == lowest
-        and all(map(gt, edges, edges[1:]))
+        and len({*edges}) == len(edges)
+        and [*edges] == sorted(edges, reverse=True)
         and data.startswith(_ZEROS[free:lowest], at + free)
     )
 
@@ -278,6 +289,42 @@ class CleanFile(Mapping[bytes, bytes]):
             raise DamagedFileError(self._subject, "has a key in another bucket than its own", SALVAGE)
         return found
 
+    def runs(self) -> Iterator[tuple[list[bytes], list[bytes]]]:
+        """Give keys and values of all pages, of some at a time; each is looked at as :func:`decode` does.
+
+        A key that comes twice in a bucket of several pages goes unseen.
+        """
+        owners = self._owners()
+        for first in range(1, len(owners), _AT_ONCE):
+            keys: list[bytes] = []
+            values: list[bytes] = []
+            counts = []
+            for number in range(first, min(first + _AT_ONCE, len(owners))):
+                found = _items(self._data[number * PAGE_SIZE : (number + 1) * PAGE_SIZE])
+                if found is None or not are_sorted(found[0]):
+                    raise self._damage()
+                keys += found[0]
+                values += found[1]
+                counts.append(len(found[0]))
+            buckets = [*chain.from_iterable(map(repeat, owners[first : first + _AT_ONCE], counts))]
+            if not are_placed(keys, buckets, self._pages.buckets.bit_length() - 1):
+                raise self._damage()
+            yield keys, values
+
+    def _owners(self) -> list[int]:
+        """Return the bucket of each page."""
+        following = self._pages.following
+        owners = [*range(-1, len(following) - 1)]
+        for number, behind in enumerate(following):  # which is always further on
+            if behind:
+                owners[behind] = owners[number]
+        return owners
+
+    def _damage(self) -> DamagedFileError:
+        """Raise what names the page."""
+        decode_whole(self._data, subject=self._subject)
+        return DamagedFileError(self._subject, "contradicts itself", SALVAGE)
+
     def amended(self, edits: Edits) -> bytes | None:
         """Return the file after the edits, or None where they touch more than single pages of few buckets."""
         if len(edits) > _FEW or any(len(item or b"") > _LIMIT for pair in edits.items() for item in pair):
@@ -310,7 +357,12 @@ class CleanFile(Mapping[bytes, bytes]):
 
     def _all(self) -> dict[bytes, bytes]:
         if self._whole is None:
-            self._whole = decode(self._data, subject=self._subject)
+            whole: dict[bytes, bytes] = {}
+            for keys, values in self.runs():
+                whole.update(zip(keys, values, strict=True))
+            if len(whole) != len(self):
+                raise self._damage()
+            self._whole = whole
         return self._whole
 
     def _numbers(self, keys: Iterable[bytes]) -> list[int]:
@@ -327,6 +379,21 @@ class CleanFile(Mapping[bytes, bytes]):
                 return None
             number = self._pages.following[number]
         return held
+
+
+def _items(page: bytes) -> tuple[list[bytes], list[bytes]] | None:
+    """Return keys and values of a tidy page, split at their marks; None where an item is not on it.
+
+    Where a key or value holds that octet, too, they are taken one by one.
+    """
+    edges = _edges(page)[1:]
+    if not edges:
+        return [], []
+    pieces = page[edges[-1] :].split(_MARK)
+    if len(pieces) == len(edges) + 1 and {*itemgetter(*edges)(page)} == {KEYDATA}:
+        return pieces[:0:-2], pieces[-2::-2]
+    found: dict[bytes, bytes] = {}
+    return ([*found], [*found.values()]) if _take(page, found) else None
 
 
 def _take(page: bytes, found: dict[bytes, bytes]) -> bool:

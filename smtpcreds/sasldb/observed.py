@@ -81,10 +81,11 @@ class Observed:
         return edits
 
     def _note(self, seen: Mapping[bytes, bytes], edits: Edits) -> None:
-        accounts = dict.fromkeys(found[0] for key in edits if (found := unpack(key)))
-        if len(accounts) > _NAMED:
-            disk().note("change", f"{len(accounts)} accounts", note=self.path)
+        owners = {key.rpartition(b"\0")[0] for key in edits if key.count(b"\0") == 2}
+        if len(owners) > _NAMED:
+            disk().note("change", f"{len(owners)} accounts", note=self.path)
             return
+        accounts = dict.fromkeys(found[0] for key in edits if (found := unpack(key)))
         for account in accounts:
             disk().note(_action(seen, edits, account), str(account), note=self.path)
 

@@ -8,7 +8,7 @@ from ..errors import ExistsError, ForeignFormatError, SmtpcredsError, UsageError
 from ..files import disk, exclusive, exists, explained
 from ..files.write import temporary_name
 from ..postgres import is_url, parse_url, scheme_of
-from . import lmdb
+from . import lmdb, lmdb_lock
 from .detect import HEAD_SIZE, Format, host_format, identify
 from .limits import SQL
 from .observed import Observed, foresee_locks, hold, made_as, observed
@@ -165,8 +165,6 @@ def create(path: str, kind: Format, records: Mapping[bytes, bytes], like: str | 
     with exclusive(target + ".lock", TIMEOUT):
         sweep(target)
         _create(target, path, kind, records, like)
-    if kind is Format.LMDB:
-        lmdb.LmdbStore(target).apply(lambda _: {})  # makes the lock file as its readers need it
 
 
 def _create(
@@ -177,6 +175,8 @@ def _create(
     try:
         with Replacement(target) as new:
             new.prepare(content, old, origin)
+            if kind is Format.LMDB:
+                lmdb_lock.prepare(target, new.descriptor)  # before the name: its readers need both
             if not new.install(None):
                 raise ExistsError(path, "was made meanwhile by somebody else and was not changed")
     finally:

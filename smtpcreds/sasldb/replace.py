@@ -128,6 +128,11 @@ class Replacement:
                 os.unlink(self._name, dir_fd=self._directory)
         os.close(self._directory)
 
+    @property
+    def descriptor(self) -> int:
+        """The open temporary file, once it is prepared."""
+        return self._descriptor
+
     def prepare(self, content: bytes, old: int | None, origin: NewFile) -> None:
         """Write the content to disk under the temporary name.
 

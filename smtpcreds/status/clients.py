@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from ..deploy.delivery import handovers, was_revoked
+from ..config import Site
+from ..deploy.delivery import handovers, kept_for, was_revoked
 from ..inventory.inventory import Inventory
 from ..inventory.pulls import Pull
 from ..inventory.rows import CertificateRow as Row
@@ -60,22 +61,24 @@ class ClientHost:
         return f"came last on {self.last_pull:%Y-%m-%d}{end}"
 
 
-def client_hosts(inventory: Inventory, rows: Iterable[Row]) -> tuple[ClientHost, ...]:
+def client_hosts(site: Site, inventory: Inventory, rows: Iterable[Row]) -> tuple[ClientHost, ...]:
     """Return those that fetch their bundles, and of the others those of the given certificates.
 
     Args:
+        site: whose hub they come to.
         inventory: says who came and who was given what.
         rows: certificates whose keys their hosts keep.
     """
-    fetching = {pull.host: _fetching(inventory, pull) for pull in inventory.pulls.all()}
+    fetching = {pull.host: _fetching(site, inventory, pull) for pull in inventory.pulls.all()}
     by_hand = (_by_hand(inventory, row) for row in rows if row.host not in fetching)
     return (*fetching.values(), *filter(None, by_hand))
 
 
-def _fetching(inventory: Inventory, pull: Pull) -> ClientHost:
+def _fetching(site: Site, inventory: Inventory, pull: Pull) -> ClientHost:
     confirmed = pull.held is not None
     who = (pull.host, True, pull.since, pull.asked, confirmed)
-    return ClientHost(*who, pull.account, pull.serial, pull.ends, was_revoked(inventory, pull.host))
+    revoked = was_revoked(kept_for(site, inventory, pull.host))
+    return ClientHost(*who, pull.account, pull.serial, pull.ends, revoked)
 
 
 def _by_hand(inventory: Inventory, row: Row) -> ClientHost | None:

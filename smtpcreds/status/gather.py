@@ -392,7 +392,12 @@ def _of_code(code: str, same: list[Finding]) -> Finding:
     reason = f"{first.message if len(same) == 1 else CODES[code].title} ({code})"
     cure = first.cure if len(same) == 1 else f"smtpcreds audit --only {code}"
     return Finding(
-        _some([one.subject for one in same]), reason, cure, Kind.AUDIT, first.severity, count=len(same)
+        _some(list(dict.fromkeys(one.subject for one in same))),
+        reason,
+        cure,
+        Kind.AUDIT,
+        first.severity,
+        count=len(same),
     )
 
 
@@ -496,7 +501,7 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
     ca = CA(site)
     older = altered(site, inventory, ca) if inventory and ca.is_there else ()
     restored = (_due(Kind.AUTHORITY, item.subject, item.message, item.cure, is_late=True) for item in older)
-    hosts = _clients(inventory) if inventory else ()
+    hosts = _clients(site, inventory) if inventory else ()
     due = (
         *begun,
         *restored,
@@ -520,9 +525,9 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
     )
 
 
-def _clients(inventory: Inventory) -> tuple[ClientHost, ...]:
+def _clients(site: Site, inventory: Inventory) -> tuple[ClientHost, ...]:
     with closing(row for row in inventory.listing(latest=True) if not row.directory) as rows:
-        return client_hosts(inventory, list(islice(rows, LOOK)))
+        return client_hosts(site, inventory, list(islice(rows, LOOK)))
 
 
 def _silent(now: datetime, hosts: Iterable[ClientHost]) -> Iterator[Finding]:

@@ -627,7 +627,7 @@ def keytab_of_another_service(host: Host) -> None:
     takes_tickets(host, f"imap/{HUB}", "smtp/mx.polkatistas.org")
 
 
-@breaks("SASL022", "hub", "SASL001")
+@breaks("SASL022", "hub", "SASL001", "MTA037")
 def realm_in_the_place_of_the_name(host: Host) -> None:
     takes_tickets(host)
     host.path(CF).write_text(host.path(CF).read_text() + "O AuthRealm=polkatistas.org\n")
@@ -858,7 +858,7 @@ def offered_and_not_trusted(host: Host) -> None:
 @breaks("MTA015", "mapped", "MTA009")
 def too_long_for_the_map(host: Host) -> None:
     host.path(AUTHINFO).write_text(f'AuthInfo:{HUB}\t"U:maildroid" "I:maildroid" "P={"QUFB" * 64}"\n')
-    touch(host.path(AUTHINFO), -60)
+    touch(host.path(AUTHINFO), -86400)
 
 
 @breaks("MTA015", "mapped", "MTA009")
@@ -941,7 +941,7 @@ def client_that_never_logs_in(host: Host) -> None:
 def client_without_tls(host: Host) -> None:
     with host.path(ACCESS).open("a") as file:
         file.write("Try_TLS:polkatistas.org\tNO\n")
-    touch(host.path(ACCESS), -60)
+    touch(host.path(ACCESS), -86400)
 
 
 @breaks("MTA026")
@@ -973,6 +973,56 @@ def users_mail_past_the_daemon(host: Host) -> None:
 @breaks("MTA028")
 def no_version_left(host: Host) -> None:
     in_mc(host, "define(`confSERVER_SSL_OPTIONS', `+SSL_OP_NO_TLSv1_2 +SSL_OP_NO_TLSv1_3')dnl")
+
+
+def define(host: Host, *lines: str) -> None:
+    in_mc(
+        host,
+        "\n".join(
+            f"define(`{name}', `{value}')dnl" for name, value in (line.split(" ", 1) for line in lines)
+        ),
+    )
+
+
+@breaks("MTA033")
+def no_cipher_left(host: Host) -> None:
+    define(host, "confSERVER_SSL_OPTIONS +SSL_OP_NO_TLSv1_3", "confCIPHER_LIST NULL")
+
+
+@breaks("MTA034")
+def filter_that_does_not_run(host: Host) -> None:
+    in_mc(host, "INPUT_MAIL_FILTER(`dead', `S=local:/run/dead.sock, F=R')dnl")
+
+
+@breaks("MTA035")
+def our_domain_refused(host: Host) -> None:
+    host.replace(ACCESS, "127.0.0.1\tRELAY\n", "Connect:polkatistas.org\tREJECT\n")
+
+
+@breaks("MTA036")
+def block_lists_first(host: Host) -> None:
+    in_mc(host, "FEATURE(`dnsbl', `bl.example.net')dnl")
+
+
+@breaks("MTA037", "hub", "SASL001")
+def realm_without_accounts(host: Host) -> None:
+    define(host, "confAUTH_REALM other.example")
+
+
+@breaks("MTA038")
+def an_engine(host: Host) -> None:
+    define(host, "confSSL_ENGINE rdrand")
+
+
+@breaks("MTA039")
+def another_port(host: Host) -> None:
+    host.replace(MC, "Port=smtp'", "Port=26'")
+    compile_cf(host)
+
+
+@breaks("MTA040", "client")
+def mail_past_the_hub(host: Host) -> None:
+    define(host, "confFALLBACK_MX other.example.net")
 
 
 def in_main(host: Host, *lines: str) -> None:
@@ -1184,6 +1234,43 @@ def exim_logs_in_anywhere(host: Host) -> None:
 def exim_says_helo(host: Host) -> None:
     line = "  driver = smtp\n"
     host.replace(EXIM, line, f"{line}  hosts_require_auth = *\n  hosts_avoid_esmtp = *\n")
+
+
+def in_exim(host: Host, *lines: str) -> None:
+    """Put options at the end of the main part."""
+    host.replace(EXIM, "begin acl\n", "".join(f"{line}\n" for line in (*lines, "begin acl")))
+
+
+@breaks("MTA211", "exim")
+def exim_rejects_connections(host: Host) -> None:
+    in_exim(host, "host_reject_connection = *")
+
+
+@breaks("MTA212", "exim")
+def exim_verifies_names(host: Host) -> None:
+    in_exim(host, "helo_verify_hosts = *")
+
+
+@breaks("MTA213", "exim")
+def exim_lacks_a_file(host: Host) -> None:
+    in_exim(host, "tls_dhparam = /etc/exim4/dh.pem")
+
+
+@breaks("MTA214", "exim")
+def exim_without_a_way_out(host: Host) -> None:
+    host.replace(
+        EXIM, "begin acl\n", "begin routers\nnoway:\n  driver = redirect\n  data = :fail: no\nbegin acl\n"
+    )
+
+
+@breaks("MTA215", "exim")
+def exim_keeps_mail(host: Host) -> None:
+    in_exim(host, "queue_only")
+
+
+@breaks("MTA216", "exim")
+def exim_on_another_port(host: Host) -> None:
+    in_exim(host, "daemon_smtp_ports = 587")
 
 
 def for_postfix(host: Host, *lines: str) -> None:

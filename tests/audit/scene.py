@@ -252,6 +252,7 @@ tls_advertise_hosts = *
 tls_certificate = /etc/mail/certs/dmzmail-cert.pem
 tls_privatekey = /etc/mail/certs/dmzmail-key.pem
 tls_try_verify_hosts = *
+tls_verify_certificates = /etc/mail/certs/cacert.pem
 acl_smtp_rcpt = acl_check_rcpt
 begin acl
 acl_check_rcpt:

@@ -23,7 +23,7 @@ def run(*words: str | Path, clock: str = "", **environment: str) -> Done:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
 
 

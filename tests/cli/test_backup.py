@@ -1,19 +1,17 @@
 """``ca backup`` and ``ca restore``: one encrypted archive, put back elsewhere; no other is believed."""
 
 import io
-import os
 import re
 import shutil
 import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from admin import CERTS, INVENTORY, SECRET, STATE, Admin, contents, peer, snapshot
+from admin import CERTS, INVENTORY, SECRET, STATE, Admin, contents, open_files, peer, snapshot
 
 from smtpcreds.bundle.archive import Kind, Member, tar_of
 
@@ -234,6 +232,15 @@ def test_a_newer_crl_on_another_machine_is_taken_over(hub: Admin, clear: Path, o
 
 
 # What is no backup, or no longer the one that was made.
+
+
+def test_one_of_holes_is_refused_before_it_is_read(hub: Admin, tmp_path: Path) -> None:
+    """It claims 2 GiB and one octet; reading that would take as much memory."""
+    path = tmp_path / "holes"
+    with path.open("wb") as file:
+        file.truncate((2 << 30) + 1)
+    limited = hub.behind("prlimit", f"--as={1 << 30}")
+    assert "holes: is over 2147483648 octets" in limited("ca", "restore", path, "--check", status=65).problem
 
 
 def test_a_wrong_passphrase_opens_nothing(hub: Admin, saved: Path, other: Admin) -> None:
@@ -471,7 +478,7 @@ def test_who_waited_for_a_lock_that_was_moved_aside_takes_the_new_one(hub: Admin
         assert holder.stdout
         assert holder.stdout.readline() == "held\n"
         with subprocess.Popen(hub.command("cert", "issue", "attic"), stdout=subprocess.DEVNULL) as waiting:
-            while str(lock) not in _open(waiting.pid):
+            while str(lock) not in open_files(waiting.pid):
                 assert waiting.poll() is None
             shutil.copytree(hub.state, aside)
             hub.state.rename(hub.state.with_name("moved"))
@@ -481,15 +488,6 @@ def test_who_waited_for_a_lock_that_was_moved_aside_takes_the_new_one(hub: Admin
             assert waiting.wait() == 0
     assert (hub.state / "lock").exists()
     assert hub.query("SELECT count(*) FROM certificates WHERE host LIKE 'attic%'") == [(1,)]
-
-
-def _open(process: int) -> list[str]:
-    """The files that a process has open, but for those that are closed while we look."""
-    found = []
-    for name in os.listdir(f"/proc/{process}/fd"):
-        with suppress(FileNotFoundError):
-            found.append(os.readlink(f"/proc/{process}/fd/{name}"))
-    return found
 
 
 def test_the_passphrase_is_nowhere(hub: Admin, saved: Path) -> None:

@@ -1,6 +1,5 @@
 """``ca rollover``: both authorities are trusted until the old one is retired, whatever kills the change."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -177,7 +176,7 @@ def test_a_new_issuing_ca_below_the_same_root(smtpcreds: Admin, tmp_path: Path) 
     smtpcreds("ca", "rollover", "--force", "--new-root", "--name", "Polka G3")
     assert smtpcreds.path(f"{CA}/root-key.pem").exists()
     verify(smtpcreds, old)
-    assert len(re.findall("BEGIN", smtpcreds.path(f"{CERTS}/cacert.pem").read_text())) == 5
+    assert smtpcreds.path(f"{CERTS}/cacert.pem").read_text().count("-----BEGIN") == 5
     assert agrees(smtpcreds)
 
 
@@ -234,7 +233,7 @@ def test_strangers_in_the_bundle_stay(hub: Admin, tmp_path: Path) -> None:
     hub("ca", "rollover", "--retire-old", "--force")
     assert stranger.read_bytes().strip() in bundle.read_bytes()
     verify(hub, stranger, status=2)
-    assert len(re.findall("BEGIN", bundle.read_text())) == 2
+    assert bundle.read_text().count("-----BEGIN") == 2
 
 
 def test_words_that_do_not_fit(hub: Admin, tmp_path: Path) -> None:

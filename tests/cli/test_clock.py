@@ -115,7 +115,7 @@ def test_an_authority_of_the_future_is_replaced_by_one_of_today(
     smtpcreds("cert", "issue", "dmzmail", *secret)
     smtpcreds.verify(smtpcreds.certs / "dmzmail-cert.pem")
     bundle = (smtpcreds.certs / "cacert.pem").read_text()
-    assert bundle.count("BEGIN") == 1 + ("--intermediate" in words)
+    assert bundle.count("-----BEGIN") == 1 + ("--intermediate" in words)
     said = smtpcreds("inventory", "check", status=1)
     assert "attic-cert.pem: was signed by an authority that is retired" in said
     smtpcreds("cert", "issue", "attic", "--force", *secret)

@@ -67,9 +67,10 @@ def test_without_a_bundle_nothing_can_be_verified(smtpcreds: Admin) -> None:
 
 
 def test_a_server_that_is_not_there_is_an_answer(hub: Admin) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    ran = hub.run("probe", f"smtp://127.0.0.1:{port}")
+    with socket.socket() as taken:  # by us, who do not listen
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        ran = hub.run("probe", f"smtp://127.0.0.1:{port}")
     assert (ran.status, ran.err) == (1, f"smtpcreds: opens 1 connection to 127.0.0.1:{port}\n")
     assert "FAIL  connect" in ran.out
     assert "connection refused" in ran.out

@@ -2,7 +2,9 @@
 
 import io
 import re
+import shlex
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,37 @@ def test_the_line_is_added_once_and_replaces_that_of_another_key(
     key.write_text(SSH_KEY.replace("ILPj", "ILPk"))
     hub(*words)
     assert keys.read_text() == once.replace("ILPj", "ILPk")
+
+
+def test_a_key_of_another_line_is_refused_since_sshd_obeys_the_first(hub: Admin, key: Path) -> None:
+    keys = hub.write("authorized_keys", "", 0o600)
+    hub("bundle", "attic", "--authorize", key, "--to", keys)
+    hub("sasl", "list")
+    for lines in (keys.read_text(), f'from="192.0.2.1,a b" {SSH_KEY}', f"# comment\n{SSH_KEY}"):
+        keys.write_text(lines)
+        said = hub.refuses(65, "bundle", "tuba", "--authorize", key, "--to", keys)
+        number = lines.count("\n")
+        assert f"line {number} is for the same key, which would not be tuba.polkatistas.org's alone" in said
+        assert keys.read_text() == lines
+    assert "fetches no bundles" in hub.refuses(77, "bundle", "tuba", "--serve")
+    keys.write_text(f"#{SSH_KEY}")
+    assert "may fetch its bundles" in hub("bundle", "tuba", "--authorize", key, "--to", keys).out
+
+
+def test_options_that_a_person_wrote_before_a_line_stay(hub: Admin, key: Path) -> None:
+    keys = hub.write("authorized_keys", "", 0o600)
+    words = ("bundle", "attic", "--authorize", key, "--to", keys)
+    hub(*words)
+    line = keys.read_text()
+    limit = 'from="192.0.2.0/24,!192.0.2.9",expiry-time="20991231",'
+    for written in (limit + line, line.replace('" ssh', '",' + limit[:-1] + " ssh")):
+        keys.write_text(written)
+        key.write_text(SSH_KEY.replace("ILPj", "ILPk"))
+        hub(*words)
+        assert keys.read_text() == limit + line.replace("ILPj", "ILPk"), "the old key must not stay beside it"
+        hub(*words)
+        assert keys.read_text() == limit + line.replace("ILPj", "ILPk")
+        key.write_text(SSH_KEY)
 
 
 @pytest.mark.parametrize("text", ["", "nonsense\n", SSH_KEY * 2, "-----BEGIN OPENSSH PRIVATE KEY-----\n"])
@@ -114,6 +147,56 @@ def test_who_never_was_let_in_and_who_is_shut_out(hub: Admin, key: Path) -> None
     assert fetched(hub)
     hub("cert", "retire", "attic")
     assert hub.run("bundle", "attic", "--serve", stdin=b"have none\n").status == 77
+
+
+def no_pair(pair: Callable[..., Path]) -> None:
+    pair("key").unlink()
+    pair("cert").unlink()
+
+
+DAMAGE: dict[str, Callable[[Callable[..., Path]], object]] = {
+    "no key": lambda pair: pair("key").unlink(),
+    "no certificate": lambda pair: pair("cert").unlink(),
+    "neither": no_pair,
+    "another key": lambda pair: pair("key").write_bytes(pair("key", "tuba").read_bytes()),
+    "another certificate": lambda pair: pair("cert").write_bytes(pair("cert", "tuba").read_bytes()),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("verb", [("inventory", "check"), ("audit",)], ids=" ".join)
+def test_what_is_said_of_a_pair_on_the_hub_mends_it(
+    hub: Admin, key: Path, damage: str, verb: tuple[str, ...]
+) -> None:
+    """Typed as it stands, until it is silent; then the host gets a bundle that fits."""
+    for host in ("attic", "tuba"):
+        hub("bundle", host, "--authorize", key)
+        fetched(hub, host)
+    assert "PERM006" not in hub.run("audit").out
+
+    def pair(what: str, host: str = "attic") -> Path:
+        return hub.path(f"{STATE}/hosts/{host}-{what}.pem")
+
+    DAMAGE[damage](pair)
+    told = hub.run("--json", *verb).data
+    (cure,) = {one["cure"] for one in told["findings"] if "/hosts" in one["subject"]}
+    for _ in range(2):
+        hub(*shlex.split(cure.removeprefix("put the key back from a backup, or: "))[1:])
+    archive = fetched(hub)
+    assert b"CERTIFICATE" in member(archive, CERT)
+    assert hub.run(*verb).out.count("/hosts") == 0
+
+
+def test_another_certificate_of_its_name_shuts_no_host_out(hub: Admin, key: Path, tmp_path: Path) -> None:
+    hub("bundle", "attic", "--authorize", key)
+    fetched(hub)
+    other = tmp_path / "other"
+    hub("cert", "issue", "attic", "--to", other, "--force")
+    hub("cert", "revoke", hub.field(other / "attic-cert.pem", "-serial"))
+    assert fetched(hub)
+    assert f"{HOST}: was revoked, and gets nothing" not in hub.run("status").out
+    hub("sasl", "passwd", "maildroid")
+    assert f"{HOST}: has the secret that" in hub.run("status").out
 
 
 def test_of_a_host_that_was_shut_out_nothing_is_due(hub: Admin, key: Path) -> None:

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 
+import click
 import pytest
 from secrets_table import ROWS, Row, Stage, stage
+
+from smtpcreds.cli.framework import smtpcreds as program
 
 
 @pytest.fixture(scope="module")
@@ -16,6 +19,53 @@ def made() -> Iterator[Stage]:
 def test_a_secret_is_in_closed_files_and_pipes_alone(made: Stage, row: Row) -> None:
     seen = made.seen(row)
     assert seen.is_well, seen.line()
+
+
+ELSEWHERE = {
+    ("ca crl", "--root-passphrase"): "a root offline; read as --passphrase is",
+    ("ca rollover", "--root-passphrase"): "the same",
+    ("ca rollover", "--pin"): "in the row of the token",
+    ("probe", "--passphrase"): "opens a bundle, as setup --client does",
+    ("setup", "--passphrase"): "in the row without an authority",
+}
+_OF_SECRETS = {"SOURCE", "PLACE"}
+
+
+def leaves(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
+    if not isinstance(command, click.Group):
+        yield " ".join(words), command
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        found = command.get_command(context, name)
+        assert found
+        yield from leaves(found, (*words, name))
+
+
+COMMANDS = dict(leaves(program))
+
+
+def test_no_command_is_forgotten() -> None:
+    shown = {words for words in COMMANDS for row in ROWS if f"{row.words} ".startswith(f"{words} ")}
+    assert COMMANDS.keys() - shown == set()
+
+
+def test_no_option_that_takes_or_shows_a_secret_is_forgotten() -> None:
+    shown = {
+        (words, part)
+        for words in COMMANDS
+        for row in ROWS
+        if row.words.startswith(words)
+        for part in row.words.split()
+    }
+    found = {
+        (words, max(option.opts, key=len))
+        for words, command in COMMANDS.items()
+        for option in command.params
+        if option.metavar in _OF_SECRETS or {"--reveal", "--with-key"} & {*option.opts}
+    }
+    assert found - shown - ELSEWHERE.keys() == set()
+    assert ELSEWHERE.keys() <= found
 
 
 def test_the_table_would_show_it(made: Stage) -> None:

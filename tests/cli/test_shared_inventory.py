@@ -15,7 +15,7 @@ from postgres_cluster import Cluster
 from smtpcreds.inventory.inventory import open_inventory
 from smtpcreds.inventory.rows import Intent, State
 
-HOSTS = 8
+HOSTS = 3
 
 
 @pytest.fixture

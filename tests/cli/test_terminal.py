@@ -397,8 +397,8 @@ def test_a_person_has_three_tries_for_a_pin(with_token: Admin, token: Token) -> 
     with_token.configure()
     for words, pins, expected in (
         (["ca", "init", "--token", token.uri], [PIN], 0),
-        (["ca", "crl"], ["0815", PIN], 0),
-        (["ca", "crl"], ["0815", "1234", "2345"], 77),
+        (["ca", "crl"], ["polka-0815", PIN], 0),
+        (["ca", "crl"], ["polka-0815", "polka-1234", "polka-2345"], 77),
         (["ca", "crl"], [PIN], 0),
     ):
         person = Person(with_token, words)

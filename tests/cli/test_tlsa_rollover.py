@@ -34,7 +34,7 @@ def test_the_whole_way(hub: Admin) -> None:
     assert records(then("tlsa", "dmzmail").out)[:2] == [second, first]
     assert then("inventory", "check").out.startswith("inventory and disk agree\n")
 
-    soon = hub.at("+240 minutes")
+    soon = hub.at("+200 minutes")
     assert "since the switch is over on" in soon.refuses(75, "tlsa", "retire", "dmzmail")
     out = hub.at("+245 minutes")("tlsa", "retire", "dmzmail").out
     assert records(out)[0] == second
@@ -66,8 +66,8 @@ def test_another_ttl_begins_the_wait_again(hub: Admin) -> None:
 
 
 def test_retire_at_once(hub: Admin) -> None:
-    hub("tlsa", "next", "dmzmail", "--ttl", "60")
-    then = hub.at("+3 minutes")
+    hub("tlsa", "next", "dmzmail", "--ttl", "3600")
+    then = hub.at("+3 hours")
     then("tlsa", "switch", "dmzmail")
     assert "too early" in then.refuses(75, "tlsa", "retire", "dmzmail")
     then("tlsa", "retire", "dmzmail", "--at-once")
@@ -131,13 +131,13 @@ def test_the_answer_of_another_ca_is_a_switch(smtpcreds: Admin, tmp_path: Path) 
 
 
 def test_status_knows_what_is_half_way_and_when_it_is_due(hub: Admin) -> None:
-    hub("tlsa", "next", "dmzmail", "--ttl", "60")
+    hub("tlsa", "next", "dmzmail", "--ttl", "3600")
     data = hub("status", "--json").data
     assert [(change["kind"], change["next"]) for change in data["half_way"]] == [
         ("tlsa", f"smtpcreds tlsa switch {HUB}")
     ]
     assert data["due"] == []
-    (due,) = hub.at("+3 minutes").run("status", "--json").data["due"]
+    (due,) = hub.at("+3 hours").run("status", "--json").data["due"]
     assert (due["kind"], due["cure"]) == ("tlsa", f"smtpcreds tlsa switch {HUB}")
 
 

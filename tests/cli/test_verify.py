@@ -215,6 +215,8 @@ def test_only_a_certificate(hub: Admin, tmp_path: Path) -> None:
 
 def test_nothing_to_verify(hub_once: Admin, tmp_path: Path) -> None:
     assert "has no certificate in" in hub_once.refuses(66, "cert", "verify", "nosuch")
+    said = hub_once.refuses(66, "cert", "verify", "/nonexistent/$(id)")
+    assert said.endswith("  hint: smtpcreds cert list"), "a path is no name of a host to issue for"
     damaged = tmp_path / "damaged.pem"
     damaged.write_text("-----BEGIN CERTIFICATE-----\n")
     assert "holds a cut-off certificate" in hub_once.refuses(65, "cert", "verify", damaged)

@@ -3,57 +3,25 @@
 import argparse
 import json
 import os
-import subprocess
 import sys
-from collections import defaultdict
-from datetime import UTC, datetime
+import tempfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from . import table
-from .faults import FAULTS
+from .results import added_up
 
 HERE = Path(__file__).parent
 
 
-class Results:
-    """A plugin of pytest that adds up what the tests record."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == "call":
-            for name, told in report.user_properties:
-                if name == "faults":
-                    self._add(**told)  # type: ignore[arg-type]
-
-    def _add(self, subject: str, fault: str, points: int, wrong: list[str]) -> None:
-        row = self.rows[fault].setdefault(subject, {"points": 0, "wrong": {}})
-        row["points"] += points
-        for said in wrong:
-            kind = said.partition(":")[0] if subject != "smtpcreds" else "wrong"
-            row["wrong"][kind] = row["wrong"].get(kind, 0) + 1
-
-
 def publish(file: Path) -> int:
-    """Keep the results of one run as they are, and put their table into the manual page."""
-    table.RESULTS.write_bytes(file.read_bytes())
+    """Add up the results of a file, keep that, and put its table into the manual page."""
+    table.RESULTS.write_text(f"{json.dumps(added_up(file), indent=1)}\n")
     table.put(table.recorded())
     return 0
-
-
-def revision() -> str:
-    """Return the commit of the program that runs; it ends with + where files differ from it."""
-    told = subprocess.run(
-        ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"],
-        cwd=HERE, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return told.stdout.strip()
 
 
 def main() -> int:
@@ -65,27 +33,17 @@ def main() -> int:
     parser.add_argument("--others", type=int, default=1, help="the same for pairs of another program")
     parser.add_argument("--jobs", default="1", help="processes side by side")
     parser.add_argument("--only", default="", help="files of tests whose names hold this")
-    parser.add_argument("--write", type=Path, help="write the results here")
-    parser.add_argument("--page", type=Path, help="run nothing; these results go to the manual as they are")
+    parser.add_argument("--into", type=Path, help="append the results; what is well in it is not tried again")
+    parser.add_argument("--page", type=Path, help="run nothing; what these add up to goes to the manual")
     asked = parser.parse_args()
     if asked.page:
         return publish(asked.page)
+    into = asked.into or Path(tempfile.mkstemp(prefix="smtpcreds-faults-")[1])
     options = {name: getattr(asked, name) for name in ("verb", "fault", "sample", "every", "others")}
-    os.environ["SMTPCREDS_FAULTS"] = json.dumps(options)
-    results = Results()
+    os.environ["SMTPCREDS_FAULTS"] = json.dumps({**options, "into": str(into.absolute())})
     files = [str(path) for path in sorted(HERE.glob("test_*.py")) if asked.only in path.name]
-    status = pytest.main([*files, "-q", "-n", asked.jobs, "--tb=short"], plugins=[results])
-    order = (*FAULTS, *(fault for fault in results.rows if fault not in FAULTS))
-    told = {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "revision": revision(),
-        "options": options,
-        "faults": {fault: results.rows[fault] for fault in order if fault in results.rows},
-    }
-    text = json.dumps(told, indent=1)
-    if asked.write:
-        asked.write.write_text(f"{text}\n")
-    print(text)
+    status = pytest.main([*files, "-q", "-n", asked.jobs, "--tb=line", "--timeout=0"])
+    print(json.dumps(added_up(into), indent=1))
     return status
 
 

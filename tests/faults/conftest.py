@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar, cast
 
 import pytest
 from cli.conftest import (  # noqa: F401
@@ -22,19 +23,26 @@ from cli.conftest import (  # noqa: F401
     with_token,
 )
 from cli.writing import Case
+from kills import Point
 
-ORDINARY = {"verb": "", "fault": "", "sample": 1, "every": 41, "others": 24}
+from .faults import spread
+from .results import KEY, key, lines, revision
+
+_P = TypeVar("_P")
+
+ORDINARY = {"verb": "", "fault": "", "sample": 1, "every": 41, "others": 24, "into": ""}
 """The ordinary run: one point for each forty-first pair of a case and a fault."""
 
 
 class Asked(NamedTuple):
-    """Which verb and fault, points for each (0: all), each how manieth pair, and the same for others."""
+    """Verb and fault, points for each (0: all), each how manieth pair, the same for others, and where to."""
 
     verb: str
     fault: str
     sample: int
     every: int
     others: int
+    into: str
 
 
 ASKED = Asked(**json.loads(os.environ.get("SMTPCREDS_FAULTS", json.dumps(ORDINARY))))
@@ -48,18 +56,65 @@ def chosen(pairs: list[tuple[Case, str]]) -> list[tuple[Case, str]]:
     return fit[:: ASKED.every]
 
 
+def grouped(pairs: list[tuple[Case, str]]) -> list[tuple[Case, list[str]]]:
+    """Return each case once, with its faults."""
+    faults: dict[Case, list[str]] = {}
+    for case, fault in pairs:
+        faults.setdefault(case, []).append(fault)
+    return list(faults.items())
+
+
 def named(value: object) -> str:
-    return value.words.replace("/", "_") if isinstance(value, Case) else str(value)
+    return value.words.replace("/", "_") if isinstance(value, Case) else " ".join(cast("list[str]", value))
 
 
-Record = Callable[[str, str, int, list[str]], None]
+class Record:
+    """What came of points; those that were tried before and went well are left out."""
+
+    def __init__(self) -> None:
+        self._into = Path(ASKED.into) if ASKED.into else None
+        before = lines(self._into) if self._into else {}
+        self._well = {key for key, told in before.items() if not told["wrong"]}
+        self._wrong = before.keys() - self._well
+
+    def each(
+        self, subject: str, fault: str, run: object, found: Sequence[_P], at: Callable[[_P], str]
+    ) -> list[str]:
+        """Try a sample of the points; return what was wrong after some of them.
+
+        Args:
+            subject: the program.
+            fault: what happens at a point.
+            run: the command, with what prepares it.
+            found: the points that there are.
+            at: has it happen at one, and returns what is wrong then.
+        """
+        faulty, there = [], {_text(point) for point in found}
+        for gone in (
+            one for one in self._wrong if one[:3] == (subject, fault, _text(run)) and one[3] not in there
+        ):
+            self._append({**dict(zip(KEY, gone, strict=True)), "gone": True})
+        for point in spread(found, ASKED.sample):
+            told = {"subject": subject, "fault": fault, "run": _text(run), "point": _text(point)}
+            if key(told) not in self._well:
+                said = at(point)
+                self._append({**told, "of": len(found), "wrong": said, "revision": revision()})
+                faulty += [said] if said else []
+        return faulty
+
+    def _append(self, told: dict[str, object]) -> None:
+        if self._into:
+            with self._into.open("a") as file:
+                file.write(f"{json.dumps(told)}\n")
+
+
+def _text(of: object) -> str:
+    if isinstance(of, Point):
+        return f"{of.call} {of.number}"
+    return f"{of.scene}: {'; '.join((*of.before, of.words))}" if isinstance(of, Case) else str(of)
 
 
 @pytest.fixture
-def record(record_property: Callable[[str, object], None]) -> Record:
-    """Record for the table: subject, fault, number of points, and what was wrong after some."""
-
-    def add(subject: str, fault: str, points: int, wrong: list[str]) -> None:
-        record_property("faults", {"subject": subject, "fault": fault, "points": points, "wrong": wrong})
-
-    return add
+def record() -> Record:
+    """Record for the table what came of points."""
+    return Record()

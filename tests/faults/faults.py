@@ -2,11 +2,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 from kills import CALLS, FLUSHES, NAMES, OPENS, STATES, WRITES, Point
 
+_P = TypeVar("_P")
 _LINE = re.compile(r"(?:\d+ +)?(?P<call>\w+)\(")
 _MAKES = re.compile(r"^creat\(|\bO_(?:CREAT|TRUNC|TMPFILE)\b")
 _CHANGES = re.compile(r"^creat\(|\bO_(?:CREAT|TRUNC|TMPFILE|RDWR|WRONLY)\b")
@@ -70,8 +71,8 @@ def _is_of(fault: Fault, point: Point) -> bool:
     return point.call not in OPENS.split() or bool(fault.opens.search(point.text))
 
 
-def spread(found: list[Point], sample: int) -> list[Point]:
-    """Return so many of the points, evenly spread, always the same ones; 0 means all."""
+def spread(found: Sequence[_P], sample: int) -> Sequence[_P]:
+    """Return so many of the points, evenly spread; 0 means all. Those of 9 hold those of 3, and so on."""
     if not sample or sample >= len(found):
         return found
     return [found[(2 * number + 1) * len(found) // (2 * sample)] for number in range(sample)]

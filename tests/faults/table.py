@@ -8,7 +8,9 @@ PAGE = Path(__file__).parent.parent.parent / "man/smtpcreds-reliability.7"
 RESULTS = Path(__file__).parent / "results.json"
 SUBJECTS = ("smtpcreds", "saslpasswd2", "easy-rsa", "CA.pl")
 _BEGIN, _END = '.\\" The table: python -m tests.faults writes it.\n', '.\\" End of the table.\n'
-_WIDTHS = '.Bl -column "an hour at each look" "9999: none" "99: 99 untrue" "99: 99 untrue" "99: 99 untrue"\n'
+_WIDTHS = (
+    '.Bl -column "server killed" "99999 of 99999: none" "999: 99 stuck" "999: 99 stuck" "999: 99 stuck"\n'
+)
 
 
 def render(results: dict[str, Any]) -> str:
@@ -25,7 +27,8 @@ def _cell(row: dict[str, Any] | None) -> str:
     if row is None:
         return "\\(en"
     wrong = ", ".join(f"{number} {kind}" for kind, number in sorted(row["wrong"].items()))
-    return f"{row['points']}: {wrong or 'none'}"
+    of = f" of {row['of']}" if row["of"] > row["points"] else ""
+    return f"{row['points']}{of}: {wrong or 'none'}"
 
 
 def shown(page: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import ASKED, Record
-from .faults import FAULTS, injection, points, spread
+from .faults import FAULTS, injection, points
 from .incumbents import INCUMBENTS, Incumbent
 from .power import Image
 
@@ -31,14 +31,14 @@ def test_what_becomes_of_it(name: str, fault: str, tmp_path: Path, record: Recor
     assert one.run(str(tmp_path / "log")) == 0
     assert one.has("new")
     log = (tmp_path / "log").read_text()
-    found = spread(list(points("SIGKILL" if fault == "power loss" else fault, log, str(place))), ASKED.sample)
-    if fault == "power loss":
-        told = without_power(one, start, tmp_path)
-        found = found[:1]
-    else:
-        told = [said for point in found if (said := hit(one, start, injection(fault, point), tmp_path))]
-    record(name, fault, len(found), told)
+    found = list(points("SIGKILL" if fault == "power loss" else fault, log, str(place)))
     assert found
+    if fault == "power loss":
+        record.each(name, fault, name, ["the end"], lambda _: without_power(one, start, tmp_path))
+    else:
+        record.each(
+            name, fault, name, found, lambda point: hit(one, start, injection(fault, point), tmp_path)
+        )
 
 
 def hit(one: Incumbent, start: Path, inject: str, beside: Path) -> str:
@@ -60,12 +60,11 @@ def judged(one: Incumbent, status: int) -> str:
     return "" if one.has("new") else f"stuck: {again}"
 
 
-def without_power(one: Incumbent, start: Path, beside: Path) -> list[str]:
-    """Cut the power when the run has said that it is done."""
+def without_power(one: Incumbent, start: Path, beside: Path) -> str:
+    """Cut the power when the run has said that it is done, and say what became of it."""
     image = Image(start, one.place, beside / "image")
     with image.mounted():
         status = one.run()
         image.cut()
     with image.mounted(anew=False):
-        said = judged(one, status)
-    return [said] if said else []
+        return judged(one, status)

@@ -8,15 +8,16 @@ import shutil
 import pytest
 from admin import Admin, Tree, snapshot
 from cli.writing import CASES, Case, prepared
+from kills import Point
 
 from .after import measured, wrong
-from .conftest import ASKED, Record, chosen, named
-from .faults import points, spread
+from .conftest import Record, chosen, named
+from .faults import points
 from .power import Image
 
 ON_DISK = [case for case in CASES if "token" not in case.scene]
 """A token has its own disk."""
-_LIVES_ON = ("-wal", "-shm", "/lock", ".lock", "lost+found")
+_LIVES_ON = ("-wal", "-shm", "/lock", ".lock", "-lock", "lost+found")
 
 
 @pytest.mark.parametrize(("case", "fault"), chosen([(case, "power loss") for case in ON_DISK]), ids=named)
@@ -38,21 +39,23 @@ def test_the_same_command_goes_on(
         image.cut()
         measure = measured(admin, words, beside / "start", lambda: ran)
     with image.mounted(anew=False):
-        faulty = acknowledged(done, admin)
-    found = spread(list(points("SIGKILL", log, str(admin.directory))), ASKED.sample)
-    for point in found:
+        gone = acknowledged(done, admin)
+    faulty = record.each("smtpcreds", fault, case, ["the end"], lambda _: gone)
+
+    def at(point: Point) -> str:
         with image.mounted():
             admin.killed_at(point, *words)
             image.cut()
         with image.mounted(anew=False):
             said = wrong(admin, words, measure)
-            faulty += [f"{point}: {said}"] if said else []
-    record("smtpcreds", fault, len(found) + 1, faulty)
+        return f"{point}: {said}" if said else ""
+
+    faulty += record.each("smtpcreds", fault, case, list(points("SIGKILL", log, str(admin.directory))), at)
     assert faulty == []
 
 
-def acknowledged(done: Tree, admin: Admin) -> list[str]:
+def acknowledged(done: Tree, admin: Admin) -> str:
     """Return what was there when a run said done, and the disk does not have."""
     now = snapshot(admin.directory)
     gone = [path for path, state in done.items() if now.get(path) != state and not path.endswith(_LIVES_ON)]
-    return [f"said done, and the disk has not: {gone}"] if gone else []
+    return f"said done, and the disk has not: {gone}" if gone else ""

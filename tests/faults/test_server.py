@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from difflib import unified_diff
@@ -16,11 +17,10 @@ from pathlib import Path
 import pytest
 from admin import DOMAIN, HUB, Admin
 from kills import Point
-from postgres_cluster import Cluster, cluster
+from postgres_cluster import OWNER, Cluster, cluster
 
 from .after import BUG, checked
 from .conftest import ASKED, Record
-from .faults import spread
 
 VERBS = {
     "cert issue attic": {0, 73},
@@ -29,10 +29,18 @@ VERBS = {
     "ca crl": {0},
     "sasl add scanner": {0, 73},
     "ca rollover": {0, 77},
+    "cert retire dmzmail": {0, 65, 66},
+    "cert issue dmzmail --force": {0},
+    "sasl passwd maildroid": {0},
+    "sasl rotate maildroid": {0, 73},
+    "sasl delete maildroid": {0, 66},
 }
 """With what a run may end that follows: done, or it says that it was done before."""
-_FINE = re.compile(r"^inventory and disk agree$|^head: |-cert.pem: is revoked")
+_FINE = re.compile(
+    r"^inventory and disk agree$|^head: |-cert\.pem: was revoked on|^  cure: \S+ cert issue .* --force$"
+)
 """What ``inventory check`` says where all is well, and where a revoked certificate was not replaced yet."""
+_GREETINGS = 2
 SHARED = ("cert list", "sasl list", "inventory events")
 
 
@@ -42,18 +50,35 @@ def server() -> Iterator[Cluster]:
         yield running
 
 
-@pytest.fixture
-def admins(server: Cluster, tmp_path: Path) -> tuple[Admin, Admin]:
-    url = server.url(server.database())
-    first, second = (Admin(tmp_path / which / "root") for which in ("one", "two"))
-    for admin in (first, second):
-        admin.configure(
+class Scene:
+    """Two admin hosts and what they share, as it is at first for every point."""
+
+    def __init__(self, server: Cluster, place: Path) -> None:
+        self._server, self._start, self._database = server, place / "start", server.database()
+        url = server.url(self._database)
+        self.first, self.second = (Admin(place / which / "root") for which in ("one", "two"))
+        self.first.configure(
             f'domain = "{DOMAIN}"\nhub = "{HUB}"\ninventory = "{url}"\n[sasl]\ndatabase = "{url}"\n'
         )
-    first("ca", "init", "--no-passphrase")
-    first("cert", "issue", "dmzmail")
-    shutil.copytree(first.root, second.root, dirs_exist_ok=True)
-    return first, second
+        self.first("ca", "init", "--no-passphrase")
+        self.first("cert", "issue", "dmzmail")
+        self.first("sasl", "add", "maildroid")
+        shutil.copytree(self.first.root, self._start, symlinks=True)
+        server.run("postgres", f"CREATE DATABASE start TEMPLATE {self._database} OWNER {OWNER}")
+
+    def restore(self) -> None:
+        """Have databases and files as they were at first."""
+        name = self._database
+        self._server.run("postgres", f"DROP DATABASE {name} WITH (FORCE)")
+        self._server.run("postgres", f"CREATE DATABASE {name} TEMPLATE start OWNER {OWNER}")
+        for admin in (self.first, self.second):
+            shutil.rmtree(admin.directory, ignore_errors=True)
+            shutil.copytree(self._start, admin.root, symlinks=True)
+
+
+@pytest.fixture
+def scene(server: Cluster, tmp_path: Path) -> Scene:
+    return Scene(server, tmp_path)
 
 
 def stopped_at(admin: Admin, number: int, words: list[str]) -> "subprocess.Popen[bytes]":
@@ -86,25 +111,31 @@ def child(process: "subprocess.Popen[bytes]") -> int:
     if ASKED.fault in ("", "server killed")
     else [],
 )
-def test_the_same_command_goes_on(
-    words: str, server: Cluster, admins: tuple[Admin, Admin], record: Record
-) -> None:
-    first, second = admins
-    found = spread([Point("sendto", number) for number in range(3, 40)], ASKED.sample or 6)
-    reached, faulty = 0, []
-    for point in found:
-        process = stopped_at(first, point.number, words.split())
+def test_the_same_command_goes_on(words: str, server: Cluster, scene: Scene, record: Record) -> None:
+    def at(point: Point) -> str:
+        scene.restore()
+        process = stopped_at(scene.first, point.number, words.split())
         number = child(process)
         if number:
-            reached += 1
             server.restart()
             os.kill(number, signal.SIGCONT)
-        _, told = process.communicate(timeout=120)
+        _, told = process.communicate(timeout=600)
+        faulty = [] if number else ["not reached"]
         if process.returncode == BUG or b"Traceback" in told:
-            faulty.append(f"{point.number}: {told.decode()}")
-        faulty += goes_on(first, second, words)
-    record("smtpcreds", "server killed", reached, faulty)
+            faulty.append(told.decode())
+        return "; ".join(faulty + goes_on(scene.first, scene.second, words))
+
+    scene.restore()
+    faulty = record.each("smtpcreds", "server killed", words, messages(scene.first, words), at)
     assert faulty == []
+
+
+def messages(admin: Admin, words: str) -> list[Point]:
+    """Return what a run sends to the server, but for how it begins to speak with it."""
+    with tempfile.NamedTemporaryFile("r") as log:
+        strace = ("strace", "-qq", "-o", log.name, "-e", "trace=sendto")
+        admin.behind(*strace)(*words.split())
+        return [Point("sendto", number) for number, _ in enumerate(log, 1)][_GREETINGS:]
 
 
 def goes_on(first: Admin, second: Admin, words: str) -> list[str]:

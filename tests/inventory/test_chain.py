@@ -191,7 +191,7 @@ import sys
 from datetime import UTC, datetime
 from smtpcreds.inventory.inventory import open_inventory
 from smtpcreds.inventory.rows import Event
-with open_inventory(sys.argv[1]) as inventory:
+with open_inventory(sys.argv[1], timeout=600) as inventory:
     print("open", flush=True)
     for number in range(int(sys.argv[2])):
         inventory.event(*[Event(datetime.now(UTC), "root", "test", sys.argv[3], str(number))] * 3)

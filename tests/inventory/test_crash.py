@@ -29,7 +29,7 @@ from smtpcreds.inventory.inventory import open_inventory
 WRITER = (
     COMMON
     + """
-with open_inventory(sys.argv[1]) as inventory:
+with open_inventory(sys.argv[1], timeout=600) as inventory:
     while True:
         batch = [serial_text(secrets.randbits(158)) for _ in range(3)]
         inventory.intend([intent(1, serial) for serial in batch])
@@ -89,7 +89,10 @@ def verify(path: Path, said: list[list[str]]) -> None:
 
 
 CREATOR = (
-    COMMON + "with open_inventory(sys.argv[1]) as inventory: print(add_authority(inventory, sys.argv[2]))"
+    COMMON
+    + """
+with open_inventory(sys.argv[1], timeout=600) as inventory: print(add_authority(inventory, sys.argv[2]))
+"""
 )
 
 
@@ -203,7 +206,9 @@ def test_a_caller_who_swallows_a_full_disk_can_not_commit_half(path: Path) -> No
 def test_a_directory_on_a_full_disk_is_reported(tmp_path: Path) -> None:
     script = 'mount -t tmpfs -o size=1m,nr_inodes=2,mode=0700 none "$2"; touch "$2/last"; '
     script += '"$1" -c "$3" "$2/state/inventory.sqlite3" x; ls -A "$2"'
-    told = in_namespace(script, str(tmp_path), CREATOR.replace("with open", "try:\n with open") + EXCEPT)
+    told = in_namespace(
+        script, str(tmp_path), CREATOR.replace("with open", "try:\n with open").rstrip() + EXCEPT
+    )
     assert told.stdout == "WriteError No space left on device\nlast\n", told.stderr
 
 

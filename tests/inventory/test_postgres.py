@@ -147,7 +147,7 @@ TAKER = """
 import sys
 from smtpcreds.inventory.inventory import open_inventory
 for _ in range(10):
-    with open_inventory(sys.argv[1]) as inventory: print(inventory.next_crl_number(1))
+    with open_inventory(sys.argv[1], timeout=600) as inventory: print(inventory.next_crl_number(1))
 """
 
 
@@ -164,7 +164,7 @@ MAKER = """
 import sys
 from smtpcreds.inventory.inventory import open_inventory
 sys.stdin.readline()
-with open_inventory(sys.argv[1]) as inventory: print(inventory.pending())
+with open_inventory(sys.argv[1], timeout=600) as inventory: print(inventory.pending())
 """
 
 

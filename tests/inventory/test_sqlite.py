@@ -106,7 +106,7 @@ def test_crl_numbers_are_given_once_among_processes(path: Path) -> None:
     with open_inventory(path) as inventory:
         ca = add_authority(inventory)
     taker = "from smtpcreds.inventory.inventory import open_inventory; import sys\n"
-    taker += "with open_inventory(sys.argv[1]) as i:\n"
+    taker += "with open_inventory(sys.argv[1], timeout=600) as i:\n"
     taker += " for _ in range(25): print(i.next_crl_number(int(sys.argv[2])))"
     takers = [
         subprocess.Popen([sys.executable, "-c", taker, str(path), str(ca)], stdout=subprocess.PIPE, text=True)

@@ -3,6 +3,8 @@
 import re
 import subprocess
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from lab.host import Host
@@ -48,6 +50,12 @@ def _version(unpacked: Path) -> str:
 
 
 DOVECOT = Software(("dovecot-core",), lay)
+ANSWERS = (
+    "auth succeeded",
+    "auth failed",
+    "internal auth failure",  # no passdb is asked
+    "SASL mechanism 'PLAIN' not supported",  # by 2.4, where 2.3 refuses the login
+)
 
 
 class Dovecot:
@@ -71,6 +79,16 @@ class Dovecot:
         """Ask the running daemon by PLAIN, as a mail server inside TLS does."""
         words = ("doveadm", "auth", "test", "-a", socket, "-x", "service=smtp", login, secret)
         done = subprocess.run(self.host.namespace.command(words), capture_output=True, text=True)
-        if "auth succeeded" in done.stdout or "auth failed" in done.stdout:
+        if any(answer in done.stdout + done.stderr for answer in ANSWERS):
             return done.returncode == 0
         raise LabError(f"doveadm auth test: {done.stdout}{done.stderr}")
+
+    def comes_to(self, wanted: Sequence[bool], socket: str, login: str, *secrets: str) -> bool:
+        """Tell whether it lets in as wanted with each secret, once it has read what it was told to."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            with suppress(LabError):
+                if [self.lets_in(socket, login, secret) for secret in secrets] == list(wanted):
+                    return True
+            time.sleep(0.05)
+        return False

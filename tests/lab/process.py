@@ -3,10 +3,10 @@
 import subprocess
 from collections.abc import Sequence
 
-TIMEOUT = 120.0
+TIMEOUT = 300.0
 """Seconds after which a program counts as hung."""
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 """Seconds to wait for an event that is bound to come."""
 
 

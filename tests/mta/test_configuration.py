@@ -104,7 +104,32 @@ def test_dovecot_2_4_has_other_names() -> None:
     )
     assert (conf.certificate, conf.key, conf.takes_cleartext) == ("/c", "/k", True)
     assert conf.to_refuse == "auth_allow_cleartext = no"
-    assert not dovecot.parse_configuration("dovecot_config_version = 2.4.0\n").takes_cleartext
+    by_default = dovecot.parse_configuration("dovecot_config_version = 2.4.0\n")
+    assert (by_default.takes_cleartext, by_default.mechanisms) == (False, ("plain",))
+
+
+def test_passdbs_of_dovecot_2_4_have_names_and_short_settings() -> None:
+    text = (
+        "passdb_result_failure = return\npassdb a {\n  passdb_skip = never\n  fields {\n    nopassword = y\n"
+        "  }\n}\npassdb b {\n  driver = static\n}\npassdb a {\n  result_failure = continue\n}\n"
+    )
+    of_all = {"result_failure": "return"}
+    assert [dict(options) for options in dovecot.parse_configuration(text, is_new=True).passdbs] == [
+        {
+            "name": "a",
+            "driver": "a",
+            "skip": "never",
+            "": "",
+            "nopassword": "y",
+            "result_failure": "continue",
+        },
+        {"name": "b", "driver": "static", "": "", **of_all},
+    ]
+
+
+def test_mechanisms_of_dovecot_2_4_are_switched_one_by_one() -> None:
+    text = "auth_mechanisms = plain login\nauth_mechanisms {\n  login = no\n  cram-md5 = yes\n}\n"
+    assert dovecot.parse_configuration(text, is_new=True).mechanisms == ("plain", "cram-md5")
 
 
 def test_dovecot_says_for_which_version_its_configuration_is() -> None:

@@ -23,7 +23,7 @@ Answers = dict[str, str]
 
 def run(*command: str | Path, input: bytes | None = None) -> subprocess.CompletedProcess[bytes]:  # noqa: A002
     """Run a peer; one that is not installed raises FileNotFoundError and so fails the test."""
-    return subprocess.run(command, input=input, capture_output=True, timeout=120, check=False)
+    return subprocess.run(command, input=input, capture_output=True, timeout=600, check=False)
 
 
 def write(cases: Sequence[Case], base: Path) -> None:

@@ -18,6 +18,8 @@ from .x509_scene import DAY, KEYS, NOW, Pair, attempt, authority, common_name, l
 
 LINT = Path(sysconfig.get_path("scripts")) / "lint_crl"
 MONTH = 30 * DAY
+EARLY, LATE = (datetime.datetime(year, 2, 28, 23, 59, tzinfo=datetime.UTC) for year in (1999, 2050))
+"""In the two forms that a time has (RFC 5280 section 4.1.2.5)."""
 ALL_REASONS = [Revoked(0x1000 + n, NOW - DAY, reason) for n, reason in enumerate(Reason)]
 
 
@@ -238,7 +240,7 @@ def test_reasons_have_the_names_of_the_rfc() -> None:
 @pytest.mark.parametrize("number", [0, 127, 128, 1 << 64])
 def test_the_encoding_is_that_of_cryptographys_builder(kind: str, number: int) -> None:
     ca = authority(kind)
-    revoked = [*ALL_REASONS, Revoked(128, NOW.replace(year=2050)), Revoked(1 << 158, NOW.replace(year=1999))]
+    revoked = [*ALL_REASONS, Revoked(128, LATE), Revoked(1 << 158, EARLY)]
     builder = x509.CertificateRevocationListBuilder(ca.certificate.subject, NOW - BACKDATE, NOW + MONTH)
     builder = builder.add_extension(x509.CRLNumber(number), False)
     own = x509.SubjectKeyIdentifier.from_public_key(ca.key.public_key())

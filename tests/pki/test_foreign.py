@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -129,7 +129,7 @@ def test_all_forms_of_revocation_are_understood(demo_ca: Path) -> None:
     revoked = list(revocations(rows))
     expected = [Reason.CA_COMPROMISE, Reason.CERTIFICATE_HOLD, Reason.KEY_COMPROMISE]
     assert [r.reason for r in revoked] == expected
-    assert all(abs(r.at - NOW) < timedelta(minutes=10) for r in revoked)
+    assert all(NOW <= r.at <= datetime.now(UTC) for r in revoked)
     issuer = certificate(demo_ca / "demoCA/cacert.pem")
     crl = read_crl((demo_ca / "demoCA/crl/crl.pem").read_bytes(), "crl.pem", issuer)
     assert list(crl.entries()) == revoked

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from smtpcreds.errors import DataError, LintError, NameRefusedError, UsageError
 from smtpcreds.pki.describe import describe
 from smtpcreds.pki.issue import SERIAL_BITS, make_root, new_serial, sign
-from smtpcreds.pki.keys import matches
+from smtpcreds.pki.keys import digest_for, matches
 from smtpcreds.pki.names import permitted_domains
 from smtpcreds.pki.profiles import CLIENT, HOST_PROFILES, INTERMEDIATE, RELAY, ROOT, SERVER, parse_profile
 from smtpcreds.pki.values import BACKDATE, Issuer, Request, Validity, validity
@@ -168,6 +168,39 @@ def test_what_is_signed_is_what_was_linted(monkeypatch: pytest.MonkeyPatch) -> N
     made.verify_directly_issued_by(CA.certificate)
     with pytest.raises(InvalidSignature):
         drafts[0].verify_directly_issued_by(CA.certificate)
+
+
+def _cases() -> list[tuple[Request, object, Issuer, Validity]]:
+    pointed = replace(CA, crl_url=f"http://pki.{DOMAIN}/crl.der")
+    late = Validity(datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC), datetime(2050, 1, 1, tzinfo=UTC))
+    free = root_of("p384", dns_only=False)
+    both = (ip_address("192.0.2.1"), ip_address("2001:db8::1"))
+    many = Request(f"{'a' * 60}.{DOMAIN}", KEY, tuple(f"mx{n}.{DOMAIN}" for n in range(99)), both)
+    below = Request("Issuing", KEY, organization="Lab & Sons", permitted_domains=(f"sub.{DOMAIN}",))
+    return [
+        (Request(f"mx.{DOMAIN}", KEY), RELAY, pointed, LIFE),
+        (Request(f"mx.{DOMAIN}", key_of("rsa2048", "leaf").public_key()), SERVER, root_of("ed25519"), LIFE),
+        (many, CLIENT, free, LIFE),
+        (below, INTERMEDIATE, CA, LIFE),
+        (Request(f"mx.{DOMAIN}", KEY), RELAY, CA, late),
+    ]
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_the_octets_are_those_that_the_library_would_write(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smtpcreds.pki.issue.verify_draft", lambda draft: None)
+    request, profile, issuer, life = _cases()[number]
+    made = sign(request, profile, issuer, new_serial(), life)  # type: ignore[arg-type]
+    builder = x509.CertificateBuilder(
+        made.issuer, made.subject, made.public_key(), made.serial_number, extensions=list(made.extensions)
+    )
+    builder = builder.not_valid_before(made.not_valid_before_utc).not_valid_after(made.not_valid_after_utc)
+    theirs = builder.sign(issuer.key, digest_for(issuer.key))  # type: ignore[arg-type]
+    assert made.tbs_certificate_bytes == theirs.tbs_certificate_bytes
+    made.verify_directly_issued_by(issuer.certificate)
+    assert (made.not_valid_before_utc, made.not_valid_after_utc) == (life.not_before, life.not_after)
 
 
 class CountingKey(ec.EllipticCurvePrivateKey):

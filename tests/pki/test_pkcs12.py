@@ -2,6 +2,7 @@
 
 from functools import cache
 from pathlib import Path
+from random import Random
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -11,6 +12,7 @@ from smtpcreds.errors import (
     DataError,
     ForeignFormatError,
     PasswordRefusedError,
+    SmtpcredsError,
     WrongPassphraseError,
 )
 from smtpcreds.pki import encoding
@@ -125,6 +127,72 @@ def test_openssls_files_are_read(legacy: tuple[str, ...], place: Path) -> None:
     read = read_pkcs12((place / "p12").read_bytes(), Secret(WORD), "p12")
     assert (read.certificate, read.chain) == (host.certificate, (authority().certificate,))
     assert read.name == "dmz mail"
+
+
+FORMS = {
+    "as it is": (),
+    "before 3.0": ("-legacy",),
+    "certificate by 3DES": ("-legacy", "-descert"),
+    **{f"MAC by {name}": ("-macalg", name) for name in ("sha1", "sha224", "sha384", "sha512", "md5")},
+    **{
+        name: ("-legacy", "-keypbe", name, "-certpbe", name)
+        for name in (
+            "aes-128-cbc", "aes-256-cbc", "camellia-256-cbc", "PBE-SHA1-3DES", "PBE-SHA1-2DES",
+            "PBE-SHA1-RC2-40", "PBE-SHA1-RC4-128", "PBE-MD5-DES", "NONE",
+        )
+    },
+    "no MAC": ("-nomac",),
+    "nothing at all": ("-nomac", "-keypbe", "NONE", "-certpbe", "NONE"),
+    "one round": ("-noiter", "-nomaciter"),
+    "many certificates": ("-certfile", "many", "-caname", "first"),
+}  # fmt: skip
+"""How ``openssl pkcs12 -export`` is told to protect a file."""
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    place = tmp_path_factory.mktemp("corpus")
+    host = leaf(authority(), HOST)
+    (place / "word").write_text(WORD)
+    (place / "pem").write_bytes(host.key_pem + host.pem + authority().pem)
+    (place / "many").write_bytes(b"".join(leaf(authority(), f"h{n}.{HOST}").pem for n in range(9)))
+    made = ("openssl", "pkcs12", "-export", "-in", "pem", "-passout", "file:word", "-out", "p12")
+    found = {}
+    for name, more in FORMS.items():
+        run(*made, *more, cwd=place)
+        found[name] = (place / "p12").read_bytes()
+    return found
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_openssl_protects_in_any_way_is_read(form: str, corpus: dict[str, bytes]) -> None:
+    read = read_pkcs12(corpus[form], Secret(WORD), "p12")
+    assert read.certificate.subject.rfc4514_string() == f"CN={HOST}"
+    assert len(read.chain) == (10 if form == "many certificates" else 1)
+
+
+def damaged(data: bytes, chance: Random) -> bytes:
+    """Return a file with one octet more, less or other, or cut off; mostly where its structure is."""
+    at = chance.randrange(chance.choice((60, 300, len(data))))
+    before, after = data[:at], data[at + 1 :]
+    other = bytes([chance.randrange(256)])
+    return chance.choice(
+        (before + other + after, before + after, before + other + data[at:], data + other, before)
+    )
+
+
+def test_nothing_is_read_that_openssl_refuses(corpus: dict[str, bytes], place: Path) -> None:
+    chance, read = Random(15), 0
+    for number in range(400):
+        data = damaged(corpus[list(FORMS)[number % len(FORMS)]], chance)
+        try:
+            read_pkcs12(data, Secret(WORD), "p12")
+        except SmtpcredsError:
+            continue
+        read += 1
+        (place / "p12").write_bytes(data)
+        run("openssl", "pkcs12", "-legacy", "-in", "p12", "-passin", "file:word", "-noenc", cwd=place)
+    assert read, "none is left to compare"
 
 
 def test_javas_files_are_read(place: Path) -> None:

@@ -100,7 +100,7 @@ def attempt(
         env=os.environ | (env or {}),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 

@@ -35,7 +35,7 @@ ADD_FIFTY = """
 import sys
 from smtpcreds.sasldb.opening import open_store
 path, who = sys.argv[1:]
-store = open_store(path)
+store = open_store(path, timeout=600)
 print('ready', flush=True); sys.stdin.readline()
 for n in range(50):
     store.apply(lambda _: {b'%s%d\\0r\\0userPassword' % (who.encode(), n): b'secret'})
@@ -145,7 +145,7 @@ class RecordContract(Generic[P]):
         with open(os.devnull, "rb"):
             pair = [self.start(place, who) for who in "ab"]
         for process in pair:
-            assert process.communicate(timeout=60)[0] is not None
+            assert process.communicate(timeout=600)[0] is not None
             assert process.returncode == 0
         assert len(self.open(place).load()) == 101
         assert len(self.foreign_records(place)) == 101

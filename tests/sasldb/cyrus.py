@@ -123,5 +123,5 @@ def login(path: Path, kind: Format, *users: str) -> "subprocess.Popen[str]":
 
 def logs_in(path: Path, kind: Format, *users: str) -> list[bool]:
     """Tell which users are let in, by a process of their own."""
-    said = login(path, kind, *users).communicate("\n", timeout=60)[0]
+    said = login(path, kind, *users).communicate("\n", timeout=600)[0]
     return [word == "1" for word in said.split()]

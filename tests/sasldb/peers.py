@@ -15,7 +15,7 @@ SYSTEM_PYTHON = "/usr/bin/python3"
 
 def run(*command: str, stdin: bytes = b"") -> bytes:
     """Run a program, require status 0 and return its standard output."""
-    done = subprocess.run(command, input=stdin, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(command, input=stdin, capture_output=True, timeout=600, check=False)
     assert done.returncode == 0, (command, done.returncode, done.stderr)
     return done.stdout
 
@@ -35,7 +35,7 @@ def verifies(path: Path) -> bool:
 
 def db_verify(path: Path) -> None:
     """Require db5.3_verify to accept the file without a word on standard error."""
-    done = subprocess.run(["db5.3_verify", str(path)], capture_output=True, check=False, timeout=60)
+    done = subprocess.run(["db5.3_verify", str(path)], capture_output=True, check=False, timeout=600)
     assert (done.returncode, done.stderr) == (0, b"")
 
 
@@ -192,7 +192,7 @@ def kill_in_split(path: Path, when: int) -> dict[bytes, bytes]:
     for number in range(500):
         before = db_dump(path)
         command = (*words, "saslpasswd2", "-f", str(path), "-p", "-u", "r", f"{'x' * 30}{number}")
-        done = subprocess.run(command, input=b"p" * 900, capture_output=True, check=False, timeout=60)
+        done = subprocess.run(command, input=b"p" * 900, capture_output=True, check=False, timeout=600)
         if done.returncode < 0:
             return before
     raise AssertionError("no bucket was split")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from smtpcreds.accounts.entries import listing
 from smtpcreds.errors import DamagedFileError, ForeignFormatError
 from smtpcreds.model import Account
 from smtpcreds.sasldb import bdb, records
@@ -169,3 +170,52 @@ def test_a_key_in_a_wrong_bucket_is_refused() -> None:
     assert isinstance(clean, CleanFile)
     with pytest.raises(DamagedFileError, match="another bucket"):
         clean.starting(b"usfr7\0")
+
+
+@pytest.mark.parametrize("count", [1, 30, 3000])
+def test_a_list_keeps_names_alone(count: int) -> None:
+    found = {**accounts(count), b"other\0example.org\0userPassword": b"with \x01 in it"}
+    clean = look(bdb.encode(found))
+    assert listing(clean) == listing(found)
+    assert isinstance(clean, CleanFile)
+    assert clean._whole is None
+
+
+ODD = {
+    "a property": (key("user1", "authPassword"), b"SCRAM-SHA-1$4096:c2FsdA==$a2V5:a2V5"),
+    "no account's": (b"user1", b"x"),
+    "more NULs": (b"user1\0" + key("user2"), b"x"),
+    "an empty secret": (key("other"), b""),
+    "a NUL in a secret": (key("other"), b"a\0b"),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_list_with_an_odd_record_says_what_one_of_all_records_says(odd: str) -> None:
+    found = {**accounts(100), ODD[odd][0]: ODD[odd][1]}
+    assert listing(look(bdb.encode(found))) == listing(found)
+
+
+def test_a_list_refuses_a_key_that_libdb_would_not_find() -> None:
+    data = bdb.encode(accounts(1000))
+    at = data.index(key("user500"))
+    with pytest.raises(DamagedFileError, match=r"another bucket|out of order"):
+        listing(look(data[:at] + b"z" + data[at + 1 :]))
+
+
+def test_a_list_refuses_a_key_that_comes_twice() -> None:
+    """In two pages of one bucket, each of which is in order."""
+    data = bdb.encode({key(f"user{n:05}"): b"x" * 300 for n in range(3000)})
+    clean = look(data)
+    assert isinstance(clean, CleanFile)
+    page, behind = next((n, behind) for n, behind in enumerate(clean._pages.following) if behind)
+    last, first = (_keys(data, page)[-1], _keys(data, behind)[0])
+    twice = look(data.replace(first, last))
+    with pytest.raises(DamagedFileError):
+        listing(twice)
+
+
+def _keys(data: bytes, number: int) -> list[bytes]:
+    found: dict[bytes, bytes] = {}
+    assert bdb._take(data[number * PAGE : (number + 1) * PAGE], found)
+    return list(found)

@@ -7,7 +7,7 @@ import signal
 import struct
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,13 +24,6 @@ from .test_bdb import accounts
 Decode = Callable[[bytes], dict[bytes, bytes]]
 ROUNDS = 2500
 FIGURES = (0, 1, 2, 3, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 2**63, 2**64 - 1)
-
-
-@pytest.fixture(autouse=True)
-def _no_hang() -> Iterator[None]:
-    signal.alarm(100)
-    yield
-    signal.alarm(0)
 
 
 def bit_flips(data: bytearray, dice: random.Random) -> None:

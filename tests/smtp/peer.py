@@ -9,7 +9,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-PATIENCE = 20.0
+PATIENCE = 120.0
 NAME = "peer.example"
 
 

@@ -42,7 +42,7 @@ def home(tmp_path: Path) -> dict[str, str]:
 def run(code: str, home: dict[str, str], *wrapper: str) -> list[str]:
     command = [*wrapper, sys.executable, "-c", PRELUDE + code]
     done = subprocess.run(
-        command, capture_output=True, text=True, cwd=ROOT, env=home, timeout=60, check=False
+        command, capture_output=True, text=True, cwd=ROOT, env=home, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()

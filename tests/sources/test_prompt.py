@@ -47,6 +47,8 @@ signal.signal(signal.SIGTTOU, signal.SIG_DFL)
 OLD = 'Context("passphrase")'
 NEW = 'Context("passphrase", new=True)'
 LONG = 4095
+PATIENCE = 120
+"""Seconds for what is bound to come."""
 
 
 class Person:
@@ -67,7 +69,7 @@ class Person:
 
     def sees(self, text: bytes) -> None:
         while text not in self.screen:
-            ready, _, _ = select.select([self.master], [], [], 20)
+            ready, _, _ = select.select([self.master], [], [], PATIENCE)
             assert ready, f"{text!r} never came, only {self.screen!r}"
             self.screen += os.read(self.master, 4096)
         self.screen = self.screen.partition(text)[2]
@@ -79,7 +81,7 @@ class Person:
         return bool(termios.tcgetattr(self.master)[3] & termios.ECHO)
 
     def answer(self) -> str:
-        out, err = self.child.communicate(timeout=20)
+        out, err = self.child.communicate(timeout=PATIENCE)
         assert err == b""
         return out.decode().strip()
 
@@ -246,7 +248,7 @@ def test_a_line_that_is_cut_off(before: str) -> None:
         os.close(someone.terminal)
         os.close(someone.master)
         someone.terminal = someone.master = -1
-        out, err = someone.child.communicate(timeout=20)
+        out, err = someone.child.communicate(timeout=PATIENCE)
         assert err == b""
         if before:
             assert out.startswith(b"66 passphrase: the terminal was closed before the line was complete")

@@ -1,0 +1,183 @@
+"""MTA: whether client hosts get to Exim, and their mail from there on its way.
+
+Source: Exim specification 4.96, chapters 14 (main options) and 15 (routers); what each setting does was seen
+with 4.96.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+
+from ..lazy import pattern
+from ..model import Finding
+from ..mta import exim as mta_exim
+from ..mta import exim_hosts, exim_routers
+from ..mta import exim_rules as effect
+from ..mta.exim_rules import Client, Configuration, Statement
+from . import client_hosts
+from .exim import cure, removed, servers, shown_path
+from .finding import Code
+from .host import Host
+
+_FILES = ("tls_certificate", "tls_privatekey", "tls_verify_certificates", "tls_crl", "tls_dhparam")
+
+
+def _hub(host: Host) -> Configuration | None:
+    """Return the configuration of an Exim by which clients log in."""
+    conf = host.exim_rules
+    return conf if conf and servers(conf) else None
+
+
+MTA211 = Code.error(
+    "MTA211",
+    "Exim refuses the connections of client hosts, before they can log in (host_reject_connection, "
+    "smtp_accept_reserve, smtp_load_reserve)",
+)
+
+
+def connections(host: Host) -> Iterator[Finding]:
+    """Client hosts are let in."""
+    conf = _hub(host)
+    if not conf:
+        return
+    known = client_hosts.addresses(host)
+    if whom := exim_hosts.included(conf.main.get("host_reject_connection", ""), known, conf.host_lists):
+        reason = f"says host_reject_connection = {conf.main['host_reject_connection']}, which is {whom}"
+        yield MTA211.found(shown_path(host), reason, removed(host, "host_reject_connection"))
+    reserved = conf.main.get("smtp_reserve_hosts", "")
+    for name, is_closed in _CLOSED.items():
+        if name in conf.main and is_closed(conf.main) and not effect.is_everybody(reserved):
+            reason = f"says {name} = {conf.main[name]}, so it has no connection left for client hosts"
+            yield MTA211.found(shown_path(host), reason, removed(host, name))
+
+
+def _is_reserved(main: Mapping[str, str]) -> bool:
+    numbers = [main.get(name, "0") for name in ("smtp_accept_max", "smtp_accept_reserve")]
+    most, kept = (int(number) if number.isdecimal() else 0 for number in numbers)
+    return 0 < most <= kept
+
+
+_CLOSED: Mapping[str, Callable[[Mapping[str, str]], bool]] = {
+    "smtp_accept_reserve": _is_reserved,
+    "smtp_load_reserve": lambda main: not main["smtp_load_reserve"].strip("0. "),
+}
+
+
+MTA212 = Code.warning(
+    "MTA212",
+    "Exim asks the DNS, block lists or counters about client hosts, and refuses, before it takes those that "
+    "logged in (helo_verify_hosts, verify =, dnslists =, ratelimit =)",
+)
+_ASKED = ("dnslists", "ratelimit")
+_VERIFIES = ("helo", "reverse_host_lookup", "sender")
+_BEFORE = ("acl_smtp_connect", "acl_smtp_helo", "acl_smtp_mail", "acl_smtp_rcpt")
+
+
+def asked(host: Host) -> Iterator[Finding]:
+    """Who logged in is taken before others are asked, who may refuse."""
+    conf = _hub(host)
+    if not conf:
+        return
+    hosts = conf.main.get("helo_verify_hosts", "")
+    if whom := exim_hosts.included(hosts, client_hosts.addresses(host), conf.host_lists):
+        reason = f"says helo_verify_hosts = {hosts}, so the DNS must confirm what {whom} says in EHLO"
+        yield MTA212.found(shown_path(host), reason, removed(host, "helo_verify_hosts"))
+    for option in _BEFORE:
+        client = Client(is_authenticated=option in _BEFORE[2:], acls=conf.acls)
+        for statement in effect.named(conf, conf.main.get(option, "")):
+            if question := _question(statement, client):
+                reason = f"asks {question} in {option} before it accepts those who logged in"
+                what = f"write accept authenticated = * above {question}"
+                yield MTA212.found(shown_path(host), reason, cure(host, what))
+                break
+            if statement.verb == "accept" and not effect.refusal([statement], client):
+                break
+
+
+def _question(statement: Statement, client: Client) -> str:
+    """Return the condition by which alone a statement may refuse: one that asks others."""
+    asks = [
+        (negated, name, value)
+        for negated, name, value in statement.conditions
+        if name in _ASKED or (name == "verify" and value.startswith(_VERIFIES))
+    ]
+    others = [condition for condition in statement.conditions if condition not in asks]
+    may_refuse = statement.verb in {"deny", "defer", "drop", "require"}
+    if not asks or not may_refuse or effect.is_met(others, client) is not True:
+        return ""
+    return f"{asks[0][1]} = {asks[0][2]}"
+
+
+MTA213 = Code.error(
+    "MTA213", "a file that an option of Exim's for TLS names, and that is not there; there is no TLS"
+)
+
+
+def files(host: Host) -> Iterator[Finding]:
+    """Every file that TLS needs is there."""
+    conf = _hub(host)
+    looked_at = {path for use in host.uses for path in (*use.certificates, *use.keys)}
+    for name in _FILES if conf else ():
+        value = conf.main.get(name, "") if conf else ""
+        is_path = value.startswith("/") and "$" not in value and value not in looked_at
+        if is_path and not os.path.exists(host.path(value)):
+            reason = f"says {name} = {value}, which is not there, so no client host gets TLS"
+            yield MTA213.found(shown_path(host), reason, removed(host, name))
+
+
+MTA214 = Code.error("MTA214", "Exim loses or returns the mail of client hosts for other domains (routers)")
+
+
+def routers(host: Host) -> Iterator[Finding]:
+    """A router sends what client hosts hand in to other hosts."""
+    conf = _hub(host)
+    is_told = mta_exim.is_local_only(host.text(mta_exim.ANSWERS) or "")
+    if conf and not is_told and (why := exim_routers.loss(conf, host.site.domain)):
+        yield MTA214.found(shown_path(host), why, cure(host, "let a router take mail for other domains"))
+
+
+MTA215 = Code.warning(
+    "MTA215",
+    "Exim keeps the mail of client hosts for a later run of the queue, or for ever (queue_only, "
+    "queue_domains, queue_smtp_domains, hold_domains)",
+)
+_KEEPING = ("queue_only", "queue_domains", "queue_smtp_domains", "hold_domains")
+
+
+def kept(host: Host) -> Iterator[Finding]:
+    """Mail goes out when it comes in."""
+    conf = _hub(host)
+    for name in _KEEPING if conf else ():
+        value = conf.main.get(name, "") if conf else ""
+        if value in {"yes", "true"} if name == "queue_only" else effect.is_everybody(value):
+            until = "for ever" if name == "hold_domains" else "until the queue is run"
+            reason = f"says {name} = {value}, so mail of client hosts stays here {until}"
+            yield MTA215.found(shown_path(host), reason, removed(host, name))
+
+
+MTA216 = Code.error(
+    "MTA216", "a hub whose Exim listens on no port, or no address, that client hosts connect to"
+)
+_DEFAULTS = "/etc/default/exim4"
+_BY_COMMAND = pattern(r"(?m)^SMTPLISTENEROPTIONS=.*-oX")
+"""Debian's ports in the command that starts the daemon, which go before those of the configuration."""
+_PORTS = {"smtp": "25", "submission": "587", "submissions": "465", "smtps": "465"}
+
+
+def listens(host: Host) -> Iterator[Finding]:
+    """The port of client hosts is open, on more than the host's own addresses."""
+    conf, port = _hub(host), str(host.site.settings.mta.port)
+    if not conf:
+        return
+    is_started_otherwise = bool(_BY_COMMAND.search(host.text(_DEFAULTS) or ""))
+    said = conf.main.get("daemon_smtp_ports", "smtp").replace("<;", "").replace(";", ":").split(":")
+    ports = {_PORTS.get(word.strip(), word.strip()) for word in said} - {""}
+    if port not in ports and not is_started_otherwise:
+        reason = (
+            f"says daemon_smtp_ports = {conf.main['daemon_smtp_ports']}, and client hosts connect to {port}"
+        )
+        yield MTA216.found(shown_path(host), reason, removed(host, "daemon_smtp_ports"))
+    addresses = conf.main.get("local_interfaces", "")
+    is_told = mta_exim.closed_interfaces(host.text(mta_exim.ANSWERS) or "")
+    if addresses and not is_told and exim_hosts.is_loopback(addresses):
+        reason = f"says local_interfaces = {addresses}, so no client host reaches it"
+        yield MTA216.found(shown_path(host), reason, removed(host, "local_interfaces"))

@@ -1,0 +1,51 @@
+"""MTA: whether client hosts get to Sendmail, and whether it finds their account.
+
+Source: op.me of sendmail 8.17 (DaemonPortOptions, AuthRealm); what each does was seen with 8.17.1.
+"""
+
+from collections.abc import Iterator
+
+from ..model import Finding
+from ..mta import sendmail_daemon
+from ..sasldb.records import in_order
+from .finding import Code
+from .host import SENDMAIL_CF, SENDMAIL_MC, Host
+from .sendmail_switches import rebuilt, removed
+
+MTA037 = Code.error(
+    "MTA037",
+    "Sendmail looks accounts up in another realm than theirs (confAUTH_REALM, confDOMAIN_NAME); who logs in "
+    "with a bare name is refused",
+)
+
+
+def realm(host: Host) -> Iterator[Finding]:
+    """The realm in which a bare name is looked up is that of the accounts."""
+    cf = host.sendmail
+    if cf is None or not host.relays_by_sendmail or not host.site.realm:
+        return
+    name, value = "confAUTH_REALM", cf.option("AuthRealm")
+    if not value:
+        name, value = "confDOMAIN_NAME", cf.macros.get("j", "")
+    has_accounts = any(account.realm == host.site.realm for account, _ in in_order(host.records))
+    if value and "$" not in value and value != host.site.realm and has_accounts:
+        reason = f"looks accounts up in the realm {value} ({name}), and they are in {host.site.realm}"
+        yield MTA037.found(host.path(SENDMAIL_CF), reason, removed(host, name, name))
+
+
+MTA039 = Code.error("MTA039", "a hub whose Sendmail listens on no port that client hosts connect to")
+
+
+def listens(host: Host) -> Iterator[Finding]:
+    """One of the daemon's ports is that of client hosts; without any line it is port 25."""
+    port = host.site.settings.mta.port
+    if host.sendmail is None or not host.relays_by_sendmail:
+        return
+    lines = sendmail_daemon.in_result(host.text(SENDMAIL_CF) or "")
+    ports = {sendmail_daemon.parse(line).port for line in lines} or {25}
+    if port not in ports:
+        shown = ", ".join(map(str, sorted(ports)))
+        reason = f"listens on port {shown}, and client hosts connect to {port}"
+        line = f"DAEMON_OPTIONS(`Name=MTA-{port}, Port={port}')dnl"
+        cure = f"{line} in {host.path(SENDMAIL_MC)}, then: {rebuilt(host)}"
+        yield MTA039.found(host.path(SENDMAIL_CF), reason, cure)

@@ -1,0 +1,70 @@
+"""A server that another user puts where PostgreSQL would be gets no password in clear text."""
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from postgres_cluster import Cluster
+
+from smtpcreds.errors import UnavailableError, UnsafePathError
+from smtpcreds.sasldb.opening import open_store
+
+PASSWORD = "S3cret.of.the.role"
+_CLEAR_TEXT = b"R\0\0\0\x08\0\0\0\x03"
+_AUTH = 160000
+"""The version of libpq that can be told which ways to log in it may take."""
+
+
+@contextmanager
+def asking(server: socket.socket) -> Iterator[bytearray]:
+    """Ask one client for its password in clear text; give what it said."""
+    heard = bytearray()
+
+    def serve() -> None:
+        with server, server.accept()[0] as client:
+            while said := client.recv(4096):
+                heard.extend(said)
+                is_first = b"user\0" in said
+                client.sendall(_CLEAR_TEXT if is_first else b"N")
+                if PASSWORD.encode() in said:
+                    return
+
+    server.listen()
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield heard
+    thread.join()
+
+
+@pytest.mark.skipif(psycopg.pq.version() < _AUTH, reason="libpq before 16 can't be told")
+@pytest.mark.parametrize("way", ["loopback", "socket"])
+@pytest.mark.parametrize("asked", ["", "&require_auth=password"])
+def test_a_password_in_clear_only_where_the_url_says_so(
+    way: str, asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    server = socket.socket(socket.AF_INET if way == "loopback" else socket.AF_UNIX)
+    server.bind(("127.0.0.1", 0) if way == "loopback" else str(tmp_path / ".s.PGSQL.5432"))
+    port = server.getsockname()[1] if way == "loopback" else 5432
+    place = "127.0.0.1" if way == "loopback" else tmp_path
+    with asking(server) as heard, pytest.raises(UnavailableError) as caught:
+        open_store(f"postgresql://admin@/mail?host={place}&port={port}{asked}").load()
+    assert (PASSWORD.encode() in heard) == bool(asked)
+    assert asked or "require_auth=password in the URL" in str(caught.value.hint)
+
+
+def test_a_socket_where_every_user_can_put_one(postgres: Cluster, name: str, tmp_path: Path) -> None:
+    (tmp_path / ".s.PGSQL.5432").symlink_to(f"{postgres.socket}/.s.PGSQL.5432")
+    url = f"postgresql://admin@/{name}?host={tmp_path}"
+    open_store(url).apply(lambda _: {b"first\0r\0userPassword": b"x"})
+    tmp_path.chmod(0o1777)
+    with pytest.raises(UnsafePathError, match="where every user can put another") as caught:
+        open_store(url).load()
+    assert "requirepeer=postgres" in str(caught.value.hint)
+    owner = "postgres" if os.geteuid() == 0 else ""
+    assert not owner or open_store(f"{url}&requirepeer={owner}").load()

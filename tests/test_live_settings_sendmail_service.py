@@ -1,0 +1,142 @@
+"""Ciphers, filters, access lists and realms of a real Sendmail: seen, found, and ended by the cure."""
+
+from collections.abc import Iterator
+
+import pytest
+from lab import Lab
+from mail_hosts import CLIENT
+from mail_settings import Seen, by_shell, ended, findings, kept, no_tls, refused, replaced
+from test_live_settings_sendmail import (
+    ACCESS,
+    DAEMON,
+    INCLUDE,
+    MC,
+    REFUSE,
+    TAIL,
+    Row,
+    Scene,
+    below,
+    follow,
+)
+
+pytestmark = pytest.mark.live
+
+WITHOUT_13 = "define(`confSERVER_SSL_OPTIONS', `+SSL_OP_NO_TLSv1_3')dnl\n"
+HOSTS = "/etc/hosts"
+
+
+def ciphers(text: str) -> str:
+    return below(f"{WITHOUT_13}define(`confCIPHER_LIST', `{text}')dnl")
+
+
+def dead_filter(flag: str) -> str:
+    return below(f"INPUT_MAIL_FILTER(`dead', `S=local:/run/dead.sock, F={flag}')dnl")
+
+
+def nothing(seen: Seen) -> bool:
+    """Tell whether no session came as far as a recipient."""
+    return seen.relays == 0
+
+
+ROWS = [
+    Row("ciphers without encryption", INCLUDE, ciphers("NULL:@SECLEVEL=0"), "MTA033", no_tls),
+    Row("ciphers without authentication", INCLUDE, ciphers("aNULL:@SECLEVEL=0"), "MTA033", no_tls),
+    Row("ciphers for another kind of key", INCLUDE, ciphers("aRSA"), "MTA033", no_tls),
+    Row("ciphers that nobody knows", INCLUDE, ciphers("NONSENSE"), "MTA033", no_tls),
+    Row("an engine", INCLUDE, below("define(`confSSL_ENGINE', `nosuch')dnl"), "MTA038", no_tls),
+    Row("filter, F=R", INCLUDE, dead_filter("R"), "MTA034", ended),
+    Row("filter, F=T", INCLUDE, dead_filter("T"), "MTA034", ended),
+    Row("filter, F=4", INCLUDE, dead_filter("4"), "MTA034", ended),
+    Row("an address", "", "Connect:192.0.2\tREJECT", "MTA035", refused),
+    Row("an address without a tag", "", '192.0.2\tERROR:"550 no"', "MTA035", refused),
+    Row("our domain", "", "Connect:polkatistas.org\tREJECT", "MTA035", refused),
+    Row("senders of a client host", "", "From:attic.polkatistas.org\tREJECT", "MTA035", refused),
+    Row("realm", INCLUDE, f"define(`confAUTH_REALM', `other')dnl\n{INCLUDE}", "MTA037", nothing),
+    Row("domain name", INCLUDE, below("define(`confDOMAIN_NAME', `other.example')dnl"), "MTA037", nothing),
+    Row("no port", DAEMON, DAEMON.replace("Port=smtp", "Port=26"), "MTA039", nothing),
+    Row("check_data", TAIL, f"{TAIL}\nLOCAL_RULESETS\nScheck_data\n{REFUSE}\n", "MTA026", refused),
+    Row("check_eom", TAIL, f"{TAIL}\nLOCAL_RULESETS\nScheck_eom\n{REFUSE}\n", "MTA026", refused),
+]
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Scene]:
+    with Lab() as lab:
+        yield Scene(lab)
+
+
+@pytest.fixture
+def scene(made: Scene) -> Iterator[Scene]:
+    with kept(made.hub, MC, ACCESS):
+        yield made
+    made.compile()
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_what_switches_the_hub_off_is_found_and_its_cure_ends_it(scene: Scene, row: Row) -> None:
+    scene.change(row)
+    scene.compile(port=26 if "26" in row.new else 25)
+    seen = scene.visitor.visits(sends=True)
+    assert row.is_off(seen), seen
+    found = findings(scene.hub)
+    assert row.code in found, (seen, found)
+    checked = scene.hub.run("mta", "check", "sendmail-hub")
+    assert checked.status == 1
+    assert found[row.code] in checked.out
+    follow(scene, row, found[row.code])
+    assert findings(scene.hub) == {}
+    assert scene.visitor.visits(sends=True).relays == 250
+
+
+def test_clients_without_a_name_in_the_dns_are_refused_until_delay_checks(scene: Scene) -> None:
+    with kept(scene.hub, HOSTS):
+        hosts = scene.hub.host.path(HOSTS)
+        hosts.write_text("".join(x for x in hosts.read_text().splitlines(True) if CLIENT not in x))
+        replaced(scene.hub, MC, INCLUDE, f"FEATURE(`require_rdns')dnl\n{INCLUDE}")
+        scene.compile()
+        assert refused(scene.visitor.visits())
+        found = findings(scene.hub)
+        assert list(found) == ["MTA036"]
+        assert found["MTA036"] in scene.hub.run("mta", "check", "sendmail-hub").out
+        starts = len(scene.hub.log.find("sm-mta.*starting daemon"))
+        by_shell(scene.hub, found["MTA036"])
+        scene.hub.log.wait("sm-mta.*starting daemon", starts + 1)
+        scene.hub.host.await_port(25)
+        assert findings(scene.hub) == {}
+        assert scene.visitor.visits().relays == 250
+
+
+def test_an_access_map_against_us_is_no_fault_where_checks_are_delayed(scene: Scene) -> None:
+    replaced(scene.hub, MC, INCLUDE, f"FEATURE(`delay_checks')dnl\n{INCLUDE}")
+    replaced(scene.hub, ACCESS, "", "Connect:192.0.2\tREJECT")
+    scene.compile()
+    assert scene.visitor.visits(sends=True).relays == 250
+    assert findings(scene.hub) == {}
+
+
+def test_a_ruleset_that_nothing_calls_refuses_nobody(scene: Scene) -> None:
+    replaced(scene.hub, MC, TAIL, f"{TAIL}\nLOCAL_RULESETS\nSLocal_tls_client\n{REFUSE}\n")
+    scene.compile()
+    assert scene.visitor.visits(sends=True).relays == 250
+    assert findings(scene.hub) == {}
+    replaced(scene.hub, MC, "LOCAL_RULESETS\nSLocal_tls_client", "LOCAL_TLS_CLIENT")
+    scene.compile()
+    assert refused(scene.visitor.visits())
+    assert "MTA026" in findings(scene.hub)
+
+
+def test_ciphers_for_one_network_are_found_and_their_cure_ends_it(scene: Scene) -> None:
+    replaced(scene.hub, MC, INCLUDE, f"FEATURE(`tls_session_features')dnl\n{WITHOUT_13}{INCLUDE}")
+    replaced(scene.hub, ACCESS, "", "TLS_Srv_Features:192.0.2\tCipherList=NULL;")
+    scene.compile()
+    assert no_tls(scene.visitor.visits())
+    by_shell(scene.hub, findings(scene.hub)["MTA033"])
+    assert findings(scene.hub) == {}
+    assert scene.visitor.visits(sends=True).relays == 250
+
+
+def test_an_audit_ends_where_a_file_is_named_at_the_top_of_the_disk(scene: Scene) -> None:
+    replaced(scene.hub, MC, INCLUDE, below("define(`confCACERT', `/nosuch.pem')dnl"))
+    scene.compile()
+    assert refused(scene.visitor.visits(logs_in=False, shows_certificate=True))
+    assert findings(scene.hub)
