@@ -34,7 +34,10 @@ class Scope:
     @property
     def port(self) -> str:
         """The port that it listens on."""
-        name = self.service.name.rpartition(":")[2] if self.service else "smtp"
+        screens = (s for s in self.host.services if s.command == "postscreen" and s.kind == "inet")
+        is_behind = self.service is not None and self.service.kind == "pass"
+        service = next(screens, self.service) if is_behind else self.service
+        name = service.name.rpartition(":")[2] if service else "smtp"
         return PORTS.get(name, name)
 
     @property
