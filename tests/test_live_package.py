@@ -80,10 +80,8 @@ def with_libraries(host: Host, place: str) -> None:
 
 
 def test_lintian_finds_no_error_and_no_warning(built: Path) -> None:
-    """But that this system's lintian does not know the policy of a later one."""
     changes = next(built.glob("*.changes"))
-    known = "newer-standards-version,initial-upload-closes-no-bugs"
-    words = ("lintian", "--allow-root", "--fail-on", "error,warning", "--suppress-tags", known, changes)
+    words = ("lintian", "--allow-root", "--fail-on", "error,warning", changes)
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 

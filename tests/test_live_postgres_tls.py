@@ -120,7 +120,7 @@ def serve(server):
         client, _ = server.accept()
         heard = b""
         with client:
-            client.settimeout(20)
+            client.settimeout(120)
             try:
                 while part := client.recv(4096):
                     heard += part

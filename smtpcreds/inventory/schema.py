@@ -261,7 +261,7 @@ state = 'issued' AND NOT EXISTS (
 HOSTS = "SELECT DISTINCT host FROM certificates WHERE host >= ? AND host < ? ORDER BY host LIMIT ?"
 PLACES = """
 SELECT DISTINCT rtrim(directory, replace(directory, '/', '')) FROM certificates
-WHERE authority = ? AND machine = ? AND directory <> ''
+WHERE authority = ? AND machine IN ('', ?) AND directory <> ''
 """
 IN_STATE = {
     "pending": "state = 'pending'",

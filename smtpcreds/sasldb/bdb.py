@@ -68,7 +68,7 @@ def _distribute(records: Mapping[bytes, bytes], pagesize: int) -> list[list[byte
     size = sum(map(len, records)) + sum(map(len, records.values()))
     buckets: list[list[bytes]] = [[] for _ in range(bucket_count(size, len(records), pagesize))]
     mask = len(buckets) - 1
-    for key, value in hashed(records):
+    for key, value in hashed(records, mask.bit_length()):
         buckets[value & mask].append(key)
     return buckets
 
@@ -368,7 +368,7 @@ class CleanFile(Mapping[bytes, bytes]):
     def _numbers(self, keys: Iterable[bytes]) -> list[int]:
         """Return the first page of each key's bucket."""
         wanted = list(keys)
-        hashes = dict(hashed(wanted))
+        hashes = dict(hashed(wanted, self._pages.buckets.bit_length()))
         return [(hashes[key] & (self._pages.buckets - 1)) + 1 for key in wanted]
 
     def _bucket(self, number: int) -> dict[bytes, bytes] | None:

@@ -74,6 +74,7 @@ def test_what_the_table_can_t_hold_is_refused_by_line(
 ) -> None:
     words = ("sasl", "import", admin.write("some", BINARY + GOOD), "--database", url)
     reason = f"some: line 1: binary@{HUB}: its cmusaslsecretPLAIN is binary"
+    before = len(postgres.log)
     for more in ((), ("-n",)):
         refused = admin.run(*words, *more)
         assert (refused.status, reason in refused.err) == (65, True)
@@ -81,7 +82,7 @@ def test_what_the_table_can_t_hold_is_refused_by_line(
     done = admin(*words, "--skip-bad")
     assert f"warning: {admin.directory}/{reason}" in done.err
     assert postgres.accounts(name) == {key("good"): b"fine-s3cret"}
-    assert "s3cret" not in done.err + done.out + postgres.log
+    assert "s3cret" not in done.err + done.out + postgres.log[before:]
 
 
 def test_what_lmdb_can_t_hold_is_refused_by_line(admin: Admin) -> None:
@@ -106,7 +107,7 @@ def test_ten_thousand_come_in_with_as_many_statements_as_two(
         counts.append(len(re.findall(r"(?:statement|execute [^:]*):", log)))
         assert len(postgres.accounts(name)) == number
     assert counts[0] == counts[1] < 40
-    assert "secret-9999" not in postgres.log
+    assert "secret-9999" not in log
 
 
 def test_a_password_in_a_url_is_never_shown(admin: Admin) -> None:

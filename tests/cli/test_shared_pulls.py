@@ -86,6 +86,8 @@ def test_a_crl_that_one_has_signed_is_that_of_both(
     first.run("cert", "renew", "--due", "--reload", f"touch {told}")
     assert told.exists(), "the mail server reads what came from the other hub"
     assert postgres.run(name, COUNTS) == before
+    published = (first.state / "ca/crl.pem").read_bytes()
+    assert (first.certs / "crl.pem").read_bytes() == (first.state / "hosts/crl.pem").read_bytes() == published
     serial = first.serial("tuba").lstrip("0")
     assert serial.lower() in first.openssl("crl", "-in", first.certs / "crl.pem", "-noout", "-text").lower()
 

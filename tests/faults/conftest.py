@@ -26,7 +26,7 @@ from cli.writing import Case
 from kills import Point
 
 from .faults import spread
-from .results import KEY, key, lines, revision
+from .results import Key, key, lines, named_key, revision
 
 _P = TypeVar("_P")
 
@@ -78,7 +78,14 @@ class Record:
         self._wrong = before.keys() - self._well
 
     def each(
-        self, subject: str, fault: str, run: object, found: Sequence[_P], at: Callable[[_P], str]
+        self,
+        subject: str,
+        fault: str,
+        run: object,
+        found: Sequence[_P],
+        at: Callable[[_P], str],
+        *,
+        number: int = 0,
     ) -> list[str]:
         """Try a sample of the points; return what was wrong after some of them.
 
@@ -88,17 +95,19 @@ class Record:
             run: the command, with what prepares it.
             found: the points that there are.
             at: has it happen at one, and returns what is wrong then.
+            number: of points, where others of the run are in other tests.
         """
-        faulty, there = [], {_text(point) for point in found}
-        for gone in (
-            one for one in self._wrong if one[:3] == (subject, fault, _text(run)) and one[3] not in there
-        ):
-            self._append({**dict(zip(KEY, gone, strict=True)), "gone": True})
-        for point in spread(found, ASKED.sample):
-            told = {"subject": subject, "fault": fault, "run": _text(run), "point": _text(point)}
-            if key(told) not in self._well:
+        of: Key = subject, fault, _text(run), ""
+        wrong = {one[3] for one in self._wrong if one[:3] == of[:3]}
+        for gone in wrong - {_text(point) for point in found}:
+            self._append({**named_key((*of[:3], gone)), "gone": True})
+        chosen_now = {_text(point) for point in spread(found, ASKED.sample)} | wrong
+        faulty = []
+        for point in found:
+            told = named_key((*of[:3], _text(point)))
+            if told["point"] in chosen_now and key(told) not in self._well:
                 said = at(point)
-                self._append({**told, "of": len(found), "wrong": said, "revision": revision()})
+                self._append({**told, "of": number or len(found), "wrong": said, "revision": revision()})
                 faulty += [said] if said else []
         return faulty
 

@@ -23,6 +23,11 @@ def key(told: dict[str, Any]) -> Key:
     return subject, fault, run, point
 
 
+def named_key(of: Key) -> dict[str, str]:
+    """Return a key as a line has it."""
+    return dict(zip(KEY, of, strict=True))
+
+
 def lines(file: Path) -> dict[Key, dict[str, Any]]:
     """Return the line that counts for each point; a file that is not there yet has none."""
     text = file.read_text() if file.exists() else ""

@@ -29,7 +29,6 @@ VERBS = {
     "ca crl": {0},
     "sasl add scanner": {0, 73},
     "ca rollover": {0, 77},
-    "cert retire dmzmail": {0, 65, 66},
     "cert issue dmzmail --force": {0},
     "sasl passwd maildroid": {0},
     "sasl rotate maildroid": {0, 73},
@@ -71,6 +70,7 @@ class Scene:
         name = self._database
         self._server.run("postgres", f"DROP DATABASE {name} WITH (FORCE)")
         self._server.run("postgres", f"CREATE DATABASE {name} TEMPLATE start OWNER {OWNER}")
+        self._server.run("postgres", "CHECKPOINT")  # or sequences of a copy go back when the server dies
         for admin in (self.first, self.second):
             shutil.rmtree(admin.directory, ignore_errors=True)
             shutil.copytree(self._start, admin.root, symlinks=True)

@@ -27,7 +27,14 @@ _STEP = ASKED.every * 7 if ASKED.every > 1 else 1
 )
 def test_each_gets_its_turn(first: Case, second: Case, hub: Admin, record: Record) -> None:
     pair = f"{first.words} | {second.words}"
-    faulty = record.each("smtpcreds", "eight at once", pair, ["once"], lambda _: at_once(first, second, hub))
+    faulty = record.each(
+        "smtpcreds",
+        "eight at once",
+        "pairs",
+        [pair],
+        lambda _: at_once(first, second, hub),
+        number=len(PAIRS),
+    )
     assert faulty == []
 
 
