@@ -91,8 +91,7 @@ def test_what_switches_it_off_is_found_and_its_cure_ends_it(
     secret = host("sasl", "show", ACCOUNT, "--reveal").strip()
     kept = with_lines(host, row.above, row.below)
     try:
-        assert dovecot.lets_in(SOCKET, ACCOUNT, secret) is row.is_right
-        assert dovecot.lets_in(SOCKET, ACCOUNT, "wrong") is row.is_any_right
+        assert dovecot.comes_to((row.is_right, row.is_any_right), SOCKET, ACCOUNT, secret, "wrong")
         found = findings(host, "MTA")
         assert row.code in found, found
         assert found[row.code] in host.run("mta", "check", "dovecot-hub").out
@@ -100,8 +99,7 @@ def test_what_switches_it_off_is_found_and_its_cure_ends_it(
             for cure in findings(host, "MTA").values():
                 by_shell(host, cure)
         assert findings(host, "MTA") == {}
-        assert dovecot.lets_in(SOCKET, ACCOUNT, secret)
-        assert not dovecot.lets_in(SOCKET, ACCOUNT, "wrong")
+        assert dovecot.comes_to((True, False), SOCKET, ACCOUNT, secret, "wrong")
     finally:
         host.host.path(LOCAL).write_text(kept)
         host.host.shell("doveadm reload")
@@ -112,8 +110,7 @@ def test_what_is_not_asked_is_no_finding(host: MailHost, dovecot: Dovecot, above
     secret = host("sasl", "show", ACCOUNT, "--reveal").strip()
     kept = with_lines(host, above)
     try:
-        assert dovecot.lets_in(SOCKET, ACCOUNT, secret)
-        assert not dovecot.lets_in(SOCKET, ACCOUNT, "wrong")
+        assert dovecot.comes_to((True, False), SOCKET, ACCOUNT, secret, "wrong")
         assert findings(host, "MTA") == {}
     finally:
         host.host.path(LOCAL).write_text(kept)

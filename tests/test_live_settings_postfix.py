@@ -208,7 +208,6 @@ CLIENT_ROWS = [
     ClientRow(set_("smtp_tls_fingerprint_digest=sha257"), "MTA128", DEFERRED),
     ClientRow(set_("smtp_tls_CAfile=/nonexistent"), "MTA121", DEFERRED),
     ClientRow(set_("smtp_tls_policy_maps=hash:/nonexistent"), "MTA118", DEFERRED),
-    ClientRow(set_("smtp_sasl_type=dovecot"), "MTA119", DEFERRED),
     ClientRow(set_("smtp_tls_trust_anchor_file=/nonexistent"), "MTA121", DEFERRED),
     ClientRow(set_("smtp_discard_ehlo_keyword_address_maps=inline:{192.0.2.10=auth}"), "MTA119", BOUNCED),
     ClientRow(

@@ -114,7 +114,7 @@ ROWS = [
     Row(set_("smtpd_sender_restrictions=check_sasl_access hash:/nonexistent"), "MTA110", refused),
     Row(set_("smtpd_client_restrictions=gibberish"), "MTA110", refused),
     Row(set_(f"{RELAY}=$ours", "ours=permit_mynetworks, reject_unauth_destination"), "MTA110", refused),
-    Row(set_("smtpd_sasl_auth_enable=${x?yes}${x:no}"), "MTA109", no_auth),
+    Row(set_("smtpd_tls_security_level=${x?may}"), "MTA102", no_tls),
     Row(set_("smtpd_sender_restrictions=reject_unknown_sender_domain"), "MTA126", refused),
     Row(set_(f"smtpd_recipient_restrictions=reject_unknown_recipient_domain, {PERMIT}"), "MTA126", refused),
     Row(

@@ -1100,6 +1100,11 @@ def postfix_never_asks(host: Host) -> None:
     in_main(host, "smtp_never_send_ehlo = yes")
 
 
+@breaks("MTA119", "postfix")
+def postfix_asks_dovecot_as_a_client(host: Host) -> None:
+    in_main(host, "smtp_sasl_type = dovecot")
+
+
 @breaks("MTA121", "postfix")
 def postfix_knows_no_ca(host: Host) -> None:
     host.replace(MAIN, "smtp_tls_CAfile = $smtpd_tls_CAfile\n", "")
