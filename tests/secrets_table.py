@@ -139,7 +139,9 @@ ROWS = (
     Row("mta render sendmail-client --password file:{here}/account --to {here}/rendered", "account"),
     Row("mta render sendmail-client --reveal", "account"),
     Row("mta diff sendmail-client --password file:{here}/account", "account"),
-    Row("mta apply msmtp --host attic --password file:{here}/account", "account", "cert issue attic"),
+    Row(
+        "mta apply sendmail-client --host attic --password file:{here}/account", "account", "cert issue attic"
+    ),
     Row("mta check sendmail-client --password file:{here}/account", "account"),
     Row("tlsa show dmzmail", "host key"),
     Row("tlsa plan dmzmail", "host key"),

@@ -150,14 +150,16 @@ class Rolled:
     Attributes:
         certificate: of the authority that signs now.
         old: of the one that did.
-        directories: whose bundle holds both now.
+        directories: whose bundle holds both now; only the new one where the old one is retired.
         hosts: those with certificates of the old one.
+        old_retired: at once, for it was not valid yet.
     """
 
     certificate: Certificate
     old: Certificate
     directories: tuple[str, ...]
     hosts: tuple[str, ...]
+    old_retired: bool
 
 
 def successor(
@@ -266,7 +268,7 @@ def roll_over(
     work.record("ca rollover", wanted.name, f"from {title(old.certificate)}")
     here = old_rows(replace(work.site, warn=lambda _: None), work.inventory, work.ca)
     hosts = dict.fromkeys((*(old.host for old in here), *hosts_of(work.inventory, {row.id}, work.now)))
-    return Rolled(issuer.certificate, old.certificate, tuple(changed), tuple(hosts))
+    return Rolled(issuer.certificate, old.certificate, tuple(changed), tuple(hosts), is_early)
 
 
 def _is_early(work: Transaction, authority: Certificate) -> bool:

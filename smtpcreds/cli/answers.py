@@ -324,6 +324,7 @@ ANSWERS: Mapping[str, tuple[Keys, ...]] = {
             "not_after": TIME,
             "fingerprint": HEX,
             "old_fingerprint": HEX,
+            "old_retired": FLAG,
             "directories": PATHS,
             "hosts": TEXTS,
         },

@@ -237,6 +237,12 @@ def _show(session: Session, rolled: "Rolled") -> None:
     new, old = describe(rolled.certificate), describe(rolled.old)
     more = f" and {len(rolled.hosts) - _SHOWN} more" if len(rolled.hosts) > _SHOWN else ""
     hosts = f"    {', '.join(rolled.hosts[:_SHOWN])}{more}"
+    steps = [f"      {RENEW_OLD}{hosts}"] if rolled.hosts else []
+    if rolled.old_retired:
+        fate, found = "was not valid yet, and is retired", "the new one is"
+    else:
+        fate, found = "is trusted until it is retired", "both are"
+        steps = steps or [f"      {RETIRE_OLD}"]
     session.show(
         {
             "name": new.title,
@@ -244,15 +250,16 @@ def _show(session: Session, rolled: "Rolled") -> None:
             "not_after": new.not_after,
             "fingerprint": new.fingerprint,
             "old_fingerprint": old.fingerprint,
+            "old_retired": rolled.old_retired,
             "directories": rolled.directories,
             "hosts": rolled.hosts,
         },
         [
             f"{new.title}: signs from now on, {new.key_type}, valid to {new.not_after:%Y-%m-%d}",
-            f"  the old one (sha256 {old.fingerprint[:16]}) is trusted until it is retired",
-            *(f"  both are in {directory}/cacert.pem" for directory in rolled.directories),
+            f"  the old one (sha256 {old.fingerprint[:16]}) {fate}",
+            *(f"  {found} in {directory}/cacert.pem" for directory in rolled.directories),
             "next: smtpcreds ca export --to FILE    client hosts elsewhere need it first, as cacert.pem",
-            f"      {RENEW_OLD}{hosts}" if rolled.hosts else f"      {RETIRE_OLD}",
+            *steps,
         ],
     )
 

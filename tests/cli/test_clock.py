@@ -111,7 +111,7 @@ def test_an_authority_of_the_future_is_replaced_by_one_of_today(
     secret = ("--passphrase", "env:OLD")
     assert "not valid before" in smtpcreds.refuses(65, "ca", "rollover", *secret)
     assert "not valid before" in smtpcreds.refuses(65, "ca", "rollover", "--force", *secret)
-    smtpcreds(*cure, *secret)
+    assert "was not valid yet, and is retired\n" in smtpcreds(*cure, *secret).out
     smtpcreds("cert", "issue", "dmzmail", *secret)
     smtpcreds.verify(smtpcreds.certs / "dmzmail-cert.pem")
     bundle = (smtpcreds.certs / "cacert.pem").read_text()
