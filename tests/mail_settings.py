@@ -2,6 +2,7 @@
 
 import json
 import smtplib
+import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -74,6 +75,20 @@ class Visitor:
                 return Seen(tls, auth, _answer(session) if sends and asked == 250 else asked)
         except (smtplib.SMTPException, OSError):
             return Seen(tls, auth, 0)
+
+    def knocks(self, port: int = 25) -> None:
+        """Let a daemon start for a client, who does not stay."""
+        with self.client.host.namespace.network():
+            socket.create_connection((self.hub.host.address, port), timeout=600).close()
+
+    def claims(self, words: str) -> int:
+        """Say by XCLIENT where the session comes from, and ask for a recipient elsewhere."""
+        with self._session(25) as session:
+            session.ehlo(self.client.host.name)
+            session.docmd("XCLIENT", words)
+            session.ehlo(self.client.host.name)
+            session.mail(f"polkafan@{self.client.host.name}")
+            return session.rcpt(FOREIGN)[0]
 
 
 def _answer(session: smtplib.SMTP) -> int:

@@ -9,6 +9,7 @@ from ..mta import dovecot as mta_dovecot
 from ..mta import dovecot_hub
 from ..mta.dovecot import DovecotConf
 from ..shell import quote
+from .dovecot_lines import passdb_removed, removed
 from .finding import Code
 from .host import DOVECOT_CONF, Host
 
@@ -52,13 +53,20 @@ def _removed(host: Host, name: str) -> str:
     return f"take {name} out of {host.path(DOVECOT_CONF)}, and of what that includes, then: {RELOAD}"
 
 
-def _serving(host: Host) -> DovecotConf | None:
+def serving(host: Host) -> DovecotConf | None:
     """Return the configuration of a Dovecot that checks accounts for a mail server."""
     conf = host.dovecot
     return conf if conf and any(path.startswith("/var/spool/") for path in conf.listeners) else None
 
 
-def _files_of(options: Mapping[str, str]) -> tuple[str, ...]:
+def is_asked(options: Mapping[str, str]) -> bool:
+    """Tell whether a passdb is asked about everybody who logs in by himself."""
+    limits = ("mechanisms", "mechanisms_filter", "username_filter")
+    is_limited = any(options.get(name) for name in limits)
+    return not is_limited and options.get("master") != "yes" and options.get("skip", "never") == "never"
+
+
+def files_of(options: Mapping[str, str]) -> tuple[str, ...]:
     """Return the files that a passdb names, as Dovecot 2.3 and as 2.4 calls them."""
     return options.get("args", ""), options.get("passwd_file_path", "")
 
@@ -72,7 +80,7 @@ MTA302 = Code.error(
 
 def refuses(host: Host) -> Iterator[Finding]:
     """An account that is there can log in."""
-    conf = _serving(host)
+    conf = serving(host)
     if conf is None:
         return
     for name in ("auth_ssl_require_client_cert", "auth_ssl_username_from_cert"):
@@ -80,9 +88,10 @@ def refuses(host: Host) -> Iterator[Finding]:
             reason = f"says {name} = yes, so it refuses everybody whose certificate it does not see"
             yield MTA302.found(host.path(DOVECOT_CONF), reason, _removed(host, name))
     ours_path = mta_dovecot.PATH
-    ours = [n for n, options in enumerate(conf.passdbs) if ours_path in _files_of(options)]
+    ours = [n for n, options in enumerate(conf.passdbs) if ours_path in files_of(options)]
     for options in conf.passdbs[: ours[0]] if ours else ():
-        if options.get("result_failure") in _STOPS and options.get("deny") != "yes":
+        stops = options.get("result_failure") in _STOPS and options.get("deny") != "yes"
+        if stops and is_asked(options):
             reason = f"stops at the passdb {options.get('driver', '')} (result_failure), before {ours_path}"
             yield MTA302.found(host.path(DOVECOT_CONF), reason, _removed(host, "result_failure"))
 
@@ -92,16 +101,18 @@ MTA303 = Code.error("MTA303", "Dovecot lets everybody in, and so everybody may r
 
 def anybody(host: Host) -> Iterator[Finding]:
     """Who logs in has an account and knows its secret."""
-    conf = _serving(host)
+    conf = serving(host)
     if conf is None:
         return
-    for options in conf.passdbs:
-        if (
+    for options in filter(is_asked, conf.passdbs):
+        if options.get("deny") != "yes" and (
             "nopassword" in options.get("args", "") + options.get("default_fields", "")
             or "nopassword" in options
         ):
             reason = f"has a passdb {options.get('driver', '')} with nopassword, so every password is right"
             cure = f"take that passdb out of the configuration, then: {RELOAD}"
+            if "nopassword" in (args := options.get("args", "")):
+                cure = passdb_removed(host, "args", args)
             yield MTA303.found(host.path(DOVECOT_CONF), reason, cure)
 
 
@@ -114,7 +125,7 @@ MTA304 = Code.error(
 
 def undone(host: Host) -> Iterator[Finding]:
     """What the fragment says is in force, and names are looked up as they are."""
-    conf, text = _serving(host), host.text(dovecot_hub.FRAGMENT)
+    conf, text = serving(host), host.text(dovecot_hub.FRAGMENT)
     if conf is None or text is None:
         return
     wanted = mta_dovecot.parse_configuration(text, is_new=conf.is_new)
@@ -168,5 +179,5 @@ def _out_of_reach(host: Host, conf: DovecotConf, wanted: DovecotConf) -> Iterato
         for name in (name for name in ("mode", "user", "group") if found.get(name) != options.get(name)):
             said = f"{name} = {found.get(name)}"
             reason = f"says {said} for {path}, so the mail server can't ask it"
-            cure = f"take {said} of unix_listener {path} out of {host.path(DOVECOT_CONF)}, then: {RELOAD}"
+            cure = removed(host, name, ("service auth", f"unix_listener {path}"))
             yield MTA304.found(host.path(DOVECOT_CONF), reason, cure)

@@ -18,6 +18,7 @@ from ..mta import postfix as mta_postfix
 from ..mta.program import Facts, Program
 from .finding import Code, unchecked
 from .host import DOVECOT_CONF, MAIN_CF, MASTER_CF, Host
+from .postfix_scopes import servers
 from .sasl_conf import confs
 
 _FAULTS = {
@@ -112,9 +113,10 @@ MTA104 = Code.error(
 def chroot(host: Host) -> Iterator[Finding]:
     """An smtpd inside the queue directory finds the accounts there, or none."""
     main = host.postfix
-    if main is None or not main.is_on("smtpd_sasl_auth_enable") or main.value("smtpd_sasl_type") != "cyrus":
+    if main is None or main.value("smtpd_sasl_type") != "cyrus":
         return
-    inside = [s.name for s in host.services if s.chroot and s.kind == "inet" and s.command == "smtpd"]
+    asked = [s.service for s in servers(host) if s.conf.is_on("smtpd_sasl_auth_enable")]
+    inside = [service for service in asked if service and service.chroot]
     for conf in confs(host) if inside else ():
         database = conf.settings.get("sasldb_path", host.site.system.sasldb)
         jail = main.value("queue_directory")
@@ -122,7 +124,7 @@ def chroot(host: Host) -> Iterator[Finding]:
         if here and not os.path.exists(host.path(jail + database)):
             reason = f"runs smtpd in the chroot {jail}, where there is no {database}, so every login fails"
             is_copied = jail + database in host.site.settings.sasl.copies
-            leave = [f"postconf -F {name}/inet/chroot=n" for name in inside]
+            leave = [f"postconf -F {service.name}/{service.kind}/chroot=n" for service in inside]
             cure = "smtpcreds mta apply postfix-hub" if is_copied else " && ".join([*leave, _RELOAD])
             yield MTA104.found(host.path(MASTER_CF), reason, cure)
 

@@ -17,15 +17,18 @@ from ..names import BY_PASSWORD, PLAINTEXT
 from ..shell import quote
 from .finding import Code
 from .host import Host
+from .postfix_client import secured
+from .postfix_lookups import says, trusts_everybody
+from .postfix_policy import policy
 from .postfix_scopes import (
     BY_FILE,
     ENCRYPTING,
     Scope,
     Table,
     clients,
+    is_missing,
     keywords_hidden,
     logins,
-    policy,
     port_of,
     senders,
     servers,
@@ -165,16 +168,24 @@ def _refusals(scope: Scope, permit: str, who: str) -> Iterator[Finding]:
     conf = scope.conf
     for name in effect.LISTS:
         early = name in effect.BEFORE_LOGIN and not conf.is_on("smtpd_delay_reject")
-        why = effect.refusal(conf, name, () if early else (permit,))
-        if why and early and not effect.refusal(conf, name, (permit,)):
+        why = effect.refusal(conf, name, () if early else (permit,), says(scope))
+        if why and early and not effect.refusal(conf, name, (permit,), says(scope)):
             reason = f"refuses {who} by {why} in {name}, before they can"
             yield MTA110.found(
                 scope.file("smtpd_delay_reject"), reason, scope.cure("smtpd_delay_reject", "yes")
             )
         elif why:
             reason = f"refuses {who} by {why} in {name}, before it permits them"
+            if not effect.is_known(why.partition(" ")[0]):
+                reason = f"has {why} in {name}, which is no restriction, so every mail is refused"
+                yield MTA110.found(scope.file(name), reason, scope.cure(name, _without(conf, name, why)))
+                continue
             others = (word for word in words_of(conf.value(name)) if word.lower() != permit)
             yield MTA110.found(scope.file(name), reason, scope.cure(name, ", ".join((permit, *others))))
+
+
+def _without(conf: MainCf, name: str, word: str) -> str:
+    return ", ".join(other for other in words_of(conf.value(name)) if other.lower() != word)
 
 
 MTA111 = Code.error("MTA111", "Postfix relays for everybody")
@@ -183,10 +194,12 @@ MTA111 = Code.error("MTA111", "Postfix relays for everybody")
 def open_relay(host: Host) -> Iterator[Finding]:
     """A stranger who did not log in may not relay."""
     for scope in servers(host):
-        name, value = "smtpd_relay_restrictions", "permit_sasl_authenticated, reject_unauth_destination"
-        if effect.trusts_everybody(scope.conf):
+        conf, name = scope.conf, "smtpd_relay_restrictions"
+        value = "permit_sasl_authenticated, reject_unauth_destination"
+        trusted = trusts_everybody(scope)
+        if trusted:
             name, value = "mynetworks", "127.0.0.0/8"
-        if effect.is_working(scope.conf) and effect.is_open(scope.conf):
+        if effect.is_working(conf) and effect.is_open(conf, *(["permit_mynetworks"] if trusted else [])):
             reason = f"lets everybody relay, by {name}"
             yield MTA111.found(scope.file(name), reason, scope.cure(name, value))
 
@@ -235,11 +248,16 @@ def fingerprints(host: Host) -> Iterator[Finding]:
         for table in _listed(host, scope):
             yield from _misfits(scope, "smtpd_tls_fingerprint_digest", table.path, tuple(table.entries))
     for scope in clients(host):
-        level, table_, words = policy(scope)
+        level, table_, words, *_ = policy(scope)
         keys = scope.conf.value("smtp_tls_fingerprint_cert_match").replace("|", " ").split()
         path = scope.file("smtp_tls_fingerprint_cert_match")
         if table_ and (given := [word for word in words if word.startswith("match=")]):
             keys, path = given[0].removeprefix("match=").split("|"), table_.path
+        if level == "fingerprint" and not keys:
+            reason = "compares fingerprints with the relay's certificate, and has none, so no mail leaves"
+            name = "smtp_tls_security_level"
+            cure = secured(scope, table_) if table_ else scope.cure(name, "secure")
+            yield MTA113.found(path, reason, cure)
         if level == "fingerprint":
             yield from _misfits(scope, "smtp_tls_fingerprint_digest", path, tuple(keys))
 
@@ -375,19 +393,23 @@ MTA118 = Code.warning(
 )
 _OF_TABLES = (
     *("smtp_sasl_password_maps", "smtp_tls_policy_maps", "relay_clientcerts"),
-    *("smtpd_sender_login_maps", "smtpd_discard_ehlo_keyword_address_maps"),
+    *("smtpd_sender_login_maps", "smtpd_discard_ehlo_keyword_address_maps", "tls_server_sni_maps"),
 )
 
 
 def tables(host: Host) -> Iterator[Finding]:
     """Each table is there, and newer than its source."""
-    seen = (
-        table for scope in _scopes(host) for name in _OF_TABLES for table in tables_of(host, scope.conf, name)
-    )
-    for table in {table.path: table for table in seen if table.path}.values():
+    named = [
+        (table, _apart(scope, name, table))
+        for scope in _scopes(host)
+        for name in _OF_TABLES
+        for table in tables_of(host, scope.conf, name)
+    ]
+    named += [(table, "") for scope in servers(host) for table in _asked(scope)]
+    for table, apart in {table.path: (table, apart) for table, apart in named if table.path}.values():
         made = table.path + BY_FILE.get(table.kind, "")
-        if not os.path.exists(table.path) and not os.path.exists(made):
-            reason, cure = "is missing, and main.cf names it", f"smtpcreds mta check {table.owner}"
+        if is_missing(table):
+            reason, cure = "is missing, and main.cf names it", apart
         elif not os.path.exists(made):
             reason, cure = f"has no {made}", f"postmap {quote(f'{table.kind}:{table.path}')}"
         elif os.path.exists(table.path) and os.stat(table.path).st_mtime > os.stat(made).st_mtime:
@@ -395,6 +417,27 @@ def tables(host: Host) -> Iterator[Finding]:
         else:
             continue
         yield MTA118.found(table.path, reason, cure)
+
+
+_OURS = frozenset({"smtp_sasl_password_maps", "relay_clientcerts"})
+
+
+def _apart(scope: Scope, name: str, table: Table) -> str:
+    """Return how a table comes back that is ours, or how a parameter does without another one."""
+    if name in _OURS:
+        return f"smtpcreds mta check {table.owner}"
+    host_path = table.path.removeprefix(scope.host.top.rstrip("/"))
+    words = (word for word in words_of(scope.conf.value(name)) if not word.endswith(f":{host_path}"))
+    return scope.cure(name, ", ".join(words))
+
+
+def _asked(scope: Scope) -> Iterator[Table]:
+    """Yield the tables of the restrictions that a service has."""
+    for rule in (rule for name in effect.LISTS for rule in effect.rules(scope.conf, name)):
+        word = rule.argument if rule.name.startswith("check_") else ""
+        found = table_of(scope.host, scope.conf, word, "postfix-hub") if ":" in word else None
+        if found and not is_missing(found):
+            yield found
 
 
 def _scopes(host: Host) -> tuple[Scope, ...]:

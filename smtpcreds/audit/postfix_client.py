@@ -7,6 +7,8 @@ from ..model import Finding
 from ..shell import quote
 from .finding import Code
 from .host import Host
+from .postfix_lookups import answer, answers
+from .postfix_policy import policy
 from .postfix_scopes import (
     BY_FILE,
     RELOAD,
@@ -15,11 +17,11 @@ from .postfix_scopes import (
     Table,
     clients,
     keywords_hidden,
-    policy,
     port_of,
     senders,
     tables_of,
     without_hidden,
+    words_of,
 )
 
 MTA103 = Code.error("MTA103", "Postfix sends passwords to a relay whose certificate it does not verify")
@@ -34,10 +36,14 @@ def client(host: Host) -> Iterator[Finding]:
     """Passwords go to relays whose certificate was verified, and under the key that is looked up."""
     for scope in clients(host):
         name, relay = "smtp_tls_security_level", scope.conf.value("relayhost")
-        level, table, _ = policy(scope)
+        level, table, _, parameter, map_ = policy(scope)
         if table and level not in VERIFYING:
             reason = f"says {level} for {relay}, so the password goes to whoever answers"
             yield MTA103.found(table.path, reason, secured(scope, table))
+        elif level not in VERIFYING and parameter:
+            reason = f"says {level} for {relay} by {map_}, so the password goes to whoever answers"
+            others = (word for word in words_of(scope.conf.value(parameter)) if word != map_)
+            yield MTA103.found(scope.file(parameter), reason, scope.cure(parameter, ", ".join(others)))
         elif level not in VERIFYING:
             reason = f"has {scope.said(name) if level != 'none' else f'{name}=none'}"
             cure = scope.cure(name, "secure")
@@ -101,6 +107,28 @@ def logs_in(host: Host) -> Iterator[Finding]:
             reason = f"says {scope.said(name)}, so it never sees {hidden} of the relay"
             yield MTA119.found(scope.file(name), reason, scope.cure(name, without_hidden(scope, name)))
         yield from _by_sender(scope)
+        yield from _unseen(scope)
+
+
+def _unseen(scope: Scope) -> Iterator[Finding]:
+    """Yield what keeps it from seeing what the relay offers, and from having mechanisms at all."""
+    conf, name = scope.conf, "smtp_discard_ehlo_keyword_address_maps"
+    hiding = (said for word in words_of(conf.value(name)) for said in answers(scope, word))
+    if any({"auth", "starttls"} & {*said.lower().replace(",", " ").split()} for said in hiding):
+        reason = f"says {scope.said(name)}, so it does not see AUTH or STARTTLS of some relays"
+        yield MTA119.found(scope.file(name), reason, scope.cure(name, ""))
+    name = "smtp_reply_filter"
+    replies = ((word, reply) for word in words_of(conf.value(name)) for reply in _REPLIES)
+    if any(answer(scope, word, (reply,)) not in {"", reply} for word, reply in replies):
+        reason = f"says {scope.said(name)}, so it does not see AUTH or STARTTLS of the relay"
+        yield MTA119.found(scope.file(name), reason, scope.cure(name, ""))
+    name = "smtp_sasl_type"
+    if conf.value(name) not in {"", "cyrus"}:
+        reason = f"says {scope.said(name)}, which it does not know as a client, so no mail leaves"
+        yield MTA119.found(scope.file(name), reason, scope.cure(name, "cyrus"))
+
+
+_REPLIES = ("250-STARTTLS", "250-AUTH PLAIN LOGIN", "250-AUTH SCRAM-SHA-256 DIGEST-MD5 CRAM-MD5")
 
 
 def _by_sender(scope: Scope) -> Iterator[Finding]:
@@ -123,7 +151,7 @@ MTA121 = Code.error(
 def verifies(host: Host) -> Iterator[Finding]:
     """Who verifies knows a CA, and a name to compare."""
     for scope in clients(host):
-        conf, (level, _, said) = scope.conf, policy(scope)
+        conf, (level, _, said, *_) = scope.conf, policy(scope)
         knows_ca = conf.value("smtp_tls_CAfile") or conf.value("smtp_tls_CApath")
         is_known = (
             knows_ca
@@ -134,6 +162,16 @@ def verifies(host: Host) -> Iterator[Finding]:
             bundle = f"{host.site.settings.cert.directory}/cacert.pem"
             reason = f"has smtp_tls_security_level={level} and no smtp_tls_CAfile, so no relay is trusted"
             yield MTA121.found(scope.file("smtp_tls_CAfile"), reason, scope.cure("smtp_tls_CAfile", bundle))
+        path = conf.value("smtp_tls_CAfile")
+        if path.startswith("/") and not os.path.exists(host.path(path)):
+            bundle = f"{host.site.settings.cert.directory}/cacert.pem"
+            reason = f"says smtp_tls_CAfile={path}, which is not there, so no TLS begins"
+            yield MTA121.found(scope.file("smtp_tls_CAfile"), reason, scope.cure("smtp_tls_CAfile", bundle))
+        name = "smtp_tls_trust_anchor_file"
+        for path in words_of(conf.value(name)):
+            if path.startswith("/") and not os.path.exists(host.path(path)):
+                reason = f"says {scope.said(name)}, and there is no {path}, so no relay is trusted"
+                yield MTA121.found(scope.file(name), reason, scope.cure(name, ""))
         name = conf.value("relayhost").strip("[").partition("]")[0]
         if level in {"verify", "secure"} and not said and _is_address(name):
             hub = host.site.settings.hub or "NAME"

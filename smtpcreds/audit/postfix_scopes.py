@@ -1,7 +1,7 @@
 """The services of Postfix, each with what it is told: main.cf, and over it what master.cf says."""
 
+import os
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from ..lazy import dataclass
 from ..mta import main_cf
@@ -34,13 +34,17 @@ class Scope:
     @property
     def port(self) -> str:
         """The port that it listens on."""
-        name = self.service.name.rpartition(":")[2] if self.service else "smtp"
+        screens = (s for s in self.host.services if s.command == "postscreen" and s.kind == "inet")
+        is_behind = self.service is not None and self.service.kind == "pass"
+        service = next(screens, self.service) if is_behind else self.service
+        name = service.name.rpartition(":")[2] if service else "smtp"
         return PORTS.get(name, name)
 
     @property
     def level(self) -> str:
         """The level of TLS as a server."""
         old = "may" if self.conf.is_on("smtpd_use_tls") else ""
+        old = "encrypt" if self.conf.is_on("smtpd_enforce_tls") else old
         return self.conf.value("smtpd_tls_security_level") or old
 
     def is_own(self, name: str) -> bool:
@@ -125,6 +129,12 @@ def table_of(host: Host, conf: MainCf, word: str, owner: str) -> Table | None:
     return Table(kind, host.path(path), dict(_entries(content)), owner)
 
 
+def is_missing(table: Table) -> bool:
+    """Tell whether neither its source nor what is made of it is there."""
+    made = table.path + BY_FILE.get(table.kind, "")
+    return not os.path.exists(table.path) and not os.path.exists(made)
+
+
 def _entries(content: bytes) -> Iterator[tuple[str, str]]:
     for line in content.decode(errors="replace").splitlines():
         if line.strip() and line[0] not in "# \t":
@@ -170,22 +180,3 @@ def port_of(relay: str) -> str:
     """Return the port of a relayhost, by number."""
     name = relay.rpartition(":")[2] if ":" in relay.rpartition("]")[2] else "smtp"
     return PORTS.get(name.lower(), name)
-
-
-class Policy(NamedTuple):
-    """The level of TLS for the relay, the table that says so, if one does, and its further words."""
-
-    level: str
-    table: Table | None = None
-    words: tuple[str, ...] = ()
-
-
-def policy(scope: Scope) -> Policy:
-    """Return what holds for the relay."""
-    relay = scope.conf.value("relayhost")
-    for table in tables_of(scope.host, scope.conf, "smtp_tls_policy_maps"):
-        for key, value in table.entries.items():
-            if key.lower() == relay.lower() and value.split():
-                level, *rest = value.split()
-                return Policy(level.lower(), table, tuple(rest))
-    return Policy(scope.conf.value("smtp_tls_security_level") or "none")

@@ -18,6 +18,7 @@ from . import (
     crls,
     delivery,
     dovecot,
+    dovecot_service,
     exim,
     exim_service,
     finding,
@@ -27,6 +28,9 @@ from . import (
     postfix,
     postfix_ciphers,
     postfix_client,
+    postfix_filters,
+    postfix_senders,
+    postfix_services,
     sasl_conf,
     sendmail,
     sendmail_access,
@@ -142,6 +146,19 @@ _OF_POSTFIX: tuple[Check, ...] = (
     postfix_ciphers.names,
     postfix_ciphers.asked,
     postfix_ciphers.demands,
+    postfix_filters.milters,
+    postfix_filters.filters,
+    postfix_filters.commands,
+    postfix_filters.proxied,
+    postfix_services.random_numbers,
+    postfix_services.digests,
+    postfix_services.levels,
+    postfix_services.certified,
+    postfix_services.running,
+    postfix_services.screened,
+    postfix_senders.claimed,
+    postfix_senders.everywhere,
+    postfix_senders.owners,
 )
 _OF_EXIM: tuple[Check, ...] = (
     exim.offered,
@@ -163,6 +180,10 @@ _OF_DOVECOT: tuple[Check, ...] = (
     dovecot.refuses,
     dovecot.anybody,
     dovecot.undone,
+    dovecot_service.denied,
+    dovecot_service.judged,
+    dovecot_service.one_password,
+    dovecot_service.service,
 )
 _PROGRAMS: tuple[Check, ...] = (
     sendmail.authorities,
@@ -223,7 +244,8 @@ _ROOMS = (
         sendmail_service,
         sendmail_client,
     ),
-    *(postfix, postfix_ciphers, postfix_client, exim, exim_service, dovecot, others, delivery),
+    *(postfix, postfix_ciphers, postfix_client, postfix_filters, postfix_senders, postfix_services),
+    *(exim, exim_service, dovecot, dovecot_service, others, delivery),
 )
 _FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")
 

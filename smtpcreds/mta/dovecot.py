@@ -117,6 +117,7 @@ class DovecotConf:
         passdbs: the settings of each database of passwords, in order, by their short names: ``skip``, not
             ``passdb_skip``; since 2.4 those that hold for all are in each, and a database has a ``name``.
         listeners: sockets of ``service auth``, each with its mode, user and group.
+        auth: what the block ``service auth`` says itself.
         to_refuse: the setting that says not to take them, as this version calls it.
         is_new: whether it is written for 2.4 or later.
     """
@@ -129,6 +130,7 @@ class DovecotConf:
     settings: Mapping[str, str] = field(default_factory=dict)
     passdbs: tuple[Mapping[str, str], ...] = ()
     listeners: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    auth: Mapping[str, str] = field(default_factory=dict)
     to_refuse: str = "disable_plaintext_auth = yes"
     is_new: bool = False
 
@@ -170,6 +172,7 @@ def parse_configuration(text: str, *, is_new: bool | None = None) -> DovecotConf
         dict(ChainMap(*of_mail, blocks.get((), {}))),
         tuple(_passdbs(blocks, is_new=is_new)),
         dict(_listeners(blocks)),
+        blocks.get(("service auth",), {}),
     )
     if is_new:
         return DovecotConf(

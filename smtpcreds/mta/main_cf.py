@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from ..errors import DamagedFileError
 from ..lazy import dataclass, pattern
+from .main_cf_values import expand
 
 DEFAULTS = {
     "smtpd_sasl_auth_enable": "no",
@@ -22,6 +23,21 @@ DEFAULTS = {
     "smtpd_discard_ehlo_keywords": "",
     "smtpd_discard_ehlo_keyword_address_maps": "",
     "smtpd_delay_reject": "yes",
+    "smtpd_milters": "",
+    "milter_default_action": "tempfail",
+    "content_filter": "",
+    "smtpd_proxy_filter": "",
+    "smtpd_command_filter": "",
+    "smtpd_noop_commands": "",
+    "smtpd_upstream_proxy_protocol": "",
+    "postscreen_upstream_proxy_protocol": "",
+    "smtpd_authorized_xclient_hosts": "",
+    "smtpd_sender_login_maps": "",
+    "compatibility_level": "0",
+    "relay_domains": "${{$compatibility_level} <level {2} ? {$mydestination} : {}}",
+    "defer_transports": "",
+    "master_service_disable": "",
+    "tls_random_source": "dev:/dev/urandom",
     "smtpd_tls_ask_ccert": "no",
     "smtpd_tls_req_ccert": "no",
     "smtpd_tls_wrappermode": "no",
@@ -72,8 +88,6 @@ DEFAULTS = {
     "myhostname": "",
     "default_database_type": "hash",
 }
-_NAME = pattern(r"\$(?:\{(\w+)\}|\((\w+)\)|(\w+))")
-_DEPTH = 20
 _ARGUMENTS = pattern(r"\{[^{}]*\}|\S+")
 _WORDS = pattern(r"\{[^{}]*\}|(?:[^\s,{}]|\{[^{}]*\})+")
 
@@ -86,7 +100,7 @@ class MainCf:
 
     def value(self, name: str) -> str:
         """Return a parameter, the default where it is not set, with others put in for ``$name``."""
-        return self._expanded(self._raw(name), _DEPTH)
+        return expand(self._raw(name), self._raw)
 
     def words(self, name: str) -> tuple[str, ...]:
         """Return the words of a parameter that holds a list."""
@@ -102,13 +116,6 @@ class MainCf:
 
     def _raw(self, name: str) -> str:
         return self.settings.get(name, DEFAULTS.get(name, ""))
-
-    def _expanded(self, text: str, depth: int) -> str:
-        if depth == 0:
-            return text
-        return _NAME.sub(
-            lambda found: self._expanded(self._raw(found[1] or found[2] or found[3]), depth - 1), text
-        )
 
 
 @dataclass(frozen=True)
@@ -137,7 +144,7 @@ def parse(text: str, path: str) -> MainCf:
         DamagedFileError: a line that is no ``name = value``, by its beginning.
     """
     settings = {}
-    for line in _lines(text):
+    for line in logical_lines(text):
         name, sign, value = line.partition("=")
         if not sign or not name.strip():
             raise DamagedFileError(path, f"has a line that is not 'name = value': {line.split()[0]}")
@@ -151,7 +158,7 @@ def parse_master(text: str, path: str) -> tuple[Service, ...]:
     Raises:
         DamagedFileError: a line with fewer than eight fields.
     """
-    return tuple(_service(line, path) for line in _lines(text))
+    return tuple(_service(line, path) for line in logical_lines(text))
 
 
 def _service(line: str, path: str) -> Service:
@@ -176,7 +183,7 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(found[0] for found in _WORDS.finditer(text))
 
 
-def _lines(text: str) -> Iterator[str]:
+def logical_lines(text: str) -> Iterator[str]:
     """Yield logical lines: comments and empty lines go, and one that begins with a blank continues.
 
     Postfix ends a line at a line feed alone, and a logical one is over at a NUL (both seen with postconf).

@@ -9,6 +9,7 @@ from itertools import takewhile
 
 from ..lazy import dataclass, pattern
 from .main_cf import MainCf, words
+from .postfix_tables import Network, network_of
 
 # Lists of restrictions. A map, a policy server or a block list is taken as having nothing to say.
 
@@ -48,7 +49,27 @@ _HARMLESS = frozenset(
     }
 )
 """Of no effect on a stranger who offers mail for another domain."""
+_LARGEST = 8
 _MAX_DEPTH = 8
+_KNOWN = pattern(
+    r"check_(?:client|reverse_client_hostname|helo|sender|recipient)(?:_(?:mx|ns|a))?_access"
+    r"|check_(?:ccert|sasl|etrn|reverse_client_hostname(?:_(?:mx|ns|a))?)_access|check_policy_service"
+    r"|(?:permit|reject|defer)|defer_if_(?:permit|reject)|(?:reject|defer)_unauth_destination|sleep"
+    r"|permit_(?:auth_destination|dnswl_client|inet_interfaces|mx_backup|mynetworks|naked_ip_address)"
+    r"|permit_(?:rhswl_client|sasl_authenticated|tls_all_clientcerts|tls_clientcerts)"
+    r"|reject_(?:rbl|rhsbl)_(?:client|helo|recipient|reverse_client|sender)|reject_maps_rbl"
+    r"|reject_(?:invalid|non_fqdn|unknown)_(?:helo_)?hostname|reject_non_fqdn_(?:recipient|sender)"
+    r"|reject_unknown_(?:(?:client|reverse_client)(?:_hostname)?|address|recipient_domain|sender_domain)"
+    r"|reject_unlisted_(?:recipient|sender)|reject_unverified_(?:recipient|sender)"
+    r"|reject_(?:(?:un)?authenticated_|known_)?sender_login_mismatch"
+    r"|reject_(?:multi_recipient_bounce|plaintext_session|unauth_pipelining)|check_relay_domains"
+)
+"""Restrictions; behind another word nobody's mail is taken (observed: ``451 Server configuration error``)."""
+
+
+def is_known(name: str) -> bool:
+    """Tell whether a word is a restriction, or a table of the type that the list is for."""
+    return bool(_KNOWN.fullmatch(name)) or ":" in name
 
 
 @dataclass(frozen=True)
@@ -93,19 +114,33 @@ def _of_table(rule: Rule) -> Rule:
     return rule
 
 
-def refusal(conf: MainCf, parameter: str, granted: Collection[str]) -> str:
+Saying = Callable[[Rule], str]
+"""Returns what a table says of this client: REFUSES, PERMITS, or nothing."""
+REFUSES, PERMITS = "refuses", "permits"
+
+
+def says_nothing(_rule: Rule) -> str:
+    """Stand for tables that are not asked."""
+    return ""
+
+
+def refusal(conf: MainCf, parameter: str, granted: Collection[str], says: Saying = says_nothing) -> str:
     """Return the restriction by which a list refuses a client's mail for another domain; empty if it passes.
 
     Args:
         conf: the settings.
         parameter: the list.
         granted: restrictions that permit this client.
+        says: what tables say of it.
     """
     for rule in rules(conf, parameter):
-        if rule.name == "permit" or rule.name in granted:
+        said = says(rule)
+        if rule.name == "permit" or rule.name in granted or said == PERMITS:
             return ""
         if rule.is_warning:
             continue
+        if said == REFUSES or not is_known(rule.name):
+            return f"{rule.name} {rule.argument}".strip()
         if rule.name in _REJECTS or (rule.name in _REJECT_FOREIGN and parameter in RELAYING):
             return rule.name
         if rule.name in _OWNERS and AUTHENTICATED in granted and not conf.value("smtpd_sender_login_maps"):
@@ -116,6 +151,7 @@ def refusal(conf: MainCf, parameter: str, granted: Collection[str]) -> str:
 _OUTSIDE = pattern(
     r"check_policy_service|reject_rbl_\w+|reject_rhsbl_\w+|reject_maps_rbl"
     r"|reject_unknown_(?:reverse_)?(?:client|helo)_hostname|reject_unverified_(?:sender|recipient)"
+    r"|reject_unknown_(?:client|hostname|address)|reject_unknown_(?:sender|recipient)_domain"
 )
 
 
@@ -139,15 +175,22 @@ def is_working(conf: MainCf) -> bool:
     return bool(named & (_REJECTS | _REJECT_FOREIGN)) or not named <= _HARMLESS
 
 
-def is_open(conf: MainCf) -> bool:
-    """Tell whether nothing keeps a stranger from relaying; in doubt nothing is said."""
-    granted = {"permit_mynetworks"} if trusts_everybody(conf) else set()
+def is_open(conf: MainCf, *permits: str) -> bool:
+    """Tell whether nothing keeps a stranger from relaying, who meets these; in doubt nothing is said."""
+    granted = {"permit_mynetworks", *permits} if trusts_everybody(conf) else {*permits}
     return not any(_may_refuse(conf, name, granted) for name in LISTS)
 
 
 def trusts_everybody(conf: MainCf) -> bool:
     """Tell whether ``mynetworks`` is the whole internet."""
-    return bool(_EVERYBODY.search(conf.value("mynetworks")))
+    return bool(_EVERYBODY.search(conf.value("mynetworks"))) or any(
+        is_everybody(network) for word in words(conf.value("mynetworks")) if (network := network_of(word))
+    )
+
+
+def is_everybody(network: Network) -> bool:
+    """Tell whether a network is a large part of the internet; no organisation has more than a /8."""
+    return network.prefixlen < _LARGEST and not network.is_private
 
 
 def _may_refuse(conf: MainCf, parameter: str, granted: Collection[str]) -> bool:

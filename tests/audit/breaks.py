@@ -1105,6 +1105,11 @@ def postfix_never_asks(host: Host) -> None:
     in_main(host, "smtp_never_send_ehlo = yes")
 
 
+@breaks("MTA119", "postfix")
+def postfix_asks_dovecot_as_a_client(host: Host) -> None:
+    in_main(host, "smtp_sasl_type = dovecot")
+
+
 @breaks("MTA121", "postfix")
 def postfix_knows_no_ca(host: Host) -> None:
     host.replace(MAIN, "smtp_tls_CAfile = $smtpd_tls_CAfile\n", "")
@@ -1143,6 +1148,61 @@ def postfix_demands_a_certificate(host: Host) -> None:
 @breaks("MTA125", "postfix")
 def postfix_offers_some_no_auth(host: Host) -> None:
     in_main(host, "smtpd_sasl_exceptions_networks = 192.0.2.0/24")
+
+
+@breaks("MTA128", "postfix")
+def postfix_without_random_numbers(host: Host) -> None:
+    in_main(host, "tls_random_source = /nonexistent")
+
+
+@breaks("MTA129", "postfix")
+def postfix_hands_mail_to_nobody(host: Host) -> None:
+    in_main(host, "content_filter = scan:[127.0.0.1]:10024")
+
+
+@breaks("MTA129", "postfix")
+def postfix_asks_a_milter_that_is_gone(host: Host) -> None:
+    in_main(host, "smtpd_milters = unix:/run/gone/milter.sock")
+
+
+@breaks("MTA130", "postfix")
+def postfix_ignores_auth(host: Host) -> None:
+    host.write("/etc/postfix/commands", "/^AUTH (.*)/ NOOP\n")
+    in_main(host, "smtpd_command_filter = pcre:/etc/postfix/commands")
+
+
+@breaks("MTA131", "postfix")
+def postfix_does_not_run_its_service(host: Host) -> None:
+    in_main(host, "master_service_disable = smtp/inet")
+
+
+@breaks("MTA132", "postfix")
+def postfix_believes_what_is_claimed(host: Host) -> None:
+    host.write("/etc/postfix/claimed", "friend@example.org OK\n")
+    tables = "check_sender_access texthash:/etc/postfix/claimed, permit_sasl_authenticated"
+    in_main(host, f"smtpd_relay_restrictions = {tables}, reject_unauth_destination")
+
+
+@breaks("MTA133", "postfix")
+def postfix_knows_owners_by_half_their_names(host: Host) -> None:
+    host.write("/etc/postfix/owners", "@polkatistas.org maildroid\n")
+    in_main(
+        host,
+        f"smtpd_sasl_local_domain = {HUB}",
+        "smtpd_sender_login_maps = texthash:/etc/postfix/owners",
+        "smtpd_sender_restrictions = reject_known_sender_login_mismatch",
+    )
+
+
+@breaks("MTA134", "postfix")
+def postscreen_turns_clients_away(host: Host) -> None:
+    host.replace(MASTER, "smtpd\n", "postscreen\nsmtpd pass - - n - - smtpd\n")
+    in_main(host, "postscreen_pipelining_enable = yes")
+
+
+@breaks("MTA135", "postfix")
+def postfix_expects_a_proxy(host: Host) -> None:
+    in_main(host, "smtpd_upstream_proxy_protocol = haproxy")
 
 
 @breaks("MTA203", "exim")
@@ -1235,6 +1295,11 @@ def dovecot_wants_a_certificate(host: Host) -> None:
     for_postfix(host, "auth_ssl_require_client_cert = yes")
 
 
+@breaks("MTA302", "dovecot")
+def dovecot_asks_a_policy_server_without_a_nonce(host: Host) -> None:
+    for_postfix(host, "auth_policy_server_url = http://127.0.0.1:4001/")
+
+
 @breaks("MTA303", "dovecot")
 def dovecot_takes_every_password(host: Host) -> None:
     for_postfix(host, "passdb {", "  driver = static", "  args = nopassword=y", "}")
@@ -1245,6 +1310,11 @@ def dovecot_with_a_later_line(host: Host) -> None:
     fragment = "/etc/dovecot/smtpcreds-auth.conf"
     host.write(fragment, "auth_mechanisms = scram-sha-256\ndisable_plaintext_auth = yes\n")
     for_postfix(host, f"!include {fragment}", "auth_mechanisms = plain")
+
+
+@breaks("MTA305", "dovecot")
+def dovecot_checks_accounts_in_a_chroot(host: Host) -> None:
+    for_postfix(host, "service auth {", "chroot = /var/empty", "}")
 
 
 @breaks("MTA120", "postfix")

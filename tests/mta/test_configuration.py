@@ -22,6 +22,10 @@ mydestination = $myhostname,
 \tlocalhost,  # no comment
   $(myhostname)
 smtp_tls_security_level =
+defer_transports = ${myhostname?yes}${relayhost?no}${relayhost:not set}, ${myhostname:no}
+content_filter = ${relayhost?{set}:{not set}} ${myhostname?{$myhostname}:{no}}-$(myhostname)
+smtpd_milters = { unix:/x, a=$myhostname } ${{$myhostname} == {mx.example.net} ? {same} : {other}}
+smtpd_proxy_filter = ${{$compatibility_level} <level {3.6} ? {old} : {new}}${{2} >= {10} ? {text} : {}}
 """
 
 

@@ -1,0 +1,75 @@
+"""Where the administrator's own files of Dovecot say something, and the commands that take it out."""
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ..lazy import pattern
+from ..mta import dovecot_hub
+from ..shell import quote
+from .host import DOVECOT_CONF, Host
+
+RELOAD = "doveadm reload"
+_SETTING = pattern(r"\s*([\w/]+)\s*=\s*(.*?)\s*")
+
+
+class Line(NamedTuple):
+    """A setting in a file: which, where its block begins and ends, by line numbers, and itself."""
+
+    path: str
+    begin: int
+    at: int
+    end: int
+    block: tuple[str, ...]
+    name: str
+    value: str
+
+
+def files(host: Host) -> list[str]:
+    """Return the files of the administrator's that are read, on this disk; later ones count."""
+    directory = os.path.dirname(DOVECOT_CONF)
+    parts = [f"{directory}/conf.d/{name}" for name in host.listing(host.path(f"{directory}/conf.d"))]
+    return [host.path(path) for path in (DOVECOT_CONF, *parts, dovecot_hub.CONFIGURATION)]
+
+
+def lines(host: Host) -> list[Line]:
+    """Return all settings of these files in order."""
+    return [line for path in files(host) for line in _lines(host, path)]
+
+
+def _lines(host: Host, path: str) -> Iterator[Line]:
+    text = (host.content(path) or b"").decode(errors="replace").splitlines()
+    opened: list[tuple[int, str]] = []
+    held: list[list[tuple[int, str, str]]] = [[]]
+    for number, line in enumerate(text, 1):
+        plain = line.partition("#")[0].strip()
+        if plain.endswith("{"):
+            opened.append((number, " ".join(plain[:-1].split())))
+            held.append([])
+        elif plain == "}" and opened:
+            block = tuple(name for _, name in opened)
+            begin, _ = opened.pop()
+            yield from (Line(path, begin, at, number, block, name, value) for at, name, value in held.pop())
+        elif setting := _SETTING.fullmatch(plain):
+            held[-1].append((number, setting[1], setting[2]))
+    yield from (Line(path, at, at, at, (), name, value) for at, name, value in held[0])
+
+
+def removed(host: Host, name: str, block: tuple[str, ...] | None = None) -> str:
+    """Return how the last line that sets something goes, in a block of these names, or anywhere."""
+    found = [line for line in lines(host) if line.name == name and block in {None, line.block}]
+    if found:
+        return f"sed -i {found[-1].at}d {quote(found[-1].path)} && {RELOAD}"
+    return f"take {name} out of {host.path(DOVECOT_CONF)}, and of what that includes, then: {RELOAD}"
+
+
+def passdb_removed(host: Host, name: str, value: str) -> str:
+    """Return how the passdb goes that has a setting with this value."""
+    for line in lines(host):
+        if (
+            (line.name, line.value) == (name, value)
+            and line.block[:1]
+            and line.block[-1].startswith("passdb")
+        ):
+            return f"sed -i {line.begin},{line.end}d {quote(line.path)} && {RELOAD}"
+    return f"take the passdb with {name} = {value} out of the configuration, then: {RELOAD}"

@@ -1,0 +1,225 @@
+"""Filters, tables, services and TLS of a real Postfix around ours: seen off, found, ended by the cure.
+
+Each visit goes on to the end of a message.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+from admin import DOMAIN
+from lab import Lab
+from mail_hosts import ACCOUNT
+from mail_settings import Seen, ended, findings, kept, no_auth, no_tls, refused
+from postfix_settings import MAIN, MASTER, Row, Scene, for_smtp, set_
+
+pytestmark = pytest.mark.live
+
+NOBODY_ANSWERS = "127.0.0.1:9999"
+RELAY = "smtpd_relay_restrictions"
+PERMIT = "permit_sasl_authenticated, reject_unauth_destination"
+SCREEN = "postconf -M 'smtp/inet=smtp inet n - y - 1 postscreen'"
+BEHIND = "postconf -M 'smtpd/pass=smtpd pass - - y - - smtpd'"
+PROXY = "postconf -M 'tlsproxy/unix=tlsproxy unix - - y - 0 tlsproxy'"
+
+
+def table(path: str, *lines: str) -> str:
+    words = " ".join(f"'{line}'" for line in lines)
+    return f"printf '%s\\n' {words} > /etc/postfix/{path}"
+
+
+def stuck(seen: Seen) -> bool:
+    """Tell whether mail is taken, for the queue to keep it."""
+    return seen.relays == 250
+
+
+ROWS = [
+    Row(set_("tls_medium_cipherlist=garbage"), "MTA116", no_tls),
+    Row(set_("tls_medium_cipherlist=aNULL:!aNULL"), "MTA116", no_tls),
+    Row(
+        set_("smtpd_tls_ciphers=high", "tls_high_cipherlist=NULL", "smtpd_tls_protocols=!TLSv1.3"),
+        "MTA116",
+        no_tls,
+    ),
+    Row(
+        for_smtp("tls_medium_cipherlist=NULL-SHA256") + " && " + set_("smtpd_tls_protocols=!TLSv1.3"),
+        "MTA116",
+        no_tls,
+    ),
+    Row(set_("smtpd_tls_fingerprint_digest=sha257"), "MTA128", no_tls),
+    Row("postconf -MX tlsmgr/unix", "MTA128", no_tls),
+    Row(set_("smtpd_tls_chain_files=", "smtpd_tls_cert_file=none"), "MTA128", no_tls),
+    Row(set_(f"smtpd_milters=inet:{NOBODY_ANSWERS}"), "MTA129", no_tls),
+    Row(set_("smtpd_milters=local:gone/sock", "milter_default_action=reject"), "MTA129", ended),
+    Row(set_("smtpd_milters={ unix:/gone, default_action=tempfail }"), "MTA129", no_tls),
+    Row(for_smtp(f"smtpd_proxy_filter={NOBODY_ANSWERS}"), "MTA129", refused),
+    Row(for_smtp("content_filter=smtp:[127.0.0.1]:10024"), "MTA129", stuck),
+    Row(set_("content_filter=scan:127.0.0.1:10024"), "MTA129", stuck),
+    Row(set_("defer_transports=smtp"), "MTA129", stuck),
+    Row(
+        table("cf", "/^AUTH/ NOOP") + " && " + set_("smtpd_command_filter=regexp:/etc/postfix/cf"),
+        "MTA130",
+        ended,
+    ),
+    Row(
+        table("cf", "/^STARTTLS/ NOOP") + " && " + set_("smtpd_command_filter=regexp:/etc/postfix/cf"),
+        "MTA130",
+        no_tls,
+    ),
+    Row(set_("smtpd_command_filter=static:NOOP"), "MTA130", no_tls),
+    Row(set_("smtpd_noop_commands=AUTH"), "MTA130", ended),
+    Row(set_("master_service_disable=smtp.inet"), "MTA131", ended),
+    Row(SCREEN, "MTA131", ended),
+    Row(f"{SCREEN} && {BEHIND} && postconf -P smtpd/pass/smtpd_sasl_auth_enable=no", "MTA109", no_auth),
+    Row(
+        f"{SCREEN} && {BEHIND} && {PROXY} && " + set_("postscreen_bare_newline_enable=yes"),
+        "MTA134",
+        no_auth,
+    ),
+    Row(set_("smtpd_data_restrictions=reject"), "MTA110", refused),
+    Row(
+        set_("smtpd_restriction_classes=a,b", "a=b", "b=reject", "smtpd_data_restrictions=a"),
+        "MTA110",
+        refused,
+    ),
+    Row(set_("smtpd_end_of_data_restrictions=reject"), "MTA110", refused),
+    Row(
+        table("cidr", "0.0.0.0/0 REJECT")
+        + " && "
+        + set_("smtpd_end_of_data_restrictions=check_client_access cidr:/etc/postfix/cidr"),
+        "MTA110",
+        refused,
+    ),
+    Row(
+        table("re", "/./ REJECT no")
+        + " && "
+        + set_(f"smtpd_recipient_restrictions=check_recipient_access regexp:/etc/postfix/re, {PERMIT}"),
+        "MTA110",
+        refused,
+    ),
+    Row(
+        table("own", f"{DOMAIN} REJECT that is me")
+        + " && "
+        + set_("smtpd_sender_restrictions=check_sender_access texthash:/etc/postfix/own"),
+        "MTA110",
+        refused,
+    ),
+    Row(
+        table("own", f"{DOMAIN} 554 that is me")
+        + " && "
+        + for_smtp("smtpd_helo_restrictions=check_helo_access,texthash:/etc/postfix/own"),
+        "MTA110",
+        refused,
+    ),
+    Row(set_("smtpd_client_restrictions=check_client_access hash:/nonexistent"), "MTA110", refused),
+    Row(set_("smtpd_sender_restrictions=check_sasl_access hash:/nonexistent"), "MTA110", refused),
+    Row(set_("smtpd_client_restrictions=gibberish"), "MTA110", refused),
+    Row(set_(f"{RELAY}=$ours", "ours=permit_mynetworks, reject_unauth_destination"), "MTA110", refused),
+    Row(set_("smtpd_tls_security_level=${x?may}"), "MTA102", no_tls),
+    Row(set_("smtpd_sender_restrictions=reject_unknown_sender_domain"), "MTA126", refused),
+    Row(set_(f"smtpd_recipient_restrictions=reject_unknown_recipient_domain, {PERMIT}"), "MTA126", refused),
+    Row(
+        table("owners", f"@attic.{DOMAIN} other, {ACCOUNT}")
+        + " && "
+        + set_(
+            "smtpd_sender_restrictions=reject_authenticated_sender_login_mismatch",
+            "smtpd_sender_login_maps=texthash:/etc/postfix/owners",
+        ),
+        "MTA133",
+        refused,
+    ),
+]
+OPEN = [
+    (set_(f"{RELAY}=check_sender_access inline:{{attic.{DOMAIN}=OK}}, reject_unauth_destination"), "MTA132"),
+    (
+        table("re", "/@attic/ permit")
+        + " && "
+        + set_(f"{RELAY}=check_sender_access regexp:/etc/postfix/re, {PERMIT}"),
+        "MTA132",
+    ),
+    (
+        table("claim", f"{DOMAIN} OK")
+        + " && "
+        + set_(f"{RELAY}=check_helo_access texthash:/etc/postfix/claim, {PERMIT}"),
+        "MTA132",
+    ),
+    (
+        table("cidr", "0.0.0.0/0 OK")
+        + " && "
+        + set_(f"{RELAY}=check_client_access cidr:/etc/postfix/cidr, {PERMIT}"),
+        "MTA132",
+    ),
+    (table("cidr", "0.0.0.0/0 OK") + " && " + set_("mynetworks=cidr:/etc/postfix/cidr"), "MTA111"),
+    (set_("mynetworks=127.0.0.0/8, 0.0.0.0/1, 128.0.0.0/1"), "MTA111"),
+    (set_("relay_domains=static:all"), "MTA111"),
+    (set_("relay_domains=net"), "MTA111"),
+]
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Scene]:
+    with Lab() as lab:
+        yield Scene(lab)
+
+
+@pytest.fixture
+def scene(made: Scene) -> Iterator[Scene]:
+    with kept(made.hub, MAIN, MASTER):
+        yield made
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.change)
+def test_what_switches_the_hub_off_is_found_and_its_cure_ends_it(scene: Scene, row: Row) -> None:
+    scene.typed(row.change)
+    seen = scene.visitor.visits(sends=True)
+    assert row.is_off(seen), seen
+    found = scene.checked(row.code)
+    scene.cured(found)
+    if row.is_off is ended:
+        scene.restart()
+    else:
+        scene.hub.postfix.reload()
+    assert scene.visitor.visits(sends=True).relays == 250
+
+
+@pytest.mark.parametrize(
+    ("change", "logged"),
+    [
+        ("tls_random_source=dev:/nonexistent", "cannot open entropy device"),
+        ("tls_random_exchange_name=/nonexistent/x", "cannot open PRNG exchange file"),
+        ("smtpd_tls_security_level=dane", "Invalid TLS level"),
+    ],
+)
+def test_who_has_to_wait_for_ever_is_told_why(scene: Scene, change: str, logged: str) -> None:
+    scene.typed(set_(change))
+    scene.visitor.knocks()
+    scene.hub.log.wait(logged)
+    scene.cured(scene.checked("MTA128"))
+    scene.restart()
+    assert scene.visitor.visits(sends=True).relays == 250
+
+
+@pytest.mark.parametrize(("change", "code"), OPEN)
+def test_who_lets_strangers_relay_is_found_and_closed(scene: Scene, change: str, code: str) -> None:
+    scene.typed(change)
+    assert scene.visitor.visits(logs_in=False).relays == 250
+    scene.cured(scene.checked(code))
+    scene.hub.postfix.reload()
+    assert scene.visitor.visits(logs_in=False).relays >= 400
+
+
+def test_who_may_say_where_others_come_from_lets_them_relay(scene: Scene) -> None:
+    scene.typed(set_("smtpd_authorized_xclient_hosts=0.0.0.0/0"))
+    assert scene.visitor.claims("ADDR=127.0.0.1 NAME=localhost") == 250
+    scene.cured(scene.checked("MTA111"))
+    scene.hub.postfix.reload()
+    assert scene.visitor.claims("ADDR=127.0.0.1 NAME=localhost") >= 400
+
+
+def test_who_comes_past_the_proxy_is_turned_away_which_is_worth_a_note(scene: Scene) -> None:
+    scene.typed(for_smtp("smtpd_upstream_proxy_protocol=haproxy"))
+    assert ended(scene.visitor.visits())
+    found = findings(scene.hub)
+    assert {*found} == {"MTA135"}
+    scene.cured(found)
+    scene.restart()
+    assert scene.visitor.visits().relays == 250
