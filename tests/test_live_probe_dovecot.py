@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from admin import HUB
 from lab import Host, Lab
-from lab.layer import Software
+from lab.dovecot import version_lines
+from lab.layer import Software, write
 from mail_hosts import ACCOUNT
 from test_live_mta_sendmail import Machine
 from test_live_probe import failed, probe
@@ -18,34 +19,60 @@ NAME = "mx.polkatistas.org"
 SECRET = 'Ch1mp? ,03fuzz "fl0\\ppi"='
 """In ASCII: Dovecot 2.3 does not convert what DIGEST-MD5 hashes to ISO 8859-1, as RFC 2831 has it."""
 MECHANISMS = ("SCRAM-SHA-256", "SCRAM-SHA-1", "DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN")
-DOVECOT = Software(("dovecot-core", "dovecot-submissiond"), lambda unpacked, layer: None)
+
+
+def lay(unpacked: Path, layer: Path) -> None:
+    """Leave the lines with which a configuration has to begin, if it has to."""
+    write(layer / "etc/dovecot/version", version_lines(unpacked))
+
+
+DOVECOT = Software(("dovecot-core", "dovecot-submissiond"), lay)
 USERS = {"dovecot": 130, "dovenull": 131}
-CONFIGURATION = f"""
+COMMON = f"""
 protocols = submission
 log_path = /run/dovecot.log
 listen = *
 hostname = {NAME}
 ssl = required
-ssl_cert = </etc/dovecot/tls/mx-cert.pem
-ssl_key = </etc/dovecot/tls/mx-key.pem
 auth_mechanisms = plain login cram-md5 digest-md5 scram-sha-1 scram-sha-256
 auth_failure_delay = 0
 submission_relay_host = 192.0.2.1
-mail_location = maildir:/run/mail
 service anvil {{
   unix_listener anvil-auth-penalty {{
     mode = 0
   }}
 }}
-passdb {{
+"""
+OLD = """
+ssl_cert = </etc/dovecot/tls/mx-cert.pem
+ssl_key = </etc/dovecot/tls/mx-key.pem
+mail_location = maildir:/run/mail
+passdb {
   driver = passwd-file
   args = /etc/dovecot/users
-}}
-userdb {{
+}
+userdb {
   driver = static
   args = uid=1000 gid=1000 home=/run
-}}
+}
 """
+NEW = """
+ssl_server_cert_file = /etc/dovecot/tls/mx-cert.pem
+ssl_server_key_file = /etc/dovecot/tls/mx-key.pem
+mail_driver = maildir
+mail_path = /run/mail
+passdb passwd-file {
+  passwd_file_path = /etc/dovecot/users
+}
+userdb static {
+  fields {
+    uid = 1000
+    gid = 1000
+    home = /run
+  }
+}
+"""
+"""From Dovecot 2.4 on."""
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +96,8 @@ def start(host: Host, certificates: Path) -> None:
         path.write_text(path.read_text() + "".join(form.format(*user) for user in USERS.items()))
     host.run(("mkdir", "-p", "/etc/dovecot"))
     subprocess.run(("cp", "-a", certificates, host.path("/etc/dovecot/tls")), check=True)
-    host.write("/etc/dovecot/dovecot.conf", CONFIGURATION)
+    version = host.run(("cat", "/etc/dovecot/version"))
+    host.write("/etc/dovecot/dovecot.conf", version + COMMON + (NEW if version else OLD))
     host.write("/etc/dovecot/users", f"{ACCOUNT}:{{PLAIN}}{SECRET}\n")
     host.shell("exec /usr/sbin/dovecot > /run/dovecot.out 2>&1")
     host.await_port(587)

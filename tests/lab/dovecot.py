@@ -39,10 +39,10 @@ def lay(unpacked: Path, layer: Path) -> None:
     """Do what the install scripts of the package do, with a configuration for accounts only."""
     for name, mode, user, group in DIRECTORIES:
         directory(layer / name, mode, user, group)
-    write(layer / CONFIGURATION.lstrip("/"), _version(unpacked) + SKELETON)
+    write(layer / CONFIGURATION.lstrip("/"), version_lines(unpacked) + SKELETON)
 
 
-def _version(unpacked: Path) -> str:
+def version_lines(unpacked: Path) -> str:
     """Return the lines that have to come first since 2.4, as the package has them."""
     places = (tree / "usr/share/dovecot/dovecot.conf" for tree in (unpacked, Path("/")))
     stock = next(path.read_text() for path in places if path.exists())

@@ -31,6 +31,14 @@ def _lay(unpacked: Path, layer: Path) -> None:
     """Make the directories of the packages."""
     directory(layer / "etc/krb5kdc", 0o700)
     directory(layer / "var/lib/krb5kdc", 0o700)
+    _lay_alternatives(unpacked, layer)
+
+
+def _lay_alternatives(unpacked: Path, layer: Path) -> None:
+    """Give programs the names that Debian 13 makes by update-alternatives: kinit for kinit.mit."""
+    for program in (unpacked / "usr/bin").glob("*.mit"):
+        directory(layer / "usr/bin")
+        (layer / "usr/bin" / program.stem).symlink_to(program.name)
 
 
 KDC = Software(("krb5-kdc", "krb5-admin-server", "krb5-user"), _lay)
@@ -38,7 +46,12 @@ KDC = Software(("krb5-kdc", "krb5-admin-server", "krb5-user"), _lay)
 
 def with_tickets(software: Software) -> Software:
     """Return a mail program with what it takes to log in by GSSAPI, or to let others do."""
-    return Software((*software.packages, *TICKETS), software.lay)
+
+    def lay(unpacked: Path, layer: Path) -> None:
+        software.lay(unpacked, layer)
+        _lay_alternatives(unpacked, layer)
+
+    return Software((*software.packages, *TICKETS), lay)
 
 
 class Kerberos:
