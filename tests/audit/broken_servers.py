@@ -1,0 +1,417 @@
+"""Postfix, Exim and Dovecot, each broken so that one code is found."""
+
+import shutil
+import subprocess
+
+from admin import HUB
+
+from .breaking import breaks
+from .scene import (
+    DOVECOT,
+    EXIM,
+    JAILED,
+    MAIN,
+    MASTER,
+    SASL_CONF,
+    SMTPD_CONF,
+    Host,
+)
+
+
+def in_main(host: Host, *lines: str) -> None:
+    """Put lines at the end of main.cf."""
+    with host.path(MAIN).open("a") as file:
+        file.writelines(f"{line}\n" for line in lines)
+
+
+@breaks("MTA109", "postfix")
+def service_without_auth(host: Host) -> None:
+    host.replace(MASTER, "smtpd\n", "smtpd\n  -o { smtpd_sasl_auth_enable = no }\n")
+
+
+@breaks("MTA102", "postfix")
+def service_without_tls(host: Host) -> None:
+    host.replace(MASTER, "smtpd\n", "smtpd -o smtpd_tls_security_level=none\n")
+
+
+@breaks("MTA110", "postfix")
+def postfix_refuses_first(host: Host) -> None:
+    in_main(host, "smtpd_client_restrictions = permit_mynetworks, reject")
+
+
+@breaks("MTA110", "postfix")
+def postfix_ends_every_session(host: Host) -> None:
+    in_main(host, "smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated")
+
+
+@breaks("MTA111", "postfix")
+def postfix_for_everybody(host: Host) -> None:
+    in_main(host, "mynetworks = 127.0.0.0/8, 0.0.0.0/0")
+
+
+SHA256 = ":".join(["AB"] * 32)
+BY_CERTIFICATE = (
+    "smtpd_relay_restrictions = permit_sasl_authenticated, permit_tls_clientcerts, reject_unauth_destination",
+    "relay_clientcerts = texthash:/etc/postfix/relay_clientcerts",
+)
+
+
+@breaks("MTA112", "postfix")
+def postfix_asks_for_no_certificate(host: Host) -> None:
+    host.write("/etc/postfix/relay_clientcerts", f"{SHA256} attic\n")
+    in_main(host, *BY_CERTIFICATE, "smtpd_tls_fingerprint_digest = sha256")
+
+
+@breaks("MTA113", "postfix")
+def postfix_lists_by_another_digest(host: Host) -> None:
+    host.write("/etc/postfix/relay_clientcerts", f"{SHA256} attic\n")
+    in_main(host, *BY_CERTIFICATE, "smtpd_tls_ask_ccert = yes")  # the digest is md5 below level 3.6
+
+
+@breaks("MTA114", "postfix", "MTA115")
+def postfix_filters_by_names_of_plugins(host: Host) -> None:
+    in_main(host, "smtp_sasl_mechanism_filter = digestmd5,ntlm,crammd5,plain,login,anonymous")
+
+
+@breaks("MTA115", "postfix")
+def postfix_names_a_plugin(host: Host) -> None:
+    in_main(host, "smtp_sasl_mechanism_filter = scram-sha-256, crammd5")
+
+
+@breaks("MTA117", "postfix")
+def postfix_asks_a_dovecot_that_is_not_there(host: Host) -> None:
+    in_main(host, "smtpd_sasl_type = dovecot", "smtpd_sasl_path = private/auth")
+
+
+@breaks("MTA118", "postfix")
+def postfix_table_that_was_not_made(host: Host) -> None:
+    host.replace(MAIN, "texthash:", "hash:")
+
+
+@breaks("MTA119", "postfix")
+def postfix_never_asks(host: Host) -> None:
+    in_main(host, "smtp_never_send_ehlo = yes")
+
+
+@breaks("MTA119", "postfix")
+def postfix_asks_dovecot_as_a_client(host: Host) -> None:
+    in_main(host, "smtp_sasl_type = dovecot")
+
+
+@breaks("MTA121", "postfix")
+def postfix_knows_no_ca(host: Host) -> None:
+    host.replace(MAIN, "smtp_tls_CAfile = $smtpd_tls_CAfile\n", "")
+
+
+@breaks("MTA122", "postfix")
+def postfix_begins_with_tls(host: Host) -> None:
+    in_main(host, "smtp_tls_wrappermode = yes")
+
+
+@breaks("MTA123", "postfix")
+def postfix_without_a_version(host: Host) -> None:
+    in_main(host, "smtp_tls_mandatory_protocols = !TLSv1.2, !TLSv1.3")
+
+
+@breaks("MTA116", "postfix")
+def postfix_without_a_cipher(host: Host) -> None:
+    in_main(host, "smtp_tls_mandatory_ciphers = strong")
+
+
+@breaks("MTA124", "postfix")
+def postfix_compares_another_name(host: Host) -> None:
+    in_main(host, "smtp_tls_policy_maps =", "smtp_tls_secure_cert_match = other.example.org")
+
+
+@breaks("MTA126", "postfix")
+def postfix_asks_a_policy_server_first(host: Host) -> None:
+    in_main(host, "smtpd_client_restrictions = check_policy_service unix:private/policy")
+
+
+@breaks("MTA127", "postfix")
+def postfix_demands_a_certificate(host: Host) -> None:
+    in_main(host, "smtpd_tls_security_level = encrypt", "smtpd_tls_req_ccert = yes")
+
+
+@breaks("MTA125", "postfix")
+def postfix_offers_some_no_auth(host: Host) -> None:
+    in_main(host, "smtpd_sasl_exceptions_networks = 192.0.2.0/24")
+
+
+@breaks("MTA128", "postfix")
+def postfix_without_random_numbers(host: Host) -> None:
+    in_main(host, "tls_random_source = /nonexistent")
+
+
+@breaks("MTA129", "postfix")
+def postfix_hands_mail_to_nobody(host: Host) -> None:
+    in_main(host, "content_filter = scan:[127.0.0.1]:10024")
+
+
+@breaks("MTA129", "postfix")
+def postfix_asks_a_milter_that_is_gone(host: Host) -> None:
+    in_main(host, "smtpd_milters = unix:/run/gone/milter.sock")
+
+
+@breaks("MTA130", "postfix")
+def postfix_ignores_auth(host: Host) -> None:
+    host.write("/etc/postfix/commands", "/^AUTH (.*)/ NOOP\n")
+    in_main(host, "smtpd_command_filter = pcre:/etc/postfix/commands")
+
+
+@breaks("MTA131", "postfix")
+def postfix_does_not_run_its_service(host: Host) -> None:
+    in_main(host, "master_service_disable = smtp/inet")
+
+
+@breaks("MTA132", "postfix")
+def postfix_believes_what_is_claimed(host: Host) -> None:
+    host.write("/etc/postfix/claimed", "friend@example.org OK\n")
+    tables = "check_sender_access texthash:/etc/postfix/claimed, permit_sasl_authenticated"
+    in_main(host, f"smtpd_relay_restrictions = {tables}, reject_unauth_destination")
+
+
+@breaks("MTA133", "postfix")
+def postfix_knows_owners_by_half_their_names(host: Host) -> None:
+    host.write("/etc/postfix/owners", "@polkatistas.org maildroid\n")
+    in_main(
+        host,
+        f"smtpd_sasl_local_domain = {HUB}",
+        "smtpd_sender_login_maps = texthash:/etc/postfix/owners",
+        "smtpd_sender_restrictions = reject_known_sender_login_mismatch",
+    )
+
+
+@breaks("MTA134", "postfix")
+def postscreen_turns_clients_away(host: Host) -> None:
+    host.replace(MASTER, "smtpd\n", "postscreen\nsmtpd pass - - n - - smtpd\n")
+    in_main(host, "postscreen_pipelining_enable = yes")
+
+
+@breaks("MTA135", "postfix")
+def postfix_expects_a_proxy(host: Host) -> None:
+    in_main(host, "smtpd_upstream_proxy_protocol = haproxy")
+
+
+@breaks("MTA203", "exim")
+def exim_offers_nothing(host: Host) -> None:
+    host.replace(EXIM, "begin acl\n", "NOBODY = :\nauth_advertise_hosts = NOBODY\nbegin acl\n")
+
+
+@breaks("MTA204", "exim")
+def exim_asks_for_no_certificate(host: Host) -> None:
+    host.replace(EXIM, "tls_try_verify_hosts = *\n", ".ifdef NEVER\ntls_try_verify_hosts = *\n.endif\n")
+
+
+@breaks("MTA205", "exim")
+def exim_refuses_first(host: Host) -> None:
+    host.replace(EXIM, "  accept hosts = :\n", "  deny domains = ! +local_domains\n")
+
+
+@breaks("MTA206", "exim")
+def exim_for_everybody(host: Host) -> None:
+    host.replace(EXIM, "  accept hosts = :\n", "  accept\n")
+
+
+@breaks("MTA209", "exim")
+def exim_demands_a_certificate(host: Host) -> None:
+    host.replace(EXIM, "begin acl\n", "tls_verify_hosts = *\nbegin acl\n")
+
+
+@breaks("MTA207", "exim")
+def exim_begins_with_tls(host: Host) -> None:
+    host.replace(EXIM, "begin acl\n", "tls_on_connect_ports = 25\nbegin acl\n")
+
+
+@breaks("MTA208", "exim")
+def exim_logs_in_anywhere(host: Host) -> None:
+    host.replace(EXIM, "  driver = smtp\n", "  driver = smtp\n  hosts_require_auth = *\n")
+
+
+@breaks("MTA210", "exim", "MTA208")
+def exim_says_helo(host: Host) -> None:
+    line = "  driver = smtp\n"
+    host.replace(EXIM, line, f"{line}  hosts_require_auth = *\n  hosts_avoid_esmtp = *\n")
+
+
+def in_exim(host: Host, *lines: str) -> None:
+    """Put options at the end of the main part."""
+    host.replace(EXIM, "begin acl\n", "".join(f"{line}\n" for line in (*lines, "begin acl")))
+
+
+@breaks("MTA211", "exim")
+def exim_rejects_connections(host: Host) -> None:
+    in_exim(host, "host_reject_connection = *")
+
+
+@breaks("MTA212", "exim")
+def exim_verifies_names(host: Host) -> None:
+    in_exim(host, "helo_verify_hosts = *")
+
+
+@breaks("MTA213", "exim")
+def exim_lacks_a_file(host: Host) -> None:
+    in_exim(host, "tls_dhparam = /etc/exim4/dh.pem")
+
+
+@breaks("MTA214", "exim")
+def exim_without_a_way_out(host: Host) -> None:
+    host.replace(
+        EXIM, "begin acl\n", "begin routers\nnoway:\n  driver = redirect\n  data = :fail: no\nbegin acl\n"
+    )
+
+
+@breaks("MTA215", "exim")
+def exim_keeps_mail(host: Host) -> None:
+    in_exim(host, "queue_only")
+
+
+@breaks("MTA216", "exim")
+def exim_on_another_port(host: Host) -> None:
+    in_exim(host, "daemon_smtp_ports = 587")
+
+
+def for_postfix(host: Host, *lines: str) -> None:
+    """Let Dovecot check accounts for Postfix, and say more."""
+    listener = "service auth {\n  unix_listener /var/spool/postfix/private/auth {\n    mode = 0660\n  }\n}\n"
+    with host.path(DOVECOT).open("a") as file:
+        file.write(listener + "".join(f"{line}\n" for line in lines))
+
+
+@breaks("MTA302", "dovecot")
+def dovecot_wants_a_certificate(host: Host) -> None:
+    for_postfix(host, "auth_ssl_require_client_cert = yes")
+
+
+@breaks("MTA302", "dovecot")
+def dovecot_asks_a_policy_server_without_a_nonce(host: Host) -> None:
+    for_postfix(host, "auth_policy_server_url = http://127.0.0.1:4001/")
+
+
+@breaks("MTA303", "dovecot")
+def dovecot_takes_every_password(host: Host) -> None:
+    for_postfix(host, "passdb {", "  driver = static", "  args = nopassword=y", "}")
+
+
+@breaks("MTA304", "dovecot")
+def dovecot_with_a_later_line(host: Host) -> None:
+    fragment = "/etc/dovecot/smtpcreds-auth.conf"
+    host.write(fragment, "auth_mechanisms = scram-sha-256\ndisable_plaintext_auth = yes\n")
+    for_postfix(host, f"!include {fragment}", "auth_mechanisms = plain")
+
+
+@breaks("MTA305", "dovecot")
+def dovecot_checks_accounts_in_a_chroot(host: Host) -> None:
+    for_postfix(host, "service auth {", "chroot = /var/empty", "}")
+
+
+@breaks("MTA120", "postfix")
+def postfix_listens_for_itself_alone(host: Host) -> None:
+    host.replace(
+        MAIN, "smtpd_tls_security_level", "inet_interfaces = loopback-only\nsmtpd_tls_security_level"
+    )
+
+
+@breaks("MTA220", "exim")
+def exim_listens_for_itself_alone(host: Host) -> None:
+    host.write("/etc/exim4/update-exim4.conf.conf", "dc_local_interfaces='127.0.0.1 ; ::1'\n")
+
+
+@breaks("MTA140", "postfix")
+def postfix_returns_mail_for_other_hosts(host: Host) -> None:
+    host.replace(MAIN, "smtpd_tls_security_level", "default_transport = error\nsmtpd_tls_security_level")
+
+
+@breaks("MTA240", "exim")
+def exim_returns_mail_for_other_hosts(host: Host) -> None:
+    host.write("/etc/exim4/update-exim4.conf.conf", "dc_eximconfig_configtype='local'\n")
+
+
+@breaks("MTA019", "hub", "MTA009")
+def nothing_in_common(host: Host) -> None:
+    host.replace(SASL_CONF, "mech_list: SCRAM-SHA-256 DIGEST-MD5 CRAM-MD5", "mech_list: PLAIN LOGIN")
+
+
+@breaks("MTA101", "postfix")
+def postfix_plain_outside_tls(host: Host) -> None:
+    host.replace(MAIN, "smtpd_tls_auth_only = yes", "smtpd_tls_auth_only = no")
+
+
+@breaks("MTA102", "postfix")
+def postfix_tls_off(host: Host) -> None:
+    host.replace(MAIN, "smtpd_tls_security_level = may\n", "")
+
+
+@breaks("MTA103", "postfix")
+def postfix_does_not_verify(host: Host) -> None:
+    host.replace(MAIN, "smtp_tls_security_level = secure", "smtp_tls_security_level = encrypt")
+
+
+@breaks("MTA104", "postfix")
+def postfix_in_a_chroot(host: Host) -> None:
+    host.replace(MASTER, "inet  n       -       n", "inet  n       -       y")
+
+
+@breaks("MTA104", "jailed")
+def postfix_without_its_copy(host: Host) -> None:
+    host.path(JAILED).unlink()
+
+
+@breaks("MTA105", "postfix")
+def postfix_key_that_is_not_the_relay(host: Host) -> None:
+    host.replace("/etc/postfix/sasl_passwd", "[mx.example.net]:587", "[mx.example.net]")
+
+
+@breaks("MTA106", "postfix", "MTA110", "MTA112")
+def postfix_trusts_every_certificate(host: Host) -> None:
+    host.replace(
+        MAIN,
+        "relayhost",
+        "smtpd_relay_restrictions = permit_mynetworks,\n  permit_tls_all_clientcerts, reject\nrelayhost",
+    )
+
+
+@breaks("MTA107", "postfix", "MTA101")
+def postfix_conf_elsewhere(host: Host) -> None:
+    host.replace(MAIN, "smtpd_tls_auth_only = yes", "smtpd_tls_auth_only = no")
+    host.path("/etc/sasl2").mkdir()
+    host.path(SMTPD_CONF).rename(host.path("/etc/sasl2/smtpd.conf"))
+
+
+@breaks("MTA108", "postfix", "CERT002")
+def postfix_certificate_first(host: Host) -> None:
+    certs = "/etc/mail/certs/dmzmail"
+    host.replace(MAIN, f"{certs}-key.pem, {certs}-cert.pem", f"{certs}-cert.pem, {certs}-key.pem")
+
+
+@breaks("MTA201", "exim")
+def exim_plain_outside_tls(host: Host) -> None:
+    host.replace(EXIM, "  server_advertise_condition = ${if def:tls_in_cipher}\n", "")
+
+
+@breaks("MTA202", "exim")
+def exim_external_unguarded(host: Host) -> None:
+    condition = "  server_advertise_condition = ${if bool{$tls_in_certificate_verified}}\n"
+    host.replace(EXIM, condition, "")
+
+
+@breaks("MTA301", "dovecot")
+def dovecot_plain_outside_tls(host: Host) -> None:
+    host.replace("/etc/dovecot/conf.d/10-auth.conf", "= yes", "= no")
+    host.replace(DOVECOT, "ssl = required", "ssl = yes")
+
+
+@breaks("MTA301", "dovecot_2_4")
+def dovecot_2_4_plain_outside_tls(host: Host) -> None:
+    host.replace("/etc/dovecot/conf.d/10-auth.conf", "= no", "= yes")
+    host.replace(DOVECOT, "ssl = required", "ssl = yes")
+
+
+def daemon(host: Host) -> "subprocess.Popen[bytes]":
+    """Start a process that is called like the daemon, with its pid file; it ends with its input."""
+    program = host.path("/usr/sbin/sendmail-mta")
+    program.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy("/bin/cat", program)
+    running = subprocess.Popen([program], stdin=subprocess.PIPE)
+    host.write("/run/sendmail/mta/sendmail.pid", f"{running.pid}\n/usr/sbin/sendmail-mta -bd\n")
+    return running
