@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 from ..ca.above import CURE_REVOKED
-from ..ca.authority import CA
 from ..ca.layout import BUNDLE, Pair, bundle_again, issued_again, pair_of
 from ..ca.verify import missing as missing_in_place
 from ..errors import MissingInputError, SmtpcredsError
@@ -191,7 +190,7 @@ def _open_ended(host: Host, installed: InstalledCertificate, reason: str) -> Fin
     bundle = next((use.ca_file for use in installed.place.uses if use.ca_file), "")
     bundle = host.path(bundle) if bundle else f"{os.path.dirname(installed.path)}/{BUNDLE}"
     issuer = installed.leaf.issuer.rfc4514_string()
-    if CA(host.site).is_there:
+    if host.ca.is_there:
         cure = f"{host.issue_again(installed)}, or append the certificate of {issuer} to {bundle}"
         cure = _ROLLOVER if _ends_with_authority(host, installed) else cure
     else:
@@ -204,7 +203,7 @@ _ROLLOVER = "smtpcreds ca rollover && smtpcreds cert renew --old-authority"
 
 def _ends_with_authority(host: Host, installed: InstalledCertificate) -> bool:
     """Tell whether only a new authority can give the host a certificate that lives longer."""
-    ca = CA(host.site)
+    ca = host.ca
     if not (ca.is_there and is_issued_by(installed.leaf, ca.certificate)):
         return False
     end = ca.certificate.not_valid_after_utc
@@ -215,7 +214,7 @@ def _instead(host: Host, installed: InstalledCertificate) -> str:
     """Return the way to a certificate of ours: the one that this host has, else one of the authority."""
     own, path = pair_of(host.site, host.name), installed.path
     programs = [use.program for use in installed.place.uses]
-    if programs and not (CA(host.site).is_there or host.site.settings.hub):
+    if programs and not (host.ca.is_there or host.site.settings.hub):
         return f"for a hub: smtpcreds setup {host.name} --mta {programs[0]} --edit --run"
     if host.certificates_in(own.certificate) and path != own.certificate:
         return f"configure {own.key} and {own.certificate} instead of {path}"
@@ -235,20 +234,20 @@ def dates(host: Host) -> Iterator[Finding]:
     """Every certificate is valid now, and for a while yet."""
     now = host.site.clock()
     for installed in host.certificates:
-        period, again = period_of(installed.leaf), host.issue_again(installed)
-        renew = _renewal(host, installed) or again
-        renew = _ROLLOVER if _ends_with_authority(host, installed) else renew
+        period = period_of(installed.leaf)
         if fault := period.fault(now):
             code = CERT006 if now < period.begin else CERT004
-            yield code.found(installed.path, fault, renew)
+            yield code.found(installed.path, fault, _renewal(host, installed))
         elif remark := period.remark(now):
-            yield CERT005.found(installed.path, remark, renew)
+            yield CERT005.found(installed.path, remark, _renewal(host, installed))
 
 
-def _renewal(host: Host, installed: InstalledCertificate) -> str | None:
+def _renewal(host: Host, installed: InstalledCertificate) -> str:
+    if _ends_with_authority(host, installed):
+        return _ROLLOVER
     if host.is_client:
         return bundle_again(host.site, installed.host, "--new-key")
-    return f"smtpcreds cert renew {installed.host}" if installed.row else None
+    return f"smtpcreds cert renew {installed.host}" if installed.row else host.issue_again(installed)
 
 
 CERT023 = Code.error("CERT023", "a certificate that is revoked")

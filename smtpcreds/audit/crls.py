@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from ..ca.above import CURE_ABOVE
 from ..ca.altered import findings as altered
-from ..ca.authority import CA, OF_CA, Listed, crl_url
+from ..ca.authority import OF_CA, Listed, crl_url
 from ..ca.crl import crl_paths
 from ..ca.directory import trust, trust_directory_changes
 from ..ca.layout import BUNDLE, CURE_CRL, ca_files, cure_crl, reading
@@ -99,7 +99,7 @@ def issued(host: Host) -> Iterator[Finding]:
     """Each CRL is signed by a CA that is believed here."""
     for path, crl in _lists(host):
         authorities = [*host.certificates_in(f"{os.path.dirname(path)}/{BUNDLE}"), *host.authorities]
-        authorities += [former.certificate for former in CA(host.site).retired]
+        authorities += [former.certificate for former in host.ca.retired]
         for use in host.uses:
             authorities += host.trusted_by(use)
         if authorities and not any(is_crl_of(crl, ca) for ca in dict.fromkeys(authorities)):
@@ -121,7 +121,7 @@ def ahead(host: Host) -> Iterator[Finding]:
 
 def _restored(host: Host) -> list[Finding]:
     with reading(host.site) as inventory:
-        return list(altered(host.site, inventory, CA(host.site)))
+        return list(altered(host.site, inventory, host.ca))
 
 
 CERT026 = Code.error(
@@ -135,7 +135,7 @@ _MOST = 64 * 1024 * 1024
 
 def handed_out(host: Host) -> Iterator[Finding]:
     """What new certificates name as their CRL is there: the one that was signed last, as DER or PEM."""
-    ca = CA(host.site)
+    ca = host.ca
     if not (host.site.settings.ca.crl_url and ca.is_there):
         return
     lists = {item.issuer: item for item in ca.crl_lists()}
@@ -173,7 +173,7 @@ def _cure(host: Host) -> str:
 
 def _renewal(host: Host, crl: Crl) -> str:
     """Return the way to a new CRL of the same CA, which may be one above ours."""
-    ca = CA(host.site)
+    ca = host.ca
     is_above = ca.is_there and any(is_crl_of(crl, above) for above in ca.chain[1:])
     is_own = ca.is_there and is_crl_of(crl, ca.certificate)
     begin = ca.certificate.not_valid_before_utc if is_own else None
@@ -224,8 +224,8 @@ def missing(host: Host) -> Iterator[Finding]:
     for directory in host.own_places:
         try:
             wanted = (
-                trust_directory_changes(CA(host.site), directory)
-                if CA(host.site).is_there
+                trust_directory_changes(host.ca, directory)
+                if host.ca.is_there
                 else trust(directory, ())
             )
         except UnsafePathError:

@@ -284,7 +284,7 @@ class Host:
         database = self.site.sasldb
         programs = (self.sendmail, self.postfix, self.exim, self.dovecot)
         rows = (
-            (CA(self.site).is_there, "an authority"),
+            (self.ca.is_there, "an authority"),
             (self.places, f"certificates in {self.site.certificates}"),
             (is_url(database) or os.path.exists(database), f"accounts in {database}"),
             (any(programs), "Sendmail, Postfix, Exim or Dovecot, configured"),
@@ -352,6 +352,11 @@ class Host:
                     pair = Pair(f"{directory}/{name.removesuffix(CERTIFICATE_END)}")
                     keys.setdefault(pair.certificate, pair.key)
         return tuple(CertificatePlace(path, key, tuple(uses.get(path, ()))) for path, key in keys.items())
+
+    @cached_property
+    def ca(self) -> CA:
+        """The authority of this host, read once."""
+        return CA(self.site)
 
     @cached_property
     def certificates(self) -> tuple[InstalledCertificate, ...]:
@@ -426,7 +431,7 @@ class Host:
         A host to which nobody relays shows it to strangers only, who verify nothing. One that has neither
         an authority nor a hub named is no hub yet.
         """
-        is_hub = self.name == self.site.hub and (bool(self.site.settings.hub) or CA(self.site).is_there)
+        is_hub = self.name == self.site.hub and (bool(self.site.settings.hub) or self.ca.is_there)
         return certificate.roles == (Purpose.SERVER,) and not is_hub and is_self_signed(certificate.leaf)
 
     @cached_property
@@ -435,7 +440,7 @@ class Host:
 
         None where there is no authority.
         """
-        return self.attempt(lambda: CA(self.site).trusted, ()) if CA(self.site).is_there else ()
+        return self.attempt(lambda: self.ca.trusted, ()) if self.ca.is_there else ()
 
     @cached_property
     def has_accounts_in_file(self) -> bool:
@@ -513,7 +518,7 @@ class Host:
     @cached_property
     def has_authority(self) -> bool:
         """Tell whether the authority is on this host."""
-        return CA(self.site).is_there
+        return self.ca.is_there
 
     @cached_property
     def is_client(self) -> bool:
