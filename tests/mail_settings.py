@@ -28,6 +28,10 @@ class Seen:
     relays: int
 
 
+PATIENCE = 30
+"""Seconds: a server whose processes die as they start takes a connection and says nothing."""
+
+
 class Visitor:
     """A client host without software, with an account or a certificate of the hub's authority."""
 
@@ -47,7 +51,7 @@ class Visitor:
     def _session(self, port: int) -> Iterator[smtplib.SMTP]:
         with (
             self.client.host.namespace.network(),
-            smtplib.SMTP(self.hub.host.address, port, timeout=600) as session,
+            smtplib.SMTP(self.hub.host.address, port, timeout=PATIENCE) as session,
         ):
             session._host = HUB  # type: ignore[attr-defined]
             yield session
@@ -79,7 +83,7 @@ class Visitor:
     def knocks(self, port: int = 25) -> None:
         """Let a daemon start for a client, who does not stay."""
         with self.client.host.namespace.network():
-            socket.create_connection((self.hub.host.address, port), timeout=600).close()
+            socket.create_connection((self.hub.host.address, port), timeout=PATIENCE).close()
 
     def claims(self, words: str) -> int:
         """Say by XCLIENT where the session comes from, and ask for a recipient elsewhere."""
