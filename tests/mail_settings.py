@@ -28,7 +28,7 @@ class Seen:
     relays: int
 
 
-PATIENCE = 30
+PATIENCE = 20
 """Seconds: a server whose processes die as they start takes a connection and says nothing."""
 
 
