@@ -223,11 +223,7 @@ def missing(host: Host) -> Iterator[Finding]:
     """Every CA certificate and CRL of ours has its link."""
     for directory in host.own_places:
         try:
-            wanted = (
-                trust_directory_changes(host.ca, directory)
-                if host.ca.is_there
-                else trust(directory, ())
-            )
+            wanted = trust_directory_changes(host.ca, directory) if host.ca.is_there else trust(directory, ())
         except UnsafePathError:
             continue  # PERM says so, of the bundle or of a directory above it
         links = [link for link in wanted if isinstance(link, Link)]
