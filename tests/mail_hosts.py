@@ -234,10 +234,20 @@ class EximHub(MailHost):
 
     def again(self, *options: str) -> None:
         """Apply once more, with the daemon running, and wait until it has read everything."""
-        starts = len(self.host.log.find(STARTED))
+        starts = self.starts()
         self("mta", "apply", "exim-hub", *self.style, *options, "--run")
-        self.host.log.wait(STARTED, starts + 1)
-        self.host.await_port(25)
+        self.await_start(starts + 1)
+
+    def starts(self) -> int:
+        """Return how often the daemon has started so far."""
+        return len(self.host.log.find(STARTED))
+
+    def await_start(self, nth: int, *, is_open: bool = True) -> None:
+        """Wait until the daemon has started so often; while it starts, it takes no notice of a signal."""
+        while not self.host.log.comes(STARTED, nth, 10):
+            self.host.shell("kill -HUP $(cat /run/exim4/exim.pid)")
+        if is_open:
+            self.host.await_port(25)
 
 
 class SendmailClient(MailHost):

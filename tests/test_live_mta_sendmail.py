@@ -188,6 +188,7 @@ def test_mail_goes_to_the_port_of_submission(scene: Scene) -> None:
     scene.hub.host.write("/etc/mail/sendmail.mc", by_25.replace("Port=smtp", "Port=587"))
     scene.hub.port = 587
     scene.hub.apply("--port", "587")
+    assert "listens on port" not in scene.hub.run("audit").out
     scene.give_auth_info()
     scene.client.apply("--port", "587")
     assert " with ESMTPSA " in scene.relayed()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from admin import HUB
 from lab import EXIM, Lab
-from mail_hosts import CLIENT, STARTED, EximClient, EximHub, MailHost, SendmailHub, issue
+from mail_hosts import CLIENT, EximClient, EximHub, MailHost, SendmailHub, issue
 from mail_settings import Seen, Visitor, by_shell, ended, findings, kept, no_auth, no_tls, refused, replaced
 
 pytestmark = pytest.mark.live
@@ -115,11 +115,9 @@ class Scene:
 
     def make(self, *, is_open: bool = True) -> None:
         """Do what the administrator does after a change, and wait for the port, if it is to be open."""
-        starts = len(self.hub.log.find(STARTED))
+        starts = self.hub.starts()
         self.hub.host.shell("update-exim4.conf && kill -HUP $(cat /run/exim4/exim.pid)")
-        self.hub.log.wait(STARTED, starts + 1)
-        if is_open:
-            self.hub.host.await_port(25)
+        self.hub.await_start(starts + 1, is_open=is_open)
 
     def change(self, row: Row) -> None:
         replaced(self.hub, TEMPLATE if row.old else MACROS, row.old, row.new)
@@ -164,10 +162,9 @@ def test_what_switches_the_hub_off_is_found_and_its_cure_ends_it(scene: Scene, r
     if row.by_hand:
         assert "take " in found[row.code] or "accept" in found[row.code]
         return
-    starts = len(scene.hub.log.find(STARTED))
+    starts = scene.hub.starts()
     by_shell(scene.hub, found[row.code])
-    scene.hub.log.wait(STARTED, starts + 1)
-    scene.hub.host.await_port(25)
+    scene.hub.await_start(starts + 1)
     assert findings(scene.hub, "MTA") == {}
     assert visit().relays == 250
 

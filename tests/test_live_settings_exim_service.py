@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 from lab import Lab
-from mail_hosts import STARTED
 from mail_settings import by_shell, ended, findings, kept, no_auth, no_tls, refused
 from test_live_settings_exim import LIST, MACROS, RCPT, TEMPLATE, Row, Scene
 
@@ -73,10 +72,9 @@ def follow(scene: Scene, row: Row, cure: str) -> None:
         path.write_text(path.read_text().replace(row.new, row.old))
         scene.make()
         return
-    starts = len(scene.hub.log.find(STARTED))
+    starts = scene.hub.starts()
     by_shell(scene.hub, cure)
-    scene.hub.log.wait(STARTED, starts + 1)
-    scene.hub.host.await_port(25)
+    scene.hub.await_start(starts + 1)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

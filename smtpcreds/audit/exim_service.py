@@ -165,7 +165,7 @@ _PORTS = {"smtp": "25", "submission": "587", "submissions": "465", "smtps": "465
 
 def listens(host: Host) -> Iterator[Finding]:
     """The port of client hosts is open, on more than the host's own addresses."""
-    conf, port = _hub(host), str(host.site.settings.mta.port)
+    conf, port = _hub(host), str(host.port)
     if not conf:
         return
     is_started_otherwise = bool(_BY_COMMAND.search(host.text(_DEFAULTS) or ""))

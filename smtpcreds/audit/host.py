@@ -17,6 +17,7 @@ from ..ca.authority import CA
 from ..ca.directory import directories
 from ..ca.layout import BUNDLE, Pair, bundle_again, is_client_host, pair_of, reading
 from ..config import Site
+from ..deploy.options import RenderOptions, applied_options
 from ..errors import DataError, MissingInputError, SmtpcredsError
 from ..files import read_public
 from ..files.rights import User
@@ -27,6 +28,8 @@ from ..model import Root
 from ..mta import auth_info, exim_rules, main_cf, sendmail_cf
 from ..mta import dovecot as mta_dovecot
 from ..mta import exim as mta_exim
+from ..mta.program import Role
+from ..mta.programs import PROGRAMS
 from ..names import is_qualified
 from ..pki.chains import is_link_name, is_self_signed
 from ..pki.describe import fingerprint
@@ -140,10 +143,12 @@ class Host:
     Attributes:
         site: which.
         unread: why something could not be read, in the order in which it was tried.
+        typed_port: at which client hosts come in, as typed; 0 is what was applied or is configured.
     """
 
     site: Site
     unread: list[SmtpcredsError] = field(default_factory=list, compare=False)
+    typed_port: int = 0
     _read: dict[str, bytes] = field(default_factory=dict, init=False, compare=False, repr=False)
     _parsed: dict[str, Parsed] = field(default_factory=dict, init=False, compare=False)
     _keys: dict[str, PrivateKey] = field(default_factory=dict, init=False, compare=False, repr=False)
@@ -352,6 +357,14 @@ class Host:
                     pair = Pair(f"{directory}/{name.removesuffix(CERTIFICATE_END)}")
                     keys.setdefault(pair.certificate, pair.key)
         return tuple(CertificatePlace(path, key, tuple(uses.get(path, ()))) for path, key in keys.items())
+
+    @cached_property
+    def port(self) -> int:
+        """The port at which client hosts come in, if this is a hub."""
+        hubs = [program for program in PROGRAMS.values() if program.ROLE is Role.HUB]
+        applied: Mapping[str, RenderOptions] = self.attempt(lambda: applied_options(self.site, *hubs), {})
+        ports = (self.typed_port, *(options.port for options in applied.values()))
+        return next(filter(None, ports), self.site.settings.mta.port)
 
     @cached_property
     def ca(self) -> CA:

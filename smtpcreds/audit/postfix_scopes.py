@@ -91,7 +91,7 @@ def logins(host: Host) -> tuple[Scope, ...]:
     main, found = host.postfix, servers(host)
     if main is None:
         return ()
-    port = str(host.site.settings.mta.port)
+    port = str(host.port)
     for_all = main.is_on("smtpd_sasl_auth_enable")
     return tuple(s for s in found if s.conf.is_on("smtpd_sasl_auth_enable") or (for_all and s.port == port))
 

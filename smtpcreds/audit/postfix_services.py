@@ -102,7 +102,7 @@ MTA131 = Code.error(
 
 def running(host: Host) -> Iterator[Finding]:
     """The service that client hosts come to is one that master runs."""
-    main, port = host.postfix, str(host.site.settings.mta.port)
+    main, port = host.postfix, str(host.port)
     if main is None or not main.is_on("smtpd_sasl_auth_enable") or not host.services:
         return
     there = [service for service in host.services if service.kind == "inet" and port_of(service) == port]
@@ -155,9 +155,9 @@ def screened(host: Host) -> Iterator[Finding]:
     main = host.postfix
     screens = [service for service in host.services if service.command == "postscreen"]
     ports = {port_of(service): service for service in screens}
-    if main is None or str(host.site.settings.mta.port) not in ports or not logins(host):
+    if main is None or str(host.port) not in ports or not logins(host):
         return
-    conf = main.over(ports[str(host.site.settings.mta.port)].options)
+    conf = main.over(ports[str(host.port)].options)
     for name in _DEEP:
         if conf.is_on(name):
             reason = f"says {name}=yes, so a client host's first session offers no AUTH, and is refused"

@@ -10,6 +10,7 @@ from ..files import exclusive, explained, is_directory
 from ..files.guard import explain
 from ..lazy import dataclass
 from ..model import Finding, Repair, Severity
+from ..mta.program import Program, Role
 from ..progress import counted
 from ..transaction import Transaction
 from . import (
@@ -301,9 +302,10 @@ def look(host: Host, checks: Collection[Check] = CHECKS) -> list[Finding]:
     return list(dict.fromkeys(found))
 
 
-def around(site: Site, family: str) -> list[Finding]:
-    """Return what the configuration of one family of mail programs does to ours, as ``sendmail``."""
-    return look(Host(site), AROUND.get(family, ()))
+def around(site: Site, program: Program, port: int) -> list[Finding]:
+    """Return what a mail program's configuration does to ours; client hosts come to a hub at this port."""
+    typed = port if program.ROLE is Role.HUB else 0
+    return look(Host(site, typed_port=typed), AROUND.get(program.FAMILY, ()))
 
 
 def faults(host: Host) -> list[Finding]:

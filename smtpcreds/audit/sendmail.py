@@ -217,7 +217,7 @@ MTA030 = Code.error(
 
 def reachable(host: Host) -> Iterator[Finding]:
     """The daemon of a hub listens for other hosts."""
-    text, port = host.text(SENDMAIL_CF) or "", host.site.settings.mta.port
+    text, port = host.text(SENDMAIL_CF) or "", host.port
     if host.relays_by_sendmail and sendmail_daemon.is_closed(sendmail_daemon.in_result(text), port):
         reason = f"listens on port {port} of this host alone, so no client host reaches it"
         yield MTA030.found(host.path(SENDMAIL_CF), reason, "smtpcreds mta apply sendmail-hub --edit --run")

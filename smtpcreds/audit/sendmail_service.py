@@ -55,7 +55,7 @@ MTA039 = Code.error("MTA039", "a hub whose Sendmail listens on no port that clie
 
 def listens(host: Host) -> Iterator[Finding]:
     """One of the daemon's ports is that of client hosts; without any line it is port 25."""
-    port = host.site.settings.mta.port
+    port = host.port
     if host.sendmail is None or not host.relays_by_sendmail:
         return
     lines = sendmail_daemon.in_result(host.text(SENDMAIL_CF) or "")

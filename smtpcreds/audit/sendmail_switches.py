@@ -89,7 +89,7 @@ MTA021 = Code.error(
 
 def modifiers(host: Host) -> Iterator[Finding]:
     """The port at which client hosts come in has AUTH and STARTTLS."""
-    meant = {host.site.settings.mta.port, _SUBMISSION}
+    meant = {host.port, _SUBMISSION}
     for daemon in daemons(host):
         if daemon.port not in meant:
             continue

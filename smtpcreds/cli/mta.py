@@ -254,7 +254,7 @@ def check(session: Session, /, **options: Any) -> None:
 
     site, program, wanted, facts = asked(session, **options)
     found = inspect(site, program, facts, file_statuses(site, program, facts))
-    found += around(site, program.FAMILY)
+    found += around(site, program, facts.port)
     session.show(
         {
             "program": program.NAME,

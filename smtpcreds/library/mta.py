@@ -59,7 +59,7 @@ class MailProgramReader:
 
         found, facts = self._facts(program, options)
         wrong = inspect(self._site, found, facts, file_statuses(self._site, found, facts))
-        return wrong + around(self._site, found.FAMILY)
+        return wrong + around(self._site, found, facts.port)
 
     def _facts(self, name: str, options: "RenderOptions | None") -> "tuple[Program, Facts]":
         from ..deploy.facts import gather

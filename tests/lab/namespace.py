@@ -22,7 +22,7 @@ class Namespace:
     """
 
     def __init__(self, script: str) -> None:
-        program = f"set -e\n{script}\necho ready\ntrap '' CHLD\nexec cat"
+        program = f"set -e\n{script}\necho ready\nexec env --ignore-signal=CHLD cat"  # so none stays a zombie
         private = ("--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private")
         self._keeper = subprocess.Popen(
             ("unshare", *NAMESPACES, *private, "sh", "-c", program),

@@ -88,7 +88,8 @@ class Postfix:
     def _servers(self) -> set[str]:
         """Return the processes that speak SMTP."""
         script = (
-            "for p in /proc/[0-9]*; do read n < $p/comm && case $n in smtp|smtpd) echo $p;; esac; done; true"
+            "for p in /proc/[0-9]*; do read n < $p/comm && [ -e $p/exe ] &&"
+            " case $n in smtp|smtpd) echo $p;; esac; done; true"
         )
         return set(self.host.run(("sh", "-c", f"({script}) 2>/dev/null")).split())
 

@@ -78,6 +78,11 @@ class Log:
         with self._news:
             return [match for line in self._lines if (match := re.search(pattern, line))]
 
+    def comes(self, pattern: str, nth: int, patience: float) -> bool:
+        """Wait some seconds; tell whether the `nth` match of `pattern` came."""
+        with self._news:
+            return self._news.wait_for(lambda: len(self._found(pattern)) >= nth, patience)
+
     def wait(self, pattern: str, nth: int = 1) -> re.Match[str]:
         """Return the `nth` match of `pattern`, waiting for the line if need be.
 
