@@ -23,7 +23,9 @@ MECHANISMS = ("SCRAM-SHA-256", "SCRAM-SHA-1", "DIGEST-MD5", "CRAM-MD5", "PLAIN",
 
 def lay(unpacked: Path, layer: Path) -> None:
     """Leave the lines with which a configuration has to begin, if it has to."""
-    write(layer / "etc/dovecot/version", version_lines(unpacked))
+    directory = layer / "etc/dovecot"
+    directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    write(directory / "version", version_lines(unpacked))
 
 
 DOVECOT = Software(("dovecot-core", "dovecot-submissiond"), lay)
