@@ -181,6 +181,8 @@ def peer(*command: Word, stdin: bytes = b"", env: Mapping[str, str] = NO_MORE, s
     return text
 
 
+TURN = 10.0
+"""Seconds that a change of accounts waits for its turn; the state directory's lock has more."""
 STOPPED = re.compile(r"^(\d+) +--- stopped by SIGSTOP", re.MULTILINE)
 
 
@@ -323,8 +325,9 @@ class Admin:
     def at_once(self, *commands: Sequence[Word]) -> list[Ran]:
         """Run commands side by side, however they end.
 
-        One that gave up waiting for its turn, as on a busy machine, runs once more, alone.
+        One that waited for its turn as long as it does, on a busy machine, runs once more, alone.
         """
+        begun = time.monotonic()
         started = [
             subprocess.Popen(
                 self.command(*words),
@@ -339,6 +342,8 @@ class Admin:
         ]
         ended = [process.communicate(timeout=PATIENCE) for process in started]
         ran = [Ran(process.returncode, *said) for process, said in zip(started, ended, strict=True)]
+        if time.monotonic() - begun < TURN:
+            return ran
         return [
             self.run(*words) if one.status == BUSY else one for words, one in zip(commands, ran, strict=True)
         ]

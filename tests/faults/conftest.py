@@ -97,6 +97,7 @@ class Record:
             at: has it happen at one, and returns what is wrong then.
             number: of points, where others of the run are in other tests.
         """
+        assert found, f"{fault} of {run}: there is no point at which it could happen"
         of: Key = subject, fault, _text(run), ""
         wrong = {one[3] for one in self._wrong if one[:3] == of[:3]}
         for gone in wrong - {_text(point) for point in found}:
