@@ -35,7 +35,7 @@ HERE = candidate()
 
 
 class Row(NamedTuple):
-    """What stands above and below our line, its code, and of which versions it is; which secrets are right then."""
+    """What stands above and below our line, its code, of which versions, and which secrets are right then."""
 
     above: str
     below: str
