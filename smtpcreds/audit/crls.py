@@ -11,7 +11,7 @@ from ..ca.altered import findings as altered
 from ..ca.authority import OF_CA, Listed, crl_url
 from ..ca.crl import crl_paths
 from ..ca.directory import trust, trust_directory_changes
-from ..ca.layout import BUNDLE, CURE_CRL, ca_files, cure_crl, reading
+from ..ca.layout import BUNDLE, CRL, CURE_CRL, ca_files, cure_crl, reading
 from ..errors import SmtpcredsError, UnsafePathError
 from ..files import read_public
 from ..model import Finding, Link
@@ -247,7 +247,11 @@ def stale(host: Host) -> Iterator[Finding]:
     for directory in host.own_places:
         for name in host.listing(directory):
             path = f"{directory}/{name}"
-            if is_link_name(name) and os.path.islink(path) and (why := _fault(host, path, name)):
+            if not is_link_name(name) or not os.path.islink(path) or not (why := _fault(host, path, name)):
+                continue
+            if host.ca.is_there and os.readlink(path) == CRL and not os.path.exists(path):
+                yield CERT020.found(path, why, CURE_CRL)
+            else:
                 yield CERT020.found(path, why, f"rm {quote(path)}", unlink(path))
 
 

@@ -460,7 +460,8 @@ def _retired_lines(done: "Retired", reason: str) -> Iterator[str]:
     yield from (f"  removed {path}" for path in done.files)
     yield from (f"  deleted account {name}" for name in done.accounts)
     for name, hosts in done.kept.items():
-        who = f"{', '.join(hosts)} has it too" if hosts else "no other host is known to use it"
+        have = "have" if len(hosts) > 1 else "has"
+        who = f"{', '.join(hosts)} {have} it too" if hosts else "no other host is known to use it"
         yield f"  account {name} stays; {who}"
 
 
