@@ -163,12 +163,12 @@ def refuse_existing_pair(pair: Pair, host: str, now: datetime, inventory: Invent
         pair: the place.
         host: whose certificate is to be written.
         now: an expired certificate may go.
-        inventory: a revoked certificate may go; None where there is no inventory to ask.
+        inventory: a revoked certificate may go; None on a client host, whose hub renews it.
     """
     found = valid_pair(pair, now)
     if found and not _revoked(found, inventory):
         until = f"{found.not_valid_after_utc:%Y-%m-%d}"
-        hint = f"smtpcreds cert renew {host}, {REPLACE}"
+        hint = "--force to replace it" if inventory is None else f"smtpcreds cert renew {host}, {REPLACE}"
         raise ExistsError(
             host, f"has a certificate until {until}, which was not changed ({pair.certificate})", hint
         )
