@@ -51,7 +51,8 @@ def test_without_the_key_of_the_root_the_old_authority_goes_on(rolled: Admin, tm
 def test_what_a_retirement_signed_is_signed_anew(rooted: Admin, tmp_path: Path, *, is_away: bool) -> None:
     rooted("ca", "rollover")
     _ahead(rooted, "ca", "rollover", "--retire-old", "--force")
-    key, with_key = rooted.state / "ca/root-key.pem", ()
+    key = rooted.state / "ca/root-key.pem"
+    with_key: tuple[str, ...] = ()
     if is_away:
         key = key.rename(tmp_path / "root-key.pem")
         with_key = ("--root-key", str(key))
