@@ -21,6 +21,7 @@ DIRECTORY = "/etc/mail/smtpcreds"
 SOURCE = "/etc/mail/sendmail.mc"
 RESULT = "/etc/mail/sendmail.cf"
 ACCESS = "/etc/mail/access"
+MAKEMAP = f"makemap hash {ACCESS} < {ACCESS}"
 AUTH_OPTIONS = "p y"
 """No PLAIN or LOGIN outside TLS, nothing anonymous (op.me, AuthOptions); written whatever is offered."""
 SPARE_AUTH_INFO = {"Sauthinfo": "Sauthinfo_unused"}
@@ -193,7 +194,7 @@ def included_by(line: str) -> str:
 
 def include_rules(rules: Iterable[Rule]) -> Include:
     """Return the lines that go into the access map's source."""
-    return Include(ACCESS, tuple(rule.line for rule in rules), fence=FENCE)
+    return Include(ACCESS, tuple(rule.line for rule in rules), fence=FENCE, command=MAKEMAP)
 
 
 def compiled(
@@ -226,7 +227,7 @@ def compiled(
 def commands(facts: Facts, *, access: bool) -> tuple[str, ...]:
     """Return how the fragments become effective; each leaves the old result where it fails."""
     compile_, restart = rebuild(facts.system, facts.host, facts.pid_file)
-    table = (f"makemap hash {ACCESS} < {ACCESS}",) if access else ()
+    table = (MAKEMAP,) if access else ()
     return (compile_, *table, restart)
 
 
