@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import field
 from datetime import datetime
 
-from ..errors import DataError, ExistsError, MissingInputError, SmtpcredsError, WriteError
+from ..errors import UNUSABLE, DataError, ExistsError, MissingInputError
 from ..files import exists, read_certificate, read_private, remove, write_all
 from ..inventory.inventory import Inventory
 from ..inventory.rows import CertificateRow as Row
@@ -145,9 +145,7 @@ def usable_key(path: str) -> PrivateKey | None:
         return None
     try:
         return decode_key(read_private(path), None, path)
-    except WriteError:
-        raise  # the disk fails, and says nothing about the key
-    except SmtpcredsError:
+    except UNUSABLE:
         return None
 
 
