@@ -125,6 +125,7 @@ _OF_SENDMAIL: tuple[Check, ...] = (
     sendmail_service.realm,
     sendmail_service.listens,
     sendmail_service.kept,
+    sendmail_service.user,
     sendmail_client.past,
 )
 _OF_POSTFIX: tuple[Check, ...] = (
@@ -220,8 +221,8 @@ CHECKS = (*_PERMISSIONS, *_CERTIFICATES, *_ACCOUNTS, *_PROGRAMS)
 """In the order in which their findings are shown."""
 AROUND: Mapping[str, tuple[Check, ...]] = {
     "sendmail": _OF_SENDMAIL,
-    "postfix": _OF_POSTFIX,
-    "exim": _OF_EXIM,
+    "postfix": (*_OF_POSTFIX, permissions.readers),
+    "exim": (*_OF_EXIM, permissions.readers),
     "dovecot": _OF_DOVECOT,
 }
 """By family: the checks of settings around ours, which ``mta check`` makes too."""
