@@ -176,6 +176,7 @@ _OF_EXIM: tuple[Check, ...] = (
     exim_service.routers,
     exim_service.kept,
     exim_service.listens,
+    exim_service.room,
 )
 _OF_DOVECOT: tuple[Check, ...] = (
     dovecot.refuses,
