@@ -14,7 +14,6 @@ pytestmark = pytest.mark.live
 NOBODY_ANSWERS = "http://127.0.0.1:9/"
 
 
-
 def block(kind: str, *lines: str) -> str:
     inside = "".join(f"  {line}\n" for line in lines)
     return f"{kind} {{\n{inside}}}\n"

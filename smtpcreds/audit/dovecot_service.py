@@ -1,4 +1,7 @@
-"""MTA: what Dovecot asks besides our accounts, and the service that asks. Each was seen with 2.3.19, and with 2.4.1."""
+"""MTA: what Dovecot asks besides our accounts, and the service that asks.
+
+Each was seen with 2.3.19, and with 2.4.1.
+"""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -17,7 +20,9 @@ def denied(host: Host) -> Iterator[Finding]:
     """No passdb denies everybody."""
     conf = serving(host)
     for options in filter(is_asked, conf.passdbs) if conf else ():
-        is_all = any(mta_dovecot.PATH in named for named in files_of(options)) or options.get("driver") == "static"
+        is_all = (
+            any(mta_dovecot.PATH in named for named in files_of(options)) or options.get("driver") == "static"
+        )
         if options.get("deny") == "yes" and is_all:
             reason = f"denies everybody whom the passdb {options.get('driver', '')} knows (deny = yes)"
             yield MTA302.found(host.path(DOVECOT_CONF), reason, passdb_removed(host, "deny", "yes"))
