@@ -17,7 +17,9 @@ def denied(host: Host) -> Iterator[Finding]:
     """No passdb denies everybody."""
     conf = serving(host)
     for options in filter(is_asked, conf.passdbs) if conf else ():
-        is_all = any(mta_dovecot.PATH in named for named in files_of(options)) or options.get("driver") == "static"
+        is_all = (
+            any(mta_dovecot.PATH in named for named in files_of(options)) or options.get("driver") == "static"
+        )
         if options.get("deny") == "yes" and is_all:
             reason = f"denies everybody whom the passdb {options.get('driver', '')} knows (deny = yes)"
             yield MTA302.found(host.path(DOVECOT_CONF), reason, passdb_removed(host, "deny", "yes"))
@@ -46,11 +48,7 @@ def one_password(host: Host) -> Iterator[Finding]:
     """No password lets every name in."""
     conf = serving(host)
     for options in filter(is_asked, conf.passdbs) if conf else ():
-        said = [
-            name
-            for name in ("args", "password", "static_password", "passdb_static_password")
-            if options.get(name)
-        ]
+        said = [name for name in ("args", "password", "static_password") if options.get(name)]
         takes_any = "nopassword" in options.get("args", "") or "nopassword" in options
         if options.get("driver") != "static" or options.get("deny") == "yes" or takes_any:
             continue

@@ -39,6 +39,7 @@ from . import (
     sendmail_client,
     sendmail_filters,
     sendmail_peers,
+    sendmail_room,
     sendmail_service,
     sendmail_switches,
 )
@@ -125,6 +126,7 @@ _OF_SENDMAIL: tuple[Check, ...] = (
     sendmail_service.realm,
     sendmail_service.listens,
     sendmail_service.kept,
+    sendmail_room.room,
     sendmail_client.past,
 )
 _OF_POSTFIX: tuple[Check, ...] = (
@@ -219,7 +221,7 @@ _PROGRAMS: tuple[Check, ...] = (
 CHECKS = (*_PERMISSIONS, *_CERTIFICATES, *_ACCOUNTS, *_PROGRAMS)
 """In the order in which their findings are shown."""
 AROUND: Mapping[str, tuple[Check, ...]] = {
-    "sendmail": _OF_SENDMAIL,
+    "sendmail": (*_OF_SENDMAIL, permissions.readers),
     "postfix": _OF_POSTFIX,
     "exim": _OF_EXIM,
     "dovecot": _OF_DOVECOT,
@@ -243,6 +245,7 @@ _ROOMS = (
         sendmail_ciphers,
         sendmail_filters,
         sendmail_access,
+        sendmail_room,
         sendmail_service,
         sendmail_client,
     ),
