@@ -1,4 +1,4 @@
-"""MTA: what Dovecot asks besides our accounts, and the service that asks. Each was seen with 2.3.19, and with 2.4.1."""
+"""MTA: what Dovecot asks besides our accounts, and the service that asks. Seen with 2.3.19 and 2.4.1."""
 
 import os
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,7 @@
 """MTA: whether Sendmail takes a message of client hosts: there is room, and it is none too large.
 
-Source: op.me of sendmail 8.17 (MaxMessageSize, MinFreeBlocks, MaxHeadersLength, MaxHopCount); what each does was
-seen with 8.17.1.
+Source: op.me of sendmail 8.17 (MaxMessageSize, MinFreeBlocks, MaxHeadersLength, MaxHopCount); what each does
+was seen with 8.17.1.
 """
 
 import os
