@@ -1,7 +1,4 @@
-"""MTA: what Dovecot asks besides our accounts, and the service that asks.
-
-Each was seen with 2.3.19, and with 2.4.1.
-"""
+"""MTA: what Dovecot asks besides our accounts, and the service that asks. Seen with 2.3.19 and 2.4.1."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -51,11 +48,7 @@ def one_password(host: Host) -> Iterator[Finding]:
     """No password lets every name in."""
     conf = serving(host)
     for options in filter(is_asked, conf.passdbs) if conf else ():
-        said = [
-            name
-            for name in ("args", "password", "static_password", "passdb_static_password")
-            if options.get(name)
-        ]
+        said = [name for name in ("args", "password", "static_password") if options.get(name)]
         takes_any = "nopassword" in options.get("args", "") or "nopassword" in options
         if options.get("driver") != "static" or options.get("deny") == "yes" or takes_any:
             continue

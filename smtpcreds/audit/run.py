@@ -39,6 +39,7 @@ from . import (
     sendmail_client,
     sendmail_filters,
     sendmail_peers,
+    sendmail_room,
     sendmail_service,
     sendmail_switches,
 )
@@ -126,6 +127,7 @@ _OF_SENDMAIL: tuple[Check, ...] = (
     sendmail_service.listens,
     sendmail_service.kept,
     sendmail_service.user,
+    sendmail_room.room,
     sendmail_client.past,
 )
 _OF_POSTFIX: tuple[Check, ...] = (
@@ -244,6 +246,7 @@ _ROOMS = (
         sendmail_ciphers,
         sendmail_filters,
         sendmail_access,
+        sendmail_room,
         sendmail_service,
         sendmail_client,
     ),
