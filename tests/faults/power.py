@@ -29,7 +29,8 @@ class Image:
 
     @staticmethod
     def _copy(source: Path, target: Path) -> None:
-        subprocess.run(["cp", "--sparse=always", source, target], check=True)
+        """Copy to a new file: the old one is written to as long as its file system is in use somewhere."""
+        subprocess.run(["cp", "--sparse=always", "--remove-destination", source, target], check=True)
 
     @contextmanager
     def mounted(self, *, anew: bool = True) -> Iterator[None]:
