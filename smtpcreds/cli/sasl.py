@@ -144,7 +144,6 @@ def add(
     With --hashed the secret can't be read back; a generated one is printed once, unless --keep or --auth-info
     says where it goes.
     """
-    from ..accounts.auth_info import delivered_before
     from ..accounts.database import AccountDatabase
     from ..accounts.stored import CLEAR
     from ..sasldb.detect import Format
@@ -159,7 +158,7 @@ def add(
         accounts = work.accounts(database, new=Format(kind) if kind else None)
         accounts.check_absent(account)
         path = storing["auth_info"]
-        left = delivered_before(accounts, account, session.absolute(path)) if path and not password else None
+        left = _delivered_before(accounts, account, session.absolute(path)) if path and not password else None
         told = storing | {"force": storing["force"] or left is not None}
         places = deliveries(session, accounts, account, form, password=password or GENERATED, **told)
         question = (lambda: left) if left else secret
@@ -172,6 +171,12 @@ def add(
             reason = f"is not in the realm of bare names, {site.realm}"
             session.warn(f"{account}: {reason}; clients have to log in with the whole name")
         report(session, AccountDatabase(site, database), change, "relay account")
+
+
+def _delivered_before(accounts: "AccountDatabase", account: "Account", path: str) -> "Secret | None":
+    from ..accounts.auth_info import delivered_before
+
+    return delivered_before(accounts, account, path)
 
 
 @click.command()
