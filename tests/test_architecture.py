@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "smtpcreds"
 FLOORS = (
     ("lazy",),
     ("errors", "secret", "shell"),
-    ("names", "model", "postgres", "dns", "terminal", "progress", "systems"),
+    ("names", "model", "postgres", "dns", "terminal", "progress", "jobs", "systems"),
     ("host_name", "config_values"),
     ("pki", "files", "config", "passwords"),
     ("mta", "sasldb", "inventory", "sources", "smtp", "memory", "pkcs11"),
