@@ -63,8 +63,8 @@ WRITING = {
     *("NamedTemporaryFile", "TemporaryDirectory"),
 }
 """Functions of ``os``, ``shutil`` and ``tempfile``."""
-TO_STREAMS = {"cli/framework.py", "cli/session.py", "sources.py", "passwords/generation.py"}
-"""Which open terminals and devices."""
+TO_STREAMS = {"jobs.py", "cli/framework.py", "cli/session.py", "sources.py", "passwords/generation.py"}
+"""Which open terminals, pipes and devices."""
 MAX_LINES = 700
 
 
