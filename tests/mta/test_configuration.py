@@ -146,3 +146,12 @@ def test_lines_that_makemap_refuses(line: bytes) -> None:
 
 def test_of_a_repeated_key_the_first_counts() -> None:
     assert sendmail.records(b"A b c \na d\n# e f\n", "map") == {b"a": b"b c "}
+
+
+@pytest.mark.parametrize(
+    ("kind", "end"), [("hash", ""), ("hash", ".db"), ("cdb", ""), ("cdb", ".cdb")], ids=str
+)
+def test_a_map_of_sendmail_is_named_with_or_without_its_end(kind: str, end: str) -> None:
+    """Red Hat's sendmail.mc says access.db, or access.cdb, Debian's access."""
+    found = sendmail_cf.parse(f"Kaccess {kind} -T<TMPF> -o /etc/mail/access{end}\n")
+    assert found.map_file("access") == "/etc/mail/access"
