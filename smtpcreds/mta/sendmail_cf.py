@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from ..lazy import dataclass, pattern
 
-_OPTION = pattern(r"O\s+([A-Za-z0-9_]+)\s*=\s*(.*)")
+_OPTION = pattern(r"O\s+([A-Za-z0-9_.]+)\s*=\s*(.*)")
 _NAMED = pattern(r"\{(\w+)\}|(.)")
 _RULESET = pattern(r"S\s*(\w+)")
 _FILE = pattern(r"F(?:\{(\w+)\}|(\w))\s*(?:-o\s+)?(\S+)")

@@ -6,7 +6,7 @@ import pytest
 from lab.debs import unpacked
 
 from smtpcreds.errors import DamagedFileError
-from smtpcreds.mta import dovecot, exim, main_cf, sendmail, sendmail_cf
+from smtpcreds.mta import dovecot, exim, main_cf, main_cf_values, sendmail, sendmail_cf
 
 MAIN = """\
 # comment
@@ -155,3 +155,18 @@ def test_a_map_of_sendmail_is_named_with_or_without_its_end(kind: str, end: str)
     """Red Hat's sendmail.mc says access.db, or access.cdb, Debian's access."""
     found = sendmail_cf.parse(f"Kaccess {kind} -T<TMPF> -o /etc/mail/access{end}\n")
     assert found.map_file("access") == "/etc/mail/access"
+
+
+def test_what_names_itself_is_read_soon() -> None:
+    """A slip of the hand that stops the mail program; audit has to say so, and not to go on for ever."""
+    asked = 0
+
+    def counted(text: str) -> str:
+        nonlocal asked
+        asked += 1
+        assert asked < 100
+        return text
+
+    main_cf_values.expand("$a", lambda _: counted("$a ${a} ${a?{$a}:{$a}} ${{$a} == {$a} ? {$a} : {$a}} $a"))
+    exim.expand(".include /a", lambda _: counted(".include /a\n" * 9))
+    dovecot.expand("!include *.conf", lambda _: counted("!include *.conf\n" * 9))
