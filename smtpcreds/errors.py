@@ -193,3 +193,7 @@ def shown(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\t" else ascii(c)[1:-1] for c in text)
+
+
+UNUSABLE = (DataError, DeniedError, MissingInputError)
+"""A file can't be used for what is in it, who may change it, or since it is not there; the disk is well."""

@@ -1,5 +1,6 @@
 """What is built is what runs: sdist and wheel, the wheel installed away from the checkout."""
 
+import grp
 import os
 import subprocess
 import sys
@@ -129,6 +130,19 @@ def test_an_installation_that_another_user_can_change_does_not_run(user_home: Pa
         status, said = by_hand(ours)
         assert (status, f"smtpcreds: {place}: belongs to another user\n" in said) == (77, True)
         os.chown(place, 0, 0)
+
+
+def test_a_group_of_nobody_else_may_change_an_installation(user_home: Path) -> None:
+    """Users of Debian 13 have umask 002, and a group of their own."""
+    ours, libraries = user_home / ".local/bin/smtpcreds", user_home / ".local/lib"
+    libraries.chmod(0o775)
+    assert by_hand(ours)[0] == 0
+    for uid, gid, mode in ((0, 4711, 0o775), (0, grp.getgrnam("mail").gr_gid, 0o775), (0, 0, 0o777)):
+        os.chown(libraries, uid, gid)
+        libraries.chmod(mode)
+        assert by_hand(ours)[0] == 77
+    os.chown(libraries, 0, 0)
+    libraries.chmod(0o755)
 
 
 def test_an_installation_of_another_python_is_one_line(user_home: Path) -> None:

@@ -11,6 +11,7 @@ pytestmark = pytest.mark.live
 
 RESERVE = "smtp_accept_max = 5\nsmtp_accept_reserve = 5"
 ROUTERS = "begin routers\n"
+KEEPER = "keeper:\n  driver = accept\n  domains = ! +local_domains\n  transport = mail_spool\n"
 NOWAY = "noway:\n  driver = redirect\n  domains = ! +local_domains\n"
 
 
@@ -46,6 +47,11 @@ ROWS = [
     Row("verify = helo", *first("require verify = helo"), "MTA212", refused, by_hand=True),
     Row("no CRL", *main("tls_dhparam = /nosuch"), "MTA213", ended),
     Row("no authorities", "", "MAIN_TLS_VERIFY_CERTIFICATES == /nosuch", "MTA213", ended),
+    Row("room that is not there", *main("check_spool_space = 900000G"), "MTA217", refused),
+    Row("files that are not there", *main("check_spool_inodes = 2000000000"), "MTA217", refused),
+    Row("a refusal without a question", *first("deny condition = yes"), "MTA205", refused),
+    Row("a question with one answer", *first("deny condition = ${if eq{a}{a}}"), "MTA205", refused),
+    Row("all senders", *first("deny senders = *"), "MTA205", refused),
     Row("another port", *main("daemon_smtp_ports = 587"), "MTA216", ended),
     Row("no address", *main("local_interfaces = <; ::1 ; 127.0.0.1"), "MTA216", ended),
 ]
@@ -98,6 +104,9 @@ LOSING = {
     "other senders": ("smarthost:\n", "smarthost:\n  senders = *@example.com\n", "MTA214"),
     "a router to verify by": ("smarthost:\n", "smarthost:\n  verify_only\n", "MTA214"),
     "an access list": (*first("discard"), "MTA205"),
+    "a router that keeps": (ROUTERS, f"{ROUTERS}{KEEPER}", "MTA214"),
+    "an octet too many": (*main("message_size_limit = 100"), "MTA217"),
+    "a line too many": (*main("received_headers_max = 1"), "MTA217"),
     "a queue": (*main("queue_only"), "MTA215"),
     "domains that wait": (*main("queue_domains = *"), "MTA215"),
     "domains on hold": (*main("hold_domains = *"), "MTA215"),

@@ -41,7 +41,12 @@ PIP_NO_BUILD_ISOLATION takes the value of the option's opposite: 0 is without is
 SUDO = '#!/bin/sh\n[ "$1" = apt-get ] || exec "$@"\nshift 3\nexec dpkg -s "$@"\n'
 """What is to be installed is there: hosts of the lab have this machine's packages, and no way to others."""
 
-RELOAD = "#!/bin/sh\n# systemctl reload sendmail\nkill -HUP $(head -n 1 /run/sendmail/mta/sendmail.pid)\n"
+SYSTEMCTL = """#!/bin/sh
+[ "$1 $2" = "try-reload-or-restart sendmail" ] ||
+    { echo "Job type $1 is not applicable for unit $2.service." >&2; exit 3; }
+kill -HUP $(head -n 1 /run/sendmail/mta/sendmail.pid)
+"""
+"""systemd as it answers on Debian 12 and 13, whose units of Sendmail have no ExecReload."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +152,9 @@ class Reader:
         known = {"HOME": home, "PATH": "/usr/local/bin:/usr/bin:/usr/sbin:/bin:/sbin", **OFFLINE}
         setting = [f"{name}={value}" for name, value in known.items()]
         user = () if self.user == "root" else ("setpriv", "--reuid=1000", "--regid=1000", "--clear-groups")
-        words = ("env", "-i", *setting, *user, "bash", "-c", f"set -o pipefail; cd {self.place} && {line}")
+        umask = "022" if self.user == "root" else "002"  # as they log in to Debian 13
+        typed = f"umask {umask}; set -o pipefail; cd {self.place} && {line}"
+        words = ("env", "-i", *setting, *user, "bash", "-c", typed)
         done = subprocess.run(
             host.namespace.command(words),
             input=stdin,
@@ -190,8 +197,8 @@ def equipped(host: Host) -> Host:
         packages = f"{place}/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
         host.shell(f"mkdir -p {packages}")
         host.write(f"{packages}/needed.pth", "/usr/local/lib/needed\n")
-    host.shell(f"chown -R 1000:1000 /home/{LOGIN}")
-    for name, text in {"sudo": SUDO, "systemctl": RELOAD}.items():
+    host.shell(f"chown -R 1000:1000 /home/{LOGIN}; chmod -R g+w {CHECKOUT}")
+    for name, text in {"sudo": SUDO, "systemctl": SYSTEMCTL}.items():
         host.write(f"/usr/local/bin/{name}", text, 0o755)
     return host
 

@@ -6,12 +6,12 @@ Nobody notices when a list is absent, and its end stops everything.
 import os
 from collections.abc import Iterator
 
-from ..ca.above import CURE_ABOVE
+from ..ca.above import cure_above
 from ..ca.altered import findings as altered
 from ..ca.authority import OF_CA, Listed, crl_url
 from ..ca.crl import crl_paths
 from ..ca.directory import trust, trust_directory_changes
-from ..ca.layout import BUNDLE, CURE_CRL, ca_files, cure_crl, reading
+from ..ca.layout import BUNDLE, CRL, CURE_CRL, ca_files, cure_crl, reading
 from ..errors import SmtpcredsError, UnsafePathError
 from ..files import read_public
 from ..model import Finding, Link
@@ -173,11 +173,13 @@ def _cure(host: Host) -> str:
 
 def _renewal(host: Host, crl: Crl) -> str:
     """Return the way to a new CRL of the same CA, which may be one above ours."""
-    ca = host.ca
-    is_above = ca.is_there and any(is_crl_of(crl, above) for above in ca.chain[1:])
-    is_own = ca.is_there and is_crl_of(crl, ca.certificate)
+    ca, now = host.ca, host.site.clock()
+    chain = ca.chain if ca.is_there else ()
+    if above := next((one for one in chain[1:] if is_crl_of(crl, one)), None):
+        return host.at_authority(cure_above(ca, above, crl.period, now))
+    is_own = bool(chain) and is_crl_of(crl, ca.certificate)
     begin = ca.certificate.not_valid_before_utc if is_own else None
-    return host.at_authority(CURE_ABOVE if is_above else cure_crl(crl.period, host.site.clock(), begin))
+    return host.at_authority(cure_crl(crl.period, now, begin))
 
 
 def _absent(host: Host, use: CertificateUse) -> str | None:
@@ -247,7 +249,11 @@ def stale(host: Host) -> Iterator[Finding]:
     for directory in host.own_places:
         for name in host.listing(directory):
             path = f"{directory}/{name}"
-            if is_link_name(name) and os.path.islink(path) and (why := _fault(host, path, name)):
+            if not is_link_name(name) or not os.path.islink(path) or not (why := _fault(host, path, name)):
+                continue
+            if host.ca.is_there and os.readlink(path) == CRL and not os.path.exists(path):
+                yield CERT020.found(path, why, CURE_CRL)
+            else:
                 yield CERT020.found(path, why, f"rm {quote(path)}", unlink(path))
 
 

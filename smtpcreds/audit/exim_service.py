@@ -18,6 +18,7 @@ from .exim import cure, removed, servers, shown_path
 from .finding import Code
 from .host import Host
 
+_SPOOL = "/var/spool/exim4"
 _FILES = ("tls_certificate", "tls_privatekey", "tls_verify_certificates", "tls_crl", "tls_dhparam")
 
 
@@ -181,3 +182,68 @@ def listens(host: Host) -> Iterator[Finding]:
     if addresses and not is_told and exim_hosts.is_loopback(addresses):
         reason = f"says local_interfaces = {addresses}, so no client host reaches it"
         yield MTA216.found(shown_path(host), reason, removed(host, "local_interfaces"))
+
+
+MTA217 = Code.error(
+    "MTA217",
+    "Exim takes no message of client hosts, for want of room or since each is too large (check_spool_space, "
+    "check_spool_inodes, message_size_limit, received_headers_max)",
+)
+_SIZE = pattern(r"(\d+)([KMG]?)")
+_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
+_SMALLEST = 4096
+"""Octets that a message of a few lines has with its headers, as far as it comes to the hub."""
+_HOPS = 3
+"""Received: lines of a message that a client host's own programs handed on."""
+
+
+def room(host: Host) -> Iterator[Finding]:
+    """A message is taken: there is the room that is asked for, and it is none too large."""
+    conf = _hub(host)
+    for name, look in _ROOM.items() if conf else ():
+        size = _size(conf.main.get(name, "")) if conf else None
+        if size is not None and (why := look(host, size)):
+            reason = f"says {name} = {conf.main[name] if conf else ''}, and {why}"
+            yield MTA217.found(shown_path(host), reason, removed(host, name))
+
+
+def _size(value: str) -> int | None:
+    found = _SIZE.fullmatch(value.strip())
+    return int(found[1]) * _UNITS[found[2]] if found else None
+
+
+def _space(host: Host, least: int) -> str:
+    state = _spool(host)
+    free = state.f_bavail * state.f_frsize if state else least
+    return f"the spool has {free // _UNITS['M']} MiB left, so it takes no message" if free < least else ""
+
+
+def _inodes(host: Host, least: int) -> str:
+    state = _spool(host)
+    is_short = state is not None and state.f_files > 0 and state.f_favail < least
+    return f"the spool has room for {state.f_favail} files" if state and is_short else ""
+
+
+def _spool(host: Host) -> os.statvfs_result | None:
+    conf = host.exim_rules
+    said = conf.main.get("spool_directory", _SPOOL) if conf else _SPOOL
+    try:
+        return os.statvfs(host.path(said))
+    except OSError:
+        return None
+
+
+def _octets(_: Host, most: int) -> str:
+    return "a message of a few lines has more octets" if 0 < most < _SMALLEST else ""
+
+
+def _lines(_: Host, most: int) -> str:
+    return "what client hosts hand on has more Received: lines" if most < _HOPS else ""
+
+
+_ROOM: Mapping[str, Callable[[Host, int], str]] = {
+    "check_spool_space": _space,
+    "check_spool_inodes": _inodes,
+    "message_size_limit": _octets,
+    "received_headers_max": _lines,
+}

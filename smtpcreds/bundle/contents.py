@@ -381,6 +381,31 @@ def merged(own: Settings, given: Settings) -> tuple[Settings, list[str]]:
     return made, [f"{'.'.join(filter(None, where))} = {_toml(value)}" for *where, value in changed]
 
 
+def grown(text: bytes, own: Settings, wanted: Settings) -> bytes | None:
+    """Return a client host's file with what the hub says besides.
+
+    None where anybody has edited the file since ``setup --client``, or if it would lose what it says.
+
+    Args:
+        text: the file.
+        own: what it says.
+        wanted: what it should say.
+    """
+    if not own.hub or _text(own) != text:
+        return None
+    says, would_say = _differing(Settings(), own), _differing(Settings(), wanted)
+    kept = (keys.items() <= would_say.get(table, {}).items() for table, keys in says.items())
+    return _text(wanted) if all(kept) else None
+
+
+def _text(settings: Settings) -> bytes:
+    values: Values = {}
+    for table, keys in _ALLOWED.items():
+        said = getattr(settings, table) if table else settings
+        values[table] = {key: getattr(said, key) for key in sorted(keys)}
+    return "".join(_lines(values)).encode()
+
+
 def _differing(one: Any, other: Any) -> Values:
     """Return what the other says differently, by table."""
     found: Values = {}

@@ -11,7 +11,7 @@ from ..ca.crl import crl_paths
 from ..ca.directory import certificate_file, check, joined, prepare, trust_changes
 from ..ca.layout import ALL_CRLS, pair_of
 from ..ca.pair import key_id, refuse_existing_pair
-from ..config import Site
+from ..config import Settings, Site
 from ..deploy.apply import Applied, apply, refuse_commands
 from ..deploy.facts import gather, secret_for
 from ..deploy.options import RenderOptions
@@ -40,7 +40,7 @@ from ..pki.keys import public_id
 from ..pki.profiles import HOST_PROFILES, RELAY
 from ..secret import Secret
 from ..transaction import Transaction
-from .contents import merged
+from .contents import grown, merged
 from .open import Opened
 
 # The certificate directory of a client host: CA, CRLs, key and certificate of a bundle.
@@ -159,6 +159,7 @@ class Client:
     Attributes:
         site: with the hub's settings.
         lacking: lines that its own configuration file does not have.
+        configuration: its content, None where there is none, and what takes its place; None if it stays.
         answer: its certificate, and where that goes.
         opened: the bundle.
         program: its mail program.
@@ -167,6 +168,7 @@ class Client:
 
     site: Site
     lacking: tuple[str, ...]
+    configuration: tuple[bytes | None, bytes] | None
     answer: Answer
     opened: Opened
     program: Program
@@ -215,7 +217,8 @@ def client(site: Site, opened: Opened, program: Program | None = None) -> Client
     here = replace(site, settings=settings)
     pair = pair_of(here, opened.label.host)
     answer = Answer(opened.label.host, pair, opened.certificate, opened.above)
-    made = Client(here, tuple(lacking), answer, opened, opened.program, _wishes(here, opened))
+    text = _configuration(site, opened, settings)
+    made = Client(here, tuple(lacking), text, answer, opened, opened.program, _wishes(here, opened))
     _verify_files(made)
     _warn(made)
     return made
@@ -275,7 +278,7 @@ def _warn(wanted: Client) -> None:
     here = site.qualify(site.own_name)
     if here != host:
         site.warn(f"{wanted.opened.name}: is for {host}, and this host is {here}")
-    if exists(site.settings_path) and wanted.lacking:
+    if wanted.configuration is None and wanted.lacking:
         site.warn(f"{site.settings_path}: other commands need what the hub says: {'; '.join(wanted.lacking)}")
 
 
@@ -293,12 +296,20 @@ def _fetching(wanted: Client) -> Iterator[Part]:
 
 
 def _configured(wanted: Client) -> bool:
-    """Write the configuration of a host that has none; tell whether it had none."""
+    """Write the configuration of a host that has none, or not all of it; tell whether that was so."""
     path = wanted.site.settings_path
     sweep_target(path)
-    if exists(path):
+    there = read_public(path) if exists(path) else None
+    if wanted.configuration is None or wanted.configuration[0] != there:
         return False
     ensure_directory(os.path.dirname(path), 0o755, tighten=False)
-    content = wanted.opened.settings_text
-    write_all([Artifact(path, content, 0o644, note="; ".join(wanted.lacking))])
+    write_all([Artifact(path, wanted.configuration[1], 0o644, note="; ".join(wanted.lacking))])
     return True
+
+
+def _configuration(site: Site, opened: Opened, settings: Settings) -> tuple[bytes | None, bytes] | None:
+    if not exists(site.settings_path):
+        return None, opened.settings_text
+    text = read_public(site.settings_path)
+    more = grown(text, site.settings, settings)
+    return (text, more) if more not in {None, text} else None

@@ -1,19 +1,37 @@
 """CRLs of the CAs above ours that others sign: taken from files, and handed on beside certificates."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from ..errors import DataError, SmtpcredsError
-from ..files import exists, read_if_there, read_public
+from ..files import exists, is_file, read_if_there, read_public
 from ..model import Artifact, Finding
 from ..pki.crl import Crl, is_crl_of, may_sign_crls, read_crl, to_pem
+from ..pki.dates import Period
 from ..pki.encoding import blocks
 from ..pki.names import title
 from ..pki.values import Certificate
 from ..transaction import Transaction
 from .authority import CA, crls_above
+from .layout import CURE_CRL
 
 CURE_ABOVE = "smtpcreds ca crl --take FILE"
 CURE_REVOKED = "smtpcreds ca rollover --new-root"
+
+
+def cure_above(ca: CA, above: Certificate, period: Period, now: datetime) -> str:
+    """Return the way to a current CRL of a CA above ours; where it is its root's own clock, with its key.
+
+    Args:
+        ca: ours.
+        above: whose CRL.
+        period: of the CRL that is there.
+        now: aware.
+    """
+    if now >= period.begin or above != ca.chain[1]:
+        return CURE_ABOVE
+    again = f"{CURE_CRL} --force"
+    return again if is_file(ca.files.root_key) else f"{again} --root-key FILE, or {CURE_ABOVE}"
 
 
 def taken(work: Transaction, paths: Sequence[str]) -> list[Artifact]:
@@ -85,7 +103,8 @@ def warn_of_faults(work: Transaction) -> None:
     for certificate, path in crls_above(work.ca.files, work.ca.chain):
         crl = _kept(path)
         if crl and (remark := crl.fault(work.now) or crl.period.remark(work.now)):
-            work.warn(f"CRL of {title(certificate)}: {remark}; {CURE_ABOVE}")
+            cure = cure_above(work.ca, certificate, crl.period, work.now)
+            work.warn(f"CRL of {title(certificate)}: {remark}; {cure}")
 
 
 LACKS = "has no CRL here, so curl and Exim with OpenSSL refuse every certificate below it"

@@ -131,22 +131,14 @@ class CA:
         return frozenset(gone.difference(self.trusted))
 
     def files_of(self, certificate: Certificate) -> CaFiles:
-        """Return the files of an authority by its certificate: a superseded CA's, or the one that signs."""
-        found = (
-            superseded_ca.files
-            for superseded_ca in self.superseded_cas
-            if superseded_ca.certificate == certificate
-        )
-        return next(found, self.files)
+        """Return the files of an authority by its certificate: a replaced CA's, or the one that signs."""
+        former = (*self.superseded_cas, *self.retired)
+        return next((old.files for old in former if old.certificate == certificate), self.files)
 
     def files_of_row(self, authority: AuthorityRow) -> CaFiles:
         """Return the files of an authority by its row in the inventory."""
-        found = (
-            superseded_ca.files
-            for superseded_ca in self.superseded_cas
-            if encode_der(superseded_ca.certificate) == authority.der
-        )
-        return next(found, self.files)
+        former = (*self.superseded_cas, *self.retired)
+        return next((old.files for old in former if encode_der(old.certificate) == authority.der), self.files)
 
     def crl_lists(self, fresh: Mapping[Certificate, bytes] | None = None) -> tuple[Listed, ...]:
         """Return the CRLs that belong beside certificates, as far as they are there.
@@ -166,14 +158,14 @@ class CA:
 
     def _crl_files(self) -> Iterator[tuple[str, str, Certificate]]:
         yield CRL, self.files.crl, self.certificate
-        for superseded_ca in (*self.superseded_cas, *self._shown):
+        for superseded_ca in (*self.superseded_cas, *self.shown):
             yield superseded_ca.crl_name, superseded_ca.files.crl, superseded_ca.certificate
         present = SupersededCA(self.files, self.chain)
         for ca in (present, *self.superseded_cas):
             yield from ((crl_name(above), path, above) for above, path in crls_above(ca.files, ca.path))
 
     @property
-    def _shown(self) -> Iterator[SupersededCA]:
+    def shown(self) -> Iterator[SupersededCA]:
         """The retired authorities that verifiers can reach from a root."""
         now, trusted = self._site.clock(), set(self.trusted)
         return (

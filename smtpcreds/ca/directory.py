@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from re import compile as pattern
 
 from ..config import Site
-from ..errors import DamagedFileError, DataError, SmtpcredsError, UnsafePathError
+from ..errors import UNUSABLE, DamagedFileError, DataError, SmtpcredsError, UnsafePathError
 from ..files import (
     check_directory,
     check_parents,
@@ -188,7 +188,7 @@ def readable_bundle(directory: str) -> tuple[Certificate, ...]:
     """Return the same, and nothing of a bundle that can't be read, which others tell of."""
     try:
         return bundled(directory)
-    except SmtpcredsError:
+    except UNUSABLE:
         return ()
 
 

@@ -175,7 +175,8 @@ def bundle_again(site: Site, host: str, option: str = "", *, changed: str = "") 
     if hub := fetched_from(site):
         here = f"smtpcreds setup --client ssh://{hub} --force --run"
         return f"on the hub: {changed}; then here: {here}" if changed else here
-    return f"on the hub: smtpcreds bundle {host} {option}; then here: smtpcreds setup --client BUNDLE"
+    here = f"smtpcreds setup --client BUNDLE{' --force' if option == '--new-key' else ''}"
+    return f"on the hub: smtpcreds bundle {host} {option}; then here: {here}"
 
 
 def beginning(site: Site) -> str:

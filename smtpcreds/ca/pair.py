@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import field
 from datetime import datetime
 
-from ..errors import DataError, ExistsError, MissingInputError, SmtpcredsError, WriteError
+from ..errors import UNUSABLE, DataError, ExistsError, MissingInputError
 from ..files import exists, read_certificate, read_private, remove, write_all
 from ..inventory.inventory import Inventory
 from ..inventory.rows import CertificateRow as Row
@@ -145,9 +145,7 @@ def usable_key(path: str) -> PrivateKey | None:
         return None
     try:
         return decode_key(read_private(path), None, path)
-    except WriteError:
-        raise  # the disk fails, and says nothing about the key
-    except SmtpcredsError:
+    except UNUSABLE:
         return None
 
 
@@ -163,12 +161,12 @@ def refuse_existing_pair(pair: Pair, host: str, now: datetime, inventory: Invent
         pair: the place.
         host: whose certificate is to be written.
         now: an expired certificate may go.
-        inventory: a revoked certificate may go; None where there is no inventory to ask.
+        inventory: a revoked certificate may go; None on a client host, whose hub renews it.
     """
     found = valid_pair(pair, now)
     if found and not _revoked(found, inventory):
         until = f"{found.not_valid_after_utc:%Y-%m-%d}"
-        hint = f"smtpcreds cert renew {host}, {REPLACE}"
+        hint = "--force to replace it" if inventory is None else f"smtpcreds cert renew {host}, {REPLACE}"
         raise ExistsError(
             host, f"has a certificate until {until}, which was not changed ({pair.certificate})", hint
         )

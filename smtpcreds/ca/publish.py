@@ -1,11 +1,20 @@
 """CRLs signed in time, those of superseded CAs too, and brought to every directory with the CA bundle."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from ..config import Site
 from ..errors import DataError, MissingInputError, SmtpcredsError, UnsafePathError, UsageError, half_done
-from ..files import check_directory, check_parents, check_target, read_private, sweep, sweep_target, write_all
+from ..files import (
+    check_directory,
+    check_parents,
+    check_target,
+    read_if_there,
+    read_private,
+    sweep,
+    sweep_target,
+    write_all,
+)
 from ..inventory.inventory import Inventory
 from ..lazy import dataclass
 from ..model import Artifact, Link
@@ -19,7 +28,7 @@ from .altered import revoke_again
 from .authority import CA, OF_CA, Listed, SupersededCA, short_id
 from .crl import NewCrl, crl_is_due, crl_is_stale, next_crl, owes_crl, record_crl, signed_elsewhere
 from .directory import directories, trust_changes
-from .layout import lifetime_of, reading
+from .layout import CURE_EARLY, lifetime_of, reading
 from .reload import Hook, owe, tell
 from .root import RootKey, lacks_root_crl, last_root_crl, new_root_crl, warn_of_no_root_crl
 from .state import row_of
@@ -32,8 +41,9 @@ Missing = dict[str, list[Artifact | Link]]
 
 @dataclass(frozen=True)
 class Published:
-    """A CRL that is in place: itself, where it is kept, and its copies beside certificates."""
+    """A CRL that is in place: whose and what, where it is kept, and its copies beside certificates."""
 
+    issuer: Certificate
     crl: NewCrl
     path: str
     copies: tuple[str, ...]
@@ -63,7 +73,7 @@ def publish(
     work.published()
     record_crl(work.inventory, authority, crl)
     name = next(item.name for item in lists if item.issuer == certificate)
-    return Published(crl, kept, tuple(f"{directory}/{name}" for directory in beside))
+    return Published(certificate, crl, kept, tuple(f"{directory}/{name}" for directory in beside))
 
 
 def take_crls(work: Transaction) -> None:
@@ -216,19 +226,53 @@ def refresh_crl(
         check_target(wish.copy)
     above = taken(work, wish.above)
     work.clock_was_ahead = wish.force
-    issuer = work.issuer()
+    goes_without = wish.force and bool(work.ca.superseded_cas) and work.now < certificate.not_valid_before_utc
+    issuer = None if goes_without else work.issuer()
     owe(work, hook)
     write_all(above)
     _refresh_root_crl(work, root or RootKey())
     warn_of_faults(work)
-    refresh_superseded_crls(work, every=True, lifetime=lifetime)
-    done = publish(work, issuer, lifetime=lifetime)
+    if wish.force:
+        _sign_last_crls_again(work)
+    former = refresh_superseded_crls(work, every=True, lifetime=lifetime)
+    done = publish(work, issuer, lifetime=lifetime) if issuer else _of_former(work, former)
     for path, content in _copies(work.ca, wish, done.crl):
         sweep_target(path)
         write_all([Artifact(path, content, 0o644)])
-    work.record("ca crl", work.row(certificate).name, f"number {done.crl.number}")
+    work.record("ca crl", title(done.issuer), f"number {done.crl.number}")
     tell(work, hook)
     return done
+
+
+def _of_former(work: Transaction, former: Sequence[Published]) -> Published:
+    """Return the CRL of a superseded CA, where the authority itself is not valid yet and can sign none."""
+    if not former:
+        work.issuer()  # says why
+    begin = work.ca.certificate.not_valid_before_utc
+    work.warn(
+        f"{title(work.ca.certificate)}: is not valid before {begin:%Y-%m-%d %H:%M} UTC, so it signs no CRL; "
+        f"{CURE_EARLY}"
+    )
+    return former[0]
+
+
+def sign_last_crl(work: Transaction, former: SupersededCA) -> None:
+    """Sign a CRL that lasts as long as the CA that goes, for whoever is shown its certificates."""
+    if not may_sign_crls(former.certificate):
+        return
+    try:
+        lifetime = former.certificate.not_valid_after_utc - work.now
+        publish(work, work.issuer(former.files), lifetime=lifetime)
+    except SmtpcredsError as error:
+        work.warn(f"{error}; the last CRL of this old authority ends as it is")
+
+
+def _sign_last_crls_again(work: Transaction) -> None:
+    """Sign the last CRLs of retired authorities anew that are not valid yet."""
+    for former in work.ca.shown:
+        content = read_if_there(former.files.crl)
+        if content and work.now < read_crl(content, former.files.crl, former.certificate).this_update:
+            sign_last_crl(work, former)
 
 
 def _verify_may_sign(certificate: Certificate) -> None:

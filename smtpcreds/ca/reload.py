@@ -38,7 +38,8 @@ class Hook:
         except ValueError as error:
             raise UsageError("--reload", f"can't be split into words: {error}") from None
         if not words or not words[0] or "\0" in text:
-            raise UsageError("--reload", "takes a command, as in --reload 'systemctl reload sendmail'")
+            example = "systemctl try-reload-or-restart sendmail"
+            raise UsageError("--reload", f"takes a command, as in --reload '{example}'")
         if which(words[0]) is None:
             hint = "it is run without a shell; for shell syntax say --reload \"sh -c '...'\""
             raise UnavailableError(words[0], "can't be run: no such program", hint)

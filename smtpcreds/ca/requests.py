@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ..config import Site
-from ..errors import ExistsError, NameRefusedError, SmtpcredsError, UsageError, number_of
+from ..errors import UNUSABLE, ExistsError, NameRefusedError, SmtpcredsError, UsageError, number_of
 from ..files import exists, read_private, read_public, sweep_target, write_all
 from ..inventory.rows import CertificateRow, Intent, Signed, State, serial_text
 from ..lazy import dataclass
@@ -121,7 +121,7 @@ def _standing_request(order: CertificateRequest, key: PrivateKey) -> bytes | Non
     try:
         content = read_private(path)
         said = read_request(content, path, wildcard=True)
-    except SmtpcredsError:
+    except UNUSABLE:
         return None
     wanted = tuple(dict.fromkeys((order.host, *order.dns_names)))
     same = (said.dns_names, said.ip_addresses) == (wanted, tuple(dict.fromkeys(order.addresses)))

@@ -10,7 +10,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from ..config import Site
-from ..errors import DataError, SmtpcredsError
+from ..errors import UNUSABLE, DataError
 from ..files import names_in, read_if_there, read_private, read_public, write_all
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityRow, CertificateRow, State, serial_text
@@ -147,7 +147,7 @@ def newer_crls(site: Site, inventory: Inventory, ca: CA) -> Iterator[NewerCrl]:
             continue
         try:
             crl = read_crl(content, path, None)
-        except SmtpcredsError:  # damaged: it is written anew
+        except UNUSABLE:  # damaged: it is written anew
             continue
         for issuer, kept, row in publishers:
             if is_crl_of(crl, issuer):
@@ -196,7 +196,7 @@ def _published(site: Site, inventory: Inventory) -> Iterator[tuple[str, bytes]]:
         for path in crl_paths(directory):
             try:
                 yield path, read_private(path)
-            except SmtpcredsError:  # one that others can write to is no witness
+            except UNUSABLE:  # one that others can write to is no witness
                 continue
 
 
@@ -220,7 +220,7 @@ def _number(path: str) -> int | None:
     try:
         content = read_if_there(path)
         return None if content is None else read_crl(content, path, None).number
-    except SmtpcredsError:
+    except UNUSABLE:
         return None
 
 
@@ -253,7 +253,7 @@ def _beside(newer: NewerCrl) -> Mapping[int, Certificate]:
         if name.endswith(("-cert.pem", "-cert.pem.previous")):
             try:
                 leaf = parse_certificates(read_public(f"{directory}/{name}"), name).certificates[0]
-            except SmtpcredsError:
+            except UNUSABLE:
                 continue
             if leaf.issuer == newer.issuer.subject:
                 found[leaf.serial_number] = leaf

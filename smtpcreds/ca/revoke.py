@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from ..config import Site
-from ..errors import DataError, MissingInputError, SmtpcredsError, UsageError
+from ..errors import UNUSABLE, DataError, MissingInputError, SmtpcredsError, UsageError
 from ..files import exists, read_public
 from ..inventory.rows import CertificateRow, State
 from ..lazy import dataclass
@@ -349,6 +349,6 @@ def _in_place(site: Site, rows: Sequence[CertificateRow]) -> dict[Pair, Certific
 def _holds(pair: Pair, fingerprints: set[str | None]) -> bool:
     try:
         found = certificate_in_place(read_previous_pair(pair))
-    except SmtpcredsError:
+    except UNUSABLE:
         return False
     return found is not None and fingerprint(found) in fingerprints

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from ..config import Site
-from ..errors import DeniedError, MissingInputError, SmtpcredsError, UnsafePathError, UsageError, half_done
+from ..errors import DeniedError, MissingInputError, UnsafePathError, UsageError, half_done
 from ..files import read_private, replace_directory, tree, write_all
 from ..inventory.rows import AuthorityRow, AuthorityState
 from ..lazy import dataclass
@@ -34,7 +34,7 @@ from .crl import record_crl, sign_crl, signs_crls
 from .directory import directories, readable_bundle, refresh_trust_directories
 from .layout import RETIRED, ROOT_CRL, ROOT_KEY, SUPERSEDED, lifetime_of
 from .old import RENEW_OLD, RETIRE_OLD, hosts_of
-from .publish import publish
+from .publish import publish, sign_last_crl
 from .renew import next_of_rollover, old_rows
 from .root import RootKey, entries, lacks_root_crl, last_root_crl, new_root_crl, to_revoke
 from .state import complete_retirement, retire_files
@@ -108,24 +108,14 @@ def _revoke(work: Transaction, root: RootKey, *, force: bool) -> tuple[str, ...]
         hint = "give the root's key: --root-key FILE; or --force, and it is accepted so long"
         raise MissingInputError(", ".join(names), reason, hint)
     for former in going:
-        _sign_last_crl(work, former)
+        if former in ca.superseded_cas:
+            sign_last_crl(work, former)
     if path is None:
         work.warn(f"{', '.join(names)}: {reason}: smtpcreds ca rollover --retire-old --root-key FILE")
         return ()
     crl = new_root_crl(work.site, root.open(work, path), last_root_crl(work), entries(work, going))
     write_all([Artifact(ca.files.root_crl, crl.pem)])
     return names
-
-
-def _sign_last_crl(work: Transaction, former: SupersededCA) -> None:
-    """Sign a CRL that lasts as long as the CA that goes, for whoever is shown its certificates."""
-    if not may_sign_crls(former.certificate) or former not in work.ca.superseded_cas:
-        return
-    try:
-        lifetime = former.certificate.not_valid_after_utc - work.now
-        publish(work, work.issuer(former.files), lifetime=lifetime)
-    except SmtpcredsError as error:
-        work.warn(f"{error}; the last CRL of this old authority ends as it is")
 
 
 def _refuse_needed(work: Transaction, rows: Sequence[AuthorityRow]) -> None:
@@ -249,7 +239,9 @@ def roll_over(
         made = (make_below(work.site, wanted, top, key), None) if top else make(work.site, wanted, key)
         issuer, root_key = made
         _warn_of_losses(work, old, wanted, issuer)
-        if signs_crls(row) and not is_early:
+        if is_early and len(work.ca.chain) > 1:
+            _end_early(work, old, top)
+        elif signs_crls(row) and not is_early:
             publish(work, old)
         crl = sign_crl(work.site, issuer, 1, [])
         files = files_for(issuer, root_key, crl, secret, site=work.site)
@@ -269,6 +261,16 @@ def roll_over(
     here = old_rows(replace(work.site, warn=lambda _: None), work.inventory, work.ca)
     hosts = dict.fromkeys((*(old.host for old in here), *hosts_of(work.inventory, {row.id}, work.now)))
     return Rolled(issuer.certificate, old.certificate, tuple(changed), tuple(hosts), is_early)
+
+
+def _end_early(work: Transaction, early: Issuer, root: Issuer | None) -> None:
+    """Give an authority that is not valid yet its last CRL; its root revokes it, if its key is here."""
+    going = SupersededCA(work.ca.files, work.ca.chain)
+    if signs_crls(work.row(early.certificate)):
+        publish(work, early, lifetime=early.not_after - work.now)
+    if root and may_sign_crls(root.certificate):
+        crl = new_root_crl(work.site, root, last_root_crl(work), entries(work, [going]), force=True)
+        write_all([Artifact(work.ca.files.root_crl, crl.pem)])
 
 
 def _is_early(work: Transaction, authority: Certificate) -> bool:

@@ -8,7 +8,7 @@ next one lists what the last one did, and counts on from it.
 from collections.abc import Iterable, Iterator
 
 from ..config import Site
-from ..errors import SmtpcredsError
+from ..errors import UNUSABLE
 from ..files import exists, is_file, read_if_there
 from ..lazy import dataclass
 from ..pki.crl import Crl, may_sign_crls, read_crl
@@ -107,5 +107,5 @@ def _read(path: str, root: Certificate) -> Crl | None:
     try:
         content = read_if_there(path)
         return None if content is None else read_crl(content, path, root)
-    except SmtpcredsError:  # not ours, or damaged: it is written anew
+    except UNUSABLE:  # not ours, or damaged: it is written anew
         return None

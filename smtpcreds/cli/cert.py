@@ -47,6 +47,13 @@ cert = noun(
 )
 
 
+_jobs_option = click.option(
+    "--jobs",
+    type=int,
+    metavar="N",
+    help="Make keys and sign in N processes; default: by the number of hosts.",
+)
+
 # ``smtpcreds cert issue``.
 
 
@@ -66,6 +73,7 @@ cert = noun(
 )
 @click.option("--to", "target", metavar="DIR", help="Write into DIR, not into /etc/mail/certs.")
 @click.option("--force", is_flag=True, help="Replace what is there.")
+@_jobs_option
 @passphrase_option
 @pass_session
 def issue(
@@ -79,6 +87,7 @@ def issue(
     key_type: str | None,
     target: str | None,
     force: bool,
+    jobs: int | None,
     passphrase: str | None,
 ) -> None:
     """Issue a certificate with a new key for each HOST.
@@ -95,7 +104,7 @@ def issue(
     render_options = CertificateOptions(profile, alternatives, days, key_type, directory)
     wanted = orders(site, hosts, session.absolute(listing) if listing else None, render_options)
     outcomes = session.run(
-        site, lambda work: carry_out(work, wanted, force=force), ca_passphrase(passphrase, site)
+        site, lambda work: carry_out(work, wanted, force=force, jobs=jobs), ca_passphrase(passphrase, site)
     )
     if outcomes is None:
         return
@@ -166,6 +175,7 @@ _LEFT = 20
 @click.option("--san", "more", multiple=True, metavar="NAME", help="Add a host name or IP address.")
 @click.option("--drop-san", "fewer", multiple=True, metavar="NAME", help="Leave this name out.")
 @click.option("--days", type=int, metavar="N", help="Lifetime; default: that of the previous one.")
+@_jobs_option
 @reload_option
 @passphrase_option
 @pass_session
@@ -179,6 +189,7 @@ def renew(
     more: tuple[str, ...],
     fewer: tuple[str, ...],
     days: int | None,
+    jobs: int | None,
     reload: str | None,
     passphrase: str | None,
 ) -> None:
@@ -202,6 +213,7 @@ def renew(
         old_authority=old_authority,
         more=more,
         fewer=fewer,
+        jobs=jobs,
     )
     hook = reload_hook(reload)
     site = session.site()
@@ -464,7 +476,8 @@ def _retired_lines(done: "Retired", reason: str) -> Iterator[str]:
     yield from (f"  removed {path}" for path in done.files)
     yield from (f"  deleted account {name}" for name in done.accounts)
     for name, hosts in done.kept.items():
-        who = f"{', '.join(hosts)} has it too" if hosts else "no other host is known to use it"
+        have = "have" if len(hosts) > 1 else "has"
+        who = f"{', '.join(hosts)} {have} it too" if hosts else "no other host is known to use it"
         yield f"  account {name} stays; {who}"
 
 

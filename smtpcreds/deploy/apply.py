@@ -16,7 +16,7 @@ from ..shell import absent
 from ..transaction import Transaction
 from .check import input_errors, missing_includes, stale, unmet, unreadable
 from .copies import configuration, due_copies, write_copies
-from .edit import cure_commands, edits, settings_edit, write_edits
+from .edit import commands_without, cure_commands, edits, settings_edit, write_edits
 from .facts import gather
 from .files import due_files, file_statuses_of, owner_of, remember, wanted_text, write_files
 from .options import RenderOptions, in_force, remember_options, words
@@ -95,9 +95,10 @@ def apply(
     changes = edits(site, tasks) if edit else ()
     settings = settings_edit(site, tasks.copies) if edit and not is_new else ()
     cures = cure_commands(site, tasks) if edit else ()
+    going = commands_without(site, tasks)
     if run:
         lacking = () if edit else (*missing_includes(site, tasks), *configuration(site, tasks.copies))
-        _refuse_to_run(lacking, tasks.commands)
+        _refuse_to_run(lacking, (*going, *tasks.commands))
     remember_options(work, program, options)
     unknown = [standing for standing in found if standing.is_due or not standing.is_known]
     for standing in unknown:
@@ -111,9 +112,9 @@ def apply(
     if edited:
         work.record("mta edit", program.NAME, ", ".join(change.path for change in edited))
     includes = (*missing_includes(site, tasks), *(() if settings else configuration(site, tasks.copies)))
-    is_due = bool(due) or bool(changes) or (run and tasks.untraced) or bool(stale(site, tasks))
+    is_due = bool(due) or bool(changes) or (run and tasks.untraced) or bool(going or stale(site, tasks))
     letting_in = tuple(finding.cure for finding in unreadable(site, tasks.readers))
-    commands = (*letting_in, *tasks.commands, *cures) if is_due or letting_in else ()
+    commands = (*letting_in, *going, *tasks.commands, *cures) if is_due or letting_in else ()
     files = [(standing.path, standing.is_due) for standing in found]
     files += [(site.path(copy.path), copy in copies) for copy in tasks.copies]
     kept = tuple((change.path, change.kept) for change in edited)

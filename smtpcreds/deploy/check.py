@@ -105,7 +105,9 @@ def _missing_pair(site: Site, facts: Facts) -> Iterator[MissingInputError]:
     tls = facts.tls
     for path in filter(None, (tls.key, tls.certificate, tls.bundle, tls.crl, tls.all_crls)):
         if not exists(site.path(path)):
-            reason = f"is missing, so {facts.host} cannot offer TLS"
+            is_list = path in {tls.crl, tls.all_crls}
+            who = "a server that reads it" if is_list else facts.host
+            reason = f"is missing, so {who} cannot offer TLS"
             yield MissingInputError(site.path(path), reason, cure_missing(site, path, facts.host))
 
 

@@ -87,6 +87,13 @@ def cure_commands(site: Site, tasks: Work) -> tuple[str, ...]:
     return tuple(premise.command for premise, text in texts if list(premise.faults(text)))
 
 
+def commands_without(site: Site, tasks: Work) -> tuple[str, ...]:
+    """Return the commands that make it effective that lines go; those of the work are for what is there."""
+    found = (include for include in tasks.includes if include.command not in {"", *tasks.commands})
+    texts = ((include, _text(site.path(include.path))) for include in found)
+    return tuple(include.command for include, text in texts if list(superfluous_in(text, include)))
+
+
 def write_edits(changes: Sequence[Edit]) -> None:
     """Write the files; what a file said before is on disk before it changes."""
     for change in changes:

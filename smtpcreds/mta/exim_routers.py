@@ -7,6 +7,8 @@ from .exim_rules import Configuration
 
 _OUTWARD = frozenset({"dnslookup", "manualroute", "ipliteral", "queryprogram"})
 _LOST = (":fail:", ":defer:", ":blackhole:")
+_KEEPERS = frozenset({"appendfile", "autoreply"})
+"""Drivers of transports by which a message stays on the host."""
 NO_ROUTER = "no router takes mail for other domains"
 
 
@@ -21,6 +23,9 @@ def loss(conf: Configuration, domain: str) -> str:
         takes = _takes(options, domain)
         if takes is None:
             return ""
+        keeper = conf.transports.get(options.get("transport", ""), {}).get("driver", "")
+        if takes and options.get("driver") == "accept" and keeper in _KEEPERS:
+            return f"the router {name} keeps mail for other domains, by the transport {options['transport']}"
         if takes and (options.get("driver") != "redirect" or options.get("data", "").startswith("$")):
             return ""
         data = options.get("data", "").strip('"').strip()

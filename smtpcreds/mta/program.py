@@ -37,6 +37,7 @@ class Include:
             None for one in which it is enough that they stand there.
         cleared: returns a text without what ours takes the place of, for --edit; None where nothing is in
             the way.
+        command: to run once lines that are no longer wanted are gone; empty where those of the work do.
     """
 
     path: str
@@ -47,6 +48,7 @@ class Include:
     lacking: Callable[[str], tuple[str, ...]] | None = None
     below: str | None = ""
     cleared: Callable[[str], str] | None = None
+    command: str = ""
 
     @property
     def text(self) -> tuple[str, ...]:

@@ -271,6 +271,11 @@ def exim_on_another_port(host: Host) -> None:
     in_exim(host, "daemon_smtp_ports = 587")
 
 
+@breaks("MTA217", "exim")
+def exim_has_no_room(host: Host) -> None:
+    in_exim(host, "received_headers_max = 1")
+
+
 def for_postfix(host: Host, *lines: str) -> None:
     """Let Dovecot check accounts for Postfix, and say more."""
     listener = "service auth {\n  unix_listener /var/spool/postfix/private/auth {\n    mode = 0660\n  }\n}\n"

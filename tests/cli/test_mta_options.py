@@ -103,6 +103,19 @@ def test_defaults_forget(hub: Admin) -> None:
     assert "as applied" not in hub("mta", "list")
 
 
+def test_a_map_is_made_anew_when_its_last_rule_goes(hub: Admin) -> None:
+    """Else the daemon relays by certificate as before."""
+    makemap = "makemap hash /etc/mail/access < /etc/mail/access"
+    source = hub.path("/etc/mail/access")
+    source.write_text("Connect:192.0.2 REJECT\n")
+    hub.path("/etc/mail/sendmail.mc").write_text("MAILER_DEFINITIONS\n")
+    hub("mta", "apply", "sendmail-hub", "--relay-host", "attic", "--edit")
+    assert "CN=attic" in source.read_text()
+    assert makemap in hub("mta", "apply", "sendmail-hub", "--defaults", "--edit")
+    assert source.read_text() == "Connect:192.0.2 REJECT\n"
+    assert makemap not in hub("mta", "apply", "sendmail-hub", "--plaintext", "--edit")
+
+
 def test_settings_count_for_what_no_option_says(hub: Admin) -> None:
     hub("mta", "apply", "sendmail-hub", "--mechanism", "CRAM-MD5")
     hub.configure(f'{CONFIG}[mta]\nmechanisms = ["SCRAM-SHA-256"]\nrelay_hosts = ["attic"]\n')

@@ -270,6 +270,29 @@ def test_settings_of_the_host_count_and_lines_that_lack_are_named(attic: Admin, 
     )
 
 
+def test_what_a_later_bundle_says_comes_to_a_configuration_that_nobody_edited(
+    attic: Admin, hub: Admin
+) -> None:
+    """As when a client host of one command fetches its bundles from now on, which brings CRLs."""
+    for name, *options in (("one",), ("two", "--crl", "--port", "587"), ("three", "--port", "2525")):
+        hub("bundle", "attic", "--new-key", *options, "-o", f"{name}.tar")
+    one, two, three = (hub.root.parent / f"{name}.tar" for name in ("one", "two", "three"))
+    attic("setup", "--client", one)
+    file = attic.path("/etc/smtpcreds/smtpcreds.toml")
+    first = file.read_text()
+    assert attic.refuses(73, "setup", "--client", two).endswith("\n  hint: --force to replace it")
+    assert file.read_text() == first
+    assert attic("setup", "--client", two, "--force").warnings == []
+    assert file.read_text() == f"{first}\n[mta]\ncrl = true\nport = 587\n"
+    assert "is as smtpcreds wrote it once" not in attic("mta", "check", "sendmail-client", status=1).out
+    assert "MTA009" not in attic.run("audit").out
+    lacks = attic("setup", "--client", three, "--force").warnings
+    assert any("other commands need what the hub says: mta.port = 2525" in line for line in lacks)
+    file.write_text(f"# mine\n{first}")
+    attic("setup", "--client", two, "--force")
+    assert file.read_text() == f"# mine\n{first}"
+
+
 def test_another_host_than_this_one(attic: Admin, bundle: Path) -> None:
     assert f"is not the host of the bundle, which is {HOST}" in attic.refuses(
         64, "setup", "tuba.polkatistas.org", "--client", bundle

@@ -10,7 +10,7 @@ import pytest
 from admin import CERTS, HUB, Admin, peer
 
 HOST = "attic.polkatistas.org"
-AT_HUB = f"on the hub: smtpcreds bundle {HOST} --new-key; then here: smtpcreds setup --client BUNDLE"
+AT_HUB = f"on the hub: smtpcreds bundle {HOST} --new-key; then here: smtpcreds setup --client BUNDLE --force"
 
 
 @pytest.fixture
@@ -35,6 +35,14 @@ def test_what_all_hosts_share_comes_back_by_a_new_crl(hub: Admin, name: str) -> 
     hub("mta", "apply", "sendmail-hub")
 
 
+def test_audit_does_not_take_a_link_away_whose_crl_can_be_had(hub: Admin) -> None:
+    (hub.certs / "crl.pem").unlink()
+    cures = {f["cure"] for f in hub.run("--json", "audit").data["findings"] if f["code"] == "CERT020"}
+    assert [cure for cure in cures if cure.endswith("ca crl")] == [*cures] != []
+    hub("ca", "crl")
+    assert "CERT020" not in hub.run("audit").out
+
+
 @pytest.mark.parametrize("words", [("cert", "renew", "--due"), ("cert", "issue", "other"), ("ca", "crl")])
 def test_no_second_authority_on_a_client_host(attic: Admin, words: tuple[str, ...]) -> None:
     refused = attic.refuses(66, *words)
@@ -52,9 +60,13 @@ def test_nor_where_the_bundle_was_set_up(hub: Admin, tmp_path: Path) -> None:
         refused = attic.refuses(66, *words)
         assert AT_HUB in refused
         assert "ca init" not in refused
-    late = attic.at("+300 days").run("status")
+    later, bundle = attic.at("+300 days"), tmp_path / "later.tar"
+    late = later.run("status")
     assert AT_HUB in late.out
     assert "cert request" not in late.out
+    hub.at("+300 days")("bundle", "attic", "--new-key", "-o", bundle)
+    later("setup", "--client", bundle, "--force")
+    assert "nothing is due" in later("status")
 
 
 def test_a_missing_crl_of_a_client_host_comes_without_another_key(

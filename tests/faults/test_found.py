@@ -29,6 +29,9 @@ FOUND = {
     "a certificate whose key nobody got": (
         Case("bundle attic -o {here}/attic.tar"), "SIGKILL", r"fsync.*\.attic\.tar", 1,
     ),
+    "a disk that failed hid what a backup did not know": (
+        Case("ca crl", scene="restored"), "EIO", r"openat.*certs>, \"crl\.pem\"", 20,
+    ),
     "a temporary file beside authorized_keys": (_AUTHORIZE, "SIGKILL", "renameat.*authorized_keys", 1),
 }  # fmt: skip
 """What it was, with the case, the fault, and the last so many of the calls that fit."""
