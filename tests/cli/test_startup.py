@@ -70,6 +70,29 @@ def test_a_verb_loads_its_own_modules_and_no_click(hub: Admin, words: tuple[str,
     assert most - 20 < int(number) <= most
 
 
+THREADS = """
+import threading
+from smtpcreds import __main__ as program
+program._put_off("socket")
+import socket
+assert "gethostname" not in vars(socket)
+gate, names = threading.Barrier(8), []
+def used():
+    gate.wait()
+    names.append((socket.gethostname(), socket.AF_INET, socket.create_connection.__name__))
+threads = [threading.Thread(target=used) for _ in range(8)]
+for one in threads: one.start()
+for one in threads: one.join()
+import ssl
+try: socket.nope
+except AttributeError: print(len(names), len(set(names)), hasattr(socket, "nope"))
+"""
+
+
+def test_a_module_that_is_put_off_is_whole_for_every_thread() -> None:
+    assert peer(sys.executable, "-c", THREADS) == "8 1 False\n"
+
+
 def test_the_report_can_fail(hub: Admin) -> None:
     assert {"cryptography", "sqlite3"} <= imported(hub, "cert", "issue", "mx")
 
