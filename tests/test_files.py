@@ -155,7 +155,8 @@ def test_a_small_file_takes_little_memory_to_read(home: Path) -> None:
 
 def test_a_file_without_a_size_is_read_whole() -> None:
     said = files.read_public(f"/proc/{os.getpid()}/status")
-    assert said.startswith(b"Name:") and said.endswith(b"\n")
+    assert said.startswith(b"Name:")
+    assert said.endswith(b"\n")
 
 
 def test_private_reads_check_the_open_file(home: Path) -> None:
