@@ -221,7 +221,11 @@ _PROGRAMS: tuple[Check, ...] = (
 CHECKS = (*_PERMISSIONS, *_CERTIFICATES, *_ACCOUNTS, *_PROGRAMS)
 """In the order in which their findings are shown."""
 AROUND: Mapping[str, tuple[Check, ...]] = {
-    "sendmail": (*_OF_SENDMAIL, permissions.readers),
+    "sendmail": (
+        *(sendmail.authorities, sendmail.paths, sendmail.digest, sendmail.fallback),
+        *_OF_SENDMAIL,
+        permissions.readers,
+    ),
     "postfix": _OF_POSTFIX,
     "exim": _OF_EXIM,
     "dovecot": _OF_DOVECOT,
