@@ -175,6 +175,8 @@ _ROOT = "put sslrootcert=/etc/mail/certs/cacert.pem into the URL: the CA of the 
 _GRANT = "as its owner, grant this role what is missing, or work as that owner"
 _REACH = "is the server running, and does it know this role and database? A password comes from ~/.pgpass"
 _METHOD = "in pg_hba.conf: hostssl ... scram-sha-256; or cert, and sslcert= and sslkey= in the URL"
+_AT_A_PORT = "in pg_hba.conf: hostssl ... scram-sha-256; on this host, reach it through its socket"
+_ALONE = "if no other user of this host can listen at that port"
 _OF_LIBPQ = {
     "does not support SSL": "let the server speak TLS (ssl = on): man smtpcreds, section POSTGRESQL",
     "certificate verify failed": _ROOT,
@@ -182,8 +184,9 @@ _OF_LIBPQ = {
     'requirement "!password"': (
         "in pg_hba.conf: scram-sha-256; or require_auth=password in the URL, if the server asks PAM or LDAP"
     ),
+    'requirement "scram-sha-256,gss': f"{_AT_A_PORT}; or require_auth=password in the URL (md5, none), {_ALONE}",
     "requirement": _METHOD,
-    "channel binding": _METHOD,
+    "channel binding": f"{_AT_A_PORT}; there also channel_binding=disable in the URL, {_ALONE}",
 }
 """Hints by what libpq's messages say."""
 _STATES: dict[str, Fault] = {
@@ -339,7 +342,6 @@ def _parameters(library: Any, url: DatabaseUrl) -> dict[str, Any]:
 _REQUIRE_AUTH = 160000
 """The version of libpq that has ``require_auth``."""
 _NO_CLEAR_TEXT = "!password"
-"""Any user of this host can listen where the server is down."""
 _NO_FILE = f"{os.devnull}/none"
 
 
@@ -352,10 +354,9 @@ def _strong(pq: Any, url: DatabaseUrl, given: dict[str, Any]) -> dict[str, Any]:
     """
     defaults = pq.Conninfo.get_defaults()
     known = {option.keyword.decode(): (option.val or b"").decode() for option in defaults} | given
-    host, address = str(known["host"]), str(known["hostaddr"])
-    if "service" not in given and is_local(host.split(","), address.split(",")):
-        is_asked = known.get("require_auth") or pq.version() < _REQUIRE_AUTH
-        return {} if is_asked else {"require_auth": _NO_CLEAR_TEXT}
+    places = [place for name in ("host", "hostaddr") for place in str(known[name]).split(",") if place]
+    if "service" not in given and is_local(places):
+        return _strong_here(pq, known, all(place.startswith(("/", "@")) for place in places))
     _verify_strong(url.text, given)
     if "service" not in given and not (known["sslrootcert"] or _has_root()):
         reason = "is on another host, and no CA certificate is there to know it by"
@@ -366,6 +367,22 @@ def _strong(pq: Any, url: DatabaseUrl, given: dict[str, Any]) -> dict[str, Any]:
     if known["sslcert"] and given.get("channel_binding") != "require":
         return strong | {"password": "", "passfile": _NO_FILE}
     return strong | {"channel_binding": "require"}
+
+
+def _strong_here(pq: Any, known: dict[str, Any], is_socket: bool) -> dict[str, Any]:
+    """Return parameters for a server of this host, where any user can listen while it is down.
+
+    One at a port has to know the role's password (RFC 5802 section 3: SCRAM proves both sides), or has the
+    accounts as if it were ours; a socket's owner is known by its directory, see :func:`_verify_socket`.
+    """
+    if pq.version() < _REQUIRE_AUTH:
+        is_left_open = not is_socket and known["channel_binding"] == "prefer" and known["sslmode"] != FULL
+        return {"channel_binding": "require"} if is_left_open else {}
+    if known["require_auth"]:
+        return {}
+    is_shown = known["sslcert"] and known["sslmode"] == FULL
+    at_a_port = "scram-sha-256,gss" + ",none" * bool(is_shown)
+    return {"require_auth": _NO_CLEAR_TEXT if is_socket else at_a_port}
 
 
 def _has_root() -> bool:

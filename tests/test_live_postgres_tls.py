@@ -61,11 +61,11 @@ def database(admin: MailHost) -> Postgresql:
     database.identify(SERVER, "shown")
     database.start(
         f"listen_addresses = '*'\nssl = on\n{tls}",
-        "host plain admin all scram-sha-256\nhostssl clear admin all password\n"
+        "host plain admin all scram-sha-256\nhost loose admin all trust\nhostssl clear admin all password\n"
         "hostssl all admin all scram-sha-256\nhostssl all shown all cert map=hosts\n",
     )
     database.sql("postgres", f"CREATE ROLE admin LOGIN PASSWORD '{PASSWORD}'; CREATE ROLE shown LOGIN;")
-    for name, owner in (("mail", "admin"), ("clear", "admin"), ("shared", "shown")):
+    for name, owner in (("mail", "admin"), ("clear", "admin"), ("loose", "admin"), ("shared", "shown")):
         database.sql("postgres", f"CREATE DATABASE {name} OWNER {owner}")
     return database
 
@@ -111,6 +111,23 @@ def test_a_password_in_clear_is_not_given_even_to_a_known_server(
     status, said = listed(admin, f"postgresql://admin@{SERVER}/clear?{ROOT}{certificate}", implementation)
     assert status == 69, said
     assert "requirement" in said or "channel binding required" in said or "no password supplied" in said
+
+
+@LIBPQ
+def test_a_server_at_a_port_of_this_host_has_to_know_the_password(
+    admin: MailHost, database: Postgresql, implementation: str
+) -> None:
+    """Any user can listen there while ours is down, and let everybody in: what is written would be his."""
+    status, said = listed(admin, "postgresql://admin@127.0.0.1/mail", implementation)
+    assert (status, said.split(" in ")[0]) == (0, "no accounts"), said
+    for query in ("", "?sslmode=require"):
+        status, said = listed(admin, f"postgresql://admin@127.0.0.1/loose{query}", implementation)
+        assert status == 69, said
+        assert "reach it through its socket" in said
+    way_out = "require_auth=none" if implementation == "binary" else "channel_binding=disable"
+    assert way_out in said
+    status, said = listed(admin, f"postgresql://admin@127.0.0.1/loose?{way_out}", implementation)
+    assert (status, said.split(" in ")[0]) == (0, "no accounts"), said
 
 
 FAKE = f"""

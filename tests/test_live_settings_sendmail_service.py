@@ -45,6 +45,13 @@ ROWS = [
     Row("ciphers that nobody knows", INCLUDE, ciphers("NONSENSE"), "MTA033", no_tls),
     Row("mechanisms", INCLUDE, below("define(`confAUTH_OPTIONS', `c')dnl"), "MTA028", no_auth),
     Row("no time for TLS", INCLUDE, below("define(`confTO_STARTTLS', `0s')dnl"), "MTA028", no_tls),
+    Row(
+        "a digest",
+        INCLUDE,
+        below("define(`confCERT_FINGERPRINT_ALGORITHM', `nonsense')dnl"),
+        "MTA011",
+        no_tls,
+    ),
     Row("an engine", INCLUDE, below("define(`confSSL_ENGINE', `nosuch')dnl"), "MTA038", no_tls),
     Row("filter, F=R", INCLUDE, dead_filter("R"), "MTA034", ended),
     Row("filter, F=T", INCLUDE, dead_filter("T"), "MTA034", ended),
@@ -57,8 +64,8 @@ ROWS = [
     Row("domain name", INCLUDE, below("define(`confDOMAIN_NAME', `other.example')dnl"), "MTA037", nothing),
     Row("no port", DAEMON, DAEMON.replace("Port=smtp", "Port=26"), "MTA039", nothing),
     Row("check_data", TAIL, f"{TAIL}\nLOCAL_RULESETS\nScheck_data\n{REFUSE}\n", "MTA026", refused),
-    Row("an octet too many", INCLUDE, below("define(`confMAX_MESSAGE_SIZE', `20')dnl"), "MTA042", refused),
-    Row("headers too long", INCLUDE, below("define(`confMAX_HEADERS_LENGTH', `20')dnl"), "MTA042", refused),
+    Row("an octet too many", INCLUDE, below("define(`confMAX_MESSAGE_SIZE', `20')dnl"), "MTA043", refused),
+    Row("headers too long", INCLUDE, below("define(`confMAX_HEADERS_LENGTH', `20')dnl"), "MTA043", refused),
     Row("check_eom", TAIL, f"{TAIL}\nLOCAL_RULESETS\nScheck_eom\n{REFUSE}\n", "MTA026", refused),
 ]
 
@@ -120,9 +127,9 @@ def test_a_queue_without_room_is_found_until_the_cure(scene: Scene) -> None:
     scene.hub.log.wait("rejecting new messages: min free", closed + 1)
     assert scene.visitor.visits(sends=True).relays == 0
     found = findings(scene.hub)
-    assert list(found) == ["MTA042"]
-    assert found["MTA042"] in scene.hub.run("mta", "check", "sendmail-hub").out
-    by_shell(scene.hub, found["MTA042"])
+    assert list(found) == ["MTA043"]
+    assert found["MTA043"] in scene.hub.run("mta", "check", "sendmail-hub").out
+    by_shell(scene.hub, found["MTA043"])
     scene.hub.log.wait("sm-mta.*starting daemon", starts + 2)
     scene.hub.host.await_port(25)
     assert findings(scene.hub) == {}

@@ -188,7 +188,7 @@ def listens(host: Host) -> Iterator[Finding]:
 MTA217 = Code.error(
     "MTA217",
     "Exim takes no message of client hosts, for want of room or since each is too large (check_spool_space, "
-    "check_spool_inodes, message_size_limit, received_headers_max)",
+    "check_spool_inodes, message_size_limit, header_maxsize, header_line_maxsize, received_headers_max)",
 )
 _SIZE = pattern(r"(\d+)([KMG]?)")
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}

@@ -126,6 +126,7 @@ _OF_SENDMAIL: tuple[Check, ...] = (
     sendmail_service.realm,
     sendmail_service.listens,
     sendmail_service.kept,
+    sendmail_service.user,
     sendmail_room.room,
     sendmail_client.past,
 )
@@ -224,10 +225,9 @@ AROUND: Mapping[str, tuple[Check, ...]] = {
     "sendmail": (
         *(sendmail.authorities, sendmail.paths, sendmail.digest, sendmail.fallback),
         *_OF_SENDMAIL,
-        permissions.readers,
     ),
-    "postfix": _OF_POSTFIX,
-    "exim": _OF_EXIM,
+    "postfix": (*_OF_POSTFIX, permissions.readers),
+    "exim": (*_OF_EXIM, permissions.readers),
     "dovecot": _OF_DOVECOT,
 }
 """By family: the checks of settings around ours, which ``mta check`` makes too."""

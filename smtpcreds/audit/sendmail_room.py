@@ -12,8 +12,8 @@ from .finding import Code
 from .host import SENDMAIL_CF, Host
 from .sendmail_switches import removed
 
-MTA042 = Code.error(
-    "MTA042",
+MTA043 = Code.error(
+    "MTA043",
     "Sendmail takes no message of client hosts, for want of room or since each is too large "
     "(confMIN_FREE_BLOCKS, confMAX_MESSAGE_SIZE, confMAX_HEADERS_LENGTH, confMAX_HOP)",
 )
@@ -35,7 +35,7 @@ def room(host: Host) -> Iterator[Finding]:
         value = cf.option(option)
         if value.isdecimal() and (why := look(host, int(value))):
             reason = f"has {option}={value}, and {why}"
-            yield MTA042.found(host.path(SENDMAIL_CF), reason, removed(host, name, name))
+            yield MTA043.found(host.path(SENDMAIL_CF), reason, removed(host, name, name))
 
 
 def _blocks(host: Host, least: int) -> str:

@@ -170,7 +170,7 @@ def entries(host: Host, tag: str) -> Iterator[tuple[int, str, str]]:
 def dropped(host: Host, number: int) -> str:
     """Return how a line of the access map goes."""
     path = quote(host.path(sendmail.ACCESS))
-    return f"sed -i {number}d {path} && makemap hash {path} < {path}"
+    return f"sed -i {number}d {path} && {sendmail.makemap(host.site.system, path)}"
 
 
 def _hook(host: Host, name: str) -> Iterator[str]:

@@ -143,7 +143,12 @@ def expand(text: str, read: Callable[[str], str], depth: int = _DEPTH) -> str:
     """Return the configuration with what it includes; ``read`` gives the files of a pattern, joined."""
     if depth == 0:
         return text
-    return _INCLUDED.sub(lambda found: expand(read(found[1]), read, depth - 1), text)
+
+    def included(found: "re.Match[str]") -> str:
+        name = found[1]  # in itself it is nothing; Dovecot refuses it
+        return expand(read(name), lambda other: "" if other == name else read(other), depth - 1)
+
+    return _INCLUDED.sub(included, text)
 
 
 def parse_configuration(text: str, *, is_new: bool | None = None) -> DovecotConf:

@@ -376,7 +376,12 @@ def expand(text: str, read: Callable[[str], str | None], depth: int = _DEPTH) ->
     """Return the configuration with what it includes; ``read`` gives a file, or None where there is none."""
     if depth == 0:
         return text
-    return _INCLUDE.sub(lambda found: expand(read(found[1]) or "", read, depth - 1), text)
+
+    def included(found: "re.Match[str]") -> str:
+        name = found[1]  # in itself it is nothing; Exim refuses it
+        return expand(read(name) or "", lambda other: None if other == name else read(other), depth - 1)
+
+    return _INCLUDE.sub(included, text)
 
 
 def parse_configuration(text: str) -> EximConf:

@@ -24,12 +24,15 @@ _COMPARED: dict[str, Callable[[int], bool]] = {
 
 
 def expand(text: str, raw: Callable[[str], str], depth: int = _DEPTH) -> str:
-    """Return a value with others put in; ``raw`` gives that of a name as it stands."""
+    """Return a value with others put in; ``raw`` gives that of a name as it stands.
+
+    A name stands for nothing in its own value: Postfix does not start with such a file.
+    """
     if depth == 0:
         return text
 
     def of_name(found: "re.Match[str]") -> str:
-        return expand(raw(found[1] or found[2]), raw, depth - 1)
+        return _value(found[1] or found[2], raw, depth - 1)
 
     made, rest = "", text
     while (at := rest.find("${")) >= 0:
@@ -37,6 +40,10 @@ def expand(text: str, raw: Callable[[str], str], depth: int = _DEPTH) -> str:
         made += _NAME.sub(of_name, rest[:at]) + _chosen(inside, raw, depth - 1)
         rest = after
     return made + _NAME.sub(of_name, rest)
+
+
+def _value(name: str, raw: Callable[[str], str], depth: int) -> str:
+    return expand(raw(name), lambda other: "" if other == name else raw(other), depth)
 
 
 def _braced(text: str) -> tuple[str, str]:
@@ -55,7 +62,7 @@ def _chosen(inside: str, raw: Callable[[str], str], depth: int) -> str:
     found = _CONDITION.fullmatch(inside)
     if found is None:
         return ""
-    value = expand(raw(found[1]), raw, depth)
+    value = _value(found[1], raw, depth)
     if found[2] is None:
         return value
     one, other = _alternatives(found[3])

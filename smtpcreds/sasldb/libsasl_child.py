@@ -22,6 +22,8 @@ NO_LIBRARY = 3
 _LIBRARIES = ("libsasl2.so.2", "libsasl2.so.3")
 _OK, _CONTINUE, _FAIL = 0, 1, -1
 _STEPS = 8
+_PR_SET_DUMPABLE = 4
+"""From linux/prctl.h."""
 _ERROR = 1
 """SASL_LOG_ERR, the level of unusual errors."""
 _LIST_END, _GETOPT, _LOG = 0, 1, 2
@@ -94,7 +96,7 @@ class Exchange:
 
 def main() -> None:
     """Read the request, answer it, and end without libsasl2's own clean-up."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _close_memory()
     request = json.loads(sys.stdin.buffer.readline())
     exchange = Exchange(_library(), request, sys.stdin.buffer.read())
     for mechanism in request["mechanisms"]:
@@ -102,6 +104,15 @@ def main() -> None:
         sys.stdout.write(json.dumps([mechanism, *answer]) + "\n")
         sys.stdout.flush()
     os._exit(0)
+
+
+def _close_memory() -> None:
+    """As the program that started this one did for itself; exec(2) makes a process dumpable again."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    except AttributeError:  # another kernel than Linux
+        return
 
 
 def _library() -> ctypes.CDLL:

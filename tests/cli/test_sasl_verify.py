@@ -4,6 +4,7 @@ Debian: libsasl2-2, libsasl2-modules, libsasl2-modules-db, db5.3-util, locales, 
 """
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -207,7 +208,7 @@ def test_the_password_goes_through_pipes_only_and_is_not_logged(admin: Admin) ->
     source = admin.secret("s")
     admin.sasl("add", "maildroid", "--hashed", "--password", source)
     trace = admin.directory / "trace"
-    calls = "trace=execve,connect,openat,sendto,prlimit64"
+    calls = "trace=execve,connect,openat,sendto,prlimit64,prctl"
     before = ("strace", "-f", "-v", "-s", "10000", "-o", str(trace), "-e", calls)
     admin.sasl("verify", "maildroid", "--password", source, before=before)
     assert SECRET not in trace.read_bytes()
@@ -217,3 +218,7 @@ def test_the_password_goes_through_pipes_only_and_is_not_logged(admin: Admin) ->
     # Plugins may log when they are loaded; after the last look into the database nothing is logged.
     assert text.rfind(b"/dev/log") < text.rfind(b"etc/sasldb2")
     assert b"RLIMIT_CORE, {rlim_cur=0, rlim_max=0}" in text
+    child = re.search(rb"^(\d+) +execve\(.*libsasl_child", text, re.MULTILINE)
+    assert child
+    closed = rb"^%s +prctl\(PR_SET_DUMPABLE, SUID_DUMP_DISABLE\) += 0" % child[1]
+    assert re.search(closed, text, re.MULTILINE), "cores that the kernel pipes know no limit (core(5))"

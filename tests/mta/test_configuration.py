@@ -6,7 +6,7 @@ import pytest
 from lab.debs import unpacked
 
 from smtpcreds.errors import DamagedFileError
-from smtpcreds.mta import dovecot, exim, main_cf, sendmail, sendmail_cf
+from smtpcreds.mta import dovecot, exim, main_cf, main_cf_values, sendmail, sendmail_cf
 
 MAIN = """\
 # comment
@@ -146,3 +146,18 @@ def test_lines_that_makemap_refuses(line: bytes) -> None:
 
 def test_of_a_repeated_key_the_first_counts() -> None:
     assert sendmail.records(b"A b c \na d\n# e f\n", "map") == {b"a": b"b c "}
+
+
+def test_what_names_itself_is_read_soon() -> None:
+    """A slip of the hand that stops the mail program; audit has to say so, and not to go on for ever."""
+    asked = 0
+
+    def counted(text: str) -> str:
+        nonlocal asked
+        asked += 1
+        assert asked < 100
+        return text
+
+    main_cf_values.expand("$a", lambda _: counted("$a ${a} ${a?{$a}:{$a}} ${{$a} == {$a} ? {$a} : {$a}} $a"))
+    exim.expand(".include /a", lambda _: counted(".include /a\n" * 9))
+    dovecot.expand("!include *.conf", lambda _: counted("!include *.conf\n" * 9))
