@@ -184,7 +184,9 @@ _OF_LIBPQ = {
     'requirement "!password"': (
         "in pg_hba.conf: scram-sha-256; or require_auth=password in the URL, if the server asks PAM or LDAP"
     ),
-    'requirement "scram-sha-256,gss': f"{_AT_A_PORT}; or require_auth=password in the URL (md5, none), {_ALONE}",
+    'requirement "scram-sha-256,gss': (
+        f"{_AT_A_PORT}; or require_auth=password in the URL (md5, none), {_ALONE}"
+    ),
     "requirement": _METHOD,
     "channel binding": f"{_AT_A_PORT}; there also channel_binding=disable in the URL, {_ALONE}",
 }

@@ -222,7 +222,10 @@ _PROGRAMS: tuple[Check, ...] = (
 CHECKS = (*_PERMISSIONS, *_CERTIFICATES, *_ACCOUNTS, *_PROGRAMS)
 """In the order in which their findings are shown."""
 AROUND: Mapping[str, tuple[Check, ...]] = {
-    "sendmail": _OF_SENDMAIL,
+    "sendmail": (
+        *(sendmail.authorities, sendmail.paths, sendmail.digest, sendmail.fallback),
+        *_OF_SENDMAIL,
+    ),
     "postfix": (*_OF_POSTFIX, permissions.readers),
     "exim": (*_OF_EXIM, permissions.readers),
     "dovecot": _OF_DOVECOT,
