@@ -30,6 +30,7 @@ from . import (
     postfix_ciphers,
     postfix_client,
     postfix_filters,
+    postfix_past,
     postfix_senders,
     postfix_services,
     sasl_conf,
@@ -163,6 +164,10 @@ _OF_POSTFIX: tuple[Check, ...] = (
     postfix_senders.claimed,
     postfix_senders.everywhere,
     postfix_senders.owners,
+    postfix_past.past,
+    postfix_past.values,
+    postfix_past.room,
+    postfix_past.neighbours,
 )
 _OF_EXIM: tuple[Check, ...] = (
     exim.offered,
@@ -254,6 +259,7 @@ _ROOMS = (
         sendmail_client,
     ),
     *(postfix, postfix_ciphers, postfix_client, postfix_filters, postfix_senders, postfix_services),
+    postfix_past,
     *(exim, exim_service, dovecot, dovecot_service, others, delivery),
 )
 _FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")
