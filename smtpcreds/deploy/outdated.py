@@ -9,7 +9,14 @@ from ..accounts.database import AccountDatabase, database_of, recorded_place
 from ..accounts.rotation import latest
 from ..ca.layout import ca_files, has_inventory, reading
 from ..config import Site
-from ..errors import DamagedFileError, MissingInputError, NameRefusedError, NoSuchAccountError, SmtpcredsError
+from ..errors import (
+    DamagedFileError,
+    MissingInputError,
+    NameRefusedError,
+    NoSuchAccountError,
+    SmtpcredsError,
+    UnsafePathError,
+)
 from ..files import exists, is_directory, names_in, read_private
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import RotationState
@@ -79,7 +86,7 @@ def _with_file(site: Site) -> Iterator[Account]:
 def _own(site: Site) -> dict[str, Account]:
     """Return this host's default-auth-info, if it is of an account in the relay's realm on the hub itself."""
     path = site.path(DEFAULT_PATH)
-    with suppress(DamagedFileError, NameRefusedError):  # other checks speak of it
+    with suppress(DamagedFileError, NameRefusedError, UnsafePathError):  # other checks speak of it
         if (
             exists(path)
             and exists(ca_files(site).certificate)
