@@ -51,6 +51,7 @@ PATHS = (
     *("postfix_directory", "sasl_directory", "sendmail_pid", "sendmail_source"),
 )
 NAMES = ("exim_group", "exim_user", "opensmtpd_group", "opensmtpd_service", "install", "restart")
+MAPS = {"postfix_map": ("", "hash", "lmdb", "cdb"), "sendmail_map": ("", "hash", "cdb")}
 """Keys of table ``[system]``."""
 SECRET = frozenset({"ca.passphrase", "ca.pin"})
 """Keys whose wrong values are not repeated: somebody may have written the secret itself."""
@@ -239,5 +240,6 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys((f"system.{name}" for name in PATHS), _place_if_any),
     **dict.fromkeys((f"system.{name}" for name in NAMES), _word),
     "system.exim_style": _one_of(("", "template", "hand-written")),
+    **{f"system.{key}": _one_of(types) for key, types in MAPS.items()},
 }
 """By key; each item of a list is checked alone."""

@@ -2,7 +2,8 @@
 
 The standard library writes a data class's methods as text and compiles them, half a millisecond a class; a
 regular expression takes about as long. A command imports a hundred of both and uses a part of them. Here they
-are the standard library's own all the same. Type checkers see the standard library.
+do what the standard library's do, and are the standard library's own where they are used often. Type checkers
+see the standard library.
 """
 
 import dataclasses
@@ -18,9 +19,15 @@ if TYPE_CHECKING:
     pattern = _re.compile
 else:
     _completing = RLock()
+    _FEW = 32
+    """Instances that are made without a method compiled; more are made faster by compiled ones."""
+    _OURS = ("__init__", "__repr__", "__eq__", "__hash__", "__setattr__", "__delattr__")
 
     def dataclass(cls=None, /, **options):
         """Make a data class whose methods come with its first instance; see :func:`dataclasses.dataclass`.
+
+        Of the first instances the methods are not compiled, which takes half a millisecond a class; whatever
+        is not plain is left to the standard library, errors too.
 
         Args:
             cls: of which ``__init__`` is not called by other means than making an instance.
@@ -30,20 +37,113 @@ else:
             return partial(dataclass, **options)
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: N807
-            _complete(cls)
+            _begin(cls, __init__)
             cls.__init__(self, *args, **kwargs)
 
+        cls.__pending__ = options, None
         cls.__init__ = __init__
-        cls.__pending__ = options
         return cls
+
+    def _begin(cls: type, first: Any) -> None:
+        with _completing:
+            if vars(cls).get("__init__") is not first:
+                return
+            for above in reversed(cls.__mro__[1:]):
+                if "__pending__" in vars(above):
+                    _begin(above, vars(above)["__init__"] if vars(above)["__pending__"][1] is None else None)
+            if vars(cls)["__pending__"][0] in ({}, {"frozen": True}) and not vars(cls).keys() & {*_OURS[1:]}:
+                _sketch(cls)
+            else:
+                _complete(cls)
 
     def _complete(cls: type) -> None:
         with _completing:
             for one in reversed(cls.__mro__):
-                if (options := vars(one).get("__pending__")) is not None:
-                    del one.__init__
+                if "__pending__" in vars(one):
+                    options, given = vars(one)["__pending__"]
+                    for name in _OURS[: 1 if given is None else None]:
+                        if name in vars(one):
+                            delattr(one, name)
+                    for name, value in (given or {}).items():
+                        setattr(one, name, value)
+                    one.__doc__ = one.__doc__ or one.__name__  # or inspect, 6 ms, would be asked for one
                     dataclasses.dataclass(one, **options)
                     del one.__pending__
+
+    def _sketch(cls: type) -> None:
+        options = vars(cls)["__pending__"][0]
+        given = {name: vars(cls)[name] for name in vars(cls).get("__annotations__", ()) if name in vars(cls)}
+        cls.__doc__ = cls.__doc__ or cls.__name__
+        del cls.__init__
+        dataclasses.dataclass(cls, init=False, repr=False, eq=False)
+        cls.__pending__ = options, given
+        fields = dataclasses.fields(cls)
+        if any(field.kw_only or not field.init or field.hash is not None for field in fields):
+            cls.__init__ = None
+            _complete(cls)
+            return
+        cls.__init__ = _init(cls, fields)
+        cls.__repr__ = _repr([field.name for field in fields if field.repr])
+        cls.__eq__, cls.__hash__ = _eq_and_hash([field.name for field in fields if field.compare])
+        if "frozen" in options:
+            cls.__setattr__, cls.__delattr__ = _refuse_setting, _refuse_deleting
+        else:
+            cls.__hash__ = None
+
+    def _init(cls: type, fields: tuple[dataclasses.Field, ...]) -> Any:
+        names = [field.name for field in fields]
+        default = {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
+        make = {
+            field.name: field.default_factory
+            for field in fields
+            if field.default_factory is not dataclasses.MISSING
+        }
+        needed = {*names} - default.keys() - make.keys()
+        ends = hasattr(cls, "__post_init__")
+        left = _FEW
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+            nonlocal left
+            left -= 1
+            found = dict(zip(names, args, strict=False))
+            is_plain = len(found) == len(args) and not kwargs.keys() & found.keys()
+            found.update(kwargs)
+            if left < 0 or not is_plain or needed - found.keys() or len(found.keys() | {*names}) > len(names):
+                _complete(cls)
+                cls.__init__(self, *args, **kwargs)
+                return
+            made = {name: factory() for name, factory in make.items() if name not in found}
+            whole = {**default, **made, **found}
+            vars(self).update((name, whole[name]) for name in names)
+            if ends:
+                self.__post_init__()
+
+        return __init__
+
+    def _repr(names: list[str]) -> Any:
+        def __repr__(self) -> str:  # noqa: N807
+            shown = (f"{name}={getattr(self, name)!r}" for name in names)
+            return f"{type(self).__qualname__}({', '.join(shown)})"
+
+        return __repr__
+
+    def _eq_and_hash(names: list[str]) -> tuple[Any, Any]:
+        def values(one) -> tuple[Any, ...]:
+            return tuple([getattr(one, name) for name in names])
+
+        def __eq__(self, other: object) -> bool:  # noqa: N807
+            return values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
+
+        def __hash__(self) -> int:  # noqa: N807
+            return hash(values(self))
+
+        return __eq__, __hash__
+
+    def _refuse_setting(_: Any, name: str, __: Any) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def _refuse_deleting(_: Any, name: str) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
 
     class pattern:  # noqa: N801
         """A regular expression; see :func:`re.compile`."""

@@ -10,6 +10,7 @@ exim.spec and opensmtpd.spec of Fedora. The row of Arch is what its users know, 
 """
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import NamedTuple
@@ -33,6 +34,7 @@ class System(NamedTuple):
         sendmail_built: what that makes.
         sendmail_install: how that becomes sendmail.cf.
         sendmail_owner: may own what Sendmail reads, beside root.
+        sendmail_map: type of its tables, as makemap is told.
         exim_directory: of Exim's configuration.
         exim_conf: its configuration where one file holds it all.
         exim_style: ``template`` for Debian's way to keep it, ``hand-written`` for one file.
@@ -45,6 +47,7 @@ class System(NamedTuple):
         postfix_chroot: ``y`` or ``n``, what the package's master.cf says of smtpd.
         postfix_sasl: where smtpd looks for smtpd.conf unless ``cyrus_sasl_config_path`` says otherwise.
         postfix_is_told: ``n`` where smtpd takes no notice of that parameter.
+        postfix_map: type of a table that is named without one; without Berkeley DB it is not ``hash``.
         dovecot_directory: of dovecot.conf.
         msmtp_conf: of the whole host.
         nullmailer_directory: of its configuration.
@@ -69,6 +72,7 @@ class System(NamedTuple):
     sendmail_built: str = "/etc/mail/sendmail.cf.new"
     sendmail_install: str = "mv -f /etc/mail/sendmail.cf.new /etc/mail/sendmail.cf"
     sendmail_owner: str = "smmta"
+    sendmail_map: str = "hash"
     exim_directory: str = "/etc/exim4"
     exim_conf: str = "/etc/exim4/exim4.conf"
     exim_style: str = "template"
@@ -81,6 +85,7 @@ class System(NamedTuple):
     postfix_chroot: str = "y"
     postfix_sasl: str = "/etc/postfix/sasl"
     postfix_is_told: str = "y"
+    postfix_map: str = "hash"
     dovecot_directory: str = "/etc/dovecot"
     msmtp_conf: str = "/etc/msmtprc"
     nullmailer_directory: str = "/etc/nullmailer"
@@ -94,6 +99,11 @@ class System(NamedTuple):
         """Return the package with a plugin of Cyrus SASL, ``libscram.so`` for example."""
         name = plugin.removeprefix("lib").removesuffix(".so")
         return self.sasl_packages.get(name, self.sasl_packages.get("", "cyrus-sasl"))
+
+    @property
+    def makemap(self) -> tuple[str, str]:
+        """The command that makes a table of Sendmail, and how the name of what it makes ends."""
+        return f"makemap {self.sendmail_map}", ".cdb" if self.sendmail_map == "cdb" else ".db"
 
     def to_restart(self, service: str) -> str:
         """Return the command."""
@@ -161,6 +171,7 @@ ALPINE = _OTHERS._replace(
     name="alpine",
     ids=frozenset({"alpine"}),
     sasldb_format="gdbm",
+    postfix_map="lmdb",
     sasl_packages={
         "": "libsasl",
         "login": "cyrus-sasl-login",
@@ -235,9 +246,26 @@ def named(os_release: str) -> System | None:
     for word in (found.get("ID", ""), *found.get("ID_LIKE", "").split()):
         for system in SYSTEMS.values():
             if word in system.ids:
-                is_old = any(found.get(name) in _NOT_TOLD for name in _CODENAMES)
-                return system._replace(postfix_is_told="n") if is_old else system
+                return _released(system, found)
     return None
+
+
+def _released(system: System, found: Mapping[str, str]) -> System:
+    """Return the system as its release has it."""
+    if any(found.get(name) in _NOT_TOLD for name in _CODENAMES):
+        return system._replace(postfix_is_told="n")
+    platform = re.fullmatch(r"platform:([a-z]+)(\d+)", found.get("PLATFORM_ID", ""))
+    if platform and int(platform[2]) >= _WITHOUT_BERKELEY_DB.get(platform[1], sys.maxsize):
+        system = system._replace(postfix_map="lmdb")
+        return system._replace(sendmail_map="cdb") if platform[1] == "el" else system
+    return system
+
+
+_WITHOUT_BERKELEY_DB = {"el": 10, "f": 43}
+"""The first releases whose Postfix has no ``hash``: RHEL and its rebuilds, Fedora.
+
+Source: packages of postfix-3.8.5-8.el10; sendmail.spec, which builds ``makemap`` for cdb alone if rhel >= 10.
+"""
 
 
 _CODENAMES = ("VERSION_CODENAME", "DEBIAN_CODENAME", "UBUNTU_CODENAME")

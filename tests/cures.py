@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import click
 
-from smtpcreds.cli.framework import COMMANDS, smtpcreds
+from smtpcreds.cli.framework import COMMANDS
+from smtpcreds.cli.tree import smtpcreds
 
 COMMAND = re.compile(r"smtpcreds ((?:'[^']*'|://|[^;,:&)'])+)")
 

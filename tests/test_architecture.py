@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "smtpcreds"
 FLOORS = (
     ("lazy",),
     ("errors", "secret", "shell"),
-    ("names", "model", "postgres", "dns", "terminal", "progress", "systems"),
+    ("names", "model", "postgres", "dns", "terminal", "progress", "jobs", "systems"),
     ("host_name", "config_values"),
     ("pki", "files", "config", "passwords"),
     ("mta", "sasldb", "inventory", "sources", "smtp", "memory", "pkcs11"),
@@ -63,8 +63,8 @@ WRITING = {
     *("NamedTemporaryFile", "TemporaryDirectory"),
 }
 """Functions of ``os``, ``shutil`` and ``tempfile``."""
-TO_STREAMS = {"cli/framework.py", "cli/session.py", "sources.py", "passwords/generation.py"}
-"""Which open terminals and devices."""
+TO_STREAMS = {"jobs.py", "cli/framework.py", "cli/session.py", "sources.py", "passwords/generation.py"}
+"""Which open terminals, pipes and devices."""
 MAX_LINES = 700
 
 

@@ -25,7 +25,10 @@ class Derived(Base):
     port: int = 25
 
 
-def test_a_data_class_is_that_of_the_standard_library() -> None:
+@pytest.mark.parametrize("often", [0, 100])
+def test_a_data_class_is_that_of_the_standard_library(often: int) -> None:
+    for _ in range(often):  # from some number on its methods are compiled
+        Derived("attic")
     one = Derived("attic", "s3cret", port=587)
     assert one == Derived("attic", "s3cret", ["ignored"], 587) != Derived("attic", "s3cret")
     assert hash(one) == hash(Derived("attic", "s3cret", ["ignored"], 587))
@@ -35,6 +38,64 @@ def test_a_data_class_is_that_of_the_standard_library() -> None:
         one.port = 1  # type: ignore[misc]
     with pytest.raises(TypeError, match="missing 1 required positional argument: 'name'"):
         Derived()  # type: ignore[call-arg]
+
+
+def test_an_early_instance_is_the_equal_of_a_late_one() -> None:
+    @dataclass(frozen=True)
+    class Above:
+        name: str
+        words: list[str] = dataclasses.field(default_factory=list, compare=False)
+        port: int = dataclasses.field(default=25)
+
+        def __post_init__(self) -> None:
+            assert self.name
+
+    @dataclass(frozen=True)
+    class Below(Above):
+        secret: str = dataclasses.field(default="s", repr=False)
+
+    @dataclass
+    class Open:
+        number: int = 1
+
+    early = [Above("a"), Below("a", port=1), Open(), Below("a", [], 1, "t")]
+    number_of = [hash(early[0]), hash(early[1]), repr(early[1]), dataclasses.asdict(early[3])]
+    early[2].number = 2  # type: ignore[attr-defined]
+    for _ in range(100):
+        late = [Above("a"), Below("a", port=1), Open(2), Below("a", [], 1, "t")]
+    assert early == late
+    assert number_of == [hash(late[0]), hash(late[1]), repr(late[1]), dataclasses.asdict(late[3])]
+    assert early[1] != early[3]
+    assert early[0].words is not late[0].words  # type: ignore[attr-defined]
+    for one in (early[1], late[1]):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            one.port = 2  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(early[2])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [((), {}), (("a", "b", "c"), {}), (("a",), {"name": "b"}), (("a",), {"nope": 1})],
+)
+def test_what_is_wrong_is_said_by_the_standard_library(
+    arguments: tuple[str, ...], words: dict[str, object]
+) -> None:
+    class Plain:
+        name: str
+        port: int = 25
+
+    class Lazy:
+        name: str
+        port: int = 25
+
+    Lazy.__qualname__ = Plain.__qualname__
+    said = []
+    for made in (dataclasses.dataclass(Plain), dataclass(Lazy)):
+        with pytest.raises(TypeError) as refused:
+            made(*arguments, **words)
+        said.append(str(refused.value).rpartition(".")[2])
+    assert said[0] == said[1]
 
 
 def test_a_class_that_many_threads_use_first_is_made_once() -> None:

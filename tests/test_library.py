@@ -18,7 +18,7 @@ import pytest
 
 import smtpcreds
 from smtpcreds import errors
-from smtpcreds.cli.framework import smtpcreds as program
+from smtpcreds.cli.tree import smtpcreds as program
 from smtpcreds.errors import DeniedError
 from smtpcreds.library import accounts, ca, certificates, mta, site, tlsa
 

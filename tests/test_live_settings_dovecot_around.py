@@ -1,62 +1,84 @@
 """More settings of a real Dovecot: passdbs around ours, policy servers, and its service auth."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import pytest
 from admin import HUB
 from lab import DOVECOT, Dovecot, Lab
 from mail_hosts import ACCOUNT, MailHost
 from mail_settings import by_shell, findings
+from test_live_settings_dovecot import HERE, NEW, OLD, SOCKET, Row, for_here, said
 
 pytestmark = pytest.mark.live
 
-SOCKET = "/var/spool/postfix/private/auth"
-LOCAL = "/etc/dovecot/local.conf"
 NOBODY_ANSWERS = "http://127.0.0.1:9/"
 
 
-class Row(NamedTuple):
-    """What stands above and below our line, the code, and which secret is right then."""
-
-    above: str
-    below: str
-    code: str
-    is_right: bool = False
-    is_any_right: bool = False
+def block(kind: str, *lines: str) -> str:
+    inside = "".join(f"  {line}\n" for line in lines)
+    return f"{kind} {{\n{inside}}}\n"
 
 
 def passdb(driver: str, *lines: str) -> str:
-    inside = "".join(f"  {line}\n" for line in (f"driver = {driver}", *lines))
-    return f"passdb {{\n{inside}}}\n"
+    """Return a passdb, in the words of Dovecot 2.3."""
+    return block("passdb", f"driver = {driver}", *lines)
+
+
+def called(driver: str, *lines: str) -> str:
+    """Return a passdb that is called like its driver, in the words of Dovecot 2.4."""
+    return block(f"passdb {driver}", *lines)
 
 
 def service(*lines: str) -> str:
-    inside = "".join(f"  {line}\n" for line in lines)
-    return f"service auth {{\n{inside}}}\n"
+    return block("service auth", *lines)
 
 
-OURS = "args = /etc/dovecot/smtpcreds-users"
+PATH = "/etc/dovecot/smtpcreds-users"
+OURS, OURS_NEW = f"args = {PATH}", f"passwd_file_path = {PATH}"
 POLICY = f"auth_policy_server_url = {NOBODY_ANSWERS}\nauth_policy_hash_nonce = salt\n"
+NO_PASSWORD = ("fields {", "  nopassword = y", "}")
 ROWS = [
-    Row(passdb("passwd-file", OURS, "deny = yes"), "", "MTA302"),
-    Row(passdb("static", "args = nopassword=y", "deny = yes"), "", "MTA302"),
-    Row("", passdb("static", "args = password=wrong"), "MTA303", True, True),
+    Row(passdb("passwd-file", OURS, "deny = yes"), "", "MTA302", versions=(OLD,)),
+    Row(called("passwd-file", OURS_NEW, "deny = yes"), "", "MTA302", versions=(NEW,)),
+    Row(passdb("static", "args = nopassword=y", "deny = yes"), "", "MTA302", versions=(OLD,)),
+    Row(called("static", *NO_PASSWORD, "deny = yes"), "", "MTA302", versions=(NEW,)),
+    Row("", passdb("static", "args = password=wrong"), "MTA303", True, True, (OLD,)),
+    Row("", called("static", "password = wrong"), "MTA303", True, True, (NEW,)),
+    Row(
+        "",
+        block("passdb other", "driver = static", "passdb_static_password = wrong"),
+        "MTA303",
+        True,
+        True,
+        (NEW,),
+    ),
     Row("", POLICY + "auth_policy_reject_on_fail = yes\n", "MTA302"),
     Row("", service("user = nobody"), "MTA305"),
     Row("", service("group = nogroup", "extra_groups ="), "MTA305"),
     Row("", "default_internal_user = nobody\n", "MTA305"),
     Row("", service(f"unix_listener {SOCKET} {{", "  group = root", "  user = root", "}"), "MTA304", True),
 ]
-RIGHT = [
-    passdb("static", "args = password=x", "result_failure = return-fail", "mechanisms = oauthbearer"),
-    passdb("static", "args = password=x", "result_failure = return-fail", "master = yes"),
-    passdb("static", "args = password=x", "result_failure = return-fail", "skip = unauthenticated"),
-    passdb("static", "args = nopassword=y", "skip = unauthenticated"),
-    passdb("static", "args = nopassword=y", "username_filter = nobody"),
-    passdb("pam", "result_internalfail = return-fail"),
-]
-"""Passdbs that are not asked about who logs in by himself."""
+STOPS = ("args = password=x", "result_failure = return-fail")
+STOPS_NEW = ("password = x", "result_failure = return-fail")
+RIGHT = {
+    OLD: [
+        passdb("static", *STOPS, "mechanisms = oauthbearer"),
+        passdb("static", *STOPS, "master = yes"),
+        passdb("static", *STOPS, "skip = unauthenticated"),
+        passdb("static", "args = nopassword=y", "skip = unauthenticated"),
+        passdb("static", "args = nopassword=y", "username_filter = nobody"),
+        passdb("pam", "result_internalfail = return-fail"),
+    ],
+    NEW: [
+        called("static", *STOPS_NEW, "mechanisms_filter = oauthbearer"),
+        called("static", *STOPS_NEW, "master = yes"),
+        called("static", *STOPS_NEW, "skip = unauthenticated"),
+        called("static", *NO_PASSWORD, "skip = unauthenticated"),
+        called("static", *NO_PASSWORD, "username_filter = nobody"),
+        called("pam", "result_internalfail = return-fail"),
+    ],
+}
+"""Passdbs that are not asked about who logs in by himself, in the words of each version."""
 
 
 @pytest.fixture(scope="module")
@@ -75,22 +97,17 @@ def dovecot(host: MailHost) -> Dovecot:
     return dovecot
 
 
-def with_lines(host: MailHost, above: str, below: str = "") -> str:
-    """Write lines around ours, and let the daemon read them; return what was there before."""
-    path = host.host.path(LOCAL)
-    kept = path.read_text()
-    path.write_text(above + kept + below)
-    host.host.shell("doveadm reload")
-    return kept
+@pytest.fixture(scope="module")
+def secret(host: MailHost) -> str:
+    """Return that of the account."""
+    return host("sasl", "show", ACCOUNT, "--reveal").strip()
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.above + row.below)
+@pytest.mark.parametrize("row", for_here(*ROWS), ids=lambda row: row.above + row.below)
 def test_what_switches_it_off_is_found_and_its_cure_ends_it(
-    host: MailHost, dovecot: Dovecot, row: Row
+    host: MailHost, dovecot: Dovecot, secret: str, row: Row
 ) -> None:
-    secret = host("sasl", "show", ACCOUNT, "--reveal").strip()
-    kept = with_lines(host, row.above, row.below)
-    try:
+    with said(host, row.above, row.below):
         assert dovecot.comes_to((row.is_right, row.is_any_right), SOCKET, ACCOUNT, secret, "wrong")
         found = findings(host, "MTA")
         assert row.code in found, found
@@ -100,18 +117,10 @@ def test_what_switches_it_off_is_found_and_its_cure_ends_it(
                 by_shell(host, cure)
         assert findings(host, "MTA") == {}
         assert dovecot.comes_to((True, False), SOCKET, ACCOUNT, secret, "wrong")
-    finally:
-        host.host.path(LOCAL).write_text(kept)
-        host.host.shell("doveadm reload")
 
 
-@pytest.mark.parametrize("above", RIGHT)
-def test_what_is_not_asked_is_no_finding(host: MailHost, dovecot: Dovecot, above: str) -> None:
-    secret = host("sasl", "show", ACCOUNT, "--reveal").strip()
-    kept = with_lines(host, above)
-    try:
+@pytest.mark.parametrize("above", RIGHT[HERE])
+def test_what_is_not_asked_is_no_finding(host: MailHost, dovecot: Dovecot, secret: str, above: str) -> None:
+    with said(host, above, ""):
         assert dovecot.comes_to((True, False), SOCKET, ACCOUNT, secret, "wrong")
         assert findings(host, "MTA") == {}
-    finally:
-        host.host.path(LOCAL).write_text(kept)
-        host.host.shell("doveadm reload")

@@ -50,6 +50,8 @@ ROWS = [
     Row("room that is not there", *main("check_spool_space = 900000G"), "MTA217", refused),
     Row("files that are not there", *main("check_spool_inodes = 2000000000"), "MTA217", refused),
     Row("a refusal without a question", *first("deny condition = yes"), "MTA205", refused),
+    Row("a question with one answer", *first("deny condition = ${if eq{a}{a}}"), "MTA205", refused),
+    Row("all senders", *first("deny senders = *"), "MTA205", refused),
     Row("another port", *main("daemon_smtp_ports = 587"), "MTA216", ended),
     Row("no address", *main("local_interfaces = <; ::1 ; 127.0.0.1"), "MTA216", ended),
 ]

@@ -87,6 +87,7 @@ ROWS = [
     Row("TLS_Clt: of a host", "", f"TLS_Clt:{CLIENT}\tTEMP+VERIFY:128", "MTA029", refused),
     Row("TLS_Clt: of a network", "", "TLS_Clt:192.0.2\tPERM+VERIFY", "MTA029", refused),
     Row("TLS_Clt: bits", "", "TLS_Clt:\tENCR:512", "MTA029", refused, True),
+    Row("another user", INCLUDE, below("define(`confRUN_AS_USER', `mail')dnl"), "MTA042", refused),
     Row("CipherSuites", INCLUDE, below(f"LOCAL_CONFIG\n{SUITE}"), "MTA031", no_tls),
     Row("check_rcpt", TAIL, f"{TAIL}\nLOCAL_RULESETS\nSLocal_check_rcpt\n{REFUSE}\n", "MTA026", refused),
     Row(

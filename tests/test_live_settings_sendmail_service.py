@@ -44,6 +44,7 @@ ROWS = [
     Row("ciphers for another kind of key", INCLUDE, ciphers("aRSA"), "MTA033", no_tls),
     Row("ciphers that nobody knows", INCLUDE, ciphers("NONSENSE"), "MTA033", no_tls),
     Row("mechanisms", INCLUDE, below("define(`confAUTH_OPTIONS', `c')dnl"), "MTA028", no_auth),
+    Row("no time for TLS", INCLUDE, below("define(`confTO_STARTTLS', `0s')dnl"), "MTA028", no_tls),
     Row("an engine", INCLUDE, below("define(`confSSL_ENGINE', `nosuch')dnl"), "MTA038", no_tls),
     Row("filter, F=R", INCLUDE, dead_filter("R"), "MTA034", ended),
     Row("filter, F=T", INCLUDE, dead_filter("T"), "MTA034", ended),
@@ -56,6 +57,8 @@ ROWS = [
     Row("domain name", INCLUDE, below("define(`confDOMAIN_NAME', `other.example')dnl"), "MTA037", nothing),
     Row("no port", DAEMON, DAEMON.replace("Port=smtp", "Port=26"), "MTA039", nothing),
     Row("check_data", TAIL, f"{TAIL}\nLOCAL_RULESETS\nScheck_data\n{REFUSE}\n", "MTA026", refused),
+    Row("an octet too many", INCLUDE, below("define(`confMAX_MESSAGE_SIZE', `20')dnl"), "MTA043", refused),
+    Row("headers too long", INCLUDE, below("define(`confMAX_HEADERS_LENGTH', `20')dnl"), "MTA043", refused),
     Row("check_eom", TAIL, f"{TAIL}\nLOCAL_RULESETS\nScheck_eom\n{REFUSE}\n", "MTA026", refused),
 ]
 
@@ -105,6 +108,52 @@ def test_clients_without_a_name_in_the_dns_are_refused_until_delay_checks(scene:
         scene.hub.host.await_port(25)
         assert findings(scene.hub) == {}
         assert scene.visitor.visits().relays == 250
+
+
+def test_a_queue_without_room_is_found_until_the_cure(scene: Scene) -> None:
+    replaced(scene.hub, MC, INCLUDE, below("define(`confMIN_FREE_BLOCKS', `4000000000')dnl"))
+    starts = len(scene.hub.log.find("sm-mta.*starting daemon"))
+    closed = len(scene.hub.log.find("rejecting new messages: min free"))
+    scene.hub.host.shell(
+        f"m4 {MC} > /etc/mail/sendmail.cf && kill -HUP $(head -n 1 /run/sendmail/mta/sendmail.pid)"
+    )
+    scene.hub.log.wait("rejecting new messages: min free", closed + 1)
+    assert scene.visitor.visits(sends=True).relays == 0
+    found = findings(scene.hub)
+    assert list(found) == ["MTA043"]
+    assert found["MTA043"] in scene.hub.run("mta", "check", "sendmail-hub").out
+    by_shell(scene.hub, found["MTA043"])
+    scene.hub.log.wait("sm-mta.*starting daemon", starts + 2)
+    scene.hub.host.await_port(25)
+    assert findings(scene.hub) == {}
+    assert scene.visitor.visits(sends=True).relays == 250
+
+
+LISTED = "/etc/mail/listed"
+LISTS = {
+    "dnsbl": f"define(`DNSBL_MAP', `hash {LISTED}')dnl\nFEATURE(`dnsbl', `list.example.net')dnl",
+    "enhdnsbl": "FEATURE(`enhdnsbl', `list.example.net', `', `t')dnl",
+}
+"""A list in a file, and one in the DNS, whose server does not answer."""
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_block_list_that_is_asked_before_auth_is_found_until_delay_checks(scene: Scene, name: str) -> None:
+    address = ".".join(reversed(scene.client.host.address.split(".")))
+    scene.hub.host.write(LISTED, f"{address}.list.example.net\t127.0.0.2\n")
+    scene.hub.host.shell(f"makemap hash {LISTED} < {LISTED}")
+    replaced(scene.hub, MC, INCLUDE, f"{LISTS[name]}\n{INCLUDE}")
+    scene.compile()
+    assert refused(scene.visitor.visits())
+    found = findings(scene.hub)
+    assert list(found) == ["MTA036"]
+    assert found["MTA036"] in scene.hub.run("mta", "check", "sendmail-hub").out
+    starts = len(scene.hub.log.find("sm-mta.*starting daemon"))
+    by_shell(scene.hub, found["MTA036"])
+    scene.hub.log.wait("sm-mta.*starting daemon", starts + 1)
+    scene.hub.host.await_port(25)
+    assert findings(scene.hub) == {}
+    assert scene.visitor.visits().relays == 250
 
 
 def test_an_access_map_against_us_is_no_fault_where_checks_are_delayed(scene: Scene) -> None:

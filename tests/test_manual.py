@@ -11,7 +11,7 @@ import click
 import pytest
 
 from smtpcreds import errors
-from smtpcreds.cli.framework import smtpcreds
+from smtpcreds.cli.tree import smtpcreds
 from smtpcreds.config import TABLES, Settings, parse_settings
 
 TOP = Path(__file__).parent.parent

@@ -1,14 +1,19 @@
 """What is known of systems: told by os-release, used for paths, users and commands, changed by [system]."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from mta.facts import FACTS
 
 from smtpcreds.config import Settings, Site, SystemSettings, parse_settings
+from smtpcreds.errors import InexpressibleError
 from smtpcreds.model import Root
-from smtpcreds.mta import sasl_conf
+from smtpcreds.mta import placed, sasl_conf
+from smtpcreds.mta.program import Facts, File, Program
+from smtpcreds.mta.programs import PROGRAMS
 from smtpcreds.systems import ALPINE, ARCH, DEBIAN, FREEBSD, RHEL, SYSTEMS, System, Words, named
 
 OS_RELEASE = Path(__file__).parent / "systems"
@@ -19,12 +24,14 @@ def test_every_system_is_told_by_its_own_os_release() -> None:
     assert {name.removesuffix(".os-release"): system and system.name for name, system in told.items()} == {
         "alpine-3.22": "alpine",
         "arch": "arch",
+        "centos-10": "rhel",
         "debian-12": "debian",
         "debian-13": "debian",
         "fedora-42": "rhel",
         "freebsd-14": "freebsd",
         "mint-22": "debian",
         "raspbian-12": "debian",
+        "rhel-10": "rhel",
         "rhel-9": "rhel",
         "rocky-9": "rhel",
         "ubuntu-24.04": "debian",
@@ -99,6 +106,64 @@ def test_words_replace_whole_names_only() -> None:
 def test_debian_speaks_as_we_do() -> None:
     assert Words(DEBIAN).are_debians
     assert not Words(ARCH).are_debians
+
+
+@pytest.mark.parametrize("system", [s for s in SYSTEMS.values() if s != DEBIAN], ids=lambda s: s.name)
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
+@pytest.mark.parametrize(
+    "place", ["/etc/exim4/tls", "/etc/postfix/tls", "/etc/dovecot/tls", "/etc/sasl2/tls"]
+)
+def test_what_the_administrator_chose_stays_as_it_is_or_is_refused(
+    system: System, program: Program, place: str
+) -> None:
+    """A path of his below a directory that only Debian has never becomes another, which is not there."""
+    certificate = f"{place}/attic-cert.pem"
+    facts = replace(FACTS, tls=replace(FACTS.tls, certificate=certificate))
+    if Words(system).said(place) == place:
+        assert count(program, replace(facts, system=system), certificate) == count(
+            program, facts, certificate
+        )
+    else:
+        with pytest.raises(InexpressibleError, match=re.escape(f"{certificate}: has a name")):
+            placed.render(program, replace(facts, system=system))
+
+
+def count(program: Program, facts: Facts, word: str) -> int:
+    pieces = [p for item in placed.render(program, facts) if isinstance(item, File) for p in item.content]
+    return b"".join(piece for piece in pieces if isinstance(piece, bytes)).decode().count(word)
+
+
+def test_release_10_of_rhel_has_no_berkeley_db() -> None:
+    def maps(name: str) -> tuple[str, str]:
+        system = named((OS_RELEASE / f"{name}.os-release").read_text())
+        assert system
+        return system.postfix_map, system.sendmail_map
+
+    assert maps("rhel-9") == maps("debian-13") == ("hash", "hash")
+    assert maps("rhel-10") == maps("centos-10") == ("lmdb", "cdb")
+    assert maps("fedora-42") == ("hash", "hash")
+    assert maps("alpine-3.22") == ("lmdb", "hash")
+
+
+def test_sendmail_of_rhel_10_gets_its_tables_as_cdb() -> None:
+    facts = replace(FACTS, system=RHEL._replace(sendmail_map="cdb"))
+    for name in ("sendmail-hub", "sendmail-client"):
+        work = placed.work(PROGRAMS[name], facts)
+        assert "makemap cdb /etc/mail/access < /etc/mail/access" in work.commands
+        assert "/etc/mail/access.cdb" in [item.path for item in work.compiled]
+        assert not [line for line in work.commands if "makemap hash" in line]
+
+
+@pytest.mark.parametrize(
+    ("program", "choice"),
+    [("sendmail-client", "authinfo-map"), ("postfix-client", "hash"), ("postfix-hub", "hash")],
+)
+def test_a_table_of_berkeley_db_is_refused_where_nothing_reads_it(program: str, choice: str) -> None:
+    system = RHEL._replace(sendmail_map="cdb", postfix_map="lmdb")
+    facts = replace(FACTS, system=system, variants=frozenset({choice}))
+    with pytest.raises(InexpressibleError, match=choice):
+        placed.render(PROGRAMS[program], facts)
+    placed.render(PROGRAMS[program], replace(facts, system=RHEL))
 
 
 def site(root: Path, settings: Settings) -> Site:

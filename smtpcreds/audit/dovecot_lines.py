@@ -64,10 +64,10 @@ def removed(host: Host, name: str, block: tuple[str, ...] | None = None) -> str:
 
 
 def passdb_removed(host: Host, name: str, value: str) -> str:
-    """Return how the passdb goes that has a setting with this value."""
+    """Return how the passdb goes that has a setting with this value; in 2.4 that may begin with passdb_."""
     for line in lines(host):
         if (
-            (line.name, line.value) == (name, value)
+            (line.name.removeprefix("passdb_"), line.value) == (name, value)
             and line.block[:1]
             and line.block[-1].startswith("passdb")
         ):

@@ -1,4 +1,4 @@
-"""MTA: what Dovecot asks besides our accounts, and the service that asks. Each was seen with 2.3.19."""
+"""MTA: what Dovecot asks besides our accounts, and the service that asks. Seen with 2.3.19 and 2.4.1."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -16,8 +16,10 @@ from .postfix_filters import is_dead
 def denied(host: Host) -> Iterator[Finding]:
     """No passdb denies everybody."""
     conf = serving(host)
-    for options in filter(is_asked, conf.passdbs) if conf and not conf.is_new else ():
-        is_all = mta_dovecot.PATH in files_of(options)[0] or options.get("driver") == "static"
+    for options in filter(is_asked, conf.passdbs) if conf else ():
+        is_all = (
+            any(mta_dovecot.PATH in named for named in files_of(options)) or options.get("driver") == "static"
+        )
         if options.get("deny") == "yes" and is_all:
             reason = f"denies everybody whom the passdb {options.get('driver', '')} knows (deny = yes)"
             yield MTA302.found(host.path(DOVECOT_CONF), reason, passdb_removed(host, "deny", "yes"))
@@ -45,12 +47,15 @@ def _by_policy(host: Host, conf: DovecotConf) -> Iterator[Finding]:
 def one_password(host: Host) -> Iterator[Finding]:
     """No password lets every name in."""
     conf = serving(host)
-    for options in filter(is_asked, conf.passdbs) if conf and not conf.is_new else ():
-        args = options.get("args", "")
-        is_said = options.get("driver") == "static" and "nopassword" not in args
-        if is_said and options.get("deny") != "yes" and "password=" in args:
+    for options in filter(is_asked, conf.passdbs) if conf else ():
+        said = [name for name in ("args", "password", "static_password") if options.get(name)]
+        takes_any = "nopassword" in options.get("args", "") or "nopassword" in options
+        if options.get("driver") != "static" or options.get("deny") == "yes" or takes_any:
+            continue
+        if said and (said[0] != "args" or "password=" in options["args"]):
             reason = "has a passdb static with one password for every name"
-            yield MTA303.found(host.path(DOVECOT_CONF), reason, passdb_removed(host, "args", args))
+            cure = passdb_removed(host, said[0], options[said[0]])
+            yield MTA303.found(host.path(DOVECOT_CONF), reason, cure)
 
 
 MTA305 = Code.error(

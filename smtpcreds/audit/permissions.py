@@ -581,14 +581,13 @@ def readers(host: Host) -> Iterator[Finding]:
 def _needs(host: Host) -> Iterator[tuple[User, str]]:
     root = host.site.root
     for use in host.uses:
-        if use.user != "root" and (user := user_of(root, use.user)):
+        if use.user != "root" and use.program != "sendmail" and (user := user_of(root, use.user)):
             yield from ((user, host.path(key)) for key in use.keys)
     if is_url(host.site.sasldb):
         return
-    run_as = host.sendmail.option("RunAsUser").partition(":")[0] if host.sendmail else ""
     smtpd = host.postfix.value("mail_owner") if _asks_sasldb(host) and host.postfix else ""
     exim = host.exim_user if _exim_asks_sasldb(host) else ""
-    for name, database in ((run_as, host.site.sasldb), (smtpd, _of_smtpd(host)), (exim, host.site.sasldb)):
+    for name, database in ((smtpd, _of_smtpd(host)), (exim, host.site.sasldb)):
         if name and (user := user_of(root, name)):
             yield user, database
 

@@ -122,7 +122,7 @@ def table_of(host: Host, conf: MainCf, word: str, owner: str) -> Table | None:
     """Return a table in a file whose type has a source that can be read, as ``hash:/etc/postfix/table``."""
     kind, colon, path = word.removeprefix("proxy:").partition(":")
     if not colon:
-        kind, path = conf.value("default_database_type"), kind
+        kind, path = conf.settings.get("default_database_type", host.site.system.postfix_map), kind
     if kind not in BY_FILE or not path.startswith("/"):
         return None
     content = host.content(host.path(path)) or b""

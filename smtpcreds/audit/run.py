@@ -39,6 +39,7 @@ from . import (
     sendmail_client,
     sendmail_filters,
     sendmail_peers,
+    sendmail_room,
     sendmail_service,
     sendmail_switches,
 )
@@ -125,6 +126,8 @@ _OF_SENDMAIL: tuple[Check, ...] = (
     sendmail_service.realm,
     sendmail_service.listens,
     sendmail_service.kept,
+    sendmail_service.user,
+    sendmail_room.room,
     sendmail_client.past,
 )
 _OF_POSTFIX: tuple[Check, ...] = (
@@ -220,8 +223,8 @@ CHECKS = (*_PERMISSIONS, *_CERTIFICATES, *_ACCOUNTS, *_PROGRAMS)
 """In the order in which their findings are shown."""
 AROUND: Mapping[str, tuple[Check, ...]] = {
     "sendmail": _OF_SENDMAIL,
-    "postfix": _OF_POSTFIX,
-    "exim": _OF_EXIM,
+    "postfix": (*_OF_POSTFIX, permissions.readers),
+    "exim": (*_OF_EXIM, permissions.readers),
     "dovecot": _OF_DOVECOT,
 }
 """By family: the checks of settings around ours, which ``mta check`` makes too."""
@@ -243,6 +246,7 @@ _ROOMS = (
         sendmail_ciphers,
         sendmail_filters,
         sendmail_access,
+        sendmail_room,
         sendmail_service,
         sendmail_client,
     ),

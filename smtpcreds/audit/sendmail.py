@@ -40,7 +40,8 @@ _UNKNOWN_NAMES = {
 """Names that books and habit give to options, and what they are called."""
 _DEFINED = pattern(r"^\s*define\(`?(\w+)'?", re.MULTILINE)
 _INCLUDED = pattern(r"^\s*s?include\(`?([^')]+)'?\)", re.MULTILINE)
-_HASHES = frozenset({"hash", "btree"})
+_ENDS = {"hash": ".db", "btree": ".db", "cdb": ".cdb"}
+"""Types of maps that makemap makes, and how the name of what it makes ends."""
 _OURS = frozenset({"authinfo", "access"})
 """Maps whose text makemap takes as it stands; others may be made in other ways."""
 _TAGGED = pattern(rb'"[UIPRM][:=]([^"]*)"')
@@ -272,14 +273,15 @@ MTA007 = Code.warning("MTA007", "a map that is older than its source, or missing
 
 def maps(host: Host) -> Iterator[Finding]:
     """Each map is newer than its source."""
-    for name, source in _sources(host):
-        path = f"{source}.db"
+    for name, kind, source in _sources(host):
+        path = f"{source}{_ENDS[kind]}"
         if not os.path.exists(source):
             continue
         fault = f"is older than {source}" if os.path.exists(path) else "is missing"
         if not os.path.exists(path) or _is_newer(source, path):
-            repair = rebuild(path, source, partial(sendmail.records, path=source)) if name in _OURS else None
-            yield MTA007.found(path, fault, f"makemap hash {quote(source)} < {quote(source)}", repair)
+            is_ours = name in _OURS and kind != "cdb"
+            repair = rebuild(path, source, partial(sendmail.records, path=source)) if is_ours else None
+            yield MTA007.found(path, fault, f"makemap {kind} {quote(source)} < {quote(source)}", repair)
 
 
 MTA012 = Code.error(
@@ -359,14 +361,15 @@ def rules(host: Host) -> Iterator[Finding]:
         yield MTA013.found(path, reason, "both are in: smtpcreds mta render sendmail-hub --relay-host HOST")
 
 
-def _sources(host: Host) -> Iterator[tuple[str, str]]:
-    """Yield name and source of the maps in files, under the root."""
+def _sources(host: Host) -> Iterator[tuple[str, str, str]]:
+    """Yield name, type and source of the maps in files, under the root."""
     cf = host.sendmail
     if cf is None:
         return
     for name, value in cf.maps.items():
-        if value.split()[:1] and value.split()[0] in _HASHES and (path := cf.map_file(name)):
-            yield name, host.path(path)
+        kind = value.split()[0] if value.split() else ""
+        if kind in _ENDS and (path := cf.map_file(name)):
+            yield name, kind, host.path(path)
 
 
 def _is_newer(source: str, result: str) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from ..lazy import pattern
 from ..model import Finding
+from ..mta.sendmail import makemap
 from ..shell import quote
 from .finding import Code
 from .host import SENDMAIL_CF, Host
@@ -43,5 +44,5 @@ def past(host: Host) -> Iterator[Finding]:
         if found and found[2].lower() != hub:
             reason = f"line {number} sends mail for {found[1]} to {found[2]}, past the hub {hub}"
             path = quote(host.path(table))
-            cure = f"sed -i {number}d {path} && makemap hash {path} < {path}"
+            cure = f"sed -i {number}d {path} && {makemap(host.site.system, path)}"
             yield MTA040.found(host.path(table), reason, cure)

@@ -3,13 +3,16 @@
 Source: op.me of sendmail 8.17 (DaemonPortOptions, AuthRealm); what each does was seen with 8.17.1.
 """
 
+import os
 from collections.abc import Iterator
 
 from ..model import Finding
 from ..mta import sendmail_daemon
+from ..postgres import is_url
 from ..sasldb.records import in_order
 from .finding import Code
-from .host import SENDMAIL_CF, SENDMAIL_MC, Host
+from .host import SENDMAIL_CF, SENDMAIL_MC, Host, user_of
+from .permissions import obstacle
 from .sendmail_switches import rebuilt, removed
 
 MTA037 = Code.error(
@@ -66,3 +69,22 @@ def listens(host: Host) -> Iterator[Finding]:
         line = f"DAEMON_OPTIONS(`Name=MTA-{port}, Port={port}')dnl"
         cure = f"{line} in {host.path(SENDMAIL_MC)}, then: {rebuilt(host)}"
         yield MTA039.found(host.path(SENDMAIL_CF), reason, cure)
+
+
+MTA042 = Code.error("MTA042", "Sendmail runs as a user who can't read its keys or accounts (confRUN_AS_USER)")
+
+
+def user(host: Host) -> Iterator[Finding]:
+    """Who Sendmail becomes can read what it needs; it takes no key that a group can read."""
+    name = host.sendmail.option("RunAsUser").partition(":")[0] if host.sendmail else ""
+    runs_as = user_of(host.site.root, name) if name else None
+    if not (runs_as and (host.relays_by_sendmail or host.logs_in_by_sendmail)):
+        return
+    needs = [host.path(key) for use in host.uses if use.program == "sendmail" for key in use.keys]
+    if host.relays_by_sendmail and not is_url(host.site.sasldb):
+        needs.append(host.site.sasldb)
+    faults = (obstacle(host, runs_as, path) for path in dict.fromkeys(needs) if os.path.exists(path))
+    if why := next(filter(None, faults), None):
+        reason = f"has RunAsUser={name}, and {why[0]}"
+        cure = removed(host, "confRUN_AS_USER", "confRUN_AS_USER")
+        yield MTA042.found(host.path(SENDMAIL_CF), reason, cure)

@@ -170,7 +170,7 @@ def entries(host: Host, tag: str) -> Iterator[tuple[int, str, str]]:
 def dropped(host: Host, number: int) -> str:
     """Return how a line of the access map goes."""
     path = quote(host.path(sendmail.ACCESS))
-    return f"sed -i {number}d {path} && makemap hash {path} < {path}"
+    return f"sed -i {number}d {path} && {sendmail.makemap(host.site.system, path)}"
 
 
 def _hook(host: Host, name: str) -> Iterator[str]:
@@ -256,8 +256,12 @@ def lacks_version(options: str, minor: int) -> bool:
     return f"NO_TLSV1_{minor}" in re.sub(r"-SSL_OP_\w+", "", options.upper())
 
 
+_NO_TIME = pattern(r"0+[smhdw]?")
+
+
 MTA028 = Code.error(
-    "MTA028", "options that leave Sendmail no TLS version, or no mechanism by which to log in"
+    "MTA028",
+    "options that leave Sendmail no TLS version, no time for a handshake, or no mechanism by which to log in",
 )
 
 
@@ -272,6 +276,11 @@ def left(host: Host) -> Iterator[Finding]:
             reason = f"has {role}SSLOptions without TLSv1.2 and TLSv1.3, so no handshake succeeds"
             name = f"conf{role.upper()}_SSL_OPTIONS"
             yield MTA028.found(host.path(SENDMAIL_CF), reason, removed(host, name, name))
+    if _NO_TIME.fullmatch(time := cf.option("Timeout.starttls")):
+        reason = f"has Timeout.starttls={time}, so no handshake succeeds"
+        yield MTA028.found(
+            host.path(SENDMAIL_CF), reason, removed(host, "confTO_STARTTLS", "confTO_STARTTLS")
+        )
     barred = [_BARRED[letter] for letter in cf.option("AuthOptions") if letter in _BARRED]
     offered = [name.upper() for name in cf.words("AuthMechanisms") if name.upper() in BY_PASSWORD]
     if barred and offered and not mechanisms.left(offered, (), barred):

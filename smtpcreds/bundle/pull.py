@@ -20,7 +20,7 @@ from ..ca.publish import keep_fresh, refresh_superseded_crls, superseded_crls_ar
 from ..ca.reload import leave_to_next
 from ..ca.renew import Renewals, renew
 from ..ca.state import row_of
-from ..deploy.delivery import Handover, kept_for, newest, record_handover
+from ..deploy.delivery import Handover, handovers, kept_for, newest, record_handover
 from ..deploy.facts import gather
 from ..deploy.options import parse_words, words
 from ..errors import DataError, DeniedError, MissingInputError, SmtpcredsError, UsageError
@@ -29,7 +29,7 @@ from ..inventory.pulls import Pull
 from ..inventory.rows import CertificateRow, State
 from ..lazy import dataclass, pattern
 from ..model import Artifact
-from ..mta.program import Need, Role
+from ..mta.program import Need, Program, Role
 from ..mta.programs import program_for
 from ..pki.crl import read_crl
 from ..pki.dates import is_due
@@ -90,6 +90,13 @@ def key_line(command: str, key: str, host: str) -> str:
     return f'restrict,command="{command}" {key} {host}'
 
 
+def _warn_of_another_program(work: Transaction, host: str, program: Program) -> None:
+    given = handovers(work.inventory.deliveries()).get(host)
+    if given and given.program != program.NAME:
+        what = f"was given a bundle for {given.program}, and fetches one for {program.NAME} from now on"
+        work.warn(f"{host}: {what}; if it has {given.program}, type this again with --mta {given.program}")
+
+
 def authorize(work: Transaction, wanted: BundleRequest, line: str, path: str | None) -> Authorized:
     """Let a host fetch its bundles; it gets a pair of its own if it has none here.
 
@@ -111,6 +118,7 @@ def authorize(work: Transaction, wanted: BundleRequest, line: str, path: str | N
     place = pair_of(site, host, site.hosts)
     if work.require_inventory().current(host, work.now, site.root.record(place.stem)) is None:
         issue(work, [order(site, host, IssueOptions(directory=site.hosts))], force=exists(place.key))
+    _warn_of_another_program(work, host, wanted.program)
     work.inventory.pulls.put(
         Pull(host, wanted.program.NAME, words(wanted.render_options), wanted.login, work.now)
     )

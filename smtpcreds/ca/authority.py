@@ -26,7 +26,6 @@ from ..pki.keys import (
 from ..pki.values import Certificate, Issuer, key_identifier
 from ..secret import Secret
 from .layout import CRL, RETIRED, ROOT_CRL, SUPERSEDED, CaFiles, ca_files, without_authority
-from .token import in_token
 
 Passphrase = Callable[[], Secret | None]
 """Asked at most once, and only when the key is encrypted; None where there is no way to get it."""
@@ -261,6 +260,8 @@ def opened(
     """
     (own, *parents), pem = chain, read_private(path)
     if uri := remote_uri(pem, path):
+        from .token import in_token
+
         return in_token(uri, own, tuple(parents), pin)
     key = decrypted(pem, passphrase, path)
     if disk().is_preview and is_encrypted(pem):

@@ -7,14 +7,24 @@ from ipaddress import ip_address
 
 from ..config import Site
 from ..errors import DataError, NameRefusedError, SmtpcredsError, UsageError, WriteError, number_of
-from ..files import exists, read_public, remove, write_all
+from ..files import exists, read_private, read_public, remove, write_all
 from ..inventory.rows import Intent, Signed, serial_text
+from ..jobs import Piece, processes, shared
 from ..lazy import dataclass
 from ..model import Artifact, Link
 from ..names import is_qualified
-from ..pki.encoding import encode_der
+from ..pki.encoding import decode_der, encode_der
 from ..pki.issue import new_serial, sign
-from ..pki.keys import KeyType, PrivateKey, encode_key, generate, key_label, parse_key_type, public_id
+from ..pki.keys import (
+    KeyType,
+    PrivateKey,
+    RemoteKey,
+    encode_key,
+    generate,
+    parse_key_type,
+    public_id,
+    remote_uri,
+)
 from ..pki.names import Address, Names, constraints_of, refusal
 from ..pki.profiles import RELAY, Profile, parse_profile
 from ..pki.values import Certificate, Issuer, Request, Validity, validity
@@ -187,7 +197,7 @@ class Draft:
 
     Attributes:
         order: what is wanted.
-        key: the host's, new or kept.
+        key: the host's that is kept, or waited; None is a new one, made when it is signed.
         serial: never used before.
         validity: of the certificate.
         previous: what a renewal replaces.
@@ -196,7 +206,7 @@ class Draft:
     """
 
     order: CertificateRequest
-    key: PrivateKey = field(repr=False)
+    key: PrivateKey | None = field(repr=False)
     serial: int
     validity: Validity
     previous: PreviousPair | None = None
@@ -208,28 +218,38 @@ class Draft:
         """The serial number as the inventory has it."""
         return serial_text(self.serial)
 
-    @property
-    def request(self) -> Request:
-        """Whose names and key are certified."""
-        return Request(self.order.host, self.key.public_key(), self.order.dns_names, self.order.addresses)
+    def made(self, issuer: Issuer) -> "Made":
+        """Return the certificate, and its key's file."""
+        order, key = self.order, self.key or generate(self.order.key_type)
+        request = Request(order.host, key.public_key(), order.dns_names, order.addresses)
+        certificate = sign(request, order.profile, issuer, self.serial, self.validity)
+        return Made(certificate, public_id(key), b"" if self.keeps_key else encode_key(key))
 
-    def artifacts(self, certificate: Certificate, chain: Iterable[Certificate]) -> list[Artifact]:
+    def artifacts(self, made: "Made", chain: Iterable[Certificate]) -> list[Artifact]:
         """Return the files to be written, in their order."""
         pair = self.order.pair
         kept = self.previous.copies() if self.previous else []
-        key = [] if self.keeps_key else [Artifact(pair.key, encode_key(self.key))]
-        content = certificate_file(certificate, chain)
+        key = [] if self.keeps_key else [Artifact(pair.key, made.key)]
+        content = certificate_file(made.certificate, chain)
         return [*kept, *key, Artifact(pair.certificate, content, note=self._note())]
 
     def _note(self) -> str:
-        key = (
-            "next key" if self.waited else "same key" if self.keeps_key else f"new {key_label(self.key)} key"
-        )
+        new = f"new {self.order.key_type.label} key"
+        key = "next key" if self.waited else "same key" if self.keeps_key else new
         days = round(self.order.lifetime / timedelta(days=1))
         return f"{self.order.host}: {self.order.profile.label}, {key}, {number_of(days, 'day')}"
 
 
-Pairs = Sequence[tuple[Draft, Certificate]]
+@dataclass(frozen=True)
+class Made:
+    """What was signed: the certificate, its key's SHA-256 in hex, and the key as PEM, empty if it is kept."""
+
+    certificate: Certificate
+    key_id: str
+    key: bytes = field(repr=False)
+
+
+Pairs = Sequence[tuple[Draft, Made]]
 
 
 def carry_out(
@@ -240,6 +260,7 @@ def carry_out(
     *,
     hook: Hook | None = None,
     changed: bool = False,
+    jobs: int | None = None,
 ) -> tuple[list[Outcome], Published | None]:
     """Sign and install the drafts; return what became of each, and the CRL if a new one was due.
 
@@ -250,11 +271,12 @@ def carry_out(
         verb: for the record.
         hook: run when all is in place, and only if anything changed.
         changed: something else did already.
+        jobs: how many processes make keys and sign; None leaves it to the number of drafts.
     """
     authority = work.row(issuer.certificate).id
     work.inventory.intend(_intent(work, authority, draft) for draft in drafts)
     try:
-        pairs, refused = _sign(work, issuer, drafts)
+        pairs, refused = _sign(work, issuer, drafts, jobs)
         crl = keep_fresh(work, issuer)
         _install(work, issuer, pairs)
         if hook and (pairs or crl or changed):
@@ -268,32 +290,47 @@ def carry_out(
     _record(work, issuer, pairs, verb)
     if hook:
         settle(work)
-    issued = [Issued(draft.order, certificate, draft.validity.shortened) for draft, certificate in pairs]
+    issued = [Issued(draft.order, made.certificate, draft.validity.shortened) for draft, made in pairs]
     return [*issued, *refused], crl
 
 
-def _sign(work: Transaction, issuer: Issuer, drafts: Sequence[Draft]) -> tuple[Pairs, list[Refused]]:
+def _sign(
+    work: Transaction, issuer: Issuer, drafts: Sequence[Draft], jobs: int | None
+) -> tuple[Pairs, list[Refused]]:
     """Sign each draft; one that breaks a rule is given up without harm to the others.
 
     A preview signs the first of a batch, whose certificate stands for the others.
     """
     authority = work.row(issuer.certificate).id
-    pairs: list[tuple[Draft, Certificate]] = []
+    pairs: list[tuple[Draft, Made]] = []
     refused: list[Refused] = []
-    for draft in counted(drafts, len(drafts)):
+    is_alone = work.is_preview or isinstance(issuer.key, RemoteKey)  # a token's session is one process's own
+    sent = shared(
+        len(drafts),
+        lambda number: _packed(drafts[number].made(issuer)),
+        1 if is_alone else processes(len(drafts), jobs),
+    )
+    for draft, piece in zip(counted(drafts, len(drafts)), sent, strict=True):
         try:
-            signed = pairs[0][1] if work.is_preview and pairs else _made(draft, issuer)
+            made = pairs[0][1] if work.is_preview and pairs else _unpacked(piece) or draft.made(issuer)
         except SmtpcredsError as error:
             work.inventory.discard(authority, draft.serial_text, str(error))
             refused.append(Refused(draft.order.host, error))
         else:
-            pairs.append((draft, signed))
+            pairs.append((draft, made))
     work.inventory.signed(authority, [_signed(*pair) for pair in pairs])
     return pairs, refused
 
 
-def _made(draft: Draft, issuer: Issuer) -> Certificate:
-    return sign(draft.request, draft.order.profile, issuer, draft.serial, draft.validity)
+def _packed(made: Made) -> Piece:
+    return encode_der(made.certificate), made.key_id, made.key
+
+
+def _unpacked(piece: Piece) -> Made | None:
+    match piece:
+        case (bytes(der), str(key_id), bytes(key)):
+            return Made(decode_der(der), key_id, key)
+    return None
 
 
 def _install(work: Transaction, issuer: Issuer, pairs: Pairs) -> None:
@@ -303,8 +340,8 @@ def _install(work: Transaction, issuer: Issuer, pairs: Pairs) -> None:
     for directory in dict.fromkeys(draft.order.pair.directory for draft, _ in pairs):
         prepare(work.site, directory)
         artifacts += work.beside(directory)
-    for draft, certificate in pairs:
-        artifacts += draft.artifacts(certificate, issuer.path)
+    for draft, made in pairs:
+        artifacts += draft.artifacts(made, issuer.path)
     write_all(artifacts)
     work.published()
 
@@ -344,10 +381,10 @@ def _intent(work: Transaction, authority: int, draft: Draft) -> Intent:
     )
 
 
-def _signed(draft: Draft, certificate: Certificate) -> Signed:
-    is_its_own = certificate.serial_number == draft.serial
-    der = encode_der(certificate) + (b"" if is_its_own else draft.serial_text.encode())
-    return Signed(draft.serial_text, public_id(draft.key), der)
+def _signed(draft: Draft, made: Made) -> Signed:
+    is_its_own = made.certificate.serial_number == draft.serial
+    der = encode_der(made.certificate) + (b"" if is_its_own else draft.serial_text.encode())
+    return Signed(draft.serial_text, made.key_id, der)
 
 
 def issue(
@@ -355,6 +392,7 @@ def issue(
     orders: Sequence[CertificateRequest],
     *,
     force: bool = False,
+    jobs: int | None = None,
 ) -> list[Outcome]:
     """Issue certificates with new keys; each order is carried out whole or not at all.
 
@@ -362,7 +400,9 @@ def issue(
         work: whose authority signs.
         orders: what is wanted.
         force: replace valid pairs and half pairs.
+        jobs: how many processes make keys and sign; None leaves it to the number of orders.
     """
+    verify_jobs(work, jobs)
     accepted, refused = _sorted_out(work, orders, force=force)
     if len(orders) == 1 and refused:
         raise refused[0].error
@@ -375,8 +415,21 @@ def issue(
     issuer = work.issuer()
     refresh_superseded_crls(work)
     drafts = [_draft(work, order, issuer) for order in accepted]
-    done, _ = carry_out(work, issuer, drafts, "cert issue")
+    done, _ = carry_out(work, issuer, drafts, "cert issue", jobs=jobs)
     return _in_order(orders, [*done, *refused])
+
+
+def verify_jobs(work: Transaction, jobs: int | None) -> None:
+    """Refuse a number of processes that is none, and several where the key is in a token."""
+    if jobs is None:
+        return
+    if jobs < 1:
+        raise UsageError(f"--jobs {jobs}", "is not a number of processes; the least is 1")
+    path = work.ca.files.key
+    if jobs > 1 and remote_uri(read_private(path), path):
+        raise UsageError(
+            f"--jobs {jobs}", "the authority's key is in a token, which one process uses", "--jobs 1"
+        )
 
 
 def new_key_warning(host: str, keeps: str) -> str:
@@ -432,4 +485,4 @@ def _sorted_out(
 
 
 def _draft(work: Transaction, order: CertificateRequest, issuer: Issuer) -> Draft:
-    return Draft(order, generate(order.key_type), new_serial(), validity(work.now, order.lifetime, issuer))
+    return Draft(order, None, new_serial(), validity(work.now, order.lifetime, issuer))

@@ -14,7 +14,7 @@ from ..lazy import dataclass
 from ..pki.dates import Period, has_ended, is_due, successor_due
 from ..pki.encoding import parse_certificate
 from ..pki.issue import new_serial
-from ..pki.keys import KEY_TYPES, KeyType, PrivateKey, generate, key_label, parse_key_type
+from ..pki.keys import KEY_TYPES, KeyType, PrivateKey, key_label, parse_key_type
 from ..pki.names import Address, title
 from ..pki.profiles import HOST_PROFILES, parse_profile
 from ..pki.values import BACKDATE, Issuer, validity
@@ -30,6 +30,7 @@ from .issue import (
     Refused,
     alternatives,
     carry_out,
+    verify_jobs,
     verify_permitted,
 )
 from .layout import Pair, bundle_again, is_client_host, issued_again, lifetime_of
@@ -66,6 +67,7 @@ class Renewals:
         days: lifetime; None is that of the former certificate.
         more: host names and IP addresses that the certificate holds from now on.
         fewer: those that it loses.
+        jobs: how many processes make keys and sign; None leaves it to the number of certificates.
     """
 
     hosts: tuple[str, ...] = ()
@@ -77,6 +79,7 @@ class Renewals:
     old_authority: bool = False
     more: tuple[str, ...] = ()
     fewer: tuple[str, ...] = ()
+    jobs: int | None = None
 
     def __post_init__(self) -> None:
         if (self.more or self.fewer) and len(self.hosts) != 1:
@@ -233,7 +236,7 @@ class Renewal:
         """Return what is to be signed."""
         return Draft(
             self.order,
-            self.key or generate(self.order.key_type),
+            self.key,
             new_serial(),
             validity(site.clock(), self.order.lifetime, issuer),
             self.previous,
@@ -352,6 +355,7 @@ def renew(
         hook: tells the mail server when everything is in place and anything changed.
     """
     chain = work.ca.chain
+    verify_jobs(work, wanted.jobs)
     work.require_inventory()
     if wanted.due:
         take_crls(work)
@@ -369,7 +373,7 @@ def renew(
     drafts = [job.draft(work.site, issuer) for job in jobs]
     verb = "tlsa switch" if wanted.next_key else "cert renew"
     changed = changed or bool(older)
-    outcomes, crl = carry_out(work, issuer, drafts, verb, hook=hook, changed=changed)
+    outcomes, crl = carry_out(work, issuer, drafts, verb, hook=hook, changed=changed, jobs=wanted.jobs)
     return Renewed([*outcomes, *refused], crl or next(iter(older), None))
 
 

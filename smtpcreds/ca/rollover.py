@@ -239,7 +239,7 @@ def roll_over(
         made = (make_below(work.site, wanted, top, key), None) if top else make(work.site, wanted, key)
         issuer, root_key = made
         _warn_of_losses(work, old, wanted, issuer)
-        if top and is_early:
+        if is_early and len(work.ca.chain) > 1:
             _end_early(work, old, top)
         elif signs_crls(row) and not is_early:
             publish(work, old)
@@ -263,12 +263,12 @@ def roll_over(
     return Rolled(issuer.certificate, old.certificate, tuple(changed), tuple(hosts), is_early)
 
 
-def _end_early(work: Transaction, early: Issuer, root: Issuer) -> None:
-    """Let a root that stays revoke an authority that is not valid yet, and give that its last CRL."""
+def _end_early(work: Transaction, early: Issuer, root: Issuer | None) -> None:
+    """Give an authority that is not valid yet its last CRL; its root revokes it, if its key is here."""
     going = SupersededCA(work.ca.files, work.ca.chain)
     if signs_crls(work.row(early.certificate)):
         publish(work, early, lifetime=early.not_after - work.now)
-    if may_sign_crls(root.certificate):
+    if root and may_sign_crls(root.certificate):
         crl = new_root_crl(work.site, root, last_root_crl(work), entries(work, [going]), force=True)
         write_all([Artifact(work.ca.files.root_crl, crl.pem)])
 

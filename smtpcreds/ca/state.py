@@ -18,7 +18,6 @@ from .crl import owed
 from .directory import refresh_trust_directories, trust
 from .layout import RETIRED, Pair
 from .pair import certificate_in_place, key_id, put_in_place, read_previous_pair
-from .token import unfinished_key
 
 APPLIED = "mta apply"
 """The event of a mail program whose files were written."""
@@ -46,13 +45,20 @@ def row_of(inventory: Inventory, certificate: Certificate) -> AuthorityRow | Non
     return next((row for row in inventory.authorities() if row.der == der), None)
 
 
-def recover_authorities(site: Site, inventory: Inventory, ca: CA) -> None:
-    """Record what a killed run changed about authorities: their directories say what is so."""
+def _recover_key(site: Site, ca: CA) -> None:
+    from .token import unfinished_key
+
     if left := unfinished_key(ca.files):
         reason = f"an interrupted run may have left {left.key} in it"
         site.warn(f"{left.subject}: {reason}; the next ca init or ca rollover with that token removes it")
-    elif exists(ca.files.unfinished_key):
+    else:
         remove(ca.files.unfinished_key)
+
+
+def recover_authorities(site: Site, inventory: Inventory, ca: CA) -> None:
+    """Record what a killed run changed about authorities: their directories say what is so."""
+    if exists(ca.files.unfinished_key):
+        _recover_key(site, ca)
     if not ca.is_there:
         return
     own = ca.certificate

@@ -4,9 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from .framework import Verb
+from . import lazy_click as click
 from .session import Session, Whole, pass_session
 
 if TYPE_CHECKING:
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
 _LEVELS = ("note", "warning", "error")
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.option("--fix", is_flag=True, help="Repair what is safe: modes, owners, ACLs, hash links, old maps.")
 @click.option(
     "--fail-on",
@@ -54,7 +52,7 @@ def audit(session: Session, fix: bool, fail_on: str, only: tuple[str, ...], igno
         listed=True,
     )
     if any(finding.severity.reaches(Severity(fail_on)) for finding in findings):
-        raise click.exceptions.Exit(1)
+        raise SystemExit(1)
 
 
 def finding_row(finding: "Finding") -> dict[str, Any]:

@@ -4,11 +4,9 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import click
-
 from ..errors import DataError, UsageError, number_of
 from ..shell import quote
-from .framework import Verb
+from . import lazy_click as click
 from .secrets import bundle_passphrase, weak_option
 from .session import Session, pass_session, rfc3339
 
@@ -24,7 +22,7 @@ _THEN = "smtpcreds ca restore -"
 # ``smtpcreds ca backup``.
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.argument("file")
 @click.option("--passphrase", metavar="SOURCE", help="Encrypts the archive; default: asked on a terminal.")
 @weak_option
@@ -95,7 +93,7 @@ def _saved(session: Session, done: "Backup", path: str | None) -> Iterator[str]:
 # ``smtpcreds ca restore``.
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.argument("file")
 @click.option("--check", is_flag=True, help="Only prove that FILE could be restored; change nothing.")
 @click.option("--passphrase", metavar="SOURCE", help="Opens the archive; default: asked on a terminal.")

@@ -4,11 +4,9 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from ..errors import UsageError
 from ..shell import quote
-from .framework import Verb
+from . import lazy_click as click
 from .mta import client_options, remaining_row, wishes_of
 from .secrets import bundle_passphrase, ca_passphrase, weak_option
 from .session import Session, pass_session
@@ -26,7 +24,7 @@ CURRENT = b"current\n"
 """What a client host is told that has its bundle already; an empty answer would look like a full disk."""
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.argument("host")
 @click.option(
     "--mta", metavar="PROGRAM", default="sendmail", help="The host's mail program; default: Sendmail."

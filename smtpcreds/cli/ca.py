@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from ..errors import UsageError, number_of
+from . import lazy_click as click
 from .crl_answer import crl_lines, crl_row
-from .framework import RELOAD, Verb, noun, reload_hook, reload_option
+from .framework import RELOAD, noun, reload_hook, reload_option
 from .secrets import (
     ca_passphrase,
     changed_ca_passphrase,
@@ -74,7 +73,7 @@ def _token_key(text: str | None, *, exists: bool) -> "TokenKey | None":
 # ``smtpcreds ca init``.
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.option("--name", metavar="TEXT", help="Common name; default: the domain and 'Mail CA'.")
 @click.option("--organization", metavar="TEXT", help="Organisation; default: none, which keeps the DN short.")
 @click.option(
@@ -154,7 +153,7 @@ def _new_secrets(
 _SHOWN = 20
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.option("--retire-old", is_flag=True, help="Stop trusting the old authority; makes no new one.")
 @click.option("--force", is_flag=True, help="Retire it although hosts use it; or roll over once more.")
 @click.option("--clock-was-ahead", is_flag=True, help="It is not valid yet: retire it at once.")
@@ -284,7 +283,7 @@ def _retire(session: Session, site: "Site", root: "RootKey", opens: "Passphrase"
 # ``smtpcreds ca passphrase``.
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.option("--new-passphrase", metavar="SOURCE", help="Encrypts the keys; default: asked on a terminal.")
 @click.option("--remove", is_flag=True, help="Store the keys unencrypted.")
 @weak_option
@@ -315,7 +314,7 @@ def passphrase(session: Session, new_passphrase: str | None, remove: bool, passp
 # ``smtpcreds ca export``.
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.option("--to", "target", metavar="FILE", help="Write a new file; default: standard output.")
 @click.option("--key", "what", flag_value="key", help="Copy the private key that signs, as a backup.")
 @click.option("--root-key", "what", flag_value="root-key", help="Copy the root's private key.")
@@ -394,7 +393,7 @@ def _key(
 # ``smtpcreds ca show``.
 
 
-@click.command(cls=Verb)
+@click.command()
 @pass_session
 def show(session: Session) -> None:
     """Show the authority: names, dates, limits, CRL, and how many certificates are in each state."""
@@ -489,7 +488,7 @@ def _retired(found: "Description") -> str:
 # ``smtpcreds ca import``.
 
 
-@click.command("import", cls=Verb)
+@click.command("import")
 @click.argument("directory", metavar="[DIR]", required=False)
 @click.option("--key", metavar="FILE", help="The CA's private key, in PEM.")
 @click.option("--cert", "certificate", metavar="FILE", help="The CA's certificate.")
@@ -567,7 +566,7 @@ NOT_CURRENT = 1
 """Exit status of ``--check`` when a new CRL should be signed."""
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.option("--days", type=int, metavar="N", help="Lifetime; default: 30.")
 @click.option("--to", "target", metavar="FILE", help="Write one more copy, mode 0644.")
 @click.option("--der", is_flag=True, help="Write that copy as DER, for publication by HTTP.")
@@ -635,4 +634,4 @@ def _check(session: Session, site: "Site") -> None:
         ],
     )
     if not current:
-        raise click.exceptions.Exit(NOT_CURRENT)
+        raise SystemExit(NOT_CURRENT)

@@ -7,12 +7,11 @@ from datetime import datetime
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-import click
-
 from ..errors import UsageError, number_of
+from . import lazy_click as click
 from .audit import finding_lines, finding_row
 from .crl_answer import crl_lines, crl_row
-from .framework import PROFILES, RELOAD, Verb, noun, parse_duration, reload_hook, reload_option, yes_option
+from .framework import PROFILES, RELOAD, noun, parse_duration, reload_hook, reload_option, yes_option
 from .secrets import ca_passphrase, passphrase_option
 from .session import Session, pass_session
 
@@ -48,10 +47,17 @@ cert = noun(
 )
 
 
+_jobs_option = click.option(
+    "--jobs",
+    type=int,
+    metavar="N",
+    help="Make keys and sign in N processes; default: by the number of hosts.",
+)
+
 # ``smtpcreds cert issue``.
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.argument("hosts", metavar="HOST...", nargs=-1)
 @click.option(
     "--from", "listing", metavar="FILE", help="Also the hosts of FILE, a line: host,names,profile,days."
@@ -67,6 +73,7 @@ cert = noun(
 )
 @click.option("--to", "target", metavar="DIR", help="Write into DIR, not into /etc/mail/certs.")
 @click.option("--force", is_flag=True, help="Replace what is there.")
+@_jobs_option
 @passphrase_option
 @pass_session
 def issue(
@@ -80,6 +87,7 @@ def issue(
     key_type: str | None,
     target: str | None,
     force: bool,
+    jobs: int | None,
     passphrase: str | None,
 ) -> None:
     """Issue a certificate with a new key for each HOST.
@@ -96,7 +104,7 @@ def issue(
     render_options = CertificateOptions(profile, alternatives, days, key_type, directory)
     wanted = orders(site, hosts, session.absolute(listing) if listing else None, render_options)
     outcomes = session.run(
-        site, lambda work: carry_out(work, wanted, force=force), ca_passphrase(passphrase, site)
+        site, lambda work: carry_out(work, wanted, force=force, jobs=jobs), ca_passphrase(passphrase, site)
     )
     if outcomes is None:
         return
@@ -158,7 +166,7 @@ DUE = 1
 _LEFT = 20
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.argument("hosts", metavar="HOST...", nargs=-1)
 @click.option("--due", is_flag=True, help="Renew all that is past two thirds of its lifetime, and the CRL.")
 @click.option("--old-authority", is_flag=True, help="Renew all that a previous authority signed.")
@@ -167,6 +175,7 @@ _LEFT = 20
 @click.option("--san", "more", multiple=True, metavar="NAME", help="Add a host name or IP address.")
 @click.option("--drop-san", "fewer", multiple=True, metavar="NAME", help="Leave this name out.")
 @click.option("--days", type=int, metavar="N", help="Lifetime; default: that of the previous one.")
+@_jobs_option
 @reload_option
 @passphrase_option
 @pass_session
@@ -180,6 +189,7 @@ def renew(
     more: tuple[str, ...],
     fewer: tuple[str, ...],
     days: int | None,
+    jobs: int | None,
     reload: str | None,
     passphrase: str | None,
 ) -> None:
@@ -204,6 +214,7 @@ def renew(
         old_authority=old_authority,
         more=more,
         fewer=fewer,
+        jobs=jobs,
     )
     hook = reload_hook(reload)
     site = session.site()
@@ -223,7 +234,7 @@ def renew(
         for finding in wrong:
             site.warn(f"{finding.subject}: {finding.message} ({finding.code}); cure: {finding.cure}")
     if both is None:
-        raise click.exceptions.Exit(DUE if due and (session.would_change or wrong or end) else 0)
+        raise SystemExit(DUE if due and (session.would_change or wrong or end) else 0)
     done, kept = both
     renewed = [outcome for outcome in done.outcomes if isinstance(outcome, Issued)]
     refused = [outcome for outcome in done.outcomes if isinstance(outcome, Refused)]
@@ -246,7 +257,7 @@ def renew(
     )
     session.fail((*(outcome.error for outcome in refused), *kept.failed))
     if wrong or end:
-        raise click.exceptions.Exit(DUE)
+        raise SystemExit(DUE)
 
 
 def _wrong(session: Session, site: "Site") -> "list[Finding]":
@@ -302,7 +313,7 @@ def _lines(
 # ``smtpcreds cert revoke``.
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.argument("which", default="")
 @click.option("--serial", metavar="SERIAL", help="Only the certificate whose number begins with this.")
 @click.option(
@@ -396,7 +407,7 @@ def _still_relays(site: "Site", host: str, reason: "Reason") -> Iterator[str]:
 # ``smtpcreds cert retire``.
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.argument("host")
 @click.option(
     "--reason", metavar="REASON", default="cessationOfOperation", help="As in RFC 5280: keyCompromise, ..."
@@ -471,7 +482,7 @@ _MEASURED = 1000
 """So many lines decide how wide the first column is; the rest of a million are not waited for."""
 
 
-@click.command("list", cls=Verb)
+@click.command("list")
 @click.option(
     "--expires-within",
     "within",
@@ -549,7 +560,7 @@ def _table_lines(rows: "Iterable[CertificateRow]", now: datetime) -> Iterator[st
 # ``smtpcreds cert show``.
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.argument("which")
 @pass_session
 def show(session: Session, which: str) -> None:
@@ -638,7 +649,7 @@ def _state(view: "View") -> str:
 # ``smtpcreds cert verify``.
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.argument("which", metavar="HOST|FILE")
 @click.option("--host", metavar="NAME", help="The name that FILE must be for.")
 @click.option("--server", "profile", flag_value="server", help="It must serve in the server role.")
@@ -668,4 +679,4 @@ def verify(session: Session, which: str, host: str | None, profile: str | None) 
         listed=True,
     )
     if not ok:
-        raise click.exceptions.Exit(1)
+        raise SystemExit(1)

@@ -3,10 +3,9 @@
 import sys
 from typing import TYPE_CHECKING
 
-import click
-
 from ..errors import UsageError
-from .framework import PROFILES, Verb, yes_option
+from . import lazy_click as click
+from .framework import PROFILES, yes_option
 from .secrets import ca_passphrase, export_password, passphrase_option, weak_option
 from .session import Session, pass_session
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 _FORMATS = ("pem", "p12", "p12-compat", "der")
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.argument("which")
 @click.option(
     "--format", "form", type=click.Choice(_FORMATS), default="pem", help="Default: pem.", show_choices=True
@@ -93,7 +92,7 @@ def _show_exported(
 # ``smtpcreds cert install``.
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.argument("file")
 @click.option("--host", metavar="HOST", help="Whose certificate it is; default: found by its key.")
 @click.option("--chain", metavar="FILE", help="More CA certificates above it.")
@@ -170,7 +169,7 @@ def _show_installed(session: Session, installed: "Installed", profile: str, labe
 # ``smtpcreds cert request``.
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.argument("host")
 @click.option(
     "--san", "alternatives", multiple=True, metavar="NAME", help="One more host name or IP address."
@@ -239,7 +238,7 @@ def _place(target: str | None) -> str:
 # ``smtpcreds cert sign``.
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.argument("csr")
 @click.option("--server", is_flag=True, help="For the server role.")
 @click.option("--client", is_flag=True, help="For the client role; the default.")

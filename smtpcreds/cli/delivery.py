@@ -135,13 +135,12 @@ def report(
     ``again``: client hosts have files with the former secret; ``stale`` are those that are known.
     """
     from ..accounts.stored import Hashed
-    from ..deploy.holders import bundle_commands
 
     account, _, mechanisms, form, made = change
     places = [place.target for place in made if not place.is_print]
     files = [accounts.database, *filter(os.path.isabs, places)]
     hosts = stale.hosts if stale else ()
-    commands = list(bundle_commands(accounts.site, account, hosts)) if hosts else []
+    commands = _commands(accounts, account, hosts) if hosts else []
     left = [place for place in (stale.places if stale else ()) if place not in {p.place for p in made}]
     for place in left:
         session.warn(f"{place}: has the former secret of {account}")
@@ -164,6 +163,12 @@ def report(
         ],
         aside=any(place.is_print for place in made),
     )
+
+
+def _commands(accounts: "AccountDatabase", account: "Account", hosts: "Sequence[str]") -> list[str]:
+    from ..deploy.holders import bundle_commands
+
+    return list(bundle_commands(accounts.site, account, hosts))
 
 
 def _next(name: str, form: "Form", made: "Sequence[Delivery]", *, again: bool) -> str:

@@ -1,4 +1,4 @@
-"""Lazy groups, the root command, a run's options, and how everything ends in an exit status."""
+"""The root of the commands, what many verbs share, and how everything ends in an exit status."""
 
 import codecs
 import os
@@ -8,19 +8,14 @@ import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-import click
-
-from .. import __version__
 from ..errors import SmtpcredsError, UnavailableError, UsageError
 from ..lazy import pattern
-from .session import Session, complain, refused
+from . import lazy_click as click
+from .session import complain, refused, remember
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
     from ..ca.reload import Hook
 
 
@@ -116,7 +111,6 @@ DANGEROUS = {
     *("--root-key", "--run", "--skip-bad", "--unknown", "--with-accounts", "--with-key", "--yes"),
 }
 """Options that nobody is led to by a guess: they replace, reveal, weaken or end something."""
-_ALIKE = 0.75
 
 
 def exit_status(error: BaseException) -> int:
@@ -134,23 +128,6 @@ def flushed(status: int) -> int:
         os.dup2(devnull, sys.stdout.fileno())
         return status or exit_status(error)
     return status
-
-
-def _usage(error: click.UsageError) -> int:
-    path = error.ctx.command_path.partition(" ")[2] if error.ctx else ""
-    message = _option(error) if isinstance(error, click.NoSuchOption) else error.format_message()
-    message = message.rstrip(".").replace("\n", " ")
-    hint = f"smtpcreds {path}".strip() + " --help"
-    complain("usage", USAGE, path, message[:1].lower() + message[1:], hint)
-    return USAGE
-
-
-def _option(error: click.NoSuchOption) -> str:
-    from difflib import get_close_matches
-
-    harmless = [name for name in error.possibilities or [] if name not in DANGEROUS]
-    near = get_close_matches(error.option_name, harmless, 1, _ALIKE)
-    return f"no such option {error.option_name!r}" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def _system(error: OSError) -> int:
@@ -189,10 +166,8 @@ def _bug(error: BaseException) -> int:
 
 _ANSWERS: tuple[tuple[type[BaseException], Callable[[Any], int]], ...] = (
     (SmtpcredsError, refused),
-    (click.UsageError, _usage),
-    (click.exceptions.Exit, lambda error: error.exit_code),
-    (click.Abort, _interrupted),
     (KeyboardInterrupt, _interrupted),
+    (EOFError, _interrupted),
     (SystemExit, _exit),
     (BrokenPipeError, _silenced),
     (OSError, _system),
@@ -201,170 +176,7 @@ _ANSWERS: tuple[tuple[type[BaseException], Callable[[Any], int]], ...] = (
 )
 
 
-# Groups that import a command when it is named, and verbs that take the global options anywhere.
-
-
-class LazyGroup(click.Group):
-    """A group whose help needs no import of its commands.
-
-    Args:
-        table: command name to (module below this package, attribute, one line of help).
-    """
-
-    def __init__(self, *args: Any, table: Mapping[str, tuple[str, str, str]], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.table = table
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of the table."""
-        return list(self.table)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command's module."""
-        if cmd_name not in self.table:
-            return None
-        module, attribute, _ = self.table[cmd_name]
-        return cast("click.Command", getattr(import_module(f".{module}", __package__), attribute))
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
-        """Return the options, or the names of the table, none of which is imported for that."""
-        if incomplete.startswith("-"):
-            return click.Command.shell_complete(self, ctx, incomplete)
-        from click.shell_completion import CompletionItem
-
-        known = self.table.items()
-        return [CompletionItem(name, help=row[2]) for name, row in known if name.startswith(incomplete)]
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Answer a call without a command with the help, as an error; to click 8.1 it is a success."""
-        if not args and not ctx.resilient_parsing:
-            click.echo(ctx.get_help(), err=True)
-            ctx.exit(USAGE)
-        return super().parse_args(ctx, args)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; an unknown one is answered with the nearest."""
-        if args and args[0] not in self.table and not args[0].startswith("-"):
-            ctx.fail(_unknown(args[0], list(self.table)))
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands from the table."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, _, text) in self.table.items()])
-
-
-def _unknown(name: str, known: list[str]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, 1)
-    return f"no command {name!r}; " + (f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}")
-
-
-def global_options(*, hidden: bool) -> list[click.Parameter]:
-    """Return the options that the root and every verb take; ``hidden`` keeps them out of a verb's help."""
-    flags: dict[str, Any] = {"is_flag": True, "expose_value": False, "hidden": hidden, "callback": _remember}
-    words: dict[str, Any] = {"type": Words(), "expose_value": False, "hidden": hidden, "callback": _remember}
-    return [
-        click.Option(
-            ["-c", "--config"], metavar="FILE", help="Read FILE, not /etc/smtpcreds/smtpcreds.toml.", **words
-        ),
-        click.Option(["--root"], metavar="DIR", help="Use DIR instead of / in every default path.", **words),
-        click.Option(["--json", "as_json"], help="Print the answer as JSON.", **flags),
-        click.Option(["--json-schema"], help="Print the JSON Schema of a verb's answer.", **flags),
-        click.Option(["-n", "--dry-run"], help="Print what a run would change; change nothing.", **flags),
-        click.Option(["-q", "--quiet"], help="Print warnings and errors only.", **flags),
-        click.Option(["-v", "--verbose"], help="Print each change on standard error.", **flags),
-    ]
-
-
-class Text(click.types.StringParamType):
-    """Text that a shell completes by what the parameter is for."""
-
-    name = "text"
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> "list[CompletionItem]":
-        """Return what could be meant."""
-        from .completion import values
-
-        return values(ctx, param, incomplete)
-
-
-class Words(Text):
-    """Text that is not empty: ``--to "$UNSET"`` must not mean the default."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the text, if there is any."""
-        text = super().convert(value, param, ctx)
-        return str(text) if text else self.fail("is empty", param, ctx)
-
-
-class Verb(click.Command):
-    """A command that takes the global options behind its own name too, and no option with an empty value."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        taken = {name for parameter in self.params for name in parameter.opts}
-        self.params += [p for p in global_options(hidden=True) if not taken & set(p.opts)]
-        for parameter in self.params:
-            if isinstance(parameter, click.Argument) and parameter.type is click.STRING:
-                parameter.type = Text()
-            elif parameter.type is click.STRING and not getattr(parameter, "is_flag", False):
-                parameter.type = Words()
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments; ``--json-schema`` needs none of them."""
-        options = args[: args.index("--")] if "--" in args else args
-        if ctx.ensure_object(Session).json_schema or "--json-schema" in options:
-            click.echo(_schema(ctx))
-            ctx.exit()
-        return super().parse_args(ctx, args)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the verb; what is printed for typing names the database that it was given."""
-        ctx.ensure_object(Session).database = ctx.params.get("database")
-        return super().invoke(ctx)
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
-        """Return its options, and the global ones that its help leaves out."""
-        from click.shell_completion import CompletionItem
-
-        hidden = (option for option in self.params if isinstance(option, click.Option) and option.hidden)
-        found = [CompletionItem(name, help=option.help) for option in hidden for name in option.opts]
-        here = [item for item in found if incomplete and item.value.startswith(incomplete)]
-        return [*super().shell_complete(ctx, incomplete), *here]
-
-
-def _schema(ctx: click.Context) -> str:
-    import json
-
-    from .answers import schema_of
-    from .session import SCHEMA
-
-    names = [str(each.info_name) for each in _with_parents(ctx)]
-    return json.dumps(schema_of(" ".join(names[1:]), SCHEMA), indent=2)
-
-
-def _with_parents(ctx: click.Context) -> list[click.Context]:
-    return [*(_with_parents(ctx.parent) if ctx.parent else []), ctx]
-
-
-def _remember(ctx: click.Context, parameter: click.Parameter, value: object) -> object:
-    if value:
-        setattr(ctx.ensure_object(Session), parameter.name or "", value)
-    return value
-
-
-def noun(name: str, text: str, table: Mapping[str, tuple[str, str, str]]) -> LazyGroup:
-    """Return a group of verbs; ``table`` as for :class:`LazyGroup`."""
-    return LazyGroup(name, help=text, table=table, no_args_is_help=True)
-
-
-# The root command and the table of everything below it.
+# The root command, the table of everything below it, and the options that every verb takes.
 
 COMMANDS = {
     "setup": ("setup", "setup", "Make a hub ready, or a client host from a bundle."),
@@ -388,33 +200,30 @@ The same, without touching this host:
 Manual: man smtpcreds
 """
 
-
-class Root(LazyGroup):
-    """The program itself."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.params += global_options(hidden=False)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a reader that has gone away ends it without a word.
-
-        click would end the program with status 1, which is an answer of ours.
-        """
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            raise click.exceptions.Exit(0) from None
+ROOT = click.Group("smtpcreds", "", COMMANDS)
 
 
-@click.command(
-    cls=Root, table=COMMANDS, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+def _of_session(*names: str, **settings: Any) -> click.Parameter:
+    return click.Parameter(names, {**settings, "expose_value": False, "callback": remember}, is_option=True)
+
+
+EVERYWHERE = (
+    _of_session("-c", "--config", metavar="FILE", help="Read FILE, not /etc/smtpcreds/smtpcreds.toml."),
+    _of_session("--root", metavar="DIR", help="Use DIR instead of / in every default path."),
+    _of_session("--json", "as_json", is_flag=True, help="Print the answer as JSON."),
+    _of_session(
+        "--json-schema", is_flag=True, is_eager=True, help="Print the JSON Schema of a verb's answer."
+    ),
+    _of_session("-n", "--dry-run", is_flag=True, help="Print what a run would change; change nothing."),
+    _of_session("-q", "--quiet", is_flag=True, help="Print warnings and errors only."),
+    _of_session("-v", "--verbose", is_flag=True, help="Print each change on standard error."),
 )
-@click.version_option(__version__, message="smtpcreds %(version)s")
-@click.pass_context
-def smtpcreds(ctx: click.Context) -> None:
-    """Certificates and SMTP AUTH accounts for mail relays."""
-    ctx.ensure_object(Session)
+"""Before the first noun and behind the verb."""
+
+
+def noun(name: str, text: str, table: Mapping[str, tuple[str, str, str]], usual: str = "") -> click.Group:
+    """Return a group of verbs; the arguments are those of :class:`.lazy_click.Group`."""
+    return click.Group(name, text, table, usual)
 
 
 # Spans of time as people type them.

@@ -2,10 +2,9 @@
 
 import re
 
-import click
-
 from ..errors import UsageError, number_of
-from .framework import Verb, noun
+from . import lazy_click as click
+from .framework import noun
 from .session import Session, Whole, pass_session, rfc3339
 
 inventory = noun(
@@ -21,7 +20,7 @@ inventory = noun(
 # ``smtpcreds inventory check``.
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.option("--head", metavar="HASH", help="Also check that all events up to this head are there.")
 @pass_session
 def check(session: Session, head: str | None) -> None:
@@ -41,7 +40,7 @@ def check(session: Session, head: str | None) -> None:
         {"findings": rows, "head": end and {"hash": end.hash, "events": end.events}}, lines, listed=True
     )
     if found:
-        raise click.exceptions.Exit(1)
+        raise SystemExit(1)
 
 
 def _hash(text: str | None) -> str:
@@ -53,7 +52,7 @@ def _hash(text: str | None) -> str:
 # ``smtpcreds inventory events``.
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.option("--since", metavar="SPAN", help="Only the last SPAN: 12h, 7d, 4w.")
 @click.option("--subject", metavar="TEXT", help="Only what was done to this host or authority.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most N.")

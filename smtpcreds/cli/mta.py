@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from .framework import Verb, noun
+from . import lazy_click as click
+from .framework import noun
 from .session import Session, Whole, pass_session
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ mta = noun(
 # ``smtpcreds mta list``.
 
 
-@click.command("list", cls=Verb)
+@click.command("list")
 @pass_session
 def list_(session: Session) -> None:
     """List the mail programs, each in one role."""
@@ -211,7 +210,7 @@ def _role_password(source: str | None, role: str | None) -> "Secret | None":
 # ``smtpcreds mta diff`` and ``check``; their answer "no" is exit status 1.
 
 
-@click.command(cls=Verb)
+@click.command()
 @program_options
 @pass_session
 def diff(session: Session, /, **options: Any) -> None:
@@ -235,10 +234,10 @@ def diff(session: Session, /, **options: Any) -> None:
         verbatim=True,
     )
     if found:
-        raise click.exceptions.Exit(1)
+        raise SystemExit(1)
 
 
-@click.command(cls=Verb)
+@click.command()
 @program_options
 @pass_session
 def check(session: Session, /, **options: Any) -> None:
@@ -271,7 +270,7 @@ def check(session: Session, /, **options: Any) -> None:
         listed=True,
     )
     if found:
-        raise click.exceptions.Exit(1)
+        raise SystemExit(1)
 
 
 # What people and JSON are told of the options, and of what is left to do by hand.
@@ -344,7 +343,7 @@ def remaining_lines(
 # ``smtpcreds mta apply``.
 
 
-@click.command(cls=Verb)
+@click.command()
 @program_options
 @edit_options
 @click.option(
@@ -387,7 +386,7 @@ def apply(session: Session, /, edit: bool, run: bool, force: bool, defaults: boo
 # ``smtpcreds mta render``.
 
 
-@click.command(cls=Verb)
+@click.command()
 @program_options
 @click.option("--to", "target", metavar="DIR", help="Write the files below DIR, as they lie on the host.")
 @click.option("--reveal", is_flag=True, help="Print secrets too.")

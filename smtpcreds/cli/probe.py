@@ -3,10 +3,8 @@
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import click
-
 from ..errors import UnavailableError, number_of
-from .framework import Verb
+from . import lazy_click as click
 from .session import Session, Whole, pass_session
 
 if TYPE_CHECKING:
@@ -98,7 +96,7 @@ NOT_KNOWN = 75
 """Exit status where the server answers later, perhaps (EX_TEMPFAIL)."""
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.argument("url")
 @click.option("--account", metavar="NAME[@REALM]", help="Log in as this account; also NAME@ in the URL.")
 @click.option("--password", metavar="SOURCE", help="Its secret; default: the database's, or this host's.")
@@ -154,7 +152,7 @@ def probe(session: Session, /, url: str, **options: Any) -> None:
     answer = _data(asked, steps, failed, is_known=is_known)
     session.show(answer, _lines(asked, steps, failed), listed=True)
     if failed or not is_known:
-        raise click.exceptions.Exit(1 if failed else NOT_KNOWN)
+        raise SystemExit(1 if failed else NOT_KNOWN)
 
 
 def _say_beforehand(session: Session, asked: "ProbeRequest") -> None:

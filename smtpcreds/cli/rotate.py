@@ -5,12 +5,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from ..errors import SmtpcredsError, UsageError
 from ..shell import quote
+from . import lazy_click as click
 from .delivery import hashed_form, named_places
-from .framework import Verb
 from .sasl import GENERATED, clear_option, database_option, password_option, realm_option, storing_options
 from .secrets import account_secret
 from .session import Session, pass_session
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
 # ``smtpcreds sasl rotations``, and what is said of a replacement.
 
 
-@click.command(cls=Verb)
+@click.command()
 @pass_session
 def rotations(session: Session) -> None:
     """List replacements in progress, and what remains to be done."""
@@ -159,7 +157,7 @@ def _standing(site: "Site", row: "Rotation") -> Iterator[str]:
 NO = 1
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.argument("name", metavar="[NAME[@REALM]]", required=False)
 @click.option(
     "--successor", metavar="NAME", help="Name of the new account; default: NAME-2, or the next number."
@@ -318,7 +316,7 @@ def _retire_due(session: Session, site: "Site") -> None:
 
     outcomes = session.run(site, retire_due)
     if outcomes is None:
-        raise click.exceptions.Exit(NO if session.would_change else 0)
+        raise SystemExit(NO if session.would_change else 0)
     failed = [outcome for outcome in outcomes if isinstance(outcome, SmtpcredsError)]
     rest = [outcome for outcome in outcomes if not isinstance(outcome, SmtpcredsError)]
     rows = [row for row in rest if row.state is RotationState.RETIRED]

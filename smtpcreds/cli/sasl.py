@@ -5,12 +5,11 @@ from itertools import repeat
 from operator import contains
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from ..errors import MissingInputError, SmtpcredsError, shown
 from ..names import BY_PASSWORD, SCRAM
+from . import lazy_click as click
 from .delivery import deliveries, hashed_form, report
-from .framework import Verb, noun, yes_option
+from .framework import noun, yes_option
 from .secrets import account_secret
 from .session import Session, pass_session
 
@@ -120,7 +119,7 @@ storing_options = _together(
 # ``smtpcreds sasl add``, ``passwd`` and ``delete``.
 
 
-@click.command(cls=Verb)
+@click.command()
 @account_options
 @password_option
 @storing_options
@@ -145,7 +144,6 @@ def add(
     With --hashed the secret can't be read back; a generated one is printed once, unless --keep or --auth-info
     says where it goes.
     """
-    from ..accounts.auth_info import delivered_before
     from ..accounts.database import AccountDatabase
     from ..accounts.stored import CLEAR
     from ..sasldb.detect import Format
@@ -160,7 +158,7 @@ def add(
         accounts = work.accounts(database, new=Format(kind) if kind else None)
         accounts.check_absent(account)
         path = storing["auth_info"]
-        left = delivered_before(accounts, account, session.absolute(path)) if path and not password else None
+        left = _delivered_before(accounts, account, session.absolute(path)) if path and not password else None
         told = storing | {"force": storing["force"] or left is not None}
         places = deliveries(session, accounts, account, form, password=password or GENERATED, **told)
         question = (lambda: left) if left else secret
@@ -175,7 +173,13 @@ def add(
         report(session, AccountDatabase(site, database), change, "relay account")
 
 
-@click.command(cls=Verb)
+def _delivered_before(accounts: "AccountDatabase", account: "Account", path: str) -> "Secret | None":
+    from ..accounts.auth_info import delivered_before
+
+    return delivered_before(accounts, account, path)
+
+
+@click.command()
 @account_options
 @password_option
 @storing_options
@@ -237,7 +241,7 @@ def _target(place: "Delivery") -> str:
     return place.target
 
 
-@click.command(cls=Verb)
+@click.command()
 @account_options
 @yes_option
 @pass_session
@@ -297,7 +301,7 @@ def _concerned(account: "Account", found: "Holders") -> Iterator[str]:
 # ``smtpcreds sasl list`` and ``show``.
 
 
-@click.command("list", cls=Verb)
+@click.command("list")
 @database_option
 @pass_session
 def list_(session: Session, database: str | None) -> None:
@@ -316,7 +320,7 @@ def list_(session: Session, database: str | None) -> None:
     session.show(lambda: {"accounts": _rows(found)}, lines, listed=True, ends=ends)
 
 
-@click.command(cls=Verb)
+@click.command()
 @account_options
 @click.option("--reveal", is_flag=True, help="Print the secret, alone on standard output.")
 @pass_session
@@ -390,7 +394,7 @@ def _words(mechanisms: tuple[str, ...]) -> str:
 _WORDS = {True: "yes", False: "no", None: "-"}
 
 
-@click.command(cls=Verb)
+@click.command()
 @account_options
 @click.option(
     "--password",
@@ -441,7 +445,7 @@ def verify(
         listed=True,
     )
     if not opened or not all(opened):
-        raise click.exceptions.Exit(1)
+        raise SystemExit(1)
 
 
 def _summary(verdicts: "list[Verdict]", opened: list[bool]) -> str:
@@ -461,7 +465,7 @@ def _line(verdict: "Verdict") -> str:
 # ``smtpcreds sasl auth-info``.
 
 
-@click.command("auth-info", cls=Verb)
+@click.command("auth-info")
 @account_options
 @target_options
 @click.option("--mechanism", "mechanisms", multiple=True, metavar="M", help="A mechanism the client may use.")

@@ -4,11 +4,9 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import click
-
 from ..errors import DataError, DeniedError, InexpressibleError, UsageError, number_of
 from ..mta.sasl_conf import PROGRAMS
-from .framework import Verb
+from . import lazy_click as click
 from .sasl import FORMATS, database_option, target_options
 from .session import Session, pass_session
 
@@ -30,7 +28,7 @@ _NAMED = 100
 """Refusals that get a line of their own: a file of another kind may have a million. JSON has all."""
 
 
-@click.command("import", cls=Verb)
+@click.command("import")
 @click.argument("source", metavar="FILE|-")
 @click.option(
     "--as",
@@ -177,7 +175,7 @@ def _lines(session: Session, done: "Imported") -> Iterator[str]:
 # ``smtpcreds sasl export``.
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.option("--as", "kind", metavar="FORMAT", default="csv", help="csv (default), jsonl or dovecot.")
 @click.option("--to", "target", metavar="FILE", help="Write a new FILE, mode 0600; default: standard output.")
 @click.option("--reveal", is_flag=True, help="With the secrets; only to a FILE.")
@@ -244,7 +242,7 @@ _NEXT = {
 """What is left to do, by whether source and target are PostgreSQL."""
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.argument("target", metavar="PATH|URL")
 @click.option(
     "--to",
@@ -317,7 +315,7 @@ def _printable(keys: tuple[bytes, ...]) -> list[str]:
 # ``smtpcreds sasl conf``.
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.option(
     "--program",
     type=click.Choice(list(PROGRAMS)),

@@ -4,12 +4,11 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import click
-
 from ..errors import PasswordRefusedError, UsageError
 from ..lazy import dataclass
 from ..secret import Secret
-from .session import Session
+from . import lazy_click as click
+from .session import Session, remember
 
 if TYPE_CHECKING:
     from ..config import Site
@@ -23,15 +22,11 @@ passphrase_option = click.option(
 )
 
 
-def _allow_weak(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-    ctx.ensure_object(Session).allow_weak = value
-
-
 weak_option = click.option(
     "--allow-weak",
     is_flag=True,
     expose_value=False,
-    callback=_allow_weak,
+    callback=remember,
     help="Accept a weak new passphrase or password.",
 )
 

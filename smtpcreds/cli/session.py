@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import field
 from datetime import UTC, datetime
+from functools import wraps
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
-
-import click
 
 from ..errors import (
     DeniedError,
@@ -24,6 +23,7 @@ from ..errors import (
 )
 from ..lazy import dataclass, pattern
 from ..progress import show_on
+from . import lazy_click as click
 
 if TYPE_CHECKING:
     from ..config import Settings, Site
@@ -215,7 +215,7 @@ class Session:
                     text = "\n".join((*some, ""))
                 else:
                     text = f"{ends}\n".join((*some, ""))
-                click.echo(text, nl=False, err=aside, color=True)  # True: take nothing out of names
+                click.echo(text, nl=False, err=aside)
 
     def _line(self, text: str) -> str:
         """Return one line: the name of an account that another program made may hold a line feed."""
@@ -361,7 +361,7 @@ class Session:
         for error in failed:
             refused(error)
         if failed:
-            raise click.exceptions.Exit(failed[0].exit_status)
+            raise SystemExit(failed[0].exit_status)
 
     def refuse_reveal(self) -> None:
         """Refuse to print a secret as JSON or to a file that others can read."""
@@ -550,4 +550,20 @@ def rfc3339(moment: datetime) -> str:
 
 
 Session()
-pass_session = click.make_pass_decorator(Session, ensure=True)
+
+
+def pass_session(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the session of this run as its first argument."""
+
+    @wraps(function)
+    def with_session(**values: Any) -> None:
+        function(Session.latest, **values)
+
+    return with_session
+
+
+def remember(context: Any, parameter: Any, value: object) -> object:
+    """Keep what an option says in the session; called by click, with its context and its option."""
+    if value:
+        setattr(context.ensure_object(Session), parameter.name, value)
+    return value

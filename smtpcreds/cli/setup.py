@@ -4,10 +4,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from ..errors import UsageError
-from .framework import Verb
+from . import lazy_click as click
 from .mta import applied_lines, applied_row, edit_options
 from .secrets import account_secret, bundle_passphrase, ca_source, passphrase_option, warn_of_plain_key
 from .session import Session, pass_session
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 _OF_HUBS = ("account", "password", "allow_login_name", "no_passphrase", "plaintext", "with")
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.argument("host", required=False)
 @click.option(
     "--client", "source", metavar="BUNDLE", help="Make this host a client host, from BUNDLE, - or ssh://HUB."
@@ -55,9 +53,7 @@ _OF_HUBS = ("account", "password", "allow_login_name", "no_passphrase", "plainte
 )
 @edit_options
 @pass_session
-@click.pass_context
 def setup(
-    context: click.Context,
     session: Session,
     /,
     host: str | None,
@@ -87,7 +83,7 @@ def setup(
             session, source, host, program, passphrase, fingerprints, force=force, edit=edit, run=run
         )
     elif host is None:
-        raise click.MissingParameter(ctx=context, param_hint="'HOST'", param_type="argument")
+        raise UsageError("setup", "missing argument 'HOST'", "smtpcreds setup --help")
     else:
         deeds = {"force": force, "edit": edit, "run": run, "plaintext": of_hubs["plaintext"], "with": choices}
         for name in filter(deeds.get, deeds):

@@ -4,10 +4,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-import click
-
 from ..errors import UsageError
-from .framework import Verb
+from . import lazy_click as click
 from .session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -21,7 +19,7 @@ SHOWN = {TEXT: 20, PROMETHEUS: 1000, NAGIOS: 1000, HTML: 40}
 """Certificates by form, unless told otherwise."""
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.option("--format", "form", type=click.Choice(tuple(SHOWN)), default=TEXT, help="Form of the answer.")
 @click.option("--limit", type=click.IntRange(1, 1000), metavar="N", help="Show N certificates at most.")
 @click.option("--warning", type=click.IntRange(min=0), metavar="DAYS", help="For nagios; default: 21.")
@@ -73,7 +71,7 @@ def _screen(session: Session, shown: int) -> None:
     lines = render(found, width=_columns(), colour=colour, limit=shown)
     session.show(document(found, limit=shown), lines, coloured=colour, listed=True)
     if found.due:
-        raise click.exceptions.Exit(NO)
+        raise SystemExit(NO)
 
 
 def _publish(session: Session, form: str, shown: int, output: str | None, *, force: bool) -> None:
@@ -115,7 +113,7 @@ def _check(session: Session, warning: int | None, critical: int | None) -> None:
     except SmtpcredsError as error:
         grade, line = Grade.UNKNOWN, unknown(str(error))
     session.show({}, [line])
-    raise click.exceptions.Exit(grade)
+    raise SystemExit(grade)
 
 
 def _columns() -> int:

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import click
-
 from ..errors import MissingInputError
+from . import lazy_click as click
 from .cert import issued_lines, issued_row
-from .framework import RELOAD, LazyGroup, Verb, reload_hook, reload_option
+from .framework import RELOAD, noun, reload_hook, reload_option
 from .secrets import ca_passphrase, passphrase_option
 from .session import Session, pass_session
 
@@ -16,20 +15,10 @@ if TYPE_CHECKING:
     from ..dane import Rollover, Zone
 
 
-class _Hosts(LazyGroup):
-    """Verbs; a word that is none of them is a host to show."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        named = args and (args[0] in self.table or args[0].startswith("-"))
-        return super().resolve_command(ctx, args if named else ["show", *args])
-
-
-tlsa = _Hosts(
+tlsa = noun(
     "tlsa",
-    help="TLSA records (DANE), and new keys for them; tlsa HOST means tlsa show HOST.",
-    table={
+    "TLSA records (DANE), and new keys for them; tlsa HOST means tlsa show HOST.",
+    {
         "show": ("tlsa", "show", "Print the records of a host as lines of its zone."),
         "plan": ("tlsa", "plan", "Show the state of a key rollover and the next step."),
         "next": ("tlsa", "next_", "Make the next key, and print both records."),
@@ -37,7 +26,7 @@ tlsa = _Hosts(
         "retire": ("tlsa", "retire", "Forget the old key, and print the records without it."),
         "texts": ("tlsa", "texts", "Print records for MTA-STS and TLS reporting."),
     },
-    no_args_is_help=True,
+    usual="show",
 )
 
 
@@ -56,7 +45,7 @@ port_option = click.option(
 )
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.argument("host")
 @port_option
 @click.option("--ttl", type=click.IntRange(min=1), metavar="SECONDS", help="TTL of the records.")
@@ -95,7 +84,7 @@ def show_zone(session: Session, found: "Zone", ports: Sequence[int], more: Seque
     )
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.argument("domain", required=False)
 @pass_session
 def texts(session: Session, domain: str | None) -> None:
@@ -116,7 +105,7 @@ def texts(session: Session, domain: str | None) -> None:
 DAY = 86400
 
 
-@click.command("next", cls=Verb)
+@click.command("next")
 @click.argument("host")
 @port_option
 @click.option(
@@ -143,7 +132,7 @@ def next_(
     show_zone(session, found, ports, more)
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.argument("host")
 @port_option
 @click.option("--resolver", metavar="ADDRESS[:PORT]", help="Ask this name server for the new record first.")
@@ -182,7 +171,7 @@ def switch(
     )
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.argument("host")
 @port_option
 @click.option("--at-once", is_flag=True, help="Do not wait for twice the TTL after the switch.")
@@ -198,7 +187,7 @@ def retire(session: Session, host: str, ports: tuple[int, ...], at_once: bool) -
     show_zone(session, zone(site, host, session.absolute(host)), ports)
 
 
-@click.command(cls=Verb)
+@click.command()
 @click.argument("host")
 @pass_session
 def plan(session: Session, host: str) -> None:

@@ -232,7 +232,13 @@ def _answer(condition: tuple[bool, str, str], client: Client) -> bool | None:
     return found if found is None else found != negated
 
 
+_COMPARED = pattern(r"\$\{if\s*(!?)\s*eq\s*\{([^${}]*)\}\s*\{([^${}]*)\}\s*(?:\{(?:yes|true)\})?\s*\}")
+"""A condition that compares two words; words with a ``$`` can differ for each client."""
+
+
 def _constant(value: str, _: Client) -> bool | None:
+    if found := _COMPARED.fullmatch(value):
+        return (found[2] == found[3]) != bool(found[1])
     return True if value.lower() in _YES else False if value.lower() in _NO else None
 
 
@@ -260,7 +266,7 @@ def _authenticated(value: str, client: Client) -> bool | None:
     return client.is_authenticated if value.strip() == "*" else None if client.is_authenticated else False
 
 
-def _encrypted(value: str, _: Client) -> bool | None:
+def _every(value: str, _: Client) -> bool | None:
     return True if value.strip() == "*" else None
 
 
@@ -273,8 +279,12 @@ _CONDITIONS: dict[str, Callable[[str, Client], bool | None]] = {
     "authenticated": _authenticated,
     "condition": _constant,
     "domains": lambda value, _: elsewhere(value),
-    "encrypted": _encrypted,
+    "encrypted": _every,
     "hosts": _from,
+    "local_parts": _every,
+    "recipients": _every,
+    "sender_domains": _every,
+    "senders": _every,
     "verify": _verified,
 }
 

@@ -4,9 +4,10 @@ The modules of mail programs speak of Debian's paths, users and commands; here t
 :class:`smtpcreds.systems.System`, and what stands on disk is read back in Debian's terms.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
 
+from ..errors import InexpressibleError
 from ..secret import Secret
 from ..systems import SYSTEMS, System, Words
 from .program import Compiled, Content, Copy, Facts, Include, Map, Premise, Program, Reader, Rendered, Work
@@ -14,14 +15,40 @@ from .program import Compiled, Content, Copy, Facts, Include, Map, Premise, Prog
 
 def render(program: Program, facts: Facts) -> tuple[Rendered, ...]:
     """Return the program's files, those with secrets first."""
-    found, spoken = program.render(facts), Words(facts.system, facts.host)
+    spoken = _words(facts)
+    found = program.render(facts)
     return found if spoken.are_debians else tuple(_rendered(spoken, item) for item in found)
 
 
 def work(program: Program, facts: Facts) -> Work:
     """Return what is left to do once the files are in place."""
-    found, spoken = program.work(facts), Words(facts.system, facts.host)
+    spoken = _words(facts)
+    found = program.work(facts)
     return found if spoken.are_debians else _work(spoken, found)
+
+
+def _words(facts: Facts) -> Words:
+    """Return the system's words; what the administrator chose stays as it is, so none may stand in it."""
+    spoken = Words(facts.system, facts.host)
+    for text in () if spoken.are_debians else _texts(facts):
+        if (other := spoken.said(text)) != text:
+            reason = f"has a name that on this system is another, {other}"
+            raise InexpressibleError(text, reason, "choose another in smtpcreds.toml")
+    return spoken
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield what a value holds; of the system nothing, and no secret."""
+    if isinstance(value, str | bytes):
+        yield value if isinstance(value, str) else value.decode("latin-1")
+    elif isinstance(value, Mapping):
+        yield from _texts(tuple(value.items()))
+    elif isinstance(value, Iterable) and not isinstance(value, System):
+        for item in value:
+            yield from _texts(item)
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _texts(getattr(value, field.name))
 
 
 def parse(program: Program, system: System, path: str, content: bytes) -> Mapping[str, str | Secret]:

@@ -6,6 +6,7 @@ from ..errors import DamagedFileError, InexpressibleError, UsageError
 from ..lazy import dataclass, pattern
 from ..secret import Secret
 from ..shell import quote
+from ..systems import System
 from . import main_cf
 from .program import Compiled, Content, File, Include, Map, Premise, Rendered, Tls
 
@@ -284,11 +285,14 @@ class Table:
         return (f"postmap {quote(self.name)}",) if self.kind == LMDB else ()
 
 
-def kind_of(variants: frozenset[str]) -> str:
+def kind_of(variants: frozenset[str], system: System) -> str:
     """Return the kind of table that was chosen."""
     chosen = sorted(variants & KINDS)
     if len(chosen) > 1:
         raise UsageError(" and ".join(chosen), "are two types of table", "choose one")
+    if chosen == [HASH] and system.postfix_map != HASH:
+        hint = "leave it out, or choose lmdb; where Postfix has it: postfix_map in table [system]"
+        raise InexpressibleError(HASH, "is a table that this system's Postfix does not read", hint)
     return chosen[0] if chosen else TEXT
 
 

@@ -49,7 +49,7 @@ def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
 
 def work(facts: Facts) -> Work:
     """Return the lines for main.cf, and the commands."""
-    kind = postfix.kind_of(facts.variants)
+    kind = postfix.kind_of(facts.variants, facts.system)
     tables = [Table(path, kind, {}) for path in (PASSWORDS, POLICY)]
     return Work(
         (postfix.include(FRAGMENT, _settings(facts)),),
@@ -67,7 +67,7 @@ def _next_hop(facts: Facts) -> str:
 
 def _settings(facts: Facts) -> postfix.Settings:
     """Return the settings; the level holds for a next hop that the policy does not know, too."""
-    kind = postfix.kind_of(facts.variants)
+    kind = postfix.kind_of(facts.variants, facts.system)
     wrapped = {"smtp_tls_wrappermode": "yes"} if facts.port == SUBMISSIONS else {}
     return {
         "relayhost": _next_hop(facts),
@@ -96,9 +96,9 @@ def _mechanisms(facts: Facts) -> list[str]:
 
 def _passwords(facts: Facts, credential: Credential) -> Table:
     value = postfix.password(str(credential.account), credential.login, credential.secret)
-    return Table(PASSWORDS, postfix.kind_of(facts.variants), {_next_hop(facts): value}, 0o600)
+    return Table(PASSWORDS, postfix.kind_of(facts.variants, facts.system), {_next_hop(facts): value}, 0o600)
 
 
 def _policy(facts: Facts) -> Table:
     value = f"secure match={facts.hub}".encode()
-    return Table(POLICY, postfix.kind_of(facts.variants), {_next_hop(facts): (value,)})
+    return Table(POLICY, postfix.kind_of(facts.variants, facts.system), {_next_hop(facts): (value,)})

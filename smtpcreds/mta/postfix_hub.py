@@ -118,7 +118,7 @@ def _relaying(facts: Facts) -> postfix.Settings:
 def _clients(facts: Facts) -> Table:
     """Return the table of public keys; written even if empty, so that who was taken out relays no more."""
     keys = {_colons(client.key_id): (client.host.encode(),) for client in facts.clients}
-    return Table(CLIENTS, postfix.kind_of(facts.variants), keys)
+    return Table(CLIENTS, postfix.kind_of(facts.variants, facts.system), keys)
 
 
 def _colons(digest: str) -> str:

@@ -21,7 +21,6 @@ DIRECTORY = "/etc/mail/smtpcreds"
 SOURCE = "/etc/mail/sendmail.mc"
 RESULT = "/etc/mail/sendmail.cf"
 ACCESS = "/etc/mail/access"
-MAKEMAP = f"makemap hash {ACCESS} < {ACCESS}"
 AUTH_OPTIONS = "p y"
 """No PLAIN or LOGIN outside TLS, nothing anonymous (op.me, AuthOptions); written whatever is offered."""
 SPARE_AUTH_INFO = {"Sauthinfo": "Sauthinfo_unused"}
@@ -192,12 +191,18 @@ def included_by(line: str) -> str:
     return found[1] if found else ""
 
 
-def include_rules(rules: Iterable[Rule]) -> Include:
+def makemap(system: System, path: str = ACCESS) -> str:
+    """Return the command that makes a table of its source."""
+    return f"{system.makemap[0]} {path} < {path}"
+
+
+def include_rules(system: System, rules: Iterable[Rule]) -> Include:
     """Return the lines that go into the access map's source."""
-    return Include(ACCESS, tuple(rule.line for rule in rules), fence=FENCE, command=MAKEMAP)
+    return Include(ACCESS, tuple(rule.line for rule in rules), fence=FENCE, command=makemap(system))
 
 
 def compiled(
+    system: System,
     fragment: str,
     settings: Settings,
     *,
@@ -208,6 +213,7 @@ def compiled(
     """Return what m4 has to make of sendmail.mc with a fragment in it, and makemap of the access map.
 
     Args:
+        system: whose makemap it is.
         fragment: its path.
         settings: that must be in force.
         access: lines of the access map count on FEATURE(access_db).
@@ -221,13 +227,13 @@ def compiled(
             yield f"listens on port {port} of this host alone"
 
     result = Compiled(RESULT, (SOURCE, fragment, *also), faults, frozenset(settings))
-    return (result, *((Compiled(f"{ACCESS}.db", (ACCESS,)),) if access else ()))
+    return (result, *((Compiled(f"{ACCESS}{system.makemap[1]}", (ACCESS,)),) if access else ()))
 
 
 def commands(facts: Facts, *, access: bool) -> tuple[str, ...]:
     """Return how the fragments become effective; each leaves the old result where it fails."""
     compile_, restart = rebuild(facts.system, facts.host, facts.pid_file)
-    table = (MAKEMAP,) if access else ()
+    table = (makemap(facts.system),) if access else ()
     return (compile_, *table, restart)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from ..lazy import dataclass, pattern
 
-_OPTION = pattern(r"O\s+([A-Za-z0-9_]+)\s*=\s*(.*)")
+_OPTION = pattern(r"O\s+([A-Za-z0-9_.]+)\s*=\s*(.*)")
 _NAMED = pattern(r"\{(\w+)\}|(.)")
 _RULESET = pattern(r"S\s*(\w+)")
 _FILE = pattern(r"F(?:\{(\w+)\}|(\w))\s*(?:-o\s+)?(\S+)")
@@ -48,9 +48,13 @@ class SendmailCf:
         return name.lower() in {word.lower() for word in self.words("DontBlameSendmail")}
 
     def map_file(self, name: str) -> str:
-        """Return the path of a map in a file, without ``.db``; empty where there is no such map."""
+        """Return the path of a map in a file, without ``.db``; empty where there is no such map.
+
+        Red Hat's sendmail.mc names the file with its end, and Sendmail adds no other (map.c).
+        """
         words = [word for word in self.maps.get(name, "").split()[1:] if not word.startswith("-")]
-        return words[-1] if words and words[-1].startswith("/") else ""
+        path = words[-1] if words and words[-1].startswith("/") else ""
+        return path.removesuffix(".cdb").removesuffix(".db")
 
 
 def parse(text: str) -> SendmailCf:

@@ -50,10 +50,16 @@ def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
 def work(facts: Facts) -> Work:
     """Return the includes, what they are compiled to, and the commands."""
     return Work(
-        (sendmail.include(FRAGMENT), sendmail.include_rules(_rules(facts))),
-        sendmail.compiled(FRAGMENT, _settings(facts), access=True),
+        (sendmail.include(FRAGMENT), sendmail.include_rules(facts.system, _rules(facts))),
+        sendmail.compiled(facts.system, FRAGMENT, _settings(facts), access=True),
         sendmail.commands(facts, access=True),
     )
+
+
+def _refuse_map(facts: Facts) -> None:
+    if facts.system.sendmail_map != "hash":
+        reason = "is a Berkeley DB file, and this system's Sendmail has no Berkeley DB"
+        raise InexpressibleError(MAP, reason, "leave it out, and the secret is in default-auth-info")
 
 
 def _settings(facts: Facts) -> sendmail.Settings:
@@ -79,7 +85,9 @@ def _rules(facts: Facts) -> tuple[access.Rule, ...]:
 
 
 def _credentials(facts: Facts, credential: Credential) -> tuple[Rendered, ...]:
-    if MAP not in facts.variants:
+    if MAP in facts.variants:
+        _refuse_map(facts)
+    else:
         return (File(auth_info.DEFAULT_PATH, auth_info.pieces(credential), 0o600),)
     key, value = auth_info.entry(facts.hub, credential, facts.mechanisms)
     path = auth_info.MAP_PATH

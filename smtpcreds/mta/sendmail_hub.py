@@ -40,8 +40,15 @@ def work(facts: Facts) -> Work:
     """Return the includes, what they are compiled to, and the commands."""
     has_rules = bool(facts.rules)
     return Work(
-        (sendmail.include(FRAGMENT), sendmail.include_rules(facts.rules)),
-        sendmail.compiled(FRAGMENT, _settings(facts), access=has_rules, port=facts.port, also=(SASL_CONF,)),
+        (sendmail.include(FRAGMENT), sendmail.include_rules(facts.system, facts.rules)),
+        sendmail.compiled(
+            facts.system,
+            FRAGMENT,
+            _settings(facts),
+            access=has_rules,
+            port=facts.port,
+            also=(SASL_CONF,),
+        ),
         sendmail.commands(facts, access=has_rules),
         (
             sendmail_daemon.reachable(sendmail.SOURCE, facts.port),

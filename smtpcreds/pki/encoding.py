@@ -242,6 +242,11 @@ def encode_der(certificate: Certificate) -> bytes:
     return certificate.public_bytes(Encoding.DER)
 
 
+def decode_der(der: bytes) -> Certificate:
+    """Return the certificate of DER that this program encoded."""
+    return load_der_x509_certificate(der)
+
+
 def _begun(data: bytes) -> int:
     return sum(data.count(f"-----BEGIN {label}-----".encode()) for label in _CERTIFICATE_LABELS)
 

@@ -7,9 +7,7 @@ computed anew here.
 
 import hashlib
 import hmac
-import warnings
 from dataclasses import field
-from typing import cast, get_args
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -17,25 +15,16 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
 from cryptography.hazmat.primitives.serialization.pkcs12 import PBES
 
-from ..errors import (
-    DamagedFileError,
-    DataError,
-    ForeignFormatError,
-    PasswordRefusedError,
-    UnavailableError,
-    WrongPassphraseError,
-)
+from ..errors import DataError, PasswordRefusedError, UnavailableError
 from ..lazy import dataclass
 from ..secret import Secret
 from . import encoding
 from .pair_rules import key_fault
-from .rounds import refuse_endless
 
 _MAC_KEY = 3
 """Purpose byte of the derived MAC key (RFC 7292 appendix B.3)."""
 
 _BLOCK_SIZE = 64
-_PFX_VERSION = b"\x02\x01\x03"
 
 
 @dataclass(frozen=True)
@@ -90,32 +79,6 @@ def write_pkcs12(bundle: Bundle, passphrase: Secret, *, compatible: bool = False
     return _with_strong_mac(data, password, form)
 
 
-def read_pkcs12(data: bytes, passphrase: Secret, subject: str) -> Bundle:
-    """Read a file that holds one key and its certificate.
-
-    Args:
-        data: the file's content.
-        passphrase: what was given to whoever wrote it; may be empty.
-        subject: the file's name, for messages.
-    """
-    if not _looks_like_pfx(data):
-        raise ForeignFormatError(subject, "is not a PKCS #12 file")
-    refuse_endless(data, subject)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # BER, and what is behind the end: OpenSSL reads it
-            found = pkcs12.load_pkcs12(data, passphrase.reveal())
-    except encoding.DAMAGE:
-        raise WrongPassphraseError(subject, "the passphrase does not open it, or it was altered") from None
-    except UnsupportedAlgorithm as error:
-        raise ForeignFormatError(subject, f"uses an algorithm that is not supported ({error})") from None
-    if found.key is None or found.cert is None:
-        raise DamagedFileError(subject, "lacks a private key or the certificate that belongs to it")
-    name = (found.cert.friendly_name or b"").decode(errors="replace")
-    chain = tuple(other.certificate for other in found.additional_certs)
-    return Bundle(_usable(found.key, subject), found.cert.certificate, chain, name)
-
-
 def _accepted(passphrase: Secret) -> bytes:
     password = passphrase.reveal()
     if not password:
@@ -127,19 +90,6 @@ def _accepted(passphrase: Secret) -> bytes:
             "use letters, digits and punctuation of ASCII",
         )
     return password
-
-
-def _usable(key: object, subject: str) -> pkcs12.PKCS12PrivateKeyTypes:
-    if not isinstance(key, get_args(pkcs12.PKCS12PrivateKeyTypes)):
-        raise DamagedFileError(subject, "has a private key of an unknown kind")
-    return cast("pkcs12.PKCS12PrivateKeyTypes", key)
-
-
-def _looks_like_pfx(data: bytes) -> bool:
-    try:
-        return encoding.first(data).body.startswith(_PFX_VERSION)
-    except ValueError:
-        return False
 
 
 def _with_strong_mac(data: bytes, password: bytes, form: _Form) -> bytes:

@@ -12,10 +12,10 @@ _CONSTRUCTED = 0x20
 
 
 def refuse_endless(data: bytes, subject: str) -> None:
-    """Refuse a PKCS #8 or PKCS #12 file, in DER, whose passphrase could not be tried in sensible time.
+    """Refuse a key in DER whose passphrase could not be tried in sensible time.
 
     A salt is an OCTET STRING with the number of rounds behind it in PBKDF2 (RFC 8018 appendix A.2), in PBES1
-    (A.3), and in the MacData and the algorithms of PKCS #12 (RFC 7292 section 4 and appendix C).
+    (A.3), and in the algorithms of PKCS #12 (RFC 7292 appendix C), which OpenSSL takes for keys, too.
     """
     asked = max(_rounds(data, _MAX_DEPTH), default=0)
     if asked > MAX_ROUNDS:

@@ -324,3 +324,13 @@ def mail_past_the_hub(host: Host) -> None:
 @breaks("MTA041")
 def mail_waits_for_the_queue(host: Host) -> None:
     define(host, "confDELIVERY_MODE queueonly")
+
+
+@breaks("MTA042")
+def another_user(host: Host) -> None:
+    define(host, "confRUN_AS_USER mail")
+
+
+@breaks("MTA043")
+def no_message_is_small_enough(host: Host) -> None:
+    define(host, "confMAX_MESSAGE_SIZE 100")

@@ -47,6 +47,32 @@ def test_without_the_key_of_the_root_the_old_authority_goes_on(rolled: Admin, tm
     assert rolled.run("audit").status == 0
 
 
+def test_where_the_key_of_the_root_is_lost_a_new_root_ends_it(rolled: Admin) -> None:
+    (rolled.state / "ca/root-key.pem").unlink()
+    refused = rolled.refuses(66, "ca", "rollover", "--clock-was-ahead")
+    assert "--new-root" in refused
+    rolled("ca", "rollover", "--clock-was-ahead", "--new-root")
+    _follow(rolled)
+    assert _of_another_time(rolled) == []
+    assert rolled.run("audit", "--only", "CERT014").status == 0
+
+
+def test_a_retired_authority_that_is_not_valid_yet_gets_a_last_list_of_today(
+    rolled: Admin,
+) -> None:
+    """As runs left it that did not sign it when they retired the authority."""
+    (rolled.state / "ca/root-key.pem").unlink()
+    early = rolled.crl.read_bytes()
+    rolled("ca", "rollover", "--clock-was-ahead", "--new-root")
+    (kept,) = rolled.state.glob("ca/retired-*/crl.pem")
+    kept.write_bytes(early)
+    assert rolled.run("audit", "--only", "CERT014").status == 1
+    ran = rolled("ca", "crl", "--force")
+    assert "ends as it is" not in ran.err
+    assert not _begins_later(kept)
+    assert rolled.run("audit", "--only", "CERT014").status == 0
+
+
 @pytest.mark.parametrize("is_away", [False, True], ids=["its key here", "its key away"])
 def test_what_a_retirement_signed_is_signed_anew(rooted: Admin, tmp_path: Path, *, is_away: bool) -> None:
     rooted("ca", "rollover")
@@ -85,6 +111,10 @@ def _of_another_time(admin: Admin) -> list[str]:
     lists = {str(path): x509.load_pem_x509_crl(path.read_bytes()) for path in found}
     assert len(lists) > 5
     return [path for path, crl in lists.items() if crl.last_update_utc > datetime.now(UTC)]
+
+
+def _begins_later(path: Path) -> bool:
+    return x509.load_pem_x509_crl(path.read_bytes()).last_update_utc > datetime.now(UTC)
 
 
 def _issuer(path: Path) -> x509.Name:

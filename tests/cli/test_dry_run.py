@@ -7,7 +7,7 @@ import click
 import pytest
 from admin import SASLDB, Admin
 
-from smtpcreds.cli.framework import smtpcreds
+from smtpcreds.cli.tree import smtpcreds
 
 from .changes import (
     accounts_changed,

@@ -6,8 +6,8 @@ import click
 import pytest
 from admin import HUB, Admin
 
-from smtpcreds.cli import framework
-from smtpcreds.cli.framework import DANGEROUS, smtpcreds
+from smtpcreds.cli.framework import DANGEROUS
+from smtpcreds.cli.tree import smtpcreds
 
 
 @pytest.mark.parametrize(
@@ -50,5 +50,5 @@ def test_the_dangerous_options_exist() -> None:
         below = (command.get_command(context, name) for name in command.list_commands(context))
         return set().union(*(options(found) for found in below if found))
 
-    context = click.Context(framework.smtpcreds)
+    context = click.Context(smtpcreds)
     assert options(smtpcreds) >= DANGEROUS

@@ -17,7 +17,9 @@ from desktop import session
 
 from smtpcreds.accounts.entries import CLEAR_TEXT, ordered
 from smtpcreds.accounts.stored import ALSO, CLEAR, Hashed, form_of
+from smtpcreds.cli.lazy_click import Command
 from smtpcreds.cli.sasl import FORMATS, add, verify
+from smtpcreds.cli.tree import made
 from smtpcreds.errors import PasswordRefusedError
 from smtpcreds.model import Account
 from smtpcreds.passwords import MAX_ITERATIONS, MIN_ITERATIONS, SCRAM_MECHANISMS, parse_scram, scram_secret
@@ -39,14 +41,14 @@ def held(admin: Admin, account: Account = MAILDROID) -> dict[str, bytes]:
     return properties(open_store(str(admin.database)).load(), account)
 
 
-def choices(command: click.Command, option: str) -> tuple[str, ...]:
+def choices(command: Command, option: str) -> tuple[str, ...]:
     kind = type_of(command, option)
     assert isinstance(kind, click.Choice)
     return tuple(kind.choices)
 
 
-def type_of(command: click.Command, option: str) -> object:
-    (found,) = (parameter for parameter in command.params if parameter.name == option)
+def type_of(command: Command, option: str) -> object:
+    (found,) = (parameter for parameter in made(command).params if parameter.name == option)
     return found.type
 
 

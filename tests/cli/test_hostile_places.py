@@ -8,7 +8,7 @@ import click
 import pytest
 from admin import CERTS, Admin, snapshot
 
-from smtpcreds.cli.framework import smtpcreds as program
+from smtpcreds.cli.tree import smtpcreds as program
 
 MALLORY = 4711
 DROID = "sasl add droid --database {there}/db"

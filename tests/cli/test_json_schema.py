@@ -8,7 +8,7 @@ from admin import HUB, SECRET, Admin
 from answers import refuse_undeclared, verb_of
 
 from smtpcreds.cli.answers import ANSWERS, schema_of
-from smtpcreds.cli.framework import smtpcreds
+from smtpcreds.cli.tree import smtpcreds
 
 from .test_dry_run import verbs
 

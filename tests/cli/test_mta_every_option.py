@@ -8,8 +8,8 @@ import click
 import pytest
 from admin import CONFIG, Admin, issued_hub
 
-from smtpcreds.cli.framework import smtpcreds
 from smtpcreds.cli.mta import render, wishes_of
+from smtpcreds.cli.tree import made, smtpcreds
 from smtpcreds.config import Site, parse_settings
 from smtpcreds.deploy.facts import gather
 from smtpcreds.errors import SmtpcredsError
@@ -61,7 +61,9 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Admin:
 
 def test_no_option_is_forgotten() -> None:
     everywhere = {p.name for p in smtpcreds.params}
-    known = {p.opts[0] for p in render.params if isinstance(p, click.Option) and p.name not in everywhere}
+    known = {
+        p.opts[0] for p in made(render).params if isinstance(p, click.Option) and p.name not in everywhere
+    }
     assert known == {*OPTIONS, *NOT_OF_FILES}
 
 
@@ -70,7 +72,7 @@ def outcome(root: Path, name: str, scene: str, *words: str) -> tuple[str, object
     """Return why it is refused, or what is said to the program and to the administrator."""
     settings = parse_settings(f"{CONFIG}[mta]\n{scene}", "smtpcreds.toml")
     site = Site(Root(str(root)), settings, lambda: datetime.now(UTC), lambda _: None)
-    with render.make_context("render", [name, *words]) as context:
+    with made(render).make_context("render", [name, *words]) as context:
         given = {key: value for key, value in context.params.items() if key not in NOT_OF_OPTIONS}
     program = PROGRAMS[name]
     try:

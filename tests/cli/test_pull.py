@@ -76,6 +76,15 @@ def test_a_key_of_another_line_is_refused_since_sshd_obeys_the_first(hub: Admin,
     assert "may fetch its bundles" in hub("bundle", "tuba", "--authorize", key, "--to", keys).out
 
 
+def test_who_fetches_for_another_program_than_its_last_bundle_was_for(
+    hub: Admin, key: Path, tmp_path: Path
+) -> None:
+    hub("bundle", "attic", "--mta", "postfix", "-o", tmp_path / "attic.tar")
+    said = hub("bundle", "attic", "--authorize", key).warnings
+    assert any("type this again with --mta postfix-client" in line for line in said)
+    assert not hub("bundle", "attic", "--authorize", key, "--mta", "postfix").warnings
+
+
 def test_options_that_a_person_wrote_before_a_line_stay(hub: Admin, key: Path) -> None:
     keys = hub.write("authorized_keys", "", 0o600)
     words = ("bundle", "attic", "--authorize", key, "--to", keys)

@@ -10,7 +10,7 @@ import click
 import pytest
 from secrets_table import ROWS, Row, Stage, stage
 
-from smtpcreds.cli.framework import smtpcreds as program
+from smtpcreds.cli.tree import smtpcreds as program
 
 
 @pytest.fixture(scope="module")

@@ -52,6 +52,7 @@ CASES = [
     Case("cert issue attic", scene="tokened"),
     Case("cert revoke attic", ("cert issue attic",), scene="tokened"),
     Case("cert issue attic mx"),
+    Case("cert issue attic mx --jobs 2"),
     Case("cert issue attic --to {here}/elsewhere"),
     Case("cert issue dmzmail --force"),
     Case("cert issue dmzmail", scene="authority"),

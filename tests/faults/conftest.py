@@ -85,7 +85,7 @@ class Record:
         found: Sequence[_P],
         at: Callable[[_P], str],
         *,
-        number: int = 0,
+        among: Sequence[object] = (),
     ) -> list[str]:
         """Try a sample of the points; return what was wrong after some of them.
 
@@ -95,12 +95,12 @@ class Record:
             run: the command, with what prepares it.
             found: the points that there are.
             at: has it happen at one, and returns what is wrong then.
-            number: of points, where others of the run are in other tests.
+            among: all points of the run, where others of them are in other calls.
         """
         assert found, f"{fault} of {run}: there is no point at which it could happen"
         of: Key = subject, fault, _text(run), ""
         wrong = {one[3] for one in self._wrong if one[:3] == of[:3]}
-        for gone in wrong - {_text(point) for point in found}:
+        for gone in wrong - {_text(point) for point in among or found}:
             self._append({**named_key((*of[:3], gone)), "gone": True})
         chosen_now = {_text(point) for point in spread(found, ASKED.sample)} | wrong
         faulty = []
@@ -108,7 +108,7 @@ class Record:
             told = named_key((*of[:3], _text(point)))
             if told["point"] in chosen_now and key(told) not in self._well:
                 said = at(point)
-                self._append({**told, "of": number or len(found), "wrong": said, "revision": revision()})
+                self._append({**told, "of": len(among or found), "wrong": said, "revision": revision()})
                 faulty += [said] if said else []
         return faulty
 

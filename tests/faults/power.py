@@ -29,7 +29,8 @@ class Image:
 
     @staticmethod
     def _copy(source: Path, target: Path) -> None:
-        subprocess.run(["cp", "--sparse=always", source, target], check=True)
+        """Copy to a new file: the old one is written to as long as its file system is in use somewhere."""
+        subprocess.run(["cp", "--sparse=always", "--remove-destination", source, target], check=True)
 
     @contextmanager
     def mounted(self, *, anew: bool = True) -> Iterator[None]:
@@ -45,5 +46,12 @@ class Image:
             subprocess.run(["umount", "--lazy", self._place], check=True)
 
     def cut(self) -> None:
-        """Cut the power: keep what the disk has at this moment."""
-        self._copy(self._file, self._file.with_suffix(".cut"))
+        """Cut the power: keep what the disk has at one moment.
+
+        A copy takes a while, and the kernel may write meanwhile; one that then is what the disk still has is
+        what it had at its end.
+        """
+        cut = self._file.with_suffix(".cut")
+        self._copy(self._file, cut)
+        while subprocess.run(["cmp", "-s", self._file, cut], check=False).returncode:
+            self._copy(self._file, cut)

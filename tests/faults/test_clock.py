@@ -45,7 +45,7 @@ _CLOCK = {"DONT_FAKE_MONOTONIC": "1"}
 def test_the_right_time_brings_it_in_order(
     case: Case, fault: str, jump: str, request: pytest.FixtureRequest, record: Record
 ) -> None:
-    faulty = record.each("smtpcreds", fault, case, [jump], partial(at, request, case))
+    faulty = record.each("smtpcreds", fault, case, [jump], partial(at, request, case), among=list(CLOCKS))
     assert faulty == []
 
 

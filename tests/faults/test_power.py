@@ -40,7 +40,9 @@ def test_the_same_command_goes_on(
         measure = measured(admin, words, beside / "start", lambda: ran)
     with image.mounted(anew=False):
         gone = acknowledged(done, admin)
-    faulty = record.each("smtpcreds", fault, case, ["the end"], lambda _: gone)
+    found = list(points("SIGKILL", log, str(admin.directory)))
+    among = ["the end", *found]
+    faulty = record.each("smtpcreds", fault, case, ["the end"], lambda _: gone, among=among)
 
     def at(point: Point) -> str:
         with image.mounted():
@@ -50,7 +52,7 @@ def test_the_same_command_goes_on(
             said = wrong(admin, words, measure)
         return f"{point}: {said}" if said else ""
 
-    faulty += record.each("smtpcreds", fault, case, list(points("SIGKILL", log, str(admin.directory))), at)
+    faulty += record.each("smtpcreds", fault, case, found, at, among=among)
     assert faulty == []
 
 

@@ -26,16 +26,20 @@ _STEP = ASKED.every * 7 if ASKED.every > 1 else 1
     ids=named,
 )
 def test_each_gets_its_turn(first: Case, second: Case, hub: Admin, record: Record) -> None:
-    pair = f"{first.words} | {second.words}"
+    pair = named_pair(first, second)
     faulty = record.each(
         "smtpcreds",
         "eight at once",
         "pairs",
         [pair],
         lambda _: at_once(first, second, hub),
-        number=len(PAIRS),
+        among=[named_pair(*each) for each in PAIRS],
     )
     assert faulty == []
+
+
+def named_pair(first: Case, second: Case) -> str:
+    return f"{first.words} | {second.words}"
 
 
 def at_once(first: Case, second: Case, hub: Admin) -> str:

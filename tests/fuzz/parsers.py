@@ -29,7 +29,7 @@ from smtpcreds.mta import (
     sendmail,
     sendmail_cf,
 )  # fmt: skip
-from smtpcreds.pki import crl, describe, encoding, foreign, keys, pkcs12, requests
+from smtpcreds.pki import crl, describe, encoding, foreign, keys, requests
 from smtpcreds.sasldb import bdb, bdb_read, gdbm, lmdb_read
 from smtpcreds.secret import Secret
 from smtpcreds.smtp import connection, sasl
@@ -90,13 +90,6 @@ def _request() -> bytes:
 
 def _key(encryption: coding.KeySerializationEncryption) -> bytes:
     return alter.key().private_bytes(coding.Encoding.PEM, coding.PrivateFormat.PKCS8, encryption)
-
-
-@cache
-def _p12() -> bytes:
-    plain = coding.NoEncryption()
-    certificate = x509.load_der_x509_certificate(_certificate())
-    return coding.pkcs12.serialize_key_and_certificates(b"hub", alter.key(), certificate, None, plain)
 
 
 @cache
@@ -296,9 +289,6 @@ PARSERS = {
             alter.text,
             lambda data, dice: _armored("PRIVATE KEY", alter.der(_plain_key(), dice)),
         ),
-    ),
-    "PKCS #12": Parser(
-        lambda data: pkcs12.read_pkcs12(data, Secret(b""), "file"), lambda: [_p12()], alter.der
     ),
     "sasldb Berkeley DB": Parser(bdb_read.decode, lambda: [bdb.encode(RECORDS)], alter.octets),
     "sasldb GDBM": Parser(gdbm.decode, lambda: [gdbm.encode(RECORDS)], alter.octets),

@@ -1,0 +1,110 @@
+"""Work that several processes share: each child makes every n-th piece, and sends it through a pipe.
+
+Nothing of a piece touches the disk on its way. A child keeps no file of its parent open, neither the lock nor
+the inventory, so it can't outlive the run that it belongs to: its next piece finds nobody who reads it.
+"""
+
+import marshal
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from signal import SIGKILL
+from typing import IO
+
+Piece = bytes | tuple["Piece", ...] | str | None
+
+FEW = 50
+"""Fewer pieces a process are not worth its start."""
+
+
+def processes(pieces: int, wanted: int | None) -> int:
+    """Return how many processes are to share the work: as wanted, else one for each processor.
+
+    A process with threads does the work itself unless it is told otherwise: a lock that another thread held
+    would be locked in the child for ever.
+
+    Args:
+        pieces: of the work, a third of a millisecond each, or longer.
+        wanted: None leaves it to the number of pieces.
+    """
+    if wanted:
+        return max(1, min(pieces, wanted))
+    return max(1, min(_processors(), pieces // FEW)) if _has_one_thread() else 1
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _has_one_thread() -> bool:
+    threading = sys.modules.get("threading")
+    return threading is None or threading.active_count() == 1
+
+
+def shared(pieces: int, make: Callable[[int], Piece], jobs: int) -> Iterator[Piece]:
+    """Give what children made of pieces 0, 1, 2, ...; None for what the caller has to make.
+
+    That is every piece where ``jobs`` is 1 or the system gives no process, those that raised, and those of a
+    child that was killed.
+    """
+    if jobs < 2:
+        yield from (None for _ in range(pieces))
+        return
+    with ExitStack() as stack:
+        pipes = [stack.enter_context(_child(range(one, pieces, jobs), make)) for one in range(jobs)]
+        for piece in range(pieces):
+            yield _received(pipes[piece % jobs])
+
+
+def _received(pipe: IO[bytes] | None) -> Piece:
+    if pipe is None:
+        return None
+    try:
+        found: Piece = marshal.load(pipe)  # noqa: S302 - from a child of this process
+    except (EOFError, ValueError, TypeError):  # it was killed, perhaps within a piece
+        return None
+    return found
+
+
+@contextmanager
+def _child(pieces: Sequence[int], make: Callable[[int], Piece]) -> Iterator[IO[bytes] | None]:
+    """Start a child, and end it; None where the system gives none."""
+    reading, writing = os.pipe()
+    try:
+        process = os.fork()
+    except OSError:
+        process = -1
+    if not process:
+        _work(writing, pieces, make)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        try:
+            yield pipe if process > 0 else None
+        finally:
+            if process > 0:
+                os.kill(process, SIGKILL)  # it is not waited for before this, so the number is still its own
+                os.waitpid(process, 0)
+
+
+def _work(pipe: int, pieces: Sequence[int], make: Callable[[int], Piece]) -> None:
+    """Make the pieces and end the process, without what the parent does when it ends."""
+    try:
+        os.dup2(pipe, 3)
+        os.closerange(4, os.sysconf("SC_OPEN_MAX"))
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for stream in range(3):  # whoever reads what the parent says must not wait for a child
+            os.dup2(nothing, stream)
+        with open(3, "wb") as sent:
+            for piece in pieces:
+                sent.write(marshal.dumps(_made(make, piece)))
+                sent.flush()
+    finally:
+        os._exit(0)
+
+
+def _made(make: Callable[[int], Piece], piece: int) -> Piece:
+    try:
+        return make(piece)
+    except Exception:  # noqa: BLE001 - the parent meets it again, and says it
+        return None

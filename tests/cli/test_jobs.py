@@ -1,0 +1,170 @@
+"""``--jobs``: keys and signatures of a batch made by several processes, of which any may be killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from admin import PASSPHRASE, TOP, Admin, environment, snapshot
+
+from smtpcreds import jobs
+
+HOSTS = [f"host{number}" for number in range(5)]
+
+RUN = """
+import os, sys, time
+from pathlib import Path
+from smtpcreds import jobs
+here, made, received, started = Path(sys.argv.pop(1)), jobs._made, jobs._received, os.fork
+def fork():
+    process = started()
+    if process:
+        with open(here / "children", "a") as seen:
+            print(process, file=seen)
+    return process
+os.fork = fork
+{patch}
+from smtpcreds.__main__ import main
+main()
+"""
+
+CHILD_DIES = "jobs._made = lambda make, piece: os.kill(os.getpid(), 9) if piece == 3 else made(make, piece)"
+
+PARENT_DIES = """
+def waits(make, piece):
+    if piece < 2:
+        return made(make, piece)
+    while not (here / "release").exists():
+        time.sleep(0.05)
+jobs._made = waits
+count = []
+def dies(pipe):
+    count.append(received(pipe))
+    return count[-1] if len(count) < 2 else os.kill(os.getpid(), 9)
+jobs._received = dies
+"""
+
+
+def run(admin: Admin, *words: str, patch: str = "") -> tuple[int, list[int]]:
+    """Run a command; return its status, and the processes that it started."""
+    code = RUN.format(patch=patch)
+    command = [sys.executable, "-c", code, str(admin.directory), *admin.arguments(*words)]
+    ran = subprocess.run(command, env=environment(), cwd=TOP, capture_output=True)
+    children = admin.directory / "children"
+    started = [int(line) for line in children.read_text().split()] if children.exists() else []
+    children.unlink(missing_ok=True)
+    return ran.returncode, started
+
+
+def all_are_whole(admin: Admin) -> None:
+    for host in HOSTS:
+        assert admin.is_pair(host)
+        admin.verify(admin.certs / f"{host}-cert.pem")
+    assert len({admin.public_key(admin.certs / f"{host}-cert.pem") for host in HOSTS}) == len(HOSTS)
+    assert "agree" in admin("inventory", "check").out
+
+
+def test_each_process_does_its_part(hub: Admin) -> None:
+    status, children = run(hub, "cert", "issue", *HOSTS, "--jobs", "3")
+    assert (status, len(children)) == (0, 3)
+    all_are_whole(hub)
+    status, children = run(hub, "cert", "renew", *HOSTS, "--new-key", "--jobs", "2")
+    assert (status, len(children)) == (0, 2)
+    all_are_whole(hub)
+
+
+def test_a_small_batch_needs_no_process(hub: Admin) -> None:
+    assert run(hub, "cert", "issue", *HOSTS) == (0, [])
+
+
+def test_a_dry_run_starts_none_and_shows_the_same(hub: Admin) -> None:
+    assert run(hub, "-n", "cert", "issue", *HOSTS, "--jobs", "2") == (0, [])
+    several = hub.json("-n", "cert", "issue", *HOSTS, "--jobs", "2")
+    assert several == hub.json("-n", "cert", "issue", *HOSTS)
+
+
+def test_what_a_killed_process_leaves_out_is_made_nevertheless(hub: Admin) -> None:
+    status, children = run(hub, "cert", "issue", *HOSTS, "--jobs", "2", patch=CHILD_DIES)
+    assert (status, len(children)) == (0, 2)
+    all_are_whole(hub)
+
+
+def ended(process: int) -> bool:
+    state = Path(f"/proc/{process}/stat")
+    try:
+        return state.read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def test_processes_of_a_killed_run_hold_nobody_up_and_end(hub: Admin) -> None:
+    status, children = run(hub, "cert", "issue", *HOSTS, "--jobs", "2", patch=PARENT_DIES)
+    assert (status, len(children)) == (-signal.SIGKILL, 2)
+    assert not any(map(ended, children)), "both wait for the test"
+    hub("cert", "issue", *HOSTS)
+    all_are_whole(hub)
+    (hub.directory / "release").touch()
+    end = time.monotonic() + 60
+    while not all(map(ended, children)):
+        assert time.monotonic() < end, "a process outlives its run"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("words", [("issue", "attic"), ("renew", "dmzmail")], ids=" ".join)
+@pytest.mark.parametrize("dry", [(), ("-n",)], ids=["run", "dry"])
+def test_several_are_refused_where_the_key_is_in_a_token(
+    tokened: Admin, words: tuple[str, ...], dry: tuple[str, ...]
+) -> None:
+    tokened("cert", "issue", "dmzmail")
+    before = snapshot(tokened.root)
+    said = tokened.refuses(64, *dry, "cert", *words, "--jobs", "2")
+    assert "--jobs 2: the authority's key is in a token" in said
+    assert snapshot(tokened.root) == before
+    tokened(*dry, "cert", *words, "--jobs", "1")
+
+
+def test_a_number_below_one_is_refused(hub: Admin) -> None:
+    assert "--jobs 0: is not a number of processes" in hub.refuses(
+        64, "cert", "issue", "attic", "--jobs", "0"
+    )
+
+
+def test_the_passphrase_goes_no_other_way(locked: Admin) -> None:
+    path = locked.write("passphrase", f"{PASSPHRASE}\n")
+    status, children = run(locked, "cert", "issue", *HOSTS, "--jobs", "2", "--passphrase", f"file:{path}")
+    assert (status, len(children)) == (0, 2)
+
+
+def raises_at(wrong: int) -> Callable[[int], jobs.Piece]:
+    def make(piece: int) -> jobs.Piece:
+        if piece == wrong:
+            raise ValueError("no")
+        return str(piece)
+
+    return make
+
+
+def test_what_raises_is_left_to_the_caller() -> None:
+    assert list(jobs.shared(5, raises_at(2), 2)) == ["0", "1", None, "3", "4"]
+    assert list(jobs.shared(2, raises_at(2), 1)) == [None, None]
+
+
+def test_where_the_system_gives_no_process_the_caller_does_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left() -> int:
+        raise BlockingIOError
+
+    monkeypatch.setattr(os, "fork", none_left)
+    assert list(jobs.shared(3, raises_at(9), 2)) == [None, None, None]
+
+
+def test_a_process_with_threads_is_not_forked_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "_processors", lambda: 4)
+    monkeypatch.setattr(jobs, "_has_one_thread", lambda: True)
+    assert [jobs.processes(number, None) for number in (0, 99, 100, 10_000)] == [1, 1, 2, 4]
+    assert [jobs.processes(number, 3) for number in (0, 2, 100)] == [1, 2, 3]
+    monkeypatch.setattr(jobs, "_has_one_thread", lambda: False)
+    assert [jobs.processes(10_000, wanted) for wanted in (None, 3)] == [1, 3]
