@@ -10,7 +10,7 @@ from admin import HUB
 
 TOP = Path(__file__).parent.parent
 FREEBSD = '''\
-"""As FreeBSD: no extended attributes, no files in memory, no syncfs and the like, no /proc."""
+"""As FreeBSD: no extended attributes, files in memory, syncfs and the like, /proc; on ZFS no fallocate."""
 
 import builtins
 import ctypes
@@ -38,6 +38,13 @@ def not_there(function):
 
 ctypes.CDLL = Library
 builtins.open = not_there(builtins.open)
+
+
+def fallocate(descriptor, start, size):
+    raise OSError(22, "Invalid argument")
+
+
+os.posix_fallocate = fallocate
 '''
 
 

@@ -120,9 +120,8 @@ def test_what_the_administrator_chose_stays_as_it_is_or_is_refused(
     certificate = f"{place}/attic-cert.pem"
     facts = replace(FACTS, tls=replace(FACTS.tls, certificate=certificate))
     if Words(system).said(place) == place:
-        assert count(program, replace(facts, system=system), certificate) == count(
-            program, facts, certificate
-        )
+        here = replace(facts, system=system)
+        assert count(program, here, certificate) == count(program, facts, certificate)
     else:
         with pytest.raises(InexpressibleError, match=re.escape(f"{certificate}: has a name")):
             placed.render(program, replace(facts, system=system))

@@ -222,7 +222,10 @@ _PROGRAMS: tuple[Check, ...] = (
 CHECKS = (*_PERMISSIONS, *_CERTIFICATES, *_ACCOUNTS, *_PROGRAMS)
 """In the order in which their findings are shown."""
 AROUND: Mapping[str, tuple[Check, ...]] = {
-    "sendmail": _OF_SENDMAIL,
+    "sendmail": (
+        *(sendmail.authorities, sendmail.paths, sendmail.digest, sendmail.fallback),
+        *_OF_SENDMAIL,
+    ),
     "postfix": (*_OF_POSTFIX, permissions.readers),
     "exim": (*_OF_EXIM, permissions.readers),
     "dovecot": _OF_DOVECOT,
@@ -277,8 +280,9 @@ class CodeSelection:
     ignore: frozenset[str] = frozenset()
 
     def takes(self, finding: Finding) -> bool:
-        """Tell whether a finding is asked for."""
-        return finding.code not in self.ignore and (not self.only or finding.code in self.only)
+        """Tell whether a finding is asked for; what could not be looked at might have been one that is."""
+        wanted = self.only and self.only | {AUDIT001.name}
+        return finding.code not in self.ignore and (not wanted or finding.code in wanted)
 
 
 EVERY_CODE = CodeSelection()

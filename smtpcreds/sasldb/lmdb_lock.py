@@ -89,13 +89,14 @@ def _make(path: str, database: int) -> None:
 
 def _enlarge(descriptor: int) -> None:
     """Give the file its full size, but not while a process has it mapped as it was."""
-    if os.fstat(descriptor).st_size >= SIZE:
+    size = os.fstat(descriptor).st_size
+    if size >= SIZE:
         return
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 0)
     except OSError:
         return
-    os.posix_fallocate(descriptor, 0, SIZE)
+    os.pwrite(descriptor, bytes(SIZE - size), size)  # posix_fallocate(2) is EINVAL on ZFS of FreeBSD
 
 
 def _make_room(descriptor: int, target: str) -> None:

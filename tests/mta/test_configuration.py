@@ -148,6 +148,15 @@ def test_of_a_repeated_key_the_first_counts() -> None:
     assert sendmail.records(b"A b c \na d\n# e f\n", "map") == {b"a": b"b c "}
 
 
+@pytest.mark.parametrize(
+    ("kind", "end"), [("hash", ""), ("hash", ".db"), ("cdb", ""), ("cdb", ".cdb")], ids=str
+)
+def test_a_map_of_sendmail_is_named_with_or_without_its_end(kind: str, end: str) -> None:
+    """Red Hat's sendmail.mc says access.db, or access.cdb, Debian's access."""
+    found = sendmail_cf.parse(f"Kaccess {kind} -T<TMPF> -o /etc/mail/access{end}\n")
+    assert found.map_file("access") == "/etc/mail/access"
+
+
 def test_what_names_itself_is_read_soon() -> None:
     """A slip of the hand that stops the mail program; audit has to say so, and not to go on for ever."""
     asked = 0
