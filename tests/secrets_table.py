@@ -140,7 +140,7 @@ ROWS = (
     Row("sasl show maildroid --reveal", "account", shows=True),
     Row("sasl delete maildroid", "account"),
     Row("sasl rotations", "account", "sasl rotate maildroid"),
-    Row("sasl auth-info maildroid --password file:{here}/account", "account"),
+    Row("sasl auth-info maildroid --password file:{here}/account", "account", shows=True),
     Row("mta list", "account"),
     Row("mta render sendmail-client --password file:{here}/account --to {here}/rendered", "account"),
     Row("mta render sendmail-client --host attic --account maildroid --reveal", "account", shows=True),
