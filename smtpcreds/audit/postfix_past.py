@@ -1,19 +1,18 @@
-"""MTA: mail of a client host that Postfix sends past its hub, and values that Postfix can't take.
+"""MTA: mail of a client host that Postfix sends past its hub, and a network that it relays for.
 
 Source: transport(5), postconf(5); what each does was seen with 3.7.11.
 """
 
 from collections.abc import Iterator
 
-from ..lazy import pattern
 from ..model import Finding
 from .finding import Code
 from .host import Host
 from .postfix_lookups import answer
-from .postfix_scopes import Scope, clients, logins, senders, words_of
+from .postfix_scopes import Scope, logins, senders, words_of
 
-MTA136 = Code.warning(
-    "MTA136",
+MTA138 = Code.warning(
+    "MTA138",
     "mail of a client host that Postfix sends to another host than the hub, or nowhere (default_transport, "
     "transport_maps, sender_dependent_relayhost_maps, sender_dependent_default_transport_maps)",
 )
@@ -33,17 +32,16 @@ def past(host: Host) -> Iterator[Finding]:
 
 def _by_transport(scope: Scope) -> Iterator[Finding]:
     name = "default_transport"
-    if where := _elsewhere(scope, scope.conf.value(name)):
+    is_told = scope.conf.value(name).startswith("error")  # MTA140
+    if not is_told and (where := _elsewhere(scope, scope.conf.value(name))):
         reason = f"says {scope.said(name)}, so mail goes {where}"
-        yield MTA136.found(scope.file(name), reason, scope.cure(name, "smtp"))
+        yield MTA138.found(scope.file(name), reason, scope.cure(name, "smtp"))
     name = "transport_maps"
     for word in words_of(scope.conf.value(name)):
         said = answer(scope, word, (_EVERYWHERE, "*"))
         if where := _elsewhere(scope, said, by_table=True):
-            reason = (
-                f"says {scope.said(name)}, whose {said!r} is for every other domain, so mail goes {where}"
-            )
-            yield MTA136.found(scope.file(name), reason, _without(scope, name, word))
+            reason = f"says {scope.said(name)}, whose {said!r} is for all domains, so mail goes {where}"
+            yield MTA138.found(scope.file(name), reason, _without(scope, name, word))
 
 
 def _by_sender(scope: Scope) -> Iterator[Finding]:
@@ -54,7 +52,7 @@ def _by_sender(scope: Scope) -> Iterator[Finding]:
             where = _elsewhere(scope, f"smtp:{said}" if said and name == _OF_SENDERS[0] else said)
             if where and said.upper() != "DUNNO":
                 reason = f"says {scope.said(name)}, so mail of {domain} goes {where}"
-                yield MTA136.found(scope.file(name), reason, _without(scope, name, word))
+                yield MTA138.found(scope.file(name), reason, _without(scope, name, word))
 
 
 def _elsewhere(scope: Scope, said: str, *, by_table: bool = False) -> str:
@@ -62,8 +60,8 @@ def _elsewhere(scope: Scope, said: str, *, by_table: bool = False) -> str:
 
     Args:
         scope: of a client host.
-        said: as ``smtp:[host]:25``; what has no next hop takes relayhost, but by a table the recipient's domain.
-        by_table: that is transport_maps.
+        said: as ``smtp:[host]:25``.
+        by_table: of transport_maps; there no next hop means the recipient's domain, elsewhere relayhost.
     """
     transport, _, hop = said.partition(":")
     if transport in _NOWHERE:
@@ -84,68 +82,6 @@ def _without(scope: Scope, name: str, word: str) -> str:
     return scope.cure(name, ", ".join(other for other in words_of(scope.conf.value(name)) if other != word))
 
 
-MTA137 = Code.error(
-    "MTA137",
-    "a value that Postfix can't take, a number, a time, or a word for yes or no; the daemon ends at its start",
-)
-_SWITCHES = (
-    *("smtpd_sasl_auth_enable", "smtpd_tls_auth_only", "smtpd_tls_ask_ccert", "smtpd_tls_req_ccert"),
-    *("smtpd_tls_wrappermode", "smtpd_use_tls", "smtpd_enforce_tls", "smtpd_delay_reject"),
-    *("smtpd_helo_required", "smtpd_sasl_authenticated_header", "smtpd_tls_received_header"),
-    *("smtp_sasl_auth_enable", "smtp_tls_wrappermode", "smtp_use_tls", "smtp_enforce_tls"),
-    *("smtp_never_send_ehlo", "smtp_sender_dependent_authentication", "tls_append_default_CA"),
-)
-_NUMBERS = (
-    *("smtpd_client_connection_count_limit", "smtpd_client_connection_rate_limit", "message_size_limit"),
-    *("smtpd_client_auth_rate_limit", "smtpd_client_message_rate_limit", "smtpd_tls_ccert_verifydepth"),
-    *("smtpd_recipient_limit", "smtpd_tls_loglevel", "smtp_tls_loglevel", "smtp_tls_scert_verifydepth"),
-)
-_TIMES = (
-    *("smtpd_timeout", "smtpd_starttls_timeout", "smtp_starttls_timeout", "smtp_connect_timeout"),
-    *("smtp_helo_timeout", "smtp_mail_timeout", "smtp_rcpt_timeout", "smtp_data_init_timeout"),
-)
-_KINDS = (
-    (_SWITCHES, pattern(r"(?i)yes|no"), "neither yes nor no"),
-    (_NUMBERS, pattern(r"\d{1,18}"), "no number that it takes"),
-    (_TIMES, pattern(r"\d{1,9}[smhdw]?"), "no time that it takes"),
-)
-
-
-def values(host: Host) -> Iterator[Finding]:
-    """Every value of a parameter that matters to us is one."""
-    for scope in (*logins(host), *clients(host)):
-        for names, form, reason in _KINDS:
-            for name in names:
-                value = scope.conf.value(name)
-                if value and "$" not in value and not form.fullmatch(value):
-                    yield MTA137.found(
-                        scope.file(name), f"says {scope.said(name)}, which is {reason}", _unset(scope, name)
-                    )
-
-
-def _unset(scope: Scope, name: str) -> str:
-    if scope.service and scope.is_own(name):
-        return f"postconf -PX {scope.service.name}/{scope.service.kind}/{name} && postfix reload"
-    return f"postconf -X {name} && postfix reload"
-
-
-MTA138 = Code.error(
-    "MTA138",
-    "Postfix takes no message of client hosts, since each is too large (message_size_limit)",
-)
-_SMALLEST = 4096
-"""Octets that a message of a few lines has with its headers."""
-
-
-def room(host: Host) -> Iterator[Finding]:
-    """A message of a few lines is taken."""
-    for scope in logins(host):
-        name, value = "message_size_limit", scope.conf.value("message_size_limit")
-        if value.isdecimal() and 0 < int(value) < _SMALLEST:
-            reason = f"says {scope.said(name)}, and a message of a few lines has more octets"
-            yield MTA138.found(scope.file(name), reason, _unset(scope, name))
-
-
 MTA139 = Code.warning(
     "MTA139",
     "Postfix relays for all hosts of its network without a login (mynetworks_style = subnet or class)",
@@ -157,6 +93,6 @@ def neighbours(host: Host) -> Iterator[Finding]:
     for scope in logins(host):
         name, style = "mynetworks_style", scope.conf.value("mynetworks_style")
         permits = "permit_mynetworks" in scope.conf.value("smtpd_relay_restrictions")
-        if style in {"subnet", "class"} and permits and not scope.conf.value("mynetworks"):
+        if style in {"subnet", "class"} and permits and "mynetworks" not in scope.conf.settings:
             reason = f"says {scope.said(name)} and no mynetworks, so all hosts of its network relay unseen"
             yield MTA139.found(scope.file(name), reason, scope.cure(name, "host"))

@@ -165,8 +165,6 @@ _OF_POSTFIX: tuple[Check, ...] = (
     postfix_senders.everywhere,
     postfix_senders.owners,
     postfix_past.past,
-    postfix_past.values,
-    postfix_past.room,
     postfix_past.neighbours,
 )
 _OF_EXIM: tuple[Check, ...] = (

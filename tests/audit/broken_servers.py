@@ -17,6 +17,10 @@ from .scene import (
     Host,
 )
 
+PERMITS_NETWORK = (
+    "smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination"
+)
+
 
 def in_main(host: Host, *lines: str) -> None:
     """Put lines at the end of main.cf."""
@@ -193,24 +197,14 @@ def postfix_expects_a_proxy(host: Host) -> None:
     in_main(host, "smtpd_upstream_proxy_protocol = haproxy")
 
 
-@breaks("MTA136", "postfix client")
+@breaks("MTA138", "postfix")
 def postfix_sends_mail_elsewhere(host: Host) -> None:
     in_main(host, "default_transport = smtp:[other.example.net]")
 
 
-@breaks("MTA137", "postfix")
-def postfix_with_a_word_for_a_number(host: Host) -> None:
-    in_main(host, "smtpd_recipient_limit = many")
-
-
-@breaks("MTA138", "postfix")
-def postfix_for_tiny_messages(host: Host) -> None:
-    in_main(host, "message_size_limit = 100")
-
-
 @breaks("MTA139", "postfix")
 def postfix_for_the_whole_network(host: Host) -> None:
-    in_main(host, "mynetworks =", "mynetworks_style = subnet")
+    in_main(host, "mynetworks_style = subnet", PERMITS_NETWORK)
 
 
 @breaks("MTA203", "exim")
