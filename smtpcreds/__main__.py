@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from _thread import RLock
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, module_from_spec
 from types import ModuleType
 from typing import Any, NoReturn
@@ -46,20 +47,21 @@ class _PutOff(ModuleType):
     """A module that is loaded when it is first used; :class:`importlib.util.LazyLoader` loads on import."""
 
     def __getattr__(self, name: str) -> Any:
-        with _loading:
-            if type(self) is _PutOff:
+        with _loading:  # another thread waits until all of it is there
+            if spec := _specs.pop(self.__name__, None):
+                spec.loader.exec_module(self)  # type: ignore[union-attr]
                 self.__class__ = ModuleType  # type: ignore[assignment]
-                self.__spec__.loader.exec_module(self)  # type: ignore[union-attr]
-        return getattr(self, name)
+        return ModuleType.__getattribute__(self, name)  # super() would need the former class
 
 
+_specs: dict[str, ModuleSpec] = {}
 _loading = RLock()
 
 
 def _put_off(name: str) -> None:
     if name not in sys.modules and (spec := find_spec(name)):
-        sys.modules[name] = module = module_from_spec(spec)
-        module.__class__ = _PutOff
+        _specs[name], sys.modules[name] = spec, module_from_spec(spec)
+        sys.modules[name].__class__ = _PutOff
 
 
 def _is_answered(words: list[str]) -> bool:

@@ -15,7 +15,7 @@ from .ca.reload import Hook, is_owed, tell
 from .ca.renew import Renewals, Renewed, reissued, renew
 from .config import Site
 from .dns import Resolver
-from .errors import AmbiguousError, DataError, MissingInputError, SmtpcredsError, TooEarlyError, UsageError
+from .errors import AmbiguousError, DataError, MissingInputError, TooEarlyError, UsageError
 from .files import actor, exists, remove, write_all
 from .inventory.inventory import Inventory
 from .inventory.rows import CertificateRow, Event, State
@@ -243,7 +243,7 @@ def _half_way(site: Site, host: str) -> Rollover | None:
     with reading(site) as inventory:
         try:
             return rollover_of(inventory, place_of(site, inventory, host))
-        except SmtpcredsError:  # its key is kept elsewhere, where the rollover is known
+        except MissingInputError:  # its key is kept elsewhere, where the rollover is known
             return None
 
 

@@ -14,7 +14,7 @@ from typing import IO
 
 Piece = bytes | tuple["Piece", ...] | str | None
 
-FEW = 50
+FEW = 200
 """Fewer pieces a process are not worth its start."""
 
 

@@ -176,7 +176,8 @@ _GRANT = "as its owner, grant this role what is missing, or work as that owner"
 _REACH = "is the server running, and does it know this role and database? A password comes from ~/.pgpass"
 _METHOD = "in pg_hba.conf: hostssl ... scram-sha-256; or cert, and sslcert= and sslkey= in the URL"
 _AT_A_PORT = "in pg_hba.conf: hostssl ... scram-sha-256; on this host, reach it through its socket"
-_ALONE = "if no other user of this host can listen at that port"
+_ALONE = "if no other user can listen at that port"
+_AT_OURS = f"{_AT_A_PORT}; or require_auth=password in the URL (md5, none), {_ALONE}"
 _OF_LIBPQ = {
     "does not support SSL": "let the server speak TLS (ssl = on): man smtpcreds, section POSTGRESQL",
     "certificate verify failed": _ROOT,
@@ -184,9 +185,7 @@ _OF_LIBPQ = {
     'requirement "!password"': (
         "in pg_hba.conf: scram-sha-256; or require_auth=password in the URL, if the server asks PAM or LDAP"
     ),
-    'requirement "scram-sha-256,gss': (
-        f"{_AT_A_PORT}; or require_auth=password in the URL (md5, none), {_ALONE}"
-    ),
+    'requirement "scram-sha-256,gss': _AT_OURS,
     "requirement": _METHOD,
     "channel binding": f"{_AT_A_PORT}; there also channel_binding=disable in the URL, {_ALONE}",
 }

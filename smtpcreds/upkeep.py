@@ -14,7 +14,7 @@ from .ca.authority import CA
 from .ca.issue import Issued, Refused
 from .ca.old import old_authorities, old_hosts
 from .ca.reload import Hook, owe, tell
-from .ca.renew import Renewals, old_rows, renew
+from .ca.renew import Renewals, Upkeep, old_rows, renew
 from .ca.rollover import retire as retire_authorities
 from .ca.rollover import roll_over, successor
 from .ca.root import RootKey
@@ -25,43 +25,11 @@ from .inventory.inventory import Inventory
 from .inventory.pulls import Pull
 from .inventory.rotations import Rotation, RotationState
 from .inventory.rows import State
-from .lazy import dataclass
 from .passwords import generate
 from .pki.dates import Period, has_ended, successor_due
 from .pki.names import title
 from .pki.values import Certificate
 from .transaction import Transaction
-
-
-@dataclass(frozen=True)
-class Upkeep:
-    """What was done.
-
-    Attributes:
-        begun: replacements of accounts.
-        ended: those whose old account is gone.
-        successor: name of the authority that signs from now on.
-        renewed: hosts here that have a certificate of it before their old one is due.
-        authorities: names of those that are trusted no more.
-        failed: what could not be done; the rest was.
-        postponed: the next run looks after the authority.
-    """
-
-    begun: tuple[Rotation, ...] = ()
-    ended: tuple[Rotation, ...] = ()
-    successor: str = ""
-    renewed: tuple[str, ...] = ()
-    authorities: tuple[str, ...] = ()
-    failed: tuple[SmtpcredsError, ...] = ()
-    postponed: bool = False
-
-    @property
-    def is_any(self) -> bool:
-        """Tell whether there was anything to do."""
-        return any((self.begun, self.ended, self.successor, self.renewed, self.authorities, self.failed))
-
-
-NOTHING = Upkeep()
 
 
 def keep_up(work: Transaction, *, hook: Hook | None = None, told: bool = False) -> Upkeep:

@@ -36,6 +36,7 @@ class Row:
         is_bare: it runs where there is no authority yet; what comes first runs on the hub beside that.
         of_url: the accounts are in PostgreSQL.
         refusal: the status of a run that does nothing yet.
+        shows: to print the secret is what it is there for.
     """
 
     words: str
@@ -44,6 +45,7 @@ class Row:
     is_bare: bool = False
     of_url: bool = False
     refusal: int = 0
+    shows: bool = False
 
 
 BACKUP = "ca backup {here}/saved.age --passphrase file:{here}/secret"
@@ -89,6 +91,10 @@ ROWS = (
     Row("sasl conf --to {here}/Sendmail.conf", "account"),
     Row("sasl rotate maildroid --password file:{here}/secret", "passphrase"),
     Row("bundle attic -o {here}/attic.tar", "account"),
+    Row("sasl auth-info maildroid", "account", shows=True),
+    Row("bundle attic -o -", "account", shows=True),
+    Row("sasl add scanner --hashed --password file:{here}/secret --auth-info {here}/info", "passphrase"),
+    Row("ca backup - --passphrase file:{here}/secret", "passphrase"),
     Row("bundle attic -o {here}/attic.tar.age --passphrase file:{here}/secret", "passphrase"),
     Row("bundle attic -o {here}/attic.tar.age --passphrase file:{here}/secret", "account"),
     Row("mta apply sendmail-hub", "account"),
@@ -129,15 +135,16 @@ ROWS = (
     Row("cert list", "host key"),
     Row("cert show dmzmail", "host key"),
     Row("cert verify dmzmail", "host key"),
-    Row("cert export dmzmail --with-key", "host key"),
+    Row("cert export dmzmail --with-key", "host key", shows=True),
     Row("sasl list", "account"),
-    Row("sasl show maildroid --reveal", "account"),
+    Row("sasl show maildroid --reveal", "account", shows=True),
     Row("sasl delete maildroid", "account"),
     Row("sasl rotations", "account", "sasl rotate maildroid"),
-    Row("sasl auth-info maildroid --password file:{here}/account", "account"),
+    Row("sasl auth-info maildroid --password file:{here}/account", "account", shows=True),
     Row("mta list", "account"),
     Row("mta render sendmail-client --password file:{here}/account --to {here}/rendered", "account"),
-    Row("mta render sendmail-client --reveal", "account"),
+    Row("mta render sendmail-client --host attic --account maildroid --reveal", "account", shows=True),
+    Row("mta diff sendmail-client --host attic --account maildroid", "account", "cert issue attic"),
     Row("mta diff sendmail-client --password file:{here}/account", "account"),
     Row(
         "mta apply sendmail-client --host attic --password file:{here}/account", "account", "cert issue attic"
@@ -182,6 +189,8 @@ class Seen:
         files: path and mode of each that it was written to.
         pipes: how many it went through.
         elsewhere: sockets, terminals, logs and whatever else.
+        is_shown: on standard output or error, which are pipes here.
+        is_logged: the run left a line in syslog that says who did it.
     """
 
     row: Row
@@ -190,11 +199,19 @@ class Seen:
     files: tuple[tuple[str, int], ...]
     pipes: int
     elsewhere: tuple[str, ...]
+    is_shown: bool = False
+    is_logged: bool = False
+
+    @property
+    def is_handed_out(self) -> bool:
+        """Tell whether it was shown, or written to where the administrator wanted it."""
+        return self.is_shown or any(not path.startswith(("/", "bare/")) for path, _ in self.files)
 
     @property
     def is_well(self) -> bool:
-        """Tell whether it was in closed files and pipes alone."""
-        is_out = self.argv or self.environment or self.elsewhere
+        """Tell whether it was in closed files and pipes alone, and handed out as asked and logged."""
+        is_out = self.argv or self.environment or self.elsewhere or (self.is_shown and not self.row.shows)
+        is_out = is_out or (self.is_handed_out and not self.is_logged)
         return not is_out and all(mode == 0o600 for _, mode in self.files)
 
     def line(self) -> str:
@@ -260,10 +277,15 @@ class Stage:
         strace = ("strace", "-f", "-yy", "-v", "-s", "1000000", "-o", str(trace), "-e", f"trace={CALLS}")
         traced = program.behind(*self.namespace.command(()), *strace)
         words = shlex.split(row.words.format(here=here, secret=SECRET.decode()))
+        self.log.forget()
         ran = traced.run(*words, stdin=SECRET if "stdin:" in row.words else b"")
         assert ran.status in ({row.refusal} if row.refusal else {0, 1}), (row, ran)
         secrets |= self._secrets(program, row.secret)
         found = self._found(row, here, trace.read_text(errors="replace"), secrets)
+        said = ran.octets.decode(errors="replace") + ran.err
+        is_logged = any(re.match(r"smtpcreds\[\d+\]: .* by ", line) for line in self.log.lines)
+        is_shown = any(secret in said for secret in secrets)
+        found = replace(found, is_shown=is_shown, is_logged=is_logged)
         shutil.rmtree(here)
         return found
 

@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -137,6 +138,25 @@ def test_directories_are_made_closed_and_tightened(home: Path) -> None:
     assert files.ensure_directory(str(target))
     assert mode(target) == 0o700
     assert not files.ensure_directory(str(target))
+
+
+def test_a_small_file_takes_little_memory_to_read(home: Path) -> None:
+    path = home / "small"
+    path.write_bytes(b"x" * 1000)
+    path.chmod(0o600)
+    tracemalloc.start()
+    try:
+        assert files.read_public(str(path)) == files.read_private(str(path)) == b"x" * 1000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 20, "room for the most that a file may hold is not asked for"
+
+
+def test_a_file_without_a_size_is_read_whole() -> None:
+    said = files.read_public(f"/proc/{os.getpid()}/status")
+    assert said.startswith(b"Name:")
+    assert said.endswith(b"\n")
 
 
 def test_private_reads_check_the_open_file(home: Path) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from threading import Barrier, Thread
+from typing import Any
 
 import pytest
 
@@ -58,18 +59,18 @@ def test_an_early_instance_is_the_equal_of_a_late_one() -> None:
     class Open:
         number: int = 1
 
-    early = [Above("a"), Below("a", port=1), Open(), Below("a", [], 1, "t")]
+    early: list[Any] = [Above("a"), Below("a", port=1), Open(), Below("a", [], 1, "t")]
     number_of = [hash(early[0]), hash(early[1]), repr(early[1]), dataclasses.asdict(early[3])]
-    early[2].number = 2  # type: ignore[attr-defined]
+    early[2].number = 2
     for _ in range(100):
-        late = [Above("a"), Below("a", port=1), Open(2), Below("a", [], 1, "t")]
+        late: list[Any] = [Above("a"), Below("a", port=1), Open(2), Below("a", [], 1, "t")]
     assert early == late
     assert number_of == [hash(late[0]), hash(late[1]), repr(late[1]), dataclasses.asdict(late[3])]
     assert early[1] != early[3]
-    assert early[0].words is not late[0].words  # type: ignore[attr-defined]
+    assert early[0].words is not late[0].words
     for one in (early[1], late[1]):
         with pytest.raises(dataclasses.FrozenInstanceError):
-            one.port = 2  # type: ignore[attr-defined]
+            one.port = 2
     with pytest.raises(TypeError, match="unhashable"):
         hash(early[2])
 

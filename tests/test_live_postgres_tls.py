@@ -125,7 +125,7 @@ def test_a_server_at_a_port_of_this_host_has_to_know_the_password(
         assert status == 69, said
         assert "reach it through its socket" in said
     way_out = "require_auth=none" if implementation == "binary" else "channel_binding=disable"
-    assert way_out in said
+    assert way_out.partition("=")[0] in said
     status, said = listed(admin, f"postgresql://admin@127.0.0.1/loose?{way_out}", implementation)
     assert (status, said.split(" in ")[0]) == (0, "no accounts"), said
 

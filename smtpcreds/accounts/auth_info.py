@@ -201,6 +201,12 @@ def withdraw(accounts: AccountDatabase, account: Account) -> None:
             remove_empty(os.path.dirname(path))
 
 
+def _remove_left(site: Site, account: Account) -> None:
+    """Remove the directory that a run left empty which was killed before it could do so itself."""
+    with suppress(NameRefusedError):
+        remove_empty(os.path.dirname(auth_info_for_clients(site, account)))
+
+
 def delete_with_file(accounts: AccountDatabase, account: Account) -> Change:
     """Delete an account, and before it its file for client hosts; a run that is killed can be repeated.
 
@@ -211,6 +217,8 @@ def delete_with_file(accounts: AccountDatabase, account: Account) -> Change:
     content = read_private(path) if path else b""
     if path:
         withdraw(accounts, account)
+    else:
+        _remove_left(accounts.site, account)
     try:
         return accounts.delete(account)
     except SmtpcredsError:

@@ -12,7 +12,7 @@ from ..ca.authority import OF_CA, Listed, crl_url
 from ..ca.crl import crl_paths
 from ..ca.directory import trust, trust_directory_changes
 from ..ca.layout import BUNDLE, CRL, CURE_CRL, ca_files, cure_crl, reading
-from ..errors import SmtpcredsError, UnsafePathError
+from ..errors import UNUSABLE, DataError, SmtpcredsError, UnsafePathError
 from ..files import read_public
 from ..model import Finding, Link
 from ..pki.chains import is_link_name, issuer_hash, subject_hash
@@ -299,7 +299,7 @@ def _crl_hashes(path: str) -> Iterator[str]:
     for block in blocks(read_public(path)):
         try:
             yield issuer_hash(read_crl(block.text(), path, None).parsed)
-        except SmtpcredsError:
+        except DataError:
             continue
 
 
@@ -308,5 +308,5 @@ def crls_in(directory: str) -> Iterator[tuple[str, Crl]]:
     for path in crl_paths(directory):
         try:
             yield path, read_crl(read_public(path), path, None)
-        except SmtpcredsError:
+        except UNUSABLE:
             continue  # CERT017

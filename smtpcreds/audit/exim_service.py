@@ -31,7 +31,7 @@ def _hub(host: Host) -> Configuration | None:
 MTA211 = Code.error(
     "MTA211",
     "Exim refuses the connections of client hosts, before they can log in (host_reject_connection, "
-    "smtp_accept_reserve, smtp_load_reserve)",
+    "hosts_proxy, smtp_accept_reserve, smtp_load_reserve)",
 )
 
 
@@ -41,9 +41,10 @@ def connections(host: Host) -> Iterator[Finding]:
     if not conf:
         return
     known = client_hosts.addresses(host)
-    if whom := exim_hosts.included(conf.main.get("host_reject_connection", ""), known, conf.host_lists):
-        reason = f"says host_reject_connection = {conf.main['host_reject_connection']}, which is {whom}"
-        yield MTA211.found(shown_path(host), reason, removed(host, "host_reject_connection"))
+    for name in ("host_reject_connection", "hosts_proxy"):  # of a proxy it waits for what no client says
+        if whom := exim_hosts.included(conf.main.get(name, ""), known, conf.host_lists):
+            reason = f"says {name} = {conf.main[name]}, which is {whom}"
+            yield MTA211.found(shown_path(host), reason, removed(host, name))
     reserved = conf.main.get("smtp_reserve_hosts", "")
     for name, is_closed in _CLOSED.items():
         if name in conf.main and is_closed(conf.main) and not effect.is_everybody(reserved):
@@ -187,12 +188,14 @@ def listens(host: Host) -> Iterator[Finding]:
 MTA217 = Code.error(
     "MTA217",
     "Exim takes no message of client hosts, for want of room or since each is too large (check_spool_space, "
-    "check_spool_inodes, message_size_limit, received_headers_max)",
+    "check_spool_inodes, message_size_limit, header_maxsize, header_line_maxsize, received_headers_max)",
 )
 _SIZE = pattern(r"(\d+)([KMG]?)")
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 _SMALLEST = 4096
 """Octets that a message of a few lines has with its headers, as far as it comes to the hub."""
+_HEADERS, _HEADER = 1024, 200
+"""Octets of all its headers, and of the longest, a Received: line."""
 _HOPS = 3
 """Received: lines of a message that a client host's own programs handed on."""
 
@@ -237,6 +240,14 @@ def _octets(_: Host, most: int) -> str:
     return "a message of a few lines has more octets" if 0 < most < _SMALLEST else ""
 
 
+def _headers(_: Host, most: int) -> str:
+    return "the headers of a message have more octets" if 0 < most < _HEADERS else ""
+
+
+def _header(_: Host, most: int) -> str:
+    return "a Received: line has more octets" if 0 < most < _HEADER else ""
+
+
 def _lines(_: Host, most: int) -> str:
     return "what client hosts hand on has more Received: lines" if most < _HOPS else ""
 
@@ -245,5 +256,7 @@ _ROOM: Mapping[str, Callable[[Host, int], str]] = {
     "check_spool_space": _space,
     "check_spool_inodes": _inodes,
     "message_size_limit": _octets,
+    "header_maxsize": _headers,
+    "header_line_maxsize": _header,
     "received_headers_max": _lines,
 }

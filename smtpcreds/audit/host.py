@@ -18,7 +18,7 @@ from ..ca.directory import directories
 from ..ca.layout import BUNDLE, Pair, bundle_again, is_client_host, pair_of, reading
 from ..config import Site
 from ..deploy.options import RenderOptions, applied_options
-from ..errors import DataError, MissingInputError, SmtpcredsError
+from ..errors import UNUSABLE, DataError, MissingInputError, SmtpcredsError
 from ..files import read_public
 from ..files.rights import User
 from ..inventory.rows import CertificateRow as Row
@@ -76,7 +76,7 @@ def _database(root: Root, name: str) -> Iterator[list[str]]:
     path = root.path(f"/etc/{name}")
     try:
         text = read_public(path if os.path.exists(path) else f"/etc/{name}")
-    except SmtpcredsError:
+    except MissingInputError:
         return
     yield from (line.split(":") for line in text.decode(errors="surrogateescape").splitlines() if line)
 
@@ -403,10 +403,10 @@ class Host:
         return tuple(dict.fromkeys((*configured, *beside)))
 
     def certificates_in(self, path: str) -> tuple[Certificate, ...]:
-        """Return the certificates of a file of this disk; none where it can't be read."""
+        """Return the certificates of a file of this disk; none where it holds none, or is not for us."""
         try:
             return self.parsed(path).certificates
-        except SmtpcredsError:
+        except UNUSABLE:
             return ()
 
     @cached_property

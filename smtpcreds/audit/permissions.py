@@ -9,7 +9,7 @@ from struct import iter_unpack
 from ..ca.layout import ca_files
 from ..config import DEFAULT_PATH
 from ..deploy.files import group_name
-from ..errors import SmtpcredsError, UnsafePathError
+from ..errors import UNUSABLE, DataError, UnsafePathError
 from ..files import disk, kernel, opened, read_public, real_path, remove, write_all
 from ..files.guard import owner as owner_name
 from ..files.rights import User, above, barrier, way_in
@@ -373,7 +373,7 @@ def ca_key(host: Host) -> Iterator[Finding]:
     for path in (*host.key_files, *_keys_below(host)):
         try:
             identity = public_id(host.key_at(path))
-        except SmtpcredsError:  # encrypted; CERT002 says so of those that are configured
+        except UNUSABLE:  # encrypted; CERT002 says so of those that are configured
             identity = ""
         if identity in known:
             target = ca_files(host.site).key
@@ -557,7 +557,7 @@ def database_password(host: Host) -> Iterator[Finding]:
             continue
         try:
             has_password = "sql_passwd" in sasl_conf.parse(content, path)
-        except SmtpcredsError:
+        except DataError:
             has_password = True
         mode = stat.S_IMODE(os.stat(path).st_mode)
         if has_password and mode & 0o007:

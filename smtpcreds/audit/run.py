@@ -30,6 +30,7 @@ from . import (
     postfix_ciphers,
     postfix_client,
     postfix_filters,
+    postfix_past,
     postfix_senders,
     postfix_services,
     sasl_conf,
@@ -163,6 +164,10 @@ _OF_POSTFIX: tuple[Check, ...] = (
     postfix_senders.claimed,
     postfix_senders.everywhere,
     postfix_senders.owners,
+    postfix_past.past,
+    postfix_past.values,
+    postfix_past.room,
+    postfix_past.neighbours,
 )
 _OF_EXIM: tuple[Check, ...] = (
     exim.offered,
@@ -222,7 +227,10 @@ _PROGRAMS: tuple[Check, ...] = (
 CHECKS = (*_PERMISSIONS, *_CERTIFICATES, *_ACCOUNTS, *_PROGRAMS)
 """In the order in which their findings are shown."""
 AROUND: Mapping[str, tuple[Check, ...]] = {
-    "sendmail": _OF_SENDMAIL,
+    "sendmail": (
+        *(sendmail.authorities, sendmail.paths, sendmail.digest, sendmail.fallback),
+        *_OF_SENDMAIL,
+    ),
     "postfix": (*_OF_POSTFIX, permissions.readers),
     "exim": (*_OF_EXIM, permissions.readers),
     "dovecot": _OF_DOVECOT,
@@ -251,6 +259,7 @@ _ROOMS = (
         sendmail_client,
     ),
     *(postfix, postfix_ciphers, postfix_client, postfix_filters, postfix_senders, postfix_services),
+    postfix_past,
     *(exim, exim_service, dovecot, dovecot_service, others, delivery),
 )
 _FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")
@@ -277,8 +286,9 @@ class CodeSelection:
     ignore: frozenset[str] = frozenset()
 
     def takes(self, finding: Finding) -> bool:
-        """Tell whether a finding is asked for."""
-        return finding.code not in self.ignore and (not self.only or finding.code in self.only)
+        """Tell whether a finding is asked for; what could not be looked at might have been one that is."""
+        wanted = self.only and self.only | {AUDIT001.name}
+        return finding.code not in self.ignore and (not wanted or finding.code in wanted)
 
 
 EVERY_CODE = CodeSelection()

@@ -22,6 +22,7 @@ from ..shell import quote
 from .finding import Code
 from .host import SENDMAIL_CF, SENDMAIL_MC, Host
 from .permissions import rebuild
+from .sendmail_switches import removed
 
 _DEFAULT_MECHANISMS = frozenset({"EXTERNAL", "GSSAPI", "KERBEROS_V4", "DIGEST-MD5", "CRAM-MD5"})
 """Where confAUTH_MECHANISMS is not defined (op.me)."""
@@ -185,7 +186,7 @@ def digest(host: Host) -> Iterator[Finding]:
     name = host.sendmail.option("CertFingerprintAlgorithm") if host.sendmail else ""
     if name and not _DIGEST.fullmatch(name.lower()):
         reason = f"has CertFingerprintAlgorithm={name}, so there is no TLS, and nothing is logged"
-        cure = f"define(`confCERT_FINGERPRINT_ALGORITHM', `sha256')dnl in {host.path(SENDMAIL_MC)}"
+        cure = removed(host, "confCERT_FINGERPRINT_ALGORITHM", "confCERT_FINGERPRINT_ALGORITHM")
         yield MTA011.found(host.path(SENDMAIL_CF), reason, cure)
 
 

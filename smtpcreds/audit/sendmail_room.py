@@ -1,6 +1,6 @@
 """MTA: whether Sendmail takes a message of client hosts: there is room, and it is none too large.
 
-Source: op.me of sendmail 8.17 (MaxMessageSize, MinFreeBlocks, MaxHeadersLength, MaxHopCount); what each does
+Source: op.me of sendmail 8.17 (MaxMessageSize, MinFreeBlocks, MaxHeadersLength); what each does
 was seen with 8.17.1.
 """
 
@@ -15,15 +15,13 @@ from .sendmail_switches import removed
 MTA043 = Code.error(
     "MTA043",
     "Sendmail takes no message of client hosts, for want of room or since each is too large "
-    "(confMIN_FREE_BLOCKS, confMAX_MESSAGE_SIZE, confMAX_HEADERS_LENGTH, confMAX_HOP)",
+    "(confMIN_FREE_BLOCKS, confMAX_MESSAGE_SIZE, confMAX_HEADERS_LENGTH)",
 )
 _QUEUE = "/var/spool/mqueue"
 _SMALLEST = 4096
 """Octets that a message of a few lines has with its headers, as far as it comes to the hub."""
 _HEADERS = 512
 """Octets of the headers of such a message."""
-_HOPS = 3
-"""Received: lines of a message that a client host's own programs handed on."""
 
 
 def room(host: Host) -> Iterator[Finding]:
@@ -55,14 +53,9 @@ def _headers(_: Host, most: int) -> str:
     return "the headers of a message have more octets" if 0 < most < _HEADERS else ""
 
 
-def _lines(_: Host, most: int) -> str:
-    return "what client hosts hand on has more Received: lines" if most < _HOPS else ""
-
-
 _ROOM: Mapping[tuple[str, str], Callable[[Host, int], str]] = {
     ("MinFreeBlocks", "confMIN_FREE_BLOCKS"): _blocks,
     ("MaxMessageSize", "confMAX_MESSAGE_SIZE"): _octets,
     ("MaxHeadersLength", "confMAX_HEADERS_LENGTH"): _headers,
-    ("MaxHopCount", "confMAX_HOP"): _lines,
 }
 """Option and the name of it in sendmail.mc; what is wrong with a value, in words."""

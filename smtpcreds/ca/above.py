@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from ..errors import DataError, SmtpcredsError
+from ..errors import UNUSABLE, DataError
 from ..files import exists, is_file, read_if_there, read_public
 from ..model import Artifact, Finding
 from ..pki.crl import Crl, is_crl_of, may_sign_crls, read_crl, to_pem
@@ -90,7 +90,7 @@ def _kept(path: str) -> Crl | None:
     try:
         content = read_if_there(path)
         return read_crl(content, path, None) if content else None
-    except SmtpcredsError:
+    except UNUSABLE:
         return None
 
 

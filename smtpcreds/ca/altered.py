@@ -7,7 +7,7 @@ less than the last one, and lists of keys that relay would let the key in again.
 from collections.abc import Iterator
 
 from ..config import Site
-from ..errors import SmtpcredsError
+from ..errors import DataError
 from ..files import read_if_there
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityRow, CertificateRow, State, serial_text
@@ -150,7 +150,7 @@ def _readable(content: bytes, path: str, issuer: Certificate) -> Crl | None:
     """Return the authority's own copy of its last CRL; one that is damaged is found by other checks."""
     try:
         crl = read_crl(content, path, None)
-    except SmtpcredsError:
+    except DataError:
         return None
     return crl if is_crl_of(crl, issuer) else None
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from ..config import Site
-from ..errors import MissingInputError, NameRefusedError, SmtpcredsError
+from ..errors import UNUSABLE, MissingInputError, NameRefusedError, SmtpcredsError
 from ..files import exists, read_private, read_public
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityState, State
@@ -204,7 +204,7 @@ def _installed(found: Found) -> str | None:
         return None
     try:
         held = parse_certificates(read_public(path), path).certificates
-    except SmtpcredsError:
+    except UNUSABLE:
         return None
     return path if found.certificate in held else None
 

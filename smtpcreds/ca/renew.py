@@ -9,6 +9,7 @@ from ..config import Site
 from ..errors import DataError, MissingInputError, NameRefusedError, SmtpcredsError, UsageError
 from ..files import exists
 from ..inventory.inventory import Inventory
+from ..inventory.rotations import Rotation
 from ..inventory.rows import AuthorityState, CertificateRow, State
 from ..lazy import dataclass
 from ..pki.dates import Period, has_ended, is_due, successor_due
@@ -324,6 +325,37 @@ def _parted(texts: Iterable[str]) -> tuple[tuple[str, ...], tuple[Address, ...]]
         except ValueError:
             names.append(text)
     return tuple(names), tuple(addresses)
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """What ``cert renew --due`` did besides, for account secrets and old authorities.
+
+    Attributes:
+        begun: replacements of accounts.
+        ended: those whose old account is gone.
+        successor: name of the authority that signs from now on.
+        renewed: hosts here that have a certificate of it before their old one is due.
+        authorities: names of those that are trusted no more.
+        failed: what could not be done; the rest was.
+        postponed: the next run looks after the authority.
+    """
+
+    begun: tuple[Rotation, ...] = ()
+    ended: tuple[Rotation, ...] = ()
+    successor: str = ""
+    renewed: tuple[str, ...] = ()
+    authorities: tuple[str, ...] = ()
+    failed: tuple[SmtpcredsError, ...] = ()
+    postponed: bool = False
+
+    @property
+    def is_any(self) -> bool:
+        """Tell whether there was anything to do."""
+        return any((self.begun, self.ended, self.successor, self.renewed, self.authorities, self.failed))
+
+
+NOTHING = Upkeep()
 
 
 @dataclass(frozen=True)

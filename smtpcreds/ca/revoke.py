@@ -19,7 +19,6 @@ from ..pki.names import title
 from ..pki.revocation import Reason
 from ..pki.values import Certificate as Parsed
 from ..transaction import Transaction
-from .adopt import MAX_SERIAL, row_of_imported
 from .crl import owed
 from .layout import CaFiles, Pair
 from .listing import DIGITS, ambiguous, meant, names_host, near_host, of_one_host
@@ -252,6 +251,8 @@ def _of_file(
     work: Transaction, path: str, authorities: Authorities
 ) -> tuple[list[CertificateRow], _Chosen | None]:
     """Return what the inventory knows of the first certificate of a file, or that it is to learn it."""
+    from .adopt import row_of_imported
+
     certificate = parse_certificates(read_public(path), path).certificates[0]
     _refuse_own(work, certificate.serial_number, path)
     found = work.inventory.find(fingerprint(certificate))
@@ -275,6 +276,8 @@ def _refuse_own(work: Transaction, serial: int, what: str) -> None:
 
 def _unknown(work: Transaction, text: str, authorities: Authorities) -> _Chosen:
     """Return a number as certificates of every authority here, since nothing tells whose it is."""
+    from .adopt import MAX_SERIAL, row_of_imported
+
     digits = text.replace(":", "")
     if not re.fullmatch("[0-9A-Fa-f]+", digits) or not 0 < int(digits, 16) < MAX_SERIAL:
         raise UsageError(text, "is not a serial number: hexadecimal, at most 159 bits")

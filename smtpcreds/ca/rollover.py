@@ -264,7 +264,7 @@ def roll_over(
 
 
 def _end_early(work: Transaction, early: Issuer, root: Issuer | None) -> None:
-    """Give an authority that is not valid yet its last CRL; its root revokes it, if its key is here."""
+    """Give an authority that is not valid yet its last CRL, and let a root that stays revoke it."""
     going = SupersededCA(work.ca.files, work.ca.chain)
     if signs_crls(work.row(early.certificate)):
         publish(work, early, lifetime=early.not_after - work.now)

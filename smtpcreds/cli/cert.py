@@ -18,14 +18,14 @@ from .session import Session, pass_session
 if TYPE_CHECKING:
     from ..ca.issue import Issued
     from ..ca.lookup import View
-    from ..ca.renew import Renewed
+    from ..ca.reload import Hook
+    from ..ca.renew import Renewed, Upkeep
     from ..config import Site
     from ..inventory.rows import CertificateRow
     from ..model import Finding
     from ..pki.revocation import Reason
     from ..retire import Retired
     from ..transaction import Transaction
-    from ..upkeep import Upkeep
 
 
 cert = noun(
@@ -200,9 +200,8 @@ def renew(
     itself needs a successor, or certificates or CRLs have faults that no renewal cures; these are shown.
     """
     from ..ca.issue import Issued, Refused
-    from ..ca.renew import Renewals, ending
+    from ..ca.renew import NOTHING, Renewals, ending
     from ..ca.renew import renew as carry_out
-    from ..upkeep import NOTHING, keep_up
     from .upkeep import upkeep_lines, upkeep_row
 
     wanted = Renewals(
@@ -222,7 +221,7 @@ def renew(
     def carried_out(work: "Transaction") -> "tuple[Renewed, Upkeep]":
         done = carry_out(work, wanted, hook=hook)
         changed = done.crl or done.copied or any(isinstance(item, Issued) for item in done.outcomes)
-        return done, keep_up(work, hook=hook, told=bool(hook and changed)) if due else NOTHING
+        return done, _kept_up(work, hook, told=bool(hook and changed)) if due else NOTHING
 
     both = session.run(site, carried_out, ca_passphrase(passphrase, site))
     wrong = _wrong(session, site) if due else []
@@ -258,6 +257,12 @@ def renew(
     session.fail((*(outcome.error for outcome in refused), *kept.failed))
     if wrong or end:
         raise SystemExit(DUE)
+
+
+def _kept_up(work: "Transaction", hook: "Hook | None", *, told: bool) -> "Upkeep":
+    from ..upkeep import keep_up
+
+    return keep_up(work, hook=hook, told=told)
 
 
 def _wrong(session: Session, site: "Site") -> "list[Finding]":

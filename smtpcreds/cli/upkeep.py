@@ -7,8 +7,8 @@ from .rotate import document, outcome_lines, warn_of_end
 from .session import Session
 
 if TYPE_CHECKING:
+    from ..ca.renew import Upkeep
     from ..config import Site
-    from ..upkeep import Upkeep
 
 
 def upkeep_row(site: "Site", kept: "Upkeep") -> dict[str, object]:

@@ -219,8 +219,8 @@ def _detail(program: Program, system: System, standing: FileStatus) -> str:
 
 
 def content_of(path: str) -> str:
-    """Return a file of the administrator's; nothing where there is none, or one that can't be read."""
+    """Return a file of the administrator's; nothing where there is none."""
     try:
         return read_public(path).decode(errors="replace")
-    except SmtpcredsError:
+    except MissingInputError:
         return ""

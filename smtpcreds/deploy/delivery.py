@@ -10,8 +10,6 @@ from ..inventory.rotations import RotationState
 from ..inventory.rows import CertificateRow, Event, State
 from ..lazy import dataclass, pattern
 from ..model import Account, parse_account
-from ..mta.program import Need
-from ..mta.programs import PROGRAMS
 from ..shell import quote
 from ..transaction import Transaction
 
@@ -73,6 +71,9 @@ def handovers(events: Iterable[Event]) -> dict[str, Handover]:
 
 def next_bundle(site: Site, given: Handover, account: Account) -> str:
     """Return the command for a host's next bundle; a program that copies its key gets a new one."""
+    from ..mta.program import Need
+    from ..mta.programs import PROGRAMS
+
     program = PROGRAMS.get(given.program)
     key = "--new-key" if program and Need.MATERIAL in program.NEEDS else "--no-key"
     return f"smtpcreds bundle {quote(given.host)} --mta {given.program}{account_option(site, account)} {key}"

@@ -6,7 +6,7 @@ from ..accounts.database import AccountDatabase
 from ..accounts.rotation import recorded, under_way
 from ..ca.layout import has_inventory, reading
 from ..config import Site
-from ..errors import SmtpcredsError
+from ..errors import DamagedFileError, UnsafePathError
 from ..files import exists, read_private
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import Rotation, RotationState
@@ -88,7 +88,7 @@ def _own_files(site: Site, accounts: AccountDatabase, account: Account) -> tuple
     path = site.path(DEFAULT_PATH)
     try:
         found = parse(read_private(path), path) if exists(path) else None
-    except SmtpcredsError:  # the audit says why
+    except (DamagedFileError, UnsafePathError):  # the audit says why
         return ()
     is_its = found and found.authcid == Credential(account, found.secret, accounts.site.realm).login
     return (path,) if is_its else ()

@@ -9,7 +9,14 @@ from ..accounts.database import AccountDatabase, database_of, recorded_place
 from ..accounts.rotation import latest
 from ..ca.layout import ca_files, has_inventory, reading
 from ..config import Site
-from ..errors import SmtpcredsError
+from ..errors import (
+    DamagedFileError,
+    MissingInputError,
+    NameRefusedError,
+    NoSuchAccountError,
+    SmtpcredsError,
+    UnsafePathError,
+)
 from ..files import exists, is_directory, names_in, read_private
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import RotationState
@@ -45,7 +52,7 @@ def outdated_files(site: Site, inventory: Inventory | None) -> Iterator[Outdated
     opened: dict[str, AccountDatabase] = {}
     for path, (account, database) in _written(site, inventory).items():
         accounts = opened.setdefault(database, AccountDatabase(site, database))
-        with suppress(SmtpcredsError):  # of what can't be read other checks speak
+        with suppress(MissingInputError, NoSuchAccountError):  # the file or its account is gone
             if found := _of_file(accounts, account, path):
                 yield found
 
@@ -72,14 +79,14 @@ def _counts(state: RotationState) -> bool:
 def _with_file(site: Site) -> Iterator[Account]:
     directory = f"{site.state}/clients"
     for name in names_in(directory) if is_directory(directory) else ():
-        with suppress(SmtpcredsError):
+        with suppress(NameRefusedError):
             yield parse_account(name, site.realm)
 
 
 def _own(site: Site) -> dict[str, Account]:
     """Return this host's default-auth-info, if it is of an account in the relay's realm on the hub itself."""
     path = site.path(DEFAULT_PATH)
-    with suppress(SmtpcredsError):
+    with suppress(DamagedFileError, NameRefusedError, UnsafePathError):  # other checks speak of it
         if (
             exists(path)
             and exists(ca_files(site).certificate)

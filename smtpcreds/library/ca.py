@@ -18,13 +18,12 @@ if TYPE_CHECKING:
     from ..ca.issue import Issued
     from ..ca.lookup import Overview
     from ..ca.publish import Published
-    from ..ca.renew import Renewed
+    from ..ca.renew import Renewed, Upkeep
     from ..ca.requests import SignedCsr
     from ..ca.revoke import Revocation
     from ..ca.rollover import Retirement, Rolled
     from ..ca.root import RootKey
     from ..retire import Retired
-    from ..upkeep import Upkeep
 
 
 class AuthorityReader:

@@ -13,7 +13,14 @@ from ..accounts.entries import served
 from ..ca.layout import pair_of
 from ..config import Site
 from ..deploy.facts import held_credential
-from ..errors import DataError, MissingInputError, ProtocolError, SmtpcredsError
+from ..errors import (
+    DataError,
+    DeniedError,
+    MissingInputError,
+    NoSuchAccountError,
+    ProtocolError,
+    UnavailableError,
+)
 from ..files import exists, read_private, read_public
 from ..lazy import dataclass
 from ..model import Account, Credential
@@ -571,7 +578,7 @@ def of_host(site: Site, host: str) -> ClientFiles:
 
 def _served(accounts: AccountDatabase, account: Account) -> tuple[str, ...] | None:
     """Return what the account has secrets for; None where the database is not here, or not for us."""
-    with suppress(SmtpcredsError):
+    with suppress(MissingInputError, DeniedError, NoSuchAccountError, UnavailableError):
         return served(accounts.properties(account))
     return None
 

@@ -193,6 +193,26 @@ def postfix_expects_a_proxy(host: Host) -> None:
     in_main(host, "smtpd_upstream_proxy_protocol = haproxy")
 
 
+@breaks("MTA136", "postfix client")
+def postfix_sends_mail_elsewhere(host: Host) -> None:
+    in_main(host, "default_transport = smtp:[other.example.net]")
+
+
+@breaks("MTA137", "postfix")
+def postfix_with_a_word_for_a_number(host: Host) -> None:
+    in_main(host, "smtpd_recipient_limit = many")
+
+
+@breaks("MTA138", "postfix")
+def postfix_for_tiny_messages(host: Host) -> None:
+    in_main(host, "message_size_limit = 100")
+
+
+@breaks("MTA139", "postfix")
+def postfix_for_the_whole_network(host: Host) -> None:
+    in_main(host, "mynetworks =", "mynetworks_style = subnet")
+
+
 @breaks("MTA203", "exim")
 def exim_offers_nothing(host: Host) -> None:
     host.replace(EXIM, "begin acl\n", "NOBODY = :\nauth_advertise_hosts = NOBODY\nbegin acl\n")

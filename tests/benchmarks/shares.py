@@ -42,10 +42,9 @@ def shares(place: Path) -> Iterator[tuple[str, int]]:
     ours = loaded(root)
     steps = {
         "Python itself": "pass",
-        "click": "import click",
-        "cryptography.x509": "import click, cryptography.x509",
-        "sqlite3 and tomllib": "import click, cryptography.x509, sqlite3, tomllib",
-        "modules of smtpcreds": f"import click, cryptography.x509, sqlite3, tomllib, {', '.join(ours)}",
+        "cryptography.x509": "import cryptography.x509",
+        "sqlite3 and tomllib": "import cryptography.x509, sqlite3, tomllib",
+        "modules of smtpcreds": f"import cryptography.x509, sqlite3, tomllib, {', '.join(ours)}",
     }
     before = 0
     for part, code in steps.items():

@@ -6,6 +6,7 @@ Debian: strace.
 import re
 from pathlib import Path
 
+import pytest
 from admin import Admin
 from cryptography import x509
 from kills import Point
@@ -20,7 +21,7 @@ def test_what_a_backup_did_not_know_is_not_lost_where_its_witness_cannot_be_read
     assert before
     start = restored.copy(restored.directory.with_name("start") / "root")
     _, log = restored.traced(["ca", "crl"], {})
-    reads = _opens(log, str(published))
+    reads = _opens(log, r'/certs>, "crl\.pem"|/certs/crl\.pem"')
     assert reads
     assert len(reads) > 1
     for point in reads:
@@ -34,11 +35,47 @@ def _revoked(path: Path) -> set[int]:
     return {entry.serial_number for entry in x509.load_pem_x509_crl(path.read_bytes())}
 
 
-def _opens(log: str, path: str) -> list[Point]:
+def _opens(log: str, file: str) -> list[Point]:
     found, seen = [], 0
     for line in log.splitlines():
         if re.match(r"(?:\d+ +)?openat\(", line):
             seen += 1
-            if re.search(r'/certs>, "crl\.pem"|/certs/crl\.pem"', line):
+            if re.search(file, line) and " = -1 " not in line:
                 found.append(Point("openat", seen, line))
     return found
+
+
+LOOKS = {
+    "which secrets still open": ("sasl rotate maildroid", "audit", "default-auth-info"),
+    "who may read files": ("", "audit", "group"),
+    "what was asked for alone": ("", "audit --only CERT --only PERM", "group"),
+    "if a certificate is in use": ("", "cert show dmzmail", "dmzmail-cert.pem"),
+    "if the root has revoked the authority": (
+        "ca rollover --intermediate",
+        "inventory check",
+        "root-crl.pem",
+    ),
+    "what a file lacks": ("mta apply sendmail-hub", "mta check sendmail-hub", "sendmail.mc"),
+}
+"""What was typed before, what is typed, and the file at which the disk fails."""
+
+
+@pytest.mark.parametrize("what", LOOKS)
+def test_what_cannot_be_read_is_named(what: str, hub: Admin) -> None:
+    before, words, name = LOOKS[what]
+    hub.write("/etc/group", "smmsp:x:116:\n", 0o644)
+    hub.write("/etc/mail/sendmail.mc", "divert(0)dnl\n", 0o644)
+    if before:
+        hub(*before.split())
+    hub.run(*words.split())
+    _, log = hub.traced(words.split(), {})
+    file = rf'[</"]{re.escape(name)}"'
+    hits = 0
+    for point in _opens(log, file):
+        ran, log = hub.traced(words.split(), {}, f"{point.call}:{_EIO}:when={point.number}")
+        hit = next(line for line in log.splitlines() if "(INJECTED)" in line)
+        if re.search(file, hit):
+            hits += 1
+            assert ran.status, (hit, ran)
+            assert f"{name}: Input/output error" in ran, (hit, ran)
+    assert hits

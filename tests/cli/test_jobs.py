@@ -164,7 +164,7 @@ def test_where_the_system_gives_no_process_the_caller_does_all(monkeypatch: pyte
 def test_a_process_with_threads_is_not_forked_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "_processors", lambda: 4)
     monkeypatch.setattr(jobs, "_has_one_thread", lambda: True)
-    assert [jobs.processes(number, None) for number in (0, 99, 100, 10_000)] == [1, 1, 2, 4]
+    assert [jobs.processes(number, None) for number in (0, 399, 400, 10_000)] == [1, 1, 2, 4]
     assert [jobs.processes(number, 3) for number in (0, 2, 100)] == [1, 2, 3]
     monkeypatch.setattr(jobs, "_has_one_thread", lambda: False)
     assert [jobs.processes(10_000, wanted) for wanted in (None, 3)] == [1, 3]

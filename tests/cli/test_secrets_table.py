@@ -1,6 +1,10 @@
-"""Every command that handles a secret, under strace: it is in files of mode 0600 and in pipes alone."""
+"""Every command that handles a secret, under strace: it is in files of mode 0600 and in pipes alone.
+
+What shows or hands it out leaves a line in authpriv.
+"""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import click
 import pytest
@@ -71,6 +75,10 @@ def test_no_option_that_takes_or_shows_a_secret_is_forgotten() -> None:
 def test_the_table_would_show_it(made: Stage) -> None:
     printed = made.seen(Row("sasl show maildroid --reveal", "account"))
     assert printed.pipes == 1, "standard output is one here"
+    assert printed.is_shown
+    assert not printed.is_well, "the row does not say that it shows it"
+    assert replace(printed, row=replace(printed.row, shows=True)).is_well
+    assert not replace(printed, row=replace(printed.row, shows=True), is_logged=False).is_well
     typed = made.seen(Row("sasl add scanner --password 'cmd:echo {secret}'", "passphrase"))
     assert typed.argv == 1, "that of smtpcreds itself"
     assert not typed.is_well

@@ -43,6 +43,56 @@ def test_imports(hub: Admin, words: tuple[str, ...], allowed: set[str]) -> None:
     assert imported(hub, *words) <= allowed
 
 
+MODULES = """
+import sys
+from smtpcreds.__main__ import main
+try:
+    main()
+finally:
+    sys.stderr.write(f"{sum(name.startswith('smtpcreds.') for name in sys.modules)}")
+    sys.stderr.write(" click" * ("click" in sys.modules))
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "most"),
+    [
+        (("cert", "issue", "attic"), 80),
+        (("cert", "renew", "dmzmail"), 84),
+        (("cert", "revoke", "dmzmail"), 110),
+        (("cert", "list"), 45),
+        (("sasl", "add", "droid"), 60),
+    ],
+)
+def test_a_verb_loads_its_own_modules_and_no_click(hub: Admin, words: tuple[str, ...], most: int) -> None:
+    said = peer(sys.executable, "-c", MODULES, "--root", hub.root, *words)
+    number = said.rpartition("\n")[2]
+    assert most - 20 < int(number) <= most
+
+
+THREADS = """
+import threading
+from smtpcreds import __main__ as program
+program._put_off("socket")
+import socket
+assert "gethostname" not in vars(socket)
+gate, names = threading.Barrier(8), []
+def used():
+    gate.wait()
+    names.append((socket.gethostname(), socket.AF_INET, socket.create_connection.__name__))
+threads = [threading.Thread(target=used) for _ in range(8)]
+for one in threads: one.start()
+for one in threads: one.join()
+import ssl
+try: socket.nope
+except AttributeError: print(len(names), len(set(names)), hasattr(socket, "nope"))
+"""
+
+
+def test_a_module_that_is_put_off_is_whole_for_every_thread() -> None:
+    assert peer(sys.executable, "-c", THREADS) == "8 1 False\n"
+
+
 def test_the_report_can_fail(hub: Admin) -> None:
     assert {"cryptography", "sqlite3"} <= imported(hub, "cert", "issue", "mx")
 

@@ -32,6 +32,9 @@ FOUND = {
     "a disk that failed hid what a backup did not know": (
         Case("ca crl", scene="restored"), "EIO", r"openat.*certs>, \"crl\.pem\"", 20,
     ),
+    "an empty directory of an account that is gone": (
+        Case("sasl delete maildroid"), "SIGKILL", r"unlinkat.*\"maildroid\", AT_REMOVEDIR", 1,
+    ),
     "a temporary file beside authorized_keys": (_AUTHORIZE, "SIGKILL", "renameat.*authorized_keys", 1),
 }  # fmt: skip
 """What it was, with the case, the fault, and the last so many of the calls that fit."""
