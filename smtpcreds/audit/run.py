@@ -32,6 +32,7 @@ from . import (
     postfix_filters,
     postfix_senders,
     postfix_services,
+    postfix_values,
     sasl_conf,
     sendmail,
     sendmail_access,
@@ -163,6 +164,8 @@ _OF_POSTFIX: tuple[Check, ...] = (
     postfix_senders.claimed,
     postfix_senders.everywhere,
     postfix_senders.owners,
+    postfix_values.readable,
+    postfix_values.room,
 )
 _OF_EXIM: tuple[Check, ...] = (
     exim.offered,
@@ -254,6 +257,7 @@ _ROOMS = (
         sendmail_client,
     ),
     *(postfix, postfix_ciphers, postfix_client, postfix_filters, postfix_senders, postfix_services),
+    postfix_values,
     *(exim, exim_service, dovecot, dovecot_service, others, delivery),
 )
 _FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")
